@@ -1,0 +1,36 @@
+/* The ids of the events that an operator would search for: journalctl MESSAGE_ID=... Each has an entry
+ * in units/sqs-demo.catalog, shown by journalctl -x. Never change or reuse one. */
+#pragma once
+
+/* The daemon runs. */
+#define MESSAGE_ID_STARTED "cfe275156f2c44ffae8adb655bf04774"
+/* It has done its job and exits. */
+#define MESSAGE_ID_FINISHED "cdae344f1b0e42e7b2e6b7b877dca8c6"
+/* It was asked to stop. */
+#define MESSAGE_ID_STOPPING "6d26cef3b10a4b5cbb4d96a00561dfb8"
+/* Requests fail and are retried. */
+#define MESSAGE_ID_QUEUE_UNREACHABLE "96e29484193f4a42b65113ddc441b37f"
+/* They succeed again. */
+#define MESSAGE_ID_QUEUE_REACHABLE "0e6cf860779547e4bb937a8896a67310"
+/* The queue does not exist. */
+#define MESSAGE_ID_QUEUE_MISSING "52e496a7ff8d4cb798c94dc8b8f998ec"
+/* No AWS credentials were found. */
+#define MESSAGE_ID_CREDENTIALS_MISSING "1a63e4dfbd8d4a9b81cad94c893cc6fb"
+/* AWS refuses the credentials. */
+#define MESSAGE_ID_CREDENTIALS_REFUSED "cc0638ae1a7441008f0686dab48701e8"
+/* They lack a permission. */
+#define MESSAGE_ID_ACCESS_DENIED "34cded60e659485faa4b3f01370b0a59"
+/* The configuration cannot be used. */
+#define MESSAGE_ID_CONFIG_INVALID "ec75d331dd85450c8ddb11181cda95ab"
+/* SQS has acknowledged a message. */
+#define MESSAGE_ID_MESSAGE_SENT "97c34d37665041f5b9239ab73f834d62"
+/* A message was received. */
+#define MESSAGE_ID_MESSAGE_RECEIVED "8757d89f36494af7902e6bc7b081193e"
+/* A message was deleted. */
+#define MESSAGE_ID_MESSAGE_DELETED "3acd1095538d4339b7efe0ab5c9d8759"
+/* SQS will never take this message. */
+#define MESSAGE_ID_MESSAGE_REJECTED "870021854baa47c088f9b67600e9ea9b"
+/* This machine's clock differs from AWS's. */
+#define MESSAGE_ID_CLOCK_SKEW "071b85f61e9f44e18f7bd35c3a22904b"
+/* The start failed for another reason. */
+#define MESSAGE_ID_START_FAILED "13914c9be4a54560acbeb4cab4c44e4b"

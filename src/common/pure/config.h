@@ -1,0 +1,58 @@
+/* /etc/sqs-demo.conf, read with libconfig into one typed struct. One table holds, for each setting, its
+ * place, type, unit, range and default; reading, checking and showing all go by it. */
+#pragma once
+
+#include "buffer.h"
+
+enum config_log_target {
+    CONFIG_LOG_AUTO,     /* the journal under systemd, else standard error */
+    CONFIG_LOG_JOURNAL,
+    CONFIG_LOG_STDERR,
+};
+
+struct config {
+    struct {
+        char *region;       /* "": from the environment, the profile or the queue URL */
+        char *queue_url;    /* required */
+        char *endpoint_url; /* "": the region's */
+        char *profile;      /* "": AWS_PROFILE, or "default" */
+        char *ca_bundle;    /* "": AWS_CA_BUNDLE, or the system's; a path */
+        bool use_fips_endpoint;
+        bool use_dualstack_endpoint;
+        uint64_t connect_timeout_usec;
+        uint64_t request_timeout_usec; /* of a request, beyond the time it is asked to wait */
+    } aws;
+    struct {
+        enum config_log_target target;
+        int level; /* LOG_ERR .. LOG_DEBUG of syslog(3) */
+    } log;
+    struct {
+        uint64_t start_delay_usec;
+        uint64_t messages_to_send; /* 0: for ever */
+        uint64_t send_interval_usec;
+        char *message_group_id;
+    } producer;
+    struct {
+        uint64_t start_delay_usec;
+        uint64_t wait_time_usec; /* whole seconds, 0 to 20 */
+        unsigned max_messages;   /* 1 to 10 */
+        uint64_t receive_interval_usec;
+        uint64_t exit_after_empty_receives; /* 0: never */
+    } consumer;
+};
+
+enum { CONFIG_FILE_MAX_BYTES = 256 * 1024 };
+
+/* Reads a configuration's text. `path` is named in errors.
+ * 0, -ENOMEM, or CONFIG_E_INVALID with *error one line for the first thing wrong:
+ * "<path>:<line>: <group>.<setting>: found ..., allowed ...". The caller frees both. */
+enum { CONFIG_E_INVALID = 1 };
+int config_parse(const char *path, const char *text, size_t text_bytes, struct config **ret,
+                 char **error);
+
+struct config *config_free(struct config *config);
+DEFINE_CLEANUP(struct config *, config_free)
+
+/* Appends the settings in force in the file's own syntax, each with its default in a comment where it
+ * differs. What may hold a secret (a URL's user and password) is shown as "***". 0 or -ENOMEM. */
+int config_format(const struct config *config, struct buffer *out);

@@ -1,0 +1,305 @@
+/* See encode.h. Times are taken apart by hand or by sscanf with widths: strptime depends on the
+ * locale, and AWS's forms do not. */
+#include "encode.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include <openssl/evp.h>
+
+void hex_encode(const void *bytes, size_t size, char *ret)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *p = bytes;
+
+    for (size_t i = 0; i < size; i++) {
+        ret[2 * i] = digits[p[i] >> 4];
+        ret[2 * i + 1] = digits[p[i] & 15];
+    }
+    ret[2 * size] = '\0';
+}
+
+static bool is_unreserved(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
+}
+
+int uri_encode(struct buffer *b, const char *bytes, size_t size, const char *keep)
+{
+    static const char digits[] = "0123456789ABCDEF";
+
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+
+        if (is_unreserved(bytes[i]) || (c != '\0' && strchr(keep, c)))
+            buffer_append_char(b, bytes[i]);
+        else
+            buffer_append(b, (char[]){'%', digits[c >> 4], digits[c & 15]}, 3);
+    }
+    return b->error;
+}
+
+int base64_encode(struct buffer *b, const void *bytes, size_t size)
+{
+    size_t encoded = (size / 3 + 1) * 4;
+    int r, n;
+
+    if (size > INT_MAX / 2)
+        return b->error = -E2BIG;
+    r = buffer_reserve(b, encoded);
+    if (r < 0)
+        return r;
+    n = EVP_EncodeBlock((unsigned char *)b->data + b->size, bytes, (int)size);
+    b->size += (size_t)n;
+    b->data[b->size] = '\0';
+    return 0;
+}
+
+int base64_decode(struct buffer *b, const char *text, size_t size)
+{
+    size_t padding = 0;
+    int r, n;
+
+    if (size % 4 != 0 || size > INT_MAX)
+        return -EINVAL;
+    if (size == 0)
+        return buffer_append(b, "", 0);
+    while (padding < 2 && text[size - 1 - padding] == '=')
+        padding++;
+    for (size_t i = 0; i < size - padding; i++)
+        if (!((text[i] >= 'A' && text[i] <= 'Z') || (text[i] >= 'a' && text[i] <= 'z') ||
+              (text[i] >= '0' && text[i] <= '9') || text[i] == '+' || text[i] == '/'))
+            return -EINVAL;
+
+    r = buffer_reserve(b, size / 4 * 3);
+    if (r < 0)
+        return r;
+    n = EVP_DecodeBlock((unsigned char *)b->data + b->size, (const unsigned char *)text, (int)size);
+    if (n < 0)
+        return -EINVAL;
+    /* EVP_DecodeBlock counts the padding as bytes. */
+    b->size += (size_t)n - padding;
+    b->data[b->size] = '\0';
+    return 0;
+}
+
+void aws_time_format(time_t t, char ret[AWS_TIME_SIZE])
+{
+    struct tm tm;
+
+    if (!gmtime_r(&t, &tm) || strftime(ret, AWS_TIME_SIZE, "%Y%m%dT%H%M%SZ", &tm) == 0)
+        memcpy(ret, "19700101T000000Z", AWS_TIME_SIZE);
+}
+
+/* Reads text that must match `pattern` from its start, where each of the letters Y m d H M S stands
+ * for one digit of that part of the time and all else for itself. Returns what follows, or NULL. */
+static const char *read_digits(const char *text, const char *pattern, struct tm *tm)
+{
+    for (; *pattern; pattern++, text++) {
+        int *part = NULL;
+
+        switch (*pattern) {
+        case 'Y':
+            part = &tm->tm_year;
+            break;
+        case 'm':
+            part = &tm->tm_mon;
+            break;
+        case 'd':
+            part = &tm->tm_mday;
+            break;
+        case 'H':
+            part = &tm->tm_hour;
+            break;
+        case 'M':
+            part = &tm->tm_min;
+            break;
+        case 'S':
+            part = &tm->tm_sec;
+            break;
+        default:
+            if (*text != *pattern)
+                return NULL;
+            continue;
+        }
+        if (*text < '0' || *text > '9')
+            return NULL;
+        *part = *part * 10 + (*text - '0');
+    }
+    return text;
+}
+
+/* Takes year and month as people write them. A leap second counts as the second after it. */
+static int tm_to_time(const struct tm *tm, time_t *ret)
+{
+    struct tm copy = {
+        .tm_year = tm->tm_year - 1900,
+        .tm_mon = tm->tm_mon - 1,
+        .tm_mday = tm->tm_mday,
+        .tm_hour = tm->tm_hour,
+        .tm_min = tm->tm_min,
+        .tm_sec = tm->tm_sec,
+    };
+    struct tm check = copy;
+    time_t t;
+
+    if (tm->tm_hour > 23 || tm->tm_min > 59 || tm->tm_sec > 60)
+        return -EINVAL;
+    t = timegm(&check);
+    if (check.tm_sec == copy.tm_sec && (check.tm_mday != copy.tm_mday || check.tm_mon != copy.tm_mon))
+        return -EINVAL;
+    if (tm->tm_mon < 1 || tm->tm_mon > 12 || tm->tm_mday < 1 || tm->tm_mday > 31)
+        return -EINVAL;
+    *ret = t;
+    return 0;
+}
+
+int aws_time_parse(const char *text, time_t *ret)
+{
+    struct tm tm = {};
+    const char *rest = read_digits(text, "YYYYmmddTHHMMSSZ", &tm);
+
+    /* 'T' and 'Z' in the pattern stand for themselves. */
+    if (!rest || *rest != '\0')
+        return -EINVAL;
+    return tm_to_time(&tm, ret);
+}
+
+int iso8601_parse(const char *text, time_t *ret)
+{
+    struct tm tm = {}, offset = {};
+    const char *p = read_digits(text, "YYYY-mm-ddTHH:MM:SS", &tm);
+    time_t t;
+    int r, sign;
+
+    if (!p)
+        return -EINVAL;
+    if (*p == '.') {
+        if (p[1] < '0' || p[1] > '9')
+            return -EINVAL;
+        for (p++; *p >= '0' && *p <= '9'; p++)
+            ;
+    }
+    r = tm_to_time(&tm, &t);
+    if (r < 0)
+        return r;
+    if (streq(p, "Z")) {
+        *ret = t;
+        return 0;
+    }
+    sign = *p == '+' ? 1 : *p == '-' ? -1 : 0;
+    if (sign == 0)
+        return -EINVAL;
+    p = read_digits(p + 1, "HH:MM", &offset);
+    if (!p || *p != '\0' || offset.tm_hour > 23 || offset.tm_min > 59)
+        return -EINVAL;
+    *ret = t - sign * (offset.tm_hour * 3600 + offset.tm_min * 60);
+    return 0;
+}
+
+int http_date_parse(const char *text, time_t *ret)
+{
+    static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    struct tm tm = {};
+    const char *p;
+    bool known = false;
+
+    for (size_t i = 0; i < ARRAY_SIZE(days); i++)
+        known = known || strncmp(text, days[i], 3) == 0;
+    if (!known)
+        return -EINVAL;
+    p = read_digits(text + 3, ", dd ", &tm);
+    if (!p)
+        return -EINVAL;
+    for (size_t i = 0; i < ARRAY_SIZE(months); i++)
+        if (strncmp(p, months[i], 3) == 0)
+            tm.tm_mon = (int)i + 1;
+    if (tm.tm_mon == 0)
+        return -EINVAL;
+    p = read_digits(p + 3, " YYYY HH:MM:SS", &tm);
+    if (!p || !streq(p, " GMT"))
+        return -EINVAL;
+    return tm_to_time(&tm, ret);
+}
+
+size_t utf8_decode(const char *bytes, size_t size, uint32_t *ret_code_point)
+{
+    const unsigned char *p = (const unsigned char *)bytes;
+    uint32_t code_point;
+    size_t length;
+
+    if (size == 0)
+        return 0;
+    if (p[0] < 0x80) {
+        *ret_code_point = p[0];
+        return 1;
+    }
+    if (p[0] >= 0xC2 && p[0] <= 0xDF)
+        length = 2;
+    else if ((p[0] & 0xF0) == 0xE0)
+        length = 3;
+    else if (p[0] >= 0xF0 && p[0] <= 0xF4)
+        length = 4;
+    else
+        return 0;
+    if (size < length)
+        return 0;
+
+    code_point = p[0] & (0xFFu >> (length + 1));
+    for (size_t i = 1; i < length; i++) {
+        if ((p[i] & 0xC0) != 0x80)
+            return 0;
+        code_point = code_point << 6 | (p[i] & 0x3F);
+    }
+    if ((length == 3 && code_point < 0x800) || (length == 4 && code_point < 0x10000) ||
+        code_point > 0x10FFFF || (code_point >= 0xD800 && code_point <= 0xDFFF))
+        return 0;
+    *ret_code_point = code_point;
+    return length;
+}
+
+bool utf8_is_valid(const char *bytes, size_t size)
+{
+    uint32_t code_point;
+
+    for (size_t i = 0, n; i < size; i += n) {
+        n = utf8_decode(bytes + i, size - i, &code_point);
+        if (n == 0)
+            return false;
+    }
+    return true;
+}
+
+int escape_for_log(struct buffer *b, const char *bytes, size_t size, size_t max_bytes)
+{
+    size_t end = MIN(size, max_bytes);
+    uint32_t c;
+
+    for (size_t i = 0, n; i < end; i += n) {
+        n = utf8_decode(bytes + i, size - i, &c);
+        if (n == 0) {
+            buffer_printf(b, "\\x%02x", (unsigned char)bytes[i]);
+            n = 1;
+        } else if (c == '\n') {
+            buffer_append_string(b, "\\n");
+        } else if (c == '\t') {
+            buffer_append_string(b, "\\t");
+        } else if (c == '\r') {
+            buffer_append_string(b, "\\r");
+        } else if (c == '\\') {
+            buffer_append_string(b, "\\\\");
+        } else if (c < 0x20 || (c >= 0x7f && c < 0xa0)) {
+            for (size_t k = 0; k < n; k++)
+                buffer_printf(b, "\\x%02x", (unsigned char)bytes[i + k]);
+        } else {
+            buffer_append(b, bytes + i, n);
+        }
+    }
+    if (end < size)
+        buffer_printf(b, "... (%zu bytes)", size);
+    return b->error;
+}

@@ -1,0 +1,42 @@
+/* Encodings that AWS's protocols use: hex, percent-encoding, base64, and their forms of time. */
+#pragma once
+
+#include <time.h>
+
+#include "buffer.h"
+
+/* Lower-case hex of `size` bytes into `ret`, which holds 2 * size + 1 bytes. */
+void hex_encode(const void *bytes, size_t size, char *ret);
+
+/* Appends the bytes percent-encoded after RFC 3986: all but A-Z a-z 0-9 - . _ ~ become %XX in
+ * upper case; `keep` names further characters to leave alone ("/" for a path, "" for a query). */
+int uri_encode(struct buffer *b, const char *bytes, size_t size, const char *keep);
+
+/* Appends standard base64 with padding. 0, -ENOMEM or -E2BIG. */
+int base64_encode(struct buffer *b, const void *bytes, size_t size);
+
+/* Appends the bytes that strict base64 (with padding, no white space) stands for.
+ * 0, -EINVAL where it is not that, -ENOMEM or -E2BIG. */
+int base64_decode(struct buffer *b, const char *text, size_t size);
+
+enum { AWS_TIME_SIZE = sizeof("20150830T123600Z") };
+
+/* A wall-clock time as SigV4 writes it, "20150830T123600Z". */
+void aws_time_format(time_t t, char ret[AWS_TIME_SIZE]);
+
+/* The three readers return 0, or -EINVAL where the text is not wholly such a time or names a day
+ * that does not exist; the time is in seconds since the epoch, fractions are dropped. */
+int aws_time_parse(const char *text, time_t *ret);  /* 20150830T123600Z */
+int iso8601_parse(const char *text, time_t *ret);   /* 2015-08-30T12:36:00[.fff](Z|+hh:mm|-hh:mm) */
+int http_date_parse(const char *text, time_t *ret); /* Sun, 30 Aug 2015 12:36:00 GMT (RFC 9110) */
+
+/* Appends text made fit for one line of a log: control characters, backslashes and bytes that are
+ * not UTF-8 as \n, \t, \\ or \xHH; cut after `max_bytes` bytes of input with "... (N bytes)". */
+int escape_for_log(struct buffer *b, const char *bytes, size_t size, size_t max_bytes);
+
+/* Whether the bytes are well-formed UTF-8 (RFC 3629: no surrogates, nothing overlong). */
+bool utf8_is_valid(const char *bytes, size_t size);
+
+/* The length, 1 to 4, of the well-formed UTF-8 sequence at the start of the bytes, with its code
+ * point; 0 where there is none. */
+size_t utf8_decode(const char *bytes, size_t size, uint32_t *ret_code_point);

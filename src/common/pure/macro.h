@@ -1,0 +1,57 @@
+/* Small helpers that every file may use: clean-up at the end of a scope, taking a pointer out of
+ * its owner, units of time. Nothing here allocates or fails. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* `CLEANUP(foo_free) struct foo *f = NULL;` calls foo_free(f) when f leaves its scope. The
+ * destructor's clean-up form is made once, beside the destructor, by DEFINE_CLEANUP. */
+#define CLEANUP(destructor) __attribute__((cleanup(destructor##_cleanup)))
+
+#define DEFINE_CLEANUP(type, destructor)                                                           \
+    static inline void destructor##_cleanup(type *p)                                               \
+    {                                                                                              \
+        if (*p)                                                                                    \
+            destructor(*p);                                                                        \
+    }
+
+static inline void free_cleanup(void *p)
+{
+    free(*(void **)p);
+}
+
+/* The value of a pointer (or other scalar that has a null value), which is null afterwards: hands
+ * ownership on. */
+#define TAKE(p)                                                                                    \
+    ({                                                                                             \
+        __typeof__(p) *_take_from = &(p);                                                          \
+        __typeof__(p) _taken = *_take_from;                                                        \
+        *_take_from = 0;                                                                           \
+        _taken;                                                                                    \
+    })
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+
+#define PRINTF_FORMAT(format_at, first) __attribute__((format(printf, format_at, first)))
+
+/* Times are unsigned microseconds, as in sd-event. */
+#define USEC_PER_MSEC UINT64_C(1000)
+#define USEC_PER_SEC UINT64_C(1000000)
+#define USEC_INFINITY UINT64_MAX
+
+static inline bool streq(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+/* NULL and "" are both "not set": so the environment and AWS's files have it. */
+static inline bool is_set(const char *s)
+{
+    return s && s[0] != '\0';
+}

@@ -1,0 +1,52 @@
+/* What a failed reply means: AWS's errors under both their names (the shape's name, as in __type, and
+ * the older query protocol's code, as in x-amzn-query-error), and the class that decides what to do. */
+#pragma once
+
+#include <time.h>
+
+#include "macro.h"
+
+enum sqs_error_class {
+    SQS_ERROR_TRANSIENT,   /* try again: 5xx, time-outs, the network, damaged replies */
+    SQS_ERROR_THROTTLED,   /* try again, more slowly; OverLimit and KMS throttling too */
+    SQS_ERROR_CLOCK,       /* the signature's time is off: correct the skew, try again */
+    SQS_ERROR_CREDENTIALS, /* keys missing, unknown, expired or wrong: refresh them, try again */
+    SQS_ERROR_PERMANENT,   /* the same request will fail again */
+};
+
+/* "transient", ... */
+const char *sqs_error_class_name(enum sqs_error_class class);
+
+struct sqs_error {
+    enum sqs_error_class class;
+    char name[96];     /* the shape's name in the table's spelling, "QueueDoesNotExist", whichever
+                          name came; for an error not in the table the name that came; "" if none */
+    char code[96];     /* the code to show: x-amzn-query-error's where it came, else the name */
+    char message[512]; /* AWS's text, cut; never NULL, may be "" */
+    int http_status;   /* 0: no reply at all */
+    uint64_t retry_after_usec; /* from x-amz-retry-after; USEC_INFINITY: not given */
+    bool has_server_time;
+    time_t server_time; /* what the server's clock said, for SQS_ERROR_CLOCK: from the error's text
+                           where it holds one; the Date header is the caller's to read */
+};
+
+/* Reads an error reply of any form: JSON with "__type" (and "message" or "Message"), "code",
+ * X-Amzn-Errortype, or the HTML of a load balancer, or nothing at all. The code is looked at before
+ * the status. Header values are NULL where the header is absent; the body need not be text. Always
+ * fills *ret. */
+void sqs_error_parse(int http_status, const char *query_error, const char *error_type,
+                     const char *retry_after, const char *body, size_t body_bytes,
+                     struct sqs_error *ret);
+
+/* The class for an error code under either name; for batch entries too. An unknown code: PERMANENT
+ * where sender_fault, else TRANSIENT. */
+enum sqs_error_class sqs_error_class_of_code(const char *code, bool sender_fault);
+
+/* The table's shape name for an error code under either name; the code itself where it is not in the
+ * table. Never NULL. */
+const char *sqs_error_canonical_name(const char *code);
+
+/* The server's time in the text of a SigV4 time error: "Signature expired: 20150830T123600Z is now
+ * earlier than 20150830T125000Z (20150830T130500Z - 15 min.)", "Signature not yet current: A is still
+ * later than B (C + 15 min.)": the time between "(" and " - 15 min" or " + 15 min". 0 or -EINVAL. */
+int sqs_error_server_time(const char *text, time_t *ret);

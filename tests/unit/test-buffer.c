@@ -1,0 +1,64 @@
+#include "buffer.h"
+#include "test.h"
+
+static void appends_accumulate_and_stay_terminated(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(4096);
+
+    assert_string_equal(buffer_string(&b), "");
+    assert_int_equal(buffer_append(&b, "ab\0c", 4), 0);
+    assert_int_equal(buffer_append_char(&b, 'd'), 0);
+    assert_int_equal(buffer_printf(&b, "%d-%s", 7, "x"), 0);
+    assert_int_equal(b.size, 8);
+    assert_memory_equal(b.data, "ab\0cd7-x", 9);
+}
+
+static void the_cap_is_exact_and_the_error_sticks(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(4);
+
+    assert_int_equal(buffer_append_string(&b, "1234"), 0);
+    assert_int_equal(buffer_append_string(&b, ""), 0);
+    assert_int_equal(buffer_append_char(&b, '5'), -E2BIG);
+    assert_int_equal(buffer_append_string(&b, ""), -E2BIG);
+    assert_string_equal(buffer_string(&b), "1234");
+    buffer_reset(&b);
+    assert_int_equal(buffer_printf(&b, "%s", "12345"), -E2BIG);
+    buffer_reset(&b);
+    assert_int_equal(buffer_append_string(&b, "abcd"), 0);
+}
+
+static void taking_hands_over_the_bytes(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(64);
+    CLEANUP(free) char *s = NULL, *empty = NULL;
+
+    buffer_append_string(&b, "mine");
+    s = buffer_take(&b);
+    assert_string_equal(s, "mine");
+    assert_int_equal(b.size, 0);
+    empty = buffer_take(&b);
+    assert_string_equal(empty, "");
+}
+
+static void growth_keeps_every_byte(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(1 << 20);
+
+    for (int i = 0; i < 100000; i++)
+        assert_int_equal(buffer_append_char(&b, (char)('a' + i % 26)), 0);
+    for (int i = 0; i < 100000; i++)
+        assert_int_equal(b.data[i], 'a' + i % 26);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(appends_accumulate_and_stay_terminated),
+        cmocka_unit_test(the_cap_is_exact_and_the_error_sticks),
+        cmocka_unit_test(taking_hands_over_the_bytes),
+        cmocka_unit_test(growth_keeps_every_byte),
+    };
+
+    return cmocka_run_group_tests_name("buffer", tests, NULL, NULL);
+}

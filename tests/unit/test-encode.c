@@ -1,0 +1,125 @@
+#include "encode.h"
+#include "test.h"
+
+static void hex_is_lower_case(void **state)
+{
+    char hex[9];
+
+    hex_encode("\x00\xff\x1a\xb2", 4, hex);
+    assert_string_equal(hex, "00ff1ab2");
+}
+
+static void uri_encoding_follows_rfc_3986(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(4096);
+
+    assert_int_equal(uri_encode(&b, "AZaz09-._~ /?\xe1\x88\xb4\0%", 18, "/"), 0);
+    assert_string_equal(buffer_string(&b), "AZaz09-._~%20/%3F%E1%88%B4%00%25");
+}
+
+static void base64_goes_both_ways(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+        CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(64);
+        CLEANUP(buffer_done) struct buffer c = BUFFER_INIT(64);
+
+        assert_int_equal(base64_encode(&b, pairs[i][0], strlen(pairs[i][0])), 0);
+        assert_string_equal(buffer_string(&b), pairs[i][1]);
+        assert_int_equal(base64_decode(&c, b.data, b.size), 0);
+        assert_string_equal(buffer_string(&c), pairs[i][0]);
+    }
+}
+
+static void bad_base64_is_refused(void **state)
+{
+    static const char *const bad[] = {"Zg", "Zg=", "Z===", "Zm9v\n", "Zm 9", "=m9v", "Zm=v", "Zm9-"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(64);
+
+        assert_int_equal(base64_decode(&b, bad[i], strlen(bad[i])), -EINVAL);
+        assert_int_equal(b.size, 0);
+    }
+}
+
+static void times_are_read_and_written(void **state)
+{
+    char text[AWS_TIME_SIZE];
+    time_t t = 0;
+
+    aws_time_format(1440938160, text);
+    assert_string_equal(text, "20150830T123600Z");
+    assert_int_equal(aws_time_parse(text, &t), 0);
+    assert_int_equal(t, 1440938160);
+    assert_int_equal(iso8601_parse("2015-08-30T12:36:00Z", &t), 0);
+    assert_int_equal(t, 1440938160);
+    assert_int_equal(iso8601_parse("2015-08-30T14:36:01.123456+02:00", &t), 0);
+    assert_int_equal(t, 1440938161);
+    assert_int_equal(http_date_parse("Sun, 30 Aug 2015 12:36:00 GMT", &t), 0);
+    assert_int_equal(t, 1440938160);
+    assert_int_equal(iso8601_parse("2024-02-29T00:00:00Z", &t), 0);
+    assert_int_equal(iso8601_parse("2016-12-31T23:59:60Z", &t), 0);
+    assert_int_equal(t, 1483228800);
+}
+
+static void bad_times_are_refused(void **state)
+{
+    static const char *const bad[] = {
+        "", "2015-08-30", "2015-08-30T12:36:00", "2015-02-30T12:36:00Z", "2015-13-01T00:00:00Z",
+        "2015-08-30T24:00:00Z", "2015-08-30T12:36:00.Z", "2015-08-30T12:36:00+2:00",
+        "2015-08-30T12:36:00Zx", "2015-00-10T12:36:00Z", "2023-02-29T00:00:00Z",
+        "Sun, 31 Feb 2015 12:36:00 GMT", "Sun, 30 Aug 2015 12:36:00 UTC", "30 Aug 2015 12:36:00 GMT",
+        "20150830T123600", "20150830T1236001", "20150830t123600Z", "2015-08-30T12:60:00Z",
+        "Sun", "Sun, 3", "Sun, 30 Au", "Sun, 30 Aug 2015",
+    };
+    time_t t = 42;
+
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        assert_int_equal(iso8601_parse(bad[i], &t), -EINVAL);
+        assert_int_equal(http_date_parse(bad[i], &t), -EINVAL);
+        assert_int_equal(aws_time_parse(bad[i], &t), -EINVAL);
+    }
+    assert_int_equal(t, 42);
+}
+
+static void utf8_is_checked_strictly(void **state)
+{
+    assert_true(utf8_is_valid("a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", 10));
+    assert_true(utf8_is_valid("\0", 1));
+    assert_false(utf8_is_valid("\xc0\x80", 2));
+    assert_false(utf8_is_valid("\xed\xa0\x80", 3));
+    assert_false(utf8_is_valid("\xf4\x90\x80\x80", 4));
+    assert_false(utf8_is_valid("\xe2\x82", 2));
+    assert_false(utf8_is_valid("\xff", 1));
+}
+
+static void text_for_the_log_is_one_clean_line(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(256);
+
+    assert_int_equal(escape_for_log(&b, "a\n\t\\\x1b\xff\xc3\xa4\xc2\x85z", 11, 100), 0);
+    assert_string_equal(buffer_string(&b), "a\\n\\t\\\\\\x1b\\xff\xc3\xa4\\xc2\\x85z");
+    buffer_reset(&b);
+    assert_int_equal(escape_for_log(&b, "abcdef", 6, 3), 0);
+    assert_string_equal(buffer_string(&b), "abc... (6 bytes)");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hex_is_lower_case),
+        cmocka_unit_test(uri_encoding_follows_rfc_3986),
+        cmocka_unit_test(base64_goes_both_ways),
+        cmocka_unit_test(bad_base64_is_refused),
+        cmocka_unit_test(times_are_read_and_written),
+        cmocka_unit_test(bad_times_are_refused),
+        cmocka_unit_test(utf8_is_checked_strictly),
+        cmocka_unit_test(text_for_the_log_is_one_clean_line),
+    };
+
+    return cmocka_run_group_tests_name("encode", tests, NULL, NULL);
+}
