@@ -18,7 +18,7 @@ struct sigv4_header {
 struct sigv4_request {
     const char *method; /* "POST" */
     const char *path;   /* as on the wire, without the query; "" counts as "/" */
-    const char *query;  /* as on the wire, without "?"; NULL or "" for none */
+    const char *query;  /* as on the wire, without "?"; NULL or "" for none; at most 128 parameters */
     const struct sigv4_header *headers; /* those to sign: host must be among them, x-amz-date too */
     size_t n_headers;                   /* at most SIGV4_HEADERS_MAX */
     const void *body;
@@ -48,16 +48,19 @@ enum {
  * ("host;x-amz-date") to `signed_headers`. Headers that proxies change (AWS names them) are left
  * out: connection, expect, keep-alive, proxy-authenticate, proxy-authorization, te, trailer,
  * transfer-encoding, upgrade, user-agent, x-amzn-trace-id.
- * 0, -EINVAL (no method, no host header, too many headers), -ENOMEM, -E2BIG, or -EIO where OpenSSL
- * fails. */
+ * 0, -EINVAL (no method, no host header, too many headers, a path that does not begin with "/", a
+ * header name that is none), -ENOMEM, -E2BIG (a buffer's cap, too many query parameters), or -EIO
+ * where OpenSSL fails. After -EINVAL nothing was appended. */
 int sigv4_canonical_request(const struct sigv4_request *request, struct buffer *canonical,
                             struct buffer *signed_headers);
 
-/* Stage 2. Appends the string to sign. Same errors. */
+/* Stage 2. Appends the string to sign. Same errors; -EINVAL: no region, no service, a time before
+ * 1970 or after 9999. */
 int sigv4_string_to_sign(const struct sigv4_scope *scope, const char *canonical,
                          size_t canonical_bytes, struct buffer *string_to_sign);
 
-/* The signing key of a day: valid for one secret, day, region and service. Same errors. */
+/* The signing key of a day: valid for one secret, day, region and service. Same errors; -EINVAL also
+ * for no secret, -E2BIG for one above 4 KiB. The caller wipes the key. */
 int sigv4_derive_key(const char *secret_access_key, const struct sigv4_scope *scope,
                      uint8_t ret_key[SIGV4_KEY_BYTES]);
 
@@ -74,7 +77,8 @@ struct sigv4_signer *sigv4_signer_free(struct sigv4_signer *signer);
 DEFINE_CLEANUP(struct sigv4_signer *, sigv4_signer_free)
 
 /* Appends the value of the Authorization header. x-amz-date, and x-amz-security-token where there
- * is one, must be among request->headers. Errors as above. */
+ * is one, must be among request->headers. Errors as above; -EINVAL also for no access key id, and
+ * where x-amz-date is missing or is not scope->time. On failure nothing was appended. */
 int sigv4_authorize(struct sigv4_signer *signer, const struct sigv4_request *request,
                     const struct sigv4_credentials *credentials, const struct sigv4_scope *scope,
                     struct buffer *authorization);
