@@ -22,7 +22,7 @@ struct sqs_error {
     char name[96];     /* the shape's name in the table's spelling, "QueueDoesNotExist", whichever
                           name came; for an error not in the table the name that came; "" if none */
     char code[96];     /* the code to show: x-amzn-query-error's where it came, else the name */
-    char message[512]; /* AWS's text, cut; never NULL, may be "" */
+    char message[512]; /* AWS's text as one line of UTF-8, cut; may be "" */
     int http_status;   /* 0: no reply at all */
     uint64_t retry_after_usec; /* from x-amz-retry-after; USEC_INFINITY: not given */
     bool has_server_time;
@@ -41,6 +41,17 @@ void sqs_error_parse(int http_status, const char *query_error, const char *error
 /* The class for an error code under either name; for batch entries too. An unknown code: PERMANENT
  * where sender_fault, else TRANSIENT. */
 enum sqs_error_class sqs_error_class_of_code(const char *code, bool sender_fault);
+
+/* A row of the table. */
+struct sqs_known_error {
+    const char *name;       /* the shape's */
+    const char *query_code; /* the older query protocol's; the same where there is only one */
+    int http_status;        /* that it commonly comes with */
+    enum sqs_error_class class; /* for SignatureDoesNotMatch the text of the error decides, too */
+};
+
+/* The row of an error code under either name; NULL where it is not in the table. */
+const struct sqs_known_error *sqs_error_find(const char *code);
 
 /* The table's shape name for an error code under either name; the code itself where it is not in the
  * table. Never NULL. */
