@@ -48,7 +48,8 @@ struct sqs_visibility_change {
 };
 
 /* Each makes a request that the caller frees. Batch entries get the ids "0", "1", ... in the order
- * given; 1 to 10 of them. 0, -EINVAL (a caller's bug: no entries, too many), -ENOMEM, -E2BIG. */
+ * given; 1 to 10 of them. 0, -EINVAL (a caller's bug: no entries or too many, a number out of its
+ * range, text that is not UTF-8), -ENOMEM, -E2BIG. */
 int sqs_request_send_message(const char *queue_url, const struct sqs_message *message,
                              struct sqs_request **ret);
 int sqs_request_send_message_batch(const char *queue_url, const struct sqs_message *messages,
