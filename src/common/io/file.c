@@ -1,0 +1,87 @@
+/* See file.h. The bytes are read straight into the caller's buffer, which wipes what it lets go:
+ * no copy of a secret stays on the stack. The size that stat tells is a hint at most, for files
+ * grow and FIFOs have none: the end is where read says so. */
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+enum { READ_CHUNK_BYTES = 16 * 1024 };
+
+static int check_kind(int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode))
+        return 0;
+    if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) /* /dev/null */
+        return 0;
+    return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+}
+
+static int read_all(int fd, size_t max_bytes, struct buffer *b)
+{
+    size_t before = b->size;
+
+    for (;;) {
+        size_t left = max_bytes - (b->size - before);
+        /* One byte more than allowed is asked for, to tell a full file from a larger one. */
+        size_t chunk = MIN(left < SIZE_MAX ? left + 1 : left, (size_t)READ_CHUNK_BYTES);
+        ssize_t n;
+        int r;
+
+        /* At the buffer's cap, what is left of its room and one byte on the stack do the same. */
+        if (b->max - b->size < chunk) {
+            char probe;
+
+            chunk = b->max - b->size;
+            if (chunk == 0) {
+                n = TEMP_FAILURE_RETRY(read(fd, &probe, 1));
+                secure_wipe(&probe, 1);
+                return n < 0 ? -errno : n > 0 ? -E2BIG : 0;
+            }
+        }
+        r = buffer_reserve(b, chunk);
+        if (r < 0)
+            return r;
+        n = TEMP_FAILURE_RETRY(read(fd, b->data + b->size, chunk));
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            return 0;
+        b->size += (size_t)n;
+        b->data[b->size] = '\0';
+        if ((size_t)n > left)
+            return -E2BIG;
+    }
+}
+
+int file_read(const char *path, size_t max_bytes, struct buffer *b)
+{
+    size_t before = b->size;
+    int fd, r;
+
+    if (b->error < 0)
+        return b->error;
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return -errno;
+    r = check_kind(fd);
+    if (r == 0)
+        r = read_all(fd, max_bytes, b);
+    close(fd);
+    if (r < 0) {
+        if (b->data) {
+            secure_wipe(b->data + before, b->allocated - before);
+            b->size = before;
+            b->data[before] = '\0';
+        }
+        b->error = 0;
+    }
+    return r;
+}

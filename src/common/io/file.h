@@ -1,0 +1,13 @@
+/* Reading small files whole: configurations, credentials, tokens. */
+#pragma once
+
+#include "buffer.h"
+
+/* Appends the whole of a regular file or a FIFO (so that --config=<(command) works), of at most
+ * `max_bytes`. A link is followed; /dev/null counts as an empty file. Waits for a FIFO's writer, so
+ * a running event loop must only be given paths that its owner trusts to be files.
+ *
+ * 0, -E2BIG where the file is larger than `max_bytes` or than the buffer takes, -EISDIR, -EINVAL
+ * for a device or a socket, -ENOMEM, or what open(2) and read(2) say. On failure the buffer holds
+ * what it held before, and no error sticks to it. */
+int file_read(const char *path, size_t max_bytes, struct buffer *b);

@@ -1,0 +1,115 @@
+#include "file.h"
+#include "test.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char path[64];
+
+static int make_path(void **state)
+{
+    int fd;
+
+    strcpy(path, "/tmp/test-file.XXXXXX");
+    fd = mkstemp(path);
+    return fd < 0 ? -1 : close(fd);
+}
+
+static int remove_path(void **state)
+{
+    return unlink(path);
+}
+
+static void write_bytes(size_t size)
+{
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    for (size_t i = 0; i < size; i++)
+        fputc('a' + (int)(i % 26), f);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void a_file_is_appended_byte_for_byte(void **state)
+{
+    static const size_t sizes[] = {0, 1, 16383, 16384, 16385, 100000};
+
+    for (size_t k = 0; k < ARRAY_SIZE(sizes); k++) {
+        CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(1 << 20);
+
+        write_bytes(sizes[k]);
+        assert_int_equal(buffer_append_string(&b, "before"), 0);
+        assert_int_equal(file_read(path, 1 << 19, &b), 0);
+        assert_int_equal(b.size, 6 + sizes[k]);
+        assert_int_equal(b.data[b.size], '\0');
+        for (size_t i = 0; i < sizes[k]; i++)
+            assert_int_equal(b.data[6 + i], 'a' + i % 26);
+    }
+}
+
+static void both_caps_are_exact(void **state)
+{
+    static const size_t sizes[] = {10, 16384, 40000};
+
+    for (size_t k = 0; k < ARRAY_SIZE(sizes); k++) {
+        size_t size = sizes[k];
+        CLEANUP(buffer_done) struct buffer roomy = BUFFER_INIT(1 << 20);
+        CLEANUP(buffer_done) struct buffer exact = BUFFER_INIT(size + 2);
+        CLEANUP(buffer_done) struct buffer tight = BUFFER_INIT(size + 1);
+
+        write_bytes(size);
+        assert_int_equal(file_read(path, size, &roomy), 0);
+        buffer_reset(&roomy);
+        assert_int_equal(file_read(path, size - 1, &roomy), -E2BIG);
+        assert_int_equal(roomy.size, 0);
+        assert_int_equal(file_read(path, size, &roomy), 0);
+
+        assert_int_equal(buffer_append_string(&exact, "12"), 0);
+        assert_int_equal(file_read(path, SIZE_MAX, &exact), 0);
+        assert_int_equal(buffer_append_string(&tight, "12"), 0);
+        assert_int_equal(file_read(path, SIZE_MAX, &tight), -E2BIG);
+        assert_string_equal(buffer_string(&tight), "12");
+        assert_int_equal(tight.error, 0);
+    }
+}
+
+static void what_is_no_file_is_refused(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(100);
+
+    assert_int_equal(file_read("/nonexistent/file", 100, &b), -ENOENT);
+    assert_int_equal(file_read("/tmp", 100, &b), -EISDIR);
+    assert_int_equal(file_read("/dev/zero", 100, &b), -EINVAL);
+    assert_int_equal(b.error, 0);
+    assert_int_equal(file_read("/dev/null", 100, &b), 0);
+    assert_int_equal(b.size, 0);
+}
+
+static void a_pipe_is_read_to_its_end(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(100);
+    char fd_path[32];
+    int fds[2];
+
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    assert_int_equal(write(fds[1], "from a pipe", 11), 11);
+    snprintf(fd_path, sizeof(fd_path), "/dev/fd/%d", fds[0]);
+    close(fds[1]);
+    assert_int_equal(file_read(fd_path, 100, &b), 0);
+    assert_string_equal(buffer_string(&b), "from a pipe");
+    close(fds[0]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_is_appended_byte_for_byte),
+        cmocka_unit_test(both_caps_are_exact),
+        cmocka_unit_test(what_is_no_file_is_refused),
+        cmocka_unit_test(a_pipe_is_read_to_its_end),
+    };
+
+    return cmocka_run_group_tests_name("file", tests, make_path, remove_path);
+}
