@@ -1,0 +1,158 @@
+/* See config-table.h. */
+#include "config-table.h"
+
+#include <ctype.h>
+#include <strings.h>
+#include <syslog.h>
+
+#include "encode.h"
+
+enum {
+    URL_MAX_BYTES = 2048,
+    NAME_MAX_BYTES = 255,
+    PATH_MAX_BYTES = 4095,
+    GROUP_ID_MAX_BYTES = 128
+};
+
+/* UTF-8 without control characters: text that a log and a terminal can bear. */
+static bool is_plain_text(const char *s, size_t max_bytes)
+{
+    size_t size = strlen(s);
+    uint32_t c;
+
+    if (size > max_bytes)
+        return false;
+    for (size_t i = 0, n; i < size; i += n) {
+        n = utf8_decode(s + i, size - i, &c);
+        if (n == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0))
+            return false;
+    }
+    return true;
+}
+
+static bool is_region(const char *s)
+{
+    if (strlen(s) > 63 || s[0] == '-')
+        return false;
+    for (; *s; s++)
+        if (!(islower((unsigned char)*s) || isdigit((unsigned char)*s) || *s == '-'))
+            return false;
+    return true;
+}
+
+/* That it looks like a URL is enough here: endpoint.h takes it apart. */
+static bool is_url(const char *s)
+{
+    const char *host;
+
+    if (!is_plain_text(s, URL_MAX_BYTES) || strpbrk(s, " \"<>\\^`{|}@?#"))
+        return false;
+    if (strncasecmp(s, "https://", 8) == 0)
+        host = s + 8;
+    else if (strncasecmp(s, "http://", 7) == 0)
+        host = s + 7;
+    else
+        return false;
+    return isalnum((unsigned char)*host) || *host == '[';
+}
+
+static bool is_url_or_empty(const char *s)
+{
+    return s[0] == '\0' || is_url(s);
+}
+
+static bool is_profile(const char *s)
+{
+    return is_plain_text(s, NAME_MAX_BYTES);
+}
+
+static bool is_absolute_path_or_empty(const char *s)
+{
+    return is_plain_text(s, PATH_MAX_BYTES) && (s[0] == '/' || s[0] == '\0');
+}
+
+/* SQS API, SendMessage, MessageGroupId: letters, digits and ASCII's punctuation. */
+static bool is_message_group_id(const char *s)
+{
+    size_t size = strlen(s);
+
+    if (size < 1 || size > GROUP_ID_MAX_BYTES)
+        return false;
+    for (; *s; s++)
+        if (*s < '!' || *s > '~')
+            return false;
+    return true;
+}
+
+static const struct setting_choice log_targets[] = {
+    {"auto", CONFIG_LOG_AUTO},
+    {"journal", CONFIG_LOG_JOURNAL},
+    {"stderr", CONFIG_LOG_STDERR},
+    {},
+};
+
+static const struct setting_choice log_levels[] = {
+    {"error", LOG_ERR}, {"warning", LOG_WARNING}, {"notice", LOG_NOTICE},
+    {"info", LOG_INFO}, {"debug", LOG_DEBUG},     {},
+};
+
+#define PLACE(group_, name_, member, kind_)                                                        \
+    .group = #group_, .name = #name_, .kind = (kind_),                                             \
+    .offset = offsetof(struct config, group_.member)
+#define AT(group_, name_, kind_) PLACE(group_, name_, name_, kind_)
+#define USEC_AT(group_, name_, kind_) PLACE(group_, name_, name_##_usec, kind_)
+#define MSEC(n) ((n)*USEC_PER_MSEC)
+#define SEC(n) ((n)*USEC_PER_SEC)
+
+#define URL_ALLOWED "an http:// or https:// URL without user, password, query or fragment"
+
+const struct setting config_settings[] = {
+    {AT(aws, region, SETTING_STRING), .string = "", .check = is_region,
+     .allowed = "a region such as \"eu-west-1\", or \"\"",
+     .doc = "region of the queue; \"\": from the environment, the profile or the queue URL"},
+    {AT(aws, queue_url, SETTING_STRING), .is_url = true, .check = is_url, .allowed = URL_ALLOWED,
+     .doc = "URL of the queue, required; a name that ends in .fifo means a FIFO queue"},
+    {AT(aws, endpoint_url, SETTING_STRING), .is_url = true, .string = "", .check = is_url_or_empty,
+     .allowed = URL_ALLOWED ", or \"\"",
+     .doc = "where to send requests; \"\": to the region's endpoint"},
+    {AT(aws, profile, SETTING_STRING), .string = "", .check = is_profile,
+     .allowed = "a profile's name of at most 255 bytes without control characters, or \"\"",
+     .doc = "profile in AWS's files; \"\": AWS_PROFILE, or \"default\""},
+    {AT(aws, ca_bundle, SETTING_STRING), .string = "", .check = is_absolute_path_or_empty,
+     .allowed = "an absolute path, or \"\"",
+     .doc = "file of CA certificates; \"\": AWS_CA_BUNDLE, or the system's"},
+    {AT(aws, use_fips_endpoint, SETTING_BOOL), .doc = "send to the region's FIPS endpoint"},
+    {AT(aws, use_dualstack_endpoint, SETTING_BOOL),
+     .doc = "send to the region's dual-stack endpoint (IPv6 and IPv4)"},
+    {USEC_AT(aws, connect_timeout, SETTING_DURATION), .unit = " seconds", .min = MSEC(100),
+     .max = SEC(60), .value = SEC(5), .doc = "seconds until a connection must stand"},
+    {USEC_AT(aws, request_timeout, SETTING_DURATION), .unit = " seconds", .min = MSEC(100),
+     .max = SEC(300), .value = SEC(10),
+     .doc = "seconds until a request must be answered, beyond the time it is asked to wait"},
+    {AT(log, target, SETTING_CHOICE), .choices = log_targets, .value = CONFIG_LOG_AUTO,
+     .doc = "where log lines go; auto: to the journal under systemd, else to standard error"},
+    {AT(log, level, SETTING_CHOICE), .choices = log_levels, .value = LOG_INFO,
+     .doc = "the least important level that is logged"},
+    {USEC_AT(producer, start_delay, SETTING_DURATION), .unit = " seconds", .max = SEC(86400),
+     .value = MSEC(500), .doc = "seconds before the first message"},
+    {AT(producer, messages_to_send, SETTING_COUNT), .unit = "", .max = UINT64_C(1000000000000),
+     .value = 100, .doc = "messages to send before ending; 0: for ever"},
+    {USEC_AT(producer, send_interval, SETTING_DURATION), .unit = " seconds", .max = SEC(86400),
+     .value = MSEC(500), .doc = "seconds from one message to the next"},
+    {AT(producer, message_group_id, SETTING_STRING), .string = "test", .check = is_message_group_id,
+     .allowed = "1 to 128 letters, digits and punctuation, without spaces",
+     .doc = "group of the messages, on a FIFO queue"},
+    {USEC_AT(consumer, start_delay, SETTING_DURATION), .unit = " seconds", .max = SEC(86400),
+     .value = SEC(2), .doc = "seconds before the first receive"},
+    {USEC_AT(consumer, wait_time, SETTING_WHOLE_SECONDS), .unit = " seconds", .max = SEC(20),
+     .value = SEC(15), .doc = "whole seconds that a receive waits for a message; 0: not at all"},
+    {AT(consumer, max_messages, SETTING_SMALL_COUNT), .unit = "", .min = 1, .max = 10, .value = 1,
+     .doc = "messages that one receive may bring"},
+    {USEC_AT(consumer, receive_interval, SETTING_DURATION), .unit = " seconds", .max = SEC(86400),
+     .value = MSEC(500), .doc = "seconds of pause after a receive"},
+    {AT(consumer, exit_after_empty_receives, SETTING_COUNT), .unit = "",
+     .max = UINT64_C(1000000000), .value = 10,
+     .doc = "empty receives in a row before ending; 0: never end"},
+};
+
+const size_t config_n_settings = ARRAY_SIZE(config_settings);
