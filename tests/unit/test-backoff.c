@@ -2,7 +2,7 @@
 #include "test.h"
 
 static const enum backoff_kind KINDS[] = {BACKOFF_TRANSIENT, BACKOFF_THROTTLED,
-                                          BACKOFF_CREDENTIALS};
+                                          BACKOFF_SLOW};
 
 /* splitmix64: any fixed sequence of well-mixed bits. */
 static uint64_t next_random(uint64_t *seed)
@@ -36,10 +36,10 @@ static void limit_doubles_with_each_attempt_up_to_the_cap(void **state)
         {BACKOFF_THROTTLED, 5, 16000},
         {BACKOFF_THROTTLED, 6, 20000},
         {BACKOFF_THROTTLED, 1000000, 20000},
-        {BACKOFF_CREDENTIALS, 1, 5000},
-        {BACKOFF_CREDENTIALS, 4, 40000},
-        {BACKOFF_CREDENTIALS, 5, 60000},
-        {BACKOFF_CREDENTIALS, 1000000, 60000},
+        {BACKOFF_SLOW, 1, 5000},
+        {BACKOFF_SLOW, 4, 40000},
+        {BACKOFF_SLOW, 5, 60000},
+        {BACKOFF_SLOW, 1000000, 60000},
         {BACKOFF_TRANSIENT, UINT32_MAX, 20000},
     };
 
@@ -105,8 +105,8 @@ static void credentials_wait_alike_with_and_without_tokens(void **state)
     for (unsigned i = 0; i < 1000; i++) {
         uint64_t random = next_random(&seed);
 
-        assert_int_equal(backoff_delay_usec(BACKOFF_CREDENTIALS, i, false, USEC_INFINITY, random),
-                         backoff_delay_usec(BACKOFF_CREDENTIALS, i, true, USEC_INFINITY, random));
+        assert_int_equal(backoff_delay_usec(BACKOFF_SLOW, i, false, USEC_INFINITY, random),
+                         backoff_delay_usec(BACKOFF_SLOW, i, true, USEC_INFINITY, random));
     }
 }
 
@@ -144,7 +144,7 @@ static void quota_pays_for_retries_until_it_is_empty(void **state)
     assert_int_equal(retry_quota_take(&q, BACKOFF_THROTTLED), 5);
     assert_int_equal(retry_quota_take(&q, BACKOFF_THROTTLED), 0);
     assert_int_equal(q.tokens, 0);
-    assert_int_equal(retry_quota_take(&q, BACKOFF_CREDENTIALS), 0);
+    assert_int_equal(retry_quota_take(&q, BACKOFF_SLOW), 0);
     assert_int_equal(q.tokens, 0);
 }
 

@@ -11,7 +11,7 @@ static unsigned retry_cost(enum backoff_kind kind)
         return RETRY_COST_TRANSIENT;
     case BACKOFF_THROTTLED:
         return RETRY_COST_THROTTLED;
-    case BACKOFF_CREDENTIALS:
+    case BACKOFF_SLOW:
         break;
     }
     return 0;
@@ -40,8 +40,8 @@ static uint64_t base_usec(enum backoff_kind kind)
     switch (kind) {
     case BACKOFF_THROTTLED:
         return BACKOFF_THROTTLED_BASE_USEC;
-    case BACKOFF_CREDENTIALS:
-        return BACKOFF_CREDENTIALS_BASE_USEC;
+    case BACKOFF_SLOW:
+        return BACKOFF_SLOW_BASE_USEC;
     case BACKOFF_TRANSIENT:
         break;
     }
@@ -50,7 +50,7 @@ static uint64_t base_usec(enum backoff_kind kind)
 
 static uint64_t cap_usec(enum backoff_kind kind)
 {
-    return kind == BACKOFF_CREDENTIALS ? BACKOFF_CREDENTIALS_CAP_USEC : BACKOFF_CAP_USEC;
+    return kind == BACKOFF_SLOW ? BACKOFF_SLOW_CAP_USEC : BACKOFF_CAP_USEC;
 }
 
 /* A number from `low` to `high`, both included: the upper 38 bits of `random` are a fraction of the
@@ -60,7 +60,7 @@ static uint64_t scale(uint64_t random, uint64_t low, uint64_t high)
     return low + (((random >> 26) * (high - low + 1)) >> 38);
 }
 
-_Static_assert(BACKOFF_CAP_USEC < 1 << 26 && BACKOFF_CREDENTIALS_CAP_USEC < 1 << 26,
+_Static_assert(BACKOFF_CAP_USEC < 1 << 26 && BACKOFF_SLOW_CAP_USEC < 1 << 26,
                "scale() would overflow");
 
 uint64_t backoff_delay_usec(enum backoff_kind kind, unsigned attempt, bool in_quota,
@@ -73,7 +73,7 @@ uint64_t backoff_delay_usec(enum backoff_kind kind, unsigned attempt, bool in_qu
     limit = MIN(limit, cap);
 
     /* Keys that are refused are no sign of load: they wait their own time, never the quota's. */
-    in_quota = in_quota || kind == BACKOFF_CREDENTIALS;
+    in_quota = in_quota || kind == BACKOFF_SLOW;
     delay = in_quota ? scale(random, 0, limit) : scale(random, cap / 2, cap);
     if (retry_after_usec == USEC_INFINITY)
         return delay;

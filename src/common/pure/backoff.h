@@ -10,11 +10,11 @@
 
 #define BACKOFF_TRANSIENT_BASE_USEC (50 * USEC_PER_MSEC)
 #define BACKOFF_THROTTLED_BASE_USEC (1 * USEC_PER_SEC)
-#define BACKOFF_CREDENTIALS_BASE_USEC (5 * USEC_PER_SEC) /* ours: keys do not mend in milliseconds */
+#define BACKOFF_SLOW_BASE_USEC (5 * USEC_PER_SEC) /* ours: what a person must mend */
 #define BACKOFF_CAP_USEC (20 * USEC_PER_SEC)
-#define BACKOFF_CREDENTIALS_CAP_USEC (60 * USEC_PER_SEC)
+#define BACKOFF_SLOW_CAP_USEC (60 * USEC_PER_SEC)
 
-enum backoff_kind { BACKOFF_TRANSIENT, BACKOFF_THROTTLED, BACKOFF_CREDENTIALS };
+enum backoff_kind { BACKOFF_TRANSIENT, BACKOFF_THROTTLED, BACKOFF_SLOW };
 
 /* The SDKs' token bucket, one for a client. A plain value; start with RETRY_QUOTA_INIT. */
 struct retry_quota {
@@ -30,7 +30,7 @@ enum {
 #define RETRY_QUOTA_INIT ((struct retry_quota){.tokens = RETRY_QUOTA_MAX})
 
 /* Takes the cost of one retry. Returns what was taken: the kind's cost, or 0 where too few tokens
- * were left (none are then taken). Credentials cost nothing: 0, and see in_quota below. */
+ * were left (none are then taken). Slow retries cost nothing: 0, and see in_quota below. */
 unsigned retry_quota_take(struct retry_quota *quota, enum backoff_kind kind);
 
 /* After a success: gives back the cost of the last retry of that call, or 1 where there was none. */
@@ -38,7 +38,7 @@ void retry_quota_refund(struct retry_quota *quota, unsigned last_cost);
 
 /* The delay after `attempt` failed attempts (1: the first has just failed).
  * `random` is any 64 random bits. `in_quota` is false where retry_quota_take gave nothing; it has no
- * meaning for credentials, which need no tokens.
+ * meaning for slow retries, which need no tokens.
  * `retry_after_usec`: what the server asked for (x-amz-retry-after is in ms), USEC_INFINITY if
  * nothing; then the answer is it, but at least the computed delay and at most that plus 5 s.
  * Otherwise the result is in [0, cap of the kind]. */

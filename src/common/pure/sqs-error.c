@@ -128,6 +128,21 @@ const char *sqs_error_canonical_name(const char *code)
     return known ? known->name : code;
 }
 
+bool sqs_error_is_of_queue(const struct sqs_error *error)
+{
+    static const char *const names[] = {
+        "QueueDoesNotExist", "QueueDeletedRecently",  "InvalidSecurity",
+        "InvalidAddress",    "AccessDeniedException", "KmsAccessDenied",
+        "KmsDisabled",       "KmsInvalidKeyUsage",    "KmsInvalidState",
+        "KmsNotFound",       "KmsOptInRequired",      "ResourceNotFoundException",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (error->class == SQS_ERROR_PERMANENT && streq(error->name, names[i]))
+            return true;
+    return false;
+}
+
 /* At " - 15 min" or " + 15 min". */
 static bool is_tolerance(const char *text)
 {

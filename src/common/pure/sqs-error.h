@@ -57,6 +57,10 @@ const struct sqs_known_error *sqs_error_find(const char *code);
  * table. Never NULL. */
 const char *sqs_error_canonical_name(const char *code);
 
+/* Whether a permanent error says nothing against this request, but that the queue, its key or a
+ * permission must be mended: a missing or just deleted queue, a denied action, a KMS key. */
+bool sqs_error_is_of_queue(const struct sqs_error *error);
+
 /* The server's time in the text of a SigV4 time error: "Signature expired: 20150830T123600Z is now
  * earlier than 20150830T125000Z (20150830T130500Z - 15 min.)", "Signature not yet current: A is still
  * later than B (C + 15 min.)": the time between "(" and " - 15 min" or " + 15 min". 0 or -EINVAL. */

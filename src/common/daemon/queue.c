@@ -1,0 +1,362 @@
+/* See queue.h.
+ *
+ * Failures that are retried are not logged one by one: the first of a kind is, then one line a
+ * minute with a count, and one line when the queue answers again. */
+#include "queue.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "aws-files.h"
+#include "log.h"
+#include "message-ids.h"
+
+#define TROUBLE_LINE_INTERVAL_USEC (60 * USEC_PER_SEC)
+
+struct queue {
+    struct service *service;
+    const struct config *config;
+    struct queue_url *parsed_url;
+    struct endpoint *endpoint;
+    struct credentials *credentials;
+    struct http_client *http;
+    struct sqs_client *client;
+    struct sqs_call *opening;
+    bool is_open;
+    struct sqs_queue_attributes attributes;
+    queue_opened_fn opened;
+    void *userdata;
+
+    /* The trouble under way; failures == 0 means none. */
+    unsigned failures;
+    char trouble_kind[128];
+    uint64_t trouble_since_usec, trouble_line_usec; /* boot clock */
+};
+
+/* --- Trouble, and its end --- */
+
+static uint64_t now_usec(struct queue *queue)
+{
+    uint64_t now = 0;
+
+    sd_event_now(service_event(queue->service), CLOCK_BOOTTIME, &now);
+    return now;
+}
+
+/* What to do about a failure, for its log line. */
+static const char *remedy(const struct sqs_error *error)
+{
+    if (error->class == SQS_ERROR_CREDENTIALS && streq(error->name, "NoCredentials"))
+        return "put keys into /etc/credstore/aws.credentials (as `aws configure` writes them) and "
+               "restart, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+    if (error->class == SQS_ERROR_CREDENTIALS)
+        return "check the access key and its secret, and that the key is active and of the right "
+               "account";
+    if (error->class == SQS_ERROR_CLOCK)
+        return "set this machine's clock (timedatectl)";
+    if (streq(error->name, "QueueDoesNotExist"))
+        return "check aws.queue_url and aws.region in the configuration, or create the queue";
+    if (streq(error->name, "AccessDeniedException"))
+        return "allow these credentials the action on this queue (IAM policy or queue policy)";
+    if (strncmp(error->name, "Kms", 3) == 0)
+        return "check the state of the queue's KMS key and the permissions on it";
+    if (error->class == SQS_ERROR_TRANSIENT && error->http_status == 0)
+        return "check the network, the name look-up and aws.endpoint_url";
+    return NULL;
+}
+
+static const char *message_id_of(const struct sqs_error *error)
+{
+    if (error->class == SQS_ERROR_CREDENTIALS)
+        return streq(error->name, "NoCredentials") ? MESSAGE_ID_CREDENTIALS_MISSING
+                                                   : MESSAGE_ID_CREDENTIALS_REFUSED;
+    if (streq(error->name, "QueueDoesNotExist"))
+        return MESSAGE_ID_QUEUE_MISSING;
+    if (streq(error->name, "AccessDeniedException"))
+        return MESSAGE_ID_ACCESS_DENIED;
+    return MESSAGE_ID_QUEUE_UNREACHABLE;
+}
+
+/* "QueueDoesNotExist: The specified queue does not exist." */
+static void describe(const struct sqs_error *error, struct buffer *b)
+{
+    if (error->name[0] && !streq(error->name, "NoCredentials"))
+        buffer_printf(b, "%s", error->name);
+    else if (error->http_status > 0)
+        buffer_printf(b, "HTTP status %d", error->http_status);
+    if (error->message[0])
+        buffer_printf(b, "%s%s", b->size > 0 ? ": " : "", error->message);
+}
+
+static void log_trouble(struct queue *queue, int priority, enum sqs_operation operation,
+                        const struct sqs_error *error, const char *request_id, const char *lead,
+                        const char *tail)
+{
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(4096);
+    const char *help = remedy(error);
+
+    describe(error, &text);
+    log_write(priority, message_id_of(error),
+              LOG_FIELDS({"SQS_ERROR_CODE", error->code}, {"SQS_REQUEST_ID", request_id},
+                         {"SQS_OPERATION", sqs_operation_name(operation)}),
+              "%s: %s%s%s%s", lead, buffer_string(&text), help ? "; to mend it: " : "",
+              help ? help : "", tail);
+}
+
+static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
+{
+    struct queue *queue = userdata;
+    const char *operation = sqs_operation_name(attempt->operation);
+    uint64_t now = now_usec(queue);
+    char kind[128], lead[128], tail[160];
+
+    log_debug("%s failed (attempt %u), trying again in %.3f s: %s %s", operation, attempt->attempt,
+              (double)attempt->delay_usec / USEC_PER_SEC, attempt->error->name,
+              attempt->error->message);
+
+    /* An attempt that is repeated at once is not worth a line: clock and keys are being mended. */
+    if (attempt->delay_usec == 0)
+        return;
+    snprintf(kind, sizeof(kind), "%d %s", attempt->error->class, attempt->error->name);
+    if (queue->failures++ == 0) {
+        queue->trouble_since_usec = now;
+        queue->trouble_kind[0] = '\0';
+    }
+    if (!queue->is_open) {
+        service_status(queue->service, "Waiting for the queue: %s", attempt->error->message);
+        service_ready(queue->service);
+    }
+    if (streq(kind, queue->trouble_kind) &&
+        now - queue->trouble_line_usec < TROUBLE_LINE_INTERVAL_USEC)
+        return;
+    snprintf(queue->trouble_kind, sizeof(queue->trouble_kind), "%s", kind);
+    queue->trouble_line_usec = now;
+    snprintf(lead, sizeof(lead), "%s failed", operation);
+    if (queue->failures > 1)
+        snprintf(tail, sizeof(tail), " (failed %u times in %.0f s; still trying)", queue->failures,
+                 (double)(now - queue->trouble_since_usec) / USEC_PER_SEC);
+    else
+        snprintf(tail, sizeof(tail), " (trying again)");
+    log_trouble(queue, LOG_WARNING, attempt->operation, attempt->error, attempt->request_id, lead,
+                tail);
+}
+
+static void on_answered(void *userdata)
+{
+    struct queue *queue = userdata;
+
+    if (queue->failures == 0)
+        return;
+    log_write(LOG_NOTICE, MESSAGE_ID_QUEUE_REACHABLE, LOG_NO_FIELDS,
+              "The queue answers again, after %u failed attempts in %.1f s.", queue->failures,
+              (double)(now_usec(queue) - queue->trouble_since_usec) / USEC_PER_SEC);
+    queue->failures = 0;
+}
+
+static void on_skew_learnt(void *userdata, int64_t skew_sec)
+{
+    log_write(LOG_WARNING, MESSAGE_ID_CLOCK_SKEW, LOG_NO_FIELDS,
+              "This machine's clock is %lld s %s AWS's: signing with the difference; set the clock "
+              "(timedatectl).",
+              (long long)llabs(skew_sec), skew_sec > 0 ? "behind" : "ahead of");
+}
+
+/* --- Opening --- */
+
+static void opened(struct queue *queue, const struct sqs_queue_attributes *attributes)
+{
+    queue->attributes = *attributes;
+    queue->attributes.redrive_policy = NULL;
+    queue->is_open = true;
+    service_ready(queue->service);
+    queue->opened(queue->userdata);
+}
+
+static int exit_status_of(const struct sqs_error *error)
+{
+    if (error->class == SQS_ERROR_CREDENTIALS || error->class == SQS_ERROR_CLOCK)
+        return EX_NOPERM;
+    return EX_UNAVAILABLE;
+}
+
+static void on_attributes(void *userdata, const struct sqs_result *result)
+{
+    struct queue *queue = userdata;
+    const struct sqs_queue_attributes defaults = {
+        .is_fifo = queue->parsed_url->is_fifo,
+        .visibility_timeout_sec = 30,
+        .maximum_message_bytes = SQS_MESSAGE_MAX_BYTES,
+    };
+
+    queue->opening = NULL;
+    if (result->reply) {
+        opened(queue, &result->reply->attributes);
+    } else if (streq(result->error->name, "AccessDeniedException")) {
+        log_trouble(queue, LOG_WARNING, SQS_GET_QUEUE_ATTRIBUTES, result->error, result->request_id,
+                    "GetQueueAttributes is denied, going on without it", "");
+        opened(queue, &defaults);
+    } else {
+        service_status(queue->service, "Failed: %s", result->error->message);
+        log_trouble(queue, LOG_ERR, SQS_GET_QUEUE_ATTRIBUTES, result->error, result->request_id,
+                    "Cannot start", "");
+        service_exit(queue->service, exit_status_of(result->error));
+    }
+}
+
+static int start_opening(struct queue *queue)
+{
+    CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
+    int r = sqs_request_get_queue_attributes(queue->config->aws.queue_url, &request);
+
+    if (r < 0)
+        return r;
+    return sqs_client_call(queue->client, TAKE(request), &(struct sqs_call_options){},
+                           on_attributes, queue, &queue->opening);
+}
+
+/* --- Set-up --- */
+
+/* The region, where it is not in the queue URL alone: setting, AWS_REGION, AWS_DEFAULT_REGION,
+ * profile. `*ret` stays NULL where none of them tells; the caller frees it. */
+static int find_region(const struct config *config, char **ret, char **error)
+{
+    const char *const places[] = {config->aws.region, getenv("AWS_REGION"),
+                                  getenv("AWS_DEFAULT_REGION")};
+    CLEANUP(aws_profiles_free) struct aws_profiles *profiles = NULL;
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(4096);
+    const char *region = NULL;
+    int r;
+
+    for (size_t i = 0; i < ARRAY_SIZE(places) && !is_set(region); i++)
+        region = places[i];
+    if (!is_set(region)) {
+        r = aws_files_read(&profiles, &text, error);
+        if (r != 0)
+            return r;
+        region = aws_profiles_get(profiles, aws_profile_name(config->aws.profile), "region", NULL);
+    }
+    if (!is_set(region))
+        return 0;
+    *ret = strdup(region);
+    return *ret ? 0 : -ENOMEM;
+}
+
+static int resolve(struct queue *queue, char **error)
+{
+    const struct config *config = queue->config;
+    CLEANUP(free) char *region = NULL;
+    int r = queue_url_parse(config->aws.queue_url, &queue->parsed_url, error);
+
+    if (r != 0)
+        return r;
+    r = find_region(config, &region, error);
+    if (r != 0)
+        return r;
+    return endpoint_resolve(
+        &(struct endpoint_settings){
+            .queue_url = config->aws.queue_url,
+            .region = region,
+            .endpoint_url = config->aws.endpoint_url,
+            .use_fips = config->aws.use_fips_endpoint,
+            .use_dualstack = config->aws.use_dualstack_endpoint,
+        },
+        &queue->endpoint, error);
+}
+
+static int set_up_client(struct queue *queue, const char *name)
+{
+    const struct config *config = queue->config;
+    sd_event *event = service_event(queue->service);
+    const char *ca_bundle =
+        is_set(config->aws.ca_bundle) ? config->aws.ca_bundle : getenv("AWS_CA_BUNDLE");
+    char user_agent[64];
+    int r;
+
+    snprintf(user_agent, sizeof(user_agent), "%s/" PROJECT_VERSION, name);
+    r = credentials_new_default(event, config->aws.profile, &queue->credentials);
+    if (r < 0)
+        return r;
+    r = http_client_new(event,
+                        &(struct http_client_options){
+                            .user_agent = user_agent,
+                            .ca_bundle = ca_bundle,
+                            .connect_timeout_usec = config->aws.connect_timeout_usec,
+                        },
+                        &queue->http);
+    if (r < 0)
+        return r;
+    return sqs_client_new(event, queue->http, queue->credentials, queue->endpoint,
+                          config->aws.request_timeout_usec,
+                          &(struct sqs_client_observer){
+                              .attempt_failed = on_attempt_failed,
+                              .answered = on_answered,
+                              .skew_learnt = on_skew_learnt,
+                              .userdata = queue,
+                          },
+                          &queue->client);
+}
+
+int queue_open(struct service *service, const struct config *config, const char *name,
+               queue_opened_fn opened_fn, void *userdata, struct queue **ret, char **error)
+{
+    CLEANUP(queue_free) struct queue *queue = calloc(1, sizeof(*queue));
+    int r;
+
+    if (!queue)
+        return -ENOMEM;
+    queue->service = service;
+    queue->config = config;
+    queue->opened = opened_fn;
+    queue->userdata = userdata;
+    r = resolve(queue, error);
+    if (r != 0)
+        return r < 0 ? r : QUEUE_E_CONFIG;
+    r = set_up_client(queue, name);
+    if (r >= 0)
+        r = start_opening(queue);
+    if (r < 0)
+        return r;
+    *ret = TAKE(queue);
+    return 0;
+}
+
+struct queue *queue_free(struct queue *queue)
+{
+    if (!queue)
+        return NULL;
+    sqs_client_free(queue->client);
+    http_client_free(queue->http);
+    credentials_free(queue->credentials);
+    endpoint_free(queue->endpoint);
+    queue_url_free(queue->parsed_url);
+    free(queue);
+    return NULL;
+}
+
+const char *queue_url(const struct queue *queue)
+{
+    return queue->config->aws.queue_url;
+}
+
+bool queue_is_fifo(const struct queue *queue)
+{
+    return queue->parsed_url->is_fifo;
+}
+
+bool queue_is_open(const struct queue *queue)
+{
+    return queue->is_open;
+}
+
+const struct sqs_queue_attributes *queue_attributes(const struct queue *queue)
+{
+    return &queue->attributes;
+}
+
+int queue_call(struct queue *queue, struct sqs_request *request, uint64_t wait_usec,
+               sqs_done_fn done, void *userdata, struct sqs_call **ret)
+{
+    return sqs_client_call(queue->client, request,
+                           &(struct sqs_call_options){.wait_usec = wait_usec, .keep_trying = true},
+                           done, userdata, ret);
+}

@@ -1,0 +1,38 @@
+/* The one queue that a daemon works on: where it is, what it allows, and what happens when it
+ * cannot be reached. Opening it asks GetQueueAttributes; what goes wrong then and later is logged
+ * here, so that the cores see only answers.
+ *
+ * The start fails (service_exit) where nobody but a person can help: a queue that does not exist,
+ * credentials that are missing or refused. Later on the same faults are retried, slowly: a queue
+ * may come back, keys may be replaced. */
+#pragma once
+
+#include "config.h"
+#include "service.h"
+#include "sqs-client.h"
+
+struct queue;
+
+/* `opened` runs once, when the queue has answered. */
+typedef void (*queue_opened_fn)(void *userdata);
+
+/* Reads region, profile and the rest from the configuration (borrowed; must outlive the queue) and
+ * the environment, and starts to open the queue. `name` and version make up the User-Agent. 0, a
+ * negative errno, or QUEUE_E_CONFIG with *error a line; the caller frees it. */
+enum { QUEUE_E_CONFIG = 1 };
+int queue_open(struct service *service, const struct config *config, const char *name,
+               queue_opened_fn opened, void *userdata, struct queue **ret, char **error);
+struct queue *queue_free(struct queue *queue);
+DEFINE_CLEANUP(struct queue *, queue_free)
+
+const char *queue_url(const struct queue *queue); /* as configured */
+bool queue_is_fifo(const struct queue *queue);
+bool queue_is_open(const struct queue *queue);
+
+/* What the queue told of itself; SQS's defaults where asking was denied. */
+const struct sqs_queue_attributes *queue_attributes(const struct queue *queue);
+
+/* Starts an operation that is retried until SQS has said yes or has said no to this very request;
+ * takes the request. As sqs_client_call. */
+int queue_call(struct queue *queue, struct sqs_request *request, uint64_t wait_usec,
+               sqs_done_fn done, void *userdata, struct sqs_call **ret);

@@ -1,0 +1,200 @@
+/* See service.h. The watchdog is fed by sd-event from the loop itself: a loop that is stuck is a
+ * daemon that is stuck. */
+#include "service.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "log.h"
+#include "message-ids.h"
+
+enum { STATUS_MAX_BYTES = 256 };
+
+#define STATUS_INTERVAL_USEC (100 * USEC_PER_MSEC)
+
+struct service {
+    sd_event *event;
+    sd_event_source *status_timer;
+    sd_event_source *stop_timer;
+    service_stop_fn stop;
+    void *userdata;
+    bool is_ready, is_stopping, is_exiting;
+    char status[STATUS_MAX_BYTES];
+    uint64_t status_sent_usec;
+};
+
+static void end_at_once(struct service *service, const char *why)
+{
+    log_warning("Stopped before the work in hand was finished: %s.", why);
+    service_exit(service, EXIT_STOPPED_SHORT);
+}
+
+static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    end_at_once(userdata, "it did not end in time");
+    return 0;
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+    struct service *service = userdata;
+
+    if (service->is_stopping) {
+        end_at_once(service, "asked to stop twice");
+        return 0;
+    }
+    service->is_stopping = true;
+    log_write(LOG_INFO, MESSAGE_ID_STOPPING, LOG_NO_FIELDS,
+              "Asked to stop: finishing what is in hand.");
+    sd_notify(0, "STOPPING=1");
+    sd_event_source_set_time_relative(service->stop_timer, SERVICE_STOP_TIMEOUT_USEC);
+    sd_event_source_set_enabled(service->stop_timer, SD_EVENT_ONESHOT);
+    if (service->stop)
+        service->stop(service->userdata);
+    else
+        service_exit(service, EXIT_SUCCESS);
+    return 0;
+}
+
+static void send_status(struct service *service)
+{
+    sd_event_now(service->event, CLOCK_BOOTTIME, &service->status_sent_usec);
+    sd_notifyf(0, "STATUS=%s", service->status);
+}
+
+static int on_status_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    send_status(userdata);
+    return 0;
+}
+
+/* A timer on the boot clock that does not run yet. */
+static int add_timer(sd_event *event, sd_event_source **ret, uint64_t accuracy_usec,
+                     sd_event_time_handler_t handler, void *userdata)
+{
+    int r =
+        sd_event_add_time_relative(event, ret, CLOCK_BOOTTIME, 0, accuracy_usec, handler, userdata);
+
+    return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
+}
+
+static int set_up(struct service *service)
+{
+    sigset_t signals;
+    int r;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+        return -errno;
+
+    r = sd_event_new(&service->event);
+    if (r >= 0)
+        r = sd_event_add_signal(service->event, NULL, SIGTERM, on_signal, service);
+    if (r >= 0)
+        r = sd_event_add_signal(service->event, NULL, SIGINT, on_signal, service);
+    if (r >= 0)
+        r = add_timer(service->event, &service->status_timer, USEC_PER_MSEC, on_status_timer,
+                      service);
+    if (r >= 0)
+        r = add_timer(service->event, &service->stop_timer, USEC_PER_MSEC, on_stop_timeout,
+                      service);
+    if (r >= 0)
+        r = sd_event_set_watchdog(service->event, true);
+    return r;
+}
+
+int service_new(struct service **ret)
+{
+    CLEANUP(service_free) struct service *service = calloc(1, sizeof(*service));
+    int r;
+
+    if (!service)
+        return -ENOMEM;
+    r = set_up(service);
+    if (r < 0)
+        return r;
+    *ret = TAKE(service);
+    return 0;
+}
+
+void service_on_stop(struct service *service, service_stop_fn stop, void *userdata)
+{
+    service->stop = stop;
+    service->userdata = userdata;
+}
+
+struct service *service_free(struct service *service)
+{
+    if (!service)
+        return NULL;
+    sd_event_source_disable_unref(service->status_timer);
+    sd_event_source_disable_unref(service->stop_timer);
+    sd_event_unref(service->event);
+    free(service);
+    return NULL;
+}
+
+sd_event *service_event(struct service *service)
+{
+    return service->event;
+}
+
+bool service_is_stopping(const struct service *service)
+{
+    return service->is_stopping;
+}
+
+void service_ready(struct service *service)
+{
+    if (service->is_ready)
+        return;
+    service->is_ready = true;
+    sd_notify(0, "READY=1");
+}
+
+void service_status(struct service *service, const char *format, ...)
+{
+    uint64_t now = 0, due;
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(service->status, sizeof(service->status), format, ap);
+    va_end(ap);
+
+    sd_event_now(service->event, CLOCK_BOOTTIME, &now);
+    due = service->status_sent_usec + STATUS_INTERVAL_USEC;
+    if (service->status_sent_usec == 0 || now >= due) {
+        send_status(service);
+        return;
+    }
+    sd_event_source_set_time(service->status_timer, due);
+    sd_event_source_set_enabled(service->status_timer, SD_EVENT_ONESHOT);
+}
+
+void service_exit(struct service *service, int exit_status)
+{
+    if (service->is_exiting)
+        return;
+    service->is_exiting = true;
+    if (service->status[0])
+        send_status(service);
+    sd_event_exit(service->event, exit_status);
+}
+
+int service_run(struct service *service)
+{
+    int r = sd_event_loop(service->event);
+
+    if (r < 0) {
+        log_error("The event loop failed: %s.", strerror(-r));
+        return EX_OSERR;
+    }
+    return r;
+}

@@ -1,0 +1,49 @@
+/* A daemon's life under systemd: the loop, SIGTERM and SIGINT, READY, STATUS, the watchdog, the
+ * exit status. All of it works as well without systemd: then nobody is told. */
+#pragma once
+
+#include <sysexits.h>
+
+#include <systemd/sd-event.h>
+
+#include "macro.h"
+
+/* Exit statuses, from sysexits.h, as the units know them: EX_CONFIG (78) and EX_USAGE (64) for a
+ * configuration or a command line that cannot be used, EX_NOPERM (77) for missing or refused
+ * credentials and missing permissions, EX_UNAVAILABLE (69) for a missing queue, EX_OSERR (71) where
+ * the machine lacks something, and this one where a stop had to leave work undone. */
+enum { EXIT_STOPPED_SHORT = 1 };
+
+#define SERVICE_STOP_TIMEOUT_USEC (30 * USEC_PER_SEC)
+
+struct service;
+
+/* Asks the daemon to begin no new work and to call service_exit when what is under way has ended.
+ * Called once, from the loop. */
+typedef void (*service_stop_fn)(void *userdata);
+
+/* Sets up the loop. From here on SIGTERM and SIGINT are taken by it: the first calls `stop`, the
+ * second ends the loop at once, and so does the end of SERVICE_STOP_TIMEOUT_USEC; both exit with
+ * EXIT_STOPPED_SHORT. 0, -ENOMEM, or another errno of the loop. */
+int service_new(struct service **ret);
+void service_on_stop(struct service *service, service_stop_fn stop, void *userdata);
+struct service *service_free(struct service *service);
+DEFINE_CLEANUP(struct service *, service_free)
+
+sd_event *service_event(struct service *service); /* borrowed */
+
+/* Whether a stop was asked for. */
+bool service_is_stopping(const struct service *service);
+
+/* Tells systemd once that the start is over; later calls do nothing. */
+void service_ready(struct service *service);
+
+/* Sets the line that `systemctl status` shows. Sent at most ten times a second, the last one for
+ * sure. */
+void service_status(struct service *service, const char *format, ...) PRINTF_FORMAT(2, 3);
+
+/* Ends the loop with that exit status. The first call counts. */
+void service_exit(struct service *service, int exit_status);
+
+/* Runs the loop. Returns the exit status. */
+int service_run(struct service *service);

@@ -1,0 +1,122 @@
+/* See aws-files.h. */
+#include "aws-files.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "file.h"
+
+static const struct {
+    const char *credential, *variable, *in_home;
+} places[] = {
+    [AWS_PROFILE_CREDENTIALS] = {"aws.credentials", "AWS_SHARED_CREDENTIALS_FILE",
+                                 ".aws/credentials"},
+    [AWS_PROFILE_CONFIG] = {"aws.config", "AWS_CONFIG_FILE", ".aws/config"},
+};
+
+/* `directory`/`name`, or -ENOMEM. */
+static int join(const char *directory, const char *name, char **ret)
+{
+    char *path;
+
+    if (asprintf(&path, "%s/%s", directory, name) < 0)
+        return -ENOMEM;
+    *ret = path;
+    return 0;
+}
+
+int aws_file_path(enum aws_profile_file kind, char **ret)
+{
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+    const char *home = getenv("HOME");
+    const char *named = getenv(places[kind].variable);
+    int r;
+
+    if (is_set(directory)) {
+        CLEANUP(free) char *path = NULL;
+
+        r = join(directory, places[kind].credential, &path);
+        if (r < 0)
+            return r;
+        if (access(path, F_OK) == 0) {
+            *ret = TAKE(path);
+            return 0;
+        }
+    }
+    if (is_set(named)) {
+        char *copy;
+
+        if (named[0] == '~' && named[1] == '/' && is_set(home))
+            return join(home, named + 2, ret);
+        copy = strdup(named);
+        if (!copy)
+            return -ENOMEM;
+        *ret = copy;
+        return 0;
+    }
+    if (is_set(home))
+        return join(home, places[kind].in_home, ret);
+    *ret = NULL;
+    return 0;
+}
+
+static int read_one(struct aws_profiles *profiles, enum aws_profile_file kind, struct buffer *text,
+                    char **error)
+{
+    CLEANUP(buffer_done) struct buffer content = BUFFER_INIT(AWS_PROFILE_FILE_MAX_BYTES);
+    CLEANUP(free) char *path = NULL;
+    int r = aws_file_path(kind, &path);
+
+    if (r < 0)
+        return r;
+    if (text->size > 0)
+        buffer_append_string(text, ", ");
+    if (!path) {
+        buffer_printf(text, "~/%s: no home directory", places[kind].in_home);
+        return 0;
+    }
+    r = file_read(path, AWS_PROFILE_FILE_MAX_BYTES, &content);
+    if (r == -ENOENT || r == -ENOTDIR) {
+        buffer_printf(text, "%s: no such file", path);
+        return 0;
+    }
+    if (r < 0) {
+        if (error && asprintf(error, "cannot read %s: %s", path, strerror(-r)) < 0)
+            return -ENOMEM;
+        return AWS_FILES_E_INVALID;
+    }
+    buffer_printf(text, "%s", path);
+    r = aws_profiles_add(profiles, kind, path, buffer_string(&content), content.size, error);
+    return r > 0 ? AWS_FILES_E_INVALID : r;
+}
+
+int aws_files_read(struct aws_profiles **ret, struct buffer *text, char **error)
+{
+    CLEANUP(aws_profiles_free) struct aws_profiles *profiles = NULL;
+    int r = aws_profiles_new(&profiles);
+
+    if (r == 0)
+        r = read_one(profiles, AWS_PROFILE_CREDENTIALS, text, error);
+    if (r == 0)
+        r = read_one(profiles, AWS_PROFILE_CONFIG, text, error);
+    if (r == 0)
+        *ret = TAKE(profiles);
+    return r;
+}
+
+bool aws_profile_is_explicit(const char *setting)
+{
+    return is_set(setting) || is_set(getenv("AWS_PROFILE")) ||
+           is_set(getenv("AWS_DEFAULT_PROFILE"));
+}
+
+const char *aws_profile_name(const char *setting)
+{
+    const char *const names[] = {setting, getenv("AWS_PROFILE"), getenv("AWS_DEFAULT_PROFILE")};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (is_set(names[i]))
+            return names[i];
+    return "default";
+}

@@ -1,0 +1,24 @@
+/* Finds and reads the shared `credentials` and `config` files of the AWS tools. */
+#pragma once
+
+#include "aws-profile.h"
+
+/* The path of a shared file: $CREDENTIALS_DIRECTORY/aws.credentials (aws.config) where that file is
+ * there (systemd.exec(5), LoadCredential=), else $AWS_SHARED_CREDENTIALS_FILE ($AWS_CONFIG_FILE),
+ * else ~/.aws/credentials (config). `*ret` is the caller's to free; NULL where there is no home
+ * directory to look in. 0 or -ENOMEM. */
+int aws_file_path(enum aws_profile_file kind, char **ret);
+
+/* Reads both files, where they are there. A missing file is no error: `text` (appended to, for
+ * people) says what was looked at, "/path: no such file". 0, -ENOMEM, or AWS_FILES_E_INVALID where
+ * a file is there but cannot be read or is malformed: then `*error` is the line that says so; the
+ * caller frees it. */
+enum { AWS_FILES_E_INVALID = 1 };
+int aws_files_read(struct aws_profiles **ret, struct buffer *text, char **error);
+
+/* The profile to use: `setting` where it is set, else AWS_PROFILE, AWS_DEFAULT_PROFILE, "default".
+ * Borrowed from the argument or the environment. */
+const char *aws_profile_name(const char *setting);
+
+/* Whether that name was asked for: then a profile that is missing is an error. */
+bool aws_profile_is_explicit(const char *setting);

@@ -1,0 +1,129 @@
+/* Static keys in the shared `credentials` and `config` files. Read anew at each fetch, so that keys
+ * that were replaced in the file are found when the old ones are refused. */
+#include "credentials.h"
+
+#include <errno.h>
+
+#include "aws-files.h"
+
+enum { TEXT_MAX_BYTES = 4096 };
+
+struct files_provider {
+    struct credentials_provider head;
+    char *profile; /* as set; NULL: from the environment */
+};
+
+static int found(const struct aws_profiles *profiles, enum aws_profile_file kind,
+                 const char *profile, const char *source, struct aws_credentials **ret)
+{
+    const char *token = aws_profiles_get_from(profiles, kind, profile, "aws_session_token", NULL);
+
+    if (!is_set(token))
+        token = aws_profiles_get_from(profiles, kind, profile, "aws_security_token", NULL);
+    return aws_credentials_new(
+        aws_profiles_get_from(profiles, kind, profile, "aws_access_key_id", NULL),
+        aws_profiles_get_from(profiles, kind, profile, "aws_secret_access_key", NULL), token,
+        source, USEC_INFINITY, ret);
+}
+
+enum {
+    KEYS_NONE,
+    KEYS_FOUND,
+    KEYS_HALF, /* an id without its secret, or the other way round: `text` says so */
+};
+
+/* One of the above, or a negative errno. */
+static int look_in(const struct aws_profiles *profiles, enum aws_profile_file kind,
+                   const char *profile, struct buffer *text, struct aws_credentials **ret)
+{
+    const char *id = aws_profiles_get_from(profiles, kind, profile, "aws_access_key_id", NULL);
+    const char *secret =
+        aws_profiles_get_from(profiles, kind, profile, "aws_secret_access_key", NULL);
+    CLEANUP(buffer_done) struct buffer source = BUFFER_INIT(TEXT_MAX_BYTES);
+    CLEANUP(free) char *path = NULL;
+    int r;
+
+    if (!is_set(id) && !is_set(secret))
+        return KEYS_NONE;
+    r = aws_file_path(kind, &path);
+    if (r < 0)
+        return r;
+    if (!is_set(id) || !is_set(secret)) {
+        buffer_reset(text);
+        buffer_printf(text, "%s: profile %s has %s but not %s: add it", path, profile,
+                      is_set(id) ? "aws_access_key_id" : "aws_secret_access_key",
+                      is_set(id) ? "aws_secret_access_key" : "aws_access_key_id");
+        return KEYS_HALF;
+    }
+    buffer_printf(&source, "%s, profile %s", path, profile);
+    r = found(profiles, kind, profile, buffer_string(&source), ret);
+    return r < 0 ? r : KEYS_FOUND;
+}
+
+static int fetch(struct credentials_provider *provider, credentials_provider_done_fn done,
+                 void *userdata)
+{
+    struct files_provider *p = (struct files_provider *)provider;
+    const char *profile = aws_profile_name(p->profile);
+    CLEANUP(aws_profiles_free) struct aws_profiles *profiles = NULL;
+    CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(TEXT_MAX_BYTES);
+    CLEANUP(free) char *error = NULL;
+    int r = aws_files_read(&profiles, &text, &error);
+
+    if (r < 0)
+        return r;
+    if (r > 0) {
+        done(userdata, CREDENTIALS_FAILED, NULL, error);
+        return 0;
+    }
+    r = look_in(profiles, AWS_PROFILE_CREDENTIALS, profile, &text, &c);
+    if (r == KEYS_NONE)
+        r = look_in(profiles, AWS_PROFILE_CONFIG, profile, &text, &c);
+    if (r < 0)
+        return r;
+    if (r == KEYS_FOUND) {
+        done(userdata, CREDENTIALS_FOUND, c, NULL);
+    } else if (r == KEYS_HALF) {
+        done(userdata, CREDENTIALS_FAILED, NULL, buffer_string(&text));
+    } else if (aws_profiles_has(profiles, profile)) {
+        buffer_printf(&text, " (profile %s has no keys)", profile);
+        done(userdata, CREDENTIALS_NOT_SET_UP, NULL, buffer_string(&text));
+    } else {
+        buffer_printf(&text, " (no profile %s)", profile);
+        /* A profile that was asked for must be there. */
+        done(userdata,
+             aws_profile_is_explicit(p->profile) ? CREDENTIALS_FAILED : CREDENTIALS_NOT_SET_UP,
+             NULL, buffer_string(&text));
+    }
+    return 0;
+}
+
+static void provider_free(struct credentials_provider *provider)
+{
+    struct files_provider *p = (struct files_provider *)provider;
+
+    free(p->profile);
+    free(p);
+}
+
+static const struct credentials_provider_ops ops = {.fetch = fetch, .free = provider_free};
+
+int credentials_files_new(const char *profile, struct credentials_provider **ret)
+{
+    struct files_provider *p = calloc(1, sizeof(*p));
+
+    if (!p)
+        return -ENOMEM;
+    p->head.ops = &ops;
+    p->head.name = "shared files";
+    if (is_set(profile)) {
+        p->profile = strdup(profile);
+        if (!p->profile) {
+            free(p);
+            return -ENOMEM;
+        }
+    }
+    *ret = &p->head;
+    return 0;
+}

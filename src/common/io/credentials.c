@@ -1,0 +1,345 @@
+/* See credentials.h. The chain is a walk with one step a provider; whoever asks while it walks
+ * joins the list of those waiting. Answers leave from a deferred event source, so never inside a
+ * call of the asker's, and all at once: the list is taken first, so that askers who come back from
+ * inside their answer start a new round. */
+#include "credentials.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include <systemd/sd-id128.h>
+
+struct credentials_slot {
+    struct credentials *owner;
+    struct credentials_slot *next;
+    credentials_done_fn done; /* NULL: cancelled */
+    void *userdata;
+};
+
+struct credentials {
+    sd_event *event;
+    sd_event_source *answer_source;
+    struct credentials_provider *providers[CREDENTIALS_PROVIDERS_MAX];
+    size_t n_providers;
+
+    struct aws_credentials *cached;
+    uint64_t refresh_at_usec; /* on the wall clock: when to look for newer ones */
+    bool is_refused;          /* the cached ones were refused: walk before using them again */
+
+    bool is_walking;
+    size_t step;
+    struct aws_credentials *found; /* of the walk that has just ended */
+    struct buffer looked_at;       /* "environment: not set; ..." of this walk */
+
+    struct credentials_slot *waiting, **waiting_end;
+    size_t n_waiting;
+    struct credentials_slot *answering;
+};
+
+enum { LOOKED_AT_MAX_BYTES = 8192 };
+
+int aws_credentials_new(const char *access_key_id, const char *secret_access_key,
+                        const char *session_token, const char *source, uint64_t expiry_usec,
+                        struct aws_credentials **ret)
+{
+    CLEANUP(aws_credentials_unref) struct aws_credentials *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        return -ENOMEM;
+    c->references = 1;
+    c->expiry_usec = expiry_usec;
+    c->access_key_id = strdup(access_key_id);
+    c->secret_access_key = strdup(secret_access_key);
+    c->session_token = is_set(session_token) ? strdup(session_token) : NULL;
+    c->source = strdup(source);
+    if (!c->access_key_id || !c->secret_access_key || !c->source ||
+        (is_set(session_token) && !c->session_token))
+        return -ENOMEM;
+    *ret = TAKE(c);
+    return 0;
+}
+
+struct aws_credentials *aws_credentials_ref(struct aws_credentials *c)
+{
+    c->references++;
+    return c;
+}
+
+struct aws_credentials *aws_credentials_unref(struct aws_credentials *c)
+{
+    if (!c || --c->references > 0)
+        return NULL;
+    secret_free(c->access_key_id);
+    secret_free(c->secret_access_key);
+    secret_free(c->session_token);
+    free(c->source);
+    free(c);
+    return NULL;
+}
+
+static uint64_t wall_clock_usec(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* The time before expiry at which to look for newer ones, with jitter so that a fleet of machines
+ * does not ask at the same moment. */
+static uint64_t refresh_ahead_usec(void)
+{
+    sd_id128_t random;
+
+    if (sd_id128_randomize(&random) < 0)
+        return CREDENTIALS_REFRESH_AHEAD_USEC;
+    return CREDENTIALS_REFRESH_AHEAD_USEC + random.qwords[0] % (CREDENTIALS_REFRESH_AHEAD_USEC / 3);
+}
+
+static void free_slots(struct credentials_slot *slot)
+{
+    while (slot) {
+        struct credentials_slot *next = slot->next;
+
+        free(slot);
+        slot = next;
+    }
+}
+
+static void keep_found(struct credentials *c, uint64_t now)
+{
+    if (!c->found)
+        return;
+    aws_credentials_unref(c->cached);
+    c->cached = aws_credentials_ref(c->found);
+    c->is_refused = false;
+    c->refresh_at_usec = USEC_INFINITY;
+    if (c->cached->expiry_usec != USEC_INFINITY) {
+        uint64_t ahead = refresh_ahead_usec();
+
+        c->refresh_at_usec = c->cached->expiry_usec > ahead ? c->cached->expiry_usec - ahead : 0;
+        /* Keys that come with less than that left are used while they last. */
+        c->refresh_at_usec = MAX(c->refresh_at_usec, now + CREDENTIALS_REFRESH_RETRY_USEC);
+    }
+}
+
+static int on_answer(sd_event_source *source, void *userdata)
+{
+    struct credentials *c = userdata;
+    CLEANUP(aws_credentials_unref) struct aws_credentials *answer = NULL;
+    CLEANUP(buffer_done) struct buffer looked_at = c->looked_at;
+    uint64_t now = wall_clock_usec();
+
+    c->looked_at = BUFFER_INIT(LOOKED_AT_MAX_BYTES);
+
+    keep_found(c, now);
+    answer = TAKE(c->found);
+    /* A refresh that failed leaves the old keys in use while they are valid, unless refused. */
+    if (!answer && c->cached && !c->is_refused && c->cached->expiry_usec > now)
+        answer = aws_credentials_ref(c->cached);
+
+    c->answering = TAKE(c->waiting);
+    c->waiting_end = &c->waiting;
+    c->n_waiting = 0;
+    c->is_walking = false;
+
+    while (c->answering) {
+        struct credentials_slot *slot = c->answering;
+        credentials_done_fn done = TAKE(slot->done);
+
+        if (done)
+            done(slot->userdata, answer, answer ? NULL : buffer_string(&looked_at));
+        c->answering = slot->next;
+        free(slot);
+    }
+    return 0;
+}
+
+static void end_walk(struct credentials *c)
+{
+    if (!c->found && c->cached)
+        c->refresh_at_usec = wall_clock_usec() + CREDENTIALS_REFRESH_RETRY_USEC;
+    sd_event_source_set_enabled(c->answer_source, SD_EVENT_ONESHOT);
+}
+
+static void note(struct credentials *c, const char *name, const char *text)
+{
+    if (c->looked_at.size > 0)
+        buffer_append_string(&c->looked_at, "; ");
+    buffer_printf(&c->looked_at, "%s: %s", name, text);
+}
+
+static void walk(struct credentials *c);
+
+static void on_provider_done(void *userdata, enum credentials_outcome outcome,
+                             struct aws_credentials *credentials, const char *text)
+{
+    struct credentials *c = userdata;
+    const char *name = c->providers[c->step]->name;
+
+    switch (outcome) {
+    case CREDENTIALS_FOUND:
+        c->found = aws_credentials_ref(credentials);
+        end_walk(c);
+        break;
+    case CREDENTIALS_NOT_SET_UP:
+        note(c, name, text);
+        c->step++;
+        walk(c);
+        break;
+    case CREDENTIALS_FAILED:
+        /* The one that was meant: what else was looked at would only hide its reason. */
+        buffer_reset(&c->looked_at);
+        note(c, name, text);
+        end_walk(c);
+        break;
+    }
+}
+
+/* Asks the provider whose turn it is. Recursion through on_provider_done ends at the last one. */
+static void walk(struct credentials *c)
+{
+    struct credentials_provider *p;
+    int r;
+
+    if (c->step == c->n_providers) {
+        end_walk(c);
+        return;
+    }
+    p = c->providers[c->step];
+    r = p->ops->fetch(p, on_provider_done, c);
+    if (r < 0) {
+        note(c, p->name, strerror(-r));
+        end_walk(c);
+    }
+}
+
+static void start_walk(struct credentials *c)
+{
+    if (c->is_walking)
+        return;
+    c->is_walking = true;
+    c->step = 0;
+    buffer_reset(&c->looked_at);
+    walk(c);
+}
+
+int credentials_new(sd_event *event, struct credentials_provider **providers, size_t n,
+                    struct credentials **ret)
+{
+    struct credentials *c = n <= CREDENTIALS_PROVIDERS_MAX ? calloc(1, sizeof(*c)) : NULL;
+    int r;
+
+    if (!c) {
+        for (size_t i = 0; i < n; i++)
+            credentials_provider_free(providers[i]);
+        return n <= CREDENTIALS_PROVIDERS_MAX ? -ENOMEM : -E2BIG;
+    }
+    c->event = sd_event_ref(event);
+    c->waiting_end = &c->waiting;
+    c->looked_at = BUFFER_INIT(LOOKED_AT_MAX_BYTES);
+    c->n_providers = n;
+    memcpy(c->providers, providers, n * sizeof(*providers));
+
+    r = sd_event_add_defer(event, &c->answer_source, on_answer, c);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(c->answer_source, SD_EVENT_OFF);
+    if (r < 0) {
+        credentials_free(c);
+        return r;
+    }
+    *ret = c;
+    return 0;
+}
+
+int credentials_new_default(sd_event *event, const char *profile, struct credentials **ret)
+{
+    struct credentials_provider *providers[CREDENTIALS_PROVIDERS_MAX];
+    size_t n = 0;
+    int r = 0;
+
+    if (!is_set(profile)) {
+        r = credentials_environment_new(&providers[n]);
+        if (r >= 0)
+            n++;
+    }
+    if (r >= 0) {
+        r = credentials_files_new(profile, &providers[n]);
+        if (r >= 0)
+            n++;
+    }
+    if (r < 0) {
+        for (size_t i = 0; i < n; i++)
+            credentials_provider_free(providers[i]);
+        return r;
+    }
+    return credentials_new(event, providers, n, ret);
+}
+
+struct credentials *credentials_free(struct credentials *c)
+{
+    if (!c)
+        return NULL;
+    for (size_t i = 0; i < c->n_providers; i++)
+        credentials_provider_free(c->providers[i]);
+    free_slots(c->waiting);
+    aws_credentials_unref(c->cached);
+    aws_credentials_unref(c->found);
+    buffer_done(&c->looked_at);
+    sd_event_source_disable_unref(c->answer_source);
+    sd_event_unref(c->event);
+    free(c);
+    return NULL;
+}
+
+struct aws_credentials *credentials_peek(struct credentials *c)
+{
+    uint64_t now;
+
+    if (!c->cached || c->is_refused)
+        return NULL;
+    if (c->cached->expiry_usec == USEC_INFINITY)
+        return c->cached;
+    now = wall_clock_usec();
+    if (c->cached->expiry_usec <= now)
+        return NULL;
+    if (c->refresh_at_usec <= now)
+        start_walk(c);
+    return c->cached;
+}
+
+int credentials_get(struct credentials *c, credentials_done_fn done, void *userdata,
+                    struct credentials_slot **ret)
+{
+    struct credentials_slot *slot;
+
+    if (c->n_waiting >= CREDENTIALS_WAITING_MAX)
+        return -EBUSY;
+    slot = calloc(1, sizeof(*slot));
+    if (!slot)
+        return -ENOMEM;
+    slot->owner = c;
+    slot->done = done;
+    slot->userdata = userdata;
+    *c->waiting_end = slot;
+    c->waiting_end = &slot->next;
+    c->n_waiting++;
+    start_walk(c);
+    *ret = slot;
+    return 0;
+}
+
+struct credentials_slot *credentials_slot_cancel(struct credentials_slot *slot)
+{
+    /* It stays in its list and is freed when the answer goes out. */
+    if (slot)
+        slot->done = NULL;
+    return NULL;
+}
+
+void credentials_refused(struct credentials *c, const struct aws_credentials *refused)
+{
+    if (c->cached && streq(c->cached->access_key_id, refused->access_key_id) &&
+        streq(c->cached->secret_access_key, refused->secret_access_key))
+        c->is_refused = true;
+}

@@ -1,0 +1,120 @@
+/* AWS credentials: found by a chain of providers, cached, refreshed ahead of their expiry.
+ *
+ * A provider is one file, credentials-<name>.c, behind the two-entry table below. The chain asks
+ * them in order; the first that is set up answers. A provider that is set up but fails ends the
+ * chain: its reason is the answer, so that a typing error does not make the daemon use someone
+ * else's keys. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "buffer.h"
+#include "macro.h"
+
+/* Reference-counted and never changed once made; wiped at the last unref. */
+struct aws_credentials {
+    unsigned references;
+    char *access_key_id;
+    char *secret_access_key;
+    char *session_token; /* NULL: none */
+    char *source; /* for people: "environment", "/run/.../aws.credentials, profile default" */
+    uint64_t expiry_usec; /* on the wall clock; USEC_INFINITY: never */
+};
+
+/* Copies the strings. 0 or -ENOMEM. */
+int aws_credentials_new(const char *access_key_id, const char *secret_access_key,
+                        const char *session_token, const char *source, uint64_t expiry_usec,
+                        struct aws_credentials **ret);
+struct aws_credentials *aws_credentials_ref(struct aws_credentials *c);
+struct aws_credentials *aws_credentials_unref(struct aws_credentials *c);
+DEFINE_CLEANUP(struct aws_credentials *, aws_credentials_unref)
+
+/* --- Providers --- */
+
+enum credentials_outcome {
+    CREDENTIALS_FOUND,
+    CREDENTIALS_NOT_SET_UP, /* nothing points here; `text` says what was looked for */
+    CREDENTIALS_FAILED,     /* set up, but no usable keys; `text` says why and what to do */
+};
+
+/* `text` is borrowed and never holds a secret; NULL with FOUND. `credentials` is borrowed; NULL
+ * otherwise. */
+typedef void (*credentials_provider_done_fn)(void *userdata, enum credentials_outcome outcome,
+                                             struct aws_credentials *credentials, const char *text);
+
+struct credentials_provider;
+
+struct credentials_provider_ops {
+    /* Looks for keys and answers once by `done`, which may run inside this call. One fetch at a
+     * time is asked of a provider. A negative errno means that `done` will not run. */
+    int (*fetch)(struct credentials_provider *provider, credentials_provider_done_fn done,
+                 void *userdata);
+    /* Frees the provider; a fetch on its way ends without an answer. */
+    void (*free)(struct credentials_provider *provider);
+};
+
+/* The head of each provider's own structure. */
+struct credentials_provider {
+    const struct credentials_provider_ops *ops;
+    const char *name; /* for people: "environment" */
+};
+
+static inline void credentials_provider_free(struct credentials_provider *p)
+{
+    p->ops->free(p);
+}
+DEFINE_CLEANUP(struct credentials_provider *, credentials_provider_free)
+
+/* AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_CREDENTIAL_EXPIRATION. */
+int credentials_environment_new(struct credentials_provider **ret);
+
+/* aws_access_key_id and so on in the shared files: $CREDENTIALS_DIRECTORY/aws.credentials and
+ * aws.config where systemd passes them, else AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE, else
+ * ~/.aws/credentials and ~/.aws/config. `profile`: NULL or "" for AWS_PROFILE, AWS_DEFAULT_PROFILE,
+ * "default". Read anew at each fetch. */
+int credentials_files_new(const char *profile, struct credentials_provider **ret);
+
+/* --- Chain and cache --- */
+
+struct credentials;
+struct credentials_slot; /* a caller waiting */
+
+enum {
+    CREDENTIALS_PROVIDERS_MAX = 16,
+    CREDENTIALS_WAITING_MAX = 4096,
+};
+
+#define CREDENTIALS_REFRESH_AHEAD_USEC (15 * 60 * USEC_PER_SEC) /* plus up to a third as jitter */
+#define CREDENTIALS_REFRESH_RETRY_USEC (60 * USEC_PER_SEC)      /* between failed refreshes */
+
+/* `credentials` is NULL where none were found: then `error` is one line that names each place
+ * looked at and what was found there. Both are borrowed. */
+typedef void (*credentials_done_fn)(void *userdata, struct aws_credentials *credentials,
+                                    const char *error);
+
+/* Takes the providers, in the order to ask them, also on failure. 0, -ENOMEM, -E2BIG. */
+int credentials_new(sd_event *event, struct credentials_provider **providers, size_t n,
+                    struct credentials **ret);
+
+/* The chain that the AWS CLI uses, as far as it is built here: environment, shared files. An
+ * explicit `profile` passes over keys in the environment, as it does there. */
+int credentials_new_default(sd_event *event, const char *profile, struct credentials **ret);
+
+/* Callers still waiting are dropped silently. */
+struct credentials *credentials_free(struct credentials *c);
+DEFINE_CLEANUP(struct credentials *, credentials_free)
+
+/* The cached credentials where they are valid now, without waiting, else NULL; starts a refresh in
+ * the background when they are near their expiry. Borrowed: take a reference to keep them. */
+struct aws_credentials *credentials_peek(struct credentials *c);
+
+/* Asks for credentials. `done` runs once, later, never inside this call. All who ask at once share
+ * one walk along the chain. `*ret` is valid until then, or until it is cancelled. 0, -ENOMEM,
+ * -EBUSY. */
+int credentials_get(struct credentials *c, credentials_done_fn done, void *userdata,
+                    struct credentials_slot **ret);
+struct credentials_slot *credentials_slot_cancel(struct credentials_slot *slot);
+
+/* AWS has refused these: unless the cache already holds others, the next get walks the chain anew.
+ */
+void credentials_refused(struct credentials *c, const struct aws_credentials *refused);

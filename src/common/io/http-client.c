@@ -1,0 +1,488 @@
+/* See http-client.h.
+ *
+ * libcurl tells by two callbacks which sockets and what time-out it waits for; they only set up
+ * sd-event sources. When one of those fires, libcurl gets to work (curl_multi_socket_action), and
+ * after it has returned, the requests that ended are reported. So callers' callbacks never run
+ * inside libcurl, nor inside http_client_submit: adding a handle only sets a time-out of zero.
+ *
+ * Each request's deadline is an own timer on the boot clock: libcurl's time-outs stand still while
+ * the machine sleeps. An easy handle that is taken off before its end takes its connection with it,
+ * so a connection that timed out is not used again. */
+#include "http-client.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include <curl/curl.h>
+
+#include "buffer.h"
+
+enum { KEEP_BODY_BYTES_MAX = 256 * 1024 };
+
+struct http_slot {
+    struct http_client *client;
+    struct http_slot *previous, *next; /* in the client's list of busy slots, or of idle ones */
+    CURL *easy;
+    struct curl_slist *headers;
+    struct buffer body;
+    sd_event_source *deadline;
+    http_done_fn done;
+    void *userdata;
+    char error_text[CURL_ERROR_SIZE];
+};
+
+struct http_client {
+    sd_event *event;
+    CURLM *multi;
+    sd_event_source *timer;
+    struct http_slot *busy, *idle;
+    unsigned n_idle;
+    char *user_agent;
+    char *ca_bundle;
+    uint64_t connect_timeout_usec;
+};
+
+static void list_push(struct http_slot **head, struct http_slot *slot)
+{
+    slot->previous = NULL;
+    slot->next = *head;
+    if (*head)
+        (*head)->previous = slot;
+    *head = slot;
+}
+
+static void list_remove(struct http_slot **head, struct http_slot *slot)
+{
+    if (slot->previous)
+        slot->previous->next = slot->next;
+    else
+        *head = slot->next;
+    if (slot->next)
+        slot->next->previous = slot->previous;
+    slot->previous = slot->next = NULL;
+}
+
+static void slot_free(struct http_slot *slot)
+{
+    sd_event_source_disable_unref(slot->deadline);
+    curl_easy_cleanup(slot->easy);
+    curl_slist_free_all(slot->headers);
+    buffer_done(&slot->body);
+    free(slot);
+}
+
+/* Ends a busy slot: off the multi handle, and kept for the next request or freed. */
+static void slot_release(struct http_slot *slot)
+{
+    struct http_client *client = slot->client;
+
+    curl_multi_remove_handle(client->multi, slot->easy);
+    list_remove(&client->busy, slot);
+    if (client->n_idle >= HTTP_IDLE_HANDLES_MAX) {
+        slot_free(slot);
+        return;
+    }
+
+    curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, NULL);
+    curl_slist_free_all(TAKE(slot->headers));
+    if (slot->body.allocated > KEEP_BODY_BYTES_MAX)
+        buffer_done(&slot->body);
+    else
+        buffer_reset(&slot->body);
+    sd_event_source_set_enabled(slot->deadline, SD_EVENT_OFF);
+    slot->done = NULL;
+    slot->userdata = NULL;
+    list_push(&client->idle, slot);
+    client->n_idle++;
+}
+
+static enum http_failure failure_of(CURLcode code)
+{
+    switch (code) {
+    case CURLE_OK:
+        return HTTP_FAILURE_NONE;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return HTTP_FAILURE_RESOLVE;
+    case CURLE_COULDNT_CONNECT:
+        return HTTP_FAILURE_CONNECT;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ISSUER_ERROR:
+        return HTTP_FAILURE_TLS;
+    case CURLE_OPERATION_TIMEDOUT:
+        return HTTP_FAILURE_TIMEOUT;
+    case CURLE_WRITE_ERROR: /* only our write callback gives that: the cap */
+        return HTTP_FAILURE_TOO_LARGE;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_OUT_OF_MEMORY:
+        return HTTP_FAILURE_REQUEST;
+    default:
+        return HTTP_FAILURE_BROKEN;
+    }
+}
+
+static void slot_finish(struct http_slot *slot, enum http_failure failure, const char *text)
+{
+    http_done_fn done = slot->done;
+    void *userdata = slot->userdata;
+    struct http_reply reply = {
+        .failure = failure,
+        .failure_text = text,
+        .body = buffer_string(&slot->body),
+        .body_bytes = slot->body.size,
+        .handle = slot->easy,
+    };
+    long status = 0;
+
+    curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
+    reply.status = (int)status;
+
+    /* Off the busy list first: the callback may cancel what it still holds, or free much. */
+    sd_event_source_set_enabled(slot->deadline, SD_EVENT_OFF);
+    slot->done = NULL;
+    done(userdata, &reply);
+    slot_release(slot);
+}
+
+static void report_finished(struct http_client *client)
+{
+    CURLMsg *message;
+    int left;
+
+    while ((message = curl_multi_info_read(client->multi, &left))) {
+        struct http_slot *slot = NULL;
+        CURLcode code = message->data.result;
+
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&slot);
+        slot_finish(slot, failure_of(code),
+                    code == CURLE_OK            ? ""
+                    : code == CURLE_WRITE_ERROR ? "the reply is larger than allowed"
+                    : slot->error_text[0]       ? slot->error_text
+                                                : curl_easy_strerror(code));
+    }
+}
+
+static void act(struct http_client *client, curl_socket_t fd, int what)
+{
+    int running;
+
+    curl_multi_socket_action(client->multi, fd, what, &running);
+    report_finished(client);
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    int what = 0;
+
+    if (events & (EPOLLIN | EPOLLHUP))
+        what |= CURL_CSELECT_IN;
+    if (events & EPOLLOUT)
+        what |= CURL_CSELECT_OUT;
+    if (events & EPOLLERR)
+        what |= CURL_CSELECT_ERR;
+    act(userdata, fd, what);
+    return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    act(userdata, CURL_SOCKET_TIMEOUT, 0);
+    return 0;
+}
+
+/* libcurl's wish to watch a socket. The one libcurl call in here, curl_multi_assign, is made for
+ * this place. A failure to watch means that the request runs into its deadline. */
+static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *userdata, void *assigned)
+{
+    struct http_client *client = userdata;
+    sd_event_source *source = assigned;
+    uint32_t events = what == CURL_POLL_IN      ? EPOLLIN
+                      : what == CURL_POLL_OUT   ? EPOLLOUT
+                      : what == CURL_POLL_INOUT ? EPOLLIN | EPOLLOUT
+                                                : 0;
+
+    if (what == CURL_POLL_REMOVE) {
+        sd_event_source_disable_unref(source);
+        curl_multi_assign(client->multi, fd, NULL);
+    } else if (source) {
+        sd_event_source_set_io_events(source, events);
+    } else if (sd_event_add_io(client->event, &source, fd, events, on_io, client) >= 0) {
+        sd_event_source_set_description(source, "http-socket");
+        curl_multi_assign(client->multi, fd, source);
+    }
+    return 0;
+}
+
+static int on_timer_wanted(CURLM *multi, long timeout_msec, void *userdata)
+{
+    struct http_client *client = userdata;
+
+    if (timeout_msec < 0)
+        return sd_event_source_set_enabled(client->timer, SD_EVENT_OFF) < 0 ? -1 : 0;
+    if (sd_event_source_set_time_relative(client->timer, (uint64_t)timeout_msec * USEC_PER_MSEC) <
+        0)
+        return -1;
+    return sd_event_source_set_enabled(client->timer, SD_EVENT_ONESHOT) < 0 ? -1 : 0;
+}
+
+static size_t on_body(char *bytes, size_t one, size_t size, void *userdata)
+{
+    struct http_slot *slot = userdata;
+
+    return buffer_append(&slot->body, bytes, size) < 0 ? 0 : size;
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct http_slot *slot = userdata;
+    curl_off_t looked_up = 0, connected = 0, ready = 0;
+    const char *text = "timed out waiting for the reply";
+
+    curl_easy_getinfo(slot->easy, CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
+    curl_easy_getinfo(slot->easy, CURLINFO_CONNECT_TIME_T, &connected);
+    curl_easy_getinfo(slot->easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
+    if (ready == 0)
+        text = looked_up == 0   ? "timed out looking up the host's name"
+               : connected == 0 ? "timed out connecting"
+                                : "timed out in the TLS handshake";
+    slot_finish(slot, HTTP_FAILURE_TIMEOUT, text);
+    return 0;
+}
+
+int http_client_new(sd_event *event, const struct http_client_options *options,
+                    struct http_client **ret)
+{
+    CLEANUP(http_client_free) struct http_client *client = NULL;
+    int r;
+
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return -ENOMEM;
+    client = calloc(1, sizeof(*client));
+    if (!client)
+        return -ENOMEM;
+    client->event = sd_event_ref(event);
+    client->connect_timeout_usec = options->connect_timeout_usec;
+    client->multi = curl_multi_init();
+    client->user_agent = strdup(options->user_agent);
+    if (is_set(options->ca_bundle)) {
+        client->ca_bundle = strdup(options->ca_bundle);
+        if (!client->ca_bundle)
+            return -ENOMEM;
+    }
+    if (!client->multi || !client->user_agent)
+        return -ENOMEM;
+
+    r = sd_event_add_time_relative(event, &client->timer, CLOCK_BOOTTIME, 0, 1, on_timer, client);
+    if (r < 0)
+        return r;
+    r = sd_event_source_set_enabled(client->timer, SD_EVENT_OFF);
+    if (r < 0)
+        return r;
+    sd_event_source_set_description(client->timer, "http-timer");
+
+    curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
+    curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
+    curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
+    curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
+    curl_multi_setopt(client->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    if (options->connections_max > 0) {
+        curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
+                          (long)options->connections_max);
+        curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)options->connections_max);
+    }
+    *ret = TAKE(client);
+    return 0;
+}
+
+struct http_client *http_client_free(struct http_client *client)
+{
+    if (!client)
+        return NULL;
+    while (client->busy)
+        http_slot_cancel(client->busy);
+    while (client->idle) {
+        struct http_slot *slot = client->idle;
+
+        list_remove(&client->idle, slot);
+        slot_free(slot);
+    }
+    if (client->multi)
+        curl_multi_cleanup(client->multi);
+    sd_event_source_disable_unref(client->timer);
+    sd_event_unref(client->event);
+    free(client->user_agent);
+    free(client->ca_bundle);
+    free(client);
+    curl_global_cleanup();
+    return NULL;
+}
+
+/* What holds for all requests of a client. Set once: an easy handle keeps its options. */
+static int set_up_easy(struct http_slot *slot)
+{
+    struct http_client *client = slot->client;
+    CURL *e = slot->easy;
+    CURLcode c = CURLE_OK;
+
+#define SET(option, value) c = c ? c : curl_easy_setopt(e, option, value)
+    SET(CURLOPT_PRIVATE, (void *)slot);
+    SET(CURLOPT_ERRORBUFFER, slot->error_text);
+    SET(CURLOPT_WRITEFUNCTION, on_body);
+    SET(CURLOPT_WRITEDATA, (void *)slot);
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_PATH_AS_IS, 1L);
+    SET(CURLOPT_FOLLOWLOCATION, 0L);
+    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(CURLOPT_USERAGENT, client->user_agent);
+    SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(CURLOPT_MAXAGE_CONN, (long)HTTP_CONNECTION_MAX_IDLE_SEC);
+    SET(CURLOPT_MAXLIFETIME_CONN, (long)HTTP_CONNECTION_MAX_AGE_SEC);
+    SET(CURLOPT_DNS_CACHE_TIMEOUT, (long)HTTP_DNS_MAX_AGE_SEC);
+    SET(CURLOPT_CONNECTTIMEOUT_MS,
+        (long)((client->connect_timeout_usec + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
+    /* Do not wait for a resolver thread when a request ends during the name look-up. */
+    SET(CURLOPT_QUICK_EXIT, 1L);
+    if (client->ca_bundle)
+        SET(CURLOPT_CAINFO, client->ca_bundle);
+    return c ? -ENOMEM : 0;
+}
+
+static int slot_get(struct http_client *client, struct http_slot **ret)
+{
+    struct http_slot *slot = client->idle;
+    int r;
+
+    if (slot) {
+        list_remove(&client->idle, slot);
+        client->n_idle--;
+        *ret = slot;
+        return 0;
+    }
+    slot = calloc(1, sizeof(*slot));
+    if (!slot)
+        return -ENOMEM;
+    slot->client = client;
+    slot->easy = curl_easy_init();
+    if (!slot->easy) {
+        slot_free(slot);
+        return -ENOMEM;
+    }
+    r = set_up_easy(slot);
+    if (r >= 0)
+        r = sd_event_add_time_relative(client->event, &slot->deadline, CLOCK_BOOTTIME, 0,
+                                       10 * USEC_PER_MSEC, on_deadline, slot);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(slot->deadline, SD_EVENT_OFF);
+    if (r < 0) {
+        slot_free(slot);
+        return r;
+    }
+    *ret = slot;
+    return 0;
+}
+
+static int add_header(struct http_slot *slot, const char *line)
+{
+    struct curl_slist *list = curl_slist_append(slot->headers, line);
+
+    if (!list)
+        return -ENOMEM;
+    slot->headers = list;
+    return 0;
+}
+
+static int set_headers(struct http_slot *slot, const struct http_request *request)
+{
+    bool has_content_type = false;
+    int r = add_header(slot, "Expect:");
+
+    for (const char *const *h = request->headers; r >= 0 && h && *h; h++) {
+        has_content_type = has_content_type || strncasecmp(*h, "Content-Type:", 13) == 0;
+        r = add_header(slot, *h);
+    }
+    if (r >= 0 && !has_content_type)
+        r = add_header(slot, "Content-Type:");
+    return r;
+}
+
+static int prepare(struct http_slot *slot, const struct http_request *request)
+{
+    CURL *e = slot->easy;
+    bool is_get = streq(request->method, "GET");
+    CURLcode c = CURLE_OK;
+    int r = set_headers(slot, request);
+
+    if (r < 0)
+        return r;
+    slot->error_text[0] = '\0';
+    slot->body.max = request->reply_max_bytes;
+    c = curl_easy_setopt(e, CURLOPT_URL, request->url);
+    SET(CURLOPT_HTTPHEADER, slot->headers);
+    SET(CURLOPT_PROXY, request->no_proxy ? "" : NULL);
+    if (is_get) {
+        SET(CURLOPT_HTTPGET, 1L);
+        SET(CURLOPT_CUSTOMREQUEST, NULL);
+    } else {
+        SET(CURLOPT_POST, 1L);
+        SET(CURLOPT_POSTFIELDS, request->body_bytes > 0 ? request->body : "");
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_bytes);
+        SET(CURLOPT_CUSTOMREQUEST, streq(request->method, "POST") ? NULL : request->method);
+    }
+    if (c)
+        return c == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
+    if (request->timeout_usec == USEC_INFINITY)
+        return 0;
+    r = sd_event_source_set_time_relative(slot->deadline, request->timeout_usec);
+    if (r < 0)
+        return r;
+    return sd_event_source_set_enabled(slot->deadline, SD_EVENT_ONESHOT);
+}
+#undef SET
+
+int http_client_submit(struct http_client *client, const struct http_request *request,
+                       http_done_fn done, void *userdata, struct http_slot **ret)
+{
+    struct http_slot *slot = NULL;
+    int r = slot_get(client, &slot);
+
+    if (r < 0)
+        return r;
+    r = prepare(slot, request);
+    if (r >= 0 && curl_multi_add_handle(client->multi, slot->easy) != CURLM_OK)
+        r = -ENOMEM;
+    if (r < 0) {
+        slot_free(slot);
+        return r;
+    }
+    slot->done = done;
+    slot->userdata = userdata;
+    list_push(&client->busy, slot);
+    *ret = slot;
+    return 0;
+}
+
+struct http_slot *http_slot_cancel(struct http_slot *slot)
+{
+    /* done is NULL while the slot's own callback runs: the request has ended then. */
+    if (slot && slot->done)
+        slot_release(slot);
+    return NULL;
+}
+
+const char *http_reply_header(const struct http_reply *reply, const char *name)
+{
+    struct curl_header *header = NULL;
+
+    if (curl_easy_header(reply->handle, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+        return NULL;
+    return header->value;
+}

@@ -1,0 +1,81 @@
+/* HTTP requests on an sd-event loop, by libcurl's multi interface. HTTP/1.1, no redirects, TLS 1.2
+ * or newer with certificates always checked, connections kept and used again. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "macro.h"
+
+struct http_client;
+struct http_slot; /* a request on its way */
+
+struct http_client_options {
+    const char *user_agent;
+    const char *ca_bundle;         /* path of a PEM file; NULL or "": the system's */
+    uint64_t connect_timeout_usec; /* name look-up, TCP and TLS together; more than 0 */
+    unsigned connections_max;      /* at most as many at once, the rest waits; 0: no bound */
+};
+
+enum {
+    HTTP_IDLE_HANDLES_MAX = 32,        /* finished requests whose memory is kept for the next */
+    HTTP_CONNECTION_MAX_AGE_SEC = 300, /* no connection is used again when older */
+    HTTP_CONNECTION_MAX_IDLE_SEC = 50, /* or idle for longer: load balancers drop them at 60 */
+    HTTP_DNS_MAX_AGE_SEC = 60,
+};
+
+struct http_request {
+    const char *method; /* "POST" */
+    const char *url;
+    const char *const
+        *headers;     /* "Name: value", NULL-terminated; Host is sent as it stands there */
+    const void *body; /* borrowed until the request ends; not sent with GET */
+    size_t body_bytes;
+    uint64_t timeout_usec;  /* from submission to the reply's last byte; USEC_INFINITY: none */
+    size_t reply_max_bytes; /* a larger body fails the request */
+    bool no_proxy;          /* go directly, whatever the environment says */
+};
+
+enum http_failure {
+    HTTP_FAILURE_NONE,      /* a whole reply came, whatever its status */
+    HTTP_FAILURE_RESOLVE,   /* the name could not be looked up */
+    HTTP_FAILURE_CONNECT,   /* nobody there */
+    HTTP_FAILURE_TLS,       /* the peer's certificate or the handshake */
+    HTTP_FAILURE_TIMEOUT,   /* timeout_usec passed, or the connect time-out */
+    HTTP_FAILURE_TOO_LARGE, /* the body passed reply_max_bytes */
+    HTTP_FAILURE_BROKEN,    /* reset, cut off, not HTTP */
+    HTTP_FAILURE_REQUEST,   /* the request could not be made at all: a bad URL, no memory */
+};
+
+struct http_reply {
+    enum http_failure failure;
+    const char *failure_text; /* "" where there is none; names the host or what was waited for */
+    int status;               /* 200; 0 where no reply came */
+    const char *body;         /* NUL-terminated beyond body_bytes; "" where none */
+    size_t body_bytes;
+    void *handle; /* for http_reply_header */
+};
+
+/* Runs exactly once for each request that was not cancelled, never from inside http_client_submit.
+ * The reply is borrowed for the length of the call. The callback may submit and cancel requests,
+ * but not free the client. */
+typedef void (*http_done_fn)(void *userdata, const struct http_reply *reply);
+
+/* 0, -ENOMEM, or the errno of the event loop. The loop is borrowed and must outlive the client. */
+int http_client_new(sd_event *event, const struct http_client_options *options,
+                    struct http_client **ret);
+
+/* Cancels what is on its way, silently. */
+struct http_client *http_client_free(struct http_client *client);
+DEFINE_CLEANUP(struct http_client *, http_client_free)
+
+/* Starts a request. All but the body is copied. `*ret` belongs to the client: it is valid until the
+ * callback runs or http_slot_cancel is called. 0, -ENOMEM, or -EINVAL (a URL that libcurl does not
+ * take; a caller's bug). */
+int http_client_submit(struct http_client *client, const struct http_request *request,
+                       http_done_fn done, void *userdata, struct http_slot **ret);
+
+/* Ends the request without its callback. NULL is allowed. Returns NULL. */
+struct http_slot *http_slot_cancel(struct http_slot *slot);
+
+/* The value of a reply's header, or NULL. Valid for the length of the callback. */
+const char *http_reply_header(const struct http_reply *reply, const char *name);

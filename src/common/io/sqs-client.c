@@ -1,0 +1,509 @@
+/* See sqs-client.h. A call is always in one of three states: waiting for credentials, waiting for
+ * its reply, waiting for the time of its next attempt; `slot`, `credentials_slot` and the timer say
+ * which. The timer also carries answers that are known at once, so that a callback never runs
+ * inside sqs_client_call. */
+#include "sqs-client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#include <systemd/sd-id128.h>
+
+#include "backoff.h"
+#include "encode.h"
+#include "sigv4.h"
+
+enum {
+    AUTHORIZATION_MAX_BYTES = 4096,
+    HEADER_MAX_BYTES =
+        16 * 1024, /* session tokens have no stated bound; this is far above any seen */
+};
+
+struct sqs_call {
+    struct sqs_client *client;
+    struct sqs_call *previous, *next;
+    struct sqs_request *request;
+    struct sqs_call_options options;
+    sqs_done_fn done; /* NULL while the callback runs */
+    void *userdata;
+
+    struct credentials_slot *credentials_slot;
+    struct http_slot *slot;
+    sd_event_source *timer;
+
+    struct aws_credentials *credentials; /* that the attempt on its way was signed with */
+    bool has_refreshed;                  /* refused once already: the forced look-up was made */
+    bool has_corrected_clock;
+    unsigned attempts;
+    unsigned failures; /* in a row, of the same kind of back-off */
+    enum backoff_kind failure_kind;
+    unsigned last_retry_cost;
+    struct sqs_error error; /* of the last attempt */
+    char request_id[SQS_REQUEST_ID_SIZE];
+    int http_status;
+    uint64_t sent_usec;
+    bool is_last_attempt; /* the caller wants no more */
+    bool is_answer_ready; /* the timer is to deliver `error`, not to try again */
+};
+
+struct sqs_client {
+    sd_event *event;
+    struct http_client *http;
+    struct credentials *credentials;
+    const struct endpoint *endpoint;
+    uint64_t request_timeout_usec;
+    struct sqs_client_observer observer;
+    struct sigv4_signer *signer;
+    struct retry_quota quota;
+    int64_t skew_sec; /* AWS's clock minus ours */
+    struct sqs_call *calls;
+    struct buffer authorization; /* kept for their memory between calls */
+    struct buffer token_header;
+};
+
+static uint64_t random_u64(void)
+{
+    sd_id128_t id;
+
+    /* Without randomness the full delay is the safe one. */
+    if (sd_id128_randomize(&id) < 0)
+        return UINT64_MAX;
+    /* Version and variant bits of an id128 are fixed: mix both halves. */
+    return id.qwords[0] ^ (id.qwords[1] << 13 | id.qwords[1] >> 51);
+}
+
+static void call_free(struct sqs_call *call)
+{
+    struct sqs_client *client = call->client;
+
+    credentials_slot_cancel(call->credentials_slot);
+    http_slot_cancel(call->slot);
+    sd_event_source_disable_unref(call->timer);
+    aws_credentials_unref(call->credentials);
+    sqs_request_free(call->request);
+    if (call->previous)
+        call->previous->next = call->next;
+    else
+        client->calls = call->next;
+    if (call->next)
+        call->next->previous = call->previous;
+    free(call);
+}
+
+static void finish(struct sqs_call *call, struct sqs_reply *reply)
+{
+    sqs_done_fn done = TAKE(call->done);
+    struct sqs_result result = {
+        .reply = reply,
+        .error = reply ? NULL : &call->error,
+        .request_id = call->request_id,
+        .http_status = call->http_status,
+        .attempts = call->attempts,
+        .sent_usec = call->sent_usec,
+    };
+
+    done(call->userdata, &result);
+    call_free(call);
+}
+
+static void set_error(struct sqs_call *call, enum sqs_error_class class, const char *name,
+                      const char *text)
+{
+    call->error = (struct sqs_error){.class = class, .retry_after_usec = USEC_INFINITY};
+    snprintf(call->error.name, sizeof(call->error.name), "%s", name);
+    snprintf(call->error.code, sizeof(call->error.code), "%s", name);
+    snprintf(call->error.message, sizeof(call->error.message), "%s", text);
+}
+
+/* The answer is the error that stands in the call; it leaves from the event loop. */
+static void finish_later(struct sqs_call *call)
+{
+    call->is_answer_ready = true;
+    if (sd_event_source_set_time_relative(call->timer, 0) < 0 ||
+        sd_event_source_set_enabled(call->timer, SD_EVENT_ONESHOT) < 0)
+        finish(call, NULL);
+}
+
+static enum backoff_kind backoff_kind_of(const struct sqs_error *error)
+{
+    switch (error->class) {
+    case SQS_ERROR_THROTTLED:
+        return BACKOFF_THROTTLED;
+    case SQS_ERROR_TRANSIENT:
+        return BACKOFF_TRANSIENT;
+    case SQS_ERROR_CREDENTIALS:
+    case SQS_ERROR_CLOCK:
+    case SQS_ERROR_PERMANENT: /* of the queue: a person must mend it */
+        break;
+    }
+    return BACKOFF_SLOW;
+}
+
+static void retry_after(struct sqs_call *call, uint64_t delay_usec)
+{
+    struct sqs_client *client = call->client;
+    struct sqs_attempt attempt = {
+        .operation = call->request->operation,
+        .error = &call->error,
+        .request_id = call->request_id,
+        .attempt = call->attempts,
+        .delay_usec = delay_usec,
+    };
+
+    if (client->observer.attempt_failed)
+        client->observer.attempt_failed(client->observer.userdata, &attempt);
+    if (sd_event_source_set_time_relative(call->timer, delay_usec) < 0 ||
+        sd_event_source_set_enabled(call->timer, SD_EVENT_ONESHOT) < 0)
+        finish(call, NULL);
+}
+
+/* Decides what follows a failed attempt: another one, when, or the end. */
+static void attempt_failed(struct sqs_call *call)
+{
+    enum sqs_error_class class = call->error.class;
+    enum backoff_kind kind = backoff_kind_of(&call->error);
+    bool is_last = call->is_last_attempt ||
+                   (call->options.attempts_max > 0 && call->attempts >= call->options.attempts_max);
+    bool needs_a_person = class == SQS_ERROR_CREDENTIALS || class == SQS_ERROR_CLOCK ||
+                          sqs_error_is_of_queue(&call->error);
+
+    if (class == SQS_ERROR_CREDENTIALS && call->credentials) {
+        credentials_refused(call->client->credentials, call->credentials);
+        if (!call->has_refreshed && !is_last) {
+            call->has_refreshed = true;
+            retry_after(call, 0);
+            return;
+        }
+    }
+    if (is_last || (needs_a_person ? !call->options.keep_trying : class == SQS_ERROR_PERMANENT)) {
+        finish(call, NULL);
+        return;
+    }
+
+    call->failures = kind == call->failure_kind ? call->failures + 1 : 1;
+    call->failure_kind = kind;
+    call->last_retry_cost = retry_quota_take(&call->client->quota, kind);
+    retry_after(call, backoff_delay_usec(kind, call->failures,
+                                         kind == BACKOFF_SLOW || call->last_retry_cost > 0,
+                                         call->error.retry_after_usec, random_u64()));
+}
+
+/* Learns the skew from a reply's Date, or from the error's text. Whether it changed. */
+static bool learn_skew(struct sqs_call *call, const char *date)
+{
+    struct sqs_client *client = call->client;
+    int64_t skew, change;
+    time_t server;
+
+    if (date && http_date_parse(date, &server) == 0)
+        skew = server - time(NULL);
+    else if (call->error.has_server_time)
+        skew = call->error.server_time - time(NULL);
+    else
+        return false;
+    change = skew - client->skew_sec;
+    if (llabs(change) < (int64_t)(SQS_CLOCK_SKEW_MIN_USEC / USEC_PER_SEC))
+        return false;
+    client->skew_sec = skew;
+    if (client->observer.skew_learnt)
+        client->observer.skew_learnt(client->observer.userdata, skew);
+    return true;
+}
+
+static void error_reply(struct sqs_call *call, const struct http_reply *reply)
+{
+    sqs_error_parse(reply->status, http_reply_header(reply, "x-amzn-query-error"),
+                    http_reply_header(reply, "x-amzn-errortype"),
+                    http_reply_header(reply, "x-amz-retry-after"), reply->body, reply->body_bytes,
+                    &call->error);
+    if (call->error.class == SQS_ERROR_CLOCK || call->error.class == SQS_ERROR_CREDENTIALS) {
+        if (learn_skew(call, http_reply_header(reply, "Date")) && !call->has_corrected_clock) {
+            call->has_corrected_clock = true;
+            retry_after(call, 0);
+            return;
+        }
+    } else if (call->error.class == SQS_ERROR_PERMANENT && call->client->observer.answered) {
+        call->client->observer.answered(call->client->observer.userdata);
+    }
+    attempt_failed(call);
+}
+
+static void good_reply(struct sqs_call *call, const struct http_reply *reply)
+{
+    struct sqs_client *client = call->client;
+    CLEANUP(sqs_reply_unref) struct sqs_reply *parsed = NULL;
+    CLEANUP(free) char *error = NULL;
+    int r = sqs_reply_parse(call->request, reply->body, reply->body_bytes, &parsed, &error);
+
+    if (r != 0) {
+        set_error(call, SQS_ERROR_TRANSIENT, "",
+                  r == SQS_REPLY_E_DAMAGED && error ? error : strerror(ENOMEM));
+        call->error.http_status = reply->status;
+        attempt_failed(call);
+        return;
+    }
+    retry_quota_refund(&client->quota, call->last_retry_cost);
+    if (client->observer.answered)
+        client->observer.answered(client->observer.userdata);
+    finish(call, parsed);
+}
+
+static void on_reply(void *userdata, const struct http_reply *reply)
+{
+    struct sqs_call *call = userdata;
+    const char *request_id;
+
+    call->slot = NULL;
+    call->http_status = reply->status;
+    call->request_id[0] = '\0';
+    if (reply->failure != HTTP_FAILURE_NONE) {
+        set_error(call, SQS_ERROR_TRANSIENT, "", reply->failure_text);
+        attempt_failed(call);
+        return;
+    }
+    request_id = http_reply_header(reply, "x-amzn-RequestId");
+    if (request_id)
+        snprintf(call->request_id, sizeof(call->request_id), "%s", request_id);
+    if (reply->status == 200)
+        good_reply(call, reply);
+    else
+        error_reply(call, reply);
+}
+
+/* Fills the two headers that differ with each attempt: the client's buffers hold them. */
+static int sign(struct sqs_call *call, const char *target, const char *date, time_t now)
+{
+    struct sqs_client *client = call->client;
+    const struct aws_credentials *c = call->credentials;
+    struct sigv4_header headers[6] = {
+        {"content-type", "application/x-amz-json-1.0"},
+        {"host", client->endpoint->host},
+        {"x-amz-date", date},
+        {"x-amz-target", target},
+        {"x-amzn-query-mode", "true"},
+        {"x-amz-security-token", c->session_token},
+    };
+    struct sigv4_request request = {
+        .method = "POST",
+        .path = client->endpoint->path,
+        .headers = headers,
+        .n_headers = c->session_token ? 6 : 5,
+        .body = call->request->json.data,
+        .body_bytes = call->request->json.size,
+    };
+    struct sigv4_credentials keys = {c->access_key_id, c->secret_access_key};
+    struct sigv4_scope scope = {client->endpoint->region, "sqs", now};
+
+    buffer_reset(&client->token_header);
+    if (c->session_token)
+        buffer_printf(&client->token_header, "X-Amz-Security-Token: %s", c->session_token);
+    buffer_reset(&client->authorization);
+    buffer_append_string(&client->authorization, "Authorization: ");
+    if (client->token_header.error < 0)
+        return client->token_header.error;
+    return sigv4_authorize(client->signer, &request, &keys, &scope, &client->authorization);
+}
+
+static int send_attempt(struct sqs_call *call)
+{
+    struct sqs_client *client = call->client;
+    char target[80], target_header[96], date[AWS_TIME_SIZE], date_header[48], host_header[512];
+    time_t now = time(NULL) + client->skew_sec;
+    const char *headers[9];
+    size_t n = 0;
+    int r;
+
+    aws_time_format(now, date);
+    snprintf(target, sizeof(target), "AmazonSQS.%s", sqs_operation_name(call->request->operation));
+    snprintf(target_header, sizeof(target_header), "X-Amz-Target: %s", target);
+    snprintf(date_header, sizeof(date_header), "X-Amz-Date: %s", date);
+    snprintf(host_header, sizeof(host_header), "Host: %s", client->endpoint->host);
+    r = sign(call, target, date, now);
+    if (r < 0)
+        return r;
+
+    headers[n++] = host_header;
+    headers[n++] = "Content-Type: application/x-amz-json-1.0";
+    headers[n++] = "Accept: application/json";
+    headers[n++] = "x-amzn-query-mode: true";
+    headers[n++] = target_header;
+    headers[n++] = date_header;
+    if (client->token_header.size > 0)
+        headers[n++] = client->token_header.data;
+    headers[n++] = client->authorization.data;
+    headers[n] = NULL;
+
+    return http_client_submit(
+        client->http,
+        &(struct http_request){
+            .method = "POST",
+            .url = client->endpoint->url,
+            .headers = headers,
+            .body = call->request->json.data,
+            .body_bytes = call->request->json.size,
+            .timeout_usec = client->request_timeout_usec + call->options.wait_usec,
+            .reply_max_bytes = SQS_REPLY_MAX_BYTES,
+        },
+        on_reply, call, &call->slot);
+}
+
+static void attempt(struct sqs_call *call)
+{
+    int r;
+
+    call->attempts++;
+    sd_event_now(call->client->event, CLOCK_BOOTTIME, &call->sent_usec);
+    r = send_attempt(call);
+    if (r < 0) {
+        set_error(call, r == -ENOMEM ? SQS_ERROR_TRANSIENT : SQS_ERROR_PERMANENT, "", strerror(-r));
+        call->http_status = 0;
+        finish_later(call);
+    }
+}
+
+static void on_credentials(void *userdata, struct aws_credentials *credentials, const char *error)
+{
+    struct sqs_call *call = userdata;
+
+    call->credentials_slot = NULL;
+    aws_credentials_unref(call->credentials);
+    call->credentials = credentials ? aws_credentials_ref(credentials) : NULL;
+    if (credentials) {
+        attempt(call);
+        return;
+    }
+    call->attempts++;
+    call->http_status = 0;
+    call->request_id[0] = '\0';
+    set_error(call, SQS_ERROR_CREDENTIALS, "NoCredentials", error);
+    attempt_failed(call);
+}
+
+/* Returns an errno only where the call cannot go on at all. */
+static int start_attempt(struct sqs_call *call)
+{
+    struct aws_credentials *cached = credentials_peek(call->client->credentials);
+
+    if (!cached)
+        return credentials_get(call->client->credentials, on_credentials, call,
+                               &call->credentials_slot);
+    aws_credentials_unref(call->credentials);
+    call->credentials = aws_credentials_ref(cached);
+    attempt(call);
+    return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct sqs_call *call = userdata;
+    int r;
+
+    if (call->is_answer_ready) {
+        finish(call, NULL);
+        return 0;
+    }
+    r = start_attempt(call);
+    if (r < 0) {
+        set_error(call, SQS_ERROR_TRANSIENT, "", strerror(-r));
+        attempt_failed(call);
+    }
+    return 0;
+}
+
+int sqs_client_new(sd_event *event, struct http_client *http, struct credentials *credentials,
+                   const struct endpoint *endpoint, uint64_t request_timeout_usec,
+                   const struct sqs_client_observer *observer, struct sqs_client **ret)
+{
+    CLEANUP(sqs_client_free) struct sqs_client *client = calloc(1, sizeof(*client));
+    int r;
+
+    if (!client)
+        return -ENOMEM;
+    client->event = sd_event_ref(event);
+    client->http = http;
+    client->credentials = credentials;
+    client->endpoint = endpoint;
+    client->request_timeout_usec = request_timeout_usec;
+    if (observer)
+        client->observer = *observer;
+    client->quota = RETRY_QUOTA_INIT;
+    client->authorization = BUFFER_INIT(AUTHORIZATION_MAX_BYTES);
+    client->token_header = BUFFER_INIT(HEADER_MAX_BYTES);
+    r = sigv4_signer_new(&client->signer);
+    if (r < 0)
+        return r;
+    *ret = TAKE(client);
+    return 0;
+}
+
+struct sqs_client *sqs_client_free(struct sqs_client *client)
+{
+    if (!client)
+        return NULL;
+    while (client->calls)
+        call_free(client->calls);
+    sigv4_signer_free(client->signer);
+    buffer_done(&client->authorization);
+    buffer_done(&client->token_header);
+    sd_event_unref(client->event);
+    free(client);
+    return NULL;
+}
+
+int sqs_client_call(struct sqs_client *client, struct sqs_request *request,
+                    const struct sqs_call_options *options, sqs_done_fn done, void *userdata,
+                    struct sqs_call **ret)
+{
+    struct sqs_call *call = calloc(1, sizeof(*call));
+    int r;
+
+    if (!call) {
+        sqs_request_free(request);
+        return -ENOMEM;
+    }
+    call->client = client;
+    call->request = request;
+    call->options = *options;
+    call->done = done;
+    call->userdata = userdata;
+    call->next = client->calls;
+    if (client->calls)
+        client->calls->previous = call;
+    client->calls = call;
+
+    r = sd_event_add_time_relative(client->event, &call->timer, CLOCK_BOOTTIME, 0, USEC_PER_MSEC,
+                                   on_timer, call);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(call->timer, SD_EVENT_OFF);
+    if (r >= 0)
+        r = start_attempt(call);
+    if (r < 0) {
+        call_free(call);
+        return r;
+    }
+    *ret = call;
+    return 0;
+}
+
+void sqs_call_last_attempt(struct sqs_call *call)
+{
+    if (!call || !call->done)
+        return;
+    call->is_last_attempt = true;
+    if (call->slot)
+        return;
+    /* Between attempts, or waiting for credentials: nothing of it is at SQS. */
+    call->credentials_slot = credentials_slot_cancel(call->credentials_slot);
+    if (call->attempts == 0)
+        set_error(call, SQS_ERROR_TRANSIENT, "", "stopped before the first attempt");
+    finish_later(call);
+}
+
+struct sqs_call *sqs_call_cancel(struct sqs_call *call)
+{
+    /* done is NULL while the call's own callback runs: it has ended then. */
+    if (call && call->done)
+        call_free(call);
+    return NULL;
+}

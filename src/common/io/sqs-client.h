@@ -1,0 +1,88 @@
+/* One SQS operation from its start to its one answer: credentials, signing, sending, classifying,
+ * retrying, correcting the clock skew.
+ *
+ * Every attempt signs anew, with the credentials and the clock of that moment. Transient and
+ * throttling failures are retried without end (or up to a bound that the caller sets), after the
+ * SDKs' standard retry mode (backoff.h). Refused credentials are looked up anew once. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "credentials.h"
+#include "endpoint.h"
+#include "http-client.h"
+#include "sqs-error.h"
+#include "sqs-reply.h"
+
+struct sqs_client;
+struct sqs_call; /* an operation on its way */
+
+#define SQS_CLOCK_SKEW_MIN_USEC                                                                    \
+    (4 * 60 * USEC_PER_SEC) /* less is not corrected: AWS allows 15 min */
+
+enum { SQS_REQUEST_ID_SIZE = 129 };
+
+/* What a call came to. All borrowed for the length of the callback. */
+struct sqs_result {
+    struct sqs_reply *reply;       /* NULL on failure; sqs_reply_ref to keep it */
+    const struct sqs_error *error; /* NULL on success */
+    const char *request_id;        /* x-amzn-RequestId of the last reply; "" where none came */
+    int http_status;               /* of the last attempt; 0: no reply */
+    unsigned attempts;
+    uint64_t sent_usec; /* when the last attempt went out, on the boot clock */
+};
+
+/* Runs exactly once for each call that was not cancelled, never from inside sqs_client_call. It may
+ * start and cancel calls, but not free the client. */
+typedef void (*sqs_done_fn)(void *userdata, const struct sqs_result *result);
+
+struct sqs_call_options {
+    uint64_t wait_usec;    /* how long SQS itself is asked to wait (long polling) */
+    unsigned attempts_max; /* 0: no bound */
+    bool keep_trying; /* faults that only a person can mend are retried too, slowly: missing and
+                         refused credentials, a missing queue, a denied action, a KMS key. Then a
+                         failure is SQS's "no" to this very request. */
+};
+
+/* An attempt that failed and will be repeated. For the log. */
+struct sqs_attempt {
+    enum sqs_operation operation;
+    const struct sqs_error *error; /* name and code are "" for failures below HTTP */
+    const char *request_id;        /* "" where none came */
+    unsigned attempt;              /* 1: the first */
+    uint64_t delay_usec;           /* until the next */
+};
+
+struct sqs_client_observer {
+    void (*attempt_failed)(void *userdata, const struct sqs_attempt *attempt);
+    /* An attempt got SQS's answer, of whatever kind but the ones above. */
+    void (*answered)(void *userdata);
+    /* This machine's clock is off by that many seconds (positive: it is behind); signatures are
+     * corrected from now on. */
+    void (*skew_learnt)(void *userdata, int64_t skew_sec);
+    void *userdata;
+};
+
+/* All arguments are borrowed and must outlive the client; the observer's functions may be NULL.
+ * request_timeout_usec: for an attempt, beyond wait_usec. 0, -ENOMEM, -EIO (OpenSSL). */
+int sqs_client_new(sd_event *event, struct http_client *http, struct credentials *credentials,
+                   const struct endpoint *endpoint, uint64_t request_timeout_usec,
+                   const struct sqs_client_observer *observer, struct sqs_client **ret);
+
+/* Cancels what is on its way, silently. */
+struct sqs_client *sqs_client_free(struct sqs_client *client);
+DEFINE_CLEANUP(struct sqs_client *, sqs_client_free)
+
+/* Starts an operation. Takes the request, also on failure. `*ret` is valid until the callback runs
+ * or sqs_call_cancel. 0, -ENOMEM, or the errno of the event loop. */
+int sqs_client_call(struct sqs_client *client, struct sqs_request *request,
+                    const struct sqs_call_options *options, sqs_done_fn done, void *userdata,
+                    struct sqs_call **ret);
+
+/* No further attempts: the one on its way is the last, and where none is on its way the call ends
+ * with its last error. NULL is allowed. */
+void sqs_call_last_attempt(struct sqs_call *call);
+
+/* Ends the call without its callback; what was sent may still take effect at SQS. NULL is allowed.
+ * Returns NULL. */
+struct sqs_call *sqs_call_cancel(struct sqs_call *call);
