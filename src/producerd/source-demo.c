@@ -44,8 +44,10 @@ static int uuid4(char ret[SD_ID128_UUID_STRING_MAX])
     return 0;
 }
 
+enum { LOCAL_TIME_SIZE = 64 };
+
 /* 2026-01-31T23:59:59.123456+01:00, the local time. */
-static void local_time(char ret[40])
+static void local_time(char ret[LOCAL_TIME_SIZE])
 {
     struct timespec now;
     struct tm tm;
@@ -55,7 +57,7 @@ static void local_time(char ret[40])
     localtime_r(&now.tv_sec, &tm);
     strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
     strftime(zone, sizeof(zone), "%z", &tm);
-    snprintf(ret, 40, "%s.%06ld%.3s:%.2s", date, now.tv_nsec / 1000, zone, zone + 3);
+    snprintf(ret, LOCAL_TIME_SIZE, "%s.%06ld%.3s:%.2s", date, now.tv_nsec / 1000, zone, zone + 3);
 }
 
 static int add_string(json_object *object, const char *key, const char *value)
@@ -71,7 +73,7 @@ static int add_string(json_object *object, const char *key, const char *value)
 
 static int make_message(struct source_demo *s)
 {
-    char data[40], ts[40], unique[SD_ID128_UUID_STRING_MAX];
+    char data[40], ts[LOCAL_TIME_SIZE], unique[SD_ID128_UUID_STRING_MAX];
     int r = uuid4(s->id);
 
     if (r >= 0)
