@@ -10,7 +10,8 @@
 
 struct endpoint_settings {
     const char *queue_url;    /* may be NULL: then the region must be known otherwise */
-    const char *region;       /* explicit; NULL or "": from the queue URL */
+    const char *region;       /* explicit; NULL or "": from the queue URL, else from the host of
+                                 endpoint_url where that is one of SQS's */
     const char *endpoint_url; /* explicit; NULL or "": by the rules */
     bool use_fips;
     bool use_dualstack;
@@ -27,10 +28,12 @@ struct endpoint {
     bool is_plain_http;
 };
 
-/* 0, -ENOMEM, or ENDPOINT_E_INVALID: settings that cannot be (no region, a custom endpoint with FIPS
- * or dual-stack, a URL that is none, has a user, a query or a fragment, or is neither http nor
- * https; http without a custom endpoint). Then *error, if not NULL, is a line that names the
- * setting, the value found and what to do; the caller frees it. */
+/* 0, -ENOMEM, or ENDPOINT_E_INVALID: settings that cannot be (no region or one that is no host
+ * label, a custom endpoint with FIPS or dual-stack, a URL that is none, has a user, a query or a
+ * fragment, is above 2048 bytes, or is neither http nor https; an http queue URL without a custom
+ * endpoint, and without one a region that is not the queue URL's: SQS knows no such queue). Then
+ * *error, if not NULL, is a line that names the setting, the value found and what to do; the caller
+ * frees it. */
 enum { ENDPOINT_E_INVALID = 1 };
 int endpoint_resolve(const struct endpoint_settings *settings, struct endpoint **ret, char **error);
 
@@ -45,13 +48,14 @@ struct queue_url {
     bool is_fifo;  /* the name ends in ".fifo": the only proof of a FIFO queue */
 };
 
-/* Hosts understood: sqs.R.S, sqs-fips.R.S, R.queue.S, queue.S (us-east-1), *.sqs.R.vpce.S, with S
- * each partition's DNS suffixes, dual-stack ones too. Other hosts (custom endpoints) tell no region.
+/* Hosts understood: sqs.R.S, sqs-fips.R.S, R.queue.S, R.sqs.S, *.sqs.R.vpce.S, *.sqs-fips.R.vpce.S,
+ * with S each partition's DNS suffixes, dual-stack ones too, and queue.amazonaws.com (us-east-1).
+ * Other hosts (custom endpoints) tell no region.
  * 0, -ENOMEM, or ENDPOINT_E_INVALID with *error as above. */
 int queue_url_parse(const char *url, struct queue_url **ret, char **error);
 struct queue_url *queue_url_free(struct queue_url *q);
 DEFINE_CLEANUP(struct queue_url *, queue_url_free)
 
-/* https://sts.<region>.<suffix>, or sts-fips, by the same partitions. NULL where memory ran out; the
- * caller frees it. */
+/* https://sts.<region>.<suffix>, or sts-fips, by the same partitions (without a path). The region
+ * must be one that endpoint_resolve gave. NULL where memory ran out; the caller frees it. */
 char *endpoint_sts_url(const char *region, bool use_fips, bool use_dualstack);
