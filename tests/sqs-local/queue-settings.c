@@ -1,0 +1,271 @@
+/* See queue-settings.h. The table below holds all that is known of an attribute. */
+#include "queue-settings.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include <json-c/json.h>
+
+enum kind { NUMBER, BOOLEAN, SCOPE, TEXT, REDRIVE };
+
+static const struct attribute {
+    const char *name;
+    enum kind kind;
+    bool fifo_only;
+    size_t offset;
+    unsigned min, max, initial;   /* NUMBER; initial of BOOLEAN too */
+    const char *no_text, *yes_text; /* SCOPE */
+} attributes[] = {
+#define AT(member) offsetof(struct queue_settings, member)
+    {"DelaySeconds", NUMBER, false, AT(delay_sec), 0, 900, 0},
+    {"VisibilityTimeout", NUMBER, false, AT(visibility_sec), 0, 43200, 30},
+    {"ReceiveMessageWaitTimeSeconds", NUMBER, false, AT(receive_wait_sec), 0, 20, 0},
+    {"MessageRetentionPeriod", NUMBER, false, AT(retention_sec), 60, 1209600, 345600},
+    {"MaximumMessageSize", NUMBER, false, AT(maximum_message_bytes), 1024, 1048576, 1048576},
+    {"KmsDataKeyReusePeriodSeconds", NUMBER, false, AT(kms_reuse_sec), 60, 86400, 300},
+    {"FifoQueue", BOOLEAN, true, AT(is_fifo)},
+    {"ContentBasedDeduplication", BOOLEAN, true, AT(content_based_deduplication)},
+    {"DeduplicationScope", SCOPE, true, AT(deduplication_per_group), .no_text = "queue",
+     .yes_text = "messageGroup"},
+    {"FifoThroughputLimit", SCOPE, true, AT(throughput_per_group), .no_text = "perQueue",
+     .yes_text = "perMessageGroupId"},
+    {"SqsManagedSseEnabled", BOOLEAN, false, AT(sse), .initial = 1},
+    {"Policy", TEXT, false, AT(policy)},
+    {"RedriveAllowPolicy", TEXT, false, AT(redrive_allow_policy)},
+    {"KmsMasterKeyId", TEXT, false, AT(kms_master_key_id)},
+    {"RedrivePolicy", REDRIVE, false, AT(redrive_policy)},
+#undef AT
+};
+
+static unsigned *number_at(const struct queue_settings *s, const struct attribute *a)
+{
+    return (unsigned *)(void *)((char *)(uintptr_t)s + a->offset);
+}
+
+static bool *boolean_at(const struct queue_settings *s, const struct attribute *a)
+{
+    return (bool *)((char *)(uintptr_t)s + a->offset);
+}
+
+static char **text_at(const struct queue_settings *s, const struct attribute *a)
+{
+    return (char **)(void *)((char *)(uintptr_t)s + a->offset);
+}
+
+void queue_settings_init(struct queue_settings *s, bool is_fifo)
+{
+    *s = (struct queue_settings){};
+    for (size_t i = 0; i < ARRAY_SIZE(attributes); i++)
+        if (attributes[i].kind == NUMBER)
+            *number_at(s, &attributes[i]) = attributes[i].initial;
+        else if (attributes[i].kind == BOOLEAN)
+            *boolean_at(s, &attributes[i]) = attributes[i].initial;
+    s->is_fifo = is_fifo;
+}
+
+void queue_settings_done(struct queue_settings *s)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(attributes); i++)
+        if (attributes[i].kind == TEXT || attributes[i].kind == REDRIVE)
+            free(*text_at(s, &attributes[i]));
+    free(s->dead_letter_queue);
+    *s = (struct queue_settings){};
+}
+
+static const struct attribute *find(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(attributes); i++)
+        if (streq(attributes[i].name, name))
+            return &attributes[i];
+    return NULL;
+}
+
+static int set_number(const struct attribute *a, const char *value, unsigned *number)
+{
+    unsigned n = 0;
+
+    if (*value == '\0' || strlen(value) > 9)
+        return QUEUE_SETTINGS_E_VALUE;
+    for (const char *p = value; *p; p++) {
+        if (*p < '0' || *p > '9')
+            return QUEUE_SETTINGS_E_VALUE;
+        n = n * 10 + (unsigned)(*p - '0');
+    }
+    if (n < a->min || n > a->max)
+        return QUEUE_SETTINGS_E_VALUE;
+    *number = n;
+    return 0;
+}
+
+static int set_choice(const char *value, const char *no, const char *yes, bool *choice)
+{
+    if (!streq(value, no) && !streq(value, yes))
+        return QUEUE_SETTINGS_E_VALUE;
+    *choice = streq(value, yes);
+    return 0;
+}
+
+static int set_text(const char *value, char **text)
+{
+    char *copy = NULL;
+
+    if (is_set(value)) {
+        copy = strdup(value);
+        if (!copy)
+            return -ENOMEM;
+    }
+    free(*text);
+    *text = copy;
+    return 0;
+}
+
+/* "arn:aws:sqs:eu-west-1:000000000000:name": the name; NULL where it is none. */
+static const char *name_of_arn(const char *arn)
+{
+    const char *p = arn;
+
+    if (strncmp(arn, "arn:", 4) != 0)
+        return NULL;
+    for (int i = 0; i < 5; i++) {
+        p = strchr(p, ':');
+        if (!p)
+            return NULL;
+        p++;
+        if (i == 1 && strncmp(p, "sqs:", 4) != 0)
+            return NULL;
+    }
+    return *p ? p : NULL;
+}
+
+static void put_cleanup(struct json_object **object)
+{
+    json_object_put(*object);
+}
+
+static int set_redrive(struct queue_settings *s, const char *value, const char **ret_reason)
+{
+    __attribute__((cleanup(put_cleanup))) struct json_object *policy = NULL;
+    struct json_object *arn = NULL, *count = NULL;
+    CLEANUP(free) char *name = NULL;
+    int64_t n = 0;
+    int r;
+
+    if (is_set(value)) {
+        const char *target;
+
+        policy = json_tokener_parse(value);
+        if (!json_object_is_type(policy, json_type_object)) {
+            *ret_reason = "Redrive policy is not a valid JSON map.";
+            return QUEUE_SETTINGS_E_REDRIVE;
+        }
+        if (!json_object_object_get_ex(policy, "deadLetterTargetArn", &arn) ||
+            !json_object_object_get_ex(policy, "maxReceiveCount", &count)) {
+            *ret_reason = "Redrive policy does not contain mandatory attribute: "
+                          "maxReceiveCount and deadLetterTargetArn.";
+            return QUEUE_SETTINGS_E_REDRIVE;
+        }
+        target = json_object_is_type(arn, json_type_string)
+                     ? name_of_arn(json_object_get_string(arn)) : NULL;
+        if (!target) {
+            *ret_reason = "Invalid value for deadLetterTargetArn.";
+            return QUEUE_SETTINGS_E_REDRIVE;
+        }
+        /* AWS takes the number as text too. */
+        n = json_object_get_int64(count);
+        if (n < 1 || n > 1000) {
+            *ret_reason = "Invalid value for maxReceiveCount, valid values are from 1 to 1000 both "
+                          "inclusive.";
+            return QUEUE_SETTINGS_E_REDRIVE;
+        }
+        name = strdup(target);
+        if (!name)
+            return -ENOMEM;
+    }
+    r = set_text(value, &s->redrive_policy);
+    if (r < 0)
+        return r;
+    free(s->dead_letter_queue);
+    s->dead_letter_queue = TAKE(name);
+    s->max_receive_count = (unsigned)n;
+    return 0;
+}
+
+int queue_settings_set(struct queue_settings *s, const char *name, const char *value, bool is_new,
+                       const char **ret_reason)
+{
+    const struct attribute *a = find(name);
+    bool was_fifo = s->is_fifo;
+    int r;
+
+    if (!a || (a->fifo_only && !s->is_fifo))
+        return QUEUE_SETTINGS_E_NAME;
+    switch (a->kind) {
+    case NUMBER:
+        return set_number(a, value, number_at(s, a));
+    case BOOLEAN:
+        r = set_choice(value, "false", "true", boolean_at(s, a));
+        /* Only that which is so already may be said of the type. */
+        if (r == 0 && s->is_fifo != was_fifo) {
+            s->is_fifo = was_fifo;
+            r = is_new ? QUEUE_SETTINGS_E_VALUE : QUEUE_SETTINGS_E_FIFO;
+        }
+        return r;
+    case SCOPE:
+        return set_choice(value, a->no_text, a->yes_text, boolean_at(s, a));
+    case TEXT:
+        return set_text(value, text_at(s, a));
+    case REDRIVE:
+        return set_redrive(s, value, ret_reason);
+    }
+    return QUEUE_SETTINGS_E_NAME;
+}
+
+/* The attribute's value as text, in `number` where that is needed; NULL where it has none. */
+static const char *format(const struct queue_settings *s, const struct attribute *a, char number[16])
+{
+    if (a->fifo_only && !s->is_fifo)
+        return NULL;
+    switch (a->kind) {
+    case NUMBER:
+        if (a->offset == offsetof(struct queue_settings, kms_reuse_sec) && !s->kms_master_key_id)
+            return NULL;
+        snprintf(number, 16, "%u", *number_at(s, a));
+        return number;
+    case BOOLEAN:
+        return *boolean_at(s, a) ? "true" : "false";
+    case SCOPE:
+        return *boolean_at(s, a) ? a->yes_text : a->no_text;
+    case TEXT:
+    case REDRIVE:
+        return *text_at(s, a);
+    }
+    return NULL;
+}
+
+int queue_settings_each(const struct queue_settings *s,
+                        int (*each)(const char *name, const char *value, void *data), void *data)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(attributes); i++) {
+        char number[16];
+        const char *value = format(s, &attributes[i], number);
+        int r = value ? each(attributes[i].name, value, data) : 0;
+
+        if (r != 0)
+            return r;
+    }
+    return 0;
+}
+
+bool queue_settings_same(const struct queue_settings *a, const struct queue_settings *b,
+                         const char *name)
+{
+    const struct attribute *attribute = find(name);
+    char number_a[16], number_b[16];
+    const char *text_a, *text_b;
+
+    if (!attribute)
+        return false;
+    text_a = format(a, attribute, number_a);
+    text_b = format(b, attribute, number_b);
+    return text_a && text_b ? streq(text_a, text_b) : text_a == text_b;
+}

@@ -1,0 +1,56 @@
+/* A queue's attributes, as CreateQueue and SetQueueAttributes take them: text, checked by one table
+ * against SQS's ranges (Amazon SQS API Reference, "CreateQueue"). */
+#pragma once
+
+#include "buffer.h"
+
+struct queue_settings {
+    bool is_fifo;
+    bool content_based_deduplication;
+    bool deduplication_per_group; /* DeduplicationScope = messageGroup */
+    bool throughput_per_group;    /* FifoThroughputLimit = perMessageGroupId; kept, not enforced */
+    bool sse;
+    unsigned delay_sec;
+    unsigned visibility_sec;
+    unsigned receive_wait_sec;
+    unsigned retention_sec;
+    unsigned maximum_message_bytes;
+    unsigned kms_reuse_sec;
+    char *policy; /* texts: NULL where not set */
+    char *redrive_policy;
+    char *redrive_allow_policy;
+    char *kms_master_key_id;
+    char *dead_letter_queue;    /* from redrive_policy: a queue's name; NULL: none */
+    unsigned max_receive_count; /* the same; 0: none */
+};
+
+/* The defaults of a new queue, and the end of any. */
+void queue_settings_init(struct queue_settings *s, bool is_fifo);
+void queue_settings_done(struct queue_settings *s);
+
+static inline void queue_settings_done_cleanup(struct queue_settings *s)
+{
+    queue_settings_done(s);
+}
+
+enum {
+    QUEUE_SETTINGS_E_NAME = 1,     /* no such attribute, or not to be set, or not on such a queue */
+    QUEUE_SETTINGS_E_VALUE = 2,    /* out of range or of another type */
+    QUEUE_SETTINGS_E_REDRIVE = 3,  /* a RedrivePolicy that is none */
+    QUEUE_SETTINGS_E_FIFO = 4,     /* FifoQueue cannot be changed */
+};
+
+/* Sets one attribute by AWS's name for it. FifoQueue must be what the settings were made for.
+ * `is_new`: for CreateQueue, else for SetQueueAttributes. 0, -ENOMEM or one of the above; for
+ * E_REDRIVE *ret_reason is AWS's text. */
+int queue_settings_set(struct queue_settings *s, const char *name, const char *value, bool is_new,
+                       const char **ret_reason);
+
+/* Calls `each` with every attribute that has a value, until it returns other than 0, which is
+ * returned. 0, or -ENOMEM. */
+int queue_settings_each(const struct queue_settings *s,
+                        int (*each)(const char *name, const char *value, void *data), void *data);
+
+/* Whether an attribute has the same value in both. */
+bool queue_settings_same(const struct queue_settings *a, const struct queue_settings *b,
+                         const char *name);

@@ -1,0 +1,335 @@
+/* See queue.h. This file keeps messages in order and says which may be received; queue-receive.c
+ * hands them out and takes them back.
+ *
+ * A message is DELAYED, READY or IN_FLIGHT; the first and the last end by the heap of due times.
+ * A standard queue keeps its READY messages in a list. A FIFO queue keeps, for each group, all
+ * messages in order, whatever their state, and a list of the groups whose first message is READY: a
+ * group is received from its first message on, up to the first that is not READY. So a message in
+ * flight or delayed holds back what is behind it, and one that comes back does so in its place.
+ * Nothing is ever searched for: each step costs O(log n) at most, in the heap. */
+#include "queue-internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include <openssl/evp.h>
+
+#include "encode.h"
+
+/* Sequence numbers have 20 digits, and differ by 256, as SQS's do: beyond what 64 bits hold. */
+#define SEQUENCE_FORMAT "188%017llu"
+
+enum { SEQUENCE_STEP = 256 };
+
+int queue_new(const char *name, uint64_t id, struct queue_settings *settings, uint64_t now_usec,
+              struct queue **ret)
+{
+    struct queue *queue = calloc(1, sizeof(*queue));
+
+    if (!queue)
+        return -ENOMEM;
+    snprintf(queue->name, sizeof(queue->name), "%s", name);
+    queue->id = id;
+    queue->created_usec = queue->modified_usec = queue->sequence = now_usec;
+    queue->settings = *settings;
+    *settings = (struct queue_settings){};
+    list_init(&queue->of_account);
+    list_init(&queue->waiters);
+    list_init(&queue->messages);
+    list_init(&queue->ready);
+    deduplication_init(&queue->deduplication);
+    receive_attempts_init(&queue->attempts);
+    *ret = queue;
+    return 0;
+}
+
+static void drop_all(struct queue *queue)
+{
+    LIST_FOREACH_SAFE(&queue->messages, member) {
+        struct message *message = CONTAINER_OF(member, struct message, of_queue);
+
+        queue_take(queue, message);
+        message_free(message);
+    }
+}
+
+struct queue *queue_free(struct queue *queue)
+{
+    if (!queue)
+        return NULL;
+    assert(list_is_empty(&queue->waiters));
+    drop_all(queue);
+    hash_table_done(&queue->serials);
+    hash_table_done(&queue->groups);
+    timer_heap_done(&queue->due);
+    deduplication_done(&queue->deduplication);
+    receive_attempts_done(&queue->attempts);
+    queue_settings_done(&queue->settings);
+    free(queue);
+    return NULL;
+}
+
+/* Brings a group's place in the ready list in line with its messages; ends it if it has none. */
+static void settle_group(struct queue *queue, struct group *group)
+{
+    struct list *head = group->messages.next;
+    bool is_ready;
+
+    if (list_is_empty(&group->messages)) {
+        list_remove(&group->ready);
+        hash_table_remove(&queue->groups, &group->entry);
+        free(group);
+        return;
+    }
+    is_ready = CONTAINER_OF(head, struct message, of_group)->state == MESSAGE_READY;
+    if (is_ready && list_is_empty(&group->ready))
+        list_append(&queue->ready, &group->ready);
+    else if (!is_ready)
+        list_remove(&group->ready);
+}
+
+static void leave_state(struct queue *queue, struct message *message)
+{
+    if (message->state == MESSAGE_IN_FLIGHT)
+        queue->n_in_flight--;
+    else if (message->state == MESSAGE_DELAYED)
+        queue->n_delayed--;
+    else if (!message->group)
+        list_remove(&message->of_group);
+}
+
+static void enter_state(struct queue *queue, struct message *message, enum message_state state)
+{
+    message->state = state;
+    if (state == MESSAGE_IN_FLIGHT)
+        queue->n_in_flight++;
+    else if (state == MESSAGE_DELAYED)
+        queue->n_delayed++;
+    else if (!message->group)
+        list_append(&queue->ready, &message->of_group);
+    if (message->group)
+        settle_group(queue, message->group);
+}
+
+int queue_set_state(struct queue *queue, struct message *message, enum message_state state,
+                    uint64_t due_usec)
+{
+    if (state == MESSAGE_READY) {
+        timer_heap_remove(&queue->due, &message->due);
+    } else {
+        int r = timer_heap_set(&queue->due, &message->due, due_usec);
+
+        if (r < 0)
+            return r;
+    }
+    if (state != MESSAGE_IN_FLIGHT)
+        free(TAKE(message->attempt_id));
+    leave_state(queue, message);
+    enter_state(queue, message, state);
+    return 0;
+}
+
+void queue_take(struct queue *queue, struct message *message)
+{
+    struct group *group = TAKE(message->group);
+
+    timer_heap_remove(&queue->due, &message->due);
+    hash_table_remove(&queue->serials, &message->entry);
+    list_remove(&message->of_queue);
+    list_remove(&message->of_group);
+    if (message->state == MESSAGE_IN_FLIGHT)
+        queue->n_in_flight--;
+    else if (message->state == MESSAGE_DELAYED)
+        queue->n_delayed--;
+    if (group)
+        settle_group(queue, group);
+}
+
+static int find_group(struct queue *queue, const char *id, struct group **ret)
+{
+    struct hash_entry *found = hash_table_find(&queue->groups, id, strlen(id));
+    struct group *group;
+    char *key;
+    int r;
+
+    if (found) {
+        *ret = CONTAINER_OF(found, struct group, entry);
+        return 0;
+    }
+    group = malloc(sizeof(*group) + strlen(id) + 1);
+    if (!group)
+        return -ENOMEM;
+    *group = (struct group){};
+    list_init(&group->messages);
+    list_init(&group->ready);
+    key = (char *)(group + 1);
+    memcpy(key, id, strlen(id) + 1);
+    r = hash_table_insert(&queue->groups, &group->entry, key, strlen(id));
+    if (r < 0) {
+        free(group);
+        return r;
+    }
+    *ret = group;
+    return 0;
+}
+
+int queue_put(struct queue *queue, struct message *message, enum message_state state,
+              uint64_t due_usec)
+{
+    struct group *group = NULL;
+    int r;
+
+    if (queue->settings.is_fifo) {
+        r = find_group(queue, message->group_id, &group);
+        if (r < 0)
+            return r;
+    }
+    message->serial = ++queue->last_serial;
+    message->generation = 0;
+    r = hash_table_insert(&queue->serials, &message->entry, &message->serial,
+                          sizeof(message->serial));
+    if (r == 0 && state != MESSAGE_READY) {
+        r = timer_heap_set(&queue->due, &message->due, due_usec);
+        if (r < 0)
+            hash_table_remove(&queue->serials, &message->entry);
+    }
+    if (r < 0) {
+        if (group)
+            settle_group(queue, group);
+        return r;
+    }
+    list_append(&queue->messages, &message->of_queue);
+    message->group = group;
+    if (group)
+        list_append(&group->messages, &message->of_group);
+    enter_state(queue, message, state);
+    return 0;
+}
+
+struct message *queue_find(struct queue *queue, uint64_t serial)
+{
+    struct hash_entry *found = hash_table_find(&queue->serials, &serial, sizeof(serial));
+
+    return found ? CONTAINER_OF(found, struct message, entry) : NULL;
+}
+
+void queue_next_sequence(struct queue *queue, char ret[SEQUENCE_NUMBER_SIZE])
+{
+    queue->sequence += SEQUENCE_STEP;
+    snprintf(ret, SEQUENCE_NUMBER_SIZE, SEQUENCE_FORMAT,
+             (unsigned long long)(queue->sequence % UINT64_C(100000000000000000)));
+}
+
+void queue_advance(struct queue *queue, uint64_t now_usec)
+{
+    uint64_t retention_usec = queue->settings.retention_sec * USEC_PER_SEC;
+    struct timer *due;
+
+    while ((due = timer_heap_due(&queue->due, now_usec)))
+        queue_set_state(queue, CONTAINER_OF(due, struct message, due), MESSAGE_READY, 0);
+    LIST_FOREACH_SAFE(&queue->messages, member) {
+        struct message *message = CONTAINER_OF(member, struct message, of_queue);
+
+        if (message->sent_usec + retention_usec > now_usec)
+            break;
+        queue_take(queue, message);
+        message_free(message);
+    }
+}
+
+/* The content's deduplication id: the SHA-256 of the body alone. */
+static int content_id(const struct message_parts *parts, char ret[2 * EVP_MAX_MD_SIZE + 1])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int n = 0;
+
+    if (EVP_Digest(parts->body, parts->body_bytes, digest, &n, EVP_sha256(), NULL) != 1)
+        return -ENOMEM;
+    hex_encode(digest, n, ret);
+    return 0;
+}
+
+int queue_send(struct queue *queue, const struct message_parts *given, int delay_sec,
+               uint64_t now_usec, struct queue_sent *ret)
+{
+    struct message_parts parts = *given;
+    CLEANUP(message_free) struct message *message = NULL;
+    const struct deduplication_entry *earlier;
+    char content[2 * EVP_MAX_MD_SIZE + 1];
+    const char *scope = NULL;
+    uint64_t delay_usec;
+    int r;
+
+    queue_advance(queue, now_usec);
+    if (queue->settings.is_fifo) {
+        assert(parts.group_id);
+        if (!parts.deduplication_id) {
+            r = content_id(&parts, content);
+            if (r < 0)
+                return r;
+            parts.deduplication_id = content;
+        }
+        scope = queue->settings.deduplication_per_group ? parts.group_id : NULL;
+        earlier = deduplication_find(&queue->deduplication, scope, parts.deduplication_id, now_usec);
+        if (earlier) {
+            *ret = (struct queue_sent){.is_duplicate = true};
+            memcpy(ret->message_id, earlier->message_id, MESSAGE_ID_SIZE);
+            memcpy(ret->sequence_number, earlier->sequence_number, SEQUENCE_NUMBER_SIZE);
+            return 0;
+        }
+        delay_sec = -1;
+    }
+
+    r = message_new(&parts, &message);
+    if (r < 0)
+        return r;
+    message->sent_usec = now_usec;
+    if (queue->settings.is_fifo)
+        queue_next_sequence(queue, message->sequence_number);
+    delay_usec = (delay_sec >= 0 ? (unsigned)delay_sec : queue->settings.delay_sec) * USEC_PER_SEC;
+    r = queue_put(queue, message, delay_usec > 0 ? MESSAGE_DELAYED : MESSAGE_READY,
+                  now_usec + delay_usec);
+    if (r < 0)
+        return r;
+    if (queue->settings.is_fifo) {
+        r = deduplication_add(&queue->deduplication, scope, message->deduplication_id,
+                              message->message_id, message->sequence_number, now_usec);
+        if (r < 0) {
+            queue_take(queue, message);
+            return r;
+        }
+    }
+    *ret = (struct queue_sent){};
+    memcpy(ret->message_id, message->message_id, MESSAGE_ID_SIZE);
+    memcpy(ret->sequence_number, message->sequence_number, SEQUENCE_NUMBER_SIZE);
+    message = NULL; /* the queue's now */
+    return 0;
+}
+
+void queue_purge(struct queue *queue, uint64_t now_usec)
+{
+    drop_all(queue);
+    queue->purged_usec = now_usec;
+}
+
+void queue_count(struct queue *queue, uint64_t now_usec, struct queue_counts *ret)
+{
+    queue_advance(queue, now_usec);
+    *ret = (struct queue_counts){
+        .in_flight = queue->n_in_flight,
+        .delayed = queue->n_delayed,
+        .visible = queue->serials.n_entries - queue->n_in_flight - queue->n_delayed,
+    };
+}
+
+bool queue_is_receivable(struct queue *queue, uint64_t now_usec)
+{
+    queue_advance(queue, now_usec);
+    return !list_is_empty(&queue->ready);
+}
+
+uint64_t queue_next_usec(const struct queue *queue)
+{
+    return timer_heap_next_usec(&queue->due);
+}
