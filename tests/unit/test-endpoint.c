@@ -218,12 +218,12 @@ static void impossible_settings_are_refused_with_their_reason(void **state)
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        struct endpoint *untouched = (struct endpoint *)&rows, *e = untouched;
+        struct endpoint sentinel, *e = &sentinel;
         CLEANUP(free) char *error = NULL;
 
         assert_int_equal(endpoint_resolve(&rows[i].settings, &e, &error), ENDPOINT_E_INVALID);
         assert_string_equal(error, rows[i].error);
-        assert_ptr_equal(e, untouched);
+        assert_ptr_equal(e, &sentinel);
         assert_int_equal(endpoint_resolve(&rows[i].settings, &e, NULL), ENDPOINT_E_INVALID);
     }
 }

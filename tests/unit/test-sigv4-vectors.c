@@ -23,8 +23,11 @@ static char *read_text(const char *folder, const char *name)
     assert_non_null(text);
     assert_int_equal(buffer_printf(&path, "%s/%s", folder, name), 0);
     file = fopen(path.data, "re");
-    if (!file)
+    if (!file) {
+        free(text);
         fail_msg("%s: %s", path.data, strerror(errno));
+        return NULL;
+    }
     n = fread(text, 1, FILE_MAX_BYTES, file);
     assert_false(ferror(file));
     assert_true(n < FILE_MAX_BYTES);

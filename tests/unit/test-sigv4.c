@@ -576,7 +576,8 @@ static void signer_refuses_bad_input_and_stays_usable(void **state)
     CLEANUP(sigv4_signer_free) struct sigv4_signer *signer = NULL;
     CLEANUP(buffer_done) struct buffer authorization = BUFFER_INIT(1024);
     CLEANUP(buffer_done) struct buffer small = BUFFER_INIT(100);
-    CLEANUP(free) char *long_value = malloc(300 * 1024);
+    enum { LONG_VALUE_SIZE = 307200 };
+    CLEANUP(free) char *long_value = malloc(LONG_VALUE_SIZE);
     struct sigv4_header headers[SIGV4_HEADERS_MAX];
     const struct sigv4_request good = figure_request(&FIGURES[0], headers);
     struct sigv4_header other[] = {headers[0], headers[1], {"x", long_value}};
@@ -596,8 +597,8 @@ static void signer_refuses_bad_input_and_stays_usable(void **state)
     bad.n_headers--;
     assert_int_equal(sigv4_authorize(signer, &bad, &CREDENTIALS, &SCOPE, &authorization), -EINVAL);
     assert_non_null(long_value);
-    memset(long_value, 'v', 300 * 1024);
-    long_value[300 * 1024 - 1] = '\0';
+    memset(long_value, 'v', LONG_VALUE_SIZE);
+    long_value[LONG_VALUE_SIZE - 1] = '\0';
     bad.headers = other;
     bad.n_headers = 3;
     assert_int_equal(sigv4_authorize(signer, &bad, &CREDENTIALS, &SCOPE, &authorization), -E2BIG);

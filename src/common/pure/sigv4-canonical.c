@@ -16,7 +16,9 @@ enum { QUERY_PARAMETERS_MAX = 128 };
 
 static char to_lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (c >= 'A' && c <= 'Z')
+        return (char)(c - 'A' + 'a');
+    return c;
 }
 
 int sigv4_compare_names(const char *a, const char *b)
@@ -139,11 +141,13 @@ static int hex_value(char c)
 static void append_query_part(struct buffer *b, const char *part, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
+        bool is_code = part[i] == '%' && size - i > 2;
+        int high = is_code ? hex_value(part[i + 1]) : -1;
+        int low = is_code ? hex_value(part[i + 2]) : -1;
         char c = part[i];
 
-        if (c == '%' && i + 2 < size && hex_value(part[i + 1]) >= 0 &&
-            hex_value(part[i + 2]) >= 0) {
-            c = (char)(hex_value(part[i + 1]) << 4 | hex_value(part[i + 2]));
+        if (high >= 0 && low >= 0) {
+            c = (char)(high << 4 | low);
             i += 2;
         }
         uri_encode(b, &c, 1, "");
