@@ -4,8 +4,13 @@
  * Rules (botocore's): in the config file a profile's section is [profile NAME] (quotes allowed) or
  * [default], in the credentials file the bare name; [services NAME] and [sso-session NAME] stand in
  * the config file; option names are case-insensitive; "=" or ":" delimits; "#" and ";" start a
- * comment only at the start of a line; an option with an empty value may be followed by indented
- * `sub = value` lines. Values are kept byte for byte, however long. */
+ * comment only at the start of a line; an option with an empty value may be followed by lines
+ * `sub = value` indented deeper than it; under an option with a value such lines continue the value,
+ * each after a newline (no key or token has one: its user should refuse it). Other sections are
+ * passed over. Values are kept byte for byte, however long, without the white space around them.
+ *
+ * Beyond botocore, which refuses the file: a section or option given twice is merged, the last value
+ * wins; a byte order mark at the start is ignored. */
 #pragma once
 
 #include "buffer.h"

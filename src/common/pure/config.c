@@ -21,6 +21,11 @@ const char *__lsan_default_suppressions(void)
 {
     return "leak:libconfig\n";
 }
+const char *__lsan_default_options(void);
+const char *__lsan_default_options(void)
+{
+    return "print_suppressions=0";
+}
 #endif
 
 /* Where a configuration is being read from, and where its one complaint goes. */
