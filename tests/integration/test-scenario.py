@@ -1,0 +1,220 @@
+"""The two daemons on sqs-local: what they do, in order, and how they end when all is well."""
+
+import json
+import os
+import pty
+import re
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import sqs
+import tap
+from daemon import FIFO, Daemon
+from sqs_local import SqsLocal
+
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+
+
+@tap.test
+def the_producer_plays_the_scenario():
+    with SqsLocal(queues=[FIFO]) as server:
+        producer = Daemon("sqs-producerd", server, producer={"messages_to_send": 7})
+        tap.equal(producer.wait(), 0, producer.text)
+        tap.equal(producer.lines[0], "Running...")
+        tap.equal(producer.lines[-1], "Terminated!")
+        sent = server.records("sent")
+        tap.equal(len(sent), 7)
+        for i, record in enumerate(sent):
+            body = json.loads(record["body"])
+            tap.equal(list(body), ["data", "ts", "id"])
+            tap.equal(body["data"], f"mydata{i}")
+            tap.ok(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+05:30", body["ts"]),
+                   body["ts"])
+            tap.ok(re.fullmatch(UUID, body["id"]), body["id"])
+            tap.equal(record["group"], "test")
+            tap.ok(re.fullmatch("DeduplicationId-" + UUID, record["deduplication_id"]),
+                   record["deduplication_id"])
+            tap.equal(producer.lines[1 + 2 * i], f"Sending message with id {body['id']}...")
+            tap.equal(producer.lines[2 + 2 * i],
+                      f"SQS Response: Status:200 SQS Message Id:{record['message_id']}")
+        tap.equal(len(producer.lines), 2 + 2 * 7)
+        tap.equal(len({r["deduplication_id"] for r in sent}), 7)
+
+
+@tap.test
+def the_consumer_plays_the_scenario():
+    with SqsLocal(queues=[FIFO]) as server:
+        Daemon("sqs-producerd", server).wait()
+        consumer = Daemon("sqs-consumerd", server)
+        tap.equal(consumer.wait(), 0, consumer.text)
+        bodies = [json.loads(r["body"]) for r in server.records("sent")]
+        wanted = ["Running..."]
+        for body in bodies:
+            wanted += ["Number of messages received: 1",
+                       "Message read from queue: "
+                       f"Data:{body['data']} Time Stamp:{body['ts']} Id:{body['id']}",
+                       "Message deleted from queue."]
+        wanted += ["Number of messages received: 0"] * 2
+        wanted += ["The queue stays empty. Terminated!"]
+        tap.equal(consumer.lines, wanted)
+        tap.equal([r["message_id"] for r in server.records("deleted")],
+                  [r["message_id"] for r in server.records("sent")])
+
+
+@tap.test
+def delays_and_intervals_are_kept():
+    with SqsLocal(queues=[FIFO]) as server:
+        start = time.time()
+        producer = Daemon("sqs-producerd", server,
+                          producer={"start_delay": 0.4, "messages_to_send": 3,
+                                    "send_interval": 0.3})
+        tap.equal(producer.wait(), 0)
+        times = [r["time"] for r in server.records("sent")]
+        tap.ok(times[0] - start >= 0.4, f"the first message came after {times[0] - start} s")
+        # The interval is counted on the sender's side; a little of it may pass on the way.
+        for a, b in zip(times, times[1:]):
+            tap.ok(b - a >= 0.2, f"an interval of {b - a} s")
+
+
+@tap.test
+def both_at_once_with_ten_a_receive_keep_the_order():
+    with SqsLocal(queues=[FIFO], latency_ms=1) as server:
+        consumer = Daemon("sqs-consumerd", server, consumer={"max_messages": 10, "wait_time": 2})
+        producer = Daemon("sqs-producerd", server,
+                          producer={"messages_to_send": 200, "send_interval": 0})
+        tap.equal(producer.wait(), 0, producer.text)
+        tap.equal(consumer.wait(), 0, consumer.text)
+        sent = [r["message_id"] for r in server.records("sent")]
+        tap.equal(len(sent), 200)
+        tap.equal([r["message_id"] for r in server.records("deleted")], sent)
+        tap.equal([r["receive_count"] for r in server.records("received")], [1] * 200)
+
+
+@tap.test
+def a_standard_queue_serves_as_well():
+    with SqsLocal(queues=["plain"]) as server:
+        producer = Daemon("sqs-producerd", server, queue="plain")
+        tap.equal(producer.wait(), 0, producer.text)
+        consumer = Daemon("sqs-consumerd", server, queue="plain")
+        tap.equal(consumer.wait(), 0, consumer.text)
+        tap.equal({r["message_id"] for r in server.records("deleted")},
+                  {r["message_id"] for r in server.records("sent")})
+        tap.equal(len(server.records("deleted")), 5)
+
+
+@tap.test
+def bodies_of_others_are_shown_escaped_and_shortened():
+    bodies = ["plain words", '{"data":1,"ts":"x","id":"y"}', "two\nlines\tand \\", "x" * 5000,
+              '{"data":"d","ts":"t","id":"i"} trailing', "[[[[[[[[[[", "é\u2028\u00a0",
+              '{"data":"a\\nb","ts":"t","id":"i"}']
+    shown = ["plain words", '{"data":1,"ts":"x","id":"y"}', "two\\nlines\\tand \\\\",
+             "x" * 1024 + "... (5000 bytes)", '{"data":"d","ts":"t","id":"i"} trailing',
+             "[[[[[[[[[[", "é\u2028\u00a0", "Data:a\\nb Time Stamp:t Id:i"]
+    with SqsLocal(queues=[FIFO]) as server:
+        for body in bodies:
+            sqs.send(server, body)
+        consumer = Daemon("sqs-consumerd", server)
+        tap.equal(consumer.wait(), 0, consumer.text)
+        lead = "Message read from queue: "
+        tap.equal([l[len(lead):] for l in consumer.lines if l.startswith(lead)], shown)
+        tap.equal(len(server.records("deleted")), len(bodies))
+
+
+@tap.test
+def a_stop_between_messages_ends_the_producer_at_once():
+    with SqsLocal(queues=[FIFO]) as server:
+        producer = Daemon("sqs-producerd", server,
+                          producer={"messages_to_send": 0, "send_interval": 3600})
+        producer.wait_for_line("SQS Response")
+        producer.signal()
+        tap.equal(producer.wait(20), 0, producer.text)
+        tap.equal(producer.lines[-1], "Terminated!")
+        tap.equal(len(server.records("sent")), 1)
+
+
+@tap.test
+def a_stop_lets_the_message_in_hand_be_finished():
+    with SqsLocal(queues=[FIFO], latency_ms=1500) as server:
+        producer = Daemon("sqs-producerd", server, producer={"messages_to_send": 0})
+        producer.wait_for_line("Sending message")
+        producer.signal()
+        tap.equal(producer.wait(), 0, producer.text)
+        tap.equal(len(server.records("sent")), 1)
+        producer.wait_for_line("SQS Response: Status:200")
+
+
+@tap.test
+def a_stop_lets_a_long_poll_end_and_releases_what_it_brings():
+    with SqsLocal(queues=[FIFO]) as server:
+        consumer = Daemon("sqs-consumerd", server, consumer={"wait_time": 15, "max_messages": 10})
+        consumer.wait_for_line("Running...")
+        time.sleep(1)  # into the long poll; where this is too short, nothing is received at all
+        consumer.signal()
+        consumer.wait_for_line("Asked to stop")
+        sqs.send(server, "late")
+        tap.equal(consumer.wait(), 0, consumer.text)
+        tap.equal(server.records("deleted"), [])
+        if server.records("received"):
+            consumer.wait_for_line("Releasing 1 message not yet begun.")
+        tap.equal([m["Body"] for m in sqs.receive(server)], ["late"])
+
+
+@tap.test
+def a_second_stop_ends_at_once_and_says_so():
+    with SqsLocal(queues=[FIFO]) as server:
+        consumer = Daemon("sqs-consumerd", server, consumer={"wait_time": 20})
+        consumer.wait_for_line("Running...")
+        time.sleep(1)
+        consumer.signal()
+        consumer.wait_for_line("Asked to stop")
+        consumer.signal(signal.SIGINT)
+        tap.equal(consumer.wait(15), 1, consumer.text)
+        consumer.wait_for_line("asked to stop twice")
+
+
+@tap.test
+def a_terminal_gets_colours():
+    for name, colour in (("sqs-producerd", "33"), ("sqs-consumerd", "32")):
+        with SqsLocal(queues=[FIFO]) as server:
+            ours, theirs = pty.openpty()
+            daemon = Daemon(name, server, env={"TERM": "xterm", "NO_COLOR": None},
+                            prefix=["sh", "-c", f'exec "$0" "$@" 2>/proc/{os.getpid()}/fd/{theirs}'])
+            tap.equal(daemon.wait(), 0)
+            os.close(theirs)
+            text = b""
+            try:
+                while chunk := os.read(ours, 65536):
+                    text += chunk
+            except OSError:
+                pass  # the terminal's end
+            os.close(ours)
+            line = next(l for l in text.decode().splitlines() if "Running..." in l)
+            tap.ok(line.startswith(f"\x1b[") and colour in line.split("m")[0], repr(line))
+            tap.ok("\x1b[0m" in line, repr(line))
+
+
+@tap.test
+def help_version_and_settings_are_shown():
+    with SqsLocal(queues=[FIFO]) as server:
+        for name in ("sqs-producerd", "sqs-consumerd"):
+            daemon = Daemon(name, server, arguments=["--help"])
+            tap.equal(daemon.wait(), 0)
+            out = daemon.stdout()
+            for option in ("--config=", "--check-config", "--help", "--version"):
+                tap.ok(option in out, f"{option} is not in the help")
+            daemon = Daemon(name, server, arguments=["--version"])
+            tap.equal(daemon.wait(), 0)
+            tap.ok(re.search(r"\d+\.\d+\.\d+", daemon.stdout()), "no version")
+            daemon = Daemon(name, server, arguments=["--check-config"])
+            tap.equal(daemon.wait(), 0, daemon.text)
+            out = daemon.stdout()
+            for text in ("queue_url", server.queue_url("test.fifo"), "send_interval",
+                         "exit_after_empty_receives"):
+                tap.ok(text in out, f"{text} is not shown:\n{out}")
+            tap.equal(server.records(), [])
+
+
+if __name__ == "__main__":
+    tap.main()

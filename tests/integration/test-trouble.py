@@ -1,0 +1,277 @@
+"""The two daemons on sqs-local when things go wrong: what is retried, what fails the start, what it
+says, and that no message is lost or overtaken."""
+
+import os
+import random
+import signal
+import socket
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import sqs
+import tap
+from daemon import FIFO, Daemon
+from proxy import Proxy
+from sqs_local import SECRET_ACCESS_KEY, SqsLocal
+
+DAEMONS = ("sqs-producerd", "sqs-consumerd")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def fails(name, status, *words, server=None, **options):
+    """The daemon ends with that status, one line holds all the words, and nothing was sent."""
+    with SqsLocal(queues=[FIFO]) as own:
+        daemon = Daemon(name, server or own, **options)
+        tap.equal(daemon.wait(), status, daemon.text)
+        for word in words:
+            tap.ok(any(word in line for line in daemon.lines), f"no {word!r} in:\n{daemon.text}")
+        tap.equal(own.records(), [])
+        tap.ok(SECRET_ACCESS_KEY not in daemon.text)
+
+
+for name in DAEMONS:
+    tap.add(f"{name} does not start with a wrong secret", fails, name, 77, "InvalidSignatureException",
+            "check the access key", env={"AWS_SECRET_ACCESS_KEY": "wrong"})
+    tap.add(f"{name} does not start with an unknown key", fails, name, 77,
+            "UnrecognizedClientException", env={"AWS_ACCESS_KEY_ID": "AKIDUNKNOWN"})
+    tap.add(f"{name} does not start without credentials", fails, name, 77,
+            "environment: AWS_ACCESS_KEY_ID is not set", "shared files:", "/etc/credstore",
+            env={"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None})
+    tap.add(f"{name} does not start with half of a key", fails, name, 77,
+            "AWS_SECRET_ACCESS_KEY is not: set both", env={"AWS_SECRET_ACCESS_KEY": None})
+    tap.add(f"{name} does not start without its queue", fails, name, 69, "QueueDoesNotExist",
+            "check aws.queue_url", queue="absent.fifo")
+    tap.add(f"{name} does not start with a profile that is not there", fails, name, 77,
+            "no profile nobody", aws={"profile": "nobody"})
+    tap.add(f"{name} refuses a setting it does not know", fails, name, 78,
+            "sqs-demo.conf:", "aws.regoin", "region", aws={"regoin": "eu-west-1"})
+    tap.add(f"{name} refuses a value of the wrong type", fails, name, 78,
+            "producer.send_interval", '"soon"', producer={"send_interval": "soon"})
+    tap.add(f"{name} refuses a value out of range", fails, name, 78,
+            "consumer.max_messages", "11", "1 to 10", consumer={"max_messages": 11})
+    tap.add(f"{name} refuses broken syntax", fails, name, 78, "sqs-demo.conf:2",
+            config="aws = {\n region = ;\n};\n")
+    tap.add(f"{name} refuses a missing file", fails, name, 78, "/nonexistent/sqs-demo.conf",
+            "No such file", arguments=["--config=/nonexistent/sqs-demo.conf"])
+    tap.add(f"{name} refuses an endpoint that is none", fails, name, 78, "aws.endpoint_url",
+            aws={"endpoint_url": "ftp://127.0.0.1/"})
+    tap.add(f"{name} refuses an option it does not know", fails, name, 64, "--frobnicate",
+            arguments=["--frobnicate"])
+    tap.add(f"{name} checks a broken configuration", fails, name, 78, "aws.regoin",
+            aws={"regoin": "eu-west-1"}, arguments=["--check-config"])
+
+
+@tap.test
+def keys_come_from_the_credentials_directory():
+    with SqsLocal(queues=[FIFO]) as server:
+        none = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
+        folder = Daemon("sqs-producerd", server, arguments=["--version"]).folder
+        with open(os.path.join(folder, "aws.credentials"), "w", encoding="utf-8") as file:
+            file.write("[default]\naws_access_key_id = AKIDWRONG\naws_secret_access_key = x\n"
+                       f"[work]\naws_access_key_id = {server.access_key_id}\n"
+                       f"aws_secret_access_key = {server.secret_access_key}\n")
+        daemon = Daemon("sqs-producerd", server, env={**none, "CREDENTIALS_DIRECTORY": folder},
+                        aws={"profile": "work"})
+        tap.equal(daemon.wait(), 0, daemon.text)
+        daemon = Daemon("sqs-producerd", server, env={**none, "CREDENTIALS_DIRECTORY": folder,
+                                                      "AWS_PROFILE": "work"})
+        tap.equal(daemon.wait(), 0, daemon.text)
+        daemon = Daemon("sqs-producerd", server, env={**none, "CREDENTIALS_DIRECTORY": folder})
+        tap.equal(daemon.wait(), 77, daemon.text)
+
+
+@tap.test
+def a_session_token_is_sent_and_signed():
+    with SqsLocal(queues=[FIFO], session_token="a token/of+any=form") as server:
+        producer = Daemon("sqs-producerd", server)
+        tap.equal(producer.wait(), 0, producer.text)
+        tap.equal(len(server.records("sent")), 5)
+
+
+@tap.test
+def a_server_that_comes_later_is_waited_for():
+    port = free_port()
+    with SqsLocal(queues=[FIFO]) as model:
+        class Later:
+            url = f"http://127.0.0.1:{port}"
+            env = staticmethod(model.env)
+            queue_url = staticmethod(lambda name: f"http://127.0.0.1:{port}/000000000000/{name}")
+        daemons = [Daemon(name, Later) for name in DAEMONS]
+        for daemon in daemons:
+            line = daemon.wait_for_line("GetQueueAttributes failed")
+            tap.ok("check the network" in line and "trying again" in line, line)
+        with SqsLocal(queues=[FIFO], port=port) as server:
+            for daemon in daemons:
+                tap.equal(daemon.wait(), 0, daemon.text)
+                daemon.wait_for_line("The queue answers again")
+            tap.equal(len(server.records("deleted")), 5)
+
+
+@tap.test
+def a_server_that_goes_away_and_comes_back_is_waited_for():
+    with SqsLocal(queues=[FIFO]) as server:
+        producer = Daemon("sqs-producerd", server, producer={"messages_to_send": 0})
+        producer.wait_for_line("SQS Response", 3)
+        server.kill()
+        producer.wait_for_line("SendMessage failed")
+        before = len(server.records("sent"))
+        server._start(server.port)
+        producer.wait_for_line("The queue answers again")
+        server.wait_for_records("sent", before + 3)
+        producer.signal()
+        tap.equal(producer.wait(), 0, producer.text)
+        ids = [r["deduplication_id"] for r in server.records("sent")]
+        tap.equal(len(ids), len(set(ids)))
+
+
+@tap.test
+def a_stop_while_the_queue_is_away_ends_at_once_when_nothing_is_in_hand():
+    with SqsLocal(queues=[FIFO]) as server:
+        for name in DAEMONS:
+            daemon = Daemon(name, server, endpoint=f"http://127.0.0.1:{free_port()}")
+            daemon.wait_for_line("GetQueueAttributes failed")
+            daemon.signal()
+            tap.equal(daemon.wait(10), 0, daemon.text)
+
+
+@tap.test
+def a_clock_off_by_twenty_minutes_is_corrected():
+    for offset, word in ((1200, "1200 s behind"), (-1200, "1200 s ahead of")):
+        with SqsLocal(queues=[FIFO], clock_offset=offset) as server:
+            producer = Daemon("sqs-producerd", server)
+            tap.equal(producer.wait(), 0, producer.text)
+            lines = [l for l in producer.lines if "clock" in l]
+            tap.equal(len(lines), 1, producer.text)
+            seconds = int(lines[0].split(" s ")[0].rsplit(" ", 1)[1])
+            tap.ok(abs(seconds - 1200) <= 5 and word.split(" s ")[1] in lines[0], lines[0])
+            tap.equal(len(server.records("sent")), 5)
+
+
+def spoil_some(what):
+    """Every third request of each operation gets a spoilt reply, after the server has acted."""
+
+    def spoil(number, operation, reply):
+        if number % 3 != 2:
+            return None
+        return what(reply)
+
+    return spoil
+
+
+def not_json(reply):
+    if reply:
+        reply["body"] = b"<html>bad gateway</html>"
+
+
+def empty(reply):
+    if reply:
+        reply["body"] = b""
+
+
+def cut_off(reply):
+    if reply:
+        reply["cut"] = max(0, len(reply["body"]) - 10)
+
+
+def cut_json(reply):
+    if reply:
+        reply["body"] = reply["body"][:-1]
+
+
+def html_503(reply):
+    if reply:
+        reply["status"] = 503
+        reply["body"] = b"<html>unavailable</html>"
+
+
+def wrong_md5(reply):
+    if reply:
+        for key in (b'"MD5OfMessageBody"', b'"MD5OfBody"'):
+            at = reply["body"].find(key)
+            if at >= 0:
+                at = reply["body"].index(b'"', at + len(key) + 1) + 1
+                reply["body"] = reply["body"][:at] + b"0" * 32 + reply["body"][at + 32:]
+
+
+def too_large(reply):
+    if reply:
+        reply["body"] = b'{"x":"' + b"y" * (80 << 20) + b'"}'
+
+
+def drop_before(reply):
+    return "drop-before"
+
+
+def spoilt_replies(what):
+    """Replies to sends and deletes are spoilt: all messages still come through, once, in order.
+    Spoilt replies to receives would make messages wait for their visibility timeout: made short."""
+    with SqsLocal(queues=[FIFO + ",VisibilityTimeout=2"]) as server:
+        with Proxy(server, spoil_some(what)) as proxy:
+            producer = Daemon("sqs-producerd", server, endpoint=proxy.url,
+                              producer={"messages_to_send": 6})
+            tap.equal(producer.wait(), 0, producer.text)
+            consumer = Daemon("sqs-consumerd", server, endpoint=proxy.url,
+                              consumer={"exit_after_empty_receives": 5})
+            tap.equal(consumer.wait(120), 0, consumer.text)
+        sent = [r for r in server.records("sent") if not r["duplicate"]]
+        tap.equal(len(sent), 6)
+        deleted = []
+        for r in server.records("deleted"):
+            if r["message_id"] not in deleted:
+                deleted.append(r["message_id"])
+        tap.equal(deleted, [r["message_id"] for r in sent])
+
+
+for what in (not_json, empty, cut_off, cut_json, html_503, wrong_md5, too_large, drop_before):
+    tap.add(f"replies spoilt by {what.__name__} lose nothing", spoilt_replies, what)
+
+
+@tap.test
+def sigkill_at_any_moment_loses_nothing_and_keeps_the_order():
+    seed = int(os.environ.get("SEED") or random.randrange(1 << 32))
+    tap.comment(f"SEED={seed}")
+    chance = random.Random(seed)
+    with SqsLocal(queues=[FIFO + ",VisibilityTimeout=1"], latency_ms=2) as server:
+        acknowledged = 0
+        for _ in range(8):
+            producer = Daemon("sqs-producerd", server,
+                              producer={"messages_to_send": 0, "send_interval": 0})
+            producer.wait_for_line("SQS Response", 2)
+            time.sleep(chance.random() / 20)
+            producer.signal(signal.SIGKILL)
+            producer.wait()
+            acknowledged += sum("SQS Response: Status:200" in l for l in producer.lines)
+        sent = [r["message_id"] for r in server.records("sent")]
+        tap.ok(len(sent) >= acknowledged, f"{len(sent)} of {acknowledged} acknowledged")
+        for _ in range(8):
+            consumer = Daemon("sqs-consumerd", server, consumer={"max_messages": 10})
+            if len(server.records("deleted")) < len(sent):
+                consumer.wait_for_line("Message deleted")
+            time.sleep(chance.random() / 20)
+            consumer.signal(signal.SIGKILL)
+            consumer.wait()
+        consumer = Daemon("sqs-consumerd", server,
+                          consumer={"max_messages": 10, "exit_after_empty_receives": 4})
+        tap.equal(consumer.wait(180), 0, consumer.text)
+        tap.equal([r["message_id"] for r in server.records("deleted")], sent)
+
+
+@tap.test
+def nothing_secret_is_logged_at_any_level():
+    with SqsLocal(queues=[FIFO], session_token="TOKENTOKENTOKEN") as server:
+        for name in DAEMONS:
+            with Proxy(server, spoil_some(html_503)) as proxy:
+                daemon = Daemon(name, server, endpoint=proxy.url, log={"level": "debug"})
+                tap.equal(daemon.wait(), 0, daemon.text)
+            for secret in (server.secret_access_key, "TOKENTOKEN", "Signature="):
+                tap.ok(secret not in daemon.text, f"{secret} is in the log")
+
+
+if __name__ == "__main__":
+    tap.main()

@@ -1,0 +1,66 @@
+"""An HTTP proxy in front of sqs-local that spoils replies, for what a network and a broken server
+can do. Needs only the standard library."""
+
+import http.client
+import http.server
+import threading
+
+
+class Proxy:
+    """Forwards each request unchanged and hands the reply to `spoil(number, operation, reply)`,
+    which may change reply["status"], ["headers"] (a list of pairs) and ["body"] (bytes), set
+    ["cut"] to a number of bytes after which the connection is closed, or return "drop-before" (the
+    request is not forwarded, the connection is closed). `number` counts an operation's requests
+    from 1."""
+
+    def __init__(self, server, spoil):
+        counts = {}
+        lock = threading.Lock()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def do_POST(self):
+                operation = self.headers.get("X-Amz-Target", ".").split(".", 1)[1]
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                with lock:
+                    counts[operation] = number = counts.get(operation, 0) + 1
+                reply = {"status": None, "headers": [], "body": b"", "cut": None}
+                if spoil(number, operation, None) == "drop-before":
+                    self.close_connection = True
+                    return
+                upstream = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+                upstream.request("POST", self.path, body, dict(self.headers.items()))
+                answer = upstream.getresponse()
+                reply.update(status=answer.status, body=answer.read(),
+                             headers=[(k, v) for k, v in answer.getheaders()
+                                      if k.lower() not in ("content-length", "connection")])
+                upstream.close()
+                spoil(number, operation, reply)
+                self.send_response_only(reply["status"])
+                for name, value in reply["headers"]:
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(reply["body"])))
+                self.end_headers()
+                if reply["cut"] is not None:
+                    self.wfile.write(reply["body"][:reply["cut"]])
+                    self.close_connection = True
+                else:
+                    self.wfile.write(reply["body"])
+
+        self.httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.httpd.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.httpd.server_address[1]}"
+        self.counts = counts
+        self._thread = threading.Thread(target=self.httpd.serve_forever, daemon=True)
+        self._thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.httpd.shutdown()
+        self.httpd.server_close()

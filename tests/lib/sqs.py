@@ -1,0 +1,64 @@
+"""A small SQS client for the tests, signing by its own reading of SigV4: it shares nothing with the
+library under test. Needs only the standard library."""
+
+import datetime
+import hashlib
+import hmac
+import http.client
+import json
+
+
+class Error(Exception):
+    """SQS's answer was an error; `code` is the shape's name."""
+
+    def __init__(self, status, body):
+        super().__init__(f"{status} {body}")
+        self.status = status
+        self.code = body.get("__type", "").rsplit("#", 1)[-1]
+
+
+def call(server, operation, **parameters):
+    """Calls an operation of an SqsLocal; returns the reply's JSON. Raises Error."""
+    body = json.dumps(parameters).encode()
+    host = f"127.0.0.1:{server.port}"
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    headers = {"content-type": "application/x-amz-json-1.0", "host": host, "x-amz-date": now,
+               "x-amz-target": f"AmazonSQS.{operation}", "x-amzn-query-mode": "true"}
+    names = ";".join(sorted(headers))
+    canonical = "\n".join(["POST", "/", ""] + [f"{n}:{headers[n]}" for n in sorted(headers)]
+                          + ["", names, hashlib.sha256(body).hexdigest()])
+    scope = f"{now[:8]}/eu-west-1/sqs/aws4_request"
+    text = "\n".join(["AWS4-HMAC-SHA256", now, scope,
+                      hashlib.sha256(canonical.encode()).hexdigest()])
+    key = ("AWS4" + server.secret_access_key).encode()
+    for part in scope.split("/"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    headers["authorization"] = (f"AWS4-HMAC-SHA256 Credential={server.access_key_id}/{scope}, "
+                                f"SignedHeaders={names}, Signature={signature}")
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    try:
+        connection.request("POST", "/", body, headers)
+        reply = connection.getresponse()
+        answer = json.loads(reply.read() or b"{}")
+    finally:
+        connection.close()
+    if reply.status != 200:
+        raise Error(reply.status, answer)
+    return answer
+
+
+def send(server, body, group="g", queue="test.fifo", **more):
+    """Sends one message; on a FIFO queue with a deduplication id made from its body."""
+    if queue.endswith(".fifo"):
+        more.setdefault("MessageGroupId", group)
+        more.setdefault("MessageDeduplicationId", hashlib.sha256(body.encode()).hexdigest())
+    return call(server, "SendMessage", QueueUrl=server.queue_url(queue), MessageBody=body, **more)
+
+
+def receive(server, queue="test.fifo", most=10, wait=0, visibility=30):
+    """Receives; returns a list of messages."""
+    answer = call(server, "ReceiveMessage", QueueUrl=server.queue_url(queue),
+                  MaxNumberOfMessages=most, WaitTimeSeconds=wait, VisibilityTimeout=visibility,
+                  AttributeNames=["All"])
+    return answer.get("Messages", [])
