@@ -376,6 +376,39 @@ static void queries_have_one_encoding(void **state)
     }
 }
 
+static void headers_that_proxies_change_are_not_signed(void **state)
+{
+    CLEANUP(buffer_done) struct buffer canonical = BUFFER_INIT(1024);
+    CLEANUP(buffer_done) struct buffer names = BUFFER_INIT(1024);
+    static const struct sigv4_header headers[] = {
+        {"Connection", "v"},
+        {"EXPECT", "v"},
+        {"keep-alive", "v"},
+        {"Proxy-Authenticate", "v"},
+        {"proxy-Authorization", "v"},
+        {"TE", "v"},
+        {"trailer", "v"},
+        {"Transfer-Encoding", "v"},
+        {"Upgrade", "v"},
+        {"user-agent", "v"},
+        {"X-AMZN-Trace-ID", "v"},
+        {"Host", "h"},
+        /* Those that only look alike are. */
+        {"X-Amzn-Trace", "v"},
+        {"Expected", "v"},
+        {"Tea", "v"},
+        {"t", "v"},
+    };
+    const struct sigv4_request request = {
+        .method = "GET", .path = "/", .headers = headers, .n_headers = ARRAY_SIZE(headers)};
+
+    assert_int_equal(sigv4_canonical_request(&request, &canonical, &names), 0);
+    assert_string_equal(buffer_string(&names), "expected;host;t;tea;x-amzn-trace");
+    assert_string_equal(buffer_string(&canonical),
+                        "GET\n/\n\nexpected:v\nhost:h\nt:v\ntea:v\nx-amzn-trace:v\n\n"
+                        "expected;host;t;tea;x-amzn-trace\n" EMPTY_HASH);
+}
+
 static void bad_requests_are_refused_and_append_nothing(void **state)
 {
     static const struct sigv4_header good[] = {{"host", "h"}, {"x", "y"}};
@@ -618,6 +651,7 @@ int main(void)
         cmocka_unit_test(key_is_derived_by_day_region_and_service),
         cmocka_unit_test(paths_are_normalised),
         cmocka_unit_test(queries_have_one_encoding),
+        cmocka_unit_test(headers_that_proxies_change_are_not_signed),
         cmocka_unit_test(bad_requests_are_refused_and_append_nothing),
         cmocka_unit_test(caps_of_the_buffers_hold),
         cmocka_unit_test(appending_keeps_what_was_there),
