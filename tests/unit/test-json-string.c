@@ -97,8 +97,8 @@ static void a_parser_reads_back_every_character(void **state)
     enum { STEP = 1024 };
 
     for (uint32_t from = 0; from <= 0x10FFFF; from += STEP) {
-        CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(STEP * 8);
-        CLEANUP(buffer_done) struct buffer json = BUFFER_INIT(STEP * 16);
+        CLEANUP(buffer_done) struct buffer text = BUFFER_INIT((size_t)STEP * 8);
+        CLEANUP(buffer_done) struct buffer json = BUFFER_INIT((size_t)STEP * 16);
         __attribute__((cleanup(put_object))) json_object *object = NULL;
         json_tokener *tokener = json_tokener_new();
 

@@ -266,7 +266,7 @@ static void the_largest_batch_fits_even_escaped_at_worst(void **state)
 {
     CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
     CLEANUP(free) char *body = malloc(SQS_BATCH_MAX_BYTES);
-    CLEANUP(free) char *too_large = malloc(SQS_REQUEST_MAX_BYTES);
+    CLEANUP(free) char *too_large = malloc((size_t)SQS_REQUEST_MAX_BYTES);
     struct sqs_message messages[10];
 
     assert_non_null(body);

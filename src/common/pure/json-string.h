@@ -4,7 +4,7 @@
 
 #include "buffer.h"
 
-/* Appends the text as a string in quotes. Only what must be escaped is: quotes, backslashes,
- * control characters; all else, a NUL among it, goes as it is or as \u0000. 0, -ENOMEM, -E2BIG;
- * -EINVAL where the bytes are not UTF-8. Any of them sticks to the buffer. */
+/* Appends the text as a string in quotes. Only what must be escaped is: quotes, backslashes, control
+ * characters (a NUL as \u0000). `bytes` may be NULL where the size is 0. 0, -ENOMEM, -E2BIG; -EINVAL
+ * where the bytes are not UTF-8. Any of them sticks to the buffer. */
 int json_append_string(struct buffer *b, const char *bytes, size_t size);

@@ -9,9 +9,8 @@
 
 #include <errno.h>
 
-#include <json-c/json.h>
-
 #include "encode.h"
+#include "json-reader.h"
 
 enum {
     BODY_MAX_BYTES = 256 * 1024, /* of an error's body; a longer one is not looked into */
@@ -231,11 +230,6 @@ static void copy_text(const char *bytes, size_t size, char *ret, size_t ret_size
     ret[used] = '\0';
 }
 
-static void json_put_cleanup(json_object **object)
-{
-    json_object_put(*object);
-}
-
 static void tokener_free_cleanup(json_tokener **tokener)
 {
     if (*tokener)
@@ -247,7 +241,7 @@ static void tokener_free_cleanup(json_tokener **tokener)
 static json_object *parse_body(const char *body, size_t body_bytes)
 {
     CLEANUP(tokener_free) json_tokener *tokener = NULL;
-    CLEANUP(json_put) json_object *root = NULL;
+    CLEANUP(json_object_put) json_object *root = NULL;
 
     if (!body || body_bytes == 0 || body_bytes > BODY_MAX_BYTES)
         return NULL;
@@ -258,16 +252,10 @@ static json_object *parse_body(const char *body, size_t body_bytes)
     return json_object_is_type(root, json_type_object) ? TAKE(root) : NULL;
 }
 
-/* NULL where the member is absent or no string. */
-static const char *member_string(json_object *root, const char *name, size_t *ret_bytes)
+/* Whether there is such a member, a string. */
+static bool get_bytes(json_object *root, const char *name, const char **ret, size_t *ret_bytes)
 {
-    json_object *member = NULL;
-
-    if (!root || !json_object_object_get_ex(root, name, &member) ||
-        !json_object_is_type(member, json_type_string))
-        return NULL;
-    *ret_bytes = (size_t)json_object_get_string_len(member);
-    return json_object_get_string(member);
+    return root && json_get_bytes(root, name, ret, ret_bytes) == 0;
 }
 
 /* The shape's name, from the first of the places where it may stand. */
@@ -276,14 +264,13 @@ static void read_shape_name(json_object *root, const char *error_type, struct sq
     const char *text;
     size_t size = 0;
 
-    text = member_string(root, "__type", &size);
-    if (text && copy_shape_name(text, size, error->name, sizeof(error->name)))
+    if (get_bytes(root, "__type", &text, &size) &&
+        copy_shape_name(text, size, error->name, sizeof(error->name)))
         return;
     if (error_type &&
         copy_shape_name(error_type, strlen(error_type), error->name, sizeof(error->name)))
         return;
-    text = member_string(root, "code", &size);
-    if (text)
+    if (get_bytes(root, "code", &text, &size))
         copy_shape_name(text, size, error->name, sizeof(error->name));
 }
 
@@ -304,10 +291,7 @@ static void read_message(json_object *root, struct sqs_error *error)
     const char *text;
     size_t size = 0;
 
-    text = member_string(root, "message", &size);
-    if (!text)
-        text = member_string(root, "Message", &size);
-    if (text)
+    if (get_bytes(root, "message", &text, &size) || get_bytes(root, "Message", &text, &size))
         copy_text(text, size, error->message, sizeof(error->message));
 }
 
@@ -351,7 +335,7 @@ void sqs_error_parse(int http_status, const char *query_error, const char *error
                      const char *retry_after, const char *body, size_t body_bytes,
                      struct sqs_error *ret)
 {
-    CLEANUP(json_put) json_object *root = parse_body(body, body_bytes);
+    CLEANUP(json_object_put) json_object *root = parse_body(body, body_bytes);
     const struct sqs_known_error *known = NULL;
     bool receiver_fault = false;
 

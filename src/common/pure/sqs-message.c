@@ -348,12 +348,12 @@ int sqs_md5_attributes(const struct sqs_attribute *attributes, size_t n, char re
 
     if (r != 0)
         return r;
-    sorted = calloc(MAX(n, (size_t)1), sizeof(*sorted));
+    sorted = calloc(MAX(n, (size_t)1), sizeof(const struct sqs_attribute *));
     if (!sorted)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++)
         sorted[i] = &attributes[i];
-    qsort(sorted, n, sizeof(*sorted), compare_names);
+    qsort(sorted, n, sizeof(const struct sqs_attribute *), compare_names);
 
     for (size_t i = 0; i < n; i++) {
         const struct sqs_attribute *attribute = sorted[i];

@@ -26,7 +26,7 @@ struct sqs_queue_attributes {
     unsigned visibility_timeout_sec; /* 30 where it was not told */
     size_t maximum_message_bytes;    /* 1048576 where it was not told */
     unsigned receive_wait_sec;
-    char *redrive_policy; /* as text; NULL: none */
+    const char *redrive_policy; /* as text; NULL: none */
 };
 
 /* Reference-counted: whoever keeps a message takes a reference to its reply. */
