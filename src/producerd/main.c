@@ -1,0 +1,41 @@
+/* Arguments, configuration, run. */
+#include "producer.h"
+
+#include "arguments.h"
+#include "log.h"
+#include "message-ids.h"
+
+static const struct program program = {
+    .name = "sqs-producerd",
+    .description = "Puts messages on an Amazon SQS queue.",
+    .colour = LOG_COLOUR_YELLOW,
+};
+
+static int failed(int error)
+{
+    log_write(LOG_ERR, MESSAGE_ID_START_FAILED, LOG_NO_FIELDS, "Cannot start: %s.",
+              strerror(-error));
+    return EX_OSERR;
+}
+
+int main(int argc, char **argv)
+{
+    CLEANUP(config_free) struct config *config = NULL;
+    CLEANUP(service_free) struct service *service = NULL;
+    CLEANUP(producer_free) struct producer *producer = NULL;
+    CLEANUP(free) char *error = NULL;
+    int status = EXIT_SUCCESS, r;
+
+    if (arguments_read(&program, argc, argv, &config, &status) != 0)
+        return status;
+    r = service_new(&service);
+    if (r < 0)
+        return failed(r);
+    log_write(LOG_INFO, MESSAGE_ID_STARTED, LOG_NO_FIELDS, "Running...");
+    r = producer_new(service, config, &producer, &error);
+    if (r < 0)
+        return failed(r);
+    if (r > 0)
+        return arguments_config_refused(error);
+    return service_run(service);
+}
