@@ -213,7 +213,11 @@ int queue_settings_set(struct queue_settings *s, const char *name, const char *v
     case SCOPE:
         return set_choice(value, a->no_text, a->yes_text, boolean_at(s, a));
     case TEXT:
-        return set_text(value, text_at(s, a));
+        r = set_text(value, text_at(s, a));
+        /* One kind of encryption at a time. */
+        if (r == 0 && text_at(s, a) == &s->kms_master_key_id && s->kms_master_key_id)
+            s->sse = false;
+        return r;
     case REDRIVE:
         return set_redrive(s, value, ret_reason);
     }

@@ -1,0 +1,59 @@
+/* AWS's errors as they stand on the wire: the "__type" of the JSON body, the query protocol's code in
+ * x-amzn-query-error and in a batch's Failed entries, the HTTP status (Amazon SQS API Reference). */
+#pragma once
+
+#include "buffer.h"
+
+enum error_kind {
+    ERROR_BATCH_ENTRY_IDS_NOT_DISTINCT,
+    ERROR_BATCH_REQUEST_TOO_LONG,
+    ERROR_EMPTY_BATCH_REQUEST,
+    ERROR_INVALID_ADDRESS,
+    ERROR_INVALID_ATTRIBUTE_NAME,
+    ERROR_INVALID_ATTRIBUTE_VALUE,
+    ERROR_INVALID_BATCH_ENTRY_ID,
+    ERROR_INVALID_MESSAGE_CONTENTS,
+    ERROR_INVALID_PARAMETER_VALUE,
+    ERROR_MISSING_PARAMETER,
+    ERROR_OVER_LIMIT,
+    ERROR_PURGE_QUEUE_IN_PROGRESS,
+    ERROR_QUEUE_DELETED_RECENTLY,
+    ERROR_QUEUE_DOES_NOT_EXIST,
+    ERROR_QUEUE_NAME_EXISTS,
+    ERROR_RECEIPT_HANDLE_IS_INVALID,
+    ERROR_TOO_MANY_ENTRIES,
+    /* Of the front door, before SQS sees the request. */
+    ERROR_INCOMPLETE_SIGNATURE,
+    ERROR_INVALID_SIGNATURE,
+    ERROR_MISSING_AUTHENTICATION_TOKEN,
+    ERROR_UNRECOGNIZED_CLIENT,
+    ERROR_SERIALIZATION,
+    ERROR_UNKNOWN_OPERATION,
+    ERROR_REQUEST_TOO_LARGE,
+    ERROR_INTERNAL_FAILURE,
+    ERROR_N_KINDS,
+};
+
+struct error_type {
+    const char *type; /* with its name space */
+    const char *code;
+    unsigned status;
+};
+
+const struct error_type *error_type(enum error_kind kind);
+
+/* What is wrong with a request, or with an entry of a batch. */
+struct fault {
+    enum error_kind kind;
+    char *text; /* AWS's words; owned. NULL: no fault */
+};
+
+/* Sets a fault, in place of any earlier one. 0 or -ENOMEM. */
+int fault_set(struct fault *fault, enum error_kind kind, const char *format, ...)
+    PRINTF_FORMAT(3, 4);
+void fault_clear(struct fault *fault);
+
+static inline void fault_clear_cleanup(struct fault *fault)
+{
+    fault_clear(fault);
+}

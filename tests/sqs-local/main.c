@@ -1,0 +1,223 @@
+/* sqs-local: an SQS-compatible server for the demo and the tests, as strict as SQS itself. This file
+ * reads the arguments. */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "server.h"
+
+enum { QUEUES_MAX = 64, ATTRIBUTES_MAX = 32 };
+
+static const char help[] =
+    "Usage: sqs-local [OPTION]...\n"
+    "A small SQS-compatible server for tests, on 127.0.0.1 only. Its first line on standard output is\n"
+    "\"listening on http://127.0.0.1:<port>\"; it ends on SIGTERM or SIGINT. Nothing is kept on disk.\n"
+    "\n"
+    "  --port=N                 port to listen on; 0, the default, for any free one\n"
+    "  --queue=NAME[,ATTRIBUTE=VALUE...]\n"
+    "                           make a queue; may be repeated. A name that ends in .fifo makes a FIFO\n"
+    "                           queue\n"
+    "  --access-key-id=ID       default AKIAIOSFODNN7EXAMPLE\n"
+    "  --secret-access-key=KEY  default wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n"
+    "  --session-token=TOKEN    requests must bring this token; by default they must bring none\n"
+    "  --region=REGION          requests must be signed for this region; by default any will do\n"
+    "  --clock-offset=S         how far the clock for signatures is ahead, in seconds, may be negative\n"
+    "  --latency-ms=N           send each reply that much later\n"
+    "  --record=FILE            append one JSON line for each message sent, received and deleted\n"
+    "  --help                   show this\n";
+
+struct arguments {
+    struct server_options options;
+    char *queues[QUEUES_MAX]; /* the command line's; taken apart in place */
+    size_t n_queues;
+    bool is_help;
+};
+
+static int read_number(const char *option, const char *text, long min, long max, long *ret)
+{
+    char *end;
+    long n;
+
+    errno = 0;
+    n = strtol(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || n < min || n > max) {
+        fprintf(stderr, "sqs-local: --%s: found \"%s\", allowed is %ld to %ld\n", option, text, min,
+                max);
+        return -EINVAL;
+    }
+    *ret = n;
+    return 0;
+}
+
+enum option_id {
+    OPTION_PORT = 1, OPTION_QUEUE, OPTION_ACCESS_KEY_ID, OPTION_SECRET_ACCESS_KEY,
+    OPTION_SESSION_TOKEN, OPTION_REGION, OPTION_CLOCK_OFFSET, OPTION_LATENCY, OPTION_RECORD,
+    OPTION_HELP,
+};
+
+static int read_option(struct arguments *arguments, int option, const char *name)
+{
+    struct server_options *o = &arguments->options;
+    long number = 0;
+    int r = 0;
+
+    switch (option) {
+    case OPTION_PORT:
+        r = read_number(name, optarg, 0, 65535, &number);
+        o->port = (uint16_t)number;
+        break;
+    case OPTION_QUEUE:
+        if (arguments->n_queues == QUEUES_MAX) {
+            fprintf(stderr, "sqs-local: --queue: more than %d of them\n", QUEUES_MAX);
+            return -EINVAL;
+        }
+        arguments->queues[arguments->n_queues++] = optarg;
+        break;
+    case OPTION_ACCESS_KEY_ID:
+        o->keys.access_key_id = optarg;
+        break;
+    case OPTION_SECRET_ACCESS_KEY:
+        o->keys.secret_access_key = optarg;
+        break;
+    case OPTION_SESSION_TOKEN:
+        o->keys.session_token = is_set(optarg) ? optarg : NULL;
+        break;
+    case OPTION_REGION:
+        o->keys.region = is_set(optarg) ? optarg : NULL;
+        break;
+    case OPTION_CLOCK_OFFSET:
+        r = read_number(name, optarg, -INT_MAX, INT_MAX, &number);
+        o->clock_offset_sec = number;
+        break;
+    case OPTION_LATENCY:
+        r = read_number(name, optarg, 0, 3600000, &number);
+        o->latency_usec = (uint64_t)number * USEC_PER_MSEC;
+        break;
+    case OPTION_RECORD:
+        o->record_path = optarg;
+        break;
+    case OPTION_HELP:
+        arguments->is_help = true;
+        break;
+    default:
+        r = -EINVAL;
+    }
+    return r;
+}
+
+static int read_arguments(int argc, char **argv, struct arguments *ret)
+{
+    static const struct option options[] = {
+        {"port", required_argument, NULL, OPTION_PORT},
+        {"queue", required_argument, NULL, OPTION_QUEUE},
+        {"access-key-id", required_argument, NULL, OPTION_ACCESS_KEY_ID},
+        {"secret-access-key", required_argument, NULL, OPTION_SECRET_ACCESS_KEY},
+        {"session-token", required_argument, NULL, OPTION_SESSION_TOKEN},
+        {"region", required_argument, NULL, OPTION_REGION},
+        {"clock-offset", required_argument, NULL, OPTION_CLOCK_OFFSET},
+        {"latency-ms", required_argument, NULL, OPTION_LATENCY},
+        {"record", required_argument, NULL, OPTION_RECORD},
+        {"help", no_argument, NULL, OPTION_HELP},
+        {},
+    };
+    int option, i = 0;
+
+    while ((option = getopt_long(argc, argv, "", options, &i)) != -1) {
+        int r = read_option(ret, option, options[i].name);
+
+        if (r < 0)
+            return r;
+    }
+    if (optind < argc) {
+        fprintf(stderr, "sqs-local: %s: not an option\n", argv[optind]);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* The next comma that is not within braces, as in a RedrivePolicy; ends the text there. */
+static char *cut_at_comma(char *text)
+{
+    int depth = 0;
+
+    for (; *text; text++) {
+        depth += (*text == '{') - (*text == '}');
+        if (*text == ',' && depth == 0) {
+            *text = '\0';
+            return text + 1;
+        }
+    }
+    return NULL;
+}
+
+static int make_queue(struct server *server, char *text)
+{
+    CLEANUP(fault_clear) struct fault fault = {};
+    struct text_attribute attributes[ATTRIBUTES_MAX];
+    const char *name = text;
+    char *rest = cut_at_comma(text);
+    bool says_fifo = false;
+    size_t n = 0;
+    int r;
+
+    while (rest) {
+        char *equals = strchr(rest, '=');
+        const char *attribute = rest;
+
+        rest = cut_at_comma(rest);
+        if (!equals || (rest && equals >= rest) || n == ATTRIBUTES_MAX - 1) {
+            fprintf(stderr, "sqs-local: --queue=%s: \"%s\" is not ATTRIBUTE=VALUE\n", name, attribute);
+            return -EINVAL;
+        }
+        *equals = '\0';
+        attributes[n++] = (struct text_attribute){attribute, equals + 1};
+        says_fifo = says_fifo || streq(attribute, "FifoQueue");
+    }
+    if (!says_fifo && queue_name_is_fifo(name))
+        attributes[n++] = (struct text_attribute){"FifoQueue", "true"};
+    r = server_make_queue(server, name, attributes, n, &fault);
+    if (r != 0)
+        fprintf(stderr, "sqs-local: --queue=%s: %s\n", name,
+                r < 0 ? strerror(-r) : fault.text ? fault.text : "cannot be made");
+    return r == 0 ? 0 : -EINVAL;
+}
+
+int main(int argc, char **argv)
+{
+    CLEANUP(server_free) struct server *server = NULL;
+    static struct arguments arguments = {
+        .options.keys.access_key_id = "AKIAIOSFODNN7EXAMPLE",
+        .options.keys.secret_access_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    };
+    sigset_t signals;
+    int r = read_arguments(argc, argv, &arguments);
+
+    if (r < 0) {
+        fprintf(stderr, "Try 'sqs-local --help'.\n");
+        return EXIT_FAILURE;
+    }
+    if (arguments.is_help)
+        return fputs(help, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    r = server_new(&arguments.options, &server);
+    if (r < 0) {
+        fprintf(stderr, "sqs-local: cannot start: %s\n", strerror(-r));
+        return EXIT_FAILURE;
+    }
+    for (size_t i = 0; i < arguments.n_queues; i++)
+        if (make_queue(server, arguments.queues[i]) < 0)
+            return EXIT_FAILURE;
+    printf("listening on %s\n", server_url(server));
+    fflush(stdout);
+    r = server_run(server);
+    if (r < 0)
+        fprintf(stderr, "sqs-local: %s\n", strerror(-r));
+    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,220 @@
+/* See operations.h. What all operations share: finding them, reading their parameters, batches. */
+#include "operations.h"
+
+#include <errno.h>
+
+#include "json-writer.h"
+
+static const struct operation operations[] = {
+    {"ChangeMessageVisibility", true, operation_change_message_visibility},
+    {"ChangeMessageVisibilityBatch", true, operation_change_message_visibility_batch},
+    {"CreateQueue", false, operation_create_queue},
+    {"DeleteMessage", true, operation_delete_message},
+    {"DeleteMessageBatch", true, operation_delete_message_batch},
+    {"DeleteQueue", true, operation_delete_queue},
+    {"GetQueueAttributes", true, operation_get_queue_attributes},
+    {"GetQueueUrl", false, operation_get_queue_url},
+    {"ListQueues", false, operation_list_queues},
+    {"PurgeQueue", true, operation_purge_queue},
+    {"ReceiveMessage", true, operation_receive_message},
+    {"SendMessage", true, operation_send_message},
+    {"SendMessageBatch", true, operation_send_message_batch},
+    {"SetQueueAttributes", true, operation_set_queue_attributes},
+};
+
+const struct operation *operation_find(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(operations); i++)
+        if (streq(operations[i].name, name))
+            return &operations[i];
+    return NULL;
+}
+
+/* A queue URL names a queue by its last segment; the host is not looked at, since tests use several,
+ * and neither is the account. */
+static int find_queue(struct call *call)
+{
+    const char *url, *path, *name;
+    int r = parameter_required_text(call, call->input, "QueueUrl", &url);
+
+    if (r != 0)
+        return r;
+    path = strstr(url, "://");
+    path = path ? strchr(path + 3, '/') : NULL;
+    if (!path || (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0))
+        return call_fail(call, ERROR_INVALID_ADDRESS, "The address %s is not valid for this endpoint.",
+                         url);
+    name = strrchr(path, '/') + 1;
+    call->queue = account_find(&call->service->account, name);
+    if (!call->queue)
+        return call_fail(call, ERROR_QUEUE_DOES_NOT_EXIST, "The specified queue does not exist.");
+    return 0;
+}
+
+int operation_run(const struct operation *operation, struct call *call)
+{
+    int r;
+
+    buffer_reset(&call->output);
+    fault_clear(&call->fault);
+    if (operation->has_queue) {
+        r = find_queue(call);
+        if (r != 0)
+            return r;
+    }
+    r = operation->run(call);
+    if (r == 0 && call->output.error < 0)
+        r = call->output.error;
+    return r;
+}
+
+int parameter_of_type(struct call *call, struct json_object *object, const char *name,
+                      enum json_type type, struct json_object **ret)
+{
+    struct json_object *member = NULL;
+
+    json_object_object_get_ex(object, name, &member);
+    if (member && !json_object_is_type(member, type))
+        return call_fail(call, ERROR_SERIALIZATION, "%s: %s can not be converted to %s", name,
+                         json_type_to_name(json_object_get_type(member)), json_type_to_name(type));
+    *ret = member;
+    return 0;
+}
+
+int parameter_text(struct call *call, struct json_object *object, const char *name,
+                   const char **ret)
+{
+    struct json_object *member;
+    int r = parameter_of_type(call, object, name, json_type_string, &member);
+
+    if (r != 0)
+        return r;
+    if (member && strlen(json_object_get_string(member)) != (size_t)json_object_get_string_len(member))
+        return call_fail(call, ERROR_INVALID_PARAMETER_VALUE,
+                         "Value for parameter %s is invalid. Reason: it holds a NUL character.", name);
+    *ret = member ? json_object_get_string(member) : NULL;
+    return 0;
+}
+
+int parameter_required_text(struct call *call, struct json_object *object, const char *name,
+                            const char **ret)
+{
+    const char *text = NULL;
+    int r = parameter_text(call, object, name, &text);
+
+    if (r != 0)
+        return r;
+    if (!is_set(text))
+        return call_fail(call, ERROR_MISSING_PARAMETER,
+                         "The request must contain the parameter %s.", name);
+    *ret = text;
+    return 0;
+}
+
+int parameter_integer(struct call *call, struct json_object *object, const char *name,
+                      bool *ret_present, int64_t *ret)
+{
+    struct json_object *member;
+    int r = parameter_of_type(call, object, name, json_type_int, &member);
+
+    if (r != 0)
+        return r;
+    *ret_present = member != NULL;
+    *ret = member ? json_object_get_int64(member) : 0;
+    return 0;
+}
+
+static bool batch_id_is_valid(const char *id)
+{
+    size_t n = strlen(id);
+
+    if (n < 1 || n > 80)
+        return false;
+    for (; *id; id++)
+        if (!((*id >= 'A' && *id <= 'Z') || (*id >= 'a' && *id <= 'z') || (*id >= '0' && *id <= '9') ||
+              *id == '-' || *id == '_'))
+            return false;
+    return true;
+}
+
+int batch_read(struct call *call, const char *entry_type, struct batch *ret)
+{
+    struct json_object *entries;
+    int r = parameter_of_type(call, call->input, "Entries", json_type_array, &entries);
+
+    if (r != 0)
+        return r;
+    *ret = (struct batch){entries, entries ? json_object_array_length(entries) : 0};
+    if (ret->n == 0)
+        return call_fail(call, ERROR_EMPTY_BATCH_REQUEST,
+                         "There should be at least one %s in the request.", entry_type);
+    if (ret->n > SQS_BATCH_MAX)
+        return call_fail(call, ERROR_TOO_MANY_ENTRIES,
+                         "Maximum number of entries per request are %d. You have sent %zu.",
+                         SQS_BATCH_MAX, ret->n);
+    for (size_t i = 0; i < ret->n; i++) {
+        struct json_object *entry = json_object_array_get_idx(entries, i);
+
+        if (!json_object_is_type(entry, json_type_object))
+            return call_fail(call, ERROR_SERIALIZATION, "Entries: an entry is no object");
+        ret->ids[i] = NULL;
+        r = parameter_text(call, entry, "Id", &ret->ids[i]);
+        if (r != 0)
+            return r;
+        if (!ret->ids[i])
+            return call_fail(call, ERROR_MISSING_PARAMETER,
+                             "The request must contain the parameter %s.%zu.Id.", entry_type, i + 1);
+        if (!batch_id_is_valid(ret->ids[i]))
+            return call_fail(call, ERROR_INVALID_BATCH_ENTRY_ID,
+                             "A batch entry id can only contain alphanumeric characters, hyphens and "
+                             "underscores. It can be at most 80 letters long.");
+        for (size_t k = 0; k < i; k++)
+            if (streq(ret->ids[k], ret->ids[i]))
+                return call_fail(call, ERROR_BATCH_ENTRY_IDS_NOT_DISTINCT, "Id %s repeated.",
+                                 ret->ids[i]);
+    }
+    return 0;
+}
+
+void batch_reply(struct call *call, const struct batch *batch, const struct fault *faults,
+                 void (*succeed)(struct call *call, size_t i, void *data), void *data)
+{
+    struct buffer *b = &call->output;
+
+    buffer_append_string(b, "{\"Successful\":[");
+    for (size_t i = 0; i < batch->n; i++) {
+        if (faults[i].text)
+            continue;
+        json_next(b);
+        buffer_append_char(b, '{');
+        json_put(b, "Id", batch->ids[i]);
+        if (succeed)
+            succeed(call, i, data);
+        buffer_append_char(b, '}');
+    }
+    buffer_append_string(b, "],\"Failed\":[");
+    for (size_t i = 0; i < batch->n; i++) {
+        if (!faults[i].text)
+            continue;
+        json_next(b);
+        buffer_append_char(b, '{');
+        json_put(b, "Id", batch->ids[i]);
+        json_put(b, "Code", error_type(faults[i].kind)->code);
+        json_put(b, "Message", faults[i].text);
+        json_name(b, "SenderFault");
+        buffer_append_string(b, error_type(faults[i].kind)->status < 500 ? "true}" : "false}");
+    }
+    buffer_append_string(b, "]}");
+}
+
+bool id_is_valid(const char *id)
+{
+    size_t n = strlen(id);
+
+    if (n < 1 || n > SQS_ID_MAX_BYTES)
+        return false;
+    for (; *id; id++)
+        if (*id <= ' ' || *id > '~')
+            return false;
+    return true;
+}

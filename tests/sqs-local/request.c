@@ -1,0 +1,193 @@
+/* See request.h. A request's faults are told in the order in which AWS's front door meets them: its
+ * form, the signature, the operation's name, its JSON. */
+#include "request.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "json-writer.h"
+
+#define CONTENT_TYPE "application/x-amz-json-1.0"
+#define TARGET_PREFIX "AmazonSQS."
+
+int request_new(const char *uri, struct service *service, struct request **ret)
+{
+    struct request *request = calloc(1, sizeof(*request));
+
+    if (!request)
+        return -ENOMEM;
+    request->body = BUFFER_INIT(REQUEST_MAX_BYTES);
+    request->call.output = BUFFER_INIT(REPLY_MAX_BYTES);
+    request->call.service = service;
+    list_init(&request->of_server);
+    list_init(&request->of_queue);
+    request->uri = strdup(uri);
+    if (!request->uri) {
+        free(request);
+        return -ENOMEM;
+    }
+    uuid_make(request->id);
+    *ret = request;
+    return 0;
+}
+
+struct request *request_free(struct request *request)
+{
+    if (!request)
+        return NULL;
+    free(request->uri);
+    buffer_done(&request->body);
+    buffer_done(&request->call.output);
+    fault_clear(&request->call.fault);
+    json_object_put(request->call.input);
+    free(request);
+    return NULL;
+}
+
+static const char *header(struct request *request, const char *name)
+{
+    const char *value = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+
+    return value ? value : "";
+}
+
+/* "/", or a queue URL's "/<account>/<name>". */
+static bool path_is_valid(const char *uri)
+{
+    size_t n = strcspn(uri, "?"), slashes = 0;
+
+    for (size_t i = 0; i < n; i++)
+        slashes += uri[i] == '/';
+    return (n == 1 && uri[0] == '/') || (n > 4 && slashes == 2 && uri[0] == '/');
+}
+
+static int read_json(struct request *request, struct json_tokener *tokener)
+{
+    struct call *call = &request->call;
+
+    json_tokener_reset(tokener);
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    call->input = json_tokener_parse_ex(tokener, buffer_string(&request->body),
+                                        (int)request->body.size);
+    if (json_tokener_get_error(tokener) != json_tokener_success ||
+        !json_object_is_type(call->input, json_type_object))
+        return call_fail(call, ERROR_SERIALIZATION, "The request's body is not a JSON object");
+    return 0;
+}
+
+int request_check_form(struct request *request, const char *method, struct json_tokener *tokener)
+{
+    struct call *call = &request->call;
+    const char *target = header(request, "x-amz-target");
+
+    if (request->is_too_large)
+        return call_fail(call, ERROR_REQUEST_TOO_LARGE, "Request size exceeded %d bytes",
+                         REQUEST_MAX_BYTES);
+    if (!path_is_valid(request->uri))
+        return call_fail(call, ERROR_INVALID_ADDRESS, "The address %s is not valid for this endpoint.",
+                         request->uri);
+    if (!streq(method, "POST") || strcasecmp(header(request, "content-type"), CONTENT_TYPE) != 0 ||
+        strncmp(target, TARGET_PREFIX, strlen(TARGET_PREFIX)) != 0)
+        return call_fail(call, ERROR_UNKNOWN_OPERATION,
+                         "Not a POST of " CONTENT_TYPE " with an X-Amz-Target of AmazonSQS");
+    request->operation = operation_find(target + strlen(TARGET_PREFIX));
+    if (!request->operation)
+        return call_fail(call, ERROR_UNKNOWN_OPERATION, "The operation %s is not known here",
+                         target + strlen(TARGET_PREFIX));
+    return read_json(request, tokener);
+}
+
+struct headers {
+    struct sigv4_header list[SIGV4_HEADERS_MAX];
+    size_t n;
+};
+
+static enum MHD_Result add_header(void *data, enum MHD_ValueKind kind, const char *name,
+                                  const char *value)
+{
+    struct headers *headers = data;
+
+    if (headers->n == ARRAY_SIZE(headers->list))
+        return MHD_NO;
+    headers->list[headers->n++] = (struct sigv4_header){name, value ? value : ""};
+    return MHD_YES;
+}
+
+int request_check_signature(struct request *request, const char *method, struct auth *auth,
+                            time_t now)
+{
+    CLEANUP(free) char *path = strdup(request->uri);
+    struct headers headers = {};
+    struct sigv4_request signed_request = {
+        .method = method,
+        .path = path,
+        .headers = headers.list,
+        .body = buffer_string(&request->body),
+        .body_bytes = request->body.size,
+    };
+    char *query;
+    int r;
+
+    if (!path)
+        return -ENOMEM;
+    query = strchr(path, '?');
+    if (query) {
+        *query = '\0';
+        signed_request.query = query + 1;
+    }
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, add_header, &headers);
+    signed_request.n_headers = headers.n;
+    r = auth_check(auth, &signed_request, now, &request->call.fault);
+    return r == AUTH_E_REFUSED ? (int)OPERATION_E_FAULT : r;
+}
+
+void request_make_reply(struct request *request, int result)
+{
+    const struct fault *fault = &request->call.fault;
+    struct buffer *output = &request->call.output;
+    const struct error_type *error;
+
+    if (result == 0) {
+        request->status = MHD_HTTP_OK;
+        return;
+    }
+    error = error_type(result == OPERATION_E_FAULT && fault->text ? fault->kind
+                                                                  : ERROR_INTERNAL_FAILURE);
+    request->status = error->status;
+    request->error_code = error->code;
+    buffer_reset(output);
+    buffer_append_char(output, '{');
+    json_put(output, "__type", error->type);
+    json_put(output, "message", fault->text ? fault->text : "");
+    buffer_append_char(output, '}');
+}
+
+enum MHD_Result request_queue_reply(struct request *request, const char *date)
+{
+    struct buffer *output = &request->call.output;
+    size_t size = output->size;
+    char *body = buffer_take(output);
+    char error[128];
+    struct MHD_Response *response;
+    enum MHD_Result r;
+
+    if (!body)
+        return MHD_NO;
+    response = MHD_create_response_from_buffer(size, body, MHD_RESPMEM_MUST_FREE);
+    if (!response) {
+        free(body);
+        return MHD_NO;
+    }
+    MHD_add_response_header(response, "x-amzn-RequestId", request->id);
+    MHD_add_response_header(response, "Date", date);
+    MHD_add_response_header(response, "Content-Type", CONTENT_TYPE);
+    if (request->error_code) {
+        snprintf(error, sizeof(error), "%s;%s", request->error_code,
+                 request->status < 500 ? "Sender" : "Receiver");
+        MHD_add_response_header(response, "x-amzn-query-error", error);
+    }
+    r = MHD_queue_response(request->connection, request->status, response);
+    MHD_destroy_response(response);
+    return r;
+}

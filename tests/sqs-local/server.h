@@ -1,0 +1,33 @@
+/* sqs-local's HTTP server: one thread, one epoll loop around libmicrohttpd's. Requests are read,
+ * their signatures checked, their operations run; long polls and delayed replies are connections
+ * suspended until their time comes. */
+#pragma once
+
+#include "auth.h"
+#include "operations.h"
+
+struct server_options {
+    uint16_t port; /* on 127.0.0.1; 0: any free one */
+    struct auth_keys keys;
+    uint64_t latency_usec;      /* of each reply */
+    int64_t clock_offset_sec;   /* for signatures and the Date header */
+    const char *record_path;    /* NULL: no record */
+};
+
+struct server;
+
+/* Listens; nothing is answered before server_run. `options`, and what it points to, must outlive the
+ * server. 0 or a negative errno. */
+int server_new(const struct server_options *options, struct server **ret);
+struct server *server_free(struct server *server);
+DEFINE_CLEANUP(struct server *, server_free)
+
+/* "http://127.0.0.1:<port>" */
+const char *server_url(const struct server *server);
+
+/* Makes a queue; as service_make_queue. */
+int server_make_queue(struct server *server, const char *name,
+                      const struct text_attribute *attributes, size_t n, struct fault *fault);
+
+/* Serves until SIGTERM or SIGINT, which must be blocked. 0 or a negative errno. */
+int server_run(struct server *server);
