@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "aws-files.h"
+#include "config-endpoint.h"
 #include "log.h"
 #include "message-ids.h"
 
@@ -216,51 +216,11 @@ static int start_opening(struct queue *queue)
 
 /* --- Set-up --- */
 
-/* The region, where it is not in the queue URL alone: setting, AWS_REGION, AWS_DEFAULT_REGION,
- * profile. `*ret` stays NULL where none of them tells; the caller frees it. */
-static int find_region(const struct config *config, char **ret, char **error)
-{
-    const char *const places[] = {config->aws.region, getenv("AWS_REGION"),
-                                  getenv("AWS_DEFAULT_REGION")};
-    CLEANUP(aws_profiles_free) struct aws_profiles *profiles = NULL;
-    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(4096);
-    const char *region = NULL;
-    int r;
-
-    for (size_t i = 0; i < ARRAY_SIZE(places) && !is_set(region); i++)
-        region = places[i];
-    if (!is_set(region)) {
-        r = aws_files_read(&profiles, &text, error);
-        if (r != 0)
-            return r;
-        region = aws_profiles_get(profiles, aws_profile_name(config->aws.profile), "region", NULL);
-    }
-    if (!is_set(region))
-        return 0;
-    *ret = strdup(region);
-    return *ret ? 0 : -ENOMEM;
-}
-
 static int resolve(struct queue *queue, char **error)
 {
-    const struct config *config = queue->config;
-    CLEANUP(free) char *region = NULL;
-    int r = queue_url_parse(config->aws.queue_url, &queue->parsed_url, error);
+    int r = queue_url_parse(queue->config->aws.queue_url, &queue->parsed_url, error);
 
-    if (r != 0)
-        return r;
-    r = find_region(config, &region, error);
-    if (r != 0)
-        return r;
-    return endpoint_resolve(
-        &(struct endpoint_settings){
-            .queue_url = config->aws.queue_url,
-            .region = region,
-            .endpoint_url = config->aws.endpoint_url,
-            .use_fips = config->aws.use_fips_endpoint,
-            .use_dualstack = config->aws.use_dualstack_endpoint,
-        },
-        &queue->endpoint, error);
+    return r != 0 ? r : config_endpoint_resolve(queue->config, &queue->endpoint, error);
 }
 
 static int set_up_client(struct queue *queue, const char *name)

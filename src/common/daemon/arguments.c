@@ -1,0 +1,245 @@
+/* See arguments.h. Until the configuration is read, the log is open with its defaults: errors reach
+ * the journal under systemd and the terminal by hand. */
+#include "arguments.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "config-endpoint.h"
+#include "encode.h"
+#include "file.h"
+#include "message-ids.h"
+
+enum { TEXT_MAX_BYTES = 64 * 1024 };
+
+struct arguments {
+    const char *config_path;
+    bool check_config;
+};
+
+enum { OPTION_CONFIG = 256, OPTION_CHECK_CONFIG, OPTION_HELP, OPTION_VERSION };
+
+static const struct option options[] = {
+    {"config", required_argument, NULL, OPTION_CONFIG},
+    {"check-config", no_argument, NULL, OPTION_CHECK_CONFIG},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {},
+};
+
+static const char help[] =
+    "Usage: %s [OPTION]...\n"
+    "%s\n"
+    "\n"
+    "  --config=PATH   read the settings from PATH, not from " CONFIG_PATH "\n"
+    "  --check-config  print the settings in force, or what is wrong with them, and exit\n"
+    "  --help          print this and exit\n"
+    "  --version       print the version and exit\n"
+    "\n"
+    "Exit status: 0 when done or stopped; 1 when stopped with work left undone; 64 for a\n"
+    "command line and 78 for a configuration that cannot be used; 69 when the queue does not\n"
+    "exist; 77 when credentials are missing or refused; 71 when this machine lacks something.\n";
+
+/* ---- Standard output ---- */
+
+/* All of the text, or EX_IOERR: a full disk must not look like success. */
+static int print(const char *text)
+{
+    if (fputs(text, stdout) == EOF || fflush(stdout) == EOF) {
+        fprintf(stderr, "cannot write to standard output: %m\n");
+        return EX_IOERR;
+    }
+    return EX_OK;
+}
+
+static int print_buffer(const struct buffer *b)
+{
+    return b->error < 0 ? EX_OSERR : print(buffer_string(b));
+}
+
+/* ---- The arguments ---- */
+
+static int usage_error(const struct program *program, const char *what, const char *argument)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
+
+    escape_for_log(&b, argument, strlen(argument), 200);
+    fprintf(stderr, "%s: %s: %s; see %s --help\n", program->name, what, buffer_string(&b),
+            program->name);
+    return EX_USAGE;
+}
+
+/* True: the exit status is known. */
+static bool read_option(const struct program *program, int option, const char *argument,
+                        struct arguments *arguments, int *exit_status)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
+
+    switch (option) {
+    case OPTION_CONFIG:
+        arguments->config_path = optarg;
+        if (optarg[0] != '\0')
+            return false;
+        *exit_status = usage_error(program, "option needs a path", argument);
+        return true;
+    case OPTION_CHECK_CONFIG:
+        arguments->check_config = true;
+        return false;
+    case OPTION_HELP:
+        buffer_printf(&b, help, program->name, program->description);
+        *exit_status = print_buffer(&b);
+        return true;
+    case OPTION_VERSION:
+        buffer_printf(&b, "%s " PROJECT_VERSION "\n", program->name);
+        *exit_status = print_buffer(&b);
+        return true;
+    case ':':
+        *exit_status = usage_error(program, "option needs a value", argument);
+        return true;
+    default:
+        /* getopt tells apart what it does not know and what takes no value by optopt alone. */
+        *exit_status = usage_error(
+            program, optopt >= OPTION_CONFIG ? "option takes no value" : "unknown option",
+            argument);
+        return true;
+    }
+}
+
+static bool parse(const struct program *program, int argc, char **argv, struct arguments *ret,
+                  int *exit_status)
+{
+    optind = 0; /* glibc: begin anew */
+    opterr = 0;
+    for (;;) {
+        int at = optind > 0 ? optind : 1;
+        int option = getopt_long(argc, argv, "+:", options, NULL);
+
+        if (option == -1)
+            break;
+        if (read_option(program, option, argv[at], ret, exit_status))
+            return true;
+    }
+    if (optind < argc) {
+        *exit_status = usage_error(program, "unexpected argument", argv[optind]);
+        return true;
+    }
+    return false;
+}
+
+/* ---- The configuration ---- */
+
+static int config_refused(const char *path, const char *error)
+{
+    log_write(LOG_ERR, MESSAGE_ID_CONFIG_INVALID, LOG_FIELDS({"SQS_CONFIG_FILE", path}), "%s",
+              error ? error : "The configuration cannot be used.");
+    return EX_CONFIG;
+}
+
+int arguments_config_refused(const char *error)
+{
+    return config_refused(NULL, error);
+}
+
+static int cannot_read(const char *path, int r)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
+
+    buffer_append_string(&b, "cannot read ");
+    escape_for_log(&b, path, strlen(path), 4096);
+    if (r == -E2BIG)
+        buffer_printf(&b, ": larger than %d KiB", CONFIG_FILE_MAX_BYTES / 1024);
+    else
+        buffer_printf(&b, ": %s", r == -EINVAL ? "not a file" : strerror(-r));
+    if (r == -ENOENT)
+        buffer_append_string(&b, "; name the configuration with --config=PATH or install "
+                                 "sqs-demo.conf as " CONFIG_PATH);
+    else if (r == -EACCES)
+        buffer_append_string(&b,
+                             "; make it and its folders readable for this user, or name another "
+                             "with --config=PATH");
+    return config_refused(path, buffer_string(&b));
+}
+
+/* EX_OK with `*ret`, or the exit status after a line in the log. */
+static int load(const char *path, struct config **ret)
+{
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(CONFIG_FILE_MAX_BYTES);
+    CLEANUP(free) char *error = NULL;
+    int r = file_read(path, CONFIG_FILE_MAX_BYTES, &text);
+
+    if (r < 0 && r != -ENOMEM)
+        return cannot_read(path, r);
+    if (r == 0)
+        r = config_parse(path, buffer_string(&text), text.size, ret, &error);
+    if (r > 0)
+        return config_refused(path, error);
+    if (r < 0) {
+        log_write(LOG_ERR, MESSAGE_ID_START_FAILED, LOG_NO_FIELDS, "Cannot start: %s",
+                  strerror(-r));
+        return EX_OSERR;
+    }
+    return EX_OK;
+}
+
+/* Where the configuration leads to is part of the check, but known only in this environment: it is
+ * said in comments, so that the whole can serve as a configuration again. */
+static int show(const char *path, const struct config *config)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
+    CLEANUP(endpoint_free) struct endpoint *endpoint = NULL;
+    CLEANUP(queue_url_free) struct queue_url *url = NULL;
+    CLEANUP(free) char *error = NULL;
+    int r = queue_url_parse(config->aws.queue_url, &url, &error);
+
+    if (r == 0)
+        r = config_endpoint_resolve(config, &endpoint, &error);
+    if (r > 0) {
+        escape_for_log(&b, path, strlen(path), 4096);
+        buffer_printf(&b, ": %s", error ? error : "no endpoint");
+        return config_refused(path, buffer_string(&b));
+    }
+    if (r < 0)
+        return EX_OSERR;
+
+    buffer_append_string(&b, "# The settings in force, from ");
+    escape_for_log(&b, path, strlen(path), 4096);
+    buffer_append_string(&b, "\n\n");
+    config_format(config, &b);
+    buffer_printf(&b,
+                  "\n"
+                  "# region: %s\n"
+                  "# requests go to: %s\n"
+                  "# queue: %s (%s)\n",
+                  endpoint->region, endpoint->url, url->name ? url->name : "?",
+                  url->is_fifo ? "FIFO" : "standard");
+    return print_buffer(&b);
+}
+
+int arguments_read(const struct program *program, int argc, char **argv, struct config **ret,
+                   int *ret_exit_status)
+{
+    CLEANUP(config_free) struct config *config = NULL;
+    struct arguments arguments = {.config_path = CONFIG_PATH};
+    int status;
+
+    if (parse(program, argc, argv, &arguments, &status)) {
+        *ret_exit_status = status;
+        return ARGUMENTS_E_EXIT;
+    }
+    log_open(program->name, arguments.check_config ? CONFIG_LOG_STDERR : CONFIG_LOG_AUTO, LOG_INFO,
+             program->colour);
+    status = load(arguments.config_path, &config);
+    if (status == EX_OK && arguments.check_config)
+        status = show(arguments.config_path, config);
+    if (status != EX_OK || arguments.check_config) {
+        *ret_exit_status = status;
+        return ARGUMENTS_E_EXIT;
+    }
+
+    log_open(program->name, config->log.target, config->log.level, program->colour);
+    log_set_common_field("SQS_QUEUE_URL", config->aws.queue_url);
+    *ret = TAKE(config);
+    return 0;
+}
