@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include <curl/curl.h>
 
@@ -36,10 +37,12 @@ struct http_client {
     CURLM *multi;
     sd_event_source *timer;
     struct http_slot *busy, *idle;
-    unsigned n_idle;
+    unsigned n_busy, n_idle;
     char *user_agent;
     char *ca_bundle;
+    char *good_url; /* the last one that was checked: most requests go where the last one went */
     uint64_t connect_timeout_usec;
+    unsigned connections_max;
 };
 
 static void list_push(struct http_slot **head, struct http_slot *slot)
@@ -62,11 +65,19 @@ static void list_remove(struct http_slot **head, struct http_slot *slot)
     slot->previous = slot->next = NULL;
 }
 
+/* Session tokens are among them. */
+static void headers_free(struct curl_slist *headers)
+{
+    for (struct curl_slist *h = headers; h; h = h->next)
+        secure_wipe(h->data, strlen(h->data));
+    curl_slist_free_all(headers);
+}
+
 static void slot_free(struct http_slot *slot)
 {
     sd_event_source_disable_unref(slot->deadline);
     curl_easy_cleanup(slot->easy);
-    curl_slist_free_all(slot->headers);
+    headers_free(slot->headers);
     buffer_done(&slot->body);
     free(slot);
 }
@@ -78,13 +89,14 @@ static void slot_release(struct http_slot *slot)
 
     curl_multi_remove_handle(client->multi, slot->easy);
     list_remove(&client->busy, slot);
+    client->n_busy--;
     if (client->n_idle >= HTTP_IDLE_HANDLES_MAX) {
         slot_free(slot);
         return;
     }
 
     curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, NULL);
-    curl_slist_free_all(TAKE(slot->headers));
+    headers_free(TAKE(slot->headers));
     if (slot->body.allocated > KEEP_BODY_BYTES_MAX)
         buffer_done(&slot->body);
     else
@@ -105,6 +117,7 @@ static enum http_failure failure_of(CURLcode code)
     case CURLE_COULDNT_RESOLVE_PROXY:
         return HTTP_FAILURE_RESOLVE;
     case CURLE_COULDNT_CONNECT:
+    case CURLE_PROXY:
         return HTTP_FAILURE_CONNECT;
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
@@ -112,41 +125,52 @@ static enum http_failure failure_of(CURLcode code)
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
         return HTTP_FAILURE_TLS;
     case CURLE_OPERATION_TIMEDOUT:
         return HTTP_FAILURE_TIMEOUT;
-    case CURLE_WRITE_ERROR: /* only our write callback gives that: the cap */
-        return HTTP_FAILURE_TOO_LARGE;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_OUT_OF_MEMORY:
         return HTTP_FAILURE_REQUEST;
     default:
+        /* CURLE_UNSUPPORTED_PROTOCOL among them: URLs are checked before, so that it is the reply
+         * that is not HTTP. */
         return HTTP_FAILURE_BROKEN;
     }
 }
 
+/* Reports the end of a busy slot, and releases it. */
 static void slot_finish(struct http_slot *slot, enum http_failure failure, const char *text)
 {
-    http_done_fn done = slot->done;
-    void *userdata = slot->userdata;
-    struct http_reply reply = {
-        .failure = failure,
-        .failure_text = text,
-        .body = buffer_string(&slot->body),
-        .body_bytes = slot->body.size,
-        .handle = slot->easy,
-    };
+    http_done_fn done = TAKE(slot->done); /* which also makes a cancel from inside it do nothing */
+    struct http_reply reply = {.failure = failure, .failure_text = text, .body = ""};
     long status = 0;
 
-    curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
-    reply.status = (int)status;
-
-    /* Off the busy list first: the callback may cancel what it still holds, or free much. */
     sd_event_source_set_enabled(slot->deadline, SD_EVENT_OFF);
-    slot->done = NULL;
-    done(userdata, &reply);
+    /* Half a reply is none. */
+    if (failure == HTTP_FAILURE_NONE) {
+        curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
+        reply.status = (int)status;
+        reply.body = buffer_string(&slot->body);
+        reply.body_bytes = slot->body.size;
+        reply.handle = slot->easy;
+    }
+    done(slot->userdata, &reply);
     slot_release(slot);
+}
+
+static void finish_by_code(struct http_slot *slot, CURLcode code)
+{
+    /* A write error is our own write callback's. */
+    if (slot->body.error == -ENOMEM)
+        slot_finish(slot, HTTP_FAILURE_REQUEST, "no memory for the reply");
+    else if (slot->body.error < 0)
+        slot_finish(slot, HTTP_FAILURE_TOO_LARGE, "the reply is larger than allowed");
+    else if (code == CURLE_OK)
+        slot_finish(slot, HTTP_FAILURE_NONE, "");
+    else
+        slot_finish(slot, failure_of(code),
+                    slot->error_text[0] ? slot->error_text : curl_easy_strerror(code));
 }
 
 static void report_finished(struct http_client *client)
@@ -156,16 +180,11 @@ static void report_finished(struct http_client *client)
 
     while ((message = curl_multi_info_read(client->multi, &left))) {
         struct http_slot *slot = NULL;
-        CURLcode code = message->data.result;
 
         if (message->msg != CURLMSG_DONE)
             continue;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&slot);
-        slot_finish(slot, failure_of(code),
-                    code == CURLE_OK            ? ""
-                    : code == CURLE_WRITE_ERROR ? "the reply is larger than allowed"
-                    : slot->error_text[0]       ? slot->error_text
-                                                : curl_easy_strerror(code));
+        finish_by_code(slot, message->data.result);
     }
 }
 
@@ -239,20 +258,34 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *userdata)
     return buffer_append(&slot->body, bytes, size) < 0 ? 0 : size;
 }
 
-static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
+/* Sockets are not for the children of the daemon. */
+static curl_socket_t on_socket_open(void *userdata, curlsocktype purpose,
+                                    struct curl_sockaddr *address)
 {
-    struct http_slot *slot = userdata;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+static const char *what_took_so_long(const struct http_slot *slot)
+{
     curl_off_t looked_up = 0, connected = 0, ready = 0;
-    const char *text = "timed out waiting for the reply";
 
     curl_easy_getinfo(slot->easy, CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
     curl_easy_getinfo(slot->easy, CURLINFO_CONNECT_TIME_T, &connected);
     curl_easy_getinfo(slot->easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
-    if (ready == 0)
-        text = looked_up == 0   ? "timed out looking up the host's name"
-               : connected == 0 ? "timed out connecting"
-                                : "timed out in the TLS handshake";
-    slot_finish(slot, HTTP_FAILURE_TIMEOUT, text);
+    if (ready > 0)
+        return "timed out waiting for the reply";
+    if (connected > 0)
+        return "timed out in the TLS handshake";
+    if (looked_up > 0)
+        return "timed out connecting";
+    if (slot->client->connections_max > 0 && slot->client->n_busy > slot->client->connections_max)
+        return "timed out waiting for other requests to end";
+    return "timed out looking up the host's name";
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    slot_finish(userdata, HTTP_FAILURE_TIMEOUT, what_took_so_long(userdata));
     return 0;
 }
 
@@ -262,13 +295,17 @@ int http_client_new(sd_event *event, const struct http_client_options *options,
     CLEANUP(http_client_free) struct http_client *client = NULL;
     int r;
 
+    /* Counted by libcurl: http_client_free undoes it. */
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return -ENOMEM;
     client = calloc(1, sizeof(*client));
-    if (!client)
+    if (!client) {
+        curl_global_cleanup();
         return -ENOMEM;
+    }
     client->event = sd_event_ref(event);
     client->connect_timeout_usec = options->connect_timeout_usec;
+    client->connections_max = options->connections_max;
     client->multi = curl_multi_init();
     client->user_agent = strdup(options->user_agent);
     if (is_set(options->ca_bundle)) {
@@ -319,6 +356,7 @@ struct http_client *http_client_free(struct http_client *client)
     sd_event_unref(client->event);
     free(client->user_agent);
     free(client->ca_bundle);
+    free(client->good_url);
     free(client);
     curl_global_cleanup();
     return NULL;
@@ -351,8 +389,11 @@ static int set_up_easy(struct http_slot *slot)
         (long)((client->connect_timeout_usec + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
     /* Do not wait for a resolver thread when a request ends during the name look-up. */
     SET(CURLOPT_QUICK_EXIT, 1L);
-    if (client->ca_bundle)
+    SET(CURLOPT_OPENSOCKETFUNCTION, on_socket_open);
+    if (client->ca_bundle) {
         SET(CURLOPT_CAINFO, client->ca_bundle);
+        SET(CURLOPT_CAPATH, NULL); /* instead of the system's, not beside them */
+    }
     return c ? -ENOMEM : 0;
 }
 
@@ -390,10 +431,44 @@ static int slot_get(struct http_client *client, struct http_slot **ret)
     return 0;
 }
 
+/* 0, -ENOMEM, or -EINVAL: libcurl would find out only later. */
+static int check_url(struct http_client *client, const char *text)
+{
+    CURLU *url;
+    CURLUcode c;
+    char *scheme = NULL;
+    int r = 0;
+
+    if (client->good_url && streq(client->good_url, text))
+        return 0;
+    url = curl_url();
+    if (!url)
+        return -ENOMEM;
+    c = curl_url_set(url, CURLUPART_URL, text, CURLU_PATH_AS_IS);
+    if (!c)
+        c = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
+    if (c == CURLUE_OUT_OF_MEMORY)
+        r = -ENOMEM;
+    else if (c || !(streq(scheme, "http") || streq(scheme, "https")))
+        r = -EINVAL;
+    curl_free(scheme);
+    curl_url_cleanup(url);
+    if (r < 0)
+        return r;
+    free(client->good_url);
+    client->good_url = strdup(text);
+    return client->good_url ? 0 : -ENOMEM;
+}
+
 static int add_header(struct http_slot *slot, const char *line)
 {
-    struct curl_slist *list = curl_slist_append(slot->headers, line);
+    struct curl_slist *list;
 
+    /* A line break would begin a header that nobody meant. */
+    for (const char *p = line; *p; p++)
+        if ((unsigned char)*p < 0x20 && *p != '\t')
+            return -EINVAL;
+    list = curl_slist_append(slot->headers, line);
     if (!list)
         return -ENOMEM;
     slot->headers = list;
@@ -419,8 +494,10 @@ static int prepare(struct http_slot *slot, const struct http_request *request)
     CURL *e = slot->easy;
     bool is_get = streq(request->method, "GET");
     CURLcode c = CURLE_OK;
-    int r = set_headers(slot, request);
+    int r = check_url(slot->client, request->url);
 
+    if (r >= 0)
+        r = set_headers(slot, request);
     if (r < 0)
         return r;
     slot->error_text[0] = '\0';
@@ -466,6 +543,7 @@ int http_client_submit(struct http_client *client, const struct http_request *re
     slot->done = done;
     slot->userdata = userdata;
     list_push(&client->busy, slot);
+    client->n_busy++;
     *ret = slot;
     return 0;
 }
@@ -482,6 +560,8 @@ const char *http_reply_header(const struct http_reply *reply, const char *name)
 {
     struct curl_header *header = NULL;
 
+    if (!reply->handle)
+        return NULL;
     if (curl_easy_header(reply->handle, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
         return NULL;
     return header->value;

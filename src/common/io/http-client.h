@@ -11,7 +11,7 @@ struct http_slot; /* a request on its way */
 
 struct http_client_options {
     const char *user_agent;
-    const char *ca_bundle;         /* path of a PEM file; NULL or "": the system's */
+    const char *ca_bundle;         /* PEM file used instead of the system's; NULL or "": those */
     uint64_t connect_timeout_usec; /* name look-up, TCP and TLS together; more than 0 */
     unsigned connections_max;      /* at most as many at once, the rest waits; 0: no bound */
 };
@@ -49,10 +49,10 @@ enum http_failure {
 struct http_reply {
     enum http_failure failure;
     const char *failure_text; /* "" where there is none; names the host or what was waited for */
-    int status;               /* 200; 0 where no reply came */
-    const char *body;         /* NUL-terminated beyond body_bytes; "" where none */
+    int status;               /* 200; 0 on failure */
+    const char *body;         /* NUL-terminated beyond body_bytes; "" on failure */
     size_t body_bytes;
-    void *handle; /* for http_reply_header */
+    void *handle; /* for http_reply_header; NULL on failure */
 };
 
 /* Runs exactly once for each request that was not cancelled, never from inside http_client_submit.
@@ -69,13 +69,13 @@ struct http_client *http_client_free(struct http_client *client);
 DEFINE_CLEANUP(struct http_client *, http_client_free)
 
 /* Starts a request. All but the body is copied. `*ret` belongs to the client: it is valid until the
- * callback runs or http_slot_cancel is called. 0, -ENOMEM, or -EINVAL (a URL that libcurl does not
- * take; a caller's bug). */
+ * callback runs or http_slot_cancel is called. 0, -ENOMEM, or -EINVAL: a URL that libcurl does not
+ * take or that is neither http nor https, or a header line with a control character in it. */
 int http_client_submit(struct http_client *client, const struct http_request *request,
                        http_done_fn done, void *userdata, struct http_slot **ret);
 
 /* Ends the request without its callback. NULL is allowed. Returns NULL. */
 struct http_slot *http_slot_cancel(struct http_slot *slot);
 
-/* The value of a reply's header, or NULL. Valid for the length of the callback. */
+/* The value of a reply's header, or NULL, which it always is on failure. Valid for the length of the callback. */
 const char *http_reply_header(const struct http_reply *reply, const char *name);
