@@ -22,7 +22,8 @@
 
 enum {
     CONNECTIONS_MAX = 4000,
-    CONNECTION_MEMORY_BYTES = 128 * 1024, /* a request's headers, and pieces of its body */
+    /* A request's headers, and pieces of its body. libmicrohttpd wipes it after each request. */
+    CONNECTION_MEMORY_BYTES = 32 * 1024,
     BACKLOG = 1024,
     JSON_DEPTH_MAX = 16,
     EVENTS_MAX = 64,
