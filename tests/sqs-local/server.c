@@ -42,6 +42,7 @@ struct server {
     uint64_t epoch_usec;   /* the wall clock when the monotonic one was 0 */
     time_t date_time;      /* what `date` was made for */
     char date[64];
+    bool has_resumed;      /* a connection was resumed that MHD_run has not seen yet */
     bool is_stopping;
 };
 
@@ -105,6 +106,7 @@ static void resume(struct server *server, struct request *request, enum request_
     list_remove(&request->of_queue);
     epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, connection_fd(request), NULL);
     MHD_resume_connection(request->connection);
+    server->has_resumed = true;
 }
 
 /* ---- handling ---- */
@@ -340,23 +342,31 @@ static void handle_event(struct server *server, const struct epoll_event *event)
     }
 }
 
+/* Whether MHD_run has work that its descriptor does not tell of: connections resumed, or more read
+ * than handled. It has no timers of its own. */
+static bool has_more_to_do(struct server *server)
+{
+    MHD_UNSIGNED_LONG_LONG timeout_msec;
+
+    return server->has_resumed ||
+           (MHD_get_timeout(server->daemon, &timeout_msec) == MHD_YES && timeout_msec == 0);
+}
+
 int server_run(struct server *server)
 {
     struct epoll_event events[EVENTS_MAX];
 
     while (!server->is_stopping) {
-        MHD_UNSIGNED_LONG_LONG pending;
         int n;
 
         arm_timer(server);
-        /* 0 where libmicrohttpd has read more than it has handled; it has no timers of its own. */
-        n = epoll_wait(server->epoll_fd, events, EVENTS_MAX,
-                       MHD_get_timeout(server->daemon, &pending) == MHD_YES && pending == 0 ? 0 : -1);
+        n = epoll_wait(server->epoll_fd, events, EVENTS_MAX, has_more_to_do(server) ? 0 : -1);
         if (n < 0 && errno != EINTR)
             return -errno;
         for (int i = 0; i < n; i++)
             handle_event(server, &events[i]);
         run_timers(server);
+        server->has_resumed = false;
         if (MHD_run(server->daemon) != MHD_YES)
             return -EIO;
         serve_waiters(server);
@@ -427,8 +437,8 @@ static int start_daemon(struct server *server)
         return -ENOMEM;
     }
     server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_ERROR_LOG, 0,
-        NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_SUPPRESS_DATE_NO_CLOCK, 0, NULL,
+        NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK,
         on_uri, server, MHD_OPTION_NOTIFY_COMPLETED, on_end, server, MHD_OPTION_UNESCAPE_CALLBACK,
         keep_escapes, server, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_END);

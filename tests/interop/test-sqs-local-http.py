@@ -1,0 +1,248 @@
+"""sqs-local's front door, spoken to without a client library in between: what is signed and how, what
+the replies' headers say, what becomes of requests that are none. botocore makes the signatures."""
+
+import http.client
+import json
+import os
+import socket
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import tap  # noqa: E402
+from sqs_local import SqsLocal  # noqa: E402
+
+try:
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+except ImportError as missing:
+    tap.skip_all(f"botocore is not installed: {missing}")
+
+SERVER = None
+
+
+def signed(body, operation="ListQueues", path="/", service="sqs", region="eu-west-1", headers=None,
+           method="POST"):
+    """The headers of a request as boto3 would sign it."""
+    request = AWSRequest(method, SERVER.url + path, data=body, headers={
+        "Host": f"127.0.0.1:{SERVER.port}", "Content-Type": "application/x-amz-json-1.0",
+        "X-Amz-Target": "AmazonSQS." + operation, "x-amzn-query-mode": "true", **(headers or {})})
+    SigV4Auth(Credentials(SERVER.access_key_id, SERVER.secret_access_key), service,
+              region).add_auth(request)
+    return dict(request.headers.items())
+
+
+def ask(body="{}", headers=None, path="/", method="POST", change=lambda headers: None, **signing):
+    """(status, headers, body as JSON, or None) of a request, changed after it was signed."""
+    headers = headers or signed(body, path=path, method=method, **signing)
+    change(headers)
+    connection = http.client.HTTPConnection("127.0.0.1", SERVER.port, timeout=20)
+    connection.request(method, path, body, headers)
+    reply = connection.getresponse()
+    text = reply.read()
+    connection.close()
+    return reply.status, reply.headers, json.loads(text) if text else None
+
+
+def refused(wanted_status, wanted_type, wanted_code, message="*", **request):
+    status, headers, reply = ask(**request)
+    tap.equal((status, reply["__type"].split("#")[1], headers["x-amzn-query-error"]),
+              (wanted_status, wanted_type, wanted_code + ";Sender"), reply.get("message"))
+    tap.matches(reply["message"], message)
+
+
+def edit(name, old, new):
+    def change(headers):
+        tap.ok(old in headers[name], f"{name}: {headers[name]}")
+        headers[name] = headers[name].replace(old, new)
+    return change
+
+
+@tap.test
+def a_reply_has_its_headers():
+    status, headers, _ = ask()
+    tap.equal(status, 200)
+    tap.equal(headers["Content-Type"], "application/x-amz-json-1.0")
+    tap.ok(len(headers["x-amzn-RequestId"]) == 36)
+    tap.ok(headers["Date"].endswith(" GMT"))
+    tap.equal(len(headers.get_all("Date")), 1)
+    tap.ok(ask()[1]["x-amzn-RequestId"] != headers["x-amzn-RequestId"])
+
+
+@tap.test
+def the_date_is_the_servers_clock():
+    import email.utils
+    with SqsLocal(clock_offset=-100) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port)
+        connection.request("POST", "/", "{}")
+        date = connection.getresponse().headers["Date"]
+        connection.close()
+    ahead = email.utils.parsedate_to_datetime(date).timestamp() - time.time()
+    tap.ok(-103 < ahead < -97, f"{ahead} s")
+
+
+@tap.test
+def an_operation_without_output_answers_an_empty_body():
+    body = json.dumps({"QueueUrl": SERVER.queue_url("test.fifo")})
+    status, headers, reply = ask(body, operation="PurgeQueue")
+    tap.equal((status, headers["Content-Length"], reply), (200, "0", None))
+
+
+@tap.test
+def the_queue_urls_path_is_as_good_as_the_root():
+    body = json.dumps({"QueueUrl": SERVER.queue_url("test.fifo")})
+    tap.equal(ask(body, operation="ReceiveMessage", path="/000000000000/test.fifo")[0], 200)
+    refused(404, "InvalidAddress", "InvalidAddress", path="/a/b/c")
+
+
+@tap.test
+def a_path_is_signed_as_it_came():
+    status, _, reply = ask(path="/a%20b/c%2Fd?y=b%20c&x=1")
+    tap.equal((status, reply), (200, {"QueueUrls": [SERVER.queue_url("test.fifo")]}))
+
+
+@tap.test
+def changes_after_signing_are_noticed():
+    wrong = (403, "InvalidSignatureException", "SignatureDoesNotMatch")
+    refused(*wrong, "The request signature we calculated*",
+            change=lambda h: h.update({"X-Amz-Target": "AmazonSQS.PurgeQueue"}))
+    refused(*wrong, change=edit("Authorization", "Signature=", "Signature=0"))
+    refused(*wrong, body='{"MaxResults":2}', headers=signed('{"MaxResults":1}'))
+    refused(*wrong, path="/?x=1", headers=signed("{}"))
+    refused(*wrong, change=edit("Authorization", "host;", "host;host;"))
+    status, _, reply = ask(change=lambda h: h.update({"X-Unsigned": "anything"}))
+    tap.equal(status, 200, str(reply))
+
+
+@tap.test
+def what_must_be_signed_must_be():
+    wrong = (403, "InvalidSignatureException", "SignatureDoesNotMatch")
+    refused(*wrong, "'host' must be a 'SignedHeader'*", change=edit("Authorization", "host;", ""))
+    refused(*wrong, "'x-amz-date' must be*", change=edit("Authorization", "x-amz-date;", ""))
+    refused(*wrong, "'x-amz-security-token' must be*",
+            change=lambda h: h.update({"X-Amz-Security-Token": "t"}))
+
+
+@tap.test
+def the_credential_scope_is_checked():
+    wrong = (403, "InvalidSignatureException", "SignatureDoesNotMatch")
+    refused(*wrong, "Credential should be scoped to correct service: 'sqs'.", service="sns")
+    refused(*wrong, "*'aws4_request', not 'aws4'.",
+            change=edit("Authorization", "/aws4_request", "/aws4"))
+    refused(*wrong, "Date in Credential scope does not match*",
+            change=edit("Authorization", "Credential=" + SERVER.access_key_id + "/2",
+                        "Credential=" + SERVER.access_key_id + "/1"))
+    refused(*wrong, "The request signature*", change=edit("Authorization", "eu-west-1", "eu-west-2"))
+    tap.equal(ask(region="cn-north-1")[0], 200)
+
+
+@tap.test
+def a_region_may_be_demanded():
+    global SERVER
+    usual = SERVER
+    with SqsLocal(options=["--region=us-east-2"]) as SERVER:
+        try:
+            tap.equal(ask(region="us-east-2")[0], 200)
+            refused(403, "InvalidSignatureException", "SignatureDoesNotMatch",
+                    "*valid region, not 'eu-west-1'.")
+        finally:
+            SERVER = usual
+
+
+@tap.test
+def an_authorization_that_is_none_is_refused():
+    incomplete = (403, "IncompleteSignatureException", "IncompleteSignature")
+    refused(403, "MissingAuthenticationTokenException", "MissingAuthenticationToken",
+            change=lambda h: h.pop("Authorization"))
+    refused(*incomplete, "Unsupported AWS 'algorithm'*",
+            change=edit("Authorization", "AWS4-HMAC-SHA256", "AWS3"))
+    refused(*incomplete, "*'Signature' parameter.",
+            change=lambda h: h.update(Authorization=h["Authorization"].rsplit(",", 1)[0]))
+    refused(*incomplete, "*5 slash-delimited*", change=edit("Authorization", "/aws4_request", ""))
+    refused(*incomplete, "*key=value*", change=edit("Authorization", "Signature=", "Sig="))
+    refused(*incomplete, "Date must be*", change=edit("X-Amz-Date", "Z", ""))
+
+
+@tap.test
+def requests_that_are_none_are_refused():
+    unknown = (400, "UnknownOperationException", "InvalidAction")
+    malformed = (400, "SerializationException", "MalformedInput")
+    refused(*unknown, operation="MakeCoffee")
+    refused(*unknown, change=lambda h: h.pop("X-Amz-Target"))
+    refused(*unknown, change=lambda h: h.update({"Content-Type": "application/x-amz-json-1.1"}))
+    refused(*unknown, method="GET")
+    for body in "", "{", "[]", "null", '{"QueueNamePrefix":1}', "{} x", '{"a":"\xff"}', '{"a":1,}':
+        refused(*malformed, body=body.encode("latin-1"), headers=signed(body.encode("latin-1")))
+    url = SERVER.queue_url("test.fifo")
+    for value in '"5"', "1.5", "true", "{}":
+        refused(*malformed, operation="ReceiveMessage",
+                body='{"QueueUrl":"%s","MaxNumberOfMessages":%s}' % (url, value))
+    refused(400, "MissingRequiredParameterException", "MissingParameter", "*parameter QueueUrl.",
+            operation="ReceiveMessage")
+    refused(*malformed, operation="SendMessageBatch", body='{"QueueUrl":"%s","Entries":{}}' % url)
+    refused(413, "RequestEntityTooLargeException", "RequestEntityTooLarge",
+            body=json.dumps({"x": "y" * 8000000}))
+
+
+@tap.test
+def null_counts_as_absent():
+    url = SERVER.queue_url("test.fifo")
+    tap.equal(ask('{"QueueUrl":"%s","MaxNumberOfMessages":null,"Unknown":[1]}' % url,
+                  operation="ReceiveMessage")[0], 200)
+
+
+@tap.test
+def a_client_that_goes_away_from_its_poll_is_noticed():
+    with SqsLocal(["q"]) as server:
+        global SERVER
+        usual, SERVER = SERVER, server
+        try:
+            body = json.dumps({"QueueUrl": server.queue_url("q"), "WaitTimeSeconds": 20})
+            headers = signed(body, operation="ReceiveMessage")
+            gone = socket.create_connection(("127.0.0.1", server.port))
+            gone.sendall(b"POST / HTTP/1.1\r\n" + b"".join(
+                f"{name}: {value}\r\n".encode() for name, value in headers.items()) +
+                f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+            time.sleep(0.3)
+            gone.close()
+            time.sleep(0.3)
+            tap.equal(ask(json.dumps({"QueueUrl": server.queue_url("q"), "MessageBody": "x"}),
+                          operation="SendMessage")[0], 200)
+            # Nobody waits any more, so it has not been handed out.
+            _, _, reply = ask(json.dumps({"QueueUrl": server.queue_url("q")}),
+                              operation="ReceiveMessage")
+            tap.equal([m["Body"] for m in reply["Messages"]], ["x"])
+        finally:
+            SERVER = usual
+
+
+@tap.test
+def many_connections_wait_at_once_and_all_are_let_go_at_the_end():
+    with SqsLocal(["q"]) as server:
+        global SERVER
+        usual, SERVER = SERVER, server
+        try:
+            body = json.dumps({"QueueUrl": server.queue_url("q"), "WaitTimeSeconds": 20})
+            headers = signed(body, operation="ReceiveMessage")
+            connections = []
+            for _ in range(200):
+                connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+                connection.request("POST", "/", body, headers)
+                connections.append(connection)
+            time.sleep(0.5)
+            tap.equal(ask()[0], 200)
+            server.stop()
+            for connection in connections:
+                try:
+                    connection.getresponse()
+                    raise AssertionError("there was a reply")
+                except (http.client.RemoteDisconnected, ConnectionResetError):
+                    connection.close()
+        finally:
+            SERVER = usual
+
+
+if __name__ == "__main__":
+    with SqsLocal(["test.fifo"]) as SERVER:
+        tap.main()
