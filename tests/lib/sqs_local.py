@@ -38,10 +38,10 @@ class SqsLocal:
     latency_ms  delay of each reply
     clock_offset
                 seconds that the server's clock is ahead
-    record      True: to a file of its own, removed at stop(); a path: to that file (kept); False: none
+    record      True: to a file of its own, removed at stop(); a path: to that file, kept; False:
+                none
     options     a list of further command line options
-    stderr
-                of the server, as of subprocess.Popen; by default the test's own
+    stderr      of the server, as of subprocess.Popen; by default the test's own
 
     Attributes: url ("http://127.0.0.1:<port>"), port, process (a subprocess.Popen).
     """

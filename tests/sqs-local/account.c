@@ -20,9 +20,9 @@ void account_init(struct account *account)
 void account_done(struct account *account)
 {
     LIST_FOREACH_SAFE(&account->queues, member)
-        queue_free(CONTAINER_OF(member, struct queue, of_account));
+    queue_free(CONTAINER_OF(member, struct queue, of_account));
     LIST_FOREACH_SAFE(&account->deleted, member)
-        free(CONTAINER_OF(member, struct deleted_name, by_age));
+    free(CONTAINER_OF(member, struct deleted_name, by_age));
     hash_table_done(&account->by_name);
     account_init(account);
 }
@@ -45,7 +45,8 @@ static bool is_deleted_recently(struct account *account, const char *name, uint6
 {
     bool found = false;
 
-    LIST_FOREACH_SAFE(&account->deleted, member) {
+    LIST_FOREACH_SAFE(&account->deleted, member)
+    {
         struct deleted_name *d = CONTAINER_OF(member, struct deleted_name, by_age);
 
         if (d->deleted_usec + ACCOUNT_DELETED_USEC <= now_usec) {

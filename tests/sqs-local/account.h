@@ -28,8 +28,8 @@ enum { ACCOUNT_E_DELETED_RECENTLY = 1 };
 int account_add(struct account *account, const char *name, struct queue_settings *settings,
                 uint64_t now_usec, struct queue **ret);
 
-/* Takes a queue out, and remembers its name for a minute; the caller frees it. 0 or -ENOMEM: then it
- * is still there. */
+/* Takes a queue out, and remembers its name for a minute; the caller frees it. 0 or -ENOMEM: then
+ * it is still there. */
 int account_remove(struct account *account, struct queue *queue, uint64_t now_usec);
 
 /* "name.fifo" or "name" of 1 to 80 in all, of letters, digits, "-" and "_". */

@@ -88,15 +88,17 @@ static int parse(const char *value, struct authorization *ret, struct fault *fau
         else if (strncmp(part, "Signature=", 10) == 0)
             ret->signature = part + 10;
         else
-            return refuse(fault, ERROR_INCOMPLETE_SIGNATURE,
-                          "Invalid key=value pair (missing equal-sign or unknown key) in Authorization "
-                          "header.");
+            return refuse(
+                fault, ERROR_INCOMPLETE_SIGNATURE,
+                "Invalid key=value pair (missing equal-sign or unknown key) in Authorization "
+                "header.");
     }
     if (!ret->credential || !ret->signed_headers || !ret->signature)
         return refuse(fault, ERROR_INCOMPLETE_SIGNATURE,
                       "Authorization header requires '%s' parameter.",
-                      !ret->credential ? "Credential"
-                                       : !ret->signature ? "Signature" : "SignedHeaders");
+                      !ret->credential  ? "Credential"
+                      : !ret->signature ? "Signature"
+                                        : "SignedHeaders");
     rest = ret->credential;
     while ((part = strsep(&rest, "/"))) {
         if (n < ARRAY_SIZE(ret->scope))
@@ -106,7 +108,8 @@ static int parse(const char *value, struct authorization *ret, struct fault *fau
     if (n != ARRAY_SIZE(ret->scope))
         return refuse(fault, ERROR_INCOMPLETE_SIGNATURE,
                       "Credential must have exactly 5 slash-delimited elements, e.g. "
-                      "keyid/date/region/service/term, got %zu.", n);
+                      "keyid/date/region/service/term, got %zu.",
+                      n);
     return 0;
 }
 
@@ -128,9 +131,11 @@ static int check_scope(const struct auth *auth, const struct authorization *a, c
     const char *region = auth->keys->region;
 
     if (strlen(a->scope[1]) != 8 || strncmp(a->scope[1], date, 8) != 0)
-        return refuse(fault, ERROR_INVALID_SIGNATURE,
-                      "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date "
-                      "from HTTP: '%s' != '%.8s', from '%s'.", a->scope[1], date, date);
+        return refuse(
+            fault, ERROR_INVALID_SIGNATURE,
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date "
+            "from HTTP: '%s' != '%.8s', from '%s'.",
+            a->scope[1], date, date);
     if (!is_set(a->scope[2]) || (region && !streq(a->scope[2], region)))
         return refuse(fault, ERROR_INVALID_SIGNATURE,
                       "Credential should be scoped to a valid region, not '%s'.", a->scope[2]);
@@ -138,9 +143,10 @@ static int check_scope(const struct auth *auth, const struct authorization *a, c
         return refuse(fault, ERROR_INVALID_SIGNATURE,
                       "Credential should be scoped to correct service: 'sqs'.");
     if (!streq(a->scope[4], "aws4_request"))
-        return refuse(fault, ERROR_INVALID_SIGNATURE,
-                      "Credential should be scoped with a valid terminator: 'aws4_request', not '%s'.",
-                      a->scope[4]);
+        return refuse(
+            fault, ERROR_INVALID_SIGNATURE,
+            "Credential should be scoped with a valid terminator: 'aws4_request', not '%s'.",
+            a->scope[4]);
     return 0;
 }
 
@@ -158,8 +164,8 @@ static int check_time(const char *date, time_t signed_at, time_t now, struct fau
     if (signed_at > now + AUTH_WINDOW_SEC) {
         aws_time_format(now + AUTH_WINDOW_SEC, limit);
         return refuse(fault, ERROR_INVALID_SIGNATURE,
-                      "Signature not yet current: %s is still later than %s (%s + 15 min.)", date, limit,
-                      now_text);
+                      "Signature not yet current: %s is still later than %s (%s + 15 min.)", date,
+                      limit, now_text);
     }
     return 0;
 }
@@ -189,12 +195,13 @@ static int refuse_signature(const struct sigv4_request *request, const struct si
         r = sigv4_string_to_sign(scope, canonical.data, canonical.size, &to_sign);
     if (r == -ENOMEM)
         return r;
-    return refuse(fault, ERROR_INVALID_SIGNATURE,
-                  "The request signature we calculated does not match the signature you provided. Check "
-                  "your AWS Secret Access Key and signing method. Consult the service documentation for "
-                  "details.\n\nThe Canonical String for this request should have been\n'%s'\n\nThe "
-                  "String-to-Sign should have been\n'%s'\n",
-                  buffer_string(&canonical), buffer_string(&to_sign));
+    return refuse(
+        fault, ERROR_INVALID_SIGNATURE,
+        "The request signature we calculated does not match the signature you provided. Check "
+        "your AWS Secret Access Key and signing method. Consult the service documentation for "
+        "details.\n\nThe Canonical String for this request should have been\n'%s'\n\nThe "
+        "String-to-Sign should have been\n'%s'\n",
+        buffer_string(&canonical), buffer_string(&to_sign));
 }
 
 static int check_signature(struct auth *auth, const struct sigv4_request *request,
@@ -225,11 +232,11 @@ static int check_signature(struct auth *auth, const struct sigv4_request *reques
         return r;
     if (r < 0)
         return refuse_signature(&signed_request, &scope, fault);
-    r = buffer_printf(&given,
-                      ALGORITHM " Credential=%s/%s/%s/%s/%s, SignedHeaders=%s, Signature=%s",
-                      a->scope[0], a->scope[1], a->scope[2], a->scope[3], a->scope[4],
-                      a->signed_headers, a->signature);
-    if (r < 0 || given.size != wanted.size || CRYPTO_memcmp(given.data, wanted.data, given.size) != 0)
+    r = buffer_printf(
+        &given, ALGORITHM " Credential=%s/%s/%s/%s/%s, SignedHeaders=%s, Signature=%s", a->scope[0],
+        a->scope[1], a->scope[2], a->scope[3], a->scope[4], a->signed_headers, a->signature);
+    if (r < 0 || given.size != wanted.size ||
+        CRYPTO_memcmp(given.data, wanted.data, given.size) != 0)
         return refuse_signature(&signed_request, &scope, fault);
     return 0;
 }
@@ -241,7 +248,8 @@ int auth_check(struct auth *auth, const struct sigv4_request *request, time_t no
     const char *value = find_header(request, "authorization");
     const char *date = find_header(request, "x-amz-date");
     const char *token = find_header(request, "x-amz-security-token");
-    const char *const must_be_signed[] = {"host", "x-amz-date", token ? "x-amz-security-token" : NULL};
+    const char *const must_be_signed[] = {"host", "x-amz-date",
+                                          token ? "x-amz-security-token" : NULL};
     time_t signed_at;
     int r;
 
@@ -253,7 +261,8 @@ int auth_check(struct auth *auth, const struct sigv4_request *request, time_t no
     if (!date || aws_time_parse(date, &signed_at) < 0)
         return refuse(fault, ERROR_INCOMPLETE_SIGNATURE,
                       "Date must be in ISO-8601 'basic format'. Got '%s'. See "
-                      "http://en.wikipedia.org/wiki/ISO_8601", date ? date : "");
+                      "http://en.wikipedia.org/wiki/ISO_8601",
+                      date ? date : "");
     for (size_t i = 0; i < ARRAY_SIZE(must_be_signed); i++)
         if (must_be_signed[i] && !is_listed(a.signed_headers, must_be_signed[i]))
             return refuse(fault, ERROR_INVALID_SIGNATURE,

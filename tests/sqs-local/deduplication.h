@@ -1,5 +1,6 @@
-/* What a FIFO queue remembers of the deduplication ids of the last five minutes. An id is remembered
- * from when its message was accepted, whether or not that message has been deleted since. */
+/* What a FIFO queue remembers of the deduplication ids of the last five minutes. An id is
+ * remembered from when its message was accepted, whether or not that message has been deleted
+ * since. */
 #pragma once
 
 #include "hash-table.h"
@@ -29,8 +30,8 @@ struct deduplication_entry {
 void deduplication_init(struct deduplication *d);
 void deduplication_done(struct deduplication *d);
 
-/* The entry for the id, if it came within the last five minutes; else NULL. `group_id` is NULL where
- * the scope is the whole queue. Owned by `d`, until the next call. */
+/* The entry for the id, if it came within the last five minutes; else NULL. `group_id` is NULL
+ * where the scope is the whole queue. Owned by `d`, until the next call. */
 const struct deduplication_entry *deduplication_find(struct deduplication *d, const char *group_id,
                                                      const char *id, uint64_t now_usec);
 

@@ -1,5 +1,6 @@
-/* AWS's errors as they stand on the wire: the "__type" of the JSON body, the query protocol's code in
- * x-amzn-query-error and in a batch's Failed entries, the HTTP status (Amazon SQS API Reference). */
+/* AWS's errors as they stand on the wire: the "__type" of the JSON body, the query protocol's code
+ * in x-amzn-query-error and in a batch's Failed entries, the HTTP status (Amazon SQS API
+ * Reference). */
 #pragma once
 
 #include "buffer.h"

@@ -20,7 +20,8 @@ static inline void json_name(struct buffer *b, const char *name)
     buffer_append(b, "\":", 2);
 }
 
-static inline void json_put_bytes(struct buffer *b, const char *name, const char *value, size_t size)
+static inline void json_put_bytes(struct buffer *b, const char *name, const char *value,
+                                  size_t size)
 {
     json_name(b, name);
     json_append_string(b, value, size);

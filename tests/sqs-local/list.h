@@ -1,5 +1,5 @@
-/* A circular, doubly-linked, intrusive list: the head and each member hold a struct list. A member that
- * is in no list points to itself. Nothing here allocates or fails. */
+/* A circular, doubly-linked, intrusive list: the head and each member hold a struct list. A member
+ * that is in no list points to itself. Nothing here allocates or fails. */
 #pragma once
 
 #include "macro.h"
@@ -9,7 +9,8 @@ struct list {
 };
 
 /* The object that holds `member` at the place that `pointer` points to. */
-#define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+#define CONTAINER_OF(pointer, type, member)                                                        \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* Walks the list from its first member; `member` may be removed (or freed) in the body. */
 #define LIST_FOREACH_SAFE(head, member)                                                            \

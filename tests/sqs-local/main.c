@@ -1,5 +1,5 @@
-/* sqs-local: an SQS-compatible server for the demo and the tests, as strict as SQS itself. This file
- * reads the arguments. */
+/* sqs-local: an SQS-compatible server for the demo and the tests, as strict as SQS itself. This
+ * file reads the arguments. */
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -12,18 +12,20 @@ enum { QUEUES_MAX = 64, ATTRIBUTES_MAX = 32 };
 
 static const char help[] =
     "Usage: sqs-local [OPTION]...\n"
-    "A small SQS-compatible server for tests, on 127.0.0.1 only. Its first line on standard output is\n"
-    "\"listening on http://127.0.0.1:<port>\"; it ends on SIGTERM or SIGINT. Nothing is kept on disk.\n"
+    "A small SQS-compatible server for tests, on 127.0.0.1 only. The first line on standard output\n"
+    "is \"listening on http://127.0.0.1:<port>\"; SIGTERM and SIGINT end it. Nothing is kept on\n"
+    "disk.\n"
     "\n"
     "  --port=N                 port to listen on; 0, the default, for any free one\n"
     "  --queue=NAME[,ATTRIBUTE=VALUE...]\n"
-    "                           make a queue; may be repeated. A name that ends in .fifo makes a FIFO\n"
-    "                           queue\n"
+    "                           make a queue, of type FIFO where the name ends in .fifo; may be\n"
+    "                           repeated\n"
     "  --access-key-id=ID       default AKIAIOSFODNN7EXAMPLE\n"
     "  --secret-access-key=KEY  default wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n"
     "  --session-token=TOKEN    requests must bring this token; by default they must bring none\n"
     "  --region=REGION          requests must be signed for this region; by default any will do\n"
-    "  --clock-offset=S         how far the clock for signatures is ahead, in seconds, may be negative\n"
+    "  --clock-offset=S         how far the clock for signatures is ahead, in seconds; may be\n"
+    "                           negative\n"
     "  --latency-ms=N           send each reply that much later\n"
     "  --record=FILE            append one JSON line for each message sent, received and deleted\n"
     "  --help                   show this\n";
@@ -52,8 +54,15 @@ static int read_number(const char *option, const char *text, long min, long max,
 }
 
 enum option_id {
-    OPTION_PORT = 1, OPTION_QUEUE, OPTION_ACCESS_KEY_ID, OPTION_SECRET_ACCESS_KEY,
-    OPTION_SESSION_TOKEN, OPTION_REGION, OPTION_CLOCK_OFFSET, OPTION_LATENCY, OPTION_RECORD,
+    OPTION_PORT = 1,
+    OPTION_QUEUE,
+    OPTION_ACCESS_KEY_ID,
+    OPTION_SECRET_ACCESS_KEY,
+    OPTION_SESSION_TOKEN,
+    OPTION_REGION,
+    OPTION_CLOCK_OFFSET,
+    OPTION_LATENCY,
+    OPTION_RECORD,
     OPTION_HELP,
 };
 
@@ -168,7 +177,8 @@ static int make_queue(struct server *server, char *text)
 
         rest = cut_at_comma(rest);
         if (!equals || (rest && equals >= rest) || n == ATTRIBUTES_MAX - 1) {
-            fprintf(stderr, "sqs-local: --queue=%s: \"%s\" is not ATTRIBUTE=VALUE\n", name, attribute);
+            fprintf(stderr, "sqs-local: --queue=%s: \"%s\" is not ATTRIBUTE=VALUE\n", name,
+                    attribute);
             return -EINVAL;
         }
         *equals = '\0';
@@ -180,7 +190,9 @@ static int make_queue(struct server *server, char *text)
     r = server_make_queue(server, name, attributes, n, &fault);
     if (r != 0)
         fprintf(stderr, "sqs-local: --queue=%s: %s\n", name,
-                r < 0 ? strerror(-r) : fault.text ? fault.text : "cannot be made");
+                r < 0        ? strerror(-r)
+                : fault.text ? fault.text
+                             : "cannot be made");
     return r == 0 ? 0 : -EINVAL;
 }
 

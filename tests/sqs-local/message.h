@@ -13,9 +13,10 @@ enum message_state {
 
 struct message {
     enum message_state state;
-    struct timer due;        /* DELAYED, IN_FLIGHT: when it becomes READY; in the queue's heap */
-    struct list of_queue;    /* among all messages of the queue, the oldest first */
-    struct list of_group;    /* FIFO: among its group's, in order; standard: in the queue's ready list */
+    struct timer due;     /* DELAYED, IN_FLIGHT: when it becomes READY; in the queue's heap */
+    struct list of_queue; /* among all messages of the queue, the oldest first */
+    struct list
+        of_group; /* FIFO: among its group's, in order; standard: in the queue's ready list */
     struct group *group;     /* FIFO: where of_group is; else NULL */
     struct hash_entry entry; /* by serial */
     uint64_t serial;         /* counts up in each queue */

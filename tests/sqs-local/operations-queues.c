@@ -18,7 +18,8 @@ static void fault_unknown_attribute(struct fault *fault, const char *name)
 
 /* Sets attributes, and checks the redrive policy against the queues that there are. */
 static int apply(const struct service *service, struct queue_settings *settings,
-                 const struct text_attribute *attributes, size_t n, bool is_new, struct fault *fault)
+                 const struct text_attribute *attributes, size_t n, bool is_new,
+                 struct fault *fault)
 {
     const struct queue *dead_letters;
 
@@ -32,12 +33,14 @@ static int apply(const struct service *service, struct queue_settings *settings,
             fault_unknown_attribute(fault, name);
             return OPERATION_E_FAULT;
         case QUEUE_SETTINGS_E_VALUE:
-            fault_set(fault, ERROR_INVALID_ATTRIBUTE_VALUE, "Invalid value for the parameter %s.", name);
+            fault_set(fault, ERROR_INVALID_ATTRIBUTE_VALUE, "Invalid value for the parameter %s.",
+                      name);
             return OPERATION_E_FAULT;
         case QUEUE_SETTINGS_E_FIFO:
             fault_set(fault, ERROR_INVALID_ATTRIBUTE_VALUE,
                       "Invalid value for the parameter %s. Reason: Modifying queue type is not "
-                      "supported.", name);
+                      "supported.",
+                      name);
             return OPERATION_E_FAULT;
         case QUEUE_SETTINGS_E_REDRIVE:
             fault_set(fault, ERROR_INVALID_PARAMETER_VALUE,
@@ -66,10 +69,11 @@ static int check_name(const char *name, bool is_fifo, struct fault *fault)
     if (queue_name_is_valid(name, is_fifo))
         return 0;
     fault_set(fault, ERROR_INVALID_PARAMETER_VALUE, "%s",
-              is_fifo ? "The name of a FIFO queue can only include alphanumeric characters, hyphens, "
-                        "or underscores, must end with .fifo suffix and be 1 to 80 in length."
-                      : "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in "
-                        "length");
+              is_fifo
+                  ? "The name of a FIFO queue can only include alphanumeric characters, hyphens, "
+                    "or underscores, must end with .fifo suffix and be 1 to 80 in length."
+                  : "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in "
+                    "length");
     return OPERATION_E_FAULT;
 }
 
@@ -82,8 +86,8 @@ int service_make_queue(struct service *service, const char *name,
     int r;
 
     for (size_t i = 0; i < n; i++)
-        is_fifo = is_fifo || (streq(attributes[i].name, "FifoQueue") &&
-                              streq(attributes[i].value, "true"));
+        is_fifo = is_fifo ||
+                  (streq(attributes[i].name, "FifoQueue") && streq(attributes[i].value, "true"));
     queue_settings_init(&settings, is_fifo);
     r = check_name(name, is_fifo, fault);
     if (r == 0)
@@ -97,16 +101,18 @@ int service_make_queue(struct service *service, const char *name,
             if (!queue_settings_same(&settings, &(*ret)->settings, attributes[i].name)) {
                 fault_set(fault, ERROR_QUEUE_NAME_EXISTS,
                           "A queue already exists with the same name and a different value for "
-                          "attribute %s", attributes[i].name);
+                          "attribute %s",
+                          attributes[i].name);
                 return OPERATION_E_FAULT;
             }
         return 0;
     }
     r = account_add(&service->account, name, &settings, now_usec, ret);
     if (r == ACCOUNT_E_DELETED_RECENTLY) {
-        fault_set(fault, ERROR_QUEUE_DELETED_RECENTLY,
-                  "You must wait 60 seconds after deleting a queue before you can create another with "
-                  "the same name.");
+        fault_set(
+            fault, ERROR_QUEUE_DELETED_RECENTLY,
+            "You must wait 60 seconds after deleting a queue before you can create another with "
+            "the same name.");
         return OPERATION_E_FAULT;
     }
     return r;
@@ -129,7 +135,7 @@ static int read_attributes(struct call *call, struct text_attribute *ret, size_t
     if (object && json_object_object_length(object) > ATTRIBUTES_MAX)
         return call_fail(call, ERROR_SERIALIZATION, "Attributes: too many");
     if (object) {
-        json_object_object_foreach(object, name, value) {
+        json_object_object_foreach (object, name, value) {
             ret[n].name = name;
             r = parameter_text(call, object, name, &ret[n].value);
             if (r != 0)
@@ -193,7 +199,8 @@ static int list_names(const struct account *account, const char *prefix, const c
 
     if (!names)
         return -ENOMEM;
-    LIST_FOREACH_SAFE(&account->queues, member) {
+    LIST_FOREACH_SAFE(&account->queues, member)
+    {
         const struct queue *queue = CONTAINER_OF(member, struct queue, of_account);
 
         if (strncmp(queue->name, prefix, strlen(prefix)) == 0)
@@ -223,12 +230,13 @@ int operation_list_queues(struct call *call)
     if (r != 0)
         return r;
     if (has_max && (max < 1 || max > LIST_MAX))
-        return call_fail(call, ERROR_INVALID_PARAMETER_VALUE,
-                         "Value %lld for parameter MaxResults is invalid. Reason: MaxResults must be an "
-                         "integer between 1 and 1000.", (long long)max);
+        return call_fail(
+            call, ERROR_INVALID_PARAMETER_VALUE,
+            "Value %lld for parameter MaxResults is invalid. Reason: MaxResults must be an "
+            "integer between 1 and 1000.",
+            (long long)max);
     if (token && (!has_max || base64_decode(&after, token, strlen(token)) < 0))
-        return call_fail(call, ERROR_INVALID_PARAMETER_VALUE,
-                         "Invalid or expired next token.");
+        return call_fail(call, ERROR_INVALID_PARAMETER_VALUE, "Invalid or expired next token.");
     r = list_names(&call->service->account, prefix ? prefix : "", &names, &n);
     if (r < 0)
         return r;
@@ -314,9 +322,16 @@ static bool attribute_is_known(const char *name)
 {
     /* Those that a queue may have without having them now; the others are in its list. */
     static const char *const names[] = {
-        "All", "Policy", "RedrivePolicy", "RedriveAllowPolicy", "KmsMasterKeyId",
-        "KmsDataKeyReusePeriodSeconds", "FifoQueue", "ContentBasedDeduplication",
-        "DeduplicationScope", "FifoThroughputLimit",
+        "All",
+        "Policy",
+        "RedrivePolicy",
+        "RedriveAllowPolicy",
+        "KmsMasterKeyId",
+        "KmsDataKeyReusePeriodSeconds",
+        "FifoQueue",
+        "ContentBasedDeduplication",
+        "DeduplicationScope",
+        "FifoThroughputLimit",
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)

@@ -40,11 +40,19 @@ static bool is_wanted(struct json_object *names, const char *name)
 static int read_names(struct call *call, struct json_object **ret)
 {
     static const char *const known[] = {
-        "All", "SenderId", "SentTimestamp", "ApproximateReceiveCount",
-        "ApproximateFirstReceiveTimestamp", "SequenceNumber", "MessageDeduplicationId",
-        "MessageGroupId", "AWSTraceHeader", "DeadLetterQueueSourceArn",
+        "All",
+        "SenderId",
+        "SentTimestamp",
+        "ApproximateReceiveCount",
+        "ApproximateFirstReceiveTimestamp",
+        "SequenceNumber",
+        "MessageDeduplicationId",
+        "MessageGroupId",
+        "AWSTraceHeader",
+        "DeadLetterQueueSourceArn",
     };
-    int r = parameter_of_type(call, call->input, "MessageSystemAttributeNames", json_type_array, ret);
+    int r =
+        parameter_of_type(call, call->input, "MessageSystemAttributeNames", json_type_array, ret);
 
     if (r == 0 && !*ret)
         r = parameter_of_type(call, call->input, "AttributeNames", json_type_array, ret);
@@ -72,8 +80,8 @@ static int read_range(struct call *call, const char *name, int64_t min, int64_t 
         return r;
     if (present && (value < min || value > max))
         return call_fail(call, ERROR_INVALID_PARAMETER_VALUE,
-                         "Value %lld for parameter %s is invalid. Reason: %s", (long long)value, name,
-                         reason);
+                         "Value %lld for parameter %s is invalid. Reason: %s", (long long)value,
+                         name, reason);
     *ret = present ? (int)value : initial;
     return 0;
 }
@@ -101,21 +109,24 @@ static int read_receive(struct call *call, struct receive_request *ret)
     if (r == 0)
         r = read_names(call, &ret->system_names);
     if (r == 0)
-        r = parameter_of_type(call, call->input, "MessageAttributeNames", json_type_array, &ret->names);
+        r = parameter_of_type(call, call->input, "MessageAttributeNames", json_type_array,
+                              &ret->names);
     if (r == 0)
         r = parameter_text(call, call->input, "ReceiveRequestAttemptId", &ret->receive.attempt_id);
     if (r != 0)
         return r;
     if (ret->receive.attempt_id && !settings->is_fifo)
-        return call_fail(call, ERROR_INVALID_PARAMETER_VALUE,
-                         "Value %s for parameter ReceiveRequestAttemptId is invalid. Reason: The request "
-                         "include parameter that is not valid for this queue type.",
-                         ret->receive.attempt_id);
+        return call_fail(
+            call, ERROR_INVALID_PARAMETER_VALUE,
+            "Value %s for parameter ReceiveRequestAttemptId is invalid. Reason: The request "
+            "include parameter that is not valid for this queue type.",
+            ret->receive.attempt_id);
     if (ret->receive.attempt_id && !id_is_valid(ret->receive.attempt_id))
         return call_fail(call, ERROR_INVALID_PARAMETER_VALUE,
                          "Value %s for parameter ReceiveRequestAttemptId is invalid. Reason: "
                          "ReceiveRequestAttemptId can only include alphanumeric and punctuation "
-                         "characters. 1 to 128 in length.", ret->receive.attempt_id);
+                         "characters. 1 to 128 in length.",
+                         ret->receive.attempt_id);
     ret->receive.max_messages = (unsigned)ret->max_messages;
     return 0;
 }
@@ -234,9 +245,10 @@ int operation_receive_message(struct call *call)
         return call_fail(call, ERROR_OVER_LIMIT,
                          "The maximum number of in flight messages is reached.");
     if (r == QUEUE_E_ATTEMPT_VOID)
-        return call_fail(call, ERROR_INVALID_PARAMETER_VALUE,
-                         "The receiveRequestAttemptId is not valid anymore since the receive call is not "
-                         "retryable.");
+        return call_fail(
+            call, ERROR_INVALID_PARAMETER_VALUE,
+            "The receiveRequestAttemptId is not valid anymore since the receive call is not "
+            "retryable.");
     if (r < 0)
         return r;
     if (n == 0 && call->now_usec < call->wait_until_usec)
@@ -271,9 +283,11 @@ static int handle_fault(struct fault *fault, int condition, const char *handle, 
         return OPERATION_E_FAULT;
     }
     if (condition == QUEUE_E_TOTAL_TOO_LONG) {
-        fault_set(fault, ERROR_INVALID_PARAMETER_VALUE,
-                  "Value %s for parameter ReceiptHandle is invalid. Reason: Total VisibilityTimeout for "
-                  "the message is beyond the limit [43200 seconds].", handle);
+        fault_set(
+            fault, ERROR_INVALID_PARAMETER_VALUE,
+            "Value %s for parameter ReceiptHandle is invalid. Reason: Total VisibilityTimeout for "
+            "the message is beyond the limit [43200 seconds].",
+            handle);
         return OPERATION_E_FAULT;
     }
     reason = condition == QUEUE_E_HANDLE_EXPIRED
@@ -322,14 +336,16 @@ static int change_one(struct call *call, const char *handle, int64_t timeout, bo
                       struct fault *fault)
 {
     if (timeout < 0 || timeout > SQS_VISIBILITY_MAX_SEC) {
-        fault_set(fault, ERROR_INVALID_PARAMETER_VALUE,
-                  "Value %lld for parameter VisibilityTimeout is invalid. Reason: VisibilityTimeout must "
-                  "be an integer between 0 and 43200.", (long long)timeout);
+        fault_set(
+            fault, ERROR_INVALID_PARAMETER_VALUE,
+            "Value %lld for parameter VisibilityTimeout is invalid. Reason: VisibilityTimeout must "
+            "be an integer between 0 and 43200.",
+            (long long)timeout);
         return OPERATION_E_FAULT;
     }
-    return handle_fault(fault,
-                        queue_change_visibility(call->queue, handle, (unsigned)timeout, call->now_usec),
-                        handle, in_batch);
+    return handle_fault(
+        fault, queue_change_visibility(call->queue, handle, (unsigned)timeout, call->now_usec),
+        handle, in_batch);
 }
 
 int operation_change_message_visibility(struct call *call)

@@ -41,7 +41,8 @@ static bool text_is_allowed(const char *text, size_t size)
 
     for (size_t i = 0, n; i < size; i += n) {
         n = utf8_decode(text + i, size - i, &c);
-        if (n == 0 || (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0xFFFE || c == 0xFFFF)
+        if (n == 0 || (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0xFFFE ||
+            c == 0xFFFF)
             return false;
     }
     return true;
@@ -131,7 +132,7 @@ static int read_attributes(struct call *call, struct json_object *object, struct
         return call_fail(call, ERROR_INVALID_PARAMETER_VALUE,
                          "Number of message attributes [%d] exceeds the allowed maximum [%d].",
                          json_object_object_length(attributes), SQS_ATTRIBUTES_MAX);
-    json_object_object_foreach(attributes, name, value) {
+    json_object_object_foreach (attributes, name, value) {
         struct sqs_attribute *a = &ret->attributes[n];
 
         if (!json_object_is_type(value, json_type_object))
@@ -154,11 +155,12 @@ static int read_attributes(struct call *call, struct json_object *object, struct
 static int read_system_attributes(struct call *call, struct json_object *object, struct entry *ret)
 {
     struct json_object *attributes;
-    int r = parameter_of_type(call, object, "MessageSystemAttributes", json_type_object, &attributes);
+    int r =
+        parameter_of_type(call, object, "MessageSystemAttributes", json_type_object, &attributes);
 
     if (r != 0 || !attributes)
         return r;
-    json_object_object_foreach(attributes, name, value) {
+    json_object_object_foreach (attributes, name, value) {
         const char *type = NULL, *text = NULL;
 
         if (!streq(name, "AWSTraceHeader"))
@@ -174,7 +176,8 @@ static int read_system_attributes(struct call *call, struct json_object *object,
         if (!type || !streq(type, "String") || !is_set(text))
             return call_fail(call, ERROR_INVALID_PARAMETER_VALUE,
                              "Message system attribute '%s' must contain a non-empty value of type "
-                             "'String'.", name);
+                             "'String'.",
+                             name);
         ret->trace = (struct sqs_attribute){name, type, text, strlen(text), false};
         ret->parts.trace_header = text;
     }
@@ -183,7 +186,8 @@ static int read_system_attributes(struct call *call, struct json_object *object,
 
 /* Reads an entry of a batch, or a lone message from the request itself. Its faults are the whole
  * request's. */
-static int read_entry(struct call *call, struct json_object *object, bool in_batch, struct entry *ret)
+static int read_entry(struct call *call, struct json_object *object, bool in_batch,
+                      struct entry *ret)
 {
     const struct queue_settings *settings = &call->queue->settings;
     struct json_object *body;
@@ -234,7 +238,8 @@ static int check_id(struct fault *fault, const char *name, const char *id)
         return 0;
     fault_set(fault, ERROR_INVALID_PARAMETER_VALUE,
               "Value %s for parameter %s is invalid. Reason: %s can only include alphanumeric and "
-              "punctuation characters. 1 to 128 in length.", id, name, name);
+              "punctuation characters. 1 to 128 in length.",
+              id, name, name);
     return OPERATION_E_FAULT;
 }
 
@@ -243,27 +248,28 @@ static int check_attribute(struct fault *fault, const struct sqs_attribute *a)
     const char *wrong = NULL;
 
     if (!attribute_name_is_valid(a->name)) {
-        fault_set(fault, ERROR_INVALID_PARAMETER_VALUE, "Message (user) attribute name '%s' is invalid.",
-                  a->name);
+        fault_set(fault, ERROR_INVALID_PARAMETER_VALUE,
+                  "Message (user) attribute name '%s' is invalid.", a->name);
         return OPERATION_E_FAULT;
     }
     if (a->data_type[0] == '\0')
         wrong = "must contain a non-empty message attribute type.";
     else if (strlen(a->data_type) > 256 ||
              !(type_is(a->data_type, "String") || type_is(a->data_type, "Number") || a->is_binary))
-        wrong = "has an invalid message attribute type, the set of supported type prefixes is Binary, "
-                "Number, and String.";
+        wrong =
+            "has an invalid message attribute type, the set of supported type prefixes is Binary, "
+            "Number, and String.";
     else if (!a->is_binary && !text_is_allowed(a->value, a->value_bytes))
         wrong = "contains characters that are not allowed.";
     if (wrong) {
-        fault_set(fault, ERROR_INVALID_PARAMETER_VALUE, "The message (user) attribute '%s' %s", a->name,
-                  wrong);
+        fault_set(fault, ERROR_INVALID_PARAMETER_VALUE, "The message (user) attribute '%s' %s",
+                  a->name, wrong);
         return OPERATION_E_FAULT;
     }
     if (a->value_bytes == 0) {
         fault_set(fault, ERROR_INVALID_PARAMETER_VALUE,
-                  "Message (user) attribute '%s' must contain a non-empty value of type '%s'.", a->name,
-                  a->data_type);
+                  "Message (user) attribute '%s' must contain a non-empty value of type '%s'.",
+                  a->name, a->data_type);
         return OPERATION_E_FAULT;
     }
     if (type_is(a->data_type, "Number") && !number_is_valid(a->value)) {
@@ -291,21 +297,25 @@ static int check_entry(const struct queue *queue, const struct entry *entry, str
                   "Value %s for parameter MessageDeduplicationId " WRONG_TYPE_OF_QUEUE,
                   parts->deduplication_id);
     else if (entry->delay_sec < 0 || entry->delay_sec > SQS_DELAY_MAX_SEC)
-        fault_set(fault, ERROR_INVALID_PARAMETER_VALUE,
-                  "Value %lld for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 "
-                  "and <= 900.", (long long)entry->delay_sec);
+        fault_set(
+            fault, ERROR_INVALID_PARAMETER_VALUE,
+            "Value %lld for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 "
+            "and <= 900.",
+            (long long)entry->delay_sec);
     else if (queue->settings.is_fifo && entry->delay_sec > 0)
         fault_set(fault, ERROR_INVALID_PARAMETER_VALUE,
                   "Value %lld for parameter DelaySeconds " WRONG_TYPE_OF_QUEUE,
                   (long long)entry->delay_sec);
     else if (entry->bytes > queue->settings.maximum_message_bytes)
-        fault_set(fault, ERROR_INVALID_PARAMETER_VALUE,
-                  "One or more parameters are invalid. Reason: Message must be shorter than %u bytes.",
-                  queue->settings.maximum_message_bytes);
+        fault_set(
+            fault, ERROR_INVALID_PARAMETER_VALUE,
+            "One or more parameters are invalid. Reason: Message must be shorter than %u bytes.",
+            queue->settings.maximum_message_bytes);
     else if (!text_is_allowed(parts->body, parts->body_bytes))
-        fault_set(fault, ERROR_INVALID_MESSAGE_CONTENTS,
-                  "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to "
-                  "#xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF");
+        fault_set(
+            fault, ERROR_INVALID_MESSAGE_CONTENTS,
+            "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to "
+            "#xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF");
     else
         return 0;
     return OPERATION_E_FAULT;
@@ -319,7 +329,8 @@ static int accept_entry(struct call *call, struct entry *entry)
                        call->now_usec, &entry->sent);
 
     if (r == 0)
-        record_sent(call->service->record, call->queue, &entry->parts, &entry->sent, call->now_usec);
+        record_sent(call->service->record, call->queue, &entry->parts, &entry->sent,
+                    call->now_usec);
     return r;
 }
 

@@ -30,8 +30,8 @@ const struct operation *operation_find(const char *name)
     return NULL;
 }
 
-/* A queue URL names a queue by its last segment; the host is not looked at, since tests use several,
- * and neither is the account. */
+/* A queue URL names a queue by its last segment; the host is not looked at, since tests use
+ * several, and neither is the account. */
 static int find_queue(struct call *call)
 {
     const char *url, *path, *name;
@@ -42,8 +42,8 @@ static int find_queue(struct call *call)
     path = strstr(url, "://");
     path = path ? strchr(path + 3, '/') : NULL;
     if (!path || (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0))
-        return call_fail(call, ERROR_INVALID_ADDRESS, "The address %s is not valid for this endpoint.",
-                         url);
+        return call_fail(call, ERROR_INVALID_ADDRESS,
+                         "The address %s is not valid for this endpoint.", url);
     name = strrchr(path, '/') + 1;
     call->queue = account_find(&call->service->account, name);
     if (!call->queue)
@@ -89,9 +89,11 @@ int parameter_text(struct call *call, struct json_object *object, const char *na
 
     if (r != 0)
         return r;
-    if (member && strlen(json_object_get_string(member)) != (size_t)json_object_get_string_len(member))
+    if (member &&
+        strlen(json_object_get_string(member)) != (size_t)json_object_get_string_len(member))
         return call_fail(call, ERROR_INVALID_PARAMETER_VALUE,
-                         "Value for parameter %s is invalid. Reason: it holds a NUL character.", name);
+                         "Value for parameter %s is invalid. Reason: it holds a NUL character.",
+                         name);
     *ret = member ? json_object_get_string(member) : NULL;
     return 0;
 }
@@ -131,8 +133,8 @@ static bool batch_id_is_valid(const char *id)
     if (n < 1 || n > 80)
         return false;
     for (; *id; id++)
-        if (!((*id >= 'A' && *id <= 'Z') || (*id >= 'a' && *id <= 'z') || (*id >= '0' && *id <= '9') ||
-              *id == '-' || *id == '_'))
+        if (!((*id >= 'A' && *id <= 'Z') || (*id >= 'a' && *id <= 'z') ||
+              (*id >= '0' && *id <= '9') || *id == '-' || *id == '_'))
             return false;
     return true;
 }
@@ -163,11 +165,13 @@ int batch_read(struct call *call, const char *entry_type, struct batch *ret)
             return r;
         if (!ret->ids[i])
             return call_fail(call, ERROR_MISSING_PARAMETER,
-                             "The request must contain the parameter %s.%zu.Id.", entry_type, i + 1);
+                             "The request must contain the parameter %s.%zu.Id.", entry_type,
+                             i + 1);
         if (!batch_id_is_valid(ret->ids[i]))
-            return call_fail(call, ERROR_INVALID_BATCH_ENTRY_ID,
-                             "A batch entry id can only contain alphanumeric characters, hyphens and "
-                             "underscores. It can be at most 80 letters long.");
+            return call_fail(
+                call, ERROR_INVALID_BATCH_ENTRY_ID,
+                "A batch entry id can only contain alphanumeric characters, hyphens and "
+                "underscores. It can be at most 80 letters long.");
         for (size_t k = 0; k < i; k++)
             if (streq(ret->ids[k], ret->ids[i]))
                 return call_fail(call, ERROR_BATCH_ENTRY_IDS_NOT_DISTINCT, "Id %s repeated.",

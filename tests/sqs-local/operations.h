@@ -20,7 +20,7 @@ struct service {
 
 enum {
     OPERATION_E_FAULT = 1, /* call->fault says what is wrong */
-    OPERATION_E_WAIT = 2,  /* no message yet: run again, before call->wait_until_usec if there are */
+    OPERATION_E_WAIT = 2, /* no message yet: run again, before call->wait_until_usec if there are */
     REQUEST_MAX_BYTES = 6 * SQS_BATCH_MAX_BYTES + 1024 * 1024, /* a batch, all of it escaped */
     REPLY_MAX_BYTES = 10 * 6 * SQS_MESSAGE_MAX_BYTES + 1024 * 1024,
 };
@@ -30,9 +30,9 @@ struct call {
     struct service *service;
     struct json_object *input; /* an object */
     uint64_t now_usec;
-    uint64_t wait_until_usec;  /* of a long poll, set by its first run; 0: not set */
-    struct queue *queue;       /* that QueueUrl names; only during a run */
-    struct buffer output;      /* the reply's JSON; empty for operations without one */
+    uint64_t wait_until_usec; /* of a long poll, set by its first run; 0: not set */
+    struct queue *queue;      /* that QueueUrl names; only during a run */
+    struct buffer output;     /* the reply's JSON; empty for operations without one */
     struct fault fault;
 };
 
@@ -109,6 +109,6 @@ int batch_read(struct call *call, const char *entry_type, struct batch *ret);
 void batch_reply(struct call *call, const struct batch *batch, const struct fault *faults,
                  void (*succeed)(struct call *call, size_t i, void *data), void *data);
 
-/* Whether an id of a group, a deduplication or a receive attempt is one: 1 to 128 of ASCII's letters,
- * digits and punctuation. */
+/* Whether an id of a group, a deduplication or a receive attempt is one: 1 to 128 of ASCII's
+ * letters, digits and punctuation. */
 bool id_is_valid(const char *id);

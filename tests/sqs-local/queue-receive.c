@@ -1,8 +1,9 @@
 /* See queue.h and queue.c: handing messages out and taking them back.
  *
  * A receipt handle names a message and one receive of it, its generation. Only the newest
- * generation's handle acts on a message. On a standard queue that handle may still delete the message
- * after its visibility has ended; on a FIFO queue it may not, since the group has moved on. */
+ * generation's handle acts on a message. On a standard queue that handle may still delete the
+ * message after its visibility has ended; on a FIFO queue it may not, since the group has moved on.
+ */
 #include "queue-internal.h"
 
 #include <errno.h>
@@ -70,7 +71,8 @@ static void deliver(const struct queue *queue, const struct message *message,
     receipt_handle_format(&receipt, ret->handle);
 }
 
-/* The next message to hand out: the one after `previous` in its group, or the first that is ready. */
+/* The next message to hand out: the one after `previous` in its group, or the first that is ready.
+ */
 static struct message *next_ready(struct queue *queue, struct message *previous)
 {
     struct list *first = queue->ready.next;
@@ -89,8 +91,9 @@ static struct message *next_ready(struct queue *queue, struct message *previous)
     return CONTAINER_OF(first, struct message, of_group);
 }
 
-/* Asking again with a receive attempt's id: the same messages, hidden anew from now on. *ret_n stays
- * 0 where that is not possible because they have come back since: then this is a new receive. */
+/* Asking again with a receive attempt's id: the same messages, hidden anew from now on. *ret_n
+ * stays 0 where that is not possible because they have come back since: then this is a new receive.
+ */
 static int repeat_attempt(struct queue *queue, struct receive_attempt *attempt,
                           uint64_t visibility_usec, uint64_t now_usec, struct queue_delivery *ret,
                           size_t *ret_n)
@@ -151,9 +154,9 @@ int queue_receive(struct queue *queue, struct queue *dead_letters,
                   const struct queue_receive *receive, uint64_t now_usec,
                   struct queue_delivery ret[RECEIVE_MAX_MESSAGES], size_t *ret_n)
 {
-    uint64_t visibility_usec = USEC_PER_SEC * (receive->visibility_sec >= 0
-                                                   ? (unsigned)receive->visibility_sec
-                                                   : queue->settings.visibility_sec);
+    uint64_t visibility_usec =
+        USEC_PER_SEC * (receive->visibility_sec >= 0 ? (unsigned)receive->visibility_sec
+                                                     : queue->settings.visibility_sec);
     struct receive_attempt *attempt;
     size_t n = 0;
     int r;
@@ -184,8 +187,8 @@ int queue_receive(struct queue *queue, struct queue *dead_letters,
     return 0;
 }
 
-/* What a handle stands for: QUEUE_E_HANDLE_INVALID, or 0 with *ret_message NULL where the message is
- * gone. */
+/* What a handle stands for: QUEUE_E_HANDLE_INVALID, or 0 with *ret_message NULL where the message
+ * is gone. */
 static int resolve(struct queue *queue, const char *handle, struct message **ret_message,
                    struct receipt *ret_receipt)
 {
@@ -254,6 +257,6 @@ int queue_change_visibility(struct queue *queue, const char *handle, unsigned vi
         return QUEUE_E_TOTAL_TOO_LONG;
     if (message->attempt_id)
         receive_attempts_void(&queue->attempts, message->attempt_id, message->serial);
-    return queue_set_state(queue, message,
-                           visibility_sec == 0 ? MESSAGE_READY : MESSAGE_IN_FLIGHT, due_usec);
+    return queue_set_state(queue, message, visibility_sec == 0 ? MESSAGE_READY : MESSAGE_IN_FLIGHT,
+                           due_usec);
 }

@@ -13,7 +13,7 @@ static const struct attribute {
     enum kind kind;
     bool fifo_only;
     size_t offset;
-    unsigned min, max, initial;   /* NUMBER; initial of BOOLEAN too */
+    unsigned min, max, initial;     /* NUMBER; initial of BOOLEAN too */
     const char *no_text, *yes_text; /* SCOPE */
 } attributes[] = {
 #define AT(member) offsetof(struct queue_settings, member)
@@ -165,7 +165,8 @@ static int set_redrive(struct queue_settings *s, const char *value, const char *
             return QUEUE_SETTINGS_E_REDRIVE;
         }
         target = json_object_is_type(arn, json_type_string)
-                     ? name_of_arn(json_object_get_string(arn)) : NULL;
+                     ? name_of_arn(json_object_get_string(arn))
+                     : NULL;
         if (!target) {
             *ret_reason = "Invalid value for deadLetterTargetArn.";
             return QUEUE_SETTINGS_E_REDRIVE;
@@ -225,7 +226,8 @@ int queue_settings_set(struct queue_settings *s, const char *name, const char *v
 }
 
 /* The attribute's value as text, in `number` where that is needed; NULL where it has none. */
-static const char *format(const struct queue_settings *s, const struct attribute *a, char number[16])
+static const char *format(const struct queue_settings *s, const struct attribute *a,
+                          char number[16])
 {
     if (a->fifo_only && !s->is_fifo)
         return NULL;

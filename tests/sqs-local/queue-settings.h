@@ -34,10 +34,10 @@ static inline void queue_settings_done_cleanup(struct queue_settings *s)
 }
 
 enum {
-    QUEUE_SETTINGS_E_NAME = 1,     /* no such attribute, or not to be set, or not on such a queue */
-    QUEUE_SETTINGS_E_VALUE = 2,    /* out of range or of another type */
-    QUEUE_SETTINGS_E_REDRIVE = 3,  /* a RedrivePolicy that is none */
-    QUEUE_SETTINGS_E_FIFO = 4,     /* FifoQueue cannot be changed */
+    QUEUE_SETTINGS_E_NAME = 1,    /* no such attribute, or not to be set, or not on such a queue */
+    QUEUE_SETTINGS_E_VALUE = 2,   /* out of range or of another type */
+    QUEUE_SETTINGS_E_REDRIVE = 3, /* a RedrivePolicy that is none */
+    QUEUE_SETTINGS_E_FIFO = 4,    /* FifoQueue cannot be changed */
 };
 
 /* Sets one attribute by AWS's name for it. FifoQueue must be what the settings were made for.

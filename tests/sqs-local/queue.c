@@ -46,7 +46,8 @@ int queue_new(const char *name, uint64_t id, struct queue_settings *settings, ui
 
 static void drop_all(struct queue *queue)
 {
-    LIST_FOREACH_SAFE(&queue->messages, member) {
+    LIST_FOREACH_SAFE(&queue->messages, member)
+    {
         struct message *message = CONTAINER_OF(member, struct message, of_queue);
 
         queue_take(queue, message);
@@ -228,7 +229,8 @@ void queue_advance(struct queue *queue, uint64_t now_usec)
 
     while ((due = timer_heap_due(&queue->due, now_usec)))
         queue_set_state(queue, CONTAINER_OF(due, struct message, due), MESSAGE_READY, 0);
-    LIST_FOREACH_SAFE(&queue->messages, member) {
+    LIST_FOREACH_SAFE(&queue->messages, member)
+    {
         struct message *message = CONTAINER_OF(member, struct message, of_queue);
 
         if (message->sent_usec + retention_usec > now_usec)
@@ -271,7 +273,8 @@ int queue_send(struct queue *queue, const struct message_parts *given, int delay
             parts.deduplication_id = content;
         }
         scope = queue->settings.deduplication_per_group ? parts.group_id : NULL;
-        earlier = deduplication_find(&queue->deduplication, scope, parts.deduplication_id, now_usec);
+        earlier =
+            deduplication_find(&queue->deduplication, scope, parts.deduplication_id, now_usec);
         if (earlier) {
             *ret = (struct queue_sent){.is_duplicate = true};
             memcpy(ret->message_id, earlier->message_id, MESSAGE_ID_SIZE);

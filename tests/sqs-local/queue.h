@@ -37,11 +37,11 @@ struct queue {
     struct list waiters; /* those who wait for messages */
 
     /* The rest is the queue's own. */
-    struct list messages;       /* all, the oldest first */
-    struct hash_table serials;  /* all, by serial */
-    struct timer_heap due;      /* those DELAYED and IN_FLIGHT */
-    struct list ready;          /* standard: messages READY; FIFO: groups whose head is READY */
-    struct hash_table groups;   /* FIFO: groups that have messages, by id */
+    struct list messages;      /* all, the oldest first */
+    struct hash_table serials; /* all, by serial */
+    struct timer_heap due;     /* those DELAYED and IN_FLIGHT */
+    struct list ready;         /* standard: messages READY; FIFO: groups whose head is READY */
+    struct hash_table groups;  /* FIFO: groups that have messages, by id */
     struct deduplication deduplication;
     struct receive_attempts attempts;
     uint64_t last_serial, sequence;
@@ -76,8 +76,8 @@ struct queue_delivery {
     char handle[RECEIPT_HANDLE_SIZE];
 };
 
-/* Hands out what may be received now, maybe nothing, in *ret_n of ret[]. Messages received too often
- * go to `dead_letters` instead, where that is not NULL. 0, -ENOMEM, QUEUE_E_OVER_LIMIT,
+/* Hands out what may be received now, maybe nothing, in *ret_n of ret[]. Messages received too
+ * often go to `dead_letters` instead, where that is not NULL. 0, -ENOMEM, QUEUE_E_OVER_LIMIT,
  * QUEUE_E_ATTEMPT_VOID. */
 int queue_receive(struct queue *queue, struct queue *dead_letters,
                   const struct queue_receive *receive, uint64_t now_usec,

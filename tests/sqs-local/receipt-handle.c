@@ -57,7 +57,8 @@ int receipt_handle_parse(const char *text, struct receipt *ret)
 
     if (strlen(text) != RECEIPT_HANDLE_SIZE - 1 || strncmp(text, PREFIX, strlen(PREFIX)) != 0)
         return -EINVAL;
-    if (EVP_DecodeBlock(raw, (const unsigned char *)text + strlen(PREFIX), ENCODED_BYTES) != RAW_BYTES)
+    if (EVP_DecodeBlock(raw, (const unsigned char *)text + strlen(PREFIX), ENCODED_BYTES) !=
+        RAW_BYTES)
         return -EINVAL;
     for (size_t i = 0; i < NUMBERS_BYTES; i++)
         raw[i] ^= raw[NUMBERS_BYTES + i];

@@ -1,5 +1,5 @@
-/* See receive-attempt.h. An attempt names its messages by number, and a message names its attempt by
- * the id: neither points to the other, so either may go first. */
+/* See receive-attempt.h. An attempt names its messages by number, and a message names its attempt
+ * by the id: neither points to the other, so either may go first. */
 #include "receive-attempt.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@ void receive_attempts_init(struct receive_attempts *attempts)
 void receive_attempts_done(struct receive_attempts *attempts)
 {
     LIST_FOREACH_SAFE(&attempts->by_age, member)
-        receive_attempts_remove(attempts, CONTAINER_OF(member, struct receive_attempt, by_age));
+    receive_attempts_remove(attempts, CONTAINER_OF(member, struct receive_attempt, by_age));
     hash_table_done(&attempts->ids);
 }
 
@@ -28,7 +28,8 @@ static struct receive_attempt *find(struct receive_attempts *attempts, const cha
 struct receive_attempt *receive_attempts_find(struct receive_attempts *attempts, const char *id,
                                               uint64_t now_usec)
 {
-    LIST_FOREACH_SAFE(&attempts->by_age, member) {
+    LIST_FOREACH_SAFE(&attempts->by_age, member)
+    {
         struct receive_attempt *a = CONTAINER_OF(member, struct receive_attempt, by_age);
 
         if (now_usec < a->made_usec + RECEIVE_ATTEMPT_USEC)

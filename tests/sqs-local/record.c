@@ -1,5 +1,5 @@
-/* See record.h. Lines gather in a buffer and leave in one write(2), so that a reader never sees half
- * of a request's, and a process killed afterwards has lost none. */
+/* See record.h. Lines gather in a buffer and leave in one write(2), so that a reader never sees
+ * half of a request's, and a process killed afterwards has lost none. */
 #include "record.h"
 
 #include <errno.h>
@@ -69,8 +69,9 @@ static void end(struct buffer *b, uint64_t now_usec)
                   (unsigned long long)(now_usec % USEC_PER_SEC));
 }
 
-void record_sent(struct record *record, const struct queue *queue, const struct message_parts *parts,
-                 const struct queue_sent *sent, uint64_t now_usec)
+void record_sent(struct record *record, const struct queue *queue,
+                 const struct message_parts *parts, const struct queue_sent *sent,
+                 uint64_t now_usec)
 {
     struct buffer *b = record ? &record->lines : NULL;
 

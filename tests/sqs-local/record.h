@@ -1,5 +1,5 @@
-/* --record: what the server did to messages, one JSON object a line, for tests to check. The lines of
- * a request are in the file before its reply leaves.
+/* --record: what the server did to messages, one JSON object a line, for tests to check. The lines
+ * of a request are in the file before its reply leaves.
  *
  *   {"event":"sent","queue":...,"message_id":...,"group":...,"deduplication_id":...,
  *    "sequence_number":...,"body":...,"duplicate":false,"time":...}
@@ -7,7 +7,8 @@
  *   {"event":"deleted",...,"receipt_handle":...,"receive_count":...,"time":...}
  *
  * "received" and "deleted" have "queue", "message_id", "group", "deduplication_id" and
- * "sequence_number" too. What a message does not have is null. "time" is in seconds since the epoch. */
+ * "sequence_number" too. What a message does not have is null. "time" is in seconds since the
+ * epoch. */
 #pragma once
 
 #include "queue.h"
@@ -20,8 +21,9 @@ struct record *record_free(struct record *record);
 DEFINE_CLEANUP(struct record *, record_free)
 
 /* All take NULL for a record: then nothing is done. */
-void record_sent(struct record *record, const struct queue *queue, const struct message_parts *parts,
-                 const struct queue_sent *sent, uint64_t now_usec);
+void record_sent(struct record *record, const struct queue *queue,
+                 const struct message_parts *parts, const struct queue_sent *sent,
+                 uint64_t now_usec);
 void record_received(struct record *record, const struct queue *queue,
                      const struct queue_delivery *delivery, uint64_t now_usec);
 void record_deleted(struct record *record, const struct queue *queue, const struct message *message,

@@ -68,8 +68,8 @@ static int read_json(struct request *request, struct json_tokener *tokener)
 
     json_tokener_reset(tokener);
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    call->input = json_tokener_parse_ex(tokener, buffer_string(&request->body),
-                                        (int)request->body.size);
+    call->input =
+        json_tokener_parse_ex(tokener, buffer_string(&request->body), (int)request->body.size);
     if (json_tokener_get_error(tokener) != json_tokener_success ||
         !json_object_is_type(call->input, json_type_object))
         return call_fail(call, ERROR_SERIALIZATION, "The request's body is not a JSON object");
@@ -85,8 +85,8 @@ int request_check_form(struct request *request, const char *method, struct json_
         return call_fail(call, ERROR_REQUEST_TOO_LARGE, "Request size exceeded %d bytes",
                          REQUEST_MAX_BYTES);
     if (!path_is_valid(request->uri))
-        return call_fail(call, ERROR_INVALID_ADDRESS, "The address %s is not valid for this endpoint.",
-                         request->uri);
+        return call_fail(call, ERROR_INVALID_ADDRESS,
+                         "The address %s is not valid for this endpoint.", request->uri);
     if (!streq(method, "POST") || strcasecmp(header(request, "content-type"), CONTENT_TYPE) != 0 ||
         strncmp(target, TARGET_PREFIX, strlen(TARGET_PREFIX)) != 0)
         return call_fail(call, ERROR_UNKNOWN_OPERATION,

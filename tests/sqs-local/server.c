@@ -1,6 +1,6 @@
-/* See server.h. libmicrohttpd has an epoll descriptor of its own, which stands in ours beside signals,
- * a timer, and the sockets of suspended connections: libmicrohttpd does not look at those, so that
- * we must see for ourselves when their client goes away.
+/* See server.h. libmicrohttpd has an epoll descriptor of its own, which stands in ours beside
+ * signals, a timer, and the sockets of suspended connections: libmicrohttpd does not look at those,
+ * so that we must see for ourselves when their client goes away.
  *
  * A request has its effect when it is handled; only its reply may leave later. Whatever may have
  * made messages available (a request, time) is followed by a look at those who wait. */
@@ -38,11 +38,11 @@ struct server {
     int epoll_fd, signal_fd, timer_fd;
     struct list requests;
     struct timer_heap timers;
-    uint64_t armed_usec;   /* what timer_fd is set to; USEC_INFINITY: nothing */
-    uint64_t epoch_usec;   /* the wall clock when the monotonic one was 0 */
-    time_t date_time;      /* what `date` was made for */
+    uint64_t armed_usec; /* what timer_fd is set to; USEC_INFINITY: nothing */
+    uint64_t epoch_usec; /* the wall clock when the monotonic one was 0 */
+    time_t date_time;    /* what `date` was made for */
     char date[64];
-    bool has_resumed;      /* a connection was resumed that MHD_run has not seen yet */
+    bool has_resumed; /* a connection was resumed that MHD_run has not seen yet */
     bool is_stopping;
 };
 
@@ -85,7 +85,8 @@ static const char *date_header(struct server *server)
 
 static int connection_fd(const struct request *request)
 {
-    return MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    return MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD)
+        ->connect_fd;
 }
 
 static void suspend(struct server *server, struct request *request, enum request_state state,
@@ -130,8 +131,8 @@ static int handle(struct server *server, struct request *request, const char *me
     return operation_run(request->operation, &request->call);
 }
 
-/* A reply is about to be made and to leave. Here is the place for whatever is to happen to it. Returns
- * when it may leave: 0 for at once. */
+/* A reply is about to be made and to leave. Here is the place for whatever is to happen to it.
+ * Returns when it may leave: 0 for at once. */
 static uint64_t prepare_reply(struct server *server, struct request *request, int result)
 {
     int r = record_flush(server->service.record);
@@ -170,7 +171,8 @@ static bool serve_queue(struct server *server, struct queue *queue)
 {
     bool was_receivable = false, any = false;
 
-    LIST_FOREACH_SAFE(&queue->waiters, member) {
+    LIST_FOREACH_SAFE(&queue->waiters, member)
+    {
         if (!queue_is_receivable(queue, now_usec(server)))
             break;
         was_receivable = true;
@@ -187,14 +189,15 @@ static void serve_waiters(struct server *server)
     while (again) {
         again = false;
         LIST_FOREACH_SAFE(&server->service.account.queues, member)
-            again = serve_queue(server, CONTAINER_OF(member, struct queue, of_account)) || again;
+        again = serve_queue(server, CONTAINER_OF(member, struct queue, of_account)) || again;
     }
 }
 
 /* A deleted queue's waiters find out that it is no more. */
 static void queue_deleted(struct queue *queue)
 {
-    LIST_FOREACH_SAFE(&queue->waiters, member) {
+    LIST_FOREACH_SAFE(&queue->waiters, member)
+    {
         struct request *request = CONTAINER_OF(member, struct request, of_queue);
         struct server *server = CONTAINER_OF(request->call.service, struct server, service);
 
@@ -293,7 +296,8 @@ static void arm_timer(struct server *server)
     uint64_t next = timer_heap_next_usec(&server->timers);
     struct itimerspec spec = {};
 
-    LIST_FOREACH_SAFE(&server->service.account.queues, member) {
+    LIST_FOREACH_SAFE(&server->service.account.queues, member)
+    {
         struct queue *queue = CONTAINER_OF(member, struct queue, of_account);
 
         if (!list_is_empty(&queue->waiters))
@@ -437,9 +441,9 @@ static int start_daemon(struct server *server)
         return -ENOMEM;
     }
     server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_SUPPRESS_DATE_NO_CLOCK, 0, NULL,
-        NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK,
-        on_uri, server, MHD_OPTION_NOTIFY_COMPLETED, on_end, server, MHD_OPTION_UNESCAPE_CALLBACK,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_SUPPRESS_DATE_NO_CLOCK, 0, NULL, NULL,
+        on_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri,
+        server, MHD_OPTION_NOTIFY_COMPLETED, on_end, server, MHD_OPTION_UNESCAPE_CALLBACK,
         keep_escapes, server, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_END);
     if (!server->daemon) {
@@ -486,7 +490,8 @@ struct server *server_free(struct server *server)
     if (!server)
         return NULL;
     if (server->daemon) {
-        LIST_FOREACH_SAFE(&server->requests, member) {
+        LIST_FOREACH_SAFE(&server->requests, member)
+        {
             struct request *request = CONTAINER_OF(member, struct request, of_server);
 
             if (request->state == REQUEST_WAITING || request->state == REQUEST_DELAYED)
@@ -521,5 +526,6 @@ int server_make_queue(struct server *server, const char *name,
 {
     struct queue *queue;
 
-    return service_make_queue(&server->service, name, attributes, n, now_usec(server), &queue, fault);
+    return service_make_queue(&server->service, name, attributes, n, now_usec(server), &queue,
+                              fault);
 }

@@ -9,15 +9,15 @@
 struct server_options {
     uint16_t port; /* on 127.0.0.1; 0: any free one */
     struct auth_keys keys;
-    uint64_t latency_usec;      /* of each reply */
-    int64_t clock_offset_sec;   /* for signatures and the Date header */
-    const char *record_path;    /* NULL: no record */
+    uint64_t latency_usec;    /* of each reply */
+    int64_t clock_offset_sec; /* for signatures and the Date header */
+    const char *record_path;  /* NULL: no record */
 };
 
 struct server;
 
-/* Listens; nothing is answered before server_run. `options`, and what it points to, must outlive the
- * server. 0 or a negative errno. */
+/* Listens; nothing is answered before server_run. `options`, and what it points to, must outlive
+ * the server. 0 or a negative errno. */
 int server_new(const struct server_options *options, struct server **ret);
 struct server *server_free(struct server *server);
 DEFINE_CLEANUP(struct server *, server_free)

@@ -201,8 +201,8 @@ static void a_deduplication_id_counts_for_five_minutes_even_after_deletion(void 
 
 static void deduplication_by_group_lets_other_groups_use_the_id(void **state)
 {
-    CLEANUP(queue_free) struct queue *q =
-        make_queue((const char *[]){"DeduplicationScope", "messageGroup", NULL});
+    CLEANUP(queue_free)
+    struct queue *q = make_queue((const char *[]){"DeduplicationScope", "messageGroup", NULL});
 
     assert_false(send_message(q, "g", "id", "a").is_duplicate);
     assert_false(send_message(q, "h", "id", "b").is_duplicate);
@@ -211,8 +211,8 @@ static void deduplication_by_group_lets_other_groups_use_the_id(void **state)
 
 static void content_is_the_id_where_the_queue_says_so(void **state)
 {
-    CLEANUP(queue_free) struct queue *q =
-        make_queue((const char *[]){"ContentBasedDeduplication", "true", NULL});
+    CLEANUP(queue_free)
+    struct queue *q = make_queue((const char *[]){"ContentBasedDeduplication", "true", NULL});
 
     assert_false(send_message(q, "g", NULL, "hello world").is_duplicate);
     assert_true(send_message(q, "h", NULL, "hello world").is_duplicate);
@@ -235,8 +235,7 @@ static void sequence_numbers_have_twenty_digits_and_rise(void **state)
 
 static void a_delayed_queue_holds_messages_back(void **state)
 {
-    CLEANUP(queue_free) struct queue *q =
-        make_queue((const char *[]){"DelaySeconds", "5", NULL});
+    CLEANUP(queue_free) struct queue *q = make_queue((const char *[]){"DelaySeconds", "5", NULL});
     struct queue_counts counts;
 
     send_all(q, "g", "a");
@@ -432,10 +431,12 @@ static void an_attempt_whose_messages_came_back_is_a_new_receive(void **state)
 static void too_many_receives_move_a_message_to_the_dead_letter_queue(void **state)
 {
     CLEANUP(queue_free) struct queue *dead = make_queue(NULL);
-    CLEANUP(queue_free) struct queue *q = make_queue((const char *[]){
+    CLEANUP(queue_free)
+    struct queue *q = make_queue((const char *[]){
         "RedrivePolicy",
         "{\"deadLetterTargetArn\":\"arn:aws:sqs:eu-west-1:000000000000:dead.fifo\","
-        "\"maxReceiveCount\":\"2\"}", NULL});
+        "\"maxReceiveCount\":\"2\"}",
+        NULL});
     struct queue_receive one = {.max_messages = 1, .visibility_sec = -1};
     char id[MESSAGE_ID_SIZE];
     size_t n;
@@ -463,8 +464,8 @@ static void too_many_receives_move_a_message_to_the_dead_letter_queue(void **sta
 
 static void messages_end_with_the_retention(void **state)
 {
-    CLEANUP(queue_free) struct queue *q =
-        make_queue((const char *[]){"MessageRetentionPeriod", "60", NULL});
+    CLEANUP(queue_free)
+    struct queue *q = make_queue((const char *[]){"MessageRetentionPeriod", "60", NULL});
     struct queue_counts counts;
     char handle[RECEIPT_HANDLE_SIZE];
     struct message *message = NULL;
@@ -559,7 +560,8 @@ static void names_and_deleted_names_are_checked(void **state)
     assert_false(queue_name_is_valid("a.b.fifo", true));
     assert_false(queue_name_is_valid("", false));
     assert_false(queue_name_is_valid("aaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbb"
-                                     "aaaaaaaaaabbbbbbbbbbx", false));
+                                     "aaaaaaaaaabbbbbbbbbbx",
+                                     false));
 
     now = 1000 * SEC;
     account_init(&account);
@@ -570,7 +572,8 @@ static void names_and_deleted_names_are_checked(void **state)
     queue_free(q);
     assert_null(account_find(&account, "q"));
     queue_settings_init(&s, false);
-    assert_int_equal(account_add(&account, "q", &s, now + 59 * SEC, &q), ACCOUNT_E_DELETED_RECENTLY);
+    assert_int_equal(account_add(&account, "q", &s, now + 59 * SEC, &q),
+                     ACCOUNT_E_DELETED_RECENTLY);
     assert_int_equal(account_add(&account, "q", &s, now + 60 * SEC, &q), 0);
     account_done(&account);
 }

@@ -1,4 +1,5 @@
-/* See timer-heap.h. Each timer knows its place, so that it can be moved or taken out in O(log n). */
+/* See timer-heap.h. Each timer knows its place, so that it can be moved or taken out in O(log n).
+ */
 #include "timer-heap.h"
 
 #include <errno.h>

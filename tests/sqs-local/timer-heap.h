@@ -1,5 +1,5 @@
-/* A binary heap of points in time, the earliest on top. Timers are embedded in the objects that they
- * are for. */
+/* A binary heap of points in time, the earliest on top. Timers are embedded in the objects that
+ * they are for. */
 #pragma once
 
 #include "list.h"
