@@ -306,6 +306,9 @@ def content_and_group_scope_deduplication():
     for group in "g", "g", "h":
         SQS.send_message(QueueUrl=url, MessageBody="same", MessageGroupId=group)
     tap.equal(bodies(receive(url)), ["same", "same"])
+    name = url.rsplit("/", 1)[1]
+    tap.equal({r["deduplication_id"] for r in SERVER.records(queue=name)},
+              {hashlib.sha256(b"same").hexdigest()})
 
 
 # ---- batches ----

@@ -97,6 +97,12 @@ def the_queue_urls_path_is_as_good_as_the_root():
 
 
 @tap.test
+def a_fault_in_bytes_that_are_no_text_is_told_all_the_same():
+    refused(403, "IncompleteSignatureException", "IncompleteSignature",
+            change=lambda h: h.update(Authorization="\xff\xfe"))
+
+
+@tap.test
 def a_path_is_signed_as_it_came():
     status, _, reply = ask(path="/a%20b/c%2Fd?y=b%20c&x=1")
     tap.equal((status, reply), (200, {"QueueUrls": [SERVER.queue_url("test.fifo")]}))

@@ -12,9 +12,9 @@ enum { QUEUES_MAX = 64, ATTRIBUTES_MAX = 32 };
 
 static const char help[] =
     "Usage: sqs-local [OPTION]...\n"
-    "A small SQS-compatible server for tests, on 127.0.0.1 only. The first line on standard output\n"
-    "is \"listening on http://127.0.0.1:<port>\"; SIGTERM and SIGINT end it. Nothing is kept on\n"
-    "disk.\n"
+    "A small SQS-compatible server for tests, on 127.0.0.1 only. Its first line on standard\n"
+    "output is \"listening on http://127.0.0.1:<port>\"; SIGTERM and SIGINT end it. Nothing is\n"
+    "kept on disk.\n"
     "\n"
     "  --port=N                 port to listen on; 0, the default, for any free one\n"
     "  --queue=NAME[,ATTRIBUTE=VALUE...]\n"

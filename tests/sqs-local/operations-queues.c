@@ -293,10 +293,11 @@ static int add_attribute(const char *name, const char *value, void *data)
 
 static void add_number(struct attribute_list *list, const char *name, uint64_t value)
 {
-    char text[VALUE_SIZE];
+    char *text = list->known[list->n].number;
 
-    snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-    add_attribute(name, text, list);
+    snprintf(text, VALUE_SIZE, "%llu", (unsigned long long)value);
+    list->known[list->n].name = name;
+    list->known[list->n++].value = text;
 }
 
 static int collect(struct call *call, struct attribute_list *list, char arn[256])

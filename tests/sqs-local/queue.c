@@ -252,6 +252,17 @@ static int content_id(const struct message_parts *parts, char ret[2 * EVP_MAX_MD
     return 0;
 }
 
+static void tell_sent(const char message_id[MESSAGE_ID_SIZE],
+                      const char sequence_number[SEQUENCE_NUMBER_SIZE],
+                      const char *deduplication_id, struct queue_sent *ret)
+{
+    ret->is_duplicate = false;
+    memcpy(ret->message_id, message_id, MESSAGE_ID_SIZE);
+    memcpy(ret->sequence_number, sequence_number, SEQUENCE_NUMBER_SIZE);
+    snprintf(ret->deduplication_id, sizeof(ret->deduplication_id), "%s",
+             deduplication_id ? deduplication_id : "");
+}
+
 int queue_send(struct queue *queue, const struct message_parts *given, int delay_sec,
                uint64_t now_usec, struct queue_sent *ret)
 {
@@ -276,9 +287,8 @@ int queue_send(struct queue *queue, const struct message_parts *given, int delay
         earlier =
             deduplication_find(&queue->deduplication, scope, parts.deduplication_id, now_usec);
         if (earlier) {
-            *ret = (struct queue_sent){.is_duplicate = true};
-            memcpy(ret->message_id, earlier->message_id, MESSAGE_ID_SIZE);
-            memcpy(ret->sequence_number, earlier->sequence_number, SEQUENCE_NUMBER_SIZE);
+            tell_sent(earlier->message_id, earlier->sequence_number, parts.deduplication_id, ret);
+            ret->is_duplicate = true;
             return 0;
         }
         delay_sec = -1;
@@ -303,9 +313,7 @@ int queue_send(struct queue *queue, const struct message_parts *given, int delay
             return r;
         }
     }
-    *ret = (struct queue_sent){};
-    memcpy(ret->message_id, message->message_id, MESSAGE_ID_SIZE);
-    memcpy(ret->sequence_number, message->sequence_number, SEQUENCE_NUMBER_SIZE);
+    tell_sent(message->message_id, message->sequence_number, message->deduplication_id, ret);
     message = NULL; /* the queue's now */
     return 0;
 }

@@ -57,7 +57,8 @@ DEFINE_CLEANUP(struct queue *, queue_free)
 struct queue_sent {
     bool is_duplicate; /* accepted before: the ids are those of then, and nothing was stored */
     char message_id[MESSAGE_ID_SIZE];
-    char sequence_number[SEQUENCE_NUMBER_SIZE]; /* "" on a standard queue */
+    char sequence_number[SEQUENCE_NUMBER_SIZE];  /* "" on a standard queue */
+    char deduplication_id[SQS_ID_MAX_BYTES + 1]; /* the one given or the content's; or "" */
 };
 
 /* Accepts a message. On FIFO it has a group and, unless the queue deduplicates by content, a

@@ -45,7 +45,7 @@ void receipt_handle_format(const struct receipt *receipt, char ret[RECEIPT_HANDL
     for (size_t i = 0; i < NUMBERS_BYTES; i++)
         raw[i] ^= raw[NUMBERS_BYTES + i];
 
-    memcpy(ret, PREFIX, strlen(PREFIX));
+    memcpy(ret, PREFIX, sizeof(PREFIX));
     EVP_EncodeBlock((unsigned char *)ret + strlen(PREFIX), raw, RAW_BYTES);
 }
 

@@ -80,7 +80,7 @@ void record_sent(struct record *record, const struct queue *queue,
     begin(b, "sent", queue);
     put(b, "message_id", sent->message_id);
     put(b, "group", parts->group_id);
-    put(b, "deduplication_id", parts->deduplication_id);
+    put(b, "deduplication_id", sent->deduplication_id);
     put(b, "sequence_number", sent->sequence_number);
     put_bytes(b, "body", parts->body, parts->body_bytes);
     buffer_printf(b, "\"duplicate\":%s,", sent->is_duplicate ? "true" : "false");

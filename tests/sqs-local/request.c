@@ -142,6 +142,15 @@ int request_check_signature(struct request *request, const char *method, struct 
     return r == AUTH_E_REFUSED ? (int)OPERATION_E_FAULT : r;
 }
 
+static void put_error(struct buffer *output, const char *type, const char *text)
+{
+    buffer_reset(output);
+    buffer_append_char(output, '{');
+    json_put(output, "__type", type);
+    json_put(output, "message", text);
+    buffer_append_char(output, '}');
+}
+
 void request_make_reply(struct request *request, int result)
 {
     const struct fault *fault = &request->call.fault;
@@ -156,11 +165,10 @@ void request_make_reply(struct request *request, int result)
                                                                   : ERROR_INTERNAL_FAILURE);
     request->status = error->status;
     request->error_code = error->code;
-    buffer_reset(output);
-    buffer_append_char(output, '{');
-    json_put(output, "__type", error->type);
-    json_put(output, "message", fault->text ? fault->text : "");
-    buffer_append_char(output, '}');
+    put_error(output, error->type, fault->text ? fault->text : "");
+    /* The text may quote bytes of the request's head, which need not be UTF-8. */
+    if (output->error < 0)
+        put_error(output, error->type, "");
 }
 
 enum MHD_Result request_queue_reply(struct request *request, const char *date)
