@@ -1,0 +1,55 @@
+"""units/sqs-demo.catalog against src/common/io/message-ids.h: an operator who looks an event up with
+journalctl -x finds it."""
+
+import os
+import re
+import sys
+
+TESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+sys.path.insert(0, os.path.join(TESTS, "lib"))
+
+import tap
+
+
+def read(path):
+    with open(os.path.join(TESTS, "..", path), encoding="utf-8") as file:
+        return file.read()
+
+
+IDS = dict(re.findall(r'^#define MESSAGE_ID_(\w+) "(.*)"$', read("src/common/io/message-ids.h"), re.M))
+ENTRIES = re.findall(r"^-- (\S+)\n(.*?)(?=^-- |\Z)", read("units/sqs-demo.catalog"), re.M | re.S)
+
+
+@tap.test
+def each_id_is_32_hex_digits_and_names_one_event():
+    tap.ok(len(IDS) > 10, "the ids were not read")
+    for name, value in IDS.items():
+        tap.ok(re.fullmatch("[0-9a-f]{32}", value), f"{name} is {value!r}")
+    tap.equal(len(set(IDS.values())), len(IDS))
+
+
+@tap.test
+def each_id_has_one_entry_and_each_entry_an_id():
+    tap.equal(sorted(entry[0] for entry in ENTRIES), sorted(IDS.values()))
+
+
+@tap.test
+def each_entry_says_what_it_is_and_what_to_do():
+    for number, text in ENTRIES:
+        header, _, body = text.partition("\n\n")
+        tap.matches(header, "Subject: [A-Z]*\nDefined-By: sqs-demo", number)
+        tap.ok(len(body.strip()) > 40, f"{number} has no text")
+
+
+@tap.test
+def the_fields_named_in_the_entries_are_ones_that_are_logged():
+    source = "".join(
+        read(os.path.join(folder, name))
+        for folder, _, names in os.walk(os.path.join(TESTS, "..", "src"))
+        for name in names if name.endswith(".c"))
+    for field in set(re.findall(r"@(\w+)@", read("units/sqs-demo.catalog"))):
+        tap.ok(f'"{field}"' in source, f"nothing logs {field}")
+
+
+if __name__ == "__main__":
+    tap.main()
