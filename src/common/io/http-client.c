@@ -29,6 +29,9 @@ struct http_slot {
     sd_event_source *deadline;
     http_done_fn done;
     void *userdata;
+    bool is_tls;
+    bool is_head_whole; /* the empty line after the reply's headers has come */
+    bool is_repeated;
     char error_text[CURL_ERROR_SIZE];
 };
 
@@ -159,13 +162,37 @@ static void slot_finish(struct http_slot *slot, enum http_failure failure, const
     slot_release(slot);
 }
 
+/* A connection that the server closes at the moment when it is used again says nothing about the
+ * request. libcurl repeats it then, but only five times in all the life of an easy handle; the next
+ * one comes here. Whether the request goes out once more. */
+static bool repeat(struct http_slot *slot, CURLcode code)
+{
+    long n_connects = 0, header_bytes = 0;
+
+    if (slot->is_repeated ||
+        (code != CURLE_RECV_ERROR && code != CURLE_SEND_ERROR && code != CURLE_GOT_NOTHING))
+        return false;
+    curl_easy_getinfo(slot->easy, CURLINFO_NUM_CONNECTS, &n_connects);
+    curl_easy_getinfo(slot->easy, CURLINFO_HEADER_SIZE, &header_bytes);
+    if (n_connects > 0 || header_bytes > 0)
+        return false;
+    slot->is_repeated = true;
+    slot->error_text[0] = '\0';
+    curl_multi_remove_handle(slot->client->multi, slot->easy);
+    return curl_multi_add_handle(slot->client->multi, slot->easy) == CURLM_OK;
+}
+
 static void finish_by_code(struct http_slot *slot, CURLcode code)
 {
+    if (repeat(slot, code))
+        return;
     /* A write error is our own write callback's. */
     if (slot->body.error == -ENOMEM)
         slot_finish(slot, HTTP_FAILURE_REQUEST, "no memory for the reply");
     else if (slot->body.error < 0)
         slot_finish(slot, HTTP_FAILURE_TOO_LARGE, "the reply is larger than allowed");
+    else if (code == CURLE_OK && !slot->is_head_whole) /* which libcurl takes for whole */
+        slot_finish(slot, HTTP_FAILURE_BROKEN, "the reply's headers are cut off");
     else if (code == CURLE_OK)
         slot_finish(slot, HTTP_FAILURE_NONE, "");
     else
@@ -251,6 +278,18 @@ static int on_timer_wanted(CURLM *multi, long timeout_msec, void *userdata)
     return sd_event_source_set_enabled(client->timer, SD_EVENT_ONESHOT) < 0 ? -1 : 0;
 }
 
+static size_t on_header(char *line, size_t one, size_t size, void *userdata)
+{
+    struct http_slot *slot = userdata;
+
+    /* After a 100 comes another head; after the body may come trailers. */
+    if (line[0] == '\r' || line[0] == '\n')
+        slot->is_head_whole = true;
+    else if (size >= 5 && memcmp(line, "HTTP/", 5) == 0)
+        slot->is_head_whole = false;
+    return size;
+}
+
 static size_t on_body(char *bytes, size_t one, size_t size, void *userdata)
 {
     struct http_slot *slot = userdata;
@@ -267,17 +306,15 @@ static curl_socket_t on_socket_open(void *userdata, curlsocktype purpose,
 
 static const char *what_took_so_long(const struct http_slot *slot)
 {
-    curl_off_t looked_up = 0, connected = 0, ready = 0;
+    curl_off_t looked_up = 0, ready = 0;
 
     curl_easy_getinfo(slot->easy, CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
-    curl_easy_getinfo(slot->easy, CURLINFO_CONNECT_TIME_T, &connected);
     curl_easy_getinfo(slot->easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
     if (ready > 0)
         return "timed out waiting for the reply";
-    if (connected > 0)
-        return "timed out in the TLS handshake";
     if (looked_up > 0)
-        return "timed out connecting";
+        return slot->is_tls ? "timed out connecting or in the TLS handshake"
+                            : "timed out connecting";
     if (slot->client->connections_max > 0 && slot->client->n_busy > slot->client->connections_max)
         return "timed out waiting for other requests to end";
     return "timed out looking up the host's name";
@@ -374,6 +411,8 @@ static int set_up_easy(struct http_slot *slot)
     SET(CURLOPT_ERRORBUFFER, slot->error_text);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, (void *)slot);
+    SET(CURLOPT_HEADERFUNCTION, on_header);
+    SET(CURLOPT_HEADERDATA, (void *)slot);
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -501,6 +540,9 @@ static int prepare(struct http_slot *slot, const struct http_request *request)
     if (r < 0)
         return r;
     slot->error_text[0] = '\0';
+    slot->is_tls = strncasecmp(request->url, "https:", 6) == 0;
+    slot->is_head_whole = false;
+    slot->is_repeated = false;
     slot->body.max = request->reply_max_bytes;
     c = curl_easy_setopt(e, CURLOPT_URL, request->url);
     SET(CURLOPT_HTTPHEADER, slot->headers);
