@@ -12,7 +12,7 @@ static int fetch(struct credentials_provider *provider, credentials_provider_don
     const char *id = getenv("AWS_ACCESS_KEY_ID");
     const char *secret = getenv("AWS_SECRET_ACCESS_KEY");
     const char *token = getenv("AWS_SESSION_TOKEN");
-    const char *expiration = getenv("AWS_CREDENTIAL_EXPIRATION");
+    const char *expiration = getenv("AWS_CREDENTIAL_EXPIRATION"), *flaw;
     CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
     uint64_t expiry_usec = USEC_INFINITY;
     time_t t;
@@ -27,6 +27,11 @@ static int fetch(struct credentials_provider *provider, credentials_provider_don
     if (!is_set(secret)) {
         done(userdata, CREDENTIALS_FAILED, NULL,
              "AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY is not: set both or neither");
+        return 0;
+    }
+    flaw = aws_credentials_flaw(id, secret, token);
+    if (flaw) {
+        done(userdata, CREDENTIALS_FAILED, NULL, flaw);
         return 0;
     }
     if (is_set(expiration)) {

@@ -6,57 +6,68 @@
 
 #include "aws-files.h"
 
-enum { TEXT_MAX_BYTES = 4096 };
+enum { TEXT_MAX_BYTES = 16 * 1024 }; /* two paths and a profile's name */
 
 struct files_provider {
     struct credentials_provider head;
     char *profile; /* as set; NULL: from the environment */
 };
 
-static int found(const struct aws_profiles *profiles, enum aws_profile_file kind,
-                 const char *profile, const char *source, struct aws_credentials **ret)
-{
-    const char *token = aws_profiles_get_from(profiles, kind, profile, "aws_session_token", NULL);
+/* What a profile of one file holds; all NULL where it does not. */
+struct keys {
+    const char *id, *secret, *token;
+};
 
-    if (!is_set(token))
-        token = aws_profiles_get_from(profiles, kind, profile, "aws_security_token", NULL);
-    return aws_credentials_new(
-        aws_profiles_get_from(profiles, kind, profile, "aws_access_key_id", NULL),
-        aws_profiles_get_from(profiles, kind, profile, "aws_secret_access_key", NULL), token,
-        source, USEC_INFINITY, ret);
+static struct keys get_keys(const struct aws_profiles *profiles, enum aws_profile_file kind,
+                            const char *profile)
+{
+    struct keys k = {
+        .id = aws_profiles_get_from(profiles, kind, profile, "aws_access_key_id", NULL),
+        .secret = aws_profiles_get_from(profiles, kind, profile, "aws_secret_access_key", NULL),
+        .token = aws_profiles_get_from(profiles, kind, profile, "aws_session_token", NULL),
+    };
+
+    if (!is_set(k.token)) /* its older name */
+        k.token = aws_profiles_get_from(profiles, kind, profile, "aws_security_token", NULL);
+    return k;
 }
 
 enum {
     KEYS_NONE,
     KEYS_FOUND,
-    KEYS_HALF, /* an id without its secret, or the other way round: `text` says so */
+    KEYS_BAD, /* half of them, or such as cannot be: `text` says so */
 };
 
 /* One of the above, or a negative errno. */
 static int look_in(const struct aws_profiles *profiles, enum aws_profile_file kind,
                    const char *profile, struct buffer *text, struct aws_credentials **ret)
 {
-    const char *id = aws_profiles_get_from(profiles, kind, profile, "aws_access_key_id", NULL);
-    const char *secret =
-        aws_profiles_get_from(profiles, kind, profile, "aws_secret_access_key", NULL);
+    struct keys k = get_keys(profiles, kind, profile);
     CLEANUP(buffer_done) struct buffer source = BUFFER_INIT(TEXT_MAX_BYTES);
     CLEANUP(free) char *path = NULL;
+    const char *flaw;
     int r;
 
-    if (!is_set(id) && !is_set(secret))
+    if (!is_set(k.id) && !is_set(k.secret))
         return KEYS_NONE;
     r = aws_file_path(kind, &path);
     if (r < 0)
         return r;
-    if (!is_set(id) || !is_set(secret)) {
+    if (!is_set(k.id) || !is_set(k.secret)) {
         buffer_reset(text);
         buffer_printf(text, "%s: profile %s has %s but not %s: add it", path, profile,
-                      is_set(id) ? "aws_access_key_id" : "aws_secret_access_key",
-                      is_set(id) ? "aws_secret_access_key" : "aws_access_key_id");
-        return KEYS_HALF;
+                      is_set(k.id) ? "aws_access_key_id" : "aws_secret_access_key",
+                      is_set(k.id) ? "aws_secret_access_key" : "aws_access_key_id");
+        return KEYS_BAD;
+    }
+    flaw = aws_credentials_flaw(k.id, k.secret, k.token);
+    if (flaw) {
+        buffer_reset(text);
+        buffer_printf(text, "%s: profile %s: %s", path, profile, flaw);
+        return KEYS_BAD;
     }
     buffer_printf(&source, "%s, profile %s", path, profile);
-    r = found(profiles, kind, profile, buffer_string(&source), ret);
+    r = aws_credentials_new(k.id, k.secret, k.token, buffer_string(&source), USEC_INFINITY, ret);
     return r < 0 ? r : KEYS_FOUND;
 }
 
@@ -84,7 +95,7 @@ static int fetch(struct credentials_provider *provider, credentials_provider_don
         return r;
     if (r == KEYS_FOUND) {
         done(userdata, CREDENTIALS_FOUND, c, NULL);
-    } else if (r == KEYS_HALF) {
+    } else if (r == KEYS_BAD) {
         done(userdata, CREDENTIALS_FAILED, NULL, buffer_string(&text));
     } else if (aws_profiles_has(profiles, profile)) {
         buffer_printf(&text, " (profile %s has no keys)", profile);

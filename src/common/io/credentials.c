@@ -5,6 +5,7 @@
 #include "credentials.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <time.h>
 
 #include <systemd/sd-id128.h>
@@ -36,7 +37,7 @@ struct credentials {
     struct credentials_slot *answering;
 };
 
-enum { LOOKED_AT_MAX_BYTES = 8192 };
+enum { LOOKED_AT_MAX_BYTES = 32 * 1024 };
 
 int aws_credentials_new(const char *access_key_id, const char *secret_access_key,
                         const char *session_token, const char *source, uint64_t expiry_usec,
@@ -57,6 +58,31 @@ int aws_credentials_new(const char *access_key_id, const char *secret_access_key
         return -ENOMEM;
     *ret = TAKE(c);
     return 0;
+}
+
+/* Whether it is printable ASCII without spaces, and not too long. */
+static bool is_fit(const char *text, size_t max_bytes)
+{
+    size_t size = 0;
+
+    for (; text[size] != '\0'; size++)
+        if (size == max_bytes || text[size] <= ' ' || text[size] > '~')
+            return false;
+    return true;
+}
+
+#define FLAW " has a space, a line break or another character that no key has, or is too long"
+
+const char *aws_credentials_flaw(const char *access_key_id, const char *secret_access_key,
+                                 const char *session_token)
+{
+    if (!is_fit(access_key_id, CREDENTIALS_KEY_ID_MAX_BYTES))
+        return "the access key id" FLAW;
+    if (!is_fit(secret_access_key, CREDENTIALS_SECRET_MAX_BYTES))
+        return "the secret access key" FLAW;
+    if (session_token && !is_fit(session_token, CREDENTIALS_TOKEN_MAX_BYTES))
+        return "the session token" FLAW;
+    return NULL;
 }
 
 struct aws_credentials *aws_credentials_ref(struct aws_credentials *c)
@@ -169,6 +195,25 @@ static void note(struct credentials *c, const char *name, const char *text)
     buffer_printf(&c->looked_at, "%s: %s", name, text);
 }
 
+/* The one that was meant: what else was looked at would only hide its reason. */
+static void note_alone(struct credentials *c, const char *name, const char *text)
+{
+    buffer_reset(&c->looked_at);
+    note(c, name, text);
+}
+
+static void note_expired(struct credentials *c, const char *name, uint64_t expiry_usec)
+{
+    time_t t = (time_t)(expiry_usec / USEC_PER_SEC);
+    struct tm tm;
+    char when[32] = "?", text[80];
+
+    if (gmtime_r(&t, &tm))
+        strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    snprintf(text, sizeof(text), "the keys found have expired at %s: renew them", when);
+    note_alone(c, name, text);
+}
+
 static void walk(struct credentials *c);
 
 static void on_provider_done(void *userdata, enum credentials_outcome outcome,
@@ -179,7 +224,10 @@ static void on_provider_done(void *userdata, enum credentials_outcome outcome,
 
     switch (outcome) {
     case CREDENTIALS_FOUND:
-        c->found = aws_credentials_ref(credentials);
+        if (credentials->expiry_usec > wall_clock_usec())
+            c->found = aws_credentials_ref(credentials);
+        else
+            note_expired(c, name, credentials->expiry_usec);
         end_walk(c);
         break;
     case CREDENTIALS_NOT_SET_UP:
@@ -188,9 +236,7 @@ static void on_provider_done(void *userdata, enum credentials_outcome outcome,
         walk(c);
         break;
     case CREDENTIALS_FAILED:
-        /* The one that was meant: what else was looked at would only hide its reason. */
-        buffer_reset(&c->looked_at);
-        note(c, name, text);
+        note_alone(c, name, text);
         end_walk(c);
         break;
     }

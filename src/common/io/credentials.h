@@ -29,6 +29,18 @@ struct aws_credentials *aws_credentials_ref(struct aws_credentials *c);
 struct aws_credentials *aws_credentials_unref(struct aws_credentials *c);
 DEFINE_CLEANUP(struct aws_credentials *, aws_credentials_unref)
 
+enum {
+    CREDENTIALS_KEY_ID_MAX_BYTES = 1024,
+    CREDENTIALS_SECRET_MAX_BYTES = 4096, /* as the signer takes */
+    CREDENTIALS_TOKEN_MAX_BYTES = 12 * 1024,
+};
+
+/* For providers: keys go into HTTP headers, and none that AWS makes has a space, a line break or a
+ * byte outside ASCII. NULL where they are fit, else what is wrong, "the secret access key has a
+ * space, ...", which holds nothing of them. `session_token` may be NULL. */
+const char *aws_credentials_flaw(const char *access_key_id, const char *secret_access_key,
+                                 const char *session_token);
+
 /* --- Providers --- */
 
 enum credentials_outcome {
@@ -38,7 +50,7 @@ enum credentials_outcome {
 };
 
 /* `text` is borrowed and never holds a secret; NULL with FOUND. `credentials` is borrowed; NULL
- * otherwise. */
+ * otherwise. Keys that have expired already count as failed. */
 typedef void (*credentials_provider_done_fn)(void *userdata, enum credentials_outcome outcome,
                                              struct aws_credentials *credentials, const char *text);
 
@@ -100,7 +112,7 @@ int credentials_new(sd_event *event, struct credentials_provider **providers, si
  * explicit `profile` passes over keys in the environment, as it does there. */
 int credentials_new_default(sd_event *event, const char *profile, struct credentials **ret);
 
-/* Callers still waiting are dropped silently. */
+/* Callers still waiting are dropped silently. Not from inside a callback. */
 struct credentials *credentials_free(struct credentials *c);
 DEFINE_CLEANUP(struct credentials *, credentials_free)
 
@@ -109,8 +121,9 @@ DEFINE_CLEANUP(struct credentials *, credentials_free)
 struct aws_credentials *credentials_peek(struct credentials *c);
 
 /* Asks for credentials. `done` runs once, later, never inside this call. All who ask at once share
- * one walk along the chain. `*ret` is valid until then, or until it is cancelled. 0, -ENOMEM,
- * -EBUSY. */
+ * one walk along the chain. `*ret` is valid until then, or until it is cancelled. The callback may
+ * ask again and cancel others. 0, -ENOMEM, or -EBUSY where CREDENTIALS_WAITING_MAX wait (cancelled
+ * ones count until the walk ends). */
 int credentials_get(struct credentials *c, credentials_done_fn done, void *userdata,
                     struct credentials_slot **ret);
 struct credentials_slot *credentials_slot_cancel(struct credentials_slot *slot);

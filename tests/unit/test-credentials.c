@@ -1,0 +1,581 @@
+#include "credentials.h"
+#include "test-loop.h"
+
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The wall clock of this process, moved by hand. Overrides libc's. */
+static int64_t wall_clock_offset_sec;
+
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+    int r = (int)syscall(SYS_clock_gettime, clock, ret);
+
+    if (r == 0 && clock == CLOCK_REALTIME)
+        ret->tv_sec += wall_clock_offset_sec;
+    return r;
+}
+
+static uint64_t wall_clock_usec(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
+}
+
+static sd_event *event;
+
+/* --- A provider that does as it is told --- */
+
+struct fake {
+    struct credentials_provider head;
+    enum credentials_outcome outcome;
+    const char *id; /* of the keys it finds */
+    uint64_t lifetime_usec; /* USEC_INFINITY: for ever */
+    bool is_async;
+    int error; /* of fetch itself */
+
+    unsigned n_fetches, n_freed;
+    sd_event_source *answer;
+    credentials_provider_done_fn done;
+    void *userdata;
+};
+
+static void fake_answer(struct fake *f)
+{
+    CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
+
+    if (f->outcome == CREDENTIALS_FOUND)
+        assert_int_equal(aws_credentials_new(f->id, "SECRET", "TOKEN", f->head.name,
+                                             f->lifetime_usec == USEC_INFINITY
+                                                 ? USEC_INFINITY
+                                                 : wall_clock_usec() + f->lifetime_usec,
+                                             &c),
+                         0);
+    f->done(f->userdata, f->outcome, c,
+            f->outcome == CREDENTIALS_FOUND        ? NULL
+            : f->outcome == CREDENTIALS_NOT_SET_UP ? "nothing here"
+                                                   : "it is broken");
+}
+
+static int on_fake_answer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    fake_answer(userdata);
+    return 0;
+}
+
+static int fake_fetch(struct credentials_provider *provider, credentials_provider_done_fn done,
+                      void *userdata)
+{
+    struct fake *f = (struct fake *)provider;
+
+    f->n_fetches++;
+    if (f->error < 0)
+        return f->error;
+    f->done = done;
+    f->userdata = userdata;
+    if (!f->is_async) {
+        fake_answer(f);
+        return 0;
+    }
+    f->answer = sd_event_source_disable_unref(f->answer);
+    return sd_event_add_time_relative(event, &f->answer, CLOCK_BOOTTIME, 10 * USEC_PER_MSEC, 1,
+                                      on_fake_answer, f);
+}
+
+static void fake_free(struct credentials_provider *provider)
+{
+    struct fake *f = (struct fake *)provider;
+
+    f->n_freed++;
+    f->answer = sd_event_source_disable_unref(f->answer);
+}
+
+static const struct credentials_provider_ops fake_ops = {.fetch = fake_fetch, .free = fake_free};
+
+static struct credentials *new_chain(struct fake *fakes, size_t n)
+{
+    struct credentials_provider *providers[CREDENTIALS_PROVIDERS_MAX];
+    static const char *const names[] = {"first", "second", "third"};
+    struct credentials *c;
+
+    for (size_t i = 0; i < n; i++) {
+        fakes[i].head = (struct credentials_provider){&fake_ops, names[i]};
+        if (fakes[i].lifetime_usec == 0)
+            fakes[i].lifetime_usec = USEC_INFINITY;
+        providers[i] = &fakes[i].head;
+    }
+    assert_int_equal(credentials_new(event, providers, n, &c), 0);
+    return c;
+}
+
+/* --- One who asks --- */
+
+struct asker {
+    unsigned n_answers;
+    char id[64], error[256];
+    struct credentials_slot *slot;
+    void (*then)(struct asker *asker);
+    struct credentials *credentials;
+    struct asker *other;
+};
+
+static unsigned n_answers;
+
+static void on_answer(void *userdata, struct aws_credentials *credentials, const char *error)
+{
+    struct asker *a = userdata;
+
+    a->n_answers++;
+    n_answers++;
+    a->slot = NULL;
+    snprintf(a->id, sizeof(a->id), "%s", credentials ? credentials->access_key_id : "");
+    snprintf(a->error, sizeof(a->error), "%s", error ? error : "");
+    assert_true(!credentials == !!error);
+    if (a->then)
+        a->then(a);
+}
+
+static void submit(struct credentials *c, struct asker *a)
+{
+    unsigned before = n_answers;
+
+    a->credentials = c;
+    assert_int_equal(credentials_get(c, on_answer, a, &a->slot), 0);
+    assert_int_equal(n_answers, before);
+}
+
+static void ask(struct credentials *c, struct asker *a)
+{
+    submit(c, a);
+    run_until(event, &a->n_answers, a->n_answers + 1);
+}
+
+static void the_first_that_is_set_up_answers(void **state)
+{
+    for (int asynchronous = 0; asynchronous < 2; asynchronous++) {
+        struct fake fakes[3] = {
+            {.outcome = CREDENTIALS_NOT_SET_UP, .is_async = asynchronous},
+            {.outcome = CREDENTIALS_FOUND, .id = "AKIA2"},
+            {.outcome = CREDENTIALS_FOUND, .id = "AKIA3"},
+        };
+        CLEANUP(credentials_free) struct credentials *c = new_chain(fakes, 3);
+        struct asker a = {};
+
+        assert_null(credentials_peek(c));
+        ask(c, &a);
+        assert_string_equal(a.id, "AKIA2");
+        assert_int_equal(fakes[0].n_fetches, 1);
+        assert_int_equal(fakes[1].n_fetches, 1);
+        assert_int_equal(fakes[2].n_fetches, 0);
+        assert_string_equal(credentials_peek(c)->access_key_id, "AKIA2");
+        assert_string_equal(credentials_peek(c)->secret_access_key, "SECRET");
+        assert_string_equal(credentials_peek(c)->session_token, "TOKEN");
+        assert_string_equal(credentials_peek(c)->source, "second");
+        c = credentials_free(c);
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(fakes[i].n_freed, 1);
+    }
+}
+
+static void one_that_fails_ends_the_chain(void **state)
+{
+    for (int asynchronous = 0; asynchronous < 2; asynchronous++) {
+        struct fake fakes[3] = {
+            {.outcome = CREDENTIALS_NOT_SET_UP},
+            {.outcome = CREDENTIALS_FAILED, .is_async = asynchronous},
+            {.outcome = CREDENTIALS_FOUND, .id = "AKIA3"},
+        };
+        CLEANUP(credentials_free) struct credentials *c = new_chain(fakes, 3);
+        struct asker a = {};
+
+        ask(c, &a);
+        assert_string_equal(a.error, "second: it is broken");
+        assert_int_equal(fakes[2].n_fetches, 0);
+        assert_null(credentials_peek(c));
+    }
+}
+
+static void an_error_of_fetch_ends_the_chain(void **state)
+{
+    struct fake fakes[2] = {{.error = -ENOMEM}, {.outcome = CREDENTIALS_FOUND, .id = "AKIA"}};
+    CLEANUP(credentials_free) struct credentials *c = new_chain(fakes, 2);
+    struct asker a = {};
+
+    ask(c, &a);
+    assert_string_equal(a.error, "first: Cannot allocate memory");
+    fakes[0].error = 0;
+    fakes[0].outcome = CREDENTIALS_NOT_SET_UP;
+    ask(c, &a);
+    assert_string_equal(a.id, "AKIA");
+}
+
+static void none_found_names_each_place(void **state)
+{
+    struct fake fakes[2] = {{.outcome = CREDENTIALS_NOT_SET_UP, .is_async = true},
+                            {.outcome = CREDENTIALS_NOT_SET_UP}};
+    CLEANUP(credentials_free) struct credentials *c = new_chain(fakes, 2);
+    struct asker a = {};
+
+    for (int i = 0; i < 2; i++) {
+        ask(c, &a);
+        assert_string_equal(a.error, "first: nothing here; second: nothing here");
+        assert_string_equal(a.id, "");
+    }
+}
+
+static void all_who_ask_at_once_share_one_walk(void **state)
+{
+    for (int asynchronous = 0; asynchronous < 2; asynchronous++) {
+        struct fake fake = {.outcome = CREDENTIALS_FOUND, .id = "AKIA", .is_async = asynchronous};
+        CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
+        struct asker askers[50] = {};
+
+        for (size_t i = 0; i < ARRAY_SIZE(askers); i++)
+            submit(c, &askers[i]);
+        for (size_t i = 0; i < ARRAY_SIZE(askers); i++) {
+            run_until(event, &askers[i].n_answers, 1);
+            assert_string_equal(askers[i].id, "AKIA");
+        }
+        assert_int_equal(fake.n_fetches, 1);
+        run_for(event, 5 * USEC_PER_MSEC);
+        for (size_t i = 0; i < ARRAY_SIZE(askers); i++)
+            assert_int_equal(askers[i].n_answers, 1);
+    }
+}
+
+static void those_who_wait_are_bounded(void **state)
+{
+    static struct asker askers[CREDENTIALS_WAITING_MAX];
+    struct fake fake = {.outcome = CREDENTIALS_FOUND, .id = "AKIA", .is_async = true};
+    CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
+    struct asker late = {};
+
+    for (size_t i = 0; i < ARRAY_SIZE(askers); i++)
+        submit(c, &askers[i]);
+    assert_int_equal(credentials_get(c, on_answer, &late, &late.slot), -EBUSY);
+    run_until(event, &askers[CREDENTIALS_WAITING_MAX - 1].n_answers, 1);
+    ask(c, &late);
+    assert_string_equal(late.id, "AKIA");
+}
+
+static void a_cancelled_asker_hears_nothing(void **state)
+{
+    struct fake fake = {.outcome = CREDENTIALS_FOUND, .id = "AKIA", .is_async = true};
+    CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
+    struct asker askers[3] = {};
+
+    assert_null(credentials_slot_cancel(NULL));
+    for (int i = 0; i < 3; i++)
+        submit(c, &askers[i]);
+    credentials_slot_cancel(askers[0].slot);
+    run_for(event, 2 * USEC_PER_MSEC);
+    credentials_slot_cancel(askers[1].slot);
+    run_until(event, &askers[2].n_answers, 1);
+    run_for(event, 20 * USEC_PER_MSEC);
+    assert_int_equal(askers[0].n_answers + askers[1].n_answers, 0);
+    /* What was found is kept all the same. */
+    assert_non_null(credentials_peek(c));
+}
+
+static void cancel_other(struct asker *a)
+{
+    if (a->other->slot)
+        a->other->slot = credentials_slot_cancel(a->other->slot);
+}
+
+static void an_answer_may_cancel_another(void **state)
+{
+    struct fake fake = {.outcome = CREDENTIALS_FOUND, .id = "AKIA"};
+    CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
+    struct asker askers[2] = {};
+
+    for (int i = 0; i < 2; i++) {
+        askers[i].then = cancel_other;
+        askers[i].other = &askers[1 - i];
+        submit(c, &askers[i]);
+    }
+    run_until(event, &askers[0].n_answers, 1);
+    run_for(event, 5 * USEC_PER_MSEC);
+    assert_int_equal(askers[1].n_answers, 0);
+}
+
+static void ask_again(struct asker *a)
+{
+    if (a->n_answers < 20)
+        submit(a->credentials, a);
+}
+
+static void an_answer_may_ask_again(void **state)
+{
+    for (int asynchronous = 0; asynchronous < 2; asynchronous++) {
+        struct fake fake = {.outcome = CREDENTIALS_NOT_SET_UP, .is_async = asynchronous};
+        CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
+        struct asker a = {.then = ask_again}, b = {.then = ask_again};
+
+        submit(c, &a);
+        submit(c, &b);
+        run_until(event, &a.n_answers, 20);
+        run_until(event, &b.n_answers, 20);
+        assert_int_equal(fake.n_fetches, 20);
+        assert_string_equal(a.error, "first: nothing here");
+    }
+}
+
+static void freeing_drops_those_who_wait(void **state)
+{
+    struct fake fake = {.outcome = CREDENTIALS_FOUND, .id = "AKIA", .is_async = true};
+    struct credentials *c = new_chain(&fake, 1);
+    struct asker a = {}, b = {};
+
+    submit(c, &a);
+    submit(c, &b);
+    credentials_slot_cancel(b.slot);
+    assert_null(credentials_free(c));
+    assert_null(credentials_free(NULL));
+    run_for(event, 20 * USEC_PER_MSEC);
+    assert_int_equal(a.n_answers, 0);
+
+    /* With the answer found and not yet given. */
+    fake.is_async = false;
+    c = new_chain(&fake, 1);
+    submit(c, &a);
+    credentials_free(c);
+    run_for(event, 5 * USEC_PER_MSEC);
+    assert_int_equal(a.n_answers, 0);
+}
+
+static void keys_are_gone_at_their_expiry(void **state)
+{
+    struct fake fake = {.outcome = CREDENTIALS_FOUND, .id = "AKIA1",
+                        .lifetime_usec = 30 * USEC_PER_SEC};
+    CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
+    struct asker a = {};
+
+    ask(c, &a);
+    wall_clock_offset_sec += 29;
+    assert_string_equal(credentials_peek(c)->access_key_id, "AKIA1");
+    wall_clock_offset_sec += 1;
+    assert_null(credentials_peek(c));
+    assert_int_equal(fake.n_fetches, 1);
+    fake.id = "AKIA2";
+    ask(c, &a);
+    assert_string_equal(a.id, "AKIA2");
+}
+
+static void newer_keys_are_fetched_ahead_of_the_expiry(void **state)
+{
+    struct fake fake = {.outcome = CREDENTIALS_FOUND, .id = "AKIA1", .is_async = true,
+                        .lifetime_usec = 3600 * USEC_PER_SEC};
+    CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
+    struct asker a = {};
+
+    ask(c, &a);
+    fake.id = "AKIA2";
+    /* Not earlier than 20 min ahead. */
+    wall_clock_offset_sec += 39 * 60;
+    assert_non_null(credentials_peek(c));
+    assert_int_equal(fake.n_fetches, 1);
+    /* Not later than 15 min ahead; the old ones serve meanwhile. */
+    wall_clock_offset_sec += 6 * 60 + 1;
+    for (int i = 0; i < 3; i++)
+        assert_string_equal(credentials_peek(c)->access_key_id, "AKIA1");
+    assert_int_equal(fake.n_fetches, 2);
+    run_for(event, 30 * USEC_PER_MSEC);
+    assert_string_equal(credentials_peek(c)->access_key_id, "AKIA2");
+    assert_int_equal(fake.n_fetches, 2);
+}
+
+static void a_failed_refresh_keeps_the_old_keys_while_they_are_valid(void **state)
+{
+    struct fake fake = {.outcome = CREDENTIALS_FOUND, .id = "AKIA1",
+                        .lifetime_usec = 3600 * USEC_PER_SEC};
+    CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
+    struct asker a = {};
+
+    ask(c, &a);
+    fake.outcome = CREDENTIALS_FAILED;
+    wall_clock_offset_sec += 50 * 60;
+    assert_non_null(credentials_peek(c));
+    run_for(event, 5 * USEC_PER_MSEC);
+    assert_int_equal(fake.n_fetches, 2);
+    /* The next try comes a minute later, not at once. */
+    assert_non_null(credentials_peek(c));
+    wall_clock_offset_sec += 58;
+    assert_non_null(credentials_peek(c));
+    assert_int_equal(fake.n_fetches, 2);
+    wall_clock_offset_sec += 3;
+    assert_non_null(credentials_peek(c));
+    assert_int_equal(fake.n_fetches, 3);
+    run_for(event, 5 * USEC_PER_MSEC);
+    /* Whoever asks gets the old ones, too. */
+    ask(c, &a);
+    assert_string_equal(a.id, "AKIA1");
+    assert_string_equal(a.error, "");
+
+    wall_clock_offset_sec += 10 * 60;
+    assert_null(credentials_peek(c));
+    ask(c, &a);
+    assert_string_equal(a.id, "");
+    assert_string_equal(a.error, "first: it is broken");
+}
+
+static void keys_that_have_expired_already_are_not_taken(void **state)
+{
+    struct fake fakes[2] = {
+        {.outcome = CREDENTIALS_FOUND, .id = "AKIA1", .lifetime_usec = 30 * USEC_PER_SEC},
+        {.outcome = CREDENTIALS_FOUND, .id = "AKIA2"}};
+    CLEANUP(credentials_free) struct credentials *c = new_chain(fakes, 2);
+    struct asker a = {};
+
+    ask(c, &a);
+    fakes[0].lifetime_usec = (uint64_t)-1 * 3600 * USEC_PER_SEC;
+    wall_clock_offset_sec += 60;
+    ask(c, &a);
+    assert_string_equal(a.id, "");
+    assert_memory_equal(a.error, "first: the keys found have expired at 20", 40);
+    assert_int_equal(fakes[1].n_fetches, 0);
+    assert_null(credentials_peek(c));
+}
+
+static void refused_keys_are_looked_up_anew(void **state)
+{
+    struct fake fake = {.outcome = CREDENTIALS_FOUND, .id = "AKIA1"};
+    CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
+    CLEANUP(aws_credentials_unref) struct aws_credentials *old = NULL;
+    struct asker a = {};
+
+    ask(c, &a);
+    old = aws_credentials_ref(credentials_peek(c));
+    credentials_refused(c, old);
+    assert_null(credentials_peek(c));
+    fake.id = "AKIA2";
+    ask(c, &a);
+    assert_string_equal(a.id, "AKIA2");
+    assert_string_equal(credentials_peek(c)->access_key_id, "AKIA2");
+
+    /* A late refusal of the old ones says nothing about these. */
+    credentials_refused(c, old);
+    assert_string_equal(credentials_peek(c)->access_key_id, "AKIA2");
+    assert_int_equal(fake.n_fetches, 2);
+
+    /* The same ones again are all there is: they are given out. */
+    credentials_refused(c, credentials_peek(c));
+    ask(c, &a);
+    assert_string_equal(a.id, "AKIA2");
+    assert_non_null(credentials_peek(c));
+}
+
+static void refused_keys_are_not_kept_by_a_failed_refresh(void **state)
+{
+    struct fake fake = {.outcome = CREDENTIALS_FOUND, .id = "AKIA1"};
+    CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
+    struct asker a = {};
+
+    ask(c, &a);
+    credentials_refused(c, credentials_peek(c));
+    fake.outcome = CREDENTIALS_FAILED;
+    ask(c, &a);
+    assert_string_equal(a.error, "first: it is broken");
+    assert_null(credentials_peek(c));
+}
+
+static void a_refusal_during_a_walk_is_answered_by_it(void **state)
+{
+    struct fake fake = {.outcome = CREDENTIALS_FOUND, .id = "AKIA1",
+                        .lifetime_usec = 3600 * USEC_PER_SEC};
+    CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
+    struct asker a = {};
+
+    ask(c, &a);
+    fake.is_async = true;
+    fake.id = "AKIA2";
+    wall_clock_offset_sec += 50 * 60;
+    credentials_refused(c, credentials_peek(c));
+    ask(c, &a);
+    assert_string_equal(a.id, "AKIA2");
+    assert_int_equal(fake.n_fetches, 2);
+}
+
+static void too_many_providers_are_freed(void **state)
+{
+    struct fake fakes[CREDENTIALS_PROVIDERS_MAX + 1] = {};
+    struct credentials_provider *providers[CREDENTIALS_PROVIDERS_MAX + 1];
+    struct credentials *c = NULL;
+
+    for (size_t i = 0; i < ARRAY_SIZE(fakes); i++) {
+        fakes[i].head = (struct credentials_provider){&fake_ops, "fake"};
+        providers[i] = &fakes[i].head;
+    }
+    assert_int_equal(credentials_new(event, providers, ARRAY_SIZE(fakes), &c), -E2BIG);
+    assert_null(c);
+    for (size_t i = 0; i < ARRAY_SIZE(fakes); i++)
+        assert_int_equal(fakes[i].n_freed, 1);
+}
+
+static void keys_that_no_header_can_carry_are_told(void **state)
+{
+    char long_text[16 * 1024];
+
+    assert_null(aws_credentials_flaw("AKIA", "wJalr/+=", NULL));
+    assert_null(aws_credentials_flaw("AKIA", "s", "FwoGZXIvYXdzE//////////w=="));
+    assert_non_null(strstr(aws_credentials_flaw("AK IA", "s", NULL), "access key id"));
+    assert_non_null(strstr(aws_credentials_flaw("AKIA\n", "s", NULL), "access key id"));
+    assert_non_null(strstr(aws_credentials_flaw("A", "s\r\nX: y", NULL), "secret access key"));
+    assert_non_null(strstr(aws_credentials_flaw("A", "s\xc3\xa4", NULL), "secret access key"));
+    assert_non_null(strstr(aws_credentials_flaw("A", "s", "t\nX-Evil: 1"), "session token"));
+    assert_non_null(strstr(aws_credentials_flaw("A", "s", "t\x7f"), "session token"));
+
+    memset(long_text, 'a', sizeof(long_text));
+    long_text[CREDENTIALS_TOKEN_MAX_BYTES] = '\0';
+    assert_null(aws_credentials_flaw("A", "s", long_text));
+    long_text[CREDENTIALS_TOKEN_MAX_BYTES] = 'a';
+    long_text[CREDENTIALS_TOKEN_MAX_BYTES + 1] = '\0';
+    assert_non_null(aws_credentials_flaw("A", "s", long_text));
+    assert_non_null(aws_credentials_flaw("A", long_text, NULL));
+    assert_non_null(aws_credentials_flaw(long_text, "s", NULL));
+}
+
+static int set_up(void **state)
+{
+    wall_clock_offset_sec = 0;
+    return sd_event_new(&event) < 0 ? -1 : 0;
+}
+
+static int tear_down(void **state)
+{
+    sd_event_unref(event);
+    return 0;
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_first_that_is_set_up_answers),
+        TEST(one_that_fails_ends_the_chain),
+        TEST(an_error_of_fetch_ends_the_chain),
+        TEST(none_found_names_each_place),
+        TEST(all_who_ask_at_once_share_one_walk),
+        TEST(those_who_wait_are_bounded),
+        TEST(a_cancelled_asker_hears_nothing),
+        TEST(an_answer_may_cancel_another),
+        TEST(an_answer_may_ask_again),
+        TEST(freeing_drops_those_who_wait),
+        TEST(keys_are_gone_at_their_expiry),
+        TEST(newer_keys_are_fetched_ahead_of_the_expiry),
+        TEST(a_failed_refresh_keeps_the_old_keys_while_they_are_valid),
+        TEST(keys_that_have_expired_already_are_not_taken),
+        TEST(refused_keys_are_looked_up_anew),
+        TEST(refused_keys_are_not_kept_by_a_failed_refresh),
+        TEST(a_refusal_during_a_walk_is_answered_by_it),
+        TEST(too_many_providers_are_freed),
+        TEST(keys_that_no_header_can_carry_are_told),
+    };
+
+    return cmocka_run_group_tests_name("credentials", tests, NULL, NULL);
+}
