@@ -1,7 +1,8 @@
 /* See sqs-client.h. A call is always in one of three states: waiting for credentials, waiting for
  * its reply, waiting for the time of its next attempt; `slot`, `credentials_slot` and the timer say
- * which. The timer also carries answers that are known at once, so that a callback never runs
- * inside sqs_client_call. */
+ * which. What fails inside sqs_client_call is its return value; all else comes from the loop, so
+ * that a callback never runs inside sqs_client_call or sqs_call_last_attempt. Whatever may end a
+ * call is the last thing that a function does with it. */
 #include "sqs-client.h"
 
 #include <errno.h>
@@ -35,6 +36,7 @@ struct sqs_call {
     struct aws_credentials *credentials; /* that the attempt on its way was signed with */
     bool has_refreshed;                  /* refused once already: the forced look-up was made */
     bool has_corrected_clock;
+    int64_t skew_sec;                    /* the correction it was signed with */
     unsigned attempts;
     unsigned failures; /* in a row, of the same kind of back-off */
     enum backoff_kind failure_kind;
@@ -158,25 +160,45 @@ static void retry_after(struct sqs_call *call, uint64_t delay_usec)
         finish(call, NULL);
 }
 
+static bool is_last(const struct sqs_call *call)
+{
+    return call->is_last_attempt ||
+           (call->options.attempts_max > 0 && call->attempts >= call->options.attempts_max);
+}
+
+/* Faults that do not go away by themselves and say nothing against the request. An error without a
+ * name is not SQS's: a proxy's, or a portal's, or our own. */
+static bool needs_a_person(const struct sqs_error *error)
+{
+    return error->class == SQS_ERROR_CREDENTIALS || error->class == SQS_ERROR_CLOCK ||
+           sqs_error_is_of_queue(error) ||
+           (error->class == SQS_ERROR_PERMANENT && error->name[0] == '\0');
+}
+
+static void answered(struct sqs_client *client)
+{
+    if (client->observer.answered)
+        client->observer.answered(client->observer.userdata);
+}
+
 /* Decides what follows a failed attempt: another one, when, or the end. */
 static void attempt_failed(struct sqs_call *call)
 {
     enum sqs_error_class class = call->error.class;
     enum backoff_kind kind = backoff_kind_of(&call->error);
-    bool is_last = call->is_last_attempt ||
-                   (call->options.attempts_max > 0 && call->attempts >= call->options.attempts_max);
-    bool needs_a_person = class == SQS_ERROR_CREDENTIALS || class == SQS_ERROR_CLOCK ||
-                          sqs_error_is_of_queue(&call->error);
 
     if (class == SQS_ERROR_CREDENTIALS && call->credentials) {
         credentials_refused(call->client->credentials, call->credentials);
-        if (!call->has_refreshed && !is_last) {
+        if (!call->has_refreshed && !is_last(call)) {
             call->has_refreshed = true;
             retry_after(call, 0);
             return;
         }
     }
-    if (is_last || (needs_a_person ? !call->options.keep_trying : class == SQS_ERROR_PERMANENT)) {
+    if (is_last(call) || (needs_a_person(&call->error) ? !call->options.keep_trying
+                                                       : class == SQS_ERROR_PERMANENT)) {
+        if (class == SQS_ERROR_PERMANENT && call->error.name[0] != '\0')
+            answered(call->client);
         finish(call, NULL);
         return;
     }
@@ -189,11 +211,16 @@ static void attempt_failed(struct sqs_call *call)
                                          call->error.retry_after_usec, random_u64()));
 }
 
-/* Learns the skew from a reply's Date, or from the error's text. Whether it changed. */
-static bool learn_skew(struct sqs_call *call, const char *date)
+static bool is_other_skew(int64_t a, int64_t b)
+{
+    return llabs(a - b) >= (int64_t)(SQS_CLOCK_SKEW_MIN_USEC / USEC_PER_SEC);
+}
+
+/* Learns the skew from a reply's Date, or from the error's text. */
+static void learn_skew(struct sqs_call *call, const char *date)
 {
     struct sqs_client *client = call->client;
-    int64_t skew, change;
+    int64_t skew;
     time_t server;
 
     if (date && http_date_parse(date, &server) == 0)
@@ -201,14 +228,12 @@ static bool learn_skew(struct sqs_call *call, const char *date)
     else if (call->error.has_server_time)
         skew = call->error.server_time - time(NULL);
     else
-        return false;
-    change = skew - client->skew_sec;
-    if (llabs(change) < (int64_t)(SQS_CLOCK_SKEW_MIN_USEC / USEC_PER_SEC))
-        return false;
+        return;
+    if (!is_other_skew(skew, client->skew_sec))
+        return;
     client->skew_sec = skew;
     if (client->observer.skew_learnt)
         client->observer.skew_learnt(client->observer.userdata, skew);
-    return true;
 }
 
 static void error_reply(struct sqs_call *call, const struct http_reply *reply)
@@ -218,13 +243,14 @@ static void error_reply(struct sqs_call *call, const struct http_reply *reply)
                     http_reply_header(reply, "x-amz-retry-after"), reply->body, reply->body_bytes,
                     &call->error);
     if (call->error.class == SQS_ERROR_CLOCK || call->error.class == SQS_ERROR_CREDENTIALS) {
-        if (learn_skew(call, http_reply_header(reply, "Date")) && !call->has_corrected_clock) {
+        learn_skew(call, http_reply_header(reply, "Date"));
+        /* Another call may have learnt it since this one was signed: that counts as well. */
+        if (is_other_skew(call->client->skew_sec, call->skew_sec) && !call->has_corrected_clock &&
+            !is_last(call)) {
             call->has_corrected_clock = true;
             retry_after(call, 0);
             return;
         }
-    } else if (call->error.class == SQS_ERROR_PERMANENT && call->client->observer.answered) {
-        call->client->observer.answered(call->client->observer.userdata);
     }
     attempt_failed(call);
 }
@@ -244,8 +270,7 @@ static void good_reply(struct sqs_call *call, const struct http_reply *reply)
         return;
     }
     retry_quota_refund(&client->quota, call->last_retry_cost);
-    if (client->observer.answered)
-        client->observer.answered(client->observer.userdata);
+    answered(client);
     finish(call, parsed);
 }
 
@@ -348,31 +373,43 @@ static int send_attempt(struct sqs_call *call)
         on_reply, call, &call->slot);
 }
 
-static void attempt(struct sqs_call *call)
+static int attempt(struct sqs_call *call, struct aws_credentials *credentials)
 {
-    int r;
-
+    aws_credentials_unref(call->credentials);
+    call->credentials = aws_credentials_ref(credentials);
+    call->skew_sec = call->client->skew_sec;
     call->attempts++;
     sd_event_now(call->client->event, CLOCK_BOOTTIME, &call->sent_usec);
-    r = send_attempt(call);
-    if (r < 0) {
-        set_error(call, r == -ENOMEM ? SQS_ERROR_TRANSIENT : SQS_ERROR_PERMANENT, "", strerror(-r));
-        call->http_status = 0;
-        finish_later(call);
-    }
+    return send_attempt(call);
+}
+
+/* An attempt that could not even be made. */
+static void not_sent(struct sqs_call *call, int r)
+{
+    bool is_hopeless = r == -EINVAL || r == -E2BIG;
+    char text[128];
+
+    snprintf(text, sizeof(text), "the request cannot be sent: %s", strerror(-r));
+    set_error(call, is_hopeless ? SQS_ERROR_PERMANENT : SQS_ERROR_TRANSIENT, "", text);
+    call->http_status = 0;
+    call->request_id[0] = '\0';
+    attempt_failed(call);
 }
 
 static void on_credentials(void *userdata, struct aws_credentials *credentials, const char *error)
 {
     struct sqs_call *call = userdata;
 
+    int r;
+
     call->credentials_slot = NULL;
-    aws_credentials_unref(call->credentials);
-    call->credentials = credentials ? aws_credentials_ref(credentials) : NULL;
     if (credentials) {
-        attempt(call);
+        r = attempt(call, credentials);
+        if (r < 0)
+            not_sent(call, r);
         return;
     }
+    call->credentials = aws_credentials_unref(call->credentials);
     call->attempts++;
     call->http_status = 0;
     call->request_id[0] = '\0';
@@ -380,18 +417,19 @@ static void on_credentials(void *userdata, struct aws_credentials *credentials, 
     attempt_failed(call);
 }
 
-/* Returns an errno only where the call cannot go on at all. */
+/* On failure nothing is on its way. */
 static int start_attempt(struct sqs_call *call)
 {
     struct aws_credentials *cached = credentials_peek(call->client->credentials);
 
-    if (!cached)
-        return credentials_get(call->client->credentials, on_credentials, call,
-                               &call->credentials_slot);
-    aws_credentials_unref(call->credentials);
-    call->credentials = aws_credentials_ref(cached);
-    attempt(call);
-    return 0;
+    int r;
+
+    if (cached)
+        return attempt(call, cached);
+    r = credentials_get(call->client->credentials, on_credentials, call, &call->credentials_slot);
+    if (r < 0)
+        call->attempts++;
+    return r;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -404,10 +442,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
     }
     r = start_attempt(call);
-    if (r < 0) {
-        set_error(call, SQS_ERROR_TRANSIENT, "", strerror(-r));
-        attempt_failed(call);
-    }
+    if (r < 0)
+        not_sent(call, r);
     return 0;
 }
 

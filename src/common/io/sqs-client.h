@@ -40,8 +40,9 @@ struct sqs_call_options {
     uint64_t wait_usec;    /* how long SQS itself is asked to wait (long polling) */
     unsigned attempts_max; /* 0: no bound */
     bool keep_trying; /* faults that only a person can mend are retried too, slowly: missing and
-                         refused credentials, a missing queue, a denied action, a KMS key. Then a
-                         failure is SQS's "no" to this very request. */
+                         refused credentials, a missing queue, a denied action, a KMS key, errors
+                         that are not SQS's (a proxy's). Then a failure is SQS's "no" to this very
+                         request. */
 };
 
 /* An attempt that failed and will be repeated. For the log. */
@@ -53,9 +54,10 @@ struct sqs_attempt {
     uint64_t delay_usec;           /* until the next */
 };
 
+/* What all calls of a client tell. The functions must not start, cancel or free anything here. */
 struct sqs_client_observer {
     void (*attempt_failed)(void *userdata, const struct sqs_attempt *attempt);
-    /* An attempt got SQS's answer, of whatever kind but the ones above. */
+    /* A call got SQS's own answer, success or not, and ends with it. */
     void (*answered)(void *userdata);
     /* This machine's clock is off by that many seconds (positive: it is behind); signatures are
      * corrected from now on. */
@@ -74,13 +76,15 @@ struct sqs_client *sqs_client_free(struct sqs_client *client);
 DEFINE_CLEANUP(struct sqs_client *, sqs_client_free)
 
 /* Starts an operation. Takes the request, also on failure. `*ret` is valid until the callback runs
- * or sqs_call_cancel. 0, -ENOMEM, or the errno of the event loop. */
+ * or sqs_call_cancel. 0, -ENOMEM, -EIO (OpenSSL), -EBUSY (too many wait for credentials), -EINVAL
+ * or -E2BIG (credentials or an endpoint that cannot be signed or sent), or the errno of the event
+ * loop: then there is no callback. */
 int sqs_client_call(struct sqs_client *client, struct sqs_request *request,
                     const struct sqs_call_options *options, sqs_done_fn done, void *userdata,
                     struct sqs_call **ret);
 
 /* No further attempts: the one on its way is the last, and where none is on its way the call ends
- * with its last error. NULL is allowed. */
+ * with its last error, from the loop. NULL is allowed. */
 void sqs_call_last_attempt(struct sqs_call *call);
 
 /* Ends the call without its callback; what was sent may still take effect at SQS. NULL is allowed.

@@ -1,0 +1,951 @@
+#include "encode.h"
+#include "sigv4.h"
+#include "sqs-client.h"
+#include "test-loop.h"
+#include "test-server.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+
+#include <systemd/sd-id128.h>
+
+#define QUEUE_URL "https://eu-west-1.queue.amazonaws.com/123456789012/test.fifo"
+
+/* Delays are a thousandth of their limit: 50 us, 1 ms, 5 ms for the first retry of each kind.
+ * Overrides libsystemd's. */
+int sd_id128_randomize(sd_id128_t *ret)
+{
+    *ret = (sd_id128_t){.qwords = {UINT64_MAX / 1000 + (1 << 27), 0}};
+    return 0;
+}
+
+/* --- Keys --- */
+
+struct fake_provider {
+    struct credentials_provider head;
+    const char *id; /* NULL: none */
+    const char *token;
+    bool is_silent; /* never answers */
+    unsigned n_fetches;
+};
+
+static int fake_fetch(struct credentials_provider *provider, credentials_provider_done_fn done,
+                      void *userdata)
+{
+    struct fake_provider *f = (struct fake_provider *)provider;
+    CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
+
+    f->n_fetches++;
+    if (f->is_silent)
+        return 0;
+    if (!f->id) {
+        done(userdata, CREDENTIALS_NOT_SET_UP, NULL, "nothing here");
+        return 0;
+    }
+    assert_int_equal(aws_credentials_new(f->id, "SECRET", f->token, "fake", USEC_INFINITY, &c), 0);
+    done(userdata, CREDENTIALS_FOUND, c, NULL);
+    return 0;
+}
+
+static void fake_free(struct credentials_provider *provider)
+{
+}
+
+static const struct credentials_provider_ops fake_ops = {fake_fetch, fake_free};
+
+/* --- All that a test needs --- */
+
+struct noted_attempt {
+    enum sqs_operation operation;
+    enum sqs_error_class class;
+    char name[96], message[256], request_id[64];
+    unsigned attempt;
+    uint64_t delay_usec;
+};
+
+static struct bench {
+    sd_event *event;
+    struct fake_provider provider;
+    struct credentials *credentials;
+    struct http_client *http;
+    struct endpoint endpoint;
+    struct sqs_client *client;
+    char host[64];
+
+    struct noted_attempt noted[64];
+    unsigned n_noted, n_answered, n_skews;
+    int64_t skew_sec;
+} b;
+
+static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
+{
+    struct noted_attempt *n = &b.noted[b.n_noted++ % ARRAY_SIZE(b.noted)];
+
+    n->operation = attempt->operation;
+    n->class = attempt->error->class;
+    snprintf(n->name, sizeof(n->name), "%s", attempt->error->name);
+    snprintf(n->message, sizeof(n->message), "%.200s", attempt->error->message);
+    snprintf(n->request_id, sizeof(n->request_id), "%s", attempt->request_id);
+    n->attempt = attempt->attempt;
+    n->delay_usec = attempt->delay_usec;
+}
+
+static void on_answered(void *userdata)
+{
+    b.n_answered++;
+}
+
+static void on_skew_learnt(void *userdata, int64_t skew_sec)
+{
+    b.n_skews++;
+    b.skew_sec = skew_sec;
+}
+
+/* A client that talks to `server`. */
+static void set_bench(struct test_server *server)
+{
+    static char path[] = "/", region[] = "eu-west-1";
+    struct credentials_provider *provider = &b.provider.head;
+
+    b.provider.head = (struct credentials_provider){&fake_ops, "fake"};
+    b.provider.id = "AKIA1";
+    assert_int_equal(credentials_new(b.event, &provider, 1, &b.credentials), 0);
+    assert_int_equal(
+        http_client_new(b.event,
+                        &(struct http_client_options){.user_agent = "test/1",
+                                                      .connect_timeout_usec = 5 * USEC_PER_SEC},
+                        &b.http),
+        0);
+    snprintf(b.host, sizeof(b.host), "127.0.0.1:%d", test_server_port(server));
+    b.endpoint.url = strdup(test_server_url(server));
+    b.endpoint.host = b.host;
+    b.endpoint.path = path;
+    b.endpoint.region = region;
+    assert_int_equal(sqs_client_new(b.event, b.http, b.credentials, &b.endpoint,
+                                    300 * USEC_PER_MSEC,
+                                    &(struct sqs_client_observer){
+                                        .attempt_failed = on_attempt_failed,
+                                        .answered = on_answered,
+                                        .skew_learnt = on_skew_learnt,
+                                    },
+                                    &b.client),
+                     0);
+}
+
+static int set_up(void **state)
+{
+    unsetenv("http_proxy");
+    memset(&b, 0, sizeof(b));
+    return sd_event_new(&b.event) < 0 ? -1 : 0;
+}
+
+static int tear_down(void **state)
+{
+    sqs_client_free(b.client);
+    http_client_free(b.http);
+    credentials_free(b.credentials);
+    free(b.endpoint.url);
+    sd_event_unref(b.event);
+    return 0;
+}
+
+/* --- Calls --- */
+
+struct outcome {
+    unsigned n_done;
+    bool ok;
+    struct sqs_error error;
+    char request_id[64], message_id[64];
+    int http_status;
+    unsigned attempts;
+    uint64_t sent_usec;
+    struct sqs_call *call;
+    void (*then)(struct outcome *o);
+    struct outcome *other;
+};
+
+static unsigned n_all_done;
+
+static void on_done(void *userdata, const struct sqs_result *result)
+{
+    struct outcome *o = userdata;
+
+    o->n_done++;
+    n_all_done++;
+    o->ok = result->reply;
+    assert_true(!result->reply == !!result->error);
+    if (result->error)
+        o->error = *result->error;
+    snprintf(o->request_id, sizeof(o->request_id), "%s", result->request_id);
+    snprintf(o->message_id, sizeof(o->message_id), "%s",
+             result->reply && result->reply->message_id ? result->reply->message_id : "");
+    o->http_status = result->http_status;
+    o->attempts = result->attempts;
+    o->sent_usec = result->sent_usec;
+    if (o->then)
+        o->then(o);
+    o->call = NULL;
+}
+
+static const struct sqs_call_options once = {.attempts_max = 1};
+static const struct sqs_call_options patient = {};
+static const struct sqs_call_options stubborn = {.keep_trying = true};
+
+static void start_request(struct outcome *o, struct sqs_request *request,
+                          const struct sqs_call_options *options)
+{
+    unsigned before = n_all_done;
+
+    assert_int_equal(sqs_client_call(b.client, request, options, on_done, o, &o->call), 0);
+    assert_int_equal(n_all_done, before);
+}
+
+/* DeleteMessage: the simplest, a good answer has no body. */
+static void start(struct outcome *o, const struct sqs_call_options *options)
+{
+    struct sqs_request *request;
+
+    assert_int_equal(sqs_request_delete_message(QUEUE_URL, "HANDLE", &request), 0);
+    start_request(o, request, options);
+}
+
+static struct outcome call(const struct sqs_call_options *options)
+{
+    struct outcome o = {};
+
+    start(&o, options);
+    run_until(b.event, &o.n_done, 1);
+    run_for(b.event, 5 * USEC_PER_MSEC);
+    assert_int_equal(o.n_done, 1);
+    return o;
+}
+
+/* Runs until the server has read so many requests. */
+static void run_until_requests(struct test_server *server, unsigned n)
+{
+    uint64_t end = boot_clock_usec() + TEST_PATIENCE_USEC;
+
+    while (test_server_requests(server) < n) {
+        assert_true(sd_event_run(b.event, 5 * USEC_PER_MSEC) >= 0);
+        assert_true(boot_clock_usec() < end);
+    }
+}
+
+/* --- Replies --- */
+
+#define OK                                                                                         \
+    {                                                                                              \
+        .headers = "x-amzn-RequestId: good-id\r\n", .body = "{}"                                   \
+    }
+#define ERROR(code, type, text)                                                                    \
+    {                                                                                              \
+        .status = (code), .headers = "x-amzn-RequestId: bad-id\r\n",                               \
+        .body = "{\"__type\":\"com.amazonaws.sqs#" type "\",\"message\":\"" text "\"}"             \
+    }
+#define UNAVAILABLE ERROR(503, "ServiceUnavailable", "later")
+#define THROTTLED ERROR(403, "RequestThrottled", "slower")
+#define REFUSED ERROR(403, "UnrecognizedClientException", "no such key")
+#define NO_QUEUE ERROR(400, "QueueDoesNotExist", "no such queue")
+#define NO_HANDLE ERROR(404, "ReceiptHandleIsInvalid", "bad handle")
+
+static void a_request_is_signed_and_complete(void **state)
+{
+    static const char target[] = "AmazonSQS.DeleteMessage";
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(OK);
+    CLEANUP(sigv4_signer_free) struct sigv4_signer *signer = NULL;
+    CLEANUP(buffer_done) struct buffer expected = BUFFER_INIT(4096);
+    struct outcome o;
+    uint64_t before = boot_clock_usec();
+
+    assert_int_equal(sigv4_signer_new(&signer), 0);
+    set_bench(server);
+    for (unsigned i = 0; i < 2; i++) {
+        char *date, *authorization, *value;
+        size_t lines = 0;
+        time_t t;
+
+        b.provider.token = i == 1 ? "TOKEN/+=" : NULL;
+        if (i == 1)
+            credentials_refused(b.credentials, credentials_peek(b.credentials));
+        o = call(&patient);
+        assert_true(o.ok);
+        date = test_server_header(server, i, "X-Amz-Date");
+        assert_int_equal(aws_time_parse(date, &t), 0);
+        assert_in_range(time(NULL) - t, 0, 5);
+
+        struct sigv4_header headers[] = {{"host", b.host},
+                                         {"content-type", "application/x-amz-json-1.0"},
+                                         {"x-amz-date", date},
+                                         {"x-amz-target", target},
+                                         {"x-amzn-query-mode", "true"},
+                                         {"x-amz-security-token", "TOKEN/+="}};
+        const char *body = test_server_body(server, i);
+
+        buffer_reset(&expected);
+        assert_int_equal(sigv4_authorize(signer,
+                                         &(struct sigv4_request){
+                                             .method = "POST",
+                                             .path = "/",
+                                             .headers = headers,
+                                             .n_headers = 5 + i,
+                                             .body = body,
+                                             .body_bytes = strlen(body),
+                                         },
+                                         &(struct sigv4_credentials){"AKIA1", "SECRET"},
+                                         &(struct sigv4_scope){"eu-west-1", "sqs", t}, &expected),
+                         0);
+        authorization = test_server_header(server, i, "Authorization");
+        assert_string_equal(authorization, buffer_string(&expected));
+        free(authorization);
+        free(date);
+
+        /* The values signed are the values sent. */
+        for (size_t k = 0; k < 5 + i; k++) {
+            value = test_server_header(server, i, headers[k].name);
+            if (!streq(headers[k].name, "x-amz-date"))
+                assert_string_equal(value, headers[k].value);
+            free(value);
+        }
+        value = test_server_header(server, i, "Accept");
+        assert_string_equal(value, "application/json");
+        free(value);
+        assert_null(test_server_header(server, i, "Expect"));
+        /* And nothing else: request line, ours, User-Agent, Content-Length, Authorization, Accept. */
+        for (const char *p = test_server_head(server, i); (p = strstr(p, "\r\n")); p += 2)
+            lines++;
+        assert_int_equal(lines, 1 + 5 + i + 4);
+        assert_memory_equal(test_server_head(server, i), "POST / HTTP/1.1\r\n", 17);
+        assert_non_null(strstr(body, "\"QueueUrl\":\"" QUEUE_URL "\""));
+        assert_non_null(strstr(body, "\"ReceiptHandle\":\"HANDLE\""));
+    }
+    assert_string_equal(o.request_id, "good-id");
+    assert_int_equal(o.http_status, 200);
+    assert_int_equal(o.attempts, 1);
+    assert_in_range(o.sent_usec, before, boot_clock_usec());
+    assert_int_equal(b.n_noted, 0);
+    assert_int_equal(b.n_answered, 2);
+    assert_int_equal(test_server_connections(server), 1);
+}
+
+static void transient_failures_are_repeated(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER(
+        UNAVAILABLE, {.status = 500}, {.status = 502, .body = "<html>"},
+        {.body = "{}", .how = REPLY_CUT_OFF}, {.how = REPLY_STALL}, {.body = "no json"}, OK);
+    struct outcome o;
+
+    set_bench(server);
+    o = call(&patient);
+    assert_true(o.ok);
+    assert_int_equal(o.attempts, 7);
+    assert_int_equal(b.n_noted, 6);
+    assert_int_equal(b.n_answered, 1);
+    for (unsigned i = 0; i < b.n_noted; i++) {
+        assert_int_equal(b.noted[i].class, SQS_ERROR_TRANSIENT);
+        assert_int_equal(b.noted[i].attempt, i + 1);
+        assert_int_equal(b.noted[i].operation, SQS_DELETE_MESSAGE);
+        assert_string_equal(b.noted[i].request_id, i == 0 ? "bad-id" : "");
+        /* Each limit is twice the one before. */
+        assert_in_range(b.noted[i].delay_usec, 50 << i, (50 << i) + 10);
+    }
+    assert_string_equal(b.noted[0].name, "ServiceUnavailableException");
+    assert_string_equal(b.noted[0].message, "later");
+    assert_string_equal(b.noted[4].message, "timed out waiting for the reply");
+    assert_string_equal(b.noted[4].name, "");
+    assert_true(strlen(b.noted[5].message) > 5);
+    /* The same request each time, signed anew. */
+    for (unsigned i = 1; i < 7; i++)
+        assert_string_equal(test_server_body(server, i), test_server_body(server, 0));
+}
+
+static void throttling_is_repeated_more_slowly(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server =
+        TEST_SERVER(UNAVAILABLE, THROTTLED, {.status = 429},
+                    {.status = 403,
+                     .headers = "x-amz-retry-after: 20\r\n",
+                     .body = "{\"__type\":\"RequestThrottled\"}"},
+                    OK);
+    struct outcome o;
+
+    set_bench(server);
+    o = call(&patient);
+    assert_true(o.ok);
+    assert_int_equal(o.attempts, 5);
+    /* Failures of another kind begin a new row. */
+    assert_in_range(b.noted[0].delay_usec, 50, 60);
+    assert_in_range(b.noted[1].delay_usec, 1000, 1010);
+    assert_in_range(b.noted[2].delay_usec, 2000, 2010);
+    assert_in_range(b.noted[3].delay_usec, 20000, 20000);
+    assert_int_equal(b.noted[1].class, SQS_ERROR_THROTTLED);
+}
+
+static void a_permanent_error_is_the_answer(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER(NO_HANDLE, NO_HANDLE, NO_QUEUE);
+    struct outcome o;
+
+    set_bench(server);
+    for (int i = 0; i < 2; i++) {
+        o = call(i == 0 ? &patient : &stubborn);
+        assert_false(o.ok);
+        assert_string_equal(o.error.name, "ReceiptHandleIsInvalid");
+        assert_string_equal(o.error.message, "bad handle");
+        assert_string_equal(o.request_id, "bad-id");
+        assert_int_equal(o.http_status, 404);
+        assert_int_equal(o.attempts, 1);
+    }
+    o = call(&patient);
+    assert_string_equal(o.error.name, "QueueDoesNotExist");
+    assert_int_equal(b.n_noted, 0);
+    assert_int_equal(b.n_answered, 3);
+}
+
+static void what_a_person_must_mend_is_repeated_slowly_where_wanted(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server =
+        TEST_SERVER(NO_QUEUE, ERROR(403, "AccessDeniedException", "denied"),
+                    {.status = 404, .body = "<html>a proxy</html>"}, {.status = 302}, OK);
+    struct outcome o;
+
+    set_bench(server);
+    o = call(&stubborn);
+    assert_true(o.ok);
+    assert_int_equal(o.attempts, 5);
+    assert_int_equal(b.n_noted, 4);
+    for (unsigned i = 0; i < 4; i++)
+        assert_in_range(b.noted[i].delay_usec, 5000 << i, (5000 << i) + 200);
+    /* SQS's "no such queue" is no sign that all is well again. */
+    assert_int_equal(b.n_answered, 1);
+}
+
+static void attempts_are_bounded_where_wanted(void **state)
+{
+    static const struct sqs_call_options thrice = {.attempts_max = 3, .keep_trying = true};
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(UNAVAILABLE);
+    struct outcome o;
+
+    set_bench(server);
+    o = call(&thrice);
+    assert_false(o.ok);
+    assert_int_equal(o.attempts, 3);
+    assert_int_equal(o.error.class, SQS_ERROR_TRANSIENT);
+    assert_int_equal(o.error.http_status, 503);
+    assert_int_equal(b.n_noted, 2);
+    o = call(&once);
+    assert_int_equal(o.attempts, 1);
+    assert_int_equal(test_server_requests(server), 4);
+    assert_int_equal(b.n_answered, 0);
+}
+
+static void no_reply_leaves_no_status_and_no_request_id(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server =
+        TEST_SERVER(UNAVAILABLE, {.headers = "x-amzn-RequestId: lost\r\n", .body = "{}",
+                                  .how = REPLY_CUT_OFF});
+    static const struct sqs_call_options twice = {.attempts_max = 2};
+    struct outcome o;
+
+    set_bench(server);
+    o = call(&twice);
+    assert_false(o.ok);
+    assert_int_equal(o.http_status, 0);
+    assert_int_equal(o.error.http_status, 0);
+    assert_string_equal(o.request_id, "");
+    assert_string_equal(o.error.name, "");
+    assert_string_equal(o.error.code, "");
+}
+
+static void a_damaged_reply_is_repeated(void **state)
+{
+    static const char right[] = "{\"MessageId\":\"m1\",\"MD5OfMessageBody\":"
+                                "\"5d41402abc4b2a76b9719d911017c592\"}";
+    CLEANUP(test_server_free)
+    struct test_server *server =
+        TEST_SERVER({.body = "{\"MessageId\":\"m1\",\"MD5OfMessageBody\":"
+                             "\"00000000000000000000000000000000\"}"},
+                    {.body = "{\"MessageId\":\"m1\","}, {.body = "{}"}, {.body = right});
+    struct sqs_request *request;
+    struct outcome o = {};
+
+    set_bench(server);
+    assert_int_equal(sqs_request_send_message(QUEUE_URL,
+                                              &(struct sqs_message){.body = "hello",
+                                                                    .body_bytes = 5,
+                                                                    .group_id = "g",
+                                                                    .deduplication_id = "d",
+                                                                    .delay_sec = -1},
+                                              &request),
+                     0);
+    start_request(&o, request, &patient);
+    run_until(b.event, &o.n_done, 1);
+    assert_true(o.ok);
+    assert_string_equal(o.message_id, "m1");
+    assert_int_equal(o.attempts, 4);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(b.noted[i].class, SQS_ERROR_TRANSIENT);
+        assert_true(strlen(b.noted[i].message) > 5);
+    }
+}
+
+/* --- Credentials --- */
+
+static void refused_keys_are_looked_up_once_more_at_once(void **state)
+{
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(OK, REFUSED, OK);
+    struct outcome o;
+    char *authorization;
+
+    set_bench(server);
+    assert_true(call(&patient).ok);
+    assert_int_equal(b.provider.n_fetches, 1);
+    b.provider.id = "AKIA2";
+    o = call(&patient);
+    assert_true(o.ok);
+    assert_int_equal(o.attempts, 2);
+    assert_int_equal(b.provider.n_fetches, 2);
+    assert_int_equal(b.n_noted, 1);
+    assert_int_equal(b.noted[0].class, SQS_ERROR_CREDENTIALS);
+    assert_int_equal(b.noted[0].delay_usec, 0);
+    authorization = test_server_header(server, 2, "Authorization");
+    assert_non_null(strstr(authorization, "Credential=AKIA2/"));
+    free(authorization);
+}
+
+static void keys_refused_twice_are_the_answer_or_repeated_slowly(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server =
+        TEST_SERVER(REFUSED, REFUSED, REFUSED, REFUSED, REFUSED, REFUSED, OK);
+    struct outcome o;
+
+    set_bench(server);
+    o = call(&patient);
+    assert_false(o.ok);
+    assert_int_equal(o.attempts, 2);
+    assert_int_equal(o.error.class, SQS_ERROR_CREDENTIALS);
+    assert_string_equal(o.error.name, "UnrecognizedClientException");
+    assert_int_equal(b.n_answered, 0);
+    assert_int_equal(b.provider.n_fetches, 2);
+
+    b.n_noted = 0;
+    o = call(&stubborn);
+    assert_true(o.ok);
+    assert_int_equal(o.attempts, 5);
+    assert_int_equal(b.noted[0].delay_usec, 0);
+    assert_in_range(b.noted[1].delay_usec, 5000, 5100);
+    assert_in_range(b.noted[2].delay_usec, 10000, 10200);
+    /* Each slow try looks for new keys: a person may have put them there. */
+    assert_int_equal(b.provider.n_fetches, 7);
+}
+
+static void missing_keys_are_the_answer_or_waited_for(void **state)
+{
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(OK);
+    struct outcome o, waiting = {};
+
+    set_bench(server);
+    b.provider.id = NULL;
+    o = call(&patient);
+    assert_false(o.ok);
+    assert_string_equal(o.error.name, "NoCredentials");
+    assert_string_equal(o.error.message, "fake: nothing here");
+    assert_int_equal(o.error.class, SQS_ERROR_CREDENTIALS);
+    assert_int_equal(o.attempts, 1);
+    assert_int_equal(o.http_status, 0);
+    assert_int_equal(b.n_noted, 0);
+
+    start(&waiting, &stubborn);
+    run_until(b.event, &b.n_noted, 2);
+    assert_in_range(b.noted[0].delay_usec, 5000, 5100);
+    b.provider.id = "AKIA1";
+    run_until(b.event, &waiting.n_done, 1);
+    assert_true(waiting.ok);
+    assert_int_equal(test_server_requests(server), 1);
+}
+
+static void keys_that_cannot_be_sent_are_told_at_once_or_waited_for(void **state)
+{
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(OK);
+    struct sqs_request *request;
+    struct outcome o = {};
+
+    set_bench(server);
+    b.provider.token = "two\r\nX-Evil: lines";
+    start(&o, &stubborn);
+    run_until(b.event, &b.n_noted, 1);
+    assert_string_equal(b.noted[0].message, "the request cannot be sent: Invalid argument");
+    assert_in_range(b.noted[0].delay_usec, 5000, 5100);
+    sqs_call_cancel(o.call);
+
+    /* With keys in the cache it is known inside the call. */
+    assert_int_equal(sqs_request_delete_message(QUEUE_URL, "HANDLE", &request), 0);
+    assert_int_equal(sqs_client_call(b.client, request, &patient, on_done, &o, &o.call), -EINVAL);
+    run_for(b.event, 20 * USEC_PER_MSEC);
+    assert_int_equal(o.n_done, 0);
+    assert_int_equal(test_server_requests(server), 0);
+}
+
+/* --- Clock --- */
+
+static void date_header(int64_t skew_sec, char *ret, size_t size)
+{
+    time_t t = time(NULL) + skew_sec;
+    struct tm tm;
+
+    gmtime_r(&t, &tm);
+    strftime(ret, size, "x-amzn-RequestId: bad-id\r\nDate: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+}
+
+static void the_clock_is_corrected_by_the_replys_date(void **state)
+{
+    static const char body[] = "{\"__type\":\"com.amazon.coral.service#InvalidSignatureException\","
+                               "\"message\":\"Signature expired: what it says\"}";
+    char date[128], *sent;
+    struct test_reply bad = {.status = 403, .headers = date, .body = body};
+    CLEANUP(test_server_free)
+    struct test_server *server =
+        TEST_SERVER(bad, OK, OK, bad, OK, bad);
+    struct outcome o;
+    time_t t;
+
+    set_bench(server);
+    date_header(1200, date, sizeof(date));
+    o = call(&patient);
+    assert_true(o.ok);
+    assert_int_equal(o.attempts, 2);
+    assert_int_equal(b.n_noted, 1);
+    assert_int_equal(b.noted[0].class, SQS_ERROR_CLOCK);
+    assert_int_equal(b.noted[0].delay_usec, 0);
+    assert_int_equal(b.n_skews, 1);
+    assert_in_range(b.skew_sec, 1198, 1200);
+    sent = test_server_header(server, 1, "X-Amz-Date");
+    assert_int_equal(aws_time_parse(sent, &t), 0);
+    assert_in_range(t - time(NULL), 1195, 1200);
+    free(sent);
+
+    /* From now on right from the start. */
+    assert_int_equal(call(&patient).attempts, 1);
+
+    /* The clock was set: back again. */
+    date_header(0, date, sizeof(date));
+    o = call(&once);
+    assert_false(o.ok); /* one attempt is one, but what it taught stays */
+    assert_int_equal(o.attempts, 1);
+    assert_int_equal(b.n_skews, 2);
+    assert_in_range(b.skew_sec + 5, 0, 10);
+    assert_true(call(&patient).ok);
+
+    /* A date that tells nothing new: not the clock, as it seems. */
+    o = call(&patient);
+    assert_false(o.ok);
+    assert_int_equal(o.attempts, 1);
+    assert_int_equal(o.error.class, SQS_ERROR_CLOCK);
+    assert_int_equal(b.provider.n_fetches, 1);
+}
+
+static void the_clock_is_corrected_by_the_errors_text(void **state)
+{
+    char now[AWS_TIME_SIZE], server_now[AWS_TIME_SIZE], limit[AWS_TIME_SIZE], body[512];
+    CLEANUP(test_server_free)
+    struct test_server *server =
+        TEST_SERVER({.status = 403, .body = body}, OK);
+    struct outcome o;
+    time_t t = time(NULL);
+
+    aws_time_format(t, now);
+    aws_time_format(t - 3600, server_now);
+    aws_time_format(t - 3600 + 900, limit);
+    snprintf(body, sizeof(body),
+             "{\"__type\":\"InvalidSignatureException\",\"message\":\"Signature not yet current: "
+             "%s is still later than %s (%s + 15 min.)\"}",
+             now, limit, server_now);
+    set_bench(server);
+    o = call(&patient);
+    assert_true(o.ok);
+    assert_int_equal(o.attempts, 2);
+    assert_int_equal(b.n_skews, 1);
+    assert_in_range(b.skew_sec + 3605, 0, 10);
+}
+
+static void calls_side_by_side_all_profit_from_one_correction(void **state)
+{
+    static const char body[] = "{\"__type\":\"RequestTimeTooSkewed\"}";
+    char date[128];
+    struct test_reply bad = {.status = 403, .headers = date, .body = body, .delay_msec = 30};
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(bad, bad, bad, bad, OK);
+    struct outcome outcomes[4] = {};
+
+    date_header(-2000, date, sizeof(date));
+    set_bench(server);
+    assert_int_equal(b.provider.n_fetches, 0);
+    for (int i = 0; i < 4; i++)
+        start(&outcomes[i], &patient);
+    for (int i = 0; i < 4; i++) {
+        run_until(b.event, &outcomes[i].n_done, 1);
+        assert_true(outcomes[i].ok);
+        assert_int_equal(outcomes[i].attempts, 2);
+    }
+    assert_int_equal(b.n_skews, 1);
+    assert_int_equal(b.n_noted, 4);
+}
+
+/* --- Stopping --- */
+
+static void last_attempt_lets_the_one_on_its_way_end(void **state)
+{
+    struct test_reply slow_ok = OK, slow_bad = UNAVAILABLE;
+    struct test_reply slow_refused = REFUSED;
+    struct outcome o = {};
+
+    slow_ok.delay_msec = slow_bad.delay_msec = slow_refused.delay_msec = 50;
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER(slow_ok, slow_bad, slow_refused);
+
+    set_bench(server);
+    sqs_call_last_attempt(NULL);
+    start(&o, &stubborn);
+    run_until_requests(server, 1);
+    sqs_call_last_attempt(o.call);
+    sqs_call_last_attempt(o.call);
+    assert_int_equal(o.n_done, 0);
+    run_until(b.event, &o.n_done, 1);
+    assert_true(o.ok);
+
+    start(&o, &stubborn);
+    run_until_requests(server, 2);
+    sqs_call_last_attempt(o.call);
+    run_until(b.event, &o.n_done, 2);
+    assert_false(o.ok);
+    assert_int_equal(o.error.http_status, 503);
+
+    /* No forced look-up of keys either. */
+    start(&o, &stubborn);
+    run_until_requests(server, 3);
+    sqs_call_last_attempt(o.call);
+    run_until(b.event, &o.n_done, 3);
+    assert_int_equal(o.error.class, SQS_ERROR_CREDENTIALS);
+    assert_int_equal(b.provider.n_fetches, 1);
+    assert_int_equal(b.n_noted, 0);
+    run_for(b.event, 20 * USEC_PER_MSEC);
+    assert_int_equal(o.n_done, 3);
+}
+
+static void last_attempt_corrects_no_clock(void **state)
+{
+    char date[128];
+    struct test_reply bad = {.status = 403,
+                             .headers = date,
+                             .body = "{\"__type\":\"RequestTimeTooSkewed\"}",
+                             .delay_msec = 50};
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(bad, OK);
+    struct outcome o = {};
+
+    date_header(5000, date, sizeof(date));
+    set_bench(server);
+    start(&o, &stubborn);
+    run_until_requests(server, 1);
+    sqs_call_last_attempt(o.call);
+    run_until(b.event, &o.n_done, 1);
+    assert_int_equal(o.error.class, SQS_ERROR_CLOCK);
+    assert_int_equal(test_server_requests(server), 1);
+}
+
+static void last_attempt_between_attempts_gives_the_last_error(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER(
+        {.status = 403,
+         .headers = "x-amz-retry-after: 4000\r\nx-amzn-RequestId: r\r\n",
+         .body = "{\"__type\":\"RequestThrottled\"}"});
+    struct outcome o = {};
+
+    set_bench(server);
+    start(&o, &stubborn);
+    run_until(b.event, &b.n_noted, 1);
+    sqs_call_last_attempt(o.call);
+    sqs_call_last_attempt(o.call);
+    assert_int_equal(o.n_done, 0);
+    run_until(b.event, &o.n_done, 1);
+    assert_string_equal(o.error.name, "RequestThrottled");
+    assert_string_equal(o.request_id, "r");
+    assert_int_equal(o.http_status, 403);
+    assert_int_equal(o.attempts, 1);
+    run_for(b.event, 20 * USEC_PER_MSEC);
+    assert_int_equal(o.n_done, 1);
+    assert_int_equal(test_server_requests(server), 1);
+}
+
+static void last_attempt_does_not_wait_for_credentials(void **state)
+{
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(OK);
+    struct outcome o = {};
+
+    set_bench(server);
+    b.provider.is_silent = true;
+    start(&o, &stubborn);
+    run_for(b.event, 5 * USEC_PER_MSEC);
+    sqs_call_last_attempt(o.call);
+    assert_int_equal(o.n_done, 0);
+    run_until(b.event, &o.n_done, 1);
+    assert_false(o.ok);
+    assert_int_equal(o.attempts, 0);
+    assert_string_equal(o.error.message, "stopped before the first attempt");
+    assert_int_equal(o.error.class, SQS_ERROR_TRANSIENT);
+}
+
+static void a_call_is_cancelled_in_every_state(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server =
+        TEST_SERVER({.how = REPLY_STALL},
+                    {.status = 403,
+                     .headers = "x-amz-retry-after: 30\r\n",
+                     .body = "{\"__type\":\"RequestThrottled\"}"},
+                    OK);
+    struct outcome o[5] = {};
+
+    set_bench(server);
+    assert_null(sqs_call_cancel(NULL));
+    b.provider.is_silent = true;
+    start(&o[0], &stubborn);
+    assert_null(sqs_call_cancel(o[0].call)); /* waiting for credentials */
+    credentials_free(b.credentials);
+    sqs_client_free(b.client);
+    http_client_free(b.http);
+    free(b.endpoint.url);
+    b.provider.is_silent = false;
+    set_bench(server);
+
+    start(&o[1], &stubborn);
+    run_until_requests(server, 1);
+    sqs_call_cancel(o[1].call); /* on its way */
+
+    start(&o[2], &stubborn);
+    run_until(b.event, &b.n_noted, 1);
+    sqs_call_cancel(o[2].call); /* between attempts */
+
+    start(&o[3], &stubborn);
+    sqs_call_last_attempt(o[3].call);
+    sqs_call_cancel(o[3].call); /* its answer waits */
+
+    start(&o[4], &stubborn);
+    run_until(b.event, &o[4].n_done, 1);
+    assert_true(o[4].ok);
+    run_for(b.event, 60 * USEC_PER_MSEC);
+    assert_int_equal(o[0].n_done + o[1].n_done + o[2].n_done + o[3].n_done, 0);
+}
+
+static void end_self_and_other_and_start(struct outcome *o)
+{
+    assert_null(sqs_call_cancel(o->call));
+    sqs_call_last_attempt(o->call);
+    if (o->other && o->other->call)
+        o->other->call = sqs_call_cancel(o->other->call);
+    if (o->n_done < 3)
+        start(o, &stubborn);
+}
+
+static void a_callback_may_start_and_cancel(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER(OK, UNAVAILABLE, NO_HANDLE, OK);
+
+    set_bench(server);
+    for (int round = 0; round < 10; round++) {
+        struct outcome o[2] = {{.then = end_self_and_other_and_start},
+                               {.then = end_self_and_other_and_start}};
+
+        o[0].other = &o[1];
+        o[1].other = &o[0];
+        start(&o[0], &stubborn);
+        start(&o[1], &stubborn);
+        while (o[0].n_done < 3 && o[1].n_done < 3)
+            assert_true(sd_event_run(b.event, 100 * USEC_PER_MSEC) >= 0);
+        for (int i = 0; i < 2; i++)
+            if (o[i].call)
+                sqs_call_cancel(o[i].call);
+    }
+}
+
+static void the_client_may_be_freed_with_calls_in_every_state(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server =
+        TEST_SERVER({.status = 403,
+                     .headers = "x-amz-retry-after: 4000\r\n",
+                     .body = "{\"__type\":\"RequestThrottled\"}"},
+                    {.how = REPLY_STALL});
+    struct outcome o[3] = {};
+
+    set_bench(server);
+    start(&o[0], &stubborn);
+    run_until(b.event, &b.n_noted, 1);
+    start(&o[1], &stubborn);
+    run_until_requests(server, 2);
+    credentials_refused(b.credentials, credentials_peek(b.credentials));
+    b.provider.is_silent = true;
+    start(&o[2], &stubborn);
+    run_for(b.event, 5 * USEC_PER_MSEC);
+    b.client = sqs_client_free(b.client);
+    assert_null(sqs_client_free(NULL));
+    run_for(b.event, 10 * USEC_PER_MSEC);
+    assert_int_equal(o[0].n_done + o[1].n_done + o[2].n_done, 0);
+}
+
+static void a_long_poll_has_the_time_it_asked_for(void **state)
+{
+    struct test_reply slow = OK;
+    struct outcome o = {};
+    const struct sqs_call_options polling = {.wait_usec = 400 * USEC_PER_MSEC, .attempts_max = 1};
+
+    slow.delay_msec = 450;
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(slow);
+
+    set_bench(server);
+    start(&o, &polling);
+    run_until(b.event, &o.n_done, 1);
+    assert_true(o.ok);
+    start(&o, &once);
+    run_until(b.event, &o.n_done, 2);
+    assert_false(o.ok);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_request_is_signed_and_complete),
+        TEST(transient_failures_are_repeated),
+        TEST(throttling_is_repeated_more_slowly),
+        TEST(a_permanent_error_is_the_answer),
+        TEST(what_a_person_must_mend_is_repeated_slowly_where_wanted),
+        TEST(attempts_are_bounded_where_wanted),
+        TEST(no_reply_leaves_no_status_and_no_request_id),
+        TEST(a_damaged_reply_is_repeated),
+        TEST(refused_keys_are_looked_up_once_more_at_once),
+        TEST(keys_refused_twice_are_the_answer_or_repeated_slowly),
+        TEST(missing_keys_are_the_answer_or_waited_for),
+        TEST(keys_that_cannot_be_sent_are_told_at_once_or_waited_for),
+        TEST(the_clock_is_corrected_by_the_replys_date),
+        TEST(the_clock_is_corrected_by_the_errors_text),
+        TEST(calls_side_by_side_all_profit_from_one_correction),
+        TEST(last_attempt_lets_the_one_on_its_way_end),
+        TEST(last_attempt_corrects_no_clock),
+        TEST(last_attempt_between_attempts_gives_the_last_error),
+        TEST(last_attempt_does_not_wait_for_credentials),
+        TEST(a_call_is_cancelled_in_every_state),
+        TEST(a_callback_may_start_and_cancel),
+        TEST(the_client_may_be_freed_with_calls_in_every_state),
+        TEST(a_long_poll_has_the_time_it_asked_for),
+    };
+
+    return cmocka_run_group_tests_name("sqs-client", tests, NULL, NULL);
+}
