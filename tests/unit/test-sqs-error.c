@@ -416,7 +416,7 @@ static void the_message_is_one_line_cut_between_characters(void **state)
     struct sqs_error error;
 
     error = parse(400, NULL, NULL,
-                  "{\"__type\":\"OverLimit\",\"message\":\"a\\nb\\u0000c\\u0085d\\u00e4\xff!\"}");
+                  "{\"__type\":\"OverLimit\",\"message\":\"a\\tb\\u0000c\\u0085d\\u00e4\xff!\"}");
     assert_string_equal(error.message, "a b c d\xc3\xa4?!");
     assert_int_equal(error.class, SQS_ERROR_THROTTLED);
 
@@ -427,6 +427,18 @@ static void the_message_is_one_line_cut_between_characters(void **state)
     snprintf(body, sizeof(body), "{\"message\":\"%0508d\xe2\x82\xac and more\"}", 0);
     error = parse(400, NULL, NULL, body);
     assert_int_equal(strlen(error.message), 511);
+}
+
+/* As AWS words it; what follows the first line holds the request's headers. */
+static void no_more_than_the_first_line_is_kept(void **state)
+{
+    struct sqs_error error =
+        parse(403, NULL, NULL,
+              "{\"__type\":\"com.amazon.coral.service#InvalidSignatureException\",\"message\":"
+              "\"The signature does not match.\\n\\nThe Canonical String for this request should "
+              "have been\\n'POST\\n/\\n\\nx-amz-security-token:SECRET\"}");
+
+    assert_string_equal(error.message, "The signature does not match.");
 }
 
 static void overlong_names_are_no_names(void **state)
@@ -498,6 +510,7 @@ int main(void)
         cmocka_unit_test(the_servers_time_is_found_in_the_text),
         cmocka_unit_test(retry_after_is_whole_milliseconds_or_nothing),
         cmocka_unit_test(the_message_is_one_line_cut_between_characters),
+        cmocka_unit_test(no_more_than_the_first_line_is_kept),
         cmocka_unit_test(overlong_names_are_no_names),
         cmocka_unit_test(bodies_too_long_or_too_deep_count_by_their_status),
         cmocka_unit_test(a_cut_body_is_never_read_past_its_end),

@@ -286,13 +286,18 @@ static void read_query_error(const char *query_error, struct sqs_error *error,
         *ret_receiver_fault = streq(semicolon + 1, "Receiver");
 }
 
+/* The text's first line. What follows it after a wrong signature is the canonical request as AWS saw
+ * it, with the session token in it. */
 static void read_message(json_object *root, struct sqs_error *error)
 {
-    const char *text;
+    const char *text, *line_end;
     size_t size = 0;
 
-    if (get_bytes(root, "message", &text, &size) || get_bytes(root, "Message", &text, &size))
-        copy_text(text, size, error->message, sizeof(error->message));
+    if (!get_bytes(root, "message", &text, &size) && !get_bytes(root, "Message", &text, &size))
+        return;
+    line_end = memchr(text, '\n', size);
+    copy_text(text, line_end ? (size_t)(line_end - text) : size, error->message,
+              sizeof(error->message));
 }
 
 /* x-amz-retry-after: whole milliseconds. */
