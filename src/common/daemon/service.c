@@ -10,6 +10,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "encode.h"
 #include "log.h"
 #include "message-ids.h"
 
@@ -159,14 +160,27 @@ void service_ready(struct service *service)
     sd_notify(0, "READY=1");
 }
 
+/* A text that was cut within a character would be no UTF-8, and systemd drops such a status. */
+static void drop_half_character(char *text)
+{
+    size_t size = strlen(text);
+
+    for (int i = 0; i < 3 && size > 0 && !utf8_is_valid(text, size); i++)
+        size--;
+    text[size] = '\0';
+}
+
 void service_status(struct service *service, const char *format, ...)
 {
     uint64_t now = 0, due;
     va_list ap;
+    int size;
 
     va_start(ap, format);
-    vsnprintf(service->status, sizeof(service->status), format, ap);
+    size = vsnprintf(service->status, sizeof(service->status), format, ap);
     va_end(ap);
+    if (size >= (int)sizeof(service->status))
+        drop_half_character(service->status);
 
     sd_event_now(service->event, CLOCK_BOOTTIME, &now);
     due = service->status_sent_usec + STATUS_INTERVAL_USEC;

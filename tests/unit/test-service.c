@@ -1,0 +1,296 @@
+#include "service.h"
+#include "test-loop.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "encode.h"
+
+/* --- systemd's end of the notifications --- */
+
+static int notify_fd = -1;
+static char notify_path[64];
+static char notes[64][512];
+static uint64_t note_times_usec[64];
+static unsigned n_notes;
+
+static void read_notes(void)
+{
+    ssize_t n;
+
+    while (n_notes < ARRAY_SIZE(notes) &&
+           (n = recv(notify_fd, notes[n_notes], sizeof(notes[0]) - 1, MSG_DONTWAIT)) > 0) {
+        notes[n_notes][n] = '\0';
+        note_times_usec[n_notes] = boot_clock_usec();
+        n_notes++;
+    }
+}
+
+static unsigned count_notes(const char *text)
+{
+    unsigned n = 0;
+
+    read_notes();
+    for (unsigned i = 0; i < n_notes; i++)
+        n += strncmp(notes[i], text, strlen(text)) == 0;
+    return n;
+}
+
+static int set_up(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    unsetenv("WATCHDOG_USEC");
+    unsetenv("WATCHDOG_PID");
+    snprintf(notify_path, sizeof(notify_path), "/tmp/test-service.%d", (int)getpid());
+    memcpy(address.sun_path, notify_path, strlen(notify_path) + 1);
+    unlink(notify_path);
+    notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    n_notes = 0;
+    setenv("NOTIFY_SOCKET", notify_path, 1);
+    return bind(notify_fd, (struct sockaddr *)&address, sizeof(address));
+}
+
+static int tear_down(void **state)
+{
+    close(notify_fd);
+    unsetenv("NOTIFY_SOCKET");
+    return unlink(notify_path);
+}
+
+/* --- Things to do once the loop runs --- */
+
+struct plan {
+    struct service *service;
+    unsigned n_stops;
+    bool exit_on_stop;
+    sd_event_source *timer;
+    int exit_status;
+};
+
+static void on_stop(void *userdata)
+{
+    struct plan *p = userdata;
+
+    p->n_stops++;
+    assert_true(service_is_stopping(p->service));
+    if (p->exit_on_stop)
+        service_exit(p->service, EXIT_SUCCESS);
+}
+
+static void plan_done(struct plan *p)
+{
+    sd_event_source_disable_unref(p->timer);
+    service_free(p->service);
+}
+
+static void plan_new(struct plan *p)
+{
+    assert_int_equal(service_new(&p->service), 0);
+    service_on_stop(p->service, on_stop, p);
+}
+
+static void plan_timer(struct plan *p, uint64_t usec, sd_event_time_handler_t handler)
+{
+    assert_true(sd_event_add_time_relative(service_event(p->service), &p->timer, CLOCK_BOOTTIME,
+                                           usec, 1, handler, p) >= 0);
+}
+
+static int exit_planned(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct plan *p = userdata;
+
+    service_exit(p->service, p->exit_status);
+    service_exit(p->service, 99);
+    return 0;
+}
+
+static int send_second_signal(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    kill(getpid(), SIGINT);
+    return 0;
+}
+
+static void the_first_exit_status_counts(void **state)
+{
+    struct plan p = {.exit_status = EX_UNAVAILABLE};
+
+    plan_new(&p);
+    plan_timer(&p, USEC_PER_MSEC, exit_planned);
+    assert_false(service_is_stopping(p.service));
+    assert_int_equal(service_run(p.service), EX_UNAVAILABLE);
+    assert_int_equal(p.n_stops, 0);
+    plan_done(&p);
+    assert_null(service_free(NULL));
+}
+
+static void a_signal_asks_to_stop(void **state)
+{
+    static const int signals[] = {SIGTERM, SIGINT};
+
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+        struct plan p = {.exit_on_stop = true};
+
+        n_notes = 0;
+        plan_new(&p);
+        kill(getpid(), signals[i]);
+        assert_int_equal(service_run(p.service), EXIT_SUCCESS);
+        assert_int_equal(p.n_stops, 1);
+        assert_int_equal(count_notes("STOPPING=1"), 1);
+        plan_done(&p);
+    }
+}
+
+static void a_second_signal_ends_at_once(void **state)
+{
+    struct plan p = {};
+    uint64_t start = boot_clock_usec();
+
+    plan_new(&p);
+    plan_timer(&p, 30 * USEC_PER_MSEC, send_second_signal);
+    kill(getpid(), SIGTERM);
+    assert_int_equal(service_run(p.service), EXIT_STOPPED_SHORT);
+    assert_int_equal(p.n_stops, 1);
+    assert_in_range(boot_clock_usec() - start, 25 * USEC_PER_MSEC, 10 * USEC_PER_SEC);
+    plan_done(&p);
+}
+
+static void without_a_stop_function_a_signal_exits(void **state)
+{
+    struct service *service;
+
+    assert_int_equal(service_new(&service), 0);
+    kill(getpid(), SIGTERM);
+    assert_int_equal(service_run(service), EXIT_SUCCESS);
+    service_free(service);
+}
+
+static void ready_is_told_once(void **state)
+{
+    struct plan p = {};
+
+    plan_new(&p);
+    assert_int_equal(count_notes("READY=1"), 0);
+    service_ready(p.service);
+    service_ready(p.service);
+    assert_int_equal(count_notes("READY=1"), 1);
+    plan_done(&p);
+}
+
+static unsigned n_statuses;
+
+static int show_status(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct plan *p = userdata;
+
+    if (n_statuses == 300) {
+        service_exit(p->service, EXIT_SUCCESS);
+        return 0;
+    }
+    service_status(p->service, "Sent %u of 300", ++n_statuses);
+    sd_event_source_set_time_relative(source, USEC_PER_MSEC);
+    sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+    return 0;
+}
+
+static void the_status_is_sent_ten_times_a_second_and_the_last_for_sure(void **state)
+{
+    struct plan p = {};
+    uint64_t start = boot_clock_usec();
+    unsigned most;
+
+    n_statuses = 0;
+    plan_new(&p);
+    plan_timer(&p, 0, show_status);
+    assert_int_equal(service_run(p.service), EXIT_SUCCESS);
+    most = (unsigned)((boot_clock_usec() - start) / (100 * USEC_PER_MSEC)) + 2;
+    assert_in_range(count_notes("STATUS=Sent "), 3, most);
+    assert_string_equal(notes[0], "STATUS=Sent 1 of 300");
+    assert_string_equal(notes[n_notes - 1], "STATUS=Sent 300 of 300");
+    plan_done(&p);
+}
+
+static void the_last_status_comes_without_another_call(void **state)
+{
+    struct plan p = {};
+
+    plan_new(&p);
+    service_status(p.service, "first");
+    service_status(p.service, "second");
+    service_status(p.service, "third");
+    assert_int_equal(count_notes("STATUS="), 1);
+    run_for(service_event(p.service), 150 * USEC_PER_MSEC);
+    assert_int_equal(count_notes("STATUS="), 2);
+    assert_string_equal(notes[n_notes - 1], "STATUS=third");
+    plan_done(&p);
+}
+
+static void a_long_status_is_cut_between_characters(void **state)
+{
+    struct plan p = {};
+    char text[600];
+
+    plan_new(&p);
+    for (unsigned shift = 0; shift < 4; shift++) {
+        n_notes = 0;
+        memset(text, 'a', shift);
+        text[shift] = '\0';
+        while (strlen(text) < 400)
+            strcat(text, "\xf0\x9f\x98\x80");
+        service_status(p.service, "%s", text);
+        run_for(service_event(p.service), 120 * USEC_PER_MSEC);
+        assert_int_equal(count_notes("STATUS="), 1);
+        assert_true(strlen(notes[0]) > 200);
+        assert_true(utf8_is_valid(notes[0], strlen(notes[0])));
+    }
+    plan_done(&p);
+}
+
+static void the_watchdog_is_fed_from_the_loop(void **state)
+{
+    struct plan p = {};
+
+    setenv("WATCHDOG_USEC", "60000", 1);
+    plan_new(&p);
+    plan_timer(&p, 300 * USEC_PER_MSEC, exit_planned);
+    assert_int_equal(service_run(p.service), 0);
+    assert_true(count_notes("WATCHDOG=1") >= 4);
+    plan_done(&p);
+    unsetenv("WATCHDOG_USEC");
+}
+
+static void all_works_without_systemd(void **state)
+{
+    struct plan p = {.exit_on_stop = true};
+
+    unsetenv("NOTIFY_SOCKET");
+    plan_new(&p);
+    service_ready(p.service);
+    service_status(p.service, "nobody reads this");
+    kill(getpid(), SIGTERM);
+    assert_int_equal(service_run(p.service), EXIT_SUCCESS);
+    plan_done(&p);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_first_exit_status_counts),
+        TEST(a_signal_asks_to_stop),
+        TEST(a_second_signal_ends_at_once),
+        TEST(without_a_stop_function_a_signal_exits),
+        TEST(ready_is_told_once),
+        TEST(the_status_is_sent_ten_times_a_second_and_the_last_for_sure),
+        TEST(the_last_status_comes_without_another_call),
+        TEST(a_long_status_is_cut_between_characters),
+        TEST(the_watchdog_is_fed_from_the_loop),
+        TEST(all_works_without_systemd),
+    };
+
+    return cmocka_run_group_tests_name("service", tests, NULL, NULL);
+}
