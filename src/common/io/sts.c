@@ -1,0 +1,465 @@
+/* See sts.h. A call is either waiting for its reply (`slot`) or for its timer: the time of its next
+ * attempt, or an error known at once that must not be answered from inside the call that asked.
+ *
+ * The body stays the same over the attempts; each is signed anew. A clock that is wrong is learnt
+ * from the Date header of the reply that complains, and corrected once a call. */
+#include "sts.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+#include <systemd/sd-id128.h>
+
+#include "backoff.h"
+#include "encode.h"
+#include "endpoint.h"
+#include "sigv4.h"
+#include "sqs-error.h"
+#include "sts-reply.h"
+
+enum {
+    BODY_MAX_BYTES = 128 * 1024,
+    HEADER_MAX_BYTES = 16 * 1024,
+    ERROR_MAX_BYTES = 4096,
+};
+
+#define CONTENT_TYPE "application/x-www-form-urlencoded; charset=utf-8"
+
+struct sts {
+    sd_event *event;
+    struct http_client *http;
+    struct endpoint *endpoint; /* NULL: endpoint_error says why */
+    char *endpoint_error;
+    struct sigv4_signer *signer;
+    int64_t skew_sec; /* AWS's clock minus ours */
+    struct sts_call *calls;
+};
+
+struct sts_call {
+    struct sts *sts;
+    struct sts_call *previous, *next;
+    sts_done_fn done;
+    void *userdata;
+
+    const char *action;
+    char *role_arn;
+    char *source;
+    struct aws_credentials *credentials; /* NULL: not signed */
+    struct buffer body;
+
+    struct http_slot *slot;
+    sd_event_source *timer;
+    unsigned attempts;
+    bool has_corrected_clock;
+    char *error; /* to answer when the timer runs; NULL: to try again */
+};
+
+/* --- Ends --- */
+
+static void call_free(struct sts_call *call)
+{
+    if (call->previous)
+        call->previous->next = call->next;
+    else if (call->sts->calls == call)
+        call->sts->calls = call->next;
+    if (call->next)
+        call->next->previous = call->previous;
+    http_slot_cancel(call->slot);
+    sd_event_source_disable_unref(call->timer);
+    aws_credentials_unref(call->credentials);
+    buffer_done(&call->body);
+    free(call->role_arn);
+    free(call->source);
+    free(call->error);
+    free(call);
+}
+
+static void finish(struct sts_call *call, struct aws_credentials *credentials, const char *error)
+{
+    sts_done_fn done = call->done;
+    void *userdata = call->userdata;
+
+    call_free(call);
+    done(userdata, credentials, error);
+}
+
+/* "AssumeRole of <role> at <host> failed: ..." */
+static void finish_failed(struct sts_call *call, const char *format, ...) PRINTF_FORMAT(2, 3);
+static void finish_failed(struct sts_call *call, const char *format, ...)
+{
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(ERROR_MAX_BYTES);
+    char reason[ERROR_MAX_BYTES / 2];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(reason, sizeof(reason), format, arguments);
+    va_end(arguments);
+    buffer_printf(&text, "%s of %s", call->action, call->role_arn);
+    if (call->sts->endpoint)
+        buffer_printf(&text, " at %s", call->sts->endpoint->host);
+    if (call->attempts > 1)
+        buffer_printf(&text, " failed %u times: %s", call->attempts, reason);
+    else
+        buffer_printf(&text, " failed: %s", reason);
+    finish(call, NULL, text.error < 0 ? reason : buffer_string(&text));
+}
+
+/* --- What follows a failed attempt --- */
+
+static uint64_t random_u64(void)
+{
+    sd_id128_t id;
+
+    /* Without randomness the full delay is the safe one. */
+    if (sd_id128_randomize(&id) < 0)
+        return UINT64_MAX;
+    return id.qwords[0] ^ (id.qwords[1] << 13 | id.qwords[1] >> 51);
+}
+
+static int start_timer(struct sts_call *call, uint64_t delay_usec)
+{
+    int r = sd_event_source_set_time_relative(call->timer, delay_usec);
+
+    return r < 0 ? r : sd_event_source_set_enabled(call->timer, SD_EVENT_ONESHOT);
+}
+
+static void attempt_failed(struct sts_call *call, enum sqs_error_class class, const char *reason)
+{
+    enum backoff_kind kind = class == SQS_ERROR_THROTTLED ? BACKOFF_THROTTLED : BACKOFF_TRANSIENT;
+    bool is_worth_it = class == SQS_ERROR_THROTTLED || class == SQS_ERROR_TRANSIENT;
+
+    if (!is_worth_it || call->attempts >= STS_ATTEMPTS_MAX ||
+        start_timer(
+            call, backoff_delay_usec(kind, call->attempts, true, USEC_INFINITY, random_u64())) < 0)
+        finish_failed(call, "%s", reason);
+}
+
+/* AWS's clock minus ours by the reply's Date; 0 where it does not tell or is near enough. */
+static int64_t skew_of(const struct http_reply *reply)
+{
+    const char *date = http_reply_header(reply, "Date");
+    int64_t skew;
+    time_t server;
+
+    if (!date || http_date_parse(date, &server) < 0)
+        return 0;
+    skew = server - time(NULL);
+    return llabs(skew) < STS_CLOCK_SKEW_MIN_SEC ? 0 : skew;
+}
+
+/* Whether a refused signature may be due to our clock, and what to sign with is now known better:
+ * then the next attempt is on its way. */
+static bool is_clock_corrected(struct sts_call *call, enum sqs_error_class class,
+                               const struct http_reply *reply)
+{
+    int64_t skew = skew_of(reply);
+
+    if ((class != SQS_ERROR_CLOCK && class != SQS_ERROR_CREDENTIALS) || !call->credentials ||
+        call->has_corrected_clock || llabs(skew - call->sts->skew_sec) < STS_CLOCK_SKEW_MIN_SEC)
+        return false;
+    call->has_corrected_clock = true;
+    call->sts->skew_sec = skew;
+    return start_timer(call, 0) >= 0;
+}
+
+static enum sqs_error_class class_of_status(int status)
+{
+    if (status == 429)
+        return SQS_ERROR_THROTTLED;
+    return status >= 500 || status == 200 ? SQS_ERROR_TRANSIENT : SQS_ERROR_PERMANENT;
+}
+
+/* --- Replies --- */
+
+static void error_reply(struct sts_call *call, const struct http_reply *reply,
+                        const struct sts_reply *parsed)
+{
+    enum sqs_error_class class =
+        sqs_error_class_of_code(parsed->error_code, reply->status < 500 && reply->status != 429);
+    char reason[1024];
+
+    if (is_clock_corrected(call, class, reply))
+        return;
+    snprintf(reason, sizeof(reason), "%s%s%s", parsed->error_code,
+             parsed->error_message ? ": " : "", parsed->error_message ? parsed->error_message : "");
+    attempt_failed(call, class, reason);
+}
+
+static void good_reply(struct sts_call *call, const struct http_reply *reply,
+                       const struct sts_reply *parsed)
+{
+    CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
+    time_t expiry = parsed->expiration - skew_of(reply);
+    int r;
+
+    if (expiry <= time(NULL)) {
+        finish_failed(call, "the keys that came have expired already");
+        return;
+    }
+    r = aws_credentials_new(parsed->access_key_id, parsed->secret_access_key, parsed->session_token,
+                            call->source, (uint64_t)expiry * USEC_PER_SEC, &c);
+    if (r < 0)
+        finish_failed(call, "%s", strerror(-r));
+    else
+        finish(call, c, NULL);
+}
+
+static void on_reply(void *userdata, const struct http_reply *reply)
+{
+    struct sts_call *call = userdata;
+    CLEANUP(sts_reply_free) struct sts_reply *parsed = NULL;
+    CLEANUP(free) char *error = NULL;
+    char reason[512];
+    int r;
+
+    call->slot = NULL;
+    if (reply->failure != HTTP_FAILURE_NONE) {
+        attempt_failed(call, SQS_ERROR_TRANSIENT, reply->failure_text);
+        return;
+    }
+    r = sts_reply_parse(reply->body, reply->body_bytes, &parsed, &error);
+    if (r == 0 && parsed->is_error) {
+        error_reply(call, reply, parsed);
+    } else if (r == 0 && reply->status == 200) {
+        good_reply(call, reply, parsed);
+    } else if (r < 0) {
+        attempt_failed(call, SQS_ERROR_TRANSIENT, strerror(-r));
+    } else {
+        if (reply->status == 200)
+            snprintf(reason, sizeof(reason), "a damaged reply: %s", error ? error : "");
+        else
+            snprintf(reason, sizeof(reason), "HTTP status %d", reply->status);
+        attempt_failed(call, class_of_status(reply->status), reason);
+    }
+}
+
+/* --- Attempts --- */
+
+/* Appends the Authorization header's line for a request made at that time. */
+static int sign(struct sts_call *call, const char *date, time_t now, struct buffer *line)
+{
+    const struct aws_credentials *c = call->credentials;
+    const struct endpoint *endpoint = call->sts->endpoint;
+    const struct sigv4_header headers[] = {
+        {"content-type", CONTENT_TYPE},
+        {"host", endpoint->host},
+        {"x-amz-date", date},
+        {"x-amz-security-token", c->session_token},
+    };
+    const struct sigv4_request request = {
+        .method = "POST",
+        .path = endpoint->path,
+        .headers = headers,
+        .n_headers = c->session_token ? 4 : 3,
+        .body = call->body.data,
+        .body_bytes = call->body.size,
+    };
+
+    buffer_append_string(line, "Authorization: ");
+    return sigv4_authorize(call->sts->signer, &request,
+                           &(struct sigv4_credentials){c->access_key_id, c->secret_access_key},
+                           &(struct sigv4_scope){endpoint->region, "sts", now}, line);
+}
+
+static int send_attempt(struct sts_call *call)
+{
+    const struct endpoint *endpoint = call->sts->endpoint;
+    CLEANUP(buffer_done) struct buffer authorization = BUFFER_INIT(HEADER_MAX_BYTES);
+    CLEANUP(buffer_done) struct buffer token = BUFFER_INIT(STS_REPLY_VALUE_MAX_BYTES + 64);
+    time_t now = time(NULL) + call->sts->skew_sec;
+    char date[AWS_TIME_SIZE], date_header[48], host_header[512];
+    const char *headers[8];
+    size_t n = 0;
+    int r = 0;
+
+    snprintf(host_header, sizeof(host_header), "Host: %s", endpoint->host);
+    headers[n++] = host_header;
+    headers[n++] = "Content-Type: " CONTENT_TYPE;
+    headers[n++] = "Accept: text/xml";
+    if (call->credentials) {
+        aws_time_format(now, date);
+        snprintf(date_header, sizeof(date_header), "X-Amz-Date: %s", date);
+        headers[n++] = date_header;
+        if (call->credentials->session_token) {
+            buffer_printf(&token, "X-Amz-Security-Token: %s", call->credentials->session_token);
+            headers[n++] = buffer_string(&token);
+        }
+        r = sign(call, date, now, &authorization);
+        headers[n++] = buffer_string(&authorization);
+    }
+    headers[n] = NULL;
+    if (r < 0 || token.error < 0)
+        return r < 0 ? r : token.error;
+
+    return http_client_submit(call->sts->http,
+                              &(struct http_request){
+                                  .method = "POST",
+                                  .url = endpoint->url,
+                                  .headers = headers,
+                                  .body = call->body.data,
+                                  .body_bytes = call->body.size,
+                                  .timeout_usec = STS_TIMEOUT_USEC,
+                                  .reply_max_bytes = STS_REPLY_MAX_BYTES,
+                              },
+                              on_reply, call, &call->slot);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct sts_call *call = userdata;
+    int r;
+
+    if (call->error) {
+        finish_failed(call, "%s", call->error);
+        return 0;
+    }
+    call->attempts++;
+    r = send_attempt(call);
+    if (r < 0)
+        finish_failed(call, "cannot send the request: %s", strerror(-r));
+    return 0;
+}
+
+/* --- Calls --- */
+
+static void append_parameter(struct buffer *body, const char *name, const char *value)
+{
+    buffer_printf(body, "&%s=", name);
+    uri_encode(body, value, strlen(value), "");
+}
+
+static int make_body(struct sts_call *call, const struct sts_request *request)
+{
+    struct buffer *b = &call->body;
+    char duration[16];
+
+    buffer_printf(b, "Action=%s&Version=2011-06-15", call->action);
+    append_parameter(b, "RoleArn", request->role_arn);
+    append_parameter(b, "RoleSessionName", request->role_session_name);
+    if (is_set(request->external_id))
+        append_parameter(b, "ExternalId", request->external_id);
+    if (request->duration_sec > 0) {
+        snprintf(duration, sizeof(duration), "%u", request->duration_sec);
+        append_parameter(b, "DurationSeconds", duration);
+    }
+    if (is_set(request->web_identity_token))
+        append_parameter(b, "WebIdentityToken", request->web_identity_token);
+    return b->error;
+}
+
+static int fill_call(struct sts_call *call, const struct sts_request *request)
+{
+    bool has_token = is_set(request->web_identity_token);
+    int r;
+
+    call->action = has_token ? "AssumeRoleWithWebIdentity" : "AssumeRole";
+    call->credentials = has_token ? NULL : aws_credentials_ref(request->credentials);
+    call->role_arn = strdup(request->role_arn);
+    call->source = strdup(request->source);
+    if (!call->role_arn || !call->source)
+        return -ENOMEM;
+    if (call->sts->endpoint_error) {
+        call->error = strdup(call->sts->endpoint_error);
+        if (!call->error)
+            return -ENOMEM;
+    }
+    r = make_body(call, request);
+    if (r < 0)
+        return r;
+    return sd_event_add_time_relative(call->sts->event, &call->timer, CLOCK_BOOTTIME, 0,
+                                      10 * USEC_PER_MSEC, on_timer, call);
+}
+
+int sts_assume_role(struct sts *sts, const struct sts_request *request, sts_done_fn done,
+                    void *userdata, struct sts_call **ret)
+{
+    struct sts_call *call;
+    int r;
+
+    if (is_set(request->web_identity_token) == (request->credentials != NULL))
+        return -EINVAL;
+    call = calloc(1, sizeof(*call));
+    if (!call)
+        return -ENOMEM;
+    call->sts = sts;
+    call->done = done;
+    call->userdata = userdata;
+    call->body = BUFFER_INIT(BODY_MAX_BYTES);
+    call->next = sts->calls;
+    if (call->next)
+        call->next->previous = call;
+    sts->calls = call;
+    r = fill_call(call, request);
+    if (r < 0) {
+        call_free(call);
+        return r;
+    }
+    *ret = call;
+    return 0;
+}
+
+struct sts_call *sts_call_cancel(struct sts_call *call)
+{
+    if (call)
+        call_free(call);
+    return NULL;
+}
+
+/* --- The service --- */
+
+static int resolve(struct sts *sts, const struct sts_options *options)
+{
+    bool is_custom = is_set(options->endpoint_url);
+    CLEANUP(free) char *url = NULL;
+    int r;
+
+    if (!is_custom) {
+        url = endpoint_sts_url(options->region, options->use_fips, options->use_dualstack);
+        if (!url)
+            return -ENOMEM;
+    }
+    r = endpoint_resolve(
+        &(struct endpoint_settings){
+            .region = options->region,
+            .endpoint_url = is_custom ? options->endpoint_url : url,
+            .use_fips = is_custom && options->use_fips,
+            .use_dualstack = is_custom && options->use_dualstack,
+        },
+        &sts->endpoint, &sts->endpoint_error);
+    return r > 0 ? 0 : r;
+}
+
+int sts_new(sd_event *event, struct http_client *http, const struct sts_options *options,
+            struct sts **ret)
+{
+    CLEANUP(sts_free) struct sts *sts = calloc(1, sizeof(*sts));
+    int r;
+
+    if (!sts)
+        return -ENOMEM;
+    sts->event = sd_event_ref(event);
+    sts->http = http;
+    r = sigv4_signer_new(&sts->signer);
+    if (r == 0)
+        r = resolve(sts, options);
+    if (r < 0)
+        return r;
+    *ret = TAKE(sts);
+    return 0;
+}
+
+struct sts *sts_free(struct sts *sts)
+{
+    if (!sts)
+        return NULL;
+    while (sts->calls)
+        call_free(sts->calls);
+    endpoint_free(sts->endpoint);
+    free(sts->endpoint_error);
+    sigv4_signer_free(sts->signer);
+    sd_event_unref(sts->event);
+    free(sts);
+    return NULL;
+}
