@@ -208,8 +208,9 @@ static void the_check_prints_a_configuration_that_can_be_used(void **state)
     assert_int_equal(run.status, EX_OK);
     assert_string_equal(run.err, "");
     assert_non_null(strstr(run.out, "    send_interval = 2; #"));
-    assert_non_null(strstr(run.out, "\n# region: eu-west-3\n"
-                                    "# requests go to: https://sqs.eu-west-3.amazonaws.com/\n"
+    assert_non_null(strstr(run.out, "\n# region: eu-west-3 (from aws.queue_url)\n"
+                                    "# requests go to: https://sqs.eu-west-3.amazonaws.com/ "
+                                    "(the region's endpoint)\n"
                                     "# queue: q.fifo (FIFO)\n"));
     assert_int_equal(config_parse("x", run.out, strlen(run.out), &again, NULL), 0);
     assert_int_equal(again->producer.send_interval_usec, 2 * USEC_PER_SEC);

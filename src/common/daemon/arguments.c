@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <sysexits.h>
 
-#include "config-endpoint.h"
+#include "aws-settings.h"
 #include "encode.h"
 #include "file.h"
 #include "message-ids.h"
@@ -188,13 +188,13 @@ static int load(const char *path, struct config **ret)
 static int show(const char *path, const struct config *config)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
-    CLEANUP(endpoint_free) struct endpoint *endpoint = NULL;
+    CLEANUP(aws_settings_free) struct aws_settings *settings = NULL;
     CLEANUP(queue_url_free) struct queue_url *url = NULL;
     CLEANUP(free) char *error = NULL;
     int r = queue_url_parse(config->aws.queue_url, &url, &error);
 
     if (r == 0)
-        r = config_endpoint_resolve(config, &endpoint, &error);
+        r = aws_settings_read(config, &settings, &error);
     if (r > 0) {
         escape_for_log(&b, path, strlen(path), 4096);
         buffer_printf(&b, ": %s", error ? error : "no endpoint");
@@ -209,10 +209,12 @@ static int show(const char *path, const struct config *config)
     config_format(config, &b);
     buffer_printf(&b,
                   "\n"
-                  "# region: %s\n"
-                  "# requests go to: %s\n"
+                  "# region: %s (from %s)\n"
+                  "# requests go to: %s (%s%s)\n"
                   "# queue: %s (%s)\n",
-                  endpoint->region, endpoint->url, url->name ? url->name : "?",
+                  settings->endpoint->region, settings->region_source, settings->endpoint->url,
+                  settings->endpoint_source ? "from " : "the region's endpoint",
+                  settings->endpoint_source ? settings->endpoint_source : "", url->name ? url->name : "?",
                   url->is_fifo ? "FIFO" : "standard");
     return print_buffer(&b);
 }

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "config-endpoint.h"
+#include "aws-settings.h"
 #include "log.h"
 #include "message-ids.h"
 
@@ -17,7 +17,7 @@ struct queue {
     struct service *service;
     const struct config *config;
     struct queue_url *parsed_url;
-    struct endpoint *endpoint;
+    struct aws_settings *settings;
     struct credentials *credentials;
     struct http_client *http;
     struct sqs_client *client;
@@ -220,15 +220,13 @@ static int resolve(struct queue *queue, char **error)
 {
     int r = queue_url_parse(queue->config->aws.queue_url, &queue->parsed_url, error);
 
-    return r != 0 ? r : config_endpoint_resolve(queue->config, &queue->endpoint, error);
+    return r != 0 ? r : aws_settings_read(queue->config, &queue->settings, error);
 }
 
 static int set_up_client(struct queue *queue, const char *name)
 {
     const struct config *config = queue->config;
     sd_event *event = service_event(queue->service);
-    const char *ca_bundle =
-        is_set(config->aws.ca_bundle) ? config->aws.ca_bundle : getenv("AWS_CA_BUNDLE");
     char user_agent[64];
     int r;
 
@@ -239,13 +237,14 @@ static int set_up_client(struct queue *queue, const char *name)
     r = http_client_new(event,
                         &(struct http_client_options){
                             .user_agent = user_agent,
-                            .ca_bundle = ca_bundle,
+                            .ca_bundle = queue->settings->ca_bundle,
                             .connect_timeout_usec = config->aws.connect_timeout_usec,
                         },
                         &queue->http);
     if (r < 0)
         return r;
-    return sqs_client_new(event, queue->http, queue->credentials, queue->endpoint,
+    return sqs_client_new(event, queue->http, queue->credentials,
+                          queue->settings->endpoint,
                           config->aws.request_timeout_usec,
                           &(struct sqs_client_observer){
                               .attempt_failed = on_attempt_failed,
@@ -287,7 +286,7 @@ struct queue *queue_free(struct queue *queue)
     sqs_client_free(queue->client);
     http_client_free(queue->http);
     credentials_free(queue->credentials);
-    endpoint_free(queue->endpoint);
+    aws_settings_free(queue->settings);
     queue_url_free(queue->parsed_url);
     free(queue);
     return NULL;

@@ -1,0 +1,284 @@
+/* See aws-settings.h. Each setting is a list of places, tried in order; what they hold is borrowed
+ * from the configuration, the environment and the profiles until all is copied at the end. */
+#include "aws-settings.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "aws-files.h"
+#include "encode.h"
+
+enum { ERROR_MAX_BYTES = 4096, SHOWN_BYTES = 128 };
+
+/* Where it is set; a variable's name, or words. */
+#define PROFILE "the profile"
+#define SERVICES "the profile's services"
+
+struct value {
+    const char *text;   /* NULL: not set */
+    const char *source; /* static */
+};
+
+struct reader {
+    const struct config *config;
+    struct aws_profiles *profiles;
+    const char *profile;
+    struct value region, endpoint, sts_endpoint, ca_bundle, use_fips, use_dualstack;
+    bool ignores_endpoints;
+    char **error;
+};
+
+static int invalid(char **error, const char *format, ...) PRINTF_FORMAT(2, 3);
+static int invalid(char **error, const char *format, ...)
+{
+    va_list arguments;
+    char *line;
+    int n;
+
+    if (!error)
+        return AWS_SETTINGS_E_INVALID;
+    va_start(arguments, format);
+    n = vasprintf(&line, format, arguments);
+    va_end(arguments);
+    if (n < 0)
+        return -ENOMEM;
+    *error = line;
+    return AWS_SETTINGS_E_INVALID;
+}
+
+/* The same for a value that came from outside, with its name before it. */
+static int invalid_value(struct reader *r, const char *name, const char *value, const char *allowed)
+{
+    CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(ERROR_MAX_BYTES);
+
+    escape_for_log(&shown, value, strlen(value), SHOWN_BYTES);
+    return invalid(r->error, "%s is \"%s\", but %s", name, buffer_string(&shown), allowed);
+}
+
+/* --- Places --- */
+
+/* Takes the value unless one was found before. */
+static void take(struct value *v, const char *text, const char *source)
+{
+    if (!v->text && is_set(text))
+        *v = (struct value){text, source};
+}
+
+static const char *of_profile(const struct reader *r, const char *key)
+{
+    return aws_profiles_get(r->profiles, r->profile, key, NULL);
+}
+
+static void take_variable(struct value *v, const char *variable)
+{
+    take(v, getenv(variable), variable);
+}
+
+/* A switch that is only ever written as true or false. 0, -ENOMEM or AWS_SETTINGS_E_INVALID. */
+static int find_switch(struct reader *r, bool is_on, const char *setting, const char *variable,
+                       const char *key, struct value *ret)
+{
+    char name[96];
+    struct value v = {};
+
+    take(&v, is_on ? "true" : NULL, setting);
+    take_variable(&v, variable);
+    take(&v, of_profile(r, key), PROFILE);
+    *ret = (struct value){};
+    if (!v.text || strcasecmp(v.text, "false") == 0)
+        return 0;
+    if (strcasecmp(v.text, "true") == 0) {
+        *ret = v;
+        return 0;
+    }
+    if (streq(v.source, PROFILE))
+        snprintf(name, sizeof(name), "%s in " PROFILE, key);
+    else
+        snprintf(name, sizeof(name), "%s", v.source);
+    return invalid_value(r, name, v.text, "must be true or false");
+}
+
+static int find_switches(struct reader *r)
+{
+    struct value ignores = {};
+    int e = find_switch(r, r->config->aws.use_fips_endpoint, "aws.use_fips_endpoint",
+                        "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint", &r->use_fips);
+
+    if (e == 0)
+        e = find_switch(r, r->config->aws.use_dualstack_endpoint, "aws.use_dualstack_endpoint",
+                        "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint", &r->use_dualstack);
+    if (e == 0)
+        e = find_switch(r, false, "", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+                        "ignore_configured_endpoint_urls", &ignores);
+    r->ignores_endpoints = ignores.text != NULL;
+    return e;
+}
+
+/* The endpoint of one service, but for what the configuration says. */
+static int find_endpoint(struct reader *r, const char *variable, const char *service,
+                         struct value *v)
+{
+    const char *services = of_profile(r, "services");
+
+    if (r->ignores_endpoints)
+        return 0;
+    take_variable(v, variable);
+    take_variable(v, "AWS_ENDPOINT_URL");
+    if (!v->text && is_set(services)) {
+        if (!aws_profiles_has_section(r->profiles, "services", services))
+            return invalid_value(r, "services in " PROFILE, services,
+                                 "the config file has no such [services] section: add it, or take "
+                                 "the line out");
+        take(v,
+             aws_profiles_get_section(r->profiles, "services", services, service, "endpoint_url"),
+             SERVICES);
+    }
+    take(v, of_profile(r, "endpoint_url"), PROFILE);
+    return 0;
+}
+
+/* --- Together --- */
+
+static int find_all(struct reader *r)
+{
+    int e;
+
+    take(&r->region, r->config->aws.region, "aws.region");
+    take_variable(&r->region, "AWS_REGION");
+    take_variable(&r->region, "AWS_DEFAULT_REGION");
+    take(&r->region, of_profile(r, "region"), PROFILE);
+
+    take(&r->ca_bundle, r->config->aws.ca_bundle, "aws.ca_bundle");
+    take_variable(&r->ca_bundle, "AWS_CA_BUNDLE");
+    take(&r->ca_bundle, of_profile(r, "ca_bundle"), PROFILE);
+
+    take(&r->endpoint, r->config->aws.endpoint_url, "aws.endpoint_url");
+    e = find_switches(r);
+    if (e == 0 && !r->endpoint.text)
+        e = find_endpoint(r, "AWS_ENDPOINT_URL_SQS", "sqs", &r->endpoint);
+    if (e == 0)
+        e = find_endpoint(r, "AWS_ENDPOINT_URL_STS", "sts", &r->sts_endpoint);
+    return e;
+}
+
+/* Adds to the line where the values were set that are not in the configuration, which it names. */
+static int add_sources(const struct reader *r)
+{
+    const struct {
+        const char *name;
+        const struct value *value;
+    } rows[] = {
+        {"region", &r->region},
+        {"endpoint_url", &r->endpoint},
+        {"use_fips_endpoint", &r->use_fips},
+        {"use_dualstack_endpoint", &r->use_dualstack},
+    };
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(2 * ERROR_MAX_BYTES);
+    const char *lead = " (";
+    char *line;
+
+    buffer_append_string(&b, *r->error);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        if (!rows[i].value->text || strncmp(rows[i].value->source, "aws.", 4) == 0 ||
+            !strstr(*r->error, rows[i].name))
+            continue;
+        buffer_printf(&b, "%s%s comes from %s", lead, rows[i].name, rows[i].value->source);
+        lead = ", ";
+    }
+    if (streq(lead, ", "))
+        buffer_append_char(&b, ')');
+    line = buffer_take(&b);
+    if (!line)
+        return -ENOMEM;
+    free(*r->error);
+    *r->error = line;
+    return AWS_SETTINGS_E_INVALID;
+}
+
+static int resolve(const struct reader *r, struct endpoint **ret)
+{
+    int e = endpoint_resolve(
+        &(struct endpoint_settings){
+            .queue_url = r->config->aws.queue_url,
+            .region = r->region.text,
+            .endpoint_url = r->endpoint.text,
+            .use_fips = r->use_fips.text != NULL,
+            .use_dualstack = r->use_dualstack.text != NULL,
+        },
+        ret, r->error);
+
+    if (e <= 0)
+        return e;
+    return r->error ? add_sources(r) : AWS_SETTINGS_E_INVALID;
+}
+
+/* Where the region came from when no setting told it: endpoint.h's order. */
+static const char *source_of_region(const struct reader *r)
+{
+    CLEANUP(queue_url_free) struct queue_url *q = NULL;
+
+    if (r->region.text)
+        return r->region.source;
+    if (queue_url_parse(r->config->aws.queue_url, &q, NULL) == 0 && q->region)
+        return "aws.queue_url";
+    return "the endpoint's host";
+}
+
+static int copy(const char *text, char **ret)
+{
+    if (!text)
+        return 0;
+    *ret = strdup(text);
+    return *ret ? 0 : -ENOMEM;
+}
+
+static int settle(const struct reader *r, struct aws_settings *s)
+{
+    int e = resolve(r, &s->endpoint);
+
+    if (e != 0)
+        return e;
+    s->use_fips = r->use_fips.text != NULL;
+    s->use_dualstack = r->use_dualstack.text != NULL;
+    s->region_source = source_of_region(r);
+    s->endpoint_source = r->endpoint.source;
+    e = copy(r->sts_endpoint.text, &s->sts_endpoint_url);
+    return e < 0 ? e : copy(r->ca_bundle.text, &s->ca_bundle);
+}
+
+int aws_settings_read(const struct config *config, struct aws_settings **ret, char **error)
+{
+    CLEANUP(aws_settings_free) struct aws_settings *settings = NULL;
+    CLEANUP(aws_profiles_free) struct aws_profiles *profiles = NULL;
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(ERROR_MAX_BYTES);
+    struct reader r = {.config = config, .error = error};
+    int e = aws_files_read(&profiles, &text, error);
+
+    if (e != 0)
+        return e < 0 ? e : AWS_SETTINGS_E_INVALID;
+    r.profiles = profiles;
+    r.profile = aws_profile_name(config->aws.profile);
+    settings = calloc(1, sizeof(*settings));
+    if (!settings)
+        return -ENOMEM;
+    e = find_all(&r);
+    if (e == 0)
+        e = settle(&r, settings);
+    if (e != 0)
+        return e;
+    *ret = TAKE(settings);
+    return 0;
+}
+
+struct aws_settings *aws_settings_free(struct aws_settings *settings)
+{
+    if (!settings)
+        return NULL;
+    endpoint_free(settings->endpoint);
+    free(settings->sts_endpoint_url);
+    free(settings->ca_bundle);
+    free(settings);
+    return NULL;
+}
