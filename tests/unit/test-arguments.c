@@ -201,6 +201,8 @@ static void the_check_prints_a_configuration_that_can_be_used(void **state)
 
     unsetenv("AWS_REGION");
     unsetenv("AWS_DEFAULT_REGION");
+    unsetenv("AWS_ENDPOINT_URL");
+    unsetenv("AWS_ENDPOINT_URL_SQS");
     setenv("AWS_CONFIG_FILE", "/nonexistent", 1);
     setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent", 1);
     write_config(GOOD "producer: { send_interval = 2; };");

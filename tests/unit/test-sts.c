@@ -271,6 +271,32 @@ static void a_failure_that_stays_ends_the_call_with_its_reason(void **state)
     }
 }
 
+static void a_wrong_clock_is_learnt_from_the_text_where_there_is_no_date(void **state)
+{
+    struct fixture *f = *state;
+    char theirs[AWS_TIME_SIZE], body[512];
+    struct test_reply replies[] = {{.status = 403, .body = body}, GOOD};
+    CLEANUP(test_server_free) struct test_server *server = NULL;
+    CLEANUP(sts_free) struct sts *sts = NULL;
+    CLEANUP(outcome_done) struct outcome o = {};
+    CLEANUP(free) char *date = NULL;
+    struct sts_request request = request_of(f->keys);
+    time_t t;
+
+    aws_time_format(time(NULL) + 3600, theirs);
+    snprintf(body, sizeof(body),
+             ERROR("SignatureDoesNotMatch", "Signature expired: 20300101T000000Z is now earlier "
+                                            "than 20300101T000000Z (%s - 15 min.)"),
+             theirs);
+    server = test_server_new(replies, ARRAY_SIZE(replies), NULL);
+    sts = new_sts(f, test_server_url(server));
+    ask(f, sts, &request, &o);
+    assert_string_equal(o.error, "");
+    date = test_server_header(server, 1, "X-Amz-Date");
+    assert_int_equal(aws_time_parse(date, &t), 0);
+    assert_true(llabs(t - time(NULL) - 3600) <= 5);
+}
+
 /* "Date: ..." of now plus so many seconds. */
 static void format_date(char *ret, size_t size, int64_t offset_sec)
 {
@@ -435,6 +461,7 @@ int main(void)
         TEST(a_transient_failure_is_tried_again),
         TEST(a_failure_that_stays_ends_the_call_with_its_reason),
         TEST(a_wrong_clock_is_learnt_from_the_refusal),
+        TEST(a_wrong_clock_is_learnt_from_the_text_where_there_is_no_date),
         TEST(a_wrong_secret_is_not_taken_for_a_wrong_clock),
         TEST(the_expiry_is_on_our_clock_where_it_is_wrong),
         TEST(a_cancelled_call_is_silent),

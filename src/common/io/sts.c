@@ -52,6 +52,7 @@ struct sts_call {
     struct http_slot *slot;
     sd_event_source *timer;
     unsigned attempts;
+    int64_t skew_sec; /* that the last attempt was signed with */
     bool has_corrected_clock;
     char *error; /* to answer when the timer runs; NULL: to try again */
 };
@@ -136,31 +137,40 @@ static void attempt_failed(struct sts_call *call, enum sqs_error_class class, co
         finish_failed(call, "%s", reason);
 }
 
-/* AWS's clock minus ours by the reply's Date; 0 where it does not tell or is near enough. */
-static int64_t skew_of(const struct http_reply *reply)
+static bool is_other_skew(int64_t a, int64_t b)
 {
-    const char *date = http_reply_header(reply, "Date");
-    int64_t skew;
-    time_t server;
-
-    if (!date || http_date_parse(date, &server) < 0)
-        return 0;
-    skew = server - time(NULL);
-    return llabs(skew) < STS_CLOCK_SKEW_MIN_SEC ? 0 : skew;
+    return llabs(a - b) >= STS_CLOCK_SKEW_MIN_SEC;
 }
 
-/* Whether a refused signature may be due to our clock, and what to sign with is now known better:
- * then the next attempt is on its way. */
-static bool is_clock_corrected(struct sts_call *call, enum sqs_error_class class,
-                               const struct http_reply *reply)
+/* AWS's clock minus ours by the reply's Date, or by the text of its error (NULL: none). False where
+ * neither tells. */
+static bool read_skew(const struct http_reply *reply, const char *message, int64_t *ret)
 {
-    int64_t skew = skew_of(reply);
+    const char *date = http_reply_header(reply, "Date");
+    time_t server;
 
-    if ((class != SQS_ERROR_CLOCK && class != SQS_ERROR_CREDENTIALS) || !call->credentials ||
-        call->has_corrected_clock || llabs(skew - call->sts->skew_sec) < STS_CLOCK_SKEW_MIN_SEC)
+    if ((!date || http_date_parse(date, &server) < 0) &&
+        (!message || sqs_error_server_time(message, &server) < 0))
+        return false;
+    *ret = server - time(NULL);
+    return true;
+}
+
+/* Whether a refused signature may be due to our clock, and what to sign with is now known better
+ * (another call may have learnt it meanwhile): then the next attempt is on its way. */
+static bool is_clock_corrected(struct sts_call *call, enum sqs_error_class class,
+                               const struct http_reply *reply, const char *message)
+{
+    struct sts *sts = call->sts;
+    int64_t skew;
+
+    if ((class != SQS_ERROR_CLOCK && class != SQS_ERROR_CREDENTIALS) || !call->credentials)
+        return false;
+    if (read_skew(reply, message, &skew) && is_other_skew(skew, sts->skew_sec))
+        sts->skew_sec = skew;
+    if (call->has_corrected_clock || !is_other_skew(sts->skew_sec, call->skew_sec))
         return false;
     call->has_corrected_clock = true;
-    call->sts->skew_sec = skew;
     return start_timer(call, 0) >= 0;
 }
 
@@ -180,7 +190,7 @@ static void error_reply(struct sts_call *call, const struct http_reply *reply,
         sqs_error_class_of_code(parsed->error_code, reply->status < 500 && reply->status != 429);
     char reason[1024];
 
-    if (is_clock_corrected(call, class, reply))
+    if (is_clock_corrected(call, class, reply, parsed->error_message))
         return;
     snprintf(reason, sizeof(reason), "%s%s%s", parsed->error_code,
              parsed->error_message ? ": " : "", parsed->error_message ? parsed->error_message : "");
@@ -191,9 +201,12 @@ static void good_reply(struct sts_call *call, const struct http_reply *reply,
                        const struct sts_reply *parsed)
 {
     CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
-    time_t expiry = parsed->expiration - skew_of(reply);
+    time_t expiry = parsed->expiration;
+    int64_t skew;
     int r;
 
+    if (read_skew(reply, NULL, &skew) && is_other_skew(skew, 0))
+        expiry -= skew;
     if (expiry <= time(NULL)) {
         finish_failed(call, "the keys that came have expired already");
         return;
@@ -268,7 +281,7 @@ static int send_attempt(struct sts_call *call)
     const struct endpoint *endpoint = call->sts->endpoint;
     CLEANUP(buffer_done) struct buffer authorization = BUFFER_INIT(HEADER_MAX_BYTES);
     CLEANUP(buffer_done) struct buffer token = BUFFER_INIT(STS_REPLY_VALUE_MAX_BYTES + 64);
-    time_t now = time(NULL) + call->sts->skew_sec;
+    time_t now = time(NULL) + call->skew_sec;
     char date[AWS_TIME_SIZE], date_header[48], host_header[512];
     const char *headers[8];
     size_t n = 0;
@@ -316,6 +329,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
     }
     call->attempts++;
+    call->skew_sec = call->sts->skew_sec;
     r = send_attempt(call);
     if (r < 0)
         finish_failed(call, "cannot send the request: %s", strerror(-r));
