@@ -148,6 +148,7 @@ static size_t field_size(const char *value)
     if (size <= LOG_FIELD_MAX_BYTES)
         return size;
     size = LOG_FIELD_MAX_BYTES;
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): strnlen has seen more. */
     for (int i = 0; i < 3 && ((unsigned char)value[size] & 0xC0) == 0x80; i++)
         size--;
     return size;

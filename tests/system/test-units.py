@@ -1,0 +1,377 @@
+"""Both units under a systemd of their own: the journal, STATUS, the end of the job, stops, failed starts,
+the watchdog, the sandbox."""
+
+import os
+import re
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from throwaway import ENDPOINT, QUEUE, UNITS, Machine, why_not
+import tap
+from sqs_local import ACCOUNT, SECRET_ACCESS_KEY, TESTS
+
+PRODUCER, CONSUMER = UNITS
+QUEUE_URL = f"{ENDPOINT}/{ACCOUNT}/{QUEUE}"
+EXPOSURE_MAX = 1.2
+NEVER = 0
+
+with open(os.path.join(TESTS, "..", "src/common/io/message-ids.h"), encoding="utf-8") as header:
+    MESSAGE_ID = dict(re.findall(r'^#define MESSAGE_ID_(\w+) "(.*)"$', header.read(), re.M))
+
+machine = None
+
+
+def test(function):
+    """As tap.test, on a machine without what earlier tests have left."""
+
+    def fresh():
+        machine.reset()
+        function(machine, machine.cursor())
+
+    tap.add(function.__name__.replace("_", " "), fresh)
+
+
+def of(entries, name):
+    """The entries with the message id of that name."""
+    return [e for e in entries if e.get("MESSAGE_ID") == MESSAGE_ID[name]]
+
+
+def messages(entries, unit):
+    """What the daemon itself has said."""
+    return [e["MESSAGE"] for e in entries if e.get("SYSLOG_IDENTIFIER") == unit]
+
+
+def wait_for_state(m, unit, *states, seconds=30):
+    tap.wait_until(lambda: m.state(unit) in states, seconds, f"{unit} to be {' or '.join(states)}")
+
+
+def ended_well(m, unit):
+    tap.equal(m.show(unit, "ActiveState", "Result", "ExecMainCode", "ExecMainStatus", "NRestarts"),
+              {"ActiveState": "inactive", "Result": "success", "ExecMainCode": "1",
+               "ExecMainStatus": "0", "NRestarts": "0"}, unit)
+
+
+# --- The units as such ---
+
+
+@test
+def systemd_has_nothing_to_say_against_the_units(m, _):
+    done = m.run("systemd-analyze", "verify", *(unit + ".service" for unit in UNITS))
+    tap.equal((done.returncode, done.stdout, done.stderr), (0, "", ""))
+
+
+@test
+def little_is_exposed(m, _):
+    for unit in UNITS:
+        out = m.check("systemd-analyze", "security", "--no-pager", unit + ".service")
+        exposure = float(re.search(r"Overall exposure level for \S+: ([0-9.]+)", out).group(1))
+        tap.ok(exposure <= EXPOSURE_MAX, f"{unit}: {exposure}")
+
+
+@test
+def the_sandbox_takes_effect(m, _):
+    m.serve()
+    m.configure(producer={"messages_to_send": NEVER}, consumer={"exit_after_empty_receives": NEVER})
+    tap.equal(m.start(*UNITS).returncode, 0)
+    for unit in UNITS:
+        pid = m.show(unit, "MainPID")["MainPID"]
+        status = dict(re.findall(r"^(\w+):\s+(.*)$", m.check("cat", f"/proc/{pid}/status"), re.M))
+        tap.equal((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"), unit)
+        tap.equal({int(status[name], 16) for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")}, {0}, unit)
+        tap.ok(int(status["Uid"].split()[0]) >= 61184, f"{unit} runs as {status['Uid']}")
+        environment = m.check("cat", f"/proc/{pid}/environ")
+        tap.ok(SECRET_ACCESS_KEY not in environment, "the secret is in the environment")
+        tap.ok(m.run("nsenter", "-t", pid, "-m", "touch", "/etc/x", "/var/x").returncode != 0,
+               "the file system can be written")
+
+
+@test
+def the_catalog_explains_each_event(m, _):
+    for name, number in MESSAGE_ID.items():
+        tap.ok("Defined-By: sqs-demo" in m.check("journalctl", "--dump-catalog", number), name)
+
+
+# --- The job ---
+
+
+@test
+def messages_go_from_one_unit_to_the_other(m, cursor):
+    m.serve()
+    m.configure()
+    tap.equal(m.start(*UNITS).returncode, 0)
+    for unit in UNITS:
+        wait_for_state(m, unit, "inactive", "failed")
+        ended_well(m, unit)
+
+    sent = m.records("sent")
+    tap.equal(len(sent), 5)
+    for event in ("received", "deleted"):
+        tap.equal([e["message_id"] for e in m.records(event)], [e["message_id"] for e in sent], event)
+
+    said = messages(m.journal(PRODUCER, cursor), PRODUCER)
+    tap.equal(said[0], "Running...")
+    tap.matches(said[1], "Sending message with id *...")
+    tap.equal(said[2], f"SQS Response: Status:200 SQS Message Id:{sent[0]['message_id']}")
+    tap.equal(said[-1], "Terminated!")
+    said = messages(m.journal(CONSUMER, cursor), CONSUMER)
+    tap.equal(said[0], "Running...")
+    read = [line for line in said if line.startswith("Message read from queue: ")]
+    tap.equal([line.split()[4] for line in read], [f"Data:mydata{i}" for i in range(5)])
+    tap.equal(said.count("Message deleted from queue."), 5)
+    tap.equal(said.count("Number of messages received: 0"), 2)
+
+
+@test
+def the_journal_has_the_fields(m, cursor):
+    m.serve()
+    m.configure()
+    m.start(*UNITS)
+    for unit in UNITS:
+        wait_for_state(m, unit, "inactive", "failed")
+    sent = m.records("sent")
+    producer, consumer = (m.journal(unit, cursor) for unit in UNITS)
+    for entries, name in ((producer, "MESSAGE_SENT"), (consumer, "MESSAGE_RECEIVED"),
+                          (consumer, "MESSAGE_DELETED")):
+        found = of(entries, name)
+        tap.equal([e.get("SQS_MESSAGE_ID") for e in found], [e["message_id"] for e in sent], name)
+        tap.equal({e.get("SQS_MESSAGE_GROUP_ID") for e in found}, {"test"}, name)
+        tap.equal({e.get("SQS_QUEUE_URL") for e in found}, {QUEUE_URL}, name)
+        tap.equal({e["PRIORITY"] for e in found}, {"6"}, name)
+    # A message's receipt is told by one request, its sending and its deletion by another each.
+    for name, entries in (("MESSAGE_SENT", producer), ("MESSAGE_DELETED", consumer)):
+        ids = {e.get("SQS_REQUEST_ID") for e in of(entries, name)}
+        tap.ok(None not in ids and len(ids) == 5, f"{name} has the request ids {ids}")
+    for unit, entries in zip(UNITS, (producer, consumer)):
+        for name in ("STARTED", "FINISHED"):
+            tap.equal(len(of(entries, name)), 1, f"{unit} {name}")
+        own = [e for e in entries if e.get("SYSLOG_IDENTIFIER") == unit]
+        tap.equal({e["_SYSTEMD_UNIT"] for e in own}, {unit + ".service"})
+        tap.equal({e["_TRANSPORT"] for e in own}, {"journal"})
+
+
+@test
+def journalctl_x_explains_what_happened(m, cursor):
+    m.serve()
+    m.configure()
+    m.start(PRODUCER)
+    wait_for_state(m, PRODUCER, "inactive")
+    m.check("journalctl", "--sync")
+    text = m.check("journalctl", "-x", "-u", PRODUCER, f"--after-cursor={cursor}")
+    tap.ok("Subject: A message was sent" in text, text)
+    tap.ok(m.records("sent")[0]["message_id"] + "." in text, "the id is not put in")
+
+
+@test
+def the_status_counts(m, _):
+    m.serve()
+    m.configure(producer={"messages_to_send": 7}, consumer={"exit_after_empty_receives": NEVER})
+    m.start(*UNITS)
+    wait_for_state(m, PRODUCER, "inactive")
+    tap.equal(m.show(PRODUCER, "StatusText"), {"StatusText": "Sent 7 of 7"})
+    tap.wait_until(lambda: "7" in m.show(CONSUMER, "StatusText")["StatusText"], 10,
+                   "the consumer's count")
+    tap.ok("Sent 7 of 7" in m.run("systemctl", "status", PRODUCER).stdout, "systemctl status is silent")
+
+
+@test
+def a_start_without_network_succeeds_and_work_begins_when_it_is_there(m, cursor):
+    m.configure()
+    tap.equal(m.start(PRODUCER).returncode, 0)
+    status = m.show(PRODUCER, "ActiveState", "StatusText")
+    tap.equal(status["ActiveState"], "active")
+    tap.matches(status["StatusText"], "[Ww]ait*")
+    m.serve()
+    wait_for_state(m, PRODUCER, "inactive", "failed", seconds=60)
+    ended_well(m, PRODUCER)
+    tap.equal(len(m.records("sent")), 5)
+    entries = m.journal(PRODUCER, cursor)
+    tap.ok(of(entries, "QUEUE_UNREACHABLE") and of(entries, "QUEUE_REACHABLE"), "nothing told of it")
+
+
+# --- Stops ---
+
+
+@test
+def a_stop_of_the_producer_is_clean(m, cursor):
+    m.serve()
+    m.configure(producer={"messages_to_send": NEVER})
+    m.start(PRODUCER)
+    tap.wait_until(lambda: m.records("sent"), 10, "a first message")
+    m.check("systemctl", "stop", PRODUCER)
+    ended_well(m, PRODUCER)
+    entries = m.journal(PRODUCER, cursor)
+    tap.equal(len(of(entries, "STOPPING")), 1)
+    tap.equal([e["SQS_MESSAGE_ID"] for e in of(entries, "MESSAGE_SENT")],
+              [e["message_id"] for e in m.records("sent")])
+
+
+@test
+def a_stop_lets_a_long_poll_end(m, cursor):
+    m.serve()
+    m.configure(consumer={"wait_time": 6, "exit_after_empty_receives": NEVER})
+    m.start(CONSUMER)
+    time.sleep(2)
+    began = time.monotonic()
+    m.check("systemctl", "stop", CONSUMER)
+    took = time.monotonic() - began
+    ended_well(m, CONSUMER)
+    tap.ok(2 < took < 10, f"the stop took {took:.1f} s")
+    tap.equal(len(of(m.journal(CONSUMER, cursor), "STOPPING")), 1)
+
+
+@test
+def a_message_that_comes_during_the_stop_is_not_stranded(m, _):
+    m.serve()
+    m.configure(producer={"messages_to_send": 1},
+                consumer={"wait_time": 8, "exit_after_empty_receives": NEVER})
+    m.start(CONSUMER)
+    time.sleep(1)
+    m.check("systemctl", "--no-block", "stop", CONSUMER)
+    m.start(PRODUCER)
+    wait_for_state(m, CONSUMER, "inactive", "failed")
+    ended_well(m, CONSUMER)
+    # It was handled, or is there for the next at once, not after the visibility timeout of 30 s.
+    m.configure(consumer={"exit_after_empty_receives": 2})
+    m.start(CONSUMER)
+    wait_for_state(m, CONSUMER, "inactive", seconds=15)
+    tap.equal([e["message_id"] for e in m.records("deleted")],
+              [e["message_id"] for e in m.records("sent")])
+
+
+# --- Restarts ---
+
+
+@test
+def what_is_killed_comes_back_and_goes_on(m, _):
+    m.serve()
+    m.configure(consumer={"exit_after_empty_receives": 10})
+    m.start(CONSUMER)
+    m.check("systemctl", "kill", "--signal=KILL", CONSUMER)
+    tap.wait_until(lambda: m.show(CONSUMER, "NRestarts")["NRestarts"] == "1", 20, "a restart")
+    wait_for_state(m, CONSUMER, "active")
+    m.start(PRODUCER)
+    tap.wait_until(lambda: len(m.records("deleted")) == 5, 20, "all messages")
+
+
+@test
+def what_hangs_is_ended_by_the_watchdog_and_what_waits_is_not(m, _):
+    m.write("/etc/systemd/system/sqs-consumerd.service.d/test.conf",
+            "[Service]\nWatchdogSec=2\nRestartSec=1\n")
+    m.check("systemctl", "daemon-reload")
+    try:
+        m.serve()
+        m.configure(consumer={"wait_time": 5, "exit_after_empty_receives": NEVER})
+        m.start(CONSUMER)
+        time.sleep(4.5)  # in one long poll
+        tap.equal(m.show(CONSUMER, "ActiveState", "NRestarts"), {"ActiveState": "active", "NRestarts": "0"})
+        m.check("systemctl", "kill", "--signal=STOP", CONSUMER)
+        tap.wait_until(lambda: m.show(CONSUMER, "NRestarts")["NRestarts"] == "1", 20, "a restart")
+    finally:
+        os.unlink(m.path("/etc/systemd/system/sqs-consumerd.service.d/test.conf"))
+        m.check("systemctl", "daemon-reload")
+
+
+# --- Failed starts ---
+
+
+def start_fails(m, cursor, unit, status, event, *texts, code=None):
+    """The start fails and stays failed, with that exit status; the journal names cause and remedy."""
+    done = m.start(unit)
+    tap.ok(done.returncode != 0, f"the start of {unit} succeeds")
+    tap.ok("failed" in done.stderr, done.stderr)
+    tap.equal(m.show(unit, "ActiveState", "SubState", "ExecMainStatus", "NRestarts"),
+              {"ActiveState": "failed", "SubState": "failed", "ExecMainStatus": str(status),
+               "NRestarts": "0"}, unit)
+    entries = m.journal(unit, cursor)
+    found = of(entries, event)
+    tap.equal(len(found), 1, f"{unit}: entries about {event}")
+    tap.ok(int(found[0]["PRIORITY"]) <= 3, f"{unit}: priority {found[0]['PRIORITY']}")
+    for text in texts:
+        tap.ok(text in found[0]["MESSAGE"], f"{unit} says {found[0]['MESSAGE']!r}, and not {text!r}")
+    if code:
+        tap.ok(found[0].get("SQS_ERROR_CODE", "").endswith(code), f"{unit}: {found[0]}")
+    # Also where systemctl start points at.
+    tap.ok(found[0]["MESSAGE"] in m.run("systemctl", "status", "--no-pager", "-l", unit).stdout,
+           "systemctl status does not show it")
+
+
+@test
+def a_missing_queue_fails_the_start(m, cursor):
+    m.serve(queues=["other.fifo,FifoQueue=true"])
+    m.configure()
+    for unit in UNITS:
+        start_fails(m, cursor, unit, 69, "QUEUE_MISSING", "aws.queue_url", code="NonExistentQueue")
+
+
+@test
+def no_credentials_fail_the_start(m, cursor):
+    m.serve()
+    m.configure()
+    m.remove_credentials()
+    for unit in UNITS:
+        start_fails(m, cursor, unit, 77, "CREDENTIALS_MISSING", "/etc/credstore/aws.credentials")
+
+
+@test
+def a_wrong_secret_fails_the_start_and_is_not_told(m, cursor):
+    secret = "wrongwrongwrongwrongwrongwrongwrongwrong"
+    m.serve()
+    m.configure()
+    m.set_credentials(secret=secret)
+    for unit in UNITS:
+        start_fails(m, cursor, unit, 77, "CREDENTIALS_REFUSED", "Secret Access Key",
+                    code="InvalidSignatureException")
+    tap.ok(secret not in m.check("journalctl", "-o", "export", "-a"), "the secret is in the journal")
+
+
+@test
+def an_unknown_key_fails_the_start(m, cursor):
+    m.serve()
+    m.configure()
+    m.set_credentials(key="AKIAUNKNOWNUNKNOWN00")
+    for unit in UNITS:
+        start_fails(m, cursor, unit, 77, "CREDENTIALS_REFUSED")
+
+
+@test
+def a_broken_configuration_fails_the_start(m, cursor):
+    m.serve()
+    m.configure(text='aws:\n{\n    queue_url = "http://127.0.0.1/0/q";\n    colour = "red";\n};\n')
+    for unit in UNITS:
+        start_fails(m, cursor, unit, 78, "CONFIG_INVALID", "/etc/sqs-demo.conf:4:", "colour")
+    tap.equal(m.records("sent") + m.records("received"), [])
+
+
+@test
+def a_missing_configuration_fails_the_start(m, cursor):
+    os.unlink(m.path("/etc/sqs-demo.conf"))
+    for unit in UNITS:
+        start_fails(m, cursor, unit, 78, "CONFIG_INVALID", "/etc/sqs-demo.conf")
+
+
+@test
+def the_installed_configuration_is_whole(m, _):
+    with open(os.path.join(TESTS, "..", "etc", "sqs-demo.conf"), encoding="utf-8") as file:
+        m.configure(text=file.read())
+    for unit in UNITS:
+        out = m.check("/usr/bin/" + unit, "--check-config")
+        tap.ok("https://eu-west-1.queue.amazonaws.com/123456789012/test.fifo" in out, out)
+
+
+# --- What must never be ---
+
+
+@test
+def the_secret_is_nowhere_in_the_journal(m, _):
+    m.check("journalctl", "--sync")
+    tap.ok(SECRET_ACCESS_KEY not in m.check("journalctl", "-o", "export", "-a"), "it is")
+
+
+if __name__ == "__main__":
+    reason = why_not()
+    if reason:
+        tap.skip_all(reason)
+    with Machine() as machine:
+        tap.main()

@@ -1,0 +1,187 @@
+"""A throw-away machine (tests/lib/machine) with the daemons installed, for the system tests. Needs only the
+standard library.
+
+    reason = throwaway.why_not()
+    with throwaway.Machine() as machine:
+        machine.serve(queues=["test.fifo,FifoQueue=true"])
+        machine.configure(producer={"messages_to_send": 5})
+        machine.systemctl("start", "sqs-producerd")
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(TESTS, "lib"))
+
+from daemon import config_text
+from sqs_local import ACCESS_KEY_ID, ACCOUNT, BUILD_ROOT, SECRET_ACCESS_KEY
+
+TOOL = os.path.join(TESTS, "lib", "machine")
+UNITS = ("sqs-producerd", "sqs-consumerd")
+QUEUE = "test.fifo"
+PORT = 9324
+ENDPOINT = f"http://127.0.0.1:{PORT}"
+
+QUICK = {
+    "producer": {"start_delay": 0.0, "messages_to_send": 5, "send_interval": 0.02},
+    "consumer": {"start_delay": 0.0, "wait_time": 1, "receive_interval": 0.0,
+                 "exit_after_empty_receives": 2},
+}
+
+
+def why_not():
+    """Why no machine can be booted here; "" where it can."""
+    check = subprocess.run([TOOL, "possible"], stdout=subprocess.PIPE, text=True, check=False)
+    return "" if check.returncode == 0 else check.stdout.strip()
+
+
+class Machine:
+    """Boots in the constructor, with both units installed and keys that sqs-local takes."""
+
+    def __init__(self):
+        self.folder = os.path.join(tempfile.mkdtemp(prefix="sqs-system-test-"), "machine")
+        # The machine must go also where the test is ended.
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
+        try:
+            subprocess.run([TOOL, "boot", self.folder], check=True)
+            self.root = subprocess.run([TOOL, "path", self.folder], stdout=subprocess.PIPE, text=True,
+                                       check=True).stdout.rstrip("\n")
+            self._install()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _install(self):
+        subprocess.run(["meson", "install", "-C", BUILD_ROOT, "--no-rebuild", "--quiet",
+                        "--destdir", self.root],
+                       stdout=subprocess.DEVNULL, check=True)
+        shutil.copy(os.path.join(BUILD_ROOT, "tests", "sqs-local", "sqs-local"),
+                    self.path("/usr/local/bin/sqs-local"))
+        os.makedirs(self.path("/srv/sqs-local"))
+        self.set_credentials()
+        self.check("journalctl", "--update-catalog")
+        self.check("systemctl", "daemon-reload")
+        # An enabled unit is not forgotten when it has ended.
+        self.check("systemctl", "--quiet", "enable", *UNITS)
+
+    def path(self, inside):
+        """The path outside of a file that is not in /tmp or /run."""
+        return self.root + inside
+
+    def write(self, inside, text, mode=0o644):
+        os.makedirs(os.path.dirname(self.path(inside)), exist_ok=True)
+        with open(self.path(inside), "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(text)
+
+    def run(self, *command):
+        """Runs a command inside; a subprocess.CompletedProcess with stdout and stderr as text."""
+        return subprocess.run([TOOL, "run", self.folder, *command], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
+                              timeout=180)
+
+    def check(self, *command):
+        """As run, for one that must succeed; its output."""
+        done = self.run(*command)
+        if done.returncode != 0:
+            raise AssertionError(f"{command}: exit status {done.returncode}: {done.stderr}{done.stdout}")
+        return done.stdout
+
+    # --- The units ---
+
+    def set_credentials(self, key=ACCESS_KEY_ID, secret=SECRET_ACCESS_KEY):
+        self.write("/etc/credstore/aws.credentials",
+                   f"[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n", 0o600)
+
+    def remove_credentials(self):
+        os.unlink(self.path("/etc/credstore/aws.credentials"))
+
+    def configure(self, text=None, queue=QUEUE, **groups):
+        """Writes the configuration: quick, for the queue, with these settings on top; or that text."""
+        if text is None:
+            settings = {"aws": {"region": "eu-west-1", "endpoint_url": ENDPOINT,
+                                "queue_url": f"{ENDPOINT}/{ACCOUNT}/{queue}"}}
+            for group in ("aws", "producer", "consumer"):
+                settings[group] = {**settings.get(group, {}), **QUICK.get(group, {}),
+                                   **groups.get(group, {})}
+            text = config_text(settings)
+        self.write("/etc/sqs-demo.conf", text)
+
+    def start(self, *units):
+        """systemctl start; a CompletedProcess."""
+        return self.run("systemctl", "start", *units)
+
+    def show(self, unit, *names):
+        """Properties of a unit, a dict."""
+        out = self.check("systemctl", "show", "--property=" + ",".join(names), unit)
+        return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+
+    def state(self, unit):
+        return self.show(unit, "ActiveState")["ActiveState"]
+
+    def reset(self):
+        """Ends what the last test has left."""
+        self.run("systemctl", "stop", *UNITS, "sqs-local")
+        self.run("systemctl", "reset-failed")
+        self.set_credentials()
+        for name in os.listdir(self.path("/srv/sqs-local")):
+            os.unlink(self.path("/srv/sqs-local/" + name))
+
+    # --- sqs-local ---
+
+    def serve(self, queues=(QUEUE + ",FifoQueue=true",)):
+        """Starts sqs-local; returns when it listens."""
+        self.check("systemd-run", "--quiet", "--unit=sqs-local", "--collect",
+                   "--property=StandardOutput=file:/srv/sqs-local/output",
+                   "/usr/local/bin/sqs-local", f"--port={PORT}", "--record=/srv/sqs-local/record",
+                   *(f"--queue={queue}" for queue in queues))
+        deadline = time.monotonic() + 20
+        while "listening on" not in self._read("/srv/sqs-local/output"):
+            if time.monotonic() > deadline:
+                raise AssertionError("sqs-local does not come up")
+            time.sleep(0.05)
+
+    def records(self, event):
+        """What sqs-local has recorded of "sent", "received" or "deleted", in order."""
+        entries = [json.loads(line) for line in self._read("/srv/sqs-local/record").splitlines(True)
+                   if line.endswith("\n")]
+        return [entry for entry in entries if entry["event"] == event]
+
+    def _read(self, inside):
+        try:
+            with open(self.path(inside), encoding="utf-8") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    # --- The journal ---
+
+    def cursor(self):
+        out = self.check("journalctl", "-n", "1", "-o", "json")
+        return json.loads(out)["__CURSOR"]
+
+    def journal(self, unit, after):
+        """The entries of a unit since a cursor, those of systemd about it too."""
+        self.check("journalctl", "--sync")
+        out = self.check("journalctl", "-u", unit, "-o", "json", "-a", f"--after-cursor={after}")
+        return [json.loads(line) for line in out.splitlines()]
+
+    # --- The end ---
+
+    def stop(self):
+        subprocess.run([TOOL, "stop", self.folder], check=False)
+        shutil.rmtree(os.path.dirname(self.folder), ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
