@@ -44,8 +44,7 @@ static X509 *make(struct test_authority *a, EVP_PKEY *key, const char *name, lon
     X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
                                (const unsigned char *)(name ? "server" : authority_name), -1, -1,
                                0);
-    X509_set_issuer_name(certificate,
-                         name ? X509_get_subject_name(a->certificate) : subject);
+    X509_set_issuer_name(certificate, name ? X509_get_subject_name(a->certificate) : subject);
     add_extension(certificate, name ? a->certificate : certificate, NID_basic_constraints,
                   name ? "critical,CA:FALSE" : "critical,CA:TRUE");
     if (name)

@@ -33,7 +33,7 @@ static sd_event *event;
 struct fake {
     struct credentials_provider head;
     enum credentials_outcome outcome;
-    const char *id; /* of the keys it finds */
+    const char *id;         /* of the keys it finds */
     uint64_t lifetime_usec; /* USEC_INFINITY: for ever */
     bool is_async;
     int error; /* of fetch itself */
@@ -175,7 +175,7 @@ static void the_first_that_is_set_up_answers(void **state)
         assert_string_equal(credentials_peek(c)->secret_access_key, "SECRET");
         assert_string_equal(credentials_peek(c)->session_token, "TOKEN");
         assert_string_equal(credentials_peek(c)->source, "second");
-        c = credentials_free(c);
+        credentials_free(TAKE(c));
         for (int i = 0; i < 3; i++)
             assert_int_equal(fakes[i].n_freed, 1);
     }
@@ -350,8 +350,8 @@ static void freeing_drops_those_who_wait(void **state)
 
 static void keys_are_gone_at_their_expiry(void **state)
 {
-    struct fake fake = {.outcome = CREDENTIALS_FOUND, .id = "AKIA1",
-                        .lifetime_usec = 30 * USEC_PER_SEC};
+    struct fake fake = {
+        .outcome = CREDENTIALS_FOUND, .id = "AKIA1", .lifetime_usec = 30 * USEC_PER_SEC};
     CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
     struct asker a = {};
 
@@ -368,7 +368,9 @@ static void keys_are_gone_at_their_expiry(void **state)
 
 static void newer_keys_are_fetched_ahead_of_the_expiry(void **state)
 {
-    struct fake fake = {.outcome = CREDENTIALS_FOUND, .id = "AKIA1", .is_async = true,
+    struct fake fake = {.outcome = CREDENTIALS_FOUND,
+                        .id = "AKIA1",
+                        .is_async = true,
                         .lifetime_usec = 3600 * USEC_PER_SEC};
     CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
     struct asker a = {};
@@ -376,11 +378,11 @@ static void newer_keys_are_fetched_ahead_of_the_expiry(void **state)
     ask(c, &a);
     fake.id = "AKIA2";
     /* Not earlier than 20 min ahead. */
-    wall_clock_offset_sec += 39 * 60;
+    wall_clock_offset_sec += 2340;
     assert_non_null(credentials_peek(c));
     assert_int_equal(fake.n_fetches, 1);
     /* Not later than 15 min ahead; the old ones serve meanwhile. */
-    wall_clock_offset_sec += 6 * 60 + 1;
+    wall_clock_offset_sec += 361;
     for (int i = 0; i < 3; i++)
         assert_string_equal(credentials_peek(c)->access_key_id, "AKIA1");
     assert_int_equal(fake.n_fetches, 2);
@@ -391,14 +393,14 @@ static void newer_keys_are_fetched_ahead_of_the_expiry(void **state)
 
 static void a_failed_refresh_keeps_the_old_keys_while_they_are_valid(void **state)
 {
-    struct fake fake = {.outcome = CREDENTIALS_FOUND, .id = "AKIA1",
-                        .lifetime_usec = 3600 * USEC_PER_SEC};
+    struct fake fake = {
+        .outcome = CREDENTIALS_FOUND, .id = "AKIA1", .lifetime_usec = 3600 * USEC_PER_SEC};
     CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
     struct asker a = {};
 
     ask(c, &a);
     fake.outcome = CREDENTIALS_FAILED;
-    wall_clock_offset_sec += 50 * 60;
+    wall_clock_offset_sec += 3000;
     assert_non_null(credentials_peek(c));
     run_for(event, 5 * USEC_PER_MSEC);
     assert_int_equal(fake.n_fetches, 2);
@@ -416,7 +418,7 @@ static void a_failed_refresh_keeps_the_old_keys_while_they_are_valid(void **stat
     assert_string_equal(a.id, "AKIA1");
     assert_string_equal(a.error, "");
 
-    wall_clock_offset_sec += 10 * 60;
+    wall_clock_offset_sec += 600;
     assert_null(credentials_peek(c));
     ask(c, &a);
     assert_string_equal(a.id, "");
@@ -485,15 +487,15 @@ static void refused_keys_are_not_kept_by_a_failed_refresh(void **state)
 
 static void a_refusal_during_a_walk_is_answered_by_it(void **state)
 {
-    struct fake fake = {.outcome = CREDENTIALS_FOUND, .id = "AKIA1",
-                        .lifetime_usec = 3600 * USEC_PER_SEC};
+    struct fake fake = {
+        .outcome = CREDENTIALS_FOUND, .id = "AKIA1", .lifetime_usec = 3600 * USEC_PER_SEC};
     CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
     struct asker a = {};
 
     ask(c, &a);
     fake.is_async = true;
     fake.id = "AKIA2";
-    wall_clock_offset_sec += 50 * 60;
+    wall_clock_offset_sec += 3000;
     credentials_refused(c, credentials_peek(c));
     ask(c, &a);
     assert_string_equal(a.id, "AKIA2");

@@ -95,8 +95,7 @@ static void ask(struct http_client *client, const struct http_request *request, 
 /* A port where nobody listens. */
 static int free_port(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(address);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -267,7 +266,7 @@ static void a_connection_that_was_closed_meanwhile_is_not_noticed(void **state)
         struct outcome o = {};
 
         /* With and without time for the end to arrive. */
-        run_for(event, i % 2 * 5 * USEC_PER_MSEC);
+        run_for(event, i % 2 ? 5 * USEC_PER_MSEC : 0);
         ask(client, &request, &o);
         if (o.failure != HTTP_FAILURE_NONE)
             fail_msg("request %u: %s", i, o.text);
@@ -299,9 +298,8 @@ static void a_redirect_is_a_reply(void **state)
 static void the_cap_of_the_reply_is_exact(void **state)
 {
     CLEANUP(test_server_free)
-    struct test_server *server =
-        TEST_SERVER({.filler_bytes = 70000}, {.filler_bytes = 70001}, {.filler_bytes = 5000000},
-                    {.filler_bytes = 1});
+    struct test_server *server = TEST_SERVER({.filler_bytes = 70000}, {.filler_bytes = 70001},
+                                             {.filler_bytes = 5000000}, {.filler_bytes = 1});
     CLEANUP(http_client_free) struct http_client *client = new_client(0);
     struct http_request request = post(test_server_url(server));
     struct outcome o = {};
@@ -338,8 +336,7 @@ static void broken_replies_are_told(void **state)
         {.body = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n", .how = REPLY_RAW},
         {.body = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n", .how = REPLY_RAW},
         {.body = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", .how = REPLY_RAW},
-        {.body = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nab",
-         .how = REPLY_RAW},
+        {.body = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nab", .how = REPLY_RAW},
         {.body = "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", .how = REPLY_RAW},
     };
 
@@ -417,10 +414,10 @@ static void a_name_that_does_not_resolve_is_told(void **state)
 static void the_deadline_ends_a_request_and_its_connection(void **state)
 {
     CLEANUP(test_server_free)
-    struct test_server *server = TEST_SERVER({.body = "ok"}, {.how = REPLY_STALL}, {.body = "ok"},
-                                             {.body = "long", .how = REPLY_STALL_BODY},
-                                             {.body = "dripping away", .how = REPLY_DRIP},
-                                             {.body = "ok"});
+    struct test_server *server =
+        TEST_SERVER({.body = "ok"}, {.how = REPLY_STALL}, {.body = "ok"},
+                    {.body = "long", .how = REPLY_STALL_BODY},
+                    {.body = "dripping away", .how = REPLY_DRIP}, {.body = "ok"});
     CLEANUP(http_client_free) struct http_client *client = new_client(0);
     struct http_request request = post(test_server_url(server)), hurried = request;
     struct outcome o = {};
@@ -473,8 +470,7 @@ static void a_slow_reply_within_its_time_is_whole(void **state)
 /* A listener whose queue is full leaves further connections unanswered. */
 static void the_connect_timeout_is_kept(void **state)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(address);
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fds[4];
     struct http_client *client;
@@ -488,7 +484,7 @@ static void the_connect_timeout_is_kept(void **state)
     assert_int_equal(listen(listener, 0), 0);
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
         fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        connect(fds[i], (struct sockaddr *)&address, sizeof(address));
+        (void)!connect(fds[i], (struct sockaddr *)&address, sizeof(address));
     }
     snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
     request = post(url);
@@ -730,7 +726,7 @@ static bool has_inheritable_socket_to(int port)
 
     assert_non_null(directory);
     while ((entry = readdir(directory))) {
-        struct sockaddr_in peer;
+        struct sockaddr_in peer = {};
         socklen_t size = sizeof(peer);
         int fd = atoi(entry->d_name);
 
@@ -778,8 +774,8 @@ static void the_environments_proxy_is_used_unless_told_not_to(void **state)
 
 static int set_up(void **state)
 {
-    static const char *const unwanted[] = {"http_proxy", "https_proxy", "HTTPS_PROXY",
-                                           "all_proxy",  "ALL_PROXY",   "no_proxy",
+    static const char *const unwanted[] = {"http_proxy", "https_proxy",  "HTTPS_PROXY",
+                                           "all_proxy",  "ALL_PROXY",    "no_proxy",
                                            "NO_PROXY",   "AWS_CA_BUNDLE"};
 
     for (size_t i = 0; i < ARRAY_SIZE(unwanted); i++)

@@ -186,7 +186,8 @@ static bool send_reply(struct connection *c, const struct test_reply *reply)
         }
         break;
     case REPLY_RAW:
-        send_bytes(c, reply->body, strlen(reply->body));
+        if (reply->body)
+            send_bytes(c, reply->body, strlen(reply->body));
         ok = false;
         break;
     }
@@ -218,6 +219,16 @@ static void *serve(void *argument)
     return NULL;
 }
 
+static unsigned read_locked(struct test_server *s, const unsigned *value)
+{
+    unsigned copy;
+
+    pthread_mutex_lock(&s->lock);
+    copy = *value;
+    pthread_mutex_unlock(&s->lock);
+    return copy;
+}
+
 static void *accept_all(void *argument)
 {
     struct test_server *s = argument;
@@ -228,8 +239,11 @@ static void *accept_all(void *argument)
 
         if (fd < 0)
             continue;
+        if (read_locked(s, &s->n_connections) == CONNECTIONS_MAX) {
+            close(fd);
+            continue;
+        }
         pthread_mutex_lock(&s->lock);
-        assert_true(s->n_connections < CONNECTIONS_MAX);
         c = &s->connections[s->n_connections++];
         s->n_open++;
         s->n_open_most = MAX(s->n_open_most, s->n_open);
@@ -244,8 +258,7 @@ static void *accept_all(void *argument)
 struct test_server *test_server_new(const struct test_reply *replies, size_t n, SSL_CTX *tls)
 {
     struct test_server *s = calloc(1, sizeof(*s));
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(address);
 
     assert_non_null(s);
@@ -303,16 +316,6 @@ int test_server_port(const struct test_server *s)
 const char *test_server_url(const struct test_server *s)
 {
     return s->url;
-}
-
-static unsigned read_locked(struct test_server *s, const unsigned *value)
-{
-    unsigned copy;
-
-    pthread_mutex_lock(&s->lock);
-    copy = *value;
-    pthread_mutex_unlock(&s->lock);
-    return copy;
 }
 
 unsigned test_server_connections(struct test_server *s)

@@ -311,7 +311,8 @@ static void a_request_is_signed_and_complete(void **state)
         assert_string_equal(value, "application/json");
         free(value);
         assert_null(test_server_header(server, i, "Expect"));
-        /* And nothing else: request line, ours, User-Agent, Content-Length, Authorization, Accept. */
+        /* And nothing else: request line, ours, User-Agent, Content-Length, Authorization, Accept.
+         */
         for (const char *p = test_server_head(server, i); (p = strstr(p, "\r\n")); p += 2)
             lines++;
         assert_int_equal(lines, 1 + 5 + i + 4);
@@ -363,12 +364,11 @@ static void transient_failures_are_repeated(void **state)
 static void throttling_is_repeated_more_slowly(void **state)
 {
     CLEANUP(test_server_free)
-    struct test_server *server =
-        TEST_SERVER(UNAVAILABLE, THROTTLED, {.status = 429},
-                    {.status = 403,
-                     .headers = "x-amz-retry-after: 20\r\n",
-                     .body = "{\"__type\":\"RequestThrottled\"}"},
-                    OK);
+    struct test_server *server = TEST_SERVER(UNAVAILABLE, THROTTLED, {.status = 429},
+                                             {.status = 403,
+                                              .headers = "x-amz-retry-after: 20\r\n",
+                                              .body = "{\"__type\":\"RequestThrottled\"}"},
+                                             OK);
     struct outcome o;
 
     set_bench(server);
@@ -446,9 +446,8 @@ static void attempts_are_bounded_where_wanted(void **state)
 static void no_reply_leaves_no_status_and_no_request_id(void **state)
 {
     CLEANUP(test_server_free)
-    struct test_server *server =
-        TEST_SERVER(UNAVAILABLE, {.headers = "x-amzn-RequestId: lost\r\n", .body = "{}",
-                                  .how = REPLY_CUT_OFF});
+    struct test_server *server = TEST_SERVER(
+        UNAVAILABLE, {.headers = "x-amzn-RequestId: lost\r\n", .body = "{}", .how = REPLY_CUT_OFF});
     static const struct sqs_call_options twice = {.attempts_max = 2};
     struct outcome o;
 
@@ -610,8 +609,7 @@ static void the_clock_is_corrected_by_the_replys_date(void **state)
     char date[128], *sent;
     struct test_reply bad = {.status = 403, .headers = date, .body = body};
     CLEANUP(test_server_free)
-    struct test_server *server =
-        TEST_SERVER(bad, OK, OK, bad, OK, bad);
+    struct test_server *server = TEST_SERVER(bad, OK, OK, bad, OK, bad);
     struct outcome o;
     time_t t;
 
@@ -654,8 +652,7 @@ static void the_clock_is_corrected_by_the_errors_text(void **state)
 {
     char now[AWS_TIME_SIZE], server_now[AWS_TIME_SIZE], limit[AWS_TIME_SIZE], body[512];
     CLEANUP(test_server_free)
-    struct test_server *server =
-        TEST_SERVER({.status = 403, .body = body}, OK);
+    struct test_server *server = TEST_SERVER({.status = 403, .body = body}, OK);
     struct outcome o;
     time_t t = time(NULL);
 
@@ -760,10 +757,10 @@ static void last_attempt_corrects_no_clock(void **state)
 static void last_attempt_between_attempts_gives_the_last_error(void **state)
 {
     CLEANUP(test_server_free)
-    struct test_server *server = TEST_SERVER(
-        {.status = 403,
-         .headers = "x-amz-retry-after: 4000\r\nx-amzn-RequestId: r\r\n",
-         .body = "{\"__type\":\"RequestThrottled\"}"});
+    struct test_server *server =
+        TEST_SERVER({.status = 403,
+                     .headers = "x-amz-retry-after: 4000\r\nx-amzn-RequestId: r\r\n",
+                     .body = "{\"__type\":\"RequestThrottled\"}"});
     struct outcome o = {};
 
     set_bench(server);
@@ -803,12 +800,11 @@ static void last_attempt_does_not_wait_for_credentials(void **state)
 static void a_call_is_cancelled_in_every_state(void **state)
 {
     CLEANUP(test_server_free)
-    struct test_server *server =
-        TEST_SERVER({.how = REPLY_STALL},
-                    {.status = 403,
-                     .headers = "x-amz-retry-after: 30\r\n",
-                     .body = "{\"__type\":\"RequestThrottled\"}"},
-                    OK);
+    struct test_server *server = TEST_SERVER({.how = REPLY_STALL},
+                                             {.status = 403,
+                                              .headers = "x-amz-retry-after: 30\r\n",
+                                              .body = "{\"__type\":\"RequestThrottled\"}"},
+                                             OK);
     struct outcome o[5] = {};
 
     set_bench(server);
@@ -877,11 +873,10 @@ static void a_callback_may_start_and_cancel(void **state)
 static void the_client_may_be_freed_with_calls_in_every_state(void **state)
 {
     CLEANUP(test_server_free)
-    struct test_server *server =
-        TEST_SERVER({.status = 403,
-                     .headers = "x-amz-retry-after: 4000\r\n",
-                     .body = "{\"__type\":\"RequestThrottled\"}"},
-                    {.how = REPLY_STALL});
+    struct test_server *server = TEST_SERVER({.status = 403,
+                                              .headers = "x-amz-retry-after: 4000\r\n",
+                                              .body = "{\"__type\":\"RequestThrottled\"}"},
+                                             {.how = REPLY_STALL});
     struct outcome o[3] = {};
 
     set_bench(server);

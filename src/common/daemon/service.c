@@ -65,6 +65,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 static void send_status(struct service *service)
 {
     sd_event_now(service->event, CLOCK_BOOTTIME, &service->status_sent_usec);
+    sd_event_source_set_enabled(service->status_timer, SD_EVENT_OFF);
     sd_notifyf(0, "STATUS=%s", service->status);
 }
 

@@ -8,45 +8,11 @@
  * Each request's deadline is an own timer on the boot clock: libcurl's time-outs stand still while
  * the machine sleeps. An easy handle that is taken off before its end takes its connection with it,
  * so a connection that timed out is not used again. */
-#include "http-client.h"
+#include "http-client-internal.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <sys/socket.h>
-
-#include <curl/curl.h>
-
-#include "buffer.h"
 
 enum { KEEP_BODY_BYTES_MAX = 256 * 1024 };
-
-struct http_slot {
-    struct http_client *client;
-    struct http_slot *previous, *next; /* in the client's list of busy slots, or of idle ones */
-    CURL *easy;
-    struct curl_slist *headers;
-    struct buffer body;
-    sd_event_source *deadline;
-    http_done_fn done;
-    void *userdata;
-    bool is_tls;
-    bool is_head_whole; /* the empty line after the reply's headers has come */
-    bool is_repeated;
-    char error_text[CURL_ERROR_SIZE];
-};
-
-struct http_client {
-    sd_event *event;
-    CURLM *multi;
-    sd_event_source *timer;
-    struct http_slot *busy, *idle;
-    unsigned n_busy, n_idle;
-    char *user_agent;
-    char *ca_bundle;
-    char *good_url; /* the last one that was checked: most requests go where the last one went */
-    uint64_t connect_timeout_usec;
-    unsigned connections_max;
-};
 
 static void list_push(struct http_slot **head, struct http_slot *slot)
 {
@@ -68,19 +34,11 @@ static void list_remove(struct http_slot **head, struct http_slot *slot)
     slot->previous = slot->next = NULL;
 }
 
-/* Session tokens are among them. */
-static void headers_free(struct curl_slist *headers)
-{
-    for (struct curl_slist *h = headers; h; h = h->next)
-        secure_wipe(h->data, strlen(h->data));
-    curl_slist_free_all(headers);
-}
-
 static void slot_free(struct http_slot *slot)
 {
     sd_event_source_disable_unref(slot->deadline);
     curl_easy_cleanup(slot->easy);
-    headers_free(slot->headers);
+    http_headers_free(slot->headers);
     buffer_done(&slot->body);
     free(slot);
 }
@@ -99,7 +57,7 @@ static void slot_release(struct http_slot *slot)
     }
 
     curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, NULL);
-    headers_free(TAKE(slot->headers));
+    http_headers_free(TAKE(slot->headers));
     if (slot->body.allocated > KEEP_BODY_BYTES_MAX)
         buffer_done(&slot->body);
     else
@@ -278,32 +236,6 @@ static int on_timer_wanted(CURLM *multi, long timeout_msec, void *userdata)
     return sd_event_source_set_enabled(client->timer, SD_EVENT_ONESHOT) < 0 ? -1 : 0;
 }
 
-static size_t on_header(char *line, size_t one, size_t size, void *userdata)
-{
-    struct http_slot *slot = userdata;
-
-    /* After a 100 comes another head; after the body may come trailers. */
-    if (line[0] == '\r' || line[0] == '\n')
-        slot->is_head_whole = true;
-    else if (size >= 5 && memcmp(line, "HTTP/", 5) == 0)
-        slot->is_head_whole = false;
-    return size;
-}
-
-static size_t on_body(char *bytes, size_t one, size_t size, void *userdata)
-{
-    struct http_slot *slot = userdata;
-
-    return buffer_append(&slot->body, bytes, size) < 0 ? 0 : size;
-}
-
-/* Sockets are not for the children of the daemon. */
-static curl_socket_t on_socket_open(void *userdata, curlsocktype purpose,
-                                    struct curl_sockaddr *address)
-{
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-}
-
 static const char *what_took_so_long(const struct http_slot *slot)
 {
     curl_off_t looked_up = 0, ready = 0;
@@ -399,43 +331,6 @@ struct http_client *http_client_free(struct http_client *client)
     return NULL;
 }
 
-/* What holds for all requests of a client. Set once: an easy handle keeps its options. */
-static int set_up_easy(struct http_slot *slot)
-{
-    struct http_client *client = slot->client;
-    CURL *e = slot->easy;
-    CURLcode c = CURLE_OK;
-
-#define SET(option, value) c = c ? c : curl_easy_setopt(e, option, value)
-    SET(CURLOPT_PRIVATE, (void *)slot);
-    SET(CURLOPT_ERRORBUFFER, slot->error_text);
-    SET(CURLOPT_WRITEFUNCTION, on_body);
-    SET(CURLOPT_WRITEDATA, (void *)slot);
-    SET(CURLOPT_HEADERFUNCTION, on_header);
-    SET(CURLOPT_HEADERDATA, (void *)slot);
-    SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(CURLOPT_PATH_AS_IS, 1L);
-    SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(CURLOPT_USERAGENT, client->user_agent);
-    SET(CURLOPT_TCP_KEEPALIVE, 1L);
-    SET(CURLOPT_MAXAGE_CONN, (long)HTTP_CONNECTION_MAX_IDLE_SEC);
-    SET(CURLOPT_MAXLIFETIME_CONN, (long)HTTP_CONNECTION_MAX_AGE_SEC);
-    SET(CURLOPT_DNS_CACHE_TIMEOUT, (long)HTTP_DNS_MAX_AGE_SEC);
-    SET(CURLOPT_CONNECTTIMEOUT_MS,
-        (long)((client->connect_timeout_usec + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
-    /* Do not wait for a resolver thread when a request ends during the name look-up. */
-    SET(CURLOPT_QUICK_EXIT, 1L);
-    SET(CURLOPT_OPENSOCKETFUNCTION, on_socket_open);
-    if (client->ca_bundle) {
-        SET(CURLOPT_CAINFO, client->ca_bundle);
-        SET(CURLOPT_CAPATH, NULL); /* instead of the system's, not beside them */
-    }
-    return c ? -ENOMEM : 0;
-}
-
 static int slot_get(struct http_client *client, struct http_slot **ret)
 {
     struct http_slot *slot = client->idle;
@@ -456,7 +351,7 @@ static int slot_get(struct http_client *client, struct http_slot **ret)
         slot_free(slot);
         return -ENOMEM;
     }
-    r = set_up_easy(slot);
+    r = http_slot_set_up(slot);
     if (r >= 0)
         r = sd_event_add_time_relative(client->event, &slot->deadline, CLOCK_BOOTTIME, 0,
                                        10 * USEC_PER_MSEC, on_deadline, slot);
@@ -470,103 +365,6 @@ static int slot_get(struct http_client *client, struct http_slot **ret)
     return 0;
 }
 
-/* 0, -ENOMEM, or -EINVAL: libcurl would find out only later. */
-static int check_url(struct http_client *client, const char *text)
-{
-    CURLU *url;
-    CURLUcode c;
-    char *scheme = NULL;
-    int r = 0;
-
-    if (client->good_url && streq(client->good_url, text))
-        return 0;
-    url = curl_url();
-    if (!url)
-        return -ENOMEM;
-    c = curl_url_set(url, CURLUPART_URL, text, CURLU_PATH_AS_IS);
-    if (!c)
-        c = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
-    if (c == CURLUE_OUT_OF_MEMORY)
-        r = -ENOMEM;
-    else if (c || !(streq(scheme, "http") || streq(scheme, "https")))
-        r = -EINVAL;
-    curl_free(scheme);
-    curl_url_cleanup(url);
-    if (r < 0)
-        return r;
-    free(client->good_url);
-    client->good_url = strdup(text);
-    return client->good_url ? 0 : -ENOMEM;
-}
-
-static int add_header(struct http_slot *slot, const char *line)
-{
-    struct curl_slist *list;
-
-    /* A line break would begin a header that nobody meant. */
-    for (const char *p = line; *p; p++)
-        if ((unsigned char)*p < 0x20 && *p != '\t')
-            return -EINVAL;
-    list = curl_slist_append(slot->headers, line);
-    if (!list)
-        return -ENOMEM;
-    slot->headers = list;
-    return 0;
-}
-
-static int set_headers(struct http_slot *slot, const struct http_request *request)
-{
-    bool has_content_type = false;
-    int r = add_header(slot, "Expect:");
-
-    for (const char *const *h = request->headers; r >= 0 && h && *h; h++) {
-        has_content_type = has_content_type || strncasecmp(*h, "Content-Type:", 13) == 0;
-        r = add_header(slot, *h);
-    }
-    if (r >= 0 && !has_content_type)
-        r = add_header(slot, "Content-Type:");
-    return r;
-}
-
-static int prepare(struct http_slot *slot, const struct http_request *request)
-{
-    CURL *e = slot->easy;
-    bool is_get = streq(request->method, "GET");
-    CURLcode c = CURLE_OK;
-    int r = check_url(slot->client, request->url);
-
-    if (r >= 0)
-        r = set_headers(slot, request);
-    if (r < 0)
-        return r;
-    slot->error_text[0] = '\0';
-    slot->is_tls = strncasecmp(request->url, "https:", 6) == 0;
-    slot->is_head_whole = false;
-    slot->is_repeated = false;
-    slot->body.max = request->reply_max_bytes;
-    c = curl_easy_setopt(e, CURLOPT_URL, request->url);
-    SET(CURLOPT_HTTPHEADER, slot->headers);
-    SET(CURLOPT_PROXY, request->no_proxy ? "" : NULL);
-    if (is_get) {
-        SET(CURLOPT_HTTPGET, 1L);
-        SET(CURLOPT_CUSTOMREQUEST, NULL);
-    } else {
-        SET(CURLOPT_POST, 1L);
-        SET(CURLOPT_POSTFIELDS, request->body_bytes > 0 ? request->body : "");
-        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_bytes);
-        SET(CURLOPT_CUSTOMREQUEST, streq(request->method, "POST") ? NULL : request->method);
-    }
-    if (c)
-        return c == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
-    if (request->timeout_usec == USEC_INFINITY)
-        return 0;
-    r = sd_event_source_set_time_relative(slot->deadline, request->timeout_usec);
-    if (r < 0)
-        return r;
-    return sd_event_source_set_enabled(slot->deadline, SD_EVENT_ONESHOT);
-}
-#undef SET
-
 int http_client_submit(struct http_client *client, const struct http_request *request,
                        http_done_fn done, void *userdata, struct http_slot **ret)
 {
@@ -575,7 +373,7 @@ int http_client_submit(struct http_client *client, const struct http_request *re
 
     if (r < 0)
         return r;
-    r = prepare(slot, request);
+    r = http_slot_prepare(slot, request);
     if (r >= 0 && curl_multi_add_handle(client->multi, slot->easy) != CURLM_OK)
         r = -ENOMEM;
     if (r < 0) {

@@ -77,5 +77,6 @@ int http_client_submit(struct http_client *client, const struct http_request *re
 /* Ends the request without its callback. NULL is allowed. Returns NULL. */
 struct http_slot *http_slot_cancel(struct http_slot *slot);
 
-/* The value of a reply's header, or NULL, which it always is on failure. Valid for the length of the callback. */
+/* The value of a reply's header, or NULL, which it always is on failure. Valid for the length of
+ * the callback. */
 const char *http_reply_header(const struct http_reply *reply, const char *name);

@@ -36,7 +36,7 @@ struct sqs_call {
     struct aws_credentials *credentials; /* that the attempt on its way was signed with */
     bool has_refreshed;                  /* refused once already: the forced look-up was made */
     bool has_corrected_clock;
-    int64_t skew_sec;                    /* the correction it was signed with */
+    int64_t skew_sec; /* the correction it was signed with */
     unsigned attempts;
     unsigned failures; /* in a row, of the same kind of back-off */
     enum backoff_kind failure_kind;
