@@ -378,7 +378,7 @@ static int make_pipe(int ret[2])
 /* Starts the program and opens its pidfd. */
 static int launch(struct child *child, char *const *argv)
 {
-    int output[2], errors[2];
+    int output[2] = {-1, -1}, errors[2] = {-1, -1};
     int r = make_pipe(output);
 
     if (r < 0)

@@ -26,8 +26,8 @@ struct credentials_json {
 
 /* Reads it strictly: one object, whole and alone, UTF-8 (json-c's strict mode, which lets single
  * quotes around names and NaN pass); keys and token of printable ASCII without spaces (they go into
- * HTTP headers). A reply without keys that has a Code or Message is the
- * source's own error, which is repeated.
+ * HTTP headers). A reply without keys that has a Code or Message is the source's own error, which
+ * is repeated.
  *
  * 0; -ENOMEM; or CREDENTIALS_JSON_E_INVALID with *error (if not NULL; the caller frees it) saying
  * what is wrong, as "has no SecretAccessKey". No value of a key is ever in it. */

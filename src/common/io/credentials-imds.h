@@ -1,0 +1,17 @@
+/* Keys of the role that an EC2 instance has, from its metadata service. */
+#pragma once
+
+#include "credentials.h"
+#include "http-client.h"
+
+/* Keys nearer to their expiry than this, plus the jitter, are taken for good until then, however
+ * old: the service hands out old keys while it has none newer, and AWS goes on to honour them. */
+#define CREDENTIALS_IMDS_EXTENSION_USEC (15 * UINT64_C(60) * USEC_PER_SEC)
+#define CREDENTIALS_IMDS_JITTER_MIN_USEC (2 * UINT64_C(60) * USEC_PER_SEC)
+#define CREDENTIALS_IMDS_JITTER_MAX_USEC (10 * UINT64_C(60) * USEC_PER_SEC)
+
+/* imds.h says which settings there are. Not set up where the service is switched off, does not
+ * answer, or the instance has no role. The loop and the client are borrowed and must outlive the
+ * provider. `profile`: NULL or "" for AWS_PROFILE, AWS_DEFAULT_PROFILE, "default". 0 or -ENOMEM. */
+int credentials_imds_new(sd_event *event, struct http_client *http, const char *profile,
+                         struct credentials_provider **ret);

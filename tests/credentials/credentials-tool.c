@@ -1,0 +1,214 @@
+/* Asks one provider of credentials, as the environment sets it up, and prints each answer as a line
+ * of JSON: {"outcome": "found", "access_key_id": ..., "secret_sha256": ..., "token_sha256": ...,
+ * "source": ..., "expiry": seconds or null} or {"outcome": "not set up" or "failed", "text": ...}.
+ * For region: {"outcome": "found", "region": ...}. For tests; exits with 0 whatever the answer is.
+ *
+ * Usage: credentials-tool PROVIDER [--profile=NAME] [--fetches=N] [--timeout-ms=N] [--cancel]
+ * Each fetch asks the same provider. --cancel frees the provider in the middle of its first fetch.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+
+#include <openssl/evp.h>
+
+#include "credentials-container.h"
+#include "credentials-imds.h"
+#include "credentials-process.h"
+#include "encode.h"
+#include "imds.h"
+#include "json-string.h"
+
+struct tool {
+    sd_event *event;
+    struct http_client *http;
+    const char *profile;
+    unsigned long fetches, timeout_msec;
+    bool cancels;
+    struct credentials_provider *provider;
+};
+
+static void add_text(struct buffer *b, const char *name, const char *value)
+{
+    buffer_printf(b, ", \"%s\": ", name);
+    if (value)
+        json_append_string(b, value, strlen(value));
+    else
+        buffer_append_string(b, "null");
+}
+
+static void add_hash(struct buffer *b, const char *name, const char *secret)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    char hex[2 * EVP_MAX_MD_SIZE + 1];
+    unsigned size = 0;
+
+    if (secret && EVP_Digest(secret, strlen(secret), digest, &size, EVP_sha256(), NULL) == 1)
+        hex_encode(digest, size, hex);
+    add_text(b, name, size > 0 ? hex : NULL);
+}
+
+static void print_line(struct buffer *b)
+{
+    buffer_append_string(b, "}\n");
+    if (b->error < 0)
+        fprintf(stderr, "credentials-tool: %s\n", strerror(-b->error));
+    fputs(buffer_string(b), stdout);
+    fflush(stdout);
+}
+
+static void ask(struct tool *tool);
+
+static void on_done(void *userdata, enum credentials_outcome outcome,
+                    struct aws_credentials *credentials, const char *text)
+{
+    static const char *const names[] = {"found", "not set up", "failed"};
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(1 << 20);
+    struct tool *tool = userdata;
+
+    buffer_printf(&b, "{\"outcome\": \"%s\"", names[outcome]);
+    if (credentials) {
+        add_text(&b, "access_key_id", credentials->access_key_id);
+        add_hash(&b, "secret_sha256", credentials->secret_access_key);
+        add_hash(&b, "token_sha256", credentials->session_token);
+        add_text(&b, "source", credentials->source);
+        if (credentials->expiry_usec == USEC_INFINITY)
+            add_text(&b, "expiry", NULL);
+        else
+            buffer_printf(&b, ", \"expiry\": %.6f", (double)credentials->expiry_usec / 1e6);
+    } else {
+        add_text(&b, "text", text);
+    }
+    print_line(&b);
+    if (--tool->fetches > 0)
+        ask(tool);
+    else
+        sd_event_exit(tool->event, 0);
+}
+
+/* A fetch that answers inside its call asks the next from there. */
+static void ask(struct tool *tool)
+{
+    int r = tool->provider->ops->fetch(tool->provider, on_done, tool);
+
+    if (r < 0) {
+        fprintf(stderr, "credentials-tool: %s\n", strerror(-r));
+        sd_event_exit(tool->event, 1);
+    }
+}
+
+static void on_region(void *userdata, const char *region, const char *text)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(1 << 20);
+    struct tool *tool = userdata;
+
+    buffer_printf(&b, "{\"outcome\": \"%s\"", region ? "found" : "failed");
+    add_text(&b, region ? "region" : "text", region ? region : text);
+    print_line(&b);
+    sd_event_exit(tool->event, 0);
+}
+
+static int run_region(struct tool *tool)
+{
+    struct imds_region *region = NULL;
+    CLEANUP(free) char *error = NULL;
+    int r =
+        imds_region_get(tool->event, tool->http, tool->profile, on_region, tool, &region, &error);
+
+    if (r < 0)
+        return r;
+    if (r > 0) {
+        on_region(tool, NULL, error);
+        return 0;
+    }
+    if (tool->cancels) {
+        (void)sd_event_run(tool->event, 20 * USEC_PER_MSEC);
+        imds_region_cancel(region);
+        return 0;
+    }
+    return sd_event_loop(tool->event);
+}
+
+static int make_provider(struct tool *tool, const char *name)
+{
+    struct credentials_provider **ret = &tool->provider;
+
+    if (streq(name, "environment"))
+        return credentials_environment_new(ret);
+    if (streq(name, "files"))
+        return credentials_files_new(tool->profile, ret);
+    if (streq(name, "process"))
+        return credentials_process_new(tool->event, tool->profile,
+                                       tool->timeout_msec * USEC_PER_MSEC, ret);
+    if (streq(name, "container"))
+        return credentials_container_new(tool->event, tool->http, ret);
+    if (streq(name, "imds"))
+        return credentials_imds_new(tool->event, tool->http, tool->profile, ret);
+    return -EINVAL;
+}
+
+static int run(struct tool *tool, const char *name)
+{
+    struct http_client_options options = {
+        .user_agent = "credentials-tool",
+        .ca_bundle = getenv("AWS_CA_BUNDLE"),
+        .connect_timeout_usec = 5 * USEC_PER_SEC,
+    };
+    int r = sd_event_new(&tool->event);
+
+    if (r >= 0)
+        r = http_client_new(tool->event, &options, &tool->http);
+    if (r < 0)
+        return r;
+    if (streq(name, "region"))
+        return run_region(tool);
+    r = make_provider(tool, name);
+    if (r < 0)
+        return r;
+    ask(tool);
+    if (tool->cancels) {
+        for (unsigned i = 0; r >= 0 && i < 5; i++)
+            r = sd_event_run(tool->event, 20 * USEC_PER_MSEC);
+        credentials_provider_free(TAKE(tool->provider));
+        return r < 0 ? r : sd_event_run(tool->event, 50 * USEC_PER_MSEC);
+    }
+    return sd_event_loop(tool->event);
+}
+
+int main(int argc, char *argv[])
+{
+    static const struct option options[] = {
+        {"profile", required_argument, NULL, 'p'},
+        {"fetches", required_argument, NULL, 'f'},
+        {"timeout-ms", required_argument, NULL, 't'},
+        {"cancel", no_argument, NULL, 'c'},
+        {},
+    };
+    struct tool tool = {.fetches = 1, .timeout_msec = 60000};
+    int c, r;
+
+    while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+        if (c == 'p')
+            tool.profile = optarg;
+        else if (c == 'f')
+            tool.fetches = strtoul(optarg, NULL, 10);
+        else if (c == 't')
+            tool.timeout_msec = strtoul(optarg, NULL, 10);
+        else if (c == 'c')
+            tool.cancels = true;
+        else
+            return 64;
+    }
+    if (optind + 1 != argc) {
+        fprintf(stderr, "credentials-tool: name one provider\n");
+        return 64;
+    }
+    r = run(&tool, argv[optind]);
+    if (tool.provider)
+        credentials_provider_free(tool.provider);
+    http_client_free(tool.http);
+    sd_event_unref(tool.event);
+    if (r < 0)
+        fprintf(stderr, "credentials-tool: %s\n", strerror(-r));
+    return r == 0 || r == 1 ? 0 : 1;
+}

@@ -1,0 +1,211 @@
+"""The container provider on a stand-in for the endpoint."""
+
+import os
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import credentials_tool
+import tap
+from container import Container
+from credentials_tool import check_found
+from role_keys import RoleKeys
+from standin import Reply
+
+TOOL = sys.argv.pop(1)
+FULL = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+TOKEN = "AWS_CONTAINER_AUTHORIZATION_TOKEN"
+TOKEN_FILE = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
+
+
+def ask(*arguments, **env):
+    return credentials_tool.run(TOOL, "container", *arguments, env=env)
+
+
+def fails(answers, *words):
+    tap.equal(answers.outcome, "failed", str(answers))
+    for word in words:
+        tap.ok(word in answers.text, f"no {word!r} in {answers.text!r}")
+
+
+@tap.test
+def without_its_variables_it_is_not_set_up():
+    for env in {}, {FULL: "", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": ""}, {TOKEN: "t"}:
+        answers = ask(**env)
+        tap.equal(answers.outcome, "not set up")
+        tap.ok(FULL in answers.text and "RELATIVE_URI" in answers.text)
+
+
+@tap.test
+def keys_are_found():
+    with Container() as container:
+        answers = ask(**{FULL: container.credentials_url + "?id=SEKRET"})
+        check_found(answers, container.keys.current())
+        tap.equal(answers.source, f"container endpoint {container.credentials_url}")
+        tap.ok(abs(answers.expiry - time.time() - 6 * 3600) < 60)
+        tap.equal(len(container.requests), 1)
+        tap.equal(container.requests[0].path, "/v2/credentials/stand-in?id=SEKRET")
+        headers = container.requests[0].headers
+        tap.equal(headers["accept"], "application/json")
+        tap.ok("authorization" not in headers and "content-type" not in headers)
+
+
+@tap.test
+def keys_without_token_and_expiration_are_for_ever():
+    with Container() as container:
+        container.reply = Reply(200, '{"AccessKeyId": "A", "SecretAccessKey": "S"}')
+        answers = ask(**{FULL: container.credentials_url})
+        check_found(answers, ("A", "S", None))
+        tap.equal(answers.expiry, None)
+
+
+@tap.test
+def the_token_is_sent_as_it_is():
+    with Container(token="Bearer  T0KEN=== ;x") as container:
+        check_found(ask(**{FULL: container.credentials_url, TOKEN: "Bearer  T0KEN=== ;x"}),
+                    container.keys.current())
+
+
+@tap.test
+def the_token_file_wins_and_is_read_at_each_fetch():
+    with Container(token="first") as container, tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "token")
+        os.mkfifo(path)
+        writer = os.fork()
+        if writer == 0:  # a FIFO shows each opening: the tool reads one token after the other
+            for token in "first", "second":
+                with open(path, "w", encoding="ascii") as file:
+                    file.write(token)
+                time.sleep(0.3)
+            os._exit(0)
+        try:
+            answers = ask("--fetches=2", **{FULL: container.credentials_url, TOKEN: "no",
+                                            TOKEN_FILE: path})
+        finally:
+            os.waitpid(writer, 0)
+        tap.equal([r.headers["authorization"] for r in container.requests],
+                  ["first", "second", "second", "second"])
+        check_found(answers, container.keys.current())
+        tap.equal(answers.lines[1]["outcome"], "failed")
+
+
+@tap.test
+def bad_tokens_are_refused_without_being_sent_or_shown():
+    rows = [("SEKRET\n", "line break"), ("SEKRET\r\nX: y", "line break"), ("", "is empty"),
+            ("SEKRET\x00", "control character"), ("SEKRET\t", "control character"),
+            ("SEKRET\xe4", "not ASCII"),
+            ("S" * 16385, "larger than 16384")]
+    with Container() as container, tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "token")
+        for text, says in rows:
+            with open(path, "w", encoding="latin-1", newline="") as file:
+                file.write(text)
+            fails(ask(**{FULL: container.credentials_url, TOKEN_FILE: path}), says, path)
+        os.unlink(path)
+        fails(ask(**{FULL: container.credentials_url, TOKEN_FILE: path}), "cannot be read",
+              "No such file", path)
+        fails(ask(**{FULL: container.credentials_url, TOKEN: "SEKRET\n"}), TOKEN, "line break")
+        tap.equal(container.requests, [])
+
+
+@tap.test
+def hosts_that_are_not_allowed_are_not_asked():
+    for url in "http://203.0.113.1/", "http://example.com/", "http://127.0.0.1@example.com/":
+        fails(ask(**{FULL: url}), FULL)
+    fails(ask(AWS_CONTAINER_CREDENTIALS_RELATIVE_URI="example.com/"), "does not begin with /")
+
+
+@tap.test
+def no_proxy_is_used():
+    with Container() as container, Container() as proxy:
+        for name in "http_proxy", "all_proxy", "ALL_PROXY":
+            check_found(ask(**{FULL: container.credentials_url, name: proxy.url}),
+                        container.keys.current())
+        tap.equal(proxy.requests, [])
+
+
+@tap.test
+def a_wrong_token_is_reported_with_the_reason_given():
+    with Container(token="right") as container:
+        start = time.monotonic()
+        answers = ask(**{FULL: container.credentials_url, TOKEN: "SEKRET"})
+        fails(answers, "HTTP status 401", "AccessDenied: wrong token", container.credentials_url)
+        tap.ok("no token was sent" not in answers.text)
+        tap.equal(len(container.requests), 3, "attempts")
+        took = time.monotonic() - start
+        tap.ok(1.9 < took < 10, f"a second apart, but took {took}")
+
+
+@tap.test
+def a_missing_token_is_pointed_out():
+    with Container(token="right") as container:
+        fails(ask(**{FULL: container.credentials_url}), "HTTP status 401", "no token was sent")
+
+
+@tap.test
+def failures_are_tried_again():
+    with Container() as container:
+        container.reply = [Reply(500, "oops"), Reply(200, "{", cut=0)]
+        check_found(ask(**{FULL: container.credentials_url}), container.keys.current())
+        tap.equal(len(container.requests), 3)
+
+
+@tap.test
+def bad_answers_are_named():
+    rows = [(Reply(500, "SEKRET"), "HTTP status 500"),
+            (Reply(302, "", headers=[("Location", "/elsewhere")]), "HTTP status 302"),
+            (Reply(200, "<html>SEKRET"), "its answer is not JSON"),
+            (Reply(200, ""), "its answer is empty"),
+            (Reply(200, '{"AccessKeyId": "SEKRET"}'), "its answer has no SecretAccessKey"),
+            (Reply(200, '{"Code": "Busy", "Message": "later"}'), "says: Busy: later"),
+            (Reply(200, "x" * 70000), "larger than allowed"),
+            (Reply(200, '{"AccessKeyId": "A", "SecretAccessKey": "SEKRET", '
+                        '"Expiration": "2001-01-01T00:00:00Z"}'), "expired already")]
+
+    def check(row):
+        with Container() as container:
+            container.reply = row[0]
+            fails(ask(**{FULL: container.credentials_url}), row[1], container.credentials_url)
+            tap.equal(len(container.requests), 3)
+
+    with ThreadPoolExecutor(len(rows)) as pool:  # two seconds each, spent waiting
+        list(pool.map(check, rows))
+
+
+@tap.test
+def nobody_there_is_a_failure():
+    with Container() as container:
+        url = container.credentials_url
+    fails(ask(**{FULL: url}), url, "connect")
+
+
+@tap.test
+def each_attempt_ends_after_two_seconds():
+    with Container() as container:
+        container.reply = [Reply(200, "{}", delay=20)]
+        start = time.monotonic()
+        check_found(ask(**{FULL: container.credentials_url}), container.keys.current())
+        took = time.monotonic() - start
+        tap.ok(2.9 < took < 8, f"took {took}")
+
+
+@tap.test
+def rotated_keys_are_found_at_the_next_fetch():
+    with Container(keys=RoleKeys(rotate_every=1)) as container:
+        answers = ask("--fetches=3", **{FULL: container.credentials_url})
+        tap.equal([line["access_key_id"][-1] for line in answers.lines], ["1", "2", "3"])
+
+
+@tap.test
+def it_may_be_freed_in_the_middle():
+    with Container() as container:
+        container.reply = Reply(200, "{}", delay=20)
+        tap.equal(ask("--cancel", **{FULL: container.credentials_url}).lines, [])
+        container.reply = Reply(500)  # it waits for its next attempt then
+        tap.equal(ask("--cancel", **{FULL: container.credentials_url}).lines, [])
+
+
+if __name__ == "__main__":
+    tap.main()

@@ -1,0 +1,49 @@
+"""Temporary keys as a role has them, for the stand-ins of the places that hand them out.
+
+    keys = RoleKeys(lifetime=3600)          # made up, a new set at each rotate()
+    keys = RoleKeys(rotate_every=3)         # by itself after every third hand-out
+    keys = RoleKeys(fixed=(id, secret, token))
+    keys.lifetime = -60                     # from now on: expired a minute ago
+
+Needs only the standard library."""
+
+import datetime
+import hashlib
+import threading
+
+
+class RoleKeys:
+    def __init__(self, *, lifetime=6 * 3600, rotate_every=0, fixed=None, prefix="ASIASTANDIN"):
+        self.lifetime = lifetime      # seconds from a hand-out to the expiry it tells
+        self.rotate_every = rotate_every
+        self.fixed = fixed
+        self.prefix = prefix
+        self.serial = 1
+        self.handed_out = 0
+        self._lock = threading.Lock()
+
+    def current(self):
+        """(access key id, secret access key, session token)"""
+        if self.fixed:
+            return self.fixed
+        digest = hashlib.sha256(f"{self.prefix}{self.serial}".encode()).hexdigest()
+        return (f"{self.prefix}{self.serial:05d}", f"SEKRET/{digest[:33]}", f"T0KEN+{digest}==")
+
+    def rotate(self, fixed=None):
+        """Other keys from now on: the next made-up ones, or those given."""
+        with self._lock:
+            self.serial += 1
+            if fixed or self.fixed:
+                self.fixed = fixed
+
+    def hand_out(self):
+        """The JSON members of a hand-out."""
+        with self._lock:
+            if self.rotate_every and self.handed_out and self.handed_out % self.rotate_every == 0:
+                self.serial += 1
+            self.handed_out += 1
+            key_id, secret, token = self.current()
+        expiry = (datetime.datetime.now(datetime.timezone.utc)
+                  + datetime.timedelta(seconds=self.lifetime))
+        return {"AccessKeyId": key_id, "SecretAccessKey": secret, "Token": token,
+                "Expiration": expiry.strftime("%Y-%m-%dT%H:%M:%SZ")}

@@ -1,0 +1,111 @@
+"""A small HTTP server on a thread of its own, which the stand-ins for AWS's local endpoints build on.
+Needs only the standard library."""
+
+import http.server
+import socket
+import threading
+import time
+
+
+class Request:
+    """One request as it came: method, path (with its query), headers (names in lower case)."""
+
+    def __init__(self, method, path, headers):
+        self.method = method
+        self.path = path
+        self.headers = headers
+
+    def __repr__(self):
+        return f"{self.method} {self.path}"
+
+
+class Reply:
+    """What to answer. `delay` seconds first; `cut`: close after that many bytes of the body."""
+
+    def __init__(self, status=200, body=b"", content_type="text/plain", *, delay=0.0, cut=None,
+                 headers=()):
+        self.status = status
+        self.body = body.encode() if isinstance(body, str) else body
+        self.content_type = content_type
+        self.delay = delay
+        self.cut = cut
+        self.headers = headers
+
+
+class StandIn:
+    """Calls `answer(request)`, which a subclass defines, for each request, and keeps them all in
+    `requests`. Listens when made; used in `with`, it is stopped at the end."""
+
+    def __init__(self, address="127.0.0.1", port=0):
+        self.requests = []
+        self._stopping = threading.Event()
+        owner = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            timeout = 30
+
+            def log_message(self, *_):
+                pass
+
+            def handle_one_request(self):
+                try:
+                    super().handle_one_request()
+                except OSError:  # the other side went away, as it does on a time-out
+                    self.close_connection = True
+
+            def _do(self):
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                request = Request(self.command, self.path,
+                                  {k.lower(): v for k, v in self.headers.items()})
+                owner.requests.append(request)
+                reply = owner.answer(request)
+                if reply.delay and owner._stopping.wait(reply.delay):
+                    self.close_connection = True
+                    return
+                self.send_response_only(reply.status)
+                self.send_header("Content-Type", reply.content_type)
+                self.send_header("Content-Length", str(len(reply.body)))
+                for name, value in reply.headers:
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(reply.body if reply.cut is None else reply.body[:reply.cut])
+                if reply.cut is not None:
+                    self.close_connection = True
+
+            do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _do
+
+        class Server(http.server.ThreadingHTTPServer):
+            address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            daemon_threads = True
+            block_on_close = False
+
+        self._httpd = Server((address, port), Handler)
+        self.port = self._httpd.server_address[1]
+        host = f"[{address}]" if ":" in address else address
+        self.url = f"http://{host}:{self.port}"
+        self._thread = threading.Thread(target=self._httpd.serve_forever,
+                                        kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+
+    def answer(self, request):
+        raise NotImplementedError
+
+    def stop(self):
+        self._stopping.set()
+        self._httpd.shutdown()
+        self._httpd.server_close()
+        self._thread.join()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def serve_until_killed(server, what):
+    """For a stand-in run as a program: says where it listens, and stays."""
+    print(f"{what} listening on {server.url}", flush=True)
+    while True:
+        time.sleep(3600)
