@@ -135,8 +135,10 @@ static int make_provider(struct tool *tool, const char *name)
 
     if (streq(name, "environment"))
         return credentials_environment_new(ret);
-    if (streq(name, "files"))
-        return credentials_files_new(tool->profile, ret);
+    if (streq(name, "credentials-file"))
+        return credentials_files_new(AWS_PROFILE_CREDENTIALS, tool->profile, ret);
+    if (streq(name, "config-file"))
+        return credentials_files_new(AWS_PROFILE_CONFIG, tool->profile, ret);
     if (streq(name, "process"))
         return credentials_process_new(tool->event, tool->profile,
                                        tool->timeout_msec * USEC_PER_MSEC, ret);

@@ -1,6 +1,6 @@
-/* The environment's and the shared files' keys, and the default chain made of both. */
+/* The environment's and the shared files' keys. */
 #include "aws-files.h"
-#include "credentials.h"
+#include "credentials-sequence.h"
 #include "test-loop.h"
 
 #include <dirent.h>
@@ -180,6 +180,17 @@ static void the_environment_is_taken_or_told(void **state)
 #define PROFILE(name, id)                                                                          \
     "[" name "]\naws_access_key_id = " id "\naws_secret_access_key = " SECRET "\n"
 
+/* The two files' providers, in their order. */
+static struct credentials_provider *both_files(const char *profile)
+{
+    struct credentials_provider *files[2], *p = NULL;
+
+    assert_int_equal(credentials_files_new(AWS_PROFILE_CREDENTIALS, profile, &files[0]), 0);
+    assert_int_equal(credentials_files_new(AWS_PROFILE_CONFIG, profile, &files[1]), 0);
+    assert_int_equal(credentials_sequence_new("files", files, 2, &p), 0);
+    return p;
+}
+
 static void the_files_are_taken_or_told(void **state)
 {
     static const struct {
@@ -189,16 +200,16 @@ static void the_files_are_taken_or_told(void **state)
         enum credentials_outcome outcome;
         const char *text; /* in the text; for FOUND, the key id */
     } cases[] = {
-        {NULL, NULL, NULL, NULL, CREDENTIALS_NOT_SET_UP, "/.aws/credentials: no such file, "},
+        {NULL, NULL, NULL, NULL, CREDENTIALS_NOT_SET_UP, "/.aws/credentials: no such file; config file: "},
         {NULL, NULL, NULL, NULL, CREDENTIALS_NOT_SET_UP, "/.aws/config: no such file"},
-        {NULL, NULL, "", "", CREDENTIALS_NOT_SET_UP, "(no profile default)"},
+        {NULL, NULL, "", "", CREDENTIALS_NOT_SET_UP, "/.aws/config: no such file"},
         {"", "", NULL, NULL, CREDENTIALS_NOT_SET_UP, "(no profile default)"},
         {PROFILE("default", "A1"), NULL, NULL, NULL, CREDENTIALS_FOUND, "A1"},
         {NULL, PROFILE("default", "A2"), NULL, NULL, CREDENTIALS_FOUND, "A2"},
         {PROFILE("default", "A1"), PROFILE("default", "A2"), NULL, NULL, CREDENTIALS_FOUND, "A1"},
         {"[default]\nregion = x\n", PROFILE("default", "A2"), NULL, NULL, CREDENTIALS_FOUND, "A2"},
         {"[default]\nregion = x\n", NULL, NULL, NULL, CREDENTIALS_NOT_SET_UP,
-         "(profile default has no keys)"},
+         "(profile default has no keys there)"},
         {PROFILE("default", "A1") PROFILE("work", "A3"), NULL, "work", NULL, CREDENTIALS_FOUND,
          "A3"},
         {PROFILE("default", "A1") PROFILE("work", "A3"), NULL, NULL, "work", CREDENTIALS_FOUND,
@@ -211,7 +222,7 @@ static void the_files_are_taken_or_told(void **state)
         {PROFILE("default", "A1"), NULL, NULL, "absent", CREDENTIALS_FAILED, "(no profile absent)"},
         {NULL, NULL, "absent", NULL, CREDENTIALS_FAILED, "no such file"},
         {NULL, "[profile empty]\nregion = x\n", "empty", NULL, CREDENTIALS_NOT_SET_UP,
-         "(profile empty has no keys)"},
+         "(profile empty has no keys there)"},
         {"[default]\naws_access_key_id = A1\n", PROFILE("default", "A2"), NULL, NULL,
          CREDENTIALS_FAILED, "has aws_access_key_id but not aws_secret_access_key"},
         {"[default]\naws_secret_access_key = " SECRET "\n", NULL, NULL, NULL, CREDENTIALS_FAILED,
@@ -248,7 +259,7 @@ static void the_files_are_taken_or_told(void **state)
         else
             unsetenv("AWS_PROFILE");
 
-        assert_int_equal(credentials_files_new(cases[i].profile, &p), 0);
+        p = both_files(cases[i].profile);
         fetch(p, &a);
         if (a.outcome != cases[i].outcome ||
             (a.outcome != CREDENTIALS_FOUND && !strstr(a.text, cases[i].text)))
@@ -273,7 +284,7 @@ static void the_source_names_file_and_profile_and_the_token_is_of_the_same_file(
     setenv("HOME", home, 1);
     write_file("home/.aws/credentials", PROFILE("work", "A1"));
     write_file("home/.aws/config", "[profile work]\naws_session_token = other\n");
-    assert_int_equal(credentials_files_new("work", &p), 0);
+    p = both_files("work");
     fetch(p, &a);
     assert_null(a.credentials->session_token);
     snprintf(expected, sizeof(expected), "%s/.aws/credentials, profile work", home);
@@ -297,7 +308,7 @@ static void a_file_that_cannot_be_read_fails(void **state)
     struct answer a = {};
     char path[160], *huge = malloc(AWS_PROFILE_FILE_MAX_BYTES + 2);
 
-    assert_int_equal(credentials_files_new(NULL, &p), 0);
+    p = both_files(NULL);
     setenv("HOME", home, 1);
 
     set_path("AWS_SHARED_CREDENTIALS_FILE", "home");
@@ -344,7 +355,7 @@ static void the_places_of_the_files_are_found_in_order(void **state)
     struct credentials_provider *p;
     struct answer a = {};
 
-    assert_int_equal(credentials_files_new(NULL, &p), 0);
+    p = both_files(NULL);
     assert_int_equal(aws_file_path(AWS_PROFILE_CREDENTIALS, &none), 0);
     assert_null(none);
     fetch(p, &a);
@@ -414,64 +425,6 @@ static void the_name_of_the_profile_is_found_in_order(void **state)
     assert_false(aws_profile_is_explicit(NULL));
 }
 
-/* --- The chain of both --- */
-
-struct asker {
-    unsigned n;
-    char id[64], error[4096];
-};
-
-static void on_chain_answer(void *userdata, struct aws_credentials *credentials, const char *error)
-{
-    struct asker *a = userdata;
-
-    a->n++;
-    snprintf(a->id, sizeof(a->id), "%s", credentials ? credentials->access_key_id : "");
-    snprintf(a->error, sizeof(a->error), "%s", error ? error : "");
-    assert_null(strstr(a->error, SECRET));
-}
-
-static struct asker ask_default_chain(const char *profile)
-{
-    CLEANUP(credentials_free) struct credentials *c = NULL;
-    struct credentials_slot *slot;
-    struct asker a = {};
-    sd_event *event = NULL;
-
-    assert_int_equal(sd_event_new(&event), 0);
-    assert_int_equal(credentials_new_default(event, profile, &c), 0);
-    assert_int_equal(credentials_get(c, on_chain_answer, &a, &slot), 0);
-    run_until(event, &a.n, 1);
-    c = credentials_free(c);
-    sd_event_unref(event);
-    return a;
-}
-
-static void the_environment_goes_before_the_files_but_not_before_an_explicit_profile(void **state)
-{
-    setenv("HOME", home, 1);
-    assert_string_equal(ask_default_chain(NULL).id, "");
-    assert_non_null(strstr(ask_default_chain(NULL).error,
-                           "environment: AWS_ACCESS_KEY_ID is not set; shared files: "));
-    write_file("home/.aws/credentials", PROFILE("default", "FILE") PROFILE("work", "WORK"));
-    assert_string_equal(ask_default_chain(NULL).id, "FILE");
-
-    setenv("AWS_ACCESS_KEY_ID", "ENVIRONMENT", 1);
-    assert_memory_equal(ask_default_chain(NULL).error, "environment: AWS_ACC", 20);
-    setenv("AWS_SECRET_ACCESS_KEY", SECRET, 1);
-    assert_string_equal(ask_default_chain(NULL).id, "ENVIRONMENT");
-    assert_string_equal(ask_default_chain("").id, "ENVIRONMENT");
-    assert_string_equal(ask_default_chain("work").id, "WORK");
-    /* Only the setting passes over the environment: so have it the SDKs. */
-    setenv("AWS_PROFILE", "work", 1);
-    assert_string_equal(ask_default_chain(NULL).id, "ENVIRONMENT");
-
-    setenv("AWS_CREDENTIAL_EXPIRATION", "2001-01-01T00:00:00Z", 1);
-    assert_string_equal(ask_default_chain(NULL).error,
-                        "environment: the keys found have expired at 2001-01-01T00:00:00Z: renew "
-                        "them");
-}
-
 static int set_up(void **state)
 {
     char path[160];
@@ -524,7 +477,6 @@ int main(void)
         TEST(a_file_that_cannot_be_read_fails),
         TEST(the_places_of_the_files_are_found_in_order),
         TEST(the_name_of_the_profile_is_found_in_order),
-        TEST(the_environment_goes_before_the_files_but_not_before_an_explicit_profile),
     };
 
     return cmocka_run_group_tests_name("credentials-providers", tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "aws-settings.h"
+#include "credentials-chain.h"
 #include "log.h"
 #include "message-ids.h"
 
@@ -18,7 +19,7 @@ struct queue {
     const struct config *config;
     struct queue_url *parsed_url;
     struct aws_settings *settings;
-    struct credentials *credentials;
+    struct credentials_chain *credentials;
     struct http_client *http;
     struct sqs_client *client;
     struct sqs_call *opening;
@@ -231,9 +232,6 @@ static int set_up_client(struct queue *queue, const char *name)
     int r;
 
     snprintf(user_agent, sizeof(user_agent), "%s/" PROJECT_VERSION, name);
-    r = credentials_new_default(event, config->aws.profile, &queue->credentials);
-    if (r < 0)
-        return r;
     r = http_client_new(event,
                         &(struct http_client_options){
                             .user_agent = user_agent,
@@ -243,9 +241,19 @@ static int set_up_client(struct queue *queue, const char *name)
                         &queue->http);
     if (r < 0)
         return r;
-    return sqs_client_new(event, queue->http, queue->credentials,
-                          queue->settings->endpoint,
-                          config->aws.request_timeout_usec,
+    r = credentials_chain_new(event, queue->http,
+                              &(struct credentials_chain_options){
+                                  .profile = config->aws.profile,
+                                  .region = queue->settings->endpoint->region,
+                                  .sts_endpoint_url = queue->settings->sts_endpoint_url,
+                                  .use_fips = queue->settings->use_fips,
+                                  .use_dualstack = queue->settings->use_dualstack,
+                              },
+                              &queue->credentials);
+    if (r < 0)
+        return r;
+    return sqs_client_new(event, queue->http, credentials_chain_credentials(queue->credentials),
+                          queue->settings->endpoint, config->aws.request_timeout_usec,
                           &(struct sqs_client_observer){
                               .attempt_failed = on_attempt_failed,
                               .answered = on_answered,
@@ -284,8 +292,8 @@ struct queue *queue_free(struct queue *queue)
     if (!queue)
         return NULL;
     sqs_client_free(queue->client);
+    credentials_chain_free(queue->credentials);
     http_client_free(queue->http);
-    credentials_free(queue->credentials);
     aws_settings_free(queue->settings);
     queue_url_free(queue->parsed_url);
     free(queue);

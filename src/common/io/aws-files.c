@@ -61,6 +61,23 @@ int aws_file_path(enum aws_profile_file kind, char **ret)
     return 0;
 }
 
+int aws_file_describe(enum aws_profile_file kind, struct buffer *text, bool *ret_is_there)
+{
+    CLEANUP(free) char *path = NULL;
+    bool is_there;
+    int r = aws_file_path(kind, &path);
+
+    if (r < 0)
+        return r;
+    is_there = path && access(path, F_OK) == 0;
+    if (path)
+        buffer_printf(text, "%s%s", path, is_there ? "" : ": no such file");
+    else
+        buffer_printf(text, "~/%s: no home directory", places[kind].in_home);
+    *ret_is_there = is_there;
+    return text->error;
+}
+
 static int read_one(struct aws_profiles *profiles, enum aws_profile_file kind, struct buffer *text,
                     char **error)
 {

@@ -9,6 +9,10 @@
  * directory to look in. 0 or -ENOMEM. */
 int aws_file_path(enum aws_profile_file kind, char **ret);
 
+/* Appends where a shared file is looked for, "/path" or "/path: no such file". `*ret_is_there` says
+ * which. 0 or -ENOMEM. */
+int aws_file_describe(enum aws_profile_file kind, struct buffer *text, bool *ret_is_there);
+
 /* Reads both files, where they are there. A missing file is no error: `text` (appended to, for
  * people) says what was looked at, "/path: no such file". 0, -ENOMEM, or AWS_FILES_E_INVALID where
  * a file is there but cannot be read or is malformed: then `*error` is the line that says so; the

@@ -1,5 +1,6 @@
-/* Static keys in the shared `credentials` and `config` files. Read anew at each fetch, so that keys
- * that were replaced in the file are found when the old ones are refused. */
+/* Static keys in one of the shared files, `credentials` or `config`: they stand at different places
+ * of the chain. Read anew at each fetch, so that keys that were replaced in the file are found when
+ * the old ones are refused. */
 #include "credentials.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@ enum { TEXT_MAX_BYTES = 16 * 1024 }; /* two paths and a profile's name */
 
 struct files_provider {
     struct credentials_provider head;
+    enum aws_profile_file kind;
     char *profile; /* as set; NULL: from the environment */
 };
 
@@ -71,6 +73,22 @@ static int look_in(const struct aws_profiles *profiles, enum aws_profile_file ki
     return r < 0 ? r : KEYS_FOUND;
 }
 
+/* Says what was looked at. KEYS_NONE or -ENOMEM. */
+static int describe_none(const struct aws_profiles *profiles, enum aws_profile_file kind,
+                         const char *profile, struct buffer *text)
+{
+    bool is_there = false;
+    int r;
+
+    buffer_reset(text);
+    r = aws_file_describe(kind, text, &is_there);
+    if (is_there)
+        buffer_printf(text, " (%s %s%s)",
+                      aws_profiles_has(profiles, profile) ? "profile" : "no profile", profile,
+                      aws_profiles_has(profiles, profile) ? " has no keys there" : "");
+    return r < 0 ? r : KEYS_NONE;
+}
+
 static int fetch(struct credentials_provider *provider, credentials_provider_done_fn done,
                  void *userdata)
 {
@@ -88,25 +106,22 @@ static int fetch(struct credentials_provider *provider, credentials_provider_don
         done(userdata, CREDENTIALS_FAILED, NULL, error);
         return 0;
     }
-    r = look_in(profiles, AWS_PROFILE_CREDENTIALS, profile, &text, &c);
+    if (aws_profile_is_explicit(p->profile) && !aws_profiles_has(profiles, profile)) {
+        /* A profile that was asked for must be there. */
+        buffer_printf(&text, " (no profile %s)", profile);
+        done(userdata, CREDENTIALS_FAILED, NULL, buffer_string(&text));
+        return 0;
+    }
+    r = look_in(profiles, p->kind, profile, &text, &c);
     if (r == KEYS_NONE)
-        r = look_in(profiles, AWS_PROFILE_CONFIG, profile, &text, &c);
+        r = describe_none(profiles, p->kind, profile, &text);
     if (r < 0)
         return r;
-    if (r == KEYS_FOUND) {
-        done(userdata, CREDENTIALS_FOUND, c, NULL);
-    } else if (r == KEYS_BAD) {
-        done(userdata, CREDENTIALS_FAILED, NULL, buffer_string(&text));
-    } else if (aws_profiles_has(profiles, profile)) {
-        buffer_printf(&text, " (profile %s has no keys)", profile);
-        done(userdata, CREDENTIALS_NOT_SET_UP, NULL, buffer_string(&text));
-    } else {
-        buffer_printf(&text, " (no profile %s)", profile);
-        /* A profile that was asked for must be there. */
-        done(userdata,
-             aws_profile_is_explicit(p->profile) ? CREDENTIALS_FAILED : CREDENTIALS_NOT_SET_UP,
-             NULL, buffer_string(&text));
-    }
+    done(userdata,
+         c                ? CREDENTIALS_FOUND
+         : r == KEYS_NONE ? CREDENTIALS_NOT_SET_UP
+                          : CREDENTIALS_FAILED,
+         c, c ? NULL : buffer_string(&text));
     return 0;
 }
 
@@ -120,14 +135,16 @@ static void provider_free(struct credentials_provider *provider)
 
 static const struct credentials_provider_ops ops = {.fetch = fetch, .free = provider_free};
 
-int credentials_files_new(const char *profile, struct credentials_provider **ret)
+int credentials_files_new(enum aws_profile_file kind, const char *profile,
+                          struct credentials_provider **ret)
 {
     struct files_provider *p = calloc(1, sizeof(*p));
 
     if (!p)
         return -ENOMEM;
     p->head.ops = &ops;
-    p->head.name = "shared files";
+    p->head.name = kind == AWS_PROFILE_CREDENTIALS ? "shared credentials file" : "config file";
+    p->kind = kind;
     if (is_set(profile)) {
         p->profile = strdup(profile);
         if (!p->profile) {

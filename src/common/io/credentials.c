@@ -298,30 +298,6 @@ int credentials_new(sd_event *event, struct credentials_provider **providers, si
     return 0;
 }
 
-int credentials_new_default(sd_event *event, const char *profile, struct credentials **ret)
-{
-    struct credentials_provider *providers[CREDENTIALS_PROVIDERS_MAX];
-    size_t n = 0;
-    int r = 0;
-
-    if (!is_set(profile)) {
-        r = credentials_environment_new(&providers[n]);
-        if (r >= 0)
-            n++;
-    }
-    if (r >= 0) {
-        r = credentials_files_new(profile, &providers[n]);
-        if (r >= 0)
-            n++;
-    }
-    if (r < 0) {
-        for (size_t i = 0; i < n; i++)
-            credentials_provider_free(providers[i]);
-        return r;
-    }
-    return credentials_new(event, providers, n, ret);
-}
-
 struct credentials *credentials_free(struct credentials *c)
 {
     if (!c)

@@ -8,6 +8,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "aws-profile.h"
 #include "buffer.h"
 #include "macro.h"
 
@@ -80,11 +81,13 @@ DEFINE_CLEANUP(struct credentials_provider *, credentials_provider_free)
 /* AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_CREDENTIAL_EXPIRATION. */
 int credentials_environment_new(struct credentials_provider **ret);
 
-/* aws_access_key_id and so on in the shared files: $CREDENTIALS_DIRECTORY/aws.credentials and
- * aws.config where systemd passes them, else AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE, else
- * ~/.aws/credentials and ~/.aws/config. `profile`: NULL or "" for AWS_PROFILE, AWS_DEFAULT_PROFILE,
- * "default". Read anew at each fetch. */
-int credentials_files_new(const char *profile, struct credentials_provider **ret);
+/* aws_access_key_id and so on in one of the shared files: $CREDENTIALS_DIRECTORY/aws.credentials or
+ * aws.config where systemd passes it, else AWS_SHARED_CREDENTIALS_FILE or AWS_CONFIG_FILE, else
+ * ~/.aws/credentials or ~/.aws/config. `profile`: NULL or "" for AWS_PROFILE, AWS_DEFAULT_PROFILE,
+ * "default". A profile that was asked for and is in neither file is an error. Read anew at each
+ * fetch. */
+int credentials_files_new(enum aws_profile_file kind, const char *profile,
+                          struct credentials_provider **ret);
 
 /* --- Chain and cache --- */
 
@@ -107,10 +110,6 @@ typedef void (*credentials_done_fn)(void *userdata, struct aws_credentials *cred
 /* Takes the providers, in the order to ask them, also on failure. 0, -ENOMEM, -E2BIG. */
 int credentials_new(sd_event *event, struct credentials_provider **providers, size_t n,
                     struct credentials **ret);
-
-/* The chain that the AWS CLI uses, as far as it is built here: environment, shared files. An
- * explicit `profile` passes over keys in the environment, as it does there. */
-int credentials_new_default(sd_event *event, const char *profile, struct credentials **ret);
 
 /* Callers still waiting are dropped silently. Not from inside a callback. */
 struct credentials *credentials_free(struct credentials *c);

@@ -201,6 +201,8 @@ static void good_reply(struct sts_call *call, const struct http_reply *reply,
                        const struct sts_reply *parsed)
 {
     CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
+    const char *flaw = aws_credentials_flaw(parsed->access_key_id, parsed->secret_access_key,
+                                            parsed->session_token);
     time_t expiry = parsed->expiration;
     int64_t skew;
     int r;
@@ -209,6 +211,10 @@ static void good_reply(struct sts_call *call, const struct http_reply *reply,
         expiry -= skew;
     if (expiry <= time(NULL)) {
         finish_failed(call, "the keys that came have expired already");
+        return;
+    }
+    if (flaw) {
+        finish_failed(call, "of the keys that came, %s", flaw);
         return;
     }
     r = aws_credentials_new(parsed->access_key_id, parsed->secret_access_key, parsed->session_token,
