@@ -1,7 +1,8 @@
 /* Asks one provider of credentials, as the environment sets it up, and prints each answer as a line
  * of JSON: {"outcome": "found", "access_key_id": ..., "secret_sha256": ..., "token_sha256": ...,
  * "source": ..., "expiry": seconds or null} or {"outcome": "not set up" or "failed", "text": ...}.
- * For region: {"outcome": "found", "region": ...}. For tests; exits with 0 whatever the answer is.
+ * For region: {"outcome": "found", "region": ...}. chain is the default chain, which has no "not set
+ * up"; its STS is eu-west-1's or AWS_ENDPOINT_URL_STS. For tests; exits with 0 whatever the answer is.
  *
  * Usage: credentials-tool PROVIDER [--profile=NAME] [--fetches=N] [--timeout-ms=N] [--cancel]
  * Each fetch asks the same provider. --cancel frees the provider in the middle of its first fetch.
@@ -12,6 +13,7 @@
 
 #include <openssl/evp.h>
 
+#include "credentials-chain.h"
 #include "credentials-container.h"
 #include "credentials-imds.h"
 #include "credentials-process.h"
@@ -97,6 +99,30 @@ static void ask(struct tool *tool)
     }
 }
 
+static void on_chain_done(void *userdata, struct aws_credentials *credentials, const char *error)
+{
+    struct tool *tool = userdata;
+
+    tool->fetches = 1;
+    on_done(tool, credentials ? CREDENTIALS_FOUND : CREDENTIALS_FAILED, credentials, error);
+}
+
+static int run_chain(struct tool *tool)
+{
+    const struct credentials_chain_options options = {
+        .profile = tool->profile,
+        .region = "eu-west-1",
+        .sts_endpoint_url = getenv("AWS_ENDPOINT_URL_STS"),
+    };
+    CLEANUP(credentials_chain_free) struct credentials_chain *chain = NULL;
+    struct credentials_slot *slot;
+    int r = credentials_chain_new(tool->event, tool->http, &options, &chain);
+
+    if (r >= 0)
+        r = credentials_get(credentials_chain_credentials(chain), on_chain_done, tool, &slot);
+    return r < 0 ? r : sd_event_loop(tool->event);
+}
+
 static void on_region(void *userdata, const char *region, const char *text)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(1 << 20);
@@ -164,6 +190,8 @@ static int run(struct tool *tool, const char *name)
         return r;
     if (streq(name, "region"))
         return run_region(tool);
+    if (streq(name, "chain"))
+        return run_chain(tool);
     r = make_provider(tool, name);
     if (r < 0)
         return r;

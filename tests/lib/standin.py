@@ -8,12 +8,14 @@ import time
 
 
 class Request:
-    """One request as it came: method, path (with its query), headers (names in lower case)."""
+    """One request as it came: method, path (with its query), headers (names in lower case), body
+    (bytes)."""
 
-    def __init__(self, method, path, headers):
+    def __init__(self, method, path, headers, body=b""):
         self.method = method
         self.path = path
         self.headers = headers
+        self.body = body
 
     def __repr__(self):
         return f"{self.method} {self.path}"
@@ -55,9 +57,9 @@ class StandIn:
                     self.close_connection = True
 
             def _do(self):
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 request = Request(self.command, self.path,
-                                  {k.lower(): v for k, v in self.headers.items()})
+                                  {k.lower(): v for k, v in self.headers.items()}, body)
                 owner.requests.append(request)
                 reply = owner.answer(request)
                 if reply.delay and owner._stopping.wait(reply.delay):
