@@ -322,7 +322,7 @@ def a_wrong_secret_fails_the_start_and_is_not_told(m, cursor):
     m.set_credentials(secret=secret)
     for unit in UNITS:
         start_fails(m, cursor, unit, 77, "CREDENTIALS_REFUSED", "Secret Access Key",
-                    code="InvalidSignatureException")
+                    code="SignatureDoesNotMatch")
     tap.ok(secret not in m.check("journalctl", "-o", "export", "-a"), "the secret is in the journal")
 
 
