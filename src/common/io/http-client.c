@@ -312,7 +312,7 @@ struct http_client *http_client_free(struct http_client *client)
     if (!client)
         return NULL;
     while (client->busy)
-        http_slot_cancel(client->busy);
+        slot_release(client->busy);
     while (client->idle) {
         struct http_slot *slot = client->idle;
 
