@@ -58,15 +58,33 @@ static void an_error_is_read(void **state)
 
     assert_int_equal(parse("<ErrorResponse" NAMESPACE ">\n  <Error>\n    <Type>Sender</Type>\n"
                            "    <Code>AccessDenied</Code>\n"
-                           "    <Message>User: a &amp; b\nis &lt;not&gt; allowed</Message>\n"
+                           "    <Message>User: a &amp; b is\t&lt;not&gt; allowed</Message>\n"
                            "  </Error>\n  <RequestId>4f1-22</RequestId>\n</ErrorResponse>\n",
                            &r, NULL),
                      0);
     assert_true(r->is_error);
     assert_string_equal(r->error_code, "AccessDenied");
-    assert_string_equal(r->error_message, "User: a & b\\nis <not> allowed");
+    assert_string_equal(r->error_message, "User: a & b is\\t<not> allowed");
     assert_string_equal(r->request_id, "4f1-22");
     assert_null(r->access_key_id);
+}
+
+/* As AWS words it: the request's headers follow, a session token among them. */
+static void of_a_message_only_the_first_line_is_kept(void **state)
+{
+    static const char *const ends[] = {"\n\nThe Canonical", "&#10;The Canonical", "&#13;", "\n"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+        CLEANUP(sts_reply_free) struct sts_reply *r = NULL;
+        char xml[512];
+
+        snprintf(xml, sizeof(xml),
+                 "<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>It does not."
+                 "%s String: 'POST\nx-amz-security-token:secret'</Message></Error></ErrorResponse>",
+                 ends[i]);
+        assert_int_equal(parse(xml, &r, NULL), 0);
+        assert_string_equal(r->error_message, "It does not.");
+    }
 }
 
 static void an_error_may_be_bare(void **state)
@@ -139,6 +157,8 @@ static void what_is_no_reply_is_refused_with_a_line_that_says_why(void **state)
         {"<ErrorResponse><Error><Type>Sender</Type></Error></ErrorResponse>",
          "neither credentials nor an error"},
         {"<ErrorResponse><Error><Code/></Error></ErrorResponse>", "an error without its Code"},
+        {"<ErrorResponse><Error><Code>\n</Code></Error></ErrorResponse>",
+         "begins with a line break"},
         {"<!DOCTYPE x><AssumeRoleResponse/>", "DOCTYPE"},
         {ENTITY_BOMB "<ErrorResponse><Error><Code>&b;</Code></Error></ErrorResponse>", "DOCTYPE"},
         {"<!DOCTYPE x SYSTEM \"file:///etc/passwd\"><x/>", "DOCTYPE"},
@@ -263,6 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_are_read_of_both_actions),
         cmocka_unit_test(an_error_is_read),
+        cmocka_unit_test(of_a_message_only_the_first_line_is_kept),
         cmocka_unit_test(an_error_may_be_bare),
         cmocka_unit_test(a_long_message_is_cut),
         cmocka_unit_test(what_is_no_reply_is_refused_with_a_line_that_says_why),

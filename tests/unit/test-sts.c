@@ -248,7 +248,7 @@ static void a_failure_that_stays_ends_the_call_with_its_reason(void **state)
         {{.status = 403, .body = ERROR("InvalidClientTokenId", "The token is invalid")},
          1,
          "InvalidClientTokenId"},
-        {{.status = 400, .body = ERROR("NewError", "two\nlines")}, 1, "NewError: two\\nlines"},
+        {{.status = 400, .body = ERROR("NewError", "two\nlines")}, 1, "failed: NewError: two"},
         {{.status = 404, .body = "<html>no</html>"}, 1, "failed: HTTP status 404"},
         {{.status = 302, .headers = "Location: http://127.0.0.1:9/\r\n"}, 1, "HTTP status 302"},
         {{.body = REPLY("AssumeRole", "2001-01-01T00:00:00Z")}, 1, "have expired already"},

@@ -275,15 +275,19 @@ static int take_credentials(struct parser *p, struct sts_reply *reply, char **er
     return 0;
 }
 
-/* A text for people, as one line of bounded length; NULL where it is not there. */
+/* A text for people: its first line, of bounded length; NULL where it is not there. What follows
+ * the first line after a wrong signature is the request as AWS saw it, with the session token in
+ * it. */
 static int take_text(struct parser *p, enum field f, char **ret)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(8 * STS_ERROR_MESSAGE_MAX_BYTES);
+    const char *text = buffer_string(&p->values[f]);
+    size_t size = strcspn(text, "\r\n");
     int r;
 
-    if (p->values[f].size == 0)
+    if (size == 0)
         return 0;
-    r = escape_for_log(&b, p->values[f].data, p->values[f].size, STS_ERROR_MESSAGE_MAX_BYTES);
+    r = escape_for_log(&b, text, size, STS_ERROR_MESSAGE_MAX_BYTES);
     if (r < 0)
         return r;
     *ret = buffer_take(&b);
@@ -298,6 +302,8 @@ static int take_error(struct parser *p, struct sts_reply *reply, char **error)
     if (p->values[CODE].size == 0)
         return damaged(error, "an error without its Code");
     r = take_text(p, CODE, &reply->error_code);
+    if (r == 0 && !reply->error_code)
+        return damaged(error, "an error whose Code begins with a line break");
     if (r == 0)
         r = take_text(p, MESSAGE, &reply->error_message);
     if (r == 0)

@@ -30,7 +30,7 @@ struct sts_reply {
     char *session_token;
     time_t expiration;
     char *error_code; /* "AccessDenied"; of an error always there */
-    char *error_message;
+    char *error_message; /* the first line */
     char *request_id;
 };
 
