@@ -41,7 +41,8 @@ for name in DAEMONS:
     tap.add(f"{name} does not start with an unknown key", fails, name, 77,
             "UnrecognizedClientException", env={"AWS_ACCESS_KEY_ID": "AKIDUNKNOWN"})
     tap.add(f"{name} does not start without credentials", fails, name, 77,
-            "environment: AWS_ACCESS_KEY_ID is not set", "shared files:", "/etc/credstore",
+            "environment: AWS_ACCESS_KEY_ID is not set", "shared credentials file:",
+            "config file:", "instance metadata:", "/etc/credstore",
             env={"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None})
     tap.add(f"{name} does not start with half of a key", fails, name, 77,
             "AWS_SECRET_ACCESS_KEY is not: set both", env={"AWS_SECRET_ACCESS_KEY": None})

@@ -15,6 +15,7 @@
 enum {
     BODY_MAX_BYTES = 256 * 1024, /* of an error's body; a longer one is not looked into */
     BODY_MAX_DEPTH = 16,
+    TEXT_MAX_BYTES = 511, /* of AWS's text that is kept */
 };
 
 #define SQS(name) "AWS.SimpleQueueService." name
@@ -286,8 +287,8 @@ static void read_query_error(const char *query_error, struct sqs_error *error,
         *ret_receiver_fault = streq(semicolon + 1, "Receiver");
 }
 
-/* The text's first line. What follows it after a wrong signature is the canonical request as AWS saw
- * it, with the session token in it. */
+/* The text's first line. What follows it after a wrong signature is the canonical request as AWS
+ * saw it, with the session token in it. */
 static void read_message(json_object *root, struct sqs_error *error)
 {
     const char *text, *line_end;
@@ -297,7 +298,7 @@ static void read_message(json_object *root, struct sqs_error *error)
         return;
     line_end = memchr(text, '\n', size);
     copy_text(text, line_end ? (size_t)(line_end - text) : size, error->message,
-              sizeof(error->message));
+              TEXT_MAX_BYTES + 1);
 }
 
 /* x-amz-retry-after: whole milliseconds. */

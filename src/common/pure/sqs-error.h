@@ -22,7 +22,8 @@ struct sqs_error {
     char name[96];     /* the shape's name in the table's spelling, "QueueDoesNotExist", whichever
                           name came; for an error not in the table the name that came; "" if none */
     char code[96];     /* the code to show: x-amzn-query-error's where it came, else the name */
-    char message[512]; /* the first line of AWS's text, UTF-8, cut; may be "" */
+    char message[2048]; /* AWS's text, the first line of it, UTF-8, cut at 511 bytes; may be "". The
+                           longest are our own, of what was looked at for credentials. */
     int http_status;   /* 0: no reply at all */
     uint64_t retry_after_usec; /* from x-amz-retry-after; USEC_INFINITY: not given */
     bool has_server_time;

@@ -1,0 +1,134 @@
+"""The daemons with keys that are not simply in the environment: roles, web identities, and keys that
+are replaced while they run."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import tap
+from daemon import FIFO, Daemon, end_all
+from role_keys import RoleKeys
+from sqs_local import SqsLocal
+from sts import Sts, error
+
+ROLE = "arn:aws:iam::123456789012:role/queue-user"
+KEYS = ("ASIADAEMON", "SEKRET+daemon", "T0KEN/daemon=")
+NO_KEYS = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_SESSION_TOKEN": None}
+
+
+def new_server():
+    """A queue that takes the role's keys alone."""
+    return SqsLocal(queues=[FIFO], access_key_id=KEYS[0], secret_access_key=KEYS[1],
+                    session_token=KEYS[2])
+
+
+def new_sts():
+    return Sts({"AKIDBASE": ("SEKRET+base", None)}, keys=RoleKeys(fixed=KEYS, lifetime=3600))
+
+
+def write(daemon_or_folder, name, text):
+    path = os.path.join(daemon_or_folder, name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+def role_env(folder, sts):
+    return {**NO_KEYS, "AWS_ENDPOINT_URL_STS": sts.url,
+            "AWS_CONFIG_FILE": write(folder, "config",
+                                     f"[default]\nrole_arn = {ROLE}\nsource_profile = base\n"),
+            "AWS_SHARED_CREDENTIALS_FILE": write(
+                folder, "credentials", "[base]\naws_access_key_id = AKIDBASE\n"
+                                       "aws_secret_access_key = SEKRET+base\n")}
+
+
+def new_folder(server):
+    return Daemon("sqs-producerd", server, arguments=["--version"]).folder
+
+
+def no_secret(daemon):
+    tap.ok("SEKRET" not in daemon.text and "T0KEN" not in daemon.text, daemon.text)
+
+
+@tap.test
+def a_role_serves_both_daemons():
+    with new_server() as server, new_sts() as sts:
+        env = role_env(new_folder(server), sts)
+        producer = Daemon("sqs-producerd", server, env=env)
+        consumer = Daemon("sqs-consumerd", server, env=env)
+        tap.equal(producer.wait(), 0, producer.text)
+        tap.equal(consumer.wait(), 0, consumer.text)
+        tap.equal(len(server.records("deleted")), 5)
+        # One look-up each: the keys are kept for the whole run.
+        tap.equal([call["RoleArn"] for call in sts.calls], [ROLE, ROLE])
+        no_secret(producer)
+        no_secret(consumer)
+
+
+@tap.test
+def a_web_identity_serves_too():
+    with new_server() as server, new_sts() as sts:
+        sts.web_identity_tokens = {"eyJ.T0KEN"}
+        folder = new_folder(server)
+        producer = Daemon("sqs-producerd", server, env={
+            **NO_KEYS, "AWS_ENDPOINT_URL_STS": sts.url, "AWS_ROLE_ARN": ROLE,
+            "AWS_WEB_IDENTITY_TOKEN_FILE": write(folder, "token", "eyJ.T0KEN")})
+        tap.equal(producer.wait(), 0, producer.text)
+        tap.equal([call["Action"] for call in sts.calls], ["AssumeRoleWithWebIdentity"])
+        no_secret(producer)
+
+
+@tap.test
+def keys_that_expire_soon_are_replaced_and_no_message_is_lost():
+    with new_server() as server, new_sts() as sts:
+        sts.keys.lifetime = 5
+        producer = Daemon("sqs-producerd", server, env=role_env(new_folder(server), sts),
+                          producer={"messages_to_send": 40, "send_interval": 0.2})
+        tap.equal(producer.wait(), 0, producer.text)
+        tap.equal(len(server.records("sent")), 40)
+        tap.ok(2 <= len(sts.calls) <= 4, f"{len(sts.calls)} look-ups")
+        tap.ok("failed" not in producer.text, producer.text)
+
+
+@tap.test
+def a_refused_role_fails_the_start_and_names_the_reason():
+    with new_server() as server, new_sts() as sts:
+        sts.reply = error("AccessDenied", 403, "User: base is not authorized")
+        daemon = Daemon("sqs-producerd", server, env=role_env(new_folder(server), sts))
+        tap.equal(daemon.wait(), 77, daemon.text)
+        line = daemon.wait_for_line("Cannot start")
+        tap.ok(f"assume role: profile default: AssumeRole of {ROLE} at 127.0.0.1:" in line, line)
+        tap.ok("AccessDenied: User: base is not authorized" in line, line)
+        no_secret(daemon)
+
+
+@tap.test
+def the_endpoint_may_come_from_the_profile():
+    with SqsLocal(queues=[FIFO]) as server:
+        folder = new_folder(server)
+        config = write(folder, "config", "[default]\nregion = eu-west-1\nservices = here\n"
+                                         f"[services here]\nsqs =\n  endpoint_url = {server.url}\n")
+        text = ('aws = { queue_url = "' + server.queue_url("test.fifo") + '"; };\n'
+                "producer = { start_delay = 0.0; messages_to_send = 3; send_interval = 0.01; };\n")
+        producer = Daemon("sqs-producerd", server, config=text, env={"AWS_CONFIG_FILE": config})
+        tap.equal(producer.wait(), 0, producer.text)
+        tap.equal(len(server.records("sent")), 3)
+
+        checked = Daemon("sqs-producerd", server, config=text, env={"AWS_CONFIG_FILE": config},
+                         arguments=["--check-config"])
+        tap.equal(checked.wait(), 0, checked.text)
+        out = checked.stdout()
+        tap.ok("# region: eu-west-1 (from the profile)\n" in out, out)
+        tap.ok(f"# requests go to: {server.url}/ (from the profile's services)\n" in out, out)
+
+        broken = Daemon("sqs-producerd", server, config=text, env={
+            "AWS_CONFIG_FILE": write(folder, "config", "[default]\nservices = there\n")})
+        tap.equal(broken.wait(), 78, broken.text)
+        tap.ok('services in the profile is "there"' in broken.text, broken.text)
+
+
+if __name__ == "__main__":
+    try:
+        tap.main()
+    finally:
+        end_all()
