@@ -175,7 +175,7 @@ static int add_sources(const struct reader *r)
         {"use_fips_endpoint", &r->use_fips},
         {"use_dualstack_endpoint", &r->use_dualstack},
     };
-    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(2 * ERROR_MAX_BYTES);
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT((size_t)2 * ERROR_MAX_BYTES);
     const char *lead = " (";
     char *line;
 

@@ -135,11 +135,9 @@ int credentials_chain_new(sd_event *event, struct http_client *http,
         return -ENOMEM;
     chain->event = sd_event_ref(event);
     chain->http = http;
-    if (is_set(options->profile)) {
-        chain->profile = strdup(options->profile);
-        if (!chain->profile)
-            return -ENOMEM;
-    }
+    chain->profile = is_set(options->profile) ? strdup(options->profile) : NULL;
+    if (is_set(options->profile) && !chain->profile)
+        return -ENOMEM;
     r = sts_new(event, http,
                 &(struct sts_options){
                     .region = options->region,

@@ -63,7 +63,7 @@ static void call_free(struct sts_call *call)
 {
     if (call->previous)
         call->previous->next = call->next;
-    else if (call->sts->calls == call)
+    else
         call->sts->calls = call->next;
     if (call->next)
         call->next->previous = call->previous;

@@ -64,7 +64,7 @@ static bool consists_of(const char *text, size_t min, size_t max, const char *ot
 {
     size_t n = 0;
 
-    for (; text[n] != '\0' && n <= max; n++) {
+    for (; n <= max && text[n] != '\0'; n++) {
         char c = text[n];
 
         if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
