@@ -4,7 +4,6 @@ library under test. Needs only the standard library."""
 import datetime
 import hashlib
 import hmac
-import http.client
 import json
 
 
@@ -17,13 +16,14 @@ class Error(Exception):
         self.code = body.get("__type", "").rsplit("#", 1)[-1]
 
 
-def call(server, operation, **parameters):
-    """Calls an operation of an SqsLocal; returns the reply's JSON. Raises Error."""
-    body = json.dumps(parameters).encode()
+def signed_headers(server, operation, body):
+    """The headers of an operation's request with that body (bytes)."""
     host = f"127.0.0.1:{server.port}"
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     headers = {"content-type": "application/x-amz-json-1.0", "host": host, "x-amz-date": now,
                "x-amz-target": f"AmazonSQS.{operation}", "x-amzn-query-mode": "true"}
+    if server.session_token:
+        headers["x-amz-security-token"] = server.session_token
     names = ";".join(sorted(headers))
     canonical = "\n".join(["POST", "/", ""] + [f"{n}:{headers[n]}" for n in sorted(headers)]
                           + ["", names, hashlib.sha256(body).hexdigest()])
@@ -36,13 +36,22 @@ def call(server, operation, **parameters):
     signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
     headers["authorization"] = (f"AWS4-HMAC-SHA256 Credential={server.access_key_id}/{scope}, "
                                 f"SignedHeaders={names}, Signature={signature}")
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    return headers
+
+
+def call(server, operation, *, connection=None, **parameters):
+    """Calls an operation of an SqsLocal; returns the reply's JSON. Raises Error. Without a
+    connection (server.connection()) it makes one for itself."""
+    body = json.dumps(parameters).encode()
+    own = connection or server.connection()
     try:
-        connection.request("POST", "/", body, headers)
-        reply = connection.getresponse()
-        answer = json.loads(reply.read() or b"{}")
+        own.request("POST", "/", body, signed_headers(server, operation, body))
+        reply = own.getresponse()
+        text = reply.read()
     finally:
-        connection.close()
+        if not connection:
+            own.close()
+    answer = json.loads(text or b"{}")
     if reply.status != 200:
         raise Error(reply.status, answer)
     return answer

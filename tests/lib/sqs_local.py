@@ -11,11 +11,13 @@ The program is taken from the meson build folder in the environment variable BUI
 build/ beside tests/. Needs only the standard library.
 """
 
+import http.client
 import json
 import os
 import select
 import shutil
 import signal
+import ssl
 import subprocess
 import tempfile
 import time
@@ -35,19 +37,29 @@ class SqsLocal:
     port        0: any free one
     access_key_id, secret_access_key, session_token
                 what the server takes; None: its defaults, no token
+    expire_after
+                seconds after which it refuses the session_token as expired
     latency_ms  delay of each reply
+    rtt_ms      round trip of the network that it plays
     clock_offset
                 seconds that the server's clock is ahead
+    faults      a list of rules by which requests go wrong ("SendMessage:drop-after:every=3"); what
+                they may be is told by sqs-local --help
+    seed        for what is random in the faults
+    tls         speaks HTTPS with a certificate of certificates.Authority.certificate(); env() names
+                the authority
     record      True: to a file of its own, removed at stop(); a path: to that file, kept; False:
                 none
     options     a list of further command line options
     stderr      of the server, as of subprocess.Popen; by default the test's own
 
-    Attributes: url ("http://127.0.0.1:<port>"), port, process (a subprocess.Popen).
+    Attributes: url ("http://127.0.0.1:<port>", or https), port, process (a subprocess.Popen),
+    access_key_id, secret_access_key, session_token (the ones taken now).
     """
 
     def __init__(self, queues=(), *, port=0, access_key_id=None, secret_access_key=None,
-                 session_token=None, latency_ms=None, clock_offset=None, record=True, options=(),
+                 session_token=None, expire_after=None, latency_ms=None, rtt_ms=None,
+                 clock_offset=None, faults=(), seed=None, tls=None, record=True, options=(),
                  stderr=None):
         self.binary = os.path.join(BUILD_ROOT, "tests", "sqs-local", "sqs-local")
         self.access_key_id = access_key_id or ACCESS_KEY_ID
@@ -63,22 +75,25 @@ class SqsLocal:
         elif record:
             self.record = record
 
+        self.tls = tls
         self._arguments = [f"--queue={queue}" for queue in queues]
-        self._arguments.append(f"--access-key-id={self.access_key_id}")
-        self._arguments.append(f"--secret-access-key={self.secret_access_key}")
-        if session_token is not None:
-            self._arguments.append(f"--session-token={session_token}")
-        if latency_ms is not None:
-            self._arguments.append(f"--latency-ms={latency_ms}")
-        if clock_offset is not None:
-            self._arguments.append(f"--clock-offset={clock_offset}")
-        if self.record:
-            self._arguments.append(f"--record={self.record}")
+        self._arguments += [f"--fault={fault}" for fault in faults]
+        for name, value in (("expire-after", expire_after), ("latency-ms", latency_ms),
+                            ("rtt-ms", rtt_ms), ("clock-offset", clock_offset), ("seed", seed),
+                            ("record", self.record)):
+            if value is not None:
+                self._arguments.append(f"--{name}={value}")
+        if tls:
+            self._arguments += [f"--tls-cert={tls.path}", f"--tls-key={tls.key}"]
         self._arguments += options
         self._start(port)
 
     def _start(self, port):
-        self.process = subprocess.Popen([self.binary, f"--port={port}"] + self._arguments,
+        keys = [f"--access-key-id={self.access_key_id}",
+                f"--secret-access-key={self.secret_access_key}"]
+        if self.session_token is not None:
+            keys.append(f"--session-token={self.session_token}")
+        self.process = subprocess.Popen([self.binary, f"--port={port}"] + keys + self._arguments,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=self._stderr, text=True)
         ready, _, _ = select.select([self.process.stdout], [], [], 30)
@@ -103,8 +118,58 @@ class SqsLocal:
                    AWS_SHARED_CREDENTIALS_FILE=os.devnull, AWS_CONFIG_FILE=os.devnull)
         if self.session_token is not None:
             env["AWS_SESSION_TOKEN"] = self.session_token
+        if self.tls:
+            env["AWS_CA_BUNDLE"] = self.tls.authority
         env.update(more)
         return env
+
+    def connection(self, timeout=60):
+        """A new http.client connection to it; with TLS, the certificate is checked."""
+        if self.tls:
+            return http.client.HTTPSConnection(
+                "127.0.0.1", self.port, timeout=timeout,
+                context=ssl.create_default_context(cafile=self.tls.authority))
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+
+    def set_credentials(self, access_key_id, secret_access_key, session_token=None, *, grace=0,
+                        expire_after=None):
+        """Takes these keys from now on, the former ones for `grace` seconds more only. With
+        `expire_after` the new ones, which must have a token, expire after so many seconds."""
+        request = {"access_key_id": access_key_id, "secret_access_key": secret_access_key,
+                   "session_token": session_token, "grace_sec": grace}
+        if expire_after is not None:
+            request["expire_after_sec"] = expire_after
+        self._control("POST", "credentials", request)
+        self.access_key_id = access_key_id
+        self.secret_access_key = secret_access_key
+        self.session_token = session_token
+
+    def set_clock(self, offset):
+        """Sets how many seconds the server's clock is ahead."""
+        self._control("POST", "clock", {"offset_sec": offset})
+
+    def set_faults(self, *faults):
+        """Makes requests go wrong by these rules from now on, in place of all before; none: no
+        request does any more."""
+        self._control("POST", "faults", {"faults": faults})
+
+    def faults(self):
+        """The rules in force: a list of {"fault", "requests", "faults"}, the latter two being how
+        many requests the rule was for, and how many of them it made go wrong."""
+        return self._control("GET", "faults")["faults"]
+
+    def _control(self, method, what, request=None):
+        connection = self.connection()
+        try:
+            connection.request(method, "/control/" + what,
+                               None if request is None else json.dumps(request))
+            reply = connection.getresponse()
+            answer = json.loads(reply.read())
+        finally:
+            connection.close()
+        if reply.status != 200:
+            raise ValueError(f"{what}: {answer.get('message')}")
+        return answer
 
     def records(self, event=None, queue=None):
         """What the server has recorded so far, a list of dicts in order; only those of an event
@@ -137,8 +202,8 @@ class SqsLocal:
         self._end(signal.SIGKILL)
 
     def restart(self):
-        """Starts it anew on the same port, with the same options and empty queues; the record
-        goes on."""
+        """Starts it anew on the same port, with the keys taken last, else with the options that it
+        was started with, and with empty queues; the record goes on."""
         self._end(signal.SIGTERM)
         self._start(self.port)
 

@@ -13,21 +13,42 @@
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
 
-enum { AUTHORIZATION_MAX_BYTES = 8 * 1024, CANONICAL_MAX_BYTES = 256 * 1024 };
+enum { AUTHORIZATION_MAX_BYTES = 8 * 1024, CANONICAL_MAX_BYTES = 256 * 1024, KEYS_MAX = 8 };
 
-struct auth {
-    const struct auth_keys *keys;
-    struct sigv4_signer *signer;
+struct keys {
+    char *access_key_id; /* NULL: this place is empty */
+    char *secret_access_key;
+    char *session_token; /* NULL: none */
+    uint64_t until_usec;
 };
 
-int auth_new(const struct auth_keys *keys, struct auth **ret)
+struct auth {
+    const char *region;
+    struct sigv4_signer *signer;
+    struct keys keys[KEYS_MAX]; /* the newest first */
+};
+
+static void keys_done(struct keys *keys)
+{
+    secret_free(keys->access_key_id);
+    secret_free(keys->secret_access_key);
+    secret_free(keys->session_token);
+    *keys = (struct keys){};
+}
+
+static void keys_done_cleanup(struct keys *keys)
+{
+    keys_done(keys);
+}
+
+int auth_new(const char *region, struct auth **ret)
 {
     CLEANUP(auth_free) struct auth *auth = calloc(1, sizeof(*auth));
     int r;
 
     if (!auth)
         return -ENOMEM;
-    auth->keys = keys;
+    auth->region = region;
     r = sigv4_signer_new(&auth->signer);
     if (r < 0)
         return r;
@@ -39,9 +60,32 @@ struct auth *auth_free(struct auth *auth)
 {
     if (!auth)
         return NULL;
+    for (size_t i = 0; i < KEYS_MAX; i++)
+        keys_done(&auth->keys[i]);
     sigv4_signer_free(auth->signer);
     free(auth);
     return NULL;
+}
+
+int auth_set_keys(struct auth *auth, const struct auth_keys *keys, uint64_t until_usec,
+                  uint64_t former_until_usec)
+{
+    CLEANUP(keys_done) struct keys new = {
+        .access_key_id = strdup(keys->access_key_id),
+        .secret_access_key = strdup(keys->secret_access_key),
+        .session_token = keys->session_token ? strdup(keys->session_token) : NULL,
+        .until_usec = until_usec,
+    };
+
+    if (!new.access_key_id || !new.secret_access_key || (keys->session_token && !new.session_token))
+        return -ENOMEM;
+    for (size_t i = 0; i < KEYS_MAX; i++)
+        auth->keys[i].until_usec = MIN(auth->keys[i].until_usec, former_until_usec);
+    keys_done(&auth->keys[KEYS_MAX - 1]);
+    memmove(&auth->keys[1], &auth->keys[0], (KEYS_MAX - 1) * sizeof(auth->keys[0]));
+    auth->keys[0] = new;
+    new = (struct keys){};
+    return 0;
 }
 
 #define refuse(fault, ...) (fault_set((fault), __VA_ARGS__) < 0 ? -ENOMEM : (int)AUTH_E_REFUSED)
@@ -128,7 +172,7 @@ static bool is_listed(const char *list, const char *name)
 static int check_scope(const struct auth *auth, const struct authorization *a, const char *date,
                        struct fault *fault)
 {
-    const char *region = auth->keys->region;
+    const char *region = auth->region;
 
     if (strlen(a->scope[1]) != 8 || strncmp(a->scope[1], date, 8) != 0)
         return refuse(
@@ -170,16 +214,28 @@ static int check_time(const char *date, time_t signed_at, time_t now, struct fau
     return 0;
 }
 
-static int check_client(const struct auth *auth, const struct authorization *a, const char *token,
-                        struct fault *fault)
+/* Whose keys the request claims to be signed with. */
+static int find_client(const struct auth *auth, const struct authorization *a, const char *token,
+                       uint64_t now_usec, const struct keys **ret, struct fault *fault)
 {
-    const char *wanted = auth->keys->session_token;
-    bool same_token = wanted && token ? streq(wanted, token) : wanted == token;
+    for (size_t i = 0; i < KEYS_MAX && auth->keys[i].access_key_id; i++) {
+        const struct keys *keys = &auth->keys[i];
+        const char *wanted = keys->session_token;
 
-    if (!streq(a->scope[0], auth->keys->access_key_id) || !same_token)
-        return refuse(fault, ERROR_UNRECOGNIZED_CLIENT,
-                      "The security token included in the request is invalid.");
-    return 0;
+        if (!streq(a->scope[0], keys->access_key_id) ||
+            !(wanted && token ? streq(wanted, token) : wanted == token))
+            continue;
+        if (now_usec < keys->until_usec) {
+            *ret = keys;
+            return 0;
+        }
+        if (token)
+            return refuse(fault, ERROR_EXPIRED_TOKEN,
+                          "The security token included in the request is expired");
+        break;
+    }
+    return refuse(fault, ERROR_UNRECOGNIZED_CLIENT,
+                  "The security token included in the request is invalid.");
 }
 
 /* As AWS does, shows the client what it should have signed; nothing of that is secret to it. */
@@ -205,7 +261,8 @@ static int refuse_signature(const struct sigv4_request *request, const struct si
 }
 
 static int check_signature(struct auth *auth, const struct sigv4_request *request,
-                           const struct authorization *a, time_t signed_at, struct fault *fault)
+                           const struct authorization *a, const struct keys *keys,
+                           time_t signed_at, struct fault *fault)
 {
     CLEANUP(buffer_done) struct buffer wanted = BUFFER_INIT(AUTHORIZATION_MAX_BYTES);
     CLEANUP(buffer_done) struct buffer given = BUFFER_INIT(AUTHORIZATION_MAX_BYTES);
@@ -213,8 +270,8 @@ static int check_signature(struct auth *auth, const struct sigv4_request *reques
     struct sigv4_request signed_request = *request;
     struct sigv4_scope scope = {a->scope[2], a->scope[3], signed_at};
     struct sigv4_credentials credentials = {
-        .access_key_id = auth->keys->access_key_id,
-        .secret_access_key = auth->keys->secret_access_key,
+        .access_key_id = keys->access_key_id,
+        .secret_access_key = keys->secret_access_key,
     };
     size_t n = 0;
     int r;
@@ -241,8 +298,8 @@ static int check_signature(struct auth *auth, const struct sigv4_request *reques
     return 0;
 }
 
-int auth_check(struct auth *auth, const struct sigv4_request *request, time_t now,
-               struct fault *fault)
+int auth_check(struct auth *auth, const struct sigv4_request *request, time_t shown_time,
+               uint64_t now_usec, struct fault *fault)
 {
     __attribute__((cleanup(authorization_done_cleanup))) struct authorization a = {};
     const char *value = find_header(request, "authorization");
@@ -250,6 +307,7 @@ int auth_check(struct auth *auth, const struct sigv4_request *request, time_t no
     const char *token = find_header(request, "x-amz-security-token");
     const char *const must_be_signed[] = {"host", "x-amz-date",
                                           token ? "x-amz-security-token" : NULL};
+    const struct keys *keys = NULL;
     time_t signed_at;
     int r;
 
@@ -270,10 +328,10 @@ int auth_check(struct auth *auth, const struct sigv4_request *request, time_t no
                           must_be_signed[i]);
     r = check_scope(auth, &a, date, fault);
     if (r == 0)
-        r = check_client(auth, &a, token, fault);
+        r = find_client(auth, &a, token, now_usec, &keys, fault);
     if (r == 0)
-        r = check_time(date, signed_at, now, fault);
+        r = check_time(date, signed_at, shown_time, fault);
     if (r == 0)
-        r = check_signature(auth, request, &a, signed_at, fault);
+        r = check_signature(auth, request, &a, keys, signed_at, fault);
     return r;
 }

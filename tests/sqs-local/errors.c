@@ -32,8 +32,10 @@ static const struct error_type types[ERROR_N_KINDS] = {
     [ERROR_QUEUE_NAME_EXISTS] = {SQS "QueueNameExists", "QueueAlreadyExists", 400},
     [ERROR_RECEIPT_HANDLE_IS_INVALID] = {SQS "ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid",
                                          404},
+    [ERROR_REQUEST_THROTTLED] = {SQS "RequestThrottled", "RequestThrottled", 403},
     [ERROR_TOO_MANY_ENTRIES] = {SQS "TooManyEntriesInBatchRequest",
                                 QUERY "TooManyEntriesInBatchRequest", 400},
+    [ERROR_EXPIRED_TOKEN] = {FRONT "ExpiredTokenException", "ExpiredToken", 403},
     [ERROR_INCOMPLETE_SIGNATURE] = {FRONT "IncompleteSignatureException", "IncompleteSignature",
                                     403},
     [ERROR_INVALID_SIGNATURE] = {FRONT "InvalidSignatureException", "SignatureDoesNotMatch", 403},
@@ -45,7 +47,9 @@ static const struct error_type types[ERROR_N_KINDS] = {
     [ERROR_UNKNOWN_OPERATION] = {FRONT "UnknownOperationException", "InvalidAction", 400},
     [ERROR_REQUEST_TOO_LARGE] = {FRONT "RequestEntityTooLargeException", "RequestEntityTooLarge",
                                  413},
+    [ERROR_INTERNAL_ERROR] = {SQS "InternalError", "InternalError", 500},
     [ERROR_INTERNAL_FAILURE] = {FRONT "InternalFailure", "InternalFailure", 500},
+    [ERROR_UNAVAILABLE] = {NULL, NULL, 503},
 };
 
 const struct error_type *error_type(enum error_kind kind)

@@ -22,8 +22,10 @@ enum error_kind {
     ERROR_QUEUE_DOES_NOT_EXIST,
     ERROR_QUEUE_NAME_EXISTS,
     ERROR_RECEIPT_HANDLE_IS_INVALID,
+    ERROR_REQUEST_THROTTLED,
     ERROR_TOO_MANY_ENTRIES,
     /* Of the front door, before SQS sees the request. */
+    ERROR_EXPIRED_TOKEN,
     ERROR_INCOMPLETE_SIGNATURE,
     ERROR_INVALID_SIGNATURE,
     ERROR_MISSING_AUTHENTICATION_TOKEN,
@@ -31,13 +33,15 @@ enum error_kind {
     ERROR_SERIALIZATION,
     ERROR_UNKNOWN_OPERATION,
     ERROR_REQUEST_TOO_LARGE,
-    ERROR_INTERNAL_FAILURE,
+    ERROR_INTERNAL_ERROR,   /* of one entry of a batch */
+    ERROR_INTERNAL_FAILURE, /* of a whole request */
+    ERROR_UNAVAILABLE,      /* what a load balancer in front of SQS says, in HTML */
     ERROR_N_KINDS,
 };
 
 struct error_type {
-    const char *type; /* with its name space */
-    const char *code;
+    const char *type; /* with its name space; NULL: the reply is a page of HTML */
+    const char *code; /* NULL: there is no x-amzn-query-error */
     unsigned status;
 };
 

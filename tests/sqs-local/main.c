@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "injections.h"
 #include "server.h"
 
 enum { QUEUES_MAX = 64, ATTRIBUTES_MAX = 32 };
@@ -17,23 +18,64 @@ static const char help[] =
     "kept on disk.\n"
     "\n"
     "  --port=N                 port to listen on; 0, the default, for any free one\n"
+    "  --tls-cert=PEM, --tls-key=PEM\n"
+    "                           speak TLS, with this certificate (and its chain) and its key; the\n"
+    "                           first line then has https://\n"
     "  --queue=NAME[,ATTRIBUTE=VALUE...]\n"
     "                           make a queue, of type FIFO where the name ends in .fifo; may be\n"
     "                           repeated\n"
     "  --access-key-id=ID       default AKIAIOSFODNN7EXAMPLE\n"
     "  --secret-access-key=KEY  default wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n"
     "  --session-token=TOKEN    requests must bring this token; by default they must bring none\n"
+    "  --expire-after=S         refuse these keys as expired after S seconds; they need a token\n"
     "  --region=REGION          requests must be signed for this region; by default any will do\n"
     "  --clock-offset=S         how far the clock for signatures is ahead, in seconds; may be\n"
     "                           negative\n"
     "  --latency-ms=N           send each reply that much later\n"
+    "  --rtt-ms=N               play a network with that round trip: half of it passes before a\n"
+    "                           request has its effect and half before the reply leaves, and a\n"
+    "                           new connection costs one, with TLS two\n"
+    "  --fault=RULE             make things go wrong on purpose (below); may be repeated\n"
+    "  --seed=N                 for what is random in the faults; default 0\n"
     "  --record=FILE            append one JSON line for each message sent, received and deleted\n"
-    "  --help                   show this\n";
+    "  --help                   show this\n"
+    "\n"
+    "A RULE is <Operation|*>:<kind>[:every=N|:p=NUMBER][:times=N]: requests of that operation, or of\n"
+    "any, have that fault; every Nth of them (by default every one), or each with a probability\n"
+    "from 0 to 1; N times in all, if that is said. Of several rules the first that is to act does.\n"
+    "Only requests whose form and signature are good count. The kinds:\n"
+    "  error-500      nothing is done: 500 InternalFailure\n"
+    "  error-503      nothing is done: 503 with a page of HTML, as from a load balancer\n"
+    "  throttle       nothing is done: 403 RequestThrottled\n"
+    "  expired-token  nothing is done: 403 ExpiredTokenException\n"
+    "  drop-before    nothing is done: the connection is closed without a reply\n"
+    "  stall          nothing is done: no reply for an hour, and the connection stays open\n"
+    "  partial        for about half of a batch's entries nothing is done, and they come back as\n"
+    "                 failed, with InternalError and no fault of the sender\n"
+    "  delay          done 300 ms later, or what :delay=MS says, even if the client has gone by then\n"
+    "  drop-after     done: the connection is closed without a reply\n"
+    "  garbage        done: the reply is no JSON\n"
+    "  truncate       done: the connection is closed in the middle of the reply\n"
+    "  wrong-md5      done: the MD5s of the reply are wrong\n"
+    "\n"
+    "While it runs, it can be changed by control requests, which need no signature:\n"
+    "  POST /control/credentials\n"
+    "    {\"access_key_id\":..., \"secret_access_key\":..., \"session_token\":...,\n"
+    "     \"expire_after_sec\":..., \"grace_sec\":...}\n"
+    "                 keys to take from now on; those before are taken for grace_sec more seconds,\n"
+    "                 by default not at all. The last three may be missing.\n"
+    "  POST /control/clock {\"offset_sec\":...}\n"
+    "  POST /control/faults {\"faults\":[\"RULE\", ...]}\n"
+    "                 these rules in place of all others\n"
+    "  GET /control/faults\n"
+    "                 the rules, and how often each was for a request and has acted\n";
 
 struct arguments {
     struct server_options options;
     char *queues[QUEUES_MAX]; /* the command line's; taken apart in place */
     size_t n_queues;
+    const char *faults[INJECTIONS_MAX];
+    size_t n_faults;
     bool is_help;
 };
 
@@ -59,9 +101,15 @@ enum option_id {
     OPTION_ACCESS_KEY_ID,
     OPTION_SECRET_ACCESS_KEY,
     OPTION_SESSION_TOKEN,
+    OPTION_EXPIRE_AFTER,
     OPTION_REGION,
     OPTION_CLOCK_OFFSET,
     OPTION_LATENCY,
+    OPTION_RTT,
+    OPTION_FAULT,
+    OPTION_SEED,
+    OPTION_TLS_CERT,
+    OPTION_TLS_KEY,
     OPTION_RECORD,
     OPTION_HELP,
 };
@@ -93,8 +141,12 @@ static int read_option(struct arguments *arguments, int option, const char *name
     case OPTION_SESSION_TOKEN:
         o->keys.session_token = is_set(optarg) ? optarg : NULL;
         break;
+    case OPTION_EXPIRE_AFTER:
+        r = read_number(name, optarg, 1, INT_MAX, &number);
+        o->expire_after_usec = (uint64_t)number * USEC_PER_SEC;
+        break;
     case OPTION_REGION:
-        o->keys.region = is_set(optarg) ? optarg : NULL;
+        o->region = is_set(optarg) ? optarg : NULL;
         break;
     case OPTION_CLOCK_OFFSET:
         r = read_number(name, optarg, -INT_MAX, INT_MAX, &number);
@@ -103,6 +155,27 @@ static int read_option(struct arguments *arguments, int option, const char *name
     case OPTION_LATENCY:
         r = read_number(name, optarg, 0, 3600000, &number);
         o->latency_usec = (uint64_t)number * USEC_PER_MSEC;
+        break;
+    case OPTION_RTT:
+        r = read_number(name, optarg, 0, 3600000, &number);
+        o->rtt_usec = (uint64_t)number * USEC_PER_MSEC;
+        break;
+    case OPTION_FAULT:
+        if (arguments->n_faults == INJECTIONS_MAX) {
+            fprintf(stderr, "sqs-local: --fault: more than %d of them\n", INJECTIONS_MAX);
+            return -EINVAL;
+        }
+        arguments->faults[arguments->n_faults++] = optarg;
+        break;
+    case OPTION_SEED:
+        r = read_number(name, optarg, 0, LONG_MAX, &number);
+        o->seed = (uint64_t)number;
+        break;
+    case OPTION_TLS_CERT:
+        o->tls_certificate_path = optarg;
+        break;
+    case OPTION_TLS_KEY:
+        o->tls_key_path = optarg;
         break;
     case OPTION_RECORD:
         o->record_path = optarg;
@@ -124,9 +197,15 @@ static int read_arguments(int argc, char **argv, struct arguments *ret)
         {"access-key-id", required_argument, NULL, OPTION_ACCESS_KEY_ID},
         {"secret-access-key", required_argument, NULL, OPTION_SECRET_ACCESS_KEY},
         {"session-token", required_argument, NULL, OPTION_SESSION_TOKEN},
+        {"expire-after", required_argument, NULL, OPTION_EXPIRE_AFTER},
         {"region", required_argument, NULL, OPTION_REGION},
         {"clock-offset", required_argument, NULL, OPTION_CLOCK_OFFSET},
         {"latency-ms", required_argument, NULL, OPTION_LATENCY},
+        {"rtt-ms", required_argument, NULL, OPTION_RTT},
+        {"fault", required_argument, NULL, OPTION_FAULT},
+        {"seed", required_argument, NULL, OPTION_SEED},
+        {"tls-cert", required_argument, NULL, OPTION_TLS_CERT},
+        {"tls-key", required_argument, NULL, OPTION_TLS_KEY},
         {"record", required_argument, NULL, OPTION_RECORD},
         {"help", no_argument, NULL, OPTION_HELP},
         {},
@@ -141,6 +220,14 @@ static int read_arguments(int argc, char **argv, struct arguments *ret)
     }
     if (optind < argc) {
         fprintf(stderr, "sqs-local: %s: not an option\n", argv[optind]);
+        return -EINVAL;
+    }
+    if (!ret->options.tls_certificate_path != !ret->options.tls_key_path) {
+        fprintf(stderr, "sqs-local: --tls-cert and --tls-key go together\n");
+        return -EINVAL;
+    }
+    if (ret->options.expire_after_usec > 0 && !ret->options.keys.session_token) {
+        fprintf(stderr, "sqs-local: --expire-after needs --session-token\n");
         return -EINVAL;
     }
     return 0;
@@ -196,6 +283,16 @@ static int make_queue(struct server *server, char *text)
     return r == 0 ? 0 : -EINVAL;
 }
 
+static int add_fault(struct server *server, const char *rule)
+{
+    const char *why = "";
+    int r = server_add_fault(server, rule, &why);
+
+    if (r != 0)
+        fprintf(stderr, "sqs-local: --fault=%s: %s\n", rule, r < 0 ? strerror(-r) : why);
+    return r == 0 ? 0 : -EINVAL;
+}
+
 int main(int argc, char **argv)
 {
     CLEANUP(server_free) struct server *server = NULL;
@@ -225,6 +322,9 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < arguments.n_queues; i++)
         if (make_queue(server, arguments.queues[i]) < 0)
+            return EXIT_FAILURE;
+    for (size_t i = 0; i < arguments.n_faults; i++)
+        if (add_fault(server, arguments.faults[i]) < 0)
             return EXIT_FAILURE;
     printf("listening on %s\n", server_url(server));
     fflush(stdout);

@@ -383,8 +383,9 @@ static int run_batch(struct call *call, const char *entry_type, bool is_change)
     if (r != 0)
         return r;
     for (size_t i = 0; r >= 0 && i < batch.n; i++)
-        r = is_change ? change_one(call, handles[i], timeouts[i], true, &faults[i])
-                      : delete_one(call, handles[i], true, &faults[i]);
+        if (!batch_entry_fails(call, i, &faults[i]))
+            r = is_change ? change_one(call, handles[i], timeouts[i], true, &faults[i])
+                          : delete_one(call, handles[i], true, &faults[i]);
     if (r >= 0)
         batch_reply(call, &batch, faults, NULL, NULL);
     for (size_t i = 0; i < SQS_BATCH_MAX; i++)

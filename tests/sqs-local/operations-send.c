@@ -398,6 +398,8 @@ static int send_batch(struct call *call, const struct batch *batch, struct entry
                          "Batch requests cannot be longer than %d bytes. You have sent %zu bytes.",
                          SQS_BATCH_MAX_BYTES, bytes);
     for (size_t i = 0; i < batch->n; i++) {
+        if (batch_entry_fails(call, i, &faults[i]))
+            continue;
         r = check_entry(call->queue, &entries[i], &faults[i]);
         if (r == 0)
             r = accept_entry(call, &entries[i]);

@@ -51,6 +51,18 @@ static int find_queue(struct call *call)
     return 0;
 }
 
+/* The id of a receive that was throttled is of no more use: seen on SQS, and told by AWS's support
+ * in awslabs/amazon-sqs-java-messaging-lib, issue 213. */
+static int throttle(struct call *call)
+{
+    const char *id = NULL;
+    int r = parameter_text(call, call->input, "ReceiveRequestAttemptId", &id);
+
+    if (r == 0 && id && id_is_valid(id) && call->queue && call->queue->settings.is_fifo)
+        r = queue_void_attempt(call->queue, id, call->now_usec);
+    return r != 0 ? r : call_fail(call, ERROR_REQUEST_THROTTLED, "Request is throttled.");
+}
+
 int operation_run(const struct operation *operation, struct call *call)
 {
     int r;
@@ -62,6 +74,8 @@ int operation_run(const struct operation *operation, struct call *call)
         if (r != 0)
             return r;
     }
+    if (call->is_throttled)
+        return throttle(call);
     r = operation->run(call);
     if (r == 0 && call->output.error < 0)
         r = call->output.error;
@@ -178,6 +192,15 @@ int batch_read(struct call *call, const char *entry_type, struct batch *ret)
                                  ret->ids[i]);
     }
     return 0;
+}
+
+bool batch_entry_fails(const struct call *call, size_t i, struct fault *fault)
+{
+    if (!(call->failing_entries >> i & 1))
+        return false;
+    fault_set(fault, ERROR_INTERNAL_ERROR,
+              "We encountered an internal error. Please try again.");
+    return true;
 }
 
 void batch_reply(struct call *call, const struct batch *batch, const struct fault *faults,

@@ -32,6 +32,8 @@ struct call {
     uint64_t now_usec;
     uint64_t wait_until_usec; /* of a long poll, set by its first run; 0: not set */
     struct queue *queue;      /* that QueueUrl names; only during a run */
+    bool is_throttled;        /* to be refused for that, with nothing done */
+    uint32_t failing_entries; /* bit i: entry i of the batch is to fail, with nothing done for it */
     struct buffer output;     /* the reply's JSON; empty for operations without one */
     struct fault fault;
 };
@@ -103,6 +105,9 @@ struct batch {
     const char *ids[SQS_BATCH_MAX];
 };
 int batch_read(struct call *call, const char *entry_type, struct batch *ret);
+
+/* Whether entry i is to fail whatever it asks for; sets its fault. */
+bool batch_entry_fails(const struct call *call, size_t i, struct fault *fault);
 
 /* Writes the reply to a batch: `succeed` writes an entry's members after "Id"; faults[i] says what
  * was wrong with entry i, if it has a text. */

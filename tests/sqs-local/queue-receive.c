@@ -187,6 +187,17 @@ int queue_receive(struct queue *queue, struct queue *dead_letters,
     return 0;
 }
 
+int queue_void_attempt(struct queue *queue, const char *attempt_id, uint64_t now_usec)
+{
+    struct receive_attempt *attempt =
+        receive_attempts_find(&queue->attempts, attempt_id, now_usec);
+    int r = attempt ? 0 : receive_attempts_add(&queue->attempts, attempt_id, now_usec, &attempt);
+
+    if (r == 0)
+        attempt->is_void = true;
+    return r;
+}
+
 /* What a handle stands for: QUEUE_E_HANDLE_INVALID, or 0 with *ret_message NULL where the message
  * is gone. */
 static int resolve(struct queue *queue, const char *handle, struct message **ret_message,

@@ -84,6 +84,10 @@ int queue_receive(struct queue *queue, struct queue *dead_letters,
                   const struct queue_receive *receive, uint64_t now_usec,
                   struct queue_delivery ret[RECEIVE_MAX_MESSAGES], size_t *ret_n);
 
+/* Makes a receive attempt's id, used or not, one that QUEUE_E_ATTEMPT_VOID answers. 0 or -ENOMEM.
+ */
+int queue_void_attempt(struct queue *queue, const char *attempt_id, uint64_t now_usec);
+
 /* Deletes a message; the caller frees *ret, which is NULL where there was nothing to delete any
  * more or the handle is not the newest (that is no error). 0, QUEUE_E_HANDLE_INVALID,
  * QUEUE_E_HANDLE_EXPIRED. */

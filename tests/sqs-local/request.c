@@ -11,6 +11,9 @@
 #define CONTENT_TYPE "application/x-amz-json-1.0"
 #define TARGET_PREFIX "AmazonSQS."
 
+/* How much of a reply MHD asks a content reader for at a time. */
+enum { REPLY_BLOCK_BYTES = 32 * 1024 };
+
 int request_new(const char *uri, struct service *service, struct request **ret)
 {
     struct request *request = calloc(1, sizeof(*request));
@@ -115,7 +118,7 @@ static enum MHD_Result add_header(void *data, enum MHD_ValueKind kind, const cha
 }
 
 int request_check_signature(struct request *request, const char *method, struct auth *auth,
-                            time_t now)
+                            time_t shown_time, uint64_t now_usec)
 {
     CLEANUP(free) char *path = strdup(request->uri);
     struct headers headers = {};
@@ -138,13 +141,18 @@ int request_check_signature(struct request *request, const char *method, struct 
     }
     MHD_get_connection_values(request->connection, MHD_HEADER_KIND, add_header, &headers);
     signed_request.n_headers = headers.n;
-    r = auth_check(auth, &signed_request, now, &request->call.fault);
+    r = auth_check(auth, &signed_request, shown_time, now_usec, &request->call.fault);
     return r == AUTH_E_REFUSED ? (int)OPERATION_E_FAULT : r;
 }
 
+/* A type of NULL: as what stands in front of SQS would say it. */
 static void put_error(struct buffer *output, const char *type, const char *text)
 {
     buffer_reset(output);
+    if (!type) {
+        buffer_append_string(output, "<html><body><b>Http/1.1 Service Unavailable</b></body> </html>");
+        return;
+    }
     buffer_append_char(output, '{');
     json_put(output, "__type", type);
     json_put(output, "message", text);
@@ -157,6 +165,7 @@ void request_make_reply(struct request *request, int result)
     struct buffer *output = &request->call.output;
     const struct error_type *error;
 
+    request->content_type = CONTENT_TYPE;
     if (result == 0) {
         request->status = MHD_HTTP_OK;
         return;
@@ -165,31 +174,61 @@ void request_make_reply(struct request *request, int result)
                                                                   : ERROR_INTERNAL_FAILURE);
     request->status = error->status;
     request->error_code = error->code;
+    if (!error->type)
+        request->content_type = "text/html";
     put_error(output, error->type, fault->text ? fault->text : "");
     /* The text may quote bytes of the request's head, which need not be UTF-8. */
     if (output->error < 0)
         put_error(output, error->type, "");
 }
 
-enum MHD_Result request_queue_reply(struct request *request, const char *date)
+/* A body that ends half-way: `data` is the request, whose reply it is. */
+static ssize_t read_half(void *data, uint64_t position, char *ret, size_t max)
+{
+    const struct request *request = data;
+    size_t half = request->call.output.size / 2, n;
+
+    if (position >= half)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    n = MIN(max, half - (size_t)position);
+    memcpy(ret, request->call.output.data + position, n);
+    return (ssize_t)n;
+}
+
+static struct MHD_Response *make_response(struct request *request)
 {
     struct buffer *output = &request->call.output;
-    size_t size = output->size;
-    char *body = buffer_take(output);
-    char error[128];
     struct MHD_Response *response;
+    size_t size = output->size;
+    char *body;
+
+    if (request->is_truncated) {
+        /* Of an empty reply nothing can be missing. */
+        if (size == 0 && buffer_append_string(output, "{}") < 0)
+            return NULL;
+        return MHD_create_response_from_callback(output->size, REPLY_BLOCK_BYTES, read_half,
+                                                 request, NULL);
+    }
+    body = buffer_take(output);
+    if (!body)
+        return NULL;
+    response = MHD_create_response_from_buffer(size, body, MHD_RESPMEM_MUST_FREE);
+    if (!response)
+        free(body);
+    return response;
+}
+
+enum MHD_Result request_queue_reply(struct request *request, const char *date)
+{
+    struct MHD_Response *response = make_response(request);
+    char error[128];
     enum MHD_Result r;
 
-    if (!body)
+    if (!response)
         return MHD_NO;
-    response = MHD_create_response_from_buffer(size, body, MHD_RESPMEM_MUST_FREE);
-    if (!response) {
-        free(body);
-        return MHD_NO;
-    }
     MHD_add_response_header(response, "x-amzn-RequestId", request->id);
     MHD_add_response_header(response, "Date", date);
-    MHD_add_response_header(response, "Content-Type", CONTENT_TYPE);
+    MHD_add_response_header(response, "Content-Type", request->content_type);
     if (request->error_code) {
         snprintf(error, sizeof(error), "%s;%s", request->error_code,
                  request->status < 500 ? "Sender" : "Receiver");

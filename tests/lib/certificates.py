@@ -1,0 +1,71 @@
+"""Certificates for tests, made by the openssl program in a folder of their own.
+
+    with Authority() as authority:
+        with SqsLocal(tls=authority.certificate()) as server:
+            ...
+
+Needs only the standard library and openssl.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+
+
+class Certificate:
+    """Attributes, all paths of PEM files: path, key, and authority, whose certificate vouches for
+    it."""
+
+    def __init__(self, path, key, authority):
+        self.path = path
+        self.key = key
+        self.authority = authority
+
+
+class Authority:
+    """A certificate authority. Attributes: path (its own certificate, in PEM)."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="certificates-")
+        self.path = os.path.join(self.folder, "authority.pem")
+        self._key = os.path.join(self.folder, "authority.key")
+        self._count = 0
+        self._openssl("req", "-x509", "-new", *self._new_key(self._key), "-out", self.path,
+                      "-days", "2", "-subj", "/CN=Authority " + os.path.basename(self.folder),
+                      "-addext", "basicConstraints=critical,CA:TRUE")
+
+    def certificate(self, name="IP:127.0.0.1", expired=False):
+        """A server's certificate for a name ("DNS:localhost", "IP:127.0.0.1")."""
+        self._count += 1
+        stem = os.path.join(self.folder, f"server-{self._count}")
+        self._openssl("req", "-new", *self._new_key(stem + ".key"), "-out", stem + ".csr",
+                      "-subj", "/CN=server")
+        with open(stem + ".ext", "w", encoding="utf-8") as file:
+            file.write(f"basicConstraints=critical,CA:FALSE\nsubjectAltName={name}\n")
+        self._openssl("x509", "-req", "-in", stem + ".csr", "-CA", self.path, "-CAkey", self._key,
+                      "-set_serial", str(self._count), "-days", "-1" if expired else "2",
+                      "-extfile", stem + ".ext", "-out", stem + ".pem")
+        return Certificate(stem + ".pem", stem + ".key", self.path)
+
+    def close(self):
+        """Removes all files."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @staticmethod
+    def _new_key(path):
+        return ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", path]
+
+    @staticmethod
+    def _openssl(*arguments):
+        run = subprocess.run(["openssl", *arguments], stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                             check=False)
+        if run.returncode != 0:
+            raise RuntimeError(f"openssl {' '.join(arguments)}: {run.stdout}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

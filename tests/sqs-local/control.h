@@ -1,0 +1,34 @@
+/* Requests to the server itself, by which a test changes what it does while it runs. They need no
+ * signature: the server listens on loopback only. Their bodies and replies are JSON objects.
+ *
+ *   POST /control/credentials {"access_key_id":...,"secret_access_key":...,"session_token":...,
+ *                              "expire_after_sec":...,"grace_sec":...}
+ *     The keys to accept from now on; those before are accepted for grace_sec more, by default
+ *     not at all. Without a token, or null: there must be none. expire_after_sec needs a token.
+ *   POST /control/clock {"offset_sec":...}       how far the clock for signatures is ahead
+ *   POST /control/faults {"faults":["...",...]}  as --fault, in place of all others
+ *   GET /control/faults                          the rules, each with how often it has acted
+ *
+ * They answer 200 with {} or what was asked for; 400 or 404 with {"message":...} where nothing
+ * was done. */
+#pragma once
+
+#include <json-c/json.h>
+
+#include "auth.h"
+#include "injections.h"
+
+/* What they act on. */
+struct control {
+    struct auth *auth;
+    struct injections *injections;
+    uint64_t seed; /* for new rules */
+    int64_t clock_offset_sec;
+};
+
+/* Whether a path is one of these. */
+bool control_has(const char *path);
+
+/* Does what a request asks for. Returns the reply's HTTP status; the body is appended to `reply`. */
+unsigned control_run(struct control *control, const char *method, const char *path,
+                     const char *body, size_t body_bytes, uint64_t now_usec, struct buffer *reply);

@@ -1,0 +1,257 @@
+/* See injections.h. Each rule has a stream of random numbers of its own, so that what one of them
+ * does is the same whatever other rules and other operations do meanwhile. */
+#include "injections.h"
+
+#include <errno.h>
+#include <math.h>
+
+#include "json-writer.h"
+#include "operations.h"
+
+#define DELAY_USEC (300 * USEC_PER_MSEC)
+
+struct rule {
+    char *text;
+    const char *operation; /* its name; NULL: any */
+    enum injection_kind kind;
+    uint64_t every;     /* 0: by probability */
+    double probability; /* 0 to 1 */
+    uint64_t times;     /* 0: without end */
+    uint64_t delay_usec;
+    uint64_t n_requests, n_faults;
+    uint64_t random; /* the state of its random numbers */
+};
+
+struct injections {
+    uint64_t seed;
+    size_t n_rules;
+    struct rule rules[INJECTIONS_MAX];
+};
+
+static const char *const kinds[INJECTION_N_KINDS] = {
+    [INJECTION_ERROR_500] = "error-500",
+    [INJECTION_ERROR_503] = "error-503",
+    [INJECTION_THROTTLE] = "throttle",
+    [INJECTION_EXPIRED_TOKEN] = "expired-token",
+    [INJECTION_DROP_BEFORE] = "drop-before",
+    [INJECTION_STALL] = "stall",
+    [INJECTION_PARTIAL] = "partial",
+    [INJECTION_DROP_AFTER] = "drop-after",
+    [INJECTION_DELAY] = "delay",
+    [INJECTION_GARBAGE] = "garbage",
+    [INJECTION_TRUNCATE] = "truncate",
+    [INJECTION_WRONG_MD5] = "wrong-md5",
+};
+
+/* SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). */
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t x = *state += UINT64_C(0x9E3779B97F4A7C15);
+
+    x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
+    return x ^ x >> 31;
+}
+
+int injections_new(uint64_t seed, struct injections **ret)
+{
+    struct injections *injections = calloc(1, sizeof(*injections));
+
+    if (!injections)
+        return -ENOMEM;
+    injections->seed = seed;
+    *ret = injections;
+    return 0;
+}
+
+struct injections *injections_free(struct injections *injections)
+{
+    if (!injections)
+        return NULL;
+    for (size_t i = 0; i < injections->n_rules; i++)
+        free(injections->rules[i].text);
+    free(injections);
+    return NULL;
+}
+
+/* ---- reading a rule ---- */
+
+static bool read_count(const char *text, uint64_t *ret)
+{
+    char *end;
+
+    errno = 0;
+    *ret = strtoull(text, &end, 10);
+    return errno == 0 && *text >= '0' && *text <= '9' && *end == '\0' && *ret > 0 &&
+           *ret <= UINT32_MAX;
+}
+
+static const char *read_parameter(struct rule *rule, const char *text)
+{
+    uint64_t msec;
+    char *end;
+
+    if (strncmp(text, "every=", 6) == 0)
+        return read_count(text + 6, &rule->every) ? NULL : "every= takes a number above 0";
+    if (strncmp(text, "times=", 6) == 0)
+        return read_count(text + 6, &rule->times) ? NULL : "times= takes a number above 0";
+    if (strncmp(text, "delay=", 6) == 0) {
+        if (rule->kind != INJECTION_DELAY)
+            return "only delay takes delay=";
+        if (!read_count(text + 6, &msec))
+            return "delay= takes milliseconds above 0";
+        rule->delay_usec = msec * USEC_PER_MSEC;
+        return NULL;
+    }
+    if (strncmp(text, "p=", 2) == 0) {
+        rule->probability = strtod(text + 2, &end);
+        rule->every = 0;
+        return end != text + 2 && *end == '\0' && isfinite(rule->probability) &&
+                       rule->probability >= 0 && rule->probability <= 1
+                   ? NULL
+                   : "p= takes a number from 0 to 1";
+    }
+    return "its parameters are every=N, p=NUMBER, times=N and delay=MS";
+}
+
+/* Whether requests of an operation are what a kind can act on. */
+static bool kind_is_for(enum injection_kind kind, const char *operation)
+{
+    size_t n = strlen(operation);
+
+    switch (kind) {
+    case INJECTION_PARTIAL:
+        return n > 5 && streq(operation + n - 5, "Batch");
+    case INJECTION_WRONG_MD5:
+        return strncmp(operation, "SendMessage", 11) == 0 || streq(operation, "ReceiveMessage");
+    default:
+        return true;
+    }
+}
+
+/* Reads a rule from `text`, which is taken apart. */
+static const char *read_rule(char *text, struct rule *rule)
+{
+    const char *operation = strsep(&text, ":"), *kind = strsep(&text, ":"), *why, *part;
+    const struct operation *found;
+
+    if (!streq(operation, "*")) {
+        found = operation_find(operation);
+        if (!found)
+            return "it begins with an operation's name, or *";
+        rule->operation = found->name;
+    }
+    for (size_t i = 1; kind && i < INJECTION_N_KINDS; i++)
+        if (streq(kind, kinds[i]))
+            rule->kind = (enum injection_kind)i;
+    if (rule->kind == INJECTION_NONE)
+        return "its kinds are error-500, error-503, throttle, expired-token, drop-before, "
+               "drop-after, stall, delay, partial, garbage, truncate and wrong-md5";
+    if (rule->operation && !kind_is_for(rule->kind, rule->operation))
+        return "that operation has nothing that this kind could act on";
+    while ((part = strsep(&text, ":"))) {
+        why = read_parameter(rule, part);
+        if (why)
+            return why;
+    }
+    return NULL;
+}
+
+int injections_add(struct injections *injections, const char *text, const char **ret_why)
+{
+    CLEANUP(free) char *parts = strdup(text);
+    struct rule rule = {.every = 1, .delay_usec = DELAY_USEC};
+    const char *why;
+
+    if (!parts)
+        return -ENOMEM;
+    why = injections->n_rules == INJECTIONS_MAX ? "there are too many" : read_rule(parts, &rule);
+    if (why) {
+        *ret_why = why;
+        return INJECTIONS_E_INVALID;
+    }
+    rule.text = strdup(text);
+    if (!rule.text)
+        return -ENOMEM;
+    rule.random = injections->seed + injections->n_rules;
+    next_random(&rule.random);
+    injections->rules[injections->n_rules++] = rule;
+    return 0;
+}
+
+/* ---- acting ---- */
+
+static bool is_to_act(struct rule *rule)
+{
+    bool acts;
+
+    rule->n_requests++;
+    if (rule->every > 0)
+        acts = rule->n_requests % rule->every == 0;
+    else
+        acts = (double)(next_random(&rule->random) >> 11) * 0x1p-53 < rule->probability;
+    acts = acts && (rule->times == 0 || rule->n_faults < rule->times);
+    rule->n_faults += acts;
+    return acts;
+}
+
+struct injection injections_next(struct injections *injections, const char *operation)
+{
+    for (size_t i = 0; i < injections->n_rules; i++) {
+        struct rule *rule = &injections->rules[i];
+
+        if ((rule->operation && !streq(rule->operation, operation)) ||
+            !kind_is_for(rule->kind, operation) || !is_to_act(rule))
+            continue;
+        return (struct injection){
+            .kind = rule->kind,
+            .delay_usec = rule->kind == INJECTION_DELAY ? rule->delay_usec : 0,
+            .failing_entries = rule->kind == INJECTION_PARTIAL
+                                   ? (uint32_t)(next_random(&rule->random) >> 32)
+                                   : 0,
+        };
+    }
+    return (struct injection){};
+}
+
+void injections_show(const struct injections *injections, struct buffer *output)
+{
+    buffer_append_char(output, '[');
+    for (size_t i = 0; i < injections->n_rules; i++) {
+        const struct rule *rule = &injections->rules[i];
+
+        json_next(output);
+        buffer_append_char(output, '{');
+        json_put(output, "fault", rule->text);
+        buffer_printf(output, ",\"requests\":%llu,\"faults\":%llu}",
+                      (unsigned long long)rule->n_requests, (unsigned long long)rule->n_faults);
+    }
+    buffer_append_char(output, ']');
+}
+
+/* ---- spoiling replies ---- */
+
+/* Turns the first hex digit of each member MD5Of... into another. A quote after a comma or a brace
+ * begins a member's name: one within a string has a backslash before it. */
+static void spoil_md5s(char *json)
+{
+    for (char *p = json; (p = strstr(p, "\"MD5Of")); p++) {
+        char *value;
+
+        if (p == json || (p[-1] != ',' && p[-1] != '{'))
+            continue;
+        value = strstr(p, "\":\"");
+        if (value)
+            value[3] = value[3] == '0' ? '1' : '0';
+    }
+}
+
+void injection_spoil(enum injection_kind kind, struct buffer *reply)
+{
+    if (kind == INJECTION_GARBAGE) {
+        buffer_reset(reply);
+        buffer_append_string(reply, "<html><body>All is well.</body></html>\n");
+    } else if (kind == INJECTION_WRONG_MD5 && reply->data) {
+        spoil_md5s(reply->data);
+    }
+}
