@@ -70,7 +70,8 @@ struct auth *auth_free(struct auth *auth)
 int auth_set_keys(struct auth *auth, const struct auth_keys *keys, uint64_t until_usec,
                   uint64_t former_until_usec)
 {
-    CLEANUP(keys_done) struct keys new = {
+    CLEANUP(keys_done)
+    struct keys new = {
         .access_key_id = strdup(keys->access_key_id),
         .secret_access_key = strdup(keys->secret_access_key),
         .session_token = keys->session_token ? strdup(keys->session_token) : NULL,
@@ -261,8 +262,8 @@ static int refuse_signature(const struct sigv4_request *request, const struct si
 }
 
 static int check_signature(struct auth *auth, const struct sigv4_request *request,
-                           const struct authorization *a, const struct keys *keys,
-                           time_t signed_at, struct fault *fault)
+                           const struct authorization *a, const struct keys *keys, time_t signed_at,
+                           struct fault *fault)
 {
     CLEANUP(buffer_done) struct buffer wanted = BUFFER_INIT(AUTHORIZATION_MAX_BYTES);
     CLEANUP(buffer_done) struct buffer given = BUFFER_INIT(AUTHORIZATION_MAX_BYTES);

@@ -29,6 +29,7 @@ struct control {
 /* Whether a path is one of these. */
 bool control_has(const char *path);
 
-/* Does what a request asks for. Returns the reply's HTTP status; the body is appended to `reply`. */
+/* Does what a request asks for. Returns the reply's HTTP status; the body is appended to `reply`.
+ */
 unsigned control_run(struct control *control, const char *method, const char *path,
                      const char *body, size_t body_bytes, uint64_t now_usec, struct buffer *reply);

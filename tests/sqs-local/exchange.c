@@ -28,8 +28,8 @@ static void watch(struct server *server, struct request *request, bool is_to_be)
 
     if (request->is_watched == is_to_be)
         return;
-    fd = MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD)
-             ->connect_fd;
+    fd =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     epoll_ctl(server->epoll_fd, is_to_be ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event);
     request->is_watched = is_to_be;
 }

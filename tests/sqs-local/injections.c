@@ -206,9 +206,8 @@ struct injection injections_next(struct injections *injections, const char *oper
         return (struct injection){
             .kind = rule->kind,
             .delay_usec = rule->kind == INJECTION_DELAY ? rule->delay_usec : 0,
-            .failing_entries = rule->kind == INJECTION_PARTIAL
-                                   ? (uint32_t)(next_random(&rule->random) >> 32)
-                                   : 0,
+            .failing_entries =
+                rule->kind == INJECTION_PARTIAL ? (uint32_t)(next_random(&rule->random) >> 32) : 0,
         };
     }
     return (struct injection){};

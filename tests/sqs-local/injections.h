@@ -14,11 +14,11 @@ enum injection_kind {
     INJECTION_NONE,
     /* Nothing is done. */
     INJECTION_ERROR_500,
-    INJECTION_ERROR_503,     /* in HTML, as a load balancer has it */
+    INJECTION_ERROR_503, /* in HTML, as a load balancer has it */
     INJECTION_THROTTLE,
     INJECTION_EXPIRED_TOKEN,
-    INJECTION_DROP_BEFORE,   /* the connection is closed */
-    INJECTION_STALL,         /* no answer, and the connection stays open */
+    INJECTION_DROP_BEFORE, /* the connection is closed */
+    INJECTION_STALL,       /* no answer, and the connection stays open */
     /* Nothing is done for some entries of a batch, which come back as failed. */
     INJECTION_PARTIAL,
     /* All is done. */
@@ -51,7 +51,8 @@ int injections_add(struct injections *injections, const char *text, const char *
 /* What is to become of a request of that operation, which is counted by this. */
 struct injection injections_next(struct injections *injections, const char *operation);
 
-/* Appends the rules as a JSON list of {"fault","requests","faults"}: what it was for, and acted on. */
+/* Appends the rules as a JSON list of {"fault","requests","faults"}: what it was for, and acted on.
+ */
 void injections_show(const struct injections *injections, struct buffer *output);
 
 /* Spoils the JSON of a reply as GARBAGE or WRONG_MD5 have it; other kinds do nothing. */

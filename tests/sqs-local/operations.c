@@ -198,8 +198,7 @@ bool batch_entry_fails(const struct call *call, size_t i, struct fault *fault)
 {
     if (!(call->failing_entries >> i & 1))
         return false;
-    fault_set(fault, ERROR_INTERNAL_ERROR,
-              "We encountered an internal error. Please try again.");
+    fault_set(fault, ERROR_INTERNAL_ERROR, "We encountered an internal error. Please try again.");
     return true;
 }
 

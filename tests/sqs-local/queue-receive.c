@@ -189,8 +189,7 @@ int queue_receive(struct queue *queue, struct queue *dead_letters,
 
 int queue_void_attempt(struct queue *queue, const char *attempt_id, uint64_t now_usec)
 {
-    struct receive_attempt *attempt =
-        receive_attempts_find(&queue->attempts, attempt_id, now_usec);
+    struct receive_attempt *attempt = receive_attempts_find(&queue->attempts, attempt_id, now_usec);
     int r = attempt ? 0 : receive_attempts_add(&queue->attempts, attempt_id, now_usec, &attempt);
 
     if (r == 0)

@@ -150,7 +150,8 @@ static void put_error(struct buffer *output, const char *type, const char *text)
 {
     buffer_reset(output);
     if (!type) {
-        buffer_append_string(output, "<html><body><b>Http/1.1 Service Unavailable</b></body> </html>");
+        buffer_append_string(output,
+                             "<html><body><b>Http/1.1 Service Unavailable</b></body> </html>");
         return;
     }
     buffer_append_char(output, '{');

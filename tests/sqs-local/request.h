@@ -31,7 +31,8 @@ struct request {
     bool is_too_large;
 
     struct injection injection;
-    int refusal; /* what its checks, or `injection`, have come to: not 0 is the operation's result */
+    int refusal; /* what its checks, or `injection`, have come to: not 0 is the operation's result
+                  */
     bool is_dropped;   /* instead of a reply the connection is to be closed */
     bool is_truncated; /* the same in the reply's middle */
 

@@ -259,8 +259,8 @@ int server_make_queue(struct server *server, const char *name,
 {
     struct queue *queue;
 
-    return service_make_queue(&server->service, name, attributes, n, server_now_usec(server), &queue,
-                              fault);
+    return service_make_queue(&server->service, name, attributes, n, server_now_usec(server),
+                              &queue, fault);
 }
 
 int server_add_fault(struct server *server, const char *rule, const char **ret_why)
