@@ -248,6 +248,33 @@ static void a_long_status_is_cut_between_characters(void **state)
     plan_done(&p);
 }
 
+static void trouble_stands_behind_the_status_until_it_is_over(void **state)
+{
+    static const struct {
+        const char *status, *trouble, *note;
+    } steps[] = {
+        {NULL, "Waiting", "STATUS=Waiting"},
+        {"Sent 1", NULL, "STATUS=Sent 1; Waiting"},
+        {NULL, "Still\nMAINPID=1\rx", "STATUS=Sent 1; Still MAINPID=1 x"},
+        {"Sent 2", NULL, "STATUS=Sent 2; Still MAINPID=1 x"},
+        {NULL, "", "STATUS=Sent 2"},
+    };
+    struct plan p = {};
+
+    plan_new(&p);
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        n_notes = 0;
+        if (steps[i].status)
+            service_status(p.service, "%s", steps[i].status);
+        else
+            service_trouble(p.service, is_set(steps[i].trouble) ? steps[i].trouble : NULL);
+        run_for(service_event(p.service), 120 * USEC_PER_MSEC);
+        assert_int_equal(count_notes("STATUS="), 1);
+        assert_string_equal(notes[0], steps[i].note);
+    }
+    plan_done(&p);
+}
+
 static void the_watchdog_is_fed_from_the_loop(void **state)
 {
     struct plan p = {};
@@ -287,6 +314,7 @@ int main(void)
         TEST(the_status_is_sent_ten_times_a_second_and_the_last_for_sure),
         TEST(the_last_status_comes_without_another_call),
         TEST(a_long_status_is_cut_between_characters),
+        TEST(trouble_stands_behind_the_status_until_it_is_over),
         TEST(the_watchdog_is_fed_from_the_loop),
         TEST(all_works_without_systemd),
     };

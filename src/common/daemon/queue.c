@@ -104,6 +104,15 @@ static void log_trouble(struct queue *queue, int priority, enum sqs_operation op
               help ? help : "", tail);
 }
 
+static void show_trouble(struct queue *queue, const struct sqs_error *error)
+{
+    CLEANUP(buffer_done) struct buffer cause = BUFFER_INIT(4096), text = BUFFER_INIT(4096);
+
+    describe(error, &cause);
+    buffer_printf(&text, "Waiting for the queue: %s", buffer_string(&cause));
+    service_trouble(queue->service, buffer_string(&text));
+}
+
 static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
 {
     struct queue *queue = userdata;
@@ -123,10 +132,9 @@ static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
         queue->trouble_since_usec = now;
         queue->trouble_kind[0] = '\0';
     }
-    if (!queue->is_open) {
-        service_status(queue->service, "Waiting for the queue: %s", attempt->error->message);
+    show_trouble(queue, attempt->error);
+    if (!queue->is_open)
         service_ready(queue->service);
-    }
     if (streq(kind, queue->trouble_kind) &&
         now - queue->trouble_line_usec < TROUBLE_LINE_INTERVAL_USEC)
         return;
@@ -152,6 +160,7 @@ static void on_answered(void *userdata)
               "The queue answers again, after %u failed attempts in %.1f s.", queue->failures,
               (double)(now_usec(queue) - queue->trouble_since_usec) / USEC_PER_SEC);
     queue->failures = 0;
+    service_trouble(queue->service, NULL);
 }
 
 static void on_skew_learnt(void *userdata, int64_t skew_sec)
@@ -197,7 +206,11 @@ static void on_attributes(void *userdata, const struct sqs_result *result)
                     "GetQueueAttributes is denied, going on without it", "");
         opened(queue, &defaults);
     } else {
-        service_status(queue->service, "Failed: %s", result->error->message);
+        CLEANUP(buffer_done) struct buffer cause = BUFFER_INIT(4096);
+
+        describe(result->error, &cause);
+        service_trouble(queue->service, NULL);
+        service_status(queue->service, "Failed: %s", buffer_string(&cause));
         log_trouble(queue, LOG_ERR, SQS_GET_QUEUE_ATTRIBUTES, result->error, result->request_id,
                     "Cannot start", "");
         service_exit(queue->service, exit_status_of(result->error));

@@ -26,6 +26,7 @@ struct service {
     void *userdata;
     bool is_ready, is_stopping, is_exiting;
     char status[STATUS_MAX_BYTES];
+    char trouble[STATUS_MAX_BYTES];
     uint64_t status_sent_usec;
 };
 
@@ -66,7 +67,8 @@ static void send_status(struct service *service)
 {
     sd_event_now(service->event, CLOCK_BOOTTIME, &service->status_sent_usec);
     sd_event_source_set_enabled(service->status_timer, SD_EVENT_OFF);
-    sd_notifyf(0, "STATUS=%s", service->status);
+    sd_notifyf(0, "STATUS=%s%s%s", service->status,
+               service->status[0] && service->trouble[0] ? "; " : "", service->trouble);
 }
 
 static int on_status_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -161,36 +163,54 @@ void service_ready(struct service *service)
     sd_notify(0, "READY=1");
 }
 
-/* A text that was cut within a character would be no UTF-8, and systemd drops such a status. */
-static void drop_half_character(char *text)
+/* Makes one line of what was printed into STATUS_MAX_BYTES: a line break would begin another
+ * notification. A text that was cut within a character would be no UTF-8, and systemd drops such a
+ * status. */
+static void mend_text(char *text)
 {
     size_t size = strlen(text);
 
-    for (int i = 0; i < 3 && size > 0 && !utf8_is_valid(text, size); i++)
+    for (int i = 0; i < 3 && size == STATUS_MAX_BYTES - 1 - (size_t)i && !utf8_is_valid(text, size);
+         i++)
         size--;
     text[size] = '\0';
+    for (; *text; text++)
+        if (*text == '\n' || *text == '\r')
+            *text = ' ';
 }
 
-void service_status(struct service *service, const char *format, ...)
+/* Sends the status now, or as soon as that is allowed again. */
+static void show_status(struct service *service)
 {
-    uint64_t now = 0, due;
-    va_list ap;
-    int size;
-
-    va_start(ap, format);
-    size = vsnprintf(service->status, sizeof(service->status), format, ap);
-    va_end(ap);
-    if (size >= (int)sizeof(service->status))
-        drop_half_character(service->status);
+    uint64_t now = 0, due = service->status_sent_usec + STATUS_INTERVAL_USEC;
 
     sd_event_now(service->event, CLOCK_BOOTTIME, &now);
-    due = service->status_sent_usec + STATUS_INTERVAL_USEC;
     if (service->status_sent_usec == 0 || now >= due) {
         send_status(service);
         return;
     }
     sd_event_source_set_time(service->status_timer, due);
     sd_event_source_set_enabled(service->status_timer, SD_EVENT_ONESHOT);
+}
+
+void service_status(struct service *service, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(service->status, sizeof(service->status), format, ap);
+    va_end(ap);
+    mend_text(service->status);
+    show_status(service);
+}
+
+void service_trouble(struct service *service, const char *text)
+{
+    if (!text && service->trouble[0] == '\0')
+        return;
+    snprintf(service->trouble, sizeof(service->trouble), "%s", text ? text : "");
+    mend_text(service->trouble);
+    show_status(service);
 }
 
 void service_exit(struct service *service, int exit_status)

@@ -42,6 +42,9 @@ void service_ready(struct service *service);
  * sure. */
 void service_status(struct service *service, const char *format, ...) PRINTF_FORMAT(2, 3);
 
+/* What the daemon waits for, shown behind the status until it is taken back with NULL. Copied. */
+void service_trouble(struct service *service, const char *text);
+
 /* Ends the loop with that exit status. The first call counts. */
 void service_exit(struct service *service, int exit_status);
 
