@@ -164,6 +164,23 @@ def a_clock_off_by_twenty_minutes_is_corrected():
             tap.equal(len(server.records("sent")), 5)
 
 
+@tap.test
+def a_clock_that_is_right_again_is_called_so():
+    def spoil(number, operation, reply):
+        if reply and operation == "SendMessage" and number == 2:
+            reply["status"] = 403
+            reply["headers"] = [("Date", "Sat, 01 Jan 2000 00:00:00 GMT"),
+                                ("x-amzn-query-error", "SignatureDoesNotMatch;Sender")]
+            reply["body"] = b"{}"
+
+    with SqsLocal(queues=[FIFO]) as server, Proxy(server, spoil) as proxy:
+        producer = Daemon("sqs-producerd", server, endpoint=proxy.url)
+        tap.equal(producer.wait(), 0, producer.text)
+        lines = [l for l in producer.lines if "clock" in l and "failed" not in l]
+        tap.equal(len(lines), 2, producer.text)
+        tap.ok("ahead of" in lines[0] and "agrees with AWS's again" in lines[1], producer.text)
+
+
 def spoil_some(what):
     """The second and the fifth request of each operation get a spoilt reply, after the server has
     acted."""

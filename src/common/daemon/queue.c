@@ -165,6 +165,10 @@ static void on_answered(void *userdata)
 
 static void on_skew_learnt(void *userdata, int64_t skew_sec)
 {
+    if ((uint64_t)llabs(skew_sec) < SQS_CLOCK_SKEW_MIN_USEC / USEC_PER_SEC) {
+        log_notice("This machine's clock agrees with AWS's again: signing with it as it is.");
+        return;
+    }
     log_write(LOG_WARNING, MESSAGE_ID_CLOCK_SKEW, LOG_NO_FIELDS,
               "This machine's clock is %lld s %s AWS's: signing with the difference; set the clock "
               "(timedatectl).",
