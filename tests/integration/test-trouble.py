@@ -181,6 +181,21 @@ def a_clock_that_is_right_again_is_called_so():
         tap.ok("ahead of" in lines[0] and "agrees with AWS's again" in lines[1], producer.text)
 
 
+@tap.test
+def the_no_of_a_gateway_is_not_taken_for_one_of_sqs():
+    def spoil(number, operation, reply):
+        if reply and operation == "SendMessage" and number == 2:
+            reply["status"] = 403
+            reply["headers"] = [("Content-Type", "application/json")]
+            reply["body"] = b'{"code": "BLOCKED", "message": "by policy"}'
+
+    with SqsLocal(queues=[FIFO]) as server, Proxy(server, spoil) as proxy:
+        producer = Daemon("sqs-producerd", server, endpoint=proxy.url)
+        tap.equal(producer.wait(), 0, producer.text)
+        tap.ok(any("HTTP status 403: by policy" in l for l in producer.lines), producer.text)
+        tap.ok(not any("rejects" in l for l in producer.lines), producer.text)
+
+
 def spoil_some(what):
     """The second and the fifth request of each operation get a spoilt reply, after the server has
     acted."""

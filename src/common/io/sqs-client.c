@@ -242,6 +242,11 @@ static void error_reply(struct sqs_call *call, const struct http_reply *reply)
                     http_reply_header(reply, "x-amzn-errortype"),
                     http_reply_header(reply, "x-amz-retry-after"), reply->body, reply->body_bytes,
                     &call->error);
+    /* Proxies and gateways answer in JSON as well, with a "code" of their own; a "no" of theirs is
+     * none of SQS's, which gives each request an id. */
+    if (call->request_id[0] == '\0' && call->error.class == SQS_ERROR_PERMANENT &&
+        !sqs_error_find(call->error.name))
+        call->error.name[0] = '\0';
     if (call->error.class == SQS_ERROR_CLOCK || call->error.class == SQS_ERROR_CREDENTIALS) {
         learn_skew(call, http_reply_header(reply, "Date"));
         /* Another call may have learnt it since this one was signed: that counts as well. */
