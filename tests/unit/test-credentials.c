@@ -443,6 +443,19 @@ static void keys_that_have_expired_already_are_not_taken(void **state)
     assert_null(credentials_peek(c));
 }
 
+static void keys_with_a_flaw_are_not_taken(void **state)
+{
+    struct fake fakes[2] = {{.outcome = CREDENTIALS_FOUND, .id = "AKIA\nX-Evil: 1"},
+                            {.outcome = CREDENTIALS_FOUND, .id = "AKIA2"}};
+    CLEANUP(credentials_free) struct credentials *c = new_chain(fakes, 2);
+    struct asker a = {};
+
+    ask(c, &a);
+    assert_string_equal(a.id, "");
+    assert_memory_equal(a.error, "first: the access key id has ", 29);
+    assert_null(credentials_peek(c));
+}
+
 static void refused_keys_are_looked_up_anew(void **state)
 {
     struct fake fake = {.outcome = CREDENTIALS_FOUND, .id = "AKIA1"};
@@ -572,6 +585,7 @@ int main(void)
         TEST(newer_keys_are_fetched_ahead_of_the_expiry),
         TEST(a_failed_refresh_keeps_the_old_keys_while_they_are_valid),
         TEST(keys_that_have_expired_already_are_not_taken),
+        TEST(keys_with_a_flaw_are_not_taken),
         TEST(refused_keys_are_looked_up_anew),
         TEST(refused_keys_are_not_kept_by_a_failed_refresh),
         TEST(a_refusal_during_a_walk_is_answered_by_it),

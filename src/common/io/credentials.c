@@ -220,14 +220,18 @@ static void on_provider_done(void *userdata, enum credentials_outcome outcome,
                              struct aws_credentials *credentials, const char *text)
 {
     struct credentials *c = userdata;
-    const char *name = c->providers[c->step]->name;
+    const char *name = c->providers[c->step]->name, *flaw;
 
     switch (outcome) {
     case CREDENTIALS_FOUND:
-        if (credentials->expiry_usec > wall_clock_usec())
-            c->found = aws_credentials_ref(credentials);
-        else
+        flaw = aws_credentials_flaw(credentials->access_key_id, credentials->secret_access_key,
+                                    credentials->session_token);
+        if (flaw)
+            note_alone(c, name, flaw);
+        else if (credentials->expiry_usec <= wall_clock_usec())
             note_expired(c, name, credentials->expiry_usec);
+        else
+            c->found = aws_credentials_ref(credentials);
         end_walk(c);
         break;
     case CREDENTIALS_NOT_SET_UP:

@@ -51,7 +51,8 @@ enum credentials_outcome {
 };
 
 /* `text` is borrowed and never holds a secret; NULL with FOUND. `credentials` is borrowed; NULL
- * otherwise. Keys that have expired already count as failed. */
+ * otherwise. Keys that have expired already, or that have a flaw
+ * (above), count as failed. */
 typedef void (*credentials_provider_done_fn)(void *userdata, enum credentials_outcome outcome,
                                              struct aws_credentials *credentials, const char *text);
 
