@@ -7,6 +7,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import tap
 from daemon import FIFO, Daemon, end_all
+from imds import Imds
 from role_keys import RoleKeys
 from sqs_local import SqsLocal
 from sts import Sts, error
@@ -88,6 +89,86 @@ def keys_that_expire_soon_are_replaced_and_no_message_is_lost():
         tap.equal(len(server.records("sent")), 40)
         tap.ok(2 <= len(sts.calls) <= 4, f"{len(sts.calls)} look-ups")
         tap.ok("failed" not in producer.text, producer.text)
+
+
+def keys_file(key, secret):
+    return f"[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n"
+
+
+def replaced_under_load(grace):
+    """Keys in a file are replaced four times while both daemons work; the old ones are refused
+    `grace` seconds later. No message is lost or doubled, and no line tells of a failure."""
+    with SqsLocal(queues=[FIFO], access_key_id="AKID0", secret_access_key="SEKRET0") as server:
+        folder = new_folder(server)
+        env = {**NO_KEYS, "AWS_SHARED_CREDENTIALS_FILE": write(folder, "credentials",
+                                                               keys_file("AKID0", "SEKRET0"))}
+        daemons = [Daemon(name, server, env=env, producer={"messages_to_send": 0},
+                          consumer={"exit_after_empty_receives": 0, "max_messages": 10})
+                   for name in ("sqs-producerd", "sqs-consumerd")]
+        for i in range(1, 5):
+            server.wait_for_records("deleted", len(server.records("deleted")) + 50)
+            # As rotation tools do it: a new file put in the old one's place.
+            os.rename(write(folder, "new", keys_file(f"AKID{i}", f"SEKRET{i}")),
+                      os.path.join(folder, "credentials"))
+            server.set_credentials(f"AKID{i}", f"SEKRET{i}", grace=grace)
+        server.wait_for_records("deleted", len(server.records("deleted")) + 50)
+        daemons[0].signal()
+        tap.equal(daemons[0].wait(), 0, daemons[0].text)
+        sent = [r["message_id"] for r in server.records("sent")]
+        server.wait_for_records("deleted", len(sent))
+        daemons[1].signal()
+        tap.equal(daemons[1].wait(), 0, daemons[1].text)
+        tap.equal([r["message_id"] for r in server.records("deleted")], sent)
+        for daemon in daemons:
+            tap.ok("failed" not in daemon.text and "again" not in daemon.text, daemon.text)
+            no_secret(daemon)
+
+
+tap.add("keys replaced in a file under load, the old ones good for a while, cost nothing",
+        replaced_under_load, 60)
+tap.add("keys replaced in a file under load, the old ones refused at once, cost nothing",
+        replaced_under_load, 0)
+
+
+@tap.test
+def a_file_that_changes_is_read_before_its_old_keys_are_refused():
+    with SqsLocal(queues=[FIFO], access_key_id="AKID0", secret_access_key="SEKRET0") as server:
+        folder = new_folder(server)
+        path = write(folder, "credentials", keys_file("AKID0", "SEKRET0"))
+        producer = Daemon("sqs-producerd", server, producer={"messages_to_send": 0},
+                          env={**NO_KEYS, "AWS_SHARED_CREDENTIALS_FILE": path})
+        server.wait_for_records("sent", 10)
+        write(folder, "credentials", keys_file("AKIDNEW", "SEKRETNEW"))
+        producer.wait_for_line("failed")  # the server does not know the new ones yet
+        server.set_credentials("AKIDNEW", "SEKRETNEW")
+        producer.wait_for_line("answers again", seconds=90)
+        producer.signal()
+        tap.equal(producer.wait(), 0, producer.text)
+        no_secret(producer)
+
+
+@tap.test
+def keys_of_an_instance_are_replaced_under_load():
+    with SqsLocal(queues=[FIFO], access_key_id=KEYS[0], secret_access_key=KEYS[1],
+                  session_token=KEYS[2]) as server, Imds(keys=RoleKeys(fixed=KEYS)) as imds:
+        env = {**NO_KEYS, "AWS_EC2_METADATA_DISABLED": None,
+               "AWS_EC2_METADATA_SERVICE_ENDPOINT": imds.url}
+        daemons = [Daemon(name, server, env=env, producer={"messages_to_send": 0},
+                          consumer={"exit_after_empty_receives": 0, "max_messages": 10})
+                   for name in ("sqs-producerd", "sqs-consumerd")]
+        for i in range(3):
+            server.wait_for_records("deleted", len(server.records("deleted")) + 50)
+            new = (f"ASIANEW{i}", f"SEKRET{i}", f"T0KEN{i}")
+            imds.keys.rotate(fixed=new)
+            server.set_credentials(*new)
+        server.wait_for_records("deleted", len(server.records("deleted")) + 50)
+        for daemon in daemons:
+            daemon.signal()
+            tap.equal(daemon.wait(), 0, daemon.text)
+            tap.ok("failed" not in daemon.text, daemon.text)
+            no_secret(daemon)
+        deleted = [r["message_id"] for r in server.records("deleted")]
+        tap.equal(deleted, [r["message_id"] for r in server.records("sent")][:len(deleted)])
 
 
 @tap.test

@@ -46,6 +46,7 @@ static int look_in(const struct aws_profiles *profiles, enum aws_profile_file ki
 {
     struct keys k = get_keys(profiles, kind, profile);
     CLEANUP(buffer_done) struct buffer source = BUFFER_INIT(TEXT_MAX_BYTES);
+    CLEANUP(aws_credentials_unref) struct aws_credentials *found = NULL;
     CLEANUP(free) char *path = NULL;
     const char *flaw;
     int r;
@@ -69,8 +70,13 @@ static int look_in(const struct aws_profiles *profiles, enum aws_profile_file ki
         return KEYS_BAD;
     }
     buffer_printf(&source, "%s, profile %s", path, profile);
-    r = aws_credentials_new(k.id, k.secret, k.token, buffer_string(&source), USEC_INFINITY, ret);
-    return r < 0 ? r : KEYS_FOUND;
+    r = aws_credentials_new(k.id, k.secret, k.token, buffer_string(&source), USEC_INFINITY, &found);
+    if (r >= 0)
+        r = aws_credentials_stand_in_file(found, path);
+    if (r < 0)
+        return r;
+    *ret = TAKE(found);
+    return KEYS_FOUND;
 }
 
 /* Says what was looked at. KEYS_NONE or -ENOMEM. */

@@ -25,6 +25,7 @@ struct credentials {
 
     struct aws_credentials *cached;
     uint64_t refresh_at_usec; /* on the wall clock: when to look for newer ones */
+    uint64_t file_check_usec; /* the next look at the file's stamp, on the boot clock */
     bool is_refused;          /* the cached ones were refused: walk before using them again */
 
     bool is_walking;
@@ -58,6 +59,27 @@ int aws_credentials_new(const char *access_key_id, const char *secret_access_key
         return -ENOMEM;
     *ret = TAKE(c);
     return 0;
+}
+
+int aws_credentials_stand_in_file(struct aws_credentials *c, const char *path)
+{
+    c->path = strdup(path);
+    if (!c->path)
+        return -ENOMEM;
+    if (stat(path, &c->stamp) < 0)
+        c->stamp = (struct stat){};
+    return 0;
+}
+
+static bool has_file_changed(const struct aws_credentials *c)
+{
+    struct stat now;
+
+    if (stat(c->path, &now) < 0)
+        return true;
+    return now.st_dev != c->stamp.st_dev || now.st_ino != c->stamp.st_ino ||
+           now.st_size != c->stamp.st_size || now.st_mtim.tv_sec != c->stamp.st_mtim.tv_sec ||
+           now.st_mtim.tv_nsec != c->stamp.st_mtim.tv_nsec;
 }
 
 /* Whether it is printable ASCII without spaces, and not too long. */
@@ -99,6 +121,7 @@ struct aws_credentials *aws_credentials_unref(struct aws_credentials *c)
     secret_free(c->secret_access_key);
     secret_free(c->session_token);
     free(c->source);
+    free(c->path);
     free(c);
     return NULL;
 }
@@ -318,14 +341,31 @@ struct credentials *credentials_free(struct credentials *c)
     return NULL;
 }
 
+/* Keys in a file have no expiry: a changed file is looked at anew, while the old ones serve on. */
+static void check_file(struct credentials *c)
+{
+    uint64_t now = 0;
+
+    if (!c->cached->path)
+        return;
+    sd_event_now(c->event, CLOCK_BOOTTIME, &now);
+    if (now < c->file_check_usec)
+        return;
+    c->file_check_usec = now + CREDENTIALS_FILE_CHECK_USEC;
+    if (has_file_changed(c->cached))
+        start_walk(c);
+}
+
 struct aws_credentials *credentials_peek(struct credentials *c)
 {
     uint64_t now;
 
     if (!c->cached || c->is_refused)
         return NULL;
-    if (c->cached->expiry_usec == USEC_INFINITY)
+    if (c->cached->expiry_usec == USEC_INFINITY) {
+        check_file(c);
         return c->cached;
+    }
     now = wall_clock_usec();
     if (c->cached->expiry_usec <= now)
         return NULL;

@@ -6,6 +6,8 @@
  * else's keys. */
 #pragma once
 
+#include <sys/stat.h>
+
 #include <systemd/sd-event.h>
 
 #include "aws-profile.h"
@@ -20,6 +22,8 @@ struct aws_credentials {
     char *session_token; /* NULL: none */
     char *source; /* for people: "environment", "/run/.../aws.credentials, profile default" */
     uint64_t expiry_usec; /* on the wall clock; USEC_INFINITY: never */
+    char *path;           /* of the file that they stand in; NULL: none */
+    struct stat stamp;    /* of that file when it was read */
 };
 
 /* Copies the strings. 0 or -ENOMEM. */
@@ -29,6 +33,11 @@ int aws_credentials_new(const char *access_key_id, const char *secret_access_key
 struct aws_credentials *aws_credentials_ref(struct aws_credentials *c);
 struct aws_credentials *aws_credentials_unref(struct aws_credentials *c);
 DEFINE_CLEANUP(struct aws_credentials *, aws_credentials_unref)
+
+/* For providers, before the credentials are handed on: they stand in that file, and the cache looks
+ * for newer ones when it changes (replaced, written to, or a link that leads elsewhere). 0 or
+ * -ENOMEM; a file that has gone meanwhile counts as changed. */
+int aws_credentials_stand_in_file(struct aws_credentials *c, const char *path);
 
 enum {
     CREDENTIALS_KEY_ID_MAX_BYTES = 1024,
@@ -101,6 +110,7 @@ enum {
 };
 
 #define CREDENTIALS_REFRESH_AHEAD_USEC (15 * 60 * USEC_PER_SEC) /* plus up to a third as jitter */
+#define CREDENTIALS_FILE_CHECK_USEC (5 * USEC_PER_SEC) /* between looks at a file's stamp */
 #define CREDENTIALS_REFRESH_RETRY_USEC (60 * USEC_PER_SEC)      /* between failed refreshes */
 
 /* `credentials` is NULL where none were found: then `error` is one line that names each place
@@ -117,7 +127,7 @@ struct credentials *credentials_free(struct credentials *c);
 DEFINE_CLEANUP(struct credentials *, credentials_free)
 
 /* The cached credentials where they are valid now, without waiting, else NULL; starts a refresh in
- * the background when they are near their expiry. Borrowed: take a reference to keep them. */
+ * the background when they are near their expiry, or when the file that they stand in has changed. Borrowed: take a reference to keep them. */
 struct aws_credentials *credentials_peek(struct credentials *c);
 
 /* Asks for credentials. `done` runs once, later, never inside this call. All who ask at once share
