@@ -124,6 +124,14 @@ static int make_credentials(struct credentials_chain *chain)
     return r < 0 ? r : credentials_new(chain->event, l.providers, l.n, &chain->credentials);
 }
 
+static int set_profile(struct credentials_chain *chain, const char *profile)
+{
+    if (!is_set(profile))
+        return 0;
+    chain->profile = strdup(profile);
+    return chain->profile ? 0 : -ENOMEM;
+}
+
 int credentials_chain_new(sd_event *event, struct http_client *http,
                           const struct credentials_chain_options *options,
                           struct credentials_chain **ret)
@@ -135,17 +143,16 @@ int credentials_chain_new(sd_event *event, struct http_client *http,
         return -ENOMEM;
     chain->event = sd_event_ref(event);
     chain->http = http;
-    chain->profile = is_set(options->profile) ? strdup(options->profile) : NULL;
-    if (is_set(options->profile) && !chain->profile)
-        return -ENOMEM;
-    r = sts_new(event, http,
-                &(struct sts_options){
-                    .region = options->region,
-                    .endpoint_url = options->sts_endpoint_url,
-                    .use_fips = options->use_fips,
-                    .use_dualstack = options->use_dualstack,
-                },
-                &chain->sts);
+    r = set_profile(chain, options->profile);
+    if (r == 0)
+        r = sts_new(event, http,
+                    &(struct sts_options){
+                        .region = options->region,
+                        .endpoint_url = options->sts_endpoint_url,
+                        .use_fips = options->use_fips,
+                        .use_dualstack = options->use_dualstack,
+                    },
+                    &chain->sts);
     if (r == 0)
         r = make_credentials(chain);
     if (r < 0)
