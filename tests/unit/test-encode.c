@@ -74,6 +74,7 @@ static void bad_times_are_refused(void **state)
         "2015-08-30T12:36:00Zx", "2015-00-10T12:36:00Z", "2023-02-29T00:00:00Z",
         "Sun, 31 Feb 2015 12:36:00 GMT", "Sun, 30 Aug 2015 12:36:00 UTC", "30 Aug 2015 12:36:00 GMT",
         "20150830T123600", "20150830T1236001", "20150830t123600Z", "2015-08-30T12:60:00Z",
+        "2015-02-30T23:59:60Z", "Sun, 31 Feb 2015 23:59:60 GMT", "20150230T235960Z",
         "Sun", "Sun, 3", "Sun, 30 Au", "Sun, 30 Aug 2015",
     };
     time_t t = 42;
@@ -106,6 +107,9 @@ static void text_for_the_log_is_one_clean_line(void **state)
     buffer_reset(&b);
     assert_int_equal(escape_for_log(&b, "abcdef", 6, 3), 0);
     assert_string_equal(buffer_string(&b), "abc... (6 bytes)");
+    buffer_reset(&b);
+    assert_int_equal(escape_for_log(&b, "a\xc3\xa4", 3, 2), 0);
+    assert_string_equal(buffer_string(&b), "a\xc3\xa4");
 }
 
 int main(void)

@@ -131,7 +131,8 @@ static const char *read_digits(const char *text, const char *pattern, struct tm 
     return text;
 }
 
-/* Takes year and month as people write them. A leap second counts as the second after it. */
+/* Takes year and month as people write them. A leap second counts as the second after it, and its
+ * day must exist as any other. */
 static int tm_to_time(const struct tm *tm, time_t *ret)
 {
     struct tm copy = {
@@ -140,7 +141,7 @@ static int tm_to_time(const struct tm *tm, time_t *ret)
         .tm_mday = tm->tm_mday,
         .tm_hour = tm->tm_hour,
         .tm_min = tm->tm_min,
-        .tm_sec = tm->tm_sec,
+        .tm_sec = MIN(tm->tm_sec, 59),
     };
     struct tm check = copy;
     time_t t;
@@ -148,11 +149,11 @@ static int tm_to_time(const struct tm *tm, time_t *ret)
     if (tm->tm_hour > 23 || tm->tm_min > 59 || tm->tm_sec > 60)
         return -EINVAL;
     t = timegm(&check);
-    if (check.tm_sec == copy.tm_sec && (check.tm_mday != copy.tm_mday || check.tm_mon != copy.tm_mon))
+    if (check.tm_mday != copy.tm_mday || check.tm_mon != copy.tm_mon)
         return -EINVAL;
     if (tm->tm_mon < 1 || tm->tm_mon > 12 || tm->tm_mday < 1 || tm->tm_mday > 31)
         return -EINVAL;
-    *ret = t;
+    *ret = t + (tm->tm_sec - copy.tm_sec);
     return 0;
 }
 
@@ -276,10 +277,10 @@ bool utf8_is_valid(const char *bytes, size_t size)
 
 int escape_for_log(struct buffer *b, const char *bytes, size_t size, size_t max_bytes)
 {
-    size_t end = MIN(size, max_bytes);
+    size_t end = MIN(size, max_bytes), i = 0;
     uint32_t c;
 
-    for (size_t i = 0, n; i < end; i += n) {
+    for (size_t n; i < end; i += n) {
         n = utf8_decode(bytes + i, size - i, &c);
         if (n == 0) {
             buffer_printf(b, "\\x%02x", (unsigned char)bytes[i]);
@@ -299,7 +300,8 @@ int escape_for_log(struct buffer *b, const char *bytes, size_t size, size_t max_
             buffer_append(b, bytes + i, n);
         }
     }
-    if (end < size)
+    /* A character that begins before the cut is shown whole: it may have been the last. */
+    if (i < size)
         buffer_printf(b, "... (%zu bytes)", size);
     return b->error;
 }
