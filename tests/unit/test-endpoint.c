@@ -198,6 +198,10 @@ static void impossible_settings_are_refused_with_their_reason(void **state)
         {{.region = "r", .endpoint_url = "https://[::1/"},
          "endpoint_url https://[::1/ is not a URL (Bad IPv6 address): it must be like "
          "https://host/path"},
+        {{.region = "r", .endpoint_url = "https://a%ffb/"},
+         "endpoint_url https://a%ffb/ has a host with a character that no host's name has"},
+        {{.region = "r", .endpoint_url = "http://[fe80::1%25eth0]:8080/"},
+         "endpoint_url http://[fe80::1%25eth0]:8080/ has an address with a zone (%): leave it out"},
         {{.region = "r", .queue_url = "test.fifo"},
          "queue_url test.fifo is not a URL: it must be like https://host/path"},
         {{.region = "r", .queue_url = "arn:aws:sqs:eu-west-1:123456789012:q"},

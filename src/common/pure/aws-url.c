@@ -162,6 +162,11 @@ static void curl_url_cleanup_cleanup(CURLU **u)
     curl_url_cleanup(*u); /* takes NULL */
 }
 
+static void curl_free_cleanup(char **s)
+{
+    curl_free(*s);
+}
+
 /* Appends the URL as a line may show it. A password stands before "@", a token after "?". */
 static void append_shown(struct buffer *b, const char *text)
 {
@@ -199,6 +204,23 @@ static int url_part(CURLU *u, CURLUPart part, unsigned flags, char **ret)
     *ret = strdup(from_curl ? from_curl : "");
     curl_free(from_curl);
     return *ret ? 0 : -ENOMEM;
+}
+
+/* Whether a host is one that can stand in a Host header: libcurl turns %XX in it into the byte, and
+ * leaves an IPv6 address's zone out, which makes another address of it. */
+static const char *find_host_fault(CURLU *u, const char *host)
+{
+    CLEANUP(curl_free) char *zone = NULL;
+
+    if (curl_url_get(u, CURLUPART_ZONEID, &zone, 0) != CURLUE_NO_ZONEID)
+        return "has an address with a zone (%): leave it out";
+    if (host[0] == '[')
+        return NULL;
+    for (const char *p = host; *p; p++)
+        if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '-' || *p == '.' ||
+              *p == '_'))
+            return "has a host with a character that no host's name has";
+    return NULL;
 }
 
 static int take_apart(CURLU *u, struct web_url *ret)
@@ -266,6 +288,9 @@ int web_url_parse(const char *setting, const char *text, struct web_url *ret, ch
     r = take_apart(u, &url);
     if (r < 0)
         return r;
+    fault = find_host_fault(u, url.host);
+    if (fault)
+        return endpoint_invalid(error, "%s %s %s", setting, buffer_string(&shown), fault);
     *ret = url;
     url = (struct web_url){};
     return 0;
