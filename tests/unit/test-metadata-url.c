@@ -65,6 +65,7 @@ static const struct {
     {NULL, "http://[::ffff:127.0.0.1]/", "names the host [::ffff:127.0.0.1]"},
     {NULL, "http://[fd00:ec2::254]/", "names the host [fd00:ec2::254]"},
     {NULL, "http://[::1%25eth0]/", "has an address with a zone"},
+    {NULL, "http://a%ffb/", "names the host a\\xffb, which plain http may not go to"},
     {NULL, "http://127.0.0.1@example.com/", "has a user name"},
     {NULL, "http://u:SEKRET@127.0.0.1/", "has a user name"},
     {NULL, "http://127.0.0.1\\@example.com/", "holds a space, a backslash"},

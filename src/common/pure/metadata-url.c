@@ -97,6 +97,7 @@ static int check_full(const char *url, char **error)
     CLEANUP(curl_free) char *scheme = NULL;
     CLEANUP(curl_free) char *host = NULL;
     CLEANUP(curl_free) char *zone = NULL;
+    CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(1024);
     CURLUcode code;
 
     if (!u)
@@ -119,10 +120,12 @@ static int check_full(const char *url, char **error)
         return invalid(error, "%s has an address with a zone (%%): leave it out", FULL_NAME);
     if (strcasecmp(host, "localhost") == 0 || is_allowed_ipv4(host) || is_allowed_ipv6(host))
         return 0;
+    /* libcurl has turned %XX into bytes. */
+    escape_for_log(&shown, host, strlen(host), 200);
     return invalid(error,
-                   "%s names the host %.200s, which plain http may not go to: use https, or a "
+                   "%s names the host %s, which plain http may not go to: use https, or a "
                    "loopback address, localhost, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]",
-                   FULL_NAME, host);
+                   FULL_NAME, buffer_string(&shown));
 }
 
 int metadata_url_container(const char *relative, const char *full, char **ret, char **error)
