@@ -419,6 +419,7 @@ static void bad_requests_are_refused_and_append_nothing(void **state)
     static const struct sigv4_header null_name[] = {{"host", "h"}, {NULL, "y"}};
     static const struct sigv4_header colon[] = {{"host", "h"}, {"a:b", "y"}};
     static const struct sigv4_header line_end[] = {{"host", "h"}, {"a\nb", "y"}};
+    static const struct sigv4_header not_ascii[] = {{"host", "h"}, {"a\xc3\xa4", "y"}};
     struct sigv4_header many[SIGV4_HEADERS_MAX + 1];
     const struct sigv4_request requests[] = {
         {.method = "GET", .path = "/", .headers = no_host, .n_headers = 1},
@@ -428,6 +429,7 @@ static void bad_requests_are_refused_and_append_nothing(void **state)
         {.method = "GET", .path = "/", .headers = null_name, .n_headers = 2},
         {.method = "GET", .path = "/", .headers = colon, .n_headers = 2},
         {.method = "GET", .path = "/", .headers = line_end, .n_headers = 2},
+        {.method = "GET", .path = "/", .headers = not_ascii, .n_headers = 2},
         {.method = "GET", .path = "/", .headers = many, .n_headers = ARRAY_SIZE(many)},
         {.method = "GET", .path = "/"},
         {.method = "", .path = "/", .headers = good, .n_headers = 2},

@@ -58,7 +58,7 @@ static bool is_header_name(const char *name)
     if (!is_set(name))
         return false;
     for (; *name; name++)
-        if (*name <= ' ' || *name == ':' || *name == 0x7f)
+        if (*name <= ' ' || *name == ':' || *name >= 0x7f)
             return false;
     return true;
 }
