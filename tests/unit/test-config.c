@@ -315,6 +315,7 @@ static void broken_text_is_refused_with_its_line(void **state)
         {"aws:{queue_url=https://x;};", "x.conf:1: found a syntax error"},
         {"log:{level=[1,\"a\"];};", "x.conf:1: found a syntax error"},
         {"[aws]\nqueue_url=x\n", "x.conf:1: found a syntax error"},
+        {AWS "\nproducer:{message_group_id=\"a\\x00b\";};", "x.conf:2: found a NUL byte"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)

@@ -57,8 +57,11 @@ static int copy_string(struct scan *s)
     unsigned begin = s->line;
 
     copy(s, 1);
-    while (s->p < s->end && *s->p != '"')
+    while (s->p < s->end && *s->p != '"') {
+        if (starts_with(s, "\\x00") || starts_with(s, "\\X00"))
+            return CONFIG_TEXT_NUL;
         copy(s, *s->p == '\\' && s->end - s->p > 1 ? 2 : 1);
+    }
     if (s->p == s->end) {
         s->line = begin;
         return CONFIG_TEXT_OPEN_STRING;

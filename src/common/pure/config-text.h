@@ -4,7 +4,8 @@
 #include "buffer.h"
 
 enum config_text_fault {
-    CONFIG_TEXT_NUL = 1,      /* a NUL byte, at which libconfig would silently stop */
+    CONFIG_TEXT_NUL = 1,      /* a NUL byte, at which libconfig would silently stop, or its escape in
+                                 a string, \x00, which it would leave out */
     CONFIG_TEXT_INCLUDE,      /* @include, which would open another file */
     CONFIG_TEXT_OPEN_STRING,  /* a string without its closing quote */
     CONFIG_TEXT_OPEN_COMMENT, /* a comment without its closing mark */
