@@ -339,7 +339,11 @@ int consumer_new(struct service *service, const struct config *config, struct co
     r = queue_open(service, config, "sqs-consumerd", on_opened, c, &c->queue, error);
     if (r != 0)
         return r < 0 ? r : CONSUMER_E_CONFIG;
-    service_on_stop(service, on_stop, c);
+    service_on_stop(service, &(struct service_stop){
+                                 .timeout_usec = config->consumer.stop_timeout_usec,
+                                 .begin = on_stop,
+                                 .userdata = c,
+                             });
     *ret = TAKE(c);
     return 0;
 }

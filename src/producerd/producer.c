@@ -161,7 +161,11 @@ int producer_new(struct service *service, const struct config *config, struct pr
     r = queue_open(service, config, "sqs-producerd", on_opened, p, &p->queue, error);
     if (r != 0)
         return r < 0 ? r : PRODUCER_E_CONFIG;
-    service_on_stop(service, on_stop, p);
+    service_on_stop(service, &(struct service_stop){
+                                 .timeout_usec = config->producer.stop_timeout_usec,
+                                 .begin = on_stop,
+                                 .userdata = p,
+                             });
     *ret = TAKE(p);
     return 0;
 }

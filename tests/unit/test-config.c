@@ -61,11 +61,19 @@ static void what_is_left_out_has_its_default(void **state)
     assert_int_equal(c->producer.messages_to_send, 100);
     assert_int_equal(c->producer.send_interval_usec, 500000);
     assert_string_equal(c->producer.message_group_id, "test");
+    assert_int_equal(c->producer.groups, 1);
+    assert_int_equal(c->producer.max_connections, 1);
+    assert_int_equal(c->producer.batch_size, 1);
+    assert_int_equal(c->producer.batch_linger_usec, 0);
+    assert_int_equal(c->producer.order, CONFIG_ORDER_STRICT);
+    assert_int_equal(c->producer.rate_limit, 0);
+    assert_int_equal(c->producer.stop_timeout_usec, 30000000);
     assert_int_equal(c->consumer.start_delay_usec, 2000000);
     assert_int_equal(c->consumer.wait_time_usec, 15000000);
     assert_int_equal(c->consumer.max_messages, 1);
     assert_int_equal(c->consumer.receive_interval_usec, 500000);
     assert_int_equal(c->consumer.exit_after_empty_receives, 10);
+    assert_int_equal(c->consumer.stop_timeout_usec, 30000000);
 }
 
 static void every_setting_is_read(void **state)
@@ -76,9 +84,10 @@ static void every_setting_is_read(void **state)
         "use_dualstack_endpoint = true, connect_timeout = 0.1, request_timeout = 300 }\n"
         "log: { target = \"stderr\"; level = \"debug\"; }\n"
         "producer: { start_delay = 0; messages_to_send = 0; send_interval = 86400.0;\n"
-        "message_group_id = \"!#$~\"; }; # end\n"
+        "message_group_id = \"!#$~\"; groups = 10000; max_connections = 64; batch_size = 10;\n"
+        "batch_linger = 0.05; order = \"batch\"; rate_limit = 1000000; stop_timeout = 0; }; # end\n"
         "consumer: { start_delay = .25; wait_time = 20.0; max_messages = 0xA; // ten\n"
-        "receive_interval = 1e-6; exit_after_empty_receives = 0; };");
+        "receive_interval = 1e-6; exit_after_empty_receives = 0; stop_timeout = 3600; };");
 
     assert_string_equal(c->aws.region, "us-gov-west-1");
     assert_string_equal(c->aws.endpoint_url, "HTTP://[::1]:9/x");
@@ -94,11 +103,19 @@ static void every_setting_is_read(void **state)
     assert_int_equal(c->producer.messages_to_send, 0);
     assert_int_equal(c->producer.send_interval_usec, UINT64_C(86400000000));
     assert_string_equal(c->producer.message_group_id, "!#$~");
+    assert_int_equal(c->producer.groups, 10000);
+    assert_int_equal(c->producer.max_connections, 64);
+    assert_int_equal(c->producer.batch_size, 10);
+    assert_int_equal(c->producer.batch_linger_usec, 50000);
+    assert_int_equal(c->producer.order, CONFIG_ORDER_BATCH);
+    assert_int_equal(c->producer.rate_limit, 1000000);
+    assert_int_equal(c->producer.stop_timeout_usec, 0);
     assert_int_equal(c->consumer.start_delay_usec, 250000);
     assert_int_equal(c->consumer.wait_time_usec, 20000000);
     assert_int_equal(c->consumer.max_messages, 10);
     assert_int_equal(c->consumer.receive_interval_usec, 1);
     assert_int_equal(c->consumer.exit_after_empty_receives, 0);
+    assert_int_equal(c->consumer.stop_timeout_usec, UINT64_C(3600000000));
 }
 
 /* libconfig 1.5 by itself cuts these down to 32 bits without a word. */
@@ -168,6 +185,13 @@ static void a_value_out_of_its_range_is_refused(void **state)
         {"aws2:{connect_timeout=0.09;};", "found 0.09, allowed 0.1 to 60 seconds"},
         {"aws2:{connect_timeout=60.000001;};", "found 60.000001, allowed 0.1 to 60 seconds"},
         {"aws2:{request_timeout=301;};", "found 301, allowed 0.1 to 300 seconds"},
+        {"producer:{groups=0;};", "found 0, allowed a whole number, 1 to 10000"},
+        {"producer:{max_connections=65;};", "found 65, allowed a whole number, 1 to 64"},
+        {"producer:{batch_size=11;};", "found 11, allowed a whole number, 1 to 10"},
+        {"producer:{batch_linger=60.1;};", "found 60.1, allowed 0 to 60 seconds"},
+        {"producer:{rate_limit=1000001;};", "found 1000001, allowed a whole number, 0 to 1000000"},
+        {"producer:{stop_timeout=3601;};", "found 3601, allowed 0 to 3600 seconds"},
+        {"consumer:{stop_timeout=3601;};", "found 3601, allowed 0 to 3600 seconds"},
         {"consumer:{wait_time=21;};", "found 21, allowed a whole number, 0 to 20 seconds"},
         {"consumer:{wait_time=1.5;};", "consumer.wait_time: found 1.5, allowed a whole number"},
         {"consumer:{max_messages=0;};", "found 0, allowed a whole number, 1 to 10"},
@@ -199,6 +223,7 @@ static void a_value_of_the_wrong_kind_is_refused(void **state)
         {"producer:{message_group_id=5.5;};", "found 5.5, allowed 1 to 128 letters"},
         {"log:{level=7;};", "found 7, allowed \"error\", \"warning\", \"notice\", \"info\", \"debug\""},
         {"log:{level=\"INFO\";};", "log.level: found \"INFO\", allowed \"error\""},
+        {"producer:{order=\"loose\";};", "found \"loose\", allowed \"strict\", \"batch\""},
         {"log:{target=\"\";};", "found \"\", allowed \"auto\", \"journal\", \"stderr\""},
         {"aws:{use_fips_endpoint=1;};", "aws.use_fips_endpoint: found 1, allowed true or false"},
         {"aws:{use_fips_endpoint=\"true\";};", "found \"true\", allowed true or false"},
@@ -279,8 +304,9 @@ static void an_unknown_name_is_refused_with_the_nearest_known(void **state)
     static const char *const cases[][2] = {
         {AWS "\nproducer:{\n\nsend_intervall=1;};",
          "x.conf:4: producer.send_intervall: found an unknown setting, allowed start_delay, "
-         "messages_to_send, send_interval, message_group_id; did you mean send_interval?"},
-        {"producer:{wait_time=1;};", "message_group_id; it belongs into group consumer"},
+         "messages_to_send, send_interval, message_group_id, groups, max_connections, batch_size, "
+         "batch_linger, order, rate_limit, stop_timeout; did you mean send_interval?"},
+        {"producer:{wait_time=1;};", "stop_timeout; it belongs into group consumer"},
         {"aws:{queueurl=\"x\";};", "; did you mean queue_url?"},
         {"aws:{Region=\"x\";};", "; did you mean region?"},
         {"aws:{x=1;};", "use_dualstack_endpoint, connect_timeout, request_timeout"},
@@ -483,7 +509,7 @@ static void the_shipped_file_has_every_setting_and_comment(void **state)
         assert_memory_equal(at, "\n    # ", 7);
         n++;
     }
-    assert_int_equal(n, 20);
+    assert_int_equal(n, 28);
 }
 
 int main(void)

@@ -65,8 +65,9 @@ static int tear_down(void **state)
 
 struct plan {
     struct service *service;
-    unsigned n_stops;
+    unsigned n_stops, n_cut_short;
     bool exit_on_stop;
+    uint64_t stop_timeout_usec; /* 0: a minute */
     sd_event_source *timer;
     int exit_status;
 };
@@ -81,6 +82,13 @@ static void on_stop(void *userdata)
         service_exit(p->service, EXIT_SUCCESS);
 }
 
+static void on_cut_short(void *userdata)
+{
+    struct plan *p = userdata;
+
+    p->n_cut_short++;
+}
+
 static void plan_done(struct plan *p)
 {
     sd_event_source_disable_unref(p->timer);
@@ -90,7 +98,14 @@ static void plan_done(struct plan *p)
 static void plan_new(struct plan *p)
 {
     assert_int_equal(service_new(&p->service), 0);
-    service_on_stop(p->service, on_stop, p);
+    service_on_stop(p->service,
+                    &(struct service_stop){
+                        .timeout_usec = p->stop_timeout_usec ? p->stop_timeout_usec
+                                                             : 60 * USEC_PER_SEC,
+                        .begin = on_stop,
+                        .cut_short = on_cut_short,
+                        .userdata = p,
+                    });
 }
 
 static void plan_timer(struct plan *p, uint64_t usec, sd_event_time_handler_t handler)
@@ -139,6 +154,7 @@ static void a_signal_asks_to_stop(void **state)
         kill(getpid(), signals[i]);
         assert_int_equal(service_run(p.service), EXIT_SUCCESS);
         assert_int_equal(p.n_stops, 1);
+        assert_int_equal(p.n_cut_short, 0);
         assert_int_equal(count_notes("STOPPING=1"), 1);
         plan_done(&p);
     }
@@ -154,7 +170,35 @@ static void a_second_signal_ends_at_once(void **state)
     kill(getpid(), SIGTERM);
     assert_int_equal(service_run(p.service), EXIT_STOPPED_SHORT);
     assert_int_equal(p.n_stops, 1);
+    assert_int_equal(p.n_cut_short, 1);
     assert_in_range(boot_clock_usec() - start, 25 * USEC_PER_MSEC, 10 * USEC_PER_SEC);
+    plan_done(&p);
+}
+
+static void a_stop_is_cut_short_after_its_time(void **state)
+{
+    struct plan p = {.stop_timeout_usec = 150 * USEC_PER_MSEC};
+    uint64_t start = boot_clock_usec();
+
+    plan_new(&p);
+    kill(getpid(), SIGTERM);
+    assert_int_equal(service_run(p.service), EXIT_STOPPED_SHORT);
+    assert_int_equal(p.n_stops, 1);
+    assert_int_equal(p.n_cut_short, 1);
+    assert_in_range(boot_clock_usec() - start, 150 * USEC_PER_MSEC, 10 * USEC_PER_SEC);
+    plan_done(&p);
+}
+
+/* The next asking must come within the time that the one before has asked for. */
+static void systemd_is_asked_for_more_time_while_a_stop_lasts(void **state)
+{
+    struct plan p = {.stop_timeout_usec = SERVICE_STOP_EXTENSION_INTERVAL_USEC + USEC_PER_SEC / 4};
+
+    assert_true(SERVICE_STOP_EXTENSION_USEC > 2 * SERVICE_STOP_EXTENSION_INTERVAL_USEC);
+    plan_new(&p);
+    kill(getpid(), SIGTERM);
+    assert_int_equal(service_run(p.service), EXIT_STOPPED_SHORT);
+    assert_int_equal(count_notes("EXTEND_TIMEOUT_USEC=15000000"), 2);
     plan_done(&p);
 }
 
@@ -309,6 +353,8 @@ int main(void)
         TEST(the_first_exit_status_counts),
         TEST(a_signal_asks_to_stop),
         TEST(a_second_signal_ends_at_once),
+        TEST(a_stop_is_cut_short_after_its_time),
+        TEST(systemd_is_asked_for_more_time_while_a_stop_lasts),
         TEST(without_a_stop_function_a_signal_exits),
         TEST(ready_is_told_once),
         TEST(the_status_is_sent_ten_times_a_second_and_the_last_for_sure),

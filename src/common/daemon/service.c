@@ -22,8 +22,8 @@ struct service {
     sd_event *event;
     sd_event_source *status_timer;
     sd_event_source *stop_timer;
-    service_stop_fn stop;
-    void *userdata;
+    struct service_stop stop;
+    uint64_t stop_deadline_usec; /* boot clock */
     bool is_ready, is_stopping, is_exiting;
     char status[STATUS_MAX_BYTES];
     char trouble[STATUS_MAX_BYTES];
@@ -33,12 +33,39 @@ struct service {
 static void end_at_once(struct service *service, const char *why)
 {
     log_warning("Stopped before the work in hand was finished: %s.", why);
+    if (service->stop.cut_short)
+        service->stop.cut_short(service->stop.userdata);
     service_exit(service, EXIT_STOPPED_SHORT);
 }
 
-static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+static uint64_t now_usec(struct service *service)
 {
-    end_at_once(userdata, "it did not end in time");
+    uint64_t now = 0;
+
+    sd_event_now(service->event, CLOCK_BOOTTIME, &now);
+    return now;
+}
+
+/* Asks systemd for more time, and sets the timer for the next asking, or for the deadline. */
+static void extend_stop(struct service *service)
+{
+    uint64_t now = now_usec(service);
+
+    sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)SERVICE_STOP_EXTENSION_USEC);
+    sd_event_source_set_time(
+        service->stop_timer,
+        MIN(service->stop_deadline_usec, now + SERVICE_STOP_EXTENSION_INTERVAL_USEC));
+    sd_event_source_set_enabled(service->stop_timer, SD_EVENT_ONESHOT);
+}
+
+static int on_stop_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct service *service = userdata;
+
+    if (now_usec(service) >= service->stop_deadline_usec)
+        end_at_once(service, "it did not end in time");
+    else
+        extend_stop(service);
     return 0;
 }
 
@@ -54,18 +81,19 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
     log_write(LOG_INFO, MESSAGE_ID_STOPPING, LOG_NO_FIELDS,
               "Asked to stop: finishing what is in hand.");
     sd_notify(0, "STOPPING=1");
-    sd_event_source_set_time_relative(service->stop_timer, SERVICE_STOP_TIMEOUT_USEC);
-    sd_event_source_set_enabled(service->stop_timer, SD_EVENT_ONESHOT);
-    if (service->stop)
-        service->stop(service->userdata);
-    else
+    if (!service->stop.begin) {
         service_exit(service, EXIT_SUCCESS);
+        return 0;
+    }
+    service->stop_deadline_usec = now_usec(service) + service->stop.timeout_usec;
+    extend_stop(service);
+    service->stop.begin(service->stop.userdata);
     return 0;
 }
 
 static void send_status(struct service *service)
 {
-    sd_event_now(service->event, CLOCK_BOOTTIME, &service->status_sent_usec);
+    service->status_sent_usec = now_usec(service);
     sd_event_source_set_enabled(service->status_timer, SD_EVENT_OFF);
     sd_notifyf(0, "STATUS=%s%s%s", service->status,
                service->status[0] && service->trouble[0] ? "; " : "", service->trouble);
@@ -107,8 +135,7 @@ static int set_up(struct service *service)
         r = add_timer(service->event, &service->status_timer, USEC_PER_MSEC, on_status_timer,
                       service);
     if (r >= 0)
-        r = add_timer(service->event, &service->stop_timer, USEC_PER_MSEC, on_stop_timeout,
-                      service);
+        r = add_timer(service->event, &service->stop_timer, USEC_PER_MSEC, on_stop_timer, service);
     if (r >= 0)
         r = sd_event_set_watchdog(service->event, true);
     return r;
@@ -128,10 +155,9 @@ int service_new(struct service **ret)
     return 0;
 }
 
-void service_on_stop(struct service *service, service_stop_fn stop, void *userdata)
+void service_on_stop(struct service *service, const struct service_stop *stop)
 {
-    service->stop = stop;
-    service->userdata = userdata;
+    service->stop = *stop;
 }
 
 struct service *service_free(struct service *service)
@@ -182,9 +208,9 @@ static void mend_text(char *text)
 /* Sends the status now, or as soon as that is allowed again. */
 static void show_status(struct service *service)
 {
-    uint64_t now = 0, due = service->status_sent_usec + STATUS_INTERVAL_USEC;
+    uint64_t now = now_usec(service);
+    uint64_t due = service->status_sent_usec + STATUS_INTERVAL_USEC;
 
-    sd_event_now(service->event, CLOCK_BOOTTIME, &now);
     if (service->status_sent_usec == 0 || now >= due) {
         send_status(service);
         return;

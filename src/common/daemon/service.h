@@ -14,19 +14,30 @@
  * the machine lacks something, and this one where a stop had to leave work undone. */
 enum { EXIT_STOPPED_SHORT = 1 };
 
-#define SERVICE_STOP_TIMEOUT_USEC (30 * USEC_PER_SEC)
+/* While a stop is under way, systemd is asked again and again for this much more time: a unit's
+ * TimeoutStopSec= may be shorter than the daemon's own stop_timeout. */
+#define SERVICE_STOP_EXTENSION_USEC (15 * USEC_PER_SEC)
+#define SERVICE_STOP_EXTENSION_INTERVAL_USEC (5 * USEC_PER_SEC)
 
 struct service;
 
-/* Asks the daemon to begin no new work and to call service_exit when what is under way has ended.
- * Called once, from the loop. */
-typedef void (*service_stop_fn)(void *userdata);
+/* What a daemon does about a stop. Each is called once at most, from the loop. */
+struct service_stop {
+    uint64_t timeout_usec; /* from the first signal to the end, whatever is still under way */
+    /* Asks the daemon to begin no new work and to call service_exit when what is under way has
+     * ended. */
+    void (*begin)(void *userdata);
+    /* The stop ends here, with work undone: to say what is left. May be NULL. */
+    void (*cut_short)(void *userdata);
+    void *userdata;
+};
 
-/* Sets up the loop. From here on SIGTERM and SIGINT are taken by it: the first calls `stop`, the
- * second ends the loop at once, and so does the end of SERVICE_STOP_TIMEOUT_USEC; both exit with
- * EXIT_STOPPED_SHORT. 0, -ENOMEM, or another errno of the loop. */
+/* Sets up the loop. From here on SIGTERM and SIGINT are taken by it: the first begins the stop; the
+ * second ends the loop at once, and so does the stop's time-out, both with EXIT_STOPPED_SHORT.
+ * Before service_on_stop, the first signal ends the loop with success.
+ * 0, -ENOMEM, or another errno of the loop. */
 int service_new(struct service **ret);
-void service_on_stop(struct service *service, service_stop_fn stop, void *userdata);
+void service_on_stop(struct service *service, const struct service_stop *stop);
 struct service *service_free(struct service *service);
 DEFINE_CLEANUP(struct service *, service_free)
 

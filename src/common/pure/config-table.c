@@ -96,6 +96,12 @@ static const struct setting_choice log_levels[] = {
     {"info", LOG_INFO}, {"debug", LOG_DEBUG},     {},
 };
 
+static const struct setting_choice orders[] = {
+    {"strict", CONFIG_ORDER_STRICT},
+    {"batch", CONFIG_ORDER_BATCH},
+    {},
+};
+
 #define PLACE(group_, name_, member, kind_)                                                        \
     .group = #group_, .name = #name_, .kind = (kind_),                                             \
     .offset = offsetof(struct config, group_.member)
@@ -142,6 +148,20 @@ const struct setting config_settings[] = {
     {AT(producer, message_group_id, SETTING_STRING), .string = "test", .check = is_message_group_id,
      .allowed = "1 to 128 letters, digits and punctuation, without spaces",
      .doc = "group of the messages, on a FIFO queue"},
+    {AT(producer, groups, SETTING_SMALL_COUNT), .unit = "", .min = 1, .max = 10000, .value = 1,
+     .doc = "groups to spread the messages over; above 1 each is named by a number, too"},
+    {AT(producer, max_connections, SETTING_SMALL_COUNT), .unit = "", .min = 1, .max = 64,
+     .value = 1, .doc = "requests under way at once"},
+    {AT(producer, batch_size, SETTING_SMALL_COUNT), .unit = "", .min = 1, .max = 10, .value = 1,
+     .doc = "messages that one request may bear"},
+    {USEC_AT(producer, batch_linger, SETTING_DURATION), .unit = " seconds", .max = SEC(60),
+     .doc = "seconds that a batch waits to be filled"},
+    {AT(producer, order, SETTING_CHOICE), .choices = orders, .value = CONFIG_ORDER_STRICT,
+     .doc = "what of one group may be under way at once: one message, or one batch"},
+    {AT(producer, rate_limit, SETTING_COUNT), .unit = "", .max = 1000000,
+     .doc = "messages to send in a second at most; 0: no limit"},
+    {USEC_AT(producer, stop_timeout, SETTING_DURATION), .unit = " seconds", .max = SEC(3600),
+     .value = SEC(30), .doc = "seconds that a stop may take"},
     {USEC_AT(consumer, start_delay, SETTING_DURATION), .unit = " seconds", .max = SEC(86400),
      .value = SEC(2), .doc = "seconds before the first receive"},
     {USEC_AT(consumer, wait_time, SETTING_WHOLE_SECONDS), .unit = " seconds", .max = SEC(20),
@@ -153,6 +173,8 @@ const struct setting config_settings[] = {
     {AT(consumer, exit_after_empty_receives, SETTING_COUNT), .unit = "",
      .max = UINT64_C(1000000000), .value = 10,
      .doc = "empty receives in a row before ending; 0: never end"},
+    {USEC_AT(consumer, stop_timeout, SETTING_DURATION), .unit = " seconds", .max = SEC(3600),
+     .value = SEC(30), .doc = "seconds that a stop may take"},
 };
 
 const size_t config_n_settings = ARRAY_SIZE(config_settings);

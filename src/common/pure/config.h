@@ -10,6 +10,11 @@ enum config_log_target {
     CONFIG_LOG_STDERR,
 };
 
+enum config_order {
+    CONFIG_ORDER_STRICT, /* of a group, one message outstanding */
+    CONFIG_ORDER_BATCH,  /* of a group, one batch outstanding */
+};
+
 struct config {
     struct {
         char *region;       /* "": from the environment, the profile or the queue URL */
@@ -31,6 +36,13 @@ struct config {
         uint64_t messages_to_send; /* 0: for ever */
         uint64_t send_interval_usec;
         char *message_group_id;
+        unsigned groups;          /* 1 to 10000; more than 1: message_group_id and a number */
+        unsigned max_connections; /* requests in flight, 1 to 64 */
+        unsigned batch_size;      /* messages of a request, 1 to 10 */
+        uint64_t batch_linger_usec;
+        enum config_order order;
+        uint64_t rate_limit; /* messages a second; 0: no limit */
+        uint64_t stop_timeout_usec;
     } producer;
     struct {
         uint64_t start_delay_usec;
@@ -38,6 +50,7 @@ struct config {
         unsigned max_messages;   /* 1 to 10 */
         uint64_t receive_interval_usec;
         uint64_t exit_after_empty_receives; /* 0: never */
+        uint64_t stop_timeout_usec;
     } consumer;
 };
 
