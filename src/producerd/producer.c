@@ -1,27 +1,71 @@
-/* See producer.h. What stands in `message` is on its way to SQS, in `call`; nothing else is. On a
- * stop it is brought to its end, and no other is taken from the source. */
+/* See producer.h. `pump` is the heart: whenever something has changed (the source has a message, an
+ * answer came, a time is over), it sends batches as long as there is a free request and something
+ * to put into it. Messages are asked from the source only when a free request has room for them, so
+ * that nothing grows old in here. */
 #include "producer.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 
+#include <systemd/sd-id128.h>
+
+#include "batcher.h"
 #include "log.h"
 #include "message-ids.h"
+#include "outcome.h"
+#include "producer-log.h"
 #include "source.h"
+
+enum {
+    /* Messages in a row that may be put aside before the loop gets its turn again. */
+    INVALID_RUN_MAX = 100,
+};
+
+struct request {
+    struct producer *producer;
+    struct batch batch;
+    struct sqs_call *call;
+    struct request *next; /* of the free ones */
+};
 
 struct producer {
     struct service *service;
     const struct config *config;
     struct queue *queue;
     struct source *source;
-    const struct source_message *message;
-    struct sqs_call *call;
+    struct lanes *lanes;
+    struct batcher *batcher;
+    sd_event_source *timer;
+    uint64_t timer_usec; /* when it fires; USEC_INFINITY: it is off */
+
+    struct outgoing *messages, *free_message;
+    size_t n_messages_max, n_messages; /* taken from the source and not settled */
+    struct request *requests, *free_request;
+    unsigned n_requests; /* under way */
+
+    size_t message_bytes_max;
+    bool source_waits; /* it has nothing now and will say when it has */
+    bool source_has_ended;
+    bool is_over;
+    unsigned n_invalid_run;
     uint64_t n_sent, n_rejected;
+    struct again_log again_log;
 };
+
+static uint64_t now_usec(struct producer *p)
+{
+    uint64_t now = 0;
+
+    sd_event_now(service_event(p->service), CLOCK_BOOTTIME, &now);
+    return now;
+}
 
 static void show_status(struct producer *p)
 {
-    if (p->config->producer.messages_to_send > 0)
+    if (service_is_stopping(p->service))
+        service_status(p->service, "Stopping: %zu messages left", p->n_messages);
+    else if (p->config->producer.messages_to_send > 0)
         service_status(p->service, "Sent %" PRIu64 " of %" PRIu64, p->n_sent,
                        p->config->producer.messages_to_send);
     else
@@ -30,122 +74,383 @@ static void show_status(struct producer *p)
 
 static void end(struct producer *p)
 {
+    p->is_over = true;
     log_write(LOG_INFO, MESSAGE_ID_FINISHED, LOG_NO_FIELDS, "Terminated!");
     service_exit(p->service, EXIT_SUCCESS);
+}
+
+static void say_what_is_left(void *userdata)
+{
+    struct producer *p = userdata;
+    size_t n_unknown = 0;
+
+    p->is_over = true;
+    for (size_t i = 0; i < p->n_messages_max && p->messages; i++)
+        if (p->messages[i].source && p->messages[i].is_unknown)
+            n_unknown++;
+    log_left(n_unknown, p->n_messages - n_unknown);
 }
 
 static void fail(struct producer *p, int error, const char *what)
 {
     log_error("%s: %s.", what, strerror(-error));
+    say_what_is_left(p);
     service_exit(p->service, EX_OSERR);
 }
 
-static void settle(struct producer *p, enum source_settlement settlement, const char *reason)
-{
-    const struct source_message *message = TAKE(p->message);
+/* --- From the source into the lanes --- */
 
-    p->source->ops->settle(p->source, message, settlement, reason);
+static void reject_invalid(struct producer *p, const struct source_message *source, const char *why)
+{
+    log_invalid(source, why);
+    p->n_rejected++;
+    p->n_invalid_run++;
+    p->source->ops->settle(p->source, source, SOURCE_REJECTED, why);
 }
 
-static void log_sent(struct producer *p, const struct sqs_result *result)
+static int take_up(struct producer *p, const struct source_message *source)
 {
-    const struct sqs_message *m = &p->message->message;
-
-    log_write(LOG_INFO, MESSAGE_ID_MESSAGE_SENT,
-              LOG_FIELDS({"SQS_MESSAGE_ID", result->reply->message_id},
-                         {"SQS_MESSAGE_GROUP_ID", m->group_id},
-                         {"SQS_MESSAGE_DEDUPLICATION_ID", m->deduplication_id},
-                         {"SQS_SEQUENCE_NUMBER", result->reply->sequence_number},
-                         {"SQS_REQUEST_ID", result->request_id}),
-              "SQS Response: Status:%d SQS Message Id:%s", result->http_status,
-              result->reply->message_id);
-}
-
-static void log_rejected(struct producer *p, const struct sqs_result *result)
-{
-    log_write(LOG_ERR, MESSAGE_ID_MESSAGE_REJECTED,
-              LOG_FIELDS({"SQS_MESSAGE_GROUP_ID", p->message->message.group_id},
-                         {"SQS_REQUEST_ID", result->request_id},
-                         {"SQS_ERROR_CODE", result->error->code}),
-              "SQS rejects the message with id %s, it is not sent: %s: %s", p->message->id,
-              result->error->name, result->error->message);
-}
-
-static void send_next(void *userdata);
-
-static void on_answer(void *userdata, const struct sqs_result *result)
-{
-    struct producer *p = userdata;
-
-    p->call = NULL;
-    if (result->reply) {
-        log_sent(p, result);
-        p->n_sent++;
-        show_status(p);
-        settle(p, SOURCE_SENT, NULL);
-    } else {
-        log_rejected(p, result);
-        p->n_rejected++;
-        settle(p, SOURCE_REJECTED, result->error->message);
-    }
-    send_next(p);
-}
-
-static int send_message(struct producer *p)
-{
-    CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
-    int r = sqs_request_send_message(queue_url(p->queue), &p->message->message, &request);
+    CLEANUP(free) char *error = NULL;
+    struct outgoing *m = p->free_message;
+    int r =
+        sqs_message_check(&source->message, queue_is_fifo(p->queue), p->message_bytes_max, &error);
 
     if (r < 0)
         return r;
-    log_write(LOG_INFO, NULL,
-              LOG_FIELDS({"SQS_MESSAGE_GROUP_ID", p->message->message.group_id},
-                         {"SQS_MESSAGE_DEDUPLICATION_ID", p->message->message.deduplication_id}),
-              "Sending message with id %s...", p->message->id);
-    return queue_call(p->queue, TAKE(request), 0, on_answer, p, &p->call);
+    if (r > 0) {
+        reject_invalid(p, source, error);
+        return 0;
+    }
+    p->free_message = m->next;
+    *m = (struct outgoing){.source = source, .bytes = sqs_message_bytes(&source->message)};
+    p->n_messages++;
+    lanes_add(p->lanes, m);
+    return 0;
 }
 
-/* Also the source's `ready`. */
-static void send_next(void *userdata)
+/* The batcher's supply. */
+static enum batcher_supply supply(void *userdata)
 {
     struct producer *p = userdata;
+    const struct source_message *source;
     int r;
 
-    if (p->message)
-        return;
-    if (service_is_stopping(p->service)) {
-        end(p);
-        return;
+    if (p->is_over || p->source_has_ended || service_is_stopping(p->service))
+        return SUPPLY_NO_MORE;
+    if (p->n_messages == p->n_messages_max)
+        return p->n_requests > 0 ? SUPPLY_LATER : SUPPLY_NO_MORE;
+    if (p->source_waits || p->n_invalid_run == INVALID_RUN_MAX)
+        return SUPPLY_LATER;
+    r = p->source->ops->next(p->source, &source);
+    if (r == 0)
+        r = take_up(p, source);
+    if (r < 0)
+        fail(p, r, "Cannot take up a message");
+    p->source_waits = r == SOURCE_E_NOT_YET;
+    p->source_has_ended = r == SOURCE_E_END;
+    return r == 0 ? SUPPLY_ADDED : r == SOURCE_E_NOT_YET ? SUPPLY_LATER : SUPPLY_NO_MORE;
+}
+
+/* --- What became of them --- */
+
+static void settle(struct producer *p, struct outgoing *m, enum source_settlement settlement,
+                   const char *reason)
+{
+    const struct source_message *source = TAKE(m->source);
+
+    lanes_done(p->lanes, m);
+    m->next = p->free_message;
+    p->free_message = m;
+    p->n_messages--;
+    p->source->ops->settle(p->source, source, settlement, reason);
+}
+
+static void settle_sent_and_rejected(struct producer *p, const struct batch *batch,
+                                     const struct outcome *outcomes,
+                                     const struct sqs_result *result)
+{
+    for (size_t i = 0; i < batch->n; i++) {
+        struct outgoing *m = batch->messages[i];
+
+        if (outcomes[i].kind == OUTCOME_SENT) {
+            log_sent(m, &outcomes[i], result);
+            p->n_sent++;
+            settle(p, m, SOURCE_SENT, NULL);
+        } else if (outcomes[i].kind == OUTCOME_REJECTED) {
+            log_rejected(m, &outcomes[i], result);
+            p->n_rejected++;
+            settle(p, m, SOURCE_REJECTED, outcomes[i].text);
+        }
     }
-    r = p->source->ops->next(p->source, &p->message);
-    if (r == SOURCE_E_END)
-        end(p);
-    else if (r == 0)
-        r = send_message(p);
+}
+
+static uint64_t random_u64(void)
+{
+    sd_id128_t id;
+
+    /* Without randomness the full delay is the safe one. */
+    if (sd_id128_randomize(&id) < 0)
+        return UINT64_MAX;
+    /* Version and variant bits of an id128 are fixed: mix both halves. */
+    return id.qwords[0] ^ (id.qwords[1] << 13 | id.qwords[1] >> 51);
+}
+
+/* Returns the pause before its next try. */
+static uint64_t send_again(struct producer *p, struct outgoing *m, const struct outcome *outcome,
+                           uint64_t random)
+{
+    uint64_t delay_usec;
+
+    m->failures = m->failure_kind == outcome->backoff ? m->failures + 1 : 1;
+    m->failure_kind = outcome->backoff;
+    m->is_unknown = outcome->is_unknown;
+    delay_usec = backoff_delay_usec(outcome->backoff, m->failures, true, USEC_INFINITY, random);
+    lanes_again(p->lanes, m, now_usec(p) + delay_usec);
+    return delay_usec;
+}
+
+/* From the last to the first, for each goes to the front of its lane. Those of one reply have the
+ * same random number, so that they come back together and share a batch again. */
+static void keep_the_others(struct producer *p, const struct batch *batch,
+                            const struct outcome *outcomes, const struct sqs_result *result)
+{
+    uint64_t random = random_u64(), delay_usec = 0;
+    const struct outcome *again = NULL;
+    size_t n_again = 0;
+
+    for (size_t i = batch->n; i-- > 0;) {
+        struct outgoing *m = batch->messages[i];
+
+        if (outcomes[i].kind == OUTCOME_ALONE) {
+            m->is_alone = true;
+            m->is_unknown = false;
+            lanes_again(p->lanes, m, 0);
+        } else if (outcomes[i].kind == OUTCOME_AGAIN) {
+            uint64_t delay = send_again(p, m, &outcomes[i], random);
+
+            again = &outcomes[i];
+            n_again++;
+            delay_usec = MAX(delay_usec, delay);
+        }
+    }
+    if (again)
+        log_again(&p->again_log, again, n_again, batch->n, result, delay_usec, now_usec(p));
+    else
+        log_refused(batch->n, outcomes, result);
+}
+
+static void pump(struct producer *p);
+
+static void on_answer(void *userdata, const struct sqs_result *result)
+{
+    struct request *request = userdata;
+    struct producer *p = request->producer;
+    struct batch *batch = &request->batch;
+    struct outcome outcomes[SQS_BATCH_MAX];
+    bool has_others = false;
+
+    request->call = NULL;
+    for (size_t i = 0; i < batch->n; i++) {
+        outcome_of(result, batch->n, i, &outcomes[i]);
+        has_others =
+            has_others || outcomes[i].kind == OUTCOME_AGAIN || outcomes[i].kind == OUTCOME_ALONE;
+    }
+    settle_sent_and_rejected(p, batch, outcomes, result);
+    if (has_others)
+        keep_the_others(p, batch, outcomes, result);
+    request->next = p->free_request;
+    p->free_request = request;
+    p->n_requests--;
+    show_status(p);
+    pump(p);
+}
+
+/* --- Sending --- */
+
+/* A lone message goes by SendMessage: both texts are shorter than those of a batch of one, SQS
+ * counts and charges them alike, and a refusal is that message's own. */
+static int build(struct producer *p, const struct batch *batch, struct sqs_request **ret)
+{
+    struct sqs_message messages[SQS_BATCH_MAX];
+
+    if (batch->n == 1)
+        return sqs_request_send_message(queue_url(p->queue), &batch->messages[0]->source->message,
+                                        ret);
+    for (size_t i = 0; i < batch->n; i++)
+        messages[i] = batch->messages[i]->source->message;
+    return sqs_request_send_message_batch(queue_url(p->queue), messages, batch->n, ret);
+}
+
+static int send_batch(struct producer *p, const struct batch *batch)
+{
+    CLEANUP(sqs_request_free) struct sqs_request *sqs_request = NULL;
+    struct request *request = p->free_request;
+    int r = build(p, batch, &sqs_request);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < batch->n; i++) {
+        log_sending(batch->messages[i]);
+        batch->messages[i]->is_unknown = true;
+    }
+    p->free_request = request->next;
+    p->n_requests++;
+    request->batch = *batch;
+    return queue_call(p->queue, TAKE(sqs_request), 0, on_answer, request, &request->call);
+}
+
+static int set_timer(struct producer *p, uint64_t usec)
+{
+    int r;
+
+    if (usec == p->timer_usec)
+        return 0;
+    p->timer_usec = usec;
+    if (usec == USEC_INFINITY)
+        return sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
+    r = sd_event_source_set_time(p->timer, usec);
+    return r < 0 ? r : sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
+}
+
+/* Sends what can be sent; returns when to look again, or a negative errno. */
+static int send_all(struct producer *p, uint64_t *ret_again_usec)
+{
+    uint64_t now = now_usec(p);
+
+    *ret_again_usec = USEC_INFINITY;
+    while (p->free_request && !p->is_over) {
+        struct batch batch;
+        int r = batcher_next(p->batcher, now, &batch, ret_again_usec);
+
+        if (r > 0 || p->is_over)
+            break;
+        r = send_batch(p, &batch);
+        if (r < 0)
+            return r;
+        *ret_again_usec = USEC_INFINITY;
+    }
+    if (p->n_invalid_run == INVALID_RUN_MAX)
+        *ret_again_usec = now;
+    p->n_invalid_run = 0;
+    return 0;
+}
+
+static void pump(struct producer *p)
+{
+    uint64_t again_usec;
+    int r;
+
+    if (p->is_over)
+        return;
+    r = send_all(p, &again_usec);
+    if (r >= 0)
+        r = set_timer(p, again_usec);
     if (r < 0)
         fail(p, r, "Cannot send");
+    if (p->is_over)
+        return;
+    if (p->n_messages == 0 && (p->source_has_ended || service_is_stopping(p->service)))
+        end(p);
+    /* What is in hand is under way, or a time is set for it: else it would wait for ever. */
+    assert(p->n_messages == 0 || p->n_requests > 0 || again_usec < USEC_INFINITY);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct producer *p = userdata;
+
+    p->timer_usec = USEC_INFINITY;
+    pump(p);
+    return 0;
+}
+
+static void on_source_ready(void *userdata)
+{
+    struct producer *p = userdata;
+
+    p->source_waits = false;
+    pump(p);
+}
+
+/* --- Start and stop --- */
+
+static int make_room(struct producer *p)
+{
+    unsigned n = p->config->producer.max_connections;
+
+    p->n_messages_max = (size_t)n * p->config->producer.batch_size * PRODUCER_MESSAGES_PER_PLACE;
+    p->messages = calloc(p->n_messages_max, sizeof(struct outgoing));
+    p->requests = calloc(n, sizeof(struct request));
+    if (!p->messages || !p->requests)
+        return -ENOMEM;
+    for (size_t i = p->n_messages_max; i-- > 0;) {
+        p->messages[i].next = p->free_message;
+        p->free_message = &p->messages[i];
+    }
+    for (unsigned i = n; i-- > 0;) {
+        p->requests[i] = (struct request){.producer = p, .next = p->free_request};
+        p->free_request = &p->requests[i];
+    }
+    return 0;
+}
+
+static int set_up(struct producer *p)
+{
+    sd_event *event = service_event(p->service);
+    enum lanes_kind kind = !queue_is_fifo(p->queue)                          ? LANES_NONE
+                           : p->config->producer.order == CONFIG_ORDER_BATCH ? LANES_BATCH
+                                                                             : LANES_STRICT;
+    int r = make_room(p);
+
+    p->message_bytes_max =
+        MIN(queue_attributes(p->queue)->maximum_message_bytes, (size_t)SQS_MESSAGE_MAX_BYTES);
+    if (r >= 0)
+        r = lanes_new(kind, p->n_messages_max, &p->lanes);
+    if (r >= 0)
+        r = batcher_new(
+            &(struct batcher_options){
+                .lanes = p->lanes,
+                .size_max = p->config->producer.batch_size,
+                .linger_usec = p->config->producer.batch_linger_usec,
+                .rate_limit = p->config->producer.rate_limit,
+                .supply = supply,
+                .userdata = p,
+            },
+            &p->batcher);
+    p->timer_usec = USEC_INFINITY;
+    if (r >= 0)
+        r = sd_event_add_time(event, &p->timer, CLOCK_BOOTTIME, 0, USEC_PER_MSEC, on_timer, p);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
+    if (r >= 0)
+        r = source_demo_new(event, p->config, queue_is_fifo(p->queue), on_source_ready, p,
+                            &p->source);
+    return r;
 }
 
 static void on_opened(void *userdata)
 {
     struct producer *p = userdata;
-    int r = source_demo_new(service_event(p->service), p->config, queue_is_fifo(p->queue),
-                            send_next, p, &p->source);
+    int r = set_up(p);
 
     if (r < 0) {
         fail(p, r, "Cannot start");
         return;
     }
     show_status(p);
-    send_next(p);
+    pump(p);
 }
 
 static void on_stop(void *userdata)
 {
     struct producer *p = userdata;
 
-    if (!p->message)
+    if (p->source) {
+        show_status(p);
+        pump(p);
+    } else {
         end(p);
+    }
 }
 
 int producer_new(struct service *service, const struct config *config, struct producer **ret,
@@ -158,12 +463,15 @@ int producer_new(struct service *service, const struct config *config, struct pr
         return -ENOMEM;
     p->service = service;
     p->config = config;
-    r = queue_open(service, config, "sqs-producerd", on_opened, p, &p->queue, error);
+    r = source_demo_check(config, error);
+    if (r == 0)
+        r = queue_open(service, config, "sqs-producerd", on_opened, p, &p->queue, error);
     if (r != 0)
         return r < 0 ? r : PRODUCER_E_CONFIG;
     service_on_stop(service, &(struct service_stop){
                                  .timeout_usec = config->producer.stop_timeout_usec,
                                  .begin = on_stop,
+                                 .cut_short = say_what_is_left,
                                  .userdata = p,
                              });
     *ret = TAKE(p);
@@ -175,8 +483,13 @@ struct producer *producer_free(struct producer *p)
     if (!p)
         return NULL;
     queue_free(p->queue);
+    sd_event_source_disable_unref(p->timer);
+    batcher_free(p->batcher);
+    lanes_free(p->lanes);
     if (p->source)
         source_free(p->source);
+    free(p->messages);
+    free(p->requests);
     free(p);
     return NULL;
 }

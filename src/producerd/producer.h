@@ -1,9 +1,19 @@
-/* From a source's message to SQS's acknowledgement, one message at a time: the next goes out when
- * SQS has answered for the one before. A lost answer is asked for again with the same deduplication
- * id, until it is known. */
+/* From a source's message to SQS's acknowledgement.
+ *
+ * On a FIFO queue the messages of one group go out one after the other (lane.h), side by side with
+ * those of other groups; up to `batch_size` of them share a request (batcher.h), and up to
+ * `max_connections` requests are under way. A request whose answer is lost is asked again, with the
+ * same deduplication ids, until its outcome is known; messages that SQS refuses for now go again
+ * after a pause, and their group waits for them; messages that it will never take are put aside. */
 #pragma once
 
 #include "queue.h"
+
+enum {
+    /* Messages that are taken from the source and not settled are at most this many for each that
+     * may be under way at once: enough for others to go on while some groups wait. */
+    PRODUCER_MESSAGES_PER_PLACE = 4,
+};
 
 struct producer;
 

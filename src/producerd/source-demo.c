@@ -1,16 +1,36 @@
-/* See source.h. One message at a time: the next is made when the one before is settled and its time
- * has come. Times that were missed are not made up for. */
+/* See source.h. A message is made when it is asked for and its time has come; times that were
+ * missed are not made up for. Each message owns all that it points to but the name of its group;
+ * when it is settled, its memory serves the next one, so that memory is bounded by what is out at
+ * once. */
 #include "source.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 
-#include <json-c/json.h>
-#include <systemd/sd-id128.h>
+#include "buffer.h"
+#include "uuid.h"
 
-#include "log.h"
+enum {
+    BODY_MAX_BYTES = 256, /* at most: 40 of frame, 20 of number, 24 + 7 + 8 of time, 36 of id */
+    GROUP_NUMBER_MAX_BYTES = sizeof("-9999") - 1,
+};
+
+struct demo_message {
+    struct source_message head;
+    struct demo_message *next_unused, *next_made;
+    char id[UUID_TEXT_SIZE];
+    char deduplication_id[sizeof("DeduplicationId-") + UUID_TEXT_SIZE];
+    char body[BODY_MAX_BYTES];
+};
+
+/* The local time to the second, kept until the second is over: to work it out takes longer than all
+ * the rest of a message. */
+struct local_second {
+    time_t second;
+    char date[24]; /* 2026-01-31T23:59:59; "" at first */
+    char zone[8];  /* +01:00 */
+};
 
 struct source_demo {
     struct source head;
@@ -21,121 +41,162 @@ struct source_demo {
 
     uint64_t messages_to_send; /* 0: for ever */
     uint64_t send_interval_usec;
-    const char *group_id; /* borrowed from the configuration; NULL on a standard queue */
     bool is_fifo;
+    unsigned n_groups;
+    char *group_ids; /* n_groups texts, each group_id_size apart */
+    size_t group_id_size;
 
     uint64_t n_made;
-    uint64_t due_usec; /* of the next message, on the boot clock */
-    bool has_message;  /* `message` is out and not settled */
-    struct source_message message;
-    json_object *body;
-    char id[SD_ID128_UUID_STRING_MAX];
-    char deduplication_id[sizeof("DeduplicationId-") + SD_ID128_UUID_STRING_MAX];
+    unsigned next_group;
+    uint64_t due_usec;                  /* of the next message, on the boot clock */
+    struct demo_message *unused, *made; /* all that were ever made are in `made` */
+    struct uuid_maker uuids;
+    struct local_second local;
 };
 
-static int uuid4(char ret[SD_ID128_UUID_STRING_MAX])
+static void local_second_update(struct local_second *local, time_t second)
 {
-    sd_id128_t id;
-    int r = sd_id128_randomize(&id);
+    char zone[8] = "";
+    struct tm tm;
 
-    if (r < 0)
-        return r;
-    sd_id128_to_uuid_string(id, ret);
-    return 0;
+    if (local->date[0] && local->second == second)
+        return;
+    local->second = second;
+    localtime_r(&second, &tm);
+    strftime(local->date, sizeof(local->date), "%Y-%m-%dT%H:%M:%S", &tm);
+    strftime(zone, sizeof(zone), "%z", &tm);
+    snprintf(local->zone, sizeof(local->zone), "%.3s:%.2s", zone, zone + 3);
 }
 
-enum { LOCAL_TIME_SIZE = 64 };
+/* In decimal, with zeros in front up to `digits_min`. */
+static char *put_number(char *out, uint64_t number, unsigned digits_min)
+{
+    char digits[20];
+    size_t n = 0;
 
-/* 2026-01-31T23:59:59.123456+01:00, the local time. */
-static void local_time(char ret[LOCAL_TIME_SIZE])
+    while (number > 0 || n < digits_min) {
+        digits[n++] = (char)('0' + number % 10);
+        number /= 10;
+    }
+    while (n > 0)
+        *out++ = digits[--n];
+    return out;
+}
+
+/* Nothing that goes in needs to be escaped in JSON. Printed by hand: this runs for every message.
+ */
+static void write_body(struct source_demo *s, struct demo_message *m)
 {
     struct timespec now;
-    struct tm tm;
-    char date[24], zone[8];
+    char *out = m->body;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    localtime_r(&now.tv_sec, &tm);
-    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-    strftime(zone, sizeof(zone), "%z", &tm);
-    snprintf(ret, LOCAL_TIME_SIZE, "%s.%06ld%.3s:%.2s", date, now.tv_nsec / 1000, zone, zone + 3);
+    local_second_update(&s->local, now.tv_sec);
+    out = stpcpy(out, "{\"data\":\"mydata");
+    out = put_number(out, s->n_made, 1);
+    out = stpcpy(out, "\",\"ts\":\"");
+    out = stpcpy(out, s->local.date);
+    out = stpcpy(out, ".");
+    out = put_number(out, (uint64_t)now.tv_nsec / 1000, 6);
+    out = stpcpy(out, s->local.zone);
+    out = stpcpy(out, "\",\"id\":\"");
+    out = stpcpy(out, m->id);
+    out = stpcpy(out, "\"}");
+    m->head.message.body = m->body;
+    m->head.message.body_bytes = (size_t)(out - m->body);
 }
 
-static int add_string(json_object *object, const char *key, const char *value)
+static int make_message(struct source_demo *s, struct demo_message *m)
 {
-    json_object *s = json_object_new_string(value);
+    static const char prefix[] = "DeduplicationId-";
+    int r;
 
-    if (!s || json_object_object_add(object, key, s) < 0) {
-        json_object_put(s);
-        return -ENOMEM;
+    m->head = (struct source_message){.id = m->id, .message = {.delay_sec = -1}};
+    r = uuid_make(&s->uuids, m->id);
+    if (r >= 0 && s->is_fifo) {
+        memcpy(m->deduplication_id, prefix, sizeof(prefix));
+        r = uuid_make(&s->uuids, m->deduplication_id + sizeof(prefix) - 1);
+        m->head.message.deduplication_id = m->deduplication_id;
+        m->head.message.group_id = s->group_ids + s->next_group * s->group_id_size;
     }
+    if (r < 0)
+        return r;
+    write_body(s, m);
     return 0;
 }
 
-static int make_message(struct source_demo *s)
+/* 0 where the next message's time has come; else sets the timer. */
+static int wait_until_due(struct source_demo *s)
 {
-    char data[40], ts[LOCAL_TIME_SIZE], unique[SD_ID128_UUID_STRING_MAX];
-    int r = uuid4(s->id);
+    uint64_t now = 0;
+    int r;
 
-    if (r >= 0)
-        r = uuid4(unique);
+    if (s->due_usec == 0)
+        return 0;
+    r = sd_event_now(s->event, CLOCK_BOOTTIME, &now);
     if (r < 0)
         return r;
-    snprintf(s->deduplication_id, sizeof(s->deduplication_id), "DeduplicationId-%s", unique);
-    snprintf(data, sizeof(data), "mydata%" PRIu64, s->n_made);
-    local_time(ts);
+    if (now >= s->due_usec) {
+        s->due_usec = s->send_interval_usec > 0 ? now + s->send_interval_usec : 0;
+        return 0;
+    }
+    r = sd_event_source_set_time(s->timer, s->due_usec);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
+    return r < 0 ? r : SOURCE_E_NOT_YET;
+}
 
-    json_object_put(TAKE(s->body));
-    s->body = json_object_new_object();
-    if (!s->body || add_string(s->body, "data", data) < 0 || add_string(s->body, "ts", ts) < 0 ||
-        add_string(s->body, "id", s->id) < 0)
-        return -ENOMEM;
-    s->message = (struct source_message){
-        .id = s->id,
-        .message = {.group_id = s->group_id,
-                    .deduplication_id = s->is_fifo ? s->deduplication_id : NULL,
-                    .delay_sec = -1},
-    };
-    s->message.message.body = json_object_to_json_string_length(
-        s->body, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
-        &s->message.message.body_bytes);
-    return s->message.message.body ? 0 : -ENOMEM;
+static struct demo_message *message_new(struct source_demo *s)
+{
+    struct demo_message *m = s->unused;
+
+    if (m) {
+        s->unused = m->next_unused;
+        return m;
+    }
+    m = malloc(sizeof(*m));
+    if (m) {
+        m->next_made = s->made;
+        s->made = m;
+    }
+    return m;
+}
+
+static void message_unuse(struct source_demo *s, struct demo_message *m)
+{
+    m->next_unused = s->unused;
+    s->unused = m;
 }
 
 static int next(struct source *source, const struct source_message **ret)
 {
     struct source_demo *s = (struct source_demo *)source;
-    uint64_t now = 0;
+    struct demo_message *m;
     int r;
 
-    if (s->has_message)
-        return SOURCE_E_NOT_YET;
     if (s->messages_to_send > 0 && s->n_made == s->messages_to_send)
         return SOURCE_E_END;
-    r = sd_event_now(s->event, CLOCK_BOOTTIME, &now);
-    if (r < 0)
+    r = wait_until_due(s);
+    if (r != 0)
         return r;
-    if (now < s->due_usec) {
-        r = sd_event_source_set_time(s->timer, s->due_usec);
-        if (r >= 0)
-            r = sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
-        return r < 0 ? r : SOURCE_E_NOT_YET;
+    m = message_new(s);
+    if (!m)
+        return -ENOMEM;
+    r = make_message(s, m);
+    if (r < 0) {
+        message_unuse(s, m);
+        return r;
     }
-    r = make_message(s);
-    if (r < 0)
-        return r;
     s->n_made++;
-    s->due_usec = now + s->send_interval_usec;
-    s->has_message = true;
-    *ret = &s->message;
+    s->next_group = s->next_group + 1 == s->n_groups ? 0 : s->next_group + 1;
+    *ret = &m->head;
     return 0;
 }
 
 static void settle(struct source *source, const struct source_message *message,
                    enum source_settlement settlement, const char *reason)
 {
-    struct source_demo *s = (struct source_demo *)source;
-
-    s->has_message = false;
+    message_unuse((struct source_demo *)source, (struct demo_message *)(uintptr_t)message);
 }
 
 static int on_due(sd_event_source *source, uint64_t usec, void *userdata)
@@ -150,13 +211,41 @@ static void demo_free(struct source *source)
 {
     struct source_demo *s = (struct source_demo *)source;
 
+    while (s->made) {
+        struct demo_message *m = s->made;
+
+        s->made = m->next_made;
+        free(m);
+    }
     sd_event_source_disable_unref(s->timer);
     sd_event_unref(s->event);
-    json_object_put(s->body);
+    free(s->group_ids);
     free(s);
 }
 
 static const struct source_ops ops = {.next = next, .settle = settle, .free = demo_free};
+
+static int name_groups(struct source_demo *s, const char *group_id, unsigned n)
+{
+    s->n_groups = n;
+    s->group_id_size = strlen(group_id) + GROUP_NUMBER_MAX_BYTES + 1;
+    s->group_ids = calloc(n, s->group_id_size);
+    if (!s->group_ids)
+        return -ENOMEM;
+    if (n == 1)
+        memcpy(s->group_ids, group_id, strlen(group_id) + 1);
+    for (unsigned i = 0; n > 1 && i < n; i++)
+        snprintf(s->group_ids + i * s->group_id_size, s->group_id_size, "%s-%u", group_id, i);
+    return 0;
+}
+
+static int add_timer(struct source_demo *s)
+{
+    int r = sd_event_add_time(s->event, &s->timer, CLOCK_BOOTTIME, s->due_usec, USEC_PER_MSEC,
+                              on_due, s);
+
+    return r < 0 ? r : sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
+}
 
 int source_demo_new(sd_event *event, const struct config *config, bool is_fifo,
                     source_ready_fn ready, void *userdata, struct source **ret)
@@ -173,20 +262,45 @@ int source_demo_new(sd_event *event, const struct config *config, bool is_fifo,
     s->userdata = userdata;
     s->messages_to_send = config->producer.messages_to_send;
     s->send_interval_usec = config->producer.send_interval_usec;
-    s->group_id = is_fifo ? config->producer.message_group_id : NULL;
     s->is_fifo = is_fifo;
 
     r = sd_event_now(event, CLOCK_BOOTTIME, &now);
     s->due_usec = now + config->producer.start_delay_usec;
     if (r >= 0)
-        r = sd_event_add_time(event, &s->timer, CLOCK_BOOTTIME, s->due_usec, USEC_PER_MSEC, on_due,
-                              s);
+        r = add_timer(s);
     if (r >= 0)
-        r = sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
+        r = name_groups(s, config->producer.message_group_id, config->producer.groups);
     if (r < 0) {
         demo_free(&s->head);
         return r;
     }
     *ret = &s->head;
     return 0;
+}
+
+int source_demo_check(const struct config *config, char **error)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(1024);
+    char number[16];
+    size_t size = strlen(config->producer.message_group_id), room;
+    char *text;
+
+    if (config->producer.groups == 1)
+        return 0;
+    room = SQS_ID_MAX_BYTES -
+           (size_t)snprintf(number, sizeof(number), "-%u", config->producer.groups - 1);
+    if (size <= room)
+        return 0;
+    buffer_printf(&b,
+                  "producer.message_group_id: found %zu characters, allowed at most %zu where "
+                  "producer.groups is %u: each group's number is added to it",
+                  size, room, config->producer.groups);
+    text = buffer_take(&b);
+    if (!text)
+        return -ENOMEM;
+    if (error)
+        *error = text;
+    else
+        free(text);
+    return SOURCE_E_CONFIG;
 }

@@ -1,7 +1,9 @@
 /* Where the producer's messages come from: one file, source-<name>.c, behind this table.
  *
- * The producer asks `next` when it has room, and tells by `settle` what became of each message. A
- * source that has nothing yet calls `ready` when it has. */
+ * The producer asks `next` when it has room, and tells by `settle` what became of each message.
+ * Several messages may be out at once, and they may be settled in any order; those of one group go
+ * to the queue in the order in which `next` gave them. A source that has nothing yet calls `ready`
+ * when it has. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -9,8 +11,8 @@
 #include "config.h"
 #include "sqs-message.h"
 
-/* A message with what belongs to it. Borrowed from the source until it is settled: its
- * deduplication id is fixed, and kept over every retry. */
+/* A message with what belongs to it. Borrowed from the source until it is settled, and unchanged:
+ * its deduplication id is fixed, and kept over every retry. */
 struct source_message {
     struct sqs_message message;
     const char *id; /* for the log */
@@ -47,10 +49,16 @@ static inline void source_free(struct source *source)
 }
 DEFINE_CLEANUP(struct source *, source_free)
 
+/* Runs from the event loop, never from inside next or settle. */
 typedef void (*source_ready_fn)(void *userdata);
 
 /* The demo: `messages_to_send` small JSON messages, `start_delay` after this call, then one each
- * `send_interval`. On a FIFO queue each has the configured group and a deduplication id of its own.
- */
+ * `send_interval`. On a FIFO queue each has a deduplication id of its own and the configured group,
+ * or, where there are several, one of them in turn. 0, -ENOMEM, or the errno of the event loop. */
 int source_demo_new(sd_event *event, const struct config *config, bool is_fifo,
                     source_ready_fn ready, void *userdata, struct source **ret);
+
+/* Whether the demo can play by this configuration: 0, -ENOMEM, or SOURCE_E_CONFIG with *error a
+ * line; the caller frees it. */
+enum { SOURCE_E_CONFIG = 1 };
+int source_demo_check(const struct config *config, char **error);

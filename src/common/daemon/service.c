@@ -52,9 +52,8 @@ static void extend_stop(struct service *service)
     uint64_t now = now_usec(service);
 
     sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)SERVICE_STOP_EXTENSION_USEC);
-    sd_event_source_set_time(
-        service->stop_timer,
-        MIN(service->stop_deadline_usec, now + SERVICE_STOP_EXTENSION_INTERVAL_USEC));
+    sd_event_source_set_time(service->stop_timer, MIN(service->stop_deadline_usec,
+                                                      now + SERVICE_STOP_EXTENSION_INTERVAL_USEC));
     sd_event_source_set_enabled(service->stop_timer, SD_EVENT_ONESHOT);
 }
 

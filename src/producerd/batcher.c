@@ -1,0 +1,105 @@
+/* See batcher.h. One batch is open at a time. A message that does not fit into it closes it, rather
+ * than let smaller ones pass: else a large one might wait for ever. */
+#include "batcher.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "rate.h"
+
+struct batcher {
+    struct batcher_options options;
+    struct rate rate;
+    struct batch open;
+};
+
+int batcher_new(const struct batcher_options *options, struct batcher **ret)
+{
+    struct batcher *batcher = calloc(1, sizeof(*batcher));
+
+    assert(options->size_max >= 1 && options->size_max <= SQS_BATCH_MAX);
+    if (!batcher)
+        return -ENOMEM;
+    batcher->options = *options;
+    batcher->rate = RATE_INIT(options->rate_limit);
+    *ret = batcher;
+    return 0;
+}
+
+struct batcher *batcher_free(struct batcher *batcher)
+{
+    free(batcher);
+    return NULL;
+}
+
+static bool fits(const struct batch *batch, const struct outgoing *message)
+{
+    return batch->n == 0 ||
+           (!message->is_alone && batch->bytes + message->bytes <= SQS_BATCH_MAX_BYTES);
+}
+
+/* Whether the batch takes nothing more. */
+static bool is_closed(const struct batcher *b)
+{
+    return b->open.n == b->options.size_max || b->open.bytes >= SQS_BATCH_MAX_BYTES ||
+           (b->open.n > 0 && b->open.messages[0]->is_alone);
+}
+
+static void add(struct batcher *b, struct outgoing *message, uint64_t now_usec)
+{
+    lanes_take(b->options.lanes, message);
+    if (b->open.n == 0)
+        b->open.since_usec = now_usec;
+    b->open.messages[b->open.n++] = message;
+    b->open.bytes += message->bytes;
+}
+
+/* Fills the open batch. Whether it is worth to wait for more. */
+static bool fill(struct batcher *b, uint64_t now_usec)
+{
+    enum batcher_supply supply = SUPPLY_ADDED;
+
+    while (!is_closed(b)) {
+        struct outgoing *message = lanes_peek(b->options.lanes);
+
+        if (message && !fits(&b->open, message))
+            return false;
+        if (message)
+            add(b, message, now_usec);
+        else if (supply == SUPPLY_ADDED)
+            supply = b->options.supply(b->options.userdata);
+        else
+            return supply == SUPPLY_LATER;
+    }
+    return false;
+}
+
+int batcher_next(struct batcher *b, uint64_t now_usec, struct batch *ret, uint64_t *ret_again_usec)
+{
+    bool may_wait;
+    uint64_t lingers_until;
+
+    if (now_usec < rate_free_usec(&b->rate)) {
+        *ret_again_usec = rate_free_usec(&b->rate);
+        return BATCHER_E_WAIT;
+    }
+    lanes_wake(b->options.lanes, now_usec);
+    may_wait = fill(b, now_usec);
+    lingers_until = b->open.since_usec + b->options.linger_usec;
+    if (b->open.n == 0 || (may_wait && now_usec < lingers_until)) {
+        *ret_again_usec = lanes_due_usec(b->options.lanes);
+        if (b->open.n > 0)
+            *ret_again_usec = MIN(*ret_again_usec, lingers_until);
+        return BATCHER_E_WAIT;
+    }
+    lanes_seal(b->options.lanes);
+    rate_take(&b->rate, b->open.n, now_usec);
+    *ret = b->open;
+    b->open = (struct batch){};
+    return 0;
+}
+
+size_t batcher_waiting(const struct batcher *b)
+{
+    return b->open.n;
+}

@@ -1,0 +1,72 @@
+/* See outcome.h. A message is rejected only where SQS has said no to itself: by its entry of a
+ * batch's reply, or by refusing a request that bore nothing else. Whatever a person or time can
+ * mend is tried again. The code decides before SenderFault: SQS counts throttling as the sender's
+ * fault, too. */
+#include "outcome.h"
+
+#include <stdio.h>
+
+static enum backoff_kind backoff_of(enum sqs_error_class class)
+{
+    switch (class) {
+    case SQS_ERROR_TRANSIENT:
+        return BACKOFF_TRANSIENT;
+    case SQS_ERROR_THROTTLED:
+        return BACKOFF_THROTTLED;
+    case SQS_ERROR_CLOCK:
+    case SQS_ERROR_CREDENTIALS:
+    case SQS_ERROR_PERMANENT: /* of the queue */
+        break;
+    }
+    return BACKOFF_SLOW;
+}
+
+static void of_error(const struct sqs_error *error, size_t n, struct outcome *ret)
+{
+    /* Without a reply a permanent error is this machine's own, and says nothing of the message. */
+    bool is_no = error->class == SQS_ERROR_PERMANENT && error->http_status > 0 &&
+                 !sqs_error_is_of_queue(error);
+
+    *ret = (struct outcome){
+        .kind = !is_no  ? OUTCOME_AGAIN
+                : n > 1 ? OUTCOME_ALONE
+                        : OUTCOME_REJECTED,
+        .backoff = backoff_of(error->class),
+        .is_unknown = error->class == SQS_ERROR_TRANSIENT,
+        .name = error->name,
+        .code = error->code,
+        .text = error->message,
+    };
+}
+
+static void of_entry(const struct sqs_entry_result *entry, struct outcome *ret)
+{
+    struct sqs_error error = {
+        .class = sqs_error_class_of_code(entry->code, entry->sender_fault),
+        .http_status = 200,
+    };
+
+    snprintf(error.name, sizeof(error.name), "%s", sqs_error_canonical_name(entry->code));
+    of_error(&error, 1, ret);
+    ret->name = sqs_error_canonical_name(entry->code);
+    ret->code = entry->code;
+    ret->text = entry->message;
+}
+
+void outcome_of(const struct sqs_result *result, size_t n, size_t i, struct outcome *ret)
+{
+    const struct sqs_reply *reply = result->reply;
+
+    if (!reply)
+        of_error(result->error, n, ret);
+    else if (reply->operation != SQS_SEND_MESSAGE_BATCH)
+        *ret = (struct outcome){.kind = OUTCOME_SENT,
+                                .message_id = reply->message_id,
+                                .sequence_number = reply->sequence_number};
+    else if (reply->entries[i].ok)
+        *ret = (struct outcome){.kind = OUTCOME_SENT,
+                                .message_id = reply->entries[i].message_id,
+                                .sequence_number = reply->entries[i].sequence_number};
+    else
+        of_entry(&reply->entries[i], ret);
+}

@@ -1,0 +1,96 @@
+/* See producer-log.h. */
+#include "producer-log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "log.h"
+#include "message-ids.h"
+
+#define AGAIN_LINE_INTERVAL_USEC (60 * USEC_PER_SEC)
+
+void log_sending(const struct outgoing *message)
+{
+    const struct sqs_message *m = &message->source->message;
+
+    if (!log_enabled(LOG_INFO))
+        return;
+    log_write(LOG_INFO, NULL,
+              LOG_FIELDS({"SQS_MESSAGE_GROUP_ID", m->group_id},
+                         {"SQS_MESSAGE_DEDUPLICATION_ID", m->deduplication_id}),
+              "Sending message with id %s...", message->source->id);
+}
+
+void log_sent(const struct outgoing *message, const struct outcome *outcome,
+              const struct sqs_result *result)
+{
+    const struct sqs_message *m = &message->source->message;
+
+    if (!log_enabled(LOG_INFO))
+        return;
+    log_write(
+        LOG_INFO, MESSAGE_ID_MESSAGE_SENT,
+        LOG_FIELDS({"SQS_MESSAGE_ID", outcome->message_id}, {"SQS_MESSAGE_GROUP_ID", m->group_id},
+                   {"SQS_MESSAGE_DEDUPLICATION_ID", m->deduplication_id},
+                   {"SQS_SEQUENCE_NUMBER", outcome->sequence_number},
+                   {"SQS_REQUEST_ID", result->request_id}),
+        "SQS Response: Status:%d SQS Message Id:%s", result->http_status, outcome->message_id);
+}
+
+void log_rejected(const struct outgoing *message, const struct outcome *outcome,
+                  const struct sqs_result *result)
+{
+    const struct sqs_message *m = &message->source->message;
+
+    log_write(LOG_ERR, MESSAGE_ID_MESSAGE_REJECTED,
+              LOG_FIELDS({"SQS_MESSAGE_GROUP_ID", m->group_id},
+                         {"SQS_MESSAGE_DEDUPLICATION_ID", m->deduplication_id},
+                         {"SQS_REQUEST_ID", result->request_id}, {"SQS_ERROR_CODE", outcome->code}),
+              "SQS rejects the message with id %s, it is not sent: %s: %s", message->source->id,
+              outcome->name, outcome->text);
+}
+
+void log_invalid(const struct source_message *message, const char *why)
+{
+    log_write(LOG_ERR, MESSAGE_ID_MESSAGE_REJECTED,
+              LOG_FIELDS({"SQS_MESSAGE_GROUP_ID", message->message.group_id},
+                         {"SQS_MESSAGE_DEDUPLICATION_ID", message->message.deduplication_id}),
+              "SQS would reject the message with id %s, it is not sent: %s", message->id, why);
+}
+
+void log_again(struct again_log *log, const struct outcome *outcome, size_t n, size_t n_sent,
+               const struct sqs_result *result, uint64_t delay_usec, uint64_t now_usec)
+{
+    char total[64] = "";
+
+    log->n += n;
+    if (streq(log->name, outcome->name) && now_usec - log->line_usec < AGAIN_LINE_INTERVAL_USEC)
+        return;
+    if (log->n > n)
+        snprintf(total, sizeof(total), " (%" PRIu64 " since the last such line)", log->n);
+    log_write(LOG_WARNING, NULL,
+              LOG_FIELDS({"SQS_ERROR_CODE", outcome->code}, {"SQS_REQUEST_ID", result->request_id}),
+              "%zu of %zu messages of a request failed: %s: %s; sending them again in %.3f s%s", n,
+              n_sent, outcome->name, outcome->text, (double)delay_usec / USEC_PER_SEC, total);
+    snprintf(log->name, sizeof(log->name), "%s", outcome->name);
+    log->line_usec = now_usec;
+    log->n = 0;
+}
+
+void log_refused(size_t n, const struct outcome *outcome, const struct sqs_result *result)
+{
+    log_write(LOG_WARNING, NULL,
+              LOG_FIELDS({"SQS_ERROR_CODE", outcome->code}, {"SQS_REQUEST_ID", result->request_id}),
+              "SQS refuses a batch of %zu messages as a whole: %s: %s; sending them one by one", n,
+              outcome->name, outcome->text);
+}
+
+void log_left(size_t n_unknown, size_t n_not_sent)
+{
+    if (n_unknown + n_not_sent == 0)
+        return;
+    log_warning(
+        "Messages with an unknown outcome (SQS may or may not have them): %zu; taken up and "
+        "not sent: %zu.",
+        n_unknown, n_not_sent);
+}

@@ -1,0 +1,506 @@
+"""sqs-producerd with many messages under way: order, partial failures, limits, stops."""
+
+import http.server
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import sqs
+import tap
+from daemon import FIFO, Daemon
+from proxy import Proxy
+from sqs_local import BUILD_ROOT, SqsLocal
+
+MANY = {"send_interval": 0, "batch_size": 10, "max_connections": 4, "groups": 20}
+QUIET = {"level": "notice"}
+
+
+class Front:
+    """Stands before sqs-local and decides for each message of a send. `judge(number, message)` gets
+    the message's number from its body and the message; it returns None, an error code for that
+    message's entry (SenderFault where it ends in "!"), or ("refuse", code): the whole request is
+    refused with that code. What is judged well is passed on, in order, and truly stored; what is
+    not never reaches the server. `attributes` are changes to the queue's attributes as told."""
+
+    def __init__(self, server, judge, attributes=None):
+        front = self
+        self.requests = []  # of sends: the list of the numbers they bore
+        lock = threading.Lock()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def answer(self, status, body):
+                text = json.dumps(body).encode()
+                self.send_response_only(status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def do_POST(self):
+                operation = self.headers["X-Amz-Target"].split(".", 1)[1]
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                try:
+                    self.answer(200, self.serve(operation, body))
+                except sqs.Error as error:
+                    self.answer(error.status, {"__type": error.code, "message": "refused"})
+
+            def serve(self, operation, body):
+                if not operation.startswith("SendMessage"):
+                    answer = sqs.call(server, operation, **body)
+                    answer.get("Attributes", {}).update(attributes or {})
+                    return answer
+                entries = body.get("Entries", [body])
+                numbers = [number_of(entry["MessageBody"]) for entry in entries]
+                with lock:
+                    front.requests.append(numbers)
+                    verdicts = [judge(n, entry) for n, entry in zip(numbers, entries)]
+                for verdict in verdicts:
+                    if isinstance(verdict, tuple):
+                        raise sqs.Error(400, {"__type": verdict[1]})
+                if operation == "SendMessage":
+                    if verdicts[0]:
+                        raise sqs.Error(400, {"__type": verdicts[0].rstrip("!")})
+                    return sqs.call(server, operation, **body)
+                failed = [{"Id": entry["Id"], "Code": verdict.rstrip("!"), "Message": "no",
+                           "SenderFault": verdict.endswith("!")}
+                          for entry, verdict in zip(entries, verdicts) if verdict]
+                good = [entry for entry, verdict in zip(entries, verdicts) if not verdict]
+                answer = {"Successful": []}
+                if good:
+                    answer = sqs.call(server, operation, QueueUrl=body["QueueUrl"], Entries=good)
+                answer["Failed"] = answer.get("Failed", []) + failed
+                return answer
+
+        self.httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.httpd.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.httpd.server_address[1]}"
+        threading.Thread(target=self.httpd.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.httpd.shutdown()
+        self.httpd.server_close()
+
+
+def number_of(body):
+    return int(json.loads(body)["data"][len("mydata"):])
+
+
+def stored(server):
+    """The numbers of the messages that the queue has taken, by group, in order; each once."""
+    groups = {}
+    for record in server.records("sent"):
+        if not record["duplicate"]:
+            groups.setdefault(record["group"], []).append(number_of(record["body"]))
+    return groups
+
+
+def all_stored(server, n, without=()):
+    """All n messages but those stand in the queue, once each."""
+    numbers = sorted(sum(stored(server).values(), []))
+    tap.equal(numbers, [i for i in range(n) if i not in without])
+
+
+def in_order(server):
+    for group, numbers in stored(server).items():
+        tap.equal(numbers, sorted(numbers), f"group {group}")
+
+
+def run(server, n, *, status=0, log=None, seconds=120, **options):
+    settings = {**MANY, "messages_to_send": n, **options.pop("producer", {})}
+    daemon = Daemon("sqs-producerd", server, producer=settings, log=log or QUIET, **options)
+    tap.equal(daemon.wait(seconds), status, daemon.text)
+    return daemon
+
+
+def seeded():
+    seed = int(os.environ.get("SEED") or random.randrange(1 << 32))
+    tap.comment(f"SEED={seed}")
+    return random.Random(seed)
+
+
+@tap.test
+def groups_share_batches_and_keep_their_order():
+    with SqsLocal(queues=[FIFO], latency_ms=2) as server, Proxy(server, lambda *_: None) as proxy:
+        daemon = run(server, 500, endpoint=proxy.url)
+        all_stored(server, 500)
+        in_order(server)
+        tap.equal(sorted(stored(server)), sorted(f"test-{i}" for i in range(20)))
+        tap.ok(proxy.counts["SendMessageBatch"] <= 100, f"requests: {proxy.counts}")
+        tap.equal(daemon.lines, [])
+
+
+@tap.test
+def each_message_of_a_batch_has_its_log_lines():
+    with SqsLocal(queues=[FIFO]) as server:
+        daemon = run(server, 30, log={"level": "info"})
+        sent = server.records("sent")
+        for record in sent:
+            body = json.loads(record["body"])
+            sending = daemon.lines.index(f"Sending message with id {body['id']}...")
+            answer = daemon.lines.index(
+                f"SQS Response: Status:200 SQS Message Id:{record['message_id']}")
+            tap.ok(sending < answer)
+        tap.equal(len(daemon.lines), 2 + 2 * 30)
+
+
+@tap.test
+def one_group_goes_one_by_one_in_strict_order():
+    with SqsLocal(queues=[FIFO], latency_ms=1) as server, Proxy(server, lambda *_: None) as proxy:
+        run(server, 60, endpoint=proxy.url, producer={"groups": 1})
+        all_stored(server, 60)
+        in_order(server)
+        tap.equal(proxy.counts.get("SendMessageBatch"), None)
+        tap.equal(proxy.counts["SendMessage"], 60)
+
+
+@tap.test
+def one_group_fills_batches_in_batch_order():
+    with SqsLocal(queues=[FIFO], latency_ms=1) as server, Proxy(server, lambda *_: None) as proxy:
+        run(server, 200, endpoint=proxy.url, producer={"groups": 1, "order": "batch"})
+        all_stored(server, 200)
+        in_order(server)
+        tap.equal(proxy.counts, {"GetQueueAttributes": 1, "SendMessageBatch": 20})
+
+
+@tap.test
+def a_standard_queue_gets_full_batches():
+    with SqsLocal(queues=["plain"], latency_ms=5) as server, \
+            Proxy(server, lambda *_: None) as proxy:
+        run(server, 205, endpoint=proxy.url, queue="plain", producer={"groups": 1})
+        numbers = sorted(number_of(r["body"]) for r in server.records("sent"))
+        tap.equal(numbers, list(range(205)))
+        tap.equal(proxy.counts["SendMessageBatch"], 21)
+
+
+def partial_failures(order):
+    chance = seeded()
+    ids = {}
+    changed = []
+
+    def judge(number, message):
+        if ids.setdefault(number, message["MessageDeduplicationId"]) != \
+                message["MessageDeduplicationId"]:
+            changed.append(number)
+        return "InternalError" if chance.random() < 0.2 else None
+
+    with SqsLocal(queues=[FIFO]) as server, Front(server, judge) as front:
+        daemon = run(server, 400, endpoint=front.url, producer={"order": order})
+        all_stored(server, 400)
+        if order == "strict":
+            in_order(server)
+        tap.equal(changed, [])
+        tap.equal([r for r in server.records("sent") if r["duplicate"]], [])
+        lines = [l for l in daemon.lines if "sending them again" in l]
+        tap.equal(len(lines), 1, daemon.text)
+
+
+tap.add("messages that fail in a batch go again, their group waits", partial_failures, "strict")
+tap.add("in batch order none is lost either", partial_failures, "batch")
+
+
+@tap.test
+def a_group_that_waits_does_not_hold_up_the_others():
+    held = threading.Event()
+
+    def judge(number, message):
+        return None if held.is_set() or number % 20 != 3 else "InternalError"
+
+    with SqsLocal(queues=[FIFO]) as server, Front(server, judge) as front:
+        daemon = Daemon("sqs-producerd", server, endpoint=front.url, log=QUIET,
+                        producer={**MANY, "messages_to_send": 400})
+        server.wait_for_records("sent", 200)
+        tap.ok("test-3" not in stored(server))
+        held.set()
+        tap.equal(daemon.wait(), 0, daemon.text)
+        all_stored(server, 400)
+        in_order(server)
+
+
+@tap.test
+def a_message_that_is_refused_for_good_is_put_aside_and_its_group_goes_on():
+    bad = {7, 27, 110}
+
+    def judge(number, message):
+        return "InvalidMessageContents!" if number in bad else None
+
+    with SqsLocal(queues=[FIFO]) as server, Front(server, judge) as front:
+        daemon = run(server, 200, endpoint=front.url)
+        all_stored(server, 200, without=bad)
+        in_order(server)
+        tap.equal(sum(n in bad for request in front.requests for n in request), len(bad))
+        lines = [l for l in daemon.lines if "SQS rejects the message with id" in l]
+        tap.equal(len(lines), 3, daemon.text)
+        tap.ok(all("InvalidMessageContents: no" in l for l in lines), daemon.text)
+        tap.equal(len(daemon.lines), 3, daemon.text)
+
+
+def refused_batches(order):
+    bad = {5, 44}
+
+    def judge(number, message):
+        return ("refuse", "MissingParameter") if number in bad else None
+
+    with SqsLocal(queues=[FIFO]) as server, Front(server, judge) as front:
+        daemon = run(server, 100, endpoint=front.url, producer={"order": order})
+        all_stored(server, 100, without=bad)
+        in_order(server)
+        tap.ok(any("as a whole" in l and "one by one" in l for l in daemon.lines), daemon.text)
+        tap.equal(sum("SQS rejects the message" in l for l in daemon.lines), len(bad), daemon.text)
+        for number in bad:
+            tap.ok([number] in front.requests, f"{number} was not sent alone")
+
+
+tap.add("of a batch refused as a whole only the one at fault is put aside", refused_batches,
+        "strict")
+tap.add("the same in batch order", refused_batches, "batch")
+
+
+@tap.test
+def throttled_entries_go_again():
+    throttled = set()
+
+    def judge(number, message):
+        if number % 10 or number in throttled:
+            return None
+        throttled.add(number)
+        return "RequestThrottled!"
+
+    with SqsLocal(queues=[FIFO]) as server, Front(server, judge) as front:
+        run(server, 100, endpoint=front.url)
+        all_stored(server, 100)
+        in_order(server)
+
+
+@tap.test
+def messages_over_the_queues_size_are_put_aside_before_they_are_sent():
+    with SqsLocal(queues=[FIFO]) as server:
+        with Front(server, lambda *_: None, {"MaximumMessageSize": "50"}) as front:
+            daemon = run(server, 250, endpoint=front.url)
+            tap.equal(front.requests, [])
+        lines = [l for l in daemon.lines if "SQS would reject the message with id" in l]
+        tap.equal(len(lines), 250)
+        tap.ok("the queue takes at most 50" in lines[0], lines[0])
+
+
+def lost_replies(what):
+    chance = seeded()
+
+    def spoil(number, operation, reply):
+        if operation == "GetQueueAttributes" or chance.random() > 0.2:
+            return None
+        return what(reply)
+
+    with SqsLocal(queues=[FIFO]) as server, Proxy(server, spoil) as proxy:
+        run(server, 300, endpoint=proxy.url)
+        all_stored(server, 300)
+        in_order(server)
+
+
+def cut(reply):
+    if reply:
+        reply["cut"] = len(reply["body"]) // 2
+
+
+def without_its_last_entry(reply):
+    """The reply does not say what became of the last: it is there, and must be swallowed again."""
+    if reply:
+        body = json.loads(reply["body"])
+        if body.get("Successful"):
+            body["Successful"].pop()
+        reply["body"] = json.dumps(body).encode()
+
+
+def wrong_md5(reply):
+    if reply:
+        at = reply["body"].find(b'"MD5OfMessageBody"')
+        if at >= 0:
+            at = reply["body"].index(b'"', at + 19) + 1
+            reply["body"] = reply["body"][:at] + b"0" * 32 + reply["body"][at + 32:]
+
+
+def unavailable(reply):
+    if reply:
+        reply["status"], reply["body"] = 503, b"<html>"
+
+
+for what in (cut, without_its_last_entry, wrong_md5, unavailable):
+    tap.add(f"replies spoilt by {what.__name__} lose nothing and keep the order", lost_replies,
+            what)
+
+
+@tap.test
+def a_batch_waits_to_be_filled():
+    with SqsLocal(queues=[FIFO]) as server, Front(server, lambda *_: None) as front:
+        run(server, 23, endpoint=front.url,
+            producer={"send_interval": 0.02, "batch_size": 5, "batch_linger": 5})
+        # Full batches; the last does not wait when no more can come.
+        tap.equal([len(numbers) for numbers in front.requests], [5, 5, 5, 5, 3])
+        all_stored(server, 23)
+
+
+@tap.test
+def a_batch_waits_no_longer_than_it_should():
+    with SqsLocal(queues=[FIFO]) as server, Front(server, lambda *_: None) as front:
+        daemon = Daemon("sqs-producerd", server, endpoint=front.url, log=QUIET,
+                        producer={**MANY, "messages_to_send": 0, "send_interval": 0.4,
+                                  "batch_linger": 0.6})
+        tap.wait_until(lambda: len(front.requests) >= 3)
+        tap.equal([len(numbers) for numbers in front.requests[:3]], [2, 2, 2])
+        daemon.signal()
+        tap.equal(daemon.wait(), 0, daemon.text)
+
+
+@tap.test
+def the_rate_limit_is_kept():
+    with SqsLocal(queues=[FIFO]) as server:
+        run(server, 120, producer={"rate_limit": 100})
+        times = [r["time"] for r in server.records("sent")]
+        took = times[-1] - times[0]
+        # 110 messages after the first batch at 10 ms each, less what may be made up for.
+        tap.ok(1.0 <= took <= 5, f"took {took} s")
+        for a, b in zip(times, times[30:]):
+            tap.ok(b - a >= 0.1, f"31 messages within {b - a} s")
+
+
+class Notify:
+    """A socket that takes what a daemon tells systemd, into `lines`."""
+
+    def __init__(self):
+        self.path = os.path.join(tempfile.mkdtemp(prefix="sqs-notify-"), "socket")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.lines = []
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        while text := self.socket.recv(65536).decode():
+            self.lines += text.splitlines()
+
+    def end(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
+            last.sendto(b"", self.path)
+        shutil.rmtree(os.path.dirname(self.path))
+
+
+@tap.test
+def a_stop_sends_what_is_in_hand_and_tells_how_much_is_left():
+    notify = Notify()
+    with SqsLocal(queues=[FIFO], latency_ms=1200) as server:
+        daemon = Daemon("sqs-producerd", server, env={"NOTIFY_SOCKET": notify.path},
+                        producer={**MANY, "messages_to_send": 0})
+        daemon.wait_for_line("Sending message", 40)
+        daemon.signal()
+        tap.equal(daemon.wait(), 0, daemon.text)
+        taken = sum("Sending message" in l for l in daemon.lines)
+        tap.equal(len(server.records("sent")), taken)
+        tap.equal(sum("SQS Response: Status:200" in l for l in daemon.lines), taken)
+        tap.equal(daemon.lines[-1], "Terminated!")
+        in_order(server)
+        lines = notify.lines
+        tap.ok("STOPPING=1" in lines, lines)
+        tap.ok(any(l.startswith("EXTEND_TIMEOUT_USEC=") for l in lines), lines)
+        tap.ok(any(l.startswith("STATUS=Stopping: ") and l.endswith(" messages left")
+                   for l in lines), lines)
+    notify.end()
+
+
+def cut_short(stop_timeout, signals, why):
+    with SqsLocal(queues=[FIFO]) as server:
+        with Proxy(server, lambda number, operation, reply:
+                   time.sleep(8) if operation != "GetQueueAttributes" and not reply else None) \
+                as proxy:
+            daemon = Daemon("sqs-producerd", server, endpoint=proxy.url,
+                            producer={**MANY, "messages_to_send": 0, "groups": 7,
+                                      "stop_timeout": stop_timeout})
+            daemon.wait_for_line("Sending message", 7)
+            for _ in range(signals):
+                daemon.signal()
+                daemon.wait_for_line("Asked to stop")
+            tap.equal(daemon.wait(6), 1, daemon.text)
+            daemon.wait_for_line(why)
+            line = daemon.wait_for_line("unknown outcome")
+            tap.matches(line, "*may or may not have them): 7; taken up and not sent: *")
+
+
+tap.add("a stop that takes too long ends and says what is left", cut_short, 0.5, 1,
+        "it did not end in time")
+tap.add("a second stop ends at once and says what is left", cut_short, 30, 2, "asked to stop twice")
+
+
+@tap.test
+def sigkill_and_sigterm_at_any_moment_keep_the_order():
+    chance = seeded()
+    with SqsLocal(queues=[FIFO], latency_ms=1) as server:
+        for i in range(20):
+            acknowledged = len(server.records("sent"))
+            daemon = Daemon("sqs-producerd", server,
+                            producer={**MANY, "messages_to_send": 0})
+            daemon.wait_for_line("SQS Response", 20)
+            time.sleep(chance.random() / 20)
+            daemon.signal(signal.SIGKILL if i % 2 else signal.SIGTERM)
+            tap.equal(daemon.wait(), -9 if i % 2 else 0, daemon.text)
+            answered = sum("SQS Response: Status:200" in l for l in daemon.lines)
+            run_numbers = {}
+            records = server.records("sent")[acknowledged:]
+            tap.ok(len(records) >= answered, f"{len(records)} of {answered}")
+            if i % 2 == 0:
+                tap.equal(len(records), sum("Sending message" in l for l in daemon.lines))
+            for record in records:
+                run_numbers.setdefault(record["group"], []).append(number_of(record["body"]))
+            for group, numbers in run_numbers.items():
+                # No gaps either: what is missing would have been overtaken.
+                first = int(group.rsplit("-", 1)[1])
+                tap.equal(numbers, list(range(first, first + 20 * len(numbers), 20)), group)
+
+
+@tap.test
+def group_names_without_room_for_numbers_are_refused():
+    with SqsLocal(queues=[FIFO]) as server:
+        daemon = run(server, 1, status=78, producer={"message_group_id": "g" * 128})
+        tap.ok("producer.message_group_id" in daemon.text, daemon.text)
+
+
+def peak_kib(n):
+    """The daemon's peak memory when it has sent n messages."""
+    peak = 0
+    with SqsLocal(queues=[FIFO], record=False) as server:
+        daemon = Daemon("sqs-producerd", server, log=QUIET,
+                        producer={**MANY, "messages_to_send": n})
+        while daemon.process.poll() is None:
+            try:
+                with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as file:
+                    peak = next((int(l.split()[1]) for l in file if l.startswith("VmHWM:")), peak)
+            except OSError:
+                pass  # it has ended
+            time.sleep(0.005)
+        tap.equal(daemon.wait(), 0, daemon.text)
+    return peak
+
+
+@tap.test
+def memory_does_not_grow_with_the_number_of_messages():
+    with open(os.path.join(BUILD_ROOT, "src", "producerd", "sqs-producerd"), "rb") as file:
+        if b"__asan_init" in file.read():
+            raise tap.Skip("the address sanitizer keeps what is freed")
+    few, many = peak_kib(10000), peak_kib(100000)
+    tap.comment(f"{few} KiB for 10,000 messages, {many} KiB for 100,000")
+    tap.ok(many - few <= 1024, f"{few} KiB, then {many} KiB")
+
+
+if __name__ == "__main__":
+    tap.main()
