@@ -1,80 +1,70 @@
-/* See json-string.h. Runs of bytes that stand for themselves are found first and appended in one
- * go; most bodies are one or few such runs. */
+/* See json-string.h. Two passes: the first counts what the text will take and sees whether there is
+ * more in it than ASCII, so that the second writes into room that is there. */
 #include "json-string.h"
 
 #include <errno.h>
 
 #include "encode.h"
 
-/* The length of the run of plain ASCII, all but quotes and backslashes, at the start. */
-static size_t plain_run(const char *bytes, size_t size)
-{
-    size_t i = 0;
+/* What each byte takes: 1 for itself, 2 for \n and the like, 6 for \u00XX. */
+static const unsigned char escaped_bytes[256] = {
+    [0 ... 7] = 6,   [8 ... 10] = 2, [11] = 6,        [12 ... 13] = 2, [14 ... 31] = 6,
+    [32 ... 33] = 1, ['"'] = 2,      [35 ... 91] = 1, ['\\'] = 2,      [93 ... 255] = 1,
+};
 
-    while (i < size) {
-        unsigned char c = (unsigned char)bytes[i];
+enum { ESCAPED_BYTES_MAX = 6 };
 
-        if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\')
-            break;
-        i++;
-    }
-    return i;
-}
-
-static int append_escaped(struct buffer *b, unsigned char c)
+static char *write_escaped(char *out, unsigned char c)
 {
     static const char digits[] = "0123456789abcdef";
+    static const char letters[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
+                                   ['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\'};
 
-    switch (c) {
-    case '"':
-        return buffer_append(b, "\\\"", 2);
-    case '\\':
-        return buffer_append(b, "\\\\", 2);
-    case '\b':
-        return buffer_append(b, "\\b", 2);
-    case '\f':
-        return buffer_append(b, "\\f", 2);
-    case '\n':
-        return buffer_append(b, "\\n", 2);
-    case '\r':
-        return buffer_append(b, "\\r", 2);
-    case '\t':
-        return buffer_append(b, "\\t", 2);
-    default:
-        return buffer_append(b, (char[]){'\\', 'u', '0', '0', digits[c >> 4], digits[c & 15]}, 6);
+    *out++ = '\\';
+    if (escaped_bytes[c] == 2) {
+        *out++ = letters[c];
+        return out;
     }
+    *out++ = 'u';
+    *out++ = '0';
+    *out++ = '0';
+    *out++ = digits[c >> 4];
+    *out++ = digits[c & 15];
+    return out;
 }
 
 int json_append_string(struct buffer *b, const char *bytes, size_t size)
 {
-    size_t begin = 0, i = 0;
+    const unsigned char *p = (const unsigned char *)bytes;
+    unsigned char all = 0;
+    size_t total = 2;
+    char *out;
+    int r;
 
-    if (size == 0)
-        return buffer_append(b, "\"\"", 2);
-    if (size > SIZE_MAX - 2)
+    if (b->error < 0)
+        return b->error;
+    if (size > SIZE_MAX / ESCAPED_BYTES_MAX - 2)
         return b->error = -E2BIG;
-    buffer_reserve(b, size + 2);
-    buffer_append_char(b, '"');
-    while (i < size && b->error == 0) {
-        unsigned char c;
-
-        i += plain_run(bytes + i, size - i);
-        if (i == size)
-            break;
-        c = (unsigned char)bytes[i];
-        if (c >= 0x80) {
-            uint32_t code_point;
-            size_t length = utf8_decode(bytes + i, size - i, &code_point);
-
-            if (length == 0)
-                return b->error = -EINVAL;
-            i += length;
-        } else {
-            buffer_append(b, bytes + begin, i - begin);
-            append_escaped(b, c);
-            begin = ++i;
-        }
+    for (size_t i = 0; i < size; i++) {
+        all |= p[i];
+        total += escaped_bytes[p[i]];
     }
-    buffer_append(b, bytes + begin, size - begin);
-    return buffer_append_char(b, '"');
+    if (all >= 0x80 && !utf8_is_valid(bytes, size))
+        return b->error = -EINVAL;
+    r = buffer_reserve(b, total);
+    if (r < 0)
+        return r;
+
+    out = b->data + b->size;
+    *out++ = '"';
+    for (size_t i = 0; i < size; i++) {
+        if (escaped_bytes[p[i]] == 1)
+            *out++ = (char)p[i];
+        else
+            out = write_escaped(out, p[i]);
+    }
+    *out++ = '"';
+    *out = '\0';
+    b->size += total;
+    return 0;
 }
