@@ -64,7 +64,7 @@ NEEDED = {"SendMessageBatch": "producer.batch_size",
           "ChangeMessageVisibilityBatch": "consumer.visibility_timeout"}
 
 # Requests that have the fault. Each costs seconds at worst, and there are hundreds of them in a run.
-PROBABILITY = {"SendMessage": 0.03, "DeleteMessage": 0.03}
+PROBABILITY = {"SendMessage": 0.03, "DeleteMessage": 0.03, "ChangeMessageVisibilityBatch": 0.5}
 PROBABILITY_ELSE = 0.2
 FAULTS_MAX = 8
 
