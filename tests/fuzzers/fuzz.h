@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "encode.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 #define FUZZ                                                                                       \
@@ -47,3 +49,26 @@ static inline char *fuzz_line(const char **data, size_t *size)
     *size -= taken;
     return s;
 }
+
+/* A complaint goes to the journal: one line of text, and nothing that a terminal could obey. */
+static inline void fuzz_check_line(const char *line)
+{
+    uint32_t c;
+
+    assert(line && *line);
+    for (size_t i = 0, n, size = strlen(line); i < size; i += n) {
+        n = utf8_decode(line + i, size - i, &c);
+        assert(n > 0 && c >= 0x20 && !(c >= 0x7f && c < 0xa0));
+    }
+}
+
+/* What may go into an HTTP header: printable ASCII without spaces, at least one. */
+static inline void fuzz_check_word(const char *word)
+{
+    assert(word && *word);
+    for (; *word; word++)
+        assert(*word > ' ' && *word <= '~');
+}
+
+/* Stands in the corpora and the dictionary for a secret that no complaint may repeat. */
+#define FUZZ_SECRET "topsecret"

@@ -1,0 +1,41 @@
+/* The configuration file. What is shown of a configuration must be a configuration, and the same.
+ */
+#include "config.h"
+
+#include "fuzz.h"
+
+static void check_shown(const struct config *config)
+{
+    CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(CONFIG_FILE_MAX_BYTES);
+    CLEANUP(buffer_done) struct buffer again = BUFFER_INIT(CONFIG_FILE_MAX_BYTES);
+    struct config *same = NULL;
+    char *error = NULL;
+
+    assert(config_format(config, &shown) == 0);
+    assert(utf8_is_valid(shown.data, shown.size));
+    assert(config_parse("shown", shown.data, shown.size, &same, &error) == 0);
+    assert(config_format(same, &again) == 0);
+    assert(streq(buffer_string(&shown), buffer_string(&again)));
+    assert(streq(config->aws.queue_url, same->aws.queue_url));
+    assert(streq(config->aws.profile, same->aws.profile));
+    assert(streq(config->producer.message_group_id, same->producer.message_group_id));
+    assert(config->producer.send_interval_usec == same->producer.send_interval_usec);
+    assert(config->consumer.wait_time_usec == same->consumer.wait_time_usec);
+    config_free(same);
+}
+
+FUZZ
+{
+    struct config *config = NULL;
+    char *error = NULL;
+    int r = config_parse("file", data, size, &config, &error);
+
+    assert(r == 0 || r == CONFIG_E_INVALID);
+    assert((r == 0) == (config != NULL) && (r == 0) == (error == NULL));
+    if (config)
+        check_shown(config);
+    else
+        fuzz_check_line(error);
+    config_free(config);
+    free(error);
+}

@@ -1,0 +1,84 @@
+/* Times as text, in each of the forms, and a time as a number. */
+#include "sqs-error.h"
+
+#include <stdio.h>
+
+#include "fuzz.h"
+
+typedef int parse_time(const char *text, time_t *ret);
+
+enum { UNTOUCHED = -987654321 };
+
+/* `second` is where the seconds stand. A leap second is the one after the second before it, on a
+ * day that exists. */
+static bool check(parse_time *parse, const char *text, size_t second, time_t *ret)
+{
+    time_t t = UNTOUCHED, before;
+    char *earlier;
+
+    if (parse(text, &t) != 0) {
+        assert(t == UNTOUCHED);
+        return false;
+    }
+    if (strncmp(text + second, "60", 2) == 0) {
+        earlier = fuzz_string(text, strlen(text));
+        memcpy(earlier + second, "59", 2);
+        assert(parse(earlier, &before) == 0 && before == t - 1);
+        free(earlier);
+        return false;
+    }
+    *ret = t;
+    return true;
+}
+
+static void check_text(const char *text)
+{
+    char formatted[AWS_TIME_SIZE];
+    struct tm tm;
+    char http[64];
+    time_t t;
+
+    if (check(aws_time_parse, text, 13, &t) && t >= 0) {
+        aws_time_format(t, formatted);
+        assert(streq(formatted, text));
+    }
+    if (check(iso8601_parse, text, 17, &t) && t >= 0 && text[19] == 'Z') {
+        assert(gmtime_r(&t, &tm) && strftime(http, sizeof(http), "%FT%TZ", &tm) > 0);
+        assert(streq(http, text));
+    }
+    if (check(http_date_parse, text, 23, &t) && t >= 0) {
+        assert(gmtime_r(&t, &tm) && strftime(http, sizeof(http), "%a, %d %b %Y %T GMT", &tm) > 0);
+        assert(streq(http + 3, text + 3));
+    }
+    t = UNTOUCHED;
+    if (sqs_error_server_time(text, &t) != 0)
+        assert(t == UNTOUCHED);
+    else
+        assert(strstr(text, " min"));
+}
+
+static void check_number(time_t t)
+{
+    char text[AWS_TIME_SIZE], sentence[128];
+    time_t again;
+
+    aws_time_format(t, text);
+    assert(strlen(text) < sizeof(text));
+    if (t < 0 || t > INT64_C(253402300799)) /* the year 10000 */
+        return;
+    assert(aws_time_parse(text, &again) == 0 && again == t);
+    snprintf(sentence, sizeof(sentence), "Signature expired: x (y) (%s - 15 min.)", text);
+    assert(sqs_error_server_time(sentence, &again) == 0 && again == t);
+}
+
+FUZZ
+{
+    char *text = fuzz_string(data, size);
+    time_t t = 0;
+
+    check_text(text);
+    memcpy(&t, data, MIN(size, sizeof(t)));
+    check_number(t);
+    check_number((time_t)((uint64_t)t % UINT64_C(253402300800)));
+    free(text);
+}
