@@ -217,7 +217,7 @@ def a_stop_lets_a_long_poll_end(m, cursor):
     m.check("systemctl", "stop", CONSUMER)
     took = time.monotonic() - began
     ended_well(m, CONSUMER)
-    tap.ok(2 < took < 10, f"the stop took {took:.1f} s")
+    tap.ok(2 < took < 15, f"the stop took {took:.1f} s")
     tap.equal(len(of(m.journal(CONSUMER, cursor), "STOPPING")), 1)
 
 
