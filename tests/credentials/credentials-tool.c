@@ -1,8 +1,10 @@
 /* Asks one provider of credentials, as the environment sets it up, and prints each answer as a line
  * of JSON: {"outcome": "found", "access_key_id": ..., "secret_sha256": ..., "token_sha256": ...,
- * "source": ..., "expiry": seconds or null} or {"outcome": "not set up" or "failed", "text": ...}.
- * For region: {"outcome": "found", "region": ...}. chain is the default chain, which has no "not set
- * up"; its STS is eu-west-1's or AWS_ENDPOINT_URL_STS. For tests; exits with 0 whatever the answer is.
+ * "source": ..., "expiry": seconds or null} or {"outcome": "not set up", "failed"
+ * or "unreachable", "text": ...}.
+ * For region: {"outcome": "found", "region": ...}. chain is the default
+ * chain; its STS is eu-west-1's or AWS_ENDPOINT_URL_STS. For tests; exits with 0 whatever the
+ * answer is.
  *
  * Usage: credentials-tool PROVIDER [--profile=NAME] [--fetches=N] [--timeout-ms=N] [--cancel]
  * Each fetch asks the same provider. --cancel frees the provider in the middle of its first fetch.
@@ -64,7 +66,7 @@ static void ask(struct tool *tool);
 static void on_done(void *userdata, enum credentials_outcome outcome,
                     struct aws_credentials *credentials, const char *text)
 {
-    static const char *const names[] = {"found", "not set up", "failed"};
+    static const char *const names[] = {"found", "not set up", "failed", "unreachable"};
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(1 << 20);
     struct tool *tool = userdata;
 
@@ -99,12 +101,13 @@ static void ask(struct tool *tool)
     }
 }
 
-static void on_chain_done(void *userdata, struct aws_credentials *credentials, const char *error)
+static void on_chain_done(void *userdata, enum credentials_outcome outcome,
+                          struct aws_credentials *credentials, const char *error)
 {
     struct tool *tool = userdata;
 
     tool->fetches = 1;
-    on_done(tool, credentials ? CREDENTIALS_FOUND : CREDENTIALS_FAILED, credentials, error);
+    on_done(tool, outcome, credentials, error);
 }
 
 static int run_chain(struct tool *tool)
@@ -171,7 +174,7 @@ static int make_provider(struct tool *tool, const char *name)
     if (streq(name, "container"))
         return credentials_container_new(tool->event, tool->http, ret);
     if (streq(name, "imds"))
-        return credentials_imds_new(tool->event, tool->http, tool->profile, ret);
+        return credentials_imds_new(tool->event, tool->http, tool->profile, false, ret);
     return -EINVAL;
 }
 

@@ -24,8 +24,8 @@ def ask(*arguments, **env):
     return credentials_tool.run(TOOL, "container", *arguments, env=env)
 
 
-def fails(answers, *words):
-    tap.equal(answers.outcome, "failed", str(answers))
+def fails(answers, *words, outcome="failed"):
+    tap.equal(answers.outcome, outcome, str(answers))
     for word in words:
         tap.ok(word in answers.text, f"no {word!r} in {answers.text!r}")
 
@@ -154,7 +154,11 @@ def failures_are_tried_again():
 
 @tap.test
 def bad_answers_are_named():
-    rows = [(Reply(500, "SEKRET"), "HTTP status 500"),
+    away = "unreachable"  # another time it may answer
+    rows = [(Reply(500, "SEKRET"), "HTTP status 500", away),
+            (Reply(429), "HTTP status 429", away),
+            (Reply(200, "{", cut=0), "", away),
+            (Reply(404, "SEKRET"), "HTTP status 404"),
             (Reply(302, "", headers=[("Location", "/elsewhere")]), "HTTP status 302"),
             (Reply(200, "<html>SEKRET"), "its answer is not JSON"),
             (Reply(200, ""), "its answer is empty"),
@@ -167,7 +171,8 @@ def bad_answers_are_named():
     def check(row):
         with Container() as container:
             container.reply = row[0]
-            fails(ask(**{FULL: container.credentials_url}), row[1], container.credentials_url)
+            fails(ask(**{FULL: container.credentials_url}), row[1], container.credentials_url,
+                  outcome=(*row, "failed")[2])
             tap.equal(len(container.requests), 3)
 
     with ThreadPoolExecutor(len(rows)) as pool:  # two seconds each, spent waiting
@@ -175,10 +180,10 @@ def bad_answers_are_named():
 
 
 @tap.test
-def nobody_there_is_a_failure():
+def nobody_there_is_told_apart():
     with Container() as container:
         url = container.credentials_url
-    fails(ask(**{FULL: url}), url, "connect")
+    fails(ask(**{FULL: url}), url, "connect", outcome="unreachable")
 
 
 @tap.test

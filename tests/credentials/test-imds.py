@@ -145,9 +145,6 @@ def bad_answers_are_failures():
             ("token", Reply(200, "a b"), "is not one"),
             ("token", Reply(200, "a\r\nX: y"), "is not one"),
             ("token", Reply(200, "t" * 5000), "is not one"),
-            ("token", Reply(500), "HTTP status 500"),
-            ("token", Reply(200, "t", cut=0), "asked for an IMDSv2 token"),
-            ("role", Reply(500), "HTTP status 500"),
             ("role", Reply(302, headers=[("Location", "/latest/")]), "HTTP status 302"),
             ("role", Reply(200, "<html>"), "not a role's name"),
             ("role", Reply(200, "../../user-data"), "not a role's name"),
@@ -156,7 +153,6 @@ def bad_answers_are_failures():
             ("role", Reply(200, "r?x#y"), "not a role's name"),
             ("role", Reply(200, "x" * 70000), "larger than allowed"),
             ("role", Reply(200, "a-role-that-is-not-there"), "HTTP status 404"),
-            ("keys", Reply(500), "HTTP status 500"),
             ("keys", Reply(404), "HTTP status 404"),
             ("keys", Reply(200, "SEKRET"), "stand-in-role is not JSON"),
             ("keys", Reply(200, ""), "stand-in-role is empty"),
@@ -171,6 +167,26 @@ def bad_answers_are_failures():
         with Imds() as imds:
             imds.replies[kind] = reply
             check(ask(imds), "failed", says)
+
+
+@tap.test
+def a_service_in_trouble_is_told_apart():
+    rows = [("token", Reply(500), "HTTP status 500"),
+            ("token", Reply(429), "HTTP status 429"),
+            ("token", Reply(200, "t", cut=0), "asked for an IMDSv2 token"),
+            ("role", Reply(500), "HTTP status 500"),
+            ("role", Reply(200, "x", cut=0), ROLES_PATH),
+            ("keys", Reply(503), "HTTP status 503"),
+            ("keys", Reply(200, "{}", delay=1.5), "timed out")]
+    for kind, reply, says in rows:
+        with Imds() as imds:
+            imds.replies[kind] = reply
+            check(ask(imds), "unreachable", says)
+    # By version 1, too: the role was told.
+    with Imds() as imds:
+        imds.v2 = False
+        imds.replies["keys"] = Reply(200, "{}", delay=1.5)
+        check(ask(imds), "unreachable", "timed out")
 
 
 @tap.test
@@ -189,7 +205,7 @@ def attempts_and_timeout_are_settings():
         check_found(ask(imds, AWS_METADATA_SERVICE_NUM_ATTEMPTS="3"), imds.keys.current())
         tap.equal(len(imds.requests), 6)
         imds.replies = {"role": Reply(200, imds.role, delay=1.5)}
-        check(ask(imds), "failed", "timed out")
+        check(ask(imds), "unreachable", "timed out")
         check_found(ask(imds, AWS_METADATA_SERVICE_TIMEOUT="4"), imds.keys.current())
 
 

@@ -51,8 +51,8 @@ def new_sts(**options):
     return Sts({BASE[0]: (BASE[1], None)}, **options)
 
 
-def fails(answer, *words):
-    tap.equal(answer.outcome, "failed", str(answer))
+def fails(answer, *words, outcome="failed"):
+    tap.equal(answer.outcome, outcome, str(answer))
     for word in words:
         tap.ok(word in answer.text, f"no {word!r} in {answer.text!r}")
 
@@ -123,6 +123,8 @@ def the_first_keys_come_from_the_instance():
         home = Home(sts, config, AWS_EC2_METADATA_SERVICE_ENDPOINT=imds.url)
         check_found(home.ask(metadata=True), sts.keys.current())
         tap.equal(sts.calls[0]["signer"], imds.keys.current()[0])
+    # A setting says that they are there: the service will come.
+    fails(home.ask(metadata=True), "from its credential_source", "onnect", outcome="unreachable")
 
 
 @tap.test
@@ -217,7 +219,7 @@ def what_does_not_pass_is_tried_three_times():
                              (Reply(200, "garbage"), "failed 3 times: a damaged reply: line 1")):
             before = len(sts.requests)
             sts.reply = reply
-            fails(simple(sts).ask(), words)
+            fails(simple(sts).ask(), words, outcome="unreachable")
             tap.equal(len(sts.requests) - before, 3)
 
 
@@ -246,7 +248,7 @@ def a_sts_that_is_away_is_named():
     with new_sts() as sts:
         home = simple(sts)
         port = sts.port
-    fails(home.ask(), f"at 127.0.0.1:{port} failed 3 times: ", "onnect")
+    fails(home.ask(), f"at 127.0.0.1:{port} failed 3 times: ", "onnect", outcome="unreachable")
 
 
 if __name__ == "__main__":

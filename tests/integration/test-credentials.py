@@ -6,10 +6,13 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import tap
+from container import Container
 from daemon import FIFO, Daemon, end_all
+from imds import Imds
 from imds import Imds
 from role_keys import RoleKeys
 from sqs_local import SqsLocal
+from standin import Reply
 from sts import Sts, error
 
 ROLE = "arn:aws:iam::123456789012:role/queue-user"
@@ -23,8 +26,8 @@ def new_server():
                     session_token=KEYS[2])
 
 
-def new_sts():
-    return Sts({"AKIDBASE": ("SEKRET+base", None)}, keys=RoleKeys(fixed=KEYS, lifetime=3600))
+def new_sts(port=0):
+    return Sts({"AKIDBASE": ("SEKRET+base", None)}, port=port, keys=RoleKeys(fixed=KEYS, lifetime=3600))
 
 
 def write(daemon_or_folder, name, text):
@@ -181,6 +184,70 @@ def a_refused_role_fails_the_start_and_names_the_reason():
         tap.ok(f"assume role: profile default: AssumeRole of {ROLE} at 127.0.0.1:" in line, line)
         tap.ok("AccessDenied: User: base is not authorized" in line, line)
         no_secret(daemon)
+
+
+def waits_for_keys(server, env, mend, *words):
+    """Both daemons start without their keys, say so, and work once these can be had."""
+    daemons = [Daemon(name, server, env=env) for name in ("sqs-producerd", "sqs-consumerd")]
+    for daemon in daemons:
+        line = daemon.wait_for_line("GetQueueAttributes failed")
+        for word in (*words, "trying again", "check that this machine reaches what hands out"):
+            tap.ok(word in line, f"no {word!r} in {line!r}")
+        tap.ok("/etc/credstore" not in daemon.text, daemon.text)
+    mend()
+    for daemon in daemons:
+        tap.equal(daemon.wait(), 0, daemon.text)
+        daemon.wait_for_line("The queue answers again")
+        no_secret(daemon)
+    tap.equal(len(server.records("deleted")), 5)
+
+
+@tap.test
+def an_sts_that_is_away_at_the_start_is_waited_for():
+    with new_sts() as gone:
+        port = gone.port
+    with new_server() as server:
+        env = role_env(new_folder(server), gone)
+        later = []
+
+        def mend():
+            later.append(new_sts(port=port))
+        try:
+            waits_for_keys(server, env, mend, f"AssumeRole of {ROLE} at 127.0.0.1:{port}",
+                           "failed 3 times")
+        finally:
+            for each in later:
+                each.stop()
+
+
+@tap.test
+def an_sts_behind_a_portal_at_the_start_is_waited_for():
+    with new_server() as server, new_sts() as sts:
+        sts.reply = Reply(302, "", headers=[("Location", "http://portal.invalid/")])
+
+        def mend():
+            sts.reply = None
+        waits_for_keys(server, role_env(new_folder(server), sts), mend, "HTTP status 302")
+
+
+@tap.test
+def metadata_in_trouble_at_the_start_is_waited_for():
+    with new_server() as server, Imds(keys=RoleKeys(fixed=KEYS)) as imds:
+        imds.replies["keys"] = Reply(503)
+        waits_for_keys(server, {**NO_KEYS, "AWS_EC2_METADATA_DISABLED": None,
+                                "AWS_EC2_METADATA_SERVICE_ENDPOINT": imds.url},
+                       lambda: imds.replies.pop("keys"), "HTTP status 503")
+
+
+@tap.test
+def a_container_endpoint_in_trouble_at_the_start_is_waited_for():
+    with new_server() as server, Container(keys=RoleKeys(fixed=KEYS)) as container:
+        container.reply = Reply(500)
+
+        def mend():
+            container.reply = None
+        waits_for_keys(server, {**NO_KEYS, "AWS_CONTAINER_CREDENTIALS_FULL_URI":
+                                container.credentials_url}, mend, "HTTP status 500")
 
 
 @tap.test

@@ -234,18 +234,30 @@ static void what_fails_is_told_with_the_profile(void **state)
         enum credentials_outcome outcome;
         const char *text, *words;
         unsigned requests;
+        enum credentials_outcome answer;
+        struct test_reply reply;
     } rows[] = {
-        {CREDENTIALS_FOUND, NULL, "profile b: AssumeRole of " ARN "b at 127.0.0.1:", 1},
+        {CREDENTIALS_FOUND, NULL, "profile b: AssumeRole of " ARN "b at 127.0.0.1:", 1,
+         CREDENTIALS_FAILED, DENIED},
+        {CREDENTIALS_FOUND,
+         NULL,
+         "failed 3 times: HTTP status 503",
+         3,
+         CREDENTIALS_UNREACHABLE,
+         {.status = 503}},
         {CREDENTIALS_NOT_SET_UP, "config file: no keys",
          "profile b: no keys from its source_profile to assume the role with: config file: no keys",
-         0},
+         0, CREDENTIALS_FAILED, DENIED},
         {CREDENTIALS_FAILED, "get-keys ended with status 1",
          "profile b: no keys from its source_profile to assume the role with: get-keys ended with",
-         0},
+         0, CREDENTIALS_FAILED, DENIED},
+        {CREDENTIALS_UNREACHABLE, "it timed out",
+         "profile b: no keys from its source_profile to assume the role with: it timed out", 0,
+         CREDENTIALS_UNREACHABLE, DENIED},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(DENIED);
+        CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(rows[i].reply);
         CLEANUP(sts_free) struct sts *sts = new_sts(server);
         CLEANUP(credentials_provider_free) struct credentials_provider *p = NULL;
         CLEANUP(answer_reset) struct answer a = {};
@@ -258,7 +270,7 @@ static void what_fails_is_told_with_the_profile(void **state)
                                       "[profile c]\nregion = x\n");
         assert_int_equal(credentials_assume_role_new(sts, "a", &sources, &p), 0);
         fetch_answer(event, p, &a);
-        assert_int_equal(a.outcome, CREDENTIALS_FAILED);
+        assert_int_equal(a.outcome, rows[i].answer);
         assert_text_has(&a, rows[i].words);
         assert_int_equal(test_server_requests(server), rows[i].requests);
     }

@@ -84,8 +84,13 @@ static void the_first_that_is_set_up_answers(void **state)
          2},
         {{CREDENTIALS_NOT_SET_UP, CREDENTIALS_NOT_SET_UP, CREDENTIALS_FOUND},
          {"no", NULL, ""},
-         CREDENTIALS_FAILED,
+         CREDENTIALS_UNREACHABLE,
          "b: Cannot allocate memory",
+         2},
+        {{CREDENTIALS_NOT_SET_UP, CREDENTIALS_UNREACHABLE, CREDENTIALS_FOUND},
+         {"no", "away", ""},
+         CREDENTIALS_UNREACHABLE,
+         "b: away",
          2},
     };
 

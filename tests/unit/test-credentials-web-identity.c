@@ -242,6 +242,22 @@ static void a_refusal_is_the_answer(void **state)
     assert_text_has(&a, "ExpiredTokenException: Token expired");
 }
 
+static void an_sts_in_trouble_is_told_apart(void **state)
+{
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.status = 503});
+    CLEANUP(sts_free) struct sts *sts = new_sts(server);
+    CLEANUP(credentials_provider_free) struct credentials_provider *p = NULL;
+    CLEANUP(answer_reset) struct answer a = {};
+
+    aws_home_reset();
+    write_token(SECRET);
+    setenv("AWS_ROLE_ARN", ROLE, 1);
+    assert_int_equal(credentials_web_identity_new(sts, NULL, false, &p), 0);
+    fetch_answer(event, p, &a);
+    assert_int_equal(a.outcome, CREDENTIALS_UNREACHABLE);
+    assert_text_has(&a, "failed 3 times: HTTP status 503");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +268,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_told_and_asks_nobody),
         cmocka_unit_test(a_token_that_is_too_long_is_told),
         cmocka_unit_test(a_refusal_is_the_answer),
+        cmocka_unit_test(an_sts_in_trouble_is_told_apart),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -116,6 +116,7 @@ static struct credentials *new_chain(struct fake *fakes, size_t n)
 
 struct asker {
     unsigned n_answers;
+    enum credentials_outcome outcome;
     char id[64], error[256];
     struct credentials_slot *slot;
     void (*then)(struct asker *asker);
@@ -125,7 +126,8 @@ struct asker {
 
 static unsigned n_answers;
 
-static void on_answer(void *userdata, struct aws_credentials *credentials, const char *error)
+static void on_answer(void *userdata, enum credentials_outcome outcome,
+                      struct aws_credentials *credentials, const char *error)
 {
     struct asker *a = userdata;
 
@@ -134,7 +136,9 @@ static void on_answer(void *userdata, struct aws_credentials *credentials, const
     a->slot = NULL;
     snprintf(a->id, sizeof(a->id), "%s", credentials ? credentials->access_key_id : "");
     snprintf(a->error, sizeof(a->error), "%s", error ? error : "");
+    a->outcome = outcome;
     assert_true(!credentials == !!error);
+    assert_int_equal(outcome == CREDENTIALS_FOUND, !!credentials);
     if (a->then)
         a->then(a);
 }
@@ -194,9 +198,54 @@ static void one_that_fails_ends_the_chain(void **state)
 
         ask(c, &a);
         assert_string_equal(a.error, "second: it is broken");
+        assert_int_equal(a.outcome, CREDENTIALS_FAILED);
         assert_int_equal(fakes[2].n_fetches, 0);
         assert_null(credentials_peek(c));
     }
+}
+
+static void one_that_cannot_be_asked_now_ends_the_chain_and_is_told_apart(void **state)
+{
+    struct fake fakes[3] = {
+        {.outcome = CREDENTIALS_NOT_SET_UP},
+        {.outcome = CREDENTIALS_UNREACHABLE, .is_async = true},
+        {.outcome = CREDENTIALS_FOUND, .id = "AKIA3"},
+    };
+    CLEANUP(credentials_free) struct credentials *c = new_chain(fakes, 3);
+    struct asker a = {};
+
+    ask(c, &a);
+    assert_int_equal(a.outcome, CREDENTIALS_UNREACHABLE);
+    assert_string_equal(a.error, "second: it is broken");
+    assert_int_equal(fakes[2].n_fetches, 0);
+    fakes[1].outcome = CREDENTIALS_FOUND;
+    fakes[1].id = "AKIA2";
+    ask(c, &a);
+    assert_string_equal(a.id, "AKIA2");
+}
+
+/* From inside an answer, a walk that ends at once must not change what the others hear. */
+static void ask_for_another_outcome(struct asker *a)
+{
+    struct fake *fake = (struct fake *)a->other;
+
+    a->then = NULL;
+    fake->outcome = CREDENTIALS_FAILED;
+    assert_int_equal(credentials_get(a->credentials, on_answer, a, &a->slot), 0);
+}
+
+static void who_asks_again_inside_an_answer_changes_none_of_the_others(void **state)
+{
+    struct fake fake = {.outcome = CREDENTIALS_UNREACHABLE};
+    CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
+    struct asker first = {.then = ask_for_another_outcome, .other = (struct asker *)&fake};
+    struct asker second = {};
+
+    submit(c, &first);
+    submit(c, &second);
+    run_until(event, &first.n_answers, 2);
+    assert_int_equal(first.outcome, CREDENTIALS_FAILED);
+    assert_int_equal(second.outcome, CREDENTIALS_UNREACHABLE);
 }
 
 static void an_error_of_fetch_ends_the_chain(void **state)
@@ -207,6 +256,7 @@ static void an_error_of_fetch_ends_the_chain(void **state)
 
     ask(c, &a);
     assert_string_equal(a.error, "first: Cannot allocate memory");
+    assert_int_equal(a.outcome, CREDENTIALS_UNREACHABLE);
     fakes[0].error = 0;
     fakes[0].outcome = CREDENTIALS_NOT_SET_UP;
     ask(c, &a);
@@ -223,6 +273,7 @@ static void none_found_names_each_place(void **state)
     for (int i = 0; i < 2; i++) {
         ask(c, &a);
         assert_string_equal(a.error, "first: nothing here; second: nothing here");
+        assert_int_equal(a.outcome, CREDENTIALS_NOT_SET_UP);
         assert_string_equal(a.id, "");
     }
 }
@@ -573,6 +624,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_first_that_is_set_up_answers),
         TEST(one_that_fails_ends_the_chain),
+        TEST(one_that_cannot_be_asked_now_ends_the_chain_and_is_told_apart),
+        TEST(who_asks_again_inside_an_answer_changes_none_of_the_others),
         TEST(an_error_of_fetch_ends_the_chain),
         TEST(none_found_names_each_place),
         TEST(all_who_ask_at_once_share_one_walk),

@@ -27,6 +27,7 @@ struct fake_provider {
     const char *id; /* NULL: none */
     const char *token;
     bool is_silent; /* never answers */
+    bool is_away;   /* cannot be asked now */
     unsigned n_fetches;
 };
 
@@ -39,6 +40,10 @@ static int fake_fetch(struct credentials_provider *provider, credentials_provide
     f->n_fetches++;
     if (f->is_silent)
         return 0;
+    if (f->is_away) {
+        done(userdata, CREDENTIALS_UNREACHABLE, NULL, "timed out");
+        return 0;
+    }
     if (!f->id) {
         done(userdata, CREDENTIALS_NOT_SET_UP, NULL, "nothing here");
         return 0;
@@ -554,6 +559,7 @@ static void missing_keys_are_the_answer_or_waited_for(void **state)
     o = call(&patient);
     assert_false(o.ok);
     assert_string_equal(o.error.name, "NoCredentials");
+    assert_string_equal(o.error.code, "");
     assert_string_equal(o.error.message, "fake: nothing here");
     assert_int_equal(o.error.class, SQS_ERROR_CREDENTIALS);
     assert_int_equal(o.attempts, 1);
@@ -567,6 +573,25 @@ static void missing_keys_are_the_answer_or_waited_for(void **state)
     run_until(b.event, &waiting.n_done, 1);
     assert_true(waiting.ok);
     assert_int_equal(test_server_requests(server), 1);
+}
+
+static void keys_that_cannot_be_asked_for_now_are_waited_for(void **state)
+{
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(OK);
+    struct outcome o = {};
+
+    set_bench(server);
+    b.provider.is_away = true;
+    start(&o, &patient);
+    run_until(b.event, &b.n_noted, 2);
+    assert_int_equal(b.noted[0].class, SQS_ERROR_TRANSIENT);
+    assert_string_equal(b.noted[0].name, "CredentialsUnreachable");
+    assert_string_equal(b.noted[0].message, "fake: timed out");
+    assert_in_range(b.noted[1].delay_usec, 1, 2000);
+    b.provider.is_away = false;
+    run_until(b.event, &o.n_done, 1);
+    assert_true(o.ok);
+    assert_int_equal(o.attempts, 3);
 }
 
 static void what_cannot_be_sent_is_told_at_once_or_waited_for(void **state)
@@ -929,6 +954,7 @@ int main(void)
         TEST(refused_keys_are_looked_up_once_more_at_once),
         TEST(keys_refused_twice_are_the_answer_or_repeated_slowly),
         TEST(missing_keys_are_the_answer_or_waited_for),
+        TEST(keys_that_cannot_be_asked_for_now_are_waited_for),
         TEST(what_cannot_be_sent_is_told_at_once_or_waited_for),
         TEST(the_clock_is_corrected_by_the_replys_date),
         TEST(the_clock_is_corrected_by_the_errors_text),

@@ -29,6 +29,7 @@ struct fixture {
 /* A call's end, copied. */
 struct outcome {
     unsigned n_done;
+    enum credentials_outcome outcome;
     char error[2048];
     struct aws_credentials *credentials;
     struct sts_call *call;
@@ -63,12 +64,15 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void on_done(void *userdata, struct aws_credentials *credentials, const char *error)
+static void on_done(void *userdata, enum credentials_outcome outcome,
+                    struct aws_credentials *credentials, const char *error)
 {
     struct outcome *o = userdata;
 
     o->n_done++;
     o->call = NULL;
+    o->outcome = outcome;
+    assert_int_equal(outcome == CREDENTIALS_FOUND, credentials != NULL);
     assert_true((credentials != NULL) != (error != NULL));
     if (credentials)
         o->credentials = aws_credentials_ref(credentials);
@@ -230,29 +234,49 @@ static void a_failure_that_stays_ends_the_call_with_its_reason(void **state)
     static const struct {
         struct test_reply reply;
         unsigned requests;
+        enum credentials_outcome outcome;
         const char *words;
     } rows[] = {
-        {{.status = 503}, 3, "failed 3 times: HTTP status 503"},
-        {{.body = "garbage"}, 3, "failed 3 times: a damaged reply: line 1: not XML"},
-        {{.how = REPLY_CLOSE}, 3, "failed 3 times: "},
+        {{.status = 503}, 3, CREDENTIALS_UNREACHABLE, "failed 3 times: HTTP status 503"},
+        {{.body = "garbage"},
+         3,
+         CREDENTIALS_UNREACHABLE,
+         "failed 3 times: a damaged reply: line 1: not XML"},
+        {{.how = REPLY_CLOSE}, 3, CREDENTIALS_UNREACHABLE, "failed 3 times: "},
         {{.status = 400, .body = ERROR("IDPCommunicationError", "asleep")},
          3,
+         CREDENTIALS_UNREACHABLE,
          "IDPCommunicationError: asleep"},
         /* What AWS says no to is said once. */
         {{.status = 403, .body = ERROR("AccessDenied", "User: x is not authorized")},
          1,
+         CREDENTIALS_FAILED,
          "failed: AccessDenied: User: x is not authorized"},
         {{.status = 400, .body = ERROR("ExpiredTokenException", "Token expired")},
          1,
+         CREDENTIALS_FAILED,
          "ExpiredTokenException: Token expired"},
         {{.status = 403, .body = ERROR("InvalidClientTokenId", "The token is invalid")},
          1,
+         CREDENTIALS_FAILED,
          "InvalidClientTokenId"},
-        {{.status = 400, .body = ERROR("NewError", "two\nlines")}, 1, "failed: NewError: two"},
-        {{.status = 404, .body = "<html>no</html>"}, 1, "failed: HTTP status 404"},
-        {{.status = 302, .headers = "Location: http://127.0.0.1:9/\r\n"}, 1, "HTTP status 302"},
-        {{.body = REPLY("AssumeRole", "2001-01-01T00:00:00Z")}, 1, "have expired already"},
-        {{.body = ERROR("AccessDenied", "no")}, 1, "AccessDenied: no"},
+        {{.status = 400, .body = ERROR("NewError", "two\nlines")},
+         1,
+         CREDENTIALS_FAILED,
+         "failed: NewError: two"},
+        {{.status = 404, .body = "<html>no</html>"},
+         1,
+         CREDENTIALS_UNREACHABLE,
+         "failed: HTTP status 404"},
+        {{.status = 302, .headers = "Location: http://127.0.0.1:9/\r\n"},
+         1,
+         CREDENTIALS_UNREACHABLE,
+         "HTTP status 302"},
+        {{.body = REPLY("AssumeRole", "2001-01-01T00:00:00Z")},
+         1,
+         CREDENTIALS_FAILED,
+         "have expired already"},
+        {{.body = ERROR("AccessDenied", "no")}, 1, CREDENTIALS_FAILED, "AccessDenied: no"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -264,6 +288,7 @@ static void a_failure_that_stays_ends_the_call_with_its_reason(void **state)
 
         ask(f, sts, &request, &o);
         assert_null(o.credentials);
+        assert_int_equal(o.outcome, rows[i].outcome);
         assert_has(o.error, rows[i].words);
         assert_has(o.error, "AssumeRole of " ROLE " at 127.0.0.1:");
         assert_null(strstr(o.error, "base-secret"));

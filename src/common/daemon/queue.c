@@ -47,7 +47,7 @@ static uint64_t now_usec(struct queue *queue)
 /* What to do about a failure, for its log line. */
 static const char *remedy(const struct sqs_error *error)
 {
-    if (error->class == SQS_ERROR_CREDENTIALS && streq(error->name, "NoCredentials"))
+    if (error->class == SQS_ERROR_CREDENTIALS && streq(error->name, SQS_ERROR_NO_CREDENTIALS))
         return "put keys into /etc/credstore/aws.credentials (as `aws configure` writes them) and "
                "restart, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
     if (error->class == SQS_ERROR_CREDENTIALS)
@@ -61,6 +61,9 @@ static const char *remedy(const struct sqs_error *error)
         return "allow these credentials the action on this queue (IAM policy or queue policy)";
     if (strncmp(error->name, "Kms", 3) == 0)
         return "check the state of the queue's KMS key and the permissions on it";
+    if (streq(error->name, SQS_ERROR_CREDENTIALS_UNREACHABLE))
+        return "check that this machine reaches what hands out the keys: the network, the name "
+               "look-up, a proxy";
     if (error->class == SQS_ERROR_TRANSIENT && error->http_status == 0)
         return "check the network, the name look-up and aws.endpoint_url";
     return NULL;
@@ -69,8 +72,8 @@ static const char *remedy(const struct sqs_error *error)
 static const char *message_id_of(const struct sqs_error *error)
 {
     if (error->class == SQS_ERROR_CREDENTIALS)
-        return streq(error->name, "NoCredentials") ? MESSAGE_ID_CREDENTIALS_MISSING
-                                                   : MESSAGE_ID_CREDENTIALS_REFUSED;
+        return streq(error->name, SQS_ERROR_NO_CREDENTIALS) ? MESSAGE_ID_CREDENTIALS_MISSING
+                                                            : MESSAGE_ID_CREDENTIALS_REFUSED;
     if (streq(error->name, "QueueDoesNotExist"))
         return MESSAGE_ID_QUEUE_MISSING;
     if (streq(error->name, "AccessDeniedException"))
@@ -81,7 +84,8 @@ static const char *message_id_of(const struct sqs_error *error)
 /* "QueueDoesNotExist: The specified queue does not exist." */
 static void describe(const struct sqs_error *error, struct buffer *b)
 {
-    if (error->name[0] && !streq(error->name, "NoCredentials"))
+    /* A name without a code is one of our own: the text says the same. */
+    if (error->name[0] && error->code[0])
         buffer_printf(b, "%s", error->name);
     else if (error->http_status > 0)
         buffer_printf(b, "HTTP status %d", error->http_status);

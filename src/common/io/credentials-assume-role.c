@@ -36,28 +36,29 @@ static void forget(struct role_provider *p)
     aws_role_plan_free(TAKE(p->plan));
 }
 
-/* FAILED with "profile <name>: <text>". */
-static void fail(struct role_provider *p, const struct aws_role *role, const char *lead,
-                 const char *text)
+/* Answers "profile <name>: <text>". */
+static void fail(struct role_provider *p, enum credentials_outcome outcome,
+                 const struct aws_role *role, const char *lead, const char *text)
 {
     CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(TEXT_MAX_BYTES);
 
     buffer_append_string(&line, "profile ");
     escape_for_log(&line, role->profile, strlen(role->profile), AWS_ROLE_NAME_SHOWN_BYTES);
     buffer_printf(&line, ": %s%s", lead, text);
-    p->done(p->userdata, CREDENTIALS_FAILED, NULL, line.error < 0 ? text : buffer_string(&line));
+    p->done(p->userdata, outcome, NULL, line.error < 0 ? text : buffer_string(&line));
 }
 
 static void assume_next(struct role_provider *p, struct aws_credentials *credentials);
 
-static void on_assumed(void *userdata, struct aws_credentials *credentials, const char *error)
+static void on_assumed(void *userdata, enum credentials_outcome outcome,
+                       struct aws_credentials *credentials, const char *error)
 {
     struct role_provider *p = userdata;
 
     p->call = NULL;
     p->n_left--;
     if (!credentials)
-        fail(p, &p->plan->roles[p->n_left], "", error);
+        fail(p, outcome, &p->plan->roles[p->n_left], "", error);
     else if (p->n_left == 0)
         p->done(p->userdata, CREDENTIALS_FOUND, credentials, NULL);
     else
@@ -86,7 +87,8 @@ static void assume_next(struct role_provider *p, struct aws_credentials *credent
         },
         on_assumed, p, &p->call);
     if (r < 0)
-        fail(p, role, "AssumeRole cannot be asked for: ", strerror(-r));
+        fail(p, credentials_outcome_of_errno(r), role,
+             "AssumeRole cannot be asked for: ", strerror(-r));
 }
 
 static void on_source(void *userdata, enum credentials_outcome outcome,
@@ -98,7 +100,8 @@ static void on_source(void *userdata, enum credentials_outcome outcome,
     if (outcome == CREDENTIALS_FOUND)
         assume_next(p, credentials);
     else
-        fail(p, role,
+        fail(p, outcome == CREDENTIALS_UNREACHABLE ? CREDENTIALS_UNREACHABLE : CREDENTIALS_FAILED,
+             role,
              p->plan->source == AWS_ROLE_SOURCE_PROFILE
                  ? "no keys from its source_profile to assume the role with: "
                  : "no keys from its credential_source to assume the role with: ",

@@ -90,7 +90,7 @@ static int source_instance_metadata_new(void *userdata, struct credentials_provi
 {
     struct credentials_chain *chain = userdata;
 
-    return credentials_imds_new(chain->event, chain->http, chain->profile, ret);
+    return credentials_imds_new(chain->event, chain->http, chain->profile, true, ret);
 }
 
 static int source_container_new(void *userdata, struct credentials_provider **ret)
@@ -119,7 +119,7 @@ static int make_credentials(struct credentials_chain *chain)
     add(&l, credentials_assume_role_new(chain->sts, chain->profile, &sources, next(&l)));
     add_of_profile(chain, &l, chain->profile, chain->profile != NULL);
     add(&l, credentials_container_new(chain->event, chain->http, next(&l)));
-    add(&l, credentials_imds_new(chain->event, chain->http, chain->profile, next(&l)));
+    add(&l, credentials_imds_new(chain->event, chain->http, chain->profile, false, next(&l)));
     r = finish_list(&l);
     return r < 0 ? r : credentials_new(chain->event, l.providers, l.n, &chain->credentials);
 }

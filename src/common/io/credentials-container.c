@@ -38,10 +38,10 @@ static void end_fetch(struct container_provider *p)
     free(TAKE(p->url));
 }
 
-static void fail(struct container_provider *p, const char *text)
+static void fail(struct container_provider *p, enum credentials_outcome outcome, const char *text)
 {
     end_fetch(p);
-    p->done(p->userdata, CREDENTIALS_FAILED, NULL, text);
+    p->done(p->userdata, outcome, NULL, text);
 }
 
 /* ---- The request's parts ---- */
@@ -106,17 +106,18 @@ static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
     int r = attempt(p);
 
     if (r < 0)
-        fail(p, strerror(-r));
+        fail(p, credentials_outcome_of_errno(r), strerror(-r));
     return 0;
 }
 
-/* Tries once more after a pause, or fails by the text. */
-static void fail_attempt(struct container_provider *p, const struct buffer *text)
+/* Tries once more after a pause, or ends with that outcome and the text. */
+static void fail_attempt(struct container_provider *p, enum credentials_outcome outcome,
+                         const struct buffer *text)
 {
     int r;
 
     if (p->attempts >= CREDENTIALS_CONTAINER_ATTEMPTS) {
-        fail(p, buffer_string(text));
+        fail(p, outcome, buffer_string(text));
         return;
     }
     p->pause = sd_event_source_disable_unref(p->pause);
@@ -124,7 +125,7 @@ static void fail_attempt(struct container_provider *p, const struct buffer *text
                                    CREDENTIALS_CONTAINER_PAUSE_USEC, 10 * USEC_PER_MSEC,
                                    on_pause_over, p);
     if (r < 0)
-        fail(p, buffer_string(text));
+        fail(p, outcome, buffer_string(text));
 }
 
 /* The keys of a reply of status 200. 0, -ENOMEM, or 1 with what is wrong in `text`. */
@@ -154,6 +155,7 @@ static int read_keys(struct container_provider *p, const struct http_reply *repl
 static void on_reply(void *userdata, const struct http_reply *reply)
 {
     struct container_provider *p = userdata;
+    enum credentials_outcome outcome = CREDENTIALS_FAILED;
     CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(TEXT_MAX_BYTES);
     CLEANUP(buffer_done) struct buffer said = BUFFER_INIT(TEXT_MAX_BYTES);
@@ -161,8 +163,12 @@ static void on_reply(void *userdata, const struct http_reply *reply)
     p->slot = NULL;
     buffer_printf(&text, "%s: ", buffer_string(&p->shown_url));
     if (reply->failure != HTTP_FAILURE_NONE) {
+        if (reply->failure != HTTP_FAILURE_TOO_LARGE)
+            outcome = CREDENTIALS_UNREACHABLE;
         buffer_append_string(&text, reply->failure_text);
     } else if (reply->status != 200) {
+        if (http_status_is_passing(reply->status))
+            outcome = CREDENTIALS_UNREACHABLE;
         buffer_printf(&text, "it answered HTTP status %d", reply->status);
         (void)credentials_json_append_failure(&said, reply->body, reply->body_bytes);
         if (said.size > 0)
@@ -178,10 +184,12 @@ static void on_reply(void *userdata, const struct http_reply *reply)
             p->done(p->userdata, CREDENTIALS_FOUND, c, NULL);
             return;
         }
-        if (r < 0)
+        if (r < 0) {
+            outcome = credentials_outcome_of_errno(r);
             buffer_append_string(&text, strerror(-r));
+        }
     }
-    fail_attempt(p, &text);
+    fail_attempt(p, outcome, &text);
 }
 
 static int attempt(struct container_provider *p)
@@ -245,7 +253,7 @@ static int fetch(struct credentials_provider *provider, credentials_provider_don
     if (r == 0)
         r = attempt(p);
     if (r > 0) {
-        fail(p, buffer_string(&text));
+        fail(p, CREDENTIALS_FAILED, buffer_string(&text));
         return 0;
     }
     if (r < 0)

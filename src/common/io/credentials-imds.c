@@ -23,6 +23,7 @@ struct imds_provider {
     sd_event *event;
     struct http_client *http;
     char *profile; /* as set; NULL: from the environment */
+    bool is_named; /* a setting leads here */
 
     /* Of the fetch on its way. */
     struct imds *imds;
@@ -62,7 +63,11 @@ static void on_keys(void *userdata, enum imds_outcome outcome, const char *body,
     int r;
 
     if (outcome != IMDS_OK) {
-        answer(p, CREDENTIALS_FAILED, NULL, text);
+        /* The service has told the role's name: where nobody answers now, it is in trouble. */
+        answer(p,
+               outcome == IMDS_UNREACHABLE || outcome == IMDS_ABSENT ? CREDENTIALS_UNREACHABLE
+                                                                     : CREDENTIALS_FAILED,
+               NULL, text);
         return;
     }
     r = credentials_json_parse(CREDENTIALS_JSON_IMDS, body, body_bytes, &json, &error);
@@ -79,7 +84,7 @@ static void on_keys(void *userdata, enum imds_outcome outcome, const char *body,
     buffer_reset(&line);
     buffer_printf(&line, "the answer for role %s %s", p->role,
                   r > 0 ? error : "could not be read: out of memory");
-    answer(p, CREDENTIALS_FAILED, NULL, buffer_string(&line));
+    answer(p, r > 0 ? CREDENTIALS_FAILED : CREDENTIALS_UNREACHABLE, NULL, buffer_string(&line));
 }
 
 /* The role's name, which stands on the first line. False where that is no such name. */
@@ -127,7 +132,8 @@ static void on_role(void *userdata, enum imds_outcome outcome, const char *body,
     case IMDS_OK:
         break;
     case IMDS_ABSENT:
-        answer(p, CREDENTIALS_NOT_SET_UP, NULL, buffer_string(&line));
+        answer(p, p->is_named ? CREDENTIALS_UNREACHABLE : CREDENTIALS_NOT_SET_UP, NULL,
+               buffer_string(&line));
         return;
     case IMDS_NOT_FOUND:
         buffer_append_string(&line, ": this instance has no IAM role");
@@ -135,6 +141,9 @@ static void on_role(void *userdata, enum imds_outcome outcome, const char *body,
         return;
     case IMDS_FAILED:
         answer(p, CREDENTIALS_FAILED, NULL, buffer_string(&line));
+        return;
+    case IMDS_UNREACHABLE:
+        answer(p, CREDENTIALS_UNREACHABLE, NULL, buffer_string(&line));
         return;
     }
     if (body_bytes == 0) {
@@ -148,7 +157,7 @@ static void on_role(void *userdata, enum imds_outcome outcome, const char *body,
     }
     r = get_keys(p);
     if (r < 0)
-        answer(p, CREDENTIALS_FAILED, NULL, strerror(-r));
+        answer(p, credentials_outcome_of_errno(r), NULL, strerror(-r));
 }
 
 static int fetch(struct credentials_provider *provider, credentials_provider_done_fn done,
@@ -185,7 +194,7 @@ static void provider_free(struct credentials_provider *provider)
 static const struct credentials_provider_ops ops = {.fetch = fetch, .free = provider_free};
 
 int credentials_imds_new(sd_event *event, struct http_client *http, const char *profile,
-                         struct credentials_provider **ret)
+                         bool is_named, struct credentials_provider **ret)
 {
     struct imds_provider *p = calloc(1, sizeof(*p));
 
@@ -195,6 +204,7 @@ int credentials_imds_new(sd_event *event, struct http_client *http, const char *
     p->head.name = "instance metadata";
     p->event = event;
     p->http = http;
+    p->is_named = is_named;
     if (is_set(profile)) {
         p->profile = strdup(profile);
         if (!p->profile) {

@@ -31,10 +31,10 @@ struct process_provider {
     void *userdata;
 };
 
-static void fail(struct process_provider *p, const struct buffer *text)
+static void fail(struct process_provider *p, enum credentials_outcome outcome,
+                 const struct buffer *text)
 {
-    p->done(p->userdata, CREDENTIALS_FAILED, NULL,
-            text->size > 0 ? buffer_string(text) : "out of memory");
+    p->done(p->userdata, outcome, NULL, text->size > 0 ? buffer_string(text) : "out of memory");
 }
 
 /* Appends the first line of standard error that has something on it. */
@@ -83,12 +83,13 @@ static void on_output(struct process_provider *p, const struct child_result *res
     }
     if (r < 0)
         buffer_printf(text, "was run, but its output could not be read: %s", strerror(-r));
-    fail(p, text);
+    fail(p, CREDENTIALS_FAILED, text);
 }
 
 static void on_end(void *userdata, const struct child_result *result)
 {
     struct process_provider *p = userdata;
+    enum credentials_outcome outcome = CREDENTIALS_FAILED;
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(TEXT_MAX_BYTES);
 
     p->child = NULL;
@@ -106,6 +107,8 @@ static void on_end(void *userdata, const struct child_result *result)
                       strsignal(result->status));
         break;
     case CHILD_TIMED_OUT:
+        /* What it waits for is not there yet, most likely. */
+        outcome = CREDENTIALS_UNREACHABLE;
         buffer_printf(&text, "did not end within %g s and was killed",
                       (double)p->timeout_usec / (double)USEC_PER_SEC);
         break;
@@ -118,7 +121,7 @@ static void on_end(void *userdata, const struct child_result *result)
         break;
     }
     append_first_line(&text, result->errors, result->errors_bytes);
-    fail(p, &text);
+    fail(p, outcome, &text);
 }
 
 /* Runs the program. 0 or -ENOMEM; a program that cannot be run is an answer. */
@@ -146,7 +149,7 @@ static int start(struct process_provider *p, const char *profile, const char *co
         return -ENOMEM;
     if (r > 0) {
         buffer_printf(&text, "%s %s", buffer_string(&p->subject), error);
-        fail(p, &text);
+        fail(p, CREDENTIALS_FAILED, &text);
         return 0;
     }
     options.argv = words;
@@ -158,7 +161,7 @@ static int start(struct process_provider *p, const char *profile, const char *co
                                      "replaced)"
                       : r == -ENOEXEC ? " (a script needs a first line such as #!/bin/sh)"
                                       : "");
-        fail(p, &text);
+        fail(p, CREDENTIALS_FAILED, &text);
     }
     return 0;
 }

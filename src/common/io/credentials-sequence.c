@@ -41,6 +41,7 @@ static void on_done(void *userdata, enum credentials_outcome outcome,
         ask(s);
         break;
     case CREDENTIALS_FAILED:
+    case CREDENTIALS_UNREACHABLE:
         /* What else was looked at would only hide the reason. */
         buffer_reset(&s->looked_at);
         note(s, text);
@@ -62,7 +63,7 @@ static void ask(struct sequence *s)
     p = s->providers[s->step];
     r = p->ops->fetch(p, on_done, s);
     if (r < 0)
-        on_done(s, CREDENTIALS_FAILED, NULL, strerror(-r));
+        on_done(s, credentials_outcome_of_errno(r), NULL, strerror(-r));
 }
 
 static int fetch(struct credentials_provider *provider, credentials_provider_done_fn done,

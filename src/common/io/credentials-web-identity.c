@@ -63,12 +63,13 @@ static void fail(struct web_identity_provider *p, const struct buffer *text)
             text->size > 0 ? buffer_string(text) : strerror(ENOMEM));
 }
 
-static void on_assumed(void *userdata, struct aws_credentials *credentials, const char *error)
+static void on_assumed(void *userdata, enum credentials_outcome outcome,
+                       struct aws_credentials *credentials, const char *error)
 {
     struct web_identity_provider *p = userdata;
 
     p->call = NULL;
-    p->done(p->userdata, credentials ? CREDENTIALS_FOUND : CREDENTIALS_FAILED, credentials, error);
+    p->done(p->userdata, outcome, credentials, error);
 }
 
 /* Reads the token, without the line end that an editor may have put there. 0, -ENOMEM, or 1 with

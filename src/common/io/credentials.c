@@ -30,7 +30,8 @@ struct credentials {
 
     bool is_walking;
     size_t step;
-    struct aws_credentials *found; /* of the walk that has just ended */
+    enum credentials_outcome outcome; /* of the walk that has just ended, as is `found` */
+    struct aws_credentials *found;
     struct buffer looked_at;       /* "environment: not set; ..." of this walk */
 
     struct credentials_slot *waiting, **waiting_end;
@@ -177,6 +178,7 @@ static int on_answer(sd_event_source *source, void *userdata)
     struct credentials *c = userdata;
     CLEANUP(aws_credentials_unref) struct aws_credentials *answer = NULL;
     CLEANUP(buffer_done) struct buffer looked_at = c->looked_at;
+    enum credentials_outcome outcome = c->outcome;
     uint64_t now = wall_clock_usec();
 
     c->looked_at = BUFFER_INIT(LOOKED_AT_MAX_BYTES);
@@ -197,15 +199,17 @@ static int on_answer(sd_event_source *source, void *userdata)
         credentials_done_fn done = TAKE(slot->done);
 
         if (done)
-            done(slot->userdata, answer, answer ? NULL : buffer_string(&looked_at));
+            done(slot->userdata, answer ? CREDENTIALS_FOUND : outcome, answer,
+                 answer ? NULL : buffer_string(&looked_at));
         c->answering = slot->next;
         free(slot);
     }
     return 0;
 }
 
-static void end_walk(struct credentials *c)
+static void end_walk(struct credentials *c, enum credentials_outcome outcome)
 {
+    c->outcome = outcome;
     if (!c->found && c->cached)
         c->refresh_at_usec = wall_clock_usec() + CREDENTIALS_REFRESH_RETRY_USEC;
     sd_event_source_set_enabled(c->answer_source, SD_EVENT_ONESHOT);
@@ -255,7 +259,7 @@ static void on_provider_done(void *userdata, enum credentials_outcome outcome,
             note_expired(c, name, credentials->expiry_usec);
         else
             c->found = aws_credentials_ref(credentials);
-        end_walk(c);
+        end_walk(c, c->found ? CREDENTIALS_FOUND : CREDENTIALS_FAILED);
         break;
     case CREDENTIALS_NOT_SET_UP:
         note(c, name, text);
@@ -263,8 +267,9 @@ static void on_provider_done(void *userdata, enum credentials_outcome outcome,
         walk(c);
         break;
     case CREDENTIALS_FAILED:
+    case CREDENTIALS_UNREACHABLE:
         note_alone(c, name, text);
-        end_walk(c);
+        end_walk(c, outcome);
         break;
     }
 }
@@ -276,14 +281,14 @@ static void walk(struct credentials *c)
     int r;
 
     if (c->step == c->n_providers) {
-        end_walk(c);
+        end_walk(c, CREDENTIALS_NOT_SET_UP);
         return;
     }
     p = c->providers[c->step];
     r = p->ops->fetch(p, on_provider_done, c);
     if (r < 0) {
         note(c, p->name, strerror(-r));
-        end_walk(c);
+        end_walk(c, credentials_outcome_of_errno(r));
     }
 }
 

@@ -8,6 +8,8 @@
 
 #include <sys/stat.h>
 
+#include <errno.h>
+
 #include <systemd/sd-event.h>
 
 #include "aws-profile.h"
@@ -55,9 +57,18 @@ const char *aws_credentials_flaw(const char *access_key_id, const char *secret_a
 
 enum credentials_outcome {
     CREDENTIALS_FOUND,
-    CREDENTIALS_NOT_SET_UP, /* nothing points here; `text` says what was looked for */
-    CREDENTIALS_FAILED,     /* set up, but no usable keys; `text` says why and what to do */
+    CREDENTIALS_NOT_SET_UP,  /* nothing points here; `text` says what was looked for */
+    CREDENTIALS_FAILED,      /* set up, but no usable keys; `text` says why and what to do */
+    CREDENTIALS_UNREACHABLE, /* set up, but who has the keys cannot be asked now: the network is
+                                away, it is overloaded or down, it took too long. A later try may
+                                succeed though nobody mends anything. `text` says why */
 };
+
+/* For an errno of this machine's: what lacks now (memory, descriptors) may be there later. */
+static inline enum credentials_outcome credentials_outcome_of_errno(int error)
+{
+    return error == -EINVAL || error == -E2BIG ? CREDENTIALS_FAILED : CREDENTIALS_UNREACHABLE;
+}
 
 /* `text` is borrowed and never holds a secret; NULL with FOUND. `credentials` is borrowed; NULL
  * otherwise. Keys that have expired already, or that have a flaw
@@ -114,9 +125,10 @@ enum {
 #define CREDENTIALS_REFRESH_RETRY_USEC (60 * USEC_PER_SEC)      /* between failed refreshes */
 
 /* `credentials` is NULL where none were found: then `error` is one line that names each place
- * looked at and what was found there. Both are borrowed. */
-typedef void (*credentials_done_fn)(void *userdata, struct aws_credentials *credentials,
-                                    const char *error);
+ * looked at and what was found there. Both are borrowed. `outcome` is that of the provider that
+ * ended the walk; NOT_SET_UP: none is. */
+typedef void (*credentials_done_fn)(void *userdata, enum credentials_outcome outcome,
+                                    struct aws_credentials *credentials, const char *error);
 
 /* Takes the providers, in the order to ask them, also on failure. 0, -ENOMEM, -E2BIG. */
 int credentials_new(sd_event *event, struct credentials_provider **providers, size_t n,

@@ -55,6 +55,12 @@ struct http_reply {
     void *handle; /* for http_reply_header; NULL on failure */
 };
 
+/* Whether a status is one that goes by: overload, a server's own trouble, a time-out of its. */
+static inline bool http_status_is_passing(int status)
+{
+    return status >= 500 || status == 429 || status == 408;
+}
+
 /* Runs exactly once for each request that was not cancelled, never from inside http_client_submit.
  * The reply is borrowed for the length of the call. The callback may submit and cancel requests,
  * but not free the client. */

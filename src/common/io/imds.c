@@ -102,7 +102,7 @@ static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
     int r = send_request(imds);
 
     if (r < 0)
-        end_read(imds, IMDS_FAILED, "%s", strerror(-r));
+        end_read(imds, IMDS_UNREACHABLE, "%s", strerror(-r));
     return 0;
 }
 
@@ -127,7 +127,7 @@ static void read_on(struct imds *imds)
     imds->attempts = 0;
     r = send_request(imds);
     if (r < 0)
-        end_read(imds, IMDS_FAILED, "%s", strerror(-r));
+        end_read(imds, IMDS_UNREACHABLE, "%s", strerror(-r));
 }
 
 static const char *failure_text(const struct http_reply *reply)
@@ -142,6 +142,17 @@ static bool token_is_valid(const char *token, size_t size)
         if (token[i] <= ' ' || token[i] > '~')
             return false;
     return size > 0;
+}
+
+/* Of a failure that shows that somebody is there. */
+static enum imds_outcome outcome_of_failure(enum http_failure failure)
+{
+    return failure == HTTP_FAILURE_TOO_LARGE ? IMDS_FAILED : IMDS_UNREACHABLE;
+}
+
+static enum imds_outcome outcome_of_status(int status)
+{
+    return http_status_is_passing(status) ? IMDS_UNREACHABLE : IMDS_FAILED;
 }
 
 static void on_token_refused(struct imds *imds, const char *why)
@@ -187,7 +198,7 @@ static void on_token_status(struct imds *imds, const struct http_reply *reply)
         return;
     default:
         if (!try_again(imds))
-            end_read(imds, IMDS_FAILED, "asked for an IMDSv2 token: %s", why);
+            end_read(imds, outcome_of_status(reply->status), "asked for an IMDSv2 token: %s", why);
     }
 }
 
@@ -205,7 +216,8 @@ static void on_token_reply(struct imds *imds, const struct http_reply *reply)
     case HTTP_FAILURE_TOO_LARGE:
     case HTTP_FAILURE_BROKEN:
         if (!try_again(imds))
-            end_read(imds, IMDS_FAILED, "asked for an IMDSv2 token: %s", failure_text(reply));
+            end_read(imds, outcome_of_failure(reply->failure), "asked for an IMDSv2 token: %s",
+                     failure_text(reply));
         return;
     default:
         if (!try_again(imds))
@@ -227,7 +239,8 @@ static void on_value_status(struct imds *imds, const struct http_reply *reply)
                  "HttpPutResponseHopLimit must be 2 or more",
                  imds->token_timed_out ? "no token came in time" : "refused a token");
     } else if (!try_again(imds)) {
-        end_read(imds, IMDS_FAILED, "it answered HTTP status %d", reply->status);
+        end_read(imds, outcome_of_status(reply->status), "it answered HTTP status %d",
+                 reply->status);
     }
 }
 
@@ -243,7 +256,8 @@ static void on_value_reply(struct imds *imds, const struct http_reply *reply)
         return;
     was_heard = was_heard || reply->failure == HTTP_FAILURE_TOO_LARGE ||
                 reply->failure == HTTP_FAILURE_BROKEN || reply->failure == HTTP_FAILURE_TLS;
-    end_read(imds, was_heard ? IMDS_FAILED : IMDS_ABSENT, "%s", failure_text(reply));
+    end_read(imds, was_heard ? outcome_of_failure(reply->failure) : IMDS_ABSENT, "%s",
+             failure_text(reply));
 }
 
 static void on_reply(void *userdata, const struct http_reply *reply)

@@ -33,6 +33,8 @@ enum imds_outcome {
     IMDS_ABSENT,    /* nobody answers there, or it refuses to be asked at all: as outside of EC2 */
     IMDS_NOT_FOUND, /* status 404: it has nothing by that path */
     IMDS_FAILED,    /* it is there but does not answer as it should */
+    IMDS_UNREACHABLE, /* it is there, but in trouble: time-outs and broken connections after it was
+                         heard, 5xx, overload. It may answer a later time */
 };
 
 /* All borrowed for the length of the call. `text` says what was wrong, with the URL; "" with

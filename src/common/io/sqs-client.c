@@ -109,12 +109,12 @@ static void finish(struct sqs_call *call, struct sqs_reply *reply)
     call_free(call);
 }
 
+/* An error of our own: `name` is one of sqs-error.h's. */
 static void set_error(struct sqs_call *call, enum sqs_error_class class, const char *name,
                       const char *text)
 {
     call->error = (struct sqs_error){.class = class, .retry_after_usec = USEC_INFINITY};
     snprintf(call->error.name, sizeof(call->error.name), "%s", name);
-    snprintf(call->error.code, sizeof(call->error.code), "%s", name);
     snprintf(call->error.message, sizeof(call->error.message), "%s", text);
 }
 
@@ -401,7 +401,8 @@ static void not_sent(struct sqs_call *call, int r)
     attempt_failed(call);
 }
 
-static void on_credentials(void *userdata, struct aws_credentials *credentials, const char *error)
+static void on_credentials(void *userdata, enum credentials_outcome outcome,
+                           struct aws_credentials *credentials, const char *error)
 {
     struct sqs_call *call = userdata;
 
@@ -418,7 +419,10 @@ static void on_credentials(void *userdata, struct aws_credentials *credentials, 
     call->attempts++;
     call->http_status = 0;
     call->request_id[0] = '\0';
-    set_error(call, SQS_ERROR_CREDENTIALS, "NoCredentials", error);
+    if (outcome == CREDENTIALS_UNREACHABLE)
+        set_error(call, SQS_ERROR_TRANSIENT, SQS_ERROR_CREDENTIALS_UNREACHABLE, error);
+    else
+        set_error(call, SQS_ERROR_CREDENTIALS, SQS_ERROR_NO_CREDENTIALS, error);
     attempt_failed(call);
 }
 

@@ -77,18 +77,21 @@ static void call_free(struct sts_call *call)
     free(call);
 }
 
-static void finish(struct sts_call *call, struct aws_credentials *credentials, const char *error)
+static void finish(struct sts_call *call, enum credentials_outcome outcome,
+                   struct aws_credentials *credentials, const char *error)
 {
     sts_done_fn done = call->done;
     void *userdata = call->userdata;
 
     call_free(call);
-    done(userdata, credentials, error);
+    done(userdata, outcome, credentials, error);
 }
 
 /* "AssumeRole of <role> at <host> failed: ..." */
-static void finish_failed(struct sts_call *call, const char *format, ...) PRINTF_FORMAT(2, 3);
-static void finish_failed(struct sts_call *call, const char *format, ...)
+static void finish_failed(struct sts_call *call, enum credentials_outcome outcome,
+                          const char *format, ...) PRINTF_FORMAT(3, 4);
+static void finish_failed(struct sts_call *call, enum credentials_outcome outcome,
+                          const char *format, ...)
 {
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(ERROR_MAX_BYTES);
     char reason[ERROR_MAX_BYTES / 2];
@@ -104,7 +107,7 @@ static void finish_failed(struct sts_call *call, const char *format, ...)
         buffer_printf(&text, " failed %u times: %s", call->attempts, reason);
     else
         buffer_printf(&text, " failed: %s", reason);
-    finish(call, NULL, text.error < 0 ? reason : buffer_string(&text));
+    finish(call, outcome, NULL, text.error < 0 ? reason : buffer_string(&text));
 }
 
 /* --- What follows a failed attempt --- */
@@ -126,15 +129,19 @@ static int start_timer(struct sts_call *call, uint64_t delay_usec)
     return r < 0 ? r : sd_event_source_set_enabled(call->timer, SD_EVENT_ONESHOT);
 }
 
-static void attempt_failed(struct sts_call *call, enum sqs_error_class class, const char *reason)
+/* `is_answer`: it is STS that says so, not something on the way there. */
+static void attempt_failed(struct sts_call *call, enum sqs_error_class class, bool is_answer,
+                           const char *reason)
 {
     enum backoff_kind kind = class == SQS_ERROR_THROTTLED ? BACKOFF_THROTTLED : BACKOFF_TRANSIENT;
     bool is_worth_it = class == SQS_ERROR_THROTTLED || class == SQS_ERROR_TRANSIENT;
+    enum credentials_outcome outcome =
+        is_worth_it || !is_answer ? CREDENTIALS_UNREACHABLE : CREDENTIALS_FAILED;
 
     if (!is_worth_it || call->attempts >= STS_ATTEMPTS_MAX ||
         start_timer(
             call, backoff_delay_usec(kind, call->attempts, true, USEC_INFINITY, random_u64())) < 0)
-        finish_failed(call, "%s", reason);
+        finish_failed(call, outcome, "%s", reason);
 }
 
 static bool is_other_skew(int64_t a, int64_t b)
@@ -194,7 +201,7 @@ static void error_reply(struct sts_call *call, const struct http_reply *reply,
         return;
     snprintf(reason, sizeof(reason), "%s%s%s", parsed->error_code,
              parsed->error_message ? ": " : "", parsed->error_message ? parsed->error_message : "");
-    attempt_failed(call, class, reason);
+    attempt_failed(call, class, true, reason);
 }
 
 static void good_reply(struct sts_call *call, const struct http_reply *reply,
@@ -210,19 +217,19 @@ static void good_reply(struct sts_call *call, const struct http_reply *reply,
     if (read_skew(reply, NULL, &skew) && is_other_skew(skew, 0))
         expiry -= skew;
     if (expiry <= time(NULL)) {
-        finish_failed(call, "the keys that came have expired already");
+        finish_failed(call, CREDENTIALS_FAILED, "the keys that came have expired already");
         return;
     }
     if (flaw) {
-        finish_failed(call, "of the keys that came, %s", flaw);
+        finish_failed(call, CREDENTIALS_FAILED, "of the keys that came, %s", flaw);
         return;
     }
     r = aws_credentials_new(parsed->access_key_id, parsed->secret_access_key, parsed->session_token,
                             call->source, (uint64_t)expiry * USEC_PER_SEC, &c);
     if (r < 0)
-        finish_failed(call, "%s", strerror(-r));
+        finish_failed(call, CREDENTIALS_UNREACHABLE, "%s", strerror(-r));
     else
-        finish(call, c, NULL);
+        finish(call, CREDENTIALS_FOUND, c, NULL);
 }
 
 static void on_reply(void *userdata, const struct http_reply *reply)
@@ -235,7 +242,7 @@ static void on_reply(void *userdata, const struct http_reply *reply)
 
     call->slot = NULL;
     if (reply->failure != HTTP_FAILURE_NONE) {
-        attempt_failed(call, SQS_ERROR_TRANSIENT, reply->failure_text);
+        attempt_failed(call, SQS_ERROR_TRANSIENT, false, reply->failure_text);
         return;
     }
     r = sts_reply_parse(reply->body, reply->body_bytes, &parsed, &error);
@@ -244,13 +251,13 @@ static void on_reply(void *userdata, const struct http_reply *reply)
     } else if (r == 0 && reply->status == 200) {
         good_reply(call, reply, parsed);
     } else if (r < 0) {
-        attempt_failed(call, SQS_ERROR_TRANSIENT, strerror(-r));
+        attempt_failed(call, SQS_ERROR_TRANSIENT, false, strerror(-r));
     } else {
         if (reply->status == 200)
             snprintf(reason, sizeof(reason), "a damaged reply: %s", error ? error : "");
         else
             snprintf(reason, sizeof(reason), "HTTP status %d", reply->status);
-        attempt_failed(call, class_of_status(reply->status), reason);
+        attempt_failed(call, class_of_status(reply->status), false, reason);
     }
 }
 
@@ -331,14 +338,15 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     int r;
 
     if (call->error) {
-        finish_failed(call, "%s", call->error);
+        finish_failed(call, CREDENTIALS_FAILED, "%s", call->error);
         return 0;
     }
     call->attempts++;
     call->skew_sec = call->sts->skew_sec;
     r = send_attempt(call);
     if (r < 0)
-        finish_failed(call, "cannot send the request: %s", strerror(-r));
+        finish_failed(call, credentials_outcome_of_errno(r), "cannot send the request: %s",
+                      strerror(-r));
     return 0;
 }
 

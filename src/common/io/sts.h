@@ -38,10 +38,13 @@ struct sts_request {
 };
 
 /* Runs exactly once for each call that was not cancelled, never from inside sts_assume_role. Either
- * the keys, or `error`: one line that names the action, the role, the host and the reason, and
+ * the keys (FOUND), or `error` with FAILED where STS has said no or the request cannot be, and with
+ * UNREACHABLE where STS itself gave no answer: the network, a proxy, a time-out, 5xx, throttling.
+ * `error` is one line that names the action, the role, the host and the reason, and
  * holds nothing secret. Both are borrowed. The expiry is on this machine's clock, also where that
  * is wrong. The callback may start and cancel calls, but not free `sts`. */
-typedef void (*sts_done_fn)(void *userdata, struct aws_credentials *credentials, const char *error);
+typedef void (*sts_done_fn)(void *userdata, enum credentials_outcome outcome,
+                            struct aws_credentials *credentials, const char *error);
 
 /* The event loop and the http client are borrowed and must outlive it. Options that cannot be (a
  * bad URL, FIPS with an endpoint of one's own) are no error here but of each call: few need STS at

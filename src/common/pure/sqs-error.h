@@ -17,11 +17,16 @@ enum sqs_error_class {
 /* "transient", ... */
 const char *sqs_error_class_name(enum sqs_error_class class);
 
+/* Names of our own, for what no reply of SQS's has told. They come without a code. */
+#define SQS_ERROR_NO_CREDENTIALS "NoCredentials"
+#define SQS_ERROR_CREDENTIALS_UNREACHABLE "CredentialsUnreachable" /* they may be found later */
+
 struct sqs_error {
     enum sqs_error_class class;
     char name[96];     /* the shape's name in the table's spelling, "QueueDoesNotExist", whichever
                           name came; for an error not in the table the name that came; "" if none */
-    char code[96];     /* the code to show: x-amzn-query-error's where it came, else the name */
+    char code[96];     /* the code to show: x-amzn-query-error's where it came, else the name; ""
+                          where the name is one of our own */
     char message[2048]; /* AWS's text, the first line of it, UTF-8, cut at 511 bytes; may be "". The
                            longest are our own, of what was looked at for credentials. */
     int http_status;   /* 0: no reply at all */
