@@ -9,6 +9,7 @@ The daemons take their settings from a file written for them, their keys from th
 delays are short unless the test says otherwise. Needs only the standard library.
 """
 
+import atexit
 import os
 import shutil
 import signal
@@ -145,3 +146,7 @@ def end_all():
     """Ends what a test has left running."""
     while running:
         running.pop().end()
+
+
+# Also of tests that do not ask for it: a failed one leaves a daemon, all of them their folders.
+atexit.register(end_all)
