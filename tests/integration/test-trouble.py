@@ -6,6 +6,7 @@ import random
 import signal
 import socket
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -194,6 +195,33 @@ def the_no_of_a_gateway_is_not_taken_for_one_of_sqs():
         tap.equal(producer.wait(), 0, producer.text)
         tap.ok(any("HTTP status 403: by policy" in l for l in producer.lines), producer.text)
         tap.ok(not any("rejects" in l for l in producer.lines), producer.text)
+
+
+def portal(status, headers=()):
+    """Both daemons start behind what answers in SQS's place, and work once it lets them through."""
+    is_open = threading.Event()
+
+    def spoil(number, operation, reply):
+        if reply and not is_open.is_set():
+            reply["status"] = status
+            reply["headers"] = [("Content-Type", "text/html"), *headers]
+            reply["body"] = b"<html>sign in</html>"
+
+    with SqsLocal(queues=[FIFO]) as server, Proxy(server, spoil) as proxy:
+        daemons = [Daemon(name, server, endpoint=proxy.url) for name in DAEMONS]
+        for daemon in daemons:
+            line = daemon.wait_for_line("GetQueueAttributes failed")
+            tap.ok(f"HTTP status {status}; to mend it: this is no answer of SQS's" in line, line)
+        is_open.set()
+        for daemon in daemons:
+            tap.equal(daemon.wait(), 0, daemon.text)
+            daemon.wait_for_line("The queue answers again")
+        tap.equal(len(server.records("deleted")), 5)
+
+
+tap.add("a portal that redirects at the start is waited for", portal, 302,
+        headers=[("Location", "http://portal.invalid/")])
+tap.add("a proxy that forbids at the start is waited for", portal, 403)
 
 
 def spoil_some(what):

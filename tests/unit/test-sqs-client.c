@@ -429,6 +429,48 @@ static void what_a_person_must_mend_is_repeated_slowly_where_wanted(void **state
     assert_int_equal(b.n_answered, 1);
 }
 
+static void what_is_not_of_sqs_is_repeated_slowly_and_never_the_answer(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server =
+        TEST_SERVER({.status = 302, .headers = "Location: http://portal.invalid/\r\n"},
+                    {.status = 403, .body = "{\"code\":\"BLOCKED\",\"message\":\"by policy\"}"},
+                    {.status = 407, .body = "<html>who are you?</html>"}, OK,
+                    {.status = 404, .headers = "x-amzn-RequestId: sqs\r\n"});
+    struct outcome o;
+
+    set_bench(server);
+    o = call(&patient);
+    assert_true(o.ok);
+    assert_int_equal(o.attempts, 4);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_in_range(b.noted[i].delay_usec, 5000 << i, (5000 << i) + 200);
+        assert_string_equal(b.noted[i].name, "NotOfSQS");
+    }
+    assert_string_equal(b.noted[1].message, "by policy");
+    assert_int_equal(b.n_answered, 1);
+
+    /* SQS's own, though without a name, is an answer. */
+    o = call(&patient);
+    assert_false(o.ok);
+    assert_int_equal(o.error.http_status, 404);
+    assert_int_equal(o.attempts, 1);
+}
+
+static void a_bounded_call_ends_with_what_is_not_of_sqs(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER({.status = 403, .body = "{\"code\":\"BLOCKED\"}"});
+    struct outcome o;
+
+    set_bench(server);
+    o = call(&once);
+    assert_false(o.ok);
+    assert_string_equal(o.error.name, "NotOfSQS");
+    assert_string_equal(o.error.code, "");
+    assert_int_equal(b.n_answered, 0);
+}
+
 static void attempts_are_bounded_where_wanted(void **state)
 {
     static const struct sqs_call_options thrice = {.attempts_max = 3, .keep_trying = true};
@@ -948,6 +990,8 @@ int main(void)
         TEST(throttling_is_repeated_more_slowly),
         TEST(a_permanent_error_is_the_answer),
         TEST(what_a_person_must_mend_is_repeated_slowly_where_wanted),
+        TEST(what_is_not_of_sqs_is_repeated_slowly_and_never_the_answer),
+        TEST(a_bounded_call_ends_with_what_is_not_of_sqs),
         TEST(attempts_are_bounded_where_wanted),
         TEST(no_reply_leaves_no_status_and_no_request_id),
         TEST(a_damaged_reply_is_repeated),

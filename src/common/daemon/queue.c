@@ -64,6 +64,9 @@ static const char *remedy(const struct sqs_error *error)
     if (streq(error->name, SQS_ERROR_CREDENTIALS_UNREACHABLE))
         return "check that this machine reaches what hands out the keys: the network, the name "
                "look-up, a proxy";
+    if (streq(error->name, SQS_ERROR_NOT_OF_SQS))
+        return "this is no answer of SQS's: check the proxy (https_proxy), whether this network "
+               "wants a sign-in, and aws.endpoint_url";
     if (error->class == SQS_ERROR_TRANSIENT && error->http_status == 0)
         return "check the network, the name look-up and aws.endpoint_url";
     return NULL;

@@ -109,12 +109,18 @@ static void finish(struct sqs_call *call, struct sqs_reply *reply)
     call_free(call);
 }
 
-/* An error of our own: `name` is one of sqs-error.h's. */
+/* A name of our own (sqs-error.h), or "". */
+static void set_name(struct sqs_error *error, const char *name)
+{
+    snprintf(error->name, sizeof(error->name), "%s", name);
+    error->code[0] = '\0';
+}
+
 static void set_error(struct sqs_call *call, enum sqs_error_class class, const char *name,
                       const char *text)
 {
     call->error = (struct sqs_error){.class = class, .retry_after_usec = USEC_INFINITY};
-    snprintf(call->error.name, sizeof(call->error.name), "%s", name);
+    set_name(&call->error, name);
     snprintf(call->error.message, sizeof(call->error.message), "%s", text);
 }
 
@@ -166,13 +172,23 @@ static bool is_last(const struct sqs_call *call)
            (call->options.attempts_max > 0 && call->attempts >= call->options.attempts_max);
 }
 
-/* Faults that do not go away by themselves and say nothing against the request. An error without a
- * name is not SQS's: a proxy's, or a portal's, or our own. */
+/* Faults that do not go away by themselves and say nothing against the request. */
 static bool needs_a_person(const struct sqs_error *error)
 {
     return error->class == SQS_ERROR_CREDENTIALS || error->class == SQS_ERROR_CLOCK ||
            sqs_error_is_of_queue(error) ||
            (error->class == SQS_ERROR_PERMANENT && error->name[0] == '\0');
+}
+
+/* Whether the last attempt's failure ends the call, as far as that depends on the failure. What
+ * stands between here and SQS has no last word: people sign in to portals, proxies get mended. */
+static bool is_final(const struct sqs_call *call)
+{
+    const struct sqs_error *error = &call->error;
+
+    if (streq(error->name, SQS_ERROR_NOT_OF_SQS))
+        return false;
+    return needs_a_person(error) ? !call->options.keep_trying : error->class == SQS_ERROR_PERMANENT;
 }
 
 static void answered(struct sqs_client *client)
@@ -195,9 +211,8 @@ static void attempt_failed(struct sqs_call *call)
             return;
         }
     }
-    if (is_last(call) || (needs_a_person(&call->error) ? !call->options.keep_trying
-                                                       : class == SQS_ERROR_PERMANENT)) {
-        if (class == SQS_ERROR_PERMANENT && call->error.name[0] != '\0')
+    if (is_last(call) || is_final(call)) {
+        if (class == SQS_ERROR_PERMANENT && call->error.code[0] != '\0')
             answered(call->client);
         finish(call, NULL);
         return;
@@ -242,11 +257,11 @@ static void error_reply(struct sqs_call *call, const struct http_reply *reply)
                     http_reply_header(reply, "x-amzn-errortype"),
                     http_reply_header(reply, "x-amz-retry-after"), reply->body, reply->body_bytes,
                     &call->error);
-    /* Proxies and gateways answer in JSON as well, with a "code" of their own; a "no" of theirs is
-     * none of SQS's, which gives each request an id. */
+    /* Portals, proxies and gateways answer as well, some in JSON with a "code" of their own; a "no"
+     * of theirs is none of SQS's, which gives each request an id. */
     if (call->request_id[0] == '\0' && call->error.class == SQS_ERROR_PERMANENT &&
         !sqs_error_find(call->error.name))
-        call->error.name[0] = '\0';
+        set_name(&call->error, SQS_ERROR_NOT_OF_SQS);
     if (call->error.class == SQS_ERROR_CLOCK || call->error.class == SQS_ERROR_CREDENTIALS) {
         learn_skew(call, http_reply_header(reply, "Date"));
         /* Another call may have learnt it since this one was signed: that counts as well. */

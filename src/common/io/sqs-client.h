@@ -3,7 +3,9 @@
  *
  * Every attempt signs anew, with the credentials and the clock of that moment. Transient and
  * throttling failures are retried without end (or up to a bound that the caller sets), after the
- * SDKs' standard retry mode (backoff.h). Refused credentials are looked up anew once. */
+ * SDKs' standard retry mode (backoff.h); so, slowly, are answers that are not SQS's but those of a
+ * portal, a proxy, a gateway (SQS_ERROR_NOT_OF_SQS). Refused credentials are looked up anew once.
+ */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -40,9 +42,8 @@ struct sqs_call_options {
     uint64_t wait_usec;    /* how long SQS itself is asked to wait (long polling) */
     unsigned attempts_max; /* 0: no bound */
     bool keep_trying; /* faults that only a person can mend are retried too, slowly: missing and
-                         refused credentials, a missing queue, a denied action, a KMS key, errors
-                         that are not SQS's (a proxy's). Then a failure is SQS's "no" to this very
-                         request. */
+                         refused credentials, a missing queue, a denied action, a KMS key. Then a
+                         failure is SQS's "no" to this very request. */
 };
 
 /* An attempt that failed and will be repeated. For the log. */
