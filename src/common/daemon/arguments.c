@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "aws-settings.h"
 #include "encode.h"
@@ -13,6 +15,8 @@
 #include "message-ids.h"
 
 enum { TEXT_MAX_BYTES = 64 * 1024 };
+
+#define CREDSTORE "/etc/credstore"
 
 struct arguments {
     const char *config_path;
@@ -24,7 +28,7 @@ enum { OPTION_CONFIG = 256, OPTION_CHECK_CONFIG, OPTION_HELP, OPTION_VERSION };
 static const struct option options[] = {
     {"config", required_argument, NULL, OPTION_CONFIG},
     {"check-config", no_argument, NULL, OPTION_CHECK_CONFIG},
-    {"help", no_argument, NULL, OPTION_HELP},
+    {"help", no_argument, NULL, OPTION_HELP}, /* also -h */
     {"version", no_argument, NULL, OPTION_VERSION},
     {},
 };
@@ -40,7 +44,8 @@ static const char help[] =
     "\n"
     "Exit status: 0 when done or stopped; 1 when stopped with work left undone; 64 for a\n"
     "command line and 78 for a configuration that cannot be used; 69 when the queue does not\n"
-    "exist; 77 when credentials are missing or refused; 71 when this machine lacks something.\n";
+    "exist or SQS refuses for another reason; 77 when credentials are missing or refused; 71\n"
+    "when this machine lacks something; 74 when standard output takes nothing.\n";
 
 /* ---- Standard output ---- */
 
@@ -88,6 +93,7 @@ static bool read_option(const struct program *program, int option, const char *a
         arguments->check_config = true;
         return false;
     case OPTION_HELP:
+    case 'h':
         buffer_printf(&b, help, program->name, program->description);
         *exit_status = print_buffer(&b);
         return true;
@@ -114,7 +120,7 @@ static bool parse(const struct program *program, int argc, char **argv, struct a
     opterr = 0;
     for (;;) {
         int at = optind > 0 ? optind : 1;
-        int option = getopt_long(argc, argv, "+:", options, NULL);
+        int option = getopt_long(argc, argv, "+:h", options, NULL);
 
         if (option == -1)
             break;
@@ -183,6 +189,32 @@ static int load(const char *path, struct config **ret)
     return EX_OK;
 }
 
+/* A check by root is one of what the services will do. Their units hand them AWS's files from there
+ * (LoadCredential=), unless the environment names others. */
+static bool look_into_credstore(void)
+{
+    static const char *const named[] = {"CREDENTIALS_DIRECTORY", "AWS_SHARED_CREDENTIALS_FILE",
+                                        "AWS_CONFIG_FILE"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(named); i++)
+        if (is_set(getenv(named[i])))
+            return false;
+    return geteuid() == 0 &&
+           (access(CREDSTORE "/aws.credentials", F_OK) == 0 ||
+            access(CREDSTORE "/aws.config", F_OK) == 0) &&
+           setenv("CREDENTIALS_DIRECTORY", CREDSTORE, 1) == 0;
+}
+
+/* The services run as users of their own: they must be able to read what root can. */
+static void warn_of_mode(const char *path)
+{
+    struct stat st;
+
+    if (streq(path, CONFIG_PATH) && geteuid() == 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+        !(st.st_mode & S_IROTH))
+        log_warning("%s is not readable for the services' users: chmod 644 it.", path);
+}
+
 /* Where the configuration leads to is part of the check, but known only in this environment: it is
  * said in comments, so that the whole can serve as a configuration again. */
 static int show(const char *path, const struct config *config)
@@ -191,8 +223,10 @@ static int show(const char *path, const struct config *config)
     CLEANUP(aws_settings_free) struct aws_settings *settings = NULL;
     CLEANUP(queue_url_free) struct queue_url *url = NULL;
     CLEANUP(free) char *error = NULL;
+    bool is_credstore = look_into_credstore();
     int r = queue_url_parse(config->aws.queue_url, &url, &error);
 
+    warn_of_mode(path);
     if (r == 0)
         r = aws_settings_read(config, &settings, &error);
     if (r > 0) {
@@ -200,8 +234,10 @@ static int show(const char *path, const struct config *config)
         buffer_printf(&b, ": %s", error ? error : "no endpoint");
         return config_refused(path, buffer_string(&b));
     }
-    if (r < 0)
+    if (r < 0) {
+        log_error("Cannot check the configuration: %s.", strerror(-r));
         return EX_OSERR;
+    }
 
     buffer_append_string(&b, "# The settings in force, from ");
     escape_for_log(&b, path, strlen(path), 4096);
@@ -214,8 +250,10 @@ static int show(const char *path, const struct config *config)
                   "# queue: %s (%s)\n",
                   settings->endpoint->region, settings->region_source, settings->endpoint->url,
                   settings->endpoint_source ? "from " : "the region's endpoint",
-                  settings->endpoint_source ? settings->endpoint_source : "", url->name ? url->name : "?",
-                  url->is_fifo ? "FIFO" : "standard");
+                  settings->endpoint_source ? settings->endpoint_source : "",
+                  url->name ? url->name : "?", url->is_fifo ? "FIFO" : "standard");
+    if (is_credstore)
+        buffer_append_string(&b, "# AWS's files: from " CREDSTORE ", as the services see them\n");
     return print_buffer(&b);
 }
 
