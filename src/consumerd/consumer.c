@@ -42,7 +42,9 @@ static struct sqs_received_message *in_hand(struct consumer *c)
 
 static void end(struct consumer *c, const char *why)
 {
-    log_write(LOG_INFO, MESSAGE_ID_FINISHED, LOG_NO_FIELDS, "%sTerminated!", why);
+    log_write(LOG_INFO,
+              service_is_stopping(c->service) ? MESSAGE_ID_STOPPED : MESSAGE_ID_FINISHED,
+              LOG_NO_FIELDS, "%sTerminated!", why);
     service_exit(c->service, EXIT_SUCCESS);
 }
 

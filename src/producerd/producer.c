@@ -75,7 +75,9 @@ static void show_status(struct producer *p)
 static void end(struct producer *p)
 {
     p->is_over = true;
-    log_write(LOG_INFO, MESSAGE_ID_FINISHED, LOG_NO_FIELDS, "Terminated!");
+    log_write(LOG_INFO,
+              service_is_stopping(p->service) ? MESSAGE_ID_STOPPED : MESSAGE_ID_FINISHED,
+              LOG_NO_FIELDS, "Terminated!");
     service_exit(p->service, EXIT_SUCCESS);
 }
 

@@ -44,12 +44,24 @@ static uint64_t now_usec(struct queue *queue)
     return now;
 }
 
+/* All places were looked at, and none has keys; else one place is set up, and its text says what is
+ * wrong there. */
+static bool is_nowhere_a_key(const struct sqs_error *error)
+{
+    return streq(error->name, SQS_ERROR_NO_CREDENTIALS) && strstr(error->message, "; ");
+}
+
 /* What to do about a failure, for its log line. */
 static const char *remedy(const struct sqs_error *error)
 {
-    if (error->class == SQS_ERROR_CREDENTIALS && streq(error->name, SQS_ERROR_NO_CREDENTIALS))
-        return "put keys into /etc/credstore/aws.credentials (as `aws configure` writes them) and "
-               "restart, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+    if (is_nowhere_a_key(error))
+        return is_set(getenv("INVOCATION_ID")) /* under systemd: systemd.exec(5) */
+                   ? "put keys into /etc/credstore/aws.credentials (as `aws configure` writes them) "
+                     "and restart"
+                   : "run `aws configure`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (keys "
+                     "in /etc/credstore are for the systemd services)";
+    if (streq(error->name, SQS_ERROR_NO_CREDENTIALS))
+        return NULL; /* the one place that was meant says itself what it wants */
     if (error->class == SQS_ERROR_CREDENTIALS)
         return "check the access key and its secret, and that the key is active and of the right "
                "account";
@@ -87,6 +99,10 @@ static const char *message_id_of(const struct sqs_error *error)
 /* "QueueDoesNotExist: The specified queue does not exist." */
 static void describe(const struct sqs_error *error, struct buffer *b)
 {
+    if (is_nowhere_a_key(error)) {
+        buffer_append_string(b, "no AWS credentials were found");
+        return;
+    }
     /* A name without a code is one of our own: the text says the same. */
     if (error->name[0] && error->code[0])
         buffer_printf(b, "%s", error->name);
@@ -104,11 +120,17 @@ static void log_trouble(struct queue *queue, int priority, enum sqs_operation op
     const char *help = remedy(error);
 
     describe(error, &text);
+    if (help && text.size > 0 && text.data[text.size - 1] == '.')
+        text.data[--text.size] = '\0';
+    if (help)
+        buffer_printf(&text, "; to mend it: %s", help);
+    /* The list of places is long: all else goes before it. */
+    if (is_nowhere_a_key(error))
+        buffer_printf(&text, ". Looked at %s", error->message);
     log_write(priority, message_id_of(error),
               LOG_FIELDS({"SQS_ERROR_CODE", error->code}, {"SQS_REQUEST_ID", request_id},
                          {"SQS_OPERATION", sqs_operation_name(operation)}),
-              "%s: %s%s%s%s", lead, buffer_string(&text), help ? "; to mend it: " : "",
-              help ? help : "", tail);
+              "%s: %s%s", lead, buffer_string(&text), tail);
 }
 
 static void show_trouble(struct queue *queue, const struct sqs_error *error)

@@ -8,6 +8,8 @@
 #define MESSAGE_ID_FINISHED "cdae344f1b0e42e7b2e6b7b877dca8c6"
 /* It was asked to stop. */
 #define MESSAGE_ID_STOPPING "6d26cef3b10a4b5cbb4d96a00561dfb8"
+/* It has stopped, as it was asked to. */
+#define MESSAGE_ID_STOPPED "0ece773d1af245ca95a6ed564e6b6842"
 /* Requests fail and are retried. */
 #define MESSAGE_ID_QUEUE_UNREACHABLE "96e29484193f4a42b65113ddc441b37f"
 /* They succeed again. */
