@@ -165,11 +165,16 @@ static void each_setting_comes_from_the_first_place_that_has_it(void **state)
          "eu-west-3 from aws.queue_url; " PLAIN "-; -;"},
 
         /* CA bundles. */
-        {QUEUE, "", "[default]\nca_bundle = /a\n", "eu-west-3 from aws.queue_url; " PLAIN "-; /a;"},
-        {QUEUE, "AWS_CA_BUNDLE=/b", "[default]\nca_bundle = /a\n",
-         "eu-west-3 from aws.queue_url; " PLAIN "-; /b;"},
-        {QUEUE "ca_bundle = \"/c\";", "AWS_CA_BUNDLE=/b", "",
-         "eu-west-3 from aws.queue_url; " PLAIN "-; /c;"},
+        {QUEUE, "", "[default]\nca_bundle = /dev/null\n",
+         "eu-west-3 from aws.queue_url; " PLAIN "-; /dev/null;"},
+        {QUEUE, "AWS_CA_BUNDLE=/dev/zero", "[default]\nca_bundle = /dev/null\n",
+         "eu-west-3 from aws.queue_url; " PLAIN "-; /dev/zero;"},
+        {QUEUE "ca_bundle = \"/dev/full\";", "AWS_CA_BUNDLE=/dev/zero", "",
+         "eu-west-3 from aws.queue_url; " PLAIN "-; /dev/full;"},
+        /* Without TLS it is not looked at. */
+        {CUSTOM AT_HOME, "AWS_REGION=eu-west-1 AWS_CA_BUNDLE=/nonexistent/ca.pem", "",
+         "eu-west-1 from AWS_REGION; http://127.0.0.1:9324/ from aws.endpoint_url; -; "
+         "/nonexistent/ca.pem;"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -250,6 +255,18 @@ static void what_leads_nowhere_is_refused_with_a_line_that_says_why(void **state
          {"services in the profile is \"nowhere\", but the config file has no such [services] "
           "section"}},
         {QUEUE, "", "[default\n", {"config:1: "}},
+        {QUEUE "ca_bundle = \"/nonexistent/ca.pem\";",
+         "",
+         "",
+         {"aws.ca_bundle is \"/nonexistent/ca.pem\", but this file cannot be read: No such file"}},
+        {QUEUE,
+         "AWS_CA_BUNDLE=/nonexistent/ca.pem",
+         "",
+         {"AWS_CA_BUNDLE is \"/nonexistent/ca.pem\", but this file cannot be read: No such file"}},
+        {QUEUE,
+         "",
+         "[default]\nca_bundle = /nonexistent/ca.pem\n",
+         {"ca_bundle in the profile is \"/nonexistent/ca.pem\", but this file cannot be read"}},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -359,7 +359,7 @@ static void transient_failures_are_repeated(void **state)
     assert_string_equal(b.noted[0].name, "ServiceUnavailableException");
     assert_string_equal(b.noted[0].message, "later");
     assert_string_equal(b.noted[4].message, "timed out waiting for the reply");
-    assert_string_equal(b.noted[4].name, "");
+    assert_string_equal(b.noted[4].name, "NetworkFailure");
     assert_true(strlen(b.noted[5].message) > 5);
     /* The same request each time, signed anew. */
     for (unsigned i = 1; i < 7; i++)
@@ -504,7 +504,7 @@ static void no_reply_leaves_no_status_and_no_request_id(void **state)
     assert_int_equal(o.http_status, 0);
     assert_int_equal(o.error.http_status, 0);
     assert_string_equal(o.request_id, "");
-    assert_string_equal(o.error.name, "");
+    assert_string_equal(o.error.name, "NetworkFailure");
     assert_string_equal(o.error.code, "");
 }
 

@@ -75,11 +75,14 @@ static const char *remedy(const struct sqs_error *error)
         return "check the state of the queue's KMS key and the permissions on it";
     if (streq(error->name, SQS_ERROR_CREDENTIALS_UNREACHABLE))
         return "check that this machine reaches what hands out the keys: the network, the name "
-               "look-up, a proxy";
+               "look-up, a proxy, its certificate";
     if (streq(error->name, SQS_ERROR_NOT_OF_SQS))
         return "this is no answer of SQS's: check the proxy (https_proxy), whether this network "
                "wants a sign-in, and aws.endpoint_url";
-    if (error->class == SQS_ERROR_TRANSIENT && error->http_status == 0)
+    if (streq(error->name, SQS_ERROR_TLS))
+        return "check aws.ca_bundle (or AWS_CA_BUNDLE), the server's certificate, its name and its "
+               "dates, and this machine's clock";
+    if (streq(error->name, SQS_ERROR_NETWORK))
         return "check the network, the name look-up and aws.endpoint_url";
     return NULL;
 }

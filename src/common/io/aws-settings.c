@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "aws-files.h"
 #include "encode.h"
@@ -49,7 +50,8 @@ static int invalid(char **error, const char *format, ...)
 }
 
 /* The same for a value that came from outside, with its name before it. */
-static int invalid_value(struct reader *r, const char *name, const char *value, const char *allowed)
+static int invalid_value(const struct reader *r, const char *name, const char *value,
+                         const char *allowed)
 {
     CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(ERROR_MAX_BYTES);
 
@@ -64,6 +66,15 @@ static void take(struct value *v, const char *text, const char *source)
 {
     if (!v->text && is_set(text))
         *v = (struct value){text, source};
+}
+
+/* For people: the variable or the setting, or the profile's key. */
+static void name_value(const struct value *v, const char *key, char *ret, size_t size)
+{
+    if (streq(v->source, PROFILE))
+        snprintf(ret, size, "%s in " PROFILE, key);
+    else
+        snprintf(ret, size, "%s", v->source);
 }
 
 static const char *of_profile(const struct reader *r, const char *key)
@@ -93,10 +104,7 @@ static int find_switch(struct reader *r, bool is_on, const char *setting, const 
         *ret = v;
         return 0;
     }
-    if (streq(v.source, PROFILE))
-        snprintf(name, sizeof(name), "%s in " PROFILE, key);
-    else
-        snprintf(name, sizeof(name), "%s", v.source);
+    name_value(&v, key, name, sizeof(name));
     return invalid_value(r, name, v.text, "must be true or false");
 }
 
@@ -234,10 +242,25 @@ static int copy(const char *text, char **ret)
     return *ret ? 0 : -ENOMEM;
 }
 
+/* What is wrong with it would else show as trouble of the network, which is waited for. */
+static int check_ca_bundle(const struct reader *r, const struct endpoint *endpoint)
+{
+    char name[96], found[160];
+    const char *path = r->ca_bundle.text;
+
+    if (!path || strncmp(endpoint->url, "https:", 6) != 0 || access(path, R_OK) == 0)
+        return 0;
+    snprintf(found, sizeof(found), "this file cannot be read: %s", strerror(errno));
+    name_value(&r->ca_bundle, "ca_bundle", name, sizeof(name));
+    return invalid_value(r, name, path, found);
+}
+
 static int settle(const struct reader *r, struct aws_settings *s)
 {
     int e = resolve(r, &s->endpoint);
 
+    if (e == 0)
+        e = check_ca_bundle(r, s->endpoint);
     if (e != 0)
         return e;
     s->use_fips = r->use_fips.text != NULL;

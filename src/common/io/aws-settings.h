@@ -32,7 +32,8 @@ struct aws_settings {
 
 /* 0, -ENOMEM, or AWS_SETTINGS_E_INVALID with *error, if not NULL, a line that says what is wrong
  * and where it was set; the caller frees it: what endpoint.h refuses, a file that cannot be read or
- * is malformed, a switch that is neither true nor false, a services name without its section. */
+ * is malformed, a switch that is neither true nor false, a services name without its section, a CA
+ * bundle that this user cannot read where the endpoint is https. */
 enum { AWS_SETTINGS_E_INVALID = 1 };
 int aws_settings_read(const struct config *config, struct aws_settings **ret, char **error);
 struct aws_settings *aws_settings_free(struct aws_settings *settings);

@@ -294,6 +294,24 @@ static void good_reply(struct sqs_call *call, const struct http_reply *reply)
     finish(call, parsed);
 }
 
+static const char *name_of_failure(enum http_failure failure)
+{
+    switch (failure) {
+    case HTTP_FAILURE_RESOLVE:
+    case HTTP_FAILURE_CONNECT:
+    case HTTP_FAILURE_TIMEOUT:
+    case HTTP_FAILURE_BROKEN:
+        return SQS_ERROR_NETWORK;
+    case HTTP_FAILURE_TLS:
+        return SQS_ERROR_TLS;
+    case HTTP_FAILURE_NONE:
+    case HTTP_FAILURE_TOO_LARGE:
+    case HTTP_FAILURE_REQUEST:
+        break;
+    }
+    return "";
+}
+
 static void on_reply(void *userdata, const struct http_reply *reply)
 {
     struct sqs_call *call = userdata;
@@ -303,7 +321,7 @@ static void on_reply(void *userdata, const struct http_reply *reply)
     call->http_status = reply->status;
     call->request_id[0] = '\0';
     if (reply->failure != HTTP_FAILURE_NONE) {
-        set_error(call, SQS_ERROR_TRANSIENT, "", reply->failure_text);
+        set_error(call, SQS_ERROR_TRANSIENT, name_of_failure(reply->failure), reply->failure_text);
         attempt_failed(call);
         return;
     }

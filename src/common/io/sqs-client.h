@@ -49,7 +49,7 @@ struct sqs_call_options {
 /* An attempt that failed and will be repeated. For the log. */
 struct sqs_attempt {
     enum sqs_operation operation;
-    const struct sqs_error *error; /* name and code are "" for failures below HTTP */
+    const struct sqs_error *error; /* code is "" where no answer of AWS's came */
     const char *request_id;        /* "" where none came */
     unsigned attempt;              /* 1: the first */
     uint64_t delay_usec;           /* until the next */

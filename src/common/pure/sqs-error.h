@@ -20,6 +20,8 @@ const char *sqs_error_class_name(enum sqs_error_class class);
 /* Names of our own, for what no reply of SQS's has told. They come without a code. */
 #define SQS_ERROR_NO_CREDENTIALS "NoCredentials"
 #define SQS_ERROR_CREDENTIALS_UNREACHABLE "CredentialsUnreachable" /* they may be found later */
+#define SQS_ERROR_NETWORK "NetworkFailure" /* not connected, cut off, timed out */
+#define SQS_ERROR_TLS "TLSFailure"         /* the peer's certificate or the handshake */
 #define SQS_ERROR_NOT_OF_SQS "NotOfSQS" /* a portal, a proxy, a gateway said no in its place */
 
 struct sqs_error {

@@ -1,0 +1,98 @@
+"""The two daemons speak TLS with sqs-local: they work with the right authority, and refuse what a wrong
+certificate shows, with a line that says so, without giving up."""
+
+import os
+import shutil
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import tap
+from certificates import Authority
+from daemon import FIFO, Daemon, end_all
+from sqs_local import SqsLocal
+
+if not shutil.which("openssl"):
+    tap.skip_all("openssl is not installed")
+
+DAEMONS = ("sqs-producerd", "sqs-consumerd")
+REMEDY = "check aws.ca_bundle (or AWS_CA_BUNDLE), the server's certificate"
+AUTHORITY = None
+
+
+def works(server, env=None, **settings):
+    daemons = [Daemon(name, server, env=env, **settings) for name in DAEMONS]
+    for daemon in daemons:
+        tap.equal(daemon.wait(), 0, daemon.text)
+        tap.ok("failed" not in daemon.text, daemon.text)
+    tap.equal(len(server.records("deleted")), 5)
+
+
+@tap.test
+def both_work_with_the_authority_from_the_environment():
+    with SqsLocal(queues=[FIFO], tls=AUTHORITY.certificate()) as server:
+        works(server)
+
+
+@tap.test
+def both_work_with_the_authority_from_the_configuration():
+    with SqsLocal(queues=[FIFO], tls=AUTHORITY.certificate()) as server:
+        works(server, env={"AWS_CA_BUNDLE": os.devnull}, aws={"ca_bundle": AUTHORITY.path})
+
+
+def refused(word, certificate=(), ca_bundle=None):
+    """Each daemon says what is wrong, gets no request through, goes on trying, and can be stopped."""
+    with SqsLocal(queues=[FIFO], tls=AUTHORITY.certificate(*certificate)) as server:
+        daemons = [Daemon(name, server, env={"AWS_CA_BUNDLE": ca_bundle or AUTHORITY.path},
+                          log={"level": "debug"}) for name in DAEMONS]
+        for daemon in daemons:
+            line = daemon.wait_for_line("GetQueueAttributes failed: ")
+            for part in (word, REMEDY, "trying again"):
+                tap.ok(part in line, f"no {part!r} in {line!r}")
+            tap.ok("check the network" not in line, line)
+            daemon.wait_for_line("(attempt 3)")
+            tap.equal(daemon.process.poll(), None, daemon.text)
+            daemon.signal()
+        for daemon in daemons:
+            tap.equal(daemon.wait(), 0, daemon.text)
+        tap.equal(server.records(), [])
+
+
+@tap.test
+def a_certificate_for_another_host_is_refused():
+    refused("127.0.0.1", ("DNS:other.example",))
+
+
+@tap.test
+def an_expired_certificate_is_refused():
+    refused("expired", ("IP:127.0.0.1", True))
+
+
+@tap.test
+def a_certificate_of_an_unknown_authority_is_refused():
+    with Authority() as other:
+        refused("certificate", ca_bundle=other.path)
+
+
+@tap.test
+def a_bundle_without_certificates_is_named():
+    refused(os.devnull, ca_bundle=os.devnull)
+
+
+@tap.test
+def a_bundle_that_is_not_there_is_an_error_of_the_configuration():
+    with SqsLocal(queues=[FIFO], tls=AUTHORITY.certificate()) as server:
+        for name in DAEMONS:
+            for settings, place in (({"env": {"AWS_CA_BUNDLE": "/nonexistent/ca.pem"}}, "AWS_CA_BUNDLE"),
+                                    ({"aws": {"ca_bundle": "/nonexistent/ca.pem"}}, "aws.ca_bundle")):
+                daemon = Daemon(name, server, **settings)
+                tap.equal(daemon.wait(), 78, daemon.text)
+                daemon.wait_for_line(f'{place} is "/nonexistent/ca.pem", but this file cannot be read: '
+                                     "No such file")
+
+
+if __name__ == "__main__":
+    with Authority() as AUTHORITY:
+        try:
+            tap.main()
+        finally:
+            end_all()
