@@ -1,0 +1,280 @@
+"""Runs one piece of work by one contender, on a server of its own, and says what it used.
+
+A piece of work is to send messages, or to receive and delete them. Each server is new and runs on one
+core, each contender on another. What a daemon took to start, to connect and to end is measured by a
+run of a single message, and taken off; the other contenders say themselves what their work took.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+import sqs
+from daemon import Daemon
+from sqs_local import BUILD_ROOT, SqsLocal
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PROGRAMS = os.path.join(BUILD_ROOT, "tests", "benchmark")
+QUEUE = "bench.fifo"
+GROUPS = 1000
+REGION = "eu-west-1"
+SAMPLE_SEC = 0.04
+
+_allowed = sorted(os.sched_getaffinity(0))
+CLIENT_CORE, SERVER_CORE = _allowed[0], _allowed[-1]
+
+
+class Failure(Exception):
+    """A run did not do its work."""
+
+
+class Work:
+    """What is to be done: `kind` "send" or "receive", `batch` messages a request, the network's round
+    trip, `in_flight` requests at once."""
+
+    def __init__(self, kind, batch, rtt_ms):
+        self.kind, self.batch, self.rtt_ms = kind, batch, rtt_ms
+        self.in_flight = 64 if rtt_ms else 8
+
+    @property
+    def name(self):
+        what = "send" if self.kind == "send" else "receive and delete"
+        return f"{what}, " + ("one by one" if self.batch == 1 else f"batches of {self.batch}")
+
+    def settings(self):
+        """The daemon's, as groups of its configuration."""
+        if self.kind == "send":
+            return {"producer": {"send_interval": 0.0, "groups": GROUPS, "batch_size": self.batch,
+                                 "max_connections": self.in_flight}}
+        return {"consumer": {"receivers": self.in_flight // 2, "max_messages": self.batch,
+                             "concurrency": 1000 if self.rtt_ms else 200,
+                             "delete_linger": 0.005 if self.batch > 1 else 0.0,
+                             "exit_after_empty_receives": 0}}
+
+
+class Used:
+    """What a run took: microseconds of CPU (user, system), of time, KiB of memory at the peak, and
+    the share of its core that the server used meanwhile."""
+
+    def __init__(self, messages, user, system, wall, peak_kib=None, server_share=None):
+        self.messages, self.user, self.system, self.wall = messages, user, system, wall
+        self.peak_kib, self.server_share = peak_kib, server_share
+
+    @property
+    def cpu_per_message(self):
+        return (self.user + self.system) / self.messages
+
+    @property
+    def rate(self):
+        return self.messages / (self.wall / 1e6)
+
+
+@contextlib.contextmanager
+def on_core(core):
+    """Processes that are started here run there."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextlib.contextmanager
+def server(rtt_ms, record=False):
+    with on_core(SERVER_CORE):
+        started = SqsLocal([f"{QUEUE},VisibilityTimeout=300"], rtt_ms=rtt_ms or None, record=record)
+    with started:
+        yield started
+
+
+class ServerShare:
+    """How much of its core the server used since this was made."""
+
+    def __init__(self, local):
+        self._path = f"/proc/{local.process.pid}/stat"
+        self._cpu, self._time = self._read(), time.monotonic()
+
+    def _read(self):
+        with open(self._path, encoding="ascii") as file:
+            fields = file.read().rsplit(") ", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def now(self):
+        return (self._read() - self._cpu) / (time.monotonic() - self._time)
+
+
+def remaining(local, connection=None):
+    """Messages on the queue, those in flight among them."""
+    found = sqs.call(local, "GetQueueAttributes", connection=connection,
+                     QueueUrl=local.queue_url(QUEUE), AttributeNames=["All"])["Attributes"]
+    return (int(found["ApproximateNumberOfMessages"])
+            + int(found["ApproximateNumberOfMessagesNotVisible"]))
+
+
+@contextlib.contextmanager
+def daemon(name, local, prefix=(), **settings):
+    """A daemon that logs what is at least a notice, to a pipe."""
+    with on_core(CLIENT_CORE):
+        started = Daemon(name, local, queue=QUEUE, prefix=prefix,
+                         **{"log": {"level": "notice", "target": "stderr"}, **settings})
+    try:
+        yield started
+    finally:
+        started.end()
+
+
+def ended_well(started, seconds=120):
+    status = started.wait(seconds)
+    if status != 0:
+        raise Failure(f"{started.process.args}: status {status}\n{started.text[-2000:]}")
+
+
+def wait_until_empty(local, started, messages):
+    """Until the consumer has deleted all; returns the microseconds that so many messages would have
+    taken at the pace between the samples (start and end left out)."""
+    samples = []
+    connection = local.connection()
+    deadline = time.monotonic() + 120
+    while not samples or samples[-1][1] > 0:
+        time.sleep(SAMPLE_SEC)
+        left = remaining(local, connection)
+        samples.append((time.monotonic(), left))
+        if started.process.poll() is not None or time.monotonic() > deadline:
+            raise Failure(f"{left} of {messages} messages were left\n{started.text[-2000:]}")
+    connection.close()
+    inside = [s for s in samples if 0 < s[1] <= 0.97 * messages]
+    if len(inside) < 4:
+        return None
+    (begin, first), (end, last) = inside[0], inside[-1]
+    return (end - begin) / (first - last) * messages * 1e6 if first > last else None
+
+
+def fill(local, messages):
+    with daemon("sqs-producerd", local, producer={
+            "send_interval": 0.0, "groups": GROUPS, "batch_size": 10, "max_connections": 64,
+            "messages_to_send": messages}) as producer:
+        ended_well(producer)
+
+
+def _daemon_once(work, messages, prefix):
+    """Returns the pace's microseconds (or None) and the server's share."""
+    with server(work.rtt_ms) as local:
+        settings = work.settings()
+        if work.kind == "send":
+            settings["producer"]["messages_to_send"] = messages
+            share = ServerShare(local)
+            with daemon("sqs-producerd", local, prefix, **settings) as producer:
+                ended_well(producer, 300)
+                share = share.now()
+            if remaining(local) != messages:
+                raise Failure(f"{remaining(local)} of {messages} messages are on the queue")
+            return None, share
+        fill(local, messages)
+        share = ServerShare(local)
+        with daemon("sqs-consumerd", local, prefix, **settings) as consumer:
+            pace = wait_until_empty(local, consumer, messages)
+            share = share.now()
+            consumer.signal()
+            ended_well(consumer)
+        return pace, share
+
+
+def _measured(function):
+    """Calls the function with a prefix under which a program is measured; returns its result and
+    measure's report."""
+    with tempfile.NamedTemporaryFile("r", prefix="bench-") as report:
+        result = function((os.path.join(PROGRAMS, "measure"), report.name))
+        return result, json.loads(report.read())
+
+
+def run_daemon(work, messages):
+    _, start = _measured(lambda prefix: _daemon_once(work, 1, prefix))
+    (pace, share), total = _measured(lambda prefix: _daemon_once(work, messages, prefix))
+    return Used(messages, *(max(0, total[key] - start[key]) for key in ("user_usec", "system_usec")),
+                pace or max(1, total["wall_usec"] - start["wall_usec"]), total["peak_kib"], share)
+
+
+def run_program(work, messages, command, is_filled=True):
+    """A program that prints one JSON object about its work."""
+    with server(work.rtt_ms) as local:
+        if work.kind == "receive" and is_filled:
+            fill(local, messages)
+        share = ServerShare(local)
+
+        def run(prefix):
+            with on_core(CLIENT_CORE):
+                return subprocess.run([*prefix, *command(local)], env=local.env(), check=False,
+                                      stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                      timeout=300)
+
+        done, report = _measured(run)
+        share = share.now()
+    if done.returncode != 0:
+        raise Failure(f"{done.args}: status {done.returncode}\n{done.stderr[-2000:]}")
+    found = json.loads(done.stdout)
+    return Used(messages, found["user_usec"], found["system_usec"], found["wall_usec"],
+                report["peak_kib"], share), found
+
+
+def floor_command(work, messages):
+    return lambda local: [os.path.join(PROGRAMS, "floor"), f"127.0.0.1:{local.port}",
+                          local.queue_url(QUEUE), work.kind, str(messages), str(work.batch),
+                          str(work.in_flight), str(GROUPS)]
+
+
+def run_floor(work, messages):
+    used, _ = run_program(work, messages, floor_command(work, messages), is_filled=False)
+    used.peak_kib = used.server_share = None  # the requests made before, and the making of them
+    return used
+
+
+def run_sdk(work, messages, start_of_command):
+    """`start_of_command` names the program and its first arguments."""
+    return run_program(work, messages, lambda local: [
+        *start_of_command, local.queue_url(QUEUE), work.kind, str(messages), str(work.batch),
+        "8"])[0]
+
+
+# --- Instructions ---
+
+
+def _callgrind(out, *options):
+    return ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *options]
+
+
+def _counted(out):
+    with open(out, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if line.startswith(("summary:", "totals:")):
+                return int(line.split()[1])
+    raise Failure("callgrind has counted nothing")
+
+
+def _instructions_of(function, messages):
+    """The difference between N and 2N messages, for each of the N."""
+    counts = []
+    for n in messages, 2 * messages:
+        with tempfile.NamedTemporaryFile(prefix="bench-callgrind-") as out:
+            function(n, out.name)
+            counts.append(_counted(out.name))
+    return (counts[1] - counts[0]) / messages
+
+
+def daemon_instructions(work, messages):
+    return _instructions_of(lambda n, out: _daemon_once(work, n, _callgrind(out)), messages)
+
+
+def floor_instructions(work, messages):
+    def run(n, out):
+        with server(work.rtt_ms) as local, on_core(CLIENT_CORE):
+            subprocess.run([*_callgrind(out, "--toggle-collect=measured_run*"),
+                            *floor_command(work, n)(local)],
+                           env=local.env(), check=True, stdin=subprocess.DEVNULL,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300)
+
+    return _instructions_of(run, messages)
