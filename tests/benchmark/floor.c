@@ -6,9 +6,9 @@
  *
  * "send" sends the messages, BATCH at a time. "receive" first puts twice as many on the queue and
  * receives half of them, so that it has receipt handles; what is measured is to receive the other
- * half and to delete the first, in turns. Keys and region come from the environment. Prints one JSON
- * object about the measured part, which is all inside measured_run(), so that callgrind can be told
- * to count nothing else. */
+ * half and to delete the first, in turns. Keys and region come from the environment. Prints one
+ * JSON object about the measured part, which is all inside measured_run(), so that callgrind can be
+ * told to count nothing else. */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/resource.h>

@@ -1,9 +1,10 @@
-/* Runs a program and writes what it used to a file, as one JSON object: measure FILE PROGRAM [ARG...]
+/* Runs a program and writes what it used to a file, as one JSON object: measure FILE PROGRAM
+ * [ARG...]
  *
- * The kernel hands a process's peak memory on to the program that it executes, so that a child started
- * by an interpreter seems to have been as large as that. This program is smaller than anything it
- * measures. SIGTERM and SIGINT are passed on; the exit status is the program's, or 128 and its signal.
- * The program does not outlive this one. */
+ * The kernel hands a process's peak memory on to the program that it executes, so that a child
+ * started by an interpreter seems to have been as large as that. This program is smaller than
+ * anything it measures. SIGTERM and SIGINT are passed on; the exit status is the program's, or 128
+ * and its signal. The program does not outlive this one. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -84,8 +85,7 @@ int main(int argc, char **argv)
         return 2;
     }
     status = wait_for(child, &signals, &usage);
-    fprintf(file,
-            "{\"wall_usec\":%lld,\"user_usec\":%lld,\"system_usec\":%lld,\"peak_kib\":%ld}\n",
+    fprintf(file, "{\"wall_usec\":%lld,\"user_usec\":%lld,\"system_usec\":%lld,\"peak_kib\":%ld}\n",
             now_usec() - start, usec_of(usage.ru_utime), usec_of(usage.ru_stime), usage.ru_maxrss);
     if (fclose(file) != 0)
         return 2;
