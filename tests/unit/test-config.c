@@ -71,6 +71,12 @@ static void what_is_left_out_has_its_default(void **state)
     assert_int_equal(c->consumer.start_delay_usec, 2000000);
     assert_int_equal(c->consumer.wait_time_usec, 15000000);
     assert_int_equal(c->consumer.max_messages, 1);
+    assert_int_equal(c->consumer.receivers, 1);
+    assert_int_equal(c->consumer.concurrency, 1);
+    assert_int_equal(c->consumer.visibility_timeout_usec, 0);
+    assert_int_equal(c->consumer.delete_linger_usec, 0);
+    assert_int_equal(c->consumer.retry_delay_usec, 5000000);
+    assert_int_equal(c->consumer.retry_delay_max_usec, 900000000);
     assert_int_equal(c->consumer.receive_interval_usec, 500000);
     assert_int_equal(c->consumer.exit_after_empty_receives, 10);
     assert_int_equal(c->consumer.stop_timeout_usec, 30000000);
@@ -87,6 +93,8 @@ static void every_setting_is_read(void **state)
         "message_group_id = \"!#$~\"; groups = 10000; max_connections = 64; batch_size = 10;\n"
         "batch_linger = 0.05; order = \"batch\"; rate_limit = 1000000; stop_timeout = 0; }; # end\n"
         "consumer: { start_delay = .25; wait_time = 20.0; max_messages = 0xA; // ten\n"
+        "receivers = 32; concurrency = 1000; visibility_timeout = 43200; delete_linger = 0.02;\n"
+        "retry_delay = 0; retry_delay_max = 43200;\n"
         "receive_interval = 1e-6; exit_after_empty_receives = 0; stop_timeout = 3600; };");
 
     assert_string_equal(c->aws.region, "us-gov-west-1");
@@ -113,6 +121,12 @@ static void every_setting_is_read(void **state)
     assert_int_equal(c->consumer.start_delay_usec, 250000);
     assert_int_equal(c->consumer.wait_time_usec, 20000000);
     assert_int_equal(c->consumer.max_messages, 10);
+    assert_int_equal(c->consumer.receivers, 32);
+    assert_int_equal(c->consumer.concurrency, 1000);
+    assert_int_equal(c->consumer.visibility_timeout_usec, UINT64_C(43200000000));
+    assert_int_equal(c->consumer.delete_linger_usec, 20000);
+    assert_int_equal(c->consumer.retry_delay_usec, 0);
+    assert_int_equal(c->consumer.retry_delay_max_usec, UINT64_C(43200000000));
     assert_int_equal(c->consumer.receive_interval_usec, 1);
     assert_int_equal(c->consumer.exit_after_empty_receives, 0);
     assert_int_equal(c->consumer.stop_timeout_usec, UINT64_C(3600000000));
@@ -196,6 +210,16 @@ static void a_value_out_of_its_range_is_refused(void **state)
         {"consumer:{wait_time=1.5;};", "consumer.wait_time: found 1.5, allowed a whole number"},
         {"consumer:{max_messages=0;};", "found 0, allowed a whole number, 1 to 10"},
         {"consumer:{max_messages=11;};", "found 11, allowed a whole number, 1 to 10"},
+        {"consumer:{receivers=0;};", "found 0, allowed a whole number, 1 to 32"},
+        {"consumer:{receivers=33;};", "found 33, allowed a whole number, 1 to 32"},
+        {"consumer:{concurrency=0;};", "found 0, allowed a whole number, 1 to 1000"},
+        {"consumer:{concurrency=1001;};", "found 1001, allowed a whole number, 1 to 1000"},
+        {"consumer:{visibility_timeout=43201;};",
+         "found 43201, allowed a whole number, 0 to 43200 seconds"},
+        {"consumer:{visibility_timeout=0.5;};", "found 0.5, allowed a whole number, 0 to 43200"},
+        {"consumer:{delete_linger=5.1;};", "found 5.1, allowed 0 to 5 seconds"},
+        {"consumer:{retry_delay=-1;};", "found -1, allowed a whole number, 0 to 43200 seconds"},
+        {"consumer:{retry_delay_max=43201;};", "found 43201, allowed a whole number, 0 to 43200"},
         {"consumer:{exit_after_empty_receives=1000000001;};", "found 1000000001, allowed"},
     };
 
@@ -509,7 +533,7 @@ static void the_shipped_file_has_every_setting_and_comment(void **state)
         assert_memory_equal(at, "\n    # ", 7);
         n++;
     }
-    assert_int_equal(n, 28);
+    assert_int_equal(n, 34);
 }
 
 int main(void)

@@ -47,7 +47,12 @@ struct config {
     struct {
         uint64_t start_delay_usec;
         uint64_t wait_time_usec; /* whole seconds, 0 to 20 */
-        unsigned max_messages;   /* 1 to 10 */
+        unsigned max_messages;   /* of a receive, 1 to 10 */
+        unsigned receivers;      /* receives in parallel, 1 to 32 */
+        unsigned concurrency;    /* messages handled at once, 1 to 1000 */
+        uint64_t visibility_timeout_usec; /* whole seconds; 0: the queue's */
+        uint64_t delete_linger_usec;      /* 0: each message is deleted by itself, at once */
+        uint64_t retry_delay_usec, retry_delay_max_usec; /* whole seconds */
         uint64_t receive_interval_usec;
         uint64_t exit_after_empty_receives; /* 0: never */
         uint64_t stop_timeout_usec;
