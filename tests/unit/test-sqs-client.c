@@ -980,6 +980,42 @@ static void a_long_poll_has_the_time_it_asked_for(void **state)
     assert_false(o.ok);
 }
 
+static unsigned n_asked;
+
+static bool put_another(void *userdata, const struct sqs_error *error, struct sqs_request **request)
+{
+    struct outcome *o = userdata;
+
+    n_asked++;
+    assert_int_equal(o->n_done, 0);
+    assert_int_equal(error->class, n_asked == 1 ? SQS_ERROR_TRANSIENT : SQS_ERROR_THROTTLED);
+    if (n_asked == 1) {
+        sqs_request_free(*request);
+        assert_int_equal(sqs_request_delete_message(QUEUE_URL, "OTHER", request), 0);
+    }
+    return n_asked < 3;
+}
+
+static void a_request_may_be_replaced_or_given_up_before_it_is_repeated(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER(UNAVAILABLE, THROTTLED, THROTTLED, OK);
+    const struct sqs_call_options replacing = {.before_retry = put_another};
+    struct outcome o;
+
+    n_asked = 0;
+    set_bench(server);
+    o = call(&replacing);
+    assert_int_equal(n_asked, 3);
+    assert_false(o.ok);
+    assert_string_equal(o.error.name, "RequestThrottled");
+    assert_int_equal(o.attempts, 3);
+    assert_int_equal(test_server_requests(server), 3);
+    assert_non_null(strstr(test_server_body(server, 0), "HANDLE"));
+    assert_non_null(strstr(test_server_body(server, 1), "OTHER"));
+    assert_non_null(strstr(test_server_body(server, 2), "OTHER"));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -1011,6 +1047,7 @@ int main(void)
         TEST(a_callback_may_start_and_cancel),
         TEST(the_client_may_be_freed_with_calls_in_every_state),
         TEST(a_long_poll_has_the_time_it_asked_for),
+        TEST(a_request_may_be_replaced_or_given_up_before_it_is_repeated),
     };
 
     return cmocka_run_group_tests_name("sqs-client", tests, NULL, NULL);

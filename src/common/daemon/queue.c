@@ -372,7 +372,16 @@ const struct sqs_queue_attributes *queue_attributes(const struct queue *queue)
 int queue_call(struct queue *queue, struct sqs_request *request, uint64_t wait_usec,
                sqs_done_fn done, void *userdata, struct sqs_call **ret)
 {
-    return sqs_client_call(queue->client, request,
-                           &(struct sqs_call_options){.wait_usec = wait_usec, .keep_trying = true},
-                           done, userdata, ret);
+    return queue_call_with(queue, request, &(struct sqs_call_options){.wait_usec = wait_usec}, done,
+                           userdata, ret);
+}
+
+int queue_call_with(struct queue *queue, struct sqs_request *request,
+                    const struct sqs_call_options *options, sqs_done_fn done, void *userdata,
+                    struct sqs_call **ret)
+{
+    struct sqs_call_options persistent = *options;
+
+    persistent.keep_trying = true;
+    return sqs_client_call(queue->client, request, &persistent, done, userdata, ret);
 }

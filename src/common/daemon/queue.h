@@ -36,3 +36,8 @@ const struct sqs_queue_attributes *queue_attributes(const struct queue *queue);
  * takes the request. As sqs_client_call. */
 int queue_call(struct queue *queue, struct sqs_request *request, uint64_t wait_usec,
                sqs_done_fn done, void *userdata, struct sqs_call **ret);
+
+/* The same with all that a call can be asked for; what only a person can mend is always retried. */
+int queue_call_with(struct queue *queue, struct sqs_request *request,
+                    const struct sqs_call_options *options, sqs_done_fn done, void *userdata,
+                    struct sqs_call **ret);

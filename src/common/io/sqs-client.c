@@ -479,7 +479,9 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     struct sqs_call *call = userdata;
     int r;
 
-    if (call->is_answer_ready) {
+    if (call->is_answer_ready ||
+        (call->options.before_retry &&
+         !call->options.before_retry(call->userdata, &call->error, &call->request))) {
         finish(call, NULL);
         return 0;
     }
