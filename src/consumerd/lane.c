@@ -1,0 +1,196 @@
+/* See lane.h. A lane lives as long as there are messages in it, found by its group in a hash table
+ * of fixed size: there are never more lanes than messages in hand. `ready` holds the one message of
+ * each lane that may be begun. */
+#include "lane.h"
+
+#include <assert.h>
+#include <errno.h>
+
+enum { N_BUCKETS = 512 };
+
+struct lane {
+    struct list of_bucket;
+    struct list messages; /* handled ones, then one that is being handled, then those that wait */
+    struct message *running;
+    uint64_t hash;
+    char group_id[];
+};
+
+struct lanes {
+    bool by_group;
+    struct list ready;
+    size_t n;
+    struct list buckets[N_BUCKETS];
+};
+
+static struct message *of(struct list *link)
+{
+    return CONTAINER_OF(link, struct message, place.of_lane);
+}
+
+int lanes_new(bool by_group, struct lanes **ret)
+{
+    struct lanes *lanes = calloc(1, sizeof(*lanes));
+
+    if (!lanes)
+        return -ENOMEM;
+    lanes->by_group = by_group;
+    list_init(&lanes->ready);
+    for (size_t i = 0; i < N_BUCKETS; i++)
+        list_init(&lanes->buckets[i]);
+    *ret = lanes;
+    return 0;
+}
+
+struct lanes *lanes_free(struct lanes *lanes)
+{
+    if (lanes)
+        assert(lanes->n == 0 && list_is_empty(&lanes->ready));
+    free(lanes);
+    return NULL;
+}
+
+/* FNV-1a. Whoever chooses group ids so that they collide slows down the look-up among at most a
+ * thousand lanes. */
+static uint64_t hash_of(const char *s)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+
+    for (; *s; s++)
+        hash = (hash ^ (unsigned char)*s) * UINT64_C(1099511628211);
+    return hash;
+}
+
+static struct lane *find(struct lanes *lanes, const char *group_id, uint64_t hash)
+{
+    struct list *bucket = &lanes->buckets[hash % N_BUCKETS];
+
+    LIST_FOREACH(bucket, link)
+    {
+        struct lane *lane = CONTAINER_OF(link, struct lane, of_bucket);
+
+        if (lane->hash == hash && streq(lane->group_id, group_id))
+            return lane;
+    }
+    return NULL;
+}
+
+static struct lane *find_or_add(struct lanes *lanes, const char *group_id)
+{
+    uint64_t hash = hash_of(group_id);
+    struct lane *lane = find(lanes, group_id, hash);
+    size_t size = strlen(group_id) + 1;
+
+    if (lane)
+        return lane;
+    lane = calloc(1, sizeof(*lane) + size);
+    if (!lane)
+        return NULL;
+    memcpy(lane->group_id, group_id, size);
+    lane->hash = hash;
+    list_init(&lane->messages);
+    list_append(&lanes->buckets[hash % N_BUCKETS], &lane->of_bucket);
+    lanes->n++;
+    return lane;
+}
+
+/* Makes the lane's first waiting message ready, unless one is being handled. */
+static void advance(struct lanes *lanes, struct lane *lane)
+{
+    if (lane->running)
+        return;
+    LIST_FOREACH(&lane->messages, link)
+    {
+        struct message *m = of(link);
+
+        if (m->place.is_handled)
+            continue;
+        if (!list_is_linked(&m->place.ready))
+            list_append(&lanes->ready, &m->place.ready);
+        return;
+    }
+}
+
+int lanes_add(struct lanes *lanes, struct message *m)
+{
+    struct lane *lane;
+
+    assert(!m->place.lane && !list_is_linked(&m->place.ready));
+    m->place.is_running = m->place.is_handled = false;
+    /* On a standard queue a group id stands for a tenant, not for an order. */
+    if (!lanes->by_group || !m->received->group_id) {
+        list_append(&lanes->ready, &m->place.ready);
+        return 0;
+    }
+    lane = find_or_add(lanes, m->received->group_id);
+    if (!lane)
+        return -ENOMEM;
+    m->place.lane = lane;
+    list_append(&lane->messages, &m->place.of_lane);
+    advance(lanes, lane);
+    return 0;
+}
+
+struct message *lanes_begin(struct lanes *lanes)
+{
+    struct message *m;
+
+    if (list_is_empty(&lanes->ready))
+        return NULL;
+    m = CONTAINER_OF(lanes->ready.next, struct message, place.ready);
+    list_remove(&m->place.ready);
+    m->place.is_running = true;
+    if (m->place.lane)
+        m->place.lane->running = m;
+    return m;
+}
+
+void lanes_handled(struct lanes *lanes, struct message *m)
+{
+    assert(m->place.is_running);
+    m->place.is_running = false;
+    m->place.is_handled = true;
+    if (!m->place.lane)
+        return;
+    m->place.lane->running = NULL;
+    advance(lanes, m->place.lane);
+}
+
+void lanes_remove(struct lanes *lanes, struct message *m)
+{
+    struct lane *lane = TAKE(m->place.lane);
+
+    list_remove(&m->place.ready);
+    m->place.is_running = false;
+    if (!lane)
+        return;
+    list_remove(&m->place.of_lane);
+    if (lane->running == m)
+        lane->running = NULL;
+    if (list_is_empty(&lane->messages)) {
+        list_remove(&lane->of_bucket);
+        lanes->n--;
+        free(lane);
+        return;
+    }
+    advance(lanes, lane);
+}
+
+struct message *lane_before(const struct message *m)
+{
+    if (!m->place.lane || m->place.of_lane.previous == &m->place.lane->messages)
+        return NULL;
+    return of(m->place.of_lane.previous);
+}
+
+struct message *lane_after(const struct message *m)
+{
+    if (!m->place.lane || m->place.of_lane.next == &m->place.lane->messages)
+        return NULL;
+    return of(m->place.of_lane.next);
+}
+
+size_t lanes_count(const struct lanes *lanes)
+{
+    return lanes->n;
+}

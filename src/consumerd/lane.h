@@ -1,0 +1,36 @@
+/* Which message may be handled next. On a FIFO queue the messages of a group form a lane: one of
+ * them is handled at a time, in the order in which they came; lanes go side by side, and take
+ * turns. On a standard queue each message may be handled at any time.
+ *
+ * A message that was handled stays in its lane until it is removed, so that what depends on it can
+ * be found: its delete goes before those of its successors, and if its lease is lost they are
+ * dropped. */
+#pragma once
+
+#include "message.h"
+
+struct lanes;
+
+/* 0 or -ENOMEM. */
+int lanes_new(bool by_group, struct lanes **ret);
+struct lanes *lanes_free(struct lanes *lanes); /* all messages must have been removed */
+DEFINE_CLEANUP(struct lanes *, lanes_free)
+
+/* Adds a message behind those of its group. 0 or -ENOMEM. */
+int lanes_add(struct lanes *lanes, struct message *message);
+
+/* The next message that may be handled; it counts as being handled from now on. NULL: none. */
+struct message *lanes_begin(struct lanes *lanes);
+
+/* The message has been handled: the next of its lane may be. */
+void lanes_handled(struct lanes *lanes, struct message *message);
+
+/* Takes a message out, however it stands. One that is in no lane is left alone. */
+void lanes_remove(struct lanes *lanes, struct message *message);
+
+/* Its neighbours in its lane; NULL: none. */
+struct message *lane_before(const struct message *message);
+struct message *lane_after(const struct message *message);
+
+/* How many lanes there are. */
+size_t lanes_count(const struct lanes *lanes);

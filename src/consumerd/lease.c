@@ -1,0 +1,133 @@
+/* See lease.h. One list sorted by the time of the next step: for a lease that can be extended that
+ * is the half of what is left of it, for one that cannot, or whose extension is under way, its end.
+ * New times are nearly always the latest, so that sorting in from the back is a step or two. */
+#include "lease.h"
+
+static struct message *of(struct list *link)
+{
+    return CONTAINER_OF(link, struct message, lease.by_time);
+}
+
+void leases_init(struct leases *leases, uint64_t visibility_usec)
+{
+    list_init(&leases->by_time);
+    leases->visibility_usec = visibility_usec;
+}
+
+static void sort_in(struct leases *leases, struct message *m, uint64_t next_usec)
+{
+    struct list *place = &leases->by_time;
+
+    m->lease.next_usec = MIN(next_usec, m->lease.end_usec);
+    list_remove(&m->lease.by_time);
+    while (place->previous != &leases->by_time &&
+           of(place->previous)->lease.next_usec > m->lease.next_usec)
+        place = place->previous;
+    list_insert_before(place, &m->lease.by_time);
+}
+
+static void sort_in_at_half(struct leases *leases, struct message *m, uint64_t now_usec)
+{
+    uint64_t left = m->lease.end_usec > now_usec ? m->lease.end_usec - now_usec : 0;
+
+    sort_in(leases, m, now_usec + left / 2);
+}
+
+void lease_begin(struct leases *leases, struct message *m, uint64_t now_usec)
+{
+    m->lease.end_usec = m->received_usec + leases->visibility_usec;
+    sort_in_at_half(leases, m, now_usec);
+}
+
+void lease_end(struct leases *leases, struct message *m)
+{
+    list_remove(&m->lease.by_time);
+}
+
+void lease_forfeit(struct leases *leases, struct message *m)
+{
+    lease_end(leases, m);
+    m->lease.end_usec = 0;
+}
+
+bool lease_holds(const struct message *m, uint64_t now_usec)
+{
+    return now_usec < m->lease.end_usec;
+}
+
+unsigned lease_seconds_left(const struct message *m, uint64_t now_usec)
+{
+    uint64_t limit = m->received_usec + LEASE_TOTAL_MAX_USEC;
+
+    return now_usec < limit ? (unsigned)((limit - now_usec) / USEC_PER_SEC) : 0;
+}
+
+uint64_t leases_next_usec(const struct leases *leases)
+{
+    if (list_is_empty(&leases->by_time))
+        return USEC_INFINITY;
+    return of(leases->by_time.next)->lease.next_usec;
+}
+
+struct message *leases_take_lost(struct leases *leases, uint64_t now_usec)
+{
+    LIST_FOREACH(&leases->by_time, link)
+    {
+        struct message *m = of(link);
+
+        if (m->lease.next_usec > now_usec)
+            break;
+        if (!lease_holds(m, now_usec)) {
+            lease_end(leases, m);
+            return m;
+        }
+    }
+    return NULL;
+}
+
+size_t leases_take_due(struct leases *leases, uint64_t now_usec, struct lease_extension *ret,
+                       size_t max)
+{
+    uint64_t soon_usec = now_usec + leases->visibility_usec / 8;
+    size_t n = 0;
+
+    if (leases_next_usec(leases) > now_usec)
+        return 0;
+    LIST_FOREACH(&leases->by_time, link)
+    {
+        struct message *m = of(link);
+        unsigned seconds;
+
+        if (n == max || m->lease.next_usec > soon_usec)
+            break;
+        if (m->lease.next_usec == m->lease.end_usec)
+            continue;
+        seconds = MIN((unsigned)(leases->visibility_usec / USEC_PER_SEC),
+                      lease_seconds_left(m, now_usec));
+        if (now_usec + seconds * USEC_PER_SEC > m->lease.end_usec) {
+            ret[n++] = (struct lease_extension){m, seconds};
+        }
+        sort_in(leases, m,
+                USEC_INFINITY); /* it may be met again further on: then it is passed by */
+    }
+    return n;
+}
+
+static bool is_kept(const struct message *m)
+{
+    return list_is_linked(&m->lease.by_time);
+}
+
+void lease_extended(struct leases *leases, struct message *m, uint64_t sent_usec,
+                    unsigned visibility_sec, uint64_t now_usec)
+{
+    m->lease.end_usec = sent_usec + visibility_sec * USEC_PER_SEC;
+    if (is_kept(m))
+        sort_in_at_half(leases, m, now_usec);
+}
+
+void lease_not_extended(struct leases *leases, struct message *m, uint64_t retry_usec)
+{
+    if (is_kept(m))
+        sort_in(leases, m, retry_usec);
+}

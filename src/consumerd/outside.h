@@ -1,0 +1,11 @@
+/* What comes from outside into the consumer's modules beside SQS's answers: time and randomness.
+ * Tests put their own in the place of outside.c. */
+#pragma once
+
+#include "macro.h"
+
+/* The boot clock, read at this moment: never the event loop's, which stands still while a callback
+ * runs and while the process is stopped in one. */
+uint64_t outside_now_usec(void);
+
+uint64_t outside_random(void);

@@ -1,0 +1,192 @@
+/* See fake-queue.h. It holds whatever these modules use of queue.c, sqs-client.c and outside.c, so
+ * that the linker takes none of them. */
+#include "fake-queue.h"
+
+#include <stdio.h>
+
+#include "outside.h"
+#include "test.h"
+
+struct fake_call fake_calls[FAKE_CALLS_MAX];
+size_t fake_n_calls;
+uint64_t fake_now_usec, fake_random;
+int fake_call_error;
+
+void fake_reset(void)
+{
+    for (size_t i = 0; i < fake_n_calls; i++)
+        sqs_request_free(fake_calls[i].request);
+    memset(fake_calls, 0, sizeof(fake_calls));
+    fake_n_calls = 0;
+    fake_now_usec = 1000 * USEC_PER_SEC;
+    fake_random = UINT64_MAX;
+    fake_call_error = 0;
+}
+
+uint64_t outside_now_usec(void)
+{
+    return fake_now_usec;
+}
+
+uint64_t outside_random(void)
+{
+    return fake_random;
+}
+
+const char *queue_url(const struct queue *queue)
+{
+    return "q";
+}
+
+int queue_call_with(struct queue *queue, struct sqs_request *request,
+                    const struct sqs_call_options *options, sqs_done_fn done, void *userdata,
+                    struct sqs_call **ret)
+{
+    struct fake_call *call = &fake_calls[fake_n_calls];
+
+    if (fake_call_error < 0) {
+        sqs_request_free(request);
+        return fake_call_error;
+    }
+    assert_in_range(fake_n_calls, 0, FAKE_CALLS_MAX - 1);
+    fake_n_calls++;
+    *call = (struct fake_call){
+        .request = request,
+        .options = *options,
+        .done = done,
+        .userdata = userdata,
+        .sent_usec = fake_now_usec,
+        .attempts = 1,
+        .is_open = true,
+    };
+    *ret = (struct sqs_call *)(void *)call;
+    return 0;
+}
+
+struct sqs_call *sqs_call_cancel(struct sqs_call *call)
+{
+    struct fake_call *c = (struct fake_call *)(void *)call;
+
+    if (c)
+        c->is_open = false;
+    return NULL;
+}
+
+void sqs_call_last_attempt(struct sqs_call *call)
+{
+    struct fake_call *c = (struct fake_call *)(void *)call;
+
+    if (c)
+        c->is_last_attempt = true;
+}
+
+const char *fake_request(size_t i)
+{
+    assert_in_range(i, 0, fake_n_calls - 1);
+    return buffer_string(&fake_calls[i].request->json);
+}
+
+static void finish(struct fake_call *call, struct sqs_reply *reply, const struct sqs_error *error)
+{
+    struct sqs_result result = {
+        .reply = reply,
+        .error = error,
+        .request_id = "",
+        .http_status = reply ? 200 : 400,
+        .attempts = call->attempts,
+        .sent_usec = call->sent_usec,
+    };
+
+    assert_true(call->is_open);
+    call->is_open = false;
+    call->done(call->userdata, &result);
+}
+
+void fake_answer(size_t i, const char *json)
+{
+    CLEANUP(sqs_reply_unref) struct sqs_reply *reply = NULL;
+    CLEANUP(free) char *error = NULL;
+    int r;
+
+    assert_in_range(i, 0, fake_n_calls - 1);
+    r = sqs_reply_parse(fake_calls[i].request, json, strlen(json), &reply, &error);
+    if (r != 0)
+        print_error("%s\n", error ? error : "no reply");
+    assert_int_equal(r, 0);
+    finish(&fake_calls[i], reply, NULL);
+}
+
+static struct sqs_error make_error(enum sqs_error_class class, const char *name, const char *text)
+{
+    struct sqs_error error = {.class = class, .retry_after_usec = USEC_INFINITY};
+
+    snprintf(error.name, sizeof(error.name), "%s", name);
+    snprintf(error.code, sizeof(error.code), "%s", name);
+    snprintf(error.message, sizeof(error.message), "%s", text);
+    return error;
+}
+
+void fake_fail(size_t i, enum sqs_error_class class, const char *name, const char *text)
+{
+    struct sqs_error error = make_error(class, name, text);
+
+    assert_in_range(i, 0, fake_n_calls - 1);
+    finish(&fake_calls[i], NULL, &error);
+}
+
+bool fake_retry(size_t i, enum sqs_error_class class, const char *name)
+{
+    struct sqs_error error = make_error(class, name, "");
+    struct fake_call *call = &fake_calls[i];
+
+    assert_true(call->is_open && call->options.before_retry);
+    if (!call->options.before_retry(call->userdata, &error, &call->request)) {
+        finish(call, NULL, &error);
+        return false;
+    }
+    call->attempts++;
+    call->sent_usec = fake_now_usec;
+    return true;
+}
+
+size_t fake_n_open(void)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < fake_n_calls; i++)
+        n += fake_calls[i].is_open;
+    return n;
+}
+
+struct sqs_reply *fake_received(const char *groups, const char *prefix)
+{
+    CLEANUP(buffer_done) struct buffer json = BUFFER_INIT(65536);
+    CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
+    struct sqs_reply *reply = NULL;
+
+    assert_int_equal(
+        sqs_request_receive_message("q", &(struct sqs_receive){.max_messages = 10}, &request), 0);
+    buffer_append_string(&json, "{\"Messages\":[");
+    for (size_t i = 0; groups[i]; i++) {
+        buffer_printf(&json,
+                      "%s{\"MessageId\":\"%s%zu\",\"ReceiptHandle\":\"%s%zu\",\"Body\":\"x\","
+                      "\"MD5OfBody\":\"9dd4e461268c8034f5c8564e155c67a6\"",
+                      i > 0 ? "," : "", prefix, i, prefix, i);
+        if (groups[i] != '-')
+            buffer_printf(&json, ",\"Attributes\":{\"MessageGroupId\":\"%c\"}", groups[i]);
+        buffer_append_char(&json, '}');
+    }
+    buffer_append_string(&json, "]}");
+    assert_int_equal(sqs_reply_parse(request, json.data, json.size, &reply, NULL), 0);
+    return reply;
+}
+
+void fake_messages(const char *groups, const char *prefix, uint64_t usec, struct message **ret)
+{
+    CLEANUP(sqs_reply_unref) struct sqs_reply *reply = fake_received(groups, prefix);
+
+    for (size_t i = 0; i < reply->n_messages; i++) {
+        ret[i] = message_new(reply, i, usec);
+        assert_non_null(ret[i]);
+    }
+}
