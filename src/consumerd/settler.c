@@ -1,0 +1,244 @@
+/* See settler.h. `pending` holds what is not on its way, in the order in which it was added. */
+#include "settler.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "backoff.h"
+#include "lane.h"
+#include "lease.h"
+#include "outside.h"
+
+struct settler {
+    struct queue *queue;
+    struct settler_options options;
+    settled_fn settled;
+    void *userdata;
+    struct list pending;
+    struct list batches;
+    size_t n_requests, n_messages;
+    uint64_t next_usec;
+};
+
+static struct message *of(struct list *link)
+{
+    return CONTAINER_OF(link, struct message, settle.pending);
+}
+
+/* Whether nothing of its lane must be deleted before. `chosen` of them go in the same batch. */
+static bool may_go(const struct settler *s, const struct message *m,
+                   const struct batch_item *chosen, size_t n)
+{
+    const struct message *before = s->options.kind == BATCH_DELETE ? lane_before(m) : NULL;
+
+    if (!before)
+        return true;
+    for (size_t i = n; i > 0; i--)
+        if (chosen[i - 1].message == before)
+            return true;
+    return false;
+}
+
+/* The next batch that may go now: fills items[], and notes in next_usec when to look again. */
+static size_t choose(struct settler *s, uint64_t now_usec, struct batch_item items[SQS_BATCH_MAX])
+{
+    size_t max = s->options.is_single ? 1 : SQS_BATCH_MAX, n = 0;
+    uint64_t flush_usec = USEC_INFINITY, next_usec = USEC_INFINITY;
+
+    LIST_FOREACH(&s->pending, link)
+    {
+        struct message *m = of(link);
+
+        if (m->settle.ready_usec > now_usec) {
+            next_usec = MIN(next_usec, m->settle.ready_usec);
+            continue;
+        }
+        if (!may_go(s, m, items, n))
+            continue;
+        flush_usec = MIN(flush_usec, m->settle.flush_usec);
+        items[n++] = (struct batch_item){m, m->settle.visibility_sec};
+        if (n == max)
+            return n;
+    }
+    if (flush_usec <= now_usec)
+        return n;
+    s->next_usec = MIN(next_usec, flush_usec);
+    return 0;
+}
+
+static enum backoff_kind kind_of(enum sqs_error_class class)
+{
+    switch (class) {
+    case SQS_ERROR_THROTTLED:
+        return BACKOFF_THROTTLED;
+    case SQS_ERROR_TRANSIENT:
+    case SQS_ERROR_CLOCK:
+    case SQS_ERROR_CREDENTIALS:
+    case SQS_ERROR_PERMANENT:
+        break;
+    }
+    return BACKOFF_TRANSIENT;
+}
+
+static void put_back(struct settler *s, struct message *m, enum sqs_error_class class)
+{
+    uint64_t delay = backoff_delay_usec(kind_of(class), ++m->settle.failures, true, USEC_INFINITY,
+                                        outside_random());
+
+    m->settle.ready_usec = m->settle.flush_usec = outside_now_usec() + delay;
+    list_append(&s->pending, &m->settle.pending);
+}
+
+static bool is_wanted(void *userdata, const struct batch_item *item)
+{
+    return !item->message->settle.is_last_try;
+}
+
+static void on_item(void *userdata, const struct batch_item *item,
+                    const struct batch_result *result)
+{
+    static const enum settled meaning[] = {
+        [BATCH_OK] = SETTLED_OK,
+        [BATCH_LOST] = SETTLED_LOST,
+        [BATCH_REFUSED] = SETTLED_REFUSED,
+        [BATCH_AGAIN] = SETTLED_LOST,
+    };
+    struct settler *s = userdata;
+    struct message *m = item->message;
+
+    m->settle.is_in_flight = false;
+    if (result->outcome == BATCH_AGAIN && !m->settle.is_last_try &&
+        lease_holds(m, outside_now_usec())) {
+        put_back(s, m, result->class);
+        return;
+    }
+    s->n_messages--;
+    s->settled(s->userdata, m, meaning[result->outcome], result);
+}
+
+static void on_batch(void *userdata, struct batch *batch)
+{
+    struct settler *s = userdata;
+
+    s->n_requests--;
+}
+
+static const struct batch_ops ops = {
+    .is_wanted = is_wanted,
+    .item_done = on_item,
+    .done = on_batch,
+};
+
+static int send(struct settler *s, const struct batch_item *items, size_t n)
+{
+    struct batch *batch;
+    int r = batch_send(s->queue, s->options.kind, items, n, &ops, s, &batch);
+
+    if (r < 0)
+        return r;
+    s->n_requests++;
+    list_append(&s->batches, batch_link(batch));
+    for (size_t i = 0; i < n; i++) {
+        items[i].message->settle.is_in_flight = true;
+        list_remove(&items[i].message->settle.pending);
+    }
+    return 0;
+}
+
+/* The first whose handle is no longer ours; NULL: none. */
+static struct message *find_ended(struct settler *s, uint64_t now_usec)
+{
+    LIST_FOREACH(&s->pending, link)
+    {
+        if (!lease_holds(of(link), now_usec))
+            return of(link);
+    }
+    return NULL;
+}
+
+int settler_turn(struct settler *s)
+{
+    static const struct batch_result ended = {
+        .outcome = BATCH_LOST, .code = "", .text = "", .request_id = ""};
+    struct batch_item items[SQS_BATCH_MAX];
+    uint64_t now_usec = outside_now_usec();
+    struct message *m;
+    size_t n;
+    int r = 0;
+
+    while ((m = find_ended(s, now_usec))) {
+        settler_remove(s, m);
+        s->settled(s->userdata, m, SETTLED_LOST, &ended);
+    }
+
+    s->next_usec = USEC_INFINITY;
+    while (r >= 0 && s->n_requests < SETTLER_REQUESTS_MAX && (n = choose(s, now_usec, items)) > 0)
+        r = send(s, items, n);
+    if (r < 0)
+        s->next_usec = now_usec + USEC_PER_SEC;
+    return r;
+}
+
+uint64_t settler_next_usec(const struct settler *s)
+{
+    return s->next_usec;
+}
+
+void settler_add(struct settler *s, struct message *m, unsigned visibility_sec, uint64_t now_usec)
+{
+    assert(!list_is_linked(&m->settle.pending) && !m->settle.is_in_flight);
+    m->settle.ready_usec = now_usec;
+    m->settle.flush_usec = now_usec + s->options.linger_usec;
+    m->settle.failures = 0;
+    m->settle.visibility_sec = visibility_sec;
+    m->settle.is_last_try = false;
+    list_append(&s->pending, &m->settle.pending);
+    s->n_messages++;
+}
+
+bool settler_remove(struct settler *s, struct message *m)
+{
+    if (m->settle.is_in_flight) {
+        m->settle.is_last_try = true;
+        return false;
+    }
+    assert(list_is_linked(&m->settle.pending));
+    list_remove(&m->settle.pending);
+    s->n_messages--;
+    return true;
+}
+
+size_t settler_count(const struct settler *s)
+{
+    return s->n_messages;
+}
+
+int settler_new(struct queue *queue, const struct settler_options *options, settled_fn settled,
+                void *userdata, struct settler **ret)
+{
+    struct settler *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return -ENOMEM;
+    s->queue = queue;
+    s->options = *options;
+    s->settled = settled;
+    s->userdata = userdata;
+    s->next_usec = USEC_INFINITY;
+    list_init(&s->pending);
+    list_init(&s->batches);
+    *ret = s;
+    return 0;
+}
+
+struct settler *settler_free(struct settler *s)
+{
+    if (!s)
+        return NULL;
+    LIST_FOREACH(&s->batches, link)
+    {
+        batch_free(batch_of_link(link));
+    }
+    free(s);
+    return NULL;
+}

@@ -1,0 +1,59 @@
+/* Messages to be deleted, or to be given back, until that is done or their lease has ended:
+ * collected into batches, and each that failed tried again after a delay of its own kind of
+ * failure.
+ *
+ * Of one lane the deletes go in order: a message waits until all before it are deleted, or goes in
+ * the same batch behind them. So what SQS has deleted of a group is always its beginning, unless it
+ * fails an entry in the middle of a batch; then that one is tried again at once. */
+#pragma once
+
+#include "batch.h"
+
+struct settler;
+
+enum {
+    SETTLER_REQUESTS_MAX = 64, /* on their way at once */
+};
+
+enum settled {
+    SETTLED_OK,
+    SETTLED_LOST,    /* the lease or the handle is gone */
+    SETTLED_REFUSED, /* SQS will never do it */
+};
+
+struct settler_options {
+    enum batch_kind kind;
+    uint64_t linger_usec; /* how long the first of a batch waits for others */
+    bool is_single;       /* no batches: one message a request */
+};
+
+/* Runs once for each message added and not removed, never from inside settler_add. The message is
+ * out of the settler by then. `result` holds AWS's words. May add and remove messages. */
+typedef void (*settled_fn)(void *userdata, struct message *message, enum settled what,
+                           const struct batch_result *result);
+
+/* 0 or -ENOMEM. */
+int settler_new(struct queue *queue, const struct settler_options *options, settled_fn settled,
+                void *userdata, struct settler **ret);
+struct settler *settler_free(struct settler *settler); /* silently */
+DEFINE_CLEANUP(struct settler *, settler_free)
+
+/* The message is borrowed until `settled`. visibility_sec: BATCH_CHANGE, when it is to come back.
+ */
+void settler_add(struct settler *settler, struct message *message, unsigned visibility_sec,
+                 uint64_t now_usec);
+
+/* Takes a message back. False where its request is on its way: then `settled` will run, after this
+ * one try. */
+bool settler_remove(struct settler *settler, struct message *message);
+
+/* Sends what is due; what has a lease that is over is settled without. 0 or a negative errno:
+ * nothing can be sent at the moment. */
+int settler_turn(struct settler *settler);
+
+/* When settler_turn has something to do again, if nothing is settled or added before;
+ * USEC_INFINITY: never. */
+uint64_t settler_next_usec(const struct settler *settler);
+
+/* How many messages are in it. */
+size_t settler_count(const struct settler *settler);
