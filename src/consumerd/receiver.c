@@ -1,0 +1,273 @@
+/* See receiver.h. A poll that is not under way keeps the time before which it is not to be begun
+ * again. */
+#include "receiver.h"
+
+#include <errno.h>
+
+#include <systemd/sd-id128.h>
+
+#include "log.h"
+#include "outside.h"
+
+struct poll {
+    struct receiver *receiver;
+    struct sqs_call *call;
+    unsigned max_messages;
+    char attempt_id[SD_ID128_UUID_STRING_MAX]; /* "": none */
+    uint64_t attempt_usec;                     /* since when it is in use */
+    uint64_t sent_usec;                        /* about when the last attempt went out */
+    uint64_t not_before_usec;
+    bool is_last; /* asks again for what was lost */
+};
+
+struct receiver {
+    struct queue *queue;
+    struct receiver_options options;
+    receiver_done_fn done;
+    void *userdata;
+    bool is_stopping;
+    size_t n_polls, n_promised;
+    struct poll polls[RECEIVER_POLLS_MAX];
+};
+
+/* --- Attempt ids --- */
+
+/* Without randomness there is no id: a lost reply then costs a visibility timeout, no more. */
+static void renew_attempt(struct poll *p, uint64_t now_usec)
+{
+    sd_id128_t id;
+
+    p->attempt_id[0] = '\0';
+    p->attempt_usec = now_usec;
+    if (p->receiver->options.is_fifo && sd_id128_randomize(&id) >= 0)
+        sd_id128_to_uuid_string(id, p->attempt_id);
+}
+
+/* SQS keeps what it handed out for a request whose reply was lost. Of one that it has answered with
+ * an error it keeps nothing, and for a throttled one it even refuses the id from then on. */
+static bool is_outcome_unknown(const struct sqs_error *error)
+{
+    return error->class == SQS_ERROR_TRANSIENT;
+}
+
+static bool is_attempt_good(const struct poll *p, uint64_t now_usec)
+{
+    return p->attempt_id[0] != '\0' && now_usec - p->attempt_usec < RECEIVER_ATTEMPT_MAX_USEC;
+}
+
+static bool is_attempt_void(const struct sqs_error *error)
+{
+    return strstr(error->message, "receiveRequestAttemptId") &&
+           (strstr(error->message, "not valid anymore") || strstr(error->message, "not retryable"));
+}
+
+/* --- Polls --- */
+
+static int make_request(const struct poll *p, struct sqs_request **ret)
+{
+    const struct receiver_options *o = &p->receiver->options;
+
+    return sqs_request_receive_message(
+        queue_url(p->receiver->queue),
+        &(struct sqs_receive){
+            .max_messages = p->max_messages,
+            .wait_sec = p->is_last ? 0 : o->wait_sec,
+            /* Said each time, so that the lease is known even if the queue's default changes. */
+            .visibility_sec = (int)o->visibility_sec,
+            .attempt_id = p->attempt_id[0] != '\0' ? p->attempt_id : NULL,
+        },
+        ret);
+}
+
+static bool before_retry(void *userdata, const struct sqs_error *error,
+                         struct sqs_request **request)
+{
+    struct poll *p = userdata;
+    struct sqs_request *renewed;
+
+    p->sent_usec = outside_now_usec();
+    if (p->is_last)
+        return is_attempt_good(p, p->sent_usec);
+    if (!p->receiver->options.is_fifo ||
+        (is_outcome_unknown(error) && is_attempt_good(p, p->sent_usec)))
+        return true;
+    renew_attempt(p, p->sent_usec);
+    if (make_request(p, &renewed) < 0)
+        return false;
+    sqs_request_free(*request);
+    *request = renewed;
+    return true;
+}
+
+static void on_result(void *userdata, const struct sqs_result *result);
+
+static int send(struct poll *p, uint64_t now_usec)
+{
+    struct receiver *r = p->receiver;
+    CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
+    struct sqs_call_options options = {
+        .wait_usec = p->is_last ? 0 : r->options.wait_sec * USEC_PER_SEC,
+        .attempts_max = p->is_last ? RECEIVER_LAST_ATTEMPTS_MAX : 0,
+        .before_retry = before_retry,
+    };
+    int q = make_request(p, &request);
+
+    if (q >= 0)
+        q = queue_call_with(r->queue, TAKE(request), &options, on_result, p, &p->call);
+    if (q < 0)
+        return q;
+    p->sent_usec = now_usec;
+    r->n_polls++;
+    r->n_promised += p->max_messages;
+    return 0;
+}
+
+/* The poll under way counts no longer. */
+static void forget(struct poll *p)
+{
+    p->call = NULL;
+    p->receiver->n_polls--;
+    p->receiver->n_promised -= p->max_messages;
+}
+
+static bool ask_again(struct poll *p, uint64_t now_usec)
+{
+    int r;
+
+    if (p->is_last || !is_attempt_good(p, now_usec))
+        return false;
+    p->is_last = true;
+    r = send(p, now_usec);
+    if (r < 0)
+        log_warning("Cannot ask again for messages whose reply is not known: %s.", strerror(-r));
+    return r >= 0;
+}
+
+static void on_result(void *userdata, const struct sqs_result *result)
+{
+    struct poll *p = userdata;
+    struct receiver *r = p->receiver;
+    uint64_t now_usec = outside_now_usec();
+
+    forget(p);
+    p->not_before_usec = now_usec + r->options.pause_usec;
+    if (result->error) {
+        if (r->is_stopping && result->attempts > 0 && is_outcome_unknown(result->error) &&
+            ask_again(p, now_usec))
+            return;
+        if (is_attempt_void(result->error)) {
+            log_debug("A receive attempt can no longer be repeated: %s", result->error->message);
+            p->not_before_usec = now_usec;
+        } else {
+            log_write(r->is_stopping ? LOG_WARNING : LOG_ERR, NULL,
+                      LOG_FIELDS({"SQS_REQUEST_ID", result->request_id},
+                                 {"SQS_ERROR_CODE", result->error->code}),
+                      r->is_stopping ? "The last ReceiveMessage has failed: %s: %s"
+                                     : "ReceiveMessage is refused, trying again: %s: %s",
+                      result->error->name, result->error->message);
+            p->not_before_usec = now_usec + RECEIVER_REFUSED_PAUSE_USEC;
+        }
+    }
+    r->done(r->userdata, result);
+}
+
+/* --- Turns --- */
+
+static int begin(struct poll *p, size_t max_messages, uint64_t now_usec)
+{
+    p->max_messages = (unsigned)max_messages;
+    renew_attempt(p, now_usec);
+    return send(p, now_usec);
+}
+
+int receiver_turn(struct receiver *r, const struct receiver_room *room, uint64_t now_usec,
+                  uint64_t *ret_next_usec)
+{
+    size_t promised_before = r->n_promised;
+    uint64_t next_usec = USEC_INFINITY;
+
+    for (unsigned i = 0; i < r->options.polls && !r->is_stopping; i++) {
+        struct poll *p = &r->polls[i];
+        size_t promised = r->n_promised - promised_before, wanted;
+        uint64_t due_usec;
+        int q;
+
+        if (p->call)
+            continue;
+        if (room->begin <= promised || room->hold <= promised)
+            break;
+        wanted = MIN(r->options.max_messages, room->hold - promised);
+        if (r->n_polls > 0 && wanted < r->options.max_messages)
+            break;
+        due_usec = MAX(p->not_before_usec,
+                       room->since_usec > 0 ? room->since_usec + r->options.pause_usec : 0);
+        if (due_usec > now_usec) {
+            next_usec = MIN(next_usec, due_usec);
+            continue;
+        }
+        q = begin(p, wanted, now_usec);
+        if (q < 0)
+            return q;
+    }
+    *ret_next_usec = next_usec;
+    return 0;
+}
+
+void receiver_stop(struct receiver *r, uint64_t now_usec, uint64_t deadline_usec)
+{
+    uint64_t needed_usec = r->options.wait_sec * USEC_PER_SEC + RECEIVER_POLL_MARGIN_USEC;
+
+    r->is_stopping = true;
+    for (unsigned i = 0; i < r->options.polls; i++) {
+        struct poll *p = &r->polls[i];
+
+        if (!p->call)
+            continue;
+        if (p->sent_usec + needed_usec <= deadline_usec || !is_attempt_good(p, now_usec)) {
+            sqs_call_last_attempt(p->call);
+            continue;
+        }
+        sqs_call_cancel(p->call);
+        forget(p);
+        ask_again(p, now_usec);
+    }
+}
+
+size_t receiver_polls(const struct receiver *r)
+{
+    return r->n_polls;
+}
+
+size_t receiver_promised(const struct receiver *r)
+{
+    return r->n_promised;
+}
+
+int receiver_new(struct queue *queue, const struct receiver_options *options, uint64_t start_usec,
+                 receiver_done_fn done, void *userdata, struct receiver **ret)
+{
+    struct receiver *r = calloc(1, sizeof(*r));
+
+    if (!r)
+        return -ENOMEM;
+    r->queue = queue;
+    r->options = *options;
+    r->done = done;
+    r->userdata = userdata;
+    for (unsigned i = 0; i < RECEIVER_POLLS_MAX; i++) {
+        r->polls[i].receiver = r;
+        r->polls[i].not_before_usec = start_usec;
+    }
+    *ret = r;
+    return 0;
+}
+
+struct receiver *receiver_free(struct receiver *r)
+{
+    if (!r)
+        return NULL;
+    for (unsigned i = 0; i < RECEIVER_POLLS_MAX; i++)
+        sqs_call_cancel(r->polls[i].call);
+    free(r);
+    return NULL;
+}

@@ -1,0 +1,63 @@
+/* Receives: several long polls side by side, never for more than there is room for.
+ *
+ * On a FIFO queue each receive has a ReceiveRequestAttemptId (Amazon SQS API Reference,
+ * "ReceiveMessage"), kept over attempts whose outcome is not known, so that messages whose reply
+ * was lost come at once and not only when their visibility timeout has ended. */
+#pragma once
+
+#include "queue.h"
+
+struct receiver;
+
+enum {
+    RECEIVER_POLLS_MAX = 32,
+    RECEIVER_LAST_ATTEMPTS_MAX = 3, /* of asking again for what a poll may have been given */
+};
+
+/* SQS's bound on what an attempt id is good for. */
+#define RECEIVER_ATTEMPT_MAX_USEC (300 * USEC_PER_SEC)
+/* What a poll may need beyond its wait. */
+#define RECEIVER_POLL_MARGIN_USEC (2 * USEC_PER_SEC)
+/* How long to wait after a receive that SQS has answered with "no". */
+#define RECEIVER_REFUSED_PAUSE_USEC (5 * USEC_PER_SEC)
+
+struct receiver_options {
+    bool is_fifo;
+    unsigned polls;        /* at most at once */
+    unsigned max_messages; /* of a poll */
+    unsigned wait_sec;
+    unsigned visibility_sec; /* more than 0 */
+    uint64_t pause_usec;     /* after a poll, and after there was no room */
+};
+
+/* A poll has ended, and no longer counts; failures have been logged. The result is as of
+ * sqs_done_fn. Never runs from inside the receiver's functions. */
+typedef void (*receiver_done_fn)(void *userdata, const struct sqs_result *result);
+
+/* The room beside the messages in hand and those that polls under way may bring. */
+struct receiver_room {
+    size_t begin;        /* messages that could be begun at once; no poll where this is 0 */
+    size_t hold;         /* that may be in hand; at least as many */
+    uint64_t since_usec; /* when there was none for the last time; 0: there always was */
+};
+
+/* No poll before `start_usec`. 0 or -ENOMEM. */
+int receiver_new(struct queue *queue, const struct receiver_options *options, uint64_t start_usec,
+                 receiver_done_fn done, void *userdata, struct receiver **ret);
+struct receiver *receiver_free(struct receiver *receiver);
+DEFINE_CLEANUP(struct receiver *, receiver_free)
+
+/* Begins the polls that there is room and time for: one as soon as there is any room, further ones
+ * only if they may bring as much as a poll can. `*ret_next_usec`: when it is time for the next, if
+ * the room stays the same; USEC_INFINITY: not before a poll ends. 0 or a negative errno. */
+int receiver_turn(struct receiver *receiver, const struct receiver_room *room, uint64_t now_usec,
+                  uint64_t *ret_next_usec);
+
+/* Polls under way, and how many messages they may bring. */
+size_t receiver_polls(const struct receiver *receiver);
+size_t receiver_promised(const struct receiver *receiver);
+
+/* No further polls. Those under way are let end, because SQS may be giving them messages. Where
+ * that would last beyond `deadline_usec`, and where a reply was lost, a FIFO queue is asked once
+ * more with the same attempt id and without a wait. */
+void receiver_stop(struct receiver *receiver, uint64_t now_usec, uint64_t deadline_usec);

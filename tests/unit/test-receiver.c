@@ -1,0 +1,316 @@
+#include "fake-queue.h"
+#include "receiver.h"
+#include "test.h"
+
+#define SEC USEC_PER_SEC
+#define MSEC USEC_PER_MSEC
+
+static struct receiver *receiver;
+static size_t n_done, n_received, n_failed;
+
+static void on_done(void *userdata, const struct sqs_result *result)
+{
+    n_done++;
+    if (result->reply)
+        n_received += result->reply->n_messages;
+    else
+        n_failed++;
+}
+
+static void set_up(const struct receiver_options *options)
+{
+    fake_reset();
+    n_done = n_received = n_failed = 0;
+    assert_int_equal(receiver_new(NULL, options, fake_now_usec, on_done, NULL, &receiver), 0);
+}
+
+static int tear_down(void **state)
+{
+    receiver = receiver_free(receiver);
+    assert_int_equal(fake_n_open(), 0);
+    fake_reset();
+    return 0;
+}
+
+static uint64_t turn_since(size_t begin, size_t hold, uint64_t since_usec)
+{
+    uint64_t next = 0;
+
+    assert_int_equal(receiver_turn(receiver, &(struct receiver_room){begin, hold, since_usec},
+                                   fake_now_usec, &next),
+                     0);
+    return next;
+}
+
+static uint64_t turn(size_t room)
+{
+    return turn_since(room, room, 0);
+}
+
+static const char *attempt_id(size_t i)
+{
+    static char ids[16][40];
+    static size_t at;
+    const char *p = strstr(fake_request(i), "\"ReceiveRequestAttemptId\":\"");
+    char *id = ids[at++ % 16];
+
+    assert_non_null(p);
+    memcpy(id, p + strlen("\"ReceiveRequestAttemptId\":\""), 36);
+    id[36] = '\0';
+    return id;
+}
+
+/* Ten a poll, 15 s of waiting, 30 s of lease. */
+static const struct receiver_options *queue(bool is_fifo, unsigned polls, uint64_t pause_usec)
+{
+    static struct receiver_options options;
+
+    options = (struct receiver_options){
+        .is_fifo = is_fifo,
+        .polls = polls,
+        .max_messages = 10,
+        .wait_sec = 15,
+        .visibility_sec = 30,
+        .pause_usec = pause_usec,
+    };
+    return &options;
+}
+
+static void a_poll_asks_for_as_much_as_there_is_room_for(void **state)
+{
+    set_up(queue(false, 1, 0));
+    assert_int_equal(turn(0), USEC_INFINITY);
+    assert_int_equal(fake_n_calls, 0);
+    assert_int_equal(turn(3), USEC_INFINITY);
+    assert_int_equal(fake_n_calls, 1);
+    assert_string_equal(fake_request(0),
+                        "{\"QueueUrl\":\"q\",\"MaxNumberOfMessages\":3,\"WaitTimeSeconds\":15,"
+                        "\"VisibilityTimeout\":30,\"MessageSystemAttributeNames\":[\"All\"],"
+                        "\"MessageAttributeNames\":[\"All\"]}");
+    assert_int_equal(fake_calls[0].options.wait_usec, 15 * SEC);
+    assert_int_equal(receiver_promised(receiver), 3);
+    assert_int_equal(receiver_polls(receiver), 1);
+    fake_answer(0, "{}");
+    assert_int_equal(receiver_promised(receiver), 0);
+    assert_int_equal(n_done, 1);
+}
+
+static void a_message_begun_at_a_time_may_come_with_others(void **state)
+{
+    set_up(queue(true, 1, 0));
+    turn_since(1, 10, 0);
+    assert_non_null(strstr(fake_request(0), "\"MaxNumberOfMessages\":10"));
+}
+
+static void further_polls_are_made_only_where_they_can_be_full(void **state)
+{
+    set_up(queue(true, 4, 0));
+    turn(25);
+    assert_int_equal(fake_n_calls, 2);
+    assert_int_equal(receiver_promised(receiver), 20);
+    turn(5);
+    assert_int_equal(fake_n_calls, 2);
+    fake_answer(0, "{}");
+    fake_answer(1, "{}");
+    turn(5);
+    assert_int_equal(fake_n_calls, 3);
+    assert_int_equal(receiver_promised(receiver), 5);
+    turn(1000);
+    assert_int_equal(receiver_polls(receiver), 4);
+}
+
+static void pauses_are_kept_after_a_poll_and_after_there_was_no_room(void **state)
+{
+    set_up(queue(true, 1, 500 * MSEC));
+    turn(1);
+    fake_answer(0, "{}");
+    assert_int_equal(turn(1), fake_now_usec + 500 * MSEC);
+    fake_now_usec += 300 * MSEC;
+    assert_int_equal(turn_since(1, 1, fake_now_usec), fake_now_usec + 500 * MSEC);
+    fake_now_usec += 200 * MSEC;
+    assert_int_equal(fake_n_calls, 1);
+    assert_int_equal(turn(1), USEC_INFINITY);
+    assert_int_equal(fake_n_calls, 2);
+}
+
+static void nothing_is_received_before_the_start(void **state)
+{
+    fake_reset();
+    assert_int_equal(
+        receiver_new(NULL, queue(true, 1, 0), fake_now_usec + SEC, on_done, NULL, &receiver), 0);
+    assert_int_equal(turn(1), fake_now_usec + SEC);
+    assert_int_equal(fake_n_calls, 0);
+    fake_now_usec += SEC;
+    turn(1);
+    assert_int_equal(fake_n_calls, 1);
+}
+
+static void each_receive_has_its_own_attempt_id(void **state)
+{
+    set_up(queue(true, 2, 0));
+    turn(20);
+    fake_answer(0, "{}");
+    turn(20);
+    assert_string_not_equal(attempt_id(0), attempt_id(1));
+    assert_string_not_equal(attempt_id(0), attempt_id(2));
+}
+
+static void an_attempt_id_is_kept_while_the_outcome_is_unknown(void **state)
+{
+    const char *id;
+
+    set_up(queue(true, 1, 0));
+    turn(10);
+    id = attempt_id(0);
+    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+    assert_string_equal(attempt_id(0), id);
+    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "InternalError"));
+    assert_string_equal(attempt_id(0), id);
+    fake_now_usec += RECEIVER_ATTEMPT_MAX_USEC - 1;
+    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+    assert_string_equal(attempt_id(0), id);
+    fake_now_usec += 1;
+    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+    assert_string_not_equal(attempt_id(0), id);
+}
+
+static void an_attempt_id_is_renewed_after_an_answer(void **state)
+{
+    static const enum sqs_error_class classes[] = {SQS_ERROR_THROTTLED, SQS_ERROR_CREDENTIALS,
+                                                   SQS_ERROR_CLOCK, SQS_ERROR_PERMANENT};
+
+    for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
+        const char *id;
+
+        set_up(queue(true, 1, 0));
+        turn(10);
+        id = attempt_id(0);
+        assert_true(fake_retry(0, classes[i], "RequestThrottled"));
+        assert_string_not_equal(attempt_id(0), id);
+        id = attempt_id(0);
+        assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+        assert_string_equal(attempt_id(0), id);
+        tear_down(NULL);
+    }
+}
+
+static void a_void_attempt_is_replaced_at_once_and_a_refusal_waits(void **state)
+{
+    const char *id;
+
+    set_up(queue(true, 1, SEC));
+    turn(10);
+    id = attempt_id(0);
+    fake_fail(0, SQS_ERROR_PERMANENT, "InvalidParameterValueException",
+              "The receiveRequestAttemptId is not valid anymore since the receive call is not "
+              "retryable.");
+    assert_int_equal(n_failed, 1);
+    assert_int_equal(turn(10), USEC_INFINITY);
+    assert_int_equal(fake_n_calls, 2);
+    assert_string_not_equal(attempt_id(1), id);
+    fake_fail(1, SQS_ERROR_PERMANENT, "UnsupportedOperation", "no");
+    assert_int_equal(turn(10), fake_now_usec + RECEIVER_REFUSED_PAUSE_USEC);
+}
+
+static void a_standard_queue_has_no_attempt_ids(void **state)
+{
+    set_up(queue(false, 1, 0));
+    turn(10);
+    assert_null(strstr(fake_request(0), "AttemptId"));
+    assert_true(fake_retry(0, SQS_ERROR_THROTTLED, "RequestThrottled"));
+    assert_null(strstr(fake_request(0), "AttemptId"));
+    fake_fail(0, SQS_ERROR_PERMANENT, "x", "");
+}
+
+static void a_stop_lets_polls_end_where_there_is_time(void **state)
+{
+    set_up(queue(true, 2, 0));
+    turn(20);
+    receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
+    assert_true(fake_calls[0].is_open && fake_calls[0].is_last_attempt);
+    assert_true(fake_calls[1].is_open && fake_calls[1].is_last_attempt);
+    fake_answer(0, "{}");
+    turn(20);
+    assert_int_equal(fake_n_calls, 2);
+    fake_answer(1, "{}");
+    assert_int_equal(receiver_polls(receiver), 0);
+    assert_int_equal(n_done, 2);
+}
+
+static void a_short_stop_asks_a_fifo_queue_again_without_a_wait(void **state)
+{
+    set_up(queue(true, 1, 0));
+    turn(7);
+    receiver_stop(receiver, fake_now_usec, fake_now_usec + 10 * SEC);
+    assert_int_equal(fake_n_calls, 2);
+    assert_false(fake_calls[0].is_open);
+    assert_string_equal(attempt_id(1), attempt_id(0));
+    assert_non_null(strstr(fake_request(1), "\"MaxNumberOfMessages\":7,\"WaitTimeSeconds\":0,"));
+    assert_int_equal(fake_calls[1].options.wait_usec, 0);
+    assert_int_equal(fake_calls[1].options.attempts_max, RECEIVER_LAST_ATTEMPTS_MAX);
+    assert_true(fake_retry(1, SQS_ERROR_TRANSIENT, ""));
+    assert_string_equal(attempt_id(1), attempt_id(0));
+    assert_int_equal(receiver_polls(receiver), 1);
+    fake_fail(1, SQS_ERROR_TRANSIENT, "", "");
+    assert_int_equal(fake_n_calls, 2);
+    assert_int_equal(receiver_polls(receiver), 0);
+    assert_int_equal(n_failed, 1);
+}
+
+static void a_short_stop_leaves_a_standard_queue_its_poll(void **state)
+{
+    set_up(queue(false, 1, 0));
+    turn(7);
+    receiver_stop(receiver, fake_now_usec, fake_now_usec + SEC);
+    assert_int_equal(fake_n_calls, 1);
+    assert_true(fake_calls[0].is_open && fake_calls[0].is_last_attempt);
+}
+
+static void a_reply_lost_during_a_stop_is_asked_for_again(void **state)
+{
+    set_up(queue(true, 1, 0));
+    turn(7);
+    receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
+    fake_fail(0, SQS_ERROR_TRANSIENT, "", "connection reset");
+    assert_int_equal(n_done, 0);
+    assert_int_equal(fake_n_calls, 2);
+    assert_string_equal(attempt_id(1), attempt_id(0));
+    fake_answer(1, "{}");
+    assert_int_equal(n_done, 1);
+    assert_int_equal(receiver_polls(receiver), 0);
+}
+
+static void a_refusal_during_a_stop_is_the_end(void **state)
+{
+    set_up(queue(true, 1, 0));
+    turn(7);
+    receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
+    fake_fail(0, SQS_ERROR_THROTTLED, "RequestThrottled", "");
+    assert_int_equal(fake_n_calls, 1);
+    assert_int_equal(n_failed, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(a_poll_asks_for_as_much_as_there_is_room_for, tear_down),
+        cmocka_unit_test_teardown(a_message_begun_at_a_time_may_come_with_others, tear_down),
+        cmocka_unit_test_teardown(further_polls_are_made_only_where_they_can_be_full, tear_down),
+        cmocka_unit_test_teardown(pauses_are_kept_after_a_poll_and_after_there_was_no_room,
+                                  tear_down),
+        cmocka_unit_test_teardown(nothing_is_received_before_the_start, tear_down),
+        cmocka_unit_test_teardown(each_receive_has_its_own_attempt_id, tear_down),
+        cmocka_unit_test_teardown(an_attempt_id_is_kept_while_the_outcome_is_unknown, tear_down),
+        cmocka_unit_test_teardown(an_attempt_id_is_renewed_after_an_answer, tear_down),
+        cmocka_unit_test_teardown(a_void_attempt_is_replaced_at_once_and_a_refusal_waits,
+                                  tear_down),
+        cmocka_unit_test_teardown(a_standard_queue_has_no_attempt_ids, tear_down),
+        cmocka_unit_test_teardown(a_stop_lets_polls_end_where_there_is_time, tear_down),
+        cmocka_unit_test_teardown(a_short_stop_asks_a_fifo_queue_again_without_a_wait, tear_down),
+        cmocka_unit_test_teardown(a_short_stop_leaves_a_standard_queue_its_poll, tear_down),
+        cmocka_unit_test_teardown(a_reply_lost_during_a_stop_is_asked_for_again, tear_down),
+        cmocka_unit_test_teardown(a_refusal_during_a_stop_is_the_end, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
