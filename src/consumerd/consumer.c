@@ -1,51 +1,49 @@
 /* See consumer.h.
  *
- * At any time the consumer is doing one thing: waiting (`timer`), receiving, deleting or releasing
- * (`call`), or handling (`is_handling`). The messages of the last receive stand in `reply`; `index`
- * is the one in hand. All of them are leased until `lease_end_usec`, counted from before the
- * receive went out; what is not deleted by then is SQS's again and is not touched any more.
- *
- * On a stop: a message being handled is handled and deleted; messages not yet begun are released
- * (made visible at once); a long poll under way is let end, since SQS may already be giving it
- * messages, and what it brings is released. */
+ * All that there is to do is done in turns: what is due for the messages in hand, polls to start,
+ * the end. Callbacks only note what has happened and ask for a turn, which then comes from the
+ * event loop; one timer waits for whatever is due first. */
 #include "consumer.h"
 
 #include <errno.h>
 #include <inttypes.h>
 
-#include "handler.h"
+#include "hand.h"
 #include "log.h"
 #include "message-ids.h"
+#include "outside.h"
+#include "receiver.h"
+
+/* Before the stop's end, what is still being handled is given back: this long before, but not more
+ * than a quarter of the whole. */
+#define STOP_RELEASE_USEC (3 * USEC_PER_SEC)
 
 struct consumer {
     struct service *service;
     const struct config *config;
     struct queue *queue;
     struct handler *handler;
-    sd_event_source *timer;
-    struct sqs_call *call;
-    bool is_receiving, is_handling;
+    sd_event_source *timer, *wake;
+    uint64_t timer_usec; /* what the timer waits for; USEC_INFINITY: nothing */
 
-    struct sqs_reply *reply;
-    size_t index;
-    uint64_t lease_end_usec;     /* boot clock */
-    bool is_left[SQS_BATCH_MAX]; /* not to be handled: one before it in its group is to come back */
+    struct hand *hand;         /* NULL until the queue is open */
+    struct receiver *receiver; /* the same */
+    uint64_t room_since_usec;  /* see struct receiver_room */
+    bool had_room;
+    uint64_t n_received, n_empty_in_a_row;
+    bool is_status_due;
 
-    unsigned visibility_sec;
-    uint64_t n_received, n_deleted, n_empty_in_a_row;
+    bool is_stopping;
+    uint64_t cancel_usec; /* when what is still being handled is given back */
+    int exit_status;
 };
-
-static struct sqs_received_message *in_hand(struct consumer *c)
-{
-    return &c->reply->messages[c->index];
-}
 
 static void end(struct consumer *c, const char *why)
 {
     log_write(LOG_INFO,
               service_is_stopping(c->service) ? MESSAGE_ID_STOPPED : MESSAGE_ID_FINISHED,
               LOG_NO_FIELDS, "%sTerminated!", why);
-    service_exit(c->service, EXIT_SUCCESS);
+    service_exit(c->service, c->exit_status);
 }
 
 static void fail(struct consumer *c, int error, const char *what)
@@ -54,184 +52,39 @@ static void fail(struct consumer *c, int error, const char *what)
     service_exit(c->service, EX_OSERR);
 }
 
+static void ask_for_turn(struct consumer *c)
+{
+    int r = sd_event_source_set_enabled(c->wake, SD_EVENT_ONESHOT);
+
+    if (r < 0)
+        fail(c, r, "Cannot go on");
+}
+
+static void on_hand_changed(void *userdata)
+{
+    struct consumer *c = userdata;
+
+    c->is_status_due = true;
+    ask_for_turn(c);
+}
+
 static void show_status(struct consumer *c)
 {
-    service_status(c->service, "Received %" PRIu64 ", deleted %" PRIu64, c->n_received,
-                   c->n_deleted);
-}
+    struct hand_counts counts = hand_count(c->hand);
 
-static void pause_for(struct consumer *c, uint64_t usec)
-{
-    int r = sd_event_source_set_time_relative(c->timer, usec);
-
-    if (r >= 0)
-        r = sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
-    if (r < 0)
-        fail(c, r, "Cannot wait");
-}
-
-/* After a receive and all that followed from it. */
-static void go_on(struct consumer *c, uint64_t pause_usec)
-{
-    c->reply = sqs_reply_unref(c->reply);
-    if (service_is_stopping(c->service))
-        end(c, "");
-    else if (c->config->consumer.exit_after_empty_receives > 0 &&
-             c->n_empty_in_a_row >= c->config->consumer.exit_after_empty_receives)
-        end(c, "The queue stays empty. ");
+    c->is_status_due = false;
+    if (c->is_stopping)
+        service_status(c->service,
+                       "Stopping: %zu receives under way, %zu messages being handled, %zu to "
+                       "delete, %zu to release",
+                       receiver_polls(c->receiver), counts.handling, counts.deleting,
+                       counts.releasing);
+    else if (counts.messages > 1)
+        service_status(c->service, "Received %" PRIu64 ", deleted %" PRIu64 ", %zu in hand",
+                       c->n_received, counts.deleted, counts.messages);
     else
-        pause_for(c, pause_usec);
-}
-
-/* --- Releasing --- */
-
-static void on_released(void *userdata, const struct sqs_result *result)
-{
-    struct consumer *c = userdata;
-
-    c->call = NULL;
-    if (result->error)
-        log_warning("Cannot release messages, they come back when their visibility timeout ends: "
-                    "%s: %s",
-                    result->error->name, result->error->message);
-    for (size_t i = 0; result->reply && i < result->reply->n_entries; i++)
-        if (!result->reply->entries[i].ok)
-            log_warning("Cannot release a message, it comes back when its visibility timeout ends: "
-                        "%s: %s",
-                        result->reply->entries[i].code, result->reply->entries[i].message);
-    go_on(c, 0);
-}
-
-/* Makes the messages that were not begun visible again, and goes on. */
-static void release_rest(struct consumer *c)
-{
-    CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
-    struct sqs_visibility_change changes[SQS_BATCH_MAX];
-    size_t n = 0;
-    int r;
-
-    for (size_t i = c->index; i < c->reply->n_messages; i++)
-        if (!c->is_left[i])
-            changes[n++] = (struct sqs_visibility_change){.receipt_handle =
-                                                              c->reply->messages[i].receipt_handle};
-    if (n == 0) {
-        go_on(c, 0);
-        return;
-    }
-    log_info("Releasing %zu message%s not yet begun.", n, n == 1 ? "" : "s");
-    r = sqs_request_change_visibility_batch(queue_url(c->queue), changes, n, &request);
-    if (r >= 0)
-        r = queue_call(c->queue, TAKE(request), 0, on_released, c, &c->call);
-    if (r < 0)
-        fail(c, r, "Cannot release messages");
-}
-
-/* --- Handling and deleting --- */
-
-static void handle_next(struct consumer *c);
-
-static void on_deleted(void *userdata, const struct sqs_result *result)
-{
-    struct consumer *c = userdata;
-    const struct sqs_received_message *m = in_hand(c);
-
-    c->call = NULL;
-    if (result->reply) {
-        c->n_deleted++;
-        log_write(LOG_INFO, MESSAGE_ID_MESSAGE_DELETED,
-                  LOG_FIELDS({"SQS_MESSAGE_ID", m->message_id},
-                             {"SQS_MESSAGE_GROUP_ID", m->group_id},
-                             {"SQS_REQUEST_ID", result->request_id}),
-                  "Message deleted from queue.");
-    } else {
-        log_write(LOG_WARNING, NULL,
-                  LOG_FIELDS({"SQS_MESSAGE_ID", m->message_id},
-                             {"SQS_MESSAGE_GROUP_ID", m->group_id},
-                             {"SQS_REQUEST_ID", result->request_id},
-                             {"SQS_ERROR_CODE", result->error->code}),
-                  "Message %s cannot be deleted, it will come back: %s: %s", m->message_id,
-                  result->error->name, result->error->message);
-    }
-    show_status(c);
-    c->index++;
-    handle_next(c);
-}
-
-static void delete_in_hand(struct consumer *c)
-{
-    CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
-    int r = sqs_request_delete_message(queue_url(c->queue), in_hand(c)->receipt_handle, &request);
-
-    if (r >= 0)
-        r = queue_call(c->queue, TAKE(request), 0, on_deleted, c, &c->call);
-    if (r < 0)
-        fail(c, r, "Cannot delete a message");
-}
-
-/* The message in hand is to come back: so must those after it in its group, or they overtake it. */
-static void leave_group(struct consumer *c)
-{
-    const char *group = in_hand(c)->group_id;
-
-    c->is_left[c->index] = true;
-    for (size_t i = c->index + 1; group && i < c->reply->n_messages; i++)
-        if (c->reply->messages[i].group_id && streq(c->reply->messages[i].group_id, group))
-            c->is_left[i] = true;
-}
-
-static void on_handled(void *userdata, enum handler_outcome outcome)
-{
-    struct consumer *c = userdata;
-    const struct sqs_received_message *m = in_hand(c);
-
-    c->is_handling = false;
-    switch (outcome) {
-    case HANDLER_REJECT:
-        log_write(LOG_ERR, MESSAGE_ID_MESSAGE_REJECTED,
-                  LOG_FIELDS({"SQS_MESSAGE_ID", m->message_id},
-                             {"SQS_MESSAGE_GROUP_ID", m->group_id}, {"SQS_BODY", m->body}),
-                  "Message %s is rejected and will be deleted.", m->message_id);
-        delete_in_hand(c);
-        break;
-    case HANDLER_DONE:
-        delete_in_hand(c);
-        break;
-    case HANDLER_RETRY:
-        leave_group(c);
-        c->index++;
-        handle_next(c);
-        break;
-    }
-}
-
-static void handle_next(struct consumer *c)
-{
-    uint64_t now = 0;
-    int r;
-
-    while (c->index < c->reply->n_messages && c->is_left[c->index])
-        c->index++;
-    if (c->index == c->reply->n_messages) {
-        go_on(c, c->config->consumer.receive_interval_usec);
-        return;
-    }
-    if (service_is_stopping(c->service)) {
-        release_rest(c);
-        return;
-    }
-    sd_event_now(service_event(c->service), CLOCK_BOOTTIME, &now);
-    if (now >= c->lease_end_usec) {
-        log_warning(
-            "The visibility timeout of %zu received messages has ended before they could be "
-            "handled; they come back.",
-            c->reply->n_messages - c->index);
-        go_on(c, c->config->consumer.receive_interval_usec);
-        return;
-    }
-    c->is_handling = true;
-    r = c->handler->ops->run(c->handler, in_hand(c), on_handled, c);
-    if (r < 0)
-        fail(c, r, "Cannot handle a message");
+        service_status(c->service, "Received %" PRIu64 ", deleted %" PRIu64, c->n_received,
+                       counts.deleted);
 }
 
 /* --- Receiving --- */
@@ -239,103 +92,265 @@ static void handle_next(struct consumer *c)
 static void on_received(void *userdata, const struct sqs_result *result)
 {
     struct consumer *c = userdata;
+    struct sqs_reply *reply = result->reply;
 
-    c->call = NULL;
-    c->is_receiving = false;
-    if (!result->reply) {
-        if (!service_is_stopping(c->service))
-            log_write(LOG_ERR, NULL,
-                      LOG_FIELDS({"SQS_REQUEST_ID", result->request_id},
-                                 {"SQS_ERROR_CODE", result->error->code}),
-                      "ReceiveMessage is refused, trying again: %s: %s", result->error->name,
-                      result->error->message);
-        go_on(c, CONSUMER_REFUSED_PAUSE_USEC);
+    on_hand_changed(c);
+    if (!reply)
         return;
-    }
-    c->reply = sqs_reply_ref(result->reply);
-    c->index = 0;
-    memset(c->is_left, 0, sizeof(c->is_left));
-    c->lease_end_usec = result->sent_usec + c->visibility_sec * USEC_PER_SEC;
-    c->n_received += c->reply->n_messages;
-    c->n_empty_in_a_row = c->reply->n_messages > 0 ? 0 : c->n_empty_in_a_row + 1;
+    c->n_received += reply->n_messages;
+    /* While messages are in hand, they may be why the rest of their groups does not come. */
+    if (reply->n_messages > 0)
+        c->n_empty_in_a_row = 0;
+    else if (hand_count(c->hand).messages == 0)
+        c->n_empty_in_a_row++;
     log_write(LOG_INFO, NULL, LOG_FIELDS({"SQS_REQUEST_ID", result->request_id}),
-              "Number of messages received: %zu", c->reply->n_messages);
-    show_status(c);
-    handle_next(c);
+              "Number of messages received: %zu", reply->n_messages);
+    hand_take(c->hand, reply, result->sent_usec);
 }
 
-static void receive(struct consumer *c)
+static bool is_drained(const struct consumer *c)
 {
-    CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
-    uint64_t wait_usec = c->config->consumer.wait_time_usec;
-    int r = sqs_request_receive_message(
-        queue_url(c->queue),
-        &(struct sqs_receive){
-            .max_messages = c->config->consumer.max_messages,
-            .wait_sec = (unsigned)(wait_usec / USEC_PER_SEC),
-            /* Said each time, so that the lease is known even if the queue's default changes. */
-            .visibility_sec = (int)c->visibility_sec,
-        },
-        &request);
+    uint64_t limit = c->config->consumer.exit_after_empty_receives;
 
-    if (r >= 0)
-        r = queue_call(c->queue, TAKE(request), wait_usec, on_received, c, &c->call);
+    return limit > 0 && c->n_empty_in_a_row >= limit;
+}
+
+/* Receives for what there is room for. Returns when to look again. */
+static uint64_t poll(struct consumer *c)
+{
+    size_t concurrency = c->config->consumer.concurrency;
+    size_t hold = MAX(concurrency, c->config->consumer.max_messages);
+    size_t n_messages = hand_count(c->hand).messages;
+    size_t taken = n_messages + receiver_promised(c->receiver);
+    uint64_t now_usec = outside_now_usec(), next_usec = USEC_INFINITY;
+    struct receiver_room room = {
+        .begin = concurrency > taken ? concurrency - taken : 0,
+        .hold = hold > taken ? hold - taken : 0,
+    };
+    int r;
+
+    if (is_drained(c))
+        return USEC_INFINITY;
+    /* What is promised to a poll is still room. */
+    if (n_messages < concurrency && !c->had_room)
+        c->room_since_usec = now_usec;
+    c->had_room = n_messages < concurrency;
+    room.since_usec = c->room_since_usec;
+    r = receiver_turn(c->receiver, &room, now_usec, &next_usec);
     if (r < 0) {
         fail(c, r, "Cannot receive");
-        return;
+        return USEC_INFINITY;
     }
-    c->is_receiving = true;
+    return next_usec;
+}
+
+/* --- Turns --- */
+
+/* Near the stop's end. Returns when that is. */
+static uint64_t cancel_if_late(struct consumer *c)
+{
+    size_t n;
+
+    if (!c->is_stopping || hand_count(c->hand).handling == 0)
+        return USEC_INFINITY;
+    if (outside_now_usec() < c->cancel_usec)
+        return c->cancel_usec;
+    n = hand_cancel(c->hand);
+    log_warning("The stop takes too long: ended the work on %zu message%s, to be released.", n,
+                n == 1 ? "" : "s");
+    c->exit_status = EXIT_STOPPED_SHORT;
+    return USEC_INFINITY;
+}
+
+static void wait_until(struct consumer *c, uint64_t usec)
+{
+    int r;
+
+    if (usec == c->timer_usec)
+        return;
+    c->timer_usec = usec;
+    if (usec == USEC_INFINITY) {
+        r = sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+    } else {
+        r = sd_event_source_set_time(c->timer, usec);
+        if (r >= 0)
+            r = sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
+    }
+    if (r < 0)
+        fail(c, r, "Cannot wait");
+}
+
+static bool end_if_done(struct consumer *c)
+{
+    if (hand_count(c->hand).messages > 0 || receiver_polls(c->receiver) > 0 ||
+        (!c->is_stopping && !is_drained(c)))
+        return false;
+    show_status(c);
+    end(c, c->is_stopping ? "" : "The queue stays empty. ");
+    return true;
+}
+
+static void turn(struct consumer *c)
+{
+    uint64_t late_usec = cancel_if_late(c), hand_usec, poll_usec;
+    int r = hand_turn(c->hand, &hand_usec);
+
+    if (r < 0)
+        log_error("Cannot send to SQS at the moment, trying again: %s.", strerror(-r));
+    poll_usec = poll(c);
+    if (end_if_done(c))
+        return;
+    if (c->is_status_due)
+        show_status(c);
+    wait_until(c, MIN(MIN(hand_usec, poll_usec), late_usec));
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
-    receive(userdata);
+    struct consumer *c = userdata;
+
+    c->timer_usec = USEC_INFINITY;
+    turn(c);
+    return 0;
+}
+
+static int on_wake(sd_event_source *source, void *userdata)
+{
+    turn(userdata);
     return 0;
 }
 
 /* --- Life --- */
 
+static unsigned visibility_sec(const struct consumer *c)
+{
+    unsigned sec = (unsigned)(c->config->consumer.visibility_timeout_usec / USEC_PER_SEC);
+
+    if (sec == 0)
+        sec = queue_attributes(c->queue)->visibility_timeout_sec;
+    /* A queue whose default is 0 hides nothing from other consumers: SQS's own default then. */
+    return sec > 0 ? sec : 30;
+}
+
+/* A lease is counted from before its receive: one that waits longer than the lease lasts would
+ * bring messages whose lease is over. */
+static unsigned wait_sec(const struct consumer *c, unsigned visibility)
+{
+    unsigned sec = (unsigned)(c->config->consumer.wait_time_usec / USEC_PER_SEC);
+    unsigned max = MAX(visibility / 2, 1U);
+
+    if (sec > max)
+        log_notice("Receives wait %u s and not the %u s of consumer.wait_time: half of the "
+                   "visibility timeout.",
+                   max, sec);
+    return MIN(sec, max);
+}
+
+static int set_up(struct consumer *c)
+{
+    const struct config *config = c->config;
+    unsigned visibility = visibility_sec(c);
+    int r = hand_new(c->queue, c->handler,
+                     &(struct hand_options){
+                         .is_fifo = queue_is_fifo(c->queue),
+                         .visibility_sec = visibility,
+                         .concurrency = config->consumer.concurrency,
+                         .delete_linger_usec = config->consumer.delete_linger_usec,
+                         .retry_delay_usec = config->consumer.retry_delay_usec,
+                         .retry_delay_max_usec = config->consumer.retry_delay_max_usec,
+                     },
+                     on_hand_changed, c, &c->hand);
+
+    if (r < 0)
+        return r;
+    return receiver_new(c->queue,
+                        &(struct receiver_options){
+                            .is_fifo = queue_is_fifo(c->queue),
+                            .polls = config->consumer.receivers,
+                            .max_messages = config->consumer.max_messages,
+                            .wait_sec = wait_sec(c, visibility),
+                            .visibility_sec = visibility,
+                            .pause_usec = config->consumer.receive_interval_usec,
+                        },
+                        outside_now_usec() + config->consumer.start_delay_usec, on_received, c,
+                        &c->receiver);
+}
+
 static void on_opened(void *userdata)
 {
     struct consumer *c = userdata;
+    int r = set_up(c);
 
-    /* A queue whose default is 0 hides nothing from other consumers: take SQS's own default then.
-     */
-    c->visibility_sec = queue_attributes(c->queue)->visibility_timeout_sec;
-    if (c->visibility_sec == 0)
-        c->visibility_sec = 30;
-    show_status(c);
-    pause_for(c, c->config->consumer.start_delay_usec);
+    if (r < 0)
+        fail(c, r, "Cannot begin");
+    else
+        on_hand_changed(c);
 }
 
 static void on_stop(void *userdata)
 {
     struct consumer *c = userdata;
+    uint64_t now_usec = outside_now_usec(), timeout_usec = c->config->consumer.stop_timeout_usec;
 
-    if (c->is_receiving) {
-        service_status(c->service, "Stopping: waiting for the receive under way");
-        sqs_call_last_attempt(c->call);
-    } else if (!c->call && !c->is_handling) {
+    if (!c->receiver) {
         end(c, "");
+        return;
     }
+    c->is_stopping = true;
+    c->cancel_usec = now_usec + timeout_usec - MIN(STOP_RELEASE_USEC, timeout_usec / 4);
+    hand_stop(c->hand);
+    receiver_stop(c->receiver, now_usec, c->cancel_usec);
+    ask_for_turn(c);
 }
 
-int consumer_new(struct service *service, const struct config *config, struct consumer **ret,
-                 char **error)
+static void say_what_is_left(void *userdata)
+{
+    struct consumer *c = userdata;
+    struct hand_counts counts = {};
+
+    if (c->hand)
+        counts = hand_count(c->hand);
+    if (counts.messages > 0)
+        log_warning("Left: %zu messages with the handler, %zu handled but not deleted, %zu not "
+                    "released; they come back when their visibility timeout ends.",
+                    counts.handling, counts.deleting, counts.releasing);
+    if (c->receiver && receiver_polls(c->receiver) > 0)
+        log_warning("Left: %zu receives; what they were given comes back when its visibility "
+                    "timeout ends.",
+                    receiver_polls(c->receiver));
+}
+
+static int add_sources(struct consumer *c)
+{
+    sd_event *event = service_event(c->service);
+    int r = sd_event_add_time(event, &c->timer, CLOCK_BOOTTIME, 0, USEC_PER_MSEC, on_timer, c);
+
+    if (r >= 0)
+        r = sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+    if (r >= 0)
+        r = sd_event_add_defer(event, &c->wake, on_wake, c);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(c->wake, SD_EVENT_OFF);
+    return r;
+}
+
+int consumer_new(struct service *service, const struct config *config, struct handler *handler,
+                 struct consumer **ret, char **error)
 {
     CLEANUP(consumer_free) struct consumer *c = calloc(1, sizeof(*c));
     int r;
 
-    if (!c)
+    if (!c) {
+        handler_free(handler);
         return -ENOMEM;
+    }
     c->service = service;
     c->config = config;
-    r = handler_journal_new(&c->handler);
-    if (r >= 0)
-        r = sd_event_add_time_relative(service_event(service), &c->timer, CLOCK_BOOTTIME, 0,
-                                       USEC_PER_MSEC, on_timer, c);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+    c->handler = handler;
+    c->exit_status = EXIT_SUCCESS;
+    c->had_room = true;
+    c->timer_usec = USEC_INFINITY;
+    r = add_sources(c);
     if (r < 0)
         return r;
     r = queue_open(service, config, "sqs-consumerd", on_opened, c, &c->queue, error);
@@ -344,6 +359,7 @@ int consumer_new(struct service *service, const struct config *config, struct co
     service_on_stop(service, &(struct service_stop){
                                  .timeout_usec = config->consumer.stop_timeout_usec,
                                  .begin = on_stop,
+                                 .cut_short = say_what_is_left,
                                  .userdata = c,
                              });
     *ret = TAKE(c);
@@ -354,11 +370,12 @@ struct consumer *consumer_free(struct consumer *c)
 {
     if (!c)
         return NULL;
+    receiver_free(c->receiver);
+    hand_free(c->hand);
     queue_free(c->queue);
-    sqs_reply_unref(c->reply);
     sd_event_source_disable_unref(c->timer);
-    if (c->handler)
-        handler_free(c->handler);
+    sd_event_source_disable_unref(c->wake);
+    handler_free(c->handler);
     free(c);
     return NULL;
 }

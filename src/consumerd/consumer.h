@@ -1,20 +1,19 @@
-/* From a message's receipt to its deletion. One receive at a time; its messages are handled and
- * deleted one after the other, in the order in which they came, before the next receive. */
+/* From a message's receipt to its deletion: receives for what there is room for, handles many
+ * messages at once and those of a group one after the other, keeps their leases, deletes what was
+ * handled and gives back what was not. */
 #pragma once
 
+#include "handler.h"
 #include "queue.h"
 
 struct consumer;
 
-/* How long to wait after a receive that SQS has answered with "no". */
-#define CONSUMER_REFUSED_PAUSE_USEC (5 * USEC_PER_SEC)
-
-/* Opens the queue, receives, hands to the handler of the configuration, and deletes; calls
- * service_exit after so many empty receives in a row as are configured, or after a stop. The
- * service and the configuration are borrowed and must outlive the consumer. 0, a negative errno, or
- * CONSUMER_E_CONFIG with *error a line; the caller frees it. */
+/* Opens the queue, receives, hands to the handler, and deletes; calls service_exit after so many
+ * empty receives in a row as are configured, or after a stop. The service and the configuration are
+ * borrowed and must outlive the consumer; the handler is taken, also on failure. 0, a negative
+ * errno, or CONSUMER_E_CONFIG with *error a line; the caller frees it. */
 enum { CONSUMER_E_CONFIG = 1 };
-int consumer_new(struct service *service, const struct config *config, struct consumer **ret,
-                 char **error);
+int consumer_new(struct service *service, const struct config *config, struct handler *handler,
+                 struct consumer **ret, char **error);
 struct consumer *consumer_free(struct consumer *consumer);
 DEFINE_CLEANUP(struct consumer *, consumer_free)

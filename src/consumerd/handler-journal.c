@@ -63,8 +63,8 @@ static bool format_demo(const struct sqs_received_message *message, struct buffe
     return ok;
 }
 
-static int run(struct handler *handler, const struct sqs_received_message *message,
-               handler_done_fn done, void *userdata)
+/* 0, or the line's error. */
+static int write_line(const struct sqs_received_message *message)
 {
     CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(LINE_BYTES_MAX);
 
@@ -80,11 +80,22 @@ static int run(struct handler *handler, const struct sqs_received_message *messa
                          {"SQS_MESSAGE_DEDUPLICATION_ID", message->deduplication_id},
                          {"SQS_SEQUENCE_NUMBER", message->sequence_number}),
               "Message read from queue: %s", buffer_string(&line));
-    done(userdata, HANDLER_DONE);
     return 0;
 }
 
-static void cancel(struct handler *handler)
+static int run(struct handler *handler, const struct sqs_received_message *message,
+               handler_done_fn done, void *userdata, struct handler_run **ret_run)
+{
+    int r = log_enabled(LOG_INFO) ? write_line(message) : 0;
+
+    if (r < 0)
+        return r;
+    done(userdata, HANDLER_DONE, 0);
+    return 0;
+}
+
+/* Nothing is ever under way. */
+static void cancel(struct handler_run *run)
 {
 }
 

@@ -1,4 +1,5 @@
-/* What is done with a message that was received: one file, handler-<name>.c, behind this table. */
+/* What is done with a message that was received: one file, handler-<name>.c, behind this table.
+ * Many messages may be with a handler at once. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -12,18 +13,26 @@ enum handler_outcome {
     HANDLER_REJECT, /* it will never be handled: delete it, and say so */
 };
 
-/* Runs once for each message run, maybe from inside `run`. */
-typedef void (*handler_done_fn)(void *userdata, enum handler_outcome outcome);
+/* HANDLER_RETRY: let it come back after the delay that the consumer grows with each receive. */
+#define HANDLER_DELAY_DEFAULT USEC_INFINITY
+
+/* Runs once for each message run that was not cancelled, maybe from inside `run`. `delay_usec` is
+ * for HANDLER_RETRY alone: when the message is to come back; whole seconds are made of it. */
+typedef void (*handler_done_fn)(void *userdata, enum handler_outcome outcome, uint64_t delay_usec);
 
 struct handler;
+struct handler_run; /* the handling of one message; the handler's own */
 
 struct handler_ops {
-    /* Begins to handle a message, which is borrowed until `done` or `cancel`. One message at a
-     * time. 0, or a negative errno: then `done` will not run. */
+    /* Begins to handle a message, which is borrowed until `done` or `cancel`. `*ret_run` is for
+     * `cancel`, valid until `done` or `cancel`; it stays untouched where `done` runs inside `run`.
+     * 0, or a negative errno: then `done` will not run. */
     int (*run)(struct handler *handler, const struct sqs_received_message *message,
-               handler_done_fn done, void *userdata);
-    /* Ends the work under way without its answer. */
-    void (*cancel)(struct handler *handler);
+               handler_done_fn done, void *userdata, struct handler_run **ret_run);
+    /* Ends the work on a message without its answer: its lease is lost, or the time to stop is
+     * over. What is left to clean up is the handler's to do by itself. */
+    void (*cancel)(struct handler_run *run);
+    /* All runs have ended by then. */
     void (*free)(struct handler *handler);
 };
 
@@ -32,9 +41,11 @@ struct handler {
     const struct handler_ops *ops;
 };
 
-static inline void handler_free(struct handler *handler)
+static inline struct handler *handler_free(struct handler *handler)
 {
-    handler->ops->free(handler);
+    if (handler)
+        handler->ops->free(handler);
+    return NULL;
 }
 DEFINE_CLEANUP(struct handler *, handler_free)
 

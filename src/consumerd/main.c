@@ -22,6 +22,7 @@ int main(int argc, char **argv)
 {
     CLEANUP(config_free) struct config *config = NULL;
     CLEANUP(service_free) struct service *service = NULL;
+    CLEANUP(handler_free) struct handler *handler = NULL;
     CLEANUP(consumer_free) struct consumer *consumer = NULL;
     CLEANUP(free) char *error = NULL;
     int status = EXIT_SUCCESS, r;
@@ -29,10 +30,12 @@ int main(int argc, char **argv)
     if (arguments_read(&program, argc, argv, &config, &status) != 0)
         return status;
     r = service_new(&service);
+    if (r >= 0)
+        r = handler_journal_new(&handler);
     if (r < 0)
         return failed(r);
     log_write(LOG_INFO, MESSAGE_ID_STARTED, LOG_NO_FIELDS, "Running...");
-    r = consumer_new(service, config, &consumer, &error);
+    r = consumer_new(service, config, TAKE(handler), &consumer, &error);
     if (r < 0)
         return failed(r);
     if (r > 0)

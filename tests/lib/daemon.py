@@ -55,13 +55,14 @@ class Daemon:
     config    the whole text of the configuration instead of one made from the settings
     env       variables on top of the server's; None takes one away
     arguments further command line arguments
+    program   another program that takes the daemon's arguments
     The other keywords are groups of settings, on top of QUICK.
 
     Attributes: process, lines (all that it has written to standard error so far).
     """
 
     def __init__(self, name, server, *, queue="test.fifo", endpoint=None, config=None, env=None,
-                 arguments=(), prefix=(), **groups):
+                 arguments=(), prefix=(), program=None, **groups):
         self.folder = tempfile.mkdtemp(prefix="sqs-daemon-")
         self.config = os.path.join(self.folder, "sqs-demo.conf")
         settings = {"aws": {"region": "eu-west-1", "queue_url": server.queue_url(queue),
@@ -80,7 +81,7 @@ class Daemon:
                 environment.pop(variable, None)
             else:
                 environment[variable] = value
-        program = os.path.join(BUILD_ROOT, "src", name[len("sqs-"):], name)
+        program = program or os.path.join(BUILD_ROOT, "src", name[len("sqs-"):], name)
         self.lines = []
         self.process = subprocess.Popen(
             [*prefix, program, f"--config={self.config}", *arguments], env=environment,

@@ -1,0 +1,405 @@
+/* See hand.h.
+ *
+ * A message has a lease until it is settled or lost. From WAITING it goes to HANDLING when its lane
+ * and the number of places allow, then to DELETING or RELEASING, and ends when SQS has answered. A
+ * place is taken from the beginning of the handling to the end of the delete, so that slow deletes
+ * slow down the handling, and with it the receives.
+ *
+ * On a FIFO queue, whatever gives a message back or loses it gives back all behind it in its lane:
+ * SQS holds those back until the first is deleted, wherever it is handled then. */
+#include "hand.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "extender.h"
+#include "lane.h"
+#include "log.h"
+#include "message-ids.h"
+#include "outside.h"
+#include "settler.h"
+
+struct hand {
+    struct handler *handler;
+    struct hand_options options;
+    hand_changed_fn changed;
+    void *userdata;
+
+    struct lanes *lanes;
+    struct leases leases;
+    struct extender *extender;
+    struct settler *deleter, *releaser;
+
+    struct list messages; /* the earliest received first */
+    size_t n_messages, n_begun, n_handling;
+    uint64_t n_deleted;
+    bool is_stopping;
+};
+
+#define MESSAGE_FIELDS(m)                                                                          \
+    {"SQS_MESSAGE_ID", (m)->received->message_id},                                                 \
+    {                                                                                              \
+        "SQS_MESSAGE_GROUP_ID", (m)->received->group_id                                            \
+    }
+
+/* --- The ends of a message --- */
+
+/* Takes it out of its lane and its lease, whatever becomes of it. */
+static void withdraw(struct hand *h, struct message *m)
+{
+    lanes_remove(h->lanes, m);
+    lease_end(&h->leases, m);
+}
+
+static void settled(struct hand *h, struct message *m)
+{
+    withdraw(h, m);
+    m->state = MESSAGE_SETTLED;
+    list_remove(&m->of_owner);
+    h->n_messages--;
+    if (m->is_begun)
+        h->n_begun--;
+    message_unref(m);
+    h->changed(h->userdata);
+}
+
+static void cancel_handling(struct hand *h, struct message *m)
+{
+    if (m->state != MESSAGE_HANDLING)
+        return;
+    h->handler->ops->cancel(TAKE(m->run));
+    h->n_handling--;
+}
+
+/* Gives a message back, to come again after that time. */
+static void release(struct hand *h, struct message *m, unsigned delay_sec)
+{
+    uint64_t now_usec = outside_now_usec();
+
+    cancel_handling(h, m);
+    withdraw(h, m);
+    m->state = MESSAGE_RELEASING;
+    settler_add(h->releaser, m, MIN(delay_sec, lease_seconds_left(m, now_usec)), now_usec);
+    h->changed(h->userdata);
+}
+
+/* Stops all work on a message, and gives it back if it still is ours. */
+static void drop(struct hand *h, struct message *m)
+{
+    if (m->state == MESSAGE_DELETING && !settler_remove(h->deleter, m)) {
+        withdraw(h, m);
+        m->state = MESSAGE_ABANDONED;
+        return;
+    }
+    release(h, m, 0);
+}
+
+/* A message is no longer ours: it is handed out again. What follows it in its group must be dropped
+ * with it, or would be handled before it. */
+static void lose(struct hand *h, struct message *m, const char *why)
+{
+    struct message *after;
+    size_t n_after = 0;
+
+    while ((after = lane_after(m))) {
+        drop(h, after);
+        n_after++;
+    }
+    log_write(LOG_WARNING, NULL, LOG_FIELDS(MESSAGE_FIELDS(m)),
+              "Message %s is lost%s, it comes back: %s (%zu after it in its group dropped)",
+              m->received->message_id, m->state == MESSAGE_HANDLING ? " while it was handled" : "",
+              why, n_after);
+    drop(h, m);
+}
+
+static void on_lost(void *userdata, struct message *m, const struct batch_result *result)
+{
+    lose(userdata, m, result->text[0] ? result->text : result->code);
+}
+
+static void on_deleted(void *userdata, struct message *m, enum settled what,
+                       const struct batch_result *result)
+{
+    struct hand *h = userdata;
+
+    if (what == SETTLED_OK) {
+        h->n_deleted++;
+        log_write(LOG_INFO, MESSAGE_ID_MESSAGE_DELETED,
+                  LOG_FIELDS(MESSAGE_FIELDS(m), {"SQS_REQUEST_ID", result->request_id}),
+                  "Message deleted from queue.");
+    } else if (m->state != MESSAGE_ABANDONED) {
+        struct message *after;
+
+        log_write(LOG_WARNING, NULL,
+                  LOG_FIELDS(MESSAGE_FIELDS(m), {"SQS_REQUEST_ID", result->request_id},
+                             {"SQS_ERROR_CODE", result->code}),
+                  "Message %s cannot be deleted, it comes back: %s: %s", m->received->message_id,
+                  result->code[0] ? result->code : "its lease has ended", result->text);
+        while ((after = lane_after(m)))
+            drop(h, after);
+    }
+    settled(h, m);
+}
+
+static void on_released(void *userdata, struct message *m, enum settled what,
+                        const struct batch_result *result)
+{
+    /* A message that is lost is back already. */
+    if (what == SETTLED_REFUSED)
+        log_write(LOG_WARNING, NULL,
+                  LOG_FIELDS(MESSAGE_FIELDS(m), {"SQS_REQUEST_ID", result->request_id},
+                             {"SQS_ERROR_CODE", result->code}),
+                  "Cannot release message %s, it comes back when its visibility timeout ends: "
+                  "%s: %s",
+                  m->received->message_id, result->code, result->text);
+    settled(userdata, m);
+}
+
+/* --- Handling --- */
+
+/* Doubled with each receive. */
+static unsigned retry_delay_sec(const struct hand *h, const struct message *m)
+{
+    uint64_t delay = h->options.retry_delay_usec;
+    uint64_t max = h->options.retry_delay_max_usec;
+
+    for (unsigned i = 1; i < m->received->receive_count && delay > 0 && delay < max; i++)
+        delay *= 2;
+    return (unsigned)(MIN(delay, max) / USEC_PER_SEC);
+}
+
+/* The message is to come back: so must those after it in its group, or they overtake it. They may
+ * be seen at once, since SQS holds them back while this one is away. */
+static void retry(struct hand *h, struct message *m, uint64_t delay_usec)
+{
+    struct message *after;
+    unsigned delay_sec =
+        delay_usec == HANDLER_DELAY_DEFAULT
+            ? retry_delay_sec(h, m)
+            : (unsigned)MIN((delay_usec + USEC_PER_SEC - 1) / USEC_PER_SEC, SQS_VISIBILITY_MAX_SEC);
+
+    while ((after = lane_after(m)))
+        drop(h, after);
+    release(h, m, delay_sec);
+}
+
+static void on_handled(void *userdata, enum handler_outcome outcome, uint64_t delay_usec)
+{
+    struct message *m = userdata;
+    struct hand *h = m->owner;
+
+    assert(m->state == MESSAGE_HANDLING);
+    m->run = NULL;
+    h->n_handling--;
+    m->state = MESSAGE_DELETING;
+    if (outcome == HANDLER_RETRY) {
+        m->state = MESSAGE_WAITING;
+        retry(h, m, delay_usec);
+        return;
+    }
+    if (outcome == HANDLER_REJECT)
+        log_write(LOG_ERR, MESSAGE_ID_MESSAGE_REJECTED,
+                  LOG_FIELDS(MESSAGE_FIELDS(m), {"SQS_BODY", m->received->body}),
+                  "Message %s is rejected and will be deleted.", m->received->message_id);
+    lanes_handled(h->lanes, m);
+    settler_add(h->deleter, m, 0, outside_now_usec());
+    h->changed(h->userdata);
+}
+
+static void begin(struct hand *h, struct message *m)
+{
+    struct handler_run *run = NULL;
+    int r;
+
+    m->state = MESSAGE_HANDLING;
+    m->is_begun = true;
+    h->n_begun++;
+    h->n_handling++;
+    r = h->handler->ops->run(h->handler, m->received, on_handled, m, &run);
+    if (r >= 0) {
+        if (m->state == MESSAGE_HANDLING)
+            m->run = run;
+        return;
+    }
+    log_write(LOG_ERR, NULL, LOG_FIELDS(MESSAGE_FIELDS(m)),
+              "Message %s cannot be handled at the moment, it comes back: %s.",
+              m->received->message_id, strerror(-r));
+    on_handled(m, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+}
+
+static void begin_all(struct hand *h)
+{
+    struct message *m;
+
+    while (!h->is_stopping && h->n_begun < h->options.concurrency && (m = lanes_begin(h->lanes)))
+        begin(h, m);
+}
+
+/* --- From outside --- */
+
+static int take_in(struct hand *h, struct sqs_reply *reply, size_t i, uint64_t sent_usec,
+                   uint64_t now_usec)
+{
+    struct message *m = message_new(reply, i, sent_usec);
+    int r;
+
+    if (!m)
+        return -ENOMEM;
+    m->owner = h;
+    lease_begin(&h->leases, m, now_usec);
+    r = lanes_add(h->lanes, m);
+    if (r < 0) {
+        lease_end(&h->leases, m);
+        message_unref(m);
+        return r;
+    }
+    list_append(&h->messages, &m->of_owner);
+    h->n_messages++;
+    return 0;
+}
+
+static void release_waiting(struct hand *h)
+{
+    size_t n = 0;
+
+    LIST_FOREACH(&h->messages, link)
+    {
+        struct message *m = CONTAINER_OF(link, struct message, of_owner);
+
+        if (m->state != MESSAGE_WAITING)
+            continue;
+        release(h, m, 0);
+        n++;
+    }
+    if (n > 0)
+        log_info("Releasing %zu message%s not yet begun.", n, n == 1 ? "" : "s");
+}
+
+void hand_take(struct hand *h, struct sqs_reply *reply, uint64_t sent_usec)
+{
+    uint64_t now_usec = outside_now_usec();
+
+    for (size_t i = 0; i < reply->n_messages; i++) {
+        int r = take_in(h, reply, i, sent_usec, now_usec);
+
+        if (r < 0) {
+            /* The rest of it too, or it might overtake this one. */
+            log_error("Cannot take in %zu messages, they come back: %s.", reply->n_messages - i,
+                      strerror(-r));
+            break;
+        }
+    }
+    if (h->is_stopping)
+        release_waiting(h);
+    h->changed(h->userdata);
+}
+
+int hand_turn(struct hand *h, uint64_t *ret_next_usec)
+{
+    uint64_t now_usec = outside_now_usec(), next_usec;
+    struct message *m;
+    int r, q;
+
+    while ((m = leases_take_lost(&h->leases, now_usec)))
+        lose(h, m,
+             lease_seconds_left(m, now_usec) > 0 ? "its lease has ended"
+                                                 : "SQS keeps no message for more than 12 hours");
+    begin_all(h);
+    r = settler_turn(h->deleter);
+    q = settler_turn(h->releaser);
+    r = r < 0 ? r : q;
+    q = extender_turn(h->extender);
+    r = r < 0 ? r : q;
+
+    next_usec = MIN(settler_next_usec(h->deleter), settler_next_usec(h->releaser));
+    *ret_next_usec = MIN(next_usec, leases_next_usec(&h->leases));
+    return r;
+}
+
+void hand_stop(struct hand *h)
+{
+    h->is_stopping = true;
+    release_waiting(h);
+    h->changed(h->userdata);
+}
+
+size_t hand_cancel(struct hand *h)
+{
+    size_t n = h->n_handling;
+
+    LIST_FOREACH(&h->messages, link)
+    {
+        struct message *m = CONTAINER_OF(link, struct message, of_owner);
+
+        if (m->state == MESSAGE_HANDLING)
+            release(h, m, 0);
+    }
+    return n;
+}
+
+struct hand_counts hand_count(const struct hand *h)
+{
+    return (struct hand_counts){
+        .messages = h->n_messages,
+        .handling = h->n_handling,
+        .deleting = settler_count(h->deleter),
+        .releasing = settler_count(h->releaser),
+        .deleted = h->n_deleted,
+    };
+}
+
+/* --- Life --- */
+
+int hand_new(struct queue *queue, struct handler *handler, const struct hand_options *options,
+             hand_changed_fn changed, void *userdata, struct hand **ret)
+{
+    CLEANUP(hand_free) struct hand *h = calloc(1, sizeof(*h));
+    int r;
+
+    if (!h)
+        return -ENOMEM;
+    h->handler = handler;
+    h->options = *options;
+    h->changed = changed;
+    h->userdata = userdata;
+    list_init(&h->messages);
+    leases_init(&h->leases, options->visibility_sec * USEC_PER_SEC);
+    r = lanes_new(options->is_fifo, &h->lanes);
+    if (r >= 0)
+        r = extender_new(queue, &h->leases, on_lost, h, &h->extender);
+    if (r >= 0)
+        r = settler_new(queue,
+                        &(struct settler_options){
+                            .kind = BATCH_DELETE,
+                            .linger_usec = options->delete_linger_usec,
+                            .is_single = options->delete_linger_usec == 0,
+                        },
+                        on_deleted, h, &h->deleter);
+    if (r >= 0)
+        r = settler_new(queue, &(struct settler_options){.kind = BATCH_CHANGE}, on_released, h,
+                        &h->releaser);
+    if (r < 0)
+        return r;
+    *ret = TAKE(h);
+    return 0;
+}
+
+struct hand *hand_free(struct hand *h)
+{
+    if (!h)
+        return NULL;
+    extender_free(h->extender);
+    settler_free(h->deleter);
+    settler_free(h->releaser);
+    LIST_FOREACH(&h->messages, link)
+    {
+        struct message *m = CONTAINER_OF(link, struct message, of_owner);
+
+        cancel_handling(h, m);
+        withdraw(h, m);
+        message_unref(m);
+    }
+    lanes_free(h->lanes);
+    free(h);
+    return NULL;
+}

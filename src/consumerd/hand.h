@@ -1,0 +1,49 @@
+/* The messages in hand: from a receive's reply until SQS has deleted each or has it back. Handles
+ * as many at once as are allowed, those of a group one after the other; keeps their leases; deletes
+ * what was handled, gives back what was not. */
+#pragma once
+
+#include "handler.h"
+#include "queue.h"
+
+struct hand;
+
+struct hand_options {
+    bool is_fifo;
+    unsigned visibility_sec; /* more than 0 */
+    unsigned concurrency;    /* messages begun and not settled, at most */
+    uint64_t delete_linger_usec;
+    uint64_t retry_delay_usec, retry_delay_max_usec;
+};
+
+/* Something has happened: hand_turn is to be called soon, not from inside the callback. */
+typedef void (*hand_changed_fn)(void *userdata);
+
+/* Queue and handler are borrowed. 0 or -ENOMEM. */
+int hand_new(struct queue *queue, struct handler *handler, const struct hand_options *options,
+             hand_changed_fn changed, void *userdata, struct hand **ret);
+struct hand *hand_free(struct hand *hand); /* cancels what is being handled; silently */
+DEFINE_CLEANUP(struct hand *, hand_free)
+
+/* Takes in a receive's messages. `sent_usec`: before the receive went out. */
+void hand_take(struct hand *hand, struct sqs_reply *reply, uint64_t sent_usec);
+
+/* Does all that is due. 0, or a negative errno: something could not be sent, and is tried again
+ * later. `*ret_next_usec`, always set: when to call again if nothing happens before. */
+int hand_turn(struct hand *hand, uint64_t *ret_next_usec);
+
+/* From now on nothing is begun, and what is taken in is given back at once. */
+void hand_stop(struct hand *hand);
+
+/* Gives back what is being handled, too. Returns how many. */
+size_t hand_cancel(struct hand *hand);
+
+struct hand_counts {
+    size_t messages;  /* all */
+    size_t handling;  /* with the handler */
+    size_t deleting;  /* to be deleted */
+    size_t releasing; /* to be given back */
+    uint64_t deleted; /* since the beginning */
+};
+
+struct hand_counts hand_count(const struct hand *hand);

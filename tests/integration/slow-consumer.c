@@ -1,0 +1,111 @@
+/* sqs-consumerd with a handler that does what the message says: its body is a name and then words,
+ * "sleep=MSEC" (how long it takes), "fail=N" (fail at the first N receives), "delay=SEC" (come back
+ * after that), "reject". It logs "begin NAME", "end NAME" and "cancel NAME". */
+#include <errno.h>
+#include <stdio.h>
+
+#include "arguments.h"
+#include "consumer.h"
+#include "log.h"
+
+struct slow_handler {
+    struct handler head;
+    sd_event *event;
+};
+
+struct handler_run {
+    sd_event_source *timer;
+    handler_done_fn done;
+    void *userdata;
+    enum handler_outcome outcome;
+    uint64_t delay_usec;
+    char name[64];
+};
+
+/* The number after "word=" in the body, else `otherwise`. */
+static uint64_t number(const char *body, const char *word, uint64_t otherwise)
+{
+    const char *p = strstr(body, word);
+
+    return p ? strtoull(p + strlen(word), NULL, 10) : otherwise;
+}
+
+static void run_free(struct handler_run *run)
+{
+    sd_event_source_disable_unref(run->timer);
+    free(run);
+}
+
+static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct handler_run *run = userdata;
+    struct handler_run ended = *run;
+
+    log_info("end %s", run->name);
+    run_free(run);
+    ended.done(ended.userdata, ended.outcome, ended.delay_usec);
+    return 0;
+}
+
+static int slow_run(struct handler *handler, const struct sqs_received_message *message,
+                    handler_done_fn done, void *userdata, struct handler_run **ret_run)
+{
+    struct slow_handler *h = (struct slow_handler *)(void *)handler;
+    struct handler_run *run = calloc(1, sizeof(*run));
+    const char *body = message->body;
+    int r;
+
+    if (!run)
+        return -ENOMEM;
+    run->done = done;
+    run->userdata = userdata;
+    run->outcome = HANDLER_DONE;
+    run->delay_usec = HANDLER_DELAY_DEFAULT;
+    if (message->receive_count <= number(body, "fail=", 0))
+        run->outcome = HANDLER_RETRY;
+    if (strstr(body, "delay="))
+        run->delay_usec = number(body, "delay=", 0) * USEC_PER_SEC;
+    if (strstr(body, "reject"))
+        run->outcome = HANDLER_REJECT;
+    snprintf(run->name, sizeof(run->name), "%.*s", (int)strcspn(body, " "), body);
+    log_info("begin %s", run->name);
+    r = sd_event_add_time_relative(h->event, &run->timer, CLOCK_BOOTTIME,
+                                   number(body, "sleep=", 0) * USEC_PER_MSEC, 1, on_time, run);
+    if (r < 0) {
+        run_free(run);
+        return r;
+    }
+    *ret_run = run;
+    return 0;
+}
+
+static void slow_cancel(struct handler_run *run)
+{
+    log_info("cancel %s", run->name);
+    run_free(run);
+}
+
+static void slow_free(struct handler *handler)
+{
+}
+
+int main(int argc, char **argv)
+{
+    static const struct program program = {"sqs-consumerd", "For tests.", LOG_COLOUR_NONE};
+    static const struct handler_ops ops = {slow_run, slow_cancel, slow_free};
+    struct slow_handler handler = {.head.ops = &ops};
+    CLEANUP(config_free) struct config *config = NULL;
+    CLEANUP(service_free) struct service *service = NULL;
+    CLEANUP(consumer_free) struct consumer *consumer = NULL;
+    CLEANUP(free) char *error = NULL;
+    int status = EXIT_FAILURE;
+
+    if (arguments_read(&program, argc, argv, &config, &status) != 0)
+        return status;
+    if (service_new(&service) < 0)
+        return EXIT_FAILURE;
+    handler.event = service_event(service);
+    if (consumer_new(service, config, &handler.head, &consumer, &error) != 0)
+        return EXIT_FAILURE;
+    return service_run(service);
+}

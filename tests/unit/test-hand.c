@@ -1,0 +1,453 @@
+#include "fake-queue.h"
+#include "hand.h"
+#include "test.h"
+
+#include <stdio.h>
+
+#define SEC USEC_PER_SEC
+#define T0 (1000 * SEC)
+
+/* --- A handler that does what the test says, when it says it --- */
+
+struct handler_run {
+    char handle[16];
+    handler_done_fn done;
+    void *userdata;
+    bool is_running, is_cancelled;
+};
+
+static struct handler_run runs[64];
+static size_t n_runs;
+static int run_error;
+static bool is_quick; /* done at once */
+
+static int fake_run(struct handler *handler, const struct sqs_received_message *message,
+                    handler_done_fn done, void *userdata, struct handler_run **ret_run)
+{
+    struct handler_run *run = &runs[n_runs];
+
+    if (run_error < 0)
+        return run_error;
+    assert_in_range(n_runs, 0, ARRAY_SIZE(runs) - 1);
+    n_runs++;
+    *run = (struct handler_run){.done = done, .userdata = userdata, .is_running = true};
+    snprintf(run->handle, sizeof(run->handle), "%s", message->receipt_handle);
+    if (is_quick) {
+        run->is_running = false;
+        done(userdata, HANDLER_DONE, 0);
+        return 0;
+    }
+    *ret_run = run;
+    return 0;
+}
+
+static void fake_cancel(struct handler_run *run)
+{
+    assert_true(run->is_running);
+    run->is_running = false;
+    run->is_cancelled = true;
+}
+
+static void fake_free(struct handler *handler)
+{
+}
+
+static const struct handler_ops ops = {fake_run, fake_cancel, fake_free};
+static struct handler handler = {&ops};
+
+static void finish(size_t i, enum handler_outcome outcome, uint64_t delay_usec)
+{
+    assert_true(runs[i].is_running);
+    runs[i].is_running = false;
+    runs[i].done(runs[i].userdata, outcome, delay_usec);
+}
+
+/* The messages begun so far, by their handles' last character. */
+static const char *begun(void)
+{
+    static char text[ARRAY_SIZE(runs) + 1];
+
+    for (size_t i = 0; i < n_runs; i++)
+        text[i] = runs[i].handle[strlen(runs[i].handle) - 1];
+    text[n_runs] = '\0';
+    return text;
+}
+
+/* --- The hand --- */
+
+static struct hand *hand;
+static size_t n_changes;
+
+static void on_changed(void *userdata)
+{
+    n_changes++;
+}
+
+static void set_up(bool is_fifo, unsigned concurrency, const char *groups)
+{
+    CLEANUP(sqs_reply_unref) struct sqs_reply *reply = NULL;
+
+    fake_reset();
+    memset(runs, 0, sizeof(runs));
+    n_runs = n_changes = 0;
+    run_error = 0;
+    is_quick = false;
+    assert_int_equal(hand_new(NULL, &handler,
+                              &(struct hand_options){
+                                  .is_fifo = is_fifo,
+                                  .visibility_sec = 30,
+                                  .concurrency = concurrency,
+                                  .retry_delay_usec = 5 * SEC,
+                                  .retry_delay_max_usec = 60 * SEC,
+                              },
+                              on_changed, NULL, &hand),
+                     0);
+    reply = fake_received(groups, "h");
+    hand_take(hand, reply, fake_now_usec);
+}
+
+static int tear_down(void **state)
+{
+    hand = hand_free(hand);
+    for (size_t i = 0; i < n_runs; i++)
+        assert_false(runs[i].is_running);
+    fake_reset();
+    return 0;
+}
+
+static uint64_t turn(void)
+{
+    uint64_t next = 0;
+
+    assert_int_equal(hand_turn(hand, &next), 0);
+    return next;
+}
+
+/* The only open call's request, which is then answered by yes to all its entries. */
+static const char *answer_open(void)
+{
+    static char request[4096];
+
+    for (size_t i = 0; i < fake_n_calls; i++)
+        if (fake_calls[i].is_open) {
+            CLEANUP(buffer_done) struct buffer json = BUFFER_INIT(4096);
+
+            snprintf(request, sizeof(request), "%s", fake_request(i));
+            buffer_append_string(&json, "{\"Successful\":[");
+            for (size_t k = 0; k < fake_calls[i].request->n_entries; k++)
+                buffer_printf(&json, "%s{\"Id\":\"%zu\"}", k > 0 ? "," : "", k);
+            buffer_append_string(&json, "]}");
+            fake_answer(i, json.data);
+            return request;
+        }
+    fail_msg("no open call");
+    return NULL;
+}
+
+static void what_was_handled_is_deleted_and_then_the_next_is_begun(void **state)
+{
+    set_up(false, 1, "--");
+    assert_int_equal(turn(), T0 + 15 * SEC);
+    assert_string_equal(begun(), "0");
+    assert_int_equal(hand_count(hand).handling, 1);
+    n_changes = 0;
+    finish(0, HANDLER_DONE, 0);
+    assert_int_equal(n_changes, 1);
+    turn();
+    assert_string_equal(begun(), "0"); /* its place is taken until it is deleted */
+    assert_int_equal(hand_count(hand).deleting, 1);
+    assert_string_equal(answer_open(), "{\"QueueUrl\":\"q\",\"ReceiptHandle\":\"h0\"}");
+    assert_int_equal(hand_count(hand).deleted, 1);
+    assert_int_equal(hand_count(hand).messages, 1);
+    turn();
+    assert_string_equal(begun(), "01");
+    finish(1, HANDLER_REJECT, 0);
+    turn();
+    answer_open();
+    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(turn(), USEC_INFINITY);
+}
+
+static void a_group_goes_on_while_a_delete_is_on_its_way(void **state)
+{
+    set_up(true, 10, "aab");
+    turn();
+    assert_string_equal(begun(), "02");
+    finish(0, HANDLER_DONE, 0);
+    turn();
+    assert_string_equal(begun(), "021");
+}
+
+static void a_handler_may_be_done_at_once(void **state)
+{
+    set_up(true, 10, "aaabb");
+    is_quick = true;
+    turn();
+    assert_int_equal(n_runs, 5);
+    for (int i = 0; i < 5; i++) {
+        answer_open();
+        turn();
+    }
+    assert_int_equal(hand_count(hand).deleted, 5);
+    assert_int_equal(hand_count(hand).messages, 0);
+}
+
+static void a_failure_gives_back_the_group_from_there_on(void **state)
+{
+    set_up(true, 10, "aaab");
+    turn();
+    finish(0, HANDLER_DONE, 0);
+    turn();
+    assert_string_equal(begun(), "031");
+    finish(2, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+    turn();
+    assert_string_equal(begun(), "031");
+    assert_int_equal(fake_n_calls, 2);
+    assert_string_equal(fake_request(1),
+                        "{\"QueueUrl\":\"q\",\"Entries\":["
+                        "{\"Id\":\"0\",\"ReceiptHandle\":\"h2\",\"VisibilityTimeout\":0},"
+                        "{\"Id\":\"1\",\"ReceiptHandle\":\"h1\",\"VisibilityTimeout\":5}]}");
+    fake_answer(1, "{\"Successful\":[{\"Id\":\"0\"},{\"Id\":\"1\"}]}");
+    assert_int_equal(hand_count(hand).messages, 2);
+    /* The delete of the one before goes on. */
+    fake_answer(0, "{}");
+    assert_int_equal(hand_count(hand).deleted, 1);
+    assert_true(runs[1].is_running);
+}
+
+static void the_delay_grows_with_the_receives_up_to_its_bound(void **state)
+{
+    static const struct {
+        unsigned count;
+        const char *delay;
+    } cases[] = {{0, "5}"}, {1, "5}"}, {2, "10}"}, {4, "40}"}, {5, "60}"}, {4000000000, "60}"}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(sqs_reply_unref) struct sqs_reply *reply = NULL;
+        char expected[64];
+
+        set_up(false, 2, "");
+        reply = fake_received("-", "h");
+        reply->messages[0].receive_count = cases[i].count;
+        hand_take(hand, reply, fake_now_usec);
+        turn();
+        finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+        turn();
+        snprintf(expected, sizeof(expected), "\"VisibilityTimeout\":%s", cases[i].delay);
+        assert_non_null(strstr(fake_request(0), expected));
+        tear_down(NULL);
+    }
+}
+
+static void a_handler_may_name_the_delay(void **state)
+{
+    set_up(false, 3, "---");
+    turn();
+    finish(0, HANDLER_RETRY, 0);
+    turn();
+    assert_non_null(strstr(fake_request(0), "\"VisibilityTimeout\":0}"));
+    finish(1, HANDLER_RETRY, 7 * SEC + 1);
+    turn();
+    assert_non_null(strstr(fake_request(1), "\"VisibilityTimeout\":8}"));
+    finish(2, HANDLER_RETRY, 100000 * SEC);
+    turn();
+    /* SQS counts 12 hours in all. */
+    assert_non_null(strstr(fake_request(2), "\"VisibilityTimeout\":43140}"));
+}
+
+static void what_cannot_be_begun_comes_back(void **state)
+{
+    set_up(true, 10, "aa");
+    run_error = -EAGAIN;
+    turn();
+    turn();
+    assert_int_equal(fake_n_calls, 1);
+    assert_int_equal(fake_calls[0].request->n_entries, 2);
+    answer_open();
+    assert_int_equal(hand_count(hand).messages, 0);
+}
+
+static void a_lease_that_ends_ends_the_work_and_all_behind_it(void **state)
+{
+    set_up(true, 10, "aab");
+    turn();
+    assert_string_equal(begun(), "02");
+    fake_now_usec = T0 + 3600 * SEC; /* the process was stopped */
+    turn();
+    assert_true(runs[0].is_cancelled);
+    assert_true(runs[1].is_cancelled);
+    assert_string_equal(begun(), "02");
+    assert_int_equal(fake_n_calls, 0); /* nothing is asked for with stale handles */
+    assert_int_equal(hand_count(hand).messages, 0);
+}
+
+static void what_was_handled_too_late_is_not_deleted(void **state)
+{
+    set_up(true, 10, "a");
+    turn();
+    fake_now_usec = T0 + 30 * SEC;
+    finish(0, HANDLER_DONE, 0);
+    turn();
+    assert_int_equal(fake_n_calls, 0);
+    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(hand_count(hand).deleted, 0);
+}
+
+static void a_handle_lost_at_sqs_ends_the_work_and_gives_back_what_is_behind(void **state)
+{
+    set_up(true, 10, "aab");
+    turn();
+    fake_now_usec = T0 + 15 * SEC;
+    turn();
+    assert_int_equal(fake_calls[0].request->n_entries, 3);
+    fake_answer(0, "{\"Failed\":[{\"Id\":\"0\",\"Code\":\"ReceiptHandleIsInvalid\"}],"
+                   "\"Successful\":[{\"Id\":\"1\"},{\"Id\":\"2\"}]}");
+    assert_true(runs[0].is_cancelled);
+    assert_true(runs[1].is_running);
+    turn();
+    assert_string_equal(answer_open(),
+                        "{\"QueueUrl\":\"q\",\"Entries\":["
+                        "{\"Id\":\"0\",\"ReceiptHandle\":\"h1\",\"VisibilityTimeout\":0}]}");
+    assert_int_equal(hand_count(hand).messages, 1);
+}
+
+static void a_refused_delete_gives_back_what_is_behind(void **state)
+{
+    set_up(true, 10, "aaa");
+    turn();
+    finish(0, HANDLER_DONE, 0);
+    turn();
+    fake_fail(0, SQS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "");
+    assert_true(runs[1].is_cancelled);
+    turn();
+    assert_int_equal(fake_calls[1].request->n_entries, 2);
+    answer_open();
+    assert_int_equal(hand_count(hand).messages, 0);
+}
+
+static void a_lease_that_ends_during_a_delete_leaves_it_to_its_answer(void **state)
+{
+    for (int ok = 0; ok < 2; ok++) {
+        set_up(true, 10, "aa");
+        turn();
+        finish(0, HANDLER_DONE, 0);
+        turn();
+        assert_string_equal(begun(), "01");
+        fake_now_usec = T0 + 30 * SEC;
+        turn();
+        assert_true(runs[1].is_cancelled);
+        assert_int_equal(hand_count(hand).messages, 1);
+        if (ok)
+            fake_answer(0, "{}");
+        else
+            assert_false(fake_retry(0, SQS_ERROR_TRANSIENT, "")); /* it is not sent again */
+        assert_int_equal(hand_count(hand).messages, 0);
+        assert_int_equal(hand_count(hand).deleted, ok);
+        assert_int_equal(fake_n_calls, 1);
+        tear_down(NULL);
+    }
+    set_up(true, 1, "");
+}
+
+static void a_message_that_comes_again_is_handled_behind_what_is_left_of_it(void **state)
+{
+    CLEANUP(sqs_reply_unref) struct sqs_reply *again = NULL;
+
+    set_up(true, 10, "a");
+    turn();
+    fake_now_usec = T0 + 30 * SEC;
+    turn();
+    assert_int_equal(hand_count(hand).messages, 0);
+    again = fake_received("aa", "n");
+    hand_take(hand, again, fake_now_usec);
+    turn();
+    assert_int_equal(n_runs, 2);
+    assert_string_equal(runs[1].handle, "n0");
+}
+
+static void a_stop_gives_back_what_is_not_begun(void **state)
+{
+    CLEANUP(sqs_reply_unref) struct sqs_reply *late = NULL;
+
+    set_up(true, 10, "aab");
+    turn();
+    hand_stop(hand);
+    turn();
+    assert_non_null(strstr(answer_open(), "\"h1\",\"VisibilityTimeout\":0"));
+    late = fake_received("c", "l");
+    hand_take(hand, late, fake_now_usec);
+    turn();
+    assert_string_equal(begun(), "02");
+    assert_non_null(strstr(answer_open(), "\"l0\",\"VisibilityTimeout\":0"));
+    assert_int_equal(hand_count(hand).messages, 2);
+    finish(0, HANDLER_DONE, 0);
+    assert_int_equal(hand_cancel(hand), 1);
+    assert_true(runs[1].is_cancelled);
+    turn();
+    answer_open();
+    answer_open();
+    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(hand_count(hand).deleted, 1);
+}
+
+static void slow_work_keeps_its_lease(void **state)
+{
+    set_up(true, 10, "ab");
+    turn();
+    while (fake_now_usec < T0 + 1000 * SEC) {
+        uint64_t next = turn();
+
+        if (fake_n_open() > 0) {
+            answer_open();
+            continue;
+        }
+        assert_in_range(next, fake_now_usec + 1, fake_now_usec + 30 * SEC);
+        fake_now_usec = next;
+    }
+    assert_true(runs[0].is_running && runs[1].is_running);
+    assert_in_range(fake_n_calls, 60, 70); /* one request each 15 s for both */
+}
+
+static void twelve_hours_are_the_end(void **state)
+{
+    set_up(true, 10, "a");
+    turn();
+    while (hand_count(hand).messages > 0 && fake_now_usec < T0 + 50000 * SEC) {
+        uint64_t next = turn();
+
+        if (fake_n_open() > 0)
+            answer_open();
+        else if (next != USEC_INFINITY)
+            fake_now_usec = next;
+    }
+    assert_true(runs[0].is_cancelled);
+    assert_in_range(fake_now_usec, T0 + 43100 * SEC, T0 + 43200 * SEC);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(what_was_handled_is_deleted_and_then_the_next_is_begun,
+                                  tear_down),
+        cmocka_unit_test_teardown(a_group_goes_on_while_a_delete_is_on_its_way, tear_down),
+        cmocka_unit_test_teardown(a_handler_may_be_done_at_once, tear_down),
+        cmocka_unit_test_teardown(a_failure_gives_back_the_group_from_there_on, tear_down),
+        cmocka_unit_test_teardown(the_delay_grows_with_the_receives_up_to_its_bound, NULL),
+        cmocka_unit_test_teardown(a_handler_may_name_the_delay, tear_down),
+        cmocka_unit_test_teardown(what_cannot_be_begun_comes_back, tear_down),
+        cmocka_unit_test_teardown(a_lease_that_ends_ends_the_work_and_all_behind_it, tear_down),
+        cmocka_unit_test_teardown(what_was_handled_too_late_is_not_deleted, tear_down),
+        cmocka_unit_test_teardown(a_handle_lost_at_sqs_ends_the_work_and_gives_back_what_is_behind,
+                                  tear_down),
+        cmocka_unit_test_teardown(a_refused_delete_gives_back_what_is_behind, tear_down),
+        cmocka_unit_test_teardown(a_lease_that_ends_during_a_delete_leaves_it_to_its_answer,
+                                  tear_down),
+        cmocka_unit_test_teardown(a_message_that_comes_again_is_handled_behind_what_is_left_of_it,
+                                  tear_down),
+        cmocka_unit_test_teardown(a_stop_gives_back_what_is_not_begun, tear_down),
+        cmocka_unit_test_teardown(slow_work_keeps_its_lease, tear_down),
+        cmocka_unit_test_teardown(twelve_hours_are_the_end, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
