@@ -79,7 +79,8 @@ static struct bench {
     char host[64];
 
     struct noted_attempt noted[64];
-    unsigned n_noted, n_answered, n_skews;
+    unsigned n_noted, n_answered, n_given_up, n_skews;
+    enum sqs_operation answered, given_up;
     int64_t skew_sec;
 } b;
 
@@ -96,9 +97,16 @@ static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
     n->delay_usec = attempt->delay_usec;
 }
 
-static void on_answered(void *userdata)
+static void on_answered(void *userdata, enum sqs_operation operation)
 {
     b.n_answered++;
+    b.answered = operation;
+}
+
+static void on_given_up(void *userdata, enum sqs_operation operation)
+{
+    b.n_given_up++;
+    b.given_up = operation;
 }
 
 static void on_skew_learnt(void *userdata, int64_t skew_sec)
@@ -132,6 +140,7 @@ static void set_bench(struct test_server *server)
                                     &(struct sqs_client_observer){
                                         .attempt_failed = on_attempt_failed,
                                         .answered = on_answered,
+                                        .given_up = on_given_up,
                                         .skew_learnt = on_skew_learnt,
                                     },
                                     &b.client),
@@ -469,6 +478,29 @@ static void a_bounded_call_ends_with_what_is_not_of_sqs(void **state)
     assert_string_equal(o.error.name, "NotOfSQS");
     assert_string_equal(o.error.code, "");
     assert_int_equal(b.n_answered, 0);
+}
+
+static void who_is_answered_and_who_gives_up_is_told_by_operation(void **state)
+{
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(OK, UNAVAILABLE);
+    struct outcome one = {}, two = {};
+
+    set_bench(server);
+    assert_true(call(&patient).ok);
+    assert_int_equal(b.answered, SQS_DELETE_MESSAGE);
+    assert_int_equal(b.n_given_up, 0);
+
+    /* The last one that waits tells it. */
+    start(&one, &stubborn);
+    start(&two, &stubborn);
+    run_until(b.event, &b.n_noted, 2);
+    sqs_call_cancel(one.call);
+    run_until(b.event, &b.n_noted, b.n_noted + 1);
+    assert_int_equal(b.n_given_up, 0);
+    sqs_call_cancel(two.call);
+    assert_int_equal(b.n_given_up, 1);
+    assert_int_equal(b.given_up, SQS_DELETE_MESSAGE);
+    assert_int_equal(b.n_answered, 1);
 }
 
 static void attempts_are_bounded_where_wanted(void **state)
@@ -1028,6 +1060,7 @@ int main(void)
         TEST(what_a_person_must_mend_is_repeated_slowly_where_wanted),
         TEST(what_is_not_of_sqs_is_repeated_slowly_and_never_the_answer),
         TEST(a_bounded_call_ends_with_what_is_not_of_sqs),
+        TEST(who_is_answered_and_who_gives_up_is_told_by_operation),
         TEST(attempts_are_bounded_where_wanted),
         TEST(no_reply_leaves_no_status_and_no_request_id),
         TEST(a_damaged_reply_is_repeated),

@@ -1,7 +1,4 @@
-/* See queue.h.
- *
- * Failures that are retried are not logged one by one: the first of a kind is, then one line a
- * minute with a count, and one line when the queue answers again. */
+/* See queue.h. Failures that are retried are not logged one by one: trouble.h says which are. */
 #include "queue.h"
 
 #include <errno.h>
@@ -11,8 +8,7 @@
 #include "credentials-chain.h"
 #include "log.h"
 #include "message-ids.h"
-
-#define TROUBLE_LINE_INTERVAL_USEC (60 * USEC_PER_SEC)
+#include "trouble.h"
 
 struct queue {
     struct service *service;
@@ -28,10 +24,7 @@ struct queue {
     queue_opened_fn opened;
     void *userdata;
 
-    /* The trouble under way; failures == 0 means none. */
-    unsigned failures;
-    char trouble_kind[128];
-    uint64_t trouble_since_usec, trouble_line_usec; /* boot clock */
+    struct troubles troubles;
 };
 
 /* --- Trouble, and its end --- */
@@ -136,21 +129,25 @@ static void log_trouble(struct queue *queue, int priority, enum sqs_operation op
               "%s: %s%s", lead, buffer_string(&text), tail);
 }
 
-static void show_trouble(struct queue *queue, const struct sqs_error *error)
+static void show_trouble(struct queue *queue)
 {
-    CLEANUP(buffer_done) struct buffer cause = BUFFER_INIT(4096), text = BUFFER_INIT(4096);
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(4096);
+    const char *cause = troubles_text(&queue->troubles);
 
-    describe(error, &cause);
-    buffer_printf(&text, "Waiting for the queue: %s", buffer_string(&cause));
-    service_trouble(queue->service, buffer_string(&text));
+    if (cause)
+        buffer_printf(&text, "Waiting for the queue: %s", cause);
+    service_trouble(queue->service, cause ? buffer_string(&text) : NULL);
 }
 
 static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
 {
     struct queue *queue = userdata;
+    const struct trouble *trouble = &queue->troubles.of[attempt->operation];
     const char *operation = sqs_operation_name(attempt->operation);
+    CLEANUP(buffer_done) struct buffer cause = BUFFER_INIT(4096);
     uint64_t now = now_usec(queue);
-    char kind[128], lead[128], tail[160];
+    char lead[128], tail[160];
+    bool is_worth_a_line;
 
     log_debug("%s failed (attempt %u), trying again in %.3f s: %s %s", operation, attempt->attempt,
               (double)attempt->delay_usec / USEC_PER_SEC, attempt->error->name,
@@ -159,40 +156,49 @@ static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
     /* An attempt that is repeated at once is not worth a line: clock and keys are being mended. */
     if (attempt->delay_usec == 0)
         return;
-    snprintf(kind, sizeof(kind), "%d %s", attempt->error->class, attempt->error->name);
-    if (queue->failures++ == 0) {
-        queue->trouble_since_usec = now;
-        queue->trouble_kind[0] = '\0';
-    }
-    show_trouble(queue, attempt->error);
+    describe(attempt->error, &cause);
+    is_worth_a_line = troubles_add(&queue->troubles, attempt->operation, attempt->error,
+                                   buffer_string(&cause), now);
+    show_trouble(queue);
     if (!queue->is_open)
         service_ready(queue->service);
-    if (streq(kind, queue->trouble_kind) &&
-        now - queue->trouble_line_usec < TROUBLE_LINE_INTERVAL_USEC)
+    if (!is_worth_a_line)
         return;
-    snprintf(queue->trouble_kind, sizeof(queue->trouble_kind), "%s", kind);
-    queue->trouble_line_usec = now;
     snprintf(lead, sizeof(lead), "%s failed", operation);
-    if (queue->failures > 1)
-        snprintf(tail, sizeof(tail), " (failed %u times in %.0f s; still trying)", queue->failures,
-                 (double)(now - queue->trouble_since_usec) / USEC_PER_SEC);
+    if (trouble->failures > 1)
+        snprintf(tail, sizeof(tail), " (failed %u times in %.0f s; still trying)",
+                 trouble->failures, (double)(now - trouble->since_usec) / USEC_PER_SEC);
     else
         snprintf(tail, sizeof(tail), " (trying again)");
     log_trouble(queue, LOG_WARNING, attempt->operation, attempt->error, attempt->request_id, lead,
                 tail);
 }
 
-static void on_answered(void *userdata)
+static void on_answered(void *userdata, enum sqs_operation operation)
 {
     struct queue *queue = userdata;
+    struct trouble ended;
 
-    if (queue->failures == 0)
-        return;
-    log_write(LOG_NOTICE, MESSAGE_ID_QUEUE_REACHABLE, LOG_NO_FIELDS,
-              "The queue answers again, after %u failed attempts in %.1f s.", queue->failures,
-              (double)(now_usec(queue) - queue->trouble_since_usec) / USEC_PER_SEC);
-    queue->failures = 0;
-    service_trouble(queue->service, NULL);
+    if (troubles_end(&queue->troubles, operation, &ended)) {
+        /* Where others still fail, the operation is named. */
+        bool is_all = !troubles_text(&queue->troubles);
+
+        log_write(LOG_NOTICE, MESSAGE_ID_QUEUE_REACHABLE,
+                  LOG_FIELDS({"SQS_OPERATION", sqs_operation_name(operation)}),
+                  "The queue answers %s%sagain, after %u failed attempts in %.1f s.",
+                  is_all ? "" : sqs_operation_name(operation), is_all ? "" : " ", ended.failures,
+                  (double)(now_usec(queue) - ended.since_usec) / USEC_PER_SEC);
+    }
+    show_trouble(queue);
+}
+
+static void on_given_up(void *userdata, enum sqs_operation operation)
+{
+    struct queue *queue = userdata;
+    struct trouble ended;
+
+    (void)troubles_end(&queue->troubles, operation, &ended);
+    show_trouble(queue);
 }
 
 static void on_skew_learnt(void *userdata, int64_t skew_sec)
@@ -306,6 +312,7 @@ static int set_up_client(struct queue *queue, const char *name)
                           &(struct sqs_client_observer){
                               .attempt_failed = on_attempt_failed,
                               .answered = on_answered,
+                              .given_up = on_given_up,
                               .skew_learnt = on_skew_learnt,
                               .userdata = queue,
                           },

@@ -45,6 +45,8 @@ struct sqs_call {
     char request_id[SQS_REQUEST_ID_SIZE];
     int http_status;
     uint64_t sent_usec;
+    bool is_in_trouble; /* counted in the client's n_in_trouble, as this operation: */
+    enum sqs_operation troubled;
     bool is_last_attempt; /* the caller wants no more */
     bool is_answer_ready; /* the timer is to deliver `error`, not to try again */
 };
@@ -60,6 +62,7 @@ struct sqs_client {
     struct retry_quota quota;
     int64_t skew_sec; /* AWS's clock minus ours */
     struct sqs_call *calls;
+    unsigned n_in_trouble[SQS_N_OPERATIONS]; /* calls that failed and were not done then */
     struct buffer authorization; /* kept for their memory between calls */
     struct buffer token_header;
 };
@@ -75,9 +78,32 @@ static uint64_t random_u64(void)
     return id.qwords[0] ^ (id.qwords[1] << 13 | id.qwords[1] >> 51);
 }
 
+/* The call has failed, and is to be repeated after a while. */
+static void begin_trouble(struct sqs_call *call)
+{
+    if (call->is_in_trouble)
+        return;
+    call->is_in_trouble = true;
+    call->troubled = call->request->operation;
+    call->client->n_in_trouble[call->troubled]++;
+}
+
+static void end_trouble(struct sqs_call *call)
+{
+    struct sqs_client *client = call->client;
+
+    if (!call->is_in_trouble)
+        return;
+    call->is_in_trouble = false;
+    if (--client->n_in_trouble[call->troubled] == 0 && client->observer.given_up)
+        client->observer.given_up(client->observer.userdata, call->troubled);
+}
+
 static void call_free(struct sqs_call *call)
 {
     struct sqs_client *client = call->client;
+
+    end_trouble(call);
 
     credentials_slot_cancel(call->credentials_slot);
     http_slot_cancel(call->slot);
@@ -159,6 +185,8 @@ static void retry_after(struct sqs_call *call, uint64_t delay_usec)
         .delay_usec = delay_usec,
     };
 
+    if (delay_usec > 0)
+        begin_trouble(call);
     if (client->observer.attempt_failed)
         client->observer.attempt_failed(client->observer.userdata, &attempt);
     if (sd_event_source_set_time_relative(call->timer, delay_usec) < 0 ||
@@ -191,10 +219,12 @@ static bool is_final(const struct sqs_call *call)
     return needs_a_person(error) ? !call->options.keep_trying : error->class == SQS_ERROR_PERMANENT;
 }
 
-static void answered(struct sqs_client *client)
+static void answered(struct sqs_call *call)
 {
-    if (client->observer.answered)
-        client->observer.answered(client->observer.userdata);
+    const struct sqs_client_observer *observer = &call->client->observer;
+
+    if (observer->answered)
+        observer->answered(observer->userdata, call->request->operation);
 }
 
 /* Decides what follows a failed attempt: another one, when, or the end. */
@@ -213,7 +243,7 @@ static void attempt_failed(struct sqs_call *call)
     }
     if (is_last(call) || is_final(call)) {
         if (class == SQS_ERROR_PERMANENT && call->error.code[0] != '\0')
-            answered(call->client);
+            answered(call);
         finish(call, NULL);
         return;
     }
@@ -290,7 +320,7 @@ static void good_reply(struct sqs_call *call, const struct http_reply *reply)
         return;
     }
     retry_quota_refund(&client->quota, call->last_retry_cost);
-    answered(client);
+    answered(call);
     finish(call, parsed);
 }
 
@@ -521,6 +551,7 @@ struct sqs_client *sqs_client_free(struct sqs_client *client)
 {
     if (!client)
         return NULL;
+    client->observer = (struct sqs_client_observer){};
     while (client->calls)
         call_free(client->calls);
     sigv4_signer_free(client->signer);

@@ -64,7 +64,10 @@ struct sqs_attempt {
 struct sqs_client_observer {
     void (*attempt_failed)(void *userdata, const struct sqs_attempt *attempt);
     /* A call got SQS's own answer, success or not, and ends with it. */
-    void (*answered)(void *userdata);
+    void (*answered)(void *userdata, enum sqs_operation operation);
+    /* Calls of that operation were waiting for their next attempt, and the last of them has ended
+     * or was cancelled: maybe answered before, maybe not. */
+    void (*given_up)(void *userdata, enum sqs_operation operation);
     /* This machine's clock is off by that many seconds (positive: it is behind); signatures are
      * corrected from now on. */
     void (*skew_learnt)(void *userdata, int64_t skew_sec);

@@ -1,0 +1,41 @@
+/* What keeps each of the queue's operations from succeeding, and which of it is worth a line in the
+ * log: the first failure of a kind, then one a minute, and the end of what was told. An operation
+ * that fails beside others that work, or now and then, keeps to that, too: of one operation and one
+ * kind there is a line a minute at most, and as many of the ends. */
+#pragma once
+
+#include "sqs-error.h"
+#include "sqs-request.h"
+
+enum { TROUBLE_TEXT_MAX_BYTES = 256 };
+
+#define TROUBLE_LINE_INTERVAL_USEC (60 * USEC_PER_SEC)
+
+/* Of one operation. Times are on the boot clock. */
+struct trouble {
+    unsigned failures; /* since the last answer; 0: all is well */
+    uint64_t since_usec, last_usec;
+    bool is_told; /* a line was written of it */
+    char text[TROUBLE_TEXT_MAX_BYTES];
+    /* Of the last line, which may have been of an earlier trouble. */
+    bool has_line;
+    char kind[128];
+    uint64_t line_usec;
+};
+
+struct troubles { /* all zero: none */
+    struct trouble of[SQS_N_OPERATIONS];
+};
+
+/* An attempt has failed; `text` says why, for people (cut where it is long). True: it is worth a
+ * line. */
+bool troubles_add(struct troubles *troubles, enum sqs_operation operation,
+                  const struct sqs_error *error, const char *text, uint64_t now_usec);
+
+/* The operation has been answered, or nobody tries it any more. True: that is worth a line; `*ret`
+ * is then the trouble that has ended. */
+bool troubles_end(struct troubles *troubles, enum sqs_operation operation, struct trouble *ret);
+
+/* Why the operation failed that failed last, of those that are in trouble; NULL: none is.
+ * Borrowed until the next call. */
+const char *troubles_text(const struct troubles *troubles);
