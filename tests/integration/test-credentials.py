@@ -199,7 +199,8 @@ def waits_for_keys(server, env, mend, *words):
         tap.equal(daemon.wait(), 0, daemon.text)
         daemon.wait_for_line("The queue answers again")
         no_secret(daemon)
-    tap.equal(len(server.records("deleted")), 5)
+    # The consumer may be through before the producer has begun.
+    tap.equal(len(server.records("sent")), 5)
 
 
 @tap.test

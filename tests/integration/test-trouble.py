@@ -216,7 +216,8 @@ def portal(status, headers=()):
         for daemon in daemons:
             tap.equal(daemon.wait(), 0, daemon.text)
             daemon.wait_for_line("The queue answers again")
-        tap.equal(len(server.records("deleted")), 5)
+        # The consumer may be through before the producer has begun.
+        tap.equal(len(server.records("sent")), 5)
 
 
 tap.add("a portal that redirects at the start is waited for", portal, 302,
