@@ -1,0 +1,196 @@
+"""SIGKILL and SIGTERM at any moment, to each daemon in turn while it has much in hand: nothing that
+was acknowledged is lost, each group keeps its order, and a stop leaves nothing hidden."""
+
+import json
+import os
+import random
+import re
+import signal
+import sys
+import time
+import uuid
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import load
+import sqs
+import tap
+from sqs_local import SqsLocal
+
+OPTIONS = load.read_options(__doc__)
+ROUNDS = 200 if OPTIONS.long else 10
+
+
+def seeded(what):
+    return random.Random(f"{OPTIONS.seed} {what}")
+
+
+def is_of_run(record, name):
+    return record["group"].startswith(f"{name}-")
+
+
+def end_of_producer(number, daemon, chance):
+    """Sends the signal at some moment of its life; returns what it has then said."""
+    if chance.random() < 0.8:
+        daemon.wait_for_line("SQS Response", chance.randint(1, 40))
+    elif number == signal.SIGTERM:
+        daemon.wait_for_line("Running...")  # before that the signal just ends it
+    time.sleep(chance.random() / 15)
+    daemon.signal(number)
+    status = daemon.wait()
+    lines = daemon.lines
+    if number == signal.SIGTERM:
+        tap.equal(status, 0, daemon.text)
+        tap.ok("Terminated!" in lines[-1], daemon.text)
+    else:
+        tap.equal(status, -number, daemon.text)
+    load.retire(daemon)
+    return set(load.answered_ids(lines)), sum("Sending message" in l for l in lines)
+
+
+def producers_ended(number):
+    chance = seeded(f"producers {number}")
+    runs = {}
+    with SqsLocal(["test.fifo,VisibilityTimeout=5"], latency_ms=1) as server:
+        consumer = load.consumer(server)
+        for i in range(ROUNDS):
+            name = f"run{i}"
+            daemon = load.producer(server, message_group_id=name, rate_limit=2000,
+                                   batch_size=chance.choice([1, 3, 10]),
+                                   max_connections=chance.choice([1, 4]),
+                                   order=chance.choice(["strict", "batch"]))
+            runs[name] = end_of_producer(number, daemon, chance)
+        record = load.Record(server)
+        record.wait_until_all_deleted(120, [consumer])
+        load.stop(consumer)
+        record.read().check_accepted_in_order(20)
+        record.check_handled(load.handled_ids(consumer.lines))
+        record.check_none_overtaken()
+        accepted = {name: set() for name in runs}
+        for entry in record.accepted:
+            accepted[entry["group"].rsplit("-", 1)[0]].add(entry["message_id"])
+    for name, (answered, taken) in runs.items():
+        tap.equal(answered - accepted[name], set(), f"acknowledged and lost, of {name}")
+        if number == signal.SIGTERM:
+            tap.equal(len(accepted[name]), taken, f"accepted of those taken up by {name}")
+            tap.equal(accepted[name], answered, f"accepted and acknowledged, of {name}")
+    tap.comment(f"{ROUNDS} times, {len(record.accepted)} messages were accepted")
+
+
+tap.add("producers that are killed lose nothing acknowledged and keep the order", producers_ended,
+        signal.SIGKILL)
+tap.add("producers that are asked to stop send all they have taken up", producers_ended,
+        signal.SIGTERM)
+
+
+@tap.test
+def consumers_that_are_killed_lose_nothing_and_keep_the_order():
+    chance = seeded("consumers killed")
+    handled, busy = [], 0
+    with SqsLocal(["test.fifo,VisibilityTimeout=2"], latency_ms=1) as server:
+        # More groups than the messages that are hidden for 2 s with each consumer that is killed.
+        producer = load.producer(server, groups=500, rate_limit=600)
+        producer.wait_for_line("SQS Response", 500)
+        for _ in range(ROUNDS):
+            consumer = load.consumer(server, concurrency=chance.choice([1, 10, 40]),
+                                     receivers=chance.choice([1, 4]),
+                                     delete_linger=chance.choice([0, 0.01, 0.1]))
+            if chance.random() < 0.8:
+                consumer.wait_for_line("Number of messages received")
+            time.sleep(chance.random() / 4)
+            consumer.signal(signal.SIGKILL)
+            tap.equal(consumer.wait(), -signal.SIGKILL, consumer.text)
+            found = load.handled_ids(consumer.lines)
+            busy += len(found) > 0
+            handled += found
+            load.retire(consumer)
+        load.stop(producer)
+        record = load.Record(server)
+        consumer = load.consumer(server)
+        record.wait_until_all_deleted(120, [consumer])
+        load.stop(consumer)
+        handled += load.handled_ids(consumer.lines)
+        record.read().check_accepted_in_order(500)
+        record.check_handled(handled)
+        record.check_none_overtaken()
+        accepted = {entry["message_id"] for entry in record.accepted}
+        tap.equal(accepted, set(load.answered_ids(producer.lines)), "accepted and acknowledged")
+    tap.ok(busy > ROUNDS / 2, f"only {busy} of {ROUNDS} consumers had something to do")
+    tap.comment(f"{ROUNDS} times, {len(accepted)} messages, {len(handled) - len(accepted)} of them "
+                "were handled again")
+
+
+def fill(server, queue, groups, count):
+    """Sends `count` messages such as the producer makes to each group; returns their ids by
+    group."""
+    connection = server.connection()
+    ids = {f"g{i}": [str(uuid.uuid4()) for _ in range(count)] for i in range(groups)}
+    pairs = [(group, ids[group][i]) for i in range(count) for group in ids]
+    for start in range(0, len(pairs), 10):
+        entries = []
+        for i, (group, name) in enumerate(pairs[start:start + 10]):
+            body = json.dumps({"data": f"mydata{start + i}", "ts": "2024-01-01T00:00:00", "id": name})
+            entries.append({"Id": str(i), "MessageBody": body})
+            if queue.endswith(".fifo"):
+                entries[-1].update(MessageGroupId=group, MessageDeduplicationId=name)
+        answer = sqs.call(server, "SendMessageBatch", connection=connection, Entries=entries,
+                          QueueUrl=server.queue_url(queue))
+        tap.equal(answer.get("Failed", []), [])
+    connection.close()
+    return ids
+
+
+def drain(server, queue):
+    """Takes all that a client of its own gets at once; returns the ids in order."""
+    connection = server.connection()
+    url = server.queue_url(queue)
+    found = []
+    while True:
+        messages = sqs.call(server, "ReceiveMessage", connection=connection, QueueUrl=url,
+                            MaxNumberOfMessages=10, WaitTimeSeconds=0,
+                            VisibilityTimeout=300).get("Messages", [])
+        if not messages:
+            connection.close()
+            return found
+        found += [json.loads(m["Body"])["id"] for m in messages]
+        answer = sqs.call(server, "DeleteMessageBatch", connection=connection, QueueUrl=url, Entries=[
+            {"Id": str(i), "ReceiptHandle": m["ReceiptHandle"]} for i, m in enumerate(messages)])
+        tap.equal(answer.get("Failed", []), [])
+
+
+def stop_a_consumer(server, queue, chance):
+    """One round. Returns how many messages were left to the next."""
+    ids = fill(server, queue, 20, 6)
+    consumer = load.consumer(server, queue, concurrency=chance.choice([1, 10, 40]),
+                             receivers=chance.choice([1, 4]),
+                             delete_linger=chance.choice([0, 0.01, 0.1]))
+    if chance.random() < 0.8:
+        consumer.wait_for_line("Number of messages received")
+    else:
+        consumer.wait_for_line("Running...")
+    time.sleep(chance.random() / 8)
+    load.stop(consumer)
+    rest = drain(server, queue)
+    handled = load.handled_ids(consumer.lines)
+    load.retire(consumer)
+    tap.equal(sorted(handled + rest), sorted(name for group in ids.values() for name in group),
+              f"what was handled and what was left at once, after:\n{load.last_lines(consumer)}")
+    if queue.endswith(".fifo"):
+        for group, names in ids.items():
+            tap.equal([i for i in handled + rest if i in names], names, f"the order of {group}")
+    return len(rest)
+
+
+@tap.test
+def consumers_that_are_asked_to_stop_leave_nothing_hidden():
+    chance = seeded("consumers stopped")
+    left = 0
+    with SqsLocal(["test.fifo,VisibilityTimeout=300", "test,VisibilityTimeout=300"],
+                  latency_ms=5) as server:
+        for i in range(ROUNDS):
+            left += stop_a_consumer(server, ["test.fifo", "test"][i % 2], chance)
+    tap.ok(left > 0, "each consumer had ended its work before it was stopped")
+    tap.comment(f"{ROUNDS} times, {left} of {ROUNDS * 120} messages were left to others")
+
+
+if __name__ == "__main__":
+    tap.main()
