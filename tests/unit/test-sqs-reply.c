@@ -287,6 +287,22 @@ static void a_received_message_has_all_that_came(void **state)
     assert_int_equal(message->n_attributes, 0);
 }
 
+static void attributes_of_another_md5_are_marked_and_handed_on(void **state)
+{
+    CLEANUP(sqs_reply_unref)
+    struct sqs_reply *reply = parse_good(
+        SQS_RECEIVE_MESSAGE,
+        "{\"Messages\":[{" MESSAGE "," THREE_ATTRIBUTES ",\"MD5OfMessageAttributes\":\"" OTHER_MD5
+        "\"},{" MESSAGE "," THREE_ATTRIBUTES ",\"MD5OfMessageAttributes\":\"" ATTRIBUTES_MD5
+        "\"},{" MESSAGE "," THREE_ATTRIBUTES "},{" MESSAGE "}]}");
+
+    assert_int_equal(reply->n_messages, 4);
+    assert_int_equal(reply->messages[0].n_attributes, 3);
+    assert_true(reply->messages[0].attributes_unverified);
+    for (size_t i = 1; i < 4; i++)
+        assert_false(reply->messages[i].attributes_unverified);
+}
+
 static void bodies_hold_any_character(void **state)
 {
     CLEANUP(sqs_reply_unref)
@@ -508,10 +524,6 @@ static void damage_is_named_by_its_place(void **state)
          ",\"MessageAttributes\":{\"a\":{\"DataType\":\"Binary\",\"BinaryValue\":\"YQ=\"}}}]}",
          "MessageAttributes[0].BinaryValue is not base64"},
         {SQS_RECEIVE_MESSAGE,
-         "{\"Messages\":[{" MESSAGE "," THREE_ATTRIBUTES ",\"MD5OfMessageAttributes\":\"" OTHER_MD5
-         "\"}]}",
-         "Messages[0].MD5OfMessageAttributes is not that of MessageAttributes"},
-        {SQS_RECEIVE_MESSAGE,
          "{\"Messages\":[{" MESSAGE "," THREE_ATTRIBUTES ",\"MD5OfMessageAttributes\":1}]}",
          "Messages[0].MD5OfMessageAttributes is of the wrong type"},
 
@@ -640,6 +652,7 @@ int main(void)
         cmocka_unit_test(an_entry_with_another_md5_is_not_ok),
         cmocka_unit_test(deletes_and_changes_in_batches_need_no_message_id),
         cmocka_unit_test(a_received_message_has_all_that_came),
+        cmocka_unit_test(attributes_of_another_md5_are_marked_and_handed_on),
         cmocka_unit_test(bodies_hold_any_character),
         cmocka_unit_test(no_messages_is_no_error),
         cmocka_unit_test(ten_messages_may_come_and_no_more),

@@ -48,6 +48,7 @@ struct sqs_received_message {
     unsigned receive_count;       /* ApproximateReceiveCount; 0: not given */
     struct sqs_attribute *attributes;
     size_t n_attributes;
+    bool attributes_unverified; /* their MD5 is not the one that came with them */
 };
 
 /* The bytes that SQS counts for a message: body, and each attribute's name, type and value. */

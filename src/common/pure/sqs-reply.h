@@ -46,10 +46,11 @@ struct sqs_reply {
 
 /* Reads a reply. A batch's Successful and Failed must name each entry of the request once: entries
  * that neither names come back as not ok, code "NoResult", not the sender's fault.
- * A wrong MD5 of a message sent in a batch makes that entry not ok, code "WrongMD5", not the sender's
- * fault; the same for a lone message, or a received one, makes the reply damaged.
- * 0; -ENOMEM; or SQS_REPLY_E_DAMAGED with *error a line that says what is wrong with it: not JSON, cut
- * off, a missing member, an entry that was not asked for, a wrong MD5. The caller frees it. */
+ * A wrong MD5 of a message sent in a batch makes that entry not ok, code "WrongMD5", not the
+ * sender's fault; the same for a lone message, or for a received one's body, makes the reply
+ * damaged, and for a received one's attributes marks that message. 0; -ENOMEM; or
+ * SQS_REPLY_E_DAMAGED with *error a line that says what is wrong with it: not JSON, cut off, a
+ * missing member, an entry that was not asked for, a wrong MD5. The caller frees it. */
 enum { SQS_REPLY_E_DAMAGED = 1 };
 int sqs_reply_parse(const struct sqs_request *request, const char *body, size_t body_bytes,
                     struct sqs_reply **ret, char **error);
