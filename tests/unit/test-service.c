@@ -144,7 +144,7 @@ static void the_first_exit_status_counts(void **state)
 
 static void a_signal_asks_to_stop(void **state)
 {
-    static const int signals[] = {SIGTERM, SIGINT};
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
 
     for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
         struct plan p = {.exit_on_stop = true};
@@ -173,6 +173,54 @@ static void a_second_signal_ends_at_once(void **state)
     assert_int_equal(p.n_cut_short, 1);
     assert_in_range(boot_clock_usec() - start, 25 * USEC_PER_MSEC, 10 * USEC_PER_SEC);
     plan_done(&p);
+}
+
+static int hang_up_again(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct plan *p = userdata;
+
+    if (p->n_stops == 1 && p->exit_status++ == 0) {
+        kill(getpid(), SIGHUP);
+        sd_event_source_set_time_relative(p->timer, 30 * USEC_PER_MSEC);
+        sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
+    } else {
+        service_exit(p->service, EXIT_SUCCESS);
+    }
+    return 0;
+}
+
+/* The kernel tells it, and the shell: what is in hand is finished all the same. */
+static void a_terminal_that_closes_may_say_so_twice(void **state)
+{
+    struct plan p = {};
+
+    plan_new(&p);
+    plan_timer(&p, 30 * USEC_PER_MSEC, hang_up_again);
+    kill(getpid(), SIGHUP);
+    assert_int_equal(service_run(p.service), EXIT_SUCCESS);
+    assert_int_equal(p.n_stops, 1);
+    assert_int_equal(p.exit_status, 2);
+    assert_int_equal(p.n_cut_short, 0);
+    plan_done(&p);
+}
+
+static void under_nohup_a_terminal_that_closes_is_not_heard(void **state)
+{
+    struct plan p = {.exit_status = EX_UNAVAILABLE};
+    sigset_t set;
+
+    /* As a new process has it. */
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    assert_int_equal(sigprocmask(SIG_UNBLOCK, &set, NULL), 0);
+    signal(SIGHUP, SIG_IGN);
+    plan_new(&p);
+    plan_timer(&p, 30 * USEC_PER_MSEC, exit_planned);
+    kill(getpid(), SIGHUP);
+    assert_int_equal(service_run(p.service), EX_UNAVAILABLE);
+    assert_int_equal(p.n_stops, 0);
+    plan_done(&p);
+    signal(SIGHUP, SIG_DFL);
 }
 
 static void a_stop_is_cut_short_after_its_time(void **state)
@@ -353,6 +401,8 @@ int main(void)
         TEST(the_first_exit_status_counts),
         TEST(a_signal_asks_to_stop),
         TEST(a_second_signal_ends_at_once),
+        TEST(a_terminal_that_closes_may_say_so_twice),
+        TEST(under_nohup_a_terminal_that_closes_is_not_heard),
         TEST(a_stop_is_cut_short_after_its_time),
         TEST(systemd_is_asked_for_more_time_while_a_stop_lasts),
         TEST(without_a_stop_function_a_signal_exits),

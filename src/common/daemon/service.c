@@ -72,6 +72,9 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 {
     struct service *service = userdata;
 
+    /* A terminal that closes may say so twice, by the kernel and by the shell. */
+    if (service->is_stopping && info->ssi_signo == SIGHUP)
+        return 0;
     if (service->is_stopping) {
         end_at_once(service, "asked to stop twice");
         return 0;
@@ -114,22 +117,39 @@ static int add_timer(sd_event *event, sd_event_source **ret, uint64_t accuracy_u
     return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
 }
 
+/* Takes the signals that ask to stop. */
+static int take_signals(struct service *service)
+{
+    static const int stops[] = {SIGTERM, SIGINT, SIGHUP};
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(stops); i++) {
+        struct sigaction action;
+        sigset_t one;
+
+        if (sigaction(stops[i], NULL, &action) < 0)
+            return -errno;
+        /* nohup has SIGHUP ignored, and blocked it would be heard nevertheless. */
+        if (stops[i] == SIGHUP && action.sa_handler == SIG_IGN)
+            continue;
+        sigemptyset(&one);
+        sigaddset(&one, stops[i]);
+        if (sigprocmask(SIG_BLOCK, &one, NULL) < 0)
+            return -errno;
+        r = sd_event_add_signal(service->event, NULL, stops[i], on_signal, service);
+    }
+    return r;
+}
+
 static int set_up(struct service *service)
 {
-    sigset_t signals;
     int r;
 
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
         return -errno;
-
     r = sd_event_new(&service->event);
     if (r >= 0)
-        r = sd_event_add_signal(service->event, NULL, SIGTERM, on_signal, service);
-    if (r >= 0)
-        r = sd_event_add_signal(service->event, NULL, SIGINT, on_signal, service);
+        r = take_signals(service);
     if (r >= 0)
         r = add_timer(service->event, &service->status_timer, USEC_PER_MSEC, on_status_timer,
                       service);

@@ -1,5 +1,5 @@
-/* A daemon's life under systemd: the loop, SIGTERM and SIGINT, READY, STATUS, the watchdog, the
- * exit status. All of it works as well without systemd: then nobody is told. */
+/* A daemon's life under systemd: the loop, the signals that ask to stop, READY, STATUS, the
+ * watchdog, the exit status. All of it works as well without systemd: then nobody is told. */
 #pragma once
 
 #include <sysexits.h>
@@ -32,10 +32,10 @@ struct service_stop {
     void *userdata;
 };
 
-/* Sets up the loop. From here on SIGTERM and SIGINT are taken by it: the first begins the stop; the
- * second ends the loop at once, and so does the stop's time-out, both with EXIT_STOPPED_SHORT.
- * Before service_on_stop, the first signal ends the loop with success.
- * 0, -ENOMEM, or another errno of the loop. */
+/* Sets up the loop. From here on SIGTERM, SIGINT and SIGHUP (unless it is ignored, as nohup has it)
+ * are taken by it: the first begins the stop; another SIGTERM or SIGINT ends the loop at once, and
+ * so does the stop's time-out, both with EXIT_STOPPED_SHORT. Before service_on_stop, the first
+ * signal ends the loop with success. 0, -ENOMEM, or another errno of the loop. */
 int service_new(struct service **ret);
 void service_on_stop(struct service *service, const struct service_stop *stop);
 struct service *service_free(struct service *service);
