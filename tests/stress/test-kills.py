@@ -4,13 +4,14 @@ was acknowledged is lost, each group keeps its order, and a stop leaves nothing 
 import json
 import os
 import random
-import re
 import signal
 import sys
 import time
 import uuid
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+sys.path.insert(0, HERE)
 import load
 import sqs
 import tap
@@ -22,10 +23,6 @@ ROUNDS = 200 if OPTIONS.long else 10
 
 def seeded(what):
     return random.Random(f"{OPTIONS.seed} {what}")
-
-
-def is_of_run(record, name):
-    return record["group"].startswith(f"{name}-")
 
 
 def end_of_producer(number, daemon, chance):
