@@ -14,6 +14,7 @@ struct extender {
     struct queue *queue;
     struct leases *leases;
     extender_lost_fn lost;
+    extender_changed_fn changed;
     void *userdata;
     struct list batches;
     size_t n_requests;
@@ -69,6 +70,8 @@ static void on_batch(void *userdata, struct batch *batch)
     struct extender *e = userdata;
 
     e->n_requests--;
+    if (e->changed)
+        e->changed(e->userdata);
 }
 
 static const struct batch_ops ops = {
@@ -108,8 +111,8 @@ int extender_turn(struct extender *e)
     return r == -EBUSY ? 0 : r;
 }
 
-int extender_new(struct queue *queue, struct leases *leases, extender_lost_fn lost, void *userdata,
-                 struct extender **ret)
+int extender_new(struct queue *queue, struct leases *leases, extender_lost_fn lost,
+                 extender_changed_fn changed, void *userdata, struct extender **ret)
 {
     struct extender *e = calloc(1, sizeof(*e));
 
@@ -118,6 +121,7 @@ int extender_new(struct queue *queue, struct leases *leases, extender_lost_fn lo
     e->queue = queue;
     e->leases = leases;
     e->lost = lost;
+    e->changed = changed;
     e->userdata = userdata;
     list_init(&e->batches);
     *ret = e;

@@ -14,9 +14,13 @@ enum { EXTENDER_REQUESTS_MAX = 64 }; /* on their way at once */
 typedef void (*extender_lost_fn)(void *userdata, struct message *message,
                                  const struct batch_result *result);
 
-/* The leases are borrowed. 0 or -ENOMEM. */
-int extender_new(struct queue *queue, struct leases *leases, extender_lost_fn lost, void *userdata,
-                 struct extender **ret);
+/* A request has ended, and with it the times of the leases are others: extender_turn is to be called
+ * soon, not from inside. */
+typedef void (*extender_changed_fn)(void *userdata);
+
+/* The leases are borrowed; `changed` may be NULL. 0 or -ENOMEM. */
+int extender_new(struct queue *queue, struct leases *leases, extender_lost_fn lost,
+                 extender_changed_fn changed, void *userdata, struct extender **ret);
 struct extender *extender_free(struct extender *extender); /* silently */
 DEFINE_CLEANUP(struct extender *, extender_free)
 

@@ -155,6 +155,14 @@ static void on_released(void *userdata, struct message *m, enum settled what,
     settled(userdata, m);
 }
 
+/* A request has ended, whatever came of it: times to look again have changed. */
+static void on_request_ended(void *userdata)
+{
+    struct hand *h = userdata;
+
+    h->changed(h->userdata);
+}
+
 /* --- Handling --- */
 
 /* Doubled with each receive. */
@@ -366,18 +374,23 @@ int hand_new(struct queue *queue, struct handler *handler, const struct hand_opt
     leases_init(&h->leases, options->visibility_sec * USEC_PER_SEC);
     r = lanes_new(options->is_fifo, &h->lanes);
     if (r >= 0)
-        r = extender_new(queue, &h->leases, on_lost, h, &h->extender);
+        r = extender_new(queue, &h->leases, on_lost, on_request_ended, h, &h->extender);
     if (r >= 0)
         r = settler_new(queue,
                         &(struct settler_options){
                             .kind = BATCH_DELETE,
                             .linger_usec = options->delete_linger_usec,
                             .is_single = options->delete_linger_usec == 0,
+                            .changed = on_request_ended,
                         },
                         on_deleted, h, &h->deleter);
     if (r >= 0)
-        r = settler_new(queue, &(struct settler_options){.kind = BATCH_CHANGE}, on_released, h,
-                        &h->releaser);
+        r = settler_new(queue,
+                        &(struct settler_options){
+                            .kind = BATCH_CHANGE,
+                            .changed = on_request_ended,
+                        },
+                        on_released, h, &h->releaser);
     if (r < 0)
         return r;
     *ret = TAKE(h);

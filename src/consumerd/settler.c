@@ -121,6 +121,10 @@ static void on_batch(void *userdata, struct batch *batch)
     struct settler *s = userdata;
 
     s->n_requests--;
+    /* Even if nothing was settled: what failed has a new time, and others may have waited for room.
+     */
+    if (s->options.changed)
+        s->options.changed(s->userdata);
 }
 
 static const struct batch_ops ops = {

@@ -25,6 +25,9 @@ struct settler_options {
     enum batch_kind kind;
     uint64_t linger_usec; /* how long the first of a batch waits for others */
     bool is_single;       /* no batches: one message a request */
+    /* A request has ended: settler_turn is to be called soon, not from inside. With the userdata of
+     * `settled`. May be NULL. */
+    void (*changed)(void *userdata);
 };
 
 /* Runs once for each message added and not removed, never from inside settler_add. The message is
@@ -51,7 +54,7 @@ bool settler_remove(struct settler *settler, struct message *message);
  * nothing can be sent at the moment. */
 int settler_turn(struct settler *settler);
 
-/* When settler_turn has something to do again, if nothing is settled or added before;
+/* When settler_turn has something to do again, if nothing is added and no request ends before;
  * USEC_INFINITY: never. */
 uint64_t settler_next_usec(const struct settler *settler);
 

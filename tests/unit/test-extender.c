@@ -20,7 +20,7 @@ static int set_up(void **state)
     fake_reset();
     n_lost = 0;
     leases_init(&leases, 30 * SEC);
-    assert_int_equal(extender_new(NULL, &leases, on_lost, NULL, &extender), 0);
+    assert_int_equal(extender_new(NULL, &leases, on_lost, NULL, NULL, &extender), 0);
     fake_messages("aab", "h", T0, m);
     for (size_t i = 0; i < 3; i++) {
         m[i]->state = MESSAGE_WAITING;

@@ -408,6 +408,24 @@ static void slow_work_keeps_its_lease(void **state)
     assert_in_range(fake_n_calls, 60, 70); /* one request each 15 s for both */
 }
 
+/* Else nobody would look again before the lease has ended. */
+static void an_extension_that_failed_asks_for_a_turn(void **state)
+{
+    uint64_t end_usec;
+    size_t n;
+
+    set_up(true, 1, "a");
+    end_usec = fake_now_usec + 30 * SEC;
+    turn();
+    fake_now_usec += 15 * SEC;
+    turn();
+    n = n_changes;
+    fake_answer(fake_n_calls - 1,
+                "{\"Failed\":[{\"Id\":\"0\",\"Code\":\"InternalError\",\"SenderFault\":false}]}");
+    assert_true(n_changes > n);
+    assert_true(turn() < end_usec);
+}
+
 static void twelve_hours_are_the_end(void **state)
 {
     set_up(true, 10, "a");
@@ -446,6 +464,7 @@ int main(void)
                                   tear_down),
         cmocka_unit_test_teardown(a_stop_gives_back_what_is_not_begun, tear_down),
         cmocka_unit_test_teardown(slow_work_keeps_its_lease, tear_down),
+        cmocka_unit_test_teardown(an_extension_that_failed_asks_for_a_turn, tear_down),
         cmocka_unit_test_teardown(twelve_hours_are_the_end, tear_down),
     };
 
