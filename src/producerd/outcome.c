@@ -23,8 +23,11 @@ static enum backoff_kind backoff_of(enum sqs_error_class class)
 
 static void of_error(const struct sqs_error *error, size_t n, struct outcome *ret)
 {
-    /* Without a reply a permanent error is this machine's own, and says nothing of the message. */
+    /* Without a reply a permanent error is this machine's own, and says nothing of the message; nor
+     * does 401 or 403, whatever its name (OptInRequired, NotAuthorized): the account must be mended.
+     */
     bool is_no = error->class == SQS_ERROR_PERMANENT && error->http_status > 0 &&
+                 error->http_status != 401 && error->http_status != 403 &&
                  !sqs_error_is_of_queue(error);
 
     *ret = (struct outcome){

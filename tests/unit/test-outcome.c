@@ -134,6 +134,12 @@ static void nothing_is_rejected_for_what_is_not_its_fault(void **state)
         o = of_error(SQS_ERROR_PERMANENT, "QueueDoesNotExist", 400, n);
         assert_int_equal(o.kind, OUTCOME_AGAIN);
         assert_int_equal(o.backoff, BACKOFF_SLOW);
+        /* Of the account, under names that may be new. */
+        o = of_error(SQS_ERROR_PERMANENT, "OptInRequired", 403, n);
+        assert_int_equal(o.kind, OUTCOME_AGAIN);
+        assert_int_equal(o.backoff, BACKOFF_SLOW);
+        o = of_error(SQS_ERROR_PERMANENT, "NotAuthorized", 401, n);
+        assert_int_equal(o.kind, OUTCOME_AGAIN);
         o = of_error(SQS_ERROR_THROTTLED, "RequestThrottled", 403, n);
         assert_int_equal(o.kind, OUTCOME_AGAIN);
         assert_int_equal(o.backoff, BACKOFF_THROTTLED);
