@@ -1,5 +1,6 @@
 #include "credentials.h"
 #include "test-loop.h"
+#include "wall-clock.h"
 
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -16,14 +17,6 @@ int clock_gettime(clockid_t clock, struct timespec *ret)
     if (r == 0 && clock == CLOCK_REALTIME)
         ret->tv_sec += wall_clock_offset_sec;
     return r;
-}
-
-static uint64_t wall_clock_usec(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
 }
 
 static sd_event *event;

@@ -61,7 +61,11 @@ static int print(const char *text)
 
 static int print_buffer(const struct buffer *b)
 {
-    return b->error < 0 ? EX_OSERR : print(buffer_string(b));
+    if (b->error < 0) {
+        fprintf(stderr, "cannot print: %s\n", strerror(-b->error));
+        return EX_OSERR;
+    }
+    return print(buffer_string(b));
 }
 
 /* ---- The arguments ---- */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "aws-settings.h"
+#include "clock-skew.h"
 #include "credentials-chain.h"
 #include "log.h"
 #include "message-ids.h"
@@ -203,7 +204,7 @@ static void on_given_up(void *userdata, enum sqs_operation operation)
 
 static void on_skew_learnt(void *userdata, int64_t skew_sec)
 {
-    if ((uint64_t)llabs(skew_sec) < SQS_CLOCK_SKEW_MIN_USEC / USEC_PER_SEC) {
+    if (!is_other_clock_skew(skew_sec, 0)) {
         log_notice("This machine's clock agrees with AWS's again: signing with it as it is.");
         return;
     }

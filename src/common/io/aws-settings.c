@@ -3,13 +3,13 @@
 #include "aws-settings.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <strings.h>
 #include <unistd.h>
 
 #include "aws-files.h"
 #include "encode.h"
+#include "error-line.h"
 
 enum { ERROR_MAX_BYTES = 4096, SHOWN_BYTES = 128 };
 
@@ -31,23 +31,7 @@ struct reader {
     char **error;
 };
 
-static int invalid(char **error, const char *format, ...) PRINTF_FORMAT(2, 3);
-static int invalid(char **error, const char *format, ...)
-{
-    va_list arguments;
-    char *line;
-    int n;
-
-    if (!error)
-        return AWS_SETTINGS_E_INVALID;
-    va_start(arguments, format);
-    n = vasprintf(&line, format, arguments);
-    va_end(arguments);
-    if (n < 0)
-        return -ENOMEM;
-    *error = line;
-    return AWS_SETTINGS_E_INVALID;
-}
+#define invalid(error, ...) error_line(AWS_SETTINGS_E_INVALID, error, __VA_ARGS__)
 
 /* The same for a value that came from outside, with its name before it. */
 static int invalid_value(const struct reader *r, const char *name, const char *value,

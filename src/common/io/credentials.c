@@ -10,6 +10,8 @@
 
 #include <systemd/sd-id128.h>
 
+#include "wall-clock.h"
+
 struct credentials_slot {
     struct credentials *owner;
     struct credentials_slot *next;
@@ -125,14 +127,6 @@ struct aws_credentials *aws_credentials_unref(struct aws_credentials *c)
     free(c->path);
     free(c);
     return NULL;
-}
-
-static uint64_t wall_clock_usec(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
 }
 
 /* The time before expiry at which to look for newer ones, with jitter so that a fleet of machines

@@ -3,12 +3,12 @@
 #include "imds-settings.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <strings.h>
 
 #include "aws-files.h"
 #include "encode.h"
+#include "error-line.h"
 #include "metadata-url.h"
 
 enum { VALUE_SHOWN_BYTES = 50, TEXT_MAX_BYTES = 8192 };
@@ -35,23 +35,6 @@ static bool is_true(struct setting s)
     return s.value && strcasecmp(s.value, "true") == 0;
 }
 
-static int PRINTF_FORMAT(3, 4) refuse(int condition, char **error, const char *format, ...)
-{
-    va_list ap;
-    int n;
-
-    if (!error)
-        return condition;
-    va_start(ap, format);
-    n = vasprintf(error, format, ap);
-    va_end(ap);
-    if (n < 0) {
-        *error = NULL;
-        return -ENOMEM;
-    }
-    return condition;
-}
-
 /* A whole number from 1 to `max`, `*ret` as it was where it is not set. */
 static int read_number(struct setting s, unsigned max, unsigned *ret, char **error)
 {
@@ -72,8 +55,8 @@ static int read_number(struct setting s, unsigned max, unsigned *ret, char **err
         return 0;
     }
     escape_for_log(&shown, s.value, strlen(s.value), VALUE_SHOWN_BYTES);
-    return refuse(IMDS_E_INVALID, error, "%s is \"%s\": it must be a whole number from 1 to %u",
-                  s.name, buffer_string(&shown), max);
+    return error_line(IMDS_E_INVALID, error, "%s is \"%s\": it must be a whole number from 1 to %u",
+                      s.name, buffer_string(&shown), max);
 }
 
 static int read_base_url(const struct aws_profiles *profiles, const char *profile, char **ret,
@@ -102,7 +85,7 @@ int imds_settings_read(const char *setting, struct imds_settings *ret, char **er
     int r;
 
     if (is_set(disabled) && strcasecmp(disabled, "true") == 0)
-        return refuse(IMDS_E_DISABLED, error, "switched off by AWS_EC2_METADATA_DISABLED");
+        return error_line(IMDS_E_DISABLED, error, "switched off by AWS_EC2_METADATA_DISABLED");
     r = aws_files_read(&profiles, &looked_at, error);
     if (r != 0)
         return r > 0 ? IMDS_E_INVALID : r;

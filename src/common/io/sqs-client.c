@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <time.h>
 
-#include <systemd/sd-id128.h>
-
 #include "backoff.h"
+#include "clock-skew.h"
 #include "encode.h"
+#include "random.h"
 #include "sigv4.h"
 
 enum {
@@ -66,17 +66,6 @@ struct sqs_client {
     struct buffer authorization; /* kept for their memory between calls */
     struct buffer token_header;
 };
-
-static uint64_t random_u64(void)
-{
-    sd_id128_t id;
-
-    /* Without randomness the full delay is the safe one. */
-    if (sd_id128_randomize(&id) < 0)
-        return UINT64_MAX;
-    /* Version and variant bits of an id128 are fixed: mix both halves. */
-    return id.qwords[0] ^ (id.qwords[1] << 13 | id.qwords[1] >> 51);
-}
 
 /* The call has failed, and is to be repeated after a while. */
 static void begin_trouble(struct sqs_call *call)
@@ -256,11 +245,6 @@ static void attempt_failed(struct sqs_call *call)
                                          call->error.retry_after_usec, random_u64()));
 }
 
-static bool is_other_skew(int64_t a, int64_t b)
-{
-    return llabs(a - b) >= (int64_t)(SQS_CLOCK_SKEW_MIN_USEC / USEC_PER_SEC);
-}
-
 /* Learns the skew from a reply's Date, or from the error's text. */
 static void learn_skew(struct sqs_call *call, const char *date)
 {
@@ -274,7 +258,7 @@ static void learn_skew(struct sqs_call *call, const char *date)
         skew = call->error.server_time - time(NULL);
     else
         return;
-    if (!is_other_skew(skew, client->skew_sec))
+    if (!is_other_clock_skew(skew, client->skew_sec))
         return;
     client->skew_sec = skew;
     if (client->observer.skew_learnt)
@@ -295,8 +279,8 @@ static void error_reply(struct sqs_call *call, const struct http_reply *reply)
     if (call->error.class == SQS_ERROR_CLOCK || call->error.class == SQS_ERROR_CREDENTIALS) {
         learn_skew(call, http_reply_header(reply, "Date"));
         /* Another call may have learnt it since this one was signed: that counts as well. */
-        if (is_other_skew(call->client->skew_sec, call->skew_sec) && !call->has_corrected_clock &&
-            !is_last(call)) {
+        if (is_other_clock_skew(call->client->skew_sec, call->skew_sec) &&
+            !call->has_corrected_clock && !is_last(call)) {
             call->has_corrected_clock = true;
             retry_after(call, 0);
             return;

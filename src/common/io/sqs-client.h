@@ -19,9 +19,6 @@
 struct sqs_client;
 struct sqs_call; /* an operation on its way */
 
-#define SQS_CLOCK_SKEW_MIN_USEC                                                                    \
-    (4 * 60 * USEC_PER_SEC) /* less is not corrected: AWS allows 15 min */
-
 enum { SQS_REQUEST_ID_SIZE = 129 };
 
 /* What a call came to. All borrowed for the length of the callback. */

@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <time.h>
 
-#include <systemd/sd-id128.h>
-
 #include "backoff.h"
+#include "clock-skew.h"
 #include "encode.h"
 #include "endpoint.h"
+#include "random.h"
 #include "sigv4.h"
 #include "sqs-error.h"
 #include "sts-reply.h"
@@ -112,16 +112,6 @@ static void finish_failed(struct sts_call *call, enum credentials_outcome outcom
 
 /* --- What follows a failed attempt --- */
 
-static uint64_t random_u64(void)
-{
-    sd_id128_t id;
-
-    /* Without randomness the full delay is the safe one. */
-    if (sd_id128_randomize(&id) < 0)
-        return UINT64_MAX;
-    return id.qwords[0] ^ (id.qwords[1] << 13 | id.qwords[1] >> 51);
-}
-
 static int start_timer(struct sts_call *call, uint64_t delay_usec)
 {
     int r = sd_event_source_set_time_relative(call->timer, delay_usec);
@@ -142,11 +132,6 @@ static void attempt_failed(struct sts_call *call, enum sqs_error_class class, bo
         start_timer(
             call, backoff_delay_usec(kind, call->attempts, true, USEC_INFINITY, random_u64())) < 0)
         finish_failed(call, outcome, "%s", reason);
-}
-
-static bool is_other_skew(int64_t a, int64_t b)
-{
-    return llabs(a - b) >= STS_CLOCK_SKEW_MIN_SEC;
 }
 
 /* AWS's clock minus ours by the reply's Date, or by the text of its error (NULL: none). False where
@@ -173,9 +158,9 @@ static bool is_clock_corrected(struct sts_call *call, enum sqs_error_class class
 
     if ((class != SQS_ERROR_CLOCK && class != SQS_ERROR_CREDENTIALS) || !call->credentials)
         return false;
-    if (read_skew(reply, message, &skew) && is_other_skew(skew, sts->skew_sec))
+    if (read_skew(reply, message, &skew) && is_other_clock_skew(skew, sts->skew_sec))
         sts->skew_sec = skew;
-    if (call->has_corrected_clock || !is_other_skew(sts->skew_sec, call->skew_sec))
+    if (call->has_corrected_clock || !is_other_clock_skew(sts->skew_sec, call->skew_sec))
         return false;
     call->has_corrected_clock = true;
     return start_timer(call, 0) >= 0;
@@ -214,7 +199,7 @@ static void good_reply(struct sts_call *call, const struct http_reply *reply,
     int64_t skew;
     int r;
 
-    if (read_skew(reply, NULL, &skew) && is_other_skew(skew, 0))
+    if (read_skew(reply, NULL, &skew) && is_other_clock_skew(skew, 0))
         expiry -= skew;
     if (expiry <= time(NULL)) {
         finish_failed(call, CREDENTIALS_FAILED, "the keys that came have expired already");

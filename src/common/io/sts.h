@@ -20,7 +20,6 @@ struct sts_options {
 
 enum {
     STS_ATTEMPTS_MAX = 3, /* where failures are transient; AWS's words end the call at once */
-    STS_CLOCK_SKEW_MIN_SEC = 4 * 60,
     STS_WEB_IDENTITY_TOKEN_MAX_BYTES = 20000,
 };
 

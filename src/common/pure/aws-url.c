@@ -6,7 +6,6 @@
 #include "aws-url.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include <curl/curl.h>
@@ -26,23 +25,6 @@ static const struct aws_partition PARTITIONS[] = {
     {"us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov", false},
     {"", "amazonaws.com", "api.aws", false},
 };
-
-int endpoint_invalid(char **error, const char *format, ...)
-{
-    va_list ap;
-    char *line;
-    int n;
-
-    if (!error)
-        return ENDPOINT_E_INVALID;
-    va_start(ap, format);
-    n = vasprintf(&line, format, ap);
-    va_end(ap);
-    if (n < 0)
-        return -ENOMEM;
-    *error = line;
-    return ENDPOINT_E_INVALID;
-}
 
 /* ---- partitions ---- */
 

@@ -2,6 +2,7 @@
  */
 #pragma once
 
+#include "error-line.h"
 #include "macro.h"
 
 enum { URL_MAX_BYTES = 2048 };
@@ -43,4 +44,4 @@ static inline void web_url_done_cleanup(struct web_url *u)
 }
 
 /* Sets *error, if not NULL, to the line. ENDPOINT_E_INVALID or -ENOMEM. */
-int endpoint_invalid(char **error, const char *format, ...) PRINTF_FORMAT(2, 3);
+#define endpoint_invalid(error, ...) error_line(ENDPOINT_E_INVALID, error, __VA_ARGS__)

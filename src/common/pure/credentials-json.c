@@ -7,12 +7,11 @@
 #include "credentials-json.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 
-#include <json-c/json.h>
-
 #include "encode.h"
+#include "error-line.h"
+#include "json-reader.h"
 
 enum { FAILURE_SHOWN_BYTES = 200 };
 
@@ -21,28 +20,7 @@ static void json_put_cleanup(json_object **object)
     json_object_put(*object);
 }
 
-static void tokener_free_cleanup(json_tokener **tokener)
-{
-    if (*tokener)
-        json_tokener_free(*tokener);
-}
-
-static int PRINTF_FORMAT(2, 3) invalid(char **error, const char *format, ...)
-{
-    va_list ap;
-    int n;
-
-    if (!error)
-        return CREDENTIALS_JSON_E_INVALID;
-    va_start(ap, format);
-    n = vasprintf(error, format, ap);
-    va_end(ap);
-    if (n < 0) {
-        *error = NULL;
-        return -ENOMEM;
-    }
-    return CREDENTIALS_JSON_E_INVALID;
-}
+#define invalid(error, ...) error_line(CREDENTIALS_JSON_E_INVALID, error, __VA_ARGS__)
 
 /* ---- Reading the tree, and leaving nothing of it behind ---- */
 
@@ -97,7 +75,7 @@ static int rinse(json_tokener *tokener, size_t size)
 /* 0, -ENOMEM, or CREDENTIALS_JSON_E_INVALID with *error. */
 static int parse_object(const char *text, size_t size, json_object **ret, char **error)
 {
-    CLEANUP(tokener_free) json_tokener *tokener = NULL;
+    CLEANUP(json_tokener_free) json_tokener *tokener = NULL;
     CLEANUP(wipe_and_put) json_object *root = NULL;
     enum json_tokener_error e;
     size_t end;

@@ -8,12 +8,6 @@
 
 #include "encode.h"
 
-static void json_tokener_free_cleanup(json_tokener **tokener)
-{
-    if (*tokener)
-        json_tokener_free(*tokener);
-}
-
 static const char *explain(enum json_tokener_error error)
 {
     switch (error) {

@@ -29,6 +29,8 @@ int json_get_string(json_object *object, const char *name, const char **ret);
 int json_get_bytes(json_object *object, const char *name, const char **ret, size_t *ret_bytes);
 int json_get_bool(json_object *object, const char *name, bool *ret);
 
+DEFINE_CLEANUP(json_tokener *, json_tokener_free)
+
 static inline void json_object_put_cleanup(json_object **object)
 {
     json_object_put(*object);

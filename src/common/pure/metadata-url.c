@@ -5,7 +5,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include <curl/curl.h>
@@ -13,6 +12,7 @@
 #include "aws-url.h"
 #include "buffer.h"
 #include "encode.h"
+#include "error-line.h"
 
 #define RELATIVE_NAME "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
 #define FULL_NAME "AWS_CONTAINER_CREDENTIALS_FULL_URI"
@@ -20,22 +20,7 @@
 #define IMDS_IPV4 "http://169.254.169.254/"
 #define IMDS_IPV6 "http://[fd00:ec2::254]/"
 
-static int PRINTF_FORMAT(2, 3) invalid(char **error, const char *format, ...)
-{
-    va_list ap;
-    int n;
-
-    if (!error)
-        return METADATA_URL_E_INVALID;
-    va_start(ap, format);
-    n = vasprintf(error, format, ap);
-    va_end(ap);
-    if (n < 0) {
-        *error = NULL;
-        return -ENOMEM;
-    }
-    return METADATA_URL_E_INVALID;
-}
+#define invalid(error, ...) error_line(METADATA_URL_E_INVALID, error, __VA_ARGS__)
 
 static void curl_url_cleanup_cleanup(CURLU **u)
 {

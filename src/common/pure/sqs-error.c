@@ -231,17 +231,11 @@ static void copy_text(const char *bytes, size_t size, char *ret, size_t ret_size
     ret[used] = '\0';
 }
 
-static void tokener_free_cleanup(json_tokener **tokener)
-{
-    if (*tokener)
-        json_tokener_free(*tokener);
-}
-
 /* The body as a JSON object; NULL where it is none. Not strict: an error with a flaw in its text
  * still says what it is. */
 static json_object *parse_body(const char *body, size_t body_bytes)
 {
-    CLEANUP(tokener_free) json_tokener *tokener = NULL;
+    CLEANUP(json_tokener_free) json_tokener *tokener = NULL;
     CLEANUP(json_object_put) json_object *root = NULL;
 
     if (!body || body_bytes == 0 || body_bytes > BODY_MAX_BYTES)

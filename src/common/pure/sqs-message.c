@@ -7,12 +7,12 @@
 #include "sqs-message.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include <openssl/evp.h>
 
 #include "encode.h"
+#include "error-line.h"
 
 enum {
     NAME_MAX_BYTES = 256,
@@ -30,23 +30,7 @@ size_t sqs_message_bytes(const struct sqs_message *message)
     return bytes;
 }
 
-PRINTF_FORMAT(2, 3)
-static int invalid(char **error, const char *format, ...)
-{
-    char *line = NULL;
-    va_list ap;
-    int n;
-
-    if (!error)
-        return SQS_MESSAGE_E_INVALID;
-    va_start(ap, format);
-    n = vasprintf(&line, format, ap);
-    va_end(ap);
-    if (n < 0)
-        return -ENOMEM;
-    *error = line;
-    return SQS_MESSAGE_E_INVALID;
-}
+#define invalid(error, ...) error_line(SQS_MESSAGE_E_INVALID, error, __VA_ARGS__)
 
 /* SQS's characters are those of XML 1.0. Most text is plain ASCII, which is passed over quickly. */
 static int check_text(const char *field, const char *text, size_t size, char **error)

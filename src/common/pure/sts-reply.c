@@ -12,6 +12,7 @@
 #include <expat.h>
 
 #include "encode.h"
+#include "error-line.h"
 
 enum { PATH_MAX_BYTES = 1024 };
 
@@ -203,23 +204,7 @@ static void on_document_type(void *userdata, const XML_Char *name, const XML_Cha
 
 /* --- The reply --- */
 
-static int damaged(char **error, const char *format, ...) PRINTF_FORMAT(2, 3);
-static int damaged(char **error, const char *format, ...)
-{
-    va_list arguments;
-    int n;
-
-    if (!error)
-        return STS_REPLY_E_DAMAGED;
-    va_start(arguments, format);
-    n = vasprintf(error, format, arguments);
-    va_end(arguments);
-    if (n < 0) {
-        *error = NULL;
-        return -ENOMEM;
-    }
-    return STS_REPLY_E_DAMAGED;
-}
+#define damaged(error, ...) error_line(STS_REPLY_E_DAMAGED, error, __VA_ARGS__)
 
 static int read_xml(struct parser *p, const char *xml, size_t xml_bytes, char **error)
 {
