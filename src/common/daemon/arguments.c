@@ -44,8 +44,9 @@ static const char help[] =
     "\n"
     "Exit status: 0 when done or stopped; 1 when stopped with work left undone; 64 for a\n"
     "command line and 78 for a configuration that cannot be used; 69 when the queue does not\n"
-    "exist or SQS refuses for another reason; 77 when credentials are missing or refused; 71\n"
-    "when this machine lacks something; 74 when standard output takes nothing.\n";
+    "exist or SQS refuses for another reason; 77 when credentials are missing or refused,\n"
+    "or the clock is off and cannot be corrected; 71 when this machine lacks something; 74\n"
+    "when standard output takes nothing.\n";
 
 /* ---- Standard output ---- */
 

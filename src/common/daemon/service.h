@@ -10,8 +10,9 @@
 
 /* Exit statuses, from sysexits.h, as the units know them: EX_CONFIG (78) and EX_USAGE (64) for a
  * configuration or a command line that cannot be used, EX_NOPERM (77) for missing or refused
- * credentials and missing permissions, EX_UNAVAILABLE (69) for a missing queue, EX_OSERR (71) where
- * the machine lacks something, and this one where a stop had to leave work undone. */
+ * credentials and a clock that cannot be corrected, EX_UNAVAILABLE (69) for a missing queue and every
+ * other refusal by SQS, EX_OSERR (71) where the machine lacks something, EX_IOERR (74) where standard
+ * output takes nothing, and this one where a stop had to leave work undone. */
 enum { EXIT_STOPPED_SHORT = 1 };
 
 /* While a stop is under way, systemd is asked again and again for this much more time: a unit's
