@@ -317,7 +317,7 @@ static void a_message_can_be_taken_back_until_it_is_on_its_way(void **state)
 
 static void the_number_of_requests_is_bounded(void **state)
 {
-    struct message *many[SETTLER_REQUESTS_MAX + 6];
+    struct message *many[SETTLER_REQUESTS_MAX + 6] = {NULL};
 
     set_up("", BATCH_CHANGE, 0, true);
     for (size_t i = 0; i < ARRAY_SIZE(many); i++) {
