@@ -208,6 +208,35 @@ def the_no_of_a_gateway_is_not_taken_for_one_of_sqs():
         tap.ok(not any("rejects" in l for l in producer.lines), producer.text)
 
 
+@tap.test
+def an_operation_that_is_denied_beside_others_that_work_is_told_once():
+    is_denied = threading.Event()
+    is_denied.set()
+
+    def spoil(number, operation, reply):
+        if reply and operation.startswith("DeleteMessage") and is_denied.is_set():
+            reply["status"] = 403
+            reply["headers"] = [("x-amzn-RequestId", "denied")]
+            reply["body"] = b'{"__type": "com.amazon.coral.service#AccessDeniedException"}'
+
+    with SqsLocal(queues=["plain"]) as server, Proxy(server, spoil) as proxy:
+        for i in range(12):
+            sqs.send(server, f"message {i}", queue="plain")
+        consumer = Daemon("sqs-consumerd", server, endpoint=proxy.url, queue="plain",
+                          consumer={"concurrency": 10, "receivers": 2,
+                                    "exit_after_empty_receives": 0})
+        consumer.wait_for_line("Message read from queue", 10)
+        consumer.wait_for_line("DeleteMessage failed")
+        time.sleep(7)  # some more of them fail meanwhile
+        told = [line for line in consumer.lines if "DeleteMessage failed" in line]
+        tap.equal(len(told), 1, consumer.text)
+        tap.ok("AccessDeniedException" in told[0] and "allow these credentials" in told[0], told[0])
+        tap.ok("again, after" not in consumer.text, consumer.text)
+        is_denied.clear()
+        consumer.wait_for_line("The queue answers again, after")
+        consumer.end()
+
+
 def portal(status, headers=()):
     """Both daemons start behind what answers in SQS's place, and work once it lets them through."""
     is_open = threading.Event()
