@@ -57,6 +57,10 @@ static void what_is_left_out_has_its_default(void **state)
     assert_int_equal(c->aws.request_timeout_usec, 10000000);
     assert_int_equal(c->log.target, CONFIG_LOG_AUTO);
     assert_int_equal(c->log.level, LOG_INFO);
+    assert_int_equal(c->producer.source, CONFIG_SOURCE_DEMO);
+    assert_string_equal(c->producer.submit_socket, "/run/sqs-producerd/submit.socket");
+    assert_int_equal(c->producer.spool_max_messages, 100000);
+    assert_int_equal(c->producer.spool_max_bytes, 1073741824);
     assert_int_equal(c->producer.start_delay_usec, 500000);
     assert_int_equal(c->producer.messages_to_send, 100);
     assert_int_equal(c->producer.send_interval_usec, 500000);
@@ -68,6 +72,13 @@ static void what_is_left_out_has_its_default(void **state)
     assert_int_equal(c->producer.order, CONFIG_ORDER_STRICT);
     assert_int_equal(c->producer.rate_limit, 0);
     assert_int_equal(c->producer.stop_timeout_usec, 30000000);
+    assert_int_equal(c->consumer.handler, CONFIG_HANDLER_JOURNAL);
+    assert_null(c->consumer.command[0]);
+    assert_string_equal(c->consumer.url, "");
+    assert_string_equal(c->consumer.content_type, "application/json");
+    assert_int_equal(c->consumer.timeout_usec, 300000000);
+    assert_int_equal(c->consumer.ledger_max_messages, 100000);
+    assert_int_equal(c->consumer.ledger_max_age_usec, UINT64_C(1209600000000));
     assert_int_equal(c->consumer.start_delay_usec, 2000000);
     assert_int_equal(c->consumer.wait_time_usec, 15000000);
     assert_int_equal(c->consumer.max_messages, 1);
@@ -84,15 +95,21 @@ static void what_is_left_out_has_its_default(void **state)
 
 static void every_setting_is_read(void **state)
 {
-    CLEANUP(config_free) struct config *c = parse(
+    CLEANUP(config_free)
+    struct config *c = parse(
         "aws = { region = \"us-gov-west-1\"; " QUEUE " endpoint_url = \"HTTP://[::1]:9/x\";\n"
         "profile = \"J\xc3\xbcrgen \\\"x\\\"\"; ca_bundle = \"/a b\"; use_fips_endpoint = TRUE;\n"
         "use_dualstack_endpoint = true, connect_timeout = 0.1, request_timeout = 300 }\n"
         "log: { target = \"stderr\"; level = \"debug\"; }\n"
-        "producer: { start_delay = 0; messages_to_send = 0; send_interval = 86400.0;\n"
+        "producer: { source = \"spool\"; submit_socket = \"/s\"; spool_max_messages = 1;\n"
+        "spool_max_bytes = 1099511627776; start_delay = 0; messages_to_send = 0; send_interval = "
+        "86400.0;\n"
         "message_group_id = \"!#$~\"; groups = 10000; max_connections = 64; batch_size = 10;\n"
         "batch_linger = 0.05; order = \"batch\"; rate_limit = 1000000; stop_timeout = 0; }; # end\n"
-        "consumer: { start_delay = .25; wait_time = 20.0; max_messages = 0xA; // ten\n"
+        "consumer: { handler = \"exec\"; command = [\"/bin/x y\", \"\", \"\\\"z\\\"\"];\n"
+        "url = \"unix:/a b:/c\"; content_type = \"text/plain; charset=utf-8\"; timeout = 0.1;\n"
+        "ledger_max_messages = 0; ledger_max_age = 60; start_delay = .25; wait_time = 20.0; "
+        "max_messages = 0xA; // ten\n"
         "receivers = 32; concurrency = 1000; visibility_timeout = 43200; delete_linger = 0.02;\n"
         "retry_delay = 0; retry_delay_max = 43200;\n"
         "receive_interval = 1e-6; exit_after_empty_receives = 0; stop_timeout = 3600; };");
@@ -107,6 +124,10 @@ static void every_setting_is_read(void **state)
     assert_int_equal(c->aws.request_timeout_usec, 300000000);
     assert_int_equal(c->log.target, CONFIG_LOG_STDERR);
     assert_int_equal(c->log.level, LOG_DEBUG);
+    assert_int_equal(c->producer.source, CONFIG_SOURCE_SPOOL);
+    assert_string_equal(c->producer.submit_socket, "/s");
+    assert_int_equal(c->producer.spool_max_messages, 1);
+    assert_int_equal(c->producer.spool_max_bytes, UINT64_C(1099511627776));
     assert_int_equal(c->producer.start_delay_usec, 0);
     assert_int_equal(c->producer.messages_to_send, 0);
     assert_int_equal(c->producer.send_interval_usec, UINT64_C(86400000000));
@@ -118,6 +139,16 @@ static void every_setting_is_read(void **state)
     assert_int_equal(c->producer.order, CONFIG_ORDER_BATCH);
     assert_int_equal(c->producer.rate_limit, 1000000);
     assert_int_equal(c->producer.stop_timeout_usec, 0);
+    assert_int_equal(c->consumer.handler, CONFIG_HANDLER_EXEC);
+    assert_string_equal(c->consumer.command[0], "/bin/x y");
+    assert_string_equal(c->consumer.command[1], "");
+    assert_string_equal(c->consumer.command[2], "\"z\"");
+    assert_null(c->consumer.command[3]);
+    assert_string_equal(c->consumer.url, "unix:/a b:/c");
+    assert_string_equal(c->consumer.content_type, "text/plain; charset=utf-8");
+    assert_int_equal(c->consumer.timeout_usec, 100000);
+    assert_int_equal(c->consumer.ledger_max_messages, 0);
+    assert_int_equal(c->consumer.ledger_max_age_usec, 60000000);
     assert_int_equal(c->consumer.start_delay_usec, 250000);
     assert_int_equal(c->consumer.wait_time_usec, 20000000);
     assert_int_equal(c->consumer.max_messages, 10);
@@ -161,8 +192,9 @@ static void durations_round_to_microseconds(void **state)
         const char *text;
         uint64_t usec;
     } cases[] = {
-        {"0.5", 500000},       {"1.1", 1100000},   {"0.0000004", 0},
-        {"0.0000006", 1},      {"5e-1", 500000},   {"3.", 3000000},
+        {"0.5", 500000},         {"1.1", 1100000},
+        {"0.0000004", 0},        {"0.0000006", 1},
+        {"5e-1", 500000},        {"3.", 3000000},
         {".5000000000", 500000}, {"86400.0", UINT64_C(86400000000)},
     };
 
@@ -199,6 +231,12 @@ static void a_value_out_of_its_range_is_refused(void **state)
         {"aws2:{connect_timeout=0.09;};", "found 0.09, allowed 0.1 to 60 seconds"},
         {"aws2:{connect_timeout=60.000001;};", "found 60.000001, allowed 0.1 to 60 seconds"},
         {"aws2:{request_timeout=301;};", "found 301, allowed 0.1 to 300 seconds"},
+        {"producer:{spool_max_messages=0;};", "found 0, allowed a whole number, 1 to 100000000"},
+        {"producer:{spool_max_bytes=1048575;};",
+         "found 1048575, allowed a whole number, 1048576 to 1099511627776 bytes"},
+        {"consumer:{timeout=0;};", "found 0, allowed 0.1 to 43200 seconds"},
+        {"consumer:{ledger_max_messages=10000001;};", "found 10000001, allowed a whole number"},
+        {"consumer:{ledger_max_age=59;};", "found 59, allowed a whole number, 60 to 1209600"},
         {"producer:{groups=0;};", "found 0, allowed a whole number, 1 to 10000"},
         {"producer:{max_connections=65;};", "found 65, allowed a whole number, 1 to 64"},
         {"producer:{batch_size=11;};", "found 11, allowed a whole number, 1 to 10"},
@@ -245,9 +283,23 @@ static void a_value_of_the_wrong_kind_is_refused(void **state)
         {"producer:{start_delay={};};", "found a group, allowed"},
         {"producer:{message_group_id=5;};", "found 5, allowed 1 to 128 letters"},
         {"producer:{message_group_id=5.5;};", "found 5.5, allowed 1 to 128 letters"},
-        {"log:{level=7;};", "found 7, allowed \"error\", \"warning\", \"notice\", \"info\", \"debug\""},
+        {"log:{level=7;};",
+         "found 7, allowed \"error\", \"warning\", \"notice\", \"info\", \"debug\""},
         {"log:{level=\"INFO\";};", "log.level: found \"INFO\", allowed \"error\""},
         {"producer:{order=\"loose\";};", "found \"loose\", allowed \"strict\", \"batch\""},
+        {"producer:{source=\"stdin\";};", "found \"stdin\", allowed \"demo\", \"spool\""},
+        {"consumer:{handler=\"\";};", "found \"\", allowed \"journal\", \"exec\", \"http\""},
+        {"consumer:{command=\"/bin/true\";};",
+         "consumer.command: found \"/bin/true\", allowed an array of at most 64 texts"},
+        {"consumer:{command=[1, 2];};", "found an array, allowed an array of at most 64 texts"},
+        {"consumer:{command=(\"a\");};", "found a list, allowed an array"},
+        {"consumer:{command=[\"a\x01\"];};",
+         "allowed an array of at most 64 texts without control"},
+        {"producer:{submit_socket=\"run/x\";};", "found \"run/x\", allowed the absolute path"},
+        {"consumer:{url=\"unix:relative\";};", "found \"unix:relative\", allowed an http://"},
+        {"consumer:{url=\"unix:/a:b\";};", "found \"unix:/a:b\", allowed an http://"},
+        {"consumer:{url=\"ftp://x\";};", "found \"ftp://x\", allowed an http://"},
+        {"consumer:{content_type=\"text\";};", "found \"text\", allowed a media type"},
         {"log:{target=\"\";};", "found \"\", allowed \"auto\", \"journal\", \"stderr\""},
         {"aws:{use_fips_endpoint=1;};", "aws.use_fips_endpoint: found 1, allowed true or false"},
         {"aws:{use_fips_endpoint=\"true\";};", "found \"true\", allowed true or false"},
@@ -274,7 +326,8 @@ static void bad_strings_are_refused(void **state)
         {"aws:{queue_url=\"https://a b/\";};", "found \"https://a b/\", allowed"},
         {"aws:{queue_url=\"https://h/#f\";};", "found \"https://h/#f\", allowed"},
         {"aws:{queue_url=\"https://h/\n\";};", "found \"https://h/\\n\", allowed"},
-        {"aws:{ca_bundle=\"ca.pem\";};", "aws.ca_bundle: found \"ca.pem\", allowed an absolute path"},
+        {"aws:{ca_bundle=\"ca.pem\";};",
+         "aws.ca_bundle: found \"ca.pem\", allowed an absolute path"},
         {"aws:{profile=\"a\\x1b[0m\";};", "aws.profile: found \"a\\x1b[0m\", allowed"},
         {"aws:{profile=\"\xff\";};", "aws.profile: found \"\\xff\", allowed"},
         {"aws:{profile=\"\xc2\x9b\";};", "aws.profile: found \"\\xc2\\x9b\", allowed"},
@@ -319,25 +372,29 @@ static void no_secret_of_a_url_is_told(void **state)
             assert_non_null(strstr(error, cases[i][1]));
             assert_null(strstr(error, "hunter2"));
         }
-    assert_refused("aws:{aws_secret_access_key=\"hunter2\";};",
-                   "x.conf:1: aws.aws_secret_access_key: found an unknown setting, allowed region, ");
+    assert_refused(
+        "aws:{aws_secret_access_key=\"hunter2\";};",
+        "x.conf:1: aws.aws_secret_access_key: found an unknown setting, allowed region, ");
 }
 
 static void an_unknown_name_is_refused_with_the_nearest_known(void **state)
 {
     static const char *const cases[][2] = {
         {AWS "\nproducer:{\n\nsend_intervall=1;};",
-         "x.conf:4: producer.send_intervall: found an unknown setting, allowed start_delay, "
+         "x.conf:4: producer.send_intervall: found an unknown setting, allowed source, "
+         "submit_socket, spool_max_messages, spool_max_bytes, start_delay, "
          "messages_to_send, send_interval, message_group_id, groups, max_connections, batch_size, "
          "batch_linger, order, rate_limit, stop_timeout; did you mean send_interval?"},
         {"producer:{wait_time=1;};", "stop_timeout; it belongs into group consumer"},
         {"aws:{queueurl=\"x\";};", "; did you mean queue_url?"},
         {"aws:{Region=\"x\";};", "; did you mean region?"},
         {"aws:{x=1;};", "use_dualstack_endpoint, connect_timeout, request_timeout"},
-        {"\nconsummer:{};", "x.conf:2: consummer: found an unknown group, allowed group aws, group log, "
-                            "group producer, group consumer; did you mean consumer?"},
-        {"queue_url=\"x\";", "queue_url: found an unknown setting, allowed group aws, group log, "
-                             "group producer, group consumer; did you mean queue_url in group aws?"},
+        {"\nconsummer:{};",
+         "x.conf:2: consummer: found an unknown group, allowed group aws, group log, "
+         "group producer, group consumer; did you mean consumer?"},
+        {"queue_url=\"x\";",
+         "queue_url: found an unknown setting, allowed group aws, group log, "
+         "group producer, group consumer; did you mean queue_url in group aws?"},
         {"zzz=1;", "group consumer"},
     };
 
@@ -375,8 +432,10 @@ static void broken_text_is_refused_with_its_line(void **state)
 
 static void marks_inside_strings_and_comments_mean_nothing(void **state)
 {
-    CLEANUP(config_free) struct config *c = parse(
-        "\xef\xbb\xbf# \"an open quote and @include\n/* \" \n @include \"x\"\n # 99999999999999999999 */\n"
+    CLEANUP(config_free)
+    struct config *c = parse(
+        "\xef\xbb\xbf# \"an open quote and @include\n/* \" \n @include \"x\"\n # "
+        "99999999999999999999 */\n"
         "aws: { " QUEUE " profile = \"a\\\"@include \" \"# // /* 5000000000 \\\\\"; // \"\n};");
 
     assert_string_equal(c->aws.profile, "a\"@include # // /* 5000000000 \\");
@@ -398,7 +457,8 @@ static void a_text_beyond_the_cap_is_refused(void **state)
 /* Groups in groups, and numbers that grow by being rewritten, up to the cap. */
 static void hostile_texts_end_in_an_error(void **state)
 {
-    static const char *const pieces[] = {"a:{", "a=(", "((", "0xFFFFFFFFFFFFFFFF,", "\"\"", "-", "{", "é"};
+    static const char *const pieces[] = {"a:{",  "a=(", "((", "0xFFFFFFFFFFFFFFFF,",
+                                         "\"\"", "-",   "{",  "é"};
 
     for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
         CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(CONFIG_FILE_MAX_BYTES);
@@ -416,9 +476,10 @@ static void hostile_texts_end_in_an_error(void **state)
 static void random_texts_do_no_harm(void **state)
 {
     static const char *const pieces[] = {
-        "aws", "log", ":", "=", "{", "}", ";", "\n", "\"", "\\", "#", "//", "/*", "*/", "5", "0x",
-        "L", ".", "e", "-", "(", ")", "[", "]", ",", " ", "@include", "true", "region", QUEUE, "\xff",
-        "99999999999", "level", "\t", "_", "\r",
+        "aws",  "log",    ":",   "=",    "{",           "}",     ";",  "\n", "\"",
+        "\\",   "#",      "//",  "/*",   "*/",          "5",     "0x", "L",  ".",
+        "e",    "-",      "(",   ")",    "[",           "]",     ",",  " ",  "@include",
+        "true", "region", QUEUE, "\xff", "99999999999", "level", "\t", "_",  "\r",
     };
     unsigned seed = 1;
 
@@ -533,7 +594,7 @@ static void the_shipped_file_has_every_setting_and_comment(void **state)
         assert_memory_equal(at, "\n    # ", 7);
         n++;
     }
-    assert_int_equal(n, 34);
+    assert_int_equal(n, 45);
 }
 
 int main(void)

@@ -89,6 +89,7 @@ void config_append_allowed(struct buffer *b, const struct setting *s)
 {
     switch (s->kind) {
     case SETTING_STRING:
+    case SETTING_STRINGS:
         buffer_append_string(b, s->allowed);
         break;
     case SETTING_CHOICE:
@@ -130,6 +131,17 @@ static void append_string_value(struct buffer *b, const char *s)
     buffer_append_char(b, '"');
 }
 
+static void append_strings(struct buffer *b, char *const *strings)
+{
+    buffer_append_char(b, '[');
+    for (size_t i = 0; strings[i]; i++) {
+        if (i > 0)
+            buffer_append_string(b, ", ");
+        append_string_value(b, strings[i]);
+    }
+    buffer_append_char(b, ']');
+}
+
 static void append_value(struct buffer *b, const struct setting *s, uint64_t value)
 {
     if (s->kind == SETTING_CHOICE)
@@ -166,6 +178,13 @@ static void format_setting(const struct config *config, const struct setting *s,
         buffer_printf(out, "; # %s", s->doc);
         if (s->string && !streq(s->string, value))
             buffer_printf(out, " (default \"%s\")", s->string);
+    } else if (s->kind == SETTING_STRINGS) {
+        char **value = *(char ***)config_field(config, s);
+
+        append_strings(out, value);
+        buffer_printf(out, "; # %s", s->doc);
+        if (value[0])
+            buffer_append_string(out, " (default [])");
     } else {
         uint64_t value = load(config, s);
 

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <strings.h>
+#include <sys/un.h>
 #include <syslog.h>
 
 #include "encode.h"
@@ -11,7 +12,8 @@ enum {
     URL_MAX_BYTES = 2048,
     NAME_MAX_BYTES = 255,
     PATH_MAX_BYTES = 4095,
-    GROUP_ID_MAX_BYTES = 128
+    GROUP_ID_MAX_BYTES = 128,
+    CONTENT_TYPE_MAX_BYTES = 255,
 };
 
 /* UTF-8 without control characters: text that a log and a terminal can bear. */
@@ -71,6 +73,50 @@ static bool is_absolute_path_or_empty(const char *s)
     return is_plain_text(s, PATH_MAX_BYTES) && (s[0] == '/' || s[0] == '\0');
 }
 
+static bool is_word(const char *s)
+{
+    return is_plain_text(s, PATH_MAX_BYTES);
+}
+
+static bool is_socket_path(const char *s)
+{
+    return s[0] == '/' && is_plain_text(s, sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
+}
+
+/* unix:PATH or unix:PATH:/URI. */
+static bool is_unix_url(const char *s)
+{
+    const char *path = s + strlen("unix:"), *colon;
+    char copy[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+    size_t size;
+
+    if (strncmp(s, "unix:/", 6) != 0 || !is_plain_text(s, URL_MAX_BYTES))
+        return false;
+    colon = strchr(path, ':');
+    size = colon ? (size_t)(colon - path) : strlen(path);
+    if (size >= sizeof(copy) || (colon && (colon[1] != '/' || strpbrk(colon, " \"#"))))
+        return false;
+    memcpy(copy, path, size);
+    copy[size] = '\0';
+    return is_socket_path(copy);
+}
+
+static bool is_handler_url_or_empty(const char *s)
+{
+    return is_url_or_empty(s) || is_unix_url(s);
+}
+
+/* RFC 9110, section 8.3: what may stand in the header's value, no more. */
+static bool is_content_type(const char *s)
+{
+    if (strlen(s) > CONTENT_TYPE_MAX_BYTES || !isalnum((unsigned char)*s) || !strchr(s, '/'))
+        return false;
+    for (; *s; s++)
+        if (*s < ' ' || *s > '~')
+            return false;
+    return true;
+}
+
 /* SQS API, SendMessage, MessageGroupId: letters, digits and ASCII's punctuation. */
 static bool is_message_group_id(const char *s)
 {
@@ -94,6 +140,19 @@ static const struct setting_choice log_targets[] = {
 static const struct setting_choice log_levels[] = {
     {"error", LOG_ERR}, {"warning", LOG_WARNING}, {"notice", LOG_NOTICE},
     {"info", LOG_INFO}, {"debug", LOG_DEBUG},     {},
+};
+
+static const struct setting_choice sources[] = {
+    {"demo", CONFIG_SOURCE_DEMO},
+    {"spool", CONFIG_SOURCE_SPOOL},
+    {},
+};
+
+static const struct setting_choice handlers[] = {
+    {"journal", CONFIG_HANDLER_JOURNAL},
+    {"exec", CONFIG_HANDLER_EXEC},
+    {"http", CONFIG_HANDLER_HTTP},
+    {},
 };
 
 static const struct setting_choice orders[] = {
@@ -139,6 +198,16 @@ const struct setting config_settings[] = {
      .doc = "where log lines go; auto: to the journal under systemd, else to standard error"},
     {AT(log, level, SETTING_CHOICE), .choices = log_levels, .value = LOG_INFO,
      .doc = "the least important level that is logged"},
+    {AT(producer, source, SETTING_CHOICE), .choices = sources, .value = CONFIG_SOURCE_DEMO,
+     .doc = "where the messages come from: made for the demo, or handed in at submit_socket"},
+    {AT(producer, submit_socket, SETTING_STRING), .string = "/run/sqs-producerd/submit.socket",
+     .check = is_socket_path, .allowed = "the absolute path of a socket, of at most 107 bytes",
+     .doc = "where programs hand in messages for the spool"},
+    {AT(producer, spool_max_messages, SETTING_COUNT), .unit = "", .min = 1, .max = 100000000,
+     .value = 100000, .doc = "messages that the spool holds at most, rejected ones counted"},
+    {AT(producer, spool_max_bytes, SETTING_COUNT), .unit = " bytes", .min = 1048576,
+     .max = UINT64_C(1) << 40, .value = 1073741824,
+     .doc = "bytes of messages that the spool holds at most, rejected ones counted"},
     {USEC_AT(producer, start_delay, SETTING_DURATION), .unit = " seconds", .max = SEC(86400),
      .value = MSEC(500), .doc = "seconds before the first message"},
     {AT(producer, messages_to_send, SETTING_COUNT), .unit = "", .max = UINT64_C(1000000000000),
@@ -162,6 +231,28 @@ const struct setting config_settings[] = {
      .doc = "messages to send in a second at most; 0: no limit"},
     {USEC_AT(producer, stop_timeout, SETTING_DURATION), .unit = " seconds", .max = SEC(3600),
      .value = SEC(30), .doc = "seconds that a stop may take"},
+    {AT(consumer, handler, SETTING_CHOICE), .choices = handlers, .value = CONFIG_HANDLER_JOURNAL,
+     .doc = "what is done with a message: shown, given to command, or posted to url"},
+    {AT(consumer, command, SETTING_STRINGS), .strings_max = CONFIG_COMMAND_MAX_WORDS,
+     .check = is_word,
+     .allowed = "an array of at most 64 texts without control characters, [\"/path/of/program\", "
+                "\"argument\"]",
+     .doc = "program that handles a message, and its arguments, for handler exec"},
+    {AT(consumer, url, SETTING_STRING), .is_url = true, .string = "",
+     .check = is_handler_url_or_empty,
+     .allowed = URL_ALLOWED ", unix:/PATH, unix:/PATH:/URI, or \"\"",
+     .doc = "where messages are posted to, for handler http"},
+    {AT(consumer, content_type, SETTING_STRING), .string = "application/json",
+     .check = is_content_type, .allowed = "a media type such as \"application/json\"",
+     .doc = "what posted bodies are said to be, for handler http"},
+    {USEC_AT(consumer, timeout, SETTING_DURATION), .unit = " seconds", .min = MSEC(100),
+     .max = SEC(43200), .value = SEC(300),
+     .doc = "seconds that the handling of a message may take, for handlers exec and http"},
+    {AT(consumer, ledger_max_messages, SETTING_COUNT), .unit = "", .max = 10000000, .value = 100000,
+     .doc = "handled messages remembered until their delete got through; 0: none"},
+    {USEC_AT(consumer, ledger_max_age, SETTING_WHOLE_SECONDS), .unit = " seconds", .min = SEC(60),
+     .max = SEC(1209600), .value = SEC(1209600),
+     .doc = "whole seconds for which they are remembered at most"},
     {USEC_AT(consumer, start_delay, SETTING_DURATION), .unit = " seconds", .max = SEC(86400),
      .value = SEC(2), .doc = "seconds before the first receive"},
     {USEC_AT(consumer, wait_time, SETTING_WHOLE_SECONDS), .unit = " seconds", .max = SEC(20),

@@ -7,6 +7,7 @@
 
 enum setting_kind {
     SETTING_STRING,        /* char * */
+    SETTING_STRINGS,       /* char **, NULL-terminated; an array of texts */
     SETTING_CHOICE,        /* int, written as one of a few names */
     SETTING_BOOL,          /* bool */
     SETTING_DURATION,      /* uint64_t microseconds, written in seconds */
@@ -27,9 +28,10 @@ struct setting {
     const char *unit;    /* of a number as it is written; "" where it has none */
     uint64_t min, max;   /* of a number, as it is stored, both included */
     uint64_t value;      /* the default of all but strings, as it is stored */
-    const char *string;  /* the default of a string; NULL: it must be set */
+    const char *string;  /* the default of SETTING_STRING; NULL: it must be set */
+    size_t strings_max;  /* SETTING_STRINGS: how many; by default there are none */
     const char *allowed; /* of strings, in words */
-    bool (*check)(const char *string);
+    bool (*check)(const char *string); /* of SETTING_STRINGS: each */
     const struct setting_choice *choices;
     bool is_url;
     const char *doc; /* one line */

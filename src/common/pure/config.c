@@ -217,6 +217,43 @@ static int store_string(struct config *config, const struct setting *s, const ch
     return 0;
 }
 
+static char **strings_free(char **strings)
+{
+    for (size_t i = 0; strings && strings[i]; i++)
+        secret_free(strings[i]);
+    free(strings);
+    return NULL;
+}
+DEFINE_CLEANUP(char **, strings_free)
+
+static int read_strings(struct reader *r, const struct setting *s, const config_setting_t *node)
+{
+    CLEANUP(strings_free) char **strings = NULL;
+    char ***at = config_field(r->config, s);
+    size_t n;
+
+    if (config_setting_type(node) != CONFIG_TYPE_ARRAY)
+        return invalid_value(r, s, node);
+    n = (size_t)config_setting_length(node);
+    if (n > s->strings_max)
+        return invalid_value(r, s, node);
+    strings = calloc(n + 1, sizeof(*strings));
+    if (!strings)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        const char *string = config_setting_get_string_elem(node, (int)i);
+
+        if (!string || !s->check(string))
+            return invalid_value(r, s, node);
+        strings[i] = strdup(string);
+        if (!strings[i])
+            return -ENOMEM;
+    }
+    strings_free(*at);
+    *at = TAKE(strings);
+    return 0;
+}
+
 static void store(struct config *config, const struct setting *s, uint64_t value)
 {
     void *at = config_field(config, s);
@@ -253,6 +290,8 @@ static int read_setting(struct reader *r, const struct setting *s, const config_
 
     if (s->kind == SETTING_STRING || s->kind == SETTING_CHOICE)
         return read_string(r, s, node);
+    if (s->kind == SETTING_STRINGS)
+        return read_strings(r, s, node);
 
     if (s->kind == SETTING_BOOL) {
         if (config_setting_type(node) != CONFIG_TYPE_BOOL)
@@ -394,13 +433,19 @@ static int set_defaults(struct config *config)
         const struct setting *s = config_settings + i;
         int r;
 
-        if (s->kind != SETTING_STRING) {
+        if (s->kind == SETTING_STRING) {
+            r = store_string(config, s, s->string ? s->string : "");
+            if (r < 0)
+                return r;
+        } else if (s->kind == SETTING_STRINGS) {
+            char **none = calloc(1, sizeof(*none));
+
+            if (!none)
+                return -ENOMEM;
+            *(char ***)config_field(config, s) = none;
+        } else {
             store(config, s, s->value);
-            continue;
         }
-        r = store_string(config, s, s->string ? s->string : "");
-        if (r < 0)
-            return r;
     }
     return 0;
 }
@@ -453,6 +498,8 @@ struct config *config_free(struct config *config)
     for (size_t i = 0; i < config_n_settings; i++)
         if (config_settings[i].kind == SETTING_STRING)
             secret_free(*(char **)config_field(config, config_settings + i));
+        else if (config_settings[i].kind == SETTING_STRINGS)
+            strings_free(*(char ***)config_field(config, config_settings + i));
     free(config);
     return NULL;
 }

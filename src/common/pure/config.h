@@ -15,6 +15,19 @@ enum config_order {
     CONFIG_ORDER_BATCH,  /* of a group, one batch outstanding */
 };
 
+enum config_source {
+    CONFIG_SOURCE_DEMO,
+    CONFIG_SOURCE_SPOOL,
+};
+
+enum config_handler {
+    CONFIG_HANDLER_JOURNAL,
+    CONFIG_HANDLER_EXEC,
+    CONFIG_HANDLER_HTTP,
+};
+
+enum { CONFIG_COMMAND_MAX_WORDS = 64 };
+
 struct config {
     struct {
         char *region;       /* "": from the environment, the profile or the queue URL */
@@ -32,6 +45,9 @@ struct config {
         int level; /* LOG_ERR .. LOG_DEBUG of syslog(3) */
     } log;
     struct {
+        enum config_source source;
+        char *submit_socket; /* an absolute path that fits a socket's address */
+        uint64_t spool_max_messages, spool_max_bytes;
         uint64_t start_delay_usec;
         uint64_t messages_to_send; /* 0: for ever */
         uint64_t send_interval_usec;
@@ -45,6 +61,12 @@ struct config {
         uint64_t stop_timeout_usec;
     } producer;
     struct {
+        enum config_handler handler;
+        char **command; /* NULL-terminated; empty: none */
+        char *url;      /* http://, https://, or unix:PATH with an optional :/URI; "": none */
+        char *content_type;
+        uint64_t timeout_usec; /* of the handling of one message */
+        uint64_t ledger_max_messages, ledger_max_age_usec;
         uint64_t start_delay_usec;
         uint64_t wait_time_usec; /* whole seconds, 0 to 20 */
         unsigned max_messages;   /* of a receive, 1 to 10 */
