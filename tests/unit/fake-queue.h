@@ -1,8 +1,7 @@
-/* In the place of the queue, the network and the clock: for tests of the consumer's modules. What
- * they ask for is kept until the test answers it, at the time that the test says. */
+/* In the place of the queue and the network: for tests of the daemons' cores and their modules.
+ * What they ask for is kept until the test answers it, at the time that the test says. */
 #pragma once
 
-#include "message.h"
 #include "queue.h"
 
 struct fake_call {
@@ -20,10 +19,15 @@ enum { FAKE_CALLS_MAX = 4096 };
 
 extern struct fake_call fake_calls[FAKE_CALLS_MAX]; /* in the order in which they were made */
 extern size_t fake_n_calls;
-extern uint64_t fake_now_usec, fake_random;
+extern uint64_t fake_now_usec;
 extern int fake_call_error; /* what starting a call comes to */
+extern bool fake_is_fifo;
+extern struct sqs_queue_attributes fake_attributes;
 
 void fake_reset(void);
+
+/* The queue that was to be opened has answered. */
+void fake_open(void);
 
 /* The request's JSON. */
 const char *fake_request(size_t i);
@@ -37,10 +41,3 @@ bool fake_retry(size_t i, enum sqs_error_class class, const char *name);
 
 /* How many calls are open. */
 size_t fake_n_open(void);
-
-/* A reply to a receive that brings a message for each letter: "aab" are three, of groups a, a and
- * b, with the handles (and ids) prefix0, prefix1, prefix2. '-' stands for no group. */
-struct sqs_reply *fake_received(const char *groups, const char *prefix);
-
-/* The messages of such a reply, received at `usec`, each with one reference. */
-void fake_messages(const char *groups, const char *prefix, uint64_t usec, struct message **ret);

@@ -1,4 +1,4 @@
-#include "fake-queue.h"
+#include "fake-consumer.h"
 #include "lane.h"
 #include "test.h"
 

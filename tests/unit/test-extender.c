@@ -1,5 +1,5 @@
 #include "extender.h"
-#include "fake-queue.h"
+#include "fake-consumer.h"
 #include "test.h"
 
 #define SEC USEC_PER_SEC

@@ -1,0 +1,13 @@
+/* Beside fake-queue.h, for tests of the consumer's modules: received messages. The clock is
+ * fake_now_usec, and random delays are the longest. */
+#pragma once
+
+#include "fake-queue.h"
+#include "message.h"
+
+/* A reply to a receive that brings a message for each letter: "aab" are three, of groups a, a and
+ * b, with the handles (and ids) prefix0, prefix1, prefix2. '-' stands for no group. */
+struct sqs_reply *fake_received(const char *groups, const char *prefix);
+
+/* The messages of such a reply, received at `usec`, each with one reference. */
+void fake_messages(const char *groups, const char *prefix, uint64_t usec, struct message **ret);
