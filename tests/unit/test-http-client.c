@@ -324,6 +324,34 @@ static void the_cap_of_the_reply_is_exact(void **state)
     assert_int_equal(o.body_bytes, 1);
 }
 
+static void a_reply_may_be_cut_instead(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server =
+        TEST_SERVER({.filler_bytes = 5000000}, {.status = 500, .filler_bytes = 11},
+                    {.body = "short"}, {.filler_bytes = 100, .how = REPLY_CUT_OFF});
+    CLEANUP(http_client_free) struct http_client *client = new_client(0);
+    struct http_request request = post(test_server_url(server));
+    struct outcome o = {};
+
+    request.cut_reply = true;
+    request.reply_max_bytes = 10;
+    ask(client, &request, &o);
+    assert_int_equal(o.failure, HTTP_FAILURE_NONE);
+    assert_int_equal(o.status, 200);
+    assert_string_equal(o.body, "xxxxxxxxxx");
+    /* What was thrown away was read: the connection serves on. */
+    ask(client, &request, &o);
+    assert_int_equal(o.status, 500);
+    assert_int_equal(o.body_bytes, 10);
+    ask(client, &request, &o);
+    assert_string_equal(o.body, "short");
+    assert_int_equal(test_server_connections(server), 1);
+    /* Half a reply is none, even where the kept part is whole. */
+    ask(client, &request, &o);
+    assert_int_equal(o.failure, HTTP_FAILURE_BROKEN);
+}
+
 static void broken_replies_are_told(void **state)
 {
     static const struct test_reply replies[] = {
@@ -801,6 +829,7 @@ int main(void)
         TEST(a_connection_that_was_closed_meanwhile_is_not_noticed),
         TEST(a_redirect_is_a_reply),
         TEST(the_cap_of_the_reply_is_exact),
+        TEST(a_reply_may_be_cut_instead),
         TEST(broken_replies_are_told),
         TEST(every_whole_form_of_reply_is_taken),
         TEST(a_refused_connection_is_told),

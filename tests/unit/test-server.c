@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { CONNECTIONS_MAX = 512, HEAD_MAX_BYTES = 64 * 1024 };
@@ -255,31 +256,57 @@ static void *accept_all(void *argument)
     return NULL;
 }
 
-struct test_server *test_server_new(const struct test_reply *replies, size_t n, SSL_CTX *tls)
+/* Fills in all but the listener's address and what follows from it. */
+static struct test_server *server_prepare(const struct test_reply *replies, size_t n, int family)
 {
     struct test_server *s = calloc(1, sizeof(*s));
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(address);
 
     assert_non_null(s);
     assert_true(n > 0 && n <= ARRAY_SIZE(s->replies));
     memcpy(s->replies, replies, n * sizeof(*replies));
     s->n_replies = n;
+    pthread_mutex_init(&s->lock, NULL);
+    assert_int_equal(pipe2(s->stop_pipe, O_CLOEXEC), 0);
+    s->listener = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(s->listener >= 0);
+    return s;
+}
+
+static struct test_server *server_start(struct test_server *s)
+{
+    assert_int_equal(listen(s->listener, 512), 0);
+    assert_int_equal(pthread_create(&s->thread, NULL, accept_all, s), 0);
+    return s;
+}
+
+struct test_server *test_server_new(const struct test_reply *replies, size_t n, SSL_CTX *tls)
+{
+    struct test_server *s = server_prepare(replies, n, AF_INET);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+
     if (tls) {
         SSL_CTX_up_ref(tls);
         s->tls = tls;
     }
-    pthread_mutex_init(&s->lock, NULL);
-    assert_int_equal(pipe2(s->stop_pipe, O_CLOEXEC), 0);
-    s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(s->listener >= 0);
     assert_int_equal(bind(s->listener, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(listen(s->listener, 512), 0);
     assert_int_equal(getsockname(s->listener, (struct sockaddr *)&address, &size), 0);
     s->port = ntohs(address.sin_port);
     snprintf(s->url, sizeof(s->url), "%s://127.0.0.1:%d/", tls ? "https" : "http", s->port);
-    assert_int_equal(pthread_create(&s->thread, NULL, accept_all, s), 0);
-    return s;
+    return server_start(s);
+}
+
+struct test_server *test_server_new_unix(const struct test_reply *replies, size_t n,
+                                         const char *path)
+{
+    struct test_server *s = server_prepare(replies, n, AF_UNIX);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    assert_true(strlen(path) < sizeof(address.sun_path));
+    strcpy(address.sun_path, path);
+    assert_int_equal(bind(s->listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    snprintf(s->url, sizeof(s->url), "http://localhost/");
+    return server_start(s);
 }
 
 struct test_server *test_server_free(struct test_server *s)

@@ -1,5 +1,5 @@
 /* An HTTP server for tests that answers by a script and misbehaves on demand. Raw sockets on
- * 127.0.0.1, a thread for each connection; it writes down what it was asked. */
+ * 127.0.0.1 or a Unix socket, a thread for each connection; it writes down what it was asked. */
 #pragma once
 
 #include <openssl/ssl.h>
@@ -37,11 +37,15 @@ struct test_server *test_server_new(const struct test_reply *replies, size_t n, 
 #define TEST_SERVER(...)                                                                           \
     test_server_new((const struct test_reply[]){__VA_ARGS__},                                      \
                     ARRAY_SIZE(((const struct test_reply[]){__VA_ARGS__})), NULL)
+/* The same on a Unix socket, which must not exist yet; whoever names the path removes it. */
+struct test_server *test_server_new_unix(const struct test_reply *replies, size_t n,
+                                         const char *path);
 struct test_server *test_server_free(struct test_server *server);
 DEFINE_CLEANUP(struct test_server *, test_server_free)
 
-int test_server_port(const struct test_server *server);
-const char *test_server_url(const struct test_server *server); /* "http://127.0.0.1:PORT/" */
+int test_server_port(const struct test_server *server); /* of a Unix socket: 0 */
+/* "http://127.0.0.1:PORT/"; of a Unix socket "http://localhost/". */
+const char *test_server_url(const struct test_server *server);
 
 unsigned test_server_connections(struct test_server *server);      /* accepted so far */
 unsigned test_server_connections_most(struct test_server *server); /* open at once, at most */

@@ -17,6 +17,8 @@ struct http_slot {
     http_done_fn done;
     void *userdata;
     bool is_tls;
+    bool is_unix;
+    bool is_reply_cut;  /* to what fits into body */
     bool is_head_whole; /* the empty line after the reply's headers has come */
     bool is_repeated;
     char error_text[CURL_ERROR_SIZE];

@@ -11,6 +11,7 @@
 #include "http-client-internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 enum { KEEP_BODY_BYTES_MAX = 256 * 1024 };
 
@@ -140,10 +141,26 @@ static bool repeat(struct http_slot *slot, CURLcode code)
     return curl_multi_add_handle(slot->client->multi, slot->easy) == CURLM_OK;
 }
 
+/* libcurl would name the URL's host and port, to which nobody connected. */
+static void say_why_not_connected(struct http_slot *slot)
+{
+    long error = 0;
+
+    curl_easy_getinfo(slot->easy, CURLINFO_OS_ERRNO, &error);
+    if (error == EAGAIN)
+        snprintf(slot->error_text, sizeof(slot->error_text),
+                 "cannot connect to the Unix socket: too many connections wait there");
+    else if (error > 0)
+        snprintf(slot->error_text, sizeof(slot->error_text),
+                 "cannot connect to the Unix socket: %s", strerror((int)error));
+}
+
 static void finish_by_code(struct http_slot *slot, CURLcode code)
 {
     if (repeat(slot, code))
         return;
+    if (code == CURLE_COULDNT_CONNECT && slot->is_unix)
+        say_why_not_connected(slot);
     /* A write error is our own write callback's. */
     if (slot->body.error == -ENOMEM)
         slot_finish(slot, HTTP_FAILURE_REQUEST, "no memory for the reply");
@@ -244,7 +261,7 @@ static const char *what_took_so_long(const struct http_slot *slot)
     curl_easy_getinfo(slot->easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
     if (ready > 0)
         return "timed out waiting for the reply";
-    if (looked_up > 0)
+    if (looked_up > 0 || slot->is_unix)
         return slot->is_tls ? "timed out connecting or in the TLS handshake"
                             : "timed out connecting";
     if (slot->client->connections_max > 0 && slot->client->n_busy > slot->client->connections_max)

@@ -26,13 +26,15 @@ enum {
 struct http_request {
     const char *method; /* "POST" */
     const char *url;
+    const char *unix_socket; /* connect to this path instead of the URL's host; NULL: none */
     const char *const
         *headers;     /* "Name: value", NULL-terminated; Host is sent as it stands there */
     const void *body; /* borrowed until the request ends; not sent with GET */
     size_t body_bytes;
     uint64_t timeout_usec;  /* from submission to the reply's last byte; USEC_INFINITY: none */
     size_t reply_max_bytes; /* a larger body fails the request */
-    bool no_proxy;          /* go directly, whatever the environment says */
+    bool cut_reply;         /* instead, what is beyond that is read and thrown away */
+    bool no_proxy;          /* go directly, whatever the environment says; so to a Unix socket */
 };
 
 enum http_failure {

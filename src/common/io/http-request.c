@@ -28,8 +28,9 @@ static size_t on_header(char *line, size_t one, size_t size, void *userdata)
 static size_t on_body(char *bytes, size_t one, size_t size, void *userdata)
 {
     struct http_slot *slot = userdata;
+    size_t kept = slot->is_reply_cut ? MIN(size, slot->body.max - slot->body.size) : size;
 
-    return buffer_append(&slot->body, bytes, size) < 0 ? 0 : size;
+    return buffer_append(&slot->body, bytes, kept) < 0 ? 0 : size;
 }
 
 /* Sockets are not for the children of the daemon. */
@@ -149,10 +150,13 @@ int http_slot_prepare(struct http_slot *slot, const struct http_request *request
     slot->is_tls = strncasecmp(request->url, "https:", 6) == 0;
     slot->is_head_whole = false;
     slot->is_repeated = false;
+    slot->is_unix = request->unix_socket != NULL;
+    slot->is_reply_cut = request->cut_reply;
     slot->body.max = request->reply_max_bytes;
     c = curl_easy_setopt(e, CURLOPT_URL, request->url);
+    SET(CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
     SET(CURLOPT_HTTPHEADER, slot->headers);
-    SET(CURLOPT_PROXY, request->no_proxy ? "" : NULL);
+    SET(CURLOPT_PROXY, request->no_proxy || request->unix_socket ? "" : NULL);
     if (is_get) {
         SET(CURLOPT_HTTPGET, 1L);
         SET(CURLOPT_CUSTOMREQUEST, NULL);
