@@ -165,9 +165,9 @@ int batch_send(struct queue *queue, enum batch_kind kind, const struct batch_ite
     batch->n = n;
     r = make_request(batch, &request);
     if (r >= 0)
-        r = queue_call_with(queue, TAKE(request),
-                            &(struct sqs_call_options){.before_retry = before_retry}, on_result,
-                            batch, &batch->call);
+        r = queue_call(queue, TAKE(request),
+                       &(struct sqs_call_options){.before_retry = before_retry}, on_result, batch,
+                       &batch->call);
     if (r < 0)
         return r;
     *ret = TAKE(batch);

@@ -113,7 +113,7 @@ static int send(struct poll *p, uint64_t now_usec)
     int q = make_request(p, &request);
 
     if (q >= 0)
-        q = queue_call_with(r->queue, TAKE(request), &options, on_result, p, &p->call);
+        q = queue_call(r->queue, TAKE(request), &options, on_result, p, &p->call);
     if (q < 0)
         return q;
     p->sent_usec = now_usec;

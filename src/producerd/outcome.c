@@ -35,7 +35,7 @@ static void of_error(const struct sqs_error *error, size_t n, struct outcome *re
                 : n > 1 ? OUTCOME_ALONE
                         : OUTCOME_REJECTED,
         .backoff = backoff_of(error->class),
-        .is_unknown = error->class == SQS_ERROR_TRANSIENT,
+        .is_unknown = sqs_error_is_outcome_unknown(error),
         .name = error->name,
         .code = error->code,
         .text = error->message,

@@ -8,6 +8,7 @@
 #include "message-ids.h"
 
 #define AGAIN_LINE_INTERVAL_USEC (60 * USEC_PER_SEC)
+#define LATE_LINES_INTERVAL_USEC (60 * USEC_PER_SEC)
 
 void log_sending(const struct outgoing *message)
 {
@@ -75,6 +76,43 @@ void log_again(struct again_log *log, const struct outcome *outcome, size_t n, s
     snprintf(log->name, sizeof(log->name), "%s", outcome->name);
     log->line_usec = now_usec;
     log->n = 0;
+}
+
+void log_late(struct late_log *log, const struct outgoing *message, uint64_t now_usec)
+{
+    const struct sqs_message *m = &message->source->message;
+    char others[96] = "";
+
+    if (log->n_lines == 0 || now_usec - log->minute_usec >= LATE_LINES_INTERVAL_USEC) {
+        log->minute_usec = now_usec;
+        log->n_lines = 0;
+    }
+    if (log->n_lines == LATE_LINES_MAX) {
+        log->n_silent++;
+        return;
+    }
+    log->n_lines++;
+    if (log->n_lines == LATE_LINES_MAX)
+        snprintf(others, sizeof(others), " (further ones within a minute are only counted)");
+    else if (log->n_silent > 0)
+        snprintf(others, sizeof(others), " (so did %" PRIu64 " others since the last such line)",
+                 log->n_silent);
+    log->n_silent = 0;
+    log_write(
+        LOG_WARNING, NULL,
+        LOG_FIELDS({"SQS_MESSAGE_GROUP_ID", m->group_id},
+                   {"SQS_MESSAGE_DEDUPLICATION_ID", m->deduplication_id}),
+        "The message with id %s goes again more than 5 minutes after an attempt whose outcome "
+        "is not known: SQS may store it twice%s",
+        message->source->id, others);
+}
+
+void log_late_total(uint64_t n)
+{
+    if (n > 0)
+        log_warning("Messages that SQS may have stored twice, sent again more than 5 minutes after "
+                    "an attempt whose outcome is not known: %" PRIu64 ".",
+                    n);
 }
 
 void log_refused(size_t n, const struct outcome *outcome, const struct sqs_result *result)

@@ -12,6 +12,15 @@ struct again_log {
     uint64_t n; /* messages since the last line */
 };
 
+/* Nor are many messages that may be stored twice, after a long outage: of a minute, the first
+ * LATE_LINES_MAX have one. A plain value, all zero to begin with. */
+enum { LATE_LINES_MAX = 20 };
+struct late_log {
+    uint64_t minute_usec; /* when the minute began */
+    unsigned n_lines;     /* in it */
+    uint64_t n_silent;    /* messages without a line since the last line */
+};
+
 void log_sending(const struct outgoing *message);
 void log_sent(const struct outgoing *message, const struct outcome *outcome,
               const struct sqs_result *result);
@@ -22,6 +31,10 @@ void log_invalid(const struct source_message *message, const char *why);
 /* `n` of the `n_sent` messages of a request go again after `delay_usec`. */
 void log_again(struct again_log *log, const struct outcome *outcome, size_t n, size_t n_sent,
                const struct sqs_result *result, uint64_t delay_usec, uint64_t now_usec);
+/* A message goes again, and SQS may have forgotten that it has it. */
+void log_late(struct late_log *log, const struct outgoing *message, uint64_t now_usec);
+/* How many there were in all; nothing for none. */
+void log_late_total(uint64_t n);
 /* A batch of `n` was refused as a whole. */
 void log_refused(size_t n, const struct outcome *outcome, const struct sqs_result *result);
 /* The end comes too early. */

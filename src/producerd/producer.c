@@ -8,14 +8,15 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include <systemd/sd-id128.h>
-
 #include "batcher.h"
+#include "doubt.h"
 #include "log.h"
 #include "message-ids.h"
 #include "outcome.h"
 #include "producer-log.h"
+#include "random.h"
 #include "source.h"
+#include "wall-clock.h"
 
 enum {
     /* Messages in a row that may be put aside before the loop gets its turn again. */
@@ -26,6 +27,7 @@ struct request {
     struct producer *producer;
     struct batch batch;
     struct sqs_call *call;
+    uint64_t sent_usec;   /* wall clock: when its attempt under way went out */
     struct request *next; /* of the free ones */
 };
 
@@ -49,8 +51,9 @@ struct producer {
     bool source_has_ended;
     bool is_over;
     unsigned n_invalid_run;
-    uint64_t n_sent, n_rejected;
+    uint64_t n_sent, n_rejected, n_late;
     struct again_log again_log;
+    struct late_log late_log;
 };
 
 static uint64_t now_usec(struct producer *p)
@@ -75,6 +78,7 @@ static void show_status(struct producer *p)
 static void end(struct producer *p)
 {
     p->is_over = true;
+    log_late_total(p->n_late);
     log_write(LOG_INFO,
               service_is_stopping(p->service) ? MESSAGE_ID_STOPPED : MESSAGE_ID_FINISHED,
               LOG_NO_FIELDS, "Terminated!");
@@ -91,6 +95,7 @@ static void say_what_is_left(void *userdata)
         if (p->messages[i].source && p->messages[i].is_unknown)
             n_unknown++;
     log_left(n_unknown, p->n_messages - n_unknown);
+    log_late_total(p->n_late);
 }
 
 static void fail(struct producer *p, int error, const char *what)
@@ -125,6 +130,7 @@ static int take_up(struct producer *p, const struct source_message *source)
     }
     p->free_message = m->next;
     *m = (struct outgoing){.source = source, .bytes = sqs_message_bytes(&source->message)};
+    doubt_begin(m);
     p->n_messages++;
     lanes_add(p->lanes, m);
     return 0;
@@ -186,17 +192,6 @@ static void settle_sent_and_rejected(struct producer *p, const struct batch *bat
     }
 }
 
-static uint64_t random_u64(void)
-{
-    sd_id128_t id;
-
-    /* Without randomness the full delay is the safe one. */
-    if (sd_id128_randomize(&id) < 0)
-        return UINT64_MAX;
-    /* Version and variant bits of an id128 are fixed: mix both halves. */
-    return id.qwords[0] ^ (id.qwords[1] << 13 | id.qwords[1] >> 51);
-}
-
 /* Returns the pause before its next try. */
 static uint64_t send_again(struct producer *p, struct outgoing *m, const struct outcome *outcome,
                            uint64_t random)
@@ -205,7 +200,6 @@ static uint64_t send_again(struct producer *p, struct outgoing *m, const struct 
 
     m->failures = m->failure_kind == outcome->backoff ? m->failures + 1 : 1;
     m->failure_kind = outcome->backoff;
-    m->is_unknown = outcome->is_unknown;
     delay_usec = backoff_delay_usec(outcome->backoff, m->failures, true, USEC_INFINITY, random);
     lanes_again(p->lanes, m, now_usec(p) + delay_usec);
     return delay_usec;
@@ -213,9 +207,10 @@ static uint64_t send_again(struct producer *p, struct outgoing *m, const struct 
 
 /* From the last to the first, for each goes to the front of its lane. Those of one reply have the
  * same random number, so that they come back together and share a batch again. */
-static void keep_the_others(struct producer *p, const struct batch *batch,
+static void keep_the_others(struct producer *p, const struct request *request,
                             const struct outcome *outcomes, const struct sqs_result *result)
 {
+    const struct batch *batch = &request->batch;
     uint64_t random = random_u64(), delay_usec = 0;
     const struct outcome *again = NULL;
     size_t n_again = 0;
@@ -223,9 +218,9 @@ static void keep_the_others(struct producer *p, const struct batch *batch,
     for (size_t i = batch->n; i-- > 0;) {
         struct outgoing *m = batch->messages[i];
 
+        doubt_failed(m, outcomes[i].is_unknown, request->sent_usec);
         if (outcomes[i].kind == OUTCOME_ALONE) {
             m->is_alone = true;
-            m->is_unknown = false;
             lanes_again(p->lanes, m, 0);
         } else if (outcomes[i].kind == OUTCOME_AGAIN) {
             uint64_t delay = send_again(p, m, &outcomes[i], random);
@@ -259,7 +254,7 @@ static void on_answer(void *userdata, const struct sqs_result *result)
     }
     settle_sent_and_rejected(p, batch, outcomes, result);
     if (has_others)
-        keep_the_others(p, batch, outcomes, result);
+        keep_the_others(p, request, outcomes, result);
     request->next = p->free_request;
     p->free_request = request;
     p->n_requests--;
@@ -283,6 +278,34 @@ static int build(struct producer *p, const struct batch *batch, struct sqs_reque
     return sqs_request_send_message_batch(queue_url(p->queue), messages, batch->n, ret);
 }
 
+static void note_sending(struct request *request)
+{
+    struct producer *p = request->producer;
+
+    request->sent_usec = wall_clock_usec();
+    for (size_t i = 0; i < request->batch.n; i++) {
+        struct outgoing *m = request->batch.messages[i];
+
+        /* A standard queue remembers nothing: there any message may come twice. */
+        if (!doubt_sending(m, request->sent_usec) || !queue_is_fifo(p->queue))
+            continue;
+        p->n_late++;
+        log_late(&p->late_log, m, now_usec(p));
+    }
+}
+
+static bool before_retry(void *userdata, const struct sqs_error *error,
+                         struct sqs_request **sqs_request)
+{
+    struct request *request = userdata;
+
+    for (size_t i = 0; i < request->batch.n; i++)
+        doubt_failed(request->batch.messages[i], sqs_error_is_outcome_unknown(error),
+                     request->sent_usec);
+    note_sending(request);
+    return true;
+}
+
 static int send_batch(struct producer *p, const struct batch *batch)
 {
     CLEANUP(sqs_request_free) struct sqs_request *sqs_request = NULL;
@@ -291,14 +314,15 @@ static int send_batch(struct producer *p, const struct batch *batch)
 
     if (r < 0)
         return r;
-    for (size_t i = 0; i < batch->n; i++) {
+    for (size_t i = 0; i < batch->n; i++)
         log_sending(batch->messages[i]);
-        batch->messages[i]->is_unknown = true;
-    }
     p->free_request = request->next;
     p->n_requests++;
     request->batch = *batch;
-    return queue_call(p->queue, TAKE(sqs_request), 0, on_answer, request, &request->call);
+    note_sending(request);
+    return queue_call(p->queue, TAKE(sqs_request),
+                      &(struct sqs_call_options){.before_retry = before_retry}, on_answer, request,
+                      &request->call);
 }
 
 static int set_timer(struct producer *p, uint64_t usec)

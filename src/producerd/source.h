@@ -15,7 +15,9 @@
  * its deduplication id is fixed, and kept over every retry. */
 struct source_message {
     struct sqs_message message;
-    const char *id; /* for the log */
+    const char *id;              /* for the log */
+    uint64_t first_unknown_usec; /* wall clock: since when it may stand in the queue already; 0: it
+                                    was never sent */
 };
 
 enum source_settlement {

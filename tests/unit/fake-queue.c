@@ -10,7 +10,7 @@ struct fake_call fake_calls[FAKE_CALLS_MAX];
 size_t fake_n_calls;
 uint64_t fake_now_usec;
 int fake_call_error;
-bool fake_is_fifo;
+bool fake_is_fifo, fake_was_not_sent;
 struct sqs_queue_attributes fake_attributes;
 static queue_opened_fn opened;
 static void *opened_userdata;
@@ -23,6 +23,7 @@ void fake_reset(void)
     fake_n_calls = 0;
     fake_now_usec = 1000 * USEC_PER_SEC;
     fake_call_error = 0;
+    fake_was_not_sent = false;
     fake_is_fifo = true;
     fake_attributes = (struct sqs_queue_attributes){
         .is_fifo = true,
@@ -67,9 +68,9 @@ const char *queue_url(const struct queue *queue)
     return "q";
 }
 
-int queue_call_with(struct queue *queue, struct sqs_request *request,
-                    const struct sqs_call_options *options, sqs_done_fn done, void *userdata,
-                    struct sqs_call **ret)
+int queue_call(struct queue *queue, struct sqs_request *request,
+               const struct sqs_call_options *options, sqs_done_fn done, void *userdata,
+               struct sqs_call **ret)
 {
     struct fake_call *call = &fake_calls[fake_n_calls];
 
@@ -147,7 +148,11 @@ void fake_answer(size_t i, const char *json)
 
 static struct sqs_error make_error(enum sqs_error_class class, const char *name, const char *text)
 {
-    struct sqs_error error = {.class = class, .retry_after_usec = USEC_INFINITY};
+    struct sqs_error error = {
+        .class = class,
+        .was_not_sent = fake_was_not_sent,
+        .retry_after_usec = USEC_INFINITY,
+    };
 
     snprintf(error.name, sizeof(error.name), "%s", name);
     snprintf(error.code, sizeof(error.code), "%s", name);

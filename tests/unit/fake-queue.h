@@ -20,7 +20,8 @@ enum { FAKE_CALLS_MAX = 4096 };
 extern struct fake_call fake_calls[FAKE_CALLS_MAX]; /* in the order in which they were made */
 extern size_t fake_n_calls;
 extern uint64_t fake_now_usec;
-extern int fake_call_error; /* what starting a call comes to */
+extern int fake_call_error;    /* what starting a call comes to */
+extern bool fake_was_not_sent; /* of the errors that the functions below make */
 extern bool fake_is_fifo;
 extern struct sqs_queue_attributes fake_attributes;
 

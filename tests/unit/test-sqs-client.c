@@ -539,6 +539,37 @@ static void no_reply_leaves_no_status_and_no_request_id(void **state)
     assert_string_equal(o.error.code, "");
 }
 
+static bool is_outcome_unknown(void)
+{
+    struct outcome o = call(&once);
+
+    assert_false(o.ok);
+    return sqs_error_is_outcome_unknown(&o.error);
+}
+
+/* Below HTTP: what has left may have taken effect; what found no connection has not. */
+static void it_is_told_whether_the_outcome_is_unknown(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER({.how = REPLY_STALL}, {.how = REPLY_CLOSE},
+                                             {.body = "{}", .how = REPLY_CUT_OFF}, UNAVAILABLE,
+                                             {.body = "no json"}, THROTTLED);
+    char *url;
+
+    set_bench(server);
+    for (int i = 0; i < 5; i++)
+        assert_true(is_outcome_unknown());
+    assert_false(is_outcome_unknown());
+    url = b.endpoint.url;
+    b.endpoint.url = strdup("http://127.0.0.1:1/");
+    assert_false(is_outcome_unknown());
+    free(b.endpoint.url);
+    b.endpoint.url = url;
+    credentials_refused(b.credentials, credentials_peek(b.credentials));
+    b.provider.is_away = true;
+    assert_false(is_outcome_unknown());
+}
+
 static void a_damaged_reply_is_repeated(void **state)
 {
     static const char right[] = "{\"MessageId\":\"m1\",\"MD5OfMessageBody\":"
@@ -1062,6 +1093,7 @@ int main(void)
         TEST(who_is_answered_and_who_gives_up_is_told_by_operation),
         TEST(attempts_are_bounded_where_wanted),
         TEST(no_reply_leaves_no_status_and_no_request_id),
+        TEST(it_is_told_whether_the_outcome_is_unknown),
         TEST(a_damaged_reply_is_repeated),
         TEST(refused_keys_are_looked_up_once_more_at_once),
         TEST(keys_refused_twice_are_the_answer_or_repeated_slowly),

@@ -377,16 +377,9 @@ const struct sqs_queue_attributes *queue_attributes(const struct queue *queue)
     return &queue->attributes;
 }
 
-int queue_call(struct queue *queue, struct sqs_request *request, uint64_t wait_usec,
-               sqs_done_fn done, void *userdata, struct sqs_call **ret)
-{
-    return queue_call_with(queue, request, &(struct sqs_call_options){.wait_usec = wait_usec}, done,
-                           userdata, ret);
-}
-
-int queue_call_with(struct queue *queue, struct sqs_request *request,
-                    const struct sqs_call_options *options, sqs_done_fn done, void *userdata,
-                    struct sqs_call **ret)
+int queue_call(struct queue *queue, struct sqs_request *request,
+               const struct sqs_call_options *options, sqs_done_fn done, void *userdata,
+               struct sqs_call **ret)
 {
     struct sqs_call_options persistent = *options;
 

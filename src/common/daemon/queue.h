@@ -32,12 +32,9 @@ bool queue_is_open(const struct queue *queue);
 /* What the queue told of itself; SQS's defaults where asking was denied. */
 const struct sqs_queue_attributes *queue_attributes(const struct queue *queue);
 
-/* Starts an operation that is retried until SQS has said yes or has said no to this very request;
- * takes the request. As sqs_client_call. */
-int queue_call(struct queue *queue, struct sqs_request *request, uint64_t wait_usec,
-               sqs_done_fn done, void *userdata, struct sqs_call **ret);
-
-/* The same with all that a call can be asked for; what only a person can mend is always retried. */
-int queue_call_with(struct queue *queue, struct sqs_request *request,
-                    const struct sqs_call_options *options, sqs_done_fn done, void *userdata,
-                    struct sqs_call **ret);
+/* Starts an operation that is retried until SQS has said yes or has said no to this very request:
+ * what only a person can mend is always retried, whatever the options say. Takes the request. As
+ * sqs_client_call. */
+int queue_call(struct queue *queue, struct sqs_request *request,
+               const struct sqs_call_options *options, sqs_done_fn done, void *userdata,
+               struct sqs_call **ret);

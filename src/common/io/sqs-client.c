@@ -326,6 +326,13 @@ static const char *name_of_failure(enum http_failure failure)
     return "";
 }
 
+/* No connection stood, so nothing of the request has left. */
+static bool is_before_sending(enum http_failure failure)
+{
+    return failure == HTTP_FAILURE_RESOLVE || failure == HTTP_FAILURE_CONNECT ||
+           failure == HTTP_FAILURE_TLS;
+}
+
 static void on_reply(void *userdata, const struct http_reply *reply)
 {
     struct sqs_call *call = userdata;
@@ -336,6 +343,7 @@ static void on_reply(void *userdata, const struct http_reply *reply)
     call->request_id[0] = '\0';
     if (reply->failure != HTTP_FAILURE_NONE) {
         set_error(call, SQS_ERROR_TRANSIENT, name_of_failure(reply->failure), reply->failure_text);
+        call->error.was_not_sent = is_before_sending(reply->failure);
         attempt_failed(call);
         return;
     }
@@ -443,6 +451,7 @@ static void not_sent(struct sqs_call *call, int r)
 
     snprintf(text, sizeof(text), "the request cannot be sent: %s", strerror(-r));
     set_error(call, is_hopeless ? SQS_ERROR_PERMANENT : SQS_ERROR_TRANSIENT, "", text);
+    call->error.was_not_sent = true;
     call->http_status = 0;
     call->request_id[0] = '\0';
     attempt_failed(call);
@@ -470,6 +479,7 @@ static void on_credentials(void *userdata, enum credentials_outcome outcome,
         set_error(call, SQS_ERROR_TRANSIENT, SQS_ERROR_CREDENTIALS_UNREACHABLE, error);
     else
         set_error(call, SQS_ERROR_CREDENTIALS, SQS_ERROR_NO_CREDENTIALS, error);
+    call->error.was_not_sent = true;
     attempt_failed(call);
 }
 
@@ -590,8 +600,10 @@ void sqs_call_last_attempt(struct sqs_call *call)
         return;
     /* Between attempts, or waiting for credentials: nothing of it is at SQS. */
     call->credentials_slot = credentials_slot_cancel(call->credentials_slot);
-    if (call->attempts == 0)
+    if (call->attempts == 0) {
         set_error(call, SQS_ERROR_TRANSIENT, "", "stopped before the first attempt");
+        call->error.was_not_sent = true;
+    }
     finish_later(call);
 }
 

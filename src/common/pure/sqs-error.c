@@ -128,6 +128,11 @@ const char *sqs_error_canonical_name(const char *code)
     return known ? known->name : code;
 }
 
+bool sqs_error_is_outcome_unknown(const struct sqs_error *error)
+{
+    return error->class == SQS_ERROR_TRANSIENT && !error->was_not_sent;
+}
+
 bool sqs_error_is_of_queue(const struct sqs_error *error)
 {
     static const char *const names[] = {

@@ -33,6 +33,7 @@ struct sqs_error {
     char message[2048]; /* AWS's text, the first line of it, UTF-8, cut at 511 bytes; may be "". The
                            longest are our own, of what was looked at for credentials. */
     int http_status;   /* 0: no reply at all */
+    bool was_not_sent; /* nothing of the request went out: it cannot have taken effect */
     uint64_t retry_after_usec; /* from x-amz-retry-after; USEC_INFINITY: not given */
     bool has_server_time;
     time_t server_time; /* what the server's clock said, for SQS_ERROR_CLOCK: from the error's text
@@ -65,6 +66,9 @@ const struct sqs_known_error *sqs_error_find(const char *code);
 /* The table's shape name for an error code under either name; the code itself where it is not in the
  * table. Never NULL. */
 const char *sqs_error_canonical_name(const char *code);
+
+/* Whether the request may have taken effect all the same. */
+bool sqs_error_is_outcome_unknown(const struct sqs_error *error);
 
 /* Whether a permanent error says nothing against this request, but that the queue, its key or a
  * permission must be mended: a missing or just deleted queue, a denied action, a KMS key. */

@@ -1,0 +1,304 @@
+#include "doubt.h"
+#include "fake-log.h"
+#include "fake-queue.h"
+#include "producer-log.h"
+#include "producer.h"
+#include "source.h"
+#include "test-loop.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define SEC USEC_PER_SEC
+
+/* --- The clocks, which a test puts forward --- */
+
+static uint64_t ahead_usec;
+
+/* Overrides libc's. */
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+    int r = (int)syscall(SYS_clock_gettime, clock, ret);
+
+    ret->tv_sec += (time_t)(ahead_usec / SEC);
+    return r;
+}
+
+static uint64_t wall_usec(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * SEC + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* --- A source, in the demo's place --- */
+
+enum { MESSAGES_MAX = 128 };
+
+static struct source_message messages[MESSAGES_MAX];
+static char ids[MESSAGES_MAX][8];
+static size_t n_messages, n_given, n_sent, n_rejected;
+static bool has_ended;
+static source_ready_fn ready;
+static void *ready_userdata;
+
+static int fake_next(struct source *source, const struct source_message **ret)
+{
+    if (n_given == n_messages)
+        return has_ended ? SOURCE_E_END : SOURCE_E_NOT_YET;
+    *ret = &messages[n_given++];
+    return 0;
+}
+
+static void fake_settle(struct source *source, const struct source_message *message,
+                        enum source_settlement settlement, const char *reason)
+{
+    n_sent += settlement == SOURCE_SENT;
+    n_rejected += settlement == SOURCE_REJECTED;
+}
+
+static void fake_source_free(struct source *source)
+{
+}
+
+int source_demo_new(sd_event *event, const struct config *config, bool is_fifo,
+                    source_ready_fn ready_fn, void *userdata, struct source **ret)
+{
+    static const struct source_ops ops = {fake_next, fake_settle, fake_source_free};
+    static struct source source = {&ops};
+
+    ready = ready_fn;
+    ready_userdata = userdata;
+    *ret = &source;
+    return 0;
+}
+
+int source_demo_check(const struct config *config, char **error)
+{
+    return 0;
+}
+
+/* --- The producer --- */
+
+static struct config config;
+static struct service *service;
+static struct producer *producer;
+
+static int set_up(void **state)
+{
+    fake_reset();
+    fake_n_lines = 0;
+    ahead_usec = 0;
+    n_messages = n_given = n_sent = n_rejected = 0;
+    has_ended = false;
+    config = (struct config){};
+    config.producer.max_connections = 64;
+    config.producer.batch_size = 1;
+    config.producer.stop_timeout_usec = 60 * SEC;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    producer = producer_free(producer);
+    service = service_free(service);
+    fake_reset();
+    return 0;
+}
+
+static void start(void)
+{
+    assert_int_equal(service_new(&service), 0);
+    assert_int_equal(producer_new(service, &config, &producer, NULL), 0);
+    fake_open();
+}
+
+/* A message of a group of its own; it may stand in the queue since then, 0: not. */
+static void add(uint64_t first_unknown_usec)
+{
+    struct source_message *m = &messages[n_messages];
+
+    assert_in_range(n_messages, 0, MESSAGES_MAX - 1);
+    snprintf(ids[n_messages], sizeof(ids[0]), "%zu", n_messages);
+    *m = (struct source_message){
+        .message = {.body = "x",
+                    .body_bytes = 1,
+                    .group_id = ids[n_messages],
+                    .deduplication_id = ids[n_messages],
+                    .delay_sec = -1},
+        .id = ids[n_messages],
+        .first_unknown_usec = first_unknown_usec,
+    };
+    n_messages++;
+}
+
+static void end_source(void)
+{
+    has_ended = true;
+    ready(ready_userdata);
+}
+
+static void acknowledge(size_t i)
+{
+    fake_answer(i, "{\"MessageId\":\"m\",\"MD5OfMessageBody\":"
+                   "\"9dd4e461268c8034f5c8564e155c67a6\",\"SequenceNumber\":\"1\"}");
+}
+
+static void run_until_calls(size_t n)
+{
+    uint64_t end_usec = boot_clock_usec() + TEST_PATIENCE_USEC;
+
+    while (fake_n_calls < n) {
+        assert_true(sd_event_run(service_event(service), 100 * USEC_PER_MSEC) >= 0);
+        assert_true(boot_clock_usec() < end_usec);
+    }
+}
+
+static size_t n_late(void)
+{
+    return fake_count_lines("SQS may store it twice");
+}
+
+static void a_message_in_doubt_for_over_5_minutes_is_told_of_once(void **state)
+{
+    add(0);
+    start();
+    ahead_usec = 10 * SEC;
+    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    ahead_usec = 299 * SEC;
+    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_int_equal(n_late(), 0);
+    /* Counted from when the first attempt went out. */
+    ahead_usec = 301 * SEC;
+    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_int_equal(n_late(), 1);
+    assert_non_null(strstr(fake_lines[0], "The message with id 0 goes again"));
+    assert_non_null(
+        strstr(fake_lines[0], "[SQS_MESSAGE_GROUP_ID=0] [SQS_MESSAGE_DEDUPLICATION_ID=0]"));
+    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_int_equal(fake_n_lines, 1);
+    end_source();
+    acknowledge(0);
+    assert_int_equal(n_sent, 1);
+    assert_int_equal(fake_n_lines, 2);
+    assert_non_null(strstr(fake_lines[1], "may have stored twice"));
+    assert_non_null(strstr(fake_lines[1], ": 1."));
+}
+
+static void what_surely_was_not_taken_is_in_no_doubt(void **state)
+{
+    add(0);
+    start();
+    for (size_t i = 0; i < 3; i++) {
+        ahead_usec += 200 * SEC;
+        assert_true(fake_retry(0, SQS_ERROR_THROTTLED, "RequestThrottled"));
+        assert_true(fake_retry(0, SQS_ERROR_CREDENTIALS, "NoCredentials"));
+        assert_true(fake_retry(0, SQS_ERROR_PERMANENT, "AccessDeniedException"));
+        fake_was_not_sent = true;
+        assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+        fake_was_not_sent = false;
+    }
+    /* The first of unknown outcome is the one that went out now. */
+    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    ahead_usec += 299 * SEC;
+    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_int_equal(n_late(), 0);
+    end_source();
+    acknowledge(0);
+    assert_int_equal(fake_n_lines, 0);
+}
+
+static void a_later_answer_ends_no_doubt(void **state)
+{
+    add(0);
+    start();
+    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_true(fake_retry(0, SQS_ERROR_THROTTLED, "RequestThrottled"));
+    ahead_usec = 301 * SEC;
+    assert_true(fake_retry(0, SQS_ERROR_THROTTLED, "RequestThrottled"));
+    assert_int_equal(n_late(), 1);
+}
+
+static void entries_that_go_again_are_in_doubt_as_well(void **state)
+{
+    static const char answer[] =
+        "{\"Successful\":[],\"Failed\":["
+        "{\"Id\":\"0\",\"Code\":\"InternalError\",\"Message\":\"\",\"SenderFault\":false},"
+        "{\"Id\":\"1\",\"Code\":\"RequestThrottled\",\"Message\":\"\",\"SenderFault\":true}]}";
+
+    add(0);
+    add(0);
+    config.producer.batch_size = 2;
+    start();
+    assert_int_equal(fake_n_calls, 1);
+    fake_answer(0, answer);
+    ahead_usec = 301 * SEC;
+    run_until_calls(2);
+    assert_int_equal(n_late(), 1);
+    assert_int_equal(fake_count_lines("with id 0 goes again"), 1);
+}
+
+static void doubt_from_an_earlier_life_counts(void **state)
+{
+    add(wall_usec() - 301 * SEC);
+    add(wall_usec() - 200 * SEC);
+    add(wall_usec() + 1000 * SEC); /* the clock was put back */
+    start();
+    assert_int_equal(n_late(), 1);
+    assert_int_equal(fake_count_lines("with id 0 goes again"), 1);
+    ahead_usec = 101 * SEC;
+    assert_true(fake_retry(1, SQS_ERROR_THROTTLED, "RequestThrottled"));
+    assert_true(fake_retry(2, SQS_ERROR_THROTTLED, "RequestThrottled"));
+    assert_int_equal(n_late(), 2);
+}
+
+static void a_standard_queue_may_store_any_message_twice(void **state)
+{
+    fake_is_fifo = false;
+    add(wall_usec() - 301 * SEC);
+    messages[0].message.deduplication_id = messages[0].message.group_id = NULL;
+    start();
+    end_source();
+    acknowledge(0);
+    assert_int_equal(n_sent, 1);
+    assert_int_equal(fake_n_lines, 0);
+}
+
+static void of_many_only_some_have_a_line_and_all_are_counted(void **state)
+{
+    for (int i = 0; i < 60; i++)
+        add(wall_usec() - 1000 * SEC);
+    start();
+    assert_int_equal(fake_n_open(), 60);
+    assert_int_equal(n_late(), LATE_LINES_MAX);
+    assert_int_equal(fake_count_lines("further ones within a minute are only counted"), 1);
+    ahead_usec = 61 * SEC;
+    add(wall_usec() - 1000 * SEC);
+    run_for(service_event(service), 0);
+    ready(ready_userdata);
+    assert_int_equal(fake_n_open(), 61);
+    assert_int_equal(fake_count_lines("(so did 40 others since the last such line)"), 1);
+    end_source();
+    for (size_t i = 0; i < 61; i++)
+        acknowledge(i);
+    assert_int_equal(n_sent, 61);
+    assert_int_equal(fake_count_lines("is not known: 61."), 1);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_message_in_doubt_for_over_5_minutes_is_told_of_once),
+        TEST(what_surely_was_not_taken_is_in_no_doubt),
+        TEST(a_later_answer_ends_no_doubt),
+        TEST(entries_that_go_again_are_in_doubt_as_well),
+        TEST(doubt_from_an_earlier_life_counts),
+        TEST(a_standard_queue_may_store_any_message_twice),
+        TEST(of_many_only_some_have_a_line_and_all_are_counted),
+    };
+
+    return cmocka_run_group_tests_name("producer", tests, NULL, NULL);
+}
