@@ -115,26 +115,41 @@ static bool is_drained(const struct consumer *c)
     return limit > 0 && c->n_empty_in_a_row >= limit;
 }
 
+/* How many messages may be in hand. On a FIFO queue a receive may bring nothing but messages of one
+ * group, of which one is handled at a time, and SQS gives no more of that group meanwhile: with so
+ * many for each place, a place that is free always means that others may be received. */
+static size_t hold_max(const struct consumer *c)
+{
+    size_t concurrency = c->config->consumer.concurrency;
+    size_t max_messages = c->config->consumer.max_messages;
+
+    return queue_is_fifo(c->queue) ? concurrency * max_messages : MAX(concurrency, max_messages);
+}
+
+static size_t difference(size_t a, size_t b)
+{
+    return a > b ? a - b : 0;
+}
+
 /* Receives for what there is room for. Returns when to look again. */
 static uint64_t poll(struct consumer *c)
 {
+    struct hand_counts counts = hand_count(c->hand);
     size_t concurrency = c->config->consumer.concurrency;
-    size_t hold = MAX(concurrency, c->config->consumer.max_messages);
-    size_t n_messages = hand_count(c->hand).messages;
-    size_t taken = n_messages + receiver_promised(c->receiver);
+    size_t promised = receiver_promised(c->receiver);
     uint64_t now_usec = outside_now_usec(), next_usec = USEC_INFINITY;
     struct receiver_room room = {
-        .begin = concurrency > taken ? concurrency - taken : 0,
-        .hold = hold > taken ? hold - taken : 0,
+        .begin = difference(concurrency, counts.wanted + promised),
+        .hold = difference(hold_max(c), counts.messages + promised),
     };
+    bool has_room = counts.wanted < concurrency; /* what is promised to a poll is still room */
     int r;
 
     if (is_drained(c))
         return USEC_INFINITY;
-    /* What is promised to a poll is still room. */
-    if (n_messages < concurrency && !c->had_room)
+    if (has_room && !c->had_room)
         c->room_since_usec = now_usec;
-    c->had_room = n_messages < concurrency;
+    c->had_room = has_room;
     room.since_usec = c->room_since_usec;
     r = receiver_turn(c->receiver, &room, now_usec, &next_usec);
     if (r < 0) {

@@ -349,6 +349,7 @@ struct hand_counts hand_count(const struct hand *h)
 {
     return (struct hand_counts){
         .messages = h->n_messages,
+        .wanted = h->n_begun + lanes_ready(h->lanes),
         .handling = h->n_handling,
         .deleting = settler_count(h->deleter),
         .releasing = settler_count(h->releaser),

@@ -40,6 +40,8 @@ size_t hand_cancel(struct hand *hand);
 
 struct hand_counts {
     size_t messages;  /* all */
+    size_t wanted;    /* that have a place or could use one now: all but those that wait for
+                         another of their group, or are given back without having begun */
     size_t handling;  /* with the handler */
     size_t deleting;  /* to be deleted */
     size_t releasing; /* to be given back */

@@ -19,7 +19,7 @@ struct lane {
 struct lanes {
     bool by_group;
     struct list ready;
-    size_t n;
+    size_t n, n_ready;
     struct list buckets[N_BUCKETS];
 };
 
@@ -94,6 +94,20 @@ static struct lane *find_or_add(struct lanes *lanes, const char *group_id)
     return lane;
 }
 
+static void add_ready(struct lanes *lanes, struct message *m)
+{
+    list_append(&lanes->ready, &m->place.ready);
+    lanes->n_ready++;
+}
+
+static void remove_ready(struct lanes *lanes, struct message *m)
+{
+    if (!list_is_linked(&m->place.ready))
+        return;
+    list_remove(&m->place.ready);
+    lanes->n_ready--;
+}
+
 /* Makes the lane's first waiting message ready, unless one is being handled. */
 static void advance(struct lanes *lanes, struct lane *lane)
 {
@@ -106,7 +120,7 @@ static void advance(struct lanes *lanes, struct lane *lane)
         if (m->place.is_handled)
             continue;
         if (!list_is_linked(&m->place.ready))
-            list_append(&lanes->ready, &m->place.ready);
+            add_ready(lanes, m);
         return;
     }
 }
@@ -119,7 +133,7 @@ int lanes_add(struct lanes *lanes, struct message *m)
     m->place.is_running = m->place.is_handled = false;
     /* On a standard queue a group id stands for a tenant, not for an order. */
     if (!lanes->by_group || !m->received->group_id) {
-        list_append(&lanes->ready, &m->place.ready);
+        add_ready(lanes, m);
         return 0;
     }
     lane = find_or_add(lanes, m->received->group_id);
@@ -138,7 +152,7 @@ struct message *lanes_begin(struct lanes *lanes)
     if (list_is_empty(&lanes->ready))
         return NULL;
     m = CONTAINER_OF(lanes->ready.next, struct message, place.ready);
-    list_remove(&m->place.ready);
+    remove_ready(lanes, m);
     m->place.is_running = true;
     if (m->place.lane)
         m->place.lane->running = m;
@@ -160,7 +174,7 @@ void lanes_remove(struct lanes *lanes, struct message *m)
 {
     struct lane *lane = TAKE(m->place.lane);
 
-    list_remove(&m->place.ready);
+    remove_ready(lanes, m);
     m->place.is_running = false;
     if (!lane)
         return;
@@ -193,4 +207,9 @@ struct message *lane_after(const struct message *m)
 size_t lanes_count(const struct lanes *lanes)
 {
     return lanes->n;
+}
+
+size_t lanes_ready(const struct lanes *lanes)
+{
+    return lanes->n_ready;
 }

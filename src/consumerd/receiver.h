@@ -37,7 +37,7 @@ typedef void (*receiver_done_fn)(void *userdata, const struct sqs_result *result
 /* The room beside the messages in hand and those that polls under way may bring. */
 struct receiver_room {
     size_t begin;        /* messages that could be begun at once; no poll where this is 0 */
-    size_t hold;         /* that may be in hand; at least as many */
+    size_t hold;         /* messages that may be in hand beside them */
     uint64_t since_usec; /* when there was none for the last time; 0: there always was */
 };
 

@@ -1,0 +1,201 @@
+#include "consumer.h"
+#include "fake-consumer.h"
+#include "fake-log.h"
+#include "test-loop.h"
+
+#define SEC USEC_PER_SEC
+
+/* --- A handler that works until the test ends it --- */
+
+struct handler_run {
+    handler_done_fn done;
+    void *userdata;
+    char group;
+    bool is_running;
+};
+
+enum { RUNS_MAX = 256 };
+
+static struct handler_run runs[RUNS_MAX];
+static size_t n_runs;
+
+static int fake_run(struct handler *handler, const struct sqs_received_message *message,
+                    handler_done_fn done, void *userdata, struct handler_run **ret_run)
+{
+    struct handler_run *run = &runs[n_runs];
+
+    assert_in_range(n_runs, 0, RUNS_MAX - 1);
+    n_runs++;
+    *run = (struct handler_run){
+        .done = done,
+        .userdata = userdata,
+        .group = message->group_id ? message->group_id[0] : '-',
+        .is_running = true,
+    };
+    *ret_run = run;
+    return 0;
+}
+
+static void fake_cancel(struct handler_run *run)
+{
+    assert_true(run->is_running);
+    run->is_running = false;
+}
+
+static void fake_handler_free(struct handler *handler)
+{
+}
+
+/* The groups of the messages begun so far. */
+static const char *begun(void)
+{
+    static char text[RUNS_MAX + 1];
+
+    for (size_t i = 0; i < n_runs; i++)
+        text[i] = runs[i].group;
+    text[n_runs] = '\0';
+    return text;
+}
+
+static size_t n_running(void)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_runs; i++)
+        n += runs[i].is_running;
+    return n;
+}
+
+/* --- The consumer --- */
+
+static struct config config;
+static struct service *service;
+static struct consumer *consumer;
+
+static int set_up(void **state)
+{
+    fake_reset();
+    fake_now_usec = boot_clock_usec(); /* the timers are real */
+    fake_n_lines = n_runs = 0;
+    config = (struct config){};
+    config.consumer.max_messages = 10;
+    config.consumer.receivers = 1;
+    config.consumer.concurrency = 10;
+    config.consumer.wait_time_usec = 15 * SEC;
+    config.consumer.stop_timeout_usec = 60 * SEC;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    consumer = consumer_free(consumer);
+    service = service_free(service);
+    fake_reset();
+    return 0;
+}
+
+/* What there is to do at once. */
+static void settle_down(void)
+{
+    while (sd_event_run(service_event(service), 0) > 0)
+        ;
+}
+
+static void start(bool is_fifo)
+{
+    static const struct handler_ops ops = {fake_run, fake_cancel, fake_handler_free};
+    static struct handler handler = {&ops};
+
+    fake_is_fifo = is_fifo;
+    assert_int_equal(service_new(&service), 0);
+    assert_int_equal(consumer_new(service, &config, &handler, &consumer, NULL), 0);
+    fake_open();
+    settle_down();
+}
+
+/* The receive under way, or SIZE_MAX. There is one at most in these tests. */
+static size_t poll_under_way(void)
+{
+    for (size_t i = 0; i < fake_n_calls; i++)
+        if (fake_calls[i].is_open && fake_calls[i].request->operation == SQS_RECEIVE_MESSAGE)
+            return i;
+    return SIZE_MAX;
+}
+
+static void deliver(const char *groups, const char *prefix)
+{
+    assert_int_not_equal(poll_under_way(), SIZE_MAX);
+    fake_deliver(poll_under_way(), groups, prefix);
+    settle_down();
+}
+
+static void a_busy_group_leaves_the_free_places_to_others(void **state)
+{
+    start(true);
+    deliver("aaaaaaaaaa", "a");
+    assert_string_equal(begun(), "a");
+    deliver("bcc", "b");
+    assert_string_equal(begun(), "abc");
+    assert_int_not_equal(poll_under_way(), SIZE_MAX);
+}
+
+static void groups_as_deep_as_can_be_get_all_places_and_no_more(void **state)
+{
+    start(true);
+    for (char group = 'a'; group < 'k'; group++) {
+        char groups[11] = "", prefix[2] = {group};
+
+        memset(groups, group, 10);
+        deliver(groups, prefix);
+    }
+    assert_string_equal(begun(), "abcdefghij");
+    assert_int_equal(n_running(), 10);
+    /* All places are taken, and 100 messages are in hand. */
+    assert_int_equal(poll_under_way(), SIZE_MAX);
+}
+
+static void no_more_are_received_than_may_be_in_hand(void **state)
+{
+    config.consumer.concurrency = 2;
+    config.consumer.max_messages = 3;
+    start(true);
+    deliver("aaa", "a");
+    assert_non_null(strstr(fake_request(poll_under_way()), "\"MaxNumberOfMessages\":3,"));
+    deliver("aab", "b"); /* SQS gives no more of a busy group, but who knows */
+    assert_string_equal(begun(), "ab");
+    assert_int_equal(poll_under_way(), SIZE_MAX);
+}
+
+static void what_is_ready_takes_the_place_it_will_get(void **state)
+{
+    config.consumer.concurrency = 2;
+    start(true);
+    deliver("aabbccdd", "a");
+    assert_string_equal(begun(), "ab");
+    assert_int_equal(poll_under_way(), SIZE_MAX);
+}
+
+static void of_a_standard_queue_as_many_are_in_hand_as_are_handled(void **state)
+{
+    start(false);
+    deliver("aaaaaaa", "a");
+    assert_string_equal(begun(), "aaaaaaa");
+    assert_non_null(strstr(fake_request(poll_under_way()), "\"MaxNumberOfMessages\":3,"));
+    deliver("aaa", "b");
+    assert_int_equal(poll_under_way(), SIZE_MAX);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_busy_group_leaves_the_free_places_to_others),
+        TEST(groups_as_deep_as_can_be_get_all_places_and_no_more),
+        TEST(no_more_are_received_than_may_be_in_hand),
+        TEST(what_is_ready_takes_the_place_it_will_get),
+        TEST(of_a_standard_queue_as_many_are_in_hand_as_are_handled),
+    };
+
+    return cmocka_run_group_tests_name("consumer", tests, NULL, NULL);
+}
