@@ -1,0 +1,23 @@
+/* See state-directory.h. Of several folders, which systemd parts by colons, the first is taken. */
+#include "state-directory.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "error-line.h"
+
+int state_directory_path(const char *name, char **ret, char **error)
+{
+    const char *folder = getenv("STATE_DIRECTORY");
+    char *path = NULL;
+
+    if (!is_set(folder) || folder[0] != '/')
+        return error_line(STATE_DIRECTORY_E_UNSET, error,
+                          "STATE_DIRECTORY is %s, but %s must be kept somewhere: set it to the "
+                          "absolute path of a folder that this user may write, as systemd does",
+                          is_set(folder) ? "not an absolute path" : "not set", name);
+    if (asprintf(&path, "%.*s/%s", (int)strcspn(folder, ":"), folder, name) < 0)
+        return -ENOMEM;
+    *ret = path;
+    return 0;
+}
