@@ -4,6 +4,7 @@
 #include "test-server.h"
 
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -27,6 +28,20 @@ static void on_done(void *userdata, const struct http_reply *reply)
     o->status = reply->status;
     snprintf(o->text, sizeof(o->text), "%s", reply->failure_text);
     snprintf(o->body, sizeof(o->body), "%.60s", reply->body);
+}
+
+static struct http_client *new_client(uint64_t connect_timeout_usec)
+{
+    struct http_client *ret;
+
+    assert_int_equal(http_client_new(event,
+                                     &(struct http_client_options){
+                                         .user_agent = "test/1",
+                                         .connect_timeout_usec = connect_timeout_usec,
+                                     },
+                                     &ret),
+                     0);
+    return ret;
 }
 
 /* A POST to a path, or by TCP where it is NULL. */
@@ -133,6 +148,96 @@ static void a_path_that_does_not_fit_is_told(void **state)
     assert_non_null(strstr(o.text, "too long"));
 }
 
+/* A listener whose queue has room for no more than `backlog` + 1 connections. */
+static int listen_with(int backlog)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    strcpy(address.sun_path, paths[0]);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(listener, backlog), 0);
+    return listener;
+}
+
+static void a_full_listener_is_waited_for(void **state)
+{
+    static const char reply[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    struct outcome outcomes[20] = {};
+    unsigned n_done = 0;
+    int listener = listen_with(1);
+    uint64_t end = boot_clock_usec() + TEST_PATIENCE_USEC;
+
+    for (size_t i = 0; i < ARRAY_SIZE(outcomes); i++)
+        submit(paths[0], "http://localhost/", &outcomes[i]);
+    run_for(event, 50 * USEC_PER_MSEC);
+    while (n_done < ARRAY_SIZE(outcomes)) {
+        char request[1024];
+        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+        assert_true(boot_clock_usec() < end);
+        run_for(event, USEC_PER_MSEC);
+        if (fd >= 0) {
+            assert_true(read(fd, request, sizeof(request)) > 0);
+            assert_int_equal(write(fd, reply, strlen(reply)), strlen(reply));
+            close(fd);
+        }
+        n_done = 0;
+        for (size_t i = 0; i < ARRAY_SIZE(outcomes); i++)
+            n_done += outcomes[i].n_done;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(outcomes); i++)
+        assert_int_equal(outcomes[i].status, 200);
+    close(listener);
+}
+
+static void a_listener_that_stays_full_fails_the_request_in_time(void **state)
+{
+    struct outcome outcomes[5] = {};
+    struct http_slot *slots[5];
+    int listener = listen_with(1);
+    uint64_t start = boot_clock_usec();
+
+    http_client_free(client);
+    client = new_client(300 * USEC_PER_MSEC);
+    for (size_t i = 0; i < ARRAY_SIZE(outcomes); i++)
+        slots[i] = submit(paths[0], "http://localhost/", &outcomes[i]);
+    run_for(event, 20 * USEC_PER_MSEC);
+    http_slot_cancel(slots[3]);
+    run_until(event, &outcomes[2].n_done, 1);
+    run_until(event, &outcomes[4].n_done, 1);
+    assert_in_range(boot_clock_usec() - start, 290 * USEC_PER_MSEC, 10 * USEC_PER_SEC);
+    assert_int_equal(outcomes[4].failure, HTTP_FAILURE_CONNECT);
+    assert_string_equal(outcomes[4].text,
+                        "cannot connect to the Unix socket: too many connections wait there");
+    /* The two that have room wait for their replies, and the cancelled one is silent. */
+    assert_int_equal(outcomes[0].n_done + outcomes[1].n_done + outcomes[3].n_done, 0);
+    close(listener);
+}
+
+static void the_deadline_holds_for_those_that_wait_for_room(void **state)
+{
+    struct outcome outcomes[3] = {};
+    int listener = listen_with(1);
+    struct http_slot *slot;
+
+    submit(paths[0], "http://localhost/", &outcomes[0]);
+    submit(paths[0], "http://localhost/", &outcomes[1]);
+    assert_int_equal(http_client_submit(client,
+                                        &(struct http_request){
+                                            .method = "POST",
+                                            .url = "http://localhost/",
+                                            .unix_socket = paths[0],
+                                            .timeout_usec = 100 * USEC_PER_MSEC,
+                                        },
+                                        on_done, &outcomes[2], &slot),
+                     0);
+    run_until(event, &outcomes[2].n_done, 1);
+    assert_int_equal(outcomes[2].failure, HTTP_FAILURE_TIMEOUT);
+    assert_string_equal(outcomes[2].text, "timed out connecting");
+    close(listener);
+}
+
 static int set_up(void **state)
 {
     unsetenv("no_proxy");
@@ -142,12 +247,8 @@ static int set_up(void **state)
         return -1;
     for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
         snprintf(paths[i], sizeof(paths[i]), "%s/%zu", folder, i);
-    return http_client_new(event,
-                           &(struct http_client_options){
-                               .user_agent = "test/1",
-                               .connect_timeout_usec = 5 * USEC_PER_SEC,
-                           },
-                           &client);
+    client = new_client(5 * USEC_PER_SEC);
+    return 0;
 }
 
 static int tear_down(void **state)
@@ -169,6 +270,9 @@ int main(void)
         TEST(no_proxy_and_no_name_look_up_are_in_the_way),
         TEST(a_socket_that_is_not_served_is_told),
         TEST(a_path_that_does_not_fit_is_told),
+        TEST(a_full_listener_is_waited_for),
+        TEST(a_listener_that_stays_full_fails_the_request_in_time),
+        TEST(the_deadline_holds_for_those_that_wait_for_room),
     };
 
     return cmocka_run_group_tests_name("http-client-unix", tests, NULL, NULL);

@@ -14,6 +14,10 @@ struct http_slot {
     struct curl_slist *headers;
     struct buffer body;
     sd_event_source *deadline;
+    sd_event_source
+        *room;          /* the next try to connect to a Unix socket that was full; NULL: none yet */
+    unsigned n_full;    /* such tries so far */
+    uint64_t full_usec; /* since when */
     http_done_fn done;
     void *userdata;
     bool is_tls;

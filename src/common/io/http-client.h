@@ -26,7 +26,8 @@ enum {
 struct http_request {
     const char *method; /* "POST" */
     const char *url;
-    const char *unix_socket; /* connect to this path instead of the URL's host; NULL: none */
+    const char *unix_socket; /* connect to this path instead of the URL's host, trying again while
+                                its listener's queue is full; NULL: none */
     const char *const
         *headers;     /* "Name: value", NULL-terminated; Host is sent as it stands there */
     const void *body; /* borrowed until the request ends; not sent with GET */

@@ -150,6 +150,7 @@ int http_slot_prepare(struct http_slot *slot, const struct http_request *request
     slot->is_tls = strncasecmp(request->url, "https:", 6) == 0;
     slot->is_head_whole = false;
     slot->is_repeated = false;
+    slot->n_full = 0;
     slot->is_unix = request->unix_socket != NULL;
     slot->is_reply_cut = request->cut_reply;
     slot->body.max = request->reply_max_bytes;
