@@ -1,4 +1,5 @@
 /* Times as text, in each of the forms, and a time as a number. */
+#include "retry-after.h"
 #include "sqs-error.h"
 
 #include <stdio.h>
@@ -57,6 +58,23 @@ static void check_text(const char *text)
         assert(strstr(text, " min"));
 }
 
+/* A date in the current form is the same time for both readers; what `now` is changes no more than
+ * how far away that is. */
+static void check_retry_after(const char *text, time_t now)
+{
+    unsigned sec = UINT32_MAX, later = UINT32_MAX;
+    time_t t;
+
+    if (retry_after_parse(text, now, 43200, &sec) != 0) {
+        assert(sec == UINT32_MAX);
+        return;
+    }
+    assert(sec <= 43200);
+    if (http_date_parse(text, &t) == 0)
+        assert(sec == (t <= now ? 0 : MIN((uint64_t)t - (uint64_t)now, UINT64_C(43200))));
+    assert(retry_after_parse(text, now, 10, &later) == 0 && later == MIN(sec, 10U));
+}
+
 static void check_number(time_t t)
 {
     char text[AWS_TIME_SIZE], sentence[128];
@@ -77,8 +95,10 @@ FUZZ
     time_t t = 0;
 
     check_text(text);
+    check_retry_after(text, 1440938160);
     memcpy(&t, data, MIN(size, sizeof(t)));
     check_number(t);
+    check_retry_after(text, t);
     check_number((time_t)((uint64_t)t % UINT64_C(253402300800)));
     free(text);
 }
