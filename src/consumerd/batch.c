@@ -1,4 +1,4 @@
-/* See batch.h. The items stand in the order of the request's entries; those left out of a repeated
+/* See batch.h. The items stand in the order of the request's entries; those left out of an
  * attempt are reported at once, and the others close up. */
 #include "batch.h"
 
@@ -111,8 +111,8 @@ static void on_result(void *userdata, const struct sqs_result *result)
     batch_free(batch);
 }
 
-static bool before_retry(void *userdata, const struct sqs_error *error,
-                         struct sqs_request **request)
+static bool before_attempt(void *userdata, const struct sqs_error *error,
+                           struct sqs_request **request)
 {
     struct batch *batch = userdata;
     struct sqs_request *smaller = NULL;
@@ -128,8 +128,8 @@ static bool before_retry(void *userdata, const struct sqs_error *error,
         else
             report(batch, item,
                    &(struct batch_result){.outcome = BATCH_LOST,
-                                          .code = error->name,
-                                          .text = error->message,
+                                          .code = error ? error->name : "",
+                                          .text = error ? error->message : "",
                                           .request_id = ""});
     }
     if (batch->n == 0)
@@ -166,8 +166,8 @@ int batch_send(struct queue *queue, enum batch_kind kind, const struct batch_ite
     r = make_request(batch, &request);
     if (r >= 0)
         r = queue_call(queue, TAKE(request),
-                       &(struct sqs_call_options){.before_retry = before_retry}, on_result, batch,
-                       &batch->call);
+                       &(struct sqs_call_options){.before_attempt = before_attempt}, on_result,
+                       batch, &batch->call);
     if (r < 0)
         return r;
     *ret = TAKE(batch);

@@ -79,8 +79,8 @@ static int make_request(const struct poll *p, struct sqs_request **ret)
         ret);
 }
 
-static bool before_retry(void *userdata, const struct sqs_error *error,
-                         struct sqs_request **request)
+static bool before_attempt(void *userdata, const struct sqs_error *error,
+                           struct sqs_request **request)
 {
     struct poll *p = userdata;
     struct sqs_request *renewed;
@@ -88,7 +88,7 @@ static bool before_retry(void *userdata, const struct sqs_error *error,
     p->sent_usec = outside_now_usec();
     if (p->is_last)
         return is_attempt_good(p, p->sent_usec);
-    if (!p->receiver->options.is_fifo ||
+    if (!p->receiver->options.is_fifo || !error ||
         (is_outcome_unknown(error) && is_attempt_good(p, p->sent_usec)))
         return true;
     renew_attempt(p, p->sent_usec);
@@ -108,7 +108,7 @@ static int send(struct poll *p, uint64_t now_usec)
     struct sqs_call_options options = {
         .wait_usec = p->is_last ? 0 : r->options.wait_sec * USEC_PER_SEC,
         .attempts_max = p->is_last ? RECEIVER_LAST_ATTEMPTS_MAX : 0,
-        .before_retry = before_retry,
+        .before_attempt = before_attempt,
     };
     int q = make_request(p, &request);
 

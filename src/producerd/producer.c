@@ -294,12 +294,13 @@ static void note_sending(struct request *request)
     }
 }
 
-static bool before_retry(void *userdata, const struct sqs_error *error,
-                         struct sqs_request **sqs_request)
+/* It may run twice before one attempt: then the second time changes nothing but the time. */
+static bool before_attempt(void *userdata, const struct sqs_error *error,
+                           struct sqs_request **sqs_request)
 {
     struct request *request = userdata;
 
-    for (size_t i = 0; i < request->batch.n; i++)
+    for (size_t i = 0; i < request->batch.n && error; i++)
         doubt_failed(request->batch.messages[i], sqs_error_is_outcome_unknown(error),
                      request->sent_usec);
     note_sending(request);
@@ -321,8 +322,8 @@ static int send_batch(struct producer *p, const struct batch *batch)
     request->batch = *batch;
     note_sending(request);
     return queue_call(p->queue, TAKE(sqs_request),
-                      &(struct sqs_call_options){.before_retry = before_retry}, on_answer, request,
-                      &request->call);
+                      &(struct sqs_call_options){.before_attempt = before_attempt}, on_answer,
+                      request, &request->call);
 }
 
 static int set_timer(struct producer *p, uint64_t usec)

@@ -168,19 +168,34 @@ void fake_fail(size_t i, enum sqs_error_class class, const char *name, const cha
     finish(&fake_calls[i], NULL, &error);
 }
 
+static bool attempt(struct fake_call *call, const struct sqs_error *error)
+{
+    assert_true(call->is_open && call->options.before_attempt);
+    call->sent_usec = fake_now_usec;
+    return call->options.before_attempt(call->userdata, error, &call->request);
+}
+
 bool fake_retry(size_t i, enum sqs_error_class class, const char *name)
 {
     struct sqs_error error = make_error(class, name, "");
-    struct fake_call *call = &fake_calls[i];
 
-    assert_true(call->is_open && call->options.before_retry);
-    if (!call->options.before_retry(call->userdata, &error, &call->request)) {
-        finish(call, NULL, &error);
+    if (!attempt(&fake_calls[i], &error)) {
+        finish(&fake_calls[i], NULL, &error);
         return false;
     }
-    call->attempts++;
-    call->sent_usec = fake_now_usec;
+    fake_calls[i].attempts++;
     return true;
+}
+
+bool fake_first_attempt(size_t i)
+{
+    struct sqs_error error = make_error(SQS_ERROR_TRANSIENT, "", "given up");
+
+    if (attempt(&fake_calls[i], NULL))
+        return true;
+    fake_calls[i].attempts = 0;
+    finish(&fake_calls[i], NULL, &error);
+    return false;
 }
 
 size_t fake_n_open(void)

@@ -301,6 +301,21 @@ static void a_repeated_attempt_ends_when_all_leases_have(void **state)
     assert_int_equal(settler_count(settler), 0);
 }
 
+static void a_first_attempt_that_had_to_wait_leaves_out_ended_leases(void **state)
+{
+    set_up("ab", BATCH_DELETE, 0, true);
+    add(0, 2);
+    turn();
+    m[0]->lease.end_usec = fake_now_usec + SEC;
+    fake_now_usec += SEC;
+    assert_false(fake_first_attempt(0));
+    assert_true(fake_first_attempt(1));
+    assert_int_equal(n_settled, 1);
+    assert_int_equal(outcomes[0], SETTLED_LOST);
+    fake_answer(1, "");
+    assert_int_equal(outcomes[1], SETTLED_OK);
+}
+
 static void a_message_can_be_taken_back_until_it_is_on_its_way(void **state)
 {
     set_up("ab", BATCH_DELETE, 0, true);
@@ -364,6 +379,8 @@ int main(void)
         cmocka_unit_test_teardown(nothing_is_sent_for_a_lease_that_has_ended, tear_down),
         cmocka_unit_test_teardown(a_repeated_attempt_leaves_out_ended_leases, tear_down),
         cmocka_unit_test_teardown(a_repeated_attempt_ends_when_all_leases_have, tear_down),
+        cmocka_unit_test_teardown(a_first_attempt_that_had_to_wait_leaves_out_ended_leases,
+                                  tear_down),
         cmocka_unit_test_teardown(a_message_can_be_taken_back_until_it_is_on_its_way, tear_down),
         cmocka_unit_test_teardown(the_number_of_requests_is_bounded, tear_down),
         cmocka_unit_test_teardown(what_cannot_be_sent_is_tried_again, tear_down),

@@ -26,7 +26,9 @@ struct fake_provider {
     struct credentials_provider head;
     const char *id; /* NULL: none */
     const char *token;
-    bool is_silent; /* never answers */
+    bool is_silent; /* does not answer before fake_provide */
+    credentials_provider_done_fn done;
+    void *userdata;
     bool is_away;   /* cannot be asked now */
     unsigned n_fetches;
 };
@@ -38,6 +40,8 @@ static int fake_fetch(struct credentials_provider *provider, credentials_provide
     CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
 
     f->n_fetches++;
+    f->done = done;
+    f->userdata = userdata;
     if (f->is_silent)
         return 0;
     if (f->is_away) {
@@ -51,6 +55,15 @@ static int fake_fetch(struct credentials_provider *provider, credentials_provide
     assert_int_equal(aws_credentials_new(f->id, "SECRET", f->token, "fake", USEC_INFINITY, &c), 0);
     done(userdata, CREDENTIALS_FOUND, c, NULL);
     return 0;
+}
+
+/* The silent one speaks. */
+static void fake_provide(struct fake_provider *f)
+{
+    CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
+
+    assert_int_equal(aws_credentials_new("AKIA2", "SECRET", NULL, "fake", USEC_INFINITY, &c), 0);
+    f->done(f->userdata, CREDENTIALS_FOUND, c, NULL);
 }
 
 static void fake_free(struct credentials_provider *provider)
@@ -1061,21 +1074,75 @@ static bool put_another(void *userdata, const struct sqs_error *error, struct sq
 static void a_request_may_be_replaced_or_given_up_before_it_is_repeated(void **state)
 {
     CLEANUP(test_server_free)
-    struct test_server *server = TEST_SERVER(UNAVAILABLE, THROTTLED, THROTTLED, OK);
-    const struct sqs_call_options replacing = {.before_retry = put_another};
+    struct test_server *server = TEST_SERVER(OK, UNAVAILABLE, THROTTLED, THROTTLED, OK);
+    const struct sqs_call_options replacing = {.before_attempt = put_another};
     struct outcome o;
 
     n_asked = 0;
     set_bench(server);
+    assert_true(call(&patient).ok); /* so that the keys are there */
     o = call(&replacing);
     assert_int_equal(n_asked, 3);
     assert_false(o.ok);
     assert_string_equal(o.error.name, "RequestThrottled");
     assert_int_equal(o.attempts, 3);
-    assert_int_equal(test_server_requests(server), 3);
-    assert_non_null(strstr(test_server_body(server, 0), "HANDLE"));
-    assert_non_null(strstr(test_server_body(server, 1), "OTHER"));
+    assert_int_equal(test_server_requests(server), 4);
+    assert_non_null(strstr(test_server_body(server, 1), "HANDLE"));
     assert_non_null(strstr(test_server_body(server, 2), "OTHER"));
+    assert_non_null(strstr(test_server_body(server, 3), "OTHER"));
+}
+
+static unsigned n_wanted;
+
+static bool note_and_want(void *userdata, const struct sqs_error *error,
+                          struct sqs_request **request)
+{
+    struct outcome *o = userdata;
+
+    n_asked++;
+    assert_int_equal(o->n_done, 0);
+    assert_true(!error || error->class == SQS_ERROR_CREDENTIALS);
+    return n_asked <= n_wanted;
+}
+
+static void an_attempt_that_waited_for_keys_is_asked_about_again(void **state)
+{
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(REFUSED, OK);
+    const struct sqs_call_options asking = {.before_attempt = note_and_want};
+    struct outcome o = {};
+
+    /* The first: once the keys are there, and not at all where they are there from the start. */
+    set_bench(server);
+    b.provider.is_silent = true;
+    n_asked = n_wanted = 0;
+    start(&o, &asking);
+    run_for(b.event, 5 * USEC_PER_MSEC);
+    assert_int_equal(n_asked, 0);
+    fake_provide(&b.provider);
+    run_until(b.event, &o.n_done, 1);
+    assert_int_equal(n_asked, 1);
+    assert_false(o.ok);
+    assert_string_equal(o.error.message, "given up before the first attempt");
+    assert_int_equal(o.attempts, 0);
+    assert_int_equal(test_server_requests(server), 0);
+
+    /* A repeated one: when its time has come, and once the keys are there. */
+    o = (struct outcome){};
+    n_asked = 0;
+    n_wanted = 1;
+    start(&o, &asking);
+    run_until(b.event, &n_asked, 1);
+    assert_int_equal(test_server_requests(server), 1);
+    run_for(b.event, 5 * USEC_PER_MSEC);
+    assert_int_equal(n_asked, 1);
+    fake_provide(&b.provider);
+    run_until(b.event, &o.n_done, 1);
+    assert_int_equal(n_asked, 2);
+    assert_false(o.ok);
+    assert_string_equal(o.error.name, "UnrecognizedClientException");
+    assert_int_equal(o.attempts, 1);
+    assert_int_equal(test_server_requests(server), 1);
+    assert_true(call(&patient).ok);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -1112,6 +1179,7 @@ int main(void)
         TEST(the_client_may_be_freed_with_calls_in_every_state),
         TEST(a_long_poll_has_the_time_it_asked_for),
         TEST(a_request_may_be_replaced_or_given_up_before_it_is_repeated),
+        TEST(an_attempt_that_waited_for_keys_is_asked_about_again),
     };
 
     return cmocka_run_group_tests_name("sqs-client", tests, NULL, NULL);

@@ -457,6 +457,22 @@ static void not_sent(struct sqs_call *call, int r)
     attempt_failed(call);
 }
 
+/* Whether the caller still wants the next attempt; else the call is to end with its error. */
+static bool is_wanted(struct sqs_call *call)
+{
+    bool is_first = call->attempts == 0;
+
+    if (!call->options.before_attempt ||
+        call->options.before_attempt(call->userdata, is_first ? NULL : &call->error,
+                                     &call->request))
+        return true;
+    if (is_first) {
+        set_error(call, SQS_ERROR_TRANSIENT, "", "given up before the first attempt");
+        call->error.was_not_sent = true;
+    }
+    return false;
+}
+
 static void on_credentials(void *userdata, enum credentials_outcome outcome,
                            struct aws_credentials *credentials, const char *error)
 {
@@ -466,6 +482,10 @@ static void on_credentials(void *userdata, enum credentials_outcome outcome,
 
     call->credentials_slot = NULL;
     if (credentials) {
+        if (!is_wanted(call)) {
+            finish(call, NULL);
+            return;
+        }
         r = attempt(call, credentials);
         if (r < 0)
             not_sent(call, r);
@@ -503,9 +523,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     struct sqs_call *call = userdata;
     int r;
 
-    if (call->is_answer_ready ||
-        (call->options.before_retry &&
-         !call->options.before_retry(call->userdata, &call->error, &call->request))) {
+    if (call->is_answer_ready || !is_wanted(call)) {
         finish(call, NULL);
         return 0;
     }

@@ -41,11 +41,13 @@ struct sqs_call_options {
     bool keep_trying; /* faults that only a person can mend are retried too, slowly: missing and
                          refused credentials, a missing queue, a denied action, a KMS key. Then a
                          failure is SQS's "no" to this very request. */
-    /* Runs before each repeated attempt, when its time has come, with what the one before came to;
+    /* Runs before each attempt that does not go out from inside sqs_client_call, when its time has
+     * come, and once more where it had to wait for credentials then: so nothing is sent that was
+     * not asked about just before. `error` is what the attempt before came to, NULL for the first;
      * `userdata` is the call's. It may free *request and put another in its place, and may not end
      * or start calls. False: no further attempt, the call ends with that error. May be NULL. */
-    bool (*before_retry)(void *userdata, const struct sqs_error *error,
-                         struct sqs_request **request);
+    bool (*before_attempt)(void *userdata, const struct sqs_error *error,
+                           struct sqs_request **request);
 };
 
 /* An attempt that failed and will be repeated. For the log. */
