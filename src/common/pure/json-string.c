@@ -1,27 +1,22 @@
-/* See json-string.h. Two passes: the first counts what the text will take and sees whether there is
- * more in it than ASCII, so that the second writes into room that is there. */
+/* See json-string.h. Most text goes over as it is, eight bytes at a time; there is always room for
+ * the rest of it unescaped, so that the buffer grows at most where something is escaped. */
 #include "json-string.h"
 
 #include <errno.h>
 
 #include "encode.h"
 
-/* What each byte takes: 1 for itself, 2 for \n and the like, 6 for \u00XX. */
-static const unsigned char escaped_bytes[256] = {
-    [0 ... 7] = 6,   [8 ... 10] = 2, [11] = 6,        [12 ... 13] = 2, [14 ... 31] = 6,
-    [32 ... 33] = 1, ['"'] = 2,      [35 ... 91] = 1, ['\\'] = 2,      [93 ... 255] = 1,
-};
+/* Letters of the escapes that are two bytes long. */
+static const char letters[256] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
+                                  ['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\'};
 
-enum { ESCAPED_BYTES_MAX = 6 };
-
+/* Into room that is there: 2 bytes where the byte has a letter, else 6. */
 static char *write_escaped(char *out, unsigned char c)
 {
     static const char digits[] = "0123456789abcdef";
-    static const char letters[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
-                                   ['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\'};
 
     *out++ = '\\';
-    if (escaped_bytes[c] == 2) {
+    if (letters[c]) {
         *out++ = letters[c];
         return out;
     }
@@ -33,38 +28,72 @@ static char *write_escaped(char *out, unsigned char c)
     return out;
 }
 
+/* Copies what stands for itself; returns how many bytes that were. There is room for `size`. */
+static size_t copy_plain(char *out, const char *bytes, size_t size)
+{
+    size_t i = 0, n;
+
+    while (size - i >= 8) {
+        memcpy(out + i, bytes + i, 8);
+        n = json_plain_of_eight(bytes + i);
+        i += n;
+        if (n < 8)
+            return i;
+    }
+    for (; i < size && json_is_plain(bytes[i]); i++)
+        out[i] = bytes[i];
+    return i;
+}
+
+/* How many bytes may still be written at `out`, which is in the buffer, but for the NUL. */
+static size_t room(const struct buffer *b, const char *out)
+{
+    return MIN(b->allocated - 1, b->max) - (size_t)(out - b->data);
+}
+
 int json_append_string(struct buffer *b, const char *bytes, size_t size)
 {
-    const unsigned char *p = (const unsigned char *)bytes;
-    unsigned char all = 0;
-    size_t total = 2;
+    size_t start = b->size, left = size;
     char *out;
     int r;
 
     if (b->error < 0)
         return b->error;
-    if (size > SIZE_MAX / ESCAPED_BYTES_MAX - 2)
+    if (size > SIZE_MAX - 2)
         return b->error = -E2BIG;
-    for (size_t i = 0; i < size; i++) {
-        all |= p[i];
-        total += escaped_bytes[p[i]];
-    }
-    if (all >= 0x80 && !utf8_is_valid(bytes, size))
-        return b->error = -EINVAL;
-    r = buffer_reserve(b, total);
+    r = buffer_reserve(b, size + 2);
     if (r < 0)
         return r;
+    if (!utf8_is_valid(bytes, size))
+        return b->error = -EINVAL;
 
-    out = b->data + b->size;
+    out = b->data + start;
     *out++ = '"';
-    for (size_t i = 0; i < size; i++) {
-        if (escaped_bytes[p[i]] == 1)
-            *out++ = (char)p[i];
-        else
-            out = write_escaped(out, p[i]);
+    while (left > 0) {
+        size_t n = copy_plain(out, bytes, left);
+
+        out += n;
+        bytes += n;
+        left -= n;
+        if (left == 0)
+            break;
+        n = letters[(unsigned char)*bytes] ? 2 : 6;
+        if (room(b, out) < n + left) { /* the quote at the end takes this byte's place */
+            b->size = (size_t)(out - b->data);
+            r = buffer_reserve(b, n + left);
+            if (r < 0) {
+                b->size = start;
+                b->data[start] = '\0';
+                return r;
+            }
+            out = b->data + b->size;
+        }
+        out = write_escaped(out, (unsigned char)*bytes);
+        bytes++;
+        left--;
     }
     *out++ = '"';
     *out = '\0';
-    b->size += total;
+    b->size = (size_t)(out - b->data);
     return 0;
 }
