@@ -22,7 +22,7 @@ void reply_storage_free(struct reply_storage *storage)
         free(storage->chunks);
         storage->chunks = next;
     }
-    json_object_put(storage->root);
+    json_tree_free(storage->tree);
     free(storage);
 }
 
@@ -53,11 +53,15 @@ int reply_damaged(const struct reply_reader *reader, const char *name, const cha
     va_start(ap, format);
     vsnprintf(detail, sizeof(detail), format, ap);
     va_end(ap);
-    buffer_printf(&line, "the reply to %s is damaged: %s",
-                  sqs_operation_name(reader->request->operation), reader->where);
+    buffer_printf(&line,
+                  "the reply to %s is damaged: ", sqs_operation_name(reader->request->operation));
+    if (reader->list)
+        buffer_printf(&line, "%s[%zu]", reader->list, reader->list_at);
+    if (reader->inner)
+        buffer_printf(&line, ".%s[%zu]", reader->inner, reader->inner_at);
     if (name)
-        buffer_printf(&line, "%s%s", reader->where[0] != '\0' ? "." : "", name);
-    buffer_printf(&line, "%s%s", name || reader->where[0] != '\0' ? " " : "", detail);
+        buffer_printf(&line, "%s%s", reader->list ? "." : "", name);
+    buffer_printf(&line, "%s%s", name || reader->list ? " " : "", detail);
     taken = buffer_take(&line);
     if (!taken)
         return -ENOMEM;
@@ -67,24 +71,24 @@ int reply_damaged(const struct reply_reader *reader, const char *name, const cha
 
 int reply_judge(const struct reply_reader *reader, const char *name, int answer, bool required)
 {
-    if (answer == 0 || (answer == JSON_E_ABSENT && !required))
+    if (answer == 0 || (answer == JSON_TREE_E_ABSENT && !required))
         return 0;
-    if (answer == JSON_E_ABSENT)
+    if (answer == JSON_TREE_E_ABSENT)
         return reply_damaged(reader, name, "is missing");
     return reply_damaged(reader, name, "is of the wrong type");
 }
 
-int reply_read_string(const struct reply_reader *reader, json_object *object, const char *name,
-                      const char **ret)
+int reply_read_string(const struct reply_reader *reader, const struct json_value *object,
+                      const char *name, const char **ret)
 {
-    return reply_judge(reader, name, json_get_string(object, name, ret), false);
+    return reply_judge(reader, name, json_value_get_string(object, name, ret), false);
 }
 
-int reply_read_required_string(const struct reply_reader *reader, json_object *object,
+int reply_read_required_string(const struct reply_reader *reader, const struct json_value *object,
                                const char *name, const char **ret)
 {
     const char *text = "";
-    int r = reply_judge(reader, name, json_get_string(object, name, &text), true);
+    int r = reply_judge(reader, name, json_value_get_string(object, name, &text), true);
 
     if (r != 0)
         return r;
@@ -94,8 +98,8 @@ int reply_read_required_string(const struct reply_reader *reader, json_object *o
     return 0;
 }
 
-int reply_read_number(const struct reply_reader *reader, json_object *object, const char *name,
-                      uint64_t max, uint64_t *ret)
+int reply_read_number(const struct reply_reader *reader, const struct json_value *object,
+                      const char *name, uint64_t max, uint64_t *ret)
 {
     const char *text = NULL;
     uint64_t value = 0;
@@ -118,8 +122,8 @@ int reply_read_number(const struct reply_reader *reader, json_object *object, co
     return 0;
 }
 
-int reply_read_unsigned(const struct reply_reader *reader, json_object *object, const char *name,
-                        unsigned *ret)
+int reply_read_unsigned(const struct reply_reader *reader, const struct json_value *object,
+                        const char *name, unsigned *ret)
 {
     uint64_t value = *ret;
     int r = reply_read_number(reader, object, name, UINT_MAX, &value);
@@ -129,8 +133,8 @@ int reply_read_unsigned(const struct reply_reader *reader, json_object *object, 
     return r;
 }
 
-int reply_read_truth(const struct reply_reader *reader, json_object *object, const char *name,
-                     bool *ret)
+int reply_read_truth(const struct reply_reader *reader, const struct json_value *object,
+                     const char *name, bool *ret)
 {
     const char *text = NULL;
     int r = reply_read_string(reader, object, name, &text);
@@ -143,8 +147,8 @@ int reply_read_truth(const struct reply_reader *reader, json_object *object, con
     return 0;
 }
 
-int reply_read_md5(const struct reply_reader *reader, json_object *object, const char *name,
-                   const char *ours, bool *ret_differs)
+int reply_read_md5(const struct reply_reader *reader, const struct json_value *object,
+                   const char *name, const char *ours, bool *ret_differs)
 {
     const char *theirs = NULL;
     int r = reply_read_string(reader, object, name, &theirs);

@@ -9,17 +9,22 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 
 #include "encode.h"
 
-static int parse_binary_value(const struct reply_reader *reader, json_object *object,
+enum {
+    /* SQS takes 10. For each all after it are looked at, for its name: this bounds the work. */
+    ATTRIBUTES_MAX = 1000,
+};
+
+static int parse_binary_value(const struct reply_reader *reader, const struct json_value *object,
                               struct sqs_attribute *attribute)
 {
     CLEANUP(buffer_done) struct buffer decoded = BUFFER_INIT(SQS_REPLY_MAX_BYTES);
     const char *text = NULL;
     char *copy;
-    int r = reply_judge(reader, "BinaryValue", json_get_string(object, "BinaryValue", &text), true);
+    int r = reply_judge(reader, "BinaryValue", json_value_get_string(object, "BinaryValue", &text),
+                        true);
 
     if (r != 0)
         return r;
@@ -37,12 +42,12 @@ static int parse_binary_value(const struct reply_reader *reader, json_object *ob
     return 0;
 }
 
-static int parse_attribute(const struct reply_reader *reader, const char *name, json_object *object,
-                           struct sqs_attribute *attribute)
+static int parse_attribute(const struct reply_reader *reader, const char *name,
+                           const struct json_value *object, struct sqs_attribute *attribute)
 {
     int r;
 
-    if (!json_object_is_type(object, json_type_object))
+    if (object->kind != JSON_OBJECT)
         return reply_damaged(reader, NULL, "is of the wrong type");
     attribute->name = name;
     r = reply_read_required_string(reader, object, "DataType", &attribute->data_type);
@@ -54,40 +59,61 @@ static int parse_attribute(const struct reply_reader *reader, const char *name, 
         return parse_binary_value(reader, object, attribute);
     return reply_judge(
         reader, "StringValue",
-        json_get_bytes(object, "StringValue", &attribute->value, &attribute->value_bytes), true);
+        json_value_get_bytes(object, "StringValue", &attribute->value, &attribute->value_bytes),
+        true);
 }
 
-static int parse_attributes(struct reply_reader *reader, json_object *object, size_t message_at,
+/* Whether a member after the one at `i` has its name: the last one counts. */
+static bool is_named_again(const struct json_value *list, size_t i, const struct json_value *value)
+{
+    const struct json_value *other = json_value_next(value);
+
+    for (i++; i < list->n; i++, other = json_value_next(other))
+        if (other->name_bytes == value->name_bytes &&
+            memcmp(other->name, value->name, value->name_bytes) == 0)
+            return true;
+    return false;
+}
+
+static int parse_attributes(struct reply_reader *reader, const struct json_value *object,
                             struct sqs_received_message *message)
 {
-    json_object *list = NULL;
-    int length, r = json_get(object, "MessageAttributes", json_type_object, &list);
+    const struct json_value *list = NULL, *value;
+    int r = json_value_get(object, "MessageAttributes", JSON_OBJECT, &list);
 
     r = reply_judge(reader, "MessageAttributes", r, false);
     if (r != 0 || !list)
         return r;
-    length = json_object_object_length(list);
-    if (length == 0)
+    if (list->n == 0)
         return 0;
-    message->attributes = reply_allocate(reader, (size_t)length, sizeof(*message->attributes));
+    if (list->n > ATTRIBUTES_MAX)
+        return reply_damaged(reader, "MessageAttributes", "holds %u, at most %d are read",
+                             (unsigned)list->n, ATTRIBUTES_MAX);
+    message->attributes = reply_allocate(reader, list->n, sizeof(*message->attributes));
     if (!message->attributes)
         return -ENOMEM;
-    json_object_object_foreach (list, name, value) {
-        snprintf(reader->where, sizeof(reader->where), "Messages[%zu].MessageAttributes[%zu]",
-                 message_at, message->n_attributes);
-        r = parse_attribute(reader, name, value, &message->attributes[message->n_attributes]);
+    reader->inner = "MessageAttributes";
+    value = json_value_first(list);
+    for (size_t i = 0; i < list->n; i++, value = json_value_next(value)) {
+        if (is_named_again(list, i, value))
+            continue;
+        reader->inner_at = message->n_attributes;
+        r = parse_attribute(reader, value->name, value,
+                            &message->attributes[message->n_attributes]);
         if (r != 0)
             return r;
         message->n_attributes++;
     }
+    reader->inner = NULL;
     return 0;
 }
 
-static int parse_system_attributes(const struct reply_reader *reader, json_object *object,
+static int parse_system_attributes(const struct reply_reader *reader,
+                                   const struct json_value *object,
                                    struct sqs_received_message *message)
 {
-    json_object *list = NULL;
-    int r = json_get(object, "Attributes", json_type_object, &list);
+    const struct json_value *list = NULL;
+    int r = json_value_get(object, "Attributes", JSON_OBJECT, &list);
 
     r = reply_judge(reader, "Attributes", r, false);
     if (r != 0 || !list)
@@ -109,7 +135,7 @@ static int parse_system_attributes(const struct reply_reader *reader, json_objec
     return r;
 }
 
-static int check_received(const struct reply_reader *reader, json_object *object,
+static int check_received(const struct reply_reader *reader, const struct json_value *object,
                           struct sqs_received_message *message)
 {
     char md5[SQS_MD5_SIZE];
@@ -133,51 +159,49 @@ static int check_received(const struct reply_reader *reader, json_object *object
     return r;
 }
 
-static int parse_message(struct reply_reader *reader, json_object *object, size_t i,
+static int parse_message(struct reply_reader *reader, const struct json_value *object,
                          struct sqs_received_message *message)
 {
     int r;
 
-    snprintf(reader->where, sizeof(reader->where), "Messages[%zu]", i);
-    if (!json_object_is_type(object, json_type_object))
+    if (object->kind != JSON_OBJECT)
         return reply_damaged(reader, NULL, "is of the wrong type");
     r = reply_read_required_string(reader, object, "MessageId", &message->message_id);
     if (r == 0)
         r = reply_read_required_string(reader, object, "ReceiptHandle", &message->receipt_handle);
     if (r == 0)
         r = reply_judge(reader, "Body",
-                        json_get_bytes(object, "Body", &message->body, &message->body_bytes), true);
+                        json_value_get_bytes(object, "Body", &message->body, &message->body_bytes),
+                        true);
     if (r == 0)
         r = parse_system_attributes(reader, object, message);
     if (r == 0)
-        r = parse_attributes(reader, object, i, message);
-    if (r != 0)
-        return r;
-    snprintf(reader->where, sizeof(reader->where), "Messages[%zu]", i);
-    return check_received(reader, object, message);
+        r = parse_attributes(reader, object, message);
+    return r == 0 ? check_received(reader, object, message) : r;
 }
 
-int reply_parse_received(struct reply_reader *reader, json_object *root)
+int reply_parse_received(struct reply_reader *reader, const struct json_value *root)
 {
     struct sqs_reply *reply = reader->reply;
-    json_object *list = NULL;
-    size_t length;
-    int r = json_get(root, "Messages", json_type_array, &list);
+    const struct json_value *list = NULL, *object;
+    int r = json_value_get(root, "Messages", JSON_ARRAY, &list);
 
     r = reply_judge(reader, "Messages", r, false);
     if (r != 0 || !list)
         return r;
-    length = json_object_array_length(list);
-    if (length > SQS_BATCH_MAX)
-        return reply_damaged(reader, "Messages", "holds %zu, at most %d can come", length,
+    if (list->n > SQS_BATCH_MAX)
+        return reply_damaged(reader, "Messages", "holds %u, at most %d can come", (unsigned)list->n,
                              SQS_BATCH_MAX);
-    if (length == 0)
+    if (list->n == 0)
         return 0;
-    reply->messages = reply_allocate(reader, length, sizeof(*reply->messages));
+    reply->messages = reply_allocate(reader, list->n, sizeof(*reply->messages));
     if (!reply->messages)
         return -ENOMEM;
-    for (size_t i = 0; i < length; i++) {
-        r = parse_message(reader, json_object_array_get_idx(list, i), i, &reply->messages[i]);
+    reader->list = "Messages";
+    object = json_value_first(list);
+    for (size_t i = 0; i < list->n; i++, object = json_value_next(object)) {
+        reader->list_at = i;
+        r = parse_message(reader, object, &reply->messages[i]);
         if (r != 0)
             return r;
         reply->n_messages++;

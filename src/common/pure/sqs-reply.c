@@ -1,6 +1,6 @@
-/* See sqs-reply.h. The parsed JSON stays in memory as long as the reply, and the reply's strings
- * point into it, so that a body is not copied once more. What must be made anew (arrays, decoded
- * binary values) is kept beside it, in chunks.
+/* See sqs-reply.h. The parsed JSON (json-tree.h) stays in memory as long as the reply, and the
+ * reply's strings point into it, so that a body is copied only once. What must be made anew
+ * (arrays, decoded binary values) is kept beside it, in chunks.
  *
  * Members that are absent but not needed are let pass; a member that is there and is not what it
  * should be makes the reply damaged: then something between SQS and here is broken, and trying
@@ -10,7 +10,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 
 #include "sqs-reply-reader.h"
 
@@ -20,7 +19,7 @@ enum {
 
 /* The MD5s of a message sent, entry `i` of the request. *ret_wrong: the name of the one that
  * differs, else untouched. */
-static int check_sent(const struct reply_reader *reader, json_object *object, size_t i,
+static int check_sent(const struct reply_reader *reader, const struct json_value *object, size_t i,
                       const char **ret_wrong)
 {
     static const char body_name[] = "MD5OfMessageBody";
@@ -44,7 +43,7 @@ static int check_sent(const struct reply_reader *reader, json_object *object, si
     return 0;
 }
 
-static int parse_send(struct reply_reader *reader, json_object *root)
+static int parse_send(struct reply_reader *reader, const struct json_value *root)
 {
     struct sqs_reply *reply = reader->reply;
     const char *wrong = NULL;
@@ -60,8 +59,8 @@ static int parse_send(struct reply_reader *reader, json_object *root)
     return wrong ? reply_damaged(reader, wrong, "is not that of the message sent") : 0;
 }
 
-static int parse_successful(const struct reply_reader *reader, json_object *object, size_t i,
-                            struct sqs_entry_result *entry)
+static int parse_successful(const struct reply_reader *reader, const struct json_value *object,
+                            size_t i, struct sqs_entry_result *entry)
 {
     const char *wrong = NULL;
     int r = 0;
@@ -83,7 +82,7 @@ static int parse_successful(const struct reply_reader *reader, json_object *obje
     return 0;
 }
 
-static int parse_failed(const struct reply_reader *reader, json_object *object,
+static int parse_failed(const struct reply_reader *reader, const struct json_value *object,
                         struct sqs_entry_result *entry)
 {
     int r = reply_read_required_string(reader, object, "Code", &entry->code);
@@ -93,31 +92,29 @@ static int parse_failed(const struct reply_reader *reader, json_object *object,
         r = reply_read_string(reader, object, "Message", &entry->message);
     if (r == 0)
         r = reply_judge(reader, "SenderFault",
-                        json_get_bool(object, "SenderFault", &entry->sender_fault), false);
+                        json_value_get_bool(object, "SenderFault", &entry->sender_fault), false);
     return r;
 }
 
 /* One of the two lists of a batch's reply. `seen` has a flag for each entry of the request. */
-static int parse_results(struct reply_reader *reader, json_object *root, const char *list_name,
-                         bool successful, bool seen[SQS_BATCH_MAX])
+static int parse_results(struct reply_reader *reader, const struct json_value *root,
+                         const char *list_name, bool successful, bool seen[SQS_BATCH_MAX])
 {
     struct sqs_reply *reply = reader->reply;
-    json_object *list = NULL;
-    size_t length = 0;
-    int r = json_get(root, list_name, json_type_array, &list);
+    const struct json_value *list = NULL, *object;
+    int r = json_value_get(root, list_name, JSON_ARRAY, &list);
 
     r = reply_judge(reader, list_name, r, false);
-    if (r != 0)
+    if (r != 0 || !list)
         return r;
-    if (list)
-        length = json_object_array_length(list);
-    for (size_t k = 0; k < length; k++) {
-        json_object *object = json_object_array_get_idx(list, k);
+    reader->list = list_name;
+    object = json_value_first(list);
+    for (size_t k = 0; k < list->n; k++, object = json_value_next(object)) {
         const char *id;
         size_t i;
 
-        snprintf(reader->where, sizeof(reader->where), "%s[%zu]", list_name, k);
-        if (!json_object_is_type(object, json_type_object))
+        reader->list_at = k;
+        if (object->kind != JSON_OBJECT)
             return reply_damaged(reader, NULL, "is of the wrong type");
         r = reply_read_required_string(reader, object, "Id", &id);
         if (r != 0)
@@ -135,11 +132,11 @@ static int parse_results(struct reply_reader *reader, json_object *root, const c
         if (r != 0)
             return r;
     }
-    reader->where[0] = '\0';
+    reader->list = NULL;
     return 0;
 }
 
-static int parse_batch(struct reply_reader *reader, json_object *root)
+static int parse_batch(struct reply_reader *reader, const struct json_value *root)
 {
     struct sqs_reply *reply = reader->reply;
     bool seen[SQS_BATCH_MAX] = {};
@@ -159,12 +156,12 @@ static int parse_batch(struct reply_reader *reader, json_object *root)
     return 0;
 }
 
-static int parse_queue_attributes(struct reply_reader *reader, json_object *root)
+static int parse_queue_attributes(struct reply_reader *reader, const struct json_value *root)
 {
     struct sqs_queue_attributes *attributes = &reader->reply->attributes;
     uint64_t maximum = SQS_MESSAGE_MAX_BYTES;
-    json_object *list = NULL;
-    int r = json_get(root, "Attributes", json_type_object, &list);
+    const struct json_value *list = NULL;
+    int r = json_value_get(root, "Attributes", JSON_OBJECT, &list);
 
     attributes->visibility_timeout_sec = DEFAULT_VISIBILITY_TIMEOUT_SEC;
     attributes->maximum_message_bytes = SQS_MESSAGE_MAX_BYTES;
@@ -189,18 +186,18 @@ static int parse_queue_attributes(struct reply_reader *reader, json_object *root
     return r;
 }
 
-static int parse_nothing(struct reply_reader *reader, json_object *root)
+static int parse_nothing(struct reply_reader *reader, const struct json_value *root)
 {
     return 0;
 }
 
-static int parse_queue_url(struct reply_reader *reader, json_object *root)
+static int parse_queue_url(struct reply_reader *reader, const struct json_value *root)
 {
     return reply_read_required_string(reader, root, "QueueUrl", &reader->reply->queue_url);
 }
 
 static const struct {
-    int (*parse)(struct reply_reader *reader, json_object *root);
+    int (*parse)(struct reply_reader *reader, const struct json_value *root);
     bool may_be_empty; /* no body at all, not even {} */
 } operations[SQS_N_OPERATIONS] = {
     [SQS_SEND_MESSAGE] = {parse_send, false},
@@ -226,8 +223,8 @@ static struct sqs_reply *reply_new(enum sqs_operation operation)
     return reply->storage ? TAKE(reply) : NULL;
 }
 
-/* The JSON object that all stands in; none where there may be no body and is none. */
-static int read_root(const struct reply_reader *reader, const char *body, size_t body_bytes)
+/* Makes the tree; none where there may be no body and is none. */
+static int read_body(const struct reply_reader *reader, const char *body, size_t body_bytes)
 {
     const char *why;
     int r;
@@ -237,8 +234,8 @@ static int read_root(const struct reply_reader *reader, const char *body, size_t
     if (body_bytes > SQS_REPLY_MAX_BYTES)
         return reply_damaged(reader, NULL, "%zu bytes, at most %d are allowed", body_bytes,
                              SQS_REPLY_MAX_BYTES);
-    r = json_read(body, body_bytes, SQS_REPLY_MAX_DEPTH, &reader->storage->root, &why);
-    if (r == JSON_E_INVALID)
+    r = json_tree_read(body, body_bytes, SQS_REPLY_MAX_DEPTH, &reader->storage->tree, &why);
+    if (r == JSON_TREE_E_INVALID)
         return reply_damaged(reader, NULL, "%s", why);
     return r;
 }
@@ -256,9 +253,9 @@ int sqs_reply_parse(const struct sqs_request *request, const char *body, size_t 
         return -ENOMEM;
     reader.reply = reply;
     reader.storage = reply->storage;
-    r = read_root(&reader, body, body_bytes);
-    if (r == 0 && reader.storage->root)
-        r = operations[request->operation].parse(&reader, reader.storage->root);
+    r = read_body(&reader, body, body_bytes);
+    if (r == 0 && reader.storage->tree)
+        r = operations[request->operation].parse(&reader, json_tree_root(reader.storage->tree));
     if (r != 0)
         return r;
     *ret = TAKE(reply);

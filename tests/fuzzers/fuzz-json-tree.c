@@ -1,0 +1,128 @@
+/* A JSON text, read by json-tree and by json-reader, that is by json-c: both take it, and find the
+ * same in it, or neither does. json-c is less strict in a few points, even in its strict mode. */
+#include "json-reader.h"
+#include "json-tree.h"
+
+#include "encode.h"
+#include "fuzz.h"
+
+enum { DEPTH_MAX = 16 };
+
+static bool holds(const char *data, size_t size, const char *text)
+{
+    return memmem(data, size, text, strlen(text));
+}
+
+/* Whether there may be something in the text that json-c alone takes: control characters in
+ * strings, names in single quotes, zeros in front of a number, no digit behind its point, names for
+ * what is no number. */
+static bool may_be_lenient(const char *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        bool is_last = i + 1 == size;
+
+        if ((unsigned char)data[i] < 0x20 || data[i] == '\'')
+            return true;
+        if (data[i] == '.' && (is_last || data[i + 1] < '0' || data[i + 1] > '9'))
+            return true;
+        if (data[i] == '0' && !is_last && data[i + 1] >= '0' && data[i + 1] <= '9')
+            return true;
+    }
+    return holds(data, size, "NaN") || holds(data, size, "Infinity");
+}
+
+/* json-c cuts names at a NUL, and takes what then has the same name for the same member. */
+static bool is_overwritten(const struct json_value *object, size_t i,
+                           const struct json_value *value)
+{
+    const struct json_value *other = json_value_next(value);
+
+    for (i++; i < object->n; i++, other = json_value_next(other))
+        if (streq(other->name, value->name))
+            return true;
+    return false;
+}
+
+static void compare(const struct json_value *ours, json_object *theirs);
+
+static void compare_objects(const struct json_value *ours, json_object *theirs)
+{
+    const struct json_value *value = json_value_first(ours);
+    int n = 0;
+
+    for (size_t i = 0; i < ours->n; i++, value = json_value_next(value)) {
+        json_object *member = NULL;
+
+        assert(value->name && value->name[value->name_bytes] == '\0');
+        if (is_overwritten(ours, i, value))
+            continue;
+        assert(json_object_object_get_ex(theirs, value->name, &member));
+        compare(value, member);
+        n++;
+    }
+    assert(n == json_object_object_length(theirs));
+}
+
+static void compare_arrays(const struct json_value *ours, json_object *theirs)
+{
+    const struct json_value *value = json_value_first(ours);
+
+    assert(ours->n == json_object_array_length(theirs));
+    for (size_t i = 0; i < ours->n; i++, value = json_value_next(value)) {
+        assert(!value->name);
+        compare(value, json_object_array_get_idx(theirs, i));
+    }
+}
+
+static void compare(const struct json_value *ours, json_object *theirs)
+{
+    switch (ours->kind) {
+    case JSON_NULL:
+        assert(!theirs);
+        break;
+    case JSON_FALSE:
+    case JSON_TRUE:
+        assert(json_object_is_type(theirs, json_type_boolean));
+        assert(json_object_get_boolean(theirs) == (ours->kind == JSON_TRUE));
+        break;
+    case JSON_NUMBER:
+        assert(json_object_is_type(theirs, json_type_int) ||
+               json_object_is_type(theirs, json_type_double));
+        break;
+    case JSON_STRING:
+        assert(json_object_is_type(theirs, json_type_string));
+        assert(ours->n == (size_t)json_object_get_string_len(theirs));
+        assert(memcmp(ours->text, json_object_get_string(theirs), ours->n + 1) == 0);
+        assert(utf8_is_valid(ours->text, ours->n));
+        break;
+    case JSON_ARRAY:
+        assert(json_object_is_type(theirs, json_type_array));
+        compare_arrays(ours, theirs);
+        break;
+    case JSON_OBJECT:
+        assert(json_object_is_type(theirs, json_type_object));
+        compare_objects(ours, theirs);
+        break;
+    }
+}
+
+FUZZ
+{
+    CLEANUP(json_object_put) json_object *object = NULL;
+    CLEANUP(json_tree_free) struct json_tree *tree = NULL;
+    const char *our_reason = NULL, *their_reason = NULL;
+    int ours, theirs;
+
+    if (size > JSON_TREE_MAX_VALUES)
+        return;
+    ours = json_tree_read(data, size, DEPTH_MAX, &tree, &our_reason);
+    theirs = json_read(data, size, DEPTH_MAX, &object, &their_reason);
+    assert((ours == 0) == (tree != NULL) && (ours == 0) == (our_reason == NULL));
+    if (ours == 0) {
+        assert(theirs == 0);
+        compare(json_tree_root(tree), object);
+    } else {
+        assert(ours == JSON_TREE_E_INVALID);
+        assert(theirs == JSON_E_INVALID || may_be_lenient(data, size));
+    }
+}
