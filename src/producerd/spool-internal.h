@@ -1,0 +1,40 @@
+/* The spool's inside, shared by its files: spool.c (opening, what comes in, the writing) and
+ * spool-out.c (what goes out), spool-rejected.c (what was set aside). */
+#pragma once
+
+#include "database.h"
+#include "spool-groups.h"
+#include "spool.h"
+
+struct spool_list {
+    struct spool_message *first, *last;
+};
+
+struct spool {
+    struct database *database;
+    struct spool_options options; /* without the folder */
+    struct spool_groups *groups;  /* FIFO alone */
+    struct spool_counts counts;
+    uint64_t next_number; /* of the next message that gets a row */
+    uint64_t cursor;      /* the number up to which the rows were read in order */
+    struct spool_list added, out, settled;
+    uint64_t out_bytes;
+    bool is_unsynced; /* something was committed without sync */
+    bool has_failed;  /* the last writing of what was settled */
+
+    struct statement *insert, *touch;
+    struct statement *next, *next_of_group;
+    struct statement *mark, *unmark, *remove, *reject;
+    struct statement *list, *find, *retry, *drop;
+};
+
+void spool_list_append(struct spool_list *list, struct spool_message *message);
+void spool_list_remove(struct spool_list *list, struct spool_message *message);
+void spool_list_free(struct spool_list *list); /* of all its messages */
+
+/* Prepares the statements of the file. 0 or a negative errno. */
+int spool_out_prepare(struct spool *spool);
+int spool_rejected_prepare(struct spool *spool);
+
+/* Within a transaction: what was settled. 0 or a negative errno. */
+int spool_write_settled(struct spool *spool);

@@ -1,0 +1,141 @@
+/* The messages that were set aside, see spool.h. */
+#include "spool-internal.h"
+
+#include <errno.h>
+
+int spool_rejected_prepare(struct spool *s)
+{
+    const struct {
+        struct statement **statement;
+        const char *sql;
+    } all[] = {
+        {&s->list, "SELECT number, id, group_id, bytes, rejected_usec, reason FROM rejected"
+                   " WHERE number > ?1 ORDER BY number LIMIT ?2"},
+        {&s->find, "SELECT number, bytes FROM rejected WHERE id = ?1"},
+        {&s->retry, "INSERT INTO waiting SELECT ?2, id, group_id, deduplication_id, delay_sec,"
+                    " bytes, attributes, body FROM rejected WHERE number = ?1"},
+        {&s->drop, "DELETE FROM rejected WHERE number = ?1"},
+    };
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(all); i++)
+        r = database_prepare(s->database, all[i].sql, all[i].statement);
+    return r;
+}
+
+int spool_rejected(struct spool *s, uint64_t after,
+                   bool (*found)(void *userdata, const struct store_rejected *message),
+                   void *userdata)
+{
+    int r;
+
+    statement_bind_int(s->list, 1, (int64_t)after);
+    statement_bind_int(s->list, 2, STORE_REJECTED_PAGE);
+    while ((r = statement_step(s->list)) == STATEMENT_ROW) {
+        struct store_rejected message = {
+            .number = (uint64_t)statement_int(s->list, 0),
+            .id = statement_text(s->list, 1, NULL),
+            .group_id = statement_is_null(s->list, 2) ? NULL : statement_text(s->list, 2, NULL),
+            .bytes = (size_t)statement_int(s->list, 3),
+            .when_usec = (uint64_t)statement_int(s->list, 4),
+            .reason = statement_text(s->list, 5, NULL),
+        };
+
+        if (!found(userdata, &message)) {
+            statement_reset(s->list);
+            return 0;
+        }
+    }
+    return r;
+}
+
+/* What one call is about. */
+struct chosen {
+    uint64_t numbers[STORE_ALL_MAX];
+    size_t n;
+    uint64_t bytes;
+};
+
+static int choose(struct spool *s, const char *id, struct chosen *ret)
+{
+    struct statement *statement = id ? s->find : s->list;
+    int r;
+
+    ret->n = 0;
+    ret->bytes = 0;
+    if (id) {
+        statement_bind_text(statement, 1, id);
+    } else {
+        statement_bind_int(statement, 1, 0);
+        statement_bind_int(statement, 2, STORE_ALL_MAX);
+    }
+    while ((r = statement_step(statement)) == STATEMENT_ROW) {
+        ret->numbers[ret->n++] = (uint64_t)statement_int(statement, 0);
+        ret->bytes += (uint64_t)statement_int(statement, id ? 1 : 3);
+        if (ret->n == STORE_ALL_MAX) {
+            statement_reset(statement);
+            break;
+        }
+    }
+    return MIN(r, 0);
+}
+
+static int write_chosen(struct spool *s, const struct chosen *chosen, bool is_retry)
+{
+    int r = database_begin(s->database, DATABASE_SYNCED);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; r >= 0 && i < chosen->n; i++) {
+        if (is_retry) {
+            statement_bind_int(s->retry, 1, (int64_t)chosen->numbers[i]);
+            statement_bind_int(s->retry, 2, (int64_t)(s->next_number + i));
+            r = statement_step(s->retry);
+        }
+        if (r >= 0) {
+            statement_bind_int(s->drop, 1, (int64_t)chosen->numbers[i]);
+            r = statement_step(s->drop);
+        }
+    }
+    if (r >= 0)
+        return database_commit(s->database);
+    database_rollback(s->database);
+    return r;
+}
+
+/* What was rejected and is not written yet comes first: it is in the list already for those who
+ * count. */
+static int act(struct spool *s, const char *id, bool is_retry, size_t *ret_n)
+{
+    struct chosen chosen;
+    int r = spool_flush(s);
+
+    if (r >= 0)
+        r = choose(s, id, &chosen);
+    if (r < 0)
+        return r;
+    if (chosen.n == 0 && id)
+        return STORE_E_NO_SUCH_ID;
+    r = chosen.n > 0 ? write_chosen(s, &chosen, is_retry) : 0;
+    if (r < 0)
+        return r;
+    s->counts.rejected -= chosen.n;
+    if (is_retry) {
+        s->next_number += chosen.n;
+        s->counts.waiting += chosen.n;
+    } else {
+        s->counts.bytes -= chosen.bytes;
+    }
+    *ret_n = chosen.n;
+    return 0;
+}
+
+int spool_retry(struct spool *s, const char *id, size_t *ret_n)
+{
+    return act(s, id, true, ret_n);
+}
+
+int spool_drop(struct spool *s, const char *id, size_t *ret_n)
+{
+    return act(s, id, false, ret_n);
+}
