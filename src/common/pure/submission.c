@@ -1,0 +1,428 @@
+/* See submission.h. A submission keeps the tree that json-c has made of its line, and its message
+ * points into that: a body is not copied again. Only binary values, which are in base64 there, have
+ * memory of their own.
+ *
+ * The names are looked at before all else. From there on, a member that is not expected is an
+ * error: a misspelt "delay" that did nothing would be found out late. */
+#include "submission.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+
+#include "encode.h"
+#include "error-line.h"
+#include "json-names.h"
+#include "json-reader.h"
+#include "json-string.h"
+
+enum {
+    DEPTH_MAX = 4, /* the objects of a message are three levels; and what is in the innermost */
+    SHOWN_NAME_MAX_BYTES = 80,
+    FIELD_MAX_BYTES = 512, /* a name as it is shown, with what is around it */
+};
+
+struct owner {
+    struct submission submission; /* first, so that it stands for the whole */
+    json_object *json;
+    struct sqs_attribute attributes[SQS_ATTRIBUTES_MAX];
+    struct buffer binary[SQS_ATTRIBUTES_MAX]; /* the values of those that are binary */
+};
+
+#define invalid(error, ...) error_line(SUBMISSION_E_INVALID, error, __VA_ARGS__)
+
+/* ---- Members ---- */
+
+static int unknown_member(const char *where, const char *name, const char *allowed, char **error)
+{
+    CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(FIELD_MAX_BYTES);
+
+    escape_for_log(&shown, name, strlen(name), SHOWN_NAME_MAX_BYTES);
+    return invalid(error, "%s%s: not a member that is known; known are %s", where,
+                   buffer_string(&shown), allowed);
+}
+
+/* That the object has no members but those of the NULL-terminated list. */
+static int check_members(json_object *object, const char *where, const char *const *known,
+                         const char *allowed, char **error)
+{
+    json_object_object_foreach (object, name, member) {
+        size_t i = 0;
+
+        (void)member;
+        while (known[i] && !streq(known[i], name))
+            i++;
+        if (!known[i])
+            return unknown_member(where, name, allowed, error);
+    }
+    return 0;
+}
+
+/* A string without NULs; *ret stays as it was where there is none. */
+static int read_text(json_object *object, const char *where, const char *name, const char **ret,
+                     char **error)
+{
+    const char *text;
+    size_t size;
+    int r = json_get_bytes(object, name, &text, &size);
+
+    if (r == JSON_E_ABSENT)
+        return 0;
+    if (r == JSON_E_TYPE)
+        return invalid(error, "%s%s: not a string", where, name);
+    if (memchr(text, '\0', size))
+        return invalid(error, "%s%s: holds a NUL character", where, name);
+    *ret = text;
+    return 0;
+}
+
+/* ---- Attributes ---- */
+
+static bool is_binary_type(const char *data_type)
+{
+    return strncmp(data_type, "Binary", 6) == 0 && (data_type[6] == '\0' || data_type[6] == '.');
+}
+
+static int read_value(json_object *object, const char *where, struct sqs_attribute *attribute,
+                      struct buffer *binary, char **error)
+{
+    int r = json_get_bytes(object, "value", &attribute->value, &attribute->value_bytes);
+
+    if (r == JSON_E_ABSENT)
+        return invalid(error, "%svalue: missing", where);
+    if (r == JSON_E_TYPE)
+        return invalid(error, "%svalue: not a string%s", where,
+                       attribute->is_binary ? ""
+                                            : "; numbers are written in quotes, as SQS has them");
+    if (!attribute->is_binary)
+        return 0;
+    *binary = BUFFER_INIT(SUBMISSION_LINE_MAX_BYTES);
+    r = base64_decode(binary, attribute->value, attribute->value_bytes);
+    if (r == -EINVAL)
+        return invalid(error, "%svalue: not base64 with its padding and without white space",
+                       where);
+    if (r < 0)
+        return r;
+    attribute->value = buffer_string(binary);
+    attribute->value_bytes = binary->size;
+    return 0;
+}
+
+/* {"type": ..., "value": ...} */
+static int read_typed(json_object *object, const char *where, struct sqs_attribute *attribute,
+                      struct buffer *binary, char **error)
+{
+    static const char *const known[] = {"type", "value", NULL};
+    int r = check_members(object, where, known, "type and value", error);
+
+    if (r == 0)
+        r = read_text(object, where, "type", &attribute->data_type, error);
+    if (r != 0)
+        return r;
+    if (!attribute->data_type)
+        return invalid(error, "%stype: missing", where);
+    attribute->is_binary = is_binary_type(attribute->data_type);
+    return read_value(object, where, attribute, binary, error);
+}
+
+static int read_attribute(const char *name, json_object *value, struct sqs_attribute *attribute,
+                          struct buffer *binary, char **error)
+{
+    CLEANUP(buffer_done) struct buffer where = BUFFER_INIT(FIELD_MAX_BYTES);
+
+    *attribute = (struct sqs_attribute){.name = name};
+    if (json_object_is_type(value, json_type_string)) {
+        attribute->data_type = "String";
+        attribute->value = json_object_get_string(value);
+        attribute->value_bytes = (size_t)json_object_get_string_len(value);
+        return 0;
+    }
+    buffer_append_string(&where, "attribute ");
+    escape_for_log(&where, name, strlen(name), SHOWN_NAME_MAX_BYTES);
+    if (!json_object_is_type(value, json_type_object))
+        return where.error < 0 ? where.error
+                               : invalid(error,
+                                         "%s: neither a string nor an object with type and "
+                                         "value",
+                                         buffer_string(&where));
+    if (buffer_append_string(&where, ": ") < 0)
+        return where.error;
+    return read_typed(value, buffer_string(&where), attribute, binary, error);
+}
+
+static int read_attributes(struct owner *o, char **error)
+{
+    struct sqs_message *message = &o->submission.message;
+    json_object *object;
+    int r = json_get(o->json, "attributes", json_type_object, &object);
+
+    if (r == JSON_E_ABSENT)
+        return 0;
+    if (r == JSON_E_TYPE)
+        return invalid(error, "attributes: not an object");
+    if (json_object_object_length(object) > SQS_ATTRIBUTES_MAX)
+        return invalid(error, "attributes: %d of them, SQS takes at most %d",
+                       json_object_object_length(object), SQS_ATTRIBUTES_MAX);
+    json_object_object_foreach (object, name, value) {
+        size_t i = message->n_attributes;
+
+        r = read_attribute(name, value, &o->attributes[i], &o->binary[i], error);
+        if (r != 0)
+            return r;
+        message->n_attributes++;
+    }
+    message->attributes = o->attributes;
+    return 0;
+}
+
+/* ---- The message ---- */
+
+static int read_body(struct owner *o, char **error)
+{
+    struct sqs_message *message = &o->submission.message;
+    int r = json_get_bytes(o->json, "body", &message->body, &message->body_bytes);
+
+    if (r == JSON_E_ABSENT)
+        return invalid(error, "body: missing");
+    if (r == JSON_E_TYPE)
+        return invalid(error, "body: not a string");
+    return 0;
+}
+
+static int read_delay(struct owner *o, char **error)
+{
+    json_object *member;
+    int64_t delay;
+    int r = json_get(o->json, "delay", json_type_int, &member);
+
+    o->submission.message.delay_sec = -1;
+    if (r == JSON_E_ABSENT)
+        return 0;
+    if (r == JSON_E_TYPE)
+        return invalid(error, "delay: not a whole number");
+    /* What does not fit is the nearest that does. */
+    delay = json_object_get_int64(member);
+    if (delay < 0 || delay > SQS_DELAY_MAX_SEC)
+        return invalid(error, "delay: %" PRId64 " s, SQS takes 0 to %d", delay, SQS_DELAY_MAX_SEC);
+    o->submission.message.delay_sec = (int)delay;
+    return 0;
+}
+
+static int read_message(struct owner *o, char **error)
+{
+    static const char *const known[] = {"body",  "group",      "deduplication_id",
+                                        "delay", "attributes", NULL};
+    struct sqs_message *message = &o->submission.message;
+    int r = check_members(o->json, "", known, "body, group, deduplication_id, delay and attributes",
+                          error);
+
+    if (r == 0)
+        r = read_body(o, error);
+    if (r == 0)
+        r = read_text(o->json, "", "group", &message->group_id, error);
+    if (r == 0)
+        r = read_text(o->json, "", "deduplication_id", &message->deduplication_id, error);
+    if (r == 0)
+        r = read_delay(o, error);
+    if (r == 0)
+        r = read_attributes(o, error);
+    return r;
+}
+
+/* ---- Commands ---- */
+
+static const char *const command_names[] = {
+    [SUBMISSION_REJECTED] = "rejected",
+    [SUBMISSION_RETRY] = "retry",
+    [SUBMISSION_DROP] = "drop",
+};
+
+static int read_after(struct owner *o, char **error)
+{
+    json_object *member;
+    int r = json_get(o->json, "after", json_type_int, &member);
+
+    if (r == JSON_E_ABSENT)
+        return 0;
+    if (r == JSON_E_TYPE || json_object_get_int64(member) < 0)
+        return invalid(error, "after: not a whole number from 0 on");
+    o->submission.after = (uint64_t)json_object_get_int64(member);
+    return 0;
+}
+
+static int read_command_id(struct owner *o, char **error)
+{
+    const char *id = NULL;
+    int r = read_text(o->json, "", "id", &id, error);
+
+    if (r != 0)
+        return r;
+    if (!id)
+        return invalid(error, "id: missing; \"all\" stands for all");
+    o->submission.id = streq(id, "all") ? NULL : id;
+    return 0;
+}
+
+static int read_command(struct owner *o, char **error)
+{
+    static const char *const with_after[] = {"command", "after", NULL};
+    static const char *const with_id[] = {"command", "id", NULL};
+    const char *name = "";
+    int kind = SUBMISSION_REJECTED, r = read_text(o->json, "", "command", &name, error);
+
+    if (r != 0)
+        return r;
+    while (kind <= SUBMISSION_DROP && !streq(command_names[kind], name))
+        kind++;
+    if (kind > SUBMISSION_DROP)
+        return invalid(error, "command: not one that is known; known are rejected, retry and drop");
+    o->submission.kind = (enum submission_kind)kind;
+    if (kind == SUBMISSION_REJECTED) {
+        r = check_members(o->json, "", with_after, "command and after", error);
+        return r == 0 ? read_after(o, error) : r;
+    }
+    r = check_members(o->json, "", with_id, "command and id", error);
+    return r == 0 ? read_command_id(o, error) : r;
+}
+
+/* ---- The line ---- */
+
+static int check_names(const char *line, size_t size, char **error)
+{
+    CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(FIELD_MAX_BYTES);
+    const char *name;
+    size_t bytes;
+    int r = json_names_check(line, size, &name, &bytes);
+
+    if (r == 0)
+        return 0;
+    escape_for_log(&shown, name, bytes, SHOWN_NAME_MAX_BYTES);
+    return invalid(error,
+                   r == JSON_NAMES_E_TWICE
+                       ? "%s: there are two members of this name in one object"
+                       : "%s: a member's name is in double quotes and without escapes",
+                   buffer_string(&shown));
+}
+
+int submission_read(const char *line, size_t size, struct submission **ret, char **error)
+{
+    CLEANUP(submission_free) struct submission *submission = NULL;
+    struct owner *o = calloc(1, sizeof(*o));
+    const char *why;
+    json_object *command;
+    int r;
+
+    if (!o)
+        return -ENOMEM;
+    submission = &o->submission;
+    if (size > SUBMISSION_LINE_MAX_BYTES)
+        return invalid(error, "line: longer than %d bytes", SUBMISSION_LINE_MAX_BYTES);
+    r = json_read(line, size, DEPTH_MAX, &o->json, &why);
+    if (r > 0)
+        return invalid(error, "line: %s", why);
+    if (r == 0)
+        r = check_names(line, size, error);
+    if (r == 0)
+        r = json_object_object_get_ex(o->json, "command", &command) && command
+                ? read_command(o, error)
+                : read_message(o, error);
+    if (r != 0)
+        return r;
+    *ret = TAKE(submission);
+    return 0;
+}
+
+struct submission *submission_free(struct submission *submission)
+{
+    struct owner *o = (struct owner *)submission;
+
+    if (!o)
+        return NULL;
+    for (size_t i = 0; i < SQS_ATTRIBUTES_MAX; i++)
+        buffer_done(&o->binary[i]);
+    json_object_put(o->json);
+    free(o);
+    return NULL;
+}
+
+int submission_admit(struct submission *submission, const struct submission_rules *rules,
+                     const char *id, char **error)
+{
+    struct sqs_message *message = &submission->message;
+    int r;
+
+    assert(submission->kind == SUBMISSION_MESSAGE);
+    if (rules->is_fifo && !message->group_id)
+        message->group_id = rules->group_id;
+    if (rules->is_fifo && !message->deduplication_id)
+        message->deduplication_id = id;
+    r = sqs_message_check(message, rules->is_fifo, rules->max_bytes, error);
+    return r > 0 ? SUBMISSION_E_INVALID : r;
+}
+
+/* ---- Writing ---- */
+
+static void append_text(struct buffer *b, const char *text)
+{
+    json_append_string(b, text, strlen(text));
+}
+
+static int append_value(struct buffer *b, const struct sqs_attribute *attribute)
+{
+    int r;
+
+    if (!attribute->is_binary)
+        return json_append_string(b, attribute->value, attribute->value_bytes);
+    buffer_append_char(b, '"');
+    r = base64_encode(b, attribute->value, attribute->value_bytes);
+    return r < 0 ? r : buffer_append_char(b, '"');
+}
+
+static void append_attributes(struct buffer *b, const struct sqs_message *message)
+{
+    for (size_t i = 0; i < message->n_attributes; i++) {
+        const struct sqs_attribute *attribute = &message->attributes[i];
+
+        buffer_append_string(b, i == 0 ? ", \"attributes\": {" : ", ");
+        append_text(b, attribute->name);
+        buffer_append_string(b, ": {\"type\": ");
+        append_text(b, attribute->data_type);
+        buffer_append_string(b, ", \"value\": ");
+        append_value(b, attribute);
+        buffer_append_char(b, '}');
+    }
+    if (message->n_attributes > 0)
+        buffer_append_char(b, '}');
+}
+
+int submission_write(struct buffer *b, const struct sqs_message *message)
+{
+    buffer_append_string(b, "{\"body\": ");
+    json_append_string(b, message->body, message->body_bytes);
+    if (message->group_id) {
+        buffer_append_string(b, ", \"group\": ");
+        append_text(b, message->group_id);
+    }
+    if (message->deduplication_id) {
+        buffer_append_string(b, ", \"deduplication_id\": ");
+        append_text(b, message->deduplication_id);
+    }
+    if (message->delay_sec >= 0)
+        buffer_printf(b, ", \"delay\": %d", message->delay_sec);
+    append_attributes(b, message);
+    return buffer_append_string(b, "}\n");
+}
+
+int submission_write_command(struct buffer *b, enum submission_kind kind, uint64_t after,
+                             const char *id)
+{
+    assert(kind > SUBMISSION_MESSAGE && kind <= SUBMISSION_DROP);
+    buffer_printf(b, "{\"command\": \"%s\"", command_names[kind]);
+    if (kind == SUBMISSION_REJECTED) {
+        buffer_printf(b, ", \"after\": %" PRIu64, after);
+    } else {
+        buffer_append_string(b, ", \"id\": ");
+        append_text(b, id ? id : "all");
+    }
+    return buffer_append_string(b, "}\n");
+}
