@@ -74,6 +74,23 @@ static void what_is_shown_is_the_last_of_those_under_way(void **state)
     assert_int_equal(strlen(troubles_text(&t)), TROUBLE_TEXT_MAX_BYTES - 1);
 }
 
+static void a_trouble_of_its_own_needs_no_operation(void **state)
+{
+    struct trouble t = {}, ended;
+    char long_kind[2 * sizeof(t.kind)];
+
+    memset(long_kind, 'k', sizeof(long_kind) - 1);
+    long_kind[sizeof(long_kind) - 1] = '\0';
+    assert_false(trouble_end(&t, &ended));
+    assert_true(trouble_add(&t, long_kind, "first", 10 * SEC));
+    assert_false(trouble_add(&t, long_kind, "second", 69 * SEC));
+    assert_true(trouble_add(&t, long_kind, "third", 70 * SEC));
+    assert_true(trouble_end(&t, &ended));
+    assert_int_equal(ended.failures, 3);
+    assert_string_equal(ended.text, "third");
+    assert_false(trouble_end(&t, &ended));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -81,6 +98,7 @@ int main(void)
         cmocka_unit_test(one_that_works_does_not_end_anothers_trouble),
         cmocka_unit_test(one_that_fails_now_and_then_keeps_to_a_line_a_minute),
         cmocka_unit_test(what_is_shown_is_the_last_of_those_under_way),
+        cmocka_unit_test(a_trouble_of_its_own_needs_no_operation),
     };
 
     return cmocka_run_group_tests_name("trouble", tests, NULL, NULL);

@@ -4,29 +4,26 @@
 
 #include <stdio.h>
 
-bool troubles_add(struct troubles *troubles, enum sqs_operation operation,
-                  const struct sqs_error *error, const char *text, uint64_t now_usec)
+bool trouble_add(struct trouble *t, const char *kind, const char *text, uint64_t now_usec)
 {
-    struct trouble *t = &troubles->of[operation];
-    char kind[sizeof(t->kind)];
+    char cut[sizeof(t->kind)];
 
-    snprintf(kind, sizeof(kind), "%d %s", error->class, error->name);
+    snprintf(cut, sizeof(cut), "%s", kind);
     if (t->failures++ == 0)
         t->since_usec = now_usec;
     t->last_usec = now_usec;
     snprintf(t->text, sizeof(t->text), "%s", text);
-    if (t->has_line && streq(kind, t->kind) && now_usec - t->line_usec < TROUBLE_LINE_INTERVAL_USEC)
+    if (t->has_line && streq(cut, t->kind) && now_usec - t->line_usec < TROUBLE_LINE_INTERVAL_USEC)
         return false;
     t->has_line = true;
     t->is_told = true;
     t->line_usec = now_usec;
-    snprintf(t->kind, sizeof(t->kind), "%s", kind);
+    memcpy(t->kind, cut, sizeof(t->kind));
     return true;
 }
 
-bool troubles_end(struct troubles *troubles, enum sqs_operation operation, struct trouble *ret)
+bool trouble_end(struct trouble *t, struct trouble *ret)
 {
-    struct trouble *t = &troubles->of[operation];
     bool is_told = t->is_told;
 
     if (is_told)
@@ -34,6 +31,20 @@ bool troubles_end(struct troubles *troubles, enum sqs_operation operation, struc
     t->failures = 0;
     t->is_told = false;
     return is_told;
+}
+
+bool troubles_add(struct troubles *troubles, enum sqs_operation operation,
+                  const struct sqs_error *error, const char *text, uint64_t now_usec)
+{
+    char kind[sizeof(troubles->of[operation].kind)];
+
+    snprintf(kind, sizeof(kind), "%d %s", error->class, error->name);
+    return trouble_add(&troubles->of[operation], kind, text, now_usec);
+}
+
+bool troubles_end(struct troubles *troubles, enum sqs_operation operation, struct trouble *ret)
+{
+    return trouble_end(&troubles->of[operation], ret);
 }
 
 const char *troubles_text(const struct troubles *troubles)

@@ -1,7 +1,7 @@
-/* What keeps each of the queue's operations from succeeding, and which of it is worth a line in the
- * log: the first failure of a kind, then one a minute, and the end of what was told. An operation
- * that fails beside others that work, or now and then, keeps to that, too: of one operation and one
- * kind there is a line a minute at most, and as many of the ends. */
+/* What keeps something from succeeding, and which of it is worth a line in the log: the first
+ * failure of a kind, then one a minute, and the end of what was told. What fails beside others that
+ * work, or now and then, keeps to that, too: of one trouble and one kind there is a line a minute
+ * at most, and as many of the ends. Of the queue's operations each has its own. */
 #pragma once
 
 #include "sqs-error.h"
@@ -11,8 +11,8 @@ enum { TROUBLE_TEXT_MAX_BYTES = 256 };
 
 #define TROUBLE_LINE_INTERVAL_USEC (60 * USEC_PER_SEC)
 
-/* Of one operation. Times are on the boot clock. */
-struct trouble {
+/* Of one thing that may fail. Times are on the boot clock. */
+struct trouble {       /* all zero: none */
     unsigned failures; /* since the last answer; 0: all is well */
     uint64_t since_usec, last_usec;
     bool is_told; /* a line was written of it */
@@ -23,17 +23,24 @@ struct trouble {
     uint64_t line_usec;
 };
 
+/* An attempt has failed; `kind` and `text` say how and why (cut where they are long), the text for
+ * people. True: it is worth a line. */
+bool trouble_add(struct trouble *trouble, const char *kind, const char *text, uint64_t now_usec);
+
+/* It has worked, or nobody tries any more. True: that is worth a line; `*ret` is then the trouble
+ * that has ended. */
+bool trouble_end(struct trouble *trouble, struct trouble *ret);
+
+/* Those of the queue's operations. */
 struct troubles { /* all zero: none */
     struct trouble of[SQS_N_OPERATIONS];
 };
 
-/* An attempt has failed; `text` says why, for people (cut where it is long). True: it is worth a
- * line. */
+/* As trouble_add: an operation's attempt has failed. */
 bool troubles_add(struct troubles *troubles, enum sqs_operation operation,
                   const struct sqs_error *error, const char *text, uint64_t now_usec);
 
-/* The operation has been answered, or nobody tries it any more. True: that is worth a line; `*ret`
- * is then the trouble that has ended. */
+/* As trouble_end: it has been answered. */
 bool troubles_end(struct troubles *troubles, enum sqs_operation operation, struct trouble *ret);
 
 /* Why the operation failed that failed last, of those that are in trouble; NULL: none is.
