@@ -15,6 +15,7 @@ struct poll {
     unsigned max_messages;
     char attempt_id[SD_ID128_UUID_STRING_MAX]; /* "": none */
     uint64_t attempt_usec;                     /* since when it is in use */
+    bool is_in_doubt; /* messages may have been given out for it, in a reply that was lost */
     uint64_t sent_usec;                        /* about when the last attempt went out */
     uint64_t not_before_usec;
     bool is_last; /* asks again for what was lost */
@@ -39,15 +40,22 @@ static void renew_attempt(struct poll *p, uint64_t now_usec)
 
     p->attempt_id[0] = '\0';
     p->attempt_usec = now_usec;
+    p->is_in_doubt = false;
     if (p->receiver->options.is_fifo && sd_id128_randomize(&id) >= 0)
         sd_id128_to_uuid_string(id, p->attempt_id);
 }
 
 /* SQS keeps what it handed out for a request whose reply was lost. Of one that it has answered with
- * an error it keeps nothing, and for a throttled one it even refuses the id from then on. */
-static bool is_outcome_unknown(const struct sqs_error *error)
+ * an error it keeps nothing, and the id of a throttled one it may refuse from then on. What the
+ * front door answers, for keys or a clock, has not even reached it. */
+static bool is_id_spent(const struct sqs_error *error)
 {
-    return error->class == SQS_ERROR_TRANSIENT;
+    return error->class == SQS_ERROR_THROTTLED || error->class == SQS_ERROR_PERMANENT;
+}
+
+static void note_failure(struct poll *p, const struct sqs_error *error)
+{
+    p->is_in_doubt = p->is_in_doubt || sqs_error_is_outcome_unknown(error);
 }
 
 static bool is_attempt_good(const struct poll *p, uint64_t now_usec)
@@ -86,10 +94,16 @@ static bool before_attempt(void *userdata, const struct sqs_error *error,
     struct sqs_request *renewed;
 
     p->sent_usec = outside_now_usec();
+    if (!error)
+        return true;
+    note_failure(p, error);
+    /* A last one is for what was lost: another id would bring other messages. */
     if (p->is_last)
-        return is_attempt_good(p, p->sent_usec);
-    if (!p->receiver->options.is_fifo || !error ||
-        (is_outcome_unknown(error) && is_attempt_good(p, p->sent_usec)))
+        return is_attempt_good(p, p->sent_usec) && error->class != SQS_ERROR_THROTTLED;
+    /* In doubt, a spent id is worth a try: where SQS refuses it, that costs one request, and
+     * without it what was lost would stay away for its visibility timeout. */
+    if (!p->receiver->options.is_fifo ||
+        (is_attempt_good(p, p->sent_usec) && (p->is_in_doubt || !is_id_spent(error))))
         return true;
     renew_attempt(p, p->sent_usec);
     if (make_request(p, &renewed) < 0)
@@ -152,7 +166,8 @@ static void on_result(void *userdata, const struct sqs_result *result)
     forget(p);
     p->not_before_usec = now_usec + r->options.pause_usec;
     if (result->error) {
-        if (r->is_stopping && result->attempts > 0 && is_outcome_unknown(result->error) &&
+        note_failure(p, result->error);
+        if (r->is_stopping && p->is_in_doubt && !is_id_spent(result->error) &&
             ask_again(p, now_usec))
             return;
         if (is_attempt_void(result->error)) {

@@ -1,8 +1,9 @@
 /* Receives: several long polls side by side, never for more than there is room for.
  *
  * On a FIFO queue each receive has a ReceiveRequestAttemptId (Amazon SQS API Reference,
- * "ReceiveMessage"), kept over attempts whose outcome is not known, so that messages whose reply
- * was lost come at once and not only when their visibility timeout has ended. */
+ * "ReceiveMessage"), kept as long as the outcome of one of its attempts is not known, so that
+ * messages whose reply was lost come at once and not only when their visibility timeout has ended.
+ */
 #pragma once
 
 #include "queue.h"

@@ -174,10 +174,9 @@ static void an_attempt_id_is_kept_while_the_outcome_is_unknown(void **state)
     assert_string_not_equal(attempt_id(0), id);
 }
 
-static void an_attempt_id_is_renewed_after_an_answer(void **state)
+static void an_attempt_id_is_renewed_after_a_no_of_sqs(void **state)
 {
-    static const enum sqs_error_class classes[] = {SQS_ERROR_THROTTLED, SQS_ERROR_CREDENTIALS,
-                                                   SQS_ERROR_CLOCK, SQS_ERROR_PERMANENT};
+    static const enum sqs_error_class classes[] = {SQS_ERROR_THROTTLED, SQS_ERROR_PERMANENT};
 
     for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
         const char *id;
@@ -185,13 +184,56 @@ static void an_attempt_id_is_renewed_after_an_answer(void **state)
         set_up(queue(true, 1, 0));
         turn(10);
         id = attempt_id(0);
-        assert_true(fake_retry(0, classes[i], "RequestThrottled"));
+        assert_true(fake_retry(0, classes[i], "x"));
         assert_string_not_equal(attempt_id(0), id);
         id = attempt_id(0);
         assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
         assert_string_equal(attempt_id(0), id);
         tear_down(NULL);
     }
+}
+
+/* Refused keys and a wrong clock are of the front door; what found no connection has not come even
+ * there. */
+static void an_attempt_id_is_kept_where_sqs_was_not_reached(void **state)
+{
+    const char *id;
+
+    set_up(queue(true, 1, 0));
+    turn(10);
+    id = attempt_id(0);
+    assert_true(fake_retry(0, SQS_ERROR_CREDENTIALS, "ExpiredTokenException"));
+    assert_true(fake_retry(0, SQS_ERROR_CLOCK, "RequestExpired"));
+    fake_was_not_sent = true;
+    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_string_equal(attempt_id(0), id);
+    /* And none of it is a reply that was lost. */
+    fake_was_not_sent = false;
+    assert_true(fake_retry(0, SQS_ERROR_THROTTLED, "RequestThrottled"));
+    assert_string_not_equal(attempt_id(0), id);
+}
+
+static void once_in_doubt_an_attempt_id_is_kept_whatever_comes_then(void **state)
+{
+    static const enum sqs_error_class classes[] = {SQS_ERROR_CREDENTIALS, SQS_ERROR_CLOCK,
+                                                   SQS_ERROR_THROTTLED, SQS_ERROR_PERMANENT};
+    const char *id;
+
+    set_up(queue(true, 1, 0));
+    turn(10);
+    id = attempt_id(0);
+    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
+        assert_true(fake_retry(0, classes[i], "x"));
+        assert_string_equal(attempt_id(0), id);
+    }
+    /* A new one begins without the old one's doubt. */
+    fake_now_usec += RECEIVER_ATTEMPT_MAX_USEC;
+    assert_true(fake_retry(0, SQS_ERROR_CREDENTIALS, "x"));
+    assert_string_not_equal(attempt_id(0), id);
+    id = attempt_id(0);
+    assert_true(fake_retry(0, SQS_ERROR_THROTTLED, "x"));
+    assert_string_not_equal(attempt_id(0), id);
 }
 
 static void a_void_attempt_is_replaced_at_once_and_a_refusal_waits(void **state)
@@ -280,6 +322,35 @@ static void a_reply_lost_during_a_stop_is_asked_for_again(void **state)
     assert_int_equal(receiver_polls(receiver), 0);
 }
 
+/* As refused keys are: what was lost before them can still be had. */
+static void doubt_during_a_stop_is_asked_about_whatever_came_last(void **state)
+{
+    set_up(queue(true, 1, 0));
+    turn(7);
+    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+    receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
+    fake_fail(0, SQS_ERROR_CREDENTIALS, "ExpiredTokenException", "");
+    assert_int_equal(fake_n_calls, 2);
+    assert_string_equal(attempt_id(1), attempt_id(0));
+    fake_answer(1, "{}");
+    assert_int_equal(receiver_polls(receiver), 0);
+}
+
+/* SQS refuses its id from then on. */
+static void a_last_receive_that_is_throttled_is_not_repeated(void **state)
+{
+    set_up(queue(true, 1, 0));
+    turn(7);
+    receiver_stop(receiver, fake_now_usec, fake_now_usec + 10 * SEC);
+    assert_int_equal(fake_n_calls, 2);
+    assert_true(fake_retry(1, SQS_ERROR_TRANSIENT, ""));
+    assert_true(fake_retry(1, SQS_ERROR_CREDENTIALS, ""));
+    assert_string_equal(attempt_id(1), attempt_id(0));
+    assert_false(fake_retry(1, SQS_ERROR_THROTTLED, "RequestThrottled"));
+    assert_int_equal(receiver_polls(receiver), 0);
+    assert_int_equal(n_failed, 1);
+}
+
 static void a_refusal_during_a_stop_is_the_end(void **state)
 {
     set_up(queue(true, 1, 0));
@@ -301,7 +372,10 @@ int main(void)
         cmocka_unit_test_teardown(nothing_is_received_before_the_start, tear_down),
         cmocka_unit_test_teardown(each_receive_has_its_own_attempt_id, tear_down),
         cmocka_unit_test_teardown(an_attempt_id_is_kept_while_the_outcome_is_unknown, tear_down),
-        cmocka_unit_test_teardown(an_attempt_id_is_renewed_after_an_answer, tear_down),
+        cmocka_unit_test_teardown(an_attempt_id_is_renewed_after_a_no_of_sqs, tear_down),
+        cmocka_unit_test_teardown(an_attempt_id_is_kept_where_sqs_was_not_reached, tear_down),
+        cmocka_unit_test_teardown(once_in_doubt_an_attempt_id_is_kept_whatever_comes_then,
+                                  tear_down),
         cmocka_unit_test_teardown(a_void_attempt_is_replaced_at_once_and_a_refusal_waits,
                                   tear_down),
         cmocka_unit_test_teardown(a_standard_queue_has_no_attempt_ids, tear_down),
@@ -309,6 +383,8 @@ int main(void)
         cmocka_unit_test_teardown(a_short_stop_asks_a_fifo_queue_again_without_a_wait, tear_down),
         cmocka_unit_test_teardown(a_short_stop_leaves_a_standard_queue_its_poll, tear_down),
         cmocka_unit_test_teardown(a_reply_lost_during_a_stop_is_asked_for_again, tear_down),
+        cmocka_unit_test_teardown(doubt_during_a_stop_is_asked_about_whatever_came_last, tear_down),
+        cmocka_unit_test_teardown(a_last_receive_that_is_throttled_is_not_repeated, tear_down),
         cmocka_unit_test_teardown(a_refusal_during_a_stop_is_the_end, tear_down),
     };
 
