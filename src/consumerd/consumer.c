@@ -145,7 +145,7 @@ static uint64_t poll(struct consumer *c)
     bool has_room = counts.wanted < concurrency; /* what is promised to a poll is still room */
     int r;
 
-    if (is_drained(c))
+    if (is_drained(c) && !c->is_stopping)
         return USEC_INFINITY;
     if (has_room && !c->had_room)
         c->room_since_usec = now_usec;

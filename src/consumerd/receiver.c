@@ -195,13 +195,49 @@ static int begin(struct poll *p, size_t max_messages, uint64_t now_usec)
     return send(p, now_usec);
 }
 
+/* When a poll's reply is overdue. */
+static uint64_t late_usec(const struct poll *p)
+{
+    return p->sent_usec + p->receiver->options.wait_sec * USEC_PER_SEC + RECEIVER_POLL_MARGIN_USEC;
+}
+
+/* Gives up a poll's reply for that of a last one, which brings the same. */
+static void replace(struct poll *p, uint64_t now_usec)
+{
+    sqs_call_cancel(p->call);
+    forget(p);
+    ask_again(p, now_usec);
+}
+
+/* Polls that stall would use up the time for the stop. Returns when to look again. */
+static uint64_t replace_late_polls(struct receiver *r, uint64_t now_usec)
+{
+    uint64_t next_usec = USEC_INFINITY;
+
+    for (unsigned i = 0; i < r->options.polls; i++) {
+        struct poll *p = &r->polls[i];
+
+        if (!p->call || p->is_last || !is_attempt_good(p, now_usec))
+            continue;
+        if (late_usec(p) <= now_usec)
+            replace(p, now_usec);
+        else
+            next_usec = MIN(next_usec, late_usec(p));
+    }
+    return next_usec;
+}
+
 int receiver_turn(struct receiver *r, const struct receiver_room *room, uint64_t now_usec,
                   uint64_t *ret_next_usec)
 {
     size_t promised_before = r->n_promised;
     uint64_t next_usec = USEC_INFINITY;
 
-    for (unsigned i = 0; i < r->options.polls && !r->is_stopping; i++) {
+    if (r->is_stopping) {
+        *ret_next_usec = replace_late_polls(r, now_usec);
+        return 0;
+    }
+    for (unsigned i = 0; i < r->options.polls; i++) {
         struct poll *p = &r->polls[i];
         size_t promised = r->n_promised - promised_before, wanted;
         uint64_t due_usec;
@@ -230,21 +266,16 @@ int receiver_turn(struct receiver *r, const struct receiver_room *room, uint64_t
 
 void receiver_stop(struct receiver *r, uint64_t now_usec, uint64_t deadline_usec)
 {
-    uint64_t needed_usec = r->options.wait_sec * USEC_PER_SEC + RECEIVER_POLL_MARGIN_USEC;
-
     r->is_stopping = true;
     for (unsigned i = 0; i < r->options.polls; i++) {
         struct poll *p = &r->polls[i];
 
         if (!p->call)
             continue;
-        if (p->sent_usec + needed_usec <= deadline_usec || !is_attempt_good(p, now_usec)) {
+        if (late_usec(p) > deadline_usec && is_attempt_good(p, now_usec))
+            replace(p, now_usec);
+        else
             sqs_call_last_attempt(p->call);
-            continue;
-        }
-        sqs_call_cancel(p->call);
-        forget(p);
-        ask_again(p, now_usec);
     }
 }
 

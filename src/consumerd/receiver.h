@@ -49,8 +49,9 @@ struct receiver *receiver_free(struct receiver *receiver);
 DEFINE_CLEANUP(struct receiver *, receiver_free)
 
 /* Begins the polls that there is room and time for: one as soon as there is any room, further ones
- * only if they may bring as much as a poll can. `*ret_next_usec`: when it is time for the next, if
- * the room stays the same; USEC_INFINITY: not before a poll ends. 0 or a negative errno. */
+ * only if they may bring as much as a poll can. After receiver_stop: asks again where a poll does
+ * not end in its time. `*ret_next_usec`: when it is time for the next, if the room stays the same;
+ * USEC_INFINITY: not before a poll ends. 0 or a negative errno. */
 int receiver_turn(struct receiver *receiver, const struct receiver_room *room, uint64_t now_usec,
                   uint64_t *ret_next_usec);
 
@@ -59,6 +60,7 @@ size_t receiver_polls(const struct receiver *receiver);
 size_t receiver_promised(const struct receiver *receiver);
 
 /* No further polls. Those under way are let end, because SQS may be giving them messages. Where
- * that would last beyond `deadline_usec`, and where a reply was lost, a FIFO queue is asked once
- * more with the same attempt id and without a wait. */
+ * that would last beyond `deadline_usec`, where a reply was lost, and where none has come in a
+ * poll's wait and RECEIVER_POLL_MARGIN_USEC, a FIFO queue is asked once more with the same attempt
+ * id and without a wait. */
 void receiver_stop(struct receiver *receiver, uint64_t now_usec, uint64_t deadline_usec);

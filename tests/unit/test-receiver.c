@@ -299,6 +299,48 @@ static void a_short_stop_asks_a_fifo_queue_again_without_a_wait(void **state)
     assert_int_equal(n_failed, 1);
 }
 
+/* Else it would use up the time in which what it was given can be released. */
+static void a_poll_that_stalls_during_a_stop_is_asked_again_in_time(void **state)
+{
+    uint64_t late_usec;
+
+    set_up(queue(true, 2, 0));
+    turn(20);
+    late_usec = fake_now_usec + 15 * SEC + RECEIVER_POLL_MARGIN_USEC;
+    fake_now_usec += 5 * SEC;
+    receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
+    assert_int_equal(turn(0), late_usec);
+    fake_answer(0, "{}");
+    assert_int_equal(turn(0), late_usec);
+    fake_now_usec = late_usec - 1;
+    turn(0);
+    assert_int_equal(fake_n_calls, 2);
+    fake_now_usec = late_usec;
+    assert_int_equal(turn(0), USEC_INFINITY);
+    assert_int_equal(fake_n_calls, 3);
+    assert_false(fake_calls[1].is_open);
+    assert_string_equal(attempt_id(2), attempt_id(1));
+    assert_non_null(strstr(fake_request(2), "\"MaxNumberOfMessages\":10,\"WaitTimeSeconds\":0,"));
+    assert_int_equal(receiver_polls(receiver), 1);
+    /* Once is enough: this one has no wait that could be over. */
+    fake_now_usec += 60 * SEC;
+    assert_int_equal(turn(0), USEC_INFINITY);
+    assert_int_equal(fake_n_calls, 3);
+    fake_answer(2, "{}");
+    assert_int_equal(receiver_polls(receiver), 0);
+}
+
+static void a_standard_queue_cannot_be_asked_again(void **state)
+{
+    set_up(queue(false, 1, 0));
+    turn(7);
+    receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
+    fake_now_usec += 19 * SEC;
+    assert_int_equal(turn(0), USEC_INFINITY);
+    assert_int_equal(fake_n_calls, 1);
+    assert_true(fake_calls[0].is_open);
+}
+
 static void a_short_stop_leaves_a_standard_queue_its_poll(void **state)
 {
     set_up(queue(false, 1, 0));
@@ -382,6 +424,9 @@ int main(void)
         cmocka_unit_test_teardown(a_stop_lets_polls_end_where_there_is_time, tear_down),
         cmocka_unit_test_teardown(a_short_stop_asks_a_fifo_queue_again_without_a_wait, tear_down),
         cmocka_unit_test_teardown(a_short_stop_leaves_a_standard_queue_its_poll, tear_down),
+        cmocka_unit_test_teardown(a_poll_that_stalls_during_a_stop_is_asked_again_in_time,
+                                  tear_down),
+        cmocka_unit_test_teardown(a_standard_queue_cannot_be_asked_again, tear_down),
         cmocka_unit_test_teardown(a_reply_lost_during_a_stop_is_asked_for_again, tear_down),
         cmocka_unit_test_teardown(doubt_during_a_stop_is_asked_about_whatever_came_last, tear_down),
         cmocka_unit_test_teardown(a_last_receive_that_is_throttled_is_not_repeated, tear_down),
