@@ -18,6 +18,11 @@
  * than a quarter of the whole. */
 #define STOP_RELEASE_USEC (3 * USEC_PER_SEC)
 
+/* Where this machine lacks something (memory, mostly): before the next try, and between two lines
+ * in the log. */
+#define LACK_PAUSE_USEC (1 * USEC_PER_SEC)
+#define LACK_LINE_INTERVAL_USEC (60 * USEC_PER_SEC)
+
 struct consumer {
     struct service *service;
     const struct config *config;
@@ -32,6 +37,7 @@ struct consumer {
     bool had_room;
     uint64_t n_received, n_empty_in_a_row;
     bool is_status_due;
+    uint64_t lack_line_usec; /* when a lack was told last; 0: never */
 
     bool is_stopping;
     uint64_t cancel_usec; /* when what is still being handled is given back */
@@ -50,6 +56,17 @@ static void fail(struct consumer *c, int error, const char *what)
 {
     log_error("%s: %s.", what, strerror(-error));
     service_exit(c->service, EX_OSERR);
+}
+
+/* What lacks now may be there later, and waiting loses nothing. */
+static void say_lack(struct consumer *c, int error, const char *what)
+{
+    uint64_t now_usec = outside_now_usec();
+
+    if (c->lack_line_usec > 0 && now_usec - c->lack_line_usec < LACK_LINE_INTERVAL_USEC)
+        return;
+    c->lack_line_usec = now_usec;
+    log_error("Cannot %s at the moment, trying again: %s.", what, strerror(-error));
 }
 
 static void ask_for_turn(struct consumer *c)
@@ -153,8 +170,8 @@ static uint64_t poll(struct consumer *c)
     room.since_usec = c->room_since_usec;
     r = receiver_turn(c->receiver, &room, now_usec, &next_usec);
     if (r < 0) {
-        fail(c, r, "Cannot receive");
-        return USEC_INFINITY;
+        say_lack(c, r, "receive");
+        return now_usec + LACK_PAUSE_USEC;
     }
     return next_usec;
 }
@@ -211,7 +228,7 @@ static void turn(struct consumer *c)
     int r = hand_turn(c->hand, &hand_usec);
 
     if (r < 0)
-        log_error("Cannot send to SQS at the moment, trying again: %s.", strerror(-r));
+        say_lack(c, r, "send to SQS");
     poll_usec = poll(c);
     if (end_if_done(c))
         return;

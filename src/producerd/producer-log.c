@@ -9,6 +9,7 @@
 
 #define AGAIN_LINE_INTERVAL_USEC (60 * USEC_PER_SEC)
 #define LATE_LINES_INTERVAL_USEC (60 * USEC_PER_SEC)
+#define CANNOT_LINE_INTERVAL_USEC (60 * USEC_PER_SEC)
 
 void log_sending(const struct outgoing *message)
 {
@@ -113,6 +114,14 @@ void log_late_total(uint64_t n)
         log_warning("Messages that SQS may have stored twice, sent again more than 5 minutes after "
                     "an attempt whose outcome is not known: %" PRIu64 ".",
                     n);
+}
+
+void log_cannot(uint64_t *line_usec, const char *what, int error, uint64_t now_usec)
+{
+    if (*line_usec > 0 && now_usec - *line_usec < CANNOT_LINE_INTERVAL_USEC)
+        return;
+    *line_usec = now_usec;
+    log_error("Cannot %s at the moment, trying again: %s.", what, strerror(-error));
 }
 
 void log_refused(size_t n, const struct outcome *outcome, const struct sqs_result *result)

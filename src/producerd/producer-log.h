@@ -35,6 +35,9 @@ void log_again(struct again_log *log, const struct outcome *outcome, size_t n, s
 void log_late(struct late_log *log, const struct outgoing *message, uint64_t now_usec);
 /* How many there were in all; nothing for none. */
 void log_late_total(uint64_t n);
+/* Something that this machine lacks just now keeps the producer from doing `what`. A line a minute;
+ * `*line_usec` is when the last was, 0: none yet. */
+void log_cannot(uint64_t *line_usec, const char *what, int error, uint64_t now_usec);
 /* A batch of `n` was refused as a whole. */
 void log_refused(size_t n, const struct outcome *outcome, const struct sqs_result *result);
 /* The end comes too early. */

@@ -23,6 +23,9 @@ enum {
     INVALID_RUN_MAX = 100,
 };
 
+/* Before the next try, where this machine lacks something: memory, mostly. */
+#define LACK_PAUSE_USEC (1 * USEC_PER_SEC)
+
 struct request {
     struct producer *producer;
     struct batch batch;
@@ -46,6 +49,9 @@ struct producer {
     struct request *requests, *free_request;
     unsigned n_requests; /* under way */
 
+    const struct source_message *given; /* by the source, and not taken up yet for a lack */
+    uint64_t lack_until_usec;           /* a pause for a lack ends then */
+    uint64_t lack_line_usec;            /* see log_cannot */
     size_t message_bytes_max;
     bool source_waits; /* it has nothing now and will say when it has */
     bool source_has_ended;
@@ -105,6 +111,18 @@ static void fail(struct producer *p, int error, const char *what)
     service_exit(p->service, EX_OSERR);
 }
 
+static bool is_pausing(struct producer *p)
+{
+    return now_usec(p) < p->lack_until_usec;
+}
+
+/* What lacks now may be there later, and nothing that is in hand is lost by waiting. */
+static void pause_for_lack(struct producer *p, int error, const char *what)
+{
+    p->lack_until_usec = now_usec(p) + LACK_PAUSE_USEC;
+    log_cannot(&p->lack_line_usec, what, error, now_usec(p));
+}
+
 /* --- From the source into the lanes --- */
 
 static void reject_invalid(struct producer *p, const struct source_message *source, const char *why)
@@ -140,18 +158,24 @@ static int take_up(struct producer *p, const struct source_message *source)
 static enum batcher_supply supply(void *userdata)
 {
     struct producer *p = userdata;
-    const struct source_message *source;
-    int r;
+    int r = 0;
 
     if (p->is_over || p->source_has_ended || service_is_stopping(p->service))
         return SUPPLY_NO_MORE;
     if (p->n_messages == p->n_messages_max)
         return p->n_requests > 0 ? SUPPLY_LATER : SUPPLY_NO_MORE;
-    if (p->source_waits || p->n_invalid_run == INVALID_RUN_MAX)
+    if (p->source_waits || p->n_invalid_run == INVALID_RUN_MAX || is_pausing(p))
         return SUPPLY_LATER;
-    r = p->source->ops->next(p->source, &source);
+    if (!p->given)
+        r = p->source->ops->next(p->source, &p->given);
     if (r == 0)
-        r = take_up(p, source);
+        r = take_up(p, p->given);
+    if (r == 0)
+        p->given = NULL;
+    if (r == -ENOMEM) {
+        pause_for_lack(p, r, "take up a message");
+        return SUPPLY_LATER;
+    }
     if (r < 0)
         fail(p, r, "Cannot take up a message");
     p->source_waits = r == SOURCE_E_NOT_YET;
@@ -317,13 +341,25 @@ static int send_batch(struct producer *p, const struct batch *batch)
         return r;
     for (size_t i = 0; i < batch->n; i++)
         log_sending(batch->messages[i]);
-    p->free_request = request->next;
-    p->n_requests++;
     request->batch = *batch;
     note_sending(request);
-    return queue_call(p->queue, TAKE(sqs_request),
-                      &(struct sqs_call_options){.before_attempt = before_attempt}, on_answer,
-                      request, &request->call);
+    r = queue_call(p->queue, TAKE(sqs_request),
+                   &(struct sqs_call_options){.before_attempt = before_attempt}, on_answer, request,
+                   &request->call);
+    if (r < 0)
+        return r;
+    p->free_request = request->next;
+    p->n_requests++;
+    return 0;
+}
+
+/* A batch that could not even be sent goes to the front of its lanes. */
+static void put_back(struct producer *p, const struct batch *batch)
+{
+    for (size_t i = batch->n; i-- > 0;) {
+        doubt_failed(batch->messages[i], false, 0);
+        lanes_again(p->lanes, batch->messages[i], 0);
+    }
 }
 
 static int set_timer(struct producer *p, uint64_t usec)
@@ -339,27 +375,28 @@ static int set_timer(struct producer *p, uint64_t usec)
     return r < 0 ? r : sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
 }
 
-/* Sends what can be sent; returns when to look again, or a negative errno. */
-static int send_all(struct producer *p, uint64_t *ret_again_usec)
+/* Sends what can be sent; returns when to look again. */
+static uint64_t send_all(struct producer *p)
 {
-    uint64_t now = now_usec(p);
+    uint64_t now = now_usec(p), again_usec = USEC_INFINITY;
 
-    *ret_again_usec = USEC_INFINITY;
-    while (p->free_request && !p->is_over) {
+    while (p->free_request && !p->is_over && !is_pausing(p)) {
         struct batch batch;
-        int r = batcher_next(p->batcher, now, &batch, ret_again_usec);
+        int r = batcher_next(p->batcher, now, &batch, &again_usec);
 
         if (r > 0 || p->is_over)
             break;
+        again_usec = USEC_INFINITY;
         r = send_batch(p, &batch);
-        if (r < 0)
-            return r;
-        *ret_again_usec = USEC_INFINITY;
+        if (r < 0) {
+            put_back(p, &batch);
+            pause_for_lack(p, r, "send");
+        }
     }
     if (p->n_invalid_run == INVALID_RUN_MAX)
-        *ret_again_usec = now;
+        again_usec = now;
     p->n_invalid_run = 0;
-    return 0;
+    return is_pausing(p) ? MIN(again_usec, p->lack_until_usec) : again_usec;
 }
 
 static void pump(struct producer *p)
@@ -369,11 +406,10 @@ static void pump(struct producer *p)
 
     if (p->is_over)
         return;
-    r = send_all(p, &again_usec);
-    if (r >= 0)
-        r = set_timer(p, again_usec);
+    again_usec = send_all(p);
+    r = set_timer(p, again_usec);
     if (r < 0)
-        fail(p, r, "Cannot send");
+        fail(p, r, "Cannot wait");
     if (p->is_over)
         return;
     if (p->n_messages == 0 && (p->source_has_ended || service_is_stopping(p->service)))

@@ -185,6 +185,26 @@ static void of_a_standard_queue_as_many_are_in_hand_as_are_handled(void **state)
     assert_int_equal(poll_under_way(), SIZE_MAX);
 }
 
+static void a_lack_of_memory_is_waited_out(void **state)
+{
+    uint64_t end_usec = boot_clock_usec() + TEST_PATIENCE_USEC;
+
+    fake_call_error = -ENOMEM;
+    start(true);
+    settle_down();
+    assert_int_equal(fake_n_calls, 0);
+    assert_int_equal(fake_n_lines, 1);
+    assert_non_null(strstr(fake_lines[0], "Cannot receive at the moment, trying again"));
+    fake_call_error = 0;
+    while (fake_n_calls == 0) {
+        assert_true(sd_event_run(service_event(service), 100 * USEC_PER_MSEC) >= 0);
+        assert_true(boot_clock_usec() < end_usec);
+    }
+    deliver("ab", "a");
+    assert_string_equal(begun(), "ab");
+    assert_int_equal(fake_n_lines, 1);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -195,6 +215,7 @@ int main(void)
         TEST(no_more_are_received_than_may_be_in_hand),
         TEST(what_is_ready_takes_the_place_it_will_get),
         TEST(of_a_standard_queue_as_many_are_in_hand_as_are_handled),
+        TEST(a_lack_of_memory_is_waited_out),
     };
 
     return cmocka_run_group_tests_name("consumer", tests, NULL, NULL);

@@ -40,11 +40,14 @@ static struct source_message messages[MESSAGES_MAX];
 static char ids[MESSAGES_MAX][8];
 static size_t n_messages, n_given, n_sent, n_rejected;
 static bool has_ended;
+static int next_error; /* what the next one comes to; 0: as it should */
 static source_ready_fn ready;
 static void *ready_userdata;
 
 static int fake_next(struct source *source, const struct source_message **ret)
 {
+    if (next_error < 0)
+        return next_error;
     if (n_given == n_messages)
         return has_ended ? SOURCE_E_END : SOURCE_E_NOT_YET;
     *ret = &messages[n_given++];
@@ -92,6 +95,7 @@ static int set_up(void **state)
     ahead_usec = 0;
     n_messages = n_given = n_sent = n_rejected = 0;
     has_ended = false;
+    next_error = 0;
     config = (struct config){};
     config.producer.max_connections = 64;
     config.producer.batch_size = 1;
@@ -286,6 +290,47 @@ static void of_many_only_some_have_a_line_and_all_are_counted(void **state)
     assert_int_equal(fake_count_lines("is not known: 61."), 1);
 }
 
+static void a_request_that_cannot_be_made_is_made_later(void **state)
+{
+    add(0);
+    add(0);
+    add(0);
+    messages[1].message.group_id = messages[0].message.group_id;
+    fake_call_error = -ENOMEM;
+    start();
+    assert_int_equal(fake_n_lines, 1);
+    assert_non_null(strstr(fake_lines[0], "Cannot send at the moment, trying again"));
+    run_for(service_event(service), 1200 * USEC_PER_MSEC);
+    assert_int_equal(fake_n_lines, 1);
+    fake_call_error = 0;
+    run_until_calls(2);
+    assert_int_equal(fake_n_calls, 2);
+    /* In order, and none missing. */
+    assert_non_null(strstr(fake_request(0), "\"MessageDeduplicationId\":\"0\""));
+    assert_non_null(strstr(fake_request(1), "\"MessageDeduplicationId\":\"2\""));
+    acknowledge(0);
+    assert_non_null(strstr(fake_request(2), "\"MessageDeduplicationId\":\"1\""));
+    end_source();
+    acknowledge(1);
+    acknowledge(2);
+    assert_int_equal(n_sent, 3);
+    assert_int_equal(fake_n_lines, 1);
+}
+
+static void a_source_without_memory_is_asked_later(void **state)
+{
+    add(0);
+    next_error = -ENOMEM;
+    start();
+    assert_int_equal(fake_n_calls, 0);
+    assert_non_null(strstr(fake_lines[0], "Cannot take up a message at the moment"));
+    next_error = 0;
+    run_until_calls(1);
+    end_source();
+    acknowledge(0);
+    assert_int_equal(n_sent, 1);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -298,6 +343,8 @@ int main(void)
         TEST(doubt_from_an_earlier_life_counts),
         TEST(a_standard_queue_may_store_any_message_twice),
         TEST(of_many_only_some_have_a_line_and_all_are_counted),
+        TEST(a_request_that_cannot_be_made_is_made_later),
+        TEST(a_source_without_memory_is_asked_later),
     };
 
     return cmocka_run_group_tests_name("producer", tests, NULL, NULL);
