@@ -1,3 +1,4 @@
+#include "buffer.h"
 #include "child.h"
 #include "test.h"
 
@@ -9,38 +10,48 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OUTPUT_MAX = 64 * 1024, ERRORS_MAX = 4096 };
+enum { OUTPUT_MAX = 64 * 1024 };
 
 struct outcome {
     sd_event *event;
     unsigned n;
-    bool goes_on;               /* the loop does not end with the child */
-    struct child_result result; /* its texts are the buffers' below */
+    bool goes_on; /* the loop does not end with the child */
+    enum child_end end;
+    int status;
     struct buffer output, errors;
+    size_t errors_bytes; /* all, also what is not kept */
+    struct child_options options;
 };
 
-static void on_done(void *userdata, const struct child_result *result)
+static bool on_output(void *userdata, enum child_stream stream, const char *bytes, size_t size)
+{
+    struct outcome *o = userdata;
+
+    assert_int_equal(o->n, 0);
+    assert_in_range(size, 1, CHILD_READ_MAX_BYTES);
+    if (stream == CHILD_OUTPUT)
+        return buffer_append(&o->output, bytes, size) == 0;
+    buffer_append(&o->errors, bytes, MIN(size, o->errors.max - o->errors.size));
+    o->errors_bytes += size;
+    return true;
+}
+
+static void on_done(void *userdata, enum child_end end, int status)
 {
     struct outcome *o = userdata;
 
     o->n++;
-    o->result = *result;
-    buffer_append(&o->output, result->output, result->output_bytes);
-    buffer_append(&o->errors, result->errors, result->errors_bytes);
+    o->end = end;
+    o->status = status;
     if (!o->goes_on)
         sd_event_exit(o->event, 0);
 }
 
 static int start(struct outcome *o, uint64_t timeout_usec, char *const *argv, struct child **ret)
 {
-    struct child_options options = {
-        .argv = argv,
-        .output_max_bytes = OUTPUT_MAX,
-        .errors_max_bytes = ERRORS_MAX,
-        .timeout_usec = timeout_usec,
-    };
-
-    return child_start(o->event, &options, on_done, o, ret);
+    o->options.program.argv = argv;
+    o->options.timeout_usec = timeout_usec;
+    return child_start(o->event, &o->options, ret);
 }
 
 /* Whether this process has a child, dead or alive. */
@@ -58,8 +69,9 @@ static int set_up(void **state)
 
     if (!o || sd_event_new(&o->event) < 0)
         return -1;
-    o->output = BUFFER_INIT(1 << 20);
-    o->errors = BUFFER_INIT(1 << 20);
+    o->output = BUFFER_INIT(OUTPUT_MAX);
+    o->errors = BUFFER_INIT(4096);
+    o->options = (struct child_options){.output = on_output, .done = on_done, .userdata = o};
     *state = o;
     return 0;
 }
@@ -108,8 +120,8 @@ static void wait_for_no_children(struct outcome *o)
 
 static void assert_end(const struct outcome *o, enum child_end end, int status)
 {
-    assert_int_equal(o->result.end, end);
-    assert_int_equal(o->result.status, status);
+    assert_int_equal(o->end, end);
+    assert_int_equal(o->status, status);
     assert_false(has_children());
 }
 
@@ -156,7 +168,7 @@ static void one_byte_more_ends_it(void **state)
     struct outcome *o = *state;
 
     run(o, "head -c 65537 /dev/zero; exec sleep 100");
-    assert_int_equal(o->result.end, CHILD_TOO_MUCH_OUTPUT);
+    assert_int_equal(o->end, CHILD_TOO_MUCH_OUTPUT);
 }
 
 static void endless_output_ends_it(void **state)
@@ -164,18 +176,39 @@ static void endless_output_ends_it(void **state)
     struct outcome *o = *state;
 
     run(o, "yes & yes");
-    assert_int_equal(o->result.end, CHILD_TOO_MUCH_OUTPUT);
+    assert_int_equal(o->end, CHILD_TOO_MUCH_OUTPUT);
     assert_true(o->output.size <= OUTPUT_MAX);
 }
 
-static void errors_past_their_bound_are_read_and_dropped(void **state)
+static void output_of_any_size_is_handed_on(void **state)
 {
     struct outcome *o = *state;
 
     run(o, "head -c 3000000 /dev/zero | tr '\\0' e >&2; echo done");
     assert_end(o, CHILD_EXITED, 0);
     assert_string_equal(buffer_string(&o->output), "done\n");
-    assert_int_equal(o->errors.size, ERRORS_MAX);
+    assert_int_equal(o->errors_bytes, 3000000);
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    unsigned *left = userdata;
+
+    return --*left > 0 ? 0 : sd_event_source_set_enabled(source, SD_EVENT_OFF);
+}
+
+static void endless_output_does_not_hold_up_the_loop(void **state)
+{
+    struct outcome *o = *state;
+    sd_event_source *timer = NULL;
+    unsigned left = 100;
+
+    assert_int_equal(sd_event_add_time(o->event, &timer, CLOCK_MONOTONIC, 0, 1, on_tick, &left), 0);
+    assert_int_equal(sd_event_source_set_enabled(timer, SD_EVENT_ON), 0);
+    run_for(o, "yes >&2", USEC_PER_SEC);
+    assert_int_equal(o->end, CHILD_TIMED_OUT);
+    assert_int_equal(left, 0);
+    sd_event_source_unref(timer);
 }
 
 static void it_is_killed_with_its_group_when_time_is_up(void **state)
@@ -192,7 +225,7 @@ static void it_is_killed_with_its_group_when_time_is_up(void **state)
     clock_gettime(CLOCK_MONOTONIC, &start_time);
     run_for(o, script, 300 * USEC_PER_MSEC);
     clock_gettime(CLOCK_MONOTONIC, &end_time);
-    assert_int_equal(o->result.end, CHILD_TIMED_OUT);
+    assert_int_equal(o->end, CHILD_TIMED_OUT);
     assert_true(end_time.tv_sec - start_time.tv_sec < 10);
     close(fds[1]);
     /* Ends at once only if nobody has the other end any more. */
@@ -215,6 +248,186 @@ static void what_it_leaves_behind_is_killed(void **state)
     close(fds[1]);
     assert_int_equal(read(fds[0], &byte, 1), 0);
     close(fds[0]);
+}
+
+/* --- With grace --- */
+
+/* Runs a script until it has printed something, then ends it. */
+static void run_and_terminate(struct outcome *o, const char *script)
+{
+    char copy[1024];
+    char sh[] = "sh", c[] = "-c";
+    char *argv[] = {sh, c, copy, NULL};
+    struct child *child = NULL;
+
+    o->goes_on = true;
+    snprintf(copy, sizeof(copy), "%s", script);
+    assert_int_equal(start(o, 20 * USEC_PER_SEC, argv, &child), 0);
+    while (o->output.size == 0)
+        assert_true(sd_event_run(o->event, USEC_PER_SEC) >= 0);
+    child_terminate(child);
+    child_terminate(child);
+    assert_int_equal(o->n, 0);
+    while (o->n == 0)
+        assert_true(sd_event_run(o->event, USEC_PER_SEC) >= 0);
+    assert_int_equal(o->end, CHILD_TERMINATED);
+    assert_int_equal(o->status, 0);
+}
+
+static void terminated_it_may_tidy_up(void **state)
+{
+    struct outcome *o = *state;
+
+    o->options.grace_usec = 20 * USEC_PER_SEC;
+    run_and_terminate(o,
+                      "trap 'echo tidied; exit 3' TERM; echo begun; while :; do sleep 0.01; done");
+    assert_string_equal(buffer_string(&o->output), "begun\ntidied\n");
+    assert_false(has_children());
+}
+
+static void what_ignores_sigterm_is_killed_after_the_grace(void **state)
+{
+    struct outcome *o = *state;
+
+    o->options.grace_usec = 200 * USEC_PER_MSEC;
+    run_and_terminate(o, "trap '' TERM; echo begun; while :; do sleep 100; done");
+    wait_for_no_children(o);
+}
+
+static void without_grace_it_is_killed(void **state)
+{
+    struct outcome *o = *state;
+
+    run_and_terminate(o, "trap 'echo tidied' TERM; echo begun; while :; do sleep 100; done");
+    assert_string_equal(buffer_string(&o->output), "begun\n");
+    wait_for_no_children(o);
+}
+
+static void a_stopped_one_is_ended_all_the_same(void **state)
+{
+    struct outcome *o = *state;
+
+    o->options.grace_usec = 20 * USEC_PER_SEC;
+    run_and_terminate(o, "echo begun; kill -STOP $$");
+    assert_false(has_children());
+}
+
+/* A program that leaves `left` behind, once that has sent it SIGUSR1. Returns with nobody having a
+ * pipe's writing end open any more that both were given. */
+static void run_leaving(struct outcome *o, const char *left)
+{
+    int fds[2];
+    char script[256], byte;
+
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    snprintf(script, sizeof(script), "exec 3>/proc/%d/fd/%d; trap 'exit 7' USR1; (%s) & wait; wait",
+             (int)getpid(), fds[1], left);
+    run(o, script);
+    assert_end(o, CHILD_EXITED, 7);
+    close(fds[1]);
+    assert_int_equal(read(fds[0], &byte, 1), 0);
+    close(fds[0]);
+}
+
+static void what_it_leaves_behind_may_tidy_up_and_the_answer_waits(void **state)
+{
+    struct outcome *o = *state;
+
+    o->options.grace_usec = 20 * USEC_PER_SEC;
+    run_leaving(o, "trap 'sleep 0.2; echo tidied; exit' TERM; echo begun; kill -USR1 $$; "
+                   "while :; do sleep 0.01; done");
+    assert_string_equal(buffer_string(&o->output), "begun\ntidied\n");
+}
+
+static void what_it_leaves_behind_is_killed_after_the_grace(void **state)
+{
+    struct outcome *o = *state;
+
+    o->options.grace_usec = 200 * USEC_PER_MSEC;
+    run_leaving(o, "trap '' TERM; kill -USR1 $$; sleep 100");
+}
+
+static void cancelled_in_the_grace_all_is_killed(void **state)
+{
+    struct outcome *o = *state;
+    int fds[2];
+    char sh[] = "sh", c[] = "-c", script[256], byte;
+    char *argv[] = {sh, c, script, NULL};
+    struct child *child = NULL;
+
+    o->options.grace_usec = 100 * USEC_PER_SEC;
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    snprintf(script, sizeof(script),
+             "exec 3>/proc/%d/fd/%d; trap '' TERM; (echo left; sleep 100) & exit 0", (int)getpid(),
+             fds[1]);
+    assert_int_equal(start(o, 20 * USEC_PER_SEC, argv, &child), 0);
+    while (has_children())
+        assert_true(sd_event_run(o->event, 10 * USEC_PER_MSEC) >= 0);
+    assert_int_equal(o->n, 0);
+    child_cancel(child);
+    close(fds[1]);
+    assert_int_equal(read(fds[0], &byte, 1), 0);
+    close(fds[0]);
+    assert_int_equal(o->n, 0);
+}
+
+static void its_end_can_be_waited_for_without_the_loop(void **state)
+{
+    struct outcome *o = *state;
+    char sleep_name[] = "sleep", seconds[] = "100";
+    char *argv[] = {sleep_name, seconds, NULL};
+    struct child *child = NULL;
+    siginfo_t info = {};
+
+    o->options.grace_usec = 100 * USEC_PER_SEC;
+    assert_int_equal(start(o, 20 * USEC_PER_SEC, argv, &child), 0);
+    child_wait(child, USEC_PER_MSEC);
+    assert_int_equal(waitid(P_PID, (id_t)child_pid(child), &info, WEXITED | WNOHANG | WNOWAIT), 0);
+    assert_int_equal(info.si_pid, 0);
+    child_terminate(child);
+    child_wait(child, 60 * USEC_PER_SEC);
+    assert_int_equal(waitid(P_PID, (id_t)child_pid(child), &info, WEXITED | WNOHANG | WNOWAIT), 0);
+    assert_int_equal(info.si_pid, child_pid(child));
+    child_cancel(child);
+}
+
+/* --- What it is given --- */
+
+static void it_is_given_input_environment_and_another_name(void **state)
+{
+    struct outcome *o = *state;
+    char name[] = "my-sh", c[] = "-c", script[] = "echo \"$0\"; cat; env", variable[] = "A=b c",
+         path[] = "PATH=/usr/bin:/bin";
+    char *argv[] = {name, c, script, NULL}, *environment[] = {variable, path, NULL};
+    struct child *child = NULL;
+    int fds[2];
+
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    assert_int_equal(write(fds[1], "input\n", 6), 6);
+    close(fds[1]);
+    o->options.program =
+        (struct launch_options){.path = "/bin/sh", .environment = environment, .input = fds[0]};
+    assert_int_equal(start(o, 20 * USEC_PER_SEC, argv, &child), 0);
+    close(fds[0]);
+    assert_int_equal(sd_event_loop(o->event), 0);
+    assert_end(o, CHILD_EXITED, 0);
+    assert_int_equal(strncmp(buffer_string(&o->output), "my-sh\ninput\n", 12), 0);
+    assert_non_null(strstr(buffer_string(&o->output), "\nA=b c\n"));
+    assert_null(strstr(buffer_string(&o->output), "HOME="));
+}
+
+static void more_than_the_kernel_hands_over_is_told(void **state)
+{
+    struct outcome *o = *state;
+    char name[] = "true";
+    char *huge = malloc(200 * 1024), *argv[] = {name, huge, NULL};
+    struct child *child = NULL;
+
+    memset(huge, 'x', 200 * 1024 - 1);
+    huge[200 * 1024 - 1] = '\0';
+    assert_int_equal(start(o, USEC_PER_SEC, argv, &child), -E2BIG);
+    free(huge);
+    assert_false(has_children());
 }
 
 static void cancelled_it_dies_silently(void **state)
@@ -257,7 +470,7 @@ static void after_time_is_up_it_is_collected(void **state)
     assert_int_equal(start(o, 100 * USEC_PER_MSEC, argv, &child), 0);
     while (o->n == 0)
         assert_true(sd_event_run(o->event, USEC_PER_SEC) >= 0);
-    assert_int_equal(o->result.end, CHILD_TIMED_OUT);
+    assert_int_equal(o->end, CHILD_TIMED_OUT);
     wait_for_no_children(o);
     assert_int_equal(o->n, 1);
 }
@@ -327,10 +540,12 @@ static void it_does_not_get_what_systemd_gave_this_process_alone(void **state)
 
     assert_int_equal(setenv("NOTIFY_SOCKET", "/nowhere", 1), 0);
     assert_int_equal(setenv("WATCHDOG_USEC", "1", 1), 0);
+    assert_int_equal(setenv("JOURNAL_STREAM", "1:2", 1), 0);
     assert_int_equal(setenv("TEST_CHILD", "yes", 1), 0);
-    run(o, "echo \"$NOTIFY_SOCKET,$WATCHDOG_USEC,$TEST_CHILD\"");
+    run(o, "echo \"$NOTIFY_SOCKET$JOURNAL_STREAM,$WATCHDOG_USEC,$TEST_CHILD\"");
     unsetenv("NOTIFY_SOCKET");
     unsetenv("WATCHDOG_USEC");
+    unsetenv("JOURNAL_STREAM");
     unsetenv("TEST_CHILD");
     assert_string_equal(buffer_string(&o->output), ",,yes\n");
 }
@@ -391,9 +606,20 @@ int main(void)
         TEST(output_up_to_the_bound_is_kept),
         TEST(one_byte_more_ends_it),
         TEST(endless_output_ends_it),
-        TEST(errors_past_their_bound_are_read_and_dropped),
+        TEST(output_of_any_size_is_handed_on),
+        TEST(endless_output_does_not_hold_up_the_loop),
         TEST(it_is_killed_with_its_group_when_time_is_up),
         TEST(what_it_leaves_behind_is_killed),
+        TEST(terminated_it_may_tidy_up),
+        TEST(what_ignores_sigterm_is_killed_after_the_grace),
+        TEST(without_grace_it_is_killed),
+        TEST(a_stopped_one_is_ended_all_the_same),
+        TEST(what_it_leaves_behind_may_tidy_up_and_the_answer_waits),
+        TEST(what_it_leaves_behind_is_killed_after_the_grace),
+        TEST(cancelled_in_the_grace_all_is_killed),
+        TEST(its_end_can_be_waited_for_without_the_loop),
+        TEST(it_is_given_input_environment_and_another_name),
+        TEST(more_than_the_kernel_hands_over_is_told),
         TEST(cancelled_it_dies_silently),
         TEST(cancelled_with_the_loop_ending_nothing_leaks),
         TEST(after_time_is_up_it_is_collected),

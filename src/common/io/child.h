@@ -1,55 +1,68 @@
-/* A program run beside the event loop, for what it prints: bounded in time and output, never
- * through a shell, ended with all that it started. */
+/* A program run beside the event loop: bounded in time, never through a shell, ended with all that
+ * it started. What it prints is handed on as it comes. */
 #pragma once
 
 #include <systemd/sd-event.h>
 
-#include "buffer.h"
+#include "launch.h"
 
 struct child; /* a program that runs */
 
-struct child_options {
-    char *const *argv;       /* NULL-terminated; argv[0] is looked for in PATH if it has no "/" */
-    size_t output_max_bytes; /* more on standard output ends the program: CHILD_TOO_MUCH_OUTPUT */
-    size_t errors_max_bytes; /* what is kept of its standard error; the rest is thrown away */
-    uint64_t timeout_usec;   /* on the boot clock; then it is ended: CHILD_TIMED_OUT */
-};
+enum child_stream { CHILD_OUTPUT, CHILD_ERRORS, CHILD_N_STREAMS };
 
 enum child_end {
-    CHILD_EXITED,    /* status: its exit status */
-    CHILD_KILLED,    /* status: the signal that ended it */
-    CHILD_TIMED_OUT, /* the rest: status is 0 */
-    CHILD_TOO_MUCH_OUTPUT,
-    CHILD_LOST, /* its exit status cannot be had, or the loop failed */
+    CHILD_EXITED,          /* status: its exit status */
+    CHILD_KILLED,          /* status: the signal that ended it */
+    CHILD_TIMED_OUT,       /* the rest: status is 0 */
+    CHILD_TERMINATED,      /* child_terminate was called before it had ended */
+    CHILD_TOO_MUCH_OUTPUT, /* `output` has said so */
+    CHILD_LOST,            /* its exit status cannot be had, or the loop failed */
 };
 
-struct child_result {
-    enum child_end end;
-    int status;
-    /* Borrowed for the length of the call, NUL-terminated, wiped afterwards. */
-    const char *output;
-    size_t output_bytes;
-    const char *errors;
-    size_t errors_bytes;
+/* Some of what the program prints, borrowed for the length of the call and wiped afterwards; never
+ * from inside child_start. False: that is too much, the program is killed. No function of child.h
+ * may be called from it. */
+typedef bool (*child_output_fn)(void *userdata, enum child_stream stream, const char *bytes,
+                                size_t size);
+
+/* Runs exactly once for each child that was not cancelled, never from inside a function of child.h.
+ * All that was printed was handed on before. */
+typedef void (*child_done_fn)(void *userdata, enum child_end end, int status);
+
+struct child_options {
+    struct launch_options program;
+    uint64_t timeout_usec; /* on the boot clock; then it is ended: CHILD_TIMED_OUT */
+    uint64_t grace_usec;   /* from SIGTERM to SIGKILL, where it is ended; 0: SIGKILL at once */
+    child_output_fn output;
+    child_done_fn done;
+    void *userdata;
 };
 
-/* Runs exactly once for each child that was not cancelled, never from inside child_start. */
-typedef void (*child_done_fn)(void *userdata, const struct child_result *result);
+/* Starts the program, as launch does.
+ *
+ * Its end is the end of its process group. What counts is how the program itself ends; whatever of
+ * the group still runs then is ended as well, and `done` waits for that, for grace_usec at most.
+ * (Something that is to stay must leave the group, as daemons do.) A group is ended by SIGTERM, and
+ * SIGKILL after grace_usec; `done` does not wait for what was killed, which the loop collects.
+ *
+ * Of what is printed at most CHILD_READ_MAX_BYTES are handed on in one turn of the loop, so that
+ * endless output holds up nothing else; once it has ended, CHILD_REST_MAX_BYTES.
+ *
+ * `*ret` is valid until `done` runs or child_cancel is called. 0, or what launch returns, or an
+ * errno of the loop. */
+enum { CHILD_READ_MAX_BYTES = 16 * 1024, CHILD_REST_MAX_BYTES = 1024 * 1024 };
+int child_start(sd_event *event, const struct child_options *options, struct child **ret);
 
-/* Starts the program: in a process group of its own, with default signal actions and none blocked,
- * /dev/null as standard input, no descriptor of this process beyond its output and errors, in this
- * process's environment without systemd's NOTIFY_SOCKET, WATCHDOG_* and LISTEN_*.
- *
- * It has ended when the program itself has: whatever of its process group still runs then is
- * killed. (Something that is to stay must leave the group, as daemons do.) No SIGCHLD need be
- * blocked or handled for this; where it is ignored (which would lose the exit status), it is set to
- * its default.
- *
- * `*ret` is valid until `done` runs or child_cancel is called. 0, or the errno of what did not
- * work: -ENOENT (no such program), -EACCES (may not be run), -ENOEXEC (no format that the kernel
- * runs), -ENOMEM, ... */
-int child_start(sd_event *event, const struct child_options *options, child_done_fn done,
-                void *userdata, struct child **ret);
+pid_t child_pid(const struct child *child);
+
+/* Ends the program and its group; `done` tells how it went. Does nothing where that is under way.
+ */
+void child_terminate(struct child *child);
+
+/* Waits for the program itself (not its group) to end, at most so long: for when the loop has
+ * ended.
+ */
+void child_wait(const struct child *child, uint64_t usec);
 
 /* Kills the program and its process group; `done` does not run. What is left of it is collected by
  * the loop, as long as that goes on. NULL is allowed. Returns NULL. */

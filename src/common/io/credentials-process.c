@@ -18,6 +18,26 @@ enum {
     TEXT_MAX_BYTES = 8192,
 };
 
+/* What a program has printed; of its errors as much as is shown of them at most. */
+struct printed {
+    struct buffer output, errors;
+};
+
+#define PRINTED_INIT                                                                               \
+    ((struct printed){.output = BUFFER_INIT(CREDENTIALS_JSON_MAX_BYTES),                           \
+                      .errors = BUFFER_INIT(ERRORS_MAX_BYTES)})
+
+static void printed_done(struct printed *printed)
+{
+    buffer_done(&printed->output);
+    buffer_done(&printed->errors);
+}
+
+static void printed_done_cleanup(struct printed *printed)
+{
+    printed_done(printed);
+}
+
 struct process_provider {
     struct credentials_provider head;
     sd_event *event;
@@ -27,6 +47,7 @@ struct process_provider {
     /* Of the fetch on its way. */
     struct child *child;
     struct buffer subject; /* "profile work: credential_process get-keys" */
+    struct printed printed;
     credentials_provider_done_fn done;
     void *userdata;
 };
@@ -38,9 +59,10 @@ static void fail(struct process_provider *p, enum credentials_outcome outcome,
 }
 
 /* Appends the first line of standard error that has something on it. */
-static void append_first_line(struct buffer *text, const char *errors, size_t size)
+static void append_first_line(struct buffer *text, const struct buffer *said)
 {
-    const char *end;
+    const char *errors = buffer_string(said), *end;
+    size_t size = said->size;
 
     while (size > 0 && (*errors == '\n' || *errors == '\r' || *errors == ' ')) {
         errors++;
@@ -58,18 +80,18 @@ static void append_first_line(struct buffer *text, const char *errors, size_t si
 }
 
 /* Reads what a program printed that ended well. */
-static void on_output(struct process_provider *p, const struct child_result *result,
-                      struct buffer *text)
+static void read_output(struct process_provider *p, const struct printed *printed,
+                        struct buffer *text)
 {
     CLEANUP(credentials_json_done) struct credentials_json json = {.expiry_usec = USEC_INFINITY};
     CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
     CLEANUP(free) char *error = NULL;
-    int r = credentials_json_parse(CREDENTIALS_JSON_PROCESS, result->output, result->output_bytes,
-                                   &json, &error);
+    int r = credentials_json_parse(CREDENTIALS_JSON_PROCESS, buffer_string(&printed->output),
+                                   printed->output.size, &json, &error);
 
     if (r > 0) {
         buffer_printf(text, "ended well, but what it printed %s", error);
-        append_first_line(text, result->errors, result->errors_bytes);
+        append_first_line(text, &printed->errors);
     } else if (r == 0 && json.expiry_usec <= wall_clock_usec()) {
         buffer_append_string(text, "gave keys that have expired already: look at what it keeps "
                                    "them in, and at this machine's clock");
@@ -86,42 +108,64 @@ static void on_output(struct process_provider *p, const struct child_result *res
     fail(p, CREDENTIALS_FAILED, text);
 }
 
-static void on_end(void *userdata, const struct child_result *result)
+/* Keeps what is printed, as far as it is read. */
+static bool on_output(void *userdata, enum child_stream stream, const char *bytes, size_t size)
 {
-    struct process_provider *p = userdata;
-    enum credentials_outcome outcome = CREDENTIALS_FAILED;
-    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(TEXT_MAX_BYTES);
+    struct printed *printed = &((struct process_provider *)userdata)->printed;
 
-    p->child = NULL;
-    buffer_printf(&text, "%s ", buffer_string(&p->subject));
-    switch (result->end) {
+    if (stream == CHILD_OUTPUT)
+        return buffer_append(&printed->output, bytes, size) == 0;
+    (void)buffer_append(&printed->errors, bytes,
+                        MIN(size, printed->errors.max - printed->errors.size));
+    return true;
+}
+
+/* Says how a program ended that did not end well. */
+static void append_end(struct buffer *text, const struct process_provider *p,
+                       const struct printed *printed, enum child_end end, int status)
+{
+    switch (end) {
     case CHILD_EXITED:
-        if (result->status == 0) {
-            on_output(p, result, &text);
-            return;
-        }
-        buffer_printf(&text, "ended with exit status %d", result->status);
+        buffer_printf(text, "ended with exit status %d", status);
         break;
     case CHILD_KILLED:
-        buffer_printf(&text, "was ended by signal %d (%s)", result->status,
-                      strsignal(result->status));
+        buffer_printf(text, "was ended by signal %d (%s)", status, strsignal(status));
         break;
     case CHILD_TIMED_OUT:
-        /* What it waits for is not there yet, most likely. */
-        outcome = CREDENTIALS_UNREACHABLE;
-        buffer_printf(&text, "did not end within %g s and was killed",
+        buffer_printf(text, "did not end within %g s and was killed",
                       (double)p->timeout_usec / (double)USEC_PER_SEC);
         break;
     case CHILD_TOO_MUCH_OUTPUT:
-        buffer_printf(&text, "printed more than %d bytes and was killed",
-                      CREDENTIALS_JSON_MAX_BYTES);
+        if (printed->output.error == -ENOMEM)
+            buffer_append_string(text, "was run, but there is no memory for its output");
+        else
+            buffer_printf(text, "printed more than %d bytes and was killed",
+                          CREDENTIALS_JSON_MAX_BYTES);
         break;
+    case CHILD_TERMINATED: /* never asked for */
     case CHILD_LOST:
-        buffer_append_string(&text, "was run, but how it ended cannot be told");
+        buffer_append_string(text, "was run, but how it ended cannot be told");
         break;
     }
-    append_first_line(&text, result->errors, result->errors_bytes);
-    fail(p, outcome, &text);
+}
+
+static void on_end(void *userdata, enum child_end end, int status)
+{
+    struct process_provider *p = userdata;
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(TEXT_MAX_BYTES);
+    CLEANUP(printed_done) struct printed printed = p->printed;
+
+    p->child = NULL;
+    p->printed = PRINTED_INIT;
+    buffer_printf(&text, "%s ", buffer_string(&p->subject));
+    if (end == CHILD_EXITED && status == 0) {
+        read_output(p, &printed, &text);
+    } else {
+        append_end(&text, p, &printed, end, status);
+        append_first_line(&text, &printed.errors);
+        /* What it waits for is not there yet, most likely. */
+        fail(p, end == CHILD_TIMED_OUT ? CREDENTIALS_UNREACHABLE : CREDENTIALS_FAILED, &text);
+    }
 }
 
 /* Runs the program. 0 or -ENOMEM; a program that cannot be run is an answer. */
@@ -131,9 +175,10 @@ static int start(struct process_provider *p, const char *profile, const char *co
     CLEANUP(command_line_free) char **words = NULL;
     CLEANUP(free) char *error = NULL;
     struct child_options options = {
-        .output_max_bytes = CREDENTIALS_JSON_MAX_BYTES,
-        .errors_max_bytes = ERRORS_MAX_BYTES,
         .timeout_usec = p->timeout_usec,
+        .output = on_output,
+        .done = on_end,
+        .userdata = p,
     };
     int r = command_line_split(command, &words, &error);
 
@@ -152,8 +197,8 @@ static int start(struct process_provider *p, const char *profile, const char *co
         fail(p, CREDENTIALS_FAILED, &text);
         return 0;
     }
-    options.argv = words;
-    r = child_start(p->event, &options, on_end, p, &p->child);
+    options.program.argv = words;
+    r = child_start(p->event, &options, &p->child);
     if (r < 0) {
         buffer_printf(&text, "%s cannot be run: %s%s", buffer_string(&p->subject), strerror(-r),
                       r == -ENOENT ? " (is it installed, with its interpreter, and its folder in "
@@ -202,6 +247,7 @@ static void provider_free(struct credentials_provider *provider)
     struct process_provider *p = (struct process_provider *)provider;
 
     p->child = child_cancel(p->child);
+    printed_done(&p->printed);
     buffer_done(&p->subject);
     free(p->profile);
     free(p);
@@ -221,6 +267,7 @@ int credentials_process_new(sd_event *event, const char *profile, uint64_t timeo
     p->event = event;
     p->timeout_usec = timeout_usec;
     p->subject = BUFFER_INIT(TEXT_MAX_BYTES);
+    p->printed = PRINTED_INIT;
     if (is_set(profile)) {
         p->profile = strdup(profile);
         if (!p->profile) {
