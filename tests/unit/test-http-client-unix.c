@@ -121,6 +121,7 @@ static void no_proxy_and_no_name_look_up_are_in_the_way(void **state)
     unsetenv("http_proxy");
     unsetenv("all_proxy");
     assert_int_equal(test_server_requests(proxy), 0);
+    assert_int_equal(test_server_requests(server), 1);
 }
 
 static void a_socket_that_is_not_served_is_told(void **state)
