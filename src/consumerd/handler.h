@@ -52,3 +52,21 @@ DEFINE_CLEANUP(struct handler *, handler_free)
 /* Writes the message into the journal: the demo's line where its body is the demo's JSON, else the
  * body as it is, escaped and shortened. Always done. 0 or -ENOMEM. */
 int handler_journal_new(struct handler **ret);
+
+/* The settings do not fit the handler; *error is one line, which the caller frees. */
+enum { HANDLER_E_CONFIG = 1 };
+
+/* Posts the message to consumer.url as Elastic Beanstalk's worker daemon does (sqsd-headers.h), and
+ * goes by the reply's status alone:
+ *
+ *   200                     done
+ *   429 and 503 with a      to come back after that time, at most SQS's 12 hours
+ *   Retry-After (RFC 9110)
+ *   any other status, or    to come back after the growing delay
+ *   no whole reply within
+ *   consumer.timeout
+ *
+ * To a server on this machine it goes directly, to others as the environment's proxy variables say.
+ * The loop is borrowed, the configuration only read. 0, negative errno, or HANDLER_E_CONFIG. */
+int handler_http_new(sd_event *event, const struct config *config, struct handler **ret,
+                     char **error);

@@ -1,0 +1,298 @@
+/* See handler.h, and sqsd-headers.h for what a message looks like to the application.
+ *
+ * Each message is one POST, with a connection to itself while it is under way. What the application
+ * answers beside the status is read to its end, since it may be how a server shows that it is still
+ * at work, and thrown away but for its beginning.
+ *
+ * Failures are told one by one only as far as trouble.h says: an application that is away fails
+ * every message. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "encode.h"
+#include "error-line.h"
+#include "handler.h"
+#include "http-client.h"
+#include "http-target.h"
+#include "log.h"
+#include "retry-after.h"
+#include "sqsd-headers.h"
+#include "trouble.h"
+#include "wall-clock.h"
+
+#define CONNECT_TIMEOUT_USEC (5 * USEC_PER_SEC) /* aws-sqsd's default, too */
+
+enum {
+    REPLY_KEPT_BYTES = 256, /* for the log */
+    SHOWN_REPLY_MAX_BYTES = 4 * REPLY_KEPT_BYTES + 16,
+};
+
+/* Each is told by itself. */
+enum trouble_kind {
+    TROUBLE_CONNECT, /* nobody there */
+    TROUBLE_REPLY,   /* no whole reply, or not in time */
+    TROUBLE_PASSING, /* an error that goes by, as http_status_is_passing has it */
+    TROUBLE_STATUS,  /* another status: often that message's own fault */
+    TROUBLE_HEADERS, /* an attribute has no place in a header */
+    N_TROUBLES,
+};
+
+struct http_handler {
+    struct handler head;
+    sd_event *event;
+    struct http_client *client;
+    struct http_target target;
+    char *shown_url; /* without the query, which may hold a secret */
+    char *content_type, *queue_name;
+    uint64_t timeout_usec;
+    struct sqsd_headers headers; /* of the message that is begun right now */
+    struct trouble troubles[N_TROUBLES];
+};
+
+struct handler_run {
+    struct http_handler *handler;
+    const struct sqs_received_message *message;
+    struct http_slot *slot;
+    handler_done_fn done;
+    void *userdata;
+};
+
+#define MESSAGE_FIELDS(m)                                                                          \
+    {"SQS_MESSAGE_ID", (m)->message_id},                                                           \
+    {                                                                                              \
+        "SQS_MESSAGE_GROUP_ID", (m)->group_id                                                      \
+    }
+
+/* --- Trouble, and its end --- */
+
+static uint64_t now_usec(const struct http_handler *h)
+{
+    uint64_t now = 0;
+
+    sd_event_now(h->event, CLOCK_BOOTTIME, &now);
+    return now;
+}
+
+static enum trouble_kind kind_of(const struct http_reply *reply)
+{
+    switch (reply->failure) {
+    case HTTP_FAILURE_NONE:
+        return http_status_is_passing(reply->status) ? TROUBLE_PASSING : TROUBLE_STATUS;
+    case HTTP_FAILURE_RESOLVE:
+    case HTTP_FAILURE_CONNECT:
+    case HTTP_FAILURE_TLS:
+    case HTTP_FAILURE_REQUEST:
+        return TROUBLE_CONNECT;
+    case HTTP_FAILURE_TIMEOUT:
+    case HTTP_FAILURE_TOO_LARGE:
+    case HTTP_FAILURE_BROKEN:
+        break;
+    }
+    return TROUBLE_REPLY;
+}
+
+/* "status 500: its text", or why there is no status. */
+static void describe(const struct http_reply *reply, struct buffer *text)
+{
+    if (reply->failure != HTTP_FAILURE_NONE) {
+        buffer_append_string(text, reply->failure_text);
+        return;
+    }
+    buffer_printf(text, "status %d", reply->status);
+    if (reply->body_bytes > 0) {
+        buffer_append_string(text, ": ");
+        escape_for_log(text, reply->body, reply->body_bytes, REPLY_KEPT_BYTES);
+        if (reply->body_bytes == REPLY_KEPT_BYTES)
+            buffer_append_string(text, "...");
+    }
+}
+
+/* A warning where it is worth one, else a line for those who look closely. `delay_usec` as the
+ * handler's answer. */
+static void tell_failure(struct http_handler *h, const struct sqs_received_message *message,
+                         const struct http_reply *reply, uint64_t delay_usec)
+{
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(SHOWN_REPLY_MAX_BYTES);
+    struct trouble *trouble = &h->troubles[kind_of(reply)];
+    uint64_t now = now_usec(h);
+    int priority = trouble_add(trouble, "", "", now) ? LOG_WARNING : LOG_DEBUG;
+    char status[16] = "", when[64] = "", more[96] = "";
+
+    if (!log_enabled(priority))
+        return;
+    describe(reply, &text);
+    if (reply->failure == HTTP_FAILURE_NONE)
+        snprintf(status, sizeof(status), "%d", reply->status);
+    if (delay_usec != HANDLER_DELAY_DEFAULT)
+        snprintf(when, sizeof(when), " in %u s, as asked for",
+                 (unsigned)(delay_usec / USEC_PER_SEC));
+    if (priority == LOG_WARNING && trouble->failures > 1)
+        snprintf(more, sizeof(more), " (%u such failures in a row, within %u s)", trouble->failures,
+                 (unsigned)((now - trouble->since_usec) / USEC_PER_SEC));
+    log_write(priority, NULL, LOG_FIELDS(MESSAGE_FIELDS(message), {"SQS_HTTP_STATUS", status}),
+              "Message %s is not handled, it comes back%s: %s: %s%s", message->message_id, when,
+              h->shown_url, buffer_string(&text), more);
+}
+
+static void tell_success(struct http_handler *h)
+{
+    unsigned failures = 0;
+    uint64_t since_usec = UINT64_MAX;
+
+    for (size_t i = 0; i < TROUBLE_HEADERS; i++) {
+        struct trouble ended;
+
+        /* That one message is handled says nothing about one that was found fault with. */
+        if (!trouble_end(&h->troubles[i], &ended) || i == TROUBLE_STATUS)
+            continue;
+        failures += ended.failures;
+        since_usec = MIN(since_usec, ended.since_usec);
+    }
+    if (failures > 0)
+        log_notice("%s handles messages again; %u failed within %u s.", h->shown_url, failures,
+                   (unsigned)((now_usec(h) - since_usec) / USEC_PER_SEC));
+}
+
+static void tell_left_out(struct http_handler *h, const struct sqs_received_message *message)
+{
+    bool is_worth_it = trouble_add(&h->troubles[TROUBLE_HEADERS], "", "", now_usec(h));
+
+    log_write(is_worth_it ? LOG_WARNING : LOG_DEBUG, NULL, LOG_FIELDS(MESSAGE_FIELDS(message)),
+              "Message %s is posted without %u of its attributes, which no header can bear "
+              "(control characters, or too large); the first is \"%.256s\".",
+              message->message_id, h->headers.n_left_out, h->headers.left_out);
+}
+
+/* --- A message --- */
+
+/* When a message that was not handled is to come back. */
+static uint64_t delay_of(const struct http_reply *reply)
+{
+    const char *value = reply->status == 429 || reply->status == 503
+                            ? http_reply_header(reply, "Retry-After")
+                            : NULL;
+    unsigned sec;
+
+    if (!value || retry_after_parse(value, (time_t)(wall_clock_usec() / USEC_PER_SEC),
+                                    SQS_VISIBILITY_MAX_SEC, &sec) < 0)
+        return HANDLER_DELAY_DEFAULT;
+    return sec * USEC_PER_SEC;
+}
+
+static void on_reply(void *userdata, const struct http_reply *reply)
+{
+    struct handler_run ended = *(struct handler_run *)userdata;
+    struct http_handler *h = ended.handler;
+    uint64_t delay_usec;
+
+    free(userdata);
+    if (reply->failure == HTTP_FAILURE_NONE && reply->status == 200) {
+        tell_success(h);
+        ended.done(ended.userdata, HANDLER_DONE, 0);
+        return;
+    }
+    delay_usec = delay_of(reply);
+    tell_failure(h, ended.message, reply, delay_usec);
+    ended.done(ended.userdata, HANDLER_RETRY, delay_usec);
+}
+
+static int run(struct handler *handler, const struct sqs_received_message *message,
+               handler_done_fn done, void *userdata, struct handler_run **ret_run)
+{
+    struct http_handler *h = (struct http_handler *)(void *)handler;
+    const struct sqsd_fixed fixed = {h->content_type, h->queue_name, h->target.path};
+    CLEANUP(free) struct handler_run *new = calloc(1, sizeof(*new));
+    int r;
+
+    if (!new)
+        return -ENOMEM;
+    *new =
+        (struct handler_run){.handler = h, .message = message, .done = done, .userdata = userdata};
+    r = sqsd_headers_make(&fixed, message, &h->headers);
+    if (r < 0)
+        return r;
+    if (h->headers.n_left_out > 0)
+        tell_left_out(h, message);
+    r = http_client_submit(h->client,
+                           &(struct http_request){
+                               .method = "POST",
+                               .url = h->target.url,
+                               .unix_socket = h->target.unix_socket,
+                               .headers = h->headers.lines,
+                               .body = message->body,
+                               .body_bytes = message->body_bytes,
+                               .timeout_usec = h->timeout_usec,
+                               .reply_max_bytes = REPLY_KEPT_BYTES,
+                               .cut_reply = true,
+                               .no_proxy = h->target.no_proxy,
+                           },
+                           on_reply, new, &new->slot);
+    if (r < 0)
+        return r;
+    *ret_run = TAKE(new);
+    return 0;
+}
+
+static void cancel(struct handler_run *run)
+{
+    http_slot_cancel(run->slot);
+    free(run);
+}
+
+/* --- Life --- */
+
+static void http_handler_free(struct handler *handler)
+{
+    struct http_handler *h = (struct http_handler *)(void *)handler;
+
+    http_client_free(h->client);
+    sqsd_headers_done(&h->headers);
+    http_target_done(&h->target);
+    free(h->shown_url);
+    free(h->content_type);
+    free(h->queue_name);
+    sd_event_unref(h->event);
+    free(h);
+}
+
+static const struct handler_ops ops = {.run = run, .cancel = cancel, .free = http_handler_free};
+
+int handler_http_new(sd_event *event, const struct config *config, struct handler **ret,
+                     char **error)
+{
+    CLEANUP(handler_free) struct handler *handler = NULL;
+    const char *url = config->consumer.url, *slash = strrchr(config->aws.queue_url, '/');
+    struct http_handler *h = calloc(1, sizeof(*h));
+    int r;
+
+    if (!h)
+        return -ENOMEM;
+    handler = &h->head;
+    handler->ops = &ops;
+    h->event = sd_event_ref(event);
+    h->timeout_usec = config->consumer.timeout_usec;
+
+    if (url[0] == '\0')
+        return error_line(HANDLER_E_CONFIG, error,
+                          "consumer.url is not set: handler \"http\" needs to know where to post "
+                          "messages to");
+    r = http_target_parse(url, &h->target, error);
+    if (r != 0)
+        return r < 0 ? r : HANDLER_E_CONFIG;
+    h->shown_url = strndup(url, strcspn(url, "?"));
+    h->content_type = strdup(config->consumer.content_type);
+    h->queue_name = strdup(slash ? slash + 1 : config->aws.queue_url);
+    if (!h->shown_url || !h->content_type || !h->queue_name)
+        return -ENOMEM;
+    r = http_client_new(event,
+                        &(struct http_client_options){
+                            .user_agent = SQSD_USER_AGENT,
+                            .connect_timeout_usec = MIN(CONNECT_TIMEOUT_USEC, h->timeout_usec),
+                            .connections_max = config->consumer.concurrency,
+                        },
+                        &h->client);
+    if (r < 0)
+        return r;
+    *ret = TAKE(handler);
+    return 0;
+}
