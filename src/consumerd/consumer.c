@@ -13,6 +13,9 @@
 #include "message-ids.h"
 #include "outside.h"
 #include "receiver.h"
+#include "state-directory.h"
+
+#define LEDGER_FILE "ledger.db" /* in $STATE_DIRECTORY */
 
 /* Before the stop's end, what is still being handled is given back: this long before, but not more
  * than a quarter of the whole. */
@@ -28,6 +31,7 @@ struct consumer {
     const struct config *config;
     struct queue *queue;
     struct handler *handler;
+    struct ledger *ledger; /* NULL: none */
     sd_event_source *timer, *wake;
     uint64_t timer_usec; /* what the timer waits for; USEC_INFINITY: nothing */
 
@@ -282,7 +286,7 @@ static int set_up(struct consumer *c)
 {
     const struct config *config = c->config;
     unsigned visibility = visibility_sec(c);
-    int r = hand_new(c->queue, c->handler,
+    int r = hand_new(c->queue, c->handler, c->ledger,
                      &(struct hand_options){
                          .is_fifo = queue_is_fifo(c->queue),
                          .visibility_sec = visibility,
@@ -366,6 +370,33 @@ static int add_sources(struct consumer *c)
     return r;
 }
 
+/* For handlers that act on something outside: there, to handle a message twice would show. */
+static int open_ledger(struct consumer *c, char **error)
+{
+    struct ledger_limits limits = {
+        .max_messages = c->config->consumer.ledger_max_messages,
+        .max_age_usec = c->config->consumer.ledger_max_age_usec,
+    };
+    CLEANUP(free) char *path = NULL, *line = NULL;
+    int r;
+
+    if (c->config->consumer.handler == CONFIG_HANDLER_JOURNAL || limits.max_messages == 0)
+        return 0;
+    r = state_directory_path(LEDGER_FILE, &path, &line);
+    if (r == 0)
+        r = ledger_open(path, &limits, &c->ledger, &line);
+    if (r < 0 && line)
+        log_error("%s.", line);
+    if (r > 0) {
+        *error = TAKE(line);
+        return CONSUMER_E_CONFIG;
+    }
+    if (r == 0 && ledger_count(c->ledger) > 0)
+        log_info("Messages handled, and perhaps not deleted: %ju.",
+                 (uintmax_t)ledger_count(c->ledger));
+    return r;
+}
+
 int consumer_new(struct service *service, const struct config *config, struct handler *handler,
                  struct consumer **ret, char **error)
 {
@@ -383,7 +414,9 @@ int consumer_new(struct service *service, const struct config *config, struct ha
     c->had_room = true;
     c->timer_usec = USEC_INFINITY;
     r = add_sources(c);
-    if (r < 0)
+    if (r >= 0)
+        r = open_ledger(c, error);
+    if (r != 0)
         return r;
     r = queue_open(service, config, "sqs-consumerd", on_opened, c, &c->queue, error);
     if (r != 0)
@@ -404,6 +437,7 @@ struct consumer *consumer_free(struct consumer *c)
         return NULL;
     receiver_free(c->receiver);
     hand_free(c->hand);
+    ledger_free(c->ledger);
     queue_free(c->queue);
     sd_event_source_disable_unref(c->timer);
     sd_event_source_disable_unref(c->wake);

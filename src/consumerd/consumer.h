@@ -10,8 +10,13 @@ struct consumer;
 
 /* Opens the queue, receives, hands to the handler, and deletes; calls service_exit after so many
  * empty receives in a row as are configured, or after a stop. The service and the configuration are
- * borrowed and must outlive the consumer; the handler is taken, also on failure. 0, a negative
- * errno, or CONSUMER_E_CONFIG with *error a line; the caller frees it. */
+ * borrowed and must outlive the consumer; the handler is taken, also on failure.
+ *
+ * For all handlers but the journal's, and unless consumer.ledger_max_messages is 0, the ledger is
+ * opened first: ledger.db in $STATE_DIRECTORY.
+ *
+ * 0, a negative errno, or CONSUMER_E_CONFIG with *error a line, which the caller frees: the
+ * configuration does not do, or only a person can help the ledger. */
 enum { CONSUMER_E_CONFIG = 1 };
 int consumer_new(struct service *service, const struct config *config, struct handler *handler,
                  struct consumer **ret, char **error);

@@ -23,7 +23,7 @@ struct extender {
 static bool is_wanted(void *userdata, const struct batch_item *item)
 {
     return item->message->state == MESSAGE_WAITING || item->message->state == MESSAGE_HANDLING ||
-           item->message->state == MESSAGE_DELETING;
+           item->message->state == MESSAGE_HANDLED || item->message->state == MESSAGE_DELETING;
 }
 
 static void try_again(struct extender *e, struct message *m, uint64_t now_usec)

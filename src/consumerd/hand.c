@@ -5,6 +5,10 @@
  * place is taken from the beginning of the handling to the end of the delete, so that slow deletes
  * slow down the handling, and with it the receives.
  *
+ * With a ledger it is HANDLED until the next turn has written that, before anything else: so the
+ * ledger knows of a message before its delete goes out, and before the next of its lane is begun.
+ * One that the ledger knows already goes from WAITING to DELETING.
+ *
  * On a FIFO queue, whatever gives a message back or loses it gives back all behind it in its lane:
  * SQS holds those back until the first is deleted, wherever it is handled then. */
 #include "hand.h"
@@ -13,6 +17,7 @@
 #include <errno.h>
 
 #include "extender.h"
+#include "handled.h"
 #include "lane.h"
 #include "log.h"
 #include "message-ids.h"
@@ -29,6 +34,7 @@ struct hand {
     struct leases leases;
     struct extender *extender;
     struct settler *deleter, *releaser;
+    struct handled handled;
 
     struct list messages; /* the earliest received first */
     size_t n_messages, n_begun, n_handling;
@@ -36,17 +42,12 @@ struct hand {
     bool is_stopping;
 };
 
-#define MESSAGE_FIELDS(m)                                                                          \
-    {"SQS_MESSAGE_ID", (m)->received->message_id},                                                 \
-    {                                                                                              \
-        "SQS_MESSAGE_GROUP_ID", (m)->received->group_id                                            \
-    }
-
 /* --- The ends of a message --- */
 
 /* Takes it out of its lane and its lease, whatever becomes of it. */
 static void withdraw(struct hand *h, struct message *m)
 {
+    handled_remove(&h->handled, m);
     lanes_remove(h->lanes, m);
     lease_end(&h->leases, m);
 }
@@ -124,6 +125,7 @@ static void on_deleted(void *userdata, struct message *m, enum settled what,
 
     if (what == SETTLED_OK) {
         h->n_deleted++;
+        handled_forget(&h->handled, m);
         log_write(LOG_INFO, MESSAGE_ID_MESSAGE_DELETED,
                   LOG_FIELDS(MESSAGE_FIELDS(m), {"SQS_REQUEST_ID", result->request_id}),
                   "Message deleted from queue.");
@@ -191,6 +193,12 @@ static void retry(struct hand *h, struct message *m, uint64_t delay_usec)
     release(h, m, delay_sec);
 }
 
+static void begin_delete(struct hand *h, struct message *m)
+{
+    m->state = MESSAGE_DELETING;
+    settler_add(h->deleter, m, 0, outside_now_usec());
+}
+
 static void on_handled(void *userdata, enum handler_outcome outcome, uint64_t delay_usec)
 {
     struct message *m = userdata;
@@ -199,7 +207,7 @@ static void on_handled(void *userdata, enum handler_outcome outcome, uint64_t de
     assert(m->state == MESSAGE_HANDLING);
     m->run = NULL;
     h->n_handling--;
-    m->state = MESSAGE_DELETING;
+    m->state = MESSAGE_HANDLED;
     if (outcome == HANDLER_RETRY) {
         m->state = MESSAGE_WAITING;
         retry(h, m, delay_usec);
@@ -210,8 +218,19 @@ static void on_handled(void *userdata, enum handler_outcome outcome, uint64_t de
                   LOG_FIELDS(MESSAGE_FIELDS(m), {"SQS_BODY", m->received->body}),
                   "Message %s is rejected and will be deleted.", m->received->message_id);
     lanes_handled(h->lanes, m);
-    settler_add(h->deleter, m, 0, outside_now_usec());
+    if (!handled_add(&h->handled, m))
+        begin_delete(h, m);
     h->changed(h->userdata);
+}
+
+/* What the ledger has, or could not take, goes on to be deleted. */
+static void delete_handled(struct hand *h)
+{
+    struct message *m;
+
+    handled_write(&h->handled);
+    while ((m = handled_take(&h->handled)))
+        begin_delete(h, m);
 }
 
 static void begin(struct hand *h, struct message *m)
@@ -219,9 +238,14 @@ static void begin(struct hand *h, struct message *m)
     struct handler_run *run = NULL;
     int r;
 
-    m->state = MESSAGE_HANDLING;
     m->is_begun = true;
     h->n_begun++;
+    if (handled_before(&h->handled, m)) {
+        lanes_handled(h->lanes, m);
+        begin_delete(h, m);
+        return;
+    }
+    m->state = MESSAGE_HANDLING;
     h->n_handling++;
     r = h->handler->ops->run(h->handler, m->received, on_handled, m, &run);
     if (r >= 0) {
@@ -304,10 +328,12 @@ void hand_take(struct hand *h, struct sqs_reply *reply, uint64_t sent_usec)
 
 int hand_turn(struct hand *h, uint64_t *ret_next_usec)
 {
-    uint64_t now_usec = outside_now_usec(), next_usec;
+    uint64_t now_usec, next_usec;
     struct message *m;
     int r, q;
 
+    delete_handled(h);
+    now_usec = outside_now_usec();
     while ((m = leases_take_lost(&h->leases, now_usec)))
         lose(h, m,
              lease_seconds_left(m, now_usec) > 0 ? "its lease has ended"
@@ -351,7 +377,7 @@ struct hand_counts hand_count(const struct hand *h)
         .messages = h->n_messages,
         .wanted = h->n_begun + lanes_ready(h->lanes),
         .handling = h->n_handling,
-        .deleting = settler_count(h->deleter),
+        .deleting = h->handled.n_waiting + settler_count(h->deleter),
         .releasing = settler_count(h->releaser),
         .deleted = h->n_deleted,
     };
@@ -359,8 +385,9 @@ struct hand_counts hand_count(const struct hand *h)
 
 /* --- Life --- */
 
-int hand_new(struct queue *queue, struct handler *handler, const struct hand_options *options,
-             hand_changed_fn changed, void *userdata, struct hand **ret)
+int hand_new(struct queue *queue, struct handler *handler, struct ledger *ledger,
+             const struct hand_options *options, hand_changed_fn changed, void *userdata,
+             struct hand **ret)
 {
     CLEANUP(hand_free) struct hand *h = calloc(1, sizeof(*h));
     int r;
@@ -372,6 +399,7 @@ int hand_new(struct queue *queue, struct handler *handler, const struct hand_opt
     h->changed = changed;
     h->userdata = userdata;
     list_init(&h->messages);
+    handled_init(&h->handled, ledger);
     leases_init(&h->leases, options->visibility_sec * USEC_PER_SEC);
     r = lanes_new(options->is_fifo, &h->lanes);
     if (r >= 0)

@@ -1,9 +1,15 @@
 /* The messages in hand: from a receive's reply until SQS has deleted each or has it back. Handles
  * as many at once as are allowed, those of a group one after the other; keeps their leases; deletes
- * what was handled, gives back what was not. */
+ * what was handled, gives back what was not.
+ *
+ * With a ledger, what was handled is written there before its delete is sent, and what the ledger
+ * has is not handled again but deleted in its turn. The sync of that is done in hand_turn, and
+ * blocks: one for all that was handled since the last. A ledger that cannot be written or read
+ * stops nothing: the log says so, and messages are handled at least once, as without one. */
 #pragma once
 
 #include "handler.h"
+#include "ledger.h"
 #include "queue.h"
 
 struct hand;
@@ -19,9 +25,10 @@ struct hand_options {
 /* Something has happened: hand_turn is to be called soon, not from inside the callback. */
 typedef void (*hand_changed_fn)(void *userdata);
 
-/* Queue and handler are borrowed. 0 or -ENOMEM. */
-int hand_new(struct queue *queue, struct handler *handler, const struct hand_options *options,
-             hand_changed_fn changed, void *userdata, struct hand **ret);
+/* Queue, handler and ledger (NULL: none) are borrowed. 0 or -ENOMEM. */
+int hand_new(struct queue *queue, struct handler *handler, struct ledger *ledger,
+             const struct hand_options *options, hand_changed_fn changed, void *userdata,
+             struct hand **ret);
 struct hand *hand_free(struct hand *hand); /* cancels what is being handled; silently */
 DEFINE_CLEANUP(struct hand *, hand_free)
 
@@ -43,7 +50,7 @@ struct hand_counts {
     size_t wanted;    /* that have a place or could use one now: all but those that wait for
                          another of their group, or are given back without having begun */
     size_t handling;  /* with the handler */
-    size_t deleting;  /* to be deleted */
+    size_t deleting;  /* handled, to be deleted */
     size_t releasing; /* to be given back */
     uint64_t deleted; /* since the beginning */
 };

@@ -11,7 +11,8 @@ struct handler_run;
 enum message_state {
     MESSAGE_WAITING,   /* in its lane, not begun */
     MESSAGE_HANDLING,  /* with the handler */
-    MESSAGE_DELETING,  /* handled, to be deleted */
+    MESSAGE_HANDLED,   /* to be written into the ledger, then deleted */
+    MESSAGE_DELETING,  /* to be deleted */
     MESSAGE_RELEASING, /* to be given back */
     MESSAGE_ABANDONED, /* the lease is lost while a delete is on its way: only its answer is awaited
                         */
@@ -27,6 +28,7 @@ struct message {
     /* The consumer's. */
     void *owner;
     struct list of_owner;
+    struct list of_handled; /* in MESSAGE_HANDLED */
     enum message_state state;
     bool is_begun; /* takes one of the places for messages handled at once */
     struct handler_run *run;
@@ -57,3 +59,10 @@ struct message *message_new(struct sqs_reply *reply, size_t i, uint64_t received
 struct message *message_ref(struct message *message);
 struct message *message_unref(struct message *message);
 DEFINE_CLEANUP(struct message *, message_unref)
+
+/* Of a journal's entry about it, for LOG_FIELDS. */
+#define MESSAGE_FIELDS(m)                                                                          \
+    {"SQS_MESSAGE_ID", (m)->received->message_id},                                                 \
+    {                                                                                              \
+        "SQS_MESSAGE_GROUP_ID", (m)->received->group_id                                            \
+    }

@@ -8,4 +8,7 @@
  * runs and while the process is stopped in one. */
 uint64_t outside_now_usec(void);
 
+/* The wall clock, since the epoch: for what must be understood after a boot. */
+uint64_t outside_wall_usec(void);
+
 uint64_t outside_random(void);

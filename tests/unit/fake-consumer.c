@@ -9,6 +9,11 @@ uint64_t outside_now_usec(void)
     return fake_now_usec;
 }
 
+uint64_t outside_wall_usec(void)
+{
+    return FAKE_WALL_USEC + fake_now_usec;
+}
+
 uint64_t outside_random(void)
 {
     return UINT64_MAX;

@@ -1,8 +1,11 @@
 #include "fake-consumer.h"
 #include "hand.h"
+#include "outside.h"
 #include "test.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define SEC USEC_PER_SEC
 #define T0 (1000 * SEC)
@@ -76,6 +79,7 @@ static const char *begun(void)
 /* --- The hand --- */
 
 static struct hand *hand;
+static struct ledger *ledger; /* NULL: none */
 static size_t n_changes;
 
 static void on_changed(void *userdata)
@@ -92,7 +96,7 @@ static void set_up(bool is_fifo, unsigned concurrency, const char *groups)
     n_runs = n_changes = 0;
     run_error = 0;
     is_quick = false;
-    assert_int_equal(hand_new(NULL, &handler,
+    assert_int_equal(hand_new(NULL, &handler, ledger,
                               &(struct hand_options){
                                   .is_fifo = is_fifo,
                                   .visibility_sec = 30,
@@ -442,6 +446,215 @@ static void twelve_hours_are_the_end(void **state)
     assert_in_range(fake_now_usec, T0 + 43100 * SEC, T0 + 43200 * SEC);
 }
 
+/* --- With a ledger --- */
+
+static char ledger_path[64];
+static bool disk_is_full;
+
+static ssize_t write_if_room(int fd, const void *data, size_t bytes, off_t offset)
+{
+    if (disk_is_full) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return pwrite(fd, data, bytes, offset);
+}
+
+static int set_up_ledger(void **state)
+{
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    int fd;
+
+    disk_is_full = false;
+    vfs->xSetSystemCall(vfs, "pwrite64", (sqlite3_syscall_ptr)write_if_room);
+    vfs->xSetSystemCall(vfs, "pwrite", (sqlite3_syscall_ptr)write_if_room);
+    strcpy(ledger_path, "/tmp/test-hand.XXXXXX");
+    fd = mkstemp(ledger_path);
+    if (fd < 0)
+        return -1;
+    close(fd);
+    return ledger_open(ledger_path, &(struct ledger_limits){100, 14 * 86400 * SEC}, &ledger, NULL);
+}
+
+static int tear_down_ledger(void **state)
+{
+    tear_down(state);
+    ledger = ledger_free(ledger);
+    return unlink(ledger_path);
+}
+
+static bool is_in_ledger(const char *id)
+{
+    return ledger_has(ledger, id, outside_wall_usec()) == LEDGER_HAS;
+}
+
+static void was_handled(const char *id)
+{
+    assert_int_equal(ledger_add(ledger, id, outside_wall_usec()), 0);
+    assert_int_equal(ledger_commit(ledger, outside_wall_usec()), LEDGER_COMMITTED);
+}
+
+static void what_was_handled_is_in_the_ledger_until_it_is_deleted(void **state)
+{
+    set_up(false, 3, "---");
+    turn();
+    finish(0, HANDLER_DONE, 0);
+    finish(1, HANDLER_REJECT, 0);
+    finish(2, HANDLER_RETRY, 0);
+    assert_int_equal(hand_count(hand).deleting, 2);
+    assert_int_equal(fake_n_calls, 0);
+    turn();
+    assert_int_equal(ledger_commit(ledger, outside_wall_usec()), 0); /* it is on disk already */
+    assert_true(is_in_ledger("h0"));
+    assert_true(is_in_ledger("h1"));
+    assert_false(is_in_ledger("h2"));
+    assert_int_equal(hand_count(hand).deleting, 2);
+
+    while (fake_n_open() > 0)
+        answer_open();
+    turn();
+    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(hand_count(hand).deleted, 2);
+    assert_int_equal(ledger_count(ledger), 0);
+    assert_int_equal(ledger_commit(ledger, outside_wall_usec()), 0);
+}
+
+static void the_next_of_a_group_begins_when_the_ledger_has_the_one_before(void **state)
+{
+    set_up(true, 10, "aa");
+    turn();
+    finish(0, HANDLER_DONE, 0);
+    assert_string_equal(begun(), "0");
+    turn();
+    assert_true(is_in_ledger("h0"));
+    assert_string_equal(begun(), "01");
+}
+
+static void what_the_ledger_knows_is_deleted_in_its_turn_without_being_handled(void **state)
+{
+    was_handled("h1");
+    was_handled("h3");
+    set_up(true, 10, "aabb");
+    turn();
+    assert_string_equal(begun(), "02");
+    finish(0, HANDLER_DONE, 0);
+    turn();
+    turn();
+    /* h3 waits for h2, which is being handled. */
+    assert_string_equal(begun(), "02");
+    assert_string_equal(answer_open(), "{\"QueueUrl\":\"q\",\"ReceiptHandle\":\"h0\"}");
+    turn();
+    assert_string_equal(answer_open(), "{\"QueueUrl\":\"q\",\"ReceiptHandle\":\"h1\"}");
+    turn();
+    assert_int_equal(hand_count(hand).deleted, 2);
+    assert_int_equal(ledger_count(ledger), 1);
+    finish(1, HANDLER_DONE, 0);
+    for (int i = 0; i < 3; i++) {
+        turn();
+        if (fake_n_open() > 0)
+            answer_open();
+    }
+    turn();
+    assert_string_equal(begun(), "02");
+    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(ledger_count(ledger), 0);
+}
+
+static void a_place_is_taken_also_by_what_is_only_deleted(void **state)
+{
+    was_handled("h0");
+    set_up(false, 1, "--");
+    turn();
+    assert_string_equal(begun(), "");
+    assert_int_equal(fake_n_open(), 1);
+    answer_open();
+    turn();
+    assert_string_equal(begun(), "1");
+}
+
+/* The lease is lost between the handler's answer and the turn that writes it. */
+static void what_was_handled_and_lost_is_in_the_ledger_all_the_same(void **state)
+{
+    set_up(true, 10, "aa");
+    turn();
+    fake_now_usec = T0 + 15 * SEC;
+    turn();
+    finish(0, HANDLER_DONE, 0);
+    fake_answer(0, "{\"Failed\":[{\"Id\":\"0\",\"Code\":\"ReceiptHandleIsInvalid\"}],"
+                   "\"Successful\":[{\"Id\":\"1\"}]}");
+    assert_int_equal(hand_count(hand).deleting, 0);
+    turn();
+    assert_true(is_in_ledger("h0"));
+    assert_string_equal(begun(), "0");
+    answer_open(); /* gives back what was behind it */
+    turn();
+    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(hand_count(hand).deleted, 0);
+    assert_int_equal(ledger_count(ledger), 1);
+}
+
+static void a_delete_that_fails_leaves_it_in_the_ledger(void **state)
+{
+    set_up(false, 10, "-");
+    turn();
+    finish(0, HANDLER_DONE, 0);
+    turn();
+    fake_fail(0, SQS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "");
+    turn();
+    assert_int_equal(hand_count(hand).messages, 0);
+    assert_true(is_in_ledger("h0"));
+}
+
+static void a_late_delete_takes_it_out_of_the_ledger(void **state)
+{
+    set_up(false, 10, "-");
+    turn();
+    finish(0, HANDLER_DONE, 0);
+    turn();
+    fake_now_usec = T0 + 30 * SEC; /* abandoned, but for the answer */
+    turn();
+    assert_true(is_in_ledger("h0"));
+    fake_answer(0, "{}");
+    turn();
+    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(ledger_count(ledger), 0);
+}
+
+static void a_ledger_that_cannot_be_written_stops_nothing(void **state)
+{
+    set_up(true, 10, "aa");
+    turn();
+    disk_is_full = true;
+    finish(0, HANDLER_DONE, 0);
+    turn();
+    assert_string_equal(answer_open(), "{\"QueueUrl\":\"q\",\"ReceiptHandle\":\"h0\"}");
+    assert_int_equal(ledger_count(ledger), 0);
+    turn();
+    finish(1, HANDLER_DONE, 0);
+    disk_is_full = false;
+    turn();
+    assert_true(is_in_ledger("h1"));
+    answer_open();
+    turn();
+    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(ledger_count(ledger), 0);
+}
+
+static void an_end_at_once_keeps_what_was_handled(void **state)
+{
+    set_up(false, 10, "--");
+    turn();
+    finish(0, HANDLER_DONE, 0);
+    hand = hand_free(hand);
+    ledger = ledger_free(ledger);
+    assert_int_equal(
+        ledger_open(ledger_path, &(struct ledger_limits){100, 14 * 86400 * SEC}, &ledger, NULL), 0);
+    assert_true(is_in_ledger("h0"));
+    assert_int_equal(ledger_count(ledger), 1);
+}
+
+#define LEDGER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_ledger, tear_down_ledger)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -466,6 +679,15 @@ int main(void)
         cmocka_unit_test_teardown(slow_work_keeps_its_lease, tear_down),
         cmocka_unit_test_teardown(an_extension_that_failed_asks_for_a_turn, tear_down),
         cmocka_unit_test_teardown(twelve_hours_are_the_end, tear_down),
+        LEDGER_TEST(what_was_handled_is_in_the_ledger_until_it_is_deleted),
+        LEDGER_TEST(the_next_of_a_group_begins_when_the_ledger_has_the_one_before),
+        LEDGER_TEST(what_the_ledger_knows_is_deleted_in_its_turn_without_being_handled),
+        LEDGER_TEST(a_place_is_taken_also_by_what_is_only_deleted),
+        LEDGER_TEST(what_was_handled_and_lost_is_in_the_ledger_all_the_same),
+        LEDGER_TEST(a_delete_that_fails_leaves_it_in_the_ledger),
+        LEDGER_TEST(a_late_delete_takes_it_out_of_the_ledger),
+        LEDGER_TEST(a_ledger_that_cannot_be_written_stops_nothing),
+        LEDGER_TEST(an_end_at_once_keeps_what_was_handled),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

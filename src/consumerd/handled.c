@@ -1,0 +1,129 @@
+/* See handled.h. A message whose id could not be written is deleted like the others: that its
+ * delete is lost as well, and it is handled twice, is rare; kept back, all would be. */
+#include "handled.h"
+
+#include "fault-point.h"
+#include "log.h"
+#include "outside.h"
+
+static struct message *of(struct list *link)
+{
+    return CONTAINER_OF(link, struct message, of_handled);
+}
+
+void handled_init(struct handled *h, struct ledger *ledger)
+{
+    *h = (struct handled){.ledger = ledger};
+    list_init(&h->waiting);
+}
+
+/* --- The log --- */
+
+/* True once, and again after a while. */
+static bool is_due(bool *has_line, uint64_t *line_usec)
+{
+    uint64_t now_usec = outside_now_usec();
+
+    if (*has_line && now_usec - *line_usec < HANDLED_LINE_INTERVAL_USEC)
+        return false;
+    *has_line = true;
+    *line_usec = now_usec;
+    return true;
+}
+
+static void tell_trouble(struct handled *h, const char *what)
+{
+    if (!is_due(&h->has_line, &h->line_usec))
+        return;
+    h->is_told = true;
+    log_error("Cannot %s the ledger, so a message whose delete gets lost is handled twice: %s.",
+              what, ledger_error(h->ledger));
+}
+
+static void tell_written(struct handled *h)
+{
+    uint64_t n = ledger_crowded_out(h->ledger);
+
+    if (h->is_told)
+        log_notice("The ledger can be written again.");
+    h->is_told = false;
+    if (n == h->n_crowded_out || !is_due(&h->has_crowded_line, &h->crowded_line_usec))
+        return;
+    log_warning(
+        "The ledger is full: its oldest %ju messages were handled, are perhaps not deleted, "
+        "and are no longer known. See consumer.ledger_max_messages.",
+        (uintmax_t)(n - h->n_crowded_out));
+    h->n_crowded_out = n;
+}
+
+/* --- Messages --- */
+
+bool handled_before(struct handled *h, const struct message *m)
+{
+    int r;
+
+    if (!h->ledger)
+        return false;
+    r = ledger_has(h->ledger, m->received->message_id, outside_wall_usec());
+    if (r < 0)
+        tell_trouble(h, "read");
+    if (r != LEDGER_HAS)
+        return false;
+    log_write(LOG_NOTICE, NULL, LOG_FIELDS(MESSAGE_FIELDS(m)),
+              "Message %s was handled before and has come back: it is deleted, not handled again.",
+              m->received->message_id);
+    return true;
+}
+
+bool handled_add(struct handled *h, struct message *m)
+{
+    if (!h->ledger)
+        return false;
+    FAULT_POINT("handled");
+    ledger_add(h->ledger, m->received->message_id, outside_wall_usec()); /* the commit tells */
+    list_append(&h->waiting, &m->of_handled);
+    h->n_waiting++;
+    return true;
+}
+
+void handled_remove(struct handled *h, struct message *m)
+{
+    if (!list_is_linked(&m->of_handled))
+        return;
+    list_remove(&m->of_handled);
+    h->n_waiting--;
+}
+
+void handled_forget(struct handled *h, const struct message *m)
+{
+    if (!h->ledger)
+        return;
+    FAULT_POINT("deleted");
+    ledger_remove(h->ledger, m->received->message_id); /* the commit tells */
+}
+
+void handled_write(struct handled *h)
+{
+    int r;
+
+    if (!h->ledger)
+        return;
+    r = ledger_commit(h->ledger, outside_wall_usec());
+    if (r < 0)
+        tell_trouble(h, "write");
+    if (r != LEDGER_COMMITTED)
+        return;
+    FAULT_POINT("ledger-written");
+    tell_written(h);
+}
+
+struct message *handled_take(struct handled *h)
+{
+    struct message *m;
+
+    if (list_is_empty(&h->waiting))
+        return NULL;
+    m = of(h->waiting.next);
+    handled_remove(h, m);
+    return m;
+}

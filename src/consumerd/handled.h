@@ -1,0 +1,40 @@
+/* Between hand and ledger: what was handled waits here until the ledger has it, all of a turn in
+ * one sync. Tells in the log what the ledger makes of it; a trouble at once, then once a minute. */
+#pragma once
+
+#include "ledger.h"
+#include "message.h"
+
+#define HANDLED_LINE_INTERVAL_USEC (60 * USEC_PER_SEC)
+
+struct handled {
+    struct ledger *ledger; /* NULL: none, then nothing here does anything */
+    struct list waiting;   /* the earliest handled first */
+    size_t n_waiting;
+    bool is_told; /* a line was written of a trouble that has not ended */
+    bool has_line, has_crowded_line;
+    uint64_t line_usec, crowded_line_usec;
+    uint64_t n_crowded_out; /* as told */
+};
+
+/* The ledger is borrowed. */
+void handled_init(struct handled *handled, struct ledger *ledger);
+
+/* Whether a message was handled at an earlier receipt; then a line says so. */
+bool handled_before(struct handled *handled, const struct message *message);
+
+/* Takes a message, borrowed, that has just been handled. Its id is in the ledger from the next
+ * handled_write on, whether or not the message still is here by then. False: there is no ledger,
+ * and nothing to wait for. */
+bool handled_add(struct handled *handled, struct message *message);
+
+/* A message is no longer to be deleted by us. One that is not here is left alone. */
+void handled_remove(struct handled *handled, struct message *message);
+
+/* SQS has deleted the message. */
+void handled_forget(struct handled *handled, const struct message *message);
+
+/* Writes all that was added and forgotten; blocks for a sync if anything was added. After that
+ * handled_take yields the messages, whatever came of the writing. */
+void handled_write(struct handled *handled);
+struct message *handled_take(struct handled *handled); /* NULL: no more */
