@@ -1,0 +1,21 @@
+/* What the daemon answers to a line that was handed in: it is admitted into the store, or told why
+ * not, or it is a command. */
+#pragma once
+
+#include "store.h"
+#include "submission.h"
+#include "uuid.h"
+
+/* A plain value; `uuids` all zero to begin with. */
+struct door {
+    struct store *store; /* borrowed */
+    struct submission_rules rules;
+    struct uuid_maker uuids;
+};
+
+/* Answers a line, without its newline, by appending one to `reply`, with its newline. An answer
+ * that says ok holds only once the store has committed. Commands are answered with what they ask
+ * for only where the submitter `may_command`. 0, or -ENOMEM or -E2BIG, which stick to the buffer:
+ * then there is no answer. */
+int door_answer(struct door *door, const char *line, size_t size, bool may_command,
+                struct buffer *reply);

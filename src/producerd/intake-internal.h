@@ -1,0 +1,60 @@
+/* What the files of the intake share: intake.c serves connections, intake-accept.c takes
+ * new ones. */
+#pragma once
+
+#include "door.h"
+#include "intake-connection.h"
+#include "intake.h"
+
+enum {
+    INTAKE_OTHER_FILES = 64, /* that the daemon may have open beside connections */
+};
+
+#define INTAKE_TICK_USEC USEC_PER_SEC
+
+TAILQ_HEAD(connections, connection);
+
+struct intake {
+    sd_event *event;
+    struct door door;
+    int fd;    /* that listens; -1 once stopped */
+    int epoll; /* has the one that listens as well, with no connection to it */
+    sd_event_source *io, *again, *tick;
+    bool is_ticking;
+    bool listens;               /* is in the set */
+    uint64_t accept_again_usec; /* 0: no pause */
+    bool accept_failed;         /* and that was said */
+    size_t n_connections_max;
+    uint64_t patience_usec, idle_usec;
+
+    struct connections all; /* the one that was idle longest first */
+    struct connections ready, waiting, answered;
+    struct connection *favoured;
+    size_t n_connections, n_waiting, n_timed;
+    size_t buffered_bytes;
+    size_t lines_left, bytes_left; /* of this turn */
+};
+
+static inline uint64_t intake_now_usec(struct intake *i)
+{
+    uint64_t now = 0;
+
+    sd_event_now(i->event, CLOCK_BOOTTIME, &now);
+    return now;
+}
+
+/* intake.c: sets what the set is to tell of a connection (EPOLLIN, EPOLLOUT, 0); ends one. */
+void intake_set_events(struct intake *i, struct connection *c, uint32_t events);
+void intake_drop(struct intake *i, struct connection *c);
+
+/* intake-accept.c. The limit of open files, raised: how many connections it allows. */
+size_t intake_raise_limit(void);
+
+/* Takes new connections, as many as there is place for in a turn. */
+void intake_accept_some(struct intake *i);
+
+/* Puts the socket that listens into the set, or takes it out, as there is place or not. */
+void intake_listen_or_not(struct intake *i);
+
+/* Closes connections that were idle for long, where others wait for a place. */
+void intake_close_idle(struct intake *i);

@@ -1,0 +1,480 @@
+/* See intake.h. All connections are in one epoll set of the intake's own, which the daemon's loop
+ * sees as a single descriptor: so what has come to any of them is looked at in one go, a turn, with
+ * one commit at its end.
+ *
+ * A turn goes through the connections that are ready: it reads once from each, answers some of its
+ * lines into its buffer, commits, and only then hands the answers over. Where lines are left, the
+ * connection is ready for the next turn, behind the others.
+ *
+ * A connection is in one place at a time: ready, answered in this turn, waiting for room, or none
+ * of them. Of INTAKE_BUFFERED_MAX_BYTES, SMALL_BYTES are for each connection, so that short lines
+ * never wait; one line of the largest size is for one connection at a time, the favoured one, so
+ * that there is always one that can go on; and the rest, SHARED_BYTES, is for who comes first. The
+ * favoured one is read no further than to the end of its line, and then it is the next one's turn.
+ */
+#include "intake-internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "fault-point.h"
+#include "log.h"
+#include "submission-reply.h"
+
+enum {
+    EVENTS_MAX = 256,   /* looked at in a turn */
+    SMALL_BYTES = 4096, /* of room: what each connection may have in any case, and adds at least */
+    ERROR_BYTES = 256,
+
+    SHARED_BYTES =
+        INTAKE_BUFFERED_MAX_BYTES - CONNECTION_IN_MAX_BYTES - INTAKE_CONNECTIONS_MAX * SMALL_BYTES,
+};
+
+_Static_assert(SHARED_BYTES >= 4 * 1024 * 1024, "room for more than the favoured one");
+
+/* ---- Places ---- */
+
+static struct connections *queue_of(struct intake *i, enum connection_place place)
+{
+    return place == PLACE_READY      ? &i->ready
+           : place == PLACE_WAITING  ? &i->waiting
+           : place == PLACE_ANSWERED ? &i->answered
+                                     : NULL;
+}
+
+static void move(struct intake *i, struct connection *c, enum connection_place place)
+{
+    if (c->place == place)
+        return;
+    if (c->place != PLACE_NONE)
+        TAILQ_REMOVE(queue_of(i, c->place), c, of_place);
+    i->n_waiting -= c->place == PLACE_WAITING;
+    i->n_waiting += place == PLACE_WAITING;
+    c->place = place;
+    if (place != PLACE_NONE)
+        TAILQ_INSERT_TAIL(queue_of(i, place), c, of_place);
+}
+
+static void account(struct intake *i, struct connection *c)
+{
+    size_t bytes = c->in_allocated + c->out.allocated;
+
+    i->buffered_bytes += bytes - c->accounted_bytes;
+    c->accounted_bytes = bytes;
+}
+
+static void set_timed(struct intake *i, struct connection *c, enum connection_timed timed)
+{
+    i->n_timed -= c->timed != TIMED_NOT;
+    i->n_timed += timed != TIMED_NOT;
+    if (timed != c->timed)
+        c->deadline_usec = intake_now_usec(i) + i->patience_usec;
+    c->timed = timed;
+}
+
+/* What the set is to tell of it. A connection that is to be told nothing is taken out: a submitter
+ * that has gone would be told of all the same, over and over. */
+void intake_set_events(struct intake *i, struct connection *c, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = c};
+    int operation = events == 0 ? EPOLL_CTL_DEL : c->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+
+    if (events == c->events)
+        return;
+    if (epoll_ctl(i->epoll, operation, c->fd, &event) < 0)
+        c->is_broken = true;
+    else
+        c->events = events;
+}
+
+void intake_drop(struct intake *i, struct connection *c)
+{
+    move(i, c, PLACE_NONE);
+    set_timed(i, c, TIMED_NOT);
+    TAILQ_REMOVE(&i->all, c, of_all);
+    i->n_connections--;
+    i->buffered_bytes -= c->accounted_bytes;
+    if (i->favoured == c)
+        i->favoured = NULL;
+    connection_free(c);
+}
+
+/* ---- Room ---- */
+
+static bool grant(struct intake *i, struct connection *c, size_t bytes)
+{
+    bytes = MIN(bytes, (size_t)CONNECTION_IN_MAX_BYTES);
+    if (bytes > SMALL_BYTES && i->favoured != c &&
+        i->buffered_bytes - c->in_allocated + bytes > SHARED_BYTES)
+        return false;
+    if (connection_grow(c, bytes) < 0)
+        c->is_broken = true;
+    account(i, c);
+    return true;
+}
+
+/* False: it has to wait. */
+static bool make_room(struct intake *i, struct connection *c)
+{
+    size_t more = MAX(c->in_bytes, (size_t)INTAKE_READ_BYTES);
+
+    if (c->in_allocated > c->in_bytes || grant(i, c, c->in_bytes + more) ||
+        grant(i, c, c->in_bytes + SMALL_BYTES))
+        return true;
+    if (i->favoured)
+        return false;
+    i->favoured = c;
+    return grant(i, c, c->in_bytes + more);
+}
+
+/* Lets go on who can, of those that wait the one that has waited longest. */
+static void wake(struct intake *i)
+{
+    struct connection *c = TAILQ_FIRST(&i->waiting);
+
+    if (!c)
+        return;
+    if (i->favoured && i->buffered_bytes + SMALL_BYTES > SHARED_BYTES)
+        return;
+    if (!i->favoured)
+        i->favoured = c;
+    move(i, c, PLACE_READY);
+}
+
+/* ---- A turn ---- */
+
+static void answer_error(struct connection *c, const char *error, bool is_temporary)
+{
+    if (submission_reply_error(&c->out, error, is_temporary) < 0)
+        c->is_broken = true;
+}
+
+static void answer_lines(struct intake *i, struct connection *c)
+{
+    const char *line;
+    size_t bytes;
+
+    for (size_t n = 0; n < INTAKE_LINES_MAX && i->lines_left > 0 && i->bytes_left > 0 &&
+                       c->out.size < INTAKE_REPLIES_BYTES && !c->is_broken;
+         n++) {
+        if (!connection_take_line(c, &line, &bytes))
+            return;
+        c->is_tentative = true;
+        i->lines_left--;
+        i->bytes_left -= MIN(bytes, i->bytes_left);
+        if (door_answer(&i->door, line, bytes, c->may_command, &c->out) < 0)
+            c->is_broken = true;
+    }
+}
+
+/* Of what is no line and will not be one: it is told so, and then that was all. */
+static void end_lines(struct intake *i, struct connection *c)
+{
+    char error[ERROR_BYTES];
+
+    if (connection_has_line(c))
+        return;
+    if (connection_rest_bytes(c) > SUBMISSION_LINE_MAX_BYTES) {
+        snprintf(error, sizeof(error), "line: longer than %d bytes", SUBMISSION_LINE_MAX_BYTES);
+        answer_error(c, error, false);
+    } else if (!c->has_ended) {
+        return;
+    } else if (connection_rest_bytes(c) > 0 && i->fd < 0) {
+        answer_error(c, "line: cut off, for the daemon stops; try again later", true);
+    } else if (connection_rest_bytes(c) > 0) {
+        answer_error(c, "line: cut off, there is no newline at its end", false);
+    }
+    c->in_taken = c->in_bytes;
+    c->has_ended = c->closes = true;
+}
+
+/* False: it is left where it is, to be ready in the next turn. */
+static bool serve(struct intake *i, struct connection *c)
+{
+    if (i->lines_left == 0 || i->bytes_left == 0)
+        return false;
+    if (connection_has_answers(c)) {
+        move(i, c, PLACE_ANSWERED);
+        return true;
+    }
+    if (!connection_has_line(c) && !c->has_ended) {
+        if (!make_room(i, c)) {
+            move(i, c, PLACE_WAITING);
+            set_timed(i, c, TIMED_NOT);
+            intake_set_events(i, c, 0);
+            return true;
+        }
+        if (!c->is_broken)
+            connection_read(c, INTAKE_READ_BYTES, i->favoured == c);
+    }
+    if (!c->is_broken) {
+        answer_lines(i, c);
+        end_lines(i, c);
+    }
+    if (c->in_taken > 0)
+        set_timed(i, c, TIMED_NOT); /* the next line has its own time */
+    connection_compact(c);
+    if (i->favoured == c && c->in_bytes == 0)
+        i->favoured = NULL;
+    account(i, c);
+    move(i, c, PLACE_ANSWERED);
+    return true;
+}
+
+/* Hands over its answers, and sees what is next for it. */
+static void settle(struct intake *i, struct connection *c)
+{
+    bool has_line, has_answers;
+
+    connection_flush(c);
+    account(i, c);
+    has_line = connection_has_line(c);
+    has_answers = connection_has_answers(c);
+    intake_set_events(i, c, has_answers ? EPOLLOUT : EPOLLIN);
+    if (c->is_broken || (c->closes && !has_answers)) {
+        intake_drop(i, c);
+        return;
+    }
+    set_timed(i, c,
+              has_answers                                 ? TIMED_REPLIES
+              : !has_line && connection_rest_bytes(c) > 0 ? TIMED_LINE
+                                                          : TIMED_NOT);
+    move(i, c, !has_answers && (has_line || c->has_ended) ? PLACE_READY : PLACE_NONE);
+}
+
+static void commit(struct intake *i)
+{
+    char error[ERROR_BYTES];
+    struct connection *c;
+    int r = i->door.store->ops->commit(i->door.store);
+
+    if (r < 0)
+        snprintf(error, sizeof(error), "cannot store now: %s; try again later", strerror(-r));
+    TAILQ_FOREACH(c, &i->answered, of_place)
+    {
+        if (r < 0 && c->is_tentative && submission_replies_revoke(&c->out, error) < 0)
+            c->is_broken = true;
+        c->is_tentative = false;
+    }
+}
+
+/* Serves who is ready, once each. */
+static void serve_ready(struct intake *i)
+{
+    struct connection *c, *next;
+
+    i->lines_left = INTAKE_TURN_LINES_MAX;
+    i->bytes_left = INTAKE_TURN_BYTES_MAX;
+    for (c = TAILQ_FIRST(&i->ready); c; c = next) {
+        next = TAILQ_NEXT(c, of_place);
+        c->active_usec = intake_now_usec(i);
+        TAILQ_REMOVE(&i->all, c, of_all);
+        TAILQ_INSERT_TAIL(&i->all, c, of_all);
+        if (!serve(i, c))
+            break;
+    }
+    if (i->lines_left < INTAKE_TURN_LINES_MAX) {
+        FAULT_POINT("intake-added");
+        commit(i);
+        FAULT_POINT("intake-committed");
+    }
+    while ((c = TAILQ_FIRST(&i->answered)))
+        settle(i, c);
+}
+
+static int arm(struct intake *i)
+{
+    bool ticks = i->n_timed > 0 || i->accept_again_usec > 0 ||
+                 (i->fd >= 0 && i->n_connections >= i->n_connections_max);
+    int r = sd_event_source_set_enabled(i->again,
+                                        TAILQ_EMPTY(&i->ready) ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+
+    if (r < 0 || ticks == i->is_ticking)
+        return r;
+    i->is_ticking = ticks;
+    if (!ticks)
+        return sd_event_source_set_enabled(i->tick, SD_EVENT_OFF);
+    r = sd_event_source_set_time(i->tick, intake_now_usec(i) + INTAKE_TICK_USEC);
+    return r < 0 ? r : sd_event_source_set_enabled(i->tick, SD_EVENT_ONESHOT);
+}
+
+static int turn(struct intake *i)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int n = epoll_wait(i->epoll, events, EVENTS_MAX, 0);
+    bool accepts = false;
+
+    for (int k = 0; k < n; k++) {
+        struct connection *c = events[k].data.ptr;
+
+        if (!c)
+            accepts = true;
+        else
+            move(i, c, PLACE_READY);
+    }
+    serve_ready(i);
+    if (accepts)
+        intake_accept_some(i);
+    wake(i);
+    intake_listen_or_not(i);
+    return arm(i);
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+    return turn(userdata);
+}
+
+static int on_again(sd_event_source *source, void *userdata)
+{
+    return turn(userdata);
+}
+
+/* ---- Time ---- */
+
+static void expire(struct intake *i, struct connection *c)
+{
+    if (c->timed == TIMED_LINE) {
+        char error[ERROR_BYTES];
+
+        snprintf(error, sizeof(error), "line: not ended within %" PRIu64 " seconds",
+                 i->patience_usec / USEC_PER_SEC);
+        answer_error(c, error, false);
+        connection_flush(c);
+    }
+    intake_drop(i, c);
+}
+
+static void expire_some(struct intake *i, uint64_t now)
+{
+    for (struct connection *c = TAILQ_FIRST(&i->all), *next; c; c = next) {
+        next = TAILQ_NEXT(c, of_all);
+        if (c->timed != TIMED_NOT && c->deadline_usec <= now)
+            expire(i, c);
+    }
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct intake *i = userdata;
+    uint64_t now = intake_now_usec(i);
+
+    i->is_ticking = false;
+    if (i->accept_again_usec <= now)
+        i->accept_again_usec = 0;
+    expire_some(i, now);
+    intake_close_idle(i);
+    wake(i);
+    intake_listen_or_not(i);
+    return arm(i);
+}
+
+/* ---- Start and stop ---- */
+
+static int set_up(struct intake *i)
+{
+    int r = fcntl(i->fd, F_GETFL);
+
+    if (r < 0 || fcntl(i->fd, F_SETFL, r | O_NONBLOCK) < 0)
+        return -errno;
+    i->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (i->epoll < 0)
+        return -errno;
+    r = sd_event_add_io(i->event, &i->io, i->epoll, EPOLLIN, on_io, i);
+    if (r >= 0)
+        r = sd_event_add_defer(i->event, &i->again, on_again, i);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(i->again, SD_EVENT_OFF);
+    if (r >= 0)
+        r = sd_event_add_time(i->event, &i->tick, CLOCK_BOOTTIME, 0, 0, on_tick, i);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(i->tick, SD_EVENT_OFF);
+    return r;
+}
+
+int intake_new(const struct intake_options *options, struct intake **ret)
+{
+    CLEANUP(intake_free) struct intake *i = calloc(1, sizeof(*i));
+    int r;
+
+    if (!i) {
+        close(options->fd);
+        return -ENOMEM;
+    }
+    i->fd = options->fd;
+    i->epoll = -1;
+    i->event = options->event;
+    i->patience_usec = options->patience_usec ? options->patience_usec : INTAKE_PATIENCE_USEC;
+    i->idle_usec = options->idle_usec ? options->idle_usec : INTAKE_IDLE_USEC;
+    i->door = (struct door){.store = options->store, .rules = options->rules};
+    TAILQ_INIT(&i->all);
+    TAILQ_INIT(&i->ready);
+    TAILQ_INIT(&i->waiting);
+    TAILQ_INIT(&i->answered);
+    i->n_connections_max = intake_raise_limit();
+    if (i->n_connections_max < INTAKE_CONNECTIONS_MAX)
+        log_warning("Only %zu submitters are served at once, for the limit of open files is low: "
+                    "raise it (LimitNOFILE= of the unit) to %d or more.",
+                    i->n_connections_max, INTAKE_CONNECTIONS_MAX + INTAKE_OTHER_FILES);
+    r = set_up(i);
+    if (r < 0)
+        return r;
+    intake_listen_or_not(i);
+    if (!i->listens)
+        return -errno;
+    *ret = TAKE(i);
+    return 0;
+}
+
+void intake_set_message_max(struct intake *i, size_t max_bytes)
+{
+    i->door.rules.max_bytes = max_bytes;
+}
+
+void intake_stop(struct intake *i)
+{
+    struct connection *c;
+
+    if (i->fd < 0)
+        return;
+    if (i->listens)
+        epoll_ctl(i->epoll, EPOLL_CTL_DEL, i->fd, NULL);
+    i->listens = false;
+    close(i->fd);
+    i->fd = -1;
+    TAILQ_FOREACH(c, &i->all, of_all)
+    {
+        c->has_ended = true;
+        move(i, c, PLACE_READY);
+    }
+    /* Each turn answers or closes some of them; who does not take its answers is none of them. */
+    while (!TAILQ_EMPTY(&i->ready))
+        serve_ready(i);
+    arm(i);
+}
+
+struct intake *intake_free(struct intake *i)
+{
+    if (!i)
+        return NULL;
+    for (struct connection *c = TAILQ_FIRST(&i->all); c; c = TAILQ_FIRST(&i->all))
+        intake_drop(i, c);
+    sd_event_source_disable_unref(i->io);
+    sd_event_source_disable_unref(i->again);
+    sd_event_source_disable_unref(i->tick);
+    if (i->epoll >= 0)
+        close(i->epoll);
+    if (i->fd >= 0)
+        close(i->fd);
+    free(i);
+    return NULL;
+}
+
+struct intake_counts intake_counts(const struct intake *i)
+{
+    return (struct intake_counts){i->n_connections, i->n_waiting, i->buffered_bytes};
+}

@@ -1,0 +1,849 @@
+#include "intake.h"
+#include "submission-reply.h"
+#include "test-loop.h"
+#include "test.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "door.h"
+
+enum { CLIENTS_MAX = 1100, ANSWERS_MAX_BYTES = 8 * 1024 * 1024 };
+
+/* In the place of the spool: bodies as they were added, of the commits that succeeded. */
+struct fake_store {
+    struct store store;
+    unsigned n_added, n_committed, n_commits, n_full_after;
+    int commit_result, add_result;
+    size_t peak_bytes;
+    char last[64];    /* the body of the last message */
+    char order[4096]; /* the first characters of all bodies */
+    size_t n_rejected;
+    struct intake *intake;
+    int watched; /* a client that must have no answer before the commit */
+    unsigned n_early;
+};
+
+struct client {
+    int fd;
+    struct buffer answers;
+    bool has_ended;
+};
+
+struct fixture {
+    sd_event *event;
+    struct fake_store store;
+    struct intake *intake;
+    char path[64];
+    struct client clients[CLIENTS_MAX];
+    size_t n_clients;
+};
+
+/* ---- The store ---- */
+
+static int fake_add(struct store *store, const char *id, const struct sqs_message *message,
+                    char **error)
+{
+    struct fake_store *f = (struct fake_store *)store;
+
+    assert_int_equal(strlen(id), 36);
+    assert_string_equal(message->group_id, "test");
+    assert_string_equal(message->deduplication_id, id);
+    if (f->add_result < 0)
+        return f->add_result;
+    if (f->n_full_after > 0 && f->n_added >= f->n_full_after) {
+        *error = strdup("the spool is full");
+        return STORE_E_FULL;
+    }
+    snprintf(f->last, sizeof(f->last), "%.*s", (int)MIN(message->body_bytes, (size_t)60),
+             message->body);
+    if (f->n_added < sizeof(f->order) - 1)
+        f->order[f->n_added] = message->body[0];
+    f->n_added++;
+    if (f->intake)
+        f->peak_bytes = MAX(f->peak_bytes, intake_counts(f->intake).buffered_bytes);
+    return 0;
+}
+
+static int fake_commit(struct store *store)
+{
+    struct fake_store *f = (struct fake_store *)store;
+    char c;
+
+    f->n_commits++;
+    if (f->watched >= 0 && recv(f->watched, &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+        f->n_early++;
+    if (f->commit_result < 0) {
+        f->n_added = f->n_committed;
+        return f->commit_result;
+    }
+    f->n_committed = f->n_added;
+    return 0;
+}
+
+static int fake_rejected(struct store *store, uint64_t after,
+                         bool (*found)(void *userdata, const struct store_rejected *message),
+                         void *userdata)
+{
+    struct fake_store *f = (struct fake_store *)store;
+
+    for (uint64_t n = after + 1; n <= f->n_rejected && n <= after + STORE_REJECTED_PAGE; n++)
+        if (!found(userdata, &(struct store_rejected){.number = n,
+                                                      .id = "some-id",
+                                                      .group_id = "g",
+                                                      .bytes = 3,
+                                                      .when_usec = 1700000000 * USEC_PER_SEC,
+                                                      .reason = "no"}))
+            break;
+    return 0;
+}
+
+static int fake_change(struct store *store, const char *id, size_t *ret_n)
+{
+    struct fake_store *f = (struct fake_store *)store;
+
+    if (id && !streq(id, "some-id"))
+        return STORE_E_NO_SUCH_ID;
+    *ret_n = id ? 1 : MIN(f->n_rejected, (size_t)STORE_ALL_MAX);
+    f->n_rejected -= *ret_n;
+    return 0;
+}
+
+static const struct store_ops fake_ops = {fake_add, fake_commit, fake_rejected, fake_change,
+                                          fake_change};
+
+/* ---- The fixture ---- */
+
+static int listen_at(struct fixture *f)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    snprintf(f->path, sizeof(f->path), "/tmp/test-intake.%d", getpid());
+    unlink(f->path);
+    strcpy(address.sun_path, f->path);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, SOMAXCONN), 0);
+    return fd;
+}
+
+static struct fixture *set_up(uint64_t patience_usec, uint64_t idle_usec)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    int fd = listen_at(f);
+
+    f->store = (struct fake_store){.store = {&fake_ops}, .watched = -1};
+    assert_true(sd_event_new(&f->event) >= 0);
+    assert_int_equal(intake_new(
+                         &(struct intake_options){
+                             .event = f->event,
+                             .fd = fd,
+                             .store = &f->store.store,
+                             .rules = {true, SQS_MESSAGE_MAX_BYTES, "test"},
+                             .patience_usec = patience_usec,
+                             .idle_usec = idle_usec,
+                         },
+                         &f->intake),
+                     0);
+    f->store.intake = f->intake;
+    return f;
+}
+
+static void tear_down(struct fixture *f)
+{
+    for (size_t i = 0; i < f->n_clients; i++) {
+        if (f->clients[i].fd >= 0)
+            close(f->clients[i].fd);
+        buffer_done(&f->clients[i].answers);
+    }
+    intake_free(f->intake);
+    unlink(f->path);
+    sd_event_unref(f->event);
+    free(f);
+}
+
+static void fixture_free_cleanup(struct fixture **f)
+{
+    tear_down(*f);
+}
+
+static struct client *new_client(struct fixture *f)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct client *c = &f->clients[f->n_clients++];
+
+    assert_true(f->n_clients <= CLIENTS_MAX);
+    strcpy(address.sun_path, f->path);
+    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    c->answers = BUFFER_INIT(ANSWERS_MAX_BYTES);
+    assert_true(c->fd >= 0);
+    assert_int_equal(connect(c->fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    return c;
+}
+
+static void turn(struct fixture *f)
+{
+    assert_true(sd_event_run(f->event, 10 * USEC_PER_MSEC) >= 0);
+}
+
+/* What the socket takes now. */
+static size_t send_some(struct client *c, const char *text, size_t size)
+{
+    ssize_t n = send(c->fd, text, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    assert_true(n >= 0 || errno == EAGAIN);
+    return n > 0 ? (size_t)n : 0;
+}
+
+static void send_bytes(struct fixture *f, struct client *c, const char *text, size_t size)
+{
+    uint64_t end = boot_clock_usec() + TEST_PATIENCE_USEC;
+
+    while (size > 0) {
+        size_t n = send_some(c, text, size);
+
+        text += n;
+        size -= n;
+        if (size > 0)
+            turn(f);
+        assert_true(boot_clock_usec() < end);
+    }
+}
+
+static void send_text(struct fixture *f, struct client *c, const char *text)
+{
+    send_bytes(f, c, text, strlen(text));
+}
+
+static void receive(struct client *c)
+{
+    static char bytes[65536];
+    ssize_t n;
+
+    while ((n = recv(c->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+        assert_int_equal(buffer_append(&c->answers, bytes, (size_t)n), 0);
+    if (n == 0 || (n < 0 && errno != EAGAIN))
+        c->has_ended = true;
+}
+
+static size_t count_lines(const struct client *c)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->answers.size; i++)
+        n += c->answers.data[i] == '\n';
+    return n;
+}
+
+static void wait_for_lines(struct fixture *f, struct client *c, size_t n)
+{
+    uint64_t end = boot_clock_usec() + TEST_PATIENCE_USEC;
+
+    receive(c);
+    while (count_lines(c) < n) {
+        turn(f);
+        receive(c);
+        assert_true(boot_clock_usec() < end);
+    }
+    assert_int_equal(count_lines(c), n);
+}
+
+static void wait_for_end(struct fixture *f, struct client *c)
+{
+    uint64_t end = boot_clock_usec() + TEST_PATIENCE_USEC;
+
+    while (!c->has_ended) {
+        turn(f);
+        receive(c);
+        assert_true(boot_clock_usec() < end);
+    }
+}
+
+static bool is_ok(const char *line)
+{
+    return strncmp(line, "{\"ok\": true", 11) == 0;
+}
+
+/* The n-th answer, from 0. Its end is that of all. */
+static const char *answer(const struct client *c, size_t n)
+{
+    const char *line = buffer_string(&c->answers);
+
+    while (n-- > 0)
+        line = strchr(line, '\n') + 1;
+    return line;
+}
+
+static void assert_answer(const struct client *c, size_t n, const char *expected)
+{
+    assert_memory_equal(answer(c, n), expected, strlen(expected));
+}
+
+/* ---- Tests ---- */
+
+static void a_message_is_stored_before_it_is_answered(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    struct client *c = new_client(f);
+    CLEANUP(submission_reply_free) struct submission_reply *reply = NULL;
+
+    f->store.watched = c->fd;
+    send_text(f, c, "{\"body\":\"hello\"}\n");
+    wait_for_lines(f, c, 1);
+    assert_int_equal(f->store.n_committed, 1);
+    assert_int_equal(f->store.n_early, 0);
+    assert_string_equal(f->store.last, "hello");
+    assert_int_equal(submission_reply_read(c->answers.data, c->answers.size, &reply), 0);
+    assert_int_equal(strlen(reply->id), 36);
+    assert_int_equal(intake_counts(f->intake).connections, 1);
+    assert_int_equal(intake_counts(f->intake).buffered_bytes, 0);
+    shutdown(c->fd, SHUT_WR);
+    wait_for_end(f, c);
+    assert_int_equal(intake_counts(f->intake).connections, 0);
+}
+
+static void lines_are_answered_in_order_and_share_a_commit(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    struct client *a = new_client(f), *b = new_client(f);
+
+    send_text(f, a, "{\"body\":\"a\"}\n{}\n\n{\"body\":\"b\"}\r\n{\"body\":\"c");
+    send_text(f, b, "{\"body\":\"d\"}\n");
+    wait_for_lines(f, a, 4);
+    wait_for_lines(f, b, 1);
+    assert_int_equal(f->store.n_commits, 1);
+    assert_int_equal(f->store.n_committed, 3);
+    assert_true(is_ok(answer(a, 0)));
+    assert_answer(a, 1, "{\"ok\": false, \"error\": \"body: missing\"}\n");
+    assert_answer(a, 2, "{\"ok\": false, \"error\": \"line: empty\"}\n");
+    assert_true(is_ok(answer(a, 3)));
+    assert_true(is_ok(answer(b, 0)));
+    send_text(f, a, "\"}\n");
+    wait_for_lines(f, a, 5);
+    assert_true(is_ok(answer(a, 4)));
+    assert_string_equal(f->store.last, "c");
+}
+
+static void a_commit_that_fails_is_an_error_for_all_of_it(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    struct client *a = new_client(f), *b = new_client(f);
+    static const char expected[] =
+        "{\"ok\": false, \"error\": \"cannot store now: No space left on "
+        "device; try again later\", \"temporary\": true}\n";
+
+    f->store.commit_result = -ENOSPC;
+    send_text(f, a, "{\"body\":\"a\"}\n{}\n{\"body\":\"b\"}\n");
+    send_text(f, b, "{\"body\":\"c\"}\n");
+    wait_for_lines(f, a, 3);
+    wait_for_lines(f, b, 1);
+    assert_int_equal(f->store.n_committed, 0);
+    assert_answer(a, 0, expected);
+    assert_answer(a, 1, "{\"ok\": false, \"error\": \"body: missing\"}\n");
+    assert_answer(a, 2, expected);
+    assert_answer(b, 0, expected);
+
+    f->store.commit_result = 0;
+    send_text(f, a, "{\"body\":\"a\"}\n");
+    wait_for_lines(f, a, 4);
+    assert_true(is_ok(answer(a, 3)));
+    assert_int_equal(f->store.n_committed, 1);
+}
+
+static void a_full_store_is_told_at_once(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    struct client *c = new_client(f);
+
+    f->store.n_full_after = 1;
+    send_text(f, c, "{\"body\":\"a\"}\n{\"body\":\"b\"}\n");
+    wait_for_lines(f, c, 2);
+    assert_true(is_ok(answer(c, 0)));
+    assert_answer(c, 1, "{\"ok\": false, \"error\": \"the spool is full\", \"temporary\": true}\n");
+    f->store.add_result = -EIO;
+    send_text(f, c, "{\"body\":\"c\"}\n");
+    wait_for_lines(f, c, 3);
+    assert_answer(c, 2,
+                  "{\"ok\": false, \"error\": \"cannot store now: Input/output error; try "
+                  "again later\", \"temporary\": true}\n");
+}
+
+static void the_end_after_half_a_line_is_an_error(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    struct client *c = new_client(f);
+
+    send_text(f, c, "{\"body\":\"a\"}\n{\"body\":\"b\"}");
+    shutdown(c->fd, SHUT_WR);
+    wait_for_end(f, c);
+    assert_int_equal(count_lines(c), 2);
+    assert_true(is_ok(answer(c, 0)));
+    assert_answer(c, 1,
+                  "{\"ok\": false, \"error\": \"line: cut off, there is no newline at its "
+                  "end\"}\n");
+    assert_int_equal(f->store.n_committed, 1);
+}
+
+static void lines_of_who_has_gone_are_stored(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    struct client *c = new_client(f);
+
+    for (int i = 0; i < 500; i++)
+        send_text(f, c, "{\"body\":\"a\"}\n");
+    close(c->fd);
+    c->fd = -1;
+    run_until(f->event, &f->store.n_committed, 1);
+    for (int i = 0; i < 100 && intake_counts(f->intake).connections > 0; i++)
+        turn(f);
+    assert_int_equal(intake_counts(f->intake).connections, 0);
+    assert_true(f->store.n_committed >= 100);
+}
+
+static void half_a_line_has_its_time(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(USEC_PER_SEC, 0);
+    struct client *slow = new_client(f), *idle = new_client(f);
+
+    send_text(f, slow, "{\"body\":");
+    wait_for_end(f, slow);
+    assert_answer(slow, 0, "{\"ok\": false, \"error\": \"line: not ended within 1 seconds\"}\n");
+    send_text(f, idle, "{\"body\":\"x\"}\n");
+    wait_for_lines(f, idle, 1);
+    assert_true(is_ok(answer(idle, 0)));
+}
+
+static void a_line_without_end_is_cut(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    struct client *c = new_client(f), *other = new_client(f);
+    CLEANUP(free) char *bytes = malloc(65536);
+    uint64_t end = boot_clock_usec() + TEST_PATIENCE_USEC;
+
+    memset(bytes, 'x', 65536);
+    while (count_lines(c) == 0) {
+        send(c->fd, bytes, 65536, MSG_NOSIGNAL | MSG_DONTWAIT);
+        turn(f);
+        receive(c);
+        f->store.peak_bytes = MAX(f->store.peak_bytes, intake_counts(f->intake).buffered_bytes);
+        assert_true(boot_clock_usec() < end);
+    }
+    assert_answer(c, 0, "{\"ok\": false, \"error\": \"line: longer than 6356992 bytes\"}\n");
+    assert_true(f->store.peak_bytes <= INTAKE_BUFFERED_MAX_BYTES);
+    wait_for_end(f, c);
+    send_text(f, other, "{\"body\":\"x\"}\n");
+    wait_for_lines(f, other, 1);
+    assert_int_equal(intake_counts(f->intake).buffered_bytes, 0);
+}
+
+/* A line of the largest size: a message of 1 MiB, each byte escaped. The caller frees it. */
+static char *largest_line(size_t *ret_bytes)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(8 * 1024 * 1024);
+
+    buffer_append_string(&b, "{\"body\":\"");
+    for (size_t i = 0; i < SQS_MESSAGE_MAX_BYTES; i++)
+        buffer_append_string(&b, "\\u0041");
+    buffer_append_string(&b, "\"}\n");
+    *ret_bytes = b.size;
+    return buffer_take(&b);
+}
+
+static void many_long_lines_get_through_in_bounded_memory(void **state)
+{
+    enum { N = 8 };
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    struct client *clients[N], *small;
+    size_t size, sent[N] = {}, n_waited = 0;
+    CLEANUP(free) char *line = largest_line(&size);
+    bool goes_on = true;
+
+    for (size_t i = 0; i < N; i++)
+        clients[i] = new_client(f);
+    small = new_client(f);
+    while (goes_on) {
+        goes_on = false;
+        for (size_t i = 0; i < N; i++) {
+            if (sent[i] < size)
+                sent[i] += send_some(clients[i], line + sent[i], MIN(size - sent[i], 100000));
+            goes_on = goes_on || sent[i] < size;
+        }
+        turn(f);
+        n_waited = MAX(n_waited, intake_counts(f->intake).waiting);
+        f->store.peak_bytes = MAX(f->store.peak_bytes, intake_counts(f->intake).buffered_bytes);
+        /* Short lines go by. */
+        if (n_waited > 0 && small->answers.size == 0) {
+            send_text(f, small, "{\"body\":\"x\"}\n");
+            wait_for_lines(f, small, 1);
+            assert_int_equal(f->store.n_committed, 1);
+        }
+    }
+    assert_true(n_waited > 0);
+    for (size_t i = 0; i < N; i++) {
+        wait_for_lines(f, clients[i], 1);
+        assert_true(is_ok(answer(clients[i], 0)));
+    }
+    assert_int_equal(f->store.n_committed, N + 1);
+    assert_in_range(f->store.peak_bytes, size, INTAKE_BUFFERED_MAX_BYTES);
+    assert_int_equal(intake_counts(f->intake).buffered_bytes, 0);
+    assert_int_equal(intake_counts(f->intake).waiting, 0);
+}
+
+static void a_line_that_waits_for_room_has_time(void **state)
+{
+    enum { N = 3 };
+    CLEANUP(fixture_free) struct fixture *f = set_up(USEC_PER_SEC, 0);
+    struct client *clients[N];
+    size_t size, sent[N] = {}, n_left = N;
+    CLEANUP(free) char *line = largest_line(&size);
+
+    /* All but the last byte of each: who is favoured holds up the others until its time is over. */
+    for (size_t i = 0; i < N; i++)
+        clients[i] = new_client(f);
+    for (uint64_t end = boot_clock_usec() + 3 * TEST_PATIENCE_USEC; n_left > 0;) {
+        n_left = N;
+        for (size_t i = 0; i < N; i++) {
+            if (!clients[i]->has_ended && sent[i] < size - 1)
+                sent[i] += send_some(clients[i], line + sent[i], MIN(size - 1 - sent[i], 100000));
+            receive(clients[i]);
+            n_left -= clients[i]->has_ended;
+        }
+        turn(f);
+        assert_true(boot_clock_usec() < end);
+    }
+    for (size_t i = 0; i < N; i++)
+        assert_answer(clients[i], 0,
+                      "{\"ok\": false, \"error\": \"line: not ended within 1 seconds\"}\n");
+    assert_int_equal(intake_counts(f->intake).buffered_bytes, 0);
+}
+
+static void who_does_not_take_answers_is_not_read_from(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    struct client *deaf = new_client(f), *other = new_client(f);
+    unsigned n_sent = 0, n_before;
+    static const char line[] = "{\"body\":\"x\"}\n";
+
+    /* Until nothing goes in any more, for longer than a turn. */
+    for (int n_full = 0; n_full < 20;) {
+        size_t n = send_some(deaf, line, strlen(line));
+
+        assert_true(n == 0 || n == strlen(line));
+        n_sent += n > 0;
+        if (n == 0) {
+            turn(f);
+            n_full++;
+        } else {
+            n_full = 0;
+        }
+    }
+    n_before = f->store.n_committed;
+    assert_true(n_before < n_sent);
+    for (int i = 0; i < 20; i++)
+        turn(f);
+    assert_int_equal(f->store.n_committed, n_before);
+    send_text(f, other, line);
+    wait_for_lines(f, other, 1);
+    assert_int_equal(f->store.n_committed, n_before + 1);
+    wait_for_lines(f, deaf, n_sent);
+    assert_int_equal(f->store.n_committed, n_sent + 1);
+}
+
+static void answers_that_are_not_taken_have_their_time(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(USEC_PER_SEC, 0);
+    struct client *deaf = new_client(f);
+    uint64_t end = boot_clock_usec() + TEST_PATIENCE_USEC;
+
+    turn(f);
+    while (intake_counts(f->intake).connections > 0 || f->store.n_added == 0) {
+        send(deaf->fd, "{\"body\":\"x\"}\n", 13, MSG_NOSIGNAL | MSG_DONTWAIT);
+        turn(f);
+        assert_true(boot_clock_usec() < end);
+    }
+    assert_int_equal(intake_counts(f->intake).buffered_bytes, 0);
+}
+
+static void who_has_many_lines_leaves_room_for_others(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    struct client *many = new_client(f), *one = new_client(f);
+    const char *last;
+    size_t n = 0;
+
+    while (n < 5000 && send_some(many, "{\"body\":\"m\"}\n", 13) > 0)
+        n++;
+    assert_true(n > 2 * INTAKE_LINES_MAX);
+    send_text(f, one, "{\"body\":\"1\"}\n");
+    wait_for_lines(f, one, 1);
+    last = strchr(f->store.order, '1');
+    assert_non_null(last);
+    assert_true(last - f->store.order <= INTAKE_LINES_MAX);
+    wait_for_lines(f, many, n);
+}
+
+/* Descriptors for 1,000 connections, both ends of which are here. */
+static bool allow_files(rlim_t n)
+{
+    struct rlimit limit;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = MAX(limit.rlim_cur, n);
+    return limit.rlim_max >= n && setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
+static void a_thousand_are_served_at_once_and_more_wait(void **state)
+{
+    enum { MORE = 50, N = INTAKE_CONNECTIONS_MAX + MORE };
+    CLEANUP(fixture_free) struct fixture *f = NULL;
+
+    if (!allow_files(3000)) {
+        print_message("the limit of open files is too low here\n");
+        skip();
+    }
+    f = set_up(0, USEC_PER_SEC);
+    /* All but ten with a part of a line; the ten are quiet. */
+    for (size_t i = 0; i < N; i++) {
+        struct client *c = new_client(f);
+
+        if (i >= 10)
+            send_text(f, c, "{\"body\":\"");
+        turn(f);
+    }
+    for (int i = 0; i < 200; i++)
+        turn(f);
+    assert_int_equal(intake_counts(f->intake).connections, INTAKE_CONNECTIONS_MAX);
+    assert_true(intake_counts(f->intake).buffered_bytes <= INTAKE_CONNECTIONS_MAX * 64);
+
+    /* The last of those with a place gets its answer while all others are there. */
+    send_text(f, &f->clients[INTAKE_CONNECTIONS_MAX - 1], "x\"}\n");
+    wait_for_lines(f, &f->clients[INTAKE_CONNECTIONS_MAX - 1], 1);
+
+    /* The quiet ones, and then that one, make place for others that wait. */
+    for (size_t i = 0; i < 10; i++)
+        wait_for_end(f, &f->clients[i]);
+    wait_for_end(f, &f->clients[INTAKE_CONNECTIONS_MAX - 1]);
+    for (size_t i = 10; i < INTAKE_CONNECTIONS_MAX - 1; i++)
+        send_text(f, &f->clients[i], "y\"}\n");
+    for (size_t i = 10; i < INTAKE_CONNECTIONS_MAX - 1; i++) {
+        wait_for_lines(f, &f->clients[i], 1);
+        assert_true(is_ok(answer(&f->clients[i], 0)));
+        close(f->clients[i].fd);
+        f->clients[i].fd = -1;
+    }
+    for (size_t i = INTAKE_CONNECTIONS_MAX; i < N; i++) {
+        send_text(f, &f->clients[i], "z\"}\n");
+        wait_for_lines(f, &f->clients[i], 1);
+        assert_true(is_ok(answer(&f->clients[i], 0)));
+    }
+    assert_int_equal(f->store.n_committed, N - 10);
+}
+
+static void long_parts_of_lines_keep_nobody_with_short_ones(void **state)
+{
+    enum { N = 300 };
+    CLEANUP(fixture_free) struct fixture *f = NULL;
+    CLEANUP(free) char *part = malloc(200000);
+    size_t sent[N] = {};
+    struct client *small;
+
+    if (!allow_files(1500))
+        skip();
+    f = set_up(0, 0);
+    memset(part, 'x', 200000);
+    memcpy(part, "{\"body\":\"", 9);
+    for (size_t i = 0; i < N; i++)
+        new_client(f);
+    for (int round = 0; round < 20; round++) {
+        for (size_t i = 0; i < N; i++)
+            sent[i] += send_some(&f->clients[i], part + sent[i], 200000 - sent[i]);
+        for (int i = 0; i < 5; i++)
+            turn(f);
+        assert_true(intake_counts(f->intake).buffered_bytes <= INTAKE_BUFFERED_MAX_BYTES);
+    }
+    assert_true(intake_counts(f->intake).waiting > 0);
+    small = new_client(f);
+    for (size_t i = 1; i <= 100; i++) {
+        send_text(f, small, "{\"body\":\"x\"}\n");
+        wait_for_lines(f, small, i);
+    }
+    assert_int_equal(f->store.n_committed, 100);
+}
+
+static void a_stop_answers_what_was_read_and_reads_no_more(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    struct client *many = new_client(f), *half = new_client(f), *quiet = new_client(f);
+    unsigned n;
+
+    send_text(f, half, "{\"body\":\"h");
+    while (intake_counts(f->intake).connections < 3)
+        turn(f);
+    turn(f);
+    for (int i = 0; i < 1000; i++)
+        send_text(f, many, "{\"body\":\"m\"}\n");
+    run_until(f->event, &f->store.n_committed, 1);
+    n = f->store.n_committed;
+    assert_true(n < 1000);
+    send_text(f, quiet, "{\"body\":\"q\"}\n"); /* this is not read any more */
+
+    intake_stop(f->intake);
+    assert_int_equal(intake_counts(f->intake).connections, 0);
+    wait_for_end(f, many);
+    wait_for_end(f, half);
+    wait_for_end(f, quiet);
+    assert_true(f->store.n_committed > n);
+    assert_int_equal(count_lines(many), f->store.n_committed);
+    for (size_t i = 0; i < count_lines(many); i++)
+        assert_true(is_ok(answer(many, i)));
+    assert_int_equal(count_lines(half), 1);
+    assert_answer(half, 0,
+                  "{\"ok\": false, \"error\": \"line: cut off, for the daemon stops; try "
+                  "again later\", \"temporary\": true}\n");
+    assert_int_equal(count_lines(quiet), 0);
+    intake_stop(f->intake);
+}
+
+static void a_stop_is_not_held_up_by_who_does_not_take_answers(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    struct client *deaf = new_client(f);
+    unsigned n_stored;
+
+    for (int n_full = 0; n_full < 5;)
+        if (send_some(deaf, "{\"body\":\"x\"}\n", 13) == 0) {
+            turn(f);
+            n_full++;
+        } else {
+            n_full = 0;
+        }
+    n_stored = f->store.n_committed;
+    intake_stop(f->intake);
+    assert_int_equal(f->store.n_committed, n_stored);
+    assert_int_equal(intake_counts(f->intake).connections, 1);
+    /* The answers that were given are handed over still; it gets no others than of what is stored.
+     */
+    wait_for_end(f, deaf);
+    assert_int_equal(count_lines(deaf), f->store.n_committed);
+    assert_true(f->store.n_committed >= n_stored);
+}
+
+static void commands_are_answered(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    struct client *c = new_client(f);
+    CLEANUP(submission_reply_free) struct submission_reply *page = NULL;
+
+    f->store.n_rejected = STORE_ALL_MAX + STORE_REJECTED_PAGE;
+    send_text(f, c,
+              "{\"command\":\"rejected\",\"after\":1001}\n{\"command\":\"drop\",\"id\":\"x\"}\n"
+              "{\"command\":\"drop\",\"id\":\"some-id\"}\n"
+              "{\"command\":\"retry\",\"id\":\"all\"}\n{\"command\":\"retry\",\"id\":\"all\"}\n"
+              "{\"command\":\"rejected\"}\n");
+    wait_for_lines(f, c, 6);
+    assert_answer(c, 1,
+                  "{\"ok\": false, \"error\": \"id: no message that was set aside has it; "
+                  "--rejected lists them\"}\n");
+    assert_answer(c, 2, "{\"ok\": true, \"count\": 1, \"more\": false}\n");
+    assert_answer(c, 3, "{\"ok\": true, \"count\": 1000, \"more\": true}\n");
+    assert_answer(c, 4, "{\"ok\": true, \"count\": 99, \"more\": false}\n");
+    assert_answer(c, 5, "{\"ok\": true, \"messages\": [], \"more\": false}\n");
+    assert_int_equal(
+        submission_reply_read(answer(c, 0), (size_t)(answer(c, 1) - answer(c, 0)), &page), 0);
+    assert_int_equal(page->n_messages, 99);
+    assert_false(page->has_more);
+    assert_int_equal(page->messages[98].number, 1100);
+}
+
+static void commands_of_others_are_refused(void **state)
+{
+    struct fake_store store = {.store = {&fake_ops}, .watched = -1, .n_rejected = 5};
+    struct door door = {.store = &store.store, .rules = {true, 1024, "test"}};
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(4096);
+
+    for (int i = 0; i < 2; i++) {
+        const char *line = i == 0 ? "{\"command\":\"rejected\"}"
+                                  : "{\"command\":\"drop\",\"id\":"
+                                    "\"all\"}";
+
+        buffer_reset(&b);
+        assert_int_equal(door_answer(&door, line, strlen(line), false, &b), 0);
+        assert_string_equal(buffer_string(&b),
+                            "{\"ok\": false, \"error\": \"command: only root and the daemon's own "
+                            "user may give commands\"}\n");
+    }
+    assert_int_equal(store.n_rejected, 5);
+}
+
+static void the_size_of_messages_follows_the_queue(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    struct client *c = new_client(f);
+
+    intake_set_message_max(f->intake, 3);
+    send_text(f, c, "{\"body\":\"abc\"}\n{\"body\":\"abcd\"}\n");
+    wait_for_lines(f, c, 2);
+    assert_true(is_ok(answer(c, 0)));
+    assert_answer(c, 1,
+                  "{\"ok\": false, \"error\": \"message: 4 bytes with its attributes, the "
+                  "queue takes at most 3\"}\n");
+}
+
+/* In a process of its own, for the limit is not raised again. */
+static void with_few_files_fewer_are_served(void **state)
+{
+    int status, child = fork();
+
+    if (child == 0) {
+        struct rlimit limit = {100, 100};
+        struct fixture *f;
+        int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+        dup2(null, STDERR_FILENO); /* the warning */
+        setrlimit(RLIMIT_NOFILE, &limit);
+        f = set_up(0, 0);
+        for (int i = 0; i < 40; i++) {
+            new_client(f);
+            turn(f);
+        }
+        for (int i = 0; i < 20; i++)
+            turn(f);
+        _exit(intake_counts(f->intake).connections == 36 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_message_is_stored_before_it_is_answered),
+        cmocka_unit_test(lines_are_answered_in_order_and_share_a_commit),
+        cmocka_unit_test(a_commit_that_fails_is_an_error_for_all_of_it),
+        cmocka_unit_test(a_full_store_is_told_at_once),
+        cmocka_unit_test(the_end_after_half_a_line_is_an_error),
+        cmocka_unit_test(lines_of_who_has_gone_are_stored),
+        cmocka_unit_test(half_a_line_has_its_time),
+        cmocka_unit_test(a_line_without_end_is_cut),
+        cmocka_unit_test(many_long_lines_get_through_in_bounded_memory),
+        cmocka_unit_test(a_line_that_waits_for_room_has_time),
+        cmocka_unit_test(who_does_not_take_answers_is_not_read_from),
+        cmocka_unit_test(answers_that_are_not_taken_have_their_time),
+        cmocka_unit_test(who_has_many_lines_leaves_room_for_others),
+        cmocka_unit_test(a_thousand_are_served_at_once_and_more_wait),
+        cmocka_unit_test(long_parts_of_lines_keep_nobody_with_short_ones),
+        cmocka_unit_test(a_stop_answers_what_was_read_and_reads_no_more),
+        cmocka_unit_test(a_stop_is_not_held_up_by_who_does_not_take_answers),
+        cmocka_unit_test(commands_are_answered),
+        cmocka_unit_test(commands_of_others_are_refused),
+        cmocka_unit_test(the_size_of_messages_follows_the_queue),
+        cmocka_unit_test(with_few_files_fewer_are_served),
+    };
+
+    return cmocka_run_group_tests_name("intake", tests, NULL, NULL);
+}
