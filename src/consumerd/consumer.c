@@ -418,7 +418,10 @@ int consumer_new(struct service *service, const struct config *config, struct ha
         r = open_ledger(c, error);
     if (r != 0)
         return r;
-    r = queue_open(service, config, "sqs-consumerd", on_opened, c, &c->queue, error);
+    r = queue_open(
+        service, config,
+        &(struct queue_options){.name = "sqs-consumerd", .opened = on_opened, .userdata = c},
+        &c->queue, error);
     if (r != 0)
         return r < 0 ? r : CONSUMER_E_CONFIG;
     service_on_stop(service, &(struct service_stop){

@@ -528,7 +528,10 @@ int producer_new(struct service *service, const struct config *config, struct pr
     p->config = config;
     r = source_demo_check(config, error);
     if (r == 0)
-        r = queue_open(service, config, "sqs-producerd", on_opened, p, &p->queue, error);
+        r = queue_open(
+            service, config,
+            &(struct queue_options){.name = "sqs-producerd", .opened = on_opened, .userdata = p},
+            &p->queue, error);
     if (r != 0)
         return r < 0 ? r : PRODUCER_E_CONFIG;
     service_on_stop(service, &(struct service_stop){

@@ -33,11 +33,11 @@ void fake_reset(void)
     opened = NULL;
 }
 
-int queue_open(struct service *service, const struct config *config, const char *name,
-               queue_opened_fn opened_fn, void *userdata, struct queue **ret, char **error)
+int queue_open(struct service *service, const struct config *config,
+               const struct queue_options *options, struct queue **ret, char **error)
 {
-    opened = opened_fn;
-    opened_userdata = userdata;
+    opened = options->opened;
+    opened_userdata = options->userdata;
     *ret = NULL;
     return 0;
 }

@@ -451,6 +451,21 @@ static void what_a_person_must_mend_is_repeated_slowly_where_wanted(void **state
     assert_int_equal(b.n_answered, 1);
 }
 
+static void a_denied_action_is_the_answer_where_wanted(void **state)
+{
+    static const struct sqs_call_options almost = {.keep_trying = true, .is_denial_final = true};
+    CLEANUP(test_server_free)
+    struct test_server *server =
+        TEST_SERVER(NO_QUEUE, ERROR(403, "AccessDeniedException", "denied"), OK);
+    struct outcome o;
+
+    set_bench(server);
+    o = call(&almost);
+    assert_false(o.ok);
+    assert_string_equal(o.error.name, "AccessDeniedException");
+    assert_int_equal(o.attempts, 2);
+}
+
 static void what_is_not_of_sqs_is_repeated_slowly_and_never_the_answer(void **state)
 {
     CLEANUP(test_server_free)
@@ -1155,6 +1170,7 @@ int main(void)
         TEST(throttling_is_repeated_more_slowly),
         TEST(a_permanent_error_is_the_answer),
         TEST(what_a_person_must_mend_is_repeated_slowly_where_wanted),
+        TEST(a_denied_action_is_the_answer_where_wanted),
         TEST(what_is_not_of_sqs_is_repeated_slowly_and_never_the_answer),
         TEST(a_bounded_call_ends_with_what_is_not_of_sqs),
         TEST(who_is_answered_and_who_gives_up_is_told_by_operation),

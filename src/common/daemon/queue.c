@@ -20,10 +20,10 @@ struct queue {
     struct http_client *http;
     struct sqs_client *client;
     struct sqs_call *opening;
+    sd_event_source *reopen_timer;
     bool is_open;
     struct sqs_queue_attributes attributes;
-    queue_opened_fn opened;
-    void *userdata;
+    struct queue_options options;
 
     struct troubles troubles;
 };
@@ -222,7 +222,7 @@ static void opened(struct queue *queue, const struct sqs_queue_attributes *attri
     queue->attributes.redrive_policy = NULL;
     queue->is_open = true;
     service_ready(queue->service);
-    queue->opened(queue->userdata);
+    queue->options.opened(queue->options.userdata);
 }
 
 static int exit_status_of(const struct sqs_error *error)
@@ -230,6 +230,42 @@ static int exit_status_of(const struct sqs_error *error)
     if (error->class == SQS_ERROR_CREDENTIALS || error->class == SQS_ERROR_CLOCK)
         return EX_NOPERM;
     return EX_UNAVAILABLE;
+}
+
+static int start_opening(struct queue *queue);
+
+static int on_reopen(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct queue *queue = userdata;
+    int r = start_opening(queue);
+
+    if (r < 0) {
+        log_error("Cannot ask for the queue: %s.", strerror(-r));
+        service_exit(queue->service, EX_OSERR);
+    }
+    return 0;
+}
+
+/* SQS has said no for good, or a person must help. */
+static void not_opened(struct queue *queue, const struct sqs_result *result)
+{
+    CLEANUP(buffer_done) struct buffer cause = BUFFER_INIT(4096), shown = BUFFER_INIT(4096);
+
+    describe(result->error, &cause);
+    if (queue->options.keep_trying &&
+        sd_event_source_set_time_relative(queue->reopen_timer, QUEUE_REOPEN_INTERVAL_USEC) >= 0 &&
+        sd_event_source_set_enabled(queue->reopen_timer, SD_EVENT_ONESHOT) >= 0) {
+        buffer_printf(&shown, "Waiting for the queue: %s", buffer_string(&cause));
+        service_trouble(queue->service, buffer_string(&shown));
+        log_trouble(queue, LOG_ERR, SQS_GET_QUEUE_ATTRIBUTES, result->error, result->request_id,
+                    "Cannot open the queue", " (trying again in a minute)");
+        return;
+    }
+    service_trouble(queue->service, NULL);
+    service_status(queue->service, "Failed: %s", buffer_string(&cause));
+    log_trouble(queue, LOG_ERR, SQS_GET_QUEUE_ATTRIBUTES, result->error, result->request_id,
+                "Cannot start", "");
+    service_exit(queue->service, exit_status_of(result->error));
 }
 
 static void on_attributes(void *userdata, const struct sqs_result *result)
@@ -249,14 +285,7 @@ static void on_attributes(void *userdata, const struct sqs_result *result)
                     "GetQueueAttributes is denied, going on without it", "");
         opened(queue, &defaults);
     } else {
-        CLEANUP(buffer_done) struct buffer cause = BUFFER_INIT(4096);
-
-        describe(result->error, &cause);
-        service_trouble(queue->service, NULL);
-        service_status(queue->service, "Failed: %s", buffer_string(&cause));
-        log_trouble(queue, LOG_ERR, SQS_GET_QUEUE_ATTRIBUTES, result->error, result->request_id,
-                    "Cannot start", "");
-        service_exit(queue->service, exit_status_of(result->error));
+        not_opened(queue, result);
     }
 }
 
@@ -267,7 +296,11 @@ static int start_opening(struct queue *queue)
 
     if (r < 0)
         return r;
-    return sqs_client_call(queue->client, TAKE(request), &(struct sqs_call_options){},
+    return sqs_client_call(queue->client, TAKE(request),
+                           &(struct sqs_call_options){
+                               .keep_trying = queue->options.keep_trying,
+                               .is_denial_final = true,
+                           },
                            on_attributes, queue, &queue->opening);
 }
 
@@ -280,14 +313,14 @@ static int resolve(struct queue *queue, char **error)
     return r != 0 ? r : aws_settings_read(queue->config, &queue->settings, error);
 }
 
-static int set_up_client(struct queue *queue, const char *name)
+static int set_up_client(struct queue *queue)
 {
     const struct config *config = queue->config;
     sd_event *event = service_event(queue->service);
     char user_agent[64];
     int r;
 
-    snprintf(user_agent, sizeof(user_agent), "%s/" PROJECT_VERSION, name);
+    snprintf(user_agent, sizeof(user_agent), "%s/" PROJECT_VERSION, queue->options.name);
     r = http_client_new(event,
                         &(struct http_client_options){
                             .user_agent = user_agent,
@@ -320,8 +353,8 @@ static int set_up_client(struct queue *queue, const char *name)
                           &queue->client);
 }
 
-int queue_open(struct service *service, const struct config *config, const char *name,
-               queue_opened_fn opened_fn, void *userdata, struct queue **ret, char **error)
+int queue_open(struct service *service, const struct config *config,
+               const struct queue_options *options, struct queue **ret, char **error)
 {
     CLEANUP(queue_free) struct queue *queue = calloc(1, sizeof(*queue));
     int r;
@@ -330,12 +363,16 @@ int queue_open(struct service *service, const struct config *config, const char 
         return -ENOMEM;
     queue->service = service;
     queue->config = config;
-    queue->opened = opened_fn;
-    queue->userdata = userdata;
+    queue->options = *options;
     r = resolve(queue, error);
     if (r != 0)
         return r < 0 ? r : QUEUE_E_CONFIG;
-    r = set_up_client(queue, name);
+    r = set_up_client(queue);
+    if (r >= 0)
+        r = sd_event_add_time(service_event(service), &queue->reopen_timer, CLOCK_BOOTTIME,
+                              USEC_INFINITY, USEC_PER_SEC, on_reopen, queue);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(queue->reopen_timer, SD_EVENT_OFF);
     if (r >= 0)
         r = start_opening(queue);
     if (r < 0)
@@ -348,6 +385,7 @@ struct queue *queue_free(struct queue *queue)
 {
     if (!queue)
         return NULL;
+    sd_event_source_disable_unref(queue->reopen_timer);
     sqs_client_free(queue->client);
     credentials_chain_free(queue->credentials);
     http_client_free(queue->http);

@@ -4,7 +4,8 @@
  *
  * The start fails (service_exit) where nobody but a person can help: a queue that does not exist,
  * credentials that are missing or refused. Later on the same faults are retried, slowly: a queue
- * may come back, keys may be replaced. */
+ * may come back, keys may be replaced. A daemon that has other work meanwhile may ask for that from
+ * the start. */
 #pragma once
 
 #include "config.h"
@@ -16,12 +17,22 @@ struct queue;
 /* `opened` runs once, when the queue has answered. */
 typedef void (*queue_opened_fn)(void *userdata);
 
+struct queue_options {
+    const char *name; /* with the version it makes up the User-Agent */
+    bool keep_trying; /* the start does not fail */
+    queue_opened_fn opened;
+    void *userdata;
+};
+
+/* Between two tries to open a queue where SQS said no for a reason that is not known to pass. */
+#define QUEUE_REOPEN_INTERVAL_USEC (60 * USEC_PER_SEC)
+
 /* Reads region, profile and the rest from the configuration (borrowed; must outlive the queue) and
- * the environment, and starts to open the queue. `name` and version make up the User-Agent. 0, a
- * negative errno, or QUEUE_E_CONFIG with *error a line; the caller frees it. */
+ * the environment, and starts to open the queue. 0, a negative errno, or QUEUE_E_CONFIG with *error
+ * a line; the caller frees it. */
 enum { QUEUE_E_CONFIG = 1 };
-int queue_open(struct service *service, const struct config *config, const char *name,
-               queue_opened_fn opened, void *userdata, struct queue **ret, char **error);
+int queue_open(struct service *service, const struct config *config,
+               const struct queue_options *options, struct queue **ret, char **error);
 struct queue *queue_free(struct queue *queue);
 DEFINE_CLEANUP(struct queue *, queue_free)
 

@@ -205,6 +205,8 @@ static bool is_final(const struct sqs_call *call)
 
     if (streq(error->name, SQS_ERROR_NOT_OF_SQS))
         return false;
+    if (call->options.is_denial_final && streq(error->name, "AccessDeniedException"))
+        return true;
     return needs_a_person(error) ? !call->options.keep_trying : error->class == SQS_ERROR_PERMANENT;
 }
 

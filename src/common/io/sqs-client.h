@@ -41,6 +41,7 @@ struct sqs_call_options {
     bool keep_trying; /* faults that only a person can mend are retried too, slowly: missing and
                          refused credentials, a missing queue, a denied action, a KMS key. Then a
                          failure is SQS's "no" to this very request. */
+    bool is_denial_final; /* but a denied action is not: the caller can do without */
     /* Runs before each attempt that does not go out from inside sqs_client_call, when its time has
      * come, and once more where it had to wait for credentials then: so nothing is sent that was
      * not asked about just before. `error` is what the attempt before came to, NULL for the first;
