@@ -12,7 +12,7 @@ struct spool_list {
 
 struct spool {
     struct database *database;
-    struct spool_options options; /* without the folder */
+    struct spool_options options; /* without the path */
     struct spool_groups *groups;  /* FIFO alone */
     struct spool_counts counts;
     uint64_t next_number; /* of the next message that gets a row */

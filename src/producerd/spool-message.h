@@ -25,7 +25,8 @@ struct spool_message {
 
     /* the spool's */
     struct spool_message *previous, *next;
-    char *reason; /* why it is rejected */
+    bool is_marked; /* as one that is or was being sent */
+    char *reason;   /* why it is rejected */
     bool is_rejected;
     uint64_t settled_usec;
 };

@@ -31,6 +31,12 @@ int spool_out_prepare(struct spool *s)
     return r;
 }
 
+/* What others have borrowed is ours. */
+static struct spool_message *writable(const struct spool_message *m)
+{
+    return (struct spool_message *)(uintptr_t)m;
+}
+
 /* --- The next --- */
 
 /* The row that the statement stands at. */
@@ -52,6 +58,7 @@ static int read_row(struct statement *row, struct spool_message **ret)
         return r;
     (*ret)->number = (uint64_t)statement_int(row, 0);
     (*ret)->head.first_unknown_usec = (uint64_t)statement_int(row, 8);
+    (*ret)->is_marked = !statement_is_null(row, 8);
     return 0;
 }
 
@@ -165,6 +172,8 @@ static int write_marks(struct spool *s, const struct spool_message *const *messa
     int r = 0;
 
     for (size_t i = 0; r >= 0 && i < n; i++) {
+        if (messages[i]->is_marked)
+            continue;
         statement_bind_int(s->mark, 1, (int64_t)messages[i]->number);
         statement_bind_int(s->mark, 2, (int64_t)now_usec);
         r = statement_step(s->mark);
@@ -191,18 +200,23 @@ static int write_unsynced(struct spool *s, const struct spool_message *const *me
 int spool_mark_sending(struct spool *s, const struct spool_message *const *messages, size_t n,
                        uint64_t now_usec)
 {
+    size_t n_new = 0;
     int r;
 
-    if (n == 0 && !s->settled.first)
+    for (size_t i = 0; i < n; i++)
+        n_new += !messages[i]->is_marked;
+    if (n_new == 0 && !s->settled.first)
         return 0;
     r = write_unsynced(s, messages, n, now_usec);
     if (r < 0) {
         s->has_failed = s->has_failed || s->settled.first;
         return r;
     }
-    s->is_unsynced = s->is_unsynced || s->settled.first;
-    s->has_failed = false;
+    for (size_t i = 0; i < n; i++)
+        writable(messages[i])->is_marked = true;
     spool_list_free(&s->settled);
+    s->is_unsynced = true;
+    s->has_failed = false;
     return 0;
 }
 
@@ -226,7 +240,7 @@ static char *copy_reason(const char *reason)
 void spool_settle(struct spool *s, const struct spool_message *message, const char *reason,
                   uint64_t now_usec)
 {
-    struct spool_message *m = (struct spool_message *)(uintptr_t)message;
+    struct spool_message *m = writable(message);
 
     spool_list_remove(&s->out, m);
     spool_list_append(&s->settled, m);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "error-line.h"
+#include "fault-point.h"
 
 static const char *const migrations[] = {
     "CREATE TABLE setting (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
@@ -171,14 +172,13 @@ static int prepare(struct spool *s)
 int spool_open(const struct spool_options *options, struct spool **ret, char **error)
 {
     CLEANUP(spool_free) struct spool *s = calloc(1, sizeof(*s));
-    CLEANUP(free) char *path = NULL;
     int r;
 
-    if (!s || asprintf(&path, "%s/" SPOOL_FILE_NAME, options->folder) < 0)
+    if (!s)
         return -ENOMEM;
     s->options = *options;
-    s->options.folder = NULL;
-    r = database_open(path, &schema, &s->database, error);
+    s->options.path = NULL;
+    r = database_open(options->path, &schema, &s->database, error);
     if (r != 0)
         return r < 0 ? r : SPOOL_E_UNUSABLE;
     if (options->is_fifo) {
@@ -289,7 +289,7 @@ static int write_added(struct spool *s)
 }
 
 /* A commit without a change writes nothing, and so syncs nothing. */
-static int write_all(struct spool *s)
+static int write_synced(struct spool *s, bool with_added)
 {
     int r = database_begin(s->database, DATABASE_SYNCED);
 
@@ -298,12 +298,23 @@ static int write_all(struct spool *s)
     r = statement_step(s->touch);
     if (r >= 0)
         r = spool_write_settled(s);
-    if (r >= 0)
+    if (r >= 0 && with_added)
         r = write_added(s);
     if (r >= 0)
         return database_commit(s->database);
     database_rollback(s->database);
     return r;
+}
+
+static int settled_written(struct spool *s, int r)
+{
+    if (r < 0) {
+        s->has_failed = s->has_failed || s->settled.first;
+        return r;
+    }
+    spool_list_free(&s->settled);
+    s->is_unsynced = s->has_failed = false;
+    return 0;
 }
 
 static void forget_added(struct spool *s)
@@ -319,23 +330,27 @@ int spool_commit(struct spool *s)
 {
     int r;
 
-    if (!s->added.first && !spool_needs_commit(s))
-        return 0;
-    r = write_all(s);
+    if (!s->added.first)
+        return spool_sync(s);
+    FAULT_POINT("spool-commit");
+    r = settled_written(s, write_synced(s, true));
     if (r < 0) {
         forget_added(s);
-        s->has_failed = s->has_failed || s->settled.first;
         return r;
     }
+    FAULT_POINT("spool-committed");
     for (const struct spool_message *m = s->added.first; m; m = m->next)
         s->next_number++;
     spool_list_free(&s->added);
-    spool_list_free(&s->settled);
-    s->is_unsynced = s->has_failed = false;
     return 0;
 }
 
-bool spool_needs_commit(const struct spool *s)
+int spool_sync(struct spool *s)
+{
+    return spool_needs_sync(s) ? settled_written(s, write_synced(s, false)) : 0;
+}
+
+bool spool_needs_sync(const struct spool *s)
 {
     return s->is_unsynced || s->settled.first;
 }

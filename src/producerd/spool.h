@@ -7,11 +7,11 @@
  *
  * A message has an id, which people see, and a number, its place in the order of entry.
  *
- * What is added or settled is gathered in memory until the next spool_commit, spool_flush or
- * spool_mark_sending writes it. Where that fails (the disk is full, say), what was added is
- * forgotten, for nobody was told yet that it is safe; what was settled is kept, to be written the
- * next time, and nothing more goes out until then: a message that SQS has and the disk does not
- * know of would be sent again by the next process.
+ * What is added or settled is gathered in memory until it is written: all of it by spool_commit,
+ * what was settled also by spool_mark_sending, spool_flush and spool_sync. Where that fails (the
+ * disk is full, say), what was added is forgotten, for nobody was told yet that it is safe; what
+ * was settled is kept, to be written the next time, and nothing more goes out until then: a message
+ * that SQS has and the disk does not know of would be sent again by the next process.
  *
  * Calls block for as long as the disk takes: a commit waits for one fdatasync, all else for the
  * page cache as a rule. Nothing here calls back later. All times are wall clock, since the epoch.
@@ -40,7 +40,7 @@ enum {
 struct spool;
 
 struct spool_options {
-    const char *folder;               /* where the file is, or is made */
+    const char *path;                 /* of the file, which is made where there is none */
     bool is_fifo;                     /* of the queue: it keeps the order of a group */
     uint64_t messages_max, bytes_max; /* rejected ones counted; bytes as sqs_message_bytes says */
 };
@@ -91,8 +91,8 @@ enum { SPOOL_E_NOT_YET = 1, SPOOL_E_LATER = 2 };
 int spool_next(struct spool *spool, const struct spool_message **ret);
 
 /* Notes that the messages are about to be sent, so that the next process knows that SQS may have
- * them. Those that are marked keep their time. Writes what was settled, too. Not synced: a power
- * cut may take the mark, and the message is then not known as one that may come twice. 0 or a
+ * them. Those that are marked already keep their time. Writes what was settled, too. Not synced: a
+ * power cut may take the mark, and the message is then not known as one that may come twice. 0 or a
  * negative errno. */
 int spool_mark_sending(struct spool *spool, const struct spool_message *const *messages, size_t n,
                        uint64_t now_usec);
@@ -105,8 +105,11 @@ void spool_settle(struct spool *spool, const struct spool_message *message, cons
  * errno. */
 int spool_flush(struct spool *spool);
 
-/* Whether something was settled that no synced commit has written yet. */
-bool spool_needs_commit(const struct spool *spool);
+/* The same, synced, with all that was written without sync before. 0 or a negative errno. */
+int spool_sync(struct spool *spool);
+
+/* Whether something was settled or marked that is not synced yet. */
+bool spool_needs_sync(const struct spool *spool);
 
 /* --- Set aside --- */
 

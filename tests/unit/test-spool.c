@@ -63,7 +63,7 @@ static int set_up(void **state)
     write_error = 0;
     replace_writes((sqlite3_syscall_ptr)test_write);
     f->options = (struct spool_options){
-        .folder = folder, .is_fifo = true, .messages_max = 100000, .bytes_max = 1024 * MIB};
+        .path = path, .is_fifo = true, .messages_max = 100000, .bytes_max = 1024 * MIB};
     *state = f;
     return 0;
 }
@@ -186,6 +186,25 @@ static void a_message_comes_out_as_it_came_in(void **state)
     }
 }
 
+static void what_was_added_waits_for_its_commit_whatever_else_is_written(void **state)
+{
+    struct spool *s = reopen(*state);
+    const struct spool_message *m;
+
+    add(s, "a1");
+    assert_int_equal(spool_commit(s), 0);
+    m = next(s, "a1");
+    add(s, "a2");
+    assert_int_equal(spool_mark_sending(s, &m, 1, 1), 0);
+    sent(s, m);
+    assert_int_equal(spool_flush(s), 0);
+    assert_int_equal(spool_sync(s), 0);
+    assert_false(spool_needs_sync(s));
+    next_none(s);
+    assert_int_equal(spool_commit(s), 0);
+    next(s, "a2");
+}
+
 static void nothing_goes_out_before_it_is_committed(void **state)
 {
     struct spool *s = reopen(*state);
@@ -216,9 +235,9 @@ static void messages_keep_their_order_over_a_restart_and_those_sent_are_gone(voi
     sent(s, b1);
     sent(s, a1);
     assert_counts(s, 2, 0, 4);
-    assert_true(spool_needs_commit(s));
+    assert_true(spool_needs_sync(s));
     assert_int_equal(spool_commit(s), 0);
-    assert_false(spool_needs_commit(s));
+    assert_false(spool_needs_sync(s));
     s = reopen(*state);
     assert_counts(s, 2, 0, 4);
     next(s, "a2");
@@ -246,7 +265,7 @@ static void what_was_flushed_survives_a_kill(void **state)
         spool_mark_sending(s, m, 2, 17);
         sent(s, m[0]);
         spool_flush(s);
-        if (!spool_needs_commit(s))
+        if (!spool_needs_sync(s))
             _exit(1);
         kill(getpid(), SIGKILL);
     }
@@ -273,7 +292,7 @@ static void a_mark_keeps_its_time(void **state)
     assert_int_equal(m->head.first_unknown_usec, 100);
     sent(s, m);
     /* Numbers may come again, marks must not. */
-    assert_int_equal(spool_commit(s), 0);
+    assert_int_equal(spool_sync(s), 0);
     s = reopen(*state);
     add(s, "a1");
     assert_int_equal(spool_commit(s), 0);
@@ -741,6 +760,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_message_comes_out_as_it_came_in),
         TEST(nothing_goes_out_before_it_is_committed),
+        TEST(what_was_added_waits_for_its_commit_whatever_else_is_written),
         TEST(messages_keep_their_order_over_a_restart_and_those_sent_are_gone),
         TEST(what_was_flushed_survives_a_kill),
         TEST(a_mark_keeps_its_time),
