@@ -70,3 +70,6 @@ enum { HANDLER_E_CONFIG = 1 };
  * The loop is borrowed, the configuration only read. 0, negative errno, or HANDLER_E_CONFIG. */
 int handler_http_new(sd_event *event, const struct config *config, struct handler **ret,
                      char **error);
+
+/* The handler that consumer.handler names. As handler_http_new. */
+int handler_new(sd_event *event, const struct config *config, struct handler **ret, char **error);

@@ -31,9 +31,11 @@ int main(int argc, char **argv)
         return status;
     r = service_new(&service);
     if (r >= 0)
-        r = handler_journal_new(&handler);
+        r = handler_new(service_event(service), config, &handler, &error);
     if (r < 0)
         return failed(r);
+    if (r > 0)
+        return arguments_config_refused(error);
     log_write(LOG_INFO, MESSAGE_ID_STARTED, LOG_NO_FIELDS, "Running...");
     r = consumer_new(service, config, TAKE(handler), &consumer, &error);
     if (r < 0)

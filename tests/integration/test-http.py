@@ -1,0 +1,291 @@
+"""sqs-consumerd with handler "http" and an application, which is Python's http.server, on TCP and on a
+Unix socket: what it is sent, and what becomes of each message."""
+
+import collections
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import sqs
+import tap
+from daemon import Daemon
+from sqs_local import SqsLocal
+from standin import Reply, StandIn
+
+FIFO = "test.fifo,FifoQueue=true"
+
+
+PATIENCE = 60
+
+
+class Application(StandIn):
+    """Answers 200, or what `replies` has next for a body: a Reply, or a function that returns one.
+    `began` holds all bodies in order."""
+
+    def __init__(self, address="127.0.0.1", port=0, replies=None):
+        self.began = []
+        self.replies = collections.defaultdict(list, replies or {})
+        super().__init__(address, port)
+
+    def answer(self, request):
+        body = request.body.decode()
+        self.began.append(body)
+        left = self.replies[body]
+        reply = left.pop(0) if left else Reply(200, "done")
+        return reply() if callable(reply) else reply
+
+
+class Place:
+    """Where an application is to listen: the same place, time after time."""
+
+    def __init__(self, kind):
+        self.folder = tempfile.mkdtemp(prefix="test-http-")
+        self.address = os.path.join(self.folder, "socket") if kind == "unix" else "127.0.0.1"
+        self.port = 0
+        if kind != "unix":  # one that is free
+            with self.open() as application:
+                self.port = application.port
+        self.url = (f"unix:{self.address}:/in/box" if kind == "unix" else
+                    f"http://127.0.0.1:{self.port}/in/box")
+
+    def open(self, **replies):
+        return Application(self.address, self.port, replies)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.folder)
+
+
+def consumer(server, place, queue="test.fifo", **settings):
+    return Daemon("sqs-consumerd", server, queue=queue,
+                  consumer={"handler": "http", "url": place.url, "max_messages": 10,
+                            "concurrency": 10, "retry_delay": 1, **settings})
+
+
+def fill(server, groups, count, queue="test.fifo"):
+    for i in range(count):
+        for group in groups:
+            sqs.send(server, f"{group}.{i}", group=group, queue=queue)
+
+
+def of_group(bodies, group):
+    return [int(body.split(".")[1]) for body in bodies if body.split(".")[0] == group]
+
+
+def received_times(server, message_id):
+    return [r["time"] for r in server.records("received") if r["message_id"] == message_id]
+
+
+def all_deleted(server):
+    tap.equal(sorted(r["message_id"] for r in server.records("deleted")),
+              sorted(r["message_id"] for r in server.records("sent")))
+
+
+
+def on_both(function):
+    """Registers a test of a Place, once for each kind of it."""
+    for kind in ("TCP", "unix"):
+        def run(kind=kind):
+            with Place(kind) as place:
+                function(place)
+
+        tap.add(f"{function.__name__.replace('_', ' ')} ({kind})", run)
+    return function
+
+
+@on_both
+def messages_are_posted_in_order_and_deleted(place):
+    groups = [f"g{i}" for i in range(10)]
+    with SqsLocal(queues=[FIFO]) as server, place.open() as application:
+        fill(server, groups, 10)
+        daemon = consumer(server, place, receivers=4, delete_linger=0.02)
+        tap.equal(daemon.wait(), 0, daemon.text)
+        for group in groups:
+            tap.equal(of_group(application.began, group), list(range(10)), group)
+        all_deleted(server)
+        tap.equal({(r.method, r.path) for r in application.requests}, {("POST", "/in/box")})
+        tap.ok("Warning" not in daemon.text and "not handled" not in daemon.text, daemon.text)
+
+
+@on_both
+def the_headers_are_those_of_aws_sqsd(place):
+    with SqsLocal(queues=["jobs"]) as server, place.open() as application:
+        answer = sqs.send(server, "{}", queue="jobs", MessageAttributes={
+            "title": {"DataType": "String", "StringValue": "Grüß Gott"},
+            "amount": {"DataType": "Number.eur", "StringValue": "12.5"},
+            "lines": {"DataType": "String", "StringValue": "one\r\nX-Injected: two"},
+            "raw": {"DataType": "Binary", "BinaryValue": "AAEC"}})
+        before = time.time()
+        daemon = consumer(server, place, queue="jobs")
+        tap.equal(daemon.wait(), 0, daemon.text)
+        received = server.records("received")[0]
+        headers = application.requests[0].headers
+        tap.equal(headers["x-aws-sqsd-msgid"], answer["MessageId"])
+        tap.equal(headers["x-aws-sqsd-queue"], "jobs")
+        tap.equal(headers["x-aws-sqsd-receive-count"], "1")
+        tap.equal(headers["x-aws-sqsd-path"], "/in/box")
+        tap.equal(headers["content-type"], "application/json")
+        tap.equal(headers["content-length"], "2")
+        tap.ok(headers["user-agent"].startswith("aws-sqsd/"), headers["user-agent"])
+        tap.ok(headers["x-aws-sqsd-sender-id"], "no sender")
+        for name in ("first-received-at", "sent-at"):
+            value = headers[f"x-aws-sqsd-{name}"]
+            tap.ok(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", value), value)
+        seconds = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(before - 60))
+        tap.ok(headers["x-aws-sqsd-first-received-at"] > seconds, str(received))
+        # http.server reads headers as Latin-1.
+        tap.equal(headers["x-aws-sqsd-attr-title"].encode("latin-1").decode(), "Grüß Gott")
+        tap.equal(headers["x-aws-sqsd-attr-amount"], "12.5")
+        tap.equal([n for n in headers if n in ("x-aws-sqsd-attr-lines", "x-aws-sqsd-attr-raw",
+                                               "x-injected", "expect")], [])
+        daemon.wait_for_line('without 1 of its attributes')
+
+
+@on_both
+def a_failure_holds_back_its_group_and_no_other(place):
+    with SqsLocal(queues=[FIFO]) as server, \
+            place.open(**{"a.1": [Reply(500, "not now"), Reply(404)]}) as application:
+        fill(server, ["a", "b"], 4)
+        daemon = consumer(server, place, exit_after_empty_receives=8)
+        tap.equal(daemon.wait(), 0, daemon.text)
+        tap.equal(of_group(application.began, "a"), [0, 1, 1, 1, 2, 3])
+        tap.equal(of_group(application.began, "b"), [0, 1, 2, 3])
+        all_deleted(server)
+        failing = [r["message_id"] for r in server.records("sent") if r["group"] == "a"][1]
+        times = received_times(server, failing)
+        # 1 s, then 2 s.
+        tap.equal(len(times), 3)
+        tap.ok(times[1] - times[0] >= 0.9 and times[2] - times[1] >= 1.9, str(times))
+        line = daemon.wait_for_line("status 500: not now")
+        tap.ok(failing in line, line)
+        tap.ok(failing in daemon.wait_for_line("status 404"), daemon.text)
+
+
+@on_both
+def the_application_may_say_when_to_come_back(place):
+    def later():
+        date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 3))
+        return Reply(503, headers=[("Retry-After", date)])
+
+    with SqsLocal(queues=["plain"]) as server, place.open(**{
+            "x.0": [Reply(503, headers=[("Retry-After", "2")])],
+            "x.1": [Reply(429, headers=[("Retry-After", "0")])],
+            "x.2": [later]}) as application:
+        fill(server, ["x"], 3, queue="plain")
+        daemon = consumer(server, place, queue="plain", retry_delay=3600, retry_delay_max=3600,
+                          exit_after_empty_receives=8)
+        tap.equal(daemon.wait(), 0, daemon.text)
+        all_deleted(server)
+        tap.equal(sorted(application.began), ["x.0", "x.0", "x.1", "x.1", "x.2", "x.2"])
+        ids = [r["message_id"] for r in server.records("sent")]
+        apart = [received_times(server, i)[1] - received_times(server, i)[0] for i in ids]
+        tap.ok(apart[0] >= 1.9, str(apart))
+        tap.ok(apart[2] >= 0.9, str(apart))  # 2 s, and what is left of the third
+
+
+@on_both
+def an_application_that_goes_away_is_waited_for(place):
+    groups = [f"g{i}" for i in range(5)]
+    start = time.monotonic()
+    with SqsLocal(queues=[FIFO]) as server:
+        with place.open() as first:
+            fill(server, groups, 2)
+            daemon = consumer(server, place, retry_delay_max=1, exit_after_empty_receives=0)
+            server.wait_for_records("deleted", 10)
+        fill(server, [group + "x" for group in groups], 3)
+        daemon.wait_for_line("is not handled, it comes back")
+        server.wait_for_records(lambda r: r["event"] == "received" and r["receive_count"] > 1, 5)
+        with place.open() as second:
+            server.wait_for_records("deleted", 25)
+            daemon.wait_for_line("handles messages again")
+            daemon.signal()
+            tap.equal(daemon.wait(), 0, daemon.text)
+        tap.equal(len(first.began), 10)
+        for group in groups:
+            tap.equal(of_group(second.began, group + "x"), [0, 1, 2])
+        all_deleted(server)
+        told = [line for line in daemon.lines if "is not handled" in line]
+        # Of no connection, and maybe of one that was broken before.
+        minutes = 1 + int((time.monotonic() - start) / 60)
+        tap.ok(1 <= len(told) <= 2 * minutes, daemon.text)
+
+
+@on_both
+def a_post_under_way_is_brought_to_its_end_at_a_stop(place):
+    stopping = threading.Event()
+
+    def at_the_stop():
+        stopping.wait(PATIENCE)
+        return Reply(200)
+
+    with SqsLocal(queues=[FIFO]) as server, place.open(**{"a.0": [at_the_stop]}) as application:
+        fill(server, ["a"], 3)
+        daemon = consumer(server, place, exit_after_empty_receives=0)
+        tap.wait_until(lambda: application.began, PATIENCE)
+        daemon.signal()
+        daemon.wait_for_line("Releasing 2 messages")
+        stopping.set()
+        tap.equal(daemon.wait(), 0, daemon.text)
+        tap.equal(application.began, ["a.0"])
+        tap.equal(len(server.records("deleted")), 1)
+        tap.equal(sorted(m["Body"] for m in sqs.receive(server)), ["a.1", "a.2"])
+
+
+@on_both
+def a_post_that_takes_too_long_for_a_stop_is_given_back(place):
+    with SqsLocal(queues=[FIFO]) as server, \
+            place.open(**{"a.0": [Reply(200, delay=PATIENCE)]}) as application:
+        fill(server, ["a"], 1)
+        daemon = consumer(server, place, stop_timeout=1, exit_after_empty_receives=0)
+        tap.wait_until(lambda: application.began, PATIENCE)
+        daemon.signal()
+        tap.equal(daemon.wait(), 1, daemon.text)
+        tap.equal(server.records("deleted"), [])
+        tap.equal([m["Body"] for m in sqs.receive(server, wait=5)], ["a.0"])
+
+
+@on_both
+def an_application_that_hangs_has_its_timeout(place):
+    with SqsLocal(queues=[FIFO]) as server, \
+            place.open(**{"a.0": [Reply(200, delay=PATIENCE)]}) as application:
+        fill(server, ["a"], 2)
+        daemon = consumer(server, place, timeout=3, exit_after_empty_receives=5)
+        tap.equal(daemon.wait(), 0, daemon.text)
+        tap.equal(application.began, ["a.0", "a.0", "a.1"])
+        all_deleted(server)
+        daemon.wait_for_line("timed out waiting for the reply")
+
+
+@on_both
+def one_killed_leaves_its_messages_to_the_next(place):
+    with SqsLocal(queues=["test.fifo,FifoQueue=true,VisibilityTimeout=2"]) as server, \
+            place.open(**{"a.0": [Reply(200, delay=PATIENCE)]}) as application:
+        fill(server, ["a"], 2)
+        daemon = consumer(server, place)
+        tap.wait_until(lambda: application.began, PATIENCE)
+        daemon.signal(signal.SIGKILL)
+        daemon.wait()
+        daemon = consumer(server, place, exit_after_empty_receives=5)
+        tap.equal(daemon.wait(), 0, daemon.text)
+        tap.equal(application.began, ["a.0", "a.0", "a.1"])
+        all_deleted(server)
+
+
+@tap.test
+def without_a_url_it_does_not_start():
+    with SqsLocal(queues=[FIFO]) as server:
+        daemon = Daemon("sqs-consumerd", server, consumer={"handler": "http"})
+        tap.equal(daemon.wait(), 78, daemon.text)
+        tap.ok("consumer.url" in daemon.text, daemon.text)
+
+
+if __name__ == "__main__":
+    tap.main()
