@@ -65,7 +65,7 @@ class Place:
 
 
 def consumer(server, place, queue="test.fifo", **settings):
-    return Daemon("sqs-consumerd", server, queue=queue,
+    return Daemon("sqs-consumerd", server, queue=queue, env={"STATE_DIRECTORY": place.folder},
                   consumer={"handler": "http", "url": place.url, "max_messages": 10,
                             "concurrency": 10, "retry_delay": 1, **settings})
 

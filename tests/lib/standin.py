@@ -2,7 +2,9 @@
 Needs only the standard library."""
 
 import http.server
+import os
 import socket
+import socketserver
 import threading
 import time
 
@@ -36,11 +38,14 @@ class Reply:
 
 class StandIn:
     """Calls `answer(request)`, which a subclass defines, for each request, and keeps them all in
-    `requests`. Listens when made; used in `with`, it is stopped at the end."""
+    `requests`. Listens when made, on an IP address or, where that begins with "/", on a Unix socket;
+    used in `with`, it is stopped at the end, and with it all connections."""
 
     def __init__(self, address="127.0.0.1", port=0):
         self.requests = []
         self._stopping = threading.Event()
+        self._connections = set()
+        self._path = address if address.startswith("/") else None
         owner = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -78,14 +83,35 @@ class StandIn:
             do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _do
 
         class Server(http.server.ThreadingHTTPServer):
-            address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            address_family = (socket.AF_UNIX if owner._path else
+                              socket.AF_INET6 if ":" in address else socket.AF_INET)
             daemon_threads = True
             block_on_close = False
 
-        self._httpd = Server((address, port), Handler)
-        self.port = self._httpd.server_address[1]
-        host = f"[{address}]" if ":" in address else address
-        self.url = f"http://{host}:{self.port}"
+            def server_bind(self):
+                if not owner._path:
+                    super().server_bind()
+                    return
+                socketserver.TCPServer.server_bind(self)
+                self.server_name, self.server_port = "localhost", 0
+
+            def get_request(self):
+                connection, peer = super().get_request()
+                owner._connections.add(connection)
+                return connection, peer
+
+            def shutdown_request(self, request):
+                owner._connections.discard(request)
+                super().shutdown_request(request)
+
+        self._httpd = Server(self._path or (address, port), Handler)
+        if self._path:
+            self.port = 0
+            self.url = f"unix:{self._path}"
+        else:
+            self.port = self._httpd.server_address[1]
+            host = f"[{address}]" if ":" in address else address
+            self.url = f"http://{host}:{self.port}"
         self._thread = threading.Thread(target=self._httpd.serve_forever,
                                         kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
@@ -98,6 +124,13 @@ class StandIn:
         self._httpd.shutdown()
         self._httpd.server_close()
         self._thread.join()
+        for connection in list(self._connections):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:  # it has ended by itself
+                pass
+        if self._path:
+            os.unlink(self._path)
 
     def __enter__(self):
         return self
