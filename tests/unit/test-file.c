@@ -102,6 +102,30 @@ static void a_pipe_is_read_to_its_end(void **state)
     close(fds[0]);
 }
 
+static void a_file_in_memory_holds_the_bytes_and_cannot_be_changed(void **state)
+{
+    static const size_t sizes[] = {0, 1, 100000, 1 << 20};
+
+    for (size_t k = 0; k < ARRAY_SIZE(sizes); k++) {
+        char *bytes = malloc(sizes[k] + 1), *read_bytes = malloc(sizes[k] + 1);
+        int fd = -1;
+
+        for (size_t i = 0; i < sizes[k]; i++)
+            bytes[i] = (char)(i % 251);
+        assert_int_equal(file_in_memory("test", bytes, sizes[k], &fd), 0);
+        assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+        assert_int_equal(read(fd, read_bytes, sizes[k] + 1), sizes[k]);
+        assert_memory_equal(bytes, read_bytes, sizes[k]);
+        assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+        assert_int_equal(write(fd, "x", 1), -1);
+        assert_int_equal(errno, EPERM);
+        assert_int_equal(ftruncate(fd, (off_t)sizes[k] + 1), -1);
+        close(fd);
+        free(bytes);
+        free(read_bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +133,7 @@ int main(void)
         cmocka_unit_test(both_caps_are_exact),
         cmocka_unit_test(what_is_no_file_is_refused),
         cmocka_unit_test(a_pipe_is_read_to_its_end),
+        cmocka_unit_test(a_file_in_memory_holds_the_bytes_and_cannot_be_changed),
     };
 
     return cmocka_run_group_tests_name("file", tests, make_path, remove_path);

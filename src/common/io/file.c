@@ -5,11 +5,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/memfd.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 enum { READ_CHUNK_BYTES = 16 * 1024 };
+
+#ifndef MFD_NOEXEC_SEAL /* since Linux 6.3 */
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
 
 static int check_kind(int fd)
 {
@@ -84,4 +90,37 @@ int file_read(const char *path, size_t max_bytes, struct buffer *b)
         b->error = 0;
     }
     return r;
+}
+
+/* Written where the offset is not: reading begins at 0. */
+static int fill(int fd, const char *bytes, size_t size)
+{
+    for (size_t at = 0; at < size;) {
+        ssize_t n = TEMP_FAILURE_RETRY(pwrite(fd, bytes + at, size - at, (off_t)at));
+
+        if (n < 0)
+            return -errno;
+        at += (size_t)n;
+    }
+    return fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0
+               ? -errno
+               : 0;
+}
+
+int file_in_memory(const char *name, const void *bytes, size_t size, int *ret_fd)
+{
+    const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+    int r, fd = memfd_create(name, flags | MFD_NOEXEC_SEAL);
+
+    if (fd < 0 && errno == EINVAL)
+        fd = memfd_create(name, flags);
+    if (fd < 0)
+        return -errno;
+    r = fill(fd, bytes, size);
+    if (r < 0) {
+        close(fd);
+        return r;
+    }
+    *ret_fd = fd;
+    return 0;
 }

@@ -1,4 +1,5 @@
-/* Reading small files whole: configurations, credentials, tokens. */
+/* Reading small files whole (configurations, credentials, tokens), and files that are not on disk.
+ */
 #pragma once
 
 #include "buffer.h"
@@ -11,3 +12,8 @@
  * for a device or a socket, -ENOMEM, or what open(2) and read(2) say. On failure the buffer holds
  * what it held before, and no error sticks to it. */
 int file_read(const char *path, size_t max_bytes, struct buffer *b);
+
+/* A file in memory with these bytes, which nobody can change, at its beginning and closed at an
+ * exec: standard input for a program that may read it or not. `name` shows in /proc. The descriptor
+ * is the caller's. 0, or what memfd_create(2) and write(2) say. */
+int file_in_memory(const char *name, const void *bytes, size_t size, int *ret_fd);

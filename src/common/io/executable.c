@@ -1,0 +1,104 @@
+/* See executable.h. */
+#include "executable.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "buffer.h"
+
+enum { ERROR_MAX_BYTES = 1024, PATH_MAX_BYTES = 8192 };
+
+#define DEFAULT_PATH "/bin:/usr/bin" /* as posix_spawnp has it */
+
+/* NULL: the path can be run. Otherwise what is wrong with it. */
+static const char *fault(const char *path, bool *ret_is_there)
+{
+    struct stat st;
+
+    *ret_is_there = false;
+    if (stat(path, &st) < 0)
+        return errno == ENOENT    ? "does not exist"
+               : errno == ENOTDIR ? "does not exist: a part of its path is no folder"
+               : errno == EACCES  ? "cannot be reached: a folder on its path is closed to this user"
+                                  : strerror(errno);
+    *ret_is_there = true;
+    if (S_ISDIR(st.st_mode))
+        return "is a folder";
+    if (!S_ISREG(st.st_mode))
+        return "is no file";
+    if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0)
+        return NULL;
+    return errno == EACCES
+               ? "may not be run by this user: chmod +x it, and see that its file system "
+                 "is not mounted with noexec"
+               : strerror(errno);
+}
+
+static int unusable(const char *path, const char *what, char **error)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(ERROR_MAX_BYTES + PATH_MAX_BYTES);
+
+    if (path)
+        buffer_printf(&b, "was found as %s, which ", path);
+    buffer_append_string(&b, what);
+    *error = buffer_take(&b);
+    return *error ? EXECUTABLE_E_UNUSABLE : -ENOMEM;
+}
+
+/* Appends "folder/name"; an empty folder is the current one. */
+static int join(struct buffer *b, const char *folder, size_t size, const char *name)
+{
+    buffer_append(b, folder, size);
+    if (size > 0)
+        buffer_append_char(b, '/');
+    return buffer_append_string(b, name);
+}
+
+static int find_in_path(const char *name, char **ret, char **error)
+{
+    const char *folders = getenv("PATH");
+    CLEANUP(buffer_done) struct buffer path = BUFFER_INIT(PATH_MAX_BYTES), bad = path;
+    const char *bad_fault = NULL;
+
+    if (!folders)
+        folders = DEFAULT_PATH;
+    for (size_t size;; folders += size + 1) {
+        const char *what;
+        bool is_there;
+
+        size = strcspn(folders, ":");
+        buffer_reset(&path);
+        if (join(&path, folders, size, name) == 0) {
+            what = fault(buffer_string(&path), &is_there);
+            if (!what) {
+                *ret = buffer_take(&path);
+                return *ret ? 0 : -ENOMEM;
+            }
+            if (is_there && !bad_fault) {
+                bad_fault = what;
+                buffer_append_string(&bad, buffer_string(&path));
+            }
+        }
+        if (folders[size] == '\0')
+            break;
+    }
+    if (bad_fault)
+        return unusable(buffer_string(&bad), bad_fault, error);
+    return unusable(NULL, "is in no folder of PATH: give its whole path", error);
+}
+
+int executable_find(const char *name, char **ret, char **error)
+{
+    const char *what;
+    bool is_there;
+
+    if (!strchr(name, '/'))
+        return find_in_path(name, ret, error);
+    what = fault(name, &is_there);
+    if (what)
+        return unusable(NULL, what, error);
+    *ret = strdup(name);
+    return *ret ? 0 : -ENOMEM;
+}
