@@ -43,13 +43,14 @@ struct consumer {
     bool is_status_due;
     uint64_t lack_line_usec; /* when a lack was told last; 0: never */
 
-    bool is_stopping;
+    bool is_stopping, is_over;
     uint64_t cancel_usec; /* when what is still being handled is given back */
     int exit_status;
 };
 
 static void end(struct consumer *c, const char *why)
 {
+    c->is_over = true;
     log_write(LOG_INFO,
               service_is_stopping(c->service) ? MESSAGE_ID_STOPPED : MESSAGE_ID_FINISHED,
               LOG_NO_FIELDS, "%sTerminated!", why);
@@ -58,6 +59,7 @@ static void end(struct consumer *c, const char *why)
 
 static void fail(struct consumer *c, int error, const char *what)
 {
+    c->is_over = true;
     log_error("%s: %s.", what, strerror(-error));
     service_exit(c->service, EX_OSERR);
 }
@@ -256,6 +258,24 @@ static int on_wake(sd_event_source *source, void *userdata)
     return 0;
 }
 
+/* What must hold between two turns of the loop. */
+static const char *what_hangs(void *userdata, uint64_t now_usec)
+{
+    struct consumer *c = userdata;
+    const char *hangs = queue_what_hangs(c->queue, now_usec);
+
+    /* A turn that was asked for comes at once. */
+    if (hangs || !c->receiver || c->is_over || sd_event_source_get_enabled(c->wake, NULL) > 0)
+        return hangs;
+    if (c->timer_usec < USEC_INFINITY)
+        return now_usec - MIN(now_usec, c->timer_usec) > SERVICE_LATE_MAX_USEC
+                   ? "something was due for the messages in hand, and was not done"
+                   : NULL;
+    if (receiver_polls(c->receiver) > 0)
+        return NULL;
+    return hand_count(c->hand).messages > 0 ? NULL : "nothing is received, and nothing is in hand";
+}
+
 /* --- Life --- */
 
 static unsigned visibility_sec(const struct consumer *c)
@@ -430,6 +450,7 @@ int consumer_new(struct service *service, const struct config *config, struct ha
                                  .cut_short = say_what_is_left,
                                  .userdata = c,
                              });
+    service_on_watch(service, what_hangs, c);
     *ret = TAKE(c);
     return 0;
 }

@@ -435,6 +435,25 @@ static void on_source_ready(void *userdata)
     pump(p);
 }
 
+/* What must hold between two turns of the loop. */
+static const char *what_hangs(void *userdata, uint64_t now)
+{
+    struct producer *p = userdata;
+    const char *hangs = queue_what_hangs(p->queue, now);
+
+    if (hangs || !p->source || p->is_over)
+        return hangs;
+    if (p->timer_usec < USEC_INFINITY)
+        return now - MIN(now, p->timer_usec) > SERVICE_LATE_MAX_USEC
+                   ? "the time to send is over, and nothing was sent"
+                   : NULL;
+    if (p->n_requests > 0)
+        return NULL;
+    if (p->n_messages > 0)
+        return "messages are in hand, and nothing is done about them";
+    return p->source_waits ? NULL : "the source is not asked for messages";
+}
+
 /* --- Start and stop --- */
 
 static int make_room(struct producer *p)
@@ -540,6 +559,7 @@ int producer_new(struct service *service, const struct config *config, struct pr
                                  .cut_short = say_what_is_left,
                                  .userdata = p,
                              });
+    service_on_watch(service, what_hangs, p);
     *ret = TAKE(p);
     return 0;
 }

@@ -10,6 +10,7 @@ struct fake_call fake_calls[FAKE_CALLS_MAX];
 size_t fake_n_calls;
 uint64_t fake_now_usec;
 int fake_call_error;
+const char *fake_hangs;
 bool fake_is_fifo, fake_was_not_sent;
 struct sqs_queue_attributes fake_attributes;
 static queue_opened_fn opened;
@@ -23,6 +24,7 @@ void fake_reset(void)
     fake_n_calls = 0;
     fake_now_usec = 1000 * USEC_PER_SEC;
     fake_call_error = 0;
+    fake_hangs = NULL;
     fake_was_not_sent = false;
     fake_is_fifo = true;
     fake_attributes = (struct sqs_queue_attributes){
@@ -61,6 +63,11 @@ bool queue_is_fifo(const struct queue *queue)
 const struct sqs_queue_attributes *queue_attributes(const struct queue *queue)
 {
     return &fake_attributes;
+}
+
+const char *queue_what_hangs(const struct queue *queue, uint64_t now_usec)
+{
+    return fake_hangs;
 }
 
 const char *queue_url(const struct queue *queue)

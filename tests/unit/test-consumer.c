@@ -205,6 +205,35 @@ static void a_lack_of_memory_is_waited_out(void **state)
     assert_int_equal(fake_n_lines, 1);
 }
 
+static void idle_and_busy_it_does_not_hang(void **state)
+{
+    static const struct handler_ops ops = {fake_run, fake_cancel, fake_handler_free};
+    static struct handler handler = {&ops};
+
+    config.consumer.concurrency = 2;
+    config.consumer.start_delay_usec = 100 * USEC_PER_MSEC;
+    assert_int_equal(service_new(&service), 0);
+    assert_int_equal(consumer_new(service, &config, &handler, &consumer, NULL), 0);
+    assert_null(service_what_hangs(service)); /* the queue is being opened */
+    fake_open();
+    assert_null(service_what_hangs(service));
+    settle_down();
+    assert_int_equal(fake_n_calls, 0);
+    assert_null(service_what_hangs(service)); /* waits for the start */
+    fake_now_usec += 100 * USEC_PER_MSEC;
+    run_for(service_event(service), 150 * USEC_PER_MSEC);
+    assert_int_equal(fake_n_open(), 1);
+    assert_null(service_what_hangs(service)); /* receives */
+    deliver("", "a");
+    assert_null(service_what_hangs(service));
+    deliver("abab", "a");
+    assert_int_equal(n_running(), 2);
+    assert_int_equal(fake_n_open(), 0);
+    assert_null(service_what_hangs(service)); /* handles, and waits to keep the leases */
+    fake_hangs = "the queue's";
+    assert_string_equal(service_what_hangs(service), "the queue's");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -216,6 +245,7 @@ int main(void)
         TEST(what_is_ready_takes_the_place_it_will_get),
         TEST(of_a_standard_queue_as_many_are_in_hand_as_are_handled),
         TEST(a_lack_of_memory_is_waited_out),
+        TEST(idle_and_busy_it_does_not_hang),
     };
 
     return cmocka_run_group_tests_name("consumer", tests, NULL, NULL);

@@ -331,6 +331,44 @@ static void a_source_without_memory_is_asked_later(void **state)
     assert_int_equal(n_sent, 1);
 }
 
+static void idle_and_busy_it_does_not_hang(void **state)
+{
+    assert_int_equal(service_new(&service), 0);
+    assert_int_equal(producer_new(service, &config, &producer, NULL), 0);
+    assert_null(service_what_hangs(service)); /* the queue is being opened */
+    fake_open();
+    assert_null(service_what_hangs(service)); /* the source has nothing yet */
+    add(0);
+    ready(ready_userdata);
+    assert_int_equal(fake_n_open(), 1);
+    assert_null(service_what_hangs(service)); /* under way */
+    fake_fail(0, SQS_ERROR_THROTTLED, "RequestThrottled", "");
+    assert_int_equal(fake_n_open(), 0);
+    assert_null(service_what_hangs(service)); /* waits for its time */
+    fake_hangs = "the queue's";
+    assert_string_equal(service_what_hangs(service), "the queue's");
+    fake_hangs = NULL;
+    end_source();
+    run_until_calls(2);
+    acknowledge(1);
+    assert_null(service_what_hangs(service)); /* it ends */
+}
+
+static void a_time_that_is_long_over_hangs(void **state)
+{
+    add(0);
+    start();
+    fake_fail(0, SQS_ERROR_THROTTLED, "RequestThrottled", "");
+    run_for(service_event(service), 0);
+    assert_null(service_what_hangs(service));
+    /* The loop's clock goes on, and the timer does not come. */
+    ahead_usec = SERVICE_LATE_MAX_USEC + 5 * SEC;
+    assert_true(sd_event_prepare(service_event(service)) >= 0);
+    assert_true(sd_event_wait(service_event(service), 0) >= 0);
+    assert_string_equal(service_what_hangs(service),
+                        "the time to send is over, and nothing was sent");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -345,6 +383,8 @@ int main(void)
         TEST(of_many_only_some_have_a_line_and_all_are_counted),
         TEST(a_request_that_cannot_be_made_is_made_later),
         TEST(a_source_without_memory_is_asked_later),
+        TEST(idle_and_busy_it_does_not_hang),
+        TEST(a_time_that_is_long_over_hangs),
     };
 
     return cmocka_run_group_tests_name("producer", tests, NULL, NULL);

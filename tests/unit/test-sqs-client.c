@@ -1160,6 +1160,53 @@ static void an_attempt_that_waited_for_keys_is_asked_about_again(void **state)
     assert_true(call(&patient).ok);
 }
 
+static const char *what_hangs_in(uint64_t usec)
+{
+    return sqs_client_what_hangs(b.client, boot_clock_usec() + usec);
+}
+
+static void a_call_hangs_only_past_its_time(void **state)
+{
+    const uint64_t late_usec = SQS_CALL_LATE_MAX_USEC;
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER({.status = 403,
+                                              .headers = "x-amz-retry-after: 4000\r\n",
+                                              .body = "{\"__type\":\"RequestThrottled\"}"},
+                                             {.how = REPLY_STALL});
+    const struct sqs_call_options polling = {.wait_usec = 60 * USEC_PER_SEC};
+    struct outcome o[3] = {};
+
+    set_bench(server);
+    assert_null(what_hangs_in(1000 * USEC_PER_SEC)); /* there is none */
+    b.provider.is_silent = true;
+    start(&o[0], &stubborn);
+    run_for(b.event, 5 * USEC_PER_MSEC);
+    assert_null(what_hangs_in(60 * USEC_PER_SEC));
+    assert_non_null(what_hangs_in(SQS_CALL_CREDENTIALS_MAX_USEC + USEC_PER_SEC));
+    fake_provide(&b.provider);
+    run_until(b.event, &b.n_noted, 1);
+
+    /* Four seconds until its next attempt. */
+    assert_null(what_hangs_in(0));
+    assert_null(what_hangs_in(late_usec + 2 * USEC_PER_SEC));
+    assert_non_null(what_hangs_in(late_usec + 5 * USEC_PER_SEC));
+    o[0].call = sqs_call_cancel(o[0].call);
+
+    start(&o[1], &polling);
+    run_until_requests(server, 2);
+    assert_null(what_hangs_in(late_usec + 59 * USEC_PER_SEC));
+    assert_non_null(what_hangs_in(late_usec + 61 * USEC_PER_SEC));
+    sqs_call_cancel(o[1].call);
+
+    b.provider.is_silent = true;
+    credentials_refused(b.credentials, credentials_peek(b.credentials));
+    start(&o[2], &stubborn);
+    sqs_call_last_attempt(o[2].call);
+    assert_null(what_hangs_in(0)); /* its answer is on its way */
+    run_until(b.event, &o[2].n_done, 1);
+    assert_null(what_hangs_in(1000 * USEC_PER_SEC));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -1196,6 +1243,7 @@ int main(void)
         TEST(a_long_poll_has_the_time_it_asked_for),
         TEST(a_request_may_be_replaced_or_given_up_before_it_is_repeated),
         TEST(an_attempt_that_waited_for_keys_is_asked_about_again),
+        TEST(a_call_hangs_only_past_its_time),
     };
 
     return cmocka_run_group_tests_name("sqs-client", tests, NULL, NULL);

@@ -415,6 +415,11 @@ const struct sqs_queue_attributes *queue_attributes(const struct queue *queue)
     return &queue->attributes;
 }
 
+const char *queue_what_hangs(const struct queue *queue, uint64_t now_usec)
+{
+    return sqs_client_what_hangs(queue->client, now_usec);
+}
+
 int queue_call(struct queue *queue, struct sqs_request *request,
                const struct sqs_call_options *options, sqs_done_fn done, void *userdata,
                struct sqs_call **ret)

@@ -43,6 +43,10 @@ bool queue_is_open(const struct queue *queue);
 /* What the queue told of itself; SQS's defaults where asking was denied. */
 const struct sqs_queue_attributes *queue_attributes(const struct queue *queue);
 
+/* What is wrong with an operation that cannot go on, the opening among them; see service_hangs_fn.
+ */
+const char *queue_what_hangs(const struct queue *queue, uint64_t now_usec);
+
 /* Starts an operation that is retried until SQS has said yes or has said no to this very request:
  * what only a person can mend is always retried, whatever the options say. Takes the request. As
  * sqs_client_call. */

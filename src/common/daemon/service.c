@@ -1,5 +1,5 @@
-/* See service.h. The watchdog is fed by sd-event from the loop itself: a loop that is stuck is a
- * daemon that is stuck. */
+/* See service.h. The watchdog is fed by a timer of the loop, before all else that is due: a loop
+ * that is stuck is a daemon that is stuck, and a busy one is not. */
 #include "service.h"
 
 #include <errno.h>
@@ -14,9 +14,14 @@
 #include "log.h"
 #include "message-ids.h"
 
-enum { STATUS_MAX_BYTES = 256 };
+enum {
+    STATUS_MAX_BYTES = 256,
+    FEEDINGS_PER_PERIOD = 3, /* of the watchdog's */
+};
 
 #define STATUS_INTERVAL_USEC (100 * USEC_PER_MSEC)
+/* When to look again at what hangs; after a suspended machine woke up, all is late at first. */
+#define SECOND_LOOK_USEC (1 * USEC_PER_SEC)
 
 struct service {
     sd_event *event;
@@ -24,6 +29,11 @@ struct service {
     sd_event_source *stop_timer;
     struct service_stop stop;
     uint64_t stop_deadline_usec; /* boot clock */
+    sd_event_source *watchdog;   /* NULL: there is none */
+    uint64_t watchdog_usec;      /* its period */
+    service_hangs_fn hangs;
+    void *hangs_userdata;
+    unsigned n_hanging; /* looks in a row that found something hanging */
     bool is_ready, is_stopping, is_exiting;
     char status[STATUS_MAX_BYTES];
     char trouble[STATUS_MAX_BYTES];
@@ -117,6 +127,46 @@ static int add_timer(sd_event *event, sd_event_source **ret, uint64_t accuracy_u
     return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
 }
 
+const char *service_what_hangs(struct service *service)
+{
+    return service->hangs ? service->hangs(service->hangs_userdata, now_usec(service)) : NULL;
+}
+
+static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct service *service = userdata;
+    const char *hangs = service_what_hangs(service);
+    uint64_t next_usec = service->watchdog_usec / FEEDINGS_PER_PERIOD;
+
+    if (hangs) {
+        service->n_hanging++;
+        next_usec = MIN(next_usec, SECOND_LOOK_USEC);
+        if (service->n_hanging == 2)
+            log_error("The work does not go on: %s. Not feeding the watchdog, so that systemd "
+                      "starts the daemon anew.",
+                      hangs);
+    } else {
+        if (service->n_hanging >= 2)
+            log_notice("The work goes on; feeding the watchdog again.");
+        service->n_hanging = 0;
+        sd_notify(0, "WATCHDOG=1");
+    }
+    sd_event_source_set_time_relative(source, next_usec);
+    sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+    return 0;
+}
+
+static int set_up_watchdog(struct service *service)
+{
+    int r = sd_watchdog_enabled(0, &service->watchdog_usec);
+
+    if (r <= 0)
+        return r;
+    r = sd_event_add_time_relative(service->event, &service->watchdog, CLOCK_BOOTTIME, 0,
+                                   USEC_PER_MSEC, on_watchdog, service);
+    return r < 0 ? r : sd_event_source_set_priority(service->watchdog, SD_EVENT_PRIORITY_IMPORTANT);
+}
+
 /* Takes the signals that ask to stop. */
 static int take_signals(struct service *service)
 {
@@ -156,7 +206,7 @@ static int set_up(struct service *service)
     if (r >= 0)
         r = add_timer(service->event, &service->stop_timer, USEC_PER_MSEC, on_stop_timer, service);
     if (r >= 0)
-        r = sd_event_set_watchdog(service->event, true);
+        r = set_up_watchdog(service);
     return r;
 }
 
@@ -179,12 +229,19 @@ void service_on_stop(struct service *service, const struct service_stop *stop)
     service->stop = *stop;
 }
 
+void service_on_watch(struct service *service, service_hangs_fn hangs, void *userdata)
+{
+    service->hangs = hangs;
+    service->hangs_userdata = userdata;
+}
+
 struct service *service_free(struct service *service)
 {
     if (!service)
         return NULL;
     sd_event_source_disable_unref(service->status_timer);
     sd_event_source_disable_unref(service->stop_timer);
+    sd_event_source_disable_unref(service->watchdog);
     sd_event_unref(service->event);
     free(service);
     return NULL;

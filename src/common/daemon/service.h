@@ -20,6 +20,9 @@ enum { EXIT_STOPPED_SHORT = 1 };
 #define SERVICE_STOP_EXTENSION_USEC (15 * USEC_PER_SEC)
 #define SERVICE_STOP_EXTENSION_INTERVAL_USEC (5 * USEC_PER_SEC)
 
+/* How late something may come that has a time, before it counts as hanging. */
+#define SERVICE_LATE_MAX_USEC (10 * USEC_PER_SEC)
+
 struct service;
 
 /* What a daemon does about a stop. Each is called once at most, from the loop. */
@@ -39,6 +42,20 @@ struct service_stop {
  * signal ends the loop with success. 0, -ENOMEM, or another errno of the loop. */
 int service_new(struct service **ret);
 void service_on_stop(struct service *service, const struct service_stop *stop);
+
+/* What keeps the work from going on, for the log; NULL where it goes on, or waits for what will
+ * come by itself: a request under way within its deadline, a time not yet over. Looks only, changes
+ * nothing. `now_usec`: the boot clock. */
+typedef const char *(*service_hangs_fn)(void *userdata, uint64_t now_usec);
+
+/* Under systemd's watchdog `hangs` is asked before each feeding: it is fed only while nothing hangs
+ * (a second look, soon after the first, must agree), so that work that has come to a standstill
+ * ends the daemon, and systemd starts it anew. Without it a loop that goes on is enough. */
+void service_on_watch(struct service *service, service_hangs_fn hangs, void *userdata);
+
+/* What the watchdog would be told now. */
+const char *service_what_hangs(struct service *service);
+
 struct service *service_free(struct service *service);
 DEFINE_CLEANUP(struct service *, service_free)
 

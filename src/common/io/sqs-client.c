@@ -45,6 +45,7 @@ struct sqs_call {
     char request_id[SQS_REQUEST_ID_SIZE];
     int http_status;
     uint64_t sent_usec;
+    uint64_t asked_usec; /* when it was asked for the credentials that it waits for */
     bool is_in_trouble; /* counted in the client's n_in_trouble, as this operation: */
     enum sqs_operation troubled;
     bool is_last_attempt; /* the caller wants no more */
@@ -514,6 +515,7 @@ static int start_attempt(struct sqs_call *call)
 
     if (cached)
         return attempt(call, cached);
+    sd_event_now(call->client->event, CLOCK_BOOTTIME, &call->asked_usec);
     r = credentials_get(call->client->credentials, on_credentials, call, &call->credentials_slot);
     if (r < 0)
         call->attempts++;
@@ -574,6 +576,37 @@ struct sqs_client *sqs_client_free(struct sqs_client *client)
     sd_event_unref(client->event);
     free(client);
     return NULL;
+}
+
+static const char *what_hangs(const struct sqs_call *call, uint64_t now_usec)
+{
+    uint64_t due_usec = 0;
+
+    if (call->slot) {
+        due_usec = call->sent_usec + call->client->request_timeout_usec + call->options.wait_usec;
+        return now_usec > due_usec + SQS_CALL_LATE_MAX_USEC
+                   ? "a request to SQS has outlived its time-out"
+                   : NULL;
+    }
+    if (call->credentials_slot)
+        return now_usec > call->asked_usec + SQS_CALL_CREDENTIALS_MAX_USEC
+                   ? "a request has waited for credentials for 10 minutes"
+                   : NULL;
+    if (sd_event_source_get_enabled(call->timer, NULL) <= 0)
+        return "a request waits for nothing";
+    sd_event_source_get_time(call->timer, &due_usec);
+    return now_usec > due_usec + SQS_CALL_LATE_MAX_USEC
+               ? "the time to repeat a request is over, and it was not repeated"
+               : NULL;
+}
+
+const char *sqs_client_what_hangs(const struct sqs_client *client, uint64_t now_usec)
+{
+    const char *what = NULL;
+
+    for (const struct sqs_call *call = client->calls; call && !what; call = call->next)
+        what = what_hangs(call, now_usec);
+    return what;
 }
 
 int sqs_client_call(struct sqs_client *client, struct sqs_request *request,

@@ -84,6 +84,16 @@ int sqs_client_new(sd_event *event, struct http_client *http, struct credentials
 struct sqs_client *sqs_client_free(struct sqs_client *client);
 DEFINE_CLEANUP(struct sqs_client *, sqs_client_free)
 
+/* How late a call may be with what it has a time for, and how long it may wait for credentials,
+ * before it counts as hanging. Each place that is asked for keys has its own, much shorter bound.
+ */
+#define SQS_CALL_LATE_MAX_USEC (10 * USEC_PER_SEC)
+#define SQS_CALL_CREDENTIALS_MAX_USEC (600 * USEC_PER_SEC)
+
+/* What is wrong with a call that cannot go on any more, for people; NULL: all is well. That there
+ * is one is a fault of this program. `now_usec`: the boot clock. */
+const char *sqs_client_what_hangs(const struct sqs_client *client, uint64_t now_usec);
+
 /* Starts an operation. Takes the request, also on failure. `*ret` is valid until the callback runs
  * or sqs_call_cancel. 0, -ENOMEM, -EIO (OpenSSL), -EBUSY (too many wait for credentials), -EINVAL
  * or -E2BIG (credentials or an endpoint that cannot be signed or sent), or the errno of the event
