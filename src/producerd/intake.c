@@ -27,7 +27,7 @@
 
 enum {
     EVENTS_MAX = 256,   /* looked at in a turn */
-    SMALL_BYTES = 4096, /* of room: what each connection may have in any case, and adds at least */
+    SMALL_BYTES = 4096, /* of room, that each connection may have in any case */
     ERROR_BYTES = 256,
 
     SHARED_BYTES =
@@ -117,16 +117,18 @@ static bool grant(struct intake *i, struct connection *c, size_t bytes)
     return true;
 }
 
-/* False: it has to wait. */
+/* As much again as there is, so that a long line is not copied often; else some. False: it has to
+ * wait. */
 static bool make_room(struct intake *i, struct connection *c)
 {
     size_t more = MAX(c->in_bytes, (size_t)INTAKE_READ_BYTES);
 
-    if (c->in_allocated > c->in_bytes || grant(i, c, c->in_bytes + more) ||
-        grant(i, c, c->in_bytes + SMALL_BYTES))
+    if (c->in_allocated > c->in_bytes || grant(i, c, c->in_bytes + more))
         return true;
+    if (c->in_bytes < SMALL_BYTES)
+        return grant(i, c, SMALL_BYTES);
     if (i->favoured)
-        return false;
+        return grant(i, c, c->in_bytes + INTAKE_READ_BYTES);
     i->favoured = c;
     return grant(i, c, c->in_bytes + more);
 }
@@ -138,7 +140,7 @@ static void wake(struct intake *i)
 
     if (!c)
         return;
-    if (i->favoured && i->buffered_bytes + SMALL_BYTES > SHARED_BYTES)
+    if (i->favoured && i->buffered_bytes + INTAKE_READ_BYTES > SHARED_BYTES)
         return;
     if (!i->favoured)
         i->favoured = c;
