@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "descriptor-limit.h"
 #include "log.h"
 
 enum {
@@ -16,19 +16,16 @@ enum {
     IDLE_CLOSED_MAX = 16, /* at once */
 };
 
-/* Connections are what the daemon needs most files for. */
+/* Connections are what the daemon needs most descriptors for. */
 size_t intake_raise_limit(void)
 {
-    const rlim_t needed = INTAKE_CONNECTIONS_MAX + INTAKE_OTHER_FILES;
-    struct rlimit limit;
+    uint64_t hard = 0;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= needed)
+    if (descriptor_limit_raise(INTAKE_CONNECTIONS_MAX + INTAKE_OTHER_FILES, &hard) !=
+        DESCRIPTOR_LIMIT_E_HARD)
         return INTAKE_CONNECTIONS_MAX;
-    limit.rlim_cur = MIN(needed, limit.rlim_max);
-    setrlimit(RLIMIT_NOFILE, &limit);
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= needed)
-        return INTAKE_CONNECTIONS_MAX;
-    return limit.rlim_cur > INTAKE_OTHER_FILES ? (size_t)limit.rlim_cur - INTAKE_OTHER_FILES : 1;
+    descriptor_limit_raise(hard, &hard);
+    return hard > INTAKE_OTHER_FILES ? (size_t)hard - INTAKE_OTHER_FILES : 1;
 }
 
 void intake_listen_or_not(struct intake *i)
