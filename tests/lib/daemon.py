@@ -39,6 +39,8 @@ def config_text(groups):
             return "true" if v else "false"
         if isinstance(v, (int, float)):
             return str(v)
+        if isinstance(v, list):
+            return "[" + ", ".join(map(value, v)) + "]"
         return '"' + v.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
     return "".join(

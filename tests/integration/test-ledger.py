@@ -1,0 +1,417 @@
+"""The consumer's ledger: a message whose delete gets lost is not handled again, whatever becomes of the
+daemon, the queue and the disk. The handler is slow-consumer.c's, which logs "begin NAME" and "end NAME".
+
+Where the build has the points for it (meson -Dfault_points=true), the daemon is also killed between any
+two steps from the handler's answer to the ledger's last word."""
+
+import collections
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import disk
+import sqs
+import tap
+from daemon import Daemon
+from sqs_local import BUILD_ROOT, SqsLocal
+
+disk.enter()
+
+SLOW = os.path.join(BUILD_ROOT, "tests", "integration", "slow-consumer")
+KILLS = 12
+SEED = os.environ.get("TEST_SEED", "1")
+# For as long as these act, nothing is deleted, and nothing is kept hidden for longer.
+NO_DELETES = ["DeleteMessage:drop-before", "DeleteMessageBatch:drop-before"]
+NO_ANSWERS = [*NO_DELETES, "ChangeMessageVisibility:drop-before",
+              "ChangeMessageVisibilityBatch:drop-before"]
+
+
+class State:
+    """A state directory. Read by copies alone: the daemon's own files have only one owner."""
+
+    def __init__(self, path=None):
+        self.path = path or tempfile.mkdtemp(prefix="ledger-")
+        self.is_own = path is None
+        self.file = os.path.join(self.path, "ledger.db")
+
+    def ids(self):
+        """The messages that are in the ledger, the oldest first."""
+        with tempfile.TemporaryDirectory() as folder:
+            for end in ("", "-wal"):
+                if os.path.exists(self.file + end):
+                    shutil.copy(self.file + end, os.path.join(folder, "ledger.db" + end))
+            connection = sqlite3.connect(os.path.join(folder, "ledger.db"))
+            try:
+                return [row[0] for row in connection.execute(
+                    "SELECT message_id FROM handled ORDER BY sequence")]
+            finally:
+                connection.close()
+
+    def make_older(self, seconds):
+        """As if all had been handled so much earlier; while no daemon runs."""
+        connection = sqlite3.connect(self.file)
+        connection.execute("UPDATE handled SET handled_sec = handled_sec - ?", (seconds,))
+        connection.commit()
+        connection.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.is_own:
+            shutil.rmtree(self.path)
+
+
+def queue(visibility=2, fifo=True):
+    kind = "test.fifo,FifoQueue=true" if fifo else "plain"
+    return f"{kind},VisibilityTimeout={visibility}"
+
+
+def fill(server, names, words=""):
+    """Sends a message for each name, "<group>.<number>"; returns a dict of their ids."""
+    ids = {}
+    for name in names:
+        fifo = {"MessageGroupId": name.split(".")[0], "MessageDeduplicationId": name}
+        ids[name] = sqs.call(server, "SendMessage", QueueUrl=server.queue_url("test.fifo"),
+                             MessageBody=f"{name} {words}", **fifo)["MessageId"]
+    return ids
+
+
+def consumer(server, state, *, program=SLOW, env=None, **settings):
+    settings = {"handler": "exec", "command": ["/bin/true"], "max_messages": 10, "delete_linger": 0.0,
+                "exit_after_empty_receives": 0, **settings}
+    return Daemon("sqs-consumerd", server, program=program, consumer=settings,
+                  env={"STATE_DIRECTORY": state.path, **(env or {})})
+
+
+def real_consumer(server, state, **settings):
+    return consumer(server, state, program=os.path.join(BUILD_ROOT, "src/consumerd/sqs-consumerd"),
+                    **settings)
+
+
+def lines_of(daemons, what):
+    """The names in the handler's lines of a kind, in order."""
+    return [line.split()[1] for daemon in daemons for line in list(daemon.lines)
+            if line.startswith(what + " ")]
+
+
+def deleted(server):
+    return [record["message_id"] for record in server.records("deleted")]
+
+
+def run_to_the_end(server, state, ids, **settings):
+    """Runs a daemon until all messages are deleted, and stops it. Returns it."""
+    daemon = consumer(server, state, **settings)
+    wait_until_deleted(server, ids, daemon)
+    stop(daemon)
+    return daemon
+
+
+def wait_until_deleted(server, ids, daemon):
+    tap.wait_until(lambda: set(deleted(server)) == set(ids.values()) or daemon.process.poll() is not None,
+                   60, "all to be deleted")
+    tap.equal(daemon.process.poll(), None, daemon.text)
+
+
+def stop(daemon):
+    daemon.signal(signal.SIGTERM)
+    tap.equal(daemon.wait(), 0, daemon.text)
+
+
+# --- Kills at each step ---
+
+
+def killed_at(point, handled_again, left):
+    """The daemon dies at that passing of the point. `handled_again`: how many messages are handled
+    twice; `left`: how many stay in the ledger, deleted already."""
+    if not os.environ.get("FAULT_POINTS"):
+        raise tap.Skip("the build has no fault points (meson -Dfault_points=true)")
+    with SqsLocal(queues=[queue()]) as server, State() as state:
+        names = [f"a.{i}" for i in range(3)]
+        ids = fill(server, names)
+        first = consumer(server, state, concurrency=1, env={"SQS_FAULT_POINT": point})
+        tap.equal(first.wait(), -signal.SIGKILL, first.text)
+        second = run_to_the_end(server, state, ids, concurrency=1)
+        handled = collections.Counter(lines_of([first, second], "end"))
+        tap.equal(set(handled), set(names))
+        tap.equal([name for name in names if handled[name] > 1], names[:handled_again],
+                  f"handled twice\n{first.text}\n--\n{second.text}")
+        tap.equal(lines_of([second], "end"), sorted(lines_of([second], "end")), "the order")
+        tap.equal(deleted(server), [ids[name] for name in names])
+        tap.equal(len(state.ids()), left, "left in the ledger")
+        tap.ok(set(state.ids()) <= set(deleted(server)), "left, and not deleted")
+
+
+for point, handled_again, left, words in (
+        ("handled:1", 1, 0, "between the handler's end and the ledger"),
+        ("ledger-written:1", 0, 0, "between the ledger and the delete"),
+        ("deleted:1", 0, 1, "between the delete and its removal from the ledger"),
+        ("ledger-written:2", 0, 0, "after the removal from the ledger")):
+    tap.add(f"a kill {words} lets {handled_again or 'none'} be handled twice", killed_at, point,
+            handled_again, left)
+
+
+def killed_while_the_delete_waits(fault, left):
+    with SqsLocal(queues=[queue()], faults=[f"DeleteMessage:{fault}"]) as server, State() as state:
+        ids = fill(server, ["a.0"])
+        first = consumer(server, state)
+        first.wait_for_line("end a.0")
+        tap.wait_until(lambda: server.faults()[0]["faults"] > 0)
+        first.signal(signal.SIGKILL)
+        first.wait()
+        tap.equal(state.ids(), [ids["a.0"]])
+        server.set_faults()
+        if left:  # it was done, and only the reply is missing
+            tap.equal(deleted(server), [ids["a.0"]])
+            second = consumer(server, state, exit_after_empty_receives=4)
+            tap.equal(second.wait(), 0, second.text)
+        else:
+            second = run_to_the_end(server, state, ids)
+            second.wait_for_line("was handled before")
+        tap.equal(lines_of([first, second], "begin"), ["a.0"])
+        tap.equal(len(state.ids()), left)
+
+
+for fault, left in ("stall", 0), ("drop-before", 0), ("drop-after", 1):
+    tap.add(f"a kill while deletes meet {fault} lets none be handled twice",
+            killed_while_the_delete_waits, fault, left)
+
+
+# --- Deletes that get lost ---
+
+
+@tap.test
+def a_message_that_comes_back_to_the_same_daemon_is_not_handled_again():
+    with SqsLocal(queues=[queue()], faults=NO_ANSWERS) as server, State() as state:
+        ids = fill(server, [f"{group}.{i}" for group in "abc" for i in range(3)])
+        daemon = consumer(server, state, concurrency=10, delete_linger=0.01)
+        daemon.wait_for_line("was handled before", 3)  # after its lease has ended
+        server.set_faults()
+        wait_until_deleted(server, ids, daemon)
+        stop(daemon)
+        tap.equal(sorted(lines_of([daemon], "end")), sorted(ids), daemon.text)
+        for group in "abc":
+            of_group = [name for name in lines_of([daemon], "end") if name.startswith(group)]
+            tap.equal(of_group, sorted(of_group))
+        tap.equal(state.ids(), [])
+
+
+@tap.test
+def kills_at_any_moment_lose_nothing_and_repeat_only_what_the_ledger_could_not_know():
+    """After each kill: what was in the ledger or deleted by then is never begun again."""
+    chance = random.Random(SEED)
+    with SqsLocal(queues=[queue()], faults=[f"{rule}:p=0.3" for rule in NO_DELETES], seed=1,
+                  latency_ms=2) as server, State() as state:
+        ids = fill(server, [f"g{i % 30}.{i // 30}" for i in range(300)], "sleep=5")
+        settings = {"concurrency": 20, "receivers": 4, "delete_linger": 0.02}
+        done, again = [], 0
+        known = set()
+        for number in range(KILLS):
+            daemon = consumer(server, state, **settings)
+            daemon.wait_for_line("begin", chance.randint(1, 25))
+            time.sleep(chance.random() / 10)
+            daemon.signal(signal.SIGKILL)
+            tap.equal(daemon.wait(), -signal.SIGKILL)
+            begun = {ids[name] for name in lines_of([daemon], "begin")}
+            tap.equal(begun & known, set(), f"begun again, after kill {number}")
+            again += sum("was handled before" in line for line in daemon.lines)
+            done += lines_of([daemon], "end")
+            known |= set(state.ids()) | set(deleted(server))
+            daemon.end()
+        last = run_to_the_end(server, state, ids, **settings)
+        tap.equal({ids[name] for name in lines_of([last], "begin")} & known, set())
+        done += lines_of([last], "end")
+        tap.equal(set(done), set(ids), "lost")
+        tap.equal(sorted(deleted(server)), sorted(ids.values()), "deleted")
+        # What a kill kept from being removed; its message was deleted.
+        tap.ok(set(state.ids()) <= set(deleted(server)))
+        tap.ok(again > 0, "none came back that was handled: this has tested nothing")
+        tap.comment(f"{KILLS} kills: {len(done) - len(ids)} of {len(ids)} were handled twice, {again} "
+                    f"came back and were not, {len(state.ids())} are left in the ledger")
+
+
+# --- The disk ---
+
+
+@tap.test
+def a_full_disk_is_told_once_and_stops_nothing():
+    with disk.Small(512) as small, SqsLocal(queues=[queue(30)]) as server:
+        state = State(small.path)
+        daemon = consumer(server, state)
+        tap.wait_until(lambda: os.path.exists(state.file + "-wal"))
+        tap.wait_until(lambda: os.path.getsize(state.file + "-wal") > 0)
+        small.fill()
+        ids = fill(server, [f"a.{i}" for i in range(20)])
+        wait_until_deleted(server, ids, daemon)
+        line = daemon.wait_for_line("Cannot write the ledger")
+        tap.ok("full" in line and state.file in line, line)
+        tap.equal(len([line for line in daemon.lines if "Cannot write" in line]), 1, daemon.text)
+        small.free()
+        ids.update(fill(server, [f"b.{i}" for i in range(20)]))
+        wait_until_deleted(server, ids, daemon)
+        daemon.wait_for_line("can be written again")
+        stop(daemon)
+        tap.equal(sorted(lines_of([daemon], "end")), sorted(ids))
+        tap.equal(state.ids(), [])
+
+
+@tap.test
+def a_disk_without_room_at_the_start_is_told():
+    with disk.Small(64) as small, SqsLocal(queues=[queue()]) as server:
+        small.fill()
+        daemon = real_consumer(server, State(small.path))
+        tap.equal(daemon.wait(), 71, daemon.text)
+        tap.ok("full" in daemon.text or "No space left" in daemon.text, daemon.text)
+        tap.ok("ledger.db" in daemon.text, daemon.text)
+
+
+def content(folder):
+    found = {}
+    for name in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, name), "rb") as file:
+            found[name] = file.read()
+    return {name: data for name, data in found.items() if data}
+
+
+def refused(damage, words):
+    """`damage` is given the file of a sound ledger of some size. The daemon does not start, says what to
+    do and leaves all as it is."""
+    with SqsLocal(queues=[queue(30)], faults=NO_DELETES) as server, State() as state:
+        fill(server, [f"g{i}.0" for i in range(200)])
+        daemon = consumer(server, state, concurrency=300, receivers=5)
+        daemon.wait_for_line("end", 200)
+        tap.wait_until(lambda: len(state.ids()) == 200)
+        daemon.signal(signal.SIGKILL)
+        daemon.wait()
+        damage(state.file)
+        before = content(state.path)
+        daemon = real_consumer(server, state)
+        tap.equal(daemon.wait(), 78, daemon.text)
+        tap.ok(words in daemon.text and state.file in daemon.text, daemon.text)
+        tap.equal(len(daemon.lines), 2, daemon.text)  # the first is "Running..."
+        tap.equal(content(state.path), before)
+
+
+def in_the_file(change):
+    """For refused(): its log is in the file before `change` is given its bytes."""
+
+    def damage(path):
+        sqlite3.connect(path).execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with open(path, "r+b") as file:
+            data = bytearray(file.read())
+            change(data)
+            file.seek(0)
+            file.write(data)
+            file.truncate()
+
+    return damage
+
+
+def set_version(data):
+    data[60:64] = (2).to_bytes(4, "big")
+
+
+def overwrite(data):
+    data[8192:12288] = bytes(4096)
+
+
+def cut(data):
+    del data[len(data) // 2:]
+
+
+def scribble(data):
+    data[:] = b"This is no database.\n" * 500
+
+
+for change, words, name in ((scribble, "damaged", "text in the place of the ledger"),
+                            (cut, "damaged", "half of the ledger"),
+                            (overwrite, "damaged", "a ledger with a hole"),
+                            (set_version, "newer version", "a newer version's ledger")):
+    tap.add(f"{name} is refused and left as it is", refused, in_the_file(change), words)
+
+
+def start_refused(path, words):
+    with SqsLocal(queues=[queue()]) as server:
+        daemon = real_consumer(server, State("/unused"), env={"STATE_DIRECTORY": path})
+        tap.equal(daemon.wait(), 78, daemon.text)
+        tap.ok(words in daemon.text, daemon.text)
+        tap.equal(len(server.records("received")), 0)
+
+
+# /sys is not writable for root, either.
+for path, words, name in ((None, "STATE_DIRECTORY is not set", "without a"),
+                          ("relative", "STATE_DIRECTORY is not an absolute path", "with a relative"),
+                          ("/nonexistent", "/nonexistent/ledger.db", "with a missing"),
+                          ("/sys", "/sys/ledger.db", "with an unwritable")):
+    tap.add(f"{name} state directory the start fails and says what to do", start_refused, path, words)
+
+
+@tap.test
+def a_second_daemon_is_told_that_the_ledger_is_in_use():
+    with SqsLocal(queues=[queue()]) as server, State() as state:
+        first = consumer(server, state)
+        tap.wait_until(lambda: os.path.exists(state.file + "-wal"))
+        ids = fill(server, ["a.0"])
+        wait_until_deleted(server, ids, first)
+        second = real_consumer(server, state)
+        tap.equal(second.wait(), 78, second.text)
+        tap.ok("open in another process" in second.text, second.text)
+        ids.update(fill(server, ["a.1"]))
+        wait_until_deleted(server, ids, first)
+        stop(first)
+        tap.equal(state.ids(), [])
+
+
+@tap.test
+def without_a_ledger_no_state_directory_is_needed():
+    with SqsLocal(queues=[queue()]) as server, State() as state:
+        ids = {}
+        for settings in {"ledger_max_messages": 0}, {"handler": "journal"}:
+            ids.update(fill(server, [f"a.{len(ids)}"]))
+            daemon = consumer(server, state, env={"STATE_DIRECTORY": None}, **settings)
+            wait_until_deleted(server, ids, daemon)
+            stop(daemon)
+        tap.equal(os.listdir(state.path), [])
+
+
+# --- Its bounds ---
+
+
+@tap.test
+def the_ledger_is_bounded_by_number():
+    with SqsLocal(queues=[queue(30)], faults=NO_DELETES) as server, State() as state:
+        ids = fill(server, [f"g{i}.0" for i in range(12)], "sleep=100")
+        daemon = consumer(server, state, concurrency=1 + len(ids), receivers=3, ledger_max_messages=5)
+        daemon.wait_for_line("end", 12)
+        daemon.wait_for_line("The ledger is full")
+        tap.wait_until(lambda: len(state.ids()) == 5)
+        daemon.signal(signal.SIGKILL)
+        daemon.wait()
+        newest = [ids[name] for name in lines_of([daemon], "end")[-5:]]
+        tap.equal(sorted(state.ids()), sorted(newest))
+
+
+@tap.test
+def the_ledger_is_bounded_by_age():
+    with SqsLocal(queues=[queue(1)], faults=NO_DELETES) as server, State() as state:
+        ids = fill(server, ["a.0", "b.0"])
+        first = consumer(server, state, concurrency=5, ledger_max_age=60)
+        first.wait_for_line("end", 2)
+        tap.wait_until(lambda: len(state.ids()) == 2)
+        first.signal(signal.SIGKILL)
+        first.wait()
+        server.set_faults()
+        state.make_older(60)
+        second = run_to_the_end(server, state, ids, ledger_max_age=60)
+        tap.equal(sorted(lines_of([second], "end")), ["a.0", "b.0"])
+        tap.equal(state.ids(), [])
+
+
+if __name__ == "__main__":
+    tap.main()
