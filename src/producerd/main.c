@@ -11,10 +11,10 @@ static const struct program program = {
     .colour = LOG_COLOUR_YELLOW,
 };
 
-static int failed(int error)
+static int failed(int r, const char *error)
 {
     log_write(LOG_ERR, MESSAGE_ID_START_FAILED, LOG_NO_FIELDS, "Cannot start: %s.",
-              strerror(-error));
+              error ? error : strerror(-r));
     return EX_OSERR;
 }
 
@@ -30,11 +30,11 @@ int main(int argc, char **argv)
         return status;
     r = service_new(&service);
     if (r < 0)
-        return failed(r);
+        return failed(r, NULL);
     log_write(LOG_INFO, MESSAGE_ID_STARTED, LOG_NO_FIELDS, "Running...");
     r = producer_new(service, config, &producer, &error);
     if (r < 0)
-        return failed(r);
+        return failed(r, error);
     if (r > 0)
         return arguments_config_refused(error);
     return service_run(service);

@@ -18,7 +18,8 @@ void log_sending(const struct outgoing *message)
     if (!log_enabled(LOG_INFO))
         return;
     log_write(LOG_INFO, NULL,
-              LOG_FIELDS({"SQS_MESSAGE_GROUP_ID", m->group_id},
+              LOG_FIELDS({"SQS_SPOOL_ID", message->source->spool_id},
+                         {"SQS_MESSAGE_GROUP_ID", m->group_id},
                          {"SQS_MESSAGE_DEDUPLICATION_ID", m->deduplication_id}),
               "Sending message with id %s...", message->source->id);
 }
@@ -30,13 +31,15 @@ void log_sent(const struct outgoing *message, const struct outcome *outcome,
 
     if (!log_enabled(LOG_INFO))
         return;
-    log_write(
-        LOG_INFO, MESSAGE_ID_MESSAGE_SENT,
-        LOG_FIELDS({"SQS_MESSAGE_ID", outcome->message_id}, {"SQS_MESSAGE_GROUP_ID", m->group_id},
-                   {"SQS_MESSAGE_DEDUPLICATION_ID", m->deduplication_id},
-                   {"SQS_SEQUENCE_NUMBER", outcome->sequence_number},
-                   {"SQS_REQUEST_ID", result->request_id}),
-        "SQS Response: Status:%d SQS Message Id:%s", result->http_status, outcome->message_id);
+    log_write(LOG_INFO, MESSAGE_ID_MESSAGE_SENT,
+              LOG_FIELDS({"SQS_MESSAGE_ID", outcome->message_id},
+                         {"SQS_SPOOL_ID", message->source->spool_id},
+                         {"SQS_MESSAGE_GROUP_ID", m->group_id},
+                         {"SQS_MESSAGE_DEDUPLICATION_ID", m->deduplication_id},
+                         {"SQS_SEQUENCE_NUMBER", outcome->sequence_number},
+                         {"SQS_REQUEST_ID", result->request_id}),
+              "SQS Response: Status:%d SQS Message Id:%s", result->http_status,
+              outcome->message_id);
 }
 
 void log_rejected(const struct outgoing *message, const struct outcome *outcome,
@@ -45,7 +48,8 @@ void log_rejected(const struct outgoing *message, const struct outcome *outcome,
     const struct sqs_message *m = &message->source->message;
 
     log_write(LOG_ERR, MESSAGE_ID_MESSAGE_REJECTED,
-              LOG_FIELDS({"SQS_MESSAGE_GROUP_ID", m->group_id},
+              LOG_FIELDS({"SQS_SPOOL_ID", message->source->spool_id},
+                         {"SQS_MESSAGE_GROUP_ID", m->group_id},
                          {"SQS_MESSAGE_DEDUPLICATION_ID", m->deduplication_id},
                          {"SQS_REQUEST_ID", result->request_id}, {"SQS_ERROR_CODE", outcome->code}),
               "SQS rejects the message with id %s, it is not sent: %s: %s", message->source->id,
@@ -55,7 +59,8 @@ void log_rejected(const struct outgoing *message, const struct outcome *outcome,
 void log_invalid(const struct source_message *message, const char *why)
 {
     log_write(LOG_ERR, MESSAGE_ID_MESSAGE_REJECTED,
-              LOG_FIELDS({"SQS_MESSAGE_GROUP_ID", message->message.group_id},
+              LOG_FIELDS({"SQS_SPOOL_ID", message->spool_id},
+                         {"SQS_MESSAGE_GROUP_ID", message->message.group_id},
                          {"SQS_MESSAGE_DEDUPLICATION_ID", message->message.deduplication_id}),
               "SQS would reject the message with id %s, it is not sent: %s", message->id, why);
 }
@@ -101,7 +106,8 @@ void log_late(struct late_log *log, const struct outgoing *message, uint64_t now
     log->n_silent = 0;
     log_write(
         LOG_WARNING, NULL,
-        LOG_FIELDS({"SQS_MESSAGE_GROUP_ID", m->group_id},
+        LOG_FIELDS({"SQS_SPOOL_ID", message->source->spool_id},
+                   {"SQS_MESSAGE_GROUP_ID", m->group_id},
                    {"SQS_MESSAGE_DEDUPLICATION_ID", m->deduplication_id}),
         "The message with id %s goes again more than 5 minutes after an attempt whose outcome "
         "is not known: SQS may store it twice%s",

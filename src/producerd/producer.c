@@ -10,17 +10,20 @@
 
 #include "batcher.h"
 #include "doubt.h"
+#include "error-line.h"
 #include "log.h"
 #include "message-ids.h"
 #include "outcome.h"
 #include "producer-log.h"
 #include "random.h"
 #include "source.h"
+#include "submit-socket.h"
 #include "wall-clock.h"
 
 enum {
     /* Messages in a row that may be put aside before the loop gets its turn again. */
     INVALID_RUN_MAX = 100,
+    STATUS_MAX_BYTES = 1024,
 };
 
 /* Before the next try, where this machine lacks something: memory, mostly. */
@@ -70,23 +73,34 @@ static uint64_t now_usec(struct producer *p)
     return now;
 }
 
+static bool is_spool(const struct producer *p)
+{
+    return p->config->producer.source == CONFIG_SOURCE_SPOOL;
+}
+
 static void show_status(struct producer *p)
 {
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(STATUS_MAX_BYTES);
+
     if (service_is_stopping(p->service))
-        service_status(p->service, "Stopping: %zu messages left", p->n_messages);
-    else if (p->config->producer.messages_to_send > 0)
-        service_status(p->service, "Sent %" PRIu64 " of %" PRIu64, p->n_sent,
-                       p->config->producer.messages_to_send);
+        buffer_printf(&b, "Stopping: %zu messages left", p->n_messages);
+    else if (p->config->producer.messages_to_send > 0 && !is_spool(p))
+        buffer_printf(&b, "Sent %" PRIu64 " of %" PRIu64, p->n_sent,
+                      p->config->producer.messages_to_send);
     else
-        service_status(p->service, "Sent %" PRIu64, p->n_sent);
+        buffer_printf(&b, "Sent %" PRIu64, p->n_sent);
+    if (p->source && p->source->ops->describe) {
+        buffer_append_string(&b, "; ");
+        p->source->ops->describe(p->source, &b);
+    }
+    service_status(p->service, "%s", buffer_string(&b));
 }
 
 static void end(struct producer *p)
 {
     p->is_over = true;
     log_late_total(p->n_late);
-    log_write(LOG_INFO,
-              service_is_stopping(p->service) ? MESSAGE_ID_STOPPED : MESSAGE_ID_FINISHED,
+    log_write(LOG_INFO, service_is_stopping(p->service) ? MESSAGE_ID_STOPPED : MESSAGE_ID_FINISHED,
               LOG_NO_FIELDS, "Terminated!");
     service_exit(p->service, EXIT_SUCCESS);
 }
@@ -108,7 +122,8 @@ static void fail(struct producer *p, int error, const char *what)
 {
     log_error("%s: %s.", what, strerror(-error));
     say_what_is_left(p);
-    service_exit(p->service, EX_OSERR);
+    /* A damaged file is as damaged at the next start. */
+    service_exit(p->service, error == -EUCLEAN ? EX_CONFIG : EX_OSERR);
 }
 
 static bool is_pausing(struct producer *p)
@@ -305,7 +320,12 @@ static int build(struct producer *p, const struct batch *batch, struct sqs_reque
 static void note_sending(struct request *request)
 {
     struct producer *p = request->producer;
+    const struct source_message *messages[SQS_BATCH_MAX];
 
+    for (size_t i = 0; i < request->batch.n; i++)
+        messages[i] = request->batch.messages[i]->source;
+    if (p->source->ops->sending)
+        p->source->ops->sending(p->source, messages, request->batch.n);
     request->sent_usec = wall_clock_usec();
     for (size_t i = 0; i < request->batch.n; i++) {
         struct outgoing *m = request->batch.messages[i];
@@ -432,7 +452,10 @@ static void on_source_ready(void *userdata)
     struct producer *p = userdata;
 
     p->source_waits = false;
-    pump(p);
+    if (p->source->ops->describe && !p->is_over)
+        show_status(p);
+    if (p->batcher)
+        pump(p);
 }
 
 /* What must hold between two turns of the loop. */
@@ -504,7 +527,7 @@ static int set_up(struct producer *p)
         r = sd_event_add_time(event, &p->timer, CLOCK_BOOTTIME, 0, USEC_PER_MSEC, on_timer, p);
     if (r >= 0)
         r = sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
-    if (r >= 0)
+    if (r >= 0 && !p->source)
         r = source_demo_new(event, p->config, queue_is_fifo(p->queue), on_source_ready, p,
                             &p->source);
     return r;
@@ -519,6 +542,8 @@ static void on_opened(void *userdata)
         fail(p, r, "Cannot start");
         return;
     }
+    if (p->source->ops->opened)
+        p->source->ops->opened(p->source, p->message_bytes_max);
     show_status(p);
     pump(p);
 }
@@ -527,12 +552,43 @@ static void on_stop(void *userdata)
 {
     struct producer *p = userdata;
 
-    if (p->source) {
+    if (p->source && p->source->ops->stop)
+        p->source->ops->stop(p->source);
+    if (p->batcher) {
         show_status(p);
         pump(p);
     } else {
         end(p);
     }
+}
+
+/* The demo waits for the queue, and makes nothing before. The spool is served at once, whatever the
+ * state of the queue. */
+static int make_source(struct producer *p, char **error)
+{
+    int r;
+
+    if (!is_spool(p))
+        return 0;
+    r = source_spool_new(service_event(p->service), p->config, queue_is_fifo(p->queue),
+                         on_source_ready, p, &p->source, error);
+    if (r != 0)
+        return r;
+    show_status(p);
+    service_ready(p->service);
+    return 0;
+}
+
+static int check(const struct config *config, char **error)
+{
+    if (config->producer.source == CONFIG_SOURCE_SPOOL)
+        return 0;
+    if (submit_socket_is_given())
+        return error_line(PRODUCER_E_CONFIG, error,
+                          "producer.source: found \"demo\", but systemd has opened a socket for "
+                          "messages to be handed in: set it to \"spool\", or stop and disable "
+                          "sqs-producerd.socket");
+    return source_demo_check(config, error);
 }
 
 int producer_new(struct service *service, const struct config *config, struct producer **ret,
@@ -545,12 +601,16 @@ int producer_new(struct service *service, const struct config *config, struct pr
         return -ENOMEM;
     p->service = service;
     p->config = config;
-    r = source_demo_check(config, error);
+    r = check(config, error);
     if (r == 0)
-        r = queue_open(
-            service, config,
-            &(struct queue_options){.name = "sqs-producerd", .opened = on_opened, .userdata = p},
-            &p->queue, error);
+        r = queue_open(service, config,
+                       &(struct queue_options){.name = "sqs-producerd",
+                                               .keep_trying = is_spool(p),
+                                               .opened = on_opened,
+                                               .userdata = p},
+                       &p->queue, error);
+    if (r == 0)
+        r = make_source(p, error);
     if (r != 0)
         return r < 0 ? r : PRODUCER_E_CONFIG;
     service_on_stop(service, &(struct service_stop){

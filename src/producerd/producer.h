@@ -18,8 +18,10 @@ enum {
 struct producer;
 
 /* Opens the queue and sends what the source of the configuration yields; calls service_exit when
- * that ends or after a stop. The service and the configuration are borrowed and must outlive the
- * producer. 0, a negative errno, or PRODUCER_E_CONFIG with *error a line; the caller frees it. */
+ * that ends or after a stop. With the spool, the start does not fail for the queue's or the keys'
+ * state. The service and the configuration are borrowed and must outlive the producer. 0, a
+ * negative errno, or PRODUCER_E_CONFIG; *error is a line, which the caller frees, and may be NULL
+ * with a negative errno. */
 enum { PRODUCER_E_CONFIG = 1 };
 int producer_new(struct service *service, const struct config *config, struct producer **ret,
                  char **error);

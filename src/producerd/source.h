@@ -3,11 +3,13 @@
  * The producer asks `next` when it has room, and tells by `settle` what became of each message.
  * Several messages may be out at once, and they may be settled in any order; those of one group go
  * to the queue in the order in which `next` gave them. A source that has nothing yet calls `ready`
- * when it has. */
+ * when it has. A source may be there before the queue is open; it is asked for nothing until then.
+ */
 #pragma once
 
 #include <systemd/sd-event.h>
 
+#include "buffer.h"
 #include "config.h"
 #include "sqs-message.h"
 
@@ -16,6 +18,7 @@
 struct source_message {
     struct sqs_message message;
     const char *id;              /* for the log */
+    const char *spool_id;        /* the same where it is that of the spool; else NULL */
     uint64_t first_unknown_usec; /* wall clock: since when it may stand in the queue already; 0: it
                                     was never sent */
 };
@@ -38,6 +41,19 @@ struct source_ops {
     void (*settle)(struct source *source, const struct source_message *message,
                    enum source_settlement settlement, const char *reason);
     void (*free)(struct source *source);
+
+    /* All further ones may be NULL. */
+
+    /* The messages are about to go to SQS: from now on it may have them. Also told of messages that
+     * go again. */
+    void (*sending)(struct source *source, const struct source_message *const *messages, size_t n);
+    /* The queue is open, and takes messages of this size at most. */
+    void (*opened)(struct source *source, size_t message_bytes_max);
+    /* A stop was asked for: nothing new is asked of the source, what is out may still be settled.
+     */
+    void (*stop)(struct source *source);
+    /* Appends, for the status line, what is in the source. */
+    void (*describe)(struct source *source, struct buffer *status);
 };
 
 /* The head of each source's own structure. */
@@ -51,7 +67,8 @@ static inline void source_free(struct source *source)
 }
 DEFINE_CLEANUP(struct source *, source_free)
 
-/* Runs from the event loop, never from inside next or settle. */
+/* Runs from the event loop, never from inside one of the above: something is there, or what
+ * `describe` says has changed. */
 typedef void (*source_ready_fn)(void *userdata);
 
 /* The demo: `messages_to_send` small JSON messages, `start_delay` after this call, then one each
@@ -64,3 +81,10 @@ int source_demo_new(sd_event *event, const struct config *config, bool is_fifo,
  * line; the caller frees it. */
 enum { SOURCE_E_CONFIG = 1 };
 int source_demo_check(const struct config *config, char **error);
+
+/* The spool (spool.h): messages that programs hand in at a socket (submit-socket.h, intake.h),
+ * which is served from here on. Its file is SPOOL_FILE_NAME in $STATE_DIRECTORY. 0, SOURCE_E_CONFIG
+ * where only a person can help, -ENOMEM, or another negative errno; *error is one line, which the
+ * caller frees, and may be NULL with a negative errno. */
+int source_spool_new(sd_event *event, const struct config *config, bool is_fifo,
+                     source_ready_fn ready, void *userdata, struct source **ret, char **error);

@@ -118,6 +118,7 @@ int spool_message_new(const struct spool_row *row, struct spool_message **ret)
     if (r < 0)
         return r;
     m->head = (struct source_message){.id = m->row.id,
+                                      .spool_id = m->row.id,
                                       .message = {.body = m->row.body,
                                                   .body_bytes = m->row.body_bytes,
                                                   .group_id = m->row.group_id,

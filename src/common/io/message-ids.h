@@ -34,5 +34,7 @@
 #define MESSAGE_ID_MESSAGE_REJECTED "870021854baa47c088f9b67600e9ea9b"
 /* This machine's clock differs from AWS's. */
 #define MESSAGE_ID_CLOCK_SKEW "071b85f61e9f44e18f7bd35c3a22904b"
+/* The disk does not take the producer's spool. */
+#define MESSAGE_ID_SPOOL_UNWRITABLE "4cbe97dfca4d4a188c899c2acedb0838"
 /* The start failed for another reason. */
 #define MESSAGE_ID_START_FAILED "13914c9be4a54560acbeb4cab4c44e4b"

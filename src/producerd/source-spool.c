@@ -1,0 +1,380 @@
+/* See source.h: the store on disk (spool.c) and the door to it (intake.c), joined.
+ *
+ * What SQS has answered is written without sync in the same turn of the loop, and synced with the
+ * next messages that come in, SYNC_DELAY_USEC later at the latest. Where the disk takes nothing,
+ * that is tried again every RETRY_USEC, and what comes in is refused by the store itself. */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "buffer.h"
+#include "fault-point.h"
+#include "intake.h"
+#include "log.h"
+#include "message-ids.h"
+#include "source.h"
+#include "spool.h"
+#include "state-directory.h"
+#include "submit-socket.h"
+#include "trouble.h"
+#include "wall-clock.h"
+
+#define SYNC_DELAY_USEC (100 * USEC_PER_MSEC)
+#define RETRY_USEC (1 * USEC_PER_SEC)
+
+struct source_spool;
+
+struct spool_store { /* what the intake knows of us */
+    struct store head;
+    struct source_spool *source;
+};
+
+struct source_spool {
+    struct source head;
+    struct spool_store store;
+    struct spool *spool;
+    struct intake *intake;
+    char *socket_path; /* of a socket of our own; else NULL */
+    source_ready_fn ready;
+    void *userdata;
+
+    sd_event *event;
+    sd_event_source *flush; /* writes what was settled in this turn */
+    sd_event_source *timer; /* syncs it, or tries again */
+    sd_event_source *tell;  /* calls `ready` */
+    bool waits;             /* the last `next` had nothing */
+    struct trouble trouble;
+};
+
+static uint64_t now_usec(struct source_spool *s)
+{
+    uint64_t now = 0;
+
+    sd_event_now(s->event, CLOCK_BOOTTIME, &now);
+    return now;
+}
+
+static void set_timer(struct source_spool *s, uint64_t usec)
+{
+    sd_event_source_set_time_relative(s->timer, usec);
+    sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
+}
+
+static bool is_timer_set(struct source_spool *s)
+{
+    int enabled = SD_EVENT_OFF;
+
+    sd_event_source_get_enabled(s->timer, &enabled);
+    return enabled != SD_EVENT_OFF;
+}
+
+static void tell(struct source_spool *s)
+{
+    sd_event_source_set_enabled(s->tell, SD_EVENT_ONESHOT);
+}
+
+/* Says what has come of a writing, where that is worth a line, and what is to follow. Returns it.
+ */
+static int written(struct source_spool *s, int r)
+{
+    struct trouble ended;
+
+    if (r < 0) {
+        if (trouble_add(&s->trouble, strerror(-r), strerror(-r), now_usec(s)))
+            log_write(
+                LOG_ERR, MESSAGE_ID_SPOOL_UNWRITABLE, LOG_NO_FIELDS,
+                "The spool cannot be written: %s (%s). Messages that are handed in are refused, "
+                "and nothing is lost; trying again.",
+                spool_error(s->spool), strerror(-r));
+        set_timer(s, RETRY_USEC);
+        tell(s);
+        return r;
+    }
+    if (s->trouble.failures > 0) {
+        if (trouble_end(&s->trouble, &ended))
+            log_notice("The spool can be written again, after %u failures in %.1f s.",
+                       ended.failures, (double)(now_usec(s) - ended.since_usec) / USEC_PER_SEC);
+        tell(s);
+    }
+    if (spool_needs_sync(s->spool) && !is_timer_set(s))
+        set_timer(s, SYNC_DELAY_USEC);
+    return 0;
+}
+
+/* --- For the intake --- */
+
+static struct source_spool *of_store(struct store *store)
+{
+    return ((struct spool_store *)store)->source;
+}
+
+static int store_add(struct store *store, const char *id, const struct sqs_message *message,
+                     char **error)
+{
+    int r = spool_add(of_store(store)->spool, id, message, error);
+
+    return r > 0 ? STORE_E_FULL : r;
+}
+
+static int store_commit(struct store *store)
+{
+    struct source_spool *s = of_store(store);
+
+    tell(s);
+    return written(s, spool_commit(s->spool));
+}
+
+static int store_rejected(struct store *store, uint64_t after,
+                          bool (*found)(void *userdata, const struct store_rejected *message),
+                          void *userdata)
+{
+    return spool_rejected(of_store(store)->spool, after, found, userdata);
+}
+
+static int acted(struct source_spool *s, int r)
+{
+    tell(s);
+    return r > 0 ? r : written(s, r);
+}
+
+static int store_retry(struct store *store, const char *id, size_t *ret_n)
+{
+    struct source_spool *s = of_store(store);
+
+    return acted(s, spool_retry(s->spool, id, ret_n));
+}
+
+static int store_drop(struct store *store, const char *id, size_t *ret_n)
+{
+    struct source_spool *s = of_store(store);
+
+    return acted(s, spool_drop(s->spool, id, ret_n));
+}
+
+static const struct store_ops store_ops = {
+    .add = store_add,
+    .commit = store_commit,
+    .rejected = store_rejected,
+    .retry = store_retry,
+    .drop = store_drop,
+};
+
+/* --- For the producer --- */
+
+static int next(struct source *source, const struct source_message **ret)
+{
+    struct source_spool *s = (struct source_spool *)source;
+    const struct spool_message *m;
+    int r = spool_next(s->spool, &m);
+
+    s->waits = r != 0;
+    if (r == 0) {
+        *ret = &m->head;
+        return 0;
+    }
+    if (r < 0 && r != -ENOMEM)
+        log_error("The spool cannot be read: %s.", spool_error(s->spool));
+    if (r == SPOOL_E_LATER)
+        tell(s);
+    return r < 0 ? r : SOURCE_E_NOT_YET;
+}
+
+static void sending(struct source *source, const struct source_message *const *messages, size_t n)
+{
+    struct source_spool *s = (struct source_spool *)source;
+    const struct spool_message *spooled[SQS_BATCH_MAX];
+
+    for (size_t i = 0; i < n; i++)
+        spooled[i] = (const struct spool_message *)messages[i];
+    FAULT_POINT("spool-mark");
+    /* Where that fails they are sent all the same: it is for the count of possible duplicates. */
+    (void)written(s, spool_mark_sending(s->spool, spooled, n, wall_clock_usec()));
+    FAULT_POINT("spool-marked");
+}
+
+static void settle(struct source *source, const struct source_message *message,
+                   enum source_settlement settlement, const char *reason)
+{
+    struct source_spool *s = (struct source_spool *)source;
+
+    FAULT_POINT("spool-settle");
+    spool_settle(s->spool, (const struct spool_message *)message,
+                 settlement == SOURCE_SENT ? NULL
+                 : reason                  ? reason
+                                           : "",
+                 wall_clock_usec());
+    sd_event_source_set_enabled(s->flush, SD_EVENT_ONESHOT);
+    /* It may have been what others waited for: its group's turn, or room. */
+    if (s->waits)
+        tell(s);
+}
+
+static void opened(struct source *source, size_t message_bytes_max)
+{
+    intake_set_message_max(((struct source_spool *)source)->intake, message_bytes_max);
+}
+
+static void stop(struct source *source)
+{
+    intake_stop(((struct source_spool *)source)->intake);
+}
+
+static void describe(struct source *source, struct buffer *status)
+{
+    struct source_spool *s = (struct source_spool *)source;
+    struct spool_counts counts = spool_counts(s->spool);
+
+    buffer_printf(status, "in the spool: %" PRIu64 " waiting, %" PRIu64 " rejected", counts.waiting,
+                  counts.rejected);
+    if (s->trouble.failures > 0)
+        buffer_printf(status, "; the spool cannot be written: %s", s->trouble.text);
+}
+
+static int on_flush(sd_event_source *source, void *userdata)
+{
+    struct source_spool *s = userdata;
+
+    (void)written(s, spool_flush(s->spool));
+    FAULT_POINT("spool-settled");
+    return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct source_spool *s = userdata;
+
+    (void)written(s, spool_sync(s->spool));
+    return 0;
+}
+
+static int on_tell(sd_event_source *source, void *userdata)
+{
+    struct source_spool *s = userdata;
+
+    s->ready(s->userdata);
+    return 0;
+}
+
+static void source_spool_free(struct source *source)
+{
+    struct source_spool *s = (struct source_spool *)source;
+
+    intake_free(s->intake);
+    if (s->socket_path)
+        submit_socket_remove(s->socket_path);
+    if (s->spool && spool_sync(s->spool) < 0)
+        log_error("The spool cannot be written: %s. Messages that SQS has taken may be sent again.",
+                  spool_error(s->spool));
+    spool_free(s->spool);
+    free(s->socket_path);
+    sd_event_source_disable_unref(s->flush);
+    sd_event_source_disable_unref(s->timer);
+    sd_event_source_disable_unref(s->tell);
+    sd_event_unref(s->event);
+    free(s);
+}
+
+static const struct source_ops ops = {
+    .next = next,
+    .settle = settle,
+    .free = source_spool_free,
+    .sending = sending,
+    .opened = opened,
+    .stop = stop,
+    .describe = describe,
+};
+
+/* --- Set-up --- */
+
+/* To run from the loop, once it is turned on. */
+static int add_defer(struct source_spool *s, sd_event_source **ret, sd_event_handler_t handler)
+{
+    int r = sd_event_add_defer(s->event, ret, handler, s);
+
+    return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
+}
+
+static int add_sources(struct source_spool *s)
+{
+    int r = add_defer(s, &s->flush, on_flush);
+
+    if (r >= 0)
+        r = add_defer(s, &s->tell, on_tell);
+    if (r >= 0)
+        r = sd_event_add_time_relative(s->event, &s->timer, CLOCK_BOOTTIME, 0, USEC_PER_MSEC,
+                                       on_timer, s);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
+    return MIN(r, 0);
+}
+
+static int open_spool(struct source_spool *s, const struct config *config, bool is_fifo,
+                      char **error)
+{
+    CLEANUP(free) char *path = NULL;
+    int r = state_directory_path(SPOOL_FILE_NAME, &path, error);
+
+    if (r != 0)
+        return r < 0 ? r : SOURCE_E_CONFIG;
+    r = spool_open(
+        &(struct spool_options){
+            .path = path,
+            .is_fifo = is_fifo,
+            .messages_max = config->producer.spool_max_messages,
+            .bytes_max = config->producer.spool_max_bytes,
+        },
+        &s->spool, error);
+    return r > 0 ? SOURCE_E_CONFIG : r;
+}
+
+/* Until the queue says what it takes, what SQS takes is taken. */
+static int open_intake(struct source_spool *s, const struct config *config, bool is_fifo,
+                       char **error)
+{
+    const char *path = config->producer.submit_socket;
+    bool is_ours = false;
+    int fd = -1, r = submit_socket_open(path, &fd, &is_ours, error);
+
+    if (r != 0)
+        return r < 0 ? r : SOURCE_E_CONFIG;
+    r = intake_new(
+        &(struct intake_options){
+            .event = s->event,
+            .fd = fd,
+            .store = &s->store.head,
+            .rules = {.is_fifo = is_fifo,
+                      .max_bytes = SQS_MESSAGE_MAX_BYTES,
+                      .group_id = config->producer.message_group_id},
+        },
+        &s->intake);
+    if (r >= 0 && is_ours) {
+        s->socket_path = strdup(path);
+        r = s->socket_path ? r : -ENOMEM;
+    }
+    return MIN(r, 0);
+}
+
+int source_spool_new(sd_event *event, const struct config *config, bool is_fifo,
+                     source_ready_fn ready, void *userdata, struct source **ret, char **error)
+{
+    struct source_spool *s = calloc(1, sizeof(*s));
+    int r;
+
+    if (!s)
+        return -ENOMEM;
+    s->head.ops = &ops;
+    s->store = (struct spool_store){.head = {.ops = &store_ops}, .source = s};
+    s->event = sd_event_ref(event);
+    s->ready = ready;
+    s->userdata = userdata;
+    r = add_sources(s);
+    if (r == 0)
+        r = open_spool(s, config, is_fifo, error);
+    if (r == 0)
+        r = open_intake(s, config, is_fifo, error);
+    if (r != 0) {
+        source_spool_free(&s->head);
+        return r;
+    }
+    *ret = &s->head;
+    return 0;
+}
