@@ -7,8 +7,9 @@
 #include <unistd.h>
 
 #include "buffer.h"
+#include "error-line.h"
 
-enum { ERROR_MAX_BYTES = 1024, PATH_MAX_BYTES = 8192 };
+enum { PATH_MAX_BYTES = 8192 };
 
 #define DEFAULT_PATH "/bin:/usr/bin" /* as posix_spawnp has it */
 
@@ -34,17 +35,6 @@ static const char *fault(const char *path, bool *ret_is_there)
                ? "may not be run by this user: chmod +x it, and see that its file system "
                  "is not mounted with noexec"
                : strerror(errno);
-}
-
-static int unusable(const char *path, const char *what, char **error)
-{
-    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(ERROR_MAX_BYTES + PATH_MAX_BYTES);
-
-    if (path)
-        buffer_printf(&b, "was found as %s, which ", path);
-    buffer_append_string(&b, what);
-    *error = buffer_take(&b);
-    return *error ? EXECUTABLE_E_UNUSABLE : -ENOMEM;
 }
 
 /* Appends "folder/name"; an empty folder is the current one. */
@@ -85,8 +75,9 @@ static int find_in_path(const char *name, char **ret, char **error)
             break;
     }
     if (bad_fault)
-        return unusable(buffer_string(&bad), bad_fault, error);
-    return unusable(NULL, "is in no folder of PATH: give its whole path", error);
+        return error_line(EXECUTABLE_E_UNUSABLE, error, "was found as %s, which %s",
+                          buffer_string(&bad), bad_fault);
+    return error_line(EXECUTABLE_E_UNUSABLE, error, "is in no folder of PATH: give its whole path");
 }
 
 int executable_find(const char *name, char **ret, char **error)
@@ -98,7 +89,7 @@ int executable_find(const char *name, char **ret, char **error)
         return find_in_path(name, ret, error);
     what = fault(name, &is_there);
     if (what)
-        return unusable(NULL, what, error);
+        return error_line(EXECUTABLE_E_UNUSABLE, error, "%s", what);
     *ret = strdup(name);
     return *ret ? 0 : -ENOMEM;
 }

@@ -9,6 +9,6 @@
  * afterwards: this is a check, not a promise.
  *
  * 0 with *ret; -ENOMEM; or EXECUTABLE_E_UNUSABLE with *error what is wrong, to follow the program's
- * name: "does not exist", ... The caller frees both. */
+ * name: "does not exist", ... (`error` may be NULL). The caller frees both. */
 enum { EXECUTABLE_E_UNUSABLE = 1 };
 int executable_find(const char *name, char **ret, char **error);
