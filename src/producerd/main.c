@@ -4,11 +4,13 @@
 #include "arguments.h"
 #include "log.h"
 #include "message-ids.h"
+#include "source.h"
 
 static const struct program program = {
     .name = "sqs-producerd",
     .description = "Puts messages on an Amazon SQS queue.",
     .colour = LOG_COLOUR_YELLOW,
+    .check = source_demo_check,
 };
 
 static int failed(int r, const char *error)

@@ -8,7 +8,10 @@
 
 #define GOOD "aws: { queue_url = \"https://sqs.eu-west-3.amazonaws.com/1/q.fifo\"; };\n"
 
-static const struct program program = {"sqs-testd", "Tests.", LOG_COLOUR_GREEN};
+static int check(const struct config *config, char **error);
+
+static const struct program program = {"sqs-testd", "Tests.", LOG_COLOUR_GREEN, check};
+static int check_result;
 static char config_path[64];
 
 static struct {
@@ -16,6 +19,14 @@ static struct {
     int status;
     struct config *config;
 } run;
+
+static int check(const struct config *config, char **error)
+{
+    assert_non_null(config);
+    if (check_result > 0)
+        *error = strdup("aws.profile: the check says no");
+    return check_result;
+}
 
 static int redirect(int fd)
 {
@@ -89,8 +100,9 @@ static void assert_one_line(const char *text)
 
 static void help_and_version_go_to_standard_output(void **state)
 {
-    static const char *const expected[] = {"--config=PATH", "--check-config", "--help", "--version",
-                                           "Usage: sqs-testd", "\nTests.\n", CONFIG_PATH};
+    static const char *const expected[] = {"--config=PATH", "--check-config",   "--help",
+                                           "--version",     "Usage: sqs-testd", "\nTests.\n",
+                                           CONFIG_PATH};
 
     assert_int_equal(read_arguments("--help", NULL), ARGUMENTS_E_EXIT);
     assert_int_equal(run.status, EX_OK);
@@ -162,9 +174,8 @@ static void a_configuration_that_cannot_be_read_is_told(void **state)
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
         for (int check = 0; check < 2; check++) {
-            assert_int_equal(
-                read_arguments(cases[i].option, check ? "--check-config" : NULL, NULL),
-                ARGUMENTS_E_EXIT);
+            assert_int_equal(read_arguments(cases[i].option, check ? "--check-config" : NULL, NULL),
+                             ARGUMENTS_E_EXIT);
             assert_int_equal(run.status, EX_CONFIG);
             assert_memory_equal(run.err, cases[i].expected, strlen(cases[i].expected));
             assert_one_line(run.err);
@@ -249,6 +260,29 @@ static void a_full_standard_output_is_no_success(void **state)
     assert_string_equal(run.err, "cannot write to standard output: No space left on device\n");
 }
 
+static void check_config_asks_the_program_too(void **state)
+{
+    char expected[160];
+
+    write_config(GOOD);
+    check_result = 3;
+    assert_int_equal(read_arguments(config_option(), "--check-config", NULL), ARGUMENTS_E_EXIT);
+    assert_int_equal(run.status, EX_CONFIG);
+    snprintf(expected, sizeof(expected), "%s: aws.profile: the check says no\n", config_path);
+    assert_string_equal(run.err, expected);
+    assert_string_equal(run.out, "");
+
+    check_result = -ENOMEM;
+    assert_int_equal(read_arguments(config_option(), "--check-config", NULL), ARGUMENTS_E_EXIT);
+    assert_int_equal(run.status, EX_OSERR);
+
+    /* A start makes what is checked. */
+    assert_int_equal(read_arguments(config_option(), NULL), 0);
+    check_result = 0;
+    assert_int_equal(read_arguments(config_option(), "--check-config", NULL), ARGUMENTS_E_EXIT);
+    assert_int_equal(run.status, EX_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +293,7 @@ int main(void)
         cmocka_unit_test(a_bad_setting_is_told_with_its_line),
         cmocka_unit_test(the_check_prints_a_configuration_that_can_be_used),
         cmocka_unit_test(the_check_tells_of_an_endpoint_that_cannot_be),
+        cmocka_unit_test(check_config_asks_the_program_too),
         cmocka_unit_test(a_full_standard_output_is_no_success),
     };
     int failed, fd;

@@ -222,7 +222,7 @@ static void warn_of_mode(const char *path)
 
 /* Where the configuration leads to is part of the check, but known only in this environment: it is
  * said in comments, so that the whole can serve as a configuration again. */
-static int show(const char *path, const struct config *config)
+static int show(const struct program *program, const char *path, const struct config *config)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
     CLEANUP(aws_settings_free) struct aws_settings *settings = NULL;
@@ -234,6 +234,8 @@ static int show(const char *path, const struct config *config)
     warn_of_mode(path);
     if (r == 0)
         r = aws_settings_read(config, &settings, &error);
+    if (r == 0 && program->check)
+        r = program->check(config, &error);
     if (r > 0) {
         escape_for_log(&b, path, strlen(path), 4096);
         buffer_printf(&b, ": %s", error ? error : "no endpoint");
@@ -277,7 +279,7 @@ int arguments_read(const struct program *program, int argc, char **argv, struct 
              program->colour);
     status = load(arguments.config_path, &config);
     if (status == EX_OK && arguments.check_config)
-        status = show(arguments.config_path, config);
+        status = show(program, arguments.config_path, config);
     if (status != EX_OK || arguments.check_config) {
         *ret_exit_status = status;
         return ARGUMENTS_E_EXIT;

@@ -10,6 +10,9 @@ struct program {
     const char *name;        /* "sqs-producerd" */
     const char *description; /* one line, for --help */
     enum log_colour colour;
+    /* What --check-config looks at beyond the settings by themselves; NULL: nothing. 0, a negative
+     * errno, or a positive number with *error a line without the configuration's path. */
+    int (*check)(const struct config *config, char **error);
 };
 
 /* Reads the arguments, then the configuration, and opens the log as it says; every entry from then on
