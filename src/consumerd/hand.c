@@ -16,6 +16,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "encode.h"
 #include "extender.h"
 #include "handled.h"
 #include "lane.h"
@@ -23,6 +24,8 @@
 #include "message-ids.h"
 #include "outside.h"
 #include "settler.h"
+
+enum { SHOWN_BODY_MAX_BYTES = 4096 }; /* of a rejected message, in the line */
 
 struct hand {
     struct handler *handler;
@@ -199,6 +202,19 @@ static void begin_delete(struct hand *h, struct message *m)
     settler_add(h->deleter, m, 0, outside_now_usec());
 }
 
+/* The last that is seen of the message: the journal keeps its body whole, other logs its beginning.
+ */
+static void log_rejected(const struct message *m)
+{
+    CLEANUP(buffer_done) struct buffer body = BUFFER_INIT(8 * SHOWN_BODY_MAX_BYTES);
+
+    escape_for_log(&body, m->received->body, m->received->body_bytes, SHOWN_BODY_MAX_BYTES);
+    log_write(LOG_ERR, MESSAGE_ID_HANDLER_REJECTED,
+              LOG_FIELDS(MESSAGE_FIELDS(m), {"SQS_BODY", m->received->body}),
+              "Message %s is rejected and will be deleted: %s", m->received->message_id,
+              buffer_string(&body));
+}
+
 static void on_handled(void *userdata, enum handler_outcome outcome, uint64_t delay_usec)
 {
     struct message *m = userdata;
@@ -214,9 +230,7 @@ static void on_handled(void *userdata, enum handler_outcome outcome, uint64_t de
         return;
     }
     if (outcome == HANDLER_REJECT)
-        log_write(LOG_ERR, MESSAGE_ID_MESSAGE_REJECTED,
-                  LOG_FIELDS(MESSAGE_FIELDS(m), {"SQS_BODY", m->received->body}),
-                  "Message %s is rejected and will be deleted.", m->received->message_id);
+        log_rejected(m);
     lanes_handled(h->lanes, m);
     if (!handled_add(&h->handled, m))
         begin_delete(h, m);

@@ -19,7 +19,7 @@ struct log_field {
 
 enum {
     LOG_FIELDS_MAX = 16,            /* of a call, and as many common ones */
-    LOG_FIELD_MAX_BYTES = 64 * 1024,
+    LOG_FIELD_MAX_BYTES = 1024 * 1024, /* the largest body that a message may have */
     LOG_LINE_MAX_BYTES = 8 * 1024,  /* a longer text is cut, with "..." */
 };
 
