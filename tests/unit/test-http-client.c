@@ -275,6 +275,90 @@ static void a_connection_that_was_closed_meanwhile_is_not_noticed(void **state)
     assert_int_equal(test_server_connections(server), 60);
 }
 
+/* Turns of the event loop within that time. */
+static uint64_t turns_within(uint64_t usec)
+{
+    uint64_t before, after;
+
+    assert_int_equal(sd_event_get_iteration(event, &before), 0);
+    run_for(event, usec);
+    assert_int_equal(sd_event_get_iteration(event, &after), 0);
+    return after - before;
+}
+
+static void nothing_stirs_while_nothing_is_under_way(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server =
+        TEST_SERVER({.body = "ok"}, {.body = "ok", .how = REPLY_AND_CLOSE}, {.body = "ok"});
+    CLEANUP(http_client_free) struct http_client *client = new_client(0);
+    struct http_request request = post(test_server_url(server));
+
+    /* The first connection stays open, and of its requests the one has a deadline that is over
+     * while nothing is under way; the second is closed by the server meanwhile. */
+    for (unsigned i = 0; i < 3; i++) {
+        struct outcome o = {};
+
+        request.timeout_usec = i == 0 ? USEC_PER_SEC / 2 : 10 * USEC_PER_SEC;
+        ask(client, &request, &o);
+        assert_int_equal(o.failure, HTTP_FAILURE_NONE);
+        if (turns_within(i == 0 ? USEC_PER_SEC : 50 * USEC_PER_MSEC) > 10)
+            fail_msg("the loop is busy after request %u", i);
+    }
+    assert_int_equal(test_server_connections(server), 2);
+}
+
+/* libcurl closes a socket that is not yet connected without a word, and the next one gets its
+ * number. */
+static void a_sockets_number_may_come_again_at_any_moment(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER({.body = "ok", .how = REPLY_AND_CLOSE});
+    CLEANUP(http_client_free) struct http_client *client = NULL;
+    struct http_request request = post(test_server_url(server));
+    struct http_client_options options = {.user_agent = "test",
+                                          .connect_timeout_usec = 60 * USEC_PER_SEC};
+
+    assert_int_equal(http_client_new(event, &options, &client), 0);
+    request.timeout_usec = USEC_INFINITY;
+    for (unsigned i = 0; i < 20; i++) {
+        struct outcome cancelled = {}, o = {};
+
+        submit(client, &request, &cancelled);
+        for (unsigned k = 0; k < i / 2 && cancelled.n_done == 0; k++)
+            assert_true(sd_event_run(event, 0) >= 0);
+        if (cancelled.n_done == 0)
+            http_slot_cancel(cancelled.slot);
+        ask(client, &request, &o);
+        assert_int_equal(o.failure, HTTP_FAILURE_NONE);
+    }
+}
+
+static void a_later_requests_deadline_may_be_earlier(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER({.body = "ok"}, {.how = REPLY_STALL}, {.body = "ok"},
+                                             {.body = "ok", .delay_msec = 300});
+    CLEANUP(http_client_free) struct http_client *client = new_client(0);
+    struct http_request request = post(test_server_url(server));
+    static const uint64_t timeouts_usec[] = {10 * USEC_PER_SEC, 200 * USEC_PER_MSEC,
+                                             200 * USEC_PER_MSEC, 10 * USEC_PER_SEC};
+
+    for (size_t i = 0; i < ARRAY_SIZE(timeouts_usec); i++) {
+        uint64_t start = boot_clock_usec();
+        struct outcome o = {};
+
+        request.timeout_usec = timeouts_usec[i];
+        ask(client, &request, &o);
+        if (i != 1) {
+            assert_int_equal(o.failure, HTTP_FAILURE_NONE);
+            continue;
+        }
+        assert_int_equal(o.failure, HTTP_FAILURE_TIMEOUT);
+        assert_in_range(boot_clock_usec() - start, 200 * USEC_PER_MSEC, 8 * USEC_PER_SEC);
+    }
+}
+
 static void a_redirect_is_a_reply(void **state)
 {
     CLEANUP(test_server_free) struct test_server *elsewhere = TEST_SERVER({.body = "wrong"});
@@ -827,6 +911,9 @@ int main(void)
         TEST(a_request_that_cannot_be_made_is_refused_at_once),
         TEST(one_connection_serves_ten_requests),
         TEST(a_connection_that_was_closed_meanwhile_is_not_noticed),
+        TEST(nothing_stirs_while_nothing_is_under_way),
+        TEST(a_sockets_number_may_come_again_at_any_moment),
+        TEST(a_later_requests_deadline_may_be_earlier),
         TEST(a_redirect_is_a_reply),
         TEST(the_cap_of_the_reply_is_exact),
         TEST(a_reply_may_be_cut_instead),

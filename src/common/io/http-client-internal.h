@@ -1,5 +1,5 @@
-/* What http-client.c (the loop, and how requests end) shares with http-request.c (what a request is
- * to libcurl). */
+/* What http-client.c (requests, and how they end), http-request.c (what a request is to libcurl)
+ * and http-watch.c (what libcurl waits for) share. */
 #pragma once
 
 #include <curl/curl.h>
@@ -13,7 +13,10 @@ struct http_slot {
     CURL *easy;
     struct curl_slist *headers;
     struct buffer body;
-    sd_event_source *deadline;
+    sd_event_source *timer;
+    uint64_t deadline_usec; /* USEC_INFINITY: none */
+    uint64_t
+        timer_usec; /* when the timer fires: not after the deadline; USEC_INFINITY: it is off */
     sd_event_source
         *room;          /* the next try to connect to a Unix socket that was full; NULL: none yet */
     unsigned n_full;    /* such tries so far */
@@ -28,10 +31,28 @@ struct http_slot {
     char error_text[CURL_ERROR_SIZE];
 };
 
+/* A socket that libcurl has wanted to be watched. */
+struct http_socket {
+    sd_event_source *source;
+    bool is_opened_here; /* by http_socket_open: it is closed by http_socket_close, too */
+    bool is_wanted;
+};
+
+/* What libcurl waits for. */
+struct http_watch {
+    struct http_socket *sockets; /* by their file descriptor */
+    size_t n_sockets;
+    sd_event_source *timer, *soon;
+    uint64_t wanted_usec; /* when libcurl wants its turn; USEC_INFINITY: never */
+    uint64_t timer_usec;  /* when the timer fires: not after that; USEC_INFINITY: it is off */
+    bool is_due;          /* it wants it at once */
+    bool is_acting;       /* it has it */
+};
+
 struct http_client {
     sd_event *event;
     CURLM *multi;
-    sd_event_source *timer;
+    struct http_watch watch;
     struct http_slot *busy, *idle;
     unsigned n_busy, n_idle;
     char *user_agent;
@@ -41,12 +62,28 @@ struct http_client {
     unsigned connections_max;
 };
 
+/* Has libcurl's wishes come to the client's watch, and its turns from there. 0, or the errno of the
+ * event loop. */
+int http_watch_set_up(struct http_client *client);
+void http_watch_done(struct http_client *client);
+
+/* CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION, with the client as their data. */
+curl_socket_t http_socket_open(void *userdata, curlsocktype purpose, struct curl_sockaddr *address);
+int http_socket_close(void *userdata, curl_socket_t fd);
+
+/* Reports the requests that have ended, after each turn of libcurl. */
+void http_report_finished(struct http_client *client);
+
 /* Gives a new slot's easy handle what holds for all requests of its client. 0 or -ENOMEM. */
 int http_slot_set_up(struct http_slot *slot);
 
 /* Makes the slot ready for a request and starts its deadline; what is left of an earlier one is
  * gone then. As http_client_submit returns. */
 int http_slot_prepare(struct http_slot *slot, const struct http_request *request);
+
+/* Sets the slot's timer to its deadline, unless it fires before. 0, or the errno of the event loop.
+ */
+int http_slot_set_timer(struct http_slot *slot);
 
 /* Wipes and frees header lines. */
 void http_headers_free(struct curl_slist *headers);

@@ -1,13 +1,14 @@
 /* See http-client.h.
  *
- * libcurl tells by two callbacks which sockets and what time-out it waits for; they only set up
- * sd-event sources. When one of those fires, libcurl gets to work (curl_multi_socket_action), and
- * after it has returned, the requests that ended are reported. So callers' callbacks never run
- * inside libcurl, nor inside http_client_submit: adding a handle only sets a time-out of zero.
+ * What libcurl waits for is watched by http-watch.c. After each of its turns the requests that
+ * ended are reported. So callers' callbacks never run inside libcurl, nor inside
+ * http_client_submit: adding a handle only asks for a turn.
  *
  * Each request's deadline is an own timer on the boot clock: libcurl's time-outs stand still while
- * the machine sleeps. An easy handle that is taken off before its end takes its connection with it,
- * so a connection that timed out is not used again. */
+ * the machine sleeps. The timer is not set anew where it fires early enough for the next request,
+ * and then goes on to that one's deadline: nearly all requests end long before. An easy handle that
+ * is taken off before its end takes its connection with it, so a connection that timed out is not
+ * used again. */
 #include "http-client-internal.h"
 
 #include <errno.h>
@@ -41,7 +42,7 @@ static void list_remove(struct http_slot **head, struct http_slot *slot)
 
 static void slot_free(struct http_slot *slot)
 {
-    sd_event_source_disable_unref(slot->deadline);
+    sd_event_source_disable_unref(slot->timer);
     sd_event_source_disable_unref(slot->room);
     curl_easy_cleanup(slot->easy);
     http_headers_free(slot->headers);
@@ -68,7 +69,7 @@ static void slot_release(struct http_slot *slot)
         buffer_done(&slot->body);
     else
         buffer_reset(&slot->body);
-    sd_event_source_set_enabled(slot->deadline, SD_EVENT_OFF);
+    slot->deadline_usec = USEC_INFINITY;
     if (slot->room)
         sd_event_source_set_enabled(slot->room, SD_EVENT_OFF);
     slot->done = NULL;
@@ -115,7 +116,7 @@ static void slot_finish(struct http_slot *slot, enum http_failure failure, const
     struct http_reply reply = {.failure = failure, .failure_text = text, .body = ""};
     long status = 0;
 
-    sd_event_source_set_enabled(slot->deadline, SD_EVENT_OFF);
+    slot->deadline_usec = USEC_INFINITY;
     /* Half a reply is none. */
     if (failure == HTTP_FAILURE_NONE) {
         curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -229,7 +230,7 @@ static void finish_by_code(struct http_slot *slot, CURLcode code)
                     slot->error_text[0] ? slot->error_text : curl_easy_strerror(code));
 }
 
-static void report_finished(struct http_client *client)
+void http_report_finished(struct http_client *client)
 {
     CURLMsg *message;
     int left;
@@ -242,69 +243,6 @@ static void report_finished(struct http_client *client)
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&slot);
         finish_by_code(slot, message->data.result);
     }
-}
-
-static void act(struct http_client *client, curl_socket_t fd, int what)
-{
-    int running;
-
-    curl_multi_socket_action(client->multi, fd, what, &running);
-    report_finished(client);
-}
-
-static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
-{
-    int what = 0;
-
-    if (events & (EPOLLIN | EPOLLHUP))
-        what |= CURL_CSELECT_IN;
-    if (events & EPOLLOUT)
-        what |= CURL_CSELECT_OUT;
-    if (events & EPOLLERR)
-        what |= CURL_CSELECT_ERR;
-    act(userdata, fd, what);
-    return 0;
-}
-
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
-{
-    act(userdata, CURL_SOCKET_TIMEOUT, 0);
-    return 0;
-}
-
-/* libcurl's wish to watch a socket. The one libcurl call in here, curl_multi_assign, is made for
- * this place. A failure to watch means that the request runs into its deadline. */
-static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *userdata, void *assigned)
-{
-    struct http_client *client = userdata;
-    sd_event_source *source = assigned;
-    uint32_t events = what == CURL_POLL_IN      ? EPOLLIN
-                      : what == CURL_POLL_OUT   ? EPOLLOUT
-                      : what == CURL_POLL_INOUT ? EPOLLIN | EPOLLOUT
-                                                : 0;
-
-    if (what == CURL_POLL_REMOVE) {
-        sd_event_source_disable_unref(source);
-        curl_multi_assign(client->multi, fd, NULL);
-    } else if (source) {
-        sd_event_source_set_io_events(source, events);
-    } else if (sd_event_add_io(client->event, &source, fd, events, on_io, client) >= 0) {
-        sd_event_source_set_description(source, "http-socket");
-        curl_multi_assign(client->multi, fd, source);
-    }
-    return 0;
-}
-
-static int on_timer_wanted(CURLM *multi, long timeout_msec, void *userdata)
-{
-    struct http_client *client = userdata;
-
-    if (timeout_msec < 0)
-        return sd_event_source_set_enabled(client->timer, SD_EVENT_OFF) < 0 ? -1 : 0;
-    if (sd_event_source_set_time_relative(client->timer, (uint64_t)timeout_msec * USEC_PER_MSEC) <
-        0)
-        return -1;
-    return sd_event_source_set_enabled(client->timer, SD_EVENT_ONESHOT) < 0 ? -1 : 0;
 }
 
 static const char *what_took_so_long(const struct http_slot *slot)
@@ -323,9 +261,15 @@ static const char *what_took_so_long(const struct http_slot *slot)
     return "timed out looking up the host's name";
 }
 
-static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
-    slot_finish(userdata, HTTP_FAILURE_TIMEOUT, what_took_so_long(userdata));
+    struct http_slot *slot = userdata;
+
+    slot->timer_usec = USEC_INFINITY;
+    if (usec >= slot->deadline_usec)
+        slot_finish(slot, HTTP_FAILURE_TIMEOUT, what_took_so_long(slot));
+    else if (http_slot_set_timer(slot) < 0)
+        slot_finish(slot, HTTP_FAILURE_REQUEST, "the time-out cannot be set");
     return 0;
 }
 
@@ -356,18 +300,9 @@ int http_client_new(sd_event *event, const struct http_client_options *options,
     if (!client->multi || !client->user_agent)
         return -ENOMEM;
 
-    r = sd_event_add_time_relative(event, &client->timer, CLOCK_BOOTTIME, 0, 1, on_timer, client);
+    r = http_watch_set_up(client);
     if (r < 0)
         return r;
-    r = sd_event_source_set_enabled(client->timer, SD_EVENT_OFF);
-    if (r < 0)
-        return r;
-    sd_event_source_set_description(client->timer, "http-timer");
-
-    curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
-    curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
-    curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
-    curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
     curl_multi_setopt(client->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     if (options->connections_max > 0) {
         curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
@@ -392,7 +327,7 @@ struct http_client *http_client_free(struct http_client *client)
     }
     if (client->multi)
         curl_multi_cleanup(client->multi);
-    sd_event_source_disable_unref(client->timer);
+    http_watch_done(client);
     sd_event_unref(client->event);
     free(client->user_agent);
     free(client->ca_bundle);
@@ -417,6 +352,7 @@ static int slot_get(struct http_client *client, struct http_slot **ret)
     if (!slot)
         return -ENOMEM;
     slot->client = client;
+    slot->deadline_usec = slot->timer_usec = USEC_INFINITY;
     slot->easy = curl_easy_init();
     if (!slot->easy) {
         slot_free(slot);
@@ -424,10 +360,10 @@ static int slot_get(struct http_client *client, struct http_slot **ret)
     }
     r = http_slot_set_up(slot);
     if (r >= 0)
-        r = sd_event_add_time_relative(client->event, &slot->deadline, CLOCK_BOOTTIME, 0,
-                                       10 * USEC_PER_MSEC, on_deadline, slot);
+        r = sd_event_add_time(client->event, &slot->timer, CLOCK_BOOTTIME, USEC_INFINITY,
+                              10 * USEC_PER_MSEC, on_timer, slot);
     if (r >= 0)
-        r = sd_event_source_set_enabled(slot->deadline, SD_EVENT_OFF);
+        r = sd_event_source_set_enabled(slot->timer, SD_EVENT_OFF);
     if (r < 0) {
         slot_free(slot);
         return r;

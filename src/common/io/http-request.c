@@ -3,7 +3,6 @@
 #include "http-client-internal.h"
 
 #include <errno.h>
-#include <sys/socket.h>
 
 /* Session tokens are among them. */
 void http_headers_free(struct curl_slist *headers)
@@ -31,13 +30,6 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *userdata)
     size_t kept = slot->is_reply_cut ? MIN(size, slot->body.max - slot->body.size) : size;
 
     return buffer_append(&slot->body, bytes, kept) < 0 ? 0 : size;
-}
-
-/* Sockets are not for the children of the daemon. */
-static curl_socket_t on_socket_open(void *userdata, curlsocktype purpose,
-                                    struct curl_sockaddr *address)
-{
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 /* Once: an easy handle keeps its options. */
@@ -69,7 +61,10 @@ int http_slot_set_up(struct http_slot *slot)
         (long)((client->connect_timeout_usec + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
     /* Do not wait for a resolver thread when a request ends during the name look-up. */
     SET(CURLOPT_QUICK_EXIT, 1L);
-    SET(CURLOPT_OPENSOCKETFUNCTION, on_socket_open);
+    SET(CURLOPT_OPENSOCKETFUNCTION, http_socket_open);
+    SET(CURLOPT_OPENSOCKETDATA, (void *)client);
+    SET(CURLOPT_CLOSESOCKETFUNCTION, http_socket_close);
+    SET(CURLOPT_CLOSESOCKETDATA, (void *)client);
     if (client->ca_bundle) {
         SET(CURLOPT_CAINFO, client->ca_bundle);
         SET(CURLOPT_CAPATH, NULL); /* instead of the system's, not beside them */
@@ -135,11 +130,26 @@ static int set_headers(struct http_slot *slot, const struct http_request *reques
     return r;
 }
 
+int http_slot_set_timer(struct http_slot *slot)
+{
+    int r;
+
+    if (slot->deadline_usec >= slot->timer_usec || slot->deadline_usec == USEC_INFINITY)
+        return 0;
+    r = sd_event_source_set_time(slot->timer, slot->deadline_usec);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(slot->timer, SD_EVENT_ONESHOT);
+    if (r >= 0)
+        slot->timer_usec = slot->deadline_usec;
+    return r;
+}
+
 int http_slot_prepare(struct http_slot *slot, const struct http_request *request)
 {
     CURL *e = slot->easy;
     bool is_get = streq(request->method, "GET");
     CURLcode c = CURLE_OK;
+    uint64_t now_usec;
     int r = check_url(slot->client, request->url);
 
     if (r >= 0)
@@ -171,9 +181,10 @@ int http_slot_prepare(struct http_slot *slot, const struct http_request *request
         return c == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
     if (request->timeout_usec == USEC_INFINITY)
         return 0;
-    r = sd_event_source_set_time_relative(slot->deadline, request->timeout_usec);
+    r = sd_event_now(slot->client->event, CLOCK_BOOTTIME, &now_usec);
     if (r < 0)
         return r;
-    return sd_event_source_set_enabled(slot->deadline, SD_EVENT_ONESHOT);
+    slot->deadline_usec = now_usec + request->timeout_usec;
+    return http_slot_set_timer(slot);
 }
 #undef SET

@@ -1,0 +1,258 @@
+/* What libcurl waits for, on sd-event. libcurl tells it by two callbacks, a socket or a time; they
+ * only note it and set up sources. When one of those fires, libcurl gets its turn
+ * (curl_multi_socket_action).
+ *
+ * With each request libcurl takes its connection's socket up and lets go of it again, and moves its
+ * time-out to and fro. To follow it would take more system calls than the request itself. So a
+ * socket that was opened here stays in the loop until it is closed, and only when it stirs while
+ * nobody wants it is it turned off; a timer is set anew only to fire earlier, and goes on when it
+ * has fired too early; and what is due at once needs no timer. */
+#include "http-client-internal.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* --- Turns --- */
+
+/* Requests that callbacks submit begin with a turn of their own, without a round of the loop. What
+ * is due after that waits for the next round, so that others have theirs. */
+static void act(struct http_client *client, curl_socket_t fd, int what)
+{
+    struct http_watch *w = &client->watch;
+    int running;
+
+    w->is_acting = true;
+    curl_multi_socket_action(client->multi, fd, what, &running);
+    http_report_finished(client);
+    if (w->is_due) {
+        w->is_due = false;
+        curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        http_report_finished(client);
+    }
+    w->is_acting = false;
+    if (w->is_due)
+        sd_event_source_set_enabled(w->soon, SD_EVENT_ONESHOT);
+}
+
+static int on_soon(sd_event_source *source, void *userdata)
+{
+    struct http_client *client = userdata;
+
+    /* It may have had its turn by another way. */
+    if (client->watch.is_due) {
+        client->watch.is_due = false;
+        act(client, CURL_SOCKET_TIMEOUT, 0);
+    }
+    return 0;
+}
+
+/* --- Times --- */
+
+static int set_timer(struct http_watch *w)
+{
+    int r;
+
+    if (w->wanted_usec >= w->timer_usec || w->wanted_usec == USEC_INFINITY)
+        return 0;
+    r = sd_event_source_set_time(w->timer, w->wanted_usec);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
+    if (r >= 0)
+        w->timer_usec = w->wanted_usec;
+    return r;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct http_client *client = userdata;
+    struct http_watch *w = &client->watch;
+
+    w->timer_usec = USEC_INFINITY;
+    if (w->wanted_usec <= usec) {
+        w->wanted_usec = USEC_INFINITY; /* libcurl says it again, be it that it was too early */
+        act(client, CURL_SOCKET_TIMEOUT, 0);
+    }
+    set_timer(w);
+    return 0;
+}
+
+static int on_time_wanted(CURLM *multi, long timeout_msec, void *userdata)
+{
+    struct http_client *client = userdata;
+    struct http_watch *w = &client->watch;
+    uint64_t now_usec;
+
+    w->is_due = timeout_msec == 0;
+    w->wanted_usec = USEC_INFINITY;
+    if (timeout_msec < 0)
+        return 0;
+    if (w->is_due)
+        return w->is_acting || sd_event_source_set_enabled(w->soon, SD_EVENT_ONESHOT) >= 0 ? 0 : -1;
+    if (sd_event_now(client->event, CLOCK_BOOTTIME, &now_usec) < 0)
+        return -1;
+    w->wanted_usec = now_usec + (uint64_t)timeout_msec * USEC_PER_MSEC;
+    return set_timer(w) < 0 ? -1 : 0;
+}
+
+/* --- Sockets --- */
+
+/* NULL where memory ran out. */
+static struct http_socket *socket_at(struct http_watch *w, curl_socket_t fd)
+{
+    size_t n = (size_t)fd + 1;
+
+    if (n > w->n_sockets) {
+        struct http_socket *sockets;
+
+        n = MAX(n, 2 * w->n_sockets);
+        sockets = reallocarray(w->sockets, n, sizeof(struct http_socket));
+        if (!sockets)
+            return NULL;
+        memset(sockets + w->n_sockets, 0, (n - w->n_sockets) * sizeof(struct http_socket));
+        w->sockets = sockets;
+        w->n_sockets = n;
+    }
+    return &w->sockets[fd];
+}
+
+static void unwatch(struct http_socket *s)
+{
+    s->source = sd_event_source_disable_unref(s->source);
+}
+
+static void forget(struct http_socket *s)
+{
+    unwatch(s);
+    *s = (struct http_socket){};
+}
+
+/* Sockets are not for the children of the daemon. */
+curl_socket_t http_socket_open(void *userdata, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct http_client *client = userdata;
+    struct http_socket *s;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+
+    if (fd < 0)
+        return CURL_SOCKET_BAD;
+    s = socket_at(&client->watch, fd);
+    if (!s) {
+        close(fd);
+        return CURL_SOCKET_BAD;
+    }
+    forget(s); /* of a socket that was closed without a word */
+    s->is_opened_here = true;
+    return fd;
+}
+
+int http_socket_close(void *userdata, curl_socket_t fd)
+{
+    struct http_client *client = userdata;
+
+    if ((size_t)fd < client->watch.n_sockets)
+        forget(&client->watch.sockets[fd]);
+    return close(fd);
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    struct http_client *client = userdata;
+    int what = 0;
+
+    /* The server closes a connection that is idle: libcurl sees it before it uses it again. */
+    if (!client->watch.sockets[fd].is_wanted) {
+        sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        return 0;
+    }
+    if (events & (EPOLLIN | EPOLLHUP))
+        what |= CURL_CSELECT_IN;
+    if (events & EPOLLOUT)
+        what |= CURL_CSELECT_OUT;
+    if (events & EPOLLERR)
+        what |= CURL_CSELECT_ERR;
+    act(client, fd, what);
+    return 0;
+}
+
+static int watch(struct http_client *client, struct http_socket *s, curl_socket_t fd,
+                 uint32_t events)
+{
+    int r;
+
+    if (s->source) {
+        r = sd_event_source_set_io_events(s->source, events);
+        return r < 0 ? r : sd_event_source_set_enabled(s->source, SD_EVENT_ON);
+    }
+    r = sd_event_add_io(client->event, &s->source, fd, events, on_io, client);
+    if (r >= 0)
+        sd_event_source_set_description(s->source, "http-socket");
+    return r;
+}
+
+/* One that is not yet connected is watched for becoming writable. */
+static bool may_stay(const struct http_socket *s)
+{
+    uint32_t events = 0;
+
+    return s->is_opened_here && s->source &&
+           sd_event_source_get_io_events(s->source, &events) >= 0 && events == EPOLLIN;
+}
+
+/* libcurl's wish to watch a socket. A failure to watch means that the request runs into its
+ * deadline.
+ */
+static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *userdata, void *assigned)
+{
+    struct http_client *client = userdata;
+    struct http_socket *s = socket_at(&client->watch, fd);
+
+    if (!s)
+        return 0;
+    s->is_wanted = what != CURL_POLL_REMOVE;
+    if (s->is_wanted)
+        watch(client, s, fd,
+              (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u));
+    else if (!may_stay(s))
+        unwatch(s);
+    return 0;
+}
+
+/* --- Life --- */
+
+int http_watch_set_up(struct http_client *client)
+{
+    struct http_watch *w = &client->watch;
+    int r;
+
+    w->wanted_usec = w->timer_usec = USEC_INFINITY;
+    r = sd_event_add_time(client->event, &w->timer, CLOCK_BOOTTIME, USEC_INFINITY, 1, on_timer,
+                          client);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
+    if (r >= 0)
+        r = sd_event_add_defer(client->event, &w->soon, on_soon, client);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(w->soon, SD_EVENT_OFF);
+    if (r < 0)
+        return r;
+    sd_event_source_set_description(w->timer, "http-timer");
+    sd_event_source_set_description(w->soon, "http-soon");
+
+    curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
+    curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
+    curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_time_wanted);
+    curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
+    return 0;
+}
+
+void http_watch_done(struct http_client *client)
+{
+    struct http_watch *w = &client->watch;
+
+    for (size_t fd = 0; fd < w->n_sockets; fd++)
+        forget(&w->sockets[fd]);
+    free(w->sockets);
+    sd_event_source_disable_unref(w->timer);
+    sd_event_source_disable_unref(w->soon);
+}
