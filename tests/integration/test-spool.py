@@ -1,0 +1,507 @@
+"""The producer with its spool: what is handed in at the socket is on the queue once and in order,
+whatever becomes of the daemon, the queue, the keys and the disk.
+
+Where the build has the points for it (meson -Dfault_points=true), the daemon is also killed between any
+two steps from a line's arrival to the last word of it on the disk."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import disk
+import sqs
+import tap
+from daemon import FIFO
+from spool import Gone, Refused, Spool, check_once_and_in_order
+from sqs_local import SqsLocal
+
+disk.enter()
+
+NO_SENDS = ["SendMessage:drop-before", "SendMessageBatch:drop-before"]
+
+
+def stop(daemon, status=0):
+    daemon.signal()
+    tap.equal(daemon.wait(), status, daemon.text)
+
+
+def sent(server):
+    return [r["body"] for r in server.records("sent") if not r["duplicate"]]
+
+
+def wait_until_empty(spool, server, count):
+    """Until so many messages were sent and the spool knows it."""
+    server.wait_for_records(lambda r: r["event"] == "sent" and not r["duplicate"], count, 60)
+    tap.wait_until(lambda: spool.count() == 0, 60, "an empty spool")
+
+
+@tap.test
+def what_is_handed_in_is_sent_once_and_in_order_over_restarts():
+    handed_in = {f"g{i}": [] for i in range(5)}
+    with SqsLocal([FIFO]) as server, Spool() as spool:
+        for number in range(4):
+            server.set_faults(*(NO_SENDS if number % 2 else ["SendMessageBatch:drop-after:every=5"]))
+            producer = spool.producer(server, producer={"stop_timeout": 0.2})
+            with spool.connect(producer) as submitter:
+                for i in range(200):
+                    group = f"g{i % 5}"
+                    handed_in[group].append(f"{number}.{i}")
+                    submitter.submit(f"{number}.{i}", group=group)
+            producer.signal([signal.SIGTERM, signal.SIGKILL][number // 2])
+            producer.wait()
+        server.set_faults()
+        producer = spool.producer(server)
+        wait_until_empty(spool, server, 800)
+        stop(producer)
+        check_once_and_in_order(server.records(), handed_in)
+
+
+@tap.test
+def a_message_arrives_with_all_that_belongs_to_it():
+    with SqsLocal([FIFO, "plain"]) as server, Spool() as spool, Spool() as other:
+        producer = spool.producer(server)
+        with spool.connect(producer) as submitter:
+            first = submitter.submit("é \"1\"\n", attributes={
+                "a": "text", "n": {"type": "Number", "value": "1.5"},
+                "b": {"type": "Binary.x", "value": "AP8="}})
+            submitter.submit("2", group="of-its-own", deduplication_id="d1")
+        messages = []
+        tap.wait_until(lambda: messages.extend(sqs.receive(server)) or len(messages) == 2)
+        stop(producer)
+        one, two = sorted(messages, key=lambda m: m["Attributes"]["MessageGroupId"], reverse=True)
+        tap.equal(one["Body"], "é \"1\"\n")
+        tap.equal(one["Attributes"]["MessageGroupId"], "test")  # producer.message_group_id
+        tap.equal(one["Attributes"]["MessageDeduplicationId"], first)
+        tap.equal(two["Attributes"]["MessageGroupId"], "of-its-own")
+        tap.equal(two["Attributes"]["MessageDeduplicationId"], "d1")
+        record = server.records("sent")[0]
+        tap.equal(record["deduplication_id"], first)
+
+        producer = other.producer(server, queue="plain")
+        with other.connect(producer) as submitter:
+            submitter.submit("later", delay=1)
+            try:
+                submitter.submit("x", deduplication_id="d")
+                raise AssertionError("a standard queue takes no deduplication id")
+            except Refused as refused:
+                tap.ok("deduplication id" in str(refused), str(refused))
+        server.wait_for_records(lambda r: r["event"] == "sent" and r["queue"] == "plain", 1)
+        stop(producer)
+
+
+# --- Whatever the queue's state ---
+
+
+@tap.test
+def messages_are_taken_while_the_queue_is_missing_and_sent_when_it_comes():
+    with SqsLocal(["other.fifo"]) as server, Spool() as spool:
+        producer = spool.producer(server)
+        with spool.connect(producer) as submitter:
+            submitter.submit("1")
+            line = producer.wait_for_line("QueueDoesNotExist")
+            tap.ok("trying again" in line and "check aws.queue_url" in line, line)
+            submitter.submit("2")
+            sqs.call(server, "CreateQueue", QueueName="test.fifo", Attributes={"FifoQueue": "true"})
+            wait_until_empty(spool, server, 2)
+        tap.equal(sent(server), ["1", "2"])
+        stop(producer)
+
+
+@tap.test
+def messages_are_taken_while_keys_are_missing_and_sent_when_they_come():
+    with SqsLocal([FIFO]) as server, Spool() as spool:
+        keys = os.path.join(spool.path, "credentials")
+        producer = spool.producer(server, env={
+            "AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None,
+            "AWS_SHARED_CREDENTIALS_FILE": keys})
+        with spool.connect(producer) as submitter:
+            submitter.submit("1")
+            producer.wait_for_line("no AWS credentials were found")
+            submitter.submit("2")
+            with open(keys, "w", encoding="utf-8") as file:
+                file.write(f"[default]\naws_access_key_id = {server.access_key_id}\n"
+                           f"aws_secret_access_key = {server.secret_access_key}\n")
+            wait_until_empty(spool, server, 2)
+        tap.equal(sent(server), ["1", "2"])
+        stop(producer)
+
+
+@tap.test
+def a_stop_before_the_queue_is_open_loses_nothing():
+    with SqsLocal(["other.fifo"]) as server, Spool() as spool:
+        producer = spool.producer(server)
+        with spool.connect(producer) as submitter:
+            submitter.submit("1")
+        stop(producer)
+        tap.ok(not os.path.exists(spool.socket), "the socket is still there")
+        tap.equal(spool.count(), 1)
+
+
+@tap.test
+def the_status_says_how_many_wait_and_are_rejected():
+    with SqsLocal([FIFO], faults=NO_SENDS) as server, Spool() as spool:
+        notify = os.path.join(spool.path, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+            listener.bind(notify)
+            listener.settimeout(60)
+            producer = spool.producer(server, env={"NOTIFY_SOCKET": notify})
+            seen = []
+
+            def wait_for(*texts):
+                while not all(t in seen[-1] for t in texts) if seen else True:
+                    seen.append(listener.recv(4096).decode())
+
+            wait_for("READY=1")
+            with spool.connect(producer) as submitter:
+                for i in range(3):
+                    submitter.submit(str(i))
+                wait_for("STATUS=Sent 0; in the spool: 3 waiting, 0 rejected")
+                wait_for("3 waiting", "Waiting for the queue: ")
+                server.set_faults()
+                wait_for("STATUS=Sent 3; in the spool: 0 waiting, 0 rejected")
+        stop(producer)
+
+
+# --- Rejected, and full ---
+
+
+@tap.test
+def what_the_queue_does_not_take_is_set_aside_with_its_reason():
+    with SqsLocal([FIFO + ",MaximumMessageSize=1024"]) as model, Spool() as spool:
+        url, port = model.url, model.port
+        model.kill()
+        producer = spool.producer(model)
+        with spool.connect(producer) as submitter:
+            ids = [submitter.submit(body, group="g") for body in ("1", "x" * 2000, "2", "y" * 1025)]
+            tap.equal(submitter.rejected(), [])
+            model.restart()
+            tap.equal((model.url, model.port), (url, port))
+            tap.wait_until(lambda: len(submitter.rejected()) == 2, 60)
+            found = submitter.rejected()
+            tap.equal([m["id"] for m in found], [ids[1], ids[3]])
+            tap.equal([m["group"] for m in found], ["g", "g"])
+            tap.equal(found[0]["bytes"], 2000)
+            tap.ok("2000 bytes" in found[0]["reason"] and "at most 1024" in found[0]["reason"],
+                   found[0]["reason"])
+            tap.ok(abs(found[0]["rejected"] - time.time()) < 600, str(found[0]))
+            wait_until_empty(spool, model, 2)
+            tap.equal(sent(model), ["1", "2"])
+            # The door knows by now.
+            try:
+                submitter.submit("z" * 1025)
+                raise AssertionError("too large, and taken")
+            except Refused as refused:
+                tap.ok("at most 1024" in str(refused), str(refused))
+                tap.ok(not refused.temporary)
+            line = producer.wait_for_line(ids[1])
+            tap.ok("it is not sent" in line, line)
+
+            sqs.call(model, "SetQueueAttributes", QueueUrl=model.queue_url("test.fifo"),
+                     Attributes={"MaximumMessageSize": "262144"})
+            stop(producer)  # it asks the queue once, at its start
+        producer = spool.producer(model)
+        producer.wait_for_line("Running...")
+        with spool.connect(producer) as submitter:
+            tap.equal(len(submitter.rejected()), 2)
+            tap.equal(submitter.ask(command="retry", id=ids[1])["count"], 1)
+            wait_until_empty(spool, model, 3)
+            tap.equal(sent(model)[-1], "x" * 2000)
+            tap.equal([r["deduplication_id"] for r in model.records("sent")][-1], ids[1])
+            try:
+                submitter.ask(command="retry", id=ids[1])
+                raise AssertionError("it is not rejected any more")
+            except Refused:
+                pass
+            tap.equal(submitter.ask(command="drop", id="all")["count"], 1)
+            tap.equal(submitter.rejected(), [])
+        stop(producer)
+        tap.equal(spool.count("rejected"), 0)
+
+
+@tap.test
+def a_full_spool_refuses_and_takes_again_when_there_is_room():
+    with SqsLocal([FIFO], faults=NO_SENDS) as server, Spool() as spool:
+        producer = spool.producer(server, producer={"spool_max_messages": 5})
+        with spool.connect(producer) as submitter:
+            for i in range(5):
+                submitter.submit(str(i))
+            try:
+                submitter.submit("5")
+                raise AssertionError("taken beyond the bound")
+            except Refused as refused:
+                tap.ok("full" in str(refused) and "spool_max_messages is 5" in str(refused),
+                       str(refused))
+                tap.ok(refused.temporary)
+            server.set_faults()
+            wait_until_empty(spool, server, 5)
+            submitter.submit("6")
+            wait_until_empty(spool, server, 6)
+        stop(producer)
+        tap.equal(sent(server), ["0", "1", "2", "3", "4", "6"])
+
+
+# --- Duplicates ---
+
+
+@tap.test
+def what_may_have_been_sent_long_ago_is_counted_and_told():
+    with SqsLocal([FIFO], faults=["SendMessage:drop-after"]) as server, Spool() as spool:
+        producer = spool.producer(server, producer={"batch_size": 1})
+        with spool.connect(producer) as submitter:
+            first = submitter.submit("1", group="a")
+            server.wait_for_records("sent", 1)
+            producer.signal(signal.SIGKILL)
+            producer.wait()
+        tap.equal(spool.count("sending"), 1)
+        spool.change("UPDATE sending SET since_usec = since_usec - 301 * 1000000")
+        server.set_faults()
+        producer = spool.producer(server, producer={"batch_size": 1})
+        with spool.connect(producer) as submitter:
+            submitter.submit("2", group="a")
+            wait_until_empty(spool, server, 2)
+        line = producer.wait_for_line("SQS may store it twice")
+        tap.ok(first in line, line)
+        stop(producer)
+        producer.wait_for_line("may have stored twice, sent again more than 5 minutes after")
+        tap.ok(any(line.endswith(": 1.") for line in producer.lines), producer.text)
+
+
+# --- Where it may not start ---
+
+
+def refuses(spool, server, words, status=78, **options):
+    producer = spool.producer(server, **options)
+    tap.equal(producer.wait(), status, producer.text)
+    tap.ok(any(words in line for line in producer.lines), f"no {words!r} in:\n{producer.text}")
+    tap.equal(server.records(), [])
+
+
+@tap.test
+def without_a_state_directory_it_says_what_to_set():
+    with SqsLocal([FIFO]) as server, Spool() as spool:
+        refuses(spool, server, "STATE_DIRECTORY is not set", env={"STATE_DIRECTORY": None})
+        refuses(spool, server, "its folder must be there", env={"STATE_DIRECTORY": "/nonexistent"})
+
+
+def contents(folder):
+    found = {}
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), "rb") as file:
+            found[name] = file.read()
+    return found
+
+
+@tap.test
+def a_damaged_spool_is_refused_and_left_as_it_is():
+    with SqsLocal([FIFO], faults=NO_SENDS) as server, Spool() as spool:
+        producer = spool.producer(server, producer={"stop_timeout": 0})
+        with spool.connect(producer) as submitter:
+            for i in range(300):
+                submitter.write(body=f"{i}" * 50)
+            for i in range(300):
+                tap.ok(submitter.read()["ok"])
+        producer.signal()
+        producer.wait()
+        with open(spool.file, "r+b") as file:
+            good = file.read()
+            for place, junk in ((0, b"no database at all"), (8192, bytes(range(256)) * 64)):
+                file.seek(0)
+                file.write(good[:place] + junk + good[place + len(junk):])
+                file.flush()
+                before = contents(spool.path)
+                refuses(spool, server, "damaged")
+                after = contents(spool.path)
+                tap.ok(after.pop("spool.db-wal", b"") == b"", "there is a log")
+                tap.ok(after == before, "the files were changed")
+            file.seek(0)
+            file.write(good)
+        server.set_faults()
+        producer = spool.producer(server)
+        wait_until_empty(spool, server, 300)
+        stop(producer)
+
+
+@tap.test
+def a_spool_of_a_newer_version_is_refused():
+    with SqsLocal([FIFO]) as server, Spool() as spool:
+        stop_when_ready(spool, server)
+        spool.change("PRAGMA user_version = 99")
+        refuses(spool, server, "newer version")
+
+
+def stop_when_ready(spool, server):
+    producer = spool.producer(server)
+    spool.connect(producer).close()
+    stop(producer)
+
+
+@tap.test
+def two_daemons_do_not_share_a_spool():
+    with SqsLocal([FIFO]) as server, Spool() as spool:
+        producer = spool.producer(server)
+        with spool.connect(producer) as submitter:
+            refuses(spool, server, "open in another process")
+            submitter.submit("1")
+            server.wait_for_records("sent", 1)
+        stop(producer)
+
+
+@tap.test
+def a_folder_that_takes_no_file_is_refused():
+    with SqsLocal([FIFO]) as server, disk.Small(64) as small, Spool(small.path) as spool:
+        subprocess.run(["mount", "-o", "remount,ro", small.path], check=True)
+        refuses(spool, server, "Read-only file system")
+
+
+@tap.test
+def the_demo_does_not_take_a_socket_of_systemds():
+    given = [sys.executable, "-c", """
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen()
+os.dup2(s.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execv(sys.argv[2], sys.argv[2:])
+"""]
+    with SqsLocal([FIFO]) as server, Spool() as spool:
+        refuses(spool, server, "producer.source", prefix=[*given, spool.socket],
+                producer={"source": "demo"})
+        os.unlink(spool.socket)
+        producer = spool.producer(server, prefix=[*given, spool.socket])
+        with spool.connect(producer) as submitter:
+            submitter.submit("1")
+        server.wait_for_records("sent", 1)
+        stop(producer)
+        tap.ok(os.path.exists(spool.socket), "systemd's socket was removed")
+
+
+# --- The disk ---
+
+
+@tap.test
+def a_full_disk_refuses_loses_nothing_and_goes_on_when_there_is_room():
+    with SqsLocal([FIFO], faults=NO_SENDS) as server, disk.Small(3000) as small, \
+            Spool(small.path) as spool:
+        producer = spool.producer(server)
+        taken, refused = [], None
+        with spool.connect(producer) as submitter:
+            while not refused:
+                body = f"{len(taken)}:" + "x" * 20000
+                try:
+                    submitter.submit(body)
+                    taken.append(body)
+                except Refused as error:
+                    refused = error
+                tap.ok(len(taken) < 200, "more was taken than there is room for")
+            tap.ok("No space left" in str(refused), str(refused))
+            tap.ok(refused.temporary)
+            producer.wait_for_line("The spool cannot be written")
+            small.fill()
+            server.set_faults()
+            # It holds what it took, and takes nothing.
+            try:
+                submitter.submit("y" * 20000)
+                raise AssertionError("taken without room")
+            except Refused:
+                pass
+            subprocess.run(["mount", "-o", "remount,size=64m", small.path], check=True)
+            producer.wait_for_line("The spool can be written again")
+            submitter.submit("last")
+            wait_until_empty(spool, server, len(taken) + 1)
+        tap.equal(sent(server), [*taken, "last"])
+        stop(producer)
+
+
+@tap.test
+def what_sqs_has_taken_is_not_sent_again_when_the_disk_takes_nothing():
+    with SqsLocal([FIFO], faults=NO_SENDS) as server, disk.Small(16000) as small, \
+            Spool(small.path) as spool:
+        producer = spool.producer(server, producer={"batch_size": 1, "max_connections": 1})
+        with spool.connect(producer) as submitter:
+            for i in range(50):
+                submitter.submit(str(i), group=f"g{i}")
+            small.fill()
+            # Not even the log's own room is left: it is full up to the next checkpoint.
+            while True:
+                try:
+                    submitter.submit("x" * 4000, group="more")
+                except Refused:
+                    break
+        server.set_faults()
+        producer.wait_for_line("The spool cannot be written", 1)
+        n = len(sent(server))
+        small.free()
+        wait_until_empty(spool, server, 50)
+        stop(producer)
+        bodies = [r["body"] for r in server.records("sent") if r["group"] != "more"]
+        tap.equal(sorted(bodies, key=int), [str(i) for i in range(50)])
+        tap.comment(f"{n} were sent while the disk was full")
+
+
+# --- Killed between any two steps ---
+
+POINTS = ["intake-added", "spool-commit", "spool-committed", "intake-committed", "spool-mark",
+          "spool-marked", "spool-settle", "spool-settled"]
+
+
+def killed_at(point, number):
+    """The daemon is killed at the point, and again until the number is beyond what there is to do.
+    Returns whether it was."""
+    handed_in, unsure = {"a": [], "b": []}, []
+    with SqsLocal([FIFO]) as server, Spool() as spool:
+        producer = spool.producer(server, env={"SQS_FAULT_POINT": f"{point}:{number}"})
+        try:
+            with spool.connect(producer) as submitter:
+                for i in range(12):
+                    group = "ab"[i % 2]
+                    unsure = [group, str(i)]
+                    submitter.submit(str(i), group=group)
+                    handed_in[group].append(str(i))
+                    unsure = []
+            tap.wait_until(lambda: producer.process.poll() is not None or spool.count() == 0, 60)
+        except (Gone, AssertionError):
+            pass
+        if producer.process.poll() is None and not unsure:
+            stop(producer)
+            return False
+        tap.equal(producer.wait(), -signal.SIGKILL, producer.text)
+        producer = spool.producer(server)
+        with spool.connect(producer) as submitter:
+            # What was not acknowledged may have been stored or not: the submitter asks again, with its
+            # own deduplication id if it needs to. Here the server tells.
+            submitter.submit("end", group="b")
+        handed_in["b"].append("end")
+        tap.wait_until(lambda: spool.count() == 0 and "end" in sent(server), 60)
+        stop(producer)
+        if unsure and unsure[1] in sent(server):
+            bodies = handed_in[unsure[0]]
+            bodies.insert(len(bodies) - ("end" in bodies), unsure[1])
+        check_once_and_in_order(server.records(), handed_in)
+        tap.ok("SQS may store it twice" not in producer.text, producer.text)
+    return True
+
+
+def killed(point):
+    if not os.environ.get("FAULT_POINTS"):
+        raise tap.Skip("the build has no fault points")
+    number = 1
+    while killed_at(point, number):
+        number += 1
+        if number > 14:
+            break
+    tap.ok(number > 1, "it was never killed")
+    tap.comment(f"killed {number - 1} times")
+
+
+for name in POINTS:
+    tap.add(f"killed at {name} it loses nothing that was acknowledged and repeats nothing", killed, name)
+
+
+if __name__ == "__main__":
+    tap.main()
