@@ -1,0 +1,106 @@
+"""50 submitters hand in messages of 25 groups while sqs-producerd is killed every second: on the queue
+each stands once, and those of a submitter in their order. A submitter that gets no answer hands in the
+same again, with the deduplication ids that it chose."""
+
+import os
+import random
+import signal
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+sys.path.insert(0, HERE)
+import load
+import tap
+from spool import Gone, Spool
+from sqs_local import SqsLocal
+
+OPTIONS = load.read_options(__doc__)
+SUBMITTERS, GROUPS = 50, 25
+MESSAGES = 100000 if OPTIONS.long else 10000
+RATE = 1000  # messages that the producer sends in a second, so that it has its time to be killed
+UNDER_WAY = 8  # lines that a submitter writes before it waits for an answer
+
+
+class Submitting(threading.Thread):
+    """Hands in its share, whatever becomes of the daemon. `error` is what went wrong."""
+
+    def __init__(self, number, spool):
+        super().__init__(daemon=True)
+        self.number, self.spool, self.error = number, spool, None
+        self.done, self.again = 0, 0
+        self.chance = random.Random(f"{OPTIONS.seed} {number}")
+        self.start()
+
+    def run(self):
+        try:
+            while self.done < MESSAGES // SUBMITTERS:
+                with self.spool.connect() as connection:
+                    try:
+                        self.hand_in(connection)
+                    except Gone:
+                        self.again += 1
+        except Exception as error:  # told by the test
+            self.error = error
+
+    def hand_in(self, connection):
+        while self.done < MESSAGES // SUBMITTERS:
+            last = min(self.done + self.chance.randint(1, UNDER_WAY), MESSAGES // SUBMITTERS)
+            for i in range(self.done, last):
+                connection.write(body=f"{self.number}:{i}" + "." * self.chance.randint(0, 500),
+                                 group=f"g{self.number % GROUPS}",
+                                 deduplication_id=f"{self.number}:{i}")
+            for _ in range(self.done, last):
+                answer = connection.read()
+                tap.ok(answer["ok"], str(answer))
+                self.done += 1
+
+
+def check(records):
+    """What the server has taken, duplicates within its memory left out."""
+    found = {}
+    for record in records:
+        if record["event"] == "sent" and not record["duplicate"]:
+            number, place = record["body"].rstrip(".").split(":")
+            tap.equal(record["group"], f"g{int(number) % GROUPS}")
+            found.setdefault(int(number), []).append(int(place))
+    for number in range(SUBMITTERS):
+        tap.equal(found.get(number), list(range(MESSAGES // SUBMITTERS)), f"of submitter {number}")
+
+
+@tap.test
+def a_producer_that_is_killed_every_second_sends_all_once_and_in_order():
+    kills = 0
+    with SqsLocal(["test.fifo"], latency_ms=5) as server, Spool() as spool:
+        settings = {"rate_limit": RATE}
+        quiet = {"level": "notice"}
+        producer = spool.producer(server, log=quiet, producer=settings)
+        submitting = [Submitting(i, spool) for i in range(SUBMITTERS)]
+        deadline = time.monotonic() + 60 + 10 * MESSAGES / RATE
+        while any(s.is_alive() for s in submitting) or spool.count() > 0:
+            tap.ok(time.monotonic() < deadline, f"not done in time:\n{load.last_lines(producer)}")
+            time.sleep(1)
+            tap.ok(producer.process.poll() is None, f"it ended:\n{load.last_lines(producer)}")
+            producer.signal(signal.SIGKILL)
+            producer.wait()
+            load.retire(producer)
+            kills += 1
+            producer = spool.producer(server, log=quiet, producer=settings)
+        for submitter in submitting:
+            if submitter.error:
+                raise AssertionError(f"submitter {submitter.number}") from submitter.error
+        spool.connect(producer).close()  # before it listens, a signal would just end it
+        load.stop(producer)
+        tap.equal(spool.count(), 0)
+        tap.equal(spool.count("sending"), 0)
+        check(server.records())
+        doubles = sum(r["event"] == "sent" and r["duplicate"] for r in server.records())
+        tap.ok(sum(s.again for s in submitting) > 0, "no submitter noticed any of it")
+        tap.comment(f"{MESSAGES} messages, killed {kills} times; {doubles} were sent again, and SQS "
+                    "knew them")
+
+
+if __name__ == "__main__":
+    tap.main()
