@@ -1,10 +1,9 @@
 """The consumer's ledger: a message whose delete gets lost is not handled again, whatever becomes of the
-daemon, the queue and the disk. The handler is slow-consumer.c's, which logs "begin NAME" and "end NAME".
+daemon, the queue and the disk. Mostly with slow-consumer.c's handler, which logs "begin NAME" and "end NAME".
 
 Where the build has the points for it (meson -Dfault_points=true), the daemon is also killed between any
 two steps from the handler's answer to the ledger's last word."""
 
-import collections
 import os
 import random
 import shutil
@@ -20,10 +19,12 @@ import sqs
 import tap
 from daemon import Daemon
 from sqs_local import BUILD_ROOT, SqsLocal
+from standin import Reply, StandIn
 
 disk.enter()
 
 SLOW = os.path.join(BUILD_ROOT, "tests", "integration", "slow-consumer")
+REAL = os.path.join(BUILD_ROOT, "src", "consumerd", "sqs-consumerd")
 KILLS = 12
 SEED = os.environ.get("TEST_SEED", "1")
 # For as long as these act, nothing is deleted, and nothing is kept hidden for longer.
@@ -91,8 +92,7 @@ def consumer(server, state, *, program=SLOW, env=None, **settings):
 
 
 def real_consumer(server, state, **settings):
-    return consumer(server, state, program=os.path.join(BUILD_ROOT, "src/consumerd/sqs-consumerd"),
-                    **settings)
+    return consumer(server, state, program=REAL, **settings)
 
 
 def lines_of(daemons, what):
@@ -127,22 +127,57 @@ def stop(daemon):
 # --- Kills at each step ---
 
 
-def killed_at(point, handled_again, left):
+class Slow:
+    """slow-consumer.c's handler."""
+
+    settings = {"program": SLOW}
+
+    def handled(self, daemons):
+        """The names of the messages that were handled, in order."""
+        return lines_of(daemons, "end")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+class Post(StandIn):
+    """An application to which the messages are posted."""
+
+    def __init__(self):
+        self.bodies = []
+        super().__init__()
+        self.settings = {"program": REAL, "handler": "http",
+                         "url": f"http://127.0.0.1:{self.port}/"}
+
+    def answer(self, request):
+        self.bodies.append(request.body.decode())
+        return Reply(200, "done")
+
+    def handled(self, _):
+        return [body.split()[0] for body in self.bodies]
+
+
+def killed_at(point, handled_again, left, kind):
     """The daemon dies at that passing of the point. `handled_again`: how many messages are handled
     twice; `left`: how many stay in the ledger, deleted already."""
     if not os.environ.get("FAULT_POINTS"):
         raise tap.Skip("the build has no fault points (meson -Dfault_points=true)")
-    with SqsLocal(queues=[queue()]) as server, State() as state:
+    with SqsLocal(queues=[queue()]) as server, State() as state, kind() as handler:
         names = [f"a.{i}" for i in range(3)]
         ids = fill(server, names)
-        first = consumer(server, state, concurrency=1, env={"SQS_FAULT_POINT": point})
+        first = consumer(server, state, concurrency=1, env={"SQS_FAULT_POINT": point},
+                         **handler.settings)
         tap.equal(first.wait(), -signal.SIGKILL, first.text)
-        second = run_to_the_end(server, state, ids, concurrency=1)
-        handled = collections.Counter(lines_of([first, second], "end"))
+        n_before = len(handler.handled([first]))
+        second = run_to_the_end(server, state, ids, concurrency=1, **handler.settings)
+        handled = handler.handled([first, second])
         tap.equal(set(handled), set(names))
-        tap.equal([name for name in names if handled[name] > 1], names[:handled_again],
+        tap.equal([name for name in names if handled.count(name) > 1], names[:handled_again],
                   f"handled twice\n{first.text}\n--\n{second.text}")
-        tap.equal(lines_of([second], "end"), sorted(lines_of([second], "end")), "the order")
+        tap.equal(handled[n_before:], sorted(handled[n_before:]), "the order")
         tap.equal(deleted(server), [ids[name] for name in names])
         tap.equal(len(state.ids()), left, "left in the ledger")
         tap.ok(set(state.ids()) <= set(deleted(server)), "left, and not deleted")
@@ -153,8 +188,9 @@ for point, handled_again, left, words in (
         ("ledger-written:1", 0, 0, "between the ledger and the delete"),
         ("deleted:1", 0, 1, "between the delete and its removal from the ledger"),
         ("ledger-written:2", 0, 0, "after the removal from the ledger")):
-    tap.add(f"a kill {words} lets {handled_again or 'none'} be handled twice", killed_at, point,
-            handled_again, left)
+    for kind, how in (Slow, "slow handler"), (Post, "http"):
+        tap.add(f"a kill {words} lets {handled_again or 'none'} be handled twice ({how})", killed_at,
+                point, handled_again, left, kind)
 
 
 def killed_while_the_delete_waits(fault, left):
@@ -206,13 +242,15 @@ def a_message_that_comes_back_to_the_same_daemon_is_not_handled_again():
 def kills_at_any_moment_lose_nothing_and_repeat_only_what_the_ledger_could_not_know():
     """After each kill: what was in the ledger or deleted by then is never begun again."""
     chance = random.Random(SEED)
-    with SqsLocal(queues=[queue()], faults=[f"{rule}:p=0.3" for rule in NO_DELETES], seed=1,
+    with SqsLocal(queues=[queue()], faults=[f"{rule}:p=0.7" for rule in NO_DELETES], seed=1,
                   latency_ms=2) as server, State() as state:
-        ids = fill(server, [f"g{i % 30}.{i // 30}" for i in range(300)], "sleep=5")
+        ids = {}
         settings = {"concurrency": 20, "receivers": 4, "delete_linger": 0.02}
         done, again = [], 0
         known = set()
         for number in range(KILLS):
+            # Groups that no kill has hidden yet.
+            ids.update(fill(server, [f"{number}-{i % 15}.{i // 15}" for i in range(30)], "sleep=5"))
             daemon = consumer(server, state, **settings)
             daemon.wait_for_line("begin", chance.randint(1, 25))
             time.sleep(chance.random() / 10)
@@ -226,6 +264,7 @@ def kills_at_any_moment_lose_nothing_and_repeat_only_what_the_ledger_could_not_k
             daemon.end()
         last = run_to_the_end(server, state, ids, **settings)
         tap.equal({ids[name] for name in lines_of([last], "begin")} & known, set())
+        again += sum("was handled before" in line for line in last.lines)
         done += lines_of([last], "end")
         tap.equal(set(done), set(ids), "lost")
         tap.equal(sorted(deleted(server)), sorted(ids.values()), "deleted")
