@@ -88,6 +88,22 @@ def the_sandbox_takes_effect(m, _):
 
 
 @test
+def the_consumer_keeps_its_ledger_from_start_to_start(m, _):
+    m.serve()
+    m.configure(consumer={"exit_after_empty_receives": NEVER, "handler": "http",
+                          "url": "http://127.0.0.1:9/"})
+    folder, kept = "/var/lib/sqs-consumerd", set()
+    for _ in range(2):
+        tap.equal(m.start(CONSUMER).returncode, 0)
+        modes = m.check("stat", "-Lc", "%n %a", folder, f"{folder}/ledger.db").splitlines()
+        tap.equal(modes, [f"{folder} 700", f"{folder}/ledger.db 600"])
+        kept.add(m.check("stat", "-Lc", "%i", f"{folder}/ledger.db"))
+        m.check("systemctl", "stop", CONSUMER)
+        tap.equal(m.show(CONSUMER, "Result")["Result"], "success")
+    tap.equal(len(kept), 1, "files in turn")
+
+
+@test
 def the_catalog_explains_each_event(m, _):
     for name, number in MESSAGE_ID.items():
         tap.ok("Defined-By: sqs-demo" in m.check("journalctl", "--dump-catalog", number), name)
