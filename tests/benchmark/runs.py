@@ -240,6 +240,15 @@ def run_sdk(work, messages, start_of_command):
         "8"])[0]
 
 
+def run_posts(who, messages, in_flight):
+    """`who`: "floor", "handler" or "unix", as tests/benchmark/posts.c has them."""
+    done = subprocess.run([os.path.join(PROGRAMS, "posts"), who, str(messages), str(in_flight),
+                           str(CLIENT_CORE), str(SERVER_CORE)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, text=True, timeout=300, check=True)
+    found = json.loads(done.stdout)
+    return Used(messages, found["user_usec"], found["system_usec"], found["wall_usec"])
+
+
 # --- Instructions ---
 
 
