@@ -66,6 +66,9 @@ enum { HANDLER_E_CONFIG = 1 };
  *   no whole reply within
  *   consumer.timeout
  *
+ * Where a connection that served before ends without a word, the message is posted once more on a
+ * new one, as aws-sqsd does; on a new one that is a failure.
+ *
  * To a server on this machine it goes directly, to others as the environment's proxy variables say.
  * The loop is borrowed, the configuration only read. 0, negative errno, or HANDLER_E_CONFIG. */
 int handler_http_new(sd_event *event, const struct config *config, struct handler **ret,

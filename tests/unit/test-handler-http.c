@@ -458,6 +458,23 @@ static void half_a_reply_is_none(void **state)
     }
 }
 
+static void a_connection_used_again_that_ends_without_a_word_is_tried_once_more(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER({.status = 200}, {.how = REPLY_CLOSE}, {.status = 200},
+                                             {.how = REPLY_CLOSE}, {.how = REPLY_CLOSE});
+    CLEANUP(handler_free) struct handler *handler = new_handler(test_server_url(server));
+
+    assert_int_equal(handle(handler, &plain).outcome, HANDLER_DONE);
+    assert_int_equal(handle(handler, &plain).outcome, HANDLER_DONE);
+    assert_int_equal(test_server_requests(server), 3);
+    assert_int_equal(n_entries, 0);
+    /* The application ends over this message: the new connection is the last. */
+    assert_int_equal(handle(handler, &plain).outcome, HANDLER_RETRY);
+    assert_int_equal(test_server_requests(server), 5);
+    assert_int_equal(n_entries, 1);
+}
+
 static void a_slow_application_has_its_time_and_no_more(void **state)
 {
     CLEANUP(test_server_free)
@@ -700,6 +717,7 @@ int main(void)
         TEST(a_reply_of_any_size_counts_by_its_status),
         TEST(what_the_application_says_is_shown_on_one_line),
         TEST(half_a_reply_is_none),
+        TEST(a_connection_used_again_that_ends_without_a_word_is_tried_once_more),
         TEST(a_slow_application_has_its_time_and_no_more),
         TEST(an_application_that_is_not_there_is_waited_for),
         TEST(a_certificate_that_nobody_vouches_for_is_refused),
