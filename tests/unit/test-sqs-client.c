@@ -1160,6 +1160,61 @@ static void an_attempt_that_waited_for_keys_is_asked_about_again(void **state)
     assert_true(call(&patient).ok);
 }
 
+/* Asleep each would wait for 20 s. */
+static void after_an_outage_one_answer_wakes_all(void **state)
+{
+    enum { CALLS = 64 };
+    static struct test_reply replies[CALLS];
+    static struct outcome o[CALLS];
+    struct test_reply bad = UNAVAILABLE, good = OK;
+    unsigned n_done = 0, n_asleep = 0;
+
+    for (int i = 0; i < CALLS; i++)
+        replies[i] = i < CALLS - 1 ? bad : good;
+    CLEANUP(test_server_free)
+    struct test_server *server = test_server_new(replies, ARRAY_SIZE(replies), NULL);
+    uint64_t start_usec;
+
+    memset(o, 0, sizeof(o));
+    set_bench(server);
+    for (int i = 0; i < CALLS; i++)
+        start(&o[i], &patient);
+    start_usec = boot_clock_usec();
+    while (n_done < CALLS) {
+        assert_true(sd_event_run(b.event, 100 * USEC_PER_MSEC) >= 0);
+        assert_true(boot_clock_usec() - start_usec < 15 * USEC_PER_SEC);
+        n_done = 0;
+        for (int i = 0; i < CALLS; i++)
+            n_done += o[i].n_done;
+    }
+    assert_int_equal(b.n_noted, CALLS - 1);
+    for (unsigned i = 0; i < b.n_noted; i++)
+        n_asleep += b.noted[i].delay_usec >= 20 * USEC_PER_SEC;
+    assert_true(n_asleep > 0);
+    assert_int_equal(test_server_requests(server), 2 * CALLS - 1);
+}
+
+/* The one that goes on for the others is cancelled. */
+static void a_probe_that_ends_hands_on_its_task(void **state)
+{
+    enum { CALLS = 40 };
+    static struct outcome o[CALLS];
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(UNAVAILABLE);
+    unsigned n_requests;
+
+    memset(o, 0, sizeof(o));
+    set_bench(server);
+    for (int i = 0; i < CALLS; i++)
+        start(&o[i], &patient);
+    /* By now the tokens are spent. */
+    run_until(b.event, &b.n_noted, 2 * CALLS);
+    for (int i = 0; i < CALLS - 1; i++)
+        sqs_call_cancel(o[i].call);
+    n_requests = test_server_requests(server);
+    run_until_requests(server, n_requests + 3);
+    sqs_call_cancel(o[CALLS - 1].call);
+}
+
 static const char *what_hangs_in(uint64_t usec)
 {
     return sqs_client_what_hangs(b.client, boot_clock_usec() + usec);
@@ -1243,6 +1298,8 @@ int main(void)
         TEST(a_long_poll_has_the_time_it_asked_for),
         TEST(a_request_may_be_replaced_or_given_up_before_it_is_repeated),
         TEST(an_attempt_that_waited_for_keys_is_asked_about_again),
+        TEST(after_an_outage_one_answer_wakes_all),
+        TEST(a_probe_that_ends_hands_on_its_task),
         TEST(a_call_hangs_only_past_its_time),
     };
 

@@ -40,7 +40,8 @@ struct sqs_call {
     unsigned attempts;
     unsigned failures; /* in a row, of the same kind of back-off */
     enum backoff_kind failure_kind;
-    unsigned last_retry_cost;
+    struct retry_pass pass;
+    bool is_wakeable; /* it waits without tokens: an answer to another may end that (backoff.h) */
     struct sqs_error error; /* of the last attempt */
     char request_id[SQS_REQUEST_ID_SIZE];
     int http_status;
@@ -49,6 +50,7 @@ struct sqs_call {
     bool is_in_trouble; /* counted in the client's n_in_trouble, as this operation: */
     enum sqs_operation troubled;
     bool is_last_attempt; /* the caller wants no more */
+    bool is_answered;     /* by SQS, for good */
     bool is_answer_ready; /* the timer is to deliver `error`, not to try again */
 };
 
@@ -61,6 +63,7 @@ struct sqs_client {
     struct sqs_client_observer observer;
     struct sigv4_signer *signer;
     struct retry_quota quota;
+    unsigned n_wakeable;
     int64_t skew_sec; /* AWS's clock minus ours */
     struct sqs_call *calls;
     unsigned n_in_trouble[SQS_N_OPERATIONS]; /* calls that failed and were not done then */
@@ -89,11 +92,54 @@ static void end_trouble(struct sqs_call *call)
         client->observer.given_up(client->observer.userdata, call->troubled);
 }
 
+static void set_wakeable(struct sqs_call *call, bool is_wakeable)
+{
+    if (call->is_wakeable == is_wakeable)
+        return;
+    call->is_wakeable = is_wakeable;
+    call->client->n_wakeable += is_wakeable ? 1 : -1U;
+}
+
+static uint64_t timer_usec(const struct sqs_call *call)
+{
+    uint64_t usec = USEC_INFINITY;
+
+    sd_event_source_get_time(call->timer, &usec);
+    return usec;
+}
+
+/* Those whose time would come first. */
+static void wake(struct sqs_client *client, unsigned n)
+{
+    for (; n > 0 && client->n_wakeable > 0; n--) {
+        struct sqs_call *first = NULL;
+
+        for (struct sqs_call *call = client->calls; call; call = call->next)
+            if (call->is_wakeable && (!first || timer_usec(call) < timer_usec(first)))
+                first = call;
+        set_wakeable(first, false);
+        /* Where this fails, it wakes by itself. */
+        sd_event_source_set_time_relative(first->timer, 0);
+    }
+}
+
+/* The last one that would have found out whether SQS is back may have gone: others wait for that.
+ */
+static void hand_on(struct sqs_client *client)
+{
+    if (client->quota.n_probes[false] == 0)
+        wake(client, 1);
+}
+
 static void call_free(struct sqs_call *call)
 {
     struct sqs_client *client = call->client;
 
     end_trouble(call);
+    set_wakeable(call, false);
+    retry_quota_leave(&client->quota, &call->pass);
+    if (!call->is_answered)
+        hand_on(client);
 
     credentials_slot_cancel(call->credentials_slot);
     http_slot_cancel(call->slot);
@@ -143,6 +189,7 @@ static void set_error(struct sqs_call *call, enum sqs_error_class class, const c
 /* The answer is the error that stands in the call; it leaves from the event loop. */
 static void finish_later(struct sqs_call *call)
 {
+    set_wakeable(call, false);
     call->is_answer_ready = true;
     if (sd_event_source_set_time_relative(call->timer, 0) < 0 ||
         sd_event_source_set_enabled(call->timer, SD_EVENT_ONESHOT) < 0)
@@ -215,6 +262,8 @@ static void answered(struct sqs_call *call)
 {
     const struct sqs_client_observer *observer = &call->client->observer;
 
+    call->is_answered = true;
+    wake(call->client, RETRY_WAKES);
     if (observer->answered)
         observer->answered(observer->userdata, call->request->operation);
 }
@@ -224,6 +273,7 @@ static void attempt_failed(struct sqs_call *call)
 {
     enum sqs_error_class class = call->error.class;
     enum backoff_kind kind = backoff_kind_of(&call->error);
+    bool is_told = call->error.retry_after_usec < USEC_INFINITY, in_quota;
 
     if (class == SQS_ERROR_CREDENTIALS && call->credentials) {
         credentials_refused(call->client->credentials, call->credentials);
@@ -242,9 +292,12 @@ static void attempt_failed(struct sqs_call *call)
 
     call->failures = kind == call->failure_kind ? call->failures + 1 : 1;
     call->failure_kind = kind;
-    call->last_retry_cost = retry_quota_take(&call->client->quota, kind);
-    retry_after(call, backoff_delay_usec(kind, call->failures,
-                                         kind == BACKOFF_SLOW || call->last_retry_cost > 0,
+    in_quota = retry_quota_take(&call->client->quota, &call->pass, kind);
+    if (kind == BACKOFF_SLOW)
+        hand_on(call->client);
+    set_wakeable(call, kind != BACKOFF_SLOW && call->pass.cost == 0 && !is_told);
+    /* A time that the server has named is kept, with and without tokens. */
+    retry_after(call, backoff_delay_usec(kind, call->failures, in_quota || is_told,
                                          call->error.retry_after_usec, random_u64()));
 }
 
@@ -306,7 +359,7 @@ static void good_reply(struct sqs_call *call, const struct http_reply *reply)
         attempt_failed(call);
         return;
     }
-    retry_quota_refund(&client->quota, call->last_retry_cost);
+    retry_quota_refund(&client->quota, &call->pass);
     answered(call);
     finish(call, parsed);
 }
@@ -527,6 +580,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     struct sqs_call *call = userdata;
     int r;
 
+    set_wakeable(call, false);
     if (call->is_answer_ready || !is_wanted(call)) {
         finish(call, NULL);
         return 0;
@@ -625,6 +679,7 @@ int sqs_client_call(struct sqs_client *client, struct sqs_request *request,
     call->options = *options;
     call->done = done;
     call->userdata = userdata;
+    call->pass.is_poll = options->wait_usec > 0;
     call->next = client->calls;
     if (client->calls)
         client->calls->previous = call;

@@ -17,19 +17,35 @@ static unsigned retry_cost(enum backoff_kind kind)
     return 0;
 }
 
-unsigned retry_quota_take(struct retry_quota *quota, enum backoff_kind kind)
+void retry_quota_leave(struct retry_quota *quota, struct retry_pass *pass)
+{
+    if (!pass->is_probe)
+        return;
+    pass->is_probe = false;
+    quota->n_probes[pass->is_poll]--;
+}
+
+bool retry_quota_take(struct retry_quota *quota, struct retry_pass *pass, enum backoff_kind kind)
 {
     unsigned cost = retry_cost(kind);
 
-    if (cost > quota->tokens)
-        return 0;
-    quota->tokens -= cost;
-    return cost;
+    retry_quota_leave(quota, pass);
+    pass->cost = 0;
+    if (cost <= quota->tokens) {
+        quota->tokens -= cost;
+        pass->cost = cost;
+        return true;
+    }
+    if (quota->n_probes[pass->is_poll] >= RETRY_PROBES_MAX)
+        return false;
+    quota->n_probes[pass->is_poll]++;
+    pass->is_probe = true;
+    return true;
 }
 
-void retry_quota_refund(struct retry_quota *quota, unsigned last_cost)
+void retry_quota_refund(struct retry_quota *quota, const struct retry_pass *pass)
 {
-    unsigned refund = last_cost > 0 ? last_cost : 1, room;
+    unsigned refund = pass->cost > 0 ? pass->cost : 1, room;
 
     room = quota->tokens < RETRY_QUOTA_MAX ? RETRY_QUOTA_MAX - quota->tokens : 0;
     quota->tokens += MIN(refund, room);
@@ -60,7 +76,7 @@ static uint64_t scale(uint64_t random, uint64_t low, uint64_t high)
     return low + (((random >> 26) * (high - low + 1)) >> 38);
 }
 
-_Static_assert(BACKOFF_CAP_USEC < 1 << 26 && BACKOFF_SLOW_CAP_USEC < 1 << 26,
+_Static_assert(2 * BACKOFF_CAP_USEC < 1 << 26 && BACKOFF_SLOW_CAP_USEC < 1 << 26,
                "scale() would overflow");
 
 uint64_t backoff_delay_usec(enum backoff_kind kind, unsigned attempt, bool in_quota,
@@ -72,9 +88,7 @@ uint64_t backoff_delay_usec(enum backoff_kind kind, unsigned attempt, bool in_qu
         limit *= 2;
     limit = MIN(limit, cap);
 
-    /* Keys that are refused are no sign of load: they wait their own time, never the quota's. */
-    in_quota = in_quota || kind == BACKOFF_SLOW;
-    delay = in_quota ? scale(random, 0, limit) : scale(random, cap / 2, cap);
+    delay = in_quota ? scale(random, 0, limit) : scale(random, cap, 2 * cap);
     if (retry_after_usec == USEC_INFINITY)
         return delay;
     return MIN(MAX(retry_after_usec, delay), delay + RETRY_AFTER_EXCESS_USEC);
