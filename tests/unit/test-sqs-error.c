@@ -52,6 +52,8 @@ static const struct {
     {"MissingAuthenticationTokenException", "MissingAuthenticationToken", 403,
      SQS_ERROR_CREDENTIALS},
     {"AccessDeniedException", "AccessDenied", 403, SQS_ERROR_PERMANENT},
+    {"UnknownOperationException", "InvalidAction", 404, SQS_ERROR_PERMANENT},
+    {"RequestAbortedException", "RequestAbortedException", 400, SQS_ERROR_TRANSIENT},
     {"ThrottlingException", "Throttling", 400, SQS_ERROR_THROTTLED},
 };
 
@@ -495,10 +497,47 @@ static void a_cut_body_is_never_read_past_its_end(void **state)
     }
 }
 
+/* Nothing of it says that a message is bad. */
+static void what_a_person_must_mend_is_not_the_requests_fault(void **state)
+{
+    static const struct {
+        int http_status;
+        const char *body;
+        bool is_of_queue;
+    } cases[] = {
+        {404, "{\"__type\":\"com.amazon.coral.service#UnknownOperationException\"}", true},
+        {400, "{\"__type\":\"com.amazonaws.sqs#QueueDoesNotExist\"}", true},
+        {403, "{\"__type\":\"AccessDenied\"}", true},
+        {400, "{\"__type\":\"com.amazonaws.sqs#InvalidMessageContents\"}", false},
+        {400, "{\"__type\":\"RequestAbortedException\"}", false},
+        {404, "", false},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct sqs_error error = parse(cases[i].http_status, NULL, NULL, cases[i].body);
+
+        assert_int_equal(sqs_error_is_of_queue(&error), cases[i].is_of_queue);
+    }
+}
+
+/* Whoever sends it again must know. */
+static void an_aborted_request_may_have_taken_effect(void **state)
+{
+    struct sqs_error error = parse(400, NULL, NULL, "{\"__type\":\"RequestAbortedException\"}");
+
+    assert_true(sqs_error_is_outcome_unknown(&error));
+    error.was_not_sent = true;
+    assert_false(sqs_error_is_outcome_unknown(&error));
+    error = parse(403, NULL, NULL, "{\"__type\":\"RequestThrottled\"}");
+    assert_false(sqs_error_is_outcome_unknown(&error));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_documented_error_is_known_in_every_form),
+        cmocka_unit_test(what_a_person_must_mend_is_not_the_requests_fault),
+        cmocka_unit_test(an_aborted_request_may_have_taken_effect),
         cmocka_unit_test(the_older_code_alone_is_enough),
         cmocka_unit_test(an_older_code_of_another_form_is_ignored),
         cmocka_unit_test(a_known_older_code_makes_up_for_an_unknown_name),

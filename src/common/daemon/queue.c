@@ -63,6 +63,8 @@ static const char *remedy(const struct sqs_error *error)
         return "set this machine's clock (timedatectl)";
     if (streq(error->name, "QueueDoesNotExist"))
         return "check aws.queue_url and aws.region in the configuration, or create the queue";
+    if (streq(error->name, "UnknownOperationException"))
+        return "check that aws.endpoint_url (or AWS_ENDPOINT_URL) is that of SQS";
     if (streq(error->name, "AccessDeniedException"))
         return "allow these credentials the action on this queue (IAM policy or queue policy)";
     if (strncmp(error->name, "Kms", 3) == 0)

@@ -61,6 +61,8 @@ static const struct sqs_known_error table[] = {
      SQS_ERROR_CREDENTIALS},
     {"AuthFailure", "AuthFailure", 403, SQS_ERROR_CREDENTIALS},
     {"AccessDeniedException", "AccessDenied", 403, SQS_ERROR_PERMANENT},
+    {"UnknownOperationException", "InvalidAction", 404, SQS_ERROR_PERMANENT},
+    {"RequestAbortedException", "RequestAbortedException", 400, SQS_ERROR_TRANSIENT},
     {"RequestExpired", "RequestExpired", 400, SQS_ERROR_CLOCK},
     {"RequestInTheFuture", "RequestInTheFuture", 400, SQS_ERROR_CLOCK},
     {"RequestTimeTooSkewed", "RequestTimeTooSkewed", 403, SQS_ERROR_CLOCK},
@@ -140,6 +142,7 @@ bool sqs_error_is_of_queue(const struct sqs_error *error)
         "InvalidAddress",    "AccessDeniedException", "KmsAccessDenied",
         "KmsDisabled",       "KmsInvalidKeyUsage",    "KmsInvalidState",
         "KmsNotFound",       "KmsOptInRequired",      "ResourceNotFoundException",
+        "UnknownOperationException",
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)

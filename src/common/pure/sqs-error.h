@@ -70,8 +70,9 @@ const char *sqs_error_canonical_name(const char *code);
 /* Whether the request may have taken effect all the same. */
 bool sqs_error_is_outcome_unknown(const struct sqs_error *error);
 
-/* Whether a permanent error says nothing against this request, but that the queue, its key or a
- * permission must be mended: a missing or just deleted queue, a denied action, a KMS key. */
+/* Whether a permanent error says nothing against this request, but that the queue, its key, a
+ * permission or the endpoint must be mended: a missing or just deleted queue, a denied action, a
+ * KMS key, a service that does not know the operation. */
 bool sqs_error_is_of_queue(const struct sqs_error *error);
 
 /* The server's time in the text of a SigV4 time error: "Signature expired: 20150830T123600Z is now
