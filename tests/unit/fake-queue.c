@@ -13,6 +13,7 @@ int fake_call_error;
 const char *fake_hangs;
 bool fake_is_fifo, fake_was_not_sent;
 struct sqs_queue_attributes fake_attributes;
+bool fake_keeps_trying;
 static queue_opened_fn opened;
 static void *opened_userdata;
 
@@ -38,6 +39,7 @@ void fake_reset(void)
 int queue_open(struct service *service, const struct config *config,
                const struct queue_options *options, struct queue **ret, char **error)
 {
+    fake_keeps_trying = options->keep_trying;
     opened = options->opened;
     opened_userdata = options->userdata;
     *ret = NULL;

@@ -6,6 +6,7 @@
 #include "source.h"
 #include "test-loop.h"
 
+#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -82,6 +83,54 @@ int source_demo_check(const struct config *config, char **error)
     return 0;
 }
 
+/* --- In the spool's place: the same, and what else a source may be told --- */
+
+static size_t n_sending, n_calls_at_sending, opened_bytes;
+static unsigned n_stops;
+
+static void fake_sending(struct source *source, const struct source_message *const *sending,
+                         size_t n)
+{
+    assert_ptr_equal(sending[0], &messages[n_sending]);
+    n_sending += n;
+    n_calls_at_sending = fake_n_calls;
+}
+
+static void fake_opened(struct source *source, size_t message_bytes_max)
+{
+    opened_bytes = message_bytes_max;
+}
+
+static void fake_stop(struct source *source)
+{
+    n_stops++;
+}
+
+static void fake_describe(struct source *source, struct buffer *status)
+{
+    buffer_printf(status, "so many wait");
+}
+
+int source_spool_new(sd_event *event, const struct config *config, bool is_fifo,
+                     source_ready_fn ready_fn, void *userdata, struct source **ret, char **error)
+{
+    static const struct source_ops ops = {
+        .next = fake_next,
+        .settle = fake_settle,
+        .free = fake_source_free,
+        .sending = fake_sending,
+        .opened = fake_opened,
+        .stop = fake_stop,
+        .describe = fake_describe,
+    };
+    static struct source source = {&ops};
+
+    ready = ready_fn;
+    ready_userdata = userdata;
+    *ret = &source;
+    return 0;
+}
+
 /* --- The producer --- */
 
 static struct config config;
@@ -96,6 +145,8 @@ static int set_up(void **state)
     n_messages = n_given = n_sent = n_rejected = 0;
     has_ended = false;
     next_error = 0;
+    n_sending = n_calls_at_sending = opened_bytes = 0;
+    n_stops = 0;
     config = (struct config){};
     config.producer.max_connections = 64;
     config.producer.batch_size = 1;
@@ -371,6 +422,41 @@ static void a_time_that_is_long_over_hangs(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+static void the_spool_is_there_before_the_queue_and_is_told_what_goes_out(void **state)
+{
+    config.producer.source = CONFIG_SOURCE_SPOOL;
+    config.producer.batch_size = 10;
+    assert_int_equal(service_new(&service), 0);
+    assert_int_equal(producer_new(service, &config, &producer, NULL), 0);
+    assert_true(fake_keeps_trying);
+    add(0);
+    add(0);
+    ready(ready_userdata);
+    assert_int_equal(n_given, 0); /* the queue is not open */
+    fake_attributes.maximum_message_bytes = 4096;
+    fake_open();
+    assert_int_equal(opened_bytes, 4096);
+    assert_int_equal(n_given, 2);
+    assert_int_equal(n_sending, 2);
+    assert_int_equal(n_calls_at_sending, 0); /* before anything is on its way */
+    assert_int_equal(fake_n_calls, 1);
+}
+
+static void a_spool_is_told_of_a_stop(void **state)
+{
+    config.producer.source = CONFIG_SOURCE_SPOOL;
+    start();
+    kill(getpid(), SIGTERM);
+    assert_int_equal(service_run(service), 0);
+    assert_int_equal(n_stops, 1);
+}
+
+static void the_demo_ends_where_the_queue_cannot_be_opened(void **state)
+{
+    start();
+    assert_false(fake_keeps_trying);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +471,9 @@ int main(void)
         TEST(a_source_without_memory_is_asked_later),
         TEST(idle_and_busy_it_does_not_hang),
         TEST(a_time_that_is_long_over_hangs),
+        TEST(the_spool_is_there_before_the_queue_and_is_told_what_goes_out),
+        TEST(a_spool_is_told_of_a_stop),
+        TEST(the_demo_ends_where_the_queue_cannot_be_opened),
     };
 
     return cmocka_run_group_tests_name("producer", tests, NULL, NULL);
