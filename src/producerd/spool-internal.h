@@ -3,6 +3,7 @@
 #pragma once
 
 #include "database.h"
+#include "reserve.h"
 #include "spool-groups.h"
 #include "spool.h"
 
@@ -14,6 +15,8 @@ struct spool {
     struct database *database;
     struct spool_options options; /* without the path */
     struct spool_groups *groups;  /* FIFO alone */
+    struct reserve reserve;
+    bool lacks_room; /* the last failure was for want of a reserve */
     struct spool_counts counts;
     uint64_t next_number; /* of the next message that gets a row */
     uint64_t cursor;      /* the number up to which the rows were read in order */
@@ -22,7 +25,7 @@ struct spool {
     bool is_unsynced; /* something was committed without sync */
     bool has_failed;  /* the last writing of what was settled */
 
-    struct statement *insert, *touch;
+    struct statement *insert, *touch, *free_pages;
     struct statement *next, *next_of_group;
     struct statement *mark, *unmark, *remove, *reject;
     struct statement *list, *find, *retry, *drop;
@@ -35,6 +38,10 @@ void spool_list_free(struct spool_list *list); /* of all its messages */
 /* Prepares the statements of the file. 0 or a negative errno. */
 int spool_out_prepare(struct spool *spool);
 int spool_rejected_prepare(struct spool *spool);
+
+/* What is written without new messages is written again with the room of the reserve, where `r`
+ * says that there was none without it. */
+bool spool_may_try_again(struct spool *spool, int r);
 
 /* Within a transaction: what was settled. 0 or a negative errno. */
 int spool_write_settled(struct spool *spool);

@@ -208,6 +208,8 @@ int spool_mark_sending(struct spool *s, const struct spool_message *const *messa
     if (n_new == 0 && !s->settled.first)
         return 0;
     r = write_unsynced(s, messages, n, now_usec);
+    if (spool_may_try_again(s, r))
+        r = write_unsynced(s, messages, n, now_usec);
     if (r < 0) {
         s->has_failed = s->has_failed || s->settled.first;
         return r;

@@ -15,6 +15,8 @@
 #include "error-line.h"
 #include "fault-point.h"
 
+enum { PAGE_BYTES = 4096 }; /* SQLite's default, that of new files */
+
 static const char *const migrations[] = {
     "CREATE TABLE setting (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
     "INSERT INTO setting VALUES ('commits', 0);"
@@ -77,7 +79,7 @@ struct spool_counts spool_counts(const struct spool *s)
 
 const char *spool_error(const struct spool *s)
 {
-    return database_error(s->database);
+    return s->lacks_room ? "the disk has no room to spare" : database_error(s->database);
 }
 
 /* --- Opening --- */
@@ -165,6 +167,8 @@ static int prepare(struct spool *s)
         r = database_prepare(
             s->database, "UPDATE setting SET value = value + 1 WHERE name = 'commits'", &s->touch);
     if (r >= 0)
+        r = database_prepare(s->database, "PRAGMA freelist_count", &s->free_pages);
+    if (r >= 0)
         r = spool_out_prepare(s);
     return r < 0 ? r : spool_rejected_prepare(s);
 }
@@ -181,6 +185,10 @@ int spool_open(const struct spool_options *options, struct spool **ret, char **e
     r = database_open(options->path, &schema, &s->database, error);
     if (r != 0)
         return r < 0 ? r : SPOOL_E_UNUSABLE;
+    r = reserve_init(&s->reserve, options->path, SPOOL_RESERVE_BYTES);
+    if (r < 0)
+        return r;
+    (void)reserve_keep(&s->reserve); /* tried again when it is needed */
     if (options->is_fifo) {
         r = spool_groups_new(SPOOL_GROUP_OUT_MAX, SPOOL_GROUPS_MAX, &s->groups);
         if (r < 0)
@@ -212,6 +220,7 @@ struct spool *spool_free(struct spool *s)
     spool_list_free(&s->out);
     spool_list_free(&s->settled);
     spool_groups_free(s->groups);
+    reserve_done(&s->reserve);
     database_free(s->database);
     free(s);
     return NULL;
@@ -265,6 +274,35 @@ int spool_add(struct spool *s, const char *id, const struct sqs_message *message
     s->counts.waiting++;
     s->counts.bytes += bytes;
     return 0;
+}
+
+/* Whether the disk, or the file with what was removed from it, has room for what is added and for
+ * what must be written of it later. 0 or a negative errno. */
+static int check_disk(struct spool *s)
+{
+    uint64_t free_bytes = 0, needed = SPOOL_RESERVE_BYTES;
+    int r = reserve_keep(&s->reserve);
+
+    s->lacks_room = false;
+    if (r >= 0)
+        return 0;
+    for (const struct spool_message *m = s->added.first; m; m = m->next)
+        needed += 2 * m->row.bytes;
+    r = statement_step(s->free_pages);
+    if (r < 0)
+        return r;
+    if (r == STATEMENT_ROW) {
+        free_bytes = (uint64_t)statement_int(s->free_pages, 0) * PAGE_BYTES;
+        statement_reset(s->free_pages);
+    }
+    s->lacks_room = free_bytes < needed;
+    return s->lacks_room ? -ENOSPC : 0;
+}
+
+bool spool_may_try_again(struct spool *s, int r)
+{
+    s->lacks_room = false;
+    return r == -ENOSPC && reserve_give(&s->reserve);
 }
 
 static int write_added(struct spool *s)
@@ -333,7 +371,9 @@ int spool_commit(struct spool *s)
     if (!s->added.first)
         return spool_sync(s);
     FAULT_POINT("spool-commit");
-    r = settled_written(s, write_synced(s, true));
+    r = check_disk(s);
+    if (r >= 0)
+        r = settled_written(s, write_synced(s, true));
     if (r < 0) {
         forget_added(s);
         return r;
@@ -347,7 +387,14 @@ int spool_commit(struct spool *s)
 
 int spool_sync(struct spool *s)
 {
-    return spool_needs_sync(s) ? settled_written(s, write_synced(s, false)) : 0;
+    int r;
+
+    if (!spool_needs_sync(s))
+        return 0;
+    r = write_synced(s, false);
+    if (spool_may_try_again(s, r))
+        r = write_synced(s, false);
+    return settled_written(s, r);
 }
 
 bool spool_needs_sync(const struct spool *s)

@@ -13,6 +13,10 @@
  * was settled is kept, to be written the next time, and nothing more goes out until then: a message
  * that SQS has and the disk does not know of would be sent again by the next process.
  *
+ * So that a disk which is full does not keep messages from going out, room is kept for that in a
+ * file of SPOOL_RESERVE_BYTES beside the spool: new messages are taken only while it is there, or
+ * while the spool has as much room inside.
+ *
  * Calls block for as long as the disk takes: a commit waits for one fdatasync, all else for the
  * page cache as a rule. Nothing here calls back later. All times are wall clock, since the epoch.
  */
@@ -33,6 +37,8 @@ enum {
     /* Messages that one spool_next passes over at most, so that the loop gets its turn. */
     SPOOL_PASSED_MAX = 1000,
     SPOOL_REASON_MAX_BYTES = 1024, /* a longer reason is cut */
+    /* The log may grow by DATABASE_LOG_BYTES, and the file by what the log holds. */
+    SPOOL_RESERVE_BYTES = 2 * 4 * 1024 * 1024,
 };
 
 #define SPOOL_FILE_NAME "spool.db"

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -13,7 +14,7 @@
 
 enum { MIB = 1024 * 1024 };
 
-static char folder[64], path[96], log_path[128];
+static char folder[64], path[96], log_path[128], reserve_path[128];
 static int write_error; /* errno of each write to the disk; 0: none */
 
 /* Nobody cuts the power here: there is no need to wait for the disk. SQLite's calls come to these,
@@ -28,10 +29,22 @@ int fsync(int fd)
     return 0;
 }
 
+static bool no_fallocate;        /* the disk has no room for the reserve */
+static bool no_room_but_reserve; /* nor for anything else, unless that was given back */
+
+int posix_fallocate(int fd, off_t offset, off_t bytes)
+{
+    return no_fallocate || no_room_but_reserve   ? ENOSPC
+           : fallocate(fd, 0, offset, bytes) < 0 ? errno
+                                                 : 0;
+}
+
 static ssize_t test_write(int fd, const void *data, size_t bytes, off_t offset)
 {
-    if (write_error) {
-        errno = write_error;
+    int error = no_room_but_reserve && access(reserve_path, F_OK) == 0 ? ENOSPC : write_error;
+
+    if (error) {
+        errno = error;
         return -1;
     }
     return pwrite(fd, data, bytes, offset);
@@ -60,7 +73,9 @@ static int set_up(void **state)
         return -1;
     snprintf(path, sizeof(path), "%s/" SPOOL_FILE_NAME, folder);
     snprintf(log_path, sizeof(log_path), "%s-wal", path);
+    snprintf(reserve_path, sizeof(reserve_path), "%s-reserve", path);
     write_error = 0;
+    no_fallocate = no_room_but_reserve = false;
     replace_writes((sqlite3_syscall_ptr)test_write);
     f->options = (struct spool_options){
         .path = path, .is_fifo = true, .messages_max = 100000, .bytes_max = 1024 * MIB};
@@ -77,6 +92,7 @@ static int tear_down(void **state)
     replace_writes(NULL);
     unlink(path);
     unlink(log_path);
+    unlink(reserve_path);
     return rmdir(folder);
 }
 
@@ -447,6 +463,67 @@ static void a_disk_that_takes_nothing_loses_nothing(void **state)
     next_none(s);
 }
 
+static void the_reserve_is_for_what_is_sent_and_not_for_what_comes(void **state)
+{
+    struct spool *s = reopen(*state);
+    const struct spool_message *a1, *a2;
+    struct stat st;
+
+    add_many(s, "a", 1, 2);
+    assert_int_equal(spool_commit(s), 0);
+    a1 = next(s, "a1");
+    a2 = next(s, "a2");
+    assert_int_equal(stat(reserve_path, &st), 0);
+    assert_true(st.st_blocks * 512 >= SPOOL_RESERVE_BYTES);
+
+    no_room_but_reserve = true;
+    add(s, "b1");
+    assert_int_equal(spool_commit(s), -ENOSPC);
+    assert_int_equal(access(reserve_path, F_OK), 0);
+    sent(s, a1);
+    assert_int_equal(spool_flush(s), 0);
+    assert_int_equal(access(reserve_path, F_OK), -1);
+    add(s, "b2");
+    assert_int_equal(spool_commit(s), -ENOSPC);
+    assert_string_equal(spool_error(s), "the disk has no room to spare");
+    sent(s, a2);
+    assert_int_equal(spool_sync(s), 0);
+
+    no_room_but_reserve = false;
+    add(s, "b3");
+    assert_int_equal(spool_commit(s), 0);
+    assert_int_equal(access(reserve_path, F_OK), 0);
+    next(s, "b3");
+    next_none(s);
+}
+
+static void room_inside_the_file_serves_where_the_disk_has_none(void **state)
+{
+    CLEANUP(free) char *body = malloc(MIB);
+    struct spool *s = reopen(*state);
+    const struct spool_message *m;
+
+    memset(body, 'x', MIB);
+    for (unsigned i = 0; i < SPOOL_RESERVE_BYTES / MIB + 2; i++) {
+        assert_int_equal(
+            spool_add(s, "id",
+                      &(struct sqs_message){.body = body, .body_bytes = MIB, .group_id = "g"},
+                      NULL),
+            0);
+        assert_int_equal(spool_commit(s), 0);
+    }
+    while (spool_next(s, &m) == 0)
+        sent(s, m);
+    assert_int_equal(spool_sync(s), 0);
+    assert_int_equal(unlink(reserve_path), 0);
+    no_fallocate = true;
+    s = reopen(*state);
+    assert_int_equal(access(reserve_path, F_OK), -1);
+    add(s, "a1");
+    assert_int_equal(spool_commit(s), 0);
+    next(s, "a1");
+}
+
 /* --- Set aside --- */
 
 struct page {
@@ -769,6 +846,8 @@ int main(void)
         TEST(what_is_out_is_bounded_in_bytes),
         TEST(a_full_spool_says_which_bound_it_is),
         TEST(a_disk_that_takes_nothing_loses_nothing),
+        TEST(the_reserve_is_for_what_is_sent_and_not_for_what_comes),
+        TEST(room_inside_the_file_serves_where_the_disk_has_none),
         TEST(rejected_messages_are_listed_with_their_reason),
         TEST(a_reason_is_cut_between_characters),
         TEST(a_message_that_is_retried_is_the_last_and_keeps_its_names),
