@@ -1,7 +1,7 @@
 /* Which messages were handled and perhaps not deleted, by their ids, on disk: so that one that
  * comes back is not handled again, whatever ended the daemon in between. SQS keeps an id over all
- * deliveries of a message; one that a person moves back out of a dead-letter queue has a new id, and
- * is handled as a new message.
+ * deliveries of a message; one that a person moves back out of a dead-letter queue has a new id,
+ * and is handled as a new message.
  *
  * Additions and removals are gathered into one transaction until ledger_commit, which blocks for
  * one sync of the disk if anything was added (see database.h). What is asked before that knows of
