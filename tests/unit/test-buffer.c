@@ -51,6 +51,26 @@ static void growth_keeps_every_byte(void **state)
         assert_int_equal(b.data[i], 'a' + i % 26);
 }
 
+/* Around the end of the room that there is, and of the cap. */
+static void what_is_printed_is_whole_wherever_it_ends(void **state)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
+
+    for (size_t before = 0; before <= 300; before++) {
+        CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(before + 20);
+
+        for (size_t i = 0; i < before; i++)
+            buffer_append_char(&b, 'x');
+        assert_int_equal(buffer_printf(&b, "%.*s", 20, letters), 0);
+        assert_int_equal(b.size, before + 20);
+        assert_memory_equal(b.data + before, "abcdefghijklmnopqrst", 21);
+        assert_int_equal(strspn(b.data, "x"), before);
+        assert_int_equal(buffer_printf(&b, "%d", 1), -E2BIG);
+        assert_int_equal(b.size, before + 20);
+        assert_memory_equal(b.data + before, "abcdefghijklmnopqrst", 21);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -58,6 +78,7 @@ int main(void)
         cmocka_unit_test(the_cap_is_exact_and_the_error_sticks),
         cmocka_unit_test(taking_hands_over_the_bytes),
         cmocka_unit_test(growth_keeps_every_byte),
+        cmocka_unit_test(what_is_printed_is_whole_wherever_it_ends),
     };
 
     return cmocka_run_group_tests_name("buffer", tests, NULL, NULL);

@@ -55,6 +55,12 @@ static void times_are_read_and_written(void **state)
     assert_string_equal(text, "20150830T123600Z");
     assert_int_equal(aws_time_parse(text, &t), 0);
     assert_int_equal(t, 1440938160);
+    aws_time_format(253402300799, text);
+    assert_string_equal(text, "99991231T235959Z");
+    aws_time_format(253402300800, text);
+    assert_string_equal(text, "19700101T000000Z");
+    aws_time_format(-1, text);
+    assert_string_equal(text, "19691231T235959Z");
     assert_int_equal(iso8601_parse("2015-08-30T12:36:00Z", &t), 0);
     assert_int_equal(t, 1440938160);
     assert_int_equal(iso8601_parse("2015-08-30T14:36:01.123456+02:00", &t), 0);

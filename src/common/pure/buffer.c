@@ -77,24 +77,39 @@ int buffer_append_string(struct buffer *b, const char *s)
 
 int buffer_append_char(struct buffer *b, char c)
 {
-    return buffer_append(b, &c, 1);
+    int r = buffer_reserve(b, 1);
+
+    if (r < 0)
+        return r;
+    b->data[b->size++] = c;
+    b->data[b->size] = '\0';
+    return 0;
 }
 
 int buffer_printf(struct buffer *b, const char *format, ...)
 {
+    /* With the NUL; in most cases the text fits, and is formatted only once. */
+    size_t room = b->data ? MIN(b->allocated - 1, b->max) - b->size + 1 : 0;
     va_list ap;
     int n, r;
 
+    if (b->error < 0)
+        return b->error;
     va_start(ap, format);
-    n = vsnprintf(NULL, 0, format, ap);
+    n = vsnprintf(room > 0 ? b->data + b->size : NULL, room, format, ap);
     va_end(ap);
+    if (n >= 0 && (size_t)n < room) {
+        b->size += (size_t)n;
+        return 0;
+    }
+    if (room > 0)
+        secure_wipe(b->data + b->size, room);
     if (n < 0)
         return b->error = -EINVAL;
 
     r = buffer_reserve(b, (size_t)n);
     if (r < 0)
         return r;
-
     va_start(ap, format);
     vsnprintf(b->data + b->size, (size_t)n + 1, format, ap);
     va_end(ap);

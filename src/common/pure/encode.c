@@ -85,12 +85,29 @@ int base64_decode(struct buffer *b, const char *text, size_t size)
     return 0;
 }
 
+/* In decimal, `n` of them. */
+static void write_digits(char *ret, size_t n, int number)
+{
+    while (n > 0) {
+        ret[--n] = (char)('0' + number % 10);
+        number /= 10;
+    }
+}
+
+/* By hand: this runs for every request, and strftime looks at the locale. */
 void aws_time_format(time_t t, char ret[AWS_TIME_SIZE])
 {
     struct tm tm;
 
-    if (!gmtime_r(&t, &tm) || strftime(ret, AWS_TIME_SIZE, "%Y%m%dT%H%M%SZ", &tm) == 0)
-        memcpy(ret, "19700101T000000Z", AWS_TIME_SIZE);
+    memcpy(ret, "19700101T000000Z", AWS_TIME_SIZE);
+    if (!gmtime_r(&t, &tm) || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900)
+        return;
+    write_digits(ret, 4, tm.tm_year + 1900);
+    write_digits(ret + 4, 2, tm.tm_mon + 1);
+    write_digits(ret + 6, 2, tm.tm_mday);
+    write_digits(ret + 9, 2, tm.tm_hour);
+    write_digits(ret + 11, 2, tm.tm_min);
+    write_digits(ret + 13, 2, tm.tm_sec);
 }
 
 /* Reads text that must match `pattern` from its start, where each of the letters Y m d H M S stands

@@ -48,7 +48,7 @@ static bool is_unsigned(const char *name)
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        if (sigv4_compare_names(name, names[i]) == 0)
+        if (to_lower(name[0]) == names[i][0] && sigv4_compare_names(name, names[i]) == 0)
             return true;
     return false;
 }
@@ -236,21 +236,25 @@ static void append_value(struct buffer *b, const char *value)
     }
 }
 
-static void append_name(struct buffer *b, const char *name)
+static int append_name(struct buffer *b, const char *name)
 {
     size_t n = strlen(name);
+    int r = buffer_reserve(b, n);
 
-    if (buffer_reserve(b, n) < 0)
-        return;
+    if (r < 0)
+        return r;
     for (size_t i = 0; i < n; i++)
         b->data[b->size++] = to_lower(name[i]);
     b->data[b->size] = '\0';
+    return 0;
 }
 
 static void append_headers(struct buffer *b, const struct sigv4_header *const sorted[], size_t n,
                            struct buffer *signed_headers)
 {
     for (size_t i = 0; i < n; i++) {
+        size_t name;
+
         if (i > 0 && sigv4_compare_names(sorted[i]->name, sorted[i - 1]->name) == 0) {
             buffer_append_char(b, ',');
         } else {
@@ -258,8 +262,10 @@ static void append_headers(struct buffer *b, const struct sigv4_header *const so
                 buffer_append_char(b, '\n');
                 buffer_append_char(signed_headers, ';');
             }
-            append_name(signed_headers, sorted[i]->name);
-            append_name(b, sorted[i]->name);
+            name = signed_headers->size;
+            if (append_name(signed_headers, sorted[i]->name) < 0)
+                return;
+            buffer_append(b, signed_headers->data + name, signed_headers->size - name);
             buffer_append_char(b, ':');
         }
         append_value(b, sorted[i]->value);

@@ -37,7 +37,7 @@ struct sha256 {
 };
 
 struct hmac {
-    EVP_MAC_CTX *context; /* its digest is set; each use brings its own key */
+    EVP_MAC_CTX *context; /* its digest is set */
 };
 
 static void sha256_done_cleanup(struct sha256 *h)
@@ -92,6 +92,7 @@ static int hmac_init(struct hmac *h)
     return EVP_MAC_CTX_set_params(h->context, parameters) ? 0 : -EIO;
 }
 
+/* `key` NULL: that of the last time again, which saves to hash it. */
 static int hmac_compute(struct hmac *h, const void *key, size_t key_bytes, const char *text,
                         size_t text_bytes, uint8_t ret[SIGV4_KEY_BYTES])
 {
@@ -220,11 +221,12 @@ int sigv4_derive_key(const char *secret_access_key, const struct sigv4_scope *sc
     return r < 0 ? r : derive_key(&hmac, secret_access_key, scope, ret_key);
 }
 
-static int signature(struct hmac *hmac, const uint8_t key[SIGV4_KEY_BYTES], const char *text,
-                     size_t text_bytes, char ret[SIGV4_SIGNATURE_SIZE])
+/* `key` as hmac_compute has it. */
+static int signature(struct hmac *hmac, const uint8_t *key, const char *text, size_t text_bytes,
+                     char ret[SIGV4_SIGNATURE_SIZE])
 {
     uint8_t mac[SIGV4_KEY_BYTES];
-    int r = hmac_compute(hmac, key, SIGV4_KEY_BYTES, text, text_bytes, mac);
+    int r = hmac_compute(hmac, key, key ? SIGV4_KEY_BYTES : 0, text, text_bytes, mac);
 
     if (r < 0)
         return r;
@@ -248,7 +250,7 @@ struct sigv4_signer {
     struct hmac hmac;
     struct buffer canonical, signed_headers, string_to_sign; /* kept for their memory */
 
-    bool has_key;
+    bool has_key, is_keyed; /* is_keyed: hmac has had the key, and none after it */
     uint8_t key[SIGV4_KEY_BYTES];
     char key_date[DATE_CHARACTERS]; /* what the key was derived from */
     char *key_secret, *key_region, *key_service;
@@ -256,7 +258,7 @@ struct sigv4_signer {
 
 static void forget_key(struct sigv4_signer *signer)
 {
-    signer->has_key = false;
+    signer->has_key = signer->is_keyed = false;
     secure_wipe(signer->key, sizeof(signer->key));
     secret_free(TAKE(signer->key_secret));
     free(TAKE(signer->key_region));
@@ -335,6 +337,29 @@ static bool has_date(const struct sigv4_request *request, const char time[AWS_TI
     return false;
 }
 
+/* All or nothing. */
+static int append_authorization(struct buffer *b, const char *access_key_id,
+                                const struct sigv4_scope *scope, const char time[AWS_TIME_SIZE],
+                                const struct buffer *signed_headers,
+                                const char signature_hex[SIGV4_SIGNATURE_SIZE])
+{
+    size_t before = b->size;
+
+    buffer_append_string(b, ALGORITHM " Credential=");
+    buffer_append_string(b, access_key_id);
+    buffer_append_char(b, '/');
+    append_scope(b, scope, time);
+    buffer_append_string(b, ", SignedHeaders=");
+    buffer_append(b, signed_headers->data, signed_headers->size);
+    buffer_append_string(b, ", Signature=");
+    buffer_append(b, signature_hex, SIGV4_SIGNATURE_SIZE - 1);
+    if (b->error < 0 && b->data) {
+        b->size = before;
+        b->data[before] = '\0';
+    }
+    return b->error;
+}
+
 int sigv4_authorize(struct sigv4_signer *signer, const struct sigv4_request *request,
                     const struct sigv4_credentials *credentials, const struct sigv4_scope *scope,
                     struct buffer *authorization)
@@ -362,13 +387,11 @@ int sigv4_authorize(struct sigv4_signer *signer, const struct sigv4_request *req
     r = ensure_key(signer, credentials->secret_access_key, scope, time);
     if (r < 0)
         return r;
-    r = signature(&signer->hmac, signer->key, signer->string_to_sign.data,
+    r = signature(&signer->hmac, signer->is_keyed ? NULL : signer->key, signer->string_to_sign.data,
                   signer->string_to_sign.size, hex);
+    signer->is_keyed = r == 0;
     if (r < 0)
         return r;
-    return buffer_printf(authorization,
-                         ALGORITHM " Credential=%s/%.*s/%s/%s/" SCOPE_END
-                                   ", SignedHeaders=%s, Signature=%s",
-                         credentials->access_key_id, DATE_CHARACTERS, time, scope->region,
-                         scope->service, signer->signed_headers.data, hex);
+    return append_authorization(authorization, credentials->access_key_id, scope, time,
+                                &signer->signed_headers, hex);
 }
