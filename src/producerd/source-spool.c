@@ -76,28 +76,31 @@ static void tell(struct source_spool *s)
  */
 static int written(struct source_spool *s, int r)
 {
-    struct trouble ended;
-
     if (r < 0) {
         if (trouble_add(&s->trouble, strerror(-r), strerror(-r), now_usec(s)))
-            log_write(
-                LOG_ERR, MESSAGE_ID_SPOOL_UNWRITABLE, LOG_NO_FIELDS,
-                "The spool cannot be written: %s (%s). Messages that are handed in are refused, "
-                "and nothing is lost; trying again.",
-                spool_error(s->spool), strerror(-r));
+            log_write(LOG_ERR, MESSAGE_ID_SPOOL_UNWRITABLE, LOG_NO_FIELDS,
+                      "The spool cannot be written: %s (%s). Messages that are handed in are "
+                      "refused, and nothing is lost; trying again.",
+                      spool_error(s->spool), strerror(-r));
         set_timer(s, RETRY_USEC);
         tell(s);
-        return r;
-    }
-    if (s->trouble.failures > 0) {
-        if (trouble_end(&s->trouble, &ended))
-            log_notice("The spool can be written again, after %u failures in %.1f s.",
-                       ended.failures, (double)(now_usec(s) - ended.since_usec) / USEC_PER_SEC);
-        tell(s);
-    }
-    if (spool_needs_sync(s->spool) && !is_timer_set(s))
+    } else if (s->trouble.failures > 0) {
+        tell(s); /* some things could be written: they may have been what others waited for */
+    } else if (spool_needs_sync(s->spool) && !is_timer_set(s)) {
         set_timer(s, SYNC_DELAY_USEC);
-    return 0;
+    }
+    return r;
+}
+
+/* One thing could be written, but another could not: the trouble is over when all can. */
+static void look_for_the_end(struct source_spool *s)
+{
+    struct trouble ended;
+    int r = written(s, spool_probe(s->spool));
+
+    if (r >= 0 && trouble_end(&s->trouble, &ended))
+        log_notice("The spool can be written again, after %u failures in %.1f s.", ended.failures,
+                   (double)(now_usec(s) - ended.since_usec) / USEC_PER_SEC);
 }
 
 /* --- For the intake --- */
@@ -242,7 +245,10 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
     struct source_spool *s = userdata;
 
-    (void)written(s, spool_sync(s->spool));
+    if (s->trouble.failures > 0)
+        look_for_the_end(s);
+    else
+        (void)written(s, spool_sync(s->spool));
     return 0;
 }
 

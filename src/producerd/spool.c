@@ -385,16 +385,25 @@ int spool_commit(struct spool *s)
     return 0;
 }
 
-int spool_sync(struct spool *s)
+static int sync_settled(struct spool *s)
 {
-    int r;
+    int r = write_synced(s, false);
 
-    if (!spool_needs_sync(s))
-        return 0;
-    r = write_synced(s, false);
     if (spool_may_try_again(s, r))
         r = write_synced(s, false);
     return settled_written(s, r);
+}
+
+int spool_sync(struct spool *s)
+{
+    return spool_needs_sync(s) ? sync_settled(s) : 0;
+}
+
+int spool_probe(struct spool *s)
+{
+    int r = sync_settled(s);
+
+    return r < 0 ? r : check_disk(s);
 }
 
 bool spool_needs_sync(const struct spool *s)

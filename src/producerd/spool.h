@@ -114,6 +114,9 @@ int spool_flush(struct spool *spool);
 /* The same, synced, with all that was written without sync before. 0 or a negative errno. */
 int spool_sync(struct spool *spool);
 
+/* The same, but writes in any case, to see whether the disk would also take messages. */
+int spool_probe(struct spool *spool);
+
 /* Whether something was settled or marked that is not synced yet. */
 bool spool_needs_sync(const struct spool *spool);
 

@@ -486,10 +486,12 @@ static void the_reserve_is_for_what_is_sent_and_not_for_what_comes(void **state)
     add(s, "b2");
     assert_int_equal(spool_commit(s), -ENOSPC);
     assert_string_equal(spool_error(s), "the disk has no room to spare");
+    assert_int_equal(spool_probe(s), -ENOSPC);
     sent(s, a2);
     assert_int_equal(spool_sync(s), 0);
 
     no_room_but_reserve = false;
+    assert_int_equal(spool_probe(s), 0);
     add(s, "b3");
     assert_int_equal(spool_commit(s), 0);
     assert_int_equal(access(reserve_path, F_OK), 0);
