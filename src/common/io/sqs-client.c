@@ -5,6 +5,7 @@
  * call is the last thing that a function does with it. */
 #include "sqs-client.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <time.h>
@@ -117,6 +118,7 @@ static void wake(struct sqs_client *client, unsigned n)
         for (struct sqs_call *call = client->calls; call; call = call->next)
             if (call->is_wakeable && (!first || timer_usec(call) < timer_usec(first)))
                 first = call;
+        assert(first);
         set_wakeable(first, false);
         /* Where this fails, it wakes by itself. */
         sd_event_source_set_time_relative(first->timer, 0);
