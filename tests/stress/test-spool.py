@@ -25,18 +25,21 @@ UNDER_WAY = 8  # lines that a submitter writes before it waits for an answer
 
 
 class Submitting(threading.Thread):
-    """Hands in its share, whatever becomes of the daemon. `error` is what went wrong."""
+    """Hands in its share over some seconds, whatever becomes of the daemon. `error` is what went
+    wrong."""
 
-    def __init__(self, number, spool):
+    def __init__(self, number, spool, messages, seconds):
         super().__init__(daemon=True)
         self.number, self.spool, self.error = number, spool, None
+        self.share = messages // SUBMITTERS
+        self.pause = seconds / self.share
         self.done, self.again = 0, 0
         self.chance = random.Random(f"{OPTIONS.seed} {number}")
         self.start()
 
     def run(self):
         try:
-            while self.done < MESSAGES // SUBMITTERS:
+            while self.done < self.share:
                 with self.spool.connect() as connection:
                     try:
                         self.hand_in(connection)
@@ -46,8 +49,8 @@ class Submitting(threading.Thread):
             self.error = error
 
     def hand_in(self, connection):
-        while self.done < MESSAGES // SUBMITTERS:
-            last = min(self.done + self.chance.randint(1, UNDER_WAY), MESSAGES // SUBMITTERS)
+        while self.done < self.share:
+            last = min(self.done + self.chance.randint(1, UNDER_WAY), self.share)
             for i in range(self.done, last):
                 connection.write(body=f"{self.number}:{i}" + "." * self.chance.randint(0, 500),
                                  group=f"g{self.number % GROUPS}",
@@ -56,9 +59,10 @@ class Submitting(threading.Thread):
                 answer = connection.read()
                 tap.ok(answer["ok"], str(answer))
                 self.done += 1
+                time.sleep(self.pause * 2 * self.chance.random())
 
 
-def check(records):
+def check(records, messages):
     """What the server has taken, duplicates within its memory left out."""
     found = {}
     for record in records:
@@ -67,37 +71,50 @@ def check(records):
             tap.equal(record["group"], f"g{int(number) % GROUPS}")
             found.setdefault(int(number), []).append(int(place))
     for number in range(SUBMITTERS):
-        tap.equal(found.get(number), list(range(MESSAGES // SUBMITTERS)), f"of submitter {number}")
+        tap.equal(found.get(number), list(range(messages // SUBMITTERS)), f"of submitter {number}")
+
+
+def kill(daemon):
+    tap.ok(daemon.process.poll() is None, f"it ended:\n{load.last_lines(daemon)}")
+    daemon.signal(signal.SIGKILL)
+    daemon.wait()
+    load.retire(daemon)
+
+
+def end(producer, spool):
+    spool.connect(producer).close()  # before it listens, a signal would just end it
+    load.stop(producer)
+    tap.equal(spool.count(), 0)
+    tap.equal(spool.count("sending"), 0)
+
+
+def check_submitters(submitting):
+    for submitter in submitting:
+        if submitter.error:
+            raise AssertionError(f"submitter {submitter.number}") from submitter.error
+    tap.ok(sum(s.again for s in submitting) > 0, "no submitter noticed any of it")
 
 
 @tap.test
 def a_producer_that_is_killed_every_second_sends_all_once_and_in_order():
     kills = 0
     with SqsLocal(["test.fifo"], latency_ms=5) as server, Spool() as spool:
-        settings = {"rate_limit": RATE}
-        quiet = {"level": "notice"}
-        producer = spool.producer(server, log=quiet, producer=settings)
-        submitting = [Submitting(i, spool) for i in range(SUBMITTERS)]
+        def start():
+            return spool.producer(server, log={"level": "notice"}, producer={"rate_limit": RATE})
+
+        producer = start()
+        submitting = [Submitting(i, spool, MESSAGES, MESSAGES / RATE) for i in range(SUBMITTERS)]
         deadline = time.monotonic() + 60 + 10 * MESSAGES / RATE
         while any(s.is_alive() for s in submitting) or spool.count() > 0:
             tap.ok(time.monotonic() < deadline, f"not done in time:\n{load.last_lines(producer)}")
             time.sleep(1)
-            tap.ok(producer.process.poll() is None, f"it ended:\n{load.last_lines(producer)}")
-            producer.signal(signal.SIGKILL)
-            producer.wait()
-            load.retire(producer)
+            kill(producer)
             kills += 1
-            producer = spool.producer(server, log=quiet, producer=settings)
-        for submitter in submitting:
-            if submitter.error:
-                raise AssertionError(f"submitter {submitter.number}") from submitter.error
-        spool.connect(producer).close()  # before it listens, a signal would just end it
-        load.stop(producer)
-        tap.equal(spool.count(), 0)
-        tap.equal(spool.count("sending"), 0)
-        check(server.records())
+            producer = start()
+        end(producer, spool)
+        check_submitters(submitting)
+        check(server.records(), MESSAGES)
         doubles = sum(r["event"] == "sent" and r["duplicate"] for r in server.records())
-        tap.ok(sum(s.again for s in submitting) > 0, "no submitter noticed any of it")
         tap.comment(f"{MESSAGES} messages, killed {kills} times; {doubles} were sent again, and SQS "
                     "knew them")
 
