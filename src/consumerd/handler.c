@@ -3,7 +3,26 @@
 
 int handler_new(sd_event *event, const struct config *config, struct handler **ret, char **error)
 {
-    if (config->consumer.handler == CONFIG_HANDLER_HTTP)
+    switch (config->consumer.handler) {
+    case CONFIG_HANDLER_EXEC:
+        return handler_exec_new(event, config, ret, error);
+    case CONFIG_HANDLER_HTTP:
         return handler_http_new(event, config, ret, error);
+    case CONFIG_HANDLER_JOURNAL:
+        break;
+    }
     return handler_journal_new(ret);
+}
+
+int handler_check(const struct config *config, char **error)
+{
+    CLEANUP(handler_free) struct handler *handler = NULL;
+    sd_event *event = NULL;
+    int r = sd_event_new(&event);
+
+    if (r >= 0)
+        r = handler_new(event, config, &handler, error);
+    handler = handler_free(handler);
+    sd_event_unref(event);
+    return r;
 }

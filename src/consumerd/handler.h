@@ -56,6 +56,25 @@ int handler_journal_new(struct handler **ret);
 /* The settings do not fit the handler; *error is one line, which the caller frees. */
 enum { HANDLER_E_CONFIG = 1 };
 
+/* Runs consumer.command for the message: the body is its standard input, exec-environment.h says
+ * what it knows of the message. What it prints goes into the log line by line, standard output at
+ * info and standard error at warning, 1,000 lines of each message at most. Its exit status says
+ * what becomes of the message:
+ *
+ *   0                   done
+ *   75 (EX_TEMPFAIL)    to come back after consumer.retry_delay
+ *   65 (EX_DATAERR)     rejected
+ *   any other, a signal, or more than consumer.timeout; also where it cannot be run
+ *                       to come back after the growing delay
+ *
+ * Its end is as child.h has it, with five seconds of grace. Cancelled, it has the same; when the
+ * handler is freed, up to one second for all, which that waits.
+ *
+ * Loop and configuration are borrowed and must outlive the handler. Raises this process's limit of
+ * open files where consumer.concurrency asks for that. 0, negative errno, or HANDLER_E_CONFIG. */
+int handler_exec_new(sd_event *event, const struct config *config, struct handler **ret,
+                     char **error);
+
 /* Posts the message to consumer.url as Elastic Beanstalk's worker daemon does (sqsd-headers.h), and
  * goes by the reply's status alone:
  *
@@ -74,5 +93,8 @@ enum { HANDLER_E_CONFIG = 1 };
 int handler_http_new(sd_event *event, const struct config *config, struct handler **ret,
                      char **error);
 
-/* The handler that consumer.handler names. As handler_http_new. */
+/* The handler that consumer.handler names. As handler_exec_new. */
 int handler_new(sd_event *event, const struct config *config, struct handler **ret, char **error);
+
+/* Whether that handler could be made. 0, negative errno, or HANDLER_E_CONFIG. */
+int handler_check(const struct config *config, char **error);

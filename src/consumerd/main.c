@@ -9,6 +9,7 @@ static const struct program program = {
     .name = "sqs-consumerd",
     .description = "Takes messages off an Amazon SQS queue.",
     .colour = LOG_COLOUR_GREEN,
+    .check = handler_check,
 };
 
 static int failed(int error)

@@ -38,5 +38,7 @@
 #define MESSAGE_ID_SPOOL_UNWRITABLE "4cbe97dfca4d4a188c899c2acedb0838"
 /* The start failed for another reason. */
 #define MESSAGE_ID_START_FAILED "13914c9be4a54560acbeb4cab4c44e4b"
+/* A message's program failed, or could not be run. */
+#define MESSAGE_ID_HANDLER_FAILED "257fdb6c14ac4b9287976ead031f478b"
 /* The handler says that a message will never be handled. */
 #define MESSAGE_ID_HANDLER_REJECTED "6b24bb670bbd47ffb25c439c2e7a9fa1"

@@ -1,0 +1,323 @@
+"""sqs-consumerd with handler "exec": what a program is given, and what becomes of each message by how
+it ends."""
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import sqs
+import tap
+from daemon import Daemon
+from sqs_local import SqsLocal
+
+FIFO = "test.fifo,FifoQueue=true"
+
+
+class Place:
+    """A folder with the program of a test, which finds it in $PLACE, and the daemon's state."""
+
+    def __init__(self, script):
+        self.folder = tempfile.mkdtemp(prefix="test-exec-")
+        self.program = self.path("program")
+        os.mkdir(self.path("state"))
+        with open(self.program, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\n" + script)
+        os.chmod(self.program, 0o755)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def lines(self, name):
+        if not os.path.exists(self.path(name)):
+            return []
+        with open(self.path(name), encoding="utf-8") as file:
+            return file.read().splitlines()
+
+    def consumer(self, server, *words, queue="test.fifo", **settings):
+        return Daemon("sqs-consumerd", server, queue=queue,
+                      env={"PLACE": self.folder, "STATE_DIRECTORY": self.path("state"),
+                           "SQS_MESSAGE_GROUP_ID": "the daemon's own"},
+                      consumer={"handler": "exec", "command": [self.program, *words],
+                                "retry_delay": 0, **settings})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.folder)
+
+
+def is_running(pid):
+    """Whether a process lives; one that is dead and not collected does not."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def children(daemon):
+    with open(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children",
+              encoding="utf-8") as file:
+        return file.read().split()
+
+
+def received(server, body):
+    """When and how often a message was received: the times of the server's records."""
+    ids = {r["message_id"] for r in server.records("sent") if r["body"] == body}
+    return [r["time"] for r in server.records("received") if r["message_id"] in ids]
+
+
+@tap.test
+def each_message_is_handled_in_order_and_deleted():
+    with Place('cat >> $PLACE/handled; echo >> $PLACE/handled\n') as place, \
+            SqsLocal(queues=[FIFO]) as server:
+        for i in range(20):
+            sqs.send(server, f"body {i}")
+        daemon = place.consumer(server, concurrency=5, max_messages=10)
+        tap.equal(daemon.wait(), 0, daemon.text)
+        tap.equal(place.lines("handled"), [f"body {i}" for i in range(20)])
+        tap.equal(len(server.records("deleted")), 20)
+        tap.equal(len(server.records("received")), 20)
+
+
+@tap.test
+def a_program_knows_its_message():
+    with Place('printf "%s|" "$@"; echo\nenv | grep -E "^(SQS|AWS|PLACE)" | sort\n'
+               'ls /proc/self/fd | tr "\\n" " "\n') as place, \
+            SqsLocal(queues=[FIFO]) as server:
+        sent = sqs.send(server, "body", group="a-group", MessageAttributes={
+            "trace-id": {"DataType": "String", "StringValue": "t 1"},
+            "raw": {"DataType": "Binary", "BinaryValue": "AP8="},
+            "n.x": {"DataType": "Number", "StringValue": "1.5"},
+        })
+        daemon = place.consumer(server, "two words", "", "$HOME")
+        tap.equal(daemon.wait(), 0, daemon.text)
+        said = [line.split(": ", 1)[1] for line in daemon.lines
+                if re.match(r"program\[\d+\]: ", line)]
+        tap.equal(said[0], "two words||$HOME|")
+        variables = dict(line.split("=", 1) for line in said[1:-1])
+        for name, value in {
+                "PLACE": place.folder, "SQS_MESSAGE_ID": sent["MessageId"],
+                "SQS_MESSAGE_GROUP_ID": "a-group", "SQS_RECEIVE_COUNT": "1",
+                "SQS_SEQUENCE_NUMBER": sent["SequenceNumber"], "SQS_ATTRIBUTE_TRACE_ID": "t 1",
+                "SQS_ATTRIBUTE_RAW": "AP8=", "SQS_ATTRIBUTE_N_X": "1.5"}.items():
+            tap.equal(variables.pop(name), value, name)
+        for name in ("SQS_SENT_TIMESTAMP", "SQS_FIRST_RECEIVED_TIMESTAMP"):
+            tap.ok(abs(int(variables.pop(name)) / 1000 - time.time()) < 3600, name)
+        variables.pop("SQS_SENDER_ID", None)
+        tap.equal(list(variables), ["SQS_MESSAGE_DEDUPLICATION_ID"])
+        tap.equal(said[-1].split(), ["0", "1", "2", "3"])  # the last is that of ls's folder
+
+
+@tap.test
+def what_fails_comes_back_and_what_follows_waits():
+    with Place('read -r body\n'
+               'echo "$body $SQS_RECEIVE_COUNT" >> $PLACE/handled\n'
+               '[ "$body" != "first" ] || [ $SQS_RECEIVE_COUNT -gt 3 ] || exit $SQS_RECEIVE_COUNT\n'
+               ) as place, SqsLocal(queues=[FIFO]) as server:
+        for body in ("first", "second", "third"):
+            sqs.send(server, body + "\n")
+        sqs.send(server, "other\n", group="h")
+        daemon = place.consumer(server, concurrency=5, max_messages=10)
+        tap.equal(daemon.wait(), 0, daemon.text)
+        handled = [line.split() for line in place.lines("handled")]
+        tap.equal([line[0] for line in handled if line[0] != "other"],
+                  ["first"] * 4 + ["second", "third"])
+        tap.equal([line[1] for line in handled if line[0] == "first"], ["1", "2", "3", "4"])
+        for status in (1, 2, 3):
+            daemon.wait_for_line(f"has ended with exit status {status}: the message comes back")
+        tap.equal(len(server.records("deleted")), 4)
+
+
+@tap.test
+def the_delay_is_as_promised():
+    """75: retry_delay each time; other failures: twice as long each time."""
+    with Place('read -r body\n[ $SQS_RECEIVE_COUNT -gt 3 ] || exit $body\n') as place, \
+            SqsLocal(queues=["plain"]) as server:
+        for body in ("75", "1"):
+            sqs.send(server, body, queue="plain")
+        daemon = place.consumer(server, queue="plain", concurrency=5, max_messages=10,
+                                retry_delay=1, exit_after_empty_receives=0)
+        server.wait_for_records("deleted", 2, 60)
+        times = {body: received(server, body) for body in ("75", "1")}
+        for body, delays in (("75", (1, 1, 1)), ("1", (1, 2, 4))):
+            tap.equal(len(times[body]), 4)
+            for i, delay in enumerate(delays):
+                tap.ok(times[body][i + 1] - times[body][i] > delay - 0.1,
+                       f"{body}: {times[body]}")
+        # Were it to grow, it would be 7 seconds in all, as the other's.
+        tap.ok(times["75"][3] < times["1"][3], f"{times}")
+        daemon.signal()
+        tap.equal(daemon.wait(), 0, daemon.text)
+
+
+@tap.test
+def a_rejected_message_is_deleted_and_kept_in_the_log():
+    with Place('exit 65\n') as place, SqsLocal(queues=[FIFO]) as server:
+        sent = sqs.send(server, "a body with a\nline break")
+        daemon = place.consumer(server)
+        tap.equal(daemon.wait(), 0, daemon.text)
+        daemon.wait_for_line(f"Message {sent['MessageId']} is rejected and will be deleted: "
+                             "a body with a\\nline break")
+        tap.equal(len(server.records("deleted")), 1)
+
+
+@tap.test
+def a_lost_lease_ends_the_whole_group():
+    with Place('trap \'echo ended >> $PLACE/ended; exit\' TERM\n'
+               'sleep 1000 & echo $! > $PLACE/left.new\nmv $PLACE/left.new $PLACE/left\n'
+               'while :; do sleep 0.05; done\n') as place, \
+            SqsLocal(queues=["test.fifo,FifoQueue=true,VisibilityTimeout=4"]) as server:
+        sqs.send(server, "body")
+        server.set_faults("ChangeMessageVisibilityBatch:error-500",
+                          "ChangeMessageVisibility:error-500")
+        daemon = place.consumer(server, exit_after_empty_receives=0)
+        tap.wait_until(lambda: place.lines("left"))
+        left = int(place.lines("left")[0])
+        daemon.wait_for_line("is lost while it was handled", seconds=60)
+        tap.wait_until(lambda: place.lines("ended") and not is_running(left))
+        daemon.end()
+
+
+@tap.test
+def the_timeout_ends_the_whole_group():
+    with Place('[ $SQS_RECEIVE_COUNT = 1 ] || exit 0\n'
+               'sleep 1000 & echo $! $$ > $PLACE/left\nwait\n') as place, \
+            SqsLocal(queues=[FIFO]) as server:
+        sqs.send(server, "body")
+        daemon = place.consumer(server, timeout=0.5)
+        tap.equal(daemon.wait(), 0, daemon.text)
+        daemon.wait_for_line("it took longer than consumer.timeout (0.5 s)")
+        for pid in place.lines("left")[0].split():
+            tap.ok(not is_running(pid))
+        tap.equal(len(server.records("deleted")), 1)
+
+
+@tap.test
+def a_stop_lets_programs_end():
+    with Place('touch $PLACE/begun\nwhile [ ! -e $PLACE/go ]; do sleep 0.02; done\n') as place, \
+            SqsLocal(queues=[FIFO]) as server:
+        sqs.send(server, "body")
+        sqs.send(server, "after it")
+        daemon = place.consumer(server, max_messages=10)
+        tap.wait_until(lambda: os.path.exists(place.path("begun")))
+        daemon.signal()
+        daemon.wait_for_line("Asked to stop")
+        with open(place.path("go"), "w", encoding="utf-8"):
+            pass
+        tap.equal(daemon.wait(), 0, daemon.text)
+        tap.equal(len(server.records("deleted")), 1)
+
+
+def nothing_is_left_after(place, daemon):
+    status = daemon.wait()
+    tap.equal(status, 1, daemon.text)
+    for line in place.lines("pids"):
+        for pid in line.split():
+            tap.wait_until(lambda p=pid: not is_running(p))
+
+
+STUBBORN = ('trap "" TERM\nsleep 1000 & echo $! $$ >> $PLACE/pids\n'
+            'while :; do sleep 0.05; done\n')
+
+
+@tap.test
+def a_stop_that_takes_too_long_ends_programs_and_gives_their_messages_back():
+    with Place(STUBBORN) as place, SqsLocal(queues=[FIFO]) as server:
+        for group in ("a", "b", "c"):
+            sqs.send(server, "body " + group, group=group)
+        daemon = place.consumer(server, concurrency=3, max_messages=10, stop_timeout=2)
+        tap.wait_until(lambda: len(place.lines("pids")) == 3)
+        daemon.signal()
+        nothing_is_left_after(place, daemon)
+        tap.equal(len(sqs.receive(server)), 3)
+
+
+@tap.test
+def a_second_signal_leaves_nothing_running():
+    with Place(STUBBORN) as place, SqsLocal(queues=[FIFO]) as server:
+        sqs.send(server, "body")
+        daemon = place.consumer(server)
+        tap.wait_until(lambda: len(place.lines("pids")) == 1)
+        daemon.signal()
+        daemon.wait_for_line("Asked to stop")
+        daemon.signal()
+        nothing_is_left_after(place, daemon)
+
+
+@tap.test
+def a_program_that_vanishes_lets_messages_come_back_until_it_is_there_again():
+    with Place('exit 0\n') as place, SqsLocal(queues=[FIFO]) as server:
+        daemon = place.consumer(server, exit_after_empty_receives=0)
+        sqs.send(server, "one")
+        server.wait_for_records("deleted", 1)
+        os.rename(place.program, place.path("away"))
+        sqs.send(server, "two")
+        daemon.wait_for_line(f"Cannot run consumer.command ({place.program}) for message")
+        os.rename(place.path("away"), place.program)
+        server.wait_for_records("deleted", 2)
+        daemon.signal()
+        tap.equal(daemon.wait(), 0, daemon.text)
+
+
+@tap.test
+def noise_and_leftovers_pile_up_nowhere():
+    """60 messages whose programs print too much and leave processes behind."""
+    with Place('sleep 1000 &\nyes noise | head -n 5000\n') as place, \
+            SqsLocal(queues=["plain"]) as server:
+        for i in range(60):
+            sqs.send(server, f"{i}", queue="plain")
+        daemon = place.consumer(server, queue="plain", concurrency=20, receivers=2, max_messages=10,
+                                exit_after_empty_receives=0)
+        server.wait_for_records("deleted", 60, 120)
+        tap.equal(len(server.records("received", "plain")), 60)
+        tap.wait_until(lambda: not children(daemon))
+        descriptors = len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
+        tap.ok(descriptors < 40, f"{descriptors} descriptors")
+        with open(f"/proc/{daemon.process.pid}/status", encoding="utf-8") as file:
+            peak = int(re.search(r"VmHWM:\s+(\d+) kB", file.read()).group(1))
+        # A sanitizer's own memory is far more.
+        if "asan" not in open(f"/proc/{daemon.process.pid}/maps", encoding="utf-8").read():
+            tap.ok(peak < 40 * 1024, f"{peak} KiB")
+        daemon.signal()
+        tap.equal(daemon.wait(), 0, "\n".join(daemon.lines[-20:]))
+        tap.equal(sum("has printed 4000 more lines" in line for line in daemon.lines), 60)
+
+
+def refused(command, says):
+    with Place("exit 0\n") as place, SqsLocal(queues=[FIFO]) as server:
+        command = [word.replace("PLACE", place.folder) for word in command]
+        settings = {"handler": "exec", **({"command": command} if command else {})}
+        for arguments in ((), ("--check-config",)):
+            daemon = Daemon("sqs-consumerd", server, consumer=settings, arguments=arguments,
+                            env={"STATE_DIRECTORY": place.path("state")})
+            tap.equal(daemon.wait(), 78, daemon.text)
+            tap.equal(len(daemon.lines), 1, daemon.text)
+            tap.ok("consumer.command: " in daemon.text and says in daemon.text, daemon.text)
+        tap.equal(server.records("received"), [])
+
+
+for wrong, text in ((["/nonexistent/program"], '"/nonexistent/program" does not exist'),
+                    (["PLACE"], "is a folder"),
+                    (["/etc/passwd"], "may not be run"),
+                    (["no-such-program"], "is in no folder of PATH"),
+                    ([], "not set")):
+    tap.add(f"a start with command {wrong} is refused: {text}", refused, wrong, text)
+
+
+@tap.test
+def check_config_takes_a_program_that_is_there():
+    with Place("exit 0\n") as place, SqsLocal(queues=[FIFO]) as server:
+        daemon = Daemon("sqs-consumerd", server, arguments=("--check-config",),
+                        consumer={"handler": "exec", "command": [place.program, "x"]})
+        tap.equal(daemon.wait(), 0, daemon.text)
+        tap.ok(f'command = ["{place.program}", "x"];' in daemon.stdout())
+
+
+if __name__ == "__main__":
+    tap.main()
