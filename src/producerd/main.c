@@ -1,16 +1,20 @@
-/* Arguments, configuration, run. */
+/* Arguments, configuration, run; or hand in a message to the one that runs. */
 #include "producer.h"
 
 #include "arguments.h"
 #include "log.h"
 #include "message-ids.h"
 #include "source.h"
+#include "submit-arguments.h"
+#include "submit.h"
 
 static const struct program program = {
     .name = "sqs-producerd",
     .description = "Puts messages on an Amazon SQS queue.",
     .colour = LOG_COLOUR_YELLOW,
     .check = source_demo_check,
+    .more_usage = submit_usage,
+    .more_help = submit_help,
 };
 
 static int failed(int r, const char *error)
@@ -28,6 +32,8 @@ int main(int argc, char **argv)
     CLEANUP(free) char *error = NULL;
     int status = EXIT_SUCCESS, r;
 
+    if (submit_is_asked(argc, argv))
+        return submit_main(&program, argc, argv);
     if (arguments_read(&program, argc, argv, &config, &status) != 0)
         return status;
     r = service_new(&service);

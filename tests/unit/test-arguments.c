@@ -10,7 +10,10 @@
 
 static int check(const struct config *config, char **error);
 
-static const struct program program = {"sqs-testd", "Tests.", LOG_COLOUR_GREEN, check};
+static const struct program program = {
+    "sqs-testd",          "Tests.", LOG_COLOUR_GREEN, check, "       sqs-testd --more\n",
+    "\nThere is more.\n",
+};
 static int check_result;
 static char config_path[64];
 
@@ -100,9 +103,16 @@ static void assert_one_line(const char *text)
 
 static void help_and_version_go_to_standard_output(void **state)
 {
-    static const char *const expected[] = {"--config=PATH", "--check-config",   "--help",
-                                           "--version",     "Usage: sqs-testd", "\nTests.\n",
-                                           CONFIG_PATH};
+    static const char *const expected[] = {
+        "--config=PATH",
+        "--check-config",
+        "--help",
+        "--version",
+        "Usage: sqs-testd [OPTION]...\n",
+        "...\n       sqs-testd --more\nTests.\n",
+        "\n\nThere is more.\n",
+        CONFIG_PATH,
+    };
 
     assert_int_equal(read_arguments("--help", NULL), ARGUMENTS_E_EXIT);
     assert_int_equal(run.status, EX_OK);

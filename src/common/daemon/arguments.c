@@ -3,7 +3,6 @@
 #include "arguments.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -33,8 +32,8 @@ static const struct option options[] = {
     {},
 };
 
+static const char usage[] = "Usage: %s [OPTION]...\n";
 static const char help[] =
-    "Usage: %s [OPTION]...\n"
     "%s\n"
     "\n"
     "  --config=PATH   read the settings from PATH, not from " CONFIG_PATH "\n"
@@ -50,8 +49,7 @@ static const char help[] =
 
 /* ---- Standard output ---- */
 
-/* All of the text, or EX_IOERR: a full disk must not look like success. */
-static int print(const char *text)
+int arguments_print(const char *text)
 {
     if (fputs(text, stdout) == EOF || fflush(stdout) == EOF) {
         fprintf(stderr, "cannot write to standard output: %m\n");
@@ -66,12 +64,31 @@ static int print_buffer(const struct buffer *b)
         fprintf(stderr, "cannot print: %s\n", strerror(-b->error));
         return EX_OSERR;
     }
-    return print(buffer_string(b));
+    return arguments_print(buffer_string(b));
+}
+
+int arguments_print_help(const struct program *program)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
+
+    buffer_printf(&b, usage, program->name);
+    buffer_append_string(&b, program->more_usage ? program->more_usage : "");
+    buffer_printf(&b, help, program->description);
+    buffer_append_string(&b, program->more_help ? program->more_help : "");
+    return print_buffer(&b);
+}
+
+int arguments_print_version(const struct program *program)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
+
+    buffer_printf(&b, "%s " PROJECT_VERSION "\n", program->name);
+    return print_buffer(&b);
 }
 
 /* ---- The arguments ---- */
 
-static int usage_error(const struct program *program, const char *what, const char *argument)
+int arguments_usage_error(const struct program *program, const char *what, const char *argument)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
 
@@ -81,39 +98,49 @@ static int usage_error(const struct program *program, const char *what, const ch
     return EX_USAGE;
 }
 
-/* True: the exit status is known. */
-static bool read_option(const struct program *program, int option, const char *argument,
-                        struct arguments *arguments, int *exit_status)
+int arguments_next(const struct program *program, const struct option *long_options, int argc,
+                   char **argv, bool at_first)
 {
-    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
+    int at, option;
 
+    if (at_first)
+        optind = 0; /* glibc: begin anew */
+    opterr = 0;
+    at = optind > 0 ? optind : 1;
+    option = getopt_long(argc, argv, "+:h", long_options, NULL);
+    if (option == ':')
+        arguments_usage_error(program, "option needs a value", argv[at]);
+    else if (option == '?')
+        /* getopt tells apart what it does not know and what takes no value by optopt alone. */
+        arguments_usage_error(program,
+                              optopt >= OPTION_CONFIG ? "option takes no value" : "unknown option",
+                              argv[at]);
+    return option == ':' ? ARGUMENTS_E_BAD : option;
+}
+
+/* True: the exit status is known. */
+static bool read_option(const struct program *program, int option, struct arguments *arguments,
+                        int *exit_status)
+{
     switch (option) {
     case OPTION_CONFIG:
         arguments->config_path = optarg;
         if (optarg[0] != '\0')
             return false;
-        *exit_status = usage_error(program, "option needs a path", argument);
+        *exit_status = arguments_usage_error(program, "option needs a path", "--config=");
         return true;
     case OPTION_CHECK_CONFIG:
         arguments->check_config = true;
         return false;
     case OPTION_HELP:
     case 'h':
-        buffer_printf(&b, help, program->name, program->description);
-        *exit_status = print_buffer(&b);
+        *exit_status = arguments_print_help(program);
         return true;
     case OPTION_VERSION:
-        buffer_printf(&b, "%s " PROJECT_VERSION "\n", program->name);
-        *exit_status = print_buffer(&b);
-        return true;
-    case ':':
-        *exit_status = usage_error(program, "option needs a value", argument);
+        *exit_status = arguments_print_version(program);
         return true;
     default:
-        /* getopt tells apart what it does not know and what takes no value by optopt alone. */
-        *exit_status = usage_error(
-            program, optopt >= OPTION_CONFIG ? "option takes no value" : "unknown option",
-            argument);
+        *exit_status = EX_USAGE;
         return true;
     }
 }
@@ -121,19 +148,13 @@ static bool read_option(const struct program *program, int option, const char *a
 static bool parse(const struct program *program, int argc, char **argv, struct arguments *ret,
                   int *exit_status)
 {
-    optind = 0; /* glibc: begin anew */
-    opterr = 0;
-    for (;;) {
-        int at = optind > 0 ? optind : 1;
-        int option = getopt_long(argc, argv, "+:h", options, NULL);
+    int option = arguments_next(program, options, argc, argv, true);
 
-        if (option == -1)
-            break;
-        if (read_option(program, option, argv[at], ret, exit_status))
+    for (; option != -1; option = arguments_next(program, options, argc, argv, false))
+        if (read_option(program, option, ret, exit_status))
             return true;
-    }
     if (optind < argc) {
-        *exit_status = usage_error(program, "unexpected argument", argv[optind]);
+        *exit_status = arguments_usage_error(program, "unexpected argument", argv[optind]);
         return true;
     }
     return false;

@@ -1,7 +1,11 @@
 /* The command line of a daemon, up to its configuration: all that main does before it runs its core.
  *
- *   --config=PATH   --check-config   --help   --version */
+ *   --config=PATH   --check-config   --help   --version
+ *
+ * A program with further ways to be called reads those itself, with the second half of this. */
 #pragma once
+
+#include <getopt.h>
 
 #include "config.h"
 #include "log.h"
@@ -13,6 +17,8 @@ struct program {
     /* What --check-config looks at beyond the settings by themselves; NULL: nothing. 0, a negative
      * errno, or a positive number with *error a line without the configuration's path. */
     int (*check)(const struct config *config, char **error);
+    const char *more_usage; /* further lines of --help, each ended: how else to call it; or NULL */
+    const char *more_help;  /* and what belongs to that; or NULL */
 };
 
 /* Reads the arguments, then the configuration, and opens the log as it says; every entry from then on
@@ -28,3 +34,24 @@ int arguments_read(const struct program *program, int argc, char **argv, struct 
 /* For a main whose core says no to its configuration: logs the line as one about the configuration
  * and returns EX_CONFIG. `error` may be NULL. */
 int arguments_config_refused(const char *error);
+
+/* ---- For other ways to call a program ---- */
+
+/* The next option: its `val`, with `optarg`; -1 where there is no more, and argv[optind] is the
+ * first operand; ARGUMENTS_E_BAD after a line on standard error. All are long, with values from 256
+ * on, but for -h, which is 'h'. `at_first`: begin anew. */
+enum { ARGUMENTS_E_BAD = '?' };
+int arguments_next(const struct program *program, const struct option *options, int argc,
+                   char **argv, bool at_first);
+
+/* One line on standard error: "<program>: <what>: <argument>; see <program> --help". Returns
+ * EX_USAGE. */
+int arguments_usage_error(const struct program *program, const char *what, const char *argument);
+
+/* What --help and --version print. EX_OK, EX_IOERR or EX_OSERR. */
+int arguments_print_help(const struct program *program);
+int arguments_print_version(const struct program *program);
+
+/* All of the text on standard output, or a line on standard error and EX_IOERR: a full disk must
+ * not look like success. */
+int arguments_print(const char *text);

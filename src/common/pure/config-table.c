@@ -200,7 +200,7 @@ const struct setting config_settings[] = {
      .doc = "the least important level that is logged"},
     {AT(producer, source, SETTING_CHOICE), .choices = sources, .value = CONFIG_SOURCE_DEMO,
      .doc = "where the messages come from: made for the demo, or handed in at submit_socket"},
-    {AT(producer, submit_socket, SETTING_STRING), .string = "/run/sqs-producerd/submit.socket",
+    {AT(producer, submit_socket, SETTING_STRING), .string = CONFIG_SUBMIT_SOCKET,
      .check = is_socket_path, .allowed = "the absolute path of a socket, of at most 107 bytes",
      .doc = "where programs hand in messages for the spool"},
     {AT(producer, spool_max_messages, SETTING_COUNT), .unit = "", .min = 1, .max = 100000000,

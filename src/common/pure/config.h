@@ -28,6 +28,9 @@ enum config_handler {
 
 enum { CONFIG_COMMAND_MAX_WORDS = 64 };
 
+/* The default of producer.submit_socket. */
+#define CONFIG_SUBMIT_SOCKET "/run/sqs-producerd/submit.socket"
+
 struct config {
     struct {
         char *region;       /* "": from the environment, the profile or the queue URL */

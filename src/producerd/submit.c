@@ -1,0 +1,317 @@
+/* See submit.h. The socket's path is all that this needs of the configuration, which need not be
+ * readable for who hands in messages: without it, the path is the default. What the message may be
+ * is the daemon's to judge; only what does not go into a line of JSON is refused here. */
+#include "submit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "encode.h"
+#include "file.h"
+#include "submit-arguments.h"
+#include "submit-client.h"
+
+enum {
+    READ_BYTES = 65536,
+    SHOWN_BYTES = 200, /* of what stands in an error */
+    LINE_BYTES = 8192, /* of the list */
+};
+
+/* ---- The configuration ---- */
+
+static int cannot_use(const struct submit_call *call, const char *path, const char *why)
+{
+    CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(LINE_BYTES);
+
+    escape_for_log(&shown, path, strlen(path), SHOWN_BYTES);
+    fprintf(stderr, "%s: cannot read %s: %s\n", call->program->name, buffer_string(&shown), why);
+    return EX_CONFIG;
+}
+
+/* The socket's path, which the caller frees. Without a path in the arguments, a configuration that
+ * is not there, not for everybody to read, or being edited keeps nobody from handing in. */
+static int find_socket(const struct submit_call *call, char **ret)
+{
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(CONFIG_FILE_MAX_BYTES);
+    CLEANUP(config_free) struct config *config = NULL;
+    CLEANUP(free) char *error = NULL;
+    const char *path = call->config_path ? call->config_path : CONFIG_PATH;
+    int r = file_read(path, CONFIG_FILE_MAX_BYTES, &text);
+
+    if (r < 0 && call->config_path)
+        return cannot_use(call, path, strerror(-r));
+    if (r == 0)
+        r = config_parse(path, buffer_string(&text), text.size, &config, &error);
+    if (r > 0)
+        fprintf(stderr, "%s: %s%s\n", call->program->name, error,
+                call->config_path ? "" : "; going by the default, " CONFIG_SUBMIT_SOCKET);
+    if (r > 0 && call->config_path)
+        return EX_CONFIG;
+    *ret = strdup(config ? config->producer.submit_socket : CONFIG_SUBMIT_SOCKET);
+    return *ret ? EX_OK : EX_OSERR;
+}
+
+/* ---- To hand in ---- */
+
+static int cannot_read(const struct submit_call *call, int error)
+{
+    CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(LINE_BYTES);
+    const char *name = call->file ? call->file : "standard input";
+
+    escape_for_log(&shown, name, strlen(name), SHOWN_BYTES);
+    fprintf(stderr, "%s: cannot read %s: %s\n", call->program->name, buffer_string(&shown),
+            strerror(error));
+    return EX_NOINPUT;
+}
+
+static int read_all(const struct submit_call *call, int fd, struct buffer *body)
+{
+    for (;;) {
+        ssize_t n;
+
+        if (buffer_reserve(body, READ_BYTES) < 0)
+            return EX_OSERR;
+        n = read(fd, body->data + body->size, READ_BYTES);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return cannot_read(call, errno);
+        if (n == 0)
+            return EX_OK;
+        body->size += (size_t)n;
+        body->data[body->size] = '\0';
+        if (body->size > SQS_MESSAGE_MAX_BYTES) {
+            fprintf(stderr, "%s: body: larger than %d bytes, which is the most that SQS takes\n",
+                    call->program->name, SQS_MESSAGE_MAX_BYTES);
+            return EX_DATAERR;
+        }
+    }
+}
+
+static int read_body(const struct submit_call *call, struct buffer *body)
+{
+    int fd = STDIN_FILENO, status;
+
+    if (call->file) {
+        fd = open(call->file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (fd < 0)
+            return cannot_read(call, errno);
+    } else if (isatty(STDIN_FILENO)) {
+        fprintf(stderr, "%s: reading the message from the terminal; Ctrl-D on a new line ends it\n",
+                call->program->name);
+    }
+    status = read_all(call, fd, body);
+    if (call->file)
+        close(fd);
+    return status;
+}
+
+static bool is_utf8(const struct submit_call *call, const char *field, const char *text,
+                    size_t size)
+{
+    uint32_t c;
+
+    for (size_t i = 0, n; i < size; i += n) {
+        n = utf8_decode(text + i, size - i, &c);
+        if (n == 0) {
+            fprintf(stderr,
+                    "%s: %s: byte %zu (0x%02x) does not belong to UTF-8 text, and SQS takes no "
+                    "other%s\n",
+                    call->program->name, field, i + 1, (unsigned char)text[i],
+                    streq(field, "body") ? ": encode it, with base64 for one" : "");
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_string_utf8(const struct submit_call *call, const char *field, const char *text)
+{
+    return !text || is_utf8(call, field, text, strlen(text));
+}
+
+/* All that goes into the line as text. */
+static bool is_text(const struct submit_call *call)
+{
+    const struct sqs_message *message = &call->message;
+
+    for (size_t i = 0; i < message->n_attributes; i++) {
+        const struct sqs_attribute *attribute = &call->attributes[i];
+
+        if (!is_string_utf8(call, "the name of an attribute", attribute->name) ||
+            !is_string_utf8(call, "the type of an attribute", attribute->data_type) ||
+            (!attribute->is_binary &&
+             !is_utf8(call, "the value of an attribute", attribute->value, attribute->value_bytes)))
+            return false;
+    }
+    return is_string_utf8(call, "group", message->group_id) &&
+           is_string_utf8(call, "deduplication id", message->deduplication_id) &&
+           is_utf8(call, "body", message->body, message->body_bytes);
+}
+
+/* ---- What the daemon says ---- */
+
+static int refused(const struct submit_call *call, const struct submission_reply *reply)
+{
+    CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(SUBMISSION_REPLY_MAX_BYTES);
+
+    escape_for_log(&shown, reply->error, strlen(reply->error), LINE_BYTES);
+    fprintf(stderr, "%s: %s: %s\n", call->program->name,
+            reply->is_temporary ? "not taken now" : "refused", buffer_string(&shown));
+    return reply->is_temporary ? EX_TEMPFAIL : EX_DATAERR;
+}
+
+/* A good answer, or the exit status. */
+static int ask(const struct submit_call *call, int fd, const struct buffer *line,
+               struct submission_reply **ret)
+{
+    int status;
+
+    if (line->error < 0) {
+        fprintf(stderr, "%s: cannot write the message down: %s\n", call->program->name,
+                strerror(-line->error));
+        return line->error == -E2BIG ? EX_DATAERR : EX_OSERR;
+    }
+    status = submit_ask(call->program->name, fd, line, ret);
+    return status == EX_OK && !(*ret)->is_ok ? refused(call, *ret) : status;
+}
+
+static int submit(struct submit_call *call, int fd)
+{
+    CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(SUBMISSION_LINE_MAX_BYTES + 1);
+    CLEANUP(submission_reply_free) struct submission_reply *reply = NULL;
+    char id[128];
+    int status;
+
+    submission_write(&line, &call->message);
+    status = ask(call, fd, &line, &reply);
+    if (status != EX_OK)
+        return status;
+    snprintf(id, sizeof(id), "%s\n", reply->id ? reply->id : "?");
+    return arguments_print(id);
+}
+
+/* ---- What was rejected ---- */
+
+static int print_rejected(const struct submission_rejected *message)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(LINE_BYTES);
+    time_t when = (time_t)message->when_sec;
+    char text[32] = "-";
+    struct tm tm;
+
+    if (gmtime_r(&when, &tm))
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    escape_for_log(&b, message->id, strlen(message->id), SHOWN_BYTES);
+    buffer_printf(&b, "\t%s\t", text);
+    if (message->group_id)
+        escape_for_log(&b, message->group_id, strlen(message->group_id), SHOWN_BYTES);
+    else
+        buffer_append_char(&b, '-');
+    buffer_printf(&b, "\t%zu\t", message->bytes);
+    escape_for_log(&b, message->reason, strlen(message->reason), SUBMISSION_REASON_MAX_BYTES);
+    buffer_append_char(&b, '\n');
+    return b.error < 0 ? EX_OSERR : arguments_print(buffer_string(&b));
+}
+
+static int list_rejected(const struct submit_call *call, int fd)
+{
+    uint64_t after = 0;
+    bool has_more = true;
+
+    while (has_more) {
+        CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(LINE_BYTES);
+        CLEANUP(submission_reply_free) struct submission_reply *reply = NULL;
+        int status;
+
+        submission_write_command(&line, SUBMISSION_REJECTED, after, NULL);
+        status = ask(call, fd, &line, &reply);
+        for (size_t i = 0; status == EX_OK && i < reply->n_messages; i++) {
+            after = reply->messages[i].number;
+            status = print_rejected(&reply->messages[i]);
+        }
+        if (status != EX_OK)
+            return status;
+        has_more = reply->has_more && reply->n_messages > 0;
+    }
+    return EX_OK;
+}
+
+static int change_rejected(const struct submit_call *call, int fd)
+{
+    size_t n = 0;
+    bool has_more = true;
+    char text[128];
+
+    while (has_more) {
+        CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(LINE_BYTES);
+        CLEANUP(submission_reply_free) struct submission_reply *reply = NULL;
+        int status;
+
+        submission_write_command(&line, call->command, 0, call->id);
+        status = ask(call, fd, &line, &reply);
+        if (status != EX_OK)
+            return status;
+        n += reply->count;
+        has_more = reply->has_more;
+    }
+    snprintf(text, sizeof(text), "%zu message%s %s\n", n, n == 1 ? "" : "s",
+             call->command == SUBMISSION_RETRY
+                 ? n == 1 ? "waits to be sent again" : "wait to be sent again"
+                 : "dropped");
+    return arguments_print(text);
+}
+
+/* ---- All of it ---- */
+
+bool submit_is_asked(int argc, char **argv)
+{
+    for (int i = 1; i < argc && !streq(argv[i], "--"); i++)
+        if (streq(argv[i], "--submit") || streq(argv[i], "--rejected"))
+            return true;
+    return false;
+}
+
+static int run(struct submit_call *call)
+{
+    CLEANUP(buffer_done)
+    struct buffer body = BUFFER_INIT((size_t)SQS_MESSAGE_MAX_BYTES + 2 * READ_BYTES);
+    CLEANUP(free) char *path = NULL;
+    int fd, status = find_socket(call, &path);
+
+    if (status == EX_OK && call->action == SUBMIT_MESSAGE)
+        status = read_body(call, &body);
+    if (status != EX_OK)
+        return status;
+    call->message.body = buffer_string(&body);
+    call->message.body_bytes = body.size;
+    if (call->action == SUBMIT_MESSAGE && !is_text(call))
+        return EX_DATAERR;
+    status = submit_connect(call->program->name, path, &fd);
+    if (status != EX_OK)
+        return status;
+    status = call->action == SUBMIT_MESSAGE         ? submit(call, fd)
+             : call->command == SUBMISSION_REJECTED ? list_rejected(call, fd)
+                                                    : change_rejected(call, fd);
+    close(fd);
+    return status;
+}
+
+int submit_main(const struct program *program, int argc, char **argv)
+{
+    struct submit_call call = {.program = program};
+    int status;
+
+    if (!submit_arguments_read(&call, argc, argv, &status))
+        status = run(&call);
+    if (status == EX_OSERR)
+        fprintf(stderr, "%s: out of memory, or of something else of this machine's\n",
+                program->name);
+    submit_call_done(&call);
+    return status;
+}
