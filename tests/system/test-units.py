@@ -8,7 +8,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from throwaway import ENDPOINT, QUEUE, UNITS, Machine, why_not
+from throwaway import ENDPOINT, QUEUE, SOCKET, UNITS, Machine, why_not
 import tap
 from sqs_local import ACCOUNT, SECRET_ACCESS_KEY, TESTS
 
@@ -58,7 +58,7 @@ def ended_well(m, unit):
 
 @test
 def systemd_has_nothing_to_say_against_the_units(m, _):
-    done = m.run("systemd-analyze", "verify", *(unit + ".service" for unit in UNITS))
+    done = m.run("systemd-analyze", "verify", *(unit + ".service" for unit in UNITS), SOCKET)
     tap.equal((done.returncode, done.stdout, done.stderr), (0, "", ""))
 
 

@@ -25,6 +25,7 @@ from sqs_local import ACCESS_KEY_ID, ACCOUNT, BUILD_ROOT, SECRET_ACCESS_KEY
 
 TOOL = os.path.join(TESTS, "lib", "machine")
 UNITS = ("sqs-producerd", "sqs-consumerd")
+SOCKET = "sqs-producerd.socket"
 QUEUE = "test.fifo"
 PORT = 9324
 ENDPOINT = f"http://127.0.0.1:{PORT}"
@@ -68,6 +69,7 @@ class Machine:
         os.makedirs(self.path("/srv/sqs-local"))
         self.set_credentials()
         self.check("journalctl", "--update-catalog")
+        self.check("systemd-sysusers")
         self.check("systemctl", "daemon-reload")
         # An enabled unit is not forgotten when it has ended.
         self.check("systemctl", "--quiet", "enable", *UNITS)
@@ -129,8 +131,9 @@ class Machine:
 
     def reset(self):
         """Ends what the last test has left."""
-        self.run("systemctl", "stop", *UNITS, "sqs-local")
+        self.run("systemctl", "stop", SOCKET, *UNITS, "sqs-local")
         self.run("systemctl", "reset-failed")
+        self.run("systemctl", "clean", "--what=state", *UNITS)
         self.set_credentials()
         for name in os.listdir(self.path("/srv/sqs-local")):
             os.unlink(self.path("/srv/sqs-local/" + name))

@@ -1,0 +1,230 @@
+"""Messages handed in under a systemd of their own: socket activation, who may, and what is said to those
+who cannot."""
+
+import json
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from throwaway import SOCKET, UNITS, Machine, why_not
+import tap
+
+PRODUCER = UNITS[0]
+GROUP = "sqs-submit"
+PATH = "/run/sqs-producerd/submit.socket"
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+OK, REFUSED, UNAVAILABLE = 0, 65, 69
+
+machine = None
+
+
+def test(function):
+    """As tap.test, on a machine without what earlier tests have left."""
+
+    def fresh():
+        machine.reset()
+        machine.configure(producer={"source": "spool"})
+        function(machine)
+
+    tap.add(function.__name__.replace("_", " "), fresh)
+
+
+def submit(m, body, *options, user=None):
+    """sqs-producerd --submit with a body that a shell's single quotes can hold; a CompletedProcess."""
+    as_user = f"setpriv --reuid={user} --regid={user} --init-groups " if user else ""
+    return m.run("sh", "-c", f"printf '%s' '{body}' | {as_user}{PRODUCER} --submit \"$@\"", "sh", *options)
+
+
+def submit_well(m, body, *options, user=None):
+    """The message's id."""
+    done = submit(m, body, *options, user=user)
+    tap.equal((done.returncode, done.stderr), (OK, ""))
+    tap.ok(UUID.fullmatch(done.stdout.rstrip("\n")), done.stdout)
+    return done.stdout.rstrip("\n")
+
+
+def wait_for_sent(m, *bodies):
+    tap.wait_until(lambda: len(m.records("sent")) >= len(bodies), 30, "the messages on the queue")
+    tap.equal([r["body"] for r in m.records("sent")], list(bodies))
+
+
+def start_socket(m):
+    m.check("systemctl", "start", SOCKET)
+    tap.equal(m.state(SOCKET), "active")
+
+
+@test
+def the_first_message_starts_the_service(m):
+    m.serve()
+    start_socket(m)
+    tap.equal(m.state(PRODUCER), "inactive")
+    first = submit_well(m, "one\n")
+    tap.equal(m.state(PRODUCER), "active")
+    submit_well(m, "two", "--group=other", "--deduplication-id=mine", "--attribute=n:Number=5")
+    wait_for_sent(m, "one\n", "two")
+    records = m.records("sent")
+    tap.equal([(r["group"], r["deduplication_id"]) for r in records],
+              [("test", first), ("other", "mine")])
+
+
+@test
+def a_message_starts_a_service_that_was_stopped(m):
+    m.serve()
+    start_socket(m)
+    submit_well(m, "before")
+    wait_for_sent(m, "before")
+    m.check("systemctl", "stop", PRODUCER)
+    tap.equal(m.show(PRODUCER, "ActiveState", "Result", "ExecMainStatus"),
+              {"ActiveState": "inactive", "Result": "success", "ExecMainStatus": "0"})
+    tap.equal(m.state(SOCKET), "active")
+    submit_well(m, "after")
+    tap.equal(m.state(PRODUCER), "active")
+    wait_for_sent(m, "before", "after")
+
+
+@test
+def messages_wait_on_disk_for_the_queue(m):
+    start_socket(m)
+    submit_well(m, "early")
+    tap.equal(m.state(PRODUCER), "active")
+    tap.wait_until(lambda: "1 waiting" in m.show(PRODUCER, "StatusText")["StatusText"], 10, "the status")
+    m.check("systemctl", "kill", "--signal=KILL", PRODUCER)
+    m.serve()
+    wait_for_sent(m, "early")
+
+
+@test
+def members_of_the_group_may_hand_in_and_others_may_not(m):
+    m.serve()
+    start_socket(m)
+    tap.equal(m.check("stat", "-c", "%U:%G %a", PATH), f"root:{GROUP} 660\n")
+
+    done = submit(m, "no", user="outsider")
+    tap.equal((done.returncode, done.stdout), (UNAVAILABLE, ""))
+    tap.equal(done.stderr, f"sqs-producerd: cannot reach the daemon: only members of the group {GROUP} may "
+              f"use {PATH}; as root run 'usermod -aG {GROUP} USER', then sign in anew\n")
+    tap.equal(m.state(PRODUCER), "inactive")
+
+    submit_well(m, "yes", user="member")
+    wait_for_sent(m, "yes")
+
+
+@test
+def who_hands_in_need_not_read_the_configuration(m):
+    m.serve()
+    start_socket(m)
+    submit_well(m, "readable", user="member")
+    m.check("chmod", "600", "/etc/sqs-demo.conf")
+    submit_well(m, "not readable", user="member")
+    m.check("chmod", "644", "/etc/sqs-demo.conf")
+    m.configure(text="aws: {};\n")
+    done = submit(m, "not good", user="member")
+    tap.equal((done.returncode, bool(UUID.match(done.stdout))), (OK, True), done.stderr)
+    tap.ok("going by the default, " + PATH in done.stderr, done.stderr)
+    wait_for_sent(m, "readable", "not readable", "not good")
+
+
+@test
+def a_bad_message_is_refused_with_its_fault(m):
+    m.serve()
+    start_socket(m)
+    for body, option, error in (
+            ("", "--group=g", "body: empty"),
+            ("x", "--group=a b", "group id: character 2"),
+            ("x", "--delay=5", "delay: 5 s, but messages to a FIFO queue"),
+            ("x", "--attribute=AWS.x=1", "attribute 1 (AWS.x): names that begin with AWS.")):
+        done = submit(m, body, option)
+        tap.equal((done.returncode, done.stdout), (REFUSED, ""))
+        tap.ok(done.stderr.startswith(f"sqs-producerd: refused: {error}"), done.stderr)
+
+
+@test
+def without_the_socket_it_says_how_to_get_it(m):
+    done = submit(m, "x", user="member")
+    tap.equal((done.returncode, done.stdout), (UNAVAILABLE, ""))
+    tap.ok(f"there is no socket {PATH}" in done.stderr, done.stderr)
+    tap.ok("systemctl enable --now sqs-producerd.socket" in done.stderr, done.stderr)
+    start_socket(m)
+    m.check("systemctl", "stop", SOCKET)
+    tap.ok(m.run("test", "-e", PATH).returncode != 0, "the socket stays behind")
+
+
+@test
+def a_demo_does_not_start_at_the_socket(m):
+    m.serve()
+    m.configure()
+    start_socket(m)
+    tap.ok(m.start(PRODUCER).returncode != 0, "it starts")
+    tap.equal(m.show(PRODUCER, "ExecMainStatus"), {"ExecMainStatus": "78"})
+    tap.ok('producer.source: found "demo"' in m.run("systemctl", "status", "-l", PRODUCER).stdout,
+           "the status does not say why")
+
+
+@test
+def root_sees_what_was_rejected_and_acts_on_it(m):
+    # That the queue takes no more than 1024 bytes is not known yet at the door.
+    start_socket(m)
+    large = "x" * 2000
+    first, second = (submit_well(m, large, f"--group={group}") for group in "ab")
+    submit_well(m, "small")
+    m.serve(queues=["test.fifo,FifoQueue=true,MaximumMessageSize=1024"])
+    wait_for_sent(m, "small")
+    listed = m.check(PRODUCER, "--rejected")
+    rows = [line.split("\t") for line in listed.splitlines()]
+    tap.equal([(row[0], row[2], row[3]) for row in rows],
+              [(first, "a", "2000"), (second, "b", "2000")])
+    tap.ok(all("takes at most 1024" in row[4] for row in rows), listed)
+
+    done = m.run("setpriv", "--reuid=member", "--regid=member", "--init-groups", PRODUCER, "--rejected")
+    tap.equal((done.returncode, done.stdout), (REFUSED, ""))
+    tap.ok("only root and the daemon's own user" in done.stderr, done.stderr)
+    done = m.run(PRODUCER, "--rejected", "--drop=none")
+    tap.equal((done.returncode, done.stdout), (REFUSED, ""))
+
+    tap.equal(m.check(PRODUCER, "--rejected", f"--drop={first}"), "1 message dropped\n")
+    tap.equal(m.check(PRODUCER, "--rejected", "--retry=all"), "1 message waits to be sent again\n")
+    # It is rejected again, and then the last.
+    tap.wait_until(lambda: m.check(PRODUCER, "--rejected").startswith(second), 30, "the second rejection")
+    tap.equal(m.check(PRODUCER, "--rejected", "--drop=all"), "1 message dropped\n")
+    tap.equal(m.check(PRODUCER, "--rejected"), "")
+    done = submit(m, large)
+    tap.equal(done.returncode, REFUSED)
+    tap.ok("the queue takes at most 1024" in done.stderr, done.stderr)
+
+
+# Its connections at once, each with half a line, and then one after the other with the rest.
+MANY = """
+import json, socket, sys
+path, count = sys.argv[1], int(sys.argv[2])
+submitters = []
+for i in range(count):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(path)
+    s.sendall(b'{"body": "')
+    submitters.append(s)
+for i, s in enumerate(submitters):
+    s.sendall(b'%d"}\\n' % i)
+print(json.dumps([json.loads(s.makefile().readline())["ok"] for s in submitters]))
+"""
+
+
+@test
+def a_thousand_are_served_at_once_in_the_sandbox(m):
+    m.serve()
+    start_socket(m)
+    done = m.run("sh", "-c", 'ulimit -n 4096 && exec python3 -c "$@"', "sh", MANY, PATH, "1000")
+    tap.equal((done.returncode, done.stderr), (0, ""))
+    tap.equal(json.loads(done.stdout), [True] * 1000)
+
+
+if __name__ == "__main__":
+    reason = why_not()
+    if reason:
+        tap.skip_all(reason)
+    with Machine() as machine:
+        for name in ("member", "outsider"):
+            machine.check("useradd", name)
+        machine.check("usermod", "-aG", GROUP, "member")
+        tap.main()
