@@ -85,8 +85,9 @@ static int bind_there(int fd, const struct sockaddr_un *address, char **error)
     umask(before);
     if (r < 0)
         return error_line(SUBMIT_SOCKET_E_UNUSABLE, error,
-                          "producer.submit_socket: cannot make the socket %s: %s; its folder must "
-                          "be there and writable for user %u",
+                          "producer.submit_socket: cannot make the socket %s: %s; under systemd "
+                          "start sqs-producerd.socket, which makes it, else its folder must be "
+                          "there and writable for user %u",
                           address->sun_path, strerror(e), geteuid());
     return listen(fd, SOMAXCONN) < 0 ? -errno : 0;
 }

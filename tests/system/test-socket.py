@@ -152,6 +152,15 @@ def without_the_socket_it_says_how_to_get_it(m):
 
 
 @test
+def without_the_socket_the_service_says_so_too(m):
+    m.serve()
+    tap.ok(m.start(PRODUCER).returncode != 0, "it starts")
+    tap.equal(m.show(PRODUCER, "ExecMainStatus"), {"ExecMainStatus": "78"})
+    tap.ok("under systemd start sqs-producerd.socket" in m.run("systemctl", "status", "-l", PRODUCER).stdout,
+           "the status does not say what to do")
+
+
+@test
 def a_demo_does_not_start_at_the_socket(m):
     m.serve()
     m.configure()
