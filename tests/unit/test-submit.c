@@ -113,10 +113,13 @@ static pid_t serve(const char *const *answers, size_t n, int file)
         int fd = accept(listening, NULL, NULL);
 
         for (size_t i = 0; i < n && fd >= 0; i++) {
-            char c = '\0';
+            char bytes[65536];
+            ssize_t size;
 
-            while (c != '\n' && read(fd, &c, 1) == 1)
-                (void)!write(file, &c, 1);
+            do {
+                size = read(fd, bytes, sizeof(bytes));
+                (void)!write(file, bytes, (size_t)MAX(size, 0));
+            } while (size > 0 && bytes[size - 1] != '\n');
             if (!answers[i])
                 break;
             (void)!write(fd, answers[i], strlen(answers[i]));
