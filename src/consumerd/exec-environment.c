@@ -85,7 +85,9 @@ static char variable_char(char c)
 {
     if (c >= 'a' && c <= 'z')
         return (char)(c - 'a' + 'A');
-    return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
+    if ((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
+        return c;
+    return '_';
 }
 
 static bool is_same_variable(const char *a, const char *b)
