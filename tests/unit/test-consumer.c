@@ -29,7 +29,7 @@ static int fake_run(struct handler *handler, const struct sqs_received_message *
     *run = (struct handler_run){
         .done = done,
         .userdata = userdata,
-        .group = message->group_id ? message->group_id[0] : '-',
+        .group = message->group_id ? message->group_id[0] : (char)'-',
         .is_running = true,
     };
     *ret_run = run;
@@ -142,10 +142,10 @@ static void a_busy_group_leaves_the_free_places_to_others(void **state)
 static void groups_as_deep_as_can_be_get_all_places_and_no_more(void **state)
 {
     start(true);
-    for (char group = 'a'; group < 'k'; group++) {
-        char groups[11] = "", prefix[2] = {group};
+    for (const char *group = "abcdefghij"; *group; group++) {
+        char groups[11] = "", prefix[2] = {*group};
 
-        memset(groups, group, 10);
+        memset(groups, *group, 10);
         deliver(groups, prefix);
     }
     assert_string_equal(begun(), "abcdefghij");
