@@ -29,7 +29,7 @@ static int fake_run(struct handler *handler, const struct sqs_received_message *
     *run = (struct handler_run){
         .done = done,
         .userdata = userdata,
-        .group = message->group_id ? message->group_id[0] : (char)'-',
+        .group = *(message->group_id ? message->group_id : "-"),
         .is_running = true,
     };
     *ret_run = run;
