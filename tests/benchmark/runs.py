@@ -249,6 +249,18 @@ def run_posts(who, messages, in_flight):
     return Used(messages, found["user_usec"], found["system_usec"], found["wall_usec"])
 
 
+def run_programs(rounds, count):
+    """Yields (how many at once, spawned a second, handled a second, ratio of the times), as
+    tests/benchmark/exec-rate.c prints them."""
+    with on_core(CLIENT_CORE):
+        done = subprocess.run([os.path.join(PROGRAMS, "exec-rate"), "/bin/true", str(rounds),
+                               str(count)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              text=True, timeout=600, check=True)
+    for line in done.stdout.splitlines():
+        at_once, spawned, handled, ratio = line.split()
+        yield int(at_once), float(spawned), float(handled), float(ratio)
+
+
 # --- Instructions ---
 
 
