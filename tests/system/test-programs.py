@@ -1,0 +1,168 @@
+"""sqs-consumerd with programs that handle messages, under a systemd of its own: the journal, the sandbox
+and how it is opened, many at once, the stop."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from throwaway import UNITS, Machine, why_not
+import tap
+
+PRODUCER, CONSUMER = UNITS
+PROGRAM = "/usr/local/bin/handle"
+DROP_IN = f"/etc/systemd/system/{CONSUMER}.service.d/handler.conf"
+STATE = f"/var/lib/{CONSUMER}"
+NEVER = 0
+
+machine = None
+
+
+def test(function):
+    """As tap.test, on a machine without what earlier tests have left."""
+
+    def fresh():
+        machine.reset()
+        if os.path.exists(machine.path(DROP_IN)):
+            os.unlink(machine.path(DROP_IN))
+            machine.check("systemctl", "daemon-reload")
+        function(machine, machine.cursor())
+
+    tap.add(function.__name__.replace("_", " "), fresh)
+
+
+def consume(m, script, **settings):
+    """Starts the consumer with a script as its program; it runs until it is stopped."""
+    m.write(PROGRAM, "#!/bin/sh\n" + script, 0o755)
+    m.configure(producer=settings.pop("producer", {}), queue=settings.pop("queue", "test.fifo"),
+                consumer={"handler": "exec", "command": [PROGRAM], "retry_delay": 0,
+                          "exit_after_empty_receives": NEVER, **settings})
+    done = m.start(CONSUMER)
+    tap.equal((done.returncode, done.stderr), (0, ""))
+
+
+def drop_in(m, *lines):
+    m.write(DROP_IN, "[Service]\n" + "".join(line + "\n" for line in lines))
+    m.check("systemctl", "daemon-reload")
+
+
+def send(m, count=1):
+    """The demo's messages."""
+    tap.equal(m.start(PRODUCER).returncode, 0)
+    tap.wait_until(lambda: len(m.records("sent")) >= count, 60, f"{count} messages on the queue")
+
+
+def wait_for_deleted(m, count, seconds=60):
+    tap.wait_until(lambda: len(m.records("deleted")) >= count, seconds, f"{count} messages deleted")
+
+
+def said(entries):
+    """What the programs have said and what was said about them: (priority, text without the name)."""
+    return [(int(e["PRIORITY"]), e["MESSAGE"].partition("]")[2][2:]) for e in entries
+            if "SQS_HANDLER_PID" in e]
+
+
+def sleepers(m):
+    return len(m.run("pgrep", "-x", "sleep").stdout.split())
+
+
+@test
+def what_a_program_says_stands_in_the_journal_with_its_message(m, cursor):
+    m.serve()
+    consume(m, 'echo "it is $SQS_MESSAGE_ID"; echo oh >&2; [ $SQS_RECEIVE_COUNT -gt 1 ]\n',
+            producer={"messages_to_send": 1})
+    send(m)
+    wait_for_deleted(m, 1)
+    sent = m.records("sent")[0]
+    entries = [e for e in m.journal(CONSUMER, cursor) if "SQS_HANDLER_PID" in e]
+    tap.equal(len(entries), 5)
+    for entry in entries:
+        tap.equal(entry["SQS_MESSAGE_ID"], sent["message_id"])
+        tap.equal(entry["SQS_MESSAGE_GROUP_ID"], "test")
+        tap.equal(entry["SYSLOG_IDENTIFIER"], CONSUMER)
+        tap.ok(entry["MESSAGE"].startswith(f"handle[{entry['SQS_HANDLER_PID']}]"), entry["MESSAGE"])
+    # Standard output and standard error are read one after the other.
+    tap.equal(sorted(said(entries))[:3], [(4, f"for message {sent['message_id']}, has ended with exit "
+                                              "status 1: the message comes back."),
+                                          (4, "oh"), (4, "oh")])
+    tap.equal(sorted(said(entries))[3:], [(6, f"it is {sent['message_id']}")] * 2)
+
+
+@test
+def a_rejected_body_is_whole_in_the_journal(m, cursor):
+    m.serve()
+    m.configure(producer={"source": "spool"})
+    m.check("systemctl", "start", "sqs-producerd.socket")
+    m.check("sh", "-c", "{ printf begin; head -c 300000 /dev/zero | tr '\\0' x; printf end; } | "
+            "sqs-producerd --submit")
+    tap.wait_until(lambda: m.records("sent"), 30, "the message on the queue")
+    consume(m, "exit 65\n")
+    wait_for_deleted(m, 1)
+    bodies = [e["SQS_BODY"] for e in m.journal(CONSUMER, cursor) if "SQS_BODY" in e]
+    tap.equal([(len(body), body[:6], body[-4:]) for body in bodies], [(300008, "beginx", "xend")])
+
+
+@test
+def programs_are_in_the_sandbox_until_it_is_opened(m, _):
+    """What README.md and the unit say of it."""
+    m.serve()
+    m.run("rm", "-rf", "/srv/orders")
+    m.check("install", "-d", "-o", "nobody", "/srv/orders")
+    script = (f"touch {STATE}/there && touch /tmp/there && "
+              "! touch /srv/orders/there 2>/dev/null && ! touch /etc/there 2>/dev/null && "
+              "grep -q '^NoNewPrivs:.1' /proc/self/status && grep -q '^CapEff:.0*$' /proc/self/status && "
+              "! python3 -c 'import mmap; mmap.mmap(-1, 4096, prot=7)' 2>/dev/null && "
+              '[ -z "$AWS_SHARED_CREDENTIALS_FILE$CREDENTIALS_DIRECTORY$NOTIFY_SOCKET" ]\n')
+    consume(m, script, producer={"messages_to_send": 1})
+    send(m)
+    wait_for_deleted(m, 1)
+    tap.equal(len(m.records("received")), 1)
+    m.check("systemctl", "stop", CONSUMER)
+
+    drop_in(m, "MemoryDenyWriteExecute=no", "ReadWritePaths=/srv/orders", "DynamicUser=no",
+            "User=nobody")
+    consume(m, "touch /srv/orders/there && "
+            "python3 -c 'import mmap; mmap.mmap(-1, 4096, prot=7)'\n",
+            producer={"messages_to_send": 1})
+    m.check("systemctl", "start", PRODUCER)
+    wait_for_deleted(m, 2)
+    tap.equal(len(m.records("received")), 2)
+
+
+@test
+def a_thousand_programs_run_at_once(m, cursor):
+    m.serve(queues=["plain"])
+    # Where there is no pids controller, nothing else says so.
+    tap.ok(int(m.show(CONSUMER, "TasksMax")["TasksMax"]) > 2 * 1000)
+    consume(m, "exec sleep 1000\n", queue="plain", concurrency=1000, receivers=10, max_messages=10,
+            stop_timeout=5,
+            producer={"messages_to_send": 1000, "send_interval": 0.0, "max_connections": 10,
+                      "batch_size": 10})
+    send(m, 1000)
+    tap.wait_until(lambda: sleepers(m) == 1000, 120, "a thousand programs")
+    tap.equal(len(m.records("received")), 1000)
+    m.check("systemctl", "stop", CONSUMER)
+    tap.equal(m.show(CONSUMER, "ActiveState")["ActiveState"], "failed")
+    tap.equal(sleepers(m), 0)
+    entries = m.journal(CONSUMER, cursor)
+    tap.ok(any("ended the work on 1000 messages" in e["MESSAGE"] for e in entries))
+    tap.ok(not any("Killing process" in e["MESSAGE"] for e in entries), "systemd had to kill")
+
+
+@test
+def a_stop_leaves_nothing_of_what_ignores_it(m, _):
+    m.serve()
+    consume(m, 'trap "" TERM\nsetsid sleep 1000 & sleep 1000 &\nwhile :; do sleep 1; done\n',
+            producer={"messages_to_send": 1}, stop_timeout=2)
+    send(m)
+    tap.wait_until(lambda: sleepers(m) == 2 + 1, 30, "the program")
+    m.check("systemctl", "stop", CONSUMER)
+    tap.equal(sleepers(m), 0)
+
+
+if __name__ == "__main__":
+    reason = why_not()
+    if reason:
+        tap.skip_all(reason)
+    with Machine() as machine:
+        tap.main()
