@@ -1,11 +1,16 @@
 """50 submitters hand in messages of 25 groups while sqs-producerd is killed every second: on the queue
 each stands once, and those of a submitter in their order. A submitter that gets no answer hands in the
-same again, with the deduplication ids that it chose."""
+same again, with the deduplication ids that it chose.
+
+The same through both daemons, both killed every second, into a file: a handler that is done when its
+daemon is killed, and not in the ledger yet, is run again, and nothing else is."""
 
 import os
 import random
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 
@@ -20,6 +25,8 @@ from sqs_local import SqsLocal
 OPTIONS = load.read_options(__doc__)
 SUBMITTERS, GROUPS = 50, 25
 MESSAGES = 100000 if OPTIONS.long else 10000
+HANDLED = 10000 if OPTIONS.long else 1000  # messages, each by a process of its own
+CONCURRENCY = 20
 RATE = 1000  # messages that the producer sends in a second, so that it has its time to be killed
 UNDER_WAY = 8  # lines that a submitter writes before it waits for an answer
 
@@ -117,6 +124,59 @@ def a_producer_that_is_killed_every_second_sends_all_once_and_in_order():
         doubles = sum(r["event"] == "sent" and r["duplicate"] for r in server.records())
         tap.comment(f"{MESSAGES} messages, killed {kills} times; {doubles} were sent again, and SQS "
                     "knew them")
+
+
+# One process a message, and one write: what is appended at once is not mixed with what others append.
+APPEND = ["/bin/sh", "-c", 'IFS= read -r line; printf "%s\\n" "$line" >>"$0"']
+
+
+def check_file(path, kills):
+    """Each message is there, those of a submitter in order, by the first handling of each. Returns how
+    many were handled again."""
+    first = {}
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    for i, line in enumerate(lines):
+        first.setdefault(line.rstrip("."), i)
+    for number in range(SUBMITTERS):
+        order = [first.get(f"{number}:{i}") for i in range(HANDLED // SUBMITTERS)]
+        tap.ok(None not in order, f"not handled: of submitter {number}, {order.count(None)} messages")
+        tap.equal(order, sorted(order), f"the order of submitter {number}")
+    tap.equal(len(first), HANDLED, "messages handled")
+    again = len(lines) - len(first)
+    tap.ok(again <= kills * CONCURRENCY, f"{again} were handled again, for {kills} kills")
+    return again
+
+
+@tap.test
+def both_daemons_killed_every_second_bring_all_into_a_file_in_order():
+    kills, folder = 0, tempfile.mkdtemp(prefix="handled-")
+    path = os.path.join(folder, "handled")
+    with SqsLocal(["test.fifo,VisibilityTimeout=1"]) as server, Spool() as spool:
+        def start():
+            return [spool.producer(server, log={"level": "notice"}, producer={"rate_limit": RATE}),
+                    load.consumer(server, log={"level": "notice"}, env={"STATE_DIRECTORY": folder},
+                                  handler="exec", command=[*APPEND, path], wait_time=1,
+                                  concurrency=CONCURRENCY)]
+
+        daemons = start()
+        submitting = [Submitting(i, spool, HANDLED, 8) for i in range(SUBMITTERS)]
+        record = load.Record(server)
+        deadline = time.monotonic() + 120 + HANDLED / 10
+        while any(s.is_alive() for s in submitting) or record.read().n_deleted < HANDLED:
+            tap.ok(time.monotonic() < deadline, f"not done in time: {record.n_deleted} deleted\n"
+                   + "\n--\n".join(map(load.last_lines, daemons)))
+            time.sleep(1)
+            for daemon in daemons:
+                kill(daemon)
+            kills += 1
+            daemons = start()
+        end(daemons[0], spool)
+        check_submitters(submitting)
+        check(server.records(), HANDLED)
+        again = check_file(path, kills)
+        tap.comment(f"{HANDLED} messages, both killed {kills} times; {again} were handled again")
+    shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
