@@ -298,10 +298,11 @@ static void loopback_needs_no_proxy_and_others_may(void **state)
 {
     CLEANUP(test_server_free) struct test_server *proxy = TEST_SERVER({.status = 200});
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.status = 200});
-    CLEANUP(handler_free) struct handler *here = new_handler(test_server_url(server));
-    CLEANUP(handler_free) struct handler *there = new_handler("http://worker.invalid/in");
+    CLEANUP(handler_free) struct handler *here = NULL, *there = NULL;
 
     setenv("http_proxy", test_server_url(proxy), 1);
+    here = new_handler(test_server_url(server));
+    there = new_handler("http://worker.invalid/in");
     assert_int_equal(handle(here, &plain).outcome, HANDLER_DONE);
     assert_int_equal(test_server_requests(proxy), 0);
     assert_int_equal(handle(there, &plain).outcome, HANDLER_DONE);

@@ -853,6 +853,46 @@ static bool has_inheritable_socket_to(int port)
     return inheritable;
 }
 
+/* The most header lines that there may be, and none at all, by the same slot in turns. */
+static void header_lines_are_bounded_and_those_of_the_request(void **state)
+{
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.body = "ok"});
+    CLEANUP(http_client_free) struct http_client *client = new_client(0);
+    struct http_request request = post(test_server_url(server));
+    const char *lines[HTTP_HEADERS_MAX + 2] = {};
+    CLEANUP(free) char *long_line = malloc(HTTP_HEADERS_MAX_BYTES);
+    struct http_slot *untouched = NULL;
+
+    assert_non_null(long_line);
+    memset(long_line, 'v', HTTP_HEADERS_MAX_BYTES);
+    memcpy(long_line, "X-Long: ", 8);
+    long_line[HTTP_HEADERS_MAX_BYTES - 1] = '\0';
+    for (size_t i = 0; i < HTTP_HEADERS_MAX + 1; i++)
+        lines[i] = i == HTTP_HEADERS_MAX - 1 ? "X-Last: l" : "X-Some: s";
+    request.headers = lines;
+    assert_int_equal(http_client_submit(client, &request, on_done, NULL, &untouched), -EINVAL);
+    lines[0] = long_line;
+    lines[1] = NULL;
+    assert_int_equal(http_client_submit(client, &request, on_done, NULL, &untouched), -E2BIG);
+    assert_null(untouched);
+
+    lines[0] = lines[1] = "X-Some: s";
+    lines[HTTP_HEADERS_MAX] = NULL;
+    for (unsigned i = 0; i < 4; i++) {
+        struct outcome o = {};
+
+        request.headers = i % 2 ? NULL : lines;
+        ask(client, &request, &o);
+        assert_int_equal(o.failure, HTTP_FAILURE_NONE);
+        if (i % 2)
+            assert_null(strstr(test_server_head(server, i), "X-"));
+        else
+            assert_non_null(strstr(test_server_head(server, i), "\r\nX-Last: l\r\n"));
+        assert_null(strstr(test_server_head(server, i), "Content-Type"));
+        assert_null(strstr(test_server_head(server, i), "Expect"));
+    }
+}
+
 static void children_do_not_inherit_connections(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.body = "ok"});
@@ -868,11 +908,12 @@ static void the_environments_proxy_is_used_unless_told_not_to(void **state)
 {
     CLEANUP(test_server_free) struct test_server *proxy = TEST_SERVER({.body = "proxy"});
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.body = "server"});
-    CLEANUP(http_client_free) struct http_client *client = new_client(0);
+    CLEANUP(http_client_free) struct http_client *client = NULL;
     struct http_request request = post(test_server_url(server));
     struct outcome o = {};
 
     setenv("http_proxy", test_server_url(proxy), 1);
+    client = new_client(0);
     ask(client, &request, &o);
     assert_string_equal(o.body, "proxy");
     request.no_proxy = true;
@@ -932,6 +973,7 @@ int main(void)
         TEST(a_callback_may_submit),
         TEST(a_callback_may_submit_after_a_time_out),
         TEST(the_client_may_be_freed_with_requests_on_their_way),
+        TEST(header_lines_are_bounded_and_those_of_the_request),
         TEST(children_do_not_inherit_connections),
         TEST(the_environments_proxy_is_used_unless_told_not_to),
     };

@@ -11,7 +11,11 @@ struct http_slot {
     struct http_client *client;
     struct http_slot *previous, *next; /* in the client's list of busy slots, or of idle ones */
     CURL *easy;
-    struct curl_slist *headers;
+    struct buffer header_lines; /* each ends in a NUL */
+    struct curl_slist headers[HTTP_HEADERS_MAX + 2];
+    char *url;       /* that the easy handle was given last; NULL: none */
+    bool is_post;    /* it was told to POST last */
+    bool is_proxied; /* it looks at the environment for a proxy */
     struct buffer body;
     sd_event_source *timer;
     uint64_t deadline_usec; /* USEC_INFINITY: none */
@@ -57,7 +61,7 @@ struct http_client {
     unsigned n_busy, n_idle;
     char *user_agent;
     char *ca_bundle;
-    char *good_url; /* the last one that was checked: most requests go where the last one went */
+    bool has_proxy; /* the environment names one */
     uint64_t connect_timeout_usec;
     unsigned connections_max;
 };
@@ -85,5 +89,5 @@ int http_slot_prepare(struct http_slot *slot, const struct http_request *request
  */
 int http_slot_set_timer(struct http_slot *slot);
 
-/* Wipes and frees header lines. */
-void http_headers_free(struct curl_slist *headers);
+/* Wipes the request's header lines. */
+void http_slot_forget_headers(struct http_slot *slot);

@@ -45,8 +45,9 @@ static void slot_free(struct http_slot *slot)
     sd_event_source_disable_unref(slot->timer);
     sd_event_source_disable_unref(slot->room);
     curl_easy_cleanup(slot->easy);
-    http_headers_free(slot->headers);
+    buffer_done(&slot->header_lines);
     buffer_done(&slot->body);
+    free(slot->url);
     free(slot);
 }
 
@@ -63,8 +64,7 @@ static void slot_release(struct http_slot *slot)
         return;
     }
 
-    curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, NULL);
-    http_headers_free(TAKE(slot->headers));
+    http_slot_forget_headers(slot);
     if (slot->body.allocated > KEEP_BODY_BYTES_MAX)
         buffer_done(&slot->body);
     else
@@ -273,6 +273,18 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
+/* The variables in which libcurl looks for a proxy. */
+static bool environment_has_proxy(void)
+{
+    static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+                                        "ALL_PROXY"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (is_set(getenv(names[i])))
+            return true;
+    return false;
+}
+
 int http_client_new(sd_event *event, const struct http_client_options *options,
                     struct http_client **ret)
 {
@@ -290,6 +302,7 @@ int http_client_new(sd_event *event, const struct http_client_options *options,
     client->event = sd_event_ref(event);
     client->connect_timeout_usec = options->connect_timeout_usec;
     client->connections_max = options->connections_max;
+    client->has_proxy = environment_has_proxy();
     client->multi = curl_multi_init();
     client->user_agent = strdup(options->user_agent);
     if (is_set(options->ca_bundle)) {
@@ -331,7 +344,6 @@ struct http_client *http_client_free(struct http_client *client)
     sd_event_unref(client->event);
     free(client->user_agent);
     free(client->ca_bundle);
-    free(client->good_url);
     free(client);
     curl_global_cleanup();
     return NULL;
@@ -353,6 +365,7 @@ static int slot_get(struct http_client *client, struct http_slot **ret)
         return -ENOMEM;
     slot->client = client;
     slot->deadline_usec = slot->timer_usec = USEC_INFINITY;
+    slot->header_lines = BUFFER_INIT(HTTP_HEADERS_MAX_BYTES);
     slot->easy = curl_easy_init();
     if (!slot->easy) {
         slot_free(slot);

@@ -21,6 +21,8 @@ enum {
     HTTP_CONNECTION_MAX_AGE_SEC = 300, /* no connection is used again when older */
     HTTP_CONNECTION_MAX_IDLE_SEC = 50, /* or idle for longer: load balancers drop them at 60 */
     HTTP_DNS_MAX_AGE_SEC = 60,
+    HTTP_HEADERS_MAX = 30, /* header lines of a request */
+    HTTP_HEADERS_MAX_BYTES = 1024 * 1024,
 };
 
 struct http_request {
@@ -35,7 +37,8 @@ struct http_request {
     uint64_t timeout_usec;  /* from submission to the reply's last byte; USEC_INFINITY: none */
     size_t reply_max_bytes; /* a larger body fails the request */
     bool cut_reply;         /* instead, what is beyond that is read and thrown away */
-    bool no_proxy;          /* go directly, whatever the environment says; so to a Unix socket */
+    bool no_proxy;          /* go directly, whatever the environment says; so to a Unix socket.
+                             * What it said when the client was made holds. */
 };
 
 enum http_failure {
@@ -79,7 +82,8 @@ DEFINE_CLEANUP(struct http_client *, http_client_free)
 
 /* Starts a request. All but the body is copied. `*ret` belongs to the client: it is valid until the
  * callback runs or http_slot_cancel is called. 0, -ENOMEM, or -EINVAL: a URL that libcurl does not
- * take or that is neither http nor https, or a header line with a control character in it. */
+ * take or that is neither http nor https, a header line with a control character in it, more than
+ * HTTP_HEADERS_MAX of them; -E2BIG: more than HTTP_HEADERS_MAX_BYTES of them. */
 int http_client_submit(struct http_client *client, const struct http_request *request,
                        http_done_fn done, void *userdata, struct http_slot **ret);
 

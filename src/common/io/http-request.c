@@ -5,11 +5,10 @@
 #include <errno.h>
 
 /* Session tokens are among them. */
-void http_headers_free(struct curl_slist *headers)
+void http_slot_forget_headers(struct http_slot *slot)
 {
-    for (struct curl_slist *h = headers; h; h = h->next)
-        secure_wipe(h->data, strlen(h->data));
-    curl_slist_free_all(headers);
+    curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, NULL);
+    buffer_reset(&slot->header_lines);
 }
 
 static size_t on_header(char *line, size_t one, size_t size, void *userdata)
@@ -65,6 +64,9 @@ int http_slot_set_up(struct http_slot *slot)
     SET(CURLOPT_OPENSOCKETDATA, (void *)client);
     SET(CURLOPT_CLOSESOCKETFUNCTION, http_socket_close);
     SET(CURLOPT_CLOSESOCKETDATA, (void *)client);
+    SET(CURLOPT_PROXY, "");
+    if (!client->has_proxy)
+        SET(CURLOPT_NOPROXY, "");
     if (client->ca_bundle) {
         SET(CURLOPT_CAINFO, client->ca_bundle);
         SET(CURLOPT_CAPATH, NULL); /* instead of the system's, not beside them */
@@ -73,16 +75,13 @@ int http_slot_set_up(struct http_slot *slot)
 }
 
 /* 0, -ENOMEM, or -EINVAL: libcurl would find out only later. */
-static int check_url(struct http_client *client, const char *text)
+static int check_url(const char *text)
 {
-    CURLU *url;
+    CURLU *url = curl_url();
     CURLUcode c;
     char *scheme = NULL;
     int r = 0;
 
-    if (client->good_url && streq(client->good_url, text))
-        return 0;
-    url = curl_url();
     if (!url)
         return -ENOMEM;
     c = curl_url_set(url, CURLUPART_URL, text, CURLU_PATH_AS_IS);
@@ -94,40 +93,95 @@ static int check_url(struct http_client *client, const char *text)
         r = -EINVAL;
     curl_free(scheme);
     curl_url_cleanup(url);
+    return r;
+}
+
+/* Most requests go where the slot's last one went. */
+static int set_url(struct http_slot *slot, const char *url)
+{
+    char *copy;
+    int r;
+
+    if (slot->url && streq(slot->url, url))
+        return 0;
+    r = check_url(url);
     if (r < 0)
         return r;
-    free(client->good_url);
-    client->good_url = strdup(text);
-    return client->good_url ? 0 : -ENOMEM;
-}
-
-static int add_header(struct http_slot *slot, const char *line)
-{
-    struct curl_slist *list;
-
-    /* A line break would begin a header that nobody meant. */
-    for (const char *p = line; *p; p++)
-        if ((unsigned char)*p < 0x20 && *p != '\t')
-            return -EINVAL;
-    list = curl_slist_append(slot->headers, line);
-    if (!list)
+    copy = strdup(url);
+    if (!copy)
         return -ENOMEM;
-    slot->headers = list;
-    return 0;
+    free(slot->url);
+    slot->url = copy;
+    slot->is_tls = strncasecmp(url, "https:", 6) == 0;
+    return curl_easy_setopt(slot->easy, CURLOPT_URL, url) == CURLE_OK ? 0 : -ENOMEM;
 }
 
-static int set_headers(struct http_slot *slot, const struct http_request *request)
+/* A line break would begin a header that nobody meant. */
+static bool is_header_line(const char *line)
 {
-    bool has_content_type = false;
-    int r = add_header(slot, "Expect:");
+    for (; *line; line++)
+        if ((unsigned char)*line < 0x20 && *line != '\t')
+            return false;
+    return true;
+}
 
-    for (const char *const *h = request->headers; r >= 0 && h && *h; h++) {
-        has_content_type = has_content_type || strncasecmp(*h, "Content-Type:", 13) == 0;
-        r = add_header(slot, *h);
+/* The lines in one buffer, and libcurl's list of them. */
+static int set_headers(struct http_slot *slot, const char *const *lines)
+{
+    struct buffer *b = &slot->header_lines;
+    bool has_content_type = false;
+    size_t n = 0;
+    char *line;
+
+    buffer_append(b, "Expect:", sizeof("Expect:"));
+    for (; lines && lines[n]; n++) {
+        if (n == HTTP_HEADERS_MAX || !is_header_line(lines[n]))
+            return -EINVAL;
+        has_content_type = has_content_type || strncasecmp(lines[n], "Content-Type:", 13) == 0;
+        buffer_append(b, lines[n], strlen(lines[n]) + 1);
     }
-    if (r >= 0 && !has_content_type)
-        r = add_header(slot, "Content-Type:");
-    return r;
+    if (!has_content_type)
+        buffer_append(b, "Content-Type:", sizeof("Content-Type:"));
+    if (b->error < 0)
+        return b->error;
+    n += has_content_type ? 1 : 2;
+
+    line = b->data; /* only now does it stay in its place */
+    for (size_t i = 0; i < n; i++) {
+        slot->headers[i].data = line;
+        slot->headers[i].next = i + 1 < n ? &slot->headers[i + 1] : NULL;
+        line += strlen(line) + 1;
+    }
+    return curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, slot->headers) == CURLE_OK ? 0
+                                                                                       : -ENOMEM;
+}
+
+static CURLcode set_method(struct http_slot *slot, const char *method)
+{
+    bool is_post = streq(method, "POST");
+    CURL *e = slot->easy;
+    CURLcode c = CURLE_OK;
+
+    if (is_post && slot->is_post)
+        return CURLE_OK;
+    slot->is_post = false;
+    SET(streq(method, "GET") ? CURLOPT_HTTPGET : CURLOPT_POST, 1L);
+    SET(CURLOPT_CUSTOMREQUEST, is_post || streq(method, "GET") ? NULL : method);
+    slot->is_post = is_post && c == CURLE_OK;
+    return c;
+}
+
+/* Where the environment named no proxy when the client was made, libcurl need not look again. */
+static CURLcode set_proxy(struct http_slot *slot, bool no_proxy)
+{
+    bool is_proxied = slot->client->has_proxy && !no_proxy;
+    CURLcode c = CURLE_OK;
+
+    if (is_proxied != slot->is_proxied)
+        c = curl_easy_setopt(slot->easy, CURLOPT_PROXY, is_proxied ? NULL : "");
+    if (c == CURLE_OK)
+        slot->is_proxied = is_proxied;
+    return c;
 }
 
 int http_slot_set_timer(struct http_slot *slot)
@@ -147,35 +201,28 @@ int http_slot_set_timer(struct http_slot *slot)
 int http_slot_prepare(struct http_slot *slot, const struct http_request *request)
 {
     CURL *e = slot->easy;
-    bool is_get = streq(request->method, "GET");
     CURLcode c = CURLE_OK;
     uint64_t now_usec;
-    int r = check_url(slot->client, request->url);
+    int r = set_url(slot, request->url);
 
     if (r >= 0)
-        r = set_headers(slot, request);
+        r = set_headers(slot, request->headers);
     if (r < 0)
         return r;
     slot->error_text[0] = '\0';
-    slot->is_tls = strncasecmp(request->url, "https:", 6) == 0;
     slot->is_head_whole = false;
     slot->is_repeated = false;
     slot->n_full = 0;
-    slot->is_unix = request->unix_socket != NULL;
     slot->is_reply_cut = request->cut_reply;
     slot->body.max = request->reply_max_bytes;
-    c = curl_easy_setopt(e, CURLOPT_URL, request->url);
-    SET(CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
-    SET(CURLOPT_HTTPHEADER, slot->headers);
-    SET(CURLOPT_PROXY, request->no_proxy || request->unix_socket ? "" : NULL);
-    if (is_get) {
-        SET(CURLOPT_HTTPGET, 1L);
-        SET(CURLOPT_CUSTOMREQUEST, NULL);
-    } else {
-        SET(CURLOPT_POST, 1L);
+    if (slot->is_unix || request->unix_socket)
+        SET(CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
+    slot->is_unix = request->unix_socket != NULL;
+    c = c ? c : set_proxy(slot, request->no_proxy || request->unix_socket);
+    c = c ? c : set_method(slot, request->method);
+    if (!streq(request->method, "GET")) {
         SET(CURLOPT_POSTFIELDS, request->body_bytes > 0 ? request->body : "");
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_bytes);
-        SET(CURLOPT_CUSTOMREQUEST, streq(request->method, "POST") ? NULL : request->method);
     }
     if (c)
         return c == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
