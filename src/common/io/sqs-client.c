@@ -32,7 +32,7 @@ struct sqs_call {
 
     struct credentials_slot *credentials_slot;
     struct http_slot *slot;
-    sd_event_source *timer;
+    sd_event_source *timer; /* NULL until it is needed: most first attempts are the last */
 
     struct aws_credentials *credentials; /* that the attempt on its way was signed with */
     bool has_refreshed;                  /* refused once already: the forced look-up was made */
@@ -48,7 +48,7 @@ struct sqs_call {
     int http_status;
     uint64_t sent_usec;
     uint64_t asked_usec; /* when it was asked for the credentials that it waits for */
-    bool is_in_trouble; /* counted in the client's n_in_trouble, as this operation: */
+    bool is_in_trouble;  /* counted in the client's n_in_trouble, as this operation: */
     enum sqs_operation troubled;
     bool is_last_attempt; /* the caller wants no more */
     bool is_answered;     /* by SQS, for good */
@@ -68,6 +68,7 @@ struct sqs_client {
     int64_t skew_sec; /* AWS's clock minus ours */
     struct sqs_call *calls;
     unsigned n_in_trouble[SQS_N_OPERATIONS]; /* calls that failed and were not done then */
+    char *host_header;
     struct buffer authorization; /* kept for their memory between calls */
     struct buffer token_header;
 };
@@ -188,13 +189,25 @@ static void set_error(struct sqs_call *call, enum sqs_error_class class, const c
     snprintf(call->error.message, sizeof(call->error.message), "%s", text);
 }
 
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata);
+
+static int set_timer(struct sqs_call *call, uint64_t delay_usec)
+{
+    int r;
+
+    if (!call->timer)
+        return sd_event_add_time_relative(call->client->event, &call->timer, CLOCK_BOOTTIME,
+                                          delay_usec, USEC_PER_MSEC, on_timer, call);
+    r = sd_event_source_set_time_relative(call->timer, delay_usec);
+    return r < 0 ? r : sd_event_source_set_enabled(call->timer, SD_EVENT_ONESHOT);
+}
+
 /* The answer is the error that stands in the call; it leaves from the event loop. */
 static void finish_later(struct sqs_call *call)
 {
     set_wakeable(call, false);
     call->is_answer_ready = true;
-    if (sd_event_source_set_time_relative(call->timer, 0) < 0 ||
-        sd_event_source_set_enabled(call->timer, SD_EVENT_ONESHOT) < 0)
+    if (set_timer(call, 0) < 0)
         finish(call, NULL);
 }
 
@@ -228,8 +241,7 @@ static void retry_after(struct sqs_call *call, uint64_t delay_usec)
         begin_trouble(call);
     if (client->observer.attempt_failed)
         client->observer.attempt_failed(client->observer.userdata, &attempt);
-    if (sd_event_source_set_time_relative(call->timer, delay_usec) < 0 ||
-        sd_event_source_set_enabled(call->timer, SD_EVENT_ONESHOT) < 0)
+    if (set_timer(call, delay_usec) < 0)
         finish(call, NULL);
 }
 
@@ -439,8 +451,10 @@ static int sign(struct sqs_call *call, const char *target, const char *date, tim
     struct sigv4_scope scope = {client->endpoint->region, "sqs", now};
 
     buffer_reset(&client->token_header);
-    if (c->session_token)
-        buffer_printf(&client->token_header, "X-Amz-Security-Token: %s", c->session_token);
+    if (c->session_token) {
+        buffer_append_string(&client->token_header, "X-Amz-Security-Token: ");
+        buffer_append_string(&client->token_header, c->session_token);
+    }
     buffer_reset(&client->authorization);
     buffer_append_string(&client->authorization, "Authorization: ");
     if (client->token_header.error < 0)
@@ -448,25 +462,28 @@ static int sign(struct sqs_call *call, const char *target, const char *date, tim
     return sigv4_authorize(client->signer, &request, &keys, &scope, &client->authorization);
 }
 
+#define TARGET_NAME "X-Amz-Target: "
+#define TARGET_HEADER TARGET_NAME "AmazonSQS."
+#define DATE_HEADER "X-Amz-Date: "
+
 static int send_attempt(struct sqs_call *call)
 {
     struct sqs_client *client = call->client;
-    char target[80], target_header[96], date[AWS_TIME_SIZE], date_header[48], host_header[512];
+    char target_header[96] = TARGET_HEADER, date_header[] = DATE_HEADER "20150830T123600Z";
+    const char *operation = sqs_operation_name(call->request->operation);
     time_t now = time(NULL) + client->skew_sec;
     const char *headers[9];
     size_t n = 0;
     int r;
 
-    aws_time_format(now, date);
-    snprintf(target, sizeof(target), "AmazonSQS.%s", sqs_operation_name(call->request->operation));
-    snprintf(target_header, sizeof(target_header), "X-Amz-Target: %s", target);
-    snprintf(date_header, sizeof(date_header), "X-Amz-Date: %s", date);
-    snprintf(host_header, sizeof(host_header), "Host: %s", client->endpoint->host);
-    r = sign(call, target, date, now);
+    assert(strlen(TARGET_HEADER) + strlen(operation) < sizeof(target_header));
+    strcpy(target_header + strlen(TARGET_HEADER), operation);
+    aws_time_format(now, date_header + strlen(DATE_HEADER));
+    r = sign(call, target_header + strlen(TARGET_NAME), date_header + strlen(DATE_HEADER), now);
     if (r < 0)
         return r;
 
-    headers[n++] = host_header;
+    headers[n++] = client->host_header;
     headers[n++] = "Content-Type: application/x-amz-json-1.0";
     headers[n++] = "Accept: application/json";
     headers[n++] = "x-amzn-query-mode: true";
@@ -602,6 +619,10 @@ int sqs_client_new(sd_event *event, struct http_client *http, struct credentials
 
     if (!client)
         return -ENOMEM;
+    if (asprintf(&client->host_header, "Host: %s", endpoint->host) < 0) {
+        client->host_header = NULL;
+        return -ENOMEM;
+    }
     client->event = sd_event_ref(event);
     client->http = http;
     client->credentials = credentials;
@@ -627,6 +648,7 @@ struct sqs_client *sqs_client_free(struct sqs_client *client)
     while (client->calls)
         call_free(client->calls);
     sigv4_signer_free(client->signer);
+    free(client->host_header);
     buffer_done(&client->authorization);
     buffer_done(&client->token_header);
     sd_event_unref(client->event);
@@ -648,7 +670,7 @@ static const char *what_hangs(const struct sqs_call *call, uint64_t now_usec)
         return now_usec > call->asked_usec + SQS_CALL_CREDENTIALS_MAX_USEC
                    ? "a request has waited for credentials for 10 minutes"
                    : NULL;
-    if (sd_event_source_get_enabled(call->timer, NULL) <= 0)
+    if (!call->timer || sd_event_source_get_enabled(call->timer, NULL) <= 0)
         return "a request waits for nothing";
     sd_event_source_get_time(call->timer, &due_usec);
     return now_usec > due_usec + SQS_CALL_LATE_MAX_USEC
@@ -687,12 +709,7 @@ int sqs_client_call(struct sqs_client *client, struct sqs_request *request,
         client->calls->previous = call;
     client->calls = call;
 
-    r = sd_event_add_time_relative(client->event, &call->timer, CLOCK_BOOTTIME, 0, USEC_PER_MSEC,
-                                   on_timer, call);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(call->timer, SD_EVENT_OFF);
-    if (r >= 0)
-        r = start_attempt(call);
+    r = start_attempt(call);
     if (r < 0) {
         call_free(call);
         return r;
