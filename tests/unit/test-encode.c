@@ -104,6 +104,30 @@ static void utf8_is_checked_strictly(void **state)
     assert_false(utf8_is_valid("\xff", 1));
 }
 
+/* Of short text and long, at every place in it. */
+static void a_bad_byte_is_seen_wherever_it_stands(void **state)
+{
+    for (size_t size = 1; size <= 200; size++) {
+        CLEANUP(free) char *text = malloc(size);
+
+        assert_non_null(text);
+        memset(text, 'a', size);
+        assert_true(utf8_is_valid(text, size));
+        for (size_t i = 0; i < size; i++) {
+            text[i] = '\x80';
+            assert_false(utf8_is_valid(text, size));
+            text[i] = '\xc3';
+            assert_false(utf8_is_valid(text, size));
+            if (i + 1 < size) {
+                text[i + 1] = '\xa4';
+                assert_true(utf8_is_valid(text, size));
+                text[i + 1] = 'a';
+            }
+            text[i] = 'a';
+        }
+    }
+}
+
 static void text_for_the_log_is_one_clean_line(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(256);
@@ -128,6 +152,7 @@ int main(void)
         cmocka_unit_test(times_are_read_and_written),
         cmocka_unit_test(bad_times_are_refused),
         cmocka_unit_test(utf8_is_checked_strictly),
+        cmocka_unit_test(a_bad_byte_is_seen_wherever_it_stands),
         cmocka_unit_test(text_for_the_log_is_one_clean_line),
     };
 

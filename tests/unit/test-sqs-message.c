@@ -164,6 +164,28 @@ static void characters_of_a_body_are_those_that_sqs_takes(void **state)
     }
 }
 
+static void characters_are_checked_wherever_they_stand(void **state)
+{
+    static const unsigned char around[] = {' ', '~', 0x7f, '@', 'a'};
+    char body[40], says[64];
+
+    for (size_t k = 0; k < ARRAY_SIZE(around); k++)
+        for (size_t i = 0; i < sizeof(body); i++)
+            for (unsigned byte = 0; byte <= 0xff; byte++) {
+                struct sqs_message message = message_of(body, sizeof(body));
+                bool is_good = byte == '\t' || byte == '\n' || byte == '\r' ||
+                               (byte >= 0x20 && byte < 0x80);
+
+                memset(body, around[k], sizeof(body));
+                body[i] = (char)byte;
+                snprintf(says, sizeof(says), byte < 0x80 ? "at byte %zu " : "byte %zu (", i + 1);
+                if (is_good)
+                    assert_valid(&message, true);
+                else
+                    assert_invalid(&message, true, says);
+            }
+}
+
 static void the_line_never_shows_the_body(void **state)
 {
     CLEANUP(free) char *error = NULL;
@@ -325,6 +347,7 @@ int main(void)
         cmocka_unit_test(md5_of_attributes_does_not_depend_on_their_order),
         cmocka_unit_test(size_counts_names_types_and_values),
         cmocka_unit_test(characters_of_a_body_are_those_that_sqs_takes),
+        cmocka_unit_test(characters_are_checked_wherever_they_stand),
         cmocka_unit_test(the_line_never_shows_the_body),
         cmocka_unit_test(the_size_limit_is_exact),
         cmocka_unit_test(ids_are_1_to_128_printable_characters),

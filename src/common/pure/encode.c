@@ -280,21 +280,30 @@ size_t utf8_decode(const char *bytes, size_t size, uint32_t *ret_code_point)
     return length;
 }
 
+/* Whether all of 8 * n bytes are ASCII. */
+static bool is_ascii(const char *bytes, size_t n)
+{
+    uint64_t all = 0, eight;
+
+    for (size_t i = 0; i < n; i++) {
+        memcpy(&eight, bytes + i * sizeof(eight), sizeof(eight));
+        all |= eight;
+    }
+    return (all & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool utf8_is_valid(const char *bytes, size_t size)
 {
-    const uint64_t not_ascii = UINT64_C(0x8080808080808080);
     uint32_t code_point;
 
     for (size_t i = 0, n; i < size; i += n) {
-        uint64_t eight;
-
-        /* Most text is ASCII: eight bytes at a time. */
-        n = sizeof(eight);
-        if (size - i >= n) {
-            memcpy(&eight, bytes + i, n);
-            if ((eight & not_ascii) == 0)
-                continue;
-        }
+        /* Most text is ASCII: many bytes at a time. */
+        n = 64;
+        if (size - i >= n && is_ascii(bytes + i, 8))
+            continue;
+        n = 8;
+        if (size - i >= n && is_ascii(bytes + i, 1))
+            continue;
         n = utf8_decode(bytes + i, size - i, &code_point);
         if (n == 0)
             return false;

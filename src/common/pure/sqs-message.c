@@ -2,8 +2,8 @@
  * metadata"): a message that passes is not refused for its form, so that one bad message cannot
  * take the nine beside it in a batch down with it.
  *
- * MD5 is fetched from OpenSSL once in the life of the process; where a provider does not have it
- * (FIPS) that is found out once, too. */
+ * MD5 is fetched from OpenSSL once in the life of the process, with the one context that all use in
+ * turn; where a provider does not have it (FIPS) that is found out once, too. */
 #include "sqs-message.h"
 
 #include <errno.h>
@@ -32,6 +32,17 @@ size_t sqs_message_bytes(const struct sqs_message *message)
 
 #define invalid(error, ...) error_line(SQS_MESSAGE_E_INVALID, error, __VA_ARGS__)
 
+/* Whether eight bytes are from 0x20 to 0x7f: then taking 0x20 from each borrows from none, and
+ * leaves the highest bits as they were, which is off. */
+static bool is_plain_eight(const char bytes[8])
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t eight;
+
+    memcpy(&eight, bytes, sizeof(eight));
+    return ((eight | (eight - 0x20 * ones)) & (0x80 * ones)) == 0;
+}
+
 /* SQS's characters are those of XML 1.0. Most text is plain ASCII, which is passed over quickly. */
 static int check_text(const char *field, const char *text, size_t size, char **error)
 {
@@ -39,6 +50,9 @@ static int check_text(const char *field, const char *text, size_t size, char **e
         unsigned char byte = (unsigned char)text[i];
         uint32_t c;
 
+        n = 8;
+        if (size - i >= n && is_plain_eight(text + i))
+            continue;
         n = 1;
         if (byte >= 0x20 && byte < 0x80)
             continue;
@@ -253,34 +267,26 @@ int sqs_message_check(const struct sqs_message *message, bool is_fifo, size_t ma
     return check_text("body", message->body, message->body_bytes, error);
 }
 
-/* NULL where there is none. */
-static const EVP_MD *md5(void)
-{
-    static EVP_MD *fetched;
-    static bool tried;
-
-    if (!tried) {
-        fetched = EVP_MD_fetch(NULL, "MD5", NULL);
-        tried = true;
-    }
-    return fetched;
-}
-
-static void md_context_free_cleanup(EVP_MD_CTX **context)
-{
-    EVP_MD_CTX_free(*context);
-}
+/* One for all: it is used up before the next begins. */
+static struct {
+    EVP_MD *algorithm; /* NULL where there is none */
+    EVP_MD_CTX *context;
+    bool was_fetched;
+} md5;
 
 static int md5_begin(EVP_MD_CTX **ret)
 {
-    CLEANUP(md_context_free) EVP_MD_CTX *context = NULL;
-
-    if (!md5())
+    if (!md5.was_fetched) {
+        md5.algorithm = EVP_MD_fetch(NULL, "MD5", NULL);
+        md5.was_fetched = true;
+    }
+    if (!md5.algorithm)
         return SQS_MD5_E_UNAVAILABLE;
-    context = EVP_MD_CTX_new();
-    if (!context || EVP_DigestInit_ex2(context, md5(), NULL) != 1)
+    if (!md5.context)
+        md5.context = EVP_MD_CTX_new();
+    if (!md5.context || EVP_DigestInit_ex2(md5.context, md5.algorithm, NULL) != 1)
         return -ENOMEM;
-    *ret = TAKE(context);
+    *ret = md5.context;
     return 0;
 }
 
@@ -297,7 +303,7 @@ static int md5_end(EVP_MD_CTX *context, char ret[SQS_MD5_SIZE])
 
 int sqs_md5_body(const char *body, size_t body_bytes, char ret[SQS_MD5_SIZE])
 {
-    CLEANUP(md_context_free) EVP_MD_CTX *context = NULL;
+    EVP_MD_CTX *context;
     int r = md5_begin(&context);
 
     if (r != 0)
@@ -327,7 +333,7 @@ static bool add_counted(EVP_MD_CTX *context, const void *bytes, size_t size)
 int sqs_md5_attributes(const struct sqs_attribute *attributes, size_t n, char ret[SQS_MD5_SIZE])
 {
     CLEANUP(free) const struct sqs_attribute **sorted = NULL;
-    CLEANUP(md_context_free) EVP_MD_CTX *context = NULL;
+    EVP_MD_CTX *context;
     int r = md5_begin(&context);
 
     if (r != 0)

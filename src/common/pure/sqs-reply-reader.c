@@ -110,14 +110,14 @@ int reply_read_number(const struct reply_reader *reader, const struct json_value
     if (text[0] == '\0')
         return reply_damaged(reader, name, "is not a number");
     for (; *text; text++) {
-        unsigned digit = (unsigned)(*text - '0');
-
         if (*text < '0' || *text > '9')
             return reply_damaged(reader, name, "is not a number");
-        if (value > (max - MIN(max, (uint64_t)digit)) / 10)
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(*text - '0'), &value))
             return reply_damaged(reader, name, "is too large a number");
-        value = value * 10 + digit;
     }
+    if (value > max)
+        return reply_damaged(reader, name, "is too large a number");
     *ret = value;
     return 0;
 }
