@@ -83,7 +83,7 @@ static int answer_change(struct door *d, const struct submission *submission, st
     if (r == STORE_E_NO_SUCH_ID)
         return submission_reply_error(
             reply, "id: no message that was set aside has it; --rejected lists them", false);
-    return submission_reply_count(reply, n, !submission->id && n >= STORE_ALL_MAX);
+    return submission_reply_count(reply, n, r == STORE_E_MORE);
 }
 
 static int answer_command(struct door *d, const struct submission *submission, bool may_command,

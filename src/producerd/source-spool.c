@@ -136,7 +136,8 @@ static int store_rejected(struct store *store, uint64_t after,
 static int acted(struct source_spool *s, int r)
 {
     tell(s);
-    return r > 0 ? r : written(s, r);
+    (void)written(s, MIN(r, 0));
+    return r;
 }
 
 static int store_retry(struct store *store, const char *id, size_t *ret_n)

@@ -54,6 +54,7 @@ struct chosen {
     uint64_t numbers[STORE_ALL_MAX];
     size_t n;
     uint64_t bytes;
+    bool is_cut; /* others are left */
 };
 
 static int choose(struct spool *s, const char *id, struct chosen *ret)
@@ -63,19 +64,21 @@ static int choose(struct spool *s, const char *id, struct chosen *ret)
 
     ret->n = 0;
     ret->bytes = 0;
+    ret->is_cut = false;
     if (id) {
         statement_bind_text(statement, 1, id);
     } else {
         statement_bind_int(statement, 1, 0);
-        statement_bind_int(statement, 2, STORE_ALL_MAX);
+        statement_bind_int(statement, 2, STORE_ALL_MAX + 1);
     }
     while ((r = statement_step(statement)) == STATEMENT_ROW) {
-        ret->numbers[ret->n++] = (uint64_t)statement_int(statement, 0);
-        ret->bytes += (uint64_t)statement_int(statement, id ? 1 : 3);
-        if (ret->n == STORE_ALL_MAX) {
+        if (ret->n == STORE_ALL_MAX || ret->bytes >= STORE_ALL_MAX_BYTES) {
+            ret->is_cut = true;
             statement_reset(statement);
             break;
         }
+        ret->numbers[ret->n++] = (uint64_t)statement_int(statement, 0);
+        ret->bytes += (uint64_t)statement_int(statement, id ? 1 : 3);
     }
     return MIN(r, 0);
 }
@@ -127,7 +130,7 @@ static int act(struct spool *s, const char *id, bool is_retry, size_t *ret_n)
         s->counts.bytes -= chosen.bytes;
     }
     *ret_n = chosen.n;
-    return 0;
+    return chosen.is_cut ? STORE_E_MORE : 0;
 }
 
 int spool_retry(struct spool *s, const char *id, size_t *ret_n)

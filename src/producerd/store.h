@@ -11,6 +11,7 @@
 enum {
     STORE_REJECTED_PAGE = 100,
     STORE_ALL_MAX = 1000,
+    STORE_ALL_MAX_BYTES = 8 * 1024 * 1024, /* unless one message alone has more */
 };
 
 /* A message that was set aside. Borrowed for the time of the call. */
@@ -26,6 +27,7 @@ struct store_rejected {
 enum {
     STORE_E_FULL = 1,       /* a bound of the configuration is reached; *error says which */
     STORE_E_NO_SUCH_ID = 2, /* no message that was rejected has this id */
+    STORE_E_MORE = 3,       /* done for some, and others are left for further calls */
 };
 
 struct store;
@@ -49,8 +51,8 @@ struct store_ops {
                     void *userdata);
 
     /* Lets a rejected message wait to be sent again, or forgets it, or does so with the first
-     * STORE_ALL_MAX of them where `id` is NULL; *ret_n says how many there were. 0, a negative
-     * errno, or STORE_E_NO_SUCH_ID. */
+     * of them where `id` is NULL, as many as the bounds above allow; *ret_n says how many those
+     * were. 0, STORE_E_MORE, STORE_E_NO_SUCH_ID, or a negative errno. */
     int (*retry)(struct store *store, const char *id, size_t *ret_n);
     int (*drop)(struct store *store, const char *id, size_t *ret_n);
 };

@@ -111,6 +111,8 @@ static int fake_change(struct store *store, const char *id, size_t *ret_n)
         return STORE_E_NO_SUCH_ID;
     *ret_n = id ? 1 : MIN(f->n_rejected, (size_t)STORE_ALL_MAX);
     f->n_rejected -= *ret_n;
+    if (!id && f->n_rejected > 0)
+        return STORE_E_MORE;
     return 0;
 }
 

@@ -663,12 +663,43 @@ static void all_is_done_in_parts(void **state)
     assert_int_equal(spool_commit(s), 0);
     while (spool_next(s, &m) == 0)
         spool_settle(s, m, "no", 1);
-    assert_int_equal(spool_retry(s, NULL, &n), 0);
+    assert_int_equal(spool_retry(s, NULL, &n), STORE_E_MORE);
     assert_int_equal(n, STORE_ALL_MAX);
     assert_counts(s, STORE_ALL_MAX, 5, spool_counts(s).bytes);
     assert_int_equal(spool_retry(s, NULL, &n), 0);
     assert_int_equal(n, 5);
     next(s, "a1");
+}
+
+/* One transaction of many large messages would keep the loop waiting. */
+static void all_is_done_in_parts_of_so_many_bytes(void **state)
+{
+    enum { LARGE_BYTES = 1024 * 1024, N = STORE_ALL_MAX_BYTES / LARGE_BYTES + 2 };
+    struct spool *s = reopen(*state);
+    CLEANUP(free) char *body = malloc(LARGE_BYTES);
+    const struct spool_message *m = NULL;
+    size_t n = 0;
+
+    assert_non_null(body);
+    memset(body, 'x', LARGE_BYTES);
+    for (unsigned i = 0; i < N; i++) {
+        assert_int_equal(spool_add(s, "a",
+                                   &(struct sqs_message){.body = body,
+                                                         .body_bytes = LARGE_BYTES,
+                                                         .group_id = "g",
+                                                         .deduplication_id = "d",
+                                                         .delay_sec = -1},
+                                   NULL),
+                         0);
+        assert_int_equal(spool_commit(s), 0);
+    }
+    while (spool_next(s, &m) == 0)
+        spool_settle(s, m, "no", 1);
+    assert_int_equal(spool_retry(s, NULL, &n), STORE_E_MORE);
+    assert_int_equal(n, STORE_ALL_MAX_BYTES / LARGE_BYTES);
+    assert_int_equal(spool_drop(s, NULL, &n), 0);
+    assert_int_equal(n, 2);
+    assert_counts(s, N - 2, 0, (uint64_t)(N - 2) * LARGE_BYTES);
 }
 
 static void a_change_that_cannot_be_written_has_not_happened(void **state)
@@ -855,6 +886,7 @@ int main(void)
         TEST(a_message_that_is_retried_is_the_last_and_keeps_its_names),
         TEST(messages_are_dropped_one_by_one_or_all),
         TEST(all_is_done_in_parts),
+        TEST(all_is_done_in_parts_of_so_many_bytes),
         TEST(a_change_that_cannot_be_written_has_not_happened),
         TEST(a_spool_serves_one_kind_of_queue),
         TEST(a_damaged_file_is_refused_and_left_as_it_is),
