@@ -109,7 +109,7 @@ static void lose(struct hand *h, struct message *m, const char *why)
         drop(h, after);
         n_after++;
     }
-    log_write(LOG_WARNING, NULL, LOG_FIELDS(MESSAGE_FIELDS(m)),
+    log_write(LOG_WARNING, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
               "Message %s is lost%s, it comes back: %s (%zu after it in its group dropped)",
               m->received->message_id, m->state == MESSAGE_HANDLING ? " while it was handled" : "",
               why, n_after);
@@ -130,13 +130,13 @@ static void on_deleted(void *userdata, struct message *m, enum settled what,
         h->n_deleted++;
         handled_forget(&h->handled, m);
         log_write(LOG_INFO, MESSAGE_ID_MESSAGE_DELETED,
-                  LOG_FIELDS(MESSAGE_FIELDS(m), {"SQS_REQUEST_ID", result->request_id}),
+                  LOG_FIELDS(MESSAGE_FIELDS(m->received), {"SQS_REQUEST_ID", result->request_id}),
                   "Message deleted from queue.");
     } else if (m->state != MESSAGE_ABANDONED) {
         struct message *after;
 
         log_write(LOG_WARNING, NULL,
-                  LOG_FIELDS(MESSAGE_FIELDS(m), {"SQS_REQUEST_ID", result->request_id},
+                  LOG_FIELDS(MESSAGE_FIELDS(m->received), {"SQS_REQUEST_ID", result->request_id},
                              {"SQS_ERROR_CODE", result->code}),
                   "Message %s cannot be deleted, it comes back: %s: %s", m->received->message_id,
                   result->code[0] ? result->code : "its lease has ended", result->text);
@@ -152,7 +152,7 @@ static void on_released(void *userdata, struct message *m, enum settled what,
     /* A message that is lost is back already. */
     if (what == SETTLED_REFUSED)
         log_write(LOG_WARNING, NULL,
-                  LOG_FIELDS(MESSAGE_FIELDS(m), {"SQS_REQUEST_ID", result->request_id},
+                  LOG_FIELDS(MESSAGE_FIELDS(m->received), {"SQS_REQUEST_ID", result->request_id},
                              {"SQS_ERROR_CODE", result->code}),
                   "Cannot release message %s, it comes back when its visibility timeout ends: "
                   "%s: %s",
@@ -210,7 +210,7 @@ static void log_rejected(const struct message *m)
 
     escape_for_log(&body, m->received->body, m->received->body_bytes, SHOWN_BODY_MAX_BYTES);
     log_write(LOG_ERR, MESSAGE_ID_HANDLER_REJECTED,
-              LOG_FIELDS(MESSAGE_FIELDS(m), {"SQS_BODY", m->received->body}),
+              LOG_FIELDS(MESSAGE_FIELDS(m->received), {"SQS_BODY", m->received->body}),
               "Message %s is rejected and will be deleted: %s", m->received->message_id,
               buffer_string(&body));
 }
@@ -267,7 +267,7 @@ static void begin(struct hand *h, struct message *m)
             m->run = run;
         return;
     }
-    log_write(LOG_ERR, NULL, LOG_FIELDS(MESSAGE_FIELDS(m)),
+    log_write(LOG_ERR, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
               "Message %s cannot be handled at the moment, it comes back: %s.",
               m->received->message_id, strerror(-r));
     on_handled(m, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);

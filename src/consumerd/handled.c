@@ -3,6 +3,7 @@
 #include "handled.h"
 
 #include "fault-point.h"
+#include "handler.h"
 #include "log.h"
 #include "outside.h"
 
@@ -69,7 +70,7 @@ bool handled_before(struct handled *h, const struct message *m)
         tell_trouble(h, "read");
     if (r != LEDGER_HAS)
         return false;
-    log_write(LOG_NOTICE, NULL, LOG_FIELDS(MESSAGE_FIELDS(m)),
+    log_write(LOG_NOTICE, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
               "Message %s was handled before and has come back: it is deleted, not handled again.",
               m->received->message_id);
     return true;

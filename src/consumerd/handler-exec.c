@@ -307,9 +307,7 @@ static int run_message(struct handler *handler, const struct sqs_received_messag
         }
         run_free(run);
     }
-    log_write(LOG_ERR, MESSAGE_ID_HANDLER_FAILED,
-              LOG_FIELDS({"SQS_MESSAGE_ID", message->message_id},
-                         {"SQS_MESSAGE_GROUP_ID", message->group_id}),
+    log_write(LOG_ERR, MESSAGE_ID_HANDLER_FAILED, LOG_FIELDS(MESSAGE_FIELDS(message)),
               "Cannot run consumer.command (%s) for message %s, which comes back: %s%s.", h->path,
               message->message_id, strerror(-r), advice(h, r));
     done(userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);

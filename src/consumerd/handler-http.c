@@ -15,6 +15,7 @@
 #include "http-client.h"
 #include "http-target.h"
 #include "log.h"
+#include "loop-clock.h"
 #include "retry-after.h"
 #include "sqsd-headers.h"
 #include "trouble.h"
@@ -57,20 +58,11 @@ struct handler_run {
     void *userdata;
 };
 
-#define MESSAGE_FIELDS(m)                                                                          \
-    {"SQS_MESSAGE_ID", (m)->message_id},                                                           \
-    {                                                                                              \
-        "SQS_MESSAGE_GROUP_ID", (m)->group_id                                                      \
-    }
-
 /* --- Trouble, and its end --- */
 
 static uint64_t now_usec(const struct http_handler *h)
 {
-    uint64_t now = 0;
-
-    sd_event_now(h->event, CLOCK_BOOTTIME, &now);
-    return now;
+    return loop_now_usec(h->event);
 }
 
 static enum trouble_kind kind_of(const struct http_reply *reply)

@@ -7,6 +7,13 @@
 #include "config.h"
 #include "sqs-message.h"
 
+/* Of a log entry about a received message, for LOG_FIELDS. */
+#define MESSAGE_FIELDS(received)                                                                   \
+    {"SQS_MESSAGE_ID", (received)->message_id},                                                    \
+    {                                                                                              \
+        "SQS_MESSAGE_GROUP_ID", (received)->group_id                                               \
+    }
+
 enum handler_outcome {
     HANDLER_DONE,   /* delete it */
     HANDLER_RETRY,  /* let it come back */

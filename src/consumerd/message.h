@@ -60,9 +60,3 @@ struct message *message_ref(struct message *message);
 struct message *message_unref(struct message *message);
 DEFINE_CLEANUP(struct message *, message_unref)
 
-/* Of a journal's entry about it, for LOG_FIELDS. */
-#define MESSAGE_FIELDS(m)                                                                          \
-    {"SQS_MESSAGE_ID", (m)->received->message_id},                                                 \
-    {                                                                                              \
-        "SQS_MESSAGE_GROUP_ID", (m)->received->group_id                                            \
-    }

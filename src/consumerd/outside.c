@@ -3,8 +3,7 @@
 
 #include <time.h>
 
-#include <systemd/sd-id128.h>
-
+#include "random.h"
 #include "wall-clock.h"
 
 uint64_t outside_now_usec(void)
@@ -22,11 +21,5 @@ uint64_t outside_wall_usec(void)
 
 uint64_t outside_random(void)
 {
-    sd_id128_t id;
-
-    /* Delays are drawn with it: without randomness the longest is the safe one. */
-    if (sd_id128_randomize(&id) < 0)
-        return UINT64_MAX;
-    /* Some bits of an id are fixed: mix both halves. */
-    return id.qwords[0] ^ (id.qwords[1] << 29 | id.qwords[1] >> 35);
+    return random_u64();
 }

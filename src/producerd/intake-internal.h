@@ -5,6 +5,7 @@
 #include "door.h"
 #include "intake-connection.h"
 #include "intake.h"
+#include "loop-clock.h"
 
 enum {
     INTAKE_OTHER_FILES = 64, /* that the daemon may have open beside connections */
@@ -37,10 +38,7 @@ struct intake {
 
 static inline uint64_t intake_now_usec(struct intake *i)
 {
-    uint64_t now = 0;
-
-    sd_event_now(i->event, CLOCK_BOOTTIME, &now);
-    return now;
+    return loop_now_usec(i->event);
 }
 
 /* intake.c: sets what the set is to tell of a connection (EPOLLIN, EPOLLOUT, 0); ends one. */

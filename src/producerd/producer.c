@@ -12,6 +12,7 @@
 #include "doubt.h"
 #include "error-line.h"
 #include "log.h"
+#include "loop-clock.h"
 #include "message-ids.h"
 #include "outcome.h"
 #include "producer-log.h"
@@ -67,10 +68,7 @@ struct producer {
 
 static uint64_t now_usec(struct producer *p)
 {
-    uint64_t now = 0;
-
-    sd_event_now(service_event(p->service), CLOCK_BOOTTIME, &now);
-    return now;
+    return loop_now_usec(service_event(p->service));
 }
 
 static bool is_spool(const struct producer *p)

@@ -10,6 +10,7 @@
 #include "fault-point.h"
 #include "intake.h"
 #include "log.h"
+#include "loop-clock.h"
 #include "message-ids.h"
 #include "source.h"
 #include "spool.h"
@@ -47,10 +48,7 @@ struct source_spool {
 
 static uint64_t now_usec(struct source_spool *s)
 {
-    uint64_t now = 0;
-
-    sd_event_now(s->event, CLOCK_BOOTTIME, &now);
-    return now;
+    return loop_now_usec(s->event);
 }
 
 static void set_timer(struct source_spool *s, uint64_t usec)

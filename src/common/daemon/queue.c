@@ -8,6 +8,7 @@
 #include "clock-skew.h"
 #include "credentials-chain.h"
 #include "log.h"
+#include "loop-clock.h"
 #include "message-ids.h"
 #include "trouble.h"
 
@@ -32,10 +33,7 @@ struct queue {
 
 static uint64_t now_usec(struct queue *queue)
 {
-    uint64_t now = 0;
-
-    sd_event_now(service_event(queue->service), CLOCK_BOOTTIME, &now);
-    return now;
+    return loop_now_usec(service_event(queue->service));
 }
 
 /* All places were looked at, and none has keys; else one place is set up, and its text says what is

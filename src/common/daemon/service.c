@@ -12,6 +12,7 @@
 
 #include "encode.h"
 #include "log.h"
+#include "loop-clock.h"
 #include "message-ids.h"
 
 enum {
@@ -50,10 +51,7 @@ static void end_at_once(struct service *service, const char *why)
 
 static uint64_t now_usec(struct service *service)
 {
-    uint64_t now = 0;
-
-    sd_event_now(service->event, CLOCK_BOOTTIME, &now);
-    return now;
+    return loop_now_usec(service->event);
 }
 
 /* Asks systemd for more time, and sets the timer for the next asking, or for the deadline. */

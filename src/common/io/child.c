@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "buffer.h"
+#include "loop-clock.h"
 
 #define LOOK_INTERVAL_USEC (20 * USEC_PER_MSEC)
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
@@ -224,10 +225,7 @@ static int on_stream(sd_event_source *source, int fd, uint32_t events, void *use
 
 static uint64_t now_usec(const struct child *child)
 {
-    uint64_t now = 0;
-
-    (void)sd_event_now(sd_event_source_get_event(child->exit_source), CLOCK_BOOTTIME, &now);
-    return now;
+    return loop_now_usec(sd_event_source_get_event(child->exit_source));
 }
 
 /* Fails only where the loop has ended: then nobody waits for `done`. */

@@ -10,6 +10,7 @@
 
 #include <systemd/sd-id128.h>
 
+#include "loop-clock.h"
 #include "wall-clock.h"
 
 struct credentials_slot {
@@ -343,11 +344,10 @@ struct credentials *credentials_free(struct credentials *c)
 /* Keys in a file have no expiry: a changed file is looked at anew, while the old ones serve on. */
 static void check_file(struct credentials *c)
 {
-    uint64_t now = 0;
+    uint64_t now = loop_now_usec(c->event);
 
     if (!c->cached->path)
         return;
-    sd_event_now(c->event, CLOCK_BOOTTIME, &now);
     if (now < c->file_check_usec)
         return;
     c->file_check_usec = now + CREDENTIALS_FILE_CHECK_USEC;

@@ -13,6 +13,7 @@
 #include "backoff.h"
 #include "clock-skew.h"
 #include "encode.h"
+#include "loop-clock.h"
 #include "random.h"
 #include "sigv4.h"
 
@@ -514,7 +515,7 @@ static int attempt(struct sqs_call *call, struct aws_credentials *credentials)
     call->credentials = aws_credentials_ref(credentials);
     call->skew_sec = call->client->skew_sec;
     call->attempts++;
-    sd_event_now(call->client->event, CLOCK_BOOTTIME, &call->sent_usec);
+    call->sent_usec = loop_now_usec(call->client->event);
     return send_attempt(call);
 }
 
@@ -587,7 +588,7 @@ static int start_attempt(struct sqs_call *call)
 
     if (cached)
         return attempt(call, cached);
-    sd_event_now(call->client->event, CLOCK_BOOTTIME, &call->asked_usec);
+    call->asked_usec = loop_now_usec(call->client->event);
     r = credentials_get(call->client->credentials, on_credentials, call, &call->credentials_slot);
     if (r < 0)
         call->attempts++;
