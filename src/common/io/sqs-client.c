@@ -15,13 +15,7 @@
 #include "encode.h"
 #include "loop-clock.h"
 #include "random.h"
-#include "sigv4.h"
-
-enum {
-    AUTHORIZATION_MAX_BYTES = 4096,
-    HEADER_MAX_BYTES =
-        16 * 1024, /* session tokens have no stated bound; this is far above any seen */
-};
+#include "sqs-headers.h"
 
 struct sqs_call {
     struct sqs_client *client;
@@ -63,15 +57,12 @@ struct sqs_client {
     const struct endpoint *endpoint;
     uint64_t request_timeout_usec;
     struct sqs_client_observer observer;
-    struct sigv4_signer *signer;
+    struct sqs_headers *headers;
     struct retry_quota quota;
     unsigned n_wakeable;
     int64_t skew_sec; /* AWS's clock minus ours */
     struct sqs_call *calls;
     unsigned n_in_trouble[SQS_N_OPERATIONS]; /* calls that failed and were not done then */
-    char *host_header;
-    struct buffer authorization; /* kept for their memory between calls */
-    struct buffer token_header;
 };
 
 /* The call has failed, and is to be repeated after a while. */
@@ -427,74 +418,15 @@ static void on_reply(void *userdata, const struct http_reply *reply)
         error_reply(call, reply);
 }
 
-/* Fills the two headers that differ with each attempt: the client's buffers hold them. */
-static int sign(struct sqs_call *call, const char *target, const char *date, time_t now)
-{
-    struct sqs_client *client = call->client;
-    const struct aws_credentials *c = call->credentials;
-    struct sigv4_header headers[6] = {
-        {"content-type", "application/x-amz-json-1.0"},
-        {"host", client->endpoint->host},
-        {"x-amz-date", date},
-        {"x-amz-target", target},
-        {"x-amzn-query-mode", "true"},
-        {"x-amz-security-token", c->session_token},
-    };
-    struct sigv4_request request = {
-        .method = "POST",
-        .path = client->endpoint->path,
-        .headers = headers,
-        .n_headers = c->session_token ? 6 : 5,
-        .body = call->request->json.data,
-        .body_bytes = call->request->json.size,
-    };
-    struct sigv4_credentials keys = {c->access_key_id, c->secret_access_key};
-    struct sigv4_scope scope = {client->endpoint->region, "sqs", now};
-
-    buffer_reset(&client->token_header);
-    if (c->session_token) {
-        buffer_append_string(&client->token_header, "X-Amz-Security-Token: ");
-        buffer_append_string(&client->token_header, c->session_token);
-    }
-    buffer_reset(&client->authorization);
-    buffer_append_string(&client->authorization, "Authorization: ");
-    if (client->token_header.error < 0)
-        return client->token_header.error;
-    return sigv4_authorize(client->signer, &request, &keys, &scope, &client->authorization);
-}
-
-#define TARGET_NAME "X-Amz-Target: "
-#define TARGET_HEADER TARGET_NAME "AmazonSQS."
-#define DATE_HEADER "X-Amz-Date: "
-
 static int send_attempt(struct sqs_call *call)
 {
     struct sqs_client *client = call->client;
-    char target_header[96] = TARGET_HEADER, date_header[] = DATE_HEADER "20150830T123600Z";
-    const char *operation = sqs_operation_name(call->request->operation);
-    time_t now = time(NULL) + client->skew_sec;
-    const char *headers[9];
-    size_t n = 0;
-    int r;
+    const char *const *headers;
+    int r = sqs_headers_make(client->headers, call->request, call->credentials,
+                             time(NULL) + client->skew_sec, &headers);
 
-    assert(strlen(TARGET_HEADER) + strlen(operation) < sizeof(target_header));
-    strcpy(target_header + strlen(TARGET_HEADER), operation);
-    aws_time_format(now, date_header + strlen(DATE_HEADER));
-    r = sign(call, target_header + strlen(TARGET_NAME), date_header + strlen(DATE_HEADER), now);
     if (r < 0)
         return r;
-
-    headers[n++] = client->host_header;
-    headers[n++] = "Content-Type: application/x-amz-json-1.0";
-    headers[n++] = "Accept: application/json";
-    headers[n++] = "x-amzn-query-mode: true";
-    headers[n++] = target_header;
-    headers[n++] = date_header;
-    if (client->token_header.size > 0)
-        headers[n++] = client->token_header.data;
-    headers[n++] = client->authorization.data;
-    headers[n] = NULL;
-
     return http_client_submit(
         client->http,
         &(struct http_request){
@@ -620,10 +552,6 @@ int sqs_client_new(sd_event *event, struct http_client *http, struct credentials
 
     if (!client)
         return -ENOMEM;
-    if (asprintf(&client->host_header, "Host: %s", endpoint->host) < 0) {
-        client->host_header = NULL;
-        return -ENOMEM;
-    }
     client->event = sd_event_ref(event);
     client->http = http;
     client->credentials = credentials;
@@ -632,9 +560,7 @@ int sqs_client_new(sd_event *event, struct http_client *http, struct credentials
     if (observer)
         client->observer = *observer;
     client->quota = RETRY_QUOTA_INIT;
-    client->authorization = BUFFER_INIT(AUTHORIZATION_MAX_BYTES);
-    client->token_header = BUFFER_INIT(HEADER_MAX_BYTES);
-    r = sigv4_signer_new(&client->signer);
+    r = sqs_headers_new(endpoint, &client->headers);
     if (r < 0)
         return r;
     *ret = TAKE(client);
@@ -648,10 +574,7 @@ struct sqs_client *sqs_client_free(struct sqs_client *client)
     client->observer = (struct sqs_client_observer){};
     while (client->calls)
         call_free(client->calls);
-    sigv4_signer_free(client->signer);
-    free(client->host_header);
-    buffer_done(&client->authorization);
-    buffer_done(&client->token_header);
+    sqs_headers_free(client->headers);
     sd_event_unref(client->event);
     free(client);
     return NULL;
