@@ -11,15 +11,12 @@
 #include "sigv4.h"
 
 #define HOST_NAME "Host: "
-#define TYPE_NAME "Content-Type: "
-#define MODE_NAME "x-amzn-query-mode: "
+#define TYPE "application/x-amz-json-1.0"
+#define MODE "true"
 #define TARGET_NAME "X-Amz-Target: "
 #define TARGET_LINE TARGET_NAME "AmazonSQS."
 #define DATE_NAME "X-Amz-Date: "
 #define TOKEN_NAME "X-Amz-Security-Token: "
-
-#define TYPE_LINE TYPE_NAME "application/x-amz-json-1.0"
-#define MODE_LINE MODE_NAME "true"
 
 enum {
     AUTHORIZATION_MAX_BYTES = 4096,
@@ -94,11 +91,11 @@ static int sign(struct sqs_headers *h, const struct sqs_request *request,
                 const struct aws_credentials *c, time_t now)
 {
     const struct sigv4_header headers[6] = {
-        {"content-type", TYPE_LINE + strlen(TYPE_NAME)},
+        {"content-type", TYPE},
         {"host", h->host + strlen(HOST_NAME)},
         {"x-amz-date", h->date + strlen(DATE_NAME)},
         {"x-amz-target", h->target + strlen(TARGET_NAME)},
-        {"x-amzn-query-mode", MODE_LINE + strlen(MODE_NAME)},
+        {"x-amzn-query-mode", MODE},
         {"x-amz-security-token", c->session_token},
     };
     const struct sigv4_request to_sign = {
@@ -129,9 +126,9 @@ int sqs_headers_make(struct sqs_headers *h, const struct sqs_request *request,
         return r;
 
     h->lines[n++] = h->host;
-    h->lines[n++] = TYPE_LINE;
+    h->lines[n++] = "Content-Type: " TYPE;
     h->lines[n++] = "Accept: application/json";
-    h->lines[n++] = MODE_LINE;
+    h->lines[n++] = "x-amzn-query-mode: " MODE;
     h->lines[n++] = h->target;
     h->lines[n++] = h->date;
     if (h->token.size > 0)
