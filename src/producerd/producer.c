@@ -17,9 +17,9 @@
 #include "outcome.h"
 #include "producer-log.h"
 #include "random.h"
+#include "sender.h"
 #include "source.h"
 #include "submit-socket.h"
-#include "wall-clock.h"
 
 enum {
     /* Messages in a row that may be put aside before the loop gets its turn again. */
@@ -30,14 +30,6 @@ enum {
 /* Before the next try, where this machine lacks something: memory, mostly. */
 #define LACK_PAUSE_USEC (1 * USEC_PER_SEC)
 
-struct request {
-    struct producer *producer;
-    struct batch batch;
-    struct sqs_call *call;
-    uint64_t sent_usec;   /* wall clock: when its attempt under way went out */
-    struct request *next; /* of the free ones */
-};
-
 struct producer {
     struct service *service;
     const struct config *config;
@@ -45,13 +37,12 @@ struct producer {
     struct source *source;
     struct lanes *lanes;
     struct batcher *batcher;
+    struct sender *sender;
     sd_event_source *timer;
     uint64_t timer_usec; /* when it fires; USEC_INFINITY: it is off */
 
     struct outgoing *messages, *free_message;
     size_t n_messages_max, n_messages; /* taken from the source and not settled */
-    struct request *requests, *free_request;
-    unsigned n_requests; /* under way */
 
     const struct source_message *given; /* by the source, and not taken up yet for a lack */
     uint64_t lack_until_usec;           /* a pause for a lack ends then */
@@ -176,7 +167,7 @@ static enum batcher_supply supply(void *userdata)
     if (p->is_over || p->source_has_ended || service_is_stopping(p->service))
         return SUPPLY_NO_MORE;
     if (p->n_messages == p->n_messages_max)
-        return p->n_requests > 0 ? SUPPLY_LATER : SUPPLY_NO_MORE;
+        return sender_under_way(p->sender) > 0 ? SUPPLY_LATER : SUPPLY_NO_MORE;
     if (p->source_waits || p->n_invalid_run == INVALID_RUN_MAX || is_pausing(p))
         return SUPPLY_LATER;
     if (!p->given)
@@ -244,10 +235,9 @@ static uint64_t send_again(struct producer *p, struct outgoing *m, const struct 
 
 /* From the last to the first, for each goes to the front of its lane. Those of one reply have the
  * same random number, so that they come back together and share a batch again. */
-static void keep_the_others(struct producer *p, const struct request *request,
+static void keep_the_others(struct producer *p, const struct batch *batch, uint64_t sent_usec,
                             const struct outcome *outcomes, const struct sqs_result *result)
 {
-    const struct batch *batch = &request->batch;
     uint64_t random = random_u64(), delay_usec = 0;
     const struct outcome *again = NULL;
     size_t n_again = 0;
@@ -255,7 +245,7 @@ static void keep_the_others(struct producer *p, const struct request *request,
     for (size_t i = batch->n; i-- > 0;) {
         struct outgoing *m = batch->messages[i];
 
-        doubt_failed(m, outcomes[i].is_unknown, request->sent_usec);
+        doubt_failed(m, outcomes[i].is_unknown, sent_usec);
         if (outcomes[i].kind == OUTCOME_ALONE) {
             m->is_alone = true;
             lanes_again(p->lanes, m, 0);
@@ -275,15 +265,13 @@ static void keep_the_others(struct producer *p, const struct request *request,
 
 static void pump(struct producer *p);
 
-static void on_answer(void *userdata, const struct sqs_result *result)
+static void on_answer(void *userdata, const struct batch *batch, uint64_t sent_usec,
+                      const struct sqs_result *result)
 {
-    struct request *request = userdata;
-    struct producer *p = request->producer;
-    struct batch *batch = &request->batch;
+    struct producer *p = userdata;
     struct outcome outcomes[SQS_BATCH_MAX];
     bool has_others = false;
 
-    request->call = NULL;
     for (size_t i = 0; i < batch->n; i++) {
         outcome_of(result, batch->n, i, &outcomes[i]);
         has_others =
@@ -291,93 +279,26 @@ static void on_answer(void *userdata, const struct sqs_result *result)
     }
     settle_sent_and_rejected(p, batch, outcomes, result);
     if (has_others)
-        keep_the_others(p, request, outcomes, result);
-    request->next = p->free_request;
-    p->free_request = request;
-    p->n_requests--;
+        keep_the_others(p, batch, sent_usec, outcomes, result);
     show_status(p);
     pump(p);
 }
 
 /* --- Sending --- */
 
-/* A lone message goes by SendMessage: both texts are shorter than those of a batch of one, SQS
- * counts and charges them alike, and a refusal is that message's own. */
-static int build(struct producer *p, const struct batch *batch, struct sqs_request **ret)
+static void on_late(void *userdata, const struct outgoing *m)
 {
-    struct sqs_message messages[SQS_BATCH_MAX];
+    struct producer *p = userdata;
 
-    if (batch->n == 1)
-        return sqs_request_send_message(queue_url(p->queue), &batch->messages[0]->source->message,
-                                        ret);
-    for (size_t i = 0; i < batch->n; i++)
-        messages[i] = batch->messages[i]->source->message;
-    return sqs_request_send_message_batch(queue_url(p->queue), messages, batch->n, ret);
-}
-
-static void note_sending(struct request *request)
-{
-    struct producer *p = request->producer;
-    const struct source_message *messages[SQS_BATCH_MAX];
-
-    for (size_t i = 0; i < request->batch.n; i++)
-        messages[i] = request->batch.messages[i]->source;
-    if (p->source->ops->sending)
-        p->source->ops->sending(p->source, messages, request->batch.n);
-    request->sent_usec = wall_clock_usec();
-    for (size_t i = 0; i < request->batch.n; i++) {
-        struct outgoing *m = request->batch.messages[i];
-
-        /* A standard queue remembers nothing: there any message may come twice. */
-        if (!doubt_sending(m, request->sent_usec) || !queue_is_fifo(p->queue))
-            continue;
-        p->n_late++;
-        log_late(&p->late_log, m, now_usec(p));
-    }
-}
-
-/* It may run twice before one attempt: then the second time changes nothing but the time. */
-static bool before_attempt(void *userdata, const struct sqs_error *error,
-                           struct sqs_request **sqs_request)
-{
-    struct request *request = userdata;
-
-    for (size_t i = 0; i < request->batch.n && error; i++)
-        doubt_failed(request->batch.messages[i], sqs_error_is_outcome_unknown(error),
-                     request->sent_usec);
-    note_sending(request);
-    return true;
-}
-
-static int send_batch(struct producer *p, const struct batch *batch)
-{
-    CLEANUP(sqs_request_free) struct sqs_request *sqs_request = NULL;
-    struct request *request = p->free_request;
-    int r = build(p, batch, &sqs_request);
-
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < batch->n; i++)
-        log_sending(batch->messages[i]);
-    request->batch = *batch;
-    note_sending(request);
-    r = queue_call(p->queue, TAKE(sqs_request),
-                   &(struct sqs_call_options){.before_attempt = before_attempt}, on_answer, request,
-                   &request->call);
-    if (r < 0)
-        return r;
-    p->free_request = request->next;
-    p->n_requests++;
-    return 0;
+    p->n_late++;
+    log_late(&p->late_log, m, now_usec(p));
 }
 
 /* A batch that could not even be sent goes to the front of its lanes. */
 static void put_back(struct producer *p, const struct batch *batch)
 {
-    for (size_t i = batch->n; i-- > 0;) {
-        doubt_failed(batch->messages[i], false, 0);
+    for (size_t i = batch->n; i-- > 0;)
         lanes_again(p->lanes, batch->messages[i], 0);
-    }
 }
 
 static int set_timer(struct producer *p, uint64_t usec)
@@ -398,14 +319,14 @@ static uint64_t send_all(struct producer *p)
 {
     uint64_t now = now_usec(p), again_usec = USEC_INFINITY;
 
-    while (p->free_request && !p->is_over && !is_pausing(p)) {
+    while (sender_is_free(p->sender) && !p->is_over && !is_pausing(p)) {
         struct batch batch;
         int r = batcher_next(p->batcher, now, &batch, &again_usec);
 
         if (r > 0 || p->is_over)
             break;
         again_usec = USEC_INFINITY;
-        r = send_batch(p, &batch);
+        r = sender_send(p->sender, &batch);
         if (r < 0) {
             put_back(p, &batch);
             pause_for_lack(p, r, "send");
@@ -433,7 +354,7 @@ static void pump(struct producer *p)
     if (p->n_messages == 0 && (p->source_has_ended || service_is_stopping(p->service)))
         end(p);
     /* What is in hand is under way, or a time is set for it: else it would wait for ever. */
-    assert(p->n_messages == 0 || p->n_requests > 0 || again_usec < USEC_INFINITY);
+    assert(p->n_messages == 0 || sender_under_way(p->sender) > 0 || again_usec < USEC_INFINITY);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -452,7 +373,7 @@ static void on_source_ready(void *userdata)
     p->source_waits = false;
     if (p->source->ops->describe && !p->is_over)
         show_status(p);
-    if (p->batcher)
+    if (p->sender)
         pump(p);
 }
 
@@ -462,13 +383,13 @@ static const char *what_hangs(void *userdata, uint64_t now)
     struct producer *p = userdata;
     const char *hangs = queue_what_hangs(p->queue, now);
 
-    if (hangs || !p->source || p->is_over)
+    if (hangs || !p->sender || p->is_over)
         return hangs;
     if (p->timer_usec < USEC_INFINITY)
         return now - MIN(now, p->timer_usec) > SERVICE_LATE_MAX_USEC
                    ? "the time to send is over, and nothing was sent"
                    : NULL;
-    if (p->n_requests > 0)
+    if (sender_under_way(p->sender) > 0)
         return NULL;
     if (p->n_messages > 0)
         return "messages are in hand, and nothing is done about them";
@@ -479,20 +400,14 @@ static const char *what_hangs(void *userdata, uint64_t now)
 
 static int make_room(struct producer *p)
 {
-    unsigned n = p->config->producer.max_connections;
-
-    p->n_messages_max = (size_t)n * p->config->producer.batch_size * PRODUCER_MESSAGES_PER_PLACE;
+    p->n_messages_max = (size_t)p->config->producer.max_connections *
+                        p->config->producer.batch_size * PRODUCER_MESSAGES_PER_PLACE;
     p->messages = calloc(p->n_messages_max, sizeof(struct outgoing));
-    p->requests = calloc(n, sizeof(struct request));
-    if (!p->messages || !p->requests)
+    if (!p->messages)
         return -ENOMEM;
     for (size_t i = p->n_messages_max; i-- > 0;) {
         p->messages[i].next = p->free_message;
         p->free_message = &p->messages[i];
-    }
-    for (unsigned i = n; i-- > 0;) {
-        p->requests[i] = (struct request){.producer = p, .next = p->free_request};
-        p->free_request = &p->requests[i];
     }
     return 0;
 }
@@ -528,6 +443,17 @@ static int set_up(struct producer *p)
     if (r >= 0 && !p->source)
         r = source_demo_new(event, p->config, queue_is_fifo(p->queue), on_source_ready, p,
                             &p->source);
+    if (r >= 0)
+        r = sender_new(
+            &(struct sender_options){
+                .queue = p->queue,
+                .source = p->source,
+                .requests_max = p->config->producer.max_connections,
+                .answered = on_answer,
+                .late = on_late,
+                .userdata = p,
+            },
+            &p->sender);
     return r;
 }
 
@@ -552,7 +478,7 @@ static void on_stop(void *userdata)
 
     if (p->source && p->source->ops->stop)
         p->source->ops->stop(p->source);
-    if (p->batcher) {
+    if (p->sender) {
         show_status(p);
         pump(p);
     } else {
@@ -632,8 +558,8 @@ struct producer *producer_free(struct producer *p)
     lanes_free(p->lanes);
     if (p->source)
         source_free(p->source);
+    sender_free(p->sender);
     free(p->messages);
-    free(p->requests);
     free(p);
     return NULL;
 }

@@ -433,6 +433,7 @@ static void the_spool_is_there_before_the_queue_and_is_told_what_goes_out(void *
     add(0);
     ready(ready_userdata);
     assert_int_equal(n_given, 0); /* the queue is not open */
+    assert_null(service_what_hangs(service)); /* however long that takes */
     fake_attributes.maximum_message_bytes = 4096;
     fake_open();
     assert_int_equal(opened_bytes, 4096);

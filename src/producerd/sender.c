@@ -1,0 +1,154 @@
+/* See sender.h. The requests are a pool, each with the batch that it bears; an attempt that is
+ * repeated goes through before_attempt, so that what is noted of the messages is always about the
+ * attempt that is under way. */
+#include "sender.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "doubt.h"
+#include "producer-log.h"
+#include "wall-clock.h"
+
+struct request {
+    struct sender *sender;
+    struct batch batch;
+    struct sqs_call *call;
+    uint64_t sent_usec;   /* wall clock: when its attempt under way went out */
+    struct request *next; /* of the free ones */
+};
+
+struct sender {
+    struct sender_options options;
+    struct request *requests, *first_free;
+    unsigned n_under_way;
+};
+
+/* A lone message goes by SendMessage: both texts are shorter than those of a batch of one, SQS
+ * counts and charges them alike, and a refusal is that message's own. */
+static int build(struct queue *queue, const struct batch *batch, struct sqs_request **ret)
+{
+    struct sqs_message messages[SQS_BATCH_MAX];
+
+    if (batch->n == 1)
+        return sqs_request_send_message(queue_url(queue), &batch->messages[0]->source->message,
+                                        ret);
+    for (size_t i = 0; i < batch->n; i++)
+        messages[i] = batch->messages[i]->source->message;
+    return sqs_request_send_message_batch(queue_url(queue), messages, batch->n, ret);
+}
+
+static void note_sending(struct request *request)
+{
+    const struct sender_options *o = &request->sender->options;
+    const struct batch *batch = &request->batch;
+    const struct source_message *messages[SQS_BATCH_MAX];
+
+    for (size_t i = 0; i < batch->n; i++)
+        messages[i] = batch->messages[i]->source;
+    if (o->source->ops->sending)
+        o->source->ops->sending(o->source, messages, batch->n);
+    request->sent_usec = wall_clock_usec();
+    for (size_t i = 0; i < batch->n; i++) {
+        bool is_late = doubt_sending(batch->messages[i], request->sent_usec);
+
+        /* A standard queue remembers nothing: there any message may come twice. */
+        if (is_late && queue_is_fifo(o->queue))
+            o->late(o->userdata, batch->messages[i]);
+    }
+}
+
+static void note_failure(struct request *request, bool is_outcome_unknown)
+{
+    for (size_t i = 0; i < request->batch.n; i++)
+        doubt_failed(request->batch.messages[i], is_outcome_unknown, request->sent_usec);
+}
+
+/* It may run twice before one attempt: then the second time changes nothing but the time. */
+static bool before_attempt(void *userdata, const struct sqs_error *error,
+                           struct sqs_request **sqs_request)
+{
+    struct request *request = userdata;
+
+    if (error)
+        note_failure(request, sqs_error_is_outcome_unknown(error));
+    note_sending(request);
+    return true;
+}
+
+static void on_answer(void *userdata, const struct sqs_result *result)
+{
+    struct request *request = userdata;
+    struct sender *s = request->sender;
+    struct batch batch = request->batch;
+    uint64_t sent_usec = request->sent_usec;
+
+    request->call = NULL;
+    request->next = s->first_free;
+    s->first_free = request;
+    s->n_under_way--;
+    s->options.answered(s->options.userdata, &batch, sent_usec, result);
+}
+
+int sender_send(struct sender *s, const struct batch *batch)
+{
+    CLEANUP(sqs_request_free) struct sqs_request *sqs_request = NULL;
+    struct request *request = s->first_free;
+    int r;
+
+    assert(request);
+    r = build(s->options.queue, batch, &sqs_request);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < batch->n; i++)
+        log_sending(batch->messages[i]);
+    request->batch = *batch;
+    note_sending(request);
+    r = queue_call(s->options.queue, TAKE(sqs_request),
+                   &(struct sqs_call_options){.before_attempt = before_attempt}, on_answer, request,
+                   &request->call);
+    if (r < 0) {
+        note_failure(request, false);
+        return r;
+    }
+    s->first_free = request->next;
+    s->n_under_way++;
+    return 0;
+}
+
+bool sender_is_free(const struct sender *s)
+{
+    return s->first_free;
+}
+
+unsigned sender_under_way(const struct sender *s)
+{
+    return s->n_under_way;
+}
+
+int sender_new(const struct sender_options *options, struct sender **ret)
+{
+    CLEANUP(sender_free) struct sender *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return -ENOMEM;
+    s->options = *options;
+    s->requests = calloc(options->requests_max, sizeof(struct request));
+    if (!s->requests)
+        return -ENOMEM;
+    for (unsigned i = options->requests_max; i-- > 0;) {
+        s->requests[i] = (struct request){.sender = s, .next = s->first_free};
+        s->first_free = &s->requests[i];
+    }
+    *ret = TAKE(s);
+    return 0;
+}
+
+struct sender *sender_free(struct sender *s)
+{
+    if (!s)
+        return NULL;
+    free(s->requests);
+    free(s);
+    return NULL;
+}

@@ -1,0 +1,36 @@
+/* Batches on their way to SQS: makes the requests, sends them, and keeps for each message whether
+ * it may stand in the queue (doubt.h), over all attempts. */
+#pragma once
+
+#include "batcher.h"
+#include "queue.h"
+
+struct sender;
+
+struct sender_options {
+    struct queue *queue;   /* borrowed */
+    struct source *source; /* borrowed; told of what is about to go (`sending`) */
+    unsigned requests_max; /* under way at once */
+    /* The answer to a batch, which was taken at `sent_usec` of the wall clock at the earliest. Runs
+     * once for each batch that was sent, never from inside sender_send; its request is free for
+     * another by then. What the answer means for the messages' doubt is for the callee to note. */
+    void (*answered)(void *userdata, const struct batch *batch, uint64_t sent_usec,
+                     const struct sqs_result *result);
+    /* A message goes again, and SQS may have forgotten that it has it. May run inside sender_send.
+     */
+    void (*late)(void *userdata, const struct outgoing *message);
+    void *userdata;
+};
+
+/* 0 or -ENOMEM. The options are copied. */
+int sender_new(const struct sender_options *options, struct sender **ret);
+/* After the queue, which ends what is under way. */
+struct sender *sender_free(struct sender *sender);
+DEFINE_CLEANUP(struct sender *, sender_free)
+
+bool sender_is_free(const struct sender *sender); /* to send another batch */
+unsigned sender_under_way(const struct sender *sender);
+
+/* Sends a batch; only while sender_is_free. Its messages are borrowed until the answer. 0, or a
+ * negative errno of what this machine lacks: then nothing was sent. */
+int sender_send(struct sender *sender, const struct batch *batch);
