@@ -3,13 +3,14 @@
  *
  *   exec-rate [PROGRAM [ROUNDS [RUNS]]]      /bin/true, 7 rounds of 1000 runs
  *
- * Prints, for one and for 16 programs at once, the medians of the rounds' rates and of their
- * ratios:
- * "<concurrency> <spawned a second> <handled a second> <ratio>". */
+ * Prints, for one and for 16 programs at once, the medians of the rounds' rates, of their ratios,
+ * and of the microseconds of CPU that a program took beside its own:
+ * "<concurrency> <spawned a second> <handled a second> <ratio> <CPU spawned> <CPU handled>". */
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
@@ -27,6 +28,16 @@ static double now(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Of this process, in microseconds; that of its children is not in it. */
+static double cpu(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
 static void check(bool ok, const char *what)
@@ -144,18 +155,21 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < ARRAY_SIZE(concurrencies); i++) {
         double spawned[ROUNDS_MAX], handled[ROUNDS_MAX], ratios[ROUNDS_MAX];
+        double spawned_cpu[ROUNDS_MAX], handled_cpu[ROUNDS_MAX];
         unsigned n = concurrencies[i];
 
         for (unsigned k = 0; k < rounds; k++) {
-            double floor = spawn_all(program, runs, n);
-            double ours = handle_all(event, handler, runs, n);
+            double before = cpu(), floor = spawn_all(program, runs, n);
+            double between = cpu(), ours = handle_all(event, handler, runs, n);
 
+            spawned_cpu[k] = (between - before) / runs;
+            handled_cpu[k] = (cpu() - between) / runs;
             spawned[k] = runs / floor;
             handled[k] = runs / ours;
             ratios[k] = ours / floor;
         }
-        printf("%u %.0f %.0f %.3f\n", n, median(spawned, rounds), median(handled, rounds),
-               median(ratios, rounds));
+        printf("%u %.0f %.0f %.3f %.1f %.1f\n", n, median(spawned, rounds), median(handled, rounds),
+               median(ratios, rounds), median(spawned_cpu, rounds), median(handled_cpu, rounds));
     }
     handler = handler_free(handler);
     sd_event_unref(event);

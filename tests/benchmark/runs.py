@@ -184,7 +184,7 @@ def _daemon_once(work, messages, prefix):
         return pace, share
 
 
-def _measured(function):
+def measured(function):
     """Calls the function with a prefix under which a program is measured; returns its result and
     measure's report."""
     with tempfile.NamedTemporaryFile("r", prefix="bench-") as report:
@@ -192,9 +192,16 @@ def _measured(function):
         return result, json.loads(report.read())
 
 
+def libraries_kib():
+    """The memory of a process that has the daemons' libraries, made ready, and does nothing."""
+    _, report = measured(lambda prefix: subprocess.run(
+        [*prefix, os.path.join(PROGRAMS, "libraries")], check=True))
+    return report["peak_kib"]
+
+
 def run_daemon(work, messages):
-    _, start = _measured(lambda prefix: _daemon_once(work, 1, prefix))
-    (pace, share), total = _measured(lambda prefix: _daemon_once(work, messages, prefix))
+    _, start = measured(lambda prefix: _daemon_once(work, 1, prefix))
+    (pace, share), total = measured(lambda prefix: _daemon_once(work, messages, prefix))
     return Used(messages, *(max(0, total[key] - start[key]) for key in ("user_usec", "system_usec")),
                 pace or max(1, total["wall_usec"] - start["wall_usec"]), total["peak_kib"], share)
 
@@ -212,7 +219,7 @@ def run_program(work, messages, command, is_filled=True):
                                       stdin=subprocess.DEVNULL, capture_output=True, text=True,
                                       timeout=300)
 
-        done, report = _measured(run)
+        done, report = measured(run)
         share = share.now()
     if done.returncode != 0:
         raise Failure(f"{done.args}: status {done.returncode}\n{done.stderr[-2000:]}")
@@ -250,15 +257,14 @@ def run_posts(who, messages, in_flight):
 
 
 def run_programs(rounds, count):
-    """Yields (how many at once, spawned a second, handled a second, ratio of the times), as
-    tests/benchmark/exec-rate.c prints them."""
+    """Yields what tests/benchmark/exec-rate.c prints."""
     with on_core(CLIENT_CORE):
         done = subprocess.run([os.path.join(PROGRAMS, "exec-rate"), "/bin/true", str(rounds),
                                str(count)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               text=True, timeout=600, check=True)
     for line in done.stdout.splitlines():
-        at_once, spawned, handled, ratio = line.split()
-        yield int(at_once), float(spawned), float(handled), float(ratio)
+        at_once, *numbers = line.split()
+        yield int(at_once), *map(float, numbers)
 
 
 # --- Instructions ---
