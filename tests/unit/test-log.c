@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Takes libsystemd's place, and keeps the last entry's fields. */
@@ -167,8 +169,8 @@ static void an_entry_is_one_clean_line(void **state)
     begin(false);
     log_open("test", CONFIG_LOG_STDERR, LOG_INFO, LOG_COLOUR_NONE);
     log_info("%s", "a\nb\tc\x1b[31m\x7f\\x\xff \xc3\xa4\xc2\x9b\xe2\x82\r");
-    assert_string_equal(
-        end(), "a\\nb\\tc\\x1b[31m\\x7f\\x\\xff \xc3\xa4\\xc2\\x9b\\xe2\\x82\\x0d\n");
+    assert_string_equal(end(),
+                        "a\\nb\\tc\\x1b[31m\\x7f\\x\\xff \xc3\xa4\\xc2\\x9b\\xe2\\x82\\x0d\n");
 }
 
 static void long_lines_are_cut_between_characters(void **state)
@@ -211,9 +213,10 @@ static void the_journal_gets_fields(void **state)
 {
     begin(false);
     log_open("sqs-producerd", CONFIG_LOG_JOURNAL, LOG_INFO, LOG_COLOUR_YELLOW);
-    log_write(LOG_WARNING, MESSAGE_ID_ACCESS_DENIED,
-              LOG_FIELDS({"SQS_MESSAGE_ID", "id 1"}, {"SQS_ERROR_CODE", NULL}, {"SQS_REQUEST_ID", ""}),
-              "Denied: %d\n", 403);
+    log_write(
+        LOG_WARNING, MESSAGE_ID_ACCESS_DENIED,
+        LOG_FIELDS({"SQS_MESSAGE_ID", "id 1"}, {"SQS_ERROR_CODE", NULL}, {"SQS_REQUEST_ID", ""}),
+        "Denied: %d\n", 403);
     assert_string_equal(end(), "");
     assert_int_equal(n_journal, 5);
     assert_string_equal(journal_field("MESSAGE"), "Denied: 403\\n");
@@ -330,6 +333,31 @@ static void errno_is_kept_and_known_to_the_format(void **state)
     assert_int_equal(errno, ENOSPC);
 }
 
+static uint64_t boot_msec(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void a_process_ends_only_when_the_journal_had_time_to_see_it(void **state)
+{
+    uint64_t start = boot_msec();
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        log_open("test", CONFIG_LOG_JOURNAL, LOG_INFO, LOG_COLOUR_NONE);
+        log_error("It fails.");
+        exit(78);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 78);
+    assert_true(boot_msec() - start >= LOG_SETTLE_MSEC);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +373,7 @@ int main(void)
         cmocka_unit_test_setup(auto_means_the_journal_where_stderr_is_its_stream, reset),
         cmocka_unit_test_setup(what_the_journal_refuses_goes_to_stderr, reset),
         cmocka_unit_test_setup(errno_is_kept_and_known_to_the_format, reset),
+        cmocka_unit_test_setup(a_process_ends_only_when_the_journal_had_time_to_see_it, reset),
     };
     int failed = cmocka_run_group_tests_name("log", tests, NULL, NULL);
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The place in the source would always be this file. */
@@ -37,6 +38,8 @@ static struct {
         char *value;
     } common[LOG_FIELDS_MAX];
     size_t n_common;
+    bool waits_at_exit;
+    uint64_t journal_usec; /* boot clock: when the last entry went to the journal */
 } state = {.level = LOG_INFO};
 
 /* Whether standard error is the journal's own stream: then entries with fields can take its place.
@@ -181,6 +184,29 @@ static bool is_named(const char *name, const struct log_field *fields, size_t n_
     return false;
 }
 
+static uint64_t boot_usec(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return (uint64_t)t.tv_sec * USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void wait_for_journal(void)
+{
+    uint64_t until_usec = state.journal_usec + LOG_SETTLE_MSEC * USEC_PER_MSEC, now = boot_usec();
+
+    if (now < until_usec)
+        usleep((useconds_t)(until_usec - now));
+}
+
+static void note_journal_entry(void)
+{
+    state.journal_usec = boot_usec();
+    if (!state.waits_at_exit)
+        state.waits_at_exit = atexit(wait_for_journal) == 0;
+}
+
 static int write_to_journal(int priority, const char *message_id, const struct log_field *fields,
                             size_t n_fields, const char *line)
 {
@@ -203,6 +229,8 @@ static int write_to_journal(int priority, const char *message_id, const struct l
         for (size_t i = 0; i < e.n; i++)
             iov[i] = (struct iovec){e.bytes.data + e.begin[i], e.begin[i + 1] - e.begin[i]};
         r = sd_journal_sendv(iov, (int)e.n);
+        if (r >= 0)
+            note_journal_entry();
     }
     buffer_done(&e.bytes);
     return r;

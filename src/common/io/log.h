@@ -23,6 +23,11 @@ enum {
     LOG_LINE_MAX_BYTES = 8 * 1024,  /* a longer text is cut, with "..." */
 };
 
+/* The journal looks up who has sent an entry (its unit, for one) while it reads it, and finds nobody
+ * where the process has ended by then: `journalctl -u` would not show why it did. So an end by
+ * exit() waits until the last entry is this old. */
+#define LOG_SETTLE_MSEC 300
+
 /* `target` AUTO means the journal where standard error is the journal's ($JOURNAL_STREAM,
  * systemd.exec(5)), else standard error; there the terminal gets colours (unless NO_COLOR is set or
  * TERM is "dumb"; errors and worse red, warnings bold in `colour`, the rest in `colour`), anything
