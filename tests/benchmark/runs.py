@@ -275,21 +275,36 @@ def _callgrind(out, *options):
 
 
 def _counted(out):
+    """Instructions by program or library (Callgrind Format Specification): a line of costs belongs to the
+    object named last, but for the line after "calls=", which is what the called function took."""
+    names, found, name, is_call = {}, {}, None, False
     with open(out, encoding="utf-8", errors="replace") as file:
         for line in file:
-            if line.startswith(("summary:", "totals:")):
-                return int(line.split()[1])
-    raise Failure("callgrind has counted nothing")
+            if line.startswith(("ob=", "cob=")):  # "cob" is that of the called function
+                number, _, path = line.split("=", 1)[1].strip().partition(" ")
+                if path:
+                    names[number] = os.path.basename(path).split(".so", maxsplit=1)[0]
+                if line[0] == "o":
+                    name = names[number]
+            elif line[0] in "0123456789+-*":
+                if not is_call:
+                    found[name] = found.get(name, 0) + int(line.split()[1])
+                is_call = False
+            else:
+                is_call = line.startswith("calls=")
+    if not found:
+        raise Failure("callgrind has counted nothing")
+    return found
 
 
 def _instructions_of(function, messages):
-    """The difference between N and 2N messages, for each of the N."""
+    """The difference between N and 2N messages, for each of the N; by program or library."""
     counts = []
     for n in messages, 2 * messages:
         with tempfile.NamedTemporaryFile(prefix="bench-callgrind-") as out:
             function(n, out.name)
             counts.append(_counted(out.name))
-    return (counts[1] - counts[0]) / messages
+    return {name: (n - counts[0].get(name, 0)) / messages for name, n in counts[1].items()}
 
 
 def daemon_instructions(work, messages):
