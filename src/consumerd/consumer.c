@@ -48,15 +48,6 @@ struct consumer {
     int exit_status;
 };
 
-static void end(struct consumer *c, const char *why)
-{
-    c->is_over = true;
-    log_write(LOG_INFO,
-              service_is_stopping(c->service) ? MESSAGE_ID_STOPPED : MESSAGE_ID_FINISHED,
-              LOG_NO_FIELDS, "%sTerminated!", why);
-    service_exit(c->service, c->exit_status);
-}
-
 static void fail(struct consumer *c, int error, const char *what)
 {
     c->is_over = true;
@@ -96,7 +87,7 @@ static void show_status(struct consumer *c)
     struct hand_counts counts = hand_count(c->hand);
 
     c->is_status_due = false;
-    if (c->is_stopping)
+    if (c->is_stopping && !c->is_over)
         service_status(c->service,
                        "Stopping: %zu receives under way, %zu messages being handled, %zu to "
                        "delete, %zu to release",
@@ -218,12 +209,22 @@ static void wait_until(struct consumer *c, uint64_t usec)
         fail(c, r, "Cannot wait");
 }
 
+static void end(struct consumer *c, const char *why)
+{
+    c->is_over = true;
+    if (c->hand)
+        show_status(c);
+    log_write(LOG_INFO,
+              service_is_stopping(c->service) ? MESSAGE_ID_STOPPED : MESSAGE_ID_FINISHED,
+              LOG_NO_FIELDS, "%sTerminated!", why);
+    service_exit(c->service, c->exit_status);
+}
+
 static bool end_if_done(struct consumer *c)
 {
     if (hand_count(c->hand).messages > 0 || receiver_polls(c->receiver) > 0 ||
         (!c->is_stopping && !is_drained(c)))
         return false;
-    show_status(c);
     end(c, c->is_stopping ? "" : "The queue stays empty. ");
     return true;
 }

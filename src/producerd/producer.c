@@ -71,7 +71,7 @@ static void show_status(struct producer *p)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(STATUS_MAX_BYTES);
 
-    if (service_is_stopping(p->service))
+    if (service_is_stopping(p->service) && !p->is_over)
         buffer_printf(&b, "Stopping: %zu messages left", p->n_messages);
     else if (p->config->producer.messages_to_send > 0 && !is_spool(p))
         buffer_printf(&b, "Sent %" PRIu64 " of %" PRIu64, p->n_sent,
@@ -88,6 +88,7 @@ static void show_status(struct producer *p)
 static void end(struct producer *p)
 {
     p->is_over = true;
+    show_status(p);
     log_late_total(p->n_late);
     log_write(LOG_INFO, service_is_stopping(p->service) ? MESSAGE_ID_STOPPED : MESSAGE_ID_FINISHED,
               LOG_NO_FIELDS, "Terminated!");
