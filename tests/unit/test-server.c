@@ -4,6 +4,7 @@
 #include "test.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -168,6 +169,10 @@ static bool send_reply(struct connection *c, const struct test_reply *reply)
         }
         ok = false;
         break;
+    case REPLY_CLOSE_ALL:
+        shutdown(s->listener, SHUT_RDWR);
+        ok = false;
+        break;
     case REPLY_CLOSE:
         ok = false;
         break;
@@ -238,6 +243,8 @@ static void *accept_all(void *argument)
         int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
         struct connection *c;
 
+        if (fd < 0 && errno == EINVAL)
+            break; /* it listens no more */
         if (fd < 0)
             continue;
         if (read_locked(s, &s->n_connections) == CONNECTIONS_MAX) {

@@ -12,6 +12,7 @@ enum test_reply_how {
     REPLY_CUT_OFF,    /* the connection is closed one byte before the body's end */
     REPLY_RESET,      /* the same, by a reset */
     REPLY_CLOSE,      /* the connection is closed before the reply */
+    REPLY_CLOSE_ALL,  /* the same, and nobody listens from then on */
     REPLY_STALL,      /* nothing comes, ever */
     REPLY_STALL_BODY, /* nothing comes after the body's first byte */
     REPLY_DRIP,       /* one byte every 2 ms */

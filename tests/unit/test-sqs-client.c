@@ -600,6 +600,35 @@ static void it_is_told_whether_the_outcome_is_unknown(void **state)
     assert_false(is_outcome_unknown());
 }
 
+/* A kept connection is closed as the second request goes out on it: the server may have had that
+ * one, whatever becomes of its repetition. */
+static void stays_unknown(struct test_server *server, unsigned n_requests)
+{
+    struct outcome o;
+
+    set_bench(server);
+    o = call(&once);
+    assert_true(o.ok);
+    assert_true(is_outcome_unknown());
+    assert_int_equal(test_server_requests(server), n_requests);
+}
+
+static void what_is_repeated_and_refused_stays_unknown(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER(OK, {.how = REPLY_CLOSE}, THROTTLED);
+
+    stays_unknown(server, 3);
+}
+
+static void what_cannot_be_repeated_stays_unknown(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER(OK, {.how = REPLY_CLOSE_ALL});
+
+    stays_unknown(server, 2);
+}
+
 static void a_damaged_reply_is_repeated(void **state)
 {
     static const char right[] = "{\"MessageId\":\"m1\",\"MD5OfMessageBody\":"
@@ -1282,6 +1311,8 @@ int main(void)
         TEST(attempts_are_bounded_where_wanted),
         TEST(no_reply_leaves_no_status_and_no_request_id),
         TEST(it_is_told_whether_the_outcome_is_unknown),
+        TEST(what_is_repeated_and_refused_stays_unknown),
+        TEST(what_cannot_be_repeated_stays_unknown),
         TEST(a_damaged_reply_is_repeated),
         TEST(refused_keys_are_looked_up_once_more_at_once),
         TEST(keys_refused_twice_are_the_answer_or_repeated_slowly),

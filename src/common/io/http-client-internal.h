@@ -32,6 +32,7 @@ struct http_slot {
     bool is_reply_cut;  /* to what fits into body */
     bool is_head_whole; /* the empty line after the reply's headers has come */
     bool is_repeated;
+    unsigned n_begun; /* see http_reply */
     char error_text[CURL_ERROR_SIZE];
 };
 

@@ -113,7 +113,8 @@ static enum http_failure failure_of(CURLcode code)
 static void slot_finish(struct http_slot *slot, enum http_failure failure, const char *text)
 {
     http_done_fn done = TAKE(slot->done); /* which also makes a cancel from inside it do nothing */
-    struct http_reply reply = {.failure = failure, .failure_text = text, .body = ""};
+    struct http_reply reply = {
+        .failure = failure, .failure_text = text, .body = "", .n_begun = slot->n_begun};
     long status = 0;
 
     slot->deadline_usec = USEC_INFINITY;

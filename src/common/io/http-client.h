@@ -58,6 +58,10 @@ struct http_reply {
     int status;               /* 200; 0 on failure */
     const char *body;         /* NUL-terminated beyond body_bytes; "" on failure */
     size_t body_bytes;
+    /* How often the request was begun to be sent, also on failure. 0: nothing of it has left. More
+     * than 1: a kept connection was closed as it went out, so that it was repeated; the peer may
+     * have had it before. */
+    unsigned n_begun;
     void *handle; /* for http_reply_header; NULL on failure */
 };
 

@@ -31,6 +31,15 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *userdata)
     return buffer_append(&slot->body, bytes, kept) < 0 ? 0 : size;
 }
 
+/* A connection stands, new or kept, and the request goes out on it next. */
+static int on_begin(void *userdata, char *peer, char *own, int peer_port, int own_port)
+{
+    struct http_slot *slot = userdata;
+
+    slot->n_begun++;
+    return CURL_PREREQFUNC_OK;
+}
+
 /* Once: an easy handle keeps its options. */
 int http_slot_set_up(struct http_slot *slot)
 {
@@ -45,6 +54,8 @@ int http_slot_set_up(struct http_slot *slot)
     SET(CURLOPT_WRITEDATA, (void *)slot);
     SET(CURLOPT_HEADERFUNCTION, on_header);
     SET(CURLOPT_HEADERDATA, (void *)slot);
+    SET(CURLOPT_PREREQFUNCTION, on_begin);
+    SET(CURLOPT_PREREQDATA, (void *)slot);
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -212,6 +223,7 @@ int http_slot_prepare(struct http_slot *slot, const struct http_request *request
     slot->error_text[0] = '\0';
     slot->is_head_whole = false;
     slot->is_repeated = false;
+    slot->n_begun = 0;
     slot->n_full = 0;
     slot->is_reply_cut = request->cut_reply;
     slot->body.max = request->reply_max_bytes;

@@ -333,6 +333,7 @@ static void error_reply(struct sqs_call *call, const struct http_reply *reply)
                     http_reply_header(reply, "x-amzn-errortype"),
                     http_reply_header(reply, "x-amz-retry-after"), reply->body, reply->body_bytes,
                     &call->error);
+    call->error.was_repeated = reply->n_begun > 1;
     /* Portals, proxies and gateways answer as well, some in JSON with a "code" of their own; a "no"
      * of theirs is none of SQS's, which gives each request an id. */
     if (call->request_id[0] == '\0' && call->error.class == SQS_ERROR_PERMANENT &&
@@ -388,13 +389,6 @@ static const char *name_of_failure(enum http_failure failure)
     return "";
 }
 
-/* No connection stood, so nothing of the request has left. */
-static bool is_before_sending(enum http_failure failure)
-{
-    return failure == HTTP_FAILURE_RESOLVE || failure == HTTP_FAILURE_CONNECT ||
-           failure == HTTP_FAILURE_TLS;
-}
-
 static void on_reply(void *userdata, const struct http_reply *reply)
 {
     struct sqs_call *call = userdata;
@@ -405,7 +399,7 @@ static void on_reply(void *userdata, const struct http_reply *reply)
     call->request_id[0] = '\0';
     if (reply->failure != HTTP_FAILURE_NONE) {
         set_error(call, SQS_ERROR_TRANSIENT, name_of_failure(reply->failure), reply->failure_text);
-        call->error.was_not_sent = is_before_sending(reply->failure);
+        call->error.was_not_sent = reply->n_begun == 0;
         attempt_failed(call);
         return;
     }

@@ -132,7 +132,7 @@ const char *sqs_error_canonical_name(const char *code)
 
 bool sqs_error_is_outcome_unknown(const struct sqs_error *error)
 {
-    return error->class == SQS_ERROR_TRANSIENT && !error->was_not_sent;
+    return error->was_repeated || (error->class == SQS_ERROR_TRANSIENT && !error->was_not_sent);
 }
 
 bool sqs_error_is_of_queue(const struct sqs_error *error)

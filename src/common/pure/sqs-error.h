@@ -34,6 +34,7 @@ struct sqs_error {
                            longest are our own, of what was looked at for credentials. */
     int http_status;   /* 0: no reply at all */
     bool was_not_sent; /* nothing of the request went out: it cannot have taken effect */
+    bool was_repeated; /* it had gone out before, and no reply came to that */
     uint64_t retry_after_usec; /* from x-amz-retry-after; USEC_INFINITY: not given */
     bool has_server_time;
     time_t server_time; /* what the server's clock said, for SQS_ERROR_CLOCK: from the error's text
