@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,15 +18,17 @@ enum {
 };
 
 /* Connections are what the daemon needs most descriptors for. */
-size_t intake_raise_limit(void)
+size_t intake_raise_limit(size_t n_other)
 {
+    struct rlimit limit;
     uint64_t hard = 0;
+    size_t allowed;
 
-    if (descriptor_limit_raise(INTAKE_CONNECTIONS_MAX + INTAKE_OTHER_FILES, &hard) !=
-        DESCRIPTOR_LIMIT_E_HARD)
+    if (descriptor_limit_raise(INTAKE_CONNECTIONS_MAX + n_other, &hard) == 0)
         return INTAKE_CONNECTIONS_MAX;
     descriptor_limit_raise(hard, &hard);
-    return hard > INTAKE_OTHER_FILES ? (size_t)hard - INTAKE_OTHER_FILES : 1;
+    allowed = getrlimit(RLIMIT_NOFILE, &limit) < 0 ? 0 : (size_t)limit.rlim_cur;
+    return allowed > n_other ? allowed - n_other : 1;
 }
 
 void intake_listen_or_not(struct intake *i)

@@ -8,7 +8,7 @@
 #include "loop-clock.h"
 
 enum {
-    INTAKE_OTHER_FILES = 64, /* that the daemon may have open beside connections */
+    INTAKE_OTHER_FILES = 64, /* that the daemon may have open beside any connections */
 };
 
 #define INTAKE_TICK_USEC USEC_PER_SEC
@@ -20,8 +20,13 @@ struct intake {
     struct door door;
     int fd;    /* that listens; -1 once stopped */
     int epoll; /* has the one that listens as well, with no connection to it */
-    sd_event_source *io, *again, *tick;
+    int go_on; /* always readable, in the set while the next turn is to come at once */
+    bool goes_on;
+    sd_event_source *io, *tick;
     bool is_ticking;
+    bool has_stopped;
+    void (*stopped)(void *userdata);
+    void *userdata;
     bool listens;               /* is in the set */
     uint64_t accept_again_usec; /* 0: no pause */
     bool accept_failed;         /* and that was said */
@@ -45,8 +50,9 @@ static inline uint64_t intake_now_usec(struct intake *i)
 void intake_set_events(struct intake *i, struct connection *c, uint32_t events);
 void intake_drop(struct intake *i, struct connection *c);
 
-/* intake-accept.c. The limit of open files, raised: how many connections it allows. */
-size_t intake_raise_limit(void);
+/* intake-accept.c. The limit of open files, raised: how many connections it allows beside
+ * `n_other` files. */
+size_t intake_raise_limit(size_t n_other);
 
 /* Takes new connections, as many as there is place for in a turn. */
 void intake_accept_some(struct intake *i);

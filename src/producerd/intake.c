@@ -4,7 +4,9 @@
  *
  * A turn goes through the connections that are ready: it reads once from each, answers some of its
  * lines into its buffer, commits, and only then hands the answers over. Where lines are left, the
- * connection is ready for the next turn, behind the others.
+ * connection is ready for the next turn, behind the others. For that turn the set has an event of
+ * its own: so the daemon's loop takes all else that has come in the meantime first, however much
+ * submitters send. (A deferred source of the loop keeps its place before all that comes later.)
  *
  * A connection is in one place at a time: ready, answered in this turn, waiting for room, or none
  * of them. Of INTAKE_BUFFERED_MAX_BYTES, SMALL_BYTES are for each connection, so that short lines
@@ -19,6 +21,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "fault-point.h"
@@ -288,12 +291,24 @@ static void serve_ready(struct intake *i)
         settle(i, c);
 }
 
+/* Whether the next turn comes at once. */
+static int set_goes_on(struct intake *i, bool goes_on)
+{
+    struct epoll_event event = {.events = goes_on ? EPOLLIN : 0, .data.ptr = &i->go_on};
+
+    if (goes_on == i->goes_on)
+        return 0;
+    if (epoll_ctl(i->epoll, EPOLL_CTL_MOD, i->go_on, &event) < 0)
+        return -errno;
+    i->goes_on = goes_on;
+    return 0;
+}
+
 static int arm(struct intake *i)
 {
     bool ticks = i->n_timed > 0 || i->accept_again_usec > 0 ||
                  (i->fd >= 0 && i->n_connections >= i->n_connections_max);
-    int r = sd_event_source_set_enabled(i->again,
-                                        TAILQ_EMPTY(&i->ready) ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+    int r = set_goes_on(i, !TAILQ_EMPTY(&i->ready));
 
     if (r < 0 || ticks == i->is_ticking)
         return r;
@@ -304,6 +319,15 @@ static int arm(struct intake *i)
     return r < 0 ? r : sd_event_source_set_enabled(i->tick, SD_EVENT_ONESHOT);
 }
 
+static void tell_when_stopped(struct intake *i)
+{
+    if (i->fd >= 0 || i->has_stopped || !TAILQ_EMPTY(&i->ready))
+        return;
+    i->has_stopped = true;
+    if (i->stopped)
+        i->stopped(i->userdata);
+}
+
 static int turn(struct intake *i)
 {
     struct epoll_event events[EVENTS_MAX];
@@ -311,27 +335,23 @@ static int turn(struct intake *i)
     bool accepts = false;
 
     for (int k = 0; k < n; k++) {
-        struct connection *c = events[k].data.ptr;
+        void *what = events[k].data.ptr;
 
-        if (!c)
+        if (!what)
             accepts = true;
-        else
-            move(i, c, PLACE_READY);
+        else if (what != &i->go_on)
+            move(i, what, PLACE_READY);
     }
     serve_ready(i);
-    if (accepts)
+    if (accepts && i->fd >= 0)
         intake_accept_some(i);
     wake(i);
     intake_listen_or_not(i);
+    tell_when_stopped(i);
     return arm(i);
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-    return turn(userdata);
-}
-
-static int on_again(sd_event_source *source, void *userdata)
 {
     return turn(userdata);
 }
@@ -379,6 +399,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 
 static int set_up(struct intake *i)
 {
+    struct epoll_event event = {.data.ptr = &i->go_on};
     int r = fcntl(i->fd, F_GETFL);
 
     if (r < 0 || fcntl(i->fd, F_SETFL, r | O_NONBLOCK) < 0)
@@ -386,11 +407,10 @@ static int set_up(struct intake *i)
     i->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (i->epoll < 0)
         return -errno;
+    i->go_on = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (i->go_on < 0 || epoll_ctl(i->epoll, EPOLL_CTL_ADD, i->go_on, &event) < 0)
+        return -errno;
     r = sd_event_add_io(i->event, &i->io, i->epoll, EPOLLIN, on_io, i);
-    if (r >= 0)
-        r = sd_event_add_defer(i->event, &i->again, on_again, i);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(i->again, SD_EVENT_OFF);
     if (r >= 0)
         r = sd_event_add_time(i->event, &i->tick, CLOCK_BOOTTIME, 0, 0, on_tick, i);
     if (r >= 0)
@@ -401,6 +421,7 @@ static int set_up(struct intake *i)
 int intake_new(const struct intake_options *options, struct intake **ret)
 {
     CLEANUP(intake_free) struct intake *i = calloc(1, sizeof(*i));
+    size_t n_other;
     int r;
 
     if (!i) {
@@ -408,7 +429,9 @@ int intake_new(const struct intake_options *options, struct intake **ret)
         return -ENOMEM;
     }
     i->fd = options->fd;
-    i->epoll = -1;
+    i->epoll = i->go_on = -1;
+    i->stopped = options->stopped;
+    i->userdata = options->userdata;
     i->event = options->event;
     i->patience_usec = options->patience_usec ? options->patience_usec : INTAKE_PATIENCE_USEC;
     i->idle_usec = options->idle_usec ? options->idle_usec : INTAKE_IDLE_USEC;
@@ -417,11 +440,12 @@ int intake_new(const struct intake_options *options, struct intake **ret)
     TAILQ_INIT(&i->ready);
     TAILQ_INIT(&i->waiting);
     TAILQ_INIT(&i->answered);
-    i->n_connections_max = intake_raise_limit();
+    n_other = INTAKE_OTHER_FILES + options->n_other_connections;
+    i->n_connections_max = intake_raise_limit(n_other);
     if (i->n_connections_max < INTAKE_CONNECTIONS_MAX)
         log_warning("Only %zu submitters are served at once, for the limit of open files is low: "
-                    "raise it (LimitNOFILE= of the unit) to %d or more.",
-                    i->n_connections_max, INTAKE_CONNECTIONS_MAX + INTAKE_OTHER_FILES);
+                    "raise it (LimitNOFILE= of the unit) to %zu or more.",
+                    i->n_connections_max, INTAKE_CONNECTIONS_MAX + n_other);
     r = set_up(i);
     if (r < 0)
         return r;
@@ -454,9 +478,12 @@ void intake_stop(struct intake *i)
         move(i, c, PLACE_READY);
     }
     /* Each turn answers or closes some of them; who does not take its answers is none of them. */
-    while (!TAILQ_EMPTY(&i->ready))
-        serve_ready(i);
-    arm(i);
+    (void)set_goes_on(i, true);
+}
+
+bool intake_has_stopped(const struct intake *i)
+{
+    return i->has_stopped;
 }
 
 struct intake *intake_free(struct intake *i)
@@ -466,10 +493,11 @@ struct intake *intake_free(struct intake *i)
     for (struct connection *c = TAILQ_FIRST(&i->all); c; c = TAILQ_FIRST(&i->all))
         intake_drop(i, c);
     sd_event_source_disable_unref(i->io);
-    sd_event_source_disable_unref(i->again);
     sd_event_source_disable_unref(i->tick);
     if (i->epoll >= 0)
         close(i->epoll);
+    if (i->go_on >= 0)
+        close(i->go_on);
     if (i->fd >= 0)
         close(i->fd);
     free(i);

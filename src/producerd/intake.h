@@ -49,7 +49,11 @@ struct intake_options {
     int fd; /* a listening Unix stream socket: the intake's from the call on, also where it fails */
     struct store *store;               /* borrowed */
     struct submission_rules rules;     /* its group is borrowed */
+    unsigned n_other_connections;      /* of this process: descriptors are left for them */
     uint64_t patience_usec, idle_usec; /* 0: as above; tests have less */
+    /* Runs once after intake_stop, from the loop: all that was read is answered. NULL: nothing. */
+    void (*stopped)(void *userdata);
+    void *userdata;
 };
 
 /* Raises this process's limit of open files as far as it needs and may, and begins to serve; a
@@ -62,11 +66,12 @@ DEFINE_CLEANUP(struct intake *, intake_free)
 /* The queue is known by now, and takes messages of this size at most. */
 void intake_set_message_max(struct intake *intake, size_t max_bytes);
 
-/* Nothing more is accepted and nothing more is read. What was read is stored and answered within
- * this call, lines that were read in part with an error. Only a submitter that has not taken its
- * earlier answers is left for the loop: it is answered as it takes them, until the intake is
- * freed. */
+/* Nothing more is accepted and nothing more is read. What was read is stored and answered in the
+ * next turns of the loop, lines that were read in part with an error; then `stopped` runs. Only a
+ * submitter that has not taken its earlier answers is not waited for: it is answered as it takes
+ * them, until the intake is freed. What is not answered was not promised. */
 void intake_stop(struct intake *intake);
+bool intake_has_stopped(const struct intake *intake);
 
 struct intake_counts {
     size_t connections;

@@ -295,6 +295,18 @@ static void on_late(void *userdata, const struct outgoing *m)
     log_late(&p->late_log, m, now_usec(p));
 }
 
+/* Of a stop, or of a source that has ended. */
+static bool is_done(const struct producer *p)
+{
+    const struct source_ops *ops = p->source ? p->source->ops : NULL;
+
+    if (p->n_messages > 0)
+        return false;
+    if (!service_is_stopping(p->service))
+        return p->source_has_ended;
+    return !ops || !ops->has_stopped || ops->has_stopped(p->source);
+}
+
 /* A batch that could not even be sent goes to the front of its lanes. */
 static void put_back(struct producer *p, const struct batch *batch)
 {
@@ -352,7 +364,7 @@ static void pump(struct producer *p)
         fail(p, r, "Cannot wait");
     if (p->is_over)
         return;
-    if (p->n_messages == 0 && (p->source_has_ended || service_is_stopping(p->service)))
+    if (is_done(p))
         end(p);
     /* What is in hand is under way, or a time is set for it: else it would wait for ever. */
     assert(p->n_messages == 0 || sender_under_way(p->sender) > 0 || again_usec < USEC_INFINITY);
@@ -376,6 +388,8 @@ static void on_source_ready(void *userdata)
         show_status(p);
     if (p->sender)
         pump(p);
+    else if (service_is_stopping(p->service) && !p->is_over && is_done(p))
+        end(p);
 }
 
 /* What must hold between two turns of the loop. */
@@ -394,6 +408,8 @@ static const char *what_hangs(void *userdata, uint64_t now)
         return NULL;
     if (p->n_messages > 0)
         return "messages are in hand, and nothing is done about them";
+    if (service_is_stopping(p->service)) /* the source has its part to do; the stop has its time */
+        return NULL;
     return p->source_waits ? NULL : "the source is not asked for messages";
 }
 
@@ -479,12 +495,11 @@ static void on_stop(void *userdata)
 
     if (p->source && p->source->ops->stop)
         p->source->ops->stop(p->source);
-    if (p->sender) {
-        show_status(p);
+    show_status(p);
+    if (p->sender)
         pump(p);
-    } else {
+    else if (is_done(p))
         end(p);
-    }
 }
 
 /* The demo waits for the queue, and makes nothing before. The spool is served at once, whatever the

@@ -80,7 +80,9 @@ static int written(struct source_spool *s, int r)
                       "The spool cannot be written: %s (%s). Messages that are handed in are "
                       "refused, and nothing is lost; trying again.",
                       spool_error(s->spool), strerror(-r));
-        set_timer(s, RETRY_USEC);
+        /* What comes in meanwhile fails as well, and must not put it off. */
+        if (!is_timer_set(s))
+            set_timer(s, RETRY_USEC);
         tell(s);
     } else if (s->trouble.failures > 0) {
         tell(s); /* some things could be written: they may have been what others waited for */
@@ -220,6 +222,16 @@ static void stop(struct source *source)
     intake_stop(((struct source_spool *)source)->intake);
 }
 
+static bool has_stopped(const struct source *source)
+{
+    return intake_has_stopped(((const struct source_spool *)source)->intake);
+}
+
+static void on_intake_stopped(void *userdata)
+{
+    tell(userdata);
+}
+
 static void describe(struct source *source, struct buffer *status)
 {
     struct source_spool *s = (struct source_spool *)source;
@@ -285,6 +297,7 @@ static const struct source_ops ops = {
     .sending = sending,
     .opened = opened,
     .stop = stop,
+    .has_stopped = has_stopped,
     .describe = describe,
 };
 
@@ -349,6 +362,9 @@ static int open_intake(struct source_spool *s, const struct config *config, bool
             .rules = {.is_fifo = is_fifo,
                       .max_bytes = SQS_MESSAGE_MAX_BYTES,
                       .group_id = config->producer.message_group_id},
+            .n_other_connections = config->producer.max_connections,
+            .stopped = on_intake_stopped,
+            .userdata = s,
         },
         &s->intake);
     if (r >= 0 && is_ours) {

@@ -52,6 +52,9 @@ struct source_ops {
     /* A stop was asked for: nothing new is asked of the source, what is out may still be settled.
      */
     void (*stop)(struct source *source);
+    /* Whether it has nothing left to do about a stop; `ready` is called when that becomes true.
+     * NULL: at once. */
+    bool (*has_stopped)(const struct source *source);
     /* Appends, for the status line, what is in the source. */
     void (*describe)(struct source *source, struct buffer *status);
 };

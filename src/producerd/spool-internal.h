@@ -39,8 +39,8 @@ void spool_list_free(struct spool_list *list); /* of all its messages */
 int spool_out_prepare(struct spool *spool);
 int spool_rejected_prepare(struct spool *spool);
 
-/* What is written without new messages is written again with the room of the reserve, where `r`
- * says that there was none without it. */
+/* What is written of messages that are there already, and makes no more of them, is written again
+ * with the room of the reserve, where `r` says that there was none without it. */
 bool spool_may_try_again(struct spool *spool, int r);
 
 /* Within a transaction: what was settled. 0 or a negative errno. */

@@ -120,6 +120,9 @@ static int act(struct spool *s, const char *id, bool is_retry, size_t *ret_n)
     if (chosen.n == 0 && id)
         return STORE_E_NO_SUCH_ID;
     r = chosen.n > 0 ? write_chosen(s, &chosen, is_retry) : 0;
+    /* Who drops messages may well do it for want of room. */
+    if (!is_retry && spool_may_try_again(s, r))
+        r = write_chosen(s, &chosen, false);
     if (r < 0)
         return r;
     s->counts.rejected -= chosen.n;

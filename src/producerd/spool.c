@@ -364,6 +364,30 @@ static void forget_added(struct spool *s)
     spool_list_free(&s->added);
 }
 
+static int sync_settled(struct spool *s)
+{
+    int r = write_synced(s, false);
+
+    if (spool_may_try_again(s, r))
+        r = write_synced(s, false);
+    return settled_written(s, r);
+}
+
+static int write_all(struct spool *s)
+{
+    bool lacks_room;
+    int r = check_disk(s);
+
+    if (r >= 0)
+        return settled_written(s, write_synced(s, true));
+    /* What is refused must not keep back what there is room for. */
+    lacks_room = s->lacks_room;
+    if (spool_needs_sync(s))
+        (void)sync_settled(s);
+    s->lacks_room = lacks_room;
+    return r;
+}
+
 int spool_commit(struct spool *s)
 {
     int r;
@@ -371,9 +395,7 @@ int spool_commit(struct spool *s)
     if (!s->added.first)
         return spool_sync(s);
     FAULT_POINT("spool-commit");
-    r = check_disk(s);
-    if (r >= 0)
-        r = settled_written(s, write_synced(s, true));
+    r = write_all(s);
     if (r < 0) {
         forget_added(s);
         return r;
@@ -383,15 +405,6 @@ int spool_commit(struct spool *s)
         s->next_number++;
     spool_list_free(&s->added);
     return 0;
-}
-
-static int sync_settled(struct spool *s)
-{
-    int r = write_synced(s, false);
-
-    if (spool_may_try_again(s, r))
-        r = write_synced(s, false);
-    return settled_written(s, r);
 }
 
 int spool_sync(struct spool *s)

@@ -40,6 +40,7 @@ struct fixture {
     struct fake_store store;
     struct intake *intake;
     char path[64];
+    unsigned n_stopped;
     struct client clients[CLIENTS_MAX];
     size_t n_clients;
 };
@@ -134,6 +135,13 @@ static int listen_at(struct fixture *f)
     return fd;
 }
 
+static void on_stopped(void *userdata)
+{
+    struct fixture *f = userdata;
+
+    f->n_stopped++;
+}
+
 static struct fixture *set_up(uint64_t patience_usec, uint64_t idle_usec)
 {
     struct fixture *f = calloc(1, sizeof(*f));
@@ -149,6 +157,8 @@ static struct fixture *set_up(uint64_t patience_usec, uint64_t idle_usec)
                              .rules = {true, SQS_MESSAGE_MAX_BYTES, "test"},
                              .patience_usec = patience_usec,
                              .idle_usec = idle_usec,
+                             .stopped = on_stopped,
+                             .userdata = f,
                          },
                          &f->intake),
                      0);
@@ -191,6 +201,15 @@ static struct client *new_client(struct fixture *f)
 static void turn(struct fixture *f)
 {
     assert_true(sd_event_run(f->event, 10 * USEC_PER_MSEC) >= 0);
+}
+
+/* Returns when all that was read is answered. */
+static void stop(struct fixture *f)
+{
+    intake_stop(f->intake);
+    assert_false(intake_has_stopped(f->intake));
+    run_until(f->event, &f->n_stopped, 1);
+    assert_true(intake_has_stopped(f->intake));
 }
 
 /* What the socket takes now. */
@@ -694,7 +713,7 @@ static void a_stop_answers_what_was_read_and_reads_no_more(void **state)
     assert_true(n < 1000);
     send_text(f, quiet, "{\"body\":\"q\"}\n"); /* this is not read any more */
 
-    intake_stop(f->intake);
+    stop(f);
     assert_int_equal(intake_counts(f->intake).connections, 0);
     wait_for_end(f, many);
     wait_for_end(f, half);
@@ -709,6 +728,8 @@ static void a_stop_answers_what_was_read_and_reads_no_more(void **state)
                   "again later\", \"temporary\": true}\n");
     assert_int_equal(count_lines(quiet), 0);
     intake_stop(f->intake);
+    turn(f);
+    assert_int_equal(f->n_stopped, 1);
 }
 
 static void a_stop_is_not_held_up_by_who_does_not_take_answers(void **state)
@@ -725,7 +746,7 @@ static void a_stop_is_not_held_up_by_who_does_not_take_answers(void **state)
             n_full = 0;
         }
     n_stored = f->store.n_committed;
-    intake_stop(f->intake);
+    stop(f);
     assert_int_equal(f->store.n_committed, n_stored);
     assert_int_equal(intake_counts(f->intake).connections, 1);
     /* The answers that were given are handed over still; it gets no others than of what is stored.
@@ -733,6 +754,43 @@ static void a_stop_is_not_held_up_by_who_does_not_take_answers(void **state)
     wait_for_end(f, deaf);
     assert_int_equal(count_lines(deaf), f->store.n_committed);
     assert_true(f->store.n_committed >= n_stored);
+}
+
+/* Counts its turns, and asks for the next one by what is in its pipe. */
+static int on_other(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+    unsigned *n = userdata;
+
+    ++*n;
+    return 0;
+}
+
+static void those_who_send_without_end_leave_others_of_the_loop_their_turn(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    sd_event_source *other = NULL;
+    unsigned n_other = 0, n_rounds = 200;
+    int fds[2];
+
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    assert_true(sd_event_add_io(f->event, &other, fds[0], EPOLLIN, on_other, &n_other) >= 0);
+    for (size_t i = 0; i < 3; i++)
+        new_client(f);
+    /* Before each turn there is more than it can answer. */
+    for (unsigned k = 0; k < n_rounds; k++) {
+        for (size_t i = 0; i < 3; i++) {
+            while (send_some(&f->clients[i], "{\"body\":\"x\"}\n", 13) == 13)
+                ;
+            receive(&f->clients[i]);
+        }
+        turn(f);
+    }
+    assert_true(f->store.n_committed > n_rounds);
+    assert_true(n_other >= n_rounds / 4);
+    sd_event_source_unref(other);
+    close(fds[0]);
+    close(fds[1]);
 }
 
 static void commands_are_answered(void **state)
@@ -840,6 +898,7 @@ int main(void)
         cmocka_unit_test(a_thousand_are_served_at_once_and_more_wait),
         cmocka_unit_test(long_parts_of_lines_keep_nobody_with_short_ones),
         cmocka_unit_test(a_stop_answers_what_was_read_and_reads_no_more),
+        cmocka_unit_test(those_who_send_without_end_leave_others_of_the_loop_their_turn),
         cmocka_unit_test(a_stop_is_not_held_up_by_who_does_not_take_answers),
         cmocka_unit_test(commands_are_answered),
         cmocka_unit_test(commands_of_others_are_refused),

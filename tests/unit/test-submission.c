@@ -464,7 +464,7 @@ static void what_was_not_stored_after_all_is_revoked(void **state)
                         "{\"ok\": false, \"error\": \"disk: no\", \"temporary\": true}\n"
                         "{\"ok\": false, \"error\": \"body: missing\"}\n"
                         "{\"ok\": false, \"error\": \"disk: no\", \"temporary\": true}\n"
-                        "{\"ok\": false, \"error\": \"disk: no\", \"temporary\": true}\n");
+                        "{\"ok\": true, \"count\": 1, \"more\": false}\n");
     assert_int_equal(b.max, 4096);
     assert_int_equal(submission_replies_revoke(&empty, "x"), 0);
     assert_int_equal(empty.size, 0);

@@ -165,6 +165,20 @@ static int set_up_watchdog(struct service *service)
     return r < 0 ? r : sd_event_source_set_priority(service->watchdog, SD_EVENT_PRIORITY_IMPORTANT);
 }
 
+/* However busy the loop is with other things: it is a stop. */
+static int add_signal(struct service *service, int number)
+{
+    sd_event_source *source = NULL;
+    int r = sd_event_add_signal(service->event, &source, number, on_signal, service);
+
+    if (r >= 0)
+        r = sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IMPORTANT);
+    if (r >= 0)
+        r = sd_event_source_set_floating(source, true); /* it lives as long as the loop */
+    sd_event_source_unref(source);
+    return r;
+}
+
 /* Takes the signals that ask to stop. */
 static int take_signals(struct service *service)
 {
@@ -184,7 +198,7 @@ static int take_signals(struct service *service)
         sigaddset(&one, stops[i]);
         if (sigprocmask(SIG_BLOCK, &one, NULL) < 0)
             return -errno;
-        r = sd_event_add_signal(service->event, NULL, stops[i], on_signal, service);
+        r = add_signal(service, stops[i]);
     }
     return r;
 }
@@ -203,6 +217,8 @@ static int set_up(struct service *service)
                       service);
     if (r >= 0)
         r = add_timer(service->event, &service->stop_timer, USEC_PER_MSEC, on_stop_timer, service);
+    if (r >= 0)
+        r = sd_event_source_set_priority(service->stop_timer, SD_EVENT_PRIORITY_IMPORTANT);
     if (r >= 0)
         r = set_up_watchdog(service);
     return r;

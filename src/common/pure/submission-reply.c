@@ -10,6 +10,7 @@
 #include "json-string.h"
 
 #define OK_PREFIX "{\"ok\": true"
+#define STORED_PREFIX OK_PREFIX ", \"id\": "
 #define ERROR_PREFIX "{\"ok\": false, \"error\": "
 
 enum {
@@ -34,7 +35,7 @@ static void append_foreign(struct buffer *b, const char *text, size_t max_bytes)
 
 int submission_reply_stored(struct buffer *b, const char *id)
 {
-    buffer_append_string(b, OK_PREFIX ", \"id\": ");
+    buffer_append_string(b, STORED_PREFIX);
     append_foreign(b, id, SUBMISSION_REASON_MAX_BYTES);
     return buffer_append_string(b, "}\n");
 }
@@ -87,7 +88,7 @@ int submission_replies_revoke(struct buffer *b, const char *error)
         const char *newline = memchr(line, '\n', (size_t)(end - line));
         const char *next = newline ? newline + 1 : end;
 
-        if (strncmp(line, OK_PREFIX, strlen(OK_PREFIX)) == 0)
+        if (strncmp(line, STORED_PREFIX, strlen(STORED_PREFIX)) == 0)
             submission_reply_error(&revoked, error, true);
         else
             buffer_append(&revoked, line, (size_t)(next - line));

@@ -37,8 +37,9 @@ int submission_reply_page_begin(struct buffer *b);
 int submission_reply_page_add(struct buffer *b, const struct submission_rejected *message);
 int submission_reply_page_end(struct buffer *b, bool has_more);
 
-/* Puts that error in the place of each reply that says ok: for what turned out not to be stored.
- * `b` holds whole lines made by the above. 0 or -ENOMEM or -E2BIG. */
+/* Puts that error in the place of each reply that says that a message is stored: for what turned
+ * out not to be. Replies to commands stay: what those do is done. `b` holds whole lines made by the
+ * above. 0 or -ENOMEM or -E2BIG. */
 int submission_replies_revoke(struct buffer *b, const char *error);
 
 /* A reply that was read. The texts are its own. */
