@@ -246,11 +246,13 @@ static void keep_the_others(struct producer *p, const struct batch *batch, uint6
     for (size_t i = batch->n; i-- > 0;) {
         struct outgoing *m = batch->messages[i];
 
+        if (outcomes[i].kind != OUTCOME_ALONE && outcomes[i].kind != OUTCOME_AGAIN)
+            continue; /* it is settled */
         doubt_failed(m, outcomes[i].is_unknown, sent_usec);
         if (outcomes[i].kind == OUTCOME_ALONE) {
             m->is_alone = true;
             lanes_again(p->lanes, m, 0);
-        } else if (outcomes[i].kind == OUTCOME_AGAIN) {
+        } else {
             uint64_t delay = send_again(p, m, &outcomes[i], random);
 
             again = &outcomes[i];

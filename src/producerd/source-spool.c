@@ -5,6 +5,7 @@
  * that is tried again every RETRY_USEC, and what comes in is refused by the store itself. */
 #include <errno.h>
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "buffer.h"
 #include "fault-point.h"
@@ -354,6 +355,14 @@ static int open_intake(struct source_spool *s, const struct config *config, bool
 
     if (r != 0)
         return r < 0 ? r : SOURCE_E_CONFIG;
+    if (is_ours) {
+        s->socket_path = strdup(path);
+        if (!s->socket_path) {
+            submit_socket_remove(path);
+            close(fd);
+            return -ENOMEM;
+        }
+    }
     r = intake_new(
         &(struct intake_options){
             .event = s->event,
@@ -367,10 +376,6 @@ static int open_intake(struct source_spool *s, const struct config *config, bool
             .userdata = s,
         },
         &s->intake);
-    if (r >= 0 && is_ours) {
-        s->socket_path = strdup(path);
-        r = s->socket_path ? r : -ENOMEM;
-    }
     return MIN(r, 0);
 }
 
