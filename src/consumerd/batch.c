@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "attempts.h"
 #include "lease.h"
 #include "outside.h"
 
@@ -16,6 +17,7 @@ struct batch {
     const struct batch_ops *ops;
     void *userdata;
     struct sqs_call *call;
+    unsigned n_attempts; /* begun */
     size_t n;
     struct batch_item items[SQS_BATCH_MAX];
 };
@@ -143,6 +145,18 @@ static bool before_attempt(void *userdata, const struct sqs_error *error,
     return true;
 }
 
+static uint64_t timeout(void *userdata)
+{
+    struct batch *batch = userdata;
+    uint64_t end_usec =
+        batch->ops->end_usec ? batch->ops->end_usec(batch->userdata) : USEC_INFINITY;
+
+    /* While a delete is on its way, its lease is extended. */
+    for (size_t i = 0; i < batch->n && batch->kind == BATCH_CHANGE; i++)
+        end_usec = MIN(end_usec, batch->items[i].message->lease.end_usec);
+    return attempt_timeout_usec(batch->n_attempts++, end_usec, outside_now_usec());
+}
+
 int batch_send(struct queue *queue, enum batch_kind kind, const struct batch_item *items, size_t n,
                const struct batch_ops *ops, void *userdata, struct batch **ret)
 {
@@ -166,8 +180,11 @@ int batch_send(struct queue *queue, enum batch_kind kind, const struct batch_ite
     r = make_request(batch, &request);
     if (r >= 0)
         r = queue_call(queue, TAKE(request),
-                       &(struct sqs_call_options){.before_attempt = before_attempt}, on_result,
-                       batch, &batch->call);
+                       &(struct sqs_call_options){
+                           .before_attempt = before_attempt,
+                           .timeout = timeout,
+                       },
+                       on_result, batch, &batch->call);
     if (r < 0)
         return r;
     *ret = TAKE(batch);

@@ -1,7 +1,8 @@
 /* One request on its way for up to ten messages: it deletes them or changes their visibility. What
  * became of each is told one by one. Whatever an attempt has to wait for, it leaves out the
  * messages whose lease has ended meanwhile: nothing is ever asked for with a handle that is no
- * longer ours.
+ * longer ours. A change of the visibility has to get through before the first of its leases ends,
+ * and its attempts share that time (attempts.h): one that stalls does not cost the lease.
  */
 #pragma once
 
@@ -38,6 +39,9 @@ struct batch_result {
 struct batch_ops {
     /* Whether an item is still worth a further attempt. */
     bool (*is_wanted)(void *userdata, const struct batch_item *item);
+    /* By when it must have got through, if not for a lease; USEC_INFINITY: no such time. Asked
+     * before each attempt, also from inside batch_send. May be NULL. */
+    uint64_t (*end_usec)(void *userdata);
     /* What became of one; runs once for each. */
     void (*item_done)(void *userdata, const struct batch_item *item,
                       const struct batch_result *result);
@@ -46,8 +50,8 @@ struct batch_ops {
 };
 
 /* Sends 1 to 10 items; one to be deleted goes by DeleteMessage, all else in the batch operations.
- * The callbacks never run from inside. The ops must outlive the batch. `*ret` is valid until
- * `done`. 0 or a negative errno. */
+ * The callbacks never run from inside, but for end_usec. The ops must outlive the batch. `*ret` is
+ * valid until `done`. 0 or a negative errno. */
 int batch_send(struct queue *queue, enum batch_kind kind, const struct batch_item *items, size_t n,
                const struct batch_ops *ops, void *userdata, struct batch **ret);
 

@@ -355,7 +355,7 @@ static void on_stop(void *userdata)
     }
     c->is_stopping = true;
     c->cancel_usec = now_usec + timeout_usec - MIN(STOP_RELEASE_USEC, timeout_usec / 4);
-    hand_stop(c->hand);
+    hand_stop(c->hand, now_usec + timeout_usec);
     receiver_stop(c->receiver, now_usec, c->cancel_usec);
     ask_for_turn(c);
 }

@@ -364,9 +364,11 @@ int hand_turn(struct hand *h, uint64_t *ret_next_usec)
     return r;
 }
 
-void hand_stop(struct hand *h)
+void hand_stop(struct hand *h, uint64_t end_usec)
 {
     h->is_stopping = true;
+    settler_stop(h->deleter, end_usec);
+    settler_stop(h->releaser, end_usec);
     release_waiting(h);
     h->changed(h->userdata);
 }

@@ -39,8 +39,9 @@ void hand_take(struct hand *hand, struct sqs_reply *reply, uint64_t sent_usec);
  * later. `*ret_next_usec`, always set: when to call again if nothing happens before. */
 int hand_turn(struct hand *hand, uint64_t *ret_next_usec);
 
-/* From now on nothing is begun, and what is taken in is given back at once. */
-void hand_stop(struct hand *hand);
+/* From now on nothing is begun, and what is taken in is given back at once. `end_usec`: what is in
+ * hand then is left. */
+void hand_stop(struct hand *hand, uint64_t end_usec);
 
 /* Gives back what is being handled, too. Returns how many. */
 size_t hand_cancel(struct hand *hand);

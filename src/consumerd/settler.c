@@ -18,6 +18,7 @@ struct settler {
     struct list batches;
     size_t n_requests, n_messages;
     uint64_t next_usec;
+    uint64_t end_usec; /* of the stop; USEC_INFINITY: none */
 };
 
 static struct message *of(struct list *link)
@@ -94,6 +95,13 @@ static bool is_wanted(void *userdata, const struct batch_item *item)
     return !item->message->settle.is_last_try;
 }
 
+static uint64_t end_usec(void *userdata)
+{
+    const struct settler *s = userdata;
+
+    return s->end_usec;
+}
+
 static void on_item(void *userdata, const struct batch_item *item,
                     const struct batch_result *result)
 {
@@ -129,6 +137,7 @@ static void on_batch(void *userdata, struct batch *batch)
 
 static const struct batch_ops ops = {
     .is_wanted = is_wanted,
+    .end_usec = end_usec,
     .item_done = on_item,
     .done = on_batch,
 };
@@ -158,6 +167,11 @@ static struct message *find_ended(struct settler *s, uint64_t now_usec)
             return of(link);
     }
     return NULL;
+}
+
+void settler_stop(struct settler *s, uint64_t stop_end_usec)
+{
+    s->end_usec = stop_end_usec;
 }
 
 int settler_turn(struct settler *s)
@@ -228,7 +242,7 @@ int settler_new(struct queue *queue, const struct settler_options *options, sett
     s->options = *options;
     s->settled = settled;
     s->userdata = userdata;
-    s->next_usec = USEC_INFINITY;
+    s->next_usec = s->end_usec = USEC_INFINITY;
     list_init(&s->pending);
     list_init(&s->batches);
     *ret = s;

@@ -50,6 +50,9 @@ void settler_add(struct settler *settler, struct message *message, unsigned visi
  * one try. */
 bool settler_remove(struct settler *settler, struct message *message);
 
+/* What is not settled by then is left: the time that remains is shared by the attempts. */
+void settler_stop(struct settler *settler, uint64_t end_usec);
+
 /* Sends what is due; what has a lease that is over is settled without. 0 or a negative errno:
  * nothing can be sent at the moment. */
 int settler_turn(struct settler *settler);

@@ -212,6 +212,20 @@ def a_lease_that_cannot_be_extended_is_lost_and_its_work_ended():
 
 
 @tap.test
+def an_extension_that_stalls_does_not_cost_the_lease():
+    # Not within the request_timeout of 10 s, but while the lease still lasts.
+    with SqsLocal(queues=[fifo(8)],
+                  faults=["ChangeMessageVisibilityBatch:stall:times=1"]) as server:
+        fill(server, ["a"], 1, "sleep=12000")
+        daemon = consumer(server)
+        tap.equal(daemon.wait(), 0, daemon.text)
+        daemon.wait_for_line("ChangeMessageVisibilityBatch failed: timed out")
+        tap.equal(events(daemon, "begin"), ["a.0"])
+        tap.equal(events(daemon, "end"), ["a.0"])
+        tap.equal([r["receive_count"] for r in server.records("received")], [1])
+
+
+@tap.test
 def a_failure_holds_back_its_group_and_no_other():
     with SqsLocal(queues=[fifo()]) as server:
         sqs.send(server, "a.0", group="a")

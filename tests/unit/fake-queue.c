@@ -77,6 +77,13 @@ const char *queue_url(const struct queue *queue)
     return "q";
 }
 
+static void begin_attempt(struct fake_call *call)
+{
+    call->sent_usec = fake_now_usec;
+    call->timeout_usec =
+        call->options.timeout ? call->options.timeout(call->userdata) : USEC_INFINITY;
+}
+
 int queue_call(struct queue *queue, struct sqs_request *request,
                const struct sqs_call_options *options, sqs_done_fn done, void *userdata,
                struct sqs_call **ret)
@@ -94,10 +101,10 @@ int queue_call(struct queue *queue, struct sqs_request *request,
         .options = *options,
         .done = done,
         .userdata = userdata,
-        .sent_usec = fake_now_usec,
         .attempts = 1,
         .is_open = true,
     };
+    begin_attempt(call);
     *ret = (struct sqs_call *)(void *)call;
     return 0;
 }
@@ -180,8 +187,10 @@ void fake_fail(size_t i, enum sqs_error_class class, const char *name, const cha
 static bool attempt(struct fake_call *call, const struct sqs_error *error)
 {
     assert_true(call->is_open && call->options.before_attempt);
-    call->sent_usec = fake_now_usec;
-    return call->options.before_attempt(call->userdata, error, &call->request);
+    if (!call->options.before_attempt(call->userdata, error, &call->request))
+        return false;
+    begin_attempt(call);
+    return true;
 }
 
 bool fake_retry(size_t i, enum sqs_error_class class, const char *name)

@@ -9,7 +9,7 @@ struct fake_call {
     struct sqs_call_options options;
     sqs_done_fn done;
     void *userdata;
-    uint64_t sent_usec;
+    uint64_t sent_usec, timeout_usec; /* of the last attempt; USEC_INFINITY: the client's */
     unsigned attempts;
     bool is_open; /* neither answered nor cancelled */
     bool is_last_attempt;

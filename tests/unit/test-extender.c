@@ -1,3 +1,4 @@
+#include "attempts.h"
 #include "extender.h"
 #include "fake-consumer.h"
 #include "test.h"
@@ -145,6 +146,36 @@ static void an_extension_counts_from_the_attempt_that_succeeded(void **state)
     assert_int_equal(m[0]->lease.end_usec, T0 + 48 * SEC);
 }
 
+/* Fifteen seconds are left: were they all for one that stalls, the lease would be lost with it. */
+static void several_attempts_have_their_time_within_the_lease(void **state)
+{
+    turn();
+    assert_int_equal(fake_calls[0].timeout_usec, 15 * SEC / 4);
+    fake_now_usec += fake_calls[0].timeout_usec;
+    for (int i = 0; i < 3; i++) {
+        assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+        assert_int_equal(fake_calls[0].timeout_usec, (T0 + 30 * SEC - fake_now_usec) / 2);
+        fake_now_usec += fake_calls[0].timeout_usec;
+    }
+    fake_answer(0, "{\"Successful\":[{\"Id\":\"0\"},{\"Id\":\"1\"},{\"Id\":\"2\"}]}");
+    assert_int_equal(n_lost, 0);
+    assert_true(lease_holds(m[0], T0 + 45 * SEC));
+}
+
+static void the_lease_that_ends_first_bounds_the_attempts_of_all(void **state)
+{
+    lease_end(&leases, m[1]);
+    m[1]->received_usec = T0 - 2 * SEC;
+    lease_begin(&leases, m[1], T0);
+    turn();
+    assert_int_equal(fake_calls[0].request->n_entries, 3);
+    assert_int_equal(fake_calls[0].timeout_usec, 13 * SEC / 4);
+    /* However little is left, it is time enough for a request that is quick. */
+    fake_now_usec = T0 + 28 * SEC - 1;
+    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_int_equal(fake_calls[0].timeout_usec, ATTEMPT_TIMEOUT_MIN_USEC);
+}
+
 static void what_cannot_be_sent_is_tried_again(void **state)
 {
     fake_call_error = -ENOMEM;
@@ -172,6 +203,10 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_extension_counts_from_the_attempt_that_succeeded, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(several_attempts_have_their_time_within_the_lease, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(the_lease_that_ends_first_bounds_the_attempts_of_all,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_sent_is_tried_again, set_up, tear_down),
     };
 

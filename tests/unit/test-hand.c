@@ -375,7 +375,7 @@ static void a_stop_gives_back_what_is_not_begun(void **state)
 
     set_up(true, 10, "aab");
     turn();
-    hand_stop(hand);
+    hand_stop(hand, fake_now_usec + 30 * SEC);
     turn();
     assert_non_null(strstr(answer_open(), "\"h1\",\"VisibilityTimeout\":0"));
     late = fake_received("c", "l");

@@ -365,6 +365,30 @@ static void what_cannot_be_sent_is_tried_again(void **state)
     assert_string_equal(order, "01");
 }
 
+/* A delete has no such time otherwise, for its lease is extended meanwhile. */
+static void during_a_stop_several_attempts_have_their_time_before_its_end(void **state)
+{
+    static const enum batch_kind kinds[] = {BATCH_DELETE, BATCH_CHANGE};
+
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        set_up("ab", kinds[i], 0, true);
+        add(0, 1);
+        turn();
+        assert_int_equal(fake_calls[0].timeout_usec,
+                         kinds[i] == BATCH_DELETE ? USEC_INFINITY : 30 * SEC / 4);
+        settler_stop(settler, fake_now_usec + 3 * SEC);
+        add(1, 2);
+        turn();
+        assert_int_equal(fake_calls[1].timeout_usec, 3 * SEC / 4);
+        fake_now_usec += 1 * SEC;
+        assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+        assert_true(fake_retry(1, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+        assert_int_equal(fake_calls[0].timeout_usec, 1 * SEC);
+        assert_int_equal(fake_calls[1].timeout_usec, 1 * SEC);
+        tear_down(state);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,6 +408,7 @@ int main(void)
         cmocka_unit_test_teardown(a_message_can_be_taken_back_until_it_is_on_its_way, tear_down),
         cmocka_unit_test_teardown(the_number_of_requests_is_bounded, tear_down),
         cmocka_unit_test_teardown(what_cannot_be_sent_is_tried_again, tear_down),
+        cmocka_unit_test(during_a_stop_several_attempts_have_their_time_before_its_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

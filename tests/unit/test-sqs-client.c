@@ -1101,6 +1101,47 @@ static void a_long_poll_has_the_time_it_asked_for(void **state)
     assert_false(o.ok);
 }
 
+static uint64_t timeouts[4];
+static unsigned n_timeouts;
+
+static uint64_t next_timeout(void *userdata)
+{
+    return timeouts[n_timeouts++];
+}
+
+static void each_attempt_has_the_time_that_the_caller_says(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server =
+        TEST_SERVER({.how = REPLY_STALL}, {.how = REPLY_STALL}, OK, {.how = REPLY_STALL});
+    const struct sqs_call_options options = {.timeout = next_timeout};
+    const struct sqs_call_options bounded = {.timeout = next_timeout, .attempts_max = 1};
+    struct outcome o;
+
+    b.request_timeout_usec = 2 * TEST_PATIENCE_USEC;
+    set_bench(server);
+    timeouts[0] = timeouts[1] = 50 * USEC_PER_MSEC;
+    timeouts[2] = USEC_INFINITY;
+    n_timeouts = 0;
+    o = call(&options);
+    assert_true(o.ok);
+    assert_int_equal(o.attempts, 3);
+    assert_int_equal(n_timeouts, 3);
+    sqs_client_free(b.client);
+    http_client_free(b.http);
+    credentials_free(b.credentials);
+    free(b.endpoint.url);
+
+    /* But never more than the client's. */
+    b.request_timeout_usec = 100 * USEC_PER_MSEC;
+    set_bench(server);
+    timeouts[0] = USEC_INFINITY;
+    n_timeouts = 0;
+    o = call(&bounded);
+    assert_false(o.ok);
+    assert_int_equal(n_timeouts, 1);
+}
+
 static unsigned n_asked;
 
 static bool put_another(void *userdata, const struct sqs_error *error, struct sqs_request **request)
@@ -1330,6 +1371,7 @@ int main(void)
         TEST(a_callback_may_start_and_cancel),
         TEST(the_client_may_be_freed_with_calls_in_every_state),
         TEST(a_long_poll_has_the_time_it_asked_for),
+        TEST(each_attempt_has_the_time_that_the_caller_says),
         TEST(a_request_may_be_replaced_or_given_up_before_it_is_repeated),
         TEST(an_attempt_that_waited_for_keys_is_asked_about_again),
         TEST(after_an_outage_one_answer_wakes_all),

@@ -42,6 +42,7 @@ struct sqs_call {
     char request_id[SQS_REQUEST_ID_SIZE];
     int http_status;
     uint64_t sent_usec;
+    uint64_t timeout_usec; /* of the attempt on its way */
     uint64_t asked_usec; /* when it was asked for the credentials that it waits for */
     bool is_in_trouble;  /* counted in the client's n_in_trouble, as this operation: */
     enum sqs_operation troubled;
@@ -421,18 +422,24 @@ static int send_attempt(struct sqs_call *call)
 
     if (r < 0)
         return r;
-    return http_client_submit(
-        client->http,
-        &(struct http_request){
-            .method = "POST",
-            .url = client->endpoint->url,
-            .headers = headers,
-            .body = call->request->json.data,
-            .body_bytes = call->request->json.size,
-            .timeout_usec = client->request_timeout_usec + call->options.wait_usec,
-            .reply_max_bytes = SQS_REPLY_MAX_BYTES,
-        },
-        on_reply, call, &call->slot);
+    return http_client_submit(client->http,
+                              &(struct http_request){
+                                  .method = "POST",
+                                  .url = client->endpoint->url,
+                                  .headers = headers,
+                                  .body = call->request->json.data,
+                                  .body_bytes = call->request->json.size,
+                                  .timeout_usec = call->timeout_usec,
+                                  .reply_max_bytes = SQS_REPLY_MAX_BYTES,
+                              },
+                              on_reply, call, &call->slot);
+}
+
+static uint64_t timeout_usec(const struct sqs_call *call)
+{
+    uint64_t usec = call->options.timeout ? call->options.timeout(call->userdata) : USEC_INFINITY;
+
+    return MIN(usec, call->client->request_timeout_usec) + call->options.wait_usec;
 }
 
 static int attempt(struct sqs_call *call, struct aws_credentials *credentials)
@@ -442,6 +449,7 @@ static int attempt(struct sqs_call *call, struct aws_credentials *credentials)
     call->skew_sec = call->client->skew_sec;
     call->attempts++;
     call->sent_usec = loop_now_usec(call->client->event);
+    call->timeout_usec = timeout_usec(call);
     return send_attempt(call);
 }
 
@@ -579,7 +587,7 @@ static const char *what_hangs(const struct sqs_call *call, uint64_t now_usec)
     uint64_t due_usec = 0;
 
     if (call->slot) {
-        due_usec = call->sent_usec + call->client->request_timeout_usec + call->options.wait_usec;
+        due_usec = call->sent_usec + call->timeout_usec;
         return now_usec > due_usec + SQS_CALL_LATE_MAX_USEC
                    ? "a request to SQS has outlived its time-out"
                    : NULL;

@@ -49,6 +49,10 @@ struct sqs_call_options {
      * or start calls. False: no further attempt, the call ends with that error. May be NULL. */
     bool (*before_attempt)(void *userdata, const struct sqs_error *error,
                            struct sqs_request **request);
+    /* How long an attempt may take, beyond wait_usec; asked as each goes out, also from inside
+     * sqs_client_call. It may not end or start calls. More than the client's request_timeout_usec
+     * counts as that. NULL: that. */
+    uint64_t (*timeout)(void *userdata);
 };
 
 /* An attempt that failed and will be repeated. For the log. */
