@@ -225,6 +225,8 @@ static bool end_if_done(struct consumer *c)
     if (hand_count(c->hand).messages > 0 || receiver_polls(c->receiver) > 0 ||
         (!c->is_stopping && !is_drained(c)))
         return false;
+    if (receiver_left(c->receiver) > 0)
+        c->exit_status = EXIT_STOPPED_SHORT;
     end(c, c->is_stopping ? "" : "The queue stays empty. ");
     return true;
 }

@@ -6,6 +6,7 @@
 
 #include <systemd/sd-id128.h>
 
+#include "attempts.h"
 #include "log.h"
 #include "outside.h"
 
@@ -15,10 +16,13 @@ struct poll {
     unsigned max_messages;
     char attempt_id[SD_ID128_UUID_STRING_MAX]; /* "": none */
     uint64_t attempt_usec;                     /* since when it is in use */
-    bool is_in_doubt; /* messages may have been given out for it, in a reply that was lost */
+    /* Messages may have been given out for it, in a reply that was lost; until then they are away.
+     * 0: none. */
+    uint64_t doubt_end_usec;
     uint64_t sent_usec;                        /* about when the last attempt went out */
     uint64_t not_before_usec;
     bool is_last; /* asks again for what was lost */
+    unsigned n_last_attempts;
 };
 
 struct receiver {
@@ -27,7 +31,8 @@ struct receiver {
     receiver_done_fn done;
     void *userdata;
     bool is_stopping;
-    size_t n_polls, n_promised;
+    uint64_t deadline_usec; /* of the stop */
+    size_t n_polls, n_promised, n_left;
     struct poll polls[RECEIVER_POLLS_MAX];
 };
 
@@ -40,7 +45,7 @@ static void renew_attempt(struct poll *p, uint64_t now_usec)
 
     p->attempt_id[0] = '\0';
     p->attempt_usec = now_usec;
-    p->is_in_doubt = false;
+    p->doubt_end_usec = 0;
     if (p->receiver->options.is_fifo && sd_id128_randomize(&id) >= 0)
         sd_id128_to_uuid_string(id, p->attempt_id);
 }
@@ -53,9 +58,23 @@ static bool is_id_spent(const struct sqs_error *error)
     return error->class == SQS_ERROR_THROTTLED || error->class == SQS_ERROR_PERMANENT;
 }
 
-static void note_failure(struct poll *p, const struct sqs_error *error)
+/* What has been cut off may still wait at SQS, and be given messages. */
+static void note_doubt(struct poll *p, uint64_t now_usec)
 {
-    p->is_in_doubt = p->is_in_doubt || sqs_error_is_outcome_unknown(error);
+    const struct receiver_options *o = &p->receiver->options;
+
+    p->doubt_end_usec = now_usec + (o->wait_sec + (uint64_t)o->visibility_sec) * USEC_PER_SEC;
+}
+
+static void note_failure(struct poll *p, const struct sqs_error *error, uint64_t now_usec)
+{
+    if (sqs_error_is_outcome_unknown(error))
+        note_doubt(p, now_usec);
+}
+
+static bool is_in_doubt(const struct poll *p, uint64_t now_usec)
+{
+    return now_usec < p->doubt_end_usec;
 }
 
 static bool is_attempt_good(const struct poll *p, uint64_t now_usec)
@@ -96,14 +115,14 @@ static bool before_attempt(void *userdata, const struct sqs_error *error,
     p->sent_usec = outside_now_usec();
     if (!error)
         return true;
-    note_failure(p, error);
+    note_failure(p, error, p->sent_usec);
     /* A last one is for what was lost: another id would bring other messages. */
     if (p->is_last)
-        return is_attempt_good(p, p->sent_usec) && error->class != SQS_ERROR_THROTTLED;
+        return is_attempt_good(p, p->sent_usec) && p->sent_usec < p->receiver->deadline_usec;
     /* In doubt, a spent id is worth a try: where SQS refuses it, that costs one request, and
      * without it what was lost would stay away for its visibility timeout. */
     if (!p->receiver->options.is_fifo ||
-        (is_attempt_good(p, p->sent_usec) && (p->is_in_doubt || !is_id_spent(error))))
+        (is_attempt_good(p, p->sent_usec) && (is_in_doubt(p, p->sent_usec) || !is_id_spent(error))))
         return true;
     renew_attempt(p, p->sent_usec);
     if (make_request(p, &renewed) < 0)
@@ -111,6 +130,15 @@ static bool before_attempt(void *userdata, const struct sqs_error *error,
     sqs_request_free(*request);
     *request = renewed;
     return true;
+}
+
+/* Of a last one: others have their time, too. */
+static uint64_t last_timeout(void *userdata)
+{
+    struct poll *p = userdata;
+
+    return attempt_timeout_usec(p->n_last_attempts++, p->receiver->deadline_usec,
+                                outside_now_usec());
 }
 
 static void on_result(void *userdata, const struct sqs_result *result);
@@ -121,8 +149,8 @@ static int send(struct poll *p, uint64_t now_usec)
     CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
     struct sqs_call_options options = {
         .wait_usec = p->is_last ? 0 : r->options.wait_sec * USEC_PER_SEC,
-        .attempts_max = p->is_last ? RECEIVER_LAST_ATTEMPTS_MAX : 0,
         .before_attempt = before_attempt,
+        .timeout = p->is_last ? last_timeout : NULL,
     };
     int q = make_request(p, &request);
 
@@ -157,6 +185,15 @@ static bool ask_again(struct poll *p, uint64_t now_usec)
     return r >= 0;
 }
 
+static void leave(struct poll *p)
+{
+    log_warning(
+        "Left: the reply to a receive, which cannot be had again; up to %u messages that it was "
+        "given come back when their visibility timeout of %u s ends.",
+        p->max_messages, p->receiver->options.visibility_sec);
+    p->receiver->n_left += p->max_messages;
+}
+
 static void on_result(void *userdata, const struct sqs_result *result)
 {
     struct poll *p = userdata;
@@ -166,9 +203,12 @@ static void on_result(void *userdata, const struct sqs_result *result)
     forget(p);
     p->not_before_usec = now_usec + r->options.pause_usec;
     if (result->error) {
-        note_failure(p, result->error);
-        if (r->is_stopping && p->is_in_doubt && !is_id_spent(result->error) &&
-            ask_again(p, now_usec))
+        bool is_lost;
+
+        note_failure(p, result->error, now_usec);
+        /* Whatever came last: where SQS calls the id void then, that has cost one request. */
+        is_lost = r->is_stopping && r->options.is_fifo && is_in_doubt(p, now_usec);
+        if (is_lost && !is_attempt_void(result->error) && ask_again(p, now_usec))
             return;
         if (is_attempt_void(result->error)) {
             log_debug("A receive attempt can no longer be repeated: %s", result->error->message);
@@ -182,6 +222,8 @@ static void on_result(void *userdata, const struct sqs_result *result)
                       result->error->name, result->error->message);
             p->not_before_usec = now_usec + RECEIVER_REFUSED_PAUSE_USEC;
         }
+        if (is_lost)
+            leave(p);
     }
     r->done(r->userdata, result);
 }
@@ -206,18 +248,27 @@ static void replace(struct poll *p, uint64_t now_usec)
 {
     sqs_call_cancel(p->call);
     forget(p);
-    ask_again(p, now_usec);
+    note_doubt(p, now_usec);
+    if (!ask_again(p, now_usec))
+        leave(p);
 }
 
-/* Polls that stall would use up the time for the stop. Returns when to look again. */
-static uint64_t replace_late_polls(struct receiver *r, uint64_t now_usec)
+/* Polls that stall would use up the time for the stop, and so would last ones that wait to be
+ * repeated. Returns when to look again. */
+static uint64_t end_late_polls(struct receiver *r, uint64_t now_usec)
 {
     uint64_t next_usec = USEC_INFINITY;
 
     for (unsigned i = 0; i < r->options.polls; i++) {
         struct poll *p = &r->polls[i];
 
-        if (!p->call || p->is_last || !is_attempt_good(p, now_usec))
+        if (!p->call)
+            continue;
+        if (now_usec < r->deadline_usec)
+            next_usec = MIN(next_usec, r->deadline_usec);
+        else if (p->is_last)
+            sqs_call_last_attempt(p->call);
+        if (p->is_last || !is_attempt_good(p, now_usec))
             continue;
         if (late_usec(p) <= now_usec)
             replace(p, now_usec);
@@ -234,7 +285,7 @@ int receiver_turn(struct receiver *r, const struct receiver_room *room, uint64_t
     uint64_t next_usec = USEC_INFINITY;
 
     if (r->is_stopping) {
-        *ret_next_usec = replace_late_polls(r, now_usec);
+        *ret_next_usec = end_late_polls(r, now_usec);
         return 0;
     }
     for (unsigned i = 0; i < r->options.polls; i++) {
@@ -267,12 +318,14 @@ int receiver_turn(struct receiver *r, const struct receiver_room *room, uint64_t
 void receiver_stop(struct receiver *r, uint64_t now_usec, uint64_t deadline_usec)
 {
     r->is_stopping = true;
+    r->deadline_usec = deadline_usec;
     for (unsigned i = 0; i < r->options.polls; i++) {
         struct poll *p = &r->polls[i];
 
         if (!p->call)
             continue;
-        if (late_usec(p) > deadline_usec && is_attempt_good(p, now_usec))
+        if (late_usec(p) > deadline_usec && is_attempt_good(p, now_usec) &&
+            sqs_call_is_out(p->call))
             replace(p, now_usec);
         else
             sqs_call_last_attempt(p->call);
@@ -287,6 +340,11 @@ size_t receiver_polls(const struct receiver *r)
 size_t receiver_promised(const struct receiver *r)
 {
     return r->n_promised;
+}
+
+size_t receiver_left(const struct receiver *r)
+{
+    return r->n_left;
 }
 
 int receiver_new(struct queue *queue, const struct receiver_options *options, uint64_t start_usec,

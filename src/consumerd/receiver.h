@@ -12,7 +12,6 @@ struct receiver;
 
 enum {
     RECEIVER_POLLS_MAX = 32,
-    RECEIVER_LAST_ATTEMPTS_MAX = 3, /* of asking again for what a poll may have been given */
 };
 
 /* SQS's bound on what an attempt id is good for. */
@@ -63,5 +62,10 @@ size_t receiver_promised(const struct receiver *receiver);
 /* No further polls. Those under way are let end, because SQS may be giving them messages. Where
  * that would last beyond `deadline_usec`, where a reply was lost, and where none has come in a
  * poll's wait and RECEIVER_POLL_MARGIN_USEC, a FIFO queue is asked once more with the same attempt
- * id and without a wait. */
+ * id and without a wait: until `deadline_usec` as often as it takes, whatever it answers but that
+ * the id is void. */
 void receiver_stop(struct receiver *receiver, uint64_t now_usec, uint64_t deadline_usec);
+
+/* How many messages, at most, a FIFO queue may have given to polls that ended without their reply
+ * since receiver_stop: they come back when their visibility timeout ends. */
+size_t receiver_left(const struct receiver *receiver);

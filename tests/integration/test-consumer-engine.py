@@ -22,9 +22,9 @@ def fifo(visibility=30):
     return f"test.fifo,FifoQueue=true,VisibilityTimeout={visibility}"
 
 
-def consumer(server, endpoint=None, queue="test.fifo", **settings):
+def consumer(server, endpoint=None, queue="test.fifo", log=None, **settings):
     return Daemon("sqs-consumerd", server, program=SLOW, endpoint=endpoint, queue=queue,
-                  consumer={"max_messages": 10, **settings})
+                  log=log or {}, consumer={"max_messages": 10, **settings})
 
 
 def fill(server, groups, count, words="", queue="test.fifo"):
@@ -391,6 +391,32 @@ def a_reply_lost_while_stopping_is_recovered_on_fifo():
         tap.equal(proxy.counts["ReceiveMessage"], 2)
         nothing_in_flight(server)
         tap.equal(deleted_ids(server), [])
+
+
+def stopped_in_doubt(fault, is_over, line, **settings):
+    with SqsLocal(queues=[fifo(300)],
+                  faults=["ReceiveMessage:drop-after:times=1", fault]) as server:
+        fill(server, ["a"], 1)
+        daemon = consumer(server, wait_time=5, **settings)
+        daemon.wait_for_line("ReceiveMessage failed")
+        daemon.signal()
+        daemon.wait_for_line("Asked to stop")
+        if is_over:
+            server.set_faults()
+        tap.equal(daemon.wait(), 1, daemon.text)
+        daemon.wait_for_line(line)
+        daemon.wait_for_line("Left: the reply to a receive, which cannot be had again; up to 10 "
+                             "messages that it was given come back")
+        tap.equal(daemon.lines[-1], "Terminated!")
+        tap.equal(deleted_ids(server), [])
+
+
+tap.add("a stop asks for a lost reply after a throttling, and tells that its id is void",
+        stopped_in_doubt, "ReceiveMessage:throttle", True,
+        "The receiveRequestAttemptId is not valid anymore", log={"level": "debug"})
+tap.add("a stop asks for a lost reply until it must end, and tells that it came to nothing",
+        stopped_in_doubt, "ReceiveMessage:drop-before", False,
+        "The last ReceiveMessage has failed", stop_timeout=6)
 
 
 @tap.test

@@ -289,26 +289,70 @@ static void a_short_stop_asks_a_fifo_queue_again_without_a_wait(void **state)
     assert_string_equal(attempt_id(1), attempt_id(0));
     assert_non_null(strstr(fake_request(1), "\"MaxNumberOfMessages\":7,\"WaitTimeSeconds\":0,"));
     assert_int_equal(fake_calls[1].options.wait_usec, 0);
-    assert_int_equal(fake_calls[1].options.attempts_max, RECEIVER_LAST_ATTEMPTS_MAX);
+    assert_int_equal(fake_calls[1].timeout_usec, 10 * SEC / 4);
     assert_true(fake_retry(1, SQS_ERROR_TRANSIENT, ""));
     assert_string_equal(attempt_id(1), attempt_id(0));
+    assert_int_equal(fake_calls[1].timeout_usec, 10 * SEC / 2);
     assert_int_equal(receiver_polls(receiver), 1);
-    fake_fail(1, SQS_ERROR_TRANSIENT, "", "");
+    fake_answer(1, "{}");
     assert_int_equal(fake_n_calls, 2);
     assert_int_equal(receiver_polls(receiver), 0);
-    assert_int_equal(n_failed, 1);
+    assert_int_equal(receiver_left(receiver), 0);
+}
+
+static void what_is_asked_again_in_vain_until_the_deadline_is_told(void **state)
+{
+    uint64_t deadline_usec;
+
+    set_up(queue(true, 3, 0));
+    turn(27);
+    deadline_usec = fake_now_usec + 10 * SEC;
+    receiver_stop(receiver, fake_now_usec, deadline_usec);
+    assert_int_equal(fake_n_calls, 4);
+    for (size_t i = 0; i < 8; i++) {
+        fake_now_usec += SEC;
+        assert_int_equal(turn(0), deadline_usec);
+        assert_true(fake_retry(2, SQS_ERROR_TRANSIENT, ""));
+    }
+    fake_now_usec = deadline_usec - 1;
+    assert_true(fake_retry(2, SQS_ERROR_THROTTLED, "RequestThrottled"));
+    assert_false(fake_calls[2].is_last_attempt);
+    fake_now_usec = deadline_usec;
+    assert_int_equal(turn(0), USEC_INFINITY);
+    assert_true(fake_calls[2].is_last_attempt && fake_calls[3].is_last_attempt);
+    assert_false(fake_retry(2, SQS_ERROR_THROTTLED, "RequestThrottled"));
+    assert_int_equal(receiver_left(receiver), 10);
+    fake_answer(3, "{}");
+    assert_int_equal(receiver_polls(receiver), 0);
+    assert_int_equal(receiver_left(receiver), 10);
+}
+
+/* It is not under way, and so is not asked about where SQS never had it. */
+static void a_short_stop_ends_a_poll_that_waits_to_be_repeated(void **state)
+{
+    set_up(queue(true, 1, 0));
+    turn(7);
+    fake_calls[0].is_waiting = true;
+    receiver_stop(receiver, fake_now_usec, fake_now_usec + 10 * SEC);
+    assert_int_equal(fake_n_calls, 1);
+    assert_true(fake_calls[0].is_open && fake_calls[0].is_last_attempt);
+    fake_was_not_sent = true;
+    fake_fail(0, SQS_ERROR_TRANSIENT, "NetworkFailure", "connection refused");
+    assert_int_equal(fake_n_calls, 1);
+    assert_int_equal(receiver_left(receiver), 0);
 }
 
 /* Else it would use up the time in which what it was given can be released. */
 static void a_poll_that_stalls_during_a_stop_is_asked_again_in_time(void **state)
 {
-    uint64_t late_usec;
+    uint64_t late_usec, deadline_usec;
 
     set_up(queue(true, 2, 0));
     turn(20);
     late_usec = fake_now_usec + 15 * SEC + RECEIVER_POLL_MARGIN_USEC;
     fake_now_usec += 5 * SEC;
-    receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
+    deadline_usec = fake_now_usec + 20 * SEC;
+    receiver_stop(receiver, fake_now_usec, deadline_usec);
     assert_int_equal(turn(0), late_usec);
     fake_answer(0, "{}");
     assert_int_equal(turn(0), late_usec);
@@ -316,7 +360,7 @@ static void a_poll_that_stalls_during_a_stop_is_asked_again_in_time(void **state
     turn(0);
     assert_int_equal(fake_n_calls, 2);
     fake_now_usec = late_usec;
-    assert_int_equal(turn(0), USEC_INFINITY);
+    assert_int_equal(turn(0), deadline_usec);
     assert_int_equal(fake_n_calls, 3);
     assert_false(fake_calls[1].is_open);
     assert_string_equal(attempt_id(2), attempt_id(1));
@@ -336,7 +380,7 @@ static void a_standard_queue_cannot_be_asked_again(void **state)
     turn(7);
     receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
     fake_now_usec += 19 * SEC;
-    assert_int_equal(turn(0), USEC_INFINITY);
+    assert_int_equal(turn(0), fake_now_usec + SEC);
     assert_int_equal(fake_n_calls, 1);
     assert_true(fake_calls[0].is_open);
 }
@@ -367,30 +411,58 @@ static void a_reply_lost_during_a_stop_is_asked_for_again(void **state)
 /* As refused keys are: what was lost before them can still be had. */
 static void doubt_during_a_stop_is_asked_about_whatever_came_last(void **state)
 {
-    set_up(queue(true, 1, 0));
-    turn(7);
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
-    receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
-    fake_fail(0, SQS_ERROR_CREDENTIALS, "ExpiredTokenException", "");
-    assert_int_equal(fake_n_calls, 2);
-    assert_string_equal(attempt_id(1), attempt_id(0));
-    fake_answer(1, "{}");
-    assert_int_equal(receiver_polls(receiver), 0);
+    static const enum sqs_error_class classes[] = {SQS_ERROR_CREDENTIALS, SQS_ERROR_CLOCK,
+                                                   SQS_ERROR_THROTTLED, SQS_ERROR_PERMANENT};
+
+    for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
+        set_up(queue(true, 1, 0));
+        turn(7);
+        assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+        receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
+        fake_fail(0, classes[i], "x", "");
+        assert_int_equal(fake_n_calls, 2);
+        assert_string_equal(attempt_id(1), attempt_id(0));
+        for (size_t j = 0; j < ARRAY_SIZE(classes); j++)
+            assert_true(fake_retry(1, classes[j], "x"));
+        assert_string_equal(attempt_id(1), attempt_id(0));
+        fake_answer(1, "{}");
+        assert_int_equal(receiver_polls(receiver), 0);
+        assert_int_equal(receiver_left(receiver), 0);
+        tear_down(state);
+    }
 }
 
-/* SQS refuses its id from then on. */
-static void a_last_receive_that_is_throttled_is_not_repeated(void **state)
+static void a_void_attempt_during_a_stop_is_not_repeated_but_told(void **state)
 {
     set_up(queue(true, 1, 0));
     turn(7);
     receiver_stop(receiver, fake_now_usec, fake_now_usec + 10 * SEC);
+    assert_true(fake_retry(1, SQS_ERROR_THROTTLED, "RequestThrottled"));
+    fake_fail(1, SQS_ERROR_PERMANENT, "InvalidParameterValueException",
+              "The receiveRequestAttemptId is not valid anymore since the receive call is not "
+              "retryable.");
     assert_int_equal(fake_n_calls, 2);
-    assert_true(fake_retry(1, SQS_ERROR_TRANSIENT, ""));
-    assert_true(fake_retry(1, SQS_ERROR_CREDENTIALS, ""));
-    assert_string_equal(attempt_id(1), attempt_id(0));
-    assert_false(fake_retry(1, SQS_ERROR_THROTTLED, "RequestThrottled"));
     assert_int_equal(receiver_polls(receiver), 0);
-    assert_int_equal(n_failed, 1);
+    assert_int_equal(receiver_left(receiver), 7);
+}
+
+/* By then what was lost has come back. */
+static void doubt_lasts_as_long_as_messages_may_be_away(void **state)
+{
+    for (int i = 0; i < 2; i++) {
+        set_up(queue(true, 1, 0));
+        turn(7);
+        assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+        fake_now_usec += 45 * SEC - 1 + i; /* the wait and the visibility timeout */
+        fake_was_not_sent = true;
+        receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
+        fake_fail(0, SQS_ERROR_TRANSIENT, "NetworkFailure", "connection refused");
+        assert_int_equal(fake_n_calls, i == 0 ? 2 : 1);
+        if (i == 0)
+            fake_answer(1, "{}");
+        assert_int_equal(receiver_polls(receiver), 0);
+        tear_down(state);
+    }
 }
 
 static void a_refusal_during_a_stop_is_the_end(void **state)
@@ -423,13 +495,17 @@ int main(void)
         cmocka_unit_test_teardown(a_standard_queue_has_no_attempt_ids, tear_down),
         cmocka_unit_test_teardown(a_stop_lets_polls_end_where_there_is_time, tear_down),
         cmocka_unit_test_teardown(a_short_stop_asks_a_fifo_queue_again_without_a_wait, tear_down),
+        cmocka_unit_test_teardown(what_is_asked_again_in_vain_until_the_deadline_is_told,
+                                  tear_down),
+        cmocka_unit_test_teardown(a_short_stop_ends_a_poll_that_waits_to_be_repeated, tear_down),
         cmocka_unit_test_teardown(a_short_stop_leaves_a_standard_queue_its_poll, tear_down),
         cmocka_unit_test_teardown(a_poll_that_stalls_during_a_stop_is_asked_again_in_time,
                                   tear_down),
         cmocka_unit_test_teardown(a_standard_queue_cannot_be_asked_again, tear_down),
         cmocka_unit_test_teardown(a_reply_lost_during_a_stop_is_asked_for_again, tear_down),
         cmocka_unit_test_teardown(doubt_during_a_stop_is_asked_about_whatever_came_last, tear_down),
-        cmocka_unit_test_teardown(a_last_receive_that_is_throttled_is_not_repeated, tear_down),
+        cmocka_unit_test_teardown(a_void_attempt_during_a_stop_is_not_repeated_but_told, tear_down),
+        cmocka_unit_test_teardown(doubt_lasts_as_long_as_messages_may_be_away, tear_down),
         cmocka_unit_test_teardown(a_refusal_during_a_stop_is_the_end, tear_down),
     };
 
