@@ -107,15 +107,17 @@ static void on_received(void *userdata, const struct sqs_result *result)
 {
     struct consumer *c = userdata;
     struct sqs_reply *reply = result->reply;
+    struct hand_counts counts = hand_count(c->hand);
 
     on_hand_changed(c);
     if (!reply)
         return;
     c->n_received += reply->n_messages;
-    /* While messages are in hand, they may be why the rest of their groups does not come. */
+    /* While messages are in hand, or given back with a delay that is not over, they may be why they
+     * and the rest of their groups do not come. */
     if (reply->n_messages > 0)
         c->n_empty_in_a_row = 0;
-    else if (hand_count(c->hand).messages == 0)
+    else if (counts.messages == 0 && result->sent_usec >= counts.back_usec)
         c->n_empty_in_a_row++;
     log_write(LOG_INFO, NULL, LOG_FIELDS({"SQS_REQUEST_ID", result->request_id}),
               "Number of messages received: %zu", reply->n_messages);

@@ -42,6 +42,7 @@ struct hand {
     struct list messages; /* the earliest received first */
     size_t n_messages, n_begun, n_handling;
     uint64_t n_deleted;
+    uint64_t back_usec; /* see struct hand_counts */
     bool is_stopping;
 };
 
@@ -73,6 +74,12 @@ static void cancel_handling(struct hand *h, struct message *m)
         return;
     h->handler->ops->cancel(TAKE(m->run));
     h->n_handling--;
+}
+
+/* It leaves our hands: until then it stays hidden, and with it the rest of its group. */
+static void note_back(struct hand *h, uint64_t usec)
+{
+    h->back_usec = MAX(h->back_usec, usec);
 }
 
 /* Gives a message back, to come again after that time. */
@@ -143,12 +150,20 @@ static void on_deleted(void *userdata, struct message *m, enum settled what,
         while ((after = lane_after(m)))
             drop(h, after);
     }
+    if (what != SETTLED_OK)
+        note_back(h, m->lease.end_usec);
     settled(h, m);
 }
 
 static void on_released(void *userdata, struct message *m, enum settled what,
                         const struct batch_result *result)
 {
+    struct hand *h = userdata;
+
+    /* If not known to be done, perhaps still so. */
+    note_back(h, outside_now_usec() + m->settle.visibility_sec * USEC_PER_SEC);
+    if (what != SETTLED_OK)
+        note_back(h, m->lease.end_usec);
     /* A message that is lost is back already. */
     if (what == SETTLED_REFUSED)
         log_write(LOG_WARNING, NULL,
@@ -157,7 +172,7 @@ static void on_released(void *userdata, struct message *m, enum settled what,
                   "Cannot release message %s, it comes back when its visibility timeout ends: "
                   "%s: %s",
                   m->received->message_id, result->code, result->text);
-    settled(userdata, m);
+    settled(h, m);
 }
 
 /* A request has ended, whatever came of it: times to look again have changed. */
@@ -396,6 +411,7 @@ struct hand_counts hand_count(const struct hand *h)
         .deleting = h->handled.n_waiting + settler_count(h->deleter),
         .releasing = settler_count(h->releaser),
         .deleted = h->n_deleted,
+        .back_usec = h->back_usec,
     };
 }
 

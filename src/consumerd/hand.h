@@ -54,6 +54,8 @@ struct hand_counts {
     size_t deleting;  /* handled, to be deleted */
     size_t releasing; /* to be given back */
     uint64_t deleted; /* since the beginning */
+    uint64_t back_usec; /* boot clock: by then all that left our hands undeleted can be received
+                           again, if no other has it */
 };
 
 struct hand_counts hand_count(const struct hand *hand);

@@ -247,6 +247,16 @@ def a_failure_holds_back_its_group_and_no_other():
 
 
 @tap.test
+def a_queue_is_not_empty_while_a_message_waits_for_its_retry():
+    with SqsLocal(queues=[fifo()]) as server:
+        sqs.send(server, "a.0 fail=1", group="a")
+        fill(server, ["a"], 1)
+        daemon = consumer(server, max_messages=1, retry_delay=4, exit_after_empty_receives=1)
+        tap.equal(daemon.wait(), 0, daemon.text)
+        tap.equal(deleted_ids(server), sent_ids(server))
+
+
+@tap.test
 def a_handler_may_name_the_delay_and_reject():
     with SqsLocal(queues=["plain"]) as server:
         sqs.send(server, "x.0 fail=1 delay=0", queue="plain")

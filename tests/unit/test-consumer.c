@@ -185,6 +185,33 @@ static void of_a_standard_queue_as_many_are_in_hand_as_are_handled(void **state)
     assert_int_equal(poll_under_way(), SIZE_MAX);
 }
 
+/* The queue only seems to be empty. */
+static void what_waits_for_its_retry_keeps_empty_receives_from_counting(void **state)
+{
+    size_t release;
+
+    config.consumer.exit_after_empty_receives = 2;
+    config.consumer.retry_delay_usec = config.consumer.retry_delay_max_usec = 5 * SEC;
+    start(true);
+    deliver("a", "a");
+    runs[0].is_running = false;
+    runs[0].done(runs[0].userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+    settle_down();
+    release = fake_n_calls - 1;
+    assert_int_equal(fake_calls[release].request->operation, SQS_CHANGE_MESSAGE_VISIBILITY_BATCH);
+    fake_answer(release, "{\"Successful\":[{\"Id\":\"0\"}]}");
+    settle_down();
+    for (int i = 0; i < 3; i++)
+        deliver("", "b");
+    fake_now_usec += 5 * SEC;
+    deliver("", "b"); /* began before */
+    deliver("", "b");
+    assert_int_not_equal(poll_under_way(), SIZE_MAX);
+    deliver("", "b");
+    assert_int_equal(poll_under_way(), SIZE_MAX);
+    assert_int_equal(sd_event_get_state(service_event(service)), SD_EVENT_FINISHED);
+}
+
 static void a_lack_of_memory_is_waited_out(void **state)
 {
     uint64_t end_usec = boot_clock_usec() + TEST_PATIENCE_USEC;
@@ -244,6 +271,7 @@ int main(void)
         TEST(no_more_are_received_than_may_be_in_hand),
         TEST(what_is_ready_takes_the_place_it_will_get),
         TEST(of_a_standard_queue_as_many_are_in_hand_as_are_handled),
+        TEST(what_waits_for_its_retry_keeps_empty_receives_from_counting),
         TEST(a_lack_of_memory_is_waited_out),
         TEST(idle_and_busy_it_does_not_hang),
     };

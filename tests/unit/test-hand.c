@@ -259,6 +259,37 @@ static void a_handler_may_name_the_delay(void **state)
     assert_non_null(strstr(fake_request(2), "\"VisibilityTimeout\":43140}"));
 }
 
+static void it_is_known_when_all_that_was_given_back_is_there_again(void **state)
+{
+    set_up(true, 10, "abc");
+    turn();
+    assert_int_equal(hand_count(hand).back_usec, 0);
+    finish(0, HANDLER_RETRY, 20 * SEC);
+    turn();
+    fake_now_usec += SEC; /* it counts from SQS's answer, at the latest */
+    answer_open();
+    assert_int_equal(hand_count(hand).back_usec, T0 + 21 * SEC);
+    finish(1, HANDLER_RETRY, 0);
+    turn();
+    answer_open();
+    assert_int_equal(hand_count(hand).back_usec, T0 + 21 * SEC);
+    finish(2, HANDLER_RETRY, 0);
+    turn();
+    fake_fail(fake_n_calls - 1, SQS_ERROR_PERMANENT, "AccessDenied", "");
+    assert_int_equal(hand_count(hand).back_usec, T0 + 30 * SEC);
+    assert_int_equal(hand_count(hand).messages, 0);
+}
+
+static void a_delete_that_fails_brings_its_message_back_with_its_lease(void **state)
+{
+    set_up(true, 10, "a");
+    turn();
+    finish(0, HANDLER_DONE, 0);
+    turn();
+    fake_fail(0, SQS_ERROR_PERMANENT, "AccessDenied", "");
+    assert_int_equal(hand_count(hand).back_usec, T0 + 30 * SEC);
+}
+
 static void what_cannot_be_begun_comes_back(void **state)
 {
     set_up(true, 10, "aa");
@@ -665,6 +696,10 @@ int main(void)
         cmocka_unit_test_teardown(a_failure_gives_back_the_group_from_there_on, tear_down),
         cmocka_unit_test_teardown(the_delay_grows_with_the_receives_up_to_its_bound, NULL),
         cmocka_unit_test_teardown(a_handler_may_name_the_delay, tear_down),
+        cmocka_unit_test_teardown(it_is_known_when_all_that_was_given_back_is_there_again,
+                                  tear_down),
+        cmocka_unit_test_teardown(a_delete_that_fails_brings_its_message_back_with_its_lease,
+                                  tear_down),
         cmocka_unit_test_teardown(what_cannot_be_begun_comes_back, tear_down),
         cmocka_unit_test_teardown(a_lease_that_ends_ends_the_work_and_all_behind_it, tear_down),
         cmocka_unit_test_teardown(what_was_handled_too_late_is_not_deleted, tear_down),
