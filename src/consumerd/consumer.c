@@ -158,11 +158,14 @@ static uint64_t poll(struct consumer *c)
         .begin = difference(concurrency, counts.wanted + promised),
         .hold = difference(hold_max(c), counts.messages + promised),
     };
-    bool has_room = counts.wanted < concurrency; /* what is promised to a poll is still room */
+    bool is_full = counts.bytes >= CONSUMER_HOLD_MAX_BYTES;  /* never with nothing in hand */
+    bool has_room = counts.wanted < concurrency && !is_full; /* promised to a poll is still room */
     int r;
 
     if (is_drained(c) && !c->is_stopping)
         return USEC_INFINITY;
+    if (is_full)
+        room.begin = room.hold = 0;
     if (has_room && !c->had_room)
         c->room_since_usec = now_usec;
     c->had_room = has_room;

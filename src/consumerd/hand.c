@@ -39,7 +39,8 @@ struct hand {
     struct settler *deleter, *releaser;
     struct handled handled;
 
-    struct list messages; /* the earliest received first */
+    struct list messages; /* the earliest received first: so those of a reply side by side */
+    size_t bytes;         /* of their replies */
     size_t n_messages, n_begun, n_handling;
     uint64_t n_deleted;
     uint64_t back_usec; /* see struct hand_counts */
@@ -56,10 +57,18 @@ static void withdraw(struct hand *h, struct message *m)
     lease_end(&h->leases, m);
 }
 
+/* Whether a neighbour in the list, or its head, is a message of that reply. */
+static bool is_of(const struct hand *h, struct list *link, const struct sqs_reply *reply)
+{
+    return link != &h->messages && CONTAINER_OF(link, struct message, of_owner)->reply == reply;
+}
+
 static void settled(struct hand *h, struct message *m)
 {
     withdraw(h, m);
     m->state = MESSAGE_SETTLED;
+    if (!is_of(h, m->of_owner.previous, m->reply) && !is_of(h, m->of_owner.next, m->reply))
+        h->bytes -= m->reply->bytes;
     list_remove(&m->of_owner);
     h->n_messages--;
     if (m->is_begun)
@@ -314,6 +323,8 @@ static int take_in(struct hand *h, struct sqs_reply *reply, size_t i, uint64_t s
         message_unref(m);
         return r;
     }
+    if (!is_of(h, h->messages.previous, reply))
+        h->bytes += reply->bytes;
     list_append(&h->messages, &m->of_owner);
     h->n_messages++;
     return 0;
@@ -406,6 +417,7 @@ struct hand_counts hand_count(const struct hand *h)
 {
     return (struct hand_counts){
         .messages = h->n_messages,
+        .bytes = h->bytes,
         .wanted = h->n_begun + lanes_ready(h->lanes),
         .handling = h->n_handling,
         .deleting = h->handled.n_waiting + settler_count(h->deleter),

@@ -48,6 +48,7 @@ size_t hand_cancel(struct hand *hand);
 
 struct hand_counts {
     size_t messages;  /* all */
+    size_t bytes;     /* of the replies that brought them: each stays until its last is settled */
     size_t wanted;    /* that have a place or could use one now: all but those that wait for
                          another of their group, or are given back without having begun */
     size_t handling;  /* with the handler */

@@ -10,6 +10,7 @@ struct fake_call fake_calls[FAKE_CALLS_MAX];
 size_t fake_n_calls;
 uint64_t fake_now_usec;
 int fake_call_error;
+size_t fake_reply_bytes;
 const char *fake_hangs;
 bool fake_is_fifo, fake_was_not_sent;
 struct sqs_queue_attributes fake_attributes;
@@ -25,6 +26,7 @@ void fake_reset(void)
     fake_n_calls = 0;
     fake_now_usec = 1000 * USEC_PER_SEC;
     fake_call_error = 0;
+    fake_reply_bytes = 0;
     fake_hangs = NULL;
     fake_was_not_sent = false;
     fake_is_fifo = true;
@@ -164,6 +166,8 @@ void fake_answer(size_t i, const char *json)
     if (r != 0)
         print_error("%s\n", error ? error : "no reply");
     assert_int_equal(r, 0);
+    if (fake_reply_bytes > 0)
+        reply->bytes = fake_reply_bytes;
     finish(&fake_calls[i], reply, NULL);
 }
 

@@ -25,6 +25,7 @@ extern int fake_call_error;    /* what starting a call comes to */
 extern bool fake_was_not_sent; /* of the errors that the functions below make */
 extern bool fake_is_fifo;
 extern bool fake_keeps_trying; /* what the queue was asked for when it was opened */
+extern size_t fake_reply_bytes; /* what replies seem to take; 0: what they do */
 extern const char *fake_hangs; /* what is wrong with the queue */
 extern struct sqs_queue_attributes fake_attributes;
 

@@ -185,6 +185,32 @@ static void of_a_standard_queue_as_many_are_in_hand_as_are_handled(void **state)
     assert_int_equal(poll_under_way(), SIZE_MAX);
 }
 
+static void no_more_bytes_are_received_than_may_be_in_hand(void **state)
+{
+    size_t delete;
+
+    start(true);
+    fake_reply_bytes = CONSUMER_HOLD_MAX_BYTES / 2;
+    deliver("ab", "a");
+    fake_reply_bytes--;
+    deliver("c", "c");
+    fake_reply_bytes = CONSUMER_HOLD_MAX_BYTES;
+    deliver("d", "d");
+    assert_string_equal(begun(), "abcd");
+    assert_int_equal(poll_under_way(), SIZE_MAX);
+    assert_null(service_what_hangs(service));
+    /* All but one byte of it goes with this one. */
+    runs[3].is_running = false;
+    runs[3].done(runs[3].userdata, HANDLER_DONE, 0);
+    settle_down();
+    assert_int_equal(poll_under_way(), SIZE_MAX);
+    delete = fake_n_calls - 1;
+    assert_int_equal(fake_calls[delete].request->operation, SQS_DELETE_MESSAGE);
+    fake_answer(delete, "{}");
+    settle_down();
+    assert_int_not_equal(poll_under_way(), SIZE_MAX);
+}
+
 /* The queue only seems to be empty. */
 static void what_waits_for_its_retry_keeps_empty_receives_from_counting(void **state)
 {
@@ -271,6 +297,7 @@ int main(void)
         TEST(no_more_are_received_than_may_be_in_hand),
         TEST(what_is_ready_takes_the_place_it_will_get),
         TEST(of_a_standard_queue_as_many_are_in_hand_as_are_handled),
+        TEST(no_more_bytes_are_received_than_may_be_in_hand),
         TEST(what_waits_for_its_retry_keeps_empty_receives_from_counting),
         TEST(a_lack_of_memory_is_waited_out),
         TEST(idle_and_busy_it_does_not_hang),

@@ -259,6 +259,30 @@ static void a_handler_may_name_the_delay(void **state)
     assert_non_null(strstr(fake_request(2), "\"VisibilityTimeout\":43140}"));
 }
 
+static void a_reply_counts_until_the_last_of_its_messages_is_settled(void **state)
+{
+    CLEANUP(sqs_reply_unref) struct sqs_reply *other = NULL;
+    size_t bytes, other_bytes;
+
+    set_up(true, 10, "abc");
+    bytes = hand_count(hand).bytes;
+    assert_in_range(bytes, 100, 1000);
+    other = fake_received("de", "i");
+    hand_take(hand, other, fake_now_usec);
+    other_bytes = hand_count(hand).bytes - bytes;
+    assert_int_equal(other_bytes, other->bytes);
+    is_quick = true;
+    turn();
+    for (int i = 0; i < 5; i++) {
+        static const size_t order[] = {1, 3, 2, 0, 4};
+        size_t left = (i < 3 ? bytes : 0) + (i < 4 ? other_bytes : 0);
+
+        fake_answer(order[i], "{}");
+        assert_int_equal(hand_count(hand).bytes, left);
+    }
+    assert_int_equal(hand_count(hand).messages, 0);
+}
+
 static void it_is_known_when_all_that_was_given_back_is_there_again(void **state)
 {
     set_up(true, 10, "abc");
@@ -696,6 +720,8 @@ int main(void)
         cmocka_unit_test_teardown(a_failure_gives_back_the_group_from_there_on, tear_down),
         cmocka_unit_test_teardown(the_delay_grows_with_the_receives_up_to_its_bound, NULL),
         cmocka_unit_test_teardown(a_handler_may_name_the_delay, tear_down),
+        cmocka_unit_test_teardown(a_reply_counts_until_the_last_of_its_messages_is_settled,
+                                  tear_down),
         cmocka_unit_test_teardown(it_is_known_when_all_that_was_given_back_is_there_again,
                                   tear_down),
         cmocka_unit_test_teardown(a_delete_that_fails_brings_its_message_back_with_its_lease,

@@ -251,6 +251,7 @@ int sqs_reply_parse(const struct sqs_request *request, const char *body, size_t 
     reply = reply_new(request->operation);
     if (!reply)
         return -ENOMEM;
+    reply->bytes = body_bytes;
     reader.reply = reply;
     reader.storage = reply->storage;
     r = read_body(&reader, body, body_bytes);

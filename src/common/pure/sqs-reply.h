@@ -32,6 +32,7 @@ struct sqs_queue_attributes {
 /* Reference-counted: whoever keeps a message takes a reference to its reply. */
 struct sqs_reply {
     unsigned references;
+    size_t bytes; /* of its JSON, which it keeps */
     enum sqs_operation operation;
     const char *message_id;      /* SendMessage */
     const char *sequence_number; /* SendMessage on FIFO; else NULL */
