@@ -10,7 +10,7 @@
 #include "database.h"
 #include "error-line.h"
 
-/* At a commit: more come to their turn at the next. */
+/* At a commit, or as many as it adds: more come to their turn at the next. */
 enum { EXPIRE_MAX = 100 };
 
 struct ledger {
@@ -19,6 +19,7 @@ struct ledger {
     struct ledger_limits limits;
     enum database_durability durability; /* of the open transaction */
     int failure;                         /* since the last commit; 0: none */
+    uint64_t n_added;                    /* since then */
     uint64_t n, n_committed;
     uint64_t n_crowded_out;
 };
@@ -58,6 +59,7 @@ static int end(struct ledger *l)
     else
         database_rollback(l->database);
     l->failure = 0;
+    l->n_added = 0;
     if (r < 0)
         l->n = l->n_committed;
     else
@@ -102,9 +104,10 @@ int ledger_add(struct ledger *l, const char *message_id, uint64_t now_usec)
     r = change(l, l->insert);
     if (r != 0) {
         l->n += r > 0;
+        l->n_added += r > 0;
         return MIN(r, 0);
     }
-    /* It is there, and was thought too old or could not be read. */
+    /* It is there, and was thought too old or could not be read. It becomes the last. */
     statement_bind_text(l->refresh, 1, message_id);
     statement_bind_int(l->refresh, 2, seconds(now_usec));
     return MIN(change(l, l->refresh), 0);
@@ -141,7 +144,9 @@ static unsigned expire(struct ledger *l, uint64_t now_usec)
 {
     unsigned n_crowded_out = 0;
 
-    for (int i = 0; i < EXPIRE_MAX && l->failure == 0; i++) {
+    uint64_t max = MAX(l->n_added, EXPIRE_MAX);
+
+    for (uint64_t i = 0; i < max && l->failure == 0; i++) {
         bool is_old, is_crowded = l->n > l->limits.max_messages;
         int r = statement_step(l->oldest);
 
@@ -199,7 +204,8 @@ static int prepare(struct ledger *l)
         const char *sql;
     } all[] = {
         {&l->insert, "INSERT OR IGNORE INTO handled (message_id, handled_sec) VALUES (?1, ?2)"},
-        {&l->refresh, "UPDATE handled SET handled_sec = ?2 WHERE message_id = ?1"},
+        {&l->refresh, "UPDATE handled SET handled_sec = ?2,"
+                      " sequence = (SELECT max(sequence) FROM handled) + 1 WHERE message_id = ?1"},
         {&l->remove, "DELETE FROM handled WHERE message_id = ?1"},
         {&l->find, "SELECT handled_sec FROM handled WHERE message_id = ?1"},
         {&l->oldest, "SELECT sequence, handled_sec FROM handled ORDER BY sequence LIMIT 1"},

@@ -16,8 +16,8 @@
 
 struct ledger;
 
-/* Beyond these the oldest are forgotten, at the commits, some at a time: it takes several until the
- * file keeps to limits that were lowered. */
+/* Beyond these the oldest are forgotten, at the commits: each forgets as many as it adds, or some
+ * more, so that it takes several until the file keeps to limits that were lowered. */
 struct ledger_limits {
     uint64_t max_messages; /* more than 0 */
     uint64_t max_age_usec; /* more than 0 */

@@ -208,6 +208,28 @@ static void the_oldest_are_crowded_out(void **state)
     assert_true(has("24", NOW));
 }
 
+static void however_many_are_added_at_once_the_limit_is_kept(void **state)
+{
+    char id[16];
+
+    reopen(10, 14 * DAY);
+    for (int turn = 0; turn < 3; turn++) {
+        for (int i = 0; i < 1000; i++) {
+            snprintf(id, sizeof(id), "%d", turn * 1000 + i);
+            add(id, NOW);
+        }
+        commit(NOW);
+        assert_int_equal(ledger_count(ledger), 10);
+    }
+    assert_int_equal(ledger_crowded_out(ledger), 2990);
+    assert_false(has("2989", NOW));
+    assert_true(has("2990", NOW));
+    /* And none goes for the sake of those before. */
+    add("one more", NOW);
+    commit(NOW);
+    assert_int_equal(ledger_count(ledger), 10);
+}
+
 static void a_lowered_limit_is_kept_to_by_and_by(void **state)
 {
     char id[16];
@@ -257,6 +279,29 @@ static void what_is_added_again_is_as_new(void **state)
     assert_int_equal(ledger_count(ledger), 1);
     assert_true(has("a", NOW + 2 * DAY));
     assert_false(has("a", NOW + 3 * DAY));
+}
+
+/* Were it still the first, it would be the next to be crowded out, and keep those behind it from
+ * getting old. */
+static void what_is_added_again_stands_last(void **state)
+{
+    reopen(2, 2 * DAY);
+    add("a", NOW);
+    add("b", NOW);
+    commit(NOW);
+    add("a", NOW);
+    add("c", NOW);
+    commit(NOW);
+    assert_true(has("a", NOW) && has("c", NOW));
+    assert_false(has("b", NOW));
+
+    reopen(1000, 2 * DAY);
+    add("a", NOW + DAY);
+    commit(NOW + DAY);
+    add("d", NOW + 2 * DAY);
+    commit(NOW + 2 * DAY);
+    assert_int_equal(ledger_count(ledger), 2); /* c was the oldest */
+    assert_true(has("a", NOW + 2 * DAY) && has("d", NOW + 2 * DAY));
 }
 
 /* A wrong clock costs what was added under it, and does not keep the rest from getting old. */
@@ -357,9 +402,11 @@ int main(void)
         TEST(what_was_committed_survives_a_kill),
         TEST(its_end_commits),
         TEST(the_oldest_are_crowded_out),
+        TEST(however_many_are_added_at_once_the_limit_is_kept),
         TEST(a_lowered_limit_is_kept_to_by_and_by),
         TEST(what_is_too_old_is_forgotten),
         TEST(what_is_added_again_is_as_new),
+        TEST(what_is_added_again_stands_last),
         TEST(a_clock_that_was_wrong_harms_little),
         TEST(a_full_disk_costs_what_was_added_and_passes),
         TEST(what_is_no_ledger_is_refused),
