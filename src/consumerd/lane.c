@@ -6,6 +6,9 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "hash.h"
+
+/* Group ids that collide slow down the look-up among at most ten thousand lanes. */
 enum { N_BUCKETS = 512 };
 
 struct lane {
@@ -50,17 +53,6 @@ struct lanes *lanes_free(struct lanes *lanes)
     return NULL;
 }
 
-/* FNV-1a. Whoever chooses group ids so that they collide slows down the look-up among at most a
- * thousand lanes. */
-static uint64_t hash_of(const char *s)
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-
-    for (; *s; s++)
-        hash = (hash ^ (unsigned char)*s) * UINT64_C(1099511628211);
-    return hash;
-}
-
 static struct lane *find(struct lanes *lanes, const char *group_id, uint64_t hash)
 {
     struct list *bucket = &lanes->buckets[hash % N_BUCKETS];
@@ -77,7 +69,7 @@ static struct lane *find(struct lanes *lanes, const char *group_id, uint64_t has
 
 static struct lane *find_or_add(struct lanes *lanes, const char *group_id)
 {
-    uint64_t hash = hash_of(group_id);
+    uint64_t hash = hash_string(group_id);
     struct lane *lane = find(lanes, group_id, hash);
     size_t size = strlen(group_id) + 1;
 
@@ -202,11 +194,6 @@ struct message *lane_after(const struct message *m)
     if (!m->place.lane || m->place.of_lane.next == &m->place.lane->messages)
         return NULL;
     return of(m->place.of_lane.next);
-}
-
-size_t lanes_count(const struct lanes *lanes)
-{
-    return lanes->n;
 }
 
 size_t lanes_ready(const struct lanes *lanes)

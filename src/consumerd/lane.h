@@ -32,7 +32,5 @@ void lanes_remove(struct lanes *lanes, struct message *message);
 struct message *lane_before(const struct message *message);
 struct message *lane_after(const struct message *message);
 
-/* How many lanes there are, and how many messages could be begun now: all others wait for one of
- * their own lane. */
-size_t lanes_count(const struct lanes *lanes);
+/* How many messages could be begun now: all others wait for one of their own lane. */
 size_t lanes_ready(const struct lanes *lanes);

@@ -7,6 +7,8 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "hash.h"
+
 enum { BUCKETS_MIN = 16 };
 
 enum place { PLACE_NONE, PLACE_READY, PLACE_RESTING };
@@ -20,7 +22,7 @@ struct lane {
     enum place place;
     bool is_open; /* LANES_BATCH: may add to the batch that is being filled */
     uint64_t due_usec;
-    uint32_t hash;
+    uint64_t hash;
     char group_id[SQS_ID_MAX_BYTES + 1];
 };
 
@@ -32,7 +34,7 @@ struct lanes {
     enum lanes_kind kind;
     struct list ready, resting;
     struct lane *open, *idle;
-    size_t n, n_resting;
+    size_t n_resting;
     struct lane *pool; /* the first n_used of n_max have been in use */
     size_t n_used, n_max;
     struct lane **buckets;
@@ -80,22 +82,12 @@ static void make_rest(struct lanes *lanes, struct lane *lane)
     lanes->n_resting++;
 }
 
-/* FNV-1a. */
-static uint32_t hash_of(const char *group_id)
-{
-    uint32_t hash = 2166136261u;
-
-    for (; *group_id; group_id++)
-        hash = (hash ^ (unsigned char)*group_id) * 16777619u;
-    return hash;
-}
-
-static struct lane **bucket_of(struct lanes *lanes, uint32_t hash)
+static struct lane **bucket_of(struct lanes *lanes, uint64_t hash)
 {
     return &lanes->buckets[hash & (lanes->n_buckets - 1)];
 }
 
-static struct lane *find(struct lanes *lanes, const char *group_id, uint32_t hash)
+static struct lane *find(struct lanes *lanes, const char *group_id, uint64_t hash)
 {
     struct lane *lane = *bucket_of(lanes, hash);
 
@@ -115,13 +107,12 @@ static struct lane *lane_new(struct lanes *lanes)
         lane = &lanes->pool[lanes->n_used++];
     }
     memset(lane, 0, offsetof(struct lane, group_id));
-    lanes->n++;
     return lane;
 }
 
 static struct lane *lane_of(struct lanes *lanes, const char *group_id)
 {
-    uint32_t hash = hash_of(group_id);
+    uint64_t hash = hash_string(group_id);
     struct lane *lane = find(lanes, group_id, hash), **bucket;
     size_t size = strlen(group_id) + 1;
 
@@ -148,7 +139,6 @@ static void retire(struct lanes *lanes, struct lane *lane)
     }
     lane->next_in_bucket = lanes->idle;
     lanes->idle = lane;
-    lanes->n--;
 }
 
 int lanes_new(enum lanes_kind kind, size_t messages_max, struct lanes **ret)
@@ -295,11 +285,6 @@ void lanes_wake(struct lanes *lanes, uint64_t now_usec)
 uint64_t lanes_due_usec(const struct lanes *lanes)
 {
     return lanes->resting.first ? lanes->resting.first->due_usec : USEC_INFINITY;
-}
-
-size_t lanes_count(const struct lanes *lanes)
-{
-    return lanes->n;
 }
 
 size_t lanes_resting(const struct lanes *lanes)

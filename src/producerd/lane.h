@@ -51,6 +51,5 @@ void lanes_wake(struct lanes *lanes, uint64_t now_usec);
 /* When the next lane has rested enough; USEC_INFINITY where none rests. */
 uint64_t lanes_due_usec(const struct lanes *lanes);
 
-/* How many lanes there are, and how many of them rest. */
-size_t lanes_count(const struct lanes *lanes);
+/* How many lanes rest. */
 size_t lanes_resting(const struct lanes *lanes);

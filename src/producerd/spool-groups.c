@@ -5,12 +5,14 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "hash.h"
+
 struct group {
     struct group *next_in_bucket; /* also: of the idle ones */
     struct group *next_behind;
     uint64_t passed_number; /* the first message passed over; 0: none was */
     unsigned n_out;
-    uint32_t hash;
+    uint64_t hash;
     char group_id[SQS_ID_MAX_BYTES + 1];
 };
 
@@ -22,16 +24,6 @@ struct spool_groups {
     struct group **buckets;
     size_t n_buckets; /* a power of two */
 };
-
-/* FNV-1a. */
-static uint32_t hash_of(const char *group_id)
-{
-    uint32_t hash = 2166136261u;
-
-    for (; *group_id; group_id++)
-        hash = (hash ^ (unsigned char)*group_id) * 16777619u;
-    return hash;
-}
 
 int spool_groups_new(unsigned out_max, size_t groups_max, struct spool_groups **ret)
 {
@@ -62,7 +54,7 @@ struct spool_groups *spool_groups_free(struct spool_groups *g)
 }
 
 /* Where the pointer to the group stands, or would stand. */
-static struct group **find(struct spool_groups *g, const char *group_id, uint32_t hash)
+static struct group **find(struct spool_groups *g, const char *group_id, uint64_t hash)
 {
     struct group **at = &g->buckets[hash & (g->n_buckets - 1)];
 
@@ -72,7 +64,7 @@ static struct group **find(struct spool_groups *g, const char *group_id, uint32_
 }
 
 static struct group *add(struct spool_groups *g, struct group **at, const char *group_id,
-                         uint32_t hash)
+                         uint64_t hash)
 {
     struct group *group = g->idle;
     size_t size = strlen(group_id) + 1;
@@ -116,7 +108,7 @@ static void queue_behind(struct spool_groups *g, struct group *group)
 
 enum spool_turn spool_groups_turn(struct spool_groups *g, const char *group_id, uint64_t number)
 {
-    uint32_t hash = hash_of(group_id);
+    uint64_t hash = hash_string(group_id);
     struct group **at = find(g, group_id, hash), *group = *at;
 
     if (!group)
@@ -134,7 +126,7 @@ enum spool_turn spool_groups_turn(struct spool_groups *g, const char *group_id, 
 
 void spool_groups_done(struct spool_groups *g, const char *group_id)
 {
-    struct group *group = *find(g, group_id, hash_of(group_id));
+    struct group *group = *find(g, group_id, hash_string(group_id));
 
     assert(group && group->n_out > 0);
     /* With room it stands in the line already. */

@@ -22,7 +22,6 @@ static int tear_down(void **state)
             lanes_remove(lanes, m[i]);
         m[i] = message_unref(m[i]);
     }
-    assert_int_equal(lanes_count(lanes), 0);
     lanes = lanes_free(lanes);
     return 0;
 }
@@ -30,7 +29,6 @@ static int tear_down(void **state)
 static void groups_go_side_by_side_and_each_in_order(void **state)
 {
     fill(true, "aabbca");
-    assert_int_equal(lanes_count(lanes), 3);
     assert_ptr_equal(lanes_begin(lanes), m[0]);
     assert_ptr_equal(lanes_begin(lanes), m[2]);
     assert_ptr_equal(lanes_begin(lanes), m[4]);
@@ -48,7 +46,6 @@ static void groups_go_side_by_side_and_each_in_order(void **state)
 static void a_standard_queue_knows_no_order(void **state)
 {
     fill(false, "aaa-");
-    assert_int_equal(lanes_count(lanes), 0);
     for (size_t i = 0; i < 4; i++)
         assert_ptr_equal(lanes_begin(lanes), m[i]);
     assert_null(lane_after(m[0]));
@@ -100,9 +97,7 @@ static void a_lane_that_has_emptied_begins_anew(void **state)
     fill(true, "ab");
     assert_ptr_equal(lanes_begin(lanes), m[0]);
     lanes_remove(lanes, m[0]);
-    assert_int_equal(lanes_count(lanes), 1);
     assert_int_equal(lanes_add(lanes, m[0]), 0);
-    assert_int_equal(lanes_count(lanes), 2);
     assert_ptr_equal(lanes_begin(lanes), m[1]);
     assert_ptr_equal(lanes_begin(lanes), m[0]);
 }
