@@ -17,9 +17,10 @@
 
 #define LEDGER_FILE "ledger.db" /* in $STATE_DIRECTORY */
 
-/* Before the stop's end, what is still being handled is given back: this long before, but not more
- * than a quarter of the whole. */
-#define STOP_RELEASE_USEC (3 * USEC_PER_SEC)
+/* Before the stop's end, what is still being handled is to end, and is given back: this long before,
+ * but not more than a quarter of the whole. Half of it is for the ending, half for the giving back.
+ */
+#define STOP_RELEASE_USEC (6 * USEC_PER_SEC)
 
 /* Where this machine lacks something (memory, mostly): before the next try, and between two lines
  * in the log. */
@@ -44,7 +45,9 @@ struct consumer {
     uint64_t lack_line_usec; /* when a lack was told last; 0: never */
 
     bool is_stopping, is_over;
-    uint64_t cancel_usec; /* when what is still being handled is given back */
+    bool has_cancelled;
+    uint64_t cancel_usec; /* when what is still being handled is to end */
+    uint64_t stop_end_usec;
     int exit_status;
 };
 
@@ -183,14 +186,18 @@ static uint64_t poll(struct consumer *c)
 /* Near the stop's end. Returns when that is. */
 static uint64_t cancel_if_late(struct consumer *c)
 {
+    uint64_t now_usec;
     size_t n;
 
-    if (!c->is_stopping || hand_count(c->hand).handling == 0)
+    if (!c->is_stopping || c->has_cancelled || hand_count(c->hand).handling == 0)
         return USEC_INFINITY;
-    if (outside_now_usec() < c->cancel_usec)
+    now_usec = outside_now_usec();
+    if (now_usec < c->cancel_usec)
         return c->cancel_usec;
-    n = hand_cancel(c->hand);
-    log_warning("The stop takes too long: ended the work on %zu message%s, to be released.", n,
+    c->has_cancelled = true;
+    n = hand_end(c->hand, (c->stop_end_usec - MIN(now_usec, c->stop_end_usec)) / 2);
+    log_warning("The stop takes too long: ending the work on %zu message%s, to release what does not "
+                "get done.", n,
                 n == 1 ? "" : "s");
     c->exit_status = EXIT_STOPPED_SHORT;
     return USEC_INFINITY;
@@ -362,7 +369,8 @@ static void on_stop(void *userdata)
     }
     c->is_stopping = true;
     c->cancel_usec = now_usec + timeout_usec - MIN(STOP_RELEASE_USEC, timeout_usec / 4);
-    hand_stop(c->hand, now_usec + timeout_usec);
+    c->stop_end_usec = now_usec + timeout_usec;
+    hand_stop(c->hand, c->stop_end_usec);
     receiver_stop(c->receiver, now_usec, c->cancel_usec);
     ask_for_turn(c);
 }

@@ -9,6 +9,10 @@
  * ledger knows of a message before its delete goes out, and before the next of its lane is begun.
  * One that the ledger knows already goes from WAITING to DELETING.
  *
+ * What is with the handler when it must be given back, or is lost, stays in its lane until the
+ * handler has ended with it: so nothing of its group is handled beside it. Until then it keeps its
+ * lease, if it has one, and where the handler got through all the same it was handled.
+ *
  * On a FIFO queue, whatever gives a message back or loses it gives back all behind it in its lane:
  * SQS holds those back until the first is deleted, wherever it is handled then. */
 #include "hand.h"
@@ -26,6 +30,9 @@
 #include "settler.h"
 
 enum { SHOWN_BODY_MAX_BYTES = 4096 }; /* of a rejected message, in the line */
+
+/* That the handler has to end with a message that is no longer to be handled. */
+#define HANDLER_END_USEC (5 * USEC_PER_SEC)
 
 struct hand {
     struct handler *handler;
@@ -77,14 +84,6 @@ static void settled(struct hand *h, struct message *m)
     h->changed(h->userdata);
 }
 
-static void cancel_handling(struct hand *h, struct message *m)
-{
-    if (m->state != MESSAGE_HANDLING)
-        return;
-    h->handler->ops->cancel(TAKE(m->run));
-    h->n_handling--;
-}
-
 /* It leaves our hands: until then it stays hidden, and with it the rest of its group. */
 static void note_back(struct hand *h, uint64_t usec)
 {
@@ -96,16 +95,28 @@ static void release(struct hand *h, struct message *m, unsigned delay_sec)
 {
     uint64_t now_usec = outside_now_usec();
 
-    cancel_handling(h, m);
     withdraw(h, m);
     m->state = MESSAGE_RELEASING;
     settler_add(h->releaser, m, MIN(delay_sec, lease_seconds_left(m, now_usec)), now_usec);
     h->changed(h->userdata);
 }
 
-/* Stops all work on a message, and gives it back if it still is ours. */
+/* `done` follows, maybe from inside. */
+static void end_handling(struct hand *h, struct message *m, uint64_t grace_usec)
+{
+    m->is_ending = true;
+    h->handler->ops->end(m->run, grace_usec);
+}
+
+/* Stops all work on a message that is still ours, and gives it back. */
 static void drop(struct hand *h, struct message *m)
 {
+    if (m->state == MESSAGE_HANDLING) {
+        end_handling(h, m, HANDLER_END_USEC);
+        return;
+    }
+    if (m->state == MESSAGE_ENDING)
+        return;
     if (m->state == MESSAGE_DELETING && !settler_remove(h->deleter, m)) {
         withdraw(h, m);
         m->state = MESSAGE_ABANDONED;
@@ -114,22 +125,39 @@ static void drop(struct hand *h, struct message *m)
     release(h, m, 0);
 }
 
+/* The last first: whatever ends with one of them drops those behind it, too. */
+static size_t drop_after(struct hand *h, struct message *m)
+{
+    struct message *last = m, *next, *before;
+    size_t n = 0;
+
+    while ((next = lane_after(last)))
+        last = next;
+    for (; last != m; last = before) {
+        before = lane_before(last);
+        drop(h, last);
+        n++;
+    }
+    return n;
+}
+
 /* A message is no longer ours: it is handed out again. What follows it in its group must be dropped
  * with it, or would be handled before it. */
 static void lose(struct hand *h, struct message *m, const char *why)
 {
-    struct message *after;
-    size_t n_after = 0;
+    size_t n_after = drop_after(h, m);
 
-    while ((after = lane_after(m))) {
-        drop(h, after);
-        n_after++;
-    }
     log_write(LOG_WARNING, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
               "Message %s is lost%s, it comes back: %s (%zu after it in its group dropped)",
               m->received->message_id, m->state == MESSAGE_HANDLING ? " while it was handled" : "",
               why, n_after);
-    drop(h, m);
+    if (m->state != MESSAGE_HANDLING) {
+        drop(h, m);
+        return;
+    }
+    lease_end(&h->leases, m);
+    m->state = MESSAGE_ENDING;
+    end_handling(h, m, HANDLER_END_USEC);
 }
 
 static void on_lost(void *userdata, struct message *m, const struct batch_result *result)
@@ -149,15 +177,12 @@ static void on_deleted(void *userdata, struct message *m, enum settled what,
                   LOG_FIELDS(MESSAGE_FIELDS(m->received), {"SQS_REQUEST_ID", result->request_id}),
                   "Message deleted from queue.");
     } else if (m->state != MESSAGE_ABANDONED) {
-        struct message *after;
-
         log_write(LOG_WARNING, NULL,
                   LOG_FIELDS(MESSAGE_FIELDS(m->received), {"SQS_REQUEST_ID", result->request_id},
                              {"SQS_ERROR_CODE", result->code}),
                   "Message %s cannot be deleted, it comes back: %s: %s", m->received->message_id,
                   result->code[0] ? result->code : "its lease has ended", result->text);
-        while ((after = lane_after(m)))
-            drop(h, after);
+        drop_after(h, m);
     }
     if (what != SETTLED_OK)
         note_back(h, m->lease.end_usec);
@@ -209,14 +234,12 @@ static unsigned retry_delay_sec(const struct hand *h, const struct message *m)
  * be seen at once, since SQS holds them back while this one is away. */
 static void retry(struct hand *h, struct message *m, uint64_t delay_usec)
 {
-    struct message *after;
     unsigned delay_sec =
         delay_usec == HANDLER_DELAY_DEFAULT
             ? retry_delay_sec(h, m)
             : (unsigned)MIN((delay_usec + USEC_PER_SEC - 1) / USEC_PER_SEC, SQS_VISIBILITY_MAX_SEC);
 
-    while ((after = lane_after(m)))
-        drop(h, after);
+    drop_after(h, m);
     release(h, m, delay_sec);
 }
 
@@ -239,18 +262,35 @@ static void log_rejected(const struct message *m)
               buffer_string(&body));
 }
 
+/* A message whose lease was lost has gone from the handler. If it was handled all the same, it need
+ * not be when it comes again. */
+static void gone(struct hand *h, struct message *m, enum handler_outcome outcome)
+{
+    if (outcome == HANDLER_DONE && handled_add(&h->handled, m))
+        log_write(LOG_NOTICE, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
+                  "Message %s was handled though its lease was lost: when it comes back, it is only "
+                  "deleted.",
+                  m->received->message_id);
+    note_back(h, m->lease.end_usec);
+    settled(h, m);
+}
+
 static void on_handled(void *userdata, enum handler_outcome outcome, uint64_t delay_usec)
 {
     struct message *m = userdata;
     struct hand *h = m->owner;
 
-    assert(m->state == MESSAGE_HANDLING);
+    assert(m->state == MESSAGE_HANDLING || m->state == MESSAGE_ENDING);
     m->run = NULL;
     h->n_handling--;
+    if (m->state == MESSAGE_ENDING) {
+        gone(h, m, outcome);
+        return;
+    }
     m->state = MESSAGE_HANDLED;
     if (outcome == HANDLER_RETRY) {
         m->state = MESSAGE_WAITING;
-        retry(h, m, delay_usec);
+        retry(h, m, m->is_ending ? 0 : delay_usec);
         return;
     }
     if (outcome == HANDLER_REJECT)
@@ -399,16 +439,16 @@ void hand_stop(struct hand *h, uint64_t end_usec)
     h->changed(h->userdata);
 }
 
-size_t hand_cancel(struct hand *h)
+size_t hand_end(struct hand *h, uint64_t grace_usec)
 {
     size_t n = h->n_handling;
 
-    LIST_FOREACH(&h->messages, link)
-    {
+    for (struct list *link = h->messages.next, *next; link != &h->messages; link = next) {
         struct message *m = CONTAINER_OF(link, struct message, of_owner);
 
-        if (m->state == MESSAGE_HANDLING)
-            release(h, m, 0);
+        next = link->next;
+        if (m->state == MESSAGE_HANDLING || m->state == MESSAGE_ENDING)
+            end_handling(h, m, grace_usec);
     }
     return n;
 }
@@ -481,7 +521,8 @@ struct hand *hand_free(struct hand *h)
     {
         struct message *m = CONTAINER_OF(link, struct message, of_owner);
 
-        cancel_handling(h, m);
+        if (m->run)
+            h->handler->ops->cancel(TAKE(m->run));
         withdraw(h, m);
         message_unref(m);
     }

@@ -43,8 +43,9 @@ int hand_turn(struct hand *hand, uint64_t *ret_next_usec);
  * hand then is left. */
 void hand_stop(struct hand *hand, uint64_t end_usec);
 
-/* Gives back what is being handled, too. Returns how many. */
-size_t hand_cancel(struct hand *hand);
+/* Has the handler end with what it has, within that time; then it is given back at once, unless it
+ * got through all the same. Returns how many that are. */
+size_t hand_end(struct hand *hand, uint64_t grace_usec);
 
 struct hand_counts {
     size_t messages;  /* all */

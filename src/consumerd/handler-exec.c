@@ -181,6 +181,17 @@ static void answer_failure(struct handler_run *run, enum child_end end, int stat
     run->done(run->userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
 }
 
+/* What it had begun when it was asked to end, it may still have brought to its end. */
+static void answer_terminated(struct handler_run *run, int status)
+{
+    bool is_done = status == EXIT_SUCCESS;
+
+    log_end(run, LOG_INFO, NULL,
+            is_done ? "has ended with exit status 0 after it was asked to end"
+                    : "has ended, as it was asked to: the message comes back");
+    run->done(run->userdata, is_done ? HANDLER_DONE : HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+}
+
 static void run_free(struct handler_run *run)
 {
     if (list_is_linked(&run->of_handler)) {
@@ -202,6 +213,8 @@ static void on_done(void *userdata, enum child_end end, int status)
         log_end(run, LOG_DEBUG, NULL, "which was given up, has gone");
     else if (end == CHILD_EXITED)
         answer_exit(run, status);
+    else if (end == CHILD_TERMINATED)
+        answer_terminated(run, status);
     else
         answer_failure(run, end, status);
     run_free(run);
@@ -314,10 +327,15 @@ static int run_message(struct handler *handler, const struct sqs_received_messag
     return 0;
 }
 
+static void end(struct handler_run *run, uint64_t grace_usec)
+{
+    child_terminate(run->child, MIN(grace_usec, GRACE_USEC));
+}
+
 static void cancel(struct handler_run *run)
 {
     run->done = NULL;
-    child_terminate(run->child);
+    child_terminate(run->child, GRACE_USEC);
 }
 
 /* ---- Life ---- */
@@ -348,7 +366,8 @@ static void exec_free(struct handler *handler)
     free(h);
 }
 
-static const struct handler_ops ops = {.run = run_message, .cancel = cancel, .free = exec_free};
+static const struct handler_ops ops = {
+    .run = run_message, .end = end, .cancel = cancel, .free = exec_free};
 
 /* The program of the configuration. */
 static int find(const struct config *config, char **ret, char **error)

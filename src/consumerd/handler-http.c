@@ -225,6 +225,15 @@ static int run(struct handler *handler, const struct sqs_received_message *messa
     return 0;
 }
 
+static void end(struct handler_run *run, uint64_t grace_usec)
+{
+    struct handler_run ended = *run;
+
+    http_slot_cancel(run->slot);
+    free(run);
+    ended.done(ended.userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+}
+
 static void cancel(struct handler_run *run)
 {
     http_slot_cancel(run->slot);
@@ -247,7 +256,8 @@ static void http_handler_free(struct handler *handler)
     free(h);
 }
 
-static const struct handler_ops ops = {.run = run, .cancel = cancel, .free = http_handler_free};
+static const struct handler_ops ops = {
+    .run = run, .end = end, .cancel = cancel, .free = http_handler_free};
 
 int handler_http_new(sd_event *event, const struct config *config, struct handler **ret,
                      char **error)

@@ -95,6 +95,10 @@ static int run(struct handler *handler, const struct sqs_received_message *messa
 }
 
 /* Nothing is ever under way. */
+static void end(struct handler_run *run, uint64_t grace_usec)
+{
+}
+
 static void cancel(struct handler_run *run)
 {
 }
@@ -104,7 +108,8 @@ static void journal_free(struct handler *handler)
     free(handler);
 }
 
-static const struct handler_ops ops = {.run = run, .cancel = cancel, .free = journal_free};
+static const struct handler_ops ops = {
+    .run = run, .end = end, .cancel = cancel, .free = journal_free};
 
 int handler_journal_new(struct handler **ret)
 {

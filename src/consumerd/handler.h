@@ -23,8 +23,9 @@ enum handler_outcome {
 /* HANDLER_RETRY: let it come back after the delay that the consumer grows with each receive. */
 #define HANDLER_DELAY_DEFAULT USEC_INFINITY
 
-/* Runs once for each message run that was not cancelled, maybe from inside `run`. `delay_usec` is
- * for HANDLER_RETRY alone: when the message is to come back; whole seconds are made of it. */
+/* Runs once for each message run that was not cancelled, maybe from inside `run` or `end`: nothing
+ * is done about the message any more. `delay_usec` is for HANDLER_RETRY alone: when the message is
+ * to come back; whole seconds are made of it. */
 typedef void (*handler_done_fn)(void *userdata, enum handler_outcome outcome, uint64_t delay_usec);
 
 struct handler;
@@ -36,8 +37,12 @@ struct handler_ops {
      * 0, or a negative errno: then `done` will not run. */
     int (*run)(struct handler *handler, const struct sqs_received_message *message,
                handler_done_fn done, void *userdata, struct handler_run **ret_run);
-    /* Ends the work on a message without its answer: its lease is lost, or the time to stop is
-     * over. What is left to clean up is the handler's to do by itself. */
+    /* Asks the work on a message to end, within that time: its lease is lost, or the time to stop
+     * is over. `done` runs when it has ended, with HANDLER_DONE where it got through all the same.
+     * May be called again, to have it end sooner. */
+    void (*end)(struct handler_run *run, uint64_t grace_usec);
+    /* Ends the work on a message without its answer, where nobody waits for that any more: the
+     * handler will be freed. */
     void (*cancel)(struct handler_run *run);
     /* All runs have ended by then. */
     void (*free)(struct handler *handler);
@@ -74,8 +79,9 @@ enum { HANDLER_E_CONFIG = 1 };
  *   any other, a signal, or more than consumer.timeout; also where it cannot be run
  *                       to come back after the growing delay
  *
- * Its end is as child.h has it, with five seconds of grace. Cancelled, it has the same; when the
- * handler is freed, up to one second for all, which that waits.
+ * Its end is as child.h has it, with five seconds of grace. One that was asked to end and ends with
+ * exit status 0 all the same has done its work; with any other, the message comes back. When the
+ * handler is freed, what still runs has up to one second for all, which that waits.
  *
  * Loop and configuration are borrowed and must outlive the handler. Raises this process's limit of
  * open files where consumer.concurrency asks for that. 0, negative errno, or HANDLER_E_CONFIG. */
@@ -94,6 +100,8 @@ int handler_exec_new(sd_event *event, const struct config *config, struct handle
  *
  * Where a connection that served before ends without a word, the message is posted once more on a
  * new one, as aws-sqsd does; on a new one that is a failure.
+ *
+ * One that is to end is given up at once, whatever the application then does with it.
  *
  * To a server on this machine it goes directly, to others as the environment's proxy variables say.
  * The loop is borrowed, the configuration only read. 0, negative errno, or HANDLER_E_CONFIG. */

@@ -11,6 +11,8 @@ struct handler_run;
 enum message_state {
     MESSAGE_WAITING,   /* in its lane, not begun */
     MESSAGE_HANDLING,  /* with the handler */
+    MESSAGE_ENDING,    /* the lease is lost while it is with the handler: only the end of that is
+                          awaited, and its lane waits with it */
     MESSAGE_HANDLED,   /* to be written into the ledger, then deleted */
     MESSAGE_DELETING,  /* to be deleted */
     MESSAGE_RELEASING, /* to be given back */
@@ -31,6 +33,7 @@ struct message {
     struct list of_handled; /* in MESSAGE_HANDLED */
     enum message_state state;
     bool is_begun; /* takes one of the places for messages handled at once */
+    bool is_ending; /* the handler was asked to end with it */
     struct handler_run *run;
 
     struct {

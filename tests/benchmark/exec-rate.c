@@ -154,8 +154,8 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     for (size_t i = 0; i < ARRAY_SIZE(concurrencies); i++) {
-        double spawned[ROUNDS_MAX], handled[ROUNDS_MAX], ratios[ROUNDS_MAX];
-        double spawned_cpu[ROUNDS_MAX], handled_cpu[ROUNDS_MAX];
+        double spawned[ROUNDS_MAX] = {}, handled[ROUNDS_MAX] = {}, ratios[ROUNDS_MAX] = {};
+        double spawned_cpu[ROUNDS_MAX] = {}, handled_cpu[ROUNDS_MAX] = {};
         unsigned n = concurrencies[i];
 
         for (unsigned k = 0; k < rounds; k++) {

@@ -79,6 +79,15 @@ static int slow_run(struct handler *handler, const struct sqs_received_message *
     return 0;
 }
 
+static void slow_end(struct handler_run *run, uint64_t grace_usec)
+{
+    struct handler_run ended = *run;
+
+    log_info("cancel %s", run->name);
+    run_free(run);
+    ended.done(ended.userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+}
+
 static void slow_cancel(struct handler_run *run)
 {
     log_info("cancel %s", run->name);
@@ -92,7 +101,7 @@ static void slow_free(struct handler *handler)
 int main(int argc, char **argv)
 {
     static const struct program program = {"sqs-consumerd", "For tests.", LOG_COLOUR_NONE};
-    static const struct handler_ops ops = {slow_run, slow_cancel, slow_free};
+    static const struct handler_ops ops = {slow_run, slow_end, slow_cancel, slow_free};
     struct slow_handler handler = {.head.ops = &ops};
     CLEANUP(config_free) struct config *config = NULL;
     CLEANUP(service_free) struct service *service = NULL;

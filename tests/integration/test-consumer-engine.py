@@ -366,7 +366,7 @@ def a_stop_that_takes_too_long_ends_handlers_and_gives_their_messages_back():
         tap.equal(daemon.wait(), 1, daemon.text)
         tap.ok(2.5 <= time.monotonic() - start < 3.9, f"{time.monotonic() - start} s")
         tap.equal(sorted(events(daemon, "cancel")), ["a.0", "b.0"])
-        daemon.wait_for_line("ended the work on 2 messages")
+        daemon.wait_for_line("ending the work on 2 messages")
         nothing_in_flight(server)
         tap.equal(deleted_ids(server), [])
 

@@ -289,6 +289,65 @@ def noise_and_leftovers_pile_up_nowhere():
         tap.equal(sum("has printed 4000 more lines" in line for line in daemon.lines), 60)
 
 
+# Notes when two of them run at once. The first run of m1 waits to be told to end, and then takes its time.
+ALONE = """
+read -r body
+mkdir "$PLACE/runs" || echo "$body beside another" >>"$PLACE/overlaps"
+end() { rmdir "$PLACE/runs"; echo "$body $SQS_RECEIVE_COUNT $1" >>"$PLACE/ended"; exit "$2"; }
+if [ "$body$SQS_RECEIVE_COUNT" = m11 ]; then
+    trap 'sleep 0.7; end told %(status)d' TERM
+    echo begun >"$PLACE/begun"
+    while :; do sleep 0.05; done
+fi
+end itself 0
+"""
+
+
+def lost_lease(status, ended):
+    """An extension is lost on the way, and with it the lease; the message comes again."""
+    with Place(ALONE % {"status": status}) as place, \
+            SqsLocal(queues=[FIFO + ",VisibilityTimeout=2"],
+                     faults=["ChangeMessageVisibilityBatch:stall"]) as server:
+        for body in "m1", "m2", "m3":
+            sqs.send(server, body)
+        daemon = place.consumer(server, max_messages=10, concurrency=10, exit_after_empty_receives=0)
+        daemon.wait_for_line("is lost while it was handled")
+        server.set_faults()
+        server.wait_for_records("deleted", 3, 60)
+        daemon.signal()
+        tap.equal(daemon.wait(), 0, daemon.text)
+        tap.equal(place.lines("overlaps"), [], daemon.text)
+        tap.equal([re.sub(r" \d+ ", " ", line) for line in place.lines("ended")], ended, daemon.text)
+
+
+tap.add("what lost its lease ends before its message is handled again", lost_lease, 1,
+        ["m1 told", "m1 itself", "m2 itself", "m3 itself"])
+tap.add("what gets through although its lease was lost is not handled again", lost_lease, 0,
+        ["m1 told", "m2 itself", "m3 itself"])
+
+
+def stopped_beside_another(status, ended):
+    with Place(ALONE % {"status": status}) as place, SqsLocal(queues=[FIFO]) as server:
+        for body in "m1", "m2":
+            sqs.send(server, body)
+        daemon = place.consumer(server, stop_timeout=12)
+        tap.wait_until(lambda: place.lines("begun"), 30, "the first program")
+        other = place.consumer(server, exit_after_empty_receives=0, ledger_max_messages=0)
+        daemon.signal()
+        tap.equal(daemon.wait(), 1, daemon.text)
+        server.wait_for_records("deleted", 2)
+        other.signal()
+        tap.equal(other.wait(), 0, other.text)
+        tap.equal(place.lines("overlaps"), [], daemon.text)
+        tap.equal(place.lines("ended"), ended, daemon.text)
+
+
+tap.add("at a stop a program ends before its message is given back", stopped_beside_another, 1,
+        ["m1 1 told", "m1 2 itself", "m2 1 itself"])
+tap.add("what gets through at the end of a stop is deleted", stopped_beside_another, 0,
+        ["m1 1 told", "m2 1 itself"])
+
+
 def refused(command, says):
     with Place("exit 0\n") as place, SqsLocal(queues=[FIFO]) as server:
         command = [word.replace("PLACE", place.folder) for word in command]

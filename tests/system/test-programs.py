@@ -145,7 +145,7 @@ def a_thousand_programs_run_at_once(m, cursor):
     tap.equal(m.show(CONSUMER, "ActiveState")["ActiveState"], "failed")
     tap.equal(sleepers(m), 0)
     entries = m.journal(CONSUMER, cursor)
-    tap.ok(any("ended the work on 1000 messages" in e["MESSAGE"] for e in entries))
+    tap.ok(any("ending the work on 1000 messages" in e["MESSAGE"] for e in entries))
     tap.ok(not any("Killing process" in e["MESSAGE"] for e in entries), "systemd had to kill")
 
 

@@ -252,8 +252,8 @@ static void what_it_leaves_behind_is_killed(void **state)
 
 /* --- With grace --- */
 
-/* Runs a script until it has printed something, then ends it. */
-static void run_and_terminate(struct outcome *o, const char *script)
+/* Runs a script until it has printed something, then ends it. `status` is as child.h has it. */
+static void run_and_terminate(struct outcome *o, const char *script, int status)
 {
     char copy[1024];
     char sh[] = "sh", c[] = "-c";
@@ -265,13 +265,13 @@ static void run_and_terminate(struct outcome *o, const char *script)
     assert_int_equal(start(o, 20 * USEC_PER_SEC, argv, &child), 0);
     while (o->output.size == 0)
         assert_true(sd_event_run(o->event, USEC_PER_SEC) >= 0);
-    child_terminate(child);
-    child_terminate(child);
+    child_terminate(child, o->options.grace_usec);
+    child_terminate(child, o->options.grace_usec);
     assert_int_equal(o->n, 0);
     while (o->n == 0)
         assert_true(sd_event_run(o->event, USEC_PER_SEC) >= 0);
     assert_int_equal(o->end, CHILD_TERMINATED);
-    assert_int_equal(o->status, 0);
+    assert_int_equal(o->status, status);
 }
 
 static void terminated_it_may_tidy_up(void **state)
@@ -280,7 +280,7 @@ static void terminated_it_may_tidy_up(void **state)
 
     o->options.grace_usec = 20 * USEC_PER_SEC;
     run_and_terminate(o,
-                      "trap 'echo tidied; exit 3' TERM; echo begun; while :; do sleep 0.01; done");
+                      "trap 'echo tidied; exit 3' TERM; echo begun; while :; do sleep 0.01; done", 3);
     assert_string_equal(buffer_string(&o->output), "begun\ntidied\n");
     assert_false(has_children());
 }
@@ -290,7 +290,7 @@ static void what_ignores_sigterm_is_killed_after_the_grace(void **state)
     struct outcome *o = *state;
 
     o->options.grace_usec = 200 * USEC_PER_MSEC;
-    run_and_terminate(o, "trap '' TERM; echo begun; while :; do sleep 100; done");
+    run_and_terminate(o, "trap '' TERM; echo begun; while :; do sleep 100; done", -1);
     wait_for_no_children(o);
 }
 
@@ -298,8 +298,28 @@ static void without_grace_it_is_killed(void **state)
 {
     struct outcome *o = *state;
 
-    run_and_terminate(o, "trap 'echo tidied' TERM; echo begun; while :; do sleep 100; done");
+    run_and_terminate(o, "trap 'echo tidied' TERM; echo begun; while :; do sleep 100; done", -1);
     assert_string_equal(buffer_string(&o->output), "begun\n");
+    wait_for_no_children(o);
+}
+
+static void the_grace_can_be_made_shorter(void **state)
+{
+    struct outcome *o = *state;
+    char sh[] = "sh", c[] = "-c", script[] = "trap '' TERM; echo begun; while :; do sleep 100; done";
+    char *argv[] = {sh, c, script, NULL};
+    struct child *child = NULL;
+
+    o->goes_on = true;
+    o->options.grace_usec = 1000 * USEC_PER_SEC;
+    assert_int_equal(start(o, 1000 * USEC_PER_SEC, argv, &child), 0);
+    while (o->output.size == 0)
+        assert_true(sd_event_run(o->event, USEC_PER_SEC) >= 0);
+    child_terminate(child, 900 * USEC_PER_SEC);
+    child_terminate(child, 100 * USEC_PER_MSEC);
+    while (o->n == 0)
+        assert_true(sd_event_run(o->event, USEC_PER_SEC) >= 0);
+    assert_int_equal(o->end, CHILD_TERMINATED);
     wait_for_no_children(o);
 }
 
@@ -308,7 +328,7 @@ static void a_stopped_one_is_ended_all_the_same(void **state)
     struct outcome *o = *state;
 
     o->options.grace_usec = 20 * USEC_PER_SEC;
-    run_and_terminate(o, "echo begun; kill -STOP $$");
+    run_and_terminate(o, "echo begun; kill -STOP $$", -1);
     assert_false(has_children());
 }
 
@@ -384,7 +404,7 @@ static void its_end_can_be_waited_for_without_the_loop(void **state)
     child_wait(child, USEC_PER_MSEC);
     assert_int_equal(waitid(P_PID, (id_t)child_pid(child), &info, WEXITED | WNOHANG | WNOWAIT), 0);
     assert_int_equal(info.si_pid, 0);
-    child_terminate(child);
+    child_terminate(child, 5 * USEC_PER_SEC);
     child_wait(child, 60 * USEC_PER_SEC);
     assert_int_equal(waitid(P_PID, (id_t)child_pid(child), &info, WEXITED | WNOHANG | WNOWAIT), 0);
     assert_int_equal(info.si_pid, child_pid(child));
@@ -613,6 +633,7 @@ int main(void)
         TEST(terminated_it_may_tidy_up),
         TEST(what_ignores_sigterm_is_killed_after_the_grace),
         TEST(without_grace_it_is_killed),
+        TEST(the_grace_can_be_made_shorter),
         TEST(a_stopped_one_is_ended_all_the_same),
         TEST(what_it_leaves_behind_may_tidy_up_and_the_answer_waits),
         TEST(what_it_leaves_behind_is_killed_after_the_grace),

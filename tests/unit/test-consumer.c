@@ -36,6 +36,13 @@ static int fake_run(struct handler *handler, const struct sqs_received_message *
     return 0;
 }
 
+static void fake_end(struct handler_run *run, uint64_t grace_usec)
+{
+    assert_true(run->is_running);
+    run->is_running = false;
+    run->done(run->userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+}
+
 static void fake_cancel(struct handler_run *run)
 {
     assert_true(run->is_running);
@@ -103,7 +110,7 @@ static void settle_down(void)
 
 static void start(bool is_fifo)
 {
-    static const struct handler_ops ops = {fake_run, fake_cancel, fake_handler_free};
+    static const struct handler_ops ops = {fake_run, fake_end, fake_cancel, fake_handler_free};
     static struct handler handler = {&ops};
 
     fake_is_fifo = is_fifo;
@@ -260,7 +267,7 @@ static void a_lack_of_memory_is_waited_out(void **state)
 
 static void idle_and_busy_it_does_not_hang(void **state)
 {
-    static const struct handler_ops ops = {fake_run, fake_cancel, fake_handler_free};
+    static const struct handler_ops ops = {fake_run, fake_end, fake_cancel, fake_handler_free};
     static struct handler handler = {&ops};
 
     config.consumer.concurrency = 2;

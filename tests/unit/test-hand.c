@@ -22,7 +22,8 @@ struct handler_run {
 static struct handler_run runs[64];
 static size_t n_runs;
 static int run_error;
-static bool is_quick; /* done at once */
+static bool is_quick;  /* done at once */
+static bool ends_late; /* when told to end, only by `finish` */
 
 static int fake_run(struct handler *handler, const struct sqs_received_message *message,
                     handler_done_fn done, void *userdata, struct handler_run **ret_run)
@@ -44,6 +45,17 @@ static int fake_run(struct handler *handler, const struct sqs_received_message *
     return 0;
 }
 
+static void fake_end(struct handler_run *run, uint64_t grace_usec)
+{
+    assert_true(run->is_running);
+    assert_in_range(grace_usec, 1, 5 * SEC);
+    run->is_cancelled = true;
+    if (ends_late)
+        return;
+    run->is_running = false;
+    run->done(run->userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+}
+
 static void fake_cancel(struct handler_run *run)
 {
     assert_true(run->is_running);
@@ -55,7 +67,7 @@ static void fake_free(struct handler *handler)
 {
 }
 
-static const struct handler_ops ops = {fake_run, fake_cancel, fake_free};
+static const struct handler_ops ops = {fake_run, fake_end, fake_cancel, fake_free};
 static struct handler handler = {&ops};
 
 static void finish(size_t i, enum handler_outcome outcome, uint64_t delay_usec)
@@ -95,7 +107,7 @@ static void set_up(bool is_fifo, unsigned concurrency, const char *groups)
     memset(runs, 0, sizeof(runs));
     n_runs = n_changes = 0;
     run_error = 0;
-    is_quick = false;
+    is_quick = ends_late = false;
     assert_int_equal(hand_new(NULL, &handler, ledger,
                               &(struct hand_options){
                                   .is_fifo = is_fifo,
@@ -424,6 +436,74 @@ static void a_message_that_comes_again_is_handled_behind_what_is_left_of_it(void
     assert_string_equal(runs[1].handle, "n0");
 }
 
+/* SQS gives it out again at once; what is left of its handling goes first. */
+static void a_lost_message_is_not_handled_again_beside_itself(void **state)
+{
+    CLEANUP(sqs_reply_unref) struct sqs_reply *again = NULL;
+
+    set_up(true, 10, "ab");
+    ends_late = true;
+    turn();
+    fake_now_usec = T0 + 30 * SEC;
+    turn();
+    assert_true(runs[0].is_cancelled && runs[0].is_running);
+    again = fake_received("aa", "n");
+    hand_take(hand, again, fake_now_usec);
+    turn();
+    assert_string_equal(begun(), "01");
+    fake_now_usec += 4 * SEC;
+    finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+    turn();
+    assert_string_equal(begun(), "010");
+    assert_string_equal(runs[2].handle, "n0");
+    assert_int_equal(fake_n_calls, 0); /* nothing is asked for with the stale handle */
+    assert_int_equal(hand_count(hand).messages, 3);
+    finish(1, HANDLER_DONE, 0); /* without a ledger that is all that can be done about it */
+    turn();
+    assert_int_equal(fake_n_calls, 0);
+    assert_int_equal(hand_count(hand).messages, 2);
+}
+
+static void what_follows_a_message_that_is_back_ends_before_it_is_given_back(void **state)
+{
+    set_up(true, 10, "aaa");
+    ends_late = true;
+    turn();
+    finish(0, HANDLER_DONE, 0);
+    turn();
+    assert_string_equal(begun(), "01");
+    fake_fail(0, SQS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "");
+    assert_true(runs[1].is_cancelled);
+    turn();
+    assert_int_equal(fake_calls[1].request->n_entries, 1);
+    assert_non_null(strstr(answer_open(), "\"h2\",\"VisibilityTimeout\":0"));
+    finish(1, HANDLER_RETRY, 100 * SEC);
+    turn();
+    assert_non_null(strstr(answer_open(), "\"h1\",\"VisibilityTimeout\":0"));
+    assert_int_equal(hand_count(hand).messages, 0);
+}
+
+static void at_a_stop_what_ends_is_given_back_and_what_gets_through_is_deleted(void **state)
+{
+    set_up(true, 10, "abb");
+    ends_late = true;
+    turn();
+    hand_stop(hand, fake_now_usec + 30 * SEC);
+    turn();
+    answer_open(); /* what was not begun */
+    assert_int_equal(hand_end(hand, 3 * SEC), 2);
+    turn();
+    assert_int_equal(fake_n_open(), 0); /* still ours */
+    finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+    finish(1, HANDLER_DONE, 0);
+    turn();
+    assert_int_equal(fake_n_open(), 2);
+    answer_open();
+    answer_open();
+    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(hand_count(hand).deleted, 1);
+}
+
 static void a_stop_gives_back_what_is_not_begun(void **state)
 {
     CLEANUP(sqs_reply_unref) struct sqs_reply *late = NULL;
@@ -440,7 +520,7 @@ static void a_stop_gives_back_what_is_not_begun(void **state)
     assert_non_null(strstr(answer_open(), "\"l0\",\"VisibilityTimeout\":0"));
     assert_int_equal(hand_count(hand).messages, 2);
     finish(0, HANDLER_DONE, 0);
-    assert_int_equal(hand_cancel(hand), 1);
+    assert_int_equal(hand_end(hand, SEC), 1);
     assert_true(runs[1].is_cancelled);
     turn();
     answer_open();
@@ -736,6 +816,9 @@ int main(void)
                                   tear_down),
         cmocka_unit_test_teardown(a_message_that_comes_again_is_handled_behind_what_is_left_of_it,
                                   tear_down),
+        cmocka_unit_test_teardown(a_lost_message_is_not_handled_again_beside_itself, tear_down),
+        cmocka_unit_test_teardown(what_follows_a_message_that_is_back_ends_before_it_is_given_back, tear_down),
+        cmocka_unit_test_teardown(at_a_stop_what_ends_is_given_back_and_what_gets_through_is_deleted, tear_down),
         cmocka_unit_test_teardown(a_stop_gives_back_what_is_not_begun, tear_down),
         cmocka_unit_test_teardown(slow_work_keeps_its_lease, tear_down),
         cmocka_unit_test_teardown(an_extension_that_failed_asks_for_a_turn, tear_down),

@@ -246,10 +246,18 @@ static void begin_end(struct child *child, enum child_end why)
     wait_until(child, child->grace_end_usec);
 }
 
-void child_terminate(struct child *child)
+void child_terminate(struct child *child, uint64_t grace_usec)
 {
-    if (child->state == RUNNING)
+    uint64_t end_usec = now_usec(child) + grace_usec;
+
+    if (child->state == RUNNING) {
+        child->grace_usec = grace_usec;
+        child->status = -1;
         begin_end(child, CHILD_TERMINATED);
+    } else if (end_usec < child->grace_end_usec) {
+        child->grace_end_usec = end_usec;
+        wait_until(child, end_usec);
+    }
 }
 
 /* The program has ended, but not all of its group: looks at it until the grace is over. */
@@ -283,6 +291,9 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 static void note_end(struct child *child, int error, const siginfo_t *info)
 {
+    if (child->state == ENDING && child->end == CHILD_TERMINATED && error >= 0 &&
+        info->si_code == CLD_EXITED)
+        child->status = info->si_status;
     if (child->state != RUNNING)
         return;
     child->end = error < 0 ? CHILD_LOST : info->si_code == CLD_EXITED ? CHILD_EXITED : CHILD_KILLED;
