@@ -4,11 +4,8 @@ import http.server
 import json
 import os
 import random
-import shutil
 import signal
-import socket
 import sys
-import tempfile
 import threading
 import time
 
@@ -16,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import sqs
 import tap
 from daemon import FIFO, Daemon
+from notify import Notify
 from proxy import Proxy
 from sqs_local import BUILD_ROOT, SqsLocal
 
@@ -377,30 +375,9 @@ def the_rate_limit_is_kept():
             tap.ok(b - a >= 0.1, f"31 messages within {b - a} s")
 
 
-class Notify:
-    """A socket that takes what a daemon tells systemd, into `lines`."""
-
-    def __init__(self):
-        self.path = os.path.join(tempfile.mkdtemp(prefix="sqs-notify-"), "socket")
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(self.path)
-        self.lines = []
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        while text := self.socket.recv(65536).decode():
-            self.lines += text.splitlines()
-
-    def end(self):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
-            last.sendto(b"", self.path)
-        shutil.rmtree(os.path.dirname(self.path))
-
-
 @tap.test
 def a_stop_sends_what_is_in_hand_and_tells_how_much_is_left():
-    notify = Notify()
-    with SqsLocal(queues=[FIFO], latency_ms=1200) as server:
+    with SqsLocal(queues=[FIFO], latency_ms=1200) as server, Notify() as notify:
         daemon = Daemon("sqs-producerd", server, env={"NOTIFY_SOCKET": notify.path},
                         producer={**MANY, "messages_to_send": 0})
         daemon.wait_for_line("Sending message", 40)
@@ -411,12 +388,11 @@ def a_stop_sends_what_is_in_hand_and_tells_how_much_is_left():
         tap.equal(sum("SQS Response: Status:200" in l for l in daemon.lines), taken)
         tap.equal(daemon.lines[-1], "Terminated!")
         in_order(server)
-        lines = notify.lines
-        tap.ok("STOPPING=1" in lines, lines)
-        tap.ok(any(l.startswith("EXTEND_TIMEOUT_USEC=") for l in lines), lines)
-        tap.ok(any(l.startswith("STATUS=Stopping: ") and l.endswith(" messages left")
-                   for l in lines), lines)
-    notify.end()
+    lines = notify.lines
+    tap.ok("STOPPING=1" in lines, lines)
+    tap.ok(any(l.startswith("EXTEND_TIMEOUT_USEC=") for l in lines), lines)
+    tap.ok(any(l.startswith("STATUS=Stopping: ") and l.endswith(" messages left")
+               for l in lines), lines)
 
 
 def cut_short(stop_timeout, signals, why):
