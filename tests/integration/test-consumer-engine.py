@@ -6,12 +6,14 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import sqs
 import tap
 from daemon import Daemon
+from notify import Notify
 from proxy import Proxy
 from sqs_local import BUILD_ROOT, SqsLocal
 from standin import Reply, StandIn
@@ -370,6 +372,64 @@ def a_stop_that_takes_too_long_ends_handlers_and_gives_their_messages_back():
         daemon.wait_for_line("ending the work on 2 messages")
         nothing_in_flight(server)
         tap.equal(deleted_ids(server), [])
+
+
+@tap.test
+def a_stop_tells_how_much_is_left():
+    with SqsLocal(queues=[fifo(300)]) as server, Notify() as notify:
+        fill(server, ["a"], 1, "sleep=3000")
+        fill(server, ["b"], 1, "sleep=6000")
+        daemon = consumer(server, concurrency=10, wait_time=8, env={"NOTIFY_SOCKET": notify.path})
+        daemon.wait_for_line("begin", 2)
+        daemon.signal()
+        tap.equal(daemon.wait(), 0, daemon.text)
+    lines = notify.lines
+    tap.ok("STOPPING=1" in lines, lines)
+    after = lines[lines.index("STOPPING=1") + 1:]
+    tap.ok(any(l.startswith("EXTEND_TIMEOUT_USEC=") for l in after), lines)
+    for handling in (2, 1):
+        tap.ok(f"STATUS=Stopping: 1 receives under way, {handling} messages being handled, "
+               "0 to delete, 0 to release" in after, lines)
+
+
+def cut_short(stop_timeout, signals, why, left):
+    """A stop with something of each kind in hand, while SQS answers nothing more: a.0 is with the
+    handler, a.1 is to be released, c.0 is to be deleted, and a receive is under way."""
+    answers = threading.Event()
+
+    def spoil(number, operation, reply):
+        if reply or operation == "GetQueueAttributes" or \
+                (operation == "ReceiveMessage" and number == 1):
+            return None
+        answers.wait(60)
+        return "drop-before"
+
+    with SqsLocal(queues=[fifo(300)]) as server, Proxy(server, spoil) as proxy:
+        fill(server, ["a"], 2, "sleep=60000")
+        fill(server, ["c"], 1)
+        daemon = consumer(server, endpoint=proxy.url, concurrency=10, wait_time=20,
+                          stop_timeout=stop_timeout, aws={"request_timeout": 300})
+        daemon.wait_for_line("begin a.0")
+        tap.wait_until(lambda: proxy.counts.get("DeleteMessage") and
+                       proxy.counts["ReceiveMessage"] == 2)
+        for _ in range(signals):
+            daemon.signal()
+            daemon.wait_for_line("Asked to stop")
+        tap.equal(daemon.wait(), 1, daemon.text)
+        daemon.wait_for_line(f"Stopped before the work in hand was finished: {why}.")
+        daemon.wait_for_line(f"Left: {left}; they come back when their visibility timeout ends.")
+        daemon.wait_for_line("Left: 1 receives; what they were given comes back when its "
+                             "visibility timeout ends.")
+        tap.equal(deleted_ids(server), [])
+        answers.set()
+
+
+tap.add("a stop that is cut short by its end says what is left", cut_short, 4, 1,
+        "it did not end in time",
+        "0 messages with the handler, 1 handled but not deleted, 2 not released")
+tap.add("a stop that is cut short by a second one says what is left", cut_short, 60, 2,
+        "asked to stop twice",
+        "1 messages with the handler, 1 handled but not deleted, 1 not released")
 
 
 class Withholding(StandIn):
