@@ -295,7 +295,7 @@ def messages_over_the_queues_size_are_put_aside_before_they_are_sent():
         tap.ok("the queue takes at most 50" in lines[0], lines[0])
 
 
-def lost_replies(what):
+def lost_replies(what, order, groups):
     chance = seeded()
 
     def spoil(number, operation, reply):
@@ -304,8 +304,9 @@ def lost_replies(what):
         return what(reply)
 
     with SqsLocal(queues=[FIFO]) as server, Proxy(server, spoil) as proxy:
-        run(server, 300, endpoint=proxy.url)
+        run(server, 300, endpoint=proxy.url, producer={"order": order, "groups": groups})
         all_stored(server, 300)
+        tap.equal(len(stored(server)), groups)
         in_order(server)
 
 
@@ -336,9 +337,24 @@ def unavailable(reply):
         reply["status"], reply["body"] = 503, b"<html>"
 
 
+def drop_before(reply):
+    """The request has not come through, so that what follows it may overtake it."""
+    return None if reply else "drop-before"
+
+
 for what in (cut, without_its_last_entry, wrong_md5, unavailable):
     tap.add(f"replies spoilt by {what.__name__} lose nothing and keep the order", lost_replies,
-            what)
+            what, "strict", 20)
+
+# Few groups, so that a batch has several messages of each. Without its last entry a reply tells of a
+# part of the batch, and that is where this order may be lost.
+for what in (cut, wrong_md5, unavailable):
+    tap.add(f"replies spoilt by {what.__name__} keep the order in batch order, too", lost_replies,
+            what, "batch", 3)
+
+for order, groups in (("strict", 20), ("batch", 3)):
+    tap.add(f"requests that do not come through lose nothing and keep the order ({order})",
+            lost_replies, drop_before, order, groups)
 
 
 @tap.test
