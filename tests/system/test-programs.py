@@ -98,8 +98,13 @@ def a_rejected_body_is_whole_in_the_journal(m, cursor):
     tap.wait_until(lambda: m.records("sent"), 30, "the message on the queue")
     consume(m, "exit 65\n")
     wait_for_deleted(m, 1)
-    bodies = [e["SQS_BODY"] for e in m.journal(CONSUMER, cursor) if "SQS_BODY" in e]
+    entries = [e for e in m.journal(CONSUMER, cursor) if "SQS_BODY" in e]
+    bodies = [e["SQS_BODY"] for e in entries]
     tap.equal([(len(body), body[:6], body[-4:]) for body in bodies], [(300008, "beginx", "xend")])
+    # By these it is found: journalctl -p err, journalctl SQS_MESSAGE_ID=...
+    sent = m.records("sent")[0]
+    tap.equal((entries[0]["PRIORITY"], entries[0]["SQS_MESSAGE_ID"]), ("3", sent["message_id"]))
+    tap.ok(sent["message_id"] in entries[0]["MESSAGE"], entries[0]["MESSAGE"][:200])
 
 
 @test
@@ -158,6 +163,28 @@ def a_stop_leaves_nothing_of_what_ignores_it(m, _):
     tap.wait_until(lambda: sleepers(m) == 2 + 1, 30, "the program")
     m.check("systemctl", "stop", CONSUMER)
     tap.equal(sleepers(m), 0)
+
+
+@test
+def a_stop_may_take_longer_than_the_unit_says(m, _):
+    """The daemon has systemd wait for as long as stop_timeout lets it have."""
+    m.serve()
+    drop_in(m, "TimeoutStopSec=3")
+    # The 8 s begin when the stop has.
+    consume(m, f"touch {STATE}/begun\nuntil [ -e {STATE}/stopping ]; do sleep 0.1; done\n"
+            "exec sleep 8\n", producer={"messages_to_send": 1}, stop_timeout=20)
+    send(m)
+    tap.wait_until(lambda: m.run("test", "-e", f"{STATE}/begun").returncode == 0, 30, "the program")
+    m.check("systemctl", "stop", "--no-block", CONSUMER)
+    tap.wait_until(lambda: m.state(CONSUMER) == "deactivating", 10, "the stop")
+    m.check("touch", f"{STATE}/stopping")
+    tap.wait_until(lambda: m.state(CONSUMER) in ("inactive", "failed"), 60, "the stop's end")
+    tap.equal(m.show(CONSUMER, "ActiveState", "Result", "ExecMainCode", "ExecMainStatus"),
+              {"ActiveState": "inactive", "Result": "success", "ExecMainCode": "1",
+               "ExecMainStatus": "0"})
+    tap.equal(len(m.records("received")), 1)
+    tap.equal([r["message_id"] for r in m.records("deleted")],
+              [r["message_id"] for r in m.records("sent")])
 
 
 if __name__ == "__main__":
