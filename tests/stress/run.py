@@ -12,6 +12,9 @@ Each run prints its seed. The faults follow from it, so that a failure can be ru
 
     tests/stress/run.py --seed=4711 --only='fifo DeleteMessage:stall'
 
+A run in which no request had the fault has shown nothing. It is made again, with other seeds and
+with faults that are more probable, and fails where there is none in the end.
+
 Settings that the daemons at hand do not have are left out; without the producer's `groups` each
 group has a producer of its own. Needs only the standard library; prints TAP.
 """
@@ -22,6 +25,7 @@ import json
 import os
 import random
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -67,6 +71,7 @@ NEEDED = {"SendMessageBatch": "producer.batch_size",
 # Requests that have the fault. Each costs seconds at worst, and there are hundreds of them in a run.
 PROBABILITY = {"SendMessage": 0.03, "DeleteMessage": 0.03, "ChangeMessageVisibilityBatch": 0.5}
 PROBABILITY_ELSE = 0.2
+PROBABILITIES_AGAIN = (0.5, 1.0)  # where there was none
 FAULTS_MAX = 8
 
 QUEUE_VISIBILITY_SEC = 3
@@ -82,6 +87,10 @@ QUICK = (
 
 options = None
 known = None
+
+
+class NoFaults(AssertionError):
+    """A run has shown nothing."""
 
 
 def known_settings():
@@ -114,15 +123,17 @@ def can_have(operation, kind):
     return (operation, kind) != ("GetQueueAttributes", "expired-token")
 
 
-def rules(operation, kind):
-    """The faults of a run. A daemon asks for a queue's attributes once."""
+def rules(operation, kind, probability):
+    """The faults of a run; their probability is None for the usual one. A daemon asks for a queue's
+    attributes once."""
     operations = [operation]
     if operation == "any":
         operations = [o for p in PROFILES.values() for o in p["operations"] if can_have(o, kind)]
     found = []
     for o in operations:
+        p = probability or PROBABILITY.get(o, PROBABILITY_ELSE)
         parameters = (":every=1:times=2" if o == "GetQueueAttributes" else
-                      f":p={PROBABILITY.get(o, PROBABILITY_ELSE)}:times={FAULTS_MAX}")
+                      f":p={p}:times={FAULTS_MAX}")
         if kind == "delay":
             parameters += f":delay={DELAY_MSEC}"
         found.append(f"{o}:{kind}{parameters}")
@@ -262,12 +273,12 @@ def check_all(server, queue, consumer):
     check_empty(server, queue)
 
 
-def run(queue, operation, kind, profile, seed):
-    """One run; returns what is to be said of it."""
+def run(queue, operation, kind, profile, seed, probability):
+    """One run; returns what is to be said of it. Raises NoFaults where there was none."""
     start = time.monotonic()
     daemons = []
     with SqsLocal([f"{queue},VisibilityTimeout={QUEUE_VISIBILITY_SEC}"], seed=seed,
-                  faults=rules(operation, kind),
+                  faults=rules(operation, kind, probability),
                   **profile.get("server", {}).get(form_of(queue), {})) as server:
         try:
             producers = start_producers(server, queue, profile)
@@ -287,8 +298,31 @@ def run(queue, operation, kind, profile, seed):
     count = sum(fault["faults"] for fault in faults)
     total = sum(fault["requests"] for fault in faults)
     if count == 0:
-        raise tap.Skip(f"of {total} requests none had the fault")
+        raise NoFaults(f"of {total} requests none had the fault")
     return f"{count} of {total} requests had the fault, {time.monotonic() - start:.1f} s"
+
+
+def run_with_faults(arguments, tries):
+    """As run, and again until there are faults. Adds seed and probability of each run to `tries`."""
+    more = [p for p in PROBABILITIES_AGAIN if p > (options.probability or 0)]
+    for i, probability in enumerate([options.probability, *more]):
+        tries.append((options.seed + i, probability))
+        try:
+            return run(*arguments, *tries[-1])
+        except NoFaults:
+            if i == len(more):
+                raise
+
+
+def command(name, seed, probability):
+    """Runs that again."""
+    words = ["tests/stress/run.py", f"--seed={seed}"]
+    if probability:
+        words.append(f"--probability={probability}")
+    words += [f"--{option}={getattr(options, option)}" for option in ("messages", "groups", "timeout")]
+    words += [f"--{daemon}={setting}={json.dumps(value)}" for daemon in ("producer", "consumer")
+              for setting, value in getattr(options, daemon).items()]
+    return shlex.join([*words, f"--only={name}"])
 
 
 def combinations():
@@ -310,19 +344,18 @@ def combinations():
 def add(executor, name, arguments):
     """Has a combination run in its turn; its test waits for it and says what came of it."""
     missing = {NEEDED.get(arguments[1])} - known - {None}
-    future = None if missing else executor.submit(run, *arguments, options.seed)
+    tries = []
+    future = None if missing else executor.submit(run_with_faults, arguments, tries)
 
     def test():
         if missing:
             raise tap.Skip(f"the daemons have no setting {missing.pop()}")
         try:
-            tap.comment(f"{name}: {future.result()}")
-        except tap.Skip:
-            raise
+            said = future.result()
         except Exception:
-            tap.comment(f"to run it again: tests/stress/run.py --seed={options.seed} "
-                        f"--only='{name}'")
+            tap.comment(f"to run it again: {command(name, *tries[-1])}")
             raise
+        tap.comment(f"{name}: {said}" + (f", in run {len(tries)}" if len(tries) > 1 else ""))
 
     tap.add(name, test)
 
@@ -345,6 +378,8 @@ def read_options():
     what.add_argument("--only", action="append", metavar="NAME",
                       help="those whose names hold this (\"fifo SendMessage:\"); may be repeated")
     parser.add_argument("--seed", type=int, help="of the faults; by default another each time")
+    parser.add_argument("--probability", type=float,
+                        help="that a request has the fault; by default by its operation")
     parser.add_argument("--messages", type=int, default=500, help="of each run (default 500)")
     parser.add_argument("--groups", type=int, default=20, help="of the messages (default 20)")
     parser.add_argument("--jobs", type=int, default=3, help="runs at once (default 3)")
