@@ -1,11 +1,13 @@
 #include "buffer.h"
 #include "child.h"
+#include "descriptor-limit.h"
 #include "test.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -540,6 +542,38 @@ static void it_gets_no_descriptor_but_the_standard_three(void **state)
     assert_string_equal(buffer_string(&o->output), "0\n1\n2\n/dev/null\n");
 }
 
+/* The limit of this process is raised and used: not one number is free below the old one. */
+static void it_has_the_descriptor_limit_that_this_process_began_with(void **state)
+{
+    struct outcome *o = *state;
+    struct rlimit saved, limit;
+    uint64_t hard;
+    int fds[1000], n = 0;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &saved), 0);
+    if (saved.rlim_max < 1000)
+        skip();
+    limit = (struct rlimit){.rlim_cur = 300, .rlim_max = saved.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(descriptor_limit_raise(1000, &hard), 0);
+    do {
+        fds[n] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+        assert_true(fds[n] >= 0);
+    } while (fds[n++] < 400);
+
+    run(o, "ulimit -Sn; ulimit -Hn; ls /proc/$$/fd; readlink /proc/$$/fd/0; cat");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    while (n > 0)
+        close(fds[--n]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &saved), 0);
+    assert_end(o, CHILD_EXITED, 0);
+    assert_int_equal(limit.rlim_cur, 1000);
+    assert_memory_equal(buffer_string(&o->output), "300\n", 4);
+    assert_non_null(strstr(buffer_string(&o->output), "\n0\n1\n2\n/dev/null\n"));
+    if (saved.rlim_max != RLIM_INFINITY)
+        assert_int_equal(strtoull(buffer_string(&o->output) + 4, NULL, 10), saved.rlim_max);
+}
+
 static void it_is_in_a_process_group_of_its_own(void **state)
 {
     struct outcome *o = *state;
@@ -647,6 +681,7 @@ int main(void)
         TEST(signals_are_as_a_program_expects_them),
         TEST(an_ignored_sigchld_does_not_lose_the_status),
         TEST(it_gets_no_descriptor_but_the_standard_three),
+        TEST(it_has_the_descriptor_limit_that_this_process_began_with),
         TEST(it_is_in_a_process_group_of_its_own),
         TEST(it_does_not_get_what_systemd_gave_this_process_alone),
         TEST(what_cannot_be_run_is_told_at_once),

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "descriptor-limit.h"
+
 extern char **environ;
 
 /* ---- The environment ---- */
@@ -157,6 +159,8 @@ static int run(const struct launch_options *options, const posix_spawn_file_acti
 {
     CLEANUP(free) char **own = NULL;
     char *const *environment = options->environment;
+    uint64_t soft;
+    int e;
 
     if (!environment) {
         int r = make_environment(&own);
@@ -165,9 +169,15 @@ static int run(const struct launch_options *options, const posix_spawn_file_acti
             return r;
         environment = own;
     }
+    /* The program has its limit from here, and its descriptors whatever their numbers: dup2 looks
+     * at the new number only, and to open one posix_spawn closes its number first. */
+    soft = descriptor_limit_begin_original();
     if (options->path)
-        return -posix_spawn(ret, options->path, f, a, options->argv, environment);
-    return -posix_spawnp(ret, options->argv[0], f, a, options->argv, environment);
+        e = posix_spawn(ret, options->path, f, a, options->argv, environment);
+    else
+        e = posix_spawnp(ret, options->argv[0], f, a, options->argv, environment);
+    descriptor_limit_end_original(soft);
+    return -e;
 }
 
 static int run_with(const struct launch_options *options, int output, int errors, pid_t *ret)

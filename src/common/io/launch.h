@@ -23,7 +23,8 @@ struct launched {
 };
 
 /* Starts the program: in a process group of its own, with default signal actions and none blocked,
- * with no descriptor of this process but the three. Returns once it runs. No SIGCHLD need be
+ * with no descriptor of this process but the three, and with the limit on them that this process
+ * began with (descriptor-limit.h). Returns once it runs. No SIGCHLD need be
  * blocked or handled for this; where it is ignored (which would lose the exit status), it is set to
  * its default.
  *
