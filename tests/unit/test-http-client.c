@@ -4,12 +4,53 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <netdb.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#define HOST_OF_TEST "queue.test"
+
 static sd_event *event;
+static atomic_uint ahead_sec;  /* by which libcurl's clocks go before the boot clock, ours */
+static atomic_uint n_look_ups; /* of HOST_OF_TEST, which is this machine */
+
+/* The calls of libcurl come to these, for a program's symbols go before those of its libraries. */
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+    int r = (int)syscall(SYS_clock_gettime, clock, ret);
+
+    if (r == 0 && clock != CLOCK_BOOTTIME)
+        ret->tv_sec += ahead_sec;
+    return r;
+}
+
+time_t time(time_t *ret)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (ret)
+        *ret = now.tv_sec;
+    return now.tv_sec;
+}
+
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                struct addrinfo **ret)
+{
+    int (*next)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
+        dlsym(RTLD_NEXT, "getaddrinfo");
+
+    if (host && streq(host, HOST_OF_TEST)) {
+        n_look_ups++;
+        host = "127.0.0.1";
+    }
+    return next(host, service, hints, ret);
+}
 
 /* One request's end, copied. */
 struct outcome {
@@ -273,6 +314,68 @@ static void a_connection_that_was_closed_meanwhile_is_not_noticed(void **state)
         assert_string_equal(o.body, "ok");
     }
     assert_int_equal(test_server_connections(server), 60);
+}
+
+static void an_old_connection_is_not_used_again(void **state)
+{
+    enum { PAUSE_SEC = HTTP_CONNECTION_MAX_IDLE_SEC - 10 }; /* idle for less than is allowed */
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.body = "ok"});
+    CLEANUP(http_client_free) struct http_client *client = new_client(0);
+    struct http_request request = post(test_server_url(server));
+    struct outcome o = {};
+
+    for (; ahead_sec < HTTP_CONNECTION_MAX_AGE_SEC; ahead_sec += PAUSE_SEC) {
+        ask(client, &request, &o);
+        assert_int_equal(o.failure, HTTP_FAILURE_NONE);
+        assert_int_equal(test_server_connections(server), 1);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        ask(client, &request, &o);
+        assert_int_equal(o.failure, HTTP_FAILURE_NONE);
+        assert_int_equal(test_server_connections(server), 2);
+    }
+}
+
+static void a_connection_idle_for_long_is_not_used_again(void **state)
+{
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.body = "ok"});
+    CLEANUP(http_client_free) struct http_client *client = new_client(0);
+    struct http_request request = post(test_server_url(server));
+    struct outcome o = {};
+
+    ask(client, &request, &o);
+    ahead_sec += HTTP_CONNECTION_MAX_IDLE_SEC - 10;
+    ask(client, &request, &o);
+    assert_int_equal(test_server_connections(server), 1);
+    ahead_sec += HTTP_CONNECTION_MAX_IDLE_SEC + 10;
+    ask(client, &request, &o);
+    assert_int_equal(o.failure, HTTP_FAILURE_NONE);
+    assert_int_equal(test_server_connections(server), 2);
+}
+
+static void a_name_is_looked_up_again_after_a_while(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER({.body = "ok", .how = REPLY_AND_CLOSE});
+    CLEANUP(http_client_free) struct http_client *client = new_client(0);
+    char url[64];
+    struct http_request request;
+    struct outcome o = {};
+
+    snprintf(url, sizeof(url), "http://" HOST_OF_TEST ":%d/", test_server_port(server));
+    request = post(url);
+    ask(client, &request, &o);
+    assert_int_equal(o.failure, HTTP_FAILURE_NONE);
+    assert_int_equal(n_look_ups, 1);
+    ahead_sec += HTTP_DNS_MAX_AGE_SEC - 10;
+    ask(client, &request, &o);
+    assert_int_equal(test_server_connections(server), 2);
+    assert_int_equal(n_look_ups, 1);
+    ahead_sec += 20;
+    ask(client, &request, &o);
+    assert_int_equal(o.failure, HTTP_FAILURE_NONE);
+    assert_int_equal(test_server_connections(server), 3);
+    assert_int_equal(n_look_ups, 2);
 }
 
 /* Turns of the event loop within that time. */
@@ -933,6 +1036,7 @@ static int set_up(void **state)
 
     for (size_t i = 0; i < ARRAY_SIZE(unwanted); i++)
         unsetenv(unwanted[i]);
+    ahead_sec = n_look_ups = 0;
     return sd_event_new(&event) < 0 ? -1 : 0;
 }
 
@@ -952,6 +1056,9 @@ int main(void)
         TEST(a_request_that_cannot_be_made_is_refused_at_once),
         TEST(one_connection_serves_ten_requests),
         TEST(a_connection_that_was_closed_meanwhile_is_not_noticed),
+        TEST(an_old_connection_is_not_used_again),
+        TEST(a_connection_idle_for_long_is_not_used_again),
+        TEST(a_name_is_looked_up_again_after_a_while),
         TEST(nothing_stirs_while_nothing_is_under_way),
         TEST(a_sockets_number_may_come_again_at_any_moment),
         TEST(a_later_requests_deadline_may_be_earlier),
