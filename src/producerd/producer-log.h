@@ -41,4 +41,4 @@ void log_cannot(uint64_t *line_usec, const char *what, int error, uint64_t now_u
 /* A batch of `n` was refused as a whole. */
 void log_refused(size_t n, const struct outcome *outcome, const struct sqs_result *result);
 /* The end comes too early. */
-void log_left(size_t n_unknown, size_t n_not_sent);
+void log_left(size_t n_unknown, size_t n_not_sent, bool is_spool);

@@ -104,7 +104,7 @@ static void say_what_is_left(void *userdata)
     for (size_t i = 0; i < p->n_messages_max && p->messages; i++)
         if (p->messages[i].source && p->messages[i].is_unknown)
             n_unknown++;
-    log_left(n_unknown, p->n_messages - n_unknown);
+    log_left(n_unknown, p->n_messages - n_unknown, is_spool(p));
     log_late_total(p->n_late);
 }
 

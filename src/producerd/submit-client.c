@@ -32,9 +32,9 @@ static int cannot_connect(const char *program, const char *path, int error)
     switch (error) {
     case ENOENT:
         fprintf(stderr,
-                "%s: cannot reach the daemon: there is no socket %s; start it with 'systemctl "
-                "enable --now sqs-producerd.socket', with producer.source = \"spool\" in its "
-                "configuration\n",
+                "%s: cannot reach the daemon: there is no socket %s; set producer.source = "
+                "\"spool\" in its configuration, and run 'systemctl stop sqs-producerd' and "
+                "'systemctl enable --now sqs-producerd.socket sqs-producerd'\n",
                 program, path);
         break;
     case EACCES:

@@ -147,7 +147,7 @@ def without_the_socket_it_says_how_to_get_it(m):
     done = submit(m, "x", user="member")
     tap.equal((done.returncode, done.stdout), (UNAVAILABLE, ""))
     tap.ok(f"there is no socket {PATH}" in done.stderr, done.stderr)
-    tap.ok("systemctl enable --now sqs-producerd.socket" in done.stderr, done.stderr)
+    tap.ok("systemctl enable --now sqs-producerd.socket sqs-producerd" in done.stderr, done.stderr)
     start_socket(m)
     m.check("systemctl", "stop", SOCKET)
     tap.ok(m.run("test", "-e", PATH).returncode != 0, "the socket stays behind")
