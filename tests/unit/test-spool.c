@@ -16,17 +16,21 @@ enum { MIB = 1024 * 1024 };
 
 static char folder[64], path[96], log_path[128], reserve_path[128];
 static int write_error; /* errno of each write to the disk; 0: none */
+static unsigned n_syncs;
+static bool has_unsynced; /* something was written after the last of them */
 
 /* Nobody cuts the power here: there is no need to wait for the disk. SQLite's calls come to these,
  * for a program's symbols go before those of its libraries. */
 int fdatasync(int fd)
 {
+    n_syncs++;
+    has_unsynced = false;
     return 0;
 }
 
 int fsync(int fd)
 {
-    return 0;
+    return fdatasync(fd);
 }
 
 static bool no_fallocate;        /* the disk has no room for the reserve */
@@ -47,6 +51,7 @@ static ssize_t test_write(int fd, const void *data, size_t bytes, off_t offset)
         errno = error;
         return -1;
     }
+    has_unsynced = true;
     return pwrite(fd, data, bytes, offset);
 }
 
@@ -234,6 +239,64 @@ static void nothing_goes_out_before_it_is_committed(void **state)
     s = reopen(*state);
     next(s, "a1");
     next_none(s); /* a2 was not committed */
+}
+
+static void assert_syncs(unsigned n)
+{
+    assert_int_equal(n_syncs, n);
+    assert_false(has_unsynced);
+}
+
+static void messages_that_come_together_share_a_sync(void **state)
+{
+    struct spool *s = reopen(*state);
+
+    add(s, "a0"); /* the first has a sync more, for the head of a new log */
+    assert_int_equal(spool_commit(s), 0);
+    n_syncs = 0;
+    add_many(s, "a", 1, 3);
+    assert_syncs(0);
+    assert_int_equal(spool_commit(s), 0);
+    assert_syncs(1);
+    assert_int_equal(spool_commit(s), 0); /* there is nothing to do */
+    assert_syncs(1);
+    add(s, "a4");
+    assert_int_equal(spool_commit(s), 0);
+    assert_syncs(2);
+}
+
+static void what_was_settled_is_synced_only_where_that_is_asked_for(void **state)
+{
+    struct spool *s = reopen(*state);
+    const struct spool_message *m[3];
+
+    add_many(s, "a", 1, 4);
+    assert_int_equal(spool_commit(s), 0);
+    m[0] = next(s, "a1");
+    m[1] = next(s, "a2");
+    m[2] = next(s, "a3");
+    n_syncs = 0;
+    assert_int_equal(spool_mark_sending(s, m, 3, 1), 0);
+    sent(s, m[0]);
+    assert_int_equal(spool_flush(s), 0);
+    assert_int_equal(n_syncs, 0);
+    assert_true(has_unsynced);
+    assert_int_equal(spool_sync(s), 0);
+    assert_syncs(1);
+    assert_int_equal(spool_sync(s), 0); /* there is nothing to do */
+    assert_syncs(1);
+    assert_int_equal(spool_probe(s), 0); /* nor here, but it must see */
+    assert_syncs(2);
+
+    sent(s, m[1]);
+    assert_int_equal(spool_flush(s), 0);
+    assert_true(has_unsynced);
+    assert_int_equal(spool_commit(s), 0); /* also without new messages */
+    assert_syncs(3);
+    sent(s, m[2]);
+    add(s, "a5");
+    assert_int_equal(spool_commit(s), 0);
+    assert_syncs(4);
 }
 
 static void messages_keep_their_order_over_a_restart_and_those_sent_are_gone(void **state)
@@ -652,6 +715,31 @@ static void messages_are_dropped_one_by_one_or_all(void **state)
     next(s, "a4");
 }
 
+static void a_message_that_is_retried_or_dropped_is_so_for_good(void **state)
+{
+    struct spool *s = reopen(*state);
+    size_t n = 0;
+
+    add_many(s, "a", 1, 4);
+    assert_int_equal(spool_commit(s), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        const struct spool_message *m = NULL;
+
+        assert_int_equal(spool_next(s, &m), 0);
+        spool_settle(s, m, "no", 1); /* written with the first retry, in no sync of its own */
+    }
+    n_syncs = 0;
+    assert_int_equal(spool_retry(s, "a1", &n), 0);
+    assert_syncs(1);
+    assert_int_equal(spool_drop(s, "a2", &n), 0);
+    assert_syncs(2);
+    assert_int_equal(spool_retry(s, "a2", &n), STORE_E_NO_SUCH_ID);
+    assert_syncs(2);
+    assert_int_equal(spool_retry(s, NULL, &n), 0); /* the two left */
+    assert_int_equal(n, 2);
+    assert_syncs(3);
+}
+
 static void all_is_done_in_parts(void **state)
 {
     struct spool *s = reopen(*state);
@@ -871,6 +959,8 @@ int main(void)
         TEST(a_message_comes_out_as_it_came_in),
         TEST(nothing_goes_out_before_it_is_committed),
         TEST(what_was_added_waits_for_its_commit_whatever_else_is_written),
+        TEST(messages_that_come_together_share_a_sync),
+        TEST(what_was_settled_is_synced_only_where_that_is_asked_for),
         TEST(messages_keep_their_order_over_a_restart_and_those_sent_are_gone),
         TEST(what_was_flushed_survives_a_kill),
         TEST(a_mark_keeps_its_time),
@@ -885,6 +975,7 @@ int main(void)
         TEST(a_reason_is_cut_between_characters),
         TEST(a_message_that_is_retried_is_the_last_and_keeps_its_names),
         TEST(messages_are_dropped_one_by_one_or_all),
+        TEST(a_message_that_is_retried_or_dropped_is_so_for_good),
         TEST(all_is_done_in_parts),
         TEST(all_is_done_in_parts_of_so_many_bytes),
         TEST(a_change_that_cannot_be_written_has_not_happened),
