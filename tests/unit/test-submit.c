@@ -332,7 +332,7 @@ static void a_daemon_that_cannot_be_reached_is_told_with_the_reason(void **state
     unlink(socket_path);
     assert_int_equal(run("x", 1, config_option, "--submit", NULL), EX_UNAVAILABLE);
     snprintf(expected, sizeof(expected),
-             "sqs-producerd: cannot reach the daemon: there is no socket %s; start it with ",
+             "sqs-producerd: cannot reach the daemon: there is no socket %s; set producer.source ",
              socket_path);
     assert_memory_equal(err, expected, strlen(expected));
     assert_one_line(err);
