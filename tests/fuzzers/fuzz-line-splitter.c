@@ -40,9 +40,10 @@ static size_t piece_bytes(char c)
 static void split(const char *text, size_t size, const char *cuts, struct buffer *ret_lines)
 {
     struct line_splitter splitter = {};
+    size_t n_cuts = strlen(cuts);
 
     for (size_t i = 0; size > 0; i++) {
-        size_t n = *cuts ? MIN(piece_bytes(cuts[i % strlen(cuts)]), size) : size;
+        size_t n = n_cuts > 0 ? MIN(piece_bytes(cuts[i % n_cuts]), size) : size;
 
         feed_copy(&splitter, text, n, ret_lines);
         text += n;
