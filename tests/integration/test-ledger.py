@@ -160,6 +160,27 @@ class Post(StandIn):
         return [body.split()[0] for body in self.bodies]
 
 
+class Command:
+    """A command that appends what it is given to a file."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="handled-")
+        self.path = os.path.join(self.folder, "handled")
+        self.settings = {"program": REAL, "handler": "exec",
+                         "command": ["/bin/sh", "-c", 'IFS= read -r line; echo "$line" >>"$0"',
+                                     self.path]}
+
+    def handled(self, _):
+        with open(self.path, encoding="utf-8") as file:
+            return [line.split()[0] for line in file]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.folder)
+
+
 def killed_at(point, handled_again, left, kind):
     """The daemon dies at that passing of the point. `handled_again`: how many messages are handled
     twice; `left`: how many stay in the ledger, deleted already."""
@@ -188,7 +209,7 @@ for point, handled_again, left, words in (
         ("ledger-written:1", 0, 0, "between the ledger and the delete"),
         ("deleted:1", 0, 1, "between the delete and its removal from the ledger"),
         ("ledger-written:2", 0, 0, "after the removal from the ledger")):
-    for kind, how in (Slow, "slow handler"), (Post, "http"):
+    for kind, how in (Slow, "slow handler"), (Command, "exec"), (Post, "http"):
         tap.add(f"a kill {words} lets {handled_again or 'none'} be handled twice ({how})", killed_at,
                 point, handled_again, left, kind)
 
