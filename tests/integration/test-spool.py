@@ -66,7 +66,7 @@ def a_message_arrives_with_all_that_belongs_to_it():
         producer = spool.producer(server)
         with spool.connect(producer) as submitter:
             first = submitter.submit("é \"1\"\n", attributes={
-                "a": "text", "n": {"type": "Number", "value": "1.5"},
+                "a": "téxt", "n": {"type": "Number", "value": "1.5"},
                 "b": {"type": "Binary.x", "value": "AP8="}})
             submitter.submit("2", group="of-its-own", deduplication_id="d1")
         messages = []
@@ -76,6 +76,11 @@ def a_message_arrives_with_all_that_belongs_to_it():
         tap.equal(one["Body"], "é \"1\"\n")
         tap.equal(one["Attributes"]["MessageGroupId"], "test")  # producer.message_group_id
         tap.equal(one["Attributes"]["MessageDeduplicationId"], first)
+        tap.equal(one["MessageAttributes"], {
+            "a": {"DataType": "String", "StringValue": "téxt"},
+            "n": {"DataType": "Number", "StringValue": "1.5"},
+            "b": {"DataType": "Binary.x", "BinaryValue": "AP8="}})
+        tap.ok("MessageAttributes" not in two, str(two))
         tap.equal(two["Attributes"]["MessageGroupId"], "of-its-own")
         tap.equal(two["Attributes"]["MessageDeduplicationId"], "d1")
         record = server.records("sent")[0]
@@ -83,14 +88,26 @@ def a_message_arrives_with_all_that_belongs_to_it():
 
         producer = other.producer(server, queue="plain")
         with other.connect(producer) as submitter:
-            submitter.submit("later", delay=1)
+            submitter.submit("much later", delay=900)
+            submitter.submit("later", delay=5)
+            submitter.submit("now")
             try:
                 submitter.submit("x", deduplication_id="d")
                 raise AssertionError("a standard queue takes no deduplication id")
             except Refused as refused:
                 tap.ok("deduplication id" in str(refused), str(refused))
-        server.wait_for_records(lambda r: r["event"] == "sent" and r["queue"] == "plain", 1)
+        server.wait_for_records(lambda r: r["event"] == "sent" and r["queue"] == "plain", 3)
         stop(producer)
+        messages = []
+        tap.wait_until(lambda: messages.extend(sqs.receive(server, queue="plain", wait=1))
+                       or len(messages) == 2, 60)
+        tap.equal([m["Body"] for m in messages], ["now", "later"])
+        sent_at = {r["body"]: r["time"] for r in server.records("sent", "plain")}
+        came_at = {r["message_id"]: r["time"] for r in server.records("received", "plain")}
+        tap.ok(round(came_at[messages[1]["MessageId"]] - sent_at["later"], 3) >= 5, "came too early")
+        left = sqs.call(server, "GetQueueAttributes", QueueUrl=server.queue_url("plain"),
+                        AttributeNames=["ApproximateNumberOfMessagesDelayed"])["Attributes"]
+        tap.equal(left, {"ApproximateNumberOfMessagesDelayed": "1"})
 
 
 # --- Whatever the queue's state ---

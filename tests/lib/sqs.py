@@ -69,5 +69,5 @@ def receive(server, queue="test.fifo", most=10, wait=0, visibility=30):
     """Receives; returns a list of messages."""
     answer = call(server, "ReceiveMessage", QueueUrl=server.queue_url(queue),
                   MaxNumberOfMessages=most, WaitTimeSeconds=wait, VisibilityTimeout=visibility,
-                  AttributeNames=["All"])
+                  AttributeNames=["All"], MessageAttributeNames=["All"])
     return answer.get("Messages", [])
