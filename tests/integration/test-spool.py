@@ -4,6 +4,7 @@ whatever becomes of the daemon, the queue, the keys and the disk.
 Where the build has the points for it (meson -Dfault_points=true), the daemon is also killed between any
 two steps from a line's arrival to the last word of it on the disk."""
 
+import json
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ import disk
 import sqs
 import tap
 from daemon import FIFO
+from proxy import Proxy
 from spool import Gone, Refused, Spool, check_once_and_in_order
 from sqs_local import SqsLocal
 
@@ -108,6 +110,42 @@ def a_message_arrives_with_all_that_belongs_to_it():
         left = sqs.call(server, "GetQueueAttributes", QueueUrl=server.queue_url("plain"),
                         AttributeNames=["ApproximateNumberOfMessagesDelayed"])["Attributes"]
         tap.equal(left, {"ApproximateNumberOfMessagesDelayed": "1"})
+
+
+@tap.test
+def batches_keep_to_what_sqs_takes_attributes_counted():
+    attribute, replies = "v" * 300000, []
+
+    def spoil(_, operation, reply):
+        if reply and operation == "SendMessageBatch":
+            replies.append((reply["status"], json.loads(reply["body"])))
+
+    with SqsLocal(["other.fifo"]) as server, Proxy(server, spoil) as proxy, Spool() as spool:
+        producer = spool.producer(server, endpoint=proxy.url)
+        with spool.connect(producer) as submitter:
+            for i in range(10):
+                submitter.submit("x", group=f"g{i}", attributes={"a": attribute})
+        producer.wait_for_line("QueueDoesNotExist")
+        sqs.call(server, "CreateQueue", QueueName="test.fifo", Attributes={"FifoQueue": "true"})
+        try:
+            sqs.call(server, "SendMessageBatch", QueueUrl=server.queue_url("test.fifo"), Entries=[
+                {"Id": str(i), "MessageBody": "x", "MessageGroupId": f"g{i}",
+                 "MessageDeduplicationId": f"d{i}", "MessageAttributes": {
+                     "a": {"DataType": "String", "StringValue": attribute}}} for i in range(4)])
+            raise AssertionError("the queue takes any batch: this would test nothing")
+        except sqs.Error as error:
+            tap.equal(error.code, "BatchRequestTooLong")
+        wait_until_empty(spool, server, 10)  # all were there when the queue came: 10 to a batch
+        stop(producer)
+        for status, reply in replies:
+            tap.ok(status == 200 and not reply.get("Failed"), f"{status} {reply}")
+        tap.equal([len(reply["Successful"]) for _, reply in replies if len(reply["Successful"]) > 1],
+                  [3, 3, 3], "the sizes of batches")
+        check_once_and_in_order(server.records(), {f"g{i}": ["x"] for i in range(10)})
+        messages = []
+        tap.wait_until(lambda: messages.extend(sqs.receive(server)) or len(messages) == 10)
+        tap.ok(all(m["MessageAttributes"] == {"a": {"DataType": "String", "StringValue": attribute}}
+                   for m in messages), "the attributes")
 
 
 # --- Whatever the queue's state ---
