@@ -2,8 +2,9 @@
 each stands once, and those of a submitter in their order. A submitter that gets no answer hands in the
 same again, with the deduplication ids that it chose.
 
-The same through both daemons, both killed every second, into a file: a handler that is done when its
-daemon is killed, and not in the ledger yet, is run again, and nothing else is."""
+The same through both daemons into a file: each message is there once, and those of a group in the order
+in which the queue took them. Where both are killed every second, a handler that is done when its daemon is
+killed, and not in the ledger yet, is run again, and nothing else is."""
 
 import os
 import random
@@ -32,10 +33,11 @@ UNDER_WAY = 8  # lines that a submitter writes before it waits for an answer
 
 
 class Submitting(threading.Thread):
-    """Hands in its share over some seconds, whatever becomes of the daemon. `error` is what went
-    wrong."""
+    """Hands in its share over some seconds, whatever becomes of the daemon. The bodies have a line that
+    names them. `again`: how often it had to try again; `error`: what
+    went wrong."""
 
-    def __init__(self, number, spool, messages, seconds):
+    def __init__(self, number, spool, messages, seconds=0):
         super().__init__(daemon=True)
         self.number, self.spool, self.error = number, spool, None
         self.share = messages // SUBMITTERS
@@ -59,14 +61,16 @@ class Submitting(threading.Thread):
         while self.done < self.share:
             last = min(self.done + self.chance.randint(1, UNDER_WAY), self.share)
             for i in range(self.done, last):
-                connection.write(body=f"{self.number}:{i}" + "." * self.chance.randint(0, 500),
-                                 group=f"g{self.number % GROUPS}",
-                                 deduplication_id=f"{self.number}:{i}")
+                connection.write(**self.message(i), deduplication_id=f"{self.number}:{i}")
             for _ in range(self.done, last):
                 answer = connection.read()
                 tap.ok(answer["ok"], str(answer))
                 self.done += 1
                 time.sleep(self.pause * 2 * self.chance.random())
+
+    def message(self, i):
+        return {"body": f"{self.number}:{i}\n" + "." * self.chance.randint(0, 500),
+                "group": f"g{self.number % GROUPS}"}
 
 
 def check(records, messages):
@@ -74,11 +78,15 @@ def check(records, messages):
     found = {}
     for record in records:
         if record["event"] == "sent" and not record["duplicate"]:
-            number, place = record["body"].rstrip(".").split(":")
+            number, place = record["body"].split("\n")[0].split(":")
             tap.equal(record["group"], f"g{int(number) % GROUPS}")
             found.setdefault(int(number), []).append(int(place))
     for number in range(SUBMITTERS):
         tap.equal(found.get(number), list(range(messages // SUBMITTERS)), f"of submitter {number}")
+
+
+def count_doubles(records):
+    return sum(r["event"] == "sent" and r["duplicate"] for r in records)
 
 
 def kill(daemon):
@@ -88,9 +96,14 @@ def kill(daemon):
     load.retire(daemon)
 
 
+def stop(daemon):
+    daemon.signal()
+    tap.equal(daemon.wait(), 0, f"exit status, after:\n{load.last_lines(daemon)}")
+
+
 def end(producer, spool):
     spool.connect(producer).close()  # before it listens, a signal would just end it
-    load.stop(producer)
+    stop(producer)
     tap.equal(spool.count(), 0)
     tap.equal(spool.count("sending"), 0)
 
@@ -99,6 +112,10 @@ def check_submitters(submitting):
     for submitter in submitting:
         if submitter.error:
             raise AssertionError(f"submitter {submitter.number}") from submitter.error
+
+
+def check_that_they_noticed(submitting):
+    check_submitters(submitting)
     tap.ok(sum(s.again for s in submitting) > 0, "no submitter noticed any of it")
 
 
@@ -119,64 +136,110 @@ def a_producer_that_is_killed_every_second_sends_all_once_and_in_order():
             kills += 1
             producer = start()
         end(producer, spool)
-        check_submitters(submitting)
+        check_that_they_noticed(submitting)
         check(server.records(), MESSAGES)
-        doubles = sum(r["event"] == "sent" and r["duplicate"] for r in server.records())
-        tap.comment(f"{MESSAGES} messages, killed {kills} times; {doubles} were sent again, and SQS "
-                    "knew them")
+        tap.comment(f"{MESSAGES} messages, killed {kills} times; {count_doubles(server.records())} were "
+                    "sent again, and SQS knew them")
 
 
-# One process a message, and one write: what is appended at once is not mixed with what others append.
+# --- Through both into a file ---
+
+# One process a message, and one write: what is appended at once is not mixed with what others append. Of
+# a body, the line that names it.
 APPEND = ["/bin/sh", "-c", 'IFS= read -r line; printf "%s\\n" "$line" >>"$0"']
 
 
-def check_file(path, kills):
-    """Each message is there, those of a submitter in order, by the first handling of each. Returns how
-    many were handled again."""
-    first = {}
-    with open(path, encoding="utf-8") as file:
-        lines = file.read().splitlines()
-    for i, line in enumerate(lines):
-        first.setdefault(line.rstrip("."), i)
-    for number in range(SUBMITTERS):
-        order = [first.get(f"{number}:{i}") for i in range(HANDLED // SUBMITTERS)]
-        tap.ok(None not in order, f"not handled: of submitter {number}, {order.count(None)} messages")
-        tap.equal(order, sorted(order), f"the order of submitter {number}")
-    tap.equal(len(first), HANDLED, "messages handled")
-    again = len(lines) - len(first)
-    tap.ok(again <= kills * CONCURRENCY, f"{again} were handled again, for {kills} kills")
-    return again
+class Through:
+    """A queue, a folder with the state of both daemons, and the file into which messages are handled."""
+
+    def __init__(self, visibility=30):
+        self.folder = tempfile.mkdtemp(prefix="handled-")
+        self.path = os.path.join(self.folder, "handled")
+        self.spool = Spool(self.folder)
+        self.server = SqsLocal([f"test.fifo,VisibilityTimeout={visibility}"])
+        self.record = load.Record(self.server)
+        self.daemons = []
+
+    def start(self, **producer):
+        self.daemons = [
+            self.spool.producer(self.server, log={"level": "notice"}, producer=producer),
+            load.consumer(self.server, log={"level": "notice"},
+                          env={"STATE_DIRECTORY": self.spool.path}, handler="exec",
+                          command=[*APPEND, self.path], wait_time=1, concurrency=CONCURRENCY)]
+
+    def is_done(self, submitting):
+        if any(s.is_alive() for s in submitting):
+            return False
+        check_submitters(submitting)
+        return self.record.read().n_deleted >= HANDLED
+
+    def wait(self, submitting):
+        self.record.wait_until(lambda _: self.is_done(submitting), 120 + HANDLED / 10,
+                               "all are handled", self.daemons)
+
+    def end(self):
+        """Ends both, and checks what is on the queue."""
+        end(self.daemons[0], self.spool)
+        stop(self.daemons[1])
+        check(self.record.read().all, HANDLED)
+        tap.equal(count_doubles(self.record.all), 0, "messages that were sent again")
+
+    def check_file(self, most_again=0):
+        """Each message is there, those of a group in the order in which the queue took them, by the
+        first handling of each. Returns how many were handled again."""
+        with open(self.path, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        handled = {f"g{i}": [] for i in range(GROUPS)}
+        for line in dict.fromkeys(lines):
+            handled[f"g{int(line.split(':')[0]) % GROUPS}"].append(line)
+        for group, records in self.record.groups().items():
+            tap.equal(handled.pop(group), [r["body"].split("\n")[0] for r in records],
+                      f"the order in which {group} was handled")
+        tap.equal(handled, {}, "groups that the queue has nothing of")
+        again = len(lines) - len(set(lines))
+        tap.ok(again <= most_again, f"{again} were handled again, and {most_again} may be")
+        return again
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        self.server.stop(check=kind is None)
+        self.spool.__exit__()
+        shutil.rmtree(self.folder)
+
+
+@tap.test
+def both_daemons_bring_all_into_a_file_once_and_in_order():
+    with Through() as through:
+        through.start()
+        submitting = [Submitting(i, through.spool, HANDLED) for i in range(SUBMITTERS)]
+        through.wait(submitting)
+        through.end()
+        through.check_file()
 
 
 @tap.test
 def both_daemons_killed_every_second_bring_all_into_a_file_in_order():
-    kills, folder = 0, tempfile.mkdtemp(prefix="handled-")
-    path = os.path.join(folder, "handled")
-    with SqsLocal(["test.fifo,VisibilityTimeout=1"]) as server, Spool() as spool:
-        def start():
-            return [spool.producer(server, log={"level": "notice"}, producer={"rate_limit": RATE}),
-                    load.consumer(server, log={"level": "notice"}, env={"STATE_DIRECTORY": folder},
-                                  handler="exec", command=[*APPEND, path], wait_time=1,
-                                  concurrency=CONCURRENCY)]
-
-        daemons = start()
-        submitting = [Submitting(i, spool, HANDLED, 8) for i in range(SUBMITTERS)]
-        record = load.Record(server)
+    kills = 0
+    with Through(visibility=1) as through:
+        through.start(rate_limit=RATE)
+        submitting = [Submitting(i, through.spool, HANDLED, 8) for i in range(SUBMITTERS)]
         deadline = time.monotonic() + 120 + HANDLED / 10
-        while any(s.is_alive() for s in submitting) or record.read().n_deleted < HANDLED:
-            tap.ok(time.monotonic() < deadline, f"not done in time: {record.n_deleted} deleted\n"
-                   + "\n--\n".join(map(load.last_lines, daemons)))
+        while not through.is_done(submitting):
+            tap.ok(time.monotonic() < deadline, f"not done in time: {through.record.n_deleted} deleted\n"
+                   + "\n--\n".join(map(load.last_lines, through.daemons)))
             time.sleep(1)
-            for daemon in daemons:
+            for daemon in through.daemons:
                 kill(daemon)
             kills += 1
-            daemons = start()
-        end(daemons[0], spool)
-        check_submitters(submitting)
-        check(server.records(), HANDLED)
-        again = check_file(path, kills)
+            through.start(rate_limit=RATE)
+        end(through.daemons[0], through.spool)
+        kill(through.daemons[1])  # it has just begun, and might not know of a signal yet
+        check_that_they_noticed(submitting)
+        check(through.record.read().all, HANDLED)
+        again = through.check_file(kills * CONCURRENCY)
         tap.comment(f"{HANDLED} messages, both killed {kills} times; {again} were handled again")
-    shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
