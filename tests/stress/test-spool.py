@@ -3,8 +3,9 @@ each stands once, and those of a submitter in their order. A submitter that gets
 same again, with the deduplication ids that it chose.
 
 The same through both daemons into a file: each message is there once, and those of a group in the order
-in which the queue took them. Where both are killed every second, a handler that is done when its daemon is
-killed, and not in the ledger yet, is run again, and nothing else is."""
+in which the queue took them. So it is when all is well, and while the disk with both daemons' files is
+full again and again. Where both are killed every second, a handler that is done when its daemon is killed,
+and not in the ledger yet, is run again, and nothing else is."""
 
 import os
 import random
@@ -18,10 +19,13 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 sys.path.insert(0, HERE)
+import disk
 import load
 import tap
-from spool import Gone, Spool
+from spool import Gone, Refused, Spool
 from sqs_local import SqsLocal
+
+disk.enter()
 
 OPTIONS = load.read_options(__doc__)
 SUBMITTERS, GROUPS = 50, 25
@@ -30,18 +34,20 @@ HANDLED = 10000 if OPTIONS.long else 1000  # messages, each by a process of its 
 CONCURRENCY = 20
 RATE = 1000  # messages that the producer sends in a second, so that it has its time to be killed
 UNDER_WAY = 8  # lines that a submitter writes before it waits for an answer
+HANDED_IN = 200  # messages in a second, while the disk gets full and is freed
+DISK_KIB = 32768
 
 
 class Submitting(threading.Thread):
     """Hands in its share over some seconds, whatever becomes of the daemon. The bodies have a line that
-    names them. `again`: how often it had to try again; `error`: what
+    names them, and up to `most` characters more. `again`: how often it had to try again; `error`: what
     went wrong."""
 
-    def __init__(self, number, spool, messages, seconds=0):
+    def __init__(self, number, spool, messages, seconds=0, most=500):
         super().__init__(daemon=True)
         self.number, self.spool, self.error = number, spool, None
         self.share = messages // SUBMITTERS
-        self.pause = seconds / self.share
+        self.pause, self.most = seconds / self.share, most
         self.done, self.again = 0, 0
         self.chance = random.Random(f"{OPTIONS.seed} {number}")
         self.start()
@@ -69,8 +75,25 @@ class Submitting(threading.Thread):
                 time.sleep(self.pause * 2 * self.chance.random())
 
     def message(self, i):
-        return {"body": f"{self.number}:{i}\n" + "." * self.chance.randint(0, 500),
+        return {"body": f"{self.number}:{i}\n" + "." * self.chance.randint(0, self.most),
                 "group": f"g{self.number % GROUPS}"}
+
+
+class Persistent(Submitting):
+    """Hands in one message at a time, the same again where it is refused for now. What was refused is
+    nowhere: so no deduplication id of the submitter's is needed."""
+
+    def hand_in(self, connection):
+        while self.done < self.share:
+            try:
+                connection.submit(**self.message(self.done))
+                self.done += 1
+                time.sleep(self.pause * 2 * self.chance.random())
+            except Refused as refused:
+                if not refused.temporary:
+                    raise
+                self.again += 1
+                time.sleep(0.05 * self.chance.random())
 
 
 def check(records, messages):
@@ -150,12 +173,13 @@ APPEND = ["/bin/sh", "-c", 'IFS= read -r line; printf "%s\\n" "$line" >>"$0"']
 
 
 class Through:
-    """A queue, a folder with the state of both daemons, and the file into which messages are handled."""
+    """A queue, a folder with the state of both daemons, and the file into which messages are handled.
+    `state`: another folder for the state."""
 
-    def __init__(self, visibility=30):
+    def __init__(self, state=None, visibility=30):
         self.folder = tempfile.mkdtemp(prefix="handled-")
         self.path = os.path.join(self.folder, "handled")
-        self.spool = Spool(self.folder)
+        self.spool = Spool(state or self.folder)
         self.server = SqsLocal([f"test.fifo,VisibilityTimeout={visibility}"])
         self.record = load.Record(self.server)
         self.daemons = []
@@ -217,6 +241,50 @@ def both_daemons_bring_all_into_a_file_once_and_in_order():
         through.wait(submitting)
         through.end()
         through.check_file()
+
+
+@tap.test
+def with_the_disk_full_again_and_again_both_bring_all_into_a_file_once_and_in_order():
+    """With room or without, what was handled is deleted: only where a delete got lost as well would it
+    be handled again."""
+    with disk.Small(DISK_KIB) as small, Through(small.path) as through:
+        # The queue is slower than the submitters, so that there is always something under way.
+        through.start(rate_limit=HANDED_IN // 2)
+        chance = random.Random(OPTIONS.seed)
+        submitting = [Persistent(i, through.spool, HANDLED, HANDLED / HANDED_IN, most=20000)
+                      for i in range(SUBMITTERS)]
+        count, deadline = 0, time.monotonic() + 240 + HANDLED / 10
+
+        def wait_until(condition, meanwhile=lambda: None):
+            while any(s.is_alive() for s in submitting) and not condition():
+                tap.ok(time.monotonic() < deadline, "not handed in in time:\n"
+                       + "\n--\n".join(map(load.last_lines, through.daemons)))
+                meanwhile()
+                time.sleep(0.01)
+
+        def is_told():
+            return "Cannot write the ledger" in through.daemons[1].text
+
+        while any(s.is_alive() for s in submitting):
+            done = sum(s.done for s in submitting) + chance.randint(1, HANDLED // 20)
+            wait_until(lambda: sum(s.done for s in submitting) >= done)
+            small.fill()
+            # Now and then, and until the ledger had none, what the spool gives back is taken, too.
+            refill = chance.choice([small.fill, lambda: None]) if is_told() else small.fill
+            again = sum(s.again for s in submitting) + chance.choice([1, 50, 200])
+            wait_until(lambda: sum(s.again for s in submitting) >= again, refill)
+            late = time.monotonic() + 1
+            wait_until(lambda: is_told() or time.monotonic() > late, refill)
+            small.free()
+            count += 1
+        check_that_they_noticed(submitting)
+        through.wait(submitting)
+        through.end()
+        through.check_file()
+        tap.ok(is_told(), "the ledger always had room")
+        through.daemons[0].wait_for_line("The spool cannot be written")
+        tap.comment(f"{HANDLED} messages, the disk full {count} times; "
+                    f"{sum(s.again for s in submitting)} times one was refused")
 
 
 @tap.test
