@@ -8,6 +8,7 @@
 
 import json
 import os
+import select
 import shutil
 import socket
 import sqlite3
@@ -54,6 +55,51 @@ class Submitter:
         if not line.endswith(b"\n"):
             raise Gone("the connection was closed")
         return json.loads(line)
+
+    def write_before_reading(self, lines, patience=0.2):
+        """Writes all lines (dicts), and reads only where writing has stood still for so many seconds:
+        then all that has come, for a daemon does not read from who takes no answers. Returns the
+        answers to all lines, and how many bytes had come each time that writing stood still. For a
+        connection that nothing was read from yet; its buffer is made small, to be full soon."""
+        data = memoryview(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+        come, stood = bytearray(), []
+        seconds = self._socket.gettimeout()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        self._socket.setblocking(False)
+        try:
+            while data:
+                try:
+                    data = data[self._socket.send(data):]
+                except BlockingIOError:
+                    if not self._is_ready(select.POLLOUT, patience):
+                        n = self._receive_all(come)
+                        stood.append(n)
+                        if n == 0 and not self._is_ready(select.POLLIN | select.POLLOUT, seconds):
+                            raise Gone(f"nothing was read or written in {seconds} s") from None
+            self._socket.settimeout(seconds)
+            while come.count(b"\n") < len(lines):
+                line = self._lines.readline()
+                if not line:
+                    raise Gone("the connection was closed")
+                come += line
+        except OSError as error:
+            raise Gone(str(error)) from error
+        return [json.loads(line) for line in come.splitlines()], stood
+
+    def _is_ready(self, events, seconds):
+        poll = select.poll()
+        poll.register(self._socket, events)
+        return poll.poll(seconds * 1000)
+
+    def _receive_all(self, into):
+        """What is there by now; returns how many bytes that was."""
+        n = len(into)
+        try:
+            while data := self._socket.recv(1 << 16):
+                into += data
+        except BlockingIOError:
+            pass
+        return len(into) - n
 
     def ask(self, **line):
         """A line and its answer; Refused where that is no."""

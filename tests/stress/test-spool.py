@@ -3,9 +3,10 @@ each stands once, and those of a submitter in their order. A submitter that gets
 same again, with the deduplication ids that it chose.
 
 The same through both daemons into a file: each message is there once, and those of a group in the order
-in which the queue took them. So it is when all is well, and while the disk with both daemons' files is
-full again and again. Where both are killed every second, a handler that is done when its daemon is killed,
-and not in the ledger yet, is run again, and nothing else is."""
+in which the queue took them. So it is when all is well, while the disk with both daemons' files is full
+again and again, and with submitters that read no answer before they have to. Where both are killed every
+second, a handler that is done when its daemon is killed, and not in the ledger yet, is run again, and
+nothing else is."""
 
 import os
 import random
@@ -36,6 +37,7 @@ RATE = 1000  # messages that the producer sends in a second, so that it has its 
 UNDER_WAY = 8  # lines that a submitter writes before it waits for an answer
 HANDED_IN = 200  # messages in a second, while the disk gets full and is freed
 DISK_KIB = 32768
+LOOKS = 8  # pages of rejected messages that a submitter asks for beside its share
 
 
 class Submitting(threading.Thread):
@@ -48,7 +50,7 @@ class Submitting(threading.Thread):
         self.number, self.spool, self.error = number, spool, None
         self.share = messages // SUBMITTERS
         self.pause, self.most = seconds / self.share, most
-        self.done, self.again = 0, 0
+        self.done, self.again, self.stood = 0, 0, []
         self.chance = random.Random(f"{OPTIONS.seed} {number}")
         self.start()
 
@@ -94,6 +96,24 @@ class Persistent(Submitting):
                     raise
                 self.again += 1
                 time.sleep(0.05 * self.chance.random())
+
+
+class Hasty(Submitting):
+    """Writes its whole share before it reads any answer, and in between asks for pages of what is set
+    aside, answers that fill the socket. `stood`: how many bytes had come when writing stood still. Its
+    connection must not end before it has all answers."""
+
+    def hand_in(self, connection):
+        lines = [self.message(i) for i in range(self.share)]
+        for i in range(LOOKS):
+            lines.insert((i + 1) * len(lines) // (LOOKS + 1), {"command": "rejected"})
+        try:
+            answers, self.stood = connection.write_before_reading(lines)
+        except Gone as gone:
+            raise AssertionError("without all answers") from gone
+        for line, answer in zip(lines, answers):
+            tap.ok(answer["ok"] and ("messages" in answer) == ("command" in line), str(answer)[:200])
+        self.done = self.share
 
 
 def check(records, messages):
@@ -285,6 +305,24 @@ def with_the_disk_full_again_and_again_both_bring_all_into_a_file_once_and_in_or
         through.daemons[0].wait_for_line("The spool cannot be written")
         tap.comment(f"{HANDLED} messages, the disk full {count} times; "
                     f"{sum(s.again for s in submitting)} times one was refused")
+
+
+@tap.test
+def submitters_that_read_no_answer_before_they_must_lose_and_repeat_nothing():
+    with Through() as through:
+        end(through.spool.producer(through.server), through.spool)  # the file is there
+        for i in range(100):  # of which a page is 100 KiB
+            through.spool.change("INSERT INTO rejected VALUES (?, ?, 'g', ?, -1, 1, x'', 'x', 1, ?)",
+                                 i + 1, f"r{i}", f"r{i}", "." * 1000)
+        through.start()
+        submitting = [Hasty(i, through.spool, HANDLED, most=5000) for i in range(SUBMITTERS)]
+        through.wait(submitting)
+        tap.equal(through.spool.count("rejected"), 100)
+        through.end()
+        through.check_file()
+        stood = [n for s in submitting for n in s.stood]
+        tap.ok(max(stood, default=0) > 100000, f"the socket was never full of answers: {stood}")
+        tap.comment(f"writing stood still {len(stood)} times, with {max(stood)} bytes to read")
 
 
 @tap.test
