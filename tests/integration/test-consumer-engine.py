@@ -392,7 +392,7 @@ def a_stop_tells_how_much_is_left():
                "0 to delete, 0 to release" in after, lines)
 
 
-def cut_short(stop_timeout, signals, why, left):
+def cut_short(stop_timeout, signals, why, left, left_receive):
     """A stop with something of each kind in hand, while SQS answers nothing more: a.0 is with the
     handler, a.1 is to be released, c.0 is to be deleted, and a receive is under way."""
     answers = threading.Event()
@@ -418,18 +418,20 @@ def cut_short(stop_timeout, signals, why, left):
         tap.equal(daemon.wait(), 1, daemon.text)
         daemon.wait_for_line(f"Stopped before the work in hand was finished: {why}.")
         daemon.wait_for_line(f"Left: {left}; they come back when their visibility timeout ends.")
-        daemon.wait_for_line("Left: 1 receives; what they were given comes back when its "
-                             "visibility timeout ends.")
+        daemon.wait_for_line(f"Left: {left_receive}")
         tap.equal(deleted_ids(server), [])
         answers.set()
 
 
 tap.add("a stop that is cut short by its end says what is left", cut_short, 4, 1,
         "it did not end in time",
-        "0 messages with the handler, 1 handled but not deleted, 2 not released")
+        "0 messages with the handler, 1 handled but not deleted, 2 not released",
+        "the reply to a receive, which cannot be had again; up to 10 messages that it was given come "
+        "back when their visibility timeout of 300 s ends.")
 tap.add("a stop that is cut short by a second one says what is left", cut_short, 60, 2,
         "asked to stop twice",
-        "1 messages with the handler, 1 handled but not deleted, 1 not released")
+        "1 messages with the handler, 1 handled but not deleted, 1 not released",
+        "1 receives; what they were given comes back when its visibility timeout ends.")
 
 
 class Withholding(StandIn):
