@@ -20,7 +20,7 @@ static void on_line(void *userdata, const char *line, size_t size)
 static void feed_copy(struct line_splitter *splitter, const char *bytes, size_t size,
                       struct buffer *lines)
 {
-    char *copy = malloc(size);
+    char *copy = malloc(MAX(size, (size_t)1));
 
     assert(copy);
     memcpy(copy, bytes, size);

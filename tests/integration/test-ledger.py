@@ -332,8 +332,12 @@ def a_disk_without_room_at_the_start_is_told():
 
 
 def content(folder):
+    """But for the index of the log, which lasts no longer than a process has the ledger open: SQLite makes
+    and removes it as it needs it."""
     found = {}
     for name in sorted(os.listdir(folder)):
+        if name.endswith("-shm"):
+            continue
         with open(os.path.join(folder, name), "rb") as file:
             found[name] = file.read()
     return {name: data for name, data in found.items() if data}
