@@ -14,7 +14,9 @@
  * lease, if it has one, and where the handler got through all the same it was handled.
  *
  * On a FIFO queue, whatever gives a message back or loses it gives back all behind it in its lane:
- * SQS holds those back until the first is deleted, wherever it is handled then. */
+ * SQS holds those back until the first is deleted, wherever it is handled then. One of those that
+ * the handler got through with is given back, too, or it would be deleted before the first: only
+ * the ledger learns of it. */
 #include "hand.h"
 
 #include <assert.h>
@@ -112,6 +114,7 @@ static void end_handling(struct hand *h, struct message *m, uint64_t grace_usec)
 static void drop(struct hand *h, struct message *m)
 {
     if (m->state == MESSAGE_HANDLING) {
+        m->is_dropped = true;
         end_handling(h, m, HANDLER_END_USEC);
         return;
     }
@@ -262,15 +265,21 @@ static void log_rejected(const struct message *m)
               buffer_string(&body));
 }
 
-/* A message whose lease was lost has gone from the handler. If it was handled all the same, it need
- * not be when it comes again. */
+/* A message that is not deleted though the handler got through with it need not be handled when it
+ * comes again. */
+static void note_handled(struct hand *h, struct message *m, const char *why)
+{
+    if (handled_add(&h->handled, m))
+        log_write(LOG_NOTICE, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
+                  "Message %s was handled though %s: when it comes back, it is only deleted.",
+                  m->received->message_id, why);
+}
+
+/* A message whose lease was lost has gone from the handler. */
 static void gone(struct hand *h, struct message *m, enum handler_outcome outcome)
 {
-    if (outcome == HANDLER_DONE && handled_add(&h->handled, m))
-        log_write(LOG_NOTICE, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
-                  "Message %s was handled though its lease was lost: when it comes back, it is only "
-                  "deleted.",
-                  m->received->message_id);
+    if (outcome == HANDLER_DONE)
+        note_handled(h, m, "its lease was lost");
     note_back(h, m->lease.end_usec);
     settled(h, m);
 }
@@ -288,6 +297,12 @@ static void on_handled(void *userdata, enum handler_outcome outcome, uint64_t de
         return;
     }
     m->state = MESSAGE_HANDLED;
+    if (m->is_dropped) {
+        if (outcome == HANDLER_DONE)
+            note_handled(h, m, "one before it in its group was lost");
+        retry(h, m, 0);
+        return;
+    }
     if (outcome == HANDLER_RETRY) {
         m->state = MESSAGE_WAITING;
         retry(h, m, m->is_ending ? 0 : delay_usec);

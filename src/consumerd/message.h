@@ -32,8 +32,9 @@ struct message {
     struct list of_owner;
     struct list of_handled; /* in MESSAGE_HANDLED */
     enum message_state state;
-    bool is_begun; /* takes one of the places for messages handled at once */
-    bool is_ending; /* the handler was asked to end with it */
+    bool is_begun;   /* takes one of the places for messages handled at once */
+    bool is_ending;  /* the handler was asked to end with it */
+    bool is_dropped; /* so it was, because one before it in its lane comes back: so must this */
     struct handler_run *run;
 
     struct {

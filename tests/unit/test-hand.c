@@ -483,6 +483,24 @@ static void what_follows_a_message_that_is_back_ends_before_it_is_given_back(voi
     assert_int_equal(hand_count(hand).messages, 0);
 }
 
+/* Were it deleted, the one before it would be handled behind it. */
+static void what_gets_through_behind_a_message_that_is_back_is_not_deleted_before_it(void **state)
+{
+    set_up(true, 10, "aa");
+    ends_late = true;
+    turn();
+    finish(0, HANDLER_DONE, 0);
+    turn();
+    assert_string_equal(begun(), "01");
+    fake_fail(0, SQS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "");
+    assert_true(runs[1].is_cancelled);
+    finish(1, HANDLER_DONE, 0);
+    turn();
+    assert_non_null(strstr(answer_open(), "\"h1\",\"VisibilityTimeout\":0"));
+    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(hand_count(hand).deleted, 0);
+}
+
 static void at_a_stop_what_ends_is_given_back_and_what_gets_through_is_deleted(void **state)
 {
     set_up(true, 10, "abb");
@@ -728,6 +746,50 @@ static void what_was_handled_and_lost_is_in_the_ledger_all_the_same(void **state
     assert_int_equal(ledger_count(ledger), 1);
 }
 
+/* Its lease is lost, but it ends with success. */
+static void what_gets_through_after_its_lease_is_not_handled_again(void **state)
+{
+    CLEANUP(sqs_reply_unref) struct sqs_reply *again = NULL;
+
+    set_up(true, 10, "a");
+    ends_late = true;
+    turn();
+    fake_now_usec = T0 + 30 * SEC;
+    turn();
+    again = fake_received("aa", "h");
+    hand_take(hand, again, fake_now_usec);
+    turn();
+    assert_int_equal(n_runs, 1);
+    finish(0, HANDLER_DONE, 0);
+    turn();
+    assert_true(is_in_ledger("h0"));
+    assert_int_equal(ledger_commit(ledger, outside_wall_usec()), 0); /* it is on disk already */
+    assert_string_equal(begun(), "01");
+    assert_string_equal(answer_open(), "{\"QueueUrl\":\"q\",\"ReceiptHandle\":\"h0\"}");
+    turn();
+    assert_int_equal(ledger_count(ledger), 0);
+    assert_int_equal(hand_count(hand).messages, 1);
+}
+
+static void what_gets_through_and_is_given_back_is_not_handled_again(void **state)
+{
+    set_up(true, 10, "aa");
+    ends_late = true;
+    turn();
+    finish(0, HANDLER_DONE, 0);
+    turn();
+    fake_fail(0, SQS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "");
+    finish(1, HANDLER_DONE, 0);
+    assert_int_equal(hand_count(hand).deleting, 0);
+    turn();
+    assert_int_equal(ledger_commit(ledger, outside_wall_usec()), 0); /* it is on disk already */
+    assert_true(is_in_ledger("h0"));
+    assert_true(is_in_ledger("h1"));
+    answer_open();
+    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(hand_count(hand).deleted, 0);
+}
+
 static void a_delete_that_fails_leaves_it_in_the_ledger(void **state)
 {
     set_up(false, 10, "-");
@@ -817,8 +879,12 @@ int main(void)
         cmocka_unit_test_teardown(a_message_that_comes_again_is_handled_behind_what_is_left_of_it,
                                   tear_down),
         cmocka_unit_test_teardown(a_lost_message_is_not_handled_again_beside_itself, tear_down),
-        cmocka_unit_test_teardown(what_follows_a_message_that_is_back_ends_before_it_is_given_back, tear_down),
-        cmocka_unit_test_teardown(at_a_stop_what_ends_is_given_back_and_what_gets_through_is_deleted, tear_down),
+        cmocka_unit_test_teardown(what_follows_a_message_that_is_back_ends_before_it_is_given_back,
+                                  tear_down),
+        cmocka_unit_test_teardown(
+            what_gets_through_behind_a_message_that_is_back_is_not_deleted_before_it, tear_down),
+        cmocka_unit_test_teardown(
+            at_a_stop_what_ends_is_given_back_and_what_gets_through_is_deleted, tear_down),
         cmocka_unit_test_teardown(a_stop_gives_back_what_is_not_begun, tear_down),
         cmocka_unit_test_teardown(slow_work_keeps_its_lease, tear_down),
         cmocka_unit_test_teardown(an_extension_that_failed_asks_for_a_turn, tear_down),
@@ -828,6 +894,8 @@ int main(void)
         LEDGER_TEST(what_the_ledger_knows_is_deleted_in_its_turn_without_being_handled),
         LEDGER_TEST(a_place_is_taken_also_by_what_is_only_deleted),
         LEDGER_TEST(what_was_handled_and_lost_is_in_the_ledger_all_the_same),
+        LEDGER_TEST(what_gets_through_after_its_lease_is_not_handled_again),
+        LEDGER_TEST(what_gets_through_and_is_given_back_is_not_handled_again),
         LEDGER_TEST(a_delete_that_fails_leaves_it_in_the_ledger),
         LEDGER_TEST(a_late_delete_takes_it_out_of_the_ledger),
         LEDGER_TEST(a_ledger_that_cannot_be_written_stops_nothing),
