@@ -220,6 +220,34 @@ static void on_request_ended(void *userdata)
     h->changed(h->userdata);
 }
 
+/* Whether what lost its lease is still with the handler, further ahead in its lane. It may be the
+ * same message: given back, others would handle it beside that. Those between were asked before:
+ * what still waits is kept for the same reason. */
+static bool waits_for_an_end(const struct message *m)
+{
+    const struct message *before = lane_before(m);
+
+    return before && (before->state == MESSAGE_ENDING || before->state == MESSAGE_WAITING);
+}
+
+/* Gives back what is not begun, at a stop. */
+static void release_waiting(struct hand *h)
+{
+    size_t n = 0;
+
+    LIST_FOREACH(&h->messages, link)
+    {
+        struct message *m = CONTAINER_OF(link, struct message, of_owner);
+
+        if (m->state != MESSAGE_WAITING || waits_for_an_end(m))
+            continue;
+        release(h, m, 0);
+        n++;
+    }
+    if (n > 0)
+        log_info("Releasing %zu message%s not yet begun.", n, n == 1 ? "" : "s");
+}
+
 /* --- Handling --- */
 
 /* Doubled with each receive. */
@@ -282,6 +310,8 @@ static void gone(struct hand *h, struct message *m, enum handler_outcome outcome
         note_handled(h, m, "its lease was lost");
     note_back(h, m->lease.end_usec);
     settled(h, m);
+    if (h->is_stopping)
+        release_waiting(h); /* what waited for this */
 }
 
 static void on_handled(void *userdata, enum handler_outcome outcome, uint64_t delay_usec)
@@ -383,23 +413,6 @@ static int take_in(struct hand *h, struct sqs_reply *reply, size_t i, uint64_t s
     list_append(&h->messages, &m->of_owner);
     h->n_messages++;
     return 0;
-}
-
-static void release_waiting(struct hand *h)
-{
-    size_t n = 0;
-
-    LIST_FOREACH(&h->messages, link)
-    {
-        struct message *m = CONTAINER_OF(link, struct message, of_owner);
-
-        if (m->state != MESSAGE_WAITING)
-            continue;
-        release(h, m, 0);
-        n++;
-    }
-    if (n > 0)
-        log_info("Releasing %zu message%s not yet begun.", n, n == 1 ? "" : "s");
 }
 
 void hand_take(struct hand *h, struct sqs_reply *reply, uint64_t sent_usec)

@@ -39,8 +39,9 @@ void hand_take(struct hand *hand, struct sqs_reply *reply, uint64_t sent_usec);
  * later. `*ret_next_usec`, always set: when to call again if nothing happens before. */
 int hand_turn(struct hand *hand, uint64_t *ret_next_usec);
 
-/* From now on nothing is begun, and what is taken in is given back at once. `end_usec`: what is in
- * hand then is left. */
+/* From now on nothing is begun, and what is not begun or is taken in is given back: at once, or when
+ * the handler has ended with what lost its lease before it in its group. `end_usec`: what is in hand
+ * then is left. */
 void hand_stop(struct hand *hand, uint64_t end_usec);
 
 /* Has the handler end with what it has, within that time; then it is given back at once, unless it

@@ -547,6 +547,40 @@ static void a_stop_gives_back_what_is_not_begun(void **state)
     assert_int_equal(hand_count(hand).deleted, 1);
 }
 
+/* It may have come again, and would be handled elsewhere beside what is left of it here. */
+static void a_stop_gives_back_nothing_behind_what_still_ends(void **state)
+{
+    CLEANUP(sqs_reply_unref) struct sqs_reply *again = NULL, *late = NULL;
+
+    set_up(true, 10, "a");
+    ends_late = true;
+    turn();
+    fake_now_usec = T0 + 30 * SEC;
+    turn();
+    again = fake_received("aab", "n");
+    hand_take(hand, again, fake_now_usec);
+    hand_stop(hand, fake_now_usec + 30 * SEC);
+    late = fake_received("ac", "l");
+    hand_take(hand, late, fake_now_usec);
+    turn();
+    assert_string_equal(answer_open(),
+                        "{\"QueueUrl\":\"q\",\"Entries\":["
+                        "{\"Id\":\"0\",\"ReceiptHandle\":\"n2\",\"VisibilityTimeout\":0},"
+                        "{\"Id\":\"1\",\"ReceiptHandle\":\"l1\",\"VisibilityTimeout\":0}]}");
+    turn();
+    assert_int_equal(fake_n_open(), 0);
+    assert_int_equal(hand_count(hand).messages, 4);
+    finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+    turn();
+    assert_string_equal(begun(), "0");
+    assert_string_equal(answer_open(),
+                        "{\"QueueUrl\":\"q\",\"Entries\":["
+                        "{\"Id\":\"0\",\"ReceiptHandle\":\"n0\",\"VisibilityTimeout\":0},"
+                        "{\"Id\":\"1\",\"ReceiptHandle\":\"n1\",\"VisibilityTimeout\":0},"
+                        "{\"Id\":\"2\",\"ReceiptHandle\":\"l0\",\"VisibilityTimeout\":0}]}");
+    assert_int_equal(hand_count(hand).messages, 0);
+}
+
 static void slow_work_keeps_its_lease(void **state)
 {
     set_up(true, 10, "ab");
@@ -886,6 +920,7 @@ int main(void)
         cmocka_unit_test_teardown(
             at_a_stop_what_ends_is_given_back_and_what_gets_through_is_deleted, tear_down),
         cmocka_unit_test_teardown(a_stop_gives_back_what_is_not_begun, tear_down),
+        cmocka_unit_test_teardown(a_stop_gives_back_nothing_behind_what_still_ends, tear_down),
         cmocka_unit_test_teardown(slow_work_keeps_its_lease, tear_down),
         cmocka_unit_test_teardown(an_extension_that_failed_asks_for_a_turn, tear_down),
         cmocka_unit_test_teardown(twelve_hours_are_the_end, tear_down),
