@@ -245,6 +245,49 @@ static void what_waits_for_its_retry_keeps_empty_receives_from_counting(void **s
     assert_int_equal(sd_event_get_state(service_event(service)), SD_EVENT_FINISHED);
 }
 
+/* Has it look again at a time, by a poll's empty answer. */
+static void look_at(uint64_t usec)
+{
+    fake_now_usec = usec;
+    deliver("", "none");
+}
+
+static size_t n_extensions(void)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < fake_n_calls; i++)
+        n += fake_calls[i].request->operation == SQS_CHANGE_MESSAGE_VISIBILITY_BATCH;
+    return n;
+}
+
+/* At SQS a lease may begin as soon as the request has gone out: of its 30 s, 18 are left when a
+ * long poll brings the message after 12, and half of them are over after 21. */
+static void assert_lease_counts_from(uint64_t sent_usec)
+{
+    fake_now_usec = sent_usec + 12 * SEC;
+    deliver("a", "a");
+    assert_string_equal(begun(), "a");
+    look_at(sent_usec + 21 * SEC - 1);
+    assert_int_equal(n_extensions(), 0);
+    look_at(sent_usec + 21 * SEC);
+    assert_int_equal(n_extensions(), 1);
+}
+
+static void a_lease_counts_from_before_its_receive_went_out(void **state)
+{
+    start(true);
+    assert_lease_counts_from(fake_now_usec);
+}
+
+static void a_lease_counts_from_the_attempt_that_brought_it(void **state)
+{
+    start(true);
+    fake_now_usec += 5 * SEC;
+    assert_true(fake_retry(poll_under_way(), SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_lease_counts_from(fake_now_usec);
+}
+
 static void a_lack_of_memory_is_waited_out(void **state)
 {
     uint64_t end_usec = boot_clock_usec() + TEST_PATIENCE_USEC;
@@ -306,6 +349,8 @@ int main(void)
         TEST(of_a_standard_queue_as_many_are_in_hand_as_are_handled),
         TEST(no_more_bytes_are_received_than_may_be_in_hand),
         TEST(what_waits_for_its_retry_keeps_empty_receives_from_counting),
+        TEST(a_lease_counts_from_before_its_receive_went_out),
+        TEST(a_lease_counts_from_the_attempt_that_brought_it),
         TEST(a_lack_of_memory_is_waited_out),
         TEST(idle_and_busy_it_does_not_hang),
     };
