@@ -358,6 +358,27 @@ static void a_request_is_signed_and_complete(void **state)
     assert_int_equal(test_server_connections(server), 1);
 }
 
+/* Leases are counted from there. */
+static void the_time_told_is_from_before_the_attempt_that_was_answered(void **state)
+{
+    struct test_reply slow_ok = OK, slow_bad = UNAVAILABLE;
+    struct outcome o = {};
+    uint64_t before;
+
+    slow_ok.delay_msec = slow_bad.delay_msec = 50;
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(slow_bad, slow_ok);
+
+    b.request_timeout_usec = TEST_PATIENCE_USEC;
+    set_bench(server);
+    before = boot_clock_usec();
+    start(&o, &patient);
+    run_until(b.event, &o.n_done, 1);
+    assert_true(o.ok);
+    assert_int_equal(o.attempts, 2);
+    assert_in_range(o.sent_usec, before + 50 * USEC_PER_MSEC,
+                    boot_clock_usec() - 50 * USEC_PER_MSEC);
+}
+
 static void transient_failures_are_repeated(void **state)
 {
     CLEANUP(test_server_free)
@@ -1343,6 +1364,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_request_is_signed_and_complete),
+        TEST(the_time_told_is_from_before_the_attempt_that_was_answered),
         TEST(transient_failures_are_repeated),
         TEST(throttling_is_repeated_more_slowly),
         TEST(a_permanent_error_is_the_answer),
