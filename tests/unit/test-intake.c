@@ -1,3 +1,4 @@
+#include "bad-lines.h"
 #include "intake.h"
 #include "submission-reply.h"
 #include "test-loop.h"
@@ -142,7 +143,8 @@ static void on_stopped(void *userdata)
     f->n_stopped++;
 }
 
-static struct fixture *set_up(uint64_t patience_usec, uint64_t idle_usec)
+static struct fixture *set_up_with(struct submission_rules rules, uint64_t patience_usec,
+                                   uint64_t idle_usec)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     int fd = listen_at(f);
@@ -154,7 +156,7 @@ static struct fixture *set_up(uint64_t patience_usec, uint64_t idle_usec)
                              .event = f->event,
                              .fd = fd,
                              .store = &f->store.store,
-                             .rules = {true, SQS_MESSAGE_MAX_BYTES, "test"},
+                             .rules = rules,
                              .patience_usec = patience_usec,
                              .idle_usec = idle_usec,
                              .stopped = on_stopped,
@@ -164,6 +166,11 @@ static struct fixture *set_up(uint64_t patience_usec, uint64_t idle_usec)
                      0);
     f->store.intake = f->intake;
     return f;
+}
+
+static struct fixture *set_up(uint64_t patience_usec, uint64_t idle_usec)
+{
+    return set_up_with(fifo, patience_usec, idle_usec);
 }
 
 static void tear_down(struct fixture *f)
@@ -348,6 +355,43 @@ static void lines_are_answered_in_order_and_share_a_commit(void **state)
     wait_for_lines(f, a, 5);
     assert_true(is_ok(answer(a, 4)));
     assert_string_equal(f->store.last, "c");
+}
+
+static void assert_is_refused(const char *line, const struct bad_line *bad)
+{
+    CLEANUP(submission_reply_free) struct submission_reply *reply = NULL;
+
+    assert_int_equal(submission_reply_read(line, strcspn(line, "\n"), &reply), 0);
+    if (reply->is_ok || reply->is_temporary)
+        fail_msg("%s: not refused for good", bad->line);
+    if (!bad_line_is_told(bad, reply->error))
+        fail_msg("%s:\n  %s, and not\n  %s", bad->line, reply->error, bad->error);
+}
+
+static void each_bad_line_is_answered_with_its_error(void **state)
+{
+    static const struct submission_rules *const rules[] = {&fifo, &fifo_without_group, &standard};
+    size_t n_sent = 0;
+
+    for (size_t k = 0; k < ARRAY_SIZE(rules); k++) {
+        CLEANUP(fixture_free) struct fixture *f = set_up_with(*rules[k], 0, 0);
+        struct client *c = new_client(f);
+        size_t n = 0;
+
+        for (size_t i = 0; i < ARRAY_SIZE(bad_lines); i++) {
+            const struct bad_line *bad = &bad_lines[i];
+
+            if (bad->rules != rules[k])
+                continue;
+            send_bytes(f, c, bad->line, bad_line_size(bad));
+            send_text(f, c, "\n");
+            wait_for_lines(f, c, ++n);
+            assert_is_refused(answer(c, n - 1), bad);
+        }
+        n_sent += n;
+        assert_int_equal(f->store.n_added, 0);
+    }
+    assert_int_equal(n_sent, ARRAY_SIZE(bad_lines));
 }
 
 static void a_commit_that_fails_is_an_error_for_all_of_it(void **state)
@@ -884,6 +928,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_is_stored_before_it_is_answered),
         cmocka_unit_test(lines_are_answered_in_order_and_share_a_commit),
+        cmocka_unit_test(each_bad_line_is_answered_with_its_error),
         cmocka_unit_test(a_commit_that_fails_is_an_error_for_all_of_it),
         cmocka_unit_test(a_full_store_is_told_at_once),
         cmocka_unit_test(the_end_after_half_a_line_is_an_error),
