@@ -23,7 +23,7 @@ struct connection {
 };
 
 struct test_server {
-    struct test_reply replies[64];
+    struct test_reply replies[128];
     size_t n_replies;
     SSL_CTX *tls;
     int listener, stop_pipe[2], port;
