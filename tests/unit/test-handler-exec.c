@@ -568,7 +568,7 @@ static void room_is_made_for_many_descriptors_or_the_start_fails(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &saved), 0);
 }
 
-/* --- Cancelled --- */
+/* --- Told to end --- */
 
 static void wait_for_line(const char *text)
 {
@@ -578,6 +578,66 @@ static void wait_for_line(const char *text)
         assert_true(sd_event_run(event, 100 * USEC_PER_MSEC) >= 0);
         assert_true(boot_clock_usec() < patience);
     }
+}
+
+/* Runs a script until it prints "begun", and tells it to end within that time. */
+static void handle_and_end(const char *script, uint64_t grace_usec)
+{
+    n_entries = 0;
+    outcome = (struct outcome){};
+    make_script(script);
+    start(&outcome);
+    wait_for_line(": begun");
+    handler->ops->end(outcome.run, grace_usec);
+    handler->ops->end(outcome.run, grace_usec);
+    assert_int_equal(outcome.n_done, 0);
+    assert_true(has_children());
+    run_until(event, &outcome.n_done, 1);
+}
+
+static void told_to_end_it_may_get_through(void **state)
+{
+    handle_and_end("trap 'echo tidied; exit 0' TERM; echo begun; while :; do sleep 0.01; done",
+                   TEST_PATIENCE_USEC);
+    assert_outcome(HANDLER_DONE, 0);
+    assert_logged(": tidied");
+    assert_logged("has ended with exit status 0 after it was asked to end");
+    assert_false(has_children());
+}
+
+/* Whatever else it says was not meant for that. */
+static void told_to_end_it_comes_back_unless_it_gets_through(void **state)
+{
+    static const char *const ends[] = {"trap 'exit 1' TERM", "trap 'exit 65' TERM",
+                                       "trap 'exit 75' TERM", "trap - TERM",
+                                       "trap 'kill -KILL $$' TERM"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+        char script[128];
+
+        snprintf(script, sizeof(script), "%s; echo begun; while :; do sleep 0.01; done", ends[i]);
+        handle_and_end(script, TEST_PATIENCE_USEC);
+        assert_outcome(HANDLER_RETRY, GROWING);
+        assert_logged("has ended, as it was asked to: the message comes back");
+    }
+}
+
+static void told_to_end_in_vain_it_is_killed(void **state)
+{
+    handle_and_end("trap '' TERM; echo begun; while :; do sleep 100; done", 200 * USEC_PER_MSEC);
+    assert_outcome(HANDLER_RETRY, GROWING);
+    while (has_children())
+        run_for(event, USEC_PER_MSEC);
+    assert_int_equal(outcome.n_done, 1);
+}
+
+static void told_to_end_it_is_answered_for_when_its_group_has_gone(void **state)
+{
+    handle_and_end("trap 'exit 0' TERM; (trap 'sleep 0.2; echo left tidied; exit' TERM; "
+                   "echo begun; while :; do sleep 0.01; done) & wait",
+                   TEST_PATIENCE_USEC);
+    assert_outcome(HANDLER_DONE, 0);
+    assert_logged(": left tidied");
 }
 
 static void cancelled_its_group_may_tidy_up(void **state)
@@ -688,6 +748,10 @@ int main(void)
         TEST(what_cannot_be_run_is_told_at_the_start),
         TEST(what_can_no_longer_be_run_lets_messages_come_back),
         TEST(room_is_made_for_many_descriptors_or_the_start_fails),
+        TEST(told_to_end_it_may_get_through),
+        TEST(told_to_end_it_comes_back_unless_it_gets_through),
+        TEST(told_to_end_in_vain_it_is_killed),
+        TEST(told_to_end_it_is_answered_for_when_its_group_has_gone),
         TEST(cancelled_its_group_may_tidy_up),
         TEST(of_cancelled_ones_only_so_many_may_be_left),
         TEST(freed_nothing_is_left),

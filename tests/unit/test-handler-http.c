@@ -597,6 +597,31 @@ static void a_cancelled_message_is_silent_and_its_connection_ends(void **state)
     assert_int_equal(n_entries, 0);
 }
 
+static void told_to_end_a_message_is_given_up_at_once(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER({.delay_msec = 1000}, {});
+    CLEANUP(handler_free) struct handler *handler = new_handler(test_server_url(server));
+    struct outcome under_way, after;
+    uint64_t end = boot_clock_usec() + TEST_PATIENCE_USEC;
+
+    begin(handler, &plain, &under_way);
+    while (test_server_requests(server) == 0 && boot_clock_usec() < end)
+        run_for(event, USEC_PER_MSEC);
+    assert_int_equal(test_server_requests(server), 1);
+    handler->ops->end(under_way.run, TEST_PATIENCE_USEC);
+    assert_int_equal(under_way.n_done, 1);
+    assert_int_equal(under_way.outcome, HANDLER_RETRY);
+    assert_true(under_way.delay_usec == HANDLER_DELAY_DEFAULT);
+
+    run_for(event, 1200 * USEC_PER_MSEC); /* nobody minds its answer */
+    after = handle(handler, &plain);
+    assert_int_equal(after.outcome, HANDLER_DONE);
+    assert_int_equal(under_way.n_done, 1);
+    assert_int_equal(test_server_connections(server), 2);
+    assert_int_equal(n_entries, 0);
+}
+
 static void an_application_that_is_down_does_not_flood_the_log(void **state)
 {
     struct test_reply replies[61];
@@ -724,6 +749,7 @@ int main(void)
         TEST(a_certificate_that_nobody_vouches_for_is_refused),
         TEST(many_messages_share_as_many_connections_as_are_handled_at_once),
         TEST(a_cancelled_message_is_silent_and_its_connection_ends),
+        TEST(told_to_end_a_message_is_given_up_at_once),
         TEST(an_application_that_is_down_does_not_flood_the_log),
         TEST(each_kind_of_failure_is_told_and_a_bad_message_is_no_outage),
         TEST(those_that_are_not_told_can_be_seen_at_debug),
