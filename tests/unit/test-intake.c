@@ -906,6 +906,7 @@ static void with_few_files_fewer_are_served(void **state)
     if (child == 0) {
         struct rlimit limit = {100, 100};
         struct fixture *f;
+        size_t n_served;
         int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
         dup2(null, STDERR_FILENO); /* the warning */
@@ -917,7 +918,9 @@ static void with_few_files_fewer_are_served(void **state)
         }
         for (int i = 0; i < 20; i++)
             turn(f);
-        _exit(intake_counts(f->intake).connections == 36 ? 0 : 1);
+        n_served = intake_counts(f->intake).connections;
+        tear_down(f);
+        _exit(n_served == 36 ? 0 : 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
