@@ -1,6 +1,8 @@
 /* sqs-consumerd with a handler that does what the message says: its body is a name and then words,
  * "sleep=MSEC" (how long it takes), "fail=N" (fail at the first N receives), "delay=SEC" (come back
- * after that), "reject". It logs "begin NAME", "end NAME" and "cancel NAME". */
+ * after that), "reject", "late=MSEC" (how long it takes to end when told to, if it is given so
+ * much). It logs "begin NAME", "end NAME" and "cancel NAME", and after that "gone NAME" where it is
+ * late. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -18,7 +20,8 @@ struct handler_run {
     handler_done_fn done;
     void *userdata;
     enum handler_outcome outcome;
-    uint64_t delay_usec;
+    uint64_t delay_usec, late_usec;
+    bool is_ending;
     char name[64];
 };
 
@@ -41,7 +44,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
     struct handler_run *run = userdata;
     struct handler_run ended = *run;
 
-    log_info("end %s", run->name);
+    log_info("%s %s", run->is_ending ? "gone" : "end", run->name);
     run_free(run);
     ended.done(ended.userdata, ended.outcome, ended.delay_usec);
     return 0;
@@ -61,6 +64,7 @@ static int slow_run(struct handler *handler, const struct sqs_received_message *
     run->userdata = userdata;
     run->outcome = HANDLER_DONE;
     run->delay_usec = HANDLER_DELAY_DEFAULT;
+    run->late_usec = number(body, "late=", 0) * USEC_PER_MSEC;
     if (message->receive_count <= number(body, "fail=", 0))
         run->outcome = HANDLER_RETRY;
     if (strstr(body, "delay="))
@@ -82,8 +86,14 @@ static int slow_run(struct handler *handler, const struct sqs_received_message *
 static void slow_end(struct handler_run *run, uint64_t grace_usec)
 {
     struct handler_run ended = *run;
+    uint64_t late_usec = MIN(run->late_usec, grace_usec);
 
-    log_info("cancel %s", run->name);
+    if (!run->is_ending)
+        log_info("cancel %s", run->name);
+    run->is_ending = true;
+    run->outcome = HANDLER_RETRY;
+    if (late_usec > 0 && sd_event_source_set_time_relative(run->timer, late_usec) >= 0)
+        return;
     run_free(run);
     ended.done(ended.userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
 }

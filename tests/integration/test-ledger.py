@@ -18,12 +18,12 @@ import disk
 import sqs
 import tap
 from daemon import Daemon
+from slow_consumer import SLOW
 from sqs_local import BUILD_ROOT, SqsLocal
 from standin import Reply, StandIn
 
 disk.enter()
 
-SLOW = os.path.join(BUILD_ROOT, "tests", "integration", "slow-consumer")
 REAL = os.path.join(BUILD_ROOT, "src", "consumerd", "sqs-consumerd")
 KILLS = 12
 SEED = os.environ.get("TEST_SEED", "1")

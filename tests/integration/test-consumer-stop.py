@@ -1,0 +1,247 @@
+"""sqs-consumerd is stopped with much in hand: what it finishes, what it gives back, and what it says of
+the rest. The handler is slow-consumer.c's, which does what each message's body says."""
+
+import json
+import os
+import random
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import sqs
+import tap
+from notify import Notify
+from proxy import Proxy
+from slow_consumer import (GROUPS, consumer, deleted_ids, deleted_in_order, events, fifo,
+                           fill, late, nothing_in_flight, sent_ids)
+from sqs_local import SqsLocal
+from standin import Reply, StandIn
+
+
+def sigterm_leaves_nothing_invisible(queue, seed):
+    chance = random.Random(seed)
+    tap.comment(f"seed {seed}")
+    with SqsLocal(queues=[fifo(300), "plain,VisibilityTimeout=300"], latency_ms=10) as server:
+        fill(server, GROUPS, 8, "sleep=30", queue=queue)
+        rounds = 0
+        while len(deleted_ids(server)) < 160 and rounds < 40:
+            rounds += 1
+            daemon = consumer(server, queue=queue, concurrency=40, receivers=4,
+                              delete_linger=chance.choice([0, 0.02]))
+            daemon.wait_for_line("Number of messages received")
+            time.sleep(chance.random() / 4)
+            daemon.signal()
+            tap.equal(daemon.wait(), 0, daemon.text)
+            nothing_in_flight(server, queue)
+        tap.ok(rounds > 1, "ended in one round")
+        deleted_in_order(server, GROUPS if queue.endswith(".fifo") else [])
+
+
+tap.add("SIGTERM leaves no message invisible (FIFO)", sigterm_leaves_nothing_invisible, "test.fifo",
+        int(os.environ.get("SEED", 1)))
+tap.add("SIGTERM leaves no message invisible (standard)", sigterm_leaves_nothing_invisible, "plain",
+        int(os.environ.get("SEED", 2)))
+
+
+@tap.test
+def a_stop_lets_handlers_end_and_gives_back_the_rest():
+    with SqsLocal(queues=[fifo(300)]) as server:
+        fill(server, ["a", "b"], 3, "sleep=1000")
+        daemon = consumer(server, concurrency=10)
+        daemon.wait_for_line("begin", 2)
+        daemon.signal()
+        tap.equal(daemon.wait(), 0, daemon.text)
+        tap.equal(sorted(events(daemon, "end")), ["a.0", "b.0"])
+        tap.equal(len(deleted_ids(server)), 2)
+        daemon.wait_for_line("Releasing 4 messages not yet begun.")
+        nothing_in_flight(server)
+
+
+@tap.test
+def a_stop_that_takes_too_long_ends_handlers_and_gives_their_messages_back():
+    with SqsLocal(queues=[fifo(300)]) as server:
+        fill(server, ["a", "b"], 2, "sleep=60000")
+        daemon = consumer(server, concurrency=10, stop_timeout=4)
+        daemon.wait_for_line("begin", 2)
+        start = time.monotonic()
+        daemon.signal()
+        tap.equal(daemon.wait(), 1, daemon.text)
+        tap.ok(time.monotonic() - start >= 2.5, f"{time.monotonic() - start} s")
+        tap.ok("before the work in hand was finished" not in daemon.text, daemon.text)
+        tap.equal(sorted(events(daemon, "cancel")), ["a.0", "b.0"])
+        daemon.wait_for_line("ending the work on 2 messages")
+        nothing_in_flight(server)
+        tap.equal(deleted_ids(server), [])
+
+
+@tap.test
+def what_ends_late_at_a_stop_is_given_back_when_it_has_gone():
+    with SqsLocal(queues=[fifo(300)]) as server:
+        late(server, ["a", "b"])
+        daemon = consumer(server, concurrency=10, stop_timeout=12)
+        daemon.wait_for_line("begin ", 2)
+        daemon.signal()
+        tap.equal(daemon.wait(), 1, daemon.text)
+        tap.equal(sorted(events(daemon, "gone")), ["a.0", "b.0"])
+        nothing_in_flight(server)
+        tap.equal(deleted_ids(server), [])
+
+
+@tap.test
+def a_stop_tells_how_much_is_left():
+    with SqsLocal(queues=[fifo(300)]) as server, Notify() as notify:
+        fill(server, ["a"], 1, "sleep=3000")
+        fill(server, ["b"], 1, "sleep=6000")
+        daemon = consumer(server, concurrency=10, wait_time=8, env={"NOTIFY_SOCKET": notify.path})
+        daemon.wait_for_line("begin", 2)
+        daemon.signal()
+        tap.equal(daemon.wait(), 0, daemon.text)
+    lines = notify.lines
+    tap.ok("STOPPING=1" in lines, lines)
+    after = lines[lines.index("STOPPING=1") + 1:]
+    tap.ok(any(l.startswith("EXTEND_TIMEOUT_USEC=") for l in after), lines)
+    for handling in (2, 1):
+        tap.ok(f"STATUS=Stopping: 1 receives under way, {handling} messages being handled, "
+               "0 to delete, 0 to release" in after, lines)
+
+
+def cut_short(stop_timeout, signals, why, left, left_receive):
+    """A stop with something of each kind in hand, while SQS answers nothing more: a.0 is with the
+    handler, a.1 is to be released, c.0 is to be deleted, and a receive is under way."""
+    answers = threading.Event()
+
+    def spoil(number, operation, reply):
+        if reply or operation == "GetQueueAttributes" or \
+                (operation == "ReceiveMessage" and number == 1):
+            return None
+        answers.wait(60)
+        return "drop-before"
+
+    with SqsLocal(queues=[fifo(300)]) as server, Proxy(server, spoil) as proxy:
+        fill(server, ["a"], 2, "sleep=60000")
+        fill(server, ["c"], 1)
+        daemon = consumer(server, endpoint=proxy.url, concurrency=10, wait_time=20,
+                          stop_timeout=stop_timeout, aws={"request_timeout": 300})
+        daemon.wait_for_line("begin a.0")
+        tap.wait_until(lambda: proxy.counts.get("DeleteMessage") and
+                       proxy.counts["ReceiveMessage"] == 2)
+        for _ in range(signals):
+            daemon.signal()
+            daemon.wait_for_line("Asked to stop")
+        tap.equal(daemon.wait(), 1, daemon.text)
+        daemon.wait_for_line(f"Stopped before the work in hand was finished: {why}.")
+        daemon.wait_for_line(f"Left: {left}; they come back when their visibility timeout ends.")
+        daemon.wait_for_line(f"Left: {left_receive}")
+        tap.equal(deleted_ids(server), [])
+        answers.set()
+
+
+tap.add("a stop that is cut short by its end says what is left", cut_short, 4, 1,
+        "it did not end in time",
+        "0 messages with the handler, 1 handled but not deleted, 2 not released",
+        "the reply to a receive, which cannot be had again; up to 10 messages that it was given come "
+        "back when their visibility timeout of 300 s ends.")
+tap.add("a stop that is cut short by a second one says what is left", cut_short, 60, 2,
+        "asked to stop twice",
+        "1 messages with the handler, 1 handled but not deleted, 1 not released",
+        "1 receives; what they were given comes back when its visibility timeout ends.")
+
+
+class Withholding(StandIn):
+    """Before sqs-local: passes requests on, and holds back its answer to the first receive for as
+    long as it is there itself. `receives` are what was asked for, in order."""
+
+    def __init__(self, server):
+        self._server = server
+        self.receives = []
+        super().__init__()
+
+    def answer(self, request):
+        delay = 0
+        if request.headers["x-amz-target"].endswith(".ReceiveMessage"):
+            self.receives.append(json.loads(request.body))
+            delay = 3600 if len(self.receives) == 1 else 0
+        connection = self._server.connection()
+        connection.request(request.method, request.path, request.body, request.headers)
+        answer = connection.getresponse()
+        reply = Reply(answer.status, answer.read(), answer.getheader("Content-Type"), delay=delay)
+        connection.close()
+        return reply
+
+
+def asked_again_while_stopping(stop_timeout, **settings):
+    """What the queue has handed out, in a reply that does not come, is got by asking again."""
+    with SqsLocal(queues=[fifo(300)]) as server, Withholding(server) as front:
+        fill(server, ["a", "b"], 2)
+        daemon = consumer(server, endpoint=front.url, stop_timeout=stop_timeout, **settings)
+        server.wait_for_records("received", 4)
+        daemon.signal()
+        tap.equal(daemon.wait(), 0, daemon.text)
+        tap.equal(len(front.receives), 2)
+        first, second = front.receives
+        tap.ok(first["ReceiveRequestAttemptId"], first)
+        tap.equal(second["ReceiveRequestAttemptId"], first["ReceiveRequestAttemptId"])
+        tap.equal((first["WaitTimeSeconds"], second["WaitTimeSeconds"]),
+                  (settings["wait_time"], 0))
+        daemon.wait_for_line("Number of messages received: 4")
+        tap.equal(events(daemon, "begin"), [])
+        tap.equal(deleted_ids(server), [])
+        nothing_in_flight(server)
+        tap.equal(sorted(m["MessageId"] for m in sqs.receive(server)), sorted(sent_ids(server)))
+
+
+tap.add("a long poll that outlasts the stop is asked again on FIFO, and what it had is released",
+        asked_again_while_stopping, 15, wait_time=20)
+tap.add("the same for one that stalls while the stop has time", asked_again_while_stopping, 60,
+        wait_time=1, aws={"request_timeout": 300})
+
+
+@tap.test
+def a_reply_lost_while_stopping_is_recovered_on_fifo():
+    def spoil(number, operation, reply):
+        if operation == "ReceiveMessage" and number == 1 and reply:
+            reply["cut"] = 20
+        return None
+
+    with SqsLocal(queues=[fifo(300)]) as server, Proxy(server, spoil) as proxy:
+        daemon = consumer(server, endpoint=proxy.url, wait_time=10)
+        tap.wait_until(lambda: proxy.counts.get("ReceiveMessage"))
+        time.sleep(0.3)
+        daemon.signal()
+        daemon.wait_for_line("Asked to stop")
+        fill(server, ["a"], 1)
+        tap.equal(daemon.wait(), 0, daemon.text)
+        tap.equal(proxy.counts["ReceiveMessage"], 2)
+        nothing_in_flight(server)
+        tap.equal(deleted_ids(server), [])
+
+
+def stopped_in_doubt(fault, is_over, line, **settings):
+    with SqsLocal(queues=[fifo(300)],
+                  faults=["ReceiveMessage:drop-after:times=1", fault]) as server:
+        fill(server, ["a"], 1)
+        daemon = consumer(server, wait_time=5, **settings)
+        daemon.wait_for_line("ReceiveMessage failed")
+        daemon.signal()
+        daemon.wait_for_line("Asked to stop")
+        if is_over:
+            server.set_faults()
+        tap.equal(daemon.wait(), 1, daemon.text)
+        daemon.wait_for_line(line)
+        daemon.wait_for_line("Left: the reply to a receive, which cannot be had again; up to 10 "
+                             "messages that it was given come back")
+        tap.equal(daemon.lines[-1], "Terminated!")
+        tap.equal(deleted_ids(server), [])
+
+
+tap.add("a stop asks for a lost reply after a throttling, and tells that its id is void",
+        stopped_in_doubt, "ReceiveMessage:throttle", True,
+        "The receiveRequestAttemptId is not valid anymore", log={"level": "debug"})
+tap.add("a stop asks for a lost reply until it must end, and tells that it came to nothing",
+        stopped_in_doubt, "ReceiveMessage:drop-before", False,
+        "The last ReceiveMessage has failed", stop_timeout=6)
+
+
+if __name__ == "__main__":
+    tap.main()
