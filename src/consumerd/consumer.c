@@ -2,7 +2,8 @@
  *
  * All that there is to do is done in turns: what is due for the messages in hand, polls to start,
  * the end. Callbacks only note what has happened and ask for a turn, which then comes from the
- * event loop; one timer waits for whatever is due first. */
+ * event loop, or after the callbacks of the replies that came together; one timer waits for
+ * whatever is due first. */
 #include "consumer.h"
 
 #include <errno.h>
@@ -243,7 +244,7 @@ static bool end_if_done(struct consumer *c)
     return true;
 }
 
-static void turn(struct consumer *c)
+static void turn_once(struct consumer *c)
 {
     uint64_t late_usec = cancel_if_late(c), hand_usec, poll_usec;
     int r = hand_turn(c->hand, &hand_usec);
@@ -256,6 +257,21 @@ static void turn(struct consumer *c)
     if (c->is_status_due)
         show_status(c);
     wait_until(c, MIN(MIN(hand_usec, poll_usec), late_usec));
+}
+
+static bool is_turn_due(const struct consumer *c)
+{
+    return !c->is_over && sd_event_source_get_enabled(c->wake, NULL) > 0;
+}
+
+/* A turn may itself be what asks for the next: so does a handler that is done at once. */
+static void turn(struct consumer *c)
+{
+    turn_once(c);
+    if (!is_turn_due(c))
+        return;
+    sd_event_source_set_enabled(c->wake, SD_EVENT_OFF);
+    turn_once(c);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -271,6 +287,17 @@ static int on_wake(sd_event_source *source, void *userdata)
 {
     turn(userdata);
     return 0;
+}
+
+/* What is to be done now goes out with the next requests, and needs no round of the loop. */
+static void on_replied(void *userdata)
+{
+    struct consumer *c = userdata;
+
+    if (!is_turn_due(c))
+        return;
+    sd_event_source_set_enabled(c->wake, SD_EVENT_OFF);
+    turn(c);
 }
 
 /* What must hold between two turns of the loop. */
@@ -454,10 +481,14 @@ int consumer_new(struct service *service, const struct config *config, struct ha
         r = open_ledger(c, error);
     if (r != 0)
         return r;
-    r = queue_open(
-        service, config,
-        &(struct queue_options){.name = "sqs-consumerd", .opened = on_opened, .userdata = c},
-        &c->queue, error);
+    r = queue_open(service, config,
+                   &(struct queue_options){
+                       .name = "sqs-consumerd",
+                       .opened = on_opened,
+                       .replied = on_replied,
+                       .userdata = c,
+                   },
+                   &c->queue, error);
     if (r != 0)
         return r < 0 ? r : CONSUMER_E_CONFIG;
     service_on_stop(service, &(struct service_stop){

@@ -15,8 +15,7 @@ const char *fake_hangs;
 bool fake_is_fifo, fake_was_not_sent;
 struct sqs_queue_attributes fake_attributes;
 bool fake_keeps_trying;
-static queue_opened_fn opened;
-static void *opened_userdata;
+static struct queue_options queue_options;
 
 void fake_reset(void)
 {
@@ -35,23 +34,28 @@ void fake_reset(void)
         .visibility_timeout_sec = 30,
         .maximum_message_bytes = SQS_MESSAGE_MAX_BYTES,
     };
-    opened = NULL;
+    queue_options = (struct queue_options){};
 }
 
 int queue_open(struct service *service, const struct config *config,
                const struct queue_options *options, struct queue **ret, char **error)
 {
     fake_keeps_trying = options->keep_trying;
-    opened = options->opened;
-    opened_userdata = options->userdata;
+    queue_options = *options;
     *ret = NULL;
     return 0;
 }
 
 void fake_open(void)
 {
-    assert_non_null(opened);
-    opened(opened_userdata);
+    assert_non_null(queue_options.opened);
+    queue_options.opened(queue_options.userdata);
+}
+
+void fake_replied(void)
+{
+    assert_non_null(queue_options.replied);
+    queue_options.replied(queue_options.userdata);
 }
 
 struct queue *queue_free(struct queue *queue)

@@ -34,6 +34,9 @@ void fake_reset(void);
 /* The queue that was to be opened has answered. */
 void fake_open(void);
 
+/* The callbacks of all that was answered together have run. */
+void fake_replied(void);
+
 /* The request's JSON. */
 const char *fake_request(size_t i);
 

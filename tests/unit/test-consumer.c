@@ -18,6 +18,7 @@ enum { RUNS_MAX = 256 };
 
 static struct handler_run runs[RUNS_MAX];
 static size_t n_runs;
+static bool is_done_at_once; /* as the journal's handler is */
 
 static int fake_run(struct handler *handler, const struct sqs_received_message *message,
                     handler_done_fn done, void *userdata, struct handler_run **ret_run)
@@ -33,6 +34,10 @@ static int fake_run(struct handler *handler, const struct sqs_received_message *
         .is_running = true,
     };
     *ret_run = run;
+    if (is_done_at_once) {
+        run->is_running = false;
+        done(userdata, HANDLER_DONE, 0);
+    }
     return 0;
 }
 
@@ -84,6 +89,7 @@ static int set_up(void **state)
     fake_reset();
     fake_now_usec = boot_clock_usec(); /* the timers are real */
     fake_n_lines = n_runs = 0;
+    is_done_at_once = false;
     config = (struct config){};
     config.consumer.max_messages = 10;
     config.consumer.receivers = 1;
@@ -190,6 +196,50 @@ static void of_a_standard_queue_as_many_are_in_hand_as_are_handled(void **state)
     assert_non_null(strstr(fake_request(poll_under_way()), "\"MaxNumberOfMessages\":3,"));
     deliver("aaa", "b");
     assert_int_equal(poll_under_way(), SIZE_MAX);
+}
+
+static void what_replies_bring_is_begun_without_a_round_of_the_loop(void **state)
+{
+    start(false);
+    fake_replied(); /* to something else */
+    assert_int_equal(fake_n_calls, 1);
+
+    fake_deliver(poll_under_way(), "aa", "a");
+    assert_string_equal(begun(), "");
+    assert_int_equal(fake_n_open(), 0);
+    fake_replied();
+    assert_string_equal(begun(), "aa");
+    assert_int_not_equal(poll_under_way(), SIZE_MAX);
+
+    runs[0].is_running = false;
+    runs[0].done(runs[0].userdata, HANDLER_DONE, 0);
+    fake_replied(); /* to something else again */
+    assert_int_equal(fake_n_open(), 2);
+    settle_down();
+    assert_int_equal(fake_n_open(), 2);
+}
+
+static void what_is_handled_at_once_needs_no_second_round(void **state)
+{
+    is_done_at_once = true;
+    start(true);
+    fake_deliver(poll_under_way(), "ab", "a");
+    fake_replied();
+    assert_string_equal(begun(), "ab");
+    assert_int_equal(sd_event_run(service_event(service), 0), 0);
+    /* Both deletes and the next receive. */
+    assert_int_equal(fake_n_open(), 3);
+}
+
+static void nothing_is_begun_after_the_end(void **state)
+{
+    config.consumer.exit_after_empty_receives = 1;
+    start(true);
+    fake_deliver(poll_under_way(), "", "a");
+    fake_replied();
+    fake_replied();
+    assert_int_equal(fake_n_open(), 0);
+    assert_int_equal(fake_n_calls, 1);
 }
 
 static void no_more_bytes_are_received_than_may_be_in_hand(void **state)
@@ -347,6 +397,9 @@ int main(void)
         TEST(no_more_are_received_than_may_be_in_hand),
         TEST(what_is_ready_takes_the_place_it_will_get),
         TEST(of_a_standard_queue_as_many_are_in_hand_as_are_handled),
+        TEST(what_replies_bring_is_begun_without_a_round_of_the_loop),
+        TEST(what_is_handled_at_once_needs_no_second_round),
+        TEST(nothing_is_begun_after_the_end),
         TEST(no_more_bytes_are_received_than_may_be_in_hand),
         TEST(what_waits_for_its_retry_keeps_empty_receives_from_counting),
         TEST(a_lease_counts_from_before_its_receive_went_out),

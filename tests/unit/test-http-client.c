@@ -912,6 +912,59 @@ static void a_callback_may_submit_after_a_time_out(void **state)
     assert_int_equal(o.failure, HTTP_FAILURE_TIMEOUT);
 }
 
+struct replied {
+    unsigned n;
+    struct http_client *client;
+    const struct http_request *request;
+    struct outcome *first, *second;
+};
+
+static void on_replied(void *userdata)
+{
+    struct replied *r = userdata;
+
+    r->n++;
+    assert_int_equal(r->first->n_done, 1);
+    if (r->n == 1)
+        submit(r->client, r->request, r->second);
+}
+
+static void what_is_submitted_after_replies_begins_without_a_round_of_the_loop(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER({.body = "ok"}, {.body = "ok"}, {.how = REPLY_STALL});
+    CLEANUP(http_client_free) struct http_client *client = NULL;
+    struct http_request request = post(test_server_url(server));
+    struct outcome first = {}, second = {}, late = {};
+    struct replied replied = {.request = &request, .first = &first, .second = &second};
+    uint64_t end = boot_clock_usec() + TEST_PATIENCE_USEC;
+
+    assert_int_equal(http_client_new(event,
+                                     &(struct http_client_options){
+                                         .user_agent = "test/1",
+                                         .connect_timeout_usec = 5 * USEC_PER_SEC,
+                                         .replied = on_replied,
+                                         .userdata = &replied,
+                                     },
+                                     &client),
+                     0);
+    replied.client = client;
+    submit(client, &request, &first);
+    run_until(event, &replied.n, 1);
+    while (test_server_requests(server) < 2 && boot_clock_usec() < end)
+        usleep(1000);
+    assert_int_equal(test_server_requests(server), 2);
+
+    run_until(event, &replied.n, 2);
+    assert_int_equal(second.n_done, 1);
+    /* A time-out is no reply. */
+    request.timeout_usec = 20 * USEC_PER_MSEC;
+    ask(client, &request, &late);
+    run_for(event, 20 * USEC_PER_MSEC);
+    assert_int_equal(late.failure, HTTP_FAILURE_TIMEOUT);
+    assert_int_equal(replied.n, 2);
+}
+
 static void the_client_may_be_freed_with_requests_on_their_way(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.how = REPLY_STALL});
@@ -1079,6 +1132,7 @@ int main(void)
         TEST(a_callback_may_cancel_itself_and_others),
         TEST(a_callback_may_submit),
         TEST(a_callback_may_submit_after_a_time_out),
+        TEST(what_is_submitted_after_replies_begins_without_a_round_of_the_loop),
         TEST(the_client_may_be_freed_with_requests_on_their_way),
         TEST(header_lines_are_bounded_and_those_of_the_request),
         TEST(children_do_not_inherit_connections),

@@ -326,6 +326,8 @@ static int set_up_client(struct queue *queue)
                             .user_agent = user_agent,
                             .ca_bundle = queue->settings->ca_bundle,
                             .connect_timeout_usec = config->aws.connect_timeout_usec,
+                            .replied = queue->options.replied,
+                            .userdata = queue->options.userdata,
                         },
                         &queue->http);
     if (r < 0)

@@ -17,10 +17,15 @@ struct queue;
 /* `opened` runs once, when the queue has answered. */
 typedef void (*queue_opened_fn)(void *userdata);
 
+/* Runs after the callbacks of operations that were answered together, or failed together, never
+ * inside one of them; not after all. What it starts goes out without a round of the event loop. */
+typedef void (*queue_replied_fn)(void *userdata);
+
 struct queue_options {
     const char *name; /* with the version it makes up the User-Agent */
     bool keep_trying; /* the start does not fail */
     queue_opened_fn opened;
+    queue_replied_fn replied; /* NULL: none */
     void *userdata;
 };
 

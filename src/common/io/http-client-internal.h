@@ -65,6 +65,8 @@ struct http_client {
     bool has_proxy; /* the environment names one */
     uint64_t connect_timeout_usec;
     unsigned connections_max;
+    http_replied_fn replied; /* NULL: none */
+    void *userdata;          /* its */
 };
 
 /* Has libcurl's wishes come to the client's watch, and its turns from there. 0, or the errno of the
@@ -76,7 +78,7 @@ void http_watch_done(struct http_client *client);
 curl_socket_t http_socket_open(void *userdata, curlsocktype purpose, struct curl_sockaddr *address);
 int http_socket_close(void *userdata, curl_socket_t fd);
 
-/* Reports the requests that have ended, after each turn of libcurl. */
+/* Reports the requests that have ended, after each turn of libcurl, and that they were reported. */
 void http_report_finished(struct http_client *client);
 
 /* Gives a new slot's easy handle what holds for all requests of its client. 0 or -ENOMEM. */

@@ -233,6 +233,7 @@ static void finish_by_code(struct http_slot *slot, CURLcode code)
 
 void http_report_finished(struct http_client *client)
 {
+    bool has_replied = false;
     CURLMsg *message;
     int left;
 
@@ -243,7 +244,10 @@ void http_report_finished(struct http_client *client)
             continue;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&slot);
         finish_by_code(slot, message->data.result);
+        has_replied = true;
     }
+    if (has_replied && client->replied)
+        client->replied(client->userdata);
 }
 
 static const char *what_took_so_long(const struct http_slot *slot)
@@ -303,6 +307,8 @@ int http_client_new(sd_event *event, const struct http_client_options *options,
     client->event = sd_event_ref(event);
     client->connect_timeout_usec = options->connect_timeout_usec;
     client->connections_max = options->connections_max;
+    client->replied = options->replied;
+    client->userdata = options->userdata;
     client->has_proxy = environment_has_proxy();
     client->multi = curl_multi_init();
     client->user_agent = strdup(options->user_agent);

@@ -9,11 +9,18 @@
 struct http_client;
 struct http_slot; /* a request on its way */
 
+/* Runs after the callbacks of requests that ended together, never inside one of them; not after
+ * that of one whose time was over. It may submit and cancel requests: what it submits begins at
+ * once, without a round of the loop. */
+typedef void (*http_replied_fn)(void *userdata);
+
 struct http_client_options {
     const char *user_agent;
     const char *ca_bundle;         /* PEM file used instead of the system's; NULL or "": those */
     uint64_t connect_timeout_usec; /* name look-up, TCP and TLS together; more than 0 */
     unsigned connections_max;      /* at most as many at once, the rest waits; 0: no bound */
+    http_replied_fn replied;       /* NULL: none */
+    void *userdata;                /* its */
 };
 
 enum {
