@@ -1,0 +1,90 @@
+/* What sqs-client.c (the life of a call and of its attempts) and sqs-outcome.c (what came of an
+ * attempt, and what follows) share. Whatever may end a call is the last thing that a function does
+ * with it: of those here, the last three may. */
+#pragma once
+
+#include "backoff.h"
+#include "sqs-client.h"
+#include "sqs-headers.h"
+
+struct sqs_call {
+    struct sqs_client *client;
+    struct sqs_call *previous, *next;
+    struct sqs_request *request;
+    struct sqs_call_options options;
+    sqs_done_fn done; /* NULL while the callback runs */
+    void *userdata;
+
+    struct credentials_slot *credentials_slot;
+    struct http_slot *slot;
+    sd_event_source *timer; /* NULL until it is needed: most first attempts are the last */
+
+    struct aws_credentials *credentials; /* that the attempt on its way was signed with */
+    bool has_refreshed;                  /* refused once already: the forced look-up was made */
+    bool has_corrected_clock;
+    int64_t skew_sec; /* the correction it was signed with */
+    unsigned attempts;
+    unsigned failures; /* in a row, of the same kind of back-off */
+    enum backoff_kind failure_kind;
+    struct retry_pass pass;
+    bool is_wakeable; /* it waits without tokens: an answer to another may end that (backoff.h) */
+    struct sqs_error error; /* of the last attempt */
+    char request_id[SQS_REQUEST_ID_SIZE];
+    int http_status;
+    uint64_t sent_usec;
+    uint64_t timeout_usec; /* of the attempt on its way */
+    uint64_t asked_usec;   /* when it was asked for the credentials that it waits for */
+    bool is_in_trouble;    /* counted in the client's n_in_trouble, as this operation: */
+    enum sqs_operation troubled;
+    bool is_last_attempt; /* the caller wants no more */
+    bool is_answered;     /* by SQS, for good */
+    bool is_answer_ready; /* the timer is to deliver `error`, not to try again */
+};
+
+struct sqs_client {
+    sd_event *event;
+    struct http_client *http;
+    struct credentials *credentials;
+    const struct endpoint *endpoint;
+    uint64_t request_timeout_usec;
+    struct sqs_client_observer observer;
+    struct sqs_headers *headers;
+    struct retry_quota quota;
+    unsigned n_wakeable;
+    int64_t skew_sec; /* AWS's clock minus ours */
+    struct sqs_call *calls;
+    unsigned n_in_trouble[SQS_N_OPERATIONS]; /* calls that failed and were not done then */
+};
+
+/* --- sqs-outcome.c --- */
+
+/* Whether an answer to another call may end this one's wait. */
+void sqs_call_set_wakeable(struct sqs_call *call, bool is_wakeable);
+
+/* The call ends, whatever came of it: lets others go that wait for it to find out whether SQS is
+ * back, and the observer know where it was the last one in trouble. */
+void sqs_call_leave(struct sqs_call *call);
+
+/* `name`: AWS's, or one of our own (sqs-error.h), or "". Of a request that never left,
+ * error.was_not_sent is to be set then. */
+void sqs_call_set_error(struct sqs_call *call, enum sqs_error_class class, const char *name,
+                        const char *text);
+
+/* --- sqs-client.c --- */
+
+/* Starts the time after which the next attempt is made. 0, or the errno of the event loop. */
+int sqs_call_set_timer(struct sqs_call *call, uint64_t delay_usec);
+
+/* Runs the callback, with the reply or the error that stands in the call (NULL), and frees the
+ * call.
+ */
+void sqs_call_finish(struct sqs_call *call, struct sqs_reply *reply);
+
+/* --- sqs-outcome.c --- */
+
+/* Decides what follows a failed attempt, whose error stands in the call: another one, when, or the
+ * end. */
+void sqs_call_attempt_failed(struct sqs_call *call);
+
+/* http_done_fn of an attempt. */
+void sqs_call_on_reply(void *userdata, const struct http_reply *reply);

@@ -1,0 +1,315 @@
+/* What came of a call's attempt, and what follows: its end, or another attempt, and when. A call
+ * that has failed with no tokens left for another attempt (backoff.h) waits long, but an answer to
+ * another ends its wait. */
+#include "sqs-client-internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "clock-skew.h"
+#include "encode.h"
+#include "random.h"
+
+/* --- Those who wait for SQS to be back --- */
+
+/* The call has failed, and is to be repeated after a while. */
+static void begin_trouble(struct sqs_call *call)
+{
+    if (call->is_in_trouble)
+        return;
+    call->is_in_trouble = true;
+    call->troubled = call->request->operation;
+    call->client->n_in_trouble[call->troubled]++;
+}
+
+static void end_trouble(struct sqs_call *call)
+{
+    struct sqs_client *client = call->client;
+
+    if (!call->is_in_trouble)
+        return;
+    call->is_in_trouble = false;
+    if (--client->n_in_trouble[call->troubled] == 0 && client->observer.given_up)
+        client->observer.given_up(client->observer.userdata, call->troubled);
+}
+
+void sqs_call_set_wakeable(struct sqs_call *call, bool is_wakeable)
+{
+    if (call->is_wakeable == is_wakeable)
+        return;
+    call->is_wakeable = is_wakeable;
+    call->client->n_wakeable += is_wakeable ? 1 : -1U;
+}
+
+static uint64_t timer_usec(const struct sqs_call *call)
+{
+    uint64_t usec = USEC_INFINITY;
+
+    sd_event_source_get_time(call->timer, &usec);
+    return usec;
+}
+
+/* Those whose time would come first. */
+static void wake(struct sqs_client *client, unsigned n)
+{
+    for (; n > 0 && client->n_wakeable > 0; n--) {
+        struct sqs_call *first = NULL;
+
+        for (struct sqs_call *call = client->calls; call; call = call->next)
+            if (call->is_wakeable && (!first || timer_usec(call) < timer_usec(first)))
+                first = call;
+        assert(first);
+        sqs_call_set_wakeable(first, false);
+        /* Where this fails, it wakes by itself. */
+        sd_event_source_set_time_relative(first->timer, 0);
+    }
+}
+
+/* The last one that would have found out whether SQS is back may have gone: others wait for that.
+ */
+static void hand_on(struct sqs_client *client)
+{
+    if (client->quota.n_probes[false] == 0)
+        wake(client, 1);
+}
+
+void sqs_call_leave(struct sqs_call *call)
+{
+    struct sqs_client *client = call->client;
+
+    end_trouble(call);
+    sqs_call_set_wakeable(call, false);
+    retry_quota_leave(&client->quota, &call->pass);
+    if (!call->is_answered)
+        hand_on(client);
+}
+
+/* --- Errors --- */
+
+/* A name of our own (sqs-error.h), or "". */
+static void set_name(struct sqs_error *error, const char *name)
+{
+    snprintf(error->name, sizeof(error->name), "%s", name);
+    error->code[0] = '\0';
+}
+
+void sqs_call_set_error(struct sqs_call *call, enum sqs_error_class class, const char *name,
+                        const char *text)
+{
+    call->error = (struct sqs_error){.class = class, .retry_after_usec = USEC_INFINITY};
+    set_name(&call->error, name);
+    snprintf(call->error.message, sizeof(call->error.message), "%s", text);
+}
+
+/* --- What follows --- */
+
+static enum backoff_kind backoff_kind_of(const struct sqs_error *error)
+{
+    switch (error->class) {
+    case SQS_ERROR_THROTTLED:
+        return BACKOFF_THROTTLED;
+    case SQS_ERROR_TRANSIENT:
+        return BACKOFF_TRANSIENT;
+    case SQS_ERROR_CREDENTIALS:
+    case SQS_ERROR_CLOCK:
+    case SQS_ERROR_PERMANENT: /* of the queue: a person must mend it */
+        break;
+    }
+    return BACKOFF_SLOW;
+}
+
+static void retry_after(struct sqs_call *call, uint64_t delay_usec)
+{
+    struct sqs_client *client = call->client;
+    struct sqs_attempt attempt = {
+        .operation = call->request->operation,
+        .error = &call->error,
+        .request_id = call->request_id,
+        .attempt = call->attempts,
+        .delay_usec = delay_usec,
+    };
+
+    if (delay_usec > 0)
+        begin_trouble(call);
+    if (client->observer.attempt_failed)
+        client->observer.attempt_failed(client->observer.userdata, &attempt);
+    if (sqs_call_set_timer(call, delay_usec) < 0)
+        sqs_call_finish(call, NULL);
+}
+
+static bool is_last(const struct sqs_call *call)
+{
+    return call->is_last_attempt ||
+           (call->options.attempts_max > 0 && call->attempts >= call->options.attempts_max);
+}
+
+/* Faults that do not go away by themselves and say nothing against the request. */
+static bool needs_a_person(const struct sqs_error *error)
+{
+    return error->class == SQS_ERROR_CREDENTIALS || error->class == SQS_ERROR_CLOCK ||
+           sqs_error_is_of_queue(error) ||
+           (error->class == SQS_ERROR_PERMANENT && error->name[0] == '\0');
+}
+
+/* Whether the last attempt's failure ends the call, as far as that depends on the failure. What
+ * stands between here and SQS has no last word: people sign in to portals, proxies get mended. */
+static bool is_final(const struct sqs_call *call)
+{
+    const struct sqs_error *error = &call->error;
+
+    if (streq(error->name, SQS_ERROR_NOT_OF_SQS))
+        return false;
+    if (call->options.is_denial_final && streq(error->name, "AccessDeniedException"))
+        return true;
+    return needs_a_person(error) ? !call->options.keep_trying : error->class == SQS_ERROR_PERMANENT;
+}
+
+static void answered(struct sqs_call *call)
+{
+    const struct sqs_client_observer *observer = &call->client->observer;
+
+    call->is_answered = true;
+    wake(call->client, RETRY_WAKES);
+    if (observer->answered)
+        observer->answered(observer->userdata, call->request->operation);
+}
+
+void sqs_call_attempt_failed(struct sqs_call *call)
+{
+    enum sqs_error_class class = call->error.class;
+    enum backoff_kind kind = backoff_kind_of(&call->error);
+    bool is_told = call->error.retry_after_usec < USEC_INFINITY, in_quota;
+
+    if (class == SQS_ERROR_CREDENTIALS && call->credentials) {
+        credentials_refused(call->client->credentials, call->credentials);
+        if (!call->has_refreshed && !is_last(call)) {
+            call->has_refreshed = true;
+            retry_after(call, 0);
+            return;
+        }
+    }
+    if (is_last(call) || is_final(call)) {
+        if (class == SQS_ERROR_PERMANENT && call->error.code[0] != '\0')
+            answered(call);
+        sqs_call_finish(call, NULL);
+        return;
+    }
+
+    call->failures = kind == call->failure_kind ? call->failures + 1 : 1;
+    call->failure_kind = kind;
+    in_quota = retry_quota_take(&call->client->quota, &call->pass, kind);
+    if (kind == BACKOFF_SLOW)
+        hand_on(call->client);
+    sqs_call_set_wakeable(call, kind != BACKOFF_SLOW && call->pass.cost == 0 && !is_told);
+    /* A time that the server has named is kept, with and without tokens. */
+    retry_after(call, backoff_delay_usec(kind, call->failures, in_quota || is_told,
+                                         call->error.retry_after_usec, random_u64()));
+}
+
+/* Learns the skew from a reply's Date, or from the error's text. */
+static void learn_skew(struct sqs_call *call, const char *date)
+{
+    struct sqs_client *client = call->client;
+    int64_t skew;
+    time_t server;
+
+    if (date && http_date_parse(date, &server) == 0)
+        skew = server - time(NULL);
+    else if (call->error.has_server_time)
+        skew = call->error.server_time - time(NULL);
+    else
+        return;
+    if (!is_other_clock_skew(skew, client->skew_sec))
+        return;
+    client->skew_sec = skew;
+    if (client->observer.skew_learnt)
+        client->observer.skew_learnt(client->observer.userdata, skew);
+}
+
+static void error_reply(struct sqs_call *call, const struct http_reply *reply)
+{
+    sqs_error_parse(reply->status, http_reply_header(reply, "x-amzn-query-error"),
+                    http_reply_header(reply, "x-amzn-errortype"),
+                    http_reply_header(reply, "x-amz-retry-after"), reply->body, reply->body_bytes,
+                    &call->error);
+    call->error.was_repeated = reply->n_begun > 1;
+    /* Portals, proxies and gateways answer as well, some in JSON with a "code" of their own; a "no"
+     * of theirs is none of SQS's, which gives each request an id. */
+    if (call->request_id[0] == '\0' && call->error.class == SQS_ERROR_PERMANENT &&
+        !sqs_error_find(call->error.name))
+        set_name(&call->error, SQS_ERROR_NOT_OF_SQS);
+    if (call->error.class == SQS_ERROR_CLOCK || call->error.class == SQS_ERROR_CREDENTIALS) {
+        learn_skew(call, http_reply_header(reply, "Date"));
+        /* Another call may have learnt it since this one was signed: that counts as well. */
+        if (is_other_clock_skew(call->client->skew_sec, call->skew_sec) &&
+            !call->has_corrected_clock && !is_last(call)) {
+            call->has_corrected_clock = true;
+            retry_after(call, 0);
+            return;
+        }
+    }
+    sqs_call_attempt_failed(call);
+}
+
+static void good_reply(struct sqs_call *call, const struct http_reply *reply)
+{
+    struct sqs_client *client = call->client;
+    CLEANUP(sqs_reply_unref) struct sqs_reply *parsed = NULL;
+    CLEANUP(free) char *error = NULL;
+    int r = sqs_reply_parse(call->request, reply->body, reply->body_bytes, &parsed, &error);
+
+    if (r != 0) {
+        sqs_call_set_error(call, SQS_ERROR_TRANSIENT, "",
+                           r == SQS_REPLY_E_DAMAGED && error ? error : strerror(ENOMEM));
+        call->error.http_status = reply->status;
+        sqs_call_attempt_failed(call);
+        return;
+    }
+    retry_quota_refund(&client->quota, &call->pass);
+    answered(call);
+    sqs_call_finish(call, parsed);
+}
+
+static const char *name_of_failure(enum http_failure failure)
+{
+    switch (failure) {
+    case HTTP_FAILURE_RESOLVE:
+    case HTTP_FAILURE_CONNECT:
+    case HTTP_FAILURE_TIMEOUT:
+    case HTTP_FAILURE_BROKEN:
+        return SQS_ERROR_NETWORK;
+    case HTTP_FAILURE_TLS:
+        return SQS_ERROR_TLS;
+    case HTTP_FAILURE_NONE:
+    case HTTP_FAILURE_TOO_LARGE:
+    case HTTP_FAILURE_REQUEST:
+        break;
+    }
+    return "";
+}
+
+void sqs_call_on_reply(void *userdata, const struct http_reply *reply)
+{
+    struct sqs_call *call = userdata;
+    const char *request_id;
+
+    call->slot = NULL;
+    call->http_status = reply->status;
+    call->request_id[0] = '\0';
+    if (reply->failure != HTTP_FAILURE_NONE) {
+        sqs_call_set_error(call, SQS_ERROR_TRANSIENT, name_of_failure(reply->failure),
+                           reply->failure_text);
+        call->error.was_not_sent = reply->n_begun == 0;
+        sqs_call_attempt_failed(call);
+        return;
+    }
+    request_id = http_reply_header(reply, "x-amzn-RequestId");
+    if (request_id)
+        snprintf(call->request_id, sizeof(call->request_id), "%s", request_id);
+    if (reply->status == 200)
+        good_reply(call, reply);
+    else
+        error_reply(call, reply);
+}
