@@ -2,8 +2,8 @@
  * exec-environment.h says what it knows of the message. The body is a file in memory, which needs
  * no feeding and does not care whether it is read.
  *
- * A run lives until its program has gone. One that is cancelled is told to end and has the same
- * grace as one whose time is over, but answers to nobody any more. */
+ * A run lives until its program has gone. One that is cancelled is told to end, but answers to
+ * nobody any more. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,13 +23,12 @@
 #include "message-ids.h"
 #include "outside.h"
 
-/* From SIGTERM to SIGKILL, for whoever is ended; and at the daemon's exit. */
+/* From SIGTERM to SIGKILL, at most; and at the daemon's exit. */
 #define GRACE_USEC (5 * USEC_PER_SEC)
 #define EXIT_GRACE_USEC (1 * USEC_PER_SEC)
 
 enum {
     LINES_MAX = 1000,         /* of one message's program, in the log */
-    RUNS_PER_PLACE = 2,       /* those that were cancelled and are still ending counted */
     DESCRIPTORS_OF_RUN = 3,   /* a pidfd and two pipes */
     DESCRIPTORS_OTHERS = 512, /* connections, the log, the ledger, those of a start on its way */
 };
@@ -44,7 +43,7 @@ struct exec_handler {
     const char *name; /* the last part of it, for the log */
     struct exec_environment *environment;
     struct list runs;
-    size_t n_runs, runs_max;
+    size_t n_runs;
 };
 
 struct handler_run {
@@ -181,15 +180,12 @@ static void answer_failure(struct handler_run *run, enum child_end end, int stat
     run->done(run->userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
 }
 
-/* What it had begun when it was asked to end, it may still have brought to its end. */
-static void answer_terminated(struct handler_run *run, int status)
+/* What its exit status says then is not to be relied on: many programs end with 0 when they are
+ * asked to, whatever they have left undone. */
+static void answer_terminated(struct handler_run *run)
 {
-    bool is_done = status == EXIT_SUCCESS;
-
-    log_end(run, LOG_INFO, NULL,
-            is_done ? "has ended with exit status 0 after it was asked to end"
-                    : "has ended, as it was asked to: the message comes back");
-    run->done(run->userdata, is_done ? HANDLER_DONE : HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+    log_end(run, LOG_INFO, NULL, "has ended, as it was asked to: the message comes back");
+    run->done(run->userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
 }
 
 static void run_free(struct handler_run *run)
@@ -214,7 +210,7 @@ static void on_done(void *userdata, enum child_end end, int status)
     else if (end == CHILD_EXITED)
         answer_exit(run, status);
     else if (end == CHILD_TERMINATED)
-        answer_terminated(run, status);
+        answer_terminated(run);
     else
         answer_failure(run, end, status);
     run_free(run);
@@ -309,7 +305,7 @@ static int run_message(struct handler *handler, const struct sqs_received_messag
     struct handler_run *run;
     int r = -EAGAIN;
 
-    if (h->n_runs < h->runs_max) {
+    if (h->n_runs < h->config->consumer.concurrency) {
         run = run_new(h, message, done, userdata);
         if (!run)
             return -ENOMEM;
@@ -388,7 +384,8 @@ static int find(const struct config *config, char **ret, char **error)
 /* Makes room for the descriptors of all programs at once. */
 static int raise_limit(const struct exec_handler *h, char **error)
 {
-    size_t wanted = h->runs_max * DESCRIPTORS_OF_RUN + DESCRIPTORS_OTHERS;
+    size_t wanted =
+        (size_t)h->config->consumer.concurrency * DESCRIPTORS_OF_RUN + DESCRIPTORS_OTHERS;
     uint64_t hard;
     int r = descriptor_limit_raise(wanted, &hard);
 
@@ -414,7 +411,6 @@ int handler_exec_new(sd_event *event, const struct config *config, struct handle
     h->head.ops = &ops;
     h->event = event;
     h->config = config;
-    h->runs_max = (size_t)config->consumer.concurrency * RUNS_PER_PLACE;
     list_init(&h->runs);
     r = find(config, &h->path, error);
     if (r == 0)

@@ -38,8 +38,8 @@ struct handler_ops {
     int (*run)(struct handler *handler, const struct sqs_received_message *message,
                handler_done_fn done, void *userdata, struct handler_run **ret_run);
     /* Asks the work on a message to end, within that time: its lease is lost, or the time to stop
-     * is over. `done` runs when it has ended, with HANDLER_DONE where it got through all the same.
-     * May be called again, to have it end sooner. */
+     * is over. `done` runs when it has ended, with HANDLER_DONE only where it is known to have got
+     * through before. May be called again, to have it end sooner. */
     void (*end)(struct handler_run *run, uint64_t grace_usec);
     /* Ends the work on a message without its answer, where nobody waits for that any more: the
      * handler will be freed. */
@@ -79,9 +79,9 @@ enum { HANDLER_E_CONFIG = 1 };
  *   any other, a signal, or more than consumer.timeout; also where it cannot be run
  *                       to come back after the growing delay
  *
- * Its end is as child.h has it, with five seconds of grace. One that was asked to end and ends with
- * exit status 0 all the same has done its work; with any other, the message comes back. When the
- * handler is freed, what still runs has up to one second for all, which that waits.
+ * Its end is as child.h has it, with five seconds of grace, or less where `end` says so. Of one that
+ * was asked to end the message comes back, whatever its exit status. When the handler is freed, what
+ * still runs has up to one second for all, which that waits.
  *
  * Loop and configuration are borrowed and must outlive the handler. Raises this process's limit of
  * open files where consumer.concurrency asks for that. 0, negative errno, or HANDLER_E_CONFIG. */

@@ -339,8 +339,8 @@ def lost_lease(script, ended):
 
 tap.add("what lost its lease ends before its message is handled again", lost_lease, told(1),
         ["m1 told", "m1 itself", "m2 itself", "m3 itself"])
-tap.add("what gets through although its lease was lost is not handled again", lost_lease, told(0),
-        ["m1 told", "m2 itself", "m3 itself"])
+tap.add("what ends well when told to, its lease lost, is handled again all the same", lost_lease,
+        told(0), ["m1 told", "m1 itself", "m2 itself", "m3 itself"])
 tap.add("what goes on without its lease is killed before its message is handled again", lost_lease,
         DEAF, ["m1 on", "m1 itself", "m2 itself", "m3 itself"])
 
@@ -363,8 +363,8 @@ def stopped_beside_another(script, ended):
 
 tap.add("at a stop a program ends before its message is given back", stopped_beside_another,
         told(1), ["m1 1 told", "m1 2 itself", "m2 1 itself"])
-tap.add("what gets through at the end of a stop is deleted", stopped_beside_another, told(0),
-        ["m1 1 told", "m2 1 itself"])
+tap.add("what ends well when told to at a stop is handled again all the same",
+        stopped_beside_another, told(0), ["m1 1 told", "m1 2 itself", "m2 1 itself"])
 tap.add("what goes on at the end of a stop is killed before its message is given back",
         stopped_beside_another, DEAF, ["m1 1 on", "m1 2 itself", "m2 1 itself"])
 

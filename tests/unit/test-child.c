@@ -1,5 +1,6 @@
 #include "buffer.h"
 #include "child.h"
+#include "loop-clock.h"
 #include "descriptor-limit.h"
 #include "test.h"
 
@@ -254,8 +255,8 @@ static void what_it_leaves_behind_is_killed(void **state)
 
 /* --- With grace --- */
 
-/* Runs a script until it has printed something, then ends it. `status` is as child.h has it. */
-static void run_and_terminate(struct outcome *o, const char *script, int status)
+/* Runs a script until it has printed something, then ends it. */
+static void run_and_terminate(struct outcome *o, const char *script)
 {
     char copy[1024];
     char sh[] = "sh", c[] = "-c";
@@ -273,7 +274,7 @@ static void run_and_terminate(struct outcome *o, const char *script, int status)
     while (o->n == 0)
         assert_true(sd_event_run(o->event, USEC_PER_SEC) >= 0);
     assert_int_equal(o->end, CHILD_TERMINATED);
-    assert_int_equal(o->status, status);
+    assert_int_equal(o->status, 0);
 }
 
 static void terminated_it_may_tidy_up(void **state)
@@ -282,7 +283,7 @@ static void terminated_it_may_tidy_up(void **state)
 
     o->options.grace_usec = 20 * USEC_PER_SEC;
     run_and_terminate(o,
-                      "trap 'echo tidied; exit 3' TERM; echo begun; while :; do sleep 0.01; done", 3);
+                      "trap 'echo tidied; exit 3' TERM; echo begun; while :; do sleep 0.01; done");
     assert_string_equal(buffer_string(&o->output), "begun\ntidied\n");
     assert_false(has_children());
 }
@@ -292,7 +293,7 @@ static void what_ignores_sigterm_is_killed_after_the_grace(void **state)
     struct outcome *o = *state;
 
     o->options.grace_usec = 200 * USEC_PER_MSEC;
-    run_and_terminate(o, "trap '' TERM; echo begun; while :; do sleep 100; done", -1);
+    run_and_terminate(o, "trap '' TERM; echo begun; while :; do sleep 100; done");
     wait_for_no_children(o);
 }
 
@@ -300,7 +301,7 @@ static void without_grace_it_is_killed(void **state)
 {
     struct outcome *o = *state;
 
-    run_and_terminate(o, "trap 'echo tidied' TERM; echo begun; while :; do sleep 100; done", -1);
+    run_and_terminate(o, "trap 'echo tidied' TERM; echo begun; while :; do sleep 100; done");
     assert_string_equal(buffer_string(&o->output), "begun\n");
     wait_for_no_children(o);
 }
@@ -308,7 +309,8 @@ static void without_grace_it_is_killed(void **state)
 static void the_grace_can_be_made_shorter(void **state)
 {
     struct outcome *o = *state;
-    char sh[] = "sh", c[] = "-c", script[] = "trap '' TERM; echo begun; while :; do sleep 100; done";
+    char sh[] = "sh", c[] = "-c",
+         script[] = "trap '' TERM; echo begun; while :; do sleep 100; done";
     char *argv[] = {sh, c, script, NULL};
     struct child *child = NULL;
 
@@ -325,12 +327,69 @@ static void the_grace_can_be_made_shorter(void **state)
     wait_for_no_children(o);
 }
 
+/* Whether the program has ended, and the loop has not seen it yet. */
+static bool has_zombie(const struct child *child)
+{
+    siginfo_t info = {};
+
+    return waitid(P_PID, (id_t)child_pid(child), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid != 0;
+}
+
+/* Runs a script whose program ends by itself, while something of its group goes on. */
+static struct child *start_and_see_it_end(struct outcome *o, const char *text, siginfo_t *ret)
+{
+    char copy[1024];
+    char sh[] = "sh", c[] = "-c";
+    char *argv[] = {sh, c, copy, NULL};
+    struct child *child = NULL;
+
+    o->options.grace_usec = 1000 * USEC_PER_SEC;
+    snprintf(copy, sizeof(copy), "%s", text);
+    assert_int_equal(start(o, 1000 * USEC_PER_SEC, argv, &child), 0);
+    assert_int_equal(waitid(P_PID, (id_t)child_pid(child), ret, WEXITED | WNOWAIT), 0);
+    return child;
+}
+
+static void what_has_ended_by_itself_before_was_not_terminated(void **state)
+{
+    struct outcome *o = *state;
+    siginfo_t info = {};
+    struct child *child = start_and_see_it_end(o, "exit 7", &info);
+
+    /* The loop has not told yet. */
+    child_terminate(child, 0);
+    assert_int_equal(o->n, 0);
+    while (o->n == 0)
+        assert_true(sd_event_run(o->event, USEC_PER_SEC) >= 0);
+    assert_int_equal(o->end, CHILD_EXITED);
+    assert_int_equal(o->status, 7);
+}
+
+static void the_end_of_a_group_is_not_put_off(void **state)
+{
+    struct outcome *o = *state;
+    siginfo_t info = {};
+    struct child *child = start_and_see_it_end(
+        o, "(trap 'sleep 1; exit' TERM; while :; do sleep 0.01; done) & sleep 0.1; exit 7", &info);
+    uint64_t start_usec = loop_now_usec(o->event);
+
+    while (has_zombie(child))
+        assert_true(sd_event_run(o->event, 10 * USEC_PER_MSEC) >= 0);
+    child_terminate(child, 60 * USEC_PER_SEC);
+    while (o->n == 0)
+        assert_true(sd_event_run(o->event, USEC_PER_SEC) >= 0);
+    assert_true(loop_now_usec(o->event) - start_usec < 40 * USEC_PER_SEC);
+    assert_int_equal(o->end, CHILD_EXITED);
+    assert_int_equal(o->status, 7);
+}
+
 static void a_stopped_one_is_ended_all_the_same(void **state)
 {
     struct outcome *o = *state;
 
     o->options.grace_usec = 20 * USEC_PER_SEC;
-    run_and_terminate(o, "echo begun; kill -STOP $$", -1);
+    run_and_terminate(o, "echo begun; kill -STOP $$");
     assert_false(has_children());
 }
 
@@ -668,6 +727,8 @@ int main(void)
         TEST(what_ignores_sigterm_is_killed_after_the_grace),
         TEST(without_grace_it_is_killed),
         TEST(the_grace_can_be_made_shorter),
+        TEST(what_has_ended_by_itself_before_was_not_terminated),
+        TEST(the_end_of_a_group_is_not_put_off),
         TEST(a_stopped_one_is_ended_all_the_same),
         TEST(what_it_leaves_behind_may_tidy_up_and_the_answer_waits),
         TEST(what_it_leaves_behind_is_killed_after_the_grace),

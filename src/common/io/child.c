@@ -246,17 +246,26 @@ static void begin_end(struct child *child, enum child_end why)
     wait_until(child, child->grace_end_usec);
 }
 
+/* Before the loop has told. */
+static bool has_ended(const struct child *child)
+{
+    struct pollfd p = {.fd = child->pidfd, .events = POLLIN};
+
+    return poll(&p, 1, 0) > 0;
+}
+
 void child_terminate(struct child *child, uint64_t grace_usec)
 {
     uint64_t end_usec = now_usec(child) + grace_usec;
 
     if (child->state == RUNNING) {
-        child->grace_usec = grace_usec;
-        child->status = -1;
-        begin_end(child, CHILD_TERMINATED);
+        child->grace_usec = MIN(grace_usec, child->grace_usec);
+        if (!has_ended(child))
+            begin_end(child, CHILD_TERMINATED);
     } else if (end_usec < child->grace_end_usec) {
         child->grace_end_usec = end_usec;
-        wait_until(child, end_usec);
+        if (child->state == ENDING) /* else the group is looked at soon */
+            wait_until(child, end_usec);
     }
 }
 
@@ -291,9 +300,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 static void note_end(struct child *child, int error, const siginfo_t *info)
 {
-    if (child->state == ENDING && child->end == CHILD_TERMINATED && error >= 0 &&
-        info->si_code == CLD_EXITED)
-        child->status = info->si_status;
     if (child->state != RUNNING)
         return;
     child->end = error < 0 ? CHILD_LOST : info->si_code == CLD_EXITED ? CHILD_EXITED : CHILD_KILLED;

@@ -14,8 +14,7 @@ enum child_end {
     CHILD_EXITED,          /* status: its exit status */
     CHILD_KILLED,          /* status: the signal that ended it */
     CHILD_TIMED_OUT,       /* this and the rest, if nothing else is said: status is 0 */
-    CHILD_TERMINATED,      /* child_terminate was called before it had ended; status: its exit
-                              status where it has ended by itself all the same, else -1 */
+    CHILD_TERMINATED,      /* child_terminate was called before it had ended, however it did then */
     CHILD_TOO_MUCH_OUTPUT, /* `output` has said so */
     CHILD_LOST,            /* its exit status cannot be had, or the loop failed */
 };
@@ -57,7 +56,8 @@ int child_start(sd_event *event, const struct child_options *options, struct chi
 pid_t child_pid(const struct child *child);
 
 /* Ends the program and its group, with so much time from SIGTERM to SIGKILL, 0: SIGKILL at once;
- * `done` tells how it went. Where that is under way, it can only make the time shorter. */
+ * `done` tells how it went. Where that is under way, or the program has ended by itself, it can
+ * only make the time shorter. */
 void child_terminate(struct child *child, uint64_t grace_usec);
 
 /* Waits for the program itself (not its group) to end, at most so long: for when the loop has
