@@ -33,9 +33,6 @@
 
 enum { SHOWN_BODY_MAX_BYTES = 4096 }; /* of a rejected message, in the line */
 
-/* That the handler has to end with a message that is no longer to be handled. */
-#define HANDLER_END_USEC (5 * USEC_PER_SEC)
-
 struct hand {
     struct handler *handler;
     struct hand_options options;
@@ -115,7 +112,7 @@ static void drop(struct hand *h, struct message *m)
 {
     if (m->state == MESSAGE_HANDLING) {
         m->is_dropped = true;
-        end_handling(h, m, HANDLER_END_USEC);
+        end_handling(h, m, HANDLER_END_MAX_USEC);
         return;
     }
     if (m->state == MESSAGE_ENDING)
@@ -160,7 +157,7 @@ static void lose(struct hand *h, struct message *m, const char *why)
     }
     lease_end(&h->leases, m);
     m->state = MESSAGE_ENDING;
-    end_handling(h, m, HANDLER_END_USEC);
+    end_handling(h, m, HANDLER_END_MAX_USEC);
 }
 
 static void on_lost(void *userdata, struct message *m, const struct batch_result *result)
@@ -173,6 +170,11 @@ static void on_deleted(void *userdata, struct message *m, enum settled what,
 {
     struct hand *h = userdata;
 
+    /* Dropped, and neither deleted nor with another: nobody else gives it back. */
+    if (m->state == MESSAGE_ABANDONED && what != SETTLED_OK && lease_holds(m, outside_now_usec())) {
+        release(h, m, 0);
+        return;
+    }
     if (what == SETTLED_OK) {
         h->n_deleted++;
         handled_forget(&h->handled, m);
@@ -306,10 +308,17 @@ static void note_handled(struct hand *h, struct message *m, const char *why)
 /* A message whose lease was lost has gone from the handler. */
 static void gone(struct hand *h, struct message *m, enum handler_outcome outcome)
 {
+    uint64_t now_usec = outside_now_usec();
+
     if (outcome == HANDLER_DONE)
         note_handled(h, m, "its lease was lost");
-    note_back(h, m->lease.end_usec);
-    settled(h, m);
+    if (lease_holds(m, now_usec)) {
+        release(h, m, 0); /* an extension got through late */
+    } else {
+        /* One may have, without an answer. */
+        note_back(h, now_usec + h->leases.visibility_usec);
+        settled(h, m);
+    }
     if (h->is_stopping)
         release_waiting(h); /* what waited for this */
 }
@@ -471,10 +480,10 @@ size_t hand_end(struct hand *h, uint64_t grace_usec)
 {
     size_t n = h->n_handling;
 
-    for (struct list *link = h->messages.next, *next; link != &h->messages; link = next) {
+    LIST_FOREACH(&h->messages, link)
+    {
         struct message *m = CONTAINER_OF(link, struct message, of_owner);
 
-        next = link->next;
         if (m->state == MESSAGE_HANDLING || m->state == MESSAGE_ENDING)
             end_handling(h, m, grace_usec);
     }

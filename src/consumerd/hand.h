@@ -45,7 +45,7 @@ int hand_turn(struct hand *hand, uint64_t *ret_next_usec);
 void hand_stop(struct hand *hand, uint64_t end_usec);
 
 /* Has the handler end with what it has, within that time; then it is given back at once, unless it
- * got through all the same. Returns how many that are. */
+ * had got through before. Returns how many that are. */
 size_t hand_end(struct hand *hand, uint64_t grace_usec);
 
 struct hand_counts {

@@ -23,8 +23,7 @@
 #include "message-ids.h"
 #include "outside.h"
 
-/* From SIGTERM to SIGKILL, at most; and at the daemon's exit. */
-#define GRACE_USEC (5 * USEC_PER_SEC)
+/* From SIGTERM to SIGKILL at the daemon's exit. */
 #define EXIT_GRACE_USEC (1 * USEC_PER_SEC)
 
 enum {
@@ -248,7 +247,7 @@ static int start_with(struct handler_run *run, const struct sqs_received_message
     struct child_options options = {
         .program = {.argv = h->config->consumer.command, .path = h->path, .input = body},
         .timeout_usec = h->config->consumer.timeout_usec,
-        .grace_usec = GRACE_USEC,
+        .grace_usec = HANDLER_END_MAX_USEC,
         .output = on_output,
         .done = on_done,
         .userdata = run,
@@ -325,13 +324,13 @@ static int run_message(struct handler *handler, const struct sqs_received_messag
 
 static void end(struct handler_run *run, uint64_t grace_usec)
 {
-    child_terminate(run->child, MIN(grace_usec, GRACE_USEC));
+    child_terminate(run->child, grace_usec);
 }
 
 static void cancel(struct handler_run *run)
 {
     run->done = NULL;
-    child_terminate(run->child, GRACE_USEC);
+    child_terminate(run->child, HANDLER_END_MAX_USEC);
 }
 
 /* ---- Life ---- */

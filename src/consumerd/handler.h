@@ -28,6 +28,9 @@ enum handler_outcome {
  * to come back; whole seconds are made of it. */
 typedef void (*handler_done_fn)(void *userdata, enum handler_outcome outcome, uint64_t delay_usec);
 
+/* The most that the work on a message is given to end in. */
+#define HANDLER_END_MAX_USEC (5 * USEC_PER_SEC)
+
 struct handler;
 struct handler_run; /* the handling of one message; the handler's own */
 
@@ -79,9 +82,9 @@ enum { HANDLER_E_CONFIG = 1 };
  *   any other, a signal, or more than consumer.timeout; also where it cannot be run
  *                       to come back after the growing delay
  *
- * Its end is as child.h has it, with five seconds of grace, or less where `end` says so. Of one that
- * was asked to end the message comes back, whatever its exit status. When the handler is freed, what
- * still runs has up to one second for all, which that waits.
+ * Its end is as child.h has it, with HANDLER_END_MAX_USEC of grace, or less where `end` says so. Of
+ * one that was asked to end the message comes back, whatever its exit status. When the handler is
+ * freed, what still runs has up to one second for all, which that waits.
  *
  * Loop and configuration are borrowed and must outlive the handler. Raises this process's limit of
  * open files where consumer.concurrency asks for that. 0, negative errno, or HANDLER_E_CONFIG. */

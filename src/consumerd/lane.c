@@ -1,6 +1,6 @@
-/* See lane.h. A lane lives as long as there are messages in it, found by its group in a hash table
- * of fixed size: there are never more lanes than messages in hand. `ready` holds the one message of
- * each lane that may be begun. */
+/* See lane.h. A lane lives as long as there are messages in it, found by its group's or message's
+ * id in a hash table of fixed size: there are never more lanes than messages in hand. `ready` holds
+ * the one message of each lane that may be begun. */
 #include "lane.h"
 
 #include <assert.h>
@@ -8,7 +8,7 @@
 
 #include "hash.h"
 
-/* Group ids that collide slow down the look-up among at most ten thousand lanes. */
+/* Ids that collide slow down the look-up among at most ten thousand lanes. */
 enum { N_BUCKETS = 512 };
 
 struct lane {
@@ -16,7 +16,7 @@ struct lane {
     struct list messages; /* handled ones, then one that is being handled, then those that wait */
     struct message *running;
     uint64_t hash;
-    char group_id[];
+    char id[];
 };
 
 struct lanes {
@@ -53,7 +53,7 @@ struct lanes *lanes_free(struct lanes *lanes)
     return NULL;
 }
 
-static struct lane *find(struct lanes *lanes, const char *group_id, uint64_t hash)
+static struct lane *find(struct lanes *lanes, const char *id, uint64_t hash)
 {
     struct list *bucket = &lanes->buckets[hash % N_BUCKETS];
 
@@ -61,24 +61,24 @@ static struct lane *find(struct lanes *lanes, const char *group_id, uint64_t has
     {
         struct lane *lane = CONTAINER_OF(link, struct lane, of_bucket);
 
-        if (lane->hash == hash && streq(lane->group_id, group_id))
+        if (lane->hash == hash && streq(lane->id, id))
             return lane;
     }
     return NULL;
 }
 
-static struct lane *find_or_add(struct lanes *lanes, const char *group_id)
+static struct lane *find_or_add(struct lanes *lanes, const char *id)
 {
-    uint64_t hash = hash_string(group_id);
-    struct lane *lane = find(lanes, group_id, hash);
-    size_t size = strlen(group_id) + 1;
+    uint64_t hash = hash_string(id);
+    struct lane *lane = find(lanes, id, hash);
+    size_t size = strlen(id) + 1;
 
     if (lane)
         return lane;
     lane = calloc(1, sizeof(*lane) + size);
     if (!lane)
         return NULL;
-    memcpy(lane->group_id, group_id, size);
+    memcpy(lane->id, id, size);
     lane->hash = hash;
     list_init(&lane->messages);
     list_append(&lanes->buckets[hash % N_BUCKETS], &lane->of_bucket);
@@ -124,11 +124,8 @@ int lanes_add(struct lanes *lanes, struct message *m)
     assert(!m->place.lane && !list_is_linked(&m->place.ready));
     m->place.is_running = m->place.is_handled = false;
     /* On a standard queue a group id stands for a tenant, not for an order. */
-    if (!lanes->by_group || !m->received->group_id) {
-        add_ready(lanes, m);
-        return 0;
-    }
-    lane = find_or_add(lanes, m->received->group_id);
+    lane = find_or_add(lanes, lanes->by_group && m->received->group_id ? m->received->group_id
+                                                                       : m->received->message_id);
     if (!lane)
         return -ENOMEM;
     m->place.lane = lane;
@@ -146,8 +143,7 @@ struct message *lanes_begin(struct lanes *lanes)
     m = CONTAINER_OF(lanes->ready.next, struct message, place.ready);
     remove_ready(lanes, m);
     m->place.is_running = true;
-    if (m->place.lane)
-        m->place.lane->running = m;
+    m->place.lane->running = m;
     return m;
 }
 
@@ -156,8 +152,6 @@ void lanes_handled(struct lanes *lanes, struct message *m)
     assert(m->place.is_running);
     m->place.is_running = false;
     m->place.is_handled = true;
-    if (!m->place.lane)
-        return;
     m->place.lane->running = NULL;
     advance(lanes, m->place.lane);
 }

@@ -1,6 +1,7 @@
 /* Which message may be handled next. On a FIFO queue the messages of a group form a lane: one of
  * them is handled at a time, in the order in which they came; lanes go side by side, and take
- * turns. On a standard queue each message may be handled at any time.
+ * turns. On a standard queue each message is a lane of its own, with the copies of it that SQS may
+ * hand out.
  *
  * A message that was handled stays in its lane until it is removed, so that what depends on it can
  * be found: its delete goes before those of its successors, and if its lease is lost they are
@@ -16,7 +17,7 @@ int lanes_new(bool by_group, struct lanes **ret);
 struct lanes *lanes_free(struct lanes *lanes); /* all messages must have been removed */
 DEFINE_CLEANUP(struct lanes *, lanes_free)
 
-/* Adds a message behind those of its group. 0 or -ENOMEM. */
+/* Adds a message behind those of its lane. 0 or -ENOMEM. */
 int lanes_add(struct lanes *lanes, struct message *message);
 
 /* The next message that may be handled; it counts as being handled from now on. NULL: none. */

@@ -48,6 +48,7 @@ void lease_forfeit(struct leases *leases, struct message *m)
 {
     lease_end(leases, m);
     m->lease.end_usec = 0;
+    m->lease.is_extending = false;
 }
 
 bool lease_holds(const struct message *m, uint64_t now_usec)
@@ -106,6 +107,7 @@ size_t leases_take_due(struct leases *leases, uint64_t now_usec, struct lease_ex
                       lease_seconds_left(m, now_usec));
         if (now_usec + seconds * USEC_PER_SEC > m->lease.end_usec) {
             ret[n++] = (struct lease_extension){m, seconds};
+            m->lease.is_extending = true;
         }
         sort_in(leases, m,
                 USEC_INFINITY); /* it may be met again further on: then it is passed by */
@@ -122,12 +124,14 @@ void lease_extended(struct leases *leases, struct message *m, uint64_t sent_usec
                     unsigned visibility_sec, uint64_t now_usec)
 {
     m->lease.end_usec = sent_usec + visibility_sec * USEC_PER_SEC;
+    m->lease.is_extending = false;
     if (is_kept(m))
         sort_in_at_half(leases, m, now_usec);
 }
 
 void lease_not_extended(struct leases *leases, struct message *m, uint64_t retry_usec)
 {
+    m->lease.is_extending = false;
     if (is_kept(m))
         sort_in(leases, m, retry_usec);
 }

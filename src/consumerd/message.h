@@ -41,6 +41,7 @@ struct message {
         struct list by_time;
         uint64_t next_usec; /* when something is to be done about it; at most end_usec */
         uint64_t end_usec;  /* from then on SQS may give it to others */
+        bool is_extending;  /* a request for that is on its way */
     } lease;
 
     struct {
@@ -63,4 +64,3 @@ struct message *message_new(struct sqs_reply *reply, size_t i, uint64_t received
 struct message *message_ref(struct message *message);
 struct message *message_unref(struct message *message);
 DEFINE_CLEANUP(struct message *, message_unref)
-

@@ -9,6 +9,10 @@
 #include "lease.h"
 #include "outside.h"
 
+/* This long before the end of a stop, nothing waits for an extension; but not more than a quarter
+ * of what remains before. */
+#define URGENT_USEC (2 * USEC_PER_SEC)
+
 struct settler {
     struct queue *queue;
     struct settler_options options;
@@ -18,7 +22,8 @@ struct settler {
     struct list batches;
     size_t n_requests, n_messages;
     uint64_t next_usec;
-    uint64_t end_usec; /* of the stop; USEC_INFINITY: none */
+    uint64_t end_usec;    /* of the stop; USEC_INFINITY: none */
+    uint64_t urgent_usec; /* see URGENT_USEC; USEC_INFINITY: none */
 };
 
 static struct message *of(struct list *link)
@@ -26,11 +31,10 @@ static struct message *of(struct list *link)
     return CONTAINER_OF(link, struct message, settle.pending);
 }
 
-/* Whether nothing of its lane must be deleted before. `chosen` of them go in the same batch. */
-static bool may_go(const struct settler *s, const struct message *m,
-                   const struct batch_item *chosen, size_t n)
+/* Whether nothing of its lane must be deleted before. The `n` chosen go in the same batch. */
+static bool may_be_deleted(const struct message *m, const struct batch_item *chosen, size_t n)
 {
-    const struct message *before = s->options.kind == BATCH_DELETE ? lane_before(m) : NULL;
+    const struct message *before = lane_before(m);
 
     if (!before)
         return true;
@@ -40,11 +44,19 @@ static bool may_go(const struct settler *s, const struct message *m,
     return false;
 }
 
+static bool may_go(const struct settler *s, const struct message *m,
+                   const struct batch_item *chosen, size_t n, uint64_t now_usec)
+{
+    return s->options.kind == BATCH_DELETE ? may_be_deleted(m, chosen, n)
+                                           : !m->lease.is_extending || now_usec >= s->urgent_usec;
+}
+
 /* The next batch that may go now: fills items[], and notes in next_usec when to look again. */
 static size_t choose(struct settler *s, uint64_t now_usec, struct batch_item items[SQS_BATCH_MAX])
 {
     size_t max = s->options.is_single ? 1 : SQS_BATCH_MAX, n = 0;
-    uint64_t flush_usec = USEC_INFINITY, next_usec = USEC_INFINITY;
+    uint64_t flush_usec = USEC_INFINITY;
+    uint64_t next_usec = s->urgent_usec > now_usec ? s->urgent_usec : USEC_INFINITY;
 
     LIST_FOREACH(&s->pending, link)
     {
@@ -54,7 +66,7 @@ static size_t choose(struct settler *s, uint64_t now_usec, struct batch_item ite
             next_usec = MIN(next_usec, m->settle.ready_usec);
             continue;
         }
-        if (!may_go(s, m, items, n))
+        if (!may_go(s, m, items, n, now_usec))
             continue;
         flush_usec = MIN(flush_usec, m->settle.flush_usec);
         items[n++] = (struct batch_item){m, m->settle.visibility_sec};
@@ -171,7 +183,16 @@ static struct message *find_ended(struct settler *s, uint64_t now_usec)
 
 void settler_stop(struct settler *s, uint64_t stop_end_usec)
 {
+    uint64_t now_usec = outside_now_usec();
+
     s->end_usec = stop_end_usec;
+    s->urgent_usec =
+        stop_end_usec - MIN(URGENT_USEC, (stop_end_usec - MIN(now_usec, stop_end_usec)) / 4);
+    s->options.linger_usec = 0;
+    LIST_FOREACH(&s->pending, link)
+    {
+        of(link)->settle.flush_usec = 0;
+    }
 }
 
 int settler_turn(struct settler *s)
@@ -242,7 +263,7 @@ int settler_new(struct queue *queue, const struct settler_options *options, sett
     s->options = *options;
     s->settled = settled;
     s->userdata = userdata;
-    s->next_usec = s->end_usec = USEC_INFINITY;
+    s->next_usec = s->end_usec = s->urgent_usec = USEC_INFINITY;
     list_init(&s->pending);
     list_init(&s->batches);
     *ret = s;

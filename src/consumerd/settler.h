@@ -4,7 +4,10 @@
  *
  * Of one lane the deletes go in order: a message waits until all before it are deleted, or goes in
  * the same batch behind them. So what SQS has deleted of a group is always its beginning, unless it
- * fails an entry in the middle of a batch; then that one is tried again at once. */
+ * fails an entry in the middle of a batch; then that one is tried again at once.
+ *
+ * What is given back waits until an extension of its lease that is on its way is answered, which
+ * would undo that if it came later. */
 #pragma once
 
 #include "batch.h"
@@ -50,7 +53,8 @@ void settler_add(struct settler *settler, struct message *message, unsigned visi
  * one try. */
 bool settler_remove(struct settler *settler, struct message *message);
 
-/* What is not settled by then is left: the time that remains is shared by the attempts. */
+/* What is not settled by then is left: the time that remains is shared by the attempts. Nothing
+ * waits for others any more, and near the end not even for an extension. */
 void settler_stop(struct settler *settler, uint64_t end_usec);
 
 /* Sends what is due; what has a lease that is over is settled without. 0 or a negative errno:

@@ -99,10 +99,16 @@ static void on_changed(void *userdata)
     n_changes++;
 }
 
-static void set_up(bool is_fifo, unsigned concurrency, const char *groups)
+static void take(const char *groups)
 {
-    CLEANUP(sqs_reply_unref) struct sqs_reply *reply = NULL;
+    CLEANUP(sqs_reply_unref) struct sqs_reply *reply = fake_received(groups, "h");
 
+    hand_take(hand, reply, fake_now_usec);
+}
+
+static void set_up_with_linger(bool is_fifo, unsigned concurrency, uint64_t linger_usec,
+                               const char *groups)
+{
     fake_reset();
     memset(runs, 0, sizeof(runs));
     n_runs = n_changes = 0;
@@ -113,13 +119,18 @@ static void set_up(bool is_fifo, unsigned concurrency, const char *groups)
                                   .is_fifo = is_fifo,
                                   .visibility_sec = 30,
                                   .concurrency = concurrency,
+                                  .delete_linger_usec = linger_usec,
                                   .retry_delay_usec = 5 * SEC,
                                   .retry_delay_max_usec = 60 * SEC,
                               },
                               on_changed, NULL, &hand),
                      0);
-    reply = fake_received(groups, "h");
-    hand_take(hand, reply, fake_now_usec);
+    take(groups);
+}
+
+static void set_up(bool is_fifo, unsigned concurrency, const char *groups)
+{
+    set_up_with_linger(is_fifo, concurrency, 0, groups);
 }
 
 static int tear_down(void **state)
@@ -633,6 +644,115 @@ static void twelve_hours_are_the_end(void **state)
     assert_in_range(fake_now_usec, T0 + 43100 * SEC, T0 + 43200 * SEC);
 }
 
+static void what_is_extended_only_after_it_was_lost_is_given_back(void **state)
+{
+    set_up(true, 10, "a");
+    ends_late = true;
+    turn();
+    fake_now_usec = T0 + 15 * SEC;
+    turn();
+    fake_now_usec = T0 + 29 * SEC;
+    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+    fake_now_usec = T0 + 30 * SEC;
+    turn();
+    assert_true(runs[0].is_cancelled);
+    answer_open(); /* away until T0 + 59 s */
+    finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+    turn();
+    assert_non_null(strstr(answer_open(), "\"ReceiptHandle\":\"h0\",\"VisibilityTimeout\":0"));
+    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(hand_count(hand).back_usec, T0 + 30 * SEC);
+}
+
+/* SQS may have extended it all the same. */
+static void what_was_lost_without_an_answer_may_stay_away_for_another_timeout(void **state)
+{
+    set_up(true, 10, "a");
+    ends_late = true;
+    turn();
+    fake_now_usec = T0 + 15 * SEC;
+    turn();
+    fake_now_usec = T0 + 31 * SEC;
+    turn();
+    finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(hand_count(hand).back_usec, T0 + 61 * SEC);
+}
+
+/* A program may still be at work on the first. */
+static void a_copy_of_a_message_is_not_handled_beside_it(void **state)
+{
+    set_up(false, 10, "-");
+    ends_late = true;
+    turn();
+    fake_now_usec = T0 + 30 * SEC;
+    turn();
+    assert_true(runs[0].is_cancelled && runs[0].is_running);
+    take("-"); /* the same again */
+    turn();
+    assert_int_equal(n_runs, 1);
+    finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+    turn();
+    assert_int_equal(n_runs, 2);
+    finish(1, HANDLER_DONE, 0);
+}
+
+static void at_a_stop_a_copy_is_given_back_when_its_message_has_gone(void **state)
+{
+    set_up(false, 10, "-");
+    ends_late = true;
+    turn();
+    fake_now_usec = T0 + 30 * SEC;
+    turn();
+    take("-");
+    hand_stop(hand, fake_now_usec + 20 * SEC);
+    turn();
+    assert_int_equal(hand_count(hand).releasing, 0);
+    finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+    turn();
+    assert_int_equal(hand_count(hand).releasing, 1);
+    answer_open();
+    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(n_runs, 1);
+}
+
+/* Both in one batch, which leaves the second when the first is lost. */
+static void handle_and_lose_the_first(const char *second)
+{
+    char json[512];
+
+    set_up_with_linger(true, 2, SEC, "aa");
+    is_quick = true;
+    turn();
+    turn();
+    fake_now_usec += SEC;
+    turn();
+    assert_int_equal(fake_n_open(), 1);
+    assert_int_equal(fake_calls[0].request->operation, SQS_DELETE_MESSAGE_BATCH);
+    snprintf(
+        json, sizeof(json),
+        "{\"Failed\":[{\"Id\":\"0\",\"Code\":\"ReceiptHandleIsInvalid\",\"SenderFault\":true}%s]}",
+        second);
+    fake_answer(0, json);
+    turn();
+}
+
+static void what_was_not_deleted_after_one_that_was_lost_is_given_back(void **state)
+{
+    handle_and_lose_the_first(
+        ",{\"Id\":\"1\",\"Code\":\"InternalError\",\"SenderFault\":false}],\"Successful\":[");
+    assert_non_null(strstr(answer_open(), "\"ReceiptHandle\":\"h1\",\"VisibilityTimeout\":0"));
+    assert_int_equal(hand_count(hand).messages, 0);
+}
+
+static void what_was_deleted_after_one_that_was_lost_is_not(void **state)
+{
+    handle_and_lose_the_first("],\"Successful\":[{\"Id\":\"1\"}");
+    assert_int_equal(fake_n_open(), 0);
+    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(hand_count(hand).deleted, 1);
+}
+
 /* --- With a ledger --- */
 
 static char ledger_path[64];
@@ -889,6 +1009,15 @@ static void an_end_at_once_keeps_what_was_handled(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(what_is_extended_only_after_it_was_lost_is_given_back, tear_down),
+        cmocka_unit_test_teardown(what_was_lost_without_an_answer_may_stay_away_for_another_timeout,
+                                  tear_down),
+        cmocka_unit_test_teardown(a_copy_of_a_message_is_not_handled_beside_it, tear_down),
+        cmocka_unit_test_teardown(at_a_stop_a_copy_is_given_back_when_its_message_has_gone,
+                                  tear_down),
+        cmocka_unit_test_teardown(what_was_not_deleted_after_one_that_was_lost_is_given_back,
+                                  tear_down),
+        cmocka_unit_test_teardown(what_was_deleted_after_one_that_was_lost_is_not, tear_down),
         cmocka_unit_test_teardown(what_was_handled_is_deleted_and_then_the_next_is_begun,
                                   tear_down),
         cmocka_unit_test_teardown(a_group_goes_on_while_a_delete_is_on_its_way, tear_down),

@@ -389,6 +389,59 @@ static void during_a_stop_several_attempts_have_their_time_before_its_end(void *
     }
 }
 
+static void during_a_stop_nothing_waits_for_others(void **state)
+{
+    set_up("abc", BATCH_DELETE, 5 * SEC, false);
+    add(0, 1);
+    turn();
+    assert_int_equal(fake_n_calls, 0);
+    settler_stop(settler, fake_now_usec + 3 * SEC);
+    turn();
+    assert_int_equal(fake_n_calls, 1);
+    add(1, 2);
+    turn();
+    assert_int_equal(fake_n_calls, 2);
+}
+
+static void what_is_given_back_waits_for_its_extension(void **state)
+{
+    set_up("ab", BATCH_CHANGE, 0, false);
+    m[0]->lease.is_extending = true;
+    add(0, 2);
+    turn();
+    assert_int_equal(fake_n_calls, 1);
+    assert_non_null(strstr(fake_request(0), "\"h1\""));
+    assert_null(strstr(fake_request(0), "\"h0\""));
+    m[0]->lease.is_extending = false;
+    turn();
+    assert_int_equal(fake_n_calls, 2);
+    assert_non_null(strstr(fake_request(1), "\"h0\""));
+}
+
+static void but_not_when_a_stop_nears_its_end(void **state)
+{
+    set_up("a", BATCH_CHANGE, 0, false);
+    m[0]->lease.is_extending = true;
+    settler_stop(settler, fake_now_usec + 20 * SEC);
+    add(0, 1);
+    turn();
+    assert_int_equal(fake_n_calls, 0);
+    assert_int_equal(settler_next_usec(settler), fake_now_usec + 18 * SEC);
+    fake_now_usec += 18 * SEC;
+    turn();
+    assert_int_equal(fake_n_calls, 1);
+    assert_int_equal(settler_next_usec(settler), USEC_INFINITY);
+}
+
+static void a_delete_does_not_wait_for_an_extension(void **state)
+{
+    set_up("a", BATCH_DELETE, 0, false);
+    m[0]->lease.is_extending = true;
+    add(0, 1);
+    turn();
+    assert_int_equal(fake_n_calls, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +462,10 @@ int main(void)
         cmocka_unit_test_teardown(the_number_of_requests_is_bounded, tear_down),
         cmocka_unit_test_teardown(what_cannot_be_sent_is_tried_again, tear_down),
         cmocka_unit_test(during_a_stop_several_attempts_have_their_time_before_its_end),
+        cmocka_unit_test_teardown(during_a_stop_nothing_waits_for_others, tear_down),
+        cmocka_unit_test_teardown(what_is_given_back_waits_for_its_extension, tear_down),
+        cmocka_unit_test_teardown(but_not_when_a_stop_nears_its_end, tear_down),
+        cmocka_unit_test_teardown(a_delete_does_not_wait_for_an_extension, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
