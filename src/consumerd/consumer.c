@@ -18,8 +18,9 @@
 
 #define LEDGER_FILE "ledger.db" /* in $STATE_DIRECTORY */
 
-/* Before the stop's end, what is still being handled is to end, and is given back: this long before,
- * but not more than a quarter of the whole. Half of it is for the ending, half for the giving back.
+/* Before the stop's end, what is still being handled is to end, and is given back: this long
+ * before, but not more than a quarter of the whole. Half of it is for the ending, half for the
+ * giving back.
  */
 #define STOP_RELEASE_USEC (6 * USEC_PER_SEC)
 
@@ -117,11 +118,12 @@ static void on_received(void *userdata, const struct sqs_result *result)
     if (!reply)
         return;
     c->n_received += reply->n_messages;
-    /* While messages are in hand, or given back with a delay that is not over, they may be why they
-     * and the rest of their groups do not come. */
+    /* While messages are in hand, given back with a delay that is not over, or given to a receive
+     * whose reply was lost, they may be why they and the rest of their groups do not come. */
     if (reply->n_messages > 0)
         c->n_empty_in_a_row = 0;
-    else if (counts.messages == 0 && result->sent_usec >= counts.back_usec)
+    else if (counts.messages == 0 &&
+             result->sent_usec >= MAX(counts.back_usec, receiver_back_usec(c->receiver)))
         c->n_empty_in_a_row++;
     log_write(LOG_INFO, NULL, LOG_FIELDS({"SQS_REQUEST_ID", result->request_id}),
               "Number of messages received: %zu", reply->n_messages);
@@ -197,9 +199,10 @@ static uint64_t cancel_if_late(struct consumer *c)
         return c->cancel_usec;
     c->has_cancelled = true;
     n = hand_end(c->hand, (c->stop_end_usec - MIN(now_usec, c->stop_end_usec)) / 2);
-    log_warning("The stop takes too long: ending the work on %zu message%s, to release what does not "
-                "get done.", n,
-                n == 1 ? "" : "s");
+    log_warning(
+        "The stop takes too long: ending the work on %zu message%s, to release what does not "
+        "get done.",
+        n, n == 1 ? "" : "s");
     c->exit_status = EXIT_STOPPED_SHORT;
     return USEC_INFINITY;
 }
@@ -227,8 +230,7 @@ static void end(struct consumer *c, const char *why)
     c->is_over = true;
     if (c->hand)
         show_status(c);
-    log_write(LOG_INFO,
-              service_is_stopping(c->service) ? MESSAGE_ID_STOPPED : MESSAGE_ID_FINISHED,
+    log_write(LOG_INFO, service_is_stopping(c->service) ? MESSAGE_ID_STOPPED : MESSAGE_ID_FINISHED,
               LOG_NO_FIELDS, "%sTerminated!", why);
     service_exit(c->service, c->exit_status);
 }
@@ -330,17 +332,30 @@ static unsigned visibility_sec(const struct consumer *c)
     return sec > 0 ? sec : 30;
 }
 
+/* From the beginning of a stop until what is still being handled is to end. */
+static uint64_t until_cancel_usec(const struct consumer *c)
+{
+    uint64_t timeout_usec = c->config->consumer.stop_timeout_usec;
+
+    return timeout_usec - MIN(STOP_RELEASE_USEC, timeout_usec / 4);
+}
+
 /* A lease is counted from before its receive: one that waits longer than the lease lasts would
- * bring messages whose lease is over. */
+ * bring messages whose lease is over. And a stop lets receives end: one that were cut off might be
+ * given messages all the same. */
 static unsigned wait_sec(const struct consumer *c, unsigned visibility)
 {
+    uint64_t stop_usec = until_cancel_usec(c);
     unsigned sec = (unsigned)(c->config->consumer.wait_time_usec / USEC_PER_SEC);
-    unsigned max = MAX(visibility / 2, 1U);
+    unsigned by_lease = MAX(visibility / 2, 1U);
+    unsigned by_stop =
+        (unsigned)((stop_usec - MIN(RECEIVER_POLL_MARGIN_USEC, stop_usec)) / USEC_PER_SEC);
+    unsigned max = MIN(by_lease, MAX(by_stop, 1U));
 
     if (sec > max)
-        log_notice("Receives wait %u s and not the %u s of consumer.wait_time: half of the "
-                   "visibility timeout.",
-                   max, sec);
+        log_notice("Receives wait %u s and not the %u s of consumer.wait_time: %s.", max, sec,
+                   max == by_lease ? "half of the visibility timeout"
+                                   : "consumer.stop_timeout leaves no more time for one to end");
     return MIN(sec, max);
 }
 
@@ -395,7 +410,7 @@ static void on_stop(void *userdata)
         return;
     }
     c->is_stopping = true;
-    c->cancel_usec = now_usec + timeout_usec - MIN(STOP_RELEASE_USEC, timeout_usec / 4);
+    c->cancel_usec = now_usec + until_cancel_usec(c);
     c->stop_end_usec = now_usec + timeout_usec;
     hand_stop(c->hand, c->stop_end_usec);
     receiver_stop(c->receiver, now_usec, c->cancel_usec);

@@ -19,7 +19,7 @@ struct poll {
     /* Messages may have been given out for it, in a reply that was lost; until then they are away.
      * 0: none. */
     uint64_t doubt_end_usec;
-    uint64_t sent_usec;                        /* about when the last attempt went out */
+    uint64_t sent_usec; /* about when the last attempt went out */
     uint64_t not_before_usec;
     bool is_last; /* asks again for what was lost */
     unsigned n_last_attempts;
@@ -32,20 +32,29 @@ struct receiver {
     void *userdata;
     bool is_stopping;
     uint64_t deadline_usec; /* of the stop */
+    uint64_t ask_usec;      /* then polls have no more time to end */
+    uint64_t back_usec;     /* see receiver_back_usec */
     size_t n_polls, n_promised, n_left;
     struct poll polls[RECEIVER_POLLS_MAX];
 };
 
 /* --- Attempt ids --- */
 
+/* What is in doubt cannot be had again. */
+static void give_up_doubt(struct poll *p)
+{
+    p->receiver->back_usec = MAX(p->receiver->back_usec, p->doubt_end_usec);
+    p->doubt_end_usec = 0;
+}
+
 /* Without randomness there is no id: a lost reply then costs a visibility timeout, no more. */
 static void renew_attempt(struct poll *p, uint64_t now_usec)
 {
     sd_id128_t id;
 
+    give_up_doubt(p);
     p->attempt_id[0] = '\0';
     p->attempt_usec = now_usec;
-    p->doubt_end_usec = 0;
     if (p->receiver->options.is_fifo && sd_id128_randomize(&id) >= 0)
         sd_id128_to_uuid_string(id, p->attempt_id);
 }
@@ -207,7 +216,7 @@ static void on_result(void *userdata, const struct sqs_result *result)
 
         note_failure(p, result->error, now_usec);
         /* Whatever came last: where SQS calls the id void then, that has cost one request. */
-        is_lost = r->is_stopping && r->options.is_fifo && is_in_doubt(p, now_usec);
+        is_lost = r->is_stopping && is_in_doubt(p, now_usec);
         if (is_lost && !is_attempt_void(result->error) && ask_again(p, now_usec))
             return;
         if (is_attempt_void(result->error)) {
@@ -224,7 +233,10 @@ static void on_result(void *userdata, const struct sqs_result *result)
         }
         if (is_lost)
             leave(p);
+    } else if (p->attempt_id[0] != '\0') {
+        p->doubt_end_usec = 0; /* it has brought what was lost */
     }
+    give_up_doubt(p);
     r->done(r->userdata, result);
 }
 
@@ -253,14 +265,15 @@ static void replace(struct poll *p, uint64_t now_usec)
         leave(p);
 }
 
-/* Polls that stall would use up the time for the stop, and so would last ones that wait to be
- * repeated. Returns when to look again. */
+/* Polls that stall would use up the time for the stop, and so would long ones, and last ones that
+ * wait to be repeated. Returns when to look again. */
 static uint64_t end_late_polls(struct receiver *r, uint64_t now_usec)
 {
     uint64_t next_usec = USEC_INFINITY;
 
     for (unsigned i = 0; i < r->options.polls; i++) {
         struct poll *p = &r->polls[i];
+        uint64_t replace_usec = MIN(late_usec(p), r->ask_usec);
 
         if (!p->call)
             continue;
@@ -270,10 +283,10 @@ static uint64_t end_late_polls(struct receiver *r, uint64_t now_usec)
             sqs_call_last_attempt(p->call);
         if (p->is_last || !is_attempt_good(p, now_usec))
             continue;
-        if (late_usec(p) <= now_usec)
+        if (replace_usec <= now_usec)
             replace(p, now_usec);
         else
-            next_usec = MIN(next_usec, late_usec(p));
+            next_usec = MIN(next_usec, replace_usec);
     }
     return next_usec;
 }
@@ -319,17 +332,11 @@ void receiver_stop(struct receiver *r, uint64_t now_usec, uint64_t deadline_usec
 {
     r->is_stopping = true;
     r->deadline_usec = deadline_usec;
-    for (unsigned i = 0; i < r->options.polls; i++) {
-        struct poll *p = &r->polls[i];
-
-        if (!p->call)
-            continue;
-        if (late_usec(p) > deadline_usec && is_attempt_good(p, now_usec) &&
-            sqs_call_is_out(p->call))
-            replace(p, now_usec);
-        else
-            sqs_call_last_attempt(p->call);
-    }
+    r->ask_usec = deadline_usec - MIN(RECEIVER_POLL_MARGIN_USEC,
+                                      (deadline_usec - MIN(now_usec, deadline_usec)) / 2);
+    for (unsigned i = 0; i < r->options.polls; i++)
+        if (r->polls[i].call)
+            sqs_call_last_attempt(r->polls[i].call);
 }
 
 size_t receiver_polls(const struct receiver *r)
@@ -345,6 +352,11 @@ size_t receiver_promised(const struct receiver *r)
 size_t receiver_left(const struct receiver *r)
 {
     return r->n_left;
+}
+
+uint64_t receiver_back_usec(const struct receiver *r)
+{
+    return r->back_usec;
 }
 
 int receiver_new(struct queue *queue, const struct receiver_options *options, uint64_t start_usec,

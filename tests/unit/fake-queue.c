@@ -124,11 +124,6 @@ struct sqs_call *sqs_call_cancel(struct sqs_call *call)
     return NULL;
 }
 
-bool sqs_call_is_out(const struct sqs_call *call)
-{
-    return !((const struct fake_call *)(const void *)call)->is_waiting;
-}
-
 void sqs_call_last_attempt(struct sqs_call *call)
 {
     struct fake_call *c = (struct fake_call *)(void *)call;

@@ -13,7 +13,6 @@ struct fake_call {
     unsigned attempts;
     bool is_open; /* neither answered nor cancelled */
     bool is_last_attempt;
-    bool is_waiting; /* for its next attempt: the test says so */
 };
 
 enum { FAKE_CALLS_MAX = 4096 };

@@ -295,6 +295,41 @@ static void what_waits_for_its_retry_keeps_empty_receives_from_counting(void **s
     assert_int_equal(sd_event_get_state(service_event(service)), SD_EVENT_FINISHED);
 }
 
+static void a_lost_reply_keeps_empty_receives_from_counting(void **state)
+{
+    config.consumer.exit_after_empty_receives = 1;
+    start(false);
+    assert_true(fake_retry(poll_under_way(), SQS_ERROR_TRANSIENT, ""));
+    deliver("", "a");
+    fake_now_usec += 45 * SEC - 1; /* the wait, and the queue's visibility timeout */
+    deliver("", "a");
+    deliver("", "a"); /* began too early, too */
+    fake_now_usec += 1;
+    deliver("", "a");
+    assert_int_not_equal(poll_under_way(), SIZE_MAX);
+    deliver("", "a");
+    assert_int_equal(poll_under_way(), SIZE_MAX);
+}
+
+static void a_receive_waits_no_longer_than_a_stop_can_wait_for_it(void **state)
+{
+    static const struct {
+        unsigned stop_sec, wait_sec;
+    } cases[] = {{60, 15}, {23, 15}, {22, 14}, {8, 4}, {4, 1}, {3, 1}, {0, 1}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char expected[64];
+
+        set_up(state);
+        config.consumer.stop_timeout_usec = cases[i].stop_sec * SEC;
+        start(true);
+        snprintf(expected, sizeof(expected), "\"WaitTimeSeconds\":%u,", cases[i].wait_sec);
+        assert_non_null(strstr(fake_request(0), expected));
+        assert_int_equal(fake_n_lines, cases[i].wait_sec < 15);
+        tear_down(state);
+    }
+}
+
 /* Has it look again at a time, by a poll's empty answer. */
 static void look_at(uint64_t usec)
 {
@@ -402,6 +437,8 @@ int main(void)
         TEST(nothing_is_begun_after_the_end),
         TEST(no_more_bytes_are_received_than_may_be_in_hand),
         TEST(what_waits_for_its_retry_keeps_empty_receives_from_counting),
+        TEST(a_lost_reply_keeps_empty_receives_from_counting),
+        TEST(a_receive_waits_no_longer_than_a_stop_can_wait_for_it),
         TEST(a_lease_counts_from_before_its_receive_went_out),
         TEST(a_lease_counts_from_the_attempt_that_brought_it),
         TEST(a_lack_of_memory_is_waited_out),

@@ -279,20 +279,31 @@ static void a_stop_lets_polls_end_where_there_is_time(void **state)
     assert_int_equal(n_done, 2);
 }
 
-static void a_short_stop_asks_a_fifo_queue_again_without_a_wait(void **state)
+/* Not before: it may be given messages until it ends. */
+static void a_short_stop_asks_a_fifo_queue_again_near_its_end_and_without_a_wait(void **state)
 {
+    uint64_t ask_usec;
+
     set_up(queue(true, 1, 0));
     turn(7);
-    receiver_stop(receiver, fake_now_usec, fake_now_usec + 10 * SEC);
+    ask_usec = fake_now_usec + 8 * SEC;
+    receiver_stop(receiver, fake_now_usec, ask_usec + RECEIVER_POLL_MARGIN_USEC);
+    assert_int_equal(turn(0), ask_usec);
+    fake_now_usec = ask_usec - 1;
+    assert_int_equal(turn(0), ask_usec);
+    assert_int_equal(fake_n_calls, 1);
+    assert_true(fake_calls[0].is_open && fake_calls[0].is_last_attempt);
+    fake_now_usec = ask_usec;
+    turn(0);
     assert_int_equal(fake_n_calls, 2);
     assert_false(fake_calls[0].is_open);
     assert_string_equal(attempt_id(1), attempt_id(0));
     assert_non_null(strstr(fake_request(1), "\"MaxNumberOfMessages\":7,\"WaitTimeSeconds\":0,"));
     assert_int_equal(fake_calls[1].options.wait_usec, 0);
-    assert_int_equal(fake_calls[1].timeout_usec, 10 * SEC / 4);
+    assert_int_equal(fake_calls[1].timeout_usec, RECEIVER_POLL_MARGIN_USEC / 4);
     assert_true(fake_retry(1, SQS_ERROR_TRANSIENT, ""));
     assert_string_equal(attempt_id(1), attempt_id(0));
-    assert_int_equal(fake_calls[1].timeout_usec, 10 * SEC / 2);
+    assert_int_equal(fake_calls[1].timeout_usec, RECEIVER_POLL_MARGIN_USEC / 2);
     assert_int_equal(receiver_polls(receiver), 1);
     fake_answer(1, "{}");
     assert_int_equal(fake_n_calls, 2);
@@ -308,9 +319,11 @@ static void what_is_asked_again_in_vain_until_the_deadline_is_told(void **state)
     turn(27);
     deadline_usec = fake_now_usec + 10 * SEC;
     receiver_stop(receiver, fake_now_usec, deadline_usec);
+    fake_now_usec += 8 * SEC;
+    turn(0);
     assert_int_equal(fake_n_calls, 4);
     for (size_t i = 0; i < 8; i++) {
-        fake_now_usec += SEC;
+        fake_now_usec += 100 * MSEC;
         assert_int_equal(turn(0), deadline_usec);
         assert_true(fake_retry(2, SQS_ERROR_TRANSIENT, ""));
     }
@@ -332,7 +345,6 @@ static void a_short_stop_ends_a_poll_that_waits_to_be_repeated(void **state)
 {
     set_up(queue(true, 1, 0));
     turn(7);
-    fake_calls[0].is_waiting = true;
     receiver_stop(receiver, fake_now_usec, fake_now_usec + 10 * SEC);
     assert_int_equal(fake_n_calls, 1);
     assert_true(fake_calls[0].is_open && fake_calls[0].is_last_attempt);
@@ -437,6 +449,8 @@ static void a_void_attempt_during_a_stop_is_not_repeated_but_told(void **state)
     set_up(queue(true, 1, 0));
     turn(7);
     receiver_stop(receiver, fake_now_usec, fake_now_usec + 10 * SEC);
+    fake_now_usec += 8 * SEC;
+    turn(0);
     assert_true(fake_retry(1, SQS_ERROR_THROTTLED, "RequestThrottled"));
     fake_fail(1, SQS_ERROR_PERMANENT, "InvalidParameterValueException",
               "The receiveRequestAttemptId is not valid anymore since the receive call is not "
@@ -444,6 +458,39 @@ static void a_void_attempt_during_a_stop_is_not_repeated_but_told(void **state)
     assert_int_equal(fake_n_calls, 2);
     assert_int_equal(receiver_polls(receiver), 0);
     assert_int_equal(receiver_left(receiver), 7);
+}
+
+static void a_reply_lost_by_a_standard_queue_during_a_stop_is_told(void **state)
+{
+    set_up(queue(false, 1, 0));
+    turn(7);
+    receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
+    fake_fail(0, SQS_ERROR_TRANSIENT, "", "connection reset");
+    assert_int_equal(fake_n_calls, 1);
+    assert_int_equal(receiver_polls(receiver), 0);
+    assert_int_equal(receiver_left(receiver), 7);
+}
+
+/* On a FIFO queue the same attempt brings it, unless its id is no longer good. */
+static void what_was_lost_is_back_after_the_wait_and_its_visibility_timeout(void **state)
+{
+    for (int i = 0; i < 3; i++) {
+        uint64_t lost_usec;
+
+        set_up(queue(i > 0, 1, 0));
+        turn(7);
+        assert_int_equal(receiver_back_usec(receiver), 0);
+        fake_now_usec += SEC;
+        lost_usec = fake_now_usec;
+        assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+        if (i == 2) {
+            fake_now_usec += RECEIVER_ATTEMPT_MAX_USEC;
+            assert_true(fake_retry(0, SQS_ERROR_THROTTLED, "RequestThrottled"));
+        }
+        fake_answer(0, "{}");
+        assert_int_equal(receiver_back_usec(receiver), i == 1 ? 0 : lost_usec + 45 * SEC);
+        tear_down(state);
+    }
 }
 
 /* By then what was lost has come back. */
@@ -494,7 +541,11 @@ int main(void)
                                   tear_down),
         cmocka_unit_test_teardown(a_standard_queue_has_no_attempt_ids, tear_down),
         cmocka_unit_test_teardown(a_stop_lets_polls_end_where_there_is_time, tear_down),
-        cmocka_unit_test_teardown(a_short_stop_asks_a_fifo_queue_again_without_a_wait, tear_down),
+        cmocka_unit_test_teardown(
+            a_short_stop_asks_a_fifo_queue_again_near_its_end_and_without_a_wait, tear_down),
+        cmocka_unit_test_teardown(a_reply_lost_by_a_standard_queue_during_a_stop_is_told,
+                                  tear_down),
+        cmocka_unit_test(what_was_lost_is_back_after_the_wait_and_its_visibility_timeout),
         cmocka_unit_test_teardown(what_is_asked_again_in_vain_until_the_deadline_is_told,
                                   tear_down),
         cmocka_unit_test_teardown(a_short_stop_ends_a_poll_that_waits_to_be_repeated, tear_down),

@@ -296,11 +296,6 @@ int sqs_client_call(struct sqs_client *client, struct sqs_request *request,
     return 0;
 }
 
-bool sqs_call_is_out(const struct sqs_call *call)
-{
-    return call->slot;
-}
-
 void sqs_call_last_attempt(struct sqs_call *call)
 {
     if (!call || !call->done)

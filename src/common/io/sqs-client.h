@@ -106,9 +106,6 @@ int sqs_client_call(struct sqs_client *client, struct sqs_request *request,
                     const struct sqs_call_options *options, sqs_done_fn done, void *userdata,
                     struct sqs_call **ret);
 
-/* Whether an attempt is on its way, and not only to come. */
-bool sqs_call_is_out(const struct sqs_call *call);
-
 /* No further attempts: the one on its way is the last, and where none is on its way the call ends
  * with its last error, from the loop. NULL is allowed. */
 void sqs_call_last_attempt(struct sqs_call *call);
