@@ -261,19 +261,20 @@ static void turn_once(struct consumer *c)
     wait_until(c, MIN(MIN(hand_usec, poll_usec), late_usec));
 }
 
-static bool is_turn_due(const struct consumer *c)
+/* The turn that was asked for, if any, without a round of the loop. */
+static void turn_if_asked(struct consumer *c)
 {
-    return !c->is_over && sd_event_source_get_enabled(c->wake, NULL) > 0;
+    if (c->is_over || sd_event_source_get_enabled(c->wake, NULL) <= 0)
+        return;
+    sd_event_source_set_enabled(c->wake, SD_EVENT_OFF);
+    turn_once(c);
 }
 
 /* A turn may itself be what asks for the next: so does a handler that is done at once. */
 static void turn(struct consumer *c)
 {
     turn_once(c);
-    if (!is_turn_due(c))
-        return;
-    sd_event_source_set_enabled(c->wake, SD_EVENT_OFF);
-    turn_once(c);
+    turn_if_asked(c);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -291,15 +292,11 @@ static int on_wake(sd_event_source *source, void *userdata)
     return 0;
 }
 
-/* What is to be done now goes out with the next requests, and needs no round of the loop. */
+/* As `turn`, for what the replies have brought. */
 static void on_replied(void *userdata)
 {
-    struct consumer *c = userdata;
-
-    if (!is_turn_due(c))
-        return;
-    sd_event_source_set_enabled(c->wake, SD_EVENT_OFF);
-    turn(c);
+    turn_if_asked(userdata);
+    turn_if_asked(userdata);
 }
 
 /* What must hold between two turns of the loop. */

@@ -203,6 +203,9 @@ static void on_released(void *userdata, struct message *m, enum settled what,
     note_back(h, outside_now_usec() + m->settle.visibility_sec * USEC_PER_SEC);
     if (what != SETTLED_OK)
         note_back(h, m->lease.end_usec);
+    /* An extension that it waited for in vain may still be made. */
+    if (m->lease.is_extending)
+        note_back(h, outside_now_usec() + h->leases.visibility_usec);
     /* A message that is lost is back already. */
     if (what == SETTLED_REFUSED)
         log_write(LOG_WARNING, NULL,

@@ -55,8 +55,7 @@ static bool may_go(const struct settler *s, const struct message *m,
 static size_t choose(struct settler *s, uint64_t now_usec, struct batch_item items[SQS_BATCH_MAX])
 {
     size_t max = s->options.is_single ? 1 : SQS_BATCH_MAX, n = 0;
-    uint64_t flush_usec = USEC_INFINITY;
-    uint64_t next_usec = s->urgent_usec > now_usec ? s->urgent_usec : USEC_INFINITY;
+    uint64_t flush_usec = USEC_INFINITY, next_usec = USEC_INFINITY;
 
     LIST_FOREACH(&s->pending, link)
     {
@@ -66,8 +65,11 @@ static size_t choose(struct settler *s, uint64_t now_usec, struct batch_item ite
             next_usec = MIN(next_usec, m->settle.ready_usec);
             continue;
         }
-        if (!may_go(s, m, items, n, now_usec))
+        if (!may_go(s, m, items, n, now_usec)) {
+            if (s->urgent_usec > now_usec)
+                next_usec = MIN(next_usec, s->urgent_usec);
             continue;
+        }
         flush_usec = MIN(flush_usec, m->settle.flush_usec);
         items[n++] = (struct batch_item){m, m->settle.visibility_sec};
         if (n == max)

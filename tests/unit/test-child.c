@@ -93,7 +93,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void run_for(struct outcome *o, const char *script, uint64_t timeout_usec)
+static struct child *start_script(struct outcome *o, const char *script, uint64_t timeout_usec)
 {
     char copy[1024];
     char sh[] = "sh", c[] = "-c";
@@ -102,6 +102,12 @@ static void run_for(struct outcome *o, const char *script, uint64_t timeout_usec
 
     snprintf(copy, sizeof(copy), "%s", script);
     assert_int_equal(start(o, timeout_usec, argv, &child), 0);
+    return child;
+}
+
+static void run_for(struct outcome *o, const char *script, uint64_t timeout_usec)
+{
+    start_script(o, script, timeout_usec);
     assert_int_equal(o->n, 0);
     assert_int_equal(sd_event_loop(o->event), 0);
     assert_int_equal(o->n, 1);
@@ -258,14 +264,10 @@ static void what_it_leaves_behind_is_killed(void **state)
 /* Runs a script until it has printed something, then ends it. */
 static void run_and_terminate(struct outcome *o, const char *script)
 {
-    char copy[1024];
-    char sh[] = "sh", c[] = "-c";
-    char *argv[] = {sh, c, copy, NULL};
-    struct child *child = NULL;
+    struct child *child;
 
     o->goes_on = true;
-    snprintf(copy, sizeof(copy), "%s", script);
-    assert_int_equal(start(o, 20 * USEC_PER_SEC, argv, &child), 0);
+    child = start_script(o, script, 20 * USEC_PER_SEC);
     while (o->output.size == 0)
         assert_true(sd_event_run(o->event, USEC_PER_SEC) >= 0);
     child_terminate(child, o->options.grace_usec);
@@ -337,16 +339,12 @@ static bool has_zombie(const struct child *child)
 }
 
 /* Runs a script whose program ends by itself, while something of its group goes on. */
-static struct child *start_and_see_it_end(struct outcome *o, const char *text, siginfo_t *ret)
+static struct child *start_and_see_it_end(struct outcome *o, const char *script, siginfo_t *ret)
 {
-    char copy[1024];
-    char sh[] = "sh", c[] = "-c";
-    char *argv[] = {sh, c, copy, NULL};
-    struct child *child = NULL;
+    struct child *child;
 
     o->options.grace_usec = 1000 * USEC_PER_SEC;
-    snprintf(copy, sizeof(copy), "%s", text);
-    assert_int_equal(start(o, 1000 * USEC_PER_SEC, argv, &child), 0);
+    child = start_script(o, script, 1000 * USEC_PER_SEC);
     assert_int_equal(waitid(P_PID, (id_t)child_pid(child), ret, WEXITED | WNOWAIT), 0);
     return child;
 }

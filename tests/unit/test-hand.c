@@ -679,15 +679,37 @@ static void what_was_lost_without_an_answer_may_stay_away_for_another_timeout(vo
     assert_int_equal(hand_count(hand).back_usec, T0 + 61 * SEC);
 }
 
-/* A program may still be at work on the first. */
-static void a_copy_of_a_message_is_not_handled_beside_it(void **state)
+static void so_may_what_waits_in_vain_for_its_extension_to_be_given_back(void **state)
 {
-    set_up(false, 10, "-");
+    set_up(true, 10, "a");
+    turn();
+    fake_now_usec = T0 + 15 * SEC;
+    turn();
+    assert_int_equal(fake_n_open(), 1);
+    finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+    turn();
+    assert_int_equal(fake_n_open(), 1); /* the extension */
+    fake_now_usec = T0 + 30 * SEC;
+    turn();
+    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(hand_count(hand).back_usec, T0 + 60 * SEC);
+}
+
+/* A message that is still with the handler when its lease has ended. */
+static void set_up_and_lose(bool is_fifo, const char *group)
+{
+    set_up(is_fifo, 10, group);
     ends_late = true;
     turn();
     fake_now_usec = T0 + 30 * SEC;
     turn();
     assert_true(runs[0].is_cancelled && runs[0].is_running);
+}
+
+/* A program may still be at work on the first. */
+static void a_copy_of_a_message_is_not_handled_beside_it(void **state)
+{
+    set_up_and_lose(false, "-");
     take("-"); /* the same again */
     turn();
     assert_int_equal(n_runs, 1);
@@ -699,11 +721,7 @@ static void a_copy_of_a_message_is_not_handled_beside_it(void **state)
 
 static void at_a_stop_a_copy_is_given_back_when_its_message_has_gone(void **state)
 {
-    set_up(false, 10, "-");
-    ends_late = true;
-    turn();
-    fake_now_usec = T0 + 30 * SEC;
-    turn();
+    set_up_and_lose(false, "-");
     take("-");
     hand_stop(hand, fake_now_usec + 20 * SEC);
     turn();
@@ -1011,6 +1029,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(what_is_extended_only_after_it_was_lost_is_given_back, tear_down),
         cmocka_unit_test_teardown(what_was_lost_without_an_answer_may_stay_away_for_another_timeout,
+                                  tear_down),
+        cmocka_unit_test_teardown(so_may_what_waits_in_vain_for_its_extension_to_be_given_back,
                                   tear_down),
         cmocka_unit_test_teardown(a_copy_of_a_message_is_not_handled_beside_it, tear_down),
         cmocka_unit_test_teardown(at_a_stop_a_copy_is_given_back_when_its_message_has_gone,
