@@ -578,12 +578,9 @@ static void a_cancelled_message_is_silent_and_its_connection_ends(void **state)
     struct test_server *server = TEST_SERVER({.how = REPLY_STALL}, {.status = 200});
     CLEANUP(handler_free) struct handler *handler = new_handler(test_server_url(server));
     struct outcome under_way, before_it_went, after;
-    uint64_t end = boot_clock_usec() + TEST_PATIENCE_USEC;
 
     begin(handler, &plain, &under_way);
-    while (test_server_requests(server) == 0 && boot_clock_usec() < end)
-        run_for(event, USEC_PER_MSEC);
-    assert_int_equal(test_server_requests(server), 1);
+    test_server_run_until_requests(server, event, 1);
     handler->ops->cancel(under_way.run);
     begin(handler, &plain, &before_it_went);
     handler->ops->cancel(before_it_went.run);
@@ -600,21 +597,19 @@ static void a_cancelled_message_is_silent_and_its_connection_ends(void **state)
 static void told_to_end_a_message_is_given_up_at_once(void **state)
 {
     CLEANUP(test_server_free)
-    struct test_server *server = TEST_SERVER({.delay_msec = 1000}, {});
+    struct test_server *server = TEST_SERVER({.is_held = true}, {});
     CLEANUP(handler_free) struct handler *handler = new_handler(test_server_url(server));
     struct outcome under_way, after;
-    uint64_t end = boot_clock_usec() + TEST_PATIENCE_USEC;
 
     begin(handler, &plain, &under_way);
-    while (test_server_requests(server) == 0 && boot_clock_usec() < end)
-        run_for(event, USEC_PER_MSEC);
-    assert_int_equal(test_server_requests(server), 1);
+    test_server_run_until_requests(server, event, 1);
     handler->ops->end(under_way.run, TEST_PATIENCE_USEC);
     assert_int_equal(under_way.n_done, 1);
     assert_int_equal(under_way.outcome, HANDLER_RETRY);
     assert_true(under_way.delay_usec == HANDLER_DELAY_DEFAULT);
 
-    run_for(event, 1200 * USEC_PER_MSEC); /* nobody minds its answer */
+    test_server_release(server);
+    run_for(event, 20 * USEC_PER_MSEC); /* nobody minds its answer */
     after = handle(handler, &plain);
     assert_int_equal(after.outcome, HANDLER_DONE);
     assert_int_equal(under_way.n_done, 1);

@@ -441,11 +441,11 @@ static void a_later_requests_deadline_may_be_earlier(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.body = "ok"}, {.how = REPLY_STALL}, {.body = "ok"},
-                                             {.body = "ok", .delay_msec = 300});
+                                             {.body = "ok", .delay_msec = 1500});
     CLEANUP(http_client_free) struct http_client *client = new_client(0);
     struct http_request request = post(test_server_url(server));
-    static const uint64_t timeouts_usec[] = {10 * USEC_PER_SEC, 200 * USEC_PER_MSEC,
-                                             200 * USEC_PER_MSEC, 10 * USEC_PER_SEC};
+    static const uint64_t timeouts_usec[] = {10 * USEC_PER_SEC, 200 * USEC_PER_MSEC, USEC_PER_SEC,
+                                             10 * USEC_PER_SEC};
 
     for (size_t i = 0; i < ARRAY_SIZE(timeouts_usec); i++) {
         uint64_t start = boot_clock_usec();
@@ -459,6 +459,7 @@ static void a_later_requests_deadline_may_be_earlier(void **state)
         }
         assert_int_equal(o.failure, HTTP_FAILURE_TIMEOUT);
         assert_in_range(boot_clock_usec() - start, 200 * USEC_PER_MSEC, 8 * USEC_PER_SEC);
+        test_server_run_until_requests(server, event, 2);
     }
 }
 
@@ -644,7 +645,8 @@ static void the_deadline_ends_a_request_and_its_connection(void **state)
 
     start = boot_clock_usec();
     ask(client, &hurried, &o);
-    assert_in_range(boot_clock_usec() - start, 55 * USEC_PER_MSEC, 2 * USEC_PER_SEC);
+    assert_in_range(boot_clock_usec() - start, 55 * USEC_PER_MSEC, 8 * USEC_PER_SEC);
+    test_server_run_until_requests(server, event, 2);
     assert_int_equal(o.failure, HTTP_FAILURE_TIMEOUT);
     assert_string_equal(o.text, "timed out waiting for the reply");
     assert_int_equal(test_server_connections(server), 1);
@@ -658,6 +660,7 @@ static void the_deadline_ends_a_request_and_its_connection(void **state)
         assert_int_equal(o.failure, HTTP_FAILURE_TIMEOUT);
         assert_int_equal(o.status, 0);
         assert_int_equal(o.body_bytes, 0);
+        test_server_run_until_requests(server, event, 4 + (unsigned)i);
     }
 
     /* No deadline, and none left over from before. */
@@ -719,7 +722,7 @@ static void the_connect_timeout_is_kept(void **state)
     assert_string_equal(sooner.text, "timed out connecting");
     assert_int_equal(o.n_done, 0);
     run_until(event, &o.n_done, 1);
-    assert_in_range(boot_clock_usec() - start, 190 * USEC_PER_MSEC, 3 * USEC_PER_SEC);
+    assert_in_range(boot_clock_usec() - start, 190 * USEC_PER_MSEC, 8 * USEC_PER_SEC);
     assert_int_equal(o.failure, HTTP_FAILURE_TIMEOUT);
     assert_true(strlen(o.text) > 5);
 
@@ -747,7 +750,7 @@ static void a_hundred_requests_run_side_by_side(void **state)
         assert_string_equal(outcomes[i].body, "ok");
     }
     assert_true(test_server_connections_most(server) > 50);
-    assert_true(boot_clock_usec() - start < 5 * USEC_PER_SEC);
+    assert_true(boot_clock_usec() - start < 8 * USEC_PER_SEC);
 }
 
 static void connections_stay_within_their_bound(void **state)
@@ -822,8 +825,7 @@ static void a_cancelled_request_is_silent(void **state)
     assert_int_equal(test_server_requests(server), 0);
 
     submit(client, &request, &in_flight);
-    run_for(event, 20 * USEC_PER_MSEC);
-    assert_int_equal(test_server_requests(server), 1);
+    test_server_run_until_requests(server, event, 1);
     http_slot_cancel(in_flight.slot);
 
     request = post("http://no-such-host.invalid/");

@@ -1,7 +1,7 @@
 /* See test-server.h. All state that threads share is behind one mutex. A stalled thread waits on a
  * pipe that becomes readable when the server is freed; so do those that wait for a request. */
 #include "test-server.h"
-#include "test.h"
+#include "test-loop.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -26,7 +27,7 @@ struct test_server {
     struct test_reply replies[128];
     size_t n_replies;
     SSL_CTX *tls;
-    int listener, stop_pipe[2], port;
+    int listener, stop_pipe[2], release, port;
     char url[64];
     pthread_t thread;
 
@@ -48,6 +49,16 @@ static bool wait_readable(struct test_server *s, int fd, int wait_msec)
         n = poll(polls, fd < 0 ? 1 : 2, wait_msec);
     while (n < 0 && errno == EINTR);
     return n > 0 && polls[0].revents == 0;
+}
+
+/* Where several wait, one of them gets it: the others find nothing to read, and wait on. */
+static void wait_for_release(struct test_server *s)
+{
+    uint64_t one;
+
+    while (wait_readable(s, s->release, -1))
+        if (read(s->release, &one, sizeof(one)) == sizeof(one))
+            return;
 }
 
 static bool send_bytes(struct connection *c, const char *bytes, size_t size)
@@ -152,6 +163,8 @@ static bool send_reply(struct connection *c, const struct test_reply *reply)
 
     if (reply->delay_msec > 0)
         wait_readable(s, -1, (int)reply->delay_msec);
+    if (reply->is_held)
+        wait_for_release(s);
     switch (reply->how) {
     case REPLY_WHOLE:
         ok = send_bytes(c, text, (size_t)head);
@@ -274,6 +287,8 @@ static struct test_server *server_prepare(const struct test_reply *replies, size
     s->n_replies = n;
     pthread_mutex_init(&s->lock, NULL);
     assert_int_equal(pipe2(s->stop_pipe, O_CLOEXEC), 0);
+    s->release = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
+    assert_true(s->release >= 0);
     s->listener = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(s->listener >= 0);
     return s;
@@ -336,10 +351,18 @@ struct test_server *test_server_free(struct test_server *s)
     close(s->listener);
     close(s->stop_pipe[0]);
     close(s->stop_pipe[1]);
+    close(s->release);
     SSL_CTX_free(s->tls);
     pthread_mutex_destroy(&s->lock);
     free(s);
     return NULL;
+}
+
+void test_server_release(struct test_server *s)
+{
+    static const uint64_t one = 1;
+
+    assert_int_equal(write(s->release, &one, sizeof(one)), sizeof(one));
 }
 
 int test_server_port(const struct test_server *s)
@@ -365,6 +388,16 @@ unsigned test_server_connections_most(struct test_server *s)
 unsigned test_server_requests(struct test_server *s)
 {
     return read_locked(s, &s->n_requests);
+}
+
+void test_server_run_until_requests(struct test_server *s, sd_event *event, unsigned n)
+{
+    uint64_t end = boot_clock_usec() + TEST_PATIENCE_USEC;
+
+    while (test_server_requests(s) < n) {
+        assert_true(sd_event_run(event, 5 * USEC_PER_MSEC) >= 0);
+        assert_true(boot_clock_usec() < end);
+    }
 }
 
 const char *test_server_head(struct test_server *s, unsigned i)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <openssl/ssl.h>
+#include <systemd/sd-event.h>
 
 #include "macro.h"
 
@@ -25,6 +26,7 @@ struct test_reply {
     const char *body;    /* NULL: empty */
     enum test_reply_how how;
     unsigned delay_msec; /* before the reply */
+    bool is_held;        /* it waits for test_server_release() */
     size_t filler_bytes; /* so many 'x' instead of `body` */
 };
 
@@ -44,6 +46,9 @@ struct test_server *test_server_new_unix(const struct test_reply *replies, size_
 struct test_server *test_server_free(struct test_server *server);
 DEFINE_CLEANUP(struct test_server *, test_server_free)
 
+/* Lets one held reply go, or the next one. */
+void test_server_release(struct test_server *server);
+
 int test_server_port(const struct test_server *server); /* of a Unix socket: 0 */
 /* "http://127.0.0.1:PORT/"; of a Unix socket "http://localhost/". */
 const char *test_server_url(const struct test_server *server);
@@ -51,6 +56,9 @@ const char *test_server_url(const struct test_server *server);
 unsigned test_server_connections(struct test_server *server);      /* accepted so far */
 unsigned test_server_connections_most(struct test_server *server); /* open at once, at most */
 unsigned test_server_requests(struct test_server *server);         /* read so far */
+
+/* Runs the loop until so many requests have been read; fails the test where it takes too long. */
+void test_server_run_until_requests(struct test_server *server, sd_event *event, unsigned n);
 
 /* The head of request `i`, lines ended by CRLF, and its body; "" where there was none. Valid until
  * the server is freed. */
