@@ -20,8 +20,7 @@
 
 /* Before the stop's end, what is still being handled is to end, and is given back: this long
  * before, but not more than a quarter of the whole. Half of it is for the ending, half for the
- * giving back.
- */
+ * giving back. */
 #define STOP_RELEASE_USEC (6 * USEC_PER_SEC)
 
 /* Where this machine lacks something (memory, mostly): before the next try, and between two lines

@@ -1,7 +1,7 @@
 #include "buffer.h"
 #include "child.h"
-#include "loop-clock.h"
 #include "descriptor-limit.h"
+#include "loop-clock.h"
 #include "test.h"
 
 #include <dirent.h>
@@ -103,6 +103,12 @@ static struct child *start_script(struct outcome *o, const char *script, uint64_
     snprintf(copy, sizeof(copy), "%s", script);
     assert_int_equal(start(o, timeout_usec, argv, &child), 0);
     return child;
+}
+
+static void run_until_answered(struct outcome *o)
+{
+    while (o->n == 0)
+        assert_true(sd_event_run(o->event, USEC_PER_SEC) >= 0);
 }
 
 static void run_for(struct outcome *o, const char *script, uint64_t timeout_usec)
@@ -273,8 +279,7 @@ static void run_and_terminate(struct outcome *o, const char *script)
     child_terminate(child, o->options.grace_usec);
     child_terminate(child, o->options.grace_usec);
     assert_int_equal(o->n, 0);
-    while (o->n == 0)
-        assert_true(sd_event_run(o->event, USEC_PER_SEC) >= 0);
+    run_until_answered(o);
     assert_int_equal(o->end, CHILD_TERMINATED);
     assert_int_equal(o->status, 0);
 }
@@ -323,8 +328,7 @@ static void the_grace_can_be_made_shorter(void **state)
         assert_true(sd_event_run(o->event, USEC_PER_SEC) >= 0);
     child_terminate(child, 900 * USEC_PER_SEC);
     child_terminate(child, 100 * USEC_PER_MSEC);
-    while (o->n == 0)
-        assert_true(sd_event_run(o->event, USEC_PER_SEC) >= 0);
+    run_until_answered(o);
     assert_int_equal(o->end, CHILD_TERMINATED);
     wait_for_no_children(o);
 }
@@ -358,8 +362,7 @@ static void what_has_ended_by_itself_before_was_not_terminated(void **state)
     /* The loop has not told yet. */
     child_terminate(child, 0);
     assert_int_equal(o->n, 0);
-    while (o->n == 0)
-        assert_true(sd_event_run(o->event, USEC_PER_SEC) >= 0);
+    run_until_answered(o);
     assert_int_equal(o->end, CHILD_EXITED);
     assert_int_equal(o->status, 7);
 }
@@ -375,8 +378,7 @@ static void the_end_of_a_group_is_not_put_off(void **state)
     while (has_zombie(child))
         assert_true(sd_event_run(o->event, 10 * USEC_PER_MSEC) >= 0);
     child_terminate(child, 60 * USEC_PER_SEC);
-    while (o->n == 0)
-        assert_true(sd_event_run(o->event, USEC_PER_SEC) >= 0);
+    run_until_answered(o);
     assert_true(loop_now_usec(o->event) - start_usec < 40 * USEC_PER_SEC);
     assert_int_equal(o->end, CHILD_EXITED);
     assert_int_equal(o->status, 7);
@@ -547,8 +549,7 @@ static void after_time_is_up_it_is_collected(void **state)
 
     o->goes_on = true;
     assert_int_equal(start(o, 100 * USEC_PER_MSEC, argv, &child), 0);
-    while (o->n == 0)
-        assert_true(sd_event_run(o->event, USEC_PER_SEC) >= 0);
+    run_until_answered(o);
     assert_int_equal(o->end, CHILD_TIMED_OUT);
     wait_for_no_children(o);
     assert_int_equal(o->n, 1);

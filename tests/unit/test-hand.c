@@ -644,13 +644,20 @@ static void twelve_hours_are_the_end(void **state)
     assert_in_range(fake_now_usec, T0 + 43100 * SEC, T0 + 43200 * SEC);
 }
 
-static void what_is_extended_only_after_it_was_lost_is_given_back(void **state)
+/* A message with the handler, and the request that extends its lease on its way. */
+static void set_up_and_extend(void)
 {
     set_up(true, 10, "a");
-    ends_late = true;
     turn();
     fake_now_usec = T0 + 15 * SEC;
     turn();
+    assert_int_equal(fake_n_open(), 1);
+}
+
+static void what_is_extended_only_after_it_was_lost_is_given_back(void **state)
+{
+    set_up_and_extend();
+    ends_late = true;
     fake_now_usec = T0 + 29 * SEC;
     assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
     fake_now_usec = T0 + 30 * SEC;
@@ -667,11 +674,8 @@ static void what_is_extended_only_after_it_was_lost_is_given_back(void **state)
 /* SQS may have extended it all the same. */
 static void what_was_lost_without_an_answer_may_stay_away_for_another_timeout(void **state)
 {
-    set_up(true, 10, "a");
+    set_up_and_extend();
     ends_late = true;
-    turn();
-    fake_now_usec = T0 + 15 * SEC;
-    turn();
     fake_now_usec = T0 + 31 * SEC;
     turn();
     finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
@@ -681,11 +685,7 @@ static void what_was_lost_without_an_answer_may_stay_away_for_another_timeout(vo
 
 static void so_may_what_waits_in_vain_for_its_extension_to_be_given_back(void **state)
 {
-    set_up(true, 10, "a");
-    turn();
-    fake_now_usec = T0 + 15 * SEC;
-    turn();
-    assert_int_equal(fake_n_open(), 1);
+    set_up_and_extend();
     finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
     turn();
     assert_int_equal(fake_n_open(), 1); /* the extension */
@@ -1027,17 +1027,6 @@ static void an_end_at_once_keeps_what_was_handled(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(what_is_extended_only_after_it_was_lost_is_given_back, tear_down),
-        cmocka_unit_test_teardown(what_was_lost_without_an_answer_may_stay_away_for_another_timeout,
-                                  tear_down),
-        cmocka_unit_test_teardown(so_may_what_waits_in_vain_for_its_extension_to_be_given_back,
-                                  tear_down),
-        cmocka_unit_test_teardown(a_copy_of_a_message_is_not_handled_beside_it, tear_down),
-        cmocka_unit_test_teardown(at_a_stop_a_copy_is_given_back_when_its_message_has_gone,
-                                  tear_down),
-        cmocka_unit_test_teardown(what_was_not_deleted_after_one_that_was_lost_is_given_back,
-                                  tear_down),
-        cmocka_unit_test_teardown(what_was_deleted_after_one_that_was_lost_is_not, tear_down),
         cmocka_unit_test_teardown(what_was_handled_is_deleted_and_then_the_next_is_begun,
                                   tear_down),
         cmocka_unit_test_teardown(a_group_goes_on_while_a_delete_is_on_its_way, tear_down),
@@ -1073,6 +1062,17 @@ int main(void)
         cmocka_unit_test_teardown(slow_work_keeps_its_lease, tear_down),
         cmocka_unit_test_teardown(an_extension_that_failed_asks_for_a_turn, tear_down),
         cmocka_unit_test_teardown(twelve_hours_are_the_end, tear_down),
+        cmocka_unit_test_teardown(what_is_extended_only_after_it_was_lost_is_given_back, tear_down),
+        cmocka_unit_test_teardown(what_was_lost_without_an_answer_may_stay_away_for_another_timeout,
+                                  tear_down),
+        cmocka_unit_test_teardown(so_may_what_waits_in_vain_for_its_extension_to_be_given_back,
+                                  tear_down),
+        cmocka_unit_test_teardown(a_copy_of_a_message_is_not_handled_beside_it, tear_down),
+        cmocka_unit_test_teardown(at_a_stop_a_copy_is_given_back_when_its_message_has_gone,
+                                  tear_down),
+        cmocka_unit_test_teardown(what_was_not_deleted_after_one_that_was_lost_is_given_back,
+                                  tear_down),
+        cmocka_unit_test_teardown(what_was_deleted_after_one_that_was_lost_is_not, tear_down),
         LEDGER_TEST(what_was_handled_is_in_the_ledger_until_it_is_deleted),
         LEDGER_TEST(the_next_of_a_group_begins_when_the_ledger_has_the_one_before),
         LEDGER_TEST(what_the_ledger_knows_is_deleted_in_its_turn_without_being_handled),

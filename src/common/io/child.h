@@ -56,8 +56,8 @@ int child_start(sd_event *event, const struct child_options *options, struct chi
 pid_t child_pid(const struct child *child);
 
 /* Ends the program and its group, with so much time from SIGTERM to SIGKILL, but no more than the
- * grace_usec of its start; 0: SIGKILL at once. `done` tells how it went. Where that is under way, or the program has ended by itself, it can
- * only make the time shorter. */
+ * grace_usec of its start; 0: SIGKILL at once. `done` tells how it went. Where that is under way,
+ * or the program has ended by itself, it can only make the time shorter. */
 void child_terminate(struct child *child, uint64_t grace_usec);
 
 /* Waits for the program itself (not its group) to end, at most so long: for when the loop has
