@@ -60,8 +60,16 @@ static const struct {
      "{\"Version\":1,\"AccessKeyId\":\"\\u0041KID\",\"SecretAccessKey\":\"s\\/+=\","
      "\"Expiration\":\"2030-01-01T01:00:00.123456+01:00\"}",
      NULL, NULL, T2030},
+    {PROCESS,
+     "{\"Version\":1,\"AccessKeyId\":\"AKID\",\"SecretAccessKey\":\"s/+=\","
+     "\"Expiration\":\"2030-01-01 00:00:00 UTC\"}",
+     NULL, NULL, T2030},
     {CONTAINER, "{\"AccessKeyId\":\"AKID\",\"SecretAccessKey\":\"s/+=\"}", NULL, NULL,
      USEC_INFINITY},
+    {CONTAINER,
+     "{\"AccessKeyId\":\"AKID\",\"SecretAccessKey\":\"s/+=\",\"Expiration\":"
+     "\"2030-01-01T00:00:00+0000\"}",
+     NULL, NULL, T2030},
     {CONTAINER,
      "{\"RoleArn\":\"arn\",\"AccessKeyId\":\"AKID\",\"SecretAccessKey\":\"s/+=\",\"Token\":\"tok\","
      "\"Expiration\":\"2030-01-01T00:00:00Z\",\"AccountId\":\"1\"}",
@@ -75,6 +83,10 @@ static const struct {
      "{\"Code\":\"Success\",\"LastUpdated\":\"2029-12-31T18:00:00Z\",\"Type\":\"AWS-HMAC\","
      "\"AccessKeyId\":\"AKID\",\"SecretAccessKey\":\"s/+=\",\"Token\":\"tok\",\"Expiration\":"
      "\"2030-01-01T00:00:00Z\"}",
+     "tok", NULL, T2030},
+    {IMDS,
+     "{\"AccessKeyId\":\"AKID\",\"SecretAccessKey\":\"s/+=\",\"Token\":\"tok\","
+     "\"Expiration\":\"20300101T000000,5z\"}",
      "tok", NULL, T2030},
     /* Keys that come with a complaint are keys. */
     {IMDS,
@@ -152,6 +164,8 @@ static const struct {
     {PROCESS, "{\"Version\":1," KEYS ",\"SessionToken\":[\"SEKRET\"]}",
      "has a SessionToken that is not a text"},
     {PROCESS, "{\"Version\":1," KEYS ",\"Expiration\":\"tomorrow\"}", "has an Expiration that"},
+    {PROCESS, "{\"Version\":1," KEYS ",\"Expiration\":\"2030-01-01T00:00:00\"}",
+     "has an Expiration that"},
     {PROCESS, "{\"Version\":1," KEYS ",\"Expiration\":1893456000}",
      "has a Expiration that is not a text"},
     {PROCESS, "{\"Version\":1," KEYS ",\"Expiration\":\"2030-02-30T00:00:00Z\"}",

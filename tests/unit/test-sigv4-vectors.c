@@ -2,6 +2,7 @@
  * directory that SIGV4_VECTORS names, or else SIGV4_VECTORS_DEFAULT. Skipped where it is not there.
  * All stages must come out byte for byte. */
 #include "encode.h"
+#include "iso8601.h"
 #include "sigv4.h"
 #include "test.h"
 

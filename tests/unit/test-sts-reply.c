@@ -34,6 +34,10 @@ static void keys_are_read_of_both_actions(void **state)
               "<SecretAccessKey><![CDATA[se/cr]]>+et=</SecretAccessKey>"
               "<SessionToken>to/<!-- no part of it -->k+en==</SessionToken>"
               "<Expiration>2030-01-31T13:00:00.000+01:00</Expiration>"),
+        REPLY("<AccessKeyId>ASIAEXAMPLE</AccessKeyId>"
+              "<SecretAccessKey>se/cr+et=</SecretAccessKey>"
+              "<SessionToken>to/k+en==</SessionToken>"
+              "<Expiration>2030-01-31 12:00:00 +0000</Expiration>"),
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(replies); i++) {

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "encode.h"
+#include "iso8601.h"
 
 static int fetch(struct credentials_provider *provider, credentials_provider_done_fn done,
                  void *userdata)

@@ -11,6 +11,7 @@
 
 #include "encode.h"
 #include "error-line.h"
+#include "iso8601.h"
 #include "json-reader.h"
 
 enum { FAILURE_SHOWN_BYTES = 200 };
@@ -125,10 +126,11 @@ static json_object *member(json_object *root, const char *name)
     return json_object_object_get_ex(root, name, &found) ? found : NULL;
 }
 
-/* A text that can go into an HTTP header. `*ret` stays NULL where an optional one is absent or
- * empty. 0, -ENOMEM or CREDENTIALS_JSON_E_INVALID. */
-static int read_text(json_object *root, const char *name, bool is_required, char **ret,
-                     char **error)
+/* A text of printable ASCII from `first` on: '!' for what goes into an HTTP header, ' ' to take
+ * spaces as well. `*ret` stays NULL where an optional one is absent or empty. 0, -ENOMEM or
+ * CREDENTIALS_JSON_E_INVALID. */
+static int read_text_from(json_object *root, const char *name, char first, bool is_required,
+                          char **ret, char **error)
 {
     json_object *m = member(root, name);
     const char *text;
@@ -143,7 +145,7 @@ static int read_text(json_object *root, const char *name, bool is_required, char
     if (size == 0)
         return is_required ? invalid(error, "has an empty %s", name) : 0;
     for (size_t i = 0; i < size; i++)
-        if (text[i] <= ' ' || text[i] > '~')
+        if (text[i] < first || text[i] > '~')
             return invalid(error,
                            "has a %s with a space, a control character or a byte that is not ASCII "
                            "in it",
@@ -152,11 +154,17 @@ static int read_text(json_object *root, const char *name, bool is_required, char
     return *ret ? 0 : -ENOMEM;
 }
 
+static int read_text(json_object *root, const char *name, bool is_required, char **ret,
+                     char **error)
+{
+    return read_text_from(root, name, '!', is_required, ret, error);
+}
+
 static int read_expiry(json_object *root, bool is_required, uint64_t *ret, char **error)
 {
     CLEANUP(free) char *text = NULL;
     time_t t;
-    int r = read_text(root, "Expiration", is_required, &text, error);
+    int r = read_text_from(root, "Expiration", ' ', is_required, &text, error);
 
     if (r != 0 || !text)
         return r;

@@ -148,9 +148,7 @@ static const char *read_digits(const char *text, const char *pattern, struct tm 
     return text;
 }
 
-/* Takes year and month as people write them. A leap second counts as the second after it, and its
- * day must exist as any other. */
-static int tm_to_time(const struct tm *tm, time_t *ret)
+int utc_time_parts(const struct tm *tm, time_t *ret)
 {
     struct tm copy = {
         .tm_year = tm->tm_year - 1900,
@@ -182,39 +180,7 @@ int aws_time_parse(const char *text, time_t *ret)
     /* 'T' and 'Z' in the pattern stand for themselves. */
     if (!rest || *rest != '\0')
         return -EINVAL;
-    return tm_to_time(&tm, ret);
-}
-
-int iso8601_parse(const char *text, time_t *ret)
-{
-    struct tm tm = {}, offset = {};
-    const char *p = read_digits(text, "YYYY-mm-ddTHH:MM:SS", &tm);
-    time_t t;
-    int r, sign;
-
-    if (!p)
-        return -EINVAL;
-    if (*p == '.') {
-        if (p[1] < '0' || p[1] > '9')
-            return -EINVAL;
-        for (p++; *p >= '0' && *p <= '9'; p++)
-            ;
-    }
-    r = tm_to_time(&tm, &t);
-    if (r < 0)
-        return r;
-    if (streq(p, "Z")) {
-        *ret = t;
-        return 0;
-    }
-    sign = *p == '+' ? 1 : *p == '-' ? -1 : 0;
-    if (sign == 0)
-        return -EINVAL;
-    p = read_digits(p + 1, "HH:MM", &offset);
-    if (!p || *p != '\0' || offset.tm_hour > 23 || offset.tm_min > 59)
-        return -EINVAL;
-    *ret = t - sign * (offset.tm_hour * 3600 + offset.tm_min * 60);
-    return 0;
+    return utc_time_parts(&tm, ret);
 }
 
 int http_date_parse(const char *text, time_t *ret)
@@ -241,7 +207,7 @@ int http_date_parse(const char *text, time_t *ret)
     p = read_digits(p + 3, " YYYY HH:MM:SS", &tm);
     if (!p || !streq(p, " GMT"))
         return -EINVAL;
-    return tm_to_time(&tm, ret);
+    return utc_time_parts(&tm, ret);
 }
 
 size_t utf8_decode(const char *bytes, size_t size, uint32_t *ret_code_point)

@@ -24,11 +24,15 @@ enum { AWS_TIME_SIZE = sizeof("20150830T123600Z") };
 /* A wall-clock time as SigV4 writes it, "20150830T123600Z". */
 void aws_time_format(time_t t, char ret[AWS_TIME_SIZE]);
 
-/* The three readers return 0, or -EINVAL where the text is not wholly such a time or names a day
- * that does not exist; the time is in seconds since the epoch, fractions are dropped. */
+/* The two readers return 0, or -EINVAL where the text is not wholly such a time or names a day that
+ * does not exist; the time is in seconds since the epoch. iso8601.h has a third. */
 int aws_time_parse(const char *text, time_t *ret);  /* 20150830T123600Z */
-int iso8601_parse(const char *text, time_t *ret);   /* 2015-08-30T12:36:00[.fff](Z|+hh:mm|-hh:mm) */
 int http_date_parse(const char *text, time_t *ret); /* Sun, 30 Aug 2015 12:36:00 GMT (RFC 9110) */
+
+/* The time in UTC that has these parts: year and month (1 to 12) as people write them, day, hour,
+ * minute and second; the others are not read. A leap second counts as the second after it. 0, or
+ * -EINVAL where a part is out of its range or there is no such day. */
+int utc_time_parts(const struct tm *tm, time_t *ret);
 
 /* Appends text made fit for one line of a log: control characters, backslashes and bytes that are
  * not UTF-8 as \n, \t, \\ or \xHH; cut after `max_bytes` bytes of input with "... (N bytes)". */

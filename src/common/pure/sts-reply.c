@@ -13,6 +13,7 @@
 
 #include "encode.h"
 #include "error-line.h"
+#include "iso8601.h"
 
 enum { PATH_MAX_BYTES = 1024 };
 
