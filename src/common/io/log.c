@@ -146,12 +146,11 @@ static void append_line(struct buffer *b, const char *text, size_t size, bool is
 /* A value's size, cut between characters where it is too long. */
 static size_t field_size(const char *value)
 {
-    size_t size = strnlen(value, LOG_FIELD_MAX_BYTES + 1);
+    size_t size = strlen(value);
 
     if (size <= LOG_FIELD_MAX_BYTES)
         return size;
     size = LOG_FIELD_MAX_BYTES;
-    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): strnlen has seen more. */
     for (int i = 0; i < 3 && ((unsigned char)value[size] & 0xC0) == 0x80; i++)
         size--;
     return size;

@@ -207,6 +207,16 @@ static void on_document_type(void *userdata, const XML_Char *name, const XML_Cha
 
 #define damaged(error, ...) error_line(STS_REPLY_E_DAMAGED, error, __VA_ARGS__)
 
+/* expat 2.9 deprecates the older call, and Debian 12's expat has no other. */
+static unsigned long current_line(XML_Parser expat)
+{
+#if XML_MAJOR_VERSION > 2 || (XML_MAJOR_VERSION == 2 && XML_MINOR_VERSION >= 9)
+    return (unsigned long)XML_GetCurrentLineNumber64(expat);
+#else
+    return XML_GetCurrentLineNumber(expat);
+#endif
+}
+
 static int read_xml(struct parser *p, const char *xml, size_t xml_bytes, char **error)
 {
     enum XML_Status status;
@@ -220,12 +230,12 @@ static int read_xml(struct parser *p, const char *xml, size_t xml_bytes, char **
     if (p->failure < 0)
         return p->failure;
     if (p->complaint[0])
-        return damaged(error, "line %lu: %s", XML_GetCurrentLineNumber(p->expat), p->complaint);
+        return damaged(error, "line %lu: %s", current_line(p->expat), p->complaint);
     if (status == XML_STATUS_OK)
         return 0;
     if (XML_GetErrorCode(p->expat) == XML_ERROR_NO_MEMORY)
         return -ENOMEM;
-    return damaged(error, "line %lu: not XML: %s", XML_GetCurrentLineNumber(p->expat),
+    return damaged(error, "line %lu: not XML: %s", current_line(p->expat),
                    XML_ErrorString(XML_GetErrorCode(p->expat)));
 }
 
