@@ -43,10 +43,27 @@ class Authority:
                       "-subj", "/CN=server")
         with open(stem + ".ext", "w", encoding="utf-8") as file:
             file.write(f"basicConstraints=critical,CA:FALSE\nsubjectAltName={name}\n")
-        self._openssl("x509", "-req", "-in", stem + ".csr", "-CA", self.path, "-CAkey", self._key,
-                      "-set_serial", str(self._count), "-days", "-1" if expired else "2",
-                      "-extfile", stem + ".ext", "-out", stem + ".pem")
+        if expired:
+            self._sign_expired(stem)
+        else:
+            self._openssl("x509", "-req", "-in", stem + ".csr", "-CA", self.path, "-CAkey", self._key,
+                          "-set_serial", str(self._count), "-days", "2",
+                          "-extfile", stem + ".ext", "-out", stem + ".pem")
         return Certificate(stem + ".pem", stem + ".key", self.path)
+
+    def _sign_expired(self, stem):
+        """Signs for two days that are over. `openssl x509` takes dates since 3.4 only, and negative days
+        before 3.5 only; `openssl ca` takes dates in each release."""
+        with open(stem + ".index", "w", encoding="utf-8"):
+            pass
+        with open(stem + ".cnf", "w", encoding="utf-8") as file:
+            file.write("[ca]\ndefault_ca = authority\n[authority]\n"
+                       f"database = {stem}.index\nnew_certs_dir = {self.folder}\nrand_serial = yes\n"
+                       "default_md = sha256\npolicy = any\n[any]\ncommonName = supplied\n")
+        self._openssl("ca", "-batch", "-notext", "-config", stem + ".cnf", "-in", stem + ".csr",
+                      "-cert", self.path, "-keyfile", self._key, "-extfile", stem + ".ext",
+                      "-startdate", "20200101000000Z", "-enddate", "20200103000000Z",
+                      "-out", stem + ".pem")
 
     def close(self):
         """Removes all files."""
