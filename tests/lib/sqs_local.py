@@ -45,7 +45,9 @@ class SqsLocal:
                 seconds that the server's clock is ahead
     faults      a list of rules by which requests go wrong ("SendMessage:drop-after:every=3"); what
                 they may be is told by sqs-local --help
-    seed        for what is random in the faults
+    jitter_ms, loss, stale_reads, duplicates, disorder, fifo_limit
+                as sqs-local's options of these names; counts() tells how often they have acted
+    seed        for all that is random
     tls         speaks HTTPS with a certificate of certificates.Authority.certificate(); env() names
                 the authority
     record      True: to a file of its own, removed at stop(); a path: to that file, kept; False:
@@ -59,8 +61,9 @@ class SqsLocal:
 
     def __init__(self, queues=(), *, port=0, access_key_id=None, secret_access_key=None,
                  session_token=None, expire_after=None, latency_ms=None, rtt_ms=None,
-                 clock_offset=None, faults=(), seed=None, tls=None, record=True, options=(),
-                 stderr=None):
+                 jitter_ms=None, loss=None, stale_reads=None, duplicates=None, disorder=None,
+                 fifo_limit=None, clock_offset=None, faults=(), seed=None, tls=None, record=True,
+                 options=(), stderr=None):
         self.binary = os.path.join(BUILD_ROOT, "tests", "sqs-local", "sqs-local")
         self.access_key_id = access_key_id or ACCESS_KEY_ID
         self.secret_access_key = secret_access_key or SECRET_ACCESS_KEY
@@ -79,7 +82,10 @@ class SqsLocal:
         self._arguments = [f"--queue={queue}" for queue in queues]
         self._arguments += [f"--fault={fault}" for fault in faults]
         for name, value in (("expire-after", expire_after), ("latency-ms", latency_ms),
-                            ("rtt-ms", rtt_ms), ("clock-offset", clock_offset), ("seed", seed),
+                            ("rtt-ms", rtt_ms), ("jitter-ms", jitter_ms), ("loss", loss),
+                            ("stale-reads", stale_reads), ("duplicates", duplicates),
+                            ("disorder", disorder), ("fifo-limit", fifo_limit),
+                            ("clock-offset", clock_offset), ("seed", seed),
                             ("record", self.record)):
             if value is not None:
                 self._arguments.append(f"--{name}={value}")
@@ -157,6 +163,11 @@ class SqsLocal:
         """The rules in force: a list of {"fault", "requests", "faults"}, the latter two being how
         many requests the rule was for, and how many of them it made go wrong."""
         return self._control("GET", "faults")["faults"]
+
+    def counts(self):
+        """How often its options have acted: a dict of "lost" packets, connections that were "reset" for
+        them, calls "over_limit" on FIFO queues, "duplicates" and messages that came "disordered"."""
+        return self._control("GET", "counts")
 
     def _control(self, method, what, request=None):
         connection = self.connection()

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <stdio.h>
 
+/* Of random numbers: those of the queues begin here. */
+enum { QUEUE_STREAM = 2000 };
+
 struct deleted_name {
     struct list by_age;
     uint64_t deleted_usec;
@@ -71,6 +74,8 @@ int account_add(struct account *account, const char *name, struct queue_settings
     r = queue_new(name, (now_usec << 8) + ++account->n_made, settings, now_usec, &queue);
     if (r < 0)
         return r;
+    queue->slack = account->slack;
+    queue->slack.chance = chance_of(account->seed, QUEUE_STREAM + account->n_made);
     r = hash_table_insert(&account->by_name, &queue->by_name, queue->name, strlen(queue->name));
     if (r < 0) {
         queue_free(queue);

@@ -11,6 +11,8 @@ struct account {
     struct list queues;  /* in the order of their making */
     struct list deleted; /* names, the oldest first */
     uint64_t n_made;
+    struct queue_slack slack; /* of each queue that is made; its chance is made from the seed */
+    uint64_t seed;
 };
 
 void account_init(struct account *account);

@@ -142,6 +142,27 @@ static int post(struct control *control, const char *what, const char *body, siz
     return set_faults(control, input, ret_why);
 }
 
+static void put_counts(const struct control_counts *counts, struct buffer *reply)
+{
+    const struct {
+        const char *name;
+        uint64_t count;
+    } all[] = {
+        {"lost", counts->lost},
+        {"reset", counts->reset},
+        {"over_limit", counts->over_limit},
+        {"duplicates", counts->duplicates},
+        {"disordered", counts->disordered},
+    };
+
+    buffer_append_char(reply, '{');
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+        json_name(reply, all[i].name);
+        buffer_printf(reply, "%llu", (unsigned long long)all[i].count);
+    }
+    buffer_append_char(reply, '}');
+}
+
 bool control_has(const char *path)
 {
     return strncmp(path, PREFIX, strlen(PREFIX)) == 0;
@@ -157,6 +178,10 @@ unsigned control_run(struct control *control, const char *method, const char *pa
         buffer_append_string(reply, "{\"faults\":");
         injections_show(control->injections, reply);
         buffer_append_char(reply, '}');
+        return 200;
+    }
+    if (streq(method, "GET") && streq(what, "counts")) {
+        put_counts(&control->counts, reply);
         return 200;
     }
     if (!streq(method, "POST") ||

@@ -8,6 +8,7 @@
  *   POST /control/clock {"offset_sec":...}       how far the clock for signatures is ahead
  *   POST /control/faults {"faults":["...",...]}  as --fault, in place of all others
  *   GET /control/faults                          the rules, each with how often it has acted
+ *   GET /control/counts                          control_counts, by the same names
  *
  * They answer 200 with {} or what was asked for; 400 or 404 with {"message":...} where nothing
  * was done. */
@@ -18,8 +19,16 @@
 #include "auth.h"
 #include "injections.h"
 
+/* How often the server's options have made something happen. */
+struct control_counts {
+    uint64_t lost, reset;            /* packets; those after which a connection was reset */
+    uint64_t over_limit;             /* calls beyond --fifo-limit */
+    uint64_t duplicates, disordered; /* messages of all queues there are */
+};
+
 /* What they act on. */
 struct control {
+    struct control_counts counts; /* brought up to date before control_run */
     struct auth *auth;
     struct injections *injections;
     uint64_t seed; /* for new rules */

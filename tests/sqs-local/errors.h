@@ -24,6 +24,17 @@ enum error_kind {
     ERROR_RECEIPT_HANDLE_IS_INVALID,
     ERROR_REQUEST_THROTTLED,
     ERROR_TOO_MANY_ENTRIES,
+    /* Of KMS, on a queue with SSE-KMS (botocore's model of SQS). */
+    ERROR_KMS_ACCESS_DENIED,
+    ERROR_KMS_DISABLED,
+    ERROR_KMS_INVALID_KEY_USAGE,
+    ERROR_KMS_INVALID_STATE,
+    ERROR_KMS_NOT_FOUND,
+    ERROR_KMS_OPT_IN_REQUIRED,
+    ERROR_KMS_THROTTLED,
+    /* Of too many calls on a FIFO queue. The name is the Developer Guide's ("Troubleshoot FIFO
+     * throttling issues"); how it stands on the wire is inferred from other services of AWS's. */
+    ERROR_THROTTLING,
     /* Of the front door, before SQS sees the request. */
     ERROR_EXPIRED_TOKEN,
     ERROR_INCOMPLETE_SIGNATURE,

@@ -8,7 +8,8 @@
  * the other half DELAYED, so that requests of other connections have their effect in between.
  *
  * Where a client that goes away makes a difference, the connection's socket stands in our epoll
- * set. It makes none to a request that is only on its way: that will be done all the same. */
+ * set. It makes none to a request that is only on its way: that will be done all the same. One that
+ * the network loses for good is STALLED until its connection is reset. */
 #include "exchange.h"
 
 #include <errno.h>
@@ -83,6 +84,26 @@ static int check(struct server *server, struct request *request, const char *met
     return r;
 }
 
+/* The names are those of botocore's model of SQS; the texts are our own. */
+static const struct {
+    enum injection_kind kind;
+    enum error_kind error;
+    const char *text;
+} kms_faults[] = {
+    {INJECTION_KMS_ACCESS_DENIED, ERROR_KMS_ACCESS_DENIED,
+     "The caller is not authorized to use the KMS key of this queue"},
+    {INJECTION_KMS_DISABLED, ERROR_KMS_DISABLED, "The KMS key of this queue is disabled."},
+    {INJECTION_KMS_INVALID_KEY_USAGE, ERROR_KMS_INVALID_KEY_USAGE,
+     "The KeyUsage of the KMS key of this queue is not ENCRYPT_DECRYPT."},
+    {INJECTION_KMS_INVALID_STATE, ERROR_KMS_INVALID_STATE,
+     "The KMS key of this queue is pending deletion."},
+    {INJECTION_KMS_NOT_FOUND, ERROR_KMS_NOT_FOUND, "The KMS key of this queue does not exist"},
+    {INJECTION_KMS_OPT_IN_REQUIRED, ERROR_KMS_OPT_IN_REQUIRED,
+     "The AWS access key ID needs a subscription for the service"},
+    {INJECTION_KMS_THROTTLED, ERROR_KMS_THROTTLED,
+     "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."},
+};
+
 /* Sees to it that what is to go wrong does, as far as that is before or while the operation runs.
  * Returns the request's refusal. */
 static int inject(struct server *server, struct request *request)
@@ -104,6 +125,9 @@ static int inject(struct server *server, struct request *request)
     case INJECTION_THROTTLE:
         call->is_throttled = true;
         return 0;
+    case INJECTION_EMPTY:
+        call->is_to_find_nothing = true;
+        return 0;
     case INJECTION_DROP_BEFORE:
         request->is_dropped = true;
         return OPERATION_E_FAULT;
@@ -111,35 +135,63 @@ static int inject(struct server *server, struct request *request)
         request->is_dropped = true;
         return 0;
     default:
+        for (size_t i = 0; i < ARRAY_SIZE(kms_faults); i++)
+            if (injection->kind == kms_faults[i].kind)
+                return call_fail(call, kms_faults[i].error, "%s", kms_faults[i].text);
         return 0;
     }
 }
 
-/* When the request reaches the server; 0: at once. A connection costs a round trip before its first
- * request can leave, and its TLS another. */
-static uint64_t arrival_usec(const struct server *server, const struct request *request)
+/* When the request reaches the server; 0: at once. Its connection must be open before it can leave.
+ * Where *ret_is_reset, it never does, and the connection is reset then. */
+static uint64_t arrival_usec(struct server *server, const struct request *request,
+                             bool *ret_is_reset)
 {
-    uint64_t rtt_usec = server->options->rtt_usec, left_usec, open_usec;
-    const struct connection *connection;
+    uint64_t delay_usec = request->injection.delay_usec, left_usec;
+    struct connection *connection;
 
-    if (rtt_usec == 0)
-        return request->injection.delay_usec > 0
-                   ? server_now_usec(server) + request->injection.delay_usec
-                   : 0;
+    *ret_is_reset = false;
+    if (!network_is_played(&server->network))
+        return delay_usec > 0 ? server_now_usec(server) + delay_usec : 0;
     left_usec = server_now_usec(server);
     connection = MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
                      ->socket_context;
-    if (connection) {
-        open_usec = connection->opened_usec + rtt_usec * (server->tls_key ? 2 : 1);
-        left_usec = MAX(left_usec, open_usec);
+    if (connection && connection->open_usec == 0)
+        connection->open_usec =
+            connection->accepted_usec +
+            network_open_usec(&server->network, server->tls_key != NULL, &connection->is_reset);
+    if (connection && connection->is_reset) {
+        *ret_is_reset = true;
+        return MAX(left_usec, connection->open_usec);
     }
-    return left_usec + rtt_usec / 2 + request->injection.delay_usec;
+    if (connection)
+        left_usec = MAX(left_usec, connection->open_usec);
+    return left_usec + network_one_way_usec(&server->network, ret_is_reset) + delay_usec;
+}
+
+static void count(struct server *server)
+{
+    struct control_counts *counts = &server->control.counts;
+
+    *counts = (struct control_counts){
+        .lost = server->network.n_lost,
+        .reset = server->network.n_reset,
+        .over_limit = server->service.n_over_limit,
+    };
+    LIST_FOREACH_SAFE(&server->service.account.queues, member)
+    {
+        const struct queue *queue = CONTAINER_OF(member, struct queue, of_account);
+
+        counts->duplicates += queue->slack.n_duplicates;
+        counts->disordered += queue->slack.n_disordered;
+    }
 }
 
 static enum MHD_Result run_control(struct server *server, struct request *request,
                                    const char *method)
 {
     request_make_reply(request, 0);
+    count(server);
     request->status =
         control_run(&server->control, method, request->uri, buffer_string(&request->body),
                     request->body.size, server_now_usec(server), &request->call.output);
@@ -152,9 +204,12 @@ static enum MHD_Result run_control(struct server *server, struct request *reques
 /* Makes the reply, and sets the request's state. Returns until when it stays there. */
 static uint64_t leave(struct server *server, struct request *request, int result)
 {
-    uint64_t delay_usec = server->options->latency_usec + server->options->rtt_usec / 2;
+    bool is_reset;
+    uint64_t delay_usec =
+        server->options->latency_usec + network_one_way_usec(&server->network, &is_reset);
     int r = record_flush(server->service.record);
 
+    request->is_dropped = request->is_dropped || is_reset;
     if (r < 0)
         fprintf(stderr, "sqs-local: %s: %s\n", server->options->record_path, strerror(-r));
     request_make_reply(request, r < 0 ? r : result);
@@ -200,6 +255,7 @@ static void act_and_move(struct server *server, struct request *request)
 enum MHD_Result exchange_begin(struct server *server, struct request *request, const char *method)
 {
     uint64_t until_usec;
+    bool is_reset;
 
     if (control_has(request->uri))
         return run_control(server, request, method);
@@ -212,7 +268,12 @@ enum MHD_Result exchange_begin(struct server *server, struct request *request, c
         hold(server, request, server_now_usec(server) + STALL_USEC);
         return MHD_YES;
     }
-    until_usec = arrival_usec(server, request);
+    until_usec = arrival_usec(server, request, &is_reset);
+    if (is_reset) {
+        request->state = REQUEST_STALLED;
+        hold(server, request, until_usec);
+        return MHD_YES;
+    }
     if (until_usec > 0)
         request->state = REQUEST_ARRIVING;
     else

@@ -3,8 +3,8 @@
 #include "injections.h"
 
 #include <errno.h>
-#include <math.h>
 
+#include "chance.h"
 #include "json-writer.h"
 #include "operations.h"
 
@@ -19,7 +19,7 @@ struct rule {
     uint64_t times;     /* 0: without end */
     uint64_t delay_usec;
     uint64_t n_requests, n_faults;
-    uint64_t random; /* the state of its random numbers */
+    struct chance chance;
 };
 
 struct injections {
@@ -35,6 +35,14 @@ static const char *const kinds[INJECTION_N_KINDS] = {
     [INJECTION_EXPIRED_TOKEN] = "expired-token",
     [INJECTION_DROP_BEFORE] = "drop-before",
     [INJECTION_STALL] = "stall",
+    [INJECTION_EMPTY] = "empty",
+    [INJECTION_KMS_ACCESS_DENIED] = "kms-access-denied",
+    [INJECTION_KMS_DISABLED] = "kms-disabled",
+    [INJECTION_KMS_INVALID_KEY_USAGE] = "kms-invalid-key-usage",
+    [INJECTION_KMS_INVALID_STATE] = "kms-invalid-state",
+    [INJECTION_KMS_NOT_FOUND] = "kms-not-found",
+    [INJECTION_KMS_OPT_IN_REQUIRED] = "kms-opt-in-required",
+    [INJECTION_KMS_THROTTLED] = "kms-throttled",
     [INJECTION_PARTIAL] = "partial",
     [INJECTION_DROP_AFTER] = "drop-after",
     [INJECTION_DELAY] = "delay",
@@ -42,16 +50,6 @@ static const char *const kinds[INJECTION_N_KINDS] = {
     [INJECTION_TRUNCATE] = "truncate",
     [INJECTION_WRONG_MD5] = "wrong-md5",
 };
-
-/* SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t x = *state += UINT64_C(0x9E3779B97F4A7C15);
-
-    x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);
-    return x ^ x >> 31;
-}
 
 int injections_new(uint64_t seed, struct injections **ret)
 {
@@ -89,7 +87,6 @@ static bool read_count(const char *text, uint64_t *ret)
 static const char *read_parameter(struct rule *rule, const char *text)
 {
     uint64_t msec;
-    char *end;
 
     if (strncmp(text, "every=", 6) == 0)
         return read_count(text + 6, &rule->every) ? NULL : "every= takes a number above 0";
@@ -104,12 +101,8 @@ static const char *read_parameter(struct rule *rule, const char *text)
         return NULL;
     }
     if (strncmp(text, "p=", 2) == 0) {
-        rule->probability = strtod(text + 2, &end);
         rule->every = 0;
-        return end != text + 2 && *end == '\0' && isfinite(rule->probability) &&
-                       rule->probability >= 0 && rule->probability <= 1
-                   ? NULL
-                   : "p= takes a number from 0 to 1";
+        return chance_read(text + 2, &rule->probability) ? NULL : "p= takes a number from 0 to 1";
     }
     return "its parameters are every=N, p=NUMBER, times=N and delay=MS";
 }
@@ -123,7 +116,16 @@ static bool kind_is_for(enum injection_kind kind, const char *operation)
     case INJECTION_PARTIAL:
         return n > 5 && streq(operation + n - 5, "Batch");
     case INJECTION_WRONG_MD5:
+    case INJECTION_KMS_ACCESS_DENIED:
+    case INJECTION_KMS_DISABLED:
+    case INJECTION_KMS_INVALID_KEY_USAGE:
+    case INJECTION_KMS_INVALID_STATE:
+    case INJECTION_KMS_NOT_FOUND:
+    case INJECTION_KMS_OPT_IN_REQUIRED:
+    case INJECTION_KMS_THROTTLED:
         return strncmp(operation, "SendMessage", 11) == 0 || streq(operation, "ReceiveMessage");
+    case INJECTION_EMPTY:
+        return streq(operation, "ReceiveMessage");
     default:
         return true;
     }
@@ -146,7 +148,9 @@ static const char *read_rule(char *text, struct rule *rule)
             rule->kind = (enum injection_kind)i;
     if (rule->kind == INJECTION_NONE)
         return "its kinds are error-500, error-503, throttle, expired-token, drop-before, "
-               "drop-after, stall, delay, partial, garbage, truncate and wrong-md5";
+               "drop-after, stall, empty, delay, partial, garbage, truncate, wrong-md5, and "
+               "kms-access-denied, -disabled, -invalid-key-usage, -invalid-state, -not-found, "
+               "-opt-in-required and -throttled";
     if (rule->operation && !kind_is_for(rule->kind, rule->operation))
         return "that operation has nothing that this kind could act on";
     while ((part = strsep(&text, ":"))) {
@@ -173,8 +177,7 @@ int injections_add(struct injections *injections, const char *text, const char *
     rule.text = strdup(text);
     if (!rule.text)
         return -ENOMEM;
-    rule.random = injections->seed + injections->n_rules;
-    next_random(&rule.random);
+    rule.chance = chance_of(injections->seed, injections->n_rules);
     injections->rules[injections->n_rules++] = rule;
     return 0;
 }
@@ -189,7 +192,7 @@ static bool is_to_act(struct rule *rule)
     if (rule->every > 0)
         acts = rule->n_requests % rule->every == 0;
     else
-        acts = (double)(next_random(&rule->random) >> 11) * 0x1p-53 < rule->probability;
+        acts = chance_has(&rule->chance, rule->probability);
     acts = acts && (rule->times == 0 || rule->n_faults < rule->times);
     rule->n_faults += acts;
     return acts;
@@ -207,7 +210,7 @@ struct injection injections_next(struct injections *injections, const char *oper
             .kind = rule->kind,
             .delay_usec = rule->kind == INJECTION_DELAY ? rule->delay_usec : 0,
             .failing_entries =
-                rule->kind == INJECTION_PARTIAL ? (uint32_t)(next_random(&rule->random) >> 32) : 0,
+                rule->kind == INJECTION_PARTIAL ? (uint32_t)(chance_next(&rule->chance) >> 32) : 0,
         };
     }
     return (struct injection){};

@@ -19,6 +19,15 @@ enum injection_kind {
     INJECTION_EXPIRED_TOKEN,
     INJECTION_DROP_BEFORE, /* the connection is closed */
     INJECTION_STALL,       /* no answer, and the connection stays open */
+    INJECTION_EMPTY,       /* a receive is answered at once, as if there were no messages */
+    /* The same, for KMS's sake: of a queue with SSE-KMS. */
+    INJECTION_KMS_ACCESS_DENIED,
+    INJECTION_KMS_DISABLED,
+    INJECTION_KMS_INVALID_KEY_USAGE,
+    INJECTION_KMS_INVALID_STATE,
+    INJECTION_KMS_NOT_FOUND,
+    INJECTION_KMS_OPT_IN_REQUIRED,
+    INJECTION_KMS_THROTTLED,
     /* Nothing is done for some entries of a batch, which come back as failed. */
     INJECTION_PARTIAL,
     /* All is done. */

@@ -35,8 +35,22 @@ static const char help[] =
     "  --rtt-ms=N               play a network with that round trip: half of it passes before a\n"
     "                           request has its effect and half before the reply leaves, and a\n"
     "                           new connection costs one, with TLS two\n"
+    "  --jitter-ms=N            a round trip takes up to that much longer, at random\n"
+    "  --loss=P                 a request, a reply or the opening of a connection is lost with\n"
+    "                           that probability, from 0 to 1. TCP sends it again 200 ms and a\n"
+    "                           round trip later (the opening: 1 s), then after twice that, and\n"
+    "                           so on; after 4 losses in a row the connection is closed\n"
+    "  --stale-reads=MS         the approximate counts of messages tell what was so half of that\n"
+    "                           to all of it ago\n"
+    "  --duplicates=P           standard queues: each message handed out stands on the queue once\n"
+    "                           more with that probability, though it be deleted\n"
+    "  --disorder=P             standard queues: with that probability not the oldest message is\n"
+    "                           handed out\n"
+    "  --fifo-limit[=N]         a FIFO queue without high throughput takes N calls a second (300)\n"
+    "                           each of sends, receives, deletes and changes of visibility, where\n"
+    "                           a batch is one; more get 400 ThrottlingException\n"
     "  --fault=RULE             make things go wrong on purpose (below); may be repeated\n"
-    "  --seed=N                 for what is random in the faults; default 0\n"
+    "  --seed=N                 for all that is random; default 0\n"
     "  --record=FILE            append one JSON line for each message sent, received and deleted\n"
     "  --help                   show this\n"
     "\n"
@@ -52,6 +66,12 @@ static const char help[] =
     "  expired-token  nothing is done: 403 ExpiredTokenException\n"
     "  drop-before    nothing is done: the connection is closed without a reply\n"
     "  stall          nothing is done: no reply for an hour, and the connection stays open\n"
+    "  empty          nothing is done: a receive is answered at once, as if there was no message\n"
+    "  kms-access-denied, kms-disabled, kms-invalid-key-usage, kms-invalid-state, kms-not-found,\n"
+    "  kms-opt-in-required, kms-throttled\n"
+    "                 nothing is done: a send or a receive gets KMS's error, as on a queue whose "
+    "key\n"
+    "                 cannot be used\n"
     "  partial        for about half of a batch's entries nothing is done, and they come back as\n"
     "                 failed, with InternalError and no fault of the sender\n"
     "  delay          done 300 ms later, or what :delay=MS says, even if the client has gone by "
@@ -72,7 +92,9 @@ static const char help[] =
     "  POST /control/faults {\"faults\":[\"RULE\", ...]}\n"
     "                 these rules in place of all others\n"
     "  GET /control/faults\n"
-    "                 the rules, and how often each was for a request and has acted\n";
+    "                 the rules, and how often each was for a request and has acted\n"
+    "  GET /control/counts\n"
+    "                 how often --loss, --fifo-limit, --duplicates and --disorder have acted\n";
 
 struct arguments {
     struct server_options options;
@@ -99,6 +121,24 @@ static int read_number(const char *option, const char *text, long min, long max,
     return 0;
 }
 
+static int read_msec(const char *option, const char *text, uint64_t *ret_usec)
+{
+    long number = 0;
+    int r = read_number(option, text, 0, 3600000, &number);
+
+    *ret_usec = (uint64_t)number * USEC_PER_MSEC;
+    return r;
+}
+
+static int read_probability(const char *option, const char *text, double *ret)
+{
+    if (chance_read(text, ret))
+        return 0;
+    fprintf(stderr, "sqs-local: --%s: found \"%s\", allowed is a number from 0 to 1\n", option,
+            text);
+    return -EINVAL;
+}
+
 enum option_id {
     OPTION_PORT = 1,
     OPTION_QUEUE,
@@ -110,6 +150,12 @@ enum option_id {
     OPTION_CLOCK_OFFSET,
     OPTION_LATENCY,
     OPTION_RTT,
+    OPTION_JITTER,
+    OPTION_LOSS,
+    OPTION_STALE_READS,
+    OPTION_DUPLICATES,
+    OPTION_DISORDER,
+    OPTION_FIFO_LIMIT,
     OPTION_FAULT,
     OPTION_SEED,
     OPTION_TLS_CERT,
@@ -157,12 +203,30 @@ static int read_option(struct arguments *arguments, int option, const char *name
         o->clock_offset_sec = number;
         break;
     case OPTION_LATENCY:
-        r = read_number(name, optarg, 0, 3600000, &number);
-        o->latency_usec = (uint64_t)number * USEC_PER_MSEC;
+        r = read_msec(name, optarg, &o->latency_usec);
         break;
     case OPTION_RTT:
-        r = read_number(name, optarg, 0, 3600000, &number);
-        o->rtt_usec = (uint64_t)number * USEC_PER_MSEC;
+        r = read_msec(name, optarg, &o->rtt_usec);
+        break;
+    case OPTION_JITTER:
+        r = read_msec(name, optarg, &o->jitter_usec);
+        break;
+    case OPTION_LOSS:
+        r = read_probability(name, optarg, &o->loss);
+        break;
+    case OPTION_STALE_READS:
+        r = read_msec(name, optarg, &o->slack.stale_usec);
+        break;
+    case OPTION_DUPLICATES:
+        r = read_probability(name, optarg, &o->slack.duplicates);
+        break;
+    case OPTION_DISORDER:
+        r = read_probability(name, optarg, &o->slack.disorder);
+        break;
+    case OPTION_FIFO_LIMIT:
+        number = FIFO_LIMIT_CALLS;
+        r = optarg ? read_number(name, optarg, 1, 1000000, &number) : 0;
+        o->fifo_limit = (unsigned)number;
         break;
     case OPTION_FAULT:
         if (arguments->n_faults == INJECTIONS_MAX) {
@@ -206,6 +270,12 @@ static int read_arguments(int argc, char **argv, struct arguments *ret)
         {"clock-offset", required_argument, NULL, OPTION_CLOCK_OFFSET},
         {"latency-ms", required_argument, NULL, OPTION_LATENCY},
         {"rtt-ms", required_argument, NULL, OPTION_RTT},
+        {"jitter-ms", required_argument, NULL, OPTION_JITTER},
+        {"loss", required_argument, NULL, OPTION_LOSS},
+        {"stale-reads", required_argument, NULL, OPTION_STALE_READS},
+        {"duplicates", required_argument, NULL, OPTION_DUPLICATES},
+        {"disorder", required_argument, NULL, OPTION_DISORDER},
+        {"fifo-limit", optional_argument, NULL, OPTION_FIFO_LIMIT},
         {"fault", required_argument, NULL, OPTION_FAULT},
         {"seed", required_argument, NULL, OPTION_SEED},
         {"tls-cert", required_argument, NULL, OPTION_TLS_CERT},

@@ -27,6 +27,7 @@ struct message {
     uint64_t first_received_usec; /* 0: never */
     uint64_t received_usec;       /* the newest receive; 0: never */
     unsigned receive_count;       /* over all queues that it was in */
+    bool is_copy;                 /* of a message that the queue has, or had, as well */
     char message_id[MESSAGE_ID_SIZE];
     char sequence_number[SEQUENCE_NUMBER_SIZE]; /* "" on a standard queue */
 

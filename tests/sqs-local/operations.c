@@ -53,14 +53,31 @@ static int find_queue(struct call *call)
 
 /* The id of a receive that was throttled is of no more use: seen on SQS, and told by AWS's support
  * in awslabs/amazon-sqs-java-messaging-lib, issue 213. */
-static int throttle(struct call *call)
+static int throttle(struct call *call, enum error_kind error, const char *text)
 {
     const char *id = NULL;
     int r = parameter_text(call, call->input, "ReceiveRequestAttemptId", &id);
 
     if (r == 0 && id && id_is_valid(id) && call->queue && call->queue->settings.is_fifo)
         r = queue_void_attempt(call->queue, id, call->now_usec);
-    return r != 0 ? r : call_fail(call, ERROR_REQUEST_THROTTLED, "Request is throttled.");
+    return r != 0 ? r : call_fail(call, error, "%s", text);
+}
+
+/* Whether a queue takes no further call of that operation for now. Queues with high throughput have
+ * other limits, which nothing here reaches. */
+static bool is_over_limit(const struct operation *operation, struct call *call)
+{
+    struct queue *queue = call->queue;
+
+    if (!queue || !queue->settings.is_fifo || queue->settings.throughput_per_group ||
+        call->is_counted)
+        return false;
+    call->is_counted = true;
+    if (fifo_limit_take(&queue->calls, fifo_action_of(operation->name), call->service->fifo_limit,
+                        call->now_usec))
+        return false;
+    call->service->n_over_limit++;
+    return true;
 }
 
 int operation_run(const struct operation *operation, struct call *call)
@@ -75,7 +92,9 @@ int operation_run(const struct operation *operation, struct call *call)
             return r;
     }
     if (call->is_throttled)
-        return throttle(call);
+        return throttle(call, ERROR_REQUEST_THROTTLED, "Request is throttled.");
+    if (is_over_limit(operation, call))
+        return throttle(call, ERROR_THROTTLING, "Rate exceeded");
     r = operation->run(call);
     if (r == 0 && call->output.error < 0)
         r = call->output.error;

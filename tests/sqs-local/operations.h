@@ -13,6 +13,8 @@ struct service {
     struct record *record; /* NULL: none */
     char *url;             /* "http://127.0.0.1:9324", what queue URLs begin with */
     const char *region;    /* in the queues' ARNs */
+    unsigned fifo_limit;   /* calls a second of each action on a FIFO queue; 0: no limit */
+    uint64_t n_over_limit; /* those that were refused for it */
 
     /* Called with a queue that was deleted, before it is freed: lets its waiters go. */
     void (*queue_deleted)(struct queue *queue);
@@ -33,6 +35,8 @@ struct call {
     uint64_t wait_until_usec; /* of a long poll, set by its first run; 0: not set */
     struct queue *queue;      /* that QueueUrl names; only during a run */
     bool is_throttled;        /* to be refused for that, with nothing done */
+    bool is_to_find_nothing;  /* ReceiveMessage: to be answered at once, as if there was nothing */
+    bool is_counted;          /* as a call on a FIFO queue */
     uint32_t failing_entries; /* bit i: entry i of the batch is to fail, with nothing done for it */
     struct buffer output;     /* the reply's JSON; empty for operations without one */
     struct fault fault;

@@ -35,6 +35,45 @@ static int move_to(struct queue *from, struct queue *to, struct message *message
     return 0;
 }
 
+/* Now and then puts a copy of a message beside it, as it was before this receive. 0 or -ENOMEM. */
+static int duplicate(struct queue *queue, const struct message *message)
+{
+    struct message_parts parts = {
+        .message_id = message->message_id,
+        .body = message->body,
+        .body_bytes = message->body_bytes,
+        .group_id = message->group_id,
+        .deduplication_id = message->deduplication_id,
+        .trace_header = message->trace_header,
+        .attributes = message->attributes,
+        .n_attributes = message->n_attributes,
+    };
+    CLEANUP(message_free) struct message *copy = NULL;
+    int r;
+
+    if (queue->settings.is_fifo || message->is_copy ||
+        !chance_has(&queue->slack.chance, queue->slack.duplicates))
+        return 0;
+    r = message_new(&parts, &copy);
+    if (r < 0)
+        return r;
+    if (message->source_queue) {
+        copy->source_queue = strdup(message->source_queue);
+        if (!copy->source_queue)
+            return -ENOMEM;
+    }
+    copy->is_copy = true;
+    copy->sent_usec = message->sent_usec;
+    copy->first_received_usec = message->first_received_usec;
+    copy->receive_count = message->receive_count;
+    r = queue_put(queue, copy, MESSAGE_READY, 0);
+    if (r < 0)
+        return r;
+    copy = NULL; /* the queue's now */
+    queue->slack.n_duplicates++;
+    return 0;
+}
+
 static int hand_out(struct queue *queue, struct message *message, const char *attempt_id,
                     uint64_t visibility_usec, uint64_t now_usec)
 {
@@ -46,7 +85,9 @@ static int hand_out(struct queue *queue, struct message *message, const char *at
         if (!id)
             return -ENOMEM;
     }
-    r = queue_set_state(queue, message, MESSAGE_IN_FLIGHT, now_usec + visibility_usec);
+    r = duplicate(queue, message);
+    if (r == 0)
+        r = queue_set_state(queue, message, MESSAGE_IN_FLIGHT, now_usec + visibility_usec);
     if (r < 0)
         return r;
     message->attempt_id = TAKE(id);
@@ -71,6 +112,22 @@ static void deliver(const struct queue *queue, const struct message *message,
     receipt_handle_format(&receipt, ret->handle);
 }
 
+/* Of a standard queue, which has messages that are ready: the oldest, or now and then one after it.
+ */
+static struct message *pick(struct queue *queue)
+{
+    struct list *member = queue->ready.next;
+
+    if (chance_has(&queue->slack.chance, queue->slack.disorder)) {
+        uint64_t n = 1 + chance_next(&queue->slack.chance) % QUEUE_DISORDER_SPAN;
+
+        while (n-- > 0 && member->next != &queue->ready)
+            member = member->next;
+        queue->slack.n_disordered += member != queue->ready.next;
+    }
+    return CONTAINER_OF(member, struct message, of_group);
+}
+
 /* The next message to hand out: the one after `previous` in its group, or the first that is ready.
  */
 static struct message *next_ready(struct queue *queue, struct message *previous)
@@ -86,7 +143,7 @@ static struct message *next_ready(struct queue *queue, struct message *previous)
     if (list_is_empty(&queue->ready))
         return NULL;
     if (!queue->settings.is_fifo)
-        return CONTAINER_OF(first, struct message, of_group);
+        return pick(queue);
     first = CONTAINER_OF(first, struct group, ready)->messages.next;
     return CONTAINER_OF(first, struct message, of_group);
 }

@@ -8,7 +8,7 @@ struct queue_settings {
     bool is_fifo;
     bool content_based_deduplication;
     bool deduplication_per_group; /* DeduplicationScope = messageGroup */
-    bool throughput_per_group;    /* FifoThroughputLimit = perMessageGroupId; kept, not enforced */
+    bool throughput_per_group;    /* FifoThroughputLimit = perMessageGroupId: no limit here */
     bool sse;
     unsigned delay_sec;
     unsigned visibility_sec;

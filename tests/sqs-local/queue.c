@@ -222,11 +222,36 @@ void queue_next_sequence(struct queue *queue, char ret[SEQUENCE_NUMBER_SIZE])
              (unsigned long long)(queue->sequence % UINT64_C(100000000000000000)));
 }
 
+static struct queue_counts count_now(const struct queue *queue)
+{
+    return (struct queue_counts){
+        .in_flight = queue->n_in_flight,
+        .delayed = queue->n_delayed,
+        .visible = queue->serials.n_entries - queue->n_in_flight - queue->n_delayed,
+    };
+}
+
+/* Keeps the counts as they were when this period began, which is as they were after the last call,
+ * and when the one before did. A period is half of the time by which they may lag. */
+static void keep_counts(struct queue *queue, uint64_t now_usec)
+{
+    uint64_t period = now_usec / MAX(queue->slack.stale_usec / 2, UINT64_C(1));
+
+    if (queue->slack.stale_usec == 0 || period == queue->counted_period)
+        return;
+    queue->counted[1] = queue->counted[0];
+    queue->counted[0] = count_now(queue);
+    if (period != queue->counted_period + 1)
+        queue->counted[1] = queue->counted[0];
+    queue->counted_period = period;
+}
+
 void queue_advance(struct queue *queue, uint64_t now_usec)
 {
     uint64_t retention_usec = queue->settings.retention_sec * USEC_PER_SEC;
     struct timer *due;
 
+    keep_counts(queue, now_usec);
     while ((due = timer_heap_due(&queue->due, now_usec)))
         queue_set_state(queue, CONTAINER_OF(due, struct message, due), MESSAGE_READY, 0);
     LIST_FOREACH_SAFE(&queue->messages, member)
@@ -327,11 +352,7 @@ void queue_purge(struct queue *queue, uint64_t now_usec)
 void queue_count(struct queue *queue, uint64_t now_usec, struct queue_counts *ret)
 {
     queue_advance(queue, now_usec);
-    *ret = (struct queue_counts){
-        .in_flight = queue->n_in_flight,
-        .delayed = queue->n_delayed,
-        .visible = queue->serials.n_entries - queue->n_in_flight - queue->n_delayed,
-    };
+    *ret = queue->slack.stale_usec > 0 ? queue->counted[1] : count_now(queue);
 }
 
 bool queue_is_receivable(struct queue *queue, uint64_t now_usec)

@@ -5,6 +5,8 @@
  * parameters go with which type) are the caller's to check. */
 #pragma once
 
+#include "chance.h"
+#include "fifo-limit.h"
 #include "message.h"
 #include "queue-settings.h"
 #include "receipt-handle.h"
@@ -25,6 +27,27 @@ enum {
     QUEUE_E_ATTEMPT_VOID,       /* a message of that receive attempt was deleted or changed */
 };
 
+struct queue_counts {
+    size_t visible, in_flight, delayed;
+};
+
+/* How far a queue goes in what SQS reserves to itself; all 0: nowhere. */
+struct queue_slack {
+    /* Standard queues. The probability that a message that is handed out stands on the queue once
+     * more: on a host that hears nothing of the receive or of a delete. The copy has the same id, a
+     * receipt handle and a receive count of its own, and no further copies. */
+    double duplicates;
+    /* Standard queues. The probability that not the oldest message is handed out, but one of the
+     * QUEUE_DISORDER_SPAN after it. */
+    double disorder;
+    /* The counts tell what was so at least half of that ago, and at most all of it. */
+    uint64_t stale_usec;
+    struct chance chance;
+    uint64_t n_duplicates, n_disordered; /* so far */
+};
+
+enum { QUEUE_DISORDER_SPAN = 100 };
+
 struct queue {
     char name[QUEUE_NAME_MAX_BYTES + 1];
     struct queue_settings settings;
@@ -35,6 +58,8 @@ struct queue {
     struct hash_entry by_name;
     struct list of_account;
     struct list waiters; /* those who wait for messages */
+    struct fifo_limit calls;
+    struct queue_slack slack;
 
     /* The rest is the queue's own. */
     struct list messages;      /* all, the oldest first */
@@ -46,6 +71,8 @@ struct queue {
     struct receive_attempts attempts;
     uint64_t last_serial, sequence;
     size_t n_in_flight, n_delayed;
+    uint64_t counted_period; /* in which the first of these was true at the beginning */
+    struct queue_counts counted[2];
 };
 
 /* A queue takes over the settings. 0 or -ENOMEM, and then the settings are the caller's still. */
@@ -101,10 +128,7 @@ int queue_change_visibility(struct queue *queue, const char *handle, unsigned vi
 /* Drops all messages; deduplication ids stay known. */
 void queue_purge(struct queue *queue, uint64_t now_usec);
 
-struct queue_counts {
-    size_t visible, in_flight, delayed;
-};
-
+/* What GetQueueAttributes tells of it. */
 void queue_count(struct queue *queue, uint64_t now_usec, struct queue_counts *ret);
 
 /* Whether a receive now would find anything to hand out or to move away. */

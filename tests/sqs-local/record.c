@@ -99,6 +99,8 @@ static void put_message(struct record *record, const char *event, const struct q
     put(b, "sequence_number", message->sequence_number);
     put(b, "receipt_handle", handle);
     buffer_printf(b, "\"receive_count\":%u,", message->receive_count);
+    if (message->is_copy)
+        buffer_append_string(b, "\"copy\":true,");
     end(b, now_usec);
 }
 

@@ -2,18 +2,22 @@
 #pragma once
 
 #include "control.h"
+#include "network.h"
 #include "request.h"
 #include "server.h"
 
-/* A client's connection; made only where round trips are played. */
+/* A client's connection; made only where a network is played. */
 struct connection {
-    uint64_t opened_usec;
+    uint64_t accepted_usec;
+    uint64_t open_usec; /* when its first request can leave; 0: there has been none */
+    bool is_reset;      /* then it is reset, as nothing gets through */
 };
 
 struct server {
     const struct server_options *options;
     struct service service;
     struct control control;
+    struct network network;
     struct json_tokener *tokener;
     struct MHD_Daemon *daemon;
     char *tls_certificate, *tls_key; /* PEM; NULL: no TLS */

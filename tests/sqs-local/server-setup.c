@@ -19,6 +19,8 @@ enum {
     BACKLOG = 1024,
     JSON_DEPTH_MAX = 16,
     PEM_MAX_BYTES = 1024 * 1024,
+    /* Of random numbers; the faults have those below INJECTIONS_MAX, each queue one above. */
+    NETWORK_STREAM = 1000,
 };
 
 static int open_socket(uint16_t port, uint16_t *ret_port)
@@ -121,10 +123,10 @@ static void on_connection(void *data, struct MHD_Connection *mhd, void **socket_
 
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
         free(TAKE(*socket_context));
-    } else if (server->options->rtt_usec > 0) {
-        connection = malloc(sizeof(*connection));
+    } else if (network_is_played(&server->network)) {
+        connection = calloc(1, sizeof(*connection));
         if (connection)
-            connection->opened_usec = server_now_usec(server);
+            connection->accepted_usec = server_now_usec(server);
         *socket_context = connection;
     }
 }
@@ -198,8 +200,17 @@ int server_new(const struct server_options *options, struct server **ret)
     server->epoll_fd = server->signal_fd = server->timer_fd = -1;
     server->armed_usec = USEC_INFINITY;
     server_start_clock(server);
+    server->network = (struct network){
+        .rtt_usec = options->rtt_usec,
+        .jitter_usec = options->jitter_usec,
+        .loss = options->loss,
+        .chance = chance_of(options->seed, NETWORK_STREAM),
+    };
     list_init(&server->requests);
     account_init(&server->service.account);
+    server->service.account.slack = options->slack;
+    server->service.account.seed = options->seed;
+    server->service.fifo_limit = options->fifo_limit;
     server->service.region = options->region ? options->region : "eu-west-1";
     server->service.queue_deleted = exchange_queue_deleted;
     server->tokener = json_tokener_new_ex(JSON_DEPTH_MAX);

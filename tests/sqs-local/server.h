@@ -14,9 +14,12 @@ struct server_options {
     int64_t clock_offset_sec;   /* for signatures and the Date header */
     const char *tls_certificate_path, *tls_key_path; /* both, or NULL: plain HTTP */
     uint64_t latency_usec;                           /* of each reply */
-    uint64_t rtt_usec;       /* half for each direction; a new connection costs one, too */
-    uint64_t seed;           /* of the faults made on purpose */
-    const char *record_path; /* NULL: no record */
+    uint64_t rtt_usec, jitter_usec; /* of the network that is played, as in network.h */
+    double loss;
+    struct queue_slack slack; /* its chance is made from the seed */
+    unsigned fifo_limit;      /* calls a second of each action on a FIFO queue; 0: no limit */
+    uint64_t seed;            /* of all that is random */
+    const char *record_path;  /* NULL: no record */
 };
 
 struct server;
