@@ -99,6 +99,7 @@ static struct bench {
     struct noted_attempt noted[128];
     unsigned n_noted, n_answered, n_given_up, n_skews;
     enum sqs_operation answered, given_up;
+    enum clock_skew_change skew_change;
     int64_t skew_sec;
 } b;
 
@@ -127,9 +128,10 @@ static void on_given_up(void *userdata, enum sqs_operation operation)
     b.given_up = operation;
 }
 
-static void on_skew_learnt(void *userdata, int64_t skew_sec)
+static void on_skew_changed(void *userdata, enum clock_skew_change change, int64_t skew_sec)
 {
     b.n_skews++;
+    b.skew_change = change;
     b.skew_sec = skew_sec;
 }
 
@@ -159,7 +161,7 @@ static void set_bench(struct test_server *server)
                                         .attempt_failed = on_attempt_failed,
                                         .answered = on_answered,
                                         .given_up = on_given_up,
-                                        .skew_learnt = on_skew_learnt,
+                                        .skew_changed = on_skew_changed,
                                     },
                                     &b.client),
                      0);
@@ -877,6 +879,62 @@ static void the_clock_is_corrected_by_the_errors_text(void **state)
     assert_in_range(b.skew_sec + 3605, 0, 10);
 }
 
+static void impossible_server_time_nothing_is_corrected_and_nothing_ends(void **state)
+{
+    static const char body[] = "{\"__type\":\"RequestExpired\",\"message\":\"Request expired.\"}";
+    static const char *const dates[] = {
+        "Date: Mon, 01 Jan 1900 00:00:00 GMT\r\n",
+        "Date: Fri, 31 Dec 9999 23:59:59 GMT\r\n",
+        "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n",
+    };
+    struct test_reply bad[ARRAY_SIZE(dates)] = {};
+    CLEANUP(test_server_free) struct test_server *server = NULL;
+    struct outcome o;
+
+    for (size_t i = 0; i < ARRAY_SIZE(dates); i++)
+        bad[i] = (struct test_reply){.status = 400, .headers = dates[i], .body = body};
+    server = TEST_SERVER(bad[0], bad[1], bad[2], OK);
+    set_bench(server);
+    o = call(&patient);
+    assert_true(o.ok);
+    assert_int_equal(o.attempts, 4);
+    assert_int_equal(b.n_skews, 0);
+    assert_non_null(strstr(b.noted[0].message, "19000101T000000Z, which cannot be"));
+    for (unsigned k = 0; k < 4; k++) {
+        CLEANUP(free) char *sent = test_server_header(server, k, "X-Amz-Date");
+        time_t t;
+
+        assert_int_equal(aws_time_parse(sent, &t), 0);
+        assert_true(llabs(t - time(NULL)) < CLOCK_SKEW_MIN_SEC);
+    }
+}
+
+static void skew_that_does_not_help_is_dropped_at_once(void **state)
+{
+    static const char body[] = "{\"__type\":\"RequestExpired\",\"message\":\"Request expired.\"}";
+    char date[128];
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER({.status = 400, .headers = date, .body = body},
+                                             {.status = 400, .body = body}, OK);
+    struct outcome o;
+
+    set_bench(server);
+    date_header(10 * 365 * 24 * 3600, date, sizeof(date));
+    o = call(&patient);
+    assert_true(o.ok);
+    assert_int_equal(o.attempts, 3);
+    assert_int_equal(b.n_skews, 2);
+    assert_int_equal(b.skew_change, CLOCK_SKEW_DROPPED);
+    for (unsigned k = 0; k < 3; k++) {
+        CLEANUP(free) char *sent = test_server_header(server, k, "X-Amz-Date");
+        int64_t wanted = k == 1 ? 10 * 365 * 24 * 3600 : 0;
+        time_t t;
+
+        assert_int_equal(aws_time_parse(sent, &t), 0);
+        assert_true(llabs(t - time(NULL) - wanted) < CLOCK_SKEW_MIN_SEC);
+    }
+}
+
 static void calls_side_by_side_all_profit_from_one_correction(void **state)
 {
     static const char body[] = "{\"__type\":\"RequestTimeTooSkewed\"}";
@@ -1387,6 +1445,8 @@ int main(void)
         TEST(what_cannot_be_sent_is_told_at_once_or_waited_for),
         TEST(the_clock_is_corrected_by_the_replys_date),
         TEST(the_clock_is_corrected_by_the_errors_text),
+        TEST(impossible_server_time_nothing_is_corrected_and_nothing_ends),
+        TEST(skew_that_does_not_help_is_dropped_at_once),
         TEST(calls_side_by_side_all_profit_from_one_correction),
         TEST(last_attempt_lets_the_one_on_its_way_end),
         TEST(last_attempt_corrects_no_clock),

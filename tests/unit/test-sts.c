@@ -369,6 +369,69 @@ static void a_wrong_clock_is_learnt_from_the_refusal(void **state)
     }
 }
 
+static void impossible_server_time_is_no_answer_of_sts(void **state)
+{
+    struct fixture *f = *state;
+    struct test_reply reply = {
+        .status = 400,
+        .headers = "Date: Fri, 31 Dec 9999 23:59:59 GMT\r\n",
+        .body = ERROR("RequestExpired", "Request has expired."),
+    };
+    struct test_reply replies[] = {reply, GOOD};
+    CLEANUP(test_server_free) struct test_server *server = NULL;
+    CLEANUP(sts_free) struct sts *sts = NULL;
+    CLEANUP(outcome_done) struct outcome o = {}, other = {};
+    struct sts_request request = request_of(f->keys);
+
+    server = test_server_new(replies, ARRAY_SIZE(replies), NULL);
+    sts = new_sts(f, test_server_url(server));
+    ask(f, sts, &request, &o);
+    assert_string_equal(o.error, "");
+    for (unsigned k = 0; k < 2; k++) {
+        CLEANUP(free) char *date = test_server_header(server, k, "X-Amz-Date");
+        time_t t;
+
+        assert_int_equal(aws_time_parse(date, &t), 0);
+        assert_true(llabs(t - time(NULL)) <= 5);
+    }
+
+    /* Nor is it when it goes on: a later try may succeed. */
+    server = test_server_free(server);
+    sts = sts_free(sts);
+    server = test_server_new(&reply, 1, NULL);
+    sts = new_sts(f, test_server_url(server));
+    ask(f, sts, &request, &other);
+    assert_int_equal(other.outcome, CREDENTIALS_UNREACHABLE);
+}
+
+static void skew_that_does_not_help_is_dropped_at_once(void **state)
+{
+    struct fixture *f = *state;
+    char date_header[64];
+    struct test_reply replies[] = {
+        {.status = 400, .headers = date_header, .body = ERROR("RequestExpired", "expired")},
+        {.status = 400, .body = ERROR("RequestExpired", "expired")},
+        GOOD,
+    };
+    CLEANUP(test_server_free) struct test_server *server = NULL;
+    CLEANUP(sts_free) struct sts *sts = NULL;
+    CLEANUP(outcome_done) struct outcome o = {};
+    struct sts_request request = request_of(f->keys);
+
+    format_date(date_header, sizeof(date_header), 36000);
+    server = test_server_new(replies, ARRAY_SIZE(replies), NULL);
+    sts = new_sts(f, test_server_url(server));
+    ask(f, sts, &request, &o);
+    assert_string_equal(o.error, "");
+    for (unsigned k = 0; k < 3; k++) {
+        CLEANUP(free) char *date = test_server_header(server, k, "X-Amz-Date");
+        time_t t;
+
+        assert_int_equal(aws_time_parse(date, &t), 0);
+        assert_true(llabs(t - time(NULL) - (k == 1 ? 36000 : 0)) <= 5);
+    }
+}
+
 static void a_wrong_secret_is_not_taken_for_a_wrong_clock(void **state)
 {
     struct fixture *f = *state;
@@ -487,6 +550,8 @@ int main(void)
         TEST(a_failure_that_stays_ends_the_call_with_its_reason),
         TEST(a_wrong_clock_is_learnt_from_the_refusal),
         TEST(a_wrong_clock_is_learnt_from_the_text_where_there_is_no_date),
+        TEST(impossible_server_time_is_no_answer_of_sts),
+        TEST(skew_that_does_not_help_is_dropped_at_once),
         TEST(a_wrong_secret_is_not_taken_for_a_wrong_clock),
         TEST(the_expiry_is_on_our_clock_where_it_is_wrong),
         TEST(a_cancelled_call_is_silent),

@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "aws-settings.h"
-#include "clock-skew.h"
 #include "credentials-chain.h"
 #include "log.h"
 #include "loop-clock.h"
@@ -202,16 +201,18 @@ static void on_given_up(void *userdata, enum sqs_operation operation)
     show_trouble(queue);
 }
 
-static void on_skew_learnt(void *userdata, int64_t skew_sec)
+static void on_skew_changed(void *userdata, enum clock_skew_change change, int64_t skew_sec)
 {
-    if (!is_other_clock_skew(skew_sec, 0)) {
+    if (change == CLOCK_SKEW_ENDED)
         log_notice("This machine's clock agrees with AWS's again: signing with it as it is.");
-        return;
-    }
-    log_write(LOG_WARNING, MESSAGE_ID_CLOCK_SKEW, LOG_NO_FIELDS,
-              "This machine's clock is %lld s %s AWS's: signing with the difference; set the clock "
-              "(timedatectl).",
-              (long long)llabs(skew_sec), skew_sec > 0 ? "behind" : "ahead of");
+    else if (change == CLOCK_SKEW_DROPPED)
+        log_warning("Signing with the time that a server had told did not help: signing with this "
+                    "machine's clock again.");
+    else
+        log_write(LOG_WARNING, MESSAGE_ID_CLOCK_SKEW, LOG_NO_FIELDS,
+                  "This machine's clock is %lld s %s AWS's: signing with the difference; set the "
+                  "clock (timedatectl).",
+                  (long long)llabs(skew_sec), skew_sec > 0 ? "behind" : "ahead of");
 }
 
 /* --- Opening --- */
@@ -349,7 +350,7 @@ static int set_up_client(struct queue *queue)
                               .attempt_failed = on_attempt_failed,
                               .answered = on_answered,
                               .given_up = on_given_up,
-                              .skew_learnt = on_skew_learnt,
+                              .skew_changed = on_skew_changed,
                               .userdata = queue,
                           },
                           &queue->client);

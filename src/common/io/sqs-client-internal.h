@@ -4,6 +4,7 @@
 #pragma once
 
 #include "backoff.h"
+#include "clock-skew.h"
 #include "sqs-client.h"
 #include "sqs-headers.h"
 
@@ -21,8 +22,8 @@ struct sqs_call {
 
     struct aws_credentials *credentials; /* that the attempt on its way was signed with */
     bool has_refreshed;                  /* refused once already: the forced look-up was made */
-    bool has_corrected_clock;
-    int64_t skew_sec; /* the correction it was signed with */
+    unsigned n_clock_corrections; /* repeated at once since the clock last seemed right */
+    time_t signed_sec;            /* the time that it was signed with */
     unsigned attempts;
     unsigned failures; /* in a row, of the same kind of back-off */
     enum backoff_kind failure_kind;
@@ -51,7 +52,7 @@ struct sqs_client {
     struct sqs_headers *headers;
     struct retry_quota quota;
     unsigned n_wakeable;
-    int64_t skew_sec; /* AWS's clock minus ours */
+    struct clock_skew skew;
     struct sqs_call *calls;
     unsigned n_in_trouble[SQS_N_OPERATIONS]; /* calls that failed and were not done then */
 };
@@ -69,6 +70,9 @@ void sqs_call_leave(struct sqs_call *call);
  * error.was_not_sent is to be set then. */
 void sqs_call_set_error(struct sqs_call *call, enum sqs_error_class class, const char *name,
                         const char *text);
+
+/* The estimate of AWS's clock is another than before: tells the observer. */
+void sqs_client_skew_changed(struct sqs_client *client, enum clock_skew_change change);
 
 /* --- sqs-client.c --- */
 

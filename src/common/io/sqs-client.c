@@ -72,7 +72,7 @@ static int send_attempt(struct sqs_call *call)
     struct sqs_client *client = call->client;
     const char *const *headers;
     int r = sqs_headers_make(client->headers, call->request, call->credentials,
-                             time(NULL) + client->skew_sec, &headers);
+                             call->signed_sec, &headers);
 
     if (r < 0)
         return r;
@@ -96,13 +96,24 @@ static uint64_t timeout_usec(const struct sqs_call *call)
     return MIN(usec, call->client->request_timeout_usec) + call->options.wait_usec;
 }
 
+static time_t signing_time(struct sqs_client *client, uint64_t now_usec)
+{
+    enum clock_skew_change change;
+    time_t t = clock_skew_signing_time(
+        &client->skew,
+        &(struct clock_reading){.wall_sec = time(NULL), .boot_usec = now_usec}, &change);
+
+    sqs_client_skew_changed(client, change);
+    return t;
+}
+
 static int attempt(struct sqs_call *call, struct aws_credentials *credentials)
 {
     aws_credentials_unref(call->credentials);
     call->credentials = aws_credentials_ref(credentials);
-    call->skew_sec = call->client->skew_sec;
     call->attempts++;
     call->sent_usec = loop_now_usec(call->client->event);
+    call->signed_sec = signing_time(call->client, call->sent_usec);
     call->timeout_usec = timeout_usec(call);
     return send_attempt(call);
 }

@@ -10,6 +10,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "clock-skew.h"
 #include "credentials.h"
 #include "endpoint.h"
 #include "http-client.h"
@@ -72,9 +73,9 @@ struct sqs_client_observer {
     /* Calls of that operation were waiting for their next attempt, and the last of them has ended
      * or was cancelled: maybe answered before, maybe not. */
     void (*given_up)(void *userdata, enum sqs_operation operation);
-    /* This machine's clock is off by that many seconds (positive: it is behind); signatures are
-     * corrected from now on. */
-    void (*skew_learnt)(void *userdata, int64_t skew_sec);
+    /* Signatures are made with another clock from now on, for that reason (never SAME). With
+     * LEARNT, this machine's clock is off by that many seconds (positive: it is behind). */
+    void (*skew_changed)(void *userdata, enum clock_skew_change change, int64_t skew_sec);
     void *userdata;
 };
 

@@ -8,9 +8,12 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "clock-skew.h"
-#include "encode.h"
+#include "loop-clock.h"
 #include "random.h"
+#include "server-time.h"
+
+/* Attempts of a call that are repeated at once because another time is known to sign with. */
+enum { CLOCK_CORRECTIONS_MAX = 3 };
 
 /* --- Those who wait for SQS to be back --- */
 
@@ -208,24 +211,63 @@ void sqs_call_attempt_failed(struct sqs_call *call)
                                          call->error.retry_after_usec, random_u64()));
 }
 
-/* Learns the skew from a reply's Date, or from the error's text. */
-static void learn_skew(struct sqs_call *call, const char *date)
+static struct clock_reading read_clocks(const struct sqs_client *client)
+{
+    return (struct clock_reading){.wall_sec = time(NULL),
+                                  .boot_usec = loop_now_usec(client->event)};
+}
+
+void sqs_client_skew_changed(struct sqs_client *client, enum clock_skew_change change)
+{
+    const struct clock_reading now = read_clocks(client);
+
+    if (change != CLOCK_SKEW_SAME && client->observer.skew_changed)
+        client->observer.skew_changed(client->observer.userdata, change,
+                                      clock_skew_sec(&client->skew, &now));
+}
+
+/* A server that does not know the time itself says nothing of ours: another answer may. */
+static void distrust_server_time(struct sqs_call *call, time_t server_sec)
+{
+    char text[sizeof(call->error.message)], when[AWS_TIME_SIZE];
+
+    aws_time_format(server_sec, when);
+    snprintf(text, sizeof(text), "%.512s (by the server's clock it is %s, which cannot be)",
+             call->error.message, when);
+    memcpy(call->error.message, text, sizeof(text));
+    call->error.class = SQS_ERROR_TRANSIENT;
+}
+
+/* Of a refusal that may be due to our clock. True: another attempt is worth making at once. */
+static bool is_clock_corrected(struct sqs_call *call, const struct http_reply *reply)
 {
     struct sqs_client *client = call->client;
-    int64_t skew;
-    time_t server;
+    const struct clock_reading now = read_clocks(client);
+    struct clock_refusal refusal = {
+        .signed_sec = call->signed_sec,
+        .signed_usec = call->sent_usec,
+        .is_for_time = call->error.class == SQS_ERROR_CLOCK,
+    };
+    enum clock_skew_change change;
+    bool is_other_time;
 
-    if (date && http_date_parse(date, &server) == 0)
-        skew = server - time(NULL);
-    else if (call->error.has_server_time)
-        skew = call->error.server_time - time(NULL);
-    else
-        return;
-    if (!is_other_clock_skew(skew, client->skew_sec))
-        return;
-    client->skew_sec = skew;
-    if (client->observer.skew_learnt)
-        client->observer.skew_learnt(client->observer.userdata, skew);
+    refusal.has_server_time = server_time_read(reply, call->error.message, &refusal.server_sec);
+    is_other_time = clock_skew_refused(&client->skew, &refusal, &now, &change);
+    sqs_client_skew_changed(client, change);
+    if (refusal.is_for_time && refusal.has_server_time &&
+        !server_time_is_plausible(refusal.server_sec))
+        distrust_server_time(call, refusal.server_sec);
+    if (!is_other_time || is_last(call) || call->n_clock_corrections >= CLOCK_CORRECTIONS_MAX)
+        return false;
+    call->n_clock_corrections++;
+    return true;
+}
+
+/* SQS has looked at the request itself: the signature was good. */
+static void signature_accepted(struct sqs_call *call)
+{
+    call->n_clock_corrections = 0;
+    clock_skew_accepted(&call->client->skew, call->signed_sec, call->sent_usec);
 }
 
 static void error_reply(struct sqs_call *call, const struct http_reply *reply)
@@ -241,14 +283,12 @@ static void error_reply(struct sqs_call *call, const struct http_reply *reply)
         !sqs_error_find(call->error.name))
         set_name(&call->error, SQS_ERROR_NOT_OF_SQS);
     if (call->error.class == SQS_ERROR_CLOCK || call->error.class == SQS_ERROR_CREDENTIALS) {
-        learn_skew(call, http_reply_header(reply, "Date"));
-        /* Another call may have learnt it since this one was signed: that counts as well. */
-        if (is_other_clock_skew(call->client->skew_sec, call->skew_sec) &&
-            !call->has_corrected_clock && !is_last(call)) {
-            call->has_corrected_clock = true;
+        if (is_clock_corrected(call, reply)) {
             retry_after(call, 0);
             return;
         }
+    } else if (call->error.class == SQS_ERROR_PERMANENT && call->request_id[0] != '\0') {
+        signature_accepted(call);
     }
     sqs_call_attempt_failed(call);
 }
@@ -267,6 +307,7 @@ static void good_reply(struct sqs_call *call, const struct http_reply *reply)
         sqs_call_attempt_failed(call);
         return;
     }
+    signature_accepted(call);
     retry_quota_refund(&client->quota, &call->pass);
     answered(call);
     sqs_call_finish(call, parsed);

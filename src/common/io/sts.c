@@ -2,7 +2,7 @@
  * attempt, or an error known at once that must not be answered from inside the call that asked.
  *
  * The body stays the same over the attempts; each is signed anew. A clock that is wrong is learnt
- * from the Date header of the reply that complains, and corrected once a call. */
+ * from the reply that complains (clock-skew.h). */
 #include "sts.h"
 
 #include <errno.h>
@@ -11,10 +11,11 @@
 #include <time.h>
 
 #include "backoff.h"
-#include "clock-skew.h"
 #include "encode.h"
 #include "endpoint.h"
+#include "loop-clock.h"
 #include "random.h"
+#include "server-time.h"
 #include "sigv4.h"
 #include "sqs-error.h"
 #include "sts-reply.h"
@@ -23,6 +24,7 @@ enum {
     BODY_MAX_BYTES = 128 * 1024,
     HEADER_MAX_BYTES = 16 * 1024,
     ERROR_MAX_BYTES = 4096,
+    CLOCK_CORRECTIONS_MAX = 3, /* attempts that are made at once with another time */
 };
 
 #define CONTENT_TYPE "application/x-www-form-urlencoded; charset=utf-8"
@@ -33,7 +35,7 @@ struct sts {
     struct endpoint *endpoint; /* NULL: endpoint_error says why */
     char *endpoint_error;
     struct sigv4_signer *signer;
-    int64_t skew_sec; /* AWS's clock minus ours */
+    struct clock_skew skew;
     struct sts_call *calls;
 };
 
@@ -52,8 +54,9 @@ struct sts_call {
     struct http_slot *slot;
     sd_event_source *timer;
     unsigned attempts;
-    int64_t skew_sec; /* that the last attempt was signed with */
-    bool has_corrected_clock;
+    time_t signed_sec;    /* the time that the last attempt was signed with */
+    uint64_t signed_usec; /* the boot clock then */
+    unsigned n_clock_corrections;
     char *error; /* to answer when the timer runs; NULL: to try again */
 };
 
@@ -134,35 +137,36 @@ static void attempt_failed(struct sts_call *call, enum sqs_error_class class, bo
         finish_failed(call, outcome, "%s", reason);
 }
 
-/* AWS's clock minus ours by the reply's Date, or by the text of its error (NULL: none). False where
- * neither tells. */
-static bool read_skew(const struct http_reply *reply, const char *message, int64_t *ret)
+static struct clock_reading read_clocks(const struct sts *sts)
 {
-    const char *date = http_reply_header(reply, "Date");
-    time_t server;
-
-    if ((!date || http_date_parse(date, &server) < 0) &&
-        (!message || sqs_error_server_time(message, &server) < 0))
-        return false;
-    *ret = server - time(NULL);
-    return true;
+    return (struct clock_reading){.wall_sec = time(NULL), .boot_usec = loop_now_usec(sts->event)};
 }
 
-/* Whether a refused signature may be due to our clock, and what to sign with is now known better
- * (another call may have learnt it meanwhile): then the next attempt is on its way. */
-static bool is_clock_corrected(struct sts_call *call, enum sqs_error_class class,
-                               const struct http_reply *reply, const char *message)
+/* Of a refused signature. True: it may be due to our clock, and what to sign with is now known
+ * better (another call may have learnt it meanwhile), so that the next attempt is on its way. A
+ * server that does not know the time itself says nothing of ours: then *class is another. */
+static bool is_clock_corrected(struct sts_call *call, const struct http_reply *reply,
+                               const char *message, enum sqs_error_class *class)
 {
-    struct sts *sts = call->sts;
-    int64_t skew;
+    const struct clock_reading now = read_clocks(call->sts);
+    struct clock_refusal refusal = {
+        .signed_sec = call->signed_sec,
+        .signed_usec = call->signed_usec,
+        .is_for_time = *class == SQS_ERROR_CLOCK,
+    };
+    enum clock_skew_change change;
+    bool is_other_time;
 
-    if ((class != SQS_ERROR_CLOCK && class != SQS_ERROR_CREDENTIALS) || !call->credentials)
+    if ((*class != SQS_ERROR_CLOCK && *class != SQS_ERROR_CREDENTIALS) || !call->credentials)
         return false;
-    if (read_skew(reply, message, &skew) && is_other_clock_skew(skew, sts->skew_sec))
-        sts->skew_sec = skew;
-    if (call->has_corrected_clock || !is_other_clock_skew(sts->skew_sec, call->skew_sec))
+    refusal.has_server_time = server_time_read(reply, message, &refusal.server_sec);
+    is_other_time = clock_skew_refused(&call->sts->skew, &refusal, &now, &change);
+    if (refusal.is_for_time && refusal.has_server_time &&
+        !server_time_is_plausible(refusal.server_sec))
+        *class = SQS_ERROR_TRANSIENT;
+    if (!is_other_time || call->n_clock_corrections >= CLOCK_CORRECTIONS_MAX)
         return false;
-    call->has_corrected_clock = true;
+    call->n_clock_corrections++;
     return start_timer(call, 0) >= 0;
 }
 
@@ -182,7 +186,7 @@ static void error_reply(struct sts_call *call, const struct http_reply *reply,
         sqs_error_class_of_code(parsed->error_code, reply->status < 500 && reply->status != 429);
     char reason[1024];
 
-    if (is_clock_corrected(call, class, reply, parsed->error_message))
+    if (is_clock_corrected(call, reply, parsed->error_message, &class))
         return;
     snprintf(reason, sizeof(reason), "%s%s%s", parsed->error_code,
              parsed->error_message ? ": " : "", parsed->error_message ? parsed->error_message : "");
@@ -196,12 +200,15 @@ static void good_reply(struct sts_call *call, const struct http_reply *reply,
     const char *flaw = aws_credentials_flaw(parsed->access_key_id, parsed->secret_access_key,
                                             parsed->session_token);
     time_t expiry = parsed->expiration;
-    int64_t skew;
+    time_t now = time(NULL), server;
     int r;
 
-    if (read_skew(reply, NULL, &skew) && is_other_clock_skew(skew, 0))
-        expiry -= skew;
-    if (expiry <= time(NULL)) {
+    if (call->credentials)
+        clock_skew_accepted(&call->sts->skew, call->signed_sec, call->signed_usec);
+    if (server_time_read(reply, NULL, &server) && server_time_is_plausible(server) &&
+        llabs(server - now) >= CLOCK_SKEW_MIN_SEC)
+        expiry -= server - now;
+    if (expiry <= now) {
         finish_failed(call, CREDENTIALS_FAILED, "the keys that came have expired already");
         return;
     }
@@ -248,8 +255,8 @@ static void on_reply(void *userdata, const struct http_reply *reply)
 
 /* --- Attempts --- */
 
-/* Appends the Authorization header's line for a request made at that time. */
-static int sign(struct sts_call *call, const char *date, time_t now, struct buffer *line)
+/* Appends the Authorization header's line; `date` is signed_sec as text. */
+static int sign(struct sts_call *call, const char *date, struct buffer *line)
 {
     const struct aws_credentials *c = call->credentials;
     const struct endpoint *endpoint = call->sts->endpoint;
@@ -271,7 +278,7 @@ static int sign(struct sts_call *call, const char *date, time_t now, struct buff
     buffer_append_string(line, "Authorization: ");
     return sigv4_authorize(call->sts->signer, &request,
                            &(struct sigv4_credentials){c->access_key_id, c->secret_access_key},
-                           &(struct sigv4_scope){endpoint->region, "sts", now}, line);
+                           &(struct sigv4_scope){endpoint->region, "sts", call->signed_sec}, line);
 }
 
 static int send_attempt(struct sts_call *call)
@@ -279,7 +286,6 @@ static int send_attempt(struct sts_call *call)
     const struct endpoint *endpoint = call->sts->endpoint;
     CLEANUP(buffer_done) struct buffer authorization = BUFFER_INIT(HEADER_MAX_BYTES);
     CLEANUP(buffer_done) struct buffer token = BUFFER_INIT(STS_REPLY_VALUE_MAX_BYTES + 64);
-    time_t now = time(NULL) + call->skew_sec;
     char date[AWS_TIME_SIZE], date_header[48], host_header[512];
     const char *headers[8];
     size_t n = 0;
@@ -290,14 +296,14 @@ static int send_attempt(struct sts_call *call)
     headers[n++] = "Content-Type: " CONTENT_TYPE;
     headers[n++] = "Accept: text/xml";
     if (call->credentials) {
-        aws_time_format(now, date);
+        aws_time_format(call->signed_sec, date);
         snprintf(date_header, sizeof(date_header), "X-Amz-Date: %s", date);
         headers[n++] = date_header;
         if (call->credentials->session_token) {
             buffer_printf(&token, "X-Amz-Security-Token: %s", call->credentials->session_token);
             headers[n++] = buffer_string(&token);
         }
-        r = sign(call, date, now, &authorization);
+        r = sign(call, date, &authorization);
         headers[n++] = buffer_string(&authorization);
     }
     headers[n] = NULL;
@@ -317,6 +323,15 @@ static int send_attempt(struct sts_call *call)
                               on_reply, call, &call->slot);
 }
 
+static void set_signing_time(struct sts_call *call)
+{
+    const struct clock_reading now = read_clocks(call->sts);
+    enum clock_skew_change change; /* SQS's own estimate is the one that is told of */
+
+    call->signed_usec = now.boot_usec;
+    call->signed_sec = clock_skew_signing_time(&call->sts->skew, &now, &change);
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
     struct sts_call *call = userdata;
@@ -327,7 +342,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
     }
     call->attempts++;
-    call->skew_sec = call->sts->skew_sec;
+    set_signing_time(call);
     r = send_attempt(call);
     if (r < 0)
         finish_failed(call, credentials_outcome_of_errno(r), "cannot send the request: %s",
