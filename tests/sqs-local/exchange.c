@@ -72,7 +72,7 @@ void exchange_give_up(struct server *server, struct request *request)
 
 static int check(struct server *server, struct request *request, const char *method)
 {
-    int r = request_check_form(request, method, server->tokener);
+    int r = request_check_form(request, method);
 
     /* Only what is a request of SQS at all is held to a signature of SQS. */
     if (r == 0 || request->call.fault.kind == ERROR_SERIALIZATION) {

@@ -1,10 +1,9 @@
 /* SQS's operations on an account, from a request's JSON to a reply's, without HTTP. */
 #pragma once
 
-#include <json-c/json.h>
-
 #include "account.h"
 #include "errors.h"
+#include "json-reader.h"
 #include "record.h"
 
 /* What all operations work on. */

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include <json-c/json.h>
+#include "json-reader.h"
+
+enum { REDRIVE_DEPTH_MAX = 4 };
 
 enum kind { NUMBER, BOOLEAN, SCOPE, TEXT, REDRIVE };
 
@@ -137,24 +139,21 @@ static const char *name_of_arn(const char *arn)
     return *p ? p : NULL;
 }
 
-static void put_cleanup(struct json_object **object)
-{
-    json_object_put(*object);
-}
-
 static int set_redrive(struct queue_settings *s, const char *value, const char **ret_reason)
 {
-    __attribute__((cleanup(put_cleanup))) struct json_object *policy = NULL;
-    struct json_object *arn = NULL, *count = NULL;
+    CLEANUP(json_object_put) json_object *policy = NULL;
+    json_object *arn = NULL, *count = NULL;
     CLEANUP(free) char *name = NULL;
     int64_t n = 0;
     int r;
 
     if (is_set(value)) {
-        const char *target;
+        const char *target, *why;
 
-        policy = json_tokener_parse(value);
-        if (!json_object_is_type(policy, json_type_object)) {
+        r = json_read(value, strlen(value), REDRIVE_DEPTH_MAX, &policy, &why);
+        if (r < 0)
+            return r;
+        if (r == JSON_E_INVALID) {
             *ret_reason = "Redrive policy is not a valid JSON map.";
             return QUEUE_SETTINGS_E_REDRIVE;
         }

@@ -11,8 +11,10 @@
 #define CONTENT_TYPE "application/x-amz-json-1.0"
 #define TARGET_PREFIX "AmazonSQS."
 
-/* How much of a reply MHD asks a content reader for at a time. */
-enum { REPLY_BLOCK_BYTES = 32 * 1024 };
+enum {
+    JSON_DEPTH_MAX = 16,           /* of a request's body */
+    REPLY_BLOCK_BYTES = 32 * 1024, /* how much of a reply MHD asks a content reader for at a time */
+};
 
 int request_new(const char *uri, struct service *service, struct request **ret)
 {
@@ -65,21 +67,20 @@ static bool path_is_valid(const char *uri)
     return (n == 1 && uri[0] == '/') || (n > 4 && slashes == 2 && uri[0] == '/');
 }
 
-static int read_json(struct request *request, struct json_tokener *tokener)
+static int read_json(struct request *request)
 {
     struct call *call = &request->call;
+    const char *why;
+    int r = json_read(buffer_string(&request->body), request->body.size, JSON_DEPTH_MAX,
+                      &call->input, &why);
 
-    json_tokener_reset(tokener);
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    call->input =
-        json_tokener_parse_ex(tokener, buffer_string(&request->body), (int)request->body.size);
-    if (json_tokener_get_error(tokener) != json_tokener_success ||
-        !json_object_is_type(call->input, json_type_object))
-        return call_fail(call, ERROR_SERIALIZATION, "The request's body is not a JSON object");
-    return 0;
+    if (r == JSON_E_INVALID)
+        return call_fail(call, ERROR_SERIALIZATION, "The request's body is not a JSON object: %s",
+                         why);
+    return r;
 }
 
-int request_check_form(struct request *request, const char *method, struct json_tokener *tokener)
+int request_check_form(struct request *request, const char *method)
 {
     struct call *call = &request->call;
     const char *target = header(request, "x-amz-target");
@@ -98,7 +99,7 @@ int request_check_form(struct request *request, const char *method, struct json_
     if (!request->operation)
         return call_fail(call, ERROR_UNKNOWN_OPERATION, "The operation %s is not known here",
                          target + strlen(TARGET_PREFIX));
-    return read_json(request, tokener);
+    return read_json(request);
 }
 
 struct headers {

@@ -50,7 +50,7 @@ struct request *request_free(struct request *request); /* must be in no list */
 
 /* Looks at what came, all but the signature's validity: whether it is an operation at all, and its
  * JSON. 0, OPERATION_E_FAULT with call.fault, or a negative errno. */
-int request_check_form(struct request *request, const char *method, struct json_tokener *tokener);
+int request_check_form(struct request *request, const char *method);
 
 /* Checks the signature; the times are auth_check's. Same results. */
 int request_check_signature(struct request *request, const char *method, struct auth *auth,

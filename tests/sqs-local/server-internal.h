@@ -18,7 +18,6 @@ struct server {
     struct service service;
     struct control control;
     struct network network;
-    struct json_tokener *tokener;
     struct MHD_Daemon *daemon;
     char *tls_certificate, *tls_key; /* PEM; NULL: no TLS */
     int epoll_fd, signal_fd, timer_fd;

@@ -17,7 +17,6 @@ enum {
     /* A request's headers, and pieces of its body. libmicrohttpd wipes it after each request. */
     CONNECTION_MEMORY_BYTES = 32 * 1024,
     BACKLOG = 1024,
-    JSON_DEPTH_MAX = 16,
     PEM_MAX_BYTES = 1024 * 1024,
     /* Of random numbers; the faults have those below INJECTIONS_MAX, each queue one above. */
     NETWORK_STREAM = 1000,
@@ -213,9 +212,6 @@ int server_new(const struct server_options *options, struct server **ret)
     server->service.fifo_limit = options->fifo_limit;
     server->service.region = options->region ? options->region : "eu-west-1";
     server->service.queue_deleted = exchange_queue_deleted;
-    server->tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
-    if (!server->tokener)
-        return -ENOMEM;
     r = start_control(server);
     if (r == 0 && options->record_path)
         r = record_open(options->record_path, &server->service.record);
@@ -247,8 +243,6 @@ struct server *server_free(struct server *server)
     injections_free(server->control.injections);
     secret_free(server->tls_key);
     free(server->tls_certificate);
-    if (server->tokener)
-        json_tokener_free(server->tokener);
     for (size_t i = 0; i < 3; i++) {
         int fd = (int[]){server->epoll_fd, server->signal_fd, server->timer_fd}[i];
 

@@ -1,19 +1,16 @@
-/* JSON that came from outside, read strictly, and its members asked for by name and type. Objects
- * are json-c's. */
+/* JSON that is read seldom, as json-c's objects, its members asked for by name and type. What comes
+ * with every message or decides something is read by json-tree.h. This is the only file that sets
+ * up json-c's reader. */
 #pragma once
 
 #include <json-c/json.h>
 
 #include "macro.h"
 
-enum {
-    JSON_TEXT_MAX_BYTES = 64 * 1024 * 1024, /* whatever the caller's own cap is */
-};
-
-/* Reads one JSON object and nothing else but white space around it: RFC 8259 without extensions,
- * UTF-8 only, no deeper than `max_depth`. The caller puts the object.
- * JSON_E_INVALID: *ret_why, a constant, says what it is: "empty", "cut off", "too deep", "not
- * JSON", ...; it is only set then. */
+/* Reads what json_tree_read takes, but no name with a NUL. Of members of the same name the last
+ * counts; a whole number beyond 64 bits becomes the nearest that fits. The caller puts the object.
+ * 0, -ENOMEM, or JSON_E_INVALID: *ret_why, a constant, says what it is, as json_tree_read does; it
+ * is only set then. */
 enum {
     JSON_E_INVALID = 1, /* not such JSON */
     JSON_E_ABSENT = 2,  /* no such member, or null */
