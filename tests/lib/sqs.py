@@ -8,15 +8,18 @@ import json
 
 
 class Error(Exception):
-    """SQS's answer was an error; `code` is the shape's name."""
+    """SQS's answer was an error; `code` is the shape's name, `query_code` that of the query
+    protocol."""
 
-    def __init__(self, status, body):
+    def __init__(self, status, body, query_error=""):
         super().__init__(f"{status} {body}")
         self.status = status
         self.code = body.get("__type", "").rsplit("#", 1)[-1]
+        self.query_code = query_error.split(";")[0]
+        self.message = body.get("message", "")
 
 
-def signed_headers(server, operation, body):
+def signed_headers(server, operation, body, region="eu-west-1"):
     """The headers of an operation's request with that body (bytes)."""
     host = f"127.0.0.1:{server.port}"
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
@@ -27,7 +30,7 @@ def signed_headers(server, operation, body):
     names = ";".join(sorted(headers))
     canonical = "\n".join(["POST", "/", ""] + [f"{n}:{headers[n]}" for n in sorted(headers)]
                           + ["", names, hashlib.sha256(body).hexdigest()])
-    scope = f"{now[:8]}/eu-west-1/sqs/aws4_request"
+    scope = f"{now[:8]}/{region}/sqs/aws4_request"
     text = "\n".join(["AWS4-HMAC-SHA256", now, scope,
                       hashlib.sha256(canonical.encode()).hexdigest()])
     key = ("AWS4" + server.secret_access_key).encode()
@@ -39,13 +42,14 @@ def signed_headers(server, operation, body):
     return headers
 
 
-def call(server, operation, *, connection=None, **parameters):
+def call(server, operation, *, connection=None, region="eu-west-1", headers=None, **parameters):
     """Calls an operation of an SqsLocal; returns the reply's JSON. Raises Error. Without a
-    connection (server.connection()) it makes one for itself."""
+    connection (server.connection()) it makes one for itself. `headers` are sent too, unsigned."""
     body = json.dumps(parameters).encode()
     own = connection or server.connection()
     try:
-        own.request("POST", "/", body, signed_headers(server, operation, body))
+        own.request("POST", "/", body,
+                    {**signed_headers(server, operation, body, region), **(headers or {})})
         reply = own.getresponse()
         text = reply.read()
     finally:
@@ -53,7 +57,7 @@ def call(server, operation, *, connection=None, **parameters):
             own.close()
     answer = json.loads(text or b"{}")
     if reply.status != 200:
-        raise Error(reply.status, answer)
+        raise Error(reply.status, answer, reply.headers.get("x-amzn-query-error", ""))
     return answer
 
 

@@ -43,6 +43,7 @@ static const struct error_type types[ERROR_N_KINDS] = {
     [ERROR_KMS_OPT_IN_REQUIRED] = {SQS "KmsOptInRequired", "KMS.OptInRequired", 403},
     [ERROR_KMS_THROTTLED] = {SQS "KmsThrottled", "KMS.ThrottlingException", 400},
     [ERROR_THROTTLING] = {"com.amazon.coral.availability#ThrottlingException", "Throttling", 400},
+    [ERROR_ACCESS_DENIED] = {FRONT "AccessDeniedException", "AccessDenied", 403},
     [ERROR_EXPIRED_TOKEN] = {FRONT "ExpiredTokenException", "ExpiredToken", 403},
     [ERROR_INCOMPLETE_SIGNATURE] = {FRONT "IncompleteSignatureException", "IncompleteSignature",
                                     403},

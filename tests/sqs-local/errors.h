@@ -36,6 +36,7 @@ enum error_kind {
      * throttling issues"); how it stands on the wire is inferred from other services of AWS's. */
     ERROR_THROTTLING,
     /* Of the front door, before SQS sees the request. */
+    ERROR_ACCESS_DENIED,
     ERROR_EXPIRED_TOKEN,
     ERROR_INCOMPLETE_SIGNATURE,
     ERROR_INVALID_SIGNATURE,

@@ -175,12 +175,15 @@ int operation_create_queue(struct call *call)
 
 int operation_get_queue_url(struct call *call)
 {
-    const char *name;
+    const char *name, *owner = NULL;
     int r = parameter_required_text(call, call->input, "QueueName", &name);
 
+    if (r == 0)
+        r = parameter_text(call, call->input, "QueueOwnerAWSAccountId", &owner);
     if (r != 0)
         return r;
-    if (!account_find(&call->service->account, name))
+    if ((is_set(owner) && !streq(owner, ACCOUNT_ID)) ||
+        !account_find(&call->service->account, name))
         return call_fail(call, ERROR_QUEUE_DOES_NOT_EXIST, "The specified queue does not exist.");
     return reply_queue_url(call, name);
 }

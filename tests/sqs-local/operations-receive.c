@@ -23,7 +23,7 @@ static bool is_among(struct json_object *names, const char *name)
     return false;
 }
 
-/* Message attributes are asked for by name, by "prefix.*", or all by "All" or ".*". */
+/* Message attributes are asked for by name, by "prefix.*", or all by "All", "*" or ".*". */
 static bool is_wanted(struct json_object *names, const char *name)
 {
     for (size_t i = 0; names && i < json_object_array_length(names); i++) {
@@ -31,6 +31,8 @@ static bool is_wanted(struct json_object *names, const char *name)
         size_t n = wanted ? strlen(wanted) : 0;
 
         if (n >= 2 && streq(wanted + n - 2, ".*") && strncmp(wanted, name, n - 2) == 0)
+            return true;
+        if (n == 1 && *wanted == '*')
             return true;
     }
     return is_among(names, name);
@@ -131,26 +133,37 @@ static int read_receive(struct call *call, struct receive_request *ret)
     return 0;
 }
 
-static void put_system(struct buffer *b, struct json_object *names, const char *name,
-                       const char *value)
+/* The map of a message's system attributes: it begins with the first of them. */
+struct system_map {
+    struct buffer *output;
+    struct json_object *names; /* those asked for */
+    bool is_open;
+};
+
+static void put_system(struct system_map *map, const char *name, const char *value)
 {
-    if (is_set(value) && is_among(names, name))
-        json_put(b, name, value);
+    if (!is_set(value) || !is_among(map->names, name))
+        return;
+    if (!map->is_open) {
+        json_name(map->output, "Attributes");
+        buffer_append_char(map->output, '{');
+        map->is_open = true;
+    }
+    json_put(map->output, name, value);
 }
 
-static void put_system_number(struct buffer *b, struct json_object *names, const char *name,
-                              uint64_t value)
+static void put_system_number(struct system_map *map, const char *name, uint64_t value)
 {
     char text[24];
 
     snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-    put_system(b, names, name, text);
+    put_system(map, name, text);
 }
 
 static void put_system_attributes(struct call *call, struct json_object *names,
                                   const struct message *m)
 {
-    struct buffer *b = &call->output;
+    struct system_map map = {.output = &call->output, .names = names};
     char arn[256] = "";
 
     if (!names || json_object_array_length(names) == 0)
@@ -158,19 +171,18 @@ static void put_system_attributes(struct call *call, struct json_object *names,
     if (m->source_queue)
         snprintf(arn, sizeof(arn), "arn:aws:sqs:%s:" ACCOUNT_ID ":%s", call->service->region,
                  m->source_queue);
-    json_name(b, "Attributes");
-    buffer_append_char(b, '{');
-    put_system(b, names, "SenderId", SENDER_ID);
-    put_system_number(b, names, "SentTimestamp", m->sent_usec / USEC_PER_MSEC);
-    put_system_number(b, names, "ApproximateReceiveCount", m->receive_count);
-    put_system_number(b, names, "ApproximateFirstReceiveTimestamp",
+    put_system(&map, "SenderId", SENDER_ID);
+    put_system_number(&map, "SentTimestamp", m->sent_usec / USEC_PER_MSEC);
+    put_system_number(&map, "ApproximateReceiveCount", m->receive_count);
+    put_system_number(&map, "ApproximateFirstReceiveTimestamp",
                       m->first_received_usec / USEC_PER_MSEC);
-    put_system(b, names, "SequenceNumber", m->sequence_number);
-    put_system(b, names, "MessageDeduplicationId", m->deduplication_id);
-    put_system(b, names, "MessageGroupId", m->group_id);
-    put_system(b, names, "AWSTraceHeader", m->trace_header);
-    put_system(b, names, "DeadLetterQueueSourceArn", arn);
-    buffer_append_char(b, '}');
+    put_system(&map, "SequenceNumber", m->sequence_number);
+    put_system(&map, "MessageDeduplicationId", m->deduplication_id);
+    put_system(&map, "MessageGroupId", m->group_id);
+    put_system(&map, "AWSTraceHeader", m->trace_header);
+    put_system(&map, "DeadLetterQueueSourceArn", arn);
+    if (map.is_open)
+        buffer_append_char(map.output, '}');
 }
 
 /* The MD5 covers the attributes that are returned. */
@@ -274,8 +286,10 @@ int operation_receive_message(struct call *call)
 
 /* ---- deleting and changing visibility ---- */
 
-/* Puts what became of a handle into AWS's words, which differ for an entry of a batch. */
-static int handle_fault(struct fault *fault, int condition, const char *handle, bool in_batch)
+/* Puts what became of a handle into AWS's words, which differ for an entry of a batch. `timeout` is
+ * what a change of visibility asked for. */
+static int handle_fault(struct fault *fault, int condition, const char *handle, int64_t timeout,
+                        bool in_batch)
 {
     const char *reason;
 
@@ -287,11 +301,11 @@ static int handle_fault(struct fault *fault, int condition, const char *handle, 
         return OPERATION_E_FAULT;
     }
     if (condition == QUEUE_E_TOTAL_TOO_LONG) {
-        fault_set(
-            fault, ERROR_INVALID_PARAMETER_VALUE,
-            "Value %s for parameter ReceiptHandle is invalid. Reason: Total VisibilityTimeout for "
-            "the message is beyond the limit [43200 seconds].",
-            handle);
+        fault_set(fault, ERROR_INVALID_PARAMETER_VALUE,
+                  "Value %lld for parameter VisibilityTimeout is invalid. Reason: Total "
+                  "VisibilityTimeout "
+                  "for the message is beyond the limit [43200 seconds]",
+                  (long long)timeout);
         return OPERATION_E_FAULT;
     }
     reason = condition == QUEUE_E_HANDLE_EXPIRED
@@ -314,7 +328,7 @@ static int delete_one(struct call *call, const char *handle, bool in_batch, stru
         record_deleted(call->service->record, call->queue, message, handle, call->now_usec);
         message_free(message);
     }
-    return handle_fault(fault, r, handle, in_batch);
+    return handle_fault(fault, r, handle, 0, in_batch);
 }
 
 int operation_delete_message(struct call *call)
@@ -349,7 +363,7 @@ static int change_one(struct call *call, const char *handle, int64_t timeout, bo
     }
     return handle_fault(
         fault, queue_change_visibility(call->queue, handle, (unsigned)timeout, call->now_usec),
-        handle, in_batch);
+        handle, timeout, in_batch);
 }
 
 int operation_change_message_visibility(struct call *call)

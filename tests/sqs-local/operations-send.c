@@ -280,7 +280,8 @@ static int check_attribute(struct fault *fault, const struct sqs_attribute *a)
     return 0;
 }
 
-static int check_entry(const struct queue *queue, const struct entry *entry, struct fault *fault)
+static int check_entry(const struct queue *queue, const struct entry *entry, bool in_batch,
+                       struct fault *fault)
 {
     const struct message_parts *parts = &entry->parts;
     int r = check_id(fault, "MessageGroupId", parts->group_id);
@@ -307,10 +308,10 @@ static int check_entry(const struct queue *queue, const struct entry *entry, str
                   "Value %lld for parameter DelaySeconds " WRONG_TYPE_OF_QUEUE,
                   (long long)entry->delay_sec);
     else if (entry->bytes > queue->settings.maximum_message_bytes)
-        fault_set(
-            fault, ERROR_INVALID_PARAMETER_VALUE,
-            "One or more parameters are invalid. Reason: Message must be shorter than %u bytes.",
-            queue->settings.maximum_message_bytes);
+        fault_set(fault, ERROR_INVALID_PARAMETER_VALUE,
+                  "One or more parameters %s. Reason: Message must be shorter than %u bytes.",
+                  in_batch ? "cannot be validated" : "are invalid",
+                  queue->settings.maximum_message_bytes);
     else if (!text_is_allowed(parts->body, parts->body_bytes))
         fault_set(
             fault, ERROR_INVALID_MESSAGE_CONTENTS,
@@ -362,7 +363,7 @@ int operation_send_message(struct call *call)
     int r = read_entry(call, call->input, false, &entry);
 
     if (r == 0)
-        r = check_entry(call->queue, &entry, &call->fault);
+        r = check_entry(call->queue, &entry, false, &call->fault);
     if (r == 0)
         r = accept_entry(call, &entry);
     if (r != 0)
@@ -400,7 +401,7 @@ static int send_batch(struct call *call, const struct batch *batch, struct entry
     for (size_t i = 0; i < batch->n; i++) {
         if (batch_entry_fails(call, i, &faults[i]))
             continue;
-        r = check_entry(call->queue, &entries[i], &faults[i]);
+        r = check_entry(call->queue, &entries[i], true, &faults[i]);
         if (r == 0)
             r = accept_entry(call, &entries[i]);
         if (r < 0)

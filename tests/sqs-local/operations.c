@@ -11,7 +11,7 @@ static const struct operation operations[] = {
     {"CreateQueue", false, operation_create_queue},
     {"DeleteMessage", true, operation_delete_message},
     {"DeleteMessageBatch", true, operation_delete_message_batch},
-    {"DeleteQueue", true, operation_delete_queue},
+    {"DeleteQueue", true, operation_delete_queue, true},
     {"GetQueueAttributes", true, operation_get_queue_attributes},
     {"GetQueueUrl", false, operation_get_queue_url},
     {"ListQueues", false, operation_list_queues},
@@ -19,7 +19,7 @@ static const struct operation operations[] = {
     {"ReceiveMessage", true, operation_receive_message},
     {"SendMessage", true, operation_send_message},
     {"SendMessageBatch", true, operation_send_message_batch},
-    {"SetQueueAttributes", true, operation_set_queue_attributes},
+    {"SetQueueAttributes", true, operation_set_queue_attributes, true},
 };
 
 const struct operation *operation_find(const char *name)
@@ -30,22 +30,39 @@ const struct operation *operation_find(const char *name)
     return NULL;
 }
 
-/* A queue URL names a queue by its last segment; the host is not looked at, since tests use
- * several, and neither is the account. */
-static int find_queue(struct call *call)
+/* The queue's name in a queue URL "scheme://host/account/name"; a name alone is its own. NULL:
+ * neither. The host is not looked at, since tests use several. */
+static const char *name_in_url(const char *url, bool *ret_is_ours)
 {
-    const char *url, *path, *name;
+    const char *path = strstr(url, "://"), *name;
+
+    *ret_is_ours = true;
+    if (!strchr(url, '/'))
+        return url;
+    path = path ? strchr(path + 3, '/') : NULL;
+    if (!path || (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0))
+        return NULL;
+    name = strrchr(path, '/') + 1;
+    *ret_is_ours = strncmp(path, "/" ACCOUNT_ID "/", strlen("/" ACCOUNT_ID "/")) == 0 &&
+                   name == path + strlen("/" ACCOUNT_ID "/");
+    return name;
+}
+
+static int find_queue(struct call *call, const struct operation *operation)
+{
+    const char *url, *name;
+    bool is_ours;
     int r = parameter_required_text(call, call->input, "QueueUrl", &url);
 
     if (r != 0)
         return r;
-    path = strstr(url, "://");
-    path = path ? strchr(path + 3, '/') : NULL;
-    if (!path || (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0))
+    name = name_in_url(url, &is_ours);
+    if (!name)
         return call_fail(call, ERROR_INVALID_ADDRESS,
                          "The address %s is not valid for this endpoint.", url);
-    name = strrchr(path, '/') + 1;
-    call->queue = account_find(&call->service->account, name);
+    if (!is_ours && operation->is_for_owner)
+        return call_fail(call, ERROR_ACCESS_DENIED, "Access to the resource %s is denied.", url);
+    call->queue = is_ours ? account_find(&call->service->account, name) : NULL;
     if (!call->queue)
         return call_fail(call, ERROR_QUEUE_DOES_NOT_EXIST, "The specified queue does not exist.");
     return 0;
@@ -87,7 +104,7 @@ int operation_run(const struct operation *operation, struct call *call)
     buffer_reset(&call->output);
     fault_clear(&call->fault);
     if (operation->has_queue) {
-        r = find_queue(call);
+        r = find_queue(call, operation);
         if (r != 0)
             return r;
     }
@@ -221,12 +238,13 @@ bool batch_entry_fails(const struct call *call, size_t i, struct fault *fault)
     return true;
 }
 
-void batch_reply(struct call *call, const struct batch *batch, const struct fault *faults,
-                 void (*succeed)(struct call *call, size_t i, void *data), void *data)
+static void put_successful(struct call *call, const struct batch *batch, const struct fault *faults,
+                           void (*succeed)(struct call *call, size_t i, void *data), void *data)
 {
     struct buffer *b = &call->output;
 
-    buffer_append_string(b, "{\"Successful\":[");
+    json_name(b, "Successful");
+    buffer_append_char(b, '[');
     for (size_t i = 0; i < batch->n; i++) {
         if (faults[i].text)
             continue;
@@ -237,7 +255,13 @@ void batch_reply(struct call *call, const struct batch *batch, const struct faul
             succeed(call, i, data);
         buffer_append_char(b, '}');
     }
-    buffer_append_string(b, "],\"Failed\":[");
+    buffer_append_char(b, ']');
+}
+
+static void put_failed(struct buffer *b, const struct batch *batch, const struct fault *faults)
+{
+    json_name(b, "Failed");
+    buffer_append_char(b, '[');
     for (size_t i = 0; i < batch->n; i++) {
         if (!faults[i].text)
             continue;
@@ -249,7 +273,22 @@ void batch_reply(struct call *call, const struct batch *batch, const struct faul
         json_name(b, "SenderFault");
         buffer_append_string(b, error_type(faults[i].kind)->status < 500 ? "true}" : "false}");
     }
-    buffer_append_string(b, "]}");
+    buffer_append_char(b, ']');
+}
+
+void batch_reply(struct call *call, const struct batch *batch, const struct fault *faults,
+                 void (*succeed)(struct call *call, size_t i, void *data), void *data)
+{
+    size_t n_failed = 0;
+
+    for (size_t i = 0; i < batch->n; i++)
+        n_failed += faults[i].text != NULL;
+    buffer_append_char(&call->output, '{');
+    if (n_failed < batch->n)
+        put_successful(call, batch, faults, succeed, data);
+    if (n_failed > 0)
+        put_failed(&call->output, batch, faults);
+    buffer_append_char(&call->output, '}');
 }
 
 bool id_is_valid(const char *id)

@@ -45,6 +45,7 @@ struct operation {
     const char *name;
     bool has_queue; /* QueueUrl is required */
     int (*run)(struct call *call);
+    bool is_for_owner; /* has_queue: nobody but the queue's account is ever allowed it */
 };
 
 /* By its name in X-Amz-Target; NULL where there is none. */
@@ -113,7 +114,7 @@ int batch_read(struct call *call, const char *entry_type, struct batch *ret);
 bool batch_entry_fails(const struct call *call, size_t i, struct fault *fault);
 
 /* Writes the reply to a batch: `succeed` writes an entry's members after "Id"; faults[i] says what
- * was wrong with entry i, if it has a text. */
+ * was wrong with entry i, if it has a text. A list without entries is absent, as SQS has it. */
 void batch_reply(struct call *call, const struct batch *batch, const struct fault *faults,
                  void (*succeed)(struct call *call, size_t i, void *data), void *data);
 

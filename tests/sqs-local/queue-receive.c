@@ -1,8 +1,9 @@
 /* See queue.h and queue.c: handing messages out and taking them back.
  *
  * A receipt handle names a message and one receive of it, its generation. Only the newest
- * generation's handle acts on a message. On a standard queue that handle may still delete the
- * message after its visibility has ended; on a FIFO queue it may not, since the group has moved on.
+ * generation's handle deletes a message. On a standard queue that handle may still do so after its
+ * visibility has ended; on a FIFO queue it may not, since the group has moved on. A message in
+ * flight on a standard queue has its visibility changed by older handles too.
  */
 #include "queue-internal.h"
 
@@ -317,9 +318,11 @@ int queue_change_visibility(struct queue *queue, const char *handle, unsigned vi
         return r;
     if (!message)
         return QUEUE_E_NOT_AVAILABLE;
-    if (message->generation != receipt.generation || message->state != MESSAGE_IN_FLIGHT)
-        /* SQS answers 200 on a standard queue, and the message is as visible as before. */
-        return queue->settings.is_fifo ? QUEUE_E_NOT_AVAILABLE : 0;
+    /* SQS answers 200 on a standard queue, and the message is as visible as before. */
+    if (message->state != MESSAGE_IN_FLIGHT)
+        return queue->settings.is_fifo ? QUEUE_E_HANDLE_EXPIRED : 0;
+    if (queue->settings.is_fifo && message->generation != receipt.generation)
+        return QUEUE_E_HANDLE_EXPIRED;
     if (due_usec > message->received_usec + TOTAL_VISIBILITY_USEC)
         return QUEUE_E_TOTAL_TOO_LONG;
     if (message->attempt_id)

@@ -121,7 +121,8 @@ int queue_void_attempt(struct queue *queue, const char *attempt_id, uint64_t now
 int queue_delete(struct queue *queue, const char *handle, uint64_t now_usec, struct message **ret);
 
 /* Lets a message in flight be seen again after `visibility_sec` from now. 0,
- * QUEUE_E_HANDLE_INVALID, QUEUE_E_NOT_AVAILABLE, QUEUE_E_TOTAL_TOO_LONG. */
+ * QUEUE_E_HANDLE_INVALID, QUEUE_E_HANDLE_EXPIRED (FIFO alone: standard does nothing then),
+ * QUEUE_E_NOT_AVAILABLE, QUEUE_E_TOTAL_TOO_LONG. */
 int queue_change_visibility(struct queue *queue, const char *handle, unsigned visibility_sec,
                             uint64_t now_usec);
 

@@ -279,7 +279,7 @@ static void a_fifo_handle_ends_with_the_visibility(void **state)
     memcpy(old, got[0].handle, sizeof(old));
     now += 30 * SEC;
     assert_int_equal(queue_delete(q, old, now, &message), QUEUE_E_HANDLE_EXPIRED);
-    assert_int_equal(queue_change_visibility(q, old, 10, now), QUEUE_E_NOT_AVAILABLE);
+    assert_int_equal(queue_change_visibility(q, old, 10, now), QUEUE_E_HANDLE_EXPIRED);
     assert_string_equal(receive(q, 1), "a");
     assert_string_not_equal(got[0].handle, old);
     assert_int_equal(queue_delete(q, old, now, &message), QUEUE_E_HANDLE_EXPIRED);
@@ -324,6 +324,37 @@ static void a_standard_handle_outlives_the_visibility(void **state)
     now += 43200 * SEC;
     assert_int_equal(queue_delete(q, got[0].handle, now, &message), QUEUE_E_HANDLE_EXPIRED);
     assert_string_equal(receive(q, 10), "b");
+}
+
+static void standard_in_flight_again_older_handle_changes_visibility(void **state)
+{
+    CLEANUP(queue_free) struct queue *q = make_standard_queue();
+    char old[RECEIPT_HANDLE_SIZE];
+
+    send_message(q, NULL, NULL, "a");
+    assert_string_equal(receive(q, 1), "a");
+    memcpy(old, got[0].handle, sizeof(old));
+    now += 31 * SEC;
+    assert_string_equal(receive(q, 1), "a");
+    assert_int_equal(queue_change_visibility(q, old, 0, now), 0);
+    assert_string_equal(receive(q, 1), "a");
+    /* The limit counts from the newest receive. */
+    assert_int_equal(queue_change_visibility(q, old, 43200, now), 0);
+    assert_int_equal(queue_change_visibility(q, old, 43200, now + SEC), QUEUE_E_TOTAL_TOO_LONG);
+}
+
+static void fifo_in_flight_again_older_handle_is_expired(void **state)
+{
+    CLEANUP(queue_free) struct queue *q = make_queue(NULL);
+    char old[RECEIPT_HANDLE_SIZE];
+
+    send_all(q, "g", "a");
+    assert_string_equal(receive(q, 1), "a");
+    memcpy(old, got[0].handle, sizeof(old));
+    now += 30 * SEC;
+    assert_string_equal(receive(q, 1), "a");
+    assert_int_equal(queue_change_visibility(q, old, 0, now), QUEUE_E_HANDLE_EXPIRED);
+    assert_string_equal(receive(q, 1), "");
 }
 
 static void visibility_is_limited_to_twelve_hours_in_all(void **state)
@@ -646,6 +677,8 @@ int main(void)
         cmocka_unit_test(a_fifo_handle_ends_with_the_visibility),
         cmocka_unit_test(a_handle_extended_in_time_stays_good),
         cmocka_unit_test(a_standard_handle_outlives_the_visibility),
+        cmocka_unit_test(standard_in_flight_again_older_handle_changes_visibility),
+        cmocka_unit_test(fifo_in_flight_again_older_handle_is_expired),
         cmocka_unit_test(visibility_is_limited_to_twelve_hours_in_all),
         cmocka_unit_test(what_is_no_handle_is_told),
         cmocka_unit_test(an_attempt_asked_again_brings_the_same),

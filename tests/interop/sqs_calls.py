@@ -1,0 +1,244 @@
+"""The table of calls whose answers are known of Amazon SQS, which test-sqs-calls.py makes through each
+client. A case makes its queues, takes its first steps by tests/lib/sqs.py, and then makes the one call
+that it is about through the client; the answer must be the one in the table, whole.
+
+In parameters and answers "<q>" is the URL of the queue q, "<q.name>" its name, "<q.arn>" its ARN, and
+"<word>" what a first step saved under that word.
+
+Each case says where the right answer comes from:
+
+    recorded    somebody recorded this answer of Amazon's
+    documented  Amazon's documentation says so
+    inferred    neither does; this follows from the others
+"""
+
+import re
+
+CASES = []
+
+
+class Anything:
+    """Equal to whatever is there."""
+
+    def __eq__(self, other):
+        return True
+
+    def __repr__(self):
+        return "ANY"
+
+
+class Like:
+    """Equal to a text that matches a pattern, in which "*" stands for anything."""
+
+    def __init__(self, pattern):
+        self.pattern = pattern
+
+    def __eq__(self, other):
+        return isinstance(other, str) and re.fullmatch(
+            ".*".join(re.escape(part) for part in self.pattern.split("*")), other, re.DOTALL)
+
+    def __repr__(self):
+        return f"Like({self.pattern!r})"
+
+
+ANY = Anything()
+
+
+class Error:
+    """An answer that is an error: HTTP status, the name of its shape, the query protocol's code, and
+    its text."""
+
+    def __init__(self, status, name, code, message):
+        self.status, self.name, self.code, self.message = status, name, code, message
+
+
+def invalid_value(message):
+    return Error(400, "InvalidParameterValueException", "InvalidParameterValue", message)
+
+
+def invalid_attribute(message):
+    return Error(400, "InvalidAttributeValue", "InvalidAttributeValue", message)
+
+
+def invalid_name(message):
+    return Error(400, "InvalidAttributeName", "InvalidAttributeName", message)
+
+
+NO_QUEUE = Error(400, "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue",
+                 "The specified queue does not exist.")
+
+FIFO = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+
+
+class Case:
+    """queues      name to attributes; None: a queue of that name is not made, but has a name and URL
+    first       steps (operation, parameters[, {word: path in the answer}[, headers]])
+    call        the operation and parameters that the client is to call
+    wanted      the whole reply, or an Error
+    source      "recorded: ...", "documented: ..." or "inferred: ..."
+    region      that the call is signed for"""
+
+    def __init__(self, name, source, call, wanted, *, queues=None, first=(), region="eu-west-1"):
+        assert source.split(":")[0] in ("recorded", "documented", "inferred"), source
+        self.name, self.source, self.call, self.wanted = name, source, call, wanted
+        self.queues = {"q": {}} if queues is None else queues
+        self.first, self.region = first, region
+
+
+def case(name, source, call, wanted, **more):
+    CASES.append(Case(name, source, call, wanted, **more))
+
+
+def entries(*bodies, **more):
+    return [dict(Id=f"e{i}", MessageBody=body, **more) for i, body in enumerate(bodies)]
+
+
+def get(*names, queue="q"):
+    """A call that reads attributes."""
+    return "GetQueueAttributes", {"QueueUrl": f"<{queue}>", "AttributeNames": list(names)}
+
+
+SEND = ("SendMessage", {"QueueUrl": "<q>", "MessageBody": "x"})
+RECEIVE = ("ReceiveMessage", {"QueueUrl": "<q>"}, {"handle": "Messages.0.ReceiptHandle"})
+X_MD5 = "9dd4e461268c8034f5c8564e155c67a6"
+MESSAGE = {"MessageId": ANY, "ReceiptHandle": ANY, "MD5OfBody": X_MD5, "Body": "x"}
+
+# ---- lists that are empty ----
+
+BATCHES = ("recorded: LocalStack's runs on AWS, test_send_message_batch_with_oversized_contents, "
+           "2024-04-30; met by users in aws/aws-sdk issue 657")
+
+case("SendMessageBatch without a failure has no Failed", BATCHES,
+     ("SendMessageBatch", {"QueueUrl": "<q>", "Entries": entries("x")}),
+     {"Successful": [{"Id": "e0", "MessageId": ANY, "MD5OfMessageBody": X_MD5}]})
+case("SendMessageBatch without a success has no Successful", BATCHES,
+     ("SendMessageBatch", {"QueueUrl": "<q>", "Entries": entries("\x01")}),
+     {"Failed": [{"Id": "e0", "Code": "InvalidMessageContents", "Message": Like("Invalid characters*"),
+                  "SenderFault": True}]})
+case("SendMessageBatch with both has both", BATCHES,
+     ("SendMessageBatch", {"QueueUrl": "<q>", "Entries": entries("x", "\x01")}),
+     {"Successful": [{"Id": "e0", "MessageId": ANY, "MD5OfMessageBody": X_MD5}],
+      "Failed": [{"Id": "e1", "Code": "InvalidMessageContents", "Message": ANY, "SenderFault": True}]})
+case("DeleteMessageBatch without a failure has no Failed", BATCHES,
+     ("DeleteMessageBatch", {"QueueUrl": "<q>", "Entries": [{"Id": "a", "ReceiptHandle": "<handle>"}]}),
+     {"Successful": [{"Id": "a"}]}, first=[SEND, RECEIVE])
+case("DeleteMessageBatch without a success has no Successful", BATCHES,
+     ("DeleteMessageBatch", {"QueueUrl": "<q>", "Entries": [{"Id": "a", "ReceiptHandle": "none"}]}),
+     {"Failed": [{"Id": "a", "Code": "ReceiptHandleIsInvalid", "SenderFault": True,
+                  "Message": 'The input receipt handle "none" is not a valid receipt handle.'}]})
+case("ChangeMessageVisibilityBatch without a failure has no Failed", BATCHES,
+     ("ChangeMessageVisibilityBatch", {"QueueUrl": "<q>", "Entries": [
+         {"Id": "a", "ReceiptHandle": "<handle>", "VisibilityTimeout": 0}]}),
+     {"Successful": [{"Id": "a"}]}, first=[SEND, RECEIVE])
+case("ChangeMessageVisibilityBatch without a success has no Successful", BATCHES,
+     ("ChangeMessageVisibilityBatch", {"QueueUrl": "<q>", "Entries": [
+         {"Id": "a", "ReceiptHandle": "none", "VisibilityTimeout": 0}]}),
+     {"Failed": [{"Id": "a", "Code": "ReceiptHandleIsInvalid", "Message": ANY, "SenderFault": True}]})
+case("ReceiveMessage without a message has no Messages",
+     "recorded: LocalStack's runs on AWS, test_receive_empty_queue",
+     RECEIVE[:2], {})
+case("ReceiveMessage has no Attributes where the message has none of those asked for",
+     "inferred: as with the other lists and maps",
+     ("ReceiveMessage", {"QueueUrl": "<q>", "MessageSystemAttributeNames": ["AWSTraceHeader"]}),
+     {"Messages": [MESSAGE]}, first=[SEND])
+case("GetQueueAttributes without names has no Attributes",
+     "inferred: as with the other lists and maps",
+     ("GetQueueAttributes", {"QueueUrl": "<q>"}), {})
+case("ListQueues without a queue has no QueueUrls",
+     "inferred: as with the other lists and maps",
+     ("ListQueues", {"QueueNamePrefix": "no-such-prefix"}), {})
+
+# ---- names where URLs stand ----
+
+case("a bare queue name stands for its URL",
+     "recorded: LocalStack's runs on AWS, test_posting_to_queue_via_queue_name; moto's, "
+     "test_send_message_delay_seconds_validation",
+     ("ReceiveMessage", {"QueueUrl": "<q.name>"}), {"Messages": [MESSAGE]}, first=[SEND])
+case("a bare name of no queue is that of a queue that does not exist",
+     "inferred: from the former", ("ReceiveMessage", {"QueueUrl": "no-such-queue"}), NO_QUEUE)
+case("a URL of another account is of a queue that does not exist",
+     "documented: GetQueueUrl, QueueDoesNotExist: the queue or the access to it lacks",
+     ("ReceiveMessage", {"QueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/<q.name>"}),
+     NO_QUEUE)
+for operation, more in (("DeleteQueue", {}), ("SetQueueAttributes", {"Attributes": {"DelaySeconds": "1"}})):
+    case(f"{operation} on a URL of another account is denied",
+         "documented: cross-account permissions don't apply to this action; the text as met by a user, in "
+         "MassTransit issue 1525",
+         (operation, {"QueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/<q.name>", **more}),
+         Error(403, "AccessDeniedException", "AccessDenied", Like(
+             "Access to the resource https://*/123456789012/<q.name> is denied.")))
+case("GetQueueUrl knows no queue of another account",
+     "documented: GetQueueUrl, QueueDoesNotExist: the queue or the access to it lacks",
+     ("GetQueueUrl", {"QueueName": "<q.name>", "QueueOwnerAWSAccountId": "123456789012"}), NO_QUEUE)
+case("GetQueueUrl takes the own account's id",
+     "documented: GetQueueUrl", ("GetQueueUrl", {
+         "QueueName": "<q.name>", "QueueOwnerAWSAccountId": "000000000000"}), {"QueueUrl": "<q>"})
+
+# ---- message attributes by name ----
+
+TEXT = {"DataType": "String", "StringValue": "v"}
+SEND_ATTRIBUTES = ("SendMessage", {"QueueUrl": "<q>", "MessageBody": "x", "MessageAttributes": {
+    "Hello": TEXT, "Help.Me": TEXT, "General": TEXT}})
+for names, found in ((["*"], ["General", "Hello", "Help.Me"]), (["All"], ["General", "Hello", "Help.Me"]),
+                     ([".*"], ["General", "Hello", "Help.Me"]), (["Hel.*"], ["Hello", "Help.Me"]),
+                     (["Hello", "x"], ["Hello"])):
+    case(f"MessageAttributeNames {names} brings {', '.join(found)}",
+         "recorded: LocalStack's runs on AWS, test_receive_message_message_attribute_names_filters, "
+         "2024-04-30",
+         ("ReceiveMessage", {"QueueUrl": "<q>", "MessageAttributeNames": names}),
+         {"Messages": [{**MESSAGE, "MD5OfMessageAttributes": ANY,
+                        "MessageAttributes": {name: TEXT for name in found}}]},
+         first=[SEND_ATTRIBUTES])
+
+# ---- handles ----
+
+ON_FIFO = dict(queues={"q": FIFO}, first=[("SendMessage", {
+    "QueueUrl": "<q>", "MessageBody": "x", "MessageGroupId": "g"}), RECEIVE])
+case("an older handle changes the visibility of a message in flight again on a standard queue",
+     "recorded: LocalStack's runs on AWS, test_terminate_visibility_timeout_after_receive; moto's",
+     ("ReceiveMessage", {"QueueUrl": "<q>"}), {"Messages": [MESSAGE]},
+     first=[SEND, ("ReceiveMessage", {"QueueUrl": "<q>", "VisibilityTimeout": 0},
+                   {"handle": "Messages.0.ReceiptHandle"}),
+            ("ReceiveMessage", {"QueueUrl": "<q>"}),
+            ("ChangeMessageVisibility", {"QueueUrl": "<q>", "ReceiptHandle": "<handle>",
+                                         "VisibilityTimeout": 0})])
+case("an older handle is expired on a FIFO queue",
+     "recorded: moto's tests verified on AWS; LocalStack's of a delete, "
+     "test_fifo_delete_after_visibility_timeout",
+     ("ChangeMessageVisibility", {"QueueUrl": "<q>", "ReceiptHandle": "<handle>", "VisibilityTimeout": 0}),
+     invalid_value(Like("Value * for parameter ReceiptHandle is invalid. Reason: The receipt handle has "
+                        "expired.")),
+     queues={"q": FIFO}, first=[ON_FIFO["first"][0],
+                                ("ReceiveMessage", {"QueueUrl": "<q>", "VisibilityTimeout": 0},
+                                 {"handle": "Messages.0.ReceiptHandle"}),
+                                ("ReceiveMessage", {"QueueUrl": "<q>"})])
+case("a visibility beyond 12 hours in all names the timeout",
+     "recorded: by users, in aws-sdk-net issue 794 and localstack issue 3956",
+     ("ChangeMessageVisibility", {"QueueUrl": "<q>", "ReceiptHandle": "<handle>",
+                                  "VisibilityTimeout": 43200}),
+     invalid_value("Value 43200 for parameter VisibilityTimeout is invalid. Reason: Total "
+                   "VisibilityTimeout for the message is beyond the limit [43200 seconds]"),
+     first=[SEND, RECEIVE])
+case("an entry with a visibility beyond 12 hours in all names the timeout",
+     "inferred: from the single form",
+     ("ChangeMessageVisibilityBatch", {"QueueUrl": "<q>", "Entries": [
+         {"Id": "a", "ReceiptHandle": "<handle>", "VisibilityTimeout": 43200}]}),
+     {"Failed": [{"Id": "a", "Code": "InvalidParameterValue", "SenderFault": True, "Message":
+                  "Value 43200 for parameter VisibilityTimeout is invalid. Reason: Total "
+                  "VisibilityTimeout for the message is beyond the limit [43200 seconds]"}]},
+     first=[SEND, RECEIVE])
+
+# ---- texts ----
+
+case("a message too large for the queue is invalid",
+     "recorded: LocalStack's runs on AWS, test_send_oversized_message",
+     ("SendMessage", {"QueueUrl": "<q>", "MessageBody": "x" * 1025}),
+     invalid_value("One or more parameters are invalid. Reason: Message must be shorter than 1024 bytes."),
+     queues={"q": {"MaximumMessageSize": "1024"}})
+case("an entry too large for the queue cannot be validated",
+     "recorded: LocalStack's runs on AWS, test_send_message_batch_with_oversized_contents, 2024-04-30",
+     ("SendMessageBatch", {"QueueUrl": "<q>", "Entries": entries("x" * 1025)}),
+     {"Failed": [{"Id": "e0", "Code": "InvalidParameterValue", "SenderFault": True, "Message":
+                  "One or more parameters cannot be validated. Reason: Message must be shorter than 1024 "
+                  "bytes."}]},
+     queues={"q": {"MaximumMessageSize": "1024"}})

@@ -1,0 +1,135 @@
+"""The clients that test-sqs-calls.py makes its calls through. Each has
+
+    call(operation, parameters, region)  -> {"reply": {...}} or {"error": {"status", "name", "code",
+                                            "message"}}, without those that the client does not show
+    stop()
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import sqs
+from sqs_local import BUILD_ROOT
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Missing(Exception):
+    """A client is not to be had here; says why."""
+
+
+class Plain:
+    """tests/lib/sqs.py."""
+
+    def __init__(self, server):
+        self.server = server
+
+    def call(self, operation, parameters, region):
+        try:
+            return {"reply": sqs.call(self.server, operation, region=region, **parameters)}
+        except sqs.Error as error:
+            return {"error": {"status": error.status, "name": error.code, "code": error.query_code,
+                              "message": error.message}}
+
+    def stop(self):
+        pass
+
+
+class Program:
+    """A program that reads a call a line, and answers with a line; it says first which version of the
+    client it has."""
+
+    def __init__(self, server, command):
+        self.process = subprocess.Popen(command, env=server.env(), stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        self.version = self._read()["version"]
+
+    def _read(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the client has ended with status {self.process.wait(20)}")
+        return json.loads(line)
+
+    def call(self, operation, parameters, region):
+        self.process.stdin.write(json.dumps([operation, parameters, region]) + "\n")
+        self.process.stdin.flush()
+        return self._read()
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.stdout.read()
+        self.process.stdout.close()
+        self.process.wait(20)
+
+
+class CommandLine:
+    """The AWS CLI: a process a call."""
+
+    def __init__(self, server, program):
+        self.server, self.program = server, program
+
+    def call(self, operation, parameters, region):
+        name = re.sub("(?<!^)([A-Z])", r"-\1", operation).lower()
+        run = subprocess.run(
+            [self.program, "--endpoint-url", self.server.url, "--output", "json", "--region", region,
+             "sqs", name, "--cli-input-json", json.dumps(parameters)],
+            env=self.server.env(AWS_PAGER="", AWS_MAX_ATTEMPTS="1"), stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=120)
+        if run.returncode == 0:
+            return {"reply": json.loads(run.stdout or "{}")}
+        found = re.search(r"An error occurred \((.*?)\) when calling the \w+ operation(?: \(.*?\))?: (.*)",
+                          run.stderr.strip(), re.DOTALL)
+        if not found:
+            raise RuntimeError(run.stderr)
+        return {"error": {"code": found[1], "message": found[2]}}
+
+    def stop(self):
+        pass
+
+
+def boto3_of(python):
+    """The versions of botocore that a Python has, as numbers; raises Missing."""
+    if not python or not os.path.exists(python):
+        raise Missing(f"there is no {python}")
+    found = subprocess.run([python, "-c", "import boto3, botocore; print(botocore.__version__)"],
+                           stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if found.returncode != 0:
+        raise Missing(f"{python} has no boto3")
+    version = tuple(int(n) for n in found.stdout.strip().split(".")[:3])
+    if version < (1, 31, 81):
+        raise Missing(f"botocore {found.stdout.strip()} of {python} does not speak SQS's JSON protocol")
+    return version
+
+
+def command_line_of(program):
+    """The path of an AWS CLI; raises Missing."""
+    path = shutil.which(program)
+    if not path:
+        raise Missing(f"there is no {program}")
+    found = subprocess.run([path, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                           timeout=120)
+    match = re.match(r"aws-cli/(\d+)\.(\d+)", found.stdout + found.stderr)
+    if not match:
+        raise Missing(f"{path} does not tell its version")
+    version = int(match[1]), int(match[2])
+    # Since then it speaks SQS's JSON protocol.
+    if version < ((2, 14) if version[0] >= 2 else (1, 30)):
+        raise Missing(f"{path} {match[1]}.{match[2]} does not speak SQS's JSON protocol")
+    return path
+
+
+def start(name, server):
+    """The client of that name; raises Missing where it is not to be had."""
+    if name == "plain":
+        return Plain(server)
+    if name in ("boto3", "debian-boto3"):
+        python = sys.executable if name == "boto3" else "/usr/bin/python3"
+        boto3_of(python)
+        return Program(server, [python, os.path.join(HERE, "call-boto3.py")])
+    if name in ("cli", "debian-cli"):
+        return CommandLine(server, command_line_of("aws" if name == "cli" else "/usr/bin/aws"))
+    raise ValueError(name)

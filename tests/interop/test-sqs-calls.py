@@ -1,0 +1,117 @@
+"""Makes the calls of sqs_calls.py through one client, and compares each answer with the one that Amazon
+SQS gives:
+
+    test-sqs-calls.py CLIENT [WORD...]
+
+CLIENT is "plain" (tests/lib/sqs.py, which needs nothing), "boto3", "cli", "javascript", "debian-boto3"
+or "debian-cli" (as Debian packages them). Where a client is not to be had, all is skipped, with the
+reason.
+"""
+
+import os
+import re
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "lib"), HERE]
+import sqs  # noqa: E402
+import sqs_calls  # noqa: E402
+import sqs_clients  # noqa: E402
+import tap  # noqa: E402
+from sqs_local import ACCOUNT, SqsLocal  # noqa: E402
+
+SERVER = None
+CLIENT = None
+
+
+class Words:
+    """What "<word>" stands for in one case."""
+
+    def __init__(self, known):
+        self.known = known
+
+    def put_into(self, value):
+        if isinstance(value, dict):
+            return {self.put_into(name): self.put_into(item) for name, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.put_into(item) for item in value]
+        if isinstance(value, sqs_calls.Like):
+            return sqs_calls.Like(self.put_into(value.pattern))
+        if isinstance(value, str):
+            return re.sub("<([a-z.]+)>", lambda found: self.known.get(found[1], found[0]), value)
+        return value
+
+    def save(self, answer, paths):
+        for word, path in paths.items():
+            value = answer
+            for part in path.split("."):
+                value = value[int(part) if part.isdigit() else part]
+            self.known[word] = value
+
+
+def make_queues(case, number):
+    """Makes the case's queues; returns its words. Later queues may name earlier ones."""
+    words = Words({})
+    for queue, attributes in case.queues.items():
+        fifo = (attributes or {}).get("FifoQueue", "").lower() == "true"
+        name = f"case{number}-{queue}" + (".fifo" if fifo else "")
+        words.known.update({queue: SERVER.queue_url(name), queue + ".name": name,
+                            queue + ".arn": f"arn:aws:sqs:{case.region}:{ACCOUNT}:{name}"})
+        if attributes is not None:
+            sqs.call(SERVER, "CreateQueue", region=case.region, QueueName=name,
+                     Attributes=words.put_into(attributes))
+    return words
+
+
+def compare_error(found, wanted, words):
+    tap.ok("error" in found, f"it answers {found.get('reply')!r}")
+    for name in ("status", "name", "code", "message"):
+        value = found["error"].get(name)
+        if value is not None:  # not every client shows all
+            tap.ok(words.put_into(getattr(wanted, name)) == value,
+                   f"{name}: found {value!r}, wanted {getattr(wanted, name)!r}")
+
+
+def run(case, number):
+    words = make_queues(case, number)
+    for operation, parameters, *more in case.first:
+        answer = sqs.call(SERVER, operation, region=case.region,
+                          headers=more[1] if len(more) > 1 else None, **words.put_into(parameters))
+        words.save(answer, more[0] if more else {})
+    found = CLIENT.call(*words.put_into(case.call[:2]), case.region)
+    if isinstance(case.wanted, sqs_calls.Error):
+        compare_error(found, case.wanted, words)
+    else:
+        tap.ok("reply" in found, f"it fails with {found.get('error')!r}")
+        tap.equal(found["reply"], words.put_into(case.wanted), case.source)
+
+
+def cases_for(client):
+    """(number, case) of those that a client makes. The AWS CLI takes a second to start, and reads
+    answers with boto3's library: it makes the first call of each operation and each kind of answer."""
+    made = set()
+    for number, case in enumerate(sqs_calls.CASES):
+        kind = (case.call[0], getattr(case.wanted, "name", None))
+        if "cli" not in client or kind not in made:
+            yield number, case
+        made.add(kind)
+
+
+def main():
+    global SERVER, CLIENT
+    name = sys.argv.pop(1)
+    for number, case in cases_for(name):
+        tap.add(f"{case.name} ({case.source.split(':')[0]})", run, case, number)
+    with SqsLocal() as SERVER:
+        try:
+            CLIENT = sqs_clients.start(name, SERVER)
+        except sqs_clients.Missing as reason:
+            tap.skip_all(reason)
+        try:
+            tap.main()
+        finally:
+            CLIENT.stop()
+
+
+if __name__ == "__main__":
+    main()
