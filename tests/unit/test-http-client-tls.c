@@ -149,7 +149,7 @@ static void https_to_a_plain_server_is_no_tls(void **state)
     /* The server waits for the end of a request's head, which a TLS hello does not hold. */
     o = ask(client, url, 100 * USEC_PER_MSEC);
     assert_int_equal(o.failure, HTTP_FAILURE_TIMEOUT);
-    assert_string_equal(o.text, "timed out connecting or in the TLS handshake");
+    assert_string_equal(o.text, "timed out in the TLS handshake");
 }
 
 static void requests_are_cancelled_in_the_handshake(void **state)

@@ -648,7 +648,7 @@ static void the_deadline_ends_a_request_and_its_connection(void **state)
     assert_in_range(boot_clock_usec() - start, 55 * USEC_PER_MSEC, 2 * USEC_PER_SEC);
     test_server_run_until_requests(server, event, 2);
     assert_int_equal(o.failure, HTTP_FAILURE_TIMEOUT);
-    assert_string_equal(o.text, "timed out waiting for the reply");
+    assert_non_null(strstr(o.text, "timed out waiting for the reply (not done in "));
     assert_int_equal(test_server_connections(server), 1);
 
     ask(client, &request, &o);

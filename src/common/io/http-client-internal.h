@@ -1,5 +1,5 @@
-/* What http-client.c (requests, and how they end), http-request.c (what a request is to libcurl)
- * and http-watch.c (what libcurl waits for) share. */
+/* What http-client.c (requests, and how they end), http-request.c (what a request is to libcurl),
+ * http-progress.c (when their time is over) and http-watch.c (what libcurl waits for) share. */
 #pragma once
 
 #include <curl/curl.h>
@@ -18,7 +18,14 @@ struct http_slot {
     bool is_proxied; /* it looks at the environment for a proxy */
     struct buffer body;
     sd_event_source *timer;
-    uint64_t deadline_usec; /* USEC_INFINITY: none */
+    uint64_t deadline_usec;         /* when to look what has moved; USEC_INFINITY: never */
+    uint64_t begun_usec, end_usec;  /* submitted; the far end. Set where there is a deadline. */
+    uint64_t stall_usec, wait_usec; /* see http_request; USEC_INFINITY: for ever */
+    uint64_t moved_usec;            /* when something had moved, at the last look */
+    uint64_t n_acked;               /* bytes of the connection then */
+    uint64_t slept_usec;            /* the machine had slept when it was submitted */
+    size_t n_to_send;               /* bytes of the request's body */
+    uint64_t n_received;            /* of the reply's */
     uint64_t
         timer_usec; /* when the timer fires: not after the deadline; USEC_INFINITY: it is off */
     sd_event_source
@@ -39,6 +46,7 @@ struct http_slot {
 /* A socket that libcurl has wanted to be watched. */
 struct http_socket {
     sd_event_source *source;
+    CURL *easy;          /* of the request that wanted it last; only to be compared */
     bool is_opened_here; /* by http_socket_open: it is closed by http_socket_close, too */
     bool is_wanted;
 };
@@ -87,6 +95,23 @@ int http_slot_set_up(struct http_slot *slot);
 /* Makes the slot ready for a request and starts its deadline; what is left of an earlier one is
  * gone then. As http_client_submit returns. */
 int http_slot_prepare(struct http_slot *slot, const struct http_request *request);
+
+/* Reports the end of a busy slot, and releases it. */
+void http_slot_finish(struct http_slot *slot, enum http_failure failure, const char *text);
+
+/* The socket that a request on its way uses, which belongs to libcurl; -1: none is known. */
+int http_watch_socket_of(const struct http_slot *slot);
+
+/* --- http-progress.c --- */
+
+/* Starts the time of a request that is submitted. 0, or the errno of the event loop. */
+int http_progress_begin(struct http_slot *slot, const struct http_request *request);
+
+/* Of the slot's timer, which is set no later than its deadline. */
+int http_progress_on_timer(sd_event_source *source, uint64_t usec, void *userdata);
+
+/* Fills in how far a failed request has come. */
+void http_progress_tell(const struct http_slot *slot, struct http_reply *reply);
 
 /* Sets the slot's timer to its deadline, unless it fires before. 0, or the errno of the event loop.
  */

@@ -4,11 +4,8 @@
  * ended are reported. So callers' callbacks never run inside libcurl, nor inside
  * http_client_submit: adding a handle only asks for a turn.
  *
- * Each request's deadline is an own timer on the boot clock: libcurl's time-outs stand still while
- * the machine sleeps. The timer is not set anew where it fires early enough for the next request,
- * and then goes on to that one's deadline: nearly all requests end long before. An easy handle that
- * is taken off before its end takes its connection with it, so a connection that timed out is not
- * used again. */
+ * http-progress.c ends those whose time is over. An easy handle that is taken off before its end
+ * takes its connection with it, so a connection that timed out is not used again. */
 #include "http-client-internal.h"
 
 #include <errno.h>
@@ -109,8 +106,7 @@ static enum http_failure failure_of(CURLcode code)
     }
 }
 
-/* Reports the end of a busy slot, and releases it. */
-static void slot_finish(struct http_slot *slot, enum http_failure failure, const char *text)
+void http_slot_finish(struct http_slot *slot, enum http_failure failure, const char *text)
 {
     http_done_fn done = TAKE(slot->done); /* which also makes a cancel from inside it do nothing */
     struct http_reply reply = {
@@ -125,6 +121,8 @@ static void slot_finish(struct http_slot *slot, enum http_failure failure, const
         reply.body = buffer_string(&slot->body);
         reply.body_bytes = slot->body.size;
         reply.handle = slot->easy;
+    } else {
+        http_progress_tell(slot, &reply);
     }
     done(slot->userdata, &reply);
     slot_release(slot);
@@ -175,7 +173,7 @@ static int on_room(sd_event_source *source, uint64_t usec, void *userdata)
 
     slot->error_text[0] = '\0';
     if (curl_multi_add_handle(slot->client->multi, slot->easy) != CURLM_OK)
-        slot_finish(slot, HTTP_FAILURE_REQUEST, "no memory to connect again");
+        http_slot_finish(slot, HTTP_FAILURE_REQUEST, "no memory to connect again");
     return 0;
 }
 
@@ -219,16 +217,16 @@ static void finish_by_code(struct http_slot *slot, CURLcode code)
     }
     /* A write error is our own write callback's. */
     if (slot->body.error == -ENOMEM)
-        slot_finish(slot, HTTP_FAILURE_REQUEST, "no memory for the reply");
+        http_slot_finish(slot, HTTP_FAILURE_REQUEST, "no memory for the reply");
     else if (slot->body.error < 0)
-        slot_finish(slot, HTTP_FAILURE_TOO_LARGE, "the reply is larger than allowed");
+        http_slot_finish(slot, HTTP_FAILURE_TOO_LARGE, "the reply is larger than allowed");
     else if (code == CURLE_OK && !slot->is_head_whole) /* which libcurl takes for whole */
-        slot_finish(slot, HTTP_FAILURE_BROKEN, "the reply's headers are cut off");
+        http_slot_finish(slot, HTTP_FAILURE_BROKEN, "the reply's headers are cut off");
     else if (code == CURLE_OK)
-        slot_finish(slot, HTTP_FAILURE_NONE, "");
+        http_slot_finish(slot, HTTP_FAILURE_NONE, "");
     else
-        slot_finish(slot, failure_of(code),
-                    slot->error_text[0] ? slot->error_text : curl_easy_strerror(code));
+        http_slot_finish(slot, failure_of(code),
+                         slot->error_text[0] ? slot->error_text : curl_easy_strerror(code));
 }
 
 void http_report_finished(struct http_client *client)
@@ -248,34 +246,6 @@ void http_report_finished(struct http_client *client)
     }
     if (has_replied && client->replied)
         client->replied(client->userdata);
-}
-
-static const char *what_took_so_long(const struct http_slot *slot)
-{
-    curl_off_t looked_up = 0, ready = 0;
-
-    curl_easy_getinfo(slot->easy, CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
-    curl_easy_getinfo(slot->easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
-    if (ready > 0)
-        return "timed out waiting for the reply";
-    if (looked_up > 0 || slot->is_unix)
-        return slot->is_tls ? "timed out connecting or in the TLS handshake"
-                            : "timed out connecting";
-    if (slot->client->connections_max > 0 && slot->client->n_busy > slot->client->connections_max)
-        return "timed out waiting for other requests to end";
-    return "timed out looking up the host's name";
-}
-
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
-{
-    struct http_slot *slot = userdata;
-
-    slot->timer_usec = USEC_INFINITY;
-    if (usec >= slot->deadline_usec)
-        slot_finish(slot, HTTP_FAILURE_TIMEOUT, what_took_so_long(slot));
-    else if (http_slot_set_timer(slot) < 0)
-        slot_finish(slot, HTTP_FAILURE_REQUEST, "the time-out cannot be set");
-    return 0;
 }
 
 /* The variables in which libcurl looks for a proxy. */
@@ -381,7 +351,7 @@ static int slot_get(struct http_client *client, struct http_slot **ret)
     r = http_slot_set_up(slot);
     if (r >= 0)
         r = sd_event_add_time(client->event, &slot->timer, CLOCK_BOOTTIME, USEC_INFINITY,
-                              10 * USEC_PER_MSEC, on_timer, slot);
+                              10 * USEC_PER_MSEC, http_progress_on_timer, slot);
     if (r >= 0)
         r = sd_event_source_set_enabled(slot->timer, SD_EVENT_OFF);
     if (r < 0) {

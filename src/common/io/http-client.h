@@ -42,6 +42,9 @@ struct http_request {
     const void *body; /* borrowed until the request ends; not sent with GET */
     size_t body_bytes;
     uint64_t timeout_usec;  /* from submission to the reply's last byte; USEC_INFINITY: none */
+    uint64_t stall_usec;    /* so long nothing may move, neither way, once it is connected; 0: for
+                             * ever. On a Unix socket it is not looked at. */
+    uint64_t wait_usec;     /* so much longer than that the reply's first byte may take */
     size_t reply_max_bytes; /* a larger body fails the request */
     bool cut_reply;         /* instead, what is beyond that is read and thrown away */
     bool no_proxy;          /* go directly, whatever the environment says; so to a Unix socket.
@@ -53,10 +56,21 @@ enum http_failure {
     HTTP_FAILURE_RESOLVE,   /* the name could not be looked up */
     HTTP_FAILURE_CONNECT,   /* nobody there */
     HTTP_FAILURE_TLS,       /* the peer's certificate or the handshake */
-    HTTP_FAILURE_TIMEOUT,   /* timeout_usec passed, or the connect time-out */
+    HTTP_FAILURE_TIMEOUT,   /* timeout_usec or stall_usec passed, or the connect time-out */
     HTTP_FAILURE_TOO_LARGE, /* the body passed reply_max_bytes */
     HTTP_FAILURE_BROKEN,    /* reset, cut off, not HTTP */
     HTTP_FAILURE_REQUEST,   /* the request could not be made at all: a bad URL, no memory */
+};
+
+/* How far a request came. */
+enum http_phase {
+    HTTP_PHASE_QUEUED,    /* others were to end before it */
+    HTTP_PHASE_LOOK_UP,   /* of the host's name */
+    HTTP_PHASE_CONNECT,   /* no connection stood */
+    HTTP_PHASE_HANDSHAKE, /* TLS, or a proxy's CONNECT */
+    HTTP_PHASE_SEND,      /* some of its body has left at most */
+    HTTP_PHASE_WAIT,      /* all has left, no byte of the reply has come */
+    HTTP_PHASE_RECEIVE,   /* the reply has begun */
 };
 
 struct http_reply {
@@ -69,7 +83,12 @@ struct http_reply {
      * than 1: a kept connection was closed as it went out, so that it was repeated; the peer may
      * have had it before. */
     unsigned n_begun;
-    void *handle; /* for http_reply_header; NULL on failure */
+    /* On failure alone, how far it came: */
+    enum http_phase phase;
+    uint64_t sent_bytes;     /* of the request's body; after a time-out, those acknowledged */
+    uint64_t received_bytes; /* of the reply's body */
+    uint64_t expected_bytes; /* of that, as its head says; 0: it does not */
+    void *handle;            /* for http_reply_header; NULL on failure */
 };
 
 /* Whether a status is one that goes by: overload, a server's own trouble, a time-out of its. */

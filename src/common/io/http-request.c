@@ -26,7 +26,10 @@ static size_t on_header(char *line, size_t one, size_t size, void *userdata)
 static size_t on_body(char *bytes, size_t one, size_t size, void *userdata)
 {
     struct http_slot *slot = userdata;
-    size_t kept = slot->is_reply_cut ? MIN(size, slot->body.max - slot->body.size) : size;
+    size_t kept;
+
+    slot->n_received += size;
+    kept = slot->is_reply_cut ? MIN(size, slot->body.max - slot->body.size) : size;
 
     return buffer_append(&slot->body, bytes, kept) < 0 ? 0 : size;
 }
@@ -195,25 +198,10 @@ static CURLcode set_proxy(struct http_slot *slot, bool no_proxy)
     return c;
 }
 
-int http_slot_set_timer(struct http_slot *slot)
-{
-    int r;
-
-    if (slot->deadline_usec >= slot->timer_usec || slot->deadline_usec == USEC_INFINITY)
-        return 0;
-    r = sd_event_source_set_time(slot->timer, slot->deadline_usec);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(slot->timer, SD_EVENT_ONESHOT);
-    if (r >= 0)
-        slot->timer_usec = slot->deadline_usec;
-    return r;
-}
-
 int http_slot_prepare(struct http_slot *slot, const struct http_request *request)
 {
     CURL *e = slot->easy;
     CURLcode c = CURLE_OK;
-    uint64_t now_usec;
     int r = set_url(slot, request->url);
 
     if (r >= 0)
@@ -238,12 +226,6 @@ int http_slot_prepare(struct http_slot *slot, const struct http_request *request
     }
     if (c)
         return c == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
-    if (request->timeout_usec == USEC_INFINITY)
-        return 0;
-    r = sd_event_now(slot->client->event, CLOCK_BOOTTIME, &now_usec);
-    if (r < 0)
-        return r;
-    slot->deadline_usec = now_usec + request->timeout_usec;
-    return http_slot_set_timer(slot);
+    return http_progress_begin(slot, request);
 }
 #undef SET

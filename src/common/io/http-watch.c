@@ -210,12 +210,23 @@ static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *userda
     if (!s)
         return 0;
     s->is_wanted = what != CURL_POLL_REMOVE;
+    s->easy = easy;
     if (s->is_wanted)
         watch(client, s, fd,
               (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u));
     else if (!may_stay(s))
         unwatch(s);
     return 0;
+}
+
+int http_watch_socket_of(const struct http_slot *slot)
+{
+    const struct http_watch *w = &slot->client->watch;
+
+    for (size_t fd = 0; fd < w->n_sockets; fd++)
+        if (w->sockets[fd].is_wanted && w->sockets[fd].easy == slot->easy)
+            return (int)fd;
+    return -1;
 }
 
 /* --- Life --- */

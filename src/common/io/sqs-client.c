@@ -84,6 +84,8 @@ static int send_attempt(struct sqs_call *call)
                                   .body = call->request->json.data,
                                   .body_bytes = call->request->json.size,
                                   .timeout_usec = call->timeout_usec,
+                                  .stall_usec = client->request_timeout_usec,
+                                  .wait_usec = call->options.wait_usec,
                                   .reply_max_bytes = SQS_REPLY_MAX_BYTES,
                               },
                               sqs_call_on_reply, call, &call->slot);
@@ -92,8 +94,9 @@ static int send_attempt(struct sqs_call *call)
 static uint64_t timeout_usec(const struct sqs_call *call)
 {
     uint64_t usec = call->options.timeout ? call->options.timeout(call->userdata) : USEC_INFINITY;
+    uint64_t max_usec = MAX(SQS_ATTEMPT_MAX_USEC, 2 * call->client->request_timeout_usec);
 
-    return MIN(usec, call->client->request_timeout_usec) + call->options.wait_usec;
+    return MIN(usec, max_usec) + call->options.wait_usec;
 }
 
 static time_t signing_time(struct sqs_client *client, uint64_t now_usec)

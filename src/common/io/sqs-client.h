@@ -22,6 +22,10 @@ struct sqs_call; /* an operation on its way */
 
 enum { SQS_REQUEST_ID_SIZE = 129 };
 
+/* So long an attempt may take at most, beyond its wait, be it that bytes still move; or twice
+ * request_timeout_usec where that is more. */
+#define SQS_ATTEMPT_MAX_USEC (300 * USEC_PER_SEC)
+
 /* What a call came to. All borrowed for the length of the callback. */
 struct sqs_result {
     struct sqs_reply *reply;       /* NULL on failure; sqs_reply_ref to keep it */
@@ -39,9 +43,9 @@ typedef void (*sqs_done_fn)(void *userdata, const struct sqs_result *result);
 struct sqs_call_options {
     uint64_t wait_usec;    /* how long SQS itself is asked to wait (long polling) */
     unsigned attempts_max; /* 0: no bound */
-    bool keep_trying; /* faults that only a person can mend are retried too, slowly: missing and
-                         refused credentials, a missing queue, a denied action, a KMS key. Then a
-                         failure is SQS's "no" to this very request. */
+    bool keep_trying;     /* faults that only a person can mend are retried too, slowly: missing and
+                             refused credentials, a missing queue, a denied action, a KMS key. Then a
+                             failure is SQS's "no" to this very request. */
     bool is_denial_final; /* but a denied action is not: the caller can do without */
     /* Runs before each attempt that does not go out from inside sqs_client_call, when its time has
      * come, and once more where it had to wait for credentials then: so nothing is sent that was
@@ -51,8 +55,8 @@ struct sqs_call_options {
     bool (*before_attempt)(void *userdata, const struct sqs_error *error,
                            struct sqs_request **request);
     /* How long an attempt may take, beyond wait_usec; asked as each goes out, also from inside
-     * sqs_client_call. It may not end or start calls. More than the client's request_timeout_usec
-     * counts as that. NULL: that. */
+     * sqs_client_call. It may not end or start calls. NULL or USEC_INFINITY: as long as its bytes
+     * move, within SQS_ATTEMPT_MAX_USEC. */
     uint64_t (*timeout)(void *userdata);
 };
 
@@ -80,7 +84,8 @@ struct sqs_client_observer {
 };
 
 /* All arguments are borrowed and must outlive the client; the observer's functions may be NULL.
- * request_timeout_usec: for an attempt, beyond wait_usec. 0, -ENOMEM, -EIO (OpenSSL). */
+ * request_timeout_usec: for how long nothing of an attempt may move, beyond wait_usec. 0, -ENOMEM,
+ * -EIO (OpenSSL). */
 int sqs_client_new(sd_event *event, struct http_client *http, struct credentials *credentials,
                    const struct endpoint *endpoint, uint64_t request_timeout_usec,
                    const struct sqs_client_observer *observer, struct sqs_client **ret);

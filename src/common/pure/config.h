@@ -41,7 +41,7 @@ struct config {
         bool use_fips_endpoint;
         bool use_dualstack_endpoint;
         uint64_t connect_timeout_usec;
-        uint64_t request_timeout_usec; /* of a request, beyond the time it is asked to wait */
+        uint64_t request_timeout_usec; /* without progress, beyond the wait */
     } aws;
     struct {
         enum config_log_target target;

@@ -1,0 +1,258 @@
+/* When a request's time is over: where nothing has moved for `stall_usec`, and at the far end
+ * `timeout_usec` whatever moves.
+ *
+ * What has moved is asked of the kernel (TCP_INFO), and only when a timer fires, which it hardly
+ * ever does: a request on a kept connection costs no system call for it. libcurl knows no better:
+ * to libcurl, bytes are sent that still wait in the socket's buffer, which may hold megabytes.
+ *
+ * The timer is on the boot clock: libcurl's time-outs stand still while the machine sleeps. So do
+ * the ages that the kernel tells, so the sleep is added to them. The timer is not set anew where it
+ * fires early enough for the next request, and then goes on to that one's time. */
+#include "http-client-internal.h"
+
+#include <inttypes.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+
+enum { ESTABLISHED = 1 }; /* tcp_info.tcpi_state */
+
+int http_slot_set_timer(struct http_slot *slot)
+{
+    int r;
+
+    if (slot->deadline_usec >= slot->timer_usec || slot->deadline_usec == USEC_INFINITY)
+        return 0;
+    r = sd_event_source_set_time(slot->timer, slot->deadline_usec);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(slot->timer, SD_EVENT_ONESHOT);
+    if (r >= 0)
+        slot->timer_usec = slot->deadline_usec;
+    return r;
+}
+
+static uint64_t add(uint64_t usec, uint64_t more_usec)
+{
+    return more_usec >= USEC_INFINITY - usec ? USEC_INFINITY : usec + more_usec;
+}
+
+/* For how long the machine has slept since it was booted. */
+static int slept_usec(const struct http_client *client, uint64_t *ret)
+{
+    uint64_t boot, monotonic;
+    int r = sd_event_now(client->event, CLOCK_BOOTTIME, &boot);
+
+    if (r >= 0)
+        r = sd_event_now(client->event, CLOCK_MONOTONIC, &monotonic);
+    if (r < 0)
+        return r;
+    *ret = boot > monotonic ? boot - monotonic : 0;
+    return 0;
+}
+
+int http_progress_begin(struct http_slot *slot, const struct http_request *request)
+{
+    uint64_t now_usec;
+    int r;
+
+    slot->end_usec = USEC_INFINITY;
+    slot->stall_usec = request->stall_usec > 0 ? request->stall_usec : USEC_INFINITY;
+    slot->wait_usec = request->wait_usec;
+    slot->n_received = 0;
+    slot->n_to_send = streq(request->method, "GET") ? 0 : request->body_bytes;
+    if (request->timeout_usec == USEC_INFINITY && slot->stall_usec == USEC_INFINITY)
+        return 0;
+    r = sd_event_now(slot->client->event, CLOCK_BOOTTIME, &now_usec);
+    if (r >= 0)
+        r = slept_usec(slot->client, &slot->slept_usec);
+    if (r < 0)
+        return r;
+    slot->begun_usec = slot->moved_usec = now_usec;
+    slot->n_acked = 0;
+    slot->end_usec = add(now_usec, request->timeout_usec);
+    slot->deadline_usec =
+        MIN(slot->end_usec, add(add(now_usec, slot->stall_usec), slot->wait_usec));
+    return http_slot_set_timer(slot);
+}
+
+/* --- What has moved --- */
+
+static uint64_t off_t_of(const struct http_slot *slot, CURLINFO info)
+{
+    curl_off_t value = 0;
+
+    curl_easy_getinfo(slot->easy, info, &value);
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+/* Bytes of the request that wait in the socket's buffer. */
+static uint64_t unsent_bytes(const struct http_slot *slot)
+{
+    int fd = http_watch_socket_of(slot), n = 0;
+
+    return fd >= 0 && ioctl(fd, SIOCOUTQ, &n) >= 0 && n > 0 ? (uint64_t)n : 0;
+}
+
+static uint64_t sent_bytes(const struct http_slot *slot)
+{
+    uint64_t taken = MIN(off_t_of(slot, CURLINFO_SIZE_UPLOAD_T), slot->n_to_send);
+
+    return taken - MIN(unsent_bytes(slot), taken);
+}
+
+static bool get_tcp_info(const struct http_slot *slot, struct tcp_info *ret)
+{
+    socklen_t size = sizeof(*ret);
+    int fd = http_watch_socket_of(slot);
+
+    *ret = (struct tcp_info){};
+    return fd >= 0 && getsockopt(fd, IPPROTO_TCP, TCP_INFO, ret, &size) >= 0;
+}
+
+static enum http_phase phase_before_begin(const struct http_slot *slot)
+{
+    struct tcp_info info;
+
+    if (slot->client->connections_max > 0 && slot->client->n_busy > slot->client->connections_max)
+        return HTTP_PHASE_QUEUED;
+    if (get_tcp_info(slot, &info) && info.tcpi_state == ESTABLISHED)
+        return HTTP_PHASE_HANDSHAKE;
+    return off_t_of(slot, CURLINFO_NAMELOOKUP_TIME_T) > 0 || slot->is_unix ? HTTP_PHASE_CONNECT
+                                                                           : HTTP_PHASE_LOOK_UP;
+}
+
+static enum http_phase phase_of(const struct http_slot *slot, uint64_t n_sent)
+{
+    long head_bytes = 0;
+
+    if (slot->n_begun == 0)
+        return phase_before_begin(slot);
+    curl_easy_getinfo(slot->easy, CURLINFO_HEADER_SIZE, &head_bytes);
+    if (head_bytes > 0 || slot->n_received > 0)
+        return HTTP_PHASE_RECEIVE;
+    return n_sent < slot->n_to_send ? HTTP_PHASE_SEND : HTTP_PHASE_WAIT;
+}
+
+/* Notes when something has moved last, as the kernel tells. Where bytes wait for their
+ * acknowledgement, an answer to a probe comes like one, so it counts only where more of them are
+ * acknowledged than at the last look. */
+static void look(struct http_slot *slot, uint64_t now_usec)
+{
+    uint64_t slept = slot->slept_usec, idle_usec;
+    struct tcp_info info;
+    uint32_t idle_msec;
+
+    if (!get_tcp_info(slot, &info) || slept_usec(slot->client, &slept) < 0)
+        return;
+    idle_msec = info.tcpi_last_data_recv;
+    if (info.tcpi_unacked == 0)
+        idle_msec = MIN(idle_msec, info.tcpi_last_data_sent);
+    else if (info.tcpi_bytes_acked != slot->n_acked)
+        idle_msec = MIN(idle_msec, info.tcpi_last_ack_recv);
+    slot->n_acked = info.tcpi_bytes_acked;
+    idle_usec = idle_msec * USEC_PER_MSEC + (slept - MIN(slot->slept_usec, slept));
+    if (idle_usec < now_usec)
+        slot->moved_usec = MAX(slot->moved_usec, now_usec - idle_usec);
+}
+
+/* Until when something must have moved. */
+static uint64_t due_usec(struct http_slot *slot, uint64_t now_usec)
+{
+    uint64_t patience = slot->stall_usec;
+
+    if (slot->stall_usec == USEC_INFINITY || slot->is_unix)
+        return USEC_INFINITY;
+    /* Until then the time for connecting holds, which libcurl keeps. */
+    if (slot->n_begun == 0)
+        return add(slot->begun_usec,
+                   MAX(patience, add(slot->client->connect_timeout_usec, USEC_PER_SEC)));
+    look(slot, now_usec);
+    if (phase_of(slot, sent_bytes(slot)) == HTTP_PHASE_WAIT)
+        patience = add(patience, slot->wait_usec);
+    return add(slot->moved_usec, patience);
+}
+
+/* --- The end --- */
+
+void http_progress_tell(const struct http_slot *slot, struct http_reply *reply)
+{
+    reply->sent_bytes = slot->n_begun > 0 ? sent_bytes(slot) : 0;
+    reply->received_bytes = slot->n_received;
+    reply->expected_bytes = off_t_of(slot, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T);
+    reply->phase = phase_of(slot, reply->sent_bytes);
+}
+
+static double seconds(uint64_t usec)
+{
+    return (double)usec / USEC_PER_SEC;
+}
+
+/* "nothing moved for 10 s", or that the far end has come. */
+static void say_why(const struct http_slot *slot, enum http_phase phase, uint64_t now_usec,
+                    char *text, size_t size)
+{
+    uint64_t usec = slot->stall_usec + (phase == HTTP_PHASE_WAIT ? slot->wait_usec : 0);
+
+    if (now_usec < slot->end_usec)
+        snprintf(text, size, "nothing moved for %.3g s", seconds(usec));
+    else
+        snprintf(text, size, "not done in %.3g s", seconds(now_usec - slot->begun_usec));
+}
+
+static void say_what_took_so_long(struct http_slot *slot, uint64_t now_usec)
+{
+    struct http_reply reply = {};
+    char *text = slot->error_text, why[64], of[32] = "";
+    const size_t size = sizeof(slot->error_text);
+
+    http_progress_tell(slot, &reply);
+    say_why(slot, reply.phase, now_usec, why, sizeof(why));
+    switch (reply.phase) {
+    case HTTP_PHASE_QUEUED:
+        snprintf(text, size, "timed out waiting for other requests to end");
+        break;
+    case HTTP_PHASE_LOOK_UP:
+        snprintf(text, size, "timed out looking up the host's name");
+        break;
+    case HTTP_PHASE_CONNECT:
+    case HTTP_PHASE_HANDSHAKE:
+        snprintf(text, size, "timed out %s",
+                 reply.phase == HTTP_PHASE_HANDSHAKE && slot->is_tls ? "in the TLS handshake"
+                                                                     : "connecting");
+        break;
+    case HTTP_PHASE_SEND:
+        snprintf(text, size, "timed out sending the request (%s): %" PRIu64 " of %zu bytes sent",
+                 why, reply.sent_bytes, slot->n_to_send);
+        break;
+    case HTTP_PHASE_WAIT:
+        snprintf(text, size,
+                 "timed out waiting for the reply (%s): the request's %zu bytes were "
+                 "sent, none came",
+                 why, slot->n_to_send);
+        break;
+    case HTTP_PHASE_RECEIVE:
+        if (reply.expected_bytes > 0)
+            snprintf(of, sizeof(of), " of %" PRIu64, reply.expected_bytes);
+        snprintf(text, size, "timed out receiving the reply (%s): %" PRIu64 "%s bytes had come",
+                 why, reply.received_bytes, of);
+        break;
+    }
+}
+
+int http_progress_on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct http_slot *slot = userdata;
+
+    slot->timer_usec = USEC_INFINITY;
+    if (usec >= slot->deadline_usec && slot->deadline_usec < slot->end_usec)
+        slot->deadline_usec = MIN(slot->end_usec, due_usec(slot, usec));
+    if (usec >= slot->deadline_usec) {
+        say_what_took_so_long(slot, usec);
+        http_slot_finish(slot, HTTP_FAILURE_TIMEOUT, slot->error_text);
+    } else if (http_slot_set_timer(slot) < 0) {
+        http_slot_finish(slot, HTTP_FAILURE_REQUEST, "the time-out cannot be set");
+    }
+    return 0;
+}
