@@ -64,7 +64,8 @@ static void renew_attempt(struct poll *p, uint64_t now_usec)
  * front door answers, for keys or a clock, has not even reached it. */
 static bool is_id_spent(const struct sqs_error *error)
 {
-    return error->class == SQS_ERROR_THROTTLED || error->class == SQS_ERROR_PERMANENT;
+    return error->class == SQS_ERROR_THROTTLED || error->class == SQS_ERROR_PERMANENT ||
+           streq(error->name, SQS_ERROR_TOO_EARLY);
 }
 
 /* What has been cut off may still wait at SQS, and be given messages. */
@@ -79,6 +80,8 @@ static void note_failure(struct poll *p, const struct sqs_error *error, uint64_t
 {
     if (sqs_error_is_outcome_unknown(error))
         note_doubt(p, now_usec);
+    else if (streq(error->name, SQS_ERROR_TOO_EARLY) && p->attempt_id[0] != '\0')
+        p->doubt_end_usec = 0; /* SQS has answered to this id: there was nothing to be lost */
 }
 
 static bool is_in_doubt(const struct poll *p, uint64_t now_usec)

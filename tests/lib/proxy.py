@@ -9,9 +9,10 @@ import threading
 class Proxy:
     """Forwards each request unchanged and hands the reply to `spoil(number, operation, reply)`,
     which may change reply["status"], ["headers"] (a list of pairs) and ["body"] (bytes), set
-    ["cut"] to a number of bytes after which the connection is closed, or return "drop-before" (the
-    request is not forwarded, the connection is closed). `number` counts an operation's requests
-    from 1."""
+    ["cut"] to a number of bytes after which the connection is closed. Before a request is forwarded,
+    spoil(number, operation, None) may return "drop-before" (the connection is closed instead) or a
+    dict of "status", "headers" and "body", which is answered instead. `number` counts an operation's
+    requests from 1."""
 
     def __init__(self, server, spoil):
         counts = {}
@@ -29,8 +30,13 @@ class Proxy:
                 with lock:
                     counts[operation] = number = counts.get(operation, 0) + 1
                 reply = {"status": None, "headers": [], "body": b"", "cut": None}
-                if spoil(number, operation, None) == "drop-before":
+                instead = spoil(number, operation, None)
+                if instead == "drop-before":
                     self.close_connection = True
+                    return
+                if instead:
+                    reply.update(instead)
+                    self.answer(reply)
                     return
                 upstream = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
                 upstream.request("POST", self.path, body, dict(self.headers.items()))
@@ -40,6 +46,9 @@ class Proxy:
                                       if k.lower() not in ("content-length", "connection")])
                 upstream.close()
                 spoil(number, operation, reply)
+                self.answer(reply)
+
+            def answer(self, reply):
                 self.send_response_only(reply["status"])
                 for name, value in reply["headers"]:
                     self.send_header(name, value)

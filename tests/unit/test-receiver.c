@@ -236,6 +236,22 @@ static void once_in_doubt_an_attempt_id_is_kept_whatever_comes_then(void **state
     assert_string_not_equal(attempt_id(0), id);
 }
 
+/* And the doubt ends: with the same id SQS may answer from memory, at once. */
+static void an_attempt_id_is_renewed_after_an_empty_reply_that_came_too_early(void **state)
+{
+    const char *id;
+
+    set_up(queue(true, 1, 0));
+    turn(10);
+    id = attempt_id(0);
+    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, SQS_ERROR_TOO_EARLY));
+    assert_string_not_equal(attempt_id(0), id);
+    id = attempt_id(0);
+    assert_true(fake_retry(0, SQS_ERROR_THROTTLED, "RequestThrottled"));
+    assert_string_not_equal(attempt_id(0), id);
+}
+
 static void a_void_attempt_is_replaced_at_once_and_a_refusal_waits(void **state)
 {
     const char *id;
@@ -536,6 +552,8 @@ int main(void)
         cmocka_unit_test_teardown(an_attempt_id_is_renewed_after_a_no_of_sqs, tear_down),
         cmocka_unit_test_teardown(an_attempt_id_is_kept_where_sqs_was_not_reached, tear_down),
         cmocka_unit_test_teardown(once_in_doubt_an_attempt_id_is_kept_whatever_comes_then,
+                                  tear_down),
+        cmocka_unit_test_teardown(an_attempt_id_is_renewed_after_an_empty_reply_that_came_too_early,
                                   tear_down),
         cmocka_unit_test_teardown(a_void_attempt_is_replaced_at_once_and_a_refusal_waits,
                                   tear_down),

@@ -268,6 +268,9 @@ static struct outcome call(const struct sqs_call_options *options)
         .status = (code), .headers = "x-amzn-RequestId: bad-id\r\n",                               \
         .body = "{\"__type\":\"com.amazonaws.sqs#" type "\",\"message\":\"" text "\"}"             \
     }
+#define MESSAGE                                                                                    \
+    "{\"Messages\":[{\"MessageId\":\"m\",\"ReceiptHandle\":\"h\","                                  \
+    "\"Body\":\"hello\",\"MD5OfBody\":\"5d41402abc4b2a76b9719d911017c592\"}]}"
 #define UNAVAILABLE ERROR(503, "ServiceUnavailable", "later")
 #define THROTTLED ERROR(403, "RequestThrottled", "slower")
 #define REFUSED ERROR(403, "UnrecognizedClientException", "no such key")
@@ -512,6 +515,94 @@ static void what_is_not_of_sqs_is_repeated_slowly_and_never_the_answer(void **st
     assert_false(o.ok);
     assert_int_equal(o.error.http_status, 404);
     assert_int_equal(o.attempts, 1);
+}
+
+static void a_page_in_place_of_a_reply_is_not_of_sqs(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server =
+        TEST_SERVER({.status = 511}, {.body = " \n<html>sign in</html>"},
+                    {.headers = "x-amzn-RequestId: sqs\r\n", .body = "<html>broken</html>"}, OK);
+    struct outcome o;
+
+    set_bench(server);
+    o = call(&patient);
+    assert_true(o.ok);
+    assert_string_equal(b.noted[0].name, "NotOfSQS");
+    assert_string_equal(b.noted[1].name, "NotOfSQS");
+    assert_int_equal(b.noted[1].class, SQS_ERROR_TRANSIENT);
+    assert_in_range(b.noted[1].delay_usec, 10000, 10200); /* slowly */
+    assert_string_equal(b.noted[2].name, "");
+}
+
+/* A receive that asks for so long a wait. */
+static void start_receive(struct outcome *o, unsigned wait_sec)
+{
+    struct sqs_request *request;
+
+    assert_int_equal(
+        sqs_request_receive_message(
+            QUEUE_URL, &(struct sqs_receive){.max_messages = 1, .wait_sec = wait_sec}, &request),
+        0);
+    start_request(o, request,
+                  &(struct sqs_call_options){.wait_usec = wait_sec * USEC_PER_SEC});
+}
+
+static void an_empty_receive_that_comes_at_once_is_a_failure_with_growing_pauses(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER(OK, OK, OK, OK, {.body = MESSAGE});
+    struct outcome o = {};
+
+    set_bench(server);
+    start_receive(&o, 20);
+    run_until(b.event, &o.n_done, 1);
+    assert_true(o.ok);
+    assert_int_equal(o.attempts, 5);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_string_equal(b.noted[i].name, "EmptyTooEarly");
+        assert_non_null(strstr(b.noted[i].message, "wait 20 s"));
+        assert_in_range(b.noted[i].delay_usec, 50 << i, (50 << i) + 50);
+    }
+    /* One that was to come at once is good. */
+    o = (struct outcome){};
+    test_server_free(server);
+    server = TEST_SERVER(OK);
+    b.endpoint.url = (free(b.endpoint.url), strdup(test_server_url(server)));
+    start_receive(&o, 0);
+    run_until(b.event, &o.n_done, 1);
+    assert_int_equal(o.attempts, 1);
+}
+
+static void an_empty_receive_without_a_request_id_is_not_of_sqs(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER({.body = "{}"}, {.body = MESSAGE});
+    struct outcome o = {};
+
+    set_bench(server);
+    start_receive(&o, 0);
+    run_until(b.event, &o.n_done, 1);
+    assert_true(o.ok);
+    assert_int_equal(o.attempts, 2);
+    assert_string_equal(b.noted[0].name, "NotOfSQS");
+}
+
+static void a_delete_answered_without_the_id_of_before_is_not_of_sqs(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER({.body = "{}"}, OK, {.body = "{}"}, OK);
+    struct outcome o;
+
+    set_bench(server);
+    o = call(&patient);
+    assert_int_equal(o.attempts, 1);
+    o = call(&patient);
+    assert_int_equal(o.attempts, 1);
+    o = call(&patient);
+    assert_true(o.ok);
+    assert_int_equal(o.attempts, 2);
+    assert_string_equal(b.noted[0].name, "NotOfSQS");
 }
 
 static void a_bounded_call_ends_with_what_is_not_of_sqs(void **state)
@@ -1431,6 +1522,10 @@ int main(void)
         TEST(what_a_person_must_mend_is_repeated_slowly_where_wanted),
         TEST(a_denied_action_is_the_answer_where_wanted),
         TEST(what_is_not_of_sqs_is_repeated_slowly_and_never_the_answer),
+        TEST(a_page_in_place_of_a_reply_is_not_of_sqs),
+        TEST(an_empty_receive_that_comes_at_once_is_a_failure_with_growing_pauses),
+        TEST(an_empty_receive_without_a_request_id_is_not_of_sqs),
+        TEST(a_delete_answered_without_the_id_of_before_is_not_of_sqs),
         TEST(a_bounded_call_ends_with_what_is_not_of_sqs),
         TEST(who_is_answered_and_who_gives_up_is_told_by_operation),
         TEST(attempts_are_bounded_where_wanted),

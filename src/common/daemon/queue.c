@@ -72,6 +72,9 @@ static const char *remedy(const struct sqs_error *error)
     if (streq(error->name, SQS_ERROR_NOT_OF_SQS))
         return "this is no answer of SQS's: check the proxy (https_proxy), whether this network "
                "wants a sign-in, and aws.endpoint_url";
+    if (streq(error->name, SQS_ERROR_TOO_EARLY))
+        return "SQS waits for messages: check aws.endpoint_url, and what answers there or on the "
+               "way (a proxy, an emulator)";
     if (streq(error->name, SQS_ERROR_TLS))
         return "check aws.ca_bundle (or AWS_CA_BUNDLE), the server's certificate, its name and its "
                "dates, and this machine's clock";

@@ -53,6 +53,7 @@ struct sqs_client {
     struct retry_quota quota;
     unsigned n_wakeable;
     struct clock_skew skew;
+    bool peer_sends_ids; /* a reply has had x-amzn-RequestId */
     struct sqs_call *calls;
     unsigned n_in_trouble[SQS_N_OPERATIONS]; /* calls that failed and were not done then */
 };

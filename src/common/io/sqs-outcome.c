@@ -11,9 +11,12 @@
 #include "loop-clock.h"
 #include "random.h"
 #include "server-time.h"
+#include "sqs-proof.h"
 
 /* Attempts of a call that are repeated at once because another time is known to sign with. */
 enum { CLOCK_CORRECTIONS_MAX = 3 };
+
+enum { HTTP_NETWORK_AUTHENTICATION_REQUIRED = 511 }; /* RFC 6585, section 6: a portal's */
 
 /* --- Those who wait for SQS to be back --- */
 
@@ -110,6 +113,8 @@ void sqs_call_set_error(struct sqs_call *call, enum sqs_error_class class, const
 
 static enum backoff_kind backoff_kind_of(const struct sqs_error *error)
 {
+    if (streq(error->name, SQS_ERROR_NOT_OF_SQS))
+        return BACKOFF_SLOW;
     switch (error->class) {
     case SQS_ERROR_THROTTLED:
         return BACKOFF_THROTTLED;
@@ -282,6 +287,8 @@ static void error_reply(struct sqs_call *call, const struct http_reply *reply)
     if (call->request_id[0] == '\0' && call->error.class == SQS_ERROR_PERMANENT &&
         !sqs_error_find(call->error.name))
         set_name(&call->error, SQS_ERROR_NOT_OF_SQS);
+    if (call->request_id[0] == '\0' && reply->status == HTTP_NETWORK_AUTHENTICATION_REQUIRED)
+        set_name(&call->error, SQS_ERROR_NOT_OF_SQS);
     if (call->error.class == SQS_ERROR_CLOCK || call->error.class == SQS_ERROR_CREDENTIALS) {
         if (is_clock_corrected(call, reply)) {
             retry_after(call, 0);
@@ -293,6 +300,53 @@ static void error_reply(struct sqs_call *call, const struct http_reply *reply)
     sqs_call_attempt_failed(call);
 }
 
+/* HTML or XML, and so not SQS's. */
+static bool is_page(const struct http_reply *reply)
+{
+    return reply->body[strspn(reply->body, " \t\r\n\xef\xbb\xbf")] == '<';
+}
+
+static void unusable_reply(struct sqs_call *call, const struct http_reply *reply, const char *error)
+{
+    bool is_of_sqs = call->request_id[0] != '\0' || !is_page(reply);
+
+    sqs_call_set_error(call, SQS_ERROR_TRANSIENT, is_of_sqs ? "" : SQS_ERROR_NOT_OF_SQS, error);
+    call->error.http_status = reply->status;
+    sqs_call_attempt_failed(call);
+}
+
+/* Whether it is SQS that has answered; else the error stands in the call. */
+static bool is_proven(struct sqs_call *call, const struct sqs_reply *reply)
+{
+    struct sqs_client *client = call->client;
+    struct sqs_proof_facts facts = {
+        .has_request_id = call->request_id[0] != '\0',
+        .peer_sends_ids = client->peer_sends_ids,
+        .wait_usec = call->options.wait_usec,
+        .elapsed_usec = loop_now_usec(client->event) - call->sent_usec,
+    };
+    char text[128];
+
+    client->peer_sends_ids = client->peer_sends_ids || facts.has_request_id;
+    switch (sqs_proof_of(reply, &facts)) {
+    case SQS_PROOF_NONE:
+        sqs_call_set_error(call, SQS_ERROR_PERMANENT, SQS_ERROR_NOT_OF_SQS,
+                           "the reply is empty and has no x-amzn-RequestId");
+        break;
+    case SQS_PROOF_EARLY:
+        snprintf(text, sizeof(text),
+                 "a receive was answered without a message after %.3f s, though it asks SQS to "
+                 "wait %.0f s for one",
+                 (double)facts.elapsed_usec / USEC_PER_SEC, (double)facts.wait_usec / USEC_PER_SEC);
+        sqs_call_set_error(call, SQS_ERROR_TRANSIENT, SQS_ERROR_TOO_EARLY, text);
+        break;
+    case SQS_PROOF_GOOD:
+        return true;
+    }
+    call->error.http_status = call->http_status;
+    return false;
+}
+
 static void good_reply(struct sqs_call *call, const struct http_reply *reply)
 {
     struct sqs_client *client = call->client;
@@ -301,9 +355,11 @@ static void good_reply(struct sqs_call *call, const struct http_reply *reply)
     int r = sqs_reply_parse(call->request, reply->body, reply->body_bytes, &parsed, &error);
 
     if (r != 0) {
-        sqs_call_set_error(call, SQS_ERROR_TRANSIENT, "",
-                           r == SQS_REPLY_E_DAMAGED && error ? error : strerror(ENOMEM));
-        call->error.http_status = reply->status;
+        unusable_reply(call, reply,
+                       r == SQS_REPLY_E_DAMAGED && error ? error : strerror(ENOMEM));
+        return;
+    }
+    if (!is_proven(call, parsed)) {
         sqs_call_attempt_failed(call);
         return;
     }

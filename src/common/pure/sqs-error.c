@@ -132,6 +132,8 @@ const char *sqs_error_canonical_name(const char *code)
 
 bool sqs_error_is_outcome_unknown(const struct sqs_error *error)
 {
+    if (streq(error->name, SQS_ERROR_TOO_EARLY)) /* nothing was given out */
+        return false;
     return error->was_repeated || (error->class == SQS_ERROR_TRANSIENT && !error->was_not_sent);
 }
 

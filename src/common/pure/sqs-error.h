@@ -22,7 +22,8 @@ const char *sqs_error_class_name(enum sqs_error_class class);
 #define SQS_ERROR_CREDENTIALS_UNREACHABLE "CredentialsUnreachable" /* they may be found later */
 #define SQS_ERROR_NETWORK "NetworkFailure" /* not connected, cut off, timed out */
 #define SQS_ERROR_TLS "TLSFailure"         /* the peer's certificate or the handshake */
-#define SQS_ERROR_NOT_OF_SQS "NotOfSQS" /* a portal, a proxy, a gateway said no in its place */
+#define SQS_ERROR_NOT_OF_SQS "NotOfSQS" /* a portal, a proxy, a gateway answered in its place */
+#define SQS_ERROR_TOO_EARLY "EmptyTooEarly" /* an empty receive, long before its wait was over */
 
 struct sqs_error {
     enum sqs_error_class class;

@@ -168,6 +168,7 @@ static int parse_queue_attributes(struct reply_reader *reader, const struct json
     r = reply_judge(reader, "Attributes", r, false);
     if (r != 0 || !list)
         return r;
+    attributes->is_told = true;
     r = reply_read_truth(reader, list, "FifoQueue", &attributes->is_fifo);
     if (r == 0)
         r = reply_read_truth(reader, list, "ContentBasedDeduplication",

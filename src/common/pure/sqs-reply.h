@@ -21,6 +21,7 @@ struct sqs_entry_result {
 };
 
 struct sqs_queue_attributes {
+    bool is_told; /* the reply had attributes */
     bool is_fifo;
     bool content_based_deduplication;
     unsigned visibility_timeout_sec; /* 30 where it was not told */

@@ -1,0 +1,128 @@
+"""The two daemons when what answers is not SQS, or does not answer as SQS does."""
+
+import os
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import sqs
+import tap
+from daemon import FIFO, Daemon
+from proxy import Proxy
+from sqs_local import SqsLocal
+
+NOT_OF_SQS = "this is no answer of SQS's"
+REQUEST_ID = ("x-amzn-RequestId", "id")
+
+
+class Portal(Proxy):
+    """Answers some operations itself, with `reply`, until `let_through`."""
+
+    def __init__(self, server, operations, *, status=200, body=b"{}", headers=()):
+        self._is_open = threading.Event()
+
+        def spoil(number, operation, reply):
+            if reply or self._is_open.is_set() or operation not in operations:
+                return None
+            return {"status": status, "body": body, "headers": headers}
+
+        super().__init__(server, spoil)
+
+    def let_through(self):
+        self._is_open.set()
+
+
+def ends_well(daemon):
+    tap.equal(daemon.wait(120), 0, daemon.text)
+    daemon.wait_for_line("The queue answers again")
+
+
+def an_instant_empty_receive_ends_nothing(headers, *words):
+    """The portal sits between the consumer and SQS: nothing of what it says is the queue's."""
+    with SqsLocal(queues=[FIFO]) as server:
+        for i in range(3):
+            sqs.send(server, f"message {i}", group="g")
+        with Portal(server, ["ReceiveMessage"], headers=headers) as portal:
+            consumer = Daemon("sqs-consumerd", server, endpoint=portal.url,
+                              consumer={"exit_after_empty_receives": 2, "wait_time": 2})
+            line = consumer.wait_for_line("ReceiveMessage failed")
+            for word in words:
+                tap.ok(word in line, line)
+            time.sleep(3)
+            asked = portal.counts["ReceiveMessage"]
+            tap.ok(asked <= 20, f"{asked} receives in 3 s")
+            tap.ok("Number of messages received" not in consumer.text, consumer.text)
+            tap.ok("answers again" not in consumer.text, consumer.text)
+            portal.let_through()
+            ends_well(consumer)
+        tap.equal(len(server.records("deleted")), 3)
+
+
+tap.add("an empty receive that comes at once is no empty queue",
+        an_instant_empty_receive_ends_nothing, [REQUEST_ID], "without a message", "wait 2 s",
+        "check aws.endpoint_url")
+tap.add("an empty receive without a request id is no empty queue",
+        an_instant_empty_receive_ends_nothing, [], "no x-amzn-RequestId", NOT_OF_SQS)
+
+
+@tap.test
+def an_empty_object_for_the_queues_attributes_opens_nothing():
+    with SqsLocal(queues=[FIFO]) as server:
+        with Portal(server, ["GetQueueAttributes", "ReceiveMessage"]) as portal:
+            consumer = Daemon("sqs-consumerd", server, endpoint=portal.url)
+            line = consumer.wait_for_line("GetQueueAttributes failed")
+            tap.ok(NOT_OF_SQS in line, line)
+            portal.let_through()
+            ends_well(consumer)
+
+
+@tap.test
+def a_delete_that_a_portal_has_answered_is_repeated():
+    with SqsLocal(queues=[FIFO]) as server:
+        sqs.send(server, "message", group="g")
+        with Portal(server, ["DeleteMessage"]) as portal:
+            consumer = Daemon("sqs-consumerd", server, endpoint=portal.url)
+            line = consumer.wait_for_line("DeleteMessage failed")
+            tap.ok(NOT_OF_SQS in line, line)
+            portal.let_through()
+            ends_well(consumer)
+        tap.equal([r["message_id"] for r in server.records("deleted")][:1],
+                  [r["message_id"] for r in server.records("sent")])
+
+
+def a_page_is_called_a_portals(status, headers=()):
+    with SqsLocal(queues=[FIFO]) as server:
+        with Portal(server, ["SendMessage"], status=status, body=b"<html>sign in</html>",
+                    headers=[("Content-Type", "text/html"), *headers]) as portal:
+            producer = Daemon("sqs-producerd", server, endpoint=portal.url)
+            line = producer.wait_for_line("SendMessage failed")
+            tap.ok(f"HTTP status {status}" in line and NOT_OF_SQS in line, line)
+            portal.let_through()
+            ends_well(producer)
+        tap.equal(len(server.records("sent")), 5)
+
+
+tap.add("a page with status 200 gets the advice of a redirect", a_page_is_called_a_portals, 200)
+tap.add("status 511 gets the advice of a redirect", a_page_is_called_a_portals, 511)
+
+
+@tap.test
+def an_emulator_that_sends_no_request_ids_gets_its_messages_handled():
+    def spoil(number, operation, reply):
+        if reply:
+            reply["headers"] = [(k, v) for k, v in reply["headers"]
+                                if k.lower() != "x-amzn-requestid"]
+
+    with SqsLocal(queues=[FIFO]) as server, Proxy(server, spoil) as proxy:
+        for i in range(3):
+            sqs.send(server, f"message {i}", group="g")
+        consumer = Daemon("sqs-consumerd", server, endpoint=proxy.url)
+        consumer.wait_for_line("Message deleted", 3)
+        tap.equal(len(server.records("deleted")), 3)
+        consumer.signal()
+        tap.equal(consumer.wait(), 0, consumer.text)
+
+
+if __name__ == "__main__":
+    tap.main()
