@@ -533,7 +533,6 @@ int hand_new(struct queue *queue, struct handler *handler, struct ledger *ledger
                         &(struct settler_options){
                             .kind = BATCH_DELETE,
                             .linger_usec = options->delete_linger_usec,
-                            .is_single = options->delete_linger_usec == 0,
                             .changed = on_request_ended,
                         },
                         on_deleted, h, &h->deleter);

@@ -9,6 +9,7 @@
 #include "attempts.h"
 #include "log.h"
 #include "outside.h"
+#include "pace.h"
 
 struct poll {
     struct receiver *receiver;
@@ -28,6 +29,7 @@ struct poll {
 struct receiver {
     struct queue *queue;
     struct receiver_options options;
+    struct pace pace;
     receiver_done_fn done;
     void *userdata;
     bool is_stopping;
@@ -236,8 +238,10 @@ static void on_result(void *userdata, const struct sqs_result *result)
         }
         if (is_lost)
             leave(p);
-    } else if (p->attempt_id[0] != '\0') {
-        p->doubt_end_usec = 0; /* it has brought what was lost */
+    } else {
+        pace_received(&r->pace, p->max_messages, result->reply->n_messages);
+        if (p->attempt_id[0] != '\0')
+            p->doubt_end_usec = 0; /* it has brought what was lost */
     }
     give_up_doubt(p);
     r->done(r->userdata, result);
@@ -294,16 +298,29 @@ static uint64_t end_late_polls(struct receiver *r, uint64_t now_usec)
     return next_usec;
 }
 
+/* Polls under way, and those that pause: none takes the place of one that pauses. */
+static unsigned n_busy(const struct receiver *r, uint64_t now_usec)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < r->options.polls; i++)
+        if (r->polls[i].call || r->polls[i].not_before_usec > now_usec)
+            n++;
+    return n;
+}
+
 int receiver_turn(struct receiver *r, const struct receiver_room *room, uint64_t now_usec,
                   uint64_t *ret_next_usec)
 {
     size_t promised_before = r->n_promised;
     uint64_t next_usec = USEC_INFINITY;
+    unsigned busy;
 
     if (r->is_stopping) {
         *ret_next_usec = end_late_polls(r, now_usec);
         return 0;
     }
+    busy = n_busy(r, now_usec);
     for (unsigned i = 0; i < r->options.polls; i++) {
         struct poll *p = &r->polls[i];
         size_t promised = r->n_promised - promised_before, wanted;
@@ -323,9 +340,12 @@ int receiver_turn(struct receiver *r, const struct receiver_room *room, uint64_t
             next_usec = MIN(next_usec, due_usec);
             continue;
         }
+        if (busy >= r->pace.receives)
+            continue;
         q = begin(p, wanted, now_usec);
         if (q < 0)
             return q;
+        busy++;
     }
     *ret_next_usec = next_usec;
     return 0;
@@ -371,6 +391,7 @@ int receiver_new(struct queue *queue, const struct receiver_options *options, ui
         return -ENOMEM;
     r->queue = queue;
     r->options = *options;
+    r->pace = PACE_INIT(options->polls);
     r->done = done;
     r->userdata = userdata;
     for (unsigned i = 0; i < RECEIVER_POLLS_MAX; i++) {

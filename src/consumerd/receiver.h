@@ -23,7 +23,7 @@ enum {
 
 struct receiver_options {
     bool is_fifo;
-    unsigned polls;        /* at most at once */
+    unsigned polls;        /* at most at once, 1 to RECEIVER_POLLS_MAX */
     unsigned max_messages; /* of a poll */
     unsigned wait_sec;
     unsigned visibility_sec; /* more than 0 */
@@ -48,7 +48,7 @@ struct receiver *receiver_free(struct receiver *receiver);
 DEFINE_CLEANUP(struct receiver *, receiver_free)
 
 /* Begins the polls that there is room and time for: one as soon as there is any room, further ones
- * only if they may bring as much as a poll can. After receiver_stop: asks again where a poll does
+ * only if they may bring as much as a poll can, and only as many as pace.h allows. After receiver_stop: asks again where a poll does
  * not end in its time. `*ret_next_usec`: when it is time for the next, if the room stays the same;
  * USEC_INFINITY: not before a poll ends. 0, or a negative errno: a poll could not be begun, and
  * nothing is lost by calling again later. */

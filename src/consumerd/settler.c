@@ -54,7 +54,7 @@ static bool may_go(const struct settler *s, const struct message *m,
 /* The next batch that may go now: fills items[], and notes in next_usec when to look again. */
 static size_t choose(struct settler *s, uint64_t now_usec, struct batch_item items[SQS_BATCH_MAX])
 {
-    size_t max = s->options.is_single ? 1 : SQS_BATCH_MAX, n = 0;
+    size_t n = 0;
     uint64_t flush_usec = USEC_INFINITY, next_usec = USEC_INFINITY;
 
     LIST_FOREACH(&s->pending, link)
@@ -72,7 +72,7 @@ static size_t choose(struct settler *s, uint64_t now_usec, struct batch_item ite
         }
         flush_usec = MIN(flush_usec, m->settle.flush_usec);
         items[n++] = (struct batch_item){m, m->settle.visibility_sec};
-        if (n == max)
+        if (n == SQS_BATCH_MAX)
             return n;
     }
     if (flush_usec <= now_usec)

@@ -27,7 +27,6 @@ enum settled {
 struct settler_options {
     enum batch_kind kind;
     uint64_t linger_usec; /* how long the first of a batch waits for others */
-    bool is_single;       /* no batches: one message a request */
     /* A request has ended: settler_turn is to be called soon, not from inside. With the userdata of
      * `settled`. May be NULL. */
     void (*changed)(void *userdata);

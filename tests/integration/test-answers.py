@@ -124,5 +124,39 @@ def an_emulator_that_sends_no_request_ids_gets_its_messages_handled():
         tap.equal(consumer.wait(), 0, consumer.text)
 
 
+def idle(receivers):
+    """Receives that an idle consumer makes in some seconds of waits of one second."""
+    with SqsLocal(queues=["plain"]) as server, Proxy(server, lambda *_: None) as proxy:
+        for i in range(40):
+            sqs.send(server, f"message {i}", queue="plain")
+        consumer = Daemon("sqs-consumerd", server, endpoint=proxy.url, queue="plain",
+                          consumer={"receivers": receivers, "concurrency": 100, "wait_time": 1,
+                                    "exit_after_empty_receives": 0})
+        consumer.wait_for_line("Message deleted", 40)
+        time.sleep(2)  # what is under way ends
+        before = proxy.counts["ReceiveMessage"]
+        time.sleep(4)
+        return proxy.counts["ReceiveMessage"] - before
+
+
+@tap.test
+def an_idle_queue_is_asked_by_one_receive_at_a_time():
+    asked = idle(16)
+    tap.ok(2 <= asked <= 6, f"{asked} receives in 4 s")
+
+
+@tap.test
+def deletes_that_are_ready_at_once_share_requests_without_a_linger():
+    with SqsLocal(queues=["plain"]) as server, Proxy(server, lambda *_: None) as proxy:
+        for i in range(40):
+            sqs.send(server, f"message {i}", queue="plain")
+        consumer = Daemon("sqs-consumerd", server, endpoint=proxy.url, queue="plain",
+                          consumer={"concurrency": 20, "max_messages": 10})
+        tap.equal(consumer.wait(), 0, consumer.text)
+        tap.equal(len(server.records("deleted")), 40)
+        deletes = proxy.counts.get("DeleteMessage", 0) + proxy.counts["DeleteMessageBatch"]
+        tap.ok(deletes <= 12, f"{proxy.counts}")
+
+
 if __name__ == "__main__":
     tap.main()

@@ -37,6 +37,15 @@ void fake_reset(void)
     queue_options = (struct queue_options){};
 }
 
+void fake_forget_calls(void)
+{
+    assert_int_equal(fake_n_open(), 0);
+    for (size_t i = 0; i < fake_n_calls; i++)
+        sqs_request_free(fake_calls[i].request);
+    memset(fake_calls, 0, sizeof(fake_calls));
+    fake_n_calls = 0;
+}
+
 int queue_open(struct service *service, const struct config *config,
                const struct queue_options *options, struct queue **ret, char **error)
 {

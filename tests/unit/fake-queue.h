@@ -30,6 +30,9 @@ extern struct sqs_queue_attributes fake_attributes;
 
 void fake_reset(void);
 
+/* The calls so far, all ended, count no longer: the next is fake_calls[0]. */
+void fake_forget_calls(void);
+
 /* The queue that was to be opened has answered. */
 void fake_open(void);
 

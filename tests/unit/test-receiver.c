@@ -24,6 +24,23 @@ static void set_up(const struct receiver_options *options)
     assert_int_equal(receiver_new(NULL, options, fake_now_usec, on_done, NULL, &receiver), 0);
 }
 
+/* As when busy: full receives before have brought it to as many polls as there may be. */
+static void set_up_busy(const struct receiver_options *options)
+{
+    set_up(options);
+    for (unsigned polls = 1; polls < options->polls; polls *= 2) {
+        uint64_t next_usec = 0;
+
+        assert_int_equal(receiver_turn(receiver, &(struct receiver_room){1, 1, 0}, fake_now_usec,
+                                       &next_usec),
+                         0);
+        fake_deliver(fake_n_calls - 1, "a", "m");
+        fake_now_usec += options->pause_usec;
+    }
+    n_done = n_received = n_failed = 0;
+    fake_forget_calls();
+}
+
 static int tear_down(void **state)
 {
     receiver = receiver_free(receiver);
@@ -45,6 +62,15 @@ static uint64_t turn_since(size_t begin, size_t hold, uint64_t since_usec)
 static uint64_t turn(size_t room)
 {
     return turn_since(room, room, 0);
+}
+
+static size_t first_open(void)
+{
+    size_t i = 0;
+
+    while (!fake_calls[i].is_open)
+        i++;
+    return i;
 }
 
 static const char *attempt_id(size_t i)
@@ -104,19 +130,64 @@ static void a_message_begun_at_a_time_may_come_with_others(void **state)
 
 static void further_polls_are_made_only_where_they_can_be_full(void **state)
 {
-    set_up(queue(true, 4, 0));
+    set_up_busy(queue(true, 4, 0));
     turn(25);
     assert_int_equal(fake_n_calls, 2);
     assert_int_equal(receiver_promised(receiver), 20);
     turn(5);
     assert_int_equal(fake_n_calls, 2);
-    fake_answer(0, "{}");
-    fake_answer(1, "{}");
+    fake_deliver(0, "a", "m");
+    fake_deliver(1, "a", "m");
     turn(5);
     assert_int_equal(fake_n_calls, 3);
     assert_int_equal(receiver_promised(receiver), 5);
     turn(1000);
     assert_int_equal(receiver_polls(receiver), 4);
+}
+
+static void an_idle_queue_is_asked_by_one_at_a_time(void **state)
+{
+    set_up(queue(true, 32, 0));
+    turn(1000);
+    assert_int_equal(receiver_polls(receiver), 1);
+    fake_answer(0, "{}");
+    turn(1000);
+    assert_int_equal(receiver_polls(receiver), 1);
+}
+
+static void full_receives_double_the_polls_and_empty_ones_halve_them(void **state)
+{
+    static const unsigned polls[] = {1, 2, 4, 7, 7};
+
+    set_up(queue(true, 7, 0));
+    for (size_t i = 0; i < ARRAY_SIZE(polls); i++) {
+        turn(1000);
+        assert_int_equal(receiver_polls(receiver), polls[i]);
+        fake_deliver(first_open(), "abcdefghij", "m");
+    }
+    fake_deliver(first_open(), "abcdefghi", "m"); /* neither full nor empty */
+    turn(1000);
+    assert_int_equal(receiver_polls(receiver), 7);
+    fake_answer(first_open(), "{}");
+    fake_answer(first_open(), "{}");
+    turn(1000);
+    assert_int_equal(receiver_polls(receiver), 5); /* those under way are let end */
+    while (receiver_polls(receiver) > 0)
+        fake_answer(first_open(), "{}");
+    turn(1000);
+    assert_int_equal(receiver_polls(receiver), 1);
+}
+
+static void none_takes_the_place_of_one_that_pauses(void **state)
+{
+    set_up(queue(true, 4, 500 * MSEC));
+    turn(1000);
+    fake_answer(0, "{}");
+    assert_int_equal(turn(1000), fake_now_usec + 500 * MSEC);
+    assert_int_equal(fake_n_calls, 1);
+    fake_now_usec += 500 * MSEC;
+    turn(1000);
+    assert_int_equal(fake_n_calls, 2);
 }
 
 static void pauses_are_kept_after_a_poll_and_after_there_was_no_room(void **state)
@@ -147,9 +218,9 @@ static void nothing_is_received_before_the_start(void **state)
 
 static void each_receive_has_its_own_attempt_id(void **state)
 {
-    set_up(queue(true, 2, 0));
+    set_up_busy(queue(true, 2, 0));
     turn(20);
-    fake_answer(0, "{}");
+    fake_deliver(0, "a", "m");
     turn(20);
     assert_string_not_equal(attempt_id(0), attempt_id(1));
     assert_string_not_equal(attempt_id(0), attempt_id(2));
@@ -282,7 +353,7 @@ static void a_standard_queue_has_no_attempt_ids(void **state)
 
 static void a_stop_lets_polls_end_where_there_is_time(void **state)
 {
-    set_up(queue(true, 2, 0));
+    set_up_busy(queue(true, 2, 0));
     turn(20);
     receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
     assert_true(fake_calls[0].is_open && fake_calls[0].is_last_attempt);
@@ -331,7 +402,7 @@ static void what_is_asked_again_in_vain_until_the_deadline_is_told(void **state)
 {
     uint64_t deadline_usec;
 
-    set_up(queue(true, 3, 0));
+    set_up_busy(queue(true, 3, 0));
     turn(27);
     deadline_usec = fake_now_usec + 10 * SEC;
     receiver_stop(receiver, fake_now_usec, deadline_usec);
@@ -375,7 +446,7 @@ static void a_poll_that_stalls_during_a_stop_is_asked_again_in_time(void **state
 {
     uint64_t late_usec, deadline_usec;
 
-    set_up(queue(true, 2, 0));
+    set_up_busy(queue(true, 2, 0));
     turn(20);
     late_usec = fake_now_usec + 15 * SEC + RECEIVER_POLL_MARGIN_USEC;
     fake_now_usec += 5 * SEC;
@@ -544,6 +615,10 @@ int main(void)
         cmocka_unit_test_teardown(a_poll_asks_for_as_much_as_there_is_room_for, tear_down),
         cmocka_unit_test_teardown(a_message_begun_at_a_time_may_come_with_others, tear_down),
         cmocka_unit_test_teardown(further_polls_are_made_only_where_they_can_be_full, tear_down),
+        cmocka_unit_test_teardown(an_idle_queue_is_asked_by_one_at_a_time, tear_down),
+        cmocka_unit_test_teardown(full_receives_double_the_polls_and_empty_ones_halve_them,
+                                  tear_down),
+        cmocka_unit_test_teardown(none_takes_the_place_of_one_that_pauses, tear_down),
         cmocka_unit_test_teardown(pauses_are_kept_after_a_poll_and_after_there_was_no_room,
                                   tear_down),
         cmocka_unit_test_teardown(nothing_is_received_before_the_start, tear_down),

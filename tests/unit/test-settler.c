@@ -31,14 +31,14 @@ static void on_settled(void *userdata, struct message *message, enum settled wha
 }
 
 /* Messages with a lease until T0 + 30 s, handled. */
-static void set_up(const char *groups, enum batch_kind kind, uint64_t linger_usec, bool is_single)
+static void set_up(const char *groups, enum batch_kind kind, uint64_t linger_usec)
 {
     fake_reset();
     n_settled = 0;
     order[0] = '\0';
     memset(outcomes, 0xff, sizeof(outcomes));
     assert_int_equal(lanes_new(true, &lanes), 0);
-    assert_int_equal(settler_new(NULL, &(struct settler_options){kind, linger_usec, is_single},
+    assert_int_equal(settler_new(NULL, &(struct settler_options){kind, linger_usec},
                                  on_settled, NULL, &settler),
                      0);
     fake_messages(groups, "h", fake_now_usec, m);
@@ -74,28 +74,33 @@ static void turn(void)
     assert_int_equal(settler_turn(settler), 0);
 }
 
-static void without_a_linger_each_is_deleted_at_once_by_itself(void **state)
+static void without_a_linger_those_ready_at_once_share_a_request(void **state)
 {
-    set_up("abc", BATCH_DELETE, 0, true);
+    set_up("abcd", BATCH_DELETE, 0);
     add(0, 3);
     turn();
-    assert_int_equal(fake_n_calls, 3);
-    for (size_t i = 0; i < 3; i++)
-        assert_int_equal(fake_calls[i].request->operation, SQS_DELETE_MESSAGE);
-    assert_string_equal(fake_request(1), "{\"QueueUrl\":\"q\",\"ReceiptHandle\":\"h1\"}");
+    assert_int_equal(fake_n_calls, 1);
+    assert_int_equal(fake_calls[0].request->operation, SQS_DELETE_MESSAGE_BATCH);
+    assert_int_equal(fake_calls[0].request->n_entries, 3);
+    /* One that comes later waits for none. */
+    add(3, 4);
+    turn();
+    assert_int_equal(fake_n_calls, 2);
+    assert_int_equal(fake_calls[1].request->operation, SQS_DELETE_MESSAGE);
+    assert_string_equal(fake_request(1), "{\"QueueUrl\":\"q\",\"ReceiptHandle\":\"h3\"}");
     assert_int_equal(settler_next_usec(settler), USEC_INFINITY);
-    assert_int_equal(settler_count(settler), 3);
-    fake_answer(1, "{}");
-    fake_answer(0, "");
-    assert_int_equal(n_settled, 2);
-    assert_int_equal(outcomes[0], SETTLED_OK);
-    assert_int_equal(outcomes[1], SETTLED_OK);
-    assert_int_equal(settler_count(settler), 1);
+    assert_int_equal(settler_count(settler), 4);
+    fake_answer(1, "");
+    fake_answer(0, "{\"Successful\":[{\"Id\":\"0\"},{\"Id\":\"1\"},{\"Id\":\"2\"}]}");
+    assert_int_equal(n_settled, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(outcomes[i], SETTLED_OK);
+    assert_int_equal(settler_count(settler), 0);
 }
 
 static void deletes_wait_for_others_only_so_long(void **state)
 {
-    set_up("abc", BATCH_DELETE, 20 * MSEC, false);
+    set_up("abc", BATCH_DELETE, 20 * MSEC);
     add(0, 1);
     turn();
     assert_int_equal(fake_n_calls, 0);
@@ -115,7 +120,7 @@ static void deletes_wait_for_others_only_so_long(void **state)
 
 static void ten_do_not_wait(void **state)
 {
-    set_up("abcdefghij", BATCH_DELETE, SEC, false);
+    set_up("abcdefghij", BATCH_DELETE, SEC);
     add(0, 9);
     turn();
     assert_int_equal(fake_n_calls, 0);
@@ -127,12 +132,15 @@ static void ten_do_not_wait(void **state)
 
 static void deletes_of_a_lane_go_in_order(void **state)
 {
-    set_up("aab", BATCH_DELETE, 0, true);
-    add(0, 3);
+    set_up("aab", BATCH_DELETE, 0);
+    add(0, 1);
+    turn();
+    add(1, 3);
     turn();
     assert_int_equal(fake_n_calls, 2);
     assert_non_null(strstr(fake_request(0), "h0"));
     assert_non_null(strstr(fake_request(1), "h2"));
+    assert_null(strstr(fake_request(1), "h1"));
     assert_int_equal(settler_next_usec(settler), USEC_INFINITY);
     turn();
     assert_int_equal(fake_n_calls, 2);
@@ -144,7 +152,7 @@ static void deletes_of_a_lane_go_in_order(void **state)
 
 static void a_lane_shares_a_batch_but_not_two(void **state)
 {
-    set_up("aaab", BATCH_DELETE, 10 * MSEC, false);
+    set_up("aaab", BATCH_DELETE, 10 * MSEC);
     add(0, 2);
     fake_now_usec += 10 * MSEC;
     turn();
@@ -175,7 +183,7 @@ static void an_entry_that_failed_is_tried_again_later_and_later(void **state)
 {
     uint64_t waited[3];
 
-    set_up("ab", BATCH_DELETE, 1, false);
+    set_up("ab", BATCH_DELETE, 1);
     add(0, 2);
     for (size_t i = 0; i < 3; i++) {
         uint64_t now = fake_now_usec;
@@ -204,7 +212,7 @@ static void an_entry_that_failed_is_tried_again_later_and_later(void **state)
 
 static void throttling_waits_longer(void **state)
 {
-    set_up("a", BATCH_CHANGE, 0, false);
+    set_up("a", BATCH_CHANGE, 0);
     add(0, 1);
     turn();
     fake_answer(0, "{\"Failed\":[{\"Id\":\"0\",\"Code\":\"RequestThrottled\","
@@ -232,7 +240,7 @@ static void what_sqs_says_about_the_handle_ends_it(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         char json[512];
 
-        set_up("a", BATCH_CHANGE, 0, false);
+        set_up("a", BATCH_CHANGE, 0);
         add(0, 1);
         turn();
         snprintf(json, sizeof(json), "{\"Failed\":[{\"Id\":\"0\",%s}]}", cases[i].json);
@@ -242,9 +250,11 @@ static void what_sqs_says_about_the_handle_ends_it(void **state)
         tear_down(NULL);
     }
 
-    set_up("ab", BATCH_DELETE, 0, true);
-    add(0, 2);
-    turn();
+    set_up("ab", BATCH_DELETE, 0);
+    for (size_t i = 0; i < 2; i++) {
+        add(i, i + 1);
+        turn();
+    }
     fake_fail(0, SQS_ERROR_PERMANENT, "InvalidParameterValueException",
               "Value x for parameter ReceiptHandle is invalid. Reason: The receipt handle has "
               "expired.");
@@ -255,7 +265,7 @@ static void what_sqs_says_about_the_handle_ends_it(void **state)
 
 static void nothing_is_sent_for_a_lease_that_has_ended(void **state)
 {
-    set_up("abc", BATCH_DELETE, SEC, false);
+    set_up("abc", BATCH_DELETE, SEC);
     add(0, 3);
     m[1]->lease.end_usec = fake_now_usec + SEC;
     fake_now_usec += SEC;
@@ -269,7 +279,7 @@ static void nothing_is_sent_for_a_lease_that_has_ended(void **state)
 
 static void a_repeated_attempt_leaves_out_ended_leases(void **state)
 {
-    set_up("abc", BATCH_DELETE, 1, false);
+    set_up("abc", BATCH_DELETE, 1);
     add(0, 3);
     fake_now_usec += 1;
     turn();
@@ -290,7 +300,7 @@ static void a_repeated_attempt_leaves_out_ended_leases(void **state)
 
 static void a_repeated_attempt_ends_when_all_leases_have(void **state)
 {
-    set_up("ab", BATCH_DELETE, 1, false);
+    set_up("ab", BATCH_DELETE, 1);
     add(0, 2);
     fake_now_usec += 1;
     turn();
@@ -303,22 +313,22 @@ static void a_repeated_attempt_ends_when_all_leases_have(void **state)
 
 static void a_first_attempt_that_had_to_wait_leaves_out_ended_leases(void **state)
 {
-    set_up("ab", BATCH_DELETE, 0, true);
+    set_up("ab", BATCH_DELETE, 0);
     add(0, 2);
     turn();
     m[0]->lease.end_usec = fake_now_usec + SEC;
     fake_now_usec += SEC;
-    assert_false(fake_first_attempt(0));
-    assert_true(fake_first_attempt(1));
+    assert_true(fake_first_attempt(0));
     assert_int_equal(n_settled, 1);
     assert_int_equal(outcomes[0], SETTLED_LOST);
-    fake_answer(1, "");
+    assert_null(strstr(fake_request(0), "h0"));
+    fake_answer(0, OK_1);
     assert_int_equal(outcomes[1], SETTLED_OK);
 }
 
 static void a_message_can_be_taken_back_until_it_is_on_its_way(void **state)
 {
-    set_up("ab", BATCH_DELETE, 0, true);
+    set_up("ab", BATCH_DELETE, 0);
     add(0, 2);
     assert_true(settler_remove(settler, m[0]));
     turn();
@@ -332,9 +342,9 @@ static void a_message_can_be_taken_back_until_it_is_on_its_way(void **state)
 
 static void the_number_of_requests_is_bounded(void **state)
 {
-    struct message *many[SETTLER_REQUESTS_MAX + 6] = {NULL};
+    struct message *many[SQS_BATCH_MAX * (SETTLER_REQUESTS_MAX + 6)] = {NULL};
 
-    set_up("", BATCH_CHANGE, 0, true);
+    set_up("", BATCH_CHANGE, 0);
     for (size_t i = 0; i < ARRAY_SIZE(many); i++) {
         fake_messages("a", "h", fake_now_usec, &many[i]);
         many[i]->lease.end_usec = USEC_INFINITY;
@@ -343,18 +353,19 @@ static void the_number_of_requests_is_bounded(void **state)
     turn();
     assert_int_equal(fake_n_calls, SETTLER_REQUESTS_MAX);
     assert_non_null(strstr(fake_request(0), "\"VisibilityTimeout\":7"));
-    m[0] = many[0];
-    fake_answer(0, OK_1);
+    memcpy(m, many, SQS_BATCH_MAX * sizeof(m[0]));
+    fake_answer(0, "{}");
+    fake_now_usec += SEC;
     turn();
     assert_int_equal(fake_n_calls, SETTLER_REQUESTS_MAX + 1);
     settler = settler_free(settler);
-    for (size_t i = 1; i < ARRAY_SIZE(many); i++)
+    for (size_t i = SQS_BATCH_MAX; i < ARRAY_SIZE(many); i++)
         message_unref(many[i]);
 }
 
 static void what_cannot_be_sent_is_tried_again(void **state)
 {
-    set_up("ab", BATCH_CHANGE, 0, false);
+    set_up("ab", BATCH_CHANGE, 0);
     add(0, 2);
     fake_call_error = -ENOMEM;
     assert_int_equal(settler_turn(settler), -ENOMEM);
@@ -371,7 +382,7 @@ static void during_a_stop_several_attempts_have_their_time_before_its_end(void *
     static const enum batch_kind kinds[] = {BATCH_DELETE, BATCH_CHANGE};
 
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-        set_up("ab", kinds[i], 0, true);
+        set_up("ab", kinds[i], 0);
         add(0, 1);
         turn();
         assert_int_equal(fake_calls[0].timeout_usec,
@@ -391,7 +402,7 @@ static void during_a_stop_several_attempts_have_their_time_before_its_end(void *
 
 static void during_a_stop_nothing_waits_for_others(void **state)
 {
-    set_up("abc", BATCH_DELETE, 5 * SEC, false);
+    set_up("abc", BATCH_DELETE, 5 * SEC);
     add(0, 1);
     turn();
     assert_int_equal(fake_n_calls, 0);
@@ -405,7 +416,7 @@ static void during_a_stop_nothing_waits_for_others(void **state)
 
 static void what_is_given_back_waits_for_its_extension(void **state)
 {
-    set_up("ab", BATCH_CHANGE, 0, false);
+    set_up("ab", BATCH_CHANGE, 0);
     m[0]->lease.is_extending = true;
     add(0, 2);
     turn();
@@ -420,7 +431,7 @@ static void what_is_given_back_waits_for_its_extension(void **state)
 
 static void but_not_when_a_stop_nears_its_end(void **state)
 {
-    set_up("a", BATCH_CHANGE, 0, false);
+    set_up("a", BATCH_CHANGE, 0);
     m[0]->lease.is_extending = true;
     settler_stop(settler, fake_now_usec + 20 * SEC);
     add(0, 1);
@@ -435,7 +446,7 @@ static void but_not_when_a_stop_nears_its_end(void **state)
 
 static void a_delete_does_not_wait_for_an_extension(void **state)
 {
-    set_up("a", BATCH_DELETE, 0, false);
+    set_up("a", BATCH_DELETE, 0);
     m[0]->lease.is_extending = true;
     add(0, 1);
     turn();
@@ -445,7 +456,7 @@ static void a_delete_does_not_wait_for_an_extension(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(without_a_linger_each_is_deleted_at_once_by_itself, tear_down),
+        cmocka_unit_test_teardown(without_a_linger_those_ready_at_once_share_a_request, tear_down),
         cmocka_unit_test_teardown(deletes_wait_for_others_only_so_long, tear_down),
         cmocka_unit_test_teardown(ten_do_not_wait, tear_down),
         cmocka_unit_test_teardown(deletes_of_a_lane_go_in_order, tear_down),

@@ -267,7 +267,7 @@ const struct setting config_settings[] = {
      .max = SEC(43200),
      .doc = "whole seconds for which a message is leased, again and again; 0: the queue's"},
     {USEC_AT(consumer, delete_linger, SETTING_DURATION), .unit = " seconds", .max = SEC(5),
-     .doc = "seconds that a delete waits for others to share its request; 0: one by one, at once"},
+     .doc = "seconds that a delete waits for others to share its request"},
     {USEC_AT(consumer, retry_delay, SETTING_WHOLE_SECONDS), .unit = " seconds", .max = SEC(43200),
      .value = SEC(5),
      .doc = "whole seconds before a message that failed comes back; doubled with each receive"},
