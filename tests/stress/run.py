@@ -8,6 +8,9 @@ operation's requests have that fault. What then is true is read from sqs-local's
 was accepted (on FIFO once, and each group's in order), handled (on FIFO each group's in order, as
 the consumer's log says), and deleted; and nothing is left on the queue.
 
+The same on a network and a service as they are, without any fault: round trips that vary, packets that
+get lost, copies and disorder on a standard queue, counts that lag, the limit of calls on a FIFO queue.
+
 Each run prints its seed. The faults follow from it, so that a failure can be run again:
 
     tests/stress/run.py --seed=4711 --only='fifo DeleteMessage:stall'
@@ -38,7 +41,7 @@ from daemon import Daemon, config_text
 from sqs_local import BUILD_ROOT, SqsLocal
 
 KINDS = ("error-500", "error-503", "throttle", "expired-token", "drop-before", "drop-after", "stall",
-         "delay", "partial", "garbage", "truncate", "wrong-md5")
+         "delay", "partial", "garbage", "truncate", "wrong-md5", "empty", "kms-throttled")
 
 # How the daemons are set, and the operations that they then use.
 PROFILES = {
@@ -72,6 +75,19 @@ BATCH_ORDER = {
 }
 NOT_IN_BATCH_ORDER = "partial"
 
+# Options of the server's: for which queues, how the daemons are set, and which of its counts says that
+# they have acted; None where none does.
+CONDITIONS = {
+    "jitter": (("fifo", "standard"), "batch", {"rtt_ms": 20, "jitter_ms": 200}, None),
+    "loss": (("fifo", "standard"), "single", {"rtt_ms": 20, "loss": 0.03}, "lost"),
+    "loss of batches": (("fifo", "standard"), "batch", {"rtt_ms": 20, "loss": 0.1}, "lost"),
+    "copies": (("standard",), "single", {"duplicates": 0.2}, "duplicates"),
+    "copies in batches": (("standard",), "batch", {"duplicates": 0.2}, "duplicates"),
+    "disorder": (("standard",), "single", {"disorder": 0.3}, "disordered"),
+    "a limit of calls": (("fifo",), "single", {"fifo_limit": 100}, "over_limit"),
+    "counts that lag": (("fifo", "standard"), "batch", {"stale_reads": 5000}, None),
+}
+
 # The settings without which the daemons never use an operation.
 NEEDED = {"SendMessageBatch": "producer.batch_size",
           "DeleteMessageBatch": "consumer.delete_linger",
@@ -94,6 +110,10 @@ QUICK = (
     "fifo SendMessageBatch in batch order:drop-before",
     "fifo SendMessageBatch in batch order:drop-after",
     "fifo any:error-503", "standard SendMessage:drop-after", "standard any:truncate",
+    "standard ReceiveMessage:empty", "fifo any:kms-throttled",
+    "fifo with jitter", "standard with loss", "fifo with loss of batches", "standard with copies",
+    "standard with copies in batches", "standard with disorder", "fifo with a limit of calls",
+    "standard with counts that lag",
 )
 
 options = None
@@ -128,8 +148,10 @@ def can_have(operation, kind):
     """Whether a run with such faults makes sense."""
     if kind == "partial":
         return operation.endswith("Batch")
-    if kind == "wrong-md5":
+    if kind in ("wrong-md5", "kms-throttled"):
         return operation.startswith(("Send", "Receive"))
+    if kind == "empty":
+        return operation == "ReceiveMessage"
     # Keys that are refused at the start fail it, and rightly.
     return (operation, kind) != ("GetQueueAttributes", "expired-token")
 
@@ -186,8 +208,9 @@ def wait_until_done(server, producers, consumer, kind):
         time.sleep(DELAY_MSEC / 1000 + 0.2)  # what was given up and sent again may be done yet
     while True:
         accepted = {r["message_id"] for r in server.records("sent") if not r["duplicate"]}
-        left = accepted - {r["message_id"] for r in server.records("deleted")}
-        if not left:
+        left = accepted - {r["message_id"] for r in server.records("deleted") if not r.get("copy")}
+        copies = server.counts()["duplicates"]
+        if not left and sum(r.get("copy", False) for r in server.records("deleted")) == copies:
             return
         tap.ok(consumer.process.poll() is None, f"the consumer has ended:\n{tail(consumer)}")
         tap.ok(time.monotonic() < deadline,
@@ -244,9 +267,11 @@ def check_handled(accepted, consumer, is_fifo):
 
 
 def check_deleted(accepted, deleted):
-    """Each message once."""
+    """Each message once; that the copies were, wait_until_done has seen."""
     left = {r["message_id"] for r in accepted}
     for record in deleted:
+        if record.get("copy"):
+            continue
         tap.ok(record["message_id"] in left, f"deleted twice, or never accepted: {record}")
         left.remove(record["message_id"])
     tap.equal(left, set(), "messages that were not deleted")
@@ -298,13 +323,34 @@ def check_all(server, queue, consumer, n_groups):
     check_empty(server, queue)
 
 
+def acted(server, kind):
+    """What is to be said of the faults, or of the condition. Raises NoFaults where nothing has acted."""
+    if kind in CONDITIONS:
+        counted = CONDITIONS[kind][3]
+        count = server.counts()[counted] if counted else None
+        text = f"{count} {counted}" if counted else "it acts always"
+    else:
+        faults = server.faults()
+        count = sum(fault["faults"] for fault in faults)
+        text = f"{count} of {sum(fault['requests'] for fault in faults)} requests had the fault"
+    if count == 0:
+        raise NoFaults(text)
+    return text
+
+
+def options_of_server(queue, operation, kind, profile, probability):
+    if kind in CONDITIONS:
+        return CONDITIONS[kind][2]
+    return {"faults": rules(operation, kind, probability),
+            **profile.get("server", {}).get(form_of(queue), {})}
+
+
 def run(queue, operation, kind, profile, seed, probability):
     """One run; returns what is to be said of it. Raises NoFaults where there was none."""
     start = time.monotonic()
     daemons = []
     with SqsLocal([f"{queue},VisibilityTimeout={QUEUE_VISIBILITY_SEC}"], seed=seed,
-                  faults=rules(operation, kind, probability),
-                  **profile.get("server", {}).get(form_of(queue), {})) as server:
+                  **options_of_server(queue, operation, kind, profile, probability)) as server:
         try:
             producers = start_producers(server, queue, profile)
             daemons += producers
@@ -313,17 +359,13 @@ def run(queue, operation, kind, profile, seed, probability):
             wait_until_done(server, producers, consumer, kind)
             consumer.signal()
             check_stopped(consumer, queue)
-            faults = server.faults()
+            said = acted(server, kind)
             server.set_faults()
             check_all(server, queue, consumer, groups_of(profile))
         finally:
             for daemon in daemons:
                 daemon.end()
-    count = sum(fault["faults"] for fault in faults)
-    total = sum(fault["requests"] for fault in faults)
-    if count == 0:
-        raise NoFaults(f"of {total} requests none had the fault")
-    return f"{count} of {total} requests had the fault, {time.monotonic() - start:.1f} s"
+    return f"{said}, {time.monotonic() - start:.1f} s"
 
 
 def run_with_faults(arguments, tries):
@@ -360,13 +402,17 @@ def combinations():
                     if can_have(operation, kind):
                         yield f"{form} {operation}:{kind}", (queue, operation, kind, profile)
         for kind in KINDS:
-            if form == "fifo" and "producer.order" in known and kind != NOT_IN_BATCH_ORDER:
+            if form == "fifo" and "producer.order" in known and kind != NOT_IN_BATCH_ORDER and \
+                    can_have("SendMessageBatch", kind):
                 yield (f"{form} SendMessageBatch in batch order:{kind}",
                        (queue, "SendMessageBatch", kind, BATCH_ORDER))
         for kind in KINDS:
             if batches or kind != "partial":
                 yield (f"{form} any:{kind}",
                        (queue, "any", kind, PROFILES["batch" if batches else "single"]))
+        for condition, (forms, profile, *_) in CONDITIONS.items():
+            if form in forms:
+                yield f"{form} with {condition}", (queue, None, condition, PROFILES[profile])
 
 
 def add(executor, name, arguments):
