@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 import tap
 
@@ -114,11 +115,40 @@ class Cable:
         self.close()
 
 
-class Forwarder:
-    """Joins each connection to address:port to one to 127.0.0.1:target. close() cuts all."""
+class Silent:
+    """An address and port at which nobody answers, not even that nobody is there: a listener whose queue
+    is full, so that the kernel drops what would open a connection."""
 
-    def __init__(self, address, port, target):
-        self._target = target
+    def __init__(self, address, port):
+        self._listener = socket.socket()
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listener.bind((address, port))
+        self._listener.listen(0)
+        self._waiting = []
+        # The queue takes one more than it is told to.
+        for _ in range(2):
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex((address, port))
+            self._waiting.append(client)
+
+    def close(self):
+        for one in [self._listener, *self._waiting]:
+            one.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Forwarder:
+    """Joins each connection to address:port to one to 127.0.0.1:target. `rate`: bytes a second that
+    come back on each connection; None: all at once. close() cuts all."""
+
+    def __init__(self, address, port, target, rate=None):
+        self._target, self._rate = target, rate
         self._open = set()
         self._lock = threading.Lock()
         self._listener = socket.create_server((address, port))
@@ -138,13 +168,18 @@ class Forwarder:
                 continue
             with self._lock:
                 self._open |= {near, far}
-            for pair in (near, far), (far, near):
-                threading.Thread(target=self._pump, args=pair, daemon=True).start()
+            if self._rate:
+                # Else the kernel takes what is not to be there yet.
+                near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            for ends in (near, far, None), (far, near, self._rate):
+                threading.Thread(target=self._pump, args=ends, daemon=True).start()
 
-    def _pump(self, source, sink):
+    def _pump(self, source, sink, rate):
         try:
-            while data := source.recv(65536):
+            while data := source.recv(max(1, rate // 20) if rate else 65536):
                 sink.sendall(data)
+                if rate:
+                    time.sleep(len(data) / rate)
         except OSError:
             pass
         # The other direction ends, too: nobody here closes one half only.
@@ -175,17 +210,39 @@ class Forwarder:
         self.close()
 
 
-class NameServer:
-    """The name server of this mount namespace, at 127.0.0.1:53: knows one name. `answer` is an
-    address, "servfail", or None: no answer at all. `questions` counts what it was asked."""
+def asking(*addresses):
+    """What starts a command that asks these name servers and no others, in this order. Its mount
+    namespace is its own, and so is the file system that holds the two files."""
+    servers = "".join(f"nameserver {address}\\n" for address in addresses)
+    script = (f"mount -t tmpfs none /mnt; printf '{servers}' >/mnt/resolv.conf; "
+              "echo 'hosts: dns' >/mnt/nsswitch.conf; "
+              "for name in resolv nsswitch; do mount --bind /mnt/$name.conf /etc/$name.conf; done; "
+              "umount -l /mnt; exec \"$@\"")
+    return ["unshare", "-m", "sh", "-ec", script, "sh"]
 
-    def __init__(self, name, answer=None):
-        self.answer, self.questions = answer, 0
+
+def addresses_of(name, prefix=()):
+    """What a command started with `prefix` finds for a name, in the order in which it would try."""
+    text = ("import socket, sys; print(*(a[4][0] for a in socket.getaddrinfo(sys.argv[1], 80, "
+            "socket.AF_UNSPEC, socket.SOCK_STREAM)))")
+    return subprocess.run([*prefix, sys.executable, "-c", text, name], check=True, capture_output=True,
+                          text=True).stdout.split()
+
+
+class NameServer:
+    """A name server at port 53: knows one name. `answer` is an address or a list of them, in this order,
+    "servfail", or None: no answer at all. `questions` counts what it was asked. At 127.0.0.1 it is that
+    of this mount namespace, at another address that of commands started with `prefix`."""
+
+    def __init__(self, name, answer=None, address="127.0.0.1"):
+        self.answer, self.questions, self.address = answer, 0, address
+        self.prefix = asking(address)
         self._name = b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\0"
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 53))
-        self._replace("/etc/resolv.conf", "nameserver 127.0.0.1\n")
-        self._replace("/etc/nsswitch.conf", "hosts: files dns\n")
+        self._socket.bind((address, 53))
+        if address == "127.0.0.1":
+            self._replace("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+            self._replace("/etc/nsswitch.conf", "hosts: files dns\n")
         threading.Thread(target=self._serve, daemon=True).start()
 
     @staticmethod
@@ -218,15 +275,17 @@ class NameServer:
     def _reply(self, query):
         end = query.index(b"\0", 12) + 1
         question, kind = query[12:end + 4], struct.unpack("!H", query[end:end + 2])[0]
-        code, address = 0, b""
+        code, records = 0, []
         if self.answer == "servfail":
             code = 2
         elif query[12:end].lower() != self._name:
             code = 3
         elif kind == 1:
-            address = struct.pack("!HHHIH", 0xc00c, 1, 1, 0, 4) + socket.inet_aton(self.answer)
-        return (query[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, 1 if address else 0, 0, 0)
-                + question + address)
+            addresses = self.answer if isinstance(self.answer, list) else [self.answer]
+            records = [struct.pack("!HHHIH", 0xc00c, 1, 1, 0, 4) + socket.inet_aton(address)
+                       for address in addresses]
+        return (query[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, len(records), 0, 0) + question
+                + b"".join(records))
 
     def close(self):
         try:
@@ -234,7 +293,7 @@ class NameServer:
         except OSError:
             pass
         self._socket.close()
-        for path in "/etc/resolv.conf", "/etc/nsswitch.conf":
+        for path in ("/etc/resolv.conf", "/etc/nsswitch.conf") if self.address == "127.0.0.1" else ():
             subprocess.run(["umount", path], stderr=subprocess.DEVNULL, check=False)
 
     def __enter__(self):

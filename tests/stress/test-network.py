@@ -2,7 +2,6 @@
 route or in silence; the server is started anew; names are not found. The daemons go on by
 themselves, lose nothing, keep each group's order, and say little meanwhile. In networks of its own."""
 
-import concurrent.futures
 import os
 import random
 import re
@@ -14,94 +13,19 @@ sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 sys.path.insert(0, HERE)
 import load
 import namespaces
+import scenes
 import tap
+from scenes import (BACK_SEC, GROUPS, LINES_MAX, QUEUE, check_lines, finish, flow, one_by_one,
+                    side_by_side, start)
 from sqs_local import SqsLocal
 
 namespaces.enter()
 OPTIONS = load.read_options(__doc__)
 AWAY_SEC = 30 if OPTIONS.long else 6
 
-AWS = {"request_timeout": 2, "connect_timeout": 2}
-GROUPS = 10
-VISIBILITY_SEC = 5
-QUEUE = f"test.fifo,VisibilityTimeout={VISIBILITY_SEC}"
-PRODUCER = {"groups": GROUPS, "rate_limit": 100, "batch_size": 4}
-CONSUMER = {"wait_time": 2, "receivers": 2, "concurrency": 10}
-# The pause between two attempts grows to 20 s; then come the time-outs and hidden messages.
-BACK_SEC = 20 + 15
-# Trouble, its remedy's line, that it is over: a few, for each of its kinds. A message in hand whose
-# lease ends meanwhile is told of, too.
-LINES_MAX = 12 + CONSUMER["concurrency"]
-
-
-# Nearly all of their time the tests wait, and so they all run at once; those with a name server, of
-# which there can be one, one after the other.
-side_by_side = concurrent.futures.ThreadPoolExecutor(4)
-one_by_one = concurrent.futures.ThreadPoolExecutor(1)
-
-
-class Teller:
-    """Keeps what a test has to say until its turn comes."""
-
-    def __init__(self):
-        self.lines = []
-
-    def __call__(self, text):
-        self.lines.append(text)
-
 
 def add(executor, name, function, *arguments):
-    if OPTIONS.words and not any(word in name for word in OPTIONS.words):
-        return
-    tell = Teller()
-    future = executor.submit(function, tell, *arguments)
-
-    def result():
-        concurrent.futures.wait([future])
-        for line in tell.lines:
-            tap.comment(line)
-        future.result()
-
-    tap.add(name, result)
-
-
-def start(server, endpoint=None, prefix=()):
-    return (load.producer(server, aws=AWS, endpoint=endpoint, prefix=prefix, **PRODUCER),
-            load.consumer(server, aws=AWS, endpoint=endpoint, prefix=prefix, **CONSUMER))
-
-
-def flow(tell, record, daemons, seconds, what, more=100):
-    """Waits until the daemons have sent and deleted some more."""
-    record.read()
-    accepted, deleted = len(record.accepted) + more, record.n_deleted + more
-    start_sec = time.monotonic()
-    record.wait_until(lambda r: len(r.accepted) >= accepted and r.n_deleted >= deleted, seconds,
-                      f"messages flow {what}", daemons)
-    tell(f"messages flowed {what} within {time.monotonic() - start_sec:.1f} s")
-
-
-def finish(tell, record, daemons):
-    """Ends both, and checks what must hold."""
-    producer, consumer = daemons
-    load.stop(producer)
-    record.wait_until_all_deleted(BACK_SEC, [consumer])
-    load.stop(consumer)
-    record.read().check_accepted_in_order(GROUPS)
-    tap.equal({r["message_id"] for r in record.accepted}, set(load.answered_ids(producer.lines)),
-              "accepted and acknowledged")
-    record.check_handled(load.handled_ids(consumer.lines))
-    record.check_none_overtaken()
-    check_lines(tell, daemons)
-
-
-def check_lines(tell, daemons, most=LINES_MAX):
-    for daemon in daemons:
-        lines = load.other_lines(daemon)
-        tap.ok(len(lines) <= most, f"{len(lines)} lines:\n" + "\n".join(lines))
-        name = os.path.basename(daemon.process.args[-2])
-        tell(f"{len(lines)} lines of {name} were not of messages:")
-        for line in lines:
-            tell("    " + line[:160])
+    scenes.add(executor, OPTIONS.words, name, function, *arguments)
 
 
 def network_vanishes(tell, leave, come_back):
