@@ -240,6 +240,75 @@ def metadata_in_trouble_at_the_start_is_waited_for():
                        lambda: imds.replies.pop("keys"), "HTTP status 503")
 
 
+def metadata_env(port):
+    return {**NO_KEYS, "AWS_EC2_METADATA_DISABLED": None,
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://127.0.0.1:{port}"}
+
+
+@tap.test
+def metadata_that_is_not_there_yet_is_waited_for():
+    with Imds() as gone:
+        port = gone.port
+    with new_server() as server:
+        daemons = [Daemon(name, server, env=metadata_env(port))
+                   for name in ("sqs-producerd", "sqs-consumerd")]
+        for daemon in daemons:
+            line = daemon.wait_for_line("GetQueueAttributes failed")
+            for word in ("no AWS credentials were found", "does not answer (yet)", "aws configure",
+                         "Looked at environment: AWS_ACCESS_KEY_ID is not set", str(port)):
+                tap.ok(word in line, f"no {word!r} in {line!r}")
+        with Imds(port=port, keys=RoleKeys(fixed=KEYS)):
+            for daemon in daemons:
+                tap.equal(daemon.wait(), 0, daemon.text)
+                no_secret(daemon)
+        tap.equal(len(server.records("sent")), 5)
+
+
+for reply in Reply(404), Reply(200, ""):
+    @tap.test(f"metadata that answers {reply.status} that there is no role is not waited for")
+    def no_role(reply=reply):
+        with new_server() as server, Imds() as imds:
+            imds.replies["role"] = reply
+            daemon = Daemon("sqs-producerd", server, env=metadata_env(imds.port))
+            tap.equal(daemon.wait(), 77, daemon.text)
+            tap.ok("no AWS credentials were found" in daemon.text, daemon.text)
+            tap.ok("GetQueueAttributes failed" not in daemon.text, daemon.text)
+
+
+@tap.test
+def metadata_lost_while_running_is_waited_for_and_named():
+    with new_server() as server, Imds(keys=RoleKeys(fixed=KEYS)) as imds:
+        producer = Daemon("sqs-producerd", server, env=metadata_env(imds.port),
+                          producer={"messages_to_send": 0})
+        server.wait_for_records("sent", 5)
+        imds.stop()
+        new = ("ASIANEW", "SEKRET+new", "T0KEN/new")
+        server.set_credentials(*new)
+        line = producer.wait_for_line("instance metadata: http")
+        tap.ok("check that this machine reaches what hands out the keys" in line, line)
+        tap.ok("aws configure" not in producer.text and "/etc/credstore" not in producer.text,
+               producer.text)
+        with Imds(port=imds.port, keys=RoleKeys(fixed=new)):
+            producer.wait_for_line("answers again", seconds=90)
+            producer.signal()
+            tap.equal(producer.wait(), 0, producer.text)
+        no_secret(producer)
+
+
+@tap.test
+def a_program_that_fails_is_told_with_its_reason():
+    with new_server() as server:
+        folder = new_folder(server)
+        program = write(folder, "get-keys", "#!/bin/sh\necho 'vault; is: sealed' >&2\nexit 3\n")
+        os.chmod(program, 0o700)
+        config = write(folder, "config", f"[default]\ncredential_process = {program}\n")
+        daemon = Daemon("sqs-producerd", server, env={**NO_KEYS, "AWS_CONFIG_FILE": config})
+        tap.equal(daemon.wait(), 77, daemon.text)
+        line = daemon.wait_for_line("Cannot start")
+        tap.ok("ended with exit status 3; it says: vault; is: sealed" in line, line)
+        tap.ok("no AWS credentials were found" not in line and "aws configure" not in line, line)
+
+
 @tap.test
 def a_container_endpoint_in_trouble_at_the_start_is_waited_for():
     with new_server() as server, Container(keys=RoleKeys(fixed=KEYS)) as container:

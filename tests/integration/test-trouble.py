@@ -176,21 +176,32 @@ for offset in (1200, -1200, 3600, -3600):
     tap.add(f"a clock {offset} s off costs one failed request", clock_off, offset)
 
 
-@tap.test
-def a_clock_that_is_right_again_is_called_so():
+def told_another_time(code, date):
+    """One refusal with such a Date. All is sent, and the lines about the clock come back."""
     def spoil(number, operation, reply):
         if reply and operation == "SendMessage" and number == 2:
             reply["status"] = 403
-            reply["headers"] = [("Date", "Sat, 01 Jan 2000 00:00:00 GMT"),
-                                ("x-amzn-query-error", "SignatureDoesNotMatch;Sender")]
+            reply["headers"] = [("Date", date), ("x-amzn-query-error", f"{code};Sender")]
             reply["body"] = b"{}"
 
     with SqsLocal(queues=[FIFO]) as server, Proxy(server, spoil) as proxy:
         producer = Daemon("sqs-producerd", server, endpoint=proxy.url)
         tap.equal(producer.wait(), 0, producer.text)
-        lines = [l for l in producer.lines if "clock" in l and "failed" not in l]
-        tap.equal(len(lines), 2, producer.text)
-        tap.ok("ahead of" in lines[0] and "agrees with AWS's again" in lines[1], producer.text)
+        tap.equal(len([l for l in producer.lines if "SQS Response: Status:200" in l]), 5)
+        return [l for l in producer.lines if "clock" in l and "failed" not in l]
+
+
+@tap.test
+def a_clock_that_is_right_again_is_called_so():
+    lines = told_another_time("SignatureDoesNotMatch", "Thu, 01 Jan 2099 00:00:00 GMT")
+    tap.equal(len(lines), 2, lines)
+    tap.ok("behind" in lines[0] and "agrees with AWS's again" in lines[1], lines)
+
+
+for year, day in (1900, "Mon"), (9999, "Fri"):
+    @tap.test(f"a refusal that says it is {year} changes nothing and ends nothing")
+    def impossible_time(year=year, day=day):
+        tap.equal(told_another_time("RequestExpired", f"{day}, 01 Jan {year} 00:00:00 GMT"), [])
 
 
 @tap.test

@@ -326,8 +326,19 @@ def no_credentials_fail_the_start(m, cursor):
     m.serve()
     m.configure()
     m.remove_credentials()
-    for unit in UNITS:
-        start_fails(m, cursor, unit, 77, "CREDENTIALS_MISSING", "/etc/credstore/aws.credentials")
+    # Else an instance's metadata service is waited for that may come up.
+    drop_ins = [f"/etc/systemd/system/{unit}.service.d/test.conf" for unit in UNITS]
+    for drop_in in drop_ins:
+        m.write(drop_in, "[Service]\nEnvironment=AWS_EC2_METADATA_DISABLED=true\n")
+    m.check("systemctl", "daemon-reload")
+    try:
+        for unit in UNITS:
+            start_fails(m, cursor, unit, 77, "CREDENTIALS_MISSING",
+                        "/etc/credstore/aws.credentials")
+    finally:
+        for drop_in in drop_ins:
+            os.unlink(m.path(drop_in))
+        m.check("systemctl", "daemon-reload")
 
 
 @test

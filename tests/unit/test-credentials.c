@@ -7,8 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The wall clock of this process, moved by hand. Overrides libc's. */
-static int64_t wall_clock_offset_sec;
+/* The clocks of this process, moved by hand. Overrides libc's. */
+static int64_t wall_clock_offset_sec, boot_clock_offset_sec;
 
 int clock_gettime(clockid_t clock, struct timespec *ret)
 {
@@ -16,6 +16,8 @@ int clock_gettime(clockid_t clock, struct timespec *ret)
 
     if (r == 0 && clock == CLOCK_REALTIME)
         ret->tv_sec += wall_clock_offset_sec;
+    if (r == 0 && clock == CLOCK_BOOTTIME)
+        ret->tv_sec += boot_clock_offset_sec;
     return r;
 }
 
@@ -51,7 +53,8 @@ static void fake_answer(struct fake *f)
     f->done(f->userdata, f->outcome, c,
             f->outcome == CREDENTIALS_FOUND        ? NULL
             : f->outcome == CREDENTIALS_NOT_SET_UP ? "nothing here"
-                                                   : "it is broken");
+            : f->outcome == CREDENTIALS_NOT_REACHED ? "nobody there"
+                                                    : "it is broken");
 }
 
 static int on_fake_answer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -268,6 +271,76 @@ static void none_found_names_each_place(void **state)
         assert_string_equal(a.error, "first: nothing here; second: nothing here");
         assert_int_equal(a.outcome, CREDENTIALS_NOT_SET_UP);
         assert_string_equal(a.id, "");
+    }
+}
+
+static void not_reached_it_counts_as_not_set_up_after_a_minute(void **state)
+{
+    /* It answers from the loop, which has looked at the clock then. */
+    struct fake fakes[2] = {{.outcome = CREDENTIALS_NOT_SET_UP},
+                            {.outcome = CREDENTIALS_NOT_REACHED, .is_async = true}};
+    CLEANUP(credentials_free) struct credentials *c = new_chain(fakes, 2);
+    struct asker a = {};
+
+    for (int minute = 0; minute < 2; minute++) {
+        for (int i = 0; i < 3; i++) {
+            ask(c, &a);
+            assert_int_equal(a.outcome, CREDENTIALS_NOT_REACHED);
+            assert_string_equal(a.error, "first: nothing here; second: nobody there");
+            boot_clock_offset_sec += 19;
+        }
+        boot_clock_offset_sec += 4;
+        ask(c, &a);
+        assert_int_equal(a.outcome, CREDENTIALS_NOT_SET_UP);
+
+        /* An answer in between, whatever it is, begins the minute anew. */
+        fakes[1].outcome = CREDENTIALS_UNREACHABLE;
+        ask(c, &a);
+        assert_int_equal(a.outcome, CREDENTIALS_UNREACHABLE);
+        fakes[1].outcome = CREDENTIALS_NOT_REACHED;
+    }
+
+    fakes[1].outcome = CREDENTIALS_FOUND;
+    fakes[1].id = "AKIA2";
+    ask(c, &a);
+    assert_string_equal(a.id, "AKIA2");
+}
+
+/* It said itself that it has none: nobody else is waited for. */
+static void reached_and_not_set_up_nothing_is_waited_for(void **state)
+{
+    struct fake fake = {.outcome = CREDENTIALS_NOT_REACHED};
+    CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
+    struct asker a = {};
+
+    ask(c, &a);
+    assert_int_equal(a.outcome, CREDENTIALS_NOT_REACHED);
+    fake.outcome = CREDENTIALS_NOT_SET_UP;
+    ask(c, &a);
+    assert_int_equal(a.outcome, CREDENTIALS_NOT_SET_UP);
+    fake.outcome = CREDENTIALS_NOT_REACHED;
+    ask(c, &a);
+    assert_int_equal(a.outcome, CREDENTIALS_NOT_REACHED);
+}
+
+static void keys_in_use_their_place_is_not_reached_is_unreachable_for_good(void **state)
+{
+    struct fake fakes[2] = {
+        {.outcome = CREDENTIALS_NOT_SET_UP},
+        {.outcome = CREDENTIALS_FOUND, .id = "AKIA", .lifetime_usec = 60 * USEC_PER_SEC},
+    };
+    CLEANUP(credentials_free) struct credentials *c = new_chain(fakes, 2);
+    struct asker a = {};
+
+    ask(c, &a);
+    assert_string_equal(a.id, "AKIA");
+    fakes[1].outcome = CREDENTIALS_NOT_REACHED;
+    wall_clock_offset_sec += 61;
+    for (int i = 0; i < 3; i++) {
+        ask(c, &a);
+        assert_int_equal(a.outcome, CREDENTIALS_UNREACHABLE);
+        assert_string_equal(a.error, "second: nobody there");
+        boot_clock_offset_sec += 61;
     }
 }
 
@@ -625,6 +698,9 @@ int main(void)
         TEST(who_asks_again_inside_an_answer_changes_none_of_the_others),
         TEST(an_error_of_fetch_ends_the_chain),
         TEST(none_found_names_each_place),
+        TEST(not_reached_it_counts_as_not_set_up_after_a_minute),
+        TEST(reached_and_not_set_up_nothing_is_waited_for),
+        TEST(keys_in_use_their_place_is_not_reached_is_unreachable_for_good),
         TEST(all_who_ask_at_once_share_one_walk),
         TEST(those_who_wait_are_bounded),
         TEST(a_cancelled_asker_hears_nothing),

@@ -34,6 +34,7 @@ struct fake_provider {
     credentials_provider_done_fn done;
     void *userdata;
     bool is_away; /* cannot be asked now */
+    enum credentials_outcome failure; /* where there are none; FOUND: NOT_SET_UP */
     unsigned n_fetches;
 };
 
@@ -53,7 +54,7 @@ static int fake_fetch(struct credentials_provider *provider, credentials_provide
         return 0;
     }
     if (!f->id) {
-        done(userdata, CREDENTIALS_NOT_SET_UP, NULL, "nothing here");
+        done(userdata, f->failure ? f->failure : CREDENTIALS_NOT_SET_UP, NULL, "nothing here");
         return 0;
     }
     assert_int_equal(aws_credentials_new(f->id, "SECRET", f->token, "fake", USEC_INFINITY, &c), 0);
@@ -849,6 +850,40 @@ static void missing_keys_are_the_answer_or_waited_for(void **state)
     assert_int_equal(test_server_requests(server), 1);
 }
 
+/* One place that is set up and says why it has none is told apart by its name. */
+static void keys_from_a_place_that_fails_are_told_apart_from_none(void **state)
+{
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(OK);
+    struct outcome o;
+
+    set_bench(server);
+    b.provider.id = NULL;
+    b.provider.failure = CREDENTIALS_FAILED;
+    o = call(&patient);
+    assert_false(o.ok);
+    assert_string_equal(o.error.name, "CredentialsFailed");
+    assert_int_equal(o.error.class, SQS_ERROR_CREDENTIALS);
+    assert_int_equal(o.attempts, 1);
+}
+
+static void keys_not_there_yet_are_waited_for_and_then_missing(void **state)
+{
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(OK);
+    struct outcome o = {};
+
+    set_bench(server);
+    b.provider.id = NULL;
+    b.provider.failure = CREDENTIALS_NOT_REACHED;
+    start(&o, &patient);
+    run_until(b.event, &b.n_noted, 3);
+    assert_int_equal(o.n_done, 0);
+    assert_string_equal(b.noted[0].name, "NoCredentialsYet");
+    assert_int_equal(b.noted[0].class, SQS_ERROR_TRANSIENT);
+    b.provider.failure = CREDENTIALS_NOT_SET_UP;
+    run_until(b.event, &o.n_done, 1);
+    assert_string_equal(o.error.name, "NoCredentials");
+}
+
 static void keys_that_cannot_be_asked_for_now_are_waited_for(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(OK);
@@ -1537,6 +1572,8 @@ int main(void)
         TEST(refused_keys_are_looked_up_once_more_at_once),
         TEST(keys_refused_twice_are_the_answer_or_repeated_slowly),
         TEST(missing_keys_are_the_answer_or_waited_for),
+        TEST(keys_from_a_place_that_fails_are_told_apart_from_none),
+        TEST(keys_not_there_yet_are_waited_for_and_then_missing),
         TEST(keys_that_cannot_be_asked_for_now_are_waited_for),
         TEST(what_cannot_be_sent_is_told_at_once_or_waited_for),
         TEST(the_clock_is_corrected_by_the_replys_date),

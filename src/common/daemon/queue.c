@@ -35,11 +35,11 @@ static uint64_t now_usec(struct queue *queue)
     return loop_now_usec(service_event(queue->service));
 }
 
-/* All places were looked at, and none has keys; else one place is set up, and its text says what is
- * wrong there. */
+/* All places were looked at, and none is set up: the error's text is their list. */
 static bool is_nowhere_a_key(const struct sqs_error *error)
 {
-    return streq(error->name, SQS_ERROR_NO_CREDENTIALS) && strstr(error->message, "; ");
+    return streq(error->name, SQS_ERROR_NO_CREDENTIALS) ||
+           streq(error->name, SQS_ERROR_NO_CREDENTIALS_YET);
 }
 
 /* What to do about a failure, for its log line. */
@@ -51,7 +51,7 @@ static const char *remedy(const struct sqs_error *error)
                      "and restart"
                    : "run `aws configure`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (keys "
                      "in /etc/credstore are for the systemd services)";
-    if (streq(error->name, SQS_ERROR_NO_CREDENTIALS))
+    if (streq(error->name, SQS_ERROR_CREDENTIALS_FAILED))
         return NULL; /* the one place that was meant says itself what it wants */
     if (error->class == SQS_ERROR_CREDENTIALS)
         return "check the access key and its secret, and that the key is active and of the right "
@@ -85,9 +85,11 @@ static const char *remedy(const struct sqs_error *error)
 
 static const char *message_id_of(const struct sqs_error *error)
 {
+    if (streq(error->name, SQS_ERROR_NO_CREDENTIALS) ||
+        streq(error->name, SQS_ERROR_CREDENTIALS_FAILED))
+        return MESSAGE_ID_CREDENTIALS_MISSING;
     if (error->class == SQS_ERROR_CREDENTIALS)
-        return streq(error->name, SQS_ERROR_NO_CREDENTIALS) ? MESSAGE_ID_CREDENTIALS_MISSING
-                                                            : MESSAGE_ID_CREDENTIALS_REFUSED;
+        return MESSAGE_ID_CREDENTIALS_REFUSED;
     if (streq(error->name, "QueueDoesNotExist"))
         return MESSAGE_ID_QUEUE_MISSING;
     if (streq(error->name, "AccessDeniedException"))
@@ -100,6 +102,8 @@ static void describe(const struct sqs_error *error, struct buffer *b)
 {
     if (is_nowhere_a_key(error)) {
         buffer_append_string(b, "no AWS credentials were found");
+        if (streq(error->name, SQS_ERROR_NO_CREDENTIALS_YET))
+            buffer_append_string(b, ", and the instance metadata service does not answer (yet)");
         return;
     }
     /* A name without a code is one of our own: the text says the same. */
@@ -163,7 +167,9 @@ static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
     is_worth_a_line = troubles_add(&queue->troubles, attempt->operation, attempt->error,
                                    buffer_string(&cause), now);
     show_trouble(queue);
-    if (!queue->is_open)
+    /* For a minute, a start without keys is neither begun nor failed. */
+    if (!queue->is_open && (queue->options.keep_trying ||
+                            !streq(attempt->error->name, SQS_ERROR_NO_CREDENTIALS_YET)))
         service_ready(queue->service);
     if (!is_worth_a_line)
         return;

@@ -65,8 +65,9 @@ static void on_keys(void *userdata, enum imds_outcome outcome, const char *body,
     if (outcome != IMDS_OK) {
         /* The service has told the role's name: where nobody answers now, it is in trouble. */
         answer(p,
-               outcome == IMDS_UNREACHABLE || outcome == IMDS_ABSENT ? CREDENTIALS_UNREACHABLE
-                                                                     : CREDENTIALS_FAILED,
+               outcome == IMDS_UNREACHABLE || outcome == IMDS_ABSENT || outcome == IMDS_REFUSES
+                   ? CREDENTIALS_UNREACHABLE
+                   : CREDENTIALS_FAILED,
                NULL, text);
         return;
     }
@@ -132,6 +133,10 @@ static void on_role(void *userdata, enum imds_outcome outcome, const char *body,
     case IMDS_OK:
         break;
     case IMDS_ABSENT:
+        answer(p, p->is_named ? CREDENTIALS_UNREACHABLE : CREDENTIALS_NOT_REACHED, NULL,
+               buffer_string(&line));
+        return;
+    case IMDS_REFUSES:
         answer(p, p->is_named ? CREDENTIALS_UNREACHABLE : CREDENTIALS_NOT_SET_UP, NULL,
                buffer_string(&line));
         return;

@@ -10,8 +10,9 @@
 #define CREDENTIALS_IMDS_JITTER_MIN_USEC (2 * UINT64_C(60) * USEC_PER_SEC)
 #define CREDENTIALS_IMDS_JITTER_MAX_USEC (10 * UINT64_C(60) * USEC_PER_SEC)
 
-/* imds.h says which settings there are. Not set up where the service is switched off, where nobody
- * answers, or where the instance has no role. With `is_named`, a setting says that the keys are
+/* imds.h says which settings there are. Not set up where the service is switched off, where it
+ * refuses to be asked, or where the instance has no role; not reached where nobody answers. With
+ * `is_named`, a setting says that the keys are
  * there: then nobody answering is trouble of the network. The loop and the client are borrowed and
  * must outlive the provider. `profile`: NULL or "" for AWS_PROFILE, AWS_DEFAULT_PROFILE, "default".
  * 0 or -ENOMEM. */

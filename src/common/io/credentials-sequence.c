@@ -12,6 +12,7 @@ struct sequence {
 
     /* Of the fetch on its way. */
     size_t step;
+    bool is_any_not_reached;
     struct buffer looked_at;
     credentials_provider_done_fn done;
     void *userdata;
@@ -35,7 +36,9 @@ static void on_done(void *userdata, enum credentials_outcome outcome,
     case CREDENTIALS_FOUND:
         s->done(s->userdata, outcome, credentials, NULL);
         break;
+    case CREDENTIALS_NOT_REACHED:
     case CREDENTIALS_NOT_SET_UP:
+        s->is_any_not_reached = s->is_any_not_reached || outcome == CREDENTIALS_NOT_REACHED;
         note(s, text);
         s->step++;
         ask(s);
@@ -57,7 +60,9 @@ static void ask(struct sequence *s)
     int r;
 
     if (s->step == s->n) {
-        s->done(s->userdata, CREDENTIALS_NOT_SET_UP, NULL, buffer_string(&s->looked_at));
+        s->done(s->userdata,
+                s->is_any_not_reached ? CREDENTIALS_NOT_REACHED : CREDENTIALS_NOT_SET_UP, NULL,
+                buffer_string(&s->looked_at));
         return;
     }
     p = s->providers[s->step];
@@ -74,6 +79,7 @@ static int fetch(struct credentials_provider *provider, credentials_provider_don
     s->done = done;
     s->userdata = userdata;
     s->step = 0;
+    s->is_any_not_reached = false;
     buffer_reset(&s->looked_at);
     ask(s);
     return 0;

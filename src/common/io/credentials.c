@@ -30,9 +30,13 @@ struct credentials {
     uint64_t refresh_at_usec; /* on the wall clock: when to look for newer ones */
     uint64_t file_check_usec; /* the next look at the file's stamp, on the boot clock */
     bool is_refused;          /* the cached ones were refused: walk before using them again */
+    size_t cached_step;       /* the provider that they came from */
 
     bool is_walking;
     size_t step;
+    bool is_not_reached;         /* a provider of this walk */
+    bool was_not_reached;        /* one of each walk since: */
+    uint64_t not_reached_usec;   /* on the boot clock */
     enum credentials_outcome outcome; /* of the walk that has just ended, as is `found` */
     struct aws_credentials *found;
     struct buffer looked_at;       /* "environment: not set; ..." of this walk */
@@ -158,6 +162,7 @@ static void keep_found(struct credentials *c, uint64_t now)
     aws_credentials_unref(c->cached);
     c->cached = aws_credentials_ref(c->found);
     c->is_refused = false;
+    c->cached_step = c->step;
     c->refresh_at_usec = USEC_INFINITY;
     if (c->cached->expiry_usec != USEC_INFINITY) {
         uint64_t ahead = refresh_ahead_usec();
@@ -205,6 +210,8 @@ static int on_answer(sd_event_source *source, void *userdata)
 static void end_walk(struct credentials *c, enum credentials_outcome outcome)
 {
     c->outcome = outcome;
+    if (outcome != CREDENTIALS_NOT_REACHED && outcome != CREDENTIALS_NOT_SET_UP)
+        c->was_not_reached = false;
     if (!c->found && c->cached)
         c->refresh_at_usec = wall_clock_usec() + CREDENTIALS_REFRESH_RETRY_USEC;
     sd_event_source_set_enabled(c->answer_source, SD_EVENT_ONESHOT);
@@ -236,6 +243,35 @@ static void note_expired(struct credentials *c, const char *name, uint64_t expir
     note_alone(c, name, text);
 }
 
+/* Nobody answers where keys may be. True: it was the place that the keys in use had come from, and
+ * its text is the answer. */
+static bool note_not_reached(struct credentials *c, const char *name, const char *text)
+{
+    if (c->cached && c->cached_step == c->step) {
+        note_alone(c, name, text);
+        return true;
+    }
+    c->is_not_reached = true;
+    note(c, name, text);
+    return false;
+}
+
+/* No provider is set up. */
+static void end_in_vain(struct credentials *c)
+{
+    uint64_t now = loop_now_usec(c->event);
+
+    if (!c->is_not_reached) {
+        c->was_not_reached = false;
+    } else if (!c->was_not_reached) {
+        c->was_not_reached = true;
+        c->not_reached_usec = now;
+    }
+    end_walk(c, c->was_not_reached && now < c->not_reached_usec + CREDENTIALS_NOT_REACHED_USEC
+                    ? CREDENTIALS_NOT_REACHED
+                    : CREDENTIALS_NOT_SET_UP);
+}
+
 static void walk(struct credentials *c);
 
 static void on_provider_done(void *userdata, enum credentials_outcome outcome,
@@ -261,6 +297,14 @@ static void on_provider_done(void *userdata, enum credentials_outcome outcome,
         c->step++;
         walk(c);
         break;
+    case CREDENTIALS_NOT_REACHED:
+        if (note_not_reached(c, name, text)) {
+            end_walk(c, CREDENTIALS_UNREACHABLE);
+            break;
+        }
+        c->step++;
+        walk(c);
+        break;
     case CREDENTIALS_FAILED:
     case CREDENTIALS_UNREACHABLE:
         note_alone(c, name, text);
@@ -276,7 +320,7 @@ static void walk(struct credentials *c)
     int r;
 
     if (c->step == c->n_providers) {
-        end_walk(c, CREDENTIALS_NOT_SET_UP);
+        end_in_vain(c);
         return;
     }
     p = c->providers[c->step];
@@ -293,6 +337,7 @@ static void start_walk(struct credentials *c)
         return;
     c->is_walking = true;
     c->step = 0;
+    c->is_not_reached = false;
     buffer_reset(&c->looked_at);
     walk(c);
 }

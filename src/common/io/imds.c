@@ -194,7 +194,7 @@ static void on_token_status(struct imds *imds, const struct http_reply *reply)
         on_token_refused(imds, why);
         return;
     case 400:
-        end_read(imds, IMDS_ABSENT, "asked for an IMDSv2 token: %s", why);
+        end_read(imds, IMDS_REFUSES, "asked for an IMDSv2 token: %s", why);
         return;
     default:
         if (!try_again(imds))

@@ -172,10 +172,21 @@ static void on_credentials(void *userdata, enum credentials_outcome outcome,
     call->attempts++;
     call->http_status = 0;
     call->request_id[0] = '\0';
-    if (outcome == CREDENTIALS_UNREACHABLE)
+    switch (outcome) {
+    case CREDENTIALS_UNREACHABLE:
         sqs_call_set_error(call, SQS_ERROR_TRANSIENT, SQS_ERROR_CREDENTIALS_UNREACHABLE, error);
-    else
+        break;
+    case CREDENTIALS_NOT_REACHED:
+        sqs_call_set_error(call, SQS_ERROR_TRANSIENT, SQS_ERROR_NO_CREDENTIALS_YET, error);
+        break;
+    case CREDENTIALS_NOT_SET_UP:
         sqs_call_set_error(call, SQS_ERROR_CREDENTIALS, SQS_ERROR_NO_CREDENTIALS, error);
+        break;
+    case CREDENTIALS_FAILED:
+    case CREDENTIALS_FOUND: /* that is above */
+        sqs_call_set_error(call, SQS_ERROR_CREDENTIALS, SQS_ERROR_CREDENTIALS_FAILED, error);
+        break;
+    }
     call->error.was_not_sent = true;
     sqs_call_attempt_failed(call);
 }

@@ -18,7 +18,9 @@ enum sqs_error_class {
 const char *sqs_error_class_name(enum sqs_error_class class);
 
 /* Names of our own, for what no reply of SQS's has told. They come without a code. */
-#define SQS_ERROR_NO_CREDENTIALS "NoCredentials"
+#define SQS_ERROR_NO_CREDENTIALS "NoCredentials" /* no place is set up */
+#define SQS_ERROR_NO_CREDENTIALS_YET "NoCredentialsYet" /* nor yet, but one may come up */
+#define SQS_ERROR_CREDENTIALS_FAILED "CredentialsFailed" /* the place that is set up has none */
 #define SQS_ERROR_CREDENTIALS_UNREACHABLE "CredentialsUnreachable" /* they may be found later */
 #define SQS_ERROR_NETWORK "NetworkFailure" /* not connected, cut off, timed out */
 #define SQS_ERROR_TLS "TLSFailure"         /* the peer's certificate or the handshake */
