@@ -43,6 +43,7 @@ struct exec_handler {
     struct exec_environment *environment;
     struct list runs;
     size_t n_runs;
+    bool is_output_held; /* the log is slow */
 };
 
 struct handler_run {
@@ -90,6 +91,26 @@ static void on_line(void *userdata, const char *line, size_t size)
               "%s[%s]: %.*s", run->handler->name, pid, (int)size, line);
 }
 
+/* What programs print waits in their pipes while the log is slow, and the programs with it. */
+static void hold_outputs(struct exec_handler *h, bool is_held)
+{
+    if (h->is_output_held == is_held)
+        return;
+    h->is_output_held = is_held;
+    LIST_FOREACH(&h->runs, link)
+    {
+        struct handler_run *run = CONTAINER_OF(link, struct handler_run, of_handler);
+
+        if (run->child)
+            child_hold_output(run->child, is_held);
+    }
+}
+
+static void on_log_flows(void *userdata)
+{
+    hold_outputs(userdata, false);
+}
+
 static bool on_output(void *userdata, enum child_stream stream, const char *bytes, size_t size)
 {
     struct handler_run *run = userdata;
@@ -97,6 +118,8 @@ static bool on_output(void *userdata, enum child_stream stream, const char *byte
     run->stream = stream;
     if (log_enabled(priority_of(stream)))
         line_splitter_feed(&run->outputs[stream], bytes, size, on_line, run);
+    if (log_is_slow())
+        hold_outputs(run->handler, true);
     return true;
 }
 
@@ -274,9 +297,11 @@ static int start(struct handler_run *run, const struct sqs_received_message *mes
         return r;
     r = start_with(run, message, body);
     close(body);
-    if (r == 0)
-        run->pid = child_pid(run->child);
-    return r;
+    if (r < 0)
+        return r;
+    run->pid = child_pid(run->child);
+    child_hold_output(run->child, run->handler->is_output_held);
+    return 0;
 }
 
 static const char *advice(const struct exec_handler *h, int error)
@@ -356,6 +381,7 @@ static void exec_free(struct handler *handler)
     struct exec_handler *h = (struct exec_handler *)(void *)handler;
 
     end_runs(h);
+    log_on_flow(NULL, NULL);
     exec_environment_free(h->environment);
     free(h->path);
     free(h);
@@ -422,6 +448,7 @@ int handler_exec_new(sd_event *event, const struct config *config, struct handle
     }
     slash = strrchr(h->path, '/');
     h->name = slash ? slash + 1 : h->path;
+    log_on_flow(on_log_flows, h);
     *ret = &h->head;
     return 0;
 }

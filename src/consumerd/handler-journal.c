@@ -1,4 +1,4 @@
-/* See handler.h. */
+/* The message's line is the handling of it: the message is done when the log has taken the line. */
 #include <errno.h>
 
 #include <json-c/json.h>
@@ -63,8 +63,22 @@ static bool format_demo(const struct sqs_received_message *message, struct buffe
     return ok;
 }
 
-/* 0, or the line's error. */
-static int write_line(const struct sqs_received_message *message)
+struct handler_run {
+    handler_done_fn done;
+    void *userdata;
+    struct log_receipt *receipt;
+};
+
+/* Nobody has the line: the message comes back. */
+static void on_taken(void *userdata, int result)
+{
+    CLEANUP(free) struct handler_run *run = userdata;
+
+    run->done(run->userdata, result < 0 ? HANDLER_RETRY : HANDLER_DONE, HANDLER_DELAY_DEFAULT);
+}
+
+/* As log_write_message. */
+static int write_line(const struct sqs_received_message *message, struct handler_run *run)
 {
     CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(LINE_BYTES_MAX);
 
@@ -74,33 +88,52 @@ static int write_line(const struct sqs_received_message *message)
     }
     if (line.error < 0)
         return line.error;
-    log_write(LOG_INFO, MESSAGE_ID_MESSAGE_RECEIVED,
-              LOG_FIELDS({"SQS_MESSAGE_ID", message->message_id},
-                         {"SQS_MESSAGE_GROUP_ID", message->group_id},
-                         {"SQS_MESSAGE_DEDUPLICATION_ID", message->deduplication_id},
-                         {"SQS_SEQUENCE_NUMBER", message->sequence_number}),
-              "Message read from queue: %s", buffer_string(&line));
-    return 0;
+    return log_write_message(&(struct log_receiver){on_taken, run}, &run->receipt, LOG_INFO,
+                             MESSAGE_ID_MESSAGE_RECEIVED,
+                             LOG_FIELDS({"SQS_MESSAGE_ID", message->message_id},
+                                        {"SQS_MESSAGE_GROUP_ID", message->group_id},
+                                        {"SQS_MESSAGE_DEDUPLICATION_ID", message->deduplication_id},
+                                        {"SQS_SEQUENCE_NUMBER", message->sequence_number}),
+                             "Message read from queue: %s", buffer_string(&line));
 }
 
-static int run(struct handler *handler, const struct sqs_received_message *message,
-               handler_done_fn done, void *userdata, struct handler_run **ret_run)
+static int run_message(struct handler *handler, const struct sqs_received_message *message,
+                       handler_done_fn done, void *userdata, struct handler_run **ret_run)
 {
-    int r = log_enabled(LOG_INFO) ? write_line(message) : 0;
+    CLEANUP(free) struct handler_run *run = NULL;
+    int r = 0;
 
+    if (log_enabled(LOG_INFO)) {
+        run = calloc(1, sizeof(*run));
+        if (!run)
+            return -ENOMEM;
+        run->done = done;
+        run->userdata = userdata;
+        r = write_line(message, run);
+    }
     if (r < 0)
         return r;
-    done(userdata, HANDLER_DONE, 0);
+    if (r == LOG_UNDER_WAY)
+        *ret_run = TAKE(run);
+    else
+        done(userdata, HANDLER_DONE, 0);
     return 0;
-}
-
-/* Nothing is ever under way. */
-static void end(struct handler_run *run, uint64_t grace_usec)
-{
 }
 
 static void cancel(struct handler_run *run)
 {
+    log_receipt_cancel(run->receipt);
+    free(run);
+}
+
+/* A line that is not taken by then may never be. */
+static void end(struct handler_run *run, uint64_t grace_usec)
+{
+    handler_done_fn done = run->done;
+    void *userdata = run->userdata;
+
+    cancel(run);
+    done(userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
 }
 
 static void journal_free(struct handler *handler)
@@ -109,7 +142,7 @@ static void journal_free(struct handler *handler)
 }
 
 static const struct handler_ops ops = {
-    .run = run, .end = end, .cancel = cancel, .free = journal_free};
+    .run = run_message, .end = end, .cancel = cancel, .free = journal_free};
 
 int handler_journal_new(struct handler **ret)
 {

@@ -10,6 +10,7 @@ delays are short unless the test says otherwise. Needs only the standard library
 """
 
 import atexit
+import fcntl
 import os
 import shutil
 import signal
@@ -58,13 +59,14 @@ class Daemon:
     env       variables on top of the server's; None takes one away
     arguments further command line arguments
     program   another program that takes the daemon's arguments
+    held_log  nobody reads its standard error, a pipe of 4 KiB, before release_log()
     The other keywords are groups of settings, on top of QUICK.
 
     Attributes: process, lines (all that it has written to standard error so far).
     """
 
     def __init__(self, name, server, *, queue="test.fifo", endpoint=None, config=None, env=None,
-                 arguments=(), prefix=(), program=None, **groups):
+                 arguments=(), prefix=(), program=None, held_log=False, **groups):
         self.folder = tempfile.mkdtemp(prefix="sqs-daemon-")
         self.config = os.path.join(self.folder, "sqs-demo.conf")
         settings = {"aws": {"region": "eu-west-1", "queue_url": server.queue_url(queue),
@@ -89,13 +91,23 @@ class Daemon:
             [*prefix, program, f"--config={self.config}", *arguments], env=environment,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             errors="surrogateescape")
+        self._log_flows = threading.Event()
+        if held_log:
+            fcntl.fcntl(self.process.stderr.fileno(), fcntl.F_SETPIPE_SZ, 4096)
+        else:
+            self._log_flows.set()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         running.append(self)
 
     def _read(self):
+        self._log_flows.wait()
         for line in self.process.stderr:
             self.lines.append(line.rstrip("\n"))
+
+    def release_log(self):
+        """Reads what it writes to standard error, from now on."""
+        self._log_flows.set()
 
     @property
     def text(self):
@@ -139,6 +151,7 @@ class Daemon:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        self.release_log()
         self._reader.join(5)
         self.process.stdout.close()
         self.process.stderr.close()

@@ -213,6 +213,8 @@ static int set_up(struct service *service)
     if (r >= 0)
         r = take_signals(service);
     if (r >= 0)
+        r = log_start_thread(service->event);
+    if (r >= 0)
         r = add_timer(service->event, &service->status_timer, USEC_PER_MSEC, on_status_timer,
                       service);
     if (r >= 0)
@@ -256,6 +258,7 @@ struct service *service_free(struct service *service)
     sd_event_source_disable_unref(service->status_timer);
     sd_event_source_disable_unref(service->stop_timer);
     sd_event_source_disable_unref(service->watchdog);
+    log_stop_thread();
     sd_event_unref(service->event);
     free(service);
     return NULL;

@@ -21,7 +21,7 @@ enum child_end {
 
 /* Some of what the program prints, borrowed for the length of the call and wiped afterwards; never
  * from inside child_start. False: that is too much, the program is killed. No function of child.h
- * may be called from it. */
+ * but child_hold_output may be called from it. */
 typedef bool (*child_output_fn)(void *userdata, enum child_stream stream, const char *bytes,
                                 size_t size);
 
@@ -54,6 +54,10 @@ enum { CHILD_READ_MAX_BYTES = 16 * 1024, CHILD_REST_MAX_BYTES = 1024 * 1024 };
 int child_start(sd_event *event, const struct child_options *options, struct child **ret);
 
 pid_t child_pid(const struct child *child);
+
+/* Leaves unread what the program prints, so that it waits when its pipes are full, or reads again.
+ * What stands in the pipes at its end is read all the same. */
+void child_hold_output(struct child *child, bool is_held);
 
 /* Ends the program and its group, with so much time from SIGTERM to SIGKILL, but no more than the
  * grace_usec of its start; 0: SIGKILL at once. `done` tells how it went. Where that is under way,

@@ -1,29 +1,22 @@
-/* See log.h. An entry is built whole before anything is written: for the journal as one datagram of
- * fields, for standard error as one write, so that lines of several processes do not mix. */
+/* The front of the log: it makes an entry of each line (log-entry.h), and writes it or, while there
+ * is a thread for that, leaves it to the thread (log-writer.h). */
 #include "log.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
-/* The place in the source would always be this file. */
-#define SD_JOURNAL_SUPPRESS_LOCATION
-#include <systemd/sd-journal.h>
-
 #include "buffer.h"
 #include "encode.h"
+#include "log-entry.h"
+#include "log-writer.h"
 
-enum {
-    IDENTIFIER_MAX_BYTES = 64,
-    OWN_FIELDS = 4, /* MESSAGE, PRIORITY, SYSLOG_IDENTIFIER, MESSAGE_ID */
-    ENTRY_FIELDS_MAX = OWN_FIELDS + 2 * LOG_FIELDS_MAX,
-    ENTRY_MAX_BYTES = ENTRY_FIELDS_MAX * (LOG_FIELD_MAX_BYTES + 128),
-};
+enum { IDENTIFIER_MAX_BYTES = 64 };
 
 static const char cut_mark[] = "...";
 
@@ -39,7 +32,10 @@ static struct {
     } common[LOG_FIELDS_MAX];
     size_t n_common;
     bool waits_at_exit;
-    uint64_t journal_usec; /* boot clock: when the last entry went to the journal */
+    struct log_writer *writer; /* NULL: entries are written at once */
+    bool is_stuck;      /* the thread was left behind in a write: nothing is written any more */
+    log_flows_fn flows; /* NULL: none */
+    void *flows_userdata;
 } state = {.level = LOG_INFO};
 
 /* Whether standard error is the journal's own stream: then entries with fields can take its place.
@@ -64,6 +60,25 @@ static bool stderr_takes_colours(void)
     return isatty(STDERR_FILENO) && !is_set(getenv("NO_COLOR")) && !(term && streq(term, "dumb"));
 }
 
+static uint64_t boot_usec(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return (uint64_t)t.tv_sec * USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* See LOG_SETTLE_MSEC. */
+static void wait_for_journal(void)
+{
+    uint64_t until_usec, now = boot_usec();
+
+    log_stop_thread();
+    until_usec = log_entry_journal_usec() + LOG_SETTLE_MSEC * USEC_PER_MSEC;
+    if (log_entry_journal_usec() > 0 && now < until_usec)
+        usleep((useconds_t)(until_usec - now));
+}
+
 void log_open(const char *identifier, enum config_log_target target, int level,
               enum log_colour colour)
 {
@@ -75,6 +90,8 @@ void log_open(const char *identifier, enum config_log_target target, int level,
     state.is_coloured = stderr_takes_colours();
     state.level = level;
     state.colour = colour;
+    if (!state.waits_at_exit)
+        state.waits_at_exit = atexit(wait_for_journal) == 0;
     errno = saved_errno;
 }
 
@@ -143,37 +160,7 @@ static void append_line(struct buffer *b, const char *text, size_t size, bool is
         buffer_append_string(b, cut_mark);
 }
 
-/* A value's size, cut between characters where it is too long. */
-static size_t field_size(const char *value)
-{
-    size_t size = strlen(value);
-
-    if (size <= LOG_FIELD_MAX_BYTES)
-        return size;
-    size = LOG_FIELD_MAX_BYTES;
-    for (int i = 0; i < 3 && ((unsigned char)value[size] & 0xC0) == 0x80; i++)
-        size--;
-    return size;
-}
-
-/* ---- The journal ---- */
-
-/* The fields' bytes, one after the other, and where each begins. */
-struct entry {
-    struct buffer bytes;
-    size_t begin[ENTRY_FIELDS_MAX + 1];
-    size_t n;
-};
-
-static void add_field(struct entry *e, const char *name, const char *value)
-{
-    if (!is_set(value) || e->n == ENTRY_FIELDS_MAX)
-        return;
-    e->begin[e->n++] = e->bytes.size;
-    buffer_append_string(&e->bytes, name);
-    buffer_append_char(&e->bytes, '=');
-    buffer_append(&e->bytes, value, field_size(value));
-}
+/* ---- Entries ---- */
 
 static bool is_named(const char *name, const struct log_field *fields, size_t n_fields)
 {
@@ -182,60 +169,6 @@ static bool is_named(const char *name, const struct log_field *fields, size_t n_
             return true;
     return false;
 }
-
-static uint64_t boot_usec(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_BOOTTIME, &t);
-    return (uint64_t)t.tv_sec * USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
-}
-
-static void wait_for_journal(void)
-{
-    uint64_t until_usec = state.journal_usec + LOG_SETTLE_MSEC * USEC_PER_MSEC, now = boot_usec();
-
-    if (now < until_usec)
-        usleep((useconds_t)(until_usec - now));
-}
-
-static void note_journal_entry(void)
-{
-    state.journal_usec = boot_usec();
-    if (!state.waits_at_exit)
-        state.waits_at_exit = atexit(wait_for_journal) == 0;
-}
-
-static int write_to_journal(int priority, const char *message_id, const struct log_field *fields,
-                            size_t n_fields, const char *line)
-{
-    struct entry e = {.bytes = BUFFER_INIT(ENTRY_MAX_BYTES)};
-    struct iovec iov[ENTRY_FIELDS_MAX];
-    int r = -ENOMEM;
-
-    add_field(&e, "MESSAGE", line);
-    add_field(&e, "PRIORITY", (char[]){(char)('0' + priority), '\0'});
-    add_field(&e, "SYSLOG_IDENTIFIER", state.identifier);
-    add_field(&e, "MESSAGE_ID", message_id);
-    for (size_t i = 0; i < state.n_common; i++)
-        if (!is_named(state.common[i].name, fields, n_fields))
-            add_field(&e, state.common[i].name, state.common[i].value);
-    for (size_t i = 0; i < n_fields; i++)
-        add_field(&e, fields[i].name, fields[i].value);
-
-    if (e.bytes.error == 0) {
-        e.begin[e.n] = e.bytes.size;
-        for (size_t i = 0; i < e.n; i++)
-            iov[i] = (struct iovec){e.bytes.data + e.begin[i], e.begin[i + 1] - e.begin[i]};
-        r = sd_journal_sendv(iov, (int)e.n);
-        if (r >= 0)
-            note_journal_entry();
-    }
-    buffer_done(&e.bytes);
-    return r;
-}
-
-/* ---- Standard error ---- */
 
 static const char *colour_of(int priority)
 {
@@ -253,45 +186,140 @@ static const char *colour_of(int priority)
     }
 }
 
-static void write_to_stderr(int priority, const char *line)
+static void set_fields(struct log_entry *entry, const char *message_id,
+                       const struct log_field *fields, size_t n_fields, const char *line)
 {
-    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(LOG_LINE_MAX_BYTES + 64);
-    const char *colour = colour_of(priority);
-
-    buffer_append_string(&b, colour);
-    buffer_append_string(&b, line);
-    buffer_append_string(&b, colour[0] != '\0' ? "\x1b[0m\n" : "\n");
-    if (b.error < 0)
-        return;
-    for (size_t at = 0; at < b.size;) {
-        ssize_t n = TEMP_FAILURE_RETRY(write(STDERR_FILENO, b.data + at, b.size - at));
-
-        if (n <= 0)
-            return;
-        at += (size_t)n;
-    }
+    /* An entry without a text has no MESSAGE, and the line in its place is empty as well. */
+    log_entry_add_field(entry, "MESSAGE", line);
+    log_entry_add_field(entry, "PRIORITY", (char[]){(char)('0' + entry->priority), '\0'});
+    log_entry_add_field(entry, "SYSLOG_IDENTIFIER", state.identifier);
+    log_entry_add_field(entry, "MESSAGE_ID", message_id);
+    for (size_t i = 0; i < state.n_common; i++)
+        if (!is_named(state.common[i].name, fields, n_fields))
+            log_entry_add_field(entry, state.common[i].name, state.common[i].value);
+    for (size_t i = 0; i < n_fields; i++)
+        log_entry_add_field(entry, fields[i].name, fields[i].value);
 }
+
+/* NULL where there is no memory for it. */
+PRINTF_FORMAT(5, 0)
+static struct log_entry *make_entry(int priority, const char *message_id,
+                                    const struct log_field *fields, size_t n_fields,
+                                    const char *format, va_list ap)
+{
+    CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(LOG_LINE_MAX_BYTES + sizeof(cut_mark));
+    CLEANUP(log_entry_free) struct log_entry *entry = log_entry_new(priority, state.to_journal);
+    char text[LOG_LINE_MAX_BYTES + 1];
+    const char *colour;
+    int n = vsnprintf(text, sizeof(text), format, ap);
+
+    if (n < 0 || !entry)
+        return NULL;
+    append_line(&line, text, strlen(text), (size_t)n >= sizeof(text));
+    if (entry->to_journal) {
+        set_fields(entry, message_id, fields, n_fields, buffer_string(&line));
+    } else {
+        colour = colour_of(priority);
+        log_entry_set_line(entry, colour, buffer_string(&line), colour[0] ? "\x1b[0m" : "");
+    }
+    return line.error < 0 || entry->bytes.error < 0 ? NULL : TAKE(entry);
+}
+
+/* ---- Writing ---- */
 
 void log_write(int priority, const char *message_id, const struct log_field *fields,
                size_t n_fields, const char *format, ...)
 {
-    CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(LOG_LINE_MAX_BYTES + sizeof(cut_mark));
-    char text[LOG_LINE_MAX_BYTES + 1];
-    int saved_errno = errno, n;
+    CLEANUP(log_entry_free) struct log_entry *entry = NULL;
+    int saved_errno = errno;
+    va_list ap;
+
+    assert(priority >= LOG_EMERG && priority <= LOG_DEBUG && n_fields <= LOG_FIELDS_MAX);
+    if (!log_enabled(priority) || state.is_stuck)
+        return;
+    va_start(ap, format);
+    entry = make_entry(priority, message_id, fields, n_fields, format, ap);
+    va_end(ap);
+    if (entry && state.writer)
+        log_writer_add(state.writer, TAKE(entry));
+    else if (entry)
+        (void)log_entry_write(entry);
+    errno = saved_errno;
+}
+
+int log_write_message(const struct log_receiver *receiver, struct log_receipt **ret, int priority,
+                      const char *message_id, const struct log_field *fields, size_t n_fields,
+                      const char *format, ...)
+{
+    CLEANUP(log_entry_free) struct log_entry *entry = NULL;
     va_list ap;
 
     assert(priority >= LOG_EMERG && priority <= LOG_DEBUG && n_fields <= LOG_FIELDS_MAX);
     if (!log_enabled(priority))
-        return;
-
+        return 0;
     va_start(ap, format);
-    n = vsnprintf(text, sizeof(text), format, ap);
+    entry = make_entry(priority, message_id, fields, n_fields, format, ap);
     va_end(ap);
-    if (n >= 0) {
-        append_line(&line, text, strlen(text), (size_t)n >= sizeof(text));
-        if (!state.to_journal ||
-            write_to_journal(priority, message_id, fields, n_fields, buffer_string(&line)) < 0)
-            write_to_stderr(priority, buffer_string(&line));
+    if (!entry)
+        return -ENOMEM;
+    if (!state.writer)
+        return state.is_stuck ? -EAGAIN : log_entry_write(entry);
+    entry->carries_message = true;
+    entry->taken = receiver->taken;
+    entry->userdata = receiver->userdata;
+    *ret = (struct log_receipt *)entry;
+    log_writer_add(state.writer, TAKE(entry));
+    return LOG_UNDER_WAY;
+}
+
+struct log_receipt *log_receipt_cancel(struct log_receipt *receipt)
+{
+    if (receipt)
+        ((struct log_entry *)receipt)->taken = NULL;
+    return NULL;
+}
+
+/* ---- The thread ---- */
+
+static void say_dropped(uint64_t n)
+{
+    if (n > 0)
+        log_warning("%" PRIu64 " log line%s dropped, as the log took none for a while.", n,
+                    n == 1 ? " was" : "s were");
+}
+
+static void on_flows(uint64_t n_dropped)
+{
+    say_dropped(n_dropped);
+    if (state.flows)
+        state.flows(state.flows_userdata);
+}
+
+int log_start_thread(sd_event *event)
+{
+    assert(!state.writer);
+    return log_writer_new(event, LOG_QUEUE_MAX_BYTES, on_flows, &state.writer);
+}
+
+void log_stop_thread(void)
+{
+    if (!state.writer)
+        return;
+    if (log_writer_flush(state.writer, LOG_FLUSH_MAX_USEC)) {
+        say_dropped(log_writer_take_dropped(state.writer));
+        log_writer_flush(state.writer, LOG_FLUSH_MAX_USEC);
     }
-    errno = saved_errno;
+    state.is_stuck = !log_writer_stop(state.writer);
+    state.writer = NULL;
+}
+
+bool log_is_slow(void)
+{
+    return state.writer && log_writer_is_slow(state.writer);
+}
+
+void log_on_flow(log_flows_fn flows, void *userdata)
+{
+    state.flows = flows;
+    state.flows_userdata = userdata;
 }

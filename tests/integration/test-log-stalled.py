@@ -1,0 +1,146 @@
+"""Both daemons while nobody reads their log: standard error is a pipe that is full. The work goes on,
+nothing is done twice, a stop is heard, and what only a log line would keep is not deleted."""
+
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import sqs
+import tap
+from daemon import FIFO, Daemon
+from sqs_local import SqsLocal
+
+VISIBILITY = 4
+LEASES_SEC = 2 * VISIBILITY + 1  # an unrenewed lease would have ended twice
+COUNT = 100  # their lines are more than the pipe takes
+DEBUG = {"level": "debug"}
+
+
+def deleted(server):
+    return len({r["message_id"] for r in server.records("deleted")})
+
+
+def receives(server):
+    """How often each message was received."""
+    counts = {}
+    for record in server.records("received"):
+        counts[record["message_id"]] = counts.get(record["message_id"], 0) + 1
+    return counts
+
+
+def program(folder, script):
+    path = os.path.join(folder, "program")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\n" + script)
+    os.chmod(path, 0o755)
+    return path
+
+
+def consumer(server, folder, **settings):
+    return Daemon("sqs-consumerd", server, held_log=True, log=DEBUG,
+                  env={"STATE_DIRECTORY": folder, "PLACE": folder},
+                  consumer={"visibility_timeout": VISIBILITY, "exit_after_empty_receives": 0,
+                            **settings})
+
+
+def lines_of(path):
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        return file.read().splitlines()
+
+
+@tap.test
+def programs_handle_each_message_once_and_a_stop_is_heard():
+    with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
+        for i in range(COUNT):
+            sqs.send(server, f"body {i}", group=f"g{i % 3}")
+        daemon = consumer(server, folder, handler="exec", concurrency=3, max_messages=10,
+                          command=[program(folder, 'cat >>$PLACE/handled; echo >>$PLACE/handled\n')])
+        tap.wait_until(lambda: deleted(server) == COUNT, 60, "all messages being deleted")
+        daemon.signal(signal.SIGTERM)
+        tap.equal(daemon.process.wait(60), 0)
+        tap.equal(len(lines_of(os.path.join(folder, "handled"))), COUNT)
+        tap.equal(set(receives(server).values()), {1})
+
+
+@tap.test
+def a_program_that_prints_waits_and_its_lease_is_renewed():
+    with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
+        # More than the log's memory, the pipe of the program and that of the daemon take.
+        script = ('i=0; while [ $i -lt 480 ]; do i=$((i+1)); '
+                  f'echo "line $i {"x" * 4000}"; done; echo "the last" >>$PLACE/handled\n')
+        sqs.send(server, "body")
+        daemon = consumer(server, folder, handler="exec", command=[program(folder, script)],
+                          timeout=60)
+        tap.wait_until(lambda: receives(server), 60, "the receive")
+        time.sleep(LEASES_SEC)
+        tap.equal(deleted(server), 0)
+        daemon.release_log()
+        tap.wait_until(lambda: deleted(server) == 1, 60, "the message being deleted")
+        tap.equal(lines_of(os.path.join(folder, "handled")), ["the last"])
+        tap.equal(set(receives(server).values()), {1})
+        for number in (1, 240, 480):
+            daemon.wait_for_line(f"line {number} x")
+
+
+@tap.test
+def a_message_is_done_only_when_its_line_was_taken():
+    with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
+        for i in range(COUNT):
+            sqs.send(server, f"body {i} {'x' * 900}")
+        daemon = consumer(server, folder)
+        tap.wait_until(lambda: 0 < len(receives(server)) == deleted(server) + 1, 60,
+                       "a message that waits")
+        time.sleep(LEASES_SEC)
+        before = deleted(server)
+        tap.ok(before < COUNT, "all were deleted, though the log has not taken them")
+        daemon.release_log()
+        tap.wait_until(lambda: deleted(server) == COUNT, 60, "all messages being deleted")
+        tap.equal([line.split("body ", 1)[1].split()[0] for line in daemon.lines
+                   if "Message read from queue" in line], [str(i) for i in range(COUNT)])
+        tap.equal(set(receives(server).values()), {1})
+
+
+@tap.test
+def a_message_whose_line_was_not_taken_is_released_at_a_stop():
+    with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
+        for i in range(COUNT):
+            sqs.send(server, f"body {i} {'x' * 900}")
+        daemon = consumer(server, folder, stop_timeout=4, visibility_timeout=60)
+        tap.wait_until(lambda: 0 < len(receives(server)) == deleted(server) + 1, 60,
+                       "a message that waits")
+        time.sleep(0.2)
+        daemon.signal(signal.SIGTERM)
+        daemon.process.wait(60)
+        left = COUNT - deleted(server)
+        tap.ok(left > 0, "all were deleted, though the log has not taken them")
+        tap.equal(len(sqs.receive(server, most=1)), 1, "visible again")
+
+
+@tap.test
+def the_producer_sends_and_takes_submissions_and_stops():
+    with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
+        path = os.path.join(folder, "submit.socket")
+        daemon = Daemon("sqs-producerd", server, held_log=True, log=DEBUG,
+                        env={"STATE_DIRECTORY": folder},
+                        producer={"source": "spool", "submit_socket": path})
+        tap.wait_until(lambda: os.path.exists(path), 30, "the socket")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(60)
+            client.connect(path)
+            reader = client.makefile("r")
+            for i in range(200):
+                client.sendall(b'{"body": "body %d", "group": "g"}\n' % i)
+                tap.matches(reader.readline(), '{"ok":*true*')
+        tap.wait_until(lambda: len(server.records("sent")) == 200, 60, "all messages being sent")
+        daemon.signal(signal.SIGTERM)
+        tap.equal(daemon.process.wait(60), 0)
+
+
+if __name__ == "__main__":
+    tap.main()
