@@ -242,3 +242,170 @@ case("an entry too large for the queue cannot be validated",
                   "One or more parameters cannot be validated. Reason: Message must be shorter than 1024 "
                   "bytes."}]},
      queues={"q": {"MaximumMessageSize": "1024"}})
+
+# ---- attributes of queues ----
+
+HIGH_THROUGHPUT = ("recorded: LocalStack's runs on AWS, test_fifo_change_to_high_throughput_after_creation, "
+                   "2025-08-19")
+case("a boolean is taken with a capital and read back without", HIGH_THROUGHPUT,
+     get("ContentBasedDeduplication", "FifoQueue"),
+     {"Attributes": {"ContentBasedDeduplication": "true", "FifoQueue": "true"}},
+     queues={"q": {"FifoQueue": "True", "ContentBasedDeduplication": "True"}})
+case("a boolean with a capital may be set later", HIGH_THROUGHPUT,
+     get("SqsManagedSseEnabled"), {"Attributes": {"SqsManagedSseEnabled": "false"}},
+     first=[("SetQueueAttributes", {"QueueUrl": "<q>", "Attributes": {"SqsManagedSseEnabled": "False"}})])
+case("a boolean of another spelling is refused", "inferred: the recorded runs have these two alone",
+     ("SetQueueAttributes", {"QueueUrl": "<q>", "Attributes": {"SqsManagedSseEnabled": "yes"}}),
+     invalid_attribute("Invalid value for the parameter SqsManagedSseEnabled."))
+case("high throughput is set on a FIFO queue", HIGH_THROUGHPUT,
+     get("DeduplicationScope", "FifoThroughputLimit"),
+     {"Attributes": {"DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}},
+     queues={"q": FIFO}, first=[("SetQueueAttributes", {"QueueUrl": "<q>", "Attributes": {
+         "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}})])
+case("a limit per group needs deduplication per group",
+     "recorded: by the csb-brokerpak-aws project, in its documentation of FIFO queues",
+     ("SetQueueAttributes", {"QueueUrl": "<q>", "Attributes": {"FifoThroughputLimit": "perMessageGroupId"}}),
+     invalid_attribute("Invalid value for the parameter FifoThroughputLimit. Reason: To set "
+                       "FifoThroughputLimit to perMessageGroupId, the DeduplicationScope must be "
+                       "messageGroup."),
+     queues={"q": FIFO})
+case("deduplication per queue does not go with a limit per group", "inferred: from the former",
+     ("SetQueueAttributes", {"QueueUrl": "<q>", "Attributes": {"DeduplicationScope": "queue"}}),
+     invalid_attribute(Like("Invalid value for the parameter FifoThroughputLimit. *")),
+     queues={"q": {**FIFO, "DeduplicationScope": "messageGroup",
+                   "FifoThroughputLimit": "perMessageGroupId"}})
+for attribute, value in (("DeduplicationScope", "messageGroup"),
+                         ("FifoThroughputLimit", "perMessageGroupId")):
+    for operation, to in (("CreateQueue", {"QueueName": "case-standard"}),
+                          ("SetQueueAttributes", {"QueueUrl": "<q>"})):
+        case(f"{operation} refuses {attribute} on a standard queue",
+             "recorded: LocalStack's runs on AWS, 2024-05-15; both texts by the csb-brokerpak-aws project",
+             (operation, {**to, "Attributes": {attribute: value}}),
+             invalid_name(f"You can specify the {attribute} only when FifoQueue is set to true."))
+ONE_SSE = ("recorded: LocalStack's runs on AWS, test_sse_kms_and_sqs_are_mutually_exclusive, 2024-04-30")
+for attributes in ({"KmsMasterKeyId": "key", "SqsManagedSseEnabled": "true"},
+                   {"SqsManagedSseEnabled": "True", "KmsMasterKeyId": "key"}):
+    case(f"two kinds of encryption at once are refused: {' then '.join(attributes)}", ONE_SSE,
+         ("SetQueueAttributes", {"QueueUrl": "<q>", "Attributes": attributes}),
+         invalid_name("You can use one type of server-side encryption (SSE) at one time. You can either "
+                      "enable KMS SSE or SQS SSE."))
+case("a key of KMS ends SQS's own encryption",
+     "recorded: LocalStack's runs on AWS, test_sse_queue_attributes",
+     get("KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled"),
+     {"Attributes": {"KmsMasterKeyId": "testKeyId", "KmsDataKeyReusePeriodSeconds": "6000",
+                     "SqsManagedSseEnabled": "false"}},
+     first=[("SetQueueAttributes", {"QueueUrl": "<q>", "Attributes": {
+         "KmsMasterKeyId": "testKeyId", "KmsDataKeyReusePeriodSeconds": "6000"}})])
+case("QueueArn has the region that the request is signed for", "documented: the ARN of a queue",
+     get("QueueArn"), {"Attributes": {"QueueArn": "arn:aws:sqs:us-east-2:000000000000:<q.name>"}},
+     region="us-east-2")
+case("QueueArn has the partition of its region", "documented: the partitions of AWS's regions",
+     get("QueueArn"), {"Attributes": {"QueueArn": "arn:aws-cn:sqs:cn-north-1:000000000000:<q.name>"}},
+     region="cn-north-1")
+
+# ---- attributes that are JSON ----
+
+REDRIVE = '{"deadLetterTargetArn": "%s", "maxReceiveCount": %s}'
+
+
+def redrive_refused(name, source, policy, reason, **more):
+    case("a RedrivePolicy is refused " + name, source,
+         ("SetQueueAttributes", {"QueueUrl": "<q>", "Attributes": {"RedrivePolicy": policy}}),
+         invalid_value(f"Value {policy} for parameter RedrivePolicy is invalid. Reason: {reason}"), **more)
+
+
+BOTH = {"queues": {"dead": {}, "q": {}}}
+case("maxReceiveCount is read back as a number", "recorded: LocalStack's validated tests of redrive policies",
+     get("RedrivePolicy"),
+     {"Attributes": {"RedrivePolicy": '{"deadLetterTargetArn":"<dead.arn>","maxReceiveCount":5}'}},
+     queues={"dead": {}, "q": {"RedrivePolicy": REDRIVE % ("<dead.arn>", '"5"')}})
+redrive_refused("whose target is no ARN",
+                "recorded: LocalStack's runs on AWS, test_invalid_dead_letter_arn_rejected_before_lookup",
+                REDRIVE % ("dummy", 42), "Invalid value for deadLetterTargetArn.")
+TEXTS = "inferred: that it is refused is documented; the text is one that other servers like SQS have"
+redrive_refused("whose target is of another service", TEXTS,
+                REDRIVE % ("arn:aws:sns:eu-west-1:000000000000:<dead.name>", 1),
+                "Only SQS queues are valid resources for deadLetterTargetArn.", **BOTH)
+redrive_refused("whose target is in another region", TEXTS,
+                REDRIVE % ("arn:aws:sqs:us-east-1:000000000000:<dead.name>", 1),
+                "Dead-letter target must be in same region as the source.", **BOTH)
+redrive_refused("whose target is of another account", TEXTS,
+                REDRIVE % ("arn:aws:sqs:eu-west-1:123456789012:<dead.name>", 1),
+                "Dead-letter target owner should be same as the source.", **BOTH)
+redrive_refused("whose target is not there", TEXTS, REDRIVE % ("<q.arn>-none", 1),
+                "Dead letter target does not exist.")
+redrive_refused("without maxReceiveCount", TEXTS, '{"deadLetterTargetArn":"<q.arn>"}',
+                "Redrive policy does not contain mandatory attribute: maxReceiveCount.")
+redrive_refused("without a target", TEXTS, '{"maxReceiveCount":1}',
+                "Redrive policy does not contain mandatory attribute: deadLetterTargetArn.")
+for count in "0", "1001":
+    redrive_refused(f"with a maxReceiveCount of {count}", TEXTS, REDRIVE % ("<dead.arn>", count),
+                    f"Invalid value for maxReceiveCount: {count}, valid values are from 1 to 1000 both "
+                    "inclusive.", **BOTH)
+redrive_refused("that is no JSON", TEXTS, "x", "Redrive policy is not a valid JSON map.")
+redrive_refused("with a member that it has not", TEXTS,
+                '{"deadLetterTargetArn":"<dead.arn>","maxReceiveCount":1,"x":1}',
+                "Only following attributes are supported: [maxReceiveCount, deadLetterTargetArn].", **BOTH)
+DENIES = "documented: RedriveAllowPolicy, denyAll and byQueue; the text is sqs-local's own"
+for name, allow in (("denies all", '{"redrivePermission":"denyAll"}'),
+                    ("lets others", '{"redrivePermission":"byQueue","sourceQueueArns":["<other.arn>"]}')):
+    redrive_refused(f"whose target {name}", DENIES, REDRIVE % ("<dead.arn>", 1),
+                    "The redrive allow policy of the dead-letter queue does not permit this source queue.",
+                    queues={"other": {}, "dead": {"RedriveAllowPolicy": allow}, "q": {}})
+for name, allow in (("all", '{"redrivePermission":"allowAll"}'),
+                    ("this queue", '{"redrivePermission":"byQueue","sourceQueueArns":["<q.arn>"]}')):
+    case(f"a RedrivePolicy is taken whose target lets {name}",
+         "documented: RedriveAllowPolicy, allowAll and byQueue", get("RedrivePolicy"),
+         {"Attributes": {"RedrivePolicy": '{"deadLetterTargetArn":"<dead.arn>","maxReceiveCount":3}'}},
+         queues={"q": {}, "dead": {"RedriveAllowPolicy": allow}},
+         first=[("SetQueueAttributes", {"QueueUrl": "<q>", "Attributes": {
+             "RedrivePolicy": REDRIVE % ("<dead.arn>", 3)}})])
+for name, allow in (("no JSON", "x"), ("a list", "[]"), ("without a permission", "{}"),
+                    ("of an unknown permission", '{"redrivePermission":"some"}'),
+                    ("with a member that it has not", '{"redrivePermission":"allowAll","x":1}'),
+                    ("with sources that are no list",
+                     '{"redrivePermission":"byQueue","sourceQueueArns":"<q.arn>"}')):
+    case(f"a RedriveAllowPolicy is refused that is {name}", TEXTS,
+         ("SetQueueAttributes", {"QueueUrl": "<q>", "Attributes": {"RedriveAllowPolicy": allow}}),
+         invalid_attribute("Invalid value for the parameter RedriveAllowPolicy. Reason: Amazon SQS can't "
+                           "create the redrive allow policy, as it\u2019s in an unsupported format."))
+for name, allow, reason in (
+        ("byQueue without sources", '{"redrivePermission":"byQueue"}',
+         "When you specify the byQueue permission type, you must also specify one or more sourceQueueArns "
+         "values."),
+        ("denyAll with sources", '{"redrivePermission":"denyAll","sourceQueueArns":["<q.arn>"]}',
+         "To specify one or more source queue ARNs, you must set redrivePermission to byQueue."),
+        ("byQueue with 11 sources", '{"redrivePermission":"byQueue","sourceQueueArns":[%s]}'
+         % ",".join(['"<q.arn>"'] * 11),
+         "The maximum number of source queue ARNs you can specify is 10.")):
+    case(f"a RedriveAllowPolicy is refused that is {name}", TEXTS,
+         ("SetQueueAttributes", {"QueueUrl": "<q>", "Attributes": {"RedriveAllowPolicy": allow}}),
+         invalid_value(f"Value {allow} for parameter RedriveAllowPolicy is invalid. Reason: Amazon SQS "
+                       f"can't create the redrive allow policy. {reason}"))
+STATEMENT = '{"Effect":"Allow","Principal":"*","Action":"sqs:*","Resource":"<q.arn>"}'
+for name, policy in (("no JSON", "x"), ("no object", "[]"), ("without a statement", "{}"),
+                     ("of no statement", '{"Version":"2012-10-17","Statement":[]}'),
+                     ("of a statement without an effect", '{"Statement":[{}]}')):
+    case(f"a Policy is refused that is {name}",
+         "recorded: the text by many users; that the form is looked at is documented",
+         ("SetQueueAttributes", {"QueueUrl": "<q>", "Attributes": {"Policy": policy}}),
+         invalid_attribute("Invalid value for the parameter Policy."))
+case("a Policy is taken", "documented: Policy", get("Policy"),
+     {"Attributes": {"Policy": '{"Version":"2012-10-17","Statement":[%s]}' % STATEMENT}},
+     first=[("SetQueueAttributes", {"QueueUrl": "<q>", "Attributes": {
+         "Policy": '{"Version":"2012-10-17","Statement":[%s]}' % STATEMENT}})])
+case("an empty RedrivePolicy ends it", "documented: by AWS's guides to remove a dead-letter queue",
+     get("RedrivePolicy"), {}, queues={"dead": {}, "q": {"RedrivePolicy": REDRIVE % ("<dead.arn>", 2)}},
+     first=[("SetQueueAttributes", {"QueueUrl": "<q>", "Attributes": {"RedrivePolicy": ""}})])
+
+# ---- characters ----
+
+for body in "a\ud83d", "\ude00":
+    case(f"a lone surrogate is no allowed character: {body!a}",
+         "inferred: from the characters that SQS allows, which are documented",
+         ("SendMessage", {"QueueUrl": "<q>", "MessageBody": body}),
+         Error(400, "InvalidMessageContents", "InvalidMessageContents", Like("Invalid characters found.*")))
+case("a pair of surrogates is a character", "documented: the characters that SQS allows",
+     RECEIVE[:2], {"Messages": [{"MessageId": ANY, "ReceiptHandle": ANY, "Body": "\U0001f600",
+                                 "MD5OfBody": "2a02eac39d716a70ecf37579185927b6"}]},
+     first=[("SendMessage", {"QueueUrl": "<q>", "MessageBody": "\U0001f600"})])

@@ -7,12 +7,14 @@ import os
 import socket
 import sys
 import time
+import xml.etree.ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import tap  # noqa: E402
 from sqs_local import SqsLocal  # noqa: E402
 
 try:
+    import botocore.parsers
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
@@ -105,7 +107,8 @@ def a_fault_in_bytes_that_are_no_text_is_told_all_the_same():
 @tap.test
 def a_path_is_signed_as_it_came():
     status, _, reply = ask(path="/a%20b/c%2Fd?y=b%20c&x=1")
-    tap.equal((status, reply), (200, {"QueueUrls": [SERVER.queue_url("test.fifo")]}))
+    tap.equal((status, reply), (200, {"QueueUrls": [SERVER.queue_url("standard"),
+                                                    SERVER.queue_url("test.fifo")]}))
 
 
 @tap.test
@@ -192,6 +195,102 @@ def requests_that_are_none_are_refused():
 
 
 @tap.test
+def an_operation_that_only_sqs_has_is_unsupported_by_name():
+    # inferred: sqs-local's own text under SQS's code for what it does not do
+    refused(400, "UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation",
+            "sqs-local, a server for tests, has no AddPermission. It has *, CreateQueue, *",
+            operation="AddPermission")
+    refused(403, "InvalidSignatureException", "SignatureDoesNotMatch", operation="AddPermission",
+            change=edit("Authorization", "Signature=", "Signature=0"))
+
+
+def ask_by_query(method, path, body, content_type="application/x-www-form-urlencoded; charset=utf-8"):
+    connection = http.client.HTTPConnection("127.0.0.1", SERVER.port, timeout=20)
+    connection.request(method, path, body, {"Content-Type": content_type} if body else {})
+    reply = connection.getresponse()
+    text = reply.read().decode()
+    connection.close()
+    return reply.status, reply.headers, text
+
+
+@tap.test
+def a_request_in_the_query_protocol_is_told_in_its_form():
+    # documented: the query protocol's form of an error, as SDKs parse it; the text is sqs-local's
+    for method, path, body in (("POST", "/", "Action=ListQueues&Version=2012-11-05"),
+                               ("POST", "/000000000000/test.fifo", "Action=ReceiveMessage"),
+                               ("GET", "/?Action=ListQueues&Version=2012-11-05", None),
+                               ("GET", "/?Version=2012-11-05&Action=ListQueues", None)):
+        status, headers, text = ask_by_query(method, path, body)
+        tap.equal((status, headers["Content-Type"]), (400, "text/xml"), text)
+        error = xml.etree.ElementTree.fromstring(text)
+        name = "{http://queue.amazonaws.com/doc/2012-11-05/}"
+        tap.equal(error.findtext(f"{name}Error/{name}Type"), "Sender")
+        tap.equal(error.findtext(f"{name}Error/{name}Code"),
+                  "AWS.SimpleQueueService.UnsupportedOperation")
+        tap.matches(error.findtext(f"{name}Error/{name}Message"), "sqs-local speaks AWS JSON 1.0*")
+        tap.equal(error.findtext(f"{name}RequestId"), headers["x-amzn-RequestId"])
+
+
+@tap.test
+def botocore_shows_the_error_of_the_query_protocol():
+    _, headers, text = ask_by_query("POST", "/", "Action=ListQueues&Version=2012-11-05")
+    parsed = botocore.parsers.create_parser("query").parse(
+        {"status_code": 400, "headers": headers, "body": text.encode()}, None)
+    tap.equal(parsed["Error"]["Code"], "AWS.SimpleQueueService.UnsupportedOperation")
+    tap.matches(parsed["Error"]["Message"], "sqs-local speaks AWS JSON 1.0*")
+
+
+@tap.test
+def a_lone_surrogate_is_looked_for_without_changing_what_was_signed():
+    url = SERVER.queue_url("test.fifo")
+
+    def send(text, more=""):
+        return ask('{"QueueUrl":"%s","MessageGroupId":"g","MessageDeduplicationId":"d",%s'
+                   '"MessageBody":"%s"}' % (url, more, text), operation="SendMessage")
+
+    # inferred: SQS takes the surrogate for a character that is none of those that it allows
+    for text in r"a\ud83d", r"\uDE00", r"\ud83d\ud83d\ude00", r"\ude00\ud83d", r"\ud83dx\ude00", \
+            r"\\\ud83d":
+        status, headers, reply = send(text)
+        tap.equal((status, headers["x-amzn-query-error"]), (400, "InvalidMessageContents;Sender"), text)
+    for text in r"\ud83d\ude00", r"\\ud83d", r"\\\ud83d\ude00":
+        tap.equal(send(text)[0], 200, text)
+    status, _, reply = send("x", r'"MessageAttributes":{"a":{"DataType":"String","StringValue":"\udc00"}},')
+    tap.equal(status, 400)
+    # What cannot be JSON at all stays so.
+    status, _, reply = send("\\ud83d\0")
+    tap.equal((status, reply["__type"].split("#")[1]), (400, "SerializationException"))
+
+
+@tap.test
+def the_trace_header_of_a_request_is_that_of_its_messages():
+    # recorded: LocalStack's runs on AWS, test_aws_trace_header_propagation, 2025-06-27
+    url = SERVER.queue_url("standard")
+    trace = "Root=1-5759e988-bd862e3fe1be46a99427;Sampled=1"
+    receive = json.dumps({"QueueUrl": url, "MessageSystemAttributeNames": ["AWSTraceHeader"]})
+
+    def add(value):
+        return lambda headers: headers.update({"X-Amzn-Trace-Id": value})
+
+    for operation, more in (("SendMessage", {"MessageBody": "x"}),
+                            ("SendMessageBatch", {"Entries": [{"Id": "a", "MessageBody": "x"}]})):
+        ask(json.dumps({"QueueUrl": url, **more}), operation=operation, change=add(trace))
+        [message] = ask(receive, operation="ReceiveMessage")[2]["Messages"]
+        tap.equal(message.get("Attributes"), {"AWSTraceHeader": trace}, operation)
+    # inferred: what the message says itself counts
+    own = {"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=own"}}
+    ask(json.dumps({"QueueUrl": url, "MessageBody": "x", "MessageSystemAttributes": own}),
+        operation="SendMessage", change=add(trace))
+    [message] = ask(receive, operation="ReceiveMessage")[2]["Messages"]
+    tap.equal(message["Attributes"], {"AWSTraceHeader": "Root=own"})
+    # One that is no text is none.
+    ask(json.dumps({"QueueUrl": url, "MessageBody": "x"}), operation="SendMessage",
+        change=add("\xff"))
+    [message] = ask(receive, operation="ReceiveMessage")[2]["Messages"]
+    tap.ok("Attributes" not in message)
+
+
+@tap.test
 def null_counts_as_absent():
     url = SERVER.queue_url("test.fifo")
     tap.equal(ask('{"QueueUrl":"%s","MaxNumberOfMessages":null,"Unknown":[1]}' % url,
@@ -250,5 +349,5 @@ def many_connections_wait_at_once_and_all_are_let_go_at_the_end():
 
 
 if __name__ == "__main__":
-    with SqsLocal(["test.fifo"]) as SERVER:
+    with SqsLocal(["test.fifo", "standard"]) as SERVER:
         tap.main()

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "queue-arn.h"
+
 /* Of random numbers: those of the queues begin here. */
 enum { QUEUE_STREAM = 2000 };
 
@@ -39,9 +41,10 @@ struct queue *account_find(const struct account *account, const char *name)
 
 struct queue *account_dead_letters(const struct account *account, const struct queue *queue)
 {
-    const char *name = queue->settings.dead_letter_queue;
+    const char *arn = queue->settings.dead_letter_arn;
+    struct queue_arn parts;
 
-    return name ? account_find(account, name) : NULL;
+    return arn && queue_arn_parse(arn, &parts) == 0 ? account_find(account, parts.name) : NULL;
 }
 
 static bool is_deleted_recently(struct account *account, const char *name, uint64_t now_usec)

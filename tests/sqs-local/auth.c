@@ -300,7 +300,7 @@ static int check_signature(struct auth *auth, const struct sigv4_request *reques
 }
 
 int auth_check(struct auth *auth, const struct sigv4_request *request, time_t shown_time,
-               uint64_t now_usec, struct fault *fault)
+               uint64_t now_usec, char ret_region[REGION_SIZE], struct fault *fault)
 {
     __attribute__((cleanup(authorization_done_cleanup))) struct authorization a = {};
     const char *value = find_header(request, "authorization");
@@ -334,5 +334,7 @@ int auth_check(struct auth *auth, const struct sigv4_request *request, time_t sh
         r = check_time(date, signed_at, shown_time, fault);
     if (r == 0)
         r = check_signature(auth, request, &a, keys, signed_at, fault);
+    if (r == 0)
+        snprintf(ret_region, REGION_SIZE, "%s", a.scope[2]);
     return r;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "errors.h"
+#include "queue-arn.h"
 #include "sigv4.h"
 
 enum { AUTH_WINDOW_SEC = 15 * 60 };
@@ -30,8 +31,8 @@ int auth_set_keys(struct auth *auth, const struct auth_keys *keys, uint64_t unti
                   uint64_t former_until_usec);
 
 /* `request` has all headers as they came, those that are not signed too. `shown_time` is what the
- * server takes for the time; `now_usec` is on the clock of auth_set_keys. 0, a negative errno, or
- * AUTH_E_REFUSED with *fault. */
+ * server takes for the time; `now_usec` is on the clock of auth_set_keys. ret_region is the region
+ * that it is signed for. 0, a negative errno, or AUTH_E_REFUSED with *fault. */
 enum { AUTH_E_REFUSED = 1 };
 int auth_check(struct auth *auth, const struct sigv4_request *request, time_t shown_time,
-               uint64_t now_usec, struct fault *fault);
+               uint64_t now_usec, char ret_region[REGION_SIZE], struct fault *fault);

@@ -35,6 +35,7 @@ static const struct error_type types[ERROR_N_KINDS] = {
     [ERROR_REQUEST_THROTTLED] = {SQS "RequestThrottled", "RequestThrottled", 403},
     [ERROR_TOO_MANY_ENTRIES] = {SQS "TooManyEntriesInBatchRequest",
                                 QUERY "TooManyEntriesInBatchRequest", 400},
+    [ERROR_UNSUPPORTED_OPERATION] = {SQS "UnsupportedOperation", QUERY "UnsupportedOperation", 400},
     [ERROR_KMS_ACCESS_DENIED] = {SQS "KmsAccessDenied", "KMS.AccessDeniedException", 400},
     [ERROR_KMS_DISABLED] = {SQS "KmsDisabled", "KMS.DisabledException", 400},
     [ERROR_KMS_INVALID_KEY_USAGE] = {SQS "KmsInvalidKeyUsage", "KMS.InvalidKeyUsageException", 400},

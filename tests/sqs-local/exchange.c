@@ -75,7 +75,8 @@ static int check(struct server *server, struct request *request, const char *met
     int r = request_check_form(request, method);
 
     /* Only what is a request of SQS at all is held to a signature of SQS. */
-    if (r == 0 || request->call.fault.kind == ERROR_SERIALIZATION) {
+    if (r == 0 || request->call.fault.kind == ERROR_SERIALIZATION ||
+        (request->call.fault.kind == ERROR_UNSUPPORTED_OPERATION && !request->is_query_protocol)) {
         int refused = request_check_signature(request, method, server->control.auth,
                                               server_shown_time(server), server_now_usec(server));
 

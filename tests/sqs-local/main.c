@@ -9,7 +9,7 @@
 #include "injections.h"
 #include "server.h"
 
-enum { QUEUES_MAX = 64, ATTRIBUTES_MAX = 32 };
+enum { QUEUES_MAX = 64 };
 
 static const char help[] =
     "Usage: sqs-local [OPTION]...\n"
@@ -28,7 +28,8 @@ static const char help[] =
     "  --secret-access-key=KEY  default wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n"
     "  --session-token=TOKEN    requests must bring this token; by default they must bring none\n"
     "  --expire-after=S         refuse these keys as expired after S seconds; they need a token\n"
-    "  --region=REGION          requests must be signed for this region; by default any will do\n"
+    "  --region=REGION          requests must be signed for this region, and ARNs have it; by default\n"
+    "                           any will do, and ARNs have the one that a request is signed for\n"
     "  --clock-offset=S         how far the clock for signatures is ahead, in seconds; may be\n"
     "                           negative\n"
     "  --latency-ms=N           send each reply that much later\n"
@@ -325,7 +326,7 @@ static char *cut_at_comma(char *text)
 static int make_queue(struct server *server, char *text)
 {
     CLEANUP(fault_clear) struct fault fault = {};
-    struct text_attribute attributes[ATTRIBUTES_MAX];
+    struct text_attribute attributes[QUEUE_ATTRIBUTES_MAX];
     const char *name = text;
     char *rest = cut_at_comma(text);
     bool says_fifo = false;
@@ -337,7 +338,7 @@ static int make_queue(struct server *server, char *text)
         const char *attribute = rest;
 
         rest = cut_at_comma(rest);
-        if (!equals || (rest && equals >= rest) || n == ATTRIBUTES_MAX - 1) {
+        if (!equals || (rest && equals >= rest) || n == QUEUE_ATTRIBUTES_MAX - 1) {
             fprintf(stderr, "sqs-local: --queue=%s: \"%s\" is not ATTRIBUTE=VALUE\n", name,
                     attribute);
             return -EINVAL;

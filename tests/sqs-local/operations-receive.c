@@ -164,13 +164,12 @@ static void put_system_attributes(struct call *call, struct json_object *names,
                                   const struct message *m)
 {
     struct system_map map = {.output = &call->output, .names = names};
-    char arn[256] = "";
+    char arn[QUEUE_ARN_SIZE] = "";
 
     if (!names || json_object_array_length(names) == 0)
         return;
     if (m->source_queue)
-        snprintf(arn, sizeof(arn), "arn:aws:sqs:%s:" ACCOUNT_ID ":%s", call->service->region,
-                 m->source_queue);
+        queue_arn_format(arn, call_region(call), ACCOUNT_ID, m->source_queue);
     put_system(&map, "SenderId", SENDER_ID);
     put_system_number(&map, "SentTimestamp", m->sent_usec / USEC_PER_MSEC);
     put_system_number(&map, "ApproximateReceiveCount", m->receive_count);

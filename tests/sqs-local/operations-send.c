@@ -158,6 +158,7 @@ static int read_system_attributes(struct call *call, struct json_object *object,
     int r =
         parameter_of_type(call, object, "MessageSystemAttributes", json_type_object, &attributes);
 
+    ret->parts.trace_header = call->trace_header;
     if (r != 0 || !attributes)
         return r;
     json_object_object_foreach (attributes, name, value) {

@@ -22,12 +22,38 @@ static const struct operation operations[] = {
     {"SetQueueAttributes", true, operation_set_queue_attributes, true},
 };
 
+static const char *const lacking[] = {
+    "AddPermission",    "CancelMessageMoveTask", "ListMessageMoveTasks",
+    "RemovePermission", "StartMessageMoveTask",
+};
+
+bool operation_is_lacking(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(lacking); i++)
+        if (streq(lacking[i], name))
+            return true;
+    return false;
+}
+
+void operations_tell(struct buffer *b)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
+        buffer_append_string(b, i > 0 ? ", " : "");
+        buffer_append_string(b, operations[i].name);
+    }
+}
+
 const struct operation *operation_find(const char *name)
 {
     for (size_t i = 0; i < ARRAY_SIZE(operations); i++)
         if (streq(operations[i].name, name))
             return &operations[i];
     return NULL;
+}
+
+const char *call_region(const struct call *call)
+{
+    return call->service->region ? call->service->region : call->region;
 }
 
 /* The queue's name in a queue URL "scheme://host/account/name"; a name alone is its own. NULL:

@@ -4,6 +4,7 @@
 #include "account.h"
 #include "errors.h"
 #include "json-reader.h"
+#include "queue-arn.h"
 #include "record.h"
 
 /* What all operations work on. */
@@ -11,7 +12,7 @@ struct service {
     struct account account;
     struct record *record; /* NULL: none */
     char *url;             /* "http://127.0.0.1:9324", what queue URLs begin with */
-    const char *region;    /* in the queues' ARNs */
+    const char *region;    /* in the queues' ARNs; NULL: that which a call is signed for */
     unsigned fifo_limit;   /* calls a second of each action on a FIFO queue; 0: no limit */
     uint64_t n_over_limit; /* those that were refused for it */
 
@@ -37,6 +38,8 @@ struct call {
     bool is_to_find_nothing;  /* ReceiveMessage: to be answered at once, as if there was nothing */
     bool is_counted;          /* as a call on a FIFO queue */
     uint32_t failing_entries; /* bit i: entry i of the batch is to fail, with nothing done for it */
+    char region[REGION_SIZE]; /* that it is signed for */
+    const char *trace_header; /* X-Amzn-Trace-Id's value, or NULL */
     struct buffer output;     /* the reply's JSON; empty for operations without one */
     struct fault fault;
 };
@@ -50,6 +53,12 @@ struct operation {
 
 /* By its name in X-Amz-Target; NULL where there is none. */
 const struct operation *operation_find(const char *name);
+
+/* Whether SQS has an operation of that name that is not here. */
+bool operation_is_lacking(const char *name);
+
+/* Appends the names of those that are here, with commas. */
+void operations_tell(struct buffer *b);
 
 /* Runs an operation, once or, after OPERATION_E_WAIT, again. 0, OPERATION_E_FAULT,
  * OPERATION_E_WAIT, or a negative errno. */
@@ -71,12 +80,12 @@ int operation_delete_message_batch(struct call *call);
 int operation_change_message_visibility(struct call *call);
 int operation_change_message_visibility_batch(struct call *call);
 
-/* Makes a queue with attributes given as text, as for --queue. 0, OPERATION_E_FAULT with *fault, or
- * -ENOMEM. */
+/* Makes a queue with attributes given as text, as for --queue. `region` is that of the request;
+ * NULL: there is none, and any will do. 0, OPERATION_E_FAULT with *fault, or -ENOMEM. */
 struct text_attribute {
     const char *name, *value;
 };
-int service_make_queue(struct service *service, const char *name,
+int service_make_queue(struct service *service, const char *region, const char *name,
                        const struct text_attribute *attributes, size_t n, uint64_t now_usec,
                        struct queue **ret, struct fault *fault);
 
@@ -84,6 +93,20 @@ int service_make_queue(struct service *service, const char *name,
 void service_put_queue_url(const struct service *service, struct buffer *b, const char *name);
 
 /* ---- what operations share ---- */
+
+/* The region that the call's queues are in. */
+const char *call_region(const struct call *call);
+
+/* The Attributes of a request. 0, OPERATION_E_FAULT with call->fault, or -ENOMEM. */
+enum { QUEUE_ATTRIBUTES_MAX = 32 };
+int attributes_read(struct call *call, struct text_attribute ret[QUEUE_ATTRIBUTES_MAX],
+                    size_t *ret_n);
+
+/* Sets attributes, and checks them against each other and against the queues that there are.
+ * Results as service_make_queue's; the settings may be half set then. */
+int attributes_apply(const struct service *service, const char *region, const char *queue_name,
+                     struct queue_settings *settings, const struct text_attribute *attributes,
+                     size_t n, bool is_new, struct fault *fault);
 
 /* Sets the fault. OPERATION_E_FAULT or -ENOMEM. */
 #define call_fail(call, ...)                                                                       \

@@ -4,11 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "json-reader.h"
-
-enum { REDRIVE_DEPTH_MAX = 4 };
-
-enum kind { NUMBER, BOOLEAN, SCOPE, TEXT, REDRIVE };
+enum kind { NUMBER, BOOLEAN, SCOPE, TEXT, ACCESS, REDRIVE, REDRIVE_ALLOW };
 
 static const struct attribute {
     const char *name;
@@ -32,8 +28,8 @@ static const struct attribute {
     {"FifoThroughputLimit", SCOPE, true, AT(throughput_per_group), .no_text = "perQueue",
      .yes_text = "perMessageGroupId"},
     {"SqsManagedSseEnabled", BOOLEAN, false, AT(sse), .initial = 1},
-    {"Policy", TEXT, false, AT(policy)},
-    {"RedriveAllowPolicy", TEXT, false, AT(redrive_allow_policy)},
+    {"Policy", ACCESS, false, AT(policy)},
+    {"RedriveAllowPolicy", REDRIVE_ALLOW, false, AT(redrive_allow_policy)},
     {"KmsMasterKeyId", TEXT, false, AT(kms_master_key_id)},
     {"RedrivePolicy", REDRIVE, false, AT(redrive_policy)},
 #undef AT
@@ -68,9 +64,9 @@ void queue_settings_init(struct queue_settings *s, bool is_fifo)
 void queue_settings_done(struct queue_settings *s)
 {
     for (size_t i = 0; i < ARRAY_SIZE(attributes); i++)
-        if (attributes[i].kind == TEXT || attributes[i].kind == REDRIVE)
+        if (attributes[i].kind >= TEXT)
             free(*text_at(s, &attributes[i]));
-    free(s->dead_letter_queue);
+    free(s->dead_letter_arn);
     *s = (struct queue_settings){};
 }
 
@@ -121,95 +117,77 @@ static int set_text(const char *value, char **text)
     return 0;
 }
 
-/* "arn:aws:sqs:eu-west-1:000000000000:name": the name; NULL where it is none. */
-static const char *name_of_arn(const char *arn)
+static int set_redrive(struct queue_settings *s, const char *value, struct policy_reason *reason)
 {
-    const char *p = arn;
+    CLEANUP(redrive_policy_done) struct redrive_policy policy = {};
+    int r = is_set(value) ? redrive_policy_read(value, &policy, reason) : 0;
 
-    if (strncmp(arn, "arn:", 4) != 0)
-        return NULL;
-    for (int i = 0; i < 5; i++) {
-        p = strchr(p, ':');
-        if (!p)
-            return NULL;
-        p++;
-        if (i == 1 && strncmp(p, "sqs:", 4) != 0)
-            return NULL;
+    if (r == QUEUE_POLICY_E_FORM) {
+        snprintf(reason->text, sizeof(reason->text), "Redrive policy is not a valid JSON map.");
+        return QUEUE_SETTINGS_E_POLICY;
     }
-    return *p ? p : NULL;
+    if (r != 0)
+        return r < 0 ? r : (int)QUEUE_SETTINGS_E_POLICY;
+    free(s->redrive_policy);
+    free(s->dead_letter_arn);
+    s->redrive_policy = TAKE(policy.text);
+    s->dead_letter_arn = TAKE(policy.arn);
+    s->max_receive_count = policy.max_receive_count;
+    return 0;
 }
 
-static int set_redrive(struct queue_settings *s, const char *value, const char **ret_reason)
+static int set_policy(const struct attribute *a, const char *value, char **text,
+                      struct policy_reason *reason)
 {
-    CLEANUP(json_object_put) json_object *policy = NULL;
-    json_object *arn = NULL, *count = NULL;
-    CLEANUP(free) char *name = NULL;
-    int64_t n = 0;
-    int r;
+    int r = 0;
 
-    if (is_set(value)) {
-        const char *target, *why;
+    if (is_set(value) && a->kind == ACCESS)
+        r = access_policy_check(value);
+    else if (is_set(value))
+        r = redrive_allow_policy_check(value, reason);
+    if (r == QUEUE_POLICY_E_FORM)
+        return a->kind == ACCESS ? QUEUE_SETTINGS_E_VALUE : QUEUE_SETTINGS_E_FORMAT;
+    if (r != 0)
+        return r < 0 ? r : (int)QUEUE_SETTINGS_E_POLICY;
+    return set_text(value, text);
+}
 
-        r = json_read(value, strlen(value), REDRIVE_DEPTH_MAX, &policy, &why);
-        if (r < 0)
-            return r;
-        if (r == JSON_E_INVALID) {
-            *ret_reason = "Redrive policy is not a valid JSON map.";
-            return QUEUE_SETTINGS_E_REDRIVE;
-        }
-        if (!json_object_object_get_ex(policy, "deadLetterTargetArn", &arn) ||
-            !json_object_object_get_ex(policy, "maxReceiveCount", &count)) {
-            *ret_reason = "Redrive policy does not contain mandatory attribute: "
-                          "maxReceiveCount and deadLetterTargetArn.";
-            return QUEUE_SETTINGS_E_REDRIVE;
-        }
-        target = json_object_is_type(arn, json_type_string)
-                     ? name_of_arn(json_object_get_string(arn))
-                     : NULL;
-        if (!target) {
-            *ret_reason = "Invalid value for deadLetterTargetArn.";
-            return QUEUE_SETTINGS_E_REDRIVE;
-        }
-        /* AWS takes the number as text too. */
-        n = json_object_get_int64(count);
-        if (n < 1 || n > 1000) {
-            *ret_reason = "Invalid value for maxReceiveCount, valid values are from 1 to 1000 both "
-                          "inclusive.";
-            return QUEUE_SETTINGS_E_REDRIVE;
-        }
-        name = strdup(target);
-        if (!name)
-            return -ENOMEM;
+bool queue_settings_read_boolean(const char *text, bool *ret)
+{
+    *ret = streq(text, "true") || streq(text, "True");
+    return *ret || streq(text, "false") || streq(text, "False");
+}
+
+static int set_boolean(struct queue_settings *s, const struct attribute *a, const char *value,
+                       bool is_new)
+{
+    bool was_fifo = s->is_fifo;
+
+    if (!queue_settings_read_boolean(value, boolean_at(s, a)))
+        return QUEUE_SETTINGS_E_VALUE;
+    /* Only that which is so already may be said of the type. */
+    if (s->is_fifo != was_fifo) {
+        s->is_fifo = was_fifo;
+        return is_new ? QUEUE_SETTINGS_E_VALUE : QUEUE_SETTINGS_E_FIFO;
     }
-    r = set_text(value, &s->redrive_policy);
-    if (r < 0)
-        return r;
-    free(s->dead_letter_queue);
-    s->dead_letter_queue = TAKE(name);
-    s->max_receive_count = (unsigned)n;
     return 0;
 }
 
 int queue_settings_set(struct queue_settings *s, const char *name, const char *value, bool is_new,
-                       const char **ret_reason)
+                       struct policy_reason *reason)
 {
     const struct attribute *a = find(name);
-    bool was_fifo = s->is_fifo;
     int r;
 
-    if (!a || (a->fifo_only && !s->is_fifo))
+    if (!a)
         return QUEUE_SETTINGS_E_NAME;
+    if (a->fifo_only && !s->is_fifo)
+        return a->kind == SCOPE ? QUEUE_SETTINGS_E_FIFO_ONLY : QUEUE_SETTINGS_E_NAME;
     switch (a->kind) {
     case NUMBER:
         return set_number(a, value, number_at(s, a));
     case BOOLEAN:
-        r = set_choice(value, "false", "true", boolean_at(s, a));
-        /* Only that which is so already may be said of the type. */
-        if (r == 0 && s->is_fifo != was_fifo) {
-            s->is_fifo = was_fifo;
-            r = is_new ? QUEUE_SETTINGS_E_VALUE : QUEUE_SETTINGS_E_FIFO;
-        }
-        return r;
+        return set_boolean(s, a, value, is_new);
     case SCOPE:
         return set_choice(value, a->no_text, a->yes_text, boolean_at(s, a));
     case TEXT:
@@ -218,8 +196,11 @@ int queue_settings_set(struct queue_settings *s, const char *name, const char *v
         if (r == 0 && text_at(s, a) == &s->kms_master_key_id && s->kms_master_key_id)
             s->sse = false;
         return r;
+    case ACCESS:
+    case REDRIVE_ALLOW:
+        return set_policy(a, value, text_at(s, a), reason);
     case REDRIVE:
-        return set_redrive(s, value, ret_reason);
+        return set_redrive(s, value, reason);
     }
     return QUEUE_SETTINGS_E_NAME;
 }
@@ -241,7 +222,9 @@ static const char *format(const struct queue_settings *s, const struct attribute
     case SCOPE:
         return *boolean_at(s, a) ? a->yes_text : a->no_text;
     case TEXT:
+    case ACCESS:
     case REDRIVE:
+    case REDRIVE_ALLOW:
         return *text_at(s, a);
     }
     return NULL;

@@ -2,7 +2,7 @@
  * against SQS's ranges (Amazon SQS API Reference, "CreateQueue"). */
 #pragma once
 
-#include "buffer.h"
+#include "queue-policies.h"
 
 struct queue_settings {
     bool is_fifo;
@@ -20,7 +20,7 @@ struct queue_settings {
     char *redrive_policy;
     char *redrive_allow_policy;
     char *kms_master_key_id;
-    char *dead_letter_queue;    /* from redrive_policy: a queue's name; NULL: none */
+    char *dead_letter_arn;      /* from redrive_policy; NULL: none */
     unsigned max_receive_count; /* the same; 0: none */
 };
 
@@ -34,17 +34,23 @@ static inline void queue_settings_done_cleanup(struct queue_settings *s)
 }
 
 enum {
-    QUEUE_SETTINGS_E_NAME = 1,    /* no such attribute, or not to be set, or not on such a queue */
-    QUEUE_SETTINGS_E_VALUE = 2,   /* out of range or of another type */
-    QUEUE_SETTINGS_E_REDRIVE = 3, /* a RedrivePolicy that is none */
-    QUEUE_SETTINGS_E_FIFO = 4,    /* FifoQueue cannot be changed */
+    QUEUE_SETTINGS_E_NAME = 1,  /* no such attribute, or not to be set, or not on such a queue */
+    QUEUE_SETTINGS_E_VALUE,     /* out of range or of another type */
+    QUEUE_SETTINGS_E_FORMAT,    /* the same of a RedriveAllowPolicy */
+    QUEUE_SETTINGS_E_POLICY,    /* a policy that says what it may not */
+    QUEUE_SETTINGS_E_FIFO,      /* FifoQueue cannot be changed */
+    QUEUE_SETTINGS_E_FIFO_ONLY, /* for FIFO queues alone */
 };
 
 /* Sets one attribute by AWS's name for it. FifoQueue must be what the settings were made for.
  * `is_new`: for CreateQueue, else for SetQueueAttributes. 0, -ENOMEM or one of the above; for
- * E_REDRIVE *ret_reason is AWS's text. */
+ * E_POLICY *reason is AWS's text. */
 int queue_settings_set(struct queue_settings *s, const char *name, const char *value, bool is_new,
-                       const char **ret_reason);
+                       struct policy_reason *reason);
+
+/* "true" or "false", as SQS spells it back, or with a capital as it takes it too. Whether it is
+ * either. */
+bool queue_settings_read_boolean(const char *text, bool *ret);
 
 /* Calls `each` with every attribute that has a value, until it returns other than 0, which is
  * returned. 0, or -ENOMEM. */

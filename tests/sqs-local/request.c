@@ -57,6 +57,17 @@ static const char *header(struct request *request, const char *name)
     return value ? value : "";
 }
 
+/* A header that may be stored and told again: NULL unless it is there and of ASCII's characters. */
+static const char *plain_header(struct request *request, const char *name)
+{
+    const char *value = header(request, name);
+
+    for (const char *p = value; *p; p++)
+        if (*p < ' ' || *p > '~')
+            return NULL;
+    return is_set(value) ? value : NULL;
+}
+
 /* "/", or a queue URL's "/<account>/<name>". */
 static bool path_is_valid(const char *uri)
 {
@@ -67,17 +78,91 @@ static bool path_is_valid(const char *uri)
     return (n == 1 && uri[0] == '/') || (n > 4 && slashes == 2 && uri[0] == '/');
 }
 
+/* The unit of UTF-16 that the escape \uXXXX at `p` stands for; 0 where there is no such escape. */
+static unsigned escaped_unit(const char *p)
+{
+    char digits[5] = "";
+
+    if (strncmp(p, "\\u", 2) != 0)
+        return 0;
+    memcpy(digits, p + 2, strnlen(p + 2, 4));
+    return strspn(digits, "0123456789abcdefABCDEF") == 4 ? (unsigned)strtoul(digits, NULL, 16) : 0;
+}
+
+static bool is_surrogate(unsigned unit, unsigned first)
+{
+    return unit >= first && unit < first + 0x400;
+}
+
+/* A lone surrogate's escape is no character. What reads JSON makes U+FFFD of it, which SQS allows;
+ * so U+FFFF is put in its place, which SQS does not. Returns whether there was one; `json` may be
+ * NULL, then it only looks. */
+static bool replace_lone_surrogates(const char *text, char *json)
+{
+    bool found = false;
+
+    for (const char *p = text; (p = strchr(p, '\\'));) {
+        unsigned unit = escaped_unit(p);
+
+        if (is_surrogate(unit, 0xD800) && is_surrogate(escaped_unit(p + 6), 0xDC00)) {
+            p += 12;
+        } else if (is_surrogate(unit, 0xD800) || is_surrogate(unit, 0xDC00)) {
+            found = true;
+            if (json)
+                memcpy(json + (p - text), "\\uffff", 6);
+            p += 6;
+        } else {
+            p += p[1] == '\0' ? 1 : 2;
+        }
+    }
+    return found;
+}
+
 static int read_json(struct request *request)
 {
+    CLEANUP(free) char *copy = NULL;
     struct call *call = &request->call;
-    const char *why;
-    int r = json_read(buffer_string(&request->body), request->body.size, JSON_DEPTH_MAX,
-                      &call->input, &why);
+    const char *text = buffer_string(&request->body), *why;
+    int r;
 
+    /* Not in place: the signature is of what came. A NUL, which ends this look, is no JSON. */
+    if (replace_lone_surrogates(text, NULL)) {
+        copy = malloc(request->body.size);
+        if (!copy)
+            return -ENOMEM;
+        memcpy(copy, text, request->body.size);
+        replace_lone_surrogates(text, copy);
+        text = copy;
+    }
+    r = json_read(text, request->body.size, JSON_DEPTH_MAX, &call->input, &why);
     if (r == JSON_E_INVALID)
         return call_fail(call, ERROR_SERIALIZATION, "The request's body is not a JSON object: %s",
                          why);
     return r;
+}
+
+/* A form with an Action, posted or in the URL: SQS's protocol before the one with JSON. */
+static bool is_query_protocol(struct request *request, const char *method)
+{
+    static const char form[] = "application/x-www-form-urlencoded";
+    const char *query = strchr(request->uri, '?');
+
+    if (streq(method, "GET"))
+        return query && (strncmp(query, "?Action=", 8) == 0 || strstr(query, "&Action=") != NULL);
+    return streq(method, "POST") && !is_set(header(request, "x-amz-target")) &&
+           strncasecmp(header(request, "content-type"), form, strlen(form)) == 0;
+}
+
+static int refuse_operation(struct call *call, const char *name)
+{
+    CLEANUP(buffer_done) struct buffer here = BUFFER_INIT(4096);
+
+    if (!operation_is_lacking(name))
+        return call_fail(call, ERROR_UNKNOWN_OPERATION, "SQS has no operation %s", name);
+    operations_tell(&here);
+    return call_fail(call, ERROR_UNSUPPORTED_OPERATION,
+                     "sqs-local, a server for tests, has no %s. It has %s.", name,
+                     buffer_string(&here));
 }
 
 int request_check_form(struct request *request, const char *method)
@@ -91,14 +176,20 @@ int request_check_form(struct request *request, const char *method)
     if (!path_is_valid(request->uri))
         return call_fail(call, ERROR_INVALID_ADDRESS,
                          "The address %s is not valid for this endpoint.", request->uri);
+    if (is_query_protocol(request, method)) {
+        request->is_query_protocol = true;
+        return call_fail(call, ERROR_UNSUPPORTED_OPERATION,
+                         "sqs-local speaks AWS JSON 1.0, and this request is in the older query "
+                         "protocol: use a newer SDK");
+    }
     if (!streq(method, "POST") || strcasecmp(header(request, "content-type"), CONTENT_TYPE) != 0 ||
         strncmp(target, TARGET_PREFIX, strlen(TARGET_PREFIX)) != 0)
         return call_fail(call, ERROR_UNKNOWN_OPERATION,
                          "Not a POST of " CONTENT_TYPE " with an X-Amz-Target of AmazonSQS");
     request->operation = operation_find(target + strlen(TARGET_PREFIX));
     if (!request->operation)
-        return call_fail(call, ERROR_UNKNOWN_OPERATION, "The operation %s is not known here",
-                         target + strlen(TARGET_PREFIX));
+        return refuse_operation(call, target + strlen(TARGET_PREFIX));
+    call->trace_header = plain_header(request, "x-amzn-trace-id");
     return read_json(request);
 }
 
@@ -142,8 +233,21 @@ int request_check_signature(struct request *request, const char *method, struct 
     }
     MHD_get_connection_values(request->connection, MHD_HEADER_KIND, add_header, &headers);
     signed_request.n_headers = headers.n;
-    r = auth_check(auth, &signed_request, shown_time, now_usec, &request->call.fault);
+    r = auth_check(auth, &signed_request, shown_time, now_usec, request->call.region,
+                   &request->call.fault);
     return r == AUTH_E_REFUSED ? (int)OPERATION_E_FAULT : r;
+}
+
+/* The query protocol's form of an error, in which text needs no escapes. */
+static void put_xml_error(const struct request *request, struct buffer *output, const char *code,
+                          const char *text)
+{
+    buffer_printf(output,
+                  "<?xml version=\"1.0\"?>"
+                  "<ErrorResponse xmlns=\"http://queue.amazonaws.com/doc/2012-11-05/\"><Error>"
+                  "<Type>Sender</Type><Code>%s</Code><Message>%s</Message><Detail/></Error>"
+                  "<RequestId>%s</RequestId></ErrorResponse>",
+                  code, text, request->id);
 }
 
 /* A type of NULL: as what stands in front of SQS would say it. */
@@ -176,6 +280,11 @@ void request_make_reply(struct request *request, int result)
                                                                   : ERROR_INTERNAL_FAILURE);
     request->status = error->status;
     request->error_code = error->code;
+    if (request->is_query_protocol) {
+        request->content_type = "text/xml";
+        put_xml_error(request, output, error->code, fault->text ? fault->text : "");
+        return;
+    }
     if (!error->type)
         request->content_type = "text/html";
     put_error(output, error->type, fault->text ? fault->text : "");

@@ -29,6 +29,7 @@ struct request {
     char *uri;       /* as on the wire */
     struct buffer body;
     bool is_too_large;
+    bool is_query_protocol; /* so it gets an error in that protocol's form */
 
     struct injection injection;
     int refusal; /* what its checks, or `injection`, have come to: not 0 is the operation's result

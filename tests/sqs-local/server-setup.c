@@ -210,7 +210,7 @@ int server_new(const struct server_options *options, struct server **ret)
     server->service.account.slack = options->slack;
     server->service.account.seed = options->seed;
     server->service.fifo_limit = options->fifo_limit;
-    server->service.region = options->region ? options->region : "eu-west-1";
+    server->service.region = options->region;
     server->service.queue_deleted = exchange_queue_deleted;
     r = start_control(server);
     if (r == 0 && options->record_path)
@@ -264,8 +264,8 @@ int server_make_queue(struct server *server, const char *name,
 {
     struct queue *queue;
 
-    return service_make_queue(&server->service, name, attributes, n, server_now_usec(server),
-                              &queue, fault);
+    return service_make_queue(&server->service, server->service.region, name, attributes, n,
+                              server_now_usec(server), &queue, fault);
 }
 
 int server_add_fault(struct server *server, const char *rule, const char **ret_why)

@@ -12,7 +12,7 @@ static struct queue *make_queue(const char *const *settings)
 {
     struct queue_settings s;
     struct queue *queue = NULL;
-    const char *reason;
+    struct policy_reason reason;
 
     now = UINT64_C(1700000000) * SEC;
     queue_settings_init(&s, true);
@@ -472,7 +472,8 @@ static void too_many_receives_move_a_message_to_the_dead_letter_queue(void **sta
     char id[MESSAGE_ID_SIZE];
     size_t n;
 
-    assert_string_equal(q->settings.dead_letter_queue, "dead.fifo");
+    assert_string_equal(q->settings.dead_letter_arn,
+                        "arn:aws:sqs:eu-west-1:000000000000:dead.fifo");
     send_all(q, "g", "ab");
     for (int i = 0; i < 2; i++) {
         assert_int_equal(queue_receive(q, dead, &one, now, got, &n), 0);
@@ -629,32 +630,42 @@ static void settings_are_held_to_their_ranges(void **state)
         {"DelaySeconds", "901", true, QUEUE_SETTINGS_E_VALUE},
         {"ContentBasedDeduplication", "yes", true, QUEUE_SETTINGS_E_VALUE},
         {"ContentBasedDeduplication", "true", false, QUEUE_SETTINGS_E_NAME},
+        {"ContentBasedDeduplication", "True", true, 0},
+        {"ContentBasedDeduplication", "False", true, 0},
+        {"ContentBasedDeduplication", "TRUE", true, QUEUE_SETTINGS_E_VALUE},
+        {"DeduplicationScope", "queue", false, QUEUE_SETTINGS_E_FIFO_ONLY},
+        {"FifoThroughputLimit", "perQueue", false, QUEUE_SETTINGS_E_FIFO_ONLY},
+        {"Policy", "{}", false, QUEUE_SETTINGS_E_VALUE},
+        {"RedriveAllowPolicy", "{}", false, QUEUE_SETTINGS_E_FORMAT},
+        {"RedriveAllowPolicy", "{\"redrivePermission\":\"byQueue\"}", false,
+         QUEUE_SETTINGS_E_POLICY},
         {"FifoQueue", "true", true, 0},
+        {"FifoQueue", "True", true, 0},
         {"FifoQueue", "false", true, QUEUE_SETTINGS_E_VALUE},
         {"FifoQueue", "true", false, QUEUE_SETTINGS_E_NAME},
         {"QueueArn", "x", false, QUEUE_SETTINGS_E_NAME},
         {"DeduplicationScope", "messageGroup", true, 0},
         {"DeduplicationScope", "group", true, QUEUE_SETTINGS_E_VALUE},
         {"RedrivePolicy", "", false, 0},
-        {"RedrivePolicy", "[", false, QUEUE_SETTINGS_E_REDRIVE},
-        {"RedrivePolicy", "[]", false, QUEUE_SETTINGS_E_REDRIVE},
-        {"RedrivePolicy", "{\"maxReceiveCount\":1}", false, QUEUE_SETTINGS_E_REDRIVE},
+        {"RedrivePolicy", "[", false, QUEUE_SETTINGS_E_POLICY},
+        {"RedrivePolicy", "[]", false, QUEUE_SETTINGS_E_POLICY},
+        {"RedrivePolicy", "{\"maxReceiveCount\":1}", false, QUEUE_SETTINGS_E_POLICY},
         {"RedrivePolicy", "{\"deadLetterTargetArn\":\"dummy\",\"maxReceiveCount\":42}", false,
-         QUEUE_SETTINGS_E_REDRIVE},
+         QUEUE_SETTINGS_E_POLICY},
         {"RedrivePolicy", "{\"deadLetterTargetArn\":\"arn:aws:sqs:r:1:q\",\"maxReceiveCount\":0}",
-         false, QUEUE_SETTINGS_E_REDRIVE},
+         false, QUEUE_SETTINGS_E_POLICY},
         {"RedrivePolicy", "{\"deadLetterTargetArn\":\"arn:aws:sqs:r:1:q\",\"maxReceiveCount\":5}",
          false, 0},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         CLEANUP(queue_settings_done) struct queue_settings s;
-        const char *reason = NULL;
+        struct policy_reason reason = {};
 
         queue_settings_init(&s, cases[i].is_fifo);
         assert_int_equal(queue_settings_set(&s, cases[i].name, cases[i].value, true, &reason),
                          cases[i].result);
-        assert_int_equal(reason != NULL, cases[i].result == QUEUE_SETTINGS_E_REDRIVE);
+        assert_int_equal(reason.text[0] != '\0', cases[i].result == QUEUE_SETTINGS_E_POLICY);
     }
 }
 
