@@ -1,5 +1,6 @@
 /* What http-client.c (requests, and how they end), http-request.c (what a request is to libcurl),
- * http-progress.c (when their time is over) and http-watch.c (what libcurl waits for) share. */
+ * http-receive.c (their replies' bytes), http-progress.c (when their time is over) and http-watch.c
+ * (what libcurl waits for) share. */
 #pragma once
 
 #include <curl/curl.h>
@@ -32,6 +33,9 @@ struct http_slot {
         *room;          /* the next try to connect to a Unix socket that was full; NULL: none yet */
     unsigned n_full;    /* such tries so far */
     uint64_t full_usec; /* since when */
+    struct http_slot *older, *newer; /* in the client's list of replies that have begun */
+    bool is_receiving;               /* it is in there */
+    bool is_paused;                  /* libcurl reads nothing for it */
     http_done_fn done;
     void *userdata;
     bool is_tls;
@@ -73,8 +77,11 @@ struct http_client {
     bool has_proxy; /* the environment names one */
     uint64_t connect_timeout_usec;
     unsigned connections_max;
-    http_replied_fn replied; /* NULL: none */
-    void *userdata;          /* its */
+    struct http_slot *oldest, *newest; /* of the replies that have begun and not ended */
+    size_t n_held;                     /* bytes of those */
+    size_t reply_memory_bytes;         /* see http_client_options */
+    http_replied_fn replied;           /* NULL: none */
+    void *userdata;                    /* its */
 };
 
 /* Has libcurl's wishes come to the client's watch, and its turns from there. 0, or the errno of the
@@ -102,6 +109,14 @@ void http_slot_finish(struct http_slot *slot, enum http_failure failure, const c
 /* The socket that a request on its way uses, which belongs to libcurl; -1: none is known. */
 int http_watch_socket_of(const struct http_slot *slot);
 
+/* --- http-receive.c --- */
+
+/* Has the easy handle's replies come there. */
+CURLcode http_receive_set_up(struct http_slot *slot);
+
+/* The slot's reply counts no longer; others may go on in its place. Before the body is let go. */
+void http_receive_done(struct http_slot *slot);
+
 /* --- http-progress.c --- */
 
 /* Starts the time of a request that is submitted. 0, or the errno of the event loop. */
@@ -109,6 +124,9 @@ int http_progress_begin(struct http_slot *slot, const struct http_request *reque
 
 /* Of the slot's timer, which is set no later than its deadline. */
 int http_progress_on_timer(sd_event_source *source, uint64_t usec, void *userdata);
+
+/* It was paused, and is read again: the pause was no stall. */
+void http_progress_resume(struct http_slot *slot);
 
 /* Fills in how far a failed request has come. */
 void http_progress_tell(const struct http_slot *slot, struct http_reply *reply);

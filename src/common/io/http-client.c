@@ -54,6 +54,7 @@ static void slot_release(struct http_slot *slot)
     struct http_client *client = slot->client;
 
     curl_multi_remove_handle(client->multi, slot->easy);
+    http_receive_done(slot);
     list_remove(&client->busy, slot);
     client->n_busy--;
     if (client->n_idle >= HTTP_IDLE_HANDLES_MAX) {
@@ -277,6 +278,7 @@ int http_client_new(sd_event *event, const struct http_client_options *options,
     client->event = sd_event_ref(event);
     client->connect_timeout_usec = options->connect_timeout_usec;
     client->connections_max = options->connections_max;
+    client->reply_memory_bytes = options->reply_memory_bytes;
     client->replied = options->replied;
     client->userdata = options->userdata;
     client->has_proxy = environment_has_proxy();

@@ -19,8 +19,10 @@ struct http_client_options {
     const char *ca_bundle;         /* PEM file used instead of the system's; NULL or "": those */
     uint64_t connect_timeout_usec; /* name look-up, TCP and TLS together; more than 0 */
     unsigned connections_max;      /* at most as many at once, the rest waits; 0: no bound */
-    http_replied_fn replied;       /* NULL: none */
-    void *userdata;                /* its */
+    size_t reply_memory_bytes; /* where the replies being received hold as much together, all but
+                                * the oldest wait; 0: no bound */
+    http_replied_fn replied;   /* NULL: none */
+    void *userdata;            /* its */
 };
 
 enum {

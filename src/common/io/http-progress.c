@@ -162,7 +162,7 @@ static uint64_t due_usec(struct http_slot *slot, uint64_t now_usec)
 {
     uint64_t patience = slot->stall_usec;
 
-    if (slot->stall_usec == USEC_INFINITY || slot->is_unix)
+    if (slot->stall_usec == USEC_INFINITY || slot->is_unix || slot->is_paused)
         return USEC_INFINITY;
     /* Until then the time for connecting holds, which libcurl keeps. */
     if (slot->n_begun == 0)
@@ -172,6 +172,18 @@ static uint64_t due_usec(struct http_slot *slot, uint64_t now_usec)
     if (phase_of(slot, sent_bytes(slot)) == HTTP_PHASE_WAIT)
         patience = add(patience, slot->wait_usec);
     return add(slot->moved_usec, patience);
+}
+
+void http_progress_resume(struct http_slot *slot)
+{
+    uint64_t now_usec;
+
+    if (slot->stall_usec == USEC_INFINITY ||
+        sd_event_now(slot->client->event, CLOCK_BOOTTIME, &now_usec) < 0)
+        return;
+    slot->moved_usec = now_usec;
+    slot->deadline_usec = MIN(slot->end_usec, add(now_usec, slot->stall_usec));
+    http_slot_set_timer(slot); /* where this fails, its time is over at the far end */
 }
 
 /* --- The end --- */

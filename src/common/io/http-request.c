@@ -1,5 +1,4 @@
-/* What a request is to libcurl: the options of an easy handle, and what becomes of the bytes that
- * come back. See http-client-internal.h. */
+/* What a request is to libcurl: the options of an easy handle. See http-client-internal.h. */
 #include "http-client-internal.h"
 
 #include <errno.h>
@@ -9,29 +8,6 @@ void http_slot_forget_headers(struct http_slot *slot)
 {
     curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, NULL);
     buffer_reset(&slot->header_lines);
-}
-
-static size_t on_header(char *line, size_t one, size_t size, void *userdata)
-{
-    struct http_slot *slot = userdata;
-
-    /* After a 100 comes another head; after the body may come trailers. */
-    if (line[0] == '\r' || line[0] == '\n')
-        slot->is_head_whole = true;
-    else if (size >= 5 && memcmp(line, "HTTP/", 5) == 0)
-        slot->is_head_whole = false;
-    return size;
-}
-
-static size_t on_body(char *bytes, size_t one, size_t size, void *userdata)
-{
-    struct http_slot *slot = userdata;
-    size_t kept;
-
-    slot->n_received += size;
-    kept = slot->is_reply_cut ? MIN(size, slot->body.max - slot->body.size) : size;
-
-    return buffer_append(&slot->body, bytes, kept) < 0 ? 0 : size;
 }
 
 /* A connection stands, new or kept, and the request goes out on it next. */
@@ -53,10 +29,7 @@ int http_slot_set_up(struct http_slot *slot)
 #define SET(option, value) c = c ? c : curl_easy_setopt(e, option, value)
     SET(CURLOPT_PRIVATE, (void *)slot);
     SET(CURLOPT_ERRORBUFFER, slot->error_text);
-    SET(CURLOPT_WRITEFUNCTION, on_body);
-    SET(CURLOPT_WRITEDATA, (void *)slot);
-    SET(CURLOPT_HEADERFUNCTION, on_header);
-    SET(CURLOPT_HEADERDATA, (void *)slot);
+    c = c ? c : http_receive_set_up(slot);
     SET(CURLOPT_PREREQFUNCTION, on_begin);
     SET(CURLOPT_PREREQDATA, (void *)slot);
     SET(CURLOPT_NOSIGNAL, 1L);

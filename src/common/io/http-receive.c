@@ -1,0 +1,120 @@
+/* What becomes of a reply's bytes, and how many of all replies may be held at once.
+ *
+ * Replies that have begun stand in a list, the oldest first. Where together they hold as much as
+ * the client's reply_memory_bytes, all but the oldest are paused: libcurl leaves their bytes in
+ * their sockets, and so the peers stop to send. The oldest goes on in any case, so that one gets
+ * done and gives its room to the next; with it the bound may be passed by one reply, and by the
+ * piece that libcurl has read of each of the others. */
+#include "http-client-internal.h"
+
+enum { LARGE_PIECE_BYTES = 8192 }; /* a reply that begins so is likely a large one */
+
+static void receiving_add(struct http_slot *slot)
+{
+    struct http_client *client = slot->client;
+
+    slot->is_receiving = true;
+    slot->older = client->newest;
+    slot->newer = NULL;
+    if (client->newest)
+        client->newest->newer = slot;
+    else
+        client->oldest = slot;
+    client->newest = slot;
+}
+
+static void receiving_remove(struct http_slot *slot)
+{
+    struct http_client *client = slot->client;
+
+    if (slot->older)
+        slot->older->newer = slot->newer;
+    else
+        client->oldest = slot->newer;
+    if (slot->newer)
+        slot->newer->older = slot->older;
+    else
+        client->newest = slot->older;
+    slot->older = slot->newer = NULL;
+    slot->is_receiving = false;
+}
+
+static bool is_full(const struct http_client *client)
+{
+    return client->reply_memory_bytes > 0 && client->n_held >= client->reply_memory_bytes;
+}
+
+/* Its first bytes have come. */
+static void begin(struct http_slot *slot, size_t size)
+{
+    curl_off_t whole = 0;
+
+    receiving_add(slot);
+    if (size < LARGE_PIECE_BYTES || slot->is_reply_cut)
+        return;
+    curl_easy_getinfo(slot->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &whole);
+    if (whole > 0 && (uint64_t)whole <= slot->body.max)
+        buffer_reserve(&slot->body, (size_t)whole); /* a failure shows when the bytes are added */
+}
+
+static size_t on_body(char *bytes, size_t one, size_t size, void *userdata)
+{
+    struct http_slot *slot = userdata;
+    struct http_client *client = slot->client;
+    size_t kept = slot->is_reply_cut ? MIN(size, slot->body.max - slot->body.size) : size;
+
+    if (!slot->is_receiving)
+        begin(slot, size);
+    if (kept > 0 && is_full(client) && slot != client->oldest) {
+        slot->is_paused = true;
+        return CURL_WRITEFUNC_PAUSE; /* the same bytes come again */
+    }
+    if (buffer_append(&slot->body, bytes, kept) < 0)
+        return 0;
+    slot->n_received += size;
+    client->n_held += kept;
+    return size;
+}
+
+static size_t on_header(char *line, size_t one, size_t size, void *userdata)
+{
+    struct http_slot *slot = userdata;
+
+    /* After a 100 comes another head; after the body may come trailers. */
+    if (line[0] == '\r' || line[0] == '\n')
+        slot->is_head_whole = true;
+    else if (size >= 5 && memcmp(line, "HTTP/", 5) == 0)
+        slot->is_head_whole = false;
+    return size;
+}
+
+static void resume(struct http_slot *slot)
+{
+    slot->is_paused = false;
+    http_progress_resume(slot);
+    /* It takes what libcurl has read of it already, and may be paused again by that. */
+    curl_easy_pause(slot->easy, CURLPAUSE_CONT);
+}
+
+void http_receive_done(struct http_slot *slot)
+{
+    struct http_client *client = slot->client;
+
+    slot->is_paused = false;
+    if (!slot->is_receiving)
+        return;
+    receiving_remove(slot);
+    client->n_held -= slot->body.size;
+    for (struct http_slot *next = client->oldest; next; next = next->newer)
+        if (next->is_paused && (next == client->oldest || !is_full(client)))
+            resume(next);
+}
+
+CURLcode http_receive_set_up(struct http_slot *slot)
+{
+    CURLcode c = curl_easy_setopt(slot->easy, CURLOPT_WRITEFUNCTION, on_body);
+
+    c = c ? c : curl_easy_setopt(slot->easy, CURLOPT_WRITEDATA, (void *)slot);
+    c = c ? c : curl_easy_setopt(slot->easy, CURLOPT_HEADERFUNCTION, on_header);
+    return c ? c : curl_easy_setopt(slot->easy, CURLOPT_HEADERDATA, (void *)slot);
+}
