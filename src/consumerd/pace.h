@@ -19,3 +19,9 @@ static inline void pace_received(struct pace *pace, unsigned asked, size_t n)
     else if (n >= asked)
         pace->receives = MIN(pace->receives * 2, pace->max);
 }
+
+/* Receives that were under way have stalled. */
+static inline void pace_stalled(struct pace *pace)
+{
+    pace->receives = MAX(pace->receives / 2, 1U);
+}

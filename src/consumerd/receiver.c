@@ -7,6 +7,7 @@
 #include <systemd/sd-id128.h>
 
 #include "attempts.h"
+#include "limit.h"
 #include "log.h"
 #include "outside.h"
 #include "pace.h"
@@ -15,6 +16,8 @@ struct poll {
     struct receiver *receiver;
     struct sqs_call *call;
     unsigned max_messages;
+    unsigned epoch;    /* of the limit, when its attempt went out */
+    unsigned n_stalls; /* of the reply, with this attempt id */
     char attempt_id[SD_ID128_UUID_STRING_MAX]; /* "": none */
     uint64_t attempt_usec;                     /* since when it is in use */
     /* Messages may have been given out for it, in a reply that was lost; until then they are away.
@@ -30,6 +33,7 @@ struct receiver {
     struct queue *queue;
     struct receiver_options options;
     struct pace pace;
+    struct limit messages; /* of a poll */
     receiver_done_fn done;
     void *userdata;
     bool is_stopping;
@@ -57,6 +61,7 @@ static void renew_attempt(struct poll *p, uint64_t now_usec)
     give_up_doubt(p);
     p->attempt_id[0] = '\0';
     p->attempt_usec = now_usec;
+    p->n_stalls = 0;
     if (p->receiver->options.is_fifo && sd_id128_randomize(&id) >= 0)
         sd_id128_to_uuid_string(id, p->attempt_id);
 }
@@ -120,25 +125,60 @@ static int make_request(const struct poll *p, struct sqs_request **ret)
         ret);
 }
 
+/* Fewer polls at once, and fewer messages of each, for those that went out before. */
+static void note_stall(struct poll *p, const struct sqs_error *error)
+{
+    struct receiver *r = p->receiver;
+
+    if (error->stall == SQS_STALL_NONE)
+        return;
+    if (error->stall == SQS_STALL_RECEIVE)
+        p->n_stalls++;
+    if (limit_stalled(&r->messages, p->epoch))
+        pace_stalled(&r->pace);
+}
+
+/* With its attempt id SQS brings the same messages again, as many as before: worth one more try
+ * where that was too much. */
+static bool is_id_kept(const struct poll *p, const struct sqs_error *error)
+{
+    return is_attempt_good(p, p->sent_usec) && p->n_stalls < 2 &&
+           (is_in_doubt(p, p->sent_usec) || !is_id_spent(error));
+}
+
+static void set_max_messages(struct poll *p, unsigned max_messages)
+{
+    p->receiver->n_promised -= p->max_messages - max_messages;
+    p->max_messages = max_messages;
+}
+
 static bool before_attempt(void *userdata, const struct sqs_error *error,
                            struct sqs_request **request)
 {
     struct poll *p = userdata;
+    struct receiver *r = p->receiver;
     struct sqs_request *renewed;
 
     p->sent_usec = outside_now_usec();
     if (!error)
         return true;
     note_failure(p, error, p->sent_usec);
+    note_stall(p, error);
+    p->epoch = r->messages.epoch;
     /* A last one is for what was lost: another id would bring other messages. */
     if (p->is_last)
         return is_attempt_good(p, p->sent_usec) && p->sent_usec < p->receiver->deadline_usec;
     /* In doubt, a spent id is worth a try: where SQS refuses it, that costs one request, and
      * without it what was lost would stay away for its visibility timeout. */
-    if (!p->receiver->options.is_fifo ||
-        (is_attempt_good(p, p->sent_usec) && (is_in_doubt(p, p->sent_usec) || !is_id_spent(error))))
+    if (r->options.is_fifo && is_id_kept(p, error))
         return true;
-    renew_attempt(p, p->sent_usec);
+    if (error->stall != SQS_STALL_NONE && r->n_polls > r->pace.receives)
+        return false;
+    if (!r->options.is_fifo && p->max_messages <= r->messages.now)
+        return true;
+    if (r->options.is_fifo)
+        renew_attempt(p, p->sent_usec);
+    set_max_messages(p, MIN(p->max_messages, r->messages.now));
     if (make_request(p, &renewed) < 0)
         return false;
     sqs_request_free(*request);
@@ -173,6 +213,7 @@ static int send(struct poll *p, uint64_t now_usec)
     if (q < 0)
         return q;
     p->sent_usec = now_usec;
+    p->epoch = r->messages.epoch;
     r->n_polls++;
     r->n_promised += p->max_messages;
     return 0;
@@ -224,7 +265,9 @@ static void on_result(void *userdata, const struct sqs_result *result)
         is_lost = r->is_stopping && is_in_doubt(p, now_usec);
         if (is_lost && !is_attempt_void(result->error) && ask_again(p, now_usec))
             return;
-        if (is_attempt_void(result->error)) {
+        if (!r->is_stopping && result->error->stall != SQS_STALL_NONE) {
+            p->not_before_usec = now_usec; /* there were too many of them */
+        } else if (is_attempt_void(result->error)) {
             log_debug("A receive attempt can no longer be repeated: %s", result->error->message);
             p->not_before_usec = now_usec;
         } else {
@@ -240,6 +283,8 @@ static void on_result(void *userdata, const struct sqs_result *result)
             leave(p);
     } else {
         pace_received(&r->pace, p->max_messages, result->reply->n_messages);
+        if (result->reply->n_messages >= p->max_messages)
+            limit_got_through(&r->messages, p->epoch);
         if (p->attempt_id[0] != '\0')
             p->doubt_end_usec = 0; /* it has brought what was lost */
     }
@@ -331,8 +376,8 @@ int receiver_turn(struct receiver *r, const struct receiver_room *room, uint64_t
             continue;
         if (room->begin <= promised || room->hold <= promised)
             break;
-        wanted = MIN(r->options.max_messages, room->hold - promised);
-        if (r->n_polls > 0 && wanted < r->options.max_messages)
+        wanted = MIN(r->messages.now, room->hold - promised);
+        if (r->n_polls > 0 && wanted < r->messages.now)
             break;
         due_usec = MAX(p->not_before_usec,
                        room->since_usec > 0 ? room->since_usec + r->options.pause_usec : 0);
@@ -392,6 +437,7 @@ int receiver_new(struct queue *queue, const struct receiver_options *options, ui
     r->queue = queue;
     r->options = *options;
     r->pace = PACE_INIT(options->polls);
+    r->messages = LIMIT_INIT(options->max_messages);
     r->done = done;
     r->userdata = userdata;
     for (unsigned i = 0; i < RECEIVER_POLLS_MAX; i++) {

@@ -5,11 +5,13 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "limit.h"
 #include "rate.h"
 
 struct batcher {
     struct batcher_options options;
     struct rate rate;
+    struct limit size;
     struct batch open;
 };
 
@@ -21,6 +23,7 @@ int batcher_new(const struct batcher_options *options, struct batcher **ret)
     if (!batcher)
         return -ENOMEM;
     batcher->options = *options;
+    batcher->size = LIMIT_INIT(options->size_max);
     batcher->rate = RATE_INIT(options->rate_limit);
     *ret = batcher;
     return 0;
@@ -41,7 +44,7 @@ static bool fits(const struct batch *batch, const struct outgoing *message)
 /* Whether the batch takes nothing more. */
 static bool is_closed(const struct batcher *b)
 {
-    return b->open.n == b->options.size_max || b->open.bytes >= SQS_BATCH_MAX_BYTES ||
+    return b->open.n >= b->size.now || b->open.bytes >= SQS_BATCH_MAX_BYTES ||
            (b->open.n > 0 && b->open.messages[0]->is_alone);
 }
 
@@ -97,6 +100,17 @@ int batcher_next(struct batcher *b, uint64_t now_usec, struct batch *ret, uint64
     *ret = b->open;
     b->open = (struct batch){};
     return 0;
+}
+
+void batcher_stalled(struct batcher *b)
+{
+    (void)limit_stalled(&b->size, b->size.epoch);
+}
+
+void batcher_got_through(struct batcher *b, size_t n)
+{
+    if (n >= b->size.now)
+        limit_got_through(&b->size, b->size.epoch);
 }
 
 size_t batcher_waiting(const struct batcher *b)

@@ -22,7 +22,7 @@ enum batcher_supply {
 
 struct batcher_options {
     struct lanes *lanes;  /* borrowed; must outlive the batcher */
-    unsigned size_max;    /* messages of a batch, 1 to SQS_BATCH_MAX */
+    unsigned size_max;    /* messages of a batch, 1 to SQS_BATCH_MAX; fewer after a stall */
     uint64_t linger_usec; /* how long a batch waits to be filled; 0: not at all */
     uint64_t rate_limit;  /* messages a second; 0: no limit */
     enum batcher_supply (*supply)(void *userdata); /* called while a batch has room */
@@ -42,6 +42,11 @@ DEFINE_CLEANUP(struct batcher *, batcher_free)
 enum { BATCHER_E_WAIT = 1 };
 int batcher_next(struct batcher *batcher, uint64_t now_usec, struct batch *ret,
                  uint64_t *ret_again_usec);
+
+/* Requests have stalled: batches are half as large from now on, and grow step by step with each that
+ * gets through, of `n` messages (limit.h). */
+void batcher_stalled(struct batcher *batcher);
+void batcher_got_through(struct batcher *batcher, size_t n);
 
 /* Messages in the batch that is being filled: taken from the lanes, and not handed out yet. */
 size_t batcher_waiting(const struct batcher *batcher);

@@ -280,6 +280,8 @@ static void on_answer(void *userdata, const struct batch *batch, uint64_t sent_u
         has_others =
             has_others || outcomes[i].kind == OUTCOME_AGAIN || outcomes[i].kind == OUTCOME_ALONE;
     }
+    if (result->reply)
+        batcher_got_through(p->batcher, batch->n);
     settle_sent_and_rejected(p, batch, outcomes, result);
     if (has_others)
         keep_the_others(p, batch, sent_usec, outcomes, result);
@@ -288,6 +290,13 @@ static void on_answer(void *userdata, const struct batch *batch, uint64_t sent_u
 }
 
 /* --- Sending --- */
+
+static void on_stalled(void *userdata)
+{
+    struct producer *p = userdata;
+
+    batcher_stalled(p->batcher);
+}
 
 static void on_late(void *userdata, const struct outgoing *m)
 {
@@ -469,6 +478,7 @@ static int set_up(struct producer *p)
                 .source = p->source,
                 .requests_max = p->config->producer.max_connections,
                 .answered = on_answer,
+                .stalled = on_stalled,
                 .late = on_late,
                 .userdata = p,
             },

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "doubt.h"
+#include "limit.h"
 #include "producer-log.h"
 #include "wall-clock.h"
 
@@ -15,6 +16,7 @@ struct request {
     struct batch batch;
     struct sqs_call *call;
     uint64_t sent_usec;   /* wall clock: when its attempt under way went out */
+    unsigned epoch;       /* of the limit, then */
     struct request *next; /* of the free ones */
 };
 
@@ -22,6 +24,7 @@ struct sender {
     struct sender_options options;
     struct request *requests, *first_free;
     unsigned n_under_way;
+    struct limit limit; /* of requests under way */
 };
 
 /* A lone message goes by SendMessage: both texts are shorter than those of a batch of one, SQS
@@ -49,6 +52,7 @@ static void note_sending(struct request *request)
     if (o->source->ops->sending)
         o->source->ops->sending(o->source, messages, batch->n);
     request->sent_usec = wall_clock_usec();
+    request->epoch = request->sender->limit.epoch;
     for (size_t i = 0; i < batch->n; i++) {
         bool is_late = doubt_sending(batch->messages[i], request->sent_usec);
 
@@ -64,12 +68,26 @@ static void note_failure(struct request *request, bool is_outcome_unknown)
         doubt_failed(request->batch.messages[i], is_outcome_unknown, request->sent_usec);
 }
 
+/* Whether its messages are to go in other requests. */
+static bool is_too_much(struct request *request, const struct sqs_error *error)
+{
+    struct sender *s = request->sender;
+
+    if (error->stall == SQS_STALL_NONE)
+        return false;
+    if (limit_stalled(&s->limit, request->epoch))
+        s->options.stalled(s->options.userdata);
+    return request->batch.n > 1 || s->n_under_way > s->limit.now;
+}
+
 /* It may run twice before one attempt: then the second time changes nothing but the time. */
 static bool before_attempt(void *userdata, const struct sqs_error *error,
                            struct sqs_request **sqs_request)
 {
     struct request *request = userdata;
 
+    if (error && is_too_much(request, error))
+        return false;
     if (error)
         note_failure(request, sqs_error_is_outcome_unknown(error));
     note_sending(request);
@@ -87,6 +105,8 @@ static void on_answer(void *userdata, const struct sqs_result *result)
     request->next = s->first_free;
     s->first_free = request;
     s->n_under_way--;
+    if (result->reply)
+        limit_got_through(&s->limit, request->epoch);
     s->options.answered(s->options.userdata, &batch, sent_usec, result);
 }
 
@@ -118,7 +138,7 @@ int sender_send(struct sender *s, const struct batch *batch)
 
 bool sender_is_free(const struct sender *s)
 {
-    return s->first_free;
+    return s->first_free && s->n_under_way < s->limit.now;
 }
 
 unsigned sender_under_way(const struct sender *s)
@@ -133,6 +153,7 @@ int sender_new(const struct sender_options *options, struct sender **ret)
     if (!s)
         return -ENOMEM;
     s->options = *options;
+    s->limit = LIMIT_INIT(options->requests_max);
     s->requests = calloc(options->requests_max, sizeof(struct request));
     if (!s->requests)
         return -ENOMEM;

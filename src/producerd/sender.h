@@ -10,12 +10,17 @@ struct sender;
 struct sender_options {
     struct queue *queue;   /* borrowed */
     struct source *source; /* borrowed; told of what is about to go (`sending`) */
-    unsigned requests_max; /* under way at once */
+    unsigned requests_max; /* under way at once; fewer for a while after one has stalled (limit.h) */
     /* The answer to a batch, which was taken at `sent_usec` of the wall clock at the earliest. Runs
      * once for each batch that was sent, never from inside sender_send; its request is free for
      * another by then. What the answer means for the messages' doubt is for the callee to note. */
     void (*answered)(void *userdata, const struct batch *batch, uint64_t sent_usec,
                      const struct sqs_result *result);
+    /* Requests have stalled, all sent since the last time: batches are to be smaller. Runs before
+     * `answered` tells of the first of them. Its batch is given back so, as `answered` with the
+     * stall for an error, where more requests are under way than may be, and where it has several
+     * messages. */
+    void (*stalled)(void *userdata);
     /* A message goes again, and SQS may have forgotten that it has it. May run inside sender_send.
      */
     void (*late)(void *userdata, const struct outgoing *message);

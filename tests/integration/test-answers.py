@@ -158,5 +158,62 @@ def deletes_that_are_ready_at_once_share_requests_without_a_linger():
         tap.ok(deletes <= 12, f"{proxy.counts}")
 
 
+LARGE = "x" * 100_000
+
+
+def replies_too_large_for_the_line(queue):
+    """Of a reply of more than 300 kB only a part gets through: fewer messages are asked for, until
+    they do, and the log never says meanwhile that all is well."""
+
+    def spoil(number, operation, reply):
+        if reply and len(reply["body"]) > 300_000:
+            reply["stall"] = 100_000
+
+    name = queue.split(",", maxsplit=1)[0]
+    with SqsLocal(queues=[queue + ",VisibilityTimeout=2"]) as server:
+        for i in range(10):
+            sqs.send(server, LARGE + str(i), group=f"g{i}", queue=name)
+        with Proxy(server, spoil) as proxy:
+            consumer = Daemon("sqs-consumerd", server, endpoint=proxy.url, queue=name,
+                              aws={"request_timeout": 1},
+                              consumer={"max_messages": 10, "concurrency": 10, "wait_time": 1,
+                                        "exit_after_empty_receives": 0})
+            line = consumer.wait_for_line("ReceiveMessage failed")
+            for words in ("timed out receiving the reply", "100000 of ", "bytes had come",
+                          "may have been given out and lost", "raise aws.request_timeout",
+                          "consumer.max_messages"):
+                tap.ok(words in line, f"no {words!r} in {line}")
+            consumer.wait_for_line("Message deleted", 10, seconds=60)
+            answers = [i for i, l in enumerate(consumer.lines) if "answers again" in l]
+            bringing = [i for i, l in enumerate(consumer.lines)
+                        if "messages received" in l and not l.endswith(" 0")]
+            tap.ok(answers and abs(answers[0] - bringing[0]) <= 1, consumer.text[:3000])
+            consumer.signal()
+            tap.equal(consumer.wait(), 0)
+        tap.equal(len({r["message_id"] for r in server.records("deleted")}), 10)
+
+
+tap.add("replies too large for the line: a standard queue is asked for fewer messages",
+        replies_too_large_for_the_line, "plain")
+tap.add("replies too large for the line: a FIFO queue is asked for fewer messages",
+        replies_too_large_for_the_line, FIFO)
+
+
+@tap.test
+def requests_too_large_for_the_line_are_sent_in_smaller_batches():
+    with SqsLocal(queues=["plain"]) as server, Proxy(server, lambda *_: None) as proxy:
+        proxy.stall_bodies_over = 1_000  # a batch of ten does not get through, one of two does
+        producer = Daemon("sqs-producerd", server, endpoint=proxy.url, queue="plain",
+                          aws={"request_timeout": 1}, log={"level": "notice"},
+                          producer={"messages_to_send": 100, "send_interval": 0, "batch_size": 10,
+                                    "max_connections": 4})
+        line = producer.wait_for_line("SendMessageBatch failed")
+        for words in ("timed out", "raise aws.request_timeout", "producer.batch_size"):
+            tap.ok(words in line, f"no {words!r} in {line}")
+        tap.equal(producer.wait(120), 0, producer.text)
+        tap.ok(any("The queue answers again" in l for l in producer.lines), producer.text)
+        tap.equal(len({r["message_id"] for r in server.records("sent")}), 100)
+
+
 if __name__ == "__main__":
     tap.main()

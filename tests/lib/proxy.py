@@ -3,13 +3,16 @@ can do. Needs only the standard library."""
 
 import http.client
 import http.server
+import socket
 import threading
 
 
 class Proxy:
     """Forwards each request unchanged and hands the reply to `spoil(number, operation, reply)`,
     which may change reply["status"], ["headers"] (a list of pairs) and ["body"] (bytes), set
-    ["cut"] to a number of bytes after which the connection is closed. Before a request is forwarded,
+    ["cut"] to a number of bytes after which the connection is closed, or ["stall"] to one after which
+    nothing more comes. Of a request whose body is larger than `stall_bodies_over` bytes, which may be
+    changed at any time, only a part is read (None: there is no such bound). Before a request is forwarded,
     spoil(number, operation, None) may return "drop-before" (the connection is closed instead) or a
     dict of "status", "headers" and "body", which is answered instead. `number` counts an operation's
     requests from 1."""
@@ -17,6 +20,9 @@ class Proxy:
     def __init__(self, server, spoil):
         counts = {}
         lock = threading.Lock()
+        owner = self
+        self.stall_bodies_over = None
+        self._ended = threading.Event()
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -26,10 +32,15 @@ class Proxy:
 
             def do_POST(self):
                 operation = self.headers.get("X-Amz-Target", ".").split(".", 1)[1]
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                size = int(self.headers.get("Content-Length", 0))
+                if owner.stall_bodies_over is not None and size > owner.stall_bodies_over:
+                    self.stall()
+                    return
+                body = self.rfile.read(size)
                 with lock:
                     counts[operation] = number = counts.get(operation, 0) + 1
-                reply = {"status": None, "headers": [], "body": b"", "cut": None}
+                reply = {"status": None, "headers": [], "body": b"", "cut": None,
+                         "stall": None}
                 instead = spoil(number, operation, None)
                 if instead == "drop-before":
                     self.close_connection = True
@@ -57,12 +68,24 @@ class Proxy:
                 if reply["cut"] is not None:
                     self.wfile.write(reply["body"][:reply["cut"]])
                     self.close_connection = True
+                elif reply["stall"] is not None:
+                    self.wfile.write(reply["body"][:reply["stall"]])
+                    self.stall()
                 else:
                     self.wfile.write(reply["body"])
+
+            def stall(self):
+                owner._ended.wait()
+                self.close_connection = True
 
         class Server(http.server.ThreadingHTTPServer):
             def handle_error(self, *_):
                 pass  # a client that hung up: that is what is being tested
+
+            def server_bind(self):
+                # A small buffer, so that a body that is not read does not leave the sender.
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
+                super().server_bind()
 
         self.httpd = Server(("127.0.0.1", 0), Handler)
         self.httpd.daemon_threads = True
@@ -75,5 +98,6 @@ class Proxy:
         return self
 
     def __exit__(self, *_):
+        self._ended.set()
         self.httpd.shutdown()
         self.httpd.server_close()

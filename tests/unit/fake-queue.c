@@ -13,6 +13,7 @@ int fake_call_error;
 size_t fake_reply_bytes;
 const char *fake_hangs;
 bool fake_is_fifo, fake_was_not_sent;
+enum sqs_stall fake_stall;
 struct sqs_queue_attributes fake_attributes;
 bool fake_keeps_trying;
 static struct queue_options queue_options;
@@ -28,6 +29,7 @@ void fake_reset(void)
     fake_reply_bytes = 0;
     fake_hangs = NULL;
     fake_was_not_sent = false;
+    fake_stall = SQS_STALL_NONE;
     fake_is_fifo = true;
     fake_attributes = (struct sqs_queue_attributes){
         .is_fifo = true,
@@ -184,6 +186,7 @@ static struct sqs_error make_error(enum sqs_error_class class, const char *name,
     struct sqs_error error = {
         .class = class,
         .was_not_sent = fake_was_not_sent,
+        .stall = fake_stall,
         .retry_after_usec = USEC_INFINITY,
     };
 

@@ -22,6 +22,7 @@ extern size_t fake_n_calls;
 extern uint64_t fake_now_usec;
 extern int fake_call_error;    /* what starting a call comes to */
 extern bool fake_was_not_sent; /* of the errors that the functions below make */
+extern enum sqs_stall fake_stall; /* the same */
 extern bool fake_is_fifo;
 extern bool fake_keeps_trying; /* what the queue was asked for when it was opened */
 extern size_t fake_reply_bytes; /* what replies seem to take; 0: what they do */

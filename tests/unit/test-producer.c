@@ -422,6 +422,71 @@ static void a_time_that_is_long_over_hangs(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+static size_t n_entries(size_t i)
+{
+    return MAX(fake_calls[i].request->n_entries, (size_t)1);
+}
+
+/* Every open request bears so many messages. */
+static void assert_open(size_t n_requests, size_t entries)
+{
+    assert_int_equal(fake_n_open(), n_requests);
+    for (size_t i = 0; i < fake_n_calls; i++)
+        if (fake_calls[i].is_open)
+            assert_int_equal(n_entries(i), entries);
+}
+
+static void stall_all(void)
+{
+    size_t n = fake_n_calls;
+
+    fake_stall = SQS_STALL_SEND;
+    for (size_t i = 0; i < n; i++)
+        if (fake_calls[i].is_open)
+            (void)fake_retry(i, SQS_ERROR_TRANSIENT, SQS_ERROR_STALLED);
+    fake_stall = SQS_STALL_NONE;
+}
+
+static void run_until_open(size_t n)
+{
+    uint64_t end_usec = boot_clock_usec() + TEST_PATIENCE_USEC;
+
+    while (fake_n_open() < n) {
+        assert_true(sd_event_run(service_event(service), 100 * USEC_PER_MSEC) >= 0);
+        assert_true(boot_clock_usec() < end_usec);
+    }
+}
+
+static void after_a_stall_fewer_requests_with_smaller_batches_go_out(void **state)
+{
+    for (size_t i = 0; i < 120; i++)
+        add(0);
+    config.producer.max_connections = 4;
+    config.producer.batch_size = 10;
+    start();
+    assert_open(4, 10);
+    stall_all(); /* they stalled together, which counts once */
+    run_until_open(2);
+    assert_open(2, 5);
+    stall_all();
+    run_until_open(1);
+    assert_open(1, 2);
+    stall_all();
+    run_until_open(1);
+    assert_open(1, 1);
+    /* The last goes on as it is. */
+    fake_stall = SQS_STALL_SEND;
+    assert_true(fake_retry(fake_n_calls - 1, SQS_ERROR_TRANSIENT, SQS_ERROR_STALLED));
+    fake_stall = SQS_STALL_NONE;
+    assert_open(1, 1);
+    /* None was lost, and what gets through lets both grow again. */
+    acknowledge(fake_n_calls - 1);
+    run_until_open(2);
+    assert_open(2, 2);
+    assert_int_equal(n_sent, 1);
+    assert_int_equal(n_rejected, 0);
+}
+
 static void the_spool_is_there_before_the_queue_and_is_told_what_goes_out(void **state)
 {
     config.producer.source = CONFIG_SOURCE_SPOOL;
@@ -472,6 +537,7 @@ int main(void)
         TEST(a_source_without_memory_is_asked_later),
         TEST(idle_and_busy_it_does_not_hang),
         TEST(a_time_that_is_long_over_hangs),
+        TEST(after_a_stall_fewer_requests_with_smaller_batches_go_out),
         TEST(the_spool_is_there_before_the_queue_and_is_told_what_goes_out),
         TEST(a_spool_is_told_of_a_stop),
         TEST(the_demo_ends_where_the_queue_cannot_be_opened),

@@ -2,6 +2,8 @@
 #include "receiver.h"
 #include "test.h"
 
+#include <stdio.h>
+
 #define SEC USEC_PER_SEC
 #define MSEC USEC_PER_MSEC
 
@@ -323,6 +325,82 @@ static void an_attempt_id_is_renewed_after_an_empty_reply_that_came_too_early(vo
     assert_string_not_equal(attempt_id(0), id);
 }
 
+static bool stall(size_t i)
+{
+    bool goes_on;
+
+    fake_stall = SQS_STALL_RECEIVE;
+    goes_on = fake_retry(i, SQS_ERROR_TRANSIENT, SQS_ERROR_STALLED);
+    fake_stall = SQS_STALL_NONE;
+    return goes_on;
+}
+
+static bool asks_for(size_t i, unsigned n)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "\"MaxNumberOfMessages\":%u,", n);
+    return strstr(fake_request(i), text);
+}
+
+static void after_a_stall_a_receive_asks_for_half_down_to_one(void **state)
+{
+    static const unsigned wanted[] = {5, 2, 1, 1};
+
+    set_up(queue(false, 1, 0));
+    turn(10);
+    for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+        assert_true(stall(0));
+        assert_true(asks_for(0, wanted[i]));
+        assert_int_equal(receiver_promised(receiver), wanted[i]);
+    }
+    /* Full ones let it grow again, step by step. */
+    fake_deliver(0, "a", "m");
+    turn(10);
+    assert_true(asks_for(1, 2));
+    fake_deliver(1, "a", "m"); /* not full */
+    turn(10);
+    assert_true(asks_for(2, 2));
+    assert_int_equal(receiver_promised(receiver), 2);
+}
+
+static void after_a_stall_fewer_polls_are_made(void **state)
+{
+    set_up_busy(queue(false, 4, 0));
+    turn(1000);
+    assert_int_equal(receiver_polls(receiver), 4);
+    /* They stalled together, which counts once: two go on, with half of the messages. */
+    assert_false(stall(0));
+    assert_false(stall(1));
+    assert_true(stall(2));
+    assert_true(stall(3));
+    assert_true(asks_for(2, 5) && asks_for(3, 5));
+    assert_int_equal(n_failed, 2);
+    turn(1000);
+    assert_int_equal(receiver_polls(receiver), 2);
+    assert_int_equal(receiver_promised(receiver), 10);
+    /* What they were given is away for a while. */
+    assert_true(receiver_back_usec(receiver) >= fake_now_usec + 45 * SEC);
+}
+
+/* With the id SQS brings the same again, so it is kept for one more try. */
+static void after_two_stalls_a_fifo_queue_is_asked_for_fewer_with_another_id(void **state)
+{
+    const char *id;
+
+    set_up(queue(true, 1, 0));
+    turn(10);
+    id = attempt_id(0);
+    assert_true(stall(0));
+    assert_string_equal(attempt_id(0), id);
+    assert_true(asks_for(0, 10));
+    assert_true(stall(0));
+    assert_string_not_equal(attempt_id(0), id);
+    assert_true(asks_for(0, 2));
+    assert_int_equal(receiver_promised(receiver), 2);
+    assert_true(receiver_back_usec(receiver) >= fake_now_usec + 45 * SEC);
+}
+
 static void a_void_attempt_is_replaced_at_once_and_a_refusal_waits(void **state)
 {
     const char *id;
@@ -629,6 +707,10 @@ int main(void)
         cmocka_unit_test_teardown(once_in_doubt_an_attempt_id_is_kept_whatever_comes_then,
                                   tear_down),
         cmocka_unit_test_teardown(an_attempt_id_is_renewed_after_an_empty_reply_that_came_too_early,
+                                  tear_down),
+        cmocka_unit_test_teardown(after_a_stall_a_receive_asks_for_half_down_to_one, tear_down),
+        cmocka_unit_test_teardown(after_a_stall_fewer_polls_are_made, tear_down),
+        cmocka_unit_test_teardown(after_two_stalls_a_fifo_queue_is_asked_for_fewer_with_another_id,
                                   tear_down),
         cmocka_unit_test_teardown(a_void_attempt_is_replaced_at_once_and_a_refusal_waits,
                                   tear_down),

@@ -117,7 +117,7 @@ static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
     n->delay_usec = attempt->delay_usec;
 }
 
-static void on_answered(void *userdata, enum sqs_operation operation)
+static void on_answered(void *userdata, enum sqs_operation operation, const struct sqs_reply *reply)
 {
     b.n_answered++;
     b.answered = operation;
@@ -405,7 +405,7 @@ static void transient_failures_are_repeated(void **state)
     assert_string_equal(b.noted[0].message, "later");
     assert_non_null(
         strstr(b.noted[4].message, "timed out waiting for the reply (nothing moved for "));
-    assert_string_equal(b.noted[4].name, "NetworkFailure");
+    assert_string_equal(b.noted[4].name, "Stalled");
     assert_true(strlen(b.noted[5].message) > 5);
     /* The same request each time, signed anew. */
     for (unsigned i = 1; i < 7; i++)

@@ -25,8 +25,15 @@ struct queue {
     struct sqs_queue_attributes attributes;
     struct queue_options options;
 
-    struct troubles troubles;
+    struct troubles troubles; /* by the operation for one message */
+    struct stall {
+        uint64_t last_usec;
+        enum sqs_stall how;
+    } stalls[SQS_N_OPERATIONS]; /* the same; since the last answer that shows an end */
 };
+
+/* For so long after a reply with messages has stalled, empty ones do not end the trouble. */
+#define STALL_MEMORY_USEC (60 * USEC_PER_SEC)
 
 /* --- Trouble, and its end --- */
 
@@ -42,9 +49,25 @@ static bool is_nowhere_a_key(const struct sqs_error *error)
            streq(error->name, SQS_ERROR_NO_CREDENTIALS_YET);
 }
 
-/* What to do about a failure, for its log line. */
-static const char *remedy(const struct sqs_error *error)
+static const char *remedy_of_stall(enum sqs_operation operation)
 {
+    switch (sqs_operation_single(operation)) {
+    case SQS_SEND_MESSAGE:
+        return "on a slow line raise aws.request_timeout, or lower producer.batch_size and "
+               "producer.max_connections";
+    case SQS_RECEIVE_MESSAGE:
+        return "on a slow line raise aws.request_timeout, or lower consumer.max_messages and "
+               "consumer.receivers";
+    default:
+        return "check the network, or raise aws.request_timeout";
+    }
+}
+
+/* What to do about a failure, for its log line. */
+static const char *remedy(enum sqs_operation operation, const struct sqs_error *error)
+{
+    if (streq(error->name, SQS_ERROR_STALLED))
+        return remedy_of_stall(operation);
     if (is_nowhere_a_key(error))
         return is_set(getenv("INVOCATION_ID")) /* under systemd: systemd.exec(5) */
                    ? "put keys into /etc/credstore/aws.credentials (as `aws configure` writes them) "
@@ -120,9 +143,12 @@ static void log_trouble(struct queue *queue, int priority, enum sqs_operation op
                         const char *tail)
 {
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(4096);
-    const char *help = remedy(error);
+    const char *help = remedy(operation, error);
 
     describe(error, &text);
+    if (operation == SQS_RECEIVE_MESSAGE && error->stall >= SQS_STALL_WAIT)
+        buffer_append_string(&text, "; messages may have been given out and lost on the way, and "
+                                    "come back when their visibility timeout ends");
     if (help && text.size > 0 && text.data[text.size - 1] == '.')
         text.data[--text.size] = '\0';
     if (help)
@@ -149,7 +175,8 @@ static void show_trouble(struct queue *queue)
 static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
 {
     struct queue *queue = userdata;
-    const struct trouble *trouble = &queue->troubles.of[attempt->operation];
+    enum sqs_operation kind = sqs_operation_single(attempt->operation);
+    const struct trouble *trouble = &queue->troubles.of[kind];
     const char *operation = sqs_operation_name(attempt->operation);
     CLEANUP(buffer_done) struct buffer cause = BUFFER_INIT(4096);
     uint64_t now = now_usec(queue);
@@ -164,8 +191,10 @@ static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
     if (attempt->delay_usec == 0)
         return;
     describe(attempt->error, &cause);
-    is_worth_a_line = troubles_add(&queue->troubles, attempt->operation, attempt->error,
-                                   buffer_string(&cause), now);
+    if (attempt->error->stall != SQS_STALL_NONE)
+        queue->stalls[kind] = (struct stall){now, attempt->error->stall};
+    is_worth_a_line =
+        troubles_add(&queue->troubles, kind, attempt->error, buffer_string(&cause), now);
     show_trouble(queue);
     /* For a minute, a start without keys is neither begun nor failed. */
     if (!queue->is_open && (queue->options.keep_trying ||
@@ -183,12 +212,31 @@ static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
                 tail);
 }
 
-static void on_answered(void *userdata, enum sqs_operation operation)
+/* Whether that answer shows nothing about the stall of others: an empty receive gets through where
+ * a reply with messages did not. */
+static bool is_no_end_of_stall(const struct stall *stall, const struct sqs_reply *reply)
+{
+    return stall->how == SQS_STALL_RECEIVE && reply && reply->operation == SQS_RECEIVE_MESSAGE &&
+           reply->n_messages == 0;
+}
+
+static void on_answered(void *userdata, enum sqs_operation operation, const struct sqs_reply *reply)
 {
     struct queue *queue = userdata;
+    enum sqs_operation kind = sqs_operation_single(operation);
+    struct stall *stall = &queue->stalls[kind];
     struct trouble ended;
 
-    if (troubles_end(&queue->troubles, operation, &ended)) {
+    if (is_no_end_of_stall(stall, reply)) {
+        if (now_usec(queue) - stall->last_usec > STALL_MEMORY_USEC) {
+            *stall = (struct stall){};
+            (void)troubles_end(&queue->troubles, kind, &ended);
+            show_trouble(queue);
+        }
+        return;
+    }
+    *stall = (struct stall){};
+    if (troubles_end(&queue->troubles, kind, &ended)) {
         /* Where others still fail, the operation is named. */
         bool is_all = !troubles_text(&queue->troubles);
 
@@ -206,6 +254,9 @@ static void on_given_up(void *userdata, enum sqs_operation operation)
     struct queue *queue = userdata;
     struct trouble ended;
 
+    /* The messages of a request that stalled go on in others. */
+    if (queue->stalls[operation].how != SQS_STALL_NONE && !service_is_stopping(queue->service))
+        return;
     (void)troubles_end(&queue->troubles, operation, &ended);
     show_trouble(queue);
 }

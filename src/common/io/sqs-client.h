@@ -72,10 +72,11 @@ struct sqs_attempt {
 /* What all calls of a client tell. The functions must not start, cancel or free anything here. */
 struct sqs_client_observer {
     void (*attempt_failed)(void *userdata, const struct sqs_attempt *attempt);
-    /* A call got SQS's own answer, success or not, and ends with it. */
-    void (*answered)(void *userdata, enum sqs_operation operation);
-    /* Calls of that operation were waiting for their next attempt, and the last of them has ended
-     * or was cancelled: maybe answered before, maybe not. */
+    /* A call got SQS's own answer, and ends with it. `reply`: NULL where SQS said no. */
+    void (*answered)(void *userdata, enum sqs_operation operation, const struct sqs_reply *reply);
+    /* Calls of that operation, or of the one that does the same for many, were waiting for their
+     * next attempt, and the last of them has ended or was cancelled: maybe answered before, maybe
+     * not. Told as the operation for one message. */
     void (*given_up)(void *userdata, enum sqs_operation operation);
     /* Signatures are made with another clock from now on, for that reason (never SAME). With
      * LEARNT, this machine's clock is off by that many seconds (positive: it is behind). */

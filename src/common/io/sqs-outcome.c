@@ -26,7 +26,7 @@ static void begin_trouble(struct sqs_call *call)
     if (call->is_in_trouble)
         return;
     call->is_in_trouble = true;
-    call->troubled = call->request->operation;
+    call->troubled = sqs_operation_single(call->request->operation);
     call->client->n_in_trouble[call->troubled]++;
 }
 
@@ -174,14 +174,14 @@ static bool is_final(const struct sqs_call *call)
     return needs_a_person(error) ? !call->options.keep_trying : error->class == SQS_ERROR_PERMANENT;
 }
 
-static void answered(struct sqs_call *call)
+static void answered(struct sqs_call *call, const struct sqs_reply *reply)
 {
     const struct sqs_client_observer *observer = &call->client->observer;
 
     call->is_answered = true;
     wake(call->client, RETRY_WAKES);
     if (observer->answered)
-        observer->answered(observer->userdata, call->request->operation);
+        observer->answered(observer->userdata, call->request->operation, reply);
 }
 
 void sqs_call_attempt_failed(struct sqs_call *call)
@@ -200,7 +200,7 @@ void sqs_call_attempt_failed(struct sqs_call *call)
     }
     if (is_last(call) || is_final(call)) {
         if (class == SQS_ERROR_PERMANENT && call->error.code[0] != '\0')
-            answered(call);
+            answered(call, NULL);
         sqs_call_finish(call, NULL);
         return;
     }
@@ -365,7 +365,7 @@ static void good_reply(struct sqs_call *call, const struct http_reply *reply)
     }
     signature_accepted(call);
     retry_quota_refund(&client->quota, &call->pass);
-    answered(call);
+    answered(call, parsed);
     sqs_call_finish(call, parsed);
 }
 
@@ -387,6 +387,26 @@ static const char *name_of_failure(enum http_failure failure)
     return "";
 }
 
+static enum sqs_stall stall_of(const struct http_reply *reply)
+{
+    if (reply->failure != HTTP_FAILURE_TIMEOUT || reply->n_begun == 0)
+        return SQS_STALL_NONE;
+    switch (reply->phase) {
+    case HTTP_PHASE_SEND:
+        return SQS_STALL_SEND;
+    case HTTP_PHASE_WAIT:
+        return SQS_STALL_WAIT;
+    case HTTP_PHASE_RECEIVE:
+        return SQS_STALL_RECEIVE;
+    case HTTP_PHASE_QUEUED:
+    case HTTP_PHASE_LOOK_UP:
+    case HTTP_PHASE_CONNECT:
+    case HTTP_PHASE_HANDSHAKE:
+        break;
+    }
+    return SQS_STALL_NONE;
+}
+
 void sqs_call_on_reply(void *userdata, const struct http_reply *reply)
 {
     struct sqs_call *call = userdata;
@@ -396,8 +416,13 @@ void sqs_call_on_reply(void *userdata, const struct http_reply *reply)
     call->http_status = reply->status;
     call->request_id[0] = '\0';
     if (reply->failure != HTTP_FAILURE_NONE) {
-        sqs_call_set_error(call, SQS_ERROR_TRANSIENT, name_of_failure(reply->failure),
+        enum sqs_stall stall = stall_of(reply);
+
+        sqs_call_set_error(call, SQS_ERROR_TRANSIENT,
+                           stall != SQS_STALL_NONE ? SQS_ERROR_STALLED
+                                                   : name_of_failure(reply->failure),
                            reply->failure_text);
+        call->error.stall = stall;
         call->error.was_not_sent = reply->n_begun == 0;
         sqs_call_attempt_failed(call);
         return;

@@ -23,9 +23,18 @@ const char *sqs_error_class_name(enum sqs_error_class class);
 #define SQS_ERROR_CREDENTIALS_FAILED "CredentialsFailed" /* the place that is set up has none */
 #define SQS_ERROR_CREDENTIALS_UNREACHABLE "CredentialsUnreachable" /* they may be found later */
 #define SQS_ERROR_NETWORK "NetworkFailure" /* not connected, cut off, timed out */
+#define SQS_ERROR_STALLED "Stalled"        /* connected, and then it took too long */
 #define SQS_ERROR_TLS "TLSFailure"         /* the peer's certificate or the handshake */
 #define SQS_ERROR_NOT_OF_SQS "NotOfSQS" /* a portal, a proxy, a gateway answered in its place */
 #define SQS_ERROR_TOO_EARLY "EmptyTooEarly" /* an empty receive, long before its wait was over */
+
+/* How far a request had come that took too long. */
+enum sqs_stall {
+    SQS_STALL_NONE,
+    SQS_STALL_SEND,    /* some of it had not been sent */
+    SQS_STALL_WAIT,    /* all was sent, and nothing came */
+    SQS_STALL_RECEIVE, /* the reply had begun to come */
+};
 
 struct sqs_error {
     enum sqs_error_class class;
@@ -36,6 +45,7 @@ struct sqs_error {
     char message[2048]; /* AWS's text, the first line of it, UTF-8, cut at 511 bytes; may be "". The
                            longest are our own, of what was looked at for credentials. */
     int http_status;   /* 0: no reply at all */
+    enum sqs_stall stall;
     bool was_not_sent; /* nothing of the request went out: it cannot have taken effect */
     bool was_repeated; /* it had gone out before, and no reply came to that */
     uint64_t retry_after_usec; /* from x-amz-retry-after; USEC_INFINITY: not given */

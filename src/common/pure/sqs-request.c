@@ -28,6 +28,27 @@ const char *sqs_operation_name(enum sqs_operation operation)
     return names[operation];
 }
 
+enum sqs_operation sqs_operation_single(enum sqs_operation operation)
+{
+    switch (operation) {
+    case SQS_SEND_MESSAGE_BATCH:
+        return SQS_SEND_MESSAGE;
+    case SQS_DELETE_MESSAGE_BATCH:
+        return SQS_DELETE_MESSAGE;
+    case SQS_CHANGE_MESSAGE_VISIBILITY_BATCH:
+        return SQS_CHANGE_MESSAGE_VISIBILITY;
+    case SQS_SEND_MESSAGE:
+    case SQS_RECEIVE_MESSAGE:
+    case SQS_DELETE_MESSAGE:
+    case SQS_CHANGE_MESSAGE_VISIBILITY:
+    case SQS_GET_QUEUE_ATTRIBUTES:
+    case SQS_GET_QUEUE_URL:
+    case SQS_N_OPERATIONS:
+        break;
+    }
+    return operation;
+}
+
 struct sqs_request *sqs_request_free(struct sqs_request *request)
 {
     if (request) {

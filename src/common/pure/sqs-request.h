@@ -21,6 +21,9 @@ enum sqs_operation {
 /* "SendMessage". */
 const char *sqs_operation_name(enum sqs_operation operation);
 
+/* The operation that does for one message what this one does for many; else itself. */
+enum sqs_operation sqs_operation_single(enum sqs_operation operation);
+
 enum {
     /* A batch of 1 MiB whose every byte is escaped as \u00XX, and room for the rest. */
     SQS_REQUEST_MAX_BYTES = 6 * SQS_BATCH_MAX_BYTES + 256 * 1024,
