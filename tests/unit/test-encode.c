@@ -134,9 +134,32 @@ static void text_for_the_log_is_one_clean_line(void **state)
     assert_string_equal(buffer_string(&b), "a\xc3\xa4");
 }
 
+static void characters_that_break_or_reorder_a_line_do_not_fit_into_it(void **state)
+{
+    static const uint32_t out[] = {0x00,   0x0a,   0x1f,   0x7f,   0x80,   0x85,   0x9f,
+                                   0x061c, 0x200e, 0x200f, 0x2028, 0x2029, 0x202a, 0x202b,
+                                   0x202c, 0x202d, 0x202e, 0x2066, 0x2067, 0x2068, 0x2069};
+    static const uint32_t in[] = {0x20,   0x7e,   0xa0,   0xe4,   0x061b, 0x061d, 0x200d,
+                                  0x2010, 0x2027, 0x202f, 0x2065, 0x206a, 0x1f600};
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(100);
+
+    for (size_t i = 0; i < ARRAY_SIZE(out); i++)
+        assert_false(fits_into_line(out[i]));
+    for (size_t i = 0; i < ARRAY_SIZE(in); i++)
+        assert_true(fits_into_line(in[i]));
+    assert_int_equal(escape_for_log(&b,
+                                    "a\xe2\x80\xae"
+                                    "b\xe2\x80\xa8\xd8\x9c",
+                                    10, 100),
+                     0);
+    assert_string_equal(buffer_string(&b), "a\\xe2\\x80\\xae"
+                                           "b\\xe2\\x80\\xa8\\xd8\\x9c");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(characters_that_break_or_reorder_a_line_do_not_fit_into_it),
         cmocka_unit_test(hex_is_lower_case),
         cmocka_unit_test(uri_encoding_follows_rfc_3986),
         cmocka_unit_test(base64_goes_both_ways),

@@ -171,6 +171,10 @@ static void an_entry_is_one_clean_line(void **state)
     log_info("%s", "a\nb\tc\x1b[31m\x7f\\x\xff \xc3\xa4\xc2\x9b\xe2\x82\r");
     assert_string_equal(end(),
                         "a\\nb\\tc\\x1b[31m\\x7f\\x\\xff \xc3\xa4\\xc2\\x9b\\xe2\\x82\\x0d\n");
+
+    begin(false);
+    log_info("%s", "shown\xe2\x80\xaezig\xe2\x80\xa8zag");
+    assert_string_equal(end(), "shown\\xe2\\x80\\xaezig\\xe2\\x80\\xa8zag\n");
 }
 
 static void long_lines_are_cut_between_characters(void **state)

@@ -121,7 +121,7 @@ bool log_enabled(int priority)
     return priority <= state.level;
 }
 
-/* Appends the text as one line: control characters, and bytes that are not UTF-8, as \n, \t or
+/* Appends the text as one line: what does not fit into one, and bytes that are not UTF-8, as \n, \t or
  * \xHH. Backslashes stay as they are, for the text's parts may be escaped already. */
 static void append_line(struct buffer *b, const char *text, size_t size, bool is_cut)
 {
@@ -137,7 +137,7 @@ static void append_line(struct buffer *b, const char *text, size_t size, bool is
         /* A character that the cut has split is dropped. */
         if (n == 0 && is_cut && size - i < 4 && (unsigned char)text[i] >= 0xC2)
             break;
-        if (n == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0)) {
+        if (n == 0 || !fits_into_line(c)) {
             n = MAX(n, (size_t)1);
             piece_size = 0;
             for (size_t k = 0; k < n; k++)

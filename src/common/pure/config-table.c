@@ -16,7 +16,7 @@ enum {
     CONTENT_TYPE_MAX_BYTES = 255,
 };
 
-/* UTF-8 without control characters: text that a log and a terminal can bear. */
+/* UTF-8 that fits into a line: text that a log and a terminal can bear. */
 static bool is_plain_text(const char *s, size_t max_bytes)
 {
     size_t size = strlen(s);
@@ -26,7 +26,7 @@ static bool is_plain_text(const char *s, size_t max_bytes)
         return false;
     for (size_t i = 0, n; i < size; i += n) {
         n = utf8_decode(s + i, size - i, &c);
-        if (n == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0))
+        if (n == 0 || !fits_into_line(c))
             return false;
     }
     return true;

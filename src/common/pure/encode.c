@@ -277,6 +277,12 @@ bool utf8_is_valid(const char *bytes, size_t size)
     return true;
 }
 
+bool fits_into_line(uint32_t c)
+{
+    return c >= 0x20 && !(c >= 0x7f && c < 0xa0) && c != 0x061c && c != 0x200e && c != 0x200f &&
+           !(c >= 0x2028 && c <= 0x202e) && !(c >= 0x2066 && c <= 0x2069);
+}
+
 int escape_for_log(struct buffer *b, const char *bytes, size_t size, size_t max_bytes)
 {
     size_t end = MIN(size, max_bytes), i = 0;
@@ -295,7 +301,7 @@ int escape_for_log(struct buffer *b, const char *bytes, size_t size, size_t max_
             buffer_append_string(b, "\\r");
         } else if (c == '\\') {
             buffer_append_string(b, "\\\\");
-        } else if (c < 0x20 || (c >= 0x7f && c < 0xa0)) {
+        } else if (!fits_into_line(c)) {
             for (size_t k = 0; k < n; k++)
                 buffer_printf(b, "\\x%02x", (unsigned char)bytes[i + k]);
         } else {

@@ -34,8 +34,15 @@ int http_date_parse(const char *text, time_t *ret); /* Sun, 30 Aug 2015 12:36:00
  * -EINVAL where a part is out of its range or there is no such day. */
 int utc_time_parts(const struct tm *tm, time_t *ret);
 
-/* Appends text made fit for one line of a log: control characters, backslashes and bytes that are
- * not UTF-8 as \n, \t, \\ or \xHH; cut after `max_bytes` bytes of input with "... (N bytes)". */
+/* Whether a character can stand in one line of a log or a terminal: it is no control character,
+ * does not separate lines or paragraphs (U+2028, U+2029), and does not change the direction of the
+ * text around it (Unicode's property Bidi_Control), which would show the line in another order than
+ * it has. */
+bool fits_into_line(uint32_t code_point);
+
+/* Appends text made fit for one line of a log: characters that do not fit into a line, backslashes
+ * and bytes that are not UTF-8 as \n, \t, \\ or \xHH; cut after `max_bytes` bytes of input with
+ * "... (N bytes)". */
 int escape_for_log(struct buffer *b, const char *bytes, size_t size, size_t max_bytes);
 
 /* Whether the bytes are well-formed UTF-8 (RFC 3629: no surrogates, nothing overlong). */
