@@ -164,6 +164,14 @@ static void each_setting_comes_from_the_first_place_that_has_it(void **state)
         {QUEUE, "AWS_USE_FIPS_ENDPOINT=false", "[default]\nuse_fips_endpoint = true\n",
          "eu-west-3 from aws.queue_url; " PLAIN "-; -;"},
 
+        {"queue_url = \"https://q/1/q\"; region = \"fips-us-east-1\";", "", "",
+         "us-east-1 from aws.region; https://sqs-fips.us-east-1.amazonaws.com/ from -; -; -; fips"},
+        {"queue_url = \"https://q/1/q\";", "AWS_REGION=us-gov-west-1-fips AWS_USE_FIPS_ENDPOINT=false",
+         "", "us-gov-west-1 from AWS_REGION; https://sqs.us-gov-west-1.amazonaws.com/ from -; -; -; "
+         "fips"},
+        {"queue_url = \"https://q/1/q\";", "", "[default]\nregion = us-fips-west-2\n",
+         "us-west-2 from the profile; https://sqs-fips.us-west-2.amazonaws.com/ from -; -; -; fips"},
+
         /* CA bundles. */
         {QUEUE, "", "[default]\nca_bundle = /dev/null\n",
          "eu-west-3 from aws.queue_url; " PLAIN "-; /dev/null;"},
@@ -254,6 +262,32 @@ static void what_leads_nowhere_is_refused_with_a_line_that_says_why(void **state
          "[default]\nservices = nowhere\n[services somewhere]\n",
          {"services in the profile is \"nowhere\", but the config file has no such [services] "
           "section"}},
+        {QUEUE,
+         "",
+         "[default]\nservices = here\n[services here]\nsqs = endpoint_url = http://127.0.0.1:1\n",
+         {"sqs in the profile's [services] section is \"endpoint_url = http://127.0.0.1:1\", but "
+          "nothing may follow its `=`"}},
+        {QUEUE,
+         "",
+         "[default]\nservices = here\n[services here]\nsts = x\nsqs =\n  endpoint_url = "
+         "http://127.0.0.1:1\n",
+         {"sts in the profile's [services] section is \"x\""}},
+        {CUSTOM AT_HOME,
+         "AWS_CONFIG_FILE=/nonexistent/$NAME/config",
+         "",
+         {"no region is set", "; AWS_CONFIG_FILE names /nonexistent/$NAME/config: no such file"}},
+        {QUEUE AT_HOME,
+         "AWS_REGION=fips-us-east-1",
+         "",
+         {"use_fips_endpoint cannot be had", "(use_fips_endpoint comes from the region's name)"}},
+        {QUEUE,
+         "AWS_REGION=fips-",
+         "",
+         {"AWS_REGION is \"fips-\", but this names no region"}},
+        {QUEUE,
+         "AWS_REGION=fips-us-east-1",
+         "",
+         {"region us-east-1 is not that of queue_url", "(region comes from AWS_REGION)"}},
         {QUEUE, "", "[default\n", {"config:1: "}},
         {QUEUE "ca_bundle = \"/nonexistent/ca.pem\";",
          "",

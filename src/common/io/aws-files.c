@@ -6,6 +6,9 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "path-expand.h"
+
+enum { PATH_MAX_BYTES = 64 * 1024 };
 
 static const struct {
     const char *credential, *variable, *in_home;
@@ -26,13 +29,31 @@ static int join(const char *directory, const char *name, char **ret)
     return 0;
 }
 
-int aws_file_path(enum aws_profile_file kind, char **ret)
+static const char *variable(const char *name)
+{
+    return getenv(name);
+}
+
+static int expand(const char *named, char **ret)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(PATH_MAX_BYTES);
+    int r = path_expand(named, variable, &b);
+
+    if (r < 0)
+        return r;
+    *ret = buffer_take(&b);
+    return *ret ? 0 : -ENOMEM;
+}
+
+/* As aws_file_path; *ret_is_named: a variable names it. */
+static int find(enum aws_profile_file kind, char **ret, bool *ret_is_named)
 {
     const char *directory = getenv("CREDENTIALS_DIRECTORY");
     const char *home = getenv("HOME");
     const char *named = getenv(places[kind].variable);
     int r;
 
+    *ret_is_named = false;
     if (is_set(directory)) {
         CLEANUP(free) char *path = NULL;
 
@@ -45,15 +66,8 @@ int aws_file_path(enum aws_profile_file kind, char **ret)
         }
     }
     if (is_set(named)) {
-        char *copy;
-
-        if (named[0] == '~' && named[1] == '/' && is_set(home))
-            return join(home, named + 2, ret);
-        copy = strdup(named);
-        if (!copy)
-            return -ENOMEM;
-        *ret = copy;
-        return 0;
+        *ret_is_named = true;
+        return expand(named, ret);
     }
     if (is_set(home))
         return join(home, places[kind].in_home, ret);
@@ -61,20 +75,58 @@ int aws_file_path(enum aws_profile_file kind, char **ret)
     return 0;
 }
 
+int aws_file_path(enum aws_profile_file kind, char **ret)
+{
+    bool is_named;
+
+    return find(kind, ret, &is_named);
+}
+
+/* "/path: no such file", and before it what names it. */
+static void append_missing(struct buffer *text, enum aws_profile_file kind, const char *path,
+                           bool is_named)
+{
+    if (!path)
+        buffer_printf(text, "~/%s: no home directory", places[kind].in_home);
+    else if (is_named)
+        buffer_printf(text, "%s names %s: no such file", places[kind].variable, path);
+    else
+        buffer_printf(text, "%s: no such file", path);
+}
+
 int aws_file_describe(enum aws_profile_file kind, struct buffer *text, bool *ret_is_there)
 {
     CLEANUP(free) char *path = NULL;
-    bool is_there;
-    int r = aws_file_path(kind, &path);
+    bool is_there, is_named;
+    int r = find(kind, &path, &is_named);
 
     if (r < 0)
         return r;
     is_there = path && access(path, F_OK) == 0;
-    if (path)
-        buffer_printf(text, "%s%s", path, is_there ? "" : ": no such file");
+    if (is_there)
+        buffer_append_string(text, path);
     else
-        buffer_printf(text, "~/%s: no home directory", places[kind].in_home);
+        append_missing(text, kind, path, is_named);
     *ret_is_there = is_there;
+    return text->error;
+}
+
+int aws_files_append_named_missing(struct buffer *text)
+{
+    static const enum aws_profile_file kinds[] = {AWS_PROFILE_CREDENTIALS, AWS_PROFILE_CONFIG};
+
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        CLEANUP(free) char *path = NULL;
+        bool is_named;
+        int r = find(kinds[i], &path, &is_named);
+
+        if (r < 0)
+            return r;
+        if (!is_named || access(path, F_OK) == 0)
+            continue;
+        buffer_append_string(text, "; ");
+        append_missing(text, kinds[i], path, is_named);
+    }
     return text->error;
 }
 
@@ -83,19 +135,20 @@ static int read_one(struct aws_profiles *profiles, enum aws_profile_file kind, s
 {
     CLEANUP(buffer_done) struct buffer content = BUFFER_INIT(AWS_PROFILE_FILE_MAX_BYTES);
     CLEANUP(free) char *path = NULL;
-    int r = aws_file_path(kind, &path);
+    bool is_named;
+    int r = find(kind, &path, &is_named);
 
     if (r < 0)
         return r;
     if (text->size > 0)
         buffer_append_string(text, ", ");
     if (!path) {
-        buffer_printf(text, "~/%s: no home directory", places[kind].in_home);
+        append_missing(text, kind, path, is_named);
         return 0;
     }
     r = file_read(path, AWS_PROFILE_FILE_MAX_BYTES, &content);
     if (r == -ENOENT || r == -ENOTDIR) {
-        buffer_printf(text, "%s: no such file", path);
+        append_missing(text, kind, path, is_named);
         return 0;
     }
     if (r < 0) {

@@ -5,13 +5,17 @@
 
 /* The path of a shared file: $CREDENTIALS_DIRECTORY/aws.credentials (aws.config) where that file is
  * there (systemd.exec(5), LoadCredential=), else $AWS_SHARED_CREDENTIALS_FILE ($AWS_CONFIG_FILE),
- * else ~/.aws/credentials (config). `*ret` is the caller's to free; NULL where there is no home
+ * expanded (path-expand.h), else ~/.aws/credentials (config). `*ret` is the caller's to free; NULL where there is no home
  * directory to look in. 0 or -ENOMEM. */
 int aws_file_path(enum aws_profile_file kind, char **ret);
 
 /* Appends where a shared file is looked for, "/path" or "/path: no such file". `*ret_is_there` says
  * which. 0 or -ENOMEM. */
 int aws_file_describe(enum aws_profile_file kind, struct buffer *text, bool *ret_is_there);
+
+/* Appends "; AWS_CONFIG_FILE names /path: no such file" for each shared file that a variable
+ * names and that is not there: what is missing elsewhere may be missing for that. 0 or -ENOMEM. */
+int aws_files_append_named_missing(struct buffer *text);
 
 /* Reads both files, where they are there. A missing file is no error: `text` (appended to, for
  * people) says what was looked at, "/path: no such file". 0, -ENOMEM, or AWS_FILES_E_INVALID where

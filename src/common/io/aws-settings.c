@@ -13,13 +13,20 @@
 
 enum { ERROR_MAX_BYTES = 4096, SHOWN_BYTES = 128 };
 
-/* Where it is set; a variable's name, or words. */
 #define PROFILE "the profile"
-#define SERVICES "the profile's services"
+
+enum place {
+    PLACE_SETTING,  /* of the configuration */
+    PLACE_VARIABLE,
+    PLACE_PROFILE,
+    PLACE_SERVICES,
+    PLACE_REGION, /* the region's name says it */
+};
 
 struct value {
-    const char *text;   /* NULL: not set */
-    const char *source; /* static */
+    const char *text; /* NULL: not set */
+    enum place place;
+    const char *source; /* for people: the setting's or variable's name, or words; static */
 };
 
 struct reader {
@@ -27,6 +34,7 @@ struct reader {
     struct aws_profiles *profiles;
     const char *profile;
     struct value region, endpoint, sts_endpoint, ca_bundle, use_fips, use_dualstack;
+    char *plain_region; /* of a name with "fips" in it; NULL: it has none */
     bool ignores_endpoints;
     char **error;
 };
@@ -46,16 +54,26 @@ static int invalid_value(const struct reader *r, const char *name, const char *v
 /* --- Places --- */
 
 /* Takes the value unless one was found before. */
-static void take(struct value *v, const char *text, const char *source)
+static void take(struct value *v, const char *text, enum place place, const char *source)
 {
     if (!v->text && is_set(text))
-        *v = (struct value){text, source};
+        *v = (struct value){text, place, source};
+}
+
+static void take_setting(struct value *v, const char *text, const char *name)
+{
+    take(v, text, PLACE_SETTING, name);
+}
+
+static void take_profile(struct value *v, const char *text)
+{
+    take(v, text, PLACE_PROFILE, PROFILE);
 }
 
 /* For people: the variable or the setting, or the profile's key. */
 static void name_value(const struct value *v, const char *key, char *ret, size_t size)
 {
-    if (streq(v->source, PROFILE))
+    if (v->place == PLACE_PROFILE)
         snprintf(ret, size, "%s in " PROFILE, key);
     else
         snprintf(ret, size, "%s", v->source);
@@ -68,7 +86,7 @@ static const char *of_profile(const struct reader *r, const char *key)
 
 static void take_variable(struct value *v, const char *variable)
 {
-    take(v, getenv(variable), variable);
+    take(v, getenv(variable), PLACE_VARIABLE, variable);
 }
 
 /* A switch that is only ever written as true or false. 0, -ENOMEM or AWS_SETTINGS_E_INVALID. */
@@ -78,9 +96,9 @@ static int find_switch(struct reader *r, bool is_on, const char *setting, const 
     char name[96];
     struct value v = {};
 
-    take(&v, is_on ? "true" : NULL, setting);
+    take_setting(&v, is_on ? "true" : NULL, setting);
     take_variable(&v, variable);
-    take(&v, of_profile(r, key), PROFILE);
+    take_profile(&v, of_profile(r, key));
     *ret = (struct value){};
     if (!v.text || strcasecmp(v.text, "false") == 0)
         return 0;
@@ -108,6 +126,29 @@ static int find_switches(struct reader *r)
     return e;
 }
 
+/* What [services NAME] says of a service stands on lines of its own below the service's name. */
+static int find_in_services(struct reader *r, const char *services, const char *service,
+                            struct value *v)
+{
+    const char *on_its_line =
+        aws_profiles_get_section(r->profiles, "services", services, service, NULL);
+    char name[96];
+
+    if (!aws_profiles_has_section(r->profiles, "services", services))
+        return invalid_value(r, "services in " PROFILE, services,
+                             "the config file has no such [services] section: add it, or take "
+                             "the line out");
+    if (is_set(on_its_line)) {
+        snprintf(name, sizeof(name), "%s in the profile's [services] section", service);
+        return invalid_value(r, name, on_its_line,
+                             "nothing may follow its `=`: put each setting on a line of its own "
+                             "below, indented");
+    }
+    take(v, aws_profiles_get_section(r->profiles, "services", services, service, "endpoint_url"),
+         PLACE_SERVICES, "the profile's services");
+    return 0;
+}
+
 /* The endpoint of one service, but for what the configuration says. */
 static int find_endpoint(struct reader *r, const char *variable, const char *service,
                          struct value *v)
@@ -119,15 +160,44 @@ static int find_endpoint(struct reader *r, const char *variable, const char *ser
     take_variable(v, variable);
     take_variable(v, "AWS_ENDPOINT_URL");
     if (!v->text && is_set(services)) {
-        if (!aws_profiles_has_section(r->profiles, "services", services))
-            return invalid_value(r, "services in " PROFILE, services,
-                                 "the config file has no such [services] section: add it, or take "
-                                 "the line out");
-        take(v,
-             aws_profiles_get_section(r->profiles, "services", services, service, "endpoint_url"),
-             SERVICES);
+        int e = find_in_services(r, services, service, v);
+
+        if (e != 0)
+            return e;
     }
-    take(v, of_profile(r, "endpoint_url"), PROFILE);
+    take_profile(v, of_profile(r, "endpoint_url"));
+    return 0;
+}
+
+/* Takes each occurrence of `part` out of the text. */
+static void take_out(char *text, const char *part)
+{
+    size_t size = strlen(part);
+
+    for (char *at = strstr(text, part); at; at = strstr(at, part))
+        memmove(at, at + size, strlen(at + size) + 1);
+}
+
+/* The older names of FIPS endpoints, "fips-us-east-1" and "us-east-1-fips": as botocore has it, the
+ * region without that, and use_fips_endpoint. */
+static int split_region(struct reader *r)
+{
+    char *plain, name[96];
+
+    if (!r->region.text || !(strstr(r->region.text, "fips-") || strstr(r->region.text, "-fips")))
+        return 0;
+    plain = strdup(r->region.text);
+    if (!plain)
+        return -ENOMEM;
+    take_out(plain, "fips-");
+    take_out(plain, "-fips");
+    r->plain_region = plain;
+    if (plain[0] == '\0') {
+        name_value(&r->region, "region", name, sizeof(name));
+        return invalid_value(r, name, r->region.text, "this names no region");
+    }
+    r->region.text = plain;
+    take(&r->use_fips, "true", PLACE_REGION, "the region's name");
     return 0;
 }
 
@@ -137,17 +207,19 @@ static int find_all(struct reader *r)
 {
     int e;
 
-    take(&r->region, r->config->aws.region, "aws.region");
+    take_setting(&r->region, r->config->aws.region, "aws.region");
     take_variable(&r->region, "AWS_REGION");
     take_variable(&r->region, "AWS_DEFAULT_REGION");
-    take(&r->region, of_profile(r, "region"), PROFILE);
+    take_profile(&r->region, of_profile(r, "region"));
 
-    take(&r->ca_bundle, r->config->aws.ca_bundle, "aws.ca_bundle");
+    take_setting(&r->ca_bundle, r->config->aws.ca_bundle, "aws.ca_bundle");
     take_variable(&r->ca_bundle, "AWS_CA_BUNDLE");
-    take(&r->ca_bundle, of_profile(r, "ca_bundle"), PROFILE);
+    take_profile(&r->ca_bundle, of_profile(r, "ca_bundle"));
 
-    take(&r->endpoint, r->config->aws.endpoint_url, "aws.endpoint_url");
+    take_setting(&r->endpoint, r->config->aws.endpoint_url, "aws.endpoint_url");
     e = find_switches(r);
+    if (e == 0)
+        e = split_region(r);
     if (e == 0 && !r->endpoint.text)
         e = find_endpoint(r, "AWS_ENDPOINT_URL_SQS", "sqs", &r->endpoint);
     if (e == 0)
@@ -155,32 +227,39 @@ static int find_all(struct reader *r)
     return e;
 }
 
-/* Adds to the line where the values were set that are not in the configuration, which it names. */
-static int add_sources(const struct reader *r)
+/* Adds to the line where the settings that it names were set, if not in the configuration, and which
+ * of the shared files is missing. */
+static int add_sources(const struct reader *r, unsigned named)
 {
     const struct {
+        enum endpoint_setting setting;
         const char *name;
         const struct value *value;
     } rows[] = {
-        {"region", &r->region},
-        {"endpoint_url", &r->endpoint},
-        {"use_fips_endpoint", &r->use_fips},
-        {"use_dualstack_endpoint", &r->use_dualstack},
+        {ENDPOINT_SETTING_REGION, "region", &r->region},
+        {ENDPOINT_SETTING_URL, "endpoint_url", &r->endpoint},
+        {ENDPOINT_SETTING_FIPS, "use_fips_endpoint", &r->use_fips},
+        {ENDPOINT_SETTING_DUALSTACK, "use_dualstack_endpoint", &r->use_dualstack},
     };
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT((size_t)2 * ERROR_MAX_BYTES);
-    const char *lead = " (";
+    bool is_first = true;
     char *line;
+    int e;
 
     buffer_append_string(&b, *r->error);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        if (!rows[i].value->text || strncmp(rows[i].value->source, "aws.", 4) == 0 ||
-            !strstr(*r->error, rows[i].name))
+        if (!rows[i].value->text || rows[i].value->place == PLACE_SETTING ||
+            !(named & rows[i].setting))
             continue;
-        buffer_printf(&b, "%s%s comes from %s", lead, rows[i].name, rows[i].value->source);
-        lead = ", ";
+        buffer_printf(&b, "%s%s comes from %s", is_first ? " (" : ", ", rows[i].name,
+                      rows[i].value->source);
+        is_first = false;
     }
-    if (streq(lead, ", "))
+    if (!is_first)
         buffer_append_char(&b, ')');
+    e = aws_files_append_named_missing(&b);
+    if (e < 0)
+        return e;
     line = buffer_take(&b);
     if (!line)
         return -ENOMEM;
@@ -191,6 +270,7 @@ static int add_sources(const struct reader *r)
 
 static int resolve(const struct reader *r, struct endpoint **ret)
 {
+    unsigned named = 0;
     int e = endpoint_resolve(
         &(struct endpoint_settings){
             .queue_url = r->config->aws.queue_url,
@@ -198,12 +278,13 @@ static int resolve(const struct reader *r, struct endpoint **ret)
             .endpoint_url = r->endpoint.text,
             .use_fips = r->use_fips.text != NULL,
             .use_dualstack = r->use_dualstack.text != NULL,
+            .ret_named = &named,
         },
         ret, r->error);
 
     if (e <= 0)
         return e;
-    return r->error ? add_sources(r) : AWS_SETTINGS_E_INVALID;
+    return r->error ? add_sources(r, named) : AWS_SETTINGS_E_INVALID;
 }
 
 /* Where the region came from when no setting told it: endpoint.h's order. */
@@ -273,6 +354,7 @@ int aws_settings_read(const struct config *config, struct aws_settings **ret, ch
     e = find_all(&r);
     if (e == 0)
         e = settle(&r, settings);
+    free(r.plain_region);
     if (e != 0)
         return e;
     *ret = TAKE(settings);

@@ -9,6 +9,7 @@
  *   STS endpoint   AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, profile services -> sts endpoint_url,
  *                  profile endpoint_url, the region's
  *   FIPS           aws.use_fips_endpoint = true, AWS_USE_FIPS_ENDPOINT, profile use_fips_endpoint
+ *                  or "fips-" or "-fips" in the region's name, which is taken out of it
  *   dual-stack     the same with dualstack
  *   CA bundle      aws.ca_bundle, AWS_CA_BUNDLE, profile ca_bundle, the system's
  *
@@ -32,7 +33,8 @@ struct aws_settings {
 
 /* 0, -ENOMEM, or AWS_SETTINGS_E_INVALID with *error, if not NULL, a line that says what is wrong
  * and where it was set; the caller frees it: what endpoint.h refuses, a file that cannot be read or
- * is malformed, a switch that is neither true nor false, a services name without its section, a CA
+ * is malformed, a switch that is neither true nor false, a services name without its section, a
+ * service there with something on its own line, a CA
  * bundle that this user cannot read where the endpoint is https. */
 enum { AWS_SETTINGS_E_INVALID = 1 };
 int aws_settings_read(const struct config *config, struct aws_settings **ret, char **error);

@@ -127,21 +127,33 @@ char *endpoint_sts_url(const char *region, bool use_fips, bool use_dualstack)
     return url;
 }
 
+/* For the errors: the caller knows where they were set. */
+static void name_settings(const struct endpoint_settings *settings, unsigned named)
+{
+    if (settings->ret_named)
+        *settings->ret_named = named;
+}
+
 static int resolve_custom(const struct endpoint_settings *settings, struct endpoint *e,
                           char **error)
 {
     CLEANUP(web_url_done) struct web_url url = {};
     int r;
 
+    name_settings(settings, ENDPOINT_SETTING_URL);
     r = web_url_parse("endpoint_url", settings->endpoint_url, &url, error);
     if (r != 0)
         return r;
-    if (settings->use_fips || settings->use_dualstack)
+    if (settings->use_fips || settings->use_dualstack) {
+        name_settings(settings, ENDPOINT_SETTING_URL | (settings->use_fips
+                                                            ? ENDPOINT_SETTING_FIPS
+                                                            : ENDPOINT_SETTING_DUALSTACK));
         return endpoint_invalid(error,
                                 "%s cannot be had with a custom endpoint (endpoint_url %.200s): "
                                 "take one of the two out",
                                 settings->use_fips ? "use_fips_endpoint" : "use_dualstack_endpoint",
                                 settings->endpoint_url);
+    }
     if (!e->region) {
         r = aws_region_of_host(url.host, &e->region);
         if (r < 0)
@@ -193,6 +205,7 @@ static int find_region(const struct endpoint_settings *settings, struct endpoint
         return 0;
     }
 
+    name_settings(settings, ENDPOINT_SETTING_REGION);
     escape_for_log(&shown, settings->region, strlen(settings->region), 80);
     if (!aws_region_is_valid(settings->region))
         return endpoint_invalid(error,
@@ -217,6 +230,7 @@ int endpoint_resolve(const struct endpoint_settings *settings, struct endpoint *
 
     if (!e)
         return -ENOMEM;
+    name_settings(settings, 0);
     r = find_region(settings, e, error);
     if (r != 0)
         return r;

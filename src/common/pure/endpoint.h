@@ -8,6 +8,14 @@
 
 #include "macro.h"
 
+/* Of the settings below. */
+enum endpoint_setting {
+    ENDPOINT_SETTING_REGION = 1,
+    ENDPOINT_SETTING_URL = 2,
+    ENDPOINT_SETTING_FIPS = 4,
+    ENDPOINT_SETTING_DUALSTACK = 8,
+};
+
 struct endpoint_settings {
     const char *queue_url;    /* may be NULL: then the region must be known otherwise */
     const char *region;       /* explicit; NULL or "": from the queue URL, else from the host of
@@ -15,6 +23,7 @@ struct endpoint_settings {
     const char *endpoint_url; /* explicit; NULL or "": by the rules */
     bool use_fips;
     bool use_dualstack;
+    unsigned *ret_named; /* NULL, or where to say which of them an error names */
 };
 
 struct endpoint {
