@@ -76,13 +76,16 @@ class Case:
     call        the operation and parameters that the client is to call
     wanted      the whole reply, or an Error
     source      "recorded: ...", "documented: ..." or "inferred: ..."
-    region      that the call is signed for"""
+    region      that the call is signed for
+    denied      actions that the keys may not do in the call
+    server      "usual", or "parameters-first": one that looks at permissions after parameters"""
 
-    def __init__(self, name, source, call, wanted, *, queues=None, first=(), region="eu-west-1"):
+    def __init__(self, name, source, call, wanted, *, queues=None, first=(), region="eu-west-1",
+                 denied=(), server="usual"):
         assert source.split(":")[0] in ("recorded", "documented", "inferred"), source
         self.name, self.source, self.call, self.wanted = name, source, call, wanted
         self.queues = {"q": {}} if queues is None else queues
-        self.first, self.region = first, region
+        self.first, self.region, self.denied, self.server = first, region, denied, server
 
 
 def case(name, source, call, wanted, **more):
@@ -160,7 +163,9 @@ case("a URL of another account is of a queue that does not exist",
      "documented: GetQueueUrl, QueueDoesNotExist: the queue or the access to it lacks",
      ("ReceiveMessage", {"QueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/<q.name>"}),
      NO_QUEUE)
-for operation, more in (("DeleteQueue", {}), ("SetQueueAttributes", {"Attributes": {"DelaySeconds": "1"}})):
+for operation, more in (("DeleteQueue", {}), ("SetQueueAttributes", {"Attributes": {"DelaySeconds": "1"}}),
+                        ("TagQueue", {"Tags": {"a": "b"}}), ("UntagQueue", {"TagKeys": ["a"]}),
+                        ("ListQueueTags", {})):
     case(f"{operation} on a URL of another account is denied",
          "documented: cross-account permissions don't apply to this action; the text as met by a user, in "
          "MassTransit issue 1525",
@@ -409,3 +414,115 @@ case("a pair of surrogates is a character", "documented: the characters that SQS
      RECEIVE[:2], {"Messages": [{"MessageId": ANY, "ReceiptHandle": ANY, "Body": "\U0001f600",
                                  "MD5OfBody": "2a02eac39d716a70ecf37579185927b6"}]},
      first=[("SendMessage", {"QueueUrl": "<q>", "MessageBody": "\U0001f600"})])
+
+# ---- tags and dead-letter queues' sources ----
+
+TAGS = {"tag1": "value1", "Tag1": "value2", "\u00e9": ""}
+VALIDATED = "recorded: LocalStack's tests validated on AWS, "
+LIST_TAGS = ("ListQueueTags", {"QueueUrl": "<q>"})
+
+
+def tag(tags):
+    return "TagQueue", {"QueueUrl": "<q>", "Tags": tags}
+
+
+case("a queue without tags has no Tags", VALIDATED + "test_tag_untag_queue", LIST_TAGS, {})
+case("tags of CreateQueue are kept", VALIDATED + "test_create_queue_with_tags",
+     ("ListQueueTags", {"QueueUrl": "<new>"}), {"Tags": TAGS},
+     first=[("CreateQueue", {"QueueName": "<q.name>-tagged", "tags": TAGS}, {"new": "QueueUrl"})])
+case("tags differ by case", VALIDATED + "test_tags_case_sensitive", LIST_TAGS, {"Tags": TAGS},
+     first=[tag(TAGS)])
+case("a tag takes the place of one of its name", VALIDATED + "test_tag_queue_overwrites_existing_tag",
+     LIST_TAGS, {"Tags": {"tag1": "VALUE1", "tag2": "value2", "tag3": "value3"}},
+     first=[tag({"tag1": "value1", "tag2": "value2"}), tag({"tag1": "VALUE1", "tag3": "value3"})])
+case("UntagQueue passes over a tag that is not there",
+     VALIDATED + "test_untag_queue_ignores_non_existing_tag", LIST_TAGS, {"Tags": {"tag2": "value2"}},
+     first=[tag({"tag1": "value1", "tag2": "value2"}),
+            ("UntagQueue", {"QueueUrl": "<q>", "TagKeys": ["tag1", "tag3"]})])
+case("the last tag removed leaves no Tags", VALIDATED + "test_tag_untag_queue", LIST_TAGS, {},
+     first=[tag({"a": "b"}), ("UntagQueue", {"QueueUrl": "<q>", "TagKeys": ["a"]})])
+case("tags of a queue that is there already change nothing", "inferred: only attributes are compared",
+     LIST_TAGS, {"Tags": {"a": "b"}},
+     first=[tag({"a": "b"}), ("CreateQueue", {"QueueName": "<q.name>", "tags": {"c": "d"}})])
+case("a queue has 50 tags at most", "documented: 50 tags; the text is that of other servers like SQS",
+     tag({f"t{i}": "" for i in range(51)}), invalid_value("Too many tags added for queue <q.name>."))
+case("TagQueue needs tags", "inferred: as with other parameters that lack", tag({}),
+     Error(400, "MissingRequiredParameterException", "MissingParameter",
+           "The request must contain the parameter Tags."))
+for name, tags in (("of 129 characters", {"x" * 129: ""}), ("that AWS has for itself", {"aws:x": ""}),
+                   ("with a value of 257 characters", {"x": "y" * 257})):
+    case(f"a tag is refused {name}", "documented: the limits of tags; the text is sqs-local's own",
+         tag(tags), invalid_value(Like("Value * for parameter Tags is invalid. Reason: Tag *.")))
+SOURCES = {"dead": {}, "a": {"RedrivePolicy": REDRIVE % ("<dead.arn>", 1)},
+           "b": {"RedrivePolicy": REDRIVE % ("<dead.arn>", 2)}, "q": {}}
+case("the sources of a dead-letter queue are listed",
+     "documented: ListDeadLetterSourceQueues, whose queueUrls has a small q",
+     ("ListDeadLetterSourceQueues", {"QueueUrl": "<dead>"}), {"queueUrls": ["<a>", "<b>"]}, queues=SOURCES)
+case("the sources of a dead-letter queue come in pages", "documented: ListDeadLetterSourceQueues",
+     ("ListDeadLetterSourceQueues", {"QueueUrl": "<dead>", "MaxResults": 1, "NextToken": "<token>"}),
+     {"queueUrls": ["<b>"]}, queues=SOURCES,
+     first=[("ListDeadLetterSourceQueues", {"QueueUrl": "<dead>", "MaxResults": 1},
+             {"token": "NextToken"})])
+case("a queue without sources has no queueUrls", "inferred: as with the other lists",
+     ("ListDeadLetterSourceQueues", {"QueueUrl": "<q>"}), {})
+
+# ---- permissions ----
+
+ORDER = ("inferred: AWS looks at permissions before a service's own code sees the request; the form as met "
+         "by users, in serverless-application-model issue 3633")
+
+
+def denied(action):
+    return Error(403, "AccessDeniedException", "AccessDenied",
+                 "User: arn:aws:iam::000000000000:user/sqs-local is not authorized to perform: "
+                 f"sqs:{action.lower()} on resource: <q.arn> because no identity-based policy allows the "
+                 f"sqs:{action.lower()} action")
+
+
+NO_HANDLE = Error(404, "ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid",
+                  'The input receipt handle "none" is not a valid receipt handle.')
+PROBES = (
+    ("SendMessage", ("SendMessageBatch", {"QueueUrl": "<q>", "Entries": []}),
+     Error(400, "EmptyBatchRequest", "AWS.SimpleQueueService.EmptyBatchRequest",
+           "There should be at least one SendMessageBatchRequestEntry in the request.")),
+    ("DeleteMessage", ("DeleteMessage", {"QueueUrl": "<q>", "ReceiptHandle": "none"}), NO_HANDLE),
+    ("ChangeMessageVisibility", ("ChangeMessageVisibility", {
+        "QueueUrl": "<q>", "ReceiptHandle": "none", "VisibilityTimeout": 0}), NO_HANDLE),
+    ("ReceiveMessage", ("ReceiveMessage", {"QueueUrl": "<q>", "MaxNumberOfMessages": 11}),
+     invalid_value("Value 11 for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and "
+                   "10, if provided.")))
+for action, call, otherwise in PROBES:
+    case(f"{call[0]} without effect tells that {action} is denied", ORDER, call, denied(action),
+         denied=[action])
+    case(f"{call[0]} without effect tells that {action} is allowed", ORDER, call, otherwise,
+         denied=[other for other, _, _ in PROBES if other != action])
+    case(f"{call[0]} without effect tells nothing where parameters are looked at first",
+         "inferred: the reverse, should AWS do so", call, otherwise, denied=[action],
+         server="parameters-first")
+HANDLE = {"QueueUrl": "<q>", "ReceiptHandle": "<handle>"}
+for action, call in (
+        ("SendMessage", ("SendMessage", {"QueueUrl": "<q>", "MessageBody": "x"})),
+        ("SendMessage", ("SendMessageBatch", {"QueueUrl": "<q>", "Entries": entries("x")})),
+        ("ReceiveMessage", ("ReceiveMessage", {"QueueUrl": "<q>"})),
+        ("DeleteMessage", ("DeleteMessage", HANDLE)),
+        ("DeleteMessage", ("DeleteMessageBatch", {"QueueUrl": "<q>", "Entries": [
+            {"Id": "a", "ReceiptHandle": "<handle>"}]})),
+        ("ChangeMessageVisibility", ("ChangeMessageVisibility", {**HANDLE, "VisibilityTimeout": 0})),
+        ("ChangeMessageVisibility", ("ChangeMessageVisibilityBatch", {"QueueUrl": "<q>", "Entries": [
+            {"Id": "a", "ReceiptHandle": "<handle>", "VisibilityTimeout": 0}]})),
+        ("GetQueueAttributes", get("All")),
+        ("GetQueueUrl", ("GetQueueUrl", {"QueueName": "<q.name>"})),
+        ("CreateQueue", ("CreateQueue", {"QueueName": "<q.name>"})),
+        ("SetQueueAttributes", ("SetQueueAttributes", {"QueueUrl": "<q>", "Attributes": {
+            "DelaySeconds": "1"}})),
+        ("PurgeQueue", ("PurgeQueue", {"QueueUrl": "<q>"})),
+        ("DeleteQueue", ("DeleteQueue", {"QueueUrl": "<q>"})),
+        ("TagQueue", tag({"a": "b"})), ("UntagQueue", ("UntagQueue", {"QueueUrl": "<q>", "TagKeys": ["a"]})),
+        ("ListQueueTags", LIST_TAGS),
+        ("ListDeadLetterSourceQueues", ("ListDeadLetterSourceQueues", {"QueueUrl": "<q>"}))):
+    for server in "usual", "parameters-first":
+        case(f"{call[0]} is denied with {action} ({server})", ORDER, call, denied(action),
+             denied=[action], server=server, first=[SEND, RECEIVE] if "<handle>" in repr(call) else [])
+case("what is denied is not done", ORDER, RECEIVE[:2], {}, server="parameters-first",
+     first=[("denied", ["SendMessage"], ("SendMessage", {"QueueUrl": "<q>", "MessageBody": "x"})),
+            ("denied", ["SendMessage"], ("SendMessageBatch", {"QueueUrl": "<q>", "Entries": entries("x")}))])

@@ -20,8 +20,8 @@ import sqs_clients  # noqa: E402
 import tap  # noqa: E402
 from sqs_local import ACCOUNT, SqsLocal  # noqa: E402
 
-SERVER = None
-CLIENT = None
+SERVERS = {}  # by the names that cases have for them
+CLIENTS = {}
 
 
 class Words:
@@ -52,13 +52,14 @@ class Words:
 def make_queues(case, number):
     """Makes the case's queues; returns its words. Later queues may name earlier ones."""
     words = Words({})
+    server = SERVERS[case.server]
     for queue, attributes in case.queues.items():
         fifo = (attributes or {}).get("FifoQueue", "").lower() == "true"
         name = f"case{number}-{queue}" + (".fifo" if fifo else "")
-        words.known.update({queue: SERVER.queue_url(name), queue + ".name": name,
+        words.known.update({queue: server.queue_url(name), queue + ".name": name,
                             queue + ".arn": f"arn:aws:sqs:{case.region}:{ACCOUNT}:{name}"})
         if attributes is not None:
-            sqs.call(SERVER, "CreateQueue", region=case.region, QueueName=name,
+            sqs.call(server, "CreateQueue", region=case.region, QueueName=name,
                      Attributes=words.put_into(attributes))
     return words
 
@@ -72,13 +73,38 @@ def compare_error(found, wanted, words):
                    f"{name}: found {value!r}, wanted {getattr(wanted, name)!r}")
 
 
+def take_first_step(case, words, operation, parameters, save=None, headers=None):
+    answer = sqs.call(SERVERS[case.server], operation, region=case.region, headers=headers,
+                      **words.put_into(parameters))
+    words.save(answer, save or {})
+
+
+def try_denied_step(case, words, actions, step):
+    """A first step that is to be denied."""
+    SERVERS[case.server].deny(*actions)
+    try:
+        take_first_step(case, words, *step)
+    except sqs.Error as error:
+        tap.equal(error.code, "AccessDeniedException")
+    else:
+        raise AssertionError(f"{step[0]} was not denied")
+    finally:
+        SERVERS[case.server].deny()
+
+
 def run(case, number):
+    server = SERVERS[case.server]
     words = make_queues(case, number)
-    for operation, parameters, *more in case.first:
-        answer = sqs.call(SERVER, operation, region=case.region,
-                          headers=more[1] if len(more) > 1 else None, **words.put_into(parameters))
-        words.save(answer, more[0] if more else {})
-    found = CLIENT.call(*words.put_into(case.call[:2]), case.region)
+    for step in case.first:
+        if step[0] == "denied":
+            try_denied_step(case, words, *step[1:])
+        else:
+            take_first_step(case, words, *step)
+    server.deny(*case.denied)
+    try:
+        found = CLIENTS[case.server].call(*words.put_into(case.call[:2]), case.region)
+    finally:
+        server.deny()
     if isinstance(case.wanted, sqs_calls.Error):
         compare_error(found, case.wanted, words)
     else:
@@ -98,19 +124,21 @@ def cases_for(client):
 
 
 def main():
-    global SERVER, CLIENT
     name = sys.argv.pop(1)
     for number, case in cases_for(name):
         tap.add(f"{case.name} ({case.source.split(':')[0]})", run, case, number)
-    with SqsLocal() as SERVER:
+    with SqsLocal() as usual, SqsLocal(options=["--parameters-first"]) as parameters_first:
+        SERVERS.update({"usual": usual, "parameters-first": parameters_first})
         try:
-            CLIENT = sqs_clients.start(name, SERVER)
+            for server in SERVERS:
+                CLIENTS[server] = sqs_clients.start(name, SERVERS[server])
         except sqs_clients.Missing as reason:
             tap.skip_all(reason)
         try:
             tap.main()
         finally:
-            CLIENT.stop()
+            for client in CLIENTS.values():
+                client.stop()
 
 
 if __name__ == "__main__":

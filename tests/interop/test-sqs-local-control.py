@@ -149,6 +149,27 @@ def the_clock_can_be_set():
         sqs.call(server, "ListQueues")
 
 
+def denied(server, operation, **parameters):
+    try:
+        sqs.call(server, operation, **parameters)
+    except sqs.Error as error:
+        return error.code == "AccessDeniedException"
+    return False
+
+
+@tap.test
+def actions_are_denied_from_the_start_and_later():
+    with SqsLocal(["q"], options=["--deny=ListQueues", "--deny=SendMessage"]) as server:
+        send = {"QueueUrl": server.queue_url("q"), "MessageBody": "x"}
+        tap.ok(denied(server, "ListQueues") and denied(server, "SendMessage", **send))
+        server.deny("ListQueues")
+        tap.ok(denied(server, "ListQueues") and not denied(server, "SendMessage", **send))
+        server.deny("*")
+        tap.ok(denied(server, "ListQueues") and denied(server, "SendMessage", **send))
+        server.deny()
+        tap.ok(not denied(server, "ListQueues") and not denied(server, "SendMessage", **send))
+
+
 @tap.test
 def control_requests_that_are_none_are_refused_and_change_nothing():
     with SqsLocal(session_token="token") as server:
@@ -163,7 +184,10 @@ def control_requests_that_are_none_are_refused_and_change_nothing():
                 ("credentials", b'{"access_key_id":"A","secret_access_key":"S","grace_sec":-1}'),
                 ("credentials", b'{"access_key_id":"A","secret_access_key":"S","grace":1}'),
                 ("clock", b"{}"), ("clock", b'{"offset_sec":"5"}'), ("clock", b'{"offset_sec":1e12}'),
-                ("faults", b"{}"), ("faults", b'{"faults":"*:stall"}'), ("faults", b'{"faults":[1]}')):
+                ("faults", b"{}"), ("faults", b'{"faults":"*:stall"}'), ("faults", b'{"faults":[1]}'),
+                ("permissions", b"{}"), ("permissions", b'{"denied":"*"}'),
+                ("permissions", b'{"denied":["*","Nonsense"]}'),
+                ("permissions", b'{"denied":["SendMessageBatch"]}')):
             connection = server.connection()
             connection.request("POST", "/control/" + what, body)
             reply = connection.getresponse()

@@ -159,6 +159,11 @@ class SqsLocal:
         request does any more."""
         self._control("POST", "faults", {"faults": faults})
 
+    def deny(self, *actions):
+        """Lets the keys do all but these actions from now on ("SendMessage", which is for batches
+        too; "*" for all); none: they may do all."""
+        self._control("POST", "permissions", {"denied": actions})
+
     def faults(self):
         """The rules in force: a list of {"fault", "requests", "faults"}, the latter two being how
         many requests the rule was for, and how many of them it made go wrong."""

@@ -127,6 +127,28 @@ static int set_faults(struct control *control, json_object *input, const char **
     return 0;
 }
 
+static int set_permissions(struct control *control, json_object *input, const char **ret_why)
+{
+    static const char *const members[] = {"denied", NULL};
+    struct permissions new = {.is_parameters_first = control->permissions.is_parameters_first};
+    json_object *denied = NULL;
+    int r = check_members(input, members, ret_why);
+
+    if (r != 0)
+        return r;
+    if (json_get(input, "denied", json_type_array, &denied) != 0)
+        return refuse(ret_why, "denied must be a list.");
+    for (size_t i = 0; i < json_object_array_length(denied); i++) {
+        json_object *action = json_object_array_get_idx(denied, i);
+
+        if (!json_object_is_type(action, json_type_string) ||
+            permissions_deny(&new, json_object_get_string(action)) != 0)
+            return refuse(ret_why, "denied has something that is no action of SQS.");
+    }
+    control->permissions = new;
+    return 0;
+}
+
 static int post(struct control *control, const char *what, const char *body, size_t body_bytes,
                 uint64_t now_usec, const char **ret_why)
 {
@@ -139,6 +161,8 @@ static int post(struct control *control, const char *what, const char *body, siz
         return set_credentials(control, input, now_usec, ret_why);
     if (streq(what, "clock"))
         return set_clock(control, input, ret_why);
+    if (streq(what, "permissions"))
+        return set_permissions(control, input, ret_why);
     return set_faults(control, input, ret_why);
 }
 
@@ -184,8 +208,8 @@ unsigned control_run(struct control *control, const char *method, const char *pa
         put_counts(&control->counts, reply);
         return 200;
     }
-    if (!streq(method, "POST") ||
-        (!streq(what, "credentials") && !streq(what, "clock") && !streq(what, "faults"))) {
+    if (!streq(method, "POST") || (!streq(what, "credentials") && !streq(what, "clock") &&
+                                   !streq(what, "permissions") && !streq(what, "faults"))) {
         buffer_append_string(reply, "{\"message\":\"There is no such control request.\"}");
         return 404;
     }

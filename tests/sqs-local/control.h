@@ -6,6 +6,8 @@
  *     The keys to accept from now on; those before are accepted for grace_sec more, by default
  *     not at all. Without a token, or null: there must be none. expire_after_sec needs a token.
  *   POST /control/clock {"offset_sec":...}       how far the clock for signatures is ahead
+ *   POST /control/permissions {"denied":["ACTION",...]}
+ *                                                what the keys may not do, in place of all before
  *   POST /control/faults {"faults":["...",...]}  as --fault, in place of all others
  *   GET /control/faults                          the rules, each with how often it has acted
  *   GET /control/counts                          control_counts, by the same names
@@ -18,6 +20,7 @@
 
 #include "auth.h"
 #include "injections.h"
+#include "permissions.h"
 
 /* How often the server's options have made something happen. */
 struct control_counts {
@@ -33,6 +36,7 @@ struct control {
     struct injections *injections;
     uint64_t seed; /* for new rules */
     int64_t clock_offset_sec;
+    struct permissions permissions;
 };
 
 /* Whether a path is one of these. */

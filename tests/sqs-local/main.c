@@ -28,7 +28,8 @@ static const char help[] =
     "  --secret-access-key=KEY  default wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n"
     "  --session-token=TOKEN    requests must bring this token; by default they must bring none\n"
     "  --expire-after=S         refuse these keys as expired after S seconds; they need a token\n"
-    "  --region=REGION          requests must be signed for this region, and ARNs have it; by default\n"
+    "  --region=REGION          requests must be signed for this region, and ARNs have it; by "
+    "default\n"
     "                           any will do, and ARNs have the one that a request is signed for\n"
     "  --clock-offset=S         how far the clock for signatures is ahead, in seconds; may be\n"
     "                           negative\n"
@@ -52,6 +53,12 @@ static const char help[] =
     "                           a batch is one; more get 400 ThrottlingException\n"
     "  --fault=RULE             make things go wrong on purpose (below); may be repeated\n"
     "  --seed=N                 for all that is random; default 0\n"
+    "  --deny=ACTION            the keys may not do that (SendMessage, say, which is for batches "
+    "too;\n"
+    "                           * for all): 403 AccessDenied; may be repeated\n"
+    "  --parameters-first       look at parameters before permissions; as AWS most likely does, it "
+    "is\n"
+    "                           the other way round\n"
     "  --record=FILE            append one JSON line for each message sent, received and deleted\n"
     "  --help                   show this\n"
     "\n"
@@ -89,6 +96,8 @@ static const char help[] =
     "                 keys to take from now on; those before are taken for grace_sec more "
     "seconds,\n"
     "                 by default not at all. The last three may be missing.\n"
+    "  POST /control/permissions {\"denied\":[\"ACTION\", ...]}\n"
+    "                 what --deny says, in place of all before\n"
     "  POST /control/clock {\"offset_sec\":...}\n"
     "  POST /control/faults {\"faults\":[\"RULE\", ...]}\n"
     "                 these rules in place of all others\n"
@@ -159,6 +168,8 @@ enum option_id {
     OPTION_FIFO_LIMIT,
     OPTION_FAULT,
     OPTION_SEED,
+    OPTION_DENY,
+    OPTION_PARAMETERS_FIRST,
     OPTION_TLS_CERT,
     OPTION_TLS_KEY,
     OPTION_RECORD,
@@ -236,6 +247,15 @@ static int read_option(struct arguments *arguments, int option, const char *name
         }
         arguments->faults[arguments->n_faults++] = optarg;
         break;
+    case OPTION_DENY:
+        if (permissions_deny(&o->permissions, optarg) != 0) {
+            fprintf(stderr, "sqs-local: --deny=%s: SQS has no such action here\n", optarg);
+            return -EINVAL;
+        }
+        break;
+    case OPTION_PARAMETERS_FIRST:
+        o->permissions.is_parameters_first = true;
+        break;
     case OPTION_SEED:
         r = read_number(name, optarg, 0, LONG_MAX, &number);
         o->seed = (uint64_t)number;
@@ -279,6 +299,8 @@ static int read_arguments(int argc, char **argv, struct arguments *ret)
         {"fifo-limit", optional_argument, NULL, OPTION_FIFO_LIMIT},
         {"fault", required_argument, NULL, OPTION_FAULT},
         {"seed", required_argument, NULL, OPTION_SEED},
+        {"deny", required_argument, NULL, OPTION_DENY},
+        {"parameters-first", no_argument, NULL, OPTION_PARAMETERS_FIRST},
         {"tls-cert", required_argument, NULL, OPTION_TLS_CERT},
         {"tls-key", required_argument, NULL, OPTION_TLS_KEY},
         {"record", required_argument, NULL, OPTION_RECORD},

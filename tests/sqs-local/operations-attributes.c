@@ -245,6 +245,9 @@ int operation_get_queue_attributes(struct call *call)
             return call_fail(call, ERROR_INVALID_ATTRIBUTE_NAME, "Unknown Attribute %s.",
                              name ? name : "null");
     }
+    r = call_permit(call);
+    if (r != 0)
+        return r;
     buffer_append_char(b, '{');
     if (any) {
         json_name(b, "Attributes");
@@ -284,6 +287,8 @@ int operation_set_queue_attributes(struct call *call)
     if (r == 0)
         r = attributes_apply(call->service, call_region(call), call->queue->name, &settings,
                              attributes, n, false, &call->fault);
+    if (r == 0)
+        r = call_permit(call);
     if (r != 0)
         return r;
     old = call->queue->settings;

@@ -13,76 +13,112 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The names that a ListQueues goes over, sorted; *ret is the caller's, the names are not. */
-static int list_names(const struct account *account, const char *prefix, const char ***ret,
-                      size_t *ret_n)
+/* A page of a list of queues. */
+struct page {
+    const char **names; /* of all queues that are in the list, sorted */
+    size_t n;
+    const char *token;
+    bool has_max;
+    int64_t max;
+};
+
+/* Reads what both lists have, and makes room for the names. */
+static int begin_page(struct call *call, struct page *ret)
 {
-    const char **names = malloc((account->by_name.n_entries + 1) * sizeof(*names));
-    size_t n = 0;
+    int r = parameter_text(call, call->input, "NextToken", &ret->token);
 
-    if (!names)
-        return -ENOMEM;
-    LIST_FOREACH_SAFE(&account->queues, member)
-    {
-        const struct queue *queue = CONTAINER_OF(member, struct queue, of_account);
+    if (r == 0)
+        r = parameter_integer(call, call->input, "MaxResults", &ret->has_max, &ret->max);
+    if (r != 0)
+        return r;
+    if (ret->has_max && (ret->max < 1 || ret->max > LIST_MAX))
+        return call_fail(
+            call, ERROR_INVALID_PARAMETER_VALUE,
+            "Value %lld for parameter MaxResults is invalid. Reason: MaxResults must be an "
+            "integer between 1 and 1000.",
+            (long long)ret->max);
+    r = call_permit(call);
+    if (r != 0)
+        return r;
+    ret->names = malloc((call->service->account.by_name.n_entries + 1) * sizeof(*ret->names));
+    return ret->names ? 0 : -ENOMEM;
+}
 
-        if (strncmp(queue->name, prefix, strlen(prefix)) == 0)
-            names[n++] = queue->name;
+/* Sorts the names, and writes the reply: those of this page under `member`. */
+static int put_page(struct call *call, const char *member, struct page *page)
+{
+    CLEANUP(buffer_done) struct buffer after = BUFFER_INIT(QUEUE_NAME_MAX_BYTES);
+    struct buffer *b = &call->output;
+    size_t first = 0, end;
+
+    if (page->token &&
+        (!page->has_max || base64_decode(&after, page->token, strlen(page->token)) < 0))
+        return call_fail(call, ERROR_INVALID_PARAMETER_VALUE, "Invalid or expired next token.");
+    qsort(page->names, page->n, sizeof(*page->names), compare_names);
+    while (page->token && first < page->n && strcmp(page->names[first], buffer_string(&after)) <= 0)
+        first++;
+    end = MIN(page->n, first + (size_t)(page->has_max ? page->max : LIST_MAX));
+
+    buffer_append_char(b, '{');
+    if (first < end) {
+        json_name(b, member);
+        buffer_append_char(b, '[');
+        for (size_t i = first; i < end; i++) {
+            json_next(b);
+            service_put_queue_url(call->service, b, page->names[i]);
+        }
+        buffer_append_char(b, ']');
     }
-    qsort(names, n, sizeof(*names), compare_names);
-    *ret = names;
-    *ret_n = n;
+    if (page->has_max && end < page->n) {
+        const char *last = page->names[end - 1];
+
+        json_name(b, "NextToken");
+        buffer_append_char(b, '"');
+        base64_encode(b, last, strlen(last));
+        buffer_append_char(b, '"');
+    }
+    buffer_append_char(b, '}');
     return 0;
 }
 
 int operation_list_queues(struct call *call)
 {
-    CLEANUP(buffer_done) struct buffer after = BUFFER_INIT(QUEUE_NAME_MAX_BYTES);
-    CLEANUP(free) const char **names = NULL;
-    struct buffer *b = &call->output;
-    const char *prefix = NULL, *token = NULL;
-    size_t n, first = 0, end;
-    bool has_max;
-    int64_t max;
+    const char *prefix = NULL;
+    struct page page = {};
     int r = parameter_text(call, call->input, "QueueNamePrefix", &prefix);
 
     if (r == 0)
-        r = parameter_text(call, call->input, "NextToken", &token);
-    if (r == 0)
-        r = parameter_integer(call, call->input, "MaxResults", &has_max, &max);
+        r = begin_page(call, &page);
     if (r != 0)
         return r;
-    if (has_max && (max < 1 || max > LIST_MAX))
-        return call_fail(
-            call, ERROR_INVALID_PARAMETER_VALUE,
-            "Value %lld for parameter MaxResults is invalid. Reason: MaxResults must be an "
-            "integer between 1 and 1000.",
-            (long long)max);
-    if (token && (!has_max || base64_decode(&after, token, strlen(token)) < 0))
-        return call_fail(call, ERROR_INVALID_PARAMETER_VALUE, "Invalid or expired next token.");
-    r = list_names(&call->service->account, prefix ? prefix : "", &names, &n);
-    if (r < 0)
-        return r;
-    while (token && first < n && strcmp(names[first], buffer_string(&after)) <= 0)
-        first++;
-    end = MIN(n, first + (size_t)(has_max ? max : LIST_MAX));
+    LIST_FOREACH_SAFE(&call->service->account.queues, member)
+    {
+        const struct queue *queue = CONTAINER_OF(member, struct queue, of_account);
 
-    buffer_append_char(b, '{');
-    if (first < end) {
-        json_name(b, "QueueUrls");
-        buffer_append_char(b, '[');
-        for (size_t i = first; i < end; i++) {
-            json_next(b);
-            service_put_queue_url(call->service, b, names[i]);
-        }
-        buffer_append_char(b, ']');
+        if (!prefix || strncmp(queue->name, prefix, strlen(prefix)) == 0)
+            page.names[page.n++] = queue->name;
     }
-    if (has_max && end < n) {
-        json_name(b, "NextToken");
-        buffer_append_char(b, '"');
-        base64_encode(b, names[end - 1], strlen(names[end - 1]));
-        buffer_append_char(b, '"');
+    r = put_page(call, "QueueUrls", &page);
+    free(page.names);
+    return r;
+}
+
+int operation_list_dead_letter_source_queues(struct call *call)
+{
+    const struct account *account = &call->service->account;
+    struct page page = {};
+    int r = begin_page(call, &page);
+
+    if (r != 0)
+        return r;
+    LIST_FOREACH_SAFE(&account->queues, member)
+    {
+        const struct queue *queue = CONTAINER_OF(member, struct queue, of_account);
+
+        if (account_dead_letters(account, queue) == call->queue)
+            page.names[page.n++] = queue->name;
     }
-    buffer_append_char(b, '}');
-    return 0;
+    r = put_page(call, "queueUrls", &page);
+    free(page.names);
+    return r;
 }

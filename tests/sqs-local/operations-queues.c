@@ -80,16 +80,27 @@ static int reply_queue_url(struct call *call, const char *name)
 int operation_create_queue(struct call *call)
 {
     struct text_attribute attributes[QUEUE_ATTRIBUTES_MAX];
+    struct json_object *tags = NULL;
     struct queue *queue = NULL;
     const char *name;
+    bool is_new;
     size_t n;
     int r = parameter_required_text(call, call->input, "QueueName", &name);
 
     if (r == 0)
         r = attributes_read(call, attributes, &n);
     if (r == 0)
-        r = service_make_queue(call->service, call_region(call), name, attributes, n,
-                               call->now_usec, &queue, &call->fault);
+        r = tags_read(call, "tags", NULL, name, &tags);
+    if (r == 0)
+        r = call_permit(call);
+    if (r != 0)
+        return r;
+    is_new = !account_find(&call->service->account, name);
+    r = service_make_queue(call->service, call_region(call), name, attributes, n, call->now_usec,
+                           &queue, &call->fault);
+    /* Of a queue that is there already only attributes are compared. */
+    if (r == 0 && is_new)
+        r = tags_apply(queue, tags);
     return r == 0 ? reply_queue_url(call, queue->name) : r;
 }
 
@@ -100,6 +111,8 @@ int operation_get_queue_url(struct call *call)
 
     if (r == 0)
         r = parameter_text(call, call->input, "QueueOwnerAWSAccountId", &owner);
+    if (r == 0)
+        r = call_permit(call);
     if (r != 0)
         return r;
     if ((is_set(owner) && !streq(owner, ACCOUNT_ID)) ||
@@ -113,7 +126,10 @@ int operation_get_queue_url(struct call *call)
 int operation_purge_queue(struct call *call)
 {
     struct queue *queue = call->queue;
+    int r = call_permit(call);
 
+    if (r != 0)
+        return r;
     if (queue->purged_usec > 0 && call->now_usec < queue->purged_usec + PURGE_INTERVAL_USEC)
         return call_fail(call, ERROR_PURGE_QUEUE_IN_PROGRESS,
                          "Only one PurgeQueue operation on %s is allowed every 60 seconds.",
@@ -124,11 +140,14 @@ int operation_purge_queue(struct call *call)
 
 int operation_delete_queue(struct call *call)
 {
-    struct queue *queue = TAKE(call->queue);
-    int r = account_remove(&call->service->account, queue, call->now_usec);
+    struct queue *queue = call->queue;
+    int r = call_permit(call);
 
-    if (r < 0)
+    if (r == 0)
+        r = account_remove(&call->service->account, queue, call->now_usec);
+    if (r != 0)
         return r;
+    call->queue = NULL;
     call->service->queue_deleted(queue);
     queue_free(queue);
     return 0;

@@ -245,6 +245,8 @@ int operation_receive_message(struct call *call)
     size_t n = 0;
     int r = read_receive(call, &request);
 
+    if (r == 0)
+        r = call_permit(call);
     if (r != 0)
         return r;
     if (call->wait_until_usec == 0)
@@ -330,11 +332,21 @@ static int delete_one(struct call *call, const char *handle, bool in_batch, stru
     return handle_fault(fault, r, handle, 0, in_batch);
 }
 
+/* call_permit, for what acts on one handle: that it is one counts as a parameter. */
+static int permit_for(struct call *call, const char *handle)
+{
+    if (call->service->permissions->is_parameters_first && !queue_knows_handle(call->queue, handle))
+        return handle_fault(&call->fault, QUEUE_E_HANDLE_INVALID, handle, 0, false);
+    return call_permit(call);
+}
+
 int operation_delete_message(struct call *call)
 {
     const char *handle;
     int r = parameter_required_text(call, call->input, "ReceiptHandle", &handle);
 
+    if (r == 0)
+        r = permit_for(call, handle);
     return r != 0 ? r : delete_one(call, handle, false, &call->fault);
 }
 
@@ -377,7 +389,8 @@ int operation_change_message_visibility(struct call *call)
     if (!present)
         return call_fail(call, ERROR_MISSING_PARAMETER,
                          "The request must contain the parameter VisibilityTimeout.");
-    return change_one(call, handle, timeout, false, &call->fault);
+    r = permit_for(call, handle);
+    return r != 0 ? r : change_one(call, handle, timeout, false, &call->fault);
 }
 
 /* The two batches: all entries are read before the first is acted on. */
@@ -397,6 +410,8 @@ static int run_batch(struct call *call, const char *entry_type, bool is_change)
         r = is_change ? read_change(call, entry, &handles[i], &present, &timeouts[i])
                       : parameter_required_text(call, entry, "ReceiptHandle", &handles[i]);
     }
+    if (r == 0)
+        r = call_permit(call);
     if (r != 0)
         return r;
     for (size_t i = 0; r >= 0 && i < batch.n; i++)

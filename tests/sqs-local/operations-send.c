@@ -366,6 +366,8 @@ int operation_send_message(struct call *call)
     if (r == 0)
         r = check_entry(call->queue, &entry, false, &call->fault);
     if (r == 0)
+        r = call_permit(call);
+    if (r == 0)
         r = accept_entry(call, &entry);
     if (r != 0)
         return r;
@@ -399,6 +401,9 @@ static int send_batch(struct call *call, const struct batch *batch, struct entry
         return call_fail(call, ERROR_BATCH_REQUEST_TOO_LONG,
                          "Batch requests cannot be longer than %d bytes. You have sent %zu bytes.",
                          SQS_BATCH_MAX_BYTES, bytes);
+    r = call_permit(call);
+    if (r != 0)
+        return r;
     for (size_t i = 0; i < batch->n; i++) {
         if (batch_entry_fails(call, i, &faults[i]))
             continue;

@@ -14,18 +14,27 @@ static const struct operation operations[] = {
     {"DeleteQueue", true, operation_delete_queue, true},
     {"GetQueueAttributes", true, operation_get_queue_attributes},
     {"GetQueueUrl", false, operation_get_queue_url},
+    {"ListDeadLetterSourceQueues", true, operation_list_dead_letter_source_queues},
+    {"ListQueueTags", true, operation_list_queue_tags, true},
     {"ListQueues", false, operation_list_queues},
     {"PurgeQueue", true, operation_purge_queue},
     {"ReceiveMessage", true, operation_receive_message},
     {"SendMessage", true, operation_send_message},
     {"SendMessageBatch", true, operation_send_message_batch},
     {"SetQueueAttributes", true, operation_set_queue_attributes, true},
+    {"TagQueue", true, operation_tag_queue, true},
+    {"UntagQueue", true, operation_untag_queue, true},
 };
 
 static const char *const lacking[] = {
     "AddPermission",    "CancelMessageMoveTask", "ListMessageMoveTasks",
     "RemovePermission", "StartMessageMoveTask",
 };
+
+const struct operation *operation_at(size_t i)
+{
+    return i < ARRAY_SIZE(operations) ? &operations[i] : NULL;
+}
 
 bool operation_is_lacking(const char *name)
 {
@@ -129,6 +138,7 @@ int operation_run(const struct operation *operation, struct call *call)
 
     buffer_reset(&call->output);
     fault_clear(&call->fault);
+    call->operation = operation;
     if (operation->has_queue) {
         r = find_queue(call, operation);
         if (r != 0)
@@ -138,7 +148,9 @@ int operation_run(const struct operation *operation, struct call *call)
         return throttle(call, ERROR_REQUEST_THROTTLED, "Request is throttled.");
     if (is_over_limit(operation, call))
         return throttle(call, ERROR_THROTTLING, "Rate exceeded");
-    r = operation->run(call);
+    r = call_permit_at_once(call);
+    if (r == 0)
+        r = operation->run(call);
     if (r == 0 && call->output.error < 0)
         r = call->output.error;
     return r;

@@ -4,6 +4,7 @@
 #include "account.h"
 #include "errors.h"
 #include "json-reader.h"
+#include "permissions.h"
 #include "queue-arn.h"
 #include "record.h"
 
@@ -15,6 +16,7 @@ struct service {
     const char *region;    /* in the queues' ARNs; NULL: that which a call is signed for */
     unsigned fifo_limit;   /* calls a second of each action on a FIFO queue; 0: no limit */
     uint64_t n_over_limit; /* those that were refused for it */
+    const struct permissions *permissions;
 
     /* Called with a queue that was deleted, before it is freed: lets its waiters go. */
     void (*queue_deleted)(struct queue *queue);
@@ -32,9 +34,10 @@ struct call {
     struct service *service;
     struct json_object *input; /* an object */
     uint64_t now_usec;
-    uint64_t wait_until_usec; /* of a long poll, set by its first run; 0: not set */
-    struct queue *queue;      /* that QueueUrl names; only during a run */
-    bool is_throttled;        /* to be refused for that, with nothing done */
+    uint64_t wait_until_usec;          /* of a long poll, set by its first run; 0: not set */
+    const struct operation *operation; /* the one being run */
+    struct queue *queue;               /* that QueueUrl names; only during a run */
+    bool is_throttled;                 /* to be refused for that, with nothing done */
     bool is_to_find_nothing;  /* ReceiveMessage: to be answered at once, as if there was nothing */
     bool is_counted;          /* as a call on a FIFO queue */
     uint32_t failing_entries; /* bit i: entry i of the batch is to fail, with nothing done for it */
@@ -54,6 +57,9 @@ struct operation {
 /* By its name in X-Amz-Target; NULL where there is none. */
 const struct operation *operation_find(const char *name);
 
+/* One after the other, from 0; NULL after the last. */
+const struct operation *operation_at(size_t i);
+
 /* Whether SQS has an operation of that name that is not here. */
 bool operation_is_lacking(const char *name);
 
@@ -69,9 +75,13 @@ int operation_create_queue(struct call *call);
 int operation_delete_queue(struct call *call);
 int operation_get_queue_attributes(struct call *call);
 int operation_get_queue_url(struct call *call);
+int operation_list_dead_letter_source_queues(struct call *call);
+int operation_list_queue_tags(struct call *call);
 int operation_list_queues(struct call *call);
 int operation_purge_queue(struct call *call);
 int operation_set_queue_attributes(struct call *call);
+int operation_tag_queue(struct call *call);
+int operation_untag_queue(struct call *call);
 int operation_send_message(struct call *call);
 int operation_send_message_batch(struct call *call);
 int operation_receive_message(struct call *call);
@@ -93,6 +103,18 @@ int service_make_queue(struct service *service, const char *region, const char *
 void service_put_queue_url(const struct service *service, struct buffer *b, const char *name);
 
 /* ---- what operations share ---- */
+
+/* Whether the keys may do what the call asks for: 0, or OPERATION_E_FAULT with AccessDenied. The
+ * first is asked before an operation runs; the second by each operation, once it has read its
+ * parameters and before it does anything: it refuses where parameters are looked at first. */
+int call_permit_at_once(struct call *call);
+int call_permit(struct call *call);
+
+/* The tags under a name in the request, NULL for none, checked alone and against those that `queue`
+ * has (NULL: none yet). 0 or OPERATION_E_FAULT. tags_apply sets them: 0 or -ENOMEM. */
+int tags_read(struct call *call, const char *member, const struct queue *queue,
+              const char *queue_name, struct json_object **ret);
+int tags_apply(struct queue *queue, struct json_object *tags);
 
 /* The region that the call's queues are in. */
 const char *call_region(const struct call *call);

@@ -272,6 +272,14 @@ static int resolve(struct queue *queue, const char *handle, struct message **ret
     return 0;
 }
 
+bool queue_knows_handle(struct queue *queue, const char *handle)
+{
+    struct message *message;
+    struct receipt receipt;
+
+    return resolve(queue, handle, &message, &receipt) == 0;
+}
+
 int queue_delete(struct queue *queue, const char *handle, uint64_t now_usec, struct message **ret)
 {
     struct message *message;

@@ -36,6 +36,7 @@ int queue_new(const char *name, uint64_t id, struct queue_settings *settings, ui
     *settings = (struct queue_settings){};
     list_init(&queue->of_account);
     list_init(&queue->waiters);
+    list_init(&queue->tags);
     list_init(&queue->messages);
     list_init(&queue->ready);
     deduplication_init(&queue->deduplication);
@@ -67,6 +68,7 @@ struct queue *queue_free(struct queue *queue)
     deduplication_done(&queue->deduplication);
     receive_attempts_done(&queue->attempts);
     queue_settings_done(&queue->settings);
+    tags_done(&queue->tags);
     free(queue);
     return NULL;
 }

@@ -11,6 +11,7 @@
 #include "queue-settings.h"
 #include "receipt-handle.h"
 #include "receive-attempt.h"
+#include "tags.h"
 
 enum {
     QUEUE_NAME_MAX_BYTES = 80,
@@ -58,6 +59,7 @@ struct queue {
     struct hash_entry by_name;
     struct list of_account;
     struct list waiters; /* those who wait for messages */
+    struct list tags;    /* struct tag; freed with the queue */
     struct fifo_limit calls;
     struct queue_slack slack;
 
@@ -119,6 +121,9 @@ int queue_void_attempt(struct queue *queue, const char *attempt_id, uint64_t now
  * more or the handle is not the newest (that is no error). 0, QUEUE_E_HANDLE_INVALID,
  * QUEUE_E_HANDLE_EXPIRED. */
 int queue_delete(struct queue *queue, const char *handle, uint64_t now_usec, struct message **ret);
+
+/* Whether the queue has given out that handle. */
+bool queue_knows_handle(struct queue *queue, const char *handle);
 
 /* Lets a message in flight be seen again after `visibility_sec` from now. 0,
  * QUEUE_E_HANDLE_INVALID, QUEUE_E_HANDLE_EXPIRED (FIFO alone: standard does nothing then),

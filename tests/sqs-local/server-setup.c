@@ -185,6 +185,8 @@ static int start_control(struct server *server)
         r = injections_new(options->seed, &server->control.injections);
     server->control.seed = options->seed;
     server->control.clock_offset_sec = options->clock_offset_sec;
+    server->control.permissions = options->permissions;
+    server->service.permissions = &server->control.permissions;
     return r;
 }
 

@@ -16,10 +16,11 @@ struct server_options {
     uint64_t latency_usec;                           /* of each reply */
     uint64_t rtt_usec, jitter_usec; /* of the network that is played, as in network.h */
     double loss;
-    struct queue_slack slack; /* its chance is made from the seed */
-    unsigned fifo_limit;      /* calls a second of each action on a FIFO queue; 0: no limit */
-    uint64_t seed;            /* of all that is random */
-    const char *record_path;  /* NULL: no record */
+    struct queue_slack slack;       /* its chance is made from the seed */
+    unsigned fifo_limit;            /* calls a second of each action on a FIFO queue; 0: no limit */
+    uint64_t seed;                  /* of all that is random */
+    struct permissions permissions; /* of the keys, to begin with */
+    const char *record_path;        /* NULL: no record */
 };
 
 struct server;
