@@ -56,12 +56,11 @@ def add(executor, words, name, function, *arguments):
     tap.add(name, result)
 
 
-def start(server, endpoint=None, prefix=(), env=None, aws=None, producer=None, consumer=None):
-    aws = {**AWS, **(aws or {})}
-    return (load.producer(server, aws=aws, endpoint=endpoint, prefix=prefix, env=env,
-                          **PRODUCER, **(producer or {})),
-            load.consumer(server, aws=aws, endpoint=endpoint, prefix=prefix, env=env,
-                          **CONSUMER, **(consumer or {})))
+def start(server, aws=None, producer=None, consumer=None, **common):
+    """Settings of each group on top of those above; `common` goes to both as to load.producer()."""
+    common["aws"] = {**AWS, **(aws or {})}
+    return (load.producer(server, **common, **PRODUCER, **(producer or {})),
+            load.consumer(server, **common, **CONSUMER, **(consumer or {})))
 
 
 def flow(tell, record, daemons, seconds, what, more=100):

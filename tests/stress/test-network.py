@@ -31,7 +31,7 @@ def add(executor, name, function, *arguments):
 def network_vanishes(tell, leave, come_back):
     with namespaces.Cable() as cable, SqsLocal([QUEUE]) as server, \
             namespaces.Forwarder("0.0.0.0", 0, server.port) as forwarder:
-        daemons = start(server, f"http://{cable.here}:{forwarder.port}", cable.prefix)
+        daemons = start(server, endpoint=f"http://{cable.here}:{forwarder.port}", prefix=cable.prefix)
         record = load.Record(server)
         flow(tell, record, daemons, 30, "at first")
         leave(cable)
@@ -111,7 +111,7 @@ add(side_by_side, "a server that is started anew with empty queues",
 
 def names_that_are_not_found_at_the_start(tell):
     with namespaces.NameServer("sqs.test") as names, SqsLocal([QUEUE]) as server:
-        daemons = start(server, f"http://sqs.test:{server.port}")
+        daemons = start(server, endpoint=f"http://sqs.test:{server.port}")
         record = load.Record(server)
         for answer in None, "servfail":
             names.answer, asked = answer, names.questions
@@ -127,7 +127,7 @@ def names_that_are_not_found_at_the_start(tell):
 
 def a_stop_waits_for_no_name_server(tell):
     with namespaces.NameServer("sqs.test"), SqsLocal([QUEUE]) as server:
-        daemons = start(server, f"http://sqs.test:{server.port}")
+        daemons = start(server, endpoint=f"http://sqs.test:{server.port}")
         for daemon in daemons:
             daemon.wait_for_line("failed")
         for daemon in daemons:
@@ -140,7 +140,7 @@ def a_stop_waits_for_no_name_server(tell):
 def names_that_are_not_found_any_more(tell):
     with namespaces.NameServer("sqs.test", "127.0.0.2") as names, SqsLocal([QUEUE]) as server:
         old = namespaces.Forwarder("127.0.0.2", 0, server.port)
-        daemons = start(server, f"http://sqs.test:{old.port}")
+        daemons = start(server, endpoint=f"http://sqs.test:{old.port}")
         record = load.Record(server)
         flow(tell, record, daemons, 30, "at first")
         names.answer = "servfail"
