@@ -97,6 +97,12 @@ static void show_status(struct consumer *c)
                        "delete, %zu to release",
                        receiver_polls(c->receiver), counts.handling, counts.deleting,
                        counts.releasing);
+    else if (counts.away_usec > 0)
+        service_status(c->service,
+                       "Received %" PRIu64 ", deleted %" PRIu64 ", %zu in flight; the handler is not "
+                       "reached for %" PRIu64 " s now: %s",
+                       c->n_received, counts.deleted, counts.messages,
+                       counts.away_usec / USEC_PER_SEC, counts.away);
     else if (counts.messages > 1)
         service_status(c->service, "Received %" PRIu64 ", deleted %" PRIu64 ", %zu in hand",
                        c->n_received, counts.deleted, counts.messages);
@@ -164,12 +170,13 @@ static uint64_t poll(struct consumer *c)
         .hold = difference(hold_max(c), counts.messages + promised),
     };
     bool is_full = counts.bytes >= CONSUMER_HOLD_MAX_BYTES;  /* never with nothing in hand */
-    bool has_room = counts.wanted < concurrency && !is_full; /* promised to a poll is still room */
+    bool may_receive = !is_full && !counts.is_paused;
+    bool has_room = counts.wanted < concurrency && may_receive; /* promised to a poll is still room */
     int r;
 
     if (is_drained(c) && !c->is_stopping)
         return USEC_INFINITY;
-    if (is_full)
+    if (!may_receive)
         room.begin = room.hold = 0;
     if (has_room && !c->had_room)
         c->room_since_usec = now_usec;

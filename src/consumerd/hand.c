@@ -25,6 +25,7 @@
 #include "encode.h"
 #include "extender.h"
 #include "handled.h"
+#include "handler-trouble.h"
 #include "lane.h"
 #include "log.h"
 #include "message-ids.h"
@@ -44,6 +45,9 @@ struct hand {
     struct extender *extender;
     struct settler *deleter, *releaser;
     struct handled handled;
+    struct outage outage;
+    struct message *isolated; /* with the handler, and nothing may be beside it; NULL: none */
+    struct handler_trouble trouble;
 
     struct list messages; /* the earliest received first: so those of a reply side by side */
     size_t bytes;         /* of their replies */
@@ -256,27 +260,39 @@ static void release_waiting(struct hand *h)
 /* --- Handling --- */
 
 /* Doubled with each receive. */
-static unsigned retry_delay_sec(const struct hand *h, const struct message *m)
+static uint64_t growing_delay_usec(const struct hand *h, const struct message *m)
 {
     uint64_t delay = h->options.retry_delay_usec;
     uint64_t max = h->options.retry_delay_max_usec;
 
     for (unsigned i = 1; i < m->received->receive_count && delay > 0 && delay < max; i++)
         delay *= 2;
-    return (unsigned)(MIN(delay, max) / USEC_PER_SEC);
+    return MIN(delay, max);
+}
+
+/* As the handler's answer has it; what it asks for only makes the growing delay longer. */
+static uint64_t retry_delay_usec(const struct hand *h, const struct message *m, uint64_t asked_usec)
+{
+    uint64_t growing_usec = growing_delay_usec(h, m);
+
+    switch (asked_usec) {
+    case HANDLER_DELAY_CONSTANT:
+        return h->options.retry_delay_usec;
+    case HANDLER_DELAY_DEFAULT:
+        return growing_usec;
+    default:
+        return MAX(asked_usec, growing_usec);
+    }
 }
 
 /* The message is to come back: so must those after it in its group, or they overtake it. They may
  * be seen at once, since SQS holds them back while this one is away. */
 static void retry(struct hand *h, struct message *m, uint64_t delay_usec)
 {
-    unsigned delay_sec =
-        delay_usec == HANDLER_DELAY_DEFAULT
-            ? retry_delay_sec(h, m)
-            : (unsigned)MIN((delay_usec + USEC_PER_SEC - 1) / USEC_PER_SEC, SQS_VISIBILITY_MAX_SEC);
+    uint64_t delay_sec = (delay_usec + USEC_PER_SEC - 1) / USEC_PER_SEC;
 
     drop_after(h, m);
-    release(h, m, delay_sec);
+    release(h, m, (unsigned)MIN(delay_sec, SQS_VISIBILITY_MAX_SEC));
 }
 
 static void begin_delete(struct hand *h, struct message *m)
@@ -326,14 +342,91 @@ static void gone(struct hand *h, struct message *m, enum handler_outcome outcome
         release_waiting(h); /* what waited for this */
 }
 
-static void on_handled(void *userdata, enum handler_outcome outcome, uint64_t delay_usec)
-{
-    struct message *m = userdata;
-    struct hand *h = m->owner;
+/* --- The handler's outages --- */
 
+static void charge(struct hand *h, struct message *m)
+{
+    handler_trouble_charged(&h->trouble, m, outside_now_usec());
+    retry(h, m, retry_delay_usec(h, m, m->asked_usec));
+}
+
+/* The handler has answered to a message, or was reached with it. */
+static void note_answer(struct hand *h, const struct message *m)
+{
+    if (!outage_answered(&h->outage, &m->outage))
+        return;
+    handler_trouble_end(&h->trouble, outside_now_usec());
+    LIST_FOREACH(&h->messages, link)
+    {
+        struct message *other = CONTAINER_OF(link, struct message, of_owner);
+
+        if (other->state == MESSAGE_WAITING)
+            outage_suspect(&h->outage, &other->outage);
+    }
+}
+
+/* A message that the handler was away for waits for it, in its place. */
+static void wait_for_handler(struct hand *h, struct message *m, enum handler_outcome outcome,
+                             uint64_t asked_usec, const char *why)
+{
+    uint64_t now_usec = outside_now_usec(), random = outside_random();
+    bool is_asked = asked_usec < HANDLER_DELAY_CONSTANT;
+    bool is_charged = false;
+
+    m->state = MESSAGE_WAITING;
+    m->is_begun = false;
+    h->n_begun--;
+    lanes_return(h->lanes, m);
+    if (outcome == HANDLER_NOT_REACHED) {
+        outage_not_reached(&h->outage, &m->outage, now_usec, random);
+    } else {
+        m->asked_usec = asked_usec;
+        is_charged = outage_unavailable(&h->outage, &m->outage,
+                                        h->n_handling == 0 && lanes_ready(h->lanes) == 1,
+                                        is_asked ? asked_usec : 0, now_usec, random);
+    }
+    handler_trouble_add(&h->trouble, &h->outage, why, h->n_messages, now_usec);
+    if (is_charged)
+        charge(h, m);
+    h->changed(h->userdata);
+}
+
+/* --- The ends of the handling --- */
+
+static void handled(struct hand *h, struct message *m, enum handler_outcome outcome)
+{
+    if (outcome == HANDLER_REJECT)
+        log_rejected(m);
+    lanes_handled(h->lanes, m);
+    if (!handled_add(&h->handled, m))
+        begin_delete(h, m);
+    h->changed(h->userdata);
+}
+
+static void came_back(struct hand *h, struct message *m, enum handler_outcome outcome,
+                      uint64_t delay_usec, const char *why)
+{
+    bool is_away = outcome == HANDLER_NOT_REACHED || outcome == HANDLER_UNAVAILABLE;
+
+    if (is_away && !m->is_ending && !h->is_stopping) {
+        wait_for_handler(h, m, outcome, delay_usec, why);
+        return;
+    }
+    m->state = MESSAGE_WAITING;
+    retry(h, m, is_away || m->is_ending ? 0 : retry_delay_usec(h, m, delay_usec));
+}
+
+static void end_run(struct hand *h, struct message *m, enum handler_outcome outcome,
+                    uint64_t delay_usec, const char *why)
+{
     assert(m->state == MESSAGE_HANDLING || m->state == MESSAGE_ENDING);
     m->run = NULL;
     h->n_handling--;
+    if (h->isolated == m)
+        h->isolated = NULL;
+    if (outcome == HANDLER_DONE || outcome == HANDLER_REJECT ||
+        (outcome == HANDLER_RETRY && !m->is_ending))
+        note_answer(h, m);
     if (m->state == MESSAGE_ENDING) {
         gone(h, m, outcome);
         return;
@@ -343,19 +436,20 @@ static void on_handled(void *userdata, enum handler_outcome outcome, uint64_t de
         if (outcome == HANDLER_DONE)
             note_handled(h, m, "one before it in its group was lost");
         retry(h, m, 0);
-        return;
+    } else if (outcome == HANDLER_DONE || outcome == HANDLER_REJECT) {
+        handled(h, m, outcome);
+    } else {
+        came_back(h, m, outcome, delay_usec, why);
     }
-    if (outcome == HANDLER_RETRY) {
-        m->state = MESSAGE_WAITING;
-        retry(h, m, m->is_ending ? 0 : delay_usec);
-        return;
-    }
-    if (outcome == HANDLER_REJECT)
-        log_rejected(m);
-    lanes_handled(h->lanes, m);
-    if (!handled_add(&h->handled, m))
-        begin_delete(h, m);
-    h->changed(h->userdata);
+}
+
+static void on_handled(void *userdata, enum handler_outcome outcome, uint64_t delay_usec)
+{
+    struct message *m = userdata;
+    struct hand *h = m->owner;
+    const struct handler_ops *ops = h->handler->ops;
+
+    end_run(h, m, outcome, delay_usec, ops->trouble ? ops->trouble(h->handler) : NULL);
 }
 
 /* What the ledger has, or could not take, goes on to be deleted. */
@@ -366,6 +460,16 @@ static void delete_handled(struct hand *h)
     handled_write(&h->handled);
     while ((m = handled_take(&h->handled)))
         begin_delete(h, m);
+}
+
+static void note_begin(struct hand *h, struct message *m)
+{
+    bool is_try = h->outage.is_on;
+
+    outage_begun(&h->outage, &m->outage, is_try ? outside_now_usec() : 0,
+                 is_try ? outside_random() : 0);
+    if (m->outage.is_isolated)
+        h->isolated = m;
 }
 
 static void begin(struct hand *h, struct message *m)
@@ -382,24 +486,55 @@ static void begin(struct hand *h, struct message *m)
     }
     m->state = MESSAGE_HANDLING;
     h->n_handling++;
+    note_begin(h, m);
     r = h->handler->ops->run(h->handler, m->received, on_handled, m, &run);
     if (r >= 0) {
-        if (m->state == MESSAGE_HANDLING)
-            m->run = run;
+        if (m->state != MESSAGE_HANDLING)
+            return;
+        m->run = run;
+        if (h->handler->ops->is_reached_at_once)
+            note_answer(h, m);
         return;
     }
-    log_write(LOG_ERR, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
-              "Message %s cannot be handled at the moment, it comes back: %s.",
-              m->received->message_id, strerror(-r));
-    on_handled(m, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+    end_run(h, m, r == -EINVAL || r == -E2BIG ? HANDLER_UNANSWERED : HANDLER_NOT_REACHED,
+            HANDLER_DELAY_DEFAULT, strerror(-r));
+}
+
+/* Whether the next message may be handed over, as far as the handler's outages go. */
+static bool is_reachable(const struct hand *h)
+{
+    const struct message *next = lanes_next(h->lanes);
+
+    if (h->outage.is_on)
+        return outage_may_begin(&h->outage, outside_now_usec());
+    return !h->isolated && !(h->n_handling > 0 && next && outage_is_suspect(&next->outage));
+}
+
+static bool may_begin(const struct hand *h)
+{
+    return !h->is_stopping && h->n_begun < h->options.concurrency && is_reachable(h);
 }
 
 static void begin_all(struct hand *h)
 {
     struct message *m;
 
-    while (!h->is_stopping && h->n_begun < h->options.concurrency && (m = lanes_begin(h->lanes)))
+    while (may_begin(h) && (m = lanes_begin(h->lanes)))
         begin(h, m);
+}
+
+/* While the handler is away, receives wait for what is in flight; without any of that, for the next
+ * try. */
+static bool is_paused(const struct hand *h, uint64_t now_usec)
+{
+    return h->outage.is_on && (lanes_ready(h->lanes) > 0 || h->n_handling > 0 ||
+                               !outage_may_begin(&h->outage, now_usec));
+}
+
+/* When there is to be another try; USEC_INFINITY: none, or it waits for something else. */
+static uint64_t next_try_usec(const struct hand *h, uint64_t now_usec)
+{
+    return h->outage.is_on && h->outage.next_usec > now_usec ? h->outage.next_usec : USEC_INFINITY;
 }
 
 /* --- From outside --- */
@@ -466,6 +601,7 @@ int hand_turn(struct hand *h, uint64_t *ret_next_usec)
     r = r < 0 ? r : q;
 
     next_usec = MIN(settler_next_usec(h->deleter), settler_next_usec(h->releaser));
+    next_usec = MIN(next_usec, next_try_usec(h, now_usec));
     *ret_next_usec = MIN(next_usec, leases_next_usec(&h->leases));
     return r;
 }
@@ -495,6 +631,8 @@ size_t hand_end(struct hand *h, uint64_t grace_usec)
 
 struct hand_counts hand_count(const struct hand *h)
 {
+    uint64_t now_usec = h->outage.is_on ? outside_now_usec() : 0;
+
     return (struct hand_counts){
         .messages = h->n_messages,
         .bytes = h->bytes,
@@ -503,6 +641,9 @@ struct hand_counts hand_count(const struct hand *h)
         .deleting = h->handled.n_waiting + settler_count(h->deleter),
         .releasing = settler_count(h->releaser),
         .deleted = h->n_deleted,
+        .is_paused = is_paused(h, now_usec),
+        .away_usec = h->outage.is_on ? MAX(now_usec - h->outage.since_usec, 1U) : 0,
+        .away = h->trouble.outage.text,
         .back_usec = h->back_usec,
     };
 }

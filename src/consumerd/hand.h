@@ -5,7 +5,11 @@
  * With a ledger, what was handled is written there before its delete is sent, and what the ledger
  * has is not handled again but deleted in its turn. The sync of that is done in hand_turn, and
  * blocks: one for all that was handled since the last. A ledger that cannot be written or read
- * stops nothing: the log says so, and messages are handled at least once, as without one. */
+ * stops nothing: the log says so, and messages are handled at least once, as without one.
+ *
+ * Messages that the handler is away for wait in their lanes and keep their leases, up to SQS's 12
+ * hours, and are tried again one by one (outage.h); a stop gives them back. One that loses its lease
+ * meanwhile comes back as any other. */
 #pragma once
 
 #include "handler.h"
@@ -57,6 +61,9 @@ struct hand_counts {
     size_t deleting;  /* handled, to be deleted */
     size_t releasing; /* to be given back */
     uint64_t deleted; /* since the beginning */
+    bool is_paused;     /* the handler is away: nothing further is to be received */
+    uint64_t away_usec; /* for so long the handler has been away; 0: it is not */
+    const char *away;   /* why, one line; borrowed until the next call of a function of hand.h */
     uint64_t back_usec; /* boot clock: by then all that left our hands undeleted can be received
                            again, if no other has it */
 };

@@ -22,12 +22,14 @@
 #include "log.h"
 #include "message-ids.h"
 #include "outside.h"
+#include "trouble.h"
 
 /* From SIGTERM to SIGKILL at the daemon's exit. */
 #define EXIT_GRACE_USEC (1 * USEC_PER_SEC)
 
 enum {
     LINES_MAX = 1000,         /* of one message's program, in the log */
+    SHOWN_PATH_MAX_BYTES = 100,
     DESCRIPTORS_OF_RUN = 3,   /* a pidfd and two pipes */
     DESCRIPTORS_OTHERS = 512, /* connections, the log, the ledger, those of a start on its way */
 };
@@ -44,6 +46,7 @@ struct exec_handler {
     struct list runs;
     size_t n_runs;
     bool is_output_held; /* the log is slow */
+    char trouble[TROUBLE_TEXT_MAX_BYTES]; /* why the program could not be started, last */
 };
 
 struct handler_run {
@@ -153,7 +156,6 @@ enum { HOW_SIZE = 160 };
 
 static void answer_exit(struct handler_run *run, int status)
 {
-    uint64_t delay_usec = run->handler->config->consumer.retry_delay_usec;
     char how[HOW_SIZE];
 
     switch (status) {
@@ -166,9 +168,9 @@ static void answer_exit(struct handler_run *run, int status)
             how, sizeof(how),
             "has ended with exit status 75 (EX_TEMPFAIL): the message comes back after %" PRIu64
             " s",
-            delay_usec / USEC_PER_SEC);
+            run->handler->config->consumer.retry_delay_usec / USEC_PER_SEC);
         log_end(run, LOG_INFO, NULL, how);
-        run->done(run->userdata, HANDLER_RETRY, delay_usec);
+        run->done(run->userdata, HANDLER_RETRY, HANDLER_DELAY_CONSTANT);
         break;
     case EX_DATAERR:
         log_end(run, LOG_INFO, NULL,
@@ -340,11 +342,22 @@ static int run_message(struct handler *handler, const struct sqs_received_messag
         }
         run_free(run);
     }
-    log_write(LOG_ERR, MESSAGE_ID_HANDLER_FAILED, LOG_FIELDS(MESSAGE_FIELDS(message)),
-              "Cannot run consumer.command (%s) for message %s, which comes back: %s%s.", h->path,
-              message->message_id, strerror(-r), advice(h, r));
-    done(userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+    if (r == -E2BIG) {
+        log_write(LOG_ERR, MESSAGE_ID_HANDLER_FAILED, LOG_FIELDS(MESSAGE_FIELDS(message)),
+                  "Cannot run consumer.command (%s) for message %s, which comes back: %s%s.",
+                  h->path, message->message_id, strerror(-r), advice(h, r));
+        done(userdata, HANDLER_UNANSWERED, HANDLER_DELAY_DEFAULT);
+        return 0;
+    }
+    snprintf(h->trouble, sizeof(h->trouble), "cannot run consumer.command (%.*s): %s%s",
+             SHOWN_PATH_MAX_BYTES, h->path, strerror(-r), advice(h, r));
+    done(userdata, HANDLER_NOT_REACHED, HANDLER_DELAY_DEFAULT);
     return 0;
+}
+
+static const char *trouble(const struct handler *handler)
+{
+    return ((const struct exec_handler *)(const void *)handler)->trouble;
 }
 
 static void end(struct handler_run *run, uint64_t grace_usec)
@@ -388,7 +401,13 @@ static void exec_free(struct handler *handler)
 }
 
 static const struct handler_ops ops = {
-    .run = run_message, .end = end, .cancel = cancel, .free = exec_free};
+    .run = run_message,
+    .end = end,
+    .cancel = cancel,
+    .trouble = trouble,
+    .is_reached_at_once = true,
+    .free = exec_free,
+};
 
 /* The program of the configuration. */
 static int find(const struct config *config, char **ret, char **error)

@@ -4,8 +4,8 @@
  * answers beside the status is read to its end, since it may be how a server shows that it is still
  * at work, and thrown away but for its beginning.
  *
- * Failures are told one by one only as far as trouble.h says: an application that is away fails
- * every message. */
+ * Failures are told one by one only as far as trouble.h says. That the application is away is told by
+ * whoever runs the handler. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -26,11 +26,11 @@
 enum {
     REPLY_KEPT_BYTES = 256, /* for the log */
     SHOWN_REPLY_MAX_BYTES = 4 * REPLY_KEPT_BYTES + 16,
+    AWAY_MAX_BYTES = SHOWN_REPLY_MAX_BYTES + 4096,
 };
 
 /* Each is told by itself. */
 enum trouble_kind {
-    TROUBLE_CONNECT, /* nobody there */
     TROUBLE_REPLY,   /* no whole reply, or not in time */
     TROUBLE_PASSING, /* an error that goes by, as http_status_is_passing has it */
     TROUBLE_STATUS,  /* another status: often that message's own fault */
@@ -48,6 +48,7 @@ struct http_handler {
     uint64_t timeout_usec;
     struct sqsd_headers headers; /* of the message that is begun right now */
     struct trouble troubles[N_TROUBLES];
+    struct buffer away; /* why a message did not get through to the application, last */
 };
 
 struct handler_run {
@@ -67,20 +68,9 @@ static uint64_t now_usec(const struct http_handler *h)
 
 static enum trouble_kind kind_of(const struct http_reply *reply)
 {
-    switch (reply->failure) {
-    case HTTP_FAILURE_NONE:
-        return http_status_is_passing(reply->status) ? TROUBLE_PASSING : TROUBLE_STATUS;
-    case HTTP_FAILURE_RESOLVE:
-    case HTTP_FAILURE_CONNECT:
-    case HTTP_FAILURE_TLS:
-    case HTTP_FAILURE_REQUEST:
-        return TROUBLE_CONNECT;
-    case HTTP_FAILURE_TIMEOUT:
-    case HTTP_FAILURE_TOO_LARGE:
-    case HTTP_FAILURE_BROKEN:
-        break;
-    }
-    return TROUBLE_REPLY;
+    if (reply->failure != HTTP_FAILURE_NONE)
+        return TROUBLE_REPLY;
+    return http_status_is_passing(reply->status) ? TROUBLE_PASSING : TROUBLE_STATUS;
 }
 
 /* "status 500: its text", or why there is no status. */
@@ -116,7 +106,7 @@ static void tell_failure(struct http_handler *h, const struct sqs_received_messa
     if (reply->failure == HTTP_FAILURE_NONE)
         snprintf(status, sizeof(status), "%d", reply->status);
     if (delay_usec != HANDLER_DELAY_DEFAULT)
-        snprintf(when, sizeof(when), " in %u s, as asked for",
+        snprintf(when, sizeof(when), " in %u s or later, as asked for",
                  (unsigned)(delay_usec / USEC_PER_SEC));
     if (priority == LOG_WARNING && trouble->failures > 1)
         snprintf(more, sizeof(more), " (%u such failures in a row, within %u s)", trouble->failures,
@@ -157,6 +147,32 @@ static void tell_left_out(struct http_handler *h, const struct sqs_received_mess
 
 /* --- A message --- */
 
+static bool is_gateway_status(int status)
+{
+    return status >= 502 && status <= 504;
+}
+
+static enum handler_outcome outcome_of(const struct http_reply *reply)
+{
+    switch (reply->failure) {
+    case HTTP_FAILURE_NONE:
+        return reply->status == 200                ? HANDLER_DONE
+               : is_gateway_status(reply->status) ? HANDLER_UNAVAILABLE
+                                                   : HANDLER_RETRY;
+    case HTTP_FAILURE_RESOLVE:
+    case HTTP_FAILURE_CONNECT:
+    case HTTP_FAILURE_TLS:
+        /* A kept connection ended over the message, and then there was nobody: it may be why. */
+        return reply->n_begun == 0 ? HANDLER_NOT_REACHED : HANDLER_UNAVAILABLE;
+    case HTTP_FAILURE_TIMEOUT:
+    case HTTP_FAILURE_TOO_LARGE:
+    case HTTP_FAILURE_BROKEN:
+    case HTTP_FAILURE_REQUEST:
+        break;
+    }
+    return reply->n_begun == 0 ? HANDLER_NOT_REACHED : HANDLER_UNANSWERED;
+}
+
 /* When a message that was not handled is to come back. */
 static uint64_t delay_of(const struct http_reply *reply)
 {
@@ -171,21 +187,34 @@ static uint64_t delay_of(const struct http_reply *reply)
     return sec * USEC_PER_SEC;
 }
 
+static void note_away(struct http_handler *h, const struct http_reply *reply)
+{
+    buffer_reset(&h->away);
+    buffer_append_string(&h->away, h->shown_url);
+    buffer_append_string(&h->away, ": ");
+    describe(reply, &h->away);
+}
+
 static void on_reply(void *userdata, const struct http_reply *reply)
 {
     struct handler_run ended = *(struct handler_run *)userdata;
     struct http_handler *h = ended.handler;
-    uint64_t delay_usec;
+    enum handler_outcome outcome = outcome_of(reply);
+    uint64_t delay_usec = outcome == HANDLER_DONE ? 0 : delay_of(reply);
 
     free(userdata);
-    if (reply->failure == HTTP_FAILURE_NONE && reply->status == 200) {
+    if (outcome == HANDLER_DONE)
         tell_success(h);
-        ended.done(ended.userdata, HANDLER_DONE, 0);
-        return;
-    }
-    delay_usec = delay_of(reply);
-    tell_failure(h, ended.message, reply, delay_usec);
-    ended.done(ended.userdata, HANDLER_RETRY, delay_usec);
+    else if (outcome == HANDLER_NOT_REACHED || outcome == HANDLER_UNAVAILABLE)
+        note_away(h, reply);
+    else
+        tell_failure(h, ended.message, reply, delay_usec);
+    ended.done(ended.userdata, outcome, delay_usec);
+}
+
+static const char *trouble(const struct handler *handler)
+{
+    return buffer_string(&((const struct http_handler *)(const void *)handler)->away);
 }
 
 static int run(struct handler *handler, const struct sqs_received_message *message,
@@ -248,6 +277,7 @@ static void http_handler_free(struct handler *handler)
 
     http_client_free(h->client);
     sqsd_headers_done(&h->headers);
+    buffer_done(&h->away);
     http_target_done(&h->target);
     free(h->shown_url);
     free(h->content_type);
@@ -257,7 +287,7 @@ static void http_handler_free(struct handler *handler)
 }
 
 static const struct handler_ops ops = {
-    .run = run, .end = end, .cancel = cancel, .free = http_handler_free};
+    .run = run, .end = end, .cancel = cancel, .free = http_handler_free, .trouble = trouble};
 
 int handler_http_new(sd_event *event, const struct config *config, struct handler **ret,
                      char **error)
@@ -272,6 +302,7 @@ int handler_http_new(sd_event *event, const struct config *config, struct handle
     handler = &h->head;
     handler->ops = &ops;
     h->event = sd_event_ref(event);
+    h->away.max = AWAY_MAX_BYTES;
     h->timeout_usec = config->consumer.timeout_usec;
 
     if (url[0] == '\0')

@@ -15,17 +15,23 @@
     }
 
 enum handler_outcome {
-    HANDLER_DONE,   /* delete it */
-    HANDLER_RETRY,  /* let it come back */
-    HANDLER_REJECT, /* it will never be handled: delete it, and say so */
+    HANDLER_DONE,        /* delete it */
+    HANDLER_RETRY,       /* let it come back */
+    HANDLER_UNANSWERED,  /* the same, but there was no answer: what others get is not known by it */
+    HANDLER_REJECT,      /* it will never be handled: delete it, and say so */
+    HANDLER_NOT_REACHED, /* the handler is away, which is not the message's fault: try again */
+    HANDLER_UNAVAILABLE, /* a gateway says so in the handler's place: see outage.h */
 };
 
-/* HANDLER_RETRY: let it come back after the delay that the consumer grows with each receive. */
+/* HANDLER_RETRY, HANDLER_UNANSWERED: let it come back after the delay that the consumer grows with
+ * each receive; after consumer.retry_delay, whatever the receive. */
 #define HANDLER_DELAY_DEFAULT USEC_INFINITY
+#define HANDLER_DELAY_CONSTANT (USEC_INFINITY - 1)
 
 /* Runs once for each message run that was not cancelled, maybe from inside `run` or `end`: nothing
- * is done about the message any more. `delay_usec` is for HANDLER_RETRY alone: when the message is
- * to come back; whole seconds are made of it. */
+ * is done about the message any more. `delay_usec` is when the message is to come back, for all that
+ * let it: one of the two above, or what the handler asks for. That only makes the growing delay
+ * longer; whole seconds are made of it. */
 typedef void (*handler_done_fn)(void *userdata, enum handler_outcome outcome, uint64_t delay_usec);
 
 /* The most that the work on a message is given to end in. */
@@ -49,6 +55,11 @@ struct handler_ops {
     void (*cancel)(struct handler_run *run);
     /* All runs have ended by then. */
     void (*free)(struct handler *handler);
+    /* Why the last HANDLER_NOT_REACHED or HANDLER_UNAVAILABLE: one line, borrowed until the next. NULL
+     * for a handler that has neither. */
+    const char *(*trouble)(const struct handler *handler);
+    /* A run that has begun has reached the handler, also before its answer. */
+    bool is_reached_at_once;
 };
 
 /* The head of each handler's own structure. */
@@ -80,8 +91,12 @@ enum { HANDLER_E_CONFIG = 1 };
  *   0                   done
  *   75 (EX_TEMPFAIL)    to come back after consumer.retry_delay
  *   65 (EX_DATAERR)     rejected
- *   any other, a signal, or more than consumer.timeout; also where it cannot be run
+ *   any other, a signal, or more than consumer.timeout; also where its arguments and environment
+ *   are more than the kernel hands over
  *                       to come back after the growing delay
+ *
+ * Where it cannot be started for another reason (the file is away or may not be run, no memory, too
+ * many processes), it is not reached.
  *
  * Its end is as child.h has it, with HANDLER_END_MAX_USEC of grace, or less where `end` says so. Of
  * one that was asked to end the message comes back, whatever its exit status. When the handler is
@@ -96,11 +111,14 @@ int handler_exec_new(sd_event *event, const struct config *config, struct handle
  * goes by the reply's status alone:
  *
  *   200                     done
- *   429 and 503 with a      to come back after that time, at most SQS's 12 hours
- *   Retry-After (RFC 9110)
+ *   502, 503 and 504        unavailable; tried again no sooner than a Retry-After (RFC 9110) of 503 says
+ *   429 with a Retry-After  to come back after that time, at most SQS's 12 hours, but not sooner than
+ *                           after the growing delay
  *   any other status, or    to come back after the growing delay
  *   no whole reply within
  *   consumer.timeout
+ *
+ * Where nothing of it could be sent (no address for the name, no connection, no TLS), it is not reached.
  *
  * Where a connection that served before ends without a word, the message is posted once more on a
  * new one, as aws-sqsd does; on a new one that is a failure.

@@ -134,13 +134,19 @@ int lanes_add(struct lanes *lanes, struct message *m)
     return 0;
 }
 
+struct message *lanes_next(const struct lanes *lanes)
+{
+    return list_is_empty(&lanes->ready)
+               ? NULL
+               : CONTAINER_OF(lanes->ready.next, struct message, place.ready);
+}
+
 struct message *lanes_begin(struct lanes *lanes)
 {
-    struct message *m;
+    struct message *m = lanes_next(lanes);
 
-    if (list_is_empty(&lanes->ready))
+    if (!m)
         return NULL;
-    m = CONTAINER_OF(lanes->ready.next, struct message, place.ready);
     remove_ready(lanes, m);
     m->place.is_running = true;
     m->place.lane->running = m;
@@ -152,6 +158,14 @@ void lanes_handled(struct lanes *lanes, struct message *m)
     assert(m->place.is_running);
     m->place.is_running = false;
     m->place.is_handled = true;
+    m->place.lane->running = NULL;
+    advance(lanes, m->place.lane);
+}
+
+void lanes_return(struct lanes *lanes, struct message *m)
+{
+    assert(m->place.is_running);
+    m->place.is_running = false;
     m->place.lane->running = NULL;
     advance(lanes, m->place.lane);
 }

@@ -23,8 +23,15 @@ int lanes_add(struct lanes *lanes, struct message *message);
 /* The next message that may be handled; it counts as being handled from now on. NULL: none. */
 struct message *lanes_begin(struct lanes *lanes);
 
+/* The same, but it stays as it is. */
+struct message *lanes_next(const struct lanes *lanes);
+
 /* The message has been handled: the next of its lane may be. */
 void lanes_handled(struct lanes *lanes, struct message *message);
+
+/* A message that is being handled could not be: it is the first that waits in its lane again. Other
+ * lanes are served before it. */
+void lanes_return(struct lanes *lanes, struct message *message);
 
 /* Takes a message out, however it stands. One that is in no lane is left alone. */
 void lanes_remove(struct lanes *lanes, struct message *message);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "list.h"
+#include "outage.h"
 #include "sqs-reply.h"
 
 struct lane;
@@ -36,6 +37,8 @@ struct message {
     bool is_ending;  /* the handler was asked to end with it */
     bool is_dropped; /* so it was, because one before it in its lane comes back: so must this */
     struct handler_run *run;
+    struct outage_mark outage;
+    uint64_t asked_usec; /* when a gateway wants it to come back */
 
     struct {
         struct list by_time;

@@ -211,11 +211,13 @@ def a_queue_is_not_empty_while_a_message_waits_for_its_retry():
 @tap.test
 def a_handler_may_name_the_delay_and_reject():
     with SqsLocal(queues=["plain"]) as server:
-        sqs.send(server, "x.0 fail=1 delay=0", queue="plain")
+        sent = sqs.send(server, "x.0 fail=1 delay=3", queue="plain")["MessageId"]
         sqs.send(server, "x.1 reject", queue="plain")
-        daemon = consumer(server, queue="plain", concurrency=2, retry_delay=3600)
+        daemon = consumer(server, queue="plain", concurrency=2, retry_delay=1)
         tap.equal(daemon.wait(), 0, daemon.text)
         tap.equal(len(deleted_ids(server)), 2)
+        times = [r["time"] for r in server.records("received") if r["message_id"] == sent]
+        tap.ok(times[1] - times[0] >= 2.9, str(times))
         daemon.wait_for_line("is rejected and will be deleted")
 
 

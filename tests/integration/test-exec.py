@@ -252,14 +252,14 @@ def a_second_signal_leaves_nothing_running():
 
 
 @tap.test
-def a_program_that_vanishes_lets_messages_come_back_until_it_is_there_again():
+def a_program_that_vanishes_is_waited_for_until_it_is_there_again():
     with Place('exit 0\n') as place, SqsLocal(queues=[FIFO]) as server:
         daemon = place.consumer(server, exit_after_empty_receives=0)
         sqs.send(server, "one")
         server.wait_for_records("deleted", 1)
         os.rename(place.program, place.path("away"))
         sqs.send(server, "two")
-        daemon.wait_for_line(f"Cannot run consumer.command ({place.program}) for message")
+        daemon.wait_for_line(f"is not reached: cannot run consumer.command ({place.program})")
         os.rename(place.path("away"), place.program)
         server.wait_for_records("deleted", 2)
         daemon.signal()

@@ -264,13 +264,13 @@ static void the_delay_grows_with_the_receives_up_to_its_bound(void **state)
     }
 }
 
-static void a_handler_may_name_the_delay(void **state)
+static void a_handler_may_name_a_delay_longer_than_the_own(void **state)
 {
-    set_up(false, 3, "---");
+    set_up(false, 4, "----");
     turn();
     finish(0, HANDLER_RETRY, 0);
     turn();
-    assert_non_null(strstr(fake_request(0), "\"VisibilityTimeout\":0}"));
+    assert_non_null(strstr(fake_request(0), "\"VisibilityTimeout\":5}"));
     finish(1, HANDLER_RETRY, 7 * SEC + 1);
     turn();
     assert_non_null(strstr(fake_request(1), "\"VisibilityTimeout\":8}"));
@@ -278,6 +278,43 @@ static void a_handler_may_name_the_delay(void **state)
     turn();
     /* SQS counts 12 hours in all. */
     assert_non_null(strstr(fake_request(2), "\"VisibilityTimeout\":43140}"));
+    finish(3, HANDLER_UNANSWERED, HANDLER_DELAY_DEFAULT);
+    turn();
+    assert_non_null(strstr(fake_request(3), "\"VisibilityTimeout\":5}"));
+}
+
+/* Each receive asks for a delay of 0, as "Retry-After: 0" does, or a date that has passed. */
+static void a_delay_of_nothing_does_not_shorten_the_growing_one(void **state)
+{
+    static const unsigned receives[] = {1, 2, 4, 1000}, delays[] = {5, 10, 40, 60};
+
+    for (size_t i = 0; i < ARRAY_SIZE(receives); i++) {
+        CLEANUP(sqs_reply_unref) struct sqs_reply *reply = fake_received("-", "h");
+        char expected[64];
+
+        set_up(false, 1, "");
+        reply->messages[0].receive_count = receives[i];
+        hand_take(hand, reply, fake_now_usec);
+        turn();
+        finish(0, HANDLER_RETRY, 0);
+        turn();
+        snprintf(expected, sizeof(expected), "\"VisibilityTimeout\":%u}", delays[i]);
+        assert_non_null(strstr(fake_request(0), expected));
+        tear_down(NULL);
+    }
+}
+
+static void a_handler_may_ask_for_the_first_delay_whatever_the_receive(void **state)
+{
+    CLEANUP(sqs_reply_unref) struct sqs_reply *reply = fake_received("-", "h");
+
+    set_up(false, 1, "");
+    reply->messages[0].receive_count = 4;
+    hand_take(hand, reply, fake_now_usec);
+    turn();
+    finish(0, HANDLER_RETRY, HANDLER_DELAY_CONSTANT);
+    turn();
+    assert_non_null(strstr(fake_request(0), "\"VisibilityTimeout\":5}"));
 }
 
 static void a_reply_counts_until_the_last_of_its_messages_is_settled(void **state)
@@ -336,10 +373,10 @@ static void a_delete_that_fails_brings_its_message_back_with_its_lease(void **st
     assert_int_equal(hand_count(hand).back_usec, T0 + 30 * SEC);
 }
 
-static void what_cannot_be_begun_comes_back(void **state)
+static void what_the_handler_cannot_take_comes_back(void **state)
 {
     set_up(true, 10, "aa");
-    run_error = -EAGAIN;
+    run_error = -E2BIG;
     turn();
     turn();
     assert_int_equal(fake_n_calls, 1);
@@ -1032,14 +1069,17 @@ int main(void)
         cmocka_unit_test_teardown(a_handler_may_be_done_at_once, tear_down),
         cmocka_unit_test_teardown(a_failure_gives_back_the_group_from_there_on, tear_down),
         cmocka_unit_test_teardown(the_delay_grows_with_the_receives_up_to_its_bound, NULL),
-        cmocka_unit_test_teardown(a_handler_may_name_the_delay, tear_down),
+        cmocka_unit_test_teardown(a_handler_may_name_a_delay_longer_than_the_own, tear_down),
+        cmocka_unit_test(a_delay_of_nothing_does_not_shorten_the_growing_one),
+        cmocka_unit_test_teardown(a_handler_may_ask_for_the_first_delay_whatever_the_receive,
+                                  tear_down),
         cmocka_unit_test_teardown(a_reply_counts_until_the_last_of_its_messages_is_settled,
                                   tear_down),
         cmocka_unit_test_teardown(it_is_known_when_all_that_was_given_back_is_there_again,
                                   tear_down),
         cmocka_unit_test_teardown(a_delete_that_fails_brings_its_message_back_with_its_lease,
                                   tear_down),
-        cmocka_unit_test_teardown(what_cannot_be_begun_comes_back, tear_down),
+        cmocka_unit_test_teardown(what_the_handler_cannot_take_comes_back, tear_down),
         cmocka_unit_test_teardown(a_lease_that_ends_ends_the_work_and_all_behind_it, tear_down),
         cmocka_unit_test_teardown(what_was_handled_too_late_is_not_deleted, tear_down),
         cmocka_unit_test_teardown(a_handle_lost_at_sqs_ends_the_work_and_gives_back_what_is_behind,

@@ -285,12 +285,12 @@ static void a_unix_socket_is_posted_to(void **state)
 
     test_server_free(server);
     unlink(path);
-    assert_int_equal(handle(handler, &plain).outcome, HANDLER_RETRY);
+    assert_int_equal(handle(handler, &plain).outcome, HANDLER_NOT_REACHED);
+    assert_int_equal(n_entries, 0);
+    assert_non_null(strstr(handler->ops->trouble(handler), "No such file or directory"));
+    assert_non_null(strstr(handler->ops->trouble(handler), path));
+    assert_null(strstr(handler->ops->trouble(handler), "secret"));
     handler_free(handler);
-    assert_int_equal(n_entries, 1);
-    assert_non_null(strstr(entries[0].text, "No such file or directory"));
-    assert_non_null(strstr(entries[0].text, path));
-    assert_null(strstr(entries[0].text, "secret"));
     rmdir(folder);
 }
 
@@ -317,8 +317,8 @@ static void status_200_alone_is_done(void **state)
     static const int others[] = {201, 202, 203, 204, 205, 206, 207, 226, 299, 300, 301, 302,
                                  303, 304, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407,
                                  408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 418, 421,
-                                 422, 423, 424, 425, 426, 428, 429, 431, 451, 500, 501, 502,
-                                 503, 504, 505, 506, 507, 508, 510, 511, 599, 999};
+                                 422, 423, 424, 425, 426, 428, 429, 431, 451, 500, 501, 505,
+                                 506, 507, 508, 510, 511, 599, 999};
     struct outcome o = handle_reply((struct test_reply){.status = 200, .body = "done"});
 
     assert_int_equal(o.outcome, HANDLER_DONE);
@@ -336,6 +336,22 @@ static void status_200_alone_is_done(void **state)
         assert_string_equal(entries[0].message_id, plain.message_id);
         assert_string_equal(entries[0].group_id, "g1");
         assert_string_equal(entries[0].status, status);
+    }
+}
+
+static void a_gateway_that_answers_for_the_application_is_no_answer(void **state)
+{
+    for (int status = 502; status <= 504; status++) {
+        CLEANUP(test_server_free)
+        struct test_server *server = TEST_SERVER({.status = status, .body = "no upstream"});
+        CLEANUP(handler_free) struct handler *handler = new_handler(test_server_url(server));
+        char says[64];
+
+        assert_int_equal(handle(handler, &plain).outcome, HANDLER_UNAVAILABLE);
+        snprintf(says, sizeof(says), "status %d: no upstream", status);
+        assert_non_null(strstr(handler->ops->trouble(handler), says));
+        assert_non_null(strstr(handler->ops->trouble(handler), test_server_url(server)));
+        assert_int_equal(n_entries, 0);
     }
 }
 
@@ -393,9 +409,13 @@ static void retry_after_says_when(void **state)
         n_entries = 0;
         o = handle_reply(
             (struct test_reply){.status = cases[i].status, .headers = cases[i].header});
-        if (o.outcome != HANDLER_RETRY || o.delay_usec != cases[i].delay_usec)
+        if (o.outcome != (cases[i].status == 502 || cases[i].status == 503 ? HANDLER_UNAVAILABLE
+                                                                           : HANDLER_RETRY) ||
+            o.delay_usec != cases[i].delay_usec)
             fail_msg("%d %s: %llu", cases[i].status, cases[i].header,
                      (unsigned long long)o.delay_usec);
+        if (o.outcome == HANDLER_UNAVAILABLE)
+            continue;
         assert_int_equal(!strstr(entries[0].text, "as asked for"), cases[i].delay_usec == GROWING);
     }
 }
@@ -409,7 +429,7 @@ static void retry_after_may_be_a_date_to_come(void **state)
 
     gmtime_r(&then, &tm);
     strftime(header, sizeof(header), "Retry-After: %a, %d %b %Y %T GMT\r\n", &tm);
-    o = handle_reply((struct test_reply){.status = 503, .headers = header});
+    o = handle_reply((struct test_reply){.status = 429, .headers = header});
     assert_int_equal(o.outcome, HANDLER_RETRY);
     assert_in_range(o.delay_usec, 500 * USEC_PER_SEC, 600 * USEC_PER_SEC);
 }
@@ -452,7 +472,7 @@ static void half_a_reply_is_none(void **state)
 
         n_entries = 0;
         o = handle_reply(replies[i]);
-        if (o.outcome != HANDLER_RETRY || o.delay_usec != GROWING)
+        if (o.outcome != HANDLER_UNANSWERED || o.delay_usec != GROWING)
             fail_msg("case %zu", i);
         assert_int_equal(n_entries, 1);
         assert_string_equal(entries[0].status, "");
@@ -471,7 +491,7 @@ static void a_connection_used_again_that_ends_without_a_word_is_tried_once_more(
     assert_int_equal(test_server_requests(server), 3);
     assert_int_equal(n_entries, 0);
     /* The application ends over this message: the new connection is the last. */
-    assert_int_equal(handle(handler, &plain).outcome, HANDLER_RETRY);
+    assert_int_equal(handle(handler, &plain).outcome, HANDLER_UNANSWERED);
     assert_int_equal(test_server_requests(server), 5);
     assert_int_equal(n_entries, 1);
 }
@@ -497,7 +517,7 @@ static void a_slow_application_has_its_time_and_no_more(void **state)
 
         start = boot_clock_usec();
         o = handle(handler, &plain);
-        assert_int_equal(o.outcome, HANDLER_RETRY);
+        assert_int_equal(o.outcome, HANDLER_UNANSWERED);
         assert_int_equal(o.delay_usec, GROWING);
         assert_true(boot_clock_usec() - start >= 190 * USEC_PER_MSEC);
     }
@@ -518,7 +538,7 @@ static int free_port(void)
     return ntohs(address.sin_port);
 }
 
-static void an_application_that_is_not_there_is_waited_for(void **state)
+static void an_application_that_is_not_there_is_not_reached(void **state)
 {
     CLEANUP(handler_free) struct handler *handler = NULL;
     struct outcome o;
@@ -527,11 +547,40 @@ static void an_application_that_is_not_there_is_waited_for(void **state)
     snprintf(url, sizeof(url), "http://127.0.0.1:%d/in", free_port());
     handler = new_handler(url);
     o = handle(handler, &plain);
-    assert_int_equal(o.outcome, HANDLER_RETRY);
-    assert_int_equal(o.delay_usec, GROWING);
-    assert_int_equal(n_entries, 1);
-    assert_non_null(strstr(entries[0].text, url));
-    assert_non_null(strstr(entries[0].text, "connect"));
+    assert_int_equal(o.outcome, HANDLER_NOT_REACHED);
+    assert_int_equal(n_entries, 0);
+    assert_non_null(strstr(handler->ops->trouble(handler), url));
+    assert_non_null(strstr(handler->ops->trouble(handler), "connect"));
+}
+
+static void a_name_without_an_address_is_not_reached(void **state)
+{
+    CLEANUP(handler_free) struct handler *handler = new_handler("http://worker.invalid/in");
+
+    assert_int_equal(handle(handler, &plain).outcome, HANDLER_NOT_REACHED);
+    assert_non_null(strstr(handler->ops->trouble(handler), "worker.invalid"));
+}
+
+/* It takes a connection and says nothing, so that there is no TLS. */
+static void a_connection_that_does_not_come_to_stand_is_not_reached(void **state)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    struct config config;
+    struct handler *handler;
+    char url[64];
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    snprintf(url, sizeof(url), "https://127.0.0.1:%d/in", ntohs(address.sin_port));
+    config = config_for(url);
+    config.consumer.timeout_usec = 200 * USEC_PER_MSEC;
+    assert_int_equal(handler_http_new(event, &config, &handler, NULL), 0);
+    assert_int_equal(handle(handler, &plain).outcome, HANDLER_NOT_REACHED);
+    handler_free(handler);
+    close(fd);
 }
 
 static void a_certificate_that_nobody_vouches_for_is_refused(void **state)
@@ -545,10 +594,10 @@ static void a_certificate_that_nobody_vouches_for_is_refused(void **state)
 
     /* AWS's servers may have it, the application has not. */
     setenv("AWS_CA_BUNDLE", test_authority_path(authority), 1);
-    assert_int_equal(handle(handler, &plain).outcome, HANDLER_RETRY);
+    assert_int_equal(handle(handler, &plain).outcome, HANDLER_NOT_REACHED);
     unsetenv("AWS_CA_BUNDLE");
     assert_int_equal(test_server_requests(server), 0);
-    assert_non_null(strstr(entries[0].text, "certificate"));
+    assert_non_null(strstr(handler->ops->trouble(handler), "certificate"));
 }
 
 /* --- Many --- */
@@ -624,7 +673,7 @@ static void an_application_that_is_down_does_not_flood_the_log(void **state)
     CLEANUP(handler_free) struct handler *handler = NULL;
 
     for (size_t i = 0; i < ARRAY_SIZE(replies); i++)
-        replies[i] = (struct test_reply){.status = i % 2 ? 502 : 500};
+        replies[i] = (struct test_reply){.status = i % 2 ? 501 : 500};
     replies[60].status = 200;
     server = test_server_new(replies, ARRAY_SIZE(replies), NULL);
     handler = new_handler(test_server_url(server));
@@ -732,6 +781,7 @@ int main(void)
         TEST(a_unix_socket_is_posted_to),
         TEST(loopback_needs_no_proxy_and_others_may),
         TEST(status_200_alone_is_done),
+        TEST(a_gateway_that_answers_for_the_application_is_no_answer),
         TEST(a_redirect_is_not_followed),
         TEST(retry_after_says_when),
         TEST(retry_after_may_be_a_date_to_come),
@@ -740,7 +790,9 @@ int main(void)
         TEST(half_a_reply_is_none),
         TEST(a_connection_used_again_that_ends_without_a_word_is_tried_once_more),
         TEST(a_slow_application_has_its_time_and_no_more),
-        TEST(an_application_that_is_not_there_is_waited_for),
+        TEST(an_application_that_is_not_there_is_not_reached),
+        TEST(a_name_without_an_address_is_not_reached),
+        TEST(a_connection_that_does_not_come_to_stand_is_not_reached),
         TEST(a_certificate_that_nobody_vouches_for_is_refused),
         TEST(many_messages_share_as_many_connections_as_are_handled_at_once),
         TEST(a_cancelled_message_is_silent_and_its_connection_ends),

@@ -42,3 +42,7 @@
 #define MESSAGE_ID_HANDLER_FAILED "257fdb6c14ac4b9287976ead031f478b"
 /* The handler says that a message will never be handled. */
 #define MESSAGE_ID_HANDLER_REJECTED "6b24bb670bbd47ffb25c439c2e7a9fa1"
+/* The handler cannot be reached; messages wait for it. */
+#define MESSAGE_ID_HANDLER_NOT_REACHED "fbb299b9183444c1aceec3163f37a2ba"
+/* It can be reached again. */
+#define MESSAGE_ID_HANDLER_REACHED "332de56c84224bd5b9450983e92136c0"
