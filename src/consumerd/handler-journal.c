@@ -1,10 +1,9 @@
 /* The message's line is the handling of it: the message is done when the log has taken the line. */
 #include <errno.h>
 
-#include <json-c/json.h>
-
 #include "encode.h"
 #include "handler.h"
+#include "json-reader.h"
 #include "log.h"
 #include "message-ids.h"
 
@@ -15,52 +14,32 @@ enum {
     DEMO_BODY_DEPTH_MAX = 4,
 };
 
-static json_object *parse(const char *body, size_t size)
-{
-    struct json_tokener *tokener;
-    json_object *object = NULL;
-
-    if (size > DEMO_BODY_BYTES_MAX)
-        return NULL;
-    tokener = json_tokener_new_ex(DEMO_BODY_DEPTH_MAX);
-    if (!tokener)
-        return NULL;
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    object = json_tokener_parse_ex(tokener, body, (int)size);
-    if (json_tokener_get_parse_end(tokener) != size) {
-        json_object_put(object);
-        object = NULL;
-    }
-    json_tokener_free(tokener);
-    return object;
-}
-
 /* Appends "<label><member, escaped>"; false where the member is no text. */
 static bool append_member(struct buffer *line, const char *label, json_object *object,
                           const char *key)
 {
-    json_object *member;
+    const char *text;
+    size_t size;
 
-    if (!json_object_object_get_ex(object, key, &member) ||
-        !json_object_is_type(member, json_type_string))
+    if (json_get_bytes(object, key, &text, &size) != 0)
         return false;
     buffer_append_string(line, label);
-    escape_for_log(line, json_object_get_string(member), (size_t)json_object_get_string_len(member),
-                   SHOWN_BYTES_MAX);
+    escape_for_log(line, text, size, SHOWN_BYTES_MAX);
     return true;
 }
 
 /* The three texts of the demo's body; false where it is another body. */
 static bool format_demo(const struct sqs_received_message *message, struct buffer *line)
 {
-    json_object *object = parse(message->body, message->body_bytes);
-    bool ok = json_object_is_type(object, json_type_object) &&
-              append_member(line, "Data:", object, "data") &&
-              append_member(line, " Time Stamp:", object, "ts") &&
-              append_member(line, " Id:", object, "id");
+    CLEANUP(json_object_put) json_object *object = NULL;
+    struct json_fault fault;
 
-    json_object_put(object);
-    return ok;
+    return message->body_bytes <= DEMO_BODY_BYTES_MAX &&
+           json_read(message->body, message->body_bytes, DEMO_BODY_DEPTH_MAX, &object, &fault) ==
+               0 &&
+           append_member(line, "Data:", object, "data") &&
+           append_member(line, " Time Stamp:", object, "ts") &&
+           append_member(line, " Id:", object, "id");
 }
 
 struct handler_run {

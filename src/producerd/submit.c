@@ -114,20 +114,15 @@ static int read_body(const struct submit_call *call, struct buffer *body)
 static bool is_utf8(const struct submit_call *call, const char *field, const char *text,
                     size_t size)
 {
-    uint32_t c;
+    size_t i = utf8_valid_bytes(text, size);
 
-    for (size_t i = 0, n; i < size; i += n) {
-        n = utf8_decode(text + i, size - i, &c);
-        if (n == 0) {
-            fprintf(stderr,
-                    "%s: %s: byte %zu (0x%02x) does not belong to UTF-8 text, and SQS takes no "
-                    "other%s\n",
-                    call->program->name, field, i + 1, (unsigned char)text[i],
-                    streq(field, "body") ? ": encode it, with base64 for one" : "");
-            return false;
-        }
-    }
-    return true;
+    if (i == size)
+        return true;
+    fprintf(stderr,
+            "%s: %s: byte %zu (0x%02x) does not belong to UTF-8 text, and SQS takes no other%s\n",
+            call->program->name, field, i + 1, (unsigned char)text[i],
+            streq(field, "body") ? ": encode it, with base64 for one" : "");
+    return false;
 }
 
 static bool is_string_utf8(const struct submit_call *call, const char *field, const char *text)

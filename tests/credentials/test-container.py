@@ -160,7 +160,7 @@ def bad_answers_are_named():
             (Reply(200, "{", cut=0), "", away),
             (Reply(404, "SEKRET"), "HTTP status 404"),
             (Reply(302, "", headers=[("Location", "/elsewhere")]), "HTTP status 302"),
-            (Reply(200, "<html>SEKRET"), "its answer is not JSON"),
+            (Reply(200, "<html>SEKRET"), "its answer is not the JSON that is expected: not JSON"),
             (Reply(200, ""), "its answer is empty"),
             (Reply(200, '{"AccessKeyId": "SEKRET"}'), "its answer has no SecretAccessKey"),
             (Reply(200, '{"Code": "Busy", "Message": "later"}'), "says: Busy: later"),

@@ -154,7 +154,7 @@ def bad_answers_are_failures():
             ("role", Reply(200, "x" * 70000), "larger than allowed"),
             ("role", Reply(200, "a-role-that-is-not-there"), "HTTP status 404"),
             ("keys", Reply(404), "HTTP status 404"),
-            ("keys", Reply(200, "SEKRET"), "stand-in-role is not JSON"),
+            ("keys", Reply(200, "SEKRET"), "stand-in-role is not the JSON that is expected: not JSON"),
             ("keys", Reply(200, ""), "stand-in-role is empty"),
             ("keys", Reply(200, '{"Code": "Success", "AccessKeyId": "SEKRET"}'),
              "has no SecretAccessKey"),

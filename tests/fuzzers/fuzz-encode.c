@@ -82,7 +82,8 @@ static void check_json(const char *data, size_t size)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(BUFFER_MAX_BYTES);
     CLEANUP(json_object_put) json_object *object = NULL;
-    const char *why, *text;
+    struct json_fault fault;
+    const char *text;
     size_t text_bytes;
     int r;
 
@@ -92,7 +93,7 @@ static void check_json(const char *data, size_t size)
     if (r < 0)
         return;
     buffer_append_char(&b, '}');
-    assert(json_read(b.data, b.size, 4, &object, &why) == 0);
+    assert(json_read(b.data, b.size, 4, &object, &fault) == 0);
     assert(json_get_bytes(object, "a", &text, &text_bytes) == 0);
     assert(text_bytes == size && memcmp(text, data, size) == 0);
 }

@@ -28,6 +28,14 @@ static bool is_overwritten(const struct json_value *object, size_t i,
     return false;
 }
 
+static void check_text(const struct json_value *root)
+{
+    for (uint32_t i = 0; i < root->span; i++) {
+        assert(!root[i].name || utf8_is_valid(root[i].name, root[i].name_bytes));
+        assert(root[i].kind != JSON_STRING || utf8_is_valid(root[i].text, root[i].n));
+    }
+}
+
 static void compare(const struct json_value *ours, json_object *theirs);
 
 static void compare_objects(const struct json_value *ours, json_object *theirs)
@@ -94,21 +102,25 @@ static void compare(const struct json_value *ours, json_object *theirs)
 FUZZ
 {
     CLEANUP(json_object_put) json_object *object = NULL;
-    CLEANUP(json_tree_free) struct json_tree *tree = NULL;
-    const char *our_reason = NULL, *their_reason = NULL;
+    CLEANUP(json_tree_free) struct json_tree *tree = NULL, *mended = NULL;
+    struct json_fault fault = {}, other_fault = {};
     int ours, theirs;
 
     if (size > JSON_TREE_MAX_VALUES)
         return;
-    ours = json_tree_read(data, size, DEPTH_MAX, &tree, &our_reason);
-    theirs = json_read(data, size, DEPTH_MAX, &object, &their_reason);
-    assert((ours == 0) == (tree != NULL) && (ours == 0) == (our_reason == NULL));
+    ours = json_tree_read(data, size, DEPTH_MAX, JSON_LONE_SURROGATES_REFUSED, &tree, &fault);
+    assert((ours == 0) == (tree != NULL) && (ours == 0) == (fault.text[0] == '\0'));
     assert(ours == 0 || ours == JSON_TREE_E_INVALID);
+    theirs = json_read(data, size, DEPTH_MAX, &object, &other_fault);
     if (ours == 0 && !has_nul_in_name(json_tree_root(tree))) {
         assert(theirs == 0);
         compare(json_tree_root(tree), object);
     } else {
-        assert(theirs == JSON_E_INVALID && their_reason);
-        assert(ours == 0 || streq(our_reason, their_reason));
+        assert(theirs == JSON_E_INVALID && other_fault.text[0] != '\0');
+        assert(ours == 0 || streq(fault.text, other_fault.text));
     }
+    theirs = json_tree_read(data, size, DEPTH_MAX, JSON_LONE_SURROGATES_REPLACED, &mended, &fault);
+    assert(ours != 0 || theirs == 0);
+    if (mended)
+        check_text(json_tree_root(mended));
 }

@@ -58,9 +58,10 @@ static void check_request(const struct sqs_request *request, char *const *texts,
     bool is_send = request->operation == SQS_SEND_MESSAGE_BATCH;
     CLEANUP(json_object_put) json_object *root = NULL;
     json_object *entries;
-    const char *why, *text;
+    struct json_fault fault;
+    const char *text;
 
-    assert(json_read(request->json.data, request->json.size, 8, &root, &why) == 0);
+    assert(json_read(request->json.data, request->json.size, 8, &root, &fault) == 0);
     assert(json_get(root, "Entries", json_type_array, &entries) == 0);
     assert(json_object_array_length(entries) == n && request->n_entries == n);
     for (size_t i = 0; i < n; i++) {

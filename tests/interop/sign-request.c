@@ -6,13 +6,12 @@
  * client would send for that origin), canonical, string_to_sign, authorization */
 #include <stdio.h>
 
-#include <json.h>
-
 #include "encode.h"
 #include "endpoint.h"
+#include "json-reader.h"
 #include "sigv4.h"
 
-enum { TEXT_MAX_BYTES = 1024 * 1024 };
+enum { TEXT_MAX_BYTES = 1024 * 1024, DEPTH_MAX = 4 };
 
 static const char *text_of(struct json_object *o, const char *key)
 {
@@ -108,13 +107,17 @@ int main(void)
     CLEANUP(sigv4_signer_free) struct sigv4_signer *signer = NULL;
     CLEANUP(free) char *line = NULL;
     size_t allocated = 0;
+    ssize_t size;
 
     if (sigv4_signer_new(&signer) < 0)
         return EXIT_FAILURE;
-    while (getline(&line, &allocated, stdin) > 0) {
-        struct json_object *in = json_tokener_parse(line), *out = json_object_new_object();
-        int r = in ? sign(signer, in, out) : -1;
+    while ((size = getline(&line, &allocated, stdin)) > 0) {
+        struct json_object *in = NULL, *out = json_object_new_object();
+        struct json_fault fault;
+        int r = json_read(line, (size_t)size, DEPTH_MAX, &in, &fault);
 
+        if (r == 0)
+            r = sign(signer, in, out);
         if (r == 0)
             puts(json_object_to_json_string_ext(out, JSON_C_TO_STRING_PLAIN));
         json_object_put(out);

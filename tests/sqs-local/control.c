@@ -149,13 +149,16 @@ static int set_permissions(struct control *control, json_object *input, const ch
     return 0;
 }
 
+/* *ret_why may be the fault's text. */
 static int post(struct control *control, const char *what, const char *body, size_t body_bytes,
-                uint64_t now_usec, const char **ret_why)
+                uint64_t now_usec, struct json_fault *fault, const char **ret_why)
 {
     CLEANUP(json_object_put) json_object *input = NULL;
-    int r = json_read(body, body_bytes, DEPTH_MAX, &input, ret_why);
+    int r = json_read(body, body_bytes, DEPTH_MAX, &input, fault);
 
-    if (r != 0)
+    if (r > 0)
+        return refuse(ret_why, fault->text);
+    if (r < 0)
         return r;
     if (streq(what, "credentials"))
         return set_credentials(control, input, now_usec, ret_why);
@@ -196,6 +199,7 @@ unsigned control_run(struct control *control, const char *method, const char *pa
                      const char *body, size_t body_bytes, uint64_t now_usec, struct buffer *reply)
 {
     const char *what = path + strlen(PREFIX), *why = "";
+    struct json_fault fault;
     int r;
 
     if (streq(method, "GET") && streq(what, "faults")) {
@@ -213,7 +217,7 @@ unsigned control_run(struct control *control, const char *method, const char *pa
         buffer_append_string(reply, "{\"message\":\"There is no such control request.\"}");
         return 404;
     }
-    r = post(control, what, body, body_bytes, now_usec, &why);
+    r = post(control, what, body, body_bytes, now_usec, &fault, &why);
     if (r == 0) {
         buffer_append_string(reply, "{}");
         return 200;

@@ -16,8 +16,6 @@
  * was done. */
 #pragma once
 
-#include <json-c/json.h>
-
 #include "auth.h"
 #include "injections.h"
 #include "permissions.h"

@@ -20,8 +20,8 @@ static int refuse(struct policy_reason *reason, const char *text)
 
 static int read_object(const char *text, json_object **ret)
 {
-    const char *why;
-    int r = json_read(text, strlen(text), POLICY_DEPTH_MAX, ret, &why);
+    struct json_fault fault;
+    int r = json_read(text, strlen(text), POLICY_DEPTH_MAX, ret, &fault);
 
     return r == JSON_E_INVALID ? (int)QUEUE_POLICY_E_FORM : r;
 }

@@ -94,9 +94,9 @@ static bool is_surrogate(unsigned unit, unsigned first)
     return unit >= first && unit < first + 0x400;
 }
 
-/* A lone surrogate's escape is no character. What reads JSON makes U+FFFD of it, which SQS allows;
- * so U+FFFF is put in its place, which SQS does not. Returns whether there was one; `json` may be
- * NULL, then it only looks. */
+/* A lone surrogate's escape is no character. What reads JSON refuses the whole request for it, SQS
+ * only the text; so U+FFFF is put in its place, which SQS does not allow either. Returns whether
+ * there was one; `json` may be NULL, then it only looks. */
 static bool replace_lone_surrogates(const char *text, char *json)
 {
     bool found = false;
@@ -122,7 +122,8 @@ static int read_json(struct request *request)
 {
     CLEANUP(free) char *copy = NULL;
     struct call *call = &request->call;
-    const char *text = buffer_string(&request->body), *why;
+    const char *text = buffer_string(&request->body);
+    struct json_fault fault;
     int r;
 
     /* Not in place: the signature is of what came. A NUL, which ends this look, is no JSON. */
@@ -134,10 +135,10 @@ static int read_json(struct request *request)
         replace_lone_surrogates(text, copy);
         text = copy;
     }
-    r = json_read(text, request->body.size, JSON_DEPTH_MAX, &call->input, &why);
+    r = json_read(text, request->body.size, JSON_DEPTH_MAX, &call->input, &fault);
     if (r == JSON_E_INVALID)
         return call_fail(call, ERROR_SERIALIZATION, "The request's body is not a JSON object: %s",
-                         why);
+                         fault.text);
     return r;
 }
 

@@ -52,6 +52,16 @@ static const struct {
      "{\"Version\":1,\"AccessKeyId\":\"AKID\",\"SecretAccessKey\":\"s/+=\",\"SessionToken\":\"\","
      "\"Expiration\":\"\",\"AccountId\":123456789012}",
      NULL, NULL, USEC_INFINITY},
+    /* Nothing hangs on these. */
+    {PROCESS,
+     "{\"Version\":1,\"AccessKeyId\":\"AKID\",\"SecretAccessKey\":\"s/+=\",\"gr\xc3\xbc\xc3\x9f"
+     "e\":"
+     "\"\xf0\x9f\x98\x80 \\ud83d\",\"n\":123456789012345678901234567890}",
+     NULL, NULL, USEC_INFINITY},
+    /* The last of a name counts. */
+    {CONTAINER,
+     "{\"AccessKeyId\":\"no\",\"SecretAccessKey\":\"s/+=\",\"\\u0041ccessKeyId\":\"AKID\"}", NULL,
+     NULL, USEC_INFINITY},
     /* Other forms' names are unknown members here. */
     {PROCESS,
      "{\"Version\":1,\"AccessKeyId\":\"AKID\",\"SecretAccessKey\":\"s/+=\",\"Token\":\"no\"}", NULL,
@@ -114,6 +124,7 @@ static void good_replies_are_read(void **state)
     }
 }
 
+#define NOT_EXPECTED "is not the JSON that is expected: "
 #define KEYS "\"AccessKeyId\":\"SEKRETID\",\"SecretAccessKey\":\"SEKRET\""
 
 static const struct {
@@ -121,22 +132,24 @@ static const struct {
     const char *text, *says;
 } bad[] = {
     {PROCESS, "", "is empty"},
-    {PROCESS, "   \n", "is cut off"},
-    {PROCESS, "SEKRET", "is not JSON ("},
-    {PROCESS, "{\"Version\":1," KEYS, "is cut off"},
-    {PROCESS, "{\"Version\":1," KEYS ",}", "is not JSON ("},
-    {PROCESS, "{\"Version\":1," KEYS "} SEKRET", "is not JSON ("},
-    {PROCESS, "{\"Version\":1," KEYS "}{}", "is not JSON ("},
-    {PROCESS, "{\"Version\":1," KEYS ",\"x\":'y'}", "is not JSON ("},
-    {PROCESS, "/* SEKRET */{\"Version\":1," KEYS "}", "is not JSON ("},
-    {PROCESS, "{\"Version\":1," KEYS ",\"x\":\"\xff\"}", "is not JSON ("},
-    {PROCESS, "\xef\xbb\xbf{\"Version\":1," KEYS "}", "is not JSON ("},
-    {PROCESS, "{\"Version\":1," KEYS ",\"x\":[[[[[[[[[[1]]]]]]]]]]}", "is nested deeper than 8"},
-    {PROCESS, "[{\"Version\":1," KEYS "}]", "not an object"},
-    {PROCESS, "null ", "not an object"},
-    {PROCESS, "\"SEKRET\"", "not an object"},
-    {PROCESS, "12", "is cut off"},
-    {PROCESS, "12 ", "not an object"},
+    {PROCESS, "   \n", NOT_EXPECTED "cut off"},
+    {PROCESS, "SEKRET", NOT_EXPECTED "not JSON, at byte 1"},
+    {PROCESS, "{\"Version\":1," KEYS, NOT_EXPECTED "cut off"},
+    {PROCESS, "{\"Version\":1," KEYS ",}", NOT_EXPECTED "not JSON, at byte "},
+    {PROCESS, "{\"Version\":1," KEYS "} SEKRET", NOT_EXPECTED "followed by more, at byte "},
+    {PROCESS, "{\"Version\":1," KEYS "}{}", NOT_EXPECTED "followed by more, at byte "},
+    {PROCESS, "{\"Version\":1," KEYS ",\"x\":'y'}", NOT_EXPECTED "not JSON, at byte "},
+    {PROCESS, "/* SEKRET */{\"Version\":1," KEYS "}", NOT_EXPECTED "not JSON, at byte 1"},
+    {PROCESS, "{\"Version\":1," KEYS ",\"x\":\"\xff\"}", NOT_EXPECTED "not UTF-8, at byte "},
+    {PROCESS, "\xef\xbb\xbf{\"Version\":1," KEYS "}", NOT_EXPECTED "not JSON, at byte 1"},
+    {PROCESS, "{\"Version\":1," KEYS ",\"x\":[[[[[[[[[[1]]]]]]]]]]}",
+     NOT_EXPECTED "too deep, at byte "},
+    {PROCESS, "[{\"Version\":1," KEYS "}]", NOT_EXPECTED "no JSON object"},
+    {PROCESS, "null ", NOT_EXPECTED "no JSON object"},
+    {PROCESS, "\"SEKRET\"", NOT_EXPECTED "no JSON object"},
+    {PROCESS, "12", NOT_EXPECTED "no JSON object"},
+    {PROCESS, "{'Version':1," KEYS "}", NOT_EXPECTED "not JSON, at byte 2"},
+    {PROCESS, "{\"Version\":1," KEYS ",\"x\":NaN}", NOT_EXPECTED "not JSON, at byte "},
     {PROCESS, "{" KEYS "}", "has no Version"},
     {PROCESS, "{\"Version\":null," KEYS "}", "has no Version"},
     {PROCESS, "{\"Version\":\"1\"," KEYS "}", "has a Version that is not the number 1"},
@@ -144,6 +157,8 @@ static const struct {
     {PROCESS, "{\"Version\":true," KEYS "}", "has a Version that is not the number 1"},
     {PROCESS, "{\"Version\":2," KEYS "}", "has Version 2, but only 1 is known"},
     {PROCESS, "{\"Version\":4294967297," KEYS "}", "has Version 4294967297"},
+    {PROCESS, "{\"Version\":18446744073709551617," KEYS "}", "has Version 9223372036854775807"},
+    {PROCESS, "{\"Version\":1,\"Version\":2," KEYS "}", "has Version 2, but only 1 is known"},
     {PROCESS, "{\"Version\":1,\"SecretAccessKey\":\"SEKRET\"}", "has no AccessKeyId"},
     {PROCESS, "{\"Version\":1,\"accesskeyid\":\"SEKRET\"}", "has no AccessKeyId"},
     {PROCESS, "{\"Version\":1,\"AccessKeyId\":\"SEKRETID\"}", "has no SecretAccessKey"},
@@ -163,6 +178,8 @@ static const struct {
      "has a SessionToken with a space, a control character"},
     {PROCESS, "{\"Version\":1," KEYS ",\"SessionToken\":[\"SEKRET\"]}",
      "has a SessionToken that is not a text"},
+    {PROCESS, "{\"Version\":1," KEYS ",\"SessionToken\":\"SEKRET\\ud83d\"}",
+     "has a SessionToken with a space, a control character"},
     {PROCESS, "{\"Version\":1," KEYS ",\"Expiration\":\"tomorrow\"}", "has an Expiration that"},
     {PROCESS, "{\"Version\":1," KEYS ",\"Expiration\":\"2030-01-01T00:00:00\"}",
      "has an Expiration that"},
@@ -178,7 +195,7 @@ static const struct {
     {CONTAINER, "{\"Message\":\"alone\"}", "has no keys but says: alone"},
     {CONTAINER, "{\"Code\":{},\"Message\":[]}", "has no AccessKeyId"},
     {CONTAINER, "{}", "has no AccessKeyId"},
-    {CONTAINER, "<html>SEKRET</html>", "is not JSON ("},
+    {CONTAINER, "<html>SEKRET</html>", NOT_EXPECTED "not JSON, at byte 1"},
     {CONTAINER, "{" KEYS ",\"Token\":3}", "has a Token that is not a text"},
     {IMDS, "{" KEYS ",\"Expiration\":\"2030-01-01T00:00:00Z\"}", "has no Token"},
     {IMDS, "{" KEYS ",\"Token\":\"\",\"Expiration\":\"2030-01-01T00:00:00Z\"}",

@@ -364,7 +364,7 @@ static void assert_is_refused(const char *line, const struct bad_line *bad)
     assert_int_equal(submission_reply_read(line, strcspn(line, "\n"), &reply), 0);
     if (reply->is_ok || reply->is_temporary)
         fail_msg("%s: not refused for good", bad->line);
-    if (!bad_line_is_told(bad, reply->error))
+    if (!streq(bad->error, reply->error))
         fail_msg("%s:\n  %s, and not\n  %s", bad->line, reply->error, bad->error);
 }
 

@@ -70,11 +70,12 @@ static void assert_none(struct fixture *f, int condition)
 static void assert_body(const struct source_message *m, unsigned number)
 {
     CLEANUP(json_object_put) json_object *root = NULL;
-    const char *why = NULL, *text = NULL;
+    struct json_fault fault;
+    const char *text = NULL;
     char data[32];
     size_t size;
 
-    assert_int_equal(json_read(m->message.body, m->message.body_bytes, 4, &root, &why), 0);
+    assert_int_equal(json_read(m->message.body, m->message.body_bytes, 4, &root, &fault), 0);
     snprintf(data, sizeof(data), "mydata%u", number);
     assert_int_equal(json_get_bytes(root, "data", &text, &size), 0);
     assert_string_equal(text, data);

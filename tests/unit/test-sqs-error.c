@@ -269,6 +269,8 @@ static void without_a_code_the_status_decides(void **state)
         "{\"__type\":\"Over\\u0000Limit\"}",
         "{\"__type\":\"Over Limit\"}",
         "{\"__type\":\"\\ud800\"}",
+        "{\"__type\":\"OverLimit\",\"message\":\"\xff\"}",
+        "{\"__type\":\"OverLimit\",}",
         "<html><head><title>503 Service Temporarily "
         "Unavailable</title></head>\n<body>\n<center><h1>"
         "503 Service Temporarily Unavailable</h1></center>\n</body>\n</html>\n",
@@ -417,9 +419,10 @@ static void the_message_is_one_line_cut_between_characters(void **state)
     char body[1500];
     struct sqs_error error;
 
-    error = parse(400, NULL, NULL,
-                  "{\"__type\":\"OverLimit\",\"message\":\"a\\tb\\u0000c\\u0085d\\u00e4\xff!\"}");
-    assert_string_equal(error.message, "a b c d\xc3\xa4?!");
+    error =
+        parse(400, NULL, NULL,
+              "{\"__type\":\"OverLimit\",\"message\":\"a\\tb\\u0000c\\u0085d\\u00e4\\ud83d!\"}");
+    assert_string_equal(error.message, "a b c d\xc3\xa4\xef\xbf\xbd!");
     assert_int_equal(error.class, SQS_ERROR_THROTTLED);
 
     /* 510 bytes and a character of three. */

@@ -476,7 +476,7 @@ static void damage_is_named_by_its_place(void **state)
         {SQS_RECEIVE_MESSAGE, "{\"Messages\":[{" MESSAGE ",\"MD5OfBody\":\"" OTHER_MD5 "\"}]}",
          "Messages[0].MD5OfBody is not that of Body"},
         {SQS_RECEIVE_MESSAGE, "{\"Messages\":[{" MESSAGE ",\"MD5OfBody\":5}]}", "MD5OfBody is of"},
-        /* json-c makes U+FFFD of a lone surrogate: the MD5 tells. */
+        /* A lone surrogate becomes U+FFFD: the MD5 tells. */
         {SQS_RECEIVE_MESSAGE,
          "{\"Messages\":[{\"MessageId\":\"m\",\"ReceiptHandle\":\"r\",\"Body\":\"hello\\ud800\","
          "\"MD5OfBody\":\"" HELLO_MD5 "\"}]}",

@@ -1,9 +1,8 @@
 #include "sqs-request.h"
 #include "test.h"
 
-#include <json-c/json.h>
-
 #include "encode.h"
+#include "json-reader.h"
 
 #define URL "https://sqs.eu-west-1.amazonaws.com/123456789012/test.fifo"
 
@@ -208,11 +207,6 @@ static void wrong_counts_and_numbers_are_the_callers_bug(void **state)
     assert_null(untouched);
 }
 
-static void put_object(json_object **object)
-{
-    json_object_put(*object);
-}
-
 static json_object *member(json_object *object, const char *name)
 {
     json_object *found = NULL;
@@ -236,12 +230,12 @@ static void a_parser_reads_back_what_was_meant(void **state)
                                         .n_attributes = 2};
     CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
     CLEANUP(buffer_done) struct buffer decoded = BUFFER_INIT(1000);
-    __attribute__((cleanup(put_object))) json_object *root = NULL;
+    CLEANUP(json_object_put) json_object *root = NULL;
     json_object *entry, *found;
+    struct json_fault fault;
 
     assert_int_equal(sqs_request_send_message_batch(URL "?\"\n", &message, 1, &request), 0);
-    root = json_tokener_parse(buffer_string(&request->json));
-    assert_non_null(root);
+    assert_int_equal(json_read(request->json.data, request->json.size, 8, &root, &fault), 0);
     assert_string_equal(json_object_get_string(member(root, "QueueUrl")), URL "?\"\n");
     entry = json_object_array_get_idx(member(root, "Entries"), 0);
     found = member(entry, "MessageBody");

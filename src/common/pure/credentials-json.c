@@ -1,147 +1,50 @@
-/* See credentials-json.h.
- *
- * json-c frees what it held without wiping it. So the strings of the tree are wiped before they go,
- * and the tokener is made to read a harmless text as long as the secret one: before it, so that its
- * own buffer need not grow (and leave a copy) while it reads the secret, and after it, to overwrite
- * what it read. */
+/* See credentials-json.h. The tree's text, which holds the secrets, is wiped when it is freed. */
 #include "credentials-json.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <inttypes.h>
 
 #include "encode.h"
 #include "error-line.h"
 #include "iso8601.h"
-#include "json-reader.h"
+#include "json-tree.h"
 
 enum { FAILURE_SHOWN_BYTES = 200 };
 
-static void json_put_cleanup(json_object **object)
-{
-    json_object_put(*object);
-}
-
 #define invalid(error, ...) error_line(CREDENTIALS_JSON_E_INVALID, error, __VA_ARGS__)
 
-/* ---- Reading the tree, and leaving nothing of it behind ---- */
-
-/* A secret's bytes may stand in members of any name: all of the tree's strings go. Its depth is
- * bounded by the tokener. */
-static void wipe_tree(json_object *o) /* NOLINT(misc-no-recursion) */
+/* 0, -ENOMEM, or CREDENTIALS_JSON_E_INVALID with *error. A complaint with half a surrogate pair is
+ * still one, and keys are held to ASCII. */
+static int read_tree(const char *text, size_t size, struct json_tree **ret, char **error)
 {
-    switch (json_object_get_type(o)) {
-    case json_type_string:
-        /* The object's own memory, const only against being resized. */
-        secure_wipe((char *)(uintptr_t)json_object_get_string(o),
-                    (size_t)json_object_get_string_len(o));
-        break;
-    case json_type_array:
-        for (size_t i = 0; i < json_object_array_length(o); i++)
-            wipe_tree(json_object_array_get_idx(o, i));
-        break;
-    case json_type_object: {
-        json_object_object_foreach (o, name, member) {
-            (void)name;
-            wipe_tree(member);
-        }
-        break;
-    }
-    default:
-        break;
-    }
-}
-
-static void wipe_and_put_cleanup(json_object **o)
-{
-    wipe_tree(*o);
-    json_object_put(*o);
-}
-
-/* Makes the tokener read a string of `size` bytes that says nothing. */
-static int rinse(json_tokener *tokener, size_t size)
-{
-    CLEANUP(json_put) json_object *nothing = NULL;
-    CLEANUP(free) char *text = malloc(size + 2);
-
-    if (!text)
-        return -ENOMEM;
-    memset(text, 'x', size + 2);
-    text[0] = text[size + 1] = '"';
-    json_tokener_reset(tokener);
-    nothing = json_tokener_parse_ex(tokener, text, (int)size + 2);
-    json_tokener_reset(tokener);
-    return nothing ? 0 : -ENOMEM;
-}
-
-/* 0, -ENOMEM, or CREDENTIALS_JSON_E_INVALID with *error. */
-static int parse_object(const char *text, size_t size, json_object **ret, char **error)
-{
-    CLEANUP(json_tokener_free) json_tokener *tokener = NULL;
-    CLEANUP(wipe_and_put) json_object *root = NULL;
-    enum json_tokener_error e;
-    size_t end;
+    struct json_fault fault;
     int r;
 
     if (size == 0)
         return invalid(error, "is empty");
     if (size > CREDENTIALS_JSON_MAX_BYTES)
-        return invalid(error, "is longer than 65536 bytes");
-    tokener = json_tokener_new_ex(CREDENTIALS_JSON_MAX_DEPTH);
-    if (!tokener)
-        return -ENOMEM;
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    r = rinse(tokener, size);
-    if (r < 0)
-        return r;
-    root = json_tokener_parse_ex(tokener, text, (int)size);
-    e = json_tokener_get_error(tokener);
-    end = json_tokener_get_parse_end(tokener);
-    r = rinse(tokener, size);
-    if (r < 0)
-        return r;
-
-    if (e == json_tokener_continue)
-        return invalid(error, "is cut off: it is not whole JSON");
-    if (e == json_tokener_error_size)
-        return -ENOMEM;
-    if (e == json_tokener_error_depth)
-        return invalid(error, "is nested deeper than 8 levels");
-    if (e != json_tokener_success)
-        return invalid(error, "is not JSON (%s, at byte %zu)", json_tokener_error_desc(e), end);
-    if (end != size)
-        return invalid(error, "has something after its JSON, at byte %zu", end);
-    if (!json_object_is_type(root, json_type_object))
-        return invalid(error, "is JSON, but not an object {...}");
-    *ret = TAKE(root);
-    return 0;
+        return invalid(error, "is longer than %d bytes", CREDENTIALS_JSON_MAX_BYTES);
+    r = json_tree_read(text, size, CREDENTIALS_JSON_MAX_DEPTH, JSON_LONE_SURROGATES_REPLACED, ret,
+                       &fault);
+    return r > 0 ? invalid(error, "is not the JSON that is expected: %s", fault.text) : r;
 }
 
 /* ---- Members ---- */
 
-/* NULL where it is absent or null. */
-static json_object *member(json_object *root, const char *name)
-{
-    json_object *found = NULL;
-
-    return json_object_object_get_ex(root, name, &found) ? found : NULL;
-}
-
 /* A text of printable ASCII from `first` on: '!' for what goes into an HTTP header, ' ' to take
  * spaces as well. `*ret` stays NULL where an optional one is absent or empty. 0, -ENOMEM or
  * CREDENTIALS_JSON_E_INVALID. */
-static int read_text_from(json_object *root, const char *name, char first, bool is_required,
-                          char **ret, char **error)
+static int read_text_from(const struct json_value *root, const char *name, char first,
+                          bool is_required, char **ret, char **error)
 {
-    json_object *m = member(root, name);
     const char *text;
     size_t size;
+    int r = json_value_get_bytes(root, name, &text, &size);
 
-    if (!m)
+    if (r == JSON_TREE_E_ABSENT)
         return is_required ? invalid(error, "has no %s", name) : 0;
-    if (!json_object_is_type(m, json_type_string))
+    if (r == JSON_TREE_E_KIND)
         return invalid(error, "has a %s that is not a text", name);
-    text = json_object_get_string(m);
-    size = (size_t)json_object_get_string_len(m);
     if (size == 0)
         return is_required ? invalid(error, "has an empty %s", name) : 0;
     for (size_t i = 0; i < size; i++)
@@ -154,13 +57,13 @@ static int read_text_from(json_object *root, const char *name, char first, bool 
     return *ret ? 0 : -ENOMEM;
 }
 
-static int read_text(json_object *root, const char *name, bool is_required, char **ret,
+static int read_text(const struct json_value *root, const char *name, bool is_required, char **ret,
                      char **error)
 {
     return read_text_from(root, name, '!', is_required, ret, error);
 }
 
-static int read_expiry(json_object *root, bool is_required, uint64_t *ret, char **error)
+static int read_expiry(const struct json_value *root, bool is_required, uint64_t *ret, char **error)
 {
     CLEANUP(free) char *text = NULL;
     time_t t;
@@ -175,53 +78,54 @@ static int read_expiry(json_object *root, bool is_required, uint64_t *ret, char 
     return 0;
 }
 
-static int check_version(json_object *root, char **error)
+static int check_version(const struct json_value *root, char **error)
 {
-    json_object *version = member(root, "Version");
+    int64_t version;
+    int r = json_value_get_integer(root, "Version", &version);
 
-    if (!version)
+    if (r == JSON_TREE_E_ABSENT)
         return invalid(error, "has no Version: it must be the number 1");
-    if (!json_object_is_type(version, json_type_int))
+    if (r == JSON_TREE_E_KIND)
         return invalid(error, "has a Version that is not the number 1");
-    if (json_object_get_int64(version) != 1)
-        return invalid(error, "has Version %lld, but only 1 is known",
-                       (long long)json_object_get_int64(version));
+    if (version != 1)
+        return invalid(error, "has Version %" PRId64 ", but only 1 is known", version);
     return 0;
 }
 
 /* AccountId is not used for anything yet, so a number there is no reason to fail. */
-static int read_account_id(json_object *root, char **ret)
+static int read_account_id(const struct json_value *root, char **ret)
 {
-    json_object *m = member(root, "AccountId");
+    const char *text;
 
-    if (!json_object_is_type(m, json_type_string) || json_object_get_string_len(m) == 0)
+    if (json_value_get_string(root, "AccountId", &text) != 0 || text[0] == '\0')
         return 0;
-    *ret = strdup(json_object_get_string(m));
+    *ret = strdup(text);
     return *ret ? 0 : -ENOMEM;
 }
 
 /* ---- A source's own error ---- */
 
-static json_object *find_text(json_object *root, const char *name, const char *other_name)
+/* NULL where neither is there, or what is there is no text. */
+static const struct json_value *find_text(const struct json_value *root, const char *name,
+                                          const char *other_name)
 {
-    json_object *m = member(root, name);
+    const struct json_value *text = NULL;
 
-    if (!m)
-        m = member(root, other_name);
-    return json_object_is_type(m, json_type_string) && json_object_get_string_len(m) > 0 ? m : NULL;
+    if (json_value_get(root, name, JSON_STRING, &text) == JSON_TREE_E_ABSENT)
+        json_value_get(root, other_name, JSON_STRING, &text);
+    return text && text->n > 0 ? text : NULL;
 }
 
-static void append_text(struct buffer *b, json_object *text)
+static void append_text(struct buffer *b, const struct json_value *text)
 {
-    escape_for_log(b, json_object_get_string(text), (size_t)json_object_get_string_len(text),
-                   FAILURE_SHOWN_BYTES);
+    escape_for_log(b, text->text, text->n, FAILURE_SHOWN_BYTES);
 }
 
 /* ECS writes the names in lower case. */
-static void append_failure(struct buffer *b, json_object *root)
+static void append_failure(struct buffer *b, const struct json_value *root)
 {
-    json_object *code = find_text(root, "Code", "code");
-    json_object *message = find_text(root, "Message", "message");
+    const struct json_value *code = find_text(root, "Code", "code");
+    const struct json_value *message = find_text(root, "Message", "message");
 
     if (code)
         append_text(b, code);
@@ -233,25 +137,32 @@ static void append_failure(struct buffer *b, json_object *root)
 
 int credentials_json_append_failure(struct buffer *b, const char *text, size_t text_bytes)
 {
-    CLEANUP(wipe_and_put) json_object *root = NULL;
-    int r = parse_object(text, text_bytes, &root, NULL);
+    CLEANUP(json_tree_free) struct json_tree *tree = NULL;
+    int r = read_tree(text, text_bytes, &tree, NULL);
 
     if (r < 0)
         return r;
-    if (root)
-        append_failure(b, root);
+    if (tree)
+        append_failure(b, json_tree_root(tree));
     return b->error;
 }
 
+static bool is_there(const struct json_value *root, const char *name)
+{
+    const struct json_value *value;
+
+    return json_value_get(root, name, JSON_STRING, &value) != JSON_TREE_E_ABSENT;
+}
+
 /* Where there are no keys: what the source says instead. */
-static int check_failure(json_object *root, char **error)
+static int check_failure(const struct json_value *root, char **error)
 {
     CLEANUP(buffer_done) struct buffer said = BUFFER_INIT(16 * FAILURE_SHOWN_BYTES);
-    json_object *code = find_text(root, "Code", "code");
+    const struct json_value *code = find_text(root, "Code", "code");
 
-    if (member(root, "AccessKeyId") || member(root, "SecretAccessKey"))
+    if (is_there(root, "AccessKeyId") || is_there(root, "SecretAccessKey"))
         return 0;
-    if (code && streq(json_object_get_string(code), "Success"))
+    if (code && streq(code->text, "Success"))
         return 0;
     append_failure(&said, root);
     if (said.error == -ENOMEM)
@@ -262,15 +173,17 @@ static int check_failure(json_object *root, char **error)
 int credentials_json_parse(enum credentials_json_form form, const char *text, size_t text_bytes,
                            struct credentials_json *ret, char **error)
 {
-    CLEANUP(wipe_and_put) json_object *root = NULL;
+    CLEANUP(json_tree_free) struct json_tree *tree = NULL;
     CLEANUP(credentials_json_done) struct credentials_json c = {.expiry_usec = USEC_INFINITY};
     const char *token = form == CREDENTIALS_JSON_PROCESS ? "SessionToken" : "Token";
     bool is_imds = form == CREDENTIALS_JSON_IMDS;
-    int r = parse_object(text, text_bytes, &root, error);
+    const struct json_value *root;
+    int r = read_tree(text, text_bytes, &tree, error);
 
-    if (r == 0)
-        r = form == CREDENTIALS_JSON_PROCESS ? check_version(root, error)
-                                             : check_failure(root, error);
+    if (r != 0)
+        return r;
+    root = json_tree_root(tree);
+    r = form == CREDENTIALS_JSON_PROCESS ? check_version(root, error) : check_failure(root, error);
     if (r == 0)
         r = read_text(root, "AccessKeyId", true, &c.access_key_id, error);
     if (r == 0)

@@ -24,10 +24,9 @@ struct credentials_json {
     uint64_t expiry_usec; /* on the wall clock, may be past; USEC_INFINITY: not told */
 };
 
-/* Reads it strictly: one object, whole and alone, UTF-8 (json-c's strict mode, which lets single
- * quotes around names and NaN pass); keys and token of printable ASCII without spaces (they go into
- * HTTP headers). A reply without keys that has a Code or Message is the source's own error, which
- * is repeated.
+/* Reads it strictly, as json_tree_read does; of members of the same name the last counts. Keys and
+ * token are of printable ASCII without spaces (they go into HTTP headers). A reply without keys
+ * that has a Code or Message is the source's own error, which is repeated.
  *
  * 0; -ENOMEM; or CREDENTIALS_JSON_E_INVALID with *error (if not NULL; the caller frees it) saying
  * what is wrong, as "has no SecretAccessKey". No value of a key is ever in it. */

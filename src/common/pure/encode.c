@@ -258,7 +258,7 @@ static bool is_ascii(const char *bytes, size_t n)
     return (all & UINT64_C(0x8080808080808080)) == 0;
 }
 
-bool utf8_is_valid(const char *bytes, size_t size)
+size_t utf8_valid_bytes(const char *bytes, size_t size)
 {
     uint32_t code_point;
 
@@ -272,9 +272,9 @@ bool utf8_is_valid(const char *bytes, size_t size)
             continue;
         n = utf8_decode(bytes + i, size - i, &code_point);
         if (n == 0)
-            return false;
+            return i;
     }
-    return true;
+    return size;
 }
 
 bool fits_into_line(uint32_t c)

@@ -45,8 +45,14 @@ bool fits_into_line(uint32_t code_point);
  * "... (N bytes)". */
 int escape_for_log(struct buffer *b, const char *bytes, size_t size, size_t max_bytes);
 
-/* Whether the bytes are well-formed UTF-8 (RFC 3629: no surrogates, nothing overlong). */
-bool utf8_is_valid(const char *bytes, size_t size);
+/* How many bytes from the first on are well-formed UTF-8 (RFC 3629: no surrogates, nothing
+ * overlong): `size` where all are, else the offset of the first that is not. */
+size_t utf8_valid_bytes(const char *bytes, size_t size);
+
+static inline bool utf8_is_valid(const char *bytes, size_t size)
+{
+    return utf8_valid_bytes(bytes, size) == size;
+}
 
 /* The length, 1 to 4, of the well-formed UTF-8 sequence at the start of the bytes, with its code
  * point; 0 where there is none. */

@@ -6,8 +6,6 @@
 
 #include <errno.h>
 
-#include "json-tree.h"
-
 /* json-c would cut the name there. */
 static bool has_nul_in_name(const struct json_value *root)
 {
@@ -17,27 +15,28 @@ static bool has_nul_in_name(const struct json_value *root)
     return false;
 }
 
-/* 0, -ENOMEM, or JSON_E_INVALID with *ret_why. */
-static int judge(const char *bytes, size_t size, int max_depth, const char **ret_why)
+/* 0, -ENOMEM, or JSON_E_INVALID with *ret_fault. */
+static int judge(const char *bytes, size_t size, int max_depth, struct json_fault *ret_fault)
 {
     CLEANUP(json_tree_free) struct json_tree *tree = NULL;
-    int r = json_tree_read(bytes, size, (unsigned)max_depth, &tree, ret_why);
+    int r = json_tree_read(bytes, size, (unsigned)max_depth, JSON_LONE_SURROGATES_REFUSED, &tree,
+                           ret_fault);
 
     if (r != 0)
         return r < 0 ? r : JSON_E_INVALID;
     if (has_nul_in_name(json_tree_root(tree))) {
-        *ret_why = "a name holds a NUL character";
+        *ret_fault = (struct json_fault){"a name holds a NUL character"};
         return JSON_E_INVALID;
     }
     return 0;
 }
 
 int json_read(const char *bytes, size_t size, int max_depth, json_object **ret,
-              const char **ret_why)
+              struct json_fault *ret_fault)
 {
     CLEANUP(json_tokener_free) json_tokener *tokener = NULL;
     json_object *object;
-    int r = judge(bytes, size, max_depth, ret_why);
+    int r = judge(bytes, size, max_depth, ret_fault);
 
     if (r != 0)
         return r;
@@ -86,16 +85,5 @@ int json_get_string(json_object *object, const char *name, const char **ret)
     if (memchr(text, '\0', size))
         return JSON_E_TYPE;
     *ret = text;
-    return 0;
-}
-
-int json_get_bool(json_object *object, const char *name, bool *ret)
-{
-    json_object *member;
-    int r = json_get(object, name, json_type_boolean, &member);
-
-    if (r != 0)
-        return r;
-    *ret = json_object_get_boolean(member);
     return 0;
 }

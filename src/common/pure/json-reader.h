@@ -5,26 +5,25 @@
 
 #include <json-c/json.h>
 
-#include "macro.h"
+#include "json-tree.h"
 
-/* Reads what json_tree_read takes, but no name with a NUL. Of members of the same name the last
- * counts; a whole number beyond 64 bits becomes the nearest that fits. The caller puts the object.
- * 0, -ENOMEM, or JSON_E_INVALID: *ret_why, a constant, says what it is, as json_tree_read does; it
- * is only set then. */
+/* Reads what json_tree_read takes where it refuses lone surrogates, but no name with a NUL. Of
+ * members of the same name the last counts; a whole number beyond 64 bits becomes the nearest that
+ * fits. The caller puts the object. 0, -ENOMEM, or JSON_E_INVALID with *ret_fault, which is only
+ * set then. */
 enum {
     JSON_E_INVALID = 1, /* not such JSON */
     JSON_E_ABSENT = 2,  /* no such member, or null */
     JSON_E_TYPE = 3,    /* of another type */
 };
 int json_read(const char *bytes, size_t size, int max_depth, json_object **ret,
-              const char **ret_why);
+              struct json_fault *ret_fault);
 
 /* A member of an object. 0, JSON_E_ABSENT, JSON_E_TYPE. What comes back belongs to `object`. A
  * string holds a NUL only where its size is asked for: else such a string is JSON_E_TYPE. */
 int json_get(json_object *object, const char *name, json_type type, json_object **ret);
 int json_get_string(json_object *object, const char *name, const char **ret);
 int json_get_bytes(json_object *object, const char *name, const char **ret, size_t *ret_bytes);
-int json_get_bool(json_object *object, const char *name, bool *ret);
 
 DEFINE_CLEANUP(json_tokener *, json_tokener_free)
 

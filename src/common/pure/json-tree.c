@@ -8,7 +8,9 @@
 #include "json-tree.h"
 
 #include <errno.h>
+#include <stdio.h>
 
+#include "buffer.h"
 #include "encode.h"
 #include "json-string.h"
 
@@ -16,11 +18,13 @@ enum {
     BYTES_PER_VALUE = 32, /* in SQS's replies it is somewhat more: rarely the array must grow */
     FIRST_VALUES = 8,
     END_BYTES = 8, /* NULs behind the text: strings are looked at by so many */
+    ESCAPE_BYTES = sizeof("\\u0000") - 1,
 };
 
 struct json_tree {
     struct json_value *values;
     uint32_t n, n_max;
+    size_t size; /* of the text, without the NULs */
     char text[];
 };
 
@@ -28,19 +32,32 @@ struct reader {
     struct json_tree *tree;
     char *at, *end; /* in the tree's text */
     unsigned max_depth;
-    const char *why;
+    enum json_lone_surrogates lone_surrogates;
+    struct json_fault *fault;
 };
 
+static int fail_as_whole(struct json_fault *fault, const char *why)
+{
+    snprintf(fault->text, sizeof(fault->text), "%s", why);
+    return JSON_TREE_E_INVALID;
+}
+
+static int fail_at(struct json_fault *fault, const char *why, size_t offset)
+{
+    snprintf(fault->text, sizeof(fault->text), "%s, at byte %zu", why, offset + 1);
+    return JSON_TREE_E_INVALID;
+}
+
+/* For what stands at r->at. */
 static int fail_because(struct reader *r, const char *why)
 {
-    r->why = why;
-    return JSON_TREE_E_INVALID;
+    return fail_at(r->fault, why, (size_t)(r->at - r->tree->text));
 }
 
 /* What stands at r->at does not fit. */
 static int fail(struct reader *r)
 {
-    return fail_because(r, r->at == r->end ? "cut off" : "not JSON");
+    return r->at == r->end ? fail_as_whole(r->fault, "cut off") : fail_because(r, "not JSON");
 }
 
 static void skip_white_space(struct reader *r)
@@ -115,8 +132,13 @@ static int read_code(struct reader *r, char **out)
         else
             r->at = before;
     }
-    if (code >= 0xD800 && code <= 0xDFFF)
+    if (code >= 0xD800 && code <= 0xDFFF) {
+        if (r->lone_surrogates == JSON_LONE_SURROGATES_REFUSED) {
+            r->at -= ESCAPE_BYTES;
+            return fail_because(r, "half of a surrogate pair");
+        }
         code = 0xFFFD;
+    }
     *out = write_utf8(*out, code);
     return 0;
 }
@@ -197,8 +219,9 @@ static int skip_digits(struct reader *r)
     return 0;
 }
 
-static int skip_number(struct reader *r)
+static int read_number(struct reader *r, const char **ret, uint32_t *ret_bytes)
 {
+    const char *start = r->at;
     int q = 0;
 
     if (*r->at == '-')
@@ -217,6 +240,8 @@ static int skip_number(struct reader *r)
             r->at++;
         q = skip_digits(r);
     }
+    *ret = start;
+    *ret_bytes = (uint32_t)(r->at - start);
     return q;
 }
 
@@ -235,7 +260,7 @@ static int add_value(struct reader *r, uint32_t *ret)
     struct json_tree *tree = r->tree;
 
     if (tree->n == JSON_TREE_MAX_VALUES)
-        return fail_because(r, "too large");
+        return fail_as_whole(r->fault, "too large");
     if (tree->n == tree->n_max) {
         uint32_t n_max = tree->n_max * 2;
         struct json_value *values = reallocarray(tree->values, n_max, sizeof(struct json_value));
@@ -335,7 +360,7 @@ static int read_value(struct reader *r, unsigned depth, const char *name, uint32
         break;
     default:
         value.kind = JSON_NUMBER;
-        q = skip_number(r);
+        q = read_number(r, &value.text, &value.n);
         break;
     }
     if (q != 0)
@@ -356,7 +381,7 @@ static int read_all(struct reader *r)
     skip_white_space(r);
     if (r->at != r->end)
         return fail_because(r, "followed by more");
-    return r->tree->values[0].kind == JSON_OBJECT ? 0 : fail_because(r, "no JSON object");
+    return r->tree->values[0].kind == JSON_OBJECT ? 0 : fail_as_whole(r->fault, "no JSON object");
 }
 
 static struct json_tree *tree_new(const char *bytes, size_t size)
@@ -367,36 +392,40 @@ static struct json_tree *tree_new(const char *bytes, size_t size)
         return NULL;
     memcpy(tree->text, bytes, size);
     memset(tree->text + size, 0, END_BYTES);
+    tree->size = size;
     tree->n = 0;
     tree->n_max = FIRST_VALUES + (uint32_t)MIN(size / BYTES_PER_VALUE, JSON_TREE_MAX_VALUES / 2);
     tree->values = reallocarray(NULL, tree->n_max, sizeof(struct json_value));
     return tree->values ? TAKE(tree) : NULL;
 }
 
-int json_tree_read(const char *bytes, size_t size, unsigned max_depth, struct json_tree **ret,
-                   const char **ret_why)
+int json_tree_read(const char *bytes, size_t size, unsigned max_depth,
+                   enum json_lone_surrogates lone_surrogates, struct json_tree **ret,
+                   struct json_fault *ret_fault)
 {
     CLEANUP(json_tree_free) struct json_tree *tree = NULL;
-    struct reader r = {.max_depth = max_depth};
+    struct reader r = {
+        .max_depth = max_depth,
+        .lone_surrogates = lone_surrogates,
+        .fault = ret_fault,
+    };
+    size_t valid;
     int q;
 
     if (size == 0)
-        q = fail_because(&r, "empty");
-    else if (size > JSON_TREE_MAX_BYTES)
-        q = fail_because(&r, "too large");
-    else if (!utf8_is_valid(bytes, size))
-        q = fail_because(&r, "not UTF-8");
-    else {
-        tree = tree_new(bytes, size);
-        if (!tree)
-            return -ENOMEM;
-        r.tree = tree;
-        r.at = tree->text;
-        r.end = tree->text + size;
-        q = read_all(&r);
-    }
-    if (q == JSON_TREE_E_INVALID)
-        *ret_why = r.why;
+        return fail_as_whole(ret_fault, "empty");
+    if (size > JSON_TREE_MAX_BYTES)
+        return fail_as_whole(ret_fault, "too large");
+    valid = utf8_valid_bytes(bytes, size);
+    if (valid < size)
+        return fail_at(ret_fault, "not UTF-8", valid);
+    tree = tree_new(bytes, size);
+    if (!tree)
+        return -ENOMEM;
+    r.tree = tree;
+    r.at = tree->text;
+    r.end = tree->text + size;
+    q = read_all(&r);
     if (q == 0)
         *ret = TAKE(tree);
     return q;
@@ -404,8 +433,10 @@ int json_tree_read(const char *bytes, size_t size, unsigned max_depth, struct js
 
 struct json_tree *json_tree_free(struct json_tree *tree)
 {
-    if (tree)
-        free(tree->values);
+    if (!tree)
+        return NULL;
+    secure_wipe(tree->text, tree->size);
+    free(tree->values);
     free(tree);
     return NULL;
 }
@@ -478,5 +509,28 @@ int json_value_get_bool(const struct json_value *object, const char *name, bool 
     if (value->kind != JSON_TRUE && value->kind != JSON_FALSE)
         return JSON_TREE_E_KIND;
     *ret = value->kind == JSON_TRUE;
+    return 0;
+}
+
+int json_value_get_integer(const struct json_value *object, const char *name, int64_t *ret)
+{
+    const struct json_value *value;
+    int r = json_value_get(object, name, JSON_NUMBER, &value);
+    bool is_negative;
+    int64_t number = 0;
+
+    if (r != 0)
+        return r;
+    is_negative = value->text[0] == '-';
+    for (uint32_t i = is_negative; i < value->n; i++) {
+        int64_t digit = value->text[i] - '0';
+
+        if (!is_digit(value->text[i]))
+            return JSON_TREE_E_KIND;
+        if (__builtin_mul_overflow(number, 10, &number) ||
+            __builtin_add_overflow(number, is_negative ? -digit : digit, &number))
+            number = is_negative ? INT64_MIN : INT64_MAX;
+    }
+    *ret = number;
     return 0;
 }

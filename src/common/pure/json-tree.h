@@ -1,6 +1,7 @@
-/* JSON that comes with every message, read strictly and cheaply: one copy of the text, in which
- * strings are unescaped where they stand, and one array of values that point into it. What is read
- * seldom is read by json-reader.h, with json-c. */
+/* JSON that comes from outside and decides something, or comes with every message, read strictly
+ * and cheaply: one copy of the text, in which strings are unescaped where they stand, and one array
+ * of values that point into it. What is read seldom, and decides nothing, is read by json-reader.h,
+ * with json-c. */
 #pragma once
 
 #include "macro.h"
@@ -9,7 +10,7 @@ enum json_kind {
     JSON_NULL,
     JSON_FALSE,
     JSON_TRUE,
-    JSON_NUMBER, /* which one is not kept: SQS puts its numbers into strings */
+    JSON_NUMBER,
     JSON_STRING,
     JSON_ARRAY,
     JSON_OBJECT,
@@ -17,9 +18,9 @@ enum json_kind {
 
 struct json_value {
     const char *name; /* of an object's member, followed by a NUL; else NULL */
-    const char *text; /* of a string, followed by a NUL; else NULL */
+    const char *text; /* of a string, followed by a NUL; of a number, as written; else NULL */
     uint32_t name_bytes;
-    uint32_t n;    /* the bytes of a string; the values in an array or object */
+    uint32_t n;    /* the bytes of a string or number; the values in an array or object */
     uint32_t span; /* values up to the next one beside it: itself and all inside it */
     enum json_kind kind;
 };
@@ -29,20 +30,35 @@ struct json_tree;
 enum {
     JSON_TREE_MAX_BYTES = 64 * 1024 * 1024, /* whatever the caller's own cap is */
     JSON_TREE_MAX_VALUES = 65536,
+    JSON_FAULT_BYTES = 64,
+};
+
+/* What becomes of an escape that is half of a surrogate pair ("\ud83d" alone), which is no
+ * character. */
+enum json_lone_surrogates {
+    JSON_LONE_SURROGATES_REFUSED,
+    JSON_LONE_SURROGATES_REPLACED, /* by U+FFFD */
+};
+
+/* What is wrong with a text, and where where that says something: "empty", "too large", "cut off",
+ * "no JSON object"; "not UTF-8, at byte 7", and so with "not JSON", "too deep", "followed by more",
+ * "half of a surrogate pair". Bytes are counted from 1. */
+struct json_fault {
+    char text[JSON_FAULT_BYTES];
 };
 
 /* Reads one JSON object and nothing else but white space around it: RFC 8259 without extensions,
- * UTF-8 only, values in no more than `max_depth` - 1 arrays and objects. A lone surrogate becomes
- * U+FFFD. The bytes are copied. 0 or -ENOMEM, or
- * JSON_TREE_E_INVALID: *ret_why, a constant, says what it is: "empty", "too large", "not UTF-8",
- * "cut off", "too deep", "not JSON", "followed by more", "no JSON object"; it is only set then. */
+ * UTF-8 only, values in no more than `max_depth` - 1 arrays and objects. Members of the same name
+ * are all kept. The bytes are copied, and the copy is wiped when it is freed. 0, -ENOMEM, or
+ * JSON_TREE_E_INVALID with *ret_fault, which is only set then. */
 enum {
     JSON_TREE_E_INVALID = 1, /* not such JSON */
     JSON_TREE_E_ABSENT = 2,  /* no such member, or null */
     JSON_TREE_E_KIND = 3,    /* of another kind */
 };
-int json_tree_read(const char *bytes, size_t size, unsigned max_depth, struct json_tree **ret,
-                   const char **ret_why);
+int json_tree_read(const char *bytes, size_t size, unsigned max_depth,
+                   enum json_lone_surrogates lone_surrogates, struct json_tree **ret,
+                   struct json_fault *ret_fault);
 struct json_tree *json_tree_free(struct json_tree *tree);
 DEFINE_CLEANUP(struct json_tree *, json_tree_free)
 
@@ -67,3 +83,7 @@ int json_value_get_string(const struct json_value *object, const char *name, con
 int json_value_get_bytes(const struct json_value *object, const char *name, const char **ret,
                          size_t *ret_bytes);
 int json_value_get_bool(const struct json_value *object, const char *name, bool *ret);
+/* A whole number: digits alone, with a minus or not. One that does not fit is the nearest that
+ * does.
+ */
+int json_value_get_integer(const struct json_value *object, const char *name, int64_t *ret);

@@ -10,7 +10,7 @@
 #include <errno.h>
 
 #include "encode.h"
-#include "json-reader.h"
+#include "json-tree.h"
 
 enum {
     BODY_MAX_BYTES = 256 * 1024, /* of an error's body; a longer one is not looked into */
@@ -140,10 +140,18 @@ bool sqs_error_is_outcome_unknown(const struct sqs_error *error)
 bool sqs_error_is_of_queue(const struct sqs_error *error)
 {
     static const char *const names[] = {
-        "QueueDoesNotExist", "QueueDeletedRecently",  "InvalidSecurity",
-        "InvalidAddress",    "AccessDeniedException", "KmsAccessDenied",
-        "KmsDisabled",       "KmsInvalidKeyUsage",    "KmsInvalidState",
-        "KmsNotFound",       "KmsOptInRequired",      "ResourceNotFoundException",
+        "QueueDoesNotExist",
+        "QueueDeletedRecently",
+        "InvalidSecurity",
+        "InvalidAddress",
+        "AccessDeniedException",
+        "KmsAccessDenied",
+        "KmsDisabled",
+        "KmsInvalidKeyUsage",
+        "KmsInvalidState",
+        "KmsNotFound",
+        "KmsOptInRequired",
+        "ResourceNotFoundException",
         "UnknownOperationException",
     };
 
@@ -241,30 +249,29 @@ static void copy_text(const char *bytes, size_t size, char *ret, size_t ret_size
     ret[used] = '\0';
 }
 
-/* The body as a JSON object; NULL where it is none. Not strict: an error with a flaw in its text
- * still says what it is. */
-static json_object *parse_body(const char *body, size_t body_bytes)
+/* The body as a JSON object; NULL where it is none, as where memory ran out: then the headers and
+ * the status say what they can. */
+static struct json_tree *read_body(const char *body, size_t body_bytes)
 {
-    CLEANUP(json_tokener_free) json_tokener *tokener = NULL;
-    CLEANUP(json_object_put) json_object *root = NULL;
+    struct json_tree *tree = NULL;
+    struct json_fault fault;
 
-    if (!body || body_bytes == 0 || body_bytes > BODY_MAX_BYTES)
+    if (!body || body_bytes > BODY_MAX_BYTES)
         return NULL;
-    tokener = json_tokener_new_ex(BODY_MAX_DEPTH);
-    if (!tokener)
-        return NULL;
-    root = json_tokener_parse_ex(tokener, body, (int)body_bytes);
-    return json_object_is_type(root, json_type_object) ? TAKE(root) : NULL;
+    json_tree_read(body, body_bytes, BODY_MAX_DEPTH, JSON_LONE_SURROGATES_REPLACED, &tree, &fault);
+    return tree;
 }
 
 /* Whether there is such a member, a string. */
-static bool get_bytes(json_object *root, const char *name, const char **ret, size_t *ret_bytes)
+static bool get_bytes(const struct json_value *root, const char *name, const char **ret,
+                      size_t *ret_bytes)
 {
-    return root && json_get_bytes(root, name, ret, ret_bytes) == 0;
+    return root && json_value_get_bytes(root, name, ret, ret_bytes) == 0;
 }
 
 /* The shape's name, from the first of the places where it may stand. */
-static void read_shape_name(json_object *root, const char *error_type, struct sqs_error *error)
+static void read_shape_name(const struct json_value *root, const char *error_type,
+                            struct sqs_error *error)
 {
     const char *text;
     size_t size = 0;
@@ -293,7 +300,7 @@ static void read_query_error(const char *query_error, struct sqs_error *error,
 
 /* The text's first line. What follows it after a wrong signature is the canonical request as AWS
  * saw it, with the session token in it. */
-static void read_message(json_object *root, struct sqs_error *error)
+static void read_message(const struct json_value *root, struct sqs_error *error)
 {
     const char *text, *line_end;
     size_t size = 0;
@@ -345,7 +352,8 @@ void sqs_error_parse(int http_status, const char *query_error, const char *error
                      const char *retry_after, const char *body, size_t body_bytes,
                      struct sqs_error *ret)
 {
-    CLEANUP(json_object_put) json_object *root = parse_body(body, body_bytes);
+    CLEANUP(json_tree_free) struct json_tree *tree = read_body(body, body_bytes);
+    const struct json_value *root = tree ? json_tree_root(tree) : NULL;
     const struct sqs_known_error *known = NULL;
     bool receiver_fault = false;
 

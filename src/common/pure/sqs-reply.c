@@ -227,7 +227,7 @@ static struct sqs_reply *reply_new(enum sqs_operation operation)
 /* Makes the tree; none where there may be no body and is none. */
 static int read_body(const struct reply_reader *reader, const char *body, size_t body_bytes)
 {
-    const char *why;
+    struct json_fault fault;
     int r;
 
     if (body_bytes == 0 && operations[reader->request->operation].may_be_empty)
@@ -235,9 +235,10 @@ static int read_body(const struct reply_reader *reader, const char *body, size_t
     if (body_bytes > SQS_REPLY_MAX_BYTES)
         return reply_damaged(reader, NULL, "%zu bytes, at most %d are allowed", body_bytes,
                              SQS_REPLY_MAX_BYTES);
-    r = json_tree_read(body, body_bytes, SQS_REPLY_MAX_DEPTH, &reader->storage->tree, &why);
+    r = json_tree_read(body, body_bytes, SQS_REPLY_MAX_DEPTH, JSON_LONE_SURROGATES_REPLACED,
+                       &reader->storage->tree, &fault);
     if (r == JSON_TREE_E_INVALID)
-        return reply_damaged(reader, NULL, "%s", why);
+        return reply_damaged(reader, NULL, "%s", fault.text);
     return r;
 }
 

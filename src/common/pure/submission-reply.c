@@ -6,8 +6,8 @@
 #include <inttypes.h>
 
 #include "encode.h"
-#include "json-reader.h"
 #include "json-string.h"
+#include "json-tree.h"
 
 #define OK_PREFIX "{\"ok\": true"
 #define STORED_PREFIX OK_PREFIX ", \"id\": "
@@ -106,69 +106,67 @@ int submission_replies_revoke(struct buffer *b, const char *error)
 
 struct owner {
     struct submission_reply reply; /* first, so that it stands for the whole */
-    json_object *json;
+    struct json_tree *tree;
 };
 
-static bool read_number(json_object *object, const char *name, uint64_t *ret)
+static bool read_number(const struct json_value *object, const char *name, uint64_t *ret)
 {
-    json_object *member;
+    int64_t number;
 
-    if (json_get(object, name, json_type_int, &member) != 0 || json_object_get_int64(member) < 0)
+    if (json_value_get_integer(object, name, &number) != 0 || number < 0)
         return false;
-    *ret = (uint64_t)json_object_get_int64(member);
+    *ret = (uint64_t)number;
     return true;
 }
 
-static bool read_rejected(json_object *object, struct submission_rejected *ret)
+static bool read_rejected(const struct json_value *object, struct submission_rejected *ret)
 {
     uint64_t bytes;
 
-    if (!json_object_is_type(object, json_type_object) ||
-        !read_number(object, "number", &ret->number) || !read_number(object, "bytes", &bytes) ||
-        !read_number(object, "rejected", &ret->when_sec) ||
-        json_get_string(object, "id", &ret->id) != 0 ||
-        json_get_string(object, "reason", &ret->reason) != 0 ||
-        json_get_string(object, "group", &ret->group_id) == JSON_E_TYPE)
+    if (object->kind != JSON_OBJECT || !read_number(object, "number", &ret->number) ||
+        !read_number(object, "bytes", &bytes) || !read_number(object, "rejected", &ret->when_sec) ||
+        json_value_get_string(object, "id", &ret->id) != 0 ||
+        json_value_get_string(object, "reason", &ret->reason) != 0 ||
+        json_value_get_string(object, "group", &ret->group_id) == JSON_TREE_E_KIND)
         return false;
     ret->bytes = (size_t)bytes;
     return true;
 }
 
-static int read_page(struct owner *o, json_object *array)
+static int read_page(struct submission_reply *reply, const struct json_value *array)
 {
-    size_t n = json_object_array_length(array);
+    const struct json_value *member = json_value_first(array);
 
-    o->reply.messages = calloc(MAX(n, (size_t)1), sizeof(struct submission_rejected));
-    if (!o->reply.messages)
+    reply->messages = calloc(MAX(array->n, 1U), sizeof(struct submission_rejected));
+    if (!reply->messages)
         return -ENOMEM;
-    for (; o->reply.n_messages < n; o->reply.n_messages++)
-        if (!read_rejected(json_object_array_get_idx(array, o->reply.n_messages),
-                           &o->reply.messages[o->reply.n_messages]))
+    for (; reply->n_messages < array->n; member = json_value_next(member))
+        if (!read_rejected(member, &reply->messages[reply->n_messages++]))
             return SUBMISSION_REPLY_E_DAMAGED;
     return 0;
 }
 
-static int read_good(struct owner *o)
+static int read_good(struct submission_reply *reply, const struct json_value *root)
 {
-    json_object *array;
+    const struct json_value *array;
     uint64_t count;
 
-    if (json_get_string(o->json, "id", &o->reply.id) == 0)
+    if (json_value_get_string(root, "id", &reply->id) == 0)
         return 0;
-    if (json_get_bool(o->json, "more", &o->reply.has_more) != 0)
+    if (json_value_get_bool(root, "more", &reply->has_more) != 0)
         return SUBMISSION_REPLY_E_DAMAGED;
-    if (json_get(o->json, "messages", json_type_array, &array) == 0)
-        return read_page(o, array);
-    if (!read_number(o->json, "count", &count))
+    if (json_value_get(root, "messages", JSON_ARRAY, &array) == 0)
+        return read_page(reply, array);
+    if (!read_number(root, "count", &count))
         return SUBMISSION_REPLY_E_DAMAGED;
-    o->reply.count = (size_t)count;
+    reply->count = (size_t)count;
     return 0;
 }
 
-static int read_bad(struct owner *o)
+static int read_bad(struct submission_reply *reply, const struct json_value *root)
 {
-    if (json_get_string(o->json, "error", &o->reply.error) != 0 ||
-        json_get_bool(o->json, "temporary", &o->reply.is_temporary) == JSON_E_TYPE)
+    if (json_value_get_string(root, "error", &reply->error) != 0 ||
+        json_value_get_bool(root, "temporary", &reply->is_temporary) == JSON_TREE_E_KIND)
         return SUBMISSION_REPLY_E_DAMAGED;
     return 0;
 }
@@ -177,18 +175,20 @@ int submission_reply_read(const char *line, size_t size, struct submission_reply
 {
     CLEANUP(submission_reply_free) struct submission_reply *reply = NULL;
     struct owner *o = calloc(1, sizeof(*o));
-    const char *why;
+    const struct json_value *root;
+    struct json_fault fault;
     int r;
 
     if (!o)
         return -ENOMEM;
     reply = &o->reply;
-    r = json_read(line, size, DEPTH_MAX, &o->json, &why);
+    r = json_tree_read(line, size, DEPTH_MAX, JSON_LONE_SURROGATES_REFUSED, &o->tree, &fault);
     if (r != 0)
         return r < 0 ? r : SUBMISSION_REPLY_E_DAMAGED;
-    if (json_get_bool(o->json, "ok", &reply->is_ok) != 0)
+    root = json_tree_root(o->tree);
+    if (json_value_get_bool(root, "ok", &reply->is_ok) != 0)
         return SUBMISSION_REPLY_E_DAMAGED;
-    r = reply->is_ok ? read_good(o) : read_bad(o);
+    r = reply->is_ok ? read_good(reply, root) : read_bad(reply, root);
     if (r != 0)
         return r;
     *ret = TAKE(reply);
@@ -202,7 +202,7 @@ struct submission_reply *submission_reply_free(struct submission_reply *reply)
     if (!o)
         return NULL;
     free(o->reply.messages);
-    json_object_put(o->json);
+    json_tree_free(o->tree);
     free(o);
     return NULL;
 }

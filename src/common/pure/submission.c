@@ -1,9 +1,10 @@
-/* See submission.h. A submission keeps the tree that json-c has made of its line, and its message
- * points into that: a body is not copied again. Only binary values, which are in base64 there, have
- * memory of their own.
+/* See submission.h. A submission keeps the tree of its line, and its message points into that: a
+ * body is not copied again. Only binary values, which are in base64 there, have memory of their
+ * own.
  *
- * The names are looked at before all else. From there on, a member that is not expected is an
- * error: a misspelt "delay" that did nothing would be found out late. */
+ * A member that is not expected is an error: a misspelt "delay" that did nothing would be found out
+ * late. So is a second one of the same name: two readers of the line could take it for different
+ * messages. Nothing is mended: what is stored is what was handed in, or it is refused. */
 #include "submission.h"
 
 #include <assert.h>
@@ -12,9 +13,8 @@
 
 #include "encode.h"
 #include "error-line.h"
-#include "json-names.h"
-#include "json-reader.h"
 #include "json-string.h"
+#include "json-tree.h"
 
 enum {
     DEPTH_MAX = 4, /* the objects of a message are three levels; and what is in the innermost */
@@ -24,7 +24,8 @@ enum {
 
 struct owner {
     struct submission submission; /* first, so that it stands for the whole */
-    json_object *json;
+    struct json_tree *tree;
+    const struct json_value *root;
     struct sqs_attribute attributes[SQS_ATTRIBUTES_MAX];
     struct buffer binary[SQS_ATTRIBUTES_MAX]; /* the values of those that are binary */
 };
@@ -33,42 +34,63 @@ struct owner {
 
 /* ---- Members ---- */
 
-static int unknown_member(const char *where, const char *name, const char *allowed, char **error)
+static bool has_same_name(const struct json_value *a, const struct json_value *b)
+{
+    return a->name_bytes == b->name_bytes && memcmp(a->name, b->name, a->name_bytes) == 0;
+}
+
+static bool is_named(const struct json_value *member, const char *name)
+{
+    return member->name_bytes == strlen(name) && memcmp(member->name, name, strlen(name)) == 0;
+}
+
+static void append_name(struct buffer *b, const struct json_value *member)
+{
+    escape_for_log(b, member->name, member->name_bytes, SHOWN_NAME_MAX_BYTES);
+}
+
+static int unknown_member(const char *where, const struct json_value *member, const char *allowed,
+                          char **error)
 {
     CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(FIELD_MAX_BYTES);
 
-    escape_for_log(&shown, name, strlen(name), SHOWN_NAME_MAX_BYTES);
+    append_name(&shown, member);
     return invalid(error, "%s%s: not a member that is known; known are %s", where,
                    buffer_string(&shown), allowed);
 }
 
-/* That the object has no members but those of the NULL-terminated list. */
-static int check_members(json_object *object, const char *where, const char *const *known,
-                         const char *allowed, char **error)
+/* That the object has no members but those of the NULL-terminated list, and each once. */
+static int check_members(const struct json_value *object, const char *where,
+                         const char *const *known, const char *allowed, char **error)
 {
-    json_object_object_foreach (object, name, member) {
-        size_t i = 0;
+    const struct json_value *member = json_value_first(object);
+    unsigned found = 0; /* bit k: known[k] */
 
-        (void)member;
-        while (known[i] && !streq(known[i], name))
-            i++;
-        if (!known[i])
-            return unknown_member(where, name, allowed, error);
+    for (uint32_t i = 0; i < object->n; i++, member = json_value_next(member)) {
+        size_t k = 0;
+
+        while (known[k] && !is_named(member, known[k]))
+            k++;
+        if (!known[k])
+            return unknown_member(where, member, allowed, error);
+        if (found & 1U << k)
+            return invalid(error, "%s%s: there are two members of this name", where, known[k]);
+        found |= 1U << k;
     }
     return 0;
 }
 
 /* A string without NULs; *ret stays as it was where there is none. */
-static int read_text(json_object *object, const char *where, const char *name, const char **ret,
-                     char **error)
+static int read_text(const struct json_value *object, const char *where, const char *name,
+                     const char **ret, char **error)
 {
     const char *text;
     size_t size;
-    int r = json_get_bytes(object, name, &text, &size);
+    int r = json_value_get_bytes(object, name, &text, &size);
 
-    if (r == JSON_E_ABSENT)
+    if (r == JSON_TREE_E_ABSENT)
         return 0;
-    if (r == JSON_E_TYPE)
+    if (r == JSON_TREE_E_KIND)
         return invalid(error, "%s%s: not a string", where, name);
     if (memchr(text, '\0', size))
         return invalid(error, "%s%s: holds a NUL character", where, name);
@@ -83,14 +105,14 @@ static bool is_binary_type(const char *data_type)
     return strncmp(data_type, "Binary", 6) == 0 && (data_type[6] == '\0' || data_type[6] == '.');
 }
 
-static int read_value(json_object *object, const char *where, struct sqs_attribute *attribute,
-                      struct buffer *binary, char **error)
+static int read_value(const struct json_value *object, const char *where,
+                      struct sqs_attribute *attribute, struct buffer *binary, char **error)
 {
-    int r = json_get_bytes(object, "value", &attribute->value, &attribute->value_bytes);
+    int r = json_value_get_bytes(object, "value", &attribute->value, &attribute->value_bytes);
 
-    if (r == JSON_E_ABSENT)
+    if (r == JSON_TREE_E_ABSENT)
         return invalid(error, "%svalue: missing", where);
-    if (r == JSON_E_TYPE)
+    if (r == JSON_TREE_E_KIND)
         return invalid(error, "%svalue: not a string%s", where,
                        attribute->is_binary ? ""
                                             : "; numbers are written in quotes, as SQS has them");
@@ -109,8 +131,8 @@ static int read_value(json_object *object, const char *where, struct sqs_attribu
 }
 
 /* {"type": ..., "value": ...} */
-static int read_typed(json_object *object, const char *where, struct sqs_attribute *attribute,
-                      struct buffer *binary, char **error)
+static int read_typed(const struct json_value *object, const char *where,
+                      struct sqs_attribute *attribute, struct buffer *binary, char **error)
 {
     static const char *const known[] = {"type", "value", NULL};
     int r = check_members(object, where, known, "type and value", error);
@@ -125,48 +147,59 @@ static int read_typed(json_object *object, const char *where, struct sqs_attribu
     return read_value(object, where, attribute, binary, error);
 }
 
-static int read_attribute(const char *name, json_object *value, struct sqs_attribute *attribute,
-                          struct buffer *binary, char **error)
+/* What is wrong with the attribute as a member of "attributes"; NULL: nothing. */
+static const char *find_fault(const struct json_value *attributes, const struct json_value *member)
+{
+    const struct json_value *other = json_value_first(attributes);
+
+    if (memchr(member->name, '\0', member->name_bytes))
+        return "the name holds a NUL character";
+    for (; other != member; other = json_value_next(other))
+        if (has_same_name(other, member))
+            return "there are two members of this name";
+    return member->kind == JSON_STRING || member->kind == JSON_OBJECT
+               ? NULL
+               : "neither a string nor an object with type and value";
+}
+
+static int read_attribute(const struct json_value *attributes, const struct json_value *member,
+                          struct sqs_attribute *attribute, struct buffer *binary, char **error)
 {
     CLEANUP(buffer_done) struct buffer where = BUFFER_INIT(FIELD_MAX_BYTES);
+    const char *fault = find_fault(attributes, member);
 
-    *attribute = (struct sqs_attribute){.name = name};
-    if (json_object_is_type(value, json_type_string)) {
+    *attribute = (struct sqs_attribute){.name = member->name};
+    if (!fault && member->kind == JSON_STRING) {
         attribute->data_type = "String";
-        attribute->value = json_object_get_string(value);
-        attribute->value_bytes = (size_t)json_object_get_string_len(value);
+        attribute->value = member->text;
+        attribute->value_bytes = member->n;
         return 0;
     }
     buffer_append_string(&where, "attribute ");
-    escape_for_log(&where, name, strlen(name), SHOWN_NAME_MAX_BYTES);
-    if (!json_object_is_type(value, json_type_object))
-        return where.error < 0 ? where.error
-                               : invalid(error,
-                                         "%s: neither a string nor an object with type and "
-                                         "value",
-                                         buffer_string(&where));
+    append_name(&where, member);
     if (buffer_append_string(&where, ": ") < 0)
         return where.error;
-    return read_typed(value, buffer_string(&where), attribute, binary, error);
+    if (fault)
+        return invalid(error, "%s%s", buffer_string(&where), fault);
+    return read_typed(member, buffer_string(&where), attribute, binary, error);
 }
 
 static int read_attributes(struct owner *o, char **error)
 {
     struct sqs_message *message = &o->submission.message;
-    json_object *object;
-    int r = json_get(o->json, "attributes", json_type_object, &object);
+    const struct json_value *object, *member;
+    int r = json_value_get(o->root, "attributes", JSON_OBJECT, &object);
 
-    if (r == JSON_E_ABSENT)
+    if (r == JSON_TREE_E_ABSENT)
         return 0;
-    if (r == JSON_E_TYPE)
+    if (r == JSON_TREE_E_KIND)
         return invalid(error, "attributes: not an object");
-    if (json_object_object_length(object) > SQS_ATTRIBUTES_MAX)
-        return invalid(error, "attributes: %d of them, SQS takes at most %d",
-                       json_object_object_length(object), SQS_ATTRIBUTES_MAX);
-    json_object_object_foreach (object, name, value) {
-        size_t i = message->n_attributes;
-
-        r = read_attribute(name, value, &o->attributes[i], &o->binary[i], error);
+    if (object->n > SQS_ATTRIBUTES_MAX)
+        return invalid(error, "attributes: %" PRIu32 " of them, SQS takes at most %d", object->n,
+                       SQS_ATTRIBUTES_MAX);
+    member = json_value_first(object);
+    for (uint32_t i = 0; i < object->n; i++, member = json_value_next(member)) {
+        r = read_attribute(object, member, &o->attributes[i], &o->binary[i], error);
         if (r != 0)
             return r;
         message->n_attributes++;
@@ -180,28 +213,25 @@ static int read_attributes(struct owner *o, char **error)
 static int read_body(struct owner *o, char **error)
 {
     struct sqs_message *message = &o->submission.message;
-    int r = json_get_bytes(o->json, "body", &message->body, &message->body_bytes);
+    int r = json_value_get_bytes(o->root, "body", &message->body, &message->body_bytes);
 
-    if (r == JSON_E_ABSENT)
+    if (r == JSON_TREE_E_ABSENT)
         return invalid(error, "body: missing");
-    if (r == JSON_E_TYPE)
+    if (r == JSON_TREE_E_KIND)
         return invalid(error, "body: not a string");
     return 0;
 }
 
 static int read_delay(struct owner *o, char **error)
 {
-    json_object *member;
     int64_t delay;
-    int r = json_get(o->json, "delay", json_type_int, &member);
+    int r = json_value_get_integer(o->root, "delay", &delay);
 
     o->submission.message.delay_sec = -1;
-    if (r == JSON_E_ABSENT)
+    if (r == JSON_TREE_E_ABSENT)
         return 0;
-    if (r == JSON_E_TYPE)
+    if (r == JSON_TREE_E_KIND)
         return invalid(error, "delay: not a whole number");
-    /* What does not fit is the nearest that does. */
-    delay = json_object_get_int64(member);
     if (delay < 0 || delay > SQS_DELAY_MAX_SEC)
         return invalid(error, "delay: %" PRId64 " s, SQS takes 0 to %d", delay, SQS_DELAY_MAX_SEC);
     o->submission.message.delay_sec = (int)delay;
@@ -213,15 +243,15 @@ static int read_message(struct owner *o, char **error)
     static const char *const known[] = {"body",  "group",      "deduplication_id",
                                         "delay", "attributes", NULL};
     struct sqs_message *message = &o->submission.message;
-    int r = check_members(o->json, "", known, "body, group, deduplication_id, delay and attributes",
+    int r = check_members(o->root, "", known, "body, group, deduplication_id, delay and attributes",
                           error);
 
     if (r == 0)
         r = read_body(o, error);
     if (r == 0)
-        r = read_text(o->json, "", "group", &message->group_id, error);
+        r = read_text(o->root, "", "group", &message->group_id, error);
     if (r == 0)
-        r = read_text(o->json, "", "deduplication_id", &message->deduplication_id, error);
+        r = read_text(o->root, "", "deduplication_id", &message->deduplication_id, error);
     if (r == 0)
         r = read_delay(o, error);
     if (r == 0)
@@ -239,21 +269,21 @@ static const char *const command_names[] = {
 
 static int read_after(struct owner *o, char **error)
 {
-    json_object *member;
-    int r = json_get(o->json, "after", json_type_int, &member);
+    int64_t after;
+    int r = json_value_get_integer(o->root, "after", &after);
 
-    if (r == JSON_E_ABSENT)
+    if (r == JSON_TREE_E_ABSENT)
         return 0;
-    if (r == JSON_E_TYPE || json_object_get_int64(member) < 0)
+    if (r == JSON_TREE_E_KIND || after < 0)
         return invalid(error, "after: not a whole number from 0 on");
-    o->submission.after = (uint64_t)json_object_get_int64(member);
+    o->submission.after = (uint64_t)after;
     return 0;
 }
 
 static int read_command_id(struct owner *o, char **error)
 {
     const char *id = NULL;
-    int r = read_text(o->json, "", "id", &id, error);
+    int r = read_text(o->root, "", "id", &id, error);
 
     if (r != 0)
         return r;
@@ -268,7 +298,7 @@ static int read_command(struct owner *o, char **error)
     static const char *const with_after[] = {"command", "after", NULL};
     static const char *const with_id[] = {"command", "id", NULL};
     const char *name = "";
-    int kind = SUBMISSION_REJECTED, r = read_text(o->json, "", "command", &name, error);
+    int kind = SUBMISSION_REJECTED, r = read_text(o->root, "", "command", &name, error);
 
     if (r != 0)
         return r;
@@ -278,38 +308,21 @@ static int read_command(struct owner *o, char **error)
         return invalid(error, "command: not one that is known; known are rejected, retry and drop");
     o->submission.kind = (enum submission_kind)kind;
     if (kind == SUBMISSION_REJECTED) {
-        r = check_members(o->json, "", with_after, "command and after", error);
+        r = check_members(o->root, "", with_after, "command and after", error);
         return r == 0 ? read_after(o, error) : r;
     }
-    r = check_members(o->json, "", with_id, "command and id", error);
+    r = check_members(o->root, "", with_id, "command and id", error);
     return r == 0 ? read_command_id(o, error) : r;
 }
 
 /* ---- The line ---- */
 
-static int check_names(const char *line, size_t size, char **error)
-{
-    CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(FIELD_MAX_BYTES);
-    const char *name;
-    size_t bytes;
-    int r = json_names_check(line, size, &name, &bytes);
-
-    if (r == 0)
-        return 0;
-    escape_for_log(&shown, name, bytes, SHOWN_NAME_MAX_BYTES);
-    return invalid(error,
-                   r == JSON_NAMES_E_TWICE
-                       ? "%s: there are two members of this name in one object"
-                       : "%s: a member's name is in double quotes and without escapes",
-                   buffer_string(&shown));
-}
-
 int submission_read(const char *line, size_t size, struct submission **ret, char **error)
 {
     CLEANUP(submission_free) struct submission *submission = NULL;
     struct owner *o = calloc(1, sizeof(*o));
-    const char *why;
-    json_object *command;
+    const struct json_value *command;
+    struct json_fault fault;
     int r;
 
     if (!o)
@@ -317,15 +330,15 @@ int submission_read(const char *line, size_t size, struct submission **ret, char
     submission = &o->submission;
     if (size > SUBMISSION_LINE_MAX_BYTES)
         return invalid(error, "line: longer than %d bytes", SUBMISSION_LINE_MAX_BYTES);
-    r = json_read(line, size, DEPTH_MAX, &o->json, &why);
+    r = json_tree_read(line, size, DEPTH_MAX, JSON_LONE_SURROGATES_REFUSED, &o->tree, &fault);
     if (r > 0)
-        return invalid(error, "line: %s", why);
-    if (r == 0)
-        r = check_names(line, size, error);
-    if (r == 0)
-        r = json_object_object_get_ex(o->json, "command", &command) && command
-                ? read_command(o, error)
-                : read_message(o, error);
+        return invalid(error, "line: %s", fault.text);
+    if (r < 0)
+        return r;
+    o->root = json_tree_root(o->tree);
+    r = json_value_get(o->root, "command", JSON_STRING, &command) == JSON_TREE_E_ABSENT
+            ? read_message(o, error)
+            : read_command(o, error);
     if (r != 0)
         return r;
     *ret = TAKE(submission);
@@ -340,7 +353,7 @@ struct submission *submission_free(struct submission *submission)
         return NULL;
     for (size_t i = 0; i < SQS_ATTRIBUTES_MAX; i++)
         buffer_done(&o->binary[i]);
-    json_object_put(o->json);
+    json_tree_free(o->tree);
     free(o);
     return NULL;
 }
