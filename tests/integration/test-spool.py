@@ -10,13 +10,14 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import disk
 import sqs
 import tap
-from daemon import FIFO
+from daemon import FIFO, Daemon
 from proxy import Proxy
 from spool import Gone, Refused, Spool, check_once_and_in_order
 from sqs_local import SqsLocal
@@ -110,6 +111,58 @@ def a_message_arrives_with_all_that_belongs_to_it():
         left = sqs.call(server, "GetQueueAttributes", QueueUrl=server.queue_url("plain"),
                         AttributeNames=["ApproximateNumberOfMessagesDelayed"])["Attributes"]
         tap.equal(left, {"ApproximateNumberOfMessagesDelayed": "1"})
+
+
+def hand_in(producer, text, *arguments):
+    """Runs sqs-producerd --submit with those bytes on its standard input."""
+    return subprocess.run([producer.process.args[0], "--submit", f"--config={producer.config}", *arguments],
+                          input=text, capture_output=True, timeout=60, check=False)
+
+
+@tap.test
+def text_beyond_ascii_arrives_byte_for_byte():
+    text = "grüße 😀 \u2028\x7f\n".encode()
+    with SqsLocal([FIFO]) as server, Spool() as spool, tempfile.TemporaryDirectory() as folder:
+        out = os.path.join(folder, "out")
+        producer = spool.producer(server)
+        spool.connect(producer).close()
+        handed_in = hand_in(producer, text, "--attribute=a=grüße 😀")
+        tap.equal((handed_in.returncode, handed_in.stderr), (0, b""))
+        tap.ok(len(handed_in.stdout) == 37, str(handed_in.stdout))
+        refused = hand_in(producer, text, "--attribute=grüße=x")  # an answer beyond ASCII
+        tap.equal(refused.returncode, 65)
+        tap.ok("refused: attribute 1 (grüße): " in refused.stderr.decode(), str(refused.stderr))
+        consumer = Daemon("sqs-consumerd", server, consumer={
+            "handler": "exec", "exit_after_empty_receives": 1,
+            "command": ["/bin/sh", "-c", "{ cat; printf %s \"$SQS_ATTRIBUTE_A\"; } >\"$0\"", out]},
+            env={"STATE_DIRECTORY": folder})
+        tap.equal(consumer.wait(), 0, consumer.text)
+        with open(out, "rb") as file:
+            tap.equal(file.read(), text + "grüße 😀".encode())
+        tap.equal(server.records("sent")[0]["body"].encode(), text)
+        stop(producer)
+
+
+@tap.test
+def half_a_surrogate_pair_is_refused_with_its_place_and_changed_nowhere():
+    half = "abc\ud83d"  # which json.dumps writes as an escape
+    with SqsLocal([FIFO]) as server, Spool() as spool:
+        producer = spool.producer(server)
+        with spool.connect(producer) as submitter:
+            for message in ({"body": half}, {"body": "x", "group": half}, {"body": "x", half: "x"},
+                            {"body": "x", "attributes": {"a": half}},
+                            {"body": "x", "attributes": {half: "x"}}):
+                place = json.dumps(message).index("\\ud83d") + 1
+                try:
+                    submitter.ask(**message)
+                    raise AssertionError(f"{message} was taken")
+                except Refused as refused:
+                    tap.equal(str(refused), f"line: half of a surrogate pair, at byte {place}")
+                    tap.ok(not refused.temporary, str(message))
+            submitter.submit("abc\U0001f600")
+        wait_until_empty(spool, server, 1)
+        tap.equal(sent(server), ["abc\U0001f600"])
+        stop(producer)
 
 
 @tap.test
