@@ -39,6 +39,7 @@ struct consumer {
 
     struct hand *hand;         /* NULL until the queue is open */
     struct receiver *receiver; /* the same */
+    unsigned visibility_sec;
     uint64_t room_since_usec;  /* see struct receiver_room */
     bool had_room;
     uint64_t n_received, n_empty_in_a_row;
@@ -132,6 +133,7 @@ static void on_received(void *userdata, const struct sqs_result *result)
         c->n_empty_in_a_row++;
     log_write(LOG_INFO, NULL, LOG_FIELDS({"SQS_REQUEST_ID", result->request_id}),
               "Number of messages received: %zu", reply->n_messages);
+    hand_set_lease(c->hand, receiver_lease_sec(c->receiver), c->visibility_sec);
     hand_take(c->hand, reply, result->sent_usec);
 }
 
@@ -365,7 +367,7 @@ static unsigned wait_sec(const struct consumer *c, unsigned visibility)
 static int set_up(struct consumer *c)
 {
     const struct config *config = c->config;
-    unsigned visibility = visibility_sec(c);
+    unsigned visibility = c->visibility_sec = visibility_sec(c);
     int r = hand_new(c->queue, c->handler, c->ledger,
                      &(struct hand_options){
                          .is_fifo = queue_is_fifo(c->queue),
@@ -401,6 +403,21 @@ static void on_opened(void *userdata)
         fail(c, r, "Cannot begin");
     else
         on_hand_changed(c);
+}
+
+/* An administrator may change the queue's visibility timeout. */
+static void on_refreshed(void *userdata)
+{
+    struct consumer *c = userdata;
+    unsigned visibility = visibility_sec(c);
+
+    if (!c->receiver || visibility == c->visibility_sec)
+        return;
+    log_notice("The queue's visibility timeout has changed: messages are leased for %u s now, and "
+               "no longer for %u s.",
+               visibility, c->visibility_sec);
+    c->visibility_sec = visibility;
+    receiver_set_times(c->receiver, wait_sec(c, visibility), visibility);
 }
 
 static void on_stop(void *userdata)
@@ -504,6 +521,7 @@ int consumer_new(struct service *service, const struct config *config, struct ha
                        .name = "sqs-consumerd",
                        .opened = on_opened,
                        .replied = on_replied,
+                       .refreshed = on_refreshed,
                        .userdata = c,
                    },
                    &c->queue, error);

@@ -562,6 +562,11 @@ static int take_in(struct hand *h, struct sqs_reply *reply, size_t i, uint64_t s
     return 0;
 }
 
+void hand_set_lease(struct hand *h, unsigned first_sec, unsigned visibility_sec)
+{
+    leases_set_times(&h->leases, first_sec, visibility_sec);
+}
+
 void hand_take(struct hand *h, struct sqs_reply *reply, uint64_t sent_usec)
 {
     uint64_t now_usec = outside_now_usec();

@@ -36,6 +36,10 @@ int hand_new(struct queue *queue, struct handler *handler, struct ledger *ledger
 struct hand *hand_free(struct hand *hand); /* cancels what is being handled; silently */
 DEFINE_CLEANUP(struct hand *, hand_free)
 
+/* Messages taken in from now on come with a lease of `first_sec`, and all are extended to
+ * `visibility_sec`, each at least 1. */
+void hand_set_lease(struct hand *hand, unsigned first_sec, unsigned visibility_sec);
+
 /* Takes in a receive's messages. `sent_usec`: before the receive went out. */
 void hand_take(struct hand *hand, struct sqs_reply *reply, uint64_t sent_usec);
 

@@ -11,7 +11,13 @@ static struct message *of(struct list *link)
 void leases_init(struct leases *leases, uint64_t visibility_usec)
 {
     list_init(&leases->by_time);
-    leases->visibility_usec = visibility_usec;
+    leases->first_usec = leases->visibility_usec = visibility_usec;
+}
+
+void leases_set_times(struct leases *leases, unsigned first_sec, unsigned visibility_sec)
+{
+    leases->first_usec = first_sec * USEC_PER_SEC;
+    leases->visibility_usec = visibility_sec * USEC_PER_SEC;
 }
 
 static void sort_in(struct leases *leases, struct message *m, uint64_t next_usec)
@@ -35,7 +41,7 @@ static void sort_in_at_half(struct leases *leases, struct message *m, uint64_t n
 
 void lease_begin(struct leases *leases, struct message *m, uint64_t now_usec)
 {
-    m->lease.end_usec = m->received_usec + leases->visibility_usec;
+    m->lease.end_usec = m->received_usec + leases->first_usec;
     sort_in_at_half(leases, m, now_usec);
 }
 
@@ -97,17 +103,19 @@ size_t leases_take_due(struct leases *leases, uint64_t now_usec, struct lease_ex
     LIST_FOREACH(&leases->by_time, link)
     {
         struct message *m = of(link);
-        unsigned seconds;
+        unsigned wanted = (unsigned)(leases->visibility_usec / USEC_PER_SEC), seconds;
 
         if (n == max || m->lease.next_usec > soon_usec)
             break;
         if (m->lease.next_usec == m->lease.end_usec)
             continue;
-        seconds = MIN((unsigned)(leases->visibility_usec / USEC_PER_SEC),
-                      lease_seconds_left(m, now_usec));
+        seconds = MIN(wanted, lease_seconds_left(m, now_usec));
         if (now_usec + seconds * USEC_PER_SEC > m->lease.end_usec) {
             ret[n++] = (struct lease_extension){m, seconds};
             m->lease.is_extending = true;
+        } else if (seconds == wanted) { /* it has more still, from when that was longer */
+            sort_in_at_half(leases, m, now_usec);
+            continue;
         }
         sort_in(leases, m,
                 USEC_INFINITY); /* it may be met again further on: then it is passed by */

@@ -14,7 +14,8 @@
 
 struct leases {
     struct list by_time; /* by lease.next_usec; of equal ones the first begun is the first */
-    uint64_t visibility_usec;
+    uint64_t first_usec;      /* that messages come with */
+    uint64_t visibility_usec; /* that they are extended to */
 };
 
 struct lease_extension {
@@ -24,6 +25,9 @@ struct lease_extension {
 
 /* visibility_usec: whole seconds, at least one. */
 void leases_init(struct leases *leases, uint64_t visibility_usec);
+
+/* Those from now on: first_sec is what the receive has asked for. At least one. */
+void leases_set_times(struct leases *leases, unsigned first_sec, unsigned visibility_sec);
 
 /* From message->received_usec on. */
 void lease_begin(struct leases *leases, struct message *message, uint64_t now_usec);

@@ -15,7 +15,7 @@
 struct poll {
     struct receiver *receiver;
     struct sqs_call *call;
-    unsigned max_messages;
+    unsigned max_messages, wait_sec, visibility_sec; /* of the poll under way */
     unsigned epoch;    /* of the limit, when its attempt went out */
     unsigned n_stalls; /* of the reply, with this attempt id */
     char attempt_id[SD_ID128_UUID_STRING_MAX]; /* "": none */
@@ -41,6 +41,7 @@ struct receiver {
     uint64_t ask_usec;      /* then polls have no more time to end */
     uint64_t back_usec;     /* see receiver_back_usec */
     size_t n_polls, n_promised, n_left;
+    unsigned lease_sec; /* see receiver_lease_sec */
     struct poll polls[RECEIVER_POLLS_MAX];
 };
 
@@ -78,9 +79,7 @@ static bool is_id_spent(const struct sqs_error *error)
 /* What has been cut off may still wait at SQS, and be given messages. */
 static void note_doubt(struct poll *p, uint64_t now_usec)
 {
-    const struct receiver_options *o = &p->receiver->options;
-
-    p->doubt_end_usec = now_usec + (o->wait_sec + (uint64_t)o->visibility_sec) * USEC_PER_SEC;
+    p->doubt_end_usec = now_usec + (p->wait_sec + (uint64_t)p->visibility_sec) * USEC_PER_SEC;
 }
 
 static void note_failure(struct poll *p, const struct sqs_error *error, uint64_t now_usec)
@@ -111,15 +110,13 @@ static bool is_attempt_void(const struct sqs_error *error)
 
 static int make_request(const struct poll *p, struct sqs_request **ret)
 {
-    const struct receiver_options *o = &p->receiver->options;
-
     return sqs_request_receive_message(
         queue_url(p->receiver->queue),
         &(struct sqs_receive){
             .max_messages = p->max_messages,
-            .wait_sec = p->is_last ? 0 : o->wait_sec,
+            .wait_sec = p->is_last ? 0 : p->wait_sec,
             /* Said each time, so that the lease is known even if the queue's default changes. */
-            .visibility_sec = (int)o->visibility_sec,
+            .visibility_sec = (int)p->visibility_sec,
             .attempt_id = p->attempt_id[0] != '\0' ? p->attempt_id : NULL,
         },
         ret);
@@ -202,7 +199,7 @@ static int send(struct poll *p, uint64_t now_usec)
     struct receiver *r = p->receiver;
     CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
     struct sqs_call_options options = {
-        .wait_usec = p->is_last ? 0 : r->options.wait_sec * USEC_PER_SEC,
+        .wait_usec = p->is_last ? 0 : p->wait_sec * USEC_PER_SEC,
         .before_attempt = before_attempt,
         .timeout = p->is_last ? last_timeout : NULL,
     };
@@ -245,7 +242,7 @@ static void leave(struct poll *p)
     log_warning(
         "Left: the reply to a receive, which cannot be had again; up to %u messages that it was "
         "given come back when their visibility timeout of %u s ends.",
-        p->max_messages, p->receiver->options.visibility_sec);
+        p->max_messages, p->visibility_sec);
     p->receiver->n_left += p->max_messages;
 }
 
@@ -289,6 +286,7 @@ static void on_result(void *userdata, const struct sqs_result *result)
             p->doubt_end_usec = 0; /* it has brought what was lost */
     }
     give_up_doubt(p);
+    r->lease_sec = p->visibility_sec;
     r->done(r->userdata, result);
 }
 
@@ -297,6 +295,8 @@ static void on_result(void *userdata, const struct sqs_result *result)
 static int begin(struct poll *p, size_t max_messages, uint64_t now_usec)
 {
     p->max_messages = (unsigned)max_messages;
+    p->wait_sec = p->receiver->options.wait_sec;
+    p->visibility_sec = p->receiver->options.visibility_sec;
     renew_attempt(p, now_usec);
     return send(p, now_usec);
 }
@@ -304,7 +304,7 @@ static int begin(struct poll *p, size_t max_messages, uint64_t now_usec)
 /* When a poll's reply is overdue. */
 static uint64_t late_usec(const struct poll *p)
 {
-    return p->sent_usec + p->receiver->options.wait_sec * USEC_PER_SEC + RECEIVER_POLL_MARGIN_USEC;
+    return p->sent_usec + p->wait_sec * USEC_PER_SEC + RECEIVER_POLL_MARGIN_USEC;
 }
 
 /* Gives up a poll's reply for that of a last one, which brings the same. */
@@ -394,6 +394,17 @@ int receiver_turn(struct receiver *r, const struct receiver_room *room, uint64_t
     }
     *ret_next_usec = next_usec;
     return 0;
+}
+
+void receiver_set_times(struct receiver *r, unsigned wait_sec, unsigned visibility_sec)
+{
+    r->options.wait_sec = wait_sec;
+    r->options.visibility_sec = visibility_sec;
+}
+
+unsigned receiver_lease_sec(const struct receiver *r)
+{
+    return r->lease_sec;
 }
 
 void receiver_stop(struct receiver *r, uint64_t now_usec, uint64_t deadline_usec)

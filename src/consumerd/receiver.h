@@ -55,6 +55,12 @@ DEFINE_CLEANUP(struct receiver *, receiver_free)
 int receiver_turn(struct receiver *receiver, const struct receiver_room *room, uint64_t now_usec,
                   uint64_t *ret_next_usec);
 
+/* For polls from now on; those under way keep theirs. */
+void receiver_set_times(struct receiver *receiver, unsigned wait_sec, unsigned visibility_sec);
+
+/* Inside receiver_done_fn: for how long what that poll has brought is hidden from others. */
+unsigned receiver_lease_sec(const struct receiver *receiver);
+
 /* Polls under way, and how many messages they may bring. */
 size_t receiver_polls(const struct receiver *receiver);
 size_t receiver_promised(const struct receiver *receiver);

@@ -18,12 +18,23 @@ static int cannot_store(struct buffer *reply, int error)
     return submission_reply_error(reply, text, true);
 }
 
+/* Whether it would be refused for its size alone by what may no longer hold. */
+static bool is_size_in_question(const struct door *d, const struct submission *submission)
+{
+    size_t bytes = sqs_message_bytes(&submission->message);
+
+    return d->ask_size && bytes > d->rules.max_bytes && bytes <= SQS_MESSAGE_MAX_BYTES;
+}
+
 static int answer_message(struct door *d, struct submission *submission, struct buffer *reply)
 {
     CLEANUP(free) char *error = NULL;
     char id[UUID_TEXT_SIZE];
-    int r = uuid_make(&d->uuids, id);
+    int r;
 
+    if (is_size_in_question(d, submission) && d->ask_size(d->userdata))
+        return DOOR_E_LATER;
+    r = uuid_make(&d->uuids, id);
     if (r == 0)
         r = submission_admit(submission, &d->rules, id, &error);
     if (r > 0)

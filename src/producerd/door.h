@@ -11,11 +11,17 @@ struct door {
     struct store *store; /* borrowed */
     struct submission_rules rules;
     struct uuid_maker uuids;
+    /* A message is larger than rules.max_bytes, though SQS takes such. True: rules.max_bytes will
+     * be looked up anew. NULL: it cannot be. */
+    bool (*ask_size)(void *userdata);
+    void *userdata;
 };
 
 /* Answers a line, without its newline, by appending one to `reply`, with its newline. An answer
  * that says ok holds only once the store has committed. Commands are answered with what they ask
- * for only where the submitter `may_command`. 0, or -ENOMEM or -E2BIG, which stick to the buffer:
- * then there is no answer. */
+ * for only where the submitter `may_command`. 0; DOOR_E_LATER: there is no answer before
+ * rules.max_bytes was looked up; or -ENOMEM or -E2BIG, which stick to the buffer: then there is no
+ * answer. */
+enum { DOOR_E_LATER = 1 };
 int door_answer(struct door *door, const char *line, size_t size, bool may_command,
                 struct buffer *reply);

@@ -97,6 +97,12 @@ bool connection_take_line(struct connection *c, const char **ret, size_t *ret_by
     return true;
 }
 
+void connection_put_back_line(struct connection *c, size_t bytes)
+{
+    c->in_scanned--;
+    c->in_taken -= bytes + 1;
+}
+
 void connection_compact(struct connection *c)
 {
     size_t left = c->in_bytes - c->in_taken;

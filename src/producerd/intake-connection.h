@@ -15,6 +15,7 @@ struct connection {
     bool has_ended;    /* nothing more is read: the submitter has ended it, or it is to be closed */
     bool closes;       /* once the answers are taken */
     bool is_broken;    /* and cannot be answered any more */
+    bool is_held;      /* its first line waits for the queue's maximum message size */
     bool is_tentative; /* answers were added that say ok before the store has committed */
 
     char *in; /* what was read */
@@ -53,6 +54,7 @@ bool connection_has_line(struct connection *c);
 /* Takes the first line, without its newline; false: there is none. It stays until the next call of
  * connection_compact, which lets go of what was taken and of memory that is not needed. */
 bool connection_take_line(struct connection *c, const char **ret, size_t *ret_bytes);
+void connection_put_back_line(struct connection *c, size_t bytes); /* the one taken last */
 void connection_compact(struct connection *c);
 
 /* Hands over answers as far as the socket takes them. */

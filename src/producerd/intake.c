@@ -162,7 +162,9 @@ static void answer_lines(struct intake *i, struct connection *c)
 {
     const char *line;
     size_t bytes;
+    int r;
 
+    c->is_held = false;
     for (size_t n = 0; n < INTAKE_LINES_MAX && i->lines_left > 0 && i->bytes_left > 0 &&
                        c->out.size < INTAKE_REPLIES_BYTES && !c->is_broken;
          n++) {
@@ -171,7 +173,13 @@ static void answer_lines(struct intake *i, struct connection *c)
         c->is_tentative = true;
         i->lines_left--;
         i->bytes_left -= MIN(bytes, i->bytes_left);
-        if (door_answer(&i->door, line, bytes, c->may_command, &c->out) < 0)
+        r = door_answer(&i->door, line, bytes, c->may_command, &c->out);
+        if (r == DOOR_E_LATER) {
+            connection_put_back_line(c, bytes);
+            c->is_held = true;
+            return;
+        }
+        if (r < 0)
             c->is_broken = true;
     }
 }
@@ -239,7 +247,7 @@ static void settle(struct intake *i, struct connection *c)
     account(i, c);
     has_line = connection_has_line(c);
     has_answers = connection_has_answers(c);
-    intake_set_events(i, c, has_answers ? EPOLLOUT : EPOLLIN);
+    intake_set_events(i, c, has_answers ? EPOLLOUT : c->is_held ? 0 : EPOLLIN);
     if (c->is_broken || (c->closes && !has_answers)) {
         intake_drop(i, c);
         return;
@@ -248,7 +256,8 @@ static void settle(struct intake *i, struct connection *c)
               has_answers                                 ? TIMED_REPLIES
               : !has_line && connection_rest_bytes(c) > 0 ? TIMED_LINE
                                                           : TIMED_NOT);
-    move(i, c, !has_answers && (has_line || c->has_ended) ? PLACE_READY : PLACE_NONE);
+    move(i, c,
+         !has_answers && !c->is_held && (has_line || c->has_ended) ? PLACE_READY : PLACE_NONE);
 }
 
 static void commit(struct intake *i)
@@ -435,7 +444,12 @@ int intake_new(const struct intake_options *options, struct intake **ret)
     i->event = options->event;
     i->patience_usec = options->patience_usec ? options->patience_usec : INTAKE_PATIENCE_USEC;
     i->idle_usec = options->idle_usec ? options->idle_usec : INTAKE_IDLE_USEC;
-    i->door = (struct door){.store = options->store, .rules = options->rules};
+    i->door = (struct door){
+        .store = options->store,
+        .rules = options->rules,
+        .ask_size = options->ask_size,
+        .userdata = options->userdata,
+    };
     TAILQ_INIT(&i->all);
     TAILQ_INIT(&i->ready);
     TAILQ_INIT(&i->waiting);
@@ -458,7 +472,16 @@ int intake_new(const struct intake_options *options, struct intake **ret)
 
 void intake_set_message_max(struct intake *i, size_t max_bytes)
 {
+    struct connection *c;
+
     i->door.rules.max_bytes = max_bytes;
+    TAILQ_FOREACH(c, &i->all, of_all)
+    {
+        if (c->is_held && !connection_has_answers(c))
+            move(i, c, PLACE_READY);
+        c->is_held = false;
+    }
+    (void)set_goes_on(i, !TAILQ_EMPTY(&i->ready));
 }
 
 void intake_stop(struct intake *i)
@@ -470,6 +493,7 @@ void intake_stop(struct intake *i)
     if (i->listens)
         epoll_ctl(i->epoll, EPOLL_CTL_DEL, i->fd, NULL);
     i->listens = false;
+    i->door.ask_size = NULL; /* there is no time for that */
     close(i->fd);
     i->fd = -1;
     TAILQ_FOREACH(c, &i->all, of_all)

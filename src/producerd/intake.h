@@ -51,6 +51,10 @@ struct intake_options {
     struct submission_rules rules;     /* its group is borrowed */
     unsigned n_other_connections;      /* of this process: descriptors are left for them */
     uint64_t patience_usec, idle_usec; /* 0: as above; tests have less */
+    /* A message is larger than the rules say, though SQS takes such. True: intake_set_message_max
+     * will be called, and the message waits for that, and with it what its submitter has sent
+     * behind it. NULL: there is nothing to wait for. */
+    bool (*ask_size)(void *userdata);
     /* Runs once after intake_stop, from the loop: all that was read is answered. NULL: nothing. */
     void (*stopped)(void *userdata);
     void *userdata;
@@ -63,7 +67,7 @@ int intake_new(const struct intake_options *options, struct intake **ret);
 struct intake *intake_free(struct intake *intake);
 DEFINE_CLEANUP(struct intake *, intake_free)
 
-/* The queue is known by now, and takes messages of this size at most. */
+/* The queue is known by now, or was asked again, and takes messages of this size at most. */
 void intake_set_message_max(struct intake *intake, size_t max_bytes);
 
 /* Nothing more is accepted and nothing more is read. What was read is stored and answered in the

@@ -48,6 +48,7 @@ struct producer {
     uint64_t lack_until_usec;           /* a pause for a lack ends then */
     uint64_t lack_line_usec;            /* see log_cannot */
     size_t message_bytes_max;
+    bool size_is_asked; /* the message given waits for the queue's maximum message size */
     bool source_waits; /* it has nothing now and will say when it has */
     bool source_has_ended;
     bool is_over;
@@ -138,6 +139,16 @@ static void reject_invalid(struct producer *p, const struct source_message *sour
     p->source->ops->settle(p->source, source, SOURCE_REJECTED, why);
 }
 
+/* Whether it would be rejected for its size alone, and the queue is asked whether that still holds.
+ */
+static bool is_size_in_question(struct producer *p, const struct source_message *source)
+{
+    size_t bytes = sqs_message_bytes(&source->message);
+
+    return bytes > p->message_bytes_max && bytes <= SQS_MESSAGE_MAX_BYTES &&
+           queue_refresh(p->queue);
+}
+
 static int take_up(struct producer *p, const struct source_message *source)
 {
     CLEANUP(free) char *error = NULL;
@@ -169,10 +180,14 @@ static enum batcher_supply supply(void *userdata)
         return SUPPLY_NO_MORE;
     if (p->n_messages == p->n_messages_max)
         return sender_under_way(p->sender) > 0 ? SUPPLY_LATER : SUPPLY_NO_MORE;
-    if (p->source_waits || p->n_invalid_run == INVALID_RUN_MAX || is_pausing(p))
+    if (p->size_is_asked || p->source_waits || p->n_invalid_run == INVALID_RUN_MAX || is_pausing(p))
         return SUPPLY_LATER;
     if (!p->given)
         r = p->source->ops->next(p->source, &p->given);
+    if (r == 0 && is_size_in_question(p, p->given)) {
+        p->size_is_asked = true;
+        return SUPPLY_LATER;
+    }
     if (r == 0)
         r = take_up(p, p->given);
     if (r == 0)
@@ -209,6 +224,9 @@ static void settle_sent_and_rejected(struct producer *p, const struct batch *bat
     for (size_t i = 0; i < batch->n; i++) {
         struct outgoing *m = batch->messages[i];
 
+        /* Perhaps for its size: then others are refused before they are taken in. */
+        if (outcomes[i].kind == OUTCOME_REJECTED || outcomes[i].kind == OUTCOME_ALONE)
+            (void)queue_refresh(p->queue);
         if (outcomes[i].kind == OUTCOME_SENT) {
             log_sent(m, &outcomes[i], result);
             p->n_sent++;
@@ -421,7 +439,7 @@ static const char *what_hangs(void *userdata, uint64_t now)
         return "messages are in hand, and nothing is done about them";
     if (service_is_stopping(p->service)) /* the source has its part to do; the stop has its time */
         return NULL;
-    return p->source_waits ? NULL : "the source is not asked for messages";
+    return p->source_waits || p->size_is_asked ? NULL : "the source is not asked for messages";
 }
 
 /* --- Start and stop --- */
@@ -440,6 +458,32 @@ static int make_room(struct producer *p)
     return 0;
 }
 
+static void learn_message_max(struct producer *p)
+{
+    p->message_bytes_max =
+        MIN(queue_attributes(p->queue)->maximum_message_bytes, (size_t)SQS_MESSAGE_MAX_BYTES);
+}
+
+static void on_refreshed(void *userdata)
+{
+    struct producer *p = userdata;
+
+    if (!p->sender || p->is_over)
+        return;
+    learn_message_max(p);
+    p->size_is_asked = false;
+    if (p->source->ops->opened)
+        p->source->ops->opened(p->source, p->message_bytes_max);
+    pump(p);
+}
+
+static bool on_ask_size(void *userdata)
+{
+    struct producer *p = userdata;
+
+    return p->sender && queue_refresh(p->queue);
+}
+
 static int set_up(struct producer *p)
 {
     sd_event *event = service_event(p->service);
@@ -448,8 +492,7 @@ static int set_up(struct producer *p)
                                                                              : LANES_STRICT;
     int r = make_room(p);
 
-    p->message_bytes_max =
-        MIN(queue_attributes(p->queue)->maximum_message_bytes, (size_t)SQS_MESSAGE_MAX_BYTES);
+    learn_message_max(p);
     if (r >= 0)
         r = lanes_new(kind, p->n_messages_max, &p->lanes);
     if (r >= 0)
@@ -526,6 +569,8 @@ static int make_source(struct producer *p, char **error)
                          on_source_ready, p, &p->source, error);
     if (r != 0)
         return r;
+    p->source->ask_size = on_ask_size;
+    p->source->owner = p;
     show_status(p);
     service_ready(p->service);
     return 0;
@@ -559,6 +604,7 @@ int producer_new(struct service *service, const struct config *config, struct pr
                        &(struct queue_options){.name = "sqs-producerd",
                                                .keep_trying = is_spool(p),
                                                .opened = on_opened,
+                                               .refreshed = on_refreshed,
                                                .userdata = p},
                        &p->queue, error);
     if (r == 0)

@@ -218,6 +218,13 @@ static void opened(struct source *source, size_t message_bytes_max)
     intake_set_message_max(((struct source_spool *)source)->intake, message_bytes_max);
 }
 
+static bool ask_size(void *userdata)
+{
+    struct source *source = userdata;
+
+    return source->ask_size && source->ask_size(source->owner);
+}
+
 static void stop(struct source *source)
 {
     intake_stop(((struct source_spool *)source)->intake);
@@ -372,6 +379,7 @@ static int open_intake(struct source_spool *s, const struct config *config, bool
                       .max_bytes = SQS_MESSAGE_MAX_BYTES,
                       .group_id = config->producer.message_group_id},
             .n_other_connections = config->producer.max_connections,
+            .ask_size = ask_size,
             .stopped = on_intake_stopped,
             .userdata = s,
         },

@@ -47,7 +47,7 @@ struct source_ops {
     /* The messages are about to go to SQS: from now on it may have them. Also told of messages that
      * go again. */
     void (*sending)(struct source *source, const struct source_message *const *messages, size_t n);
-    /* The queue is open, and takes messages of this size at most. */
+    /* The queue is open, or was asked again, and takes messages of this size at most. */
     void (*opened)(struct source *source, size_t message_bytes_max);
     /* A stop was asked for: nothing new is asked of the source, what is out may still be settled.
      */
@@ -62,6 +62,10 @@ struct source_ops {
 /* The head of each source's own structure. */
 struct source {
     const struct source_ops *ops;
+    /* For a source that refuses messages over the queue's maximum itself: asks whether that is still
+     * so. True: `opened` will be called again. Set by the owner; NULL: it cannot be asked. */
+    bool (*ask_size)(void *userdata);
+    void *owner;
 };
 
 static inline void source_free(struct source *source)

@@ -10,6 +10,7 @@ import sqs
 import tap
 from daemon import FIFO, Daemon
 from proxy import Proxy
+from spool import Refused, Spool
 from sqs_local import SqsLocal
 
 NOT_OF_SQS = "this is no answer of SQS's"
@@ -213,6 +214,49 @@ def requests_too_large_for_the_line_are_sent_in_smaller_batches():
         tap.equal(producer.wait(120), 0, producer.text)
         tap.ok(any("The queue answers again" in l for l in producer.lines), producer.text)
         tap.equal(len({r["message_id"] for r in server.records("sent")}), 100)
+
+
+def set_attribute(server, name, value, queue="test.fifo"):
+    sqs.call(server, "SetQueueAttributes", QueueUrl=server.queue_url(queue),
+             Attributes={name: str(value)})
+
+
+@tap.test
+def a_raised_message_size_is_learnt_before_a_submission_is_refused():
+    with SqsLocal([FIFO + ",MaximumMessageSize=1024"]) as server, Spool() as spool:
+        producer = spool.producer(server)
+        producer.wait_for_line("Running...")
+        with spool.connect(producer) as submitter:
+            submitter.submit("small")
+            server.wait_for_records("sent", 1)
+            time.sleep(2.5)  # what is younger is not asked for again
+            try:
+                submitter.submit("x" * 2000)
+                raise AssertionError("too large, and taken")
+            except Refused as refused:
+                tap.ok("at most 1024" in str(refused) and not refused.temporary, str(refused))
+            set_attribute(server, "MaximumMessageSize", 4096)
+            time.sleep(2.5)
+            submitter.submit("x" * 2000)
+            server.wait_for_records("sent", 2)
+            producer.wait_for_line("has changed from 1024 to 4096 bytes")
+
+
+@tap.test
+def a_lowered_message_size_is_learnt_from_a_rejection_by_sqs():
+    with SqsLocal([FIFO]) as server, Spool() as spool:
+        producer = spool.producer(server)
+        producer.wait_for_line("Running...")
+        with spool.connect(producer) as submitter:
+            time.sleep(2.5)
+            set_attribute(server, "MaximumMessageSize", 1024)
+            submitter.submit("x" * 2000)  # taken in, and rejected by SQS
+            producer.wait_for_line("to 1024 bytes")
+            try:
+                submitter.submit("y" * 2000)
+                raise AssertionError("too large, and taken")
+            except Refused as refused:
+                tap.ok("at most 1024" in str(refused), str(refused))
 
 
 if __name__ == "__main__":

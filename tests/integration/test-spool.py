@@ -310,7 +310,7 @@ def what_the_queue_does_not_take_is_set_aside_with_its_reason():
 
             sqs.call(model, "SetQueueAttributes", QueueUrl=model.queue_url("test.fifo"),
                      Attributes={"MaximumMessageSize": "262144"})
-            stop(producer)  # it asks the queue once, at its start
+            stop(producer)
         producer = spool.producer(model)
         producer.wait_for_line("Running...")
         with spool.connect(producer) as submitter:

@@ -14,6 +14,8 @@ size_t fake_reply_bytes;
 const char *fake_hangs;
 bool fake_is_fifo, fake_was_not_sent;
 enum sqs_stall fake_stall;
+bool fake_may_refresh;
+unsigned fake_n_refreshes;
 struct sqs_queue_attributes fake_attributes;
 bool fake_keeps_trying;
 static struct queue_options queue_options;
@@ -30,6 +32,8 @@ void fake_reset(void)
     fake_hangs = NULL;
     fake_was_not_sent = false;
     fake_stall = SQS_STALL_NONE;
+    fake_may_refresh = false;
+    fake_n_refreshes = 0;
     fake_is_fifo = true;
     fake_attributes = (struct sqs_queue_attributes){
         .is_fifo = true,
@@ -61,6 +65,18 @@ void fake_open(void)
 {
     assert_non_null(queue_options.opened);
     queue_options.opened(queue_options.userdata);
+}
+
+void fake_refreshed(void)
+{
+    assert_non_null(queue_options.refreshed);
+    queue_options.refreshed(queue_options.userdata);
+}
+
+bool queue_refresh(struct queue *queue)
+{
+    fake_n_refreshes++;
+    return fake_may_refresh;
 }
 
 void fake_replied(void)

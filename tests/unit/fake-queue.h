@@ -29,7 +29,13 @@ extern size_t fake_reply_bytes; /* what replies seem to take; 0: what they do */
 extern const char *fake_hangs; /* what is wrong with the queue */
 extern struct sqs_queue_attributes fake_attributes;
 
+extern bool fake_may_refresh;    /* what queue_refresh says */
+extern unsigned fake_n_refreshes; /* how often it was asked */
+
 void fake_reset(void);
+
+/* The queue was asked again; fake_attributes is what it tells. */
+void fake_refreshed(void);
 
 /* The calls so far, all ended, count no longer: the next is fake_calls[0]. */
 void fake_forget_calls(void);

@@ -373,6 +373,42 @@ static void a_lease_counts_from_the_attempt_that_brought_it(void **state)
     assert_lease_counts_from(fake_now_usec);
 }
 
+/* Whether the receive under way asks for that. */
+static bool asks_for(const char *name, unsigned value)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "\"%s\":%u,", name, value);
+    return strstr(fake_request(poll_under_way()), text);
+}
+
+static void a_visibility_timeout_that_was_lowered_is_kept_to(void **state)
+{
+    fake_attributes.visibility_timeout_sec = 60;
+    start(true);
+    assert_true(asks_for("VisibilityTimeout", 60) && asks_for("WaitTimeSeconds", 15));
+    fake_attributes.visibility_timeout_sec = 10;
+    fake_refreshed();
+    assert_int_equal(fake_count_lines("leased for 10 s now, and no longer for 60 s"), 1);
+    /* What is under way brings messages for as long as it has asked for. */
+    fake_now_usec += 12 * SEC;
+    deliver("a", "m");
+    assert_string_equal(begun(), "a");
+    assert_true(asks_for("VisibilityTimeout", 10) && asks_for("WaitTimeSeconds", 5));
+    fake_refreshed();
+    assert_int_equal(fake_count_lines("leased for"), 1);
+}
+
+static void a_visibility_timeout_that_is_set_is_not_the_queues(void **state)
+{
+    config.consumer.visibility_timeout_usec = 40 * SEC;
+    start(true);
+    fake_attributes.visibility_timeout_sec = 10;
+    fake_refreshed();
+    deliver("a", "m");
+    assert_true(asks_for("VisibilityTimeout", 40));
+}
+
 static void a_lack_of_memory_is_waited_out(void **state)
 {
     uint64_t end_usec = boot_clock_usec() + TEST_PATIENCE_USEC;
@@ -441,6 +477,8 @@ int main(void)
         TEST(a_receive_waits_no_longer_than_a_stop_can_wait_for_it),
         TEST(a_lease_counts_from_before_its_receive_went_out),
         TEST(a_lease_counts_from_the_attempt_that_brought_it),
+        TEST(a_visibility_timeout_that_was_lowered_is_kept_to),
+        TEST(a_visibility_timeout_that_is_set_is_not_the_queues),
         TEST(a_lack_of_memory_is_waited_out),
         TEST(idle_and_busy_it_does_not_hang),
     };

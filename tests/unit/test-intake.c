@@ -41,7 +41,8 @@ struct fixture {
     struct fake_store store;
     struct intake *intake;
     char path[64];
-    unsigned n_stopped;
+    unsigned n_stopped, n_size_asked;
+    bool is_size_asked; /* and will be answered */
     struct client clients[CLIENTS_MAX];
     size_t n_clients;
 };
@@ -143,6 +144,14 @@ static void on_stopped(void *userdata)
     f->n_stopped++;
 }
 
+static bool on_ask_size(void *userdata)
+{
+    struct fixture *f = userdata;
+
+    f->n_size_asked++;
+    return f->is_size_asked;
+}
+
 static struct fixture *set_up_with(struct submission_rules rules, uint64_t patience_usec,
                                    uint64_t idle_usec)
 {
@@ -159,6 +168,7 @@ static struct fixture *set_up_with(struct submission_rules rules, uint64_t patie
                              .rules = rules,
                              .patience_usec = patience_usec,
                              .idle_usec = idle_usec,
+                             .ask_size = on_ask_size,
                              .stopped = on_stopped,
                              .userdata = f,
                          },
@@ -898,6 +908,46 @@ static void the_size_of_messages_follows_the_queue(void **state)
                   "queue takes at most 3\"}\n");
 }
 
+static void a_message_over_the_queues_size_waits_until_that_is_asked_again(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    struct client *c = new_client(f), *other = new_client(f);
+
+    intake_set_message_max(f->intake, 3);
+    f->is_size_asked = true;
+    send_text(f, c, "{\"body\":\"abc\"}\n{\"body\":\"abcd\"}\n{\"body\":\"x\"}\n");
+    wait_for_lines(f, c, 1);
+    /* It is asked once, and others are served meanwhile. */
+    send_text(f, other, "{\"body\":\"y\"}\n");
+    wait_for_lines(f, other, 1);
+    assert_int_equal(f->n_size_asked, 1);
+    f->is_size_asked = false;
+    intake_set_message_max(f->intake, 4);
+    wait_for_lines(f, c, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(is_ok(answer(c, i)));
+    /* What no queue takes is not asked about; nor is what was asked about just now. */
+    send_text(f, c, "{\"body\":\"abcde\"}\n{\"body\":\"z\"}\n");
+    wait_for_lines(f, c, 5);
+    assert_int_equal(f->n_size_asked, 2);
+    assert_false(is_ok(answer(c, 3)));
+    assert_true(is_ok(answer(c, 4)));
+}
+
+static void a_stop_answers_what_waits_for_the_queues_size(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    struct client *c = new_client(f);
+
+    intake_set_message_max(f->intake, 3);
+    f->is_size_asked = true;
+    send_text(f, c, "{\"body\":\"abcd\"}\n");
+    run_until(f->event, &f->n_size_asked, 1);
+    stop(f);
+    wait_for_lines(f, c, 1);
+    assert_false(is_ok(answer(c, 0)));
+}
+
 /* In a process of its own, for the limit is not raised again. */
 static void with_few_files_fewer_are_served(void **state)
 {
@@ -951,6 +1001,8 @@ int main(void)
         cmocka_unit_test(commands_are_answered),
         cmocka_unit_test(commands_of_others_are_refused),
         cmocka_unit_test(the_size_of_messages_follows_the_queue),
+        cmocka_unit_test(a_message_over_the_queues_size_waits_until_that_is_asked_again),
+        cmocka_unit_test(a_stop_answers_what_waits_for_the_queues_size),
         cmocka_unit_test(with_few_files_fewer_are_served),
     };
 

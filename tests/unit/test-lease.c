@@ -241,6 +241,32 @@ static void random_runs_keep_every_lease_or_lose_it_at_its_end(void **state)
     }
 }
 
+/* The visibility timeout was lowered while it is held: what is left of the longer one is used, and
+ * then it is extended as any other. */
+static void a_lease_from_a_longer_timeout_is_extended_by_the_shorter(void **state)
+{
+    struct lease_extension e[10];
+    uint64_t now = T0;
+
+    lease_begin(&leases, m[0], T0);
+    leases_set_times(&leases, V / SEC, 2);
+    for (int i = 0; i < 100 && due(now, e) == 0; i++) {
+        assert_null(leases_take_lost(&leases, now));
+        assert_true(leases_next_usec(&leases) > now);
+        now = leases_next_usec(&leases);
+    }
+    assert_true(now < T0 + V && now >= T0 + V - 2 * SEC);
+    assert_ptr_equal(e[0].message, m[0]);
+    assert_int_equal(e[0].visibility_sec, 2);
+    lease_extended(&leases, m[0], now, 2, now);
+    assert_int_equal(leases_next_usec(&leases), now + SEC);
+    /* What comes has the time that was asked for it. */
+    leases_set_times(&leases, 7, 2);
+    lease_begin(&leases, m[1], now);
+    assert_true(lease_holds(m[1], m[1]->received_usec + 7 * SEC - 1));
+    assert_false(lease_holds(m[1], m[1]->received_usec + 7 * SEC));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +284,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_ended_lease_is_not_kept_but_still_holds_for_its_time,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_lease_goes_beyond_twelve_hours, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_lease_from_a_longer_timeout_is_extended_by_the_shorter,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_jump_of_the_clock_loses_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(random_runs_keep_every_lease_or_lose_it_at_its_end, set_up,
                                         tear_down),

@@ -422,6 +422,56 @@ static void a_time_that_is_long_over_hangs(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+/* Ten bytes, where the queue takes five. */
+static void add_large(void)
+{
+    add(0);
+    messages[n_messages - 1].message.body = "xxxxxxxxxx";
+    messages[n_messages - 1].message.body_bytes = 10;
+}
+
+static void a_message_over_the_queues_size_waits_until_that_is_asked_again(void **state)
+{
+    fake_attributes.maximum_message_bytes = 5;
+    fake_may_refresh = true;
+    add_large();
+    add(0);
+    start();
+    assert_int_equal(fake_n_calls, 0);
+    assert_int_equal(n_rejected, 0);
+    assert_null(service_what_hangs(service));
+    fake_may_refresh = false; /* it is fresh then */
+    fake_attributes.maximum_message_bytes = 10;
+    fake_refreshed();
+    assert_int_equal(fake_n_calls, 2);
+    assert_non_null(strstr(fake_request(0), "xxxxxxxxxx"));
+    assert_int_equal(n_rejected, 0);
+
+    /* It was lowered, and that is believed. */
+    fake_attributes.maximum_message_bytes = 5;
+    fake_refreshed();
+    add_large();
+    ready(ready_userdata);
+    assert_int_equal(n_rejected, 1);
+}
+
+static void a_rejection_by_sqs_has_the_queue_asked_again(void **state)
+{
+    static const char answer[] =
+        "{\"Failed\":[{\"Id\":\"0\",\"Code\":\"InvalidParameterValue\",\"SenderFault\":true,"
+        "\"Message\":\"Reason: Message must be shorter than 5 bytes.\"},"
+        "{\"Id\":\"1\",\"Code\":\"InternalError\",\"Message\":\"\",\"SenderFault\":false}]}";
+
+    add(0);
+    add(0);
+    config.producer.batch_size = 2;
+    start();
+    assert_int_equal(fake_n_refreshes, 0);
+    fake_answer(0, answer);
+    assert_int_equal(n_rejected, 1);
+    assert_int_equal(fake_n_refreshes, 1);
+}
+
 static size_t n_entries(size_t i)
 {
     return MAX(fake_calls[i].request->n_entries, (size_t)1);
@@ -537,6 +587,8 @@ int main(void)
         TEST(a_source_without_memory_is_asked_later),
         TEST(idle_and_busy_it_does_not_hang),
         TEST(a_time_that_is_long_over_hangs),
+        TEST(a_message_over_the_queues_size_waits_until_that_is_asked_again),
+        TEST(a_rejection_by_sqs_has_the_queue_asked_again),
         TEST(after_a_stall_fewer_requests_with_smaller_batches_go_out),
         TEST(the_spool_is_there_before_the_queue_and_is_told_what_goes_out),
         TEST(a_spool_is_told_of_a_stop),

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "loop-clock.h"
 #include "message-ids.h"
+#include "refresher.h"
 #include "trouble.h"
 
 struct queue {
@@ -19,6 +20,7 @@ struct queue {
     struct credentials_chain *credentials;
     struct http_client *http;
     struct sqs_client *client;
+    struct refresher *refresher; /* once it is open */
     struct sqs_call *opening;
     sd_event_source *reopen_timer;
     bool is_open;
@@ -277,10 +279,34 @@ static void on_skew_changed(void *userdata, enum clock_skew_change change, int64
 
 /* --- Opening --- */
 
-static void opened(struct queue *queue, const struct sqs_queue_attributes *attributes)
+static void keep_attributes(struct queue *queue, const struct sqs_queue_attributes *attributes)
 {
     queue->attributes = *attributes;
-    queue->attributes.redrive_policy = NULL;
+    queue->attributes.redrive_policy = NULL; /* the reply's */
+}
+
+static void on_refreshed(void *userdata, const struct sqs_queue_attributes *attributes)
+{
+    struct queue *queue = userdata;
+    size_t bytes_before = queue->attributes.maximum_message_bytes;
+
+    if (attributes && attributes->is_told)
+        keep_attributes(queue, attributes);
+    if (queue->attributes.maximum_message_bytes != bytes_before)
+        log_notice("The queue's maximum message size has changed from %zu to %zu bytes.",
+                   bytes_before, queue->attributes.maximum_message_bytes);
+    if (queue->options.refreshed)
+        queue->options.refreshed(queue->options.userdata);
+}
+
+static void opened(struct queue *queue, const struct sqs_queue_attributes *attributes)
+{
+    int r = refresher_new(service_event(queue->service), queue->client,
+                          queue->config->aws.queue_url, on_refreshed, queue, &queue->refresher);
+
+    if (r < 0)
+        log_warning("Cannot ask for the queue's attributes again later: %s.", strerror(-r));
+    keep_attributes(queue, attributes);
     queue->is_open = true;
     service_ready(queue->service);
     queue->options.opened(queue->options.userdata);
@@ -449,6 +475,7 @@ struct queue *queue_free(struct queue *queue)
     if (!queue)
         return NULL;
     sd_event_source_disable_unref(queue->reopen_timer);
+    refresher_free(queue->refresher);
     sqs_client_free(queue->client);
     credentials_chain_free(queue->credentials);
     http_client_free(queue->http);
@@ -476,6 +503,11 @@ bool queue_is_open(const struct queue *queue)
 const struct sqs_queue_attributes *queue_attributes(const struct queue *queue)
 {
     return &queue->attributes;
+}
+
+bool queue_refresh(struct queue *queue)
+{
+    return queue->refresher && refresher_ask(queue->refresher);
 }
 
 const char *queue_what_hangs(const struct queue *queue, uint64_t now_usec)

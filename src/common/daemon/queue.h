@@ -26,6 +26,9 @@ struct queue_options {
     bool keep_trying; /* the start does not fail */
     queue_opened_fn opened;
     queue_replied_fn replied; /* NULL: none */
+    /* The queue was asked again for its attributes (refresher.h), and queue_attributes are as new
+     * as they get: they may have changed. NULL: none. */
+    void (*refreshed)(void *userdata);
     void *userdata;
 };
 
@@ -47,6 +50,10 @@ bool queue_is_open(const struct queue *queue);
 
 /* What the queue told of itself; SQS's defaults where asking was denied. */
 const struct sqs_queue_attributes *queue_attributes(const struct queue *queue);
+
+/* Something speaks against them, or is about to be decided by them for good. True: they are asked
+ * for again, and `refreshed` will run. False: they are but seconds old, or cannot be asked for. */
+bool queue_refresh(struct queue *queue);
 
 /* What is wrong with an operation that cannot go on, the opening among them; see service_hangs_fn.
  */

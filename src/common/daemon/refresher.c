@@ -1,0 +1,110 @@
+/* See refresher.h. One timer waits for the next question, or for the end of the time for an answer. */
+#include "refresher.h"
+
+#include <errno.h>
+
+#include "loop-clock.h"
+#include "random.h"
+
+struct refresher {
+    sd_event *event;
+    struct sqs_client *client;
+    const char *queue_url;
+    refreshed_fn refreshed;
+    void *userdata;
+    sd_event_source *timer;
+    struct sqs_call *call; /* under way */
+    uint64_t asked_usec;
+};
+
+uint64_t refresh_interval_usec(uint64_t random)
+{
+    return REFRESH_INTERVAL_USEC - REFRESH_JITTER_USEC + random % (2 * REFRESH_JITTER_USEC + 1);
+}
+
+/* Where that fails, what is asked for at need has to do. */
+static void set_timer(struct refresher *r, uint64_t delay_usec)
+{
+    if (sd_event_source_set_time_relative(r->timer, delay_usec) >= 0)
+        (void)sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT);
+}
+
+static void end(struct refresher *r, const struct sqs_queue_attributes *attributes)
+{
+    r->call = NULL;
+    set_timer(r, refresh_interval_usec(random_u64()));
+    r->refreshed(r->userdata, attributes);
+}
+
+static void on_result(void *userdata, const struct sqs_result *result)
+{
+    end(userdata, result->reply ? &result->reply->attributes : NULL);
+}
+
+static int ask(struct refresher *r)
+{
+    CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
+    int q = sqs_request_get_queue_attributes(r->queue_url, &request);
+
+    r->asked_usec = loop_now_usec(r->event);
+    if (q >= 0)
+        q = sqs_client_call(r->client, TAKE(request), &(struct sqs_call_options){.attempts_max = 1},
+                            on_result, r, &r->call);
+    set_timer(r, q >= 0 ? REFRESH_TIMEOUT_USEC : refresh_interval_usec(random_u64()));
+    return q;
+}
+
+bool refresher_ask(struct refresher *r)
+{
+    if (r->call)
+        return true;
+    if (loop_now_usec(r->event) - r->asked_usec < REFRESH_AGE_MIN_USEC)
+        return false;
+    return ask(r) >= 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct refresher *r = userdata;
+
+    if (!r->call) {
+        (void)ask(r);
+        return 0;
+    }
+    r->call = sqs_call_cancel(r->call);
+    end(r, NULL);
+    return 0;
+}
+
+int refresher_new(sd_event *event, struct sqs_client *client, const char *queue_url,
+                  refreshed_fn refreshed, void *userdata, struct refresher **ret)
+{
+    CLEANUP(refresher_free) struct refresher *r = calloc(1, sizeof(*r));
+    int q;
+
+    if (!r)
+        return -ENOMEM;
+    r->event = sd_event_ref(event);
+    r->client = client;
+    r->queue_url = queue_url;
+    r->refreshed = refreshed;
+    r->userdata = userdata;
+    r->asked_usec = loop_now_usec(event);
+    q = sd_event_add_time_relative(event, &r->timer, CLOCK_BOOTTIME,
+                                   refresh_interval_usec(random_u64()), USEC_PER_SEC, on_timer, r);
+    if (q < 0)
+        return q;
+    *ret = TAKE(r);
+    return 0;
+}
+
+struct refresher *refresher_free(struct refresher *r)
+{
+    if (!r)
+        return NULL;
+    sqs_call_cancel(r->call);
+    sd_event_source_disable_unref(r->timer);
+    sd_event_unref(r->event);
+    free(r);
+    return NULL;
+}
