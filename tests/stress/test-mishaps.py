@@ -3,11 +3,13 @@ the replies' pace, the metadata service. Nothing is lost; nothing is handled mor
 handler's own failures explain; each group keeps its order; nothing that was never handled goes to the
 dead-letter queue; and work goes on by itself. In networks of its own."""
 
+import collections
 import fcntl
 import json
 import mmap
 import os
 import select
+import shutil
 import socket
 import struct
 import sys
@@ -26,6 +28,7 @@ from imds import Imds
 from role_keys import RoleKeys
 from scenes import BACK_SEC, GROUPS, QUEUE, finish, flow, side_by_side, start
 from sqs_local import BUILD_ROOT, SqsLocal
+from standin import Reply, StandIn
 
 namespaces.enter()
 OPTIONS = load.read_options(__doc__)
@@ -39,6 +42,142 @@ def add(name, function, *arguments):
 def free_port(address="127.0.0.1"):
     with socket.create_server((address, 0)) as one:
         return one.getsockname()[1]
+
+
+# --- The handler is away ---
+
+MESSAGES, MESSAGE_GROUPS = 20, 5
+# The lease is short, so that it must be renewed while the handler is away.
+REDRIVE = json.dumps({"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:000000000000:dead.fifo",
+                      "maxReceiveCount": 3})
+HANDLER_QUEUES = ["dead.fifo", f"test.fifo,VisibilityTimeout=3,RedrivePolicy={REDRIVE}"]
+HANDLER = {"max_messages": 10, "concurrency": 10, "receivers": 2, "wait_time": 1, "retry_delay": 1,
+           "timeout": 20}
+
+
+class Application(StandIn):
+    """Answers with `status`, and keeps the bodies that it has answered 200."""
+
+    def __init__(self, port, status=200, address="127.0.0.1"):
+        self.status, self.handled = status, []
+        super().__init__(address, port)
+
+    def answer(self, request):
+        if self.status == 200:
+            self.handled.append(request.body.decode())
+        return Reply(self.status)
+
+
+class Handling:
+    """A queue with a dead-letter queue, filled, and a consumer whose handler is away."""
+
+    def __init__(self, prefix=(), **settings):
+        self.folder = tempfile.mkdtemp(prefix="mishap-")
+        self.server = SqsLocal(HANDLER_QUEUES)
+        for i in range(MESSAGES):
+            sqs.send(self.server, f"g{i % MESSAGE_GROUPS}.{i}", group=f"g{i % MESSAGE_GROUPS}")
+        self.daemon = load.consumer(self.server, aws=scenes.AWS, env={"STATE_DIRECTORY": self.folder},
+                                    prefix=prefix, **{**HANDLER, **settings})
+
+    def wait_while_away(self):
+        """Until something was received, and then for as long as three receives would take."""
+        self.server.wait_for_records("received", 1)
+        time.sleep(AWAY_SEC)
+        tap.ok(self.daemon.process.poll() is None, self.daemon.text)
+        tap.equal(self.server.records("deleted"), [], "messages deleted with no handler there")
+        self.check_none_dead()
+
+    def check_none_dead(self):
+        tap.equal(self.server.records("sent", "dead.fifo") + sqs.receive(self.server, "dead.fifo"), [],
+                  f"in the dead-letter queue, after:\n{load.last_lines(self.daemon)}")
+
+    def finish(self, tell, handled):
+        """All are handled now; `handled` returns the bodies in order."""
+        start_sec = time.monotonic()
+        self.server.wait_for_records("deleted", MESSAGES, BACK_SEC)
+        tell(f"all were handled within {time.monotonic() - start_sec:.1f} s")
+        load.stop(self.daemon)
+        self.check_none_dead()
+        counted = collections.Counter(handled())
+        tap.equal(counted, {f"g{i % MESSAGE_GROUPS}.{i}": 1 for i in range(MESSAGES)},
+                  "how often each was handled")
+        for group in range(MESSAGE_GROUPS):
+            numbers = [int(body.split(".")[1]) for body in handled() if body.startswith(f"g{group}.")]
+            tap.equal(numbers, sorted(numbers), f"the order in which g{group} was handled")
+        lines = load.other_lines(self.daemon)
+        tap.ok(len(lines) <= scenes.LINES_MAX, f"{len(lines)} lines:\n" + "\n".join(lines))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        self.server.stop(check=kind is None)
+        shutil.rmtree(self.folder)
+
+
+def nothing_listens(tell):
+    port = free_port()
+    with Handling(handler="http", url=f"http://127.0.0.1:{port}/in") as handling:
+        handling.wait_while_away()
+        with Application(port) as application:
+            handling.finish(tell, lambda: application.handled)
+
+
+def a_gateway_answers(tell, status):
+    port = free_port()
+    with Application(port, status) as application, \
+            Handling(handler="http", url=f"http://127.0.0.1:{port}/in") as handling:
+        handling.wait_while_away()
+        tap.ok(len(application.requests) < 200, f"{len(application.requests)} posts")
+        application.status = 200
+        handling.finish(tell, lambda: application.handled)
+
+
+def the_program_is_not_there(tell):
+    with tempfile.TemporaryDirectory() as folder:
+        program, handled = os.path.join(folder, "handle"), os.path.join(folder, "handled")
+
+        def install():
+            with open(program + ".new", "w", encoding="ascii") as file:
+                file.write(f'#!/bin/sh\nprintf "%s\\n" "$(cat)" >>{handled}\n')
+            os.chmod(program + ".new", 0o755)
+            os.rename(program + ".new", program)
+
+        def read():
+            with open(handled, encoding="ascii") as file:
+                return file.read().split()
+
+        install()  # the start looks for it
+        with Handling(handler="exec", command=[program], start_delay=1) as handling:
+            handling.daemon.wait_for_line("Running...")
+            os.unlink(program)
+            handling.wait_while_away()
+            install()
+            handling.finish(tell, read)
+
+
+def a_stop_gives_all_back(tell):
+    """What the handler never saw is visible at once, for others."""
+    with Handling(handler="http", url=f"http://127.0.0.1:{free_port()}/in",
+                  visibility_timeout=300) as handling:
+        handling.server.wait_for_records("received", 1)
+        handling.daemon.wait_for_line("127.0.0.1")
+        load.stop(handling.daemon, 20)
+        found = []
+        while messages := sqs.receive(handling.server, visibility=300):
+            found += [m["Body"] for m in messages]
+            for message in messages:
+                sqs.call(handling.server, "DeleteMessage", ReceiptHandle=message["ReceiptHandle"],
+                         QueueUrl=handling.server.queue_url("test.fifo"))
+        tap.equal(sorted(found), sorted(f"g{i % MESSAGE_GROUPS}.{i}" for i in range(MESSAGES)))
+        handling.check_none_dead()
+
+
+add("the application is away and comes back", nothing_listens)
+add("a gateway answers 503 for an application that is away", a_gateway_answers, 503)
+add("a gateway answers 502 for an application that is away", a_gateway_answers, 502)
+add("the handler's program is away and comes back", the_program_is_not_there)
+add("a stop while the handler is away gives all messages back", a_stop_gives_all_back)
 
 
 # --- The clock ---
