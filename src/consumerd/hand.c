@@ -55,6 +55,7 @@ struct hand {
     uint64_t n_deleted;
     uint64_t back_usec; /* see struct hand_counts */
     bool is_stopping;
+    bool is_groupless_told;
 };
 
 /* --- The ends of a message --- */
@@ -329,8 +330,10 @@ static void gone(struct hand *h, struct message *m, enum handler_outcome outcome
 {
     uint64_t now_usec = outside_now_usec();
 
-    if (outcome == HANDLER_DONE)
+    if (outcome == HANDLER_DONE) {
+        lane_handled_late(m);
         note_handled(h, m, "its lease was lost");
+    }
     if (lease_holds(m, now_usec)) {
         release(h, m, 0); /* an extension got through late */
     } else {
@@ -462,6 +465,17 @@ static void delete_handled(struct hand *h)
         begin_delete(h, m);
 }
 
+/* SQS may give out a message twice, also in one reply. */
+static bool is_copy_handled(const struct message *m)
+{
+    if (!lane_is_copy_handled(m))
+        return false;
+    log_write(LOG_NOTICE, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
+              "Message %s was received twice: it has been handled, and the copy is only deleted.",
+              m->received->message_id);
+    return true;
+}
+
 static void note_begin(struct hand *h, struct message *m)
 {
     bool is_try = h->outage.is_on;
@@ -479,7 +493,7 @@ static void begin(struct hand *h, struct message *m)
 
     m->is_begun = true;
     h->n_begun++;
-    if (handled_before(&h->handled, m)) {
+    if (is_copy_handled(m) || handled_before(&h->handled, m)) {
         lanes_handled(h->lanes, m);
         begin_delete(h, m);
         return;
@@ -539,6 +553,16 @@ static uint64_t next_try_usec(const struct hand *h, uint64_t now_usec)
 
 /* --- From outside --- */
 
+/* Old emulators do not know MessageGroupId. */
+static void tell_groupless(struct hand *h, const struct message *m)
+{
+    if (!h->options.is_fifo || m->received->group_id || h->is_groupless_told)
+        return;
+    h->is_groupless_told = true;
+    log_warning("The server does not tell the MessageGroupId of messages on this FIFO queue, so they are "
+                "all handled one after the other, as if of one group.");
+}
+
 static int take_in(struct hand *h, struct sqs_reply *reply, size_t i, uint64_t sent_usec,
                    uint64_t now_usec)
 {
@@ -548,6 +572,7 @@ static int take_in(struct hand *h, struct sqs_reply *reply, size_t i, uint64_t s
     if (!m)
         return -ENOMEM;
     m->owner = h;
+    tell_groupless(h, m);
     lease_begin(&h->leases, m, now_usec);
     r = lanes_add(h->lanes, m);
     if (r < 0) {
@@ -699,6 +724,7 @@ struct hand *hand_free(struct hand *h)
 {
     if (!h)
         return NULL;
+    handled_done(&h->handled);
     extender_free(h->extender);
     settler_free(h->deleter);
     settler_free(h->releaser);

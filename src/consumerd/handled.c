@@ -7,6 +7,11 @@
 #include "log.h"
 #include "outside.h"
 
+struct handled_kept {
+    uint64_t deleted_usec; /* boot clock */
+    char *message_id;
+};
+
 static struct message *of(struct list *link)
 {
     return CONTAINER_OF(link, struct message, of_handled);
@@ -16,6 +21,53 @@ void handled_init(struct handled *h, struct ledger *ledger)
 {
     *h = (struct handled){.ledger = ledger};
     list_init(&h->waiting);
+}
+
+/* --- What SQS has deleted --- */
+
+static void remove_first_kept(struct handled *h)
+{
+    struct handled_kept *first = &h->kept[h->first_kept];
+
+    ledger_remove(h->ledger, first->message_id); /* the commit tells */
+    free(TAKE(first->message_id));
+    h->first_kept = (h->first_kept + 1) % HANDLED_KEPT_MAX;
+    h->n_kept--;
+}
+
+static void keep(struct handled *h, const char *message_id)
+{
+    char *copy;
+
+    if (!h->kept)
+        h->kept = calloc(HANDLED_KEPT_MAX, sizeof(*h->kept));
+    copy = h->kept ? strdup(message_id) : NULL;
+    if (!copy) {
+        ledger_remove(h->ledger, message_id);
+        return;
+    }
+    if (h->n_kept == HANDLED_KEPT_MAX)
+        remove_first_kept(h);
+    h->kept[(h->first_kept + h->n_kept++) % HANDLED_KEPT_MAX] =
+        (struct handled_kept){outside_now_usec(), copy};
+}
+
+/* After what has been added, so that it shares the transaction. */
+static void remove_kept(struct handled *h)
+{
+    uint64_t now_usec = h->n_kept > 0 ? outside_now_usec() : 0;
+
+    while (h->n_kept > 0 &&
+           (ledger_is_crowded(h->ledger) ||
+            now_usec - h->kept[h->first_kept].deleted_usec >= HANDLED_KEPT_USEC))
+        remove_first_kept(h);
+}
+
+void handled_done(struct handled *h)
+{
+    while (h->n_kept > 0)
+        remove_first_kept(h);
+    free(TAKE(h->kept));
 }
 
 /* --- The log --- */
@@ -100,7 +152,7 @@ void handled_forget(struct handled *h, const struct message *m)
     if (!h->ledger)
         return;
     FAULT_POINT("deleted");
-    ledger_remove(h->ledger, m->received->message_id); /* the commit tells */
+    keep(h, m->received->message_id);
 }
 
 void handled_write(struct handled *h)
@@ -109,6 +161,7 @@ void handled_write(struct handled *h)
 
     if (!h->ledger)
         return;
+    remove_kept(h);
     r = ledger_commit(h->ledger, outside_wall_usec());
     if (r < 0)
         tell_trouble(h, "write");

@@ -1,11 +1,19 @@
 /* Between hand and ledger: what was handled waits here until the ledger has it, all of a turn in
- * one sync. Tells in the log what the ledger makes of it; a trouble at once, then once a minute. */
+ * one sync. Tells in the log what the ledger makes of it; a trouble at once, then once a minute.
+ *
+ * SQS may bring a message again that it has deleted (Amazon SQS Developer Guide, "At-least-once
+ * delivery"). So the ledger keeps it for HANDLED_KEPT_USEC more, as long as this takes no place of one
+ * that is not deleted; of HANDLED_KEPT_MAX at most. */
 #pragma once
 
 #include "ledger.h"
 #include "message.h"
 
 #define HANDLED_LINE_INTERVAL_USEC (60 * USEC_PER_SEC)
+#define HANDLED_KEPT_USEC (300 * USEC_PER_SEC)
+enum { HANDLED_KEPT_MAX = 10000 };
+
+struct handled_kept;
 
 struct handled {
     struct ledger *ledger; /* NULL: none, then nothing here does anything */
@@ -15,10 +23,15 @@ struct handled {
     bool has_line, has_crowded_line;
     uint64_t line_usec, crowded_line_usec;
     uint64_t n_crowded_out; /* as told */
+    struct handled_kept *kept; /* deleted ones, a ring; NULL: none yet, or no memory */
+    size_t first_kept, n_kept;
 };
 
 /* The ledger is borrowed. */
 void handled_init(struct handled *handled, struct ledger *ledger);
+
+/* Takes out of the ledger what SQS has deleted; messages may still be here. */
+void handled_done(struct handled *handled);
 
 /* Whether a message was handled at an earlier receipt; then a line says so. */
 bool handled_before(struct handled *handled, const struct message *message);
@@ -31,7 +44,7 @@ bool handled_add(struct handled *handled, struct message *message);
 /* A message is no longer to be deleted by us. One that is not here is left alone. */
 void handled_remove(struct handled *handled, struct message *message);
 
-/* SQS has deleted the message. */
+/* SQS has deleted the message: the ledger needs it no longer than said above. */
 void handled_forget(struct handled *handled, const struct message *message);
 
 /* Writes all that was added and forgotten; blocks for a sync if anything was added. After that

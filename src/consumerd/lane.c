@@ -15,6 +15,8 @@ struct lane {
     struct list of_bucket;
     struct list messages; /* handled ones, then one that is being handled, then those that wait */
     struct message *running;
+    bool is_by_group;
+    bool is_handled; /* one of a message's copies is, that may have gone from here */
     uint64_t hash;
     char id[];
 };
@@ -80,6 +82,7 @@ static struct lane *find_or_add(struct lanes *lanes, const char *id)
         return NULL;
     memcpy(lane->id, id, size);
     lane->hash = hash;
+    lane->is_by_group = lanes->by_group;
     list_init(&lane->messages);
     list_append(&lanes->buckets[hash % N_BUCKETS], &lane->of_bucket);
     lanes->n++;
@@ -117,15 +120,21 @@ static void advance(struct lanes *lanes, struct lane *lane)
     }
 }
 
+/* On a standard queue a group id stands for a tenant, not for an order. */
+static const char *lane_id(const struct lanes *lanes, const struct message *m)
+{
+    if (!lanes->by_group)
+        return m->received->message_id;
+    return m->received->group_id ? m->received->group_id : ""; /* which no group is called */
+}
+
 int lanes_add(struct lanes *lanes, struct message *m)
 {
     struct lane *lane;
 
     assert(!m->place.lane && !list_is_linked(&m->place.ready));
     m->place.is_running = m->place.is_handled = false;
-    /* On a standard queue a group id stands for a tenant, not for an order. */
-    lane = find_or_add(lanes, lanes->by_group && m->received->group_id ? m->received->group_id
-                                                                       : m->received->message_id);
+    lane = find_or_add(lanes, lane_id(lanes, m));
     if (!lane)
         return -ENOMEM;
     m->place.lane = lane;
@@ -159,7 +168,25 @@ void lanes_handled(struct lanes *lanes, struct message *m)
     m->place.is_running = false;
     m->place.is_handled = true;
     m->place.lane->running = NULL;
+    m->place.lane->is_handled = true;
     advance(lanes, m->place.lane);
+}
+
+void lane_handled_late(struct message *m)
+{
+    if (m->place.lane)
+        m->place.lane->is_handled = true;
+}
+
+bool lane_is_copy_handled(const struct message *m)
+{
+    const struct message *before;
+
+    if (!m->place.lane->is_by_group)
+        return m->place.lane->is_handled;
+    before = lane_before(m);
+    return before && before->place.is_handled &&
+           streq(before->received->message_id, m->received->message_id);
 }
 
 void lanes_return(struct lanes *lanes, struct message *m)

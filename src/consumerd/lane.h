@@ -1,7 +1,7 @@
 /* Which message may be handled next. On a FIFO queue the messages of a group form a lane: one of
  * them is handled at a time, in the order in which they came; lanes go side by side, and take
- * turns. On a standard queue each message is a lane of its own, with the copies of it that SQS may
- * hand out.
+ * turns; messages whose group the server does not tell share one lane. On a standard queue each message is a lane of its own, with the copies of it that SQS may
+ * hand out; once one of them has been handled, none of the others is to be.
  *
  * A message that was handled stays in its lane until it is removed, so that what depends on it can
  * be found: its delete goes before those of its successors, and if its lease is lost they are
@@ -28,6 +28,12 @@ struct message *lanes_next(const struct lanes *lanes);
 
 /* The message has been handled: the next of its lane may be. */
 void lanes_handled(struct lanes *lanes, struct message *message);
+
+/* The message has been handled, but is given back all the same: its copies need not be handled. */
+void lane_handled_late(struct message *message);
+
+/* Whether the message, in a lane, is a copy of one that has been handled. */
+bool lane_is_copy_handled(const struct message *message);
 
 /* A message that is being handled could not be: it is the first that waits in its lane again. Other
  * lanes are served before it. */

@@ -190,6 +190,11 @@ uint64_t ledger_crowded_out(const struct ledger *l)
     return l->n_crowded_out;
 }
 
+bool ledger_is_crowded(const struct ledger *l)
+{
+    return l->n > l->limits.max_messages;
+}
+
 const char *ledger_error(const struct ledger *l)
 {
     return database_error(l->database);

@@ -56,5 +56,8 @@ int ledger_commit(struct ledger *ledger, uint64_t now_usec);
 uint64_t ledger_count(const struct ledger *ledger);
 uint64_t ledger_crowded_out(const struct ledger *ledger);
 
+/* Whether the next commit would forget some because there are too many. */
+bool ledger_is_crowded(const struct ledger *ledger);
+
 /* The last failure, one line that names the file. Valid until the next. */
 const char *ledger_error(const struct ledger *ledger);

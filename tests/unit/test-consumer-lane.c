@@ -56,6 +56,32 @@ static void a_standard_queue_knows_no_order(void **state)
     assert_null(lanes_begin(lanes));
 }
 
+static void messages_without_a_group_share_a_lane_on_a_fifo_queue(void **state)
+{
+    fill(true, "-a--");
+    assert_ptr_equal(lanes_begin(lanes), m[0]);
+    assert_ptr_equal(lanes_begin(lanes), m[1]);
+    assert_null(lanes_begin(lanes));
+    lanes_handled(lanes, m[0]);
+    assert_ptr_equal(lanes_begin(lanes), m[2]);
+    assert_null(lanes_begin(lanes));
+    lanes_remove(lanes, m[2]);
+    assert_ptr_equal(lanes_begin(lanes), m[3]);
+}
+
+static void one_that_is_returned_is_the_first_of_its_lane_again_and_the_last_of_the_ready(void **state)
+{
+    fill(true, "aabc");
+    assert_ptr_equal(lanes_begin(lanes), m[0]);
+    lanes_return(lanes, m[0]);
+    assert_int_equal(lanes_ready(lanes), 3);
+    assert_ptr_equal(lanes_next(lanes), m[2]);
+    assert_ptr_equal(lanes_begin(lanes), m[2]);
+    assert_ptr_equal(lanes_begin(lanes), m[3]);
+    assert_ptr_equal(lanes_begin(lanes), m[0]);
+    assert_null(lanes_next(lanes));
+}
+
 static void a_handled_message_stays_among_its_neighbours_until_it_is_removed(void **state)
 {
     fill(true, "aab");
@@ -181,6 +207,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(groups_go_side_by_side_and_each_in_order, tear_down),
         cmocka_unit_test_teardown(a_standard_queue_knows_no_order, tear_down),
+        cmocka_unit_test_teardown(messages_without_a_group_share_a_lane_on_a_fifo_queue, tear_down),
+        cmocka_unit_test_teardown(one_that_is_returned_is_the_first_of_its_lane_again_and_the_last_of_the_ready, tear_down),
         cmocka_unit_test_teardown(a_handled_message_stays_among_its_neighbours_until_it_is_removed,
                                   tear_down),
         cmocka_unit_test_teardown(removing_what_is_handled_lets_the_next_begin, tear_down),

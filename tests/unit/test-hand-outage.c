@@ -434,6 +434,19 @@ static void an_outage_is_told_once_a_minute_and_its_end(void **state)
     assert_int_equal(fake_count_lines("The handler is reached again, after "), 1);
 }
 
+static void a_fifo_queue_without_groups_is_told_once(void **state)
+{
+    fake_n_lines = 0;
+    set_up(true, 10, "--");
+    take("-a", "i");
+    turn();
+    assert_string_equal(begun(), "01"); /* of those without a group, and the one of group a */
+    assert_int_equal(fake_count_lines("does not tell the MessageGroupId"), 1);
+    tear_down(NULL);
+    set_up(false, 10, "--");
+    assert_int_equal(fake_count_lines("does not tell the MessageGroupId"), 1);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_teardown(f, tear_down)
@@ -449,6 +462,7 @@ int main(void)
         TEST(one_refused_alone_is_charged_and_those_behind_it_come_back_with_it),
         TEST(one_refused_while_another_got_through_is_tried_by_itself),
         TEST(one_that_crashes_the_handler_is_charged_and_nobody_else),
+        TEST(a_fifo_queue_without_groups_is_told_once),
         TEST(an_outage_is_told_once_a_minute_and_its_end),
     };
 

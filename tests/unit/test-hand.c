@@ -1,5 +1,6 @@
 #include "fake-consumer.h"
 #include "hand.h"
+#include "handled.h"
 #include "outside.h"
 #include "test.h"
 
@@ -148,6 +149,15 @@ static uint64_t turn(void)
 
     assert_int_equal(hand_turn(hand, &next), 0);
     return next;
+}
+
+/* What is in the ledger when that has forgotten what SQS has deleted. */
+static uint64_t ledger_left(void)
+{
+    assert_int_equal(hand_count(hand).messages, 0);
+    fake_now_usec += HANDLED_KEPT_USEC;
+    turn();
+    return ledger_count(ledger);
 }
 
 /* The only open call's request, which is then answered by yes to all its entries. */
@@ -755,6 +765,72 @@ static void a_copy_of_a_message_is_not_handled_beside_it(void **state)
     finish(1, HANDLER_DONE, 0);
 }
 
+/* Whichever handler, and with a ledger or without. */
+static void copies_of_a_message_that_was_handled_are_only_deleted(void **state)
+{
+    for (unsigned concurrency = 1; concurrency <= 10; concurrency += 9) {
+        CLEANUP(sqs_reply_unref) struct sqs_reply *reply = fake_received("---", "h");
+
+        /* One reply may hold both. */
+        reply->messages[1].message_id = reply->messages[0].message_id;
+        set_up(false, concurrency, "");
+        hand_take(hand, reply, fake_now_usec);
+        turn();
+        assert_string_equal(begun(), concurrency == 1 ? "0" : "02");
+        take("-"); /* one more */
+        finish(0, HANDLER_DONE, 0);
+        for (int i = 0; i < 10; i++) {
+            if (n_runs == 2 && runs[1].is_running)
+                finish(1, HANDLER_DONE, 0);
+            turn();
+            while (fake_n_open() > 0)
+                answer_open();
+        }
+        assert_string_equal(begun(), "02");
+        assert_int_equal(hand_count(hand).deleted, 4);
+        assert_int_equal(hand_count(hand).messages, 0);
+        tear_down(NULL);
+    }
+}
+
+static void a_copy_of_a_message_that_was_rejected_is_only_deleted(void **state)
+{
+    set_up(false, 10, "-");
+    take("-");
+    turn();
+    finish(0, HANDLER_REJECT, 0);
+    turn();
+    answer_open();
+    turn();
+    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(n_runs, 1);
+}
+
+static void a_copy_of_a_message_that_failed_comes_back_with_it(void **state)
+{
+    set_up(false, 10, "-");
+    take("-");
+    turn();
+    finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+    turn();
+    answer_open();
+    turn();
+    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(hand_count(hand).deleted, 0);
+    assert_int_equal(n_runs, 1);
+}
+
+/* The first was handled though its lease was lost. */
+static void a_copy_of_a_message_handled_late_is_only_deleted(void **state)
+{
+    set_up_and_lose(false, "-");
+    take("-");
+    finish(0, HANDLER_DONE, 0);
+    turn();
+    assert_int_equal(n_runs, 1);
+    assert_int_equal(hand_count(hand).deleting, 1);
+}
+
 static void at_a_stop_a_copy_is_given_back_when_its_message_has_gone(void **state)
 {
     set_up_and_lose(false, "-");
@@ -876,7 +952,7 @@ static void what_was_handled_is_in_the_ledger_until_it_is_deleted(void **state)
     turn();
     assert_int_equal(hand_count(hand).messages, 0);
     assert_int_equal(hand_count(hand).deleted, 2);
-    assert_int_equal(ledger_count(ledger), 0);
+    assert_int_equal(ledger_left(), 0);
     assert_int_equal(ledger_commit(ledger, outside_wall_usec()), 0);
 }
 
@@ -908,7 +984,7 @@ static void what_the_ledger_knows_is_deleted_in_its_turn_without_being_handled(v
                                        "{\"Id\":\"1\",\"ReceiptHandle\":\"h1\"}]}");
     turn();
     assert_int_equal(hand_count(hand).deleted, 2);
-    assert_int_equal(ledger_count(ledger), 1);
+    assert_int_equal(ledger_count(ledger), 3); /* SQS may bring those again */
     finish(1, HANDLER_DONE, 0);
     for (int i = 0; i < 3; i++) {
         turn();
@@ -917,8 +993,7 @@ static void what_the_ledger_knows_is_deleted_in_its_turn_without_being_handled(v
     }
     turn();
     assert_string_equal(begun(), "02");
-    assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(ledger_count(ledger), 0);
+    assert_int_equal(ledger_left(), 0);
 }
 
 static void a_place_is_taken_also_by_what_is_only_deleted(void **state)
@@ -975,8 +1050,11 @@ static void what_gets_through_after_its_lease_is_not_handled_again(void **state)
     assert_string_equal(begun(), "01");
     assert_string_equal(answer_open(), "{\"QueueUrl\":\"q\",\"ReceiptHandle\":\"h0\"}");
     turn();
-    assert_int_equal(ledger_count(ledger), 0);
     assert_int_equal(hand_count(hand).messages, 1);
+    finish(1, HANDLER_DONE, 0);
+    turn();
+    answer_open();
+    assert_int_equal(ledger_left(), 0);
 }
 
 static void what_gets_through_and_is_given_back_is_not_handled_again(void **state)
@@ -1022,7 +1100,7 @@ static void a_late_delete_takes_it_out_of_the_ledger(void **state)
     fake_answer(0, "{}");
     turn();
     assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(ledger_count(ledger), 0);
+    assert_int_equal(ledger_left(), 0);
 }
 
 static void a_ledger_that_cannot_be_written_stops_nothing(void **state)
@@ -1042,7 +1120,7 @@ static void a_ledger_that_cannot_be_written_stops_nothing(void **state)
     answer_open();
     turn();
     assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(ledger_count(ledger), 0);
+    assert_int_equal(ledger_left(), 0);
 }
 
 static void an_end_at_once_keeps_what_was_handled(void **state)
@@ -1107,6 +1185,10 @@ int main(void)
         cmocka_unit_test_teardown(so_may_what_waits_in_vain_for_its_extension_to_be_given_back,
                                   tear_down),
         cmocka_unit_test_teardown(a_copy_of_a_message_is_not_handled_beside_it, tear_down),
+        cmocka_unit_test(copies_of_a_message_that_was_handled_are_only_deleted),
+        cmocka_unit_test_teardown(a_copy_of_a_message_that_was_rejected_is_only_deleted, tear_down),
+        cmocka_unit_test_teardown(a_copy_of_a_message_that_failed_comes_back_with_it, tear_down),
+        cmocka_unit_test_teardown(a_copy_of_a_message_handled_late_is_only_deleted, tear_down),
         cmocka_unit_test_teardown(at_a_stop_a_copy_is_given_back_when_its_message_has_gone,
                                   tear_down),
         cmocka_unit_test_teardown(what_was_not_deleted_after_one_that_was_lost_is_given_back,

@@ -45,6 +45,7 @@ static void replace_calls(void)
 
 static void open_ledger(uint64_t max_messages)
 {
+    handled_done(&handled);
     ledger = ledger_free(ledger);
     assert_int_equal(
         ledger_open(path, &(struct ledger_limits){max_messages, 86400 * SEC}, &ledger, NULL), 0);
@@ -70,6 +71,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     cannot_read = cannot_write = false;
+    handled_done(&handled);
     ledger = ledger_free(ledger);
     return unlink(path);
 }
@@ -155,13 +157,86 @@ static void messages_come_out_in_order_and_their_ids_are_written(void **state)
         begin();
         assert_true(handled_before(&handled, m[i]));
         says("was handled before");
-        handled_forget(&handled, m[i]);
-        assert_false(handled_before(&handled, m[i]));
+        message_unref(m[i]);
+    }
+}
+
+static void handle_and_delete(struct message *m)
+{
+    assert_true(handled_add(&handled, m));
+    handled_write(&handled);
+    assert_ptr_equal(handled_take(&handled), m);
+    handled_forget(&handled, m);
+}
+
+static void what_sqs_has_deleted_is_known_for_some_minutes(void **state)
+{
+    struct message *m[2];
+
+    fake_messages("--", "m", fake_now_usec, m);
+    handle_and_delete(m[0]);
+    fake_now_usec += HANDLED_KEPT_USEC - 1;
+    handle_and_delete(m[1]);
+    handled_write(&handled);
+    /* It is there, and nothing was written for that. */
+    assert_int_equal(ledger_commit(ledger, outside_wall_usec()), 0);
+    begin();
+    assert_true(handled_before(&handled, m[0]));
+    says("was handled before");
+    fake_now_usec++;
+    handled_write(&handled);
+    assert_false(handled_before(&handled, m[0]));
+    assert_int_equal(ledger_count(ledger), 1);
+    handled_done(&handled); /* at the daemon's end */
+    assert_int_equal(ledger_count(ledger), 0);
+    for (int i = 0; i < 2; i++)
+        message_unref(m[i]);
+}
+
+static void what_sqs_has_deleted_takes_nobodys_place(void **state)
+{
+    struct message *m[6];
+
+    open_ledger(4);
+    fake_messages("------", "m", fake_now_usec, m);
+    begin();
+    for (int i = 0; i < 3; i++)
+        handle_and_delete(m[i]);
+    assert_int_equal(ledger_count(ledger), 3);
+    for (int i = 3; i < 6; i++) {
+        assert_true(handled_add(&handled, m[i]));
+        handled_write(&handled);
+        assert_ptr_equal(handled_take(&handled), m[i]);
+        assert_int_equal(ledger_count(ledger), 4);
+    }
+    says_nothing(); /* of any that was crowded out */
+    begin();
+    assert_false(handled_before(&handled, m[0]));
+    assert_false(handled_before(&handled, m[1]));
+    for (int i = 2; i < 6; i++)
+        assert_true(handled_before(&handled, m[i]));
+    end();
+    for (int i = 0; i < 6; i++)
+        message_unref(m[i]);
+}
+
+static void of_very_many_deleted_the_last_are_known(void **state)
+{
+    begin();
+    for (int i = 0; i < HANDLED_KEPT_MAX + 10; i++) {
+        struct message *m;
+        char prefix[16];
+
+        snprintf(prefix, sizeof(prefix), "m%d-", i);
+        fake_messages("-", prefix, fake_now_usec, &m);
+        assert_true(handled_add(&handled, m));
+        assert_ptr_equal(handled_take(&handled), m);
+        handled_forget(&handled, m);
+        message_unref(m);
     }
     handled_write(&handled);
-    assert_int_equal(ledger_count(ledger), 0);
-    for (int i = 0; i < 3; i++)
-        message_unref(m[i]);
+    says_nothing();
+    assert_int_equal(ledger_count(ledger), HANDLED_KEPT_MAX);
 }
 
 static void without_a_ledger_nothing_waits(void **state)
@@ -269,6 +344,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(messages_come_out_in_order_and_their_ids_are_written),
+        TEST(what_sqs_has_deleted_is_known_for_some_minutes),
+        TEST(what_sqs_has_deleted_takes_nobodys_place),
+        TEST(of_very_many_deleted_the_last_are_known),
         TEST(without_a_ledger_nothing_waits),
         TEST(a_full_disk_is_told_at_once_then_once_a_minute_and_when_it_is_over),
         TEST(a_trouble_that_comes_and_goes_is_told_once_a_minute),
