@@ -84,10 +84,10 @@ def fill(server, names, words=""):
     return ids
 
 
-def consumer(server, state, *, program=SLOW, env=None, **settings):
+def consumer(server, state, *, program=SLOW, env=None, queue="test.fifo", **settings):
     settings = {"handler": "exec", "command": ["/bin/true"], "max_messages": 10, "delete_linger": 0.0,
                 "exit_after_empty_receives": 0, **settings}
-    return Daemon("sqs-consumerd", server, program=program, consumer=settings,
+    return Daemon("sqs-consumerd", server, program=program, queue=queue, consumer=settings,
                   env={"STATE_DIRECTORY": state.path, **(env or {})})
 
 
@@ -475,6 +475,21 @@ def the_ledger_is_bounded_by_age():
         second = run_to_the_end(server, state, ids, ledger_max_age=60)
         tap.equal(sorted(lines_of([second], "end")), ["a.0", "b.0"])
         tap.equal(state.ids(), [])
+
+
+@tap.test
+def copies_of_a_message_are_handled_once():
+    """Of a standard queue that gives out messages twice, side by side and after their delete."""
+    with SqsLocal(queues=[queue(30, fifo=False)], options=["--duplicates=0.5"], seed=SEED) as server, \
+            State() as state:
+        for i in range(50):
+            sqs.send(server, f"m.{i}", queue="plain")
+        daemon = consumer(server, state, queue="plain", concurrency=8, exit_after_empty_receives=3)
+        tap.equal(daemon.wait(), 0, daemon.text)
+        copies = len(server.records("received")) - 50
+        tap.ok(copies > 5, f"only {copies} copies")
+        tap.equal(sorted(lines_of([daemon], "begin")), sorted(f"m.{i}" for i in range(50)))
+        tap.equal(len(server.records("deleted")), 50 + copies)
 
 
 if __name__ == "__main__":
