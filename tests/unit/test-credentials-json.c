@@ -307,6 +307,56 @@ static void a_failure_is_repeated_escaped_and_shortened(void **state)
     assert_non_null(strstr(b.data, "... (1000 bytes)"));
 }
 
+/* Whether the heap holds the bytes, in memory that was freed, too. */
+static bool is_in_heap(const char *bytes, size_t size)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    bool is_found = false;
+    char line[512];
+
+    assert_non_null(maps);
+    while (!is_found && fgets(line, sizeof(line), maps)) {
+        unsigned long from, to;
+
+        if (strstr(line, "[heap]") && sscanf(line, "%lx-%lx", &from, &to) == 2)
+            is_found = memmem((const void *)from, to - from, bytes, size) != NULL;
+    }
+    fclose(maps);
+    return is_found;
+}
+
+static void nothing_of_a_secret_is_left_in_memory(void **state)
+{
+    static const char *const ends[] = {"}", "", ",}", ",\"x\":\"\\ud83d\",\"SessionToken\":[]}"};
+    char secret[33], text[300]; /* on the stack, and not in the program's constants */
+    CLEANUP(free) char *marker = malloc(sizeof(secret));
+
+    for (size_t i = 0; i < sizeof(secret) - 1; i++)
+        secret[i] = (char)('A' + (i * 7 + 3) % 26);
+    secret[sizeof(secret) - 1] = '\0';
+    assert_non_null(marker);
+    memcpy(marker, secret, sizeof(secret));
+    if (!is_in_heap(secret, strlen(secret)))
+        skip(); /* malloc has its memory elsewhere, as with a sanitizer */
+    secure_wipe(marker, sizeof(secret));
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+        CLEANUP(buffer_done) struct buffer said = BUFFER_INIT(4096);
+        CLEANUP(free) char *error = NULL;
+        struct credentials_json c = {};
+
+        /* Written with an escape at its beginning, so that it moves as it is read. */
+        snprintf(text, sizeof(text),
+                 "{\"Version\":1,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"\\u0041%s\"%s", secret,
+                 ends[i]);
+        if (credentials_json_parse(PROCESS, text, strlen(text), &c, &error) == 0) {
+            assert_true(is_in_heap(secret, strlen(secret)));
+            credentials_json_done(&c);
+        }
+        credentials_json_append_failure(&said, text, strlen(text));
+        assert_false(is_in_heap(secret + 4, 12));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +366,7 @@ int main(void)
         cmocka_unit_test(size_is_bounded),
         cmocka_unit_test(a_long_token_is_kept_whole),
         cmocka_unit_test(a_failure_is_repeated_escaped_and_shortened),
+        cmocka_unit_test(nothing_of_a_secret_is_left_in_memory),
     };
 
     return cmocka_run_group_tests_name("credentials-json", tests, NULL, NULL);

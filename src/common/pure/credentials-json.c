@@ -1,4 +1,3 @@
-/* See credentials-json.h. The tree's text, which holds the secrets, is wiped when it is freed. */
 #include "credentials-json.h"
 
 #include <errno.h>
@@ -137,7 +136,7 @@ static void append_failure(struct buffer *b, const struct json_value *root)
 
 int credentials_json_append_failure(struct buffer *b, const char *text, size_t text_bytes)
 {
-    CLEANUP(json_tree_free) struct json_tree *tree = NULL;
+    CLEANUP(json_tree_free_secret) struct json_tree *tree = NULL;
     int r = read_tree(text, text_bytes, &tree, NULL);
 
     if (r < 0)
@@ -173,7 +172,7 @@ static int check_failure(const struct json_value *root, char **error)
 int credentials_json_parse(enum credentials_json_form form, const char *text, size_t text_bytes,
                            struct credentials_json *ret, char **error)
 {
-    CLEANUP(json_tree_free) struct json_tree *tree = NULL;
+    CLEANUP(json_tree_free_secret) struct json_tree *tree = NULL;
     CLEANUP(credentials_json_done) struct credentials_json c = {.expiry_usec = USEC_INFINITY};
     const char *token = form == CREDENTIALS_JSON_PROCESS ? "SessionToken" : "Token";
     bool is_imds = form == CREDENTIALS_JSON_IMDS;

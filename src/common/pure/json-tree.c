@@ -403,7 +403,7 @@ int json_tree_read(const char *bytes, size_t size, unsigned max_depth,
                    enum json_lone_surrogates lone_surrogates, struct json_tree **ret,
                    struct json_fault *ret_fault)
 {
-    CLEANUP(json_tree_free) struct json_tree *tree = NULL;
+    CLEANUP(json_tree_free_secret) struct json_tree *tree = NULL;
     struct reader r = {
         .max_depth = max_depth,
         .lone_surrogates = lone_surrogates,
@@ -433,12 +433,17 @@ int json_tree_read(const char *bytes, size_t size, unsigned max_depth,
 
 struct json_tree *json_tree_free(struct json_tree *tree)
 {
-    if (!tree)
-        return NULL;
-    secure_wipe(tree->text, tree->size);
-    free(tree->values);
+    if (tree)
+        free(tree->values);
     free(tree);
     return NULL;
+}
+
+struct json_tree *json_tree_free_secret(struct json_tree *tree)
+{
+    if (tree)
+        secure_wipe(tree->text, tree->size);
+    return json_tree_free(tree);
 }
 
 const struct json_value *json_tree_root(const struct json_tree *tree)

@@ -49,7 +49,7 @@ struct json_fault {
 
 /* Reads one JSON object and nothing else but white space around it: RFC 8259 without extensions,
  * UTF-8 only, values in no more than `max_depth` - 1 arrays and objects. Members of the same name
- * are all kept. The bytes are copied, and the copy is wiped when it is freed. 0, -ENOMEM, or
+ * are all kept. The bytes are copied; where this fails, no copy of them is left. 0, -ENOMEM, or
  * JSON_TREE_E_INVALID with *ret_fault, which is only set then. */
 enum {
     JSON_TREE_E_INVALID = 1, /* not such JSON */
@@ -61,6 +61,10 @@ int json_tree_read(const char *bytes, size_t size, unsigned max_depth,
                    struct json_fault *ret_fault);
 struct json_tree *json_tree_free(struct json_tree *tree);
 DEFINE_CLEANUP(struct json_tree *, json_tree_free)
+
+/* Wipes what held secrets, and frees it. */
+struct json_tree *json_tree_free_secret(struct json_tree *tree);
+DEFINE_CLEANUP(struct json_tree *, json_tree_free_secret)
 
 /* The object that all the others are in. All values belong to the tree. */
 const struct json_value *json_tree_root(const struct json_tree *tree);
