@@ -5,6 +5,7 @@
     stop()
 """
 
+import fcntl
 import json
 import os
 import re
@@ -44,8 +45,8 @@ class Program:
     client it has."""
 
     def __init__(self, server, command):
-        self.process = subprocess.Popen(command, env=server.env(), stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, env=server.env(NODE_NO_WARNINGS="1"),
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.version = self._read()["version"]
 
     def _read(self):
@@ -122,6 +123,42 @@ def command_line_of(program):
     return path
 
 
+def javascript_folder():
+    """A folder of the build where npm has installed what javascript/package.json names; raises Missing.
+    Once it has, nothing is asked of the network any more."""
+    wanted = os.path.join(HERE, "javascript", "package.json")
+    folder = os.path.join(BUILD_ROOT, "tests", "interop", "javascript")
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if not node or not npm:
+        raise Missing(f"there is no {'npm' if node else 'node'}")
+    version = subprocess.run([node, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if int(version.stdout.strip().lstrip("v").split(".")[0]) < 20:
+        raise Missing(f"the packages need node 20, and here is {version.stdout.strip()}")
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        install_packages(npm, wanted, folder)
+    return folder
+
+
+def install_packages(npm, wanted, folder):
+    """Installs what a package.json names, unless that was done before."""
+    done = os.path.join(folder, "installed.json")  # the package.json that was installed last
+    if os.path.exists(done) and open(done, "rb").read() == open(wanted, "rb").read():
+        return
+    shutil.copy(wanted, os.path.join(folder, "package.json"))
+    try:
+        run = subprocess.run(
+            [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline",
+             "--no-package-lock", "--fetch-retries=1", "--fetch-timeout=30000", "--prefix", folder],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180)
+    except subprocess.TimeoutExpired:
+        raise Missing("npm has not installed the packages within 180 s") from None
+    if run.returncode != 0:
+        raise Missing("npm cannot install the packages: " + " ".join(run.stderr.split())[:300])
+    shutil.copy(wanted, done)
+
+
 def start(name, server):
     """The client of that name; raises Missing where it is not to be had."""
     if name == "plain":
@@ -130,6 +167,9 @@ def start(name, server):
         python = sys.executable if name == "boto3" else "/usr/bin/python3"
         boto3_of(python)
         return Program(server, [python, os.path.join(HERE, "call-boto3.py")])
+    if name == "javascript":
+        folder = javascript_folder()
+        return Program(server, ["node", os.path.join(HERE, "javascript", "call.cjs"), folder])
     if name in ("cli", "debian-cli"):
         return CommandLine(server, command_line_of("aws" if name == "cli" else "/usr/bin/aws"))
     raise ValueError(name)
