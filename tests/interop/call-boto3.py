@@ -3,6 +3,7 @@
 
 import base64
 import json
+import os
 import re
 import sys
 
@@ -21,7 +22,9 @@ def tell(answer):
 
 def call(operation, parameters, region):
     if region not in clients:
-        clients[region] = boto3.client("sqs", region_name=region, config=CONFIG)
+        # Older ones do not look for the endpoint in the environment.
+        clients[region] = boto3.client("sqs", region_name=region, config=CONFIG,
+                                       endpoint_url=os.environ["AWS_ENDPOINT_URL"])
     method = re.sub("(?<!^)([A-Z])", r"_\1", operation).lower()
     try:
         reply = getattr(clients[region], method)(**parameters)

@@ -23,6 +23,14 @@ class Missing(Exception):
     """A client is not to be had here; says why."""
 
 
+class Older(Missing):
+    """It is there, but speaks SQS's query protocol alone; `client` is it all the same."""
+
+    def __init__(self, client, what):
+        super().__init__(f"{what} does not speak SQS's JSON protocol")
+        self.client = client
+
+
 class Plain:
     """tests/lib/sqs.py."""
 
@@ -92,22 +100,22 @@ class CommandLine:
         pass
 
 
-def boto3_of(python):
-    """The versions of botocore that a Python has, as numbers; raises Missing."""
-    if not python or not os.path.exists(python):
+def start_boto3(server, python):
+    """boto3 as a Python has it; raises Missing."""
+    if not os.path.exists(python):
         raise Missing(f"there is no {python}")
     found = subprocess.run([python, "-c", "import boto3, botocore; print(botocore.__version__)"],
                            stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if found.returncode != 0:
         raise Missing(f"{python} has no boto3")
-    version = tuple(int(n) for n in found.stdout.strip().split(".")[:3])
-    if version < (1, 31, 81):
-        raise Missing(f"botocore {found.stdout.strip()} of {python} does not speak SQS's JSON protocol")
-    return version
+    client = Program(server, [python, os.path.join(HERE, "call-boto3.py")])
+    if tuple(int(n) for n in found.stdout.strip().split(".")[:3]) < (1, 31, 81):
+        raise Older(client, f"botocore {found.stdout.strip()} of {python}")
+    return client
 
 
-def command_line_of(program):
-    """The path of an AWS CLI; raises Missing."""
+def start_command_line(server, program):
+    """The AWS CLI of that name; raises Missing."""
     path = shutil.which(program)
     if not path:
         raise Missing(f"there is no {program}")
@@ -116,11 +124,11 @@ def command_line_of(program):
     match = re.match(r"aws-cli/(\d+)\.(\d+)", found.stdout + found.stderr)
     if not match:
         raise Missing(f"{path} does not tell its version")
+    client = CommandLine(server, path)
     version = int(match[1]), int(match[2])
-    # Since then it speaks SQS's JSON protocol.
     if version < ((2, 14) if version[0] >= 2 else (1, 30)):
-        raise Missing(f"{path} {match[1]}.{match[2]} does not speak SQS's JSON protocol")
-    return path
+        raise Older(client, match[0])
+    return client
 
 
 def javascript_folder():
@@ -163,13 +171,11 @@ def start(name, server):
     """The client of that name; raises Missing where it is not to be had."""
     if name == "plain":
         return Plain(server)
-    if name in ("boto3", "debian-boto3"):
-        python = sys.executable if name == "boto3" else "/usr/bin/python3"
-        boto3_of(python)
-        return Program(server, [python, os.path.join(HERE, "call-boto3.py")])
     if name == "javascript":
         folder = javascript_folder()
         return Program(server, ["node", os.path.join(HERE, "javascript", "call.cjs"), folder])
+    if name in ("boto3", "debian-boto3"):
+        return start_boto3(server, sys.executable if name == "boto3" else "/usr/bin/python3")
     if name in ("cli", "debian-cli"):
-        return CommandLine(server, command_line_of("aws" if name == "cli" else "/usr/bin/aws"))
+        return start_command_line(server, "aws" if name == "cli" else "/usr/bin/aws")
     raise ValueError(name)

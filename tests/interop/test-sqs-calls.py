@@ -5,7 +5,7 @@ SQS gives:
 
 CLIENT is "plain" (tests/lib/sqs.py, which needs nothing), "boto3", "cli", "javascript", "debian-boto3"
 or "debian-cli" (as Debian packages them). Where a client is not to be had, all is skipped, with the
-reason.
+reason. One that is too old to speak JSON, as those of Debian 12 are, must show what sqs-local says to it.
 """
 
 import os
@@ -123,19 +123,36 @@ def cases_for(client):
         made.add(kind)
 
 
-def main():
-    name = sys.argv.pop(1)
+def older_client_is_told_which_protocol(client):
+    error = client.call("ListQueues", {}, "eu-west-1")["error"]
+    tap.equal(error["code"], "AWS.SimpleQueueService.UnsupportedOperation")
+    tap.matches(error["message"], "sqs-local speaks AWS JSON 1.0*")
+
+
+def start_clients(name):
+    """Registers the tests that the client can make. Raises Missing."""
+    try:
+        for server in SERVERS:
+            CLIENTS[server] = sqs_clients.start(name, SERVERS[server])
+    except sqs_clients.Older as older:
+        CLIENTS["usual"] = older.client
+        tap.comment(older)
+        tap.add("an older client shows that it speaks another protocol",
+                older_client_is_told_which_protocol, older.client)
+        return
     for number, case in cases_for(name):
         tap.add(f"{case.name} ({case.source.split(':')[0]})", run, case, number)
+
+
+def main():
+    name = sys.argv.pop(1)
     with SqsLocal() as usual, SqsLocal(options=["--parameters-first"]) as parameters_first:
         SERVERS.update({"usual": usual, "parameters-first": parameters_first})
         try:
-            for server in SERVERS:
-                CLIENTS[server] = sqs_clients.start(name, SERVERS[server])
+            start_clients(name)
+            tap.main()
         except sqs_clients.Missing as reason:
             tap.skip_all(reason)
-        try:
-            tap.main()
         finally:
             for client in CLIENTS.values():
                 client.stop()

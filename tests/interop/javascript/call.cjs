@@ -21,7 +21,7 @@ function tell(answer) {
 async function call(operation, parameters, region) {
     if (!clients.has(region)) {
         // Else it would call the hosts that queue URLs name.
-        clients.set(region, new sdk.SQSClient({ region, maxAttempts: 1,
+        clients.set(region, new sdk.SQSClient({ region, maxAttempts: 1, endpoint: process.env.AWS_ENDPOINT_URL,
                                                 useQueueUrlAsEndpoint: false }));
     }
     try {

@@ -15,7 +15,7 @@ const { Producer } = await import(pathToFileURL(load.resolve("sqs-producer")).hr
 const { ChangeMessageVisibilityCommand, SQSClient } = await import(pathToFileURL(load.resolve("@aws-sdk/client-sqs")).href);
 
 const fifo = queueUrl.endsWith(".fifo");
-const sqs = new SQSClient({});
+const sqs = new SQSClient({ endpoint: process.env.AWS_ENDPOINT_URL, useQueueUrlAsEndpoint: false });
 const handled = [];
 const errors = [];
 const failed = new Set();
