@@ -162,6 +162,9 @@ static enum handler_outcome outcome_of(const struct http_reply *reply)
     case HTTP_FAILURE_RESOLVE:
     case HTTP_FAILURE_CONNECT:
     case HTTP_FAILURE_TLS:
+    case HTTP_FAILURE_HANDSHAKE:
+    case HTTP_FAILURE_PROXY:
+    case HTTP_FAILURE_SHORTAGE:
         /* A kept connection ended over the message, and then there was nobody: it may be why. */
         return reply->n_begun == 0 ? HANDLER_NOT_REACHED : HANDLER_UNAVAILABLE;
     case HTTP_FAILURE_TIMEOUT:
@@ -245,6 +248,7 @@ static int run(struct handler *handler, const struct sqs_received_message *messa
                                .timeout_usec = h->timeout_usec,
                                .reply_max_bytes = REPLY_KEPT_BYTES,
                                .cut_reply = true,
+                               .send_once = true,
                                .no_proxy = h->target.no_proxy,
                            },
                            on_reply, new, &new->slot);

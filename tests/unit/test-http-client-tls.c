@@ -131,7 +131,7 @@ static void an_old_tls_is_refused(void **state)
     SSL_CTX_set_max_proto_version(context, TLS1_1_VERSION);
     server = tls_server(context);
     o = ask(client, test_server_url(server), 5 * USEC_PER_SEC);
-    assert_int_equal(o.failure, HTTP_FAILURE_TLS);
+    assert_int_equal(o.failure, HTTP_FAILURE_HANDSHAKE);
     assert_true(strlen(o.text) > 5);
     test_server_free(server);
 }

@@ -103,6 +103,9 @@ static const char *remedy(enum sqs_operation operation, const struct sqs_error *
     if (streq(error->name, SQS_ERROR_TLS))
         return "check aws.ca_bundle (or AWS_CA_BUNDLE), the server's certificate, its name and its "
                "dates, and this machine's clock";
+    if (streq(error->name, SQS_ERROR_CONNECT_TIMEOUT))
+        return "check the network, the name servers (/etc/resolv.conf) and aws.endpoint_url; where "
+               "connecting takes as long, raise aws.connect_timeout";
     if (streq(error->name, SQS_ERROR_NETWORK))
         return "check the network, the name look-up and aws.endpoint_url";
     return NULL;

@@ -40,10 +40,18 @@ struct http_slot {
     void *userdata;
     bool is_tls;
     bool is_unix;
-    bool is_reply_cut;  /* to what fits into body */
-    bool is_head_whole; /* the empty line after the reply's headers has come */
-    bool is_repeated;
-    unsigned n_begun; /* see http_reply */
+    bool is_reply_cut;             /* to what fits into body */
+    bool is_head_whole;            /* the empty line after the reply's headers has come */
+    struct http_host *host;        /* of the URL */
+    uint64_t connect_timeout_usec; /* of this request */
+    bool is_looked_up_anew;        /* libcurl was told not to take the name from its cache */
+    bool is_connecting;            /* a socket was opened for it, and no connection stands yet */
+    int socket_errno;              /* why none could be opened; 0: none failed */
+    unsigned n_begun;              /* see http_reply */
+    bool is_sent_once;             /* see send_once */
+    uint64_t sent_usec;            /* when such a one began */
+    bool is_repeated, may_begin_again, wants_repeat;
+    bool is_fresh; /* libcurl was told to use no kept connection */
     char error_text[CURL_ERROR_SIZE];
 };
 
@@ -54,6 +62,15 @@ struct http_socket {
     bool is_opened_here; /* by http_socket_open: it is closed by http_socket_close, too */
     bool is_wanted;
 };
+
+/* What is remembered of a host (http-connect.c). */
+struct http_host {
+    char *origin; /* "https://host:port"; NULL: the place is free */
+    uint64_t connect_timeout_usec;
+    bool is_suspect; /* its addresses may have changed */
+};
+
+enum { HTTP_HOSTS_MAX = 8 };
 
 /* What libcurl waits for. */
 struct http_watch {
@@ -76,6 +93,11 @@ struct http_client {
     char *ca_bundle;
     bool has_proxy; /* the environment names one */
     uint64_t connect_timeout_usec;
+    struct http_host hosts[HTTP_HOSTS_MAX];
+    unsigned next_host; /* whose place the next one takes */
+    unsigned n_connecting;
+    sd_event_source *tick; /* a turn for those */
+    bool is_ticking;
     unsigned connections_max;
     struct http_slot *oldest, *newest; /* of the replies that have begun and not ended */
     size_t n_held;                     /* bytes of those */
@@ -89,7 +111,11 @@ struct http_client {
 int http_watch_set_up(struct http_client *client);
 void http_watch_done(struct http_client *client);
 
-/* CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION, with the client as their data. */
+/* A turn for all requests, whatever they wait for. */
+void http_watch_turn_all(struct http_client *client);
+
+/* CURLOPT_OPENSOCKETFUNCTION, with the slot as its data, and CURLOPT_CLOSESOCKETFUNCTION, with the
+ * client, since a connection may outlive the slot. */
 curl_socket_t http_socket_open(void *userdata, curlsocktype purpose, struct curl_sockaddr *address);
 int http_socket_close(void *userdata, curl_socket_t fd);
 
@@ -109,6 +135,50 @@ void http_slot_finish(struct http_slot *slot, enum http_failure failure, const c
 /* The socket that a request on its way uses, which belongs to libcurl; -1: none is known. */
 int http_watch_socket_of(const struct http_slot *slot);
 
+/* --- http-connect.c --- */
+
+int http_connect_set_up(struct http_client *client); /* 0, or the errno of the event loop */
+void http_hosts_set_up(struct http_client *client);
+void http_hosts_done(struct http_client *client);
+
+/* What is remembered of a URL's host. NULL: no memory. */
+struct http_host *http_host_of(struct http_client *client, const char *url);
+
+/* A new request begins, with what is remembered of its host. */
+CURLcode http_connect_prepare(struct http_slot *slot);
+
+/* A request has failed; `by_time`: the time for connecting did not suffice. */
+void http_connect_failed(struct http_slot *slot, enum http_failure failure, bool by_time);
+
+/* A socket is opened for it. 0, or the errno of the event loop. */
+int http_connect_opens(struct http_slot *slot);
+
+/* It connects no longer. */
+void http_connect_done(struct http_slot *slot);
+
+/* Has libcurl ask before it begins a request. */
+CURLcode http_begin_set_up(struct http_slot *slot);
+
+/* Whether a request may go out once more, whose kept connection was found closed. */
+bool http_may_repeat(const struct http_slot *slot);
+
+/* Sends it once more, over a new connection where it may take effect only once. */
+bool http_begin_again(struct http_slot *slot);
+
+/* --- http-unix.c --- */
+
+/* Whether there will be another try to connect to a Unix socket. */
+bool http_wait_for_room(struct http_slot *slot);
+
+/* Says it in place of libcurl, which would name the URL's host and port, to which nobody connected.
+ */
+void http_say_why_not_connected(struct http_slot *slot);
+
+/* --- http-failure.c --- */
+
+/* libcurl is done with a request: reports its end, unless it goes out again. */
+void http_finish_by_code(struct http_slot *slot, CURLcode code);
+
 /* --- http-receive.c --- */
 
 /* Has the easy handle's replies come there. */
@@ -127,6 +197,9 @@ int http_progress_on_timer(sd_event_source *source, uint64_t usec, void *userdat
 
 /* It was paused, and is read again: the pause was no stall. */
 void http_progress_resume(struct http_slot *slot);
+
+/* Says that the time for connecting was over. */
+void http_progress_say_connecting(struct http_slot *slot);
 
 /* Fills in how far a failed request has come. */
 void http_progress_tell(const struct http_slot *slot, struct http_reply *reply);

@@ -11,11 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-enum {
-    KEEP_BODY_BYTES_MAX = 256 * 1024,
-    ROOM_WAIT_MSEC = 5, /* doubled with each try */
-    ROOM_WAIT_MAX_MSEC = 320,
-};
+enum { KEEP_BODY_BYTES_MAX = 256 * 1024 };
 
 static void list_push(struct http_slot **head, struct http_slot *slot)
 {
@@ -55,6 +51,7 @@ static void slot_release(struct http_slot *slot)
 
     curl_multi_remove_handle(client->multi, slot->easy);
     http_receive_done(slot);
+    http_connect_done(slot);
     list_remove(&client->busy, slot);
     client->n_busy--;
     if (client->n_idle >= HTTP_IDLE_HANDLES_MAX) {
@@ -76,37 +73,6 @@ static void slot_release(struct http_slot *slot)
     client->n_idle++;
 }
 
-static enum http_failure failure_of(CURLcode code)
-{
-    switch (code) {
-    case CURLE_OK:
-        return HTTP_FAILURE_NONE;
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-        return HTTP_FAILURE_RESOLVE;
-    case CURLE_COULDNT_CONNECT:
-    case CURLE_PROXY:
-        return HTTP_FAILURE_CONNECT;
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_INVALIDCERTSTATUS:
-        return HTTP_FAILURE_TLS;
-    case CURLE_OPERATION_TIMEDOUT:
-        return HTTP_FAILURE_TIMEOUT;
-    case CURLE_URL_MALFORMAT:
-    case CURLE_OUT_OF_MEMORY:
-        return HTTP_FAILURE_REQUEST;
-    default:
-        /* CURLE_UNSUPPORTED_PROTOCOL among them: URLs are checked before, so that it is the reply
-         * that is not HTTP. */
-        return HTTP_FAILURE_BROKEN;
-    }
-}
-
 void http_slot_finish(struct http_slot *slot, enum http_failure failure, const char *text)
 {
     http_done_fn done = TAKE(slot->done); /* which also makes a cancel from inside it do nothing */
@@ -115,6 +81,8 @@ void http_slot_finish(struct http_slot *slot, enum http_failure failure, const c
     long status = 0;
 
     slot->deadline_usec = USEC_INFINITY;
+    if (failure != HTTP_FAILURE_NONE)
+        http_connect_failed(slot, failure, false);
     /* Half a reply is none. */
     if (failure == HTTP_FAILURE_NONE) {
         curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -129,107 +97,6 @@ void http_slot_finish(struct http_slot *slot, enum http_failure failure, const c
     slot_release(slot);
 }
 
-/* A connection that the server closes at the moment when it is used again says nothing about the
- * request. libcurl repeats it then, but only five times in all the life of an easy handle; the next
- * one comes here. Whether the request goes out once more. */
-static bool repeat(struct http_slot *slot, CURLcode code)
-{
-    long n_connects = 0, header_bytes = 0;
-
-    if (slot->is_repeated ||
-        (code != CURLE_RECV_ERROR && code != CURLE_SEND_ERROR && code != CURLE_GOT_NOTHING))
-        return false;
-    curl_easy_getinfo(slot->easy, CURLINFO_NUM_CONNECTS, &n_connects);
-    curl_easy_getinfo(slot->easy, CURLINFO_HEADER_SIZE, &header_bytes);
-    if (n_connects > 0 || header_bytes > 0)
-        return false;
-    slot->is_repeated = true;
-    slot->error_text[0] = '\0';
-    curl_multi_remove_handle(slot->client->multi, slot->easy);
-    return curl_multi_add_handle(slot->client->multi, slot->easy) == CURLM_OK;
-}
-
-/* Why a connection to a Unix socket failed. Where its listener's queue is full, connect(2) says
- * EAGAIN, which libcurl takes for a connection on its way, and then finds none and no error. */
-static int connect_error(const struct http_slot *slot)
-{
-    long error = 0;
-
-    curl_easy_getinfo(slot->easy, CURLINFO_OS_ERRNO, &error);
-    return error > 0 ? (int)error : EAGAIN;
-}
-
-/* libcurl would name the URL's host and port, to which nobody connected. */
-static void say_why_not_connected(struct http_slot *slot)
-{
-    int error = connect_error(slot);
-
-    snprintf(slot->error_text, sizeof(slot->error_text), "cannot connect to the Unix socket: %s",
-             error == EAGAIN ? "too many connections wait there" : strerror(error));
-}
-
-static int on_room(sd_event_source *source, uint64_t usec, void *userdata)
-{
-    struct http_slot *slot = userdata;
-
-    slot->error_text[0] = '\0';
-    if (curl_multi_add_handle(slot->client->multi, slot->easy) != CURLM_OK)
-        http_slot_finish(slot, HTTP_FAILURE_REQUEST, "no memory to connect again");
-    return 0;
-}
-
-/* A TCP connection waits by itself where a listener's queue is full; with a Unix socket, the one
- * who connects is told at once, and must try again. Whether it will, which is until the time for
- * connecting is over. */
-static bool wait_for_room(struct http_slot *slot)
-{
-    uint64_t now, wait_msec = MIN((uint64_t)ROOM_WAIT_MSEC << MIN(slot->n_full, 16U),
-                                  (uint64_t)ROOM_WAIT_MAX_MSEC);
-    int r;
-
-    if (connect_error(slot) != EAGAIN ||
-        sd_event_now(slot->client->event, CLOCK_BOOTTIME, &now) < 0)
-        return false;
-    if (slot->n_full++ == 0)
-        slot->full_usec = now;
-    if (now - slot->full_usec >= slot->client->connect_timeout_usec)
-        return false;
-
-    if (!slot->room)
-        r = sd_event_add_time_relative(slot->client->event, &slot->room, CLOCK_BOOTTIME,
-                                       wait_msec * USEC_PER_MSEC, 1, on_room, slot);
-    else
-        r = sd_event_source_set_time_relative(slot->room, wait_msec * USEC_PER_MSEC);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(slot->room, SD_EVENT_ONESHOT);
-    if (r >= 0)
-        curl_multi_remove_handle(slot->client->multi, slot->easy);
-    return r >= 0;
-}
-
-static void finish_by_code(struct http_slot *slot, CURLcode code)
-{
-    if (repeat(slot, code))
-        return;
-    if (code == CURLE_COULDNT_CONNECT && slot->is_unix) {
-        if (wait_for_room(slot))
-            return;
-        say_why_not_connected(slot);
-    }
-    /* A write error is our own write callback's. */
-    if (slot->body.error == -ENOMEM)
-        http_slot_finish(slot, HTTP_FAILURE_REQUEST, "no memory for the reply");
-    else if (slot->body.error < 0)
-        http_slot_finish(slot, HTTP_FAILURE_TOO_LARGE, "the reply is larger than allowed");
-    else if (code == CURLE_OK && !slot->is_head_whole) /* which libcurl takes for whole */
-        http_slot_finish(slot, HTTP_FAILURE_BROKEN, "the reply's headers are cut off");
-    else if (code == CURLE_OK)
-        http_slot_finish(slot, HTTP_FAILURE_NONE, "");
-    else
-        http_slot_finish(slot, failure_of(code),
-                         slot->error_text[0] ? slot->error_text : curl_easy_strerror(code));
-}
-
 void http_report_finished(struct http_client *client)
 {
     bool has_replied = false;
@@ -242,7 +109,7 @@ void http_report_finished(struct http_client *client)
         if (message->msg != CURLMSG_DONE)
             continue;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&slot);
-        finish_by_code(slot, message->data.result);
+        http_finish_by_code(slot, message->data.result);
         has_replied = true;
     }
     if (has_replied && client->replied)
@@ -292,7 +159,10 @@ int http_client_new(sd_event *event, const struct http_client_options *options,
     if (!client->multi || !client->user_agent)
         return -ENOMEM;
 
+    http_hosts_set_up(client);
     r = http_watch_set_up(client);
+    if (r >= 0)
+        r = http_connect_set_up(client);
     if (r < 0)
         return r;
     curl_multi_setopt(client->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
@@ -320,6 +190,8 @@ struct http_client *http_client_free(struct http_client *client)
     if (client->multi)
         curl_multi_cleanup(client->multi);
     http_watch_done(client);
+    http_hosts_done(client);
+    sd_event_source_disable_unref(client->tick);
     sd_event_unref(client->event);
     free(client->user_agent);
     free(client->ca_bundle);

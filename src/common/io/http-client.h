@@ -48,6 +48,8 @@ struct http_request {
                              * ever. On a Unix socket it is not looked at. */
     uint64_t wait_usec;     /* so much longer than that the reply's first byte may take */
     size_t reply_max_bytes; /* a larger body fails the request */
+    bool send_once;         /* it must not take effect twice: it goes out again only where a kept
+                             * connection was found closed at once, one time, over a new one */
     bool cut_reply;         /* instead, what is beyond that is read and thrown away */
     bool no_proxy;          /* go directly, whatever the environment says; so to a Unix socket.
                              * What it said when the client was made holds. */
@@ -57,7 +59,10 @@ enum http_failure {
     HTTP_FAILURE_NONE,      /* a whole reply came, whatever its status */
     HTTP_FAILURE_RESOLVE,   /* the name could not be looked up */
     HTTP_FAILURE_CONNECT,   /* nobody there */
-    HTTP_FAILURE_TLS,       /* the peer's certificate or the handshake */
+    HTTP_FAILURE_TLS,       /* the peer's certificate */
+    HTTP_FAILURE_HANDSHAKE, /* no TLS with the peer: reset, cut off, no TLS at all */
+    HTTP_FAILURE_PROXY,     /* the proxy refuses to connect: a person must mend it */
+    HTTP_FAILURE_SHORTAGE,  /* no socket could be opened: no file descriptor, no memory */
     HTTP_FAILURE_TIMEOUT,   /* timeout_usec or stall_usec passed, or the connect time-out */
     HTTP_FAILURE_TOO_LARGE, /* the body passed reply_max_bytes */
     HTTP_FAILURE_BROKEN,    /* reset, cut off, not HTTP */

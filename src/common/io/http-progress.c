@@ -62,8 +62,6 @@ int http_progress_begin(struct http_slot *slot, const struct http_request *reque
     slot->wait_usec = request->wait_usec;
     slot->n_received = 0;
     slot->n_to_send = streq(request->method, "GET") ? 0 : request->body_bytes;
-    if (request->timeout_usec == USEC_INFINITY && slot->stall_usec == USEC_INFINITY)
-        return 0;
     r = sd_event_now(slot->client->event, CLOCK_BOOTTIME, &now_usec);
     if (r >= 0)
         r = slept_usec(slot->client, &slot->slept_usec);
@@ -166,8 +164,7 @@ static uint64_t due_usec(struct http_slot *slot, uint64_t now_usec)
         return USEC_INFINITY;
     /* Until then the time for connecting holds, which libcurl keeps. */
     if (slot->n_begun == 0)
-        return add(slot->begun_usec,
-                   MAX(patience, add(slot->client->connect_timeout_usec, USEC_PER_SEC)));
+        return add(slot->begun_usec, MAX(patience, add(slot->connect_timeout_usec, USEC_PER_SEC)));
     look(slot, now_usec);
     if (phase_of(slot, sent_bytes(slot)) == HTTP_PHASE_WAIT)
         patience = add(patience, slot->wait_usec);
@@ -213,6 +210,27 @@ static void say_why(const struct http_slot *slot, enum http_phase phase, uint64_
         snprintf(text, size, "not done in %.3g s", seconds(now_usec - slot->begun_usec));
 }
 
+static const char *what_before_begin(const struct http_slot *slot, enum http_phase phase)
+{
+    if (phase == HTTP_PHASE_QUEUED)
+        return "waiting for other requests to end";
+    if (phase == HTTP_PHASE_LOOK_UP)
+        return "looking up the host's name";
+    return phase == HTTP_PHASE_HANDSHAKE && slot->is_tls ? "in the TLS handshake" : "connecting";
+}
+
+void http_progress_say_connecting(struct http_slot *slot)
+{
+    enum http_phase phase = phase_before_begin(slot);
+
+    /* The socket, which would tell these two apart, is closed. */
+    snprintf(slot->error_text, sizeof(slot->error_text),
+             "timed out %s after %.3g s; the next attempt has %.3g s",
+             phase == HTTP_PHASE_CONNECT && slot->is_tls ? "connecting or in the TLS handshake"
+                                                         : what_before_begin(slot, phase),
+             seconds(slot->connect_timeout_usec), seconds(slot->host->connect_timeout_usec));
+}
+
 static void say_what_took_so_long(struct http_slot *slot, uint64_t now_usec)
 {
     struct http_reply reply = {};
@@ -223,16 +241,10 @@ static void say_what_took_so_long(struct http_slot *slot, uint64_t now_usec)
     say_why(slot, reply.phase, now_usec, why, sizeof(why));
     switch (reply.phase) {
     case HTTP_PHASE_QUEUED:
-        snprintf(text, size, "timed out waiting for other requests to end");
-        break;
     case HTTP_PHASE_LOOK_UP:
-        snprintf(text, size, "timed out looking up the host's name");
-        break;
     case HTTP_PHASE_CONNECT:
     case HTTP_PHASE_HANDSHAKE:
-        snprintf(text, size, "timed out %s",
-                 reply.phase == HTTP_PHASE_HANDSHAKE && slot->is_tls ? "in the TLS handshake"
-                                                                     : "connecting");
+        snprintf(text, size, "timed out %s", what_before_begin(slot, reply.phase));
         break;
     case HTTP_PHASE_SEND:
         snprintf(text, size, "timed out sending the request (%s): %" PRIu64 " of %zu bytes sent",

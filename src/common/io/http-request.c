@@ -10,15 +10,6 @@ void http_slot_forget_headers(struct http_slot *slot)
     buffer_reset(&slot->header_lines);
 }
 
-/* A connection stands, new or kept, and the request goes out on it next. */
-static int on_begin(void *userdata, char *peer, char *own, int peer_port, int own_port)
-{
-    struct http_slot *slot = userdata;
-
-    slot->n_begun++;
-    return CURL_PREREQFUNC_OK;
-}
-
 /* Once: an easy handle keeps its options. */
 int http_slot_set_up(struct http_slot *slot)
 {
@@ -30,8 +21,7 @@ int http_slot_set_up(struct http_slot *slot)
     SET(CURLOPT_PRIVATE, (void *)slot);
     SET(CURLOPT_ERRORBUFFER, slot->error_text);
     c = c ? c : http_receive_set_up(slot);
-    SET(CURLOPT_PREREQFUNCTION, on_begin);
-    SET(CURLOPT_PREREQDATA, (void *)slot);
+    c = c ? c : http_begin_set_up(slot);
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -43,12 +33,10 @@ int http_slot_set_up(struct http_slot *slot)
     SET(CURLOPT_MAXAGE_CONN, (long)HTTP_CONNECTION_MAX_IDLE_SEC);
     SET(CURLOPT_MAXLIFETIME_CONN, (long)HTTP_CONNECTION_MAX_AGE_SEC);
     SET(CURLOPT_DNS_CACHE_TIMEOUT, (long)HTTP_DNS_MAX_AGE_SEC);
-    SET(CURLOPT_CONNECTTIMEOUT_MS,
-        (long)((client->connect_timeout_usec + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
     /* Do not wait for a resolver thread when a request ends during the name look-up. */
     SET(CURLOPT_QUICK_EXIT, 1L);
     SET(CURLOPT_OPENSOCKETFUNCTION, http_socket_open);
-    SET(CURLOPT_OPENSOCKETDATA, (void *)client);
+    SET(CURLOPT_OPENSOCKETDATA, (void *)slot);
     SET(CURLOPT_CLOSESOCKETFUNCTION, http_socket_close);
     SET(CURLOPT_CLOSESOCKETDATA, (void *)client);
     SET(CURLOPT_PROXY, "");
@@ -97,6 +85,11 @@ static int set_url(struct http_slot *slot, const char *url)
     copy = strdup(url);
     if (!copy)
         return -ENOMEM;
+    slot->host = http_host_of(slot->client, url);
+    if (!slot->host) {
+        free(copy);
+        return -ENOMEM;
+    }
     free(slot->url);
     slot->url = copy;
     slot->is_tls = strncasecmp(url, "https:", 6) == 0;
@@ -183,14 +176,14 @@ int http_slot_prepare(struct http_slot *slot, const struct http_request *request
         return r;
     slot->error_text[0] = '\0';
     slot->is_head_whole = false;
-    slot->is_repeated = false;
-    slot->n_begun = 0;
+    slot->is_sent_once = request->send_once;
     slot->n_full = 0;
     slot->is_reply_cut = request->cut_reply;
     slot->body.max = request->reply_max_bytes;
     if (slot->is_unix || request->unix_socket)
         SET(CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
     slot->is_unix = request->unix_socket != NULL;
+    c = c ? c : http_connect_prepare(slot);
     c = c ? c : set_proxy(slot, request->no_proxy || request->unix_socket);
     c = c ? c : set_method(slot, request->method);
     if (!streq(request->method, "GET")) {

@@ -15,15 +15,14 @@
 
 /* --- Turns --- */
 
-/* Requests that callbacks submit begin with a turn of their own, without a round of the loop. What
- * is due after that waits for the next round, so that others have theirs. */
-static void act(struct http_client *client, curl_socket_t fd, int what)
+/* After a turn of libcurl. Requests that callbacks submit begin with a turn of their own, without a
+ * round of the loop. What is due after that waits for the next round, so that others have theirs.
+ */
+static void end_turn(struct http_client *client)
 {
     struct http_watch *w = &client->watch;
     int running;
 
-    w->is_acting = true;
-    curl_multi_socket_action(client->multi, fd, what, &running);
     http_report_finished(client);
     if (w->is_due) {
         w->is_due = false;
@@ -33,6 +32,30 @@ static void act(struct http_client *client, curl_socket_t fd, int what)
     w->is_acting = false;
     if (w->is_due)
         sd_event_source_set_enabled(w->soon, SD_EVENT_ONESHOT);
+}
+
+static void act(struct http_client *client, curl_socket_t fd, int what)
+{
+    int running;
+
+    client->watch.is_acting = true;
+    curl_multi_socket_action(client->multi, fd, what, &running);
+    end_turn(client);
+}
+
+/* Deprecated, since it takes longer the more requests there are; but there is no other turn for a
+ * request that has neither a socket nor a time, which is what one has become whose address was
+ * silent for too long. */
+void http_watch_turn_all(struct http_client *client)
+{
+    int running;
+
+    client->watch.is_acting = true;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    curl_multi_socket_all(client->multi, &running);
+#pragma GCC diagnostic pop
+    end_turn(client);
 }
 
 static int on_soon(sd_event_source *source, void *userdata)
@@ -130,14 +153,17 @@ static void forget(struct http_socket *s)
 /* Sockets are not for the children of the daemon. */
 curl_socket_t http_socket_open(void *userdata, curlsocktype purpose, struct curl_sockaddr *address)
 {
-    struct http_client *client = userdata;
+    struct http_slot *slot = userdata;
     struct http_socket *s;
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 
-    if (fd < 0)
+    if (fd < 0) {
+        slot->socket_errno = errno;
         return CURL_SOCKET_BAD;
-    s = socket_at(&client->watch, fd);
-    if (!s) {
+    }
+    s = socket_at(&slot->client->watch, fd);
+    if (!s || http_connect_opens(slot) < 0) {
+        slot->socket_errno = ENOMEM;
         close(fd);
         return CURL_SOCKET_BAD;
     }

@@ -213,6 +213,7 @@ static void on_token_reply(struct imds *imds, const struct http_reply *reply)
         on_token_refused(imds, failure_text(reply));
         return;
     case HTTP_FAILURE_TLS:
+    case HTTP_FAILURE_HANDSHAKE:
     case HTTP_FAILURE_TOO_LARGE:
     case HTTP_FAILURE_BROKEN:
         if (!try_again(imds))
@@ -255,7 +256,8 @@ static void on_value_reply(struct imds *imds, const struct http_reply *reply)
     if (try_again(imds))
         return;
     was_heard = was_heard || reply->failure == HTTP_FAILURE_TOO_LARGE ||
-                reply->failure == HTTP_FAILURE_BROKEN || reply->failure == HTTP_FAILURE_TLS;
+                reply->failure == HTTP_FAILURE_BROKEN || reply->failure == HTTP_FAILURE_TLS ||
+                reply->failure == HTTP_FAILURE_HANDSHAKE;
     end_read(imds, was_heard ? outcome_of_failure(reply->failure) : IMDS_ABSENT, "%s",
              failure_text(reply));
 }

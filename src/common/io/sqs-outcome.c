@@ -355,8 +355,7 @@ static void good_reply(struct sqs_call *call, const struct http_reply *reply)
     int r = sqs_reply_parse(call->request, reply->body, reply->body_bytes, &parsed, &error);
 
     if (r != 0) {
-        unusable_reply(call, reply,
-                       r == SQS_REPLY_E_DAMAGED && error ? error : strerror(ENOMEM));
+        unusable_reply(call, reply, r == SQS_REPLY_E_DAMAGED && error ? error : strerror(ENOMEM));
         return;
     }
     if (!is_proven(call, parsed)) {
@@ -369,19 +368,25 @@ static void good_reply(struct sqs_call *call, const struct http_reply *reply)
     sqs_call_finish(call, parsed);
 }
 
-static const char *name_of_failure(enum http_failure failure)
+static const char *name_of_failure(const struct http_reply *reply)
 {
-    switch (failure) {
+    if (reply->failure == HTTP_FAILURE_TIMEOUT && reply->n_begun == 0)
+        return SQS_ERROR_CONNECT_TIMEOUT;
+    switch (reply->failure) {
     case HTTP_FAILURE_RESOLVE:
     case HTTP_FAILURE_CONNECT:
+    case HTTP_FAILURE_HANDSHAKE:
     case HTTP_FAILURE_TIMEOUT:
     case HTTP_FAILURE_BROKEN:
         return SQS_ERROR_NETWORK;
     case HTTP_FAILURE_TLS:
         return SQS_ERROR_TLS;
+    case HTTP_FAILURE_PROXY:
+        return SQS_ERROR_NOT_OF_SQS;
     case HTTP_FAILURE_NONE:
     case HTTP_FAILURE_TOO_LARGE:
     case HTTP_FAILURE_REQUEST:
+    case HTTP_FAILURE_SHORTAGE:
         break;
     }
     return "";
@@ -419,8 +424,7 @@ void sqs_call_on_reply(void *userdata, const struct http_reply *reply)
         enum sqs_stall stall = stall_of(reply);
 
         sqs_call_set_error(call, SQS_ERROR_TRANSIENT,
-                           stall != SQS_STALL_NONE ? SQS_ERROR_STALLED
-                                                   : name_of_failure(reply->failure),
+                           stall != SQS_STALL_NONE ? SQS_ERROR_STALLED : name_of_failure(reply),
                            reply->failure_text);
         call->error.stall = stall;
         call->error.was_not_sent = reply->n_begun == 0;

@@ -23,8 +23,9 @@ const char *sqs_error_class_name(enum sqs_error_class class);
 #define SQS_ERROR_CREDENTIALS_FAILED "CredentialsFailed" /* the place that is set up has none */
 #define SQS_ERROR_CREDENTIALS_UNREACHABLE "CredentialsUnreachable" /* they may be found later */
 #define SQS_ERROR_NETWORK "NetworkFailure" /* not connected, cut off, timed out */
-#define SQS_ERROR_STALLED "Stalled"        /* connected, and then it took too long */
-#define SQS_ERROR_TLS "TLSFailure"         /* the peer's certificate or the handshake */
+#define SQS_ERROR_CONNECT_TIMEOUT "ConnectTimeout" /* no name, connection or handshake in time */
+#define SQS_ERROR_STALLED "Stalled"                /* connected, and then it took too long */
+#define SQS_ERROR_TLS "TLSFailure"                 /* the peer's certificate */
 #define SQS_ERROR_NOT_OF_SQS "NotOfSQS" /* a portal, a proxy, a gateway answered in its place */
 #define SQS_ERROR_TOO_EARLY "EmptyTooEarly" /* an empty receive, long before its wait was over */
 
