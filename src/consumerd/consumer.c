@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "budget.h"
 #include "hand.h"
 #include "log.h"
 #include "message-ids.h"
@@ -40,6 +41,7 @@ struct consumer {
     struct hand *hand;         /* NULL until the queue is open */
     struct receiver *receiver; /* the same */
     unsigned visibility_sec;
+    struct budget budget;      /* of the replies whose messages are in hand, or asked for */
     uint64_t room_since_usec;  /* see struct receiver_room */
     bool had_room;
     uint64_t n_received, n_empty_in_a_row;
@@ -114,6 +116,12 @@ static void show_status(struct consumer *c)
 
 /* --- Receiving --- */
 
+/* Half of what is received, the other half is for replies that are coming. */
+static size_t half_of_memory(const struct consumer *c)
+{
+    return (size_t)(c->config->consumer.receive_memory / 2);
+}
+
 static void on_received(void *userdata, const struct sqs_result *result)
 {
     struct consumer *c = userdata;
@@ -126,6 +134,8 @@ static void on_received(void *userdata, const struct sqs_result *result)
     c->n_received += reply->n_messages;
     /* While messages are in hand, given back with a delay that is not over, or given to a receive
      * whose reply was lost, they may be why they and the rest of their groups do not come. */
+    if (reply->n_messages > 0)
+        budget_received(&c->budget, reply->bytes, reply->n_messages);
     if (reply->n_messages > 0)
         c->n_empty_in_a_row = 0;
     else if (counts.messages == 0 &&
@@ -171,13 +181,17 @@ static uint64_t poll(struct consumer *c)
         .begin = difference(concurrency, counts.wanted + promised),
         .hold = difference(hold_max(c), counts.messages + promised),
     };
-    bool is_full = counts.bytes >= CONSUMER_HOLD_MAX_BYTES;  /* never with nothing in hand */
+    size_t affordable = budget_messages(&c->budget, counts.bytes, promised);
+    /* Never full with nothing in hand. */
+    bool is_full = budget_messages(&c->budget, counts.bytes, 0) == 0;
     bool may_receive = !is_full && !counts.is_paused;
     bool has_room = counts.wanted < concurrency && may_receive; /* promised to a poll is still room */
     int r;
 
     if (is_drained(c) && !c->is_stopping)
         return USEC_INFINITY;
+    queue_set_held(c->queue, counts.bytes);
+    room.hold = MIN(room.hold, affordable);
     if (!may_receive)
         room.begin = room.hold = 0;
     if (has_room && !c->had_room)
@@ -510,6 +524,7 @@ int consumer_new(struct service *service, const struct config *config, struct ha
     c->handler = handler;
     c->exit_status = EXIT_SUCCESS;
     c->had_room = true;
+    c->budget = BUDGET_INIT(half_of_memory(c));
     c->timer_usec = USEC_INFINITY;
     r = add_sources(c);
     if (r >= 0)
@@ -519,6 +534,7 @@ int consumer_new(struct service *service, const struct config *config, struct ha
     r = queue_open(service, config,
                    &(struct queue_options){
                        .name = "sqs-consumerd",
+                       .reply_memory_bytes = half_of_memory(c),
                        .opened = on_opened,
                        .replied = on_replied,
                        .refreshed = on_refreshed,

@@ -8,11 +8,6 @@
 
 struct consumer;
 
-/* Of the replies whose messages are in hand: with so many or more nothing further is received. With
- * what polls under way bring then, they are that and consumer.receivers times what a reply can be
- * at most: 1 MiB a message as SQS counts it, and up to SQS_REPLY_MAX_BYTES as it is escaped. */
-#define CONSUMER_HOLD_MAX_BYTES ((size_t)64 * 1024 * 1024)
-
 /* Opens the queue, receives, hands to the handler, and deletes; calls service_exit after so many
  * empty receives in a row as are configured, or after a stop. The service and the configuration are
  * borrowed and must outlive the consumer; the handler is taken, also on failure.

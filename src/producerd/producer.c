@@ -27,6 +27,9 @@ enum {
     STATUS_MAX_BYTES = 1024,
 };
 
+/* Replies to sends are short; this is against servers whose are not. */
+#define REPLY_MEMORY_BYTES ((size_t)64 * 1024 * 1024)
+
 /* Before the next try, where this machine lacks something: memory, mostly. */
 #define LACK_PAUSE_USEC (1 * USEC_PER_SEC)
 
@@ -603,6 +606,7 @@ int producer_new(struct service *service, const struct config *config, struct pr
         r = queue_open(service, config,
                        &(struct queue_options){.name = "sqs-producerd",
                                                .keep_trying = is_spool(p),
+                                               .reply_memory_bytes = REPLY_MEMORY_BYTES,
                                                .opened = on_opened,
                                                .refreshed = on_refreshed,
                                                .userdata = p},

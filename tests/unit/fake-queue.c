@@ -16,6 +16,7 @@ bool fake_is_fifo, fake_was_not_sent;
 enum sqs_stall fake_stall;
 bool fake_may_refresh;
 unsigned fake_n_refreshes;
+size_t fake_held_bytes;
 struct sqs_queue_attributes fake_attributes;
 bool fake_keeps_trying;
 static struct queue_options queue_options;
@@ -98,6 +99,11 @@ bool queue_is_fifo(const struct queue *queue)
 const struct sqs_queue_attributes *queue_attributes(const struct queue *queue)
 {
     return &fake_attributes;
+}
+
+void queue_set_held(struct queue *queue, size_t bytes)
+{
+    fake_held_bytes = bytes;
 }
 
 const char *queue_what_hangs(const struct queue *queue, uint64_t now_usec)

@@ -83,6 +83,7 @@ static void what_is_left_out_has_its_default(void **state)
     assert_int_equal(c->consumer.wait_time_usec, 15000000);
     assert_int_equal(c->consumer.max_messages, 1);
     assert_int_equal(c->consumer.receivers, 1);
+    assert_int_equal(c->consumer.receive_memory, 134217728);
     assert_int_equal(c->consumer.concurrency, 1);
     assert_int_equal(c->consumer.visibility_timeout_usec, 0);
     assert_int_equal(c->consumer.delete_linger_usec, 0);
@@ -110,7 +111,7 @@ static void every_setting_is_read(void **state)
         "url = \"unix:/a b:/c\"; content_type = \"text/plain; charset=utf-8\"; timeout = 0.1;\n"
         "ledger_max_messages = 0; ledger_max_age = 60; start_delay = .25; wait_time = 20.0; "
         "max_messages = 0xA; // ten\n"
-        "receivers = 32; concurrency = 1000; visibility_timeout = 43200; delete_linger = 0.02;\n"
+        "receivers = 32; receive_memory = 16777216; concurrency = 1000; visibility_timeout = 43200; delete_linger = 0.02;\n"
         "retry_delay = 0; retry_delay_max = 43200;\n"
         "receive_interval = 1e-6; exit_after_empty_receives = 0; stop_timeout = 3600; };");
 
@@ -153,6 +154,7 @@ static void every_setting_is_read(void **state)
     assert_int_equal(c->consumer.wait_time_usec, 20000000);
     assert_int_equal(c->consumer.max_messages, 10);
     assert_int_equal(c->consumer.receivers, 32);
+    assert_int_equal(c->consumer.receive_memory, 16777216);
     assert_int_equal(c->consumer.concurrency, 1000);
     assert_int_equal(c->consumer.visibility_timeout_usec, UINT64_C(43200000000));
     assert_int_equal(c->consumer.delete_linger_usec, 20000);
@@ -248,6 +250,8 @@ static void a_value_out_of_its_range_is_refused(void **state)
         {"consumer:{wait_time=1.5;};", "consumer.wait_time: found 1.5, allowed a whole number"},
         {"consumer:{max_messages=0;};", "found 0, allowed a whole number, 1 to 10"},
         {"consumer:{max_messages=11;};", "found 11, allowed a whole number, 1 to 10"},
+        {"consumer:{receive_memory=16777215;};",
+         "found 16777215, allowed a whole number, 16777216 to 1099511627776 bytes"},
         {"consumer:{receivers=0;};", "found 0, allowed a whole number, 1 to 32"},
         {"consumer:{receivers=33;};", "found 33, allowed a whole number, 1 to 32"},
         {"consumer:{concurrency=0;};", "found 0, allowed a whole number, 1 to 1000"},
@@ -594,7 +598,7 @@ static void the_shipped_file_has_every_setting_and_comment(void **state)
         assert_memory_equal(at, "\n    # ", 7);
         n++;
     }
-    assert_int_equal(n, 45);
+    assert_int_equal(n, 46);
 }
 
 int main(void)

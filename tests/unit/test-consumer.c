@@ -80,6 +80,8 @@ static size_t n_running(void)
 
 /* --- The consumer --- */
 
+#define MIB ((size_t)1024 * 1024)
+
 static struct config config;
 static struct service *service;
 static struct consumer *consumer;
@@ -94,6 +96,7 @@ static int set_up(void **state)
     config.consumer.max_messages = 10;
     config.consumer.receivers = 1;
     config.consumer.concurrency = 10;
+    config.consumer.receive_memory = 128 * MIB;
     config.consumer.wait_time_usec = 15 * SEC;
     config.consumer.stop_timeout_usec = 60 * SEC;
     return 0;
@@ -242,21 +245,30 @@ static void nothing_is_begun_after_the_end(void **state)
     assert_int_equal(fake_n_calls, 1);
 }
 
+static unsigned asked_for(void)
+{
+    const char *text = strstr(fake_request(poll_under_way()), "\"MaxNumberOfMessages\":");
+
+    return (unsigned)strtoul(text + strlen("\"MaxNumberOfMessages\":"), NULL, 10);
+}
+
 static void no_more_bytes_are_received_than_may_be_in_hand(void **state)
 {
     size_t delete;
 
     start(true);
-    fake_reply_bytes = CONSUMER_HOLD_MAX_BYTES / 2;
+    fake_reply_bytes = 24 * MIB;
     deliver("ab", "a");
-    fake_reply_bytes--;
+    /* 40 MiB are left for messages of 12. */
+    assert_int_equal(asked_for(), 3);
+    fake_reply_bytes = 20 * MIB;
     deliver("c", "c");
-    fake_reply_bytes = CONSUMER_HOLD_MAX_BYTES;
+    assert_int_equal(asked_for(), 1);
     deliver("d", "d");
     assert_string_equal(begun(), "abcd");
     assert_int_equal(poll_under_way(), SIZE_MAX);
+    assert_int_equal(fake_held_bytes, 64 * MIB);
     assert_null(service_what_hangs(service));
-    /* All but one byte of it goes with this one. */
     runs[3].is_running = false;
     runs[3].done(runs[3].userdata, HANDLER_DONE, 0);
     settle_down();
@@ -265,7 +277,20 @@ static void no_more_bytes_are_received_than_may_be_in_hand(void **state)
     assert_int_equal(fake_calls[delete].request->operation, SQS_DELETE_MESSAGE);
     fake_answer(delete, "{}");
     settle_down();
-    assert_int_not_equal(poll_under_way(), SIZE_MAX);
+    assert_int_equal(asked_for(), 1);
+    assert_int_equal(fake_held_bytes, 44 * MIB);
+}
+
+static void a_message_larger_than_the_memory_is_received_alone(void **state)
+{
+    start(true);
+    is_done_at_once = true;
+    fake_reply_bytes = 200 * MIB;
+    deliver("a", "a");
+    assert_int_equal(poll_under_way(), SIZE_MAX);
+    fake_answer(fake_n_calls - 1, "{}");
+    settle_down();
+    assert_int_equal(asked_for(), 1);
 }
 
 /* The queue only seems to be empty. */
@@ -472,6 +497,7 @@ int main(void)
         TEST(what_is_handled_at_once_needs_no_second_round),
         TEST(nothing_is_begun_after_the_end),
         TEST(no_more_bytes_are_received_than_may_be_in_hand),
+        TEST(a_message_larger_than_the_memory_is_received_alone),
         TEST(what_waits_for_its_retry_keeps_empty_receives_from_counting),
         TEST(a_lost_reply_keeps_empty_receives_from_counting),
         TEST(a_receive_waits_no_longer_than_a_stop_can_wait_for_it),

@@ -175,6 +175,25 @@ static void a_reply_that_stalls_after_its_wait_is_given_up(void **state)
     assert_int_equal(pairs[1].failure, HTTP_FAILURE_TIMEOUT);
 }
 
+static void what_the_owner_holds_lets_large_replies_wait_and_small_ones_pass(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER({.filler_bytes = HTTP_SMALL_REPLY_BYTES});
+
+    http_client_set_held(client, BOUND_BYTES);
+    begin(&pairs[0], 100 * USEC_PER_MSEC); /* to wait for its turn is no stall */
+    send_half(&pairs[0]);
+    run_for(event, 300 * USEC_PER_MSEC);
+    assert_int_equal(n_all_done, 0);
+    submit(&pairs[1], test_server_url(server), 0);
+    run_until(event, &n_all_done, 1);
+    assert_int_equal(pairs[1].body_bytes, HTTP_SMALL_REPLY_BYTES);
+
+    http_client_set_held(client, BOUND_BYTES - 1);
+    run_until(event, &n_all_done, 2);
+    assert_whole(&pairs[0]);
+}
+
 static void many_large_replies_come_whole(void **state)
 {
     CLEANUP(test_server_free)
@@ -198,6 +217,7 @@ int main(void)
         TEST(at_the_bound_all_replies_but_the_oldest_wait),
         TEST(a_cancelled_reply_gives_its_room_to_others),
         TEST(a_reply_that_stalls_after_its_wait_is_given_up),
+        TEST(what_the_owner_holds_lets_large_replies_wait_and_small_ones_pass),
         TEST(many_large_replies_come_whole),
     };
 

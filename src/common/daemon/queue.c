@@ -416,6 +416,7 @@ static int set_up_client(struct queue *queue)
                             .user_agent = user_agent,
                             .ca_bundle = queue->settings->ca_bundle,
                             .connect_timeout_usec = config->aws.connect_timeout_usec,
+                            .reply_memory_bytes = queue->options.reply_memory_bytes,
                             .replied = queue->options.replied,
                             .userdata = queue->options.userdata,
                         },
@@ -511,6 +512,11 @@ const struct sqs_queue_attributes *queue_attributes(const struct queue *queue)
 bool queue_refresh(struct queue *queue)
 {
     return queue->refresher && refresher_ask(queue->refresher);
+}
+
+void queue_set_held(struct queue *queue, size_t bytes)
+{
+    http_client_set_held(queue->http, bytes);
 }
 
 const char *queue_what_hangs(const struct queue *queue, uint64_t now_usec)

@@ -25,7 +25,8 @@ struct queue_options {
     const char *name; /* with the version it makes up the User-Agent */
     bool keep_trying; /* the start does not fail */
     queue_opened_fn opened;
-    queue_replied_fn replied; /* NULL: none */
+    size_t reply_memory_bytes; /* as of http_client_options */
+    queue_replied_fn replied;  /* NULL: none */
     /* The queue was asked again for its attributes (refresher.h), and queue_attributes are as new
      * as they get: they may have changed. NULL: none. */
     void (*refreshed)(void *userdata);
@@ -54,6 +55,9 @@ const struct sqs_queue_attributes *queue_attributes(const struct queue *queue);
 /* Something speaks against them, or is about to be decided by them for good. True: they are asked
  * for again, and `refreshed` will run. False: they are but seconds old, or cannot be asked for. */
 bool queue_refresh(struct queue *queue);
+
+/* As http_client_set_held: of replies, so many bytes are held. */
+void queue_set_held(struct queue *queue, size_t bytes);
 
 /* What is wrong with an operation that cannot go on, the opening among them; see service_hangs_fn.
  */

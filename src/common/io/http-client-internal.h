@@ -101,6 +101,7 @@ struct http_client {
     unsigned connections_max;
     struct http_slot *oldest, *newest; /* of the replies that have begun and not ended */
     size_t n_held;                     /* bytes of those */
+    size_t owner_held_bytes;           /* see http_client_set_held */
     size_t reply_memory_bytes;         /* see http_client_options */
     http_replied_fn replied;           /* NULL: none */
     void *userdata;                    /* its */

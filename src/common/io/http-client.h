@@ -26,6 +26,7 @@ struct http_client_options {
 };
 
 enum {
+    HTTP_SMALL_REPLY_BYTES = 65536,
     HTTP_IDLE_HANDLES_MAX = 32,        /* finished requests whose memory is kept for the next */
     HTTP_CONNECTION_MAX_AGE_SEC = 300, /* no connection is used again when older */
     HTTP_CONNECTION_MAX_IDLE_SEC = 50, /* or idle for longer: load balancers drop them at 60 */
@@ -116,6 +117,12 @@ int http_client_new(sd_event *event, const struct http_client_options *options,
 /* Cancels what is on its way, silently. */
 struct http_client *http_client_free(struct http_client *client);
 DEFINE_CLEANUP(struct http_client *, http_client_free)
+
+/* The owner holds so many bytes of replies that it was given: they count against reply_memory_bytes
+ * as well. Where they alone are that much, the oldest reply waits, too; but small replies never wait
+ * for that, HTTP_SMALL_REPLY_BYTES, since they may be what lets the owner give bytes back. Not to be
+ * called from inside a http_done_fn. */
+void http_client_set_held(struct http_client *client, size_t bytes);
 
 /* Starts a request. All but the body is copied. `*ret` belongs to the client: it is valid until the
  * callback runs or http_slot_cancel is called. 0, -ENOMEM, or -EINVAL: a URL that libcurl does not

@@ -3,7 +3,7 @@
  * Replies that have begun stand in a list, the oldest first. Where together they hold as much as
  * the client's reply_memory_bytes, all but the oldest are paused: libcurl leaves their bytes in
  * their sockets, and so the peers stop to send. The oldest goes on in any case, so that one gets
- * done and gives its room to the next; with it the bound may be passed by one reply, and by the
+ * done and gives its room to the next, unless the client's owner holds as much already; with it the bound may be passed by one reply, and by the
  * piece that libcurl has read of each of the others. */
 #include "http-client-internal.h"
 
@@ -41,7 +41,20 @@ static void receiving_remove(struct http_slot *slot)
 
 static bool is_full(const struct http_client *client)
 {
-    return client->reply_memory_bytes > 0 && client->n_held >= client->reply_memory_bytes;
+    return client->reply_memory_bytes > 0 &&
+           client->n_held + client->owner_held_bytes >= client->reply_memory_bytes;
+}
+
+/* Whether the next piece, which makes it so large, is to stay with the peer. */
+static bool must_wait(const struct http_slot *slot, size_t bytes)
+{
+    const struct http_client *client = slot->client;
+
+    if (!is_full(client))
+        return false;
+    if (client->owner_held_bytes >= client->reply_memory_bytes)
+        return bytes > HTTP_SMALL_REPLY_BYTES;
+    return slot != client->oldest;
 }
 
 /* Its first bytes have come. */
@@ -65,7 +78,7 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *userdata)
 
     if (!slot->is_receiving)
         begin(slot, size);
-    if (kept > 0 && is_full(client) && slot != client->oldest) {
+    if (kept > 0 && must_wait(slot, slot->body.size + kept)) {
         slot->is_paused = true;
         return CURL_WRITEFUNC_PAUSE; /* the same bytes come again */
     }
@@ -96,6 +109,13 @@ static void resume(struct http_slot *slot)
     curl_easy_pause(slot->easy, CURLPAUSE_CONT);
 }
 
+static void resume_some(struct http_client *client)
+{
+    for (struct http_slot *next = client->oldest; next; next = next->newer)
+        if (next->is_paused && !must_wait(next, SIZE_MAX))
+            resume(next);
+}
+
 void http_receive_done(struct http_slot *slot)
 {
     struct http_client *client = slot->client;
@@ -105,9 +125,16 @@ void http_receive_done(struct http_slot *slot)
         return;
     receiving_remove(slot);
     client->n_held -= slot->body.size;
-    for (struct http_slot *next = client->oldest; next; next = next->newer)
-        if (next->is_paused && (next == client->oldest || !is_full(client)))
-            resume(next);
+    resume_some(client);
+}
+
+void http_client_set_held(struct http_client *client, size_t bytes)
+{
+    bool is_less = bytes < client->owner_held_bytes;
+
+    client->owner_held_bytes = bytes;
+    if (is_less && client->reply_memory_bytes > 0)
+        resume_some(client);
 }
 
 CURLcode http_receive_set_up(struct http_slot *slot)

@@ -69,6 +69,7 @@ struct config {
         char *url;      /* http://, https://, or unix:PATH with an optional :/URI; "": none */
         char *content_type;
         uint64_t timeout_usec; /* of the handling of one message */
+        uint64_t receive_memory; /* bytes */
         uint64_t ledger_max_messages, ledger_max_age_usec;
         uint64_t start_delay_usec;
         uint64_t wait_time_usec; /* whole seconds, 0 to 20 */
