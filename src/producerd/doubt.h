@@ -4,8 +4,9 @@
  * stored twice, and nothing can be done but to say so: not to send it might lose it.
  *
  * The interval is counted from when the first such attempt went out, which is no later than SQS
- * took it. Pure: times are wall clock, in microseconds since the epoch, since doubt outlives the
- * process. */
+ * took it, on the boot clock: the wall clock may jump. Only doubt from an earlier life of the
+ * process is known by the wall clock, and is counted from then on as it stands when the message is
+ * taken up. Pure: the clocks are read by the caller, in microseconds. */
 #pragma once
 
 #include "outgoing.h"
@@ -13,30 +14,34 @@
 #define DEDUPLICATION_INTERVAL_USEC (300 * USEC_PER_SEC)
 
 /* Of a message just taken up. */
-static inline void doubt_begin(struct outgoing *m)
+static inline void doubt_begin(struct outgoing *m, uint64_t wall_usec, uint64_t boot_usec)
 {
-    m->first_unknown_usec = m->source->first_unknown_usec;
-    m->is_unknown = m->first_unknown_usec > 0;
+    uint64_t since_usec = m->source->first_unknown_usec;
+
+    m->is_unknown = m->is_in_doubt = since_usec > 0;
+    /* A time to come means that the clock was put back. It may lie before the boot. */
+    m->first_unknown_usec = (int64_t)boot_usec - (int64_t)(wall_usec - MIN(since_usec, wall_usec));
 }
 
 /* An attempt goes out. Returns true where it is the first that may make a duplicate. */
-static inline bool doubt_sending(struct outgoing *m, uint64_t now_usec)
+static inline bool doubt_sending(struct outgoing *m, uint64_t boot_usec)
 {
-    uint64_t since_usec = m->first_unknown_usec;
-
     m->is_unknown = true;
-    if (m->is_late || since_usec == 0 || now_usec < since_usec ||
-        now_usec - since_usec <= DEDUPLICATION_INTERVAL_USEC)
+    if (m->is_late || !m->is_in_doubt ||
+        (int64_t)boot_usec - m->first_unknown_usec <= (int64_t)DEDUPLICATION_INTERVAL_USEC)
         return false;
     m->is_late = true;
     return true;
 }
 
-/* The attempt that went out at `sent_usec` did not succeed, as far as is known. Once in doubt, a
- * message stays so: what is known of a later attempt tells nothing of an earlier one. */
+/* The attempt that went out at `sent_usec` of the boot clock did not succeed, as far as is known.
+ * Once in doubt, a message stays so: what is known of a later attempt tells nothing of an earlier
+ * one. */
 static inline void doubt_failed(struct outgoing *m, bool is_outcome_unknown, uint64_t sent_usec)
 {
-    if (is_outcome_unknown && m->first_unknown_usec == 0)
-        m->first_unknown_usec = sent_usec;
-    m->is_unknown = m->first_unknown_usec > 0;
+    if (is_outcome_unknown && !m->is_in_doubt) {
+        m->is_in_doubt = true;
+        m->first_unknown_usec = (int64_t)sent_usec;
+    }
+    m->is_unknown = m->is_in_doubt;
 }

@@ -20,6 +20,7 @@
 #include "sender.h"
 #include "source.h"
 #include "submit-socket.h"
+#include "wall-clock.h"
 
 enum {
     /* Messages in a row that may be put aside before the loop gets its turn again. */
@@ -167,7 +168,7 @@ static int take_up(struct producer *p, const struct source_message *source)
     }
     p->free_message = m->next;
     *m = (struct outgoing){.source = source, .bytes = sqs_message_bytes(&source->message)};
-    doubt_begin(m);
+    doubt_begin(m, wall_clock_usec(), now_usec(p));
     p->n_messages++;
     lanes_add(p->lanes, m);
     return 0;

@@ -8,14 +8,14 @@
 
 #include "doubt.h"
 #include "limit.h"
+#include "loop-clock.h"
 #include "producer-log.h"
-#include "wall-clock.h"
 
 struct request {
     struct sender *sender;
     struct batch batch;
     struct sqs_call *call;
-    uint64_t sent_usec;   /* wall clock: when its attempt under way went out */
+    uint64_t sent_usec;   /* boot clock: when its attempt under way went out */
     unsigned epoch;       /* of the limit, then */
     struct request *next; /* of the free ones */
 };
@@ -51,7 +51,7 @@ static void note_sending(struct request *request)
         messages[i] = batch->messages[i]->source;
     if (o->source->ops->sending)
         o->source->ops->sending(o->source, messages, batch->n);
-    request->sent_usec = wall_clock_usec();
+    request->sent_usec = boot_now_usec();
     request->epoch = request->sender->limit.epoch;
     for (size_t i = 0; i < batch->n; i++) {
         bool is_late = doubt_sending(batch->messages[i], request->sent_usec);

@@ -15,6 +15,7 @@
 /* --- The clocks, which a test puts forward --- */
 
 static uint64_t ahead_usec;
+static int64_t wall_jump_sec; /* of the wall clock alone */
 
 /* Overrides libc's. */
 int clock_gettime(clockid_t clock, struct timespec *ret)
@@ -22,6 +23,8 @@ int clock_gettime(clockid_t clock, struct timespec *ret)
     int r = (int)syscall(SYS_clock_gettime, clock, ret);
 
     ret->tv_sec += (time_t)(ahead_usec / SEC);
+    if (clock == CLOCK_REALTIME)
+        ret->tv_sec += (time_t)wall_jump_sec;
     return r;
 }
 
@@ -142,6 +145,7 @@ static int set_up(void **state)
     fake_reset();
     fake_n_lines = 0;
     ahead_usec = 0;
+    wall_jump_sec = 0;
     n_messages = n_given = n_sent = n_rejected = 0;
     has_ended = false;
     next_error = 0;
@@ -306,6 +310,21 @@ static void doubt_from_an_earlier_life_counts(void **state)
     assert_true(fake_retry(1, SQS_ERROR_THROTTLED, "RequestThrottled"));
     assert_true(fake_retry(2, SQS_ERROR_THROTTLED, "RequestThrottled"));
     assert_int_equal(n_late(), 2);
+}
+
+static void a_jump_of_the_wall_clock_is_no_time_that_passed(void **state)
+{
+    add(0);
+    start();
+    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    wall_jump_sec = 58 * 365 * 86400L;
+    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_int_equal(n_late(), 0);
+    /* Nor does one hide the time that did. */
+    wall_jump_sec = -3600;
+    ahead_usec = 301 * SEC;
+    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_int_equal(n_late(), 1);
 }
 
 static void a_standard_queue_may_store_any_message_twice(void **state)
@@ -581,6 +600,7 @@ int main(void)
         TEST(a_later_answer_ends_no_doubt),
         TEST(entries_that_go_again_are_in_doubt_as_well),
         TEST(doubt_from_an_earlier_life_counts),
+        TEST(a_jump_of_the_wall_clock_is_no_time_that_passed),
         TEST(a_standard_queue_may_store_any_message_twice),
         TEST(of_many_only_some_have_a_line_and_all_are_counted),
         TEST(a_request_that_cannot_be_made_is_made_later),
