@@ -6,6 +6,7 @@
 
 #define QUEUE "queue_url = \"https://sqs.eu-west-3.amazonaws.com/1/q\"; "
 #define CUSTOM "queue_url = \"http://127.0.0.1:9324/1/q\"; "
+#define BUNDLE "/etc/ssl/certs/ca-certificates.crt"
 #define AT_HOME "endpoint_url = \"http://127.0.0.1:9324\"; "
 
 static char config_path[96], credentials_path[96];
@@ -166,19 +167,21 @@ static void each_setting_comes_from_the_first_place_that_has_it(void **state)
 
         {"queue_url = \"https://q/1/q\"; region = \"fips-us-east-1\";", "", "",
          "us-east-1 from aws.region; https://sqs-fips.us-east-1.amazonaws.com/ from -; -; -; fips"},
-        {"queue_url = \"https://q/1/q\";", "AWS_REGION=us-gov-west-1-fips AWS_USE_FIPS_ENDPOINT=false",
-         "", "us-gov-west-1 from AWS_REGION; https://sqs.us-gov-west-1.amazonaws.com/ from -; -; -; "
+        {"queue_url = \"https://q/1/q\";",
+         "AWS_REGION=us-gov-west-1-fips AWS_USE_FIPS_ENDPOINT=false", "",
+         "us-gov-west-1 from AWS_REGION; https://sqs.us-gov-west-1.amazonaws.com/ from -; -; -; "
          "fips"},
         {"queue_url = \"https://q/1/q\";", "", "[default]\nregion = us-fips-west-2\n",
-         "us-west-2 from the profile; https://sqs-fips.us-west-2.amazonaws.com/ from -; -; -; fips"},
+         "us-west-2 from the profile; https://sqs-fips.us-west-2.amazonaws.com/ from -; -; -; "
+         "fips"},
 
         /* CA bundles. */
-        {QUEUE, "", "[default]\nca_bundle = /dev/null\n",
-         "eu-west-3 from aws.queue_url; " PLAIN "-; /dev/null;"},
-        {QUEUE, "AWS_CA_BUNDLE=/dev/zero", "[default]\nca_bundle = /dev/null\n",
-         "eu-west-3 from aws.queue_url; " PLAIN "-; /dev/zero;"},
-        {QUEUE "ca_bundle = \"/dev/full\";", "AWS_CA_BUNDLE=/dev/zero", "",
-         "eu-west-3 from aws.queue_url; " PLAIN "-; /dev/full;"},
+        {QUEUE, "", "[default]\nca_bundle = " BUNDLE "\n",
+         "eu-west-3 from aws.queue_url; " PLAIN "-; " BUNDLE ";"},
+        {QUEUE, "AWS_CA_BUNDLE=/" BUNDLE, "[default]\nca_bundle = /dev/null\n",
+         "eu-west-3 from aws.queue_url; " PLAIN "-; /" BUNDLE ";"},
+        {QUEUE "ca_bundle = \"//" BUNDLE "\";", "AWS_CA_BUNDLE=/dev/zero", "",
+         "eu-west-3 from aws.queue_url; " PLAIN "-; //" BUNDLE ";"},
         /* Without TLS it is not looked at. */
         {CUSTOM AT_HOME, "AWS_REGION=eu-west-1 AWS_CA_BUNDLE=/nonexistent/ca.pem", "",
          "eu-west-1 from AWS_REGION; http://127.0.0.1:9324/ from aws.endpoint_url; -; "
@@ -280,10 +283,7 @@ static void what_leads_nowhere_is_refused_with_a_line_that_says_why(void **state
          "AWS_REGION=fips-us-east-1",
          "",
          {"use_fips_endpoint cannot be had", "(use_fips_endpoint comes from the region's name)"}},
-        {QUEUE,
-         "AWS_REGION=fips-",
-         "",
-         {"AWS_REGION is \"fips-\", but this names no region"}},
+        {QUEUE, "AWS_REGION=fips-", "", {"AWS_REGION is \"fips-\", but this names no region"}},
         {QUEUE,
          "AWS_REGION=fips-us-east-1",
          "",
@@ -301,6 +301,14 @@ static void what_leads_nowhere_is_refused_with_a_line_that_says_why(void **state
          "",
          "[default]\nca_bundle = /nonexistent/ca.pem\n",
          {"ca_bundle in the profile is \"/nonexistent/ca.pem\", but this file cannot be read"}},
+        {QUEUE,
+         "AWS_CA_BUNDLE=/tmp",
+         "",
+         {"AWS_CA_BUNDLE is \"/tmp\", but this file cannot be read: Is a directory"}},
+        {QUEUE,
+         "AWS_CA_BUNDLE=/dev/null",
+         "",
+         {"AWS_CA_BUNDLE is \"/dev/null\", but this file is of no use: it holds no certificate"}},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -1069,6 +1069,7 @@ static void the_environments_proxy_is_used_unless_told_not_to(void **state)
     CLEANUP(http_client_free) struct http_client *client = NULL;
     struct http_request request = post(test_server_url(server));
     struct outcome o = {};
+    char entry[64];
 
     setenv("http_proxy", test_server_url(proxy), 1);
     client = new_client(0);
@@ -1080,6 +1081,22 @@ static void the_environments_proxy_is_used_unless_told_not_to(void **state)
     request.no_proxy = false;
     ask(client, &request, &o);
     assert_string_equal(o.body, "proxy");
+    http_client_free(client);
+
+    /* libcurl knows no_proxy's entries without a port, and those with one are known here. */
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(entry, sizeof(entry), "a.test,%s:%d", i == 0 ? "127.0.0.1" : "b.test",
+                 test_server_port(server));
+        if (i == 1)
+            strcpy(entry, "127.0.0.1");
+        setenv("no_proxy", entry, 1);
+        client = new_client(0);
+        ask(client, &request, &o);
+        assert_string_equal(o.body, i < 2 ? "server" : "proxy");
+        if (i < 2)
+            http_client_free(client);
+    }
+    unsetenv("no_proxy");
     unsetenv("http_proxy");
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "aws-files.h"
+#include "ca-bundle.h"
 #include "encode.h"
 #include "error-line.h"
 
@@ -16,7 +17,7 @@ enum { ERROR_MAX_BYTES = 4096, SHOWN_BYTES = 128 };
 #define PROFILE "the profile"
 
 enum place {
-    PLACE_SETTING,  /* of the configuration */
+    PLACE_SETTING, /* of the configuration */
     PLACE_VARIABLE,
     PLACE_PROFILE,
     PLACE_SERVICES,
@@ -227,8 +228,8 @@ static int find_all(struct reader *r)
     return e;
 }
 
-/* Adds to the line where the settings that it names were set, if not in the configuration, and which
- * of the shared files is missing. */
+/* Adds to the line where the settings that it names were set, if not in the configuration, and
+ * which of the shared files is missing. */
 static int add_sources(const struct reader *r, unsigned named)
 {
     const struct {
@@ -311,11 +312,18 @@ static int copy(const char *text, char **ret)
 static int check_ca_bundle(const struct reader *r, const struct endpoint *endpoint)
 {
     char name[96], found[160];
-    const char *path = r->ca_bundle.text;
+    const char *path = r->ca_bundle.text, *problem = NULL;
+    int e;
 
-    if (!path || strncmp(endpoint->url, "https:", 6) != 0 || access(path, R_OK) == 0)
+    if (!path || strncmp(endpoint->url, "https:", 6) != 0)
         return 0;
-    snprintf(found, sizeof(found), "this file cannot be read: %s", strerror(errno));
+    e = ca_bundle_check(path, &problem);
+    if (e == 0 || e == -ENOMEM)
+        return e;
+    if (e < 0)
+        snprintf(found, sizeof(found), "this file cannot be read: %s", strerror(-e));
+    else
+        snprintf(found, sizeof(found), "this file is of no use: %s", problem);
     name_value(&r->ca_bundle, "ca_bundle", name, sizeof(name));
     return invalid_value(r, name, path, found);
 }

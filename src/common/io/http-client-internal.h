@@ -16,6 +16,7 @@ struct http_slot {
     struct curl_slist headers[HTTP_HEADERS_MAX + 2];
     char *url;       /* that the easy handle was given last; NULL: none */
     bool is_post;    /* it was told to POST last */
+    bool is_direct;  /* no_proxy names that URL's host with its port */
     bool is_proxied; /* it looks at the environment for a proxy */
     struct buffer body;
     sd_event_source *timer;
@@ -92,6 +93,7 @@ struct http_client {
     char *user_agent;
     char *ca_bundle;
     bool has_proxy; /* the environment names one */
+    char *no_proxy; /* the environment's; NULL: none */
     uint64_t connect_timeout_usec;
     struct http_host hosts[HTTP_HOSTS_MAX];
     unsigned next_host; /* whose place the next one takes */

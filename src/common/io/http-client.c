@@ -132,6 +132,7 @@ int http_client_new(sd_event *event, const struct http_client_options *options,
                     struct http_client **ret)
 {
     CLEANUP(http_client_free) struct http_client *client = NULL;
+    const char *no_proxy;
     int r;
 
     /* Counted by libcurl: http_client_free undoes it. */
@@ -149,6 +150,13 @@ int http_client_new(sd_event *event, const struct http_client_options *options,
     client->replied = options->replied;
     client->userdata = options->userdata;
     client->has_proxy = environment_has_proxy();
+    no_proxy = getenv("no_proxy"); /* libcurl's order */
+    no_proxy = no_proxy ? no_proxy : getenv("NO_PROXY");
+    if (no_proxy) {
+        client->no_proxy = strdup(no_proxy);
+        if (!client->no_proxy)
+            return -ENOMEM;
+    }
     client->multi = curl_multi_init();
     client->user_agent = strdup(options->user_agent);
     if (is_set(options->ca_bundle)) {
@@ -195,6 +203,7 @@ struct http_client *http_client_free(struct http_client *client)
     sd_event_unref(client->event);
     free(client->user_agent);
     free(client->ca_bundle);
+    free(client->no_proxy);
     free(client);
     curl_global_cleanup();
     return NULL;

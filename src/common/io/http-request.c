@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "no-proxy.h"
+
 /* Session tokens are among them. */
 void http_slot_forget_headers(struct http_slot *slot)
 {
@@ -49,12 +51,13 @@ int http_slot_set_up(struct http_slot *slot)
     return c ? -ENOMEM : 0;
 }
 
-/* 0, -ENOMEM, or -EINVAL: libcurl would find out only later. */
-static int check_url(const char *text)
+/* 0, -ENOMEM, or -EINVAL: libcurl would find out only later. Tells whether no_proxy names its host
+ * with its port. */
+static int check_url(const char *text, const char *no_proxy, bool *ret_is_direct)
 {
     CURLU *url = curl_url();
     CURLUcode c;
-    char *scheme = NULL;
+    char *scheme = NULL, *host = NULL, *port = NULL;
     int r = 0;
 
     if (!url)
@@ -66,7 +69,12 @@ static int check_url(const char *text)
         r = -ENOMEM;
     else if (c || !(streq(scheme, "http") || streq(scheme, "https")))
         r = -EINVAL;
+    if (r == 0 && curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+        curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK)
+        *ret_is_direct = no_proxy_names(no_proxy, host, (unsigned)strtoul(port, NULL, 10));
     curl_free(scheme);
+    curl_free(host);
+    curl_free(port);
     curl_url_cleanup(url);
     return r;
 }
@@ -74,12 +82,13 @@ static int check_url(const char *text)
 /* Most requests go where the slot's last one went. */
 static int set_url(struct http_slot *slot, const char *url)
 {
+    bool is_direct = false;
     char *copy;
     int r;
 
     if (slot->url && streq(slot->url, url))
         return 0;
-    r = check_url(url);
+    r = check_url(url, slot->client->no_proxy, &is_direct);
     if (r < 0)
         return r;
     copy = strdup(url);
@@ -92,6 +101,7 @@ static int set_url(struct http_slot *slot, const char *url)
     }
     free(slot->url);
     slot->url = copy;
+    slot->is_direct = is_direct;
     slot->is_tls = strncasecmp(url, "https:", 6) == 0;
     return curl_easy_setopt(slot->easy, CURLOPT_URL, url) == CURLE_OK ? 0 : -ENOMEM;
 }
@@ -154,7 +164,7 @@ static CURLcode set_method(struct http_slot *slot, const char *method)
 /* Where the environment named no proxy when the client was made, libcurl need not look again. */
 static CURLcode set_proxy(struct http_slot *slot, bool no_proxy)
 {
-    bool is_proxied = slot->client->has_proxy && !no_proxy;
+    bool is_proxied = slot->client->has_proxy && !slot->is_direct && !no_proxy;
     CURLcode c = CURLE_OK;
 
     if (is_proxied != slot->is_proxied)
