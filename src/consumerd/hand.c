@@ -30,9 +30,8 @@
 #include "log.h"
 #include "message-ids.h"
 #include "outside.h"
+#include "rejection.h"
 #include "settler.h"
-
-enum { SHOWN_BODY_MAX_BYTES = 4096 }; /* of a rejected message, in the line */
 
 struct hand {
     struct handler *handler;
@@ -105,11 +104,19 @@ static void release(struct hand *h, struct message *m, unsigned delay_sec)
     h->changed(h->userdata);
 }
 
-/* `done` follows, maybe from inside. */
+static void end_run(struct hand *h, struct message *m, enum handler_outcome outcome,
+                    uint64_t delay_usec, const char *why);
+
+/* `done` follows, maybe from inside. Of a rejected message nobody waits for the line any more. */
 static void end_handling(struct hand *h, struct message *m, uint64_t grace_usec)
 {
     m->is_ending = true;
-    h->handler->ops->end(m->run, grace_usec);
+    if (!m->receipt) {
+        h->handler->ops->end(m->run, grace_usec);
+        return;
+    }
+    m->receipt = log_receipt_cancel(m->receipt);
+    end_run(h, m, HANDLER_RETRY, HANDLER_DELAY_DEFAULT, NULL);
 }
 
 /* Stops all work on a message that is still ours, and gives it back. */
@@ -302,19 +309,6 @@ static void begin_delete(struct hand *h, struct message *m)
     settler_add(h->deleter, m, 0, outside_now_usec());
 }
 
-/* The last that is seen of the message: the journal keeps its body whole, other logs its beginning.
- */
-static void log_rejected(const struct message *m)
-{
-    CLEANUP(buffer_done) struct buffer body = BUFFER_INIT(8 * SHOWN_BODY_MAX_BYTES);
-
-    escape_for_log(&body, m->received->body, m->received->body_bytes, SHOWN_BODY_MAX_BYTES);
-    log_write(LOG_ERR, MESSAGE_ID_HANDLER_REJECTED,
-              LOG_FIELDS(MESSAGE_FIELDS(m->received), {"SQS_BODY", m->received->body}),
-              "Message %s is rejected and will be deleted: %s", m->received->message_id,
-              buffer_string(&body));
-}
-
 /* A message that is not deleted though the handler got through with it need not be handled when it
  * comes again. */
 static void note_handled(struct hand *h, struct message *m, const char *why)
@@ -396,10 +390,8 @@ static void wait_for_handler(struct hand *h, struct message *m, enum handler_out
 
 /* --- The ends of the handling --- */
 
-static void handled(struct hand *h, struct message *m, enum handler_outcome outcome)
+static void handled(struct hand *h, struct message *m)
 {
-    if (outcome == HANDLER_REJECT)
-        log_rejected(m);
     lanes_handled(h->lanes, m);
     if (!handled_add(&h->handled, m))
         begin_delete(h, m);
@@ -440,10 +432,33 @@ static void end_run(struct hand *h, struct message *m, enum handler_outcome outc
             note_handled(h, m, "one before it in its group was lost");
         retry(h, m, 0);
     } else if (outcome == HANDLER_DONE || outcome == HANDLER_REJECT) {
-        handled(h, m, outcome);
+        handled(h, m);
     } else {
         came_back(h, m, outcome, delay_usec, why);
     }
+}
+
+/* The log has taken the line of a rejected message, or cannot take it: then the message stays. */
+static void on_rejection_logged(void *userdata, int result)
+{
+    struct message *m = userdata;
+
+    m->receipt = NULL;
+    end_run(m->owner, m, result < 0 ? HANDLER_NOT_REACHED : HANDLER_REJECT, HANDLER_DELAY_DEFAULT,
+            result < 0 ? "the log cannot take the line of a rejected message" : NULL);
+}
+
+/* A rejected message is still with the handler until its line is written. */
+static bool waits_for_line(struct message *m)
+{
+    int r;
+
+    if (m->state != MESSAGE_HANDLING || m->is_ending)
+        return false;
+    r = rejection_log(m, on_rejection_logged);
+    if (r <= 0)
+        on_rejection_logged(m, r);
+    return true;
 }
 
 static void on_handled(void *userdata, enum handler_outcome outcome, uint64_t delay_usec)
@@ -452,6 +467,9 @@ static void on_handled(void *userdata, enum handler_outcome outcome, uint64_t de
     struct hand *h = m->owner;
     const struct handler_ops *ops = h->handler->ops;
 
+    m->run = NULL;
+    if (outcome == HANDLER_REJECT && waits_for_line(m))
+        return;
     end_run(h, m, outcome, delay_usec, ops->trouble ? ops->trouble(h->handler) : NULL);
 }
 
@@ -732,6 +750,7 @@ struct hand *hand_free(struct hand *h)
     {
         struct message *m = CONTAINER_OF(link, struct message, of_owner);
 
+        log_receipt_cancel(m->receipt);
         if (m->run)
             h->handler->ops->cancel(TAKE(m->run));
         withdraw(h, m);

@@ -1,5 +1,6 @@
 /* The message's line is the handling of it: the message is done when the log has taken the line. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "encode.h"
 #include "handler.h"
@@ -42,18 +43,33 @@ static bool format_demo(const struct sqs_received_message *message, struct buffe
            append_member(line, " Id:", object, "id");
 }
 
+struct journal_handler {
+    struct handler head;
+    char trouble[128];
+};
+
 struct handler_run {
+    struct journal_handler *handler;
     handler_done_fn done;
     void *userdata;
     struct log_receipt *receipt;
 };
 
-/* Nobody has the line: the message comes back. */
+/* A line that nobody can take is no fault of the message's. */
+static enum handler_outcome outcome_of(struct journal_handler *h, int result)
+{
+    if (result == 0)
+        return HANDLER_DONE;
+    snprintf(h->trouble, sizeof(h->trouble), "the log cannot take a message's line: %s",
+             strerror(-result));
+    return HANDLER_NOT_REACHED;
+}
+
 static void on_taken(void *userdata, int result)
 {
     CLEANUP(free) struct handler_run *run = userdata;
 
-    run->done(run->userdata, result < 0 ? HANDLER_RETRY : HANDLER_DONE, HANDLER_DELAY_DEFAULT);
+    run->done(run->userdata, outcome_of(run->handler, result), HANDLER_DELAY_DEFAULT);
 }
 
 /* As log_write_message. */
@@ -79,6 +95,7 @@ static int write_line(const struct sqs_received_message *message, struct handler
 static int run_message(struct handler *handler, const struct sqs_received_message *message,
                        handler_done_fn done, void *userdata, struct handler_run **ret_run)
 {
+    struct journal_handler *h = (struct journal_handler *)(void *)handler;
     CLEANUP(free) struct handler_run *run = NULL;
     int r = 0;
 
@@ -86,16 +103,15 @@ static int run_message(struct handler *handler, const struct sqs_received_messag
         run = calloc(1, sizeof(*run));
         if (!run)
             return -ENOMEM;
+        run->handler = h;
         run->done = done;
         run->userdata = userdata;
         r = write_line(message, run);
     }
-    if (r < 0)
-        return r;
     if (r == LOG_UNDER_WAY)
         *ret_run = TAKE(run);
     else
-        done(userdata, HANDLER_DONE, 0);
+        done(userdata, outcome_of(h, r), HANDLER_DELAY_DEFAULT);
     return 0;
 }
 
@@ -120,16 +136,21 @@ static void journal_free(struct handler *handler)
     free(handler);
 }
 
+static const char *trouble(const struct handler *handler)
+{
+    return ((const struct journal_handler *)(const void *)handler)->trouble;
+}
+
 static const struct handler_ops ops = {
-    .run = run_message, .end = end, .cancel = cancel, .free = journal_free};
+    .run = run_message, .end = end, .cancel = cancel, .free = journal_free, .trouble = trouble};
 
 int handler_journal_new(struct handler **ret)
 {
-    struct handler *h = calloc(1, sizeof(*h));
+    struct journal_handler *h = calloc(1, sizeof(*h));
 
     if (!h)
         return -ENOMEM;
-    h->ops = &ops;
-    *ret = h;
+    h->head.ops = &ops;
+    *ret = &h->head;
     return 0;
 }

@@ -76,8 +76,8 @@ static inline struct handler *handler_free(struct handler *handler)
 DEFINE_CLEANUP(struct handler *, handler_free)
 
 /* Writes the message into the journal: the demo's line where its body is the demo's JSON, else the
- * body as it is, escaped and shortened. Done when the log has taken the line; where it fails to,
- * the message comes back. 0 or -ENOMEM. */
+ * body as it is, escaped and shortened. Done when the log has taken the line, and not reached
+ * where it cannot. 0 or -ENOMEM. */
 int handler_journal_new(struct handler **ret);
 
 /* The settings do not fit the handler; *error is one line, which the caller frees. */

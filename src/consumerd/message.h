@@ -8,6 +8,7 @@
 
 struct lane;
 struct handler_run;
+struct log_receipt;
 
 enum message_state {
     MESSAGE_WAITING,   /* in its lane, not begun */
@@ -37,6 +38,7 @@ struct message {
     bool is_ending;  /* the handler was asked to end with it */
     bool is_dropped; /* so it was, because one before it in its lane comes back: so must this */
     struct handler_run *run;
+    struct log_receipt *receipt; /* of the line that will keep a rejected message; NULL: none */
     struct outage_mark outage;
     uint64_t asked_usec; /* when a gateway wants it to come back */
 

@@ -122,6 +122,64 @@ def a_message_whose_line_was_not_taken_is_released_at_a_stop():
         tap.equal(len(sqs.receive(server, most=1)), 1, "visible again")
 
 
+REJECT = 'exec 3<&0; echo "$SQS_MESSAGE_ID" >>$PLACE/rejected; exit 65\n'
+
+
+@tap.test
+def a_rejected_message_is_deleted_only_when_its_line_was_taken():
+    with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
+        for i in range(20):
+            sqs.send(server, f"body {i} {'x' * 900}", group=f"g{i}")
+        daemon = consumer(server, folder, handler="exec", command=[program(folder, REJECT)])
+        tap.wait_until(lambda: 0 < len(lines_of(os.path.join(folder, "rejected"))) ==
+                       deleted(server) + 1, 60, "a rejected message that waits")
+        time.sleep(LEASES_SEC)
+        before = deleted(server)
+        tap.ok(before < 20, "all were deleted, though the log has not taken them")
+        tap.equal(len(lines_of(os.path.join(folder, "rejected"))), before + 1)
+        daemon.release_log()
+        tap.wait_until(lambda: deleted(server) == 20, 60, "all messages being deleted")
+        tap.equal(len({line.split()[1] for line in daemon.lines
+                       if "is rejected and will be deleted" in line}), 20)
+        tap.equal(set(receives(server).values()), {1})
+
+
+@tap.test
+def a_rejected_message_whose_line_was_not_taken_is_released_at_a_stop():
+    with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
+        for i in range(20):
+            sqs.send(server, f"body {i} {'x' * 900}")
+        daemon = consumer(server, folder, handler="exec", command=[program(folder, REJECT)],
+                          stop_timeout=4, visibility_timeout=60)
+        tap.wait_until(lambda: 0 < len(lines_of(os.path.join(folder, "rejected"))) ==
+                       deleted(server) + 1, 60, "a rejected message that waits")
+        time.sleep(0.2)
+        daemon.signal(signal.SIGTERM)
+        daemon.process.wait(60)
+        tap.ok(deleted(server) < 20, "all were deleted, though the log has not taken them")
+        tap.equal(len(sqs.receive(server, most=1)), 1, "visible again")
+
+
+@tap.test
+def nothing_is_deleted_when_the_reader_of_the_log_has_gone():
+    for handler in ("journal", "exec"):
+        with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
+            sqs.send(server, "body")
+            daemon = Daemon("sqs-consumerd", server, env={"PLACE": folder, "STATE_DIRECTORY": folder},
+                            prefix=("sh", "-c", 'exec "$@" 2>&-', "sh"),
+                            consumer={"handler": handler, "command": [program(folder, REJECT)],
+                                      "exit_after_empty_receives": 0, "visibility_timeout": 60,
+                                      "stop_timeout": 4})
+            tap.wait_until(lambda: receives(server), 60, "the receive")
+            if handler == "exec":
+                tap.wait_until(lambda: lines_of(os.path.join(folder, "rejected")), 60, "the program")
+            time.sleep(0.5)
+            daemon.signal(signal.SIGTERM)
+            daemon.process.wait(60)
+            tap.equal(deleted(server), 0, handler)
+            tap.equal(len(sqs.receive(server, most=1)), 1, f"{handler}: visible again")
+
+
 @tap.test
 def the_producer_sends_and_takes_submissions_and_stops():
     with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:

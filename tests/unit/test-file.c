@@ -126,9 +126,37 @@ static void a_file_in_memory_holds_the_bytes_and_cannot_be_changed(void **state)
     }
 }
 
+static void closed_standard_descriptors_are_filled_with_what_cannot_be_written(void **state)
+{
+    int saved[3], next;
+
+    for (int fd = 0; fd < 3; fd++)
+        saved[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 10);
+    for (int fd = 0; fd < 3; fd++)
+        close(fd);
+    file_fill_standard_descriptors();
+    next = open("/dev/null", O_RDONLY);
+    close(next);
+    for (int fd = 0; fd < 3; fd++) {
+        char byte;
+        bool is_empty = read(fd, &byte, 1) == 0;
+        bool is_refused = write(fd, "x", 1) < 0 && errno == EBADF;
+
+        dup2(saved[fd], fd);
+        close(saved[fd]);
+        assert_true(is_empty);
+        assert_true(is_refused);
+    }
+    assert_true(next > 2);
+    file_fill_standard_descriptors(); /* all are open: nothing changes */
+    assert_int_equal(open("/dev/null", O_RDONLY), next);
+    close(next);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(closed_standard_descriptors_are_filled_with_what_cannot_be_written),
         cmocka_unit_test(a_file_is_appended_byte_for_byte),
         cmocka_unit_test(both_caps_are_exact),
         cmocka_unit_test(what_is_no_file_is_refused),

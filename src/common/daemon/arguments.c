@@ -292,6 +292,7 @@ int arguments_read(const struct program *program, int argc, char **argv, struct 
     struct arguments arguments = {.config_path = CONFIG_PATH};
     int status;
 
+    file_fill_standard_descriptors();
     if (parse(program, argc, argv, &arguments, &status)) {
         *ret_exit_status = status;
         return ARGUMENTS_E_EXIT;

@@ -124,3 +124,14 @@ int file_in_memory(const char *name, const void *bytes, size_t size, int *ret_fd
     *ret_fd = fd;
     return 0;
 }
+
+void file_fill_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDONLY); /* the lowest number that is free */
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}

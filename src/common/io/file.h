@@ -17,3 +17,8 @@ int file_read(const char *path, size_t max_bytes, struct buffer *b);
  * exec: standard input for a program that may read it or not. `name` shows in /proc. The descriptor
  * is the caller's. 0, or what memfd_create(2) and write(2) say. */
 int file_in_memory(const char *name, const void *bytes, size_t size, int *ret_fd);
+
+/* Sees to it that descriptors 0, 1 and 2 are open, so that no file or connection that is opened
+ * later takes the number of one, and is then written to as the log. What was closed is empty to
+ * readers, and fails with EBADF for writers as before. To be called first of all. */
+void file_fill_standard_descriptors(void);
