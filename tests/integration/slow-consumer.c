@@ -1,14 +1,15 @@
 /* sqs-consumerd with a handler that does what the message says: its body is a name and then words,
  * "sleep=MSEC" (how long it takes), "fail=N" (fail at the first N receives), "delay=SEC" (come back
  * after that), "reject", "late=MSEC" (how long it takes to end when told to, if it is given so
- * much). It logs "begin NAME", "end NAME" and "cancel NAME", and after that "gone NAME" where it is
- * late. */
+ * much). It writes "begin NAME", "end NAME" and "cancel NAME", and after that "gone NAME" where it
+ * is late, to standard error and not into the log, whose last lines are lost when the daemon is
+ * killed. */
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "arguments.h"
 #include "consumer.h"
-#include "log.h"
 
 struct slow_handler {
     struct handler head;
@@ -33,6 +34,11 @@ static uint64_t number(const char *body, const char *word, uint64_t otherwise)
     return p ? strtoull(p + strlen(word), NULL, 10) : otherwise;
 }
 
+static void say(const struct handler_run *run, const char *what)
+{
+    (void)dprintf(STDERR_FILENO, "%s %s\n", what, run->name);
+}
+
 static void run_free(struct handler_run *run)
 {
     sd_event_source_disable_unref(run->timer);
@@ -44,7 +50,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
     struct handler_run *run = userdata;
     struct handler_run ended = *run;
 
-    log_info("%s %s", run->is_ending ? "gone" : "end", run->name);
+    say(run, run->is_ending ? "gone" : "end");
     run_free(run);
     ended.done(ended.userdata, ended.outcome, ended.delay_usec);
     return 0;
@@ -72,7 +78,7 @@ static int slow_run(struct handler *handler, const struct sqs_received_message *
     if (strstr(body, "reject"))
         run->outcome = HANDLER_REJECT;
     snprintf(run->name, sizeof(run->name), "%.*s", (int)strcspn(body, " "), body);
-    log_info("begin %s", run->name);
+    say(run, "begin");
     r = sd_event_add_time_relative(h->event, &run->timer, CLOCK_BOOTTIME,
                                    number(body, "sleep=", 0) * USEC_PER_MSEC, 1, on_time, run);
     if (r < 0) {
@@ -89,7 +95,7 @@ static void slow_end(struct handler_run *run, uint64_t grace_usec)
     uint64_t late_usec = MIN(run->late_usec, grace_usec);
 
     if (!run->is_ending)
-        log_info("cancel %s", run->name);
+        say(run, "cancel");
     run->is_ending = true;
     run->outcome = HANDLER_RETRY;
     if (late_usec > 0 && sd_event_source_set_time_relative(run->timer, late_usec) >= 0)
@@ -100,7 +106,7 @@ static void slow_end(struct handler_run *run, uint64_t grace_usec)
 
 static void slow_cancel(struct handler_run *run)
 {
-    log_info("cancel %s", run->name);
+    say(run, "cancel");
     run_free(run);
 }
 
