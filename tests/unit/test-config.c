@@ -175,7 +175,10 @@ static void large_numbers_are_kept(void **state)
         {"2147483647", 2147483647},   {"2147483648", 2147483648},
         {"4294967297", 4294967297},   {"0xFFFFFFFF", 4294967295},
         {"5000000000L", 5000000000},  {"1000000000000", 1000000000000},
-        {"5000000000LL", 5000000000}, {"0010", 10},
+        {"5000000000LL", 5000000000}, {"0x0010", 16},
+        {"0X1fL", 31},                {"10L", 10},
+        {"+7", 7},                    {"0", 0},
+        {"-0", 0},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -186,6 +189,55 @@ static void large_numbers_are_kept(void **state)
         c = parse(text);
         assert_int_equal(c->producer.messages_to_send, cases[i].value);
     }
+}
+
+/* libconfig 1.5 reads 0010 as 10, 1.7 as 8, and 1.8 knows prefixes that neither does. */
+static void numbers_that_libconfigs_read_differently_are_refused(void **state)
+{
+    static const struct {
+        const char *text, *expected;
+    } cases[] = {
+        {"0010", "x.conf:2: found 0010, allowed 10: a number that begins with 0 could be meant as"},
+        {"-0010", "found 0010, allowed 10: "},
+        {"00", "found 00, allowed 0: "},
+        {"08", "found 08, allowed 8: "},
+        {"010L", "found 010L, allowed 10L: "},
+        {"00000000000000000000000000000000000000000000000000001", ", allowed 1: "},
+        {"0b101", "found 0b101, allowed a number in decimal, or 0x and one in hexadecimal"},
+        {"0B1", "found 0B1, allowed a number"},
+        {"0o17", "found 0o17, allowed a number"},
+        {"0x", "found 0x, allowed a number"},
+        {"0xFg", "found 0xFg, allowed a number"},
+        {"0x1.8", "found 0x1.8, allowed a number"},
+        {"5s", "found 5s, allowed a number"},
+        {"10l", "found 10l, allowed a number"},
+        {"10LLL", "found 10LLL, allowed a number"},
+        {"1_000", "found 1_000, allowed a number"},
+        {"10-5", "found 10-5, allowed a number"},
+        {".", "found ., allowed a number"},
+        {"-.", "found ., allowed a number"},
+        {".e5", "found .e5, allowed a number"},
+        {"1e", "found 1e, allowed a number"},
+        {"1e+", "found 1e, allowed a number"},
+        {"1.5.5", "found 1.5.5, allowed a number"},
+        {"1.5L", "found 1.5L, allowed a number"},
+        {"0x1p3", "found 0x1p3, allowed a number"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char text[256];
+
+        snprintf(text, sizeof(text), AWS "\nconsumer: { timeout = %s; };", cases[i].text);
+        assert_refused(text, cases[i].expected);
+    }
+}
+
+static void a_comma_behind_the_last_value_is_refused(void **state)
+{
+    assert_refused(AWS "\nconsumer: { command = [\"/x\",\n]; };",
+                   "x.conf:3: found a comma before ] or )");
+    assert_refused(AWS "consumer: { command = (\"/x\", /* , */ ); };", "found a comma before");
+    assert_refused(AWS "consumer: { command = [,]; };", "found a comma before");
 }
 
 static void durations_round_to_microseconds(void **state)
@@ -607,6 +659,8 @@ int main(void)
         cmocka_unit_test(what_is_left_out_has_its_default),
         cmocka_unit_test(every_setting_is_read),
         cmocka_unit_test(large_numbers_are_kept),
+        cmocka_unit_test(numbers_that_libconfigs_read_differently_are_refused),
+        cmocka_unit_test(a_comma_behind_the_last_value_is_refused),
         cmocka_unit_test(durations_round_to_microseconds),
         cmocka_unit_test(a_value_out_of_its_range_is_refused),
         cmocka_unit_test(a_value_of_the_wrong_kind_is_refused),

@@ -9,6 +9,9 @@ struct scan {
     const char *p, *end;
     unsigned line;
     struct buffer *out;
+    bool after_comma; /* the last token, but for comments and white space, was one */
+    const char *bad;  /* the number that is refused */
+    size_t bad_size;
 };
 
 static bool is_digit(char c)
@@ -94,23 +97,56 @@ static void copy_line_comment(struct scan *s)
         buffer_append_char(s->out, '\n');
 }
 
-/* A number with a fraction or an exponent: libconfig reads these well. */
-static void copy_float(struct scan *s)
+/* Refuses what begins here as a number. */
+static int bad_number(struct scan *s, int fault)
 {
     const char *q = s->p;
 
-    while (q < s->end && (is_digit(*q) || *q == '.' || *q == 'e' || *q == 'E' ||
-                          (q > s->p && (*q == '-' || *q == '+') && (q[-1] == 'e' || q[-1] == 'E'))))
+    while (q < s->end && (is_name(*q) || *q == '.'))
         q++;
+    s->bad = s->p;
+    s->bad_size = (size_t)(q - s->p);
+    return fault;
+}
+
+static const char *skip_digits(const char *q, const char *end)
+{
+    while (q < end && is_digit(*q))
+        q++;
+    return q;
+}
+
+/* A number with a fraction or an exponent. libconfig takes the dot alone for 0. */
+static int copy_float(struct scan *s)
+{
+    const char *whole = skip_digits(s->p, s->end), *q = whole;
+    bool has_digits = q > s->p;
+
+    if (q < s->end && *q == '.') {
+        q = skip_digits(q + 1, s->end);
+        has_digits |= q > whole + 1;
+    }
+    if (has_digits && q < s->end && (*q == 'e' || *q == 'E')) {
+        const char *exponent = q + 1;
+
+        if (exponent < s->end && (*exponent == '-' || *exponent == '+'))
+            exponent++;
+        q = skip_digits(exponent, s->end);
+        has_digits = q > exponent;
+    }
+    if (!has_digits || (q < s->end && (is_name(*q) || *q == '.')))
+        return bad_number(s, CONFIG_TEXT_BAD_NUMBER);
     copy(s, (size_t)(q - s->p));
+    return 0;
 }
 
 /* The sign before it, if any, went through as a character of its own. */
-static void copy_number(struct scan *s)
+static int copy_number(struct scan *s)
 {
     const char *q = s->p;
     bool is_hex =
         s->end - q > 2 && q[0] == '0' && (q[1] == 'x' || q[1] == 'X') && hex_digit(q[2]) >= 0;
+    bool has_leading_zero = !is_hex && s->end - q > 1 && q[0] == '0' && is_digit(q[1]);
     unsigned base = is_hex ? 16 : 10;
     uint64_t value = 0;
 
@@ -124,44 +160,64 @@ static void copy_number(struct scan *s)
         else
             value = value * base + (unsigned)digit;
     }
-    if (!is_hex && q < s->end && (*q == '.' || *q == 'e' || *q == 'E')) {
-        copy_float(s);
-        return;
-    }
+    if (!is_hex && q < s->end && (*q == '.' || *q == 'e' || *q == 'E'))
+        return copy_float(s);
     for (int i = 0; i < 2 && q < s->end && *q == 'L'; i++)
         q++;
+    if (q < s->end && (is_name(*q) || *q == '.'))
+        return bad_number(s, CONFIG_TEXT_BAD_NUMBER);
+    if (has_leading_zero)
+        return bad_number(s, CONFIG_TEXT_LEADING_ZERO);
     if (value <= INT32_MAX) {
         copy(s, (size_t)(q - s->p));
-        return;
+        return 0;
     }
     buffer_printf(s->out, "%lluL", (unsigned long long)value);
     s->p = q;
+    return 0;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 static int copy_token(struct scan *s)
 {
-    if (*s->p == '"')
+    if (*s->p == '"') {
+        s->after_comma = false;
         return copy_string(s);
+    }
     if (starts_with(s, "/*"))
         return copy_block_comment(s);
     if (starts_with(s, "@include"))
         return CONFIG_TEXT_INCLUDE;
 
-    if (*s->p == '#' || starts_with(s, "//"))
+    if (*s->p == '#' || starts_with(s, "//")) {
         copy_line_comment(s);
-    else if (is_name_start(*s->p))
+        return 0;
+    }
+    if (is_space(*s->p)) {
+        copy(s, 1);
+        return 0;
+    }
+    if (s->after_comma && (*s->p == ']' || *s->p == ')'))
+        return CONFIG_TEXT_LAST_COMMA;
+    s->after_comma = *s->p == ',';
+    if (is_digit(*s->p))
+        return copy_number(s);
+    if (*s->p == '.')
+        return copy_float(s);
+    if (!is_name_start(*s->p))
+        copy(s, 1);
+    else
         while (s->p < s->end && is_name(*s->p))
             copy(s, 1);
-    else if (is_digit(*s->p))
-        copy_number(s);
-    else if (*s->p == '.')
-        copy_float(s);
-    else
-        copy(s, 1);
     return 0;
 }
 
-int config_text_prepare(const char *text, size_t size, struct buffer *out, unsigned *ret_line)
+int config_text_prepare(const char *text, size_t size, struct buffer *out,
+                        struct config_text_place *ret_place)
 {
     struct scan s = {.p = text, .end = text + size, .line = 1, .out = out};
     const char *nul = memchr(text, '\0', size);
@@ -170,7 +226,7 @@ int config_text_prepare(const char *text, size_t size, struct buffer *out, unsig
     if (nul) {
         for (const char *p = text; p < nul; p++)
             s.line += *p == '\n';
-        *ret_line = s.line;
+        *ret_place = (struct config_text_place){.line = s.line};
         return CONFIG_TEXT_NUL;
     }
     if (starts_with(&s, "\xef\xbb\xbf"))
@@ -181,6 +237,6 @@ int config_text_prepare(const char *text, size_t size, struct buffer *out, unsig
     if (out->error < 0)
         return out->error;
     if (r > 0)
-        *ret_line = s.line;
+        *ret_place = (struct config_text_place){.line = s.line, .bytes = s.bad, .size = s.bad_size};
     return r;
 }

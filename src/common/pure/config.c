@@ -9,7 +9,7 @@
 #include "config-text.h"
 #include "encode.h"
 
-enum { ERROR_MAX_BYTES = 16 * 1024, NAME_SHOWN_MAX_BYTES = 60 };
+enum { ERROR_MAX_BYTES = 16 * 1024, NAME_SHOWN_MAX_BYTES = 60, NUMBER_SHOWN_MAX_BYTES = 40 };
 
 #ifndef __has_feature
 #define __has_feature(feature) 0 /* clang's; gcc defines __SANITIZE_ADDRESS__ */
@@ -450,9 +450,37 @@ static int set_defaults(struct config *config)
     return 0;
 }
 
-static int invalid_preparation(struct reader *r, int fault, unsigned line)
+/* What is meant by 0010 is said, and the number that says it. */
+static int invalid_number(struct reader *r, int fault, const struct config_text_place *place)
 {
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(ERROR_MAX_BYTES);
+    size_t zeros = 0;
+
+    buffer_append_string(&b, "found ");
+    escape_for_log(&b, place->bytes, place->size, NUMBER_SHOWN_MAX_BYTES);
+    if (fault == CONFIG_TEXT_BAD_NUMBER) {
+        buffer_append_string(&b, ", allowed a number in decimal, or 0x and one in hexadecimal");
+    } else {
+        while (place->bytes[zeros] == '0' && zeros + 1 < place->size &&
+               place->bytes[zeros + 1] >= '0' && place->bytes[zeros + 1] <= '9')
+            zeros++;
+        buffer_append_string(&b, ", allowed ");
+        escape_for_log(&b, place->bytes + zeros, place->size - zeros, NUMBER_SHOWN_MAX_BYTES);
+        buffer_append_string(&b, ": a number that begins with 0 could be meant as octal");
+    }
+    return invalid(r, place->line, &b);
+}
+
+static int invalid_preparation(struct reader *r, int fault, const struct config_text_place *place)
+{
+    unsigned line = place->line;
+
     switch (fault) {
+    case CONFIG_TEXT_LEADING_ZERO:
+    case CONFIG_TEXT_BAD_NUMBER:
+        return invalid_number(r, fault, place);
+    case CONFIG_TEXT_LAST_COMMA:
+        return invalid_text(r, line, "found a comma before ] or ), allowed between values alone");
     case CONFIG_TEXT_NUL:
         return invalid_text(r, line, "found a NUL byte, allowed text in UTF-8");
     case CONFIG_TEXT_INCLUDE:
@@ -471,7 +499,7 @@ int config_parse(const char *path, const char *text, size_t text_bytes, struct c
     CLEANUP(buffer_done) struct buffer prepared = BUFFER_INIT(4 * (size_t)CONFIG_FILE_MAX_BYTES);
     CLEANUP(config_free) struct config *config = calloc(1, sizeof(*config));
     struct reader reader = {.path = path, .error = error, .config = config};
-    unsigned line = 1;
+    struct config_text_place place = {.line = 1};
     int r;
 
     if (!config)
@@ -481,10 +509,10 @@ int config_parse(const char *path, const char *text, size_t text_bytes, struct c
     r = set_defaults(config);
     if (r < 0)
         return r;
-    r = config_text_prepare(text, text_bytes, &prepared, &line);
+    r = config_text_prepare(text, text_bytes, &prepared, &place);
     if (r < 0)
         return r;
-    r = r > 0 ? invalid_preparation(&reader, r, line)
+    r = r > 0 ? invalid_preparation(&reader, r, &place)
               : parse_tree(&reader, buffer_string(&prepared));
     if (r == 0)
         *ret = TAKE(config);
