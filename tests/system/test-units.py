@@ -109,6 +109,18 @@ def the_catalog_explains_each_event(m, _):
         tap.ok("Defined-By: sqs-demo" in m.check("journalctl", "--dump-catalog", number), name)
 
 
+@test
+def files_of_keys_are_optional_and_systemd_says_nothing_of_a_missing_one(m, cursor):
+    m.serve()
+    m.configure()
+    tap.ok(not os.path.exists(m.path("/etc/credstore/aws.config")), "there is an aws.config")
+    tap.equal(m.start(*UNITS).returncode, 0)
+    for unit in UNITS:
+        # systemd, and what it forks, which has a name such as "(sqs-prod)".
+        said = [e["MESSAGE"] for e in m.journal(unit, cursor) if e.get("SYSLOG_IDENTIFIER") != unit]
+        tap.equal([line for line in said if "credential" in line.lower()], [], unit)
+
+
 # --- The job ---
 
 

@@ -216,7 +216,7 @@ static int load(const char *path, struct config **ret)
 }
 
 /* A check by root is one of what the services will do. Their units hand them AWS's files from there
- * (LoadCredential=), unless the environment names others. */
+ * as credentials, unless the environment names others. */
 static bool look_into_credstore(void)
 {
     static const char *const named[] = {"CREDENTIALS_DIRECTORY", "AWS_SHARED_CREDENTIALS_FILE",
