@@ -43,6 +43,8 @@ static int set_up(void **state)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
+    /* The caller may have it ignored, under nohup. */
+    signal(SIGHUP, SIG_DFL);
     unsetenv("WATCHDOG_USEC");
     unsetenv("WATCHDOG_PID");
     snprintf(notify_path, sizeof(notify_path), "/tmp/test-service.%d", (int)getpid());
