@@ -111,7 +111,7 @@ def bodies_of_others_are_shown_escaped_and_shortened():
               '{"data":"a\\nb","ts":"t","id":"i"}']
     shown = ["plain words", '{"data":1,"ts":"x","id":"y"}', "two\\nlines\\tand \\\\",
              "x" * 1024 + "... (5000 bytes)", '{"data":"d","ts":"t","id":"i"} trailing',
-             "[[[[[[[[[[", "é\u2028\u00a0", "Data:a\\nb Time Stamp:t Id:i"]
+             "[[[[[[[[[[", "é\\xe2\\x80\\xa8\u00a0", "Data:a\\nb Time Stamp:t Id:i"]
     with SqsLocal(queues=[FIFO]) as server:
         for body in bodies:
             sqs.send(server, body)

@@ -78,12 +78,17 @@ static int shortage_of(const struct http_slot *slot, enum http_failure failure)
 /* OpenSSL's error code, of which libcurl has no more than the text "error:0A00010B:…". */
 static bool is_no_tls(const struct http_slot *slot)
 {
-    const char *code = strstr(slot->error_text, "error:");
-    unsigned long value = code ? strtoul(code + strlen("error:"), NULL, 16) : 0;
-    int reason = ERR_GET_REASON(value);
+    /* Newer libcurl writes "TLS connect error: error:0A00010B:...". */
+    for (const char *code = strstr(slot->error_text, "error:"); code;
+         code = strstr(code + 1, "error:")) {
+        unsigned long value = strtoul(code + strlen("error:"), NULL, 16);
+        int reason = ERR_GET_REASON(value);
 
-    return ERR_GET_LIB(value) == ERR_LIB_SSL &&
-           (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST);
+        if (ERR_GET_LIB(value) == ERR_LIB_SSL &&
+            (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST))
+            return true;
+    }
+    return false;
 }
 
 /* Where the answer to CONNECT was no: the proxy's status; else 0. */
