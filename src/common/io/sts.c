@@ -317,7 +317,8 @@ static int send_attempt(struct sts_call *call)
                                   .headers = headers,
                                   .body = call->body.data,
                                   .body_bytes = call->body.size,
-                                  .timeout_usec = STS_TIMEOUT_USEC,
+                                  .timeout_usec = STS_ATTEMPT_MAX_USEC,
+                                  .stall_usec = STS_TIMEOUT_USEC,
                                   .reply_max_bytes = STS_REPLY_MAX_BYTES,
                               },
                               on_reply, call, &call->slot);
