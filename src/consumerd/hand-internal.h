@@ -1,0 +1,88 @@
+/* What the files of the hand share: hand-message.c takes messages in and lets them go,
+ * hand-handling.c has them handled, hand.c does all that is due and is what others see. */
+#pragma once
+
+#include "extender.h"
+#include "hand.h"
+#include "handled.h"
+#include "handler-trouble.h"
+#include "lane.h"
+#include "settler.h"
+
+struct hand {
+    struct handler *handler;
+    struct hand_options options;
+    hand_changed_fn changed;
+    void *userdata;
+
+    struct lanes *lanes;
+    struct leases leases;
+    struct extender *extender;
+    struct settler *deleter, *releaser;
+    struct handled handled;
+    struct outage outage;
+    struct message *isolated; /* with the handler, and nothing may be beside it; NULL: none */
+    struct handler_trouble trouble;
+
+    struct list messages; /* the earliest received first: so those of a reply side by side */
+    size_t bytes;         /* of their replies */
+    size_t n_messages, n_begun, n_handling;
+    uint64_t n_deleted;
+    uint64_t back_usec; /* see struct hand_counts */
+    bool is_stopping;
+    bool is_groupless_told;
+};
+
+/* ---- hand-message.c ---- */
+
+/* Takes in the i-th message of a reply. 0 or -ENOMEM. */
+int hand_take_in(struct hand *hand, struct sqs_reply *reply, size_t i, uint64_t sent_usec,
+                 uint64_t now_usec);
+
+/* Takes it out of its lane and its lease, whatever becomes of it. */
+void hand_withdraw(struct hand *hand, struct message *message);
+
+/* It is no longer in hand. */
+void hand_settled(struct hand *hand, struct message *message);
+
+/* A message leaves our hands, and by then it can be received again: until then it stays hidden, and
+ * with it the rest of its group. */
+void hand_note_back(struct hand *hand, uint64_t usec);
+
+/* Gives a message back, to come again after that time. */
+void hand_release(struct hand *hand, struct message *message, unsigned delay_sec);
+
+/* Gives back all behind it in its lane. Returns how many these are. */
+size_t hand_drop_after(struct hand *hand, struct message *message);
+
+/* A message is no longer ours: it is handed out again. What follows it in its group is dropped with
+ * it, or would be handled before it. */
+void hand_lose(struct hand *hand, struct message *message, const char *why);
+
+/* Gives back what is not begun, at a stop. */
+void hand_release_waiting(struct hand *hand);
+
+/* What extender and settlers call, with the hand. */
+void hand_on_lost(void *userdata, struct message *message, const struct batch_result *result);
+void hand_on_deleted(void *userdata, struct message *message, enum settled what,
+                     const struct batch_result *result);
+void hand_on_released(void *userdata, struct message *message, enum settled what,
+                      const struct batch_result *result);
+
+/* ---- hand-handling.c ---- */
+
+/* Begins what may be begun. */
+void hand_begin_all(struct hand *hand);
+
+/* Has the handler end with a message. What follows from that may happen inside. */
+void hand_end_handling(struct hand *hand, struct message *message, uint64_t grace_usec);
+
+/* What the ledger has, or could not take, goes on to be deleted. */
+void hand_delete_handled(struct hand *hand);
+
+/* While the handler is away, receives wait for what is in flight; without any of that, for the next
+ * try. */
+bool hand_is_paused(const struct hand *hand, uint64_t now_usec);
+
+/* When there is to be another try; USEC_INFINITY: none, or it waits for something else. */
+uint64_t hand_next_try_usec(const struct hand *hand, uint64_t now_usec);
