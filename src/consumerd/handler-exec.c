@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -409,6 +410,21 @@ static const struct handler_ops ops = {
     .free = exec_free,
 };
 
+/* Programs run as the daemon's user. This closes to them what the kernel lets a user read of its other
+ * processes, and with it the keys: /proc/PID/environ, /proc/PID/mem, /proc/PID/fd, ptrace. The price is
+ * that the daemon leaves no core file. A sanitizer that looks for leaks needs ptrace. */
+static void close_to_programs(void)
+{
+    if (!HAS_ADDRESS_SANITIZER)
+        prctl(PR_SET_DUMPABLE, 0);
+}
+
+/* Whether a name that is no program looks like a command line of a shell. */
+static bool is_line(char *const *command)
+{
+    return !command[1] && strpbrk(command[0], " \t");
+}
+
 /* The program of the configuration. */
 static int find(const struct config *config, char **ret, char **error)
 {
@@ -421,8 +437,13 @@ static int find(const struct config *config, char **ret, char **error)
                           "consumer.command: not set, but needed for handler \"exec\": an array of "
                           "the program's path and its arguments");
     r = executable_find(name, ret, &fault);
-    return r <= 0 ? r
-                  : error_line(HANDLER_E_CONFIG, error, "consumer.command: \"%s\" %s", name, fault);
+    if (r <= 0)
+        return r;
+    return error_line(HANDLER_E_CONFIG, error, "consumer.command: \"%s\" %s%s", name, fault,
+                      is_line(config->consumer.command)
+                          ? "; no shell is involved: each argument is a text of its own, as in "
+                            "[\"/usr/bin/program\", \"--option\", \"value\"]"
+                          : "");
 }
 
 /* Makes room for the descriptors of all programs at once. */
@@ -465,6 +486,7 @@ int handler_exec_new(sd_event *event, const struct config *config, struct handle
         exec_free(&h->head);
         return r;
     }
+    close_to_programs();
     slash = strrchr(h->path, '/');
     h->name = slash ? slash + 1 : h->path;
     log_on_flow(on_log_flows, h);

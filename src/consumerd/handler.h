@@ -103,7 +103,8 @@ enum { HANDLER_E_CONFIG = 1 };
  * freed, what still runs has up to one second for all, which that waits.
  *
  * Loop and configuration are borrowed and must outlive the handler. Raises this process's limit of
- * open files where consumer.concurrency asks for that. 0, negative errno, or HANDLER_E_CONFIG. */
+ * open files where consumer.concurrency asks for that, and closes this process's memory and environment
+ * to others of the same user (PR_SET_DUMPABLE). 0, negative errno, or HANDLER_E_CONFIG. */
 int handler_exec_new(sd_event *event, const struct config *config, struct handler **ret,
                      char **error);
 

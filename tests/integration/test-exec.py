@@ -386,6 +386,8 @@ for wrong, text in ((["/nonexistent/program"], '"/nonexistent/program" does not 
                     (["PLACE"], "is a folder"),
                     (["/etc/passwd"], "may not be run"),
                     (["no-such-program"], "is in no folder of PATH"),
+                    (["/bin/echo hello"], "each argument is a text of its own"),
+                    (["echo hello"], "each argument is a text of its own"),
                     ([], "not set")):
     tap.add(f"a start with command {wrong} is refused: {text}", refused, wrong, text)
 

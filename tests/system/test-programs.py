@@ -135,6 +135,23 @@ def programs_are_in_the_sandbox_until_it_is_opened(m, _):
 
 
 @test
+def programs_reach_of_the_daemon_what_the_readme_says(m, cursor):
+    m.serve()
+    keys = f"/run/credentials/{CONSUMER}.service/aws.credentials"
+    reachable = ("kill -0 $PPID", f"grep -q aws_secret_access_key {keys}",
+                 f"head -c 1 {STATE}/ledger.db", "cat /proc/self/environ")
+    closed = [f"head -c 1 /proc/$PPID/{file}" for file in ("environ", "mem", "maps", "auxv")]
+    closed += ["ls /proc/$PPID/fd", "readlink /proc/$PPID/exe"]
+    script = "".join(f"{command} >/dev/null 2>&1 || echo 'wrong: {command}'\n" for command in reachable)
+    script += "".join(f"{command} >/dev/null 2>&1 && echo 'wrong: {command}'\n" for command in closed)
+    script += "exit 0\n"
+    consume(m, script, producer={"messages_to_send": 1})
+    send(m)
+    wait_for_deleted(m, 1)
+    tap.equal([text for _, text in said(m.journal(CONSUMER, cursor)) if "wrong" in text], [])
+
+
+@test
 def a_thousand_programs_run_at_once(m, cursor):
     m.serve(queues=["plain"])
     # Where there is no pids controller, nothing else says so.

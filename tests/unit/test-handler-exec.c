@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -495,9 +496,20 @@ static void what_cannot_be_run_is_told_at_the_start(void **state)
     assert_refused(folder, "is a folder");
     assert_refused("/etc/passwd", "may not be run");
     assert_refused("no-such-program", "\"no-such-program\" is in no folder of PATH");
+    assert_refused("/bin/echo hello", "each argument is a text of its own");
+    assert_refused("echo hello", "each argument is a text of its own");
     assert_int_equal(make(&error, "true", NULL), 0);
     assert_int_equal(handler_check(&config, &error), 0);
     assert_null(error);
+}
+
+static void memory_and_environment_are_closed_to_programs(void **state)
+{
+    if (HAS_ADDRESS_SANITIZER)
+        skip();
+    assert_int_equal(prctl(PR_SET_DUMPABLE, 1), 0);
+    assert_int_equal(make(NULL, "true", NULL), 0);
+    assert_int_equal(prctl(PR_GET_DUMPABLE), 0);
 }
 
 /* Writes a program that consumer.command then names. */
@@ -758,6 +770,7 @@ int main(void)
         TEST(it_has_nothing_of_the_daemon),
         TEST(attributes_that_do_not_fit_altogether_are_left_out),
         TEST(what_cannot_be_run_is_told_at_the_start),
+        TEST(memory_and_environment_are_closed_to_programs),
         TEST(what_can_no_longer_be_run_is_not_reached),
         TEST(room_is_made_for_many_descriptors_or_the_start_fails),
         TEST(told_to_end_its_message_comes_back_whatever_its_exit_status),

@@ -11,10 +11,7 @@
 
 enum { ERROR_MAX_BYTES = 16 * 1024, NAME_SHOWN_MAX_BYTES = 60, NUMBER_SHOWN_MAX_BYTES = 40 };
 
-#ifndef __has_feature
-#define __has_feature(feature) 0 /* clang's; gcc defines __SANITIZE_ADDRESS__ */
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#if HAS_ADDRESS_SANITIZER
 /* libconfig 1.5 forgets the string in hand when a text ends in a syntax error. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)

@@ -55,3 +55,13 @@ static inline bool is_set(const char *s)
 {
     return s && s[0] != '\0';
 }
+
+/* Whether this is a build with clang's or gcc's AddressSanitizer. */
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define HAS_ADDRESS_SANITIZER 1
+#else
+#define HAS_ADDRESS_SANITIZER 0
+#endif
