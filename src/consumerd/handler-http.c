@@ -25,7 +25,8 @@
 
 enum {
     REPLY_KEPT_BYTES = 256, /* for the log */
-    SHOWN_REPLY_MAX_BYTES = 4 * REPLY_KEPT_BYTES + 16,
+    LOCATION_SHOWN_BYTES = 512,
+    SHOWN_REPLY_MAX_BYTES = 4 * (REPLY_KEPT_BYTES + LOCATION_SHOWN_BYTES) + 1024,
     AWAY_MAX_BYTES = SHOWN_REPLY_MAX_BYTES + 4096,
 };
 
@@ -57,6 +58,7 @@ struct handler_run {
     struct http_slot *slot;
     handler_done_fn done;
     void *userdata;
+    size_t headers_bytes, largest_header_bytes;
 };
 
 /* --- Trouble, and its end --- */
@@ -73,14 +75,29 @@ static enum trouble_kind kind_of(const struct http_reply *reply)
     return http_status_is_passing(reply->status) ? TROUBLE_PASSING : TROUBLE_STATUS;
 }
 
+static void describe_redirect(const struct http_reply *reply, struct buffer *text)
+{
+    const char *location = http_reply_header(reply, "Location");
+
+    if (reply->status < 300 || reply->status > 399 || !location)
+        return;
+    buffer_append_string(text, " to ");
+    escape_for_log(text, location, strlen(location), LOCATION_SHOWN_BYTES);
+    buffer_append_string(text, ", and redirects are not followed: is it what consumer.url should be?");
+}
+
 /* "status 500: its text", or why there is no status. */
 static void describe(const struct http_reply *reply, struct buffer *text)
 {
     if (reply->failure != HTTP_FAILURE_NONE) {
+        if (reply->head_status > 0)
+            buffer_printf(text, "status %d came, but not the end of the reply: ",
+                          reply->head_status);
         buffer_append_string(text, reply->failure_text);
         return;
     }
     buffer_printf(text, "status %d", reply->status);
+    describe_redirect(reply, text);
     if (reply->body_bytes > 0) {
         buffer_append_string(text, ": ");
         escape_for_log(text, reply->body, reply->body_bytes, REPLY_KEPT_BYTES);
@@ -89,11 +106,29 @@ static void describe(const struct http_reply *reply, struct buffer *text)
     }
 }
 
+/* Servers refuse such headers with 431 or 400, or just close the connection. */
+static void describe_headers(const struct handler_run *run, const struct http_reply *reply,
+                             struct buffer *text)
+{
+    bool may_be_why = reply->failure == HTTP_FAILURE_NONE
+                          ? reply->status >= 400 && reply->status <= 499
+                          : reply->head_status == 0;
+
+    if (may_be_why && (run->headers_bytes > SQSD_HEADERS_COMMON_BYTES ||
+                       run->largest_header_bytes > SQSD_HEADER_COMMON_BYTES))
+        buffer_printf(text,
+                      " (its headers are %zu bytes, the largest one %zu, by the message's attributes; "
+                      "many servers take no more than 16 KiB in all and 8 KiB of one)",
+                      run->headers_bytes, run->largest_header_bytes);
+}
+
 /* A warning where it is worth one, else a line for those who look closely. `delay_usec` as the
  * handler's answer. */
-static void tell_failure(struct http_handler *h, const struct sqs_received_message *message,
-                         const struct http_reply *reply, uint64_t delay_usec)
+static void tell_failure(const struct handler_run *run, const struct http_reply *reply,
+                         uint64_t delay_usec)
 {
+    struct http_handler *h = run->handler;
+    const struct sqs_received_message *message = run->message;
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(SHOWN_REPLY_MAX_BYTES);
     struct trouble *trouble = &h->troubles[kind_of(reply)];
     uint64_t now = now_usec(h);
@@ -103,6 +138,7 @@ static void tell_failure(struct http_handler *h, const struct sqs_received_messa
     if (!log_enabled(priority))
         return;
     describe(reply, &text);
+    describe_headers(run, reply, &text);
     if (reply->failure == HTTP_FAILURE_NONE)
         snprintf(status, sizeof(status), "%d", reply->status);
     if (delay_usec != HANDLER_DELAY_DEFAULT)
@@ -211,7 +247,7 @@ static void on_reply(void *userdata, const struct http_reply *reply)
     else if (outcome == HANDLER_NOT_REACHED || outcome == HANDLER_UNAVAILABLE)
         note_away(h, reply);
     else
-        tell_failure(h, ended.message, reply, delay_usec);
+        tell_failure(&ended, reply, delay_usec);
     ended.done(ended.userdata, outcome, delay_usec);
 }
 
@@ -237,6 +273,8 @@ static int run(struct handler *handler, const struct sqs_received_message *messa
         return r;
     if (h->headers.n_left_out > 0)
         tell_left_out(h, message);
+    new->headers_bytes = h->headers.bytes;
+    new->largest_header_bytes = h->headers.largest_bytes;
     r = http_client_submit(h->client,
                            &(struct http_request){
                                .method = "POST",

@@ -102,8 +102,12 @@ static void point_to_lines(struct maker *m)
     const char *line = m->headers->text.data;
 
     for (size_t i = 0; i < m->n; i++) {
+        size_t size = strlen(line);
+
         m->headers->lines[i] = line;
-        line += strlen(line) + 1;
+        m->headers->bytes += size + 2;
+        m->headers->largest_bytes = MAX(m->headers->largest_bytes, size + 2);
+        line += size + 1;
     }
     m->headers->lines[m->n] = NULL;
 }
@@ -118,6 +122,7 @@ int sqsd_headers_make(const struct sqsd_fixed *fixed, const struct sqs_received_
     buffer_reset(&ret->text);
     ret->n_left_out = 0;
     ret->left_out = NULL;
+    ret->bytes = ret->largest_bytes = 0;
 
     add_string(&m, "Content-Type", fixed->content_type);
     add_string(&m, "X-Aws-Sqsd-Msgid", message->message_id);

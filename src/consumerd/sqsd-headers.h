@@ -28,9 +28,12 @@
 
 enum {
     SQSD_HEADERS_MAX = 8 + SQS_ATTRIBUTES_MAX,
-    /* Of all lines. A message's attributes may be larger, but libcurl takes no more than 1 MiB, and
-     * few servers take more than some KiB. */
+    /* Of all lines. A message's attributes may be larger, but libcurl takes no more than 1 MiB. */
     SQSD_HEADERS_MAX_BYTES = 512 * 1024,
+    /* What servers commonly take, beside the lines that the HTTP client adds: nginx, Node.js and others
+     * 8 KiB a header, or 16 KiB in all. */
+    SQSD_HEADER_COMMON_BYTES = 8 * 1024,
+    SQSD_HEADERS_COMMON_BYTES = 16 * 1024,
 };
 
 /* What is the same for all messages; borrowed. */
@@ -48,6 +51,8 @@ struct sqsd_headers {                        /* all zero: none */
      * of SQS's, or too large. */
     unsigned n_left_out;
     const char *left_out; /* name of the first one, or NULL; the message's */
+    /* Of the lines, with the CRLF that each gets: altogether, and the largest. */
+    size_t bytes, largest_bytes;
 };
 
 /* What SQS did not tell, has no header. Spaces at a value's ends are lost, since HTTP takes them

@@ -207,8 +207,8 @@ def killed_at(point, handled_again, left, kind):
 for point, handled_again, left, words in (
         ("handled:1", 1, 0, "between the handler's end and the ledger"),
         ("ledger-written:1", 0, 0, "between the ledger and the delete"),
-        ("deleted:1", 0, 1, "between the delete and its removal from the ledger"),
-        ("ledger-written:2", 0, 0, "after the removal from the ledger")):
+        ("deleted:1", 0, 1, "between the delete and the note of it"),
+        ("ledger-written:2", 0, 1, "between the ledger and the next delete")):
     for kind, how in (Slow, "slow handler"), (Command, "exec"), (Post, "http"):
         tap.add(f"a kill {words} lets {handled_again or 'none'} be handled twice ({how})", killed_at,
                 point, handled_again, left, kind)

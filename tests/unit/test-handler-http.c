@@ -365,8 +365,88 @@ static void a_redirect_is_not_followed(void **state)
         struct outcome o = handle_reply((struct test_reply){.status = status, .headers = header});
 
         assert_int_equal(o.outcome, HANDLER_RETRY);
+        assert_non_null(strstr(entries[n_entries - 1].text, test_server_url(elsewhere)));
+        assert_non_null(strstr(entries[n_entries - 1].text, "redirects are not followed"));
     }
     assert_int_equal(test_server_requests(elsewhere), 0);
+
+    /* What it names may be anything. */
+    handle_reply((struct test_reply){.status = 302, .headers = "Location: /a\tb\x1b[31m\r\n"});
+    assert_non_null(strstr(entries[n_entries - 1].text, "status 302 to /a\\tb\\x1b[31m, and"));
+}
+
+static struct outcome handle_with_attribute(struct test_reply reply, size_t size)
+{
+    CLEANUP(test_server_free) struct test_server *server = test_server_new(&reply, 1, NULL);
+    CLEANUP(handler_free) struct handler *handler = new_handler(test_server_url(server));
+    static char value[20000];
+    struct sqs_attribute attributes[2] = {{"large", "String", value, size, false},
+                                          {"more", "String", value, size, false}};
+    struct sqs_received_message message = plain;
+
+    memset(value, 'v', sizeof(value) - 1);
+    value[size] = '\0';
+    message.attributes = attributes;
+    message.n_attributes = 2;
+    n_entries = 0;
+    return handle(handler, &message);
+}
+
+static void headers_larger_than_servers_take_are_told_when_they_fail(void **state)
+{
+    static const struct test_reply replies[] = {
+        {.status = 431}, {.status = 400}, {.how = REPLY_CLOSE}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(replies); i++) {
+        handle_with_attribute(replies[i], 9000);
+        assert_int_equal(n_entries, 1);
+        assert_non_null(strstr(entries[0].text, "the largest one 9025"));
+        handle_with_attribute(replies[i], 1000);
+        assert_int_equal(n_entries, 1);
+        assert_null(strstr(entries[0].text, "the largest one"));
+    }
+    handle_with_attribute((struct test_reply){.status = 500}, 9000);
+    assert_null(strstr(entries[0].text, "the largest one"));
+    assert_int_equal(handle_with_attribute((struct test_reply){.status = 200}, 9000).outcome,
+                     HANDLER_DONE);
+    assert_int_equal(n_entries, 0);
+}
+
+static void a_200_whose_end_never_comes_is_told(void **state)
+{
+    struct test_reply replies[] = {{.body = "two", .how = REPLY_STALL_BODY},
+                                   {.body = "cut off", .how = REPLY_CUT_OFF}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(replies); i++) {
+        CLEANUP(test_server_free)
+        struct test_server *server = test_server_new(&replies[i], 1, NULL);
+        struct config config = config_for(test_server_url(server));
+        struct handler *handler;
+
+        config.consumer.timeout_usec = 300 * USEC_PER_MSEC;
+        assert_int_equal(handler_http_new(event, &config, &handler, NULL), 0);
+        n_entries = 0;
+        assert_int_equal(handle(handler, &plain).outcome, HANDLER_UNANSWERED);
+        assert_non_null(
+            strstr(entries[0].text, "status 200 came, but not the end of the reply: "));
+        handler_free(handler);
+    }
+}
+
+static void reply_headers_that_are_too_large_are_called_that(void **state)
+{
+    size_t size = 200 * 1024;
+    char *header = calloc(1, size + 16);
+
+    assert_non_null(header);
+    memset(header, 'h', size);
+    memcpy(header, "X-Large: ", 9);
+    memcpy(header + size, "\r\n", 3);
+    n_entries = 0;
+    assert_int_equal(handle_reply((struct test_reply){.headers = header}).outcome,
+                     HANDLER_UNANSWERED);
+    assert_non_null(strstr(entries[0].text, "the reply's headers are too large"));
+    free(header);
 }
 
 static void retry_after_says_when(void **state)
@@ -783,6 +863,9 @@ int main(void)
         TEST(status_200_alone_is_done),
         TEST(a_gateway_that_answers_for_the_application_is_no_answer),
         TEST(a_redirect_is_not_followed),
+        TEST(headers_larger_than_servers_take_are_told_when_they_fail),
+        TEST(a_200_whose_end_never_comes_is_told),
+        TEST(reply_headers_that_are_too_large_are_called_that),
         TEST(retry_after_says_when),
         TEST(retry_after_may_be_a_date_to_come),
         TEST(a_reply_of_any_size_counts_by_its_status),

@@ -83,14 +83,16 @@ void http_slot_finish(struct http_slot *slot, enum http_failure failure, const c
     slot->deadline_usec = USEC_INFINITY;
     if (failure != HTTP_FAILURE_NONE)
         http_connect_failed(slot, failure, false);
+    if (failure == HTTP_FAILURE_NONE || slot->is_head_whole)
+        curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
     /* Half a reply is none. */
     if (failure == HTTP_FAILURE_NONE) {
-        curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
         reply.status = (int)status;
         reply.body = buffer_string(&slot->body);
         reply.body_bytes = slot->body.size;
         reply.handle = slot->easy;
     } else {
+        reply.head_status = (int)status;
         http_progress_tell(slot, &reply);
     }
     done(slot->userdata, &reply);

@@ -92,6 +92,7 @@ struct http_reply {
      * have had it before. */
     unsigned n_begun;
     /* On failure alone, how far it came: */
+    int head_status; /* of a reply whose head came whole; 0: it did not */
     enum http_phase phase;
     uint64_t sent_bytes;     /* of the request's body; after a time-out, those acknowledged */
     uint64_t received_bytes; /* of the reply's body */

@@ -130,6 +130,14 @@ static void finish_failed(struct http_slot *slot, enum http_failure failure, CUR
     http_slot_finish(slot, failure, text);
 }
 
+/* libcurl bounds a header and all of them. Before 8.6 it has no code for it but CURLE_OUT_OF_MEMORY;
+ * 100 is CURLE_TOO_LARGE, which Debian 12's headers lack. */
+static bool is_head_too_large(const struct http_slot *slot, CURLcode code)
+{
+    return slot->n_begun > 0 && !slot->is_head_whole &&
+           (code == CURLE_OUT_OF_MEMORY || (int)code == 100);
+}
+
 void http_finish_by_code(struct http_slot *slot, CURLcode code)
 {
     if (repeat(slot, code))
@@ -144,6 +152,9 @@ void http_finish_by_code(struct http_slot *slot, CURLcode code)
         http_slot_finish(slot, HTTP_FAILURE_REQUEST, "no memory for the reply");
     else if (slot->body.error < 0)
         http_slot_finish(slot, HTTP_FAILURE_TOO_LARGE, "the reply is larger than allowed");
+    else if (is_head_too_large(slot, code))
+        http_slot_finish(slot, HTTP_FAILURE_TOO_LARGE,
+                         "the reply's headers are too large (libcurl's bound is 100 KiB a header)");
     else if (code == CURLE_OK && !slot->is_head_whole) /* which libcurl takes for whole */
         http_slot_finish(slot, HTTP_FAILURE_BROKEN, "the reply's headers are cut off");
     else if (code == CURLE_OK)
