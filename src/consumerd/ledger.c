@@ -257,13 +257,14 @@ int ledger_open(const char *path, const struct ledger_limits *limits, struct led
     r = prepare(l);
     if (r >= 0)
         r = count(l);
+    r = database_look_again(l->database, r);
     if (r == -ENOMEM)
         return r;
     if (r < 0)
-        return error_line(r == -EINVAL || r == -EUCLEAN ? LEDGER_E_UNUSABLE : r, error,
-                          "%s. The ledger cannot be read: move the file away to start with an "
-                          "empty one",
-                          database_error(l->database));
+        return error_line(
+            r == -EINVAL || r == -EUCLEAN ? LEDGER_E_UNUSABLE : r, error,
+            "%s. The ledger cannot be read%s", database_error(l->database),
+            r == -EINVAL || r == -EUCLEAN ? ": move the file away to start with an empty one" : "");
     *ret = TAKE(l);
     return 0;
 }

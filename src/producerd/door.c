@@ -14,7 +14,7 @@ static int cannot_store(struct buffer *reply, int error)
 {
     char text[ERROR_BYTES];
 
-    snprintf(text, sizeof(text), "cannot store now: %s; try again later", strerror(-error));
+    snprintf(text, sizeof(text), "cannot store now: %s; try again later", store_strerror(error));
     return submission_reply_error(reply, text, true);
 }
 

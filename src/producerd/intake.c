@@ -267,7 +267,7 @@ static void commit(struct intake *i)
     int r = i->door.store->ops->commit(i->door.store);
 
     if (r < 0)
-        snprintf(error, sizeof(error), "cannot store now: %s; try again later", strerror(-r));
+        snprintf(error, sizeof(error), "cannot store now: %s; try again later", store_strerror(r));
     TAILQ_FOREACH(c, &i->answered, of_place)
     {
         if (r < 0 && c->is_tentative && submission_replies_revoke(&c->out, error) < 0)

@@ -76,11 +76,11 @@ static void tell(struct source_spool *s)
 static int written(struct source_spool *s, int r)
 {
     if (r < 0) {
-        if (trouble_add(&s->trouble, strerror(-r), strerror(-r), now_usec(s)))
+        if (trouble_add(&s->trouble, store_strerror(r), store_strerror(r), now_usec(s)))
             log_write(LOG_ERR, MESSAGE_ID_SPOOL_UNWRITABLE, LOG_NO_FIELDS,
                       "The spool cannot be written: %s (%s). Messages that are handed in are "
                       "refused, and nothing is lost; trying again.",
-                      spool_error(s->spool), strerror(-r));
+                      spool_error(s->spool), store_strerror(r));
         /* What comes in meanwhile fails as well, and must not put it off. */
         if (!is_timer_set(s))
             set_timer(s, RETRY_USEC);

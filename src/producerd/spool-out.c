@@ -134,7 +134,7 @@ int spool_next(struct spool *s, const struct spool_message **ret)
     if (r == SPOOL_E_NOT_YET)
         r = next_in_order(s, &m);
     if (r != 0)
-        return r;
+        return database_look_again(s->database, r);
     spool_list_append(&s->out, m);
     s->out_bytes += m->row.bytes;
     *ret = m;

@@ -5,6 +5,9 @@
  * has come in one turn of the loop, commits once, and answers the submitters after that. */
 #pragma once
 
+#include <errno.h>
+#include <string.h>
+
 #include "sqs-message.h"
 
 /* Of one call: messages of `rejected`, and of `retry` and `drop` without an id. */
@@ -41,7 +44,8 @@ struct store_ops {
                char **error);
 
     /* 0: all since the last commit is on disk. A negative errno: nothing of it is stored, and the
-     * store can be used on. Blocks for one sync of the disk; does nothing where nothing changed. */
+     * store can be used on; -ESTALE where its file was removed or moved. Blocks for one sync of the
+     * disk; does nothing where nothing changed. */
     int (*commit)(struct store *store);
 
     /* Calls `found` for each rejected message whose number is above `after`, in their order, for at
@@ -61,3 +65,9 @@ struct store_ops {
 struct store {
     const struct store_ops *ops;
 };
+
+/* A negative errno of the store in words. */
+static inline const char *store_strerror(int error)
+{
+    return error == -ESTALE ? "its file on disk was removed, moved or replaced" : strerror(-error);
+}

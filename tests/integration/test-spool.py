@@ -18,6 +18,7 @@ import disk
 import sqs
 import tap
 from daemon import FIFO, Daemon
+from notify import Notify
 from proxy import Proxy
 from spool import Gone, Refused, Spool, check_once_and_in_order
 from sqs_local import SqsLocal
@@ -571,6 +572,56 @@ def without_any_reserve_nothing_is_lost_and_all_goes_on_when_there_is_room():
         stop(producer)
         check_once_and_in_order(server.records(), {**{f"g{i}": [str(i)] for i in range(50)},
                                                    "test": ["last"]})
+
+
+@tap.test
+def what_is_handed_in_once_the_file_is_gone_is_refused_and_said():
+    with SqsLocal([FIFO], faults=NO_SENDS) as server, Spool() as spool, Notify() as notify:
+        producer = spool.producer(server, env={"NOTIFY_SOCKET": notify.path})
+        with spool.connect(producer) as submitter:
+            first = submitter.submit("1")
+            for name in (spool.file, spool.file + "-wal"):
+                n_lines = len(notify.lines)
+                os.rename(name, name + ".aside")
+                try:
+                    submitter.submit("no")
+                    raise AssertionError(f"{name} is gone, and a message was taken")
+                except Refused as refused:
+                    tap.ok("removed, moved or replaced" in str(refused), str(refused))
+                    tap.ok(refused.temporary)
+                tap.wait_until(lambda: any("cannot be written: its file on disk was removed" in line
+                                           for line in notify.lines[n_lines:]), 30, "the status")
+                os.rename(name + ".aside", name)
+                tap.wait_until(lambda: is_taken(submitter, "back"), 30)
+            producer.wait_for_line("was removed, moved or replaced while it is open: move")
+            # What was there before goes out, whatever became of the file.
+            os.rename(spool.file, spool.file + ".aside")
+            server.set_faults()
+            server.wait_for_records("sent", 3, 60)
+            os.rename(spool.file + ".aside", spool.file)
+            producer.wait_for_line("The spool can be written again")
+        stop(producer)
+        tap.equal(sent(server), ["1", "back", "back"])
+        tap.equal(server.records("sent")[0]["deduplication_id"], first)
+
+
+@tap.test
+def a_log_without_its_file_is_refused_and_kept():
+    with SqsLocal([FIFO], faults=NO_SENDS) as server, Spool() as spool:
+        producer = spool.producer(server)
+        with spool.connect(producer) as submitter:
+            submitter.submit("1")
+        producer.signal(signal.SIGKILL)
+        producer.wait()
+        os.rename(spool.file, spool.file + ".aside")
+        before = contents(spool.path)
+        refuses(spool, server, "restore both")
+        tap.equal(contents(spool.path), before)
+        os.rename(spool.file + ".aside", spool.file)
+        server.set_faults()
+        producer = spool.producer(server)
+        wait_until_empty(spool, server, 1)
+        stop(producer)
 
 
 # --- Killed between any two steps ---

@@ -19,6 +19,9 @@ static char folder[64], path[96], log_path[128];
 
 static unsigned n_syncs;
 static int write_error, sync_error; /* errno; 0: none */
+static unsigned read_fault;         /* the read that fails with EIO, from 1 on; 0: none */
+static bool read_fault_lasts;       /* and all after it do */
+static unsigned n_reads;
 
 /* SQLite's calls come here, for a program's symbols go before those of its libraries. */
 int fdatasync(int fd)
@@ -44,13 +47,23 @@ static ssize_t test_write(int fd, const void *data, size_t bytes, off_t offset)
     return pwrite(fd, data, bytes, offset);
 }
 
-static void replace_writes(sqlite3_syscall_ptr function)
+static ssize_t test_read(int fd, void *data, size_t bytes, off_t offset)
 {
-    static const char *const names[] = {"pwrite", "pwrite64"};
+    if (++n_reads == read_fault || (read_fault > 0 && read_fault_lasts && n_reads > read_fault)) {
+        errno = EIO;
+        return -1;
+    }
+    return pread(fd, data, bytes, offset);
+}
+
+static void replace_calls(sqlite3_syscall_ptr write_function, sqlite3_syscall_ptr read_function)
+{
     sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
 
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        vfs->xSetSystemCall(vfs, names[i], function);
+    vfs->xSetSystemCall(vfs, "pwrite", write_function);
+    vfs->xSetSystemCall(vfs, "pwrite64", write_function);
+    vfs->xSetSystemCall(vfs, "pread", read_function);
+    vfs->xSetSystemCall(vfs, "pread64", read_function);
 }
 
 /* --- Helpers --- */
@@ -63,13 +76,15 @@ static int set_up(void **state)
     snprintf(path, sizeof(path), "%s/test.db", folder);
     snprintf(log_path, sizeof(log_path), "%s-wal", path);
     write_error = sync_error = 0;
-    replace_writes((sqlite3_syscall_ptr)test_write);
+    read_fault = n_reads = 0;
+    read_fault_lasts = false;
+    replace_calls((sqlite3_syscall_ptr)test_write, (sqlite3_syscall_ptr)test_read);
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    replace_writes(NULL);
+    replace_calls(NULL, NULL);
     unlink(path);
     unlink(log_path);
     return rmdir(folder); /* fails where anything else is left, such as shared memory */
@@ -346,6 +361,164 @@ static void the_log_of_a_damaged_file_stays_too(void **state)
     assert_memory_equal(file.data, after.data + before.size, file.size);
 }
 
+/* From each read in turn, one fails or all do. Returns how many openings failed. */
+static unsigned open_with_read_faults(void)
+{
+    const struct database_schema schema = {.migrations = migrations, .version = 1};
+    unsigned n_failed = 0;
+
+    for (read_fault = 1;; read_fault++) {
+        CLEANUP(free) char *error = NULL;
+        CLEANUP(database_free) struct database *d = NULL;
+        int r;
+
+        n_reads = 0;
+        r = database_open(path, &schema, &d, &error);
+        if (n_reads < read_fault)
+            return n_failed;
+        n_failed += r < 0;
+        if (r != 0 && r != -EIO)
+            fail_msg("read %u: %d, %s", read_fault, r, error);
+        if (r == -EIO)
+            assert_null(strstr(error, "damaged: move"));
+    }
+}
+
+static void a_read_that_fails_is_no_damage(void **state)
+{
+    struct database *d;
+
+    run_and_kill(make_with_log);
+    database_free(open_one()); /* the rows are in the file */
+    run_and_kill(make_with_log_again);
+    for (int lasts = 0; lasts < 2; lasts++) {
+        read_fault_lasts = lasts;
+        assert_true(open_with_read_faults() > 10);
+    }
+    read_fault = 0;
+    d = open_one();
+    assert_int_equal(count(d), 2100);
+    database_free(d);
+}
+
+static void what_a_second_look_finds_sound_is_no_damage(void **state)
+{
+    struct database *d = open_one();
+
+    insert_committed(d, "one", DATABASE_SYNCED);
+    assert_int_equal(database_look_again(d, 0), 0);
+    assert_int_equal(database_look_again(d, -ENOSPC), -ENOSPC);
+    assert_int_equal(database_look_again(d, -EUCLEAN), -EIO);
+    assert_non_null(strstr(database_error(d), "second look"));
+    database_free(d);
+}
+
+static void a_log_whose_file_is_gone_is_not_begun_anew(void **state)
+{
+    static const char *const words[] = {"is empty", "is missing"};
+
+    for (size_t k = 0; k < ARRAY_SIZE(words); k++) {
+        CLEANUP(buffer_done) struct buffer file = BUFFER_INIT(8 << 20);
+        CLEANUP(buffer_done) struct buffer before = BUFFER_INIT(8 << 20);
+        CLEANUP(buffer_done) struct buffer after = BUFFER_INIT(8 << 20);
+        struct database *d;
+        struct stat st;
+
+        unlink(path);
+        unlink(log_path);
+        run_and_kill(make_with_log);
+        read_whole(path, &file);
+        read_whole(log_path, &before);
+        if (k == 0)
+            assert_int_equal(truncate(path, 0), 0);
+        else
+            assert_int_equal(unlink(path), 0);
+        refused_with(1, words[k]);
+        refused_with(1, "restore both");
+        assert_int_equal(stat(path, &st), k == 0 ? 0 : -1);
+        read_whole(log_path, &after);
+        assert_int_equal(before.size, after.size);
+        assert_memory_equal(before.data, after.data, after.size);
+
+        write_whole(path, file.data, file.size);
+        d = open_one();
+        assert_int_equal(count(d), 2000);
+        database_free(d);
+    }
+    /* A log that has nothing in it says nothing. */
+    assert_int_equal(unlink(path), 0);
+    write_whole(log_path, "", 0);
+    database_free(open_one());
+}
+
+/* --- Paths --- */
+
+static void refused_commit(struct database *d, const char *name)
+{
+    assert_int_equal(database_begin(d, DATABASE_SYNCED), 0);
+    assert_int_equal(insert(d, name), 0);
+    assert_int_equal(database_commit(d), -ESTALE);
+    assert_non_null(strstr(database_error(d), "while it is open"));
+}
+
+static void what_is_committed_to_a_removed_file_is_refused(void **state)
+{
+    for (int kind = 0; kind < 2; kind++) {
+        const char *which = kind == 0 ? path : log_path;
+        struct database *d = open_one();
+        char aside[160];
+
+        snprintf(aside, sizeof(aside), "%s.aside", which);
+        insert_committed(d, kind == 0 ? "a" : "b", DATABASE_SYNCED);
+        assert_int_equal(rename(which, aside), 0);
+        refused_commit(d, "no");
+        write_whole(which, "another", 7);
+        refused_commit(d, "no");
+        insert_committed(d, kind == 0 ? "c" : "d", DATABASE_UNSYNCED); /* nobody is told of it */
+        assert_int_equal(rename(aside, which), 0);
+        insert_committed(d, kind == 0 ? "e" : "f", DATABASE_SYNCED);
+        database_free(d);
+        d = open_one();
+        assert_int_equal(count(d), 3 * (kind + 1));
+        database_free(d);
+    }
+}
+
+static void a_folder_that_is_moved_is_noticed_and_stays_whole(void **state)
+{
+    struct database *d = open_one();
+    char aside[128];
+
+    snprintf(aside, sizeof(aside), "%s.aside", folder);
+    insert_committed(d, "a", DATABASE_SYNCED);
+    assert_int_equal(rename(folder, aside), 0);
+    refused_commit(d, "no");
+    database_free(d);
+    assert_int_equal(rename(aside, folder), 0);
+    d = open_one();
+    assert_int_equal(count(d), 1);
+    database_free(d);
+}
+
+static void the_end_removes_no_log_of_others_and_saves_what_was_in_its_own(void **state)
+{
+    CLEANUP(buffer_done) struct buffer after = BUFFER_INIT(4096);
+    struct database *d = open_one();
+
+    insert_committed(d, "a", DATABASE_SYNCED);
+    assert_int_equal(unlink(log_path), 0);
+    refused_commit(d, "no");
+    database_free(d);
+    d = open_one();
+    assert_int_equal(count(d), 1);
+
+    assert_int_equal(unlink(log_path), 0);
+    write_whole(log_path, "restored", 8);
+    database_free(d);
+    read_whole(log_path, &after);
+    assert_string_equal(buffer_string(&after), "restored");
+}
+
 /* --- Transactions --- */
 
 static void two_that_are_killed(void)
@@ -559,6 +732,12 @@ int main(void)
         TEST(what_cannot_be_opened_says_why),
         TEST(a_damaged_file_is_refused_and_untouched),
         TEST(the_log_of_a_damaged_file_stays_too),
+        TEST(a_read_that_fails_is_no_damage),
+        TEST(what_a_second_look_finds_sound_is_no_damage),
+        TEST(a_log_whose_file_is_gone_is_not_begun_anew),
+        TEST(what_is_committed_to_a_removed_file_is_refused),
+        TEST(a_folder_that_is_moved_is_noticed_and_stays_whole),
+        TEST(the_end_removes_no_log_of_others_and_saves_what_was_in_its_own),
         TEST(what_was_committed_survives_a_kill),
         TEST(a_synced_commit_syncs_and_another_does_not),
         TEST(a_rollback_leaves_nothing),

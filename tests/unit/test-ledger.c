@@ -392,6 +392,26 @@ static void what_is_no_ledger_is_refused(void **state)
     refused("no such table");
 }
 
+static void what_is_added_to_a_removed_file_is_not_in_it(void **state)
+{
+    char aside[160];
+
+    snprintf(aside, sizeof(aside), "%s.aside", path);
+    for (int kind = 0; kind < 2; kind++) {
+        const char *which = kind == 0 ? path : log_path;
+
+        assert_int_equal(rename(which, aside), 0);
+        assert_int_equal(ledger_add(ledger, "lost", NOW), 0);
+        assert_int_equal(ledger_commit(ledger, NOW), -ESTALE);
+        assert_non_null(strstr(ledger_error(ledger), "while it is open"));
+        assert_int_equal(ledger_has(ledger, "lost", NOW), 0);
+        assert_int_equal(rename(aside, which), 0);
+        assert_int_equal(ledger_add(ledger, "kept", NOW), 0);
+        assert_int_equal(ledger_commit(ledger, NOW), LEDGER_COMMITTED);
+        assert_int_equal(ledger_has(ledger, "kept", NOW), LEDGER_HAS);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -410,6 +430,7 @@ int main(void)
         TEST(a_clock_that_was_wrong_harms_little),
         TEST(a_full_disk_costs_what_was_added_and_passes),
         TEST(what_is_no_ledger_is_refused),
+        TEST(what_is_added_to_a_removed_file_is_not_in_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

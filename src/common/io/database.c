@@ -23,7 +23,8 @@
 #include "error-line.h"
 
 enum {
-    PAGE_BYTES = 4096, /* SQLite's default, that of new files */
+    PAGE_BYTES = 4096,   /* SQLite's default, that of new files */
+    LOG_HEAD_BYTES = 32, /* of a log without a page */
     ERROR_MAX_BYTES = 512,
     PRAGMA_MAX_BYTES = 128,
 };
@@ -35,11 +36,19 @@ struct statement {
     int bind_error; /* SQLite's, of the first that failed */
 };
 
+/* What a path must lead to for as long as the file is open. */
+struct identity {
+    dev_t device;
+    ino_t inode; /* 0: not known */
+};
+
 struct database {
     char *path;
     sqlite3 *sqlite;
     struct statement *statements, *begin, *commit, *rollback;
     enum database_durability durability; /* in force */
+    struct identity file, log;           /* as they were opened; 0: not opened yet */
+    char *log_path;
     bool in_transaction;
     int failure; /* what ended the transaction before its commit; 0: nothing did */
     char error[ERROR_MAX_BYTES];
@@ -47,16 +56,12 @@ struct database {
 
 /* --- Errors --- */
 
-/* The system's errno of a failure, 0: not one of the system's. sqlite3_system_errno tells what
- * errno is when SQLite has cleaned up; the files keep what it was. */
-static int system_errno(struct database *d, int code)
+/* The errno of the last system call on one of the files that failed; 0: none has. */
+static int last_file_errno(struct database *d)
 {
     static const int files[] = {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER};
 
-    code &= 0xff;
-    if (code == SQLITE_CANTOPEN)
-        return sqlite3_system_errno(d->sqlite);
-    for (size_t i = 0; code == SQLITE_IOERR && i < ARRAY_SIZE(files); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
         sqlite3_file *file = NULL;
         int e = 0;
 
@@ -67,6 +72,25 @@ static int system_errno(struct database *d, int code)
             return e;
     }
     return 0;
+}
+
+/* The system's errno of a failure, 0: not one of the system's. sqlite3_system_errno tells what
+ * errno is when SQLite has cleaned up; the files keep what it was. A read that failed with EIO
+ * comes as SQLITE_CORRUPT. */
+static int system_errno(struct database *d, int code)
+{
+    code &= 0xff;
+    if (code == SQLITE_CANTOPEN)
+        return sqlite3_system_errno(d->sqlite);
+    return code == SQLITE_IOERR || code == SQLITE_CORRUPT || code == SQLITE_NOTADB
+               ? last_file_errno(d)
+               : 0;
+}
+
+/* Those that SQLite takes for damage. */
+static bool is_read_error(int e)
+{
+    return e == EIO || e == ENXIO || e == ERANGE;
 }
 
 static int errno_of(int code, int e)
@@ -90,7 +114,7 @@ static int errno_of(int code, int e)
         return -EBUSY;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return -EUCLEAN;
+        return is_read_error(e) ? -EIO : -EUCLEAN;
     case SQLITE_CONSTRAINT:
         return -EEXIST;
     case SQLITE_TOOBIG:
@@ -263,12 +287,46 @@ int database_begin(struct database *d, enum database_durability durability)
     return r;
 }
 
+static bool is_at(const char *path, const struct identity *identity)
+{
+    struct stat st;
+
+    return identity->inode == 0 ||
+           (stat(path, &st) >= 0 && st.st_ino == identity->inode && st.st_dev == identity->device);
+}
+
+static bool exists(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) >= 0 || errno != ENOENT;
+}
+
+/* SQLite commits with success to files that have no name any more, and to a log that the next
+ * process will not find. */
+static int check_paths(struct database *d)
+{
+    bool has_file = is_at(d->path, &d->file);
+
+    if (has_file && is_at(d->log_path, &d->log))
+        return 0;
+    snprintf(
+        d->error, sizeof(d->error),
+        "%s%s was removed, moved or replaced while it is open: move %s and %s-wal back as they "
+        "were, or restart the daemon to go on with what is there",
+        d->path, has_file ? "-wal" : "", d->path, d->path);
+    return -ESTALE;
+}
+
 int database_commit(struct database *d)
 {
-    int r;
+    int r = 0;
 
     assert(d->in_transaction);
-    r = statement_step(d->commit);
+    if (d->durability == DATABASE_SYNCED)
+        r = check_paths(d);
+    if (r >= 0)
+        r = statement_step(d->commit);
     if (r < 0)
         database_rollback(d);
     else
@@ -292,6 +350,23 @@ bool database_is_in_transaction(const struct database *d)
 }
 
 /* --- Opening --- */
+
+/* SQLite removes a log whose file is empty, and begins anew. The file of a sound pair never is: it
+ * has its first page, synced, before there is a log. */
+static int check_log_alone(const char *path, const char *log_path, char **error)
+{
+    struct stat file, log;
+    bool is_missing = stat(path, &file) < 0;
+
+    if ((is_missing ? errno != ENOENT : file.st_size > 0) || stat(log_path, &log) < 0 ||
+        log.st_size <= LOG_HEAD_BYTES)
+        return 0;
+    return error_line(
+        DATABASE_E_UNUSABLE, error,
+        "%s is %s, and %s beside it has %lld bytes of what was in it: restore both, or "
+        "move the latter away to keep it for a look and begin anew",
+        path, is_missing ? "missing" : "empty", log_path, (long long)log.st_size);
+}
 
 /* What cannot be opened or made has its errno here; SQLite would not keep it. No lock is lost when
  * this descriptor is closed, for SQLite has none yet. */
@@ -335,11 +410,12 @@ static int query_int(struct database *d, const char *sql, int64_t *ret)
     return r;
 }
 
-/* SQLite reports damage that it looks for as a row of text. */
-static int check(struct database *d)
+/* SQLite reports damage that it looks for as a row of text, and a page that it could not read as
+ * well. */
+static int check(struct database *d, const char *sql)
 {
     sqlite3_stmt *s = NULL;
-    int code = sqlite3_prepare_v2(d->sqlite, "PRAGMA quick_check(1)", -1, &s, NULL), r = 0;
+    int code = sqlite3_prepare_v2(d->sqlite, sql, -1, &s, NULL), r = 0;
 
     if (code == SQLITE_OK)
         code = sqlite3_step(s);
@@ -347,13 +423,29 @@ static int check(struct database *d)
         r = failed(d, code);
     } else if (!streq((const char *)sqlite3_column_text(s, 0), "ok")) {
         snprintf(d->error, sizeof(d->error), "%s: %s", d->path, sqlite3_column_text(s, 0));
-        r = -EUCLEAN;
+        r = is_read_error(last_file_errno(d)) ? -EIO : -EUCLEAN;
     }
     sqlite3_finalize(s);
     for (char *p = d->error; *p; p++) /* SQLite's text may have lines */
         if (*p == '\n')
             *p = ' ';
     return r;
+}
+
+int database_look_again(struct database *d, int r)
+{
+    if (r != -EUCLEAN)
+        return r;
+    sqlite3_db_release_memory(d->sqlite); /* pages that were read wrong */
+    r = check(d, "PRAGMA integrity_check(1)");
+    if (r == -EUCLEAN || r == -ENOMEM)
+        return r;
+    if (r == 0)
+        snprintf(d->error, sizeof(d->error),
+                 "%s was read as damaged, and at a second look is not: look after the disk and the "
+                 "memory",
+                 d->path);
+    return -EIO;
 }
 
 static int connect(struct database *d)
@@ -398,7 +490,7 @@ static int inspect(struct database *d, const struct database_schema *schema, uin
         return error_line(DATABASE_E_UNUSABLE, error,
                           "%s is a database of another program: move it away", d->path);
     *ret_version = version;
-    return file_bytes <= DATABASE_CHECK_MAX_BYTES ? check(d) : 0;
+    return file_bytes <= DATABASE_CHECK_MAX_BYTES ? check(d, "PRAGMA quick_check(1)") : 0;
 }
 
 static int set_up_log(struct database *d)
@@ -440,6 +532,7 @@ static int set_up(struct database *d, const struct database_schema *schema, uint
 
     if (r == 0)
         r = inspect(d, schema, file_bytes, &version, error);
+    r = database_look_again(d, r);
     if (r == 0)
         r = set_up_log(d);
     if (r == 0)
@@ -472,21 +565,41 @@ static int refused(struct database *d, int r, char **error)
     return error_line(r, error, "Cannot use %s", d->error);
 }
 
+static void note_identity(const char *path, struct identity *identity)
+{
+    struct stat st;
+
+    if (stat(path, &st) >= 0)
+        *identity = (struct identity){st.st_dev, st.st_ino};
+}
+
+/* The log is there from the first reading on, and keeps its file until the end. */
+static void note_identities(struct database *d)
+{
+    note_identity(d->path, &d->file);
+    note_identity(d->log_path, &d->log);
+}
+
 int database_open(const char *path, const struct database_schema *schema, struct database **ret,
                   char **error)
 {
     CLEANUP(database_free) struct database *d = NULL;
     uint64_t file_bytes = 0;
-    int r = probe(path, &file_bytes, error);
+    int r;
 
-    if (r != 0)
-        return r;
     d = calloc(1, sizeof(*d));
     if (!d)
         return -ENOMEM;
     d->path = strdup(path);
-    if (!d->path)
+    if (!d->path || asprintf(&d->log_path, "%s-wal", path) < 0) {
+        d->log_path = NULL;
         return -ENOMEM;
+    }
+    r = check_log_alone(path, d->log_path, error);
+    if (r == 0)
+        r = probe(path, &file_bytes, error);
+    if (r != 0)
+        return r;
     r = set_up(d, schema, file_bytes, error);
     if (r < 0)
         return refused(d, r, error);
@@ -494,16 +607,28 @@ int database_open(const char *path, const struct database_schema *schema, struct
         return r;
     /* From now on a proper end leaves one file, without a log. */
     sqlite3_db_config(d->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    note_identities(d);
     *ret = TAKE(d);
     return 0;
+}
+
+/* At its end SQLite moves the log into the file, and removes what is at the log's path: that may be
+ * another one by now, such as one that was restored. A log that is merely gone is moved all the
+ * same, which saves what was in it. */
+static void spare_others(struct database *d)
+{
+    if (!is_at(d->path, &d->file) || (!is_at(d->log_path, &d->log) && exists(d->log_path)))
+        sqlite3_db_config(d->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 }
 
 struct database *database_free(struct database *d)
 {
     if (!d)
         return NULL;
-    if (d->sqlite)
+    if (d->sqlite) {
         database_rollback(d);
+        spare_others(d);
+    }
     while (d->statements) {
         struct statement *s = d->statements;
 
@@ -513,6 +638,7 @@ struct database *database_free(struct database *d)
     }
     sqlite3_close(d->sqlite);
     free(d->path);
+    free(d->log_path);
     free(d);
     return NULL;
 }

@@ -7,7 +7,11 @@
  * Errors of all functions, as negative errno: -ENOSPC (the disk or a quota is full), -EIO, -ENOMEM,
  * -EROFS, -EBUSY (another process has the file open), -EUCLEAN (the file is damaged), -EEXIST (a
  * row breaks a rule of its table, such as UNIQUE), -E2BIG, -EINVAL (the SQL does not fit the
- * tables). database_error has the words. */
+ * tables), -ESTALE (a synced commit alone: the path of the file or of its log no longer leads to
+ * what is open). database_error has the words.
+ *
+ * -EUCLEAN of a statement may be a passing fault of the disk or the memory: database_look_again
+ * tells. */
 #pragma once
 
 #include "macro.h"
@@ -43,6 +47,11 @@ int database_open(const char *path, const struct database_schema *schema, struct
  * killed instead loses nothing that was committed. */
 struct database *database_free(struct database *database);
 DEFINE_CLEANUP(struct database *, database_free)
+
+/* `r` of a statement or of the opening, where it is not -EUCLEAN. Else looks through the whole
+ * file: -EUCLEAN where that finds damage, too, else -EIO, also where the disk cannot be read now.
+ * Blocks for as long as reading it all takes: for who gives up the file after that. */
+int database_look_again(struct database *database, int r);
 
 /* The last failure, one line: "<path>: <reason>". Valid until the next failure. */
 const char *database_error(const struct database *database);
