@@ -179,6 +179,77 @@ add("the handler's program is away and comes back", the_program_is_not_there)
 add("a stop while the handler is away gives all messages back", a_stop_gives_all_back)
 
 
+# --- Names and addresses ---
+
+def the_address_is_gone(tell):
+    """The old address refuses connections at once; the name has another. The daemons look it up anew,
+    long before the minute is over for which a name is remembered."""
+    with namespaces.NameServer("sqs.test", "127.0.1.2", "127.0.1.1") as names, \
+            SqsLocal([QUEUE]) as server:
+        old = namespaces.Forwarder("127.0.1.2", 0, server.port)
+        daemons = start(server, endpoint=f"http://sqs.test:{old.port}", prefix=names.prefix)
+        record = load.Record(server)
+        flow(tell, record, daemons, 30, "at first")
+        asked = names.questions
+        old.close()
+        names.answer = "127.0.1.3"
+        with namespaces.Forwarder("127.0.1.3", old.port, server.port):
+            flow(tell, record, daemons, BACK_SEC, "at the new address")
+            tap.ok(names.questions > asked, "nobody asked")
+            finish(tell, record, daemons)
+
+
+def the_first_address_is_silent(tell):
+    """curl(1) gets through in seconds, and so must the daemons, before the time-out for connecting."""
+    addresses = ["127.0.2.2", "127.0.2.3"]
+    with namespaces.NameServer("sqs.test", addresses, "127.0.2.1") as names, \
+            SqsLocal([QUEUE]) as server, namespaces.Silent(addresses[0], server.port), \
+            namespaces.Forwarder(addresses[1], server.port, server.port):
+        found = namespaces.addresses_of("sqs.test", names.prefix)
+        tap.equal(found, addresses, "the order in which they are tried")
+        daemons = start(server, endpoint=f"http://sqs.test:{server.port}", prefix=names.prefix,
+                        aws={"connect_timeout": 5})
+        record = load.Record(server)
+        flow(tell, record, daemons, BACK_SEC, "at the second address")
+        finish(tell, record, daemons)
+        # A renewal has no more time than the lease, which is as short as a time-out here.
+        late = [line for daemon in daemons for line in daemon.lines
+                if "timed out" in line and not line.startswith("ChangeMessageVisibility")]
+        tap.equal(late, [], "requests that did not get to the second address in time")
+
+
+def the_first_name_server_is_dead(tell):
+    """glibc asks the second after 5 s, later than the time-out for connecting."""
+    with namespaces.NameServer("sqs.test", None, "127.0.3.1") as dead, \
+            namespaces.NameServer("sqs.test", "127.0.0.1", "127.0.3.2") as good, \
+            SqsLocal([QUEUE]) as server:
+        daemons = start(server, endpoint=f"http://sqs.test:{server.port}",
+                        prefix=namespaces.asking(dead.address, good.address), aws={"connect_timeout": 3})
+        record = load.Record(server)
+        flow(tell, record, daemons, 60, "though the first name server is dead")
+        tap.ok(dead.questions > 0, "the first was not asked")
+        finish(tell, record, daemons)
+
+
+add("the address is gone, and the name has another", the_address_is_gone)
+add("the first of a name's addresses is silent", the_first_address_is_silent)
+add("the first name server is dead", the_first_name_server_is_dead)
+
+
+def the_application_has_moved(tell):
+    """The same for who handles the messages: none of them is charged for it."""
+    port = next(PORTS)
+    with namespaces.NameServer("app.test", "127.0.5.2", "127.0.5.1") as names, \
+            Handling(names.prefix, handler="http", url=f"http://app.test:{port}/in") as handling, \
+            Application(port, address="127.0.5.3") as application:
+        handling.wait_while_away()
+        names.answer = "127.0.5.3"
+        handling.finish(tell, lambda: application.handled)
+
+
+add("the application has another address", the_application_has_moved)
+
+
 # --- The clock ---
 
 class Clock:
@@ -377,6 +448,7 @@ def the_queue_s_key_is_disabled(tell):
 
 
 add("the key that the queue is encrypted with is disabled for a while", the_queue_s_key_is_disabled)
+
 
 if __name__ == "__main__":
     tap.main()
