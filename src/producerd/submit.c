@@ -44,7 +44,7 @@ static int find_socket(const struct submit_call *call, char **ret)
     int r = file_read(path, CONFIG_FILE_MAX_BYTES, &text);
 
     if (r < 0 && call->config_path)
-        return cannot_use(call, path, strerror(-r));
+        return cannot_use(call, path, file_error_text(r));
     if (r == 0)
         r = config_parse(path, buffer_string(&text), text.size, &config, &error);
     if (r > 0)

@@ -511,6 +511,19 @@ static void a_text_beyond_the_cap_is_refused(void **state)
 }
 
 /* Groups in groups, and numbers that grow by being rewritten, up to the cap. */
+/* libconfig compares each name with all before it: 20,000 would cost four times what 10,000 do. */
+static void too_many_names_are_refused_before_they_are_compared(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(1 << 20);
+
+    buffer_append_string(&b, "x:{");
+    for (int i = 1; i < 1000; i++)
+        buffer_printf(&b, "\na%d=1;", i);
+    assert_refused(buffer_string(&b), ":1000: found a syntax error");
+    buffer_append_string(&b, "\nb=1;};");
+    assert_refused(buffer_string(&b), ":1001: found more than 1000 names");
+}
+
 static void hostile_texts_end_in_an_error(void **state)
 {
     static const char *const pieces[] = {"a:{",  "a=(", "((", "0xFFFFFFFFFFFFFFFF,",
@@ -670,6 +683,7 @@ int main(void)
         cmocka_unit_test(broken_text_is_refused_with_its_line),
         cmocka_unit_test(marks_inside_strings_and_comments_mean_nothing),
         cmocka_unit_test(a_text_beyond_the_cap_is_refused),
+        cmocka_unit_test(too_many_names_are_refused_before_they_are_compared),
         cmocka_unit_test(hostile_texts_end_in_an_error),
         cmocka_unit_test(random_texts_do_no_harm),
         cmocka_unit_test(what_is_shown_parses_to_the_same),

@@ -87,19 +87,44 @@ static void what_is_no_file_is_refused(void **state)
     assert_int_equal(b.size, 0);
 }
 
-static void a_pipe_is_read_to_its_end(void **state)
+/* Whether somebody writes to it or not: a daemon must not wait for it, nor read what has no end. */
+static void fifo_or_socket_is_refused_at_once(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(100);
-    char fd_path[32];
-    int fds[2];
+    char fd_path[32], fifo[80];
+    int fds[2], writer;
 
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
     assert_int_equal(write(fds[1], "from a pipe", 11), 11);
     snprintf(fd_path, sizeof(fd_path), "/dev/fd/%d", fds[0]);
-    close(fds[1]);
-    assert_int_equal(file_read(fd_path, 100, &b), 0);
-    assert_string_equal(buffer_string(&b), "from a pipe");
+    assert_int_equal(file_read(fd_path, 100, &b), -EINVAL);
     close(fds[0]);
+    close(fds[1]);
+
+    snprintf(fifo, sizeof(fifo), "%s.fifo", path);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    assert_int_equal(file_read(fifo, 100, &b), -EINVAL);
+    writer = open(fifo, O_RDWR | O_CLOEXEC);
+    assert_true(writer >= 0);
+    assert_int_equal(write(writer, "x", 1), 1);
+    assert_int_equal(file_read(fifo, 100, &b), -EINVAL);
+    assert_int_equal(b.size, 0);
+    close(writer);
+    assert_int_equal(unlink(fifo), 0);
+    assert_non_null(strstr(file_error_text(-EINVAL), "FIFO"));
+}
+
+/* By its size alone: nothing of it is read. */
+static void file_that_is_too_large_is_refused_at_once(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(1 << 20);
+
+    assert_int_equal(truncate(path, INT64_C(1) << 40), 0);
+    assert_int_equal(file_read(path, 1 << 19, &b), -E2BIG);
+    assert_int_equal(b.size, 0);
+    assert_int_equal(b.allocated, 0);
+    assert_int_equal(file_read("/proc/self/status", 1 << 19, &b), 0);
+    assert_true(b.size > 0);
 }
 
 static void a_file_in_memory_holds_the_bytes_and_cannot_be_changed(void **state)
@@ -160,7 +185,8 @@ int main(void)
         cmocka_unit_test(a_file_is_appended_byte_for_byte),
         cmocka_unit_test(both_caps_are_exact),
         cmocka_unit_test(what_is_no_file_is_refused),
-        cmocka_unit_test(a_pipe_is_read_to_its_end),
+        cmocka_unit_test(fifo_or_socket_is_refused_at_once),
+        cmocka_unit_test(file_that_is_too_large_is_refused_at_once),
         cmocka_unit_test(a_file_in_memory_holds_the_bytes_and_cannot_be_changed),
     };
 

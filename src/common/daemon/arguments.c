@@ -183,7 +183,7 @@ static int cannot_read(const char *path, int r)
     if (r == -E2BIG)
         buffer_printf(&b, ": larger than %d KiB", CONFIG_FILE_MAX_BYTES / 1024);
     else
-        buffer_printf(&b, ": %s", r == -EINVAL ? "not a file" : strerror(-r));
+        buffer_printf(&b, ": %s", file_error_text(r));
     if (r == -ENOENT)
         buffer_append_string(&b, "; name the configuration with --config=PATH or install "
                                  "sqs-demo.conf as " CONFIG_PATH);

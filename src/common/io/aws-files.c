@@ -152,7 +152,7 @@ static int read_one(struct aws_profiles *profiles, enum aws_profile_file kind, s
         return 0;
     }
     if (r < 0) {
-        if (error && asprintf(error, "cannot read %s: %s", path, strerror(-r)) < 0)
+        if (error && asprintf(error, "cannot read %s: %s", path, file_error_text(r)) < 0)
             return -ENOMEM;
         return AWS_FILES_E_INVALID;
     }

@@ -89,7 +89,7 @@ static int read_authorization(struct container_provider *p, struct buffer *text)
         return r;
     if (r < 0) {
         buffer_printf(text, "%s cannot be read: %s", buffer_string(&source),
-                      r == -E2BIG ? "it is larger than 16384 bytes" : strerror(-r));
+                      r == -E2BIG ? "it is larger than 16384 bytes" : file_error_text(r));
         return text->error < 0 ? text->error : 1;
     }
     return set_authorization(p, buffer_string(&source), buffer_string(&content), content.size,

@@ -82,7 +82,7 @@ static int read_token(const struct setting *file, struct buffer *token, struct b
         return r;
     append_value(text, file);
     if (r < 0) {
-        buffer_printf(text, ": cannot read the token: %s", strerror(-r));
+        buffer_printf(text, ": cannot read the token: %s", file_error_text(r));
         return 1;
     }
     while (token->size > 0 &&

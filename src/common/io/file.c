@@ -1,6 +1,6 @@
 /* See file.h. The bytes are read straight into the caller's buffer, which wipes what it lets go:
  * no copy of a secret stays on the stack. The size that stat tells is a hint at most, for files
- * grow and FIFOs have none: the end is where read says so. */
+ * grow and those of /proc tell none: the end is where read says so. */
 #include "file.h"
 
 #include <errno.h>
@@ -17,14 +17,15 @@ enum { READ_CHUNK_BYTES = 16 * 1024 };
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
-static int check_kind(int fd)
+/* Whether that is to be read at all, before a byte of it is. */
+static int check_kind(int fd, size_t max_bytes)
 {
     struct stat st;
 
     if (fstat(fd, &st) < 0)
         return -errno;
-    if (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode))
-        return 0;
+    if (S_ISREG(st.st_mode))
+        return (uint64_t)st.st_size > max_bytes ? -E2BIG : 0;
     if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) /* /dev/null */
         return 0;
     return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
@@ -74,10 +75,11 @@ int file_read(const char *path, size_t max_bytes, struct buffer *b)
 
     if (b->error < 0)
         return b->error;
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    /* Not waiting for the writer of a FIFO, or for a device. */
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
         return -errno;
-    r = check_kind(fd);
+    r = check_kind(fd, max_bytes);
     if (r == 0)
         r = read_all(fd, max_bytes, b);
     close(fd);
@@ -90,6 +92,13 @@ int file_read(const char *path, size_t max_bytes, struct buffer *b)
         b->error = 0;
     }
     return r;
+}
+
+const char *file_error_text(int r)
+{
+    if (r == -EINVAL)
+        return "not a file, but a FIFO, a device or a socket";
+    return r == -E2BIG ? "larger than such a file may be" : strerror(-r);
 }
 
 /* Written where the offset is not: reading begins at 0. */

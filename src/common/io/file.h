@@ -4,14 +4,16 @@
 
 #include "buffer.h"
 
-/* Appends the whole of a regular file or a FIFO (so that --config=<(command) works), of at most
- * `max_bytes`. A link is followed; /dev/null counts as an empty file. Waits for a FIFO's writer, so
- * a running event loop must only be given paths that its owner trusts to be files.
+/* Appends the whole of a regular file of at most `max_bytes`. A link is followed; /dev/null counts
+ * as an empty file. What is no file is refused at once, and never waited for.
  *
  * 0, -E2BIG where the file is larger than `max_bytes` or than the buffer takes, -EISDIR, -EINVAL
- * for a device or a socket, -ENOMEM, or what open(2) and read(2) say. On failure the buffer holds
+ * for a FIFO, a device or a socket, -ENOMEM, or what open(2) and read(2) say. On failure the buffer holds
  * what it held before, and no error sticks to it. */
 int file_read(const char *path, size_t max_bytes, struct buffer *b);
+
+/* What file_read's error says of the path, for people. Static, or strerror's. */
+const char *file_error_text(int error);
 
 /* A file in memory with these bytes, which nobody can change, at its beginning and closed at an
  * exec: standard input for a program that may read it or not. `name` shows in /proc. The descriptor

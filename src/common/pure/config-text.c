@@ -12,6 +12,7 @@ struct scan {
     bool after_comma; /* the last token, but for comments and white space, was one */
     const char *bad;  /* the number that is refused */
     size_t bad_size;
+    unsigned n_names;
 };
 
 static bool is_digit(char c)
@@ -182,6 +183,13 @@ static bool is_space(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+static int copy_name(struct scan *s)
+{
+    while (s->p < s->end && is_name(*s->p))
+        copy(s, 1);
+    return ++s->n_names > CONFIG_TEXT_NAMES_MAX ? CONFIG_TEXT_TOO_MANY : 0;
+}
+
 static int copy_token(struct scan *s)
 {
     if (*s->p == '"') {
@@ -192,6 +200,10 @@ static int copy_token(struct scan *s)
         return copy_block_comment(s);
     if (starts_with(s, "@include"))
         return CONFIG_TEXT_INCLUDE;
+    if (is_name_start(*s->p)) {
+        s->after_comma = false;
+        return copy_name(s);
+    }
 
     if (*s->p == '#' || starts_with(s, "//")) {
         copy_line_comment(s);
@@ -208,11 +220,7 @@ static int copy_token(struct scan *s)
         return copy_number(s);
     if (*s->p == '.')
         return copy_float(s);
-    if (!is_name_start(*s->p))
-        copy(s, 1);
-    else
-        while (s->p < s->end && is_name(*s->p))
-            copy(s, 1);
+    copy(s, 1);
     return 0;
 }
 

@@ -13,7 +13,11 @@ enum config_text_fault {
     CONFIG_TEXT_BAD_NUMBER,   /* digits that are no number: a unit, a fraction without digits, or a
                                  prefix that only newer libconfig knows, 0b101 */
     CONFIG_TEXT_LAST_COMMA,   /* a comma before ] or ), which libconfig 1.5 does not take */
+    CONFIG_TEXT_TOO_MANY,     /* names, of settings and of groups: libconfig compares each with all
+                                 that stand before it */
 };
+
+enum { CONFIG_TEXT_NAMES_MAX = 1000 };
 
 /* Where a fault is. The bytes are a part of the text; only numbers have them. */
 struct config_text_place {

@@ -485,6 +485,10 @@ static int invalid_preparation(struct reader *r, int fault, const struct config_
                             "found @include, allowed settings alone: all stand in one file");
     case CONFIG_TEXT_OPEN_STRING:
         return invalid_text(r, line, "found a string without its closing quote, allowed \"text\"");
+    case CONFIG_TEXT_TOO_MANY:
+        return invalid_text(r, line,
+                            "found more than 1000 names, allowed each setting once, of which there "
+                            "are fewer");
     default:
         return invalid_text(r, line, "found a comment without its end, allowed /* text */");
     }
