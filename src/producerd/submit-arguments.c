@@ -34,7 +34,8 @@ const char submit_help[] =
     "\n"
     "Exit status of these: 0 when done; 65 when the message or the id is refused; 66 when\n"
     "FILE cannot be read; 69 when the daemon cannot be reached; 75 when it is full or cannot\n"
-    "store now: try again later; 64, 71, 74 and 78 as above.\n";
+    "store now: try again later; 76 when what answers is not this version's daemon; 64, 71,\n"
+    "74 and 78 as above.\n";
 
 enum {
     OPTION_SUBMIT = 256,

@@ -310,6 +310,40 @@ def a_program_that_fails_is_told_with_its_reason():
 
 
 @tap.test
+def keys_that_all_may_read_are_warned_of_once():
+    for mode, n in (0o644, 1), (0o600, 0), (0o640, 0):
+        with SqsLocal(queues=[FIFO], access_key_id="AKID0", secret_access_key="SEKRET0") as server:
+            path = write(new_folder(server), "credentials", keys_file("AKID0", "SEKRET0"))
+            os.chmod(path, mode)
+            producer = Daemon("sqs-producerd", server,
+                              env={**NO_KEYS, "AWS_SHARED_CREDENTIALS_FILE": path})
+            tap.equal(producer.wait(), 0, producer.text)
+            tap.equal(len([l for l in producer.lines if f"{path} holds secret keys" in l]), n,
+                      producer.text)
+
+
+@tap.test
+def keys_in_the_config_file_count_and_other_settings_do_not():
+    for text, n in ("[default]\nregion = eu-west-1\n", 0), (keys_file("AKID0", "SEKRET0"), 1):
+        with SqsLocal(queues=[FIFO], access_key_id="AKID0", secret_access_key="SEKRET0") as server:
+            path = write(new_folder(server), "config", text)
+            os.chmod(path, 0o644)
+            checked = Daemon("sqs-producerd", server, arguments=["--check-config"],
+                             env={**NO_KEYS, "AWS_CONFIG_FILE": path})
+            tap.equal(checked.wait(), 0, checked.text)
+            tap.equal(checked.text.count(f"{path} holds secret keys"), n, checked.text)
+
+
+@tap.test
+def a_bad_variable_of_the_watchdog_is_named():
+    for value in "0", "soon", "-1":
+        with SqsLocal(queues=[FIFO]) as server:
+            daemon = Daemon("sqs-consumerd", server, env={"WATCHDOG_USEC": value})
+            tap.equal(daemon.wait(), 71, daemon.text)
+            tap.ok("WATCHDOG_USEC" in daemon.text, daemon.text)
+
+
+@tap.test
 def a_container_endpoint_in_trouble_at_the_start_is_waited_for():
     with new_server() as server, Container(keys=RoleKeys(fixed=KEYS)) as container:
         container.reply = Reply(500)

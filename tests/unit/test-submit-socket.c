@@ -175,6 +175,27 @@ static void that_of_systemd_is_taken(void **state)
     assert_int_equal(with_given(SOCK_DGRAM, 1, refuses_it), 0);
 }
 
+static void bad_number_of_sockets_names_its_variable(void **state)
+{
+    static const char *const bad[][2] = {{"x", "1"}, {"", "none"}, {"", "-1"}};
+    char own[16];
+
+    snprintf(own, sizeof(own), "%d", getpid());
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        CLEANUP(free) char *error = NULL;
+        bool is_ours;
+        int fd;
+
+        setenv("LISTEN_PID", bad[i][0][0] ? bad[i][0] : own, 1);
+        setenv("LISTEN_FDS", bad[i][1], 1);
+        assert_int_equal(submit_socket_open("/nonexistent", &fd, &is_ours, &error),
+                         SUBMIT_SOCKET_E_UNUSABLE);
+        assert_non_null(strstr(error, "LISTEN_FDS or LISTEN_PID"));
+        unsetenv("LISTEN_PID");
+        unsetenv("LISTEN_FDS");
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -183,6 +204,7 @@ int main(void)
         TEST(one_of_our_own_is_for_owner_and_group), TEST(one_that_was_left_behind_is_replaced),
         TEST(one_that_is_served_is_left_alone),      TEST(what_is_no_socket_is_left_alone),
         TEST(that_of_systemd_is_taken),
+        TEST(bad_number_of_sockets_names_its_variable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -449,9 +449,18 @@ static void write_config(void)
     fclose(file);
 }
 
+static void help_names_each_exit_status(void **state)
+{
+    static const char *const statuses[] = {"65 ", "66 ", "69 ", "75 ", "76 ", "64, 71,", "74 and 78"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(statuses); i++)
+        assert_non_null(strstr(submit_help, statuses[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(help_names_each_exit_status),
         cmocka_unit_test(it_is_asked_for_by_its_options_alone),
         cmocka_unit_test(standard_input_is_handed_in_byte_by_byte),
         cmocka_unit_test(a_file_is_handed_in),

@@ -10,6 +10,7 @@
 
 #include "aws-settings.h"
 #include "encode.h"
+#include "exposed-keys.h"
 #include "file.h"
 #include "message-ids.h"
 
@@ -253,6 +254,7 @@ static int show(const struct program *program, const char *path, const struct co
     int r = queue_url_parse(config->aws.queue_url, &url, &error);
 
     warn_of_mode(path);
+    exposed_keys_warn();
     if (r == 0)
         r = aws_settings_read(config, &settings, &error);
     if (r == 0 && program->check)

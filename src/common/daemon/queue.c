@@ -6,9 +6,11 @@
 
 #include "aws-settings.h"
 #include "credentials-chain.h"
+#include "exposed-keys.h"
 #include "log.h"
 #include "loop-clock.h"
 #include "message-ids.h"
+#include "remedy.h"
 #include "refresher.h"
 #include "trouble.h"
 
@@ -51,66 +53,6 @@ static bool is_nowhere_a_key(const struct sqs_error *error)
            streq(error->name, SQS_ERROR_NO_CREDENTIALS_YET);
 }
 
-static const char *remedy_of_stall(enum sqs_operation operation)
-{
-    switch (sqs_operation_single(operation)) {
-    case SQS_SEND_MESSAGE:
-        return "on a slow line raise aws.request_timeout, or lower producer.batch_size and "
-               "producer.max_connections";
-    case SQS_RECEIVE_MESSAGE:
-        return "on a slow line raise aws.request_timeout, or lower consumer.max_messages and "
-               "consumer.receivers";
-    default:
-        return "check the network, or raise aws.request_timeout";
-    }
-}
-
-/* What to do about a failure, for its log line. */
-static const char *remedy(enum sqs_operation operation, const struct sqs_error *error)
-{
-    if (streq(error->name, SQS_ERROR_STALLED))
-        return remedy_of_stall(operation);
-    if (is_nowhere_a_key(error))
-        return is_set(getenv("INVOCATION_ID")) /* under systemd: systemd.exec(5) */
-                   ? "put keys into /etc/credstore/aws.credentials (as `aws configure` writes them) "
-                     "and restart"
-                   : "run `aws configure`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (keys "
-                     "in /etc/credstore are for the systemd services)";
-    if (streq(error->name, SQS_ERROR_CREDENTIALS_FAILED))
-        return NULL; /* the one place that was meant says itself what it wants */
-    if (error->class == SQS_ERROR_CREDENTIALS)
-        return "check the access key and its secret, and that the key is active and of the right "
-               "account";
-    if (error->class == SQS_ERROR_CLOCK)
-        return "set this machine's clock (timedatectl)";
-    if (streq(error->name, "QueueDoesNotExist"))
-        return "check aws.queue_url and aws.region in the configuration, or create the queue";
-    if (streq(error->name, "UnknownOperationException"))
-        return "check that aws.endpoint_url (or AWS_ENDPOINT_URL) is that of SQS";
-    if (streq(error->name, "AccessDeniedException"))
-        return "allow these credentials the action on this queue (IAM policy or queue policy)";
-    if (strncmp(error->name, "Kms", 3) == 0)
-        return "check the state of the queue's KMS key and the permissions on it";
-    if (streq(error->name, SQS_ERROR_CREDENTIALS_UNREACHABLE))
-        return "check that this machine reaches what hands out the keys: the network, the name "
-               "look-up, a proxy, its certificate";
-    if (streq(error->name, SQS_ERROR_NOT_OF_SQS))
-        return "this is no answer of SQS's: check the proxy (https_proxy), whether this network "
-               "wants a sign-in, and aws.endpoint_url";
-    if (streq(error->name, SQS_ERROR_TOO_EARLY))
-        return "SQS waits for messages: check aws.endpoint_url, and what answers there or on the "
-               "way (a proxy, an emulator)";
-    if (streq(error->name, SQS_ERROR_TLS))
-        return "check aws.ca_bundle (or AWS_CA_BUNDLE), the server's certificate, its name and its "
-               "dates, and this machine's clock";
-    if (streq(error->name, SQS_ERROR_CONNECT_TIMEOUT))
-        return "check the network, the name servers (/etc/resolv.conf) and aws.endpoint_url; where "
-               "connecting takes as long, raise aws.connect_timeout";
-    if (streq(error->name, SQS_ERROR_NETWORK))
-        return "check the network, the name look-up and aws.endpoint_url";
-    return NULL;
-}
-
 static const char *message_id_of(const struct sqs_error *error)
 {
     if (streq(error->name, SQS_ERROR_NO_CREDENTIALS) ||
@@ -148,7 +90,7 @@ static void log_trouble(struct queue *queue, int priority, enum sqs_operation op
                         const char *tail)
 {
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(4096);
-    const char *help = remedy(operation, error);
+    const char *help = remedy_of(operation, error);
 
     describe(error, &text);
     if (operation == SQS_RECEIVE_MESSAGE && error->stall >= SQS_STALL_WAIT)
@@ -460,6 +402,7 @@ int queue_open(struct service *service, const struct config *config,
     r = resolve(queue, error);
     if (r != 0)
         return r < 0 ? r : QUEUE_E_CONFIG;
+    exposed_keys_warn();
     r = set_up_client(queue);
     if (r >= 0)
         r = sd_event_add_time(service_event(service), &queue->reopen_timer, CLOCK_BOOTTIME,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "file.h"
@@ -109,6 +110,13 @@ int aws_file_describe(enum aws_profile_file kind, struct buffer *text, bool *ret
         append_missing(text, kind, path, is_named);
     *ret_is_there = is_there;
     return text->error;
+}
+
+bool aws_file_is_exposed(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH);
 }
 
 int aws_files_append_named_missing(struct buffer *text)

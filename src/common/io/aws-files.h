@@ -13,6 +13,9 @@ int aws_file_path(enum aws_profile_file kind, char **ret);
  * which. 0 or -ENOMEM. */
 int aws_file_describe(enum aws_profile_file kind, struct buffer *text, bool *ret_is_there);
 
+/* Whether all users may read that file. */
+bool aws_file_is_exposed(const char *path);
+
 /* Appends "; AWS_CONFIG_FILE names /path: no such file" for each shared file that a variable
  * names and that is not there: what is missing elsewhere may be missing for that. 0 or -ENOMEM. */
 int aws_files_append_named_missing(struct buffer *text);

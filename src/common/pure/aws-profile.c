@@ -437,6 +437,18 @@ static const char *get(const struct aws_profiles *p, enum aws_profile_file file,
     return NULL;
 }
 
+bool aws_profiles_has_secret(const struct aws_profiles *p, enum aws_profile_file kind)
+{
+    for (size_t i = 0; i < p->n_entries; i++) {
+        const struct section *s = p->sections + p->entries[i].section;
+
+        if (s->file == kind && s->kind == SECTION_PROFILE && p->entries[i].value.size > 0 &&
+            streq(p->entries[i].key, "aws_secret_access_key"))
+            return true;
+    }
+    return false;
+}
+
 bool aws_profiles_has(const struct aws_profiles *p, const char *profile)
 {
     return has(p, SECTION_PROFILE, profile);

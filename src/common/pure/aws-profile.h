@@ -34,6 +34,9 @@ DEFINE_CLEANUP(struct aws_profiles *, aws_profiles_free)
 int aws_profiles_add(struct aws_profiles *p, enum aws_profile_file kind, const char *source,
                      const char *text, size_t text_bytes, char **error);
 
+/* Whether any profile of that file has a secret key. */
+bool aws_profiles_has_secret(const struct aws_profiles *p, enum aws_profile_file kind);
+
 /* Whether either file has the profile. */
 bool aws_profiles_has(const struct aws_profiles *p, const char *profile);
 

@@ -59,6 +59,7 @@ static const struct sqs_known_error table[] = {
     {"IncompleteSignatureException", "IncompleteSignature", 403, SQS_ERROR_CREDENTIALS},
     {"MissingAuthenticationTokenException", "MissingAuthenticationToken", 403,
      SQS_ERROR_CREDENTIALS},
+    {"OptInRequired", "OptInRequired", 403, SQS_ERROR_PERMANENT},
     {"AuthFailure", "AuthFailure", 403, SQS_ERROR_CREDENTIALS},
     {"AccessDeniedException", "AccessDenied", 403, SQS_ERROR_PERMANENT},
     {"UnknownOperationException", "InvalidAction", 404, SQS_ERROR_PERMANENT},
@@ -152,7 +153,7 @@ bool sqs_error_is_of_queue(const struct sqs_error *error)
         "KmsNotFound",
         "KmsOptInRequired",
         "ResourceNotFoundException",
-        "UnknownOperationException",
+        "UnknownOperationException", "OptInRequired",
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -348,6 +349,13 @@ static bool is_clock_text(const struct sqs_known_error *known, const char *messa
            (strstr(message, "Signature expired") || strstr(message, "Signature not yet current"));
 }
 
+/* So is one that was made for another region. */
+static bool is_scope_text(const struct sqs_known_error *known, const char *message)
+{
+    return streq(known->name, "InvalidSignatureException") &&
+           strcasestr(message, "should be scoped to a valid region");
+}
+
 void sqs_error_parse(int http_status, const char *query_error, const char *error_type,
                      const char *retry_after, const char *body, size_t body_bytes,
                      struct sqs_error *ret)
@@ -379,6 +387,7 @@ void sqs_error_parse(int http_status, const char *query_error, const char *error
         ret->class = SQS_ERROR_TRANSIENT;
     if (known && is_clock_text(known, ret->message))
         ret->class = SQS_ERROR_CLOCK;
+    ret->is_wrong_scope = known && is_scope_text(known, ret->message);
     if (ret->class == SQS_ERROR_CLOCK)
         ret->has_server_time = sqs_error_server_time(ret->message, &ret->server_time) == 0;
 }

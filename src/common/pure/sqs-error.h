@@ -50,6 +50,7 @@ struct sqs_error {
     bool was_not_sent; /* nothing of the request went out: it cannot have taken effect */
     bool was_repeated; /* it had gone out before, and no reply came to that */
     uint64_t retry_after_usec; /* from x-amz-retry-after; USEC_INFINITY: not given */
+    bool is_wrong_scope; /* the signature was made for another region than the server's */
     bool has_server_time;
     time_t server_time; /* what the server's clock said, for SQS_ERROR_CLOCK: from the error's text
                            where it holds one; the Date header is the caller's to read */

@@ -1,0 +1,26 @@
+/* See exposed-keys.h. What cannot be read or is malformed is for others to tell. */
+#include "exposed-keys.h"
+
+#include "aws-files.h"
+#include "log.h"
+
+enum { TEXT_MAX_BYTES = 16 * 1024 };
+
+void exposed_keys_warn(void)
+{
+    static const enum aws_profile_file kinds[] = {AWS_PROFILE_CREDENTIALS, AWS_PROFILE_CONFIG};
+    CLEANUP(aws_profiles_free) struct aws_profiles *profiles = NULL;
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(TEXT_MAX_BYTES);
+
+    if (aws_files_read(&profiles, &text, NULL) != 0)
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        CLEANUP(free) char *path = NULL;
+
+        if (aws_profiles_has_secret(profiles, kinds[i]) && aws_file_path(kinds[i], &path) == 0 &&
+            path && aws_file_is_exposed(path))
+            log_warning("%s holds secret keys, and every user of this machine may read it: chmod 600 "
+                        "it.",
+                        path);
+    }
+}
