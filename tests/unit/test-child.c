@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -13,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OUTPUT_MAX = 64 * 1024 };
+enum { OUTPUT_MAX = 64 * 1024, WRITERS_MAX_MSEC = 30 * 1000 };
 
 struct outcome {
     sd_event *event;
@@ -124,6 +125,19 @@ static void run(struct outcome *o, const char *script)
     run_for(o, script, 20 * USEC_PER_SEC);
 }
 
+/* Closes a pipe, after every other process has closed its writing end: by being killed, for none of
+ * them would end by itself before the time is over. */
+static void wait_for_writers(int fds[2])
+{
+    struct pollfd p = {.fd = fds[0], .events = POLLIN};
+    char byte;
+
+    close(fds[1]);
+    assert_int_equal(poll(&p, 1, WRITERS_MAX_MSEC), 1);
+    assert_int_equal(read(fds[0], &byte, 1), 0);
+    close(fds[0]);
+}
+
 /* Lets the loop collect what was given up. */
 static void wait_for_no_children(struct outcome *o)
 {
@@ -231,7 +245,7 @@ static void it_is_killed_with_its_group_when_time_is_up(void **state)
     struct outcome *o = *state;
     struct timespec start_time, end_time;
     int fds[2];
-    char script[128], byte;
+    char script[128];
 
     /* Both the program and what it started hold a pipe's writing end open. */
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
@@ -242,27 +256,22 @@ static void it_is_killed_with_its_group_when_time_is_up(void **state)
     clock_gettime(CLOCK_MONOTONIC, &end_time);
     assert_int_equal(o->end, CHILD_TIMED_OUT);
     assert_true(end_time.tv_sec - start_time.tv_sec < 10);
-    close(fds[1]);
-    /* Ends at once only if nobody has the other end any more. */
-    assert_int_equal(read(fds[0], &byte, 1), 0);
-    close(fds[0]);
+    wait_for_writers(fds);
 }
 
 static void what_it_leaves_behind_is_killed(void **state)
 {
     struct outcome *o = *state;
     int fds[2];
-    char script[128], byte;
+    char script[128];
 
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-    snprintf(script, sizeof(script), "exec 3>/proc/%d/fd/%d; sleep 100 & echo done", (int)getpid(),
-             fds[1]);
+    snprintf(script, sizeof(script), "exec 3>/proc/%d/fd/%d; trap '' TERM; sleep 100 & echo done",
+             (int)getpid(), fds[1]);
     run(o, script);
     assert_end(o, CHILD_EXITED, 0);
     assert_string_equal(buffer_string(&o->output), "done\n");
-    close(fds[1]);
-    assert_int_equal(read(fds[0], &byte, 1), 0);
-    close(fds[0]);
+    wait_for_writers(fds);
 }
 
 /* --- With grace --- */
@@ -384,12 +393,24 @@ static void the_end_of_a_group_is_not_put_off(void **state)
     assert_int_equal(o->status, 7);
 }
 
+/* Without SIGCONT it would be killed after the grace, and never have tidied up. */
 static void a_stopped_one_is_ended_all_the_same(void **state)
 {
     struct outcome *o = *state;
+    struct child *child;
+    siginfo_t info = {};
 
+    o->goes_on = true;
     o->options.grace_usec = 20 * USEC_PER_SEC;
-    run_and_terminate(o, "echo begun; kill -STOP $$");
+    child = start_script(
+        o, "trap 'echo tidied; exit' TERM; kill -STOP $$; while :; do sleep 0.01; done",
+        1000 * USEC_PER_SEC);
+    assert_int_equal(waitid(P_PID, (id_t)child_pid(child), &info, WSTOPPED | WNOWAIT), 0);
+    assert_int_equal(info.si_code, CLD_STOPPED);
+    child_terminate(child, o->options.grace_usec);
+    run_until_answered(o);
+    assert_int_equal(o->end, CHILD_TERMINATED);
+    assert_string_equal(buffer_string(&o->output), "tidied\n");
     assert_false(has_children());
 }
 
@@ -398,16 +419,14 @@ static void a_stopped_one_is_ended_all_the_same(void **state)
 static void run_leaving(struct outcome *o, const char *left)
 {
     int fds[2];
-    char script[256], byte;
+    char script[256];
 
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
     snprintf(script, sizeof(script), "exec 3>/proc/%d/fd/%d; trap 'exit 7' USR1; (%s) & wait; wait",
              (int)getpid(), fds[1], left);
     run(o, script);
     assert_end(o, CHILD_EXITED, 7);
-    close(fds[1]);
-    assert_int_equal(read(fds[0], &byte, 1), 0);
-    close(fds[0]);
+    wait_for_writers(fds);
 }
 
 static void what_it_leaves_behind_may_tidy_up_and_the_answer_waits(void **state)
@@ -432,7 +451,7 @@ static void cancelled_in_the_grace_all_is_killed(void **state)
 {
     struct outcome *o = *state;
     int fds[2];
-    char sh[] = "sh", c[] = "-c", script[256], byte;
+    char sh[] = "sh", c[] = "-c", script[256];
     char *argv[] = {sh, c, script, NULL};
     struct child *child = NULL;
 
@@ -446,9 +465,7 @@ static void cancelled_in_the_grace_all_is_killed(void **state)
         assert_true(sd_event_run(o->event, 10 * USEC_PER_MSEC) >= 0);
     assert_int_equal(o->n, 0);
     child_cancel(child);
-    close(fds[1]);
-    assert_int_equal(read(fds[0], &byte, 1), 0);
-    close(fds[0]);
+    wait_for_writers(fds);
     assert_int_equal(o->n, 0);
 }
 

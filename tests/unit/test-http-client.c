@@ -14,10 +14,12 @@
 #include <unistd.h>
 
 #define HOST_OF_TEST "queue.test"
+#define HOST_HELD "held.test"
 
 static sd_event *event;
-static atomic_uint ahead_sec;  /* by which libcurl's clocks go before the boot clock, ours */
-static atomic_uint n_look_ups; /* of HOST_OF_TEST, which is this machine */
+static atomic_uint ahead_sec;       /* by which libcurl's clocks go before the boot clock, ours */
+static atomic_uint n_look_ups;      /* of HOST_OF_TEST, which is this machine */
+static atomic_bool is_look_up_held; /* that of HOST_HELD */
 
 /* The calls of libcurl come to these, for a program's symbols go before those of its libraries. */
 int clock_gettime(clockid_t clock, struct timespec *ret)
@@ -49,6 +51,8 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
         n_look_ups++;
         host = "127.0.0.1";
     }
+    while (host && streq(host, HOST_HELD) && is_look_up_held)
+        usleep(USEC_PER_MSEC);
     return next(host, service, hints, ret);
 }
 
@@ -828,9 +832,12 @@ static void a_cancelled_request_is_silent(void **state)
     test_server_run_until_requests(server, event, 1);
     http_slot_cancel(in_flight.slot);
 
-    request = post("http://no-such-host.invalid/");
+    /* The answer comes before it is cancelled, but the loop has not told it. */
+    is_look_up_held = true;
+    request = post("http://" HOST_HELD "/");
     submit(client, &request, &looking_up);
     sd_event_run(event, 0);
+    is_look_up_held = false;
     http_slot_cancel(looking_up.slot);
 
     request = post(test_server_url(server));

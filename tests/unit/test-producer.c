@@ -10,18 +10,25 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <systemd/sd-id128.h>
+
 #define SEC USEC_PER_SEC
 
 /* --- The clocks, which a test puts forward --- */
 
 static uint64_t ahead_usec;
 static int64_t wall_jump_sec; /* of the wall clock alone */
+static bool is_clock_still;   /* time passes by ahead_usec alone */
 
 /* Overrides libc's. */
 int clock_gettime(clockid_t clock, struct timespec *ret)
 {
-    int r = (int)syscall(SYS_clock_gettime, clock, ret);
+    static struct timespec seen[CLOCK_TAI + 1];
+    int r = 0;
 
+    if (!is_clock_still || seen[clock].tv_sec == 0)
+        r = (int)syscall(SYS_clock_gettime, clock, &seen[clock]);
+    *ret = seen[clock];
     ret->tv_sec += (time_t)(ahead_usec / SEC);
     if (clock == CLOCK_REALTIME)
         ret->tv_sec += (time_t)wall_jump_sec;
@@ -34,6 +41,13 @@ static uint64_t wall_usec(void)
 
     clock_gettime(CLOCK_REALTIME, &now);
     return (uint64_t)now.tv_sec * SEC + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* Pauses are as long as they can be. Overrides libsystemd's. */
+int sd_id128_randomize(sd_id128_t *ret)
+{
+    *ret = (sd_id128_t){.qwords = {UINT64_MAX, 0}};
+    return 0;
 }
 
 /* --- A source, in the demo's place --- */
@@ -146,6 +160,7 @@ static int set_up(void **state)
     fake_n_lines = 0;
     ahead_usec = 0;
     wall_jump_sec = 0;
+    is_clock_still = false;
     n_messages = n_given = n_sent = n_rejected = 0;
     has_ended = false;
     next_error = 0;
@@ -212,6 +227,13 @@ static void run_until_calls(size_t n)
         assert_true(sd_event_run(service_event(service), 100 * USEC_PER_MSEC) >= 0);
         assert_true(boot_clock_usec() < end_usec);
     }
+}
+
+/* Lets everything happen whose time has come. */
+static void run_once(void)
+{
+    for (int i = 0; i < 10; i++)
+        assert_true(sd_event_run(service_event(service), 0) >= 0);
 }
 
 static size_t n_late(void)
@@ -296,6 +318,32 @@ static void entries_that_go_again_are_in_doubt_as_well(void **state)
     run_until_calls(2);
     assert_int_equal(n_late(), 1);
     assert_int_equal(fake_count_lines("with id 0 goes again"), 1);
+}
+
+static void an_entry_that_fails_again_and_again_waits_longer_each_time(void **state)
+{
+    static const char answer[] =
+        "{\"Successful\":[],\"Failed\":["
+        "{\"Id\":\"0\",\"Code\":\"RequestThrottled\",\"Message\":\"\",\"SenderFault\":true},"
+        "{\"Id\":\"1\",\"Code\":\"RequestThrottled\",\"Message\":\"\",\"SenderFault\":true}]}";
+    static const unsigned pauses_sec[] = {1, 2, 4, 8, 16, 20, 20};
+
+    add(0);
+    add(0);
+    config.producer.batch_size = 2;
+    start();
+    is_clock_still = true;
+    run_once();
+    for (size_t i = 0; i < ARRAY_SIZE(pauses_sec); i++) {
+        assert_int_equal(fake_n_calls, i + 1);
+        fake_answer(i, answer);
+        ahead_usec += (pauses_sec[i] - 1) * SEC;
+        run_once();
+        assert_int_equal(fake_n_calls, i + 1);
+        ahead_usec += SEC;
+        run_once();
+    }
+    assert_int_equal(fake_n_calls, ARRAY_SIZE(pauses_sec) + 1);
 }
 
 static void doubt_from_an_earlier_life_counts(void **state)
@@ -566,7 +614,7 @@ static void the_spool_is_there_before_the_queue_and_is_told_what_goes_out(void *
     add(0);
     add(0);
     ready(ready_userdata);
-    assert_int_equal(n_given, 0); /* the queue is not open */
+    assert_int_equal(n_given, 0);             /* the queue is not open */
     assert_null(service_what_hangs(service)); /* however long that takes */
     fake_attributes.maximum_message_bytes = 4096;
     fake_open();
@@ -599,6 +647,7 @@ int main(void)
         TEST(what_surely_was_not_taken_is_in_no_doubt),
         TEST(a_later_answer_ends_no_doubt),
         TEST(entries_that_go_again_are_in_doubt_as_well),
+        TEST(an_entry_that_fails_again_and_again_waits_longer_each_time),
         TEST(doubt_from_an_earlier_life_counts),
         TEST(a_jump_of_the_wall_clock_is_no_time_that_passed),
         TEST(a_standard_queue_may_store_any_message_twice),

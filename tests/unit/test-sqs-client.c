@@ -1,3 +1,4 @@
+#include "backoff.h"
 #include "encode.h"
 #include "sigv4.h"
 #include "sqs-client.h"
@@ -33,7 +34,7 @@ struct fake_provider {
     bool is_silent; /* does not answer before fake_provide */
     credentials_provider_done_fn done;
     void *userdata;
-    bool is_away; /* cannot be asked now */
+    bool is_away;                     /* cannot be asked now */
     enum credentials_outcome failure; /* where there are none; FOUND: NOT_SET_UP */
     unsigned n_fetches;
 };
@@ -270,7 +271,7 @@ static struct outcome call(const struct sqs_call_options *options)
         .body = "{\"__type\":\"com.amazonaws.sqs#" type "\",\"message\":\"" text "\"}"             \
     }
 #define MESSAGE                                                                                    \
-    "{\"Messages\":[{\"MessageId\":\"m\",\"ReceiptHandle\":\"h\","                                  \
+    "{\"Messages\":[{\"MessageId\":\"m\",\"ReceiptHandle\":\"h\","                                 \
     "\"Body\":\"hello\",\"MD5OfBody\":\"5d41402abc4b2a76b9719d911017c592\"}]}"
 #define UNAVAILABLE ERROR(503, "ServiceUnavailable", "later")
 #define THROTTLED ERROR(403, "RequestThrottled", "slower")
@@ -434,6 +435,24 @@ static void throttling_is_repeated_more_slowly(void **state)
     assert_int_equal(b.noted[1].class, SQS_ERROR_THROTTLED);
 }
 
+/* Each pause, whether its timer is the call's first or not. */
+static void a_retry_waits_as_long_as_was_told(void **state)
+{
+    static const struct test_reply throttled = {.status = 403,
+                                                .headers = "x-amz-retry-after: 200\r\n",
+                                                .body = "{\"__type\":\"RequestThrottled\"}"};
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(throttled, throttled, OK);
+    struct outcome o = {};
+    uint64_t start_usec;
+
+    set_bench(server);
+    start_usec = boot_clock_usec();
+    start(&o, &patient);
+    run_until(b.event, &o.n_done, 1);
+    assert_int_equal(o.attempts, 3);
+    assert_true(boot_clock_usec() - start_usec >= 400 * USEC_PER_MSEC);
+}
+
 static void a_permanent_error_is_the_answer(void **state)
 {
     CLEANUP(test_server_free)
@@ -545,8 +564,7 @@ static void start_receive(struct outcome *o, unsigned wait_sec)
         sqs_request_receive_message(
             QUEUE_URL, &(struct sqs_receive){.max_messages = 1, .wait_sec = wait_sec}, &request),
         0);
-    start_request(o, request,
-                  &(struct sqs_call_options){.wait_usec = wait_sec * USEC_PER_SEC});
+    start_request(o, request, &(struct sqs_call_options){.wait_usec = wait_sec * USEC_PER_SEC});
 }
 
 static void an_empty_receive_that_comes_at_once_is_a_failure_with_growing_pauses(void **state)
@@ -1475,6 +1493,41 @@ static void after_an_outage_one_answer_wakes_all(void **state)
     assert_int_equal(test_server_requests(server), FAILURES + CALLS);
 }
 
+/* The last call of those that spend the tokens succeeds and so gives back the 14 that its retry
+ * cost: one more retry is paid, and two are probes. Without these 14 the third would be asleep for
+ * 20 s. */
+static void an_answered_call_gives_back_what_its_retries_cost(void **state)
+{
+    enum { PAID = RETRY_QUOTA_MAX / RETRY_COST_TRANSIENT, CALLS = 3 };
+    static struct test_reply replies[PAID + 1 + 2 * CALLS];
+    static const struct test_reply bad = UNAVAILABLE, good = OK, stall = {.how = REPLY_STALL};
+    struct outcome spending = {}, o[CALLS] = {};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(replies); i++)
+        replies[i] = i < PAID ? bad : i == PAID ? good : (i - PAID) % 2 == 1 ? bad : stall;
+    CLEANUP(test_server_free)
+    struct test_server *server = test_server_new(replies, ARRAY_SIZE(replies), NULL);
+
+    set_bench(server);
+    for (unsigned i = 0; i < PAID - 1; i++) {
+        start(&spending, &patient);
+        run_until(b.event, &b.n_noted, i + 1);
+        sqs_call_cancel(spending.call);
+    }
+    start(&spending, &patient);
+    run_until(b.event, &spending.n_done, 1);
+    assert_true(spending.ok);
+    for (unsigned i = 0; i < CALLS; i++) {
+        start(&o[i], &patient);
+        run_until(b.event, &b.n_noted, PAID + i + 1);
+        assert_in_range(b.noted[PAID + i].delay_usec, 0, USEC_PER_SEC);
+        /* It keeps what it has, and SQS does not answer. */
+        test_server_run_until_requests(server, b.event, PAID + 1 + 2 * (i + 1));
+    }
+    for (unsigned i = 0; i < CALLS; i++)
+        sqs_call_cancel(o[i].call);
+}
+
 /* The one that goes on for the others is cancelled. */
 static void a_probe_that_ends_hands_on_its_task(void **state)
 {
@@ -1553,6 +1606,7 @@ int main(void)
         TEST(the_time_told_is_from_before_the_attempt_that_was_answered),
         TEST(transient_failures_are_repeated),
         TEST(throttling_is_repeated_more_slowly),
+        TEST(a_retry_waits_as_long_as_was_told),
         TEST(a_permanent_error_is_the_answer),
         TEST(what_a_person_must_mend_is_repeated_slowly_where_wanted),
         TEST(a_denied_action_is_the_answer_where_wanted),
@@ -1593,6 +1647,7 @@ int main(void)
         TEST(a_request_may_be_replaced_or_given_up_before_it_is_repeated),
         TEST(an_attempt_that_waited_for_keys_is_asked_about_again),
         TEST(after_an_outage_one_answer_wakes_all),
+        TEST(an_answered_call_gives_back_what_its_retries_cost),
         TEST(a_probe_that_ends_hands_on_its_task),
         TEST(a_call_hangs_only_past_its_time),
     };
