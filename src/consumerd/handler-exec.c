@@ -23,13 +23,14 @@
 #include "log.h"
 #include "message-ids.h"
 #include "outside.h"
+#include "sandbox.h"
 #include "trouble.h"
 
 /* From SIGTERM to SIGKILL at the daemon's exit. */
 #define EXIT_GRACE_USEC (1 * USEC_PER_SEC)
 
 enum {
-    LINES_MAX = 1000,         /* of one message's program, in the log */
+    LINES_MAX = 1000, /* of one message's program, in the log */
     SHOWN_PATH_MAX_BYTES = 100,
     DESCRIPTORS_OF_RUN = 3,   /* a pidfd and two pipes */
     DESCRIPTORS_OTHERS = 512, /* connections, the log, the ledger, those of a start on its way */
@@ -46,7 +47,7 @@ struct exec_handler {
     struct exec_environment *environment;
     struct list runs;
     size_t n_runs;
-    bool is_output_held; /* the log is slow */
+    bool is_output_held;                  /* the log is slow */
     char trouble[TROUBLE_TEXT_MAX_BYTES]; /* why the program could not be started, last */
 };
 
@@ -153,7 +154,7 @@ static void log_end(const struct handler_run *run, int priority, const char *mes
 
 /* ---- The answer ---- */
 
-enum { HOW_SIZE = 160 };
+enum { HOW_SIZE = 160, ADVICE_MAX_BYTES = 512 };
 
 static void answer_exit(struct handler_run *run, int status)
 {
@@ -410,9 +411,10 @@ static const struct handler_ops ops = {
     .free = exec_free,
 };
 
-/* Programs run as the daemon's user. This closes to them what the kernel lets a user read of its other
- * processes, and with it the keys: /proc/PID/environ, /proc/PID/mem, /proc/PID/fd, ptrace. The price is
- * that the daemon leaves no core file. A sanitizer that looks for leaks needs ptrace. */
+/* Programs run as the daemon's user. This closes to them what the kernel lets a user read of its
+ * other processes, and with it the keys: /proc/PID/environ, /proc/PID/mem, /proc/PID/fd, ptrace.
+ * The price is that the daemon leaves no core file. A sanitizer that looks for leaks needs ptrace.
+ */
 static void close_to_programs(void)
 {
     if (!HAS_ADDRESS_SANITIZER)
@@ -428,6 +430,7 @@ static bool is_line(char *const *command)
 /* The program of the configuration. */
 static int find(const struct config *config, char **ret, char **error)
 {
+    CLEANUP(buffer_done) struct buffer advice = BUFFER_INIT(ADVICE_MAX_BYTES);
     CLEANUP(free) char *fault = NULL;
     const char *name = config->consumer.command[0];
     int r;
@@ -439,11 +442,14 @@ static int find(const struct config *config, char **ret, char **error)
     r = executable_find(name, ret, &fault);
     if (r <= 0)
         return r;
+    if (is_line(config->consumer.command))
+        buffer_append_string(&advice,
+                             "; no shell is involved: each argument is a text of its own, as "
+                             "in [\"/usr/bin/program\", \"--option\", \"value\"]");
+    if (sandbox_is_likely())
+        sandbox_append_advice(&advice, name);
     return error_line(HANDLER_E_CONFIG, error, "consumer.command: \"%s\" %s%s", name, fault,
-                      is_line(config->consumer.command)
-                          ? "; no shell is involved: each argument is a text of its own, as in "
-                            "[\"/usr/bin/program\", \"--option\", \"value\"]"
-                          : "");
+                      buffer_string(&advice));
 }
 
 /* Makes room for the descriptors of all programs at once. */

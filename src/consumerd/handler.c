@@ -1,6 +1,8 @@
 /* See handler.h: which handler it is. */
 #include "handler.h"
 
+#include "sandbox.h"
+
 int handler_new(sd_event *event, const struct config *config, struct handler **ret, char **error)
 {
     switch (config->consumer.handler) {
@@ -22,6 +24,8 @@ int handler_check(const struct config *config, char **error)
 
     if (r >= 0)
         r = handler_new(event, config, &handler, error);
+    if (r == 0)
+        sandbox_warn(config);
     handler = handler_free(handler);
     sd_event_unref(event);
     return r;

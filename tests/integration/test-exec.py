@@ -401,5 +401,23 @@ def check_config_takes_a_program_that_is_there():
         tap.ok(f'command = ["{place.program}", "x"];' in daemon.stdout())
 
 
+@tap.test
+def what_the_sandbox_hides_is_named_by_the_check_and_by_the_service():
+    advice = '"PrivateTmp=no" into a drop-in (systemctl edit sqs-consumerd)'
+    with Place("exit 0\n") as place, SqsLocal(queues=[FIFO]) as server:
+        for program, warned in (place.program, os.geteuid() == 0), ("/bin/true", False):
+            checked = Daemon("sqs-consumerd", server, arguments=("--check-config",),
+                             consumer={"handler": "exec", "command": [program]},
+                             env={"INVOCATION_ID": None})
+            tap.equal(checked.wait(), 0, checked.text)
+            tap.equal("the service will not find" in checked.text, warned, checked.text)
+            tap.equal(advice in checked.text, warned, checked.text)
+        # In the service it is as if it were not there.
+        service = Daemon("sqs-consumerd", server, env={"INVOCATION_ID": "1"},
+                         consumer={"handler": "exec", "command": [place.path("absent")]})
+        tap.equal(service.wait(), 78, service.text)
+        tap.ok("does not exist" in service.text and advice in service.text, service.text)
+
+
 if __name__ == "__main__":
     tap.main()
