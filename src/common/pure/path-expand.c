@@ -27,32 +27,35 @@ static size_t find_name(const char *dollar, const char **ret_name, size_t *ret_w
     return (size_t)(end - name);
 }
 
-static const char *value_of(const char *name, size_t size, path_variable_fn variable)
+/* Appends the value of the variable. False where it is not set. */
+static bool append_value(const char *name, size_t size, path_variable_fn variable,
+                         struct buffer *b)
 {
     char copy[NAME_MAX_BYTES + 1];
+    const char *value;
 
     if (size == 0 || size > NAME_MAX_BYTES)
-        return NULL;
+        return false;
     memcpy(copy, name, size);
     copy[size] = '\0';
-    return variable(copy);
+    value = variable(copy);
+    if (value)
+        buffer_append_string(b, value);
+    return value != NULL;
 }
 
 static void expand_variables(const char *path, path_variable_fn variable, struct buffer *b)
 {
     while (*path) {
         size_t plain = strcspn(path, "$"), size, whole;
-        const char *name, *value;
+        const char *name;
 
         buffer_append(b, path, plain);
         path += plain;
         if (!*path)
             return;
         size = find_name(path, &name, &whole);
-        value = value_of(name, size, variable);
-        if (value)
-            buffer_append_string(b, value);
-        else
+        if (!append_value(name, size, variable, b))
             buffer_append(b, path, MAX(whole, (size_t)1));
         path += MAX(whole, (size_t)1);
     }
