@@ -13,6 +13,8 @@
 /* At a commit, or as many as it adds: more come to their turn at the next. */
 enum { EXPIRE_MAX = 100 };
 
+#define SEQUENCE_MAX "4611686018427387903" /* what is added comes behind it in no lifetime */
+
 struct ledger {
     struct database *database;
     struct statement *insert, *refresh, *remove, *find, *oldest, *forget;
@@ -226,6 +228,27 @@ static int prepare(struct ledger *l)
     return 0;
 }
 
+/* Rows are in places that no ledger writes: one in the last of all leaves no place behind it. They
+ * are forgotten, since nothing says when they were added. What cannot be written now is seen to at
+ * another start. */
+static int forget_misplaced(struct ledger *l)
+{
+    struct statement *s;
+    int r = database_prepare(
+        l->database, "DELETE FROM handled WHERE sequence < 1 OR sequence > " SEQUENCE_MAX, &s);
+
+    if (r >= 0)
+        r = database_begin(l->database, DATABASE_UNSYNCED);
+    if (r < 0)
+        return r;
+    r = statement_step(s);
+    if (r >= 0)
+        r = database_commit(l->database);
+    else
+        database_rollback(l->database);
+    return r == -EUCLEAN || r == -ENOMEM ? r : 0;
+}
+
 static int count(struct ledger *l)
 {
     struct statement *s = NULL;
@@ -255,6 +278,8 @@ int ledger_open(const char *path, const struct ledger_limits *limits, struct led
     if (r != 0)
         return r < 0 ? r : LEDGER_E_UNUSABLE;
     r = prepare(l);
+    if (r >= 0)
+        r = forget_misplaced(l);
     if (r >= 0)
         r = count(l);
     r = database_look_again(l->database, r);

@@ -165,6 +165,23 @@ static const struct store_ops store_ops = {
 
 /* --- For the producer --- */
 
+static void tell_of_damage(struct source_spool *s)
+{
+    const struct spool_set_aside *row = spool_set_aside(s->spool);
+
+    if (row->error == 0)
+        log_error(
+            "A message of the spool is set aside (--rejected lists it): %s. The others go out; "
+            "look after the disk and the memory. Message %s.",
+            row->reason, row->id);
+    else
+        log_error(
+            "A message of the spool is passed over until the next start, for it cannot be set "
+            "aside (%s): %s. Message %s.",
+            strerror(-row->error), row->reason, row->id);
+    (void)written(s, row->error);
+}
+
 static int next(struct source *source, const struct source_message **ret)
 {
     struct source_spool *s = (struct source_spool *)source;
@@ -178,7 +195,9 @@ static int next(struct source *source, const struct source_message **ret)
     }
     if (r < 0 && r != -ENOMEM)
         log_error("The spool cannot be read: %s.", spool_error(s->spool));
-    if (r == SPOOL_E_LATER)
+    if (r == SPOOL_E_SET_ASIDE)
+        tell_of_damage(s);
+    if (r == SPOOL_E_LATER || r == SPOOL_E_SET_ASIDE)
         tell(s);
     return r < 0 ? r : SOURCE_E_NOT_YET;
 }

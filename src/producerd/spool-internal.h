@@ -5,6 +5,7 @@
 #include "database.h"
 #include "reserve.h"
 #include "spool-groups.h"
+#include "spool-row.h"
 #include "spool.h"
 
 struct spool_list {
@@ -24,16 +25,26 @@ struct spool {
     uint64_t out_bytes;
     bool is_unsynced; /* something was committed without sync */
     bool has_failed;  /* the last writing of what was settled */
+    bool has_checksums;
+    struct spool_set_aside set_aside; /* the last row that was damaged */
 
     struct statement *insert, *touch, *free_pages;
     struct statement *next, *next_of_group;
-    struct statement *mark, *unmark, *remove, *reject;
+    struct statement *mark, *unmark, *remove, *reject, *reject_damaged;
     struct statement *list, *find, *retry, *drop;
 };
 
 void spool_list_append(struct spool_list *list, struct spool_message *message);
 void spool_list_remove(struct spool_list *list, struct spool_message *message);
 void spool_list_free(struct spool_list *list); /* of all its messages */
+
+/* As database_prepare; "%s" in the SQL, twice at most, becomes what goes by the column checksum:
+ * `with` where the file has it, else `without`. */
+int spool_prepare(struct spool *spool, const char *sql, const char *with, const char *without,
+                  struct statement **ret);
+
+/* Puts rows aside that no reading in order would come to, for their numbers. */
+int spool_set_aside_numbers(struct spool *spool);
 
 /* Prepares the statements of the file. 0 or a negative errno. */
 int spool_out_prepare(struct spool *spool);

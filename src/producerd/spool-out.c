@@ -3,31 +3,46 @@
 #include "spool-internal.h"
 
 #include <errno.h>
+#include <stdio.h>
+
+#include "wall-clock.h"
 
 #define COLUMNS                                                                                    \
-    "number, id, group_id, deduplication_id, delay_sec, bytes, attributes, body, since_usec"       \
+    "number, id, group_id, deduplication_id, delay_sec, bytes, attributes, body, %s, since_usec"   \
     " FROM waiting LEFT JOIN sending USING (number)"
+
+#define COPIED "id, group_id, deduplication_id, delay_sec, bytes, attributes, body"
 
 int spool_out_prepare(struct spool *s)
 {
     const struct {
         struct statement **statement;
-        const char *sql;
+        const char *sql, *with, *without;
     } all[] = {
-        {&s->next, "SELECT " COLUMNS " WHERE number > ?1 ORDER BY number"},
+        {&s->next, "SELECT " COLUMNS " WHERE number > ?1 ORDER BY number", "checksum", "NULL"},
         {&s->next_of_group,
-         "SELECT " COLUMNS " WHERE group_id = ?1 AND number BETWEEN ?2 AND ?3 ORDER BY number"},
-        {&s->mark, "INSERT OR IGNORE INTO sending VALUES (?1, ?2)"},
-        {&s->unmark, "DELETE FROM sending WHERE number = ?1"},
-        {&s->remove, "DELETE FROM waiting WHERE number = ?1"},
+         "SELECT " COLUMNS " WHERE group_id = ?1 AND number BETWEEN ?2 AND ?3 ORDER BY number",
+         "checksum", "NULL"},
+        {&s->mark, "INSERT OR IGNORE INTO sending VALUES (?1, ?2)", "", ""},
+        {&s->unmark, "DELETE FROM sending WHERE number = ?1", "", ""},
+        {&s->remove, "DELETE FROM waiting WHERE number = ?1", "", ""},
         {&s->reject,
-         "INSERT INTO rejected SELECT number, id, group_id, deduplication_id, delay_sec, bytes,"
-         " attributes, body, ?2, ?3 FROM waiting WHERE number = ?1"},
+         "INSERT INTO rejected (number, rejected_usec, reason, " COPIED "%s)"
+         " SELECT number, ?2, ?3, " COPIED "%s FROM waiting WHERE number = ?1",
+         ", checksum", ""},
+        /* Of such types as the table takes, whatever they are. */
+        {&s->reject_damaged,
+         "INSERT INTO rejected (number, rejected_usec, reason, " COPIED ")"
+         " SELECT ?4, ?2, ?3, CAST(ifnull(id, '') AS TEXT), CAST(group_id AS TEXT),"
+         " CAST(deduplication_id AS TEXT), CAST(ifnull(delay_sec, -1) AS INTEGER),"
+         " CAST(ifnull(" SPOOL_SQL_BYTES ", 0) AS INTEGER), CAST(ifnull(attributes, '') AS BLOB),"
+         " CAST(ifnull(body, '') AS TEXT) FROM waiting WHERE number = ?1",
+         "", ""},
     };
     int r = 0;
 
     for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(all); i++)
-        r = database_prepare(s->database, all[i].sql, all[i].statement);
+        r = spool_prepare(s, all[i].sql, all[i].with, all[i].without, all[i].statement);
     return r;
 }
 
@@ -37,38 +52,95 @@ static struct spool_message *writable(const struct spool_message *m)
     return (struct spool_message *)(uintptr_t)m;
 }
 
-/* --- The next --- */
+/* --- Damaged rows --- */
 
-/* The row that the statement stands at. */
-static int read_row(struct statement *row, struct spool_message **ret)
+const struct spool_set_aside *spool_set_aside(const struct spool *s)
 {
-    struct spool_row fields = {
-        .id = statement_text(row, 1, NULL),
-        .group_id = statement_is_null(row, 2) ? NULL : statement_text(row, 2, NULL),
-        .deduplication_id = statement_is_null(row, 3) ? NULL : statement_text(row, 3, NULL),
-        .delay_sec = (int)statement_int(row, 4),
-        .bytes = (size_t)statement_int(row, 5),
-    };
-    int r;
-
-    fields.attributes = statement_blob(row, 6, &fields.attributes_bytes);
-    fields.body = statement_text(row, 7, &fields.body_bytes);
-    r = spool_message_new(&fields, ret);
-    if (r < 0)
-        return r;
-    (*ret)->number = (uint64_t)statement_int(row, 0);
-    (*ret)->head.first_unknown_usec = (uint64_t)statement_int(row, 8);
-    (*ret)->is_marked = !statement_is_null(row, 8);
-    return 0;
+    return &s->set_aside;
 }
 
-/* Of a group that was passed over and has room now. 0, SPOOL_E_NOT_YET, or a negative errno. */
+/* With a number of its own, since its own may be of another there. */
+static int write_damaged(struct spool *s, int64_t number)
+{
+    int r = database_begin(s->database, DATABASE_UNSYNCED);
+
+    if (r < 0)
+        return r;
+    statement_bind_int(s->reject_damaged, 1, number);
+    statement_bind_int(s->reject_damaged, 2, (int64_t)wall_clock_usec());
+    statement_bind_text(s->reject_damaged, 3, s->set_aside.reason);
+    statement_bind_int(s->reject_damaged, 4, (int64_t)s->next_number);
+    r = statement_step(s->reject_damaged);
+    if (r >= 0) {
+        statement_bind_int(s->remove, 1, number);
+        r = statement_step(s->remove);
+    }
+    if (r >= 0) {
+        statement_bind_int(s->unmark, 1, number);
+        r = statement_step(s->unmark);
+    }
+    if (r >= 0)
+        return database_commit(s->database);
+    database_rollback(s->database);
+    return r;
+}
+
+/* The row that the statement stands at; the statement is reset. SPOOL_E_SET_ASIDE, or -EUCLEAN. */
+static int set_aside(struct spool *s, struct statement *row, const char *reason)
+{
+    int64_t number = statement_int(row, SPOOL_COLUMN_NUMBER);
+    int r;
+
+    snprintf(s->set_aside.id, sizeof(s->set_aside.id), "%s", spool_row_id(row));
+    s->set_aside.reason = reason;
+    statement_reset(row);
+    r = write_damaged(s, number);
+    if (spool_may_try_again(s, r))
+        r = write_damaged(s, number);
+    s->set_aside.error = r;
+    if (r == -EUCLEAN)
+        return r;
+    if (r >= 0) {
+        s->next_number++;
+        s->counts.waiting--;
+        s->counts.rejected++;
+        s->is_unsynced = true;
+    }
+    return SPOOL_E_SET_ASIDE;
+}
+
+/* They are few, or the whole file is not what it was. */
+int spool_set_aside_numbers(struct spool *s)
+{
+    struct statement *find;
+    int r = spool_prepare(s, "SELECT " COLUMNS " WHERE number < 1 OR number > ?1 LIMIT 1", "NULL",
+                          "NULL", &find);
+
+    while (r >= 0) {
+        statement_bind_int(find, 1, SPOOL_NUMBER_MAX);
+        r = statement_step(find);
+        if (r <= 0)
+            return r;
+        r = set_aside(s, find, "the row is damaged: its place in the order is none");
+        if (r >= 0)
+            r = s->set_aside.error;
+    }
+    return r;
+}
+
+/* --- The next --- */
+
+enum { ROW_PASSED = 100 };
+
+/* Of a group that was passed over and has room now. 0, SPOOL_E_NOT_YET, SPOOL_E_SET_ASIDE, or a
+ * negative errno. */
 static int next_behind(struct spool *s, struct spool_message **ret)
 {
     const char *group_id;
     uint64_t from;
 
     while (s->groups && (group_id = spool_groups_behind(s->groups, &from))) {
+        const char *fault;
         int r;
 
         statement_bind_text(s->next_of_group, 1, group_id);
@@ -81,9 +153,20 @@ static int next_behind(struct spool *s, struct spool_message **ret)
             spool_groups_caught_up(s->groups);
             continue;
         }
-        r = read_row(s->next_of_group, ret);
-        if (r == 0)
-            spool_groups_found(s->groups, (*ret)->number);
+        /* The index and its table disagree. */
+        if (!streq(statement_text(s->next_of_group, SPOOL_COLUMN_GROUP_ID, NULL), group_id)) {
+            statement_reset(s->next_of_group);
+            return -EUCLEAN;
+        }
+        r = spool_row_read(s->next_of_group, ret, &fault);
+        if (r >= 0)
+            spool_groups_found(s->groups,
+                               (uint64_t)statement_int(s->next_of_group, SPOOL_COLUMN_NUMBER));
+        if (r == SPOOL_ROW_E_DAMAGED) {
+            spool_groups_done(s->groups,
+                              statement_text(s->next_of_group, SPOOL_COLUMN_GROUP_ID, NULL));
+            return set_aside(s, s->next_of_group, fault);
+        }
         statement_reset(s->next_of_group);
         return r;
     }
@@ -92,33 +175,49 @@ static int next_behind(struct spool *s, struct spool_message **ret)
 
 static enum spool_turn turn_of(struct spool *s, struct statement *row)
 {
-    return s->groups ? spool_groups_turn(s->groups, statement_text(row, 2, NULL),
-                                         (uint64_t)statement_int(row, 0))
-                     : SPOOL_TURN_TAKE;
+    return s->groups
+               ? spool_groups_turn(s->groups, statement_text(row, SPOOL_COLUMN_GROUP_ID, NULL),
+                                   (uint64_t)statement_int(row, SPOOL_COLUMN_NUMBER))
+               : SPOOL_TURN_TAKE;
+}
+
+/* The row that is next in order. 0: it is taken; ROW_PASSED: passed over; SPOOL_E_NOT_YET: it has
+ * to wait, and all behind it; SPOOL_E_SET_ASIDE, then without a row; or a negative errno. */
+static int take_row(struct spool *s, struct statement *row, struct spool_message **ret)
+{
+    uint64_t number = (uint64_t)statement_int(row, SPOOL_COLUMN_NUMBER);
+    const char *fault = spool_row_group_fault(row, s->groups);
+    enum spool_turn turn = SPOOL_TURN_TAKE;
+    int r = SPOOL_ROW_E_DAMAGED;
+
+    if (!fault) {
+        turn = turn_of(s, row);
+        if (turn == SPOOL_TURN_STOP)
+            return SPOOL_E_NOT_YET;
+        r = turn == SPOOL_TURN_TAKE ? spool_row_read(row, ret, &fault) : 0;
+        if (turn == SPOOL_TURN_TAKE && r != 0 && s->groups)
+            spool_groups_done(s->groups, statement_text(row, SPOOL_COLUMN_GROUP_ID, NULL));
+    }
+    if (r < 0)
+        return r;
+    s->cursor = number;
+    if (r == SPOOL_ROW_E_DAMAGED)
+        return set_aside(s, row, fault);
+    return turn == SPOOL_TURN_PASS ? ROW_PASSED : 0;
 }
 
 /* The same in order. */
 static int next_in_order(struct spool *s, struct spool_message **ret)
 {
-    unsigned n_passed = 0;
     int r;
 
     statement_bind_int(s->next, 1, (int64_t)s->cursor);
-    while ((r = statement_step(s->next)) == STATEMENT_ROW) {
-        enum spool_turn turn = turn_of(s, s->next);
-
-        if (turn == SPOOL_TURN_TAKE)
-            r = read_row(s->next, ret);
-        if (turn == SPOOL_TURN_TAKE && r < 0 && s->groups)
-            spool_groups_done(s->groups, statement_text(s->next, 2, NULL));
-        if (turn == SPOOL_TURN_PASS)
-            r = ++n_passed == SPOOL_PASSED_MAX ? SPOOL_E_LATER : STATEMENT_ROW;
-        if (turn != SPOOL_TURN_STOP && r >= 0)
-            s->cursor = (uint64_t)statement_int(s->next, 0);
-        if (turn == SPOOL_TURN_PASS && n_passed < SPOOL_PASSED_MAX)
+    for (unsigned n_passed = 0; (r = statement_step(s->next)) == STATEMENT_ROW;) {
+        r = take_row(s, s->next, ret);
+        if (r == ROW_PASSED && ++n_passed < SPOOL_PASSED_MAX)
             continue;
         statement_reset(s->next);
-        return turn == SPOOL_TURN_STOP ? SPOOL_E_NOT_YET : r;
+        return r == ROW_PASSED ? SPOOL_E_LATER : r;
     }
     return r < 0 ? r : SPOOL_E_NOT_YET;
 }

@@ -3,23 +3,25 @@
 
 #include <errno.h>
 
+#define COPIED "id, group_id, deduplication_id, delay_sec, bytes, attributes, body"
+
 int spool_rejected_prepare(struct spool *s)
 {
     const struct {
         struct statement **statement;
         const char *sql;
     } all[] = {
-        {&s->list, "SELECT number, id, group_id, bytes, rejected_usec, reason FROM rejected"
-                   " WHERE number > ?1 ORDER BY number LIMIT ?2"},
-        {&s->find, "SELECT number, bytes FROM rejected WHERE id = ?1"},
-        {&s->retry, "INSERT INTO waiting SELECT ?2, id, group_id, deduplication_id, delay_sec,"
-                    " bytes, attributes, body FROM rejected WHERE number = ?1"},
+        {&s->list, "SELECT number, id, group_id, " SPOOL_SQL_BYTES ", rejected_usec, reason"
+                   " FROM rejected WHERE number > ?1 ORDER BY number LIMIT ?2"},
+        {&s->find, "SELECT number, " SPOOL_SQL_BYTES " FROM rejected WHERE id = ?1"},
+        {&s->retry, "INSERT INTO waiting (number, " COPIED "%s)"
+                    " SELECT ?2, " COPIED "%s FROM rejected WHERE number = ?1"},
         {&s->drop, "DELETE FROM rejected WHERE number = ?1"},
     };
     int r = 0;
 
     for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(all); i++)
-        r = database_prepare(s->database, all[i].sql, all[i].statement);
+        r = spool_prepare(s, all[i].sql, ", checksum", "", all[i].statement);
     return r;
 }
 
@@ -37,7 +39,7 @@ int spool_rejected(struct spool *s, uint64_t after,
             .id = statement_text(s->list, 1, NULL),
             .group_id = statement_is_null(s->list, 2) ? NULL : statement_text(s->list, 2, NULL),
             .bytes = (size_t)statement_int(s->list, 3),
-            .when_usec = (uint64_t)statement_int(s->list, 4),
+            .when_usec = (uint64_t)MAX(statement_int(s->list, 4), INT64_C(0)),
             .reason = statement_text(s->list, 5, NULL),
         };
 

@@ -15,6 +15,8 @@
 #include "error-line.h"
 #include "fault-point.h"
 
+#define NUMBER_MAX "4611686018427387903" /* SPOOL_NUMBER_MAX */
+
 enum { PAGE_BYTES = 4096 }; /* SQLite's default, that of new files */
 
 static const char *const migrations[] = {
@@ -43,9 +45,17 @@ static const char *const migrations[] = {
     " rejected_usec INTEGER NOT NULL,"
     " reason TEXT NOT NULL) STRICT;"
     "CREATE INDEX rejected_id ON rejected (id, bytes);",
+    /* This writes no row again. NULL: not known. */
+    "ALTER TABLE waiting ADD COLUMN checksum INTEGER;"
+    "ALTER TABLE rejected ADD COLUMN checksum INTEGER;",
 };
 
-static const struct database_schema schema = {migrations, ARRAY_SIZE(migrations)};
+enum { VERSION_CHECKSUMS = ARRAY_SIZE(migrations) };
+
+/* A disk that is full must be no reason not to start. */
+static const struct database_schema schema = {.migrations = migrations,
+                                              .version = ARRAY_SIZE(migrations),
+                                              .least_version = VERSION_CHECKSUMS - 1};
 
 void spool_list_append(struct spool_list *list, struct spool_message *m)
 {
@@ -103,14 +113,16 @@ static int query(struct spool *s, const char *sql, uint64_t *ret, int n)
 static int count(struct spool *s)
 {
     uint64_t waiting[2], rejected[2], last[1];
-    int r = query(s, "SELECT count(*), sum(bytes) FROM waiting", waiting, 2);
+    int r = query(s, "SELECT count(*), sum(" SPOOL_SQL_BYTES ") FROM waiting", waiting, 2);
 
     if (r >= 0)
-        r = query(s, "SELECT count(*), sum(bytes) FROM rejected", rejected, 2);
+        r = query(s, "SELECT count(*), sum(" SPOOL_SQL_BYTES ") FROM rejected", rejected, 2);
     if (r >= 0)
         r = query(s,
-                  "SELECT max(ifnull((SELECT max(number) FROM waiting), 0),"
-                  " ifnull((SELECT max(number) FROM rejected), 0))",
+                  "SELECT max(ifnull((SELECT max(number) FROM waiting WHERE number <= " NUMBER_MAX
+                  "), 0),"
+                  " ifnull((SELECT max(number) FROM rejected WHERE number <= " NUMBER_MAX
+                  "), 0), 0)",
                   last, 1);
     if (r < 0)
         return r;
@@ -158,10 +170,28 @@ static int check_kind(struct spool *s, char **error)
     return write_kind(s);
 }
 
+int spool_prepare(struct spool *s, const char *sql, const char *with, const char *without,
+                  struct statement **ret)
+{
+    const char *words = s->has_checksums ? with : without;
+    CLEANUP(free) char *whole = NULL;
+    const char *first = strstr(sql, "%s"), *second = first ? strstr(first + 2, "%s") : NULL;
+
+    if (!first)
+        return database_prepare(s->database, sql, ret);
+    if (asprintf(&whole, "%.*s%s%.*s%s%s", (int)(first - sql), sql, words,
+                 (int)(second ? second - first - 2 : (ptrdiff_t)strlen(first + 2)), first + 2,
+                 second ? words : "", second ? second + 2 : "") < 0) {
+        whole = NULL;
+        return -ENOMEM;
+    }
+    return database_prepare(s->database, whole, ret);
+}
+
 static int prepare(struct spool *s)
 {
-    int r = database_prepare(s->database, "INSERT INTO waiting VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
-                             &s->insert);
+    int r = spool_prepare(s, "INSERT INTO waiting VALUES (?1,?2,?3,?4,?5,?6,?7,?8%s)", ",?9", "",
+                          &s->insert);
 
     if (r >= 0)
         r = database_prepare(
@@ -171,6 +201,14 @@ static int prepare(struct spool *s)
     if (r >= 0)
         r = spool_out_prepare(s);
     return r < 0 ? r : spool_rejected_prepare(s);
+}
+
+/* What cannot be written now is seen to at another start. */
+static int set_aside_numbers(struct spool *s)
+{
+    int r = spool_set_aside_numbers(s);
+
+    return r == -EUCLEAN || r == -ENOMEM ? r : 0;
 }
 
 int spool_open(const struct spool_options *options, struct spool **ret, char **error)
@@ -185,6 +223,7 @@ int spool_open(const struct spool_options *options, struct spool **ret, char **e
     r = database_open(options->path, &schema, &s->database, error);
     if (r != 0)
         return r < 0 ? r : SPOOL_E_UNUSABLE;
+    s->has_checksums = database_version(s->database) >= VERSION_CHECKSUMS;
     r = reserve_init(&s->reserve, options->path, SPOOL_RESERVE_BYTES);
     if (r < 0)
         return r;
@@ -197,6 +236,8 @@ int spool_open(const struct spool_options *options, struct spool **ret, char **e
     r = prepare(s);
     if (r >= 0)
         r = count(s);
+    if (r >= 0)
+        r = set_aside_numbers(s);
     if (r >= 0)
         r = check_kind(s, error);
     r = database_look_again(s->database, r);
@@ -322,6 +363,8 @@ static int write_added(struct spool *s)
         statement_bind_int(s->insert, 6, (int64_t)row->bytes);
         statement_bind_blob(s->insert, 7, row->attributes, row->attributes_bytes);
         statement_bind_text_n(s->insert, 8, row->body, row->body_bytes);
+        if (s->has_checksums)
+            statement_bind_int(s->insert, 9, (int64_t)spool_row_checksum(row));
         r = statement_step(s->insert);
     }
     return r;

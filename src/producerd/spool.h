@@ -5,7 +5,10 @@
  *               ^                                            |
  *               +------------------ retry -------------------+--> drop
  *
- * A message has an id, which people see, and a number, its place in the order of entry.
+ * A message has an id, which people see, and a number, its place in the order of entry. Its row has
+ * a checksum, but where an earlier version wrote it, or the disk had no room for that column: each
+ * row is checked when it is read, and one that is damaged is set aside with the reason, alone. To
+ * retry it is to send it as it is now, where it can be read at all.
  *
  * What is added or settled is gathered in memory until it is written: all of it by spool_commit,
  * what was settled also by spool_mark_sending, spool_flush and spool_sync. Where that fails (the
@@ -92,9 +95,20 @@ int spool_commit(struct spool *spool);
  * says when. It is the spool's, and borrowed until it is settled.
  *
  * 0; SPOOL_E_NOT_YET: nothing may go now; SPOOL_E_LATER: nothing so far, but this has looked far
- * enough for one turn of the loop; or a negative errno, -EUCLEAN where the file is damaged. */
-enum { SPOOL_E_NOT_YET = 1, SPOOL_E_LATER = 2 };
+ * enough for one turn of the loop; SPOOL_E_SET_ASIDE: the same, for it has come to a row that is
+ * damaged, which spool_set_aside tells of; or a negative errno, -EUCLEAN where the file itself is
+ * damaged. */
+enum { SPOOL_E_NOT_YET = 1, SPOOL_E_LATER = 2, SPOOL_E_SET_ASIDE = 3 };
 int spool_next(struct spool *spool, const struct spool_message **ret);
+
+/* The row is with the rejected ones from now on; or, where that cannot be written, it stays where
+ * it is, and is passed over by this process. */
+struct spool_set_aside {
+    char id[SQS_ID_MAX_BYTES + 1]; /* "?" where it has none that could be shown */
+    const char *reason;
+    int error; /* of the writing; 0: none */
+};
+const struct spool_set_aside *spool_set_aside(const struct spool *spool);
 
 /* Notes that the messages are about to be sent, so that the next process knows that SQS may have
  * them. Those that are marked already keep their time. Writes what was settled, too. Not synced: a

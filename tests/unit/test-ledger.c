@@ -10,6 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "buffer.h"
+#include "file.h"
+
 #define SEC USEC_PER_SEC
 #define DAY (24 * 3600 * SEC)
 #define NOW (20000 * DAY)
@@ -412,6 +415,67 @@ static void what_is_added_to_a_removed_file_is_not_in_it(void **state)
     }
 }
 
+/* As a version before this one wrote it. */
+static void a_file_of_the_version_before_goes_on(void **state)
+{
+    static const char id[] = "3290732d-8c7a-4a6b-8d39-cd7c96d9e494";
+    CLEANUP(buffer_done) struct buffer sql = BUFFER_INIT(1 << 16);
+    const uint64_t now = 1795974490 * SEC;
+    sqlite3 *file;
+
+    ledger = ledger_free(ledger);
+    unlink(path);
+    assert_int_equal(
+        file_read(SOURCE_ROOT "/tests/unit/data/ledger-version-1.sql", sql.max - 1, &sql), 0);
+    assert_int_equal(sqlite3_open(path, &file), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(file, buffer_string(&sql), NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(file);
+    reopen(1000, 14 * DAY);
+    assert_int_equal(ledger_count(ledger), 1);
+    assert_int_equal(ledger_has(ledger, id, now), LEDGER_HAS);
+    assert_int_equal(ledger_add(ledger, "other", now), 0);
+    assert_int_equal(ledger_remove(ledger, id), 0);
+    assert_int_equal(ledger_commit(ledger, now), LEDGER_COMMITTED);
+    reopen(1000, 14 * DAY);
+    assert_int_equal(ledger_has(ledger, id, now), 0);
+    assert_int_equal(ledger_has(ledger, "other", now), LEDGER_HAS);
+}
+
+/* Places and times that no ledger has written harm no other message. */
+static void damaged_rows_keep_nobody_from_being_added(void **state)
+{
+    static const char *const changes[] = {
+        "UPDATE handled SET sequence = 9223372036854775807",
+        "UPDATE handled SET sequence = -9223372036854775807",
+        "UPDATE handled SET handled_sec = 9223372036854775807",
+        "UPDATE handled SET handled_sec = -9223372036854775808",
+        "UPDATE handled SET message_id = char(10)",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+        sqlite3 *file;
+
+        ledger = ledger_free(ledger);
+        unlink(path);
+        reopen(1000, 14 * DAY);
+        assert_int_equal(ledger_add(ledger, "one", NOW), 0);
+        assert_int_equal(ledger_commit(ledger, NOW), LEDGER_COMMITTED);
+        ledger = ledger_free(ledger);
+        assert_int_equal(sqlite3_open(path, &file), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(file, changes[i], NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(file);
+        reopen(1000, 14 * DAY);
+        for (int round = 0; round < 2; round++) {
+            assert_int_equal(ledger_add(ledger, "one", NOW), 0);
+            assert_int_equal(ledger_add(ledger, "two", NOW), 0);
+            if (ledger_commit(ledger, NOW) != LEDGER_COMMITTED)
+                fail_msg("%s: %s", changes[i], ledger_error(ledger));
+            assert_int_equal(ledger_has(ledger, "one", NOW), LEDGER_HAS);
+            assert_int_equal(ledger_has(ledger, "two", NOW), LEDGER_HAS);
+        }
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -431,6 +495,8 @@ int main(void)
         TEST(a_full_disk_costs_what_was_added_and_passes),
         TEST(what_is_no_ledger_is_refused),
         TEST(what_is_added_to_a_removed_file_is_not_in_it),
+        TEST(a_file_of_the_version_before_goes_on),
+        TEST(damaged_rows_keep_nobody_from_being_added),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

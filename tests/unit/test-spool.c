@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "buffer.h"
 #include "file.h"
 
 enum { MIB = 1024 * 1024 };
@@ -592,7 +593,7 @@ static void room_inside_the_file_serves_where_the_disk_has_none(void **state)
 /* --- Set aside --- */
 
 struct page {
-    char text[1024];
+    char text[4096];
     unsigned n, n_max;
     uint64_t last;
 };
@@ -951,6 +952,292 @@ static void every_group_keeps_its_order_whatever_happens(void **state)
     assert_counts(p.spool, 0, 0, 0);
 }
 
+/* --- What is on disk already --- */
+
+static void change(const char *sql)
+{
+    char *message = NULL;
+    sqlite3 *file;
+
+    assert_int_equal(sqlite3_open(path, &file), SQLITE_OK);
+    if (sqlite3_exec(file, sql, NULL, NULL, &message) != SQLITE_OK)
+        fail_msg("%s: %s", sql, message);
+    sqlite3_close(file);
+}
+
+/* The file as a version before this one wrote it. */
+static void lay_out_version_1(void)
+{
+    CLEANUP(buffer_done) struct buffer sql = BUFFER_INIT(1 << 16);
+
+    assert_int_equal(
+        file_read(SOURCE_ROOT "/tests/unit/data/spool-version-1.sql", sql.max - 1, &sql), 0);
+    change(buffer_string(&sql));
+    change("PRAGMA journal_mode = WAL");
+}
+
+static const struct sqs_message *next_message(struct spool *s)
+{
+    const struct spool_message *m = NULL;
+
+    assert_int_equal(spool_next(s, &m), 0);
+    return &m->head.message;
+}
+
+static void assert_is_version_1(struct spool *s)
+{
+    struct page page = {.n_max = 100};
+    const struct sqs_message *m;
+
+    assert_counts(s, 3, 2, 2356);
+    m = next_message(s);
+    assert_string_equal(m->body, "one");
+    assert_string_equal(m->group_id, "a");
+    assert_string_equal(m->deduplication_id, "waiting-1");
+    m = next_message(s);
+    assert_string_equal(m->body, "two");
+    assert_int_equal(m->n_attributes, 2);
+    assert_true(m->attributes[1].is_binary);
+    assert_memory_equal(m->attributes[1].value, "\0\xff", 2);
+    m = next_message(s);
+    assert_string_equal(m->body, "three \xc3\xa9 \"quoted\"");
+    assert_int_equal(spool_rejected(s, 0, on_rejected, &page), 0);
+    assert_int_equal(page.n, 2);
+}
+
+static void a_file_of_the_version_before_goes_on(void **state)
+{
+    struct spool *s;
+    size_t n = 0;
+
+    lay_out_version_1();
+    s = reopen(*state);
+    assert_is_version_1(s);
+    assert_int_equal(spool_retry(s, NULL, &n), 0);
+    assert_int_equal(n, 2);
+    add(s, "new1");
+    assert_int_equal(spool_commit(s), 0);
+    s = reopen(*state);
+    for (unsigned i = 0; i < 5; i++)
+        next_message(s);
+    next(s, "new1");
+    next_none(s);
+}
+
+static void a_full_disk_leaves_the_file_as_it_was_and_starts(void **state)
+{
+    struct spool *s;
+
+    lay_out_version_1();
+    write_error = ENOSPC;
+    no_fallocate = true;
+    s = reopen(*state);
+    assert_is_version_1(s);
+    write_error = 0;
+    no_fallocate = false;
+    add(s, "new1");
+    assert_int_equal(spool_commit(s), 0);
+    spool_settle(s, next(s, "new1"), "no", 1);
+    assert_int_equal(spool_sync(s), 0);
+    s = reopen(*state); /* now it is changed */
+    assert_counts(s, 3, 3, 2360);
+    for (unsigned i = 0; i < 3; i++)
+        next_message(s);
+    next_none(s);
+}
+
+/* A row of many that something has happened to: the others go out, in order. */
+static void damaged(struct fixture *f, const char *sql, const char *reason)
+{
+    struct spool *s;
+    struct page page = {.n_max = 100};
+    const struct spool_message *m;
+    size_t n = 0;
+    int r;
+
+    f->spool = spool_free(f->spool);
+    unlink(path);
+    s = reopen(f);
+    add_many(s, "a", 1, 3);
+    add_many(s, "b", 1, 2);
+    assert_int_equal(spool_commit(s), 0);
+    f->spool = spool_free(f->spool);
+    change(sql);
+    s = reopen(f);
+    for (const char *const *name = (const char *const[]){"a1", "a3", "b1", "b2", NULL}; *name;) {
+        while ((r = spool_next(s, &m)) == SPOOL_E_SET_ASIDE) {
+            assert_non_null(strstr(spool_set_aside(s)->reason, reason));
+            assert_int_equal(spool_set_aside(s)->error, 0);
+        }
+        if (r != 0)
+            fail_msg("%s: %d instead of %s", sql, r, *name);
+        assert_string_equal(m->head.id, *name++);
+        sent(s, m);
+    }
+    assert_int_equal(spool_next(s, &m), SPOOL_E_NOT_YET);
+    assert_int_equal(spool_counts(s).waiting, 0);
+    assert_int_equal(spool_counts(s).rejected, 1);
+    assert_int_equal(spool_rejected(s, 0, on_rejected, &page), 0);
+    assert_int_equal(page.n, 1);
+    if (!strstr(page.text, reason))
+        fail_msg("%s: %s is not in %s", sql, reason, page.text);
+    assert_int_equal(spool_sync(s), 0);
+    s = reopen(f);
+    assert_counts(s, 0, 1, spool_counts(s).bytes);
+    assert_int_equal(spool_drop(s, NULL, &n), 0);
+    assert_int_equal(n, 1);
+    assert_counts(s, 0, 0, 0);
+}
+
+static void a_damaged_row_is_set_aside_and_the_others_go_out(void **state)
+{
+    static const char *const changes[][2] = {
+        {"group_id = NULL", "it has no group"},
+        {"group_id = ''", "its group is none"},
+        {"group_id = 'a b'", "its group is none"},
+        {"group_id = hex(zeroblob(1000))", "its group is none"},
+        {"group_id = 'a' || char(0) || 'b'", "its group is none"},
+        {"deduplication_id = hex(zeroblob(65))", "its deduplication id is none"},
+        {"id = ''", "its id is none"},
+        {"id = char(10)", "its id is none"},
+        {"attributes = X'61'", "its attributes cannot be read"},
+        {"attributes = X'6100537472696E6700FFFFFFFF'", "its attributes cannot be read"},
+        {"bytes = 3", "its size is not"},
+        {"bytes = -1", "its size is not"},
+        {"bytes = 9223372036854775807", "its size is not"},
+        {"bytes = -9223372036854775808", "its size is not"},
+        {"delay_sec = 901", "its delay is none"},
+        {"delay_sec = 4294967295", "its delay is none"},
+        {"body = 'a3'", "its checksum is not"},
+        {"deduplication_id = 'other'", "its checksum is not"},
+        {"group_id = 'c'", "its checksum is not"},
+        {"delay_sec = 0", "its checksum is not"},
+        {"checksum = checksum + 1", "its checksum is not"},
+        {"number = 0", "its place in the order is none"},
+        {"number = -5", "its place in the order is none"},
+        {"number = 9223372036854775807", "its place in the order is none"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+        char sql[256], reason[64];
+
+        snprintf(sql, sizeof(sql), "UPDATE waiting SET %s WHERE id = 'a2'", changes[i][0]);
+        snprintf(reason, sizeof(reason), "%s", changes[i][1]);
+        damaged(*state, sql, reason);
+    }
+}
+
+/* In the middle of a group of which enough is out: there it is found by its group. */
+static void a_damaged_row_of_a_group_that_waits_is_set_aside_too(void **state)
+{
+    struct fixture *f = *state;
+    struct spool *s = reopen(f);
+    const struct spool_message *a[SPOOL_GROUP_OUT_MAX], *m;
+    char name[32];
+
+    add_many(s, "a", 1, SPOOL_GROUP_OUT_MAX + 3);
+    assert_int_equal(spool_commit(s), 0);
+    f->spool = spool_free(f->spool);
+    change("UPDATE waiting SET attributes = X'61' WHERE id = 'a21'");
+    s = reopen(f);
+    for (unsigned i = 0; i < SPOOL_GROUP_OUT_MAX; i++) {
+        snprintf(name, sizeof(name), "a%u", i + 1);
+        a[i] = next(s, name);
+    }
+    next_none(s);
+    sent(s, a[0]);
+    assert_int_equal(spool_next(s, &m), SPOOL_E_SET_ASIDE);
+    assert_string_equal(spool_set_aside(s)->id, "a21");
+    next(s, "a22");
+    next_none(s);
+    sent(s, a[1]);
+    next(s, "a23");
+}
+
+static void a_damaged_row_that_cannot_be_set_aside_is_passed_over(void **state)
+{
+    struct fixture *f = *state;
+    struct spool *s = reopen(f);
+    const struct spool_message *m;
+
+    add_many(s, "a", 1, 2);
+    assert_int_equal(spool_commit(s), 0);
+    f->spool = spool_free(f->spool);
+    change("UPDATE waiting SET bytes = 99 WHERE id = 'a1'");
+    s = reopen(f);
+    write_error = EIO;
+    assert_int_equal(spool_next(s, &m), SPOOL_E_SET_ASIDE);
+    assert_int_equal(spool_set_aside(s)->error, -EIO);
+    write_error = 0;
+    next(s, "a2");
+    next_none(s);
+    s = reopen(f);
+    assert_int_equal(spool_next(s, &m), SPOOL_E_SET_ASIDE);
+    next(s, "a2");
+}
+
+/* To retry it is to send it as it is. */
+static void a_row_with_another_checksum_goes_when_a_person_says_so(void **state)
+{
+    struct fixture *f = *state;
+    struct spool *s = reopen(f);
+    const struct spool_message *m;
+    size_t n = 0;
+
+    add_many(s, "a", 1, 1);
+    assert_int_equal(spool_commit(s), 0);
+    f->spool = spool_free(f->spool);
+    change("UPDATE waiting SET body = 'xx'");
+    s = reopen(f);
+    assert_int_equal(spool_next(s, &m), SPOOL_E_SET_ASIDE);
+    assert_int_equal(spool_retry(s, "a1", &n), 0);
+    next(s, "a1");
+}
+
+/* Bits of pages: whatever they hit, the spool opens or says why not, and no message comes out that
+ * was not handed in. */
+static void a_file_with_changed_bits_gives_out_nothing_else(void **state)
+{
+    CLEANUP(buffer_done) struct buffer good = BUFFER_INIT(1 << 20);
+    struct fixture *f = *state;
+    struct spool *s = reopen(f);
+    unsigned n_out = 0, n_set_aside = 0, n_refused = 0;
+
+    add_many(s, "a", 1, 40);
+    assert_int_equal(spool_commit(s), 0);
+    f->spool = spool_free(f->spool);
+    assert_int_equal(file_read(path, good.max - 1, &good), 0);
+    for (unsigned i = 0; i < 600; i++) {
+        CLEANUP(free) char *error = NULL;
+        const struct spool_message *m;
+        unsigned seed = i;
+        size_t at = (size_t)rand_r(&seed) % good.size;
+        int fd = open(path, O_WRONLY | O_CLOEXEC | O_TRUNC), r;
+
+        good.data[at] ^= (char)(1 << (i % 8));
+        assert_int_equal(write(fd, good.data, good.size), good.size);
+        good.data[at] ^= (char)(1 << (i % 8));
+        close(fd);
+        unlink(log_path);
+        r = spool_open(&f->options, &f->spool, &error);
+        n_refused += r != 0;
+        while (r == 0 && (r = spool_next(f->spool, &m)) >= 0 && r != SPOOL_E_NOT_YET) {
+            n_set_aside += r == SPOOL_E_SET_ASIDE;
+            if (r == 0) {
+                assert_string_equal(m->head.id, m->head.message.body);
+                assert_string_equal(m->head.id, m->head.message.deduplication_id);
+                assert_string_equal(m->head.message.group_id, "a");
+                sent(f->spool, m);
+                n_out++;
+            }
+            r = 0;
+        }
+        f->spool = spool_free(f->spool);
+    }
+    assert_true(n_out > 600 && n_refused > 0);
+    assert_true(n_set_aside > 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -982,6 +1269,13 @@ int main(void)
         TEST(a_spool_serves_one_kind_of_queue),
         TEST(a_damaged_file_is_refused_and_left_as_it_is),
         TEST(every_group_keeps_its_order_whatever_happens),
+        TEST(a_file_of_the_version_before_goes_on),
+        TEST(a_full_disk_leaves_the_file_as_it_was_and_starts),
+        TEST(a_damaged_row_is_set_aside_and_the_others_go_out),
+        TEST(a_damaged_row_of_a_group_that_waits_is_set_aside_too),
+        TEST(a_damaged_row_that_cannot_be_set_aside_is_passed_over),
+        TEST(a_row_with_another_checksum_goes_when_a_person_says_so),
+        TEST(a_file_with_changed_bits_gives_out_nothing_else),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

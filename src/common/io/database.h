@@ -30,6 +30,9 @@ enum {
 struct database_schema {
     const char *const *migrations;
     int version; /* how many there are */
+    /* The version that the program can do with where there is no room for more, or where rows break
+     * the rules of a table that is changed; 0: none but the last. */
+    int least_version;
 };
 
 /* Opens the file, made with mode 0600 where there is none; its folder must be there. Brings its
@@ -42,6 +45,9 @@ struct database_schema {
 enum { DATABASE_E_UNUSABLE = 1 };
 int database_open(const char *path, const struct database_schema *schema, struct database **ret,
                   char **error);
+
+/* The version of its tables: the schema's, or one from its least version on. */
+int database_version(const struct database *database);
 
 /* Rolls back what is open, frees all statements, moves the log into the file. A process that is
  * killed instead loses nothing that was committed. */

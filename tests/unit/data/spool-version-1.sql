@@ -1,0 +1,18 @@
+BEGIN TRANSACTION;
+CREATE TABLE rejected ( number INTEGER PRIMARY KEY, id TEXT NOT NULL, group_id TEXT, deduplication_id TEXT, delay_sec INTEGER NOT NULL, bytes INTEGER NOT NULL, attributes BLOB NOT NULL, body TEXT NOT NULL, rejected_usec INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;
+INSERT INTO "rejected" VALUES(1,'14eda9c1-3b62-4070-b079-91a433453bb4','a','rejected-1',-1,1100,X'','xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx',1795973790879986,'message: 1100 bytes with its attributes, the queue takes at most 1024');
+INSERT INTO "rejected" VALUES(2,'dafe0e44-772b-40af-bc56-d2b37713846f','b','dafe0e44-772b-40af-bc56-d2b37713846f',-1,1210,X'6E004E756D6265720003000000312E35','éééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé',1795973790880017,'message: 1210 bytes with its attributes, the queue takes at most 1024');
+CREATE TABLE sending (number INTEGER PRIMARY KEY, since_usec INTEGER NOT NULL) STRICT;
+INSERT INTO "sending" VALUES(3,1795973790904321);
+INSERT INTO "sending" VALUES(4,1795973790911517);
+CREATE TABLE setting (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO "setting" VALUES('commits',6);
+INSERT INTO "setting" VALUES('is_fifo',1);
+CREATE TABLE waiting ( number INTEGER PRIMARY KEY, id TEXT NOT NULL, group_id TEXT, deduplication_id TEXT, delay_sec INTEGER NOT NULL, bytes INTEGER NOT NULL, attributes BLOB NOT NULL, body TEXT NOT NULL) STRICT;
+INSERT INTO "waiting" VALUES(3,'a5368fad-0cad-4dc6-ba98-42f82ea68c42','a','waiting-1',-1,3,X'','one');
+INSERT INTO "waiting" VALUES(4,'8862c1de-9cc0-48e1-b443-9c6f56a16b38','b','8862c1de-9cc0-48e1-b443-9c6f56a16b38',-1,26,X'7400537472696E67000500000074C3A97874620042696E6172792E78000200000000FF','two');
+INSERT INTO "waiting" VALUES(5,'fefc5344-c521-4f63-8474-d9096118bd71','a','fefc5344-c521-4f63-8474-d9096118bd71',-1,17,X'','three é "quoted"');
+CREATE INDEX waiting_group ON waiting (group_id, number, bytes);
+CREATE INDEX rejected_id ON rejected (id, bytes);
+COMMIT;
+PRAGMA user_version = 1;
