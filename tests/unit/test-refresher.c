@@ -124,6 +124,20 @@ static void what_is_seconds_old_is_not_asked_for_again(void **state)
     assert_int_equal(test_server_requests(server), 2);
 }
 
+static void a_slow_answer_is_as_fresh_as_a_quick_one(void **state)
+{
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(SIZE("2048"));
+
+    set_bench(server);
+    pass(REFRESH_AGE_MIN_USEC);
+    assert_true(refresher_ask(b.refresher));
+    ahead_usec += REFRESH_AGE_MIN_USEC + USEC_PER_SEC;
+    run_until(b.event, &b.n_refreshed, 1);
+    assert_int_equal(b.n_without, 0);
+    assert_false(refresher_ask(b.refresher));
+    assert_int_equal(test_server_requests(server), 1);
+}
+
 static void it_is_asked_every_ten_minutes(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(SIZE("2048"));
@@ -163,6 +177,9 @@ static void an_answer_that_does_not_come_is_waited_for_only_so_long(void **state
     assert_int_equal(b.n_refreshed, 0);
     pass(REFRESH_TIMEOUT_USEC + USEC_PER_SEC);
     run_until(b.event, &b.n_without, 1);
+    /* Who has waited for it must not wait again. */
+    assert_false(refresher_ask(b.refresher));
+    pass(REFRESH_AGE_MIN_USEC);
     /* Nor is a failure repeated before its time. */
     assert_true(refresher_ask(b.refresher));
     run_until(b.event, &b.n_without, 2);
@@ -176,6 +193,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(what_is_seconds_old_is_not_asked_for_again, tear_down),
+        cmocka_unit_test_teardown(a_slow_answer_is_as_fresh_as_a_quick_one, tear_down),
         cmocka_unit_test_teardown(it_is_asked_every_ten_minutes, tear_down),
         cmocka_unit_test(the_interval_has_its_jitter),
         cmocka_unit_test_teardown(an_answer_that_does_not_come_is_waited_for_only_so_long,

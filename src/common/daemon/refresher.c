@@ -14,7 +14,7 @@ struct refresher {
     void *userdata;
     sd_event_source *timer;
     struct sqs_call *call; /* under way */
-    uint64_t asked_usec;
+    uint64_t known_usec;   /* when the last question had its end */
 };
 
 uint64_t refresh_interval_usec(uint64_t random)
@@ -32,6 +32,7 @@ static void set_timer(struct refresher *r, uint64_t delay_usec)
 static void end(struct refresher *r, const struct sqs_queue_attributes *attributes)
 {
     r->call = NULL;
+    r->known_usec = loop_now_usec(r->event);
     set_timer(r, refresh_interval_usec(random_u64()));
     r->refreshed(r->userdata, attributes);
 }
@@ -46,7 +47,7 @@ static int ask(struct refresher *r)
     CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
     int q = sqs_request_get_queue_attributes(r->queue_url, &request);
 
-    r->asked_usec = loop_now_usec(r->event);
+    r->known_usec = loop_now_usec(r->event); /* a question that cannot be asked has its end, too */
     if (q >= 0)
         q = sqs_client_call(r->client, TAKE(request), &(struct sqs_call_options){.attempts_max = 1},
                             on_result, r, &r->call);
@@ -58,7 +59,7 @@ bool refresher_ask(struct refresher *r)
 {
     if (r->call)
         return true;
-    if (loop_now_usec(r->event) - r->asked_usec < REFRESH_AGE_MIN_USEC)
+    if (loop_now_usec(r->event) - r->known_usec < REFRESH_AGE_MIN_USEC)
         return false;
     return ask(r) >= 0;
 }
@@ -89,7 +90,7 @@ int refresher_new(sd_event *event, struct sqs_client *client, const char *queue_
     r->queue_url = queue_url;
     r->refreshed = refreshed;
     r->userdata = userdata;
-    r->asked_usec = loop_now_usec(event);
+    r->known_usec = loop_now_usec(event);
     q = sd_event_add_time_relative(event, &r->timer, CLOCK_BOOTTIME,
                                    refresh_interval_usec(random_u64()), USEC_PER_SEC, on_timer, r);
     if (q < 0)
