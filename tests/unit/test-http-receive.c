@@ -28,6 +28,7 @@ struct pair {
 static struct pair pairs[3];
 static int listener;
 static char url[64], half[HALF];
+static size_t reply_max_bytes;
 
 static void on_done(void *userdata, const struct http_reply *reply)
 {
@@ -49,19 +50,24 @@ static void submit(struct pair *p, const char *where, uint64_t stall_usec)
                                             .url = where,
                                             .timeout_usec = 60 * USEC_PER_SEC,
                                             .stall_usec = stall_usec,
-                                            .reply_max_bytes = LARGE_BYTES,
+                                            .reply_max_bytes = reply_max_bytes,
                                         },
                                         on_done, p, &p->slot),
                      0);
 }
 
-static void send_half(struct pair *p)
+static void send_some(struct pair *p, size_t size)
 {
-    assert_int_equal(send(p->fd, half, HALF, MSG_NOSIGNAL), HALF);
+    assert_int_equal(send(p->fd, half, size, MSG_NOSIGNAL), size);
 }
 
-/* Connects, and begins its reply. */
-static void begin(struct pair *p, uint64_t stall_usec)
+static void send_half(struct pair *p)
+{
+    send_some(p, HALF);
+}
+
+/* Connects, and begins its reply, with its head alone. */
+static void begin_head(struct pair *p, uint64_t stall_usec)
 {
     static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n";
     struct pollfd poll_listener = {.fd = listener, .events = POLLIN};
@@ -79,6 +85,11 @@ static void begin(struct pair *p, uint64_t stall_usec)
         assert_true(boot_clock_usec() < end);
     }
     assert_int_equal(send(p->fd, head, sizeof(head) - 1, MSG_NOSIGNAL), sizeof(head) - 1);
+}
+
+static void begin(struct pair *p, uint64_t stall_usec)
+{
+    begin_head(p, stall_usec);
     send_half(p);
 }
 
@@ -105,6 +116,7 @@ static int set_up(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
         pairs[i] = (struct pair){.fd = -1};
     n_all_done = 0;
+    reply_max_bytes = LARGE_BYTES;
     return 0;
 }
 
@@ -162,6 +174,21 @@ static void a_cancelled_reply_gives_its_room_to_others(void **state)
     assert_whole(&pairs[1]);
 }
 
+static void a_reply_that_is_too_large_after_its_wait_fails_at_once(void **state)
+{
+    begin(&pairs[0], 0);
+    run_for(event, 50 * USEC_PER_MSEC);
+    reply_max_bytes = 1000;
+    begin_head(&pairs[1], 0);
+    send_some(&pairs[1], 2000);
+    run_for(event, 50 * USEC_PER_MSEC);
+    assert_int_equal(n_all_done, 0);
+    send_half(&pairs[0]);
+    run_until(event, &n_all_done, 2);
+    assert_whole(&pairs[0]);
+    assert_int_equal(pairs[1].failure, HTTP_FAILURE_TOO_LARGE);
+}
+
 static void a_reply_that_stalls_after_its_wait_is_given_up(void **state)
 {
     begin(&pairs[0], 0);
@@ -216,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(at_the_bound_all_replies_but_the_oldest_wait),
         TEST(a_cancelled_reply_gives_its_room_to_others),
+        TEST(a_reply_that_is_too_large_after_its_wait_fails_at_once),
         TEST(a_reply_that_stalls_after_its_wait_is_given_up),
         TEST(what_the_owner_holds_lets_large_replies_wait_and_small_ones_pass),
         TEST(many_large_replies_come_whole),

@@ -37,6 +37,7 @@ struct http_slot {
     struct http_slot *older, *newer; /* in the client's list of replies that have begun */
     bool is_receiving;               /* it is in there */
     bool is_paused;                  /* libcurl reads nothing for it */
+    CURLcode resume_error;           /* bytes of it were lost when it was to go on */
     http_done_fn done;
     void *userdata;
     bool is_tls;
@@ -200,6 +201,9 @@ int http_progress_on_timer(sd_event_source *source, uint64_t usec, void *userdat
 
 /* It was paused, and is read again: the pause was no stall. */
 void http_progress_resume(struct http_slot *slot);
+
+/* A reply was damaged as it was resumed: its end is told from the loop. */
+void http_progress_end_soon(struct http_slot *slot);
 
 /* Says that the time for connecting was over. */
 void http_progress_say_connecting(struct http_slot *slot);

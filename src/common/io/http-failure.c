@@ -140,6 +140,8 @@ static bool is_head_too_large(const struct http_slot *slot, CURLcode code)
 
 void http_finish_by_code(struct http_slot *slot, CURLcode code)
 {
+    if (slot->resume_error != CURLE_OK)
+        code = slot->resume_error;
     if (repeat(slot, code))
         return;
     if (code == CURLE_COULDNT_CONNECT && slot->is_unix) {

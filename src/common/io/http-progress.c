@@ -183,6 +183,12 @@ void http_progress_resume(struct http_slot *slot)
     http_slot_set_timer(slot); /* where this fails, its time is over at the far end */
 }
 
+void http_progress_end_soon(struct http_slot *slot)
+{
+    slot->deadline_usec = 0;
+    http_slot_set_timer(slot); /* where this fails, it ends when the timer fires for another reason */
+}
+
 /* --- The end --- */
 
 void http_progress_tell(const struct http_slot *slot, struct http_reply *reply)
@@ -270,6 +276,10 @@ int http_progress_on_timer(sd_event_source *source, uint64_t usec, void *userdat
     struct http_slot *slot = userdata;
 
     slot->timer_usec = USEC_INFINITY;
+    if (slot->resume_error != CURLE_OK) {
+        http_finish_by_code(slot, slot->resume_error);
+        return 0;
+    }
     if (usec >= slot->deadline_usec && slot->deadline_usec < slot->end_usec)
         slot->deadline_usec = MIN(slot->end_usec, due_usec(slot, usec));
     if (usec >= slot->deadline_usec) {

@@ -2,9 +2,9 @@
  *
  * Replies that have begun stand in a list, the oldest first. Where together they hold as much as
  * the client's reply_memory_bytes, all but the oldest are paused: libcurl leaves their bytes in
- * their sockets, and so the peers stop to send. The oldest goes on in any case, so that one gets
- * done and gives its room to the next, unless the client's owner holds as much already; with it the bound may be passed by one reply, and by the
- * piece that libcurl has read of each of the others. */
+ * their sockets, and so the peers stop to send. The oldest goes on, so that one gets done and gives
+ * its room to the next, unless the client's owner alone holds that much. So the bound may be passed
+ * by one reply, and by the piece that libcurl has read of each of the others. */
 #include "http-client-internal.h"
 
 enum { LARGE_PIECE_BYTES = 8192 }; /* a reply that begins so is likely a large one */
@@ -105,8 +105,11 @@ static void resume(struct http_slot *slot)
 {
     slot->is_paused = false;
     http_progress_resume(slot);
-    /* It takes what libcurl has read of it already, and may be paused again by that. */
-    curl_easy_pause(slot->easy, CURLPAUSE_CONT);
+    /* It takes what libcurl has read of it already, and may be paused again by that. Where that fails,
+     * libcurl has thrown it away and says so nowhere else. */
+    slot->resume_error = curl_easy_pause(slot->easy, CURLPAUSE_CONT);
+    if (slot->resume_error != CURLE_OK)
+        http_progress_end_soon(slot);
 }
 
 static void resume_some(struct http_client *client)

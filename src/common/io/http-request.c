@@ -186,6 +186,7 @@ int http_slot_prepare(struct http_slot *slot, const struct http_request *request
         return r;
     slot->error_text[0] = '\0';
     slot->is_head_whole = false;
+    slot->resume_error = CURLE_OK;
     slot->is_sent_once = request->send_once;
     slot->n_full = 0;
     slot->is_reply_cut = request->cut_reply;
