@@ -26,6 +26,7 @@
 enum {
     REPLY_KEPT_BYTES = 256, /* for the log */
     LOCATION_SHOWN_BYTES = 512,
+    SHOWN_URL_BYTES = 2048,
     SHOWN_REPLY_MAX_BYTES = 4 * (REPLY_KEPT_BYTES + LOCATION_SHOWN_BYTES) + 1024,
     AWAY_MAX_BYTES = SHOWN_REPLY_MAX_BYTES + 4096,
 };
@@ -44,7 +45,7 @@ struct http_handler {
     sd_event *event;
     struct http_client *client;
     struct http_target target;
-    char *shown_url; /* without the query, which may hold a secret */
+    char *shown_url; /* without what may be a secret */
     char *content_type, *queue_name;
     uint64_t timeout_usec;
     struct sqsd_headers headers; /* of the message that is begun right now */
@@ -82,7 +83,7 @@ static void describe_redirect(const struct http_reply *reply, struct buffer *tex
     if (reply->status < 300 || reply->status > 399 || !location)
         return;
     buffer_append_string(text, " to ");
-    escape_for_log(text, location, strlen(location), LOCATION_SHOWN_BYTES);
+    http_target_append_shown(text, location, LOCATION_SHOWN_BYTES);
     buffer_append_string(text, ", and redirects are not followed: is it what consumer.url should be?");
 }
 
@@ -334,6 +335,7 @@ static const struct handler_ops ops = {
 int handler_http_new(sd_event *event, const struct config *config, struct handler **ret,
                      char **error)
 {
+    CLEANUP(buffer_done) struct buffer shown_url = BUFFER_INIT(8 * SHOWN_URL_BYTES);
     CLEANUP(handler_free) struct handler *handler = NULL;
     const char *url = config->consumer.url, *slash = strrchr(config->aws.queue_url, '/');
     struct http_handler *h = calloc(1, sizeof(*h));
@@ -354,7 +356,8 @@ int handler_http_new(sd_event *event, const struct config *config, struct handle
     r = http_target_parse(url, &h->target, error);
     if (r != 0)
         return r < 0 ? r : HANDLER_E_CONFIG;
-    h->shown_url = strndup(url, strcspn(url, "?"));
+    http_target_append_shown(&shown_url, url, SHOWN_URL_BYTES);
+    h->shown_url = buffer_take(&shown_url);
     h->content_type = strdup(config->consumer.content_type);
     h->queue_name = strdup(slash ? slash + 1 : config->aws.queue_url);
     if (!h->shown_url || !h->content_type || !h->queue_name)

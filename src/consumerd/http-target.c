@@ -8,9 +8,12 @@
 
 #include <curl/curl.h>
 
+#include "encode.h"
 #include "error-line.h"
 
 #define UNIX_PREFIX "unix:"
+
+enum { SHOWN_BYTES = 2048 };
 
 #define invalid(error, ...) error_line(HTTP_TARGET_E_INVALID, error, __VA_ARGS__)
 
@@ -49,6 +52,7 @@ static int take_apart(struct http_target *target, const char *text, char **error
     CLEANUP(curl_free) char *scheme = NULL;
     CLEANUP(curl_free) char *host = NULL;
     CLEANUP(curl_free) char *path = NULL;
+    CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(8 * SHOWN_BYTES);
     CURLUcode code;
 
     if (!u)
@@ -62,18 +66,20 @@ static int take_apart(struct http_target *target, const char *text, char **error
         code = curl_url_get(u, CURLUPART_PATH, &path, 0);
     if (code == CURLUE_OUT_OF_MEMORY)
         return -ENOMEM;
+    http_target_append_shown(&shown, text, SHOWN_BYTES);
     if (code || !(streq(scheme, "http") || streq(scheme, "https")))
         return invalid(error,
                        "consumer.url: \"%s\" is not a URL to post to (%s); allowed are http://, "
                        "https://, unix:/PATH and unix:/PATH:/URI",
-                       text, code ? curl_url_strerror(code) : "neither http nor https");
+                       buffer_string(&shown),
+                       code ? curl_url_strerror(code) : "neither http nor https");
     /* They would break the request's first line, or be read in more than one way. */
     for (const char *p = target->url; *p; p++)
         if (*p <= ' ' || *p > '~')
             return invalid(error,
                            "consumer.url: \"%s\" has a character in it that is not ASCII, or is a "
                            "space: write it as %%XX",
-                           text);
+                           buffer_string(&shown));
     target->no_proxy = target->unix_socket || is_loopback(host);
     target->path = strdup(path);
     return target->path ? 0 : -ENOMEM;
@@ -105,6 +111,24 @@ int http_target_parse(const char *text, struct http_target *ret, char **error)
     *ret = target;
     target = (struct http_target){};
     return 0;
+}
+
+void http_target_append_shown(struct buffer *text, const char *url, size_t max_bytes)
+{
+    size_t size = strcspn(url, "?#"), scheme_bytes = strcspn(url, "/?#");
+    const char *authority = url + scheme_bytes, *at;
+
+    /* "https://USER:PASSWORD@HOST/", or the same without a scheme. */
+    if (strncmp(authority, "//", 2) == 0) {
+        authority += 2;
+        at = memrchr(authority, '@', strcspn(authority, "/?#"));
+        if (at) {
+            escape_for_log(text, url, (size_t)(authority - url), max_bytes);
+            size -= (size_t)(at + 1 - url);
+            url = at + 1;
+        }
+    }
+    escape_for_log(text, url, size, max_bytes);
 }
 
 void http_target_done(struct http_target *target)

@@ -1,6 +1,7 @@
 /* Where handler "http" posts messages to: its setting consumer.url, taken apart. */
 #pragma once
 
+#include "buffer.h"
 #include "macro.h"
 
 struct http_target {
@@ -17,6 +18,10 @@ enum { HTTP_TARGET_E_INVALID = 1 };
  * frees it. */
 int http_target_parse(const char *text, struct http_target *ret, char **error);
 void http_target_done(struct http_target *target);
+
+/* Appends a URL for people, escaped and shortened to max_bytes: without its user name, password,
+ * query and fragment, which may be secrets. */
+void http_target_append_shown(struct buffer *text, const char *url, size_t max_bytes);
 
 static inline void http_target_done_cleanup(struct http_target *target)
 {

@@ -370,6 +370,11 @@ static void a_redirect_is_not_followed(void **state)
     }
     assert_int_equal(test_server_requests(elsewhere), 0);
 
+    /* Many send back the query of what was asked for. */
+    handle_reply((struct test_reply){.status = 301,
+                                     .headers = "Location: https://me:pw@host/in?key=secret\r\n"});
+    assert_non_null(strstr(entries[n_entries - 1].text, "status 301 to https://host/in, and"));
+
     /* What it names may be anything. */
     handle_reply((struct test_reply){.status = 302, .headers = "Location: /a\tb\x1b[31m\r\n"});
     assert_non_null(strstr(entries[n_entries - 1].text, "status 302 to /a\\tb\\x1b[31m, and"));

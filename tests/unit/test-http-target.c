@@ -91,11 +91,35 @@ static void what_libcurl_would_not_take_is_refused(void **state)
     }
 }
 
+static void what_may_be_secret_is_not_shown(void **state)
+{
+    static const char *const cases[][2] = {
+        {"http://localhost:8080/in", "http://localhost:8080/in"},
+        {"https://worker.example.com/in?token=secret", "https://worker.example.com/in"},
+        {"https://worker.example.com/#secret", "https://worker.example.com/"},
+        {"https://me:secret@worker.example.com/in@box", "https://worker.example.com/in@box"},
+        {"https://me:sec@ret@worker.example.com?a=b", "https://worker.example.com"},
+        {"//me:secret@worker.example.com/", "//worker.example.com/"},
+        {"/login?then=https://me:secret@host/", "/login"},
+        {"unix:/run/app.socket:/in?token=secret", "unix:/run/app.socket:/in"},
+        {"/a\tb\x1b", "/a\\tb\\x1b"},
+        {"", ""},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(4096);
+
+        http_target_append_shown(&shown, cases[i][0], 1024);
+        assert_string_equal(buffer_string(&shown), cases[i][1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(urls_of_the_network_are_kept),
         cmocka_unit_test(a_unix_socket_may_have_a_uri),
+        cmocka_unit_test(what_may_be_secret_is_not_shown),
         cmocka_unit_test(what_libcurl_would_not_take_is_refused),
     };
 
