@@ -132,10 +132,10 @@ static void on_received(void *userdata, const struct sqs_result *result)
     if (!reply)
         return;
     c->n_received += reply->n_messages;
-    /* While messages are in hand, given back with a delay that is not over, or given to a receive
-     * whose reply was lost, they may be why they and the rest of their groups do not come. */
     if (reply->n_messages > 0)
         budget_received(&c->budget, reply->bytes, reply->n_messages);
+    /* While messages are in hand, given back with a delay that is not over, or given to a receive
+     * whose reply was lost, they may be why they and the rest of their groups do not come. */
     if (reply->n_messages > 0)
         c->n_empty_in_a_row = 0;
     else if (counts.messages == 0 &&

@@ -281,8 +281,14 @@ static void begin(struct hand *h, struct message *m)
             note_answer(h, m);
         return;
     }
-    end_run(h, m, r == -EINVAL || r == -E2BIG ? HANDLER_UNANSWERED : HANDLER_NOT_REACHED,
-            HANDLER_DELAY_DEFAULT, strerror(-r));
+    if (r != -EINVAL && r != -E2BIG) {
+        end_run(h, m, HANDLER_NOT_REACHED, HANDLER_DELAY_DEFAULT, strerror(-r));
+        return;
+    }
+    log_write(LOG_ERR, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
+              "Message %s cannot be handed to the handler, it comes back: %s.",
+              m->received->message_id, strerror(-r));
+    end_run(h, m, HANDLER_UNANSWERED, HANDLER_DELAY_DEFAULT, NULL);
 }
 
 /* Whether the next message may be handed over, as far as the handler's outages go. */

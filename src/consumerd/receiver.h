@@ -48,10 +48,10 @@ struct receiver *receiver_free(struct receiver *receiver);
 DEFINE_CLEANUP(struct receiver *, receiver_free)
 
 /* Begins the polls that there is room and time for: one as soon as there is any room, further ones
- * only if they may bring as much as a poll can, and only as many as pace.h allows. After receiver_stop: asks again where a poll does
- * not end in its time. `*ret_next_usec`: when it is time for the next, if the room stays the same;
- * USEC_INFINITY: not before a poll ends. 0, or a negative errno: a poll could not be begun, and
- * nothing is lost by calling again later. */
+ * only if they may bring as much as a poll can, and only as many as pace.h allows. After
+ * receiver_stop: asks again where a poll does not end in its time. `*ret_next_usec`:
+ * when it is time for the next, if the room stays the same; USEC_INFINITY: not before a poll ends.
+ * 0, or a negative errno: a poll could not be begun, and nothing is lost by calling again later. */
 int receiver_turn(struct receiver *receiver, const struct receiver_room *room, uint64_t now_usec,
                   uint64_t *ret_next_usec);
 

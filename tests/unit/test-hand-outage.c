@@ -265,6 +265,7 @@ static void a_handler_that_cannot_begin_is_not_reached(void **state)
     run_error = -E2BIG; /* this is the message's */
     assert_string_equal(next_begun(), "0");
     assert_int_equal(hand_count(hand).messages, 1);
+    assert_int_equal(fake_count_lines("cannot be handed to the handler"), 1);
 }
 
 static void a_handler_reached_at_once_need_not_be_waited_for(void **state)

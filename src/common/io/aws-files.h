@@ -5,8 +5,8 @@
 
 /* The path of a shared file: $CREDENTIALS_DIRECTORY/aws.credentials (aws.config) where that file is
  * there (systemd.exec(5), LoadCredential=), else $AWS_SHARED_CREDENTIALS_FILE ($AWS_CONFIG_FILE),
- * expanded (path-expand.h), else ~/.aws/credentials (config). `*ret` is the caller's to free; NULL where there is no home
- * directory to look in. 0 or -ENOMEM. */
+ * expanded (path-expand.h), else ~/.aws/credentials (config). `*ret` is the caller's
+ * to free; NULL where there is no home directory to look in. 0 or -ENOMEM. */
 int aws_file_path(enum aws_profile_file kind, char **ret);
 
 /* Appends where a shared file is looked for, "/path" or "/path: no such file". `*ret_is_there` says

@@ -146,7 +146,8 @@ struct credentials *credentials_free(struct credentials *c);
 DEFINE_CLEANUP(struct credentials *, credentials_free)
 
 /* The cached credentials where they are valid now, without waiting, else NULL; starts a refresh in
- * the background when they are near their expiry, or when the file that they stand in has changed. Borrowed: take a reference to keep them. */
+ * the background when they are near their expiry, or when the file that they stand in has changed.
+ * Borrowed: take a reference to keep them. */
 struct aws_credentials *credentials_peek(struct credentials *c);
 
 /* Asks for credentials. `done` runs once, later, never inside this call. All who ask at once share
