@@ -20,6 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "buffer.h"
+#include "encode.h"
 #include "error-line.h"
 
 enum {
@@ -125,13 +127,22 @@ static int errno_of(int code, int e)
     }
 }
 
+/* SQLite's text may have lines, and names that were read from a damaged file. */
+static void set_error(struct database *d, const char *text, const char *more)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(2 * ERROR_MAX_BYTES);
+
+    escape_for_log(&b, text, strlen(text), ERROR_MAX_BYTES / 2);
+    snprintf(d->error, sizeof(d->error), "%s: %s%s%s", d->path, buffer_string(&b), more ? ": " : "",
+             more ? more : "");
+}
+
 /* Notes what SQLite says now, before anything else makes it say something else. */
 static int failed(struct database *d, int code)
 {
     int e = system_errno(d, code), r = errno_of(code, e);
 
-    snprintf(d->error, sizeof(d->error), "%s: %s%s%s", d->path, sqlite3_errmsg(d->sqlite),
-             e > 0 ? ": " : "", e > 0 ? strerror(e) : "");
+    set_error(d, sqlite3_errmsg(d->sqlite), e > 0 ? strerror(e) : NULL);
     if (d->in_transaction && d->failure == 0 && sqlite3_get_autocommit(d->sqlite))
         d->failure = r;
     return r;
@@ -438,15 +449,12 @@ static int check(struct database *d, const char *sql)
             break;
     }
     if (code == SQLITE_ROW) {
-        snprintf(d->error, sizeof(d->error), "%s: %s", d->path, sqlite3_column_text(s, 0));
+        set_error(d, (const char *)sqlite3_column_text(s, 0), NULL);
         r = is_read_error(last_file_errno(d)) ? -EIO : -EUCLEAN;
     } else if (code != SQLITE_DONE) {
         r = failed(d, code);
     }
     sqlite3_finalize(s);
-    for (char *p = d->error; *p; p++) /* SQLite's text may have lines */
-        if (*p == '\n')
-            *p = ' ';
     return r;
 }
 
