@@ -9,9 +9,12 @@
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sysexits.h>
+#include <systemd/sd-bus.h>
 #include <unistd.h>
 
 enum { READ_BYTES = 4096 };
+
+#define SOCKET_UNIT "sqs-producerd.socket"
 
 /* ---- To the daemon ---- */
 
@@ -25,16 +28,51 @@ static const char *group_of(const char *path)
     return group ? group->gr_name : SUBMIT_GROUP;
 }
 
+/* Asks systemd whether it has given the unit up: "failed" after failures that followed too closely
+ * on one another. Where systemd cannot be asked, that is not known. */
+static bool has_given_up(const char *unit)
+{
+    CLEANUP(free) char *path = NULL, *state = NULL;
+    sd_bus *bus = NULL;
+    bool has_failed;
+
+    if (sd_bus_path_encode("/org/freedesktop/systemd1/unit", unit, &path) < 0 ||
+        sd_bus_open_system(&bus) < 0)
+        return false;
+    has_failed = sd_bus_get_property_string(bus, "org.freedesktop.systemd1", path,
+                                            "org.freedesktop.systemd1.Unit", "ActiveState", NULL,
+                                            &state) >= 0 &&
+                 streq(state, "failed");
+    sd_bus_flush_close_unref(bus);
+    return has_failed;
+}
+
+static int given_up(const char *program)
+{
+    fprintf(stderr,
+            "%s: cannot reach the daemon: systemd has given up " SOCKET_UNIT ", for the daemon "
+            "failed each time; 'systemctl status " SOCKET_UNIT " sqs-producerd' shows why; mend "
+            "that, then run 'systemctl reset-failed " SOCKET_UNIT " sqs-producerd' and 'systemctl "
+            "start " SOCKET_UNIT "'\n",
+            program);
+    return EX_UNAVAILABLE;
+}
+
 static int cannot_connect(const char *program, const char *path, int error)
 {
     const char *group;
 
+    if ((error == ENOENT || error == ECONNREFUSED) && has_given_up(SOCKET_UNIT))
+        return given_up(program);
     switch (error) {
     case ENOENT:
         fprintf(stderr,
                 "%s: cannot reach the daemon: there is no socket %s; set producer.source = "
                 "\"spool\" in its configuration, and run 'systemctl stop sqs-producerd' and "
-                "'systemctl enable --now sqs-producerd.socket sqs-producerd'\n",
+                "'systemctl enable --now sqs-producerd.socket sqs-producerd'; where 'systemctl "
+                "status " SOCKET_UNIT
+                "' shows that it has failed, run 'systemctl reset-failed " SOCKET_UNIT
+                " sqs-producerd' before\n",
                 program, path);
         break;
     case EACCES:
@@ -47,8 +85,9 @@ static int cannot_connect(const char *program, const char *path, int error)
         break;
     case ECONNREFUSED:
         fprintf(stderr,
-                "%s: cannot reach the daemon: nobody answers at %s; 'systemctl status "
-                "sqs-producerd.socket sqs-producerd' shows why\n",
+                "%s: cannot reach the daemon: nobody answers at %s; 'systemctl status " SOCKET_UNIT
+                " sqs-producerd' shows why; where they have failed, run 'systemctl "
+                "reset-failed " SOCKET_UNIT " sqs-producerd' before they are started again\n",
                 program, path);
         break;
     case EAGAIN:
@@ -56,7 +95,7 @@ static int cannot_connect(const char *program, const char *path, int error)
                 "%s: cannot reach the daemon: it has taken no connection at %s for %d s; "
                 "'systemctl status sqs-producerd' shows what it does\n",
                 program, path, SUBMIT_TIMEOUT_SEC);
-        break;
+        return EX_TEMPFAIL;
     default:
         fprintf(stderr, "%s: cannot reach the daemon at %s: %s\n", program, path, strerror(error));
     }

@@ -12,6 +12,7 @@ enum {
 
 /* All return EX_OK, or an exit status after one line on standard error, which says what is wrong
  * and what to do: EX_UNAVAILABLE (69) where the daemon cannot be reached or does not answer,
+ * EX_TEMPFAIL (75) where it takes no connection now,
  * EX_OSERR (71) where this machine lacks something, EX_PROTOCOL (76) where what answers is not this
  * daemon. */
 

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <sysexits.h>
+#include <systemd/sd-bus.h>
 #include <unistd.h>
 
 #define ID "0b5e2a51-5f0e-4a86-9a4f-3f6c0a7e1a11"
@@ -23,6 +24,26 @@ static char folder[64], socket_path[96], config_path[96], config_option[128];
 
 /* Of the last run. */
 static char out[65536], err[65536], got[65536];
+
+/* ---- systemd ---- */
+
+static const char *unit_state; /* NULL: nobody can be asked */
+
+int sd_bus_open_system(sd_bus **ret)
+{
+    *ret = NULL;
+    return unit_state ? 0 : -ENOENT;
+}
+
+int sd_bus_get_property_string(sd_bus *bus, const char *destination, const char *path,
+                               const char *interface, const char *member, sd_bus_error *error,
+                               char **ret)
+{
+    assert_string_equal(path, "/org/freedesktop/systemd1/unit/sqs_2dproducerd_2esocket");
+    assert_string_equal(member, "ActiveState");
+    *ret = strdup(unit_state);
+    return 0;
+}
 
 /* ---- The program ---- */
 
@@ -345,6 +366,25 @@ static void a_daemon_that_cannot_be_reached_is_told_with_the_reason(void **state
     assert_one_line(err);
 }
 
+static void a_socket_that_systemd_has_given_up_is_told_with_the_way_out(void **state)
+{
+    for (int i = 0; i < 4; i++) {
+        bool has_failed = i < 2;
+
+        unlink(socket_path);
+        if (i % 2)
+            close(listen_there());
+        unit_state = has_failed ? "failed" : "active";
+        assert_int_equal(run("x", 1, config_option, "--submit", NULL), EX_UNAVAILABLE);
+        assert_int_equal(strstr(err, "systemd has given up sqs-producerd.socket") != NULL,
+                         has_failed);
+        assert_non_null(strstr(err, "'systemctl status sqs-producerd.socket"));
+        assert_non_null(strstr(err, "'systemctl reset-failed sqs-producerd.socket sqs-producerd'"));
+        assert_one_line(err);
+    }
+    unit_state = NULL;
+}
+
 static void who_may_not_use_the_socket_is_told_the_group(void **state)
 {
     int listening, status;
@@ -451,7 +491,8 @@ static void write_config(void)
 
 static void help_names_each_exit_status(void **state)
 {
-    static const char *const statuses[] = {"65 ", "66 ", "69 ", "75 ", "76 ", "64, 71,", "74 and 78"};
+    static const char *const statuses[] = {"65 ", "66 ",     "69 ",      "75 ",
+                                           "76 ", "64, 71,", "74 and 78"};
 
     for (size_t i = 0; i < ARRAY_SIZE(statuses); i++)
         assert_non_null(strstr(submit_help, statuses[i]));
@@ -470,6 +511,7 @@ int main(void)
         cmocka_unit_test(the_largest_message_goes_through),
         cmocka_unit_test(what_the_daemon_says_decides_the_exit_status),
         cmocka_unit_test(a_daemon_that_cannot_be_reached_is_told_with_the_reason),
+        cmocka_unit_test(a_socket_that_systemd_has_given_up_is_told_with_the_way_out),
         cmocka_unit_test(who_may_not_use_the_socket_is_told_the_group),
         cmocka_unit_test(a_configuration_that_is_named_must_be_good),
         cmocka_unit_test(rejected_messages_are_listed_page_by_page),
