@@ -41,8 +41,10 @@ static int answer_message(struct door *d, struct submission *submission, struct 
         return submission_reply_error(reply, error, false);
     if (r == 0)
         r = d->store->ops->add(d->store, id, &submission->message, &error);
+    d->is_full = r > 0;
     if (r > 0)
         return submission_reply_error(reply, error, true);
+    d->n_messages += r == 0;
     return r < 0 ? cannot_store(reply, r) : submission_reply_stored(reply, id);
 }
 

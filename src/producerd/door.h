@@ -15,6 +15,8 @@ struct door {
      * be looked up anew. NULL: it cannot be. */
     bool (*ask_size)(void *userdata);
     void *userdata;
+    uint64_t n_messages; /* that the store has taken up */
+    bool is_full;        /* the store refused the last message for its bounds */
 };
 
 /* Answers a line, without its newline, by appending one to `reply`, with its newline. An answer

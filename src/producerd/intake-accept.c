@@ -1,9 +1,11 @@
-/* See intake-internal.h. The socket that listens is in the set only while there is place: so those
- * who come later wait in its backlog, and the loop is not told of them over and over. */
+/* See intake-internal.h. Who comes when there is no place is accepted all the same, told so, and
+ * closed: left in the backlog it would wait for its own time-out, and know nothing. The share of a
+ * user shrinks with what is free: half of all for one alone, so that there is always some for the
+ * next. */
 #include "intake-internal.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -11,10 +13,10 @@
 
 #include "descriptor-limit.h"
 #include "log.h"
+#include "submission-reply.h"
 
 enum {
-    ACCEPTED_MAX = 64,    /* in a turn */
-    IDLE_CLOSED_MAX = 16, /* at once */
+    ACCEPTED_MAX = 64, /* in a turn */
 };
 
 /* Connections are what the daemon needs most descriptors for. */
@@ -33,8 +35,7 @@ size_t intake_raise_limit(size_t n_other)
 
 void intake_listen_or_not(struct intake *i)
 {
-    bool listens =
-        i->fd >= 0 && i->accept_again_usec == 0 && i->n_connections < i->n_connections_max;
+    bool listens = i->fd >= 0 && i->accept_again_usec == 0;
     struct epoll_event event = {.events = EPOLLIN};
 
     if (listens != i->listens &&
@@ -42,24 +43,126 @@ void intake_listen_or_not(struct intake *i)
         i->listens = listens;
 }
 
-static bool may_command(int fd)
+/* The uid of who has connected; what cannot be told is nobody's. */
+static uid_t peer_of(int fd)
 {
     struct ucred peer;
     socklen_t size = sizeof(peer);
 
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) >= 0 &&
-           (peer.uid == 0 || peer.uid == geteuid());
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) >= 0 ? peer.uid : (uid_t)-1;
 }
+
+static bool may_command(uid_t uid)
+{
+    return uid == 0 || uid == geteuid();
+}
+
+/* ---- Places ---- */
+
+static size_t free_places(const struct intake *i)
+{
+    return i->n_connections_max - i->n_connections;
+}
+
+static bool is_idle(const struct connection *c)
+{
+    return c->place == PLACE_NONE && c->timed == TIMED_NOT;
+}
+
+/* Closes a connection that was idle for long, where that makes a place for the user. */
+static bool make_place(struct intake *i, const struct intake_user *user)
+{
+    uint64_t now = intake_now_usec(i);
+    struct connection *c;
+
+    TAILQ_FOREACH(c, &i->all, of_all)
+    {
+        size_t n = user->n_connections - (c->user == user);
+
+        if (c->active_usec + i->idle_usec > now)
+            return false;
+        if (is_idle(c) && n < free_places(i) + 1) {
+            intake_drop(i, c);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_place(struct intake *i, const struct intake_user *user)
+{
+    return user && (user->n_connections < free_places(i) || make_place(i, user));
+}
+
+/* ---- The crowd ---- */
+
+static void tell_of_crowd(struct intake *i)
+{
+    const struct intake_user *most = intake_users_most_connections(i->users);
+    char text[TROUBLE_TEXT_MAX_BYTES];
+
+    snprintf(text, sizeof(text), "%zu of %zu places are taken, %zu of them by user %u",
+             i->n_connections, i->n_connections_max, most->n_connections, most->uid);
+    i->crowd_usec = intake_now_usec(i);
+    if (trouble_add(&i->crowd, "crowd", text, i->crowd_usec))
+        log_warning("Submitters are told to try again later: %s.", text);
+    if (i->crowd.failures == 1 && i->changed)
+        i->changed(i->userdata);
+}
+
+void intake_end_crowd(struct intake *i)
+{
+    struct trouble ended;
+
+    if (i->crowd.failures == 0 || free_places(i) == 0 ||
+        i->crowd_usec + INTAKE_CROWD_USEC > intake_now_usec(i))
+        return;
+    if (trouble_end(&i->crowd, &ended))
+        log_notice("There are places for submitters again; %u times somebody was told to wait.",
+                   ended.failures);
+    if (i->changed)
+        i->changed(i->userdata);
+}
+
+void intake_describe(const struct intake *i, struct buffer *status)
+{
+    if (i->crowd.failures > 0)
+        buffer_printf(status, "; submitters are told to try again later: %s", i->crowd.text);
+}
+
+/* It has sent nothing that was read, so nothing is lost. */
+static void turn_away(struct intake *i, int fd)
+{
+    CLEANUP(buffer_done) struct buffer reply = BUFFER_INIT(SUBMISSION_REPLY_MAX_BYTES);
+    char text[TROUBLE_TEXT_MAX_BYTES + 64];
+
+    tell_of_crowd(i);
+    snprintf(text, sizeof(text), "no place: %s; try again later", i->crowd.text);
+    if (submission_reply_error(&reply, text, true) >= 0)
+        (void)send(fd, reply.data, reply.size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    close(fd);
+}
+
+/* ---- New ones ---- */
 
 static int add_connection(struct intake *i, int fd)
 {
-    struct connection *c = connection_new(fd);
+    uid_t uid = peer_of(fd);
+    struct intake_user *user = intake_users_get(i->users, uid);
+    struct connection *c;
 
+    if (!has_place(i, user)) {
+        turn_away(i, fd);
+        return 0;
+    }
+    c = connection_new(fd);
     if (!c) {
         close(fd);
         return -ENOMEM;
     }
-    c->may_command = may_command(fd);
+    c->user = user;
+    user->n_connections++;
+    c->may_command = may_command(uid);
     c->active_usec = intake_now_usec(i);
     TAILQ_INSERT_TAIL(&i->all, c, of_all);
     i->n_connections++;
@@ -68,6 +171,8 @@ static int add_connection(struct intake *i, int fd)
         intake_drop(i, c);
         return -ENOMEM;
     }
+    if (free_places(i) == 0)
+        tell_of_crowd(i);
     return 0;
 }
 
@@ -82,7 +187,7 @@ static void pause_accepting(struct intake *i, int error)
 
 void intake_accept_some(struct intake *i)
 {
-    for (int n = 0; n < ACCEPTED_MAX && i->n_connections < i->n_connections_max; n++) {
+    for (int n = 0; n < ACCEPTED_MAX; n++) {
         int fd = accept4(i->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), r;
 
         if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -95,30 +200,5 @@ void intake_accept_some(struct intake *i)
             return;
         }
         i->accept_failed = false;
-    }
-}
-
-static bool is_idle(const struct connection *c)
-{
-    return c->place == PLACE_NONE && c->timed == TIMED_NOT;
-}
-
-/* Where others wait for a place. */
-void intake_close_idle(struct intake *i)
-{
-    uint64_t now = intake_now_usec(i);
-    struct pollfd listening = {.fd = i->fd, .events = POLLIN};
-    size_t n = 0;
-
-    if (i->fd < 0 || i->n_connections < i->n_connections_max || poll(&listening, 1, 0) <= 0)
-        return;
-    for (struct connection *c = TAILQ_FIRST(&i->all), *next; c && n < IDLE_CLOSED_MAX; c = next) {
-        next = TAILQ_NEXT(c, of_all);
-        if (c->active_usec + i->idle_usec > now)
-            break;
-        if (is_idle(c)) {
-            intake_drop(i, c);
-            n++;
-        }
     }
 }

@@ -4,6 +4,7 @@
 
 #include <sys/queue.h>
 
+#include "intake-users.h"
 #include "submission.h"
 
 enum connection_place { PLACE_NONE, PLACE_READY, PLACE_WAITING, PLACE_ANSWERED };
@@ -26,6 +27,7 @@ struct connection {
     size_t out_sent;
 
     /* the intake's */
+    struct intake_user *user;
     TAILQ_ENTRY(connection) of_all, of_place;
     enum connection_place place;
     enum connection_timed timed;

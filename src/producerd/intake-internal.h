@@ -6,12 +6,14 @@
 #include "intake-connection.h"
 #include "intake.h"
 #include "loop-clock.h"
+#include "trouble.h"
 
 enum {
     INTAKE_OTHER_FILES = 64, /* that the daemon may have open beside any connections */
 };
 
 #define INTAKE_TICK_USEC USEC_PER_SEC
+#define INTAKE_CROWD_USEC (10 * USEC_PER_SEC)
 
 TAILQ_HEAD(connections, connection);
 
@@ -31,6 +33,11 @@ struct intake {
     uint64_t accept_again_usec; /* 0: no pause */
     bool accept_failed;         /* and that was said */
     size_t n_connections_max;
+    struct intake_users *users;
+    struct trouble crowd; /* others are turned away, or all places are taken */
+    uint64_t crowd_usec;  /* when one was last */
+    struct trouble full;  /* the store is, and who filled it */
+    void (*changed)(void *userdata);
     uint64_t patience_usec, idle_usec;
 
     struct connections all; /* the one that was idle longest first */
@@ -60,5 +67,5 @@ void intake_accept_some(struct intake *i);
 /* Puts the socket that listens into the set, or takes it out, as there is place or not. */
 void intake_listen_or_not(struct intake *i);
 
-/* Closes connections that were idle for long, where others wait for a place. */
-void intake_close_idle(struct intake *i);
+/* Nobody was turned away for INTAKE_CROWD_USEC, and there are places: says so. */
+void intake_end_crowd(struct intake *i);

@@ -100,6 +100,7 @@ void intake_drop(struct intake *i, struct connection *c)
     set_timed(i, c, TIMED_NOT);
     TAILQ_REMOVE(&i->all, c, of_all);
     i->n_connections--;
+    c->user->n_connections--;
     i->buffered_bytes -= c->accounted_bytes;
     if (i->favoured == c)
         i->favoured = NULL;
@@ -158,6 +159,34 @@ static void answer_error(struct connection *c, const char *error, bool is_tempor
         c->is_broken = true;
 }
 
+/* One line a minute, that names who should be asked about it. */
+static void tell_of_full_store(struct intake *i)
+{
+    const struct intake_user *most = intake_users_most_messages(i->users);
+    char text[TROUBLE_TEXT_MAX_BYTES];
+
+    i->door.is_full = false;
+    if (!most)
+        return;
+    snprintf(text, sizeof(text),
+             "of the %" PRIu64 " messages that have come since the start, user %u has handed in "
+             "%" PRIu64,
+             i->door.n_messages, most->uid, most->n_messages);
+    if (trouble_add(&i->full, "full", text, intake_now_usec(i)))
+        log_warning("The spool is full, and what is handed in is refused: %s.", text);
+}
+
+static int answer_line(struct intake *i, struct connection *c, const char *line, size_t bytes)
+{
+    uint64_t n_before = i->door.n_messages;
+    int r = door_answer(&i->door, line, bytes, c->may_command, &c->out);
+
+    c->user->n_messages += i->door.n_messages - n_before;
+    if (i->door.is_full)
+        tell_of_full_store(i);
+    return r;
+}
+
 static void answer_lines(struct intake *i, struct connection *c)
 {
     const char *line;
@@ -173,7 +202,7 @@ static void answer_lines(struct intake *i, struct connection *c)
         c->is_tentative = true;
         i->lines_left--;
         i->bytes_left -= MIN(bytes, i->bytes_left);
-        r = door_answer(&i->door, line, bytes, c->may_command, &c->out);
+        r = answer_line(i, c, line, bytes);
         if (r == DOOR_E_LATER) {
             connection_put_back_line(c, bytes);
             c->is_held = true;
@@ -315,8 +344,7 @@ static int set_goes_on(struct intake *i, bool goes_on)
 
 static int arm(struct intake *i)
 {
-    bool ticks = i->n_timed > 0 || i->accept_again_usec > 0 ||
-                 (i->fd >= 0 && i->n_connections >= i->n_connections_max);
+    bool ticks = i->n_timed > 0 || i->accept_again_usec > 0 || i->crowd.failures > 0;
     int r = set_goes_on(i, !TAILQ_EMPTY(&i->ready));
 
     if (r < 0 || ticks == i->is_ticking)
@@ -398,7 +426,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
     if (i->accept_again_usec <= now)
         i->accept_again_usec = 0;
     expire_some(i, now);
-    intake_close_idle(i);
+    intake_end_crowd(i);
     wake(i);
     intake_listen_or_not(i);
     return arm(i);
@@ -440,6 +468,7 @@ int intake_new(const struct intake_options *options, struct intake **ret)
     i->fd = options->fd;
     i->epoll = i->go_on = -1;
     i->stopped = options->stopped;
+    i->changed = options->changed;
     i->userdata = options->userdata;
     i->event = options->event;
     i->patience_usec = options->patience_usec ? options->patience_usec : INTAKE_PATIENCE_USEC;
@@ -460,7 +489,8 @@ int intake_new(const struct intake_options *options, struct intake **ret)
         log_warning("Only %zu submitters are served at once, for the limit of open files is low: "
                     "raise it (LimitNOFILE= of the unit) to %zu or more.",
                     i->n_connections_max, INTAKE_CONNECTIONS_MAX + n_other);
-    r = set_up(i);
+    i->users = intake_users_new(i->n_connections_max);
+    r = i->users ? set_up(i) : -ENOMEM;
     if (r < 0)
         return r;
     intake_listen_or_not(i);
@@ -524,6 +554,7 @@ struct intake *intake_free(struct intake *i)
         close(i->go_on);
     if (i->fd >= 0)
         close(i->fd);
+    intake_users_free(i->users);
     free(i);
     return NULL;
 }

@@ -18,8 +18,9 @@
 #include "submission.h"
 
 enum {
-    /* Connections that are served at once; more wait in the socket's backlog. A connection that has
-     * nothing under way may lose its place to them after INTAKE_IDLE_USEC. */
+    /* Connections that are served at once. Of them a user (the peer's uid) may have as many as are
+     * still free; who comes when there is no place for him is told so at once, to try again later.
+     * A connection that has nothing under way may lose its place to him after INTAKE_IDLE_USEC. */
     INTAKE_CONNECTIONS_MAX = 1000,
 
     /* Of all connections together: what was read and not answered yet, and answers that were not
@@ -57,6 +58,8 @@ struct intake_options {
     bool (*ask_size)(void *userdata);
     /* Runs once after intake_stop, from the loop: all that was read is answered. NULL: nothing. */
     void (*stopped)(void *userdata);
+    /* What intake_describe says has changed; NULL: nothing. */
+    void (*changed)(void *userdata);
     void *userdata;
 };
 
@@ -76,6 +79,9 @@ void intake_set_message_max(struct intake *intake, size_t max_bytes);
  * them, until the intake is freed. What is not answered was not promised. */
 void intake_stop(struct intake *intake);
 bool intake_has_stopped(const struct intake *intake);
+
+/* Appends, for the status line, that submitters are turned away, where they are. */
+void intake_describe(const struct intake *intake, struct buffer *status);
 
 struct intake_counts {
     size_t connections;

@@ -259,6 +259,11 @@ static void on_intake_stopped(void *userdata)
     tell(userdata);
 }
 
+static void on_intake_changed(void *userdata)
+{
+    tell(userdata);
+}
+
 static void describe(struct source *source, struct buffer *status)
 {
     struct source_spool *s = (struct source_spool *)source;
@@ -268,6 +273,8 @@ static void describe(struct source *source, struct buffer *status)
                   counts.rejected);
     if (s->trouble.failures > 0)
         buffer_printf(status, "; the spool cannot be written: %s", s->trouble.text);
+    if (s->intake)
+        intake_describe(s->intake, status);
 }
 
 static int on_flush(sd_event_source *source, void *userdata)
@@ -400,6 +407,7 @@ static int open_intake(struct source_spool *s, const struct config *config, bool
             .n_other_connections = config->producer.max_connections,
             .ask_size = ask_size,
             .stopped = on_intake_stopped,
+            .changed = on_intake_changed,
             .userdata = s,
         },
         &s->intake);

@@ -6,6 +6,7 @@ import math
 import os
 import re
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -17,7 +18,7 @@ PRODUCER = UNITS[0]
 GROUP = "sqs-submit"
 PATH = "/run/sqs-producerd/submit.socket"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-OK, REFUSED, UNAVAILABLE = 0, 65, 69
+OK, REFUSED, UNAVAILABLE, TRY_LATER = 0, 65, 69, 75
 
 machine = None
 
@@ -205,14 +206,18 @@ def root_sees_what_was_rejected_and_acts_on_it(m):
     tap.ok("the queue takes at most 1024" in done.stderr, done.stderr)
 
 
-# Its connections at once, each with half a line, and then one after the other with the rest.
+# Its connections at once, each of a user of its own and with half a line, and then one after the other
+# with the rest.
 MANY = """
-import json, socket, sys
+import grp, json, os, socket, sys
 path, count, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+os.setegid(grp.getgrnam("sqs-submit").gr_gid)
 submitters = []
 for i in range(count):
     s = socket.socket(socket.AF_UNIX)
+    os.seteuid(20000 + i)
     s.connect(path)
+    os.seteuid(0)
     s.sendall(b'{"body": "' + b"x" * size)
     submitters.append(s)
 for i, s in enumerate(submitters):
@@ -233,6 +238,80 @@ def a_thousand_are_served_at_once_in_the_sandbox(m):
     m.serve()
     start_socket(m)
     serve_a_thousand(m, 0)
+
+
+# Holds connections until it has no more place; prints how many it has, and waits to be ended.
+HOLD = """
+import socket, sys, time
+held = []
+while True:
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    s.settimeout(1)
+    try:
+        s.sendall(b'{')
+        refused = s.recv(4096)
+    except (TimeoutError, BlockingIOError):
+        refused = b""
+    if refused:
+        print(len(held), flush=True)
+        time.sleep(1000)
+    held.append(s)
+    s.settimeout(0)
+"""
+
+
+@test
+def one_user_with_all_connections_leaves_places_for_others(m):
+    m.serve()
+    start_socket(m)
+    submit_well(m, "first")
+    cursor = m.cursor()
+    m.write("/srv/hold.py", HOLD.replace("s.settimeout(1)", "s.settimeout(0.02)"))
+    m.check("systemd-run", "--quiet", "--unit=hold", "--collect", "--uid=member",
+            "--property=LimitNOFILE=4096", "--property=StandardOutput=file:/srv/held",
+            "python3", "/srv/hold.py", PATH)
+    try:
+        tap.wait_until(lambda: m.run("test", "-s", "/srv/held").returncode == 0, 90, "no more place")
+        tap.equal(m.check("cat", "/srv/held"), "500\n")
+        uid = m.check("id", "-u", "member").strip()
+        tap.wait_until(lambda: f"500 of 1000 places are taken, 500 of them by user {uid}"
+                       in m.show(PRODUCER, "StatusText")["StatusText"], 10, "the status")
+        tap.ok(any(f"500 of them by user {uid}" in str(e["MESSAGE"]) and e["PRIORITY"] == "4"
+                   for e in m.journal(PRODUCER, cursor)), "the warning")
+        start = time.monotonic()
+        done = submit(m, "no place", user="member")
+        tap.equal((done.returncode, done.stdout), (TRY_LATER, ""), done.stderr)
+        tap.ok("no place" in done.stderr and "try again later" in done.stderr, done.stderr)
+        tap.ok(time.monotonic() - start < 30, "it was not told at once")
+        submit_well(m, "other", user="colleague")
+    finally:
+        m.run("systemctl", "stop", "hold")
+    submit_well(m, "again", user="member")
+    wait_for_sent(m, "first", "other", "again")
+
+
+@test
+def a_socket_that_was_given_up_is_named(m):
+    """A bad configuration under traffic: each message starts the service, which fails."""
+    m.configure(text="aws: {};\n")
+    start_socket(m)
+    done = submit(m, "x", user="member")
+    tap.ok(done.returncode in (UNAVAILABLE, TRY_LATER), done.stderr)
+    for _ in range(60):
+        if m.state(SOCKET) == "failed":
+            break
+        submit(m, "x")
+    tap.equal(m.state(SOCKET), "failed")
+    done = submit(m, "x", user="member")
+    tap.equal((done.returncode, done.stdout), (UNAVAILABLE, ""))
+    tap.ok(f"systemd has given up {SOCKET}" in done.stderr, done.stderr)
+    tap.ok(f"systemctl reset-failed {SOCKET} {PRODUCER}" in done.stderr, done.stderr)
+    m.configure(producer={"source": "spool"})
+    m.serve()
+    m.check("systemctl", "reset-failed", SOCKET, PRODUCER)
+    start_socket(m)
+    submit_well(m, "at last", user="member")
 
 
 def intake_bound(name):
@@ -275,7 +354,8 @@ if __name__ == "__main__":
     if reason:
         tap.skip_all(reason)
     with Machine() as machine:
-        for name in ("member", "outsider"):
+        for name in ("member", "colleague", "outsider"):
             machine.check("useradd", name)
-        machine.check("usermod", "-aG", GROUP, "member")
+        for name in ("member", "colleague"):
+            machine.check("usermod", "-aG", GROUP, name)
         tap.main()

@@ -1,4 +1,5 @@
 #include "bad-lines.h"
+#include "fake-log.h"
 #include "intake.h"
 #include "submission-reply.h"
 #include "test-loop.h"
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,11 +43,24 @@ struct fixture {
     struct fake_store store;
     struct intake *intake;
     char path[64];
-    unsigned n_stopped, n_size_asked;
+    unsigned n_stopped, n_size_asked, n_changed;
     bool is_size_asked; /* and will be answered */
     struct client clients[CLIENTS_MAX];
     size_t n_clients;
 };
+
+/* ---- Who they are ---- */
+
+static uid_t peer_uid; /* of who connects; 0: this process's */
+
+int getsockopt(int fd, int level, int name, void *value, socklen_t *size)
+{
+    int r = (int)syscall(SYS_getsockopt, fd, level, name, value, size);
+
+    if (level == SOL_SOCKET && name == SO_PEERCRED && peer_uid > 0)
+        ((struct ucred *)value)->uid = peer_uid;
+    return r;
+}
 
 /* ---- The store ---- */
 
@@ -144,6 +159,13 @@ static void on_stopped(void *userdata)
     f->n_stopped++;
 }
 
+static void on_changed(void *userdata)
+{
+    struct fixture *f = userdata;
+
+    f->n_changed++;
+}
+
 static bool on_ask_size(void *userdata)
 {
     struct fixture *f = userdata;
@@ -158,6 +180,7 @@ static struct fixture *set_up_with(struct submission_rules rules, uint64_t patie
     struct fixture *f = calloc(1, sizeof(*f));
     int fd = listen_at(f);
 
+    peer_uid = 0;
     f->store = (struct fake_store){.store = {&fake_ops}, .watched = -1};
     assert_true(sd_event_new(&f->event) >= 0);
     assert_int_equal(intake_new(
@@ -170,6 +193,7 @@ static struct fixture *set_up_with(struct submission_rules rules, uint64_t patie
                              .idle_usec = idle_usec,
                              .ask_size = on_ask_size,
                              .stopped = on_stopped,
+                             .changed = on_changed,
                              .userdata = f,
                          },
                          &f->intake),
@@ -672,51 +696,140 @@ static bool allow_files(rlim_t n)
     return limit.rlim_max >= n && setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 
-static void a_thousand_are_served_at_once_and_more_wait(void **state)
+/* Waits until it has its place, and what it has sent is read; or until it has its answer. */
+static struct client *arrive(struct fixture *f, uid_t uid, const char *text)
 {
-    enum { MORE = 50, N = INTAKE_CONNECTIONS_MAX + MORE };
+    struct client *c = new_client(f);
+
+    peer_uid = uid;
+    send_text(f, c, text);
+    for (int i = 0; i < 6; i++)
+        assert_true(sd_event_run(f->event, 0) >= 0);
+    receive(c);
+    return c;
+}
+
+static void assert_turned_away(const struct client *c, const char *words)
+{
+    assert_true(c->has_ended);
+    assert_int_equal(count_lines(c), 1);
+    assert_answer(c, 0, "{\"ok\": false, \"error\": \"no place: ");
+    assert_non_null(strstr(answer(c, 0), "try again later\", \"temporary\": true}"));
+    if (!strstr(answer(c, 0), words))
+        fail_msg("\"%s\" is not in: %s", words, answer(c, 0));
+}
+
+static void a_thousand_are_served_at_once_and_more_are_told_to_wait(void **state)
+{
+    enum { QUIET = 10, N = INTAKE_CONNECTIONS_MAX };
     CLEANUP(fixture_free) struct fixture *f = NULL;
 
     if (!allow_files(3000)) {
         print_message("the limit of open files is too low here\n");
         skip();
     }
-    f = set_up(0, USEC_PER_SEC);
-    /* All but ten with a part of a line; the ten are quiet. */
+    f = set_up(0, USEC_PER_MSEC);
+    /* Of as many users; all but ten with a part of a line. */
     for (size_t i = 0; i < N; i++) {
         struct client *c = new_client(f);
 
-        if (i >= 10)
+        peer_uid = (uid_t)(2000 + i);
+        if (i >= QUIET)
             send_text(f, c, "{\"body\":\"");
         turn(f);
     }
     for (int i = 0; i < 200; i++)
         turn(f);
-    assert_int_equal(intake_counts(f->intake).connections, INTAKE_CONNECTIONS_MAX);
-    assert_true(intake_counts(f->intake).buffered_bytes <= INTAKE_CONNECTIONS_MAX * 64);
+    assert_int_equal(intake_counts(f->intake).connections, N);
+    assert_true(intake_counts(f->intake).buffered_bytes <= N * 64);
+    assert_int_equal(f->n_changed, 1);
 
-    /* The last of those with a place gets its answer while all others are there. */
-    send_text(f, &f->clients[INTAKE_CONNECTIONS_MAX - 1], "x\"}\n");
-    wait_for_lines(f, &f->clients[INTAKE_CONNECTIONS_MAX - 1], 1);
-
-    /* The quiet ones, and then that one, make place for others that wait. */
-    for (size_t i = 0; i < 10; i++)
+    /* The quiet ones make place for others, and then there is none. */
+    for (size_t i = 0; i < QUIET; i++)
+        assert_false(arrive(f, (uid_t)(4000 + i), "{\"body\":\"")->has_ended);
+    for (size_t i = 0; i < QUIET; i++)
         wait_for_end(f, &f->clients[i]);
-    wait_for_end(f, &f->clients[INTAKE_CONNECTIONS_MAX - 1]);
-    for (size_t i = 10; i < INTAKE_CONNECTIONS_MAX - 1; i++)
+    for (size_t i = 0; i < QUIET; i++)
+        assert_turned_away(arrive(f, (uid_t)(5000 + i), "{\"body\":\"x\"}\n"),
+                           "1000 of 1000 places are taken");
+    for (size_t i = QUIET; i < N + QUIET; i++) {
         send_text(f, &f->clients[i], "y\"}\n");
-    for (size_t i = 10; i < INTAKE_CONNECTIONS_MAX - 1; i++) {
         wait_for_lines(f, &f->clients[i], 1);
         assert_true(is_ok(answer(&f->clients[i], 0)));
+    }
+    assert_int_equal(f->store.n_committed, N);
+}
+
+static void a_user_has_as_many_places_as_are_free(void **state)
+{
+    enum { ONE = 4001, OTHER = 4002, SHARE = INTAKE_CONNECTIONS_MAX / 2 };
+    CLEANUP(buffer_done) struct buffer status = BUFFER_INIT(1024);
+    CLEANUP(fixture_free) struct fixture *f = NULL;
+
+    if (!allow_files(3000))
+        skip();
+    f = set_up(0, 0);
+    for (size_t i = 0; i < SHARE; i++)
+        assert_false(arrive(f, ONE, "{")->has_ended);
+    intake_describe(f->intake, &status);
+    assert_int_equal(status.size, 0);
+    for (size_t i = 0; i < 20; i++)
+        assert_turned_away(arrive(f, ONE, "{\"body\":\"x\"}\n"),
+                           "500 of 1000 places are taken, 500 of them by user 4001");
+    intake_describe(f->intake, &status);
+    assert_non_null(strstr(buffer_string(&status), "told to try again later: 500 of 1000"));
+    assert_int_equal(f->n_changed, 1);
+    for (size_t i = 0; i < SHARE / 2; i++)
+        assert_false(arrive(f, OTHER, "{")->has_ended);
+    assert_turned_away(arrive(f, OTHER, "{"), "by user 4001");
+    assert_true(is_ok(answer(arrive(f, 4003, "{\"body\":\"x\"}\n"), 0)));
+    /* Who closes some may have others. */
+    for (size_t i = 0; i < SHARE; i++) {
         close(f->clients[i].fd);
         f->clients[i].fd = -1;
     }
-    for (size_t i = INTAKE_CONNECTIONS_MAX; i < N; i++) {
-        send_text(f, &f->clients[i], "z\"}\n");
-        wait_for_lines(f, &f->clients[i], 1);
-        assert_true(is_ok(answer(&f->clients[i], 0)));
-    }
-    assert_int_equal(f->store.n_committed, N - 10);
+    while (intake_counts(f->intake).connections > SHARE / 2 + 1)
+        turn(f);
+    assert_true(is_ok(answer(arrive(f, OTHER, "{\"body\":\"x\"}\n"), 0)));
+    assert_int_equal(f->store.n_committed, 2);
+}
+
+static void who_fills_the_store_is_named(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    static const char line[] = "{\"body\":\"x\"}\n";
+
+    fake_n_lines = 0;
+    f->store.n_full_after = 4;
+    arrive(f, 4001, line);
+    for (int i = 0; i < 3; i++)
+        arrive(f, 4002, line);
+    assert_int_equal(fake_count_lines("The spool is full"), 0);
+    for (int i = 0; i < 3; i++)
+        arrive(f, 4001, line);
+    assert_int_equal(
+        fake_count_lines("of the 4 messages that have come since the start, user 4002 has "
+                         "handed in 3"),
+        1);
+    assert_int_equal(fake_count_lines("The spool is full"), 1);
+}
+
+/* Neither root nor the daemon's own user. */
+static void others_that_connect_may_not_command(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    static const char line[] = "{\"command\":\"drop\",\"id\":\"all\"}\n";
+    struct client *c;
+
+    f->store.n_rejected = 5;
+    c = arrive(f, geteuid() + 1, line);
+    wait_for_lines(f, c, 1);
+    assert_answer(c, 0, "{\"ok\": false, \"error\": \"command: only root and");
+    assert_int_equal(f->store.n_rejected, 5);
+    c = arrive(f, 0, line); /* this process's own */
+    wait_for_lines(f, c, 1);
+    assert_true(is_ok(answer(c, 0)));
+    assert_int_equal(f->store.n_rejected, 0);
 }
 
 static void long_parts_of_lines_keep_nobody_with_short_ones(void **state)
@@ -962,7 +1075,8 @@ static void with_few_files_fewer_are_served(void **state)
         dup2(null, STDERR_FILENO); /* the warning */
         setrlimit(RLIMIT_NOFILE, &limit);
         f = set_up(0, 0);
-        for (int i = 0; i < 40; i++) {
+        for (uid_t i = 0; i < 40; i++) {
+            peer_uid = 4000 + i;
             new_client(f);
             turn(f);
         }
@@ -993,7 +1107,10 @@ int main(void)
         cmocka_unit_test(who_does_not_take_answers_is_not_read_from),
         cmocka_unit_test(answers_that_are_not_taken_have_their_time),
         cmocka_unit_test(who_has_many_lines_leaves_room_for_others),
-        cmocka_unit_test(a_thousand_are_served_at_once_and_more_wait),
+        cmocka_unit_test(a_thousand_are_served_at_once_and_more_are_told_to_wait),
+        cmocka_unit_test(a_user_has_as_many_places_as_are_free),
+        cmocka_unit_test(who_fills_the_store_is_named),
+        cmocka_unit_test(others_that_connect_may_not_command),
         cmocka_unit_test(long_parts_of_lines_keep_nobody_with_short_ones),
         cmocka_unit_test(a_stop_answers_what_was_read_and_reads_no_more),
         cmocka_unit_test(those_who_send_without_end_leave_others_of_the_loop_their_turn),
