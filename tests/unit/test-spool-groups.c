@@ -123,12 +123,29 @@ static void with_too_many_groups_the_reading_stops_until_one_is_done(void **stat
     spool_groups_done(g, "d");
 }
 
+/* A slot that is used again has nothing left of the longer id in it. */
+static void a_shorter_id_follows_a_longer_one(void **state)
+{
+    GROUPS(g);
+
+    assert_turn(g, "a-long-id", 1, SPOOL_TURN_TAKE);
+    spool_groups_done(g, "a-long-id");
+    for (uint64_t i = 2; i <= 4; i++)
+        assert_turn(g, "b", i, i < 4 ? SPOOL_TURN_TAKE : SPOOL_TURN_PASS);
+    assert_int_equal(spool_groups_count(g), 1);
+    spool_groups_done(g, "b");
+    assert_behind(g, "b", 4);
+    spool_groups_caught_up(g);
+    spool_groups_done(g, "b");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_group_has_so_many_out_and_no_more),
         cmocka_unit_test(a_group_that_was_passed_over_is_read_by_itself_until_it_has_caught_up),
         cmocka_unit_test(groups_that_were_passed_over_take_turns),
+        cmocka_unit_test(a_shorter_id_follows_a_longer_one),
         cmocka_unit_test(with_too_many_groups_the_reading_stops_until_one_is_done),
     };
 

@@ -1,0 +1,154 @@
+"""The producer's spool through mishaps of its disk: files that go under the running daemon, rows that are
+damaged, reads that fail once. What was acknowledged is sent once and in order, or is told of; what cannot
+be kept is refused; and work goes on by itself or with the next start."""
+
+import os
+import random
+import signal
+import sqlite3
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+sys.path.insert(0, HERE)
+import load
+import scenes
+import tap
+from scenes import side_by_side
+from spool import Refused, Spool, check_once_and_in_order
+from sqs_local import BUILD_ROOT, SqsLocal
+
+OPTIONS = load.read_options(__doc__)
+QUEUE = "test.fifo"
+NO_SENDS = ["SendMessage:drop-before", "SendMessageBatch:drop-before"]
+GROUPS = 5
+FAILING_READ = os.path.join(BUILD_ROOT, "tests", "stress", "libfailing-read.so")
+
+
+def add(name, function):
+    scenes.add(side_by_side, OPTIONS.words, name, function)
+
+
+def fill(submitter, handed_in, count):
+    """Hands in so many; returns how many were refused."""
+    refused = 0
+    for _ in range(count):
+        group = f"g{random.randrange(GROUPS)}"
+        body = f"{group}.{len(handed_in.setdefault(group, []))}.{random.randrange(1 << 30)}"
+        try:
+            submitter.submit(body, group=group)
+            handed_in[group].append(body)
+        except Refused as answer:
+            tap.ok(answer.temporary, str(answer))
+            refused += 1
+    return refused
+
+
+def fill_and_kill(server, spool, count):
+    """A spool with so many that nothing was sent of; what was handed in."""
+    handed_in = {}
+    producer = spool.producer(server)
+    with spool.connect(producer) as submitter:
+        tap.equal(fill(submitter, handed_in, count), 0, "messages refused")
+    producer.signal(signal.SIGKILL)
+    producer.wait()
+    return handed_in
+
+
+def finish(server, spool, producer, handed_in):
+    tap.wait_until(lambda: spool.count() == 0, 60, "an empty spool")
+    load.stop(producer)
+    check_once_and_in_order(server.records(), handed_in)
+
+
+# --- Files that go ---
+
+def the_file_goes(tell):
+    """Each of the two in turn, while messages come and go."""
+    handed_in = {}
+    with SqsLocal([QUEUE]) as server, Spool() as spool:
+        producer = spool.producer(server)
+        with spool.connect(producer) as submitter:
+            for number in range(8 if OPTIONS.long else 4):
+                tap.equal(fill(submitter, handed_in, 40), 0, "messages refused")
+                name = spool.file + ("-wal" if number % 2 else "")
+                os.rename(name, name + ".aside")
+                tap.equal(fill(submitter, handed_in, 20), 20, f"messages refused without {name}")
+                os.rename(name + ".aside", name)
+                tap.wait_until(lambda: fill(submitter, handed_in, 1) == 0, 30, "it takes messages again")
+            lines = load.other_lines(producer)
+            tap.ok(any("while it is open: move" in line for line in lines), producer.text)
+            tap.ok(len(lines) <= scenes.LINES_MAX, "\n".join(lines))
+            tell(f"{len(lines)} lines were not of messages")
+        finish(server, spool, producer, handed_in)
+
+
+add("the spool's files go and come back", the_file_goes)
+
+
+# --- Damaged rows ---
+
+DAMAGES = ["group_id = NULL", "group_id = ''", "attributes = X'00'", "bytes = -1",
+           "bytes = 9223372036854775807", "delay_sec = 5000000000", "body = body || 'x'", "id = ''",
+           "deduplication_id = char(27)", "checksum = 0", "number = -number"]
+
+
+def rows_are_damaged(tell):
+    with SqsLocal([QUEUE], faults=NO_SENDS) as server, Spool() as spool:
+        handed_in = fill_and_kill(server, spool, 400 if OPTIONS.long else 100)
+        file = sqlite3.connect(spool.file)
+        rows = file.execute("SELECT number, body FROM waiting").fetchall()
+        hit = random.sample(rows, 3 * len(DAMAGES))
+        for i, (number, body) in enumerate(hit):
+            file.execute(f"UPDATE waiting SET {DAMAGES[i % len(DAMAGES)]} WHERE number = ?", (number,))
+            handed_in[body.split(".")[0]].remove(body)
+        file.commit()
+        file.close()
+        server.set_faults()
+        producer = spool.producer(server)
+        with spool.connect(producer) as submitter:
+            tap.wait_until(lambda: spool.count() == 0, 60, "an empty spool")
+            found = submitter.rejected()
+            tap.equal(len(found), len(hit), "messages set aside")
+            tap.ok(all("damaged" in m["reason"] for m in found), str(found))
+        tell(f"{len(found)} of {len(rows)} were set aside")
+        finish(server, spool, producer, handed_in)
+
+
+add("rows that are damaged are set aside, and the others go out", rows_are_damaged)
+
+
+# --- Reads that fail ---
+
+def reads_fail_once(tell):
+    """Each read of a start in turn: the daemon ends with 71, to be started again, or goes on; and no file
+    is called damaged."""
+    ended = 0
+    with SqsLocal([QUEUE], faults=NO_SENDS) as server, Spool() as spool:
+        handed_in = fill_and_kill(server, spool, 100)
+        for number in range(1, 60 if OPTIONS.long else 12):
+            for name in ("spool.db", "spool.db-wal"):
+                producer = spool.producer(server, env={"LD_PRELOAD": FAILING_READ,
+                                                       "FAILING_READ": f"{number}:{name}"})
+                tap.wait_until(lambda d=producer: d.process.poll() is not None
+                               or os.path.exists(spool.socket), 30, "a start or an end")
+                if os.path.exists(spool.socket):
+                    producer.signal(signal.SIGKILL)
+                    producer.wait()
+                    os.unlink(spool.socket)
+                else:
+                    tap.equal(producer.wait(), 71, producer.text)
+                    ended += 1
+                tap.ok("is damaged" not in producer.text, producer.text)
+                load.retire(producer)
+        tap.ok(ended > 3, f"only {ended} starts failed")
+        tell(f"{ended} starts ended with 71")
+        server.set_faults()
+        finish(server, spool, spool.producer(server), handed_in)
+
+
+add("a read of the spool that fails once is no damage", reads_fail_once)
+
+
+if __name__ == "__main__":
+    tap.main()
