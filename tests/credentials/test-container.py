@@ -70,25 +70,37 @@ def the_token_is_sent_as_it_is():
 
 @tap.test
 def the_token_file_wins_and_is_read_at_each_fetch():
-    with Container(token="first") as container, tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "token")
-        os.mkfifo(path)
-        writer = os.fork()
-        if writer == 0:  # a FIFO shows each opening: the tool reads one token after the other
-            for token in "first", "second":
-                with open(path, "w", encoding="ascii") as file:
-                    file.write(token)
-                time.sleep(0.3)
-            os._exit(0)
-        try:
+
+        class Rotating(Container):
+            """Has another token in the file before it answers."""
+
+            def answer(self, request):
+                write("second")
+                return super().answer(request)
+
+        def write(token):
+            with open(path, "w", encoding="ascii") as file:
+                file.write(token)
+
+        write("first")
+        with Rotating(token="first") as container:
             answers = ask("--fetches=2", **{FULL: container.credentials_url, TOKEN: "no",
                                             TOKEN_FILE: path})
-        finally:
-            os.waitpid(writer, 0)
         tap.equal([r.headers["authorization"] for r in container.requests],
                   ["first", "second", "second", "second"])
         check_found(answers, container.keys.current())
         tap.equal(answers.lines[1]["outcome"], "failed")
+
+
+@tap.test
+def a_token_file_that_is_a_fifo_is_refused_at_once():
+    with Container() as container, tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "token")
+        os.mkfifo(path)  # which nobody writes to
+        fails(ask(**{FULL: container.credentials_url, TOKEN_FILE: path}), path)
+        tap.equal(container.requests, [])
 
 
 @tap.test

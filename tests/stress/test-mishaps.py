@@ -439,7 +439,7 @@ def the_queue_s_key_is_disabled(tell):
         flow(tell, record, daemons, 30, "at first")
         server.set_faults("*:kms-disabled")
         for daemon in daemons:
-            daemon.wait_for_line("KmsDisabled: The KMS key of this queue is disabled; to mend it: check")
+            daemon.wait_for_line("KmsDisabled: The KMS key of this queue is disabled; to mend it: enable")
         time.sleep(AWAY_SEC)
         tap.ok(server.faults()[0]["requests"] <= 10 * AWAY_SEC, str(server.faults()))
         server.set_faults()
