@@ -159,7 +159,7 @@ void hand_on_deleted(void *userdata, struct message *m, enum settled what,
         handled_forget(&h->handled, m);
         log_write(LOG_INFO, MESSAGE_ID_MESSAGE_DELETED,
                   LOG_FIELDS(MESSAGE_FIELDS(m->received), {"SQS_REQUEST_ID", result->request_id}),
-                  "Message deleted from queue.");
+                  "Message deleted from queue. SQS Message Id:%s", m->received->message_id);
     } else if (m->state != MESSAGE_ABANDONED) {
         log_write(LOG_WARNING, NULL,
                   LOG_FIELDS(MESSAGE_FIELDS(m->received), {"SQS_REQUEST_ID", result->request_id},

@@ -89,7 +89,8 @@ static int write_line(const struct sqs_received_message *message, struct handler
                                         {"SQS_MESSAGE_GROUP_ID", message->group_id},
                                         {"SQS_MESSAGE_DEDUPLICATION_ID", message->deduplication_id},
                                         {"SQS_SEQUENCE_NUMBER", message->sequence_number}),
-                             "Message read from queue: %s", buffer_string(&line));
+                             "Message read from queue: %s SQS Message Id:%s", buffer_string(&line),
+                             message->message_id);
 }
 
 static int run_message(struct handler *handler, const struct sqs_received_message *message,

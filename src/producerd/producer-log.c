@@ -38,8 +38,8 @@ void log_sent(const struct outgoing *message, const struct outcome *outcome,
                          {"SQS_MESSAGE_DEDUPLICATION_ID", m->deduplication_id},
                          {"SQS_SEQUENCE_NUMBER", outcome->sequence_number},
                          {"SQS_REQUEST_ID", result->request_id}),
-              "SQS Response: Status:%d SQS Message Id:%s", result->http_status,
-              outcome->message_id);
+              "SQS Response: Status:%d Id:%s SQS Message Id:%s", result->http_status,
+              message->source->id, outcome->message_id);
 }
 
 void log_rejected(const struct outgoing *message, const struct outcome *outcome,

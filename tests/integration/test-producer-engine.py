@@ -151,7 +151,7 @@ def each_message_of_a_batch_has_its_log_lines():
             body = json.loads(record["body"])
             sending = daemon.lines.index(f"Sending message with id {body['id']}...")
             answer = daemon.lines.index(
-                f"SQS Response: Status:200 SQS Message Id:{record['message_id']}")
+                f"SQS Response: Status:200 Id:{body['id']} SQS Message Id:{record['message_id']}")
             tap.ok(sending < answer)
         tap.equal(len(daemon.lines), 2 + 2 * 30)
 

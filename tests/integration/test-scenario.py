@@ -38,7 +38,8 @@ def the_producer_plays_the_scenario():
                    record["deduplication_id"])
             tap.equal(producer.lines[1 + 2 * i], f"Sending message with id {body['id']}...")
             tap.equal(producer.lines[2 + 2 * i],
-                      f"SQS Response: Status:200 SQS Message Id:{record['message_id']}")
+                      f"SQS Response: Status:200 Id:{body['id']} "
+                      f"SQS Message Id:{record['message_id']}")
         tap.equal(len(producer.lines), 2 + 2 * 7)
         tap.equal(len({r["deduplication_id"] for r in sent}), 7)
 
@@ -49,13 +50,14 @@ def the_consumer_plays_the_scenario():
         Daemon("sqs-producerd", server).wait()
         consumer = Daemon("sqs-consumerd", server)
         tap.equal(consumer.wait(), 0, consumer.text)
-        bodies = [json.loads(r["body"]) for r in server.records("sent")]
         wanted = ["Running..."]
-        for body in bodies:
+        for record in server.records("sent"):
+            body, message_id = json.loads(record["body"]), record["message_id"]
             wanted += ["Number of messages received: 1",
                        "Message read from queue: "
-                       f"Data:{body['data']} Time Stamp:{body['ts']} Id:{body['id']}",
-                       "Message deleted from queue."]
+                       f"Data:{body['data']} Time Stamp:{body['ts']} Id:{body['id']} "
+                       f"SQS Message Id:{message_id}",
+                       f"Message deleted from queue. SQS Message Id:{message_id}"]
         wanted += ["Number of messages received: 0"] * 2
         wanted += ["The queue stays empty. Terminated!"]
         tap.equal(consumer.lines, wanted)
@@ -118,7 +120,9 @@ def bodies_of_others_are_shown_escaped_and_shortened():
         consumer = Daemon("sqs-consumerd", server)
         tap.equal(consumer.wait(), 0, consumer.text)
         lead = "Message read from queue: "
-        tap.equal([l[len(lead):] for l in consumer.lines if l.startswith(lead)], shown)
+        tap.equal([l for l in consumer.lines if l.startswith(lead)],
+                  [f"{lead}{text} SQS Message Id:{record['message_id']}"
+                   for text, record in zip(shown, server.records("sent"))])
         tap.equal(len(server.records("deleted")), len(bodies))
 
 

@@ -17,8 +17,8 @@ PRODUCER = {"messages_to_send": 0, "send_interval": 0, "batch_size": 10, "max_co
 CONSUMER = {"exit_after_empty_receives": 0, "max_messages": 10, "receivers": 4, "concurrency": 40,
             "delete_linger": 0.01}
 
-HANDLED = re.compile(r"Message read from queue: Data:mydata\d+ .* Id:([0-9a-f-]{36})")
-ANSWERED = re.compile(r"SQS Response: Status:200 SQS Message Id:(\S+)")
+HANDLED = re.compile(r"Message read from queue: Data:mydata\d+ Time Stamp:\S+ Id:([0-9a-f-]{36}) ")
+ANSWERED = re.compile(r"SQS Response: Status:200 Id:\S+ SQS Message Id:(\S+)")
 # The lines that go with each message; all others are few.
 ROUTINE = ("Sending message with id", "SQS Response: Status:200", "Number of messages received:",
            "Message read from queue:", "Message deleted from queue.")

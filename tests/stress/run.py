@@ -254,7 +254,8 @@ def check_handled(accepted, consumer, is_fifo):
     twice, where it could not know that it had."""
     handled = {}
     for line in consumer.lines:
-        match = re.search(r"Message read from queue: Data:\S+ .* Id:([0-9a-f-]{36})", line)
+        match = re.search(
+            r"Message read from queue: Data:\S+ Time Stamp:\S+ Id:([0-9a-f-]{36}) ", line)
         if match:
             handled.setdefault(match[1], len(handled))
     for group, messages in by_group(accepted).items():
