@@ -14,6 +14,7 @@
 #include "log.h"
 #include "message-ids.h"
 #include "outside.h"
+#include "progress.h"
 #include "receiver.h"
 #include "state-directory.h"
 
@@ -40,11 +41,12 @@ struct consumer {
 
     struct hand *hand;         /* NULL until the queue is open */
     struct receiver *receiver; /* the same */
+    struct progress *progress; /* the same */
     unsigned visibility_sec;
     struct budget budget;      /* of the replies whose messages are in hand, or asked for */
     uint64_t room_since_usec;  /* see struct receiver_room */
     bool had_room;
-    uint64_t n_received, n_empty_in_a_row;
+    uint64_t n_empty_in_a_row;
     bool is_status_due;
     uint64_t lack_line_usec; /* when a lack was told last; 0: never */
 
@@ -59,6 +61,7 @@ static void fail(struct consumer *c, int error, const char *what)
 {
     c->is_over = true;
     log_error("%s: %s.", what, strerror(-error));
+    progress_end(c->progress);
     service_exit(c->service, EX_OSERR);
 }
 
@@ -92,6 +95,7 @@ static void on_hand_changed(void *userdata)
 static void show_status(struct consumer *c)
 {
     struct hand_counts counts = hand_count(c->hand);
+    const struct counts *totals = hand_totals(c->hand);
 
     c->is_status_due = false;
     if (c->is_stopping && !c->is_over)
@@ -104,14 +108,14 @@ static void show_status(struct consumer *c)
         service_status(c->service,
                        "Received %" PRIu64 ", deleted %" PRIu64 ", %zu in flight; the handler is not "
                        "reached for %" PRIu64 " s now: %s",
-                       c->n_received, counts.deleted, counts.messages,
+                       totals->received, totals->deleted, counts.messages,
                        counts.away_usec / USEC_PER_SEC, counts.away);
     else if (counts.messages > 1)
         service_status(c->service, "Received %" PRIu64 ", deleted %" PRIu64 ", %zu in hand",
-                       c->n_received, counts.deleted, counts.messages);
+                       totals->received, totals->deleted, counts.messages);
     else
-        service_status(c->service, "Received %" PRIu64 ", deleted %" PRIu64, c->n_received,
-                       counts.deleted);
+        service_status(c->service, "Received %" PRIu64 ", deleted %" PRIu64, totals->received,
+                       totals->deleted);
 }
 
 /* --- Receiving --- */
@@ -131,7 +135,6 @@ static void on_received(void *userdata, const struct sqs_result *result)
     on_hand_changed(c);
     if (!reply)
         return;
-    c->n_received += reply->n_messages;
     if (reply->n_messages > 0)
         budget_received(&c->budget, reply->bytes, reply->n_messages);
     /* While messages are in hand, given back with a delay that is not over, or given to a receive
@@ -252,6 +255,7 @@ static void end(struct consumer *c, const char *why)
     c->is_over = true;
     if (c->hand)
         show_status(c);
+    progress_end(c->progress);
     log_write(LOG_INFO, service_is_stopping(c->service) ? MESSAGE_ID_STOPPED : MESSAGE_ID_FINISHED,
               LOG_NO_FIELDS, "%sTerminated!", why);
     service_exit(c->service, c->exit_status);
@@ -276,6 +280,7 @@ static void turn_once(struct consumer *c)
     if (r < 0)
         say_lack(c, r, "send to SQS");
     poll_usec = poll(c);
+    progress_look(c->progress);
     if (end_if_done(c))
         return;
     if (c->is_status_due)
@@ -378,6 +383,33 @@ static unsigned wait_sec(const struct consumer *c, unsigned visibility)
     return MIN(sec, max);
 }
 
+static void describe_counts(void *userdata, struct buffer *line, const void *before)
+{
+    struct consumer *c = userdata;
+
+    counts_append(line, hand_totals(c->hand), before);
+    buffer_printf(line, "; in flight: %zu", hand_count(c->hand).messages);
+}
+
+static int begin_progress(struct consumer *c)
+{
+    CLEANUP(buffer_done) struct buffer what = BUFFER_INIT(PROGRESS_WHAT_MAX_BYTES);
+
+    handler_append(&what, c->config, c->handler);
+    return progress_new(service_event(c->service),
+                        &(struct progress_options){
+                            .queue_url = queue_url(c->queue),
+                            .is_fifo = queue_is_fifo(c->queue),
+                            .what = buffer_string(&what),
+                            .keys = queue_keys_source(c->queue),
+                            .counts = hand_totals(c->hand),
+                            .size = sizeof(struct counts),
+                            .describe = describe_counts,
+                            .userdata = c,
+                        },
+                        &c->progress);
+}
+
 static int set_up(struct consumer *c)
 {
     const struct config *config = c->config;
@@ -393,6 +425,8 @@ static int set_up(struct consumer *c)
                      },
                      on_hand_changed, c, &c->hand);
 
+    if (r >= 0)
+        r = begin_progress(c);
     if (r < 0)
         return r;
     return receiver_new(c->queue,
@@ -466,6 +500,7 @@ static void say_what_is_left(void *userdata)
         log_warning("Left: %zu receives; what they were given comes back when its visibility "
                     "timeout ends.",
                     receiver_polls(c->receiver));
+    progress_end(c->progress);
 }
 
 static int add_sources(struct consumer *c)
@@ -558,6 +593,7 @@ struct consumer *consumer_free(struct consumer *c)
 {
     if (!c)
         return NULL;
+    progress_free(c->progress);
     receiver_free(c->receiver);
     hand_free(c->hand);
     ledger_free(c->ledger);

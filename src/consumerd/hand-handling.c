@@ -37,12 +37,13 @@ static uint64_t retry_delay_usec(const struct hand *h, const struct message *m, 
 
 /* The message is to come back: so must those after it in its group, or they overtake it. They may
  * be seen at once, since SQS holds them back while this one is away. */
-static void retry(struct hand *h, struct message *m, uint64_t delay_usec)
+static void retry(struct hand *h, struct message *m, uint64_t delay_usec,
+                  enum release_reason reason)
 {
     uint64_t delay_sec = (delay_usec + USEC_PER_SEC - 1) / USEC_PER_SEC;
 
-    hand_drop_after(h, m);
-    hand_release(h, m, (unsigned)MIN(delay_sec, SQS_VISIBILITY_MAX_SEC));
+    hand_drop_after(h, m, release_reason_text(reason));
+    hand_release(h, m, (unsigned)MIN(delay_sec, SQS_VISIBILITY_MAX_SEC), reason);
 }
 
 static void begin_delete(struct hand *h, struct message *m)
@@ -71,11 +72,11 @@ static void gone(struct hand *h, struct message *m, enum handler_outcome outcome
         note_handled(h, m, "its lease was lost");
     }
     if (lease_holds(m, now_usec)) {
-        hand_release(h, m, 0); /* an extension got through late */
+        hand_release(h, m, 0, RELEASE_LEASE); /* an extension got through late */
     } else {
         /* One may have, without an answer. */
         hand_note_back(h, now_usec + h->leases.visibility_usec);
-        hand_settled(h, m);
+        hand_settled(h, m, &h->counts.lost);
     }
     if (h->is_stopping)
         hand_release_waiting(h); /* what waited for this */
@@ -86,7 +87,7 @@ static void gone(struct hand *h, struct message *m, enum handler_outcome outcome
 static void charge(struct hand *h, struct message *m)
 {
     handler_trouble_charged(&h->trouble, m, outside_now_usec());
-    retry(h, m, retry_delay_usec(h, m, m->asked_usec));
+    retry(h, m, retry_delay_usec(h, m, m->asked_usec), RELEASE_REFUSED);
 }
 
 /* The handler has answered to a message, or was reached with it. */
@@ -150,7 +151,12 @@ static void came_back(struct hand *h, struct message *m, enum handler_outcome ou
         return;
     }
     m->state = MESSAGE_WAITING;
-    retry(h, m, is_away || m->is_ending ? 0 : retry_delay_usec(h, m, delay_usec));
+    if (m->is_ending)
+        retry(h, m, 0, RELEASE_INTERRUPTED);
+    else if (is_away)
+        retry(h, m, 0, RELEASE_AWAY);
+    else
+        retry(h, m, retry_delay_usec(h, m, delay_usec), RELEASE_RETRY);
 }
 
 static void end_run(struct hand *h, struct message *m, enum handler_outcome outcome,
@@ -159,6 +165,8 @@ static void end_run(struct hand *h, struct message *m, enum handler_outcome outc
     assert(m->state == MESSAGE_HANDLING || m->state == MESSAGE_ENDING);
     m->run = NULL;
     h->n_handling--;
+    if (!m->is_ending || outcome != HANDLER_RETRY) /* that was asked for, and is no answer */
+        h->counts.outcomes[outcome]++;
     if (h->isolated == m)
         h->isolated = NULL;
     if (outcome == HANDLER_DONE || outcome == HANDLER_REJECT ||
@@ -172,7 +180,7 @@ static void end_run(struct hand *h, struct message *m, enum handler_outcome outc
     if (m->is_dropped) {
         if (outcome == HANDLER_DONE)
             note_handled(h, m, "one before it in its group was lost");
-        retry(h, m, 0);
+        retry(h, m, 0, RELEASE_BEHIND);
     } else if (outcome == HANDLER_DONE || outcome == HANDLER_REJECT) {
         handled(h, m);
     } else {

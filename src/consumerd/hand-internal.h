@@ -27,7 +27,7 @@ struct hand {
     struct list messages; /* the earliest received first: so those of a reply side by side */
     size_t bytes;         /* of their replies */
     size_t n_messages, n_begun, n_handling;
-    uint64_t n_deleted;
+    struct counts counts;
     uint64_t back_usec; /* see struct hand_counts */
     bool is_stopping;
     bool is_groupless_told;
@@ -42,18 +42,20 @@ int hand_take_in(struct hand *hand, struct sqs_reply *reply, size_t i, uint64_t 
 /* Takes it out of its lane and its lease, whatever becomes of it. */
 void hand_withdraw(struct hand *hand, struct message *message);
 
-/* It is no longer in hand. */
-void hand_settled(struct hand *hand, struct message *message);
+/* It is no longer in flight: `*counter` counts it. */
+void hand_settled(struct hand *hand, struct message *message, uint64_t *counter);
 
 /* A message leaves our hands, and by then it can be received again: until then it stays hidden, and
  * with it the rest of its group. */
 void hand_note_back(struct hand *hand, uint64_t usec);
 
 /* Gives a message back, to come again after that time. */
-void hand_release(struct hand *hand, struct message *message, unsigned delay_sec);
+void hand_release(struct hand *hand, struct message *message, unsigned delay_sec,
+                  enum release_reason reason);
 
-/* Gives back all behind it in its lane. Returns how many these are. */
-size_t hand_drop_after(struct hand *hand, struct message *message);
+/* Gives back all behind it in its lane, because it comes back itself; says how many, and why: `why`
+ * follows "comes back: ". */
+void hand_drop_after(struct hand *hand, struct message *message, const char *why);
 
 /* A message is no longer ours: it is handed out again. What follows it in its group is dropped with
  * it, or would be handled before it. */

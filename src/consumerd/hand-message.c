@@ -59,8 +59,9 @@ void hand_withdraw(struct hand *h, struct message *m)
     lease_end(&h->leases, m);
 }
 
-void hand_settled(struct hand *h, struct message *m)
+void hand_settled(struct hand *h, struct message *m, uint64_t *counter)
 {
+    (*counter)++;
     hand_withdraw(h, m);
     m->state = MESSAGE_SETTLED;
     if (!is_of(h, m->of_owner.previous, m->reply) && !is_of(h, m->of_owner.next, m->reply))
@@ -78,36 +79,54 @@ void hand_note_back(struct hand *h, uint64_t usec)
     h->back_usec = MAX(h->back_usec, usec);
 }
 
-void hand_release(struct hand *h, struct message *m, unsigned delay_sec)
+/* "message <id> of group <id>"; a standard queue's messages are of none. */
+#define MESSAGE_FORMAT "message %s%s%s"
+#define MESSAGE_ARGUMENTS(received)                                                                \
+    (received)->message_id, (received)->group_id ? " of group " : "",                              \
+        (received)->group_id ? (received)->group_id : ""
+
+void hand_release(struct hand *h, struct message *m, unsigned delay_sec, enum release_reason reason)
 {
     uint64_t now_usec = outside_now_usec();
 
+    delay_sec = MIN(delay_sec, lease_seconds_left(m, now_usec));
+    /* All others are counted in a line about their cause. */
+    log_write(reason == RELEASE_AWAY ? LOG_INFO : LOG_DEBUG, NULL,
+              LOG_FIELDS(MESSAGE_FIELDS(m->received)),
+              "Releasing " MESSAGE_FORMAT ", to come back in %u s: %s.",
+              MESSAGE_ARGUMENTS(m->received), delay_sec, release_reason_text(reason));
     hand_withdraw(h, m);
     m->state = MESSAGE_RELEASING;
-    settler_add(h->releaser, m, MIN(delay_sec, lease_seconds_left(m, now_usec)), now_usec);
+    m->release_reason = reason;
+    settler_add(h->releaser, m, delay_sec, now_usec);
     h->changed(h->userdata);
 }
 
-/* Stops all work on a message that is still ours, and gives it back. */
-static void drop(struct hand *h, struct message *m)
+/* Stops all work on a message that is still ours, and gives it back. False: that was done before.
+ */
+static bool drop(struct hand *h, struct message *m, enum release_reason reason)
 {
+    bool is_first = !m->is_dropped;
+
+    if (m->state == MESSAGE_ENDING)
+        return false;
     if (m->state == MESSAGE_HANDLING) {
         m->is_dropped = true;
         hand_end_handling(h, m, HANDLER_END_MAX_USEC);
-        return;
+        return is_first;
     }
-    if (m->state == MESSAGE_ENDING)
-        return;
     if (m->state == MESSAGE_DELETING && !settler_remove(h->deleter, m)) {
         hand_withdraw(h, m);
         m->state = MESSAGE_ABANDONED;
-        return;
+        m->release_reason = reason;
+        return true;
     }
-    hand_release(h, m, 0);
+    hand_release(h, m, 0, reason);
+    return true;
 }
 
-/* The last first: whatever ends with one of them drops those behind it, too. */
-size_t hand_drop_after(struct hand *h, struct message *m)
+/* The last first: whatever ends with one of them drops those behind it, too. Returns how many. */
+static size_t drop_after(struct hand *h, struct message *m)
 {
     struct message *last = m, *next, *before;
     size_t n = 0;
@@ -116,22 +135,31 @@ size_t hand_drop_after(struct hand *h, struct message *m)
         last = next;
     for (; last != m; last = before) {
         before = lane_before(last);
-        drop(h, last);
-        n++;
+        n += drop(h, last, RELEASE_BEHIND);
     }
     return n;
 }
 
+void hand_drop_after(struct hand *h, struct message *m, const char *why)
+{
+    size_t n = drop_after(h, m);
+
+    if (n > 0)
+        log_write(LOG_INFO, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
+                  "Releasing %zu message%s behind " MESSAGE_FORMAT ", which comes back: %s.", n,
+                  n == 1 ? "" : "s", MESSAGE_ARGUMENTS(m->received), why);
+}
+
 void hand_lose(struct hand *h, struct message *m, const char *why)
 {
-    size_t n_after = hand_drop_after(h, m);
+    size_t n_after = drop_after(h, m);
 
     log_write(LOG_WARNING, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
               "Message %s is lost%s, it comes back: %s (%zu after it in its group dropped)",
               m->received->message_id, m->state == MESSAGE_HANDLING ? " while it was handled" : "",
               why, n_after);
     if (m->state != MESSAGE_HANDLING) {
-        drop(h, m);
+        (void)drop(h, m, RELEASE_LEASE);
         return;
     }
     lease_end(&h->leases, m);
@@ -151,11 +179,10 @@ void hand_on_deleted(void *userdata, struct message *m, enum settled what,
 
     /* Dropped, and neither deleted nor with another: nobody else gives it back. */
     if (m->state == MESSAGE_ABANDONED && what != SETTLED_OK && lease_holds(m, outside_now_usec())) {
-        hand_release(h, m, 0);
+        hand_release(h, m, 0, m->release_reason);
         return;
     }
     if (what == SETTLED_OK) {
-        h->n_deleted++;
         handled_forget(&h->handled, m);
         log_write(LOG_INFO, MESSAGE_ID_MESSAGE_DELETED,
                   LOG_FIELDS(MESSAGE_FIELDS(m->received), {"SQS_REQUEST_ID", result->request_id}),
@@ -166,11 +193,11 @@ void hand_on_deleted(void *userdata, struct message *m, enum settled what,
                              {"SQS_ERROR_CODE", result->code}),
                   "Message %s cannot be deleted, it comes back: %s: %s", m->received->message_id,
                   result->code[0] ? result->code : "its lease has ended", result->text);
-        hand_drop_after(h, m);
+        hand_drop_after(h, m, "it cannot be deleted");
     }
     if (what != SETTLED_OK)
         hand_note_back(h, m->lease.end_usec);
-    hand_settled(h, m);
+    hand_settled(h, m, what == SETTLED_OK ? &h->counts.deleted : &h->counts.lost);
 }
 
 void hand_on_released(void *userdata, struct message *m, enum settled what,
@@ -193,7 +220,8 @@ void hand_on_released(void *userdata, struct message *m, enum settled what,
                   "Cannot release message %s, it comes back when its visibility timeout ends: "
                   "%s: %s",
                   m->received->message_id, result->code, result->text);
-    hand_settled(h, m);
+    hand_settled(h, m,
+                 what == SETTLED_OK ? &h->counts.released[m->release_reason] : &h->counts.lost);
 }
 
 /* Whether what lost its lease is still with the handler, further ahead in its lane. It may be the
@@ -216,7 +244,7 @@ void hand_release_waiting(struct hand *h)
 
         if (m->state != MESSAGE_WAITING || waits_for_an_end(m))
             continue;
-        hand_release(h, m, 0);
+        hand_release(h, m, 0, RELEASE_NOT_BEGUN);
         n++;
     }
     if (n > 0)

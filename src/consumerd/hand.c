@@ -41,6 +41,7 @@ void hand_take(struct hand *h, struct sqs_reply *reply, uint64_t sent_usec)
 {
     uint64_t now_usec = outside_now_usec();
 
+    h->counts.received += reply->n_messages;
     for (size_t i = 0; i < reply->n_messages; i++) {
         int r = hand_take_in(h, reply, i, sent_usec, now_usec);
 
@@ -48,6 +49,7 @@ void hand_take(struct hand *h, struct sqs_reply *reply, uint64_t sent_usec)
             /* The rest of it too, or it might overtake this one. */
             log_error("Cannot take in %zu messages, they come back: %s.", reply->n_messages - i,
                       strerror(-r));
+            h->counts.lost += reply->n_messages - i;
             break;
         }
     }
@@ -116,12 +118,16 @@ struct hand_counts hand_count(const struct hand *h)
         .handling = h->n_handling,
         .deleting = h->handled.n_waiting + settler_count(h->deleter),
         .releasing = settler_count(h->releaser),
-        .deleted = h->n_deleted,
         .is_paused = hand_is_paused(h, now_usec),
         .away_usec = h->outage.is_on ? MAX(now_usec - h->outage.since_usec, 1U) : 0,
         .away = h->trouble.outage.text,
         .back_usec = h->back_usec,
     };
+}
+
+const struct counts *hand_totals(const struct hand *h)
+{
+    return &h->counts;
 }
 
 /* --- Life --- */

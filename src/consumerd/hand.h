@@ -12,6 +12,7 @@
  * meanwhile comes back as any other. */
 #pragma once
 
+#include "counts.h"
 #include "handler.h"
 #include "ledger.h"
 #include "queue.h"
@@ -64,7 +65,6 @@ struct hand_counts {
     size_t handling;  /* with the handler */
     size_t deleting;  /* handled, to be deleted */
     size_t releasing; /* to be given back */
-    uint64_t deleted; /* since the beginning */
     bool is_paused;     /* the handler is away: nothing further is to be received */
     uint64_t away_usec; /* for so long the handler has been away; 0: it is not */
     const char *away;   /* why, one line; borrowed until the next call of a function of hand.h */
@@ -73,3 +73,6 @@ struct hand_counts {
 };
 
 struct hand_counts hand_count(const struct hand *hand);
+
+/* What was done since the beginning. Borrowed; it goes on counting. */
+const struct counts *hand_totals(const struct hand *hand);

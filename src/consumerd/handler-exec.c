@@ -493,6 +493,7 @@ int handler_exec_new(sd_event *event, const struct config *config, struct handle
         return r;
     }
     close_to_programs();
+    h->head.target = h->path;
     slash = strrchr(h->path, '/');
     h->name = slash ? slash + 1 : h->path;
     log_on_flow(on_log_flows, h);

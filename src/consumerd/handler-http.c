@@ -362,6 +362,7 @@ int handler_http_new(sd_event *event, const struct config *config, struct handle
     h->queue_name = strdup(slash ? slash + 1 : config->aws.queue_url);
     if (!h->shown_url || !h->content_type || !h->queue_name)
         return -ENOMEM;
+    handler->target = h->shown_url;
     r = http_client_new(event,
                         &(struct http_client_options){
                             .user_agent = SQSD_USER_AGENT,

@@ -16,6 +16,19 @@ int handler_new(sd_event *event, const struct config *config, struct handler **r
     return handler_journal_new(ret);
 }
 
+void handler_append(struct buffer *text, const struct config *config, const struct handler *handler)
+{
+    static const char *const names[] = {
+        [CONFIG_HANDLER_JOURNAL] = "journal",
+        [CONFIG_HANDLER_EXEC] = "exec",
+        [CONFIG_HANDLER_HTTP] = "http",
+    };
+
+    buffer_printf(text, "handler %s", names[config->consumer.handler]);
+    if (handler->target)
+        buffer_printf(text, " (%s)", handler->target);
+}
+
 int handler_check(const struct config *config, char **error)
 {
     CLEANUP(handler_free) struct handler *handler = NULL;

@@ -4,6 +4,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "buffer.h"
 #include "config.h"
 #include "sqs-message.h"
 
@@ -65,6 +66,8 @@ struct handler_ops {
 /* The head of each handler's own structure. */
 struct handler {
     const struct handler_ops *ops;
+    const char *target; /* for people: what handles the messages, a path or a URL without its query;
+                           NULL: the daemon itself */
 };
 
 static inline struct handler *handler_free(struct handler *handler)
@@ -133,6 +136,10 @@ int handler_http_new(sd_event *event, const struct config *config, struct handle
 
 /* The handler that consumer.handler names. As handler_exec_new. */
 int handler_new(sd_event *event, const struct config *config, struct handler **ret, char **error);
+
+/* Appends, for people, which it is: "handler exec (/usr/local/bin/handle)". */
+void handler_append(struct buffer *text, const struct config *config,
+                    const struct handler *handler);
 
 /* Whether that handler could be made. 0, negative errno, or HANDLER_E_CONFIG. */
 int handler_check(const struct config *config, char **error);

@@ -2,6 +2,7 @@
  * consumer; each module keeps its own notes on it in its own member, and nobody else's. */
 #pragma once
 
+#include "counts.h"
 #include "list.h"
 #include "outage.h"
 #include "sqs-reply.h"
@@ -37,6 +38,7 @@ struct message {
     bool is_begun;   /* takes one of the places for messages handled at once */
     bool is_ending;  /* the handler was asked to end with it */
     bool is_dropped; /* so it was, because one before it in its lane comes back: so must this */
+    enum release_reason release_reason; /* in MESSAGE_RELEASING and MESSAGE_ABANDONED */
     struct handler_run *run;
     struct log_receipt *receipt; /* of the line that will keep a rejected message; NULL: none */
     struct outage_mark outage;

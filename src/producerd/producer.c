@@ -9,6 +9,7 @@
 #include <inttypes.h>
 
 #include "batcher.h"
+#include "counts.h"
 #include "doubt.h"
 #include "error-line.h"
 #include "log.h"
@@ -16,6 +17,7 @@
 #include "message-ids.h"
 #include "outcome.h"
 #include "producer-log.h"
+#include "progress.h"
 #include "random.h"
 #include "sender.h"
 #include "source.h"
@@ -57,7 +59,8 @@ struct producer {
     bool source_has_ended;
     bool is_over;
     unsigned n_invalid_run;
-    uint64_t n_sent, n_rejected, n_late;
+    struct counts counts;
+    struct progress *progress; /* NULL until the queue is open */
     struct again_log again_log;
     struct late_log late_log;
 };
@@ -79,10 +82,10 @@ static void show_status(struct producer *p)
     if (service_is_stopping(p->service) && !p->is_over)
         buffer_printf(&b, "Stopping: %zu messages left", p->n_messages);
     else if (p->config->producer.messages_to_send > 0 && !is_spool(p))
-        buffer_printf(&b, "Sent %" PRIu64 " of %" PRIu64, p->n_sent,
+        buffer_printf(&b, "Sent %" PRIu64 " of %" PRIu64, p->counts.sent,
                       p->config->producer.messages_to_send);
     else
-        buffer_printf(&b, "Sent %" PRIu64, p->n_sent);
+        buffer_printf(&b, "Sent %" PRIu64, p->counts.sent);
     if (p->source && p->source->ops->describe) {
         buffer_append_string(&b, "; ");
         p->source->ops->describe(p->source, &b);
@@ -94,7 +97,8 @@ static void end(struct producer *p)
 {
     p->is_over = true;
     show_status(p);
-    log_late_total(p->n_late);
+    log_late_total(p->counts.late);
+    progress_end(p->progress);
     log_write(LOG_INFO, service_is_stopping(p->service) ? MESSAGE_ID_STOPPED : MESSAGE_ID_FINISHED,
               LOG_NO_FIELDS, "Terminated!");
     service_exit(p->service, EXIT_SUCCESS);
@@ -110,7 +114,8 @@ static void say_what_is_left(void *userdata)
         if (p->messages[i].source && p->messages[i].is_unknown)
             n_unknown++;
     log_left(n_unknown, p->n_messages - n_unknown, is_spool(p));
-    log_late_total(p->n_late);
+    log_late_total(p->counts.late);
+    progress_end(p->progress);
 }
 
 static void fail(struct producer *p, int error, const char *what)
@@ -138,7 +143,7 @@ static void pause_for_lack(struct producer *p, int error, const char *what)
 static void reject_invalid(struct producer *p, const struct source_message *source, const char *why)
 {
     log_invalid(source, why);
-    p->n_rejected++;
+    p->counts.rejected++;
     p->n_invalid_run++;
     p->source->ops->settle(p->source, source, SOURCE_REJECTED, why);
 }
@@ -170,6 +175,7 @@ static int take_up(struct producer *p, const struct source_message *source)
     *m = (struct outgoing){.source = source, .bytes = sqs_message_bytes(&source->message)};
     doubt_begin(m, wall_clock_usec(), now_usec(p));
     p->n_messages++;
+    p->counts.taken++;
     lanes_add(p->lanes, m);
     return 0;
 }
@@ -233,11 +239,11 @@ static void settle_sent_and_rejected(struct producer *p, const struct batch *bat
             (void)queue_refresh(p->queue);
         if (outcomes[i].kind == OUTCOME_SENT) {
             log_sent(m, &outcomes[i], result);
-            p->n_sent++;
+            p->counts.sent++;
             settle(p, m, SOURCE_SENT, NULL);
         } else if (outcomes[i].kind == OUTCOME_REJECTED) {
             log_rejected(m, &outcomes[i], result);
-            p->n_rejected++;
+            p->counts.rejected++;
             settle(p, m, SOURCE_REJECTED, outcomes[i].text);
         }
     }
@@ -249,6 +255,7 @@ static uint64_t send_again(struct producer *p, struct outgoing *m, const struct 
 {
     uint64_t delay_usec;
 
+    p->counts.resent++;
     m->failures = m->failure_kind == outcome->backoff ? m->failures + 1 : 1;
     m->failure_kind = outcome->backoff;
     delay_usec = backoff_delay_usec(outcome->backoff, m->failures, true, USEC_INFINITY, random);
@@ -324,7 +331,7 @@ static void on_late(void *userdata, const struct outgoing *m)
 {
     struct producer *p = userdata;
 
-    p->n_late++;
+    p->counts.late++;
     log_late(&p->late_log, m, now_usec(p));
 }
 
@@ -392,6 +399,7 @@ static void pump(struct producer *p)
     if (p->is_over)
         return;
     again_usec = send_all(p);
+    progress_look(p->progress);
     r = set_timer(p, again_usec);
     if (r < 0)
         fail(p, r, "Cannot wait");
@@ -488,6 +496,34 @@ static bool on_ask_size(void *userdata)
     return p->sender && queue_refresh(p->queue);
 }
 
+static void describe_counts(void *userdata, struct buffer *line, const void *before)
+{
+    struct producer *p = userdata;
+
+    counts_append(line, &p->counts, before);
+    buffer_printf(line, "; in flight: %zu", p->n_messages);
+    if (p->source->ops->describe) {
+        buffer_append_string(line, "; ");
+        p->source->ops->describe(p->source, line);
+    }
+}
+
+static int begin_progress(struct producer *p)
+{
+    return progress_new(service_event(p->service),
+                        &(struct progress_options){
+                            .queue_url = queue_url(p->queue),
+                            .is_fifo = queue_is_fifo(p->queue),
+                            .what = is_spool(p) ? "source spool" : "source demo",
+                            .keys = queue_keys_source(p->queue),
+                            .counts = &p->counts,
+                            .size = sizeof(p->counts),
+                            .describe = describe_counts,
+                            .userdata = p,
+                        },
+                        &p->progress);
+}
+
 static int set_up(struct producer *p)
 {
     sd_event *event = service_event(p->service);
@@ -530,7 +566,7 @@ static int set_up(struct producer *p)
                 .userdata = p,
             },
             &p->sender);
-    return r;
+    return r < 0 ? r : begin_progress(p);
 }
 
 static void on_opened(void *userdata)
@@ -631,6 +667,7 @@ struct producer *producer_free(struct producer *p)
 {
     if (!p)
         return NULL;
+    progress_free(p->progress);
     queue_free(p->queue);
     sd_event_source_disable_unref(p->timer);
     batcher_free(p->batcher);

@@ -6,6 +6,7 @@ import pty
 import re
 import signal
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -13,6 +14,11 @@ import sqs
 import tap
 from daemon import FIFO, Daemon
 from sqs_local import SqsLocal
+
+# The lines about the work as a whole: at its beginning and at its end.
+START = (r"Version \d+\.\d+\.\d+ works on the FIFO queue http://127.0.0.1:\d+/000000000000/test.fifo; "
+         r"{}; keys from environment\.")
+END = r"In all, in \d+ s: {}; in flight: 0\."
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
@@ -36,11 +42,13 @@ def the_producer_plays_the_scenario():
             tap.equal(record["group"], "test")
             tap.ok(re.fullmatch("DeduplicationId-" + UUID, record["deduplication_id"]),
                    record["deduplication_id"])
-            tap.equal(producer.lines[1 + 2 * i], f"Sending message with id {body['id']}...")
-            tap.equal(producer.lines[2 + 2 * i],
+            tap.equal(producer.lines[2 + 2 * i], f"Sending message with id {body['id']}...")
+            tap.equal(producer.lines[3 + 2 * i],
                       f"SQS Response: Status:200 Id:{body['id']} "
                       f"SQS Message Id:{record['message_id']}")
-        tap.equal(len(producer.lines), 2 + 2 * 7)
+        tap.ok(re.fullmatch(START.format("source demo"), producer.lines[1]), producer.lines[1])
+        tap.ok(re.fullmatch(END.format("7 sent"), producer.lines[-2]), producer.lines[-2])
+        tap.equal(len(producer.lines), 4 + 2 * 7)
         tap.equal(len({r["deduplication_id"] for r in sent}), 7)
 
 
@@ -50,7 +58,7 @@ def the_consumer_plays_the_scenario():
         Daemon("sqs-producerd", server).wait()
         consumer = Daemon("sqs-consumerd", server)
         tap.equal(consumer.wait(), 0, consumer.text)
-        wanted = ["Running..."]
+        wanted = []
         for record in server.records("sent"):
             body, message_id = json.loads(record["body"]), record["message_id"]
             wanted += ["Number of messages received: 1",
@@ -59,8 +67,12 @@ def the_consumer_plays_the_scenario():
                        f"SQS Message Id:{message_id}",
                        f"Message deleted from queue. SQS Message Id:{message_id}"]
         wanted += ["Number of messages received: 0"] * 2
-        wanted += ["The queue stays empty. Terminated!"]
-        tap.equal(consumer.lines, wanted)
+        first, start, *lines, end, last = consumer.lines
+        tap.equal(first, "Running...")
+        tap.ok(re.fullmatch(START.format("handler journal"), start), start)
+        tap.equal(lines, wanted)
+        tap.ok(re.fullmatch(END.format("5 received, 5 deleted"), end), end)
+        tap.equal(last, "The queue stays empty. Terminated!")
         tap.equal([r["message_id"] for r in server.records("deleted")],
                   [r["message_id"] for r in server.records("sent")])
 
@@ -163,6 +175,41 @@ def a_stop_lets_a_long_poll_end_and_releases_what_it_brings():
         if server.records("received"):
             consumer.wait_for_line("Releasing 1 message not yet begun.")
         tap.equal([m["Body"] for m in sqs.receive(server)], ["late"])
+
+
+@tap.test
+def at_notice_only_the_work_as_a_whole_has_lines():
+    log = {"level": "notice"}
+    with SqsLocal(queues=[FIFO]) as server:
+        for name, what, counts in (("sqs-producerd", "source demo", "5 sent"),
+                                   ("sqs-consumerd", "handler journal", "5 received, 5 deleted")):
+            daemon = Daemon(name, server, log=log)
+            tap.equal(daemon.wait(), 0, daemon.text)
+            tap.equal(len(daemon.lines), 2, daemon.text)
+            tap.ok(re.fullmatch(START.format(what), daemon.lines[0]), daemon.lines[0])
+            tap.ok(re.fullmatch(END.format(counts), daemon.lines[1]), daemon.lines[1])
+
+
+@tap.test
+def a_failure_says_what_comes_back_with_it():
+    with SqsLocal(queues=[FIFO]) as server, tempfile.TemporaryDirectory() as state:
+        ids = [sqs.send(server, f"body {i}")["MessageId"] for i in range(4)]
+        consumer = Daemon("sqs-consumerd", server, log={"level": "debug"},
+                          env={"STATE_DIRECTORY": state},
+                          consumer={"handler": "exec", "command": ["/bin/false"],
+                                    "max_messages": 10, "concurrency": 4, "retry_delay": 1000.0,
+                                    "exit_after_empty_receives": 0})
+        why = "it was not handled, and is to be tried again."
+        consumer.wait_for_line(f"Releasing 3 messages behind message {ids[0]} of group g, "
+                               f"which comes back: {why}")
+        consumer.wait_for_line(f"Releasing message {ids[0]} of group g, to come back in ")
+        for message_id in ids[1:]:
+            tap.ok(f"Releasing message {message_id} of group g, to come back in 0 s: one before it "
+                   "in its group comes back." in consumer.lines, consumer.text)
+        consumer.signal()
+        tap.equal(consumer.wait(), 0, consumer.text)
+        tap.ok(re.fullmatch(END.format("4 received, 0 deleted, 1 failed, 4 released"),
+                            consumer.lines[-2]), consumer.lines[-2])
 
 
 @tap.test

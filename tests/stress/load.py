@@ -21,7 +21,9 @@ HANDLED = re.compile(r"Message read from queue: Data:mydata\d+ Time Stamp:\S+ Id
 ANSWERED = re.compile(r"SQS Response: Status:200 Id:\S+ SQS Message Id:(\S+)")
 # The lines that go with each message; all others are few.
 ROUTINE = ("Sending message with id", "SQS Response: Status:200", "Number of messages received:",
-           "Message read from queue:", "Message deleted from queue.")
+           "Message read from queue:", "Message deleted from queue.", "Releasing ",
+           # and of the work as a whole, one a minute
+           "Version ", "In the last ", "In all, in ")
 
 
 def read_options(text):

@@ -140,10 +140,12 @@ def messages_go_from_one_unit_to_the_other(m, cursor):
 
     said = messages(m.journal(PRODUCER, cursor), PRODUCER)
     tap.equal(said[0], "Running...")
-    tap.matches(said[1], "Sending message with id *...")
-    own_id = said[1].removeprefix("Sending message with id ").removesuffix("...")
-    tap.equal(said[2], f"SQS Response: Status:200 Id:{own_id} "
+    tap.matches(said[1], "Version * works on the FIFO queue *; source demo; keys from *.")
+    tap.matches(said[2], "Sending message with id *...")
+    own_id = said[2].removeprefix("Sending message with id ").removesuffix("...")
+    tap.equal(said[3], f"SQS Response: Status:200 Id:{own_id} "
                        f"SQS Message Id:{sent[0]['message_id']}")
+    tap.matches(said[-2], "In all, in * s: 5 sent; in flight: 0.")
     tap.equal(said[-1], "Terminated!")
     said = messages(m.journal(CONSUMER, cursor), CONSUMER)
     tap.equal(said[0], "Running...")

@@ -13,9 +13,12 @@ enum { FAKE_LINES_MAX = 1024, FAKE_LINE_MAX_BYTES = 512 };
 static char fake_lines[FAKE_LINES_MAX][FAKE_LINE_MAX_BYTES];
 static size_t fake_n_lines;
 
+/* Lines that are less important are not kept. */
+static int fake_level = LOG_NOTICE;
+
 bool log_enabled(int priority)
 {
-    return priority <= LOG_NOTICE;
+    return priority <= fake_level;
 }
 
 PRINTF_FORMAT(3, 0)
@@ -102,6 +105,20 @@ bool log_is_slow(void)
 
 void log_on_flow(log_flows_fn flows, void *userdata)
 {
+}
+
+/* Takes out the first line that holds the text: false where there is none. */
+static inline bool fake_forget_line(const char *text)
+{
+    for (size_t i = 0; i < MIN(fake_n_lines, (size_t)FAKE_LINES_MAX); i++) {
+        if (!strstr(fake_lines[i], text))
+            continue;
+        memmove(fake_lines[i], fake_lines[i + 1],
+                (FAKE_LINES_MAX - i - 1) * sizeof(fake_lines[0]));
+        fake_n_lines--;
+        return true;
+    }
+    return false;
 }
 
 /* The lines that hold the text. */

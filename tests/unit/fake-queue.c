@@ -111,6 +111,11 @@ const char *queue_what_hangs(const struct queue *queue, uint64_t now_usec)
     return fake_hangs;
 }
 
+const char *queue_keys_source(struct queue *queue)
+{
+    return "the test";
+}
+
 const char *queue_url(const struct queue *queue)
 {
     return "q";

@@ -3,7 +3,23 @@
 #include "fake-log.h"
 #include "test-loop.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #define SEC USEC_PER_SEC
+
+/* --- The loop's clock, which a test puts forward --- */
+
+static uint64_t ahead_usec;
+
+/* Overrides libc's. */
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+    int r = (int)syscall(SYS_clock_gettime, clock, ret);
+
+    ret->tv_sec += (time_t)(ahead_usec / SEC);
+    return r;
+}
 
 /* --- A handler that works until the test ends it --- */
 
@@ -89,6 +105,7 @@ static struct consumer *consumer;
 static int set_up(void **state)
 {
     fake_reset();
+    ahead_usec = 0;
     fake_now_usec = boot_clock_usec(); /* the timers are real */
     fake_n_lines = n_runs = 0;
     is_done_at_once = false;
@@ -127,6 +144,7 @@ static void start(bool is_fifo)
     assert_int_equal(consumer_new(service, &config, &handler, &consumer, NULL), 0);
     fake_open();
     settle_down();
+    assert_true(fake_forget_line("works on the")); /* the others are what is tested */
 }
 
 /* The receive under way, or SIZE_MAX. There is one at most in these tests. */
@@ -485,6 +503,67 @@ static void idle_and_busy_it_does_not_hang(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+/* --- What is told of the work as a whole --- */
+
+static void pass(uint64_t usec)
+{
+    ahead_usec += usec;
+    fake_now_usec += usec;
+    settle_down();
+}
+
+static void the_start_says_what_is_at_work(void **state)
+{
+    static const struct handler_ops ops = {fake_run, fake_end, fake_cancel, fake_handler_free};
+    static struct handler handler = {&ops, "/bin/true"};
+
+    config.consumer.handler = CONFIG_HANDLER_EXEC;
+    fake_is_fifo = false;
+    assert_int_equal(service_new(&service), 0);
+    assert_int_equal(consumer_new(service, &config, &handler, &consumer, NULL), 0);
+    assert_int_equal(fake_n_lines, 0); /* before the queue has answered, no keys are known to do */
+    fake_open();
+    assert_int_equal(fake_n_lines, 1);
+    assert_string_equal(fake_lines[0], "Version " PROJECT_VERSION
+                                       " works on the standard queue q; handler exec (/bin/true); "
+                                       "keys from the test.");
+}
+
+static void a_minute_in_which_messages_come_has_a_line_and_an_idle_one_none(void **state)
+{
+    start(false);
+    pass(300 * SEC);
+    deliver("", "");
+    assert_int_equal(fake_n_lines, 0);
+    deliver("---", "a");
+    runs[0].is_running = runs[1].is_running = false;
+    runs[0].done(runs[0].userdata, HANDLER_DONE, 0);
+    runs[1].done(runs[1].userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+    settle_down();
+    pass(12 * SEC);
+    assert_int_equal(fake_n_lines, 0);
+    for (int i = 0; i < 6; i++)
+        pass(10 * SEC);
+    assert_int_equal(fake_count_lines("In the last "), 1);
+    assert_int_equal(fake_count_lines(" s: 3 received, 0 deleted, 1 failed"), 1);
+}
+
+static void the_end_tells_the_totals(void **state)
+{
+    is_done_at_once = true;
+    config.consumer.exit_after_empty_receives = 1;
+    start(false);
+    deliver("--", "a");
+    for (size_t i = 0; i < fake_n_calls; i++)
+        if (fake_calls[i].is_open && fake_calls[i].request->operation != SQS_RECEIVE_MESSAGE)
+            fake_answer(i, "{\"Successful\":[{\"Id\":\"0\"},{\"Id\":\"1\"}]}");
+    settle_down();
+    assert_int_equal(fake_n_lines, 0);
+    deliver("", "");
+    assert_int_equal(fake_n_lines, 1);
+    assert_string_equal(fake_lines[0], "In all, in 0 s: 2 received, 2 deleted; in flight: 0.");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -507,6 +586,9 @@ int main(void)
         TEST(a_visibility_timeout_that_is_set_is_not_the_queues),
         TEST(a_lack_of_memory_is_waited_out),
         TEST(idle_and_busy_it_does_not_hang),
+        TEST(the_start_says_what_is_at_work),
+        TEST(a_minute_in_which_messages_come_has_a_line_and_an_idle_one_none),
+        TEST(the_end_tells_the_totals),
     };
 
     return cmocka_run_group_tests_name("consumer", tests, NULL, NULL);

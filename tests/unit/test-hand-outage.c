@@ -406,7 +406,7 @@ static void one_that_crashes_the_handler_is_charged_and_nobody_else(void **state
             go_on();
     }
     assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_count(hand).deleted, 5);
+    assert_int_equal(hand_totals(hand)->deleted, 5);
     assert_int_equal(fake_count_lines("is not handled, it comes back"), 1);
     assert_int_equal(fake_count_lines("Message h0 is not handled, it comes back"), 1);
 }

@@ -194,7 +194,7 @@ static void what_was_handled_is_deleted_and_then_the_next_is_begun(void **state)
     assert_string_equal(begun(), "0"); /* its place is taken until it is deleted */
     assert_int_equal(hand_count(hand).deleting, 1);
     assert_string_equal(answer_open(), "{\"QueueUrl\":\"q\",\"ReceiptHandle\":\"h0\"}");
-    assert_int_equal(hand_count(hand).deleted, 1);
+    assert_int_equal(hand_totals(hand)->deleted, 1);
     assert_int_equal(hand_count(hand).messages, 1);
     turn();
     assert_string_equal(begun(), "01");
@@ -223,7 +223,7 @@ static void a_handler_may_be_done_at_once(void **state)
     assert_int_equal(n_runs, 5);
     answer_open(); /* what is done at once is deleted by one request */
     turn();
-    assert_int_equal(hand_count(hand).deleted, 5);
+    assert_int_equal(hand_totals(hand)->deleted, 5);
     assert_int_equal(hand_count(hand).messages, 0);
 }
 
@@ -246,7 +246,7 @@ static void a_failure_gives_back_the_group_from_there_on(void **state)
     assert_int_equal(hand_count(hand).messages, 2);
     /* The delete of the one before goes on. */
     fake_answer(0, "{}");
-    assert_int_equal(hand_count(hand).deleted, 1);
+    assert_int_equal(hand_totals(hand)->deleted, 1);
     assert_true(runs[1].is_running);
 }
 
@@ -418,7 +418,7 @@ static void what_was_handled_too_late_is_not_deleted(void **state)
     turn();
     assert_int_equal(fake_n_calls, 0);
     assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_count(hand).deleted, 0);
+    assert_int_equal(hand_totals(hand)->deleted, 0);
 }
 
 static void a_handle_lost_at_sqs_ends_the_work_and_gives_back_what_is_behind(void **state)
@@ -470,7 +470,7 @@ static void a_lease_that_ends_during_a_delete_leaves_it_to_its_answer(void **sta
         else
             assert_false(fake_retry(0, SQS_ERROR_TRANSIENT, "")); /* it is not sent again */
         assert_int_equal(hand_count(hand).messages, 0);
-        assert_int_equal(hand_count(hand).deleted, ok);
+        assert_int_equal(hand_totals(hand)->deleted, ok);
         assert_int_equal(fake_n_calls, 1);
         tear_down(NULL);
     }
@@ -555,7 +555,7 @@ static void what_gets_through_behind_a_message_that_is_back_is_not_deleted_befor
     turn();
     assert_non_null(strstr(answer_open(), "\"h1\",\"VisibilityTimeout\":0"));
     assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_count(hand).deleted, 0);
+    assert_int_equal(hand_totals(hand)->deleted, 0);
 }
 
 static void at_a_stop_what_ends_is_given_back_and_what_gets_through_is_deleted(void **state)
@@ -576,7 +576,7 @@ static void at_a_stop_what_ends_is_given_back_and_what_gets_through_is_deleted(v
     answer_open();
     answer_open();
     assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_count(hand).deleted, 1);
+    assert_int_equal(hand_totals(hand)->deleted, 1);
 }
 
 static void a_stop_gives_back_what_is_not_begun(void **state)
@@ -601,7 +601,7 @@ static void a_stop_gives_back_what_is_not_begun(void **state)
     answer_open();
     answer_open();
     assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_count(hand).deleted, 1);
+    assert_int_equal(hand_totals(hand)->deleted, 1);
 }
 
 /* It may have come again, and would be handled elsewhere beside what is left of it here. */
@@ -787,7 +787,7 @@ static void copies_of_a_message_that_was_handled_are_only_deleted(void **state)
                 answer_open();
         }
         assert_string_equal(begun(), "02");
-        assert_int_equal(hand_count(hand).deleted, 4);
+        assert_int_equal(hand_totals(hand)->deleted, 4);
         assert_int_equal(hand_count(hand).messages, 0);
         tear_down(NULL);
     }
@@ -816,7 +816,7 @@ static void a_copy_of_a_message_that_failed_comes_back_with_it(void **state)
     answer_open();
     turn();
     assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_count(hand).deleted, 0);
+    assert_int_equal(hand_totals(hand)->deleted, 0);
     assert_int_equal(n_runs, 1);
 }
 
@@ -880,7 +880,7 @@ static void what_was_deleted_after_one_that_was_lost_is_not(void **state)
     handle_and_lose_the_first("],\"Successful\":[{\"Id\":\"1\"}");
     assert_int_equal(fake_n_open(), 0);
     assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_count(hand).deleted, 1);
+    assert_int_equal(hand_totals(hand)->deleted, 1);
 }
 
 /* --- With a ledger --- */
@@ -951,7 +951,7 @@ static void what_was_handled_is_in_the_ledger_until_it_is_deleted(void **state)
         answer_open();
     turn();
     assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_count(hand).deleted, 2);
+    assert_int_equal(hand_totals(hand)->deleted, 2);
     assert_int_equal(ledger_left(), 0);
     assert_int_equal(ledger_commit(ledger, outside_wall_usec()), 0);
 }
@@ -983,7 +983,7 @@ static void what_the_ledger_knows_is_deleted_in_its_turn_without_being_handled(v
                                        "{\"Id\":\"0\",\"ReceiptHandle\":\"h0\"},"
                                        "{\"Id\":\"1\",\"ReceiptHandle\":\"h1\"}]}");
     turn();
-    assert_int_equal(hand_count(hand).deleted, 2);
+    assert_int_equal(hand_totals(hand)->deleted, 2);
     assert_int_equal(ledger_count(ledger), 3); /* SQS may bring those again */
     finish(1, HANDLER_DONE, 0);
     for (int i = 0; i < 3; i++) {
@@ -1025,7 +1025,7 @@ static void what_was_handled_and_lost_is_in_the_ledger_all_the_same(void **state
     answer_open(); /* gives back what was behind it */
     turn();
     assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_count(hand).deleted, 0);
+    assert_int_equal(hand_totals(hand)->deleted, 0);
     assert_int_equal(ledger_count(ledger), 1);
 }
 
@@ -1073,7 +1073,7 @@ static void what_gets_through_and_is_given_back_is_not_handled_again(void **stat
     assert_true(is_in_ledger("h1"));
     answer_open();
     assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_count(hand).deleted, 0);
+    assert_int_equal(hand_totals(hand)->deleted, 0);
 }
 
 static void a_delete_that_fails_leaves_it_in_the_ledger(void **state)

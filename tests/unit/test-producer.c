@@ -186,6 +186,7 @@ static void start(void)
     assert_int_equal(service_new(&service), 0);
     assert_int_equal(producer_new(service, &config, &producer, NULL), 0);
     fake_open();
+    assert_true(fake_forget_line("works on the")); /* the others are what is tested */
 }
 
 /* A message of a group of its own; it may stand in the queue since then, 0: not. */
@@ -262,6 +263,7 @@ static void a_message_in_doubt_for_over_5_minutes_is_told_of_once(void **state)
     end_source();
     acknowledge(0);
     assert_int_equal(n_sent, 1);
+    assert_true(fake_forget_line("1 sent, 1 perhaps stored twice;"));
     assert_int_equal(fake_n_lines, 2);
     assert_non_null(strstr(fake_lines[1], "may have stored twice"));
     assert_non_null(strstr(fake_lines[1], ": 1."));
@@ -287,6 +289,7 @@ static void what_surely_was_not_taken_is_in_no_doubt(void **state)
     assert_int_equal(n_late(), 0);
     end_source();
     acknowledge(0);
+    assert_true(fake_forget_line("1 sent;"));
     assert_int_equal(fake_n_lines, 0);
 }
 
@@ -384,6 +387,7 @@ static void a_standard_queue_may_store_any_message_twice(void **state)
     end_source();
     acknowledge(0);
     assert_int_equal(n_sent, 1);
+    assert_true(fake_forget_line("1 sent;"));
     assert_int_equal(fake_n_lines, 0);
 }
 
@@ -432,6 +436,7 @@ static void a_request_that_cannot_be_made_is_made_later(void **state)
     acknowledge(1);
     acknowledge(2);
     assert_int_equal(n_sent, 3);
+    assert_true(fake_forget_line("3 sent;"));
     assert_int_equal(fake_n_lines, 1);
 }
 
@@ -640,6 +645,70 @@ static void the_demo_ends_where_the_queue_cannot_be_opened(void **state)
     assert_false(fake_keeps_trying);
 }
 
+/* --- What is told of the work as a whole --- */
+
+static void settle_down(void)
+{
+    while (sd_event_run(service_event(service), 0) > 0)
+        ;
+}
+
+static void the_start_says_what_is_at_work(void **state)
+{
+    config.producer.source = CONFIG_SOURCE_SPOOL;
+    assert_int_equal(service_new(&service), 0);
+    assert_int_equal(producer_new(service, &config, &producer, NULL), 0);
+    assert_int_equal(fake_n_lines, 0); /* before the queue has answered, no keys are known to do */
+    fake_open();
+    assert_int_equal(fake_n_lines, 1);
+    assert_string_equal(fake_lines[0], "Version " PROJECT_VERSION
+                                       " works on the FIFO queue q; source spool; keys from the test.");
+}
+
+static void the_end_says_what_waits_in_the_spool(void **state)
+{
+    config.producer.source = CONFIG_SOURCE_SPOOL;
+    add(0);
+    start();
+    acknowledge(0);
+    assert_int_equal(raise(SIGTERM), 0);
+    settle_down();
+    assert_int_equal(fake_count_lines("In all, in 0 s: 1 sent; in flight: 0; so many wait."), 1);
+}
+
+static void a_minute_in_which_messages_go_has_a_line_and_an_idle_one_none(void **state)
+{
+    for (size_t i = 0; i < 4; i++)
+        add(0);
+    messages[2].message.body = "\x01"; /* SQS would reject it */
+    start();
+    settle_down();
+    acknowledge(0);
+    fake_fail(1, SQS_ERROR_THROTTLED, "RequestThrottled", "slower");
+    fake_n_lines = 0;
+    ahead_usec = 59 * SEC;
+    settle_down();
+    assert_int_equal(fake_count_lines("In the last"), 0);
+    ahead_usec = 61 * SEC;
+    settle_down();
+    assert_int_equal(fake_count_lines("In the last 61 s: 1 sent, 1 rejected, 1 to be sent again; in "
+                                      "flight: 2."),
+                     1);
+    ahead_usec = 400 * SEC;
+    settle_down();
+    assert_int_equal(fake_count_lines("In the last"), 1);
+    /* What comes later has a line of its own, of that alone. */
+    acknowledge(2);
+    ahead_usec = 500 * SEC;
+    settle_down();
+    assert_int_equal(fake_count_lines("In the last 100 s: 1 sent; in flight: 1."), 1);
+    end_source();
+    acknowledge(3);
+    assert_int_equal(fake_count_lines("In all, in 500 s: 3 sent, 1 rejected, 1 to be sent again; in "
+                                      "flight: 0."),
+                     1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -662,6 +731,9 @@ int main(void)
         TEST(the_spool_is_there_before_the_queue_and_is_told_what_goes_out),
         TEST(a_spool_is_told_of_a_stop),
         TEST(the_demo_ends_where_the_queue_cannot_be_opened),
+        TEST(the_start_says_what_is_at_work),
+        TEST(the_end_says_what_waits_in_the_spool),
+        TEST(a_minute_in_which_messages_go_has_a_line_and_an_idle_one_none),
     };
 
     return cmocka_run_group_tests_name("producer", tests, NULL, NULL);

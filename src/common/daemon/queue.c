@@ -452,6 +452,14 @@ const struct sqs_queue_attributes *queue_attributes(const struct queue *queue)
     return &queue->attributes;
 }
 
+const char *queue_keys_source(struct queue *queue)
+{
+    const struct aws_credentials *keys =
+        credentials_peek(credentials_chain_credentials(queue->credentials));
+
+    return keys ? keys->source : NULL;
+}
+
 bool queue_refresh(struct queue *queue)
 {
     return queue->refresher && refresher_ask(queue->refresher);

@@ -46,3 +46,9 @@
 #define MESSAGE_ID_HANDLER_NOT_REACHED "fbb299b9183444c1aceec3163f37a2ba"
 /* It can be reached again. */
 #define MESSAGE_ID_HANDLER_REACHED "332de56c84224bd5b9450983e92136c0"
+/* The daemon works on its queue. */
+#define MESSAGE_ID_WORKING "7eb1ccc2241e49528f1fd105c479259e"
+/* What was done in about the last minute. */
+#define MESSAGE_ID_PROGRESS "cd71fdf0d25b40a0ac5baa237d947ee4"
+/* What was done from the start to the end. */
+#define MESSAGE_ID_TOTALS "d85324b210bf4cfdbb19297c7f3464e1"

@@ -1,0 +1,54 @@
+/* See counts.h. */
+#include "counts.h"
+
+#include <inttypes.h>
+
+const char *release_reason_text(enum release_reason reason)
+{
+    static const char *const texts[] = {
+        [RELEASE_NOT_BEGUN] = "it was not begun before the stop",
+        [RELEASE_INTERRUPTED] = "the stop left no more time to handle it",
+        [RELEASE_AWAY] = "the handler was not reached before the stop",
+        [RELEASE_RETRY] = "it was not handled, and is to be tried again",
+        [RELEASE_REFUSED] = "the gateway before the handler has refused it too often",
+        [RELEASE_BEHIND] = "one before it in its group comes back",
+        [RELEASE_LEASE] = "its lease had counted as lost",
+    };
+
+    return texts[reason];
+}
+
+static void append(struct buffer *line, const char *what, uint64_t n)
+{
+    if (n > 0)
+        buffer_printf(line, ", %" PRIu64 " %s", n, what);
+}
+
+static uint64_t n_released(const struct counts *counts)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < RELEASE_N_REASONS; i++)
+        n += counts->released[i];
+    return n;
+}
+
+static uint64_t n_failed(const struct counts *counts)
+{
+    return counts->outcomes[HANDLER_RETRY] + counts->outcomes[HANDLER_UNANSWERED];
+}
+
+static uint64_t n_rejected(const struct counts *counts)
+{
+    return counts->outcomes[HANDLER_REJECT];
+}
+
+void counts_append(struct buffer *line, const struct counts *counts, const struct counts *before)
+{
+    buffer_printf(line, "%" PRIu64 " received, %" PRIu64 " deleted",
+                  counts->received - before->received, counts->deleted - before->deleted);
+    append(line, "failed", n_failed(counts) - n_failed(before));
+    append(line, "rejected", n_rejected(counts) - n_rejected(before));
+    append(line, "released", n_released(counts) - n_released(before));
+    append(line, "lost", counts->lost - before->lost);
+}
