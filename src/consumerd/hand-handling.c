@@ -206,6 +206,7 @@ static void on_rejection_logged(void *userdata, int result)
     struct message *m = userdata;
 
     m->receipt = NULL;
+    m->is_rejected = result < 0;
     end_run(m->owner, m, result < 0 ? HANDLER_NOT_REACHED : HANDLER_REJECT, HANDLER_DELAY_DEFAULT,
             result < 0 ? "the log cannot take the line of a rejected message" : NULL);
 }
@@ -280,6 +281,10 @@ static void begin(struct hand *h, struct message *m)
     m->state = MESSAGE_HANDLING;
     h->n_handling++;
     note_begin(h, m);
+    if (m->is_rejected) { /* it is not handled again for its line */
+        (void)waits_for_line(m);
+        return;
+    }
     r = h->handler->ops->run(h->handler, m->received, on_handled, m, &run);
     if (r >= 0) {
         if (m->state != MESSAGE_HANDLING)

@@ -140,6 +140,7 @@ static void set_up(bool is_fifo, unsigned concurrency, const char *groups)
 static int tear_down(void **state)
 {
     hand = hand_free(hand);
+    fake_holds_messages = false;
     fake_reset();
     return 0;
 }
@@ -278,6 +279,52 @@ static void a_handler_reached_at_once_need_not_be_waited_for(void **state)
     at_once = HANDLER_REJECT; /* it begins to work */
     assert_string_equal(next_begun(), "120");
     assert_int_equal(hand_count(hand).handling, 3);
+    assert_int_equal(hand_count(hand).away_usec, 0);
+}
+
+static void a_rejected_message_waits_for_its_line(void **state)
+{
+    set_up(false, 10, "--");
+    fake_holds_messages = true;
+    fake_n_lines = 0;
+    turn();
+    finish(0, HANDLER_REJECT);
+    turn();
+    assert_int_equal(fake_count_lines("Message h0 is rejected"), 1);
+    assert_int_equal(fake_n_calls, 0);
+    assert_true(fake_take_message(0));
+    turn();
+    assert_int_equal(fake_n_calls, 1); /* the delete */
+
+    /* A stop does not wait for it. */
+    finish(1, HANDLER_REJECT);
+    hand_end(hand, SEC);
+    assert_false(fake_take_message(0));
+    assert_int_equal(hand_count(hand).releasing, 1);
+}
+
+static void a_message_whose_line_is_not_taken_is_not_handled_again(void **state)
+{
+    set_up(false, 10, "-");
+    ops.is_reached_at_once = true;
+    fake_holds_messages = true;
+    fake_n_lines = 0;
+    turn();
+    assert_string_equal(begun(), "0");
+    finish(0, HANDLER_REJECT);
+    for (size_t n = 1; n <= 5; n++) {
+        assert_int_equal(fake_count_lines("Message h0 is rejected"), n);
+        assert_true(fake_take_message(-EPIPE));
+        assert_non_null(strstr(hand_count(hand).away, "the line of a rejected message"));
+        assert_int_equal(hand_count(hand).releasing, 0);
+        while (fake_count_lines("Message h0 is rejected") == n)
+            go_on();
+    }
+    assert_true(fake_now_usec > T0 + 8 * SEC); /* the back-off grows */
+    assert_true(fake_take_message(0));
+    turn();
+    assert_string_equal(begun(), "");
+    assert_int_equal(hand_count(hand).deleting, 1);
     assert_int_equal(hand_count(hand).away_usec, 0);
 }
 
@@ -457,6 +504,8 @@ int main(void)
         TEST(a_message_received_meanwhile_waits_as_well),
         TEST(a_handler_that_cannot_begin_is_not_reached),
         TEST(a_handler_reached_at_once_need_not_be_waited_for),
+        TEST(a_rejected_message_waits_for_its_line),
+        TEST(a_message_whose_line_is_not_taken_is_not_handled_again),
         TEST(a_stop_gives_all_back_at_once),
         TEST(one_that_loses_its_lease_comes_back_and_receives_go_on),
         TEST(without_anything_in_flight_the_next_receive_has_the_back_off),
