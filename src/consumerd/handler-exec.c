@@ -206,6 +206,18 @@ static void answer_failure(struct handler_run *run, enum child_end end, int stat
     run->done(run->userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
 }
 
+/* It may have waited for nothing but the log, which took none of what it printed. */
+static void answer_waited_for_log(struct handler_run *run)
+{
+    struct exec_handler *h = run->handler;
+
+    snprintf(h->trouble, sizeof(h->trouble),
+             "the log is slow to take what consumer.command (%.*s) prints, which was ended after "
+             "consumer.timeout",
+             SHOWN_PATH_MAX_BYTES, h->path);
+    run->done(run->userdata, HANDLER_NOT_REACHED, HANDLER_DELAY_DEFAULT);
+}
+
 /* What its exit status says then is not to be relied on: many programs end with 0 when they are
  * asked to, whatever they have left undone. */
 static void answer_terminated(struct handler_run *run)
@@ -237,6 +249,8 @@ static void on_done(void *userdata, enum child_end end, int status)
         answer_exit(run, status);
     else if (end == CHILD_TERMINATED)
         answer_terminated(run);
+    else if (end == CHILD_TIMED_OUT && run->handler->is_output_held)
+        answer_waited_for_log(run);
     else
         answer_failure(run, end, status);
     run_free(run);

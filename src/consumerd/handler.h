@@ -99,7 +99,8 @@ enum { HANDLER_E_CONFIG = 1 };
  *                       to come back after the growing delay
  *
  * Where it cannot be started for another reason (the file is away or may not be run, no memory, too
- * many processes), it is not reached.
+ * many processes), it is not reached. Nor is it where its time ends while the log is slow: what it
+ * prints waits for the log then.
  *
  * Its end is as child.h has it, with HANDLER_END_MAX_USEC of grace, or less where `end` says so. Of
  * one that was asked to end the message comes back, whatever its exit status. When the handler is

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -27,6 +28,7 @@ struct entry {
 
 static struct entry entries[1100];
 static size_t n_entries;
+static atomic_bool journal_is_stuck;
 
 static void take_field(const struct iovec *field, const char *name, char *ret, size_t size)
 {
@@ -43,6 +45,8 @@ int sd_journal_sendv(const struct iovec *iov, int n)
     char priority[8] = "";
     struct entry *e;
 
+    while (atomic_load(&journal_is_stuck))
+        usleep(1000);
     assert_true(n_entries < ARRAY_SIZE(entries));
     e = &entries[n_entries++];
     e->text[0] = e->message_id[0] = e->group_id[0] = e->pid[0] = '\0';
@@ -372,6 +376,18 @@ static void endless_output_ends_with_the_timeout(void **state)
     handle("yes & yes >&2");
     assert_outcome(HANDLER_RETRY, GROWING);
     assert_logged("more lines");
+}
+
+static void a_program_that_waits_for_the_log_alone_is_not_reached(void **state)
+{
+    config.consumer.timeout_usec = USEC_PER_SEC;
+    assert_int_equal(log_start_thread(event), 0);
+    atomic_store(&journal_is_stuck, true);
+    handle("yes $(printf %04000d 0) | head -n 900");
+    atomic_store(&journal_is_stuck, false);
+    log_stop_thread();
+    assert_outcome(HANDLER_NOT_REACHED, 0);
+    assert_non_null(strstr(handler->ops->trouble(handler), "the log is slow"));
 }
 
 static void what_is_below_the_log_level_is_not_looked_at(void **state)
@@ -766,6 +782,7 @@ int main(void)
         TEST(megabytes_of_lines_are_cut_short_and_counted),
         TEST(megabytes_without_a_line_are_cut_into_pieces),
         TEST(endless_output_ends_with_the_timeout),
+        TEST(a_program_that_waits_for_the_log_alone_is_not_reached),
         TEST(what_is_below_the_log_level_is_not_looked_at),
         TEST(it_has_nothing_of_the_daemon),
         TEST(attributes_that_do_not_fit_altogether_are_left_out),
