@@ -73,10 +73,8 @@ static bool is_idle(const struct connection *c)
 static bool make_place(struct intake *i, const struct intake_user *user)
 {
     uint64_t now = intake_now_usec(i);
-    struct connection *c;
 
-    TAILQ_FOREACH(c, &i->all, of_all)
-    {
+    for (struct connection *c = TAILQ_FIRST(&i->all); c; c = TAILQ_NEXT(c, of_all)) {
         size_t n = user->n_connections - (c->user == user);
 
         if (c->active_usec + i->idle_usec > now)

@@ -224,7 +224,7 @@ static int next_in_order(struct spool *s, struct spool_message **ret)
 
 int spool_next(struct spool *s, const struct spool_message **ret)
 {
-    struct spool_message *m;
+    struct spool_message *m = NULL;
     int r;
 
     if (s->has_failed || s->out_bytes >= SPOOL_OUT_MAX_BYTES)

@@ -312,7 +312,7 @@ def submitters_that_read_no_answer_before_they_must_lose_and_repeat_nothing():
     with Through() as through:
         end(through.spool.producer(through.server), through.spool)  # the file is there
         for i in range(100):  # of which a page is 100 KiB
-            through.spool.change("INSERT INTO rejected VALUES (?, ?, 'g', ?, -1, 1, x'', 'x', 1, ?)",
+            through.spool.change("INSERT INTO rejected VALUES (?, ?, 'g', ?, -1, 1, x'', 'x', 1, ?, NULL)",
                                  i + 1, f"r{i}", f"r{i}", "." * 1000)
         through.start()
         submitting = [Hasty(i, through.spool, HANDLED, most=5000) for i in range(SUBMITTERS)]
