@@ -46,6 +46,10 @@ int spool_prepare(struct spool *spool, const char *sql, const char *with, const 
 /* Puts rows aside that no reading in order would come to, for their numbers. */
 int spool_set_aside_numbers(struct spool *spool);
 
+/* Gives numbers to rejected rows whose own are none, or are those of messages that wait: one of
+ * these could not be rejected. 0 or a negative errno. */
+int spool_renumber_rejected(struct spool *spool);
+
 /* Prepares the statements of the file. 0 or a negative errno. */
 int spool_out_prepare(struct spool *spool);
 int spool_rejected_prepare(struct spool *spool);

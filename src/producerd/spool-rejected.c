@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+enum { RENUMBERED_MAX = 1000 }; /* at a start */
+
 #define COPIED "id, group_id, deduplication_id, delay_sec, bytes, attributes, body"
 
 int spool_rejected_prepare(struct spool *s)
@@ -23,6 +25,55 @@ int spool_rejected_prepare(struct spool *s)
     for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(all); i++)
         r = spool_prepare(s, all[i].sql, ", checksum", "", all[i].statement);
     return r;
+}
+
+/* 0: there is none; 1: one has its new number; or a negative errno. */
+static int renumber_one(struct spool *s, struct statement *find, struct statement *renumber)
+{
+    int64_t number;
+    int r;
+
+    statement_bind_int(find, 1, SPOOL_NUMBER_MAX);
+    r = statement_step(find);
+    if (r <= 0)
+        return r;
+    number = statement_int(find, 0);
+    statement_reset(find);
+    r = database_begin(s->database, DATABASE_UNSYNCED);
+    if (r < 0)
+        return r;
+    statement_bind_int(renumber, 1, number);
+    statement_bind_int(renumber, 2, (int64_t)s->next_number);
+    r = statement_step(renumber);
+    if (r >= 0)
+        r = database_commit(s->database);
+    else
+        database_rollback(s->database);
+    if (r < 0)
+        return r;
+    s->next_number++;
+    return 1;
+}
+
+int spool_renumber_rejected(struct spool *s)
+{
+    struct statement *find, *renumber;
+    int r = database_prepare(s->database,
+                             "SELECT number FROM rejected WHERE number < 1 OR number > ?1"
+                             " OR number IN (SELECT number FROM waiting) LIMIT 1",
+                             &find);
+
+    if (r >= 0)
+        r = database_prepare(s->database, "UPDATE rejected SET number = ?2 WHERE number = ?1",
+                             &renumber);
+    if (r < 0)
+        return r;
+    for (int n = 0; n < RENUMBERED_MAX; n++) {
+        r = renumber_one(s, find, renumber);
+        if (r <= 0)
+            return r;
+    }
+    return 0;
 }
 
 int spool_rejected(struct spool *s, uint64_t after,

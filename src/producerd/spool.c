@@ -208,6 +208,8 @@ static int set_aside_numbers(struct spool *s)
 {
     int r = spool_set_aside_numbers(s);
 
+    if (r >= 0)
+        r = spool_renumber_rejected(s);
     return r == -EUCLEAN || r == -ENOMEM ? r : 0;
 }
 

@@ -1176,6 +1176,35 @@ static void a_damaged_row_that_cannot_be_set_aside_is_passed_over(void **state)
     next(s, "a2");
 }
 
+/* In the place of one that waits, that could never be rejected; or in none that a list comes to. */
+static void rejected_rows_in_wrong_places_are_in_nobody_s_way(void **state)
+{
+    static const char *const numbers[] = {"2", "-2", "0", "9223372036854775807"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        struct fixture *f = *state;
+        struct page page = {.n_max = 100};
+        char sql[128];
+        struct spool *s;
+
+        f->spool = spool_free(f->spool);
+        unlink(path);
+        s = reopen(f);
+        add_many(s, "a", 1, 2);
+        assert_int_equal(spool_commit(s), 0);
+        spool_settle(s, next(s, "a1"), "no", 1);
+        assert_int_equal(spool_sync(s), 0);
+        f->spool = spool_free(f->spool);
+        snprintf(sql, sizeof(sql), "UPDATE rejected SET number = %s", numbers[i]);
+        change(sql);
+        s = reopen(f);
+        spool_settle(s, next(s, "a2"), "no", 2);
+        assert_int_equal(spool_sync(s), 0);
+        assert_int_equal(spool_rejected(s, 0, on_rejected, &page), 0);
+        assert_int_equal(page.n, 2);
+    }
+}
+
 /* To retry it is to send it as it is. */
 static void a_row_with_another_checksum_goes_when_a_person_says_so(void **state)
 {
@@ -1274,6 +1303,7 @@ int main(void)
         TEST(a_damaged_row_is_set_aside_and_the_others_go_out),
         TEST(a_damaged_row_of_a_group_that_waits_is_set_aside_too),
         TEST(a_damaged_row_that_cannot_be_set_aside_is_passed_over),
+        TEST(rejected_rows_in_wrong_places_are_in_nobody_s_way),
         TEST(a_row_with_another_checksum_goes_when_a_person_says_so),
         TEST(a_file_with_changed_bits_gives_out_nothing_else),
     };
