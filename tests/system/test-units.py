@@ -14,7 +14,8 @@ from sqs_local import ACCOUNT, SECRET_ACCESS_KEY, TESTS
 
 PRODUCER, CONSUMER = UNITS
 QUEUE_URL = f"{ENDPOINT}/{ACCOUNT}/{QUEUE}"
-EXPOSURE_MAX = 1.2
+# The producer has no PrivateUsers=, which costs 0.1 here: its unit says why.
+EXPOSURE_MAX = {PRODUCER: 1.3, CONSUMER: 1.2}
 NEVER = 0
 
 with open(os.path.join(TESTS, "..", "src/common/io/message-ids.h"), encoding="utf-8") as header:
@@ -67,7 +68,7 @@ def little_is_exposed(m, _):
     for unit in UNITS:
         out = m.check("systemd-analyze", "security", "--no-pager", unit + ".service")
         exposure = float(re.search(r"Overall exposure level for \S+: ([0-9.]+)", out).group(1))
-        tap.ok(exposure <= EXPOSURE_MAX, f"{unit}: {exposure}")
+        tap.ok(exposure <= EXPOSURE_MAX[unit], f"{unit}: {exposure}")
 
 
 @test
