@@ -106,6 +106,15 @@ static void a_failed_entry_is_tried_again_before_the_end(void **state)
     assert_non_null(strstr(fake_request(1), "h1"));
 }
 
+static void shortly_before_the_end_it_is_tried_again_after_a_tenth_of_a_second(void **state)
+{
+    fake_now_usec = T0 + 30 * SEC - SEC / 5;
+    turn();
+    fake_answer(0, "{\"Successful\":[{\"Id\":\"0\"},{\"Id\":\"2\"}],"
+                   "\"Failed\":[{\"Id\":\"1\",\"Code\":\"InternalError\"}]}");
+    assert_int_equal(leases_next_usec(&leases), fake_now_usec + SEC / 10);
+}
+
 static void a_refused_extension_lets_the_lease_run_out(void **state)
 {
     turn();
@@ -197,6 +206,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_delete_on_its_way_decides_by_itself, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failed_entry_is_tried_again_before_the_end, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            shortly_before_the_end_it_is_tried_again_after_a_tenth_of_a_second, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refused_extension_lets_the_lease_run_out, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_repeated_attempt_leaves_out_what_is_settled, set_up,

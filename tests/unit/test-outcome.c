@@ -140,6 +140,11 @@ static void nothing_is_rejected_for_what_is_not_its_fault(void **state)
         assert_int_equal(o.backoff, BACKOFF_SLOW);
         o = of_error(SQS_ERROR_PERMANENT, "NotAuthorized", 401, n);
         assert_int_equal(o.kind, OUTCOME_AGAIN);
+        for (int status = 401; status <= 403; status += 2) {
+            o = of_error(SQS_ERROR_PERMANENT, "SomethingNew", status, n);
+            assert_int_equal(o.kind, OUTCOME_AGAIN);
+            assert_int_equal(o.backoff, BACKOFF_SLOW);
+        }
         o = of_error(SQS_ERROR_THROTTLED, "RequestThrottled", 403, n);
         assert_int_equal(o.kind, OUTCOME_AGAIN);
         assert_int_equal(o.backoff, BACKOFF_THROTTLED);

@@ -29,7 +29,9 @@ int clock_gettime(clockid_t clock, struct timespec *ret)
     if (!is_clock_still || seen[clock].tv_sec == 0)
         r = (int)syscall(SYS_clock_gettime, clock, &seen[clock]);
     *ret = seen[clock];
-    ret->tv_sec += (time_t)(ahead_usec / SEC);
+    ret->tv_nsec += (long)(ahead_usec % SEC * 1000);
+    ret->tv_sec += (time_t)(ahead_usec / SEC) + ret->tv_nsec / 1000000000;
+    ret->tv_nsec %= 1000000000;
     if (clock == CLOCK_REALTIME)
         ret->tv_sec += (time_t)wall_jump_sec;
     return r;
@@ -347,6 +349,12 @@ static void an_entry_that_fails_again_and_again_waits_longer_each_time(void **st
         run_once();
     }
     assert_int_equal(fake_n_calls, ARRAY_SIZE(pauses_sec) + 1);
+
+    /* 51 s have passed between the first answer and the last, and 20 more until the next. */
+    assert_int_equal(fake_count_lines("sending them again in "), 1);
+    fake_answer(ARRAY_SIZE(pauses_sec), answer);
+    assert_int_equal(fake_count_lines("sending them again in "), 2);
+    assert_int_equal(fake_count_lines("20.000 s (14 since the last such line)"), 1);
 }
 
 static void doubt_from_an_earlier_life_counts(void **state)
@@ -444,11 +452,17 @@ static void a_source_without_memory_is_asked_later(void **state)
 {
     add(0);
     next_error = -ENOMEM;
+    is_clock_still = true;
     start();
     assert_int_equal(fake_n_calls, 0);
     assert_non_null(strstr(fake_lines[0], "Cannot take up a message at the moment"));
     next_error = 0;
-    run_until_calls(1);
+    ahead_usec += SEC - 1;
+    run_once();
+    assert_int_equal(fake_n_calls, 0);
+    ahead_usec += 1;
+    run_once();
+    assert_int_equal(fake_n_calls, 1);
     end_source();
     acknowledge(0);
     assert_int_equal(n_sent, 1);

@@ -33,9 +33,9 @@ static void set_up_busy(const struct receiver_options *options)
     for (unsigned polls = 1; polls < options->polls; polls *= 2) {
         uint64_t next_usec = 0;
 
-        assert_int_equal(receiver_turn(receiver, &(struct receiver_room){1, 1, 0}, fake_now_usec,
-                                       &next_usec),
-                         0);
+        assert_int_equal(
+            receiver_turn(receiver, &(struct receiver_room){1, 1, 0}, fake_now_usec, &next_usec),
+            0);
         fake_deliver(fake_n_calls - 1, "a", "m");
         fake_now_usec += options->pause_usec;
     }
@@ -189,6 +189,20 @@ static void none_takes_the_place_of_one_that_pauses(void **state)
     assert_int_equal(fake_n_calls, 1);
     fake_now_usec += 500 * MSEC;
     turn(1000);
+    assert_int_equal(fake_n_calls, 2);
+}
+
+static void a_refused_poll_is_repeated_after_five_seconds(void **state)
+{
+    set_up(queue(true, 1, 0));
+    turn(7);
+    fake_fail(0, SQS_ERROR_PERMANENT, "InvalidParameterValueException", "no");
+    assert_int_equal(turn(7), fake_now_usec + 5 * SEC);
+    fake_now_usec += 5 * SEC - 1;
+    turn(7);
+    assert_int_equal(fake_n_calls, 1);
+    fake_now_usec++;
+    turn(7);
     assert_int_equal(fake_n_calls, 2);
 }
 
@@ -697,6 +711,7 @@ int main(void)
         cmocka_unit_test_teardown(full_receives_double_the_polls_and_empty_ones_halve_them,
                                   tear_down),
         cmocka_unit_test_teardown(none_takes_the_place_of_one_that_pauses, tear_down),
+        cmocka_unit_test_teardown(a_refused_poll_is_repeated_after_five_seconds, tear_down),
         cmocka_unit_test_teardown(pauses_are_kept_after_a_poll_and_after_there_was_no_room,
                                   tear_down),
         cmocka_unit_test_teardown(nothing_is_received_before_the_start, tear_down),

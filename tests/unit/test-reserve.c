@@ -37,9 +37,20 @@ static void assert_there(bool is_there)
     assert_true(st.st_blocks * 512 >= BYTES);
 }
 
+/* The number that the next file to be opened would have. */
+static int next_descriptor(void)
+{
+    int fd = dup(STDIN_FILENO);
+
+    assert_true(fd >= 0);
+    close(fd);
+    return fd;
+}
+
 static void it_is_kept_and_given_and_kept_again(void **state)
 {
     struct reserve r;
+    int fd = next_descriptor();
 
     assert_int_equal(reserve_init(&r, beside, BYTES), 0);
     assert_there(false);
@@ -52,6 +63,7 @@ static void it_is_kept_and_given_and_kept_again(void **state)
         assert_false(reserve_give(&r));
         assert_there(false);
     }
+    assert_int_equal(next_descriptor(), fd);
     reserve_done(&r);
 }
 
