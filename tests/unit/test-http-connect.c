@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define HOST_OF_TEST "queue.test"
@@ -22,6 +23,16 @@ static struct http_client *client;
 /* What HOST_OF_TEST is: in look-up 1, in look-up 2, and in all after that; in their order. */
 static const char *addresses[3][2];
 static atomic_uint n_look_ups;
+
+static int socket_error; /* what opening a socket comes to; 0: it is opened */
+
+int socket(int domain, int type, int protocol)
+{
+    if (socket_error == 0)
+        return (int)syscall(SYS_socket, domain, type, protocol);
+    errno = socket_error;
+    return -1;
+}
 
 /* libcurl's calls come to this, for a program's symbols go before those of its libraries. */
 int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
@@ -321,6 +332,26 @@ static void after_a_failure_to_connect_the_name_is_looked_up_anew(void **state)
 
 /* --- What it is called --- */
 
+static void a_shortage_is_told_from_an_address_that_cannot_be_used(void **state)
+{
+    static const int errors[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS, EAFNOSUPPORT};
+
+    for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+        struct outcome o;
+
+        socket_error = errors[i];
+        o = ask("http://127.0.0.2:1/", false);
+        socket_error = 0;
+        assert_int_equal(o.n_begun, 0);
+        if (errors[i] == EAFNOSUPPORT) {
+            assert_int_equal(o.failure, HTTP_FAILURE_CONNECT);
+        } else {
+            assert_int_equal(o.failure, HTTP_FAILURE_SHORTAGE);
+            assert_non_null(strstr(o.text, strerror(errors[i])));
+        }
+    }
+}
+
 static void no_file_descriptor_is_called_that(void **state)
 {
     struct rlimit before, none;
@@ -431,6 +462,7 @@ int main(void)
         TEST(the_next_address_is_tried_while_the_first_is_silent),
         TEST(after_a_time_out_the_next_attempt_has_twice_as_much),
         TEST(after_a_failure_to_connect_the_name_is_looked_up_anew),
+        TEST(a_shortage_is_told_from_an_address_that_cannot_be_used),
         TEST(no_file_descriptor_is_called_that),
         TEST(a_handshake_that_fails_is_no_fault_of_the_certificate),
         TEST(a_proxys_refusal_is_told),
