@@ -8,6 +8,8 @@ import subprocess
 
 import tap
 
+ANSWER_MAX_SEC = 60
+
 
 class Answers:
     """What one run printed: `lines`, each a dict; the first one's members as attributes."""
@@ -46,8 +48,11 @@ def run(tool, provider, *arguments, env=(), metadata=False):
             full.pop(name, None)
         else:
             full[name] = value
-    done = subprocess.run([tool, provider, *arguments], env=full, capture_output=True, text=True,
-                          stdin=subprocess.DEVNULL, timeout=60)
+    try:
+        done = subprocess.run([tool, provider, *arguments], env=full, capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=ANSWER_MAX_SEC)
+    except subprocess.TimeoutExpired as e:
+        raise AssertionError(f"credentials-tool {provider} has not answered within {ANSWER_MAX_SEC} s") from e
     tap.equal((done.returncode, done.stderr), (0, ""), "credentials-tool")
     # Every secret of these tests holds one of these.
     tap.ok("SEKRET" not in done.stdout and "T0KEN" not in done.stdout, done.stdout)
