@@ -332,6 +332,9 @@ static void errno_is_kept_and_known_to_the_format(void **state)
     log_info("%m");
     assert_int_equal(errno, ENOSPC);
     assert_string_equal(journal_field("MESSAGE"), "No space left on device");
+    assert_int_equal(
+        log_write_message(&(struct log_receiver){}, NULL, LOG_INFO, NULL, LOG_NO_FIELDS, "x"), 0);
+    assert_int_equal(errno, ENOSPC);
     log_set_common_field("X", NULL);
     log_open("test", CONFIG_LOG_AUTO, LOG_INFO, LOG_COLOUR_NONE);
     assert_int_equal(errno, ENOSPC);

@@ -252,6 +252,7 @@ int log_write_message(const struct log_receiver *receiver, struct log_receipt **
                       const char *format, ...)
 {
     CLEANUP(log_entry_free) struct log_entry *entry = NULL;
+    int saved_errno = errno, r = LOG_UNDER_WAY;
     va_list ap;
 
     assert(priority >= LOG_EMERG && priority <= LOG_DEBUG && n_fields <= LOG_FIELDS_MAX);
@@ -260,16 +261,19 @@ int log_write_message(const struct log_receiver *receiver, struct log_receipt **
     va_start(ap, format);
     entry = make_entry(priority, message_id, fields, n_fields, format, ap);
     va_end(ap);
-    if (!entry)
-        return -ENOMEM;
-    if (!state.writer)
-        return state.is_stuck ? -EAGAIN : log_entry_write(entry);
-    entry->carries_message = true;
-    entry->taken = receiver->taken;
-    entry->userdata = receiver->userdata;
-    *ret = (struct log_receipt *)entry;
-    log_writer_add(state.writer, TAKE(entry));
-    return LOG_UNDER_WAY;
+    if (!entry) {
+        r = -ENOMEM;
+    } else if (!state.writer) {
+        r = state.is_stuck ? -EAGAIN : log_entry_write(entry);
+    } else {
+        entry->carries_message = true;
+        entry->taken = receiver->taken;
+        entry->userdata = receiver->userdata;
+        *ret = (struct log_receipt *)entry;
+        log_writer_add(state.writer, TAKE(entry));
+    }
+    errno = saved_errno;
+    return r;
 }
 
 struct log_receipt *log_receipt_cancel(struct log_receipt *receipt)
