@@ -253,8 +253,7 @@ static void a_delete_that_sqs_refuses_says_what_it_releases(void **state)
     assert_string_equal(counted(), "2 received, 0 deleted, 1 released, 1 lost");
 }
 
-/* One that is told to end is counted when that is said, and not again. */
-static void a_message_told_to_end_twice_is_counted_once(void **state)
+static void a_message_that_ends_late_is_released_when_it_has_ended(void **state)
 {
     take(true, "aaa");
     finish(0, HANDLER_DONE);
@@ -270,6 +269,34 @@ static void a_message_told_to_end_twice_is_counted_once(void **state)
     turn();
     answer_all();
     assert_string_equal(counted(), "3 received, 0 deleted, 2 released, 1 lost");
+}
+
+/* One that ends because of one before it is counted for that, and for no second one. */
+static void a_message_told_to_end_twice_is_counted_once(void **state)
+{
+    take(true, "aaa");
+    finish(0, HANDLER_DONE);
+    turn();
+    finish(1, HANDLER_DONE);
+    turn();
+    assert_int_equal(n_runs, 3);
+    assert_int_equal(fake_n_calls, 1); /* the first delete; the second comes after it */
+    ends_late = true;
+    fake_now_usec += 15 * SEC;
+    turn();
+    fake_answer(1, "{\"Failed\":[{\"Id\":\"1\",\"Code\":\"ReceiptHandleIsInvalid\"}],"
+                   "\"Successful\":[{\"Id\":\"0\"},{\"Id\":\"2\"}]}");
+    assert_int_equal(fake_count_lines("Message h1 is lost, it comes back"), 1);
+    assert_int_equal(fake_count_lines("(1 after it in its group dropped)"), 1);
+    fake_fail(0, SQS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "no");
+    assert_int_equal(fake_count_lines("Message h0 cannot be deleted, it comes back"), 1);
+    assert_int_equal(fake_count_lines("behind message h0"), 0);
+    finish(2, HANDLER_RETRY);
+    turn();
+    answer_all();
+    assert_int_equal(hand_totals(hand)->released[RELEASE_BEHIND], 1);
+    check_sum();
+    assert_int_equal(hand_count(hand).messages, 0);
 }
 
 static void nothing_below_the_level_is_put_into_the_log(void **state)
@@ -291,6 +318,7 @@ int main(void)
         TEST(the_reason_of_an_away_handler_at_a_stop_is_told_at_info),
         TEST(a_lost_message_counts_as_lost_and_those_behind_as_released),
         TEST(a_delete_that_sqs_refuses_says_what_it_releases),
+        TEST(a_message_that_ends_late_is_released_when_it_has_ended),
         TEST(a_message_told_to_end_twice_is_counted_once),
         TEST(nothing_below_the_level_is_put_into_the_log),
     };
