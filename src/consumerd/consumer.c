@@ -43,8 +43,8 @@ struct consumer {
     struct receiver *receiver; /* the same */
     struct progress *progress; /* the same */
     unsigned visibility_sec;
-    struct budget budget;      /* of the replies whose messages are in hand, or asked for */
-    uint64_t room_since_usec;  /* see struct receiver_room */
+    struct budget budget;     /* of the replies whose messages are in hand, or asked for */
+    uint64_t room_since_usec; /* see struct receiver_room */
     bool had_room;
     uint64_t n_empty_in_a_row;
     bool is_status_due;
@@ -106,7 +106,8 @@ static void show_status(struct consumer *c)
                        counts.releasing);
     else if (counts.away_usec > 0)
         service_status(c->service,
-                       "Received %" PRIu64 ", deleted %" PRIu64 ", %zu in flight; the handler is not "
+                       "Received %" PRIu64 ", deleted %" PRIu64
+                       ", %zu in flight; the handler is not "
                        "reached for %" PRIu64 " s now: %s",
                        totals->received, totals->deleted, counts.messages,
                        counts.away_usec / USEC_PER_SEC, counts.away);
@@ -188,7 +189,8 @@ static uint64_t poll(struct consumer *c)
     /* Never full with nothing in hand. */
     bool is_full = budget_messages(&c->budget, counts.bytes, 0) == 0;
     bool may_receive = !is_full && !counts.is_paused;
-    bool has_room = counts.wanted < concurrency && may_receive; /* promised to a poll is still room */
+    bool has_room =
+        counts.wanted < concurrency && may_receive; /* promised to a poll is still room */
     int r;
 
     if (is_drained(c) && !c->is_stopping)
@@ -569,6 +571,7 @@ int consumer_new(struct service *service, const struct config *config, struct ha
     r = queue_open(service, config,
                    &(struct queue_options){
                        .name = "sqs-consumerd",
+                       .permissions = CONSUMER_PERMISSIONS,
                        .reply_memory_bytes = half_of_memory(c),
                        .opened = on_opened,
                        .replied = on_replied,

@@ -6,6 +6,11 @@
 #include "handler.h"
 #include "queue.h"
 
+/* What the credentials must be allowed. */
+#define CONSUMER_PERMISSIONS                                                                       \
+    (PERMISSION_BIT(SQS_RECEIVE_MESSAGE) | PERMISSION_BIT(SQS_DELETE_MESSAGE) |                    \
+     PERMISSION_BIT(SQS_CHANGE_MESSAGE_VISIBILITY))
+
 struct consumer;
 
 /* Opens the queue, receives, hands to the handler, and deletes; calls service_exit after so many

@@ -9,6 +9,8 @@ static const struct program program = {
     .name = "sqs-consumerd",
     .description = "Takes messages off an Amazon SQS queue.",
     .colour = LOG_COLOUR_GREEN,
+    .check_queue = queue_check_run,
+    .permissions = CONSUMER_PERMISSIONS,
     .check = handler_check,
 };
 

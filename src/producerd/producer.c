@@ -55,7 +55,7 @@ struct producer {
     uint64_t lack_line_usec;            /* see log_cannot */
     size_t message_bytes_max;
     bool size_is_asked; /* the message given waits for the queue's maximum message size */
-    bool source_waits; /* it has nothing now and will say when it has */
+    bool source_waits;  /* it has nothing now and will say when it has */
     bool source_has_ended;
     bool is_over;
     unsigned n_invalid_run;
@@ -642,6 +642,7 @@ int producer_new(struct service *service, const struct config *config, struct pr
     if (r == 0)
         r = queue_open(service, config,
                        &(struct queue_options){.name = "sqs-producerd",
+                                               .permissions = PRODUCER_PERMISSIONS,
                                                .keep_trying = is_spool(p),
                                                .reply_memory_bytes = REPLY_MEMORY_BYTES,
                                                .opened = on_opened,

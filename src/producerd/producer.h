@@ -15,6 +15,9 @@ enum {
     PRODUCER_MESSAGES_PER_PLACE = 4,
 };
 
+/* What the credentials must be allowed. */
+#define PRODUCER_PERMISSIONS PERMISSION_BIT(SQS_SEND_MESSAGE)
+
 struct producer;
 
 /* Opens the queue and sends what the source of the configuration yields; calls service_exit when

@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import sqs
 import tap
 from notify import Notify
+from probes import is_probe
 from proxy import Proxy
 from slow_consumer import (GROUPS, consumer, deleted_ids, deleted_in_order, events, fifo,
                            fill, late, nothing_in_flight, sent_ids)
@@ -159,7 +160,8 @@ class Withholding(StandIn):
 
     def answer(self, request):
         delay = 0
-        if request.headers["x-amz-target"].endswith(".ReceiveMessage"):
+        operation = request.headers["x-amz-target"].split(".", 1)[1]
+        if operation == "ReceiveMessage" and not is_probe(operation, request.body):
             self.receives.append(json.loads(request.body))
             delay = 3600 if len(self.receives) == 1 else 0
         connection = self._server.connection()

@@ -55,7 +55,7 @@ class Front:
                     self.answer(error.status, {"__type": error.code, "message": "refused"})
 
             def serve(self, operation, body):
-                if not operation.startswith("SendMessage"):
+                if not operation.startswith("SendMessage") or body.get("Entries") == []:
                     answer = sqs.call(server, operation, **body)
                     answer.get("Attributes", {}).update(attributes or {})
                     return answer

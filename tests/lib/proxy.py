@@ -6,6 +6,8 @@ import http.server
 import socket
 import threading
 
+from probes import is_probe
+
 
 class Proxy:
     """Forwards each request unchanged and hands the reply to `spoil(number, operation, reply)`,
@@ -15,7 +17,7 @@ class Proxy:
     changed at any time, only a part is read (None: there is no such bound). Before a request is forwarded,
     spoil(number, operation, None) may return "drop-before" (the connection is closed instead) or a
     dict of "status", "headers" and "body", which is answered instead. `number` counts an operation's
-    requests from 1."""
+    requests from 1. The start's probes for permissions pass as they are, and do not count."""
 
     def __init__(self, server, spoil):
         counts = {}
@@ -37,10 +39,14 @@ class Proxy:
                     self.stall()
                     return
                 body = self.rfile.read(size)
-                with lock:
-                    counts[operation] = number = counts.get(operation, 0) + 1
                 reply = {"status": None, "headers": [], "body": b"", "cut": None,
                          "stall": None}
+                if is_probe(operation, body):
+                    self.forward(body, reply)
+                    self.answer(reply)
+                    return
+                with lock:
+                    counts[operation] = number = counts.get(operation, 0) + 1
                 instead = spoil(number, operation, None)
                 if instead == "drop-before":
                     self.close_connection = True
@@ -49,6 +55,11 @@ class Proxy:
                     reply.update(instead)
                     self.answer(reply)
                     return
+                self.forward(body, reply)
+                spoil(number, operation, reply)
+                self.answer(reply)
+
+            def forward(self, body, reply):
                 upstream = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
                 upstream.request("POST", self.path, body, dict(self.headers.items()))
                 answer = upstream.getresponse()
@@ -56,8 +67,6 @@ class Proxy:
                              headers=[(k, v) for k, v in answer.getheaders()
                                       if k.lower() not in ("content-length", "connection")])
                 upstream.close()
-                spoil(number, operation, reply)
-                self.answer(reply)
 
             def answer(self, reply):
                 self.send_response_only(reply["status"])

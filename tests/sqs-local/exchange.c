@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 
+#include "receipt-handle.h"
+
 #define STALL_USEC (3600 * USEC_PER_SEC)
 /* A reply that leaves sooner than that is not worth watching its client for. */
 #define WATCH_USEC USEC_PER_SEC
@@ -105,6 +107,22 @@ static const struct {
      "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."},
 };
 
+/* A batch without entries, a receive of too many messages, a receipt handle that is none: what
+ * clients send to learn what they may do, and no rule is for. */
+static bool is_without_effect(const struct call *call)
+{
+    struct json_object *value;
+    struct receipt receipt;
+
+    if (json_object_object_get_ex(call->input, "Entries", &value))
+        return json_object_is_type(value, json_type_array) && json_object_array_length(value) == 0;
+    if (json_object_object_get_ex(call->input, "MaxNumberOfMessages", &value))
+        return json_object_get_int(value) > SQS_BATCH_MAX;
+    return json_object_object_get_ex(call->input, "ReceiptHandle", &value) &&
+           json_object_is_type(value, json_type_string) &&
+           receipt_handle_parse(json_object_get_string(value), &receipt) < 0;
+}
+
 /* Sees to it that what is to go wrong does, as far as that is before or while the operation runs.
  * Returns the request's refusal. */
 static int inject(struct server *server, struct request *request)
@@ -112,6 +130,8 @@ static int inject(struct server *server, struct request *request)
     struct injection *injection = &request->injection;
     struct call *call = &request->call;
 
+    if (is_without_effect(call))
+        return 0;
     *injection = injections_next(server->control.injections, request->operation->name);
     call->failing_entries = injection->failing_entries;
     switch (injection->kind) {

@@ -7,11 +7,9 @@ import collections
 import fcntl
 import itertools
 import json
-import mmap
 import os
 import select
 import shutil
-import struct
 import sys
 import tempfile
 import time
@@ -27,7 +25,8 @@ import tap
 from imds import Imds
 from role_keys import RoleKeys
 from scenes import BACK_SEC, GROUPS, QUEUE, finish, flow, side_by_side, start
-from sqs_local import BUILD_ROOT, SqsLocal
+from sqs_local import SqsLocal
+from shifted_clock import Clock
 from standin import Reply, StandIn
 
 namespaces.enter()
@@ -251,29 +250,6 @@ add("the application has another address", the_application_has_moved)
 
 
 # --- The clock ---
-
-class Clock:
-    """A wall clock that the daemons started with `env` share, and that can be set."""
-
-    def __init__(self):
-        self._file = tempfile.NamedTemporaryFile(prefix="clock-")
-        self._file.write(bytes(8))
-        self._file.flush()
-        self._shared = mmap.mmap(self._file.fileno(), 8)
-        self.env = {"SHIFTED_CLOCK": self._file.name,
-                    "LD_PRELOAD": os.path.join(BUILD_ROOT, "tests", "stress", "libshifted-clock.so")}
-
-    def set(self, seconds):
-        """So far ahead of the true time."""
-        self._shared[:] = struct.pack("=q", seconds)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._shared.close()
-        self._file.close()
-
 
 YEAR = 365 * 86400
 # Seconds that this machine's clock is ahead, and then the server's.

@@ -19,6 +19,7 @@ unsigned fake_n_refreshes;
 size_t fake_held_bytes;
 struct sqs_queue_attributes fake_attributes;
 bool fake_keeps_trying;
+unsigned fake_permissions;
 static struct queue_options queue_options;
 
 void fake_reset(void)
@@ -57,6 +58,7 @@ int queue_open(struct service *service, const struct config *config,
                const struct queue_options *options, struct queue **ret, char **error)
 {
     fake_keeps_trying = options->keep_trying;
+    fake_permissions = options->permissions;
     queue_options = *options;
     *ret = NULL;
     return 0;

@@ -20,17 +20,18 @@ enum { FAKE_CALLS_MAX = 4096 };
 extern struct fake_call fake_calls[FAKE_CALLS_MAX]; /* in the order in which they were made */
 extern size_t fake_n_calls;
 extern uint64_t fake_now_usec;
-extern int fake_call_error;    /* what starting a call comes to */
-extern bool fake_was_not_sent; /* of the errors that the functions below make */
+extern int fake_call_error;       /* what starting a call comes to */
+extern bool fake_was_not_sent;    /* of the errors that the functions below make */
 extern enum sqs_stall fake_stall; /* the same */
 extern bool fake_is_fifo;
-extern bool fake_keeps_trying; /* what the queue was asked for when it was opened */
-extern size_t fake_reply_bytes; /* what replies seem to take; 0: what they do */
-extern const char *fake_hangs; /* what is wrong with the queue */
+extern bool fake_keeps_trying;    /* what the queue was asked for when it was opened */
+extern unsigned fake_permissions; /* the same */
+extern size_t fake_reply_bytes;   /* what replies seem to take; 0: what they do */
+extern const char *fake_hangs;    /* what is wrong with the queue */
 extern struct sqs_queue_attributes fake_attributes;
 
-extern size_t fake_held_bytes;   /* what queue_set_held was told last */
-extern bool fake_may_refresh;    /* what queue_refresh says */
+extern size_t fake_held_bytes;    /* what queue_set_held was told last */
+extern bool fake_may_refresh;     /* what queue_refresh says */
 extern unsigned fake_n_refreshes; /* how often it was asked */
 
 void fake_reset(void);

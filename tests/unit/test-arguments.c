@@ -11,8 +11,12 @@
 static int check(const struct config *config, char **error);
 
 static const struct program program = {
-    "sqs-testd",          "Tests.", LOG_COLOUR_GREEN, check, "       sqs-testd --more\n",
-    "\nThere is more.\n",
+    .name = "sqs-testd",
+    .description = "Tests.",
+    .colour = LOG_COLOUR_GREEN,
+    .check = check,
+    .more_usage = "       sqs-testd --more\n",
+    .more_help = "\nThere is more.\n",
 };
 static int check_result;
 static char config_path[64];

@@ -142,6 +142,9 @@ static void start(bool is_fifo)
     fake_is_fifo = is_fifo;
     assert_int_equal(service_new(&service), 0);
     assert_int_equal(consumer_new(service, &config, &handler, &consumer, NULL), 0);
+    assert_int_equal(fake_permissions, PERMISSION_BIT(SQS_RECEIVE_MESSAGE) |
+                                           PERMISSION_BIT(SQS_DELETE_MESSAGE) |
+                                           PERMISSION_BIT(SQS_CHANGE_MESSAGE_VISIBILITY));
     fake_open();
     settle_down();
     assert_true(fake_forget_line("works on the")); /* the others are what is tested */

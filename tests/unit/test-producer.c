@@ -660,6 +660,12 @@ static void the_demo_ends_where_the_queue_cannot_be_opened(void **state)
     assert_false(fake_keeps_trying);
 }
 
+static void the_permission_to_send_is_asked_for(void **state)
+{
+    start();
+    assert_int_equal(fake_permissions, PERMISSION_BIT(SQS_SEND_MESSAGE));
+}
+
 /* --- What is told of the work as a whole --- */
 
 static void settle_down(void)
@@ -746,6 +752,7 @@ int main(void)
         TEST(the_spool_is_there_before_the_queue_and_is_told_what_goes_out),
         TEST(a_spool_is_told_of_a_stop),
         TEST(the_demo_ends_where_the_queue_cannot_be_opened),
+        TEST(the_permission_to_send_is_asked_for),
         TEST(the_start_says_what_is_at_work),
         TEST(the_end_says_what_waits_in_the_spool),
         TEST(a_minute_in_which_messages_go_has_a_line_and_an_idle_one_none),

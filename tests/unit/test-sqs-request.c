@@ -4,6 +4,9 @@
 #include "encode.h"
 #include "json-reader.h"
 
+#include <errno.h>
+#include <stdio.h>
+
 #define URL "https://sqs.eu-west-1.amazonaws.com/123456789012/test.fifo"
 
 static const struct sqs_message plain = {.body = "hello", .body_bytes = 5, .delay_sec = -1};
@@ -175,6 +178,35 @@ static void queue_operations_are_written(void **state)
                 "{\"QueueName\":\"test\",\"QueueOwnerAWSAccountId\":\"123456789012\"}");
 }
 
+static void a_probe_is_malformed_and_touches_nothing(void **state)
+{
+    static const struct {
+        enum sqs_operation operation, sent_as;
+        const char *rest;
+    } cases[] = {
+        {SQS_SEND_MESSAGE, SQS_SEND_MESSAGE_BATCH, ",\"Entries\":[]}"},
+        {SQS_RECEIVE_MESSAGE, SQS_RECEIVE_MESSAGE,
+         ",\"MaxNumberOfMessages\":11,\"WaitTimeSeconds\":0,\"VisibilityTimeout\":0}"},
+        {SQS_DELETE_MESSAGE, SQS_DELETE_MESSAGE, ",\"ReceiptHandle\":\"permission-probe\"}"},
+        {SQS_CHANGE_MESSAGE_VISIBILITY, SQS_CHANGE_MESSAGE_VISIBILITY,
+         ",\"ReceiptHandle\":\"permission-probe\",\"VisibilityTimeout\":0}"},
+    };
+    struct sqs_request *untouched = NULL;
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
+        char expected[256];
+
+        snprintf(expected, sizeof(expected), "{\"QueueUrl\":\"" URL "\"%s", cases[i].rest);
+        assert_int_equal(sqs_request_probe(cases[i].operation, URL, &request), 0);
+        assert_json(request, cases[i].sent_as, expected);
+        assert_int_equal(request->n_entries, 0);
+    }
+    assert_int_equal(sqs_request_probe(SQS_GET_QUEUE_ATTRIBUTES, URL, &untouched), -EINVAL);
+    assert_int_equal(sqs_request_probe(SQS_SEND_MESSAGE_BATCH, URL, &untouched), -EINVAL);
+    assert_null(untouched);
+}
+
 static void wrong_counts_and_numbers_are_the_callers_bug(void **state)
 {
     static const struct sqs_receive receives[] = {
@@ -291,6 +323,7 @@ int main(void)
         cmocka_unit_test(receive_message_asks_for_all_attributes),
         cmocka_unit_test(deletes_and_changes_name_their_handles),
         cmocka_unit_test(queue_operations_are_written),
+        cmocka_unit_test(a_probe_is_malformed_and_touches_nothing),
         cmocka_unit_test(wrong_counts_and_numbers_are_the_callers_bug),
         cmocka_unit_test(a_parser_reads_back_what_was_meant),
         cmocka_unit_test(the_largest_batch_fits_even_escaped_at_worst),

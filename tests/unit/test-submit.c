@@ -18,8 +18,13 @@
 #define ID "0b5e2a51-5f0e-4a86-9a4f-3f6c0a7e1a11"
 #define STORED "{\"ok\": true, \"id\": \"" ID "\"}\n"
 
-static const struct program program = {"sqs-producerd", "Tests.",   LOG_COLOUR_NONE, NULL,
-                                       submit_usage,    submit_help};
+static const struct program program = {
+    .name = "sqs-producerd",
+    .description = "Tests.",
+    .colour = LOG_COLOUR_NONE,
+    .more_usage = submit_usage,
+    .more_help = submit_help,
+};
 static char folder[64], socket_path[96], config_path[96], config_option[128];
 
 /* Of the last run. */

@@ -17,17 +17,20 @@
 enum { TEXT_MAX_BYTES = 64 * 1024 };
 
 #define CREDSTORE "/etc/credstore"
+#define CREDSTORE_NOTE "from " CREDSTORE ", as the services see them"
 
 struct arguments {
     const char *config_path;
     bool check_config;
+    bool check_queue;
 };
 
-enum { OPTION_CONFIG = 256, OPTION_CHECK_CONFIG, OPTION_HELP, OPTION_VERSION };
+enum { OPTION_CONFIG = 256, OPTION_CHECK_CONFIG, OPTION_CHECK_QUEUE, OPTION_HELP, OPTION_VERSION };
 
 static const struct option options[] = {
     {"config", required_argument, NULL, OPTION_CONFIG},
     {"check-config", no_argument, NULL, OPTION_CHECK_CONFIG},
+    {"check-queue", no_argument, NULL, OPTION_CHECK_QUEUE},
     {"help", no_argument, NULL, OPTION_HELP}, /* also -h */
     {"version", no_argument, NULL, OPTION_VERSION},
     {},
@@ -39,14 +42,18 @@ static const char help[] =
     "\n"
     "  --config=PATH   read the settings from PATH, not from " CONFIG_PATH "\n"
     "  --check-config  print the settings in force, or what is wrong with them, and exit\n"
+    "  --check-queue   ask SQS as the start does, touching no message: print the endpoint, where\n"
+    "                  credentials come from, the clock, the queue and each permission, and exit\n"
+    "                  with 0 or the status that a daemon would end with (69 as well where it\n"
+    "                  would wait for SQS to be reached)\n"
     "  --help          print this and exit\n"
     "  --version       print the version and exit\n"
     "\n"
     "Exit status: 0 when done or stopped; 1 when stopped with work left undone; 64 for a\n"
     "command line and 78 for a configuration that cannot be used; 69 when the queue does not\n"
-    "exist or SQS refuses for another reason; 77 when credentials are missing or refused,\n"
-    "or the clock is off and cannot be corrected; 71 when this machine lacks something; 74\n"
-    "when standard output takes nothing.\n";
+    "exist or SQS refuses for another reason; 77 when credentials are missing or refused, a\n"
+    "permission is missing, or the clock is off and cannot be corrected; 71 when this machine\n"
+    "lacks something; 74 when standard output takes nothing.\n";
 
 /* ---- Standard output ---- */
 
@@ -132,6 +139,9 @@ static bool read_option(const struct program *program, int option, struct argume
         return true;
     case OPTION_CHECK_CONFIG:
         arguments->check_config = true;
+        return false;
+    case OPTION_CHECK_QUEUE:
+        arguments->check_queue = true;
         return false;
     case OPTION_HELP:
     case 'h':
@@ -242,21 +252,32 @@ static void warn_of_mode(const char *path)
         log_warning("%s is not readable for the services' users: chmod 644 it.", path);
 }
 
-/* Where the configuration leads to is part of the check, but known only in this environment: it is
- * said in comments, so that the whole can serve as a configuration again. */
-static int show(const struct program *program, const char *path, const struct config *config)
+/* All that is known of a configuration without asking SQS. */
+struct checked {
+    struct aws_settings *settings;
+    struct queue_url *url;
+    bool is_credstore;
+};
+
+static void checked_done_cleanup(struct checked *c)
+{
+    aws_settings_free(c->settings);
+    queue_url_free(c->url);
+}
+
+/* EX_OK, or the exit status after a line in the log. */
+static int check(const struct program *program, const char *path, const struct config *config,
+                 struct checked *ret)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
-    CLEANUP(aws_settings_free) struct aws_settings *settings = NULL;
-    CLEANUP(queue_url_free) struct queue_url *url = NULL;
     CLEANUP(free) char *error = NULL;
-    bool is_credstore = look_into_credstore();
-    int r = queue_url_parse(config->aws.queue_url, &url, &error);
+    int r = queue_url_parse(config->aws.queue_url, &ret->url, &error);
 
+    ret->is_credstore = look_into_credstore();
     warn_of_mode(path);
     exposed_keys_warn();
     if (r == 0)
-        r = aws_settings_read(config, &settings, &error);
+        r = aws_settings_read(config, &ret->settings, &error);
     if (r == 0 && program->check)
         r = program->check(config, &error);
     if (r > 0) {
@@ -268,6 +289,16 @@ static int show(const struct program *program, const char *path, const struct co
         log_error("Cannot check the configuration: %s.", strerror(-r));
         return EX_OSERR;
     }
+    return EX_OK;
+}
+
+/* Where the configuration leads to is part of the check, but known only in this environment: it is
+ * said in comments, so that the whole can serve as a configuration again. */
+static int show(const char *path, const struct config *config, const struct checked *checked)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
+    const struct aws_settings *settings = checked->settings;
+    const struct queue_url *url = checked->url;
 
     buffer_append_string(&b, "# The settings in force, from ");
     escape_for_log(&b, path, strlen(path), 4096);
@@ -282,9 +313,29 @@ static int show(const struct program *program, const char *path, const struct co
                   settings->endpoint_source ? "from " : "the region's endpoint",
                   settings->endpoint_source ? settings->endpoint_source : "",
                   url->name ? url->name : "?", url->is_fifo ? "FIFO" : "standard");
-    if (is_credstore)
-        buffer_append_string(&b, "# AWS's files: from " CREDSTORE ", as the services see them\n");
+    if (checked->is_credstore)
+        buffer_append_string(&b, "# AWS's files: " CREDSTORE_NOTE "\n");
     return print_buffer(&b);
+}
+
+/* --check-config and --check-queue. */
+static int run_checks(const struct program *program, const struct arguments *arguments,
+                      const struct config *config)
+{
+    CLEANUP(checked_done) struct checked checked = {};
+    int status = check(program, arguments->config_path, config, &checked);
+
+    if (status == EX_OK && arguments->check_config)
+        status = show(arguments->config_path, config, &checked);
+    if (status == EX_OK && arguments->check_queue)
+        status = program->check_queue(
+            &(struct queue_check){
+                .name = program->name,
+                .permissions = program->permissions,
+                .credentials_note = checked.is_credstore ? CREDSTORE_NOTE : NULL,
+            },
+            config);
+    return status;
 }
 
 int arguments_read(const struct program *program, int argc, char **argv, struct config **ret,
@@ -292,6 +343,7 @@ int arguments_read(const struct program *program, int argc, char **argv, struct 
 {
     CLEANUP(config_free) struct config *config = NULL;
     struct arguments arguments = {.config_path = CONFIG_PATH};
+    bool is_check;
     int status;
 
     file_fill_standard_descriptors();
@@ -299,12 +351,13 @@ int arguments_read(const struct program *program, int argc, char **argv, struct 
         *ret_exit_status = status;
         return ARGUMENTS_E_EXIT;
     }
-    log_open(program->name, arguments.check_config ? CONFIG_LOG_STDERR : CONFIG_LOG_AUTO, LOG_INFO,
+    is_check = arguments.check_config || arguments.check_queue;
+    log_open(program->name, is_check ? CONFIG_LOG_STDERR : CONFIG_LOG_AUTO, LOG_INFO,
              program->colour);
     status = load(arguments.config_path, &config);
-    if (status == EX_OK && arguments.check_config)
-        status = show(program, arguments.config_path, config);
-    if (status != EX_OK || arguments.check_config) {
+    if (status == EX_OK && is_check)
+        status = run_checks(program, &arguments, config);
+    if (status != EX_OK || is_check) {
         *ret_exit_status = status;
         return ARGUMENTS_E_EXIT;
     }

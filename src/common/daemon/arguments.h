@@ -1,6 +1,7 @@
-/* The command line of a daemon, up to its configuration: all that main does before it runs its core.
+/* The command line of a daemon, up to its configuration: all that main does before it runs its
+ * core.
  *
- *   --config=PATH   --check-config   --help   --version
+ *   --config=PATH   --check-config   --check-queue   --help   --version
  *
  * A program with further ways to be called reads those itself, with the second half of this. */
 #pragma once
@@ -9,24 +10,30 @@
 
 #include "config.h"
 #include "log.h"
+#include "queue-check.h"
 
 struct program {
     const char *name;        /* "sqs-producerd" */
     const char *description; /* one line, for --help */
     enum log_colour colour;
-    /* What --check-config looks at beyond the settings by themselves; NULL: nothing. 0, a negative
-     * errno, or a positive number with *error a line without the configuration's path. */
+    /* For --check-queue: queue_check_run, and what it is to look for, as of queue_options. */
+    int (*check_queue)(const struct queue_check *check, const struct config *config);
+    unsigned permissions;
+    /* What --check-config and --check-queue look at beyond the settings by themselves; NULL:
+     * nothing. 0, a negative errno, or a positive number with *error a line without the
+     * configuration's path. */
     int (*check)(const struct config *config, char **error);
     const char *more_usage; /* further lines of --help, each ended: how else to call it; or NULL */
     const char *more_help;  /* and what belongs to that; or NULL */
 };
 
-/* Reads the arguments, then the configuration, and opens the log as it says; every entry from then on
- * bears SQS_QUEUE_URL. 0: run, with `*ret`, which the caller frees. ARGUMENTS_E_EXIT: everything is
- * said; exit with *ret_exit_status: EX_OK after --help, --version or a good --check-config, EX_USAGE
- * (64) after a line on standard error about the arguments, EX_CONFIG (78) after one in the log
- * about the configuration (--check-config: on standard error), EX_IOERR (74) where standard output
- * takes nothing, EX_OSERR (71) without memory. To be called before any thread is there. */
+/* Reads the arguments, then the configuration, and opens the log as it says; every entry from then
+ * on bears SQS_QUEUE_URL. 0: run, with `*ret`, which the caller frees. ARGUMENTS_E_EXIT: everything
+ * is said; exit with *ret_exit_status: EX_OK after --help, --version or a good check, EX_USAGE (64)
+ * after a line on standard error about the arguments, EX_CONFIG (78) after one in the log about the
+ * configuration (with a check: on standard error), EX_IOERR (74) where standard output takes
+ * nothing, EX_OSERR (71) without memory; after --check-queue that of queue-check.h, too. To be
+ * called before any thread is there. */
 enum { ARGUMENTS_E_EXIT = 1 };
 int arguments_read(const struct program *program, int argc, char **argv, struct config **ret,
                    int *ret_exit_status);

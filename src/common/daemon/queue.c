@@ -4,28 +4,27 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "aws-settings.h"
-#include "credentials-chain.h"
 #include "exposed-keys.h"
+#include "failure.h"
 #include "log.h"
 #include "loop-clock.h"
 #include "message-ids.h"
-#include "remedy.h"
+#include "prober.h"
+#include "queue-client.h"
 #include "refresher.h"
 #include "trouble.h"
 
 struct queue {
     struct service *service;
     const struct config *config;
-    struct queue_url *parsed_url;
-    struct aws_settings *settings;
-    struct credentials_chain *credentials;
-    struct http_client *http;
-    struct sqs_client *client;
-    struct refresher *refresher; /* once it is open */
+    struct queue_client *client;
+    struct refresher *refresher; /* once it has answered */
+    struct permissions permissions;
+    struct prober *prober;
     struct sqs_call *opening;
     sd_event_source *reopen_timer;
     bool is_open;
+    bool is_denied; /* a denial counts: the daemon ends */
     struct sqs_queue_attributes attributes;
     struct queue_options options;
 
@@ -46,69 +45,6 @@ static uint64_t now_usec(struct queue *queue)
     return loop_now_usec(service_event(queue->service));
 }
 
-/* All places were looked at, and none is set up: the error's text is their list. */
-static bool is_nowhere_a_key(const struct sqs_error *error)
-{
-    return streq(error->name, SQS_ERROR_NO_CREDENTIALS) ||
-           streq(error->name, SQS_ERROR_NO_CREDENTIALS_YET);
-}
-
-static const char *message_id_of(const struct sqs_error *error)
-{
-    if (streq(error->name, SQS_ERROR_NO_CREDENTIALS) ||
-        streq(error->name, SQS_ERROR_CREDENTIALS_FAILED))
-        return MESSAGE_ID_CREDENTIALS_MISSING;
-    if (error->class == SQS_ERROR_CREDENTIALS)
-        return MESSAGE_ID_CREDENTIALS_REFUSED;
-    if (streq(error->name, "QueueDoesNotExist"))
-        return MESSAGE_ID_QUEUE_MISSING;
-    if (streq(error->name, "AccessDeniedException"))
-        return MESSAGE_ID_ACCESS_DENIED;
-    return MESSAGE_ID_QUEUE_UNREACHABLE;
-}
-
-/* "QueueDoesNotExist: The specified queue does not exist." */
-static void describe(const struct sqs_error *error, struct buffer *b)
-{
-    if (is_nowhere_a_key(error)) {
-        buffer_append_string(b, "no AWS credentials were found");
-        if (streq(error->name, SQS_ERROR_NO_CREDENTIALS_YET))
-            buffer_append_string(b, ", and the instance metadata service does not answer (yet)");
-        return;
-    }
-    /* A name without a code is one of our own: the text says the same. */
-    if (error->name[0] && error->code[0])
-        buffer_printf(b, "%s", error->name);
-    else if (error->http_status > 0)
-        buffer_printf(b, "HTTP status %d", error->http_status);
-    if (error->message[0])
-        buffer_printf(b, "%s%s", b->size > 0 ? ": " : "", error->message);
-}
-
-static void log_trouble(struct queue *queue, int priority, enum sqs_operation operation,
-                        const struct sqs_error *error, const char *request_id, const char *lead,
-                        const char *tail)
-{
-    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(4096);
-    const char *help = remedy_of(operation, error);
-
-    describe(error, &text);
-    if (operation == SQS_RECEIVE_MESSAGE && error->stall >= SQS_STALL_WAIT)
-        buffer_append_string(&text, "; messages may have been given out and lost on the way, and "
-                                    "come back when their visibility timeout ends");
-    if (help && text.size > 0 && text.data[text.size - 1] == '.')
-        text.data[--text.size] = '\0';
-    if (help)
-        buffer_printf(&text, "; to mend it: %s", help);
-    /* The list of places is long: all else goes before it. */
-    if (is_nowhere_a_key(error))
-        buffer_printf(&text, ". Looked at %s", error->message);
-    log_write(priority, message_id_of(error),
-              LOG_FIELDS({"SQS_ERROR_CODE", error->code}, {"SQS_REQUEST_ID", request_id},
-                         {"SQS_OPERATION", sqs_operation_name(operation)}),
-              "%s: %s%s", lead, buffer_string(&text), tail);
-}
-
 static void show_trouble(struct queue *queue)
 {
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(4096);
@@ -117,6 +53,34 @@ static void show_trouble(struct queue *queue)
     if (cause)
         buffer_printf(&text, "Waiting for the queue: %s", cause);
     service_trouble(queue->service, cause ? buffer_string(&text) : NULL);
+}
+
+/* A denial counts: nobody but a person can help. */
+static void fail_for_denial(struct queue *queue, enum sqs_operation operation,
+                            const struct sqs_error *error, const char *request_id)
+{
+    CLEANUP(buffer_done) struct buffer cause = BUFFER_INIT(4096);
+
+    queue->is_denied = true;
+    failure_describe(&cause, operation, error);
+    service_trouble(queue->service, NULL);
+    service_status(queue->service, "Failed: %s", buffer_string(&cause));
+    failure_log(LOG_ERR, operation, error, request_id,
+                queue->is_open ? "Cannot go on" : "Cannot start", "");
+}
+
+/* A real request was denied. True: the daemon ends for it. */
+static bool ends_for_denial(struct queue *queue, const struct sqs_attempt *attempt)
+{
+    if (!failure_is_denial(attempt->error) ||
+        !permissions_denied(&queue->permissions, attempt->operation, now_usec(queue)) ||
+        queue->options.keep_trying || service_is_stopping(queue->service))
+        return false;
+    if (!queue->is_denied) {
+        fail_for_denial(queue, attempt->operation, attempt->error, attempt->request_id);
+        service_give_up(queue->service, failure_exit_status(attempt->error));
+    }
+    return true;
 }
 
 static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
@@ -135,17 +99,17 @@ static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
               attempt->error->message);
 
     /* An attempt that is repeated at once is not worth a line: clock and keys are being mended. */
-    if (attempt->delay_usec == 0)
+    if (attempt->delay_usec == 0 || ends_for_denial(queue, attempt))
         return;
-    describe(attempt->error, &cause);
+    failure_describe(&cause, attempt->operation, attempt->error);
     if (attempt->error->stall != SQS_STALL_NONE)
         queue->stalls[kind] = (struct stall){now, attempt->error->stall};
     is_worth_a_line =
         troubles_add(&queue->troubles, kind, attempt->error, buffer_string(&cause), now);
     show_trouble(queue);
     /* For a minute, a start without keys is neither begun nor failed. */
-    if (!queue->is_open && (queue->options.keep_trying ||
-                            !streq(attempt->error->name, SQS_ERROR_NO_CREDENTIALS_YET)))
+    if (!queue->is_open &&
+        (queue->options.keep_trying || !streq(attempt->error->name, SQS_ERROR_NO_CREDENTIALS_YET)))
         service_ready(queue->service);
     if (!is_worth_a_line)
         return;
@@ -155,8 +119,7 @@ static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
                  trouble->failures, (double)(now - trouble->since_usec) / USEC_PER_SEC);
     else
         snprintf(tail, sizeof(tail), " (trying again)");
-    log_trouble(queue, LOG_WARNING, attempt->operation, attempt->error, attempt->request_id, lead,
-                tail);
+    failure_log(LOG_WARNING, attempt->operation, attempt->error, attempt->request_id, lead, tail);
 }
 
 /* Whether that answer shows nothing about the stall of others: an empty receive gets through where
@@ -174,6 +137,8 @@ static void on_answered(void *userdata, enum sqs_operation operation, const stru
     struct stall *stall = &queue->stalls[kind];
     struct trouble ended;
 
+    if (reply)
+        permissions_proven(&queue->permissions, operation);
     if (is_no_end_of_stall(stall, reply)) {
         if (now_usec(queue) - stall->last_usec > STALL_MEMORY_USEC) {
             *stall = (struct stall){};
@@ -244,24 +209,63 @@ static void on_refreshed(void *userdata, const struct sqs_queue_attributes *attr
         queue->options.refreshed(queue->options.userdata);
 }
 
-static void opened(struct queue *queue, const struct sqs_queue_attributes *attributes)
+static void begin(struct queue *queue)
 {
-    int r = refresher_new(service_event(queue->service), queue->client,
-                          queue->config->aws.queue_url, on_refreshed, queue, &queue->refresher);
-
-    if (r < 0)
-        log_warning("Cannot ask for the queue's attributes again later: %s.", strerror(-r));
-    keep_attributes(queue, attributes);
     queue->is_open = true;
     service_ready(queue->service);
     queue->options.opened(queue->options.userdata);
 }
 
-static int exit_status_of(const struct sqs_error *error)
+static void on_probed(void *userdata, enum sqs_operation operation, enum permission_answer answer,
+                      bool counts, const struct sqs_result *result)
 {
-    if (error->class == SQS_ERROR_CREDENTIALS || error->class == SQS_ERROR_CLOCK)
-        return EX_NOPERM;
-    return EX_UNAVAILABLE;
+    struct queue *queue = userdata;
+    CLEANUP(buffer_done) struct buffer cause = BUFFER_INIT(4096);
+
+    if (answer == PERMISSION_ALLOWED)
+        on_answered(queue, operation, NULL);
+    if (answer != PERMISSION_DENIED)
+        return;
+    if (counts && !queue->options.keep_trying) {
+        fail_for_denial(queue, operation, result->error, result->request_id);
+        return;
+    }
+    failure_describe(&cause, operation, result->error);
+    if (troubles_add(&queue->troubles, operation, result->error, buffer_string(&cause),
+                     now_usec(queue)))
+        failure_log(LOG_WARNING, operation, result->error, result->request_id,
+                    queue->is_open ? "Messages will have to wait" : "Cannot begin yet",
+                    queue->options.keep_trying
+                        ? " (trying again)"
+                        : " (trying again for 30 s: permissions take time to spread)");
+    show_trouble(queue);
+}
+
+static void on_all_probed(void *userdata)
+{
+    struct queue *queue = userdata;
+
+    if (queue->is_open)
+        return;
+    if (queue->is_denied)
+        service_exit(queue->service, EX_NOPERM);
+    else if (permissions_count_denied(&queue->permissions) == 0)
+        begin(queue);
+}
+
+/* A daemon that goes on whatever the state of the queue does so meanwhile. */
+static void opened(struct queue *queue, const struct sqs_queue_attributes *attributes)
+{
+    int r = refresher_new(service_event(queue->service), queue->client->sqs,
+                          queue->config->aws.queue_url, on_refreshed, queue, &queue->refresher);
+
+    if (r < 0)
+        log_warning("Cannot ask for the queue's attributes again later: %s.", strerror(-r));
+    keep_attributes(queue, attributes);
+    if (queue->options.keep_trying)
+        begin(queue);
+    if (!prober_ask(queue->prober) && !queue->is_open)
+        begin(queue);
 }
 
 static int start_opening(struct queue *queue);
@@ -283,28 +287,28 @@ static void not_opened(struct queue *queue, const struct sqs_result *result)
 {
     CLEANUP(buffer_done) struct buffer cause = BUFFER_INIT(4096), shown = BUFFER_INIT(4096);
 
-    describe(result->error, &cause);
+    failure_describe(&cause, SQS_GET_QUEUE_ATTRIBUTES, result->error);
     if (queue->options.keep_trying &&
         sd_event_source_set_time_relative(queue->reopen_timer, QUEUE_REOPEN_INTERVAL_USEC) >= 0 &&
         sd_event_source_set_enabled(queue->reopen_timer, SD_EVENT_ONESHOT) >= 0) {
         buffer_printf(&shown, "Waiting for the queue: %s", buffer_string(&cause));
         service_trouble(queue->service, buffer_string(&shown));
-        log_trouble(queue, LOG_ERR, SQS_GET_QUEUE_ATTRIBUTES, result->error, result->request_id,
+        failure_log(LOG_ERR, SQS_GET_QUEUE_ATTRIBUTES, result->error, result->request_id,
                     "Cannot open the queue", " (trying again in a minute)");
         return;
     }
     service_trouble(queue->service, NULL);
     service_status(queue->service, "Failed: %s", buffer_string(&cause));
-    log_trouble(queue, LOG_ERR, SQS_GET_QUEUE_ATTRIBUTES, result->error, result->request_id,
+    failure_log(LOG_ERR, SQS_GET_QUEUE_ATTRIBUTES, result->error, result->request_id,
                 "Cannot start", "");
-    service_exit(queue->service, exit_status_of(result->error));
+    service_exit(queue->service, failure_exit_status(result->error));
 }
 
 static void on_attributes(void *userdata, const struct sqs_result *result)
 {
     struct queue *queue = userdata;
     const struct sqs_queue_attributes defaults = {
-        .is_fifo = queue->parsed_url->is_fifo,
+        .is_fifo = queue->client->url->is_fifo,
         .visibility_timeout_sec = 30,
         .maximum_message_bytes = SQS_MESSAGE_MAX_BYTES,
     };
@@ -312,9 +316,9 @@ static void on_attributes(void *userdata, const struct sqs_result *result)
     queue->opening = NULL;
     if (result->reply) {
         opened(queue, &result->reply->attributes);
-    } else if (streq(result->error->name, "AccessDeniedException")) {
-        log_trouble(queue, LOG_WARNING, SQS_GET_QUEUE_ATTRIBUTES, result->error, result->request_id,
-                    "GetQueueAttributes is denied, going on without it", "");
+    } else if (failure_is_denial(result->error)) {
+        failure_log(LOG_WARNING, SQS_GET_QUEUE_ATTRIBUTES, result->error, result->request_id,
+                    "Going on without the queue's attributes", "");
         opened(queue, &defaults);
     } else {
         not_opened(queue, result);
@@ -328,7 +332,7 @@ static int start_opening(struct queue *queue)
 
     if (r < 0)
         return r;
-    return sqs_client_call(queue->client, TAKE(request),
+    return sqs_client_call(queue->client->sqs, TAKE(request),
                            &(struct sqs_call_options){
                                .keep_trying = queue->options.keep_trying,
                                .is_denial_final = true,
@@ -338,54 +342,36 @@ static int start_opening(struct queue *queue)
 
 /* --- Set-up --- */
 
-static int resolve(struct queue *queue, char **error)
+static int set_up_client(struct queue *queue, char **error)
 {
-    int r = queue_url_parse(queue->config->aws.queue_url, &queue->parsed_url, error);
-
-    return r != 0 ? r : aws_settings_read(queue->config, &queue->settings, error);
+    return queue_client_new(service_event(queue->service), queue->config,
+                            &(struct queue_client_options){
+                                .name = queue->options.name,
+                                .reply_memory_bytes = queue->options.reply_memory_bytes,
+                                .replied = queue->options.replied,
+                                .userdata = queue->options.userdata,
+                                .observer = {.attempt_failed = on_attempt_failed,
+                                             .answered = on_answered,
+                                             .given_up = on_given_up,
+                                             .skew_changed = on_skew_changed,
+                                             .userdata = queue},
+                            },
+                            &queue->client, error);
 }
 
-static int set_up_client(struct queue *queue)
+static int set_up_prober(struct queue *queue)
 {
-    const struct config *config = queue->config;
-    sd_event *event = service_event(queue->service);
-    char user_agent[64];
-    int r;
-
-    snprintf(user_agent, sizeof(user_agent), "%s/" PROJECT_VERSION, queue->options.name);
-    r = http_client_new(event,
-                        &(struct http_client_options){
-                            .user_agent = user_agent,
-                            .ca_bundle = queue->settings->ca_bundle,
-                            .connect_timeout_usec = config->aws.connect_timeout_usec,
-                            .reply_memory_bytes = queue->options.reply_memory_bytes,
-                            .replied = queue->options.replied,
-                            .userdata = queue->options.userdata,
-                        },
-                        &queue->http);
-    if (r < 0)
-        return r;
-    r = credentials_chain_new(event, queue->http,
-                              &(struct credentials_chain_options){
-                                  .profile = config->aws.profile,
-                                  .region = queue->settings->endpoint->region,
-                                  .sts_endpoint_url = queue->settings->sts_endpoint_url,
-                                  .use_fips = queue->settings->use_fips,
-                                  .use_dualstack = queue->settings->use_dualstack,
-                              },
-                              &queue->credentials);
-    if (r < 0)
-        return r;
-    return sqs_client_new(event, queue->http, credentials_chain_credentials(queue->credentials),
-                          queue->settings->endpoint, config->aws.request_timeout_usec,
-                          &(struct sqs_client_observer){
-                              .attempt_failed = on_attempt_failed,
-                              .answered = on_answered,
-                              .given_up = on_given_up,
-                              .skew_changed = on_skew_changed,
-                              .userdata = queue,
-                          },
-                          &queue->client);
+    permissions_init(&queue->permissions, queue->options.permissions);
+    return prober_new(service_event(queue->service),
+                      &(struct prober_options){
+                          .client = queue->client->sqs,
+                          .queue_url = queue->config->aws.queue_url,
+                          .permissions = &queue->permissions,
+                          .answered = on_probed,
+                          .round_over = on_all_probed,
+                          .userdata = queue,
+                      },
+                      &queue->prober);
 }
 
 int queue_open(struct service *service, const struct config *config,
@@ -399,11 +385,11 @@ int queue_open(struct service *service, const struct config *config,
     queue->service = service;
     queue->config = config;
     queue->options = *options;
-    r = resolve(queue, error);
+    r = set_up_client(queue, error);
     if (r != 0)
         return r < 0 ? r : QUEUE_E_CONFIG;
     exposed_keys_warn();
-    r = set_up_client(queue);
+    r = set_up_prober(queue);
     if (r >= 0)
         r = sd_event_add_time(service_event(service), &queue->reopen_timer, CLOCK_BOOTTIME,
                               USEC_INFINITY, USEC_PER_SEC, on_reopen, queue);
@@ -423,11 +409,8 @@ struct queue *queue_free(struct queue *queue)
         return NULL;
     sd_event_source_disable_unref(queue->reopen_timer);
     refresher_free(queue->refresher);
-    sqs_client_free(queue->client);
-    credentials_chain_free(queue->credentials);
-    http_client_free(queue->http);
-    aws_settings_free(queue->settings);
-    queue_url_free(queue->parsed_url);
+    prober_free(queue->prober);
+    queue_client_free(queue->client);
     free(queue);
     return NULL;
 }
@@ -439,7 +422,7 @@ const char *queue_url(const struct queue *queue)
 
 bool queue_is_fifo(const struct queue *queue)
 {
-    return queue->parsed_url->is_fifo;
+    return queue->client->url->is_fifo;
 }
 
 bool queue_is_open(const struct queue *queue)
@@ -455,7 +438,7 @@ const struct sqs_queue_attributes *queue_attributes(const struct queue *queue)
 const char *queue_keys_source(struct queue *queue)
 {
     const struct aws_credentials *keys =
-        credentials_peek(credentials_chain_credentials(queue->credentials));
+        credentials_peek(credentials_chain_credentials(queue->client->credentials));
 
     return keys ? keys->source : NULL;
 }
@@ -467,12 +450,12 @@ bool queue_refresh(struct queue *queue)
 
 void queue_set_held(struct queue *queue, size_t bytes)
 {
-    http_client_set_held(queue->http, bytes);
+    http_client_set_held(queue->client->http, bytes);
 }
 
 const char *queue_what_hangs(const struct queue *queue, uint64_t now_usec)
 {
-    return sqs_client_what_hangs(queue->client, now_usec);
+    return sqs_client_what_hangs(queue->client->sqs, now_usec);
 }
 
 int queue_call(struct queue *queue, struct sqs_request *request,
@@ -482,5 +465,8 @@ int queue_call(struct queue *queue, struct sqs_request *request,
     struct sqs_call_options persistent = *options;
 
     persistent.keep_trying = true;
-    return sqs_client_call(queue->client, request, &persistent, done, userdata, ret);
+    /* Before a denial counts, it must be seen when it ends. */
+    if (permissions_is_open(&queue->permissions, request->operation))
+        persistent.denial_delay_max_usec = PERMISSION_RETRY_MAX_USEC;
+    return sqs_client_call(queue->client->sqs, request, &persistent, done, userdata, ret);
 }

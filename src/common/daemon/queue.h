@@ -3,18 +3,21 @@
  * here, so that the cores see only answers.
  *
  * The start fails (service_exit) where nobody but a person can help: a queue that does not exist,
- * credentials that are missing or refused. Later on the same faults are retried, slowly: a queue
- * may come back, keys may be replaced. A daemon that has other work meanwhile may ask for that from
- * the start. */
+ * credentials that are missing or refused, a permission that is missing for 30 s (permission.h).
+ * Later on the same faults are retried, slowly: a queue may come back, keys may be replaced. Only
+ * the denial of an action that has never succeeded yet ends the daemon then, too. A daemon that has
+ * other work meanwhile may ask to retry all from the start. */
 #pragma once
 
 #include "config.h"
+#include "permission.h"
 #include "service.h"
 #include "sqs-client.h"
 
 struct queue;
 
-/* `opened` runs once, when the queue has answered. */
+/* `opened` runs once, when the queue has answered, and no permission that is needed is known to be
+ * missing. */
 typedef void (*queue_opened_fn)(void *userdata);
 
 /* Runs after the callbacks of operations that were answered together, or failed together, never
@@ -22,8 +25,9 @@ typedef void (*queue_opened_fn)(void *userdata);
 typedef void (*queue_replied_fn)(void *userdata);
 
 struct queue_options {
-    const char *name; /* with the version it makes up the User-Agent */
-    bool keep_trying; /* the start does not fail */
+    const char *name;     /* with the version it makes up the User-Agent */
+    unsigned permissions; /* those that are needed: bits PERMISSION_BIT(operation) */
+    bool keep_trying;     /* the start does not fail, and waits for no permission */
     queue_opened_fn opened;
     size_t reply_memory_bytes; /* as of http_client_options */
     queue_replied_fn replied;  /* NULL: none */

@@ -44,9 +44,7 @@ struct service {
 static void end_at_once(struct service *service, const char *why)
 {
     log_warning("Stopped before the work in hand was finished: %s.", why);
-    if (service->stop.cut_short)
-        service->stop.cut_short(service->stop.userdata);
-    service_exit(service, EXIT_STOPPED_SHORT);
+    service_give_up(service, EXIT_STOPPED_SHORT);
 }
 
 static uint64_t now_usec(struct service *service)
@@ -344,6 +342,13 @@ void service_exit(struct service *service, int exit_status)
     if (service->status[0])
         send_status(service);
     sd_event_exit(service->event, exit_status);
+}
+
+void service_give_up(struct service *service, int exit_status)
+{
+    if (service->stop.cut_short)
+        service->stop.cut_short(service->stop.userdata);
+    service_exit(service, exit_status);
 }
 
 int service_run(struct service *service)

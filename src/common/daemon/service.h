@@ -10,9 +10,10 @@
 
 /* Exit statuses, from sysexits.h, as the units know them: EX_CONFIG (78) and EX_USAGE (64) for a
  * configuration or a command line that cannot be used, EX_NOPERM (77) for missing or refused
- * credentials and a clock that cannot be corrected, EX_UNAVAILABLE (69) for a missing queue and every
- * other refusal by SQS, EX_OSERR (71) where the machine lacks something, EX_IOERR (74) where standard
- * output takes nothing, and this one where a stop had to leave work undone. */
+ * credentials, a missing permission and a clock that cannot be corrected, EX_UNAVAILABLE (69) for a
+ * missing queue and every other refusal by SQS, EX_OSERR (71) where the machine lacks something,
+ * EX_IOERR (74) where standard output takes nothing, and this one where a stop had to leave work
+ * undone. */
 enum { EXIT_STOPPED_SHORT = 1 };
 
 /* While a stop is under way, systemd is asked again and again for this much more time: a unit's
@@ -76,6 +77,9 @@ void service_trouble(struct service *service, const char *text);
 
 /* Ends the loop with that exit status. The first call counts. */
 void service_exit(struct service *service, int exit_status);
+
+/* The same, with work undone: what is left is said by service_stop.cut_short. */
+void service_give_up(struct service *service, int exit_status);
 
 /* Runs the loop. Returns the exit status. */
 int service_run(struct service *service);

@@ -47,6 +47,9 @@ struct sqs_call_options {
                              refused credentials, a missing queue, a denied action, a KMS key. Then a
                              failure is SQS's "no" to this very request. */
     bool is_denial_final; /* but a denied action is not: the caller can do without */
+    uint64_t denial_delay_max_usec; /* a denied action is tried again after so long at most; 0: as
+                                       what else only a person can mend */
+    bool is_probe; /* its answer is for the caller alone: the observer is not told of it */
     /* Runs before each attempt that does not go out from inside sqs_client_call, when its time has
      * come, and once more where it had to wait for credentials then: so nothing is sent that was
      * not asked about just before. `error` is what the attempt before came to, NULL for the first;

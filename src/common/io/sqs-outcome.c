@@ -153,6 +153,11 @@ static bool is_last(const struct sqs_call *call)
            (call->options.attempts_max > 0 && call->attempts >= call->options.attempts_max);
 }
 
+static bool is_denial(const struct sqs_error *error)
+{
+    return streq(error->name, "AccessDeniedException");
+}
+
 /* Faults that do not go away by themselves and say nothing against the request. */
 static bool needs_a_person(const struct sqs_error *error)
 {
@@ -169,7 +174,7 @@ static bool is_final(const struct sqs_call *call)
 
     if (streq(error->name, SQS_ERROR_NOT_OF_SQS))
         return false;
-    if (call->options.is_denial_final && streq(error->name, "AccessDeniedException"))
+    if (call->options.is_denial_final && is_denial(error))
         return true;
     return needs_a_person(error) ? !call->options.keep_trying : error->class == SQS_ERROR_PERMANENT;
 }
@@ -180,8 +185,18 @@ static void answered(struct sqs_call *call, const struct sqs_reply *reply)
 
     call->is_answered = true;
     wake(call->client, RETRY_WAKES);
-    if (observer->answered)
+    if (observer->answered && !call->options.is_probe)
         observer->answered(observer->userdata, call->request->operation, reply);
+}
+
+/* Of the failed attempt, until the next. */
+static uint64_t delay_usec(const struct sqs_call *call, enum backoff_kind kind, bool in_quota)
+{
+    uint64_t delay = backoff_delay_usec(kind, call->failures, in_quota,
+                                        call->error.retry_after_usec, random_u64());
+    uint64_t max_usec = call->options.denial_delay_max_usec;
+
+    return max_usec > 0 && is_denial(&call->error) ? MIN(delay, max_usec) : delay;
 }
 
 void sqs_call_attempt_failed(struct sqs_call *call)
@@ -212,8 +227,7 @@ void sqs_call_attempt_failed(struct sqs_call *call)
         hand_on(call->client);
     sqs_call_set_wakeable(call, kind != BACKOFF_SLOW && call->pass.cost == 0 && !is_told);
     /* A time that the server has named is kept, with and without tokens. */
-    retry_after(call, backoff_delay_usec(kind, call->failures, in_quota || is_told,
-                                         call->error.retry_after_usec, random_u64()));
+    retry_after(call, delay_usec(call, kind, in_quota || is_told));
 }
 
 static struct clock_reading read_clocks(const struct sqs_client *client)

@@ -9,6 +9,9 @@
 #include "encode.h"
 #include "json-string.h"
 
+/* No receipt handle: those of SQS are longer. */
+#define SQS_PROBE_HANDLE "permission-probe"
+
 const char *sqs_operation_name(enum sqs_operation operation)
 {
     static const char *const names[] = {
@@ -338,6 +341,37 @@ int sqs_request_get_queue_attributes(const char *queue_url, struct sqs_request *
     if (r < 0)
         return r;
     return end(&request, ",\"AttributeNames\":[\"All\"]}", ret);
+}
+
+/* A server that takes it all the same, as an emulator may: what it gives out is visible again at
+ * once. */
+static void append_bad_receive(struct buffer *b)
+{
+    append_number_member(b, "MaxNumberOfMessages", SQS_BATCH_MAX + 1);
+    append_number_member(b, "WaitTimeSeconds", 0);
+    append_number_member(b, "VisibilityTimeout", 0);
+}
+
+int sqs_request_probe(enum sqs_operation operation, const char *queue_url, struct sqs_request **ret)
+{
+    static const struct sqs_visibility_change change = {.receipt_handle = SQS_PROBE_HANDLE};
+    CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
+    bool is_send = operation == SQS_SEND_MESSAGE;
+    int r;
+
+    if (operation == SQS_DELETE_MESSAGE)
+        return sqs_request_delete_message(queue_url, SQS_PROBE_HANDLE, ret);
+    if (operation == SQS_CHANGE_MESSAGE_VISIBILITY)
+        return sqs_request_change_visibility(queue_url, &change, ret);
+    if (!is_send && operation != SQS_RECEIVE_MESSAGE)
+        return -EINVAL;
+    r = begin(is_send ? SQS_SEND_MESSAGE_BATCH : operation, queue_url, &request);
+    if (r < 0)
+        return r;
+    if (is_send)
+        return end(&request, ",\"Entries\":[]}", ret);
+    append_bad_receive(&request->json);
+    return end(&request, "}", ret);
 }
 
 int sqs_request_get_queue_url(const char *queue_name, const char *account, struct sqs_request **ret)

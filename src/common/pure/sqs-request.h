@@ -31,18 +31,18 @@ enum {
 
 struct sqs_request {
     enum sqs_operation operation;
-    struct buffer json;    /* the request's body */
-    size_t n_entries;      /* of a batch; 1 for SendMessage; else 0 */
-    bool has_md5;          /* the two below are filled */
+    struct buffer json; /* the request's body */
+    size_t n_entries;   /* of a batch; 1 for SendMessage; else 0 */
+    bool has_md5;       /* the two below are filled */
     char md5_of_body[SQS_BATCH_MAX][SQS_MD5_SIZE];
     char md5_of_attributes[SQS_BATCH_MAX][SQS_MD5_SIZE]; /* "" where a message has none */
 };
 
 struct sqs_receive {
-    unsigned max_messages;    /* 1 to 10 */
-    unsigned wait_sec;        /* 0 to 20 */
-    int visibility_sec;       /* -1: the queue's */
-    const char *attempt_id;   /* ReceiveRequestAttemptId, FIFO only; NULL: none */
+    unsigned max_messages;  /* 1 to 10 */
+    unsigned wait_sec;      /* 0 to 20 */
+    int visibility_sec;     /* -1: the queue's */
+    const char *attempt_id; /* ReceiveRequestAttemptId, FIFO only; NULL: none */
 };
 
 struct sqs_visibility_change {
@@ -64,14 +64,18 @@ int sqs_request_delete_message(const char *queue_url, const char *receipt_handle
                                struct sqs_request **ret);
 int sqs_request_delete_message_batch(const char *queue_url, const char *const *receipt_handles,
                                      size_t n, struct sqs_request **ret);
-int sqs_request_change_visibility(const char *queue_url,
-                                  const struct sqs_visibility_change *change,
+int sqs_request_change_visibility(const char *queue_url, const struct sqs_visibility_change *change,
                                   struct sqs_request **ret);
 int sqs_request_change_visibility_batch(const char *queue_url,
                                         const struct sqs_visibility_change *changes, size_t n,
                                         struct sqs_request **ret);
 /* Asks for all attributes. */
 int sqs_request_get_queue_attributes(const char *queue_url, struct sqs_request **ret);
+/* What cannot touch a message since it is malformed, to learn whether the operation is allowed: a
+ * batch to send that is empty, a receive of one message too many, a receipt handle that is none.
+ * -EINVAL for another operation than these four. */
+int sqs_request_probe(enum sqs_operation operation, const char *queue_url,
+                      struct sqs_request **ret);
 /* `account` may be NULL: the caller's own. */
 int sqs_request_get_queue_url(const char *queue_name, const char *account,
                               struct sqs_request **ret);

@@ -1,8 +1,8 @@
-/* For LD_PRELOAD: a wall clock that a test sets while a program runs. SHIFTED_CLOCK names a file
- * that holds, as 8 bytes of this machine, how many seconds the clock is ahead. The clocks that only
- * run on (CLOCK_MONOTONIC, CLOCK_BOOTTIME) stay as they are, as where an administrator sets the
- * time; time namespaces move those two and not this one. Timers on the wall clock are not moved:
- * the daemons have none. */
+/* For LD_PRELOAD: clocks that a test sets while a program runs. SHIFTED_CLOCK names a file that
+ * holds, as twice 8 bytes of this machine, how many seconds the wall clock is ahead, and how many
+ * the clocks that only run on (CLOCK_MONOTONIC, CLOCK_BOOTTIME). The first is as where an
+ * administrator sets the time; time namespaces move the others, but only before a program begins.
+ * Timers of the kernel that are set already are not moved. */
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -13,25 +13,28 @@
 #include <time.h>
 #include <unistd.h>
 
-static int64_t shift_sec(void)
+enum { WALL, RUNNING, N_SHIFTS };
+
+static int64_t shift_sec(int which)
 {
     static _Atomic(const _Atomic int64_t *) shared;
-    const _Atomic int64_t *shift = atomic_load(&shared);
+    const _Atomic int64_t *shifts = atomic_load(&shared);
 
-    if (!shift) {
+    if (!shifts) {
         const char *path = getenv("SHIFTED_CLOCK");
         int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-        void *mapped =
-            fd >= 0 ? mmap(NULL, sizeof(*shift), PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+        void *mapped = fd >= 0
+                           ? mmap(NULL, N_SHIFTS * sizeof(*shifts), PROT_READ, MAP_SHARED, fd, 0)
+                           : MAP_FAILED;
 
         if (fd >= 0)
             close(fd);
         if (mapped == MAP_FAILED)
             abort(); /* a test that shifts nothing would show nothing */
-        shift = mapped;
-        atomic_store(&shared, shift);
+        shifts = mapped;
+        atomic_store(&shared, shifts);
     }
-    return atomic_load(shift);
+    return atomic_load(&shifts[which]);
 }
 
 int clock_gettime(clockid_t clock, struct timespec *ret)
@@ -39,7 +42,9 @@ int clock_gettime(clockid_t clock, struct timespec *ret)
     int r = (int)syscall(SYS_clock_gettime, clock, ret);
 
     if (r == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
-        ret->tv_sec += shift_sec();
+        ret->tv_sec += shift_sec(WALL);
+    if (r == 0 && (clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME))
+        ret->tv_sec += shift_sec(RUNNING);
     return r;
 }
 

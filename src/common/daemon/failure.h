@@ -1,0 +1,26 @@
+/* What a failed operation on the queue means for people: what is wrong, what to do, and with which
+ * exit status a daemon ends that cannot go on. */
+#pragma once
+
+#include "buffer.h"
+#include "sqs-error.h"
+#include "sqs-request.h"
+
+/* Appends "QueueDoesNotExist: The specified queue does not exist."; of a denied action its name
+ * comes first, as AWS's policies have it: "sqs:SendMessage is denied: ...". */
+void failure_describe(struct buffer *b, enum sqs_operation operation,
+                      const struct sqs_error *error);
+
+/* One entry of the log: "<lead>: <description>; to mend it: <remedy><tail>". `request_id` may be
+ * "". */
+void failure_log(int priority, enum sqs_operation operation, const struct sqs_error *error,
+                 const char *request_id, const char *lead, const char *tail);
+
+/* EX_NOPERM for credentials, a clock and permissions, else EX_UNAVAILABLE. */
+int failure_exit_status(const struct sqs_error *error);
+
+/* The action is denied to these credentials. */
+static inline bool failure_is_denial(const struct sqs_error *error)
+{
+    return streq(error->name, "AccessDeniedException");
+}

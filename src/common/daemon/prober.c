@@ -1,0 +1,125 @@
+/* See prober.h. A round has one probe for each operation; the timer waits for the next round. */
+#include "prober.h"
+
+#include <errno.h>
+
+#include "loop-clock.h"
+
+struct probe {
+    struct prober *prober;
+    struct sqs_call *call; /* under way */
+};
+
+struct prober {
+    sd_event *event;
+    struct prober_options options;
+    sd_event_source *timer;
+    unsigned n_under_way;
+    struct probe probes[SQS_N_OPERATIONS];
+};
+
+static uint64_t timeout_usec(void *userdata)
+{
+    return PROBER_TIMEOUT_USEC;
+}
+
+static enum sqs_operation operation_of(const struct probe *probe)
+{
+    return (enum sqs_operation)(probe - probe->prober->probes);
+}
+
+static void set_timer(struct prober *p)
+{
+    uint64_t delay_usec = permissions_retry_usec(p->options.permissions, loop_now_usec(p->event));
+
+    if (delay_usec < USEC_INFINITY && sd_event_source_set_time_relative(p->timer, delay_usec) >= 0)
+        (void)sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
+}
+
+static void on_result(void *userdata, const struct sqs_result *result)
+{
+    struct probe *probe = userdata;
+    struct prober *p = probe->prober;
+    enum sqs_operation operation = operation_of(probe);
+    enum permission_answer answer = permission_answer_of(operation, result->error);
+    bool counts =
+        permissions_probed(p->options.permissions, operation, answer, loop_now_usec(p->event));
+
+    probe->call = NULL;
+    p->n_under_way--;
+    p->options.answered(p->options.userdata, operation, answer, counts, result);
+    if (p->n_under_way > 0)
+        return;
+    set_timer(p);
+    p->options.round_over(p->options.userdata);
+}
+
+static int send(struct probe *probe)
+{
+    struct prober *p = probe->prober;
+    CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
+    int r = sqs_request_probe(operation_of(probe), p->options.queue_url, &request);
+
+    if (r < 0)
+        return r;
+    return sqs_client_call(p->options.client, TAKE(request),
+                           &(struct sqs_call_options){
+                               .attempts_max = 1,
+                               .is_probe = true,
+                               .timeout = timeout_usec,
+                           },
+                           on_result, probe, &probe->call);
+}
+
+bool prober_ask(struct prober *p)
+{
+    for (size_t i = 0; i < SQS_N_OPERATIONS; i++) {
+        struct probe *probe = &p->probes[i];
+
+        if (!probe->call && permissions_wants_probe(p->options.permissions, operation_of(probe)) &&
+            send(probe) >= 0)
+            p->n_under_way++;
+    }
+    return p->n_under_way > 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct prober *p = userdata;
+
+    if (!prober_ask(p))
+        set_timer(p);
+    return 0;
+}
+
+int prober_new(sd_event *event, const struct prober_options *options, struct prober **ret)
+{
+    CLEANUP(prober_free) struct prober *p = calloc(1, sizeof(*p));
+    int r;
+
+    if (!p)
+        return -ENOMEM;
+    p->event = sd_event_ref(event);
+    p->options = *options;
+    for (size_t i = 0; i < SQS_N_OPERATIONS; i++)
+        p->probes[i].prober = p;
+    r = sd_event_add_time_relative(event, &p->timer, CLOCK_BOOTTIME, 0, USEC_PER_MSEC, on_timer, p);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
+    if (r < 0)
+        return r;
+    *ret = TAKE(p);
+    return 0;
+}
+
+struct prober *prober_free(struct prober *p)
+{
+    if (!p)
+        return NULL;
+    for (size_t i = 0; i < SQS_N_OPERATIONS; i++)
+        sqs_call_cancel(p->probes[i].call);
+    sd_event_source_disable_unref(p->timer);
+    sd_event_unref(p->event);
+    free(p);
+    return NULL;
+}

@@ -1,0 +1,39 @@
+"""Clocks that a test sets while a daemon runs. Needs only the standard library."""
+
+import mmap
+import os
+import struct
+import tempfile
+
+from sqs_local import BUILD_ROOT
+
+LIBRARY = os.path.join(BUILD_ROOT, "tests", "libshifted-clock.so")
+
+
+class Clock:
+    """The clocks that the daemons started with `env` share. Each is ahead of the true one by so many
+    seconds: the wall clock, and those that only run on."""
+
+    def __init__(self):
+        self._file = tempfile.NamedTemporaryFile(prefix="clock-")
+        self._file.write(bytes(16))
+        self._file.flush()
+        self._shared = mmap.mmap(self._file.fileno(), 16)
+        # A sanitizer that is linked wants to be first otherwise.
+        sanitizer = ":".join(filter(None, (os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0")))
+        self.env = {"SHIFTED_CLOCK": self._file.name, "LD_PRELOAD": LIBRARY, "ASAN_OPTIONS": sanitizer}
+
+    def set(self, seconds):
+        """The wall clock."""
+        self._shared[:8] = struct.pack("=q", seconds)
+
+    def run_ahead(self, seconds):
+        """The clocks that only run on. What is already waited for comes when it would have."""
+        self._shared[8:] = struct.pack("=q", seconds)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._shared.close()
+        self._file.close()
