@@ -3,7 +3,9 @@ the watchdog, the sandbox."""
 
 import os
 import re
+import struct
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -378,6 +380,54 @@ def an_unknown_key_fails_the_start(m, cursor):
     m.set_credentials(key="AKIAUNKNOWNUNKNOWN00")
     for unit in UNITS:
         start_fails(m, cursor, unit, 77, "CREDENTIALS_REFUSED")
+
+
+def start_runs_ahead(m, unit, action):
+    """Starts a unit whose keys lack a permission, and puts its clocks forward by more than the time for
+    which the start waits for that. What systemctl start has come to."""
+    clock, done = "/srv/clock", []
+    m.write(clock, "\0" * 16)
+    thread = threading.Thread(target=lambda: done.append(m.start(unit)))
+    thread.start()
+    tap.wait_until(lambda: f"sqs:{action} is denied" in m.show(unit, "StatusText").get("StatusText", ""), 20,
+                   "a status that names the permission")
+    tap.equal(m.state(unit), "activating")
+    time.sleep(0.3)
+    with open(m.path(clock), "r+b") as file:
+        file.write(struct.pack("=qq", 0, 31))
+    thread.join()
+    return done[0]
+
+
+@test
+def a_missing_permission_fails_the_start(m, cursor):
+    denied = {PRODUCER: "SendMessage", CONSUMER: "DeleteMessage"}
+    drop_ins = [f"/etc/systemd/system/{unit}.service.d/test.conf" for unit in UNITS]
+    m.serve(options=[f"--deny={action}" for action in denied.values()])
+    m.configure()
+    for drop_in in drop_ins:
+        m.write(drop_in, "[Service]\nEnvironment=LD_PRELOAD=/usr/local/lib/libshifted-clock.so "
+                         "SHIFTED_CLOCK=/srv/clock\n")
+    m.check("systemctl", "daemon-reload")
+    try:
+        for unit, action in denied.items():
+            checked = m.run("/usr/bin/" + unit, "--check-queue")
+            tap.equal(checked.returncode, 77, checked.stdout + checked.stderr)
+            for text in ("credentials: from /etc/credstore/aws.credentials", f"sqs:{action}: denied"):
+                tap.ok(text in checked.stdout, checked.stdout)
+            done = start_runs_ahead(m, unit, action)
+            tap.ok(done.returncode != 0 and "failed" in done.stderr, done.stderr)
+            tap.equal(m.show(unit, "ActiveState", "SubState", "ExecMainStatus", "NRestarts"),
+                      {"ActiveState": "failed", "SubState": "failed", "ExecMainStatus": "77",
+                       "NRestarts": "0"}, unit)
+            found = [e for e in of(m.journal(unit, cursor), "ACCESS_DENIED") if int(e["PRIORITY"]) <= 3]
+            tap.equal(len(found), 1, f"{unit}: errors about permissions")
+            tap.ok(f"Cannot start: sqs:{action} is denied" in found[0]["MESSAGE"] and
+                   "allow these credentials" in found[0]["MESSAGE"], found[0]["MESSAGE"])
+    finally:
+        for drop_in in drop_ins:
+            os.unlink(m.path(drop_in))
+        m.check("systemctl", "daemon-reload")
 
 
 @test

@@ -20,6 +20,7 @@ import time
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TESTS, "lib"))
 
+import shifted_clock
 from daemon import config_text
 from sqs_local import ACCESS_KEY_ID, ACCOUNT, BUILD_ROOT, SECRET_ACCESS_KEY
 
@@ -66,6 +67,7 @@ class Machine:
                        stdout=subprocess.DEVNULL, check=True)
         shutil.copy(os.path.join(BUILD_ROOT, "tests", "sqs-local", "sqs-local"),
                     self.path("/usr/local/bin/sqs-local"))
+        shutil.copy(shifted_clock.LIBRARY, self.path("/usr/local/lib/libshifted-clock.so"))
         os.makedirs(self.path("/srv/sqs-local"))
         self.set_credentials()
         self.check("journalctl", "--update-catalog")
@@ -140,12 +142,12 @@ class Machine:
 
     # --- sqs-local ---
 
-    def serve(self, queues=(QUEUE + ",FifoQueue=true",)):
-        """Starts sqs-local; returns when it listens."""
+    def serve(self, queues=(QUEUE + ",FifoQueue=true",), options=()):
+        """Starts sqs-local, with further options; returns when it listens."""
         self.check("systemd-run", "--quiet", "--unit=sqs-local", "--collect",
                    "--property=StandardOutput=file:/srv/sqs-local/output",
                    "/usr/local/bin/sqs-local", f"--port={PORT}", "--record=/srv/sqs-local/record",
-                   *(f"--queue={queue}" for queue in queues))
+                   *(f"--queue={queue}" for queue in queues), *options)
         deadline = time.monotonic() + 20
         while "listening on" not in self._read("/srv/sqs-local/output"):
             if time.monotonic() > deadline:
