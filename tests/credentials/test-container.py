@@ -167,12 +167,15 @@ def failures_are_tried_again():
 @tap.test
 def bad_answers_are_named():
     away = "unreachable"  # another time it may answer
+    portal = "intercepted"
     rows = [(Reply(500, "SEKRET"), "HTTP status 500", away),
             (Reply(429), "HTTP status 429", away),
             (Reply(200, "{", cut=0), "", away),
             (Reply(404, "SEKRET"), "HTTP status 404"),
-            (Reply(302, "", headers=[("Location", "/elsewhere")]), "HTTP status 302"),
-            (Reply(200, "<html>SEKRET"), "its answer is not the JSON that is expected: not JSON"),
+            (Reply(302, "", headers=[("Location", "/elsewhere")]), "HTTP status 302", portal),
+            (Reply(511, "SEKRET"), "HTTP status 511", portal),
+            (Reply(200, "<html>SEKRET"), "HTTP status 200 with HTML", portal),
+            (Reply(200, "SEKRET"), "its answer is not the JSON that is expected: not JSON"),
             (Reply(200, ""), "its answer is empty"),
             (Reply(200, '{"AccessKeyId": "SEKRET"}'), "its answer has no SecretAccessKey"),
             (Reply(200, '{"Code": "Busy", "Message": "later"}'), "says: Busy: later"),

@@ -1,5 +1,6 @@
 """The instance metadata provider, and the region from there, on a stand-in for the service."""
 
+import contextlib
 import os
 import socket
 import sys
@@ -145,8 +146,7 @@ def bad_answers_are_failures():
             ("token", Reply(200, "a b"), "is not one"),
             ("token", Reply(200, "a\r\nX: y"), "is not one"),
             ("token", Reply(200, "t" * 5000), "is not one"),
-            ("role", Reply(302, headers=[("Location", "/latest/")]), "HTTP status 302"),
-            ("role", Reply(200, "<html>"), "not a role's name"),
+            ("role", Reply(200, "<role>"), "not a role's name"),
             ("role", Reply(200, "../../user-data"), "not a role's name"),
             ("role", Reply(200, ".."), "not a role's name"),
             ("role", Reply(200, "r" * 65), "not a role's name"),
@@ -187,6 +187,30 @@ def a_service_in_trouble_is_told_apart():
         imds.v2 = False
         imds.replies["keys"] = Reply(200, "{}", delay=1.5)
         check(ask(imds), "unreachable", "timed out")
+
+
+@tap.test
+def a_sign_in_page_is_told_apart():
+    rows = [("token", Reply(302, headers=[("Location", "/")])), ("token", Reply(200, "<!DOCTYPE html>")),
+            ("role", Reply(511)), ("role", Reply(200, "\n<HTML>")), ("keys", Reply(200, "<html>"))]
+    for kind, reply in rows:
+        with Imds() as imds:
+            imds.replies[kind] = reply
+            check(ask(imds), "intercepted", "what answers there is not the metadata service")
+
+
+@tap.test
+def a_time_out_in_connecting_gives_the_next_request_more_time():
+    with socket.socket() as listener, contextlib.ExitStack() as stack:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):  # fill its queue: further connections are left unanswered
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        begun = time.monotonic()
+        check(ask("http://%s:%d/" % listener.getsockname()), "not reached", "timed out connecting")
+        tap.ok(time.monotonic() - begun >= 2.9)  # 1 s for the token, then 2 s
 
 
 @tap.test

@@ -304,6 +304,36 @@ static void after_a_time_out_the_next_attempt_has_twice_as_much(void **state)
     end_silence(&silence);
 }
 
+static void short_time_out_after_time_outs_in_connecting_is_longer(void **state)
+{
+    struct silence silence;
+    char url[64];
+
+    be_silent(&silence, "127.0.0.1", 0);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d/", silence.port);
+    for (uint64_t least_msec = 150; least_msec <= 600; least_msec *= 2) {
+        uint64_t start = boot_clock_usec();
+        struct outcome o = {};
+        struct http_slot *slot;
+
+        assert_int_equal(http_client_submit(client,
+                                            &(struct http_request){
+                                                .method = "GET",
+                                                .url = url,
+                                                .timeout_usec = 150 * USEC_PER_MSEC,
+                                                .timeout_grows = true,
+                                                .reply_max_bytes = 1000,
+                                            },
+                                            on_done, &o, &slot),
+                         0);
+        run_until(event, &o.n_done, 1);
+        assert_int_equal(o.failure, HTTP_FAILURE_TIMEOUT);
+        assert_int_equal(o.phase, HTTP_PHASE_CONNECT);
+        assert_true(boot_clock_usec() - start >= (least_msec - 5) * USEC_PER_MSEC);
+    }
+    end_silence(&silence);
+}
+
 /* --- Looking up --- */
 
 static void after_a_failure_to_connect_the_name_is_looked_up_anew(void **state)
@@ -461,6 +491,7 @@ int main(void)
         TEST(what_may_take_effect_twice_tries_all_kept_connections),
         TEST(the_next_address_is_tried_while_the_first_is_silent),
         TEST(after_a_time_out_the_next_attempt_has_twice_as_much),
+        TEST(short_time_out_after_time_outs_in_connecting_is_longer),
         TEST(after_a_failure_to_connect_the_name_is_looked_up_anew),
         TEST(a_shortage_is_told_from_an_address_that_cannot_be_used),
         TEST(no_file_descriptor_is_called_that),

@@ -266,12 +266,24 @@ static void a_failure_that_stays_ends_the_call_with_its_reason(void **state)
          "failed: NewError: two"},
         {{.status = 404, .body = "<html>no</html>"},
          1,
-         CREDENTIALS_UNREACHABLE,
+         CREDENTIALS_INTERCEPTED,
          "failed: HTTP status 404"},
         {{.status = 302, .headers = "Location: http://127.0.0.1:9/\r\n"},
          1,
-         CREDENTIALS_UNREACHABLE,
+         CREDENTIALS_INTERCEPTED,
          "HTTP status 302"},
+        {{.status = 511, .body = "<html>sign in</html>"},
+         1,
+         CREDENTIALS_INTERCEPTED,
+         "HTTP status 511"},
+        {{.body = "\n<!DOCTYPE html><html>sign in</html>"},
+         1,
+         CREDENTIALS_INTERCEPTED,
+         "a damaged reply"},
+        {{.status = 502, .body = "<html>bad gateway</html>"},
+         3,
+         CREDENTIALS_UNREACHABLE,
+         "failed 3 times: HTTP status 502"},
         {{.body = REPLY("AssumeRole", "2001-01-01T00:00:00Z")},
          1,
          CREDENTIALS_FAILED,
@@ -294,6 +306,33 @@ static void a_failure_that_stays_ends_the_call_with_its_reason(void **state)
         assert_null(strstr(o.error, "base-secret"));
         assert_int_equal(test_server_requests(server), rows[i].requests);
     }
+}
+
+/* A wrong password sent again and again locks an account. */
+static void call_proxy_refuses_is_intercepted_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct test_reply refusal = {.status = 407, .headers = "Proxy-Authenticate: Basic realm=\"x\"\r\n"};
+    CLEANUP(test_server_free) struct test_server *proxy = TEST_SERVER(refusal, refusal, refusal);
+    CLEANUP(sts_free) struct sts *sts = NULL;
+    CLEANUP(outcome_done) struct outcome o = {};
+    struct sts_request request = request_of(f->keys);
+
+    http_client_free(f->http);
+    setenv("https_proxy", test_server_url(proxy), 1);
+    assert_int_equal(http_client_new(f->event,
+                                     &(struct http_client_options){
+                                         .user_agent = "test/1",
+                                         .connect_timeout_usec = 5 * USEC_PER_SEC,
+                                     },
+                                     &f->http),
+                     0);
+    sts = new_sts(f, "https://sts.test/");
+    ask(f, sts, &request, &o);
+    unsetenv("https_proxy");
+    assert_int_equal(o.outcome, CREDENTIALS_INTERCEPTED);
+    assert_has(o.error, "the proxy refuses to connect: it answers 407 to CONNECT");
+    assert_int_equal(test_server_requests(proxy), 1);
 }
 
 static void a_wrong_clock_is_learnt_from_the_text_where_there_is_no_date(void **state)
@@ -548,6 +587,7 @@ int main(void)
         TEST(web_identity_is_sent_without_a_signature),
         TEST(a_transient_failure_is_tried_again),
         TEST(a_failure_that_stays_ends_the_call_with_its_reason),
+        TEST(call_proxy_refuses_is_intercepted_at_once),
         TEST(a_wrong_clock_is_learnt_from_the_refusal),
         TEST(a_wrong_clock_is_learnt_from_the_text_where_there_is_no_date),
         TEST(impossible_server_time_is_no_answer_of_sts),

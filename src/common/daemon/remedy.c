@@ -30,6 +30,9 @@ static const struct {
     {SQS_ERROR_CREDENTIALS_UNREACHABLE,
      "check that this machine reaches what hands out the keys: the network, the name look-up, a "
      "proxy, its certificate"},
+    {SQS_ERROR_CREDENTIALS_INTERCEPTED,
+     "this is no answer of AWS's: check the proxy (https_proxy), whether this network wants a sign-in, "
+     "and AWS_ENDPOINT_URL_STS where it is set"},
     {SQS_ERROR_NOT_OF_SQS,
      "this is no answer of SQS's: check the proxy (https_proxy), whether this network wants a "
      "sign-in, and aws.endpoint_url"},

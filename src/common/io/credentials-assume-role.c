@@ -100,7 +100,10 @@ static void on_source(void *userdata, enum credentials_outcome outcome,
     if (outcome == CREDENTIALS_FOUND)
         assume_next(p, credentials);
     else
-        fail(p, outcome == CREDENTIALS_UNREACHABLE ? CREDENTIALS_UNREACHABLE : CREDENTIALS_FAILED,
+        fail(p,
+             outcome == CREDENTIALS_UNREACHABLE || outcome == CREDENTIALS_INTERCEPTED
+                 ? outcome
+                 : CREDENTIALS_FAILED,
              role,
              p->plan->source == AWS_ROLE_SOURCE_PROFILE
                  ? "no keys from its source_profile to assume the role with: "

@@ -166,6 +166,10 @@ static void on_reply(void *userdata, const struct http_reply *reply)
         if (reply->failure != HTTP_FAILURE_TOO_LARGE)
             outcome = CREDENTIALS_UNREACHABLE;
         buffer_append_string(&text, reply->failure_text);
+    } else if (http_reply_is_intercepted(reply)) {
+        outcome = CREDENTIALS_INTERCEPTED;
+        buffer_printf(&text, "what answers there hands out no keys: HTTP status %d%s", reply->status,
+                      http_reply_is_html(reply) ? " with HTML" : "");
     } else if (reply->status != 200) {
         if (http_status_is_passing(reply->status))
             outcome = CREDENTIALS_UNREACHABLE;
@@ -204,6 +208,8 @@ static int attempt(struct container_provider *p)
         .url = p->url,
         .headers = headers,
         .timeout_usec = CREDENTIALS_CONTAINER_TIMEOUT_USEC,
+        .timeout_grows = true,
+        .stall_usec = CREDENTIALS_CONTAINER_TIMEOUT_USEC,
         .reply_max_bytes = CREDENTIALS_JSON_MAX_BYTES,
         .no_proxy = true,
     };

@@ -65,7 +65,8 @@ static void on_keys(void *userdata, enum imds_outcome outcome, const char *body,
     if (outcome != IMDS_OK) {
         /* The service has told the role's name: where nobody answers now, it is in trouble. */
         answer(p,
-               outcome == IMDS_UNREACHABLE || outcome == IMDS_ABSENT || outcome == IMDS_REFUSES
+               outcome == IMDS_INTERCEPTED ? CREDENTIALS_INTERCEPTED
+               : outcome == IMDS_UNREACHABLE || outcome == IMDS_ABSENT || outcome == IMDS_REFUSES
                    ? CREDENTIALS_UNREACHABLE
                    : CREDENTIALS_FAILED,
                NULL, text);
@@ -149,6 +150,9 @@ static void on_role(void *userdata, enum imds_outcome outcome, const char *body,
         return;
     case IMDS_UNREACHABLE:
         answer(p, CREDENTIALS_UNREACHABLE, NULL, buffer_string(&line));
+        return;
+    case IMDS_INTERCEPTED:
+        answer(p, CREDENTIALS_INTERCEPTED, NULL, buffer_string(&line));
         return;
     }
     if (body_bytes == 0) {

@@ -45,6 +45,7 @@ static void on_done(void *userdata, enum credentials_outcome outcome,
         break;
     case CREDENTIALS_FAILED:
     case CREDENTIALS_UNREACHABLE:
+    case CREDENTIALS_INTERCEPTED:
         /* What else was looked at would only hide the reason. */
         buffer_reset(&s->looked_at);
         note(s, text);

@@ -307,6 +307,7 @@ static void on_provider_done(void *userdata, enum credentials_outcome outcome,
         break;
     case CREDENTIALS_FAILED:
     case CREDENTIALS_UNREACHABLE:
+    case CREDENTIALS_INTERCEPTED:
         note_alone(c, name, text);
         end_walk(c, outcome);
         break;

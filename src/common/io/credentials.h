@@ -64,6 +64,8 @@ enum credentials_outcome {
     CREDENTIALS_UNREACHABLE, /* set up, but who has the keys cannot be asked now: the network is
                                 away, it is overloaded or down, it took too long. A later try may
                                 succeed though nobody mends anything. `text` says why */
+    CREDENTIALS_INTERCEPTED, /* set up, but a proxy or a network's sign-in page answers in the place
+                                of who has the keys, until somebody mends that */
 };
 
 /* For an errno of this machine's: what lacks now (memory, descriptors) may be there later. */

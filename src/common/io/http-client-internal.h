@@ -50,6 +50,7 @@ struct http_slot {
     bool is_connecting;            /* a socket was opened for it, and no connection stands yet */
     int socket_errno;              /* why none could be opened; 0: none failed */
     unsigned n_begun;              /* see http_reply */
+    bool timeout_grows;            /* see there */
     bool is_sent_once;             /* see send_once */
     uint64_t sent_usec;            /* when such a one began */
     bool is_repeated, may_begin_again, wants_repeat;
@@ -153,6 +154,9 @@ CURLcode http_connect_prepare(struct http_slot *slot);
 
 /* A request has failed; `by_time`: the time for connecting did not suffice. */
 void http_connect_failed(struct http_slot *slot, enum http_failure failure, bool by_time);
+
+/* What such a time becomes after time-outs in connecting to the host. */
+uint64_t http_connect_grown_usec(const struct http_slot *slot, uint64_t usec);
 
 /* A socket is opened for it. 0, or the errno of the event loop. */
 int http_connect_opens(struct http_slot *slot);

@@ -2,6 +2,8 @@
  * or newer with certificates always checked, connections kept and used again. */
 #pragma once
 
+#include <strings.h>
+
 #include <systemd/sd-event.h>
 
 #include "macro.h"
@@ -48,6 +50,8 @@ struct http_request {
     uint64_t stall_usec;    /* so long nothing may move, neither way, once it is connected; 0: for
                              * ever. On a Unix socket it is not looked at. */
     uint64_t wait_usec;     /* so much longer than that the reply's first byte may take */
+    bool timeout_grows;     /* timeout_usec is doubled with each time-out in connecting to the host
+                             * before, to 60 s, until a connection stands soon enough */
     size_t reply_max_bytes; /* a larger body fails the request */
     bool send_once;         /* it must not take effect twice: it goes out again only where a kept
                              * connection was found closed at once, one time, over a new one */
@@ -100,10 +104,37 @@ struct http_reply {
     void *handle;            /* for http_reply_header; NULL on failure */
 };
 
+enum { HTTP_NETWORK_AUTHENTICATION_REQUIRED = 511 }; /* RFC 6585, section 6: a portal's */
+
 /* Whether a status is one that goes by: overload, a server's own trouble, a time-out of its. */
 static inline bool http_status_is_passing(int status)
 {
     return status >= 500 || status == 429 || status == 408;
+}
+
+/* Its body, without white space and a byte order mark before it. */
+static inline const char *http_reply_text(const struct http_reply *reply)
+{
+    return reply->body + strspn(reply->body, " \t\r\n\xef\xbb\xbf");
+}
+
+static inline bool http_reply_is_html(const struct http_reply *reply)
+{
+    const char *text = http_reply_text(reply);
+
+    return strncasecmp(text, "<!doctype", 9) == 0 || strncasecmp(text, "<html", 5) == 0;
+}
+
+/* Whether a proxy or a network's sign-in page (captive portal) has answered in the place of a
+ * service that never redirects, and that never answers 200 with HTML. */
+static inline bool http_reply_is_intercepted(const struct http_reply *reply)
+{
+    if (reply->failure != HTTP_FAILURE_NONE)
+        return reply->failure == HTTP_FAILURE_PROXY;
+    if (reply->status == 200)
+        return http_reply_is_html(reply);
+    return (reply->status >= 300 && reply->status < 400) || reply->status == 407 ||
+           reply->status == HTTP_NETWORK_AUTHENTICATION_REQUIRED;
 }
 
 /* Runs exactly once for each request that was not cancelled, never from inside http_client_submit.

@@ -92,6 +92,14 @@ void http_connect_failed(struct http_slot *slot, enum http_failure failure, bool
                 host->connect_timeout_usec);
 }
 
+uint64_t http_connect_grown_usec(const struct http_slot *slot, uint64_t usec)
+{
+    uint64_t times =
+        slot->host->connect_timeout_usec / MAX(slot->client->connect_timeout_usec, UINT64_C(1));
+
+    return MAX(MIN(usec * MAX(times, UINT64_C(1)), CONNECT_TIMEOUT_MAX_USEC), usec);
+}
+
 /* A new connection to a host stands that was in trouble. */
 static void host_connected(struct http_slot *slot)
 {

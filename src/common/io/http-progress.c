@@ -58,6 +58,7 @@ int http_progress_begin(struct http_slot *slot, const struct http_request *reque
     int r;
 
     slot->end_usec = USEC_INFINITY;
+    slot->timeout_grows = request->timeout_grows;
     slot->stall_usec = request->stall_usec > 0 ? request->stall_usec : USEC_INFINITY;
     slot->wait_usec = request->wait_usec;
     slot->n_received = 0;
@@ -69,7 +70,9 @@ int http_progress_begin(struct http_slot *slot, const struct http_request *reque
         return r;
     slot->begun_usec = slot->moved_usec = now_usec;
     slot->n_acked = 0;
-    slot->end_usec = add(now_usec, request->timeout_usec);
+    slot->end_usec = add(now_usec, slot->timeout_grows
+                                       ? http_connect_grown_usec(slot, request->timeout_usec)
+                                       : request->timeout_usec);
     slot->deadline_usec =
         MIN(slot->end_usec, add(add(now_usec, slot->stall_usec), slot->wait_usec));
     return http_slot_set_timer(slot);
@@ -284,6 +287,8 @@ int http_progress_on_timer(sd_event_source *source, uint64_t usec, void *userdat
         slot->deadline_usec = MIN(slot->end_usec, due_usec(slot, usec));
     if (usec >= slot->deadline_usec) {
         say_what_took_so_long(slot, usec);
+        if (slot->timeout_grows && phase_before_begin(slot) != HTTP_PHASE_QUEUED)
+            http_connect_failed(slot, HTTP_FAILURE_TIMEOUT, true);
         http_slot_finish(slot, HTTP_FAILURE_TIMEOUT, slot->error_text);
     } else if (http_slot_set_timer(slot) < 0) {
         http_slot_finish(slot, HTTP_FAILURE_REQUEST, "the time-out cannot be set");

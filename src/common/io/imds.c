@@ -155,6 +155,12 @@ static enum imds_outcome outcome_of_status(int status)
     return http_status_is_passing(status) ? IMDS_UNREACHABLE : IMDS_FAILED;
 }
 
+static void on_intercepted(struct imds *imds, const struct http_reply *reply)
+{
+    end_read(imds, IMDS_INTERCEPTED, "what answers there is not the metadata service: HTTP status %d%s",
+             reply->status, http_reply_is_html(reply) ? " with HTML" : "");
+}
+
 static void on_token_refused(struct imds *imds, const char *why)
 {
     if (imds->settings.is_v1_disabled) {
@@ -176,6 +182,10 @@ static void on_token_status(struct imds *imds, const struct http_reply *reply)
     snprintf(why, sizeof(why), "it answered HTTP status %d", reply->status);
     switch (reply->status) {
     case 200:
+        if (http_reply_is_html(reply)) {
+            on_intercepted(imds, reply);
+            return;
+        }
         if (!token_is_valid(reply->body, reply->body_bytes) ||
             buffer_append_string(&imds->token_header, "X-aws-ec2-metadata-token: ") < 0 ||
             buffer_append(&imds->token_header, reply->body, reply->body_bytes) < 0) {
@@ -197,7 +207,9 @@ static void on_token_status(struct imds *imds, const struct http_reply *reply)
         end_read(imds, IMDS_REFUSES, "asked for an IMDSv2 token: %s", why);
         return;
     default:
-        if (!try_again(imds))
+        if (http_reply_is_intercepted(reply))
+            on_intercepted(imds, reply);
+        else if (!try_again(imds))
             end_read(imds, outcome_of_status(reply->status), "asked for an IMDSv2 token: %s", why);
     }
 }
@@ -230,7 +242,9 @@ static void on_value_status(struct imds *imds, const struct http_reply *reply)
 {
     imds_done_fn done = imds->done;
 
-    if (reply->status == 200) {
+    if (http_reply_is_intercepted(reply)) {
+        on_intercepted(imds, reply);
+    } else if (reply->status == 200) {
         done(imds->userdata, IMDS_OK, reply->body, reply->body_bytes, "");
     } else if (reply->status == 404) {
         end_read(imds, IMDS_NOT_FOUND, "it answered HTTP status 404");
@@ -285,6 +299,8 @@ static int send_request(struct imds *imds)
         .method = "GET",
         .url = buffer_string(&imds->url),
         .timeout_usec = imds->settings.timeout_usec,
+        .timeout_grows = true,
+        .stall_usec = imds->settings.timeout_usec,
         .reply_max_bytes = IMDS_REPLY_MAX_BYTES,
         .no_proxy = true,
     };

@@ -36,6 +36,7 @@ enum imds_outcome {
     IMDS_FAILED,    /* it is there but does not answer as it should */
     IMDS_UNREACHABLE, /* it is there, but in trouble: time-outs and broken connections after it was
                          heard, 5xx, overload. It may answer a later time */
+    IMDS_INTERCEPTED, /* a network's sign-in page answers in its place */
 };
 
 /* All borrowed for the length of the call. `text` says what was wrong, with the URL; "" with

@@ -16,8 +16,6 @@
 /* Attempts of a call that are repeated at once because another time is known to sign with. */
 enum { CLOCK_CORRECTIONS_MAX = 3 };
 
-enum { HTTP_NETWORK_AUTHENTICATION_REQUIRED = 511 }; /* RFC 6585, section 6: a portal's */
-
 /* --- Those who wait for SQS to be back --- */
 
 /* The call has failed, and is to be repeated after a while. */
@@ -111,9 +109,15 @@ void sqs_call_set_error(struct sqs_call *call, enum sqs_error_class class, const
 
 /* --- What follows --- */
 
+static bool is_intercepted(const struct sqs_error *error)
+{
+    return streq(error->name, SQS_ERROR_NOT_OF_SQS) ||
+           streq(error->name, SQS_ERROR_CREDENTIALS_INTERCEPTED);
+}
+
 static enum backoff_kind backoff_kind_of(const struct sqs_error *error)
 {
-    if (streq(error->name, SQS_ERROR_NOT_OF_SQS))
+    if (is_intercepted(error))
         return BACKOFF_SLOW;
     switch (error->class) {
     case SQS_ERROR_THROTTLED:
@@ -172,7 +176,7 @@ static bool is_final(const struct sqs_call *call)
 {
     const struct sqs_error *error = &call->error;
 
-    if (streq(error->name, SQS_ERROR_NOT_OF_SQS))
+    if (is_intercepted(error))
         return false;
     if (call->options.is_denial_final && is_denial(error))
         return true;
@@ -314,15 +318,9 @@ static void error_reply(struct sqs_call *call, const struct http_reply *reply)
     sqs_call_attempt_failed(call);
 }
 
-/* HTML or XML, and so not SQS's. */
-static bool is_page(const struct http_reply *reply)
-{
-    return reply->body[strspn(reply->body, " \t\r\n\xef\xbb\xbf")] == '<';
-}
-
 static void unusable_reply(struct sqs_call *call, const struct http_reply *reply, const char *error)
 {
-    bool is_of_sqs = call->request_id[0] != '\0' || !is_page(reply);
+    bool is_of_sqs = call->request_id[0] != '\0' || http_reply_text(reply)[0] != '<'; /* HTML or XML */
 
     sqs_call_set_error(call, SQS_ERROR_TRANSIENT, is_of_sqs ? "" : SQS_ERROR_NOT_OF_SQS, error);
     call->error.http_status = reply->status;

@@ -122,19 +122,16 @@ static int start_timer(struct sts_call *call, uint64_t delay_usec)
     return r < 0 ? r : sd_event_source_set_enabled(call->timer, SD_EVENT_ONESHOT);
 }
 
-/* `is_answer`: it is STS that says so, not something on the way there. */
-static void attempt_failed(struct sts_call *call, enum sqs_error_class class, bool is_answer,
-                           const char *reason)
+static void attempt_failed(struct sts_call *call, enum sqs_error_class class, const char *reason)
 {
     enum backoff_kind kind = class == SQS_ERROR_THROTTLED ? BACKOFF_THROTTLED : BACKOFF_TRANSIENT;
     bool is_worth_it = class == SQS_ERROR_THROTTLED || class == SQS_ERROR_TRANSIENT;
-    enum credentials_outcome outcome =
-        is_worth_it || !is_answer ? CREDENTIALS_UNREACHABLE : CREDENTIALS_FAILED;
 
     if (!is_worth_it || call->attempts >= STS_ATTEMPTS_MAX ||
         start_timer(
             call, backoff_delay_usec(kind, call->attempts, true, USEC_INFINITY, random_u64())) < 0)
-        finish_failed(call, outcome, "%s", reason);
+        finish_failed(call, is_worth_it ? CREDENTIALS_UNREACHABLE : CREDENTIALS_FAILED, "%s",
+                      reason);
 }
 
 static struct clock_reading read_clocks(const struct sts *sts)
@@ -170,13 +167,6 @@ static bool is_clock_corrected(struct sts_call *call, const struct http_reply *r
     return start_timer(call, 0) >= 0;
 }
 
-static enum sqs_error_class class_of_status(int status)
-{
-    if (status == 429)
-        return SQS_ERROR_THROTTLED;
-    return status >= 500 || status == 200 ? SQS_ERROR_TRANSIENT : SQS_ERROR_PERMANENT;
-}
-
 /* --- Replies --- */
 
 static void error_reply(struct sts_call *call, const struct http_reply *reply,
@@ -190,7 +180,7 @@ static void error_reply(struct sts_call *call, const struct http_reply *reply,
         return;
     snprintf(reason, sizeof(reason), "%s%s%s", parsed->error_code,
              parsed->error_message ? ": " : "", parsed->error_message ? parsed->error_message : "");
-    attempt_failed(call, class, true, reason);
+    attempt_failed(call, class, reason);
 }
 
 static void good_reply(struct sts_call *call, const struct http_reply *reply,
@@ -224,33 +214,48 @@ static void good_reply(struct sts_call *call, const struct http_reply *reply,
         finish(call, CREDENTIALS_FOUND, c, NULL);
 }
 
+/* It is not known to be of STS, which answers in XML of its own. */
+static void other_reply(struct sts_call *call, const struct http_reply *reply, const char *error)
+{
+    char reason[512];
+
+    if (reply->status == 200)
+        snprintf(reason, sizeof(reason), "a damaged reply: %s", error ? error : "");
+    else
+        snprintf(reason, sizeof(reason), "HTTP status %d", reply->status);
+    if (http_reply_is_intercepted(reply) ||
+        (reply->status != 200 && !http_status_is_passing(reply->status)))
+        finish_failed(call, CREDENTIALS_INTERCEPTED, "%s", reason);
+    else
+        attempt_failed(call, reply->status == 429 ? SQS_ERROR_THROTTLED : SQS_ERROR_TRANSIENT,
+                       reason);
+}
+
 static void on_reply(void *userdata, const struct http_reply *reply)
 {
     struct sts_call *call = userdata;
     CLEANUP(sts_reply_free) struct sts_reply *parsed = NULL;
     CLEANUP(free) char *error = NULL;
-    char reason[512];
     int r;
 
     call->slot = NULL;
+    if (reply->failure == HTTP_FAILURE_PROXY) {
+        finish_failed(call, CREDENTIALS_INTERCEPTED, "%s", reply->failure_text);
+        return;
+    }
     if (reply->failure != HTTP_FAILURE_NONE) {
-        attempt_failed(call, SQS_ERROR_TRANSIENT, false, reply->failure_text);
+        attempt_failed(call, SQS_ERROR_TRANSIENT, reply->failure_text);
         return;
     }
     r = sts_reply_parse(reply->body, reply->body_bytes, &parsed, &error);
-    if (r == 0 && parsed->is_error) {
+    if (r == 0 && parsed->is_error)
         error_reply(call, reply, parsed);
-    } else if (r == 0 && reply->status == 200) {
+    else if (r == 0 && reply->status == 200)
         good_reply(call, reply, parsed);
-    } else if (r < 0) {
-        attempt_failed(call, SQS_ERROR_TRANSIENT, false, strerror(-r));
-    } else {
-        if (reply->status == 200)
-            snprintf(reason, sizeof(reason), "a damaged reply: %s", error ? error : "");
-        else
-            snprintf(reason, sizeof(reason), "HTTP status %d", reply->status);
-        attempt_failed(call, class_of_status(reply->status), false, reason);
-    }
+    else if (r < 0)
+        attempt_failed(call, SQS_ERROR_TRANSIENT, strerror(-r));
+    else
+        other_reply(call, reply, error);
 }
 
 /* --- Attempts --- */

@@ -39,7 +39,8 @@ struct sts_request {
 
 /* Runs exactly once for each call that was not cancelled, never from inside sts_assume_role. Either
  * the keys (FOUND), or `error` with FAILED where STS has said no or the request cannot be, and with
- * UNREACHABLE where STS itself gave no answer: the network, a proxy, a time-out, 5xx, throttling.
+ * UNREACHABLE where STS itself gave no answer: the network, a time-out, 5xx, throttling; with
+ * INTERCEPTED where a proxy or a sign-in page answered in its place.
  * `error` is one line that names the action, the role, the host and the reason, and
  * holds nothing secret. Both are borrowed. The expiry is on this machine's clock, also where that
  * is wrong. The callback may start and cancel calls, but not free `sts`. */

@@ -22,6 +22,8 @@ const char *sqs_error_class_name(enum sqs_error_class class);
 #define SQS_ERROR_NO_CREDENTIALS_YET "NoCredentialsYet" /* nor yet, but one may come up */
 #define SQS_ERROR_CREDENTIALS_FAILED "CredentialsFailed" /* the place that is set up has none */
 #define SQS_ERROR_CREDENTIALS_UNREACHABLE "CredentialsUnreachable" /* they may be found later */
+/* a proxy or a portal answered in the place of who hands them out */
+#define SQS_ERROR_CREDENTIALS_INTERCEPTED "CredentialsIntercepted"
 #define SQS_ERROR_NETWORK "NetworkFailure" /* not connected, cut off, timed out */
 #define SQS_ERROR_CONNECT_TIMEOUT "ConnectTimeout" /* no name, connection or handshake in time */
 #define SQS_ERROR_STALLED "Stalled"                /* connected, and then it took too long */
