@@ -187,23 +187,26 @@ static int take_row(struct spool *s, struct statement *row, struct spool_message
 {
     uint64_t number = (uint64_t)statement_int(row, SPOOL_COLUMN_NUMBER);
     const char *fault = spool_row_group_fault(row, s->groups);
-    enum spool_turn turn = SPOOL_TURN_TAKE;
     int r = SPOOL_ROW_E_DAMAGED;
 
     if (!fault) {
-        turn = turn_of(s, row);
-        if (turn == SPOOL_TURN_STOP)
+        switch (turn_of(s, row)) {
+        case SPOOL_TURN_STOP:
             return SPOOL_E_NOT_YET;
-        r = turn == SPOOL_TURN_TAKE ? spool_row_read(row, ret, &fault) : 0;
-        if (turn == SPOOL_TURN_TAKE && r != 0 && s->groups)
+        case SPOOL_TURN_PASS:
+            s->cursor = number;
+            return ROW_PASSED;
+        case SPOOL_TURN_TAKE:
+            break;
+        }
+        r = spool_row_read(row, ret, &fault);
+        if (r != 0 && s->groups)
             spool_groups_done(s->groups, statement_text(row, SPOOL_COLUMN_GROUP_ID, NULL));
     }
     if (r < 0)
         return r;
     s->cursor = number;
-    if (r == SPOOL_ROW_E_DAMAGED)
-        return set_aside(s, row, fault);
-    return turn == SPOOL_TURN_PASS ? ROW_PASSED : 0;
+    return r == SPOOL_ROW_E_DAMAGED ? set_aside(s, row, fault) : 0;
 }
 
 /* The same in order. */
