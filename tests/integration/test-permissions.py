@@ -79,6 +79,7 @@ def fails_the_start(name, action):
     with SqsLocal(queues=[FIFO], options=[f"--deny={action}"]) as server:
         daemon, told = ends(name, action, "Cannot start", server)
         tap.ok("READY=1" not in told, told)
+        tap.ok("The queue answers" not in daemon.text, daemon.text)
         tap.equal(server.records(), [])
         tap.ok("to mend it: allow these credentials" in daemon.lines[-1], daemon.text)
 
