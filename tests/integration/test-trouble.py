@@ -238,7 +238,7 @@ def an_operation_that_is_denied_beside_others_that_work_is_told_once():
                                     "exit_after_empty_receives": 0})
         consumer.wait_for_line("Message read from queue", 10)
         # The first may be of one message or of several.
-        consumer.wait_for_line("failed: AccessDeniedException")
+        consumer.wait_for_line("failed: sqs:DeleteMessage is denied: AccessDeniedException")
         time.sleep(7)  # some more of them fail meanwhile
         told = [line for line in consumer.lines
                 if line.startswith("DeleteMessage") and " failed" in line]
