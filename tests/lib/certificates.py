@@ -33,7 +33,9 @@ class Authority:
         self._count = 0
         self._openssl("req", "-x509", "-new", *self._new_key(self._key), "-out", self.path,
                       "-days", "2", "-subj", "/CN=Authority " + os.path.basename(self.folder),
-                      "-addext", "basicConstraints=critical,CA:TRUE")
+                      "-addext", "basicConstraints=critical,CA:TRUE",
+                      # Python 3.13 refuses an authority without it.
+                      "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
     def certificate(self, name="IP:127.0.0.1", expired=False):
         """A server's certificate for a name ("DNS:localhost", "IP:127.0.0.1")."""
