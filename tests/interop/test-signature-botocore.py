@@ -14,7 +14,7 @@ import time
 
 try:
     import botocore
-    from botocore.auth import SigV4Auth
+    from botocore.auth import SIGNED_HEADERS_BLACKLIST, SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
 except ImportError as e:
@@ -87,7 +87,8 @@ def random_headers(rng):
         value = rng.choice(["", " ", "\t "]) + rng.choice([" ", "  ", " \t "]).join(words)
         headers.append([rng.choice([name, name.lower(), name.upper()]), value + rng.choice(["", "  "])])
     for name in ("User-Agent", "Connection", "Expect", "X-Amzn-Trace-Id"):
-        if rng.random() < 0.3:
+        # An older botocore signs "Connection", which belongs to the hop alone and is never sent to be signed.
+        if rng.random() < 0.3 and name.lower() in SIGNED_HEADERS_BLACKLIST:
             headers.append([name, text(rng, string.ascii_letters, 1, 9)])
     rng.shuffle(headers)
     return headers
