@@ -69,21 +69,28 @@ static int open_descriptors(struct server *server)
     return r < 0 ? r : watch(server, server->timer_fd, &server->timer_fd);
 }
 
+static int read_stream(FILE *file, struct buffer *text)
+{
+    char piece[4096];
+    size_t n;
+    int r = 0;
+
+    while (r == 0 && (n = fread(piece, 1, sizeof(piece), file)) > 0)
+        r = buffer_append(text, piece, n);
+    return r == 0 && ferror(file) ? -EIO : r;
+}
+
 /* Reads a file of PEM. Says on standard error what is wrong. */
 static int read_pem(const char *path, char **ret)
 {
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(PEM_MAX_BYTES);
     FILE *file = fopen(path, "re");
-    char piece[4096];
-    size_t n;
-    int r = file ? 0 : -errno;
+    int r = -errno;
 
-    while (r == 0 && (n = fread(piece, 1, sizeof(piece), file)) > 0)
-        r = buffer_append(&text, piece, n);
-    if (r == 0 && ferror(file))
-        r = -EIO;
-    if (file)
+    if (file) {
+        r = read_stream(file, &text);
         fclose(file);
+    }
     if (r == 0 && text.size == 0)
         r = -ENODATA;
     if (r < 0) {
