@@ -232,6 +232,14 @@ static void numbers_that_libconfigs_read_differently_are_refused(void **state)
     }
 }
 
+/* Documents write producer.source; a dot would begin a number. */
+static void a_setting_named_with_its_group_is_refused_with_the_way_to_write_it(void **state)
+{
+    assert_refused(AWS "\nproducer.source = \"spool\";",
+                   "x.conf:2: found a name with a dot, allowed a name inside its group: ");
+    assert_refused(AWS "\nproducer: { producer.source = \"spool\"; };", "found a name with a dot");
+}
+
 static void a_comma_behind_the_last_value_is_refused(void **state)
 {
     assert_refused(AWS "\nconsumer: { command = [\"/x\",\n]; };",
@@ -673,6 +681,7 @@ int main(void)
         cmocka_unit_test(every_setting_is_read),
         cmocka_unit_test(large_numbers_are_kept),
         cmocka_unit_test(numbers_that_libconfigs_read_differently_are_refused),
+        cmocka_unit_test(a_setting_named_with_its_group_is_refused_with_the_way_to_write_it),
         cmocka_unit_test(a_comma_behind_the_last_value_is_refused),
         cmocka_unit_test(durations_round_to_microseconds),
         cmocka_unit_test(a_value_out_of_its_range_is_refused),

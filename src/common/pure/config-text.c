@@ -135,6 +135,9 @@ static int copy_float(struct scan *s)
         q = skip_digits(exponent, s->end);
         has_digits = q > exponent;
     }
+    if (whole == s->p && s->end - whole > 1 && is_name_start(whole[1]) && s->out->size > 0 &&
+        is_name(s->out->data[s->out->size - 1]))
+        return bad_number(s, CONFIG_TEXT_DOTTED_NAME);
     if (!has_digits || (q < s->end && (is_name(*q) || *q == '.')))
         return bad_number(s, CONFIG_TEXT_BAD_NUMBER);
     copy(s, (size_t)(q - s->p));

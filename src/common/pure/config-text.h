@@ -12,6 +12,7 @@ enum config_text_fault {
     CONFIG_TEXT_LEADING_ZERO, /* an integer such as 0010: libconfig 1.5 reads 10, and 1.7 octal 8 */
     CONFIG_TEXT_BAD_NUMBER,   /* digits that are no number: a unit, a fraction without digits, or a
                                  prefix that only newer libconfig knows, 0b101 */
+    CONFIG_TEXT_DOTTED_NAME,  /* producer.source, as documents write a setting of a group */
     CONFIG_TEXT_LAST_COMMA,   /* a comma before ] or ), which libconfig 1.5 does not take */
     CONFIG_TEXT_TOO_MANY,     /* names, of settings and of groups: libconfig compares each with all
                                  that stand before it */
