@@ -61,7 +61,7 @@ struct handler_run {
     char *message_id, *group_id; /* the message itself may be gone before the program */
     struct line_splitter outputs[CHILD_N_STREAMS];
     enum child_stream stream; /* that is being split */
-    unsigned n_lines;
+    unsigned receive_count, n_lines;
 };
 
 /* ---- The log ---- */
@@ -149,7 +149,8 @@ static void log_end(const struct handler_run *run, int priority, const char *mes
     char pid[PID_SIZE];
 
     log_write(priority, message_id, LOG_FIELDS(RUN_FIELDS(run, format_pid(run, pid))),
-              "%s[%s], for message %s, %s.", run->handler->name, pid, run->message_id, how);
+              "%s[%s], for message %s (receive %u), %s.", run->handler->name, pid, run->message_id,
+              run->receive_count, how);
 }
 
 /* ---- The answer ---- */
@@ -269,6 +270,7 @@ static struct handler_run *run_new(struct exec_handler *h,
     run->handler = h;
     run->done = done;
     run->userdata = userdata;
+    run->receive_count = message->receive_count;
     run->message_id = strdup(message->message_id);
     run->group_id = strdup(message->group_id ? message->group_id : "");
     if (!run->message_id || !run->group_id) {

@@ -149,8 +149,8 @@ static void tell_failure(const struct handler_run *run, const struct http_reply 
         snprintf(more, sizeof(more), " (%u such failures in a row, within %u s)", trouble->failures,
                  (unsigned)((now - trouble->since_usec) / USEC_PER_SEC));
     log_write(priority, NULL, LOG_FIELDS(MESSAGE_FIELDS(message), {"SQS_HTTP_STATUS", status}),
-              "Message %s is not handled, it comes back%s: %s: %s%s", message->message_id, when,
-              h->shown_url, buffer_string(&text), more);
+              "Message %s (receive %u) is not handled, it comes back%s: %s: %s%s", message->message_id,
+              message->receive_count, when, h->shown_url, buffer_string(&text), more);
 }
 
 static void tell_success(struct http_handler *h)

@@ -42,6 +42,12 @@ void log_sent(const struct outgoing *message, const struct outcome *outcome,
               message->source->id, outcome->message_id);
 }
 
+/* What a spool does with a message that SQS rejects. */
+static const char *set_aside(const char *spool_id)
+{
+    return spool_id && spool_id[0] ? " but set aside (sqs-producerd --rejected)" : "";
+}
+
 void log_rejected(const struct outgoing *message, const struct outcome *outcome,
                   const struct sqs_result *result)
 {
@@ -52,8 +58,8 @@ void log_rejected(const struct outgoing *message, const struct outcome *outcome,
                          {"SQS_MESSAGE_GROUP_ID", m->group_id},
                          {"SQS_MESSAGE_DEDUPLICATION_ID", m->deduplication_id},
                          {"SQS_REQUEST_ID", result->request_id}, {"SQS_ERROR_CODE", outcome->code}),
-              "SQS rejects the message with id %s, it is not sent: %s: %s", message->source->id,
-              outcome->name, outcome->text);
+              "SQS rejects the message with id %s, it is not sent%s: %s: %s", message->source->id,
+              set_aside(message->source->spool_id), outcome->name, outcome->text);
 }
 
 void log_invalid(const struct source_message *message, const char *why)
@@ -62,7 +68,8 @@ void log_invalid(const struct source_message *message, const char *why)
               LOG_FIELDS({"SQS_SPOOL_ID", message->spool_id},
                          {"SQS_MESSAGE_GROUP_ID", message->message.group_id},
                          {"SQS_MESSAGE_DEDUPLICATION_ID", message->message.deduplication_id}),
-              "SQS would reject the message with id %s, it is not sent: %s", message->id, why);
+              "SQS would reject the message with id %s, it is not sent%s: %s", message->id,
+              set_aside(message->spool_id), why);
 }
 
 void log_again(struct again_log *log, const struct outcome *outcome, size_t n, size_t n_sent,

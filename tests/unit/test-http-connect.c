@@ -454,8 +454,8 @@ static void a_handshake_that_fails_is_no_fault_of_the_certificate(void **state)
     assert_true(strlen(o.text) > 5);
     o = ask_answered_by(url, listener, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
     assert_int_equal(o.failure, HTTP_FAILURE_HANDSHAKE);
-    assert_string_equal(o.text, "the server does not speak TLS on this port: is it http:// instead "
-                                "of https://?");
+    assert_string_equal(o.text, "the server does not speak TLS on this port: its URL may have to "
+                                "begin with http://, not https://");
     close(listener);
 }
 
@@ -472,8 +472,8 @@ static void a_proxys_refusal_is_told(void **state)
                         "Content-Length: 0\r\n\r\n");
     assert_int_equal(o.failure, HTTP_FAILURE_PROXY);
     assert_int_equal(o.n_begun, 0);
-    assert_string_equal(o.text, "the proxy refuses to connect: it answers 407 to CONNECT (its user "
-                                "name and password)");
+    assert_string_equal(o.text, "the proxy refuses to connect: it answers 407 to CONNECT (user "
+                                "name and password missing or wrong)");
     o = ask_answered_by("https://queue.test/", listener,
                         "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n");
     assert_int_equal(o.failure, HTTP_FAILURE_PROXY);

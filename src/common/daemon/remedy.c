@@ -34,8 +34,8 @@ static const struct {
      "this is no answer of AWS's: check the proxy (https_proxy), whether this network wants a sign-in, "
      "and AWS_ENDPOINT_URL_STS where it is set"},
     {SQS_ERROR_NOT_OF_SQS,
-     "this is no answer of SQS's: check the proxy (https_proxy), whether this network wants a "
-     "sign-in, and aws.endpoint_url"},
+     "this is no answer of SQS's: check the proxy (https_proxy, http_proxy), whether this "
+     "network wants a sign-in, and aws.endpoint_url"},
     {SQS_ERROR_TOO_EARLY,
      "SQS waits for messages: check aws.endpoint_url, and what answers there or on the way (a proxy, "
      "an emulator)"},
@@ -45,7 +45,8 @@ static const struct {
     {SQS_ERROR_CONNECT_TIMEOUT,
      "check the network, the name servers (/etc/resolv.conf) and aws.endpoint_url; where connecting "
      "takes as long, raise aws.connect_timeout"},
-    {SQS_ERROR_NETWORK, "check the network, the name look-up and aws.endpoint_url"},
+    {SQS_ERROR_NETWORK,
+     "check the network, the name look-up, the proxy where one is set, and aws.endpoint_url"},
 };
 
 static const char *of_stall(enum sqs_operation operation)

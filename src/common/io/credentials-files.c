@@ -103,6 +103,7 @@ static int fetch(struct credentials_provider *provider, credentials_provider_don
     CLEANUP(aws_profiles_free) struct aws_profiles *profiles = NULL;
     CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(TEXT_MAX_BYTES);
+    CLEANUP(buffer_done) struct buffer why = BUFFER_INIT(2 * TEXT_MAX_BYTES);
     CLEANUP(free) char *error = NULL;
     int r = aws_files_read(&profiles, &text, &error);
 
@@ -114,8 +115,10 @@ static int fetch(struct credentials_provider *provider, credentials_provider_don
     }
     if (aws_profile_is_explicit(p->profile) && !aws_profiles_has(profiles, profile)) {
         /* A profile that was asked for must be there. */
-        buffer_printf(&text, " (no profile %s)", profile);
-        done(userdata, CREDENTIALS_FAILED, NULL, buffer_string(&text));
+        buffer_printf(&why,
+                      "no profile %s, which aws.profile or AWS_PROFILE names, was found; looked in %s",
+                      profile, buffer_string(&text));
+        done(userdata, CREDENTIALS_FAILED, NULL, buffer_string(&why));
         return 0;
     }
     r = look_in(profiles, p->kind, profile, &text, &c);

@@ -47,8 +47,8 @@ static int probe(const char *path, uint64_t *ret_bytes, char **error)
     }
     if (fd < 0)
         return error_line(DATABASE_E_UNUSABLE, error,
-                          "Cannot open %s to read and write: %s; its folder must be there and "
-                          "writable for user %u, and the file too",
+                          "Cannot open %s to read and write: %s; its folder must be there, and "
+                          "user %u be allowed to write to it, and to the file if there is one",
                           path, strerror(e), geteuid());
     e = fstat(fd, &st) < 0 ? errno : 0;
     close(fd);

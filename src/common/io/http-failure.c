@@ -110,15 +110,15 @@ static void finish_failed(struct http_slot *slot, enum http_failure failure, CUR
     if (proxy_status > 0 && failure != HTTP_FAILURE_TIMEOUT) {
         failure = HTTP_FAILURE_PROXY;
         snprintf(text, size, "the proxy refuses to connect: it answers %d to CONNECT%s",
-                 proxy_status, proxy_status == 407 ? " (its user name and password)" : "");
+                 proxy_status, proxy_status == 407 ? " (user name and password missing or wrong)" : "");
     } else if (shortage > 0) {
         failure = HTTP_FAILURE_SHORTAGE;
         snprintf(text, size, "no socket can be opened: %s%s", strerror(shortage),
                  shortage == EMFILE ? " (LimitNOFILE of the service)" : "");
     } else if (failure == HTTP_FAILURE_HANDSHAKE && is_no_tls(slot)) {
         snprintf(text, size,
-                 "the server does not speak TLS on this port: is it http:// instead of "
-                 "https://?");
+                 "the server does not speak TLS on this port: its URL may have to begin with "
+                 "http://, not https://");
     } else if (failure == HTTP_FAILURE_TIMEOUT && slot->n_begun == 0) {
         http_connect_failed(slot, failure, true);
         http_progress_say_connecting(slot);
