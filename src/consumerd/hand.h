@@ -8,8 +8,8 @@
  * stops nothing: the log says so, and messages are handled at least once, as without one.
  *
  * Messages that the handler is away for wait in their lanes and keep their leases, up to SQS's 12
- * hours, and are tried again one by one (outage.h); a stop gives them back. One that loses its lease
- * meanwhile comes back as any other. */
+ * hours, and are tried again one by one (outage.h); a stop gives them back. One that loses its
+ * lease meanwhile comes back as any other. */
 #pragma once
 
 #include "counts.h"
@@ -48,9 +48,9 @@ void hand_take(struct hand *hand, struct sqs_reply *reply, uint64_t sent_usec);
  * later. `*ret_next_usec`, always set: when to call again if nothing happens before. */
 int hand_turn(struct hand *hand, uint64_t *ret_next_usec);
 
-/* From now on nothing is begun, and what is not begun or is taken in is given back: at once, or when
- * the handler has ended with what lost its lease before it in its group. `end_usec`: what is in hand
- * then is left. */
+/* From now on nothing is begun, and what is not begun or is taken in is given back: at once, or
+ * when the handler has ended with what lost its lease before it in its group. `end_usec`: what is
+ * in hand then is left. */
 void hand_stop(struct hand *hand, uint64_t end_usec);
 
 /* Has the handler end with what it has, within that time; then it is given back at once, unless it
@@ -58,13 +58,13 @@ void hand_stop(struct hand *hand, uint64_t end_usec);
 size_t hand_end(struct hand *hand, uint64_t grace_usec);
 
 struct hand_counts {
-    size_t messages;  /* all */
-    size_t bytes;     /* of the replies that brought them: each stays until its last is settled */
-    size_t wanted;    /* that have a place or could use one now: all but those that wait for
-                         another of their group, or are given back without having begun */
-    size_t handling;  /* with the handler */
-    size_t deleting;  /* handled, to be deleted */
-    size_t releasing; /* to be given back */
+    size_t messages;    /* all */
+    size_t bytes;       /* of the replies that brought them: each stays until its last is settled */
+    size_t wanted;      /* that have a place or could use one now: all but those that wait for
+                           another of their group, or are given back without having begun */
+    size_t handling;    /* with the handler */
+    size_t deleting;    /* handled, to be deleted */
+    size_t releasing;   /* to be given back */
     bool is_paused;     /* the handler is away: nothing further is to be received */
     uint64_t away_usec; /* for so long the handler has been away; 0: it is not */
     const char *away;   /* why, one line; borrowed until the next call of a function of hand.h */

@@ -57,9 +57,8 @@ static void remove_kept(struct handled *h)
 {
     uint64_t now_usec = h->n_kept > 0 ? outside_now_usec() : 0;
 
-    while (h->n_kept > 0 &&
-           (ledger_is_crowded(h->ledger) ||
-            now_usec - h->kept[h->first_kept].deleted_usec >= HANDLED_KEPT_USEC))
+    while (h->n_kept > 0 && (ledger_is_crowded(h->ledger) ||
+                             now_usec - h->kept[h->first_kept].deleted_usec >= HANDLED_KEPT_USEC))
         remove_first_kept(h);
 }
 

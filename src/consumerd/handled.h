@@ -2,8 +2,8 @@
  * one sync. Tells in the log what the ledger makes of it; a trouble at once, then once a minute.
  *
  * SQS may bring a message again that it has deleted (Amazon SQS Developer Guide, "At-least-once
- * delivery"). So the ledger keeps it for HANDLED_KEPT_USEC more, as long as this takes no place of one
- * that is not deleted; of HANDLED_KEPT_MAX at most. */
+ * delivery"). So the ledger keeps it for HANDLED_KEPT_USEC more, as long as this takes no place of
+ * one that is not deleted; of HANDLED_KEPT_MAX at most. */
 #pragma once
 
 #include "ledger.h"
@@ -22,7 +22,7 @@ struct handled {
     bool is_told; /* a line was written of a trouble that has not ended */
     bool has_line, has_crowded_line;
     uint64_t line_usec, crowded_line_usec;
-    uint64_t n_crowded_out; /* as told */
+    uint64_t n_crowded_out;    /* as told */
     struct handled_kept *kept; /* deleted ones, a ring; NULL: none yet, or no memory */
     size_t first_kept, n_kept;
 };

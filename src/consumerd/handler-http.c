@@ -4,8 +4,8 @@
  * answers beside the status is read to its end, since it may be how a server shows that it is still
  * at work, and thrown away but for its beginning.
  *
- * Failures are told one by one only as far as trouble.h says. That the application is away is told by
- * whoever runs the handler. */
+ * Failures are told one by one only as far as trouble.h says. That the application is away is told
+ * by whoever runs the handler. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -84,7 +84,8 @@ static void describe_redirect(const struct http_reply *reply, struct buffer *tex
         return;
     buffer_append_string(text, " to ");
     http_target_append_shown(text, location, LOCATION_SHOWN_BYTES);
-    buffer_append_string(text, ", and redirects are not followed: is it what consumer.url should be?");
+    buffer_append_string(text,
+                         ", and redirects are not followed: is it what consumer.url should be?");
 }
 
 /* "status 500: its text", or why there is no status. */
@@ -92,8 +93,8 @@ static void describe(const struct http_reply *reply, struct buffer *text)
 {
     if (reply->failure != HTTP_FAILURE_NONE) {
         if (reply->head_status > 0)
-            buffer_printf(text, "status %d came, but not the end of the reply: ",
-                          reply->head_status);
+            buffer_printf(text,
+                          "status %d came, but not the end of the reply: ", reply->head_status);
         buffer_append_string(text, reply->failure_text);
         return;
     }
@@ -117,10 +118,11 @@ static void describe_headers(const struct handler_run *run, const struct http_re
 
     if (may_be_why && (run->headers_bytes > SQSD_HEADERS_COMMON_BYTES ||
                        run->largest_header_bytes > SQSD_HEADER_COMMON_BYTES))
-        buffer_printf(text,
-                      " (its headers are %zu bytes, the largest one %zu, by the message's attributes; "
-                      "many servers take no more than 16 KiB in all and 8 KiB of one)",
-                      run->headers_bytes, run->largest_header_bytes);
+        buffer_printf(
+            text,
+            " (its headers are %zu bytes, the largest one %zu, by the message's attributes; "
+            "many servers take no more than 16 KiB in all and 8 KiB of one)",
+            run->headers_bytes, run->largest_header_bytes);
 }
 
 /* A warning where it is worth one, else a line for those who look closely. `delay_usec` as the
@@ -149,8 +151,9 @@ static void tell_failure(const struct handler_run *run, const struct http_reply 
         snprintf(more, sizeof(more), " (%u such failures in a row, within %u s)", trouble->failures,
                  (unsigned)((now - trouble->since_usec) / USEC_PER_SEC));
     log_write(priority, NULL, LOG_FIELDS(MESSAGE_FIELDS(message), {"SQS_HTTP_STATUS", status}),
-              "Message %s (receive %u) is not handled, it comes back%s: %s: %s%s", message->message_id,
-              message->receive_count, when, h->shown_url, buffer_string(&text), more);
+              "Message %s (receive %u) is not handled, it comes back%s: %s: %s%s",
+              message->message_id, message->receive_count, when, h->shown_url, buffer_string(&text),
+              more);
 }
 
 static void tell_success(struct http_handler *h)
@@ -193,9 +196,9 @@ static enum handler_outcome outcome_of(const struct http_reply *reply)
 {
     switch (reply->failure) {
     case HTTP_FAILURE_NONE:
-        return reply->status == 200                ? HANDLER_DONE
+        return reply->status == 200               ? HANDLER_DONE
                : is_gateway_status(reply->status) ? HANDLER_UNAVAILABLE
-                                                   : HANDLER_RETRY;
+                                                  : HANDLER_RETRY;
     case HTTP_FAILURE_RESOLVE:
     case HTTP_FAILURE_CONNECT:
     case HTTP_FAILURE_TLS:

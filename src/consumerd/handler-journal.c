@@ -83,14 +83,13 @@ static int write_line(const struct sqs_received_message *message, struct handler
     }
     if (line.error < 0)
         return line.error;
-    return log_write_message(&(struct log_receiver){on_taken, run}, &run->receipt, LOG_INFO,
-                             MESSAGE_ID_MESSAGE_RECEIVED,
-                             LOG_FIELDS({"SQS_MESSAGE_ID", message->message_id},
-                                        {"SQS_MESSAGE_GROUP_ID", message->group_id},
-                                        {"SQS_MESSAGE_DEDUPLICATION_ID", message->deduplication_id},
-                                        {"SQS_SEQUENCE_NUMBER", message->sequence_number}),
-                             "Message read from queue: %s SQS Message Id:%s", buffer_string(&line),
-                             message->message_id);
+    return log_write_message(
+        &(struct log_receiver){on_taken, run}, &run->receipt, LOG_INFO, MESSAGE_ID_MESSAGE_RECEIVED,
+        LOG_FIELDS({"SQS_MESSAGE_ID", message->message_id},
+                   {"SQS_MESSAGE_GROUP_ID", message->group_id},
+                   {"SQS_MESSAGE_DEDUPLICATION_ID", message->deduplication_id},
+                   {"SQS_SEQUENCE_NUMBER", message->sequence_number}),
+        "Message read from queue: %s SQS Message Id:%s", buffer_string(&line), message->message_id);
 }
 
 static int run_message(struct handler *handler, const struct sqs_received_message *message,

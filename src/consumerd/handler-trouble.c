@@ -22,11 +22,12 @@ void handler_trouble_add(struct handler_trouble *t, const struct outage *outage,
     if (t->outage.failures > 1)
         snprintf(since, sizeof(since), ", for %u s and %u tries now",
                  seconds(now_usec - t->outage.since_usec), t->outage.failures);
-    log_write(is_due ? LOG_WARNING : LOG_DEBUG, MESSAGE_ID_HANDLER_NOT_REACHED, LOG_NO_FIELDS,
-              "The handler is not reached%s: %s. %zu message%s in flight wait%s for it, and nothing "
-              "further is received; next try in %u s.",
-              since, t->outage.text, n_waiting, n_waiting == 1 ? "" : "s",
-              n_waiting == 1 ? "s" : "", seconds(wait_usec + USEC_PER_SEC - 1));
+    log_write(
+        is_due ? LOG_WARNING : LOG_DEBUG, MESSAGE_ID_HANDLER_NOT_REACHED, LOG_NO_FIELDS,
+        "The handler is not reached%s: %s. %zu message%s in flight wait%s for it, and nothing "
+        "further is received; next try in %u s.",
+        since, t->outage.text, n_waiting, n_waiting == 1 ? "" : "s", n_waiting == 1 ? "s" : "",
+        seconds(wait_usec + USEC_PER_SEC - 1));
 }
 
 void handler_trouble_end(struct handler_trouble *t, uint64_t now_usec)
@@ -43,8 +44,9 @@ void handler_trouble_charged(struct handler_trouble *t, const struct message *m,
 {
     bool is_due = trouble_add(&t->charges, "", "", now_usec);
 
-    log_write(is_due ? LOG_WARNING : LOG_DEBUG, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
-              "Message %s is not handled, it comes back: the gateway before the handler has refused "
-              "it %u times (502, 503 or 504), the last time with nothing else beside it.",
-              m->received->message_id, m->outage.n_refused);
+    log_write(
+        is_due ? LOG_WARNING : LOG_DEBUG, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
+        "Message %s is not handled, it comes back: the gateway before the handler has refused "
+        "it %u times (502, 503 or 504), the last time with nothing else beside it.",
+        m->received->message_id, m->outage.n_refused);
 }

@@ -1,5 +1,5 @@
-/* Why messages wait for the handler, in the log and in the status: a line when an outage begins, one
- * a minute while it lasts, one at its end. */
+/* Why messages wait for the handler, in the log and in the status: a line when an outage begins,
+ * one a minute while it lasts, one at its end. */
 #pragma once
 
 #include "message.h"

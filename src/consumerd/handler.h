@@ -30,9 +30,9 @@ enum handler_outcome {
 #define HANDLER_DELAY_CONSTANT (USEC_INFINITY - 1)
 
 /* Runs once for each message run that was not cancelled, maybe from inside `run` or `end`: nothing
- * is done about the message any more. `delay_usec` is when the message is to come back, for all that
- * let it: one of the two above, or what the handler asks for. That only makes the growing delay
- * longer; whole seconds are made of it. */
+ * is done about the message any more. `delay_usec` is when the message is to come back, for all
+ * that let it: one of the two above, or what the handler asks for. That only makes the growing
+ * delay longer; whole seconds are made of it. */
 typedef void (*handler_done_fn)(void *userdata, enum handler_outcome outcome, uint64_t delay_usec);
 
 /* The most that the work on a message is given to end in. */
@@ -56,8 +56,8 @@ struct handler_ops {
     void (*cancel)(struct handler_run *run);
     /* All runs have ended by then. */
     void (*free)(struct handler *handler);
-    /* Why the last HANDLER_NOT_REACHED or HANDLER_UNAVAILABLE: one line, borrowed until the next. NULL
-     * for a handler that has neither. */
+    /* Why the last HANDLER_NOT_REACHED or HANDLER_UNAVAILABLE: one line, borrowed until the next.
+     * NULL for a handler that has neither. */
     const char *(*trouble)(const struct handler *handler);
     /* A run that has begun has reached the handler, also before its answer. */
     bool is_reached_at_once;
@@ -107,8 +107,9 @@ enum { HANDLER_E_CONFIG = 1 };
  * freed, what still runs has up to one second for all, which that waits.
  *
  * Loop and configuration are borrowed and must outlive the handler. Raises this process's limit of
- * open files where consumer.concurrency asks for that, and closes this process's memory and environment
- * to others of the same user (PR_SET_DUMPABLE). 0, negative errno, or HANDLER_E_CONFIG. */
+ * open files where consumer.concurrency asks for that, and closes this process's memory and
+ * environment to others of the same user (PR_SET_DUMPABLE). 0, negative errno, or HANDLER_E_CONFIG.
+ */
 int handler_exec_new(sd_event *event, const struct config *config, struct handler **ret,
                      char **error);
 
@@ -116,14 +117,13 @@ int handler_exec_new(sd_event *event, const struct config *config, struct handle
  * goes by the reply's status alone:
  *
  *   200                     done
- *   502, 503 and 504        unavailable; tried again no sooner than a Retry-After (RFC 9110) of 503 says
- *   429 with a Retry-After  to come back after that time, at most SQS's 12 hours, but not sooner than
- *                           after the growing delay
- *   any other status, or    to come back after the growing delay
- *   no whole reply within
- *   consumer.timeout
+ *   502, 503 and 504        unavailable; tried again no sooner than a Retry-After (RFC 9110) of 503
+ * says 429 with a Retry-After  to come back after that time, at most SQS's 12 hours, but not sooner
+ * than after the growing delay any other status, or    to come back after the growing delay no
+ * whole reply within consumer.timeout
  *
- * Where nothing of it could be sent (no address for the name, no connection, no TLS), it is not reached.
+ * Where nothing of it could be sent (no address for the name, no connection, no TLS), it is not
+ * reached.
  *
  * Where a connection that served before ends without a word, the message is posted once more on a
  * new one, as aws-sqsd does; on a new one that is a failure.

@@ -1,8 +1,8 @@
 /* Which message may be handled next. On a FIFO queue the messages of a group form a lane: one of
- * them is handled at a time, in the order in which they came; lanes go side by side, and take turns.
- * Messages whose group the server does not tell share one lane. On a standard queue each message is a
- * lane of its own, with the copies of it that SQS may hand out. Once one of them has been handled,
- * none of the others is to be.
+ * them is handled at a time, in the order in which they came; lanes go side by side, and take
+ * turns. Messages whose group the server does not tell share one lane. On a standard queue each
+ * message is a lane of its own, with the copies of it that SQS may hand out. Once one of them has
+ * been handled, none of the others is to be.
  *
  * A message that was handled stays in its lane until it is removed, so that what depends on it can
  * be found: its delete goes before those of its successors, and if its lease is lost they are

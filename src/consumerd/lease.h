@@ -13,7 +13,7 @@
 #define LEASE_TOTAL_MAX_USEC ((SQS_VISIBILITY_MAX_SEC - 60) * USEC_PER_SEC)
 
 struct leases {
-    struct list by_time; /* by lease.next_usec; of equal ones the first begun is the first */
+    struct list by_time;      /* by lease.next_usec; of equal ones the first begun is the first */
     uint64_t first_usec;      /* that messages come with */
     uint64_t visibility_usec; /* that they are extended to */
 };

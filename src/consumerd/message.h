@@ -41,7 +41,7 @@ struct message {
     enum release_reason release_reason; /* in MESSAGE_RELEASING and MESSAGE_ABANDONED */
     struct handler_run *run;
     struct log_receipt *receipt; /* of the line that will keep a rejected message; NULL: none */
-    bool is_rejected; /* by the handler, but the log could not take that line yet */
+    bool is_rejected;            /* by the handler, but the log could not take that line yet */
     struct outage_mark outage;
     uint64_t asked_usec; /* when a gateway wants it to come back */
 

@@ -14,7 +14,8 @@ static uint64_t backoff_usec(const struct outage *o, uint64_t random)
     return usec / 2 + random % (usec / 2 + 1);
 }
 
-/* Of many messages that fail together the first begins the outage, and the others tell nothing new. */
+/* Of many messages that fail together the first begins the outage, and the others tell nothing new.
+ */
 static void fail(struct outage *o, const struct outage_mark *mark, bool is_gateway,
                  uint64_t asked_usec, uint64_t now_usec, uint64_t random)
 {

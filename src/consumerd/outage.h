@@ -1,26 +1,26 @@
 /* The handler's outage: from the first message that did not reach it until one is answered. Decides
- * when the next message is tried, and whose fault a gateway's refusal is. Pure: the caller brings the
- * time and the randomness.
+ * when the next message is tried, and whose fault a gateway's refusal is. Pure: the caller brings
+ * the time and the randomness.
  *
  * While it lasts, one message is tried at a time, with a back-off, and the caller receives nothing
  * further as long as it has one to try. A message that was not reached is never charged.
  *
- * A gateway that answers 502, 503 or 504 in the handler's place ("unavailable") does not say whether
- * the handler is away or this message has just crashed it, and refuses all that are with the handler at
- * that moment. So a message is charged only where it is known to be the one:
+ * A gateway that answers 502, 503 or 504 in the handler's place ("unavailable") does not say
+ * whether the handler is away or this message has just crashed it, and refuses all that are with
+ * the handler at that moment. So a message is charged only where it is known to be the one:
  *
- *   - It was refused in two outages, or in one while another got through that had been begun before:
- *     it is a suspect, and once the handler answers again, it is tried with nothing else beside it.
- *     If it is refused then, it is charged; if it is answered, it is none.
+ *   - It was refused in two outages, or in one while another got through that had been begun
+ * before: it is a suspect, and once the handler answers again, it is tried with nothing else beside
+ * it. If it is refused then, it is charged; if it is answered, it is none.
  *   - It is the only one there is to try, and OUTAGE_PROBES_ALONE further tries were refused.
- *   - Several are refused in turn for OUTAGE_DOUBT_MAX_USEC: one of them. (Two that crash the handler
- *     would otherwise hold up the queue for 12 hours.) */
+ *   - Several are refused in turn for OUTAGE_DOUBT_MAX_USEC: one of them. (Two that crash the
+ * handler would otherwise hold up the queue for 12 hours.) */
 #pragma once
 
 #include "macro.h"
 
-/* The back-off: doubled with each failure, the half of it random. Of a gateway it grows further: each
- * try is a whole request to something that may be overloaded. */
+/* The back-off: doubled with each failure, the half of it random. Of a gateway it grows further:
+ * each try is a whole request to something that may be overloaded. */
 #define OUTAGE_BACKOFF_MIN_USEC (1 * USEC_PER_SEC)
 #define OUTAGE_BACKOFF_MAX_USEC (10 * USEC_PER_SEC)
 #define OUTAGE_GATEWAY_BACKOFF_MAX_USEC (30 * USEC_PER_SEC)
@@ -38,8 +38,8 @@ struct outage { /* all zero: none yet */
     uint64_t charged_usec; /* the last charge for want of another answer; 0: none */
     unsigned n_failures;   /* of tries, in a row */
     uint64_t n_outages;
-    uint64_t started; /* the event: what was begun before is no try */
-    uint64_t n_events; /* begins, answers and refusals, to tell what came first */
+    uint64_t started;        /* the event: what was begun before is no try */
+    uint64_t n_events;       /* begins, answers and refusals, to tell what came first */
     uint64_t answered_begun; /* when that was begun which was answered last */
 };
 

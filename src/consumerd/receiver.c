@@ -16,10 +16,10 @@ struct poll {
     struct receiver *receiver;
     struct sqs_call *call;
     unsigned max_messages, wait_sec, visibility_sec; /* of the poll under way */
-    unsigned epoch;    /* of the limit, when its attempt went out */
-    unsigned n_stalls; /* of the reply, with this attempt id */
-    char attempt_id[SD_ID128_UUID_STRING_MAX]; /* "": none */
-    uint64_t attempt_usec;                     /* since when it is in use */
+    unsigned epoch;                                  /* of the limit, when its attempt went out */
+    unsigned n_stalls;                               /* of the reply, with this attempt id */
+    char attempt_id[SD_ID128_UUID_STRING_MAX];       /* "": none */
+    uint64_t attempt_usec;                           /* since when it is in use */
     /* Messages may have been given out for it, in a reply that was lost; until then they are away.
      * 0: none. */
     uint64_t doubt_end_usec;

@@ -68,12 +68,12 @@ size_t receiver_promised(const struct receiver *receiver);
 /* No further polls. Those under way are let end, because SQS may be giving them messages. Where one
  * has not ended near `deadline_usec`, where a reply was lost, and where none has come in a poll's
  * wait and RECEIVER_POLL_MARGIN_USEC, a FIFO queue is asked once more with the same attempt id and
- * without a wait: until `deadline_usec` as often as it takes, whatever it answers but that the id is
- * void. */
+ * without a wait: until `deadline_usec` as often as it takes, whatever it answers but that the id
+ * is void. */
 void receiver_stop(struct receiver *receiver, uint64_t now_usec, uint64_t deadline_usec);
 
-/* How many messages, at most, the queue may have given to polls that ended without their reply since
- * receiver_stop: they come back when their visibility timeout ends. */
+/* How many messages, at most, the queue may have given to polls that ended without their reply
+ * since receiver_stop: they come back when their visibility timeout ends. */
 size_t receiver_left(const struct receiver *receiver);
 
 /* By then all that was given to polls whose reply was lost can be received again. */

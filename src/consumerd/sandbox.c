@@ -1,5 +1,5 @@
-/* See sandbox.h. Which settings a drop-in has changed is not known here: so it is advice only, where
- * the program was not found, and a warning where it will not be. */
+/* See sandbox.h. Which settings a drop-in has changed is not known here: so it is advice only,
+ * where the program was not found, and a warning where it will not be. */
 #include "sandbox.h"
 
 #include <unistd.h>
@@ -12,8 +12,8 @@ enum { TEXT_MAX_BYTES = 8192 };
 static const struct {
     const char *folder, *setting;
 } rules[] = {
-    {"/home", "ProtectHome"},    {"/root", "ProtectHome"},    {"/run/user", "ProtectHome"},
-    {"/tmp", "PrivateTmp"},      {"/var/tmp", "PrivateTmp"},
+    {"/home", "ProtectHome"}, {"/root", "ProtectHome"},   {"/run/user", "ProtectHome"},
+    {"/tmp", "PrivateTmp"},   {"/var/tmp", "PrivateTmp"},
 };
 
 static bool is_in(const char *path, const char *folder)
@@ -49,10 +49,11 @@ void sandbox_append_advice(struct buffer *b, const char *path)
     const char *setting = sandbox_setting_for(path);
 
     if (setting)
-        buffer_printf(b,
-                      "; the unit's sandbox hides that folder (%s=yes): move it elsewhere, or write "
-                      "\"[Service]\" and \"%s=no\" into a drop-in (systemctl edit sqs-consumerd)",
-                      setting, setting);
+        buffer_printf(
+            b,
+            "; the unit's sandbox hides that folder (%s=yes): move it elsewhere, or write "
+            "\"[Service]\" and \"%s=no\" into a drop-in (systemctl edit sqs-consumerd)",
+            setting, setting);
 }
 
 static void warn_of(const char *name, const char *path)

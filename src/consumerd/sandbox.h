@@ -7,7 +7,8 @@
  * none. Links are followed where this process may. */
 const char *sandbox_setting_for(const char *path);
 
-/* Whether this process is run by systemd as a service (systemd.exec(5)), so most likely in there. */
+/* Whether this process is run by systemd as a service (systemd.exec(5)), so most likely in there.
+ */
 bool sandbox_is_likely(void);
 
 /* "; in the unit's sandbox that is hidden (ProtectHome=): ...", with the drop-in to write; "" where

@@ -30,8 +30,8 @@ enum {
     SQSD_HEADERS_MAX = 8 + SQS_ATTRIBUTES_MAX,
     /* Of all lines. A message's attributes may be larger, but libcurl takes no more than 1 MiB. */
     SQSD_HEADERS_MAX_BYTES = 512 * 1024,
-    /* What servers commonly take, beside the lines that the HTTP client adds: nginx, Node.js and others
-     * 8 KiB a header, or 16 KiB in all. */
+    /* What servers commonly take, beside the lines that the HTTP client adds: nginx, Node.js and
+     * others 8 KiB a header, or 16 KiB in all. */
     SQSD_HEADER_COMMON_BYTES = 8 * 1024,
     SQSD_HEADERS_COMMON_BYTES = 16 * 1024,
 };

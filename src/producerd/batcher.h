@@ -43,8 +43,8 @@ enum { BATCHER_E_WAIT = 1 };
 int batcher_next(struct batcher *batcher, uint64_t now_usec, struct batch *ret,
                  uint64_t *ret_again_usec);
 
-/* Requests have stalled: batches are half as large from now on, and grow step by step with each that
- * gets through, of `n` messages (limit.h). */
+/* Requests have stalled: batches are half as large from now on, and grow step by step with each
+ * that gets through, of `n` messages (limit.h). */
 void batcher_stalled(struct batcher *batcher);
 void batcher_got_through(struct batcher *batcher, size_t n);
 

@@ -62,8 +62,8 @@ struct source_ops {
 /* The head of each source's own structure. */
 struct source {
     const struct source_ops *ops;
-    /* For a source that refuses messages over the queue's maximum itself: asks whether that is still
-     * so. True: `opened` will be called again. Set by the owner; NULL: it cannot be asked. */
+    /* For a source that refuses messages over the queue's maximum itself: asks whether that is
+     * still so. True: `opened` will be called again. Set by the owner; NULL: it cannot be asked. */
     bool (*ask_size)(void *userdata);
     void *owner;
 };

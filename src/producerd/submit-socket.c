@@ -125,10 +125,11 @@ int submit_socket_open(const char *path, int *ret_fd, bool *ret_is_ours, char **
     int n = sd_listen_fds(1), r;
 
     if (n < 0)
-        return error_line(SUBMIT_SOCKET_E_UNUSABLE, error,
-                          "LISTEN_FDS or LISTEN_PID in the environment is no such number (%s): take "
-                          "both out, or see sd_listen_fds(3)",
-                          strerror(-n));
+        return error_line(
+            SUBMIT_SOCKET_E_UNUSABLE, error,
+            "LISTEN_FDS or LISTEN_PID in the environment is no such number (%s): take "
+            "both out, or see sd_listen_fds(3)",
+            strerror(-n));
     r = n > 0 ? take_given(n, ret_fd, error) : make_own(path, ret_fd, error);
     if (r == 0)
         *ret_is_ours = n == 0;

@@ -113,8 +113,7 @@ static inline bool fake_forget_line(const char *text)
     for (size_t i = 0; i < MIN(fake_n_lines, (size_t)FAKE_LINES_MAX); i++) {
         if (!strstr(fake_lines[i], text))
             continue;
-        memmove(fake_lines[i], fake_lines[i + 1],
-                (FAKE_LINES_MAX - i - 1) * sizeof(fake_lines[0]));
+        memmove(fake_lines[i], fake_lines[i + 1], (FAKE_LINES_MAX - i - 1) * sizeof(fake_lines[0]));
         fake_n_lines--;
         return true;
     }

@@ -182,7 +182,8 @@ static void a_configuration_that_cannot_be_read_is_told(void **state)
          "cannot read /nonexistent/x.conf: No such file or directory; name the configuration with "
          "--config=PATH or install sqs-demo.conf as " CONFIG_PATH "\n"},
         {"--config=/tmp", "cannot read /tmp: Is a directory\n"},
-        {"--config=/dev/zero", "cannot read /dev/zero: not a file, but a FIFO, a device or a socket\n"},
+        {"--config=/dev/zero",
+         "cannot read /dev/zero: not a file, but a FIFO, a device or a socket\n"},
         {"--config=/dev/null", "/dev/null:1: aws.queue_url: found no such setting"},
     };
 

@@ -93,8 +93,8 @@ static void small_difference_nothing_is_learnt(void **state)
 static void impossible_server_time_is_ignored(void **state)
 {
     static const time_t times[] = {
-        -2208988800,   253402300799, SERVER_TIME_MIN - 1, SERVER_TIME_MAX + 1, 1, -1,
-        INT64_MAX / 2, INT64_MIN / 2,
+        -2208988800, 253402300799, SERVER_TIME_MIN - 1, SERVER_TIME_MAX + 1,
+        1,           -1,           INT64_MAX / 2,       INT64_MIN / 2,
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(times); i++) {

@@ -111,7 +111,8 @@ static void every_setting_is_read(void **state)
         "url = \"unix:/a b:/c\"; content_type = \"text/plain; charset=utf-8\"; timeout = 0.1;\n"
         "ledger_max_messages = 0; ledger_max_age = 60; start_delay = .25; wait_time = 20.0; "
         "max_messages = 0xA; // ten\n"
-        "receivers = 32; receive_memory = 16777216; concurrency = 1000; visibility_timeout = 43200; delete_linger = 0.02;\n"
+        "receivers = 32; receive_memory = 16777216; concurrency = 1000; visibility_timeout = "
+        "43200; delete_linger = 0.02;\n"
         "retry_delay = 0; retry_delay_max = 43200;\n"
         "receive_interval = 1e-6; exit_after_empty_receives = 0; stop_timeout = 3600; };");
 
@@ -172,12 +173,18 @@ static void large_numbers_are_kept(void **state)
         const char *text;
         uint64_t value;
     } cases[] = {
-        {"2147483647", 2147483647},   {"2147483648", 2147483648},
-        {"4294967297", 4294967297},   {"0xFFFFFFFF", 4294967295},
-        {"5000000000L", 5000000000},  {"1000000000000", 1000000000000},
-        {"5000000000LL", 5000000000}, {"0x0010", 16},
-        {"0X1fL", 31},                {"10L", 10},
-        {"+7", 7},                    {"0", 0},
+        {"2147483647", 2147483647},
+        {"2147483648", 2147483648},
+        {"4294967297", 4294967297},
+        {"0xFFFFFFFF", 4294967295},
+        {"5000000000L", 5000000000},
+        {"1000000000000", 1000000000000},
+        {"5000000000LL", 5000000000},
+        {"0x0010", 16},
+        {"0X1fL", 31},
+        {"10L", 10},
+        {"+7", 7},
+        {"0", 0},
         {"-0", 0},
     };
 

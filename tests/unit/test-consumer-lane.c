@@ -69,7 +69,8 @@ static void messages_without_a_group_share_a_lane_on_a_fifo_queue(void **state)
     assert_ptr_equal(lanes_begin(lanes), m[3]);
 }
 
-static void one_that_is_returned_is_the_first_of_its_lane_again_and_the_last_of_the_ready(void **state)
+static void
+one_that_is_returned_is_the_first_of_its_lane_again_and_the_last_of_the_ready(void **state)
 {
     fill(true, "aabc");
     assert_ptr_equal(lanes_begin(lanes), m[0]);
@@ -208,7 +209,9 @@ int main(void)
         cmocka_unit_test_teardown(groups_go_side_by_side_and_each_in_order, tear_down),
         cmocka_unit_test_teardown(a_standard_queue_knows_no_order, tear_down),
         cmocka_unit_test_teardown(messages_without_a_group_share_a_lane_on_a_fifo_queue, tear_down),
-        cmocka_unit_test_teardown(one_that_is_returned_is_the_first_of_its_lane_again_and_the_last_of_the_ready, tear_down),
+        cmocka_unit_test_teardown(
+            one_that_is_returned_is_the_first_of_its_lane_again_and_the_last_of_the_ready,
+            tear_down),
         cmocka_unit_test_teardown(a_handled_message_stays_among_its_neighbours_until_it_is_removed,
                                   tear_down),
         cmocka_unit_test_teardown(removing_what_is_handled_lets_the_next_begin, tear_down),

@@ -213,7 +213,8 @@ static void the_files_are_taken_or_told(void **state)
         enum credentials_outcome outcome;
         const char *text; /* in the text; for FOUND, the key id */
     } cases[] = {
-        {NULL, NULL, NULL, NULL, CREDENTIALS_NOT_SET_UP, "/.aws/credentials: no such file; config file: "},
+        {NULL, NULL, NULL, NULL, CREDENTIALS_NOT_SET_UP,
+         "/.aws/credentials: no such file; config file: "},
         {NULL, NULL, NULL, NULL, CREDENTIALS_NOT_SET_UP, "/.aws/config: no such file"},
         {NULL, NULL, "", "", CREDENTIALS_NOT_SET_UP, "/.aws/config: no such file"},
         {"", "", NULL, NULL, CREDENTIALS_NOT_SET_UP, "(no profile default)"},

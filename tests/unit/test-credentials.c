@@ -51,8 +51,8 @@ static void fake_answer(struct fake *f)
                                              &c),
                          0);
     f->done(f->userdata, f->outcome, c,
-            f->outcome == CREDENTIALS_FOUND        ? NULL
-            : f->outcome == CREDENTIALS_NOT_SET_UP ? "nothing here"
+            f->outcome == CREDENTIALS_FOUND         ? NULL
+            : f->outcome == CREDENTIALS_NOT_SET_UP  ? "nothing here"
             : f->outcome == CREDENTIALS_NOT_REACHED ? "nobody there"
                                                     : "it is broken");
 }

@@ -422,8 +422,8 @@ static void one_refused_while_another_got_through_is_tried_by_itself(void **stat
     assert_string_equal(begun(), "01"); /* all others at once */
 }
 
-/* An application behind a gateway, which message 0 crashes: then all that is with it is refused, and
- * all that comes before it has started again. */
+/* An application behind a gateway, which message 0 crashes: then all that is with it is refused,
+ * and all that comes before it has started again. */
 static void serve(uint64_t *up_usec)
 {
     bool is_up = fake_now_usec >= *up_usec;
@@ -467,9 +467,10 @@ static void an_outage_is_told_once_a_minute_and_its_end(void **state)
     turn();
     for (size_t i = 0; i < 3; i++)
         finish(i, HANDLER_NOT_REACHED);
-    assert_int_equal(fake_count_lines("The handler is not reached: nobody is there. 3 messages in flight "
-                                "wait for it, and nothing further is received; next try in 1 s."),
-                     1);
+    assert_int_equal(
+        fake_count_lines("The handler is not reached: nobody is there. 3 messages in flight "
+                         "wait for it, and nothing further is received; next try in 1 s."),
+        1);
     begun();
     while (fake_now_usec < T0 + 300 * SEC) {
         next_begun();

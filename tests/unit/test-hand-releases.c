@@ -155,16 +155,18 @@ static void lane_message_fails_successors_are_released_and_told(void **state)
                                       "comes back: it was not handled, and is to be tried again. "
                                       "[SQS_MESSAGE_ID=h0] [SQS_MESSAGE_GROUP_ID=a]"),
                      1);
-    assert_int_equal(fake_count_lines("Releasing message h0 of group a, to come back in 5 s: it was "
-                                      "not handled, and is to be tried again."),
-                     1);
+    assert_int_equal(
+        fake_count_lines("Releasing message h0 of group a, to come back in 5 s: it was "
+                         "not handled, and is to be tried again."),
+        1);
     for (int i = 1; i <= 3; i++) {
         char line[128];
 
-        snprintf(line, sizeof(line),
-                 "Releasing message h%d of group a, to come back in 0 s: one before it in its group "
-                 "comes back.",
-                 i);
+        snprintf(
+            line, sizeof(line),
+            "Releasing message h%d of group a, to come back in 0 s: one before it in its group "
+            "comes back.",
+            i);
         assert_int_equal(fake_count_lines(line), 1);
     }
     assert_int_equal(fake_n_lines, 5);

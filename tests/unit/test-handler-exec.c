@@ -710,8 +710,7 @@ static void no_more_run_than_are_handled_at_once_cancelled_ones_counted(void **s
     start(&outcomes[2]);
     assert_int_equal(outcomes[2].n_done, 1);
     assert_int_equal(outcomes[2].outcome, HANDLER_NOT_REACHED);
-    assert_non_null(
-        strstr(handler->ops->trouble(handler), "Resource temporarily unavailable"));
+    assert_non_null(strstr(handler->ops->trouble(handler), "Resource temporarily unavailable"));
 }
 
 /* As at the daemon's end: nothing is left when the handler is gone. */

@@ -314,11 +314,11 @@ static void loopback_needs_no_proxy_and_others_may(void **state)
 
 static void status_200_alone_is_done(void **state)
 {
-    static const int others[] = {201, 202, 203, 204, 205, 206, 207, 226, 299, 300, 301, 302,
-                                 303, 304, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407,
-                                 408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 418, 421,
-                                 422, 423, 424, 425, 426, 428, 429, 431, 451, 500, 501, 505,
-                                 506, 507, 508, 510, 511, 599, 999};
+    static const int others[] = {201, 202, 203, 204, 205, 206, 207, 226, 299, 300, 301,
+                                 302, 303, 304, 307, 308, 400, 401, 402, 403, 404, 405,
+                                 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416,
+                                 417, 418, 421, 422, 423, 424, 425, 426, 428, 429, 431,
+                                 451, 500, 501, 505, 506, 507, 508, 510, 511, 599, 999};
     struct outcome o = handle_reply((struct test_reply){.status = 200, .body = "done"});
 
     assert_int_equal(o.outcome, HANDLER_DONE);
@@ -432,8 +432,7 @@ static void a_200_whose_end_never_comes_is_told(void **state)
         assert_int_equal(handler_http_new(event, &config, &handler, NULL), 0);
         n_entries = 0;
         assert_int_equal(handle(handler, &plain).outcome, HANDLER_UNANSWERED);
-        assert_non_null(
-            strstr(entries[0].text, "status 200 came, but not the end of the reply: "));
+        assert_non_null(strstr(entries[0].text, "status 200 came, but not the end of the reply: "));
         handler_free(handler);
     }
 }

@@ -682,8 +682,9 @@ static void the_start_says_what_is_at_work(void **state)
     assert_int_equal(fake_n_lines, 0); /* before the queue has answered, no keys are known to do */
     fake_open();
     assert_int_equal(fake_n_lines, 1);
-    assert_string_equal(fake_lines[0], "Version " PROJECT_VERSION
-                                       " works on the FIFO queue q; source spool; keys from the test.");
+    assert_string_equal(fake_lines[0],
+                        "Version " PROJECT_VERSION
+                        " works on the FIFO queue q; source spool; keys from the test.");
 }
 
 static void the_end_says_what_waits_in_the_spool(void **state)
@@ -712,9 +713,10 @@ static void a_minute_in_which_messages_go_has_a_line_and_an_idle_one_none(void *
     assert_int_equal(fake_count_lines("In the last"), 0);
     ahead_usec = 61 * SEC;
     settle_down();
-    assert_int_equal(fake_count_lines("In the last 61 s: 1 sent, 1 rejected, 1 to be sent again; in "
-                                      "flight: 2."),
-                     1);
+    assert_int_equal(
+        fake_count_lines("In the last 61 s: 1 sent, 1 rejected, 1 to be sent again; in "
+                         "flight: 2."),
+        1);
     ahead_usec = 400 * SEC;
     settle_down();
     assert_int_equal(fake_count_lines("In the last"), 1);
@@ -725,9 +727,10 @@ static void a_minute_in_which_messages_go_has_a_line_and_an_idle_one_none(void *
     assert_int_equal(fake_count_lines("In the last 100 s: 1 sent; in flight: 1."), 1);
     end_source();
     acknowledge(3);
-    assert_int_equal(fake_count_lines("In all, in 500 s: 3 sent, 1 rejected, 1 to be sent again; in "
-                                      "flight: 0."),
-                     1);
+    assert_int_equal(
+        fake_count_lines("In all, in 500 s: 3 sent, 1 rejected, 1 to be sent again; in "
+                         "flight: 0."),
+        1);
 }
 
 int main(void)

@@ -8,7 +8,7 @@
 #define QUEUE_URL "https://eu-west-1.queue.amazonaws.com/123456789012/test.fifo"
 #define SIZE(bytes)                                                                                \
     {                                                                                              \
-        .body = "{\"Attributes\":{\"MaximumMessageSize\":\"" bytes "\"}}"                             \
+        .body = "{\"Attributes\":{\"MaximumMessageSize\":\"" bytes "\"}}"                          \
     }
 
 /* The clock, which a test puts forward. */
@@ -79,11 +79,11 @@ static void set_bench(struct test_server *server)
     b.endpoint.host = host;
     b.endpoint.path = path;
     b.endpoint.region = region;
-    assert_int_equal(sqs_client_new(b.event, b.http, b.credentials, &b.endpoint,
-                                    TEST_PATIENCE_USEC, NULL, &b.client),
+    assert_int_equal(sqs_client_new(b.event, b.http, b.credentials, &b.endpoint, TEST_PATIENCE_USEC,
+                                    NULL, &b.client),
                      0);
-    assert_int_equal(
-        refresher_new(b.event, b.client, QUEUE_URL, on_refreshed, NULL, &b.refresher), 0);
+    assert_int_equal(refresher_new(b.event, b.client, QUEUE_URL, on_refreshed, NULL, &b.refresher),
+                     0);
 }
 
 static int tear_down(void **state)

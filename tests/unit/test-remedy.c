@@ -21,7 +21,8 @@ static void an_error_of_sqs_says_what_to_do(void **state)
         {"KMS.InvalidKeyUsageException;Sender", "{}", "ENCRYPT_DECRYPT"},
         {"KMS.OptInRequired;Sender", "{}", "sign the account up for KMS"},
         {"KMS.ThrottlingException;Sender", "{}", "KmsDataKeyReusePeriodSeconds"},
-        {NULL, "{\"__type\":\"OptInRequired\",\"message\":\"it requires opt-in\"}", "enable the region"},
+        {NULL, "{\"__type\":\"OptInRequired\",\"message\":\"it requires opt-in\"}",
+         "enable the region"},
         {NULL, "{\"__type\":\"UnrecognizedClientException\"}", "opt-in region"},
         {NULL,
          "{\"__type\":\"InvalidSignatureException\",\"message\":\"Credential should be scoped to a "

@@ -9,12 +9,18 @@ static void folders_that_the_unit_hides_are_known(void **state)
     static const struct {
         const char *path, *setting;
     } rows[] = {
-        {"/home/a/handle", "ProtectHome"}, {"/root/handle", "ProtectHome"},
-        {"/run/user/1/s", "ProtectHome"},  {"/tmp/a/b", "PrivateTmp"},
-        {"/var/tmp/a", "PrivateTmp"},      {"/usr/bin/true", NULL},
-        {"/homes/a", NULL},                {"/srv/home/a", NULL},
-        {"/tmpfile", NULL},                {"handle", NULL},
-        {"/run/app.sock", NULL},           {"/tmp", NULL},
+        {"/home/a/handle", "ProtectHome"},
+        {"/root/handle", "ProtectHome"},
+        {"/run/user/1/s", "ProtectHome"},
+        {"/tmp/a/b", "PrivateTmp"},
+        {"/var/tmp/a", "PrivateTmp"},
+        {"/usr/bin/true", NULL},
+        {"/homes/a", NULL},
+        {"/srv/home/a", NULL},
+        {"/tmpfile", NULL},
+        {"handle", NULL},
+        {"/run/app.sock", NULL},
+        {"/tmp", NULL},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

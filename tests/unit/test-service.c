@@ -100,14 +100,13 @@ static void plan_done(struct plan *p)
 static void plan_new(struct plan *p)
 {
     assert_int_equal(service_new(&p->service), 0);
-    service_on_stop(p->service,
-                    &(struct service_stop){
-                        .timeout_usec = p->stop_timeout_usec ? p->stop_timeout_usec
-                                                             : 60 * USEC_PER_SEC,
-                        .begin = on_stop,
-                        .cut_short = on_cut_short,
-                        .userdata = p,
-                    });
+    service_on_stop(p->service, &(struct service_stop){
+                                    .timeout_usec = p->stop_timeout_usec ? p->stop_timeout_usec
+                                                                         : 60 * USEC_PER_SEC,
+                                    .begin = on_stop,
+                                    .cut_short = on_cut_short,
+                                    .userdata = p,
+                                });
 }
 
 static void plan_timer(struct plan *p, uint64_t usec, sd_event_time_handler_t handler)

@@ -38,9 +38,9 @@ static void set_up(const char *groups, enum batch_kind kind, uint64_t linger_use
     order[0] = '\0';
     memset(outcomes, 0xff, sizeof(outcomes));
     assert_int_equal(lanes_new(true, &lanes), 0);
-    assert_int_equal(settler_new(NULL, &(struct settler_options){kind, linger_usec},
-                                 on_settled, NULL, &settler),
-                     0);
+    assert_int_equal(
+        settler_new(NULL, &(struct settler_options){kind, linger_usec}, on_settled, NULL, &settler),
+        0);
     fake_messages(groups, "h", fake_now_usec, m);
     for (size_t i = 0; groups[i]; i++) {
         m[i]->lease.end_usec = fake_now_usec + 30 * SEC;

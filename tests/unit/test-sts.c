@@ -312,7 +312,8 @@ static void a_failure_that_stays_ends_the_call_with_its_reason(void **state)
 static void call_proxy_refuses_is_intercepted_at_once(void **state)
 {
     struct fixture *f = *state;
-    struct test_reply refusal = {.status = 407, .headers = "Proxy-Authenticate: Basic realm=\"x\"\r\n"};
+    struct test_reply refusal = {.status = 407,
+                                 .headers = "Proxy-Authenticate: Basic realm=\"x\"\r\n"};
     CLEANUP(test_server_free) struct test_server *proxy = TEST_SERVER(refusal, refusal, refusal);
     CLEANUP(sts_free) struct sts *sts = NULL;
     CLEANUP(outcome_done) struct outcome o = {};

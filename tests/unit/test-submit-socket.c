@@ -201,8 +201,10 @@ static void bad_number_of_sockets_names_its_variable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_of_our_own_is_for_owner_and_group), TEST(one_that_was_left_behind_is_replaced),
-        TEST(one_that_is_served_is_left_alone),      TEST(what_is_no_socket_is_left_alone),
+        TEST(one_of_our_own_is_for_owner_and_group),
+        TEST(one_that_was_left_behind_is_replaced),
+        TEST(one_that_is_served_is_left_alone),
+        TEST(what_is_no_socket_is_left_alone),
         TEST(that_of_systemd_is_taken),
         TEST(bad_number_of_sockets_names_its_variable),
     };

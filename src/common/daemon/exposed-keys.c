@@ -19,8 +19,9 @@ void exposed_keys_warn(void)
 
         if (aws_profiles_has_secret(profiles, kinds[i]) && aws_file_path(kinds[i], &path) == 0 &&
             path && aws_file_is_exposed(path))
-            log_warning("%s holds secret keys, and every user of this machine may read it: chmod 600 "
-                        "it.",
-                        path);
+            log_warning(
+                "%s holds secret keys, and every user of this machine may read it: chmod 600 "
+                "it.",
+                path);
     }
 }

@@ -45,7 +45,8 @@ void failure_describe(struct buffer *b, enum sqs_operation operation, const stru
         buffer_printf(b, "%s", error->name);
     else if (error->http_status > 0)
         buffer_printf(b, "HTTP status %d%s", error->http_status,
-                      error->http_status == 407 ? " (the proxy wants a user name and password)" : "");
+                      error->http_status == 407 ? " (the proxy wants a user name and password)"
+                                                : "");
     if (error->message[0])
         buffer_printf(b, "%s%s", has_name || error->http_status > 0 ? ": " : "", error->message);
 }

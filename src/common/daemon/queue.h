@@ -60,8 +60,8 @@ const struct sqs_queue_attributes *queue_attributes(const struct queue *queue);
  * for again, and `refreshed` will run. False: they are but seconds old, or cannot be asked for. */
 bool queue_refresh(struct queue *queue);
 
-/* Where the keys in use come from, for people; NULL: there are none just now. Borrowed until the loop
- * goes on. */
+/* Where the keys in use come from, for people; NULL: there are none just now. Borrowed until the
+ * loop goes on. */
 const char *queue_keys_source(struct queue *queue);
 
 /* As http_client_set_held: of replies, so many bytes are held. */

@@ -1,4 +1,5 @@
-/* See refresher.h. One timer waits for the next question, or for the end of the time for an answer. */
+/* See refresher.h. One timer waits for the next question, or for the end of the time for an answer.
+ */
 #include "refresher.h"
 
 #include <errno.h>

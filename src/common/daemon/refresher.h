@@ -10,8 +10,8 @@ struct refresher;
 
 #define REFRESH_INTERVAL_USEC (600 * USEC_PER_SEC)
 #define REFRESH_JITTER_USEC (60 * USEC_PER_SEC)
-/* After a question has been answered, or got no answer in its time, none follows for so long: whoever
- * waits for an answer decides by what is known then, however long the answer took. */
+/* After a question has been answered, or got no answer in its time, none follows for so long:
+ * whoever waits for an answer decides by what is known then, however long the answer took. */
 #define REFRESH_AGE_MIN_USEC (2 * USEC_PER_SEC)
 /* For an answer, keys included. */
 #define REFRESH_TIMEOUT_USEC (5 * USEC_PER_SEC)

@@ -6,7 +6,8 @@ static const struct {
 } table[] = {
     {"QueueDoesNotExist",
      "check aws.queue_url and aws.region in the configuration, or create the queue"},
-    {"UnknownOperationException", "check that aws.endpoint_url (or AWS_ENDPOINT_URL) is that of SQS"},
+    {"UnknownOperationException",
+     "check that aws.endpoint_url (or AWS_ENDPOINT_URL) is that of SQS"},
     {"AccessDeniedException",
      "allow these credentials the action on this queue (IAM policy or queue policy)"},
     {"OptInRequired",
@@ -15,13 +16,14 @@ static const struct {
     {"UnrecognizedClientException",
      "check the access key and its secret, that the key is active and of the right account, and "
      "that the region is enabled for the account where it is an opt-in region"},
-    {"KmsAccessDenied",
-     "allow these credentials kms:Decrypt and kms:GenerateDataKey with the queue's KMS key (its key "
-     "policy or IAM policy)"},
+    {"KmsAccessDenied", "allow these credentials kms:Decrypt and kms:GenerateDataKey with the "
+                        "queue's KMS key (its key "
+                        "policy or IAM policy)"},
     {"KmsDisabled", "enable the queue's KMS key, or set another in KmsMasterKeyId of the queue"},
     {"KmsInvalidState",
      "look at the state of the queue's KMS key (aws kms describe-key): it may be pending deletion"},
-    {"KmsNotFound", "set a KMS key that exists, in the queue's region, in KmsMasterKeyId of the queue"},
+    {"KmsNotFound",
+     "set a KMS key that exists, in the queue's region, in KmsMasterKeyId of the queue"},
     {"KmsInvalidKeyUsage",
      "set a symmetric KMS key for encryption (ENCRYPT_DECRYPT) in KmsMasterKeyId of the queue"},
     {"KmsOptInRequired", "sign the account up for KMS, or enable the key's region for the account"},
@@ -30,21 +32,21 @@ static const struct {
     {SQS_ERROR_CREDENTIALS_UNREACHABLE,
      "check that this machine reaches what hands out the keys: the network, the name look-up, a "
      "proxy, its certificate"},
-    {SQS_ERROR_CREDENTIALS_INTERCEPTED,
-     "this is no answer of AWS's: check the proxy (https_proxy), whether this network wants a sign-in, "
-     "and AWS_ENDPOINT_URL_STS where it is set"},
+    {SQS_ERROR_CREDENTIALS_INTERCEPTED, "this is no answer of AWS's: check the proxy "
+                                        "(https_proxy), whether this network wants a sign-in, "
+                                        "and AWS_ENDPOINT_URL_STS where it is set"},
     {SQS_ERROR_NOT_OF_SQS,
      "this is no answer of SQS's: check the proxy (https_proxy, http_proxy), whether this "
      "network wants a sign-in, and aws.endpoint_url"},
-    {SQS_ERROR_TOO_EARLY,
-     "SQS waits for messages: check aws.endpoint_url, and what answers there or on the way (a proxy, "
-     "an emulator)"},
-    {SQS_ERROR_TLS,
-     "check aws.ca_bundle (or AWS_CA_BUNDLE), the server's certificate, its name and its dates, and "
-     "this machine's clock"},
-    {SQS_ERROR_CONNECT_TIMEOUT,
-     "check the network, the name servers (/etc/resolv.conf) and aws.endpoint_url; where connecting "
-     "takes as long, raise aws.connect_timeout"},
+    {SQS_ERROR_TOO_EARLY, "SQS waits for messages: check aws.endpoint_url, and what answers there "
+                          "or on the way (a proxy, "
+                          "an emulator)"},
+    {SQS_ERROR_TLS, "check aws.ca_bundle (or AWS_CA_BUNDLE), the server's certificate, its name "
+                    "and its dates, and "
+                    "this machine's clock"},
+    {SQS_ERROR_CONNECT_TIMEOUT, "check the network, the name servers (/etc/resolv.conf) and "
+                                "aws.endpoint_url; where connecting "
+                                "takes as long, raise aws.connect_timeout"},
     {SQS_ERROR_NETWORK,
      "check the network, the name look-up, the proxy where one is set, and aws.endpoint_url"},
 };
@@ -66,7 +68,8 @@ static const char *of_stall(enum sqs_operation operation)
 static const char *of_missing_keys(void)
 {
     return is_set(getenv("INVOCATION_ID")) /* under systemd: systemd.exec(5) */
-               ? "put keys into /etc/credstore/aws.credentials (as `aws configure` writes them) and "
+               ? "put keys into /etc/credstore/aws.credentials (as `aws configure` writes them) "
+                 "and "
                  "restart"
                : "run `aws configure`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (keys in "
                  "/etc/credstore are for the systemd services)";

@@ -157,9 +157,10 @@ static int set_up_watchdog(struct service *service)
     int r = sd_watchdog_enabled(0, &service->watchdog_usec);
 
     if (r < 0)
-        log_error("WATCHDOG_USEC or WATCHDOG_PID in the environment is no such number: take both out, "
-                  "or see sd_watchdog_enabled(3): %s.",
-                  strerror(-r));
+        log_error(
+            "WATCHDOG_USEC or WATCHDOG_PID in the environment is no such number: take both out, "
+            "or see sd_watchdog_enabled(3): %s.",
+            strerror(-r));
     if (r <= 0)
         return r;
     r = sd_event_add_time_relative(service->event, &service->watchdog, CLOCK_BOOTTIME, 0,

@@ -168,8 +168,8 @@ static void on_reply(void *userdata, const struct http_reply *reply)
         buffer_append_string(&text, reply->failure_text);
     } else if (http_reply_is_intercepted(reply)) {
         outcome = CREDENTIALS_INTERCEPTED;
-        buffer_printf(&text, "what answers there hands out no keys: HTTP status %d%s", reply->status,
-                      http_reply_is_html(reply) ? " with HTML" : "");
+        buffer_printf(&text, "what answers there hands out no keys: HTTP status %d%s",
+                      reply->status, http_reply_is_html(reply) ? " with HTML" : "");
     } else if (reply->status != 200) {
         if (http_status_is_passing(reply->status))
             outcome = CREDENTIALS_UNREACHABLE;

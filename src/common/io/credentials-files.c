@@ -115,9 +115,9 @@ static int fetch(struct credentials_provider *provider, credentials_provider_don
     }
     if (aws_profile_is_explicit(p->profile) && !aws_profiles_has(profiles, profile)) {
         /* A profile that was asked for must be there. */
-        buffer_printf(&why,
-                      "no profile %s, which aws.profile or AWS_PROFILE names, was found; looked in %s",
-                      profile, buffer_string(&text));
+        buffer_printf(
+            &why, "no profile %s, which aws.profile or AWS_PROFILE names, was found; looked in %s",
+            profile, buffer_string(&text));
         done(userdata, CREDENTIALS_FAILED, NULL, buffer_string(&why));
         return 0;
     }

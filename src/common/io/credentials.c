@@ -34,12 +34,12 @@ struct credentials {
 
     bool is_walking;
     size_t step;
-    bool is_not_reached;         /* a provider of this walk */
-    bool was_not_reached;        /* one of each walk since: */
-    uint64_t not_reached_usec;   /* on the boot clock */
+    bool is_not_reached;              /* a provider of this walk */
+    bool was_not_reached;             /* one of each walk since: */
+    uint64_t not_reached_usec;        /* on the boot clock */
     enum credentials_outcome outcome; /* of the walk that has just ended, as is `found` */
     struct aws_credentials *found;
-    struct buffer looked_at;       /* "environment: not set; ..." of this walk */
+    struct buffer looked_at; /* "environment: not set; ..." of this walk */
 
     struct credentials_slot *waiting, **waiting_end;
     size_t n_waiting;

@@ -128,8 +128,8 @@ enum {
  * network, or what hands out the keys, may come up after the service. */
 #define CREDENTIALS_NOT_REACHED_USEC (60 * USEC_PER_SEC)
 #define CREDENTIALS_REFRESH_AHEAD_USEC (15 * 60 * USEC_PER_SEC) /* plus up to a third as jitter */
-#define CREDENTIALS_FILE_CHECK_USEC (5 * USEC_PER_SEC) /* between looks at a file's stamp */
-#define CREDENTIALS_REFRESH_RETRY_USEC (60 * USEC_PER_SEC)      /* between failed refreshes */
+#define CREDENTIALS_FILE_CHECK_USEC (5 * USEC_PER_SEC)     /* between looks at a file's stamp */
+#define CREDENTIALS_REFRESH_RETRY_USEC (60 * USEC_PER_SEC) /* between failed refreshes */
 
 /* `credentials` is NULL where none were found: then `error` is one line that names each place
  * looked at and what was found there. Both are borrowed. `outcome` is that of the provider that

@@ -8,8 +8,8 @@
  * as an empty file. What is no file is refused at once, and never waited for.
  *
  * 0, -E2BIG where the file is larger than `max_bytes` or than the buffer takes, -EISDIR, -EINVAL
- * for a FIFO, a device or a socket, -ENOMEM, or what open(2) and read(2) say. On failure the buffer holds
- * what it held before, and no error sticks to it. */
+ * for a FIFO, a device or a socket, -ENOMEM, or what open(2) and read(2) say. On failure the buffer
+ * holds what it held before, and no error sticks to it. */
 int file_read(const char *path, size_t max_bytes, struct buffer *b);
 
 /* What file_read's error says of the path, for people. Static, or strerror's. */

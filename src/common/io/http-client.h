@@ -151,9 +151,9 @@ struct http_client *http_client_free(struct http_client *client);
 DEFINE_CLEANUP(struct http_client *, http_client_free)
 
 /* The owner holds so many bytes of replies that it was given: they count against reply_memory_bytes
- * as well. Where they alone are that much, the oldest reply waits, too; but small replies never wait
- * for that, HTTP_SMALL_REPLY_BYTES, since they may be what lets the owner give bytes back. Not to be
- * called from inside a http_done_fn. */
+ * as well. Where they alone are that much, the oldest reply waits, too; but small replies never
+ * wait for that, HTTP_SMALL_REPLY_BYTES, since they may be what lets the owner give bytes back. Not
+ * to be called from inside a http_done_fn. */
 void http_client_set_held(struct http_client *client, size_t bytes);
 
 /* Starts a request. All but the body is copied. `*ret` belongs to the client: it is valid until the

@@ -110,7 +110,8 @@ static void finish_failed(struct http_slot *slot, enum http_failure failure, CUR
     if (proxy_status > 0 && failure != HTTP_FAILURE_TIMEOUT) {
         failure = HTTP_FAILURE_PROXY;
         snprintf(text, size, "the proxy refuses to connect: it answers %d to CONNECT%s",
-                 proxy_status, proxy_status == 407 ? " (user name and password missing or wrong)" : "");
+                 proxy_status,
+                 proxy_status == 407 ? " (user name and password missing or wrong)" : "");
     } else if (shortage > 0) {
         failure = HTTP_FAILURE_SHORTAGE;
         snprintf(text, size, "no socket can be opened: %s%s", strerror(shortage),
@@ -130,8 +131,8 @@ static void finish_failed(struct http_slot *slot, enum http_failure failure, CUR
     http_slot_finish(slot, failure, text);
 }
 
-/* libcurl bounds a header and all of them. Before 8.6 it has no code for it but CURLE_OUT_OF_MEMORY;
- * 100 is CURLE_TOO_LARGE, which Debian 12's headers lack. */
+/* libcurl bounds a header and all of them. Before 8.6 it has no code for it but
+ * CURLE_OUT_OF_MEMORY; 100 is CURLE_TOO_LARGE, which Debian 12's headers lack. */
 static bool is_head_too_large(const struct http_slot *slot, CURLcode code)
 {
     return slot->n_begun > 0 && !slot->is_head_whole &&

@@ -70,9 +70,9 @@ int http_progress_begin(struct http_slot *slot, const struct http_request *reque
         return r;
     slot->begun_usec = slot->moved_usec = now_usec;
     slot->n_acked = 0;
-    slot->end_usec = add(now_usec, slot->timeout_grows
-                                       ? http_connect_grown_usec(slot, request->timeout_usec)
-                                       : request->timeout_usec);
+    slot->end_usec =
+        add(now_usec, slot->timeout_grows ? http_connect_grown_usec(slot, request->timeout_usec)
+                                          : request->timeout_usec);
     slot->deadline_usec =
         MIN(slot->end_usec, add(add(now_usec, slot->stall_usec), slot->wait_usec));
     return http_slot_set_timer(slot);
@@ -189,7 +189,8 @@ void http_progress_resume(struct http_slot *slot)
 void http_progress_end_soon(struct http_slot *slot)
 {
     slot->deadline_usec = 0;
-    http_slot_set_timer(slot); /* where this fails, it ends when the timer fires for another reason */
+    http_slot_set_timer(
+        slot); /* where this fails, it ends when the timer fires for another reason */
 }
 
 /* --- The end --- */

@@ -105,8 +105,8 @@ static void resume(struct http_slot *slot)
 {
     slot->is_paused = false;
     http_progress_resume(slot);
-    /* It takes what libcurl has read of it already, and may be paused again by that. Where that fails,
-     * libcurl has thrown it away and says so nowhere else. */
+    /* It takes what libcurl has read of it already, and may be paused again by that. Where that
+     * fails, libcurl has thrown it away and says so nowhere else. */
     slot->resume_error = curl_easy_pause(slot->easy, CURLPAUSE_CONT);
     if (slot->resume_error != CURLE_OK)
         http_progress_end_soon(slot);

@@ -157,8 +157,9 @@ static enum imds_outcome outcome_of_status(int status)
 
 static void on_intercepted(struct imds *imds, const struct http_reply *reply)
 {
-    end_read(imds, IMDS_INTERCEPTED, "what answers there is not the metadata service: HTTP status %d%s",
-             reply->status, http_reply_is_html(reply) ? " with HTML" : "");
+    end_read(imds, IMDS_INTERCEPTED,
+             "what answers there is not the metadata service: HTTP status %d%s", reply->status,
+             http_reply_is_html(reply) ? " with HTML" : "");
 }
 
 static void on_token_refused(struct imds *imds, const char *why)

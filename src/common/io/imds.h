@@ -29,11 +29,11 @@ enum {
 #define IMDS_PAUSE_USEC USEC_PER_SEC /* between attempts */
 
 enum imds_outcome {
-    IMDS_OK,        /* status 200 */
-    IMDS_ABSENT,    /* nobody answers there: as outside of EC2, or it is not up yet */
-    IMDS_REFUSES,   /* it refuses to be asked at all: as outside of EC2 */
-    IMDS_NOT_FOUND, /* status 404: it has nothing by that path */
-    IMDS_FAILED,    /* it is there but does not answer as it should */
+    IMDS_OK,          /* status 200 */
+    IMDS_ABSENT,      /* nobody answers there: as outside of EC2, or it is not up yet */
+    IMDS_REFUSES,     /* it refuses to be asked at all: as outside of EC2 */
+    IMDS_NOT_FOUND,   /* status 404: it has nothing by that path */
+    IMDS_FAILED,      /* it is there but does not answer as it should */
     IMDS_UNREACHABLE, /* it is there, but in trouble: time-outs and broken connections after it was
                          heard, 5xx, overload. It may answer a later time */
     IMDS_INTERCEPTED, /* a network's sign-in page answers in its place */

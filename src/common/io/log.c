@@ -121,8 +121,8 @@ bool log_enabled(int priority)
     return priority <= state.level;
 }
 
-/* Appends the text as one line: what does not fit into one, and bytes that are not UTF-8, as \n, \t or
- * \xHH. Backslashes stay as they are, for the text's parts may be escaped already. */
+/* Appends the text as one line: what does not fit into one, and bytes that are not UTF-8, as \n, \t
+ * or \xHH. Backslashes stay as they are, for the text's parts may be escaped already. */
 static void append_line(struct buffer *b, const char *text, size_t size, bool is_cut)
 {
     size_t before = b->size;

@@ -1,5 +1,5 @@
-/* The ids of the events that an operator would search for: journalctl MESSAGE_ID=... Each has an entry
- * in units/sqs-demo.catalog, shown by journalctl -x. Never change or reuse one. */
+/* The ids of the events that an operator would search for: journalctl MESSAGE_ID=... Each has an
+ * entry in units/sqs-demo.catalog, shown by journalctl -x. Never change or reuse one. */
 #pragma once
 
 /* The daemon runs. */

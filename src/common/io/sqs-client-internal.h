@@ -22,8 +22,8 @@ struct sqs_call {
 
     struct aws_credentials *credentials; /* that the attempt on its way was signed with */
     bool has_refreshed;                  /* refused once already: the forced look-up was made */
-    unsigned n_clock_corrections; /* repeated at once since the clock last seemed right */
-    time_t signed_sec;            /* the time that it was signed with */
+    unsigned n_clock_corrections;        /* repeated at once since the clock last seemed right */
+    time_t signed_sec;                   /* the time that it was signed with */
     unsigned attempts;
     unsigned failures; /* in a row, of the same kind of back-off */
     enum backoff_kind failure_kind;

@@ -71,8 +71,8 @@ static int send_attempt(struct sqs_call *call)
 {
     struct sqs_client *client = call->client;
     const char *const *headers;
-    int r = sqs_headers_make(client->headers, call->request, call->credentials,
-                             call->signed_sec, &headers);
+    int r = sqs_headers_make(client->headers, call->request, call->credentials, call->signed_sec,
+                             &headers);
 
     if (r < 0)
         return r;
@@ -103,8 +103,8 @@ static time_t signing_time(struct sqs_client *client, uint64_t now_usec)
 {
     enum clock_skew_change change;
     time_t t = clock_skew_signing_time(
-        &client->skew,
-        &(struct clock_reading){.wall_sec = time(NULL), .boot_usec = now_usec}, &change);
+        &client->skew, &(struct clock_reading){.wall_sec = time(NULL), .boot_usec = now_usec},
+        &change);
 
     sqs_client_skew_changed(client, change);
     return t;

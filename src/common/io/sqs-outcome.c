@@ -320,7 +320,8 @@ static void error_reply(struct sqs_call *call, const struct http_reply *reply)
 
 static void unusable_reply(struct sqs_call *call, const struct http_reply *reply, const char *error)
 {
-    bool is_of_sqs = call->request_id[0] != '\0' || http_reply_text(reply)[0] != '<'; /* HTML or XML */
+    bool is_of_sqs =
+        call->request_id[0] != '\0' || http_reply_text(reply)[0] != '<'; /* HTML or XML */
 
     sqs_call_set_error(call, SQS_ERROR_TRANSIENT, is_of_sqs ? "" : SQS_ERROR_NOT_OF_SQS, error);
     call->error.http_status = reply->status;

@@ -23,8 +23,10 @@ enum {
     STS_WEB_IDENTITY_TOKEN_MAX_BYTES = 20000,
 };
 
-#define STS_TIMEOUT_USEC (10 * USEC_PER_SEC) /* of one attempt, once connected and nothing moves */
-#define STS_ATTEMPT_MAX_USEC (90 * USEC_PER_SEC) /* connecting, which may be given 60 s, included */
+#define STS_TIMEOUT_USEC (10 * USEC_PER_SEC) /* of one attempt, once connected and nothing moves   \
+                                              */
+#define STS_ATTEMPT_MAX_USEC (90 * USEC_PER_SEC) /* connecting, which may be given 60 s, included  \
+                                                  */
 
 /* All copied, or referenced, for as long as the call lasts. */
 struct sts_request {

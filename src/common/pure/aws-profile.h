@@ -1,16 +1,17 @@
-/* The two files that `aws configure` writes, ~/.aws/credentials and ~/.aws/config, read as text into
- * one set of profiles, with the credentials file's values winning, as the AWS CLI merges them.
+/* The two files that `aws configure` writes, ~/.aws/credentials and ~/.aws/config, read as text
+ * into one set of profiles, with the credentials file's values winning, as the AWS CLI merges them.
  *
  * Rules (botocore's): in the config file a profile's section is [profile NAME] (quotes allowed) or
  * [default], in the credentials file the bare name; [services NAME] and [sso-session NAME] stand in
  * the config file; option names are case-insensitive; "=" or ":" delimits; "#" and ";" start a
  * comment only at the start of a line; an option with an empty value may be followed by lines
- * `sub = value` indented deeper than it; under an option with a value such lines continue the value,
- * each after a newline (no key or token has one: its user should refuse it). Other sections are
- * passed over. Values are kept byte for byte, however long, without the white space around them.
+ * `sub = value` indented deeper than it; under an option with a value such lines continue the
+ * value, each after a newline (no key or token has one: its user should refuse it). Other sections
+ * are passed over. Values are kept byte for byte, however long, without the white space around
+ * them.
  *
- * Beyond botocore, which refuses the file: a section or option given twice is merged, the last value
- * wins; a byte order mark at the start is ignored. */
+ * Beyond botocore, which refuses the file: a section or option given twice is merged, the last
+ * value wins; a byte order mark at the start is ignored. */
 #pragma once
 
 #include "buffer.h"
@@ -20,11 +21,11 @@ struct aws_profiles;
 enum aws_profile_file { AWS_PROFILE_CREDENTIALS, AWS_PROFILE_CONFIG };
 
 enum {
-    AWS_PROFILE_E_INVALID = 1,             /* the text is not such a file */
-    AWS_PROFILE_FILE_MAX_BYTES = 1 << 20,  /* what a caller should read at most */
+    AWS_PROFILE_E_INVALID = 1,            /* the text is not such a file */
+    AWS_PROFILE_FILE_MAX_BYTES = 1 << 20, /* what a caller should read at most */
 };
 
-int aws_profiles_new(struct aws_profiles **ret); /* 0 or -ENOMEM */
+int aws_profiles_new(struct aws_profiles **ret);                /* 0 or -ENOMEM */
 struct aws_profiles *aws_profiles_free(struct aws_profiles *p); /* wipes the values */
 DEFINE_CLEANUP(struct aws_profiles *, aws_profiles_free)
 

@@ -80,8 +80,7 @@ bool clock_skew_refused(struct clock_skew *skew, const struct clock_refusal *ref
 {
     int64_t signed_offset_sec = offset_of(refusal->signed_sec, refusal->signed_usec);
     int64_t server_offset_sec = offset_of(refusal->server_sec, now->boot_usec);
-    bool is_measured =
-        refusal->has_server_time && server_time_is_plausible(refusal->server_sec);
+    bool is_measured = refusal->has_server_time && server_time_is_plausible(refusal->server_sec);
     bool was_signed_with_it = skew->is_known && is_same_clock(skew->offset_sec, signed_offset_sec);
 
     *ret_change = CLOCK_SKEW_SAME;

@@ -58,10 +58,10 @@ time_t clock_skew_signing_time(struct clock_skew *skew, const struct clock_readi
 
 /* A request that was refused, for its time or for its signature, which may be due to its time. */
 struct clock_refusal {
-    time_t signed_sec;     /* the time that it was signed with */
-    uint64_t signed_usec;  /* the boot clock then */
-    bool is_for_time;      /* the refusal says so */
-    bool has_server_time;  /* plausible or not */
+    time_t signed_sec;    /* the time that it was signed with */
+    uint64_t signed_usec; /* the boot clock then */
+    bool is_for_time;     /* the refusal says so */
+    bool has_server_time; /* plausible or not */
     time_t server_sec;
 };
 

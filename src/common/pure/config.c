@@ -477,9 +477,10 @@ static int invalid_preparation(struct reader *r, int fault, const struct config_
     case CONFIG_TEXT_BAD_NUMBER:
         return invalid_number(r, fault, place);
     case CONFIG_TEXT_DOTTED_NAME:
-        return invalid_text(r, line,
-                            "found a name with a dot, allowed a name inside its group: what is called "
-                            "producer.source is written producer: { source = \"spool\"; };");
+        return invalid_text(
+            r, line,
+            "found a name with a dot, allowed a name inside its group: what is called "
+            "producer.source is written producer: { source = \"spool\"; };");
     case CONFIG_TEXT_LAST_COMMA:
         return invalid_text(r, line, "found a comma before ] or ), allowed between values alone");
     case CONFIG_TEXT_NUL:

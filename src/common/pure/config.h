@@ -1,11 +1,11 @@
-/* /etc/sqs-demo.conf, read with libconfig into one typed struct. One table holds, for each setting, its
- * place, type, unit, range and default; reading, checking and showing all go by it. */
+/* /etc/sqs-demo.conf, read with libconfig into one typed struct. One table holds, for each setting,
+ * its place, type, unit, range and default; reading, checking and showing all go by it. */
 #pragma once
 
 #include "buffer.h"
 
 enum config_log_target {
-    CONFIG_LOG_AUTO,     /* the journal under systemd, else standard error */
+    CONFIG_LOG_AUTO, /* the journal under systemd, else standard error */
     CONFIG_LOG_JOURNAL,
     CONFIG_LOG_STDERR,
 };
@@ -68,14 +68,14 @@ struct config {
         char **command; /* NULL-terminated; empty: none */
         char *url;      /* http://, https://, or unix:PATH with an optional :/URI; "": none */
         char *content_type;
-        uint64_t timeout_usec; /* of the handling of one message */
+        uint64_t timeout_usec;   /* of the handling of one message */
         uint64_t receive_memory; /* bytes */
         uint64_t ledger_max_messages, ledger_max_age_usec;
         uint64_t start_delay_usec;
-        uint64_t wait_time_usec; /* whole seconds, 0 to 20 */
-        unsigned max_messages;   /* of a receive, 1 to 10 */
-        unsigned receivers;      /* receives in parallel, 1 to 32 */
-        unsigned concurrency;    /* messages handled at once, 1 to 1000 */
+        uint64_t wait_time_usec;          /* whole seconds, 0 to 20 */
+        unsigned max_messages;            /* of a receive, 1 to 10 */
+        unsigned receivers;               /* receives in parallel, 1 to 32 */
+        unsigned concurrency;             /* messages handled at once, 1 to 1000 */
         uint64_t visibility_timeout_usec; /* whole seconds; 0: the queue's */
         uint64_t delete_linger_usec;      /* 0: each message is deleted by itself, at once */
         uint64_t retry_delay_usec, retry_delay_max_usec; /* whole seconds */
@@ -97,6 +97,7 @@ int config_parse(const char *path, const char *text, size_t text_bytes, struct c
 struct config *config_free(struct config *config);
 DEFINE_CLEANUP(struct config *, config_free)
 
-/* Appends the settings in force in the file's own syntax, each with its default in a comment where it
- * differs. What may hold a secret (a URL's user and password) is shown as "***". 0 or -ENOMEM. */
+/* Appends the settings in force in the file's own syntax, each with its default in a comment where
+ * it differs. What may hold a secret (a URL's user and password) is shown as "***". 0 or -ENOMEM.
+ */
 int config_format(const struct config *config, struct buffer *out);

@@ -145,9 +145,9 @@ static int resolve_custom(const struct endpoint_settings *settings, struct endpo
     if (r != 0)
         return r;
     if (settings->use_fips || settings->use_dualstack) {
-        name_settings(settings, ENDPOINT_SETTING_URL | (settings->use_fips
-                                                            ? ENDPOINT_SETTING_FIPS
-                                                            : ENDPOINT_SETTING_DUALSTACK));
+        name_settings(settings,
+                      ENDPOINT_SETTING_URL | (settings->use_fips ? ENDPOINT_SETTING_FIPS
+                                                                 : ENDPOINT_SETTING_DUALSTACK));
         return endpoint_invalid(error,
                                 "%s cannot be had with a custom endpoint (endpoint_url %.200s): "
                                 "take one of the two out",

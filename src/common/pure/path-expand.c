@@ -28,8 +28,7 @@ static size_t find_name(const char *dollar, const char **ret_name, size_t *ret_w
 }
 
 /* Appends the value of the variable. False where it is not set. */
-static bool append_value(const char *name, size_t size, path_variable_fn variable,
-                         struct buffer *b)
+static bool append_value(const char *name, size_t size, path_variable_fn variable, struct buffer *b)
 {
     char copy[NAME_MAX_BYTES + 1];
     const char *value;

@@ -153,7 +153,8 @@ bool sqs_error_is_of_queue(const struct sqs_error *error)
         "KmsNotFound",
         "KmsOptInRequired",
         "ResourceNotFoundException",
-        "UnknownOperationException", "OptInRequired",
+        "UnknownOperationException",
+        "OptInRequired",
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)

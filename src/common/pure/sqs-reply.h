@@ -13,7 +13,7 @@ enum {
 /* What became of one entry of a batch. */
 struct sqs_entry_result {
     bool ok;
-    bool sender_fault;  /* not ok: it will never succeed unchanged */
+    bool sender_fault;           /* not ok: it will never succeed unchanged */
     const char *message_id;      /* of a message sent; else NULL */
     const char *sequence_number; /* the same, FIFO only */
     const char *code;            /* not ok: AWS's error code; never NULL then */
@@ -35,9 +35,9 @@ struct sqs_reply {
     unsigned references;
     size_t bytes; /* of its JSON, which it keeps */
     enum sqs_operation operation;
-    const char *message_id;      /* SendMessage */
-    const char *sequence_number; /* SendMessage on FIFO; else NULL */
-    const char *queue_url;       /* GetQueueUrl */
+    const char *message_id;                /* SendMessage */
+    const char *sequence_number;           /* SendMessage on FIFO; else NULL */
+    const char *queue_url;                 /* GetQueueUrl */
     struct sqs_received_message *messages; /* ReceiveMessage; at most 10 */
     size_t n_messages;
     struct sqs_entry_result entries[SQS_BATCH_MAX]; /* batches, in the request's order */
