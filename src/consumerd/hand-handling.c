@@ -110,7 +110,7 @@ static void wait_for_handler(struct hand *h, struct message *m, enum handler_out
                              uint64_t asked_usec, const char *why)
 {
     uint64_t now_usec = outside_now_usec(), random = outside_random();
-    bool is_asked = asked_usec < HANDLER_DELAY_CONSTANT;
+    uint64_t pause_usec = asked_usec < HANDLER_DELAY_CONSTANT ? asked_usec : 0;
     bool is_charged = false;
 
     m->state = MESSAGE_WAITING;
@@ -118,12 +118,12 @@ static void wait_for_handler(struct hand *h, struct message *m, enum handler_out
     h->n_begun--;
     lanes_return(h->lanes, m);
     if (outcome == HANDLER_NOT_REACHED) {
-        outage_not_reached(&h->outage, &m->outage, now_usec, random);
+        outage_not_reached(&h->outage, &m->outage, pause_usec, now_usec, random);
     } else {
         m->asked_usec = asked_usec;
         is_charged = outage_unavailable(&h->outage, &m->outage,
                                         h->n_handling == 0 && lanes_ready(h->lanes) == 1,
-                                        is_asked ? asked_usec : 0, now_usec, random);
+                                        pause_usec, now_usec, random);
     }
     handler_trouble_add(&h->trouble, &h->outage, why, h->n_messages, now_usec);
     if (is_charged)

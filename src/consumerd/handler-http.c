@@ -187,6 +187,10 @@ static void tell_left_out(struct http_handler *h, const struct sqs_received_mess
 
 /* --- A message --- */
 
+/* Until the next try after a proxy's refusal: a wrong password that is tried again and again locks
+ * an account. */
+#define PROXY_PAUSE_USEC (60 * USEC_PER_SEC)
+
 static bool is_gateway_status(int status)
 {
     return status >= 502 && status <= 504;
@@ -224,6 +228,8 @@ static uint64_t delay_of(const struct http_reply *reply)
                             : NULL;
     unsigned sec;
 
+    if (reply->failure == HTTP_FAILURE_PROXY)
+        return PROXY_PAUSE_USEC;
     if (!value || retry_after_parse(value, (time_t)(wall_clock_usec() / USEC_PER_SEC),
                                     SQS_VISIBILITY_MAX_SEC, &sec) < 0)
         return HANDLER_DELAY_DEFAULT;

@@ -117,13 +117,16 @@ int handler_exec_new(sd_event *event, const struct config *config, struct handle
  * goes by the reply's status alone:
  *
  *   200                     done
- *   502, 503 and 504        unavailable; tried again no sooner than a Retry-After (RFC 9110) of 503
- * says 429 with a Retry-After  to come back after that time, at most SQS's 12 hours, but not sooner
- * than after the growing delay any other status, or    to come back after the growing delay no
- * whole reply within consumer.timeout
+ *   502, 503 and 504        unavailable; tried again no sooner than the Retry-After of a 503
+ *                           (RFC 9110) says
+ *   429 with a Retry-After  to come back after that time, at most SQS's 12 hours, but not sooner
+ *                           than after the growing delay
+ *   any other status, or    to come back after the growing delay
+ *   no whole reply within
+ *   consumer.timeout
  *
  * Where nothing of it could be sent (no address for the name, no connection, no TLS), it is not
- * reached.
+ * reached. Neither is it where a proxy refuses to connect: then the next try waits for a minute.
  *
  * Where a connection that served before ends without a word, the message is posted once more on a
  * new one, as aws-sqsd does; on a new one that is a failure.

@@ -71,10 +71,10 @@ void outage_suspect(const struct outage *o, struct outage_mark *mark)
         mark->n_outages = MAX(mark->n_outages, (unsigned)SUSPECT_OUTAGES);
 }
 
-void outage_not_reached(struct outage *o, const struct outage_mark *mark, uint64_t now_usec,
-                        uint64_t random)
+void outage_not_reached(struct outage *o, const struct outage_mark *mark, uint64_t asked_usec,
+                        uint64_t now_usec, uint64_t random)
 {
-    fail(o, mark, false, 0, now_usec, random);
+    fail(o, mark, false, asked_usec, now_usec, random);
 }
 
 bool outage_unavailable(struct outage *o, struct outage_mark *mark, bool is_alone,

@@ -67,9 +67,10 @@ void outage_begun(struct outage *outage, struct outage_mark *mark, uint64_t now_
 bool outage_answered(struct outage *outage, const struct outage_mark *mark);
 void outage_suspect(const struct outage *outage, struct outage_mark *mark);
 
-/* A message did not reach the handler. */
-void outage_not_reached(struct outage *outage, const struct outage_mark *mark, uint64_t now_usec,
-                        uint64_t random);
+/* A message did not reach the handler; the next try is to wait for `asked_usec` (0: for the
+ * back-off alone). */
+void outage_not_reached(struct outage *outage, const struct outage_mark *mark, uint64_t asked_usec,
+                        uint64_t now_usec, uint64_t random);
 
 /* A gateway has refused a message; it asks for `asked_usec` until the next try (0: nothing).
  * `is_alone`: no other message is with the handler or could be tried. True: it is charged. */

@@ -310,6 +310,21 @@ static void loopback_needs_no_proxy_and_others_may(void **state)
     unsetenv("http_proxy");
 }
 
+static void a_proxys_refusal_is_not_the_messages_and_is_retried_slowly(void **state)
+{
+    CLEANUP(test_server_free) struct test_server *proxy = TEST_SERVER({.status = 407});
+    CLEANUP(handler_free) struct handler *handler = NULL;
+    struct outcome o;
+
+    setenv("https_proxy", test_server_url(proxy), 1);
+    handler = new_handler("https://worker.invalid/in");
+    o = handle(handler, &plain);
+    unsetenv("https_proxy");
+    assert_int_equal(o.outcome, HANDLER_NOT_REACHED);
+    assert_int_equal(o.delay_usec, 60 * USEC_PER_SEC);
+    assert_non_null(strstr(handler->ops->trouble(handler), "407"));
+}
+
 /* --- Replies --- */
 
 static void status_200_alone_is_done(void **state)
@@ -864,6 +879,7 @@ int main(void)
         TEST(the_largest_body_and_headers_go_out_whole),
         TEST(a_unix_socket_is_posted_to),
         TEST(loopback_needs_no_proxy_and_others_may),
+        TEST(a_proxys_refusal_is_not_the_messages_and_is_retried_slowly),
         TEST(status_200_alone_is_done),
         TEST(a_gateway_that_answers_for_the_application_is_no_answer),
         TEST(a_redirect_is_not_followed),

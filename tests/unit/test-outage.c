@@ -44,7 +44,7 @@ static void tries_are_ever_further_apart_up_to_a_bound(void **state)
                 if (is_gateway)
                     assert_false(outage_unavailable(&o, &m, false, 0, now, random));
                 else
-                    outage_not_reached(&o, &m, now, random);
+                    outage_not_reached(&o, &m, 0, now, random);
                 /* Half of it is random. */
                 assert_int_equal(o.next_usec - now, sec * SEC / (is_longest ? 1 : 2));
                 assert_false(outage_may_begin(&o, o.next_usec - 1));
@@ -64,7 +64,7 @@ static void those_begun_before_it_are_no_tries(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
         outage_begun(&o, &marks[i], T0, 0);
     for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
-        outage_not_reached(&o, &marks[i], T0 + i, 0);
+        outage_not_reached(&o, &marks[i], 0, T0 + i, 0);
     assert_int_equal(o.next_usec, T0 + SEC / 2);
     assert_int_equal(o.n_failures, 1);
     assert_false(outage_unavailable(&o, &marks[0], false, 5 * SEC, T0, 0));
@@ -78,13 +78,13 @@ static void an_answer_ends_it_and_the_next_begins_anew(void **state)
 
     for (int i = 0; i < 10; i++) {
         outage_begun(&o, &m, T0 + i * SEC, 0);
-        outage_not_reached(&o, &m, T0 + i * SEC, 0);
+        outage_not_reached(&o, &m, 0, T0 + i * SEC, 0);
     }
     outage_begun(&o, &m, T0 + 100 * SEC, 0);
     assert_true(outage_answered(&o, &m));
     assert_true(outage_may_begin(&o, 0));
     assert_false(outage_answered(&o, &m));
-    outage_not_reached(&o, &m, T0 + 200 * SEC, 0);
+    outage_not_reached(&o, &m, 0, T0 + 200 * SEC, 0);
     assert_int_equal(o.since_usec, T0 + 200 * SEC);
     assert_int_equal(o.next_usec, T0 + 200 * SEC + SEC / 2);
 }
@@ -94,7 +94,7 @@ static void one_message_is_tried_at_a_time(void **state)
     struct outage o = {};
     struct outage_mark m = {};
 
-    outage_not_reached(&o, &m, T0, 0);
+    outage_not_reached(&o, &m, 0, T0, 0);
     assert_true(outage_may_begin(&o, T0 + SEC));
     outage_begun(&o, &m, T0 + SEC, 0);
     assert_false(outage_may_begin(&o, T0 + SEC));
@@ -169,6 +169,22 @@ static void two_that_are_refused_in_turn_are_charged_one_after_the_other_in_the_
     refuse(&o, &marks[1], true, true);
 }
 
+static void one_that_was_not_reached_may_ask_for_a_longer_pause(void **state)
+{
+    struct outage o = {};
+    struct outage_mark m = {};
+
+    outage_begun(&o, &m, T0, 0);
+    outage_not_reached(&o, &m, 60 * SEC, T0, 0);
+    assert_int_equal(o.next_usec, T0 + 60 * SEC);
+    outage_begun(&o, &m, o.next_usec, 0);
+    outage_not_reached(&o, &m, 1, T0 + 60 * SEC, longest(2)); /* not for a shorter one */
+    assert_int_equal(o.next_usec, T0 + 62 * SEC);
+    outage_begun(&o, &m, o.next_usec, 0);
+    outage_not_reached(&o, &m, USEC_INFINITY / 2, T0 + 100 * SEC, 0);
+    assert_int_equal(o.next_usec, T0 + 100 * SEC + OUTAGE_ASKED_MAX_USEC);
+}
+
 static void one_that_was_not_reached_is_never_charged(void **state)
 {
     struct outage o = {};
@@ -177,7 +193,7 @@ static void one_that_was_not_reached_is_never_charged(void **state)
     outage_begun(&o, &other, T0, 0);
     for (int i = 0; i < 1000; i++) {
         outage_begun(&o, &m, o.next_usec, 0);
-        outage_not_reached(&o, &m, o.next_usec, 0);
+        outage_not_reached(&o, &m, 0, o.next_usec, 0);
     }
     assert_true(outage_answered(&o, &other));
     outage_suspect(&o, &m);
@@ -253,6 +269,7 @@ int main(void)
         cmocka_unit_test(one_alone_is_charged_after_three_further_tries),
         cmocka_unit_test(one_among_others_is_not_charged_while_nothing_gets_through),
         cmocka_unit_test(two_that_are_refused_in_turn_are_charged_one_after_the_other_in_the_end),
+        cmocka_unit_test(one_that_was_not_reached_may_ask_for_a_longer_pause),
         cmocka_unit_test(one_that_was_not_reached_is_never_charged),
         cmocka_unit_test(one_refused_while_another_got_through_is_tried_by_itself),
         cmocka_unit_test(one_refused_before_another_was_tried_has_another_chance),
