@@ -58,13 +58,15 @@ def refused(word, certificate=(), ca_bundle=None):
 
 
 @tap.test
-def a_bundle_without_a_certificate_is_refused_at_the_start():
+def a_bundle_without_a_certificate_is_refused_at_the_start_and_by_check_config():
     with SqsLocal(queues=[FIFO], tls=AUTHORITY.certificate()) as server:
         for name in DAEMONS:
             for bundle in os.devnull, "/tmp":
-                daemon = Daemon(name, server, env={"AWS_CA_BUNDLE": bundle})
-                tap.equal(daemon.wait(), 78, daemon.text)
-                tap.ok(f'AWS_CA_BUNDLE is "{bundle}", but ' in daemon.text, daemon.text)
+                for arguments in (), ("--check-config",):
+                    daemon = Daemon(name, server, env={"AWS_CA_BUNDLE": bundle},
+                                    arguments=arguments)
+                    tap.equal(daemon.wait(), 78, daemon.text)
+                    tap.ok(f'AWS_CA_BUNDLE is "{bundle}", but ' in daemon.text, daemon.text)
 
 
 @tap.test
