@@ -82,8 +82,8 @@ def what_a_program_says_stands_in_the_journal_with_its_message(m, cursor):
         tap.equal(entry["SYSLOG_IDENTIFIER"], CONSUMER)
         tap.ok(entry["MESSAGE"].startswith(f"handle[{entry['SQS_HANDLER_PID']}]"), entry["MESSAGE"])
     # Standard output and standard error are read one after the other.
-    tap.equal(sorted(said(entries))[:3], [(4, f"for message {sent['message_id']}, has ended with exit "
-                                              "status 1: the message comes back."),
+    tap.equal(sorted(said(entries))[:3], [(4, f"for message {sent['message_id']} (receive 1), has ended "
+                                              "with exit status 1: the message comes back."),
                                           (4, "oh"), (4, "oh")])
     tap.equal(sorted(said(entries))[3:], [(6, f"it is {sent['message_id']}")] * 2)
 
