@@ -187,10 +187,9 @@ def the_producer_sends_and_takes_submissions_and_stops():
         daemon = Daemon("sqs-producerd", server, held_log=True, log=DEBUG,
                         env={"STATE_DIRECTORY": folder},
                         producer={"source": "spool", "submit_socket": path})
-        tap.wait_until(lambda: os.path.exists(path), 30, "the socket")
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(60)
-            client.connect(path)
+            tap.wait_until(lambda: client.connect_ex(path) == 0, 30, "the socket")
             reader = client.makefile("r")
             for i in range(200):
                 client.sendall(b'{"body": "body %d", "group": "g"}\n' % i)
