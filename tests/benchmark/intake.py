@@ -91,6 +91,9 @@ def run_in(submitters, messages):
     return used, seen["p50_usec"], seen["p99_usec"]
 
 
+USER_CONNECTIONS_MAX = 500  # one user may hold half of the places
+
+
 def _out(messages):
     """From a spool that is filled to the queue. Returns the microseconds from the first message there to
     the last."""
@@ -99,7 +102,7 @@ def _out(messages):
         with folder_on_disk() as folder, runs.server(0) as local, Spool(folder) as spool:
             local.set_faults("*:error-503:every=1")
             with _producer(spool, local) as producer:
-                _hand_in(spool, min(1000, messages), messages)
+                _hand_in(spool, min(USER_CONNECTIONS_MAX, messages), messages)
                 _end(producer)
             local.set_faults()
             connection = local.connection()
