@@ -212,8 +212,10 @@ static void end_walk(struct credentials *c, enum credentials_outcome outcome)
     c->outcome = outcome;
     if (outcome != CREDENTIALS_NOT_REACHED && outcome != CREDENTIALS_NOT_SET_UP)
         c->was_not_reached = false;
-    if (!c->found && c->cached)
+    if (!c->found && c->cached) {
         c->refresh_at_usec = wall_clock_usec() + CREDENTIALS_REFRESH_RETRY_USEC;
+        c->file_check_usec = loop_now_usec(c->event) + CREDENTIALS_REFRESH_RETRY_USEC;
+    }
     sd_event_source_set_enabled(c->answer_source, SD_EVENT_ONESHOT);
 }
 

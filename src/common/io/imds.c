@@ -229,6 +229,8 @@ static void on_token_reply(struct imds *imds, const struct http_reply *reply)
     case HTTP_FAILURE_HANDSHAKE:
     case HTTP_FAILURE_TOO_LARGE:
     case HTTP_FAILURE_BROKEN:
+    case HTTP_FAILURE_SHORTAGE: /* of this machine: nobody was asked */
+    case HTTP_FAILURE_REQUEST:
         if (!try_again(imds))
             end_read(imds, outcome_of_failure(reply->failure), "asked for an IMDSv2 token: %s",
                      failure_text(reply));
@@ -272,7 +274,8 @@ static void on_value_reply(struct imds *imds, const struct http_reply *reply)
         return;
     was_heard = was_heard || reply->failure == HTTP_FAILURE_TOO_LARGE ||
                 reply->failure == HTTP_FAILURE_BROKEN || reply->failure == HTTP_FAILURE_TLS ||
-                reply->failure == HTTP_FAILURE_HANDSHAKE;
+                reply->failure == HTTP_FAILURE_HANDSHAKE ||
+                reply->failure == HTTP_FAILURE_SHORTAGE || reply->failure == HTTP_FAILURE_REQUEST;
     end_read(imds, was_heard ? outcome_of_failure(reply->failure) : IMDS_ABSENT, "%s",
              failure_text(reply));
 }
