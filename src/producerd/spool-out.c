@@ -155,10 +155,13 @@ static int next_behind(struct spool *s, struct spool_message **ret)
         }
         /* The index and its table disagree. */
         if (!streq(statement_text(s->next_of_group, SPOOL_COLUMN_GROUP_ID, NULL), group_id)) {
+            r = statement_lacks_memory(s->next_of_group) ? -ENOMEM : -EUCLEAN;
             statement_reset(s->next_of_group);
-            return -EUCLEAN;
+            return r;
         }
         r = spool_row_read(s->next_of_group, ret, &fault);
+        if (r == SPOOL_ROW_E_DAMAGED && statement_lacks_memory(s->next_of_group))
+            r = -ENOMEM;
         if (r >= 0)
             spool_groups_found(s->groups,
                                (uint64_t)statement_int(s->next_of_group, SPOOL_COLUMN_NUMBER));
@@ -203,6 +206,9 @@ static int take_row(struct spool *s, struct statement *row, struct spool_message
         if (r != 0 && s->groups)
             spool_groups_done(s->groups, statement_text(row, SPOOL_COLUMN_GROUP_ID, NULL));
     }
+    /* What could not be read for want of memory is not damaged. */
+    if (r == SPOOL_ROW_E_DAMAGED && statement_lacks_memory(row))
+        r = -ENOMEM;
     if (r < 0)
         return r;
     s->cursor = number;

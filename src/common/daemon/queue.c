@@ -166,9 +166,11 @@ static void on_given_up(void *userdata, enum sqs_operation operation)
     struct queue *queue = userdata;
     struct trouble ended;
 
-    /* The messages of a request that stalled go on in others. */
-    if (queue->stalls[operation].how != SQS_STALL_NONE && !service_is_stopping(queue->service))
+    /* What a send or a receive that stalled was about goes on in others. */
+    if ((operation == SQS_SEND_MESSAGE || operation == SQS_RECEIVE_MESSAGE) &&
+        queue->stalls[operation].how != SQS_STALL_NONE && !service_is_stopping(queue->service))
         return;
+    queue->stalls[operation].how = SQS_STALL_NONE;
     (void)troubles_end(&queue->troubles, operation, &ended);
     show_trouble(queue);
 }

@@ -201,6 +201,11 @@ const void *statement_blob(struct statement *s, int i, size_t *ret_bytes)
     return data ? data : "";
 }
 
+bool statement_lacks_memory(const struct statement *s)
+{
+    return (sqlite3_errcode(sqlite3_db_handle(s->sqlite)) & 0xff) == SQLITE_NOMEM;
+}
+
 bool statement_is_null(struct statement *s, int i)
 {
     return sqlite3_column_type(s->sqlite, i) == SQLITE_NULL;

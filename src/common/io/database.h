@@ -108,6 +108,9 @@ const char *statement_text(struct statement *statement, int i, size_t *ret_bytes
 const void *statement_blob(struct statement *statement, int i, size_t *ret_bytes);
 bool statement_is_null(struct statement *statement, int i);
 
+/* Whether a column of the row could not be had for want of memory: then its text or blob is "". */
+bool statement_lacks_memory(const struct statement *statement);
+
 /* Ends a statement before its last row. One that is left open keeps the log from being moved into
  * the file: reset it before the turn of the loop ends. */
 void statement_reset(struct statement *statement);
