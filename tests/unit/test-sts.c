@@ -472,6 +472,70 @@ static void skew_that_does_not_help_is_dropped_at_once(void **state)
     }
 }
 
+/* STS refuses a signature's time under the code of a wrong key. That a request signed with the
+ * estimate was once accepted does not keep it then. */
+static void skew_sts_refuses_by_its_text_is_replaced_at_once(void **state)
+{
+    static const struct {
+        const char *text;
+        bool has_date; /* of the right time: ours */
+    } rows[] = {
+        {"Signature not yet current: 20300101T000000Z is still later than 20290101T000000Z", false},
+        {"Signature expired: 20200101T000000Z is now earlier than 20210101T000000Z", false},
+        {"Signature expired", true},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct fixture *f = *state;
+        char ahead[64], right[64], body[512];
+        struct test_reply replies[] = {
+            {.status = 400, .headers = ahead, .body = ERROR("RequestExpired", "expired")},
+            GOOD,
+            {.status = 403, .headers = rows[i].has_date ? right : NULL, .body = body},
+            GOOD,
+        };
+        CLEANUP(test_server_free) struct test_server *server = NULL;
+        CLEANUP(sts_free) struct sts *sts = NULL;
+        CLEANUP(outcome_done) struct outcome first = {}, second = {};
+        struct sts_request request = request_of(f->keys);
+
+        format_date(ahead, sizeof(ahead), 36000);
+        format_date(right, sizeof(right), 0);
+        snprintf(body, sizeof(body), ERROR("SignatureDoesNotMatch", "%s"), rows[i].text);
+        server = test_server_new(replies, ARRAY_SIZE(replies), NULL);
+        sts = new_sts(f, test_server_url(server));
+        ask(f, sts, &request, &first);
+        ask(f, sts, &request, &second);
+        assert_string_equal(first.error, "");
+        assert_string_equal(second.error, "");
+        assert_int_equal(test_server_requests(server), 4);
+        for (unsigned k = 0; k < 4; k++) {
+            CLEANUP(free) char *date = test_server_header(server, k, "X-Amz-Date");
+            int64_t wanted = k == 1 || k == 2 ? 36000 : 0;
+            time_t t;
+
+            assert_int_equal(aws_time_parse(date, &t), 0);
+            assert_true(llabs(t - time(NULL) - wanted) <= 5);
+        }
+    }
+}
+
+static void clock_nothing_corrects_is_named(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER(
+        {.status = 403, .body = ERROR("SignatureDoesNotMatch", "Signature expired: long ago")});
+    CLEANUP(sts_free) struct sts *sts = new_sts(f, test_server_url(server));
+    CLEANUP(outcome_done) struct outcome o = {};
+    struct sts_request request = request_of(f->keys);
+
+    ask(f, sts, &request, &o);
+    assert_int_equal(o.outcome, CREDENTIALS_FAILED);
+    assert_has(o.error, "Signature expired: long ago (set this machine's clock: timedatectl)");
+    assert_int_equal(test_server_requests(server), 1);
+}
+
 static void a_wrong_secret_is_not_taken_for_a_wrong_clock(void **state)
 {
     struct fixture *f = *state;
@@ -593,6 +657,8 @@ int main(void)
         TEST(a_wrong_clock_is_learnt_from_the_text_where_there_is_no_date),
         TEST(impossible_server_time_is_no_answer_of_sts),
         TEST(skew_that_does_not_help_is_dropped_at_once),
+        TEST(skew_sts_refuses_by_its_text_is_replaced_at_once),
+        TEST(clock_nothing_corrects_is_named),
         TEST(a_wrong_secret_is_not_taken_for_a_wrong_clock),
         TEST(the_expiry_is_on_our_clock_where_it_is_wrong),
         TEST(a_cancelled_call_is_silent),

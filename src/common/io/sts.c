@@ -174,12 +174,15 @@ static void error_reply(struct sts_call *call, const struct http_reply *reply,
 {
     enum sqs_error_class class =
         sqs_error_class_of_code(parsed->error_code, reply->status < 500 && reply->status != 429);
-    char reason[1024];
+    char reason[1280];
 
+    if (sqs_error_is_of_clock(parsed->error_code, parsed->error_message))
+        class = SQS_ERROR_CLOCK;
     if (is_clock_corrected(call, reply, parsed->error_message, &class))
         return;
-    snprintf(reason, sizeof(reason), "%s%s%s", parsed->error_code,
-             parsed->error_message ? ": " : "", parsed->error_message ? parsed->error_message : "");
+    snprintf(reason, sizeof(reason), "%s%s%s%s", parsed->error_code,
+             parsed->error_message ? ": " : "", parsed->error_message ? parsed->error_message : "",
+             class == SQS_ERROR_CLOCK ? " (set this machine's clock: timedatectl)" : "");
     attempt_failed(call, class, reason);
 }
 

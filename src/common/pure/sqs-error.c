@@ -342,11 +342,18 @@ static enum sqs_error_class class_of_status(int http_status)
     return SQS_ERROR_PERMANENT;
 }
 
-/* A signature that is refused for its time comes under the same name as one made with a wrong key:
- * only the text tells. */
-static bool is_clock_text(const struct sqs_known_error *known, const char *message)
+/* AWS sends the same code and the same status for a signature whose time is off as for one that was
+ * made with a wrong key, and no other member or header tells the two apart: so the text decides, in
+ * this place alone. */
+bool sqs_error_is_of_clock(const char *code, const char *message)
 {
-    return streq(known->name, "InvalidSignatureException") &&
+    const struct sqs_known_error *known = sqs_error_find(code);
+
+    if (!known)
+        return false;
+    if (known->class == SQS_ERROR_CLOCK)
+        return true;
+    return message && streq(known->name, "InvalidSignatureException") &&
            (strstr(message, "Signature expired") || strstr(message, "Signature not yet current"));
 }
 
@@ -386,7 +393,7 @@ void sqs_error_parse(int http_status, const char *query_error, const char *error
     ret->class = known ? known->class : class_of_status(http_status);
     if (!known && receiver_fault && ret->class == SQS_ERROR_PERMANENT)
         ret->class = SQS_ERROR_TRANSIENT;
-    if (known && is_clock_text(known, ret->message))
+    if (known && sqs_error_is_of_clock(known->name, ret->message))
         ret->class = SQS_ERROR_CLOCK;
     ret->is_wrong_scope = known && is_scope_text(known, ret->message);
     if (ret->class == SQS_ERROR_CLOCK)

@@ -79,6 +79,11 @@ struct sqs_known_error {
     enum sqs_error_class class; /* for SignatureDoesNotMatch the text of the error decides, too */
 };
 
+/* Whether AWS refuses the signature for its time alone: "Signature expired: ..." and "Signature not
+ * yet current: ..." come under the code of a signature that was made with a wrong key. The code
+ * under either name; `message` may be NULL. */
+bool sqs_error_is_of_clock(const char *code, const char *message);
+
 /* The row of an error code under either name; NULL where it is not in the table. */
 const struct sqs_known_error *sqs_error_find(const char *code);
 
