@@ -1,16 +1,18 @@
 """The daemons with keys that are not simply in the environment: roles, web identities, and keys that
 are replaced while they run."""
 
+import json
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import tap
 from container import Container
 from daemon import FIFO, Daemon, end_all
 from imds import Imds
-from imds import Imds
 from role_keys import RoleKeys
+from shifted_clock import Clock
 from sqs_local import SqsLocal
 from standin import Reply
 from sts import Sts, error
@@ -297,6 +299,67 @@ def metadata_lost_while_running_is_waited_for_and_named():
             producer.signal()
             tap.equal(producer.wait(), 0, producer.text)
         no_secret(producer)
+
+
+def write_program(folder, text):
+    program = write(folder, "get-keys", f"#!/bin/sh\n{text}\n")
+    os.chmod(program, 0o700)
+    return {**NO_KEYS, "AWS_CONFIG_FILE":
+            write(folder, "config", f"[default]\ncredential_process = {program}\n")}
+
+
+def count_lines(path):
+    with open(path, encoding="utf-8") as file:
+        return len(file.readlines())
+
+
+def process_keys(expiration):
+    return json.dumps({"Version": 1, "AccessKeyId": KEYS[0], "SecretAccessKey": KEYS[1],
+                       "SessionToken": KEYS[2], "Expiration": expiration})
+
+
+@tap.test
+def with_a_clock_hours_ahead_keys_of_every_place_serve():
+    """They have expired by this machine's clock, but not by AWS's. Each place is asked once."""
+    with new_server() as server, new_sts() as sts, Imds(keys=RoleKeys(fixed=KEYS, lifetime=3600)) as imds, \
+            Container(keys=RoleKeys(fixed=KEYS, lifetime=3600)) as container, Clock() as clock:
+        clock.set(10 * 3600)
+        folder = new_folder(server)
+        runs = os.path.join(folder, "runs")
+        keys = process_keys(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600)))
+        sts.web_identity_tokens = {"eyJ.T0KEN"}
+        places = {
+            "imds": (metadata_env(imds.port), lambda: imds.keys.handed_out),
+            "container": ({**NO_KEYS, "AWS_CONTAINER_CREDENTIALS_FULL_URI": container.credentials_url},
+                          lambda: container.keys.handed_out),
+            "process": (write_program(folder, f"echo run >>{runs}\necho '{keys}'"),
+                        lambda: count_lines(runs)),
+            "web identity": ({**NO_KEYS, "AWS_ENDPOINT_URL_STS": sts.url, "AWS_ROLE_ARN": ROLE,
+                              "AWS_WEB_IDENTITY_TOKEN_FILE": write(folder, "token", "eyJ.T0KEN")},
+                             lambda: len(sts.calls)),
+        }
+        producers = {name: Daemon("sqs-producerd", server, env={**env, **clock.env})
+                     for name, (env, _) in places.items()}
+        for name, producer in producers.items():
+            tap.equal(producer.wait(), 0, f"{name}: {producer.text}")
+            tap.ok("ahead of AWS's" in producer.text, f"{name}: {producer.text}")
+            tap.ok("failed" not in producer.text, f"{name}: {producer.text}")
+            tap.equal(places[name][1](), 1, name)
+            no_secret(producer)
+
+
+@tap.test
+def keys_that_have_expired_are_aws_s_to_refuse():
+    with new_server() as server:
+        server.set_credentials(*KEYS, expire_after=0)
+        folder = new_folder(server)
+        runs = os.path.join(folder, "runs")
+        env = write_program(folder, f"echo run >>{runs}\necho '{process_keys('2001-01-01T00:00:00Z')}'")
+        producer = Daemon("sqs-producerd", server, env=env)
+        tap.equal(producer.wait(), 77, producer.text)
+        line = producer.wait_for_line("Cannot start")
+        tap.ok("ExpiredToken" in line and "renew the keys where they come from" in line, line)
+        tap.equal(count_lines(runs), 2)
 
 
 @tap.test

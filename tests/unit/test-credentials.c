@@ -154,6 +154,14 @@ static void ask(struct credentials *c, struct asker *a)
     run_until(event, &a->n_answers, a->n_answers + 1);
 }
 
+/* Both clocks run on, and the loop sees it. */
+static void pass_sec(int64_t sec)
+{
+    wall_clock_offset_sec += sec;
+    boot_clock_offset_sec += sec;
+    run_for(event, USEC_PER_MSEC);
+}
+
 static void the_first_that_is_set_up_answers(void **state)
 {
     for (int asynchronous = 0; asynchronous < 2; asynchronous++) {
@@ -335,7 +343,7 @@ static void keys_in_use_their_place_is_not_reached_is_unreachable_for_good(void 
     ask(c, &a);
     assert_string_equal(a.id, "AKIA");
     fakes[1].outcome = CREDENTIALS_NOT_REACHED;
-    wall_clock_offset_sec += 61;
+    credentials_refused(c, credentials_peek(c));
     for (int i = 0; i < 3; i++) {
         ask(c, &a);
         assert_int_equal(a.outcome, CREDENTIALS_UNREACHABLE);
@@ -465,7 +473,7 @@ static void freeing_drops_those_who_wait(void **state)
     assert_int_equal(a.n_answers, 0);
 }
 
-static void keys_are_gone_at_their_expiry(void **state)
+static void keys_expired_newer_ones_are_looked_for_first(void **state)
 {
     struct fake fake = {
         .outcome = CREDENTIALS_FOUND, .id = "AKIA1", .lifetime_usec = 30 * USEC_PER_SEC};
@@ -490,20 +498,21 @@ static void newer_keys_are_fetched_ahead_of_the_expiry(void **state)
                         .is_async = true,
                         .lifetime_usec = 3600 * USEC_PER_SEC};
     CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
-    uint64_t patience_usec = boot_clock_usec() + TEST_PATIENCE_USEC;
     struct asker a = {};
+    uint64_t patience_usec;
 
     ask(c, &a);
     fake.id = "AKIA2";
     /* Not earlier than 20 min ahead. */
-    wall_clock_offset_sec += 2340;
+    pass_sec(2340);
     assert_non_null(credentials_peek(c));
     assert_int_equal(fake.n_fetches, 1);
     /* Not later than 15 min ahead; the old ones serve meanwhile. */
-    wall_clock_offset_sec += 361;
+    pass_sec(361);
     for (int i = 0; i < 3; i++)
         assert_string_equal(credentials_peek(c)->access_key_id, "AKIA1");
     assert_int_equal(fake.n_fetches, 2);
+    patience_usec = boot_clock_usec() + TEST_PATIENCE_USEC;
     while (streq(credentials_peek(c)->access_key_id, "AKIA1")) {
         assert_true(boot_clock_usec() < patience_usec);
         assert_true(sd_event_run(event, 100 * USEC_PER_MSEC) >= 0);
@@ -512,7 +521,7 @@ static void newer_keys_are_fetched_ahead_of_the_expiry(void **state)
     assert_int_equal(fake.n_fetches, 2);
 }
 
-static void a_failed_refresh_keeps_the_old_keys_while_they_are_valid(void **state)
+static void a_failed_refresh_keeps_the_old_keys_until_they_are_refused(void **state)
 {
     struct fake fake = {
         .outcome = CREDENTIALS_FOUND, .id = "AKIA1", .lifetime_usec = 3600 * USEC_PER_SEC};
@@ -521,16 +530,17 @@ static void a_failed_refresh_keeps_the_old_keys_while_they_are_valid(void **stat
 
     ask(c, &a);
     fake.outcome = CREDENTIALS_FAILED;
-    wall_clock_offset_sec += 3000;
+    pass_sec(3000);
     assert_non_null(credentials_peek(c));
     run_for(event, 5 * USEC_PER_MSEC);
     assert_int_equal(fake.n_fetches, 2);
-    /* The next try comes a minute later, not at once. */
+    /* The next try comes a minute later, not at once, and whatever becomes of the wall clock. */
     assert_non_null(credentials_peek(c));
-    wall_clock_offset_sec += 58;
+    pass_sec(58);
     assert_non_null(credentials_peek(c));
     assert_int_equal(fake.n_fetches, 2);
-    wall_clock_offset_sec += 3;
+    wall_clock_offset_sec -= 100;
+    pass_sec(3);
     assert_non_null(credentials_peek(c));
     assert_int_equal(fake.n_fetches, 3);
     run_for(event, 5 * USEC_PER_MSEC);
@@ -539,29 +549,68 @@ static void a_failed_refresh_keeps_the_old_keys_while_they_are_valid(void **stat
     assert_string_equal(a.id, "AKIA1");
     assert_string_equal(a.error, "");
 
-    wall_clock_offset_sec += 600;
+    /* They have expired by this machine's clock: once more newer ones are waited for. */
+    pass_sec(700);
+    assert_null(credentials_peek(c));
+    ask(c, &a);
+    assert_string_equal(a.id, "AKIA1");
+    assert_non_null(credentials_peek(c));
+    credentials_refused(c, credentials_peek(c));
     assert_null(credentials_peek(c));
     ask(c, &a);
     assert_string_equal(a.id, "");
     assert_string_equal(a.error, "first: it is broken");
 }
 
-static void keys_that_have_expired_already_are_not_taken(void **state)
+static void keys_expired_by_our_clock_are_used_and_renewed_once_a_minute(void **state)
 {
-    struct fake fakes[2] = {
-        {.outcome = CREDENTIALS_FOUND, .id = "AKIA1", .lifetime_usec = 30 * USEC_PER_SEC},
-        {.outcome = CREDENTIALS_FOUND, .id = "AKIA2"}};
-    CLEANUP(credentials_free) struct credentials *c = new_chain(fakes, 2);
+    struct fake fake = {.outcome = CREDENTIALS_FOUND,
+                        .id = "AKIA1",
+                        .lifetime_usec = (uint64_t)-1 * 3600 * USEC_PER_SEC};
+    CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
     struct asker a = {};
 
     ask(c, &a);
-    fakes[0].lifetime_usec = (uint64_t)-1 * 3600 * USEC_PER_SEC;
-    wall_clock_offset_sec += 60;
-    ask(c, &a);
-    assert_string_equal(a.id, "");
-    assert_memory_equal(a.error, "first: the keys found have expired at 20", 40);
-    assert_int_equal(fakes[1].n_fetches, 0);
+    assert_string_equal(a.id, "AKIA1");
+    for (unsigned minute = 1; minute <= 3; minute++) {
+        for (int i = 0; i < 50; i++) {
+            assert_non_null(credentials_peek(c));
+            run_for(event, 100);
+        }
+        assert_int_equal(fake.n_fetches, minute);
+        pass_sec(61);
+    }
+    /* AWS has the last word. */
+    fake.outcome = CREDENTIALS_FAILED;
+    credentials_refused(c, credentials_peek(c));
     assert_null(credentials_peek(c));
+}
+
+/* The expiry is on AWS's clock, whatever ours shows. */
+static void expiry_is_judged_by_the_measured_clock(void **state)
+{
+    struct fake fake = {.outcome = CREDENTIALS_FOUND,
+                        .id = "AKIA1",
+                        .lifetime_usec = (uint64_t)-1 * 3600 * USEC_PER_SEC};
+    CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
+    int64_t wall_sec = (int64_t)(wall_clock_usec() / USEC_PER_SEC);
+    int64_t boot_sec = (int64_t)(boot_clock_usec() / USEC_PER_SEC);
+    struct clock_skew skew = {.is_known = true, .offset_sec = wall_sec - 5 * 3600 - boot_sec};
+    struct asker a = {};
+
+    /* Ours is five hours ahead: they have four hours left. */
+    credentials_set_skew(c, &skew);
+    ask(c, &a);
+    pass_sec(3 * 3600);
+    assert_non_null(credentials_peek(c));
+    wall_clock_offset_sec -= 5 * 3600; /* somebody sets it */
+    pass_sec(1800);
+    assert_non_null(credentials_peek(c));
+    assert_int_equal(fake.n_fetches, 1);
+    pass_sec(1000);
+    assert_non_null(credentials_peek(c));
+    assert_int_equal(fake.n_fetches, 2);
+    credentials_set_skew(c, NULL);
 }
 
 static void keys_with_a_flaw_are_not_taken(void **state)
@@ -707,10 +756,11 @@ int main(void)
         TEST(an_answer_may_cancel_another),
         TEST(an_answer_may_ask_again),
         TEST(freeing_drops_those_who_wait),
-        TEST(keys_are_gone_at_their_expiry),
+        TEST(keys_expired_newer_ones_are_looked_for_first),
         TEST(newer_keys_are_fetched_ahead_of_the_expiry),
-        TEST(a_failed_refresh_keeps_the_old_keys_while_they_are_valid),
-        TEST(keys_that_have_expired_already_are_not_taken),
+        TEST(a_failed_refresh_keeps_the_old_keys_until_they_are_refused),
+        TEST(keys_expired_by_our_clock_are_used_and_renewed_once_a_minute),
+        TEST(expiry_is_judged_by_the_measured_clock),
         TEST(keys_with_a_flaw_are_not_taken),
         TEST(refused_keys_are_looked_up_anew),
         TEST(refused_keys_are_not_kept_by_a_failed_refresh),

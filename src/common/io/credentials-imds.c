@@ -4,12 +4,9 @@
 
 #include <errno.h>
 
-#include <systemd/sd-id128.h>
-
 #include "credentials-json.h"
 #include "encode.h"
 #include "imds.h"
-#include "wall-clock.h"
 
 #define ROLES_PATH "latest/meta-data/iam/security-credentials/"
 
@@ -39,19 +36,6 @@ static void answer(struct imds_provider *p, enum credentials_outcome outcome,
     p->done(p->userdata, outcome, credentials, text);
 }
 
-/* When keys are to be taken for expired. */
-static uint64_t evaluate_expiry(uint64_t expiry_usec, uint64_t now_usec)
-{
-    uint64_t extended = now_usec + CREDENTIALS_IMDS_EXTENSION_USEC;
-    uint64_t jitter = CREDENTIALS_IMDS_JITTER_MIN_USEC;
-    sd_id128_t random;
-
-    if (sd_id128_randomize(&random) >= 0)
-        jitter += random.qwords[0] %
-                  (CREDENTIALS_IMDS_JITTER_MAX_USEC - CREDENTIALS_IMDS_JITTER_MIN_USEC + 1);
-    return MAX(expiry_usec, extended + jitter);
-}
-
 static void on_keys(void *userdata, enum imds_outcome outcome, const char *body, size_t body_bytes,
                     const char *text)
 {
@@ -76,8 +60,7 @@ static void on_keys(void *userdata, enum imds_outcome outcome, const char *body,
     if (r == 0) {
         buffer_printf(&line, "instance metadata service, role %s", p->role);
         r = aws_credentials_new(json.access_key_id, json.secret_access_key, json.session_token,
-                                buffer_string(&line),
-                                evaluate_expiry(json.expiry_usec, wall_clock_usec()), &c);
+                                buffer_string(&line), json.expiry_usec, &c);
     }
     if (r == 0) {
         answer(p, CREDENTIALS_FOUND, c, NULL);

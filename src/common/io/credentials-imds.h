@@ -4,13 +4,10 @@
 #include "credentials.h"
 #include "http-client.h"
 
-/* Keys nearer to their expiry than this, plus the jitter, are taken for good until then, however
- * old: the service hands out old keys while it has none newer, and AWS goes on to honour them. */
-#define CREDENTIALS_IMDS_EXTENSION_USEC (15 * UINT64_C(60) * USEC_PER_SEC)
-#define CREDENTIALS_IMDS_JITTER_MIN_USEC (2 * UINT64_C(60) * USEC_PER_SEC)
-#define CREDENTIALS_IMDS_JITTER_MAX_USEC (10 * UINT64_C(60) * USEC_PER_SEC)
-
-/* imds.h says which settings there are. Not set up where the service is switched off, where it
+/* The keys may have expired by what the service says: while it has no newer ones it hands out old
+ * ones, which AWS goes on to honour.
+ *
+ * imds.h says which settings there are. Not set up where the service is switched off, where it
  * refuses to be asked, or where the instance has no role; not reached where nobody answers. With
  * `is_named`, a setting says that the keys are
  * there: then nobody answering is trouble of the network. The loop and the client are borrowed and

@@ -26,10 +26,14 @@ struct credentials {
     struct credentials_provider *providers[CREDENTIALS_PROVIDERS_MAX];
     size_t n_providers;
 
+    const struct clock_skew *skew; /* NULL: this machine's clock counts */
+
     struct aws_credentials *cached;
-    uint64_t refresh_at_usec; /* on the wall clock: when to look for newer ones */
+    uint64_t refresh_at_usec; /* on AWS's clock: when to look for newer ones */
+    uint64_t retry_at_usec;   /* on the boot clock: not before this */
     uint64_t file_check_usec; /* the next look at the file's stamp, on the boot clock */
     bool is_refused;          /* the cached ones were refused: walk before using them again */
+    bool is_outlived;         /* they have expired, and a walk since found no newer ones */
     size_t cached_step;       /* the provider that they came from */
 
     bool is_walking;
@@ -155,8 +159,24 @@ static void free_slots(struct credentials_slot *slot)
     }
 }
 
-static void keep_found(struct credentials *c, uint64_t now)
+/* What AWS's clock shows, as far as it is known. */
+static uint64_t aws_clock_usec(const struct credentials *c)
 {
+    uint64_t wall_usec = wall_clock_usec();
+    struct clock_reading now = {
+        .wall_sec = (time_t)(wall_usec / USEC_PER_SEC),
+        .boot_usec = loop_now_usec(c->event),
+    };
+
+    if (!c->skew)
+        return wall_usec;
+    return (uint64_t)((int64_t)wall_usec + clock_skew_sec(c->skew, &now) * (int64_t)USEC_PER_SEC);
+}
+
+static void keep_found(struct credentials *c)
+{
+    uint64_t ahead;
+
     if (!c->found)
         return;
     aws_credentials_unref(c->cached);
@@ -164,13 +184,12 @@ static void keep_found(struct credentials *c, uint64_t now)
     c->is_refused = false;
     c->cached_step = c->step;
     c->refresh_at_usec = USEC_INFINITY;
-    if (c->cached->expiry_usec != USEC_INFINITY) {
-        uint64_t ahead = refresh_ahead_usec();
-
-        c->refresh_at_usec = c->cached->expiry_usec > ahead ? c->cached->expiry_usec - ahead : 0;
-        /* Keys that come with less than that left are used while they last. */
-        c->refresh_at_usec = MAX(c->refresh_at_usec, now + CREDENTIALS_REFRESH_RETRY_USEC);
-    }
+    if (c->cached->expiry_usec == USEC_INFINITY)
+        return;
+    ahead = refresh_ahead_usec();
+    c->refresh_at_usec = c->cached->expiry_usec > ahead ? c->cached->expiry_usec - ahead : 0;
+    /* Keys that come with less than that left are used while they last. */
+    c->retry_at_usec = loop_now_usec(c->event) + CREDENTIALS_REFRESH_RETRY_USEC;
 }
 
 static int on_answer(sd_event_source *source, void *userdata)
@@ -179,15 +198,15 @@ static int on_answer(sd_event_source *source, void *userdata)
     CLEANUP(aws_credentials_unref) struct aws_credentials *answer = NULL;
     CLEANUP(buffer_done) struct buffer looked_at = c->looked_at;
     enum credentials_outcome outcome = c->outcome;
-    uint64_t now = wall_clock_usec();
 
     c->looked_at = BUFFER_INIT(LOOKED_AT_MAX_BYTES);
 
-    keep_found(c, now);
+    keep_found(c);
     answer = TAKE(c->found);
-    /* A refresh that failed leaves the old keys in use while they are valid, unless refused. */
-    if (!answer && c->cached && !c->is_refused && c->cached->expiry_usec > now)
+    /* A refresh that failed leaves the old keys in use until AWS refuses them. */
+    if (!answer && c->cached && !c->is_refused)
         answer = aws_credentials_ref(c->cached);
+    c->is_outlived = c->cached && c->cached->expiry_usec <= aws_clock_usec(c);
 
     c->answering = TAKE(c->waiting);
     c->waiting_end = &c->waiting;
@@ -213,8 +232,8 @@ static void end_walk(struct credentials *c, enum credentials_outcome outcome)
     if (outcome != CREDENTIALS_NOT_REACHED && outcome != CREDENTIALS_NOT_SET_UP)
         c->was_not_reached = false;
     if (!c->found && c->cached) {
-        c->refresh_at_usec = wall_clock_usec() + CREDENTIALS_REFRESH_RETRY_USEC;
-        c->file_check_usec = loop_now_usec(c->event) + CREDENTIALS_REFRESH_RETRY_USEC;
+        c->retry_at_usec = loop_now_usec(c->event) + CREDENTIALS_REFRESH_RETRY_USEC;
+        c->file_check_usec = c->retry_at_usec;
     }
     sd_event_source_set_enabled(c->answer_source, SD_EVENT_ONESHOT);
 }
@@ -231,18 +250,6 @@ static void note_alone(struct credentials *c, const char *name, const char *text
 {
     buffer_reset(&c->looked_at);
     note(c, name, text);
-}
-
-static void note_expired(struct credentials *c, const char *name, uint64_t expiry_usec)
-{
-    time_t t = (time_t)(expiry_usec / USEC_PER_SEC);
-    struct tm tm;
-    char when[32] = "?", text[80];
-
-    if (gmtime_r(&t, &tm))
-        strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    snprintf(text, sizeof(text), "the keys found have expired at %s: renew them", when);
-    note_alone(c, name, text);
 }
 
 /* Nobody answers where keys may be. True: it was the place that the keys in use had come from, and
@@ -288,8 +295,6 @@ static void on_provider_done(void *userdata, enum credentials_outcome outcome,
                                     credentials->session_token);
         if (flaw)
             note_alone(c, name, flaw);
-        else if (credentials->expiry_usec <= wall_clock_usec())
-            note_expired(c, name, credentials->expiry_usec);
         else
             c->found = aws_credentials_ref(credentials);
         end_walk(c, c->found ? CREDENTIALS_FOUND : CREDENTIALS_FAILED);
@@ -413,10 +418,12 @@ struct aws_credentials *credentials_peek(struct credentials *c)
         check_file(c);
         return c->cached;
     }
-    now = wall_clock_usec();
-    if (c->cached->expiry_usec <= now)
-        return NULL;
-    if (c->refresh_at_usec <= now)
+    now = aws_clock_usec(c);
+    if (c->cached->expiry_usec > now)
+        c->is_outlived = false;
+    else if (!c->is_outlived)
+        return NULL; /* newer ones are looked for first */
+    if (c->refresh_at_usec <= now && c->retry_at_usec <= loop_now_usec(c->event))
         start_walk(c);
     return c->cached;
 }
@@ -448,6 +455,11 @@ struct credentials_slot *credentials_slot_cancel(struct credentials_slot *slot)
     if (slot)
         slot->done = NULL;
     return NULL;
+}
+
+void credentials_set_skew(struct credentials *c, const struct clock_skew *skew)
+{
+    c->skew = skew;
 }
 
 void credentials_refused(struct credentials *c, const struct aws_credentials *refused)

@@ -14,6 +14,7 @@
 
 #include "aws-profile.h"
 #include "buffer.h"
+#include "clock-skew.h"
 #include "macro.h"
 
 /* Reference-counted and never changed once made; wiped at the last unref. */
@@ -23,7 +24,7 @@ struct aws_credentials {
     char *secret_access_key;
     char *session_token; /* NULL: none */
     char *source; /* for people: "environment", "/run/.../aws.credentials, profile default" */
-    uint64_t expiry_usec; /* on the wall clock; USEC_INFINITY: never */
+    uint64_t expiry_usec; /* on AWS's clock; USEC_INFINITY: never */
     char *path;           /* of the file that they stand in; NULL: none */
     struct stat stamp;    /* of that file when it was read */
 };
@@ -75,8 +76,8 @@ static inline enum credentials_outcome credentials_outcome_of_errno(int error)
 }
 
 /* `text` is borrowed and never holds a secret; NULL with FOUND. `credentials` is borrowed; NULL
- * otherwise. Keys that have expired already, or that have a flaw
- * (above), count as failed. */
+ * otherwise. Keys that have a flaw (above) count as failed. Whether keys have expired is for AWS to
+ * say: a provider hands them out whatever this machine's clock shows. */
 typedef void (*credentials_provider_done_fn)(void *userdata, enum credentials_outcome outcome,
                                              struct aws_credentials *credentials, const char *text);
 
@@ -114,7 +115,11 @@ int credentials_environment_new(struct credentials_provider **ret);
 int credentials_files_new(enum aws_profile_file kind, const char *profile,
                           struct credentials_provider **ret);
 
-/* --- Chain and cache --- */
+/* --- Chain and cache ---
+ *
+ * The expiry of keys says when to look for newer ones, and no more: this machine's clock may be
+ * hours ahead. Keys that have expired by it, and to which no newer ones are found, are used until
+ * AWS refuses them. */
 
 struct credentials;
 struct credentials_slot; /* a caller waiting */
@@ -159,6 +164,10 @@ struct aws_credentials *credentials_peek(struct credentials *c);
 int credentials_get(struct credentials *c, credentials_done_fn done, void *userdata,
                     struct credentials_slot **ret);
 struct credentials_slot *credentials_slot_cancel(struct credentials_slot *slot);
+
+/* The estimate of AWS's clock, by which the expiry of keys is judged; borrowed. NULL, as in the
+ * beginning: this machine's clock. */
+void credentials_set_skew(struct credentials *c, const struct clock_skew *skew);
 
 /* AWS has refused these: unless the cache already holds others, the next get walks the chain anew.
  */

@@ -237,6 +237,7 @@ int sqs_client_new(sd_event *event, struct http_client *http, struct credentials
     client->event = sd_event_ref(event);
     client->http = http;
     client->credentials = credentials;
+    credentials_set_skew(credentials, &client->skew);
     client->endpoint = endpoint;
     client->request_timeout_usec = request_timeout_usec;
     if (observer)
@@ -256,6 +257,7 @@ struct sqs_client *sqs_client_free(struct sqs_client *client)
     client->observer = (struct sqs_client_observer){};
     while (client->calls)
         call_free(client->calls);
+    credentials_set_skew(client->credentials, NULL);
     sqs_headers_free(client->headers);
     sd_event_unref(client->event);
     free(client);

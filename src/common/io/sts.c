@@ -186,31 +186,21 @@ static void error_reply(struct sts_call *call, const struct http_reply *reply,
     attempt_failed(call, class, reason);
 }
 
-static void good_reply(struct sts_call *call, const struct http_reply *reply,
-                       const struct sts_reply *parsed)
+static void good_reply(struct sts_call *call, const struct sts_reply *parsed)
 {
     CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
     const char *flaw = aws_credentials_flaw(parsed->access_key_id, parsed->secret_access_key,
                                             parsed->session_token);
-    time_t expiry = parsed->expiration;
-    time_t now = time(NULL), server;
     int r;
 
     if (call->credentials)
         clock_skew_accepted(&call->sts->skew, call->signed_sec, call->signed_usec);
-    if (server_time_read(reply, NULL, &server) && server_time_is_plausible(server) &&
-        llabs(server - now) >= CLOCK_SKEW_MIN_SEC)
-        expiry -= server - now;
-    if (expiry <= now) {
-        finish_failed(call, CREDENTIALS_FAILED, "the keys that came have expired already");
-        return;
-    }
     if (flaw) {
         finish_failed(call, CREDENTIALS_FAILED, "of the keys that came, %s", flaw);
         return;
     }
     r = aws_credentials_new(parsed->access_key_id, parsed->secret_access_key, parsed->session_token,
-                            call->source, (uint64_t)expiry * USEC_PER_SEC, &c);
+                            call->source, (uint64_t)parsed->expiration * USEC_PER_SEC, &c);
     if (r < 0)
         finish_failed(call, CREDENTIALS_UNREACHABLE, "%s", strerror(-r));
     else
@@ -254,7 +244,7 @@ static void on_reply(void *userdata, const struct http_reply *reply)
     if (r == 0 && parsed->is_error)
         error_reply(call, reply, parsed);
     else if (r == 0 && reply->status == 200)
-        good_reply(call, reply, parsed);
+        good_reply(call, parsed);
     else if (r < 0)
         attempt_failed(call, SQS_ERROR_TRANSIENT, strerror(-r));
     else

@@ -44,8 +44,8 @@ struct sts_request {
  * UNREACHABLE where STS itself gave no answer: the network, a time-out, 5xx, throttling; with
  * INTERCEPTED where a proxy or a sign-in page answered in its place.
  * `error` is one line that names the action, the role, the host and the reason, and
- * holds nothing secret. Both are borrowed. The expiry is on this machine's clock, also where that
- * is wrong. The callback may start and cancel calls, but not free `sts`. */
+ * holds nothing secret. Both are borrowed. The callback may start and cancel calls, but not free
+ * `sts`. */
 typedef void (*sts_done_fn)(void *userdata, enum credentials_outcome outcome,
                             struct aws_credentials *credentials, const char *error);
 
