@@ -2,10 +2,10 @@
  * delete is lost as well, and it is handled twice, is rare; kept back, all would be. */
 #include "handled.h"
 
+#include "clock.h"
 #include "fault-point.h"
 #include "handler.h"
 #include "log.h"
-#include "outside.h"
 
 struct handled_kept {
     uint64_t deleted_usec; /* boot clock */
@@ -49,13 +49,13 @@ static void keep(struct handled *h, const char *message_id)
     if (h->n_kept == HANDLED_KEPT_MAX)
         remove_first_kept(h);
     h->kept[(h->first_kept + h->n_kept++) % HANDLED_KEPT_MAX] =
-        (struct handled_kept){outside_now_usec(), copy};
+        (struct handled_kept){clock_boot_usec(), copy};
 }
 
 /* After what has been added, so that it shares the transaction. */
 static void remove_kept(struct handled *h)
 {
-    uint64_t now_usec = h->n_kept > 0 ? outside_now_usec() : 0;
+    uint64_t now_usec = h->n_kept > 0 ? clock_boot_usec() : 0;
 
     while (h->n_kept > 0 && (ledger_is_crowded(h->ledger) ||
                              now_usec - h->kept[h->first_kept].deleted_usec >= HANDLED_KEPT_USEC))
@@ -74,7 +74,7 @@ void handled_done(struct handled *h)
 /* True once, and again after a while. */
 static bool is_due(bool *has_line, uint64_t *line_usec)
 {
-    uint64_t now_usec = outside_now_usec();
+    uint64_t now_usec = clock_boot_usec();
 
     if (*has_line && now_usec - *line_usec < HANDLED_LINE_INTERVAL_USEC)
         return false;
@@ -116,7 +116,7 @@ bool handled_before(struct handled *h, const struct message *m)
 
     if (!h->ledger)
         return false;
-    r = ledger_has(h->ledger, m->received->message_id, outside_wall_usec());
+    r = ledger_has(h->ledger, m->received->message_id, clock_wall_usec());
     if (r < 0)
         tell_trouble(h, "read");
     if (r != LEDGER_HAS)
@@ -132,7 +132,7 @@ bool handled_add(struct handled *h, struct message *m)
     if (!h->ledger)
         return false;
     FAULT_POINT("handled");
-    ledger_add(h->ledger, m->received->message_id, outside_wall_usec()); /* the commit tells */
+    ledger_add(h->ledger, m->received->message_id, clock_wall_usec()); /* the commit tells */
     list_append(&h->waiting, &m->of_handled);
     h->n_waiting++;
     return true;
@@ -161,7 +161,7 @@ void handled_write(struct handled *h)
     if (!h->ledger)
         return;
     remove_kept(h);
-    r = ledger_commit(h->ledger, outside_wall_usec());
+    r = ledger_commit(h->ledger, clock_wall_usec());
     if (r < 0)
         tell_trouble(h, "write");
     if (r != LEDGER_COMMITTED)

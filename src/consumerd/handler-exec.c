@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "clock.h"
 #include "descriptor-limit.h"
 #include "error-line.h"
 #include "exec-environment.h"
@@ -22,7 +23,6 @@
 #include "list.h"
 #include "log.h"
 #include "message-ids.h"
-#include "outside.h"
 #include "sandbox.h"
 #include "trouble.h"
 
@@ -394,7 +394,7 @@ static void cancel(struct handler_run *run)
 /* Where the loop has ended with runs on their way, they were told to end just before. */
 static void end_runs(struct exec_handler *h)
 {
-    uint64_t now_usec = outside_now_usec(), end_usec = now_usec + EXIT_GRACE_USEC;
+    uint64_t now_usec = clock_boot_usec(), end_usec = now_usec + EXIT_GRACE_USEC;
 
     LIST_FOREACH(&h->runs, link)
     {
@@ -403,7 +403,7 @@ static void end_runs(struct exec_handler *h)
         child_wait(run->child, end_usec - MIN(now_usec, end_usec));
         child_cancel(run->child);
         run_free(run);
-        now_usec = outside_now_usec();
+        now_usec = clock_boot_usec();
     }
 }
 

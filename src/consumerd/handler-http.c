@@ -9,17 +9,16 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "clock.h"
 #include "encode.h"
 #include "error-line.h"
 #include "handler.h"
 #include "http-client.h"
 #include "http-target.h"
 #include "log.h"
-#include "loop-clock.h"
 #include "retry-after.h"
 #include "sqsd-headers.h"
 #include "trouble.h"
-#include "wall-clock.h"
 
 #define CONNECT_TIMEOUT_USEC (5 * USEC_PER_SEC) /* aws-sqsd's default, too */
 
@@ -66,7 +65,7 @@ struct handler_run {
 
 static uint64_t now_usec(const struct http_handler *h)
 {
-    return loop_now_usec(h->event);
+    return clock_loop_usec(h->event);
 }
 
 static enum trouble_kind kind_of(const struct http_reply *reply)
@@ -230,7 +229,7 @@ static uint64_t delay_of(const struct http_reply *reply)
 
     if (reply->failure == HTTP_FAILURE_PROXY)
         return PROXY_PAUSE_USEC;
-    if (!value || retry_after_parse(value, (time_t)(wall_clock_usec() / USEC_PER_SEC),
+    if (!value || retry_after_parse(value, (time_t)(clock_wall_usec() / USEC_PER_SEC),
                                     SQS_VISIBILITY_MAX_SEC, &sec) < 0)
         return HANDLER_DELAY_DEFAULT;
     return sec * USEC_PER_SEC;

@@ -9,6 +9,8 @@
 #include <time.h>
 
 #include "buffer.h"
+#include "clock.h"
+#include "timer.h"
 #include "uuid.h"
 
 enum {
@@ -35,7 +37,7 @@ struct local_second {
 struct source_demo {
     struct source head;
     sd_event *event;
-    sd_event_source *timer;
+    struct timer timer;
     source_ready_fn ready;
     void *userdata;
 
@@ -87,17 +89,16 @@ static char *put_number(char *out, uint64_t number, unsigned digits_min)
  */
 static void write_body(struct source_demo *s, struct demo_message *m)
 {
-    struct timespec now;
+    uint64_t now_usec = clock_wall_usec();
     char *out = m->body;
 
-    clock_gettime(CLOCK_REALTIME, &now);
-    local_second_update(&s->local, now.tv_sec);
+    local_second_update(&s->local, (time_t)(now_usec / USEC_PER_SEC));
     out = stpcpy(out, "{\"data\":\"mydata");
     out = put_number(out, s->n_made, 1);
     out = stpcpy(out, "\",\"ts\":\"");
     out = stpcpy(out, s->local.date);
     out = stpcpy(out, ".");
-    out = put_number(out, (uint64_t)now.tv_nsec / 1000, 6);
+    out = put_number(out, now_usec % USEC_PER_SEC, 6);
     out = stpcpy(out, s->local.zone);
     out = stpcpy(out, "\",\"id\":\"");
     out = stpcpy(out, m->id);
@@ -128,21 +129,17 @@ static int make_message(struct source_demo *s, struct demo_message *m)
 /* 0 where the next message's time has come; else sets the timer. */
 static int wait_until_due(struct source_demo *s)
 {
-    uint64_t now = 0;
+    uint64_t now;
     int r;
 
     if (s->due_usec == 0)
         return 0;
-    r = sd_event_now(s->event, CLOCK_BOOTTIME, &now);
-    if (r < 0)
-        return r;
+    now = clock_loop_usec(s->event);
     if (now >= s->due_usec) {
         s->due_usec = s->send_interval_usec > 0 ? now + s->send_interval_usec : 0;
         return 0;
     }
-    r = sd_event_source_set_time(s->timer, s->due_usec);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
+    r = timer_set(&s->timer, s->due_usec);
     return r < 0 ? r : SOURCE_E_NOT_YET;
 }
 
@@ -199,12 +196,11 @@ static void settle(struct source *source, const struct source_message *message,
     message_unuse((struct source_demo *)source, (struct demo_message *)(uintptr_t)message);
 }
 
-static int on_due(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_due(void *userdata)
 {
     struct source_demo *s = userdata;
 
     s->ready(s->userdata);
-    return 0;
 }
 
 static void demo_free(struct source *source)
@@ -217,7 +213,7 @@ static void demo_free(struct source *source)
         s->made = m->next_made;
         free(m);
     }
-    sd_event_source_disable_unref(s->timer);
+    timer_done(&s->timer);
     sd_event_unref(s->event);
     free(s->group_ids);
     free(s);
@@ -239,19 +235,10 @@ static int name_groups(struct source_demo *s, const char *group_id, unsigned n)
     return 0;
 }
 
-static int add_timer(struct source_demo *s)
-{
-    int r = sd_event_add_time(s->event, &s->timer, CLOCK_BOOTTIME, s->due_usec, USEC_PER_MSEC,
-                              on_due, s);
-
-    return r < 0 ? r : sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
-}
-
 int source_demo_new(sd_event *event, const struct config *config, bool is_fifo,
                     source_ready_fn ready, void *userdata, struct source **ret)
 {
     struct source_demo *s = calloc(1, sizeof(*s));
-    uint64_t now = 0;
     int r;
 
     if (!s)
@@ -264,10 +251,8 @@ int source_demo_new(sd_event *event, const struct config *config, bool is_fifo,
     s->send_interval_usec = config->producer.send_interval_usec;
     s->is_fifo = is_fifo;
 
-    r = sd_event_now(event, CLOCK_BOOTTIME, &now);
-    s->due_usec = now + config->producer.start_delay_usec;
-    if (r >= 0)
-        r = add_timer(s);
+    s->due_usec = clock_loop_usec(event) + config->producer.start_delay_usec;
+    r = timer_init(&s->timer, event, USEC_PER_MSEC, on_due, s);
     if (r >= 0)
         r = name_groups(s, config->producer.message_group_id, config->producer.groups);
     if (r < 0) {

@@ -1,23 +1,6 @@
-/* See fake-consumer.h. It holds all of outside.c, so that the linker does not take it. */
 #include "fake-consumer.h"
 
-#include "outside.h"
 #include "test.h"
-
-uint64_t outside_now_usec(void)
-{
-    return fake_now_usec;
-}
-
-uint64_t outside_wall_usec(void)
-{
-    return FAKE_WALL_USEC + fake_now_usec;
-}
-
-uint64_t outside_random(void)
-{
-    return UINT64_MAX;
-}
 
 static void write_reply(const char *groups, const char *prefix, struct buffer *json)
 {

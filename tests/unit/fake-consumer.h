@@ -1,11 +1,9 @@
-/* Beside fake-queue.h, for tests of the consumer's modules: received messages. The boot clock
- * is fake_now_usec, the wall clock that and FAKE_WALL_USEC, and random delays are the longest. */
+/* Beside fake-queue.h, for tests of the consumer's modules: received messages. */
 #pragma once
 
+#include "fake-clock.h"
 #include "fake-queue.h"
 #include "message.h"
-
-#define FAKE_WALL_USEC (UINT64_C(1700000000) * USEC_PER_SEC)
 
 /* A reply to a receive that brings a message for each letter: "aab" are three, of groups a, a and
  * b, with the handles (and ids) prefix0, prefix1, prefix2. '-' stands for no group. */

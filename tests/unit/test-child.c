@@ -1,7 +1,7 @@
 #include "buffer.h"
 #include "child.h"
+#include "clock.h"
 #include "descriptor-limit.h"
-#include "loop-clock.h"
 #include "test.h"
 
 #include <dirent.h>
@@ -382,13 +382,13 @@ static void the_end_of_a_group_is_not_put_off(void **state)
     siginfo_t info = {};
     struct child *child = start_and_see_it_end(
         o, "(trap 'sleep 1; exit' TERM; while :; do sleep 0.01; done) & sleep 0.1; exit 7", &info);
-    uint64_t start_usec = loop_now_usec(o->event);
+    uint64_t start_usec = clock_loop_usec(o->event);
 
     while (has_zombie(child))
         assert_true(sd_event_run(o->event, 10 * USEC_PER_MSEC) >= 0);
     child_terminate(child, 60 * USEC_PER_SEC);
     run_until_answered(o);
-    assert_true(loop_now_usec(o->event) - start_usec < 40 * USEC_PER_SEC);
+    assert_true(clock_loop_usec(o->event) - start_usec < 40 * USEC_PER_SEC);
     assert_int_equal(o->end, CHILD_EXITED);
     assert_int_equal(o->status, 7);
 }

@@ -1,7 +1,7 @@
 #include "handled.h"
 
 #include "fake-consumer.h"
-#include "outside.h"
+#include "clock.h"
 #include "test.h"
 
 #include <fcntl.h>
@@ -148,7 +148,7 @@ static void messages_come_out_in_order_and_their_ids_are_written(void **state)
     handled_remove(&handled, m[1]);
     assert_int_equal(handled.n_waiting, 2);
     handled_write(&handled);
-    assert_int_equal(ledger_commit(ledger, outside_wall_usec()), 0);
+    assert_int_equal(ledger_commit(ledger, clock_wall_usec()), 0);
     assert_ptr_equal(handled_take(&handled), m[0]);
     assert_ptr_equal(handled_take(&handled), m[2]);
     assert_null(handled_take(&handled));
@@ -179,7 +179,7 @@ static void what_sqs_has_deleted_is_known_for_some_minutes(void **state)
     handle_and_delete(m[1]);
     handled_write(&handled);
     /* It is there, and nothing was written for that. */
-    assert_int_equal(ledger_commit(ledger, outside_wall_usec()), 0);
+    assert_int_equal(ledger_commit(ledger, clock_wall_usec()), 0);
     begin();
     assert_true(handled_before(&handled, m[0]));
     says("was handled before");
@@ -302,7 +302,7 @@ static void a_ledger_that_cannot_be_read_is_told_and_the_message_handled(void **
      * before them. */
     for (int i = 0; i < 20000; i++) {
         snprintf(id, sizeof(id), "x%064d", i);
-        assert_int_equal(ledger_add(ledger, id, outside_wall_usec()), 0);
+        assert_int_equal(ledger_add(ledger, id, clock_wall_usec()), 0);
     }
     open_ledger(MAX_MESSAGES);
     fake_messages("-", "m", fake_now_usec, &m);

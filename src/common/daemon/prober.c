@@ -3,7 +3,8 @@
 
 #include <errno.h>
 
-#include "loop-clock.h"
+#include "clock.h"
+#include "timer.h"
 
 struct probe {
     struct prober *prober;
@@ -13,7 +14,7 @@ struct probe {
 struct prober {
     sd_event *event;
     struct prober_options options;
-    sd_event_source *timer;
+    struct timer timer;
     unsigned n_under_way;
     struct probe probes[SQS_N_OPERATIONS];
 };
@@ -30,10 +31,8 @@ static enum sqs_operation operation_of(const struct probe *probe)
 
 static void set_timer(struct prober *p)
 {
-    uint64_t delay_usec = permissions_retry_usec(p->options.permissions, loop_now_usec(p->event));
-
-    if (delay_usec < USEC_INFINITY && sd_event_source_set_time_relative(p->timer, delay_usec) >= 0)
-        (void)sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
+    timer_set_after(&p->timer,
+                    permissions_retry_usec(p->options.permissions, clock_loop_usec(p->event)));
 }
 
 static void on_result(void *userdata, const struct sqs_result *result)
@@ -43,7 +42,7 @@ static void on_result(void *userdata, const struct sqs_result *result)
     enum sqs_operation operation = operation_of(probe);
     enum permission_answer answer = permission_answer_of(operation, result->error);
     bool counts =
-        permissions_probed(p->options.permissions, operation, answer, loop_now_usec(p->event));
+        permissions_probed(p->options.permissions, operation, answer, clock_loop_usec(p->event));
 
     probe->call = NULL;
     p->n_under_way--;
@@ -83,13 +82,12 @@ bool prober_ask(struct prober *p)
     return p->n_under_way > 0;
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_timer(void *userdata)
 {
     struct prober *p = userdata;
 
     if (!prober_ask(p))
         set_timer(p);
-    return 0;
 }
 
 int prober_new(sd_event *event, const struct prober_options *options, struct prober **ret)
@@ -103,9 +101,7 @@ int prober_new(sd_event *event, const struct prober_options *options, struct pro
     p->options = *options;
     for (size_t i = 0; i < SQS_N_OPERATIONS; i++)
         p->probes[i].prober = p;
-    r = sd_event_add_time_relative(event, &p->timer, CLOCK_BOOTTIME, 0, USEC_PER_MSEC, on_timer, p);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
+    r = timer_init(&p->timer, event, USEC_PER_MSEC, on_timer, p);
     if (r < 0)
         return r;
     *ret = TAKE(p);
@@ -118,7 +114,7 @@ struct prober *prober_free(struct prober *p)
         return NULL;
     for (size_t i = 0; i < SQS_N_OPERATIONS; i++)
         sqs_call_cancel(p->probes[i].call);
-    sd_event_source_disable_unref(p->timer);
+    timer_done(&p->timer);
     sd_event_unref(p->event);
     free(p);
     return NULL;

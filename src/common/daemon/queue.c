@@ -4,14 +4,15 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "clock.h"
 #include "exposed-keys.h"
 #include "failure.h"
 #include "log.h"
-#include "loop-clock.h"
 #include "message-ids.h"
 #include "prober.h"
 #include "queue-client.h"
 #include "refresher.h"
+#include "timer.h"
 #include "trouble.h"
 
 struct queue {
@@ -22,7 +23,7 @@ struct queue {
     struct permissions permissions;
     struct prober *prober;
     struct sqs_call *opening;
-    sd_event_source *reopen_timer;
+    struct timer reopen_timer;
     bool is_open;
     bool is_denied; /* a denial counts: the daemon ends */
     struct sqs_queue_attributes attributes;
@@ -42,7 +43,7 @@ struct queue {
 
 static uint64_t now_usec(struct queue *queue)
 {
-    return loop_now_usec(service_event(queue->service));
+    return clock_loop_usec(service_event(queue->service));
 }
 
 static void show_trouble(struct queue *queue)
@@ -272,7 +273,7 @@ static void opened(struct queue *queue, const struct sqs_queue_attributes *attri
 
 static int start_opening(struct queue *queue);
 
-static int on_reopen(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_reopen(void *userdata)
 {
     struct queue *queue = userdata;
     int r = start_opening(queue);
@@ -281,7 +282,6 @@ static int on_reopen(sd_event_source *source, uint64_t usec, void *userdata)
         log_error("Cannot ask for the queue: %s.", strerror(-r));
         service_exit(queue->service, EX_OSERR);
     }
-    return 0;
 }
 
 /* SQS has said no for good, or a person must help. */
@@ -291,8 +291,7 @@ static void not_opened(struct queue *queue, const struct sqs_result *result)
 
     failure_describe(&cause, SQS_GET_QUEUE_ATTRIBUTES, result->error);
     if (queue->options.keep_trying &&
-        sd_event_source_set_time_relative(queue->reopen_timer, QUEUE_REOPEN_INTERVAL_USEC) >= 0 &&
-        sd_event_source_set_enabled(queue->reopen_timer, SD_EVENT_ONESHOT) >= 0) {
+        timer_set_after(&queue->reopen_timer, QUEUE_REOPEN_INTERVAL_USEC) >= 0) {
         buffer_printf(&shown, "Waiting for the queue: %s", buffer_string(&cause));
         service_trouble(queue->service, buffer_string(&shown));
         failure_log(LOG_ERR, SQS_GET_QUEUE_ATTRIBUTES, result->error, result->request_id,
@@ -393,10 +392,8 @@ int queue_open(struct service *service, const struct config *config,
     exposed_keys_warn();
     r = set_up_prober(queue);
     if (r >= 0)
-        r = sd_event_add_time(service_event(service), &queue->reopen_timer, CLOCK_BOOTTIME,
-                              USEC_INFINITY, USEC_PER_SEC, on_reopen, queue);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(queue->reopen_timer, SD_EVENT_OFF);
+        r = timer_init(&queue->reopen_timer, service_event(service), USEC_PER_SEC, on_reopen,
+                       queue);
     if (r >= 0)
         r = start_opening(queue);
     if (r < 0)
@@ -409,7 +406,7 @@ struct queue *queue_free(struct queue *queue)
 {
     if (!queue)
         return NULL;
-    sd_event_source_disable_unref(queue->reopen_timer);
+    timer_done(&queue->reopen_timer);
     refresher_free(queue->refresher);
     prober_free(queue->prober);
     queue_client_free(queue->client);

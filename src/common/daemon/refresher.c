@@ -4,8 +4,9 @@
 
 #include <errno.h>
 
-#include "loop-clock.h"
+#include "clock.h"
 #include "random.h"
+#include "timer.h"
 
 struct refresher {
     sd_event *event;
@@ -13,7 +14,7 @@ struct refresher {
     const char *queue_url;
     refreshed_fn refreshed;
     void *userdata;
-    sd_event_source *timer;
+    struct timer timer;
     struct sqs_call *call; /* under way */
     uint64_t known_usec;   /* when the last question had its end */
 };
@@ -23,18 +24,11 @@ uint64_t refresh_interval_usec(uint64_t random)
     return REFRESH_INTERVAL_USEC - REFRESH_JITTER_USEC + random % (2 * REFRESH_JITTER_USEC + 1);
 }
 
-/* Where that fails, what is asked for at need has to do. */
-static void set_timer(struct refresher *r, uint64_t delay_usec)
-{
-    if (sd_event_source_set_time_relative(r->timer, delay_usec) >= 0)
-        (void)sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT);
-}
-
 static void end(struct refresher *r, const struct sqs_queue_attributes *attributes)
 {
     r->call = NULL;
-    r->known_usec = loop_now_usec(r->event);
-    set_timer(r, refresh_interval_usec(random_u64()));
+    r->known_usec = clock_loop_usec(r->event);
+    timer_set_after(&r->timer, refresh_interval_usec(random_u64()));
     r->refreshed(r->userdata, attributes);
 }
 
@@ -48,11 +42,12 @@ static int ask(struct refresher *r)
     CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
     int q = sqs_request_get_queue_attributes(r->queue_url, &request);
 
-    r->known_usec = loop_now_usec(r->event); /* a question that cannot be asked has its end, too */
+    r->known_usec =
+        clock_loop_usec(r->event); /* a question that cannot be asked has its end, too */
     if (q >= 0)
         q = sqs_client_call(r->client, TAKE(request), &(struct sqs_call_options){.attempts_max = 1},
                             on_result, r, &r->call);
-    set_timer(r, q >= 0 ? REFRESH_TIMEOUT_USEC : refresh_interval_usec(random_u64()));
+    timer_set_after(&r->timer, q >= 0 ? REFRESH_TIMEOUT_USEC : refresh_interval_usec(random_u64()));
     return q;
 }
 
@@ -60,22 +55,21 @@ bool refresher_ask(struct refresher *r)
 {
     if (r->call)
         return true;
-    if (loop_now_usec(r->event) - r->known_usec < REFRESH_AGE_MIN_USEC)
+    if (clock_loop_usec(r->event) - r->known_usec < REFRESH_AGE_MIN_USEC)
         return false;
     return ask(r) >= 0;
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_timer(void *userdata)
 {
     struct refresher *r = userdata;
 
     if (!r->call) {
         (void)ask(r);
-        return 0;
+        return;
     }
     r->call = sqs_call_cancel(r->call);
     end(r, NULL);
-    return 0;
 }
 
 int refresher_new(sd_event *event, struct sqs_client *client, const char *queue_url,
@@ -91,9 +85,10 @@ int refresher_new(sd_event *event, struct sqs_client *client, const char *queue_
     r->queue_url = queue_url;
     r->refreshed = refreshed;
     r->userdata = userdata;
-    r->known_usec = loop_now_usec(event);
-    q = sd_event_add_time_relative(event, &r->timer, CLOCK_BOOTTIME,
-                                   refresh_interval_usec(random_u64()), USEC_PER_SEC, on_timer, r);
+    r->known_usec = clock_loop_usec(event);
+    q = timer_init(&r->timer, event, USEC_PER_SEC, on_timer, r);
+    if (q >= 0)
+        q = timer_set_after(&r->timer, refresh_interval_usec(random_u64()));
     if (q < 0)
         return q;
     *ret = TAKE(r);
@@ -105,7 +100,7 @@ struct refresher *refresher_free(struct refresher *r)
     if (!r)
         return NULL;
     sqs_call_cancel(r->call);
-    sd_event_source_disable_unref(r->timer);
+    timer_done(&r->timer);
     sd_event_unref(r->event);
     free(r);
     return NULL;

@@ -10,10 +10,11 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "clock.h"
 #include "encode.h"
 #include "log.h"
-#include "loop-clock.h"
 #include "message-ids.h"
+#include "timer.h"
 
 enum {
     STATUS_MAX_BYTES = 256,
@@ -26,11 +27,11 @@ enum {
 
 struct service {
     sd_event *event;
-    sd_event_source *status_timer;
-    sd_event_source *stop_timer;
+    struct timer status_timer;
+    struct timer stop_timer;
     struct service_stop stop;
     uint64_t stop_deadline_usec; /* boot clock */
-    sd_event_source *watchdog;   /* NULL: there is none */
+    struct timer watchdog;       /* not initialized: there is none */
     uint64_t watchdog_usec;      /* its period */
     service_hangs_fn hangs;
     void *hangs_userdata;
@@ -49,7 +50,7 @@ static void end_at_once(struct service *service, const char *why)
 
 static uint64_t now_usec(struct service *service)
 {
-    return loop_now_usec(service->event);
+    return clock_loop_usec(service->event);
 }
 
 /* Asks systemd for more time, and sets the timer for the next asking, or for the deadline. */
@@ -58,12 +59,11 @@ static void extend_stop(struct service *service)
     uint64_t now = now_usec(service);
 
     sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)SERVICE_STOP_EXTENSION_USEC);
-    sd_event_source_set_time(service->stop_timer, MIN(service->stop_deadline_usec,
-                                                      now + SERVICE_STOP_EXTENSION_INTERVAL_USEC));
-    sd_event_source_set_enabled(service->stop_timer, SD_EVENT_ONESHOT);
+    timer_set(&service->stop_timer,
+              MIN(service->stop_deadline_usec, now + SERVICE_STOP_EXTENSION_INTERVAL_USEC));
 }
 
-static int on_stop_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_stop_timer(void *userdata)
 {
     struct service *service = userdata;
 
@@ -71,7 +71,6 @@ static int on_stop_timer(sd_event_source *source, uint64_t usec, void *userdata)
         end_at_once(service, "it did not end in time");
     else
         extend_stop(service);
-    return 0;
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
@@ -102,25 +101,14 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 static void send_status(struct service *service)
 {
     service->status_sent_usec = now_usec(service);
-    sd_event_source_set_enabled(service->status_timer, SD_EVENT_OFF);
+    timer_stop(&service->status_timer);
     sd_notifyf(0, "STATUS=%s%s%s", service->status,
                service->status[0] && service->trouble[0] ? "; " : "", service->trouble);
 }
 
-static int on_status_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_status_timer(void *userdata)
 {
     send_status(userdata);
-    return 0;
-}
-
-/* A timer on the boot clock that does not run yet. */
-static int add_timer(sd_event *event, sd_event_source **ret, uint64_t accuracy_usec,
-                     sd_event_time_handler_t handler, void *userdata)
-{
-    int r =
-        sd_event_add_time_relative(event, ret, CLOCK_BOOTTIME, 0, accuracy_usec, handler, userdata);
-
-    return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
 }
 
 const char *service_what_hangs(struct service *service)
@@ -128,7 +116,7 @@ const char *service_what_hangs(struct service *service)
     return service->hangs ? service->hangs(service->hangs_userdata, now_usec(service)) : NULL;
 }
 
-static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_watchdog(void *userdata)
 {
     struct service *service = userdata;
     const char *hangs = service_what_hangs(service);
@@ -147,9 +135,7 @@ static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata)
         service->n_hanging = 0;
         sd_notify(0, "WATCHDOG=1");
     }
-    sd_event_source_set_time_relative(source, next_usec);
-    sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-    return 0;
+    timer_set_after(&service->watchdog, next_usec);
 }
 
 static int set_up_watchdog(struct service *service)
@@ -163,9 +149,10 @@ static int set_up_watchdog(struct service *service)
             strerror(-r));
     if (r <= 0)
         return r;
-    r = sd_event_add_time_relative(service->event, &service->watchdog, CLOCK_BOOTTIME, 0,
-                                   USEC_PER_MSEC, on_watchdog, service);
-    return r < 0 ? r : sd_event_source_set_priority(service->watchdog, SD_EVENT_PRIORITY_IMPORTANT);
+    r = timer_init(&service->watchdog, service->event, USEC_PER_MSEC, on_watchdog, service);
+    if (r >= 0)
+        r = timer_set_priority(&service->watchdog, SD_EVENT_PRIORITY_IMPORTANT);
+    return r < 0 ? r : timer_set_after(&service->watchdog, 0);
 }
 
 /* However busy the loop is with other things: it is a stop. */
@@ -218,12 +205,12 @@ static int set_up(struct service *service)
     if (r >= 0)
         r = log_start_thread(service->event);
     if (r >= 0)
-        r = add_timer(service->event, &service->status_timer, USEC_PER_MSEC, on_status_timer,
-                      service);
+        r = timer_init(&service->status_timer, service->event, USEC_PER_MSEC, on_status_timer,
+                       service);
     if (r >= 0)
-        r = add_timer(service->event, &service->stop_timer, USEC_PER_MSEC, on_stop_timer, service);
+        r = timer_init(&service->stop_timer, service->event, USEC_PER_MSEC, on_stop_timer, service);
     if (r >= 0)
-        r = sd_event_source_set_priority(service->stop_timer, SD_EVENT_PRIORITY_IMPORTANT);
+        r = timer_set_priority(&service->stop_timer, SD_EVENT_PRIORITY_IMPORTANT);
     if (r >= 0)
         r = set_up_watchdog(service);
     return r;
@@ -258,9 +245,9 @@ struct service *service_free(struct service *service)
 {
     if (!service)
         return NULL;
-    sd_event_source_disable_unref(service->status_timer);
-    sd_event_source_disable_unref(service->stop_timer);
-    sd_event_source_disable_unref(service->watchdog);
+    timer_done(&service->status_timer);
+    timer_done(&service->stop_timer);
+    timer_done(&service->watchdog);
     log_stop_thread();
     sd_event_unref(service->event);
     free(service);
@@ -311,8 +298,7 @@ static void show_status(struct service *service)
         send_status(service);
         return;
     }
-    sd_event_source_set_time(service->status_timer, due);
-    sd_event_source_set_enabled(service->status_timer, SD_EVENT_ONESHOT);
+    timer_set(&service->status_timer, due);
 }
 
 void service_status(struct service *service, const char *format, ...)

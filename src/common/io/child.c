@@ -18,7 +18,8 @@
 #include <unistd.h>
 
 #include "buffer.h"
-#include "loop-clock.h"
+#include "clock.h"
+#include "timer.h"
 
 #define LOOK_INTERVAL_USEC (20 * USEC_PER_MSEC)
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
@@ -45,7 +46,7 @@ struct child {
     bool is_reaped;
     enum state state;
     sd_event_source *exit_source; /* on the pidfd; its destruction frees the child */
-    sd_event_source *timer;       /* for the time-out, then the end of the grace */
+    struct timer timer;           /* for the time-out, then the end of the grace */
     uint64_t grace_usec, grace_end_usec;
     struct stream streams[CHILD_N_STREAMS];
     enum child_end end;
@@ -110,7 +111,7 @@ static void child_free(void *userdata)
         (void)reap(child, &info);
     for (size_t i = 0; i < CHILD_N_STREAMS; i++)
         stream_close(&child->streams[i]);
-    sd_event_source_disable_unref(child->timer);
+    timer_done(&child->timer);
     close(child->pidfd);
     free(child);
 }
@@ -125,7 +126,7 @@ static void let_go(struct child *child)
     }
     for (size_t i = 0; i < CHILD_N_STREAMS; i++)
         stream_close(&child->streams[i]);
-    child->timer = sd_event_source_disable_unref(child->timer);
+    timer_done(&child->timer);
     /* From here on the loop holds the source, and the source the child. */
     sd_event_source_set_floating(child->exit_source, true);
     sd_event_source_unref(child->exit_source);
@@ -233,14 +234,7 @@ void child_hold_output(struct child *child, bool is_held)
 
 static uint64_t now_usec(const struct child *child)
 {
-    return loop_now_usec(sd_event_source_get_event(child->exit_source));
-}
-
-/* Fails only where the loop has ended: then nobody waits for `done`. */
-static void wait_until(struct child *child, uint64_t usec)
-{
-    (void)sd_event_source_set_time(child->timer, usec);
-    (void)sd_event_source_set_enabled(child->timer, SD_EVENT_ONESHOT);
+    return clock_loop_usec(sd_event_source_get_event(child->exit_source));
 }
 
 /* Tells the group to end. One that is stopped must go on to do so. */
@@ -251,7 +245,7 @@ static void begin_end(struct child *child, enum child_end why)
     child->grace_end_usec = now_usec(child) + child->grace_usec;
     signal_group(child, child->grace_usec > 0 ? SIGTERM : SIGKILL);
     signal_group(child, SIGCONT);
-    wait_until(child, child->grace_end_usec);
+    timer_set(&child->timer, child->grace_end_usec);
 }
 
 /* Before the loop has told. */
@@ -273,7 +267,7 @@ void child_terminate(struct child *child, uint64_t grace_usec)
     } else if (end_usec < child->grace_end_usec) {
         child->grace_end_usec = end_usec;
         if (child->state == ENDING) /* else the group is looked at soon */
-            wait_until(child, end_usec);
+            timer_set(&child->timer, end_usec);
     }
 }
 
@@ -290,10 +284,10 @@ static void look_at_group(struct child *child)
     if (now >= child->grace_end_usec)
         finish_killed(child);
     else
-        wait_until(child, MIN(child->grace_end_usec, now + LOOK_INTERVAL_USEC));
+        timer_set(&child->timer, MIN(child->grace_end_usec, now + LOOK_INTERVAL_USEC));
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_timer(void *userdata)
 {
     struct child *child = userdata;
 
@@ -303,7 +297,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         finish_killed(child);
     else
         look_at_group(child);
-    return 0;
 }
 
 static void note_end(struct child *child, int error, const siginfo_t *info)
@@ -381,8 +374,9 @@ static int watch(sd_event *event, struct child *child, uint64_t timeout_usec)
     if (r >= 0)
         r = watch_streams(event, child);
     if (r >= 0)
-        r = sd_event_add_time_relative(event, &child->timer, CLOCK_BOOTTIME, timeout_usec,
-                                       TIMER_ACCURACY_USEC, on_timer, child);
+        r = timer_init(&child->timer, event, TIMER_ACCURACY_USEC, on_timer, child);
+    if (r >= 0)
+        r = timer_set_after(&child->timer, timeout_usec);
     return r;
 }
 

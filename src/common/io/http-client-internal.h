@@ -7,6 +7,7 @@
 
 #include "buffer.h"
 #include "http-client.h"
+#include "timer.h"
 
 struct http_slot {
     struct http_client *client;
@@ -19,7 +20,7 @@ struct http_slot {
     bool is_direct;  /* no_proxy names that URL's host with its port */
     bool is_proxied; /* it looks at the environment for a proxy */
     struct buffer body;
-    sd_event_source *timer;
+    struct timer timer;             /* set no later than the deadline, but may be earlier */
     uint64_t deadline_usec;         /* when to look what has moved; USEC_INFINITY: never */
     uint64_t begun_usec, end_usec;  /* submitted; the far end. Set where there is a deadline. */
     uint64_t stall_usec, wait_usec; /* see http_request; USEC_INFINITY: for ever */
@@ -28,10 +29,7 @@ struct http_slot {
     uint64_t slept_usec;            /* the machine had slept when it was submitted */
     size_t n_to_send;               /* bytes of the request's body */
     uint64_t n_received;            /* of the reply's */
-    uint64_t
-        timer_usec; /* when the timer fires: not after the deadline; USEC_INFINITY: it is off */
-    sd_event_source
-        *room;          /* the next try to connect to a Unix socket that was full; NULL: none yet */
+    struct timer room;  /* the next try to connect to a Unix socket whose queue was full */
     unsigned n_full;    /* such tries so far */
     uint64_t full_usec; /* since when */
     struct http_slot *older, *newer; /* in the client's list of replies that have begun */
@@ -79,9 +77,9 @@ enum { HTTP_HOSTS_MAX = 8 };
 struct http_watch {
     struct http_socket *sockets; /* by their file descriptor */
     size_t n_sockets;
-    sd_event_source *timer, *soon;
+    struct timer timer; /* set no later than `wanted_usec`, but may be earlier */
+    sd_event_source *soon;
     uint64_t wanted_usec; /* when libcurl wants its turn; USEC_INFINITY: never */
-    uint64_t timer_usec;  /* when the timer fires: not after that; USEC_INFINITY: it is off */
     bool is_due;          /* it wants it at once */
     bool is_acting;       /* it has it */
 };
@@ -100,8 +98,7 @@ struct http_client {
     struct http_host hosts[HTTP_HOSTS_MAX];
     unsigned next_host; /* whose place the next one takes */
     unsigned n_connecting;
-    sd_event_source *tick; /* a turn for those */
-    bool is_ticking;
+    struct timer tick; /* a turn for those */
     unsigned connections_max;
     struct http_slot *oldest, *newest; /* of the replies that have begun and not ended */
     size_t n_held;                     /* bytes of those */
@@ -201,7 +198,7 @@ void http_receive_done(struct http_slot *slot);
 int http_progress_begin(struct http_slot *slot, const struct http_request *request);
 
 /* Of the slot's timer, which is set no later than its deadline. */
-int http_progress_on_timer(sd_event_source *source, uint64_t usec, void *userdata);
+void http_progress_on_timer(void *userdata);
 
 /* It was paused, and is read again: the pause was no stall. */
 void http_progress_resume(struct http_slot *slot);

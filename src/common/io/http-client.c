@@ -35,8 +35,8 @@ static void list_remove(struct http_slot **head, struct http_slot *slot)
 
 static void slot_free(struct http_slot *slot)
 {
-    sd_event_source_disable_unref(slot->timer);
-    sd_event_source_disable_unref(slot->room);
+    timer_done(&slot->timer);
+    timer_done(&slot->room);
     curl_easy_cleanup(slot->easy);
     buffer_done(&slot->header_lines);
     buffer_done(&slot->body);
@@ -65,8 +65,7 @@ static void slot_release(struct http_slot *slot)
     else
         buffer_reset(&slot->body);
     slot->deadline_usec = USEC_INFINITY;
-    if (slot->room)
-        sd_event_source_set_enabled(slot->room, SD_EVENT_OFF);
+    timer_stop(&slot->room);
     slot->done = NULL;
     slot->userdata = NULL;
     list_push(&client->idle, slot);
@@ -201,7 +200,7 @@ struct http_client *http_client_free(struct http_client *client)
         curl_multi_cleanup(client->multi);
     http_watch_done(client);
     http_hosts_done(client);
-    sd_event_source_disable_unref(client->tick);
+    timer_done(&client->tick);
     sd_event_unref(client->event);
     free(client->user_agent);
     free(client->ca_bundle);
@@ -226,7 +225,7 @@ static int slot_get(struct http_client *client, struct http_slot **ret)
     if (!slot)
         return -ENOMEM;
     slot->client = client;
-    slot->deadline_usec = slot->timer_usec = USEC_INFINITY;
+    slot->deadline_usec = USEC_INFINITY;
     slot->header_lines = BUFFER_INIT(HTTP_HEADERS_MAX_BYTES);
     slot->easy = curl_easy_init();
     if (!slot->easy) {
@@ -235,10 +234,8 @@ static int slot_get(struct http_client *client, struct http_slot **ret)
     }
     r = http_slot_set_up(slot);
     if (r >= 0)
-        r = sd_event_add_time(client->event, &slot->timer, CLOCK_BOOTTIME, USEC_INFINITY,
-                              10 * USEC_PER_MSEC, http_progress_on_timer, slot);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(slot->timer, SD_EVENT_OFF);
+        r = timer_init(&slot->timer, client->event, 10 * USEC_PER_MSEC, http_progress_on_timer,
+                       slot);
     if (r < 0) {
         slot_free(slot);
         return r;

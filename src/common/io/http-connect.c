@@ -12,6 +12,8 @@
 
 #include <errno.h>
 
+#include "clock.h"
+
 #define TICK_USEC (200 * USEC_PER_MSEC)
 #define CONNECT_TIMEOUT_MAX_USEC (60 * USEC_PER_SEC)
 #define FOUND_CLOSED_MAX_USEC USEC_PER_SEC /* "at once": a round trip, and a busy loop */
@@ -105,12 +107,10 @@ static void host_connected(struct http_slot *slot)
 {
     struct http_client *client = slot->client;
     struct http_host *host = slot->host;
-    uint64_t now_usec;
 
     host->is_suspect = false;
     /* It keeps its longer time while it needs that. */
-    if (sd_event_now(client->event, CLOCK_BOOTTIME, &now_usec) >= 0 &&
-        now_usec - slot->begun_usec < client->connect_timeout_usec / 2)
+    if (clock_loop_usec(client->event) - slot->begun_usec < client->connect_timeout_usec / 2)
         host->connect_timeout_usec = client->connect_timeout_usec;
 }
 
@@ -134,40 +134,23 @@ int http_connect_opens(struct http_slot *slot)
     struct http_client *client = slot->client;
 
     set_connecting(slot, true);
-    if (client->is_ticking)
-        return 0;
-    if (sd_event_source_set_time_relative(client->tick, TICK_USEC) < 0 ||
-        sd_event_source_set_enabled(client->tick, SD_EVENT_ONESHOT) < 0)
-        return -ENOMEM;
-    client->is_ticking = true;
-    return 0;
+    return timer_is_set(&client->tick) ? 0 : timer_set_after(&client->tick, TICK_USEC);
 }
 
 /* libcurl tries a name's next address, and gives up one that is silent, only when it is given a
  * turn, and asks for none. */
-static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_tick(void *userdata)
 {
     struct http_client *client = userdata;
 
-    client->is_ticking = false;
     http_watch_turn_all(client);
-    if (client->n_connecting == 0 || client->is_ticking)
-        return 0;
-    client->is_ticking = sd_event_source_set_time_relative(source, TICK_USEC) >= 0 &&
-                         sd_event_source_set_enabled(source, SD_EVENT_ONESHOT) >= 0;
-    return 0;
+    if (client->n_connecting > 0 && !timer_is_set(&client->tick))
+        timer_set_after(&client->tick, TICK_USEC);
 }
 
 int http_connect_set_up(struct http_client *client)
 {
-    int r = sd_event_add_time(client->event, &client->tick, CLOCK_BOOTTIME, USEC_INFINITY,
-                              20 * USEC_PER_MSEC, on_tick, client);
-
-    if (r >= 0)
-        r = sd_event_source_set_enabled(client->tick, SD_EVENT_OFF);
-    if (r >= 0)
-        sd_event_source_set_description(client->tick, "http-connecting");
-    return r;
+    return timer_init(&client->tick, client->event, 20 * USEC_PER_MSEC, on_tick, client);
 }
 
 /* --- Beginning --- */
@@ -182,13 +165,10 @@ static bool has_new_connection(const struct http_slot *slot)
 
 bool http_may_repeat(const struct http_slot *slot)
 {
-    uint64_t now_usec;
-
     if (slot->is_repeated)
         return false;
     return !slot->is_sent_once ||
-           (sd_event_now(slot->client->event, CLOCK_BOOTTIME, &now_usec) >= 0 &&
-            now_usec - slot->sent_usec <= FOUND_CLOSED_MAX_USEC);
+           clock_loop_usec(slot->client->event) - slot->sent_usec <= FOUND_CLOSED_MAX_USEC;
 }
 
 /* libcurl begins the request once more, by itself or because it was told to. */
@@ -215,7 +195,7 @@ static int on_begin(void *userdata, char *peer, char *own, int peer_port, int ow
     if (slot->n_begun > 0 && !may_begin_again(slot))
         return CURL_PREREQFUNC_ABORT;
     if (slot->n_begun++ == 0 && slot->is_sent_once)
-        sd_event_now(slot->client->event, CLOCK_BOOTTIME, &slot->sent_usec);
+        slot->sent_usec = clock_loop_usec(slot->client->event);
     if (slot->is_connecting) {
         set_connecting(slot, false);
         host_connected(slot);

@@ -17,20 +17,13 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 
+#include "clock.h"
+
 enum { ESTABLISHED = 1 }; /* tcp_info.tcpi_state */
 
 int http_slot_set_timer(struct http_slot *slot)
 {
-    int r;
-
-    if (slot->deadline_usec >= slot->timer_usec || slot->deadline_usec == USEC_INFINITY)
-        return 0;
-    r = sd_event_source_set_time(slot->timer, slot->deadline_usec);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(slot->timer, SD_EVENT_ONESHOT);
-    if (r >= 0)
-        slot->timer_usec = slot->deadline_usec;
-    return r;
+    return timer_set_early(&slot->timer, slot->deadline_usec);
 }
 
 static uint64_t add(uint64_t usec, uint64_t more_usec)
@@ -39,23 +32,17 @@ static uint64_t add(uint64_t usec, uint64_t more_usec)
 }
 
 /* For how long the machine has slept since it was booted. */
-static int slept_usec(const struct http_client *client, uint64_t *ret)
+static uint64_t slept_usec(const struct http_client *client)
 {
-    uint64_t boot, monotonic;
-    int r = sd_event_now(client->event, CLOCK_BOOTTIME, &boot);
+    uint64_t boot_usec = clock_loop_usec(client->event), running_usec = boot_usec;
 
-    if (r >= 0)
-        r = sd_event_now(client->event, CLOCK_MONOTONIC, &monotonic);
-    if (r < 0)
-        return r;
-    *ret = boot > monotonic ? boot - monotonic : 0;
-    return 0;
+    (void)sd_event_now(client->event, CLOCK_MONOTONIC, &running_usec);
+    return boot_usec > running_usec ? boot_usec - running_usec : 0;
 }
 
 int http_progress_begin(struct http_slot *slot, const struct http_request *request)
 {
-    uint64_t now_usec;
-    int r;
+    uint64_t now_usec = clock_loop_usec(slot->client->event);
 
     slot->end_usec = USEC_INFINITY;
     slot->timeout_grows = request->timeout_grows;
@@ -63,11 +50,7 @@ int http_progress_begin(struct http_slot *slot, const struct http_request *reque
     slot->wait_usec = request->wait_usec;
     slot->n_received = 0;
     slot->n_to_send = streq(request->method, "GET") ? 0 : request->body_bytes;
-    r = sd_event_now(slot->client->event, CLOCK_BOOTTIME, &now_usec);
-    if (r >= 0)
-        r = slept_usec(slot->client, &slot->slept_usec);
-    if (r < 0)
-        return r;
+    slot->slept_usec = slept_usec(slot->client);
     slot->begun_usec = slot->moved_usec = now_usec;
     slot->n_acked = 0;
     slot->end_usec =
@@ -141,11 +124,11 @@ static enum http_phase phase_of(const struct http_slot *slot, uint64_t n_sent)
  * acknowledged than at the last look. */
 static void look(struct http_slot *slot, uint64_t now_usec)
 {
-    uint64_t slept = slot->slept_usec, idle_usec;
+    uint64_t slept = slept_usec(slot->client), idle_usec;
     struct tcp_info info;
     uint32_t idle_msec;
 
-    if (!get_tcp_info(slot, &info) || slept_usec(slot->client, &slept) < 0)
+    if (!get_tcp_info(slot, &info))
         return;
     idle_msec = info.tcpi_last_data_recv;
     if (info.tcpi_unacked == 0)
@@ -176,10 +159,9 @@ static uint64_t due_usec(struct http_slot *slot, uint64_t now_usec)
 
 void http_progress_resume(struct http_slot *slot)
 {
-    uint64_t now_usec;
+    uint64_t now_usec = clock_loop_usec(slot->client->event);
 
-    if (slot->stall_usec == USEC_INFINITY ||
-        sd_event_now(slot->client->event, CLOCK_BOOTTIME, &now_usec) < 0)
+    if (slot->stall_usec == USEC_INFINITY)
         return;
     slot->moved_usec = now_usec;
     slot->deadline_usec = MIN(slot->end_usec, add(now_usec, slot->stall_usec));
@@ -275,24 +257,23 @@ static void say_what_took_so_long(struct http_slot *slot, uint64_t now_usec)
     }
 }
 
-int http_progress_on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+void http_progress_on_timer(void *userdata)
 {
     struct http_slot *slot = userdata;
+    uint64_t now_usec = clock_loop_usec(slot->client->event);
 
-    slot->timer_usec = USEC_INFINITY;
     if (slot->resume_error != CURLE_OK) {
         http_finish_by_code(slot, slot->resume_error);
-        return 0;
+        return;
     }
-    if (usec >= slot->deadline_usec && slot->deadline_usec < slot->end_usec)
-        slot->deadline_usec = MIN(slot->end_usec, due_usec(slot, usec));
-    if (usec >= slot->deadline_usec) {
-        say_what_took_so_long(slot, usec);
+    if (now_usec >= slot->deadline_usec && slot->deadline_usec < slot->end_usec)
+        slot->deadline_usec = MIN(slot->end_usec, due_usec(slot, now_usec));
+    if (now_usec >= slot->deadline_usec) {
+        say_what_took_so_long(slot, now_usec);
         if (slot->timeout_grows && phase_before_begin(slot) != HTTP_PHASE_QUEUED)
             http_connect_failed(slot, HTTP_FAILURE_TIMEOUT, true);
         http_slot_finish(slot, HTTP_FAILURE_TIMEOUT, slot->error_text);
     } else if (http_slot_set_timer(slot) < 0) {
         http_slot_finish(slot, HTTP_FAILURE_REQUEST, "the time-out cannot be set");
     }
-    return 0;
 }

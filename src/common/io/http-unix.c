@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "clock.h"
+
 enum {
     ROOM_WAIT_MSEC = 5, /* doubled with each try */
     ROOM_WAIT_MAX_MSEC = 320,
@@ -30,37 +32,33 @@ void http_say_why_not_connected(struct http_slot *slot)
              error == EAGAIN ? "too many connections wait there" : strerror(error));
 }
 
-static int on_room(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_room(void *userdata)
 {
     struct http_slot *slot = userdata;
 
     slot->error_text[0] = '\0';
     if (curl_multi_add_handle(slot->client->multi, slot->easy) != CURLM_OK)
         http_slot_finish(slot, HTTP_FAILURE_REQUEST, "no memory to connect again");
-    return 0;
 }
 
 bool http_wait_for_room(struct http_slot *slot)
 {
-    uint64_t now, wait_msec = MIN((uint64_t)ROOM_WAIT_MSEC << MIN(slot->n_full, 16U),
-                                  (uint64_t)ROOM_WAIT_MAX_MSEC);
-    int r;
+    uint64_t now = clock_loop_usec(slot->client->event);
+    uint64_t wait_msec =
+        MIN((uint64_t)ROOM_WAIT_MSEC << MIN(slot->n_full, 16U), (uint64_t)ROOM_WAIT_MAX_MSEC);
+    int r = 0;
 
-    if (connect_error(slot) != EAGAIN ||
-        sd_event_now(slot->client->event, CLOCK_BOOTTIME, &now) < 0)
+    if (connect_error(slot) != EAGAIN)
         return false;
     if (slot->n_full++ == 0)
         slot->full_usec = now;
     if (now - slot->full_usec >= slot->client->connect_timeout_usec)
         return false;
 
-    if (!slot->room)
-        r = sd_event_add_time_relative(slot->client->event, &slot->room, CLOCK_BOOTTIME,
-                                       wait_msec * USEC_PER_MSEC, 1, on_room, slot);
-    else
-        r = sd_event_source_set_time_relative(slot->room, wait_msec * USEC_PER_MSEC);
+    if (!timer_is_initialized(&slot->room))
+        r = timer_init(&slot->room, slot->client->event, 1, on_room, slot);
     if (r >= 0)
-        r = sd_event_source_set_enabled(slot->room, SD_EVENT_ONESHOT);
+        r = timer_set_after(&slot->room, wait_msec * USEC_PER_MSEC);
     if (r >= 0)
         curl_multi_remove_handle(slot->client->multi, slot->easy);
     return r >= 0;

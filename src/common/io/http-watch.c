@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 /* --- Turns --- */
 
 /* After a turn of libcurl. Requests that callbacks submit begin with a turn of their own, without a
@@ -74,37 +76,25 @@ static int on_soon(sd_event_source *source, void *userdata)
 
 static int set_timer(struct http_watch *w)
 {
-    int r;
-
-    if (w->wanted_usec >= w->timer_usec || w->wanted_usec == USEC_INFINITY)
-        return 0;
-    r = sd_event_source_set_time(w->timer, w->wanted_usec);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
-    if (r >= 0)
-        w->timer_usec = w->wanted_usec;
-    return r;
+    return timer_set_early(&w->timer, w->wanted_usec);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_timer(void *userdata)
 {
     struct http_client *client = userdata;
     struct http_watch *w = &client->watch;
 
-    w->timer_usec = USEC_INFINITY;
-    if (w->wanted_usec <= usec) {
+    if (w->wanted_usec <= clock_loop_usec(client->event)) {
         w->wanted_usec = USEC_INFINITY; /* libcurl says it again, be it that it was too early */
         act(client, CURL_SOCKET_TIMEOUT, 0);
     }
     set_timer(w);
-    return 0;
 }
 
 static int on_time_wanted(CURLM *multi, long timeout_msec, void *userdata)
 {
     struct http_client *client = userdata;
     struct http_watch *w = &client->watch;
-    uint64_t now_usec;
 
     w->is_due = timeout_msec == 0;
     w->wanted_usec = USEC_INFINITY;
@@ -112,9 +102,7 @@ static int on_time_wanted(CURLM *multi, long timeout_msec, void *userdata)
         return 0;
     if (w->is_due)
         return w->is_acting || sd_event_source_set_enabled(w->soon, SD_EVENT_ONESHOT) >= 0 ? 0 : -1;
-    if (sd_event_now(client->event, CLOCK_BOOTTIME, &now_usec) < 0)
-        return -1;
-    w->wanted_usec = now_usec + (uint64_t)timeout_msec * USEC_PER_MSEC;
+    w->wanted_usec = clock_loop_usec(client->event) + (uint64_t)timeout_msec * USEC_PER_MSEC;
     return set_timer(w) < 0 ? -1 : 0;
 }
 
@@ -262,18 +250,14 @@ int http_watch_set_up(struct http_client *client)
     struct http_watch *w = &client->watch;
     int r;
 
-    w->wanted_usec = w->timer_usec = USEC_INFINITY;
-    r = sd_event_add_time(client->event, &w->timer, CLOCK_BOOTTIME, USEC_INFINITY, 1, on_timer,
-                          client);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
+    w->wanted_usec = USEC_INFINITY;
+    r = timer_init(&w->timer, client->event, 1, on_timer, client);
     if (r >= 0)
         r = sd_event_add_defer(client->event, &w->soon, on_soon, client);
     if (r >= 0)
         r = sd_event_source_set_enabled(w->soon, SD_EVENT_OFF);
     if (r < 0)
         return r;
-    sd_event_source_set_description(w->timer, "http-timer");
     sd_event_source_set_description(w->soon, "http-soon");
 
     curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
@@ -290,6 +274,6 @@ void http_watch_done(struct http_client *client)
     for (size_t fd = 0; fd < w->n_sockets; fd++)
         forget(&w->sockets[fd]);
     free(w->sockets);
-    sd_event_source_disable_unref(w->timer);
+    timer_done(&w->timer);
     sd_event_source_disable_unref(w->soon);
 }

@@ -10,6 +10,8 @@
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
 
+#include "clock.h"
+
 enum { ENTRY_MAX_BYTES = LOG_ENTRY_FIELDS_MAX * (LOG_FIELD_MAX_BYTES + 128) };
 
 static const char message_label[] = "MESSAGE=";
@@ -93,11 +95,7 @@ size_t log_entry_bytes(const struct log_entry *entry)
 
 static void note_journal_entry(void)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_BOOTTIME, &t);
-    atomic_store(&last_journal_usec,
-                 (uint64_t)t.tv_sec * USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000);
+    atomic_store(&last_journal_usec, clock_boot_usec());
 }
 
 uint64_t log_entry_journal_usec(void)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "buffer.h"
+#include "clock.h"
 #include "encode.h"
 #include "log-entry.h"
 #include "log-writer.h"
@@ -60,18 +61,10 @@ static bool stderr_takes_colours(void)
     return isatty(STDERR_FILENO) && !is_set(getenv("NO_COLOR")) && !(term && streq(term, "dumb"));
 }
 
-static uint64_t boot_usec(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_BOOTTIME, &t);
-    return (uint64_t)t.tv_sec * USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
-}
-
 /* See LOG_SETTLE_MSEC. */
 static void wait_for_journal(void)
 {
-    uint64_t until_usec, now = boot_usec();
+    uint64_t until_usec, now = clock_boot_usec();
 
     log_stop_thread();
     until_usec = log_entry_journal_usec() + LOG_SETTLE_MSEC * USEC_PER_MSEC;

@@ -1,17 +1,9 @@
-/* Randomness for pauses between tries. Not for keys. */
+/* Random numbers that spread retries and refreshes in time. They are not for keys. A unit test puts
+ * numbers of its own in the place of random.c. */
 #pragma once
-
-#include <systemd/sd-id128.h>
 
 #include "macro.h"
 
-static inline uint64_t random_u64(void)
-{
-    sd_id128_t id;
-
-    /* Without randomness the full delay is the safe one. */
-    if (sd_id128_randomize(&id) < 0)
-        return UINT64_MAX;
-    /* Version and variant bits of an id128 are fixed: mix both halves. */
-    return id.qwords[0] ^ (id.qwords[1] << 13 | id.qwords[1] >> 51);
-}
+/* 64 random bits. UINT64_MAX, with which a jittered delay is the longest, where the kernel has none
+ * to give. */
+uint64_t random_u64(void);

@@ -7,6 +7,7 @@
 #include "clock-skew.h"
 #include "sqs-client.h"
 #include "sqs-headers.h"
+#include "timer.h"
 
 struct sqs_call {
     struct sqs_client *client;
@@ -18,7 +19,7 @@ struct sqs_call {
 
     struct credentials_slot *credentials_slot;
     struct http_slot *slot;
-    sd_event_source *timer; /* NULL until it is needed: most first attempts are the last */
+    struct timer timer; /* not initialized until it is needed: most first attempts are the last */
 
     struct aws_credentials *credentials; /* that the attempt on its way was signed with */
     bool has_refreshed;                  /* refused once already: the forced look-up was made */

@@ -2,13 +2,12 @@
  * its reply, waiting for the time of its next attempt; `slot`, `credentials_slot` and the timer say
  * which. What fails inside sqs_client_call is its return value; all else comes from the loop, so
  * that a callback never runs inside sqs_client_call or sqs_call_last_attempt. */
+#include "clock.h"
 #include "sqs-client-internal.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <time.h>
-
-#include "loop-clock.h"
 
 static void call_free(struct sqs_call *call)
 {
@@ -17,7 +16,7 @@ static void call_free(struct sqs_call *call)
     sqs_call_leave(call);
     credentials_slot_cancel(call->credentials_slot);
     http_slot_cancel(call->slot);
-    sd_event_source_disable_unref(call->timer);
+    timer_done(&call->timer);
     aws_credentials_unref(call->credentials);
     sqs_request_free(call->request);
     if (call->previous)
@@ -45,17 +44,15 @@ void sqs_call_finish(struct sqs_call *call, struct sqs_reply *reply)
     call_free(call);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata);
+static void on_timer(void *userdata);
 
 int sqs_call_set_timer(struct sqs_call *call, uint64_t delay_usec)
 {
-    int r;
+    int r = 0;
 
-    if (!call->timer)
-        return sd_event_add_time_relative(call->client->event, &call->timer, CLOCK_BOOTTIME,
-                                          delay_usec, USEC_PER_MSEC, on_timer, call);
-    r = sd_event_source_set_time_relative(call->timer, delay_usec);
-    return r < 0 ? r : sd_event_source_set_enabled(call->timer, SD_EVENT_ONESHOT);
+    if (!timer_is_initialized(&call->timer))
+        r = timer_init(&call->timer, call->client->event, USEC_PER_MSEC, on_timer, call);
+    return r < 0 ? r : timer_set_after(&call->timer, delay_usec);
 }
 
 /* The answer is the error that stands in the call; it leaves from the event loop. */
@@ -115,7 +112,7 @@ static int attempt(struct sqs_call *call, struct aws_credentials *credentials)
     aws_credentials_unref(call->credentials);
     call->credentials = aws_credentials_ref(credentials);
     call->attempts++;
-    call->sent_usec = loop_now_usec(call->client->event);
+    call->sent_usec = clock_loop_usec(call->client->event);
     call->signed_sec = signing_time(call->client, call->sent_usec);
     call->timeout_usec = timeout_usec(call);
     return send_attempt(call);
@@ -202,14 +199,14 @@ static int start_attempt(struct sqs_call *call)
 
     if (cached)
         return attempt(call, cached);
-    call->asked_usec = loop_now_usec(call->client->event);
+    call->asked_usec = clock_loop_usec(call->client->event);
     r = credentials_get(call->client->credentials, on_credentials, call, &call->credentials_slot);
     if (r < 0)
         call->attempts++;
     return r;
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_timer(void *userdata)
 {
     struct sqs_call *call = userdata;
     int r;
@@ -217,12 +214,11 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     sqs_call_set_wakeable(call, false);
     if (call->is_answer_ready || !is_wanted(call)) {
         sqs_call_finish(call, NULL);
-        return 0;
+        return;
     }
     r = start_attempt(call);
     if (r < 0)
         not_sent(call, r);
-    return 0;
 }
 
 int sqs_client_new(sd_event *event, struct http_client *http, struct credentials *credentials,
@@ -266,22 +262,17 @@ struct sqs_client *sqs_client_free(struct sqs_client *client)
 
 static const char *what_hangs(const struct sqs_call *call, uint64_t now_usec)
 {
-    uint64_t due_usec = 0;
-
-    if (call->slot) {
-        due_usec = call->sent_usec + call->timeout_usec;
-        return now_usec > due_usec + SQS_CALL_LATE_MAX_USEC
+    if (call->slot)
+        return now_usec > call->sent_usec + call->timeout_usec + SQS_CALL_LATE_MAX_USEC
                    ? "a request to SQS has outlived its time-out"
                    : NULL;
-    }
     if (call->credentials_slot)
         return now_usec > call->asked_usec + SQS_CALL_CREDENTIALS_MAX_USEC
                    ? "a request has waited for credentials for 10 minutes"
                    : NULL;
-    if (!call->timer || sd_event_source_get_enabled(call->timer, NULL) <= 0)
+    if (!timer_is_set(&call->timer))
         return "a request waits for nothing";
-    sd_event_source_get_time(call->timer, &due_usec);
-    return now_usec > due_usec + SQS_CALL_LATE_MAX_USEC
+    return now_usec > timer_usec(&call->timer) + SQS_CALL_LATE_MAX_USEC
                ? "the time to repeat a request is over, and it was not repeated"
                : NULL;
 }

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "loop-clock.h"
+#include "clock.h"
 #include "random.h"
 #include "server-time.h"
 #include "sqs-proof.h"
@@ -47,14 +47,6 @@ void sqs_call_set_wakeable(struct sqs_call *call, bool is_wakeable)
     call->client->n_wakeable += is_wakeable ? 1 : -1U;
 }
 
-static uint64_t timer_usec(const struct sqs_call *call)
-{
-    uint64_t usec = USEC_INFINITY;
-
-    sd_event_source_get_time(call->timer, &usec);
-    return usec;
-}
-
 /* Those whose time would come first. */
 static void wake(struct sqs_client *client, unsigned n)
 {
@@ -62,12 +54,13 @@ static void wake(struct sqs_client *client, unsigned n)
         struct sqs_call *first = NULL;
 
         for (struct sqs_call *call = client->calls; call; call = call->next)
-            if (call->is_wakeable && (!first || timer_usec(call) < timer_usec(first)))
+            if (call->is_wakeable &&
+                (!first || timer_usec(&call->timer) < timer_usec(&first->timer)))
                 first = call;
         assert(first);
         sqs_call_set_wakeable(first, false);
         /* Where this fails, it wakes by itself. */
-        sd_event_source_set_time_relative(first->timer, 0);
+        timer_set_after(&first->timer, 0);
     }
 }
 
@@ -237,7 +230,7 @@ void sqs_call_attempt_failed(struct sqs_call *call)
 static struct clock_reading read_clocks(const struct sqs_client *client)
 {
     return (struct clock_reading){.wall_sec = time(NULL),
-                                  .boot_usec = loop_now_usec(client->event)};
+                                  .boot_usec = clock_loop_usec(client->event)};
 }
 
 void sqs_client_skew_changed(struct sqs_client *client, enum clock_skew_change change)
@@ -336,7 +329,7 @@ static bool is_proven(struct sqs_call *call, const struct sqs_reply *reply)
         .has_request_id = call->request_id[0] != '\0',
         .peer_sends_ids = client->peer_sends_ids,
         .wait_usec = call->options.wait_usec,
-        .elapsed_usec = loop_now_usec(client->event) - call->sent_usec,
+        .elapsed_usec = clock_loop_usec(client->event) - call->sent_usec,
     };
     char text[128];
 
