@@ -96,6 +96,12 @@ static int answer_change(struct door *d, const struct submission *submission, st
     if (r == STORE_E_NO_SUCH_ID)
         return submission_reply_error(
             reply, "id: no message that was set aside has it; --rejected lists them", false);
+    if (r == STORE_E_NO_GROUP)
+        return submission_reply_error(
+            reply,
+            "group: a FIFO queue takes no message without one: what is set aside with the group "
+            "\"-\" must be handed in anew (--submit --group=GROUP), and then dropped",
+            false);
     return submission_reply_count(reply, n, r == STORE_E_MORE);
 }
 

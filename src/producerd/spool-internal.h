@@ -31,7 +31,8 @@ struct spool {
     struct statement *insert, *touch, *free_pages;
     struct statement *next, *next_of_group;
     struct statement *mark, *unmark, *remove, *reject, *reject_damaged;
-    struct statement *list, *find, *retry, *drop;
+    struct statement *list, *choose, *choose_id, *find_groupless;
+    struct statement *read_rejected, *retry, *make_fit, *drop;
 };
 
 void spool_list_append(struct spool_list *list, struct spool_message *message);

@@ -151,7 +151,8 @@ static int write_kind(struct spool *s)
 }
 
 /* Messages for a FIFO queue have deduplication ids, which a standard queue does not take, and those
- * for a standard queue may lack a group: sent to the other, they would all be rejected. */
+ * for a standard queue may lack a group: sent to the other, they would all be rejected. Rejected
+ * ones are made fit for the queue of the day when they are retried. */
 static int check_kind(struct spool *s, char **error)
 {
     uint64_t kind[2];
@@ -159,13 +160,13 @@ static int check_kind(struct spool *s, char **error)
 
     if (r < 0 || (kind[1] && kind[0] == s->options.is_fifo))
         return r;
-    if (s->counts.waiting + s->counts.rejected > 0)
+    if (s->counts.waiting > 0)
         return error_line(
             SPOOL_E_UNUSABLE, error,
             "the spool holds %" PRIu64 " messages for a %s queue, and aws.queue_url "
             "names a %s one: name the former queue until they are sent, or move " SPOOL_FILE_NAME
             " away",
-            s->counts.waiting + s->counts.rejected, kind[0] ? "FIFO" : "standard",
+            s->counts.waiting, kind[0] ? "FIFO" : "standard",
             s->options.is_fifo ? "FIFO" : "standard");
     return write_kind(s);
 }

@@ -55,9 +55,9 @@ struct spool_options {
 };
 
 /* Opens the spool, or makes it. 0, SPOOL_E_UNUSABLE where only a person can help (the file is
- * damaged, of a newer version, in use, not to be written, or holds messages for a queue of the
- * other kind), -ENOMEM, or another negative errno for what may pass by itself. With all but -ENOMEM
- * *error is one line, which the caller frees. A file that is refused is left as it is. */
+ * damaged, of a newer version, in use, not to be written, or has messages waiting for a queue of
+ * the other kind), -ENOMEM, or another negative errno for what may pass by itself. With all but
+ * -ENOMEM *error is one line, which the caller frees. A file that is refused is left as it is. */
 enum { SPOOL_E_UNUSABLE = 1 };
 int spool_open(const struct spool_options *options, struct spool **ret, char **error);
 
@@ -138,7 +138,9 @@ bool spool_needs_sync(const struct spool *spool);
 
 /* As in store.h: rejected ones in the order of entry, a page of STORE_REJECTED_PAGE at most; retry
  * and drop, each synced when it returns. A message that is retried waits again, last in order, with
- * its deduplication id. */
+ * its deduplication id. One that was handed in for a queue of the other kind is made fit for this
+ * one: a FIFO queue gets the message's id as its deduplication id and no delay, a standard queue no
+ * deduplication id. */
 int spool_rejected(struct spool *spool, uint64_t after,
                    bool (*found)(void *userdata, const struct store_rejected *message),
                    void *userdata);

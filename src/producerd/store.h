@@ -31,6 +31,7 @@ enum {
     STORE_E_FULL = 1,       /* a bound of the configuration is reached; *error says which */
     STORE_E_NO_SUCH_ID = 2, /* no message that was rejected has this id */
     STORE_E_MORE = 3,       /* done for some, and others are left for further calls */
+    STORE_E_NO_GROUP = 4,   /* what is left to retry has no group, and the queue is a FIFO one */
 };
 
 struct store;
@@ -56,7 +57,8 @@ struct store_ops {
 
     /* Lets a rejected message wait to be sent again, or forgets it, or does so with the first
      * of them where `id` is NULL, as many as the bounds above allow; *ret_n says how many those
-     * were. 0, STORE_E_MORE, STORE_E_NO_SUCH_ID, or a negative errno. */
+     * were. 0, STORE_E_MORE, STORE_E_NO_SUCH_ID, of `retry` STORE_E_NO_GROUP, or a negative errno.
+     */
     int (*retry)(struct store *store, const char *id, size_t *ret_n);
     int (*drop)(struct store *store, const char *id, size_t *ret_n);
 };

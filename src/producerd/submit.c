@@ -237,11 +237,21 @@ static int list_rejected(const struct submit_call *call, int fd)
     return EX_OK;
 }
 
+static int print_changed(const struct submit_call *call, size_t n)
+{
+    char text[128];
+
+    snprintf(text, sizeof(text), "%zu message%s %s\n", n, n == 1 ? "" : "s",
+             call->command == SUBMISSION_RETRY
+                 ? n == 1 ? "waits to be sent again" : "wait to be sent again"
+                 : "dropped");
+    return arguments_print(text);
+}
+
 static int change_rejected(const struct submit_call *call, int fd)
 {
     size_t n = 0;
     bool has_more = true;
-    char text[128];
 
     while (has_more) {
         CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(LINE_BYTES);
@@ -250,16 +260,15 @@ static int change_rejected(const struct submit_call *call, int fd)
 
         submission_write_command(&line, call->command, 0, call->id);
         status = ask(call, fd, &line, &reply);
-        if (status != EX_OK)
+        if (status != EX_OK) {
+            if (n > 0)
+                (void)print_changed(call, n); /* some are done all the same */
             return status;
+        }
         n += reply->count;
         has_more = reply->has_more;
     }
-    snprintf(text, sizeof(text), "%zu message%s %s\n", n, n == 1 ? "" : "s",
-             call->command == SUBMISSION_RETRY
-                 ? n == 1 ? "waits to be sent again" : "wait to be sent again"
-                 : "dropped");
-    return arguments_print(text);
+    return print_changed(call, n);
 }
 
 /* ---- All of it ---- */

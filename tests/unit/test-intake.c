@@ -125,6 +125,8 @@ static int fake_change(struct store *store, const char *id, size_t *ret_n)
 {
     struct fake_store *f = (struct fake_store *)store;
 
+    if (id && streq(id, "no-group"))
+        return STORE_E_NO_GROUP;
     if (id && !streq(id, "some-id"))
         return STORE_E_NO_SUCH_ID;
     *ret_n = id ? 1 : MIN(f->n_rejected, (size_t)STORE_ALL_MAX);
@@ -971,8 +973,8 @@ static void commands_are_answered(void **state)
               "{\"command\":\"rejected\",\"after\":1001}\n{\"command\":\"drop\",\"id\":\"x\"}\n"
               "{\"command\":\"drop\",\"id\":\"some-id\"}\n"
               "{\"command\":\"retry\",\"id\":\"all\"}\n{\"command\":\"retry\",\"id\":\"all\"}\n"
-              "{\"command\":\"rejected\"}\n");
-    wait_for_lines(f, c, 6);
+              "{\"command\":\"rejected\"}\n{\"command\":\"retry\",\"id\":\"no-group\"}\n");
+    wait_for_lines(f, c, 7);
     assert_answer(c, 1,
                   "{\"ok\": false, \"error\": \"id: no message that was set aside has it; "
                   "--rejected lists them\"}\n");
@@ -980,6 +982,7 @@ static void commands_are_answered(void **state)
     assert_answer(c, 3, "{\"ok\": true, \"count\": 1000, \"more\": true}\n");
     assert_answer(c, 4, "{\"ok\": true, \"count\": 99, \"more\": false}\n");
     assert_answer(c, 5, "{\"ok\": true, \"messages\": [], \"more\": false}\n");
+    assert_answer(c, 6, "{\"ok\": false, \"error\": \"group: a FIFO queue takes no message");
     assert_int_equal(
         submission_reply_read(answer(c, 0), (size_t)(answer(c, 1) - answer(c, 0)), &page), 0);
     assert_int_equal(page->n_messages, 99);

@@ -812,6 +812,17 @@ static void a_change_that_cannot_be_written_has_not_happened(void **state)
 
 /* --- Opening --- */
 
+static void change(const char *sql)
+{
+    char *message = NULL;
+    sqlite3 *file;
+
+    assert_int_equal(sqlite3_open(path, &file), SQLITE_OK);
+    if (sqlite3_exec(file, sql, NULL, NULL, &message) != SQLITE_OK)
+        fail_msg("%s: %s", sql, message);
+    sqlite3_close(file);
+}
+
 static void refused(struct fixture *f, const char *words)
 {
     CLEANUP(free) char *error = NULL;
@@ -837,6 +848,116 @@ static void a_spool_serves_one_kind_of_queue(void **state)
     refused(f, "the spool holds 1 messages for a FIFO queue, and aws.queue_url names a standard");
     f->options.is_fifo = true;
     next(reopen(f), "a1");
+}
+
+/* Rejects what is next, whatever its names are. */
+static void reject_next(struct spool *s)
+{
+    const struct spool_message *m = NULL;
+
+    assert_int_equal(spool_next(s, &m), 0);
+    spool_settle(s, m, "no", 1);
+}
+
+static struct spool *change_kind(struct fixture *f, bool is_fifo)
+{
+    f->spool = spool_free(f->spool);
+    f->options.is_fifo = is_fifo;
+    return reopen(f);
+}
+
+static void rejected_messages_of_a_fifo_queue_are_retried_on_a_standard_one(void **state)
+{
+    struct fixture *f = *state;
+    struct spool *s = reopen(f);
+    const struct spool_message *m = NULL;
+    size_t n = 0;
+
+    add_many(s, "a", 1, 2);
+    assert_int_equal(spool_commit(s), 0);
+    reject_next(s);
+    reject_next(s);
+    assert_int_equal(spool_sync(s), 0);
+    s = change_kind(f, false);
+    assert_counts(s, 0, 2, 4);
+    assert_int_equal(spool_retry(s, NULL, &n), 0);
+    assert_int_equal(n, 2);
+    s = reopen(f);
+    for (n = 1; n <= 2; n++) {
+        assert_int_equal(spool_next(s, &m), 0);
+        assert_string_equal(m->head.message.group_id, "a");
+        assert_null(m->head.message.deduplication_id);
+        assert_int_equal(m->head.id[1], '0' + n);
+    }
+}
+
+static void add_standard(struct spool *s, const char *id, const char *group)
+{
+    assert_int_equal(spool_add(s, id,
+                               &(struct sqs_message){
+                                   .body = "x", .body_bytes = 1, .group_id = group, .delay_sec = 9},
+                               NULL),
+                     0);
+}
+
+static void only_messages_with_a_group_are_retried_on_a_fifo_queue(void **state)
+{
+    struct fixture *f = *state;
+    struct spool *s = change_kind(f, false);
+    const struct spool_message *m = NULL;
+    size_t n = 0;
+
+    add_standard(s, "none", NULL);
+    add_standard(s, "some", "g");
+    assert_int_equal(spool_commit(s), 0);
+    reject_next(s);
+    reject_next(s);
+    assert_int_equal(spool_sync(s), 0);
+    s = change_kind(f, true);
+    assert_int_equal(spool_retry(s, "none", &n), STORE_E_NO_GROUP);
+    assert_int_equal(spool_retry(s, "other", &n), STORE_E_NO_SUCH_ID);
+    assert_int_equal(spool_retry(s, NULL, &n), STORE_E_MORE);
+    assert_int_equal(n, 1);
+    assert_int_equal(spool_retry(s, NULL, &n), STORE_E_NO_GROUP);
+    assert_counts(s, 1, 1, 2);
+    s = reopen(f);
+    assert_int_equal(spool_next(s, &m), 0);
+    assert_string_equal(m->head.message.deduplication_id, "some");
+    assert_int_equal(m->head.message.delay_sec, -1);
+    next_none(s);
+    assert_int_equal(spool_drop(s, "none", &n), 0);
+    assert_counts(s, 1, 0, 1);
+}
+
+/* Where a change of the queue makes the checksum be written anew, what it says is looked at before:
+ * else it would vouch for the damage. */
+static void a_damaged_row_that_is_retried_on_another_kind_is_set_aside_again(void **state)
+{
+    struct fixture *f = *state;
+    struct spool *s = reopen(f);
+    const struct spool_message *m = NULL;
+    size_t n = 0;
+
+    add_many(s, "a", 1, 2);
+    assert_int_equal(spool_commit(s), 0);
+    reject_next(s);
+    reject_next(s);
+    assert_int_equal(spool_sync(s), 0);
+    f->spool = spool_free(f->spool);
+    change("UPDATE rejected SET body = 'xx' WHERE id = 'a1'");
+    f->options.is_fifo = false;
+    s = reopen(f);
+    assert_int_equal(spool_retry(s, NULL, &n), 0);
+    assert_int_equal(n, 2);
+    assert_int_equal(spool_next(s, &m), SPOOL_E_SET_ASIDE);
+    assert_string_equal(spool_set_aside(s)->id, "a1");
+    assert_int_equal(spool_next(s, &m), 0);
+    assert_string_equal(m->head.id, "a2");
+    /* A person says so a second time. */
+    assert_int_equal(spool_retry(s, "a1", &n), 0);
+    assert_int_equal(spool_next(s, &m), 0);
+    assert_string_equal(m->head.message.body, "xx");
+    assert_null(m->head.message.deduplication_id);
 }
 
 static void a_damaged_file_is_refused_and_left_as_it_is(void **state)
@@ -953,17 +1074,6 @@ static void every_group_keeps_its_order_whatever_happens(void **state)
 }
 
 /* --- What is on disk already --- */
-
-static void change(const char *sql)
-{
-    char *message = NULL;
-    sqlite3 *file;
-
-    assert_int_equal(sqlite3_open(path, &file), SQLITE_OK);
-    if (sqlite3_exec(file, sql, NULL, NULL, &message) != SQLITE_OK)
-        fail_msg("%s: %s", sql, message);
-    sqlite3_close(file);
-}
 
 /* The file as a version before this one wrote it. */
 static void lay_out_version_1(void)
@@ -1296,6 +1406,9 @@ int main(void)
         TEST(all_is_done_in_parts_of_so_many_bytes),
         TEST(a_change_that_cannot_be_written_has_not_happened),
         TEST(a_spool_serves_one_kind_of_queue),
+        TEST(rejected_messages_of_a_fifo_queue_are_retried_on_a_standard_one),
+        TEST(only_messages_with_a_group_are_retried_on_a_fifo_queue),
+        TEST(a_damaged_row_that_is_retried_on_another_kind_is_set_aside_again),
         TEST(a_damaged_file_is_refused_and_left_as_it_is),
         TEST(every_group_keeps_its_order_whatever_happens),
         TEST(a_file_of_the_version_before_goes_on),
