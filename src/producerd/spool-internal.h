@@ -17,6 +17,7 @@ struct spool {
     struct spool_options options; /* without the path */
     struct spool_groups *groups;  /* FIFO alone */
     struct reserve reserve;
+    int lock;        /* of spool-lock.h; -1: none */
     bool lacks_room; /* the last failure was for want of a reserve */
     struct spool_counts counts;
     uint64_t next_number; /* of the next message that gets a row */

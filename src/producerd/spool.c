@@ -11,9 +11,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "error-line.h"
 #include "fault-point.h"
+#include "spool-lock.h"
 
 #define NUMBER_MAX "4611686018427387903" /* SPOOL_NUMBER_MAX */
 
@@ -158,6 +160,8 @@ static int check_kind(struct spool *s, char **error)
     uint64_t kind[2];
     int r = query(s, "SELECT value, 1 FROM setting WHERE name = 'is_fifo'", kind, 2);
 
+    if (r >= 0 && kind[1] && s->options.keeps_kind)
+        s->options.is_fifo = kind[0];
     if (r < 0 || (kind[1] && kind[0] == s->options.is_fifo))
         return r;
     if (s->counts.waiting > 0)
@@ -214,6 +218,32 @@ static int set_aside_numbers(struct spool *s)
     return r == -EUCLEAN || r == -ENOMEM ? r : 0;
 }
 
+/* Behind a command, which has done in a moment. */
+static int open_database(struct spool *s, const char *path, char **error)
+{
+    int r = spool_lock(path, s->options.is_command, SPOOL_COMMAND_PATIENCE_SEC * USEC_PER_SEC,
+                       &s->lock);
+
+    if (r == -EBUSY)
+        return error_line(r, error,
+                          "another process works on what was set aside in the spool "
+                          "('sqs-producerd --rejected'), and has not done within %d s: try again",
+                          SPOOL_COMMAND_PATIENCE_SEC);
+    if (r < 0)
+        return r;
+    r = database_open(path, &schema, &s->database, error);
+    if (r == DATABASE_E_IN_USE)
+        return SPOOL_E_IN_USE;
+    return r > 0 ? SPOOL_E_UNUSABLE : r;
+}
+
+static void unlock(struct spool *s)
+{
+    if (s->lock >= 0)
+        close(s->lock);
+    s->lock = -1;
+}
+
 int spool_open(const struct spool_options *options, struct spool **ret, char **error)
 {
     CLEANUP(spool_free) struct spool *s = calloc(1, sizeof(*s));
@@ -221,11 +251,14 @@ int spool_open(const struct spool_options *options, struct spool **ret, char **e
 
     if (!s)
         return -ENOMEM;
+    s->lock = -1;
     s->options = *options;
     s->options.path = NULL;
-    r = database_open(options->path, &schema, &s->database, error);
+    r = open_database(s, options->path, error);
     if (r != 0)
-        return r < 0 ? r : SPOOL_E_UNUSABLE;
+        return r;
+    if (!options->is_command)
+        unlock(s); /* the file's own is enough */
     s->has_checksums = database_version(s->database) >= VERSION_CHECKSUMS;
     r = reserve_init(&s->reserve, options->path, SPOOL_RESERVE_BYTES);
     if (r < 0)
@@ -267,6 +300,7 @@ struct spool *spool_free(struct spool *s)
     spool_groups_free(s->groups);
     reserve_done(&s->reserve);
     database_free(s->database);
+    unlock(s);
     free(s);
     return NULL;
 }

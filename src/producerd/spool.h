@@ -52,13 +52,23 @@ struct spool_options {
     const char *path;                 /* of the file, which is made where there is none */
     bool is_fifo;                     /* of the queue: it keeps the order of a group */
     uint64_t messages_max, bytes_max; /* rejected ones counted; bytes as sqs_message_bytes says */
+    /* A command that looks after what was set aside while no daemon runs: no daemon can open the
+     * spool before spool_free. */
+    bool is_command;
+    bool keeps_kind; /* of a queue that is_fifo does not tell: the one that the file is for */
 };
 
-/* Opens the spool, or makes it. 0, SPOOL_E_UNUSABLE where only a person can help (the file is
- * damaged, of a newer version, in use, not to be written, or has messages waiting for a queue of
- * the other kind), -ENOMEM, or another negative errno for what may pass by itself. With all but
- * -ENOMEM *error is one line, which the caller frees. A file that is refused is left as it is. */
-enum { SPOOL_E_UNUSABLE = 1 };
+enum {
+    /* A daemon waits so long for a command, and a command for another one. */
+    SPOOL_COMMAND_PATIENCE_SEC = 5,
+};
+
+/* Opens the spool, or makes it. 0, SPOOL_E_IN_USE: a daemon has it open, SPOOL_E_UNUSABLE where
+ * only a person can help (the file is damaged, of a newer version, in use, not to be written, or
+ * has messages waiting for a queue of the other kind), -ENOMEM, or another negative errno for what
+ * may pass by itself. With all but -ENOMEM *error is one line, which the caller frees. A file that
+ * is refused is left as it is. */
+enum { SPOOL_E_UNUSABLE = 1, SPOOL_E_IN_USE = 2 };
 int spool_open(const struct spool_options *options, struct spool **ret, char **error);
 
 /* Writes nothing: what is gathered is lost, what was settled comes again. */

@@ -71,5 +71,12 @@ struct store {
 /* A negative errno of the store in words. */
 static inline const char *store_strerror(int error)
 {
-    return error == -ESTALE ? "its file on disk was removed, moved or replaced" : strerror(-error);
+    switch (error) {
+    case -ESTALE:
+        return "its file on disk was removed, moved or replaced";
+    case -EUCLEAN:
+        return "its file on disk is damaged";
+    default:
+        return strerror(-error);
+    }
 }

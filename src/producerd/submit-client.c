@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -47,62 +48,72 @@ static bool has_given_up(const char *unit)
     return has_failed;
 }
 
-static int given_up(const char *program)
+/* One line, with `more` at its end where there is more to say. */
+PRINTF_FORMAT(3, 4)
+static void cannot_reach(const char *program, const char *more, const char *format, ...)
 {
-    fprintf(stderr,
-            "%s: cannot reach the daemon: systemd has given up " SOCKET_UNIT ", for the daemon "
-            "failed each time; 'systemctl status " SOCKET_UNIT " sqs-producerd' shows why; mend "
-            "that, then run 'systemctl reset-failed " SOCKET_UNIT " sqs-producerd' and 'systemctl "
-            "start " SOCKET_UNIT "'\n",
-            program);
-    return EX_UNAVAILABLE;
+    va_list ap;
+
+    fprintf(stderr, "%s: cannot reach the daemon", program);
+    va_start(ap, format);
+    vfprintf(stderr, format, ap);
+    va_end(ap);
+    fprintf(stderr, "%s%s\n", more ? "; " : "", more ? more : "");
 }
 
-static int cannot_connect(const char *program, const char *path, int error)
+static int cannot_connect(const char *program, const char *path, const char *more, int error)
 {
     const char *group;
 
-    if ((error == ENOENT || error == ECONNREFUSED) && has_given_up(SOCKET_UNIT))
-        return given_up(program);
+    if ((error == ENOENT || error == ECONNREFUSED) && has_given_up(SOCKET_UNIT)) {
+        cannot_reach(program, more,
+                     ": systemd has given up " SOCKET_UNIT ", for the daemon failed each time; "
+                     "'systemctl status " SOCKET_UNIT " sqs-producerd' shows why; mend that, then "
+                     "run 'systemctl reset-failed " SOCKET_UNIT " sqs-producerd' and 'systemctl "
+                     "start " SOCKET_UNIT "'");
+        return EX_UNAVAILABLE;
+    }
     switch (error) {
     case ENOENT:
-        fprintf(stderr,
-                "%s: cannot reach the daemon: there is no socket %s; set producer.source = "
-                "\"spool\" in its configuration, and run 'systemctl stop sqs-producerd' and "
-                "'systemctl enable --now sqs-producerd.socket sqs-producerd'; where 'systemctl "
-                "status " SOCKET_UNIT
-                "' shows that it has failed, run 'systemctl reset-failed " SOCKET_UNIT
-                " sqs-producerd' before\n",
-                program, path);
+        cannot_reach(
+            program, more,
+            ": there is no socket %s; set producer.source = \"spool\" in its "
+            "configuration, and run 'systemctl stop sqs-producerd' and 'systemctl enable "
+            "--now sqs-producerd.socket sqs-producerd'; where 'systemctl status " SOCKET_UNIT
+            "' shows that it has failed, run 'systemctl reset-failed " SOCKET_UNIT
+            " sqs-producerd' before",
+            path);
         break;
     case EACCES:
     case EPERM:
         group = group_of(path);
-        fprintf(stderr,
-                "%s: cannot reach the daemon: only members of the group %s may use %s; as root "
-                "run 'usermod -aG %s USER', then sign in anew\n",
-                program, group, path, group);
+        cannot_reach(
+            program, more,
+            ": only members of the group %s may use %s; as root run 'usermod -aG %s USER', "
+            "then sign in anew",
+            group, path, group);
         break;
     case ECONNREFUSED:
-        fprintf(stderr,
-                "%s: cannot reach the daemon: nobody answers at %s; 'systemctl status " SOCKET_UNIT
-                " sqs-producerd' shows why; where they have failed, run 'systemctl "
-                "reset-failed " SOCKET_UNIT " sqs-producerd' before they are started again\n",
-                program, path);
+        cannot_reach(program, more,
+                     ": nobody answers at %s; 'systemctl status " SOCKET_UNIT
+                     " sqs-producerd' shows why; where they have failed, run 'systemctl "
+                     "reset-failed " SOCKET_UNIT " sqs-producerd' before they are started again",
+                     path);
         break;
     case EAGAIN:
-        fprintf(stderr,
-                "%s: cannot reach the daemon: it has taken no connection at %s for %d s; "
-                "'systemctl status sqs-producerd' shows what it does\n",
-                program, path, SUBMIT_TIMEOUT_SEC);
+        cannot_reach(
+            program, more,
+            ": it has taken no connection at %s for %d s; 'systemctl status sqs-producerd' "
+            "shows what it does",
+            path, SUBMIT_TIMEOUT_SEC);
         return EX_TEMPFAIL;
     default:
-        fprintf(stderr, "%s: cannot reach the daemon at %s: %s\n", program, path, strerror(error));
+        cannot_reach(program, more, " at %s: %s", path, strerror(error));
     }
     return EX_UNAVAILABLE;
 }
 
-int submit_connect(const char *program, const char *path, int *ret_fd)
+int submit_connect(const char *program, const char *path, const char *more, int *ret_fd)
 {
     static const struct timeval timeout = {.tv_sec = SUBMIT_TIMEOUT_SEC};
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -119,7 +130,7 @@ int submit_connect(const char *program, const char *path, int *ret_fd)
         r = connect(fd, (const struct sockaddr *)&address, sizeof(address));
     } while (r < 0 && errno == EINTR);
     if (r < 0) {
-        r = cannot_connect(program, path, errno);
+        r = cannot_connect(program, path, more, errno);
         close(fd);
         return r;
     }

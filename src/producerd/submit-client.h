@@ -16,8 +16,8 @@ enum {
  * EX_OSERR (71) where this machine lacks something, EX_PROTOCOL (76) where what answers is not this
  * daemon. */
 
-/* Connects. The caller closes the descriptor. */
-int submit_connect(const char *program, const char *path, int *ret_fd);
+/* Connects. The caller closes the descriptor. `more` is said where that fails; NULL: nothing. */
+int submit_connect(const char *program, const char *path, const char *more, int *ret_fd);
 
 /* Writes the line, which has its newline, and reads the answer, whether it is good or bad. */
 int submit_ask(const char *program, int fd, const struct buffer *line,

@@ -1,5 +1,5 @@
-/* See submit.h. The socket's path is all that this needs of the configuration, which need not be
- * readable for who hands in messages: without it, the path is the default. What the message may be
+/* See submit.h. The socket's path is all that handing in needs of the configuration, which need not
+ * be readable for who does it: without it, the path is the default. What the message may be
  * is the daemon's to judge; only what does not go into a line of JSON is refused here. */
 #include "submit.h"
 
@@ -15,11 +15,14 @@
 #include "file.h"
 #include "submit-arguments.h"
 #include "submit-client.h"
+#include "submit-offline.h"
 
 enum {
     READ_BYTES = 65536,
-    SHOWN_BYTES = 200, /* of what stands in an error */
-    LINE_BYTES = 8192, /* of the list */
+    SHOWN_BYTES = 200,              /* of what stands in an error */
+    LINE_BYTES = 8192,              /* of a command, and of what stands in errors */
+    LISTED_BYTES = 4 * 1024 * 1024, /* that are printed at once; more by one page */
+    LISTED_PAGE_BYTES = 5 * SUBMISSION_REPLY_MAX_BYTES, /* escaped */
 };
 
 /* ---- The configuration ---- */
@@ -33,12 +36,12 @@ static int cannot_use(const struct submit_call *call, const char *path, const ch
     return EX_CONFIG;
 }
 
-/* The socket's path, which the caller frees. Without a path in the arguments, a configuration that
- * is not there, not for everybody to read, or being edited keeps nobody from handing in. */
-static int find_socket(const struct submit_call *call, char **ret)
+/* The configuration, NULL where it is not known, which the caller frees. One that the arguments do
+ * not name, and that is not there, not for everybody to read, or being edited, keeps nobody from
+ * handing in. */
+static int read_config(const struct submit_call *call, struct config **ret)
 {
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(CONFIG_FILE_MAX_BYTES);
-    CLEANUP(config_free) struct config *config = NULL;
     CLEANUP(free) char *error = NULL;
     const char *path = call->config_path ? call->config_path : CONFIG_PATH;
     int r = file_read(path, CONFIG_FILE_MAX_BYTES, &text);
@@ -46,14 +49,11 @@ static int find_socket(const struct submit_call *call, char **ret)
     if (r < 0 && call->config_path)
         return cannot_use(call, path, file_error_text(r));
     if (r == 0)
-        r = config_parse(path, buffer_string(&text), text.size, &config, &error);
+        r = config_parse(path, buffer_string(&text), text.size, ret, &error);
     if (r > 0)
         fprintf(stderr, "%s: %s%s\n", call->program->name, error,
                 call->config_path ? "" : "; going by the default, " CONFIG_SUBMIT_SOCKET);
-    if (r > 0 && call->config_path)
-        return EX_CONFIG;
-    *ret = strdup(config ? config->producer.submit_socket : CONFIG_SUBMIT_SOCKET);
-    return *ret ? EX_OK : EX_OSERR;
+    return r > 0 && call->config_path ? EX_CONFIG : EX_OK;
 }
 
 /* ---- To hand in ---- */
@@ -161,8 +161,14 @@ static int refused(const struct submit_call *call, const struct submission_reply
     return reply->is_temporary ? EX_TEMPFAIL : EX_DATAERR;
 }
 
+/* Who answers: the daemon at its socket, or the spool's file. */
+struct peer {
+    int fd;
+    struct submit_offline *offline; /* NULL: the socket */
+};
+
 /* A good answer, or the exit status. */
-static int ask(const struct submit_call *call, int fd, const struct buffer *line,
+static int ask(const struct submit_call *call, struct peer peer, const struct buffer *line,
                struct submission_reply **ret)
 {
     int status;
@@ -172,11 +178,12 @@ static int ask(const struct submit_call *call, int fd, const struct buffer *line
                 strerror(-line->error));
         return line->error == -E2BIG ? EX_DATAERR : EX_OSERR;
     }
-    status = submit_ask(call->program->name, fd, line, ret);
+    status = peer.offline ? submit_offline_ask(peer.offline, line, ret)
+                          : submit_ask(call->program->name, peer.fd, line, ret);
     return status == EX_OK && !(*ret)->is_ok ? refused(call, *ret) : status;
 }
 
-static int submit(struct submit_call *call, int fd)
+static int submit(struct submit_call *call, struct peer peer)
 {
     CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(SUBMISSION_LINE_MAX_BYTES + 1);
     CLEANUP(submission_reply_free) struct submission_reply *reply = NULL;
@@ -184,7 +191,7 @@ static int submit(struct submit_call *call, int fd)
     int status;
 
     submission_write(&line, &call->message);
-    status = ask(call, fd, &line, &reply);
+    status = ask(call, peer, &line, &reply);
     if (status != EX_OK)
         return status;
     snprintf(id, sizeof(id), "%s\n", reply->id ? reply->id : "?");
@@ -193,48 +200,74 @@ static int submit(struct submit_call *call, int fd)
 
 /* ---- What was rejected ---- */
 
-static int print_rejected(const struct submission_rejected *message)
+static int append_rejected(struct buffer *list, const struct submission_rejected *message)
 {
-    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(LINE_BYTES);
     time_t when = (time_t)message->when_sec;
     char text[32] = "-";
     struct tm tm;
 
     if (gmtime_r(&when, &tm))
         strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    escape_for_log(&b, message->id, strlen(message->id), SHOWN_BYTES);
-    buffer_printf(&b, "\t%s\t", text);
+    escape_for_log(list, message->id, strlen(message->id), SHOWN_BYTES);
+    buffer_printf(list, "\t%s\t", text);
     if (message->group_id)
-        escape_for_log(&b, message->group_id, strlen(message->group_id), SHOWN_BYTES);
+        escape_for_log(list, message->group_id, strlen(message->group_id), SHOWN_BYTES);
     else
-        buffer_append_char(&b, '-');
-    buffer_printf(&b, "\t%zu\t", message->bytes);
-    escape_for_log(&b, message->reason, strlen(message->reason), SUBMISSION_REASON_MAX_BYTES);
-    buffer_append_char(&b, '\n');
-    return b.error < 0 ? EX_OSERR : arguments_print(buffer_string(&b));
+        buffer_append_char(list, '-');
+    buffer_printf(list, "\t%zu\t", message->bytes);
+    escape_for_log(list, message->reason, strlen(message->reason), SUBMISSION_REASON_MAX_BYTES);
+    buffer_append_char(list, '\n');
+    return list->error < 0 ? EX_OSERR : EX_OK;
 }
 
-static int list_rejected(const struct submit_call *call, int fd)
+/* A reader of standard output may take for ever; the daemon must not wait for the file meanwhile.
+ */
+static int print_list(struct peer peer, struct buffer *list)
 {
+    int status;
+
+    if (peer.offline)
+        submit_offline_rest(peer.offline);
+    status = arguments_print(buffer_string(list));
+    buffer_reset(list);
+    return status;
+}
+
+static int list_page(const struct submit_call *call, struct peer peer, uint64_t *after,
+                     bool *has_more, struct buffer *list)
+{
+    CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(LINE_BYTES);
+    CLEANUP(submission_reply_free) struct submission_reply *reply = NULL;
+    int status;
+
+    submission_write_command(&line, SUBMISSION_REJECTED, *after, NULL);
+    status = ask(call, peer, &line, &reply);
+    for (size_t i = 0; status == EX_OK && i < reply->n_messages; i++) {
+        *after = reply->messages[i].number;
+        status = append_rejected(list, &reply->messages[i]);
+    }
+    *has_more = status == EX_OK && reply->has_more && reply->n_messages > 0;
+    return status;
+}
+
+static int list_rejected(const struct submit_call *call, struct peer peer)
+{
+    CLEANUP(buffer_done) struct buffer list = BUFFER_INIT(LISTED_BYTES + LISTED_PAGE_BYTES);
     uint64_t after = 0;
     bool has_more = true;
+    int status = EX_OK;
 
-    while (has_more) {
-        CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(LINE_BYTES);
-        CLEANUP(submission_reply_free) struct submission_reply *reply = NULL;
-        int status;
-
-        submission_write_command(&line, SUBMISSION_REJECTED, after, NULL);
-        status = ask(call, fd, &line, &reply);
-        for (size_t i = 0; status == EX_OK && i < reply->n_messages; i++) {
-            after = reply->messages[i].number;
-            status = print_rejected(&reply->messages[i]);
-        }
-        if (status != EX_OK)
-            return status;
-        has_more = reply->has_more && reply->n_messages > 0;
+    while (status == EX_OK && has_more) {
+        status = list_page(call, peer, &after, &has_more, &list);
+        if (status == EX_OK && list.size >= LISTED_BYTES)
+            status = print_list(peer, &list);
     }
-    return EX_OK;
+    if (list.error == 0 && list.size > 0) {
+        int printed = print_list(peer, &list);
+
+        status = status == EX_OK ? printed : status;
+    }
+    return status;
 }
 
 static int print_changed(const struct submit_call *call, size_t n)
@@ -248,7 +281,7 @@ static int print_changed(const struct submit_call *call, size_t n)
     return arguments_print(text);
 }
 
-static int change_rejected(const struct submit_call *call, int fd)
+static int change_rejected(const struct submit_call *call, struct peer peer)
 {
     size_t n = 0;
     bool has_more = true;
@@ -259,7 +292,7 @@ static int change_rejected(const struct submit_call *call, int fd)
         int status;
 
         submission_write_command(&line, call->command, 0, call->id);
-        status = ask(call, fd, &line, &reply);
+        status = ask(call, peer, &line, &reply);
         if (status != EX_OK) {
             if (n > 0)
                 (void)print_changed(call, n); /* some are done all the same */
@@ -281,29 +314,64 @@ bool submit_is_asked(int argc, char **argv)
     return false;
 }
 
+static int ask_for_all(struct submit_call *call, struct peer peer)
+{
+    return call->action == SUBMIT_MESSAGE         ? submit(call, peer)
+           : call->command == SUBMISSION_REJECTED ? list_rejected(call, peer)
+                                                  : change_rejected(call, peer);
+}
+
+/* `why`: the file cannot serve in the daemon's place; NULL: it need not. */
+static int run_online(struct submit_call *call, const struct config *config, const char *why)
+{
+    const char *path = config ? config->producer.submit_socket : CONFIG_SUBMIT_SOCKET;
+    struct peer peer = {};
+    int status = submit_connect(call->program->name, path, why, &peer.fd);
+
+    if (status != EX_OK)
+        return status;
+    status = ask_for_all(call, peer);
+    close(peer.fd);
+    return status;
+}
+
+static int work_offline(void *userdata, struct submit_offline *offline)
+{
+    return ask_for_all(userdata, (struct peer){.fd = -1, .offline = offline});
+}
+
+static int run_rejected(struct submit_call *call, const struct config *config)
+{
+    const struct submit_offline_options options = {
+        .program = call->program->name,
+        .config = config,
+        .is_retry = call->command == SUBMISSION_RETRY,
+        .is_config_named = call->config_path,
+    };
+    const char *why;
+    int status;
+
+    if (submit_offline_run(&options, work_offline, call, &status, &why))
+        return status;
+    return run_online(call, config, why);
+}
+
 static int run(struct submit_call *call)
 {
     CLEANUP(buffer_done)
     struct buffer body = BUFFER_INIT((size_t)SQS_MESSAGE_MAX_BYTES + 2 * READ_BYTES);
-    CLEANUP(free) char *path = NULL;
-    int fd, status = find_socket(call, &path);
+    CLEANUP(config_free) struct config *config = NULL;
+    int status = read_config(call, &config);
 
-    if (status == EX_OK && call->action == SUBMIT_MESSAGE)
+    if (status == EX_OK && call->action == SUBMIT_REJECTED)
+        return run_rejected(call, config);
+    if (status == EX_OK)
         status = read_body(call, &body);
     if (status != EX_OK)
         return status;
     call->message.body = buffer_string(&body);
     call->message.body_bytes = body.size;
-    if (call->action == SUBMIT_MESSAGE && !is_text(call))
-        return EX_DATAERR;
-    status = submit_connect(call->program->name, path, &fd);
-    if (status != EX_OK)
-        return status;
-    status = call->action == SUBMIT_MESSAGE         ? submit(call, fd)
-             : call->command == SUBMISSION_REJECTED ? list_rejected(call, fd)
-                                                    : change_rejected(call, fd);
-    close(fd);
-    return status;
+    return is_text(call) ? run_online(call, config, NULL) : EX_DATAERR;
 }
 
 int submit_main(const struct program *program, int argc, char **argv)

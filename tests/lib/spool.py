@@ -185,6 +185,17 @@ class Spool:
         connection.commit()
         connection.close()
 
+    def set_aside(self, reason="no"):
+        """Makes rejected messages of all that wait, while no daemon runs."""
+        columns = "id, group_id, deduplication_id, delay_sec, bytes, attributes, body, checksum"
+        connection = sqlite3.connect(self.file)
+        connection.execute(f"INSERT INTO rejected (number, rejected_usec, reason, {columns})"
+                           f" SELECT number, 1700000000000000, ?, {columns} FROM waiting", [reason])
+        connection.execute("DELETE FROM waiting")
+        connection.execute("DELETE FROM sending")
+        connection.commit()
+        connection.close()
+
     def __enter__(self):
         return self
 

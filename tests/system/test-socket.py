@@ -206,6 +206,26 @@ def root_sees_what_was_rejected_and_acts_on_it(m):
     tap.ok("the queue takes at most 1024" in done.stderr, done.stderr)
 
 
+@test
+def root_acts_on_what_was_rejected_while_the_service_is_stopped(m):
+    start_socket(m)
+    first, second = (submit_well(m, "x" * 2000, f"--group={group}") for group in "ab")
+    m.serve(queues=["test.fifo,FifoQueue=true,MaximumMessageSize=1024"])
+    tap.wait_until(lambda: m.check(PRODUCER, "--rejected").count("\n") == 2, 30, "the rejections")
+    m.check("systemctl", "stop", SOCKET, PRODUCER)
+    tap.equal([line.split("\t")[0] for line in m.check(PRODUCER, "--rejected").splitlines()], [first, second])
+    tap.equal(m.check(PRODUCER, "--rejected", f"--drop={first}"), "1 message dropped\n")
+    tap.equal(m.check(PRODUCER, "--rejected", f"--retry={second}"), "1 message waits to be sent again\n")
+    # The files are those of the user that the service had, whatever user it is next time.
+    owner = m.check("stat", "-c", "%u", "/var/lib/private/sqs-producerd").strip()
+    tap.ok(owner != "0", owner)
+    listed = m.check("sh", "-c", "stat -c '%u %a %n' /var/lib/sqs-producerd/*").splitlines()
+    tap.equal([(line.split()[:2]) for line in listed], [[owner, "600"]] * len(listed))
+    tap.equal(m.state(PRODUCER), "inactive")
+    tap.equal(m.start(SOCKET, PRODUCER).returncode, OK)
+    tap.wait_until(lambda: m.check(PRODUCER, "--rejected").startswith(second), 30, "the second rejection")
+
+
 # Its connections at once, each of a user of its own and with half a line, and then one after the other
 # with the rest.
 MANY = """

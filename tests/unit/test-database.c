@@ -256,9 +256,13 @@ static void a_migration_that_fails_leaves_the_version_before(void **state)
 
 static void a_second_one_is_told_that_the_file_is_open(void **state)
 {
-    struct database *d = open_one();
+    const struct database_schema schema = {.migrations = migrations, .version = 1};
+    struct database *d = open_one(), *second = NULL;
+    CLEANUP(free) char *error = NULL;
 
-    refused_with(1, "open in another process");
+    assert_int_equal(database_open(path, &schema, &second, &error), DATABASE_E_IN_USE);
+    assert_null(second);
+    assert_non_null(strstr(error, " is open in another process"));
     insert_committed(d, "still", DATABASE_SYNCED);
     database_free(d);
     database_free(open_one());

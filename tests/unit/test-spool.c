@@ -891,6 +891,27 @@ static void rejected_messages_of_a_fifo_queue_are_retried_on_a_standard_one(void
     }
 }
 
+/* What lists or drops messages need not know the queue. */
+static void a_command_that_keeps_the_kind_opens_a_spool_of_either(void **state)
+{
+    struct fixture *f = *state;
+    struct spool *s = reopen(f);
+    size_t n = 0;
+
+    add_many(s, "a", 1, 2);
+    assert_int_equal(spool_commit(s), 0);
+    reject_next(s);
+    assert_int_equal(spool_sync(s), 0);
+    f->options.is_command = f->options.keeps_kind = true;
+    s = change_kind(f, false);
+    assert_counts(s, 1, 1, 4);
+    assert_int_equal(spool_retry(s, NULL, &n), 0);
+    f->options.is_command = f->options.keeps_kind = false;
+    s = change_kind(f, true);
+    next(s, "a2");
+    next(s, "a1"); /* with the name that a FIFO queue asks for */
+}
+
 static void add_standard(struct spool *s, const char *id, const char *group)
 {
     assert_int_equal(spool_add(s, id,
@@ -1407,6 +1428,7 @@ int main(void)
         TEST(a_change_that_cannot_be_written_has_not_happened),
         TEST(a_spool_serves_one_kind_of_queue),
         TEST(rejected_messages_of_a_fifo_queue_are_retried_on_a_standard_one),
+        TEST(a_command_that_keeps_the_kind_opens_a_spool_of_either),
         TEST(only_messages_with_a_group_are_retried_on_a_fifo_queue),
         TEST(a_damaged_row_that_is_retried_on_another_kind_is_set_aside_again),
         TEST(a_damaged_file_is_refused_and_left_as_it_is),

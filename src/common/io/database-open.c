@@ -257,7 +257,7 @@ static int refused(struct database *d, int r, char **error)
                           "look, or restore both",
                           d->error, d->path);
     if (r == -EBUSY)
-        return error_line(DATABASE_E_UNUSABLE, error,
+        return error_line(DATABASE_E_IN_USE, error,
                           "%s is open in another process, such as this daemon started twice",
                           d->path);
     if (r == -EROFS || r == -EACCES || r == -EPERM || r == -EINVAL || r == -EEXIST)

@@ -39,10 +39,10 @@ struct database_schema {
  * tables to the schema's version. Looks through it for damage if it is not too large.
  *
  * 0, DATABASE_E_UNUSABLE: only a person can help (damaged, of a newer version, of another program,
- * open in another process, not to be written), -ENOMEM, or a negative errno for what may pass by
- * itself (-ENOSPC, -EIO, -EMFILE ...). With all but -ENOMEM *error is one line, which the caller
- * frees. A file that is refused is left as it is, its log too. */
-enum { DATABASE_E_UNUSABLE = 1 };
+ * not to be written), DATABASE_E_IN_USE: it is open in another process, -ENOMEM, or a negative
+ * errno for what may pass by itself (-ENOSPC, -EIO, -EMFILE ...). With all but -ENOMEM *error is
+ * one line, which the caller frees. A file that is refused is left as it is, its log too. */
+enum { DATABASE_E_UNUSABLE = 1, DATABASE_E_IN_USE = 2 };
 int database_open(const char *path, const struct database_schema *schema, struct database **ret,
                   char **error);
 

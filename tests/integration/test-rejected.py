@@ -1,0 +1,224 @@
+"""sqs-producerd --rejected where no daemon runs, on the spool's file: what it says and does, whose the
+files are afterwards, and that it and a daemon are never in each other's way."""
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import tap
+from daemon import FIFO
+from spool import Spool
+from sqs_local import BUILD_ROOT, SqsLocal
+
+PRODUCER = os.path.join(BUILD_ROOT, "src", "producerd", "sqs-producerd")
+NO_SENDS = ["SendMessage:drop-before", "SendMessageBatch:drop-before"]
+OK, REFUSED, UNAVAILABLE, LACKS, TRY_LATER, UNUSABLE = 0, 65, 69, 71, 75, 78
+OWNER = 4242  # nobody's
+
+
+def spooled(spool, server, *messages, queue="test.fifo"):
+    """Hands in messages, and leaves them in the spool, set aside. Returns their ids, and a configuration
+    that names the spool's socket."""
+    server.set_faults(*NO_SENDS)
+    producer = spool.producer(server, queue=queue, producer={"stop_timeout": 0})
+    with spool.connect(producer) as submitter:
+        ids = [submitter.submit(**message) for message in messages]
+    producer.signal()
+    producer.wait()
+    server.set_faults()
+    spool.set_aside()
+    return ids, producer.config
+
+
+def rejected(spool, config, *arguments, prefix=(), folder=None):
+    """Runs the command; returns its exit status, standard output and standard error."""
+    done = subprocess.run(
+        [*prefix, PRODUCER, "--rejected", f"--config={config}", *arguments], check=False, text=True,
+        env={**os.environ, "STATE_DIRECTORY": folder or spool.path}, capture_output=True, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+def sent(server, queue="test.fifo"):
+    return [r["body"] for r in server.records("sent", queue) if not r["duplicate"]]
+
+
+def stop(daemon):
+    daemon.signal()
+    tap.equal(daemon.wait(), 0, daemon.text)
+
+
+@tap.test
+def without_a_daemon_messages_are_listed_retried_and_dropped():
+    with SqsLocal([FIFO]) as server, Spool() as spool:
+        ids, config = spooled(spool, server, *({"body": b, "group": "g"} for b in "abc"))
+        status, out, err = rejected(spool, config)
+        tap.equal((status, err), (OK, ""))
+        tap.equal(out, "".join(f"{i}\t2023-11-14T22:13:20Z\tg\t1\tno\n" for i in ids))
+        tap.equal(rejected(spool, config, f"--retry={ids[1]}"), (OK, "1 message waits to be sent again\n", ""))
+        tap.equal(rejected(spool, config, f"--drop={ids[0]}"), (OK, "1 message dropped\n", ""))
+        status, out, err = rejected(spool, config, f"--drop={ids[0]}")
+        tap.equal((status, out), (REFUSED, ""))
+        tap.ok("no message that was set aside has it" in err, err)
+        tap.equal((spool.count(), spool.count("rejected")), (1, 1))
+        tap.equal(rejected(spool, config, "--retry=all"), (OK, "1 message waits to be sent again\n", ""))
+        tap.equal(rejected(spool, config), (OK, "", ""))
+        producer = spool.producer(server)
+        server.wait_for_records("sent", 2)
+        tap.equal(sent(server), ["b", "c"])
+        stop(producer)
+
+
+def owners(folder):
+    found = {}
+    for name in [".", *os.listdir(folder)]:
+        status = os.stat(os.path.join(folder, name))
+        found[name] = (status.st_uid, status.st_gid, oct(status.st_mode & 0o777))
+    return found
+
+
+@tap.test
+def root_leaves_all_files_to_the_daemons_user():
+    if os.geteuid() != 0:
+        raise tap.Skip("only root can become another user")
+    with SqsLocal([FIFO]) as server, Spool() as spool:
+        ids, config = spooled(spool, server, {"body": "a", "group": "g"}, {"body": "b", "group": "g"})
+        os.remove(spool.file + "-reserve")
+        os.chmod(config, 0o600)
+        os.chmod(spool.path, 0o700)
+        for path in (spool.path, spool.file):
+            os.chown(path, OWNER, OWNER)
+        # Only root gets to the folder, as where systemd keeps those of dynamic users.
+        private = os.path.join(spool.path, "private")
+        os.mkdir(private, 0o700)
+        os.mkdir(os.path.join(private, "own"), 0o700)
+        os.chown(os.path.join(private, "own"), OWNER, OWNER)
+        os.rename(spool.file, os.path.join(private, "own", "spool.db"))
+        spool.path = os.path.join(private, "own")
+        tap.equal(rejected(spool, config, f"--retry={ids[0]}")[:2], (OK, "1 message waits to be sent again\n"))
+        tap.equal(rejected(spool, config)[0], OK)
+        tap.equal(owners(spool.path), {".": (OWNER, OWNER, "0o700"), "spool.db": (OWNER, OWNER, "0o600"),
+                                       "spool.db-reserve": (OWNER, OWNER, "0o600")})
+        # A link of that user's leads nowhere else.
+        os.rename(os.path.join(spool.path, "spool.db"), os.path.join(private, "other"))
+        os.symlink(os.path.join(private, "other"), os.path.join(spool.path, "spool.db"))
+        status, out, err = rejected(spool, config)
+        tap.equal((status, out), (UNUSABLE, ""))
+        tap.ok(err.startswith(f"sqs-producerd: {spool.path}: Cannot open spool.db to read and write"), err)
+        tap.equal(os.stat(os.path.join(private, "other")).st_size > 0, True)
+
+
+@tap.test
+def a_running_daemon_is_asked():
+    with SqsLocal([FIFO]) as server, Spool() as spool:
+        ids, config = spooled(spool, server, {"body": "a", "group": "g"})
+        producer = spool.producer(server)
+        with spool.connect(producer):
+            status, out, _ = rejected(spool, config)
+            tap.equal((status, out.split("\t")[0]), (OK, ids[0]))
+            tap.equal(rejected(spool, config, "--retry=all")[0], OK)
+            server.wait_for_records("sent", 1)
+        stop(producer)
+
+
+@tap.test
+def a_daemon_that_starts_meanwhile_waits_for_the_command():
+    with SqsLocal([FIFO]) as server, Spool() as spool:
+        spooled(spool, server, {"body": "a", "group": "g"})
+        folder = os.open(spool.path, os.O_RDONLY)
+        fcntl.flock(folder, fcntl.LOCK_EX)  # as the command does
+        producer = spool.producer(server)
+        producer.wait_for_line("Running...")
+        time.sleep(0.5)
+        tap.ok(not os.path.exists(spool.socket), "it did not wait")
+        fcntl.flock(folder, fcntl.LOCK_UN)
+        spool.connect(producer).close()
+        stop(producer)
+        # One that takes too long is a passing trouble: systemd tries again.
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        producer = spool.producer(server)
+        tap.equal(producer.wait(), LACKS, producer.text)
+        tap.ok("another process works on what was set aside in the spool" in producer.text, producer.text)
+        os.close(folder)
+
+
+@tap.test
+def a_reader_that_is_slow_keeps_no_daemon_out():
+    with SqsLocal([FIFO]) as server, Spool() as spool:
+        spooled(spool, server, *({"body": "a", "group": "g"} for _ in range(300)))
+        spool.change("UPDATE rejected SET reason = ?", "x" * 1000)
+        with subprocess.Popen([PRODUCER, "--rejected"], stdout=subprocess.PIPE,
+                              env={**os.environ, "STATE_DIRECTORY": spool.path}) as command:
+            tap.equal(len(command.stdout.read(1)), 1)  # it prints, and more than the pipe holds
+            producer = spool.producer(server)
+            spool.connect(producer).close()
+            tap.equal(command.poll(), None)
+            tap.equal(len(command.stdout.read().splitlines()), 300)
+        tap.equal(command.returncode, OK)
+        stop(producer)
+
+
+@tap.test
+def what_keeps_it_from_the_file_is_said():
+    with SqsLocal([FIFO]) as server, Spool() as spool, Spool() as empty:
+        _, config = spooled(spool, server, {"body": "a", "group": "g"})
+        status, _, err = rejected(empty, config)
+        tap.equal((status, err.count("\n")), (UNAVAILABLE, 1))
+        tap.ok("cannot reach the daemon: " in err and "or has no spool\n" in err, err)
+        tap.equal(os.listdir(empty.path), [])
+        if os.geteuid() == 0:
+            os.chmod(config, 0o644)
+            os.chmod(os.path.dirname(config), 0o755)
+            status, _, err = rejected(spool, config, prefix=["setpriv", "--reuid=65534", "--clear-groups",
+                                                             "env", "-u", "STATE_DIRECTORY"])
+            tap.equal(status, UNAVAILABLE, err)
+            tap.ok(err.endswith("; without the daemon only root can do this\n"), err)
+        spool.change("PRAGMA user_version = 99")
+        status, _, err = rejected(spool, config)
+        tap.equal(status, UNUSABLE)
+        tap.ok(f"{spool.path}: spool.db was written by a newer version of this program" in err, err)
+        with open(spool.file, "r+b") as file:
+            file.write(b"no database at all")
+        status, _, err = rejected(spool, config)
+        tap.equal((status, err.count("\n")), (UNUSABLE, 1))
+        tap.ok("The file is damaged: move it and spool.db-wal away" in err, err)
+
+
+@tap.test
+def after_a_change_of_the_queues_kind_messages_are_made_fit_for_it():
+    with SqsLocal([FIFO, "plain"]) as server, Spool() as spool:
+        ids, config = spooled(spool, server, {"body": "a", "group": "g"}, {"body": "b", "group": "g"})
+        producer = spool.producer(server, queue="plain")
+        with spool.connect(producer) as submitter:
+            tap.equal(submitter.ask(command="retry", id=ids[0])["count"], 1)
+            server.wait_for_records(lambda r: r["event"] == "sent" and r["queue"] == "plain", 1)
+            submitter.submit("c")
+            server.wait_for_records(lambda r: r["event"] == "sent" and r["queue"] == "plain", 2)
+        stop(producer)
+        tap.equal(rejected(spool, producer.config, "--retry=all")[0], OK)
+        # The file is for the queue of the configuration from then on.
+        status, _, err = rejected(spool, config, "--retry=all")
+        tap.equal(status, UNUSABLE)
+        tap.ok("the spool holds 1 messages for a standard queue, and aws.queue_url names a FIFO one" in err, err)
+        tap.equal(rejected(spool, config), (OK, "", ""))
+        producer = spool.producer(server, queue="plain")
+        server.wait_for_records(lambda r: r["event"] == "sent" and r["queue"] == "plain", 3)
+        stop(producer)
+        tap.equal(sent(server, "plain"), ["a", "c", "b"])
+        # And back: what has no group stays.
+        ids, config = spooled(spool, server, {"body": "d"}, {"body": "e", "group": "h"}, queue="plain")
+        producer = spool.producer(server)
+        spool.connect(producer).close()
+        stop(producer)
+        status, out, err = rejected(spool, producer.config, "--retry=all")
+        tap.equal((status, out), (REFUSED, "1 message waits to be sent again\n"))
+        tap.ok(err.startswith("sqs-producerd: refused: group: a FIFO queue takes no message without one"), err)
+        producer = spool.producer(server)
+        server.wait_for_records(lambda r: r["event"] == "sent" and r["queue"] == "test.fifo", 1)
+        tap.equal([r["deduplication_id"] for r in server.records("sent", "test.fifo")], [ids[1]])
+        stop(producer)
+
+
+tap.main()
