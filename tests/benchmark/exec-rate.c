@@ -147,7 +147,7 @@ int main(int argc, char **argv)
 
     check(rounds > 0 && rounds <= ROUNDS_MAX && runs > 0, "reading the arguments");
     stay_on_one_core();
-    log_open("exec-rate", CONFIG_LOG_STDERR, LOG_INFO, LOG_COLOUR_NONE);
+    log_open("exec-rate", LOG_TARGET_STDERR, LOG_INFO, LOG_COLOUR_NONE);
     check(sd_event_new(&event) >= 0, "sd_event_new");
     if (handler_new(event, &config, &handler, &error) != 0) {
         fprintf(stderr, "exec-rate: %s\n", error ? error : "no handler");

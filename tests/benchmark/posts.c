@@ -293,7 +293,7 @@ int main(int argc, char **argv)
         fputs("posts: at least one message, and 1 to 256 in flight\n", stderr);
         return 2;
     }
-    log_open("posts", CONFIG_LOG_STDERR, LOG_NOTICE, LOG_COLOUR_NONE);
+    log_open("posts", LOG_TARGET_STDERR, LOG_NOTICE, LOG_COLOUR_NONE);
     if (argc == 6)
         stay_on_core(argv[4]);
     application_start(&application, streq(argv[1], "unix"), argc == 6 ? argv[5] : NULL);

@@ -55,7 +55,7 @@ static void what_is_left_out_has_its_default(void **state)
     assert_false(c->aws.use_dualstack_endpoint);
     assert_int_equal(c->aws.connect_timeout_usec, 5000000);
     assert_int_equal(c->aws.request_timeout_usec, 10000000);
-    assert_int_equal(c->log.target, CONFIG_LOG_AUTO);
+    assert_int_equal(c->log.target, LOG_TARGET_AUTO);
     assert_int_equal(c->log.level, LOG_INFO);
     assert_int_equal(c->producer.source, CONFIG_SOURCE_DEMO);
     assert_string_equal(c->producer.submit_socket, "/run/sqs-producerd/submit.socket");
@@ -124,7 +124,7 @@ static void every_setting_is_read(void **state)
     assert_true(c->aws.use_dualstack_endpoint);
     assert_int_equal(c->aws.connect_timeout_usec, 100000);
     assert_int_equal(c->aws.request_timeout_usec, 300000000);
-    assert_int_equal(c->log.target, CONFIG_LOG_STDERR);
+    assert_int_equal(c->log.target, LOG_TARGET_STDERR);
     assert_int_equal(c->log.level, LOG_DEBUG);
     assert_int_equal(c->producer.source, CONFIG_SOURCE_SPOOL);
     assert_string_equal(c->producer.submit_socket, "/s");

@@ -143,7 +143,7 @@ static void make_script(const char *script)
 
 static int begin(void **state)
 {
-    log_open("test", CONFIG_LOG_JOURNAL, LOG_DEBUG, LOG_COLOUR_NONE);
+    log_open("test", LOG_TARGET_JOURNAL, LOG_DEBUG, LOG_COLOUR_NONE);
     n_entries = 0;
     outcome = (struct outcome){};
     config.consumer.concurrency = 4;
@@ -392,7 +392,7 @@ static void a_program_that_waits_for_the_log_alone_is_not_reached(void **state)
 
 static void what_is_below_the_log_level_is_not_looked_at(void **state)
 {
-    log_open("test", CONFIG_LOG_JOURNAL, LOG_NOTICE, LOG_COLOUR_NONE);
+    log_open("test", LOG_TARGET_JOURNAL, LOG_NOTICE, LOG_COLOUR_NONE);
     handle("yes line | head -n 1000000; echo err >&2; exit 0");
     assert_outcome(HANDLER_DONE, 0);
     assert_int_equal(n_entries, 1);

@@ -816,7 +816,7 @@ static void those_that_are_not_told_can_be_seen_at_debug(void **state)
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.status = 500});
     CLEANUP(handler_free) struct handler *handler = new_handler(test_server_url(server));
 
-    log_open("test", CONFIG_LOG_JOURNAL, LOG_DEBUG, LOG_COLOUR_NONE);
+    log_open("test", LOG_TARGET_JOURNAL, LOG_DEBUG, LOG_COLOUR_NONE);
     for (unsigned i = 0; i < 3; i++)
         handle(handler, &plain);
     assert_int_equal(n_entries, 3);
@@ -859,7 +859,7 @@ static int set_up(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(unwanted); i++)
         unsetenv(unwanted[i]);
     n_entries = 0;
-    log_open("test", CONFIG_LOG_JOURNAL, LOG_INFO, LOG_COLOUR_NONE);
+    log_open("test", LOG_TARGET_JOURNAL, LOG_INFO, LOG_COLOUR_NONE);
     return sd_event_new(&event) < 0 ? -1 : 0;
 }
 

@@ -45,7 +45,7 @@ static int set_up(void **state)
     write_result = 0;
     n_lines = n_done = 0;
     handler_run = NULL;
-    log_open("test", CONFIG_LOG_JOURNAL, LOG_INFO, LOG_COLOUR_NONE);
+    log_open("test", LOG_TARGET_JOURNAL, LOG_INFO, LOG_COLOUR_NONE);
     return sd_event_new(&event) < 0 || sem_init(&may_write, 0, 0) < 0 ||
            handler_journal_new(&handler) < 0;
 }
@@ -98,7 +98,7 @@ static void the_line_holds_the_demos_texts_or_the_body(void **state)
 
 static void what_the_level_leaves_out_is_done_without_a_line(void **state)
 {
-    log_open("test", CONFIG_LOG_JOURNAL, LOG_NOTICE, LOG_COLOUR_NONE);
+    log_open("test", LOG_TARGET_JOURNAL, LOG_NOTICE, LOG_COLOUR_NONE);
     handle("body");
     assert_int_equal(n_done, 1);
     assert_int_equal(outcome, HANDLER_DONE);

@@ -37,7 +37,7 @@ static int set_up(void **state)
     dup2(fds[1], STDERR_FILENO);
     close(fds[1]);
     t.reading = fds[0];
-    log_open("test", CONFIG_LOG_STDERR, LOG_DEBUG, LOG_COLOUR_NONE);
+    log_open("test", LOG_TARGET_STDERR, LOG_DEBUG, LOG_COLOUR_NONE);
     return log_start_thread(t.event);
 }
 
@@ -192,7 +192,7 @@ static void line_below_the_level_counts_as_taken(void **state)
 {
     struct log_receipt *receipt = NULL;
 
-    log_open("test", CONFIG_LOG_STDERR, LOG_NOTICE, LOG_COLOUR_NONE);
+    log_open("test", LOG_TARGET_STDERR, LOG_NOTICE, LOG_COLOUR_NONE);
     assert_int_equal(log_write_message(&receiver, &receipt, LOG_INFO, NULL, LOG_NO_FIELDS, "x"), 0);
     assert_null(receipt);
 }

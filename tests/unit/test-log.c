@@ -99,7 +99,7 @@ static int reset(void **state)
 static void into_a_pipe_go_plain_lines(void **state)
 {
     begin(false);
-    log_open("test", CONFIG_LOG_AUTO, LOG_DEBUG, LOG_COLOUR_YELLOW);
+    log_open("test", LOG_TARGET_AUTO, LOG_DEBUG, LOG_COLOUR_YELLOW);
     log_info("Number %d of %s", 5, "many");
     log_error("bad");
     log_write(LOG_NOTICE, MESSAGE_ID_STARTED, LOG_FIELDS({"SQS_ERROR_CODE", "X"}), "with fields");
@@ -120,7 +120,7 @@ static void a_terminal_gets_colours_by_priority(void **state)
 
     for (enum log_colour colour = LOG_COLOUR_NONE; colour <= LOG_COLOUR_GREEN; colour++) {
         begin(true);
-        log_open("test", CONFIG_LOG_AUTO, LOG_INFO, colour);
+        log_open("test", LOG_TARGET_AUTO, LOG_INFO, colour);
         log_info("info");
         log_warning("warning");
         log_error("error");
@@ -140,7 +140,7 @@ static void no_colours_where_they_are_not_wanted(void **state)
         reset(NULL);
         setenv(settings[i][0], settings[i][1], 1);
         begin(true);
-        log_open("test", CONFIG_LOG_STDERR, LOG_INFO, LOG_COLOUR_GREEN);
+        log_open("test", LOG_TARGET_STDERR, LOG_INFO, LOG_COLOUR_GREEN);
         log_error("error");
         assert_string_equal(end(), settings[i][2]);
     }
@@ -149,7 +149,7 @@ static void no_colours_where_they_are_not_wanted(void **state)
 static void less_important_entries_are_dropped(void **state)
 {
     begin(false);
-    log_open("test", CONFIG_LOG_STDERR, LOG_WARNING, LOG_COLOUR_NONE);
+    log_open("test", LOG_TARGET_STDERR, LOG_WARNING, LOG_COLOUR_NONE);
     assert_true(log_enabled(LOG_ERR));
     assert_true(log_enabled(LOG_WARNING));
     assert_false(log_enabled(LOG_NOTICE));
@@ -159,7 +159,7 @@ static void less_important_entries_are_dropped(void **state)
     log_debug("4");
     assert_string_equal(end(), "1\n2\n");
 
-    log_open("test", CONFIG_LOG_JOURNAL, LOG_WARNING, LOG_COLOUR_NONE);
+    log_open("test", LOG_TARGET_JOURNAL, LOG_WARNING, LOG_COLOUR_NONE);
     log_notice("3");
     assert_int_equal(n_entries, 0);
 }
@@ -167,7 +167,7 @@ static void less_important_entries_are_dropped(void **state)
 static void an_entry_is_one_clean_line(void **state)
 {
     begin(false);
-    log_open("test", CONFIG_LOG_STDERR, LOG_INFO, LOG_COLOUR_NONE);
+    log_open("test", LOG_TARGET_STDERR, LOG_INFO, LOG_COLOUR_NONE);
     log_info("%s", "a\nb\tc\x1b[31m\x7f\\x\xff \xc3\xa4\xc2\x9b\xe2\x82\r");
     assert_string_equal(end(),
                         "a\\nb\\tc\\x1b[31m\\x7f\\x\\xff \xc3\xa4\\xc2\\x9b\\xe2\\x82\\x0d\n");
@@ -192,7 +192,7 @@ static void long_lines_are_cut_between_characters(void **state)
             while (b.size < 12000)
                 buffer_append_string(&b, fillers[i]);
             begin(false);
-            log_open("test", CONFIG_LOG_STDERR, LOG_INFO, LOG_COLOUR_NONE);
+            log_open("test", LOG_TARGET_STDERR, LOG_INFO, LOG_COLOUR_NONE);
             log_info("%s", buffer_string(&b));
             text = end();
             size = strlen(text);
@@ -216,7 +216,7 @@ static void long_lines_are_cut_between_characters(void **state)
 static void the_journal_gets_fields(void **state)
 {
     begin(false);
-    log_open("sqs-producerd", CONFIG_LOG_JOURNAL, LOG_INFO, LOG_COLOUR_YELLOW);
+    log_open("sqs-producerd", LOG_TARGET_JOURNAL, LOG_INFO, LOG_COLOUR_YELLOW);
     log_write(
         LOG_WARNING, MESSAGE_ID_ACCESS_DENIED,
         LOG_FIELDS({"SQS_MESSAGE_ID", "id 1"}, {"SQS_ERROR_CODE", NULL}, {"SQS_REQUEST_ID", ""}),
@@ -235,7 +235,7 @@ static void the_journal_gets_fields(void **state)
 
 static void common_fields_are_set_replaced_and_removed(void **state)
 {
-    log_open("test", CONFIG_LOG_JOURNAL, LOG_INFO, LOG_COLOUR_NONE);
+    log_open("test", LOG_TARGET_JOURNAL, LOG_INFO, LOG_COLOUR_NONE);
     log_set_common_field("SQS_QUEUE_URL", "http://one");
     log_set_common_field("OTHER", "x");
     log_info("1");
@@ -267,7 +267,7 @@ static void as_many_fields_as_promised_fit(void **state)
     struct log_field fields[LOG_FIELDS_MAX];
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(LOG_FIELD_MAX_BYTES + 10);
 
-    log_open("test", CONFIG_LOG_JOURNAL, LOG_INFO, LOG_COLOUR_NONE);
+    log_open("test", LOG_TARGET_JOURNAL, LOG_INFO, LOG_COLOUR_NONE);
     while (b.size < LOG_FIELD_MAX_BYTES - 1)
         buffer_append_char(&b, 'v');
     buffer_append_string(&b, "\xc3\xa4zz");
@@ -309,7 +309,7 @@ static void auto_means_the_journal_where_stderr_is_its_stream(void **state)
         else
             stream = strdup("");
         setenv("JOURNAL_STREAM", stream, 1);
-        log_open("test", CONFIG_LOG_AUTO, LOG_INFO, LOG_COLOUR_NONE);
+        log_open("test", LOG_TARGET_AUTO, LOG_INFO, LOG_COLOUR_NONE);
         log_info("x");
         assert_string_equal(end(), i == 0 ? "" : "x\n");
         assert_int_equal(n_entries, i == 0 ? 1 : 0);
@@ -320,14 +320,14 @@ static void what_the_journal_refuses_goes_to_stderr(void **state)
 {
     journal_answer = -ENOBUFS;
     begin(false);
-    log_open("test", CONFIG_LOG_JOURNAL, LOG_INFO, LOG_COLOUR_NONE);
+    log_open("test", LOG_TARGET_JOURNAL, LOG_INFO, LOG_COLOUR_NONE);
     log_info("x");
     assert_string_equal(end(), "x\n");
 }
 
 static void errno_is_kept_and_known_to_the_format(void **state)
 {
-    log_open("test", CONFIG_LOG_JOURNAL, LOG_INFO, LOG_COLOUR_NONE);
+    log_open("test", LOG_TARGET_JOURNAL, LOG_INFO, LOG_COLOUR_NONE);
     errno = ENOSPC;
     log_info("%m");
     assert_int_equal(errno, ENOSPC);
@@ -336,7 +336,7 @@ static void errno_is_kept_and_known_to_the_format(void **state)
         log_write_message(&(struct log_receiver){}, NULL, LOG_INFO, NULL, LOG_NO_FIELDS, "x"), 0);
     assert_int_equal(errno, ENOSPC);
     log_set_common_field("X", NULL);
-    log_open("test", CONFIG_LOG_AUTO, LOG_INFO, LOG_COLOUR_NONE);
+    log_open("test", LOG_TARGET_AUTO, LOG_INFO, LOG_COLOUR_NONE);
     assert_int_equal(errno, ENOSPC);
 }
 
@@ -355,7 +355,7 @@ static void a_process_ends_only_when_the_journal_had_time_to_see_it(void **state
     int status;
 
     if (child == 0) {
-        log_open("test", CONFIG_LOG_JOURNAL, LOG_INFO, LOG_COLOUR_NONE);
+        log_open("test", LOG_TARGET_JOURNAL, LOG_INFO, LOG_COLOUR_NONE);
         log_error("It fails.");
         exit(78);
     }

@@ -105,7 +105,7 @@ static int set_up(void **state)
     setenv("AWS_SECRET_ACCESS_KEY", "secret", 1);
     setenv("AWS_CONFIG_FILE", "/dev/null", 1);
     setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null", 1);
-    log_open("test", CONFIG_LOG_STDERR, LOG_EMERG, LOG_COLOUR_GREEN);
+    log_open("test", LOG_TARGET_STDERR, LOG_EMERG, LOG_COLOUR_GREEN);
     return 0;
 }
 

@@ -353,7 +353,7 @@ int arguments_read(const struct program *program, int argc, char **argv, struct 
         return ARGUMENTS_E_EXIT;
     }
     is_check = arguments.check_config || arguments.check_queue;
-    log_open(program->name, is_check ? CONFIG_LOG_STDERR : CONFIG_LOG_AUTO, LOG_INFO,
+    log_open(program->name, is_check ? LOG_TARGET_STDERR : LOG_TARGET_AUTO, LOG_INFO,
              program->colour);
     status = load(arguments.config_path, &config);
     if (status == EX_OK && is_check)

@@ -72,14 +72,13 @@ static void wait_for_journal(void)
         usleep((useconds_t)(until_usec - now));
 }
 
-void log_open(const char *identifier, enum config_log_target target, int level,
-              enum log_colour colour)
+void log_open(const char *identifier, enum log_target target, int level, enum log_colour colour)
 {
     int saved_errno = errno;
 
     snprintf(state.identifier, sizeof(state.identifier), "%s", identifier);
     state.to_journal =
-        target == CONFIG_LOG_JOURNAL || (target == CONFIG_LOG_AUTO && stderr_is_the_journal());
+        target == LOG_TARGET_JOURNAL || (target == LOG_TARGET_AUTO && stderr_is_the_journal());
     state.is_coloured = stderr_takes_colours();
     state.level = level;
     state.colour = colour;

@@ -13,7 +13,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "config.h"
+#include "log-target.h"
 #include "macro.h"
 
 enum log_colour { LOG_COLOUR_NONE, LOG_COLOUR_YELLOW, LOG_COLOUR_GREEN };
@@ -45,8 +45,7 @@ enum { LOG_QUEUE_MAX_BYTES = 1024 * 1024 };
  * systemd.exec(5)), else standard error; there the terminal gets colours (unless NO_COLOR is set or
  * TERM is "dumb"; errors and worse red, warnings bold in `colour`, the rest in `colour`), anything
  * else plain lines. Entries less important than `level` are dropped. */
-void log_open(const char *identifier, enum config_log_target target, int level,
-              enum log_colour colour);
+void log_open(const char *identifier, enum log_target target, int level, enum log_colour colour);
 
 /* A field that every later entry bears, SQS_QUEUE_URL for one. The value is copied; NULL removes.
  */

@@ -131,9 +131,9 @@ static bool is_message_group_id(const char *s)
 }
 
 static const struct setting_choice log_targets[] = {
-    {"auto", CONFIG_LOG_AUTO},
-    {"journal", CONFIG_LOG_JOURNAL},
-    {"stderr", CONFIG_LOG_STDERR},
+    {"auto", LOG_TARGET_AUTO},
+    {"journal", LOG_TARGET_JOURNAL},
+    {"stderr", LOG_TARGET_STDERR},
     {},
 };
 
@@ -194,7 +194,7 @@ const struct setting config_settings[] = {
     {USEC_AT(aws, request_timeout, SETTING_DURATION), .unit = " seconds", .min = MSEC(100),
      .max = SEC(300), .value = SEC(10),
      .doc = "seconds until a request must be answered, beyond the time it is asked to wait"},
-    {AT(log, target, SETTING_CHOICE), .choices = log_targets, .value = CONFIG_LOG_AUTO,
+    {AT(log, target, SETTING_CHOICE), .choices = log_targets, .value = LOG_TARGET_AUTO,
      .doc = "where log lines go; auto: to the journal under systemd, else to standard error"},
     {AT(log, level, SETTING_CHOICE), .choices = log_levels, .value = LOG_INFO,
      .doc = "the least important level that is logged"},

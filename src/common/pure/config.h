@@ -3,12 +3,7 @@
 #pragma once
 
 #include "buffer.h"
-
-enum config_log_target {
-    CONFIG_LOG_AUTO, /* the journal under systemd, else standard error */
-    CONFIG_LOG_JOURNAL,
-    CONFIG_LOG_STDERR,
-};
+#include "log-target.h"
 
 enum config_order {
     CONFIG_ORDER_STRICT, /* of a group, one message outstanding */
@@ -44,7 +39,7 @@ struct config {
         uint64_t request_timeout_usec; /* without progress, beyond the wait */
     } aws;
     struct {
-        enum config_log_target target;
+        enum log_target target;
         int level; /* LOG_ERR .. LOG_DEBUG of syslog(3) */
     } log;
     struct {
