@@ -1,4 +1,5 @@
 #include "aws-settings.h"
+#include "config.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -197,7 +198,7 @@ static void each_setting_comes_from_the_first_place_that_has_it(void **state)
         reset(NULL);
         set_variables(rows[i].variables);
         write_file(config_path, rows[i].file);
-        if (aws_settings_read(config, &settings, &error) != 0)
+        if (aws_settings_read(&config->aws, &settings, &error) != 0)
             fail_msg("row %zu: %s", i, error);
         describe(settings, &text);
         if (!streq(buffer_string(&text), rows[i].found))
@@ -213,7 +214,7 @@ static void the_credentials_file_counts_too(void **state)
 
     write_file(config_path, "[default]\nregion = eu-west-1\n");
     write_file(credentials_path, "[default]\nregion = eu-west-2\n");
-    assert_int_equal(aws_settings_read(config, &settings, NULL), 0);
+    assert_int_equal(aws_settings_read(&config->aws, &settings, NULL), 0);
     assert_string_equal(settings->endpoint->region, "eu-west-2");
 }
 
@@ -319,14 +320,14 @@ static void what_leads_nowhere_is_refused_with_a_line_that_says_why(void **state
         reset(NULL);
         set_variables(rows[i].variables);
         write_file(config_path, rows[i].file);
-        if (aws_settings_read(config, &settings, &error) != AWS_SETTINGS_E_INVALID)
+        if (aws_settings_read(&config->aws, &settings, &error) != AWS_SETTINGS_E_INVALID)
             fail_msg("row %zu is taken", i);
         assert_null(settings);
         assert_non_null(error);
         for (size_t k = 0; k < 2 && rows[i].words[k]; k++)
             if (!strstr(error, rows[i].words[k]))
                 fail_msg("row %zu: found \"%s\", wanted \"%s\"", i, error, rows[i].words[k]);
-        assert_int_equal(aws_settings_read(config, &settings, NULL), AWS_SETTINGS_E_INVALID);
+        assert_int_equal(aws_settings_read(&config->aws, &settings, NULL), AWS_SETTINGS_E_INVALID);
     }
 }
 

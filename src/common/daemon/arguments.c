@@ -278,7 +278,7 @@ static int check(const struct program *program, const char *path, const struct c
     warn_of_mode(path);
     exposed_keys_warn();
     if (r == 0)
-        r = aws_settings_read(config, &ret->settings, &error);
+        r = aws_settings_read(&config->aws, &ret->settings, &error);
     if (r == 0 && program->check)
         r = program->check(config, &error);
     if (r > 0) {

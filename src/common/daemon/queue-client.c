@@ -46,7 +46,7 @@ int queue_client_new(sd_event *event, const struct config *config,
         return -ENOMEM;
     r = queue_url_parse(config->aws.queue_url, &c->url, error);
     if (r == 0)
-        r = aws_settings_read(config, &c->settings, error);
+        r = aws_settings_read(&config->aws, &c->settings, error);
     if (r != 0)
         return r < 0 ? r : QUEUE_CLIENT_E_CONFIG;
     r = set_up_http(c, event, config, options);

@@ -31,7 +31,7 @@ struct value {
 };
 
 struct reader {
-    const struct config *config;
+    const struct aws_config *config;
     struct aws_profiles *profiles;
     const char *profile;
     struct value region, endpoint, sts_endpoint, ca_bundle, use_fips, use_dualstack;
@@ -114,11 +114,11 @@ static int find_switch(struct reader *r, bool is_on, const char *setting, const 
 static int find_switches(struct reader *r)
 {
     struct value ignores = {};
-    int e = find_switch(r, r->config->aws.use_fips_endpoint, "aws.use_fips_endpoint",
+    int e = find_switch(r, r->config->use_fips_endpoint, "aws.use_fips_endpoint",
                         "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint", &r->use_fips);
 
     if (e == 0)
-        e = find_switch(r, r->config->aws.use_dualstack_endpoint, "aws.use_dualstack_endpoint",
+        e = find_switch(r, r->config->use_dualstack_endpoint, "aws.use_dualstack_endpoint",
                         "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint", &r->use_dualstack);
     if (e == 0)
         e = find_switch(r, false, "", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
@@ -208,16 +208,16 @@ static int find_all(struct reader *r)
 {
     int e;
 
-    take_setting(&r->region, r->config->aws.region, "aws.region");
+    take_setting(&r->region, r->config->region, "aws.region");
     take_variable(&r->region, "AWS_REGION");
     take_variable(&r->region, "AWS_DEFAULT_REGION");
     take_profile(&r->region, of_profile(r, "region"));
 
-    take_setting(&r->ca_bundle, r->config->aws.ca_bundle, "aws.ca_bundle");
+    take_setting(&r->ca_bundle, r->config->ca_bundle, "aws.ca_bundle");
     take_variable(&r->ca_bundle, "AWS_CA_BUNDLE");
     take_profile(&r->ca_bundle, of_profile(r, "ca_bundle"));
 
-    take_setting(&r->endpoint, r->config->aws.endpoint_url, "aws.endpoint_url");
+    take_setting(&r->endpoint, r->config->endpoint_url, "aws.endpoint_url");
     e = find_switches(r);
     if (e == 0)
         e = split_region(r);
@@ -274,7 +274,7 @@ static int resolve(const struct reader *r, struct endpoint **ret)
     unsigned named = 0;
     int e = endpoint_resolve(
         &(struct endpoint_settings){
-            .queue_url = r->config->aws.queue_url,
+            .queue_url = r->config->queue_url,
             .region = r->region.text,
             .endpoint_url = r->endpoint.text,
             .use_fips = r->use_fips.text != NULL,
@@ -295,7 +295,7 @@ static const char *source_of_region(const struct reader *r)
 
     if (r->region.text)
         return r->region.source;
-    if (queue_url_parse(r->config->aws.queue_url, &q, NULL) == 0 && q->region)
+    if (queue_url_parse(r->config->queue_url, &q, NULL) == 0 && q->region)
         return "aws.queue_url";
     return "the endpoint's host";
 }
@@ -344,7 +344,7 @@ static int settle(const struct reader *r, struct aws_settings *s)
     return e < 0 ? e : copy(r->ca_bundle.text, &s->ca_bundle);
 }
 
-int aws_settings_read(const struct config *config, struct aws_settings **ret, char **error)
+int aws_settings_read(const struct aws_config *config, struct aws_settings **ret, char **error)
 {
     CLEANUP(aws_settings_free) struct aws_settings *settings = NULL;
     CLEANUP(aws_profiles_free) struct aws_profiles *profiles = NULL;
@@ -355,7 +355,7 @@ int aws_settings_read(const struct config *config, struct aws_settings **ret, ch
     if (e != 0)
         return e < 0 ? e : AWS_SETTINGS_E_INVALID;
     r.profiles = profiles;
-    r.profile = aws_profile_name(config->aws.profile);
+    r.profile = aws_profile_name(config->profile);
     settings = calloc(1, sizeof(*settings));
     if (!settings)
         return -ENOMEM;

@@ -18,7 +18,7 @@
  * A profile that does not exist says nothing here; the credentials' chain complains of it. */
 #pragma once
 
-#include "config.h"
+#include "aws-config.h"
 #include "endpoint.h"
 
 struct aws_settings {
@@ -37,6 +37,6 @@ struct aws_settings {
  * service there with something on its own line, a CA
  * bundle that this user cannot read where the endpoint is https. */
 enum { AWS_SETTINGS_E_INVALID = 1 };
-int aws_settings_read(const struct config *config, struct aws_settings **ret, char **error);
+int aws_settings_read(const struct aws_config *config, struct aws_settings **ret, char **error);
 struct aws_settings *aws_settings_free(struct aws_settings *settings);
 DEFINE_CLEANUP(struct aws_settings *, aws_settings_free)

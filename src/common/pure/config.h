@@ -2,6 +2,7 @@
  * its place, type, unit, range and default; reading, checking and showing all go by it. */
 #pragma once
 
+#include "aws-config.h"
 #include "buffer.h"
 #include "log-target.h"
 
@@ -27,17 +28,7 @@ enum { CONFIG_COMMAND_MAX_WORDS = 64 };
 #define CONFIG_SUBMIT_SOCKET "/run/sqs-producerd/submit.socket"
 
 struct config {
-    struct {
-        char *region;       /* "": from the environment, the profile or the queue URL */
-        char *queue_url;    /* required */
-        char *endpoint_url; /* "": the region's */
-        char *profile;      /* "": AWS_PROFILE, or "default" */
-        char *ca_bundle;    /* "": AWS_CA_BUNDLE, or the system's; a path */
-        bool use_fips_endpoint;
-        bool use_dualstack_endpoint;
-        uint64_t connect_timeout_usec;
-        uint64_t request_timeout_usec; /* without progress, beyond the wait */
-    } aws;
+    struct aws_config aws;
     struct {
         enum log_target target;
         int level; /* LOG_ERR .. LOG_DEBUG of syslog(3) */
