@@ -66,11 +66,11 @@ static bool is_lost(const char *name, const char *text)
              strstr(text, "not available for visibility timeout change")));
 }
 
-static enum batch_outcome outcome_of(const char *code, const char *text, enum sqs_error_class class)
+static enum batch_outcome outcome_of(const char *code, const char *text, enum aws_error_class class)
 {
-    if (is_lost(sqs_error_canonical_name(code), text))
+    if (is_lost(aws_error_canonical_name(code), text))
         return BATCH_LOST;
-    return class == SQS_ERROR_PERMANENT ? BATCH_REFUSED : BATCH_AGAIN;
+    return class == AWS_ERROR_PERMANENT ? BATCH_REFUSED : BATCH_AGAIN;
 }
 
 static struct batch_result item_result(const struct sqs_result *result, size_t i)
@@ -90,7 +90,7 @@ static struct batch_result item_result(const struct sqs_result *result, size_t i
     } else if (i < result->reply->n_entries && !result->reply->entries[i].ok) {
         const struct sqs_entry_result *entry = &result->reply->entries[i];
 
-        r.class = sqs_error_class_of_code(entry->code, entry->sender_fault);
+        r.class = aws_error_class_of_code(entry->code, entry->sender_fault);
         r.code = entry->code;
         r.text = entry->message;
         r.outcome = outcome_of(r.code, r.text, r.class);

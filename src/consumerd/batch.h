@@ -30,7 +30,7 @@ enum batch_outcome {
 
 struct batch_result {
     enum batch_outcome outcome;
-    enum sqs_error_class class; /* of BATCH_REFUSED and BATCH_AGAIN */
+    enum aws_error_class class; /* of BATCH_REFUSED and BATCH_AGAIN */
     const char *code, *text;    /* AWS's words; "" where there are none */
     const char *request_id;
     uint64_t sent_usec; /* boot clock, before the last attempt went out */

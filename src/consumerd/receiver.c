@@ -72,7 +72,7 @@ static void renew_attempt(struct poll *p, uint64_t now_usec)
  * front door answers, for keys or a clock, has not even reached it. */
 static bool is_id_spent(const struct sqs_error *error)
 {
-    return error->class == SQS_ERROR_THROTTLED || error->class == SQS_ERROR_PERMANENT ||
+    return error->class == AWS_ERROR_THROTTLED || error->class == AWS_ERROR_PERMANENT ||
            streq(error->name, SQS_ERROR_TOO_EARLY);
 }
 

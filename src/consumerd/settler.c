@@ -81,21 +81,21 @@ static size_t choose(struct settler *s, uint64_t now_usec, struct batch_item ite
     return 0;
 }
 
-static enum backoff_kind kind_of(enum sqs_error_class class)
+static enum backoff_kind kind_of(enum aws_error_class class)
 {
     switch (class) {
-    case SQS_ERROR_THROTTLED:
+    case AWS_ERROR_THROTTLED:
         return BACKOFF_THROTTLED;
-    case SQS_ERROR_TRANSIENT:
-    case SQS_ERROR_CLOCK:
-    case SQS_ERROR_CREDENTIALS:
-    case SQS_ERROR_PERMANENT:
+    case AWS_ERROR_TRANSIENT:
+    case AWS_ERROR_CLOCK:
+    case AWS_ERROR_CREDENTIALS:
+    case AWS_ERROR_PERMANENT:
         break;
     }
     return BACKOFF_TRANSIENT;
 }
 
-static void put_back(struct settler *s, struct message *m, enum sqs_error_class class)
+static void put_back(struct settler *s, struct message *m, enum aws_error_class class)
 {
     uint64_t delay = backoff_delay_usec(kind_of(class), ++m->settle.failures, true, USEC_INFINITY,
                                         outside_random());

@@ -6,16 +6,16 @@
 
 #include <stdio.h>
 
-static enum backoff_kind backoff_of(enum sqs_error_class class)
+static enum backoff_kind backoff_of(enum aws_error_class class)
 {
     switch (class) {
-    case SQS_ERROR_TRANSIENT:
+    case AWS_ERROR_TRANSIENT:
         return BACKOFF_TRANSIENT;
-    case SQS_ERROR_THROTTLED:
+    case AWS_ERROR_THROTTLED:
         return BACKOFF_THROTTLED;
-    case SQS_ERROR_CLOCK:
-    case SQS_ERROR_CREDENTIALS:
-    case SQS_ERROR_PERMANENT: /* of the queue */
+    case AWS_ERROR_CLOCK:
+    case AWS_ERROR_CREDENTIALS:
+    case AWS_ERROR_PERMANENT: /* of the queue */
         break;
     }
     return BACKOFF_SLOW;
@@ -24,9 +24,10 @@ static enum backoff_kind backoff_of(enum sqs_error_class class)
 static void of_error(const struct sqs_error *error, size_t n, struct outcome *ret)
 {
     /* Without a reply a permanent error is this machine's own, and says nothing of the message; nor
-     * does 401 or 403, whatever its name (OptInRequired, NotAuthorized): the account must be mended.
+     * does 401 or 403, whatever its name (OptInRequired, NotAuthorized): the account must be
+     * mended.
      */
-    bool is_no = error->class == SQS_ERROR_PERMANENT && error->http_status > 0 &&
+    bool is_no = error->class == AWS_ERROR_PERMANENT && error->http_status > 0 &&
                  error->http_status != 401 && error->http_status != 403 &&
                  !sqs_error_is_of_queue(error);
 
@@ -45,13 +46,13 @@ static void of_error(const struct sqs_error *error, size_t n, struct outcome *re
 static void of_entry(const struct sqs_entry_result *entry, struct outcome *ret)
 {
     struct sqs_error error = {
-        .class = sqs_error_class_of_code(entry->code, entry->sender_fault),
+        .class = aws_error_class_of_code(entry->code, entry->sender_fault),
         .http_status = 200,
     };
 
-    snprintf(error.name, sizeof(error.name), "%s", sqs_error_canonical_name(entry->code));
+    snprintf(error.name, sizeof(error.name), "%s", aws_error_canonical_name(entry->code));
     of_error(&error, 1, ret);
-    ret->name = sqs_error_canonical_name(entry->code);
+    ret->name = aws_error_canonical_name(entry->code);
     ret->code = entry->code;
     ret->text = entry->message;
 }

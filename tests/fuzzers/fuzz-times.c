@@ -78,7 +78,7 @@ static void check_text(const char *text)
         assert(streq(http + 3, text + 3));
     }
     t = UNTOUCHED;
-    if (sqs_error_server_time(text, &t) != 0)
+    if (aws_error_server_time(text, &t) != 0)
         assert(t == UNTOUCHED);
     else
         assert(strstr(text, " min"));
@@ -112,7 +112,7 @@ static void check_number(time_t t)
         return;
     assert(aws_time_parse(text, &again) == 0 && again == t);
     snprintf(sentence, sizeof(sentence), "Signature expired: x (y) (%s - 15 min.)", text);
-    assert(sqs_error_server_time(sentence, &again) == 0 && again == t);
+    assert(aws_error_server_time(sentence, &again) == 0 && again == t);
 }
 
 FUZZ

@@ -210,7 +210,7 @@ void fake_answer(size_t i, const char *json)
     finish(&fake_calls[i], reply, NULL);
 }
 
-static struct sqs_error make_error(enum sqs_error_class class, const char *name, const char *text)
+static struct sqs_error make_error(enum aws_error_class class, const char *name, const char *text)
 {
     struct sqs_error error = {
         .class = class,
@@ -225,7 +225,7 @@ static struct sqs_error make_error(enum sqs_error_class class, const char *name,
     return error;
 }
 
-void fake_fail(size_t i, enum sqs_error_class class, const char *name, const char *text)
+void fake_fail(size_t i, enum aws_error_class class, const char *name, const char *text)
 {
     struct sqs_error error = make_error(class, name, text);
 
@@ -242,7 +242,7 @@ static bool attempt(struct fake_call *call, const struct sqs_error *error)
     return true;
 }
 
-bool fake_retry(size_t i, enum sqs_error_class class, const char *name)
+bool fake_retry(size_t i, enum aws_error_class class, const char *name)
 {
     struct sqs_error error = make_error(class, name, "");
 
@@ -256,7 +256,7 @@ bool fake_retry(size_t i, enum sqs_error_class class, const char *name)
 
 bool fake_first_attempt(size_t i)
 {
-    struct sqs_error error = make_error(SQS_ERROR_TRANSIENT, "", "given up");
+    struct sqs_error error = make_error(AWS_ERROR_TRANSIENT, "", "given up");
 
     if (attempt(&fake_calls[i], NULL))
         return true;

@@ -53,11 +53,11 @@ const char *fake_request(size_t i);
 
 /* Answers a call: with a reply's JSON, or with an error. */
 void fake_answer(size_t i, const char *json);
-void fake_fail(size_t i, enum sqs_error_class class, const char *name, const char *text);
+void fake_fail(size_t i, enum aws_error_class class, const char *name, const char *text);
 
 /* An attempt failed and the next is about to be made; or the first is, after it had to wait. What
  * before_attempt says. */
-bool fake_retry(size_t i, enum sqs_error_class class, const char *name);
+bool fake_retry(size_t i, enum aws_error_class class, const char *name);
 bool fake_first_attempt(size_t i);
 
 /* How many calls are open. */

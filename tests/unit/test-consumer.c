@@ -345,7 +345,7 @@ static void a_lost_reply_keeps_empty_receives_from_counting(void **state)
 {
     config.consumer.exit_after_empty_receives = 1;
     start(false);
-    assert_true(fake_retry(poll_under_way(), SQS_ERROR_TRANSIENT, ""));
+    assert_true(fake_retry(poll_under_way(), AWS_ERROR_TRANSIENT, ""));
     deliver("", "a");
     fake_now_usec += 45 * SEC - 1; /* the wait, and the queue's visibility timeout */
     deliver("", "a");
@@ -415,7 +415,7 @@ static void a_lease_counts_from_the_attempt_that_brought_it(void **state)
 {
     start(true);
     fake_now_usec += 5 * SEC;
-    assert_true(fake_retry(poll_under_way(), SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_true(fake_retry(poll_under_way(), AWS_ERROR_TRANSIENT, "NetworkFailure"));
     assert_lease_counts_from(fake_now_usec);
 }
 

@@ -118,7 +118,7 @@ static void shortly_before_the_end_it_is_tried_again_after_a_tenth_of_a_second(v
 static void a_refused_extension_lets_the_lease_run_out(void **state)
 {
     turn();
-    fake_fail(0, SQS_ERROR_PERMANENT, "InvalidParameterValueException",
+    fake_fail(0, AWS_ERROR_PERMANENT, "InvalidParameterValueException",
               "Total VisibilityTimeout for the message is beyond the limit [43200 seconds].");
     assert_int_equal(n_lost, 0);
     assert_int_equal(leases_next_usec(&leases), T0 + 30 * SEC);
@@ -134,13 +134,13 @@ static void a_repeated_attempt_leaves_out_what_is_settled(void **state)
     lease_end(&leases, m[0]);
     m[1]->state = MESSAGE_SETTLED;
     lease_end(&leases, m[1]);
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
     assert_string_equal(fake_request(0),
                         "{\"QueueUrl\":\"q\",\"Entries\":["
                         "{\"Id\":\"0\",\"ReceiptHandle\":\"h2\",\"VisibilityTimeout\":30}]}");
     assert_int_equal(n_lost, 0);
     fake_now_usec = T0 + 30 * SEC;
-    assert_false(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+    assert_false(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
     assert_int_equal(n_lost, 1);
     assert_ptr_equal(lost[0], m[2]);
 }
@@ -149,7 +149,7 @@ static void an_extension_counts_from_the_attempt_that_succeeded(void **state)
 {
     turn();
     fake_now_usec += 3 * SEC;
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
     fake_now_usec += SEC;
     fake_answer(0, "{\"Successful\":[{\"Id\":\"0\"},{\"Id\":\"1\"},{\"Id\":\"2\"}]}");
     assert_int_equal(m[0]->lease.end_usec, T0 + 48 * SEC);
@@ -162,7 +162,7 @@ static void several_attempts_have_their_time_within_the_lease(void **state)
     assert_int_equal(fake_calls[0].timeout_usec, 15 * SEC / 4);
     fake_now_usec += fake_calls[0].timeout_usec;
     for (int i = 0; i < 3; i++) {
-        assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+        assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
         assert_int_equal(fake_calls[0].timeout_usec, (T0 + 30 * SEC - fake_now_usec) / 2);
         fake_now_usec += fake_calls[0].timeout_usec;
     }
@@ -181,7 +181,7 @@ static void the_lease_that_ends_first_bounds_the_attempts_of_all(void **state)
     assert_int_equal(fake_calls[0].timeout_usec, 13 * SEC / 4);
     /* However little is left, it is time enough for a request that is quick. */
     fake_now_usec = T0 + 28 * SEC - 1;
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
     assert_int_equal(fake_calls[0].timeout_usec, ATTEMPT_TIMEOUT_MIN_USEC);
 }
 

@@ -245,7 +245,7 @@ static void a_delete_that_sqs_refuses_says_what_it_releases(void **state)
     take(true, "aa");
     finish(0, HANDLER_DONE);
     turn();
-    fake_fail(0, SQS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "no");
+    fake_fail(0, AWS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "no");
     assert_int_equal(fake_count_lines("Message h0 cannot be deleted, it comes back"), 1);
     assert_int_equal(fake_count_lines("Releasing 1 message behind message h0 of group a, which "
                                       "comes back: it cannot be deleted."),
@@ -262,7 +262,7 @@ static void a_message_that_ends_late_is_released_when_it_has_ended(void **state)
     turn();
     assert_int_equal(n_runs, 2);
     ends_late = true;
-    fake_fail(0, SQS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "no");
+    fake_fail(0, AWS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "no");
     assert_int_equal(fake_count_lines("Releasing 2 messages behind message h0"), 1);
     finish(1, HANDLER_RETRY);
     assert_int_equal(fake_count_lines("Releasing message h1 of group a, to come back in 0 s: one "
@@ -290,7 +290,7 @@ static void a_message_told_to_end_twice_is_counted_once(void **state)
                    "\"Successful\":[{\"Id\":\"0\"},{\"Id\":\"2\"}]}");
     assert_int_equal(fake_count_lines("Message h1 is lost, it comes back"), 1);
     assert_int_equal(fake_count_lines("(1 after it in its group dropped)"), 1);
-    fake_fail(0, SQS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "no");
+    fake_fail(0, AWS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "no");
     assert_int_equal(fake_count_lines("Message h0 cannot be deleted, it comes back"), 1);
     assert_int_equal(fake_count_lines("behind message h0"), 0);
     finish(2, HANDLER_RETRY);

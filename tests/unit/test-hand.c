@@ -368,7 +368,7 @@ static void it_is_known_when_all_that_was_given_back_is_there_again(void **state
     assert_int_equal(hand_count(hand).back_usec, T0 + 21 * SEC);
     finish(2, HANDLER_RETRY, 0);
     turn();
-    fake_fail(fake_n_calls - 1, SQS_ERROR_PERMANENT, "AccessDenied", "");
+    fake_fail(fake_n_calls - 1, AWS_ERROR_PERMANENT, "AccessDenied", "");
     assert_int_equal(hand_count(hand).back_usec, T0 + 30 * SEC);
     assert_int_equal(hand_count(hand).messages, 0);
 }
@@ -379,7 +379,7 @@ static void a_delete_that_fails_brings_its_message_back_with_its_lease(void **st
     turn();
     finish(0, HANDLER_DONE, 0);
     turn();
-    fake_fail(0, SQS_ERROR_PERMANENT, "AccessDenied", "");
+    fake_fail(0, AWS_ERROR_PERMANENT, "AccessDenied", "");
     assert_int_equal(hand_count(hand).back_usec, T0 + 30 * SEC);
 }
 
@@ -445,7 +445,7 @@ static void a_refused_delete_gives_back_what_is_behind(void **state)
     turn();
     finish(0, HANDLER_DONE, 0);
     turn();
-    fake_fail(0, SQS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "");
+    fake_fail(0, AWS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "");
     assert_true(runs[1].is_cancelled);
     turn();
     assert_int_equal(fake_calls[1].request->n_entries, 2);
@@ -468,7 +468,7 @@ static void a_lease_that_ends_during_a_delete_leaves_it_to_its_answer(void **sta
         if (ok)
             fake_answer(0, "{}");
         else
-            assert_false(fake_retry(0, SQS_ERROR_TRANSIENT, "")); /* it is not sent again */
+            assert_false(fake_retry(0, AWS_ERROR_TRANSIENT, "")); /* it is not sent again */
         assert_int_equal(hand_count(hand).messages, 0);
         assert_int_equal(hand_totals(hand)->deleted, ok);
         assert_int_equal(fake_n_calls, 1);
@@ -529,7 +529,7 @@ static void what_follows_a_message_that_is_back_ends_before_it_is_given_back(voi
     finish(0, HANDLER_DONE, 0);
     turn();
     assert_string_equal(begun(), "01");
-    fake_fail(0, SQS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "");
+    fake_fail(0, AWS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "");
     assert_true(runs[1].is_cancelled);
     turn();
     assert_int_equal(fake_calls[1].request->n_entries, 1);
@@ -549,7 +549,7 @@ static void what_gets_through_behind_a_message_that_is_back_is_not_deleted_befor
     finish(0, HANDLER_DONE, 0);
     turn();
     assert_string_equal(begun(), "01");
-    fake_fail(0, SQS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "");
+    fake_fail(0, AWS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "");
     assert_true(runs[1].is_cancelled);
     finish(1, HANDLER_DONE, 0);
     turn();
@@ -705,7 +705,7 @@ static void what_is_extended_only_after_it_was_lost_is_given_back(void **state)
     set_up_and_extend();
     ends_late = true;
     fake_now_usec = T0 + 29 * SEC;
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
     fake_now_usec = T0 + 30 * SEC;
     turn();
     assert_true(runs[0].is_cancelled);
@@ -1064,7 +1064,7 @@ static void what_gets_through_and_is_given_back_is_not_handled_again(void **stat
     turn();
     finish(0, HANDLER_DONE, 0);
     turn();
-    fake_fail(0, SQS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "");
+    fake_fail(0, AWS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "");
     finish(1, HANDLER_DONE, 0);
     assert_int_equal(hand_count(hand).deleting, 0);
     turn();
@@ -1082,7 +1082,7 @@ static void a_delete_that_fails_leaves_it_in_the_ledger(void **state)
     turn();
     finish(0, HANDLER_DONE, 0);
     turn();
-    fake_fail(0, SQS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "");
+    fake_fail(0, AWS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "");
     turn();
     assert_int_equal(hand_count(hand).messages, 0);
     assert_true(is_in_ledger("h0"));

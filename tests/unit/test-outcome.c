@@ -17,7 +17,7 @@ static struct outcome of_entry(const char *code, bool sender_fault)
     return ret;
 }
 
-static struct outcome of_error(enum sqs_error_class class, const char *name, int http_status,
+static struct outcome of_error(enum aws_error_class class, const char *name, int http_status,
                                size_t n)
 {
     static struct sqs_error error; /* what is borrowed stays */
@@ -97,7 +97,7 @@ static void entries_go_again_or_are_rejected_by_their_code(void **state)
             print_error("%s\n", cases[i].code);
         assert_int_equal(o.kind, cases[i].kind);
         assert_string_equal(o.code, cases[i].code);
-        assert_string_equal(o.name, sqs_error_canonical_name(cases[i].code));
+        assert_string_equal(o.name, aws_error_canonical_name(cases[i].code));
         assert_string_equal(o.text, "why");
         if (o.kind == OUTCOME_AGAIN) {
             assert_int_equal(o.backoff, cases[i].backoff);
@@ -112,40 +112,40 @@ static void a_batch_refused_as_a_whole_is_sent_one_by_one(void **state)
                                         "SomethingNew"};
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        assert_int_equal(of_error(SQS_ERROR_PERMANENT, names[i], 400, 10).kind, OUTCOME_ALONE);
-        assert_int_equal(of_error(SQS_ERROR_PERMANENT, names[i], 400, 1).kind, OUTCOME_REJECTED);
+        assert_int_equal(of_error(AWS_ERROR_PERMANENT, names[i], 400, 10).kind, OUTCOME_ALONE);
+        assert_int_equal(of_error(AWS_ERROR_PERMANENT, names[i], 400, 1).kind, OUTCOME_REJECTED);
     }
-    assert_string_equal(of_error(SQS_ERROR_PERMANENT, names[0], 400, 10).name, names[0]);
+    assert_string_equal(of_error(AWS_ERROR_PERMANENT, names[0], 400, 10).name, names[0]);
 }
 
 static void nothing_is_rejected_for_what_is_not_its_fault(void **state)
 {
     for (size_t n = 1; n <= 10; n += 9) {
-        struct outcome o = of_error(SQS_ERROR_TRANSIENT, "", 0, n);
+        struct outcome o = of_error(AWS_ERROR_TRANSIENT, "", 0, n);
 
         assert_int_equal(o.kind, OUTCOME_AGAIN);
         assert_int_equal(o.backoff, BACKOFF_TRANSIENT);
         assert_true(o.is_unknown);
         /* Below HTTP: of this machine. */
-        o = of_error(SQS_ERROR_PERMANENT, "", 0, n);
+        o = of_error(AWS_ERROR_PERMANENT, "", 0, n);
         assert_int_equal(o.kind, OUTCOME_AGAIN);
         assert_int_equal(o.backoff, BACKOFF_SLOW);
         assert_false(o.is_unknown);
-        o = of_error(SQS_ERROR_PERMANENT, "QueueDoesNotExist", 400, n);
+        o = of_error(AWS_ERROR_PERMANENT, "QueueDoesNotExist", 400, n);
         assert_int_equal(o.kind, OUTCOME_AGAIN);
         assert_int_equal(o.backoff, BACKOFF_SLOW);
         /* Of the account, under names that may be new. */
-        o = of_error(SQS_ERROR_PERMANENT, "OptInRequired", 403, n);
+        o = of_error(AWS_ERROR_PERMANENT, "OptInRequired", 403, n);
         assert_int_equal(o.kind, OUTCOME_AGAIN);
         assert_int_equal(o.backoff, BACKOFF_SLOW);
-        o = of_error(SQS_ERROR_PERMANENT, "NotAuthorized", 401, n);
+        o = of_error(AWS_ERROR_PERMANENT, "NotAuthorized", 401, n);
         assert_int_equal(o.kind, OUTCOME_AGAIN);
         for (int status = 401; status <= 403; status += 2) {
-            o = of_error(SQS_ERROR_PERMANENT, "SomethingNew", status, n);
+            o = of_error(AWS_ERROR_PERMANENT, "SomethingNew", status, n);
             assert_int_equal(o.kind, OUTCOME_AGAIN);
             assert_int_equal(o.backoff, BACKOFF_SLOW);
         }
-        o = of_error(SQS_ERROR_THROTTLED, "RequestThrottled", 403, n);
+        o = of_error(AWS_ERROR_THROTTLED, "RequestThrottled", 403, n);
         assert_int_equal(o.kind, OUTCOME_AGAIN);
         assert_int_equal(o.backoff, BACKOFF_THROTTLED);
     }

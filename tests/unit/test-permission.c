@@ -69,8 +69,8 @@ static void an_answer_of_neither_form_tells_nothing(void **state)
         "SomethingNew",
     };
     struct sqs_error html = error_of(403, NULL, "<html>forbidden</html>");
-    struct sqs_error silence = {.class = SQS_ERROR_TRANSIENT, .name = SQS_ERROR_NETWORK};
-    struct sqs_error early = {.class = SQS_ERROR_TRANSIENT, .name = "AccessDeniedException"};
+    struct sqs_error silence = {.class = AWS_ERROR_TRANSIENT, .name = SQS_ERROR_NETWORK};
+    struct sqs_error early = {.class = AWS_ERROR_TRANSIENT, .name = "AccessDeniedException"};
 
     for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
         assert_int_equal(answer_to(SQS_SEND_MESSAGE, 400, codes[i]), PERMISSION_UNKNOWN);

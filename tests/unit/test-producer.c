@@ -249,18 +249,18 @@ static void a_message_in_doubt_for_over_5_minutes_is_told_of_once(void **state)
     add(0);
     start();
     ahead_usec = 10 * SEC;
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
     ahead_usec = 299 * SEC;
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
     assert_int_equal(n_late(), 0);
     /* Counted from when the first attempt went out. */
     ahead_usec = 301 * SEC;
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
     assert_int_equal(n_late(), 1);
     assert_non_null(strstr(fake_lines[0], "The message with id 0 goes again"));
     assert_non_null(
         strstr(fake_lines[0], "[SQS_MESSAGE_GROUP_ID=0] [SQS_MESSAGE_DEDUPLICATION_ID=0]"));
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
     assert_int_equal(fake_n_lines, 1);
     end_source();
     acknowledge(0);
@@ -277,17 +277,17 @@ static void what_surely_was_not_taken_is_in_no_doubt(void **state)
     start();
     for (size_t i = 0; i < 3; i++) {
         ahead_usec += 200 * SEC;
-        assert_true(fake_retry(0, SQS_ERROR_THROTTLED, "RequestThrottled"));
-        assert_true(fake_retry(0, SQS_ERROR_CREDENTIALS, "NoCredentials"));
-        assert_true(fake_retry(0, SQS_ERROR_PERMANENT, "AccessDeniedException"));
+        assert_true(fake_retry(0, AWS_ERROR_THROTTLED, "RequestThrottled"));
+        assert_true(fake_retry(0, AWS_ERROR_CREDENTIALS, "NoCredentials"));
+        assert_true(fake_retry(0, AWS_ERROR_PERMANENT, "AccessDeniedException"));
         fake_was_not_sent = true;
-        assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+        assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
         fake_was_not_sent = false;
     }
     /* The first of unknown outcome is the one that went out now. */
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
     ahead_usec += 299 * SEC;
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
     assert_int_equal(n_late(), 0);
     end_source();
     acknowledge(0);
@@ -299,10 +299,10 @@ static void a_later_answer_ends_no_doubt(void **state)
 {
     add(0);
     start();
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
-    assert_true(fake_retry(0, SQS_ERROR_THROTTLED, "RequestThrottled"));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_true(fake_retry(0, AWS_ERROR_THROTTLED, "RequestThrottled"));
     ahead_usec = 301 * SEC;
-    assert_true(fake_retry(0, SQS_ERROR_THROTTLED, "RequestThrottled"));
+    assert_true(fake_retry(0, AWS_ERROR_THROTTLED, "RequestThrottled"));
     assert_int_equal(n_late(), 1);
 }
 
@@ -366,8 +366,8 @@ static void doubt_from_an_earlier_life_counts(void **state)
     assert_int_equal(n_late(), 1);
     assert_int_equal(fake_count_lines("with id 0 goes again"), 1);
     ahead_usec = 101 * SEC;
-    assert_true(fake_retry(1, SQS_ERROR_THROTTLED, "RequestThrottled"));
-    assert_true(fake_retry(2, SQS_ERROR_THROTTLED, "RequestThrottled"));
+    assert_true(fake_retry(1, AWS_ERROR_THROTTLED, "RequestThrottled"));
+    assert_true(fake_retry(2, AWS_ERROR_THROTTLED, "RequestThrottled"));
     assert_int_equal(n_late(), 2);
 }
 
@@ -375,14 +375,14 @@ static void a_jump_of_the_wall_clock_is_no_time_that_passed(void **state)
 {
     add(0);
     start();
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
     wall_jump_sec = 58 * 365 * 86400L;
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
     assert_int_equal(n_late(), 0);
     /* Nor does one hide the time that did. */
     wall_jump_sec = -3600;
     ahead_usec = 301 * SEC;
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
     assert_int_equal(n_late(), 1);
 }
 
@@ -480,7 +480,7 @@ static void idle_and_busy_it_does_not_hang(void **state)
     ready(ready_userdata);
     assert_int_equal(fake_n_open(), 1);
     assert_null(service_what_hangs(service)); /* under way */
-    fake_fail(0, SQS_ERROR_THROTTLED, "RequestThrottled", "");
+    fake_fail(0, AWS_ERROR_THROTTLED, "RequestThrottled", "");
     assert_int_equal(fake_n_open(), 0);
     assert_null(service_what_hangs(service)); /* waits for its time */
     fake_hangs = "the queue's";
@@ -496,7 +496,7 @@ static void a_time_that_is_long_over_hangs(void **state)
 {
     add(0);
     start();
-    fake_fail(0, SQS_ERROR_THROTTLED, "RequestThrottled", "");
+    fake_fail(0, AWS_ERROR_THROTTLED, "RequestThrottled", "");
     run_for(service_event(service), 0);
     assert_null(service_what_hangs(service));
     /* The loop's clock goes on, and the timer does not come. */
@@ -580,7 +580,7 @@ static void stall_all(void)
     fake_stall = SQS_STALL_SEND;
     for (size_t i = 0; i < n; i++)
         if (fake_calls[i].is_open)
-            (void)fake_retry(i, SQS_ERROR_TRANSIENT, SQS_ERROR_STALLED);
+            (void)fake_retry(i, AWS_ERROR_TRANSIENT, SQS_ERROR_STALLED);
     fake_stall = SQS_STALL_NONE;
 }
 
@@ -613,7 +613,7 @@ static void after_a_stall_fewer_requests_with_smaller_batches_go_out(void **stat
     assert_open(1, 1);
     /* The last goes on as it is. */
     fake_stall = SQS_STALL_SEND;
-    assert_true(fake_retry(fake_n_calls - 1, SQS_ERROR_TRANSIENT, SQS_ERROR_STALLED));
+    assert_true(fake_retry(fake_n_calls - 1, AWS_ERROR_TRANSIENT, SQS_ERROR_STALLED));
     fake_stall = SQS_STALL_NONE;
     assert_open(1, 1);
     /* None was lost, and what gets through lets both grow again. */
@@ -706,7 +706,7 @@ static void a_minute_in_which_messages_go_has_a_line_and_an_idle_one_none(void *
     start();
     settle_down();
     acknowledge(0);
-    fake_fail(1, SQS_ERROR_THROTTLED, "RequestThrottled", "slower");
+    fake_fail(1, AWS_ERROR_THROTTLED, "RequestThrottled", "slower");
     fake_n_lines = 0;
     ahead_usec = 59 * SEC;
     settle_down();

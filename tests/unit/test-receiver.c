@@ -196,7 +196,7 @@ static void a_refused_poll_is_repeated_after_five_seconds(void **state)
 {
     set_up(queue(true, 1, 0));
     turn(7);
-    fake_fail(0, SQS_ERROR_PERMANENT, "InvalidParameterValueException", "no");
+    fake_fail(0, AWS_ERROR_PERMANENT, "InvalidParameterValueException", "no");
     assert_int_equal(turn(7), fake_now_usec + 5 * SEC);
     fake_now_usec += 5 * SEC - 1;
     turn(7);
@@ -249,21 +249,21 @@ static void an_attempt_id_is_kept_while_the_outcome_is_unknown(void **state)
     set_up(queue(true, 1, 0));
     turn(10);
     id = attempt_id(0);
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
     assert_string_equal(attempt_id(0), id);
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "InternalError"));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "InternalError"));
     assert_string_equal(attempt_id(0), id);
     fake_now_usec += RECEIVER_ATTEMPT_MAX_USEC - 1;
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
     assert_string_equal(attempt_id(0), id);
     fake_now_usec += 1;
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
     assert_string_not_equal(attempt_id(0), id);
 }
 
 static void an_attempt_id_is_renewed_after_a_no_of_sqs(void **state)
 {
-    static const enum sqs_error_class classes[] = {SQS_ERROR_THROTTLED, SQS_ERROR_PERMANENT};
+    static const enum aws_error_class classes[] = {AWS_ERROR_THROTTLED, AWS_ERROR_PERMANENT};
 
     for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
         const char *id;
@@ -274,7 +274,7 @@ static void an_attempt_id_is_renewed_after_a_no_of_sqs(void **state)
         assert_true(fake_retry(0, classes[i], "x"));
         assert_string_not_equal(attempt_id(0), id);
         id = attempt_id(0);
-        assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+        assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
         assert_string_equal(attempt_id(0), id);
         tear_down(NULL);
     }
@@ -289,37 +289,37 @@ static void an_attempt_id_is_kept_where_sqs_was_not_reached(void **state)
     set_up(queue(true, 1, 0));
     turn(10);
     id = attempt_id(0);
-    assert_true(fake_retry(0, SQS_ERROR_CREDENTIALS, "ExpiredTokenException"));
-    assert_true(fake_retry(0, SQS_ERROR_CLOCK, "RequestExpired"));
+    assert_true(fake_retry(0, AWS_ERROR_CREDENTIALS, "ExpiredTokenException"));
+    assert_true(fake_retry(0, AWS_ERROR_CLOCK, "RequestExpired"));
     fake_was_not_sent = true;
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
     assert_string_equal(attempt_id(0), id);
     /* And none of it is a reply that was lost. */
     fake_was_not_sent = false;
-    assert_true(fake_retry(0, SQS_ERROR_THROTTLED, "RequestThrottled"));
+    assert_true(fake_retry(0, AWS_ERROR_THROTTLED, "RequestThrottled"));
     assert_string_not_equal(attempt_id(0), id);
 }
 
 static void once_in_doubt_an_attempt_id_is_kept_whatever_comes_then(void **state)
 {
-    static const enum sqs_error_class classes[] = {SQS_ERROR_CREDENTIALS, SQS_ERROR_CLOCK,
-                                                   SQS_ERROR_THROTTLED, SQS_ERROR_PERMANENT};
+    static const enum aws_error_class classes[] = {AWS_ERROR_CREDENTIALS, AWS_ERROR_CLOCK,
+                                                   AWS_ERROR_THROTTLED, AWS_ERROR_PERMANENT};
     const char *id;
 
     set_up(queue(true, 1, 0));
     turn(10);
     id = attempt_id(0);
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
     for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
         assert_true(fake_retry(0, classes[i], "x"));
         assert_string_equal(attempt_id(0), id);
     }
     /* A new one begins without the old one's doubt. */
     fake_now_usec += RECEIVER_ATTEMPT_MAX_USEC;
-    assert_true(fake_retry(0, SQS_ERROR_CREDENTIALS, "x"));
+    assert_true(fake_retry(0, AWS_ERROR_CREDENTIALS, "x"));
     assert_string_not_equal(attempt_id(0), id);
     id = attempt_id(0);
-    assert_true(fake_retry(0, SQS_ERROR_THROTTLED, "x"));
+    assert_true(fake_retry(0, AWS_ERROR_THROTTLED, "x"));
     assert_string_not_equal(attempt_id(0), id);
 }
 
@@ -331,11 +331,11 @@ static void an_attempt_id_is_renewed_after_an_empty_reply_that_came_too_early(vo
     set_up(queue(true, 1, 0));
     turn(10);
     id = attempt_id(0);
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, SQS_ERROR_TOO_EARLY));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, SQS_ERROR_TOO_EARLY));
     assert_string_not_equal(attempt_id(0), id);
     id = attempt_id(0);
-    assert_true(fake_retry(0, SQS_ERROR_THROTTLED, "RequestThrottled"));
+    assert_true(fake_retry(0, AWS_ERROR_THROTTLED, "RequestThrottled"));
     assert_string_not_equal(attempt_id(0), id);
 }
 
@@ -344,7 +344,7 @@ static bool stall(size_t i)
     bool goes_on;
 
     fake_stall = SQS_STALL_RECEIVE;
-    goes_on = fake_retry(i, SQS_ERROR_TRANSIENT, SQS_ERROR_STALLED);
+    goes_on = fake_retry(i, AWS_ERROR_TRANSIENT, SQS_ERROR_STALLED);
     fake_stall = SQS_STALL_NONE;
     return goes_on;
 }
@@ -422,14 +422,14 @@ static void a_void_attempt_is_replaced_at_once_and_a_refusal_waits(void **state)
     set_up(queue(true, 1, SEC));
     turn(10);
     id = attempt_id(0);
-    fake_fail(0, SQS_ERROR_PERMANENT, "InvalidParameterValueException",
+    fake_fail(0, AWS_ERROR_PERMANENT, "InvalidParameterValueException",
               "The receiveRequestAttemptId is not valid anymore since the receive call is not "
               "retryable.");
     assert_int_equal(n_failed, 1);
     assert_int_equal(turn(10), USEC_INFINITY);
     assert_int_equal(fake_n_calls, 2);
     assert_string_not_equal(attempt_id(1), id);
-    fake_fail(1, SQS_ERROR_PERMANENT, "UnsupportedOperation", "no");
+    fake_fail(1, AWS_ERROR_PERMANENT, "UnsupportedOperation", "no");
     assert_int_equal(turn(10), fake_now_usec + RECEIVER_REFUSED_PAUSE_USEC);
 }
 
@@ -438,9 +438,9 @@ static void a_standard_queue_has_no_attempt_ids(void **state)
     set_up(queue(false, 1, 0));
     turn(10);
     assert_null(strstr(fake_request(0), "AttemptId"));
-    assert_true(fake_retry(0, SQS_ERROR_THROTTLED, "RequestThrottled"));
+    assert_true(fake_retry(0, AWS_ERROR_THROTTLED, "RequestThrottled"));
     assert_null(strstr(fake_request(0), "AttemptId"));
-    fake_fail(0, SQS_ERROR_PERMANENT, "x", "");
+    fake_fail(0, AWS_ERROR_PERMANENT, "x", "");
 }
 
 static void a_stop_lets_polls_end_where_there_is_time(void **state)
@@ -480,7 +480,7 @@ static void a_short_stop_asks_a_fifo_queue_again_near_its_end_and_without_a_wait
     assert_non_null(strstr(fake_request(1), "\"MaxNumberOfMessages\":7,\"WaitTimeSeconds\":0,"));
     assert_int_equal(fake_calls[1].options.wait_usec, 0);
     assert_int_equal(fake_calls[1].timeout_usec, RECEIVER_POLL_MARGIN_USEC / 4);
-    assert_true(fake_retry(1, SQS_ERROR_TRANSIENT, ""));
+    assert_true(fake_retry(1, AWS_ERROR_TRANSIENT, ""));
     assert_string_equal(attempt_id(1), attempt_id(0));
     assert_int_equal(fake_calls[1].timeout_usec, RECEIVER_POLL_MARGIN_USEC / 2);
     assert_int_equal(receiver_polls(receiver), 1);
@@ -504,15 +504,15 @@ static void what_is_asked_again_in_vain_until_the_deadline_is_told(void **state)
     for (size_t i = 0; i < 8; i++) {
         fake_now_usec += 100 * MSEC;
         assert_int_equal(turn(0), deadline_usec);
-        assert_true(fake_retry(2, SQS_ERROR_TRANSIENT, ""));
+        assert_true(fake_retry(2, AWS_ERROR_TRANSIENT, ""));
     }
     fake_now_usec = deadline_usec - 1;
-    assert_true(fake_retry(2, SQS_ERROR_THROTTLED, "RequestThrottled"));
+    assert_true(fake_retry(2, AWS_ERROR_THROTTLED, "RequestThrottled"));
     assert_false(fake_calls[2].is_last_attempt);
     fake_now_usec = deadline_usec;
     assert_int_equal(turn(0), USEC_INFINITY);
     assert_true(fake_calls[2].is_last_attempt && fake_calls[3].is_last_attempt);
-    assert_false(fake_retry(2, SQS_ERROR_THROTTLED, "RequestThrottled"));
+    assert_false(fake_retry(2, AWS_ERROR_THROTTLED, "RequestThrottled"));
     assert_int_equal(receiver_left(receiver), 10);
     fake_answer(3, "{}");
     assert_int_equal(receiver_polls(receiver), 0);
@@ -528,7 +528,7 @@ static void a_short_stop_ends_a_poll_that_waits_to_be_repeated(void **state)
     assert_int_equal(fake_n_calls, 1);
     assert_true(fake_calls[0].is_open && fake_calls[0].is_last_attempt);
     fake_was_not_sent = true;
-    fake_fail(0, SQS_ERROR_TRANSIENT, "NetworkFailure", "connection refused");
+    fake_fail(0, AWS_ERROR_TRANSIENT, "NetworkFailure", "connection refused");
     assert_int_equal(fake_n_calls, 1);
     assert_int_equal(receiver_left(receiver), 0);
 }
@@ -590,7 +590,7 @@ static void a_reply_lost_during_a_stop_is_asked_for_again(void **state)
     set_up(queue(true, 1, 0));
     turn(7);
     receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
-    fake_fail(0, SQS_ERROR_TRANSIENT, "", "connection reset");
+    fake_fail(0, AWS_ERROR_TRANSIENT, "", "connection reset");
     assert_int_equal(n_done, 0);
     assert_int_equal(fake_n_calls, 2);
     assert_string_equal(attempt_id(1), attempt_id(0));
@@ -602,13 +602,13 @@ static void a_reply_lost_during_a_stop_is_asked_for_again(void **state)
 /* As refused keys are: what was lost before them can still be had. */
 static void doubt_during_a_stop_is_asked_about_whatever_came_last(void **state)
 {
-    static const enum sqs_error_class classes[] = {SQS_ERROR_CREDENTIALS, SQS_ERROR_CLOCK,
-                                                   SQS_ERROR_THROTTLED, SQS_ERROR_PERMANENT};
+    static const enum aws_error_class classes[] = {AWS_ERROR_CREDENTIALS, AWS_ERROR_CLOCK,
+                                                   AWS_ERROR_THROTTLED, AWS_ERROR_PERMANENT};
 
     for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
         set_up(queue(true, 1, 0));
         turn(7);
-        assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+        assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
         receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
         fake_fail(0, classes[i], "x", "");
         assert_int_equal(fake_n_calls, 2);
@@ -630,8 +630,8 @@ static void a_void_attempt_during_a_stop_is_not_repeated_but_told(void **state)
     receiver_stop(receiver, fake_now_usec, fake_now_usec + 10 * SEC);
     fake_now_usec += 8 * SEC;
     turn(0);
-    assert_true(fake_retry(1, SQS_ERROR_THROTTLED, "RequestThrottled"));
-    fake_fail(1, SQS_ERROR_PERMANENT, "InvalidParameterValueException",
+    assert_true(fake_retry(1, AWS_ERROR_THROTTLED, "RequestThrottled"));
+    fake_fail(1, AWS_ERROR_PERMANENT, "InvalidParameterValueException",
               "The receiveRequestAttemptId is not valid anymore since the receive call is not "
               "retryable.");
     assert_int_equal(fake_n_calls, 2);
@@ -644,7 +644,7 @@ static void a_reply_lost_by_a_standard_queue_during_a_stop_is_told(void **state)
     set_up(queue(false, 1, 0));
     turn(7);
     receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
-    fake_fail(0, SQS_ERROR_TRANSIENT, "", "connection reset");
+    fake_fail(0, AWS_ERROR_TRANSIENT, "", "connection reset");
     assert_int_equal(fake_n_calls, 1);
     assert_int_equal(receiver_polls(receiver), 0);
     assert_int_equal(receiver_left(receiver), 7);
@@ -661,10 +661,10 @@ static void what_was_lost_is_back_after_the_wait_and_its_visibility_timeout(void
         assert_int_equal(receiver_back_usec(receiver), 0);
         fake_now_usec += SEC;
         lost_usec = fake_now_usec;
-        assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+        assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
         if (i == 2) {
             fake_now_usec += RECEIVER_ATTEMPT_MAX_USEC;
-            assert_true(fake_retry(0, SQS_ERROR_THROTTLED, "RequestThrottled"));
+            assert_true(fake_retry(0, AWS_ERROR_THROTTLED, "RequestThrottled"));
         }
         fake_answer(0, "{}");
         assert_int_equal(receiver_back_usec(receiver), i == 1 ? 0 : lost_usec + 45 * SEC);
@@ -678,11 +678,11 @@ static void doubt_lasts_as_long_as_messages_may_be_away(void **state)
     for (int i = 0; i < 2; i++) {
         set_up(queue(true, 1, 0));
         turn(7);
-        assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+        assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
         fake_now_usec += 45 * SEC - 1 + i; /* the wait and the visibility timeout */
         fake_was_not_sent = true;
         receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
-        fake_fail(0, SQS_ERROR_TRANSIENT, "NetworkFailure", "connection refused");
+        fake_fail(0, AWS_ERROR_TRANSIENT, "NetworkFailure", "connection refused");
         assert_int_equal(fake_n_calls, i == 0 ? 2 : 1);
         if (i == 0)
             fake_answer(1, "{}");
@@ -696,7 +696,7 @@ static void a_refusal_during_a_stop_is_the_end(void **state)
     set_up(queue(true, 1, 0));
     turn(7);
     receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
-    fake_fail(0, SQS_ERROR_THROTTLED, "RequestThrottled", "");
+    fake_fail(0, AWS_ERROR_THROTTLED, "RequestThrottled", "");
     assert_int_equal(fake_n_calls, 1);
     assert_int_equal(n_failed, 1);
 }

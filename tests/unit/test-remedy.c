@@ -58,7 +58,7 @@ static void missing_sign_up_is_nothing_against_a_message(void **state)
 
 static void keys_that_are_missing_are_to_be_put_where_they_are_looked_for(void **state)
 {
-    struct sqs_error error = {.class = SQS_ERROR_CREDENTIALS, .name = SQS_ERROR_NO_CREDENTIALS};
+    struct sqs_error error = {.class = AWS_ERROR_CREDENTIALS, .name = SQS_ERROR_NO_CREDENTIALS};
 
     unsetenv("INVOCATION_ID");
     assert_non_null(strstr(remedy_of(SQS_SEND_MESSAGE, &error), "aws configure"));

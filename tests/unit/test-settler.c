@@ -195,7 +195,7 @@ static void an_entry_that_failed_is_tried_again_later_and_later(void **state)
             fake_answer(0, "{\"Failed\":[{\"Id\":\"1\",\"Code\":\"Weird\",\"SenderFault\":false}],"
                            "\"Successful\":[{\"Id\":\"0\"}]}");
         else
-            fake_fail(i, SQS_ERROR_TRANSIENT, "InternalError", "");
+            fake_fail(i, AWS_ERROR_TRANSIENT, "InternalError", "");
         assert_int_equal(n_settled, 1);
         turn();
         assert_int_equal(fake_n_calls, i + 1);
@@ -255,10 +255,10 @@ static void what_sqs_says_about_the_handle_ends_it(void **state)
         add(i, i + 1);
         turn();
     }
-    fake_fail(0, SQS_ERROR_PERMANENT, "InvalidParameterValueException",
+    fake_fail(0, AWS_ERROR_PERMANENT, "InvalidParameterValueException",
               "Value x for parameter ReceiptHandle is invalid. Reason: The receipt handle has "
               "expired.");
-    fake_fail(1, SQS_ERROR_PERMANENT, "UnsupportedOperation", "");
+    fake_fail(1, AWS_ERROR_PERMANENT, "UnsupportedOperation", "");
     assert_int_equal(outcomes[0], SETTLED_LOST);
     assert_int_equal(outcomes[1], SETTLED_REFUSED);
 }
@@ -284,10 +284,10 @@ static void a_repeated_attempt_leaves_out_ended_leases(void **state)
     fake_now_usec += 1;
     turn();
     m[0]->lease.end_usec = fake_now_usec + SEC;
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
     assert_int_equal(fake_calls[0].request->n_entries, 3);
     fake_now_usec += SEC;
-    assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+    assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
     assert_int_equal(outcomes[0], SETTLED_LOST);
     assert_string_equal(fake_request(0), "{\"QueueUrl\":\"q\",\"Entries\":["
                                          "{\"Id\":\"0\",\"ReceiptHandle\":\"h1\"},"
@@ -305,7 +305,7 @@ static void a_repeated_attempt_ends_when_all_leases_have(void **state)
     fake_now_usec += 1;
     turn();
     fake_now_usec += 60 * SEC;
-    assert_false(fake_retry(0, SQS_ERROR_TRANSIENT, ""));
+    assert_false(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
     assert_string_equal(order, "01");
     assert_int_equal(outcomes[0], SETTLED_LOST);
     assert_int_equal(settler_count(settler), 0);
@@ -334,7 +334,7 @@ static void a_message_can_be_taken_back_until_it_is_on_its_way(void **state)
     turn();
     assert_int_equal(fake_n_calls, 1);
     assert_false(settler_remove(settler, m[1]));
-    fake_fail(0, SQS_ERROR_TRANSIENT, "", "");
+    fake_fail(0, AWS_ERROR_TRANSIENT, "", "");
     assert_string_equal(order, "1");
     assert_int_equal(outcomes[1], SETTLED_LOST);
     assert_int_equal(settler_count(settler), 0);
@@ -392,8 +392,8 @@ static void during_a_stop_several_attempts_have_their_time_before_its_end(void *
         turn();
         assert_int_equal(fake_calls[1].timeout_usec, 3 * SEC / 4);
         fake_now_usec += 1 * SEC;
-        assert_true(fake_retry(0, SQS_ERROR_TRANSIENT, "NetworkFailure"));
-        assert_true(fake_retry(1, SQS_ERROR_TRANSIENT, "NetworkFailure"));
+        assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
+        assert_true(fake_retry(1, AWS_ERROR_TRANSIENT, "NetworkFailure"));
         assert_int_equal(fake_calls[0].timeout_usec, 1 * SEC);
         assert_int_equal(fake_calls[1].timeout_usec, 1 * SEC);
         tear_down(state);

@@ -82,7 +82,7 @@ static const struct credentials_provider_ops fake_ops = {fake_fetch, fake_free};
 
 struct noted_attempt {
     enum sqs_operation operation;
-    enum sqs_error_class class;
+    enum aws_error_class class;
     char name[96], message[256], request_id[64];
     unsigned attempt;
     uint64_t delay_usec;
@@ -395,7 +395,7 @@ static void transient_failures_are_repeated(void **state)
     assert_int_equal(b.n_noted, 6);
     assert_int_equal(b.n_answered, 1);
     for (unsigned i = 0; i < b.n_noted; i++) {
-        assert_int_equal(b.noted[i].class, SQS_ERROR_TRANSIENT);
+        assert_int_equal(b.noted[i].class, AWS_ERROR_TRANSIENT);
         assert_int_equal(b.noted[i].attempt, i + 1);
         assert_int_equal(b.noted[i].operation, SQS_DELETE_MESSAGE);
         assert_string_equal(b.noted[i].request_id, i == 0 ? "bad-id" : "");
@@ -432,7 +432,7 @@ static void throttling_is_repeated_more_slowly(void **state)
     assert_in_range(b.noted[1].delay_usec, 1000, 1010);
     assert_in_range(b.noted[2].delay_usec, 2000, 2010);
     assert_in_range(b.noted[3].delay_usec, 20000, 20000);
-    assert_int_equal(b.noted[1].class, SQS_ERROR_THROTTLED);
+    assert_int_equal(b.noted[1].class, AWS_ERROR_THROTTLED);
 }
 
 /* Each pause, whether its timer is the call's first or not. */
@@ -550,7 +550,7 @@ static void a_page_in_place_of_a_reply_is_not_of_sqs(void **state)
     assert_true(o.ok);
     assert_string_equal(b.noted[0].name, "NotOfSQS");
     assert_string_equal(b.noted[1].name, "NotOfSQS");
-    assert_int_equal(b.noted[1].class, SQS_ERROR_TRANSIENT);
+    assert_int_equal(b.noted[1].class, AWS_ERROR_TRANSIENT);
     assert_in_range(b.noted[1].delay_usec, 10000, 10200); /* slowly */
     assert_string_equal(b.noted[2].name, "");
 }
@@ -671,7 +671,7 @@ static void attempts_are_bounded_where_wanted(void **state)
     o = call(&thrice);
     assert_false(o.ok);
     assert_int_equal(o.attempts, 3);
-    assert_int_equal(o.error.class, SQS_ERROR_TRANSIENT);
+    assert_int_equal(o.error.class, AWS_ERROR_TRANSIENT);
     assert_int_equal(o.error.http_status, 503);
     assert_int_equal(b.n_noted, 2);
     o = call(&once);
@@ -786,7 +786,7 @@ static void a_damaged_reply_is_repeated(void **state)
     assert_string_equal(o.message_id, "m1");
     assert_int_equal(o.attempts, 4);
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(b.noted[i].class, SQS_ERROR_TRANSIENT);
+        assert_int_equal(b.noted[i].class, AWS_ERROR_TRANSIENT);
         assert_true(strlen(b.noted[i].message) > 5);
     }
 }
@@ -808,7 +808,7 @@ static void refused_keys_are_looked_up_once_more_at_once(void **state)
     assert_int_equal(o.attempts, 2);
     assert_int_equal(b.provider.n_fetches, 2);
     assert_int_equal(b.n_noted, 1);
-    assert_int_equal(b.noted[0].class, SQS_ERROR_CREDENTIALS);
+    assert_int_equal(b.noted[0].class, AWS_ERROR_CREDENTIALS);
     assert_int_equal(b.noted[0].delay_usec, 0);
     authorization = test_server_header(server, 2, "Authorization");
     assert_non_null(strstr(authorization, "Credential=AKIA2/"));
@@ -826,7 +826,7 @@ static void keys_refused_twice_are_the_answer_or_repeated_slowly(void **state)
     o = call(&patient);
     assert_false(o.ok);
     assert_int_equal(o.attempts, 2);
-    assert_int_equal(o.error.class, SQS_ERROR_CREDENTIALS);
+    assert_int_equal(o.error.class, AWS_ERROR_CREDENTIALS);
     assert_string_equal(o.error.name, "UnrecognizedClientException");
     assert_int_equal(b.n_answered, 0);
     assert_int_equal(b.provider.n_fetches, 2);
@@ -854,7 +854,7 @@ static void missing_keys_are_the_answer_or_waited_for(void **state)
     assert_string_equal(o.error.name, "NoCredentials");
     assert_string_equal(o.error.code, "");
     assert_string_equal(o.error.message, "fake: nothing here");
-    assert_int_equal(o.error.class, SQS_ERROR_CREDENTIALS);
+    assert_int_equal(o.error.class, AWS_ERROR_CREDENTIALS);
     assert_int_equal(o.attempts, 1);
     assert_int_equal(o.http_status, 0);
     assert_int_equal(b.n_noted, 0);
@@ -880,7 +880,7 @@ static void keys_from_a_place_that_fails_are_told_apart_from_none(void **state)
     o = call(&patient);
     assert_false(o.ok);
     assert_string_equal(o.error.name, "CredentialsFailed");
-    assert_int_equal(o.error.class, SQS_ERROR_CREDENTIALS);
+    assert_int_equal(o.error.class, AWS_ERROR_CREDENTIALS);
     assert_int_equal(o.attempts, 1);
 }
 
@@ -896,7 +896,7 @@ static void keys_not_there_yet_are_waited_for_and_then_missing(void **state)
     run_until(b.event, &b.n_noted, 3);
     assert_int_equal(o.n_done, 0);
     assert_string_equal(b.noted[0].name, "NoCredentialsYet");
-    assert_int_equal(b.noted[0].class, SQS_ERROR_TRANSIENT);
+    assert_int_equal(b.noted[0].class, AWS_ERROR_TRANSIENT);
     b.provider.failure = CREDENTIALS_NOT_SET_UP;
     run_until(b.event, &o.n_done, 1);
     assert_string_equal(o.error.name, "NoCredentials");
@@ -911,7 +911,7 @@ static void keys_that_cannot_be_asked_for_now_are_waited_for(void **state)
     b.provider.is_away = true;
     start(&o, &patient);
     run_until(b.event, &b.n_noted, 2);
-    assert_int_equal(b.noted[0].class, SQS_ERROR_TRANSIENT);
+    assert_int_equal(b.noted[0].class, AWS_ERROR_TRANSIENT);
     assert_string_equal(b.noted[0].name, "CredentialsUnreachable");
     assert_string_equal(b.noted[0].message, "fake: timed out");
     assert_in_range(b.noted[1].delay_usec, 1, 2000);
@@ -992,7 +992,7 @@ static void the_clock_is_corrected_by_the_replys_date(void **state)
     assert_true(o.ok);
     assert_int_equal(o.attempts, 2);
     assert_int_equal(b.n_noted, 1);
-    assert_int_equal(b.noted[0].class, SQS_ERROR_CLOCK);
+    assert_int_equal(b.noted[0].class, AWS_ERROR_CLOCK);
     assert_int_equal(b.noted[0].delay_usec, 0);
     assert_int_equal(b.n_skews, 1);
     assert_in_range(b.skew_sec, 1198, 1200);
@@ -1017,7 +1017,7 @@ static void the_clock_is_corrected_by_the_replys_date(void **state)
     o = call(&patient);
     assert_false(o.ok);
     assert_int_equal(o.attempts, 1);
-    assert_int_equal(o.error.class, SQS_ERROR_CLOCK);
+    assert_int_equal(o.error.class, AWS_ERROR_CLOCK);
     assert_int_equal(b.provider.n_fetches, 1);
 }
 
@@ -1159,7 +1159,7 @@ static void last_attempt_lets_the_one_on_its_way_end(void **state)
     sqs_call_last_attempt(o.call);
     test_server_release(server);
     run_until(b.event, &o.n_done, 3);
-    assert_int_equal(o.error.class, SQS_ERROR_CREDENTIALS);
+    assert_int_equal(o.error.class, AWS_ERROR_CREDENTIALS);
     assert_int_equal(b.provider.n_fetches, 1);
     assert_int_equal(b.n_noted, 0);
     run_for(b.event, 20 * USEC_PER_MSEC);
@@ -1183,7 +1183,7 @@ static void last_attempt_corrects_no_clock(void **state)
     sqs_call_last_attempt(o.call);
     test_server_release(server);
     run_until(b.event, &o.n_done, 1);
-    assert_int_equal(o.error.class, SQS_ERROR_CLOCK);
+    assert_int_equal(o.error.class, AWS_ERROR_CLOCK);
     assert_int_equal(test_server_requests(server), 1);
 }
 
@@ -1227,7 +1227,7 @@ static void last_attempt_does_not_wait_for_credentials(void **state)
     assert_false(o.ok);
     assert_int_equal(o.attempts, 0);
     assert_string_equal(o.error.message, "stopped before the first attempt");
-    assert_int_equal(o.error.class, SQS_ERROR_TRANSIENT);
+    assert_int_equal(o.error.class, AWS_ERROR_TRANSIENT);
 }
 
 static void a_call_is_cancelled_in_every_state(void **state)
@@ -1395,7 +1395,7 @@ static bool put_another(void *userdata, const struct sqs_error *error, struct sq
 
     n_asked++;
     assert_int_equal(o->n_done, 0);
-    assert_int_equal(error->class, n_asked == 1 ? SQS_ERROR_TRANSIENT : SQS_ERROR_THROTTLED);
+    assert_int_equal(error->class, n_asked == 1 ? AWS_ERROR_TRANSIENT : AWS_ERROR_THROTTLED);
     if (n_asked == 1) {
         sqs_request_free(*request);
         assert_int_equal(sqs_request_delete_message(QUEUE_URL, "OTHER", request), 0);
@@ -1433,7 +1433,7 @@ static bool note_and_want(void *userdata, const struct sqs_error *error,
 
     n_asked++;
     assert_int_equal(o->n_done, 0);
-    assert_true(!error || error->class == SQS_ERROR_CREDENTIALS);
+    assert_true(!error || error->class == AWS_ERROR_CREDENTIALS);
     return n_asked <= n_wanted;
 }
 

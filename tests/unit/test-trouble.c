@@ -3,9 +3,9 @@
 
 #define SEC USEC_PER_SEC
 
-static const struct sqs_error denied = {.class = SQS_ERROR_PERMANENT,
+static const struct sqs_error denied = {.class = AWS_ERROR_PERMANENT,
                                         .name = "AccessDeniedException"};
-static const struct sqs_error away = {.class = SQS_ERROR_TRANSIENT, .name = "NetworkFailure"};
+static const struct sqs_error away = {.class = AWS_ERROR_TRANSIENT, .name = "NetworkFailure"};
 
 static void the_first_of_a_kind_is_told_then_one_a_minute(void **state)
 {

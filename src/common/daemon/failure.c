@@ -19,7 +19,7 @@ static const char *message_id_of(const struct sqs_error *error)
     if (streq(error->name, SQS_ERROR_NO_CREDENTIALS) ||
         streq(error->name, SQS_ERROR_CREDENTIALS_FAILED))
         return MESSAGE_ID_CREDENTIALS_MISSING;
-    if (error->class == SQS_ERROR_CREDENTIALS)
+    if (error->class == AWS_ERROR_CREDENTIALS)
         return MESSAGE_ID_CREDENTIALS_REFUSED;
     if (streq(error->name, "QueueDoesNotExist"))
         return MESSAGE_ID_QUEUE_MISSING;
@@ -76,7 +76,7 @@ void failure_log(int priority, enum sqs_operation operation, const struct sqs_er
 
 int failure_exit_status(const struct sqs_error *error)
 {
-    if (error->class == SQS_ERROR_CREDENTIALS || error->class == SQS_ERROR_CLOCK ||
+    if (error->class == AWS_ERROR_CREDENTIALS || error->class == AWS_ERROR_CLOCK ||
         failure_is_denial(error) || streq(error->name, SQS_ERROR_NO_CREDENTIALS_YET))
         return EX_NOPERM;
     return EX_UNAVAILABLE;

@@ -180,7 +180,7 @@ static void on_attributes(void *userdata, const struct sqs_result *result)
     }
     failure_log(LOG_ERR, SQS_GET_QUEUE_ATTRIBUTES, error, result->request_id,
                 "The queue cannot be used",
-                error->class == SQS_ERROR_TRANSIENT || error->class == SQS_ERROR_THROTTLED
+                error->class == AWS_ERROR_TRANSIENT || error->class == AWS_ERROR_THROTTLED
                     ? " (the daemon tries again)"
                     : "");
     set_status(c, failure_exit_status(error));
@@ -194,7 +194,7 @@ static bool before_attempt(void *userdata, const struct sqs_error *error,
 {
     if (!error)
         say_credentials(userdata);
-    return !error || error->class == SQS_ERROR_CLOCK || error->class == SQS_ERROR_CREDENTIALS;
+    return !error || error->class == AWS_ERROR_CLOCK || error->class == AWS_ERROR_CREDENTIALS;
 }
 
 static int ask(struct check *c)

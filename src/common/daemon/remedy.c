@@ -90,8 +90,8 @@ const char *remedy_of(enum sqs_operation operation, const struct sqs_error *erro
     for (size_t i = 0; i < ARRAY_SIZE(table); i++)
         if (streq(table[i].name, error->name))
             return table[i].text;
-    if (error->class == SQS_ERROR_CREDENTIALS)
+    if (error->class == AWS_ERROR_CREDENTIALS)
         return "check the access key and its secret, and that the key is active and of the right "
                "account";
-    return error->class == SQS_ERROR_CLOCK ? "set this machine's clock (timedatectl)" : NULL;
+    return error->class == AWS_ERROR_CLOCK ? "set this machine's clock (timedatectl)" : NULL;
 }

@@ -3,10 +3,10 @@
 
 #include <time.h>
 
+#include "aws-error.h"
 #include "clock-skew.h"
 #include "encode.h"
 #include "http-client.h"
-#include "sqs-error.h"
 
 /* By the reply's Date, or by the error's text (NULL: none): a Date that cannot be may be that of
  * something on the way. False where neither tells; the time may be one that cannot be. */
@@ -18,5 +18,5 @@ static inline bool server_time_read(const struct http_reply *reply, const char *
 
     if (has_date && server_time_is_plausible(*ret))
         return true;
-    return (message && sqs_error_server_time(message, ret) == 0) || has_date;
+    return (message && aws_error_server_time(message, ret) == 0) || has_date;
 }

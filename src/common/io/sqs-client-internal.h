@@ -70,7 +70,7 @@ void sqs_call_leave(struct sqs_call *call);
 
 /* `name`: AWS's, or one of our own (sqs-error.h), or "". Of a request that never left,
  * error.was_not_sent is to be set then. */
-void sqs_call_set_error(struct sqs_call *call, enum sqs_error_class class, const char *name,
+void sqs_call_set_error(struct sqs_call *call, enum aws_error_class class, const char *name,
                         const char *text);
 
 /* The estimate of AWS's clock is another than before: tells the observer. */

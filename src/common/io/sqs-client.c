@@ -125,7 +125,7 @@ static void not_sent(struct sqs_call *call, int r)
     char text[128];
 
     snprintf(text, sizeof(text), "the request cannot be sent: %s", strerror(-r));
-    sqs_call_set_error(call, is_hopeless ? SQS_ERROR_PERMANENT : SQS_ERROR_TRANSIENT, "", text);
+    sqs_call_set_error(call, is_hopeless ? AWS_ERROR_PERMANENT : AWS_ERROR_TRANSIENT, "", text);
     call->error.was_not_sent = true;
     call->http_status = 0;
     call->request_id[0] = '\0';
@@ -142,7 +142,7 @@ static bool is_wanted(struct sqs_call *call)
                                      &call->request))
         return true;
     if (is_first) {
-        sqs_call_set_error(call, SQS_ERROR_TRANSIENT, "", "given up before the first attempt");
+        sqs_call_set_error(call, AWS_ERROR_TRANSIENT, "", "given up before the first attempt");
         call->error.was_not_sent = true;
     }
     return false;
@@ -171,20 +171,20 @@ static void on_credentials(void *userdata, enum credentials_outcome outcome,
     call->request_id[0] = '\0';
     switch (outcome) {
     case CREDENTIALS_UNREACHABLE:
-        sqs_call_set_error(call, SQS_ERROR_TRANSIENT, SQS_ERROR_CREDENTIALS_UNREACHABLE, error);
+        sqs_call_set_error(call, AWS_ERROR_TRANSIENT, SQS_ERROR_CREDENTIALS_UNREACHABLE, error);
         break;
     case CREDENTIALS_INTERCEPTED:
-        sqs_call_set_error(call, SQS_ERROR_TRANSIENT, SQS_ERROR_CREDENTIALS_INTERCEPTED, error);
+        sqs_call_set_error(call, AWS_ERROR_TRANSIENT, SQS_ERROR_CREDENTIALS_INTERCEPTED, error);
         break;
     case CREDENTIALS_NOT_REACHED:
-        sqs_call_set_error(call, SQS_ERROR_TRANSIENT, SQS_ERROR_NO_CREDENTIALS_YET, error);
+        sqs_call_set_error(call, AWS_ERROR_TRANSIENT, SQS_ERROR_NO_CREDENTIALS_YET, error);
         break;
     case CREDENTIALS_NOT_SET_UP:
-        sqs_call_set_error(call, SQS_ERROR_CREDENTIALS, SQS_ERROR_NO_CREDENTIALS, error);
+        sqs_call_set_error(call, AWS_ERROR_CREDENTIALS, SQS_ERROR_NO_CREDENTIALS, error);
         break;
     case CREDENTIALS_FAILED:
     case CREDENTIALS_FOUND: /* that is above */
-        sqs_call_set_error(call, SQS_ERROR_CREDENTIALS, SQS_ERROR_CREDENTIALS_FAILED, error);
+        sqs_call_set_error(call, AWS_ERROR_CREDENTIALS, SQS_ERROR_CREDENTIALS_FAILED, error);
         break;
     }
     call->error.was_not_sent = true;
@@ -327,7 +327,7 @@ void sqs_call_last_attempt(struct sqs_call *call)
     /* Between attempts, or waiting for credentials: nothing of it is at SQS. */
     call->credentials_slot = credentials_slot_cancel(call->credentials_slot);
     if (call->attempts == 0) {
-        sqs_call_set_error(call, SQS_ERROR_TRANSIENT, "", "stopped before the first attempt");
+        sqs_call_set_error(call, AWS_ERROR_TRANSIENT, "", "stopped before the first attempt");
         call->error.was_not_sent = true;
     }
     finish_later(call);

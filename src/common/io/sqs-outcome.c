@@ -92,7 +92,7 @@ static void set_name(struct sqs_error *error, const char *name)
     error->code[0] = '\0';
 }
 
-void sqs_call_set_error(struct sqs_call *call, enum sqs_error_class class, const char *name,
+void sqs_call_set_error(struct sqs_call *call, enum aws_error_class class, const char *name,
                         const char *text)
 {
     call->error = (struct sqs_error){.class = class, .retry_after_usec = USEC_INFINITY};
@@ -113,13 +113,13 @@ static enum backoff_kind backoff_kind_of(const struct sqs_error *error)
     if (is_intercepted(error))
         return BACKOFF_SLOW;
     switch (error->class) {
-    case SQS_ERROR_THROTTLED:
+    case AWS_ERROR_THROTTLED:
         return BACKOFF_THROTTLED;
-    case SQS_ERROR_TRANSIENT:
+    case AWS_ERROR_TRANSIENT:
         return BACKOFF_TRANSIENT;
-    case SQS_ERROR_CREDENTIALS:
-    case SQS_ERROR_CLOCK:
-    case SQS_ERROR_PERMANENT: /* of the queue: a person must mend it */
+    case AWS_ERROR_CREDENTIALS:
+    case AWS_ERROR_CLOCK:
+    case AWS_ERROR_PERMANENT: /* of the queue: a person must mend it */
         break;
     }
     return BACKOFF_SLOW;
@@ -158,9 +158,9 @@ static bool is_denial(const struct sqs_error *error)
 /* Faults that do not go away by themselves and say nothing against the request. */
 static bool needs_a_person(const struct sqs_error *error)
 {
-    return error->class == SQS_ERROR_CREDENTIALS || error->class == SQS_ERROR_CLOCK ||
+    return error->class == AWS_ERROR_CREDENTIALS || error->class == AWS_ERROR_CLOCK ||
            sqs_error_is_of_queue(error) ||
-           (error->class == SQS_ERROR_PERMANENT && error->name[0] == '\0');
+           (error->class == AWS_ERROR_PERMANENT && error->name[0] == '\0');
 }
 
 /* Whether the last attempt's failure ends the call, as far as that depends on the failure. What
@@ -173,7 +173,7 @@ static bool is_final(const struct sqs_call *call)
         return false;
     if (call->options.is_denial_final && is_denial(error))
         return true;
-    return needs_a_person(error) ? !call->options.keep_trying : error->class == SQS_ERROR_PERMANENT;
+    return needs_a_person(error) ? !call->options.keep_trying : error->class == AWS_ERROR_PERMANENT;
 }
 
 static void answered(struct sqs_call *call, const struct sqs_reply *reply)
@@ -198,11 +198,11 @@ static uint64_t delay_usec(const struct sqs_call *call, enum backoff_kind kind, 
 
 void sqs_call_attempt_failed(struct sqs_call *call)
 {
-    enum sqs_error_class class = call->error.class;
+    enum aws_error_class class = call->error.class;
     enum backoff_kind kind = backoff_kind_of(&call->error);
     bool is_told = call->error.retry_after_usec < USEC_INFINITY, in_quota;
 
-    if (class == SQS_ERROR_CREDENTIALS && call->credentials) {
+    if (class == AWS_ERROR_CREDENTIALS && call->credentials) {
         credentials_refused(call->client->credentials, call->credentials);
         if (!call->has_refreshed && !is_last(call)) {
             call->has_refreshed = true;
@@ -211,7 +211,7 @@ void sqs_call_attempt_failed(struct sqs_call *call)
         }
     }
     if (is_last(call) || is_final(call)) {
-        if (class == SQS_ERROR_PERMANENT && call->error.code[0] != '\0')
+        if (class == AWS_ERROR_PERMANENT && call->error.code[0] != '\0')
             answered(call, NULL);
         sqs_call_finish(call, NULL);
         return;
@@ -251,7 +251,7 @@ static void distrust_server_time(struct sqs_call *call, time_t server_sec)
     snprintf(text, sizeof(text), "%.512s (by the server's clock it is %s, which cannot be)",
              call->error.message, when);
     memcpy(call->error.message, text, sizeof(text));
-    call->error.class = SQS_ERROR_TRANSIENT;
+    call->error.class = AWS_ERROR_TRANSIENT;
 }
 
 /* Of a refusal that may be due to our clock. True: another attempt is worth making at once. */
@@ -262,7 +262,7 @@ static bool is_clock_corrected(struct sqs_call *call, const struct http_reply *r
     struct clock_refusal refusal = {
         .signed_sec = call->signed_sec,
         .signed_usec = call->sent_usec,
-        .is_for_time = call->error.class == SQS_ERROR_CLOCK,
+        .is_for_time = call->error.class == AWS_ERROR_CLOCK,
     };
     enum clock_skew_change change;
     bool is_other_time;
@@ -295,17 +295,17 @@ static void error_reply(struct sqs_call *call, const struct http_reply *reply)
     call->error.was_repeated = reply->n_begun > 1;
     /* Portals, proxies and gateways answer as well, some in JSON with a "code" of their own; a "no"
      * of theirs is none of SQS's, which gives each request an id. */
-    if (call->request_id[0] == '\0' && call->error.class == SQS_ERROR_PERMANENT &&
-        !sqs_error_find(call->error.name))
+    if (call->request_id[0] == '\0' && call->error.class == AWS_ERROR_PERMANENT &&
+        !aws_error_find(call->error.name))
         set_name(&call->error, SQS_ERROR_NOT_OF_SQS);
     if (call->request_id[0] == '\0' && reply->status == HTTP_NETWORK_AUTHENTICATION_REQUIRED)
         set_name(&call->error, SQS_ERROR_NOT_OF_SQS);
-    if (call->error.class == SQS_ERROR_CLOCK || call->error.class == SQS_ERROR_CREDENTIALS) {
+    if (call->error.class == AWS_ERROR_CLOCK || call->error.class == AWS_ERROR_CREDENTIALS) {
         if (is_clock_corrected(call, reply)) {
             retry_after(call, 0);
             return;
         }
-    } else if (call->error.class == SQS_ERROR_PERMANENT && call->request_id[0] != '\0') {
+    } else if (call->error.class == AWS_ERROR_PERMANENT && call->request_id[0] != '\0') {
         signature_accepted(call);
     }
     sqs_call_attempt_failed(call);
@@ -316,7 +316,7 @@ static void unusable_reply(struct sqs_call *call, const struct http_reply *reply
     bool is_of_sqs =
         call->request_id[0] != '\0' || http_reply_text(reply)[0] != '<'; /* HTML or XML */
 
-    sqs_call_set_error(call, SQS_ERROR_TRANSIENT, is_of_sqs ? "" : SQS_ERROR_NOT_OF_SQS, error);
+    sqs_call_set_error(call, AWS_ERROR_TRANSIENT, is_of_sqs ? "" : SQS_ERROR_NOT_OF_SQS, error);
     call->error.http_status = reply->status;
     sqs_call_attempt_failed(call);
 }
@@ -336,7 +336,7 @@ static bool is_proven(struct sqs_call *call, const struct sqs_reply *reply)
     client->peer_sends_ids = client->peer_sends_ids || facts.has_request_id;
     switch (sqs_proof_of(reply, &facts)) {
     case SQS_PROOF_NONE:
-        sqs_call_set_error(call, SQS_ERROR_PERMANENT, SQS_ERROR_NOT_OF_SQS,
+        sqs_call_set_error(call, AWS_ERROR_PERMANENT, SQS_ERROR_NOT_OF_SQS,
                            "the reply is empty and has no x-amzn-RequestId");
         break;
     case SQS_PROOF_EARLY:
@@ -344,7 +344,7 @@ static bool is_proven(struct sqs_call *call, const struct sqs_reply *reply)
                  "a receive was answered without a message after %.3f s, though it asks SQS to "
                  "wait %.0f s for one",
                  (double)facts.elapsed_usec / USEC_PER_SEC, (double)facts.wait_usec / USEC_PER_SEC);
-        sqs_call_set_error(call, SQS_ERROR_TRANSIENT, SQS_ERROR_TOO_EARLY, text);
+        sqs_call_set_error(call, AWS_ERROR_TRANSIENT, SQS_ERROR_TOO_EARLY, text);
         break;
     case SQS_PROOF_GOOD:
         return true;
@@ -429,7 +429,7 @@ void sqs_call_on_reply(void *userdata, const struct http_reply *reply)
     if (reply->failure != HTTP_FAILURE_NONE) {
         enum sqs_stall stall = stall_of(reply);
 
-        sqs_call_set_error(call, SQS_ERROR_TRANSIENT,
+        sqs_call_set_error(call, AWS_ERROR_TRANSIENT,
                            stall != SQS_STALL_NONE ? SQS_ERROR_STALLED : name_of_failure(reply),
                            reply->failure_text);
         call->error.stall = stall;

@@ -17,7 +17,6 @@
 #include "random.h"
 #include "server-time.h"
 #include "sigv4.h"
-#include "sqs-error.h"
 #include "sts-reply.h"
 
 enum {
@@ -122,10 +121,10 @@ static int start_timer(struct sts_call *call, uint64_t delay_usec)
     return r < 0 ? r : sd_event_source_set_enabled(call->timer, SD_EVENT_ONESHOT);
 }
 
-static void attempt_failed(struct sts_call *call, enum sqs_error_class class, const char *reason)
+static void attempt_failed(struct sts_call *call, enum aws_error_class class, const char *reason)
 {
-    enum backoff_kind kind = class == SQS_ERROR_THROTTLED ? BACKOFF_THROTTLED : BACKOFF_TRANSIENT;
-    bool is_worth_it = class == SQS_ERROR_THROTTLED || class == SQS_ERROR_TRANSIENT;
+    enum backoff_kind kind = class == AWS_ERROR_THROTTLED ? BACKOFF_THROTTLED : BACKOFF_TRANSIENT;
+    bool is_worth_it = class == AWS_ERROR_THROTTLED || class == AWS_ERROR_TRANSIENT;
 
     if (!is_worth_it || call->attempts >= STS_ATTEMPTS_MAX ||
         start_timer(
@@ -143,24 +142,24 @@ static struct clock_reading read_clocks(const struct sts *sts)
  * better (another call may have learnt it meanwhile), so that the next attempt is on its way. A
  * server that does not know the time itself says nothing of ours: then *class is another. */
 static bool is_clock_corrected(struct sts_call *call, const struct http_reply *reply,
-                               const char *message, enum sqs_error_class *class)
+                               const char *message, enum aws_error_class *class)
 {
     const struct clock_reading now = read_clocks(call->sts);
     struct clock_refusal refusal = {
         .signed_sec = call->signed_sec,
         .signed_usec = call->signed_usec,
-        .is_for_time = *class == SQS_ERROR_CLOCK,
+        .is_for_time = *class == AWS_ERROR_CLOCK,
     };
     enum clock_skew_change change;
     bool is_other_time;
 
-    if ((*class != SQS_ERROR_CLOCK && *class != SQS_ERROR_CREDENTIALS) || !call->credentials)
+    if ((*class != AWS_ERROR_CLOCK && *class != AWS_ERROR_CREDENTIALS) || !call->credentials)
         return false;
     refusal.has_server_time = server_time_read(reply, message, &refusal.server_sec);
     is_other_time = clock_skew_refused(&call->sts->skew, &refusal, &now, &change);
     if (refusal.is_for_time && refusal.has_server_time &&
         !server_time_is_plausible(refusal.server_sec))
-        *class = SQS_ERROR_TRANSIENT;
+        *class = AWS_ERROR_TRANSIENT;
     if (!is_other_time || call->n_clock_corrections >= CLOCK_CORRECTIONS_MAX)
         return false;
     call->n_clock_corrections++;
@@ -172,17 +171,17 @@ static bool is_clock_corrected(struct sts_call *call, const struct http_reply *r
 static void error_reply(struct sts_call *call, const struct http_reply *reply,
                         const struct sts_reply *parsed)
 {
-    enum sqs_error_class class =
-        sqs_error_class_of_code(parsed->error_code, reply->status < 500 && reply->status != 429);
+    enum aws_error_class class =
+        aws_error_class_of_code(parsed->error_code, reply->status < 500 && reply->status != 429);
     char reason[1280];
 
-    if (sqs_error_is_of_clock(parsed->error_code, parsed->error_message))
-        class = SQS_ERROR_CLOCK;
+    if (aws_error_is_of_clock(parsed->error_code, parsed->error_message))
+        class = AWS_ERROR_CLOCK;
     if (is_clock_corrected(call, reply, parsed->error_message, &class))
         return;
     snprintf(reason, sizeof(reason), "%s%s%s%s", parsed->error_code,
              parsed->error_message ? ": " : "", parsed->error_message ? parsed->error_message : "",
-             class == SQS_ERROR_CLOCK ? " (set this machine's clock: timedatectl)" : "");
+             class == AWS_ERROR_CLOCK ? " (set this machine's clock: timedatectl)" : "");
     attempt_failed(call, class, reason);
 }
 
@@ -220,7 +219,7 @@ static void other_reply(struct sts_call *call, const struct http_reply *reply, c
         (reply->status != 200 && !http_status_is_passing(reply->status)))
         finish_failed(call, CREDENTIALS_INTERCEPTED, "%s", reason);
     else
-        attempt_failed(call, reply->status == 429 ? SQS_ERROR_THROTTLED : SQS_ERROR_TRANSIENT,
+        attempt_failed(call, reply->status == 429 ? AWS_ERROR_THROTTLED : AWS_ERROR_TRANSIENT,
                        reason);
 }
 
@@ -237,7 +236,7 @@ static void on_reply(void *userdata, const struct http_reply *reply)
         return;
     }
     if (reply->failure != HTTP_FAILURE_NONE) {
-        attempt_failed(call, SQS_ERROR_TRANSIENT, reply->failure_text);
+        attempt_failed(call, AWS_ERROR_TRANSIENT, reply->failure_text);
         return;
     }
     r = sts_reply_parse(reply->body, reply->body_bytes, &parsed, &error);
@@ -246,7 +245,7 @@ static void on_reply(void *userdata, const struct http_reply *reply)
     else if (r == 0 && reply->status == 200)
         good_reply(call, parsed);
     else if (r < 0)
-        attempt_failed(call, SQS_ERROR_TRANSIENT, strerror(-r));
+        attempt_failed(call, AWS_ERROR_TRANSIENT, strerror(-r));
     else
         other_reply(call, reply, error);
 }

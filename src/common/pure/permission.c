@@ -42,7 +42,7 @@ enum permission_answer permission_answer_of(enum sqs_operation operation,
 {
     if (!error)
         return PERMISSION_ALLOWED;
-    if (error->class != SQS_ERROR_PERMANENT)
+    if (error->class != AWS_ERROR_PERMANENT)
         return PERMISSION_UNKNOWN;
     if (streq(error->name, "AccessDeniedException"))
         return PERMISSION_DENIED;

@@ -1,7 +1,6 @@
-/* See sqs-error.h. One table holds all that is known of each error. A reply is read in this order:
- * the code under either name, then who is at fault by x-amzn-query-error, then the HTTP status. The
- * code comes first because SQS throttles with 403 and a 503 may be throttling: the status alone
- * misleads.
+/* See sqs-error.h. A reply is read in this order: the code under either name, then who is at fault
+ * by x-amzn-query-error, then the HTTP status. The code comes first because SQS throttles with 403
+ * and a 503 may be throttling: the status alone misleads.
  *
  * What comes from outside is copied only after it was made harmless: names are printable ASCII, the
  * message is one line of UTF-8. */
@@ -18,124 +17,11 @@ enum {
     TEXT_MAX_BYTES = 511, /* of AWS's text that is kept */
 };
 
-#define SQS(name) "AWS.SimpleQueueService." name
-
-static const struct sqs_known_error table[] = {
-    {"QueueDoesNotExist", SQS("NonExistentQueue"), 400, SQS_ERROR_PERMANENT},
-    {"QueueDeletedRecently", SQS("QueueDeletedRecently"), 400, SQS_ERROR_PERMANENT},
-    {"QueueNameExists", "QueueAlreadyExists", 400, SQS_ERROR_PERMANENT},
-    {"PurgeQueueInProgress", SQS("PurgeQueueInProgress"), 403, SQS_ERROR_PERMANENT},
-    {"RequestThrottled", "RequestThrottled", 403, SQS_ERROR_THROTTLED},
-    {"OverLimit", "OverLimit", 403, SQS_ERROR_THROTTLED},
-    {"InvalidSecurity", "InvalidSecurity", 403, SQS_ERROR_PERMANENT},
-    {"InvalidAddress", "InvalidAddress", 404, SQS_ERROR_PERMANENT},
-    {"ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid", 404, SQS_ERROR_PERMANENT},
-    {"MessageNotInflight", SQS("MessageNotInflight"), 400, SQS_ERROR_PERMANENT},
-    {"UnsupportedOperation", SQS("UnsupportedOperation"), 400, SQS_ERROR_PERMANENT},
-    {"BatchEntryIdsNotDistinct", SQS("BatchEntryIdsNotDistinct"), 400, SQS_ERROR_PERMANENT},
-    {"BatchRequestTooLong", SQS("BatchRequestTooLong"), 400, SQS_ERROR_PERMANENT},
-    {"EmptyBatchRequest", SQS("EmptyBatchRequest"), 400, SQS_ERROR_PERMANENT},
-    {"InvalidBatchEntryId", SQS("InvalidBatchEntryId"), 400, SQS_ERROR_PERMANENT},
-    {"TooManyEntriesInBatchRequest", SQS("TooManyEntriesInBatchRequest"), 400, SQS_ERROR_PERMANENT},
-    {"InvalidMessageContents", "InvalidMessageContents", 400, SQS_ERROR_PERMANENT},
-    {"InvalidAttributeName", "InvalidAttributeName", 400, SQS_ERROR_PERMANENT},
-    {"InvalidAttributeValue", "InvalidAttributeValue", 400, SQS_ERROR_PERMANENT},
-    {"InvalidIdFormat", "InvalidIdFormat", 400, SQS_ERROR_PERMANENT},
-    {"KmsAccessDenied", "KMS.AccessDeniedException", 400, SQS_ERROR_PERMANENT},
-    {"KmsDisabled", "KMS.DisabledException", 400, SQS_ERROR_PERMANENT},
-    {"KmsInvalidKeyUsage", "KMS.InvalidKeyUsageException", 400, SQS_ERROR_PERMANENT},
-    {"KmsInvalidState", "KMS.InvalidStateException", 400, SQS_ERROR_PERMANENT},
-    {"KmsNotFound", "KMS.NotFoundException", 400, SQS_ERROR_PERMANENT},
-    {"KmsThrottled", "KMS.ThrottlingException", 400, SQS_ERROR_THROTTLED},
-    {"KmsOptInRequired", "KMS.OptInRequired", 403, SQS_ERROR_PERMANENT},
-    {"ResourceNotFoundException", "ResourceNotFoundException", 404, SQS_ERROR_PERMANENT},
-    {"InvalidParameterValueException", "InvalidParameterValue", 400, SQS_ERROR_PERMANENT},
-    {"MissingRequiredParameterException", "MissingParameter", 400, SQS_ERROR_PERMANENT},
-
-    /* Of the front door, before SQS itself. */
-    {"InvalidSignatureException", "SignatureDoesNotMatch", 403, SQS_ERROR_CREDENTIALS},
-    {"UnrecognizedClientException", "InvalidClientTokenId", 403, SQS_ERROR_CREDENTIALS},
-    {"ExpiredTokenException", "ExpiredToken", 403, SQS_ERROR_CREDENTIALS},
-    {"IncompleteSignatureException", "IncompleteSignature", 403, SQS_ERROR_CREDENTIALS},
-    {"MissingAuthenticationTokenException", "MissingAuthenticationToken", 403,
-     SQS_ERROR_CREDENTIALS},
-    {"OptInRequired", "OptInRequired", 403, SQS_ERROR_PERMANENT},
-    {"AuthFailure", "AuthFailure", 403, SQS_ERROR_CREDENTIALS},
-    {"AccessDeniedException", "AccessDenied", 403, SQS_ERROR_PERMANENT},
-    {"UnknownOperationException", "InvalidAction", 404, SQS_ERROR_PERMANENT},
-    {"RequestAbortedException", "RequestAbortedException", 400, SQS_ERROR_TRANSIENT},
-    {"RequestExpired", "RequestExpired", 400, SQS_ERROR_CLOCK},
-    {"RequestInTheFuture", "RequestInTheFuture", 400, SQS_ERROR_CLOCK},
-    {"RequestTimeTooSkewed", "RequestTimeTooSkewed", 403, SQS_ERROR_CLOCK},
-
-    /* What the AWS SDKs try again, "standard" mode; the lists do not pair the names up. */
-    {"ThrottlingException", "Throttling", 400, SQS_ERROR_THROTTLED},
-    {"ThrottledException", "ThrottledException", 400, SQS_ERROR_THROTTLED},
-    {"RequestThrottledException", "RequestThrottledException", 400, SQS_ERROR_THROTTLED},
-    {"TooManyRequestsException", "TooManyRequestsException", 429, SQS_ERROR_THROTTLED},
-    {"ProvisionedThroughputExceededException", "ProvisionedThroughputExceededException", 400,
-     SQS_ERROR_THROTTLED},
-    {"TransactionInProgressException", "TransactionInProgressException", 400, SQS_ERROR_THROTTLED},
-    {"RequestLimitExceeded", "RequestLimitExceeded", 503, SQS_ERROR_THROTTLED},
-    {"BandwidthLimitExceeded", "BandwidthLimitExceeded", 509, SQS_ERROR_THROTTLED},
-    {"LimitExceededException", "LimitExceededException", 400, SQS_ERROR_THROTTLED},
-    {"SlowDown", "SlowDown", 503, SQS_ERROR_THROTTLED},
-    {"PriorRequestNotComplete", "PriorRequestNotComplete", 400, SQS_ERROR_THROTTLED},
-    {"EC2ThrottledException", "EC2ThrottledException", 503, SQS_ERROR_THROTTLED},
-    {"RequestTimeoutException", "RequestTimeout", 408, SQS_ERROR_TRANSIENT},
-    {"InternalError", "InternalError", 500, SQS_ERROR_TRANSIENT},
-    {"InternalServerError", "InternalServerError", 500, SQS_ERROR_TRANSIENT},
-    {"InternalFailure", "InternalFailure", 500, SQS_ERROR_TRANSIENT},
-    {"ServiceUnavailableException", "ServiceUnavailable", 503, SQS_ERROR_TRANSIENT},
-    {"IDPCommunicationError", "IDPCommunicationError", 400, SQS_ERROR_TRANSIENT},
-};
-
-const char *sqs_error_class_name(enum sqs_error_class class)
-{
-    switch (class) {
-    case SQS_ERROR_TRANSIENT:
-        return "transient";
-    case SQS_ERROR_THROTTLED:
-        return "throttled";
-    case SQS_ERROR_CLOCK:
-        return "clock";
-    case SQS_ERROR_CREDENTIALS:
-        return "credentials";
-    case SQS_ERROR_PERMANENT:
-        return "permanent";
-    }
-    return "unknown";
-}
-
-const struct sqs_known_error *sqs_error_find(const char *code)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-        if (streq(table[i].name, code) || streq(table[i].query_code, code))
-            return &table[i];
-    return NULL;
-}
-
-enum sqs_error_class sqs_error_class_of_code(const char *code, bool sender_fault)
-{
-    const struct sqs_known_error *known = sqs_error_find(code);
-
-    if (known)
-        return known->class;
-    return sender_fault ? SQS_ERROR_PERMANENT : SQS_ERROR_TRANSIENT;
-}
-
-const char *sqs_error_canonical_name(const char *code)
-{
-    const struct sqs_known_error *known = sqs_error_find(code);
-
-    return known ? known->name : code;
-}
-
 bool sqs_error_is_outcome_unknown(const struct sqs_error *error)
 {
     if (streq(error->name, SQS_ERROR_TOO_EARLY)) /* nothing was given out */
         return false;
-    return error->was_repeated || (error->class == SQS_ERROR_TRANSIENT && !error->was_not_sent);
+    return error->was_repeated || (error->class == AWS_ERROR_TRANSIENT && !error->was_not_sent);
 }
 
 bool sqs_error_is_of_queue(const struct sqs_error *error)
@@ -158,37 +44,9 @@ bool sqs_error_is_of_queue(const struct sqs_error *error)
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        if (error->class == SQS_ERROR_PERMANENT && streq(error->name, names[i]))
+        if (error->class == AWS_ERROR_PERMANENT && streq(error->name, names[i]))
             return true;
     return false;
-}
-
-/* At " - 15 min" or " + 15 min". */
-static bool is_tolerance(const char *text)
-{
-    if (text[0] != ' ' || (text[1] != '-' && text[1] != '+') || text[2] != ' ')
-        return false;
-    text += 3;
-    if (*text < '0' || *text > '9')
-        return false;
-    while (*text >= '0' && *text <= '9')
-        text++;
-    return strncmp(text, " min", 4) == 0;
-}
-
-int sqs_error_server_time(const char *text, time_t *ret)
-{
-    for (const char *p = strchr(text, '('); p; p = strchr(p + 1, '(')) {
-        char copy[AWS_TIME_SIZE];
-        size_t size = strnlen(p + 1, AWS_TIME_SIZE - 1);
-
-        memcpy(copy, p + 1, size);
-        copy[size] = '\0';
-        if (size == AWS_TIME_SIZE - 1 && is_tolerance(p + 1 + size) &&
-            aws_time_parse(copy, ret) == 0)
-            return 0;
-    }
-    return -EINVAL;
 }
 
 /* Copies one of AWS's names into `ret` if these bytes can be one, else leaves it: printable ASCII
@@ -332,33 +190,19 @@ static uint64_t read_retry_after(const char *text)
 }
 
 /* For a code that the table does not know, and for none. */
-static enum sqs_error_class class_of_status(int http_status)
+static enum aws_error_class class_of_status(int http_status)
 {
     if (http_status == 429 || http_status == 509)
-        return SQS_ERROR_THROTTLED;
+        return AWS_ERROR_THROTTLED;
     /* No reply, a time-out, or a reply that is no error and yet was not understood. */
     if (http_status < 300 || http_status == 408 || http_status >= 500)
-        return SQS_ERROR_TRANSIENT;
-    return SQS_ERROR_PERMANENT;
+        return AWS_ERROR_TRANSIENT;
+    return AWS_ERROR_PERMANENT;
 }
 
-/* AWS sends the same code and the same status for a signature whose time is off as for one that was
- * made with a wrong key, and no other member or header tells the two apart: so the text decides, in
- * this place alone. */
-bool sqs_error_is_of_clock(const char *code, const char *message)
-{
-    const struct sqs_known_error *known = sqs_error_find(code);
-
-    if (!known)
-        return false;
-    if (known->class == SQS_ERROR_CLOCK)
-        return true;
-    return message && streq(known->name, "InvalidSignatureException") &&
-           (strstr(message, "Signature expired") || strstr(message, "Signature not yet current"));
-}
-
-/* So is one that was made for another region. */
-static bool is_scope_text(const struct sqs_known_error *known, const char *message)
+/* A signature for another region comes under the name of one made with a wrong key: only the text
+ * tells. */
+static bool is_scope_text(const struct aws_known_error *known, const char *message)
 {
     return streq(known->name, "InvalidSignatureException") &&
            strcasestr(message, "should be scoped to a valid region");
@@ -370,7 +214,7 @@ void sqs_error_parse(int http_status, const char *query_error, const char *error
 {
     CLEANUP(json_tree_free) struct json_tree *tree = read_body(body, body_bytes);
     const struct json_value *root = tree ? json_tree_root(tree) : NULL;
-    const struct sqs_known_error *known = NULL;
+    const struct aws_known_error *known = NULL;
     bool receiver_fault = false;
 
     *ret = (struct sqs_error){.http_status = http_status,
@@ -380,9 +224,9 @@ void sqs_error_parse(int http_status, const char *query_error, const char *error
     read_message(root, ret);
 
     if (ret->name[0] != '\0')
-        known = sqs_error_find(ret->name);
+        known = aws_error_find(ret->name);
     if (!known && ret->code[0] != '\0')
-        known = sqs_error_find(ret->code);
+        known = aws_error_find(ret->code);
     if (known)
         copy_name(known->name, strlen(known->name), ret->name, sizeof(ret->name));
     else if (ret->name[0] == '\0')
@@ -391,11 +235,11 @@ void sqs_error_parse(int http_status, const char *query_error, const char *error
         memcpy(ret->code, ret->name, sizeof(ret->code));
 
     ret->class = known ? known->class : class_of_status(http_status);
-    if (!known && receiver_fault && ret->class == SQS_ERROR_PERMANENT)
-        ret->class = SQS_ERROR_TRANSIENT;
-    if (known && sqs_error_is_of_clock(known->name, ret->message))
-        ret->class = SQS_ERROR_CLOCK;
+    if (!known && receiver_fault && ret->class == AWS_ERROR_PERMANENT)
+        ret->class = AWS_ERROR_TRANSIENT;
+    if (known && aws_error_is_of_clock(known->name, ret->message))
+        ret->class = AWS_ERROR_CLOCK;
     ret->is_wrong_scope = known && is_scope_text(known, ret->message);
-    if (ret->class == SQS_ERROR_CLOCK)
-        ret->has_server_time = sqs_error_server_time(ret->message, &ret->server_time) == 0;
+    if (ret->class == AWS_ERROR_CLOCK)
+        ret->has_server_time = aws_error_server_time(ret->message, &ret->server_time) == 0;
 }

@@ -1,22 +1,8 @@
-/* What a failed reply means: AWS's errors under both their names (the shape's name, as in __type,
- * and the older query protocol's code, as in x-amzn-query-error), and the class that decides what
- * to do. */
+/* What a failed reply of SQS means: which error it is (aws-error.h), by __type and by
+ * x-amzn-query-error, and what else it tells. */
 #pragma once
 
-#include <time.h>
-
-#include "macro.h"
-
-enum sqs_error_class {
-    SQS_ERROR_TRANSIENT,   /* try again: 5xx, time-outs, the network, damaged replies */
-    SQS_ERROR_THROTTLED,   /* try again, more slowly; OverLimit and KMS throttling too */
-    SQS_ERROR_CLOCK,       /* the signature's time is off: correct the skew, try again */
-    SQS_ERROR_CREDENTIALS, /* keys missing, unknown, expired or wrong: refresh them, try again */
-    SQS_ERROR_PERMANENT,   /* the same request will fail again */
-};
-
-/* "transient", ... */
-const char *sqs_error_class_name(enum sqs_error_class class);
+#include "aws-error.h"
 
 /* Names of our own, for what no reply of SQS's has told. They come without a code. */
 #define SQS_ERROR_NO_CREDENTIALS "NoCredentials"         /* no place is set up */
@@ -41,7 +27,7 @@ enum sqs_stall {
 };
 
 struct sqs_error {
-    enum sqs_error_class class;
+    enum aws_error_class class;
     char name[96];      /* the shape's name in the table's spelling, "QueueDoesNotExist", whichever
                            name came; for an error not in the table the name that came; "" if none */
     char code[96];      /* the code to show: x-amzn-query-error's where it came, else the name; ""
@@ -55,7 +41,7 @@ struct sqs_error {
     uint64_t retry_after_usec; /* from x-amz-retry-after; USEC_INFINITY: not given */
     bool is_wrong_scope;       /* the signature was made for another region than the server's */
     bool has_server_time;
-    time_t server_time; /* what the server's clock said, for SQS_ERROR_CLOCK: from the error's text
+    time_t server_time; /* what the server's clock said, for AWS_ERROR_CLOCK: from the error's text
                            where it holds one; the Date header is the caller's to read */
 };
 
@@ -67,30 +53,6 @@ void sqs_error_parse(int http_status, const char *query_error, const char *error
                      const char *retry_after, const char *body, size_t body_bytes,
                      struct sqs_error *ret);
 
-/* The class for an error code under either name; for batch entries too. An unknown code: PERMANENT
- * where sender_fault, else TRANSIENT. */
-enum sqs_error_class sqs_error_class_of_code(const char *code, bool sender_fault);
-
-/* A row of the table. */
-struct sqs_known_error {
-    const char *name;           /* the shape's */
-    const char *query_code;     /* the older query protocol's; the same where there is only one */
-    int http_status;            /* that it commonly comes with */
-    enum sqs_error_class class; /* for SignatureDoesNotMatch the text of the error decides, too */
-};
-
-/* Whether AWS refuses the signature for its time alone: "Signature expired: ..." and "Signature not
- * yet current: ..." come under the code of a signature that was made with a wrong key. The code
- * under either name; `message` may be NULL. */
-bool sqs_error_is_of_clock(const char *code, const char *message);
-
-/* The row of an error code under either name; NULL where it is not in the table. */
-const struct sqs_known_error *sqs_error_find(const char *code);
-
-/* The table's shape name for an error code under either name; the code itself where it is not in
- * the table. Never NULL. */
-const char *sqs_error_canonical_name(const char *code);
-
 /* Whether the request may have taken effect all the same. */
 bool sqs_error_is_outcome_unknown(const struct sqs_error *error);
 
@@ -98,9 +60,3 @@ bool sqs_error_is_outcome_unknown(const struct sqs_error *error);
  * permission or the endpoint must be mended: a missing or just deleted queue, a denied action, a
  * KMS key, a service that does not know the operation. */
 bool sqs_error_is_of_queue(const struct sqs_error *error);
-
-/* The server's time in the text of a SigV4 time error: "Signature expired: 20150830T123600Z is now
- * earlier than 20150830T125000Z (20150830T130500Z - 15 min.)", "Signature not yet current: A is
- * still later than B (C + 15 min.)": the time between "(" and " - 15 min" or " + 15 min". 0 or
- * -EINVAL. */
-int sqs_error_server_time(const char *text, time_t *ret);
