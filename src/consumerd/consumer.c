@@ -10,13 +10,15 @@
 #include <inttypes.h>
 
 #include "budget.h"
+#include "clock.h"
 #include "hand.h"
 #include "log.h"
 #include "message-ids.h"
-#include "outside.h"
 #include "progress.h"
+#include "line-limit.h"
 #include "receiver.h"
 #include "state-directory.h"
+#include "timer.h"
 
 #define LEDGER_FILE "ledger.db" /* in $STATE_DIRECTORY */
 
@@ -25,10 +27,8 @@
  * giving back. */
 #define STOP_RELEASE_USEC (6 * USEC_PER_SEC)
 
-/* Where this machine lacks something (memory, mostly): before the next try, and between two lines
- * in the log. */
+/* After a resource shortage (ENOMEM, EMFILE): before the next try. */
 #define LACK_PAUSE_USEC (1 * USEC_PER_SEC)
-#define LACK_LINE_INTERVAL_USEC (60 * USEC_PER_SEC)
 
 struct consumer {
     struct service *service;
@@ -36,8 +36,8 @@ struct consumer {
     struct queue *queue;
     struct handler *handler;
     struct ledger *ledger; /* NULL: none */
-    sd_event_source *timer, *wake;
-    uint64_t timer_usec; /* what the timer waits for; USEC_INFINITY: nothing */
+    struct timer timer;    /* waits for whatever is due first */
+    sd_event_source *wake;
 
     struct hand *hand;         /* NULL until the queue is open */
     struct receiver *receiver; /* the same */
@@ -48,7 +48,7 @@ struct consumer {
     bool had_room;
     uint64_t n_empty_in_a_row;
     bool is_status_due;
-    uint64_t lack_line_usec; /* when a lack was told last; 0: never */
+    struct line_limit shortage_limit;
 
     bool is_stopping, is_over;
     bool has_cancelled;
@@ -65,15 +65,11 @@ static void fail(struct consumer *c, int error, const char *what)
     service_exit(c->service, EX_OSERR);
 }
 
-/* What lacks now may be there later, and waiting loses nothing. */
-static void say_lack(struct consumer *c, int error, const char *what)
+/* Resource shortages usually pass, and waiting loses nothing. */
+static void say_shortage(struct consumer *c, int error, const char *what)
 {
-    uint64_t now_usec = outside_now_usec();
-
-    if (c->lack_line_usec > 0 && now_usec - c->lack_line_usec < LACK_LINE_INTERVAL_USEC)
-        return;
-    c->lack_line_usec = now_usec;
-    log_error("Cannot %s at the moment, trying again: %s.", what, strerror(-error));
+    if (line_limit_take(&c->shortage_limit, "", 1, clock_boot_usec(), NULL))
+        log_error("Cannot %s at the moment, trying again: %s.", what, strerror(-error));
 }
 
 static void ask_for_turn(struct consumer *c)
@@ -180,7 +176,7 @@ static uint64_t poll(struct consumer *c)
     struct hand_counts counts = hand_count(c->hand);
     size_t concurrency = c->config->consumer.concurrency;
     size_t promised = receiver_promised(c->receiver);
-    uint64_t now_usec = outside_now_usec(), next_usec = USEC_INFINITY;
+    uint64_t now_usec = clock_boot_usec(), next_usec = USEC_INFINITY;
     struct receiver_room room = {
         .begin = difference(concurrency, counts.wanted + promised),
         .hold = difference(hold_max(c), counts.messages + promised),
@@ -205,7 +201,7 @@ static uint64_t poll(struct consumer *c)
     room.since_usec = c->room_since_usec;
     r = receiver_turn(c->receiver, &room, now_usec, &next_usec);
     if (r < 0) {
-        say_lack(c, r, "receive");
+        say_shortage(c, r, "receive");
         return now_usec + LACK_PAUSE_USEC;
     }
     return next_usec;
@@ -221,7 +217,7 @@ static uint64_t cancel_if_late(struct consumer *c)
 
     if (!c->is_stopping || c->has_cancelled || hand_count(c->hand).handling == 0)
         return USEC_INFINITY;
-    now_usec = outside_now_usec();
+    now_usec = clock_boot_usec();
     if (now_usec < c->cancel_usec)
         return c->cancel_usec;
     c->has_cancelled = true;
@@ -236,18 +232,8 @@ static uint64_t cancel_if_late(struct consumer *c)
 
 static void wait_until(struct consumer *c, uint64_t usec)
 {
-    int r;
+    int r = timer_set(&c->timer, usec);
 
-    if (usec == c->timer_usec)
-        return;
-    c->timer_usec = usec;
-    if (usec == USEC_INFINITY) {
-        r = sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
-    } else {
-        r = sd_event_source_set_time(c->timer, usec);
-        if (r >= 0)
-            r = sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
-    }
     if (r < 0)
         fail(c, r, "Cannot wait");
 }
@@ -280,7 +266,7 @@ static void turn_once(struct consumer *c)
     int r = hand_turn(c->hand, &hand_usec);
 
     if (r < 0)
-        say_lack(c, r, "send to SQS");
+        say_shortage(c, r, "send to SQS");
     poll_usec = poll(c);
     progress_look(c->progress);
     if (end_if_done(c))
@@ -306,13 +292,9 @@ static void turn(struct consumer *c)
     turn_if_asked(c);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_timer(void *userdata)
 {
-    struct consumer *c = userdata;
-
-    c->timer_usec = USEC_INFINITY;
-    turn(c);
-    return 0;
+    turn(userdata);
 }
 
 static int on_wake(sd_event_source *source, void *userdata)
@@ -337,8 +319,8 @@ static const char *what_hangs(void *userdata, uint64_t now_usec)
     /* A turn that was asked for comes at once. */
     if (hangs || !c->receiver || c->is_over || sd_event_source_get_enabled(c->wake, NULL) > 0)
         return hangs;
-    if (c->timer_usec < USEC_INFINITY)
-        return now_usec - MIN(now_usec, c->timer_usec) > SERVICE_LATE_MAX_USEC
+    if (timer_is_set(&c->timer))
+        return now_usec - MIN(now_usec, timer_usec(&c->timer)) > SERVICE_LATE_MAX_USEC
                    ? "something was due for the messages in hand, and was not done"
                    : NULL;
     if (receiver_polls(c->receiver) > 0)
@@ -440,7 +422,7 @@ static int set_up(struct consumer *c)
                             .visibility_sec = visibility,
                             .pause_usec = config->consumer.receive_interval_usec,
                         },
-                        outside_now_usec() + config->consumer.start_delay_usec, on_received, c,
+                        clock_boot_usec() + config->consumer.start_delay_usec, on_received, c,
                         &c->receiver);
 }
 
@@ -473,7 +455,7 @@ static void on_refreshed(void *userdata)
 static void on_stop(void *userdata)
 {
     struct consumer *c = userdata;
-    uint64_t now_usec = outside_now_usec(), timeout_usec = c->config->consumer.stop_timeout_usec;
+    uint64_t now_usec = clock_boot_usec(), timeout_usec = c->config->consumer.stop_timeout_usec;
 
     if (!c->receiver) {
         end(c, "");
@@ -508,10 +490,8 @@ static void say_what_is_left(void *userdata)
 static int add_sources(struct consumer *c)
 {
     sd_event *event = service_event(c->service);
-    int r = sd_event_add_time(event, &c->timer, CLOCK_BOOTTIME, 0, USEC_PER_MSEC, on_timer, c);
+    int r = timer_init(&c->timer, event, USEC_PER_MSEC, on_timer, c);
 
-    if (r >= 0)
-        r = sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
     if (r >= 0)
         r = sd_event_add_defer(event, &c->wake, on_wake, c);
     if (r >= 0)
@@ -562,7 +542,6 @@ int consumer_new(struct service *service, const struct config *config, struct ha
     c->exit_status = EXIT_SUCCESS;
     c->had_room = true;
     c->budget = BUDGET_INIT(half_of_memory(c));
-    c->timer_usec = USEC_INFINITY;
     r = add_sources(c);
     if (r >= 0)
         r = open_ledger(c, error);
@@ -601,7 +580,7 @@ struct consumer *consumer_free(struct consumer *c)
     hand_free(c->hand);
     ledger_free(c->ledger);
     queue_free(c->queue);
-    sd_event_source_disable_unref(c->timer);
+    timer_done(&c->timer);
     sd_event_source_disable_unref(c->wake);
     handler_free(c->handler);
     free(c);

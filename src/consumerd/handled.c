@@ -71,21 +71,9 @@ void handled_done(struct handled *h)
 
 /* --- The log --- */
 
-/* True once, and again after a while. */
-static bool is_due(bool *has_line, uint64_t *line_usec)
-{
-    uint64_t now_usec = clock_boot_usec();
-
-    if (*has_line && now_usec - *line_usec < HANDLED_LINE_INTERVAL_USEC)
-        return false;
-    *has_line = true;
-    *line_usec = now_usec;
-    return true;
-}
-
 static void tell_trouble(struct handled *h, const char *what)
 {
-    if (!is_due(&h->has_line, &h->line_usec))
+    if (!line_limit_take(&h->trouble_limit, "", 1, clock_boot_usec(), NULL))
         return;
     h->is_told = true;
     log_error("Cannot %s the ledger, so a message whose delete gets lost is handled twice: %s.",
@@ -99,7 +87,8 @@ static void tell_written(struct handled *h)
     if (h->is_told)
         log_notice("The ledger can be written again.");
     h->is_told = false;
-    if (n == h->n_crowded_out || !is_due(&h->has_crowded_line, &h->crowded_line_usec))
+    if (n == h->n_crowded_out ||
+        !line_limit_take(&h->crowded_limit, "", 1, clock_boot_usec(), NULL))
         return;
     log_warning(
         "The ledger is full: its oldest %ju messages were handled, are perhaps not deleted, "

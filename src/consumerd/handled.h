@@ -8,8 +8,8 @@
 
 #include "ledger.h"
 #include "message.h"
+#include "line-limit.h"
 
-#define HANDLED_LINE_INTERVAL_USEC (60 * USEC_PER_SEC)
 #define HANDLED_KEPT_USEC (300 * USEC_PER_SEC)
 enum { HANDLED_KEPT_MAX = 10000 };
 
@@ -20,8 +20,7 @@ struct handled {
     struct list waiting;   /* the earliest handled first */
     size_t n_waiting;
     bool is_told; /* a line was written of a trouble that has not ended */
-    bool has_line, has_crowded_line;
-    uint64_t line_usec, crowded_line_usec;
+    struct line_limit trouble_limit, crowded_limit;
     uint64_t n_crowded_out;    /* as told */
     struct handled_kept *kept; /* deleted ones, a ring; NULL: none yet, or no memory */
     size_t first_kept, n_kept;

@@ -7,10 +7,6 @@
 #include "log.h"
 #include "message-ids.h"
 
-#define AGAIN_LINE_INTERVAL_USEC (60 * USEC_PER_SEC)
-#define LATE_LINES_INTERVAL_USEC (60 * USEC_PER_SEC)
-#define CANNOT_LINE_INTERVAL_USEC (60 * USEC_PER_SEC)
-
 void log_sending(const struct outgoing *message)
 {
     const struct sqs_message *m = &message->source->message;
@@ -72,45 +68,36 @@ void log_invalid(const struct source_message *message, const char *why)
               set_aside(message->spool_id), why);
 }
 
-void log_again(struct again_log *log, const struct outcome *outcome, size_t n, size_t n_sent,
+void log_again(struct line_limit *limit, const struct outcome *outcome, size_t n, size_t n_sent,
                const struct sqs_result *result, uint64_t delay_usec, uint64_t now_usec)
 {
     char total[64] = "";
+    uint64_t n_left_out;
 
-    log->n += n;
-    if (streq(log->name, outcome->name) && now_usec - log->line_usec < AGAIN_LINE_INTERVAL_USEC)
+    if (!line_limit_take(limit, outcome->name, n, now_usec, &n_left_out))
         return;
-    if (log->n > n)
-        snprintf(total, sizeof(total), " (%" PRIu64 " since the last such line)", log->n);
+    if (n_left_out > 0)
+        snprintf(total, sizeof(total), " (%" PRIu64 " since the last such line)", n_left_out + n);
     log_write(LOG_WARNING, NULL,
               LOG_FIELDS({"SQS_ERROR_CODE", outcome->code}, {"SQS_REQUEST_ID", result->request_id}),
               "%zu of %zu messages of a request failed: %s: %s; sending them again in %.3f s%s", n,
               n_sent, outcome->name, outcome->text, (double)delay_usec / USEC_PER_SEC, total);
-    snprintf(log->name, sizeof(log->name), "%s", outcome->name);
-    log->line_usec = now_usec;
-    log->n = 0;
 }
 
-void log_late(struct late_log *log, const struct outgoing *message, uint64_t now_usec)
+void log_late(struct line_limit *limit, const struct outgoing *message, uint64_t now_usec)
 {
     const struct sqs_message *m = &message->source->message;
     char others[96] = "";
+    uint64_t n_left_out;
 
-    if (log->n_lines == 0 || now_usec - log->minute_usec >= LATE_LINES_INTERVAL_USEC) {
-        log->minute_usec = now_usec;
-        log->n_lines = 0;
-    }
-    if (log->n_lines == LATE_LINES_MAX) {
-        log->n_silent++;
+    limit->lines_max = LATE_LINES_MAX;
+    if (!line_limit_take(limit, "", 1, now_usec, &n_left_out))
         return;
-    }
-    log->n_lines++;
-    if (log->n_lines == LATE_LINES_MAX)
+    if (line_limit_is_spent(limit))
         snprintf(others, sizeof(others), " (further ones within a minute are only counted)");
-    else if (log->n_silent > 0)
+    else if (n_left_out > 0)
         snprintf(others, sizeof(others), " (so did %" PRIu64 " others since the last such line)",
-                 log->n_silent);
-    log->n_silent = 0;
+                 n_left_out);
     log_write(
         LOG_WARNING, NULL,
         LOG_FIELDS({"SQS_SPOOL_ID", message->source->spool_id},
@@ -129,12 +116,10 @@ void log_late_total(uint64_t n)
                     n);
 }
 
-void log_cannot(uint64_t *line_usec, const char *what, int error, uint64_t now_usec)
+void log_cannot(struct line_limit *limit, const char *what, int error, uint64_t now_usec)
 {
-    if (*line_usec > 0 && now_usec - *line_usec < CANNOT_LINE_INTERVAL_USEC)
-        return;
-    *line_usec = now_usec;
-    log_error("Cannot %s at the moment, trying again: %s.", what, strerror(-error));
+    if (line_limit_take(limit, "", 1, now_usec, NULL))
+        log_error("Cannot %s at the moment, trying again: %s.", what, strerror(-error));
 }
 
 void log_refused(size_t n, const struct outcome *outcome, const struct sqs_result *result)

@@ -9,11 +9,11 @@
 #include <inttypes.h>
 
 #include "batcher.h"
+#include "clock.h"
 #include "counts.h"
 #include "doubt.h"
 #include "error-line.h"
 #include "log.h"
-#include "loop-clock.h"
 #include "message-ids.h"
 #include "outcome.h"
 #include "producer-log.h"
@@ -22,7 +22,7 @@
 #include "sender.h"
 #include "source.h"
 #include "submit-socket.h"
-#include "wall-clock.h"
+#include "timer.h"
 
 enum {
     /* Messages in a row that may be put aside before the loop gets its turn again. */
@@ -44,15 +44,14 @@ struct producer {
     struct lanes *lanes;
     struct batcher *batcher;
     struct sender *sender;
-    sd_event_source *timer;
-    uint64_t timer_usec; /* when it fires; USEC_INFINITY: it is off */
+    struct timer timer;
 
     struct outgoing *messages, *free_message;
     size_t n_messages_max, n_messages; /* taken from the source and not settled */
 
     const struct source_message *given; /* by the source, and not taken up yet for a lack */
     uint64_t lack_until_usec;           /* a pause for a lack ends then */
-    uint64_t lack_line_usec;            /* see log_cannot */
+    struct line_limit lack_limit;       /* see log_cannot */
     size_t message_bytes_max;
     bool size_is_asked; /* the message given waits for the queue's maximum message size */
     bool source_waits;  /* it has nothing now and will say when it has */
@@ -61,13 +60,13 @@ struct producer {
     unsigned n_invalid_run;
     struct counts counts;
     struct progress *progress; /* NULL until the queue is open */
-    struct again_log again_log;
-    struct late_log late_log;
+    struct line_limit again_limit;
+    struct line_limit late_limit;
 };
 
 static uint64_t now_usec(struct producer *p)
 {
-    return loop_now_usec(service_event(p->service));
+    return clock_loop_usec(service_event(p->service));
 }
 
 static bool is_spool(const struct producer *p)
@@ -135,7 +134,7 @@ static bool is_pausing(struct producer *p)
 static void pause_for_lack(struct producer *p, int error, const char *what)
 {
     p->lack_until_usec = now_usec(p) + LACK_PAUSE_USEC;
-    log_cannot(&p->lack_line_usec, what, error, now_usec(p));
+    log_cannot(&p->lack_limit, what, error, now_usec(p));
 }
 
 /* --- From the source into the lanes --- */
@@ -173,7 +172,7 @@ static int take_up(struct producer *p, const struct source_message *source)
     }
     p->free_message = m->next;
     *m = (struct outgoing){.source = source, .bytes = sqs_message_bytes(&source->message)};
-    doubt_begin(m, wall_clock_usec(), now_usec(p));
+    doubt_begin(m, clock_wall_usec(), now_usec(p));
     p->n_messages++;
     p->counts.taken++;
     lanes_add(p->lanes, m);
@@ -290,7 +289,7 @@ static void keep_the_others(struct producer *p, const struct batch *batch, uint6
         }
     }
     if (again)
-        log_again(&p->again_log, again, n_again, batch->n, result, delay_usec, now_usec(p));
+        log_again(&p->again_limit, again, n_again, batch->n, result, delay_usec, now_usec(p));
     else
         log_refused(batch->n, outcomes, result);
 }
@@ -332,7 +331,7 @@ static void on_late(void *userdata, const struct outgoing *m)
     struct producer *p = userdata;
 
     p->counts.late++;
-    log_late(&p->late_log, m, now_usec(p));
+    log_late(&p->late_limit, m, now_usec(p));
 }
 
 /* Of a stop, or of a source that has ended. */
@@ -352,19 +351,6 @@ static void put_back(struct producer *p, const struct batch *batch)
 {
     for (size_t i = batch->n; i-- > 0;)
         lanes_again(p->lanes, batch->messages[i], 0);
-}
-
-static int set_timer(struct producer *p, uint64_t usec)
-{
-    int r;
-
-    if (usec == p->timer_usec)
-        return 0;
-    p->timer_usec = usec;
-    if (usec == USEC_INFINITY)
-        return sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
-    r = sd_event_source_set_time(p->timer, usec);
-    return r < 0 ? r : sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
 }
 
 /* Sends what can be sent; returns when to look again. */
@@ -400,7 +386,7 @@ static void pump(struct producer *p)
         return;
     again_usec = send_all(p);
     progress_look(p->progress);
-    r = set_timer(p, again_usec);
+    r = timer_set(&p->timer, again_usec);
     if (r < 0)
         fail(p, r, "Cannot wait");
     if (p->is_over)
@@ -411,13 +397,9 @@ static void pump(struct producer *p)
     assert(p->n_messages == 0 || sender_under_way(p->sender) > 0 || again_usec < USEC_INFINITY);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_timer(void *userdata)
 {
-    struct producer *p = userdata;
-
-    p->timer_usec = USEC_INFINITY;
-    pump(p);
-    return 0;
+    pump(userdata);
 }
 
 static void on_source_ready(void *userdata)
@@ -441,8 +423,8 @@ static const char *what_hangs(void *userdata, uint64_t now)
 
     if (hangs || !p->sender || p->is_over)
         return hangs;
-    if (p->timer_usec < USEC_INFINITY)
-        return now - MIN(now, p->timer_usec) > SERVICE_LATE_MAX_USEC
+    if (timer_is_set(&p->timer))
+        return now - MIN(now, timer_usec(&p->timer)) > SERVICE_LATE_MAX_USEC
                    ? "the time to send is over, and nothing was sent"
                    : NULL;
     if (sender_under_way(p->sender) > 0)
@@ -546,11 +528,8 @@ static int set_up(struct producer *p)
                 .userdata = p,
             },
             &p->batcher);
-    p->timer_usec = USEC_INFINITY;
     if (r >= 0)
-        r = sd_event_add_time(event, &p->timer, CLOCK_BOOTTIME, 0, USEC_PER_MSEC, on_timer, p);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
+        r = timer_init(&p->timer, event, USEC_PER_MSEC, on_timer, p);
     if (r >= 0 && !p->source)
         r = source_demo_new(event, p->config, queue_is_fifo(p->queue), on_source_ready, p,
                             &p->source);
@@ -670,7 +649,7 @@ struct producer *producer_free(struct producer *p)
         return NULL;
     progress_free(p->progress);
     queue_free(p->queue);
-    sd_event_source_disable_unref(p->timer);
+    timer_done(&p->timer);
     batcher_free(p->batcher);
     lanes_free(p->lanes);
     if (p->source)

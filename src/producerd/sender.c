@@ -6,9 +6,9 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "clock.h"
 #include "doubt.h"
 #include "limit.h"
-#include "loop-clock.h"
 #include "producer-log.h"
 
 struct request {
@@ -51,7 +51,7 @@ static void note_sending(struct request *request)
         messages[i] = batch->messages[i]->source;
     if (o->source->ops->sending)
         o->source->ops->sending(o->source, messages, batch->n);
-    request->sent_usec = boot_now_usec();
+    request->sent_usec = clock_boot_usec();
     request->epoch = request->sender->limit.epoch;
     for (size_t i = 0; i < batch->n; i++) {
         bool is_late = doubt_sending(batch->messages[i], request->sent_usec);

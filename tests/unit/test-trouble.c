@@ -77,7 +77,7 @@ static void what_is_shown_is_the_last_of_those_under_way(void **state)
 static void a_trouble_of_its_own_needs_no_operation(void **state)
 {
     struct trouble t = {}, ended;
-    char long_kind[2 * sizeof(t.kind)];
+    char long_kind[2 * LINE_LIMIT_KIND_SIZE];
 
     memset(long_kind, 'k', sizeof(long_kind) - 1);
     long_kind[sizeof(long_kind) - 1] = '\0';

@@ -6,19 +6,13 @@
 
 bool trouble_add(struct trouble *t, const char *kind, const char *text, uint64_t now_usec)
 {
-    char cut[sizeof(t->kind)];
-
-    snprintf(cut, sizeof(cut), "%s", kind);
     if (t->failures++ == 0)
         t->since_usec = now_usec;
     t->last_usec = now_usec;
     snprintf(t->text, sizeof(t->text), "%s", text);
-    if (t->has_line && streq(cut, t->kind) && now_usec - t->line_usec < TROUBLE_LINE_INTERVAL_USEC)
+    if (!line_limit_take(&t->limit, kind, 1, now_usec, NULL))
         return false;
-    t->has_line = true;
     t->is_told = true;
-    t->line_usec = now_usec;
-    memcpy(t->kind, cut, sizeof(t->kind));
     return true;
 }
 
@@ -36,7 +30,7 @@ bool trouble_end(struct trouble *t, struct trouble *ret)
 bool troubles_add(struct troubles *troubles, enum sqs_operation operation,
                   const struct sqs_error *error, const char *text, uint64_t now_usec)
 {
-    char kind[sizeof(troubles->of[operation].kind)];
+    char kind[LINE_LIMIT_KIND_SIZE];
 
     snprintf(kind, sizeof(kind), "%d %s", error->class, error->name);
     return trouble_add(&troubles->of[operation], kind, text, now_usec);

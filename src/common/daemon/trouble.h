@@ -4,12 +4,11 @@
  * at most, and as many of the ends. Of the queue's operations each has its own. */
 #pragma once
 
+#include "line-limit.h"
 #include "sqs-error.h"
 #include "sqs-request.h"
 
 enum { TROUBLE_TEXT_MAX_BYTES = 256 };
-
-#define TROUBLE_LINE_INTERVAL_USEC (60 * USEC_PER_SEC)
 
 /* Of one thing that may fail. Times are on the boot clock. */
 struct trouble {       /* all zero: none */
@@ -17,10 +16,7 @@ struct trouble {       /* all zero: none */
     uint64_t since_usec, last_usec;
     bool is_told; /* a line was written of it */
     char text[TROUBLE_TEXT_MAX_BYTES];
-    /* Of the last line, which may have been of an earlier trouble. */
-    bool has_line;
-    char kind[128];
-    uint64_t line_usec;
+    struct line_limit limit; /* it outlives the trouble */
 };
 
 /* An attempt has failed; `kind` and `text` say how and why (cut where they are long), the text for
