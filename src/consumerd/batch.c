@@ -6,8 +6,8 @@
 #include <errno.h>
 
 #include "attempts.h"
+#include "clock.h"
 #include "lease.h"
-#include "outside.h"
 
 struct batch {
     struct list link;
@@ -118,7 +118,7 @@ static bool before_attempt(void *userdata, const struct sqs_error *error,
 {
     struct batch *batch = userdata;
     struct sqs_request *smaller = NULL;
-    uint64_t now_usec = outside_now_usec();
+    uint64_t now_usec = clock_boot_usec();
     size_t n = batch->n;
 
     batch->n = 0;
@@ -153,8 +153,8 @@ static uint64_t timeout(void *userdata)
 
     /* While a delete is on its way, its lease is extended. */
     for (size_t i = 0; i < batch->n && batch->kind == BATCH_CHANGE; i++)
-        end_usec = MIN(end_usec, batch->items[i].message->lease.end_usec);
-    return attempt_timeout_usec(batch->n_attempts++, end_usec, outside_now_usec());
+        end_usec = MIN(end_usec, lease_until_usec(batch->items[i].message));
+    return attempt_timeout_usec(batch->n_attempts++, end_usec, clock_boot_usec());
 }
 
 int batch_send(struct queue *queue, enum batch_kind kind, const struct batch_item *items, size_t n,

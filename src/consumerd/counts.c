@@ -3,21 +3,6 @@
 
 #include <inttypes.h>
 
-const char *release_reason_text(enum release_reason reason)
-{
-    static const char *const texts[] = {
-        [RELEASE_NOT_BEGUN] = "it was not begun before the stop",
-        [RELEASE_INTERRUPTED] = "the stop left no more time to handle it",
-        [RELEASE_AWAY] = "the handler was not reached before the stop",
-        [RELEASE_RETRY] = "it was not handled, and is to be tried again",
-        [RELEASE_REFUSED] = "the gateway before the handler has refused it too often",
-        [RELEASE_BEHIND] = "one before it in its group comes back",
-        [RELEASE_LEASE] = "its lease had counted as lost",
-    };
-
-    return texts[reason];
-}
-
 static void append(struct buffer *line, const char *what, uint64_t n)
 {
     if (n > 0)

@@ -5,20 +5,9 @@
 
 #include "buffer.h"
 #include "handler.h"
+#include "message-state.h"
 
 enum { HANDLER_N_OUTCOMES = HANDLER_UNAVAILABLE + 1 };
-
-/* Why a message is released. */
-enum release_reason {
-    RELEASE_NOT_BEGUN,   /* at a stop */
-    RELEASE_INTERRUPTED, /* at a stop, while it was handled */
-    RELEASE_AWAY,        /* at a stop, and the handler is not reached */
-    RELEASE_RETRY,       /* the handler could not handle it, or did not answer */
-    RELEASE_REFUSED,     /* a gateway has refused it, and it alone (outage.h) */
-    RELEASE_BEHIND,      /* one before it in its group comes back */
-    RELEASE_LEASE,       /* its lease counted as lost, and was not */
-    RELEASE_N_REASONS,
-};
 
 struct counts { /* all zero: nothing yet; of uint64_t alone (progress.h) */
     uint64_t received;
@@ -27,9 +16,6 @@ struct counts { /* all zero: nothing yet; of uint64_t alone (progress.h) */
     uint64_t released[RELEASE_N_REASONS];
     uint64_t lost; /* they come back, or are back, by themselves */
 };
-
-/* "it was not begun before the stop" */
-const char *release_reason_text(enum release_reason reason);
 
 /* Appends what was counted since `before`: "12 received, 11 deleted, 1 released". After the first
  * two only what there was. */

@@ -3,7 +3,8 @@
 
 #include <errno.h>
 
-#include "outside.h"
+#include "clock.h"
+#include "settler.h"
 
 /* What failed is tried again this many times before the lease's end, and not more often than this.
  */
@@ -22,13 +23,12 @@ struct extender {
 
 static bool is_wanted(void *userdata, const struct batch_item *item)
 {
-    return item->message->state == MESSAGE_WAITING || item->message->state == MESSAGE_HANDLING ||
-           item->message->state == MESSAGE_HANDLED || item->message->state == MESSAGE_DELETING;
+    return message_state_keeps_lease(item->message->state);
 }
 
 static void try_again(struct extender *e, struct message *m, uint64_t now_usec)
 {
-    uint64_t end_usec = m->lease.end_usec;
+    uint64_t end_usec = lease_until_usec(m);
     uint64_t left_usec = end_usec > now_usec ? end_usec - now_usec : 0;
 
     lease_not_extended(e->leases, m,
@@ -40,7 +40,7 @@ static void on_item(void *userdata, const struct batch_item *item,
 {
     struct extender *e = userdata;
     struct message *m = item->message;
-    uint64_t now_usec = outside_now_usec();
+    uint64_t now_usec = clock_boot_usec();
 
     switch (result->outcome) {
     case BATCH_OK:
@@ -55,7 +55,7 @@ static void on_item(void *userdata, const struct batch_item *item,
         break;
     case BATCH_LOST:
         /* A delete on its way may be why: its own answer tells. */
-        if (is_wanted(e, item) && !m->settle.is_in_flight) {
+        if (is_wanted(e, item) && !settler_is_sent(m)) {
             lease_forfeit(e->leases, m);
             e->lost(e->userdata, m, result);
         } else {
@@ -99,7 +99,7 @@ static int send(struct extender *e, const struct lease_extension *due, size_t n)
 int extender_turn(struct extender *e)
 {
     struct lease_extension due[SQS_BATCH_MAX];
-    uint64_t now_usec = outside_now_usec();
+    uint64_t now_usec = clock_boot_usec();
     size_t n;
     int r = 0;
 

@@ -1,12 +1,12 @@
-/* What the handler does with messages, and its outages: see hand.h, outage.h, and hand.c for the
- * states of messages. */
+/* What the handler does with messages, and its outages: see hand.h and outage.h, and
+ * message-state.h for the states of messages. */
 #include "hand-internal.h"
 
-#include <assert.h>
 #include <errno.h>
 
+#include "clock.h"
 #include "log.h"
-#include "outside.h"
+#include "random.h"
 #include "rejection.h"
 
 /* Doubled with each receive. */
@@ -35,23 +35,6 @@ static uint64_t retry_delay_usec(const struct hand *h, const struct message *m, 
     }
 }
 
-/* The message is to come back: so must those after it in its group, or they overtake it. They may
- * be seen at once, since SQS holds them back while this one is away. */
-static void retry(struct hand *h, struct message *m, uint64_t delay_usec,
-                  enum release_reason reason)
-{
-    uint64_t delay_sec = (delay_usec + USEC_PER_SEC - 1) / USEC_PER_SEC;
-
-    hand_drop_after(h, m, release_reason_text(reason));
-    hand_release(h, m, (unsigned)MIN(delay_sec, SQS_VISIBILITY_MAX_SEC), reason);
-}
-
-static void begin_delete(struct hand *h, struct message *m)
-{
-    m->state = MESSAGE_DELETING;
-    settler_add(h->deleter, m, 0, outside_now_usec());
-}
-
 /* A message that is not deleted though the handler got through with it need not be handled when it
  * comes again. */
 static void note_handled(struct hand *h, struct message *m, const char *why)
@@ -65,18 +48,18 @@ static void note_handled(struct hand *h, struct message *m, const char *why)
 /* A message whose lease was lost has gone from the handler. */
 static void gone(struct hand *h, struct message *m, enum handler_outcome outcome)
 {
-    uint64_t now_usec = outside_now_usec();
+    uint64_t now_usec = clock_boot_usec();
 
     if (outcome == HANDLER_DONE) {
         lane_handled_late(m);
         note_handled(h, m, "its lease was lost");
     }
     if (lease_holds(m, now_usec)) {
-        hand_release(h, m, 0, RELEASE_LEASE); /* an extension got through late */
+        hand_apply(h, m, ON_ENDED_LEASED, 0);
     } else {
         /* One may have, without an answer. */
         hand_note_back(h, now_usec + h->leases.visibility_usec);
-        hand_settled(h, m, &h->counts.lost);
+        hand_apply(h, m, ON_ENDED, 0);
     }
     if (h->is_stopping)
         hand_release_waiting(h); /* what waited for this */
@@ -86,8 +69,8 @@ static void gone(struct hand *h, struct message *m, enum handler_outcome outcome
 
 static void charge(struct hand *h, struct message *m)
 {
-    handler_trouble_charged(&h->trouble, m, outside_now_usec());
-    retry(h, m, retry_delay_usec(h, m, m->asked_usec), RELEASE_REFUSED);
+    handler_trouble_charged(&h->trouble, m, clock_boot_usec());
+    hand_apply(h, m, ON_CHARGED, retry_delay_usec(h, m, m->asked_usec));
 }
 
 /* The handler has answered to a message, or was reached with it. */
@@ -95,28 +78,31 @@ static void note_answer(struct hand *h, const struct message *m)
 {
     if (!outage_answered(&h->outage, &m->outage))
         return;
-    handler_trouble_end(&h->trouble, outside_now_usec());
+    handler_trouble_end(&h->trouble, clock_boot_usec());
     LIST_FOREACH(&h->messages, link)
     {
         struct message *other = CONTAINER_OF(link, struct message, of_owner);
 
-        if (other->state == MESSAGE_WAITING)
+        if (message_state_is_waiting(other->state))
             outage_suspect(&h->outage, &other->outage);
     }
 }
 
-/* A message that the handler was away for waits for it, in its place. */
-static void wait_for_handler(struct hand *h, struct message *m, enum handler_outcome outcome,
+void hand_defer(struct hand *h, struct message *m)
+{
+    m->has_slot = false;
+    h->n_begun--;
+    lanes_return(h->lanes, m);
+}
+
+/* What follows from it that the handler was away for a message, which is deferred. */
+static void note_not_reached(struct hand *h, struct message *m, enum handler_outcome outcome,
                              uint64_t asked_usec, const char *why)
 {
-    uint64_t now_usec = outside_now_usec(), random = outside_random();
+    uint64_t now_usec = clock_boot_usec(), random = random_u64();
     uint64_t pause_usec = asked_usec < HANDLER_DELAY_CONSTANT ? asked_usec : 0;
     bool is_charged = false;
 
-    m->state = MESSAGE_WAITING;
-    m->is_begun = false;
-    h->n_begun--;
-    lanes_return(h->lanes, m);
     if (outcome == HANDLER_NOT_REACHED) {
         outage_not_reached(&h->outage, &m->outage, pause_usec, now_usec, random);
     } else {
@@ -133,65 +119,60 @@ static void wait_for_handler(struct hand *h, struct message *m, enum handler_out
 
 /* --- The ends of the handling --- */
 
-static void handled(struct hand *h, struct message *m)
+void hand_record(struct hand *h, struct message *m)
 {
     lanes_handled(h->lanes, m);
     if (!handled_add(&h->handled, m))
-        begin_delete(h, m);
+        hand_apply(h, m, ON_NO_LEDGER, 0);
     h->changed(h->userdata);
 }
 
-static void came_back(struct hand *h, struct message *m, enum handler_outcome outcome,
-                      uint64_t delay_usec, const char *why)
+static enum message_event event_of(const struct hand *h, enum handler_outcome outcome)
 {
-    bool is_away = outcome == HANDLER_NOT_REACHED || outcome == HANDLER_UNAVAILABLE;
-
-    if (is_away && !m->is_ending && !h->is_stopping) {
-        wait_for_handler(h, m, outcome, delay_usec, why);
-        return;
+    switch (outcome) {
+    case HANDLER_DONE:
+        return ON_DONE;
+    case HANDLER_REJECT:
+        return ON_REJECTED;
+    case HANDLER_NOT_REACHED:
+    case HANDLER_UNAVAILABLE:
+        return h->is_stopping ? ON_NOT_REACHED_AT_STOP : ON_NOT_REACHED;
+    case HANDLER_RETRY:
+    case HANDLER_UNANSWERED:
+        break;
     }
-    m->state = MESSAGE_WAITING;
-    if (m->is_ending)
-        retry(h, m, 0, RELEASE_INTERRUPTED);
-    else if (is_away)
-        retry(h, m, 0, RELEASE_AWAY);
-    else
-        retry(h, m, retry_delay_usec(h, m, delay_usec), RELEASE_RETRY);
+    return ON_FAILED;
 }
 
 static void end_run(struct hand *h, struct message *m, enum handler_outcome outcome,
                     uint64_t delay_usec, const char *why)
 {
-    assert(m->state == MESSAGE_HANDLING || m->state == MESSAGE_ENDING);
+    bool is_cancelled = message_state_is_cancelled(m->state);
+    bool has_failed = outcome == HANDLER_RETRY || outcome == HANDLER_UNANSWERED;
+
     m->run = NULL;
-    h->n_handling--;
-    if (!m->is_ending || outcome != HANDLER_RETRY) /* that was asked for, and is no answer */
+    if (!is_cancelled || outcome != HANDLER_RETRY) /* that was asked for, and is no answer */
         h->counts.outcomes[outcome]++;
     if (h->isolated == m)
         h->isolated = NULL;
     if (outcome == HANDLER_DONE || outcome == HANDLER_REJECT ||
-        (outcome == HANDLER_RETRY && !m->is_ending))
+        (outcome == HANDLER_RETRY && !is_cancelled))
         note_answer(h, m);
-    if (m->state == MESSAGE_ENDING) {
+    if (m->state == MESSAGE_LEASE_LOST) {
         gone(h, m, outcome);
         return;
     }
-    m->state = MESSAGE_HANDLED;
-    if (m->is_dropped) {
-        if (outcome == HANDLER_DONE)
-            note_handled(h, m, "one before it in its group was lost");
-        retry(h, m, 0, RELEASE_BEHIND);
-    } else if (outcome == HANDLER_DONE || outcome == HANDLER_REJECT) {
-        handled(h, m);
-    } else {
-        came_back(h, m, outcome, delay_usec, why);
-    }
+    if (m->state == MESSAGE_CANCELLED_BEHIND && outcome == HANDLER_DONE)
+        note_handled(h, m, "one before it in its group was lost");
+    hand_apply(h, m, event_of(h, outcome),
+               has_failed && !is_cancelled ? retry_delay_usec(h, m, delay_usec) : 0);
+    if (m->state == MESSAGE_DEFERRED)
+        note_not_reached(h, m, outcome, delay_usec, why);
 }
 
 /* `done` follows, maybe from inside. Of a rejected message nobody waits for the line any more. */
 void hand_end_handling(struct hand *h, struct message *m, uint64_t grace_usec)
 {
-    m->is_ending = true;
     if (!m->receipt) {
         h->handler->ops->end(m->run, grace_usec);
         return;
@@ -216,7 +197,7 @@ static bool waits_for_line(struct message *m)
 {
     int r;
 
-    if (m->state != MESSAGE_HANDLING || m->is_ending)
+    if (m->state != MESSAGE_HANDLING)
         return false;
     r = rejection_log(m, on_rejection_logged);
     if (r <= 0)
@@ -242,7 +223,7 @@ void hand_delete_handled(struct hand *h)
 
     handled_write(&h->handled);
     while ((m = handled_take(&h->handled)))
-        begin_delete(h, m);
+        hand_apply(h, m, ON_RECORDED, 0);
 }
 
 /* SQS may give out a message twice, also in one reply. */
@@ -260,26 +241,16 @@ static void note_begin(struct hand *h, struct message *m)
 {
     bool is_try = h->outage.is_on;
 
-    outage_begun(&h->outage, &m->outage, is_try ? outside_now_usec() : 0,
-                 is_try ? outside_random() : 0);
-    if (m->outage.is_isolated)
+    outage_begun(&h->outage, &m->outage, is_try ? clock_boot_usec() : 0, is_try ? random_u64() : 0);
+    if (outage_is_isolated(&m->outage))
         h->isolated = m;
 }
 
-static void begin(struct hand *h, struct message *m)
+void hand_handle(struct hand *h, struct message *m)
 {
     struct handler_run *run = NULL;
     int r;
 
-    m->is_begun = true;
-    h->n_begun++;
-    if (is_copy_handled(m) || handled_before(&h->handled, m)) {
-        lanes_handled(h->lanes, m);
-        begin_delete(h, m);
-        return;
-    }
-    m->state = MESSAGE_HANDLING;
-    h->n_handling++;
     note_begin(h, m);
     if (m->is_rejected) { /* it is not handled again for its line */
         (void)waits_for_line(m);
@@ -304,13 +275,28 @@ static void begin(struct hand *h, struct message *m)
     end_run(h, m, HANDLER_UNANSWERED, HANDLER_DELAY_DEFAULT, NULL);
 }
 
+static void begin(struct hand *h, struct message *m)
+{
+    enum message_event event = ON_DISPATCH;
+
+    m->has_slot = true;
+    h->n_begun++;
+    if (is_copy_handled(m))
+        event = ON_COPY;
+    else if (handled_before(&h->handled, m))
+        event = ON_LEDGER_HIT;
+    if (event != ON_DISPATCH)
+        lanes_handled(h->lanes, m);
+    hand_apply(h, m, event, 0);
+}
+
 /* Whether the next message may be handed over, as far as the handler's outages go. */
 static bool is_reachable(const struct hand *h)
 {
     const struct message *next = lanes_next(h->lanes);
 
     if (h->outage.is_on)
-        return outage_may_begin(&h->outage, outside_now_usec());
+        return outage_may_begin(&h->outage, clock_boot_usec());
     return !h->isolated && !(h->n_handling > 0 && next && outage_is_suspect(&next->outage));
 }
 

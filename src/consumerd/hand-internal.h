@@ -1,5 +1,6 @@
-/* What the files of the hand share: hand-message.c takes messages in and lets them go,
- * hand-handling.c has them handled, hand.c does all that is due and is what others see. */
+/* What the files of the hand share: hand-state.c makes each transition of a message, hand-message.c
+ * takes messages in and lets them go, hand-handling.c has them handled, hand.c does all that is due
+ * and is what others see. */
 #pragma once
 
 #include "extender.h"
@@ -33,6 +34,21 @@ struct hand {
     bool is_groupless_told;
 };
 
+/* "message <id> of group <id>"; a standard queue's messages are of none. */
+#define MESSAGE_FORMAT "message %s%s%s"
+#define MESSAGE_ARGUMENTS(received)                                                                \
+    (received)->message_id, (received)->group_id ? " of group " : "",                              \
+        (received)->group_id ? (received)->group_id : ""
+
+/* ---- hand-state.c ---- */
+
+/* Something has happened to a message: it goes into its next state, the journal has a line of it,
+ * and what the table says is done, maybe with further transitions inside. `usec`: of
+ * ON_STOP_DEADLINE, the handler's grace; of what releases a message, until it comes back; else 0.
+ * After an end the caller must not touch the message. */
+void hand_apply(struct hand *hand, struct message *message, enum message_event event,
+                uint64_t usec);
+
 /* ---- hand-message.c ---- */
 
 /* Takes in the i-th message of a reply. 0 or -ENOMEM. */
@@ -49,9 +65,8 @@ void hand_settled(struct hand *hand, struct message *message, uint64_t *counter)
  * with it the rest of its group. */
 void hand_note_back(struct hand *hand, uint64_t usec);
 
-/* Gives a message back, to come again after that time. */
-void hand_release(struct hand *hand, struct message *message, unsigned delay_sec,
-                  enum release_reason reason);
+/* Has it made visible again after that time. */
+void hand_release(struct hand *hand, struct message *message, unsigned delay_sec);
 
 /* Gives back all behind it in its lane, because it comes back itself; says how many, and why: `why`
  * follows "comes back: ". */
@@ -76,8 +91,17 @@ void hand_on_released(void *userdata, struct message *message, enum settled what
 /* Begins what may be begun. */
 void hand_begin_all(struct hand *hand);
 
+/* Hands it to the handler. What follows from that may happen inside. */
+void hand_handle(struct hand *hand, struct message *message);
+
 /* Has the handler end with a message. What follows from that may happen inside. */
 void hand_end_handling(struct hand *hand, struct message *message, uint64_t grace_usec);
+
+/* Puts it back into its lane: it is handled later. */
+void hand_defer(struct hand *hand, struct message *message);
+
+/* It is handled: it has its id written into the ledger, if there is one. */
+void hand_record(struct hand *hand, struct message *message);
 
 /* What the ledger has, or could not take, goes on to be deleted. */
 void hand_delete_handled(struct hand *hand);

@@ -1,11 +1,11 @@
-/* How messages come into our hands and leave them: see hand.h, and hand.c for their states. */
+/* How messages come in and leave: see hand.h, and message-state.h for their states. */
 #include "hand-internal.h"
 
 #include <errno.h>
 
+#include "clock.h"
 #include "log.h"
 #include "message-ids.h"
-#include "outside.h"
 
 /* --- Taking in --- */
 
@@ -47,6 +47,7 @@ int hand_take_in(struct hand *h, struct sqs_reply *reply, size_t i, uint64_t sen
         h->bytes += reply->bytes;
     list_append(&h->messages, &m->of_owner);
     h->n_messages++;
+    hand_apply(h, m, ON_RECEIPT, 0);
     return 0;
 }
 
@@ -63,12 +64,11 @@ void hand_settled(struct hand *h, struct message *m, uint64_t *counter)
 {
     (*counter)++;
     hand_withdraw(h, m);
-    m->state = MESSAGE_SETTLED;
     if (!is_of(h, m->of_owner.previous, m->reply) && !is_of(h, m->of_owner.next, m->reply))
         h->bytes -= m->reply->bytes;
     list_remove(&m->of_owner);
     h->n_messages--;
-    if (m->is_begun)
+    if (m->has_slot)
         h->n_begun--;
     message_unref(m);
     h->changed(h->userdata);
@@ -79,50 +79,27 @@ void hand_note_back(struct hand *h, uint64_t usec)
     h->back_usec = MAX(h->back_usec, usec);
 }
 
-/* "message <id> of group <id>"; a standard queue's messages are of none. */
-#define MESSAGE_FORMAT "message %s%s%s"
-#define MESSAGE_ARGUMENTS(received)                                                                \
-    (received)->message_id, (received)->group_id ? " of group " : "",                              \
-        (received)->group_id ? (received)->group_id : ""
-
-void hand_release(struct hand *h, struct message *m, unsigned delay_sec, enum release_reason reason)
+void hand_release(struct hand *h, struct message *m, unsigned delay_sec)
 {
-    uint64_t now_usec = outside_now_usec();
-
-    delay_sec = MIN(delay_sec, lease_seconds_left(m, now_usec));
-    /* All others are counted in a line about their cause. */
-    log_write(reason == RELEASE_AWAY ? LOG_INFO : LOG_DEBUG, NULL,
-              LOG_FIELDS(MESSAGE_FIELDS(m->received)),
-              "Releasing " MESSAGE_FORMAT ", to come back in %u s: %s.",
-              MESSAGE_ARGUMENTS(m->received), delay_sec, release_reason_text(reason));
     hand_withdraw(h, m);
-    m->state = MESSAGE_RELEASING;
-    m->release_reason = reason;
-    settler_add(h->releaser, m, delay_sec, now_usec);
+    settler_add(h->releaser, m, delay_sec, clock_boot_usec());
     h->changed(h->userdata);
 }
 
-/* Stops all work on a message that is still ours, and gives it back. False: that was done before.
- */
-static bool drop(struct hand *h, struct message *m, enum release_reason reason)
+/* Whether its delete is on its way. Where it is not, it will not be sent. */
+static bool is_delete_sent(struct hand *h, struct message *m)
 {
-    bool is_first = !m->is_dropped;
+    return m->state == MESSAGE_ACKNOWLEDGING && !settler_remove(h->deleter, m);
+}
 
-    if (m->state == MESSAGE_ENDING)
-        return false;
-    if (m->state == MESSAGE_HANDLING) {
-        m->is_dropped = true;
-        hand_end_handling(h, m, HANDLER_END_MAX_USEC);
-        return is_first;
-    }
-    if (m->state == MESSAGE_DELETING && !settler_remove(h->deleter, m)) {
-        hand_withdraw(h, m);
-        m->state = MESSAGE_ABANDONED;
-        m->release_reason = reason;
-        return true;
-    }
-    hand_release(h, m, 0, reason);
-    return true;
+/* Stops all work on a message, because one before it in its lane comes back. False: that was done
+ * before. */
+static bool drop(struct hand *h, struct message *m)
+{
+    bool is_first = m->state != MESSAGE_CANCELLED_BEHIND && m->state != MESSAGE_LEASE_LOST;
+
+    hand_apply(h, m, is_delete_sent(h, m) ? ON_BEHIND_SENT : ON_BEHIND, 0);
+    return is_first;
 }
 
 /* The last first: whatever ends with one of them drops those behind it, too. Returns how many. */
@@ -135,7 +112,7 @@ static size_t drop_after(struct hand *h, struct message *m)
         last = next;
     for (; last != m; last = before) {
         before = lane_before(last);
-        n += drop(h, last, RELEASE_BEHIND);
+        n += drop(h, last);
     }
     return n;
 }
@@ -156,15 +133,10 @@ void hand_lose(struct hand *h, struct message *m, const char *why)
 
     log_write(LOG_WARNING, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
               "Message %s is lost%s, it comes back: %s (%zu after it in its group dropped)",
-              m->received->message_id, m->state == MESSAGE_HANDLING ? " while it was handled" : "",
-              why, n_after);
-    if (m->state != MESSAGE_HANDLING) {
-        (void)drop(h, m, RELEASE_LEASE);
-        return;
-    }
+              m->received->message_id,
+              message_state_is_with_handler(m->state) ? " while it was handled" : "", why, n_after);
     lease_end(&h->leases, m);
-    m->state = MESSAGE_ENDING;
-    hand_end_handling(h, m, HANDLER_END_MAX_USEC);
+    hand_apply(h, m, is_delete_sent(h, m) ? ON_LEASE_LOST_SENT : ON_LEASE_LOST, 0);
 }
 
 void hand_on_lost(void *userdata, struct message *m, const struct batch_result *result)
@@ -176,18 +148,17 @@ void hand_on_deleted(void *userdata, struct message *m, enum settled what,
                      const struct batch_result *result)
 {
     struct hand *h = userdata;
+    bool is_leased;
 
-    /* Dropped, and neither deleted nor with another: nobody else gives it back. */
-    if (m->state == MESSAGE_ABANDONED && what != SETTLED_OK && lease_holds(m, outside_now_usec())) {
-        hand_release(h, m, 0, m->release_reason);
-        return;
-    }
     if (what == SETTLED_OK) {
         handled_forget(&h->handled, m);
         log_write(LOG_INFO, MESSAGE_ID_MESSAGE_DELETED,
                   LOG_FIELDS(MESSAGE_FIELDS(m->received), {"SQS_REQUEST_ID", result->request_id}),
                   "Message deleted from queue. SQS Message Id:%s", m->received->message_id);
-    } else if (m->state != MESSAGE_ABANDONED) {
+        hand_apply(h, m, ON_DELETED, 0);
+        return;
+    }
+    if (m->state == MESSAGE_ACKNOWLEDGING) {
         log_write(LOG_WARNING, NULL,
                   LOG_FIELDS(MESSAGE_FIELDS(m->received), {"SQS_REQUEST_ID", result->request_id},
                              {"SQS_ERROR_CODE", result->code}),
@@ -195,9 +166,12 @@ void hand_on_deleted(void *userdata, struct message *m, enum settled what,
                   result->code[0] ? result->code : "its lease has ended", result->text);
         hand_drop_after(h, m, "it cannot be deleted");
     }
-    if (what != SETTLED_OK)
-        hand_note_back(h, m->lease.end_usec);
-    hand_settled(h, m, what == SETTLED_OK ? &h->counts.deleted : &h->counts.lost);
+    is_leased = lease_holds(m, clock_boot_usec());
+    /* One that was withdrawn, and is neither deleted nor with another, is released: nobody else
+     * does that. */
+    if (!is_leased || m->state == MESSAGE_ACKNOWLEDGING)
+        hand_note_back(h, lease_until_usec(m));
+    hand_apply(h, m, is_leased ? ON_NOT_DELETED_LEASED : ON_NOT_DELETED, 0);
 }
 
 void hand_on_released(void *userdata, struct message *m, enum settled what,
@@ -206,12 +180,12 @@ void hand_on_released(void *userdata, struct message *m, enum settled what,
     struct hand *h = userdata;
 
     /* If not known to be done, perhaps still so. */
-    hand_note_back(h, outside_now_usec() + m->settle.visibility_sec * USEC_PER_SEC);
+    hand_note_back(h, clock_boot_usec() + settler_visibility_sec(m) * USEC_PER_SEC);
     if (what != SETTLED_OK)
-        hand_note_back(h, m->lease.end_usec);
+        hand_note_back(h, lease_until_usec(m));
     /* An extension that it waited for in vain may still be made. */
-    if (m->lease.is_extending)
-        hand_note_back(h, outside_now_usec() + h->leases.visibility_usec);
+    if (lease_is_extending(m))
+        hand_note_back(h, clock_boot_usec() + h->leases.visibility_usec);
     /* A message that is lost is back already. */
     if (what == SETTLED_REFUSED)
         log_write(LOG_WARNING, NULL,
@@ -220,8 +194,7 @@ void hand_on_released(void *userdata, struct message *m, enum settled what,
                   "Cannot release message %s, it comes back when its visibility timeout ends: "
                   "%s: %s",
                   m->received->message_id, result->code, result->text);
-    hand_settled(h, m,
-                 what == SETTLED_OK ? &h->counts.released[m->release_reason] : &h->counts.lost);
+    hand_apply(h, m, what == SETTLED_OK ? ON_RELEASED : ON_NOT_RELEASED, 0);
 }
 
 /* Whether what lost its lease is still with the handler, further ahead in its lane. It may be the
@@ -231,7 +204,8 @@ static bool waits_for_an_end(const struct message *m)
 {
     const struct message *before = lane_before(m);
 
-    return before && (before->state == MESSAGE_ENDING || before->state == MESSAGE_WAITING);
+    return before &&
+           (before->state == MESSAGE_LEASE_LOST || message_state_is_waiting(before->state));
 }
 
 void hand_release_waiting(struct hand *h)
@@ -242,9 +216,9 @@ void hand_release_waiting(struct hand *h)
     {
         struct message *m = CONTAINER_OF(link, struct message, of_owner);
 
-        if (m->state != MESSAGE_WAITING || waits_for_an_end(m))
+        if (!message_state_is_waiting(m->state) || waits_for_an_end(m))
             continue;
-        hand_release(h, m, 0, RELEASE_NOT_BEGUN);
+        hand_apply(h, m, ON_STOP, 0);
         n++;
     }
     if (n > 0)

@@ -1,28 +1,20 @@
-/* See hand.h.
+/* A message goes through the states of message-state.h, and has a lease until it ends or that is
+ * lost. A slot is taken from the beginning of the handling to the end of the delete, so that slow
+ * deletes slow down the handling, and with it the receives.
  *
- * A message has a lease until it is settled or lost. From WAITING it goes to HANDLING when its lane
- * and the number of places allow, then to DELETING or RELEASING, and ends when SQS has answered. A
- * place is taken from the beginning of the handling to the end of the delete, so that slow deletes
- * slow down the handling, and with it the receives.
+ * With a ledger, what was handled is recorded by the next turn, before anything else: so the ledger
+ * knows of a message before its delete goes out, and before the next of its lane is begun.
  *
- * With a ledger it is HANDLED until the next turn has written that, before anything else: so the
- * ledger knows of a message before its delete goes out, and before the next of its lane is begun.
- * One that the ledger knows already goes from WAITING to DELETING.
- *
- * What is with the handler when it must be given back, or is lost, stays in its lane until the
- * handler has ended with it: so nothing of its group is handled beside it. Until then it keeps its
- * lease, if it has one, and where the handler got through all the same it was handled.
- *
- * On a FIFO queue, whatever gives a message back or loses it gives back all behind it in its lane:
- * SQS holds those back until the first is deleted, wherever it is handled then. One of those that
- * the handler got through with is given back, too, or it would be deleted before the first: only
- * the ledger learns of it. */
+ * On a FIFO queue, whatever releases a message or loses it releases all behind it in its lane: SQS
+ * holds those back until the first is deleted, wherever it is handled then. One of those that the
+ * handler got through with is released, too, or it would be deleted before the first: only the
+ * ledger learns of it. */
 #include "hand-internal.h"
 
 #include <errno.h>
 
+#include "clock.h"
 #include "log.h"
-#include "outside.h"
 
 /* A request has ended, whatever came of it: times to look again have changed. */
 static void on_request_ended(void *userdata)
@@ -39,7 +31,7 @@ void hand_set_lease(struct hand *h, unsigned first_sec, unsigned visibility_sec)
 
 void hand_take(struct hand *h, struct sqs_reply *reply, uint64_t sent_usec)
 {
-    uint64_t now_usec = outside_now_usec();
+    uint64_t now_usec = clock_boot_usec();
 
     h->counts.received += reply->n_messages;
     for (size_t i = 0; i < reply->n_messages; i++) {
@@ -65,7 +57,7 @@ int hand_turn(struct hand *h, uint64_t *ret_next_usec)
     int r, q;
 
     hand_delete_handled(h);
-    now_usec = outside_now_usec();
+    now_usec = clock_boot_usec();
     while ((m = leases_take_lost(&h->leases, now_usec)))
         hand_lose(h, m,
                   lease_seconds_left(m, now_usec) > 0
@@ -101,15 +93,15 @@ size_t hand_end(struct hand *h, uint64_t grace_usec)
     {
         struct message *m = CONTAINER_OF(link, struct message, of_owner);
 
-        if (m->state == MESSAGE_HANDLING || m->state == MESSAGE_ENDING)
-            hand_end_handling(h, m, grace_usec);
+        if (message_state_is_with_handler(m->state))
+            hand_apply(h, m, ON_STOP_DEADLINE, grace_usec);
     }
     return n;
 }
 
 struct hand_counts hand_count(const struct hand *h)
 {
-    uint64_t now_usec = h->outage.is_on ? outside_now_usec() : 0;
+    uint64_t now_usec = h->outage.is_on ? clock_boot_usec() : 0;
 
     return (struct hand_counts){
         .messages = h->n_messages,

@@ -48,5 +48,5 @@ void handler_trouble_charged(struct handler_trouble *t, const struct message *m,
         is_due ? LOG_WARNING : LOG_DEBUG, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
         "Message %s is not handled, it comes back: the gateway before the handler has refused "
         "it %u times (502, 503 or 504), the last time with nothing else beside it.",
-        m->received->message_id, m->outage.n_refused);
+        m->received->message_id, outage_refusals(&m->outage));
 }

@@ -40,6 +40,18 @@ void lease_forfeit(struct leases *leases, struct message *message);
 
 bool lease_holds(const struct message *message, uint64_t now_usec);
 
+/* When it ends, if it is not extended. */
+static inline uint64_t lease_until_usec(const struct message *message)
+{
+    return message->lease.end_usec;
+}
+
+/* A request that extends it is on its way. */
+static inline bool lease_is_extending(const struct message *message)
+{
+    return message->lease.is_extending;
+}
+
 /* The whole seconds left of the 12 hours. */
 unsigned lease_seconds_left(const struct message *message, uint64_t now_usec);
 

@@ -1,28 +1,17 @@
-/* A message in hand: from its receipt until SQS has deleted it or has it back. It belongs to the
- * consumer; each module keeps its own notes on it in its own member, and nobody else's. */
+/* A message in flight: from its receipt until SQS has deleted it or has it back. It belongs to the
+ * consumer, whose hand_apply alone makes its way through the states of message-state.h. Each module
+ * keeps its own notes on it in its own member, and tells others of them by its functions. */
 #pragma once
 
 #include "counts.h"
 #include "list.h"
+#include "message-state.h"
 #include "outage.h"
 #include "sqs-reply.h"
 
 struct lane;
 struct handler_run;
 struct log_receipt;
-
-enum message_state {
-    MESSAGE_WAITING,   /* in its lane, not begun */
-    MESSAGE_HANDLING,  /* with the handler */
-    MESSAGE_ENDING,    /* the lease is lost while it is with the handler: only the end of that is
-                          awaited, and its lane waits with it */
-    MESSAGE_HANDLED,   /* to be written into the ledger, then deleted */
-    MESSAGE_DELETING,  /* to be deleted */
-    MESSAGE_RELEASING, /* to be given back */
-    MESSAGE_ABANDONED, /* the lease is lost while a delete is on its way: only its answer is awaited
-                        */
-    MESSAGE_SETTLED,   /* no longer in hand; somebody still holds a reference */
-};
 
 struct message {
     unsigned references;
@@ -33,12 +22,10 @@ struct message {
     /* The consumer's. */
     void *owner;
     struct list of_owner;
-    struct list of_handled; /* in MESSAGE_HANDLED */
-    enum message_state state;
-    bool is_begun;   /* takes one of the places for messages handled at once */
-    bool is_ending;  /* the handler was asked to end with it */
-    bool is_dropped; /* so it was, because one before it in its lane comes back: so must this */
-    enum release_reason release_reason; /* in MESSAGE_RELEASING and MESSAGE_ABANDONED */
+    struct list of_handled;     /* in MESSAGE_RECORDING */
+    enum message_state state;   /* written by hand_apply alone */
+    enum message_reason reason; /* why it is in it */
+    bool has_slot;              /* takes one of the slots for messages handled at once */
     struct handler_run *run;
     struct log_receipt *receipt; /* of the line that will keep a rejected message; NULL: none */
     bool is_rejected;            /* by the handler, but the log could not take that line yet */

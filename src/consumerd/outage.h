@@ -57,6 +57,18 @@ bool outage_may_begin(const struct outage *outage, uint64_t now_usec);
 /* Whether it must not be handed over while others are with the handler, where no outage is on. */
 bool outage_is_suspect(const struct outage_mark *mark);
 
+/* Whether it is with the handler as a suspect, and nothing else is to be beside it. */
+static inline bool outage_is_isolated(const struct outage_mark *mark)
+{
+    return mark->is_isolated;
+}
+
+/* How often a gateway has refused it. */
+static inline unsigned outage_refusals(const struct outage_mark *mark)
+{
+    return mark->n_refused;
+}
+
 /* A message is handed to the handler. The time and `random`, any 64 random bits, count only where
  * outage.is_on. */
 void outage_begun(struct outage *outage, struct outage_mark *mark, uint64_t now_usec,

@@ -5,9 +5,10 @@
 #include <errno.h>
 
 #include "backoff.h"
+#include "clock.h"
 #include "lane.h"
 #include "lease.h"
-#include "outside.h"
+#include "random.h"
 
 /* This long before the end of a stop, nothing waits for an extension; but not more than a quarter
  * of what remains before. */
@@ -48,7 +49,7 @@ static bool may_go(const struct settler *s, const struct message *m,
                    const struct batch_item *chosen, size_t n, uint64_t now_usec)
 {
     return s->options.kind == BATCH_DELETE ? may_be_deleted(m, chosen, n)
-                                           : !m->lease.is_extending || now_usec >= s->urgent_usec;
+                                           : !lease_is_extending(m) || now_usec >= s->urgent_usec;
 }
 
 /* The next batch that may go now: fills items[], and notes in next_usec when to look again. */
@@ -98,9 +99,9 @@ static enum backoff_kind kind_of(enum aws_error_class class)
 static void put_back(struct settler *s, struct message *m, enum aws_error_class class)
 {
     uint64_t delay = backoff_delay_usec(kind_of(class), ++m->settle.failures, true, USEC_INFINITY,
-                                        outside_random());
+                                        random_u64());
 
-    m->settle.ready_usec = m->settle.flush_usec = outside_now_usec() + delay;
+    m->settle.ready_usec = m->settle.flush_usec = clock_boot_usec() + delay;
     list_append(&s->pending, &m->settle.pending);
 }
 
@@ -130,7 +131,7 @@ static void on_item(void *userdata, const struct batch_item *item,
 
     m->settle.is_in_flight = false;
     if (result->outcome == BATCH_AGAIN && !m->settle.is_last_try &&
-        lease_holds(m, outside_now_usec())) {
+        lease_holds(m, clock_boot_usec())) {
         put_back(s, m, result->class);
         return;
     }
@@ -185,7 +186,7 @@ static struct message *find_ended(struct settler *s, uint64_t now_usec)
 
 void settler_stop(struct settler *s, uint64_t stop_end_usec)
 {
-    uint64_t now_usec = outside_now_usec();
+    uint64_t now_usec = clock_boot_usec();
 
     s->end_usec = stop_end_usec;
     s->urgent_usec =
@@ -202,7 +203,7 @@ int settler_turn(struct settler *s)
     static const struct batch_result ended = {
         .outcome = BATCH_LOST, .code = "", .text = "", .request_id = ""};
     struct batch_item items[SQS_BATCH_MAX];
-    uint64_t now_usec = outside_now_usec();
+    uint64_t now_usec = clock_boot_usec();
     struct message *m;
     size_t n;
     int r = 0;

@@ -64,5 +64,17 @@ int settler_turn(struct settler *settler);
  * USEC_INFINITY: never. */
 uint64_t settler_next_usec(const struct settler *settler);
 
+/* Whether the request of a message is on its way. */
+static inline bool settler_is_sent(const struct message *message)
+{
+    return message->settle.is_in_flight;
+}
+
+/* When a message that was released last was asked to come back. */
+static inline unsigned settler_visibility_sec(const struct message *message)
+{
+    return message->settle.visibility_sec;
+}
+
 /* How many messages are in it. */
 size_t settler_count(const struct settler *settler);

@@ -205,7 +205,7 @@ def a_failure_says_what_comes_back_with_it():
         consumer.wait_for_line(f"Releasing message {ids[0]} of group g, to come back in ")
         for message_id in ids[1:]:
             tap.ok(f"Releasing message {message_id} of group g, to come back in 0 s: one before it "
-                   "in its group comes back." in consumer.lines, consumer.text)
+                   "in its group comes back. (queued -> releasing)" in consumer.lines, consumer.text)
         consumer.signal()
         tap.equal(consumer.wait(), 0, consumer.text)
         tap.ok(re.fullmatch(END.format("4 received, 0 deleted, 1 failed, 4 released"),

@@ -24,7 +24,7 @@ static int set_up(void **state)
     assert_int_equal(extender_new(NULL, &leases, on_lost, NULL, NULL, &extender), 0);
     fake_messages("aab", "h", T0, m);
     for (size_t i = 0; i < 3; i++) {
-        m[i]->state = MESSAGE_WAITING;
+        m[i]->state = MESSAGE_QUEUED;
         lease_begin(&leases, m[i], T0);
     }
     fake_now_usec = T0 + 15 * SEC;
@@ -82,7 +82,7 @@ static void a_lost_handle_is_told_and_no_longer_held(void **state)
 static void a_delete_on_its_way_decides_by_itself(void **state)
 {
     turn();
-    m[1]->state = MESSAGE_DELETING;
+    m[1]->state = MESSAGE_ACKNOWLEDGING;
     m[1]->settle.is_in_flight = true;
     m[2]->state = MESSAGE_RELEASING;
     lease_end(&leases, m[2]);
@@ -132,7 +132,7 @@ static void a_repeated_attempt_leaves_out_what_is_settled(void **state)
     turn();
     m[0]->state = MESSAGE_RELEASING;
     lease_end(&leases, m[0]);
-    m[1]->state = MESSAGE_SETTLED;
+    m[1]->state = MESSAGE_RELEASED;
     lease_end(&leases, m[1]);
     assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
     assert_string_equal(fake_request(0),

@@ -2,7 +2,7 @@
 #include "fake-consumer.h"
 #include "fake-log.h"
 #include "hand.h"
-#include "outside.h"
+#include "outage.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -496,6 +496,27 @@ static void a_fifo_queue_without_groups_is_told_once(void **state)
     assert_int_equal(fake_count_lines("does not tell the MessageGroupId"), 1);
 }
 
+/* It did not stand right behind the one that it is a copy of when it was tried first. */
+static void a_deferred_message_is_a_copy_later(void **state)
+{
+    set_up(true, 10, "aa");
+    at_once = HANDLER_DONE;
+    turn();
+    assert_string_equal(begun(), "01");
+    at_once = HANDLER_NOT_REACHED;
+    take("a", "h");
+    turn();
+    assert_string_equal(begun(), "0");
+    fake_answer(0, "{\"Successful\":[{\"Id\":\"1\"}],"
+                   "\"Failed\":[{\"Id\":\"0\",\"Code\":\"InternalError\"}]}");
+    fake_n_lines = 0;
+    fake_now_usec += OUTAGE_BACKOFF_MAX_USEC;
+    turn();
+    assert_string_equal(begun(), "");
+    assert_int_equal(fake_count_lines("Message h0 was received twice: it has been handled"), 1);
+    assert_int_equal(hand_count(hand).deleting, 2);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_teardown(f, tear_down)
@@ -513,6 +534,7 @@ int main(void)
         TEST(one_refused_alone_is_charged_and_those_behind_it_come_back_with_it),
         TEST(one_refused_while_another_got_through_is_tried_by_itself),
         TEST(one_that_crashes_the_handler_is_charged_and_nobody_else),
+        TEST(a_deferred_message_is_a_copy_later),
         TEST(a_fifo_queue_without_groups_is_told_once),
         TEST(an_outage_is_told_once_a_minute_and_its_end),
     };

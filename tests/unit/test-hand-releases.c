@@ -169,22 +169,26 @@ static void lane_message_fails_successors_are_released_and_told(void **state)
             i);
         assert_int_equal(fake_count_lines(line), 1);
     }
-    assert_int_equal(fake_n_lines, 5);
+    assert_int_equal(fake_count_lines("Releasing "), 5);
     answer_all();
     assert_int_equal(hand_totals(hand)->released[RELEASE_RETRY], 1);
     assert_int_equal(hand_totals(hand)->released[RELEASE_BEHIND], 3);
     assert_string_equal(counted(), "5 received, 0 deleted, 1 failed, 4 released");
 }
 
-static void without_successors_one_line_at_debug_is_all(void **state)
+static void without_successors_one_line_at_debug_tells_the_release(void **state)
 {
     take(false, "--");
     finish(0, HANDLER_UNANSWERED);
     finish(1, HANDLER_DONE);
     turn();
-    assert_int_equal(fake_n_lines, 1);
+    assert_int_equal(fake_count_lines("Releasing "), 1);
     assert_int_equal(fake_count_lines("Releasing message h0, to come back in 5 s: it was not "
-                                      "handled, and is to be tried again."),
+                                      "handled, and is to be tried again. "
+                                      "(handling -> releasing) [SQS_MESSAGE_ID=h0]"),
+                     1);
+    assert_int_equal(fake_count_lines("State of message h1: the handler is done with it. "
+                                      "(handling -> recording) [SQS_MESSAGE_ID=h1]"),
                      1);
     answer_all();
     assert_int_equal(fake_count_lines("Message deleted from queue. SQS Message Id:h1 "), 1);
@@ -204,7 +208,9 @@ static void a_stop_says_what_it_releases_and_why(void **state)
                      1);
     finish(1, HANDLER_REJECT); /* its line is taken at once */
     assert_int_equal(hand_end(hand, 1 * SEC), 1);
-    assert_int_equal(fake_count_lines("the stop left no more time to handle it."), 1);
+    assert_int_equal(fake_count_lines("Releasing message h4 of group c, to come back in 0 s: the "
+                                      "stop left no more time to handle it."),
+                     1);
     turn();
     answer_all();
     assert_int_equal(hand_totals(hand)->released[RELEASE_NOT_BEGUN], 2);
@@ -315,7 +321,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(lane_message_fails_successors_are_released_and_told),
-        TEST(without_successors_one_line_at_debug_is_all),
+        TEST(without_successors_one_line_at_debug_tells_the_release),
         TEST(a_stop_says_what_it_releases_and_why),
         TEST(the_reason_of_an_away_handler_at_a_stop_is_told_at_info),
         TEST(a_lost_message_counts_as_lost_and_those_behind_as_released),
