@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "door.h"
@@ -59,6 +60,18 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *size)
 
     if (level == SOL_SOCKET && name == SO_PEERCRED && peer_uid > 0)
         ((struct ucred *)value)->uid = peer_uid;
+    return r;
+}
+
+/* The boot clock of this process, moved by hand. Overrides libc's, also for the event loop. */
+static time_t boot_clock_offset_sec;
+
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+    int r = (int)syscall(SYS_clock_gettime, clock, ret);
+
+    if (r == 0 && clock == CLOCK_BOOTTIME)
+        ret->tv_sec += boot_clock_offset_sec;
     return r;
 }
 
@@ -796,6 +809,27 @@ static void a_user_has_as_many_places_as_are_free(void **state)
     assert_int_equal(f->store.n_committed, 2);
 }
 
+/* For as long as its place is its own, who was served once need not connect again. */
+static void a_place_is_anothers_once_it_was_idle_for_ten_seconds(void **state)
+{
+    enum { ONE = 4001, SHARE = INTAKE_CONNECTIONS_MAX / 2 };
+    static const char line[] = "{\"body\":\"x\"}\n";
+    CLEANUP(fixture_free) struct fixture *f = NULL;
+
+    if (!allow_files(3000))
+        skip();
+    f = set_up(0, 0);
+    for (size_t i = 0; i < SHARE; i++)
+        assert_true(is_ok(answer(arrive(f, ONE, line), 0)));
+    boot_clock_offset_sec += INTAKE_IDLE_USEC / USEC_PER_SEC - 5;
+    assert_turned_away(arrive(f, ONE, line), "500 of 1000 places are taken");
+    boot_clock_offset_sec += 5;
+    assert_true(is_ok(answer(arrive(f, ONE, line), 0)));
+    wait_for_end(f, &f->clients[0]);
+    assert_int_equal(intake_counts(f->intake).connections, SHARE);
+    assert_true(INTAKE_IDLE_USEC == 10 * USEC_PER_SEC);
+}
+
 static void who_fills_the_store_is_named(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
@@ -1112,6 +1146,7 @@ int main(void)
         cmocka_unit_test(who_has_many_lines_leaves_room_for_others),
         cmocka_unit_test(a_thousand_are_served_at_once_and_more_are_told_to_wait),
         cmocka_unit_test(a_user_has_as_many_places_as_are_free),
+        cmocka_unit_test(a_place_is_anothers_once_it_was_idle_for_ten_seconds),
         cmocka_unit_test(who_fills_the_store_is_named),
         cmocka_unit_test(others_that_connect_may_not_command),
         cmocka_unit_test(long_parts_of_lines_keep_nobody_with_short_ones),

@@ -26,6 +26,27 @@ int fsync(int fd)
     return fdatasync(fd);
 }
 
+static int write_error; /* what each writing fails with; 0: none does */
+static unsigned n_failed_writes;
+
+static ssize_t test_write(int fd, const void *data, size_t bytes, off_t offset)
+{
+    if (write_error == 0)
+        return pwrite(fd, data, bytes, offset);
+    n_failed_writes++;
+    errno = write_error;
+    return -1;
+}
+
+static void replace_writes(sqlite3_syscall_ptr function)
+{
+    static const char *const names[] = {"pwrite", "pwrite64"};
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        vfs->xSetSystemCall(vfs, names[i], function);
+}
+
 /* --- Helpers --- */
 
 struct fixture {
@@ -79,7 +100,9 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
 
+    write_error = 0;
     stop(f);
+    replace_writes(NULL);
     sd_event_unref(f->event);
     unlink(f->file);
     unlink(f->log);
@@ -101,7 +124,7 @@ static void start(struct fixture *f)
     assert_int_equal(connect(f->fd, (struct sockaddr *)&address, sizeof(address)), 0);
 }
 
-static void hand_in(struct fixture *f, const char *line)
+static void hand_in_for(struct fixture *f, const char *line, const char *wanted)
 {
     char answer[512];
     ssize_t n = -1;
@@ -112,7 +135,12 @@ static void hand_in(struct fixture *f, const char *line)
         n = recv(f->fd, answer, sizeof(answer), MSG_DONTWAIT);
         assert_true(boot_clock_usec() < end);
     }
-    assert_memory_equal(answer, "{\"ok\": true", 11);
+    assert_memory_equal(answer, wanted, strlen(wanted));
+}
+
+static void hand_in(struct fixture *f, const char *line)
+{
+    hand_in_for(f, line, "{\"ok\": true");
 }
 
 static const struct source_message *next(struct fixture *f)
@@ -170,6 +198,73 @@ static void a_damaged_row_is_told_and_the_next_comes(void **state)
     assert_string_equal(next(f)->message.body, "2");
 }
 
+static bool is_trouble_described(struct fixture *f)
+{
+    CLEANUP(buffer_done) struct buffer status = BUFFER_INIT(1024);
+
+    f->source->ops->describe(f->source, &status);
+    return strstr(buffer_string(&status), "; the spool cannot be written: ") != NULL;
+}
+
+/* The producer hears of it, for its status; and the disk has some peace between. */
+static void what_cannot_be_written_is_told_and_tried_again_each_second(void **state)
+{
+    struct fixture *f = *state;
+    const struct source_message *m;
+    uint64_t end;
+
+    replace_writes((sqlite3_syscall_ptr)test_write);
+    start(f);
+    hand_in(f, "{\"body\": \"1\", \"group\": \"g\"}\n");
+    m = next(f);
+    n_syncs = 0;
+    f->source->ops->sending(f->source, &m, 1);
+    run_until(f->event, &n_syncs, 1); /* so that no other timer is under way */
+    fake_n_lines = 0;
+    f->n_ready = 0;
+    write_error = EIO;
+    f->source->ops->settle(f->source, m, SOURCE_SENT, NULL);
+    run_until(f->event, &f->n_ready, 1);
+    assert_true(is_trouble_described(f));
+    assert_int_equal(fake_count_lines("The spool cannot be written: "), 1);
+
+    /* At the first look after a second nothing has changed, at the next all is well. */
+    n_failed_writes = 0;
+    end = boot_clock_usec() + USEC_PER_SEC / 2;
+    while (n_failed_writes == 0)
+        run_for(f->event, USEC_PER_MSEC);
+    assert_true(boot_clock_usec() >= end);
+    write_error = 0;
+    f->n_ready = 0;
+    while (fake_count_lines("The spool can be written again, after ") == 0)
+        run_for(f->event, USEC_PER_MSEC);
+    assert_true(boot_clock_usec() >= end + USEC_PER_SEC);
+    run_until(f->event, &f->n_ready, 1);
+    assert_false(is_trouble_described(f));
+    stop(f);
+    start(f);
+    assert_int_equal(f->source->ops->next(f->source, &m), SOURCE_E_NOT_YET);
+}
+
+static void what_is_handed_in_meanwhile_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    const struct source_message *m;
+
+    replace_writes((sqlite3_syscall_ptr)test_write);
+    start(f);
+    write_error = EIO;
+    f->n_ready = 0;
+    hand_in_for(f, "{\"body\": \"1\", \"group\": \"g\"}\n",
+                "{\"ok\": false, \"error\": \"cannot store now: ");
+    run_until(f->event, &f->n_ready, 1);
+    assert_true(is_trouble_described(f));
+    assert_int_equal(f->source->ops->next(f->source, &m), SOURCE_E_NOT_YET);
+    write_error = 0;
+    hand_in(f, "{\"body\": \"2\", \"group\": \"g\"}\n");
+    assert_string_equal(next(f)->message.body, "2");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -177,6 +272,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_last_message_that_was_sent_is_synced_by_itself),
         TEST(a_damaged_row_is_told_and_the_next_comes),
+        TEST(what_cannot_be_written_is_told_and_tried_again_each_second),
+        TEST(what_is_handed_in_meanwhile_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
