@@ -271,6 +271,27 @@ static void the_next_address_is_tried_while_the_first_is_silent(void **state)
     end_silence(&silence);
 }
 
+/* libcurl names a time at which it wants a turn, and some turns come while connecting; no more. */
+static void while_an_address_is_silent_the_loop_rests(void **state)
+{
+    struct silence silence;
+    struct outcome o = {};
+    unsigned n_turns = 0;
+    uint64_t end;
+    char url[64];
+
+    be_silent(&silence, "127.0.0.1", 0);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d/", silence.port);
+    submit(&o, url, false);
+    end = boot_clock_usec() + 400 * USEC_PER_MSEC;
+    for (uint64_t now; (now = boot_clock_usec()) < end; n_turns++)
+        assert_true(sd_event_run(event, end - now) >= 0);
+    assert_int_equal(o.n_done, 0);
+    assert_in_range(n_turns, 1, 50);
+    client = http_client_free(client);
+    end_silence(&silence);
+}
+
 static void after_a_time_out_the_next_attempt_has_twice_as_much(void **state)
 {
     static const struct {
@@ -490,6 +511,7 @@ int main(void)
         TEST(a_kept_connection_found_closed_costs_no_request),
         TEST(what_may_take_effect_twice_tries_all_kept_connections),
         TEST(the_next_address_is_tried_while_the_first_is_silent),
+        TEST(while_an_address_is_silent_the_loop_rests),
         TEST(after_a_time_out_the_next_attempt_has_twice_as_much),
         TEST(short_time_out_after_time_outs_in_connecting_is_longer),
         TEST(after_a_failure_to_connect_the_name_is_looked_up_anew),

@@ -230,16 +230,16 @@ static void what_cannot_be_written_is_told_and_tried_again_each_second(void **st
 
     /* At the first look after a second nothing has changed, at the next all is well. */
     n_failed_writes = 0;
+    f->n_ready = 0;
     end = boot_clock_usec() + USEC_PER_SEC / 2;
-    while (n_failed_writes == 0)
-        run_for(f->event, USEC_PER_MSEC);
+    run_until(f->event, &n_failed_writes, 1);
     assert_true(boot_clock_usec() >= end);
+    run_until(f->event, &f->n_ready, 1);
     write_error = 0;
     f->n_ready = 0;
-    while (fake_count_lines("The spool can be written again, after ") == 0)
-        run_for(f->event, USEC_PER_MSEC);
-    assert_true(boot_clock_usec() >= end + USEC_PER_SEC);
     run_until(f->event, &f->n_ready, 1);
+    assert_true(boot_clock_usec() >= end + USEC_PER_SEC);
+    assert_int_equal(fake_count_lines("The spool can be written again, after 2 failures"), 1);
     assert_false(is_trouble_described(f));
     stop(f);
     start(f);
