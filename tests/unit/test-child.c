@@ -2,6 +2,7 @@
 #include "child.h"
 #include "clock.h"
 #include "descriptor-limit.h"
+#include "launch.h"
 #include "test.h"
 
 #include <dirent.h>
@@ -710,6 +711,21 @@ static unsigned count_descriptors(void)
     return n;
 }
 
+/* A process that has left the group may hold them for long after the program's end. */
+static void what_it_prints_is_never_waited_for(void **state)
+{
+    char *argv[] = {(char[]){"true"}, NULL};
+    struct launched l;
+
+    assert_int_equal(launch(&(struct launch_options){.argv = argv}, &l), 0);
+    assert_true(fcntl(l.output, F_GETFL) & O_NONBLOCK);
+    assert_true(fcntl(l.errors, F_GETFL) & O_NONBLOCK);
+    assert_int_equal(waitpid(l.pid, NULL, 0), l.pid);
+    close(l.output);
+    close(l.errors);
+    close(l.pidfd);
+}
+
 static void no_descriptor_is_left_open(void **state)
 {
     struct outcome *o = *state;
@@ -762,6 +778,7 @@ int main(void)
         TEST(it_is_in_a_process_group_of_its_own),
         TEST(it_does_not_get_what_systemd_gave_this_process_alone),
         TEST(what_cannot_be_run_is_told_at_once),
+        TEST(what_it_prints_is_never_waited_for),
         TEST(no_descriptor_is_left_open),
     };
 #undef TEST

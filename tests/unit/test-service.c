@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -393,6 +394,26 @@ static void the_watchdog_is_fed_from_the_loop(void **state)
     unsetenv("WATCHDOG_USEC");
 }
 
+static void a_watchdog_setting_that_is_no_number_is_named(void **state)
+{
+    struct service *service = NULL;
+    int saved = dup(STDERR_FILENO), fd = memfd_create("stderr", MFD_CLOEXEC);
+    char text[1024] = "";
+
+    fflush(stderr);
+    dup2(fd, STDERR_FILENO);
+    setenv("WATCHDOG_USEC", "0", 1);
+    assert_int_equal(service_new(&service), -EINVAL);
+    unsetenv("WATCHDOG_USEC");
+    fflush(stderr);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    assert_null(service);
+    assert_true(pread(fd, text, sizeof(text) - 1, 0) > 0);
+    close(fd);
+    assert_non_null(strstr(text, "WATCHDOG_USEC or WATCHDOG_PID in the environment is no such"));
+}
+
 static const char *hanging;
 static unsigned n_looks;
 
@@ -486,6 +507,7 @@ int main(void)
         TEST(a_long_status_is_cut_between_characters),
         TEST(trouble_stands_behind_the_status_until_it_is_over),
         TEST(the_watchdog_is_fed_from_the_loop),
+        TEST(a_watchdog_setting_that_is_no_number_is_named),
         TEST(the_watchdog_is_not_fed_while_the_work_hangs),
         TEST(a_busy_loop_feeds_the_watchdog),
         TEST(all_works_without_systemd),

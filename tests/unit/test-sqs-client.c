@@ -7,7 +7,9 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <systemd/sd-id128.h>
 
@@ -23,6 +25,18 @@ int sd_id128_randomize(sd_id128_t *ret)
     *ret =
         (sd_id128_t){.qwords = {are_delays_whole ? UINT64_MAX : UINT64_MAX / 1000 + (1 << 27), 0}};
     return 0;
+}
+
+/* The boot clock of this process, moved by hand. Overrides libc's, also for the event loop. */
+static time_t boot_clock_offset_sec;
+
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+    int r = (int)syscall(SYS_clock_gettime, clock, ret);
+
+    if (r == 0 && clock == CLOCK_BOOTTIME)
+        ret->tv_sec += boot_clock_offset_sec;
+    return r;
 }
 
 /* --- Keys --- */
@@ -1387,6 +1401,27 @@ static void each_attempt_has_the_time_that_the_caller_says(void **state)
     assert_int_equal(n_timeouts, 1);
 }
 
+/* The far end, which counts whatever moves, is no nearer than twice the time without progress. */
+static void a_long_request_timeout_is_not_cut_off(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER({.body = "{}", .is_held = true});
+    const time_t timeout_sec = 2 * SQS_ATTEMPT_MAX_USEC / USEC_PER_SEC;
+    struct outcome o = {};
+
+    b.request_timeout_usec = (uint64_t)timeout_sec * USEC_PER_SEC;
+    set_bench(server);
+    start(&o, &once);
+    test_server_run_until_requests(server, b.event, 1);
+    boot_clock_offset_sec += timeout_sec - 60;
+    run_for(b.event, 100 * USEC_PER_MSEC);
+    assert_int_equal(o.n_done, 0);
+    boot_clock_offset_sec += 61;
+    run_until(b.event, &o.n_done, 1);
+    assert_false(o.ok);
+    assert_non_null(strstr(o.error.message, "nothing moved for 600 s"));
+}
+
 static unsigned n_asked;
 
 static bool put_another(void *userdata, const struct sqs_error *error, struct sqs_request **request)
@@ -1665,6 +1700,7 @@ int main(void)
         TEST(the_client_may_be_freed_with_calls_in_every_state),
         TEST(a_long_poll_has_the_time_it_asked_for),
         TEST(each_attempt_has_the_time_that_the_caller_says),
+        TEST(a_long_request_timeout_is_not_cut_off),
         TEST(a_request_may_be_replaced_or_given_up_before_it_is_repeated),
         TEST(an_attempt_that_waited_for_keys_is_asked_about_again),
         TEST(after_an_outage_one_answer_wakes_all),
