@@ -59,6 +59,21 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
     return r;
 }
 
+/* How far the clocks of this process, but for the wall's, are ahead: libcurl's, too. */
+static uint64_t clock_offset_usec;
+
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+    int r = (int)syscall(SYS_clock_gettime, clock, ret);
+    uint64_t nsec = (uint64_t)ret->tv_nsec + clock_offset_usec % USEC_PER_SEC * 1000;
+
+    if (r < 0 || clock == CLOCK_REALTIME)
+        return r;
+    ret->tv_sec += (time_t)(clock_offset_usec / USEC_PER_SEC + nsec / 1000000000);
+    ret->tv_nsec = (long)(nsec % 1000000000);
+    return r;
+}
+
 struct outcome {
     unsigned n_done, n_begun;
     enum http_failure failure;
@@ -271,6 +286,74 @@ static void the_next_address_is_tried_while_the_first_is_silent(void **state)
     end_silence(&silence);
 }
 
+/* A request that connects to an address that is silent, for so long. */
+static struct outcome ask_for(const char *url, uint64_t usec)
+{
+    unsigned n_before = n_look_ups;
+    struct outcome o = {};
+
+    submit(&o, url, false);
+    for (int i = 0; i < 1000 && n_look_ups == n_before; i++)
+        run_for(event, 10 * USEC_PER_MSEC);
+    run_for(event, 50 * USEC_PER_MSEC);
+    assert_int_equal(o.n_done, 0);
+    clock_offset_usec += usec;
+    run_until(event, &o.n_done, 1);
+    return o;
+}
+
+static void the_time_for_connecting_grows_to_a_minute(void **state)
+{
+    struct silence silence;
+    struct outcome o;
+    char url[64];
+
+    be_silent(&silence, "127.0.0.3", 0);
+    addresses[0][0] = "127.0.0.3";
+    snprintf(url, sizeof(url), "http://" HOST_OF_TEST ":%d/", silence.port);
+    new_client(40 * USEC_PER_SEC);
+    o = ask_for(url, 41 * USEC_PER_SEC);
+    assert_string_equal(o.text, "timed out connecting after 40 s; the next attempt has 60 s");
+    end_silence(&silence);
+}
+
+/* One time-out, and then a connection: to the second address after the first was silent, or to the
+ * one that there is. */
+static void time_out_and_connect(const char *url, bool is_slow)
+{
+    struct outcome o;
+
+    n_look_ups = 0;
+    addresses[0][0] = addresses[2][0] = "127.0.0.3";
+    addresses[1][0] = is_slow ? "127.0.0.3" : "127.0.0.1";
+    addresses[1][1] = is_slow ? "127.0.0.1" : NULL;
+    new_client(10 * USEC_PER_SEC);
+    o = ask_for(url, 11 * USEC_PER_SEC);
+    assert_string_equal(o.text, "timed out connecting after 10 s; the next attempt has 20 s");
+    o = is_slow ? ask_for(url, 11 * USEC_PER_SEC) : ask(url, false);
+    assert_int_equal(o.failure, HTTP_FAILURE_BROKEN);
+}
+
+static void the_time_for_connecting_is_longer_for_as_long_as_it_is_needed(void **state)
+{
+    for (int is_slow = 0; is_slow < 2; is_slow++) {
+        CLEANUP(test_server_free)
+        struct test_server *server = TEST_SERVER({.how = REPLY_CLOSE_ALL});
+        struct silence silence;
+        struct outcome o;
+        char url[64];
+
+        be_silent(&silence, "127.0.0.3", test_server_port(server));
+        snprintf(url, sizeof(url), "http://" HOST_OF_TEST ":%d/", test_server_port(server));
+        time_out_and_connect(url, is_slow);
+        o = ask_for(url, 21 * USEC_PER_SEC);
+        assert_string_equal(o.text,
+                            is_slow ? "timed out connecting after 20 s; the next attempt has 40 s"
+                                    : "timed out connecting after 10 s; the next attempt has 20 s");
+        end_silence(&silence);
+    }
+}
+
 /* libcurl names a time at which it wants a turn, and some turns come while connecting; no more. */
 static void while_an_address_is_silent_the_loop_rests(void **state)
 {
@@ -403,26 +486,32 @@ static void a_shortage_is_told_from_an_address_that_cannot_be_used(void **state)
     }
 }
 
+/* The resolver, too, needs descriptors, and says nothing of it. */
 static void no_file_descriptor_is_called_that(void **state)
 {
-    struct rlimit before, none;
-    struct outcome o;
-    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    static const char *const urls[] = {"http://127.0.0.2:1/", "http://" HOST_OF_TEST ":1/"};
 
-    /* The first request opens what libcurl keeps. */
-    o = ask("http://127.0.0.2:1/", false);
-    assert_int_equal(o.failure, HTTP_FAILURE_CONNECT);
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    none = before;
-    none.rlim_cur = (rlim_t)fd;
-    close(fd);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    o = ask("http://127.0.0.2:1/", false);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-    assert_int_equal(o.failure, HTTP_FAILURE_SHORTAGE);
-    assert_int_equal(o.n_begun, 0);
-    assert_string_equal(o.text, "no socket can be opened: Too many open files (LimitNOFILE of the "
-                                "service)");
+    addresses[0][0] = addresses[1][0] = addresses[2][0] = "127.0.0.2";
+    for (size_t i = 0; i < ARRAY_SIZE(urls); i++) {
+        struct rlimit before, none;
+        struct outcome o;
+        int fd;
+
+        /* The first request opens what libcurl keeps. */
+        assert_int_equal(ask(urls[i], false).failure, HTTP_FAILURE_CONNECT);
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+        none = before;
+        none.rlim_cur = (rlim_t)fd;
+        close(fd);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        o = ask(urls[i], false);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        assert_int_equal(o.failure, HTTP_FAILURE_SHORTAGE);
+        assert_int_equal(o.n_begun, 0);
+        assert_string_equal(o.text, "no socket can be opened: Too many open files (LimitNOFILE of "
+                                    "the service)");
+    }
 }
 
 /* Accepts a connection, waits for its first bytes, and answers with `text`, or NULL: a reset. */
@@ -512,6 +601,8 @@ int main(void)
         TEST(what_may_take_effect_twice_tries_all_kept_connections),
         TEST(the_next_address_is_tried_while_the_first_is_silent),
         TEST(while_an_address_is_silent_the_loop_rests),
+        TEST(the_time_for_connecting_grows_to_a_minute),
+        TEST(the_time_for_connecting_is_longer_for_as_long_as_it_is_needed),
         TEST(after_a_time_out_the_next_attempt_has_twice_as_much),
         TEST(short_time_out_after_time_outs_in_connecting_is_longer),
         TEST(after_a_failure_to_connect_the_name_is_looked_up_anew),

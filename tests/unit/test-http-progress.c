@@ -6,9 +6,23 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { BODY_BYTES = 1 << 20 };
+
+/* For how long the machine has slept: the boot clock goes on meanwhile. Overrides libc's. */
+static time_t slept_sec;
+
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+    int r = (int)syscall(SYS_clock_gettime, clock, ret);
+
+    if (r == 0 && clock == CLOCK_BOOTTIME)
+        ret->tv_sec += slept_sec;
+    return r;
+}
 
 static sd_event *event;
 static struct http_client *client;
@@ -187,6 +201,32 @@ static void a_reply_may_take_its_wait_longer_to_begin(void **state)
                                 "request's 10 bytes were sent, none came");
 }
 
+static void the_wait_counts_from_the_requests_end(void **state)
+{
+    uint64_t start = boot_clock_usec();
+    struct outcome o = {};
+
+    submit(&o, BODY_BYTES, 200 * USEC_PER_MSEC, 300 * USEC_PER_MSEC, 60 * USEC_PER_SEC);
+    run_for(event, 350 * USEC_PER_MSEC);
+    read_request(BODY_BYTES);
+    run_until(event, &o.n_done, 1);
+    assert_true(boot_clock_usec() - start >= 800 * USEC_PER_MSEC);
+    assert_int_equal(o.phase, HTTP_PHASE_WAIT);
+}
+
+/* The kernel's ages stand still meanwhile, and the peer has long given up. */
+static void while_the_machine_sleeps_nothing_moves(void **state)
+{
+    struct outcome o = {};
+
+    submit(&o, 10, 60 * USEC_PER_SEC, 0, 3600 * USEC_PER_SEC);
+    read_request(10);
+    slept_sec += 65;
+    run_until(event, &o.n_done, 1);
+    assert_int_equal(o.failure, HTTP_FAILURE_TIMEOUT);
+    assert_int_equal(o.phase, HTTP_PHASE_WAIT);
+}
+
 static void a_reply_that_comes_slowly_is_read_whole(void **state)
 {
     const uint64_t stall = USEC_PER_SEC;
@@ -247,6 +287,8 @@ int main(void)
         TEST(a_request_that_is_sent_slowly_is_sent_whole),
         TEST(a_peer_that_reads_no_further_is_a_stall),
         TEST(a_reply_may_take_its_wait_longer_to_begin),
+        TEST(the_wait_counts_from_the_requests_end),
+        TEST(while_the_machine_sleeps_nothing_moves),
         TEST(a_reply_that_comes_slowly_is_read_whole),
         TEST(a_reply_that_comes_no_further_says_how_far_it_came),
         TEST(progress_has_a_far_end),

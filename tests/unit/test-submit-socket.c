@@ -9,18 +9,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char folder[64], path[96];
+static char folder[64], path[96], own_path[96]; /* where none should be made */
 
 static int set_up(void **state)
 {
     strcpy(folder, "/tmp/test-submit-socket.XXXXXX");
-    snprintf(path, sizeof(path), "%s/socket", mkdtemp(folder) ? folder : "");
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/socket", folder);
+    snprintf(own_path, sizeof(own_path), "%s/own", folder);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     unlink(path);
+    unlink(own_path);
     return rmdir(folder);
 }
 
@@ -148,7 +151,7 @@ static void takes_it(void)
     bool is_ours = true;
     int fd = -1;
 
-    if (submit_socket_open("/nonexistent", &fd, &is_ours, NULL) != 0 || fd != 3 || is_ours ||
+    if (submit_socket_open(own_path, &fd, &is_ours, NULL) != 0 || fd != 3 || is_ours ||
         !(fcntl(fd, F_GETFL) & O_NONBLOCK) || fcntl(fd, F_GETFD) != FD_CLOEXEC ||
         connect_to(path) < 0)
         _exit(3);
@@ -162,7 +165,7 @@ static void refuses_it(void)
     bool is_ours;
     int fd;
 
-    if (submit_socket_open("/nonexistent", &fd, &is_ours, &error) != SUBMIT_SOCKET_E_UNUSABLE ||
+    if (submit_socket_open(own_path, &fd, &is_ours, &error) != SUBMIT_SOCKET_E_UNUSABLE ||
         !strstr(error, "ListenStream="))
         _exit(3);
 }
@@ -188,7 +191,7 @@ static void bad_number_of_sockets_names_its_variable(void **state)
 
         setenv("LISTEN_PID", bad[i][0][0] ? bad[i][0] : own, 1);
         setenv("LISTEN_FDS", bad[i][1], 1);
-        assert_int_equal(submit_socket_open("/nonexistent", &fd, &is_ours, &error),
+        assert_int_equal(submit_socket_open(own_path, &fd, &is_ours, &error),
                          SUBMIT_SOCKET_E_UNUSABLE);
         assert_non_null(strstr(error, "LISTEN_FDS or LISTEN_PID"));
         unsetenv("LISTEN_PID");
