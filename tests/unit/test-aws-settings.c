@@ -36,6 +36,9 @@ static int reset(void **state)
         "AWS_USE_FIPS_ENDPOINT",
         "AWS_USE_DUALSTACK_ENDPOINT",
         "AWS_CA_BUNDLE",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
         "CREDENTIALS_DIRECTORY",
     };
 
@@ -187,6 +190,20 @@ static void each_setting_comes_from_the_first_place_that_has_it(void **state)
         {CUSTOM AT_HOME, "AWS_REGION=eu-west-1 AWS_CA_BUNDLE=/nonexistent/ca.pem", "",
          "eu-west-1 from AWS_REGION; http://127.0.0.1:9324/ from aws.endpoint_url; -; "
          "/nonexistent/ca.pem;"},
+        {CUSTOM AT_HOME,
+         "AWS_REGION=eu-west-1 AWS_CA_BUNDLE=/nonexistent/ca.pem AWS_WEB_IDENTITY_TOKEN_FILE=/t "
+         "AWS_ENDPOINT_URL_STS=http://127.0.0.1:1 "
+         "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1/",
+         "",
+         "eu-west-1 from AWS_REGION; http://127.0.0.1:9324/ from aws.endpoint_url; "
+         "http://127.0.0.1:1; /nonexistent/ca.pem;"},
+        {CUSTOM AT_HOME,
+         "AWS_REGION=eu-west-1 AWS_CA_BUNDLE=/nonexistent/ca.pem "
+         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/keys "
+         "AWS_CONTAINER_CREDENTIALS_FULL_URI=https://127.0.0.1/",
+         "",
+         "eu-west-1 from AWS_REGION; http://127.0.0.1:9324/ from aws.endpoint_url; -; "
+         "/nonexistent/ca.pem;"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -310,6 +327,25 @@ static void what_leads_nowhere_is_refused_with_a_line_that_says_why(void **state
          "AWS_CA_BUNDLE=/dev/null",
          "",
          {"AWS_CA_BUNDLE is \"/dev/null\", but this file is of no use: it holds no certificate"}},
+        /* Keys may be asked for by TLS where messages are not. */
+        {CUSTOM AT_HOME,
+         "AWS_REGION=eu-west-1 AWS_CA_BUNDLE=/nonexistent/ca.pem AWS_WEB_IDENTITY_TOKEN_FILE=/t",
+         "",
+         {"AWS_CA_BUNDLE is \"/nonexistent/ca.pem\""}},
+        {CUSTOM AT_HOME,
+         "AWS_REGION=eu-west-1 AWS_CA_BUNDLE=/dev/null "
+         "AWS_ENDPOINT_URL_STS=https://vpce-1.sts.eu-west-1.vpce.amazonaws.com",
+         "[default]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = base\n",
+         {"AWS_CA_BUNDLE is \"/dev/null\""}},
+        {CUSTOM AT_HOME,
+         "AWS_REGION=eu-west-1 AWS_CA_BUNDLE=/dev/null",
+         "[default]\nrole_arn = x\nweb_identity_token_file = /t\n",
+         {"AWS_CA_BUNDLE is \"/dev/null\""}},
+        {CUSTOM AT_HOME,
+         "AWS_REGION=eu-west-1 AWS_CA_BUNDLE=/dev/null "
+         "AWS_CONTAINER_CREDENTIALS_FULL_URI=https://127.0.0.1/keys",
+         "",
+         {"AWS_CA_BUNDLE is \"/dev/null\""}},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

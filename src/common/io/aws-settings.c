@@ -308,6 +308,32 @@ static int copy(const char *text, char **ret)
     return *ret ? 0 : -ENOMEM;
 }
 
+static bool is_https(const char *url)
+{
+    return strncasecmp(url, "https:", 6) == 0;
+}
+
+/* Whether STS is asked for keys: a role to assume, or a web identity. */
+static bool uses_sts(const struct reader *r)
+{
+    return is_set(of_profile(r, "role_arn")) || is_set(of_profile(r, "web_identity_token_file")) ||
+           is_set(getenv("AWS_WEB_IDENTITY_TOKEN_FILE"));
+}
+
+/* Whether any request goes over TLS: to SQS, or for keys to STS or to a container's endpoint. */
+static bool uses_tls(const struct reader *r, const struct endpoint *endpoint)
+{
+    const char *sts = r->sts_endpoint.text, *container;
+
+    if (is_https(endpoint->url))
+        return true;
+    if (uses_sts(r) && (!sts || is_https(sts)))
+        return true;
+    container = getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    return is_set(container) && !is_set(getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")) &&
+           is_https(container);
+}
+
 /* What is wrong with it would else show as trouble of the network, which is waited for. */
 static int check_ca_bundle(const struct reader *r, const struct endpoint *endpoint)
 {
@@ -315,10 +341,10 @@ static int check_ca_bundle(const struct reader *r, const struct endpoint *endpoi
     const char *path = r->ca_bundle.text, *problem = NULL;
     int e;
 
-    if (!path || strncmp(endpoint->url, "https:", 6) != 0)
+    if (!path || !uses_tls(r, endpoint))
         return 0;
     e = ca_bundle_check(path, &problem);
-    if (e == 0 || e == -ENOMEM)
+    if (e == 0 || errno_is_passing(e))
         return e;
     if (e < 0)
         snprintf(found, sizeof(found), "this file cannot be read: %s", strerror(-e));
