@@ -1,14 +1,45 @@
 #include "credentials-process.h"
 #include "test.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define GOOD_KEYS                                                                                  \
     "\"Version\":1,\"AccessKeyId\":\"AKIDPROCESS\",\"SecretAccessKey\":\"SEKRET/of+process=\""
+
+/* What pipe2(2) and posix_spawnp(3) fail with. 0: with nothing. Override libc's. */
+static int pipe_errno, spawn_errno;
+
+int pipe2(int fds[2], int flags)
+{
+    if (pipe_errno == 0)
+        return (int)syscall(SYS_pipe2, fds, flags);
+    errno = pipe_errno;
+    return -1;
+}
+
+int posix_spawnp(pid_t *restrict ret, const char *restrict file,
+                 const posix_spawn_file_actions_t *restrict actions,
+                 const posix_spawnattr_t *restrict attributes, char *const argv[restrict],
+                 char *const environment[restrict])
+{
+    CLEANUP(free) char *path = NULL;
+
+    if (spawn_errno != 0)
+        return spawn_errno;
+    /* The real one is this file's no more: posix_spawn(3) does the rest. */
+    if (strchr(file, '/'))
+        return posix_spawn(ret, file, actions, attributes, argv, environment);
+    if (asprintf(&path, "/bin/%s", file) < 0)
+        return ENOMEM;
+    return posix_spawn(ret, path, actions, attributes, argv, environment);
+}
 
 struct fixture {
     sd_event *event;
@@ -237,6 +268,39 @@ static void programs_that_cannot_be_run_are_named(void **state)
     }
 }
 
+/* What this machine lacks for a while says nothing of the program. */
+static void program_shortage_of_this_machine_keeps_from_running_is_unreachable(void **state)
+{
+    static const struct {
+        int error;
+        enum credentials_outcome outcome;
+        const char *says;
+    } rows[] = {
+        {EAGAIN, CREDENTIALS_UNREACHABLE, "sh cannot be run: Resource temporarily unavailable"},
+        {ENOMEM, CREDENTIALS_UNREACHABLE, "sh cannot be run: Cannot allocate memory"},
+        {EMFILE, CREDENTIALS_UNREACHABLE, "sh cannot be run: Too many open files"},
+        {ENFILE, CREDENTIALS_UNREACHABLE, "sh cannot be run: Too many open files in system"},
+        {ETXTBSY, CREDENTIALS_UNREACHABLE, "sh cannot be run: Text file busy"},
+        {EACCES, CREDENTIALS_FAILED, "sh cannot be run: Permission denied"},
+        {E2BIG, CREDENTIALS_FAILED, "sh cannot be run: Argument list too long"},
+    };
+    struct fixture *f = *state;
+
+    write_file(f, "config", 0600,
+               "[default]\ncredential_process = sh -c 'echo \"{\\\"Version\\\":1}\"'\n");
+    for (size_t i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
+        size_t k = i / 2;
+
+        *(i % 2 == 0 ? &pipe_errno : &spawn_errno) = rows[k].error;
+        fetch_from(f, NULL, 20 * USEC_PER_SEC);
+        pipe_errno = spawn_errno = 0;
+        if (f->outcome != rows[k].outcome || !strstr(f->text, rows[k].says))
+            fail_msg("row %zu: %s", k, f->text);
+    }
+    fetch_from(f, NULL, 20 * USEC_PER_SEC);
+    assert_failed(f, "has no AccessKeyId");
+}
+
 static void a_program_that_hangs_is_killed(void **state)
 {
     struct fixture *f = *state;
@@ -332,6 +396,7 @@ int main(void)
         TEST(the_program_is_looked_for_in_path_and_gets_no_shell),
         TEST(failing_programs_are_named_with_their_reason),
         TEST(programs_that_cannot_be_run_are_named),
+        TEST(program_shortage_of_this_machine_keeps_from_running_is_unreachable),
         TEST(a_program_that_hangs_is_killed),
         TEST(profile_and_file_are_chosen_as_the_aws_cli_does),
         TEST(a_broken_file_is_a_failure),

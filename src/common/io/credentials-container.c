@@ -84,7 +84,7 @@ static int read_authorization(struct container_provider *p, struct buffer *text)
     buffer_append_string(&source, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE ");
     escape_for_log(&source, path, strlen(path), VALUE_SHOWN_BYTES);
     r = file_read(path, CREDENTIALS_CONTAINER_TOKEN_MAX_BYTES, &content);
-    if (file_errno_is_passing(r))
+    if (errno_is_passing(r))
         return r;
     if (r < 0) {
         buffer_printf(text, "%s cannot be read: %s", buffer_string(&source),

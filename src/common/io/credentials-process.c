@@ -101,7 +101,7 @@ static void read_output(struct process_provider *p, const struct printed *printe
     }
     if (r < 0)
         buffer_printf(text, "was run, but its output could not be read: %s", strerror(-r));
-    fail(p, CREDENTIALS_FAILED, text);
+    fail(p, r < 0 ? credentials_outcome_of_errno(r) : CREDENTIALS_FAILED, text);
 }
 
 /* Keeps what is printed, as far as it is read. */
@@ -145,6 +145,24 @@ static void append_end(struct buffer *text, const struct process_provider *p,
     }
 }
 
+/* Of a program that did not end well. What it waits for may be there another time, and what this
+ * machine lacked is no fault of the program's. */
+static enum credentials_outcome outcome_of_end(enum child_end end, const struct printed *printed)
+{
+    switch (end) {
+    case CHILD_TIMED_OUT:
+    case CHILD_LOST:
+        return CREDENTIALS_UNREACHABLE;
+    case CHILD_TOO_MUCH_OUTPUT:
+        return printed->output.error == -ENOMEM ? CREDENTIALS_UNREACHABLE : CREDENTIALS_FAILED;
+    case CHILD_EXITED:
+    case CHILD_KILLED:
+    case CHILD_TERMINATED:
+        break;
+    }
+    return CREDENTIALS_FAILED;
+}
+
 static void on_end(void *userdata, enum child_end end, int status)
 {
     struct process_provider *p = userdata;
@@ -159,8 +177,7 @@ static void on_end(void *userdata, enum child_end end, int status)
     } else {
         append_end(&text, p, &printed, end, status);
         append_first_line(&text, &printed.errors);
-        /* What it waits for is not there yet, most likely. */
-        fail(p, end == CHILD_TIMED_OUT ? CREDENTIALS_UNREACHABLE : CREDENTIALS_FAILED, &text);
+        fail(p, outcome_of_end(end, &printed), &text);
     }
 }
 
@@ -202,7 +219,7 @@ static int start(struct process_provider *p, const char *profile, const char *co
                                      "replaced)"
                       : r == -ENOEXEC ? " (a script needs a first line such as #!/bin/sh)"
                                       : "");
-        fail(p, CREDENTIALS_FAILED, &text);
+        fail(p, errno_is_passing(r) ? CREDENTIALS_UNREACHABLE : CREDENTIALS_FAILED, &text);
     }
     return 0;
 }

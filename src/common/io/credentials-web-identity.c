@@ -73,13 +73,12 @@ static void on_assumed(void *userdata, enum credentials_outcome outcome,
 }
 
 /* Reads the token, without the line end that an editor may have put there. 0, an errno of a
- * passing lack, or 1 with
- * `text` saying what is wrong. */
+ * passing shortage, or 1 with `text` saying what is wrong. */
 static int read_token(const struct setting *file, struct buffer *token, struct buffer *text)
 {
     int r = file_read(file->value, STS_WEB_IDENTITY_TOKEN_MAX_BYTES, token);
 
-    if (file_errno_is_passing(r))
+    if (errno_is_passing(r))
         return r;
     append_value(text, file);
     if (r < 0) {

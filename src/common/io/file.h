@@ -2,8 +2,6 @@
  */
 #pragma once
 
-#include <errno.h>
-
 #include "buffer.h"
 
 /* Appends the whole of a regular file of at most `max_bytes`. A link is followed; /dev/null counts
@@ -16,13 +14,6 @@ int file_read(const char *path, size_t max_bytes, struct buffer *b);
 
 /* What file_read's error says of the path, for people. Static, or strerror's. */
 const char *file_error_text(int error);
-
-/* Whether a negative errno of reading a file is of something that this machine lacks for a while,
- * and says nothing of the file. */
-static inline bool file_errno_is_passing(int r)
-{
-    return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EAGAIN || r == -EIO;
-}
 
 /* A file in memory with these bytes, which nobody can change, at its beginning and closed at an
  * exec: standard input for a program that may read it or not. `name` shows in /proc. The descriptor

@@ -2,6 +2,7 @@
  * its owner, units of time. Nothing here allocates or fails. */
 #pragma once
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -54,6 +55,14 @@ static inline bool streq(const char *a, const char *b)
 static inline bool is_set(const char *s)
 {
     return s && s[0] != '\0';
+}
+
+/* Whether a negative errno, of a file or of a program to start, is of something that this machine
+ * lacks for a while, and says nothing of the file or the program. */
+static inline bool errno_is_passing(int r)
+{
+    return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EAGAIN || r == -EIO ||
+           r == -ETXTBSY; /* a program that is just being written */
 }
 
 /* Whether this is a build with clang's or gcc's AddressSanitizer. */
