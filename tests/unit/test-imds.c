@@ -3,10 +3,41 @@
 #include "test-aws-home.h"
 #include "test-server.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+/* How many connections may still be opened; -1: any number. Overrides libc's. */
+static int connections_left = -1;
+
+int socket(int domain, int type, int protocol)
+{
+    if (connections_left == 0) {
+        errno = EMFILE;
+        return -1;
+    }
+    if (connections_left > 0)
+        connections_left--;
+    return (int)syscall(SYS_socket, domain, type, protocol);
+}
+
+/* The boot clock, moved by hand. Overrides libc's. */
+static int64_t boot_clock_offset_sec;
+
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+    int r = (int)syscall(SYS_clock_gettime, clock, ret);
+
+    if (r == 0 && clock == CLOCK_BOOTTIME)
+        ret->tv_sec += boot_clock_offset_sec;
+    return r;
+}
 
 #define PATH "latest/meta-data/thing"
 #define TOKEN "AQAEAToken=="
+#define CLOSE "Connection: close\r\n"
 
 struct fixture {
     sd_event *event;
@@ -390,6 +421,66 @@ static void where_nobody_listens_it_is_absent(void **state)
     assert_has(o.text, PATH ": asked for an IMDSv2 token: ");
 }
 
+/* Nobody was asked: that says nothing of who is there. */
+static void where_no_socket_is_to_be_had_it_is_unreachable(void **state)
+{
+    static const struct {
+        struct test_reply reply;
+        int connections;
+        const char *text;
+    } rows[] = {
+        {{.body = TOKEN}, 0, PATH ": asked for an IMDSv2 token: no socket can be opened"},
+        {{.status = 404, .headers = CLOSE, .how = REPLY_AND_CLOSE},
+         1,
+         PATH ": no socket can be opened"},
+        {{.body = TOKEN, .headers = CLOSE, .how = REPLY_AND_CLOSE},
+         1,
+         PATH ": no socket can be opened"},
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        CLEANUP(test_server_free)
+        struct test_server *server = TEST_SERVER(rows[i].reply, {.body = "v"});
+        CLEANUP(imds_free) struct imds *imds = new_session(f, server);
+        CLEANUP(outcome_reset) struct outcome o = {};
+
+        connections_left = rows[i].connections;
+        read_thing(f, imds, &o);
+        connections_left = -1;
+        if (o.outcome != IMDS_UNREACHABLE)
+            fail_msg("row %zu: outcome %d: %s", i, o.outcome, o.text);
+        assert_has(o.text, rows[i].text);
+    }
+}
+
+/* Ten attempts of a minute each would outlast the watchdog of a start. */
+static void session_ends_in_its_time_whatever_the_settings(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER({.body = TOKEN}, {.how = REPLY_STALL});
+    CLEANUP(imds_free) struct imds *imds = NULL;
+    CLEANUP(outcome_reset) struct outcome o = {};
+    uint64_t second_usec;
+
+    setenv("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "10", 1);
+    setenv("AWS_METADATA_SERVICE_TIMEOUT", "60", 1);
+    imds = new_session(f, server);
+    assert_int_equal(imds_get(imds, PATH, on_done, &o), 0);
+    test_server_run_until_requests(server, f->event, 2);
+    boot_clock_offset_sec += 70;
+    test_server_run_until_requests(server, f->event, 3);
+    assert_int_equal(o.n_done, 0);
+    /* The second request has what is left of the session, and there is no third. */
+    second_usec = boot_clock_usec();
+    boot_clock_offset_sec += 51;
+    run_until(f->event, &o.n_done, 1);
+    assert_true(o.end_usec - second_usec < 60 * USEC_PER_SEC);
+    assert_int_equal(o.outcome, IMDS_UNREACHABLE);
+    assert_int_equal(test_server_requests(server), 3);
+}
+
 /* In the pause after a request, and while the second is under way. */
 static void a_session_that_is_freed_says_nothing_more(void **state)
 {
@@ -513,6 +604,8 @@ int main(void)
         TEST(session_asks_for_one_token_and_reads_with_it),
         TEST(each_answer_has_its_outcome),
         TEST(where_nobody_listens_it_is_absent),
+        TEST(where_no_socket_is_to_be_had_it_is_unreachable),
+        TEST(session_ends_in_its_time_whatever_the_settings),
         TEST(a_session_that_is_freed_says_nothing_more),
         TEST(region_is_that_of_the_zone),
         TEST(region_that_is_cancelled_says_nothing),

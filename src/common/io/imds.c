@@ -12,6 +12,7 @@
 
 #include "buffer.h"
 #include "imds-settings.h"
+#include "loop-clock.h"
 
 #define TOKEN_PATH "latest/api/token"
 
@@ -34,6 +35,7 @@ struct imds {
     enum token_state token_state;
     struct buffer token_header; /* "X-aws-ec2-metadata-token: ..." */
     bool token_timed_out;
+    uint64_t end_usec; /* of the session, on the boot clock */
 
     /* Of the read on its way. */
     struct buffer url;
@@ -67,6 +69,7 @@ int imds_new(sd_event *event, struct http_client *http, const char *profile, str
         return -ENOMEM;
     imds->event = event;
     imds->http = http;
+    imds->end_usec = loop_now_usec(event) + IMDS_SESSION_MAX_USEC;
     imds->token_header = BUFFER_INIT(TOKEN_MAX_BYTES);
     imds->url = BUFFER_INIT(URL_MAX);
     r = imds_settings_read(profile, &imds->settings, error);
@@ -106,12 +109,13 @@ static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
-/* Makes the request once more after a pause. False where there are no attempts left. */
+/* Makes the request once more after a pause. False where there are no attempts left, or no time. */
 static bool try_again(struct imds *imds)
 {
     int r;
 
-    if (imds->attempts >= imds->settings.attempts)
+    if (imds->attempts >= imds->settings.attempts ||
+        loop_now_usec(imds->event) + IMDS_PAUSE_USEC >= imds->end_usec)
         return false;
     imds->pause = sd_event_source_disable_unref(imds->pause);
     r = sd_event_add_time_relative(imds->event, &imds->pause, CLOCK_BOOTTIME, IMDS_PAUSE_USEC,
@@ -293,6 +297,17 @@ static void on_reply(void *userdata, const struct http_reply *reply)
 
 /* ---- Requests ---- */
 
+/* So that the request ends with the session; one that begins at its end is given a second. */
+static void bound_time(const struct imds *imds, struct http_request *request)
+{
+    uint64_t now = loop_now_usec(imds->event);
+    uint64_t left = imds->end_usec > now ? imds->end_usec - now : 0;
+
+    request->timeout_usec = MIN(imds->settings.timeout_usec, MAX(left, USEC_PER_SEC));
+    request->timeout_grows = left >= IMDS_TIMEOUT_MAX_SEC * USEC_PER_SEC;
+    request->stall_usec = request->timeout_usec;
+}
+
 /* PUT for a token, or GET with it or without. */
 static int send_request(struct imds *imds)
 {
@@ -302,9 +317,6 @@ static int send_request(struct imds *imds)
     struct http_request request = {
         .method = "GET",
         .url = buffer_string(&imds->url),
-        .timeout_usec = imds->settings.timeout_usec,
-        .timeout_grows = true,
-        .stall_usec = imds->settings.timeout_usec,
         .reply_max_bytes = IMDS_REPLY_MAX_BYTES,
         .no_proxy = true,
     };
@@ -320,6 +332,7 @@ static int send_request(struct imds *imds)
     } else if (imds->token_state == TOKEN_KNOWN) {
         request.headers = get_headers;
     }
+    bound_time(imds, &request);
     imds->attempts++;
     return http_client_submit(imds->http, &request, on_reply, imds, &imds->slot);
 }

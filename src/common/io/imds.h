@@ -8,7 +8,8 @@
  *   AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE  ec2_metadata_service_endpoint_mode: IPv4 or IPv6
  *   AWS_IMDS_USE_IPV6                     imds_use_ipv6: "true": as the mode IPv6 (older name)
  *   AWS_METADATA_SERVICE_TIMEOUT          metadata_service_timeout: of one request, 1 to 60 s; 1
- *   AWS_METADATA_SERVICE_NUM_ATTEMPTS     metadata_service_num_attempts: 1 to 10; 1
+ *   AWS_METADATA_SERVICE_NUM_ATTEMPTS     metadata_service_num_attempts: 1 to 10; 1; fewer where
+ *                                         IMDS_SESSION_MAX_USEC is over
  * No proxy is ever used. */
 #pragma once
 
@@ -27,6 +28,9 @@ enum {
 };
 
 #define IMDS_PAUSE_USEC USEC_PER_SEC /* between attempts */
+/* All reads of a session together, whatever the settings: a start that waits longer for its keys is
+ * ended by the watchdog. */
+#define IMDS_SESSION_MAX_USEC (120 * USEC_PER_SEC)
 
 enum imds_outcome {
     IMDS_OK,          /* status 200 */
