@@ -1,5 +1,6 @@
 #include "aws-settings.h"
 #include "config.h"
+#include "test-open.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -367,12 +368,32 @@ static void what_leads_nowhere_is_refused_with_a_line_that_says_why(void **state
     }
 }
 
+/* Neither the file nor the setting is to blame. */
+static void ca_bundle_that_cannot_be_opened_for_a_while_is_no_bad_setting(void **state)
+{
+    static const int errors[] = {EMFILE, ENFILE, ENOMEM, EIO};
+    CLEANUP(config_free) struct config *config = parse(QUEUE "ca_bundle = \"" BUNDLE "\";");
+    struct aws_settings *settings = NULL;
+
+    for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+        CLEANUP(free) char *error = NULL;
+
+        unopenable_path = BUNDLE;
+        unopenable_errno = errors[i];
+        assert_int_equal(aws_settings_read(&config->aws, &settings, &error), -errors[i]);
+        unopenable_path = NULL;
+        assert_null(error);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(each_setting_comes_from_the_first_place_that_has_it, reset),
         cmocka_unit_test_setup(the_credentials_file_counts_too, reset),
         cmocka_unit_test_setup(what_leads_nowhere_is_refused_with_a_line_that_says_why, reset),
+        cmocka_unit_test_setup(ca_bundle_that_cannot_be_opened_for_a_while_is_no_bad_setting,
+                               reset),
     };
     char folder[] = "/tmp/test-aws-settings.XXXXXX";
     int failed;

@@ -1,6 +1,7 @@
 /* The chain as a whole: which place answers before which. */
 #include "credentials-chain.h"
 #include "test-aws-home.h"
+#include "test-open.h"
 #include "test-server.h"
 
 #define ROLE "arn:aws:iam::123456789012:role/reader"
@@ -212,6 +213,48 @@ static void a_source_profile_without_keys_has_no_others(void **state)
     assert_int_equal(test_server_requests(f->sts), 0);
 }
 
+/* A file that this machine cannot open for a while says nothing of the keys; one that may not be
+ * read does. */
+static void file_that_cannot_be_opened_for_a_while_is_no_end(void **state)
+{
+    static const struct {
+        int error;
+        enum credentials_outcome outcome;
+    } rows[] = {
+        {EMFILE, CREDENTIALS_UNREACHABLE}, {ENFILE, CREDENTIALS_UNREACHABLE},
+        {ENOMEM, CREDENTIALS_UNREACHABLE}, {EIO, CREDENTIALS_UNREACHABLE},
+        {EACCES, CREDENTIALS_FAILED},
+    };
+    static const char *const names[] = {".aws/credentials", ".aws/config", "token"};
+    struct fixture *f = *state;
+    char path[160];
+
+    aws_home_write("token", "eyJ");
+    aws_home_path("token", path, sizeof(path));
+    set_container(f);
+    setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", path, 1);
+    assert_answers(f, NULL, "CONTAINER");
+    for (int web_identity = 0; web_identity < 2; web_identity++) {
+        if (web_identity) {
+            setenv("AWS_ROLE_ARN", ROLE, 1);
+            setenv("AWS_WEB_IDENTITY_TOKEN_FILE", path, 1);
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(rows) * ARRAY_SIZE(names); i++) {
+            CLEANUP(answer_reset) struct answer a = {};
+            char unopenable[160];
+            size_t row = i / ARRAY_SIZE(names);
+
+            aws_home_path(names[i % ARRAY_SIZE(names)], unopenable, sizeof(unopenable));
+            unopenable_path = unopenable;
+            unopenable_errno = rows[row].error;
+            ask(f, NULL, &a);
+            unopenable_path = NULL;
+            if (a.outcome != rows[row].outcome || !strstr(a.text, strerror(rows[row].error)))
+                fail_msg("%s: %s", unopenable, a.text);
+        }
+    }
+}
+
 /* Nobody is called any more, and nothing is left. */
 static void a_chain_is_freed_while_it_looks(void **state)
 {
@@ -241,6 +284,7 @@ int main(void)
         TEST(with_a_profile_set_the_environment_is_not_looked_at),
         TEST(roles_have_each_kind_of_source),
         TEST(a_source_profile_without_keys_has_no_others),
+        TEST(file_that_cannot_be_opened_for_a_while_is_no_end),
         TEST(a_chain_is_freed_while_it_looks),
     };
 

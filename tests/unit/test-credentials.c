@@ -30,6 +30,7 @@ struct fake {
     enum credentials_outcome outcome;
     const char *id;         /* of the keys it finds */
     uint64_t lifetime_usec; /* USEC_INFINITY: for ever */
+    const char *path;       /* of the file that they stand in; NULL: none */
     bool is_async;
     int error; /* of fetch itself */
 
@@ -50,6 +51,8 @@ static void fake_answer(struct fake *f)
                                                  : wall_clock_usec() + f->lifetime_usec,
                                              &c),
                          0);
+    if (c && f->path)
+        assert_int_equal(aws_credentials_stand_in_file(c, f->path), 0);
     f->done(f->userdata, f->outcome, c,
             f->outcome == CREDENTIALS_FOUND         ? NULL
             : f->outcome == CREDENTIALS_NOT_SET_UP  ? "nothing here"
@@ -613,6 +616,33 @@ static void expiry_is_judged_by_the_measured_clock(void **state)
     credentials_set_skew(c, NULL);
 }
 
+/* A file that is gone, or that cannot be used, is not looked at all the time. */
+static void file_that_cannot_be_used_is_looked_at_once_a_minute(void **state)
+{
+    char path[] = "/tmp/test-credentials.XXXXXX";
+    int fd = mkstemp(path);
+    struct fake fake = {.outcome = CREDENTIALS_FOUND, .id = "AKIA1", .path = path};
+    CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
+    struct asker a = {};
+
+    assert_true(fd >= 0);
+    close(fd);
+    ask(c, &a);
+    pass_sec(6);
+    assert_non_null(credentials_peek(c));
+    assert_int_equal(fake.n_fetches, 1);
+    assert_int_equal(unlink(path), 0);
+    fake.outcome = CREDENTIALS_FAILED;
+    for (unsigned walks = 2; walks <= 3; walks++) {
+        pass_sec(6);
+        for (int i = 0; i < 9; i++) {
+            assert_string_equal(credentials_peek(c)->access_key_id, "AKIA1");
+            assert_int_equal(fake.n_fetches, walks);
+            pass_sec(6);
+        }
+    }
+}
+
 static void keys_with_a_flaw_are_not_taken(void **state)
 {
     struct fake fakes[2] = {{.outcome = CREDENTIALS_FOUND, .id = "AKIA\nX-Evil: 1"},
@@ -761,6 +791,7 @@ int main(void)
         TEST(a_failed_refresh_keeps_the_old_keys_until_they_are_refused),
         TEST(keys_expired_by_our_clock_are_used_and_renewed_once_a_minute),
         TEST(expiry_is_judged_by_the_measured_clock),
+        TEST(file_that_cannot_be_used_is_looked_at_once_a_minute),
         TEST(keys_with_a_flaw_are_not_taken),
         TEST(refused_keys_are_looked_up_anew),
         TEST(refused_keys_are_not_kept_by_a_failed_refresh),

@@ -16,7 +16,8 @@ static const struct {
     {"UnrecognizedClientException",
      "check the access key and its secret, that the key is active and of the right account, and "
      "that the region is enabled for the account where it is an opt-in region"},
-    {"ExpiredTokenException", "renew the keys where they come from, which still hands out old ones"},
+    {"ExpiredTokenException",
+     "renew the keys where they come from, which still hands out old ones"},
     {"KmsAccessDenied", "allow these credentials kms:Decrypt and kms:GenerateDataKey with the "
                         "queue's KMS key (its key "
                         "policy or IAM policy)"},

@@ -33,10 +33,10 @@ struct aws_settings {
 
 /* 0, the errno of a passing shortage (-ENOMEM, -EMFILE, ...), or AWS_SETTINGS_E_INVALID with
  * *error, if not NULL, a line that says what is wrong and where it was set; the caller frees it:
- * what endpoint.h refuses, a file that cannot be read or is malformed, a switch that is neither true
- * nor false, a services name without its section, a service there with something on its own line, a
- * CA bundle of no use or that this user cannot read, where SQS, STS or a container's endpoint is
- * asked by https. */
+ * what endpoint.h refuses, a file that cannot be read or is malformed, a switch that is neither
+ * true nor false, a services name without its section, a service there with something on its own
+ * line, a CA bundle of no use or that this user cannot read, where SQS, STS or a container's
+ * endpoint is asked by https. */
 enum { AWS_SETTINGS_E_INVALID = 1 };
 int aws_settings_read(const struct aws_config *config, struct aws_settings **ret, char **error);
 struct aws_settings *aws_settings_free(struct aws_settings *settings);

@@ -1,0 +1,33 @@
+/* For tests of what follows where a file cannot be opened: open(2) of one path fails with one
+ * errno. Overrides libc's. */
+#pragma once
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static const char *unopenable_path; /* NULL: none */
+static int unopenable_errno;
+
+static int open_unless_told(const char *path, int flags, mode_t mode)
+{
+    if (unopenable_path && strcmp(path, unopenable_path) == 0) {
+        errno = unopenable_errno;
+        return -1;
+    }
+    return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+int open(const char *path, int flags, ...)
+{
+    va_list arguments;
+    mode_t mode;
+
+    va_start(arguments, flags);
+    mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
+    va_end(arguments);
+    return open_unless_told(path, flags, mode);
+}
