@@ -4,7 +4,7 @@
 #include "arguments.h"
 #include "log.h"
 #include "message-ids.h"
-#include "source.h"
+#include "sources.h"
 #include "submit-arguments.h"
 #include "submit.h"
 
@@ -14,7 +14,7 @@ static const struct program program = {
     .colour = LOG_COLOUR_YELLOW,
     .check_queue = queue_check_run,
     .permissions = PRODUCER_PERMISSIONS,
-    .check = source_demo_check,
+    .check = source_check_settings,
     .more_usage = submit_usage,
     .more_help = submit_help,
 };

@@ -130,7 +130,7 @@ void log_refused(size_t n, const struct outcome *outcome, const struct sqs_resul
               outcome->name, outcome->text);
 }
 
-void log_left(size_t n_unknown, size_t n_not_sent, bool is_spool)
+void log_left(size_t n_unknown, size_t n_not_sent, bool is_source_lasting)
 {
     if (n_unknown + n_not_sent == 0)
         return;
@@ -138,5 +138,5 @@ void log_left(size_t n_unknown, size_t n_not_sent, bool is_spool)
         "Messages with an unknown outcome (SQS may or may not have them): %zu; taken up and "
         "not sent: %zu.%s",
         n_unknown, n_not_sent,
-        is_spool ? " All of them are in the spool, and go out after the next start." : "");
+        is_source_lasting ? " All of them are in the spool, and go out after the next start." : "");
 }

@@ -27,4 +27,4 @@ void log_cannot(struct line_limit *limit, const char *what, int error, uint64_t 
 /* A batch of `n` was refused as a whole. */
 void log_refused(size_t n, const struct outcome *outcome, const struct sqs_result *result);
 /* The end comes too early. */
-void log_left(size_t n_unknown, size_t n_not_sent, bool is_spool);
+void log_left(size_t n_unknown, size_t n_not_sent, bool is_source_lasting);

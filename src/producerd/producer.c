@@ -7,12 +7,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "batcher.h"
 #include "clock.h"
 #include "counts.h"
 #include "doubt.h"
-#include "error-line.h"
 #include "log.h"
 #include "message-ids.h"
 #include "outcome.h"
@@ -20,8 +20,7 @@
 #include "progress.h"
 #include "random.h"
 #include "sender.h"
-#include "source.h"
-#include "submit-socket.h"
+#include "sources.h"
 #include "timer.h"
 
 enum {
@@ -40,6 +39,7 @@ struct producer {
     struct service *service;
     const struct config *config;
     struct queue *queue;
+    const struct source_kind *source_kind;
     struct source *source;
     struct lanes *lanes;
     struct batcher *batcher;
@@ -69,18 +69,13 @@ static uint64_t now_usec(struct producer *p)
     return clock_loop_usec(service_event(p->service));
 }
 
-static bool is_spool(const struct producer *p)
-{
-    return p->config->producer.source == CONFIG_SOURCE_SPOOL;
-}
-
 static void show_status(struct producer *p)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(STATUS_MAX_BYTES);
 
     if (service_is_stopping(p->service) && !p->is_over)
         buffer_printf(&b, "Stopping: %zu messages left", p->n_messages);
-    else if (p->config->producer.messages_to_send > 0 && !is_spool(p))
+    else if (p->source_kind->has_end && p->config->producer.messages_to_send > 0)
         buffer_printf(&b, "Sent %" PRIu64 " of %" PRIu64, p->counts.sent,
                       p->config->producer.messages_to_send);
     else
@@ -112,7 +107,7 @@ static void say_what_is_left(void *userdata)
     for (size_t i = 0; i < p->n_messages_max && p->messages; i++)
         if (p->messages[i].source && p->messages[i].is_unknown)
             n_unknown++;
-    log_left(n_unknown, p->n_messages - n_unknown, is_spool(p));
+    log_left(n_unknown, p->n_messages - n_unknown, p->source_kind->is_lasting);
     log_late_total(p->counts.late);
     progress_end(p->progress);
 }
@@ -492,11 +487,14 @@ static void describe_counts(void *userdata, struct buffer *line, const void *bef
 
 static int begin_progress(struct producer *p)
 {
+    char what[64];
+
+    snprintf(what, sizeof(what), "source %s", p->source_kind->name);
     return progress_new(service_event(p->service),
                         &(struct progress_options){
                             .queue_url = queue_url(p->queue),
                             .is_fifo = queue_is_fifo(p->queue),
-                            .what = is_spool(p) ? "source spool" : "source demo",
+                            .what = what,
                             .keys = queue_keys_source(p->queue),
                             .counts = &p->counts,
                             .size = sizeof(p->counts),
@@ -531,8 +529,8 @@ static int set_up(struct producer *p)
     if (r >= 0)
         r = timer_init(&p->timer, event, USEC_PER_MSEC, on_timer, p);
     if (r >= 0 && !p->source)
-        r = source_demo_new(event, p->config, queue_is_fifo(p->queue), on_source_ready, p,
-                            &p->source);
+        r = source_new(event, p->config, queue_is_fifo(p->queue), on_source_ready, p, &p->source,
+                       NULL);
     if (r >= 0)
         r = sender_new(
             &(struct sender_options){
@@ -576,16 +574,15 @@ static void on_stop(void *userdata)
         end(p);
 }
 
-/* The demo waits for the queue, and makes nothing before. The spool is served at once, whatever the
- * state of the queue. */
-static int make_source(struct producer *p, char **error)
+/* Makes a source that does not wait for the queue. */
+static int make_early_source(struct producer *p, char **error)
 {
     int r;
 
-    if (!is_spool(p))
+    if (!p->source_kind->precedes_queue)
         return 0;
-    r = source_spool_new(service_event(p->service), p->config, queue_is_fifo(p->queue),
-                         on_source_ready, p, &p->source, error);
+    r = source_new(service_event(p->service), p->config, queue_is_fifo(p->queue), on_source_ready,
+                   p, &p->source, error);
     if (r != 0)
         return r;
     p->source->ask_size = on_ask_size;
@@ -593,18 +590,6 @@ static int make_source(struct producer *p, char **error)
     show_status(p);
     service_ready(p->service);
     return 0;
-}
-
-static int check(const struct config *config, char **error)
-{
-    if (config->producer.source == CONFIG_SOURCE_SPOOL)
-        return 0;
-    if (submit_socket_is_given())
-        return error_line(PRODUCER_E_CONFIG, error,
-                          "producer.source: found \"demo\", but systemd has opened a socket for "
-                          "messages to be handed in: set it to \"spool\", or stop and disable "
-                          "sqs-producerd.socket");
-    return source_demo_check(config, error);
 }
 
 int producer_new(struct service *service, const struct config *config, struct producer **ret,
@@ -617,19 +602,20 @@ int producer_new(struct service *service, const struct config *config, struct pr
         return -ENOMEM;
     p->service = service;
     p->config = config;
-    r = check(config, error);
+    p->source_kind = source_kind_of(config);
+    r = source_check_start(config, error);
     if (r == 0)
         r = queue_open(service, config,
                        &(struct queue_options){.name = "sqs-producerd",
                                                .permissions = PRODUCER_PERMISSIONS,
-                                               .keep_trying = is_spool(p),
+                                               .keep_trying = p->source_kind->precedes_queue,
                                                .reply_memory_bytes = REPLY_MEMORY_BYTES,
                                                .opened = on_opened,
                                                .refreshed = on_refreshed,
                                                .userdata = p},
                        &p->queue, error);
     if (r == 0)
-        r = make_source(p, error);
+        r = make_early_source(p, error);
     if (r != 0)
         return r < 0 ? r : PRODUCER_E_CONFIG;
     service_on_stop(service, &(struct service_stop){

@@ -1,8 +1,10 @@
-/* See source.h: the store on disk (spool.c) and the door to it (intake.c), joined.
+/* The store on disk (spool.c) and the door to it (intake.c), joined.
  *
  * What SQS has answered is written without sync in the same turn of the loop, and synced with the
  * next messages that come in, SYNC_DELAY_USEC later at the latest. Where the disk takes nothing,
  * that is tried again every RETRY_USEC, and what comes in is refused by the store itself. */
+#include "source-spool.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <unistd.h>
@@ -13,7 +15,6 @@
 #include "log.h"
 #include "loop-clock.h"
 #include "message-ids.h"
-#include "source.h"
 #include "spool.h"
 #include "state-directory.h"
 #include "submit-socket.h"

@@ -1,4 +1,5 @@
-/* Where the producer's messages come from: one file, source-<name>.c, behind this table.
+/* Where the producer's messages come from: one file, source-<name>.c, behind this table. Which
+ * sources there are is known to sources.h alone.
  *
  * The producer asks `next` when it has room, and tells by `settle` what became of each message.
  * Several messages may be out at once, and they may be settled in any order; those of one group go
@@ -10,18 +11,7 @@
 #include <systemd/sd-event.h>
 
 #include "buffer.h"
-#include "config.h"
-#include "sqs-message.h"
-
-/* A message with what belongs to it. Borrowed from the source until it is settled, and unchanged:
- * its deduplication id is fixed, and kept over every retry. */
-struct source_message {
-    struct sqs_message message;
-    const char *id;              /* for the log */
-    const char *spool_id;        /* the same where it is that of the spool; else NULL */
-    uint64_t first_unknown_usec; /* wall clock: since when it may stand in the queue already; 0: it
-                                    was never sent */
-};
+#include "source-message.h"
 
 enum source_settlement {
     SOURCE_SENT,     /* SQS has acknowledged it */
@@ -78,20 +68,5 @@ DEFINE_CLEANUP(struct source *, source_free)
  * `describe` says has changed. */
 typedef void (*source_ready_fn)(void *userdata);
 
-/* The demo: `messages_to_send` small JSON messages, `start_delay` after this call, then one each
- * `send_interval`. On a FIFO queue each has a deduplication id of its own and the configured group,
- * or, where there are several, one of them in turn. 0, -ENOMEM, or the errno of the event loop. */
-int source_demo_new(sd_event *event, const struct config *config, bool is_fifo,
-                    source_ready_fn ready, void *userdata, struct source **ret);
-
-/* Whether the demo can play by this configuration: 0, -ENOMEM, or SOURCE_E_CONFIG with *error a
- * line; the caller frees it. */
+/* The settings do not fit the source, or only a person can help. */
 enum { SOURCE_E_CONFIG = 1 };
-int source_demo_check(const struct config *config, char **error);
-
-/* The spool (spool.h): messages that programs hand in at a socket (submit-socket.h, intake.h),
- * which is served from here on. Its file is SPOOL_FILE_NAME in $STATE_DIRECTORY. 0, SOURCE_E_CONFIG
- * where only a person can help, -ENOMEM, or another negative errno; *error is one line, which the
- * caller frees, and may be NULL with a negative errno. */
-int source_spool_new(sd_event *event, const struct config *config, bool is_fifo,
-                     source_ready_fn ready, void *userdata, struct source **ret, char **error);

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "buffer.h"
-#include "source.h"
+#include "source-message.h"
 
 /* What the spool's rows hold of a message. All is borrowed. */
 struct spool_row {

@@ -3,7 +3,8 @@
 #include "fake-queue.h"
 #include "producer-log.h"
 #include "producer.h"
-#include "source.h"
+#include "source-demo.h"
+#include "source-spool.h"
 #include "test-loop.h"
 
 #include <signal.h>

@@ -1,5 +1,5 @@
 #include "json-reader.h"
-#include "source.h"
+#include "source-demo.h"
 #include "test.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 #include "fake-log.h"
-#include "source.h"
+#include "source-spool.h"
 #include "test-loop.h"
 #include "test.h"
 

@@ -1,0 +1,41 @@
+#include "sources.h"
+
+#include "error-line.h"
+#include "source-demo.h"
+#include "source-spool.h"
+#include "submit-socket.h"
+
+static const struct source_kind kinds[] = {
+    [CONFIG_SOURCE_DEMO] = {.name = "demo", .has_end = true},
+    [CONFIG_SOURCE_SPOOL] = {.name = "spool", .is_lasting = true, .precedes_queue = true},
+};
+
+const struct source_kind *source_kind_of(const struct config *config)
+{
+    return &kinds[config->producer.source];
+}
+
+int source_new(sd_event *event, const struct config *config, bool is_fifo, source_ready_fn ready,
+               void *userdata, struct source **ret, char **error)
+{
+    if (config->producer.source == CONFIG_SOURCE_SPOOL)
+        return source_spool_new(event, config, is_fifo, ready, userdata, ret, error);
+    return source_demo_new(event, config, is_fifo, ready, userdata, ret);
+}
+
+int source_check_settings(const struct config *config, char **error)
+{
+    return source_demo_check(config, error);
+}
+
+int source_check_start(const struct config *config, char **error)
+{
+    if (config->producer.source == CONFIG_SOURCE_SPOOL)
+        return 0;
+    if (submit_socket_is_given())
+        return error_line(SOURCE_E_CONFIG, error,
+                          "producer.source: found \"demo\", but systemd has opened a socket for "
+                          "messages to be handed in: set it to \"spool\", or stop and disable "
+                          "sqs-producerd.socket");
+    return source_demo_check(config, error);
+}
