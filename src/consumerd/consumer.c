@@ -12,6 +12,7 @@
 #include "budget.h"
 #include "clock.h"
 #include "hand.h"
+#include "handlers.h"
 #include "log.h"
 #include "message-ids.h"
 #include "progress.h"

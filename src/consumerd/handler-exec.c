@@ -4,6 +4,8 @@
  *
  * A run lives until its program has gone. One that is cancelled is told to end, but answers to
  * nobody any more. */
+#include "handler-exec.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,7 +20,6 @@
 #include "exec-environment.h"
 #include "executable.h"
 #include "file.h"
-#include "handler.h"
 #include "line-splitter.h"
 #include "list.h"
 #include "log.h"

@@ -6,13 +6,14 @@
  *
  * Failures are told one by one only as far as trouble.h says. That the application is away is told
  * by whoever runs the handler. */
+#include "handler-http.h"
+
 #include <errno.h>
 #include <stdio.h>
 
 #include "clock.h"
 #include "encode.h"
 #include "error-line.h"
-#include "handler.h"
 #include "http-client.h"
 #include "http-target.h"
 #include "log.h"

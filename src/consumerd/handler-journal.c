@@ -1,9 +1,10 @@
 /* The message's line is the handling of it: the message is done when the log has taken the line. */
+#include "handler-journal.h"
+
 #include <errno.h>
 #include <stdio.h>
 
 #include "encode.h"
-#include "handler.h"
 #include "json-reader.h"
 #include "log.h"
 #include "message-ids.h"

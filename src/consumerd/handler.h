@@ -1,11 +1,10 @@
 /* What is done with a message that was received: one file, handler-<name>.c, behind this table.
- * Many messages may be with a handler at once. */
+ * Many messages may be with a handler at once. Which handlers there are is known to handlers.h
+ * alone. */
 #pragma once
 
 #include <systemd/sd-event.h>
 
-#include "buffer.h"
-#include "config.h"
 #include "sqs-message.h"
 
 /* Of a log entry about a received message, for LOG_FIELDS. */
@@ -78,72 +77,5 @@ static inline struct handler *handler_free(struct handler *handler)
 }
 DEFINE_CLEANUP(struct handler *, handler_free)
 
-/* Writes the message into the journal: the demo's line where its body is the demo's JSON, else the
- * body as it is, escaped and shortened. Done when the log has taken the line, and not reached
- * where it cannot. 0 or -ENOMEM. */
-int handler_journal_new(struct handler **ret);
-
 /* The settings do not fit the handler; *error is one line, which the caller frees. */
 enum { HANDLER_E_CONFIG = 1 };
-
-/* Runs consumer.command for the message: the body is its standard input, exec-environment.h says
- * what it knows of the message. What it prints goes into the log line by line, standard output at
- * info and standard error at warning, 1,000 lines of each message at most. Its exit status says
- * what becomes of the message:
- *
- *   0                   done
- *   75 (EX_TEMPFAIL)    to come back after consumer.retry_delay
- *   65 (EX_DATAERR)     rejected
- *   any other, a signal, or more than consumer.timeout; also where its arguments and environment
- *   are more than the kernel hands over
- *                       to come back after the growing delay
- *
- * Where it cannot be started for another reason (the file is away or may not be run, no memory, too
- * many processes), it is not reached. Nor is it where its time ends while the log is slow: what it
- * prints waits for the log then.
- *
- * Its end is as child.h has it, with HANDLER_END_MAX_USEC of grace, or less where `end` says so. Of
- * one that was asked to end the message comes back, whatever its exit status. When the handler is
- * freed, what still runs has up to one second for all, which that waits.
- *
- * Loop and configuration are borrowed and must outlive the handler. Raises this process's limit of
- * open files where consumer.concurrency asks for that, and closes this process's memory and
- * environment to others of the same user (PR_SET_DUMPABLE). 0, negative errno, or HANDLER_E_CONFIG.
- */
-int handler_exec_new(sd_event *event, const struct config *config, struct handler **ret,
-                     char **error);
-
-/* Posts the message to consumer.url as Elastic Beanstalk's worker daemon does (sqsd-headers.h), and
- * goes by the reply's status alone:
- *
- *   200                     done
- *   502, 503 and 504        unavailable; tried again no sooner than the Retry-After of a 503
- *                           (RFC 9110) says
- *   429 with a Retry-After  to come back after that time, at most SQS's 12 hours, but not sooner
- *                           than after the growing delay
- *   any other status, or    to come back after the growing delay
- *   no whole reply within
- *   consumer.timeout
- *
- * Where nothing of it could be sent (no address for the name, no connection, no TLS), it is not
- * reached. Neither is it where a proxy refuses to connect: then the next try waits for a minute.
- *
- * Where a connection that served before ends without a word, the message is posted once more on a
- * new one, as aws-sqsd does; on a new one that is a failure.
- *
- * One that is to end is given up at once, whatever the application then does with it.
- *
- * To a server on this machine it goes directly, to others as the environment's proxy variables say.
- * The loop is borrowed, the configuration only read. 0, negative errno, or HANDLER_E_CONFIG. */
-int handler_http_new(sd_event *event, const struct config *config, struct handler **ret,
-                     char **error);
-
-/* The handler that consumer.handler names. As handler_exec_new. */
-int handler_new(sd_event *event, const struct config *config, struct handler **ret, char **error);
-
-/* Appends, for people, which it is: "handler exec (/usr/local/bin/handle)". */
-void handler_append(struct buffer *text, const struct config *config,
-                    const struct handler *handler);
-
-/* Whether that handler could be made. 0, negative errno, or HANDLER_E_CONFIG. */
-int handler_check(const struct config *config, char **error);

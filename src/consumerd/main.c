@@ -2,6 +2,7 @@
 #include "consumer.h"
 
 #include "arguments.h"
+#include "handlers.h"
 #include "log.h"
 #include "message-ids.h"
 

@@ -15,7 +15,7 @@
 #include <syslog.h>
 #include <time.h>
 
-#include "handler.h"
+#include "handlers.h"
 #include "log.h"
 
 enum { ROUNDS_MAX = 99, CONCURRENCY_MAX = 16 };

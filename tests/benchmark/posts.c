@@ -20,7 +20,7 @@
 #include <microhttpd.h>
 
 #include "floor-loop.h"
-#include "handler.h"
+#include "handler-http.h"
 #include "log.h"
 #include "sqsd-headers.h"
 

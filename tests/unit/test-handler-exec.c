@@ -1,5 +1,5 @@
 /* Handler "exec" with programs that do what a test wants: each way to end, and each way not to. */
-#include "handler.h"
+#include "handlers.h"
 #include "log.h"
 #include "test-loop.h"
 

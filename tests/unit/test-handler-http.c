@@ -1,5 +1,5 @@
 /* Handler "http" against a scripted server: what goes out, and what each answer means. */
-#include "handler.h"
+#include "handler-http.h"
 #include "log.h"
 #include "test-certificate.h"
 #include "test-loop.h"

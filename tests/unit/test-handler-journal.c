@@ -1,5 +1,5 @@
 /* Handler "journal": a message is done when the log has taken its line, at once or later. */
-#include "handler.h"
+#include "handler-journal.h"
 #include "log.h"
 #include "test-loop.h"
 

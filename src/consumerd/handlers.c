@@ -1,6 +1,8 @@
-/* See handler.h: which handler it is. */
-#include "handler.h"
+#include "handlers.h"
 
+#include "handler-exec.h"
+#include "handler-http.h"
+#include "handler-journal.h"
 #include "sandbox.h"
 
 int handler_new(sd_event *event, const struct config *config, struct handler **ret, char **error)
