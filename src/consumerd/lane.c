@@ -1,31 +1,27 @@
 /* See lane.h. A lane lives as long as there are messages in it, found by its group's or message's
- * id in a hash table of fixed size: there are never more lanes than messages in hand. `ready` holds
+ * id in a hash table: there are never more lanes than messages in flight. `ready` holds
  * the one message of each lane that may be begun. */
 #include "lane.h"
 
 #include <assert.h>
 #include <errno.h>
 
-#include "hash.h"
-
-/* Ids that collide slow down the look-up among at most ten thousand lanes. */
-enum { N_BUCKETS = 512 };
+#include "hash-table.h"
 
 struct lane {
-    struct list of_bucket;
+    struct hash_entry entry;
     struct list messages; /* handled ones, then one that is being handled, then those that wait */
     struct message *running;
     bool is_by_group;
     bool is_handled; /* one of a message's copies is, that may have gone from here */
-    uint64_t hash;
     char id[];
 };
 
 struct lanes {
     bool by_group;
     struct list ready;
-    size_t n, n_ready;
-    struct list buckets[N_BUCKETS];
+    size_t n_ready;
+    struct hash_table by_id;
 };
 
 static struct message *of(struct list *link)
@@ -41,51 +37,38 @@ int lanes_new(bool by_group, struct lanes **ret)
         return -ENOMEM;
     lanes->by_group = by_group;
     list_init(&lanes->ready);
-    for (size_t i = 0; i < N_BUCKETS; i++)
-        list_init(&lanes->buckets[i]);
     *ret = lanes;
     return 0;
 }
 
 struct lanes *lanes_free(struct lanes *lanes)
 {
-    if (lanes)
-        assert(lanes->n == 0 && list_is_empty(&lanes->ready));
+    if (!lanes)
+        return NULL;
+    assert(lanes->by_id.n_entries == 0 && list_is_empty(&lanes->ready));
+    hash_table_done(&lanes->by_id);
     free(lanes);
-    return NULL;
-}
-
-static struct lane *find(struct lanes *lanes, const char *id, uint64_t hash)
-{
-    struct list *bucket = &lanes->buckets[hash % N_BUCKETS];
-
-    LIST_FOREACH(bucket, link)
-    {
-        struct lane *lane = CONTAINER_OF(link, struct lane, of_bucket);
-
-        if (lane->hash == hash && streq(lane->id, id))
-            return lane;
-    }
     return NULL;
 }
 
 static struct lane *find_or_add(struct lanes *lanes, const char *id)
 {
-    uint64_t hash = hash_string(id);
-    struct lane *lane = find(lanes, id, hash);
     size_t size = strlen(id) + 1;
+    struct hash_entry *found = hash_table_find(&lanes->by_id, id, size);
+    struct lane *lane;
 
-    if (lane)
-        return lane;
+    if (found)
+        return CONTAINER_OF(found, struct lane, entry);
     lane = calloc(1, sizeof(*lane) + size);
     if (!lane)
         return NULL;
     memcpy(lane->id, id, size);
-    lane->hash = hash;
     lane->is_by_group = lanes->by_group;
     list_init(&lane->messages);
-    list_append(&lanes->buckets[hash % N_BUCKETS], &lane->of_bucket);
-    lanes->n++;
+    if (hash_table_insert(&lanes->by_id, &lane->entry, lane->id, size) < 0) {
+        free(lane);
+        return NULL;
+    }
     return lane;
 }
 
@@ -209,8 +192,7 @@ void lanes_remove(struct lanes *lanes, struct message *m)
     if (lane->running == m)
         lane->running = NULL;
     if (list_is_empty(&lane->messages)) {
-        list_remove(&lane->of_bucket);
-        lanes->n--;
+        hash_table_remove(&lanes->by_id, &lane->entry);
         free(lane);
         return;
     }

@@ -7,27 +7,21 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "hash.h"
-
-enum { BUCKETS_MIN = 16 };
+#include "hash-table.h"
+#include "list.h"
 
 enum place { PLACE_NONE, PLACE_READY, PLACE_RESTING };
 
 struct lane {
-    struct lane *previous, *next; /* in the list of its place */
-    struct lane *next_in_bucket;  /* also: of the idle ones */
-    struct lane *next_open;
+    struct list of_place;
+    struct hash_entry entry;
+    struct lane *next_idle, *next_open;
     struct outgoing *first, *last; /* waiting, in order */
     size_t n_outstanding;
     enum place place;
     bool is_open; /* LANES_BATCH: may add to the batch that is being filled */
     uint64_t due_usec;
-    uint64_t hash;
     char group_id[SQS_ID_MAX_BYTES + 1];
-};
-
-struct list {
-    struct lane *first, *last;
 };
 
 struct lanes {
@@ -37,63 +31,37 @@ struct lanes {
     size_t n_resting;
     struct lane *pool; /* the first n_used of n_max have been in use */
     size_t n_used, n_max;
-    struct lane **buckets;
-    size_t n_buckets; /* a power of two */
+    struct hash_table by_group;
 };
 
-/* `after` NULL: at the front. */
-static void list_insert(struct list *list, struct lane *after, struct lane *lane)
+/* NULL stays so. */
+static struct lane *of_place(struct list *link)
 {
-    struct lane *before = after ? after->next : list->first;
-
-    lane->previous = after;
-    lane->next = before;
-    *(after ? &after->next : &list->first) = lane;
-    *(before ? &before->previous : &list->last) = lane;
-}
-
-static void list_remove(struct list *list, struct lane *lane)
-{
-    *(lane->previous ? &lane->previous->next : &list->first) = lane->next;
-    *(lane->next ? &lane->next->previous : &list->last) = lane->previous;
-    lane->previous = lane->next = NULL;
+    return link ? CONTAINER_OF(link, struct lane, of_place) : NULL;
 }
 
 static void make_ready(struct lanes *lanes, struct lane *lane)
 {
     lane->place = PLACE_READY;
-    list_insert(&lanes->ready, lanes->ready.last, lane);
+    list_append(&lanes->ready, &lane->of_place);
 }
 
 static void unready(struct lanes *lanes, struct lane *lane)
 {
-    list_remove(&lanes->ready, lane);
+    list_remove(&lane->of_place);
     lane->place = PLACE_NONE;
 }
 
 static void make_rest(struct lanes *lanes, struct lane *lane)
 {
-    struct lane *after = lanes->resting.last;
+    struct list *before = &lanes->resting;
 
-    while (after && after->due_usec > lane->due_usec)
-        after = after->previous;
+    while (before->previous != &lanes->resting &&
+           of_place(before->previous)->due_usec > lane->due_usec)
+        before = before->previous;
     lane->place = PLACE_RESTING;
-    list_insert(&lanes->resting, after, lane);
+    list_insert_before(before, &lane->of_place);
     lanes->n_resting++;
-}
-
-static struct lane **bucket_of(struct lanes *lanes, uint64_t hash)
-{
-    return &lanes->buckets[hash & (lanes->n_buckets - 1)];
-}
-
-static struct lane *find(struct lanes *lanes, const char *group_id, uint64_t hash)
-{
-    struct lane *lane = *bucket_of(lanes, hash);
-
-    while (lane && (lane->hash != hash || !streq(lane->group_id, group_id)))
-        lane = lane->next_in_bucket;
-    return lane;
 }
 
 static struct lane *lane_new(struct lanes *lanes)
@@ -101,7 +69,7 @@ static struct lane *lane_new(struct lanes *lanes)
     struct lane *lane = lanes->idle;
 
     if (lane) {
-        lanes->idle = lane->next_in_bucket;
+        lanes->idle = lane->next_idle;
     } else {
         assert(lanes->n_used < lanes->n_max);
         lane = &lanes->pool[lanes->n_used++];
@@ -112,32 +80,24 @@ static struct lane *lane_new(struct lanes *lanes)
 
 static struct lane *lane_of(struct lanes *lanes, const char *group_id)
 {
-    uint64_t hash = hash_string(group_id);
-    struct lane *lane = find(lanes, group_id, hash), **bucket;
     size_t size = strlen(group_id) + 1;
+    struct hash_entry *found = hash_table_find(&lanes->by_group, group_id, size);
+    struct lane *lane;
 
-    if (lane)
-        return lane;
+    if (found)
+        return CONTAINER_OF(found, struct lane, entry);
     assert(size <= sizeof(lane->group_id));
     lane = lane_new(lanes);
     memcpy(lane->group_id, group_id, size);
-    lane->hash = hash;
-    bucket = bucket_of(lanes, hash);
-    lane->next_in_bucket = *bucket;
-    *bucket = lane;
+    (void)hash_table_insert(&lanes->by_group, &lane->entry, lane->group_id, size); /* reserved */
     return lane;
 }
 
 static void retire(struct lanes *lanes, struct lane *lane)
 {
-    if (lanes->kind != LANES_NONE) {
-        struct lane **at = bucket_of(lanes, lane->hash);
-
-        while (*at != lane)
-            at = &(*at)->next_in_bucket;
-        *at = lane->next_in_bucket;
-    }
-    lane->next_in_bucket = lanes->idle;
+    if (lanes->kind != LANES_NONE)
+        hash_table_remove(&lanes->by_group, &lane->entry);
+    lane->next_idle = lanes->idle;
     lanes->idle = lane;
 }
 
@@ -149,12 +109,11 @@ int lanes_new(enum lanes_kind kind, size_t messages_max, struct lanes **ret)
         return -ENOMEM;
     lanes->kind = kind;
     lanes->n_max = messages_max;
-    lanes->n_buckets = BUCKETS_MIN;
-    while (kind != LANES_NONE && lanes->n_buckets < 2 * messages_max)
-        lanes->n_buckets *= 2;
-    lanes->buckets = calloc(lanes->n_buckets, sizeof(struct lane *));
+    list_init(&lanes->ready);
+    list_init(&lanes->resting);
     lanes->pool = calloc(messages_max, sizeof(struct lane));
-    if (!lanes->buckets || !lanes->pool)
+    if (!lanes->pool ||
+        (kind != LANES_NONE && hash_table_reserve(&lanes->by_group, 2 * messages_max) < 0))
         return -ENOMEM;
     *ret = TAKE(lanes);
     return 0;
@@ -163,7 +122,7 @@ int lanes_new(enum lanes_kind kind, size_t messages_max, struct lanes **ret)
 struct lanes *lanes_free(struct lanes *lanes)
 {
     if (lanes) {
-        free(lanes->buckets);
+        hash_table_done(&lanes->by_group);
         free(lanes->pool);
         free(lanes);
     }
@@ -209,7 +168,9 @@ void lanes_add(struct lanes *lanes, struct outgoing *message)
 
 struct outgoing *lanes_peek(const struct lanes *lanes)
 {
-    return lanes->ready.first ? lanes->ready.first->first : NULL;
+    struct lane *lane = of_place(list_first(&lanes->ready));
+
+    return lane ? lane->first : NULL;
 }
 
 void lanes_take(struct lanes *lanes, struct outgoing *message)
@@ -274,8 +235,8 @@ void lanes_wake(struct lanes *lanes, uint64_t now_usec)
 {
     struct lane *lane;
 
-    while ((lane = lanes->resting.first) && lane->due_usec <= now_usec) {
-        list_remove(&lanes->resting, lane);
+    while ((lane = of_place(list_first(&lanes->resting))) && lane->due_usec <= now_usec) {
+        list_remove(&lane->of_place);
         lanes->n_resting--;
         lane->due_usec = 0;
         make_ready(lanes, lane);
@@ -284,7 +245,9 @@ void lanes_wake(struct lanes *lanes, uint64_t now_usec)
 
 uint64_t lanes_due_usec(const struct lanes *lanes)
 {
-    return lanes->resting.first ? lanes->resting.first->due_usec : USEC_INFINITY;
+    struct lane *lane = of_place(list_first(&lanes->resting));
+
+    return lane ? lane->due_usec : USEC_INFINITY;
 }
 
 size_t lanes_resting(const struct lanes *lanes)

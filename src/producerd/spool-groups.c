@@ -5,14 +5,14 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "hash.h"
+#include "hash-table.h"
 
 struct group {
-    struct group *next_in_bucket; /* also: of the idle ones */
+    struct hash_entry entry;
+    struct group *next_idle;
     struct group *next_behind;
     uint64_t passed_number; /* the first message passed over; 0: none was */
     unsigned n_out;
-    uint64_t hash;
     char group_id[SQS_ID_MAX_BYTES + 1];
 };
 
@@ -20,9 +20,8 @@ struct spool_groups {
     unsigned out_max;
     struct group *behind_first, *behind_last;
     struct group *pool, *idle; /* the first n_used of n_max have been in use */
-    size_t n, n_used, n_max;
-    struct group **buckets;
-    size_t n_buckets; /* a power of two */
+    size_t n_used, n_max;
+    struct hash_table by_id;
 };
 
 int spool_groups_new(unsigned out_max, size_t groups_max, struct spool_groups **ret)
@@ -33,11 +32,8 @@ int spool_groups_new(unsigned out_max, size_t groups_max, struct spool_groups **
         return -ENOMEM;
     g->out_max = out_max;
     g->n_max = groups_max;
-    for (g->n_buckets = 1; g->n_buckets < groups_max;)
-        g->n_buckets *= 2;
-    g->buckets = calloc(g->n_buckets, sizeof(struct group *));
     g->pool = calloc(groups_max, sizeof(struct group));
-    if (!g->buckets || !g->pool)
+    if (!g->pool || hash_table_reserve(&g->by_id, groups_max) < 0)
         return -ENOMEM;
     *ret = TAKE(g);
     return 0;
@@ -46,54 +42,45 @@ int spool_groups_new(unsigned out_max, size_t groups_max, struct spool_groups **
 struct spool_groups *spool_groups_free(struct spool_groups *g)
 {
     if (g) {
-        free(g->buckets);
+        hash_table_done(&g->by_id);
         free(g->pool);
         free(g);
     }
     return NULL;
 }
 
-/* Where the pointer to the group stands, or would stand. */
-static struct group **find(struct spool_groups *g, const char *group_id, uint64_t hash)
+static struct group *find(struct spool_groups *g, const char *group_id)
 {
-    struct group **at = &g->buckets[hash & (g->n_buckets - 1)];
+    struct hash_entry *found = hash_table_find(&g->by_id, group_id, strlen(group_id));
 
-    while (*at && ((*at)->hash != hash || !streq((*at)->group_id, group_id)))
-        at = &(*at)->next_in_bucket;
-    return at;
+    return found ? CONTAINER_OF(found, struct group, entry) : NULL;
 }
 
-static struct group *add(struct spool_groups *g, struct group **at, const char *group_id,
-                         uint64_t hash)
+static struct group *add(struct spool_groups *g, const char *group_id)
 {
     struct group *group = g->idle;
     size_t size = strlen(group_id) + 1;
 
     assert(size <= sizeof(group->group_id));
     if (group)
-        g->idle = group->next_in_bucket;
+        g->idle = group->next_idle;
     else if (g->n_used < g->n_max)
         group = &g->pool[g->n_used++];
     else
         return NULL;
     memset(group, 0, offsetof(struct group, group_id));
     memcpy(group->group_id, group_id, size);
-    group->hash = hash;
-    *at = group;
-    g->n++;
+    (void)hash_table_insert(&g->by_id, &group->entry, group->group_id, size - 1); /* reserved */
     return group;
 }
 
 static void forget_if_idle(struct spool_groups *g, struct group *group)
 {
-    struct group **at = find(g, group->group_id, group->hash);
-
     if (group->n_out > 0 || group->passed_number > 0)
         return;
-    *at = group->next_in_bucket;
-    group->next_in_bucket = g->idle;
+    hash_table_remove(&g->by_id, &group->entry);
+    group->next_idle = g->idle;
     g->idle = group;
-    g->n--;
 }
 
 static void queue_behind(struct spool_groups *g, struct group *group)
@@ -108,11 +95,10 @@ static void queue_behind(struct spool_groups *g, struct group *group)
 
 enum spool_turn spool_groups_turn(struct spool_groups *g, const char *group_id, uint64_t number)
 {
-    uint64_t hash = hash_string(group_id);
-    struct group **at = find(g, group_id, hash), *group = *at;
+    struct group *group = find(g, group_id);
 
     if (!group)
-        group = add(g, at, group_id, hash);
+        group = add(g, group_id);
     if (!group)
         return SPOOL_TURN_STOP;
     if (group->passed_number == 0 && group->n_out < g->out_max) {
@@ -126,7 +112,7 @@ enum spool_turn spool_groups_turn(struct spool_groups *g, const char *group_id, 
 
 void spool_groups_done(struct spool_groups *g, const char *group_id)
 {
-    struct group *group = *find(g, group_id, hash_string(group_id));
+    struct group *group = find(g, group_id);
 
     assert(group && group->n_out > 0);
     /* With room it stands in the line already. */
@@ -173,5 +159,5 @@ void spool_groups_caught_up(struct spool_groups *g)
 
 size_t spool_groups_count(const struct spool_groups *g)
 {
-    return g->n;
+    return g->by_id.n_entries;
 }

@@ -24,9 +24,9 @@ void account_init(struct account *account)
 
 void account_done(struct account *account)
 {
-    LIST_FOREACH_SAFE(&account->queues, member)
+    LIST_FOREACH(&account->queues, member)
     queue_free(CONTAINER_OF(member, struct queue, of_account));
-    LIST_FOREACH_SAFE(&account->deleted, member)
+    LIST_FOREACH(&account->deleted, member)
     free(CONTAINER_OF(member, struct deleted_name, by_age));
     hash_table_done(&account->by_name);
     account_init(account);
@@ -51,7 +51,7 @@ static bool is_deleted_recently(struct account *account, const char *name, uint6
 {
     bool found = false;
 
-    LIST_FOREACH_SAFE(&account->deleted, member)
+    LIST_FOREACH(&account->deleted, member)
     {
         struct deleted_name *d = CONTAINER_OF(member, struct deleted_name, by_age);
 

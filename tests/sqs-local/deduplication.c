@@ -20,14 +20,14 @@ static void remove_entry(struct deduplication *d, struct deduplication_entry *en
 
 void deduplication_done(struct deduplication *d)
 {
-    LIST_FOREACH_SAFE(&d->by_age, member)
+    LIST_FOREACH(&d->by_age, member)
     remove_entry(d, CONTAINER_OF(member, struct deduplication_entry, by_age));
     hash_table_done(&d->ids);
 }
 
 static void forget_old(struct deduplication *d, uint64_t now_usec)
 {
-    LIST_FOREACH_SAFE(&d->by_age, member)
+    LIST_FOREACH(&d->by_age, member)
     {
         struct deduplication_entry *e = CONTAINER_OF(member, struct deduplication_entry, by_age);
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "hash-table.h"
+#include "list.h"
 
 #define DEDUPLICATION_USEC (300 * USEC_PER_SEC)
 

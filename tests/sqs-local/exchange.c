@@ -44,7 +44,7 @@ static void hold(struct server *server, struct request *request, uint64_t until_
         MHD_suspend_connection(request->connection);
     request->is_suspended = true;
     timer_heap_set(&server->timers, &request->timer, until_usec);
-    if (request->state == REQUEST_WAITING && list_is_empty(&request->of_queue))
+    if (request->state == REQUEST_WAITING && !list_is_linked(&request->of_queue))
         list_append(&request->call.queue->waiters, &request->of_queue);
     watch(server, request,
           request->state == REQUEST_WAITING || request->state == REQUEST_STALLED ||
@@ -199,7 +199,7 @@ static void count(struct server *server)
         .reset = server->network.n_reset,
         .over_limit = server->service.n_over_limit,
     };
-    LIST_FOREACH_SAFE(&server->service.account.queues, member)
+    LIST_FOREACH(&server->service.account.queues, member)
     {
         const struct queue *queue = CONTAINER_OF(member, struct queue, of_account);
 
@@ -332,7 +332,7 @@ static bool serve_queue(struct server *server, struct queue *queue)
 {
     bool was_receivable = false, any = false;
 
-    LIST_FOREACH_SAFE(&queue->waiters, member)
+    LIST_FOREACH(&queue->waiters, member)
     {
         struct request *request = CONTAINER_OF(member, struct request, of_queue);
 
@@ -352,7 +352,7 @@ void exchange_serve_waiters(struct server *server)
 
     while (again) {
         again = false;
-        LIST_FOREACH_SAFE(&server->service.account.queues, member)
+        LIST_FOREACH(&server->service.account.queues, member)
         again = serve_queue(server, CONTAINER_OF(member, struct queue, of_account)) || again;
     }
 }
@@ -360,7 +360,7 @@ void exchange_serve_waiters(struct server *server)
 /* Its waiters find out by running their operation again. */
 void exchange_queue_deleted(struct queue *queue)
 {
-    LIST_FOREACH_SAFE(&queue->waiters, member)
+    LIST_FOREACH(&queue->waiters, member)
     {
         struct request *request = CONTAINER_OF(member, struct request, of_queue);
 

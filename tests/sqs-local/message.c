@@ -44,8 +44,6 @@ int message_new(const struct message_parts *parts, struct message **ret)
     *m = (struct message){.attributes = (struct sqs_attribute *)(void *)(m + 1),
                           .n_attributes = parts->n_attributes,
                           .body_bytes = parts->body_bytes};
-    list_init(&m->of_queue);
-    list_init(&m->of_group);
     snprintf(m->message_id, sizeof(m->message_id), "%s", parts->message_id);
 
     p = (char *)(m->attributes + m->n_attributes);

@@ -91,7 +91,7 @@ int operation_list_queues(struct call *call)
         r = begin_page(call, &page);
     if (r != 0)
         return r;
-    LIST_FOREACH_SAFE(&call->service->account.queues, member)
+    LIST_FOREACH(&call->service->account.queues, member)
     {
         const struct queue *queue = CONTAINER_OF(member, struct queue, of_account);
 
@@ -111,7 +111,7 @@ int operation_list_dead_letter_source_queues(struct call *call)
 
     if (r != 0)
         return r;
-    LIST_FOREACH_SAFE(&account->queues, member)
+    LIST_FOREACH(&account->queues, member)
     {
         const struct queue *queue = CONTAINER_OF(member, struct queue, of_account);
 

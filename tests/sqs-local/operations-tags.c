@@ -118,7 +118,7 @@ int operation_list_queue_tags(struct call *call)
     if (!list_is_empty(&call->queue->tags)) {
         json_name(b, "Tags");
         buffer_append_char(b, '{');
-        LIST_FOREACH_SAFE(&call->queue->tags, member)
+        LIST_FOREACH(&call->queue->tags, member)
         {
             const struct tag *tag = CONTAINER_OF(member, struct tag, of_queue);
 

@@ -34,7 +34,6 @@ int queue_new(const char *name, uint64_t id, struct queue_settings *settings, ui
     queue->created_usec = queue->modified_usec = queue->sequence = now_usec;
     queue->settings = *settings;
     *settings = (struct queue_settings){};
-    list_init(&queue->of_account);
     list_init(&queue->waiters);
     list_init(&queue->tags);
     list_init(&queue->messages);
@@ -47,7 +46,7 @@ int queue_new(const char *name, uint64_t id, struct queue_settings *settings, ui
 
 static void drop_all(struct queue *queue)
 {
-    LIST_FOREACH_SAFE(&queue->messages, member)
+    LIST_FOREACH(&queue->messages, member)
     {
         struct message *message = CONTAINER_OF(member, struct message, of_queue);
 
@@ -86,7 +85,7 @@ static void settle_group(struct queue *queue, struct group *group)
         return;
     }
     is_ready = CONTAINER_OF(head, struct message, of_group)->state == MESSAGE_READY;
-    if (is_ready && list_is_empty(&group->ready))
+    if (is_ready && !list_is_linked(&group->ready))
         list_append(&queue->ready, &group->ready);
     else if (!is_ready)
         list_remove(&group->ready);
@@ -165,7 +164,6 @@ static int find_group(struct queue *queue, const char *id, struct group **ret)
         return -ENOMEM;
     *group = (struct group){};
     list_init(&group->messages);
-    list_init(&group->ready);
     key = (char *)(group + 1);
     memcpy(key, id, strlen(id) + 1);
     r = hash_table_insert(&queue->groups, &group->entry, key, strlen(id));
@@ -256,7 +254,7 @@ void queue_advance(struct queue *queue, uint64_t now_usec)
     keep_counts(queue, now_usec);
     while ((due = timer_heap_due(&queue->due, now_usec)))
         queue_set_state(queue, CONTAINER_OF(due, struct message, due), MESSAGE_READY, 0);
-    LIST_FOREACH_SAFE(&queue->messages, member)
+    LIST_FOREACH(&queue->messages, member)
     {
         struct message *message = CONTAINER_OF(member, struct message, of_queue);
 

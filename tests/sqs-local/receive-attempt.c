@@ -13,7 +13,7 @@ void receive_attempts_init(struct receive_attempts *attempts)
 
 void receive_attempts_done(struct receive_attempts *attempts)
 {
-    LIST_FOREACH_SAFE(&attempts->by_age, member)
+    LIST_FOREACH(&attempts->by_age, member)
     receive_attempts_remove(attempts, CONTAINER_OF(member, struct receive_attempt, by_age));
     hash_table_done(&attempts->ids);
 }
@@ -28,7 +28,7 @@ static struct receive_attempt *find(struct receive_attempts *attempts, const cha
 struct receive_attempt *receive_attempts_find(struct receive_attempts *attempts, const char *id,
                                               uint64_t now_usec)
 {
-    LIST_FOREACH_SAFE(&attempts->by_age, member)
+    LIST_FOREACH(&attempts->by_age, member)
     {
         struct receive_attempt *a = CONTAINER_OF(member, struct receive_attempt, by_age);
 

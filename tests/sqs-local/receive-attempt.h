@@ -5,6 +5,7 @@
 #pragma once
 
 #include "hash-table.h"
+#include "list.h"
 
 #define RECEIVE_ATTEMPT_USEC (300 * USEC_PER_SEC)
 

@@ -25,8 +25,6 @@ int request_new(const char *uri, struct service *service, struct request **ret)
     request->body = BUFFER_INIT(REQUEST_MAX_BYTES);
     request->call.output = BUFFER_INIT(REPLY_MAX_BYTES);
     request->call.service = service;
-    list_init(&request->of_server);
-    list_init(&request->of_queue);
     request->uri = strdup(uri);
     if (!request->uri) {
         free(request);

@@ -241,7 +241,7 @@ struct server *server_free(struct server *server)
     if (!server)
         return NULL;
     if (server->daemon) {
-        LIST_FOREACH_SAFE(&server->requests, member)
+        LIST_FOREACH(&server->requests, member)
         exchange_give_up(server, CONTAINER_OF(member, struct request, of_server));
         MHD_stop_daemon(server->daemon);
     }

@@ -116,7 +116,7 @@ static void arm_timer(struct server *server)
     uint64_t next = timer_heap_next_usec(&server->timers);
     struct itimerspec spec = {};
 
-    LIST_FOREACH_SAFE(&server->service.account.queues, member)
+    LIST_FOREACH(&server->service.account.queues, member)
     {
         struct queue *queue = CONTAINER_OF(member, struct queue, of_account);
 

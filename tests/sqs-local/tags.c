@@ -5,7 +5,7 @@
 
 static struct tag *find(const struct list *tags, const char *name)
 {
-    LIST_FOREACH_SAFE(tags, member)
+    LIST_FOREACH(tags, member)
     {
         struct tag *tag = CONTAINER_OF(member, struct tag, of_queue);
 
@@ -25,7 +25,6 @@ int tags_set(struct list *tags, const char *name, const char *value)
     memcpy(tag->name, name, name_bytes);
     memcpy(tag->name + name_bytes, value, value_bytes);
     tag->value = tag->name + name_bytes;
-    list_init(&tag->of_queue);
     tags_remove(tags, name);
     list_append(tags, &tag->of_queue);
     return 0;
@@ -50,14 +49,14 @@ size_t tags_count(const struct list *tags)
 {
     size_t n = 0;
 
-    LIST_FOREACH_SAFE(tags, member)
+    LIST_FOREACH(tags, member)
     n++;
     return n;
 }
 
 void tags_done(struct list *tags)
 {
-    LIST_FOREACH_SAFE(tags, member)
+    LIST_FOREACH(tags, member)
     {
         list_remove(member);
         free(CONTAINER_OF(member, struct tag, of_queue));

@@ -7,11 +7,12 @@
 
 #include "buffer.h"
 #include "http-client.h"
+#include "list.h"
 #include "timer.h"
 
 struct http_slot {
     struct http_client *client;
-    struct http_slot *previous, *next; /* in the client's list of busy slots, or of idle ones */
+    struct list link; /* in the client's list of busy slots, or of idle ones */
     CURL *easy;
     struct buffer header_lines; /* each ends in a NUL */
     struct curl_slist headers[HTTP_HEADERS_MAX + 2];
@@ -29,13 +30,12 @@ struct http_slot {
     uint64_t slept_usec;            /* the machine had slept when it was submitted */
     size_t n_to_send;               /* bytes of the request's body */
     uint64_t n_received;            /* of the reply's */
-    struct timer room;  /* the next try to connect to a Unix socket whose queue was full */
-    unsigned n_full;    /* such tries so far */
-    uint64_t full_usec; /* since when */
-    struct http_slot *older, *newer; /* in the client's list of replies that have begun */
-    bool is_receiving;               /* it is in there */
-    bool is_paused;                  /* libcurl reads nothing for it */
-    CURLcode resume_error;           /* bytes of it were lost when it was to go on */
+    struct timer room;        /* the next try to connect to a Unix socket whose queue was full */
+    unsigned n_full;          /* such tries so far */
+    uint64_t full_usec;       /* since when */
+    struct list of_receiving; /* in the client's list of replies that have begun */
+    bool is_paused;           /* libcurl reads nothing for it */
+    CURLcode resume_error;    /* bytes of it were lost when it was to go on */
     http_done_fn done;
     void *userdata;
     bool is_tls;
@@ -88,7 +88,7 @@ struct http_client {
     sd_event *event;
     CURLM *multi;
     struct http_watch watch;
-    struct http_slot *busy, *idle;
+    struct list busy, idle;
     unsigned n_busy, n_idle;
     char *user_agent;
     char *ca_bundle;
@@ -100,12 +100,12 @@ struct http_client {
     unsigned n_connecting;
     struct timer tick; /* a turn for those */
     unsigned connections_max;
-    struct http_slot *oldest, *newest; /* of the replies that have begun and not ended */
-    size_t n_held;                     /* bytes of those */
-    size_t owner_held_bytes;           /* see http_client_set_held */
-    size_t reply_memory_bytes;         /* see http_client_options */
-    http_replied_fn replied;           /* NULL: none */
-    void *userdata;                    /* its */
+    struct list receiving;     /* replies that have begun and not ended, the oldest first */
+    size_t n_held;             /* bytes of those */
+    size_t owner_held_bytes;   /* see http_client_set_held */
+    size_t reply_memory_bytes; /* see http_client_options */
+    http_replied_fn replied;   /* NULL: none */
+    void *userdata;            /* its */
 };
 
 /* Has libcurl's wishes come to the client's watch, and its turns from there. 0, or the errno of the

@@ -13,26 +13,6 @@
 
 enum { KEEP_BODY_BYTES_MAX = 256 * 1024 };
 
-static void list_push(struct http_slot **head, struct http_slot *slot)
-{
-    slot->previous = NULL;
-    slot->next = *head;
-    if (*head)
-        (*head)->previous = slot;
-    *head = slot;
-}
-
-static void list_remove(struct http_slot **head, struct http_slot *slot)
-{
-    if (slot->previous)
-        slot->previous->next = slot->next;
-    else
-        *head = slot->next;
-    if (slot->next)
-        slot->next->previous = slot->previous;
-    slot->previous = slot->next = NULL;
-}
-
 static void slot_free(struct http_slot *slot)
 {
     timer_done(&slot->timer);
@@ -52,7 +32,7 @@ static void slot_release(struct http_slot *slot)
     curl_multi_remove_handle(client->multi, slot->easy);
     http_receive_done(slot);
     http_connect_done(slot);
-    list_remove(&client->busy, slot);
+    list_remove(&slot->link);
     client->n_busy--;
     if (client->n_idle >= HTTP_IDLE_HANDLES_MAX) {
         slot_free(slot);
@@ -68,7 +48,7 @@ static void slot_release(struct http_slot *slot)
     timer_stop(&slot->room);
     slot->done = NULL;
     slot->userdata = NULL;
-    list_push(&client->idle, slot);
+    list_prepend(&client->idle, &slot->link);
     client->n_idle++;
 }
 
@@ -144,6 +124,9 @@ int http_client_new(sd_event *event, const struct http_client_options *options,
         curl_global_cleanup();
         return -ENOMEM;
     }
+    list_init(&client->busy);
+    list_init(&client->idle);
+    list_init(&client->receiving);
     client->event = sd_event_ref(event);
     client->connect_timeout_usec = options->connect_timeout_usec;
     client->connections_max = options->connections_max;
@@ -188,14 +171,10 @@ struct http_client *http_client_free(struct http_client *client)
 {
     if (!client)
         return NULL;
-    while (client->busy)
-        slot_release(client->busy);
-    while (client->idle) {
-        struct http_slot *slot = client->idle;
-
-        list_remove(&client->idle, slot);
-        slot_free(slot);
-    }
+    while (!list_is_empty(&client->busy))
+        slot_release(CONTAINER_OF(client->busy.next, struct http_slot, link));
+    LIST_FOREACH(&client->idle, link)
+    slot_free(CONTAINER_OF(link, struct http_slot, link));
     if (client->multi)
         curl_multi_cleanup(client->multi);
     http_watch_done(client);
@@ -212,13 +191,14 @@ struct http_client *http_client_free(struct http_client *client)
 
 static int slot_get(struct http_client *client, struct http_slot **ret)
 {
-    struct http_slot *slot = client->idle;
+    struct list *idle = list_first(&client->idle);
+    struct http_slot *slot;
     int r;
 
-    if (slot) {
-        list_remove(&client->idle, slot);
+    if (idle) {
+        list_remove(idle);
         client->n_idle--;
-        *ret = slot;
+        *ret = CONTAINER_OF(idle, struct http_slot, link);
         return 0;
     }
     slot = calloc(1, sizeof(*slot));
@@ -261,7 +241,7 @@ int http_client_submit(struct http_client *client, const struct http_request *re
     }
     slot->done = done;
     slot->userdata = userdata;
-    list_push(&client->busy, slot);
+    list_prepend(&client->busy, &slot->link);
     client->n_busy++;
     *ret = slot;
     return 0;

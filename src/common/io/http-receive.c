@@ -9,36 +9,6 @@
 
 enum { LARGE_PIECE_BYTES = 8192 }; /* a reply that begins so is likely a large one */
 
-static void receiving_add(struct http_slot *slot)
-{
-    struct http_client *client = slot->client;
-
-    slot->is_receiving = true;
-    slot->older = client->newest;
-    slot->newer = NULL;
-    if (client->newest)
-        client->newest->newer = slot;
-    else
-        client->oldest = slot;
-    client->newest = slot;
-}
-
-static void receiving_remove(struct http_slot *slot)
-{
-    struct http_client *client = slot->client;
-
-    if (slot->older)
-        slot->older->newer = slot->newer;
-    else
-        client->oldest = slot->newer;
-    if (slot->newer)
-        slot->newer->older = slot->older;
-    else
-        client->newest = slot->older;
-    slot->older = slot->newer = NULL;
-    slot->is_receiving = false;
-}
-
 static bool is_full(const struct http_client *client)
 {
     return client->reply_memory_bytes > 0 &&
@@ -54,7 +24,7 @@ static bool must_wait(const struct http_slot *slot, size_t bytes)
         return false;
     if (client->owner_held_bytes >= client->reply_memory_bytes)
         return bytes > HTTP_SMALL_REPLY_BYTES;
-    return slot != client->oldest;
+    return client->receiving.next != &slot->of_receiving;
 }
 
 /* Its first bytes have come. */
@@ -62,7 +32,7 @@ static void begin(struct http_slot *slot, size_t size)
 {
     curl_off_t whole = 0;
 
-    receiving_add(slot);
+    list_append(&slot->client->receiving, &slot->of_receiving);
     if (size < LARGE_PIECE_BYTES || slot->is_reply_cut)
         return;
     curl_easy_getinfo(slot->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &whole);
@@ -76,7 +46,7 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *userdata)
     struct http_client *client = slot->client;
     size_t kept = slot->is_reply_cut ? MIN(size, slot->body.max - slot->body.size) : size;
 
-    if (!slot->is_receiving)
+    if (!list_is_linked(&slot->of_receiving))
         begin(slot, size);
     if (kept > 0 && must_wait(slot, slot->body.size + kept)) {
         slot->is_paused = true;
@@ -114,9 +84,13 @@ static void resume(struct http_slot *slot)
 
 static void resume_some(struct http_client *client)
 {
-    for (struct http_slot *next = client->oldest; next; next = next->newer)
+    LIST_FOREACH(&client->receiving, link)
+    {
+        struct http_slot *next = CONTAINER_OF(link, struct http_slot, of_receiving);
+
         if (next->is_paused && !must_wait(next, SIZE_MAX))
             resume(next);
+    }
 }
 
 void http_receive_done(struct http_slot *slot)
@@ -124,9 +98,9 @@ void http_receive_done(struct http_slot *slot)
     struct http_client *client = slot->client;
 
     slot->is_paused = false;
-    if (!slot->is_receiving)
+    if (!list_is_linked(&slot->of_receiving))
         return;
-    receiving_remove(slot);
+    list_remove(&slot->of_receiving);
     client->n_held -= slot->body.size;
     resume_some(client);
 }

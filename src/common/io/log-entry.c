@@ -18,22 +18,6 @@ static const char message_label[] = "MESSAGE=";
 
 static _Atomic uint64_t last_journal_usec;
 
-void log_entries_append(struct log_entries *list, struct log_entry *entry)
-{
-    entry->previous = list->last;
-    entry->next = NULL;
-    *(list->last ? &list->last->next : &list->first) = entry;
-    list->last = entry;
-}
-
-struct log_entry *log_entries_remove(struct log_entries *list, struct log_entry *entry)
-{
-    *(entry->previous ? &entry->previous->next : &list->first) = entry->next;
-    *(entry->next ? &entry->next->previous : &list->last) = entry->previous;
-    entry->previous = entry->next = NULL;
-    return entry;
-}
-
 struct log_entry *log_entry_new(int priority, bool to_journal)
 {
     struct log_entry *entry = calloc(1, sizeof(*entry));

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "buffer.h"
+#include "list.h"
 #include "log.h"
 
 enum {
@@ -14,8 +15,8 @@ enum {
 };
 
 struct log_entry {
-    struct log_entry *previous, *next; /* in the list that holds it */
-    uint64_t number;                   /* entries are written in this order */
+    struct list link; /* in the list that holds it */
+    uint64_t number;  /* entries are written in this order */
     int priority;
     bool to_journal;
     struct buffer bytes; /* the line; for the journal the fields, one after the other */
@@ -26,14 +27,6 @@ struct log_entry {
     bool carries_message; /* it is never dropped */
     int result;           /* what log_entry_write has returned */
 };
-
-/* A list that runs from its first entry to its last, without a head of its own. */
-struct log_entries {
-    struct log_entry *first, *last;
-};
-
-void log_entries_append(struct log_entries *list, struct log_entry *entry);
-struct log_entry *log_entries_remove(struct log_entries *list, struct log_entry *entry);
 
 /* An empty entry, or NULL: no memory. */
 struct log_entry *log_entry_new(int priority, bool to_journal);

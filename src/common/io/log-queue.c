@@ -1,8 +1,15 @@
 #include "log-queue.h"
 
+static struct log_entry *entry_of(struct list *link)
+{
+    return CONTAINER_OF(link, struct log_entry, link);
+}
+
 void log_queue_init(struct log_queue *queue, size_t bytes_max)
 {
     *queue = (struct log_queue){.bytes_max = bytes_max};
+    for (int p = 0; p < LOG_PRIORITIES; p++)
+        list_init(&queue->by_priority[p]);
 }
 
 static void count(struct log_queue *queue, const struct log_entry *entry, size_t bytes)
@@ -15,7 +22,7 @@ static void count(struct log_queue *queue, const struct log_entry *entry, size_t
 
 static void unlink_entry(struct log_queue *queue, struct log_entry *entry)
 {
-    log_entries_remove(&queue->by_priority[entry->priority], entry);
+    list_remove(&entry->link);
     queue->n--;
     count(queue, entry, -log_entry_bytes(entry));
 }
@@ -27,13 +34,12 @@ static void drop(struct log_queue *queue, struct log_entry *entry)
 }
 
 /* The newest of a list that may be dropped, or NULL. */
-static struct log_entry *newest_droppable(const struct log_entries *list)
+static struct log_entry *newest_droppable(const struct list *list)
 {
-    struct log_entry *entry = list->last;
-
-    while (entry && entry->carries_message)
-        entry = entry->previous;
-    return entry;
+    for (struct list *link = list->previous; link != list; link = link->previous)
+        if (!entry_of(link)->carries_message)
+            return entry_of(link);
+    return NULL;
 }
 
 /* False where all that may be dropped is not enough. */
@@ -72,7 +78,7 @@ void log_queue_add(struct log_queue *queue, struct log_entry *entry)
         make_room(queue, entry);
     }
     entry->number = queue->next_number++;
-    log_entries_append(&queue->by_priority[entry->priority], entry);
+    list_append(&queue->by_priority[entry->priority], &entry->link);
     queue->n++;
     count(queue, entry, log_entry_bytes(entry));
 }
@@ -82,10 +88,10 @@ struct log_entry *log_queue_take(struct log_queue *queue)
     struct log_entry *first = NULL;
 
     for (int p = 0; p < LOG_PRIORITIES; p++) {
-        struct log_entry *entry = queue->by_priority[p].first;
+        struct list *link = list_first(&queue->by_priority[p]);
 
-        if (entry && (!first || entry->number < first->number))
-            first = entry;
+        if (link && (!first || entry_of(link)->number < first->number))
+            first = entry_of(link);
     }
     if (first)
         unlink_entry(queue, first);

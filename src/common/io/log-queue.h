@@ -13,7 +13,7 @@
 enum { LOG_PRIORITIES = LOG_DEBUG + 1 };
 
 struct log_queue {
-    struct log_entries by_priority[LOG_PRIORITIES];
+    struct list by_priority[LOG_PRIORITIES]; /* of struct log_entry */
     uint64_t next_number;
     size_t bytes_of[LOG_PRIORITIES]; /* without those that carry a message */
     size_t n, bytes, bytes_max;

@@ -21,8 +21,8 @@ struct log_writer {
     pthread_mutex_t lock; /* guards all that follows */
     pthread_cond_t changed;
     struct log_queue queue;
-    struct log_entries written; /* entries that somebody may wait for */
-    bool is_waiting;            /* the thread, for an entry */
+    struct list written; /* entries that somebody may wait for */
+    bool is_waiting;     /* the thread, for an entry */
     bool is_stopping;
     bool is_reporting_flow; /* the loop wants to know when the queue has become short */
 };
@@ -58,7 +58,7 @@ static void write_entries(struct log_writer *w)
             entry = log_entry_free(entry);
         pthread_mutex_lock(&w->lock);
         if (entry) {
-            log_entries_append(&w->written, entry);
+            list_append(&w->written, &entry->link);
             wake_loop(w);
         }
         if (w->is_reporting_flow && w->queue.bytes < w->queue.bytes_max / 4) {
@@ -120,15 +120,16 @@ uint64_t log_writer_take_dropped(struct log_writer *w)
 
 static void report_written(struct log_writer *w)
 {
-    struct log_entries written;
-    struct log_entry *entry;
+    struct list written;
 
+    list_init(&written);
     pthread_mutex_lock(&w->lock);
-    written = w->written;
-    w->written = (struct log_entries){};
+    list_move_all(&written, &w->written);
     pthread_mutex_unlock(&w->lock);
-    while ((entry = written.first)) {
-        log_entries_remove(&written, entry);
+    LIST_FOREACH(&written, link)
+    {
+        struct log_entry *entry = CONTAINER_OF(link, struct log_entry, link);
+
         if (entry->taken)
             entry->taken(entry->userdata, entry->result);
         log_entry_free(entry);
@@ -193,10 +194,9 @@ bool log_writer_flush(struct log_writer *w, uint64_t usec)
 
 static void free_lists(struct log_writer *w)
 {
-    struct log_entry *entry;
-
-    while ((entry = w->written.first))
-        log_entry_free(log_entries_remove(&w->written, entry));
+    LIST_FOREACH(&w->written, link)
+    log_entry_free(CONTAINER_OF(link, struct log_entry, link));
+    list_init(&w->written);
     log_queue_done(&w->queue);
 }
 
@@ -219,6 +219,7 @@ int log_writer_new(sd_event *event, size_t bytes_max, log_writer_flows_fn flows,
 
     if (!w)
         return -ENOMEM;
+    list_init(&w->written);
     w->flows = flows;
     log_queue_init(&w->queue, bytes_max);
     pthread_mutex_init(&w->lock, NULL);

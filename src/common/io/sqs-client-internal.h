@@ -5,13 +5,14 @@
 
 #include "backoff.h"
 #include "clock-skew.h"
+#include "list.h"
 #include "sqs-client.h"
 #include "sqs-headers.h"
 #include "timer.h"
 
 struct sqs_call {
     struct sqs_client *client;
-    struct sqs_call *previous, *next;
+    struct list link; /* among the client's calls */
     struct sqs_request *request;
     struct sqs_call_options options;
     sqs_done_fn done; /* NULL while the callback runs */
@@ -54,8 +55,8 @@ struct sqs_client {
     struct retry_quota quota;
     unsigned n_wakeable;
     struct clock_skew skew;
-    bool peer_sends_ids; /* a reply has had x-amzn-RequestId */
-    struct sqs_call *calls;
+    bool peer_sends_ids;                     /* a reply has had x-amzn-RequestId */
+    struct list calls;                       /* the latest first */
     unsigned n_in_trouble[SQS_N_OPERATIONS]; /* calls that failed and were not done then */
 };
 

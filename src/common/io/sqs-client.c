@@ -11,20 +11,13 @@
 
 static void call_free(struct sqs_call *call)
 {
-    struct sqs_client *client = call->client;
-
     sqs_call_leave(call);
     credentials_slot_cancel(call->credentials_slot);
     http_slot_cancel(call->slot);
     timer_done(&call->timer);
     aws_credentials_unref(call->credentials);
     sqs_request_free(call->request);
-    if (call->previous)
-        call->previous->next = call->next;
-    else
-        client->calls = call->next;
-    if (call->next)
-        call->next->previous = call->previous;
+    list_remove(&call->link);
     free(call);
 }
 
@@ -230,6 +223,7 @@ int sqs_client_new(sd_event *event, struct http_client *http, struct credentials
 
     if (!client)
         return -ENOMEM;
+    list_init(&client->calls);
     client->event = sd_event_ref(event);
     client->http = http;
     client->credentials = credentials;
@@ -251,8 +245,8 @@ struct sqs_client *sqs_client_free(struct sqs_client *client)
     if (!client)
         return NULL;
     client->observer = (struct sqs_client_observer){};
-    while (client->calls)
-        call_free(client->calls);
+    while (!list_is_empty(&client->calls))
+        call_free(CONTAINER_OF(client->calls.next, struct sqs_call, link));
     credentials_set_skew(client->credentials, NULL);
     sqs_headers_free(client->headers);
     sd_event_unref(client->event);
@@ -281,8 +275,12 @@ const char *sqs_client_what_hangs(const struct sqs_client *client, uint64_t now_
 {
     const char *what = NULL;
 
-    for (const struct sqs_call *call = client->calls; call && !what; call = call->next)
-        what = what_hangs(call, now_usec);
+    LIST_FOREACH(&client->calls, link)
+    {
+        what = what_hangs(CONTAINER_OF(link, struct sqs_call, link), now_usec);
+        if (what)
+            break;
+    }
     return what;
 }
 
@@ -303,10 +301,7 @@ int sqs_client_call(struct sqs_client *client, struct sqs_request *request,
     call->done = done;
     call->userdata = userdata;
     call->pass.is_poll = options->wait_usec > 0;
-    call->next = client->calls;
-    if (client->calls)
-        client->calls->previous = call;
-    client->calls = call;
+    list_prepend(&client->calls, &call->link);
 
     r = start_attempt(call);
     if (r < 0) {

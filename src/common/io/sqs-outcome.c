@@ -53,10 +53,14 @@ static void wake(struct sqs_client *client, unsigned n)
     for (; n > 0 && client->n_wakeable > 0; n--) {
         struct sqs_call *first = NULL;
 
-        for (struct sqs_call *call = client->calls; call; call = call->next)
+        LIST_FOREACH(&client->calls, link)
+        {
+            struct sqs_call *call = CONTAINER_OF(link, struct sqs_call, link);
+
             if (call->is_wakeable &&
                 (!first || timer_usec(&call->timer) < timer_usec(&first->timer)))
                 first = call;
+        }
         assert(first);
         sqs_call_set_wakeable(first, false);
         /* Where this fails, it wakes by itself. */

@@ -39,6 +39,10 @@ static inline void free_cleanup(void *p)
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
+/* The object whose member `member` is at `pointer`. */
+#define CONTAINER_OF(pointer, type, member)                                                        \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
 #define PRINTF_FORMAT(format_at, first) __attribute__((format(printf, format_at, first)))
 
 /* Times are unsigned microseconds, as in sd-event. */

@@ -1,8 +1,11 @@
-/* A chained hash table over keys of bytes. Entries are embedded in the objects that they find; the
- * table owns its buckets only, and keys stay where the objects keep them. */
+/* A chained hash table over keys of bytes. Entries are members of the objects that they find; the
+ * table owns its buckets alone, and keys stay where the objects keep them.
+ *
+ * The hash (FNV-1a) has no secret: whoever chooses the keys may choose them to collide. So the
+ * number of entries must be bounded by one that can be searched from end to end. */
 #pragma once
 
-#include "list.h"
+#include "macro.h"
 
 struct hash_entry {
     struct hash_entry *next;
@@ -11,11 +14,15 @@ struct hash_entry {
     uint64_t hash;
 };
 
-struct hash_table {
+struct hash_table { /* all zero: empty */
     struct hash_entry **buckets;
     size_t n_buckets; /* a power of two, or 0 while nothing was ever inserted */
     size_t n_entries;
 };
+
+/* Makes buckets for that many entries: until there are more, hash_table_insert does not fail. 0 or
+ * -ENOMEM. */
+int hash_table_reserve(struct hash_table *table, size_t n_entries);
 
 /* Inserts an entry whose key is in no other entry of the table. 0 or -ENOMEM. */
 int hash_table_insert(struct hash_table *table, struct hash_entry *entry, const void *key,

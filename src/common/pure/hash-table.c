@@ -1,10 +1,11 @@
-/* See hash-table.h. FNV-1a, and as many buckets as entries; growth moves all entries at once. */
+/* There are at least as many buckets as entries; growth moves all entries at once. */
 #include "hash-table.h"
 
 #include <errno.h>
 
 enum { FIRST_BUCKETS = 64 };
 
+/* FNV-1a of Fowler, Noll and Vo, with its parameters for 64 bits (draft-eastlake-fnv). */
 static uint64_t hash_bytes(const void *key, size_t size)
 {
     const unsigned char *p = key;
@@ -16,11 +17,16 @@ static uint64_t hash_bytes(const void *key, size_t size)
     return hash ^ hash >> 32;
 }
 
-static int grow(struct hash_table *table)
+int hash_table_reserve(struct hash_table *table, size_t n_entries)
 {
-    size_t n = table->n_buckets ? table->n_buckets * 2 : FIRST_BUCKETS;
-    struct hash_entry **buckets = calloc(n, sizeof(*buckets));
+    size_t n = MAX(table->n_buckets, (size_t)FIRST_BUCKETS);
+    struct hash_entry **buckets;
 
+    while (n < n_entries)
+        n *= 2;
+    if (n == table->n_buckets)
+        return 0;
+    buckets = calloc(n, sizeof(struct hash_entry *));
     if (!buckets)
         return -ENOMEM;
     for (size_t i = 0; i < table->n_buckets; i++) {
@@ -44,13 +50,10 @@ int hash_table_insert(struct hash_table *table, struct hash_entry *entry, const 
                       size_t key_bytes)
 {
     struct hash_entry **bucket;
+    int r = hash_table_reserve(table, table->n_entries + 1);
 
-    if (table->n_entries >= table->n_buckets) {
-        int r = grow(table);
-
-        if (r < 0)
-            return r;
-    }
+    if (r < 0)
+        return r;
     entry->key = key;
     entry->key_bytes = key_bytes;
     entry->hash = hash_bytes(key, key_bytes);
