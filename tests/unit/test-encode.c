@@ -143,8 +143,8 @@ static void text_for_the_log_is_one_clean_line(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(256);
 
-    assert_int_equal(escape_for_log(&b, "a\n\t\\\x1b\xff\xc3\xa4\xc2\x85z", 11, 100), 0);
-    assert_string_equal(buffer_string(&b), "a\\n\\t\\\\\\x1b\\xff\xc3\xa4\\xc2\\x85z");
+    assert_int_equal(escape_for_log(&b, "a\n\t\r\\\x1b\xff\xc3\xa4\xc2\x85z", 12, 100), 0);
+    assert_string_equal(buffer_string(&b), "a\\n\\t\\r\\\\\\x1b\\xff\xc3\xa4\\xc2\\x85z");
     buffer_reset(&b);
     assert_int_equal(escape_for_log(&b, "abcdef", 6, 3), 0);
     assert_string_equal(buffer_string(&b), "abc... (6 bytes)");

@@ -64,6 +64,8 @@ static void both_caps_are_exact(void **state)
         buffer_reset(&roomy);
         assert_int_equal(file_read(path, size - 1, &roomy), -E2BIG);
         assert_int_equal(roomy.size, 0);
+        for (size_t i = 0; i < roomy.allocated; i++) /* it may have been a secret */
+            assert_int_equal(roomy.data[i], 0);
         assert_int_equal(file_read(path, size, &roomy), 0);
 
         assert_int_equal(buffer_append_string(&exact, "12"), 0);

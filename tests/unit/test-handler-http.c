@@ -395,19 +395,20 @@ static void a_redirect_is_not_followed(void **state)
     assert_non_null(strstr(entries[n_entries - 1].text, "status 302 to /a\\tb\\x1b[31m, and"));
 }
 
-static struct outcome handle_with_attribute(struct test_reply reply, size_t size)
+static struct outcome handle_with_attributes(struct test_reply reply, size_t n, size_t size)
 {
     CLEANUP(test_server_free) struct test_server *server = test_server_new(&reply, 1, NULL);
     CLEANUP(handler_free) struct handler *handler = new_handler(test_server_url(server));
     static char value[20000];
-    struct sqs_attribute attributes[2] = {{"large", "String", value, size, false},
-                                          {"more", "String", value, size, false}};
+    struct sqs_attribute attributes[3] = {{"large", "String", value, size, false},
+                                          {"more", "String", value, size, false},
+                                          {"most", "String", value, size, false}};
     struct sqs_received_message message = plain;
 
     memset(value, 'v', sizeof(value) - 1);
     value[size] = '\0';
     message.attributes = attributes;
-    message.n_attributes = 2;
+    message.n_attributes = n;
     n_entries = 0;
     return handle(handler, &message);
 }
@@ -418,16 +419,19 @@ static void headers_larger_than_servers_take_are_told_when_they_fail(void **stat
         {.status = 431}, {.status = 400}, {.how = REPLY_CLOSE}};
 
     for (size_t i = 0; i < ARRAY_SIZE(replies); i++) {
-        handle_with_attribute(replies[i], 9000);
+        handle_with_attributes(replies[i], 1, 9000);
         assert_int_equal(n_entries, 1);
         assert_non_null(strstr(entries[0].text, "the largest one 9025"));
-        handle_with_attribute(replies[i], 1000);
+        handle_with_attributes(replies[i], 3, 6000);
+        assert_int_equal(n_entries, 1);
+        assert_non_null(strstr(entries[0].text, "the largest one 6025"));
+        handle_with_attributes(replies[i], 3, 1000);
         assert_int_equal(n_entries, 1);
         assert_null(strstr(entries[0].text, "the largest one"));
     }
-    handle_with_attribute((struct test_reply){.status = 500}, 9000);
+    handle_with_attributes((struct test_reply){.status = 500}, 1, 9000);
     assert_null(strstr(entries[0].text, "the largest one"));
-    assert_int_equal(handle_with_attribute((struct test_reply){.status = 200}, 9000).outcome,
+    assert_int_equal(handle_with_attributes((struct test_reply){.status = 200}, 1, 9000).outcome,
                      HANDLER_DONE);
     assert_int_equal(n_entries, 0);
 }

@@ -198,8 +198,14 @@ static void a_zone_tells_its_region(void **state)
     char *region = NULL;
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        CLEANUP(free) char *found = NULL;
-        int r = metadata_region_of_zone(rows[i].zone, strlen(rows[i].zone), &found);
+        size_t size = strlen(rows[i].zone);
+        CLEANUP(free) char *zone = malloc(MAX(size, (size_t)1)), *found = NULL;
+        int r;
+
+        /* A copy without a zero at its end: the address sanitizer sees what is read beyond. */
+        assert_non_null(zone);
+        memcpy(zone, rows[i].zone, size);
+        r = metadata_region_of_zone(zone, size, &found);
 
         assert_int_equal(r, rows[i].region ? 0 : METADATA_URL_E_INVALID);
         if (rows[i].region)

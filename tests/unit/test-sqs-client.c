@@ -1259,8 +1259,8 @@ static void a_call_is_cancelled_in_every_state(void **state)
     b.provider.is_silent = true;
     start(&o[0], &stubborn);
     assert_null(sqs_call_cancel(o[0].call)); /* waiting for credentials */
-    credentials_free(b.credentials);
     sqs_client_free(b.client);
+    credentials_free(b.credentials);
     http_client_free(b.http);
     free(b.endpoint.url);
     b.provider.is_silent = false;

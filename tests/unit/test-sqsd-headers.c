@@ -97,6 +97,26 @@ static void each_header_of_the_reference_is_there_in_its_form(void **state)
     assert_null(headers.left_out);
 }
 
+/* With the ends of their lines, as servers count them. */
+static void their_sizes_are_told(void **state)
+{
+    struct sqs_attribute attributes[] = {attribute("a", "String",
+                                                   "0123456789012345678901234567890"
+                                                   "123456789012345678901234567890")};
+    struct sqs_received_message m = message(attributes, 0);
+    CLEANUP(sqsd_headers_done) struct sqsd_headers headers = make(&m);
+    size_t before, bytes = 0;
+
+    for (size_t i = 0; headers.lines[i]; i++)
+        bytes += strlen(headers.lines[i]) + 2;
+    assert_int_equal(headers.bytes, bytes);
+    before = bytes;
+    m = message(attributes, 1);
+    assert_int_equal(sqsd_headers_make(&fixed, &m, &headers), 0);
+    assert_int_equal(headers.largest_bytes, strlen("X-Aws-Sqsd-Attr-a: ") + 61 + 2);
+    assert_int_equal(headers.bytes, before + headers.largest_bytes);
+}
+
 static void labels_do_not_matter_and_binary_ones_are_left_out(void **state)
 {
     struct sqs_attribute attributes[] = {
@@ -253,6 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_header_of_the_reference_is_there_in_its_form),
+        cmocka_unit_test(their_sizes_are_told),
         cmocka_unit_test(labels_do_not_matter_and_binary_ones_are_left_out),
         cmocka_unit_test(what_sqs_did_not_tell_has_no_header),
         cmocka_unit_test(the_value_that_a_header_can_bear_is_sent_as_it_is),
