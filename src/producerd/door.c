@@ -26,14 +26,30 @@ static bool is_size_in_question(const struct door *d, const struct submission *s
     return d->ask_size && bytes > d->rules.max_bytes && bytes <= SQS_MESSAGE_MAX_BYTES;
 }
 
+static int answer_unknown_size(const struct door *d, const struct submission *submission,
+                               struct buffer *reply)
+{
+    char text[ERROR_BYTES];
+
+    snprintf(text, sizeof(text),
+             "message: %zu bytes with its attributes, the queue took at most %zu, and whether it "
+             "still does is not known, for the daemon stops; try again later",
+             sqs_message_bytes(&submission->message), d->rules.max_bytes);
+    return submission_reply_error(reply, text, true);
+}
+
 static int answer_message(struct door *d, struct submission *submission, struct buffer *reply)
 {
     CLEANUP(free) char *error = NULL;
     char id[UUID_TEXT_SIZE];
     int r;
 
-    if (is_size_in_question(d, submission) && d->ask_size(d->userdata))
-        return DOOR_E_LATER;
+    if (is_size_in_question(d, submission)) {
+        if (d->is_stopping)
+            return answer_unknown_size(d, submission, reply);
+        if (d->ask_size(d->userdata))
+            return DOOR_E_LATER;
+    }
     r = uuid_make(&d->uuids, id);
     if (r == 0)
         r = submission_admit(submission, &d->rules, id, &error);

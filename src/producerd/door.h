@@ -15,8 +15,10 @@ struct door {
      * be looked up anew. NULL: it cannot be. */
     bool (*ask_size)(void *userdata);
     void *userdata;
-    uint64_t n_messages; /* that the store has taken up */
-    bool is_full;        /* the store refused the last message for its bounds */
+    bool is_stopping; /* nothing is looked up any more */
+    uint64_t
+        n_messages; /* that the store has taken up; its user subtracts what was not committed */
+    bool is_full;   /* the store refused the last message for its bounds */
 };
 
 /* Answers a line, without its newline, by appending one to `reply`, with its newline. An answer

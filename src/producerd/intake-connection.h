@@ -18,6 +18,7 @@ struct connection {
     bool is_broken;    /* and cannot be answered any more */
     bool is_held;      /* its first line waits for the queue's maximum message size */
     bool is_tentative; /* answers were added that say ok before the store has committed */
+    uint64_t n_tentative; /* messages of them that the store has taken up */
 
     char *in; /* what was read */
     size_t in_bytes, in_allocated;

@@ -181,6 +181,7 @@ static int answer_line(struct intake *i, struct connection *c, const char *line,
     uint64_t n_before = i->door.n_messages;
     int r = door_answer(&i->door, line, bytes, c->may_command, &c->out);
 
+    c->n_tentative += i->door.n_messages - n_before;
     c->user->n_messages += i->door.n_messages - n_before;
     if (i->door.is_full)
         tell_of_full_store(i);
@@ -289,6 +290,15 @@ static void settle(struct intake *i, struct connection *c)
          !has_answers && !c->is_held && (has_line || c->has_ended) ? PLACE_READY : PLACE_NONE);
 }
 
+/* What its submitter was told to hand in anew counts for nobody. */
+static void take_back(struct intake *i, struct connection *c, const char *error)
+{
+    c->user->n_messages -= c->n_tentative;
+    i->door.n_messages -= c->n_tentative;
+    if (submission_replies_revoke(&c->out, error) < 0)
+        c->is_broken = true;
+}
+
 static void commit(struct intake *i)
 {
     char error[ERROR_BYTES];
@@ -299,9 +309,10 @@ static void commit(struct intake *i)
         snprintf(error, sizeof(error), "cannot store now: %s; try again later", store_strerror(r));
     TAILQ_FOREACH(c, &i->answered, of_place)
     {
-        if (r < 0 && c->is_tentative && submission_replies_revoke(&c->out, error) < 0)
-            c->is_broken = true;
+        if (r < 0 && c->is_tentative)
+            take_back(i, c, error);
         c->is_tentative = false;
+        c->n_tentative = 0;
     }
 }
 
@@ -523,7 +534,7 @@ void intake_stop(struct intake *i)
     if (i->listens)
         epoll_ctl(i->epoll, EPOLL_CTL_DEL, i->fd, NULL);
     i->listens = false;
-    i->door.ask_size = NULL; /* there is no time for that */
+    i->door.is_stopping = true; /* there is no time to look anything up */
     close(i->fd);
     i->fd = -1;
     TAILQ_FOREACH(c, &i->all, of_all)

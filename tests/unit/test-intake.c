@@ -850,6 +850,26 @@ static void who_fills_the_store_is_named(void **state)
     assert_int_equal(fake_count_lines("The spool is full"), 1);
 }
 
+static void what_was_not_committed_fills_nothing(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    static const char line[] = "{\"body\":\"x\"}\n";
+
+    fake_n_lines = 0;
+    f->store.n_full_after = 2;
+    f->store.commit_result = -EIO;
+    for (int i = 0; i < 3; i++)
+        arrive(f, 4003, line);
+    f->store.commit_result = 0;
+    arrive(f, 4001, line);
+    arrive(f, 4001, line);
+    arrive(f, 4003, line);
+    assert_int_equal(
+        fake_count_lines("of the 2 messages that have come since the start, user 4001 has "
+                         "handed in 2"),
+        1);
+}
+
 /* Neither root nor the daemon's own user. */
 static void others_that_connect_may_not_command(void **state)
 {
@@ -1095,7 +1115,8 @@ static void a_stop_answers_what_waits_for_the_queues_size(void **state)
     run_until(f->event, &f->n_size_asked, 1);
     stop(f);
     wait_for_lines(f, c, 1);
-    assert_false(is_ok(answer(c, 0)));
+    assert_answer(c, 0, "{\"ok\": false, \"error\": \"message: 4 bytes with its attributes, the ");
+    assert_non_null(strstr(answer(c, 0), "try again later\", \"temporary\": true}\n"));
 }
 
 /* In a process of its own, for the limit is not raised again. */
@@ -1148,6 +1169,7 @@ int main(void)
         cmocka_unit_test(a_user_has_as_many_places_as_are_free),
         cmocka_unit_test(a_place_is_anothers_once_it_was_idle_for_ten_seconds),
         cmocka_unit_test(who_fills_the_store_is_named),
+        cmocka_unit_test(what_was_not_committed_fills_nothing),
         cmocka_unit_test(others_that_connect_may_not_command),
         cmocka_unit_test(long_parts_of_lines_keep_nobody_with_short_ones),
         cmocka_unit_test(a_stop_answers_what_was_read_and_reads_no_more),

@@ -163,6 +163,25 @@ static void a_real_request_denied_counts_until_one_has_succeeded(void **state)
     assert_false(permissions_probed(&p, SQS_DELETE_MESSAGE, PERMISSION_DENIED, 10 * late));
 }
 
+/* Nothing asks again what a probe has found allowed: the next real request may be hours away. */
+static void a_passing_denial_is_forgotten(void **state)
+{
+    struct permissions p;
+    uint64_t hours_later = START + 7200 * USEC_PER_SEC;
+
+    permissions_init(&p, CONSUMER);
+    assert_false(permissions_probed(&p, SQS_DELETE_MESSAGE, PERMISSION_ALLOWED, START));
+    assert_false(permissions_denied(&p, SQS_DELETE_MESSAGE, START));
+    assert_false(permissions_denied(&p, SQS_DELETE_MESSAGE, hours_later));
+    assert_false(
+        permissions_denied(&p, SQS_DELETE_MESSAGE, hours_later + PERMISSION_DENIAL_USEC - 1));
+    assert_true(permissions_denied(&p, SQS_DELETE_MESSAGE, hours_later + PERMISSION_DENIAL_USEC));
+    /* Those of one trouble need not follow closely. */
+    permissions_init(&p, CONSUMER);
+    assert_false(permissions_denied(&p, SQS_DELETE_MESSAGE, START));
+    assert_true(permissions_denied(&p, SQS_DELETE_MESSAGE, START + PERMISSION_FORGET_USEC));
+}
+
 static void denied_ones_are_asked_for_soon_and_when_the_last_comes_to_count(void **state)
 {
     struct permissions p;
@@ -196,6 +215,7 @@ int main(void)
         cmocka_unit_test(what_told_nothing_in_between_leaves_the_denial),
         cmocka_unit_test(a_permission_that_comes_ends_the_denial),
         cmocka_unit_test(a_real_request_denied_counts_until_one_has_succeeded),
+        cmocka_unit_test(a_passing_denial_is_forgotten),
         cmocka_unit_test(denied_ones_are_asked_for_soon_and_when_the_last_comes_to_count),
     };
 

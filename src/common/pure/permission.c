@@ -83,8 +83,12 @@ bool permissions_wants_probe(const struct permissions *permissions, enum sqs_ope
 
 static bool add_denial(struct permission *p, uint64_t now_usec)
 {
-    if (p->n_denials++ == 0)
+    if (p->n_denials == 0 || now_usec - p->denied_last_usec > PERMISSION_FORGET_USEC) {
+        p->n_denials = 0;
         p->denied_since_usec = now_usec;
+    }
+    p->n_denials++;
+    p->denied_last_usec = now_usec;
     return now_usec - p->denied_since_usec >= PERMISSION_DENIAL_USEC;
 }
 

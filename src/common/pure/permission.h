@@ -15,6 +15,8 @@
 /* From one try to the next, at most: before a denial counts, and after. */
 #define PERMISSION_RETRY_MAX_USEC (5 * USEC_PER_SEC)
 #define PERMISSION_RETRY_SLOW_USEC (60 * USEC_PER_SEC)
+/* A denial that none has followed for so long was a passing one. Who is denied tries more often. */
+#define PERMISSION_FORGET_USEC (600 * USEC_PER_SEC)
 
 /* What a probe has told. */
 enum permission_answer {
@@ -30,6 +32,7 @@ struct permission {
     enum permission_answer answer; /* of the last probe that told something */
     unsigned n_denials;            /* in a row */
     uint64_t denied_since_usec;    /* where that is not 0 */
+    uint64_t denied_last_usec;     /* the same */
 };
 
 struct permissions {
