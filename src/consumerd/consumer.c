@@ -261,14 +261,24 @@ static bool end_if_done(struct consumer *c)
     return true;
 }
 
+/* At a stop, until its last part: then what is in hand is released whatever is received. */
+static void note_receiving(struct consumer *c)
+{
+    hand_set_receiving(c->hand, c->is_stopping && receiver_polls(c->receiver) > 0 &&
+                                    clock_boot_usec() < c->cancel_usec);
+}
+
 static void turn_once(struct consumer *c)
 {
     uint64_t late_usec = cancel_if_late(c), hand_usec, poll_usec;
-    int r = hand_turn(c->hand, &hand_usec);
+    int r;
 
+    note_receiving(c);
+    r = hand_turn(c->hand, &hand_usec);
     if (r < 0)
         say_shortage(c, r, "send to SQS");
     poll_usec = poll(c);
+    note_receiving(c); /* a poll may have been given up */
     progress_look(c->progress);
     if (end_if_done(c))
         return;
@@ -465,6 +475,7 @@ static void on_stop(void *userdata)
     c->is_stopping = true;
     c->cancel_usec = now_usec + until_cancel_usec(c);
     c->stop_end_usec = now_usec + timeout_usec;
+    note_receiving(c);
     hand_stop(c->hand, c->stop_end_usec);
     receiver_stop(c->receiver, now_usec, c->cancel_usec);
     ask_for_turn(c);

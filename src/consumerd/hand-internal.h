@@ -31,6 +31,7 @@ struct hand {
     struct counts counts;
     uint64_t back_usec; /* see struct hand_counts */
     bool is_stopping;
+    bool is_receiving; /* what is released could come back in a receive under way */
     bool is_groupless_told;
 };
 
@@ -76,7 +77,7 @@ void hand_drop_after(struct hand *hand, struct message *message, const char *why
  * it, or would be handled before it. */
 void hand_lose(struct hand *hand, struct message *message, const char *why);
 
-/* Gives back what is not begun, at a stop. */
+/* Gives back what is not begun, at a stop; does nothing while something is received. */
 void hand_release_waiting(struct hand *hand);
 
 /* What extender and settlers call, with the hand. */

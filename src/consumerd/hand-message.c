@@ -212,6 +212,8 @@ void hand_release_waiting(struct hand *h)
 {
     size_t n = 0;
 
+    if (h->is_receiving)
+        return;
     LIST_FOREACH(&h->messages, link)
     {
         struct message *m = CONTAINER_OF(link, struct message, of_owner);

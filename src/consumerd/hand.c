@@ -85,6 +85,15 @@ void hand_stop(struct hand *h, uint64_t end_usec)
     h->changed(h->userdata);
 }
 
+void hand_set_receiving(struct hand *h, bool is_receiving)
+{
+    if (is_receiving == h->is_receiving)
+        return;
+    h->is_receiving = is_receiving;
+    if (h->is_stopping)
+        hand_release_waiting(h);
+}
+
 size_t hand_end(struct hand *h, uint64_t grace_usec)
 {
     size_t n = h->n_handling;
@@ -99,6 +108,20 @@ size_t hand_end(struct hand *h, uint64_t grace_usec)
     return n;
 }
 
+/* Those that are given back only when no more is received. */
+static size_t count_kept(const struct hand *h)
+{
+    size_t n = 0;
+
+    if (!h->is_stopping || !h->is_receiving)
+        return 0;
+    LIST_FOREACH(&h->messages, link)
+    {
+        n += message_state_is_waiting(CONTAINER_OF(link, struct message, of_owner)->state);
+    }
+    return n;
+}
+
 struct hand_counts hand_count(const struct hand *h)
 {
     uint64_t now_usec = h->outage.is_on ? clock_boot_usec() : 0;
@@ -109,7 +132,7 @@ struct hand_counts hand_count(const struct hand *h)
         .wanted = h->n_begun + lanes_ready(h->lanes),
         .handling = h->n_handling,
         .deleting = h->handled.n_waiting + settler_count(h->deleter),
-        .releasing = settler_count(h->releaser),
+        .releasing = settler_count(h->releaser) + count_kept(h),
         .is_paused = hand_is_paused(h, now_usec),
         .away_usec = h->outage.is_on ? MAX(now_usec - h->outage.since_usec, 1U) : 0,
         .away = h->trouble.outage.text,

@@ -48,10 +48,15 @@ void hand_take(struct hand *hand, struct sqs_reply *reply, uint64_t sent_usec);
  * later. `*ret_next_usec`, always set: when to call again if nothing happens before. */
 int hand_turn(struct hand *hand, uint64_t *ret_next_usec);
 
-/* From now on nothing is begun, and what is not begun or is taken in is given back: at once, or
- * when the handler has ended with what lost its lease before it in its group. `end_usec`: what is
- * in hand then is left. */
+/* From now on nothing is begun, and what is not begun or is taken in is given back: when no
+ * receives are under way (hand_set_receiving), and the handler has ended with what lost its lease
+ * before it in its group. `end_usec`: what is in hand then is left. */
 void hand_stop(struct hand *hand, uint64_t end_usec);
+
+/* Whether receives are under way that a released message could come to: at a stop each would only
+ * take it to be released again, and count as one more receive of the message on its way to the
+ * dead-letter queue. */
+void hand_set_receiving(struct hand *hand, bool is_receiving);
 
 /* Has the handler end with what it has, within that time; then it is given back at once, unless it
  * had got through before. Returns how many that are. */
@@ -64,7 +69,7 @@ struct hand_counts {
                            another of their group, or are given back without having begun */
     size_t handling;    /* with the handler */
     size_t deleting;    /* handled, to be deleted */
-    size_t releasing;   /* to be given back */
+    size_t releasing;   /* to be given back, or to be when no more is received */
     bool is_paused;     /* the handler is away: nothing further is to be received */
     uint64_t away_usec; /* for so long the handler has been away; 0: it is not */
     const char *away;   /* why, one line; borrowed until the next call of a function of hand.h */

@@ -4,6 +4,7 @@ the rest. The handler is slow-consumer.c's, which does what each message's body 
 import json
 import os
 import random
+import re
 import sys
 import threading
 import time
@@ -87,6 +88,30 @@ def what_ends_late_at_a_stop_is_given_back_when_it_has_gone():
         tap.equal(sorted(events(daemon, "gone")), ["a.0", "b.0"])
         nothing_in_flight(server)
         tap.equal(deleted_ids(server), [])
+
+
+def a_message_that_comes_at_a_stop_is_received_once(queue):
+    """Not by one receive after the other: each counts on the way to the dead-letter queue."""
+    groups = [f"g{i}" for i in range(40)]
+    with SqsLocal(queues=[fifo(300), "plain,VisibilityTimeout=300"]) as server, Notify() as notify:
+        fill(server, groups, 1, "sleep=0", queue=queue)
+        daemon = consumer(server, queue=queue, concurrency=80, receivers=4, wait_time=4,
+                          env={"NOTIFY_SOCKET": notify.path})
+        server.wait_for_records("deleted", 40)
+        daemon.signal()
+        daemon.wait_for_line("Asked to stop")
+        fill(server, ["late"], 1, "sleep=0", queue=queue)
+        tap.equal(daemon.wait(), 0, daemon.text)
+        late_id = sent_ids(server)[-1]
+        tap.equal([r["message_id"] for r in server.records("received")].count(late_id), 1)
+        nothing_in_flight(server, queue)
+    under_way = re.findall(r"Stopping: (\d+) receives under way", "\n".join(notify.lines))
+    tap.ok(max(map(int, under_way)) > 1, f"there was nothing to tell apart: {under_way}")
+
+
+for name in ("test.fifo", "plain"):
+    tap.add(f"a message that comes at a stop is received once ({name})",
+            a_message_that_comes_at_a_stop_is_received_once, name)
 
 
 @tap.test

@@ -3,6 +3,7 @@
 #include "fake-log.h"
 #include "test-loop.h"
 
+#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -376,6 +377,47 @@ static void a_receive_waits_no_longer_than_a_stop_can_wait_for_it(void **state)
     }
 }
 
+/* All that was asked for of a kind so far, and not answered. */
+static size_t n_under_way(enum sqs_operation operation)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < fake_n_calls; i++)
+        n += fake_calls[i].is_open && fake_calls[i].request->operation == operation;
+    return n;
+}
+
+static size_t n_releases(void)
+{
+    return n_under_way(SQS_CHANGE_MESSAGE_VISIBILITY) +
+           n_under_way(SQS_CHANGE_MESSAGE_VISIBILITY_BATCH);
+}
+
+/* Two receives are under way, and a stop was asked for. */
+static void stop_with_two_receives(bool is_fifo)
+{
+    config.consumer.receivers = 2;
+    config.consumer.concurrency = 40;
+    is_done_at_once = true;
+    start(is_fifo);
+    deliver("abcdefghij", "x"); /* a full one: more may wait */
+    assert_int_equal(n_under_way(SQS_RECEIVE_MESSAGE), 2);
+    raise(SIGTERM);
+    settle_down();
+    n_runs = 0;
+}
+
+/* It would come to the other receive, be released again, and be received once more. */
+static void at_a_stop_a_message_is_released_when_no_receive_is_under_way(void **state)
+{
+    stop_with_two_receives(true);
+    deliver("a", "a");
+    assert_int_equal(n_releases(), 0);
+    assert_string_equal(begun(), "");
+    deliver("", "b");
+    assert_int_equal(n_releases(), 1);
+}
+
 /* Has it look again at a time, by a poll's empty answer. */
 static void look_at(uint64_t usec)
 {
@@ -516,6 +558,18 @@ static void pass(uint64_t usec)
     settle_down();
 }
 
+static void near_a_stops_end_messages_are_released_whatever_is_received(void **state)
+{
+    config.consumer.visibility_timeout_usec = 300 * SEC;
+    stop_with_two_receives(false);
+    deliver("a", "a");
+    pass(53 * SEC);
+    assert_int_equal(n_releases(), 0);
+    pass(2 * SEC);
+    assert_int_equal(n_releases(), 1);
+    assert_int_equal(n_under_way(SQS_RECEIVE_MESSAGE), 1);
+}
+
 static void the_start_says_what_is_at_work(void **state)
 {
     static const struct handler_ops ops = {fake_run, fake_end, fake_cancel, fake_handler_free};
@@ -584,6 +638,8 @@ int main(void)
         TEST(what_waits_for_its_retry_keeps_empty_receives_from_counting),
         TEST(a_lost_reply_keeps_empty_receives_from_counting),
         TEST(a_receive_waits_no_longer_than_a_stop_can_wait_for_it),
+        TEST(at_a_stop_a_message_is_released_when_no_receive_is_under_way),
+        TEST(near_a_stops_end_messages_are_released_whatever_is_received),
         TEST(a_lease_counts_from_before_its_receive_went_out),
         TEST(a_lease_counts_from_the_attempt_that_brought_it),
         TEST(a_visibility_timeout_that_was_lowered_is_kept_to),
