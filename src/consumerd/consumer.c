@@ -28,6 +28,10 @@
  * giving back. */
 #define STOP_RELEASE_USEC (6 * USEC_PER_SEC)
 
+/* From the beginning of a stop, for the log to take the lines that messages wait for. One that does
+ * not by then is stalled, and may be for ever. */
+#define STOP_LINES_USEC (1 * USEC_PER_SEC)
+
 /* After a resource shortage (ENOMEM, EMFILE): before the next try. */
 #define LACK_PAUSE_USEC (1 * USEC_PER_SEC)
 
@@ -52,7 +56,8 @@ struct consumer {
     struct line_limit shortage_limit;
 
     bool is_stopping, is_over;
-    bool has_cancelled;
+    bool has_ended_lines, has_cancelled;
+    uint64_t lines_usec;  /* when what waits for the log is to end */
     uint64_t cancel_usec; /* when what is still being handled is to end */
     uint64_t stop_end_usec;
     int exit_status;
@@ -210,6 +215,25 @@ static uint64_t poll(struct consumer *c)
 
 /* --- Turns --- */
 
+/* A little after the stop's beginning. Returns when that is. */
+static uint64_t end_lines_if_late(struct consumer *c)
+{
+    size_t n;
+
+    if (!c->is_stopping || c->has_ended_lines || hand_count(c->hand).handling == 0)
+        return USEC_INFINITY;
+    if (clock_boot_usec() < c->lines_usec)
+        return c->lines_usec;
+    c->has_ended_lines = true;
+    n = hand_end_lines(c->hand);
+    if (n == 0)
+        return USEC_INFINITY;
+    log_warning("The log takes no lines: releasing %zu message%s that wait for that.", n,
+                n == 1 ? "" : "s");
+    c->exit_status = EXIT_STOPPED_SHORT;
+    return USEC_INFINITY;
+}
+
 /* Near the stop's end. Returns when that is. */
 static uint64_t cancel_if_late(struct consumer *c)
 {
@@ -270,7 +294,7 @@ static void note_receiving(struct consumer *c)
 
 static void turn_once(struct consumer *c)
 {
-    uint64_t late_usec = cancel_if_late(c), hand_usec, poll_usec;
+    uint64_t late_usec = MIN(end_lines_if_late(c), cancel_if_late(c)), hand_usec, poll_usec;
     int r;
 
     note_receiving(c);
@@ -474,6 +498,7 @@ static void on_stop(void *userdata)
     }
     c->is_stopping = true;
     c->cancel_usec = now_usec + until_cancel_usec(c);
+    c->lines_usec = MIN(now_usec + STOP_LINES_USEC, c->cancel_usec);
     c->stop_end_usec = now_usec + timeout_usec;
     note_receiving(c);
     hand_stop(c->hand, c->stop_end_usec);

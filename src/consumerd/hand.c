@@ -108,6 +108,23 @@ size_t hand_end(struct hand *h, uint64_t grace_usec)
     return n;
 }
 
+size_t hand_end_lines(struct hand *h)
+{
+    size_t n = 0;
+
+    LIST_FOREACH(&h->messages, link)
+    {
+        struct message *m = CONTAINER_OF(link, struct message, of_owner);
+
+        if (!message_state_is_with_handler(m->state) ||
+            (!m->receipt && !h->handler->ops->waits_for_log))
+            continue;
+        hand_apply(h, m, ON_STOP_DEADLINE, 0);
+        n++;
+    }
+    return n;
+}
+
 /* Those that are given back only when no more is received. */
 static size_t count_kept(const struct hand *h)
 {

@@ -62,6 +62,9 @@ void hand_set_receiving(struct hand *hand, bool is_receiving);
  * had got through before. Returns how many that are. */
 size_t hand_end(struct hand *hand, uint64_t grace_usec);
 
+/* The same for those that wait for nothing but the log, to take a line of theirs. */
+size_t hand_end_lines(struct hand *hand);
+
 struct hand_counts {
     size_t messages;    /* all */
     size_t bytes;       /* of the replies that brought them: each stays until its last is settled */

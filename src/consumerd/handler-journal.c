@@ -142,8 +142,12 @@ static const char *trouble(const struct handler *handler)
     return ((const struct journal_handler *)(const void *)handler)->trouble;
 }
 
-static const struct handler_ops ops = {
-    .run = run_message, .end = end, .cancel = cancel, .free = journal_free, .trouble = trouble};
+static const struct handler_ops ops = {.run = run_message,
+                                       .end = end,
+                                       .cancel = cancel,
+                                       .free = journal_free,
+                                       .trouble = trouble,
+                                       .waits_for_log = true};
 
 int handler_journal_new(struct handler **ret)
 {

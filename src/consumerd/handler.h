@@ -60,6 +60,8 @@ struct handler_ops {
     const char *(*trouble)(const struct handler *handler);
     /* A run that has begun has reached the handler, also before its answer. */
     bool is_reached_at_once;
+    /* A run waits for nothing but the log, to take a line. */
+    bool waits_for_log;
 };
 
 /* The head of each handler's own structure. */

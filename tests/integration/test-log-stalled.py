@@ -111,7 +111,7 @@ def a_message_whose_line_was_not_taken_is_released_at_a_stop():
     with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
         for i in range(COUNT):
             sqs.send(server, f"body {i} {'x' * 900}")
-        daemon = consumer(server, folder, stop_timeout=4, visibility_timeout=60)
+        daemon = consumer(server, folder, stop_timeout=300, wait_time=1, visibility_timeout=60)
         tap.wait_until(lambda: 0 < len(receives(server)) == deleted(server) + 1, 60,
                        "a message that waits")
         time.sleep(0.2)
@@ -150,7 +150,7 @@ def a_rejected_message_whose_line_was_not_taken_is_released_at_a_stop():
         for i in range(20):
             sqs.send(server, f"body {i} {'x' * 900}")
         daemon = consumer(server, folder, handler="exec", command=[program(folder, REJECT)],
-                          stop_timeout=4, visibility_timeout=60)
+                          stop_timeout=300, wait_time=1, visibility_timeout=60)
         tap.wait_until(lambda: 0 < len(lines_of(os.path.join(folder, "rejected"))) ==
                        deleted(server) + 1, 60, "a rejected message that waits")
         time.sleep(0.2)

@@ -135,12 +135,11 @@ static void settle_down(void)
         ;
 }
 
-static void start(bool is_fifo)
+static void start_with(const struct handler_ops *ops)
 {
-    static const struct handler_ops ops = {fake_run, fake_end, fake_cancel, fake_handler_free};
-    static struct handler handler = {&ops};
+    static struct handler handler;
 
-    fake_is_fifo = is_fifo;
+    handler.ops = ops;
     assert_int_equal(service_new(&service), 0);
     assert_int_equal(consumer_new(service, &config, &handler, &consumer, NULL), 0);
     assert_int_equal(fake_permissions, PERMISSION_BIT(SQS_RECEIVE_MESSAGE) |
@@ -149,6 +148,14 @@ static void start(bool is_fifo)
     fake_open();
     settle_down();
     assert_true(fake_forget_line("works on the")); /* the others are what is tested */
+}
+
+static void start(bool is_fifo)
+{
+    static const struct handler_ops ops = {fake_run, fake_end, fake_cancel, fake_handler_free};
+
+    fake_is_fifo = is_fifo;
+    start_with(&ops);
 }
 
 /* The receive under way, or SIZE_MAX. There is one at most in these tests. */
@@ -570,6 +577,32 @@ static void near_a_stops_end_messages_are_released_whatever_is_received(void **s
     assert_int_equal(n_under_way(SQS_RECEIVE_MESSAGE), 1);
 }
 
+/* Handlers whose work is more than a line have the stop's time. */
+static void at_a_stop_what_waits_for_the_log_is_soon_released(void **state)
+{
+    static const struct handler_ops ops = {fake_run, fake_end, fake_cancel, fake_handler_free,
+                                           .waits_for_log = true};
+
+    start_with(&ops);
+    deliver("ab", "a");
+    raise(SIGTERM);
+    settle_down();
+    assert_int_equal(n_running(), 2); /* the log may be about to take them */
+    pass(1 * SEC);
+    assert_int_equal(n_running(), 0);
+    assert_int_equal(n_releases(), 1); /* in one request */
+    assert_true(fake_forget_line("The log takes no lines: releasing 2 messages"));
+
+    tear_down(state);
+    set_up(state);
+    start(true);
+    deliver("ab", "a");
+    raise(SIGTERM);
+    settle_down();
+    pass(1 * SEC);
+    assert_int_equal(n_running(), 2);
+}
+
 static void the_start_says_what_is_at_work(void **state)
 {
     static const struct handler_ops ops = {fake_run, fake_end, fake_cancel, fake_handler_free};
@@ -646,6 +679,7 @@ int main(void)
         TEST(a_visibility_timeout_that_is_set_is_not_the_queues),
         TEST(a_lack_of_memory_is_waited_out),
         TEST(idle_and_busy_it_does_not_hang),
+        TEST(at_a_stop_what_waits_for_the_log_is_soon_released),
         TEST(the_start_says_what_is_at_work),
         TEST(a_minute_in_which_messages_come_has_a_line_and_an_idle_one_none),
         TEST(the_end_tells_the_totals),
