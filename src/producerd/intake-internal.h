@@ -1,5 +1,5 @@
-/* What the files of the intake share: intake.c serves connections, intake-accept.c takes
- * new ones. */
+/* What the files of the intake share, each of which uses those that come after it: intake.c (serves
+ * connections), intake-accept.c (takes new ones), intake-places.c. */
 #pragma once
 
 #include "door.h"
@@ -53,11 +53,27 @@ static inline uint64_t intake_now_usec(struct intake *i)
     return loop_now_usec(i->event);
 }
 
-/* intake.c: sets what the set is to tell of a connection (EPOLLIN, EPOLLOUT, 0); ends one. */
+/* --- intake-places.c --- */
+
+/* Puts a connection at the end of that place. */
+void intake_move(struct intake *i, struct connection *c, enum connection_place place);
+
+/* Counts the memory that it has now. */
+void intake_account(struct intake *i, struct connection *c);
+
+/* Gives it patience_usec from now for something else than before. */
+void intake_set_timed(struct intake *i, struct connection *c, enum connection_timed timed);
+
+/* Sets what the set is to tell of a connection: EPOLLIN, EPOLLOUT, 0. Where that fails, it is
+ * broken. */
 void intake_set_events(struct intake *i, struct connection *c, uint32_t events);
+
+/* Ends a connection. */
 void intake_drop(struct intake *i, struct connection *c);
 
-/* intake-accept.c. The limit of open files, raised: how many connections it allows beside
+/* --- intake-accept.c --- */
+
+/* The limit of open files, raised: how many connections it allows beside
  * `n_other` files. */
 size_t intake_raise_limit(size_t n_other);
 

@@ -39,74 +39,6 @@ enum {
 
 _Static_assert(SHARED_BYTES >= 4 * 1024 * 1024, "room for more than the favoured one");
 
-/* ---- Places ---- */
-
-static struct connections *queue_of(struct intake *i, enum connection_place place)
-{
-    return place == PLACE_READY      ? &i->ready
-           : place == PLACE_WAITING  ? &i->waiting
-           : place == PLACE_ANSWERED ? &i->answered
-                                     : NULL;
-}
-
-static void move(struct intake *i, struct connection *c, enum connection_place place)
-{
-    if (c->place == place)
-        return;
-    if (c->place != PLACE_NONE)
-        TAILQ_REMOVE(queue_of(i, c->place), c, of_place);
-    i->n_waiting -= c->place == PLACE_WAITING;
-    i->n_waiting += place == PLACE_WAITING;
-    c->place = place;
-    if (place != PLACE_NONE)
-        TAILQ_INSERT_TAIL(queue_of(i, place), c, of_place);
-}
-
-static void account(struct intake *i, struct connection *c)
-{
-    size_t bytes = c->in_allocated + c->out.allocated;
-
-    i->buffered_bytes += bytes - c->accounted_bytes;
-    c->accounted_bytes = bytes;
-}
-
-static void set_timed(struct intake *i, struct connection *c, enum connection_timed timed)
-{
-    i->n_timed -= c->timed != TIMED_NOT;
-    i->n_timed += timed != TIMED_NOT;
-    if (timed != c->timed)
-        c->deadline_usec = intake_now_usec(i) + i->patience_usec;
-    c->timed = timed;
-}
-
-/* What the set is to tell of it. A connection that is to be told nothing is taken out: a submitter
- * that has gone would be told of all the same, over and over. */
-void intake_set_events(struct intake *i, struct connection *c, uint32_t events)
-{
-    struct epoll_event event = {.events = events, .data.ptr = c};
-    int operation = events == 0 ? EPOLL_CTL_DEL : c->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-
-    if (events == c->events)
-        return;
-    if (epoll_ctl(i->epoll, operation, c->fd, &event) < 0)
-        c->is_broken = true;
-    else
-        c->events = events;
-}
-
-void intake_drop(struct intake *i, struct connection *c)
-{
-    move(i, c, PLACE_NONE);
-    set_timed(i, c, TIMED_NOT);
-    TAILQ_REMOVE(&i->all, c, of_all);
-    i->n_connections--;
-    c->user->n_connections--;
-    i->buffered_bytes -= c->accounted_bytes;
-    if (i->favoured == c)
-        i->favoured = NULL;
-    connection_free(c);
-}
-
 /* ---- Room ---- */
 
 static bool grant(struct intake *i, struct connection *c, size_t bytes)
@@ -117,7 +49,7 @@ static bool grant(struct intake *i, struct connection *c, size_t bytes)
         return false;
     if (connection_grow(c, bytes) < 0)
         c->is_broken = true;
-    account(i, c);
+    intake_account(i, c);
     return true;
 }
 
@@ -148,7 +80,7 @@ static void wake(struct intake *i)
         return;
     if (!i->favoured)
         i->favoured = c;
-    move(i, c, PLACE_READY);
+    intake_move(i, c, PLACE_READY);
 }
 
 /* ---- A turn ---- */
@@ -241,13 +173,13 @@ static bool serve(struct intake *i, struct connection *c)
     if (i->lines_left == 0 || i->bytes_left == 0)
         return false;
     if (connection_has_answers(c)) {
-        move(i, c, PLACE_ANSWERED);
+        intake_move(i, c, PLACE_ANSWERED);
         return true;
     }
     if (!connection_has_line(c) && !c->has_ended) {
         if (!make_room(i, c)) {
-            move(i, c, PLACE_WAITING);
-            set_timed(i, c, TIMED_NOT);
+            intake_move(i, c, PLACE_WAITING);
+            intake_set_timed(i, c, TIMED_NOT);
             intake_set_events(i, c, 0);
             return true;
         }
@@ -259,12 +191,12 @@ static bool serve(struct intake *i, struct connection *c)
         end_lines(i, c);
     }
     if (c->in_taken > 0)
-        set_timed(i, c, TIMED_NOT); /* the next line has its own time */
+        intake_set_timed(i, c, TIMED_NOT); /* the next line has its own time */
     connection_compact(c);
     if (i->favoured == c && c->in_bytes == 0)
         i->favoured = NULL;
-    account(i, c);
-    move(i, c, PLACE_ANSWERED);
+    intake_account(i, c);
+    intake_move(i, c, PLACE_ANSWERED);
     return true;
 }
 
@@ -274,7 +206,7 @@ static void settle(struct intake *i, struct connection *c)
     bool has_line, has_answers;
 
     connection_flush(c);
-    account(i, c);
+    intake_account(i, c);
     has_line = connection_has_line(c);
     has_answers = connection_has_answers(c);
     intake_set_events(i, c, has_answers ? EPOLLOUT : c->is_held ? 0 : EPOLLIN);
@@ -282,12 +214,12 @@ static void settle(struct intake *i, struct connection *c)
         intake_drop(i, c);
         return;
     }
-    set_timed(i, c,
-              has_answers                                 ? TIMED_REPLIES
-              : !has_line && connection_rest_bytes(c) > 0 ? TIMED_LINE
-                                                          : TIMED_NOT);
-    move(i, c,
-         !has_answers && !c->is_held && (has_line || c->has_ended) ? PLACE_READY : PLACE_NONE);
+    intake_set_timed(i, c,
+                     has_answers                                 ? TIMED_REPLIES
+                     : !has_line && connection_rest_bytes(c) > 0 ? TIMED_LINE
+                                                                 : TIMED_NOT);
+    intake_move(
+        i, c, !has_answers && !c->is_held && (has_line || c->has_ended) ? PLACE_READY : PLACE_NONE);
 }
 
 /* What its submitter was told to hand in anew counts for nobody. */
@@ -388,7 +320,7 @@ static int turn(struct intake *i)
         if (!what)
             accepts = true;
         else if (what != &i->go_on)
-            move(i, what, PLACE_READY);
+            intake_move(i, what, PLACE_READY);
     }
     serve_ready(i);
     if (accepts && i->fd >= 0)
@@ -519,7 +451,7 @@ void intake_set_message_max(struct intake *i, size_t max_bytes)
     TAILQ_FOREACH(c, &i->all, of_all)
     {
         if (c->is_held && !connection_has_answers(c))
-            move(i, c, PLACE_READY);
+            intake_move(i, c, PLACE_READY);
         c->is_held = false;
     }
     (void)set_goes_on(i, !TAILQ_EMPTY(&i->ready));
@@ -540,7 +472,7 @@ void intake_stop(struct intake *i)
     TAILQ_FOREACH(c, &i->all, of_all)
     {
         c->has_ended = true;
-        move(i, c, PLACE_READY);
+        intake_move(i, c, PLACE_READY);
     }
     /* Each turn answers or closes some of them; who does not take its answers is none of them. */
     (void)set_goes_on(i, true);

@@ -1,5 +1,6 @@
-/* The spool's inside, shared by its files: spool.c (opening, what comes in, the writing) and
- * spool-out.c (what goes out), spool-rejected.c (what was set aside). */
+/* The spool's inside, shared by its files, each of which uses those that come after it: spool.c
+ * (opening, what comes in, the writing), spool-rejected.c (what was set aside), spool-out.c (what
+ * goes out), spool-internal.c (lists, statements, the last resort). */
 #pragma once
 
 #include "database.h"
@@ -36,6 +37,8 @@ struct spool {
     struct statement *read_rejected, *retry, *make_fit, *drop;
 };
 
+/* --- spool-internal.c --- */
+
 void spool_list_append(struct spool_list *list, struct spool_message *message);
 void spool_list_remove(struct spool_list *list, struct spool_message *message);
 void spool_list_free(struct spool_list *list); /* of all its messages */
@@ -44,6 +47,12 @@ void spool_list_free(struct spool_list *list); /* of all its messages */
  * `with` where the file has it, else `without`. */
 int spool_prepare(struct spool *spool, const char *sql, const char *with, const char *without,
                   struct statement **ret);
+
+/* What is written of messages that are there already, and makes no more of them, is written again
+ * with the room of the reserve, where `r` says that there was none without it. */
+bool spool_may_try_again(struct spool *spool, int r);
+
+/* --- spool-out.c, spool-rejected.c --- */
 
 /* Puts rows aside that no reading in order would come to, for their numbers. */
 int spool_set_aside_numbers(struct spool *spool);
@@ -55,10 +64,6 @@ int spool_renumber_rejected(struct spool *spool);
 /* Prepares the statements of the file. 0 or a negative errno. */
 int spool_out_prepare(struct spool *spool);
 int spool_rejected_prepare(struct spool *spool);
-
-/* What is written of messages that are there already, and makes no more of them, is written again
- * with the room of the reserve, where `r` says that there was none without it. */
-bool spool_may_try_again(struct spool *spool, int r);
 
 /* Within a transaction: what was settled. 0 or a negative errno. */
 int spool_write_settled(struct spool *spool);

@@ -59,31 +59,6 @@ static const struct database_schema schema = {.migrations = migrations,
                                               .version = ARRAY_SIZE(migrations),
                                               .least_version = VERSION_CHECKSUMS - 1};
 
-void spool_list_append(struct spool_list *list, struct spool_message *m)
-{
-    m->previous = list->last;
-    m->next = NULL;
-    *(list->last ? &list->last->next : &list->first) = m;
-    list->last = m;
-}
-
-void spool_list_remove(struct spool_list *list, struct spool_message *m)
-{
-    *(m->previous ? &m->previous->next : &list->first) = m->next;
-    *(m->next ? &m->next->previous : &list->last) = m->previous;
-    m->previous = m->next = NULL;
-}
-
-void spool_list_free(struct spool_list *list)
-{
-    while (list->first) {
-        struct spool_message *m = list->first;
-
-        spool_list_remove(list, m);
-        spool_message_free(m);
-    }
-}
-
 struct spool_counts spool_counts(const struct spool *s)
 {
     return s->counts;
@@ -173,24 +148,6 @@ static int check_kind(struct spool *s, char **error)
             s->counts.waiting, kind[0] ? "FIFO" : "standard",
             s->options.is_fifo ? "FIFO" : "standard");
     return write_kind(s);
-}
-
-int spool_prepare(struct spool *s, const char *sql, const char *with, const char *without,
-                  struct statement **ret)
-{
-    const char *words = s->has_checksums ? with : without;
-    CLEANUP(free) char *whole = NULL;
-    const char *first = strstr(sql, "%s"), *second = first ? strstr(first + 2, "%s") : NULL;
-
-    if (!first)
-        return database_prepare(s->database, sql, ret);
-    if (asprintf(&whole, "%.*s%s%.*s%s%s", (int)(first - sql), sql, words,
-                 (int)(second ? second - first - 2 : (ptrdiff_t)strlen(first + 2)), first + 2,
-                 second ? words : "", second ? second + 2 : "") < 0) {
-        whole = NULL;
-        return -ENOMEM;
-    }
-    return database_prepare(s->database, whole, ret);
 }
 
 static int prepare(struct spool *s)
@@ -376,12 +333,6 @@ static int check_disk(struct spool *s)
     }
     s->lacks_room = free_bytes < needed;
     return s->lacks_room ? -ENOSPC : 0;
-}
-
-bool spool_may_try_again(struct spool *s, int r)
-{
-    s->lacks_room = false;
-    return r == -ENOSPC && reserve_give(&s->reserve);
 }
 
 static int write_added(struct spool *s)
