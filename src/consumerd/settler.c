@@ -82,24 +82,10 @@ static size_t choose(struct settler *s, uint64_t now_usec, struct batch_item ite
     return 0;
 }
 
-static enum backoff_kind kind_of(enum aws_error_class class)
-{
-    switch (class) {
-    case AWS_ERROR_THROTTLED:
-        return BACKOFF_THROTTLED;
-    case AWS_ERROR_TRANSIENT:
-    case AWS_ERROR_CLOCK:
-    case AWS_ERROR_CREDENTIALS:
-    case AWS_ERROR_PERMANENT:
-        break;
-    }
-    return BACKOFF_TRANSIENT;
-}
-
 static void put_back(struct settler *s, struct message *m, enum aws_error_class class)
 {
-    uint64_t delay = backoff_delay_usec(kind_of(class), ++m->settle.failures, true, USEC_INFINITY,
-                                        random_u64());
+    uint64_t delay = backoff_delay_usec(aws_error_backoff(class), ++m->settle.failures, true,
+                                        USEC_INFINITY, random_u64());
 
     m->settle.ready_usec = m->settle.flush_usec = clock_boot_usec() + delay;
     list_append(&s->pending, &m->settle.pending);

@@ -6,21 +6,6 @@
 
 #include <stdio.h>
 
-static enum backoff_kind backoff_of(enum aws_error_class class)
-{
-    switch (class) {
-    case AWS_ERROR_TRANSIENT:
-        return BACKOFF_TRANSIENT;
-    case AWS_ERROR_THROTTLED:
-        return BACKOFF_THROTTLED;
-    case AWS_ERROR_CLOCK:
-    case AWS_ERROR_CREDENTIALS:
-    case AWS_ERROR_PERMANENT: /* of the queue */
-        break;
-    }
-    return BACKOFF_SLOW;
-}
-
 static void of_error(const struct sqs_error *error, size_t n, struct outcome *ret)
 {
     /* Without a reply a permanent error is this machine's own, and says nothing of the message; nor
@@ -35,7 +20,7 @@ static void of_error(const struct sqs_error *error, size_t n, struct outcome *re
         .kind = !is_no  ? OUTCOME_AGAIN
                 : n > 1 ? OUTCOME_ALONE
                         : OUTCOME_REJECTED,
-        .backoff = backoff_of(error->class),
+        .backoff = aws_error_backoff(error->class),
         .is_unknown = sqs_error_is_outcome_unknown(error),
         .name = error->name,
         .code = error->code,

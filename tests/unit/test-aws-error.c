@@ -40,10 +40,20 @@ static void the_servers_time_is_found_in_the_text(void **state)
     }
 }
 
+static void aws_error_backoff_is_slow_where_a_person_must_help(void **state)
+{
+    assert_int_equal(aws_error_backoff(AWS_ERROR_TRANSIENT), BACKOFF_TRANSIENT);
+    assert_int_equal(aws_error_backoff(AWS_ERROR_THROTTLED), BACKOFF_THROTTLED);
+    assert_int_equal(aws_error_backoff(AWS_ERROR_CLOCK), BACKOFF_SLOW);
+    assert_int_equal(aws_error_backoff(AWS_ERROR_CREDENTIALS), BACKOFF_SLOW);
+    assert_int_equal(aws_error_backoff(AWS_ERROR_PERMANENT), BACKOFF_SLOW);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_servers_time_is_found_in_the_text),
+        cmocka_unit_test(aws_error_backoff_is_slow_where_a_person_must_help),
     };
 
     return cmocka_run_group_tests_name("aws-error", tests, NULL, NULL);

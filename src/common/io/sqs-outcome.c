@@ -114,19 +114,7 @@ static bool is_intercepted(const struct sqs_error *error)
 
 static enum backoff_kind backoff_kind_of(const struct sqs_error *error)
 {
-    if (is_intercepted(error))
-        return BACKOFF_SLOW;
-    switch (error->class) {
-    case AWS_ERROR_THROTTLED:
-        return BACKOFF_THROTTLED;
-    case AWS_ERROR_TRANSIENT:
-        return BACKOFF_TRANSIENT;
-    case AWS_ERROR_CREDENTIALS:
-    case AWS_ERROR_CLOCK:
-    case AWS_ERROR_PERMANENT: /* of the queue: a person must mend it */
-        break;
-    }
-    return BACKOFF_SLOW;
+    return is_intercepted(error) ? BACKOFF_SLOW : aws_error_backoff(error->class);
 }
 
 static void retry_after(struct sqs_call *call, uint64_t delay_usec)

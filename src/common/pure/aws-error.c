@@ -102,6 +102,21 @@ const struct aws_known_error *aws_error_find(const char *code)
     return NULL;
 }
 
+enum backoff_kind aws_error_backoff(enum aws_error_class class)
+{
+    switch (class) {
+    case AWS_ERROR_TRANSIENT:
+        return BACKOFF_TRANSIENT;
+    case AWS_ERROR_THROTTLED:
+        return BACKOFF_THROTTLED;
+    case AWS_ERROR_CLOCK:
+    case AWS_ERROR_CREDENTIALS:
+    case AWS_ERROR_PERMANENT:
+        break;
+    }
+    return BACKOFF_SLOW;
+}
+
 enum aws_error_class aws_error_class_of_code(const char *code, bool sender_fault)
 {
     const struct aws_known_error *known = aws_error_find(code);

@@ -5,7 +5,7 @@
 
 #include <time.h>
 
-#include "macro.h"
+#include "backoff.h"
 
 enum aws_error_class {
     AWS_ERROR_TRANSIENT,   /* try again: 5xx, time-outs, the network, damaged replies */
@@ -17,6 +17,10 @@ enum aws_error_class {
 
 /* "transient", ... */
 const char *aws_error_class_name(enum aws_error_class class);
+
+/* The kind of back-off before the same request is tried again: slow where a person must mend
+ * something first (keys, the clock, the queue). */
+enum backoff_kind aws_error_backoff(enum aws_error_class class);
 
 /* The class for an error code under either name; for batch entries too. An unknown code: PERMANENT
  * where sender_fault, else TRANSIENT. */
