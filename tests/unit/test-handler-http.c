@@ -489,7 +489,7 @@ static void retry_after_says_when(void **state)
         {503, "Retry-After: 99999999999999999999\r\n", 43200 * USEC_PER_SEC},
         {429, "Retry-After: Fri, 31 Dec 2100 23:59:59 GMT\r\n", 43200 * USEC_PER_SEC},
         {503, "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n", 0},
-        {503, "Retry-After: Sunday, 06-Nov-94 08:49:37 GMT\r\n", 0},
+        {503, "Retry-After: Sunday, 06-Nov-94 08:49:37 GMT\r\n", GROWING}, /* RFC 850 */
         {503, "Retry-After: Sun Nov  6 08:49:37 1994\r\n", 0},
         {503, "Retry-After: -1\r\n", GROWING},
         {503, "Retry-After: 1.5\r\n", GROWING},

@@ -26,13 +26,12 @@ static void seconds_are_taken_up_to_the_most(void **state)
     assert_int_equal(wait_of("0000000000000000000000000000000000000000000000000001"), 1);
 }
 
-static void all_three_forms_of_a_date_are_taken(void **state)
+static void retry_after_date_in_both_forms_is_taken(void **state)
 {
     assert_int_equal(wait_of("Sun, 30 Aug 2015 12:37:30 GMT"), 90);
-    assert_int_equal(wait_of("Sunday, 30-Aug-15 12:37:30 GMT"), 90);
     assert_int_equal(wait_of("Sun Aug 30 12:37:30 2015"), 90);
     /* The others' days. */
-    assert_int_equal(wait_of("Wednesday, 02-Sep-15 00:00:00 GMT"), MAX_SEC);
+    assert_int_equal(wait_of("Wed, 02 Sep 2015 00:00:00 GMT"), MAX_SEC);
     assert_int_equal(wait_of("Wed Sep  2 00:00:00 2015"), MAX_SEC);
     assert_int_equal(wait_of("Thu, 31 Dec 2099 23:59:59 GMT"), MAX_SEC);
 }
@@ -41,17 +40,7 @@ static void a_date_that_has_passed_is_no_wait(void **state)
 {
     assert_int_equal(wait_of("Sun, 30 Aug 2015 12:36:00 GMT"), 0);
     assert_int_equal(wait_of("Sun, 06 Nov 1994 08:49:37 GMT"), 0);
-    assert_int_equal(wait_of("Sunday, 06-Nov-94 08:49:37 GMT"), 0);
     assert_int_equal(wait_of("Sun Nov  6 08:49:37 1994"), 0);
-}
-
-/* RFC 9110, 5.6.7: more than 50 years ahead means the past. */
-static void a_year_of_two_digits_is_at_most_50_years_ahead(void **state)
-{
-    assert_int_equal(wait_of("Saturday, 01-Aug-65 00:00:00 GMT"), MAX_SEC); /* 2065 */
-    assert_int_equal(wait_of("Monday, 01-Aug-66 00:00:00 GMT"), 0);         /* 1966 */
-    assert_int_equal(wait_of("Friday, 01-Jan-16 00:00:00 GMT"), MAX_SEC);
-    assert_int_equal(wait_of("Saturday, 01-Jan-00 00:00:00 GMT"), 0);
 }
 
 static void anything_else_is_refused(void **state)
@@ -73,7 +62,11 @@ static void anything_else_is_refused(void **state)
         "Sun, 30 Aug 2015 12:37:30 CET",
         "Sun, 30 Aug 2015 12:37:30 GMT ",
         "Sun, 31 Feb 2016 12:37:30 GMT",
-        "Sunday, 31-Feb-16 12:37:30 GMT",
+        "Sunday, 30-Aug-15 12:37:30 GMT", /* RFC 850 */
+        "Sun-Aug 30 12:37:30 2015",
+        "Sun Aug-30 12:37:30 2015",
+        "Sun Aug 30-12:37:30 2015",
+        "Sun Aug 30 12:37:30-2015",
         "Sun Feb 31 12:37:30 2016",
         "Sun, 30 Aug 2015 25:00:00 GMT",
         "Someday, 30-Aug-15 12:37:30 GMT",
@@ -103,9 +96,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(seconds_are_taken_up_to_the_most),
-        cmocka_unit_test(all_three_forms_of_a_date_are_taken),
+        cmocka_unit_test(retry_after_date_in_both_forms_is_taken),
         cmocka_unit_test(a_date_that_has_passed_is_no_wait),
-        cmocka_unit_test(a_year_of_two_digits_is_at_most_50_years_ahead),
         cmocka_unit_test(anything_else_is_refused),
     };
 

@@ -1,11 +1,11 @@
-/* See encode.h. Times are taken apart by hand or by sscanf with widths: strptime depends on the
- * locale, and AWS's forms do not. */
+/* AWS's times are taken apart by hand: strptime depends on the locale, and they do not. */
 #include "encode.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 
+#include <curl/curl.h>
 #include <openssl/evp.h>
 
 void hex_encode(const void *bytes, size_t size, char *ret)
@@ -183,31 +183,33 @@ int aws_time_parse(const char *text, time_t *ret)
     return utc_time_parts(&tm, ret);
 }
 
+/* curl_getdate takes far more than this form. So the time is formatted again and must come out as
+ * the text; the day of the week alone may be another day's. */
 int http_date_parse(const char *text, time_t *ret)
 {
-    static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    struct tm tm = {};
-    const char *p;
-    bool known = false;
+    static const char days[] = "Sun,Mon,Tue,Wed,Thu,Fri,Sat,";
+    char strict[sizeof("Sun, 06 Nov 1994 08:49:37 GMT")];
+    char *second = strict + strlen("Sun, 06 Nov 1994 08:49:");
+    bool is_leap_second;
+    struct tm tm;
+    time_t t;
 
-    for (size_t i = 0; i < ARRAY_SIZE(days); i++)
-        known = known || strncmp(text, days[i], 3) == 0;
-    if (!known)
+    if (strlen(text) != sizeof(strict) - 1 || !memmem(days, sizeof(days) - 1, text, 4))
         return -EINVAL;
-    p = read_digits(text + 3, ", dd ", &tm);
-    if (!p)
+    memcpy(strict, text, sizeof(strict));
+    is_leap_second = memcmp(second, "60", 2) == 0;
+    if (is_leap_second)
+        memcpy(second, "59", 2);
+    t = curl_getdate(strict, NULL);
+    if (t == -1 || !gmtime_r(&t, &tm) ||
+        strftime(strict, sizeof(strict), "%a, %d %b %Y %H:%M:%S GMT", &tm) == 0)
         return -EINVAL;
-    for (size_t i = 0; i < ARRAY_SIZE(months); i++)
-        if (strncmp(p, months[i], 3) == 0)
-            tm.tm_mon = (int)i + 1;
-    if (tm.tm_mon == 0)
+    if (is_leap_second)
+        memcpy(second, "60", 2);
+    if (!streq(strict + 3, text + 3))
         return -EINVAL;
-    p = read_digits(p + 3, " YYYY HH:MM:SS", &tm);
-    if (!p || !streq(p, " GMT"))
-        return -EINVAL;
-    return utc_time_parts(&tm, ret);
+    *ret = t + is_leap_second;
+    return 0;
 }
 
 size_t utf8_decode(const char *bytes, size_t size, uint32_t *ret_code_point)
