@@ -1,9 +1,9 @@
-/* Random UUIDs (version 4), for messages and requests. */
+/* Ids of messages and requests: random UUIDs. */
 #pragma once
 
 #include "macro.h"
 
-enum { UUID_SIZE = 37 };
+enum { IDENTIFIER_SIZE = 37 };
 
-/* A new one. Never fails; random bytes are asked of the kernel a few hundred at a time. */
-void uuid_make(char ret[UUID_SIZE]);
+/* A new one. Never fails. */
+void identifier_make(char ret[IDENTIFIER_SIZE]);

@@ -13,7 +13,7 @@
 
 struct entry {
     struct message_parts parts;
-    char message_id[UUID_SIZE];
+    char message_id[IDENTIFIER_SIZE];
     struct sqs_attribute attributes[SQS_ATTRIBUTES_MAX];
     struct buffer binaries[SQS_ATTRIBUTES_MAX]; /* the decoded values of Binary attributes */
     struct sqs_attribute trace;                 /* AWSTraceHeader; its value NULL: none */
@@ -219,7 +219,7 @@ static int read_entry(struct call *call, struct json_object *object, bool in_bat
                          "MessageDeduplicationId provided explicitly");
     ret->parts.body = json_object_get_string(body);
     ret->parts.body_bytes = (size_t)json_object_get_string_len(body);
-    uuid_make(ret->message_id);
+    identifier_make(ret->message_id);
     ret->parts.message_id = ret->message_id;
     ret->bytes = ret->parts.body_bytes;
     for (size_t i = 0; i < ret->parts.n_attributes; i++)

@@ -30,7 +30,7 @@ int request_new(const char *uri, struct service *service, struct request **ret)
         free(request);
         return -ENOMEM;
     }
-    uuid_make(request->id);
+    identifier_make(request->id);
     *ret = request;
     return 0;
 }

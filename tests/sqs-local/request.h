@@ -40,7 +40,7 @@ struct request {
     const struct operation *operation;
     struct call call;
 
-    char id[UUID_SIZE]; /* x-amzn-RequestId */
+    char id[IDENTIFIER_SIZE]; /* x-amzn-RequestId */
     unsigned status;
     const char *content_type;
     const char *error_code; /* x-amzn-query-error's; NULL: none */

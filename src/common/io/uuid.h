@@ -1,5 +1,6 @@
 /* Random UUIDs (RFC 4122, version 4) as text. The kernel is asked for the random bytes of several
- * at once: a system call for each would cost more than all the rest of a small message. */
+ * at once, which sd_id128_randomize does not: a system call for each UUID would cost more than all
+ * the rest of a small message. */
 #pragma once
 
 #include <stddef.h>

@@ -1,11 +1,14 @@
-/* See uuid.h. */
 #include "uuid.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/types.h>
 
-enum { UUID_BYTES = 16 };
+#include <systemd/sd-id128.h>
+
+_Static_assert(UUID_TEXT_SIZE == SD_ID128_UUID_STRING_MAX, "sd-id128 writes another form");
+_Static_assert(UUID_RANDOM_BYTES % sizeof(sd_id128_t) == 0, "bytes would be left over");
 
 static int refill(struct uuid_maker *maker)
 {
@@ -23,9 +26,7 @@ static int refill(struct uuid_maker *maker)
 
 int uuid_make(struct uuid_maker *maker, char ret[UUID_TEXT_SIZE])
 {
-    static const char digits[] = "0123456789abcdef";
-    unsigned char *bytes;
-    char *out = ret;
+    sd_id128_t id;
 
     if (maker->left == 0) {
         int r = refill(maker);
@@ -33,16 +34,10 @@ int uuid_make(struct uuid_maker *maker, char ret[UUID_TEXT_SIZE])
         if (r < 0)
             return r;
     }
-    bytes = maker->random + sizeof(maker->random) - maker->left;
-    maker->left -= UUID_BYTES;
-    bytes[6] = (unsigned char)(0x40 | (bytes[6] & 0x0f));
-    bytes[8] = (unsigned char)(0x80 | (bytes[8] & 0x3f));
-    for (size_t i = 0; i < UUID_BYTES; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            *out++ = '-';
-        *out++ = digits[bytes[i] >> 4];
-        *out++ = digits[bytes[i] & 0x0f];
-    }
-    *out = '\0';
+    memcpy(id.bytes, maker->random + sizeof(maker->random) - maker->left, sizeof(id));
+    maker->left -= sizeof(id);
+    id.bytes[6] = (uint8_t)(0x40 | (id.bytes[6] & 0x0f));
+    id.bytes[8] = (uint8_t)(0x80 | (id.bytes[8] & 0x3f));
+    sd_id128_to_uuid_string(id, ret);
     return 0;
 }
