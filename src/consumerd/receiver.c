@@ -7,9 +7,9 @@
 #include <systemd/sd-id128.h>
 
 #include "attempts.h"
+#include "clock.h"
 #include "limit.h"
 #include "log.h"
-#include "outside.h"
 #include "pace.h"
 
 struct poll {
@@ -156,7 +156,7 @@ static bool before_attempt(void *userdata, const struct sqs_error *error,
     struct receiver *r = p->receiver;
     struct sqs_request *renewed;
 
-    p->sent_usec = outside_now_usec();
+    p->sent_usec = clock_boot_usec();
     if (!error)
         return true;
     note_failure(p, error, p->sent_usec);
@@ -189,7 +189,7 @@ static uint64_t last_timeout(void *userdata)
     struct poll *p = userdata;
 
     return attempt_timeout_usec(p->n_last_attempts++, p->receiver->deadline_usec,
-                                outside_now_usec());
+                                clock_boot_usec());
 }
 
 static void on_result(void *userdata, const struct sqs_result *result);
@@ -250,7 +250,7 @@ static void on_result(void *userdata, const struct sqs_result *result)
 {
     struct poll *p = userdata;
     struct receiver *r = p->receiver;
-    uint64_t now_usec = outside_now_usec();
+    uint64_t now_usec = clock_boot_usec();
 
     forget(p);
     p->not_before_usec = now_usec + r->options.pause_usec;

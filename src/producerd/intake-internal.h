@@ -2,11 +2,12 @@
  * connections), intake-accept.c (takes new ones), intake-places.c. */
 #pragma once
 
+#include "clock.h"
 #include "door.h"
 #include "intake-connection.h"
 #include "intake.h"
-#include "loop-clock.h"
 #include "trouble.h"
+#include "timer.h"
 
 enum {
     INTAKE_OTHER_FILES = 64, /* that the daemon may have open beside any connections */
@@ -24,8 +25,8 @@ struct intake {
     int epoll; /* has the one that listens as well, with no connection to it */
     int go_on; /* always readable, in the set while the next turn is to come at once */
     bool goes_on;
-    sd_event_source *io, *tick;
-    bool is_ticking;
+    sd_event_source *io;
+    struct timer tick;
     bool has_stopped;
     void (*stopped)(void *userdata);
     void *userdata;
@@ -50,7 +51,7 @@ struct intake {
 
 static inline uint64_t intake_now_usec(struct intake *i)
 {
-    return loop_now_usec(i->event);
+    return clock_loop_usec(i->event);
 }
 
 /* --- intake-places.c --- */

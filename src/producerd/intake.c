@@ -290,13 +290,9 @@ static int arm(struct intake *i)
     bool ticks = i->n_timed > 0 || i->accept_again_usec > 0 || i->crowd.failures > 0;
     int r = set_goes_on(i, !TAILQ_EMPTY(&i->ready));
 
-    if (r < 0 || ticks == i->is_ticking)
+    if (r < 0 || ticks == timer_is_set(&i->tick))
         return r;
-    i->is_ticking = ticks;
-    if (!ticks)
-        return sd_event_source_set_enabled(i->tick, SD_EVENT_OFF);
-    r = sd_event_source_set_time(i->tick, intake_now_usec(i) + INTAKE_TICK_USEC);
-    return r < 0 ? r : sd_event_source_set_enabled(i->tick, SD_EVENT_ONESHOT);
+    return timer_set_after(&i->tick, ticks ? INTAKE_TICK_USEC : USEC_INFINITY);
 }
 
 static void tell_when_stopped(struct intake *i)
@@ -360,19 +356,18 @@ static void expire_some(struct intake *i, uint64_t now)
     }
 }
 
-static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_tick(void *userdata)
 {
     struct intake *i = userdata;
     uint64_t now = intake_now_usec(i);
 
-    i->is_ticking = false;
     if (i->accept_again_usec <= now)
         i->accept_again_usec = 0;
     expire_some(i, now);
     intake_end_crowd(i);
     wake(i);
     intake_listen_or_not(i);
-    return arm(i);
+    (void)arm(i);
 }
 
 /* ---- Start and stop ---- */
@@ -392,9 +387,7 @@ static int set_up(struct intake *i)
         return -errno;
     r = sd_event_add_io(i->event, &i->io, i->epoll, EPOLLIN, on_io, i);
     if (r >= 0)
-        r = sd_event_add_time(i->event, &i->tick, CLOCK_BOOTTIME, 0, 0, on_tick, i);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(i->tick, SD_EVENT_OFF);
+        r = timer_init(&i->tick, i->event, 0, on_tick, i);
     return r;
 }
 
@@ -490,7 +483,7 @@ struct intake *intake_free(struct intake *i)
     for (struct connection *c = TAILQ_FIRST(&i->all); c; c = TAILQ_FIRST(&i->all))
         intake_drop(i, c);
     sd_event_source_disable_unref(i->io);
-    sd_event_source_disable_unref(i->tick);
+    timer_done(&i->tick);
     if (i->epoll >= 0)
         close(i->epoll);
     if (i->go_on >= 0)

@@ -10,16 +10,16 @@
 #include <unistd.h>
 
 #include "buffer.h"
+#include "clock.h"
 #include "fault-point.h"
 #include "intake.h"
 #include "log.h"
-#include "loop-clock.h"
 #include "message-ids.h"
 #include "spool.h"
 #include "state-directory.h"
 #include "submit-socket.h"
 #include "trouble.h"
-#include "wall-clock.h"
+#include "timer.h"
 
 #define SYNC_DELAY_USEC (100 * USEC_PER_MSEC)
 #define RETRY_USEC (1 * USEC_PER_SEC)
@@ -42,7 +42,7 @@ struct source_spool {
 
     sd_event *event;
     sd_event_source *flush; /* writes what was settled in this turn */
-    sd_event_source *timer; /* syncs it, or tries again */
+    struct timer timer;     /* syncs it, or tries again */
     sd_event_source *tell;  /* calls `ready` */
     bool waits;             /* the last `next` had nothing */
     struct trouble trouble;
@@ -50,21 +50,7 @@ struct source_spool {
 
 static uint64_t now_usec(struct source_spool *s)
 {
-    return loop_now_usec(s->event);
-}
-
-static void set_timer(struct source_spool *s, uint64_t usec)
-{
-    sd_event_source_set_time_relative(s->timer, usec);
-    sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
-}
-
-static bool is_timer_set(struct source_spool *s)
-{
-    int enabled = SD_EVENT_OFF;
-
-    sd_event_source_get_enabled(s->timer, &enabled);
-    return enabled != SD_EVENT_OFF;
+    return clock_loop_usec(s->event);
 }
 
 static void tell(struct source_spool *s)
@@ -83,13 +69,13 @@ static int written(struct source_spool *s, int r)
                       "refused, and nothing is lost; trying again.",
                       spool_error(s->spool), store_strerror(r));
         /* What comes in meanwhile fails as well, and must not put it off. */
-        if (!is_timer_set(s))
-            set_timer(s, RETRY_USEC);
+        if (!timer_is_set(&s->timer))
+            timer_set_after(&s->timer, RETRY_USEC);
         tell(s);
     } else if (s->trouble.failures > 0) {
         tell(s); /* some things could be written: they may have been what others waited for */
-    } else if (spool_needs_sync(s->spool) && !is_timer_set(s)) {
-        set_timer(s, SYNC_DELAY_USEC);
+    } else if (spool_needs_sync(s->spool) && !timer_is_set(&s->timer)) {
+        timer_set_after(&s->timer, SYNC_DELAY_USEC);
     }
     return r;
 }
@@ -212,7 +198,7 @@ static void sending(struct source *source, const struct source_message *const *m
         spooled[i] = (const struct spool_message *)messages[i];
     FAULT_POINT("spool-mark");
     /* Where that fails they are sent all the same: it is for the count of possible duplicates. */
-    (void)written(s, spool_mark_sending(s->spool, spooled, n, wall_clock_usec()));
+    (void)written(s, spool_mark_sending(s->spool, spooled, n, clock_wall_usec()));
     FAULT_POINT("spool-marked");
 }
 
@@ -226,7 +212,7 @@ static void settle(struct source *source, const struct source_message *message,
                  settlement == SOURCE_SENT ? NULL
                  : reason                  ? reason
                                            : "",
-                 wall_clock_usec());
+                 clock_wall_usec());
     sd_event_source_set_enabled(s->flush, SD_EVENT_ONESHOT);
     /* It may have been what others waited for: its group's turn, or room. */
     if (s->waits)
@@ -287,7 +273,7 @@ static int on_flush(sd_event_source *source, void *userdata)
     return 0;
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_timer(void *userdata)
 {
     struct source_spool *s = userdata;
 
@@ -295,7 +281,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         look_for_the_end(s);
     else
         (void)written(s, spool_sync(s->spool));
-    return 0;
 }
 
 static int on_tell(sd_event_source *source, void *userdata)
@@ -319,7 +304,7 @@ static void source_spool_free(struct source *source)
     spool_free(s->spool);
     free(s->socket_path);
     sd_event_source_disable_unref(s->flush);
-    sd_event_source_disable_unref(s->timer);
+    timer_done(&s->timer);
     sd_event_source_disable_unref(s->tell);
     sd_event_unref(s->event);
     free(s);
@@ -353,10 +338,7 @@ static int add_sources(struct source_spool *s)
     if (r >= 0)
         r = add_defer(s, &s->tell, on_tell);
     if (r >= 0)
-        r = sd_event_add_time_relative(s->event, &s->timer, CLOCK_BOOTTIME, 0, USEC_PER_MSEC,
-                                       on_timer, s);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
+        r = timer_init(&s->timer, s->event, USEC_PER_MSEC, on_timer, s);
     return MIN(r, 0);
 }
 

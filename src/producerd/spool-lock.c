@@ -6,7 +6,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "loop-clock.h"
+#include "clock.h"
 
 #define AGAIN_USEC (20 * USEC_PER_MSEC)
 
@@ -26,7 +26,7 @@ static int open_folder(const char *path)
 int spool_lock(const char *path, bool is_command, uint64_t patience_usec, int *ret_fd)
 {
     static const struct timespec again = {.tv_nsec = AGAIN_USEC * 1000};
-    uint64_t end_usec = boot_now_usec() + patience_usec;
+    uint64_t end_usec = clock_boot_usec() + patience_usec;
     int fd = open_folder(path);
 
     if (fd < 0 && errno == ENOMEM)
@@ -36,7 +36,7 @@ int spool_lock(const char *path, bool is_command, uint64_t patience_usec, int *r
 
         if (errno == EINTR)
             continue;
-        if (is_held && boot_now_usec() < end_usec) {
+        if (is_held && clock_boot_usec() < end_usec) {
             nanosleep(&again, NULL);
             continue;
         }

@@ -1,11 +1,10 @@
 /* What goes out of the spool, see spool.h. Rows are read in order once, behind a cursor; what was
  * passed over on the way is read again by its group (spool-groups.h). */
+#include "clock.h"
 #include "spool-internal.h"
 
 #include <errno.h>
 #include <stdio.h>
-
-#include "wall-clock.h"
 
 #define COLUMNS                                                                                    \
     "number, id, group_id, deduplication_id, delay_sec, bytes, attributes, body, %s, since_usec"   \
@@ -67,7 +66,7 @@ static int write_damaged(struct spool *s, int64_t number)
     if (r < 0)
         return r;
     statement_bind_int(s->reject_damaged, 1, number);
-    statement_bind_int(s->reject_damaged, 2, (int64_t)wall_clock_usec());
+    statement_bind_int(s->reject_damaged, 2, (int64_t)clock_wall_usec());
     statement_bind_text(s->reject_damaged, 3, s->set_aside.reason);
     statement_bind_int(s->reject_damaged, 4, (int64_t)s->next_number);
     r = statement_step(s->reject_damaged);

@@ -1,6 +1,6 @@
+#include "clock.h"
 #include "credentials.h"
 #include "test-loop.h"
-#include "wall-clock.h"
 
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -48,7 +48,7 @@ static void fake_answer(struct fake *f)
         assert_int_equal(aws_credentials_new(f->id, "SECRET", "TOKEN", f->head.name,
                                              f->lifetime_usec == USEC_INFINITY
                                                  ? USEC_INFINITY
-                                                 : wall_clock_usec() + f->lifetime_usec,
+                                                 : clock_wall_usec() + f->lifetime_usec,
                                              &c),
                          0);
     if (c && f->path)
@@ -596,7 +596,7 @@ static void expiry_is_judged_by_the_measured_clock(void **state)
                         .id = "AKIA1",
                         .lifetime_usec = (uint64_t)-1 * 3600 * USEC_PER_SEC};
     CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
-    int64_t wall_sec = (int64_t)(wall_clock_usec() / USEC_PER_SEC);
+    int64_t wall_sec = (int64_t)(clock_wall_usec() / USEC_PER_SEC);
     int64_t boot_sec = (int64_t)(boot_clock_usec() / USEC_PER_SEC);
     struct clock_skew skew = {.is_known = true, .offset_sec = wall_sec - 5 * 3600 - boot_sec};
     struct asker a = {};

@@ -1,7 +1,7 @@
+#include "clock.h"
 #include "fake-consumer.h"
 #include "hand.h"
 #include "handled.h"
-#include "outside.h"
 #include "test.h"
 
 #include <sqlite3.h>
@@ -922,13 +922,13 @@ static int tear_down_ledger(void **state)
 
 static bool is_in_ledger(const char *id)
 {
-    return ledger_has(ledger, id, outside_wall_usec()) == LEDGER_HAS;
+    return ledger_has(ledger, id, clock_wall_usec()) == LEDGER_HAS;
 }
 
 static void was_handled(const char *id)
 {
-    assert_int_equal(ledger_add(ledger, id, outside_wall_usec()), 0);
-    assert_int_equal(ledger_commit(ledger, outside_wall_usec()), LEDGER_COMMITTED);
+    assert_int_equal(ledger_add(ledger, id, clock_wall_usec()), 0);
+    assert_int_equal(ledger_commit(ledger, clock_wall_usec()), LEDGER_COMMITTED);
 }
 
 static void what_was_handled_is_in_the_ledger_until_it_is_deleted(void **state)
@@ -941,7 +941,7 @@ static void what_was_handled_is_in_the_ledger_until_it_is_deleted(void **state)
     assert_int_equal(hand_count(hand).deleting, 2);
     assert_int_equal(fake_n_calls, 0);
     turn();
-    assert_int_equal(ledger_commit(ledger, outside_wall_usec()), 0); /* it is on disk already */
+    assert_int_equal(ledger_commit(ledger, clock_wall_usec()), 0); /* it is on disk already */
     assert_true(is_in_ledger("h0"));
     assert_true(is_in_ledger("h1"));
     assert_false(is_in_ledger("h2"));
@@ -953,7 +953,7 @@ static void what_was_handled_is_in_the_ledger_until_it_is_deleted(void **state)
     assert_int_equal(hand_count(hand).messages, 0);
     assert_int_equal(hand_totals(hand)->deleted, 2);
     assert_int_equal(ledger_left(), 0);
-    assert_int_equal(ledger_commit(ledger, outside_wall_usec()), 0);
+    assert_int_equal(ledger_commit(ledger, clock_wall_usec()), 0);
 }
 
 static void the_next_of_a_group_begins_when_the_ledger_has_the_one_before(void **state)
@@ -1046,7 +1046,7 @@ static void what_gets_through_after_its_lease_is_not_handled_again(void **state)
     finish(0, HANDLER_DONE, 0);
     turn();
     assert_true(is_in_ledger("h0"));
-    assert_int_equal(ledger_commit(ledger, outside_wall_usec()), 0); /* it is on disk already */
+    assert_int_equal(ledger_commit(ledger, clock_wall_usec()), 0); /* it is on disk already */
     assert_string_equal(begun(), "01");
     assert_string_equal(answer_open(), "{\"QueueUrl\":\"q\",\"ReceiptHandle\":\"h0\"}");
     turn();
@@ -1068,7 +1068,7 @@ static void what_gets_through_and_is_given_back_is_not_handled_again(void **stat
     finish(1, HANDLER_DONE, 0);
     assert_int_equal(hand_count(hand).deleting, 0);
     turn();
-    assert_int_equal(ledger_commit(ledger, outside_wall_usec()), 0); /* it is on disk already */
+    assert_int_equal(ledger_commit(ledger, clock_wall_usec()), 0); /* it is on disk already */
     assert_true(is_in_ledger("h0"));
     assert_true(is_in_ledger("h1"));
     answer_open();

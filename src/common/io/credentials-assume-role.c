@@ -9,6 +9,7 @@
 
 #include "aws-files.h"
 #include "aws-role.h"
+#include "clock.h"
 #include "encode.h"
 
 enum { TEXT_MAX_BYTES = 8192 };
@@ -72,7 +73,7 @@ static void assume_next(struct role_provider *p, struct aws_credentials *credent
     char session_name[32];
     int r;
 
-    snprintf(session_name, sizeof(session_name), "sqs-demo-%lld", (long long)time(NULL));
+    snprintf(session_name, sizeof(session_name), "sqs-demo-%lld", (long long)clock_wall_sec());
     buffer_printf(&source, "%s, profile ", role->role_arn);
     escape_for_log(&source, role->profile, strlen(role->profile), AWS_ROLE_NAME_SHOWN_BYTES);
     r = sts_assume_role(

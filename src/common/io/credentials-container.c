@@ -9,6 +9,7 @@
 #include "encode.h"
 #include "file.h"
 #include "metadata-url.h"
+#include "timer.h"
 
 enum { TEXT_MAX_BYTES = 8192, VALUE_SHOWN_BYTES = 300 };
 
@@ -22,7 +23,7 @@ struct container_provider {
     struct buffer authorization; /* the header's line; empty: none is sent */
     struct buffer shown_url;     /* without a query, which may hold a secret */
     struct http_slot *slot;
-    sd_event_source *pause;
+    struct timer pause;
     unsigned attempts;
     credentials_provider_done_fn done;
     void *userdata;
@@ -31,7 +32,7 @@ struct container_provider {
 static void end_fetch(struct container_provider *p)
 {
     p->slot = http_slot_cancel(p->slot);
-    p->pause = sd_event_source_disable_unref(p->pause);
+    timer_done(&p->pause);
     buffer_reset(&p->authorization);
     buffer_reset(&p->shown_url);
     free(TAKE(p->url));
@@ -99,14 +100,13 @@ static int read_authorization(struct container_provider *p, struct buffer *text)
 
 static int attempt(struct container_provider *p);
 
-static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_pause_over(void *userdata)
 {
     struct container_provider *p = userdata;
     int r = attempt(p);
 
     if (r < 0)
         fail(p, credentials_outcome_of_errno(r), strerror(-r));
-    return 0;
 }
 
 /* Tries once more after a pause, or ends with that outcome and the text. */
@@ -119,10 +119,10 @@ static void fail_attempt(struct container_provider *p, enum credentials_outcome 
         fail(p, outcome, buffer_string(text));
         return;
     }
-    p->pause = sd_event_source_disable_unref(p->pause);
-    r = sd_event_add_time_relative(p->event, &p->pause, CLOCK_BOOTTIME,
-                                   CREDENTIALS_CONTAINER_PAUSE_USEC, 10 * USEC_PER_MSEC,
-                                   on_pause_over, p);
+    timer_done(&p->pause);
+    r = timer_init(&p->pause, p->event, 10 * USEC_PER_MSEC, on_pause_over, p);
+    if (r >= 0)
+        r = timer_set_after(&p->pause, CREDENTIALS_CONTAINER_PAUSE_USEC);
     if (r < 0)
         fail(p, outcome, buffer_string(text));
 }

@@ -7,6 +7,7 @@
 
 #include "aws-files.h"
 #include "aws-role.h"
+#include "clock.h"
 #include "encode.h"
 #include "file.h"
 
@@ -127,7 +128,7 @@ static int start(struct web_identity_provider *p, const struct setting *file,
     r = read_token(file, &token, text);
     if (r != 0)
         return r;
-    snprintf(session_name, sizeof(session_name), "sqs-demo-%lld", (long long)time(NULL));
+    snprintf(session_name, sizeof(session_name), "sqs-demo-%lld", (long long)clock_wall_sec());
     buffer_printf(&source, "%s, web identity", role->value);
     return sts_assume_role(p->sts,
                            &(struct sts_request){

@@ -10,8 +10,7 @@
 
 #include <systemd/sd-id128.h>
 
-#include "loop-clock.h"
-#include "wall-clock.h"
+#include "clock.h"
 
 struct credentials_slot {
     struct credentials *owner;
@@ -162,10 +161,10 @@ static void free_slots(struct credentials_slot *slot)
 /* What AWS's clock shows, as far as it is known. */
 static uint64_t aws_clock_usec(const struct credentials *c)
 {
-    uint64_t wall_usec = wall_clock_usec();
+    uint64_t wall_usec = clock_wall_usec();
     struct clock_reading now = {
         .wall_sec = (time_t)(wall_usec / USEC_PER_SEC),
-        .boot_usec = loop_now_usec(c->event),
+        .boot_usec = clock_loop_usec(c->event),
     };
 
     if (!c->skew)
@@ -189,7 +188,7 @@ static void keep_found(struct credentials *c)
     ahead = refresh_ahead_usec();
     c->refresh_at_usec = c->cached->expiry_usec > ahead ? c->cached->expiry_usec - ahead : 0;
     /* Keys that come with less than that left are used while they last. */
-    c->retry_at_usec = loop_now_usec(c->event) + CREDENTIALS_REFRESH_RETRY_USEC;
+    c->retry_at_usec = clock_loop_usec(c->event) + CREDENTIALS_REFRESH_RETRY_USEC;
 }
 
 static int on_answer(sd_event_source *source, void *userdata)
@@ -232,7 +231,7 @@ static void end_walk(struct credentials *c, enum credentials_outcome outcome)
     if (outcome != CREDENTIALS_NOT_REACHED && outcome != CREDENTIALS_NOT_SET_UP)
         c->was_not_reached = false;
     if (!c->found && c->cached) {
-        c->retry_at_usec = loop_now_usec(c->event) + CREDENTIALS_REFRESH_RETRY_USEC;
+        c->retry_at_usec = clock_loop_usec(c->event) + CREDENTIALS_REFRESH_RETRY_USEC;
         c->file_check_usec = c->retry_at_usec;
     }
     sd_event_source_set_enabled(c->answer_source, SD_EVENT_ONESHOT);
@@ -268,7 +267,7 @@ static bool note_not_reached(struct credentials *c, const char *name, const char
 /* No provider is set up. */
 static void end_in_vain(struct credentials *c)
 {
-    uint64_t now = loop_now_usec(c->event);
+    uint64_t now = clock_loop_usec(c->event);
 
     if (!c->is_not_reached) {
         c->was_not_reached = false;
@@ -397,7 +396,7 @@ struct credentials *credentials_free(struct credentials *c)
 /* Keys in a file have no expiry: a changed file is looked at anew, while the old ones serve on. */
 static void check_file(struct credentials *c)
 {
-    uint64_t now = loop_now_usec(c->event);
+    uint64_t now = clock_loop_usec(c->event);
 
     if (!c->cached->path)
         return;
@@ -423,7 +422,7 @@ struct aws_credentials *credentials_peek(struct credentials *c)
         c->is_outlived = false;
     else if (!c->is_outlived)
         return NULL; /* newer ones are looked for first */
-    if (c->refresh_at_usec <= now && c->retry_at_usec <= loop_now_usec(c->event))
+    if (c->refresh_at_usec <= now && c->retry_at_usec <= clock_loop_usec(c->event))
         start_walk(c);
     return c->cached;
 }

@@ -11,8 +11,9 @@
 #include <stdio.h>
 
 #include "buffer.h"
+#include "clock.h"
 #include "imds-settings.h"
-#include "loop-clock.h"
+#include "timer.h"
 
 #define TOKEN_PATH "latest/api/token"
 
@@ -40,7 +41,7 @@ struct imds {
     /* Of the read on its way. */
     struct buffer url;
     struct http_slot *slot;
-    sd_event_source *pause;
+    struct timer pause;
     unsigned attempts; /* of the request that is being made */
     imds_done_fn done;
     void *userdata;
@@ -51,7 +52,7 @@ struct imds *imds_free(struct imds *imds)
     if (!imds)
         return NULL;
     http_slot_cancel(imds->slot);
-    sd_event_source_disable_unref(imds->pause);
+    timer_done(&imds->pause);
     imds_settings_done(&imds->settings);
     buffer_done(&imds->token_header);
     buffer_done(&imds->url);
@@ -69,7 +70,7 @@ int imds_new(sd_event *event, struct http_client *http, const char *profile, str
         return -ENOMEM;
     imds->event = event;
     imds->http = http;
-    imds->end_usec = loop_now_usec(event) + IMDS_SESSION_MAX_USEC;
+    imds->end_usec = clock_loop_usec(event) + IMDS_SESSION_MAX_USEC;
     imds->token_header = BUFFER_INIT(TOKEN_MAX_BYTES);
     imds->url = BUFFER_INIT(URL_MAX);
     r = imds_settings_read(profile, &imds->settings, error);
@@ -99,14 +100,13 @@ static void PRINTF_FORMAT(3, 4)
 
 static int send_request(struct imds *imds);
 
-static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_pause_over(void *userdata)
 {
     struct imds *imds = userdata;
     int r = send_request(imds);
 
     if (r < 0)
         end_read(imds, IMDS_UNREACHABLE, "%s", strerror(-r));
-    return 0;
 }
 
 /* Makes the request once more after a pause. False where there are no attempts left, or no time. */
@@ -115,11 +115,12 @@ static bool try_again(struct imds *imds)
     int r;
 
     if (imds->attempts >= imds->settings.attempts ||
-        loop_now_usec(imds->event) + IMDS_PAUSE_USEC >= imds->end_usec)
+        clock_loop_usec(imds->event) + IMDS_PAUSE_USEC >= imds->end_usec)
         return false;
-    imds->pause = sd_event_source_disable_unref(imds->pause);
-    r = sd_event_add_time_relative(imds->event, &imds->pause, CLOCK_BOOTTIME, IMDS_PAUSE_USEC,
-                                   10 * USEC_PER_MSEC, on_pause_over, imds);
+    timer_done(&imds->pause);
+    r = timer_init(&imds->pause, imds->event, 10 * USEC_PER_MSEC, on_pause_over, imds);
+    if (r >= 0)
+        r = timer_set_after(&imds->pause, IMDS_PAUSE_USEC);
     return r >= 0;
 }
 
@@ -300,7 +301,7 @@ static void on_reply(void *userdata, const struct http_reply *reply)
 /* So that the request ends with the session; one that begins at its end is given a second. */
 static void bound_time(const struct imds *imds, struct http_request *request)
 {
-    uint64_t now = loop_now_usec(imds->event);
+    uint64_t now = clock_loop_usec(imds->event);
     uint64_t left = imds->end_usec > now ? imds->end_usec - now : 0;
 
     request->timeout_usec = MIN(imds->settings.timeout_usec, MAX(left, USEC_PER_SEC));

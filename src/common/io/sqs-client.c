@@ -93,7 +93,7 @@ static time_t signing_time(struct sqs_client *client, uint64_t now_usec)
 {
     enum clock_skew_change change;
     time_t t = clock_skew_signing_time(
-        &client->skew, &(struct clock_reading){.wall_sec = time(NULL), .boot_usec = now_usec},
+        &client->skew, &(struct clock_reading){.wall_sec = clock_wall_sec(), .boot_usec = now_usec},
         &change);
 
     sqs_client_skew_changed(client, change);

@@ -221,7 +221,7 @@ void sqs_call_attempt_failed(struct sqs_call *call)
 
 static struct clock_reading read_clocks(const struct sqs_client *client)
 {
-    return (struct clock_reading){.wall_sec = time(NULL),
+    return (struct clock_reading){.wall_sec = clock_wall_sec(),
                                   .boot_usec = clock_loop_usec(client->event)};
 }
 

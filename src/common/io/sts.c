@@ -11,11 +11,12 @@
 #include <time.h>
 
 #include "backoff.h"
+#include "clock.h"
 #include "encode.h"
 #include "endpoint.h"
-#include "loop-clock.h"
 #include "random.h"
 #include "server-time.h"
+#include "timer.h"
 #include "sigv4.h"
 #include "sts-reply.h"
 
@@ -51,7 +52,7 @@ struct sts_call {
     struct buffer body;
 
     struct http_slot *slot;
-    sd_event_source *timer;
+    struct timer timer;
     unsigned attempts;
     time_t signed_sec;    /* the time that the last attempt was signed with */
     uint64_t signed_usec; /* the boot clock then */
@@ -70,7 +71,7 @@ static void call_free(struct sts_call *call)
     if (call->next)
         call->next->previous = call->previous;
     http_slot_cancel(call->slot);
-    sd_event_source_disable_unref(call->timer);
+    timer_done(&call->timer);
     aws_credentials_unref(call->credentials);
     buffer_done(&call->body);
     free(call->role_arn);
@@ -114,28 +115,22 @@ static void finish_failed(struct sts_call *call, enum credentials_outcome outcom
 
 /* --- What follows a failed attempt --- */
 
-static int start_timer(struct sts_call *call, uint64_t delay_usec)
-{
-    int r = sd_event_source_set_time_relative(call->timer, delay_usec);
-
-    return r < 0 ? r : sd_event_source_set_enabled(call->timer, SD_EVENT_ONESHOT);
-}
-
 static void attempt_failed(struct sts_call *call, enum aws_error_class class, const char *reason)
 {
     enum backoff_kind kind = class == AWS_ERROR_THROTTLED ? BACKOFF_THROTTLED : BACKOFF_TRANSIENT;
     bool is_worth_it = class == AWS_ERROR_THROTTLED || class == AWS_ERROR_TRANSIENT;
 
     if (!is_worth_it || call->attempts >= STS_ATTEMPTS_MAX ||
-        start_timer(
-            call, backoff_delay_usec(kind, call->attempts, true, USEC_INFINITY, random_u64())) < 0)
+        timer_set_after(&call->timer, backoff_delay_usec(kind, call->attempts, true, USEC_INFINITY,
+                                                         random_u64())) < 0)
         finish_failed(call, is_worth_it ? CREDENTIALS_UNREACHABLE : CREDENTIALS_FAILED, "%s",
                       reason);
 }
 
 static struct clock_reading read_clocks(const struct sts *sts)
 {
-    return (struct clock_reading){.wall_sec = time(NULL), .boot_usec = loop_now_usec(sts->event)};
+    return (struct clock_reading){.wall_sec = clock_wall_sec(),
+                                  .boot_usec = clock_loop_usec(sts->event)};
 }
 
 /* Of a refused signature. True: it may be due to our clock, and what to sign with is now known
@@ -163,7 +158,7 @@ static bool is_clock_corrected(struct sts_call *call, const struct http_reply *r
     if (!is_other_time || call->n_clock_corrections >= CLOCK_CORRECTIONS_MAX)
         return false;
     call->n_clock_corrections++;
-    return start_timer(call, 0) >= 0;
+    return timer_set_after(&call->timer, 0) >= 0;
 }
 
 /* --- Replies --- */
@@ -330,14 +325,14 @@ static void set_signing_time(struct sts_call *call)
     call->signed_sec = clock_skew_signing_time(&call->sts->skew, &now, &change);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_timer(void *userdata)
 {
     struct sts_call *call = userdata;
     int r;
 
     if (call->error) {
         finish_failed(call, CREDENTIALS_FAILED, "%s", call->error);
-        return 0;
+        return;
     }
     call->attempts++;
     set_signing_time(call);
@@ -345,7 +340,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     if (r < 0)
         finish_failed(call, credentials_outcome_of_errno(r), "cannot send the request: %s",
                       strerror(-r));
-    return 0;
 }
 
 /* --- Calls --- */
@@ -394,8 +388,8 @@ static int fill_call(struct sts_call *call, const struct sts_request *request)
     r = make_body(call, request);
     if (r < 0)
         return r;
-    return sd_event_add_time_relative(call->sts->event, &call->timer, CLOCK_BOOTTIME, 0,
-                                      10 * USEC_PER_MSEC, on_timer, call);
+    r = timer_init(&call->timer, call->sts->event, 10 * USEC_PER_MSEC, on_timer, call);
+    return r < 0 ? r : timer_set_after(&call->timer, 0);
 }
 
 int sts_assume_role(struct sts *sts, const struct sts_request *request, sts_done_fn done,
