@@ -13,35 +13,27 @@
 
 #define DEDUPLICATION_INTERVAL_USEC (300 * USEC_PER_SEC)
 
-/* Of a message just taken up. */
-static inline void doubt_begin(struct outgoing *m, uint64_t wall_usec, uint64_t boot_usec)
+/* Of a message just taken up. True: an earlier process may have sent it. */
+static inline bool doubt_begin(struct outgoing *m, uint64_t wall_usec, uint64_t boot_usec)
 {
     uint64_t since_usec = m->source->first_unknown_usec;
 
-    m->is_unknown = m->is_in_doubt = since_usec > 0;
     /* A time to come means that the clock was put back. It may lie before the boot. */
     m->first_unknown_usec = (int64_t)boot_usec - (int64_t)(wall_usec - MIN(since_usec, wall_usec));
+    return since_usec > 0;
 }
 
-/* An attempt goes out. Returns true where it is the first that may make a duplicate. */
-static inline bool doubt_sending(struct outgoing *m, uint64_t boot_usec)
+/* Whether an attempt that goes out now is the first that may make a duplicate. */
+static inline bool doubt_makes_late(const struct outgoing *m, uint64_t boot_usec)
 {
-    m->is_unknown = true;
-    if (m->is_late || !m->is_in_doubt ||
-        (int64_t)boot_usec - m->first_unknown_usec <= (int64_t)DEDUPLICATION_INTERVAL_USEC)
-        return false;
-    m->is_late = true;
-    return true;
+    return outgoing_state_is_in_doubt(m->state) && !outgoing_state_is_late(m->state) &&
+           (int64_t)boot_usec - m->first_unknown_usec > (int64_t)DEDUPLICATION_INTERVAL_USEC;
 }
 
-/* The attempt that went out at `sent_usec` of the boot clock did not succeed, as far as is known.
- * Once in doubt, a message stays so: what is known of a later attempt tells nothing of an earlier
- * one. */
-static inline void doubt_failed(struct outgoing *m, bool is_outcome_unknown, uint64_t sent_usec)
+/* The outcome of the attempt that went out at `sent_usec` of the boot clock is unknown, which is
+ * about to be told by outgoing_apply. The first one counts. */
+static inline void doubt_note(struct outgoing *m, uint64_t sent_usec)
 {
-    if (is_outcome_unknown && !m->is_in_doubt) {
-        m->is_in_doubt = true;
+    if (!outgoing_state_is_in_doubt(m->state))
         m->first_unknown_usec = (int64_t)sent_usec;
-    }
-    m->is_unknown = m->is_in_doubt;
 }

@@ -1,19 +1,18 @@
-/* A message between the source and its settlement. A plain value, in a pool of the producer's; each
- * part of it is written by the one module that is named. */
+/* A message between the source and its settlement. A plain value, in a pool of the producer's,
+ * which goes through the states of message-state.h by outgoing_apply alone. What is noted on it is
+ * written by the functions here and by the lanes. */
 #pragma once
 
 #include "backoff.h"
+#include "message-state.h"
 #include "source.h"
 
 struct outgoing {
-    /* the producer's */
     const struct source_message *source; /* NULL: this place of the pool is free */
     size_t bytes;                        /* that SQS counts */
-    bool is_alone;    /* goes in a request of its own: a batch with it was refused as a whole */
-    bool is_unknown;  /* was sent, and may or may not stand in the queue */
-    bool is_late;     /* went again when SQS may have forgotten it (doubt.h) */
-    bool is_in_doubt; /* an attempt went out whose outcome is not known, the first: */
-    int64_t first_unknown_usec; /* boot clock */
+    enum outgoing_state state;
+    bool is_alone; /* goes in a request of its own: a batch with it was refused as a whole */
+    int64_t first_unknown_usec; /* see doubt.h */
     unsigned failures;          /* in a row, of the same kind */
     enum backoff_kind failure_kind;
 
@@ -21,3 +20,10 @@ struct outgoing {
     struct lane *lane;
     struct outgoing *next; /* in its lane; or of the free places */
 };
+
+/* Something has happened to a message: it goes into its next state, and the journal has a line of
+ * it. Returns what is to be done about it. */
+enum outgoing_action outgoing_apply(struct outgoing *message, enum outgoing_event event);
+
+/* It has failed in this way. Returns how often in a row. */
+unsigned outgoing_failed(struct outgoing *message, enum backoff_kind kind);

@@ -105,7 +105,7 @@ static void say_what_is_left(void *userdata)
 
     p->is_over = true;
     for (size_t i = 0; i < p->n_messages_max && p->messages; i++)
-        if (p->messages[i].source && p->messages[i].is_unknown)
+        if (p->messages[i].source && outgoing_state_is_unknown(p->messages[i].state))
             n_unknown++;
     log_left(n_unknown, p->n_messages - n_unknown, p->source_kind->is_lasting);
     log_late_total(p->counts.late);
@@ -134,12 +134,49 @@ static void pause_for_lack(struct producer *p, int error, const char *what)
 
 /* --- From the source into the lanes --- */
 
-static void reject_invalid(struct producer *p, const struct source_message *source, const char *why)
+/* It is the source's again, and its place in the pool is free. */
+static void settle(struct producer *p, struct outgoing *m, enum source_settlement settlement,
+                   const char *reason)
 {
-    log_invalid(source, why);
-    p->counts.rejected++;
-    p->n_invalid_run++;
-    p->source->ops->settle(p->source, source, SOURCE_REJECTED, why);
+    const struct source_message *source = TAKE(m->source);
+
+    if (settlement == SOURCE_SENT)
+        p->counts.sent++;
+    else
+        p->counts.rejected++;
+    m->next = p->free_message;
+    p->free_message = m;
+    p->n_messages--;
+    p->source->ops->settle(p->source, source, settlement, reason);
+}
+
+/* Something has happened to a message: does what follows. `due_usec`: of one that goes again, not
+ * before. `reason`: of one that is rejected. */
+static void apply(struct producer *p, struct outgoing *m, enum outgoing_event event,
+                  uint64_t due_usec, const char *reason)
+{
+    enum outgoing_action action = outgoing_apply(m, event);
+    bool is_sent = m->state == OUTGOING_SENT;
+
+    switch (action) {
+    case OUTGOING_IMPOSSIBLE:
+    case DO_NOTHING:
+        break;
+    case DO_QUEUE:
+        lanes_add(p->lanes, m);
+        break;
+    case DO_REQUEUE:
+    case DO_REQUEUE_ALONE:
+        lanes_again(p->lanes, m, due_usec);
+        break;
+    case DO_SETTLE:
+        lanes_done(p->lanes, m);
+        settle(p, m, is_sent ? SOURCE_SENT : SOURCE_REJECTED, reason);
+        break;
+    case DO_REFUSE:
+        settle(p, m, SOURCE_REJECTED, reason);
+        break;
+    }
 }
 
 /* Whether it would be rejected for its size alone, and the queue is asked whether that still holds.
@@ -156,21 +193,24 @@ static int take_up(struct producer *p, const struct source_message *source)
 {
     CLEANUP(free) char *error = NULL;
     struct outgoing *m = p->free_message;
+    bool is_in_doubt;
     int r =
         sqs_message_check(&source->message, queue_is_fifo(p->queue), p->message_bytes_max, &error);
 
     if (r < 0)
         return r;
-    if (r > 0) {
-        reject_invalid(p, source, error);
-        return 0;
-    }
     p->free_message = m->next;
     *m = (struct outgoing){.source = source, .bytes = sqs_message_bytes(&source->message)};
-    doubt_begin(m, clock_wall_usec(), now_usec(p));
     p->n_messages++;
+    if (r > 0) {
+        log_invalid(source, error);
+        p->n_invalid_run++;
+        apply(p, m, ON_INVALID, 0, error);
+        return 0;
+    }
+    is_in_doubt = doubt_begin(m, clock_wall_usec(), now_usec(p));
     p->counts.taken++;
-    lanes_add(p->lanes, m);
+    apply(p, m, is_in_doubt ? ON_VALID_IN_DOUBT : ON_VALID, 0, NULL);
     return 0;
 }
 
@@ -209,18 +249,6 @@ static enum batcher_supply supply(void *userdata)
 
 /* --- What became of them --- */
 
-static void settle(struct producer *p, struct outgoing *m, enum source_settlement settlement,
-                   const char *reason)
-{
-    const struct source_message *source = TAKE(m->source);
-
-    lanes_done(p->lanes, m);
-    m->next = p->free_message;
-    p->free_message = m;
-    p->n_messages--;
-    p->source->ops->settle(p->source, source, settlement, reason);
-}
-
 static void settle_sent_and_rejected(struct producer *p, const struct batch *batch,
                                      const struct outcome *outcomes,
                                      const struct sqs_result *result)
@@ -233,12 +261,10 @@ static void settle_sent_and_rejected(struct producer *p, const struct batch *bat
             (void)queue_refresh(p->queue);
         if (outcomes[i].kind == OUTCOME_SENT) {
             log_sent(m, &outcomes[i], result);
-            p->counts.sent++;
-            settle(p, m, SOURCE_SENT, NULL);
+            apply(p, m, ON_SENT, 0, NULL);
         } else if (outcomes[i].kind == OUTCOME_REJECTED) {
             log_rejected(m, &outcomes[i], result);
-            p->counts.rejected++;
-            settle(p, m, SOURCE_REJECTED, outcomes[i].text);
+            apply(p, m, ON_REJECTED, 0, outcomes[i].text);
         }
     }
 }
@@ -247,13 +273,12 @@ static void settle_sent_and_rejected(struct producer *p, const struct batch *bat
 static uint64_t send_again(struct producer *p, struct outgoing *m, const struct outcome *outcome,
                            uint64_t random)
 {
-    uint64_t delay_usec;
+    unsigned failures = outgoing_failed(m, outcome->backoff);
+    uint64_t delay_usec =
+        backoff_delay_usec(outcome->backoff, failures, true, USEC_INFINITY, random);
 
     p->counts.resent++;
-    m->failures = m->failure_kind == outcome->backoff ? m->failures + 1 : 1;
-    m->failure_kind = outcome->backoff;
-    delay_usec = backoff_delay_usec(outcome->backoff, m->failures, true, USEC_INFINITY, random);
-    lanes_again(p->lanes, m, now_usec(p) + delay_usec);
+    apply(p, m, outcome->is_unknown ? ON_UNKNOWN : ON_FAILED, now_usec(p) + delay_usec, NULL);
     return delay_usec;
 }
 
@@ -271,10 +296,11 @@ static void keep_the_others(struct producer *p, const struct batch *batch, uint6
 
         if (outcomes[i].kind != OUTCOME_ALONE && outcomes[i].kind != OUTCOME_AGAIN)
             continue; /* it is settled */
-        doubt_failed(m, outcomes[i].is_unknown, sent_usec);
+        if (outcomes[i].is_unknown)
+            doubt_note(m, sent_usec);
         if (outcomes[i].kind == OUTCOME_ALONE) {
-            m->is_alone = true;
-            lanes_again(p->lanes, m, 0);
+            apply(p, m, outcomes[i].is_unknown ? ON_BATCH_REFUSED_UNKNOWN : ON_BATCH_REFUSED, 0,
+                  NULL);
         } else {
             uint64_t delay = send_again(p, m, &outcomes[i], random);
 

@@ -54,18 +54,27 @@ static void note_sending(struct request *request)
     request->sent_usec = clock_boot_usec();
     request->epoch = request->sender->limit.epoch;
     for (size_t i = 0; i < batch->n; i++) {
-        bool is_late = doubt_sending(batch->messages[i], request->sent_usec);
+        struct outgoing *m = batch->messages[i];
+        bool is_late = doubt_makes_late(m, request->sent_usec);
 
+        outgoing_apply(m, is_late ? ON_SENDING_LATE : ON_SENDING);
         /* A standard queue remembers nothing: there any message may come twice. */
         if (is_late && queue_is_fifo(o->queue))
-            o->late(o->userdata, batch->messages[i]);
+            o->late(o->userdata, m);
     }
 }
 
-static void note_failure(struct request *request, bool is_outcome_unknown)
+/* Another attempt follows. */
+static void note_failure(struct request *request, const struct sqs_error *error)
 {
-    for (size_t i = 0; i < request->batch.n; i++)
-        doubt_failed(request->batch.messages[i], is_outcome_unknown, request->sent_usec);
+    bool is_unknown = sqs_error_is_outcome_unknown(error);
+
+    for (size_t i = 0; i < request->batch.n; i++) {
+        if (is_unknown)
+            doubt_note(request->batch.messages[i], request->sent_usec);
+        outgoing_apply(request->batch.messages[i],
+                       is_unknown ? ON_ATTEMPT_UNKNOWN : ON_ATTEMPT_FAILED);
+    }
 }
 
 /* Whether its messages are to go in other requests. */
@@ -89,7 +98,7 @@ static bool before_attempt(void *userdata, const struct sqs_error *error,
     if (error && is_too_much(request, error))
         return false;
     if (error)
-        note_failure(request, sqs_error_is_outcome_unknown(error));
+        note_failure(request, error);
     note_sending(request);
     return true;
 }
@@ -128,7 +137,8 @@ int sender_send(struct sender *s, const struct batch *batch)
                    &(struct sqs_call_options){.before_attempt = before_attempt}, on_answer, request,
                    &request->call);
     if (r < 0) {
-        note_failure(request, false);
+        for (size_t i = 0; i < batch->n; i++)
+            outgoing_apply(batch->messages[i], ON_NOT_SENT);
         return r;
     }
     s->first_free = request->next;

@@ -12,8 +12,9 @@ uint64_t fake_now_usec;
 int fake_call_error;
 size_t fake_reply_bytes;
 const char *fake_hangs;
-bool fake_is_fifo, fake_was_not_sent;
+bool fake_is_fifo, fake_was_not_sent, fake_was_repeated;
 enum sqs_stall fake_stall;
+int fake_error_status;
 bool fake_may_refresh;
 unsigned fake_n_refreshes;
 size_t fake_held_bytes;
@@ -32,8 +33,9 @@ void fake_reset(void)
     fake_call_error = 0;
     fake_reply_bytes = 0;
     fake_hangs = NULL;
-    fake_was_not_sent = false;
+    fake_was_not_sent = fake_was_repeated = false;
     fake_stall = SQS_STALL_NONE;
+    fake_error_status = 0;
     fake_may_refresh = false;
     fake_n_refreshes = 0;
     fake_is_fifo = true;
@@ -215,7 +217,9 @@ static struct sqs_error make_error(enum aws_error_class class, const char *name,
     struct sqs_error error = {
         .class = class,
         .was_not_sent = fake_was_not_sent,
+        .was_repeated = fake_was_repeated,
         .stall = fake_stall,
+        .http_status = fake_error_status,
         .retry_after_usec = USEC_INFINITY,
     };
 

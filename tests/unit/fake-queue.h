@@ -23,6 +23,8 @@ extern uint64_t fake_now_usec;
 extern int fake_call_error;       /* what starting a call comes to */
 extern bool fake_was_not_sent;    /* of the errors that the functions below make */
 extern enum sqs_stall fake_stall; /* the same */
+extern bool fake_was_repeated;    /* the same */
+extern int fake_error_status;     /* the same: of HTTP; 0: there was no reply */
 extern bool fake_is_fifo;
 extern bool fake_keeps_trying;    /* what the queue was asked for when it was opened */
 extern unsigned fake_permissions; /* the same */

@@ -1,0 +1,91 @@
+#include "message-state.h"
+
+#include <assert.h>
+
+#define STEP(do, next, why)                                                                        \
+    {                                                                                              \
+        .action = (do), .to = (next), .reason = (why)                                              \
+    }
+
+/* One that waits for its turn, in doubt or not. */
+#define ON_ITS_WAY(sending) [ON_SENDING] = STEP(DO_NOTHING, sending, REASON_SENDING)
+#define LATE_ON_ITS_WAY                                                                            \
+    [ON_SENDING_LATE] = STEP(DO_NOTHING, OUTGOING_SENDING_LATE, REASON_SENDING_LATE)
+
+/* The answers to one whose attempt is on its way: where it waits then, by whether its outcome is
+ * known; and where it is while the next attempt follows. */
+#define ANSWERS(known, unknown, sending_known, sending_unknown)                                    \
+    [ON_NOT_SENT] = STEP(DO_NOTHING, known, REASON_NOT_SENT),                                      \
+    [ON_ATTEMPT_FAILED] = STEP(DO_NOTHING, sending_known, REASON_ATTEMPT_FAILED),                  \
+    [ON_ATTEMPT_UNKNOWN] = STEP(DO_NOTHING, sending_unknown, REASON_ATTEMPT_UNKNOWN),              \
+    [ON_SENT] = STEP(DO_SETTLE, OUTGOING_SENT, REASON_SENT),                                       \
+    [ON_REJECTED] = STEP(DO_SETTLE, OUTGOING_REJECTED, REASON_REJECTED),                           \
+    [ON_FAILED] = STEP(DO_REQUEUE, known, REASON_FAILED),                                          \
+    [ON_UNKNOWN] = STEP(DO_REQUEUE, unknown, REASON_UNKNOWN),                                      \
+    [ON_BATCH_REFUSED] = STEP(DO_REQUEUE_ALONE, known, REASON_BATCH_REFUSED),                      \
+    [ON_BATCH_REFUSED_UNKNOWN] = STEP(DO_REQUEUE_ALONE, unknown, REASON_BATCH_REFUSED)
+
+static const struct outgoing_step table[OUTGOING_N_STATES][OUTGOING_N_EVENTS] = {
+    [OUTGOING_TAKEN_UP] =
+        {
+            [ON_VALID] = STEP(DO_QUEUE, OUTGOING_QUEUED, REASON_VALID),
+            [ON_VALID_IN_DOUBT] = STEP(DO_QUEUE, OUTGOING_IN_DOUBT, REASON_VALID_IN_DOUBT),
+            [ON_INVALID] = STEP(DO_REFUSE, OUTGOING_REJECTED, REASON_INVALID),
+        },
+    [OUTGOING_QUEUED] = {ON_ITS_WAY(OUTGOING_SENDING)},
+    [OUTGOING_SENDING] = {ON_ITS_WAY(OUTGOING_SENDING),
+                          ANSWERS(OUTGOING_QUEUED, OUTGOING_IN_DOUBT, OUTGOING_SENDING,
+                                  OUTGOING_SENDING_IN_DOUBT)},
+    [OUTGOING_IN_DOUBT] = {ON_ITS_WAY(OUTGOING_SENDING_IN_DOUBT), LATE_ON_ITS_WAY},
+    [OUTGOING_SENDING_IN_DOUBT] = {ON_ITS_WAY(OUTGOING_SENDING_IN_DOUBT), LATE_ON_ITS_WAY,
+                                   ANSWERS(OUTGOING_IN_DOUBT, OUTGOING_IN_DOUBT,
+                                           OUTGOING_SENDING_IN_DOUBT, OUTGOING_SENDING_IN_DOUBT)},
+    [OUTGOING_LATE] = {ON_ITS_WAY(OUTGOING_SENDING_LATE)},
+    [OUTGOING_SENDING_LATE] = {ON_ITS_WAY(OUTGOING_SENDING_LATE),
+                               ANSWERS(OUTGOING_LATE, OUTGOING_LATE, OUTGOING_SENDING_LATE,
+                                       OUTGOING_SENDING_LATE)},
+};
+
+struct outgoing_step outgoing_step(enum outgoing_state from, enum outgoing_event event)
+{
+    assert((unsigned)from < OUTGOING_N_STATES && (unsigned)event < OUTGOING_N_EVENTS);
+    return table[from][event];
+}
+
+const char *outgoing_state_text(enum outgoing_state state)
+{
+    static const char *const texts[OUTGOING_N_STATES] = {
+        [OUTGOING_TAKEN_UP] = "taken up",
+        [OUTGOING_QUEUED] = "queued",
+        [OUTGOING_SENDING] = "sending",
+        [OUTGOING_IN_DOUBT] = "in doubt",
+        [OUTGOING_SENDING_IN_DOUBT] = "sending in doubt",
+        [OUTGOING_LATE] = "late",
+        [OUTGOING_SENDING_LATE] = "sending late",
+        [OUTGOING_SENT] = "sent",
+        [OUTGOING_REJECTED] = "rejected",
+    };
+
+    return texts[state];
+}
+
+const char *outgoing_reason_text(enum outgoing_reason reason)
+{
+    static const char *const texts[OUTGOING_N_REASONS] = {
+        [REASON_VALID] = "it was taken from the source",
+        [REASON_VALID_IN_DOUBT] = "it was taken from the source, and may have been sent before",
+        [REASON_INVALID] = "SQS would reject it",
+        [REASON_SENDING] = "an attempt goes out",
+        [REASON_SENDING_LATE] = "an attempt goes out, and SQS may have forgotten an earlier one",
+        [REASON_NOT_SENT] = "this machine lacks what sending needs",
+        [REASON_ATTEMPT_FAILED] = "the attempt has failed, and another one follows",
+        [REASON_ATTEMPT_UNKNOWN] = "the outcome of the attempt is unknown, and another one follows",
+        [REASON_SENT] = "SQS has it",
+        [REASON_REJECTED] = "SQS has rejected it",
+        [REASON_FAILED] = "the attempt has failed, and it goes again later",
+        [REASON_UNKNOWN] = "the outcome of the attempt is unknown, and it goes again later",
+        [REASON_BATCH_REFUSED] = "its whole batch was refused, and it goes again alone",
+    };
+
+    return texts[reason];
+}
