@@ -1,0 +1,80 @@
+/* What the files of the producer share: producer-messages.c takes messages up, and does what
+ * follows from SQS's answers; producer.c sends them, starts and stops. */
+#pragma once
+
+#include "batcher.h"
+#include "clock.h"
+#include "counts.h"
+#include "producer-log.h"
+#include "producer.h"
+#include "progress.h"
+#include "sender.h"
+#include "sources.h"
+#include "timer.h"
+
+/* Messages in a row that may be put aside before the loop gets its turn again. */
+enum { PRODUCER_INVALID_RUN_MAX = 100 };
+
+struct producer {
+    struct service *service;
+    const struct config *config;
+    struct queue *queue;
+    const struct source_kind *source_kind;
+    struct source *source;
+    struct lanes *lanes;
+    struct batcher *batcher;
+    struct sender *sender;
+    struct timer timer;
+
+    struct outgoing *messages, *free_message;
+    size_t n_messages_max, n_messages; /* taken from the source and not settled */
+
+    const struct source_message *given; /* by the source, and not taken up yet for a shortage */
+    uint64_t shortage_until_usec;       /* the pause after one ends then */
+    struct line_limit shortage_limit;   /* see log_cannot */
+    size_t message_bytes_max;
+    bool size_is_asked; /* the message given waits for the queue's maximum message size */
+    bool source_waits;  /* it has nothing now and will say when it has */
+    bool source_has_ended;
+    bool is_over;
+    unsigned n_invalid_run;
+    struct counts counts;
+    struct progress *progress; /* NULL until the queue is open */
+    struct line_limit again_limit;
+    struct line_limit late_limit;
+};
+
+static inline uint64_t producer_now_usec(struct producer *producer)
+{
+    return clock_loop_usec(service_event(producer->service));
+}
+
+/* ---- producer.c ---- */
+
+/* Sends what can be sent. To be called whenever something has changed. */
+void producer_pump(struct producer *producer);
+
+void producer_show_status(struct producer *producer);
+
+/* Ends the process: it cannot go on. */
+void producer_fail(struct producer *producer, int error, const char *what);
+
+/* A resource shortage (ENOMEM, EMFILE) keeps it from doing `what`: that is tried again after a
+ * pause. */
+void producer_pause_for_shortage(struct producer *producer, int error, const char *what);
+bool producer_is_pausing(struct producer *producer);
+
+/* ---- producer-messages.c ---- */
+
+/* The places for as many messages as may be taken up at once. 0 or -ENOMEM. */
+int producer_make_room(struct producer *producer);
+
+/* The batcher's supply, with the producer. */
+enum batcher_supply producer_supply(void *userdata);
+
+/* A batch could not even be sent: it goes to the front of its lanes. */
+void producer_put_back(struct producer *producer, const struct batch *batch);
+
+/* The sender's `answered`, with the producer. */
+void producer_on_answer(void *userdata, const struct batch *batch, uint64_t sent_usec,
+                        const struct sqs_result *result);
