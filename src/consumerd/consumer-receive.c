@@ -1,0 +1,174 @@
+/* How the consumer receives: with which times, and for how many messages there is room. */
+#include "consumer-internal.h"
+
+#include <errno.h>
+
+#include "log.h"
+
+/* Before the stop's end, what is still being handled is to end, and is given back: this long
+ * before, but not more than a quarter of the whole. Half of it is for the ending, half for the
+ * giving back. */
+#define STOP_RELEASE_USEC (6 * USEC_PER_SEC)
+
+/* After a resource shortage (ENOMEM, EMFILE): before the next try. */
+#define SHORTAGE_PAUSE_USEC (1 * USEC_PER_SEC)
+
+unsigned consumer_visibility_sec(const struct consumer *c)
+{
+    unsigned sec = (unsigned)(c->config->consumer.visibility_timeout_usec / USEC_PER_SEC);
+
+    if (sec == 0)
+        sec = queue_attributes(c->queue)->visibility_timeout_sec;
+    /* A queue whose default is 0 hides nothing from other consumers: SQS's own default then. */
+    return sec > 0 ? sec : 30;
+}
+
+/* From the beginning of a stop until what is still being handled is to end. */
+uint64_t consumer_until_cancel_usec(const struct consumer *c)
+{
+    uint64_t timeout_usec = c->config->consumer.stop_timeout_usec;
+
+    return timeout_usec - MIN(STOP_RELEASE_USEC, timeout_usec / 4);
+}
+
+/* A lease is counted from before its receive: one that waits longer than the lease lasts would
+ * bring messages whose lease is over. And a stop lets receives end: one that were cut off might be
+ * given messages all the same. */
+static unsigned wait_sec(const struct consumer *c, unsigned visibility)
+{
+    uint64_t stop_usec = consumer_until_cancel_usec(c);
+    unsigned sec = (unsigned)(c->config->consumer.wait_time_usec / USEC_PER_SEC);
+    unsigned by_lease = MAX(visibility / 2, 1U);
+    unsigned by_stop =
+        (unsigned)((stop_usec - MIN(RECEIVER_POLL_MARGIN_USEC, stop_usec)) / USEC_PER_SEC);
+    unsigned max = MIN(by_lease, MAX(by_stop, 1U));
+
+    if (sec > max)
+        log_notice("Receives wait %u s and not the %u s of consumer.wait_time: %s.", max, sec,
+                   max == by_lease ? "half of the visibility timeout"
+                                   : "consumer.stop_timeout leaves no more time for one to end");
+    return MIN(sec, max);
+}
+
+/* An administrator may change the queue's visibility timeout. */
+void consumer_on_refreshed(void *userdata)
+{
+    struct consumer *c = userdata;
+    unsigned visibility = consumer_visibility_sec(c);
+
+    if (!c->receiver || visibility == c->visibility_sec)
+        return;
+    log_notice("The queue's visibility timeout has changed: messages are leased for %u s now, and "
+               "no longer for %u s.",
+               visibility, c->visibility_sec);
+    c->visibility_sec = visibility;
+    receiver_set_times(c->receiver, wait_sec(c, visibility), visibility);
+}
+
+/* Half of what is received, the other half is for replies that are coming. */
+size_t consumer_reply_memory_bytes(const struct consumer *c)
+{
+    return (size_t)(c->config->consumer.receive_memory / 2);
+}
+
+static void on_received(void *userdata, const struct sqs_result *result)
+{
+    struct consumer *c = userdata;
+    struct sqs_reply *reply = result->reply;
+    struct hand_counts counts = hand_count(c->hand);
+
+    consumer_on_hand_changed(c);
+    if (!reply)
+        return;
+    if (reply->n_messages > 0)
+        budget_received(&c->budget, reply->bytes, reply->n_messages);
+    /* While messages are in hand, given back with a delay that is not over, or given to a receive
+     * whose reply was lost, they may be why they and the rest of their groups do not come. */
+    if (reply->n_messages > 0)
+        c->n_empty_in_a_row = 0;
+    else if (counts.messages == 0 &&
+             result->sent_usec >= MAX(counts.back_usec, receiver_back_usec(c->receiver)))
+        c->n_empty_in_a_row++;
+    log_write(LOG_INFO, NULL, LOG_FIELDS({"SQS_REQUEST_ID", result->request_id}),
+              "Number of messages received: %zu", reply->n_messages);
+    hand_set_lease(c->hand, receiver_lease_sec(c->receiver), c->visibility_sec);
+    hand_take(c->hand, reply, result->sent_usec);
+}
+
+bool consumer_is_drained(const struct consumer *c)
+{
+    uint64_t limit = c->config->consumer.exit_after_empty_receives;
+
+    return limit > 0 && c->n_empty_in_a_row >= limit;
+}
+
+/* How many messages may be in hand. On a FIFO queue a receive may bring nothing but messages of one
+ * group, of which one is handled at a time, and SQS gives no more of that group meanwhile: with so
+ * many for each place, a place that is free always means that others may be received. */
+static size_t hold_max(const struct consumer *c)
+{
+    size_t concurrency = c->config->consumer.concurrency;
+    size_t max_messages = c->config->consumer.max_messages;
+
+    return queue_is_fifo(c->queue) ? concurrency * max_messages : MAX(concurrency, max_messages);
+}
+
+static size_t difference(size_t a, size_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+/* Receives for what there is room for. Returns when to look again. */
+uint64_t consumer_poll(struct consumer *c)
+{
+    struct hand_counts counts = hand_count(c->hand);
+    size_t concurrency = c->config->consumer.concurrency;
+    size_t promised = receiver_promised(c->receiver);
+    uint64_t now_usec = clock_boot_usec(), next_usec = USEC_INFINITY;
+    struct receiver_room room = {
+        .begin = difference(concurrency, counts.wanted + promised),
+        .hold = difference(hold_max(c), counts.messages + promised),
+    };
+    size_t affordable = budget_messages(&c->budget, counts.bytes, promised);
+    /* Never full with nothing in hand. */
+    bool is_full = budget_messages(&c->budget, counts.bytes, 0) == 0;
+    bool may_receive = !is_full && !counts.is_paused;
+    bool has_room =
+        counts.wanted < concurrency && may_receive; /* promised to a poll is still room */
+    int r;
+
+    if (consumer_is_drained(c) && !c->is_stopping)
+        return USEC_INFINITY;
+    queue_set_held(c->queue, counts.bytes);
+    room.hold = MIN(room.hold, affordable);
+    if (!may_receive)
+        room.begin = room.hold = 0;
+    if (has_room && !c->had_room)
+        c->room_since_usec = now_usec;
+    c->had_room = has_room;
+    room.since_usec = c->room_since_usec;
+    r = receiver_turn(c->receiver, &room, now_usec, &next_usec);
+    if (r < 0) {
+        consumer_say_shortage(c, r, "receive");
+        return now_usec + SHORTAGE_PAUSE_USEC;
+    }
+    return next_usec;
+}
+
+int consumer_begin_receiving(struct consumer *c)
+{
+    const struct config *config = c->config;
+    unsigned visibility = c->visibility_sec;
+
+    return receiver_new(c->queue,
+                        &(struct receiver_options){
+                            .is_fifo = queue_is_fifo(c->queue),
+                            .polls = config->consumer.receivers,
+                            .max_messages = config->consumer.max_messages,
+                            .wait_sec = wait_sec(c, visibility),
+                            .visibility_sec = visibility,
+                            .pause_usec = config->consumer.receive_interval_usec,
+                        },
+                        clock_boot_usec() + config->consumer.start_delay_usec, on_received, c,
+                        &c->receiver);
+}
