@@ -1,7 +1,7 @@
 /* Asks one provider of credentials, as the environment sets it up, and prints each answer as a line
  * of JSON: {"outcome": "found", "access_key_id": ..., "secret_sha256": ..., "token_sha256": ...,
  * "source": ..., "expiry": seconds or null} or {"outcome": "not set up", "not reached", "failed"
- * "unreachable" or "intercepted", "text": ...}.
+ * "unreachable", "intercepted" or "metadata intercepted", "text": ...}.
  * For region: {"outcome": "found", "region": ...}. chain is the default
  * chain; its STS is eu-west-1's or AWS_ENDPOINT_URL_STS. For tests; exits with 0 whatever the
  * answer is.
@@ -66,8 +66,9 @@ static void ask(struct tool *tool);
 static void on_done(void *userdata, enum credentials_outcome outcome,
                     struct aws_credentials *credentials, const char *text)
 {
-    static const char *const names[] = {"found",  "not set up",  "not reached",
-                                        "failed", "unreachable", "intercepted"};
+    static const char *const names[] = {
+        "found",       "not set up",  "not reached",         "failed",
+        "unreachable", "intercepted", "metadata intercepted"};
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(1 << 20);
     struct tool *tool = userdata;
 

@@ -167,7 +167,7 @@ def failures_are_tried_again():
 @tap.test
 def bad_answers_are_named():
     away = "unreachable"  # another time it may answer
-    portal = "intercepted"
+    portal = "metadata intercepted"
     rows = [(Reply(500, "SEKRET"), "HTTP status 500", away),
             (Reply(429), "HTTP status 429", away),
             (Reply(200, "{", cut=0), "", away),

@@ -196,7 +196,7 @@ def a_sign_in_page_is_told_apart():
     for kind, reply in rows:
         with Imds() as imds:
             imds.replies[kind] = reply
-            check(ask(imds), "intercepted", "what answers there is not the metadata service")
+            check(ask(imds), "metadata intercepted", "what answers there is not the metadata service")
 
 
 @tap.test

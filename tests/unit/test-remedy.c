@@ -68,12 +68,42 @@ static void keys_that_are_missing_are_to_be_put_where_they_are_looked_for(void *
     assert_null(remedy_of(SQS_SEND_MESSAGE, &error));
 }
 
+/* Only what counts on the way to who hands them out. */
+static void keys_that_are_intercepted_are_looked_for_on_their_way(void **state)
+{
+    static const struct {
+        const char *name, *words, *others;
+    } rows[] = {
+        {SQS_ERROR_CREDENTIALS_INTERCEPTED, "check the proxy (https_proxy)", "METADATA"},
+        {SQS_ERROR_CREDENTIALS_INTERCEPTED, "AWS_ENDPOINT_URL_STS", "CONTAINER"},
+        {SQS_ERROR_METADATA_INTERCEPTED, "AWS_EC2_METADATA_SERVICE_ENDPOINT", "https_proxy"},
+        {SQS_ERROR_METADATA_INTERCEPTED, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "STS"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct sqs_error error = {.class = AWS_ERROR_TRANSIENT};
+        const char *text;
+
+        strcpy(error.name, rows[i].name);
+        text = remedy_of(SQS_SEND_MESSAGE, &error);
+        if (!strstr(text, rows[i].words) || strstr(text, rows[i].others))
+            fail_msg("row %zu: %s", i, text);
+    }
+}
+
+static void keys_that_have_expired_are_to_be_renewed(void **state)
+{
+    assert_non_null(strstr(remedy("ExpiredToken;Sender", "{}"), "renew the keys"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_error_of_sqs_says_what_to_do),
         cmocka_unit_test(missing_sign_up_is_nothing_against_a_message),
         cmocka_unit_test(keys_that_are_missing_are_to_be_put_where_they_are_looked_for),
+        cmocka_unit_test(keys_that_are_intercepted_are_looked_for_on_their_way),
+        cmocka_unit_test(keys_that_have_expired_are_to_be_renewed),
     };
 
     return cmocka_run_group_tests_name("remedy", tests, NULL, NULL);

@@ -935,24 +935,34 @@ static void keys_that_cannot_be_asked_for_now_are_waited_for(void **state)
     assert_int_equal(o.attempts, 3);
 }
 
-static void keys_kept_back_by_a_proxy_are_asked_for_slowly(void **state)
+static void assert_asked_for_slowly(enum credentials_outcome failure, const char *name)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(OK);
     struct outcome o = {};
 
     set_bench(server);
     b.provider.id = NULL;
-    b.provider.failure = CREDENTIALS_INTERCEPTED;
+    b.provider.failure = failure;
     start(&o, &patient);
     run_until(b.event, &b.n_noted, 2);
     assert_int_equal(o.n_done, 0);
     for (unsigned i = 0; i < 2; i++) {
-        assert_string_equal(b.noted[i].name, "CredentialsIntercepted");
+        assert_string_equal(b.noted[i].name, name);
         assert_in_range(b.noted[i].delay_usec, 5000 << i, (5000 << i) + 200);
     }
     b.provider.id = "AKIDNEW";
     run_until(b.event, &o.n_done, 1);
     assert_true(o.ok);
+}
+
+static void keys_kept_back_by_a_proxy_are_asked_for_slowly(void **state)
+{
+    assert_asked_for_slowly(CREDENTIALS_INTERCEPTED, "CredentialsIntercepted");
+}
+
+static void keys_kept_back_on_the_way_to_the_metadata_are_asked_for_slowly(void **state)
+{
+    assert_asked_for_slowly(CREDENTIALS_METADATA_INTERCEPTED, "MetadataIntercepted");
 }
 
 static void what_cannot_be_sent_is_told_at_once_or_waited_for(void **state)
@@ -1685,6 +1695,7 @@ int main(void)
         TEST(keys_not_there_yet_are_waited_for_and_then_missing),
         TEST(keys_that_cannot_be_asked_for_now_are_waited_for),
         TEST(keys_kept_back_by_a_proxy_are_asked_for_slowly),
+        TEST(keys_kept_back_on_the_way_to_the_metadata_are_asked_for_slowly),
         TEST(what_cannot_be_sent_is_told_at_once_or_waited_for),
         TEST(the_clock_is_corrected_by_the_replys_date),
         TEST(the_clock_is_corrected_by_the_errors_text),

@@ -16,12 +16,12 @@ void exposed_keys_warn(void)
         return;
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         CLEANUP(free) char *path = NULL;
+        mode_t mode = 0;
 
         if (aws_profiles_has_secret(profiles, kinds[i]) && aws_file_path(kinds[i], &path) == 0 &&
-            path && aws_file_is_exposed(path))
-            log_warning(
-                "%s holds secret keys, and every user of this machine may read it: chmod 600 "
-                "it.",
-                path);
+            path && aws_file_is_exposed(path, &mode))
+            log_warning("%s holds secret keys, and its mode %04o lets every user of this machine "
+                        "read it where the folders above it do: chmod 600 it.",
+                        path, (unsigned)mode);
     }
 }

@@ -1,4 +1,4 @@
-/* A warning for each of AWS's shared files that holds a secret key and that all users may read. */
+/* A warning for each of AWS's shared files that holds a secret key and whose mode lets all users read it. */
 #pragma once
 
 void exposed_keys_warn(void);

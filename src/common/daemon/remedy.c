@@ -32,11 +32,15 @@ static const struct {
     {"KmsThrottled",
      "raise KmsDataKeyReusePeriodSeconds of the queue, or the account's quota of KMS requests"},
     {SQS_ERROR_CREDENTIALS_UNREACHABLE,
-     "check that this machine reaches what hands out the keys: the network, the name look-up, a "
-     "proxy, its certificate"},
+     "check that this machine reaches what hands out the keys: the network, the name look-up, its "
+     "certificate, on the way to STS a proxy"},
     {SQS_ERROR_CREDENTIALS_INTERCEPTED, "this is no answer of AWS's: check the proxy "
                                         "(https_proxy), whether this network wants a sign-in, "
                                         "and AWS_ENDPOINT_URL_STS where it is set"},
+    {SQS_ERROR_METADATA_INTERCEPTED,
+     "this is no answer of what hands out the keys, which is asked without a proxy: check whether "
+     "this network wants a sign-in, and AWS_EC2_METADATA_SERVICE_ENDPOINT or "
+     "AWS_CONTAINER_CREDENTIALS_FULL_URI where it is set"},
     {SQS_ERROR_NOT_OF_SQS,
      "this is no answer of SQS's: check the proxy (https_proxy, http_proxy), whether this "
      "network wants a sign-in, and aws.endpoint_url"},

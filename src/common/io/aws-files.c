@@ -112,11 +112,14 @@ int aws_file_describe(enum aws_profile_file kind, struct buffer *text, bool *ret
     return text->error;
 }
 
-bool aws_file_is_exposed(const char *path)
+bool aws_file_is_exposed(const char *path, mode_t *ret_mode)
 {
     struct stat st;
 
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH);
+    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || !(st.st_mode & S_IROTH))
+        return false;
+    *ret_mode = st.st_mode & ALLPERMS;
+    return true;
 }
 
 int aws_files_append_named_missing(struct buffer *text)

@@ -1,6 +1,8 @@
 /* Finds and reads the shared `credentials` and `config` files of the AWS tools. */
 #pragma once
 
+#include <sys/types.h>
+
 #include "aws-profile.h"
 
 /* The path of a shared file: $CREDENTIALS_DIRECTORY/aws.credentials (aws.config) where that file is
@@ -13,8 +15,9 @@ int aws_file_path(enum aws_profile_file kind, char **ret);
  * which. 0 or -ENOMEM. */
 int aws_file_describe(enum aws_profile_file kind, struct buffer *text, bool *ret_is_there);
 
-/* Whether all users may read that file. */
-bool aws_file_is_exposed(const char *path);
+/* Whether the file's mode lets all users read it; a folder above it may keep them out all the same.
+ * `*ret_mode`: its permissions, set where it does. */
+bool aws_file_is_exposed(const char *path, mode_t *ret_mode);
 
 /* Appends "; AWS_CONFIG_FILE names /path: no such file" for each shared file that a variable
  * names and that is not there: what is missing elsewhere may be missing for that. 0 or -ENOMEM. */

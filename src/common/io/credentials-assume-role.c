@@ -102,7 +102,8 @@ static void on_source(void *userdata, enum credentials_outcome outcome,
         assume_next(p, credentials);
     else
         fail(p,
-             outcome == CREDENTIALS_UNREACHABLE || outcome == CREDENTIALS_INTERCEPTED
+             outcome == CREDENTIALS_UNREACHABLE || outcome == CREDENTIALS_INTERCEPTED ||
+                     outcome == CREDENTIALS_METADATA_INTERCEPTED
                  ? outcome
                  : CREDENTIALS_FAILED,
              role,

@@ -161,7 +161,7 @@ static void on_reply(void *userdata, const struct http_reply *reply)
             outcome = CREDENTIALS_UNREACHABLE;
         buffer_append_string(&text, reply->failure_text);
     } else if (http_reply_is_intercepted(reply)) {
-        outcome = CREDENTIALS_INTERCEPTED;
+        outcome = CREDENTIALS_METADATA_INTERCEPTED;
         buffer_printf(&text, "what answers there hands out no keys: HTTP status %d%s",
                       reply->status, http_reply_is_html(reply) ? " with HTML" : "");
     } else if (reply->status != 200) {

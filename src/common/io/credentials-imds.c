@@ -49,7 +49,7 @@ static void on_keys(void *userdata, enum imds_outcome outcome, const char *body,
     if (outcome != IMDS_OK) {
         /* The service has told the role's name: where nobody answers now, it is in trouble. */
         answer(p,
-               outcome == IMDS_INTERCEPTED ? CREDENTIALS_INTERCEPTED
+               outcome == IMDS_INTERCEPTED ? CREDENTIALS_METADATA_INTERCEPTED
                : outcome == IMDS_UNREACHABLE || outcome == IMDS_ABSENT || outcome == IMDS_REFUSES
                    ? CREDENTIALS_UNREACHABLE
                    : CREDENTIALS_FAILED,
@@ -135,7 +135,7 @@ static void on_role(void *userdata, enum imds_outcome outcome, const char *body,
         answer(p, CREDENTIALS_UNREACHABLE, NULL, buffer_string(&line));
         return;
     case IMDS_INTERCEPTED:
-        answer(p, CREDENTIALS_INTERCEPTED, NULL, buffer_string(&line));
+        answer(p, CREDENTIALS_METADATA_INTERCEPTED, NULL, buffer_string(&line));
         return;
     }
     if (body_bytes == 0) {

@@ -46,6 +46,7 @@ static void on_done(void *userdata, enum credentials_outcome outcome,
     case CREDENTIALS_FAILED:
     case CREDENTIALS_UNREACHABLE:
     case CREDENTIALS_INTERCEPTED:
+    case CREDENTIALS_METADATA_INTERCEPTED:
         /* What else was looked at would only hide the reason. */
         buffer_reset(&s->looked_at);
         note(s, text);

@@ -314,6 +314,7 @@ static void on_provider_done(void *userdata, enum credentials_outcome outcome,
     case CREDENTIALS_FAILED:
     case CREDENTIALS_UNREACHABLE:
     case CREDENTIALS_INTERCEPTED:
+    case CREDENTIALS_METADATA_INTERCEPTED:
         note_alone(c, name, text);
         end_walk(c, outcome);
         break;

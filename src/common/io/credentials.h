@@ -66,7 +66,9 @@ enum credentials_outcome {
                                 away, it is overloaded or down, it took too long. A later try may
                                 succeed though nobody mends anything. `text` says why */
     CREDENTIALS_INTERCEPTED, /* set up, but a proxy or a network's sign-in page answers in the place
-                                of who has the keys, until somebody mends that */
+                                of STS, until somebody mends that */
+    CREDENTIALS_METADATA_INTERCEPTED, /* the same in the place of a metadata service or a
+                                         container's endpoint, which no proxy is asked for */
 };
 
 /* For an errno of this machine's: what lacks now (memory, descriptors) may be there later. */

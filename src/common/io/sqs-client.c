@@ -169,6 +169,9 @@ static void on_credentials(void *userdata, enum credentials_outcome outcome,
     case CREDENTIALS_INTERCEPTED:
         sqs_call_set_error(call, AWS_ERROR_TRANSIENT, SQS_ERROR_CREDENTIALS_INTERCEPTED, error);
         break;
+    case CREDENTIALS_METADATA_INTERCEPTED:
+        sqs_call_set_error(call, AWS_ERROR_TRANSIENT, SQS_ERROR_METADATA_INTERCEPTED, error);
+        break;
     case CREDENTIALS_NOT_REACHED:
         sqs_call_set_error(call, AWS_ERROR_TRANSIENT, SQS_ERROR_NO_CREDENTIALS_YET, error);
         break;

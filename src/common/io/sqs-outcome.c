@@ -109,7 +109,8 @@ void sqs_call_set_error(struct sqs_call *call, enum aws_error_class class, const
 static bool is_intercepted(const struct sqs_error *error)
 {
     return streq(error->name, SQS_ERROR_NOT_OF_SQS) ||
-           streq(error->name, SQS_ERROR_CREDENTIALS_INTERCEPTED);
+           streq(error->name, SQS_ERROR_CREDENTIALS_INTERCEPTED) ||
+           streq(error->name, SQS_ERROR_METADATA_INTERCEPTED);
 }
 
 static enum backoff_kind backoff_kind_of(const struct sqs_error *error)

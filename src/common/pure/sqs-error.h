@@ -9,8 +9,9 @@
 #define SQS_ERROR_NO_CREDENTIALS_YET "NoCredentialsYet"  /* nor yet, but one may come up */
 #define SQS_ERROR_CREDENTIALS_FAILED "CredentialsFailed" /* the place that is set up has none */
 #define SQS_ERROR_CREDENTIALS_UNREACHABLE "CredentialsUnreachable" /* they may be found later */
-/* a proxy or a portal answered in the place of who hands them out */
+/* a proxy or a portal answered in the place of STS, or of a metadata service or a container's */
 #define SQS_ERROR_CREDENTIALS_INTERCEPTED "CredentialsIntercepted"
+#define SQS_ERROR_METADATA_INTERCEPTED "MetadataIntercepted"
 #define SQS_ERROR_NETWORK "NetworkFailure"         /* not connected, cut off, timed out */
 #define SQS_ERROR_CONNECT_TIMEOUT "ConnectTimeout" /* no name, connection or handshake in time */
 #define SQS_ERROR_STALLED "Stalled"                /* connected, and then it took too long */
