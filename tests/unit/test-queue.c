@@ -5,9 +5,11 @@
 #include "test-loop.h"
 #include "test-server.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #define QUEUE_URL "https://sqs.eu-west-1.amazonaws.com/123456789012/test"
@@ -42,6 +44,22 @@ int clock_gettime(clockid_t clock, struct timespec *ret)
 
     ret->tv_sec += (time_t)(ahead_usec / USEC_PER_SEC);
     return r;
+}
+
+/* What systemd was told last as the status. Overrides libsystemd's. */
+static char status_text[1024];
+
+int sd_notifyf(int unset, const char *format, ...)
+{
+    char text[sizeof(status_text)];
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(text, sizeof(text), format, ap);
+    va_end(ap);
+    if (strncmp(text, "STATUS=", strlen("STATUS=")) == 0)
+        strcpy(status_text, text);
+    return 0;
 }
 
 static struct bench {
@@ -285,6 +303,35 @@ static void send_one(void)
         queue_call(b.queue, request, &(struct sqs_call_options){}, on_done, NULL, &b.call), 0);
 }
 
+/* As an extension that nobody wants any more: its messages were settled meanwhile. */
+static void the_trouble_of_what_is_given_up_ends(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER(ATTRIBUTES, ALLOWED, {.how = REPLY_STALL});
+    const struct sqs_visibility_change change = {.receipt_handle = "handle", .visibility_sec = 30};
+    struct sqs_request *request = NULL;
+
+    open_queue(server, SEND, false);
+    run_until(event(), &b.n_opened, 1);
+    assert_int_equal(sqs_request_change_visibility(QUEUE_URL, &change, &request), 0);
+    assert_int_equal(
+        queue_call(b.queue, request, &(struct sqs_call_options){}, on_done, NULL, &b.call), 0);
+    run_requests(server, 3);
+    for (unsigned n = 0; test_server_requests(server) < 4 && n < 1000; n++) {
+        pass(1 * USEC_PER_SEC);
+        run_for(event(), 10 * USEC_PER_MSEC);
+    }
+    assert_int_equal(test_server_requests(server), 4);
+    pass(5 * USEC_PER_SEC); /* a status may have to wait for its time */
+    run_for(event(), 20 * USEC_PER_MSEC);
+    assert_non_null(strstr(status_text, "Waiting for the queue: timed out"));
+    sqs_call_cancel(b.call);
+    b.call = NULL;
+    pass(5 * USEC_PER_SEC);
+    run_for(event(), 20 * USEC_PER_MSEC);
+    assert_string_equal(status_text, "STATUS=");
+}
+
 /* Where SQS looks at the form first, the probe has told nothing. */
 static void the_first_real_request_ends_the_daemon_as_a_probe_does(void **state)
 {
@@ -358,6 +405,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_probe_that_is_not_answered_does_not_hold_the_start,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(denied_attributes_are_done_without, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_trouble_of_what_is_given_up_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_first_real_request_ends_the_daemon_as_a_probe_does,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_denial_after_a_success_ends_nothing, set_up, tear_down),

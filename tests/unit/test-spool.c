@@ -1,6 +1,8 @@
+#include "spool-row.h"
 #include "spool.h"
 #include "test.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -65,6 +67,27 @@ static void replace_writes(sqlite3_syscall_ptr function)
         vfs->xSetSystemCall(vfs, names[i], function);
 }
 
+/* SQLite has no memory for this column of any row; -1: for all. */
+static int lacking_column = -1;
+
+const unsigned char *sqlite3_column_text(sqlite3_stmt *statement, int i)
+{
+    static const unsigned char *(*real)(sqlite3_stmt *, int);
+
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "sqlite3_column_text");
+    return i == lacking_column ? NULL : real(statement, i);
+}
+
+int sqlite3_errcode(sqlite3 *database)
+{
+    static int (*real)(sqlite3 *);
+
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "sqlite3_errcode");
+    return lacking_column >= 0 ? SQLITE_NOMEM : real(database);
+}
+
 struct fixture {
     struct spool_options options;
     struct spool *spool;
@@ -81,6 +104,7 @@ static int set_up(void **state)
     snprintf(log_path, sizeof(log_path), "%s-wal", path);
     snprintf(reserve_path, sizeof(reserve_path), "%s-reserve", path);
     write_error = 0;
+    lacking_column = -1;
     no_fallocate = no_room_but_reserve = false;
     replace_writes((sqlite3_syscall_ptr)test_write);
     f->options = (struct spool_options){
@@ -1285,6 +1309,52 @@ static void a_damaged_row_of_a_group_that_waits_is_set_aside_too(void **state)
     next(s, "a23");
 }
 
+/* What comes next cannot be read for want of memory, and can be later. */
+static void lack_memory(struct spool *s, const char *name)
+{
+    static const int columns[] = {SPOOL_COLUMN_GROUP_ID, SPOOL_COLUMN_ID};
+    const struct spool_message *m = NULL;
+
+    for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
+        lacking_column = columns[i];
+        assert_int_equal(spool_next(s, &m), -ENOMEM);
+    }
+    lacking_column = -1;
+    next(s, name);
+}
+
+static void a_row_that_memory_lacks_for_is_not_damaged(void **state)
+{
+    struct spool *s = reopen(*state);
+    const struct spool_message *first;
+    size_t n = 0;
+
+    add_many(s, "a", 1, SPOOL_GROUP_OUT_MAX + 1);
+    add(s, "b1");
+    assert_int_equal(spool_commit(s), 0);
+    first = next(s, "a1");
+    for (unsigned i = 2; i <= SPOOL_GROUP_OUT_MAX; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "a%u", i);
+        next(s, name);
+    }
+    lack_memory(s, "b1"); /* in order, past a group that has to wait */
+    sent(s, first);
+    lack_memory(s, "a21"); /* of the group */
+    assert_counts(s, SPOOL_GROUP_OUT_MAX + 1, 0, spool_counts(s).bytes);
+    /* Nor is it when it is retried. */
+    add(s, "c1");
+    assert_int_equal(spool_commit(s), 0);
+    spool_settle(s, next(s, "c1"), "no", 1);
+    assert_int_equal(spool_flush(s), 0);
+    lacking_column = SPOOL_COLUMN_ID;
+    assert_int_equal(spool_retry(s, NULL, &n), -ENOMEM);
+    lacking_column = -1;
+    assert_int_equal(spool_retry(s, NULL, &n), 0);
+    next(s, "c1");
+}
+
 static void a_damaged_row_that_cannot_be_set_aside_is_passed_over(void **state)
 {
     struct fixture *f = *state;
@@ -1437,6 +1507,7 @@ int main(void)
         TEST(a_full_disk_leaves_the_file_as_it_was_and_starts),
         TEST(a_damaged_row_is_set_aside_and_the_others_go_out),
         TEST(a_damaged_row_of_a_group_that_waits_is_set_aside_too),
+        TEST(a_row_that_memory_lacks_for_is_not_damaged),
         TEST(a_damaged_row_that_cannot_be_set_aside_is_passed_over),
         TEST(rejected_rows_in_wrong_places_are_in_nobody_s_way),
         TEST(a_row_with_another_checksum_goes_when_a_person_says_so),
