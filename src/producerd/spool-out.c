@@ -4,7 +4,9 @@
 #include "spool-internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <systemd/sd-daemon.h>
 
 #define COLUMNS                                                                                    \
     "number, id, group_id, deduplication_id, delay_sec, bytes, attributes, body, %s, since_usec"   \
@@ -230,6 +232,20 @@ static int next_in_order(struct spool *s, struct spool_message **ret)
     return r < 0 ? r : SPOOL_E_NOT_YET;
 }
 
+/* That reads the whole file, which may take longer than the watchdog of the running daemon waits:
+ * 225 GiB at 64 MiB/s are read in an hour. */
+static int look_again(struct spool *s, int r)
+{
+    uint64_t watchdog_usec;
+
+    if (r != -EUCLEAN || sd_watchdog_enabled(0, &watchdog_usec) <= 0)
+        return database_look_again(s->database, r);
+    sd_notifyf(0, "WATCHDOG_USEC=%" PRIu64, SPOOL_LOOK_MAX_SEC * USEC_PER_SEC);
+    r = database_look_again(s->database, r);
+    sd_notifyf(0, "WATCHDOG_USEC=%" PRIu64, watchdog_usec);
+    return r;
+}
+
 int spool_next(struct spool *s, const struct spool_message **ret)
 {
     struct spool_message *m = NULL;
@@ -241,7 +257,7 @@ int spool_next(struct spool *s, const struct spool_message **ret)
     if (r == SPOOL_E_NOT_YET)
         r = next_in_order(s, &m);
     if (r != 0)
-        return database_look_again(s->database, r);
+        return look_again(s, r);
     spool_list_append(&s->out, m);
     s->out_bytes += m->row.bytes;
     *ret = m;

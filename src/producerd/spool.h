@@ -61,6 +61,8 @@ struct spool_options {
 enum {
     /* A daemon waits so long for a command, and a command for another one. */
     SPOOL_COMMAND_PATIENCE_SEC = 5,
+    /* The watchdog waits so long for a second look through a file that was read as damaged. */
+    SPOOL_LOOK_MAX_SEC = 3600,
 };
 
 /* Opens the spool, or makes it. 0, SPOOL_E_IN_USE: a daemon has it open, SPOOL_E_UNUSABLE where

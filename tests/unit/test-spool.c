@@ -7,9 +7,11 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "buffer.h"
@@ -874,6 +876,56 @@ static void a_spool_serves_one_kind_of_queue(void **state)
     next(reopen(f), "a1");
 }
 
+/* What systemd is told. Overrides libsystemd's. */
+static char notified[256];
+
+int sd_notifyf(int unset, const char *format, ...)
+{
+    size_t size = strlen(notified);
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(notified + size, sizeof(notified) - size, format, ap);
+    va_end(ap);
+    strncat(notified, " ", sizeof(notified) - strlen(notified) - 1);
+    return 0;
+}
+
+/* A second look reads all of the file. */
+static void damage_met_while_running_is_looked_at_without_the_watchdog(void **state)
+{
+    static char junk[8 * MIB];
+    struct spool *s = reopen(*state);
+    const struct spool_message *m;
+    struct stat st;
+    int fd, r;
+
+    for (unsigned i = 0; i < 2000; i++)
+        assert_int_equal(spool_add(s, "a",
+                                   &(struct sqs_message){.body = junk + MIB,
+                                                         .body_bytes = 1000,
+                                                         .group_id = "g",
+                                                         .deduplication_id = "d",
+                                                         .delay_sec = -1},
+                                   NULL),
+                         0);
+    assert_int_equal(spool_commit(s), 0);
+    s = reopen(*state);
+    assert_int_equal(stat(path, &st), 0);
+    assert_in_range(st.st_size, MIB, sizeof(junk));
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, junk, (size_t)st.st_size - 4 * 4096, 4 * 4096),
+                     st.st_size - 4 * 4096);
+    close(fd);
+    notified[0] = '\0';
+    setenv("WATCHDOG_USEC", "30000000", 1);
+    while ((r = spool_next(s, &m)) == 0)
+        spool_settle(s, m, NULL, 1);
+    unsetenv("WATCHDOG_USEC");
+    assert_int_equal(r, -EUCLEAN);
+    assert_string_equal(notified, "WATCHDOG_USEC=3600000000 WATCHDOG_USEC=30000000 ");
+}
+
 /* Rejects what is next, whatever its names are. */
 static void reject_next(struct spool *s)
 {
@@ -1496,6 +1548,7 @@ int main(void)
         TEST(all_is_done_in_parts),
         TEST(all_is_done_in_parts_of_so_many_bytes),
         TEST(a_change_that_cannot_be_written_has_not_happened),
+        TEST(damage_met_while_running_is_looked_at_without_the_watchdog),
         TEST(a_spool_serves_one_kind_of_queue),
         TEST(rejected_messages_of_a_fifo_queue_are_retried_on_a_standard_one),
         TEST(a_command_that_keeps_the_kind_opens_a_spool_of_either),
