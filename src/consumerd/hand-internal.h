@@ -1,6 +1,7 @@
-/* What the files of the hand share: hand-state.c makes each transition of a message, hand-message.c
- * takes messages in and lets them go, hand-handling.c has them handled, hand.c does all that is due
- * and is what others see. */
+/* What the files of the hand share, each of which calls those that come after it: hand.c does all
+ * that is due and is what others see, hand-handling.c has messages handled, hand-message.c takes
+ * them in and lets them go, hand-state.c makes each transition of a message. What a transition has
+ * done it does by a table of what the others offer. */
 #pragma once
 
 #include "extender.h"
@@ -10,7 +11,20 @@
 #include "lane.h"
 #include "settler.h"
 
+/* What a transition may have done with a message; each is documented with its function below. */
+struct hand_actions {
+    void (*handle)(struct hand *hand, struct message *message);
+    void (*end_handling)(struct hand *hand, struct message *message, uint64_t grace_usec);
+    void (*defer)(struct hand *hand, struct message *message);
+    void (*record)(struct hand *hand, struct message *message);
+    void (*withdraw)(struct hand *hand, struct message *message);
+    void (*release)(struct hand *hand, struct message *message, unsigned delay_sec);
+    void (*drop_after)(struct hand *hand, struct message *message, const char *why);
+    void (*settled)(struct hand *hand, struct message *message, uint64_t *counter);
+};
+
 struct hand {
+    const struct hand_actions *actions;
     struct handler *handler;
     struct hand_options options;
     hand_changed_fn changed;

@@ -56,29 +56,29 @@ static void act(struct hand *h, struct message *m, const struct transition *t)
     case DO_NOTHING:
         break;
     case DO_HANDLE:
-        hand_handle(h, m);
+        h->actions->handle(h, m);
         break;
     case DO_CANCEL:
-        hand_end_handling(h, m, t->grace_usec);
+        h->actions->end_handling(h, m, t->grace_usec);
         break;
     case DO_DEFER:
-        hand_defer(h, m);
+        h->actions->defer(h, m);
         break;
     case DO_RECORD:
-        hand_record(h, m);
+        h->actions->record(h, m);
         break;
     case DO_ACKNOWLEDGE:
         settler_add(h->deleter, m, 0, clock_boot_usec());
         break;
     case DO_WITHDRAW:
-        hand_withdraw(h, m);
+        h->actions->withdraw(h, m);
         break;
     case DO_RELEASE:
     case DO_RELEASE_LANE:
-        hand_release(h, m, t->delay_sec);
+        h->actions->release(h, m, t->delay_sec);
         break;
     case DO_END:
-        hand_settled(h, m, end_counter(h, t));
+        h->actions->settled(h, m, end_counter(h, t));
         break;
     }
 }
@@ -101,7 +101,7 @@ void hand_apply(struct hand *h, struct message *m, enum message_event event, uin
 
     assert(t.step.action != MESSAGE_IMPOSSIBLE);
     if (t.step.action == DO_RELEASE_LANE)
-        hand_drop_after(h, m, message_reason_text(t.step.reason));
+        h->actions->drop_after(h, m, message_reason_text(t.step.reason));
     if (t.step.to == MESSAGE_RELEASING)
         t.delay_sec = delay_sec(m, usec);
     log_transition(m, &t);

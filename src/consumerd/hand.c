@@ -16,6 +16,17 @@
 #include "clock.h"
 #include "log.h"
 
+static const struct hand_actions actions = {
+    .handle = hand_handle,
+    .end_handling = hand_end_handling,
+    .defer = hand_defer,
+    .record = hand_record,
+    .withdraw = hand_withdraw,
+    .release = hand_release,
+    .drop_after = hand_drop_after,
+    .settled = hand_settled,
+};
+
 /* A request has ended, whatever came of it: times to look again have changed. */
 static void on_request_ended(void *userdata)
 {
@@ -173,6 +184,7 @@ int hand_new(struct queue *queue, struct handler *handler, struct ledger *ledger
 
     if (!h)
         return -ENOMEM;
+    h->actions = &actions;
     h->handler = handler;
     h->options = *options;
     h->changed = changed;
