@@ -1,6 +1,8 @@
-/* What http-client.c (requests, and how they end), http-request.c (what a request is to libcurl),
- * http-receive.c (their replies' bytes), http-progress.c (when their time is over) and http-watch.c
- * (what libcurl waits for) share. */
+/* What the files of the HTTP client share, each of which uses those that come after it:
+ * http-client.c (requests), http-failure.c (what the end of one means), http-unix.c (connecting to
+ * a Unix socket), http-slot.c (the end of one), http-request.c (what a request is to libcurl),
+ * http-receive.c (their replies' bytes), http-progress.c (when their time is over), http-connect.c
+ * (what is remembered of hosts), http-watch.c (what libcurl waits for). */
 #pragma once
 
 #include <curl/curl.h>
@@ -60,7 +62,7 @@ struct http_slot {
 struct http_socket {
     sd_event_source *source;
     CURL *easy;          /* of the request that wanted it last; only to be compared */
-    bool is_opened_here; /* by http_socket_open: it is closed by http_socket_close, too */
+    bool is_opened_here; /* by http_watch_open_socket: it is closed by http_socket_close, too */
     bool is_wanted;
 };
 
@@ -79,6 +81,7 @@ struct http_watch {
     size_t n_sockets;
     struct timer timer; /* set no later than `wanted_usec`, but may be earlier */
     sd_event_source *soon;
+    void (*turned)(struct http_client *client); /* after each turn of libcurl */
     uint64_t wanted_usec; /* when libcurl wants its turn; USEC_INFINITY: never */
     bool is_due;          /* it wants it at once */
     bool is_acting;       /* it has it */
@@ -108,21 +111,36 @@ struct http_client {
     void *userdata;            /* its */
 };
 
-/* Has libcurl's wishes come to the client's watch, and its turns from there. 0, or the errno of the
- * event loop. */
-int http_watch_set_up(struct http_client *client);
+/* --- http-watch.c --- */
+
+/* Has libcurl's wishes come to the client's watch, and its turns from there. `turned` runs after
+ * each, and may submit and cancel requests. 0, or the errno of the event loop. */
+int http_watch_set_up(struct http_client *client, void (*turned)(struct http_client *client));
 void http_watch_done(struct http_client *client);
 
 /* A turn for all requests, whatever they wait for. */
 void http_watch_turn_all(struct http_client *client);
 
-/* CURLOPT_OPENSOCKETFUNCTION, with the slot as its data, and CURLOPT_CLOSESOCKETFUNCTION, with the
- * client, since a connection may outlive the slot. */
-curl_socket_t http_socket_open(void *userdata, curlsocktype purpose, struct curl_sockaddr *address);
+/* A socket that is watched when libcurl wants it to be. A descriptor or a negative errno. */
+int http_watch_open_socket(struct http_client *client, const struct curl_sockaddr *address);
+
+/* CURLOPT_CLOSESOCKETFUNCTION, with the client, since a connection may outlive the slot. */
 int http_socket_close(void *userdata, curl_socket_t fd);
 
-/* Reports the requests that have ended, after each turn of libcurl, and that they were reported. */
-void http_report_finished(struct http_client *client);
+/* The socket that a request on its way uses, which belongs to libcurl; -1: none is known. */
+int http_watch_socket_of(const struct http_slot *slot);
+
+/* --- http-slot.c --- */
+
+/* Reports the end of a busy slot, and releases it. */
+void http_slot_finish(struct http_slot *slot, enum http_failure failure, const char *text);
+
+/* Ends a busy slot silently: off the multi handle, and kept for the next request or freed. */
+void http_slot_release(struct http_slot *slot);
+
+void http_slot_free(struct http_slot *slot);
+
+/* --- http-request.c --- */
 
 /* Gives a new slot's easy handle what holds for all requests of its client. 0 or -ENOMEM. */
 int http_slot_set_up(struct http_slot *slot);
@@ -131,11 +149,8 @@ int http_slot_set_up(struct http_slot *slot);
  * gone then. As http_client_submit returns. */
 int http_slot_prepare(struct http_slot *slot, const struct http_request *request);
 
-/* Reports the end of a busy slot, and releases it. */
-void http_slot_finish(struct http_slot *slot, enum http_failure failure, const char *text);
-
-/* The socket that a request on its way uses, which belongs to libcurl; -1: none is known. */
-int http_watch_socket_of(const struct http_slot *slot);
+/* Wipes the request's header lines. */
+void http_slot_forget_headers(struct http_slot *slot);
 
 /* --- http-connect.c --- */
 
@@ -155,8 +170,9 @@ void http_connect_failed(struct http_slot *slot, enum http_failure failure, bool
 /* What such a time becomes after time-outs in connecting to the host. */
 uint64_t http_connect_grown_usec(const struct http_slot *slot, uint64_t usec);
 
-/* A socket is opened for it. 0, or the errno of the event loop. */
-int http_connect_opens(struct http_slot *slot);
+/* CURLOPT_OPENSOCKETFUNCTION, with the slot as its data. */
+curl_socket_t http_connect_open_socket(void *userdata, curlsocktype purpose,
+                                       struct curl_sockaddr *address);
 
 /* It connects no longer. */
 void http_connect_done(struct http_slot *slot);
@@ -197,8 +213,10 @@ void http_receive_done(struct http_slot *slot);
 /* Starts the time of a request that is submitted. 0, or the errno of the event loop. */
 int http_progress_begin(struct http_slot *slot, const struct http_request *request);
 
-/* Of the slot's timer, which is set no later than its deadline. */
-void http_progress_on_timer(void *userdata);
+/* Whether a request's time goes on, at the slot's timer, which is set no later than its deadline.
+ * Where it is over, the slot's error_text says why. */
+enum http_progress { HTTP_GOES_ON, HTTP_IS_OVER, HTTP_HAS_NO_TIMER };
+enum http_progress http_progress_check(struct http_slot *slot);
 
 /* It was paused, and is read again: the pause was no stall. */
 void http_progress_resume(struct http_slot *slot);
@@ -215,6 +233,3 @@ void http_progress_tell(const struct http_slot *slot, struct http_reply *reply);
 /* Sets the slot's timer to its deadline, unless it fires before. 0, or the errno of the event loop.
  */
 int http_slot_set_timer(struct http_slot *slot);
-
-/* Wipes the request's header lines. */
-void http_slot_forget_headers(struct http_slot *slot);

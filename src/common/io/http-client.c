@@ -1,84 +1,18 @@
 /* See http-client.h.
  *
- * What libcurl waits for is watched by http-watch.c. After each of its turns the requests that
- * ended are reported. So callers' callbacks never run inside libcurl, nor inside
+ * What libcurl waits for is watched by http-watch.c, which tells of each of its turns. After one
+ * the requests that ended are reported. So callers' callbacks never run inside libcurl, nor inside
  * http_client_submit: adding a handle only asks for a turn.
  *
- * http-progress.c ends those whose time is over. An easy handle that is taken off before its end
- * takes its connection with it, so a connection that timed out is not used again. */
+ * Those whose time is over by http-progress.c are ended here. An easy handle that is taken off
+ * before its end takes its connection with it, so a connection that timed out is not used again. */
 #include "http-client-internal.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-enum { KEEP_BODY_BYTES_MAX = 256 * 1024 };
-
-static void slot_free(struct http_slot *slot)
-{
-    timer_done(&slot->timer);
-    timer_done(&slot->room);
-    curl_easy_cleanup(slot->easy);
-    buffer_done(&slot->header_lines);
-    buffer_done(&slot->body);
-    free(slot->url);
-    free(slot);
-}
-
-/* Ends a busy slot: off the multi handle, and kept for the next request or freed. */
-static void slot_release(struct http_slot *slot)
-{
-    struct http_client *client = slot->client;
-
-    curl_multi_remove_handle(client->multi, slot->easy);
-    http_receive_done(slot);
-    http_connect_done(slot);
-    list_remove(&slot->link);
-    client->n_busy--;
-    if (client->n_idle >= HTTP_IDLE_HANDLES_MAX) {
-        slot_free(slot);
-        return;
-    }
-
-    http_slot_forget_headers(slot);
-    if (slot->body.allocated > KEEP_BODY_BYTES_MAX)
-        buffer_done(&slot->body);
-    else
-        buffer_reset(&slot->body);
-    slot->deadline_usec = USEC_INFINITY;
-    timer_stop(&slot->room);
-    slot->done = NULL;
-    slot->userdata = NULL;
-    list_prepend(&client->idle, &slot->link);
-    client->n_idle++;
-}
-
-void http_slot_finish(struct http_slot *slot, enum http_failure failure, const char *text)
-{
-    http_done_fn done = TAKE(slot->done); /* which also makes a cancel from inside it do nothing */
-    struct http_reply reply = {
-        .failure = failure, .failure_text = text, .body = "", .n_begun = slot->n_begun};
-    long status = 0;
-
-    slot->deadline_usec = USEC_INFINITY;
-    if (failure != HTTP_FAILURE_NONE)
-        http_connect_failed(slot, failure, false);
-    if (failure == HTTP_FAILURE_NONE || slot->is_head_whole)
-        curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
-    /* Half a reply is none. */
-    if (failure == HTTP_FAILURE_NONE) {
-        reply.status = (int)status;
-        reply.body = buffer_string(&slot->body);
-        reply.body_bytes = slot->body.size;
-        reply.handle = slot->easy;
-    } else {
-        reply.head_status = (int)status;
-        http_progress_tell(slot, &reply);
-    }
-    done(slot->userdata, &reply);
-    slot_release(slot);
-}
-
-void http_report_finished(struct http_client *client)
+/* After each turn of libcurl: reports the requests that have ended, and that they were reported. */
+static void report_finished(struct http_client *client)
 {
     bool has_replied = false;
     CURLMsg *message;
@@ -152,7 +86,7 @@ int http_client_new(sd_event *event, const struct http_client_options *options,
         return -ENOMEM;
 
     http_hosts_set_up(client);
-    r = http_watch_set_up(client);
+    r = http_watch_set_up(client, report_finished);
     if (r >= 0)
         r = http_connect_set_up(client);
     if (r < 0)
@@ -172,9 +106,9 @@ struct http_client *http_client_free(struct http_client *client)
     if (!client)
         return NULL;
     while (!list_is_empty(&client->busy))
-        slot_release(CONTAINER_OF(client->busy.next, struct http_slot, link));
+        http_slot_release(CONTAINER_OF(client->busy.next, struct http_slot, link));
     LIST_FOREACH(&client->idle, link)
-    slot_free(CONTAINER_OF(link, struct http_slot, link));
+    http_slot_free(CONTAINER_OF(link, struct http_slot, link));
     if (client->multi)
         curl_multi_cleanup(client->multi);
     http_watch_done(client);
@@ -187,6 +121,26 @@ struct http_client *http_client_free(struct http_client *client)
     free(client);
     curl_global_cleanup();
     return NULL;
+}
+
+static void on_timer(void *userdata)
+{
+    struct http_slot *slot = userdata;
+
+    if (slot->resume_error != CURLE_OK) {
+        http_finish_by_code(slot, slot->resume_error);
+        return;
+    }
+    switch (http_progress_check(slot)) {
+    case HTTP_GOES_ON:
+        break;
+    case HTTP_IS_OVER:
+        http_slot_finish(slot, HTTP_FAILURE_TIMEOUT, slot->error_text);
+        break;
+    case HTTP_HAS_NO_TIMER:
+        http_slot_finish(slot, HTTP_FAILURE_REQUEST, "the time-out cannot be set");
+        break;
+    }
 }
 
 static int slot_get(struct http_client *client, struct http_slot **ret)
@@ -209,15 +163,14 @@ static int slot_get(struct http_client *client, struct http_slot **ret)
     slot->header_lines = BUFFER_INIT(HTTP_HEADERS_MAX_BYTES);
     slot->easy = curl_easy_init();
     if (!slot->easy) {
-        slot_free(slot);
+        http_slot_free(slot);
         return -ENOMEM;
     }
     r = http_slot_set_up(slot);
     if (r >= 0)
-        r = timer_init(&slot->timer, client->event, 10 * USEC_PER_MSEC, http_progress_on_timer,
-                       slot);
+        r = timer_init(&slot->timer, client->event, 10 * USEC_PER_MSEC, on_timer, slot);
     if (r < 0) {
-        slot_free(slot);
+        http_slot_free(slot);
         return r;
     }
     *ret = slot;
@@ -236,7 +189,7 @@ int http_client_submit(struct http_client *client, const struct http_request *re
     if (r >= 0 && curl_multi_add_handle(client->multi, slot->easy) != CURLM_OK)
         r = -ENOMEM;
     if (r < 0) {
-        slot_free(slot);
+        http_slot_free(slot);
         return r;
     }
     slot->done = done;
@@ -251,7 +204,7 @@ struct http_slot *http_slot_cancel(struct http_slot *slot)
 {
     /* done is NULL while the slot's own callback runs: the request has ended then. */
     if (slot && slot->done)
-        slot_release(slot);
+        http_slot_release(slot);
     return NULL;
 }
 

@@ -129,12 +129,28 @@ void http_connect_done(struct http_slot *slot)
     set_connecting(slot, false);
 }
 
-int http_connect_opens(struct http_slot *slot)
+static int opens(struct http_slot *slot)
 {
     struct http_client *client = slot->client;
 
     set_connecting(slot, true);
     return timer_is_set(&client->tick) ? 0 : timer_set_after(&client->tick, TICK_USEC);
+}
+
+curl_socket_t http_connect_open_socket(void *userdata, curlsocktype purpose,
+                                       struct curl_sockaddr *address)
+{
+    struct http_slot *slot = userdata;
+    int fd = http_watch_open_socket(slot->client, address);
+
+    if (fd >= 0 && opens(slot) < 0) {
+        http_socket_close(slot->client, fd);
+        fd = -ENOMEM;
+    }
+    if (fd >= 0)
+        return fd;
+    slot->socket_errno = -fd;
+    return CURL_SOCKET_BAD;
 }
 
 /* libcurl tries a name's next address, and gives up one that is silent, only when it is given a

@@ -257,23 +257,16 @@ static void say_what_took_so_long(struct http_slot *slot, uint64_t now_usec)
     }
 }
 
-void http_progress_on_timer(void *userdata)
+enum http_progress http_progress_check(struct http_slot *slot)
 {
-    struct http_slot *slot = userdata;
     uint64_t now_usec = clock_loop_usec(slot->client->event);
 
-    if (slot->resume_error != CURLE_OK) {
-        http_finish_by_code(slot, slot->resume_error);
-        return;
-    }
     if (now_usec >= slot->deadline_usec && slot->deadline_usec < slot->end_usec)
         slot->deadline_usec = MIN(slot->end_usec, due_usec(slot, now_usec));
-    if (now_usec >= slot->deadline_usec) {
-        say_what_took_so_long(slot, now_usec);
-        if (slot->timeout_grows && phase_before_begin(slot) != HTTP_PHASE_QUEUED)
-            http_connect_failed(slot, HTTP_FAILURE_TIMEOUT, true);
-        http_slot_finish(slot, HTTP_FAILURE_TIMEOUT, slot->error_text);
-    } else if (http_slot_set_timer(slot) < 0) {
-        http_slot_finish(slot, HTTP_FAILURE_REQUEST, "the time-out cannot be set");
-    }
+    if (now_usec < slot->deadline_usec)
+        return http_slot_set_timer(slot) < 0 ? HTTP_HAS_NO_TIMER : HTTP_GOES_ON;
+    say_what_took_so_long(slot, now_usec);
+    if (slot->timeout_grows && phase_before_begin(slot) != HTTP_PHASE_QUEUED)
+        http_connect_failed(slot, HTTP_FAILURE_TIMEOUT, true);
+    return HTTP_IS_OVER;
 }

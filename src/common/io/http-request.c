@@ -37,7 +37,7 @@ int http_slot_set_up(struct http_slot *slot)
     SET(CURLOPT_DNS_CACHE_TIMEOUT, (long)HTTP_DNS_MAX_AGE_SEC);
     /* Do not wait for a resolver thread when a request ends during the name look-up. */
     SET(CURLOPT_QUICK_EXIT, 1L);
-    SET(CURLOPT_OPENSOCKETFUNCTION, http_socket_open);
+    SET(CURLOPT_OPENSOCKETFUNCTION, http_connect_open_socket);
     SET(CURLOPT_OPENSOCKETDATA, (void *)slot);
     SET(CURLOPT_CLOSESOCKETFUNCTION, http_socket_close);
     SET(CURLOPT_CLOSESOCKETDATA, (void *)client);

@@ -25,11 +25,11 @@ static void end_turn(struct http_client *client)
     struct http_watch *w = &client->watch;
     int running;
 
-    http_report_finished(client);
+    w->turned(client);
     if (w->is_due) {
         w->is_due = false;
         curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-        http_report_finished(client);
+        w->turned(client);
     }
     w->is_acting = false;
     if (w->is_due)
@@ -139,21 +139,17 @@ static void forget(struct http_socket *s)
 }
 
 /* Sockets are not for the children of the daemon. */
-curl_socket_t http_socket_open(void *userdata, curlsocktype purpose, struct curl_sockaddr *address)
+int http_watch_open_socket(struct http_client *client, const struct curl_sockaddr *address)
 {
-    struct http_slot *slot = userdata;
-    struct http_socket *s;
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    struct http_socket *s;
 
-    if (fd < 0) {
-        slot->socket_errno = errno;
-        return CURL_SOCKET_BAD;
-    }
-    s = socket_at(&slot->client->watch, fd);
-    if (!s || http_connect_opens(slot) < 0) {
-        slot->socket_errno = ENOMEM;
+    if (fd < 0)
+        return -errno;
+    s = socket_at(&client->watch, fd);
+    if (!s) {
         close(fd);
-        return CURL_SOCKET_BAD;
+        return -ENOMEM;
     }
     forget(s); /* of a socket that was closed without a word */
     s->is_opened_here = true;
@@ -245,11 +241,12 @@ int http_watch_socket_of(const struct http_slot *slot)
 
 /* --- Life --- */
 
-int http_watch_set_up(struct http_client *client)
+int http_watch_set_up(struct http_client *client, void (*turned)(struct http_client *client))
 {
     struct http_watch *w = &client->watch;
     int r;
 
+    w->turned = turned;
     w->wanted_usec = USEC_INFINITY;
     r = timer_init(&w->timer, client->event, 1, on_timer, client);
     if (r >= 0)
