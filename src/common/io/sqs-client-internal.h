@@ -1,13 +1,14 @@
-/* What sqs-client.c (the life of a call and of its attempts) and sqs-outcome.c (what came of an
- * attempt, and what follows) share. Whatever may end a call is the last thing that a function does
- * with it: of those here, the last three may. */
+/* What the files of the client share, each of which uses those that come after it: sqs-client.c
+ * (the life of a call and of its attempts), sqs-outcome.c (what came of an attempt, and what
+ * follows), sqs-call.c (the end of a call). Whatever may end a call is the last thing that a
+ * function does with it: sqs_call_finish, sqs_call_attempt_failed and sqs_call_on_reply may. */
 #pragma once
 
-#include "backoff.h"
 #include "clock-skew.h"
 #include "list.h"
 #include "sqs-client.h"
 #include "sqs-headers.h"
+#include "sqs-retry.h"
 #include "timer.h"
 
 struct sqs_call {
@@ -23,13 +24,10 @@ struct sqs_call {
     struct timer timer; /* not initialized until it is needed: most first attempts are the last */
 
     struct aws_credentials *credentials; /* that the attempt on its way was signed with */
-    bool has_refreshed;                  /* refused once already: the forced look-up was made */
     unsigned n_clock_corrections;        /* repeated at once since the clock last seemed right */
     time_t signed_sec;                   /* the time that it was signed with */
     unsigned attempts;
-    unsigned failures; /* in a row, of the same kind of back-off */
-    enum backoff_kind failure_kind;
-    struct retry_pass pass;
+    struct sqs_retry retry;
     bool is_wakeable; /* it waits without tokens: an answer to another may end that (backoff.h) */
     struct sqs_error error; /* of the last attempt */
     char request_id[SQS_REQUEST_ID_SIZE];
@@ -46,6 +44,7 @@ struct sqs_call {
 
 struct sqs_client {
     sd_event *event;
+    void (*on_timer)(void *userdata); /* of a call: the next attempt */
     struct http_client *http;
     struct credentials *credentials;
     const struct endpoint *endpoint;
@@ -60,10 +59,20 @@ struct sqs_client {
     unsigned n_in_trouble[SQS_N_OPERATIONS]; /* calls that failed and were not done then */
 };
 
-/* --- sqs-outcome.c --- */
+/* --- sqs-call.c --- */
 
 /* Whether an answer to another call may end this one's wait. */
 void sqs_call_set_wakeable(struct sqs_call *call, bool is_wakeable);
+
+/* Ends the wait of so many, of those whose time would come first. */
+void sqs_client_wake(struct sqs_client *client, unsigned n);
+
+/* The last one that would have found out whether SQS is back may have gone: others wait for that.
+ */
+void sqs_client_hand_on(struct sqs_client *client);
+
+/* The call has failed, and is to be repeated after a while. */
+void sqs_call_begin_trouble(struct sqs_call *call);
 
 /* The call ends, whatever came of it: lets others go that wait for it to find out whether SQS is
  * back, and the observer know where it was the last one in trouble. */
@@ -74,11 +83,6 @@ void sqs_call_leave(struct sqs_call *call);
 void sqs_call_set_error(struct sqs_call *call, enum aws_error_class class, const char *name,
                         const char *text);
 
-/* The estimate of AWS's clock is another than before: tells the observer. */
-void sqs_client_skew_changed(struct sqs_client *client, enum clock_skew_change change);
-
-/* --- sqs-client.c --- */
-
 /* Starts the time after which the next attempt is made. 0, or the errno of the event loop. */
 int sqs_call_set_timer(struct sqs_call *call, uint64_t delay_usec);
 
@@ -87,9 +91,15 @@ int sqs_call_set_timer(struct sqs_call *call, uint64_t delay_usec);
  */
 void sqs_call_finish(struct sqs_call *call, struct sqs_reply *reply);
 
+/* Silently. */
+void sqs_call_free(struct sqs_call *call);
+
 /* --- sqs-outcome.c --- */
 
-/* Decides what follows a failed attempt, whose error stands in the call: another one, when, or the
+/* The estimate of AWS's clock is another than before: tells the observer. */
+void sqs_client_skew_changed(struct sqs_client *client, enum clock_skew_change change);
+
+/* Does what follows a failed attempt, whose error stands in the call: another one, when, or the
  * end. */
 void sqs_call_attempt_failed(struct sqs_call *call);
 

@@ -9,45 +9,6 @@
 #include <stdio.h>
 #include <time.h>
 
-static void call_free(struct sqs_call *call)
-{
-    sqs_call_leave(call);
-    credentials_slot_cancel(call->credentials_slot);
-    http_slot_cancel(call->slot);
-    timer_done(&call->timer);
-    aws_credentials_unref(call->credentials);
-    sqs_request_free(call->request);
-    list_remove(&call->link);
-    free(call);
-}
-
-void sqs_call_finish(struct sqs_call *call, struct sqs_reply *reply)
-{
-    sqs_done_fn done = TAKE(call->done);
-    struct sqs_result result = {
-        .reply = reply,
-        .error = reply ? NULL : &call->error,
-        .request_id = call->request_id,
-        .http_status = call->http_status,
-        .attempts = call->attempts,
-        .sent_usec = call->sent_usec,
-    };
-
-    done(call->userdata, &result);
-    call_free(call);
-}
-
-static void on_timer(void *userdata);
-
-int sqs_call_set_timer(struct sqs_call *call, uint64_t delay_usec)
-{
-    int r = 0;
-
-    if (!timer_is_initialized(&call->timer))
-        r = timer_init(&call->timer, call->client->event, USEC_PER_MSEC, on_timer, call);
-    return r < 0 ? r : timer_set_after(&call->timer, delay_usec);
-}
-
 /* The answer is the error that stands in the call; it leaves from the event loop. */
 static void finish_later(struct sqs_call *call)
 {
@@ -229,6 +190,7 @@ int sqs_client_new(sd_event *event, struct http_client *http, struct credentials
     list_init(&client->calls);
     client->event = sd_event_ref(event);
     client->http = http;
+    client->on_timer = on_timer;
     client->credentials = credentials;
     credentials_set_skew(credentials, &client->skew);
     client->endpoint = endpoint;
@@ -249,7 +211,7 @@ struct sqs_client *sqs_client_free(struct sqs_client *client)
         return NULL;
     client->observer = (struct sqs_client_observer){};
     while (!list_is_empty(&client->calls))
-        call_free(CONTAINER_OF(client->calls.next, struct sqs_call, link));
+        sqs_call_free(CONTAINER_OF(client->calls.next, struct sqs_call, link));
     credentials_set_skew(client->credentials, NULL);
     sqs_headers_free(client->headers);
     sd_event_unref(client->event);
@@ -303,12 +265,12 @@ int sqs_client_call(struct sqs_client *client, struct sqs_request *request,
     call->options = *options;
     call->done = done;
     call->userdata = userdata;
-    call->pass.is_poll = options->wait_usec > 0;
+    call->retry.pass.is_poll = options->wait_usec > 0;
     list_prepend(&client->calls, &call->link);
 
     r = start_attempt(call);
     if (r < 0) {
-        call_free(call);
+        sqs_call_free(call);
         return r;
     }
     *ret = call;
@@ -335,6 +297,6 @@ struct sqs_call *sqs_call_cancel(struct sqs_call *call)
 {
     /* done is NULL while the call's own callback runs: it has ended then. */
     if (call && call->done)
-        call_free(call);
+        sqs_call_free(call);
     return NULL;
 }

@@ -6,7 +6,7 @@
  * message is one line of UTF-8. */
 #include "sqs-error.h"
 
-#include <errno.h>
+#include <stdio.h>
 
 #include "encode.h"
 #include "json-tree.h"
@@ -242,4 +242,18 @@ void sqs_error_parse(int http_status, const char *query_error, const char *error
     ret->is_wrong_scope = known && is_scope_text(known, ret->message);
     if (ret->class == AWS_ERROR_CLOCK)
         ret->has_server_time = aws_error_server_time(ret->message, &ret->server_time) == 0;
+}
+
+void sqs_error_set_name(struct sqs_error *error, const char *name)
+{
+    snprintf(error->name, sizeof(error->name), "%s", name);
+    error->code[0] = '\0';
+}
+
+void sqs_error_set(struct sqs_error *ret, enum aws_error_class class, const char *name,
+                   const char *text)
+{
+    *ret = (struct sqs_error){.class = class, .retry_after_usec = USEC_INFINITY};
+    sqs_error_set_name(ret, name);
+    snprintf(ret->message, sizeof(ret->message), "%s", text);
 }

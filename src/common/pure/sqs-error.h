@@ -61,3 +61,10 @@ bool sqs_error_is_outcome_unknown(const struct sqs_error *error);
  * permission or the endpoint must be mended: a missing or just deleted queue, a denied action, a
  * KMS key, a service that does not know the operation. */
 bool sqs_error_is_of_queue(const struct sqs_error *error);
+
+/* An error of our own making: `name` is one of ours, or "". */
+void sqs_error_set(struct sqs_error *ret, enum aws_error_class class, const char *name,
+                   const char *text);
+
+/* It has another name than AWS gave it: one of ours. */
+void sqs_error_set_name(struct sqs_error *error, const char *name);
