@@ -1,5 +1,6 @@
-/* What the files of the consumer share: consumer-receive.c asks for messages, as many as there is
- * room for; consumer.c does all that is due in turns, starts and stops. */
+/* What the files of the consumer share, each of which uses those that come after it: consumer.c
+ * does all that is due in turns, starts and stops; consumer-receive.c asks for messages, as many as
+ * there is room for; consumer-status.c asks for turns and says what fails. */
 #pragma once
 
 #include "budget.h"
@@ -39,7 +40,13 @@ struct consumer {
     int exit_status;
 };
 
-/* ---- consumer.c ---- */
+/* ---- consumer-status.c ---- */
+
+/* Ends the process: it cannot go on. */
+void consumer_fail(struct consumer *consumer, int error, const char *what);
+
+/* What is due is done soon, from the loop. */
+void consumer_ask_for_turn(struct consumer *consumer);
 
 /* The hand's `changed`, with the consumer: a turn follows. */
 void consumer_on_hand_changed(void *userdata);

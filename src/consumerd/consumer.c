@@ -20,37 +20,6 @@
  * not by then is stalled, and may be for ever. */
 #define STOP_LINES_USEC (1 * USEC_PER_SEC)
 
-static void fail(struct consumer *c, int error, const char *what)
-{
-    c->is_over = true;
-    log_error("%s: %s.", what, strerror(-error));
-    progress_end(c->progress);
-    service_exit(c->service, EX_OSERR);
-}
-
-/* Resource shortages usually pass, and waiting loses nothing. */
-void consumer_say_shortage(struct consumer *c, int error, const char *what)
-{
-    if (line_limit_take(&c->shortage_limit, "", 1, clock_boot_usec(), NULL))
-        log_error("Cannot %s at the moment, trying again: %s.", what, strerror(-error));
-}
-
-static void ask_for_turn(struct consumer *c)
-{
-    int r = sd_event_source_set_enabled(c->wake, SD_EVENT_ONESHOT);
-
-    if (r < 0)
-        fail(c, r, "Cannot go on");
-}
-
-void consumer_on_hand_changed(void *userdata)
-{
-    struct consumer *c = userdata;
-
-    c->is_status_due = true;
-    ask_for_turn(c);
-}
-
 static void show_status(struct consumer *c)
 {
     struct hand_counts counts = hand_count(c->hand);
@@ -125,7 +94,7 @@ static void wait_until(struct consumer *c, uint64_t usec)
     int r = timer_set(&c->timer, usec);
 
     if (r < 0)
-        fail(c, r, "Cannot wait");
+        consumer_fail(c, r, "Cannot wait");
 }
 
 static void end(struct consumer *c, const char *why)
@@ -285,7 +254,7 @@ static void on_opened(void *userdata)
     int r = set_up(c);
 
     if (r < 0)
-        fail(c, r, "Cannot begin");
+        consumer_fail(c, r, "Cannot begin");
     else
         consumer_on_hand_changed(c);
 }
@@ -306,7 +275,7 @@ static void on_stop(void *userdata)
     note_receiving(c);
     hand_stop(c->hand, c->stop_end_usec);
     receiver_stop(c->receiver, now_usec, c->cancel_usec);
-    ask_for_turn(c);
+    consumer_ask_for_turn(c);
 }
 
 static void say_what_is_left(void *userdata)

@@ -1,5 +1,6 @@
-/* What the files of the producer share: producer-messages.c takes messages up, and does what
- * follows from SQS's answers; producer.c sends them, starts and stops. */
+/* What the files of the producer share, each of which uses those that come after it: producer.c
+ * sends messages, starts and stops; producer-messages.c takes messages up, and does what follows
+ * from SQS's answers; producer-status.c says what there is to be said. */
 #pragma once
 
 #include "batcher.h"
@@ -49,12 +50,12 @@ static inline uint64_t producer_now_usec(struct producer *producer)
     return clock_loop_usec(service_event(producer->service));
 }
 
-/* ---- producer.c ---- */
-
-/* Sends what can be sent. To be called whenever something has changed. */
-void producer_pump(struct producer *producer);
+/* ---- producer-status.c ---- */
 
 void producer_show_status(struct producer *producer);
+
+/* At an end that comes too early. With the producer. */
+void producer_say_what_is_left(void *userdata);
 
 /* Ends the process: it cannot go on. */
 void producer_fail(struct producer *producer, int error, const char *what);
@@ -75,6 +76,6 @@ enum batcher_supply producer_supply(void *userdata);
 /* A batch could not even be sent: it goes to the front of its lanes. */
 void producer_put_back(struct producer *producer, const struct batch *batch);
 
-/* The sender's `answered`, with the producer. */
-void producer_on_answer(void *userdata, const struct batch *batch, uint64_t sent_usec,
-                        const struct sqs_result *result);
+/* Does what follows from an answer of SQS, or from its absence, for each message. */
+void producer_take_answer(struct producer *producer, const struct batch *batch, uint64_t sent_usec,
+                          const struct sqs_result *result);

@@ -208,10 +208,9 @@ static void keep_the_others(struct producer *p, const struct batch *batch, uint6
         log_refused(batch->n, outcomes, result);
 }
 
-void producer_on_answer(void *userdata, const struct batch *batch, uint64_t sent_usec,
-                        const struct sqs_result *result)
+void producer_take_answer(struct producer *p, const struct batch *batch, uint64_t sent_usec,
+                          const struct sqs_result *result)
 {
-    struct producer *p = userdata;
     struct outcome outcomes[SQS_BATCH_MAX];
     bool has_others = false;
 
@@ -225,8 +224,6 @@ void producer_on_answer(void *userdata, const struct batch *batch, uint64_t sent
     settle_sent_and_rejected(p, batch, outcomes, result);
     if (has_others)
         keep_the_others(p, batch, sent_usec, outcomes, result);
-    producer_show_status(p);
-    producer_pump(p);
 }
 
 void producer_put_back(struct producer *p, const struct batch *batch)

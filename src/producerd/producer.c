@@ -1,4 +1,4 @@
-/* See producer.h. `producer_pump` is the heart: whenever something has changed (the source has a
+/* See producer.h. `pump` is the heart: whenever something has changed (the source has a
  * message, an answer came, a time is over), it sends batches as long as there is a free request and
  * something to put into it. Messages are asked from the source only when a free request has room
  * for them, so that nothing grows old in here. */
@@ -12,31 +12,8 @@
 #include "log.h"
 #include "message-ids.h"
 
-enum { STATUS_MAX_BYTES = 1024 };
-
 /* Replies to sends are short; this is against servers whose are not. */
 #define REPLY_MEMORY_BYTES ((size_t)64 * 1024 * 1024)
-
-/* After a resource shortage (ENOMEM, EMFILE): before the next try. */
-#define SHORTAGE_PAUSE_USEC (1 * USEC_PER_SEC)
-
-void producer_show_status(struct producer *p)
-{
-    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(STATUS_MAX_BYTES);
-
-    if (service_is_stopping(p->service) && !p->is_over)
-        buffer_printf(&b, "Stopping: %zu messages left", p->n_messages);
-    else if (p->source_kind->has_end && p->config->producer.messages_to_send > 0)
-        buffer_printf(&b, "Sent %" PRIu64 " of %" PRIu64, p->counts.sent,
-                      p->config->producer.messages_to_send);
-    else
-        buffer_printf(&b, "Sent %" PRIu64, p->counts.sent);
-    if (p->source && p->source->ops->describe) {
-        buffer_append_string(&b, "; ");
-        p->source->ops->describe(p->source, &b);
-    }
-    service_status(p->service, "%s", buffer_string(&b));
-}
 
 static void end(struct producer *p)
 {
@@ -47,40 +24,6 @@ static void end(struct producer *p)
     log_write(LOG_INFO, service_is_stopping(p->service) ? MESSAGE_ID_STOPPED : MESSAGE_ID_FINISHED,
               LOG_NO_FIELDS, "Terminated!");
     service_exit(p->service, EXIT_SUCCESS);
-}
-
-static void say_what_is_left(void *userdata)
-{
-    struct producer *p = userdata;
-    size_t n_unknown = 0;
-
-    p->is_over = true;
-    for (size_t i = 0; i < p->n_messages_max && p->messages; i++)
-        if (p->messages[i].source && outgoing_state_is_unknown(p->messages[i].state))
-            n_unknown++;
-    log_left(n_unknown, p->n_messages - n_unknown, p->source_kind->is_lasting);
-    log_late_total(p->counts.late);
-    progress_end(p->progress);
-}
-
-void producer_fail(struct producer *p, int error, const char *what)
-{
-    log_error("%s: %s.", what, strerror(-error));
-    say_what_is_left(p);
-    /* A damaged file is as damaged at the next start. */
-    service_exit(p->service, error == -EUCLEAN ? EX_CONFIG : EX_OSERR);
-}
-
-bool producer_is_pausing(struct producer *p)
-{
-    return producer_now_usec(p) < p->shortage_until_usec;
-}
-
-/* Resource shortages usually pass, and waiting loses nothing. */
-void producer_pause_for_shortage(struct producer *p, int error, const char *what)
-{
-    p->shortage_until_usec = producer_now_usec(p) + SHORTAGE_PAUSE_USEC;
-    log_cannot(&p->shortage_limit, what, error, producer_now_usec(p));
 }
 
 /* --- Sending --- */
@@ -136,7 +79,7 @@ static uint64_t send_all(struct producer *p)
     return producer_is_pausing(p) ? MIN(again_usec, p->shortage_until_usec) : again_usec;
 }
 
-void producer_pump(struct producer *p)
+static void pump(struct producer *p)
 {
     uint64_t again_usec;
     int r;
@@ -156,9 +99,19 @@ void producer_pump(struct producer *p)
     assert(p->n_messages == 0 || sender_under_way(p->sender) > 0 || again_usec < USEC_INFINITY);
 }
 
+static void on_answer(void *userdata, const struct batch *batch, uint64_t sent_usec,
+                      const struct sqs_result *result)
+{
+    struct producer *p = userdata;
+
+    producer_take_answer(p, batch, sent_usec, result);
+    producer_show_status(p);
+    pump(p);
+}
+
 static void on_timer(void *userdata)
 {
-    producer_pump(userdata);
+    pump(userdata);
 }
 
 static void on_source_ready(void *userdata)
@@ -169,7 +122,7 @@ static void on_source_ready(void *userdata)
     if (p->source->ops->describe && !p->is_over)
         producer_show_status(p);
     if (p->sender)
-        producer_pump(p);
+        pump(p);
     else if (service_is_stopping(p->service) && !p->is_over && is_done(p))
         end(p);
 }
@@ -213,7 +166,7 @@ static void on_refreshed(void *userdata)
     p->size_is_asked = false;
     if (p->source->ops->opened)
         p->source->ops->opened(p->source, p->message_bytes_max);
-    producer_pump(p);
+    pump(p);
 }
 
 static bool on_ask_size(void *userdata)
@@ -287,7 +240,7 @@ static int set_up(struct producer *p)
                 .queue = p->queue,
                 .source = p->source,
                 .requests_max = p->config->producer.max_connections,
-                .answered = producer_on_answer,
+                .answered = on_answer,
                 .stalled = on_stalled,
                 .late = on_late,
                 .userdata = p,
@@ -308,7 +261,7 @@ static void on_opened(void *userdata)
     if (p->source->ops->opened)
         p->source->ops->opened(p->source, p->message_bytes_max);
     producer_show_status(p);
-    producer_pump(p);
+    pump(p);
 }
 
 static void on_stop(void *userdata)
@@ -319,7 +272,7 @@ static void on_stop(void *userdata)
         p->source->ops->stop(p->source);
     producer_show_status(p);
     if (p->sender)
-        producer_pump(p);
+        pump(p);
     else if (is_done(p))
         end(p);
 }
@@ -371,7 +324,7 @@ int producer_new(struct service *service, const struct config *config, struct pr
     service_on_stop(service, &(struct service_stop){
                                  .timeout_usec = config->producer.stop_timeout_usec,
                                  .begin = on_stop,
-                                 .cut_short = say_what_is_left,
+                                 .cut_short = producer_say_what_is_left,
                                  .userdata = p,
                              });
     service_on_watch(service, what_hangs, p);

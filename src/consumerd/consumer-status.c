@@ -1,0 +1,35 @@
+/* What every part of the consumer may need: to ask for a turn, and to say what fails. */
+#include "consumer-internal.h"
+
+#include "log.h"
+
+void consumer_fail(struct consumer *c, int error, const char *what)
+{
+    c->is_over = true;
+    log_error("%s: %s.", what, strerror(-error));
+    progress_end(c->progress);
+    service_exit(c->service, EX_OSERR);
+}
+
+/* Resource shortages usually pass, and waiting loses nothing. */
+void consumer_say_shortage(struct consumer *c, int error, const char *what)
+{
+    if (line_limit_take(&c->shortage_limit, "", 1, clock_boot_usec(), NULL))
+        log_error("Cannot %s at the moment, trying again: %s.", what, strerror(-error));
+}
+
+void consumer_ask_for_turn(struct consumer *c)
+{
+    int r = sd_event_source_set_enabled(c->wake, SD_EVENT_ONESHOT);
+
+    if (r < 0)
+        consumer_fail(c, r, "Cannot go on");
+}
+
+void consumer_on_hand_changed(void *userdata)
+{
+    struct consumer *c = userdata;
+
+    c->is_status_due = true;
+    consumer_ask_for_turn(c);
+}

@@ -1,0 +1,64 @@
+/* What the producer says of itself: its status, the pauses that it makes, its end. */
+#include "producer-internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "log.h"
+
+enum { STATUS_MAX_BYTES = 1024 };
+
+/* After a resource shortage (ENOMEM, EMFILE): before the next try. */
+#define SHORTAGE_PAUSE_USEC (1 * USEC_PER_SEC)
+
+void producer_show_status(struct producer *p)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(STATUS_MAX_BYTES);
+
+    if (service_is_stopping(p->service) && !p->is_over)
+        buffer_printf(&b, "Stopping: %zu messages left", p->n_messages);
+    else if (p->source_kind->has_end && p->config->producer.messages_to_send > 0)
+        buffer_printf(&b, "Sent %" PRIu64 " of %" PRIu64, p->counts.sent,
+                      p->config->producer.messages_to_send);
+    else
+        buffer_printf(&b, "Sent %" PRIu64, p->counts.sent);
+    if (p->source && p->source->ops->describe) {
+        buffer_append_string(&b, "; ");
+        p->source->ops->describe(p->source, &b);
+    }
+    service_status(p->service, "%s", buffer_string(&b));
+}
+
+void producer_say_what_is_left(void *userdata)
+{
+    struct producer *p = userdata;
+    size_t n_unknown = 0;
+
+    p->is_over = true;
+    for (size_t i = 0; i < p->n_messages_max && p->messages; i++)
+        if (p->messages[i].source && outgoing_state_is_unknown(p->messages[i].state))
+            n_unknown++;
+    log_left(n_unknown, p->n_messages - n_unknown, p->source_kind->is_lasting);
+    log_late_total(p->counts.late);
+    progress_end(p->progress);
+}
+
+void producer_fail(struct producer *p, int error, const char *what)
+{
+    log_error("%s: %s.", what, strerror(-error));
+    producer_say_what_is_left(p);
+    /* A damaged file is as damaged at the next start. */
+    service_exit(p->service, error == -EUCLEAN ? EX_CONFIG : EX_OSERR);
+}
+
+bool producer_is_pausing(struct producer *p)
+{
+    return producer_now_usec(p) < p->shortage_until_usec;
+}
+
+/* Resource shortages usually pass, and waiting loses nothing. */
+void producer_pause_for_shortage(struct producer *p, int error, const char *what)
+{
+    p->shortage_until_usec = producer_now_usec(p) + SHORTAGE_PAUSE_USEC;
+    log_cannot(&p->shortage_limit, what, error, producer_now_usec(p));
+}
