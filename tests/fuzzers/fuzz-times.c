@@ -1,4 +1,5 @@
 /* Times as text, in each of the forms, and a time as a number. */
+#include "http-date.h"
 #include "iso8601.h"
 #include "retry-after.h"
 #include "sqs-error.h"

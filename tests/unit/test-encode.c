@@ -1,3 +1,4 @@
+#include "bad-times.h"
 #include "encode.h"
 #include "test.h"
 
@@ -62,91 +63,14 @@ static void times_are_read_and_written(void **state)
     assert_string_equal(text, "19700101T000000Z");
     aws_time_format(-1, text);
     assert_string_equal(text, "19691231T235959Z");
-    assert_int_equal(http_date_parse("Sun, 30 Aug 2015 12:36:00 GMT", &t), 0);
-    assert_int_equal(t, 1440938160);
-    assert_int_equal(http_date_parse("Tue, 30 Jun 2015 23:59:60 GMT", &t), 0);
-    assert_int_equal(t, 1435708800);
-}
-
-/* All of it curl_getdate takes, but for a few. */
-static void http_date_that_is_nearly_one_is_refused(void **state)
-{
-    static const char *const bad[] = {
-        "sun, 30 Aug 2015 12:36:00 GMT",
-        "Sun, 30 aug 2015 12:36:00 GMT",
-        "Sun, 30 Aug 2015 12:36:00 gmt",
-        "Sun, 30 Aug 2015 12:36:00 EST",
-        "Sun, 30 Aug 2015 12:36:00 +01",
-        "Sun, 30 Aug 2015 12:36:00",
-        "Sun, 30 Aug 2015 12:36 GMT",
-        "Sun, 30 Aug 2015 12:36:00 GMT ",
-        " Sun, 30 Aug 2015 12:36:00 GMT",
-        "Sun, 30 Aug 15 12:36:00 GMT",
-        "Sun, 30 Aug 0015 12:36:00 GMT",
-        "Sun,  1 Aug 2015 12:36:00 GMT",
-        "Sun, 1 Aug 2015 12:36:00 GMT",
-        "Sun, 30-Aug-2015 12:36:00 GMT",
-        "Sun, Aug 30 2015 12:36:00 GMT",
-        "Sun, 30 Aug 12:36:00 2015 GMT",
-        "Sunday, 30 Aug 2015 12:36 GMT",
-        "Sunday, 30-Aug-15 12:36:00 GMT",
-        "Sun Aug 30 12:36:00 2015",
-        "30 Aug 2015 12:36:00 GMT",
-        "20150830 12:36:00 GMT",
-        "un,M 30 Aug 2015 12:36:00 GMT",
-        "Aug, 30 Aug 2015 12:36:00 GMT",
-        "Sun, 30 Aug 2015 24:00:00 GMT",
-        "Sun, 30 Aug 2015 12:60:00 GMT",
-        "Sun, 30 Aug 2015 12:36:61 GMT",
-        "Sun, 31 Feb 2016 12:36:00 GMT",
-        "Sun, 29 Feb 2015 12:36:00 GMT",
-        "Sun, 00 Aug 2015 12:36:00 GMT",
-        "Sun, 32 Aug 2015 12:36:00 GMT",
-        "",
-    };
-    time_t t = 42;
-
-    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-        if (http_date_parse(bad[i], &t) != -EINVAL)
-            fail_msg("accepted: %s", bad[i]);
-    assert_int_equal(t, 42);
 }
 
 static void bad_times_are_refused(void **state)
 {
-    static const char *const bad[] = {
-        "",
-        "2015-08-30",
-        "2015-08-30T12:36:00",
-        "2015-02-30T12:36:00Z",
-        "2015-13-01T00:00:00Z",
-        "2015-08-30T24:00:00Z",
-        "2015-08-30T12:36:00.Z",
-        "2015-08-30T12:36:00+2:00",
-        "2015-08-30T12:36:00Zx",
-        "2015-00-10T12:36:00Z",
-        "2023-02-29T00:00:00Z",
-        "Sun, 31 Feb 2015 12:36:00 GMT",
-        "Sun, 30 Aug 2015 12:36:00 UTC",
-        "30 Aug 2015 12:36:00 GMT",
-        "20150830T123600",
-        "20150830T1236001",
-        "20150830t123600Z",
-        "2015-08-30T12:60:00Z",
-        "2015-02-30T23:59:60Z",
-        "Sun, 31 Feb 2015 23:59:60 GMT",
-        "20150230T235960Z",
-        "Sun",
-        "Sun, 3",
-        "Sun, 30 Au",
-        "Sun, 30 Aug 2015",
-    };
     time_t t = 42;
 
-    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-        assert_int_equal(http_date_parse(bad[i], &t), -EINVAL);
-        assert_int_equal(aws_time_parse(bad[i], &t), -EINVAL);
-    }
+    for (size_t i = 0; i < ARRAY_SIZE(bad_times); i++)
+        assert_int_equal(aws_time_parse(bad_times[i], &t), -EINVAL);
     assert_int_equal(t, 42);
 }
 
@@ -231,7 +155,6 @@ int main(void)
         cmocka_unit_test(bad_base64_is_refused),
         cmocka_unit_test(times_are_read_and_written),
         cmocka_unit_test(bad_times_are_refused),
-        cmocka_unit_test(http_date_that_is_nearly_one_is_refused),
         cmocka_unit_test(utf8_is_checked_strictly),
         cmocka_unit_test(a_bad_byte_is_seen_wherever_it_stands),
         cmocka_unit_test(text_for_the_log_is_one_clean_line),

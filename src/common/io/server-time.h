@@ -5,8 +5,8 @@
 
 #include "aws-error.h"
 #include "clock-skew.h"
-#include "encode.h"
 #include "http-client.h"
+#include "http-date.h"
 
 /* By the reply's Date, or by the error's text (NULL: none): a Date that cannot be may be that of
  * something on the way. False where neither tells; the time may be one that cannot be. */

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "clock.h"
+#include "encode.h"
 #include "random.h"
 #include "server-time.h"
 #include "sqs-answer.h"

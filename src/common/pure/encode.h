@@ -24,10 +24,9 @@ enum { AWS_TIME_SIZE = sizeof("20150830T123600Z") };
 /* A wall-clock time as SigV4 writes it, "20150830T123600Z". */
 void aws_time_format(time_t t, char ret[AWS_TIME_SIZE]);
 
-/* The two readers return 0, or -EINVAL where the text is not wholly such a time or names a day that
- * does not exist; the time is in seconds since the epoch. iso8601.h has a third. */
-int aws_time_parse(const char *text, time_t *ret);  /* 20150830T123600Z */
-int http_date_parse(const char *text, time_t *ret); /* Sun, 30 Aug 2015 12:36:00 GMT (RFC 9110) */
+/* Reads such a time, in seconds since the epoch. 0, or -EINVAL where the text is not wholly one or
+ * names a day that does not exist. http-date.h and iso8601.h read others. */
+int aws_time_parse(const char *text, time_t *ret);
 
 /* The time in UTC that has these parts: year and month (1 to 12) as people write them, day, hour,
  * minute and second; the others are not read. A leap second counts as the second after it. 0, or

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "encode.h"
+#include "http-date.h"
 
 /* "Sun Nov  6 08:49:37 1994", as C's asctime() writes it, becomes the current form, which
  * http_date_parse checks. */
