@@ -4,7 +4,7 @@
  * after it has half of what is left. */
 #pragma once
 
-#include "macro.h"
+#include "util/macro.h"
 
 /* Less is no time for a request. */
 #define ATTEMPT_TIMEOUT_MIN_USEC (100 * USEC_PER_MSEC)

@@ -3,7 +3,7 @@
  * sixteenth with each reply. Pure, a plain value; bytes are those of the replies' JSON. */
 #pragma once
 
-#include "macro.h"
+#include "util/macro.h"
 
 struct budget {
     uint64_t max_bytes;

@@ -3,14 +3,14 @@
  * there is room for; consumer-status.c asks for turns and says what fails. */
 #pragma once
 
-#include "budget.h"
-#include "clock.h"
-#include "consumer.h"
-#include "hand.h"
-#include "line-limit.h"
-#include "progress.h"
-#include "receiver.h"
-#include "timer.h"
+#include "consumerd/budget.h"
+#include "consumerd/consumer.h"
+#include "consumerd/inflight.h"
+#include "consumerd/receiver.h"
+#include "daemon/progress.h"
+#include "util/clock.h"
+#include "util/line-limit.h"
+#include "util/timer.h"
 
 struct consumer {
     struct service *service;

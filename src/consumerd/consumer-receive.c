@@ -1,9 +1,9 @@
 /* How the consumer receives: with which times, and for how many messages there is room. */
-#include "consumer-internal.h"
+#include "consumerd/consumer-internal.h"
 
 #include <errno.h>
 
-#include "log.h"
+#include "util/log.h"
 
 /* Before the stop's end, what is still being handled is to end, and is given back: this long
  * before, but not more than a quarter of the whole. Half of it is for the ending, half for the

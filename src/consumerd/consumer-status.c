@@ -1,7 +1,7 @@
 /* What every part of the consumer may need: to ask for a turn, and to say what fails. */
-#include "consumer-internal.h"
+#include "consumerd/consumer-internal.h"
 
-#include "log.h"
+#include "util/log.h"
 
 void consumer_fail(struct consumer *c, int error, const char *what)
 {

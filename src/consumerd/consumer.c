@@ -4,15 +4,15 @@
  * the end. Callbacks only note what has happened and ask for a turn, which then comes from the
  * event loop, or after the callbacks of the replies that came together; one timer waits for
  * whatever is due first. */
-#include "consumer-internal.h"
+#include "consumerd/consumer-internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
 
-#include "handlers.h"
-#include "log.h"
-#include "message-ids.h"
-#include "state-directory.h"
+#include "consumerd/handler/handlers.h"
+#include "daemon/message-ids.h"
+#include "daemon/state-directory.h"
+#include "util/log.h"
 
 #define LEDGER_FILE "ledger.db" /* in $STATE_DIRECTORY */
 

@@ -3,8 +3,8 @@
  * handled and gives back what was not. */
 #pragma once
 
-#include "handler.h"
-#include "queue.h"
+#include "consumerd/handler/handler.h"
+#include "daemon/queue.h"
 
 /* What the credentials must be allowed. */
 #define CONSUMER_PERMISSIONS                                                                       \

@@ -1,5 +1,5 @@
 /* See counts.h. */
-#include "counts.h"
+#include "consumerd/counts.h"
 
 #include <inttypes.h>
 

@@ -1,15 +1,15 @@
 /* What the consumer has done since its start: one set of counters, kept where messages come in and
- * go out (hand.h), for whoever tells of them. A message that was received is in flight until it is
- * deleted, released or lost, and counts once in one of those. */
+ * go out (inflight.h), for whoever tells of them. A message that was received is in flight until it
+ * is deleted, released or lost, and counts once in one of those. */
 #pragma once
 
-#include "buffer.h"
-#include "handler.h"
-#include "message-state.h"
+#include "consumerd/handler/handler.h"
+#include "consumerd/message-state.h"
+#include "util/buffer.h"
 
 enum { HANDLER_N_OUTCOMES = HANDLER_UNAVAILABLE + 1 };
 
-struct counts { /* all zero: nothing yet; of uint64_t alone (progress.h) */
+struct counts { /* all zero: nothing yet; of uint64_t alone (daemon/progress.h) */
     uint64_t received;
     uint64_t outcomes[HANDLER_N_OUTCOMES]; /* of the handler; of one message maybe several */
     uint64_t deleted;

@@ -1,11 +1,11 @@
 /* See handler-trouble.h. */
-#include "handler-trouble.h"
+#include "consumerd/handler-trouble.h"
 
 #include <stdio.h>
 
-#include "handler.h"
-#include "log.h"
-#include "message-ids.h"
+#include "consumerd/handler/handler.h"
+#include "daemon/message-ids.h"
+#include "util/log.h"
 
 static unsigned seconds(uint64_t usec)
 {

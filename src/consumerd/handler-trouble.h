@@ -2,8 +2,8 @@
  * one a minute while it lasts, one at its end. */
 #pragma once
 
-#include "message.h"
-#include "trouble.h"
+#include "consumerd/message.h"
+#include "daemon/trouble.h"
 
 struct handler_trouble { /* all zero: none yet */
     struct trouble outage, charges;

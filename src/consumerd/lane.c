@@ -1,12 +1,12 @@
 /* See lane.h. A lane lives as long as there are messages in it, found by its group's or message's
  * id in a hash table: there are never more lanes than messages in flight. `ready` holds
  * the one message of each lane that may be begun. */
-#include "lane.h"
+#include "consumerd/lane.h"
 
 #include <assert.h>
 #include <errno.h>
 
-#include "hash-table.h"
+#include "util/hash-table.h"
 
 struct lane {
     struct hash_entry entry;

@@ -9,7 +9,7 @@
  * dropped. */
 #pragma once
 
-#include "message.h"
+#include "consumerd/message.h"
 
 struct lanes;
 

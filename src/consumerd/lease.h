@@ -7,7 +7,7 @@
  * others back, but their own receipt handles would expire. */
 #pragma once
 
-#include "message.h"
+#include "consumerd/message.h"
 
 /* SQS's bound is 12 hours in all; this leaves a minute for requests on their way. */
 #define LEASE_TOTAL_MAX_USEC ((SQS_VISIBILITY_MAX_SEC - 60) * USEC_PER_SEC)

@@ -3,12 +3,12 @@
  *
  * Removals alone need no sync. What is added after removals of the same turn commits those first,
  * for a transaction is one or the other from its beginning. */
-#include "ledger.h"
+#include "consumerd/ledger.h"
 
 #include <errno.h>
 
-#include "database.h"
-#include "error-line.h"
+#include "util/database.h"
+#include "util/error-line.h"
 
 /* At a commit, or as many as it adds: more come to their turn at the next. */
 enum { EXPIRE_MAX = 100 };

@@ -4,15 +4,15 @@
  * and is handled as a new message.
  *
  * Additions and removals are gathered into one transaction until ledger_commit, which blocks for
- * one sync of the disk if anything was added (see database.h). What is asked before that knows of
- * them.
+ * one sync of the disk if anything was added (see util/database.h). What is asked before that knows
+ * of them.
  *
  * Times are of the wall clock, for they must hold over a boot. A clock that jumps ahead by more
  * than max_age makes it forget everything too early; one that jumped ahead and came back, what was
  * added meanwhile. */
 #pragma once
 
-#include "macro.h"
+#include "util/macro.h"
 
 struct ledger;
 

@@ -1,10 +1,10 @@
 /* Arguments, configuration, run. */
-#include "consumer.h"
+#include "consumerd/consumer.h"
 
-#include "arguments.h"
-#include "handlers.h"
-#include "log.h"
-#include "message-ids.h"
+#include "consumerd/handler/handlers.h"
+#include "daemon/arguments.h"
+#include "daemon/message-ids.h"
+#include "util/log.h"
 
 static const struct program program = {
     .name = "sqs-consumerd",

@@ -1,4 +1,4 @@
-#include "message-state.h"
+#include "consumerd/message-state.h"
 
 #include <assert.h>
 

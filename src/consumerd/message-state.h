@@ -18,7 +18,7 @@
  * with the handler stays in its lane, whatever happens, until the handler has ended with it. */
 #pragma once
 
-#include "macro.h"
+#include "util/macro.h"
 
 enum message_state {
     MESSAGE_RECEIVED,         /* in no lane yet */

@@ -1,5 +1,5 @@
 /* See message.h. */
-#include "message.h"
+#include "consumerd/message.h"
 
 #include <assert.h>
 

@@ -3,11 +3,11 @@
  * keeps its own notes on it in its own member, and tells others of them by its functions. */
 #pragma once
 
-#include "counts.h"
-#include "list.h"
-#include "message-state.h"
-#include "outage.h"
-#include "sqs-reply.h"
+#include "consumerd/counts.h"
+#include "consumerd/message-state.h"
+#include "consumerd/outage.h"
+#include "sqs/reply.h"
+#include "util/list.h"
 
 struct lane;
 struct handler_run;

@@ -1,5 +1,5 @@
 /* See outage.h. */
-#include "outage.h"
+#include "consumerd/outage.h"
 
 enum { SUSPECT_OUTAGES = 2 };
 

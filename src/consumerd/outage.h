@@ -17,7 +17,7 @@
  * handler would otherwise hold up the queue for 12 hours.) */
 #pragma once
 
-#include "macro.h"
+#include "util/macro.h"
 
 /* The back-off: doubled with each failure, the half of it random. Of a gateway it grows further:
  * each try is a whole request to something that may be overloaded. */

@@ -3,7 +3,7 @@
  * there; an empty one halves it. Pure, a plain value. */
 #pragma once
 
-#include "macro.h"
+#include "util/macro.h"
 
 struct pace {
     unsigned max, receives;

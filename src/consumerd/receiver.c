@@ -1,16 +1,16 @@
 /* See receiver.h. A poll that is not under way keeps the time before which it is not to be begun
  * again. */
-#include "receiver.h"
+#include "consumerd/receiver.h"
 
 #include <errno.h>
 
 #include <systemd/sd-id128.h>
 
-#include "attempts.h"
-#include "clock.h"
-#include "limit.h"
-#include "log.h"
-#include "pace.h"
+#include "consumerd/attempts.h"
+#include "consumerd/pace.h"
+#include "util/clock.h"
+#include "util/limit.h"
+#include "util/log.h"
 
 struct poll {
     struct receiver *receiver;

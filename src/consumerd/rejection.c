@@ -1,8 +1,8 @@
-#include "rejection.h"
+#include "consumerd/rejection.h"
 
-#include "encode.h"
-#include "handler.h"
-#include "message-ids.h"
+#include "consumerd/handler/handler.h"
+#include "daemon/message-ids.h"
+#include "util/encode.h"
 
 enum { SHOWN_BODY_MAX_BYTES = 4096 }; /* in the line */
 

@@ -2,8 +2,8 @@
  * of it: the journal keeps the body whole, other logs its beginning. */
 #pragma once
 
-#include "log.h"
-#include "message.h"
+#include "consumerd/message.h"
+#include "util/log.h"
 
 /* Writes the line. As log_write_message, with message->receipt and the message as userdata. */
 int rejection_log(struct message *message, log_taken_fn taken);

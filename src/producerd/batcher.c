@@ -1,12 +1,12 @@
 /* See batcher.h. One batch is open at a time. A message that does not fit into it closes it, rather
  * than let smaller ones pass: else a large one might wait for ever. */
-#include "batcher.h"
+#include "producerd/batcher.h"
 
 #include <assert.h>
 #include <errno.h>
 
-#include "limit.h"
-#include "rate.h"
+#include "producerd/rate.h"
+#include "util/limit.h"
 
 struct batcher {
     struct batcher_options options;

@@ -5,7 +5,7 @@
  * Pure: the time is a parameter, in microseconds of any clock that does not jump. */
 #pragma once
 
-#include "lane.h"
+#include "producerd/lane.h"
 
 struct batch {
     struct outgoing *messages[SQS_BATCH_MAX];
@@ -44,7 +44,7 @@ int batcher_next(struct batcher *batcher, uint64_t now_usec, struct batch *ret,
                  uint64_t *ret_again_usec);
 
 /* Requests have stalled: batches are half as large from now on, and grow step by step with each
- * that gets through, of `n` messages (limit.h). */
+ * that gets through, of `n` messages (util/limit.h). */
 void batcher_stalled(struct batcher *batcher);
 void batcher_got_through(struct batcher *batcher, size_t n);
 

@@ -1,5 +1,5 @@
 /* See counts.h. */
-#include "counts.h"
+#include "producerd/counts.h"
 
 #include <inttypes.h>
 

@@ -1,9 +1,9 @@
 /* What the producer has done since its start: one set of counters, for whoever tells of them. */
 #pragma once
 
-#include "buffer.h"
+#include "util/buffer.h"
 
-struct counts {        /* all zero: nothing yet; of uint64_t alone (progress.h) */
+struct counts {        /* all zero: nothing yet; of uint64_t alone (daemon/progress.h) */
     uint64_t taken;    /* from the source */
     uint64_t sent;     /* SQS has acknowledged them */
     uint64_t rejected; /* SQS will never take them */

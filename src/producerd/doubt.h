@@ -9,7 +9,7 @@
  * taken up. Pure: the clocks are read by the caller, in microseconds. */
 #pragma once
 
-#include "outgoing.h"
+#include "producerd/outgoing.h"
 
 #define DEDUPLICATION_INTERVAL_USEC (300 * USEC_PER_SEC)
 

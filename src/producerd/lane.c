@@ -2,13 +2,13 @@
  * that may go; in `resting`, sorted by the time of its next try; or in none, while it is
  * outstanding. Groups find their lane by a hash table. All memory is there from the start (its
  * pages are touched when they are needed): a lane without a message serves the next group. */
-#include "lane.h"
+#include "producerd/lane.h"
 
 #include <assert.h>
 #include <errno.h>
 
-#include "hash-table.h"
-#include "list.h"
+#include "util/hash-table.h"
+#include "util/list.h"
 
 enum place { PLACE_NONE, PLACE_READY, PLACE_RESTING };
 

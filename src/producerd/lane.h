@@ -9,7 +9,7 @@
  * Pure: the time is a parameter, in microseconds of any clock that does not jump. */
 #pragma once
 
-#include "outgoing.h"
+#include "producerd/outgoing.h"
 
 struct lanes;
 

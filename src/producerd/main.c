@@ -1,12 +1,12 @@
 /* Arguments, configuration, run; or hand in a message to the one that runs. */
-#include "producer.h"
+#include "producerd/producer.h"
 
-#include "arguments.h"
-#include "log.h"
-#include "message-ids.h"
-#include "sources.h"
-#include "submit-arguments.h"
-#include "submit.h"
+#include "daemon/arguments.h"
+#include "daemon/message-ids.h"
+#include "producerd/sources.h"
+#include "producerd/submit/arguments.h"
+#include "producerd/submit/submit.h"
+#include "util/log.h"
 
 static const struct program program = {
     .name = "sqs-producerd",

@@ -1,4 +1,4 @@
-#include "message-state.h"
+#include "producerd/message-state.h"
 
 #include <assert.h>
 

@@ -17,7 +17,7 @@
  * earlier one. */
 #pragma once
 
-#include "macro.h"
+#include "util/macro.h"
 
 enum outgoing_state {
     OUTGOING_TAKEN_UP, /* in no lane yet */

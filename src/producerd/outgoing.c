@@ -1,8 +1,8 @@
-#include "outgoing.h"
+#include "producerd/outgoing.h"
 
 #include <assert.h>
 
-#include "log.h"
+#include "util/log.h"
 
 static void log_step(const struct outgoing *m, struct outgoing_step step)
 {

@@ -3,9 +3,9 @@
  * written by the functions here and by the lanes. */
 #pragma once
 
-#include "backoff.h"
-#include "message-state.h"
-#include "source.h"
+#include "producerd/message-state.h"
+#include "producerd/source.h"
+#include "util/backoff.h"
 
 struct outgoing {
     const struct source_message *source; /* NULL: this place of the pool is free */

@@ -3,15 +3,15 @@
  * from SQS's answers; producer-status.c says what there is to be said. */
 #pragma once
 
-#include "batcher.h"
-#include "clock.h"
-#include "counts.h"
-#include "producer-log.h"
-#include "producer.h"
-#include "progress.h"
-#include "sender.h"
-#include "sources.h"
-#include "timer.h"
+#include "daemon/progress.h"
+#include "producerd/batcher.h"
+#include "producerd/counts.h"
+#include "producerd/producer-log.h"
+#include "producerd/producer.h"
+#include "producerd/sender.h"
+#include "producerd/sources.h"
+#include "util/clock.h"
+#include "util/timer.h"
 
 /* Messages in a row that may be put aside before the loop gets its turn again. */
 enum { PRODUCER_INVALID_RUN_MAX = 100 };

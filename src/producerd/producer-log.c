@@ -1,11 +1,11 @@
 /* See producer-log.h. */
-#include "producer-log.h"
+#include "producerd/producer-log.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "log.h"
-#include "message-ids.h"
+#include "daemon/message-ids.h"
+#include "util/log.h"
 
 void log_sending(const struct outgoing *message)
 {

@@ -1,9 +1,9 @@
 /* What the producer says of its messages. Nothing is put together where it would not be logged. */
 #pragma once
 
-#include "outcome.h"
-#include "outgoing.h"
-#include "line-limit.h"
+#include "producerd/verdict.h"
+#include "producerd/outgoing.h"
+#include "util/line-limit.h"
 
 /* After a long outage many messages may be stored twice: so many lines an interval say which. */
 enum { LATE_LINES_MAX = 20 };

@@ -1,12 +1,12 @@
 /* How messages come from the source into the lanes, and what becomes of them: one function does
  * what the table of message-state.h says. */
-#include "producer-internal.h"
+#include "producerd/producer-internal.h"
 
 #include <errno.h>
 
-#include "doubt.h"
-#include "outcome.h"
-#include "random.h"
+#include "producerd/doubt.h"
+#include "producerd/verdict.h"
+#include "util/random.h"
 
 int producer_make_room(struct producer *p)
 {

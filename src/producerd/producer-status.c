@@ -1,10 +1,10 @@
 /* What the producer says of itself: its status, the pauses that it makes, its end. */
-#include "producer-internal.h"
+#include "producerd/producer-internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
 
-#include "log.h"
+#include "util/log.h"
 
 enum { STATUS_MAX_BYTES = 1024 };
 

@@ -2,15 +2,15 @@
  * message, an answer came, a time is over), it sends batches as long as there is a free request and
  * something to put into it. Messages are asked from the source only when a free request has room
  * for them, so that nothing grows old in here. */
-#include "producer-internal.h"
+#include "producerd/producer-internal.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "log.h"
-#include "message-ids.h"
+#include "daemon/message-ids.h"
+#include "util/log.h"
 
 /* Replies to sends are short; this is against servers whose are not. */
 #define REPLY_MEMORY_BYTES ((size_t)64 * 1024 * 1024)

@@ -7,7 +7,7 @@
  * after a pause, and their group waits for them; messages that it will never take are put aside. */
 #pragma once
 
-#include "queue.h"
+#include "daemon/queue.h"
 
 enum {
     /* Messages that are taken from the source and not settled are at most this many for each that

@@ -3,7 +3,7 @@
  * microseconds of any clock that does not jump. */
 #pragma once
 
-#include "macro.h"
+#include "util/macro.h"
 
 /* Time that was not used is made up for, up to this much: timers come late. */
 #define RATE_CATCH_UP_USEC (50 * USEC_PER_MSEC)

@@ -1,15 +1,15 @@
 /* See sender.h. The requests are a pool, each with the batch that it bears; an attempt that is
  * repeated goes through before_attempt, so that what is noted of the messages is always about the
  * attempt that is under way. */
-#include "sender.h"
+#include "producerd/sender.h"
 
 #include <assert.h>
 #include <errno.h>
 
-#include "clock.h"
-#include "doubt.h"
-#include "limit.h"
-#include "producer-log.h"
+#include "producerd/doubt.h"
+#include "producerd/producer-log.h"
+#include "util/clock.h"
+#include "util/limit.h"
 
 struct request {
     struct sender *sender;

@@ -2,16 +2,16 @@
  * it may stand in the queue (doubt.h), over all attempts. */
 #pragma once
 
-#include "batcher.h"
-#include "queue.h"
+#include "daemon/queue.h"
+#include "producerd/batcher.h"
 
 struct sender;
 
 struct sender_options {
     struct queue *queue;   /* borrowed */
     struct source *source; /* borrowed; told of what is about to go (`sending`) */
-    unsigned
-        requests_max; /* under way at once; fewer for a while after one has stalled (limit.h) */
+    unsigned requests_max; /* under way at once; fewer for a while after one has stalled
+                              (util/limit.h) */
     /* The answer to a batch, which was taken at `sent_usec` of the boot clock at the earliest. Runs
      * once for each batch that was sent, never from inside sender_send; its request is free for
      * another by then. What the answer means for the messages' doubt is for the callee to note. */

@@ -2,16 +2,16 @@
  * missed are not made up for. Each message owns all that it points to but the name of its group;
  * when it is settled, its memory serves the next one, so that memory is bounded by what is out at
  * once. */
-#include "source-demo.h"
+#include "producerd/source-demo.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <time.h>
 
-#include "buffer.h"
-#include "clock.h"
-#include "timer.h"
-#include "uuid.h"
+#include "util/buffer.h"
+#include "util/clock.h"
+#include "util/timer.h"
+#include "util/uuid.h"
 
 enum {
     BODY_MAX_BYTES = 256, /* at most: 40 of frame, 20 of number, 24 + 7 + 8 of time, 36 of id */

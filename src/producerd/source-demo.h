@@ -1,8 +1,8 @@
 /* The demo's source: it makes its messages itself. */
 #pragma once
 
-#include "config.h"
-#include "source.h"
+#include "daemon/config.h"
+#include "producerd/source.h"
 
 /* The demo: `messages_to_send` small JSON messages, `start_delay` after this call, then one each
  * `send_interval`. On a FIFO queue each has a deduplication id of its own and the configured group,

@@ -1,7 +1,7 @@
 /* What a source yields: a message with what belongs to it. */
 #pragma once
 
-#include "sqs-message.h"
+#include "sqs/message.h"
 
 /* Borrowed from the source until it is settled, and unchanged:
  * its deduplication id is fixed, and kept over every retry. */

@@ -1,25 +1,26 @@
-/* The store on disk (spool.c) and the door to it (intake.c), joined.
+/* The store on disk (producerd/spool/spool.c) and the door to it (producerd/intake/intake.c),
+ * joined.
  *
  * What SQS has answered is written without sync in the same turn of the loop, and synced with the
  * next messages that come in, SYNC_DELAY_USEC later at the latest. Where the disk takes nothing,
  * that is tried again every RETRY_USEC, and what comes in is refused by the store itself. */
-#include "source-spool.h"
+#include "producerd/source-spool.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <unistd.h>
 
-#include "buffer.h"
-#include "clock.h"
-#include "fault-point.h"
-#include "intake.h"
-#include "log.h"
-#include "message-ids.h"
-#include "spool.h"
-#include "state-directory.h"
-#include "submit-socket.h"
-#include "trouble.h"
-#include "timer.h"
+#include "util/buffer.h"
+#include "util/clock.h"
+#include "util/fault-point.h"
+#include "producerd/intake/intake.h"
+#include "util/log.h"
+#include "daemon/message-ids.h"
+#include "producerd/spool/spool.h"
+#include "daemon/state-directory.h"
+#include "producerd/intake/socket.h"
+#include "daemon/trouble.h"
+#include "util/timer.h"
 
 #define SYNC_DELAY_USEC (100 * USEC_PER_MSEC)
 #define RETRY_USEC (1 * USEC_PER_SEC)

@@ -10,8 +10,8 @@
 
 #include <systemd/sd-event.h>
 
-#include "buffer.h"
-#include "source-message.h"
+#include "producerd/source-message.h"
+#include "util/buffer.h"
 
 enum source_settlement {
     SOURCE_SENT,     /* SQS has acknowledged it */

@@ -1,9 +1,9 @@
-#include "sources.h"
+#include "producerd/sources.h"
 
-#include "error-line.h"
-#include "source-demo.h"
-#include "source-spool.h"
-#include "submit-socket.h"
+#include "producerd/intake/socket.h"
+#include "producerd/source-demo.h"
+#include "producerd/source-spool.h"
+#include "util/error-line.h"
 
 static const struct source_kind kinds[] = {
     [CONFIG_SOURCE_DEMO] = {.name = "demo", .has_end = true},

@@ -1,8 +1,8 @@
 /* Which sources there are, and which one the configuration names. Nobody else asks which it is. */
 #pragma once
 
-#include "config.h"
-#include "source.h"
+#include "daemon/config.h"
+#include "producerd/source.h"
 
 struct source_kind {
     const char *name;    /* "demo" */

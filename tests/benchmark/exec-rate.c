@@ -15,8 +15,8 @@
 #include <syslog.h>
 #include <time.h>
 
-#include "handlers.h"
-#include "log.h"
+#include "consumerd/handler/handlers.h"
+#include "util/log.h"
 
 enum { ROUNDS_MAX = 99, CONCURRENCY_MAX = 16 };
 

@@ -4,8 +4,8 @@
 
 #include <curl/curl.h>
 
-#include "sqs-reply.h"
-#include "sqs-request.h"
+#include "sqs/reply.h"
+#include "sqs/request.h"
 
 enum { FLOOR_IN_FLIGHT_MAX = 256 };
 

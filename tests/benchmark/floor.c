@@ -14,9 +14,9 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "encode.h"
+#include "aws/sigv4.h"
 #include "floor-loop.h"
-#include "sigv4.h"
+#include "util/encode.h"
 
 enum {
     FILL_IN_FLIGHT = 64,

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "macro.h"
+#include "util/macro.h"
 
 static long long usec_of(struct timeval t)
 {

@@ -19,10 +19,10 @@
 
 #include <microhttpd.h>
 
+#include "consumerd/handler/http.h"
+#include "consumerd/handler/sqsd-headers.h"
 #include "floor-loop.h"
-#include "handler-http.h"
-#include "log.h"
-#include "sqsd-headers.h"
+#include "util/log.h"
 
 #define BODY                                                                                       \
     "{\"data\":\"mydata1\",\"ts\":\"2026-01-31T23:59:59.123456+01:00\","                           \

@@ -15,13 +15,13 @@
 
 #include <openssl/evp.h>
 
-#include "credentials-chain.h"
-#include "credentials-container.h"
-#include "credentials-imds.h"
-#include "credentials-process.h"
-#include "encode.h"
-#include "imds.h"
-#include "json-string.h"
+#include "aws/credentials-chain.h"
+#include "aws/credentials-container.h"
+#include "aws/credentials-imds.h"
+#include "aws/credentials-process.h"
+#include "aws/imds.h"
+#include "util/encode.h"
+#include "util/json-string.h"
 
 struct tool {
     sd_event *event;

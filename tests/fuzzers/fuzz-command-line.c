@@ -1,8 +1,8 @@
 /* credential_process's command. Its words, each in quotes, are again the same words. */
-#include "command-line.h"
+#include "util/command-line.h"
 
-#include "buffer.h"
 #include "fuzz.h"
+#include "util/buffer.h"
 
 static void check_again(char **words)
 {

@@ -1,6 +1,6 @@
 /* The configuration file. What is shown of a configuration must be a configuration, and the same.
  */
-#include "config.h"
+#include "daemon/config.h"
 
 #include "fuzz.h"
 

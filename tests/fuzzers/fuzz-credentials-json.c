@@ -1,6 +1,6 @@
 /* Credentials as JSON: a byte that chooses the form, "0" a process, "1" a container, "2" IMDS, and
  * the text. */
-#include "credentials-json.h"
+#include "aws/credentials-json.h"
 
 #include "fuzz.h"
 

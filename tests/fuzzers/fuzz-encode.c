@@ -1,12 +1,12 @@
 /* Encodings, there and back: a byte that says where a log line is cut, and the bytes. */
-#include "encode.h"
+#include "util/encode.h"
 
 #include <errno.h>
 #include <stdio.h>
 
 #include "fuzz.h"
-#include "json-reader.h"
-#include "json-string.h"
+#include "util/json-reader.h"
+#include "util/json-string.h"
 
 enum { BUFFER_MAX_BYTES = 1 << 24 };
 

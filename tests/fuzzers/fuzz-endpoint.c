@@ -1,6 +1,6 @@
 /* Queue URLs and endpoint settings: a byte of switches ("1" FIPS, "2" dual-stack, "3" both), then a
  * line each with the queue URL, the region and the endpoint's URL. */
-#include "endpoint.h"
+#include "aws/endpoint.h"
 
 #include "fuzz.h"
 

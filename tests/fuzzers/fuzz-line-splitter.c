@@ -1,10 +1,10 @@
 /* What a program prints. A line whose characters say how large the pieces are in which the rest
  * comes, in turns. They give the same lines as the whole, which are all of it but its ends of
  * lines. */
-#include "line-splitter.h"
+#include "util/line-splitter.h"
 
-#include "buffer.h"
 #include "fuzz.h"
+#include "util/buffer.h"
 
 enum { LINES_MAX_BYTES = 256 * 1024 * 1024 };
 

@@ -1,6 +1,6 @@
 /* Where credentials on the machine are asked for: a line each with the container's relative and
  * full URI, the metadata service's endpoint and mode, and a zone. */
-#include "metadata-url.h"
+#include "aws/metadata-url.h"
 
 #include <curl/curl.h>
 

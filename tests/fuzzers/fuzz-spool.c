@@ -1,7 +1,7 @@
 /* The spool's file as somebody else has left it. A first line "row": the lines that follow are the
  * fields of a row that waits beside two sound ones, which must go out whatever it holds. Any other:
  * what follows it is written over a sound file, from the place that the line names. */
-#include "spool.h"
+#include "producerd/spool/spool.h"
 
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "buffer.h"
-#include "file.h"
 #include "fuzz.h"
+#include "util/buffer.h"
+#include "util/file.h"
 
 enum { FILE_MAX_BYTES = 1 << 20, STEPS_MAX = 1000 };
 

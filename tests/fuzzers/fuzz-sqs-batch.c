@@ -1,9 +1,9 @@
 /* Batches: a line with the operation ("s" send, "d" delete, else change) and a character for each
  * entry, "a" one with an attribute; a line for each entry's body or handle; then the reply. */
-#include "sqs-reply.h"
+#include "sqs/reply.h"
 
 #include "fuzz.h"
-#include "json-reader.h"
+#include "util/json-reader.h"
 
 #define URL "http://127.0.0.1/000000000000/q"
 

@@ -1,8 +1,8 @@
 /* Error replies: the status, three headers and the body, a line each but the last. */
-#include "sqs-error.h"
+#include "sqs/error.h"
 
-#include "encode.h"
 #include "fuzz.h"
+#include "util/encode.h"
 
 FUZZ
 {

@@ -1,6 +1,6 @@
 /* Successful replies: a byte that chooses the operation, "0" SendMessage and so on, and the body.
  */
-#include "sqs-reply.h"
+#include "sqs/reply.h"
 
 #include "fuzz.h"
 

@@ -1,5 +1,5 @@
 /* STS's XML, keys and errors. */
-#include "sts-reply.h"
+#include "aws/sts-reply.h"
 
 #include "fuzz.h"
 

@@ -1,9 +1,9 @@
 /* A line at the producer's socket. What is let in is written and read again as the same; the reply
  * to what is not is one line that can be read. A first character "r" makes it a line of a reply. */
-#include "submission.h"
+#include "producerd/intake/submission.h"
 
 #include "fuzz.h"
-#include "submission-reply.h"
+#include "producerd/intake/submission-reply.h"
 
 #define ID "0b5e2a51-5f0e-4a86-9a4f-3f6c0a7e1a11"
 

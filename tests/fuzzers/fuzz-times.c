@@ -1,8 +1,8 @@
 /* Times as text, in each of the forms, and a time as a number. */
-#include "http-date.h"
-#include "iso8601.h"
-#include "retry-after.h"
-#include "sqs-error.h"
+#include "http/date.h"
+#include "http/retry-after.h"
+#include "sqs/error.h"
+#include "util/iso8601.h"
 
 #include <stdio.h>
 

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "arguments.h"
-#include "consumer.h"
+#include "consumerd/consumer.h"
+#include "daemon/arguments.h"
 
 struct slow_handler {
     struct handler head;

@@ -6,10 +6,10 @@
  * client would send for that origin), canonical, string_to_sign, authorization */
 #include <stdio.h>
 
-#include "encode.h"
-#include "endpoint.h"
-#include "json-reader.h"
-#include "sigv4.h"
+#include "aws/endpoint.h"
+#include "aws/sigv4.h"
+#include "util/encode.h"
+#include "util/json-reader.h"
 
 enum { TEXT_MAX_BYTES = 1024 * 1024, DEPTH_MAX = 4 };
 

@@ -9,7 +9,7 @@
 
 #include <openssl/crypto.h>
 
-#include "encode.h"
+#include "util/encode.h"
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
 

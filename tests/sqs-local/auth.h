@@ -2,9 +2,9 @@
  * faults in AWS's words (AWS IAM User Guide, "Troubleshoot Signature Version 4 signing"). */
 #pragma once
 
+#include "aws/sigv4.h"
 #include "errors.h"
 #include "queue-arn.h"
-#include "sigv4.h"
 
 enum { AUTH_WINDOW_SEC = 15 * 60 };
 

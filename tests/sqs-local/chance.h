@@ -2,7 +2,7 @@
  * way: SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). */
 #pragma once
 
-#include "macro.h"
+#include "util/macro.h"
 
 /* The state of a stream of numbers; streams of different states do not depend on each other. */
 struct chance {

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <math.h>
 
-#include "json-reader.h"
 #include "json-writer.h"
+#include "util/json-reader.h"
 
 #define PREFIX "/control/"
 

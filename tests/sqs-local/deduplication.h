@@ -3,8 +3,8 @@
  * since. */
 #pragma once
 
-#include "hash-table.h"
-#include "list.h"
+#include "util/hash-table.h"
+#include "util/list.h"
 
 #define DEDUPLICATION_USEC (300 * USEC_PER_SEC)
 

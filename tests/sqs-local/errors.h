@@ -3,7 +3,7 @@
  * Reference). */
 #pragma once
 
-#include "buffer.h"
+#include "util/buffer.h"
 
 enum error_kind {
     ERROR_BATCH_ENTRY_IDS_NOT_DISTINCT,

@@ -4,7 +4,7 @@
  * seconds. */
 #pragma once
 
-#include "macro.h"
+#include "util/macro.h"
 
 enum { FIFO_LIMIT_CALLS = 300 }; /* SQS's, for a queue without high throughput */
 

@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-#include "uuid.h"
+#include "util/uuid.h"
 
 _Static_assert((int)IDENTIFIER_SIZE == (int)UUID_TEXT_SIZE, "an identifier is a UUID");
 

@@ -1,7 +1,7 @@
 /* Ids of messages and requests: random UUIDs. */
 #pragma once
 
-#include "macro.h"
+#include "util/macro.h"
 
 enum { IDENTIFIER_SIZE = 37 };
 

@@ -8,7 +8,7 @@
  * is to act does. Which requests those are depends on the seed and on the requests' number only. */
 #pragma once
 
-#include "buffer.h"
+#include "util/buffer.h"
 
 enum injection_kind {
     INJECTION_NONE,

@@ -2,7 +2,7 @@
  * buffer's error sticks, so one check at the end is enough. */
 #pragma once
 
-#include "json-string.h"
+#include "util/json-string.h"
 
 /* Before each member of an object and each element of a list: a comma, unless it is the first. */
 static inline void json_next(struct buffer *b)

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "deduplication.h"
-#include "sqs-message.h"
+#include "sqs/message.h"
 #include "timer-heap.h"
 
 enum message_state {

@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-#include "encode.h"
 #include "json-writer.h"
+#include "util/encode.h"
 
 enum { LIST_MAX = 1000 };
 

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "encode.h"
 #include "json-writer.h"
+#include "util/encode.h"
 
 #define SENDER_ID "AIDAIOSFODNN7EXAMPLE"
 

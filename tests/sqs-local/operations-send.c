@@ -7,9 +7,9 @@
 #include <ctype.h>
 #include <errno.h>
 
-#include "encode.h"
 #include "identifiers.h"
 #include "json-writer.h"
+#include "util/encode.h"
 
 struct entry {
     struct message_parts parts;

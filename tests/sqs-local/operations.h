@@ -3,10 +3,10 @@
 
 #include "account.h"
 #include "errors.h"
-#include "json-reader.h"
 #include "permissions.h"
 #include "queue-arn.h"
 #include "record.h"
+#include "util/json-reader.h"
 
 /* What all operations work on. */
 struct service {

@@ -2,7 +2,7 @@
  * may not SendMessage may not SendMessageBatch either. */
 #pragma once
 
-#include "macro.h"
+#include "util/macro.h"
 
 struct permissions {
     uint64_t denied; /* bit i: operation i of the table in operations.c */

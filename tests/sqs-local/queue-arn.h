@@ -1,7 +1,7 @@
 /* The ARN of a queue: "arn:aws:sqs:REGION:ACCOUNT:NAME". */
 #pragma once
 
-#include "macro.h"
+#include "util/macro.h"
 
 enum {
     REGION_SIZE = 64, /* with its NUL; none of AWS's is half as long */

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "json-reader.h"
-#include "json-string.h"
 #include "queue-arn.h"
+#include "util/json-reader.h"
+#include "util/json-string.h"
 
 enum { POLICY_DEPTH_MAX = 16, SOURCE_ARNS_MAX = 10, RECEIVE_COUNT_MAX = 1000 };
 

@@ -2,7 +2,7 @@
  * SQS API Reference, "CreateQueue"). Each reader takes the attribute's text, which is not empty. */
 #pragma once
 
-#include "buffer.h"
+#include "util/buffer.h"
 
 enum {
     QUEUE_POLICY_E_FORM = 1,  /* not such a policy at all */

@@ -15,7 +15,7 @@
 
 #include <openssl/evp.h>
 
-#include "encode.h"
+#include "util/encode.h"
 
 /* Sequence numbers have 20 digits, and differ by 256, as SQS's do: beyond what 64 bits hold. */
 #define SEQUENCE_FORMAT "188%017llu"

@@ -2,7 +2,7 @@
  * take it for opaque; like AWS's it is long and of base64's characters. */
 #pragma once
 
-#include "macro.h"
+#include "util/macro.h"
 
 struct receipt {
     uint64_t queue_id;

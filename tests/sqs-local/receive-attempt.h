@@ -4,8 +4,8 @@
  * or had its visibility changed. */
 #pragma once
 
-#include "hash-table.h"
-#include "list.h"
+#include "util/hash-table.h"
+#include "util/list.h"
 
 #define RECEIVE_ATTEMPT_USEC (300 * USEC_PER_SEC)
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "json-string.h"
+#include "util/json-string.h"
 
 enum { RECORD_MAX_BYTES = 64 * 1024 * 1024 };
 

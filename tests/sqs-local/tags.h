@@ -1,7 +1,7 @@
 /* A queue's tags: texts by name. */
 #pragma once
 
-#include "list.h"
+#include "util/list.h"
 
 enum { TAGS_MAX = 50, TAG_NAME_MAX_CHARACTERS = 128, TAG_VALUE_MAX_CHARACTERS = 256 };
 

@@ -2,7 +2,7 @@
  * they are for. */
 #pragma once
 
-#include "list.h"
+#include "util/list.h"
 
 struct timer {
     uint64_t due_usec;

@@ -1,5 +1,5 @@
-"""units/sqs-demo.catalog against src/common/io/message-ids.h: an operator who looks an event up with
-journalctl -x finds it."""
+"""units/sqs-demo.catalog against src/common/daemon/message-ids.h: an operator who looks an event up
+with journalctl -x finds it."""
 
 import os
 import re
@@ -16,7 +16,8 @@ def read(path):
         return file.read()
 
 
-IDS = dict(re.findall(r'^#define MESSAGE_ID_(\w+) "(.*)"$', read("src/common/io/message-ids.h"), re.M))
+IDS = dict(re.findall(r'^#define MESSAGE_ID_(\w+) "(.*)"$', read("src/common/daemon/message-ids.h"),
+                      re.M))
 ENTRIES = re.findall(r"^-- (\S+)\n(.*?)(?=^-- |\Z)", read("units/sqs-demo.catalog"), re.M | re.S)
 
 

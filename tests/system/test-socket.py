@@ -338,7 +338,8 @@ def a_socket_that_was_given_up_is_named(m):
 
 def intake_bound(name):
     """A number of bytes that intake.h documents."""
-    with open(os.path.join(TESTS, "..", "src/producerd/intake.h"), encoding="utf-8") as header:
+    path = os.path.join(TESTS, "..", "src/producerd/intake/intake.h")
+    with open(path, encoding="utf-8") as header:
         factors = re.search(rf"^ +{name} = ([0-9 *]+),$", header.read(), re.M).group(1)
     return math.prod(map(int, factors.split("*")))
 

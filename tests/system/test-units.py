@@ -20,7 +20,7 @@ QUEUE_URL = f"{ENDPOINT}/{ACCOUNT}/{QUEUE}"
 EXPOSURE_MAX = {PRODUCER: 1.3, CONSUMER: 1.2}
 NEVER = 0
 
-with open(os.path.join(TESTS, "..", "src/common/io/message-ids.h"), encoding="utf-8") as header:
+with open(os.path.join(TESTS, "..", "src/common/daemon/message-ids.h"), encoding="utf-8") as header:
     MESSAGE_ID = dict(re.findall(r'^#define MESSAGE_ID_(\w+) "(.*)"$', header.read(), re.M))
 
 machine = None

@@ -2,7 +2,7 @@
  * lines and for the socket. */
 #pragma once
 
-#include "submission.h"
+#include "producerd/intake/submission.h"
 
 static const struct submission_rules fifo = {true, SQS_MESSAGE_MAX_BYTES, "test"};
 static const struct submission_rules fifo_without_group = {true, SQS_MESSAGE_MAX_BYTES, NULL};

@@ -1,9 +1,10 @@
-/* It defines all of clock.c and random.c, so that the linker takes neither from the library. */
+/* It defines all of util/clock.c and util/random.c, so that the linker takes neither from the
+ * library. */
 #include "fake-clock.h"
 
-#include "clock.h"
 #include "fake-queue.h"
-#include "random.h"
+#include "util/clock.h"
+#include "util/random.h"
 
 uint64_t clock_boot_usec(void)
 {

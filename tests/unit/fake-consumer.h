@@ -1,9 +1,9 @@
 /* Beside fake-queue.h, for tests of the consumer's modules: received messages. */
 #pragma once
 
+#include "consumerd/message.h"
 #include "fake-clock.h"
 #include "fake-queue.h"
-#include "message.h"
 
 /* A reply to a receive that brings a message for each letter: "aab" are three, of groups a, a and
  * b, with the handles (and ids) prefix0, prefix1, prefix2. '-' stands for no group. */

@@ -1,11 +1,11 @@
-/* In the place of the log: what is written is kept. It holds whatever the cores use of log.c, so
- * that the linker does not take it. To be included by one file of a test. */
+/* In the place of the log: what is written is kept. It holds whatever the cores use of util/log.c,
+ * so that the linker does not take it. To be included by one file of a test. */
 #pragma once
 
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "log.h"
+#include "util/log.h"
 
 enum { FAKE_LINES_MAX = 1024, FAKE_LINE_MAX_BYTES = 512 };
 

@@ -1,5 +1,5 @@
-/* See fake-queue.h. It holds whatever the cores use of queue.c and sqs-client.c, so that the linker
- * takes neither. */
+/* See fake-queue.h. It holds whatever the cores use of daemon/queue.c and sqs/client.c, so that the
+ * linker takes neither. */
 #include "fake-queue.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * What they ask for is kept until the test answers it, at the time that the test says. */
 #pragma once
 
-#include "queue.h"
+#include "daemon/queue.h"
 
 struct fake_call {
     struct sqs_request *request;

@@ -2,9 +2,9 @@
  * libraries: json_tree_read and json_read. Where they differ, they do so on purpose. */
 #pragma once
 
-#include "buffer.h"
-#include "json-string.h"
-#include "json-tree.h"
+#include "util/buffer.h"
+#include "util/json-string.h"
+#include "util/json-tree.h"
 
 enum { TEXTS_DEPTH_MAX = 5 };
 

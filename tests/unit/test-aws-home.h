@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "credentials.h"
+#include "aws/credentials.h"
 #include "test-loop.h"
 
 /* In every value that must not come out. */

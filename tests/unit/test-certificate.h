@@ -3,7 +3,7 @@
 
 #include <openssl/ssl.h>
 
-#include "macro.h"
+#include "util/macro.h"
 
 struct test_authority;
 

@@ -3,8 +3,8 @@
 
 #include <systemd/sd-event.h>
 
-#include "macro.h"
 #include "test.h"
+#include "util/macro.h"
 
 #define TEST_PATIENCE_USEC (20 * USEC_PER_SEC)
 

@@ -5,7 +5,7 @@
 #include <openssl/ssl.h>
 #include <systemd/sd-event.h>
 
-#include "macro.h"
+#include "util/macro.h"
 
 enum test_reply_how {
     REPLY_WHOLE,      /* and the connection stays open */

@@ -1,6 +1,6 @@
 /* See arguments.h. Until the configuration is read, the log is open with its defaults: errors reach
  * the journal under systemd and the terminal by hand. */
-#include "arguments.h"
+#include "daemon/arguments.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,11 +8,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "aws-settings.h"
-#include "encode.h"
-#include "exposed-keys.h"
-#include "file.h"
-#include "message-ids.h"
+#include "aws/settings.h"
+#include "daemon/exposed-keys.h"
+#include "daemon/message-ids.h"
+#include "util/encode.h"
+#include "util/file.h"
 
 enum { TEXT_MAX_BYTES = 64 * 1024 };
 

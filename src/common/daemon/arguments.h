@@ -8,9 +8,9 @@
 
 #include <getopt.h>
 
-#include "config.h"
-#include "log.h"
-#include "queue-check.h"
+#include "daemon/config.h"
+#include "daemon/queue-check.h"
+#include "util/log.h"
 
 struct program {
     const char *name;        /* "sqs-producerd" */

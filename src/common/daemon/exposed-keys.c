@@ -1,8 +1,8 @@
 /* See exposed-keys.h. What cannot be read or is malformed is for others to tell. */
-#include "exposed-keys.h"
+#include "daemon/exposed-keys.h"
 
-#include "aws-files.h"
-#include "log.h"
+#include "aws/files.h"
+#include "util/log.h"
 
 enum { TEXT_MAX_BYTES = 16 * 1024 };
 

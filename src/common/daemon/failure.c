@@ -1,11 +1,11 @@
 /* See failure.h. */
-#include "failure.h"
+#include "daemon/failure.h"
 
 #include <sysexits.h>
 
-#include "log.h"
-#include "message-ids.h"
-#include "remedy.h"
+#include "daemon/message-ids.h"
+#include "daemon/remedy.h"
+#include "util/log.h"
 
 /* All places were looked at, and none is set up: the error's text is their list. */
 static bool is_nowhere_a_key(const struct sqs_error *error)

@@ -2,9 +2,9 @@
  * exit status a daemon ends that cannot go on. */
 #pragma once
 
-#include "buffer.h"
-#include "sqs-error.h"
-#include "sqs-request.h"
+#include "sqs/error.h"
+#include "sqs/request.h"
+#include "util/buffer.h"
 
 /* Appends "QueueDoesNotExist: The specified queue does not exist."; of a denied action its name
  * comes first, as AWS's policies have it: "sqs:SendMessage is denied: ...". */

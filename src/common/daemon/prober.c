@@ -1,10 +1,10 @@
 /* See prober.h. A round has one probe for each operation; the timer waits for the next round. */
-#include "prober.h"
+#include "daemon/prober.h"
 
 #include <errno.h>
 
-#include "clock.h"
-#include "timer.h"
+#include "util/clock.h"
+#include "util/timer.h"
 
 struct probe {
     struct prober *prober;

@@ -1,10 +1,10 @@
 /* Asks SQS, by requests that cannot touch a message (sqs_request_probe), whether the credentials
- * may do what is needed: all at once, and what is denied again and again, as permission.h says. No
- * failure is logged. */
+ * may do what is needed: all at once, and what is denied again and again, as sqs/permission.h says.
+ * No failure is logged. */
 #pragma once
 
-#include "permission.h"
-#include "sqs-client.h"
+#include "sqs/client.h"
+#include "sqs/permission.h"
 
 struct prober;
 

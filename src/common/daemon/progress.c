@@ -1,14 +1,14 @@
 /* See progress.h. The timer is set by the first change after a line, so that a line tells of about
  * a minute, and is late by no more than that. */
-#include "progress.h"
+#include "daemon/progress.h"
 
 #include <errno.h>
 #include <inttypes.h>
 
-#include "clock.h"
-#include "log.h"
-#include "message-ids.h"
-#include "timer.h"
+#include "daemon/message-ids.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/timer.h"
 
 enum { LINE_MAX_BYTES = 1024 };
 

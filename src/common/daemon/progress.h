@@ -6,7 +6,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "buffer.h"
+#include "util/buffer.h"
 
 enum { PROGRESS_WHAT_MAX_BYTES = 1024 };
 

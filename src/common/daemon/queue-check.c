@@ -1,6 +1,6 @@
 /* See queue-check.h. First GetQueueAttributes, which shows whether the endpoint, the credentials
  * and the clock are good; then the probes for permissions. */
-#include "queue-check.h"
+#include "daemon/queue-check.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <sysexits.h>
 
-#include "arguments.h"
-#include "failure.h"
-#include "prober.h"
-#include "queue-client.h"
+#include "daemon/arguments.h"
+#include "daemon/failure.h"
+#include "daemon/prober.h"
+#include "daemon/queue-client.h"
 
 enum {
     LINE_MAX_BYTES = 4096,

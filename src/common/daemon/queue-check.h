@@ -1,7 +1,7 @@
 /* --check-queue: asks SQS once for all that the start of a daemon needs, and says what it finds. */
 #pragma once
 
-#include "config.h"
+#include "daemon/config.h"
 
 struct queue_check {
     const char *name;             /* the program's; with the version it makes up the User-Agent */

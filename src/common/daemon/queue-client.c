@@ -1,5 +1,5 @@
 /* See queue-client.h. */
-#include "queue-client.h"
+#include "daemon/queue-client.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,10 +2,10 @@
  * and the client that sends them. */
 #pragma once
 
-#include "aws-settings.h"
-#include "config.h"
-#include "credentials-chain.h"
-#include "sqs-client.h"
+#include "aws/credentials-chain.h"
+#include "aws/settings.h"
+#include "daemon/config.h"
+#include "sqs/client.h"
 
 struct queue_client {
     struct queue_url *url; /* the queue's, taken apart */

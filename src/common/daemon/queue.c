@@ -1,19 +1,19 @@
 /* See queue.h. Failures that are retried are not logged one by one: trouble.h says which are. */
-#include "queue.h"
+#include "daemon/queue.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-#include "clock.h"
-#include "exposed-keys.h"
-#include "failure.h"
-#include "log.h"
-#include "message-ids.h"
-#include "prober.h"
-#include "queue-client.h"
-#include "refresher.h"
-#include "timer.h"
-#include "trouble.h"
+#include "daemon/exposed-keys.h"
+#include "daemon/failure.h"
+#include "daemon/message-ids.h"
+#include "daemon/prober.h"
+#include "daemon/queue-client.h"
+#include "daemon/refresher.h"
+#include "daemon/trouble.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/timer.h"
 
 struct queue {
     struct service *service;

@@ -3,16 +3,16 @@
  * here, so that the cores see only answers.
  *
  * The start fails (service_exit) where nobody but a person can help: a queue that does not exist,
- * credentials that are missing or refused, a permission that is missing for 30 s (permission.h).
- * Later on the same faults are retried, slowly: a queue may come back, keys may be replaced. Only
- * the denial of an action that has never succeeded yet ends the daemon then, too. A daemon that has
- * other work meanwhile may ask to retry all from the start. */
+ * credentials that are missing or refused, a permission that is missing for 30 s
+ * (sqs/permission.h). Later on the same faults are retried, slowly: a queue may come back, keys may
+ * be replaced. Only the denial of an action that has never succeeded yet ends the daemon then, too.
+ * A daemon that has other work meanwhile may ask to retry all from the start. */
 #pragma once
 
-#include "config.h"
-#include "permission.h"
-#include "service.h"
-#include "sqs-client.h"
+#include "daemon/config.h"
+#include "daemon/service.h"
+#include "sqs/client.h"
+#include "sqs/permission.h"
 
 struct queue;
 

@@ -1,12 +1,12 @@
 /* See refresher.h. One timer waits for the next question, or for the end of the time for an answer.
  */
-#include "refresher.h"
+#include "daemon/refresher.h"
 
 #include <errno.h>
 
-#include "clock.h"
-#include "random.h"
-#include "timer.h"
+#include "util/clock.h"
+#include "util/random.h"
+#include "util/timer.h"
 
 struct refresher {
     sd_event *event;

@@ -4,7 +4,7 @@
  * failure is logged: other operations tell of those. */
 #pragma once
 
-#include "sqs-client.h"
+#include "sqs/client.h"
 
 struct refresher;
 

@@ -1,5 +1,5 @@
 /* See remedy.h. By the error's name first, then by its class. */
-#include "remedy.h"
+#include "daemon/remedy.h"
 
 static const struct {
     const char *name, *text;

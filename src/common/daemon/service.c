@@ -1,6 +1,6 @@
 /* See service.h. The watchdog is fed by a timer of the loop, before all else that is due: a loop
  * that is stuck is a daemon that is stuck, and a busy one is not. */
-#include "service.h"
+#include "daemon/service.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -10,11 +10,11 @@
 
 #include <systemd/sd-daemon.h>
 
-#include "clock.h"
-#include "encode.h"
-#include "log.h"
-#include "message-ids.h"
-#include "timer.h"
+#include "daemon/message-ids.h"
+#include "util/clock.h"
+#include "util/encode.h"
+#include "util/log.h"
+#include "util/timer.h"
 
 enum {
     STATUS_MAX_BYTES = 256,

@@ -6,7 +6,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "macro.h"
+#include "util/macro.h"
 
 /* Exit statuses, from sysexits.h, as the units know them: EX_CONFIG (78) and EX_USAGE (64) for a
  * configuration or a command line that cannot be used, EX_NOPERM (77) for missing or refused

@@ -1,10 +1,10 @@
 /* See state-directory.h. Of several folders, which systemd parts by colons, the first is taken. */
-#include "state-directory.h"
+#include "daemon/state-directory.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-#include "error-line.h"
+#include "util/error-line.h"
 
 int state_directory_path(const char *name, char **ret, char **error)
 {

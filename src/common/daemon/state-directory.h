@@ -2,7 +2,7 @@
  * (StateDirectory=) and names in $STATE_DIRECTORY. */
 #pragma once
 
-#include "macro.h"
+#include "util/macro.h"
 
 /* The path of a file in it. 0 with `*ret`, which the caller frees; -ENOMEM; or
  * STATE_DIRECTORY_E_UNSET: the environment names none, or not by an absolute path; *error is one

@@ -1,6 +1,6 @@
 /* See trouble.h. What was told last stays when a trouble ends: the next of its kind is held to the
  * same minute. */
-#include "trouble.h"
+#include "daemon/trouble.h"
 
 #include <stdio.h>
 

@@ -4,9 +4,9 @@
  * at most, and as many of the ends. Of the queue's operations each has its own. */
 #pragma once
 
-#include "line-limit.h"
-#include "sqs-error.h"
-#include "sqs-request.h"
+#include "sqs/error.h"
+#include "sqs/request.h"
+#include "util/line-limit.h"
 
 enum { TROUBLE_TEXT_MAX_BYTES = 256 };
 

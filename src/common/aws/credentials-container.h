@@ -1,0 +1,21 @@
+/* Keys from a container's endpoint: ECS task roles, EKS Pod Identity, and what imitates them. */
+#pragma once
+
+#include "aws/credentials.h"
+#include "http/client.h"
+
+enum {
+    CREDENTIALS_CONTAINER_ATTEMPTS = 3,
+    CREDENTIALS_CONTAINER_TOKEN_MAX_BYTES = 16 * 1024,
+};
+
+#define CREDENTIALS_CONTAINER_TIMEOUT_USEC (2 * USEC_PER_SEC) /* of one attempt */
+#define CREDENTIALS_CONTAINER_PAUSE_USEC USEC_PER_SEC         /* between attempts */
+
+/* The URL is that of AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI
+ * (metadata-url.h says where it may lead); its Authorization header is, unchanged, the content of
+ * the file that AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names, else the value of
+ * AWS_CONTAINER_AUTHORIZATION_TOKEN. Variables and file are read anew at each fetch. No proxy is
+ * used. The loop and the client are borrowed and must outlive the provider. 0 or -ENOMEM. */
+int credentials_container_new(sd_event *event, struct http_client *http,
+                              struct credentials_provider **ret);

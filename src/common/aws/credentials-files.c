@@ -1,0 +1,166 @@
+/* Static keys in one of the shared files, `credentials` or `config`: they stand at different places
+ * of the chain. Read anew at each fetch, so that keys that were replaced in the file are found when
+ * the old ones are refused. */
+#include "aws/credentials.h"
+
+#include <errno.h>
+
+#include "aws/files.h"
+
+enum { TEXT_MAX_BYTES = 16 * 1024 }; /* two paths and a profile's name */
+
+struct files_provider {
+    struct credentials_provider head;
+    enum aws_profile_file kind;
+    char *profile; /* as set; NULL: from the environment */
+};
+
+/* What a profile of one file holds; all NULL where it does not. */
+struct keys {
+    const char *id, *secret, *token;
+};
+
+static struct keys get_keys(const struct aws_profiles *profiles, enum aws_profile_file kind,
+                            const char *profile)
+{
+    struct keys k = {
+        .id = aws_profiles_get_from(profiles, kind, profile, "aws_access_key_id", NULL),
+        .secret = aws_profiles_get_from(profiles, kind, profile, "aws_secret_access_key", NULL),
+        .token = aws_profiles_get_from(profiles, kind, profile, "aws_session_token", NULL),
+    };
+
+    if (!is_set(k.token)) /* its older name */
+        k.token = aws_profiles_get_from(profiles, kind, profile, "aws_security_token", NULL);
+    return k;
+}
+
+enum {
+    KEYS_NONE,
+    KEYS_FOUND,
+    KEYS_BAD, /* half of them, or such as cannot be: `text` says so */
+};
+
+/* One of the above, or a negative errno. */
+static int look_in(const struct aws_profiles *profiles, enum aws_profile_file kind,
+                   const char *profile, struct buffer *text, struct aws_credentials **ret)
+{
+    struct keys k = get_keys(profiles, kind, profile);
+    CLEANUP(buffer_done) struct buffer source = BUFFER_INIT(TEXT_MAX_BYTES);
+    CLEANUP(aws_credentials_unref) struct aws_credentials *found = NULL;
+    CLEANUP(free) char *path = NULL;
+    const char *flaw;
+    int r;
+
+    if (!is_set(k.id) && !is_set(k.secret))
+        return KEYS_NONE;
+    r = aws_file_path(kind, &path);
+    if (r < 0)
+        return r;
+    if (!is_set(k.id) || !is_set(k.secret)) {
+        buffer_reset(text);
+        buffer_printf(text, "%s: profile %s has %s but not %s: add it", path, profile,
+                      is_set(k.id) ? "aws_access_key_id" : "aws_secret_access_key",
+                      is_set(k.id) ? "aws_secret_access_key" : "aws_access_key_id");
+        return KEYS_BAD;
+    }
+    flaw = aws_credentials_flaw(k.id, k.secret, k.token);
+    if (flaw) {
+        buffer_reset(text);
+        buffer_printf(text, "%s: profile %s: %s", path, profile, flaw);
+        return KEYS_BAD;
+    }
+    buffer_printf(&source, "%s, profile %s", path, profile);
+    r = aws_credentials_new(k.id, k.secret, k.token, buffer_string(&source), USEC_INFINITY, &found);
+    if (r >= 0)
+        r = aws_credentials_stand_in_file(found, path);
+    if (r < 0)
+        return r;
+    *ret = TAKE(found);
+    return KEYS_FOUND;
+}
+
+/* Says what was looked at. KEYS_NONE or -ENOMEM. */
+static int describe_none(const struct aws_profiles *profiles, enum aws_profile_file kind,
+                         const char *profile, struct buffer *text)
+{
+    bool is_there = false;
+    int r;
+
+    buffer_reset(text);
+    r = aws_file_describe(kind, text, &is_there);
+    if (is_there)
+        buffer_printf(text, " (%s %s%s)",
+                      aws_profiles_has(profiles, profile) ? "profile" : "no profile", profile,
+                      aws_profiles_has(profiles, profile) ? " has no keys there" : "");
+    return r < 0 ? r : KEYS_NONE;
+}
+
+static int fetch(struct credentials_provider *provider, credentials_provider_done_fn done,
+                 void *userdata)
+{
+    struct files_provider *p = (struct files_provider *)provider;
+    const char *profile = aws_profile_name(p->profile);
+    CLEANUP(aws_profiles_free) struct aws_profiles *profiles = NULL;
+    CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(TEXT_MAX_BYTES);
+    CLEANUP(buffer_done) struct buffer why = BUFFER_INIT(2 * TEXT_MAX_BYTES);
+    CLEANUP(free) char *error = NULL;
+    int r = aws_files_read(&profiles, &text, &error);
+
+    if (r < 0)
+        return r;
+    if (r > 0) {
+        done(userdata, CREDENTIALS_FAILED, NULL, error);
+        return 0;
+    }
+    if (aws_profile_is_explicit(p->profile) && !aws_profiles_has(profiles, profile)) {
+        /* A profile that was asked for must be there. */
+        buffer_printf(
+            &why, "no profile %s, which aws.profile or AWS_PROFILE names, was found; looked in %s",
+            profile, buffer_string(&text));
+        done(userdata, CREDENTIALS_FAILED, NULL, buffer_string(&why));
+        return 0;
+    }
+    r = look_in(profiles, p->kind, profile, &text, &c);
+    if (r == KEYS_NONE)
+        r = describe_none(profiles, p->kind, profile, &text);
+    if (r < 0)
+        return r;
+    done(userdata,
+         c                ? CREDENTIALS_FOUND
+         : r == KEYS_NONE ? CREDENTIALS_NOT_SET_UP
+                          : CREDENTIALS_FAILED,
+         c, c ? NULL : buffer_string(&text));
+    return 0;
+}
+
+static void provider_free(struct credentials_provider *provider)
+{
+    struct files_provider *p = (struct files_provider *)provider;
+
+    free(p->profile);
+    free(p);
+}
+
+static const struct credentials_provider_ops ops = {.fetch = fetch, .free = provider_free};
+
+int credentials_files_new(enum aws_profile_file kind, const char *profile,
+                          struct credentials_provider **ret)
+{
+    struct files_provider *p = calloc(1, sizeof(*p));
+
+    if (!p)
+        return -ENOMEM;
+    p->head.ops = &ops;
+    p->head.name = kind == AWS_PROFILE_CREDENTIALS ? "shared credentials file" : "config file";
+    p->kind = kind;
+    if (is_set(profile)) {
+        p->profile = strdup(profile);
+        if (!p->profile) {
+            free(p);
+            return -ENOMEM;
+        }
+    }
+    *ret = &p->head;
+    return 0;
+}

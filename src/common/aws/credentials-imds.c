@@ -1,0 +1,209 @@
+/* See credentials-imds.h. Each fetch is a session of its own: a token, the role's name, its keys.
+ */
+#include "aws/credentials-imds.h"
+
+#include <errno.h>
+
+#include "aws/credentials-json.h"
+#include "aws/imds.h"
+#include "util/encode.h"
+
+#define ROLES_PATH "latest/meta-data/iam/security-credentials/"
+
+enum {
+    ROLE_MAX_BYTES = 64, /* IAM's bound */
+    TEXT_MAX_BYTES = 8192,
+};
+
+struct imds_provider {
+    struct credentials_provider head;
+    sd_event *event;
+    struct http_client *http;
+    char *profile; /* as set; NULL: from the environment */
+    bool is_named; /* a setting leads here */
+
+    /* Of the fetch on its way. */
+    struct imds *imds;
+    char role[ROLE_MAX_BYTES + 1];
+    credentials_provider_done_fn done;
+    void *userdata;
+};
+
+static void answer(struct imds_provider *p, enum credentials_outcome outcome,
+                   struct aws_credentials *credentials, const char *text)
+{
+    p->imds = imds_free(p->imds);
+    p->done(p->userdata, outcome, credentials, text);
+}
+
+static void on_keys(void *userdata, enum imds_outcome outcome, const char *body, size_t body_bytes,
+                    const char *text)
+{
+    struct imds_provider *p = userdata;
+    CLEANUP(credentials_json_done) struct credentials_json json = {.expiry_usec = USEC_INFINITY};
+    CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
+    CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(TEXT_MAX_BYTES);
+    CLEANUP(free) char *error = NULL;
+    int r;
+
+    if (outcome != IMDS_OK) {
+        /* The service has told the role's name: where nobody answers now, it is in trouble. */
+        answer(p,
+               outcome == IMDS_INTERCEPTED ? CREDENTIALS_METADATA_INTERCEPTED
+               : outcome == IMDS_UNREACHABLE || outcome == IMDS_ABSENT || outcome == IMDS_REFUSES
+                   ? CREDENTIALS_UNREACHABLE
+                   : CREDENTIALS_FAILED,
+               NULL, text);
+        return;
+    }
+    r = credentials_json_parse(CREDENTIALS_JSON_IMDS, body, body_bytes, &json, &error);
+    if (r == 0) {
+        buffer_printf(&line, "instance metadata service, role %s", p->role);
+        r = aws_credentials_new(json.access_key_id, json.secret_access_key, json.session_token,
+                                buffer_string(&line), json.expiry_usec, &c);
+    }
+    if (r == 0) {
+        answer(p, CREDENTIALS_FOUND, c, NULL);
+        return;
+    }
+    buffer_reset(&line);
+    buffer_printf(&line, "the answer for role %s %s", p->role,
+                  r > 0 ? error : "could not be read: out of memory");
+    answer(p, r > 0 ? CREDENTIALS_FAILED : CREDENTIALS_UNREACHABLE, NULL, buffer_string(&line));
+}
+
+/* The role's name, which stands on the first line. False where that is no such name. */
+static bool read_role(struct imds_provider *p, const char *body, size_t size)
+{
+    const char *end = memchr(body, '\n', size);
+
+    if (end)
+        size = (size_t)(end - body);
+    while (size > 0 && (body[size - 1] == '\r' || body[size - 1] == ' '))
+        size--;
+    if (size == 0 || size > ROLE_MAX_BYTES)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        char c = body[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              (c != '\0' && strchr("+=,.@_-", c))))
+            return false;
+    }
+    memcpy(p->role, body, size);
+    p->role[size] = '\0';
+    return !streq(p->role, ".") && !streq(p->role, "..");
+}
+
+static int get_keys(struct imds_provider *p)
+{
+    CLEANUP(buffer_done) struct buffer path = BUFFER_INIT(1024);
+    int r;
+
+    buffer_append_string(&path, ROLES_PATH);
+    r = uri_encode(&path, p->role, strlen(p->role), "+=,@");
+    return r < 0 ? r : imds_get(p->imds, buffer_string(&path), on_keys, p);
+}
+
+static void on_role(void *userdata, enum imds_outcome outcome, const char *body, size_t body_bytes,
+                    const char *text)
+{
+    struct imds_provider *p = userdata;
+    CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(TEXT_MAX_BYTES);
+    int r;
+
+    buffer_printf(&line, "%s", text);
+    switch (outcome) {
+    case IMDS_OK:
+        break;
+    case IMDS_ABSENT:
+        answer(p, p->is_named ? CREDENTIALS_UNREACHABLE : CREDENTIALS_NOT_REACHED, NULL,
+               buffer_string(&line));
+        return;
+    case IMDS_REFUSES:
+        answer(p, p->is_named ? CREDENTIALS_UNREACHABLE : CREDENTIALS_NOT_SET_UP, NULL,
+               buffer_string(&line));
+        return;
+    case IMDS_NOT_FOUND:
+        buffer_append_string(&line, ": this instance has no IAM role");
+        answer(p, CREDENTIALS_NOT_SET_UP, NULL, buffer_string(&line));
+        return;
+    case IMDS_FAILED:
+        answer(p, CREDENTIALS_FAILED, NULL, buffer_string(&line));
+        return;
+    case IMDS_UNREACHABLE:
+        answer(p, CREDENTIALS_UNREACHABLE, NULL, buffer_string(&line));
+        return;
+    case IMDS_INTERCEPTED:
+        answer(p, CREDENTIALS_METADATA_INTERCEPTED, NULL, buffer_string(&line));
+        return;
+    }
+    if (body_bytes == 0) {
+        answer(p, CREDENTIALS_NOT_SET_UP, NULL, "this instance has no IAM role");
+        return;
+    }
+    if (!read_role(p, body, body_bytes)) {
+        answer(p, CREDENTIALS_FAILED, NULL,
+               "what it says is this instance's role is not a role's name");
+        return;
+    }
+    r = get_keys(p);
+    if (r < 0)
+        answer(p, credentials_outcome_of_errno(r), NULL, strerror(-r));
+}
+
+static int fetch(struct credentials_provider *provider, credentials_provider_done_fn done,
+                 void *userdata)
+{
+    struct imds_provider *p = (struct imds_provider *)provider;
+    CLEANUP(free) char *error = NULL;
+    int r = imds_new(p->event, p->http, p->profile, &p->imds, &error);
+
+    if (r < 0)
+        return r;
+    if (r > 0) {
+        done(userdata, r == IMDS_E_DISABLED ? CREDENTIALS_NOT_SET_UP : CREDENTIALS_FAILED, NULL,
+             error);
+        return 0;
+    }
+    p->done = done;
+    p->userdata = userdata;
+    r = imds_get(p->imds, ROLES_PATH, on_role, p);
+    if (r < 0)
+        p->imds = imds_free(p->imds);
+    return r;
+}
+
+static void provider_free(struct credentials_provider *provider)
+{
+    struct imds_provider *p = (struct imds_provider *)provider;
+
+    imds_free(p->imds);
+    free(p->profile);
+    free(p);
+}
+
+static const struct credentials_provider_ops ops = {.fetch = fetch, .free = provider_free};
+
+int credentials_imds_new(sd_event *event, struct http_client *http, const char *profile,
+                         bool is_named, struct credentials_provider **ret)
+{
+    struct imds_provider *p = calloc(1, sizeof(*p));
+
+    if (!p)
+        return -ENOMEM;
+    p->head.ops = &ops;
+    p->head.name = "instance metadata";
+    p->event = event;
+    p->http = http;
+    p->is_named = is_named;
+    if (is_set(profile)) {
+        p->profile = strdup(profile);
+        if (!p->profile) {
+            free(p);
+            return -ENOMEM;
+        }
+    }
+    *ret = &p->head;
+    return 0;
+}

@@ -1,0 +1,293 @@
+/* See credentials-process.h. Read the files, split the line, run the program, read what it printed.
+ * The files are read anew at each fetch, as those with keys are. */
+#include "aws/credentials-process.h"
+
+#include <errno.h>
+
+#include "aws/credentials-json.h"
+#include "aws/files.h"
+#include "util/child.h"
+#include "util/command-line.h"
+#include "util/encode.h"
+
+enum {
+    ERRORS_MAX_BYTES = 4096,
+    ERRORS_SHOWN_BYTES = 200,
+    NAME_SHOWN_BYTES = 200,
+    TEXT_MAX_BYTES = 8192,
+};
+
+/* What a program has printed; of its errors as much as is shown of them at most. */
+struct printed {
+    struct buffer output, errors;
+};
+
+#define PRINTED_INIT                                                                               \
+    ((struct printed){.output = BUFFER_INIT(CREDENTIALS_JSON_MAX_BYTES),                           \
+                      .errors = BUFFER_INIT(ERRORS_MAX_BYTES)})
+
+static void printed_done(struct printed *printed)
+{
+    buffer_done(&printed->output);
+    buffer_done(&printed->errors);
+}
+
+static void printed_done_cleanup(struct printed *printed)
+{
+    printed_done(printed);
+}
+
+struct process_provider {
+    struct credentials_provider head;
+    sd_event *event;
+    char *profile; /* as set; NULL: from the environment */
+    uint64_t timeout_usec;
+
+    /* Of the fetch on its way. */
+    struct child *child;
+    struct buffer subject; /* "profile work: credential_process get-keys" */
+    struct printed printed;
+    credentials_provider_done_fn done;
+    void *userdata;
+};
+
+static void fail(struct process_provider *p, enum credentials_outcome outcome,
+                 const struct buffer *text)
+{
+    p->done(p->userdata, outcome, NULL, text->size > 0 ? buffer_string(text) : "out of memory");
+}
+
+/* Appends the first line of standard error that has something on it. */
+static void append_first_line(struct buffer *text, const struct buffer *said)
+{
+    const char *errors = buffer_string(said), *end;
+    size_t size = said->size;
+
+    while (size > 0 && (*errors == '\n' || *errors == '\r' || *errors == ' ')) {
+        errors++;
+        size--;
+    }
+    end = memchr(errors, '\n', size);
+    if (end)
+        size = (size_t)(end - errors);
+    while (size > 0 && (errors[size - 1] == '\r' || errors[size - 1] == ' '))
+        size--;
+    if (size == 0)
+        return;
+    buffer_append_string(text, "; it says: ");
+    escape_for_log(text, errors, size, ERRORS_SHOWN_BYTES);
+}
+
+/* Reads what a program printed that ended well. */
+static void read_output(struct process_provider *p, const struct printed *printed,
+                        struct buffer *text)
+{
+    CLEANUP(credentials_json_done) struct credentials_json json = {.expiry_usec = USEC_INFINITY};
+    CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
+    CLEANUP(free) char *error = NULL;
+    int r = credentials_json_parse(CREDENTIALS_JSON_PROCESS, buffer_string(&printed->output),
+                                   printed->output.size, &json, &error);
+
+    if (r > 0) {
+        buffer_printf(text, "ended well, but what it printed %s", error);
+        append_first_line(text, &printed->errors);
+    } else if (r == 0) {
+        r = aws_credentials_new(json.access_key_id, json.secret_access_key, json.session_token,
+                                buffer_string(&p->subject), json.expiry_usec, &c);
+        if (r == 0) {
+            p->done(p->userdata, CREDENTIALS_FOUND, c, NULL);
+            return;
+        }
+    }
+    if (r < 0)
+        buffer_printf(text, "was run, but its output could not be read: %s", strerror(-r));
+    fail(p, r < 0 ? credentials_outcome_of_errno(r) : CREDENTIALS_FAILED, text);
+}
+
+/* Keeps what is printed, as far as it is read. */
+static bool on_output(void *userdata, enum child_stream stream, const char *bytes, size_t size)
+{
+    struct printed *printed = &((struct process_provider *)userdata)->printed;
+
+    if (stream == CHILD_OUTPUT)
+        return buffer_append(&printed->output, bytes, size) == 0;
+    (void)buffer_append(&printed->errors, bytes,
+                        MIN(size, printed->errors.max - printed->errors.size));
+    return true;
+}
+
+/* Says how a program ended that did not end well. */
+static void append_end(struct buffer *text, const struct process_provider *p,
+                       const struct printed *printed, enum child_end end, int status)
+{
+    switch (end) {
+    case CHILD_EXITED:
+        buffer_printf(text, "ended with exit status %d", status);
+        break;
+    case CHILD_KILLED:
+        buffer_printf(text, "was ended by signal %d (%s)", status, strsignal(status));
+        break;
+    case CHILD_TIMED_OUT:
+        buffer_printf(text, "did not end within %g s and was killed",
+                      (double)p->timeout_usec / (double)USEC_PER_SEC);
+        break;
+    case CHILD_TOO_MUCH_OUTPUT:
+        if (printed->output.error == -ENOMEM)
+            buffer_append_string(text, "was run, but there is no memory for its output");
+        else
+            buffer_printf(text, "printed more than %d bytes and was killed",
+                          CREDENTIALS_JSON_MAX_BYTES);
+        break;
+    case CHILD_TERMINATED: /* never asked for */
+    case CHILD_LOST:
+        buffer_append_string(text, "was run, but how it ended cannot be told");
+        break;
+    }
+}
+
+/* Of a program that did not end well. What it waits for may be there another time, and what this
+ * machine lacked is no fault of the program's. */
+static enum credentials_outcome outcome_of_end(enum child_end end, const struct printed *printed)
+{
+    switch (end) {
+    case CHILD_TIMED_OUT:
+    case CHILD_LOST:
+        return CREDENTIALS_UNREACHABLE;
+    case CHILD_TOO_MUCH_OUTPUT:
+        return printed->output.error == -ENOMEM ? CREDENTIALS_UNREACHABLE : CREDENTIALS_FAILED;
+    case CHILD_EXITED:
+    case CHILD_KILLED:
+    case CHILD_TERMINATED:
+        break;
+    }
+    return CREDENTIALS_FAILED;
+}
+
+static void on_end(void *userdata, enum child_end end, int status)
+{
+    struct process_provider *p = userdata;
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(TEXT_MAX_BYTES);
+    CLEANUP(printed_done) struct printed printed = p->printed;
+
+    p->child = NULL;
+    p->printed = PRINTED_INIT;
+    buffer_printf(&text, "%s ", buffer_string(&p->subject));
+    if (end == CHILD_EXITED && status == 0) {
+        read_output(p, &printed, &text);
+    } else {
+        append_end(&text, p, &printed, end, status);
+        append_first_line(&text, &printed.errors);
+        fail(p, outcome_of_end(end, &printed), &text);
+    }
+}
+
+/* Runs the program. 0 or -ENOMEM; a program that cannot be run is an answer. */
+static int start(struct process_provider *p, const char *profile, const char *command)
+{
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(TEXT_MAX_BYTES);
+    CLEANUP(command_line_free) char **words = NULL;
+    CLEANUP(free) char *error = NULL;
+    struct child_options options = {
+        .timeout_usec = p->timeout_usec,
+        .output = on_output,
+        .done = on_end,
+        .userdata = p,
+    };
+    int r = command_line_split(command, &words, &error);
+
+    buffer_reset(&p->subject);
+    buffer_append_string(&p->subject, "profile ");
+    escape_for_log(&p->subject, profile, strlen(profile), NAME_SHOWN_BYTES);
+    buffer_append_string(&p->subject, ": credential_process");
+    if (r == 0) {
+        buffer_append_char(&p->subject, ' ');
+        escape_for_log(&p->subject, words[0], strlen(words[0]), NAME_SHOWN_BYTES);
+    }
+    if (r < 0 || p->subject.error < 0)
+        return -ENOMEM;
+    if (r > 0) {
+        buffer_printf(&text, "%s %s", buffer_string(&p->subject), error);
+        fail(p, CREDENTIALS_FAILED, &text);
+        return 0;
+    }
+    options.program.argv = words;
+    r = child_start(p->event, &options, &p->child);
+    if (r < 0) {
+        buffer_printf(&text, "%s cannot be run: %s%s", buffer_string(&p->subject), strerror(-r),
+                      r == -ENOENT ? " (is it installed, with its interpreter, and its folder in "
+                                     "PATH? There is no shell, so ~ and variables are not "
+                                     "replaced)"
+                      : r == -ENOEXEC ? " (a script needs a first line such as #!/bin/sh)"
+                                      : "");
+        fail(p, errno_is_passing(r) ? CREDENTIALS_UNREACHABLE : CREDENTIALS_FAILED, &text);
+    }
+    return 0;
+}
+
+static int fetch(struct credentials_provider *provider, credentials_provider_done_fn done,
+                 void *userdata)
+{
+    struct process_provider *p = (struct process_provider *)provider;
+    const char *profile = aws_profile_name(p->profile);
+    CLEANUP(aws_profiles_free) struct aws_profiles *profiles = NULL;
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(TEXT_MAX_BYTES);
+    CLEANUP(free) char *error = NULL;
+    const char *command;
+    int r = aws_files_read(&profiles, &text, &error);
+
+    if (r < 0)
+        return r;
+    if (r > 0) {
+        done(userdata, CREDENTIALS_FAILED, NULL, error);
+        return 0;
+    }
+    command = aws_profiles_get(profiles, profile, "credential_process", NULL);
+    if (!is_set(command)) {
+        buffer_reset(&text);
+        buffer_append_string(&text, "profile ");
+        escape_for_log(&text, profile, strlen(profile), NAME_SHOWN_BYTES);
+        buffer_append_string(&text, " has no credential_process");
+        done(userdata, CREDENTIALS_NOT_SET_UP, NULL, buffer_string(&text));
+        return 0;
+    }
+    p->done = done;
+    p->userdata = userdata;
+    return start(p, profile, command);
+}
+
+static void provider_free(struct credentials_provider *provider)
+{
+    struct process_provider *p = (struct process_provider *)provider;
+
+    p->child = child_cancel(p->child);
+    printed_done(&p->printed);
+    buffer_done(&p->subject);
+    free(p->profile);
+    free(p);
+}
+
+static const struct credentials_provider_ops ops = {.fetch = fetch, .free = provider_free};
+
+int credentials_process_new(sd_event *event, const char *profile, uint64_t timeout_usec,
+                            struct credentials_provider **ret)
+{
+    struct process_provider *p = calloc(1, sizeof(*p));
+
+    if (!p)
+        return -ENOMEM;
+    p->head.ops = &ops;
+    p->head.name = "credential_process";
+    p->event = event;
+    p->timeout_usec = timeout_usec;
+    p->subject = BUFFER_INIT(TEXT_MAX_BYTES);
+    p->printed = PRINTED_INIT;
+    if (is_set(profile)) {
+        p->profile = strdup(profile);
+        if (!p->profile) {
+            free(p);
+            return -ENOMEM;
+        }
+    }
+    *ret = &p->head;
+    return 0;
+}

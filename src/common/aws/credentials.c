@@ -1,0 +1,470 @@
+/* See credentials.h. The chain is a walk with one step a provider; whoever asks while it walks
+ * joins the list of those waiting. Answers leave from a deferred event source, so never inside a
+ * call of the asker's, and all at once: the list is taken first, so that askers who come back from
+ * inside their answer start a new round. */
+#include "aws/credentials.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#include <systemd/sd-id128.h>
+
+#include "util/clock.h"
+
+struct credentials_slot {
+    struct credentials *owner;
+    struct credentials_slot *next;
+    credentials_done_fn done; /* NULL: cancelled */
+    void *userdata;
+};
+
+struct credentials {
+    sd_event *event;
+    sd_event_source *answer_source;
+    struct credentials_provider *providers[CREDENTIALS_PROVIDERS_MAX];
+    size_t n_providers;
+
+    const struct clock_skew *skew; /* NULL: this machine's clock counts */
+
+    struct aws_credentials *cached;
+    uint64_t refresh_at_usec; /* on AWS's clock: when to look for newer ones */
+    uint64_t retry_at_usec;   /* on the boot clock: not before this */
+    uint64_t file_check_usec; /* the next look at the file's stamp, on the boot clock */
+    bool is_refused;          /* the cached ones were refused: walk before using them again */
+    bool is_outlived;         /* they have expired, and a walk since found no newer ones */
+    size_t cached_step;       /* the provider that they came from */
+
+    bool is_walking;
+    size_t step;
+    bool is_not_reached;              /* a provider of this walk */
+    bool was_not_reached;             /* one of each walk since: */
+    uint64_t not_reached_usec;        /* on the boot clock */
+    enum credentials_outcome outcome; /* of the walk that has just ended, as is `found` */
+    struct aws_credentials *found;
+    struct buffer looked_at; /* "environment: not set; ..." of this walk */
+
+    struct credentials_slot *waiting, **waiting_end;
+    size_t n_waiting;
+    struct credentials_slot *answering;
+};
+
+enum { LOOKED_AT_MAX_BYTES = 32 * 1024 };
+
+int aws_credentials_new(const char *access_key_id, const char *secret_access_key,
+                        const char *session_token, const char *source, uint64_t expiry_usec,
+                        struct aws_credentials **ret)
+{
+    CLEANUP(aws_credentials_unref) struct aws_credentials *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        return -ENOMEM;
+    c->references = 1;
+    c->expiry_usec = expiry_usec;
+    c->access_key_id = strdup(access_key_id);
+    c->secret_access_key = strdup(secret_access_key);
+    c->session_token = is_set(session_token) ? strdup(session_token) : NULL;
+    c->source = strdup(source);
+    if (!c->access_key_id || !c->secret_access_key || !c->source ||
+        (is_set(session_token) && !c->session_token))
+        return -ENOMEM;
+    *ret = TAKE(c);
+    return 0;
+}
+
+int aws_credentials_stand_in_file(struct aws_credentials *c, const char *path)
+{
+    c->path = strdup(path);
+    if (!c->path)
+        return -ENOMEM;
+    if (stat(path, &c->stamp) < 0)
+        c->stamp = (struct stat){};
+    return 0;
+}
+
+static bool has_file_changed(const struct aws_credentials *c)
+{
+    struct stat now;
+
+    if (stat(c->path, &now) < 0)
+        return true;
+    return now.st_dev != c->stamp.st_dev || now.st_ino != c->stamp.st_ino ||
+           now.st_size != c->stamp.st_size || now.st_mtim.tv_sec != c->stamp.st_mtim.tv_sec ||
+           now.st_mtim.tv_nsec != c->stamp.st_mtim.tv_nsec;
+}
+
+/* Whether it is printable ASCII without spaces, and not too long. */
+static bool is_fit(const char *text, size_t max_bytes)
+{
+    size_t size = 0;
+
+    for (; text[size] != '\0'; size++)
+        if (size == max_bytes || text[size] <= ' ' || text[size] > '~')
+            return false;
+    return true;
+}
+
+#define FLAW " has a space, a line break or another character that no key has, or is too long"
+
+const char *aws_credentials_flaw(const char *access_key_id, const char *secret_access_key,
+                                 const char *session_token)
+{
+    if (!is_fit(access_key_id, CREDENTIALS_KEY_ID_MAX_BYTES))
+        return "the access key id" FLAW;
+    if (!is_fit(secret_access_key, CREDENTIALS_SECRET_MAX_BYTES))
+        return "the secret access key" FLAW;
+    if (session_token && !is_fit(session_token, CREDENTIALS_TOKEN_MAX_BYTES))
+        return "the session token" FLAW;
+    return NULL;
+}
+
+struct aws_credentials *aws_credentials_ref(struct aws_credentials *c)
+{
+    c->references++;
+    return c;
+}
+
+struct aws_credentials *aws_credentials_unref(struct aws_credentials *c)
+{
+    if (!c || --c->references > 0)
+        return NULL;
+    secret_free(c->access_key_id);
+    secret_free(c->secret_access_key);
+    secret_free(c->session_token);
+    free(c->source);
+    free(c->path);
+    free(c);
+    return NULL;
+}
+
+/* The time before expiry at which to look for newer ones, with jitter so that a fleet of machines
+ * does not ask at the same moment. */
+static uint64_t refresh_ahead_usec(void)
+{
+    sd_id128_t random;
+
+    if (sd_id128_randomize(&random) < 0)
+        return CREDENTIALS_REFRESH_AHEAD_USEC;
+    return CREDENTIALS_REFRESH_AHEAD_USEC + random.qwords[0] % (CREDENTIALS_REFRESH_AHEAD_USEC / 3);
+}
+
+static void free_slots(struct credentials_slot *slot)
+{
+    while (slot) {
+        struct credentials_slot *next = slot->next;
+
+        free(slot);
+        slot = next;
+    }
+}
+
+/* What AWS's clock shows, as far as it is known. */
+static uint64_t aws_clock_usec(const struct credentials *c)
+{
+    uint64_t wall_usec = clock_wall_usec();
+    struct clock_reading now = {
+        .wall_sec = (time_t)(wall_usec / USEC_PER_SEC),
+        .boot_usec = clock_loop_usec(c->event),
+    };
+
+    if (!c->skew)
+        return wall_usec;
+    return (uint64_t)((int64_t)wall_usec + clock_skew_sec(c->skew, &now) * (int64_t)USEC_PER_SEC);
+}
+
+static void keep_found(struct credentials *c)
+{
+    uint64_t ahead;
+
+    if (!c->found)
+        return;
+    aws_credentials_unref(c->cached);
+    c->cached = aws_credentials_ref(c->found);
+    c->is_refused = false;
+    c->cached_step = c->step;
+    c->refresh_at_usec = USEC_INFINITY;
+    if (c->cached->expiry_usec == USEC_INFINITY)
+        return;
+    ahead = refresh_ahead_usec();
+    c->refresh_at_usec = c->cached->expiry_usec > ahead ? c->cached->expiry_usec - ahead : 0;
+    /* Keys that come with less than that left are used while they last. */
+    c->retry_at_usec = clock_loop_usec(c->event) + CREDENTIALS_REFRESH_RETRY_USEC;
+}
+
+static int on_answer(sd_event_source *source, void *userdata)
+{
+    struct credentials *c = userdata;
+    CLEANUP(aws_credentials_unref) struct aws_credentials *answer = NULL;
+    CLEANUP(buffer_done) struct buffer looked_at = c->looked_at;
+    enum credentials_outcome outcome = c->outcome;
+
+    c->looked_at = BUFFER_INIT(LOOKED_AT_MAX_BYTES);
+
+    keep_found(c);
+    answer = TAKE(c->found);
+    /* A refresh that failed leaves the old keys in use until AWS refuses them. */
+    if (!answer && c->cached && !c->is_refused)
+        answer = aws_credentials_ref(c->cached);
+    c->is_outlived = c->cached && c->cached->expiry_usec <= aws_clock_usec(c);
+
+    c->answering = TAKE(c->waiting);
+    c->waiting_end = &c->waiting;
+    c->n_waiting = 0;
+    c->is_walking = false;
+
+    while (c->answering) {
+        struct credentials_slot *slot = c->answering;
+        credentials_done_fn done = TAKE(slot->done);
+
+        if (done)
+            done(slot->userdata, answer ? CREDENTIALS_FOUND : outcome, answer,
+                 answer ? NULL : buffer_string(&looked_at));
+        c->answering = slot->next;
+        free(slot);
+    }
+    return 0;
+}
+
+static void end_walk(struct credentials *c, enum credentials_outcome outcome)
+{
+    c->outcome = outcome;
+    if (outcome != CREDENTIALS_NOT_REACHED && outcome != CREDENTIALS_NOT_SET_UP)
+        c->was_not_reached = false;
+    if (!c->found && c->cached) {
+        c->retry_at_usec = clock_loop_usec(c->event) + CREDENTIALS_REFRESH_RETRY_USEC;
+        c->file_check_usec = c->retry_at_usec;
+    }
+    sd_event_source_set_enabled(c->answer_source, SD_EVENT_ONESHOT);
+}
+
+static void note(struct credentials *c, const char *name, const char *text)
+{
+    if (c->looked_at.size > 0)
+        buffer_append_string(&c->looked_at, "; ");
+    buffer_printf(&c->looked_at, "%s: %s", name, text);
+}
+
+/* The one that was meant: what else was looked at would only hide its reason. */
+static void note_alone(struct credentials *c, const char *name, const char *text)
+{
+    buffer_reset(&c->looked_at);
+    note(c, name, text);
+}
+
+/* Nobody answers where keys may be. True: it was the place that the keys in use had come from, and
+ * its text is the answer. */
+static bool note_not_reached(struct credentials *c, const char *name, const char *text)
+{
+    if (c->cached && c->cached_step == c->step) {
+        note_alone(c, name, text);
+        return true;
+    }
+    c->is_not_reached = true;
+    note(c, name, text);
+    return false;
+}
+
+/* No provider is set up. */
+static void end_in_vain(struct credentials *c)
+{
+    uint64_t now = clock_loop_usec(c->event);
+
+    if (!c->is_not_reached) {
+        c->was_not_reached = false;
+    } else if (!c->was_not_reached) {
+        c->was_not_reached = true;
+        c->not_reached_usec = now;
+    }
+    end_walk(c, c->was_not_reached && now < c->not_reached_usec + CREDENTIALS_NOT_REACHED_USEC
+                    ? CREDENTIALS_NOT_REACHED
+                    : CREDENTIALS_NOT_SET_UP);
+}
+
+static void walk(struct credentials *c);
+
+static void on_provider_done(void *userdata, enum credentials_outcome outcome,
+                             struct aws_credentials *credentials, const char *text)
+{
+    struct credentials *c = userdata;
+    const char *name = c->providers[c->step]->name, *flaw;
+
+    switch (outcome) {
+    case CREDENTIALS_FOUND:
+        flaw = aws_credentials_flaw(credentials->access_key_id, credentials->secret_access_key,
+                                    credentials->session_token);
+        if (flaw)
+            note_alone(c, name, flaw);
+        else
+            c->found = aws_credentials_ref(credentials);
+        end_walk(c, c->found ? CREDENTIALS_FOUND : CREDENTIALS_FAILED);
+        break;
+    case CREDENTIALS_NOT_SET_UP:
+        note(c, name, text);
+        c->step++;
+        walk(c);
+        break;
+    case CREDENTIALS_NOT_REACHED:
+        if (note_not_reached(c, name, text)) {
+            end_walk(c, CREDENTIALS_UNREACHABLE);
+            break;
+        }
+        c->step++;
+        walk(c);
+        break;
+    case CREDENTIALS_FAILED:
+    case CREDENTIALS_UNREACHABLE:
+    case CREDENTIALS_INTERCEPTED:
+    case CREDENTIALS_METADATA_INTERCEPTED:
+        note_alone(c, name, text);
+        end_walk(c, outcome);
+        break;
+    }
+}
+
+/* Asks the provider whose turn it is. Recursion through on_provider_done ends at the last one. */
+static void walk(struct credentials *c)
+{
+    struct credentials_provider *p;
+    int r;
+
+    if (c->step == c->n_providers) {
+        end_in_vain(c);
+        return;
+    }
+    p = c->providers[c->step];
+    r = p->ops->fetch(p, on_provider_done, c);
+    if (r < 0) {
+        note(c, p->name, strerror(-r));
+        end_walk(c, credentials_outcome_of_errno(r));
+    }
+}
+
+static void start_walk(struct credentials *c)
+{
+    if (c->is_walking)
+        return;
+    c->is_walking = true;
+    c->step = 0;
+    c->is_not_reached = false;
+    buffer_reset(&c->looked_at);
+    walk(c);
+}
+
+int credentials_new(sd_event *event, struct credentials_provider **providers, size_t n,
+                    struct credentials **ret)
+{
+    struct credentials *c = n <= CREDENTIALS_PROVIDERS_MAX ? calloc(1, sizeof(*c)) : NULL;
+    int r;
+
+    if (!c) {
+        for (size_t i = 0; i < n; i++)
+            credentials_provider_free(providers[i]);
+        return n <= CREDENTIALS_PROVIDERS_MAX ? -ENOMEM : -E2BIG;
+    }
+    c->event = sd_event_ref(event);
+    c->waiting_end = &c->waiting;
+    c->looked_at = BUFFER_INIT(LOOKED_AT_MAX_BYTES);
+    c->n_providers = n;
+    memcpy(c->providers, providers, n * sizeof(*providers));
+
+    r = sd_event_add_defer(event, &c->answer_source, on_answer, c);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(c->answer_source, SD_EVENT_OFF);
+    if (r < 0) {
+        credentials_free(c);
+        return r;
+    }
+    *ret = c;
+    return 0;
+}
+
+struct credentials *credentials_free(struct credentials *c)
+{
+    if (!c)
+        return NULL;
+    for (size_t i = 0; i < c->n_providers; i++)
+        credentials_provider_free(c->providers[i]);
+    free_slots(c->waiting);
+    aws_credentials_unref(c->cached);
+    aws_credentials_unref(c->found);
+    buffer_done(&c->looked_at);
+    sd_event_source_disable_unref(c->answer_source);
+    sd_event_unref(c->event);
+    free(c);
+    return NULL;
+}
+
+/* Keys in a file have no expiry: a changed file is looked at anew, while the old ones serve on. */
+static void check_file(struct credentials *c)
+{
+    uint64_t now = clock_loop_usec(c->event);
+
+    if (!c->cached->path)
+        return;
+    if (now < c->file_check_usec)
+        return;
+    c->file_check_usec = now + CREDENTIALS_FILE_CHECK_USEC;
+    if (has_file_changed(c->cached))
+        start_walk(c);
+}
+
+struct aws_credentials *credentials_peek(struct credentials *c)
+{
+    uint64_t now;
+
+    if (!c->cached || c->is_refused)
+        return NULL;
+    if (c->cached->expiry_usec == USEC_INFINITY) {
+        check_file(c);
+        return c->cached;
+    }
+    now = aws_clock_usec(c);
+    if (c->cached->expiry_usec > now)
+        c->is_outlived = false;
+    else if (!c->is_outlived)
+        return NULL; /* newer ones are looked for first */
+    if (c->refresh_at_usec <= now && c->retry_at_usec <= clock_loop_usec(c->event))
+        start_walk(c);
+    return c->cached;
+}
+
+int credentials_get(struct credentials *c, credentials_done_fn done, void *userdata,
+                    struct credentials_slot **ret)
+{
+    struct credentials_slot *slot;
+
+    if (c->n_waiting >= CREDENTIALS_WAITING_MAX)
+        return -EBUSY;
+    slot = calloc(1, sizeof(*slot));
+    if (!slot)
+        return -ENOMEM;
+    slot->owner = c;
+    slot->done = done;
+    slot->userdata = userdata;
+    *c->waiting_end = slot;
+    c->waiting_end = &slot->next;
+    c->n_waiting++;
+    start_walk(c);
+    *ret = slot;
+    return 0;
+}
+
+struct credentials_slot *credentials_slot_cancel(struct credentials_slot *slot)
+{
+    /* It stays in its list and is freed when the answer goes out. */
+    if (slot)
+        slot->done = NULL;
+    return NULL;
+}
+
+void credentials_set_skew(struct credentials *c, const struct clock_skew *skew)
+{
+    c->skew = skew;
+}
+
+void credentials_refused(struct credentials *c, const struct aws_credentials *refused)
+{
+    if (c->cached && streq(c->cached->access_key_id, refused->access_key_id) &&
+        streq(c->cached->secret_access_key, refused->secret_access_key))
+        c->is_refused = true;
+}

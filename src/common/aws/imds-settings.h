@@ -1,0 +1,20 @@
+/* Inside imds: its settings, from the environment and the profile. The list is in imds.h. */
+#pragma once
+
+#include "aws/imds.h"
+
+struct imds_settings {
+    char *base_url; /* ends in "/" */
+    bool is_v1_disabled;
+    uint64_t timeout_usec; /* of one request */
+    unsigned attempts;     /* of each request; at least 1 */
+};
+
+/* 0, -ENOMEM, IMDS_E_DISABLED or IMDS_E_INVALID, with *error. */
+int imds_settings_read(const char *profile, struct imds_settings *ret, char **error);
+void imds_settings_done(struct imds_settings *s);
+
+static inline void imds_settings_done_cleanup(struct imds_settings *s)
+{
+    imds_settings_done(s);
+}

@@ -1,0 +1,217 @@
+/* The words for settings: config_format of config.h, and the found and the allowed of complaints.
+ */
+#include "daemon/config-table.h"
+
+#include <stdio.h>
+
+#include "util/encode.h"
+
+enum { FOUND_MAX_BYTES = 100 };
+
+/* A URL's user, password and query may be secrets. Whatever stands before an "@" counts as such,
+ * even where the text is no URL at all. */
+static void append_masked(struct buffer *b, const char *s)
+{
+    size_t scheme = strncmp(s, "https://", 8) == 0 ? 8 : strncmp(s, "http://", 7) == 0 ? 7 : 0;
+    const char *at = strrchr(s, '@');
+    const char *rest = at ? at : s;
+    size_t shown = strcspn(rest, "?");
+
+    if (at)
+        buffer_printf(b, "%.*s***", (int)scheme, s);
+    escape_for_log(b, rest, shown, FOUND_MAX_BYTES);
+    if (rest[shown] == '?')
+        buffer_append_string(b, "?***");
+}
+
+static void append_quoted_masked(struct buffer *b, const char *s)
+{
+    buffer_append_char(b, '"');
+    append_masked(b, s);
+    buffer_append_char(b, '"');
+}
+
+void config_append_found(struct buffer *b, const config_setting_t *node)
+{
+    switch (config_setting_type(node)) {
+    case CONFIG_TYPE_INT:
+        buffer_printf(b, "%d", config_setting_get_int(node));
+        break;
+    case CONFIG_TYPE_INT64:
+        /* The ends stand for all that is beyond them: see config-text.h. */
+        if (config_setting_get_int64(node) == INT64_MAX ||
+            config_setting_get_int64(node) <= -INT64_MAX)
+            buffer_append_string(b, "a number too large for any setting");
+        else
+            buffer_printf(b, "%lld", config_setting_get_int64(node));
+        break;
+    case CONFIG_TYPE_FLOAT:
+        buffer_printf(b, "%.15g", config_setting_get_float(node));
+        break;
+    case CONFIG_TYPE_BOOL:
+        buffer_append_string(b, config_setting_get_bool(node) ? "true" : "false");
+        break;
+    case CONFIG_TYPE_STRING:
+        append_quoted_masked(b, config_setting_get_string(node));
+        break;
+    case CONFIG_TYPE_GROUP:
+        buffer_append_string(b, "a group");
+        break;
+    case CONFIG_TYPE_ARRAY:
+        buffer_append_string(b, "an array");
+        break;
+    default:
+        buffer_append_string(b, "a list");
+        break;
+    }
+}
+
+/* A duration, or a count as it is. */
+static void append_number(struct buffer *b, const struct setting *s, uint64_t value)
+{
+    char fraction[8];
+    size_t n;
+
+    if (s->kind != SETTING_DURATION && s->kind != SETTING_WHOLE_SECONDS) {
+        buffer_printf(b, "%llu", (unsigned long long)value);
+        return;
+    }
+    buffer_printf(b, "%llu", (unsigned long long)(value / USEC_PER_SEC));
+    if (value % USEC_PER_SEC == 0)
+        return;
+    n = (size_t)snprintf(fraction, sizeof(fraction), ".%06u", (unsigned)(value % USEC_PER_SEC));
+    while (n > 0 && fraction[n - 1] == '0')
+        fraction[--n] = '\0';
+    buffer_append_string(b, fraction);
+}
+
+void config_append_allowed(struct buffer *b, const struct setting *s)
+{
+    switch (s->kind) {
+    case SETTING_STRING:
+    case SETTING_STRINGS:
+        buffer_append_string(b, s->allowed);
+        break;
+    case SETTING_CHOICE:
+        for (size_t i = 0; s->choices[i].name; i++)
+            buffer_printf(b, "%s\"%s\"", i == 0 ? "" : ", ", s->choices[i].name);
+        break;
+    case SETTING_BOOL:
+        buffer_append_string(b, "true or false");
+        break;
+    default:
+        if (s->kind != SETTING_DURATION)
+            buffer_append_string(b, "a whole number, ");
+        append_number(b, s, s->min);
+        buffer_append_string(b, " to ");
+        append_number(b, s, s->max);
+        buffer_append_string(b, s->unit);
+        break;
+    }
+}
+
+static const char *choice_name(const struct setting *s, int value)
+{
+    for (const struct setting_choice *choice = s->choices; choice->name; choice++)
+        if (choice->value == value)
+            return choice->name;
+    return "?";
+}
+
+/* In the file's syntax; strings hold no control characters, so quotes and backslashes are all
+ * that needs escaping. */
+static void append_string_value(struct buffer *b, const char *s)
+{
+    buffer_append_char(b, '"');
+    for (; *s; s++) {
+        if (*s == '"' || *s == '\\')
+            buffer_append_char(b, '\\');
+        buffer_append_char(b, *s);
+    }
+    buffer_append_char(b, '"');
+}
+
+static void append_strings(struct buffer *b, char *const *strings)
+{
+    buffer_append_char(b, '[');
+    for (size_t i = 0; strings[i]; i++) {
+        if (i > 0)
+            buffer_append_string(b, ", ");
+        append_string_value(b, strings[i]);
+    }
+    buffer_append_char(b, ']');
+}
+
+static void append_value(struct buffer *b, const struct setting *s, uint64_t value)
+{
+    if (s->kind == SETTING_CHOICE)
+        buffer_printf(b, "\"%s\"", choice_name(s, (int)value));
+    else if (s->kind == SETTING_BOOL)
+        buffer_append_string(b, value ? "true" : "false");
+    else
+        append_number(b, s, value);
+}
+
+static uint64_t load(const struct config *config, const struct setting *s)
+{
+    const void *at = config_field(config, s);
+
+    if (s->kind == SETTING_CHOICE)
+        return (uint64_t) * (const int *)at;
+    if (s->kind == SETTING_BOOL)
+        return *(const bool *)at;
+    if (s->kind == SETTING_SMALL_COUNT)
+        return *(const unsigned *)at;
+    return *(const uint64_t *)at;
+}
+
+static void format_setting(const struct config *config, const struct setting *s, struct buffer *out)
+{
+    buffer_printf(out, "    %s = ", s->name);
+    if (s->kind == SETTING_STRING) {
+        const char *value = *(char **)config_field(config, s);
+
+        if (s->is_url && strpbrk(value, "@?"))
+            append_quoted_masked(out, value);
+        else
+            append_string_value(out, value);
+        buffer_printf(out, "; # %s", s->doc);
+        if (s->string && !streq(s->string, value))
+            buffer_printf(out, " (default \"%s\")", s->string);
+    } else if (s->kind == SETTING_STRINGS) {
+        char **value = *(char ***)config_field(config, s);
+
+        append_strings(out, value);
+        buffer_printf(out, "; # %s", s->doc);
+        if (value[0])
+            buffer_append_string(out, " (default [])");
+    } else {
+        uint64_t value = load(config, s);
+
+        append_value(out, s, value);
+        buffer_printf(out, "; # %s", s->doc);
+        if (value != s->value) {
+            buffer_append_string(out, " (default ");
+            append_value(out, s, s->value);
+            buffer_append_char(out, ')');
+        }
+    }
+    buffer_append_char(out, '\n');
+}
+
+int config_format(const struct config *config, struct buffer *out)
+{
+    const char *group = "";
+
+    for (size_t i = 0; i < config_n_settings; i++) {
+        const struct setting *s = config_settings + i;
+
+        if (!streq(group, s->group)) {
+            buffer_printf(out, "%s%s:\n{\n", i == 0 ? "" : "};\n\n", s->group);
+            group = s->group;
+        }
+        format_setting(config, s, out);
+    }
+    buffer_append_string(out, "};\n");
+    return out->error;
+}

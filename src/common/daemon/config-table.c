@@ -1,0 +1,288 @@
+/* See config-table.h. */
+#include "daemon/config-table.h"
+
+#include <ctype.h>
+#include <strings.h>
+#include <sys/un.h>
+#include <syslog.h>
+
+#include "util/encode.h"
+
+enum {
+    URL_MAX_BYTES = 2048,
+    NAME_MAX_BYTES = 255,
+    PATH_MAX_BYTES = 4095,
+    GROUP_ID_MAX_BYTES = 128,
+    CONTENT_TYPE_MAX_BYTES = 255,
+};
+
+/* UTF-8 that fits into a line: text that a log and a terminal can bear. */
+static bool is_plain_text(const char *s, size_t max_bytes)
+{
+    size_t size = strlen(s);
+    uint32_t c;
+
+    if (size > max_bytes)
+        return false;
+    for (size_t i = 0, n; i < size; i += n) {
+        n = utf8_decode(s + i, size - i, &c);
+        if (n == 0 || !fits_into_line(c))
+            return false;
+    }
+    return true;
+}
+
+static bool is_region(const char *s)
+{
+    if (strlen(s) > 63 || s[0] == '-')
+        return false;
+    for (; *s; s++)
+        if (!(islower((unsigned char)*s) || isdigit((unsigned char)*s) || *s == '-'))
+            return false;
+    return true;
+}
+
+/* That it looks like a URL is enough here: aws/endpoint.h takes it apart. */
+static bool is_url(const char *s)
+{
+    const char *host;
+
+    if (!is_plain_text(s, URL_MAX_BYTES) || strpbrk(s, " \"<>\\^`{|}@?#"))
+        return false;
+    if (strncasecmp(s, "https://", 8) == 0)
+        host = s + 8;
+    else if (strncasecmp(s, "http://", 7) == 0)
+        host = s + 7;
+    else
+        return false;
+    return isalnum((unsigned char)*host) || *host == '[';
+}
+
+static bool is_url_or_empty(const char *s)
+{
+    return s[0] == '\0' || is_url(s);
+}
+
+static bool is_profile(const char *s)
+{
+    return is_plain_text(s, NAME_MAX_BYTES);
+}
+
+static bool is_absolute_path_or_empty(const char *s)
+{
+    return is_plain_text(s, PATH_MAX_BYTES) && (s[0] == '/' || s[0] == '\0');
+}
+
+static bool is_word(const char *s)
+{
+    return is_plain_text(s, PATH_MAX_BYTES);
+}
+
+static bool is_socket_path(const char *s)
+{
+    return s[0] == '/' && is_plain_text(s, sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
+}
+
+/* unix:PATH or unix:PATH:/URI. */
+static bool is_unix_url(const char *s)
+{
+    const char *path = s + strlen("unix:"), *colon;
+    char copy[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+    size_t size;
+
+    if (strncmp(s, "unix:/", 6) != 0 || !is_plain_text(s, URL_MAX_BYTES))
+        return false;
+    colon = strchr(path, ':');
+    size = colon ? (size_t)(colon - path) : strlen(path);
+    if (size >= sizeof(copy) || (colon && (colon[1] != '/' || strpbrk(colon, " \"#"))))
+        return false;
+    memcpy(copy, path, size);
+    copy[size] = '\0';
+    return is_socket_path(copy);
+}
+
+static bool is_handler_url_or_empty(const char *s)
+{
+    return is_url_or_empty(s) || is_unix_url(s);
+}
+
+/* RFC 9110, section 8.3: what may stand in the header's value, no more. */
+static bool is_content_type(const char *s)
+{
+    if (strlen(s) > CONTENT_TYPE_MAX_BYTES || !isalnum((unsigned char)*s) || !strchr(s, '/'))
+        return false;
+    for (; *s; s++)
+        if (*s < ' ' || *s > '~')
+            return false;
+    return true;
+}
+
+/* SQS API, SendMessage, MessageGroupId: letters, digits and ASCII's punctuation. */
+static bool is_message_group_id(const char *s)
+{
+    size_t size = strlen(s);
+
+    if (size < 1 || size > GROUP_ID_MAX_BYTES)
+        return false;
+    for (; *s; s++)
+        if (*s < '!' || *s > '~')
+            return false;
+    return true;
+}
+
+static const struct setting_choice log_targets[] = {
+    {"auto", LOG_TARGET_AUTO},
+    {"journal", LOG_TARGET_JOURNAL},
+    {"stderr", LOG_TARGET_STDERR},
+    {},
+};
+
+static const struct setting_choice log_levels[] = {
+    {"error", LOG_ERR}, {"warning", LOG_WARNING}, {"notice", LOG_NOTICE},
+    {"info", LOG_INFO}, {"debug", LOG_DEBUG},     {},
+};
+
+static const struct setting_choice sources[] = {
+    {"demo", CONFIG_SOURCE_DEMO},
+    {"spool", CONFIG_SOURCE_SPOOL},
+    {},
+};
+
+static const struct setting_choice handlers[] = {
+    {"journal", CONFIG_HANDLER_JOURNAL},
+    {"exec", CONFIG_HANDLER_EXEC},
+    {"http", CONFIG_HANDLER_HTTP},
+    {},
+};
+
+static const struct setting_choice orders[] = {
+    {"strict", CONFIG_ORDER_STRICT},
+    {"batch", CONFIG_ORDER_BATCH},
+    {},
+};
+
+#define PLACE(group_, name_, member, kind_)                                                        \
+    .group = #group_, .name = #name_, .kind = (kind_),                                             \
+    .offset = offsetof(struct config, group_.member)
+#define AT(group_, name_, kind_) PLACE(group_, name_, name_, kind_)
+#define USEC_AT(group_, name_, kind_) PLACE(group_, name_, name_##_usec, kind_)
+#define MSEC(n) ((n)*USEC_PER_MSEC)
+#define SEC(n) ((n)*USEC_PER_SEC)
+
+#define URL_ALLOWED "an http:// or https:// URL without user, password, query or fragment"
+
+const struct setting config_settings[] = {
+    {AT(aws, region, SETTING_STRING), .string = "", .check = is_region,
+     .allowed = "a region such as \"eu-west-1\", or \"\"",
+     .doc = "region of the queue; \"\": from the environment, the profile or the queue URL"},
+    {AT(aws, queue_url, SETTING_STRING), .is_url = true, .check = is_url, .allowed = URL_ALLOWED,
+     .doc = "URL of the queue, required; a name that ends in .fifo means a FIFO queue"},
+    {AT(aws, endpoint_url, SETTING_STRING), .is_url = true, .string = "", .check = is_url_or_empty,
+     .allowed = URL_ALLOWED ", or \"\"",
+     .doc = "where to send requests; \"\": to the region's endpoint"},
+    {AT(aws, profile, SETTING_STRING), .string = "", .check = is_profile,
+     .allowed = "a profile's name of at most 255 bytes without control characters, or \"\"",
+     .doc = "profile in AWS's files; \"\": AWS_PROFILE, or \"default\""},
+    {AT(aws, ca_bundle, SETTING_STRING), .string = "", .check = is_absolute_path_or_empty,
+     .allowed = "an absolute path, or \"\"",
+     .doc = "file of CA certificates; \"\": AWS_CA_BUNDLE, or the system's"},
+    {AT(aws, use_fips_endpoint, SETTING_BOOL), .doc = "send to the region's FIPS endpoint"},
+    {AT(aws, use_dualstack_endpoint, SETTING_BOOL),
+     .doc = "send to the region's dual-stack endpoint (IPv6 and IPv4)"},
+    {USEC_AT(aws, connect_timeout, SETTING_DURATION), .unit = " seconds", .min = MSEC(100),
+     .max = SEC(60), .value = SEC(5), .doc = "seconds until a connection must stand"},
+    {USEC_AT(aws, request_timeout, SETTING_DURATION), .unit = " seconds", .min = MSEC(100),
+     .max = SEC(300), .value = SEC(10),
+     .doc = "seconds until a request must be answered, beyond the time it is asked to wait"},
+    {AT(log, target, SETTING_CHOICE), .choices = log_targets, .value = LOG_TARGET_AUTO,
+     .doc = "where log lines go; auto: to the journal under systemd, else to standard error"},
+    {AT(log, level, SETTING_CHOICE), .choices = log_levels, .value = LOG_INFO,
+     .doc = "the least important level that is logged"},
+    {AT(producer, source, SETTING_CHOICE), .choices = sources, .value = CONFIG_SOURCE_DEMO,
+     .doc = "where the messages come from: made for the demo, or handed in at submit_socket"},
+    {AT(producer, submit_socket, SETTING_STRING), .string = CONFIG_SUBMIT_SOCKET,
+     .check = is_socket_path, .allowed = "the absolute path of a socket, of at most 107 bytes",
+     .doc = "where programs hand in messages for the spool"},
+    {AT(producer, spool_max_messages, SETTING_COUNT), .unit = "", .min = 1, .max = 100000000,
+     .value = 100000, .doc = "messages that the spool holds at most, rejected ones counted"},
+    {AT(producer, spool_max_bytes, SETTING_COUNT), .unit = " bytes", .min = 1048576,
+     .max = UINT64_C(1) << 40, .value = 1073741824,
+     .doc = "bytes of messages that the spool holds at most, rejected ones counted"},
+    {USEC_AT(producer, start_delay, SETTING_DURATION), .unit = " seconds", .max = SEC(86400),
+     .value = MSEC(500), .doc = "seconds before the first message"},
+    {AT(producer, messages_to_send, SETTING_COUNT), .unit = "", .max = UINT64_C(1000000000000),
+     .value = 100, .doc = "messages to send before ending; 0: for ever"},
+    {USEC_AT(producer, send_interval, SETTING_DURATION), .unit = " seconds", .max = SEC(86400),
+     .value = MSEC(500), .doc = "seconds from one message to the next"},
+    {AT(producer, message_group_id, SETTING_STRING), .string = "test", .check = is_message_group_id,
+     .allowed = "1 to 128 letters, digits and punctuation, without spaces",
+     .doc = "group of the messages, on a FIFO queue"},
+    {AT(producer, groups, SETTING_SMALL_COUNT), .unit = "", .min = 1, .max = 10000, .value = 1,
+     .doc = "groups to spread the messages over; above 1 each is named by a number, too"},
+    {AT(producer, max_connections, SETTING_SMALL_COUNT), .unit = "", .min = 1, .max = 64,
+     .value = 1, .doc = "requests under way at once"},
+    {AT(producer, batch_size, SETTING_SMALL_COUNT), .unit = "", .min = 1, .max = 10, .value = 1,
+     .doc = "messages that one request may bear"},
+    {USEC_AT(producer, batch_linger, SETTING_DURATION), .unit = " seconds", .max = SEC(60),
+     .doc = "seconds that a batch waits to be filled"},
+    {AT(producer, order, SETTING_CHOICE), .choices = orders, .value = CONFIG_ORDER_STRICT,
+     .doc = "what of one group may be under way at once: one message, or one batch"},
+    {AT(producer, rate_limit, SETTING_COUNT), .unit = "", .max = 1000000,
+     .doc = "messages to send in a second at most; 0: no limit"},
+    {USEC_AT(producer, stop_timeout, SETTING_DURATION), .unit = " seconds", .max = SEC(3600),
+     .value = SEC(30), .doc = "seconds that a stop may take"},
+    {AT(consumer, handler, SETTING_CHOICE), .choices = handlers, .value = CONFIG_HANDLER_JOURNAL,
+     .doc = "what is done with a message: shown, given to command, or posted to url"},
+    {AT(consumer, command, SETTING_STRINGS), .strings_max = CONFIG_COMMAND_MAX_WORDS,
+     .check = is_word,
+     .allowed = "an array of at most 64 texts without control characters, [\"/path/of/program\", "
+                "\"argument\"]",
+     .doc = "program that handles a message, and its arguments, for handler exec"},
+    {AT(consumer, url, SETTING_STRING), .is_url = true, .string = "",
+     .check = is_handler_url_or_empty,
+     .allowed = URL_ALLOWED ", unix:/PATH, unix:/PATH:/URI, or \"\"",
+     .doc = "where messages are posted to, for handler http"},
+    {AT(consumer, content_type, SETTING_STRING), .string = "application/json",
+     .check = is_content_type, .allowed = "a media type such as \"application/json\"",
+     .doc = "what posted bodies are said to be, for handler http"},
+    {USEC_AT(consumer, timeout, SETTING_DURATION), .unit = " seconds", .min = MSEC(100),
+     .max = SEC(43200), .value = SEC(300),
+     .doc = "seconds that the handling of a message may take, for handlers exec and http"},
+    {AT(consumer, ledger_max_messages, SETTING_COUNT), .unit = "", .max = 10000000, .value = 100000,
+     .doc = "handled messages remembered until their delete got through; 0: none"},
+    {USEC_AT(consumer, ledger_max_age, SETTING_WHOLE_SECONDS), .unit = " seconds", .min = SEC(60),
+     .max = SEC(1209600), .value = SEC(1209600),
+     .doc = "whole seconds for which they are remembered at most"},
+    {USEC_AT(consumer, start_delay, SETTING_DURATION), .unit = " seconds", .max = SEC(86400),
+     .value = SEC(2), .doc = "seconds before the first receive"},
+    {USEC_AT(consumer, wait_time, SETTING_WHOLE_SECONDS), .unit = " seconds", .max = SEC(20),
+     .value = SEC(15), .doc = "whole seconds that a receive waits for a message; 0: not at all"},
+    {AT(consumer, max_messages, SETTING_SMALL_COUNT), .unit = "", .min = 1, .max = 10, .value = 1,
+     .doc = "messages that one receive may bring"},
+    {AT(consumer, receivers, SETTING_SMALL_COUNT), .unit = "", .min = 1, .max = 32, .value = 1,
+     .doc = "receives under way at once, at most"},
+    {AT(consumer, receive_memory, SETTING_COUNT), .unit = " bytes", .min = 16777216,
+     .max = UINT64_C(1) << 40, .value = 134217728,
+     .doc = "bytes of memory for replies that are received and messages that are in hand"},
+    {AT(consumer, concurrency, SETTING_SMALL_COUNT), .unit = "", .min = 1, .max = 1000, .value = 1,
+     .doc = "messages handled at once, at most; on a FIFO queue one of each group"},
+    {USEC_AT(consumer, visibility_timeout, SETTING_WHOLE_SECONDS), .unit = " seconds",
+     .max = SEC(43200),
+     .doc = "whole seconds for which a message is leased, again and again; 0: the queue's"},
+    {USEC_AT(consumer, delete_linger, SETTING_DURATION), .unit = " seconds", .max = SEC(5),
+     .doc = "seconds that a delete waits for others to share its request"},
+    {USEC_AT(consumer, retry_delay, SETTING_WHOLE_SECONDS), .unit = " seconds", .max = SEC(43200),
+     .value = SEC(5),
+     .doc = "whole seconds before a message that failed comes back; doubled with each receive"},
+    {USEC_AT(consumer, retry_delay_max, SETTING_WHOLE_SECONDS), .unit = " seconds",
+     .max = SEC(43200), .value = SEC(900), .doc = "the most that retry_delay grows to"},
+    {USEC_AT(consumer, receive_interval, SETTING_DURATION), .unit = " seconds", .max = SEC(86400),
+     .value = MSEC(500), .doc = "seconds of pause after a receive"},
+    {AT(consumer, exit_after_empty_receives, SETTING_COUNT), .unit = "",
+     .max = UINT64_C(1000000000), .value = 10,
+     .doc = "empty receives in a row before ending; 0: never end"},
+    {USEC_AT(consumer, stop_timeout, SETTING_DURATION), .unit = " seconds", .max = SEC(3600),
+     .value = SEC(30), .doc = "seconds that a stop may take"},
+};
+
+const size_t config_n_settings = ARRAY_SIZE(config_settings);

@@ -1,0 +1,89 @@
+/* /etc/sqs-demo.conf, read with libconfig into one typed struct. One table holds, for each setting,
+ * its place, type, unit, range and default; reading, checking and showing all go by it. */
+#pragma once
+
+#include "aws/config.h"
+#include "util/buffer.h"
+#include "util/log-target.h"
+
+enum config_order {
+    CONFIG_ORDER_STRICT, /* of a group, one message outstanding */
+    CONFIG_ORDER_BATCH,  /* of a group, one batch outstanding */
+};
+
+enum config_source {
+    CONFIG_SOURCE_DEMO,
+    CONFIG_SOURCE_SPOOL,
+};
+
+enum config_handler {
+    CONFIG_HANDLER_JOURNAL,
+    CONFIG_HANDLER_EXEC,
+    CONFIG_HANDLER_HTTP,
+};
+
+enum { CONFIG_COMMAND_MAX_WORDS = 64 };
+
+/* The default of producer.submit_socket. */
+#define CONFIG_SUBMIT_SOCKET "/run/sqs-producerd/submit.socket"
+
+struct config {
+    struct aws_config aws;
+    struct {
+        enum log_target target;
+        int level; /* LOG_ERR .. LOG_DEBUG of syslog(3) */
+    } log;
+    struct {
+        enum config_source source;
+        char *submit_socket; /* an absolute path that fits a socket's address */
+        uint64_t spool_max_messages, spool_max_bytes;
+        uint64_t start_delay_usec;
+        uint64_t messages_to_send; /* 0: for ever */
+        uint64_t send_interval_usec;
+        char *message_group_id;
+        unsigned groups;          /* 1 to 10000; more than 1: message_group_id and a number */
+        unsigned max_connections; /* requests in flight, 1 to 64 */
+        unsigned batch_size;      /* messages of a request, 1 to 10 */
+        uint64_t batch_linger_usec;
+        enum config_order order;
+        uint64_t rate_limit; /* messages a second; 0: no limit */
+        uint64_t stop_timeout_usec;
+    } producer;
+    struct {
+        enum config_handler handler;
+        char **command; /* NULL-terminated; empty: none */
+        char *url;      /* http://, https://, or unix:PATH with an optional :/URI; "": none */
+        char *content_type;
+        uint64_t timeout_usec;   /* of the handling of one message */
+        uint64_t receive_memory; /* bytes */
+        uint64_t ledger_max_messages, ledger_max_age_usec;
+        uint64_t start_delay_usec;
+        uint64_t wait_time_usec;          /* whole seconds, 0 to 20 */
+        unsigned max_messages;            /* of a receive, 1 to 10 */
+        unsigned receivers;               /* receives in parallel, 1 to 32 */
+        unsigned concurrency;             /* messages handled at once, 1 to 1000 */
+        uint64_t visibility_timeout_usec; /* whole seconds; 0: the queue's */
+        uint64_t delete_linger_usec;      /* 0: each message is deleted by itself, at once */
+        uint64_t retry_delay_usec, retry_delay_max_usec; /* whole seconds */
+        uint64_t receive_interval_usec;
+        uint64_t exit_after_empty_receives; /* 0: never */
+        uint64_t stop_timeout_usec;
+    } consumer;
+};
+
+enum { CONFIG_FILE_MAX_BYTES = 256 * 1024 };
+
+/* Reads a configuration's text. `path` is named in errors.
+ * 0, -ENOMEM, or CONFIG_E_INVALID with *error one line for the first thing wrong:
+ * "<path>:<line>: <group>.<setting>: found ..., allowed ...". The caller frees both. */
+enum { CONFIG_E_INVALID = 1 };
+int config_parse(const char *path, const char *text, size_t text_bytes, struct config **ret,
+                 char **error);
+
+struct config *config_free(struct config *config);
+DEFINE_CLEANUP(struct config *, config_free)
+
+/* Appends the settings in force in the file's own syntax, each with its default in a comment where
+ * it differs. What may hold a secret (a URL's user and password) is shown as "***". 0 or -ENOMEM.
+ */
+int config_format(const struct config *config, struct buffer *out);

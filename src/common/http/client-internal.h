@@ -1,0 +1,235 @@
+/* What the files of the HTTP client share, each of which uses those that come after it:
+ * client.c (requests), failure.c (what the end of one means), unix.c (connecting to
+ * a Unix socket), slot.c (the end of one), request.c (what a request is to libcurl),
+ * receive.c (their replies' bytes), progress.c (when their time is over), connect.c
+ * (what is remembered of hosts), watch.c (what libcurl waits for). */
+#pragma once
+
+#include <curl/curl.h>
+
+#include "http/client.h"
+#include "util/buffer.h"
+#include "util/list.h"
+#include "util/timer.h"
+
+struct http_slot {
+    struct http_client *client;
+    struct list link; /* in the client's list of busy slots, or of idle ones */
+    CURL *easy;
+    struct buffer header_lines; /* each ends in a NUL */
+    struct curl_slist headers[HTTP_HEADERS_MAX + 2];
+    char *url;       /* that the easy handle was given last; NULL: none */
+    bool is_post;    /* it was told to POST last */
+    bool is_direct;  /* no_proxy names that URL's host with its port */
+    bool is_proxied; /* it looks at the environment for a proxy */
+    struct buffer body;
+    struct timer timer;             /* set no later than the deadline, but may be earlier */
+    uint64_t deadline_usec;         /* when to look what has moved; USEC_INFINITY: never */
+    uint64_t begun_usec, end_usec;  /* submitted; the far end. Set where there is a deadline. */
+    uint64_t stall_usec, wait_usec; /* see http_request; USEC_INFINITY: for ever */
+    uint64_t moved_usec;            /* when something had moved, at the last look */
+    uint64_t n_acked;               /* bytes of the connection then */
+    uint64_t slept_usec;            /* the machine had slept when it was submitted */
+    size_t n_to_send;               /* bytes of the request's body */
+    uint64_t n_received;            /* of the reply's */
+    struct timer room;        /* the next try to connect to a Unix socket whose queue was full */
+    unsigned n_full;          /* such tries so far */
+    uint64_t full_usec;       /* since when */
+    struct list of_receiving; /* in the client's list of replies that have begun */
+    bool is_paused;           /* libcurl reads nothing for it */
+    CURLcode resume_error;    /* bytes of it were lost when it was to go on */
+    http_done_fn done;
+    void *userdata;
+    bool is_tls;
+    bool is_unix;
+    bool is_reply_cut;             /* to what fits into body */
+    bool is_head_whole;            /* the empty line after the reply's headers has come */
+    struct http_host *host;        /* of the URL */
+    uint64_t connect_timeout_usec; /* of this request */
+    bool is_looked_up_anew;        /* libcurl was told not to take the name from its cache */
+    bool is_connecting;            /* a socket was opened for it, and no connection stands yet */
+    int socket_errno;              /* why none could be opened; 0: none failed */
+    unsigned n_begun;              /* see http_reply */
+    bool timeout_grows;            /* see there */
+    bool is_sent_once;             /* see send_once */
+    uint64_t sent_usec;            /* when such a one began */
+    bool is_repeated, may_begin_again, wants_repeat;
+    bool is_fresh; /* libcurl was told to use no kept connection */
+    char error_text[CURL_ERROR_SIZE];
+};
+
+/* A socket that libcurl has wanted to be watched. */
+struct http_socket {
+    sd_event_source *source;
+    CURL *easy;          /* of the request that wanted it last; only to be compared */
+    bool is_opened_here; /* by http_watch_open_socket: it is closed by http_socket_close, too */
+    bool is_wanted;
+};
+
+/* What is remembered of a host (connect.c). */
+struct http_host {
+    char *origin; /* "https://host:port"; NULL: the place is free */
+    uint64_t connect_timeout_usec;
+    bool is_suspect; /* its addresses may have changed */
+};
+
+enum { HTTP_HOSTS_MAX = 8 };
+
+/* What libcurl waits for. */
+struct http_watch {
+    struct http_socket *sockets; /* by their file descriptor */
+    size_t n_sockets;
+    struct timer timer; /* set no later than `wanted_usec`, but may be earlier */
+    sd_event_source *soon;
+    void (*turned)(struct http_client *client); /* after each turn of libcurl */
+    uint64_t wanted_usec; /* when libcurl wants its turn; USEC_INFINITY: never */
+    bool is_due;          /* it wants it at once */
+    bool is_acting;       /* it has it */
+};
+
+struct http_client {
+    sd_event *event;
+    CURLM *multi;
+    struct http_watch watch;
+    struct list busy, idle;
+    unsigned n_busy, n_idle;
+    char *user_agent;
+    char *ca_bundle;
+    bool has_proxy; /* the environment names one */
+    char *no_proxy; /* the environment's; NULL: none */
+    uint64_t connect_timeout_usec;
+    struct http_host hosts[HTTP_HOSTS_MAX];
+    unsigned next_host; /* whose place the next one takes */
+    unsigned n_connecting;
+    struct timer tick; /* a turn for those */
+    unsigned connections_max;
+    struct list receiving;     /* replies that have begun and not ended, the oldest first */
+    size_t n_held;             /* bytes of those */
+    size_t owner_held_bytes;   /* see http_client_set_held */
+    size_t reply_memory_bytes; /* see http_client_options */
+    http_replied_fn replied;   /* NULL: none */
+    void *userdata;            /* its */
+};
+
+/* --- watch.c --- */
+
+/* Has libcurl's wishes come to the client's watch, and its turns from there. `turned` runs after
+ * each, and may submit and cancel requests. 0, or the errno of the event loop. */
+int http_watch_set_up(struct http_client *client, void (*turned)(struct http_client *client));
+void http_watch_done(struct http_client *client);
+
+/* A turn for all requests, whatever they wait for. */
+void http_watch_turn_all(struct http_client *client);
+
+/* A socket that is watched when libcurl wants it to be. A descriptor or a negative errno. */
+int http_watch_open_socket(struct http_client *client, const struct curl_sockaddr *address);
+
+/* CURLOPT_CLOSESOCKETFUNCTION, with the client, since a connection may outlive the slot. */
+int http_socket_close(void *userdata, curl_socket_t fd);
+
+/* The socket that a request on its way uses, which belongs to libcurl; -1: none is known. */
+int http_watch_socket_of(const struct http_slot *slot);
+
+/* --- slot.c --- */
+
+/* Reports the end of a busy slot, and releases it. */
+void http_slot_finish(struct http_slot *slot, enum http_failure failure, const char *text);
+
+/* Ends a busy slot silently: off the multi handle, and kept for the next request or freed. */
+void http_slot_release(struct http_slot *slot);
+
+void http_slot_free(struct http_slot *slot);
+
+/* --- request.c --- */
+
+/* Gives a new slot's easy handle what holds for all requests of its client. 0 or -ENOMEM. */
+int http_slot_set_up(struct http_slot *slot);
+
+/* Makes the slot ready for a request and starts its deadline; what is left of an earlier one is
+ * gone then. As http_client_submit returns. */
+int http_slot_prepare(struct http_slot *slot, const struct http_request *request);
+
+/* Wipes the request's header lines. */
+void http_slot_forget_headers(struct http_slot *slot);
+
+/* --- connect.c --- */
+
+int http_connect_set_up(struct http_client *client); /* 0, or the errno of the event loop */
+void http_hosts_set_up(struct http_client *client);
+void http_hosts_done(struct http_client *client);
+
+/* What is remembered of a URL's host. NULL: no memory. */
+struct http_host *http_host_of(struct http_client *client, const char *url);
+
+/* A new request begins, with what is remembered of its host. */
+CURLcode http_connect_prepare(struct http_slot *slot);
+
+/* A request has failed; `by_time`: the time for connecting did not suffice. */
+void http_connect_failed(struct http_slot *slot, enum http_failure failure, bool by_time);
+
+/* What such a time becomes after time-outs in connecting to the host. */
+uint64_t http_connect_grown_usec(const struct http_slot *slot, uint64_t usec);
+
+/* CURLOPT_OPENSOCKETFUNCTION, with the slot as its data. */
+curl_socket_t http_connect_open_socket(void *userdata, curlsocktype purpose,
+                                       struct curl_sockaddr *address);
+
+/* It connects no longer. */
+void http_connect_done(struct http_slot *slot);
+
+/* Has libcurl ask before it begins a request. */
+CURLcode http_begin_set_up(struct http_slot *slot);
+
+/* Whether a request may go out once more, whose kept connection was found closed. */
+bool http_may_repeat(const struct http_slot *slot);
+
+/* Sends it once more, over a new connection where it may take effect only once. */
+bool http_begin_again(struct http_slot *slot);
+
+/* --- unix.c --- */
+
+/* Whether there will be another try to connect to a Unix socket. */
+bool http_wait_for_room(struct http_slot *slot);
+
+/* Says it in place of libcurl, which would name the URL's host and port, to which nobody connected.
+ */
+void http_say_why_not_connected(struct http_slot *slot);
+
+/* --- failure.c --- */
+
+/* libcurl is done with a request: reports its end, unless it goes out again. */
+void http_finish_by_code(struct http_slot *slot, CURLcode code);
+
+/* --- receive.c --- */
+
+/* Has the easy handle's replies come there. */
+CURLcode http_receive_set_up(struct http_slot *slot);
+
+/* The slot's reply counts no longer; others may go on in its place. Before the body is let go. */
+void http_receive_done(struct http_slot *slot);
+
+/* --- progress.c --- */
+
+/* Starts the time of a request that is submitted. 0, or the errno of the event loop. */
+int http_progress_begin(struct http_slot *slot, const struct http_request *request);
+
+/* Whether a request's time goes on, at the slot's timer, which is set no later than its deadline.
+ * Where it is over, the slot's error_text says why. */
+enum http_progress { HTTP_GOES_ON, HTTP_IS_OVER, HTTP_HAS_NO_TIMER };
+enum http_progress http_progress_check(struct http_slot *slot);
+
+/* It was paused, and is read again: the pause was no stall. */
+void http_progress_resume(struct http_slot *slot);
+
+/* A reply was damaged as it was resumed: its end is told from the loop. */
+void http_progress_end_soon(struct http_slot *slot);
+
+/* Says that the time for connecting was over. */
+void http_progress_say_connecting(struct http_slot *slot);
+
+/* Fills in how far a failed request has come. */
+void http_progress_tell(const struct http_slot *slot, struct http_reply *reply);
+
+/* Sets the slot's timer to its deadline, unless it fires before. 0, or the errno of the event loop.
+ */
+int http_slot_set_timer(struct http_slot *slot);

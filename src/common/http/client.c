@@ -1,0 +1,220 @@
+/* See client.h.
+ *
+ * What libcurl waits for is watched by watch.c, which tells of each of its turns. After one
+ * the requests that ended are reported. So callers' callbacks never run inside libcurl, nor inside
+ * http_client_submit: adding a handle only asks for a turn.
+ *
+ * Those whose time is over by progress.c are ended here. An easy handle that is taken off
+ * before its end takes its connection with it, so a connection that timed out is not used again. */
+#include "http/client-internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* After each turn of libcurl: reports the requests that have ended, and that they were reported. */
+static void report_finished(struct http_client *client)
+{
+    bool has_replied = false;
+    CURLMsg *message;
+    int left;
+
+    while ((message = curl_multi_info_read(client->multi, &left))) {
+        struct http_slot *slot = NULL;
+
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&slot);
+        http_finish_by_code(slot, message->data.result);
+        has_replied = true;
+    }
+    if (has_replied && client->replied)
+        client->replied(client->userdata);
+}
+
+/* The variables in which libcurl looks for a proxy. */
+static bool environment_has_proxy(void)
+{
+    static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+                                        "ALL_PROXY"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (is_set(getenv(names[i])))
+            return true;
+    return false;
+}
+
+int http_client_new(sd_event *event, const struct http_client_options *options,
+                    struct http_client **ret)
+{
+    CLEANUP(http_client_free) struct http_client *client = NULL;
+    const char *no_proxy;
+    int r;
+
+    /* Counted by libcurl: http_client_free undoes it. */
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return -ENOMEM;
+    client = calloc(1, sizeof(*client));
+    if (!client) {
+        curl_global_cleanup();
+        return -ENOMEM;
+    }
+    list_init(&client->busy);
+    list_init(&client->idle);
+    list_init(&client->receiving);
+    client->event = sd_event_ref(event);
+    client->connect_timeout_usec = options->connect_timeout_usec;
+    client->connections_max = options->connections_max;
+    client->reply_memory_bytes = options->reply_memory_bytes;
+    client->replied = options->replied;
+    client->userdata = options->userdata;
+    client->has_proxy = environment_has_proxy();
+    no_proxy = getenv("no_proxy"); /* libcurl's order */
+    no_proxy = no_proxy ? no_proxy : getenv("NO_PROXY");
+    if (no_proxy) {
+        client->no_proxy = strdup(no_proxy);
+        if (!client->no_proxy)
+            return -ENOMEM;
+    }
+    client->multi = curl_multi_init();
+    client->user_agent = strdup(options->user_agent);
+    if (is_set(options->ca_bundle)) {
+        client->ca_bundle = strdup(options->ca_bundle);
+        if (!client->ca_bundle)
+            return -ENOMEM;
+    }
+    if (!client->multi || !client->user_agent)
+        return -ENOMEM;
+
+    http_hosts_set_up(client);
+    r = http_watch_set_up(client, report_finished);
+    if (r >= 0)
+        r = http_connect_set_up(client);
+    if (r < 0)
+        return r;
+    curl_multi_setopt(client->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    if (options->connections_max > 0) {
+        curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
+                          (long)options->connections_max);
+        curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)options->connections_max);
+    }
+    *ret = TAKE(client);
+    return 0;
+}
+
+struct http_client *http_client_free(struct http_client *client)
+{
+    if (!client)
+        return NULL;
+    while (!list_is_empty(&client->busy))
+        http_slot_release(CONTAINER_OF(client->busy.next, struct http_slot, link));
+    LIST_FOREACH(&client->idle, link)
+    http_slot_free(CONTAINER_OF(link, struct http_slot, link));
+    if (client->multi)
+        curl_multi_cleanup(client->multi);
+    http_watch_done(client);
+    http_hosts_done(client);
+    timer_done(&client->tick);
+    sd_event_unref(client->event);
+    free(client->user_agent);
+    free(client->ca_bundle);
+    free(client->no_proxy);
+    free(client);
+    curl_global_cleanup();
+    return NULL;
+}
+
+static void on_timer(void *userdata)
+{
+    struct http_slot *slot = userdata;
+
+    if (slot->resume_error != CURLE_OK) {
+        http_finish_by_code(slot, slot->resume_error);
+        return;
+    }
+    switch (http_progress_check(slot)) {
+    case HTTP_GOES_ON:
+        break;
+    case HTTP_IS_OVER:
+        http_slot_finish(slot, HTTP_FAILURE_TIMEOUT, slot->error_text);
+        break;
+    case HTTP_HAS_NO_TIMER:
+        http_slot_finish(slot, HTTP_FAILURE_REQUEST, "the time-out cannot be set");
+        break;
+    }
+}
+
+static int slot_get(struct http_client *client, struct http_slot **ret)
+{
+    struct list *idle = list_first(&client->idle);
+    struct http_slot *slot;
+    int r;
+
+    if (idle) {
+        list_remove(idle);
+        client->n_idle--;
+        *ret = CONTAINER_OF(idle, struct http_slot, link);
+        return 0;
+    }
+    slot = calloc(1, sizeof(*slot));
+    if (!slot)
+        return -ENOMEM;
+    slot->client = client;
+    slot->deadline_usec = USEC_INFINITY;
+    slot->header_lines = BUFFER_INIT(HTTP_HEADERS_MAX_BYTES);
+    slot->easy = curl_easy_init();
+    if (!slot->easy) {
+        http_slot_free(slot);
+        return -ENOMEM;
+    }
+    r = http_slot_set_up(slot);
+    if (r >= 0)
+        r = timer_init(&slot->timer, client->event, 10 * USEC_PER_MSEC, on_timer, slot);
+    if (r < 0) {
+        http_slot_free(slot);
+        return r;
+    }
+    *ret = slot;
+    return 0;
+}
+
+int http_client_submit(struct http_client *client, const struct http_request *request,
+                       http_done_fn done, void *userdata, struct http_slot **ret)
+{
+    struct http_slot *slot = NULL;
+    int r = slot_get(client, &slot);
+
+    if (r < 0)
+        return r;
+    r = http_slot_prepare(slot, request);
+    if (r >= 0 && curl_multi_add_handle(client->multi, slot->easy) != CURLM_OK)
+        r = -ENOMEM;
+    if (r < 0) {
+        http_slot_free(slot);
+        return r;
+    }
+    slot->done = done;
+    slot->userdata = userdata;
+    list_prepend(&client->busy, &slot->link);
+    client->n_busy++;
+    *ret = slot;
+    return 0;
+}
+
+struct http_slot *http_slot_cancel(struct http_slot *slot)
+{
+    /* done is NULL while the slot's own callback runs: the request has ended then. */
+    if (slot && slot->done)
+        http_slot_release(slot);
+    return NULL;
+}
+
+const char *http_reply_header(const struct http_reply *reply, const char *name)
+{
+    struct curl_header *header = NULL;
+
+    if (!reply->handle)
+        return NULL;
+    if (curl_easy_header(reply->handle, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+        return NULL;
+    return header->value;
+}

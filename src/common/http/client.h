@@ -1,0 +1,171 @@
+/* HTTP requests on an sd-event loop, by libcurl's multi interface. HTTP/1.1, no redirects, TLS 1.2
+ * or newer with certificates always checked, connections kept and used again. */
+#pragma once
+
+#include <strings.h>
+
+#include <systemd/sd-event.h>
+
+#include "util/macro.h"
+
+struct http_client;
+struct http_slot; /* a request on its way */
+
+/* Runs after the callbacks of requests that ended together, never inside one of them; not after
+ * that of one whose time was over. It may submit and cancel requests: what it submits begins at
+ * once, without a round of the loop. */
+typedef void (*http_replied_fn)(void *userdata);
+
+struct http_client_options {
+    const char *user_agent;
+    const char *ca_bundle;         /* PEM file used instead of the system's; NULL or "": those */
+    uint64_t connect_timeout_usec; /* name look-up, TCP and TLS together; more than 0 */
+    unsigned connections_max;      /* at most as many at once, the rest waits; 0: no bound */
+    size_t reply_memory_bytes; /* where the replies being received hold as much together, all but
+                                * the oldest wait; 0: no bound */
+    http_replied_fn replied;   /* NULL: none */
+    void *userdata;            /* its */
+};
+
+enum {
+    HTTP_SMALL_REPLY_BYTES = 65536,
+    HTTP_IDLE_HANDLES_MAX = 32,        /* finished requests whose memory is kept for the next */
+    HTTP_CONNECTION_MAX_AGE_SEC = 300, /* no connection is used again when older */
+    HTTP_CONNECTION_MAX_IDLE_SEC = 50, /* or idle for longer: load balancers drop them at 60 */
+    HTTP_DNS_MAX_AGE_SEC = 60,
+    HTTP_HEADERS_MAX = 30, /* header lines of a request */
+    HTTP_HEADERS_MAX_BYTES = 1024 * 1024,
+};
+
+struct http_request {
+    const char *method; /* "POST" */
+    const char *url;
+    const char *unix_socket; /* connect to this path instead of the URL's host, trying again while
+                                its listener's queue is full; NULL: none */
+    const char *const
+        *headers;     /* "Name: value", NULL-terminated; Host is sent as it stands there */
+    const void *body; /* borrowed until the request ends; not sent with GET */
+    size_t body_bytes;
+    uint64_t timeout_usec;  /* from submission to the reply's last byte; USEC_INFINITY: none */
+    uint64_t stall_usec;    /* so long nothing may move, neither way, once it is connected; 0: for
+                             * ever. On a Unix socket it is not looked at. */
+    uint64_t wait_usec;     /* so much longer than that the reply's first byte may take */
+    bool timeout_grows;     /* timeout_usec is doubled with each time-out in connecting to the host
+                             * before, to 60 s, until a connection stands soon enough */
+    size_t reply_max_bytes; /* a larger body fails the request */
+    bool send_once;         /* it must not take effect twice: it goes out again only where a kept
+                             * connection was found closed at once, one time, over a new one */
+    bool cut_reply;         /* instead, what is beyond that is read and thrown away */
+    bool no_proxy;          /* go directly, whatever the environment says; so to a Unix socket.
+                             * What it said when the client was made holds. */
+};
+
+enum http_failure {
+    HTTP_FAILURE_NONE,      /* a whole reply came, whatever its status */
+    HTTP_FAILURE_RESOLVE,   /* the name could not be looked up */
+    HTTP_FAILURE_CONNECT,   /* nobody there */
+    HTTP_FAILURE_TLS,       /* the peer's certificate */
+    HTTP_FAILURE_HANDSHAKE, /* no TLS with the peer: reset, cut off, no TLS at all */
+    HTTP_FAILURE_PROXY,     /* the proxy refuses to connect: a person must mend it */
+    HTTP_FAILURE_SHORTAGE,  /* no socket could be opened: no file descriptor, no memory */
+    HTTP_FAILURE_TIMEOUT,   /* timeout_usec or stall_usec passed, or the connect time-out */
+    HTTP_FAILURE_TOO_LARGE, /* the body passed reply_max_bytes */
+    HTTP_FAILURE_BROKEN,    /* reset, cut off, not HTTP */
+    HTTP_FAILURE_REQUEST,   /* the request could not be made at all: a bad URL, no memory */
+};
+
+/* How far a request came. */
+enum http_phase {
+    HTTP_PHASE_QUEUED,    /* others were to end before it */
+    HTTP_PHASE_LOOK_UP,   /* of the host's name */
+    HTTP_PHASE_CONNECT,   /* no connection stood */
+    HTTP_PHASE_HANDSHAKE, /* TLS, or a proxy's CONNECT */
+    HTTP_PHASE_SEND,      /* some of its body has left at most */
+    HTTP_PHASE_WAIT,      /* all has left, no byte of the reply has come */
+    HTTP_PHASE_RECEIVE,   /* the reply has begun */
+};
+
+struct http_reply {
+    enum http_failure failure;
+    const char *failure_text; /* "" where there is none; names the host or what was waited for */
+    int status;               /* 200; 0 on failure */
+    const char *body;         /* NUL-terminated beyond body_bytes; "" on failure */
+    size_t body_bytes;
+    /* How often the request was begun to be sent, also on failure. 0: nothing of it has left. More
+     * than 1: a kept connection was closed as it went out, so that it was repeated; the peer may
+     * have had it before. */
+    unsigned n_begun;
+    /* On failure alone, how far it came: */
+    int head_status; /* of a reply whose head came whole; 0: it did not */
+    enum http_phase phase;
+    uint64_t sent_bytes;     /* of the request's body; after a time-out, those acknowledged */
+    uint64_t received_bytes; /* of the reply's body */
+    uint64_t expected_bytes; /* of that, as its head says; 0: it does not */
+    void *handle;            /* for http_reply_header; NULL on failure */
+};
+
+enum { HTTP_NETWORK_AUTHENTICATION_REQUIRED = 511 }; /* RFC 6585, section 6: a portal's */
+
+/* Whether a status is one that goes by: overload, a server's own trouble, a time-out of its. */
+static inline bool http_status_is_passing(int status)
+{
+    return status >= 500 || status == 429 || status == 408;
+}
+
+/* Its body, without white space and a byte order mark before it. */
+static inline const char *http_reply_text(const struct http_reply *reply)
+{
+    return reply->body + strspn(reply->body, " \t\r\n\xef\xbb\xbf");
+}
+
+static inline bool http_reply_is_html(const struct http_reply *reply)
+{
+    const char *text = http_reply_text(reply);
+
+    return strncasecmp(text, "<!doctype", 9) == 0 || strncasecmp(text, "<html", 5) == 0;
+}
+
+/* Whether a proxy or a network's sign-in page (captive portal) has answered in the place of a
+ * service that never redirects, and that never answers 200 with HTML. */
+static inline bool http_reply_is_intercepted(const struct http_reply *reply)
+{
+    if (reply->failure != HTTP_FAILURE_NONE)
+        return reply->failure == HTTP_FAILURE_PROXY;
+    if (reply->status == 200)
+        return http_reply_is_html(reply);
+    return (reply->status >= 300 && reply->status < 400) || reply->status == 407 ||
+           reply->status == HTTP_NETWORK_AUTHENTICATION_REQUIRED;
+}
+
+/* Runs exactly once for each request that was not cancelled, never from inside http_client_submit.
+ * The reply is borrowed for the length of the call. The callback may submit and cancel requests,
+ * but not free the client. */
+typedef void (*http_done_fn)(void *userdata, const struct http_reply *reply);
+
+/* 0, -ENOMEM, or the errno of the event loop. The loop is borrowed and must outlive the client. */
+int http_client_new(sd_event *event, const struct http_client_options *options,
+                    struct http_client **ret);
+
+/* Cancels what is on its way, silently. */
+struct http_client *http_client_free(struct http_client *client);
+DEFINE_CLEANUP(struct http_client *, http_client_free)
+
+/* The owner holds so many bytes of replies that it was given: they count against reply_memory_bytes
+ * as well. Where they alone are that much, the oldest reply waits, too; but small replies never
+ * wait for that, HTTP_SMALL_REPLY_BYTES, since they may be what lets the owner give bytes back. Not
+ * to be called from inside a http_done_fn. */
+void http_client_set_held(struct http_client *client, size_t bytes);
+
+/* Starts a request. All but the body is copied. `*ret` belongs to the client: it is valid until the
+ * callback runs or http_slot_cancel is called. 0, -ENOMEM, or -EINVAL: a URL that libcurl does not
+ * take or that is neither http nor https, a header line with a control character in it, more than
+ * HTTP_HEADERS_MAX of them; -E2BIG: more than HTTP_HEADERS_MAX_BYTES of them. */
+int http_client_submit(struct http_client *client, const struct http_request *request,
+                       http_done_fn done, void *userdata, struct http_slot **ret);
+
+/* Ends the request without its callback. NULL is allowed. Returns NULL. */
+struct http_slot *http_slot_cancel(struct http_slot *slot);
+
+/* The value of a reply's header, or NULL, which it always is on failure. Valid for the length of
+ * the callback. */
+const char *http_reply_header(const struct http_reply *reply, const char *name);

@@ -1,0 +1,241 @@
+/* Connecting: what is remembered of each host, turns for libcurl while it connects, and on which
+ * connections a request may begin.
+ *
+ * Of a host it is remembered that connecting to it has failed, so that the next request looks its
+ * name up anew, and that the time for connecting did not suffice, so that the next request has
+ * twice as much. What is remembered ends with a connection that stands.
+ *
+ * A request may begin again where its kept connection was closed as it went out; libcurl does that
+ * by itself. For one that must not take effect twice (send_once) that is allowed once, at once, and
+ * over a new connection, since other kept ones may be as dead. */
+#include "http/client-internal.h"
+
+#include <errno.h>
+
+#include "util/clock.h"
+
+#define TICK_USEC (200 * USEC_PER_MSEC)
+#define CONNECT_TIMEOUT_MAX_USEC (60 * USEC_PER_SEC)
+#define FOUND_CLOSED_MAX_USEC USEC_PER_SEC /* "at once": a round trip, and a busy loop */
+
+/* --- Hosts --- */
+
+void http_hosts_set_up(struct http_client *client)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(client->hosts); i++)
+        client->hosts[i].connect_timeout_usec = client->connect_timeout_usec;
+}
+
+void http_hosts_done(struct http_client *client)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(client->hosts); i++)
+        free(client->hosts[i].origin);
+}
+
+struct http_host *http_host_of(struct http_client *client, const char *url)
+{
+    const char *authority = strstr(url, "://");
+    size_t size =
+        authority ? (size_t)(authority + 3 - url) + strcspn(authority + 3, "/?#") : strlen(url);
+    CLEANUP(free) char *origin = strndup(url, size);
+    struct http_host *host;
+
+    if (!origin)
+        return NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(client->hosts); i++) {
+        host = &client->hosts[i];
+        if (host->origin && streq(host->origin, origin))
+            return host;
+    }
+    /* Slots of the host that was there before share what is remembered from now on, which does no
+     * harm. */
+    host = &client->hosts[client->next_host++ % ARRAY_SIZE(client->hosts)];
+    free(host->origin);
+    *host = (struct http_host){.origin = TAKE(origin),
+                               .connect_timeout_usec = client->connect_timeout_usec};
+    return host;
+}
+
+CURLcode http_connect_prepare(struct http_slot *slot)
+{
+    const struct http_host *host = slot->host;
+    uint64_t usec = host->connect_timeout_usec;
+    CURLcode c = CURLE_OK;
+
+    if (slot->connect_timeout_usec != usec)
+        c = curl_easy_setopt(slot->easy, CURLOPT_CONNECTTIMEOUT_MS,
+                             (long)((usec + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
+    slot->connect_timeout_usec = usec;
+    /* 0: nothing in libcurl's cache is young enough. */
+    if (c == CURLE_OK && slot->is_looked_up_anew != host->is_suspect)
+        c = curl_easy_setopt(slot->easy, CURLOPT_DNS_CACHE_TIMEOUT,
+                             host->is_suspect ? 0L : (long)HTTP_DNS_MAX_AGE_SEC);
+    slot->is_looked_up_anew = host->is_suspect;
+    if (c == CURLE_OK && slot->is_fresh)
+        c = curl_easy_setopt(slot->easy, CURLOPT_FRESH_CONNECT, 0L);
+    slot->is_fresh = slot->may_begin_again = slot->wants_repeat = slot->is_repeated = false;
+    slot->n_begun = 0;
+    slot->socket_errno = 0;
+    return c;
+}
+
+void http_connect_failed(struct http_slot *slot, enum http_failure failure, bool by_time)
+{
+    struct http_host *host = slot->host;
+
+    if (failure == HTTP_FAILURE_RESOLVE || failure == HTTP_FAILURE_CONNECT ||
+        failure == HTTP_FAILURE_HANDSHAKE || failure == HTTP_FAILURE_TLS ||
+        failure == HTTP_FAILURE_TIMEOUT)
+        host->is_suspect = true;
+    /* Requests that connected side by side have found the same. */
+    if (by_time && slot->n_begun == 0 && slot->connect_timeout_usec == host->connect_timeout_usec)
+        host->connect_timeout_usec =
+            MAX(MIN(2 * host->connect_timeout_usec, CONNECT_TIMEOUT_MAX_USEC),
+                host->connect_timeout_usec);
+}
+
+uint64_t http_connect_grown_usec(const struct http_slot *slot, uint64_t usec)
+{
+    uint64_t times =
+        slot->host->connect_timeout_usec / MAX(slot->client->connect_timeout_usec, UINT64_C(1));
+
+    return MAX(MIN(usec * MAX(times, UINT64_C(1)), CONNECT_TIMEOUT_MAX_USEC), usec);
+}
+
+/* A new connection to a host stands that was in trouble. */
+static void host_connected(struct http_slot *slot)
+{
+    struct http_client *client = slot->client;
+    struct http_host *host = slot->host;
+
+    host->is_suspect = false;
+    /* It keeps its longer time while it needs that. */
+    if (clock_loop_usec(client->event) - slot->begun_usec < client->connect_timeout_usec / 2)
+        host->connect_timeout_usec = client->connect_timeout_usec;
+}
+
+/* --- Turns while connecting --- */
+
+static void set_connecting(struct http_slot *slot, bool is_connecting)
+{
+    if (slot->is_connecting == is_connecting)
+        return;
+    slot->is_connecting = is_connecting;
+    slot->client->n_connecting += is_connecting ? 1 : -1U;
+}
+
+void http_connect_done(struct http_slot *slot)
+{
+    set_connecting(slot, false);
+}
+
+static int opens(struct http_slot *slot)
+{
+    struct http_client *client = slot->client;
+
+    set_connecting(slot, true);
+    return timer_is_set(&client->tick) ? 0 : timer_set_after(&client->tick, TICK_USEC);
+}
+
+curl_socket_t http_connect_open_socket(void *userdata, curlsocktype purpose,
+                                       struct curl_sockaddr *address)
+{
+    struct http_slot *slot = userdata;
+    int fd = http_watch_open_socket(slot->client, address);
+
+    if (fd >= 0 && opens(slot) < 0) {
+        http_socket_close(slot->client, fd);
+        fd = -ENOMEM;
+    }
+    if (fd >= 0)
+        return fd;
+    slot->socket_errno = -fd;
+    return CURL_SOCKET_BAD;
+}
+
+/* libcurl tries a name's next address, and gives up one that is silent, only when it is given a
+ * turn, and asks for none. */
+static void on_tick(void *userdata)
+{
+    struct http_client *client = userdata;
+
+    http_watch_turn_all(client);
+    if (client->n_connecting > 0 && !timer_is_set(&client->tick))
+        timer_set_after(&client->tick, TICK_USEC);
+}
+
+int http_connect_set_up(struct http_client *client)
+{
+    return timer_init(&client->tick, client->event, 20 * USEC_PER_MSEC, on_tick, client);
+}
+
+/* --- Beginning --- */
+
+static bool has_new_connection(const struct http_slot *slot)
+{
+    long n_connects = 0;
+
+    curl_easy_getinfo(slot->easy, CURLINFO_NUM_CONNECTS, &n_connects);
+    return n_connects > 0;
+}
+
+bool http_may_repeat(const struct http_slot *slot)
+{
+    if (slot->is_repeated)
+        return false;
+    return !slot->is_sent_once ||
+           clock_loop_usec(slot->client->event) - slot->sent_usec <= FOUND_CLOSED_MAX_USEC;
+}
+
+/* libcurl begins the request once more, by itself or because it was told to. */
+static bool may_begin_again(struct http_slot *slot)
+{
+    if (!slot->is_sent_once)
+        return true;
+    if (slot->may_begin_again) {
+        slot->may_begin_again = false;
+        return true;
+    }
+    if (!http_may_repeat(slot))
+        return false;
+    slot->wants_repeat = !has_new_connection(slot);
+    slot->is_repeated = true;
+    return !slot->wants_repeat;
+}
+
+/* CURLOPT_PREREQFUNCTION: a connection stands, new or kept, and the request goes out on it next. */
+static int on_begin(void *userdata, char *peer, char *own, int peer_port, int own_port)
+{
+    struct http_slot *slot = userdata;
+
+    if (slot->n_begun > 0 && !may_begin_again(slot))
+        return CURL_PREREQFUNC_ABORT;
+    if (slot->n_begun++ == 0 && slot->is_sent_once)
+        slot->sent_usec = clock_loop_usec(slot->client->event);
+    if (slot->is_connecting) {
+        set_connecting(slot, false);
+        host_connected(slot);
+    }
+    return CURL_PREREQFUNC_OK;
+}
+
+bool http_begin_again(struct http_slot *slot)
+{
+    slot->is_repeated = slot->may_begin_again = true;
+    slot->wants_repeat = false;
+    slot->error_text[0] = '\0';
+    if (slot->is_sent_once) {
+        if (curl_easy_setopt(slot->easy, CURLOPT_FRESH_CONNECT, 1L) != CURLE_OK)
+            return false;
+        slot->is_fresh = true;
+    }
+    curl_multi_remove_handle(slot->client->multi, slot->easy);
+    return curl_multi_add_handle(slot->client->multi, slot->easy) == CURLM_OK;
+}
+
+CURLcode http_begin_set_up(struct http_slot *slot)
+{
+    CURLcode c = curl_easy_setopt(slot->easy, CURLOPT_PREREQFUNCTION, on_begin);
+
+    return c ? c : curl_easy_setopt(slot->easy, CURLOPT_PREREQDATA, (void *)slot);
+}

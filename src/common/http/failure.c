@@ -1,0 +1,167 @@
+/* What the end of a request means: whether it goes out again, and what its failure is called. */
+#include "http/client-internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <openssl/err.h>
+#include <openssl/sslerr.h>
+
+static enum http_failure failure_of(CURLcode code)
+{
+    switch (code) {
+    case CURLE_OK:
+        return HTTP_FAILURE_NONE;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return HTTP_FAILURE_RESOLVE;
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_PROXY:
+        return HTTP_FAILURE_CONNECT;
+    case CURLE_SSL_CONNECT_ERROR: /* reset, cut off, no TLS, no common version or cipher */
+    case CURLE_SSL_CIPHER:
+        return HTTP_FAILURE_HANDSHAKE;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+        return HTTP_FAILURE_TLS;
+    case CURLE_OPERATION_TIMEDOUT:
+        return HTTP_FAILURE_TIMEOUT;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_OUT_OF_MEMORY:
+        return HTTP_FAILURE_REQUEST;
+    default:
+        /* CURLE_UNSUPPORTED_PROTOCOL among them: URLs are checked before, so that it is the reply
+         * that is not HTTP. */
+        return HTTP_FAILURE_BROKEN;
+    }
+}
+
+/* A connection that the server closes at the moment when it is used again says nothing about the
+ * request. libcurl repeats it then, but only five times in all the life of an easy handle; the next
+ * one comes here, and one that may only go out over a new connection. */
+static bool repeat(struct http_slot *slot, CURLcode code)
+{
+    long n_connects = 0, header_bytes = 0;
+
+    if (slot->wants_repeat)
+        return http_begin_again(slot);
+    if (code != CURLE_RECV_ERROR && code != CURLE_SEND_ERROR && code != CURLE_GOT_NOTHING)
+        return false;
+    curl_easy_getinfo(slot->easy, CURLINFO_NUM_CONNECTS, &n_connects);
+    curl_easy_getinfo(slot->easy, CURLINFO_HEADER_SIZE, &header_bytes);
+    return n_connects == 0 && header_bytes == 0 && http_may_repeat(slot) && http_begin_again(slot);
+}
+
+/* Why no socket could be opened; 0: that was not it. The resolver has sockets of its own, of whose
+ * failure it says nothing more: then it is tried whether there is none. */
+static int shortage_of(const struct http_slot *slot, enum http_failure failure)
+{
+    int fd, r = slot->socket_errno;
+
+    if (slot->n_begun > 0 || (failure != HTTP_FAILURE_CONNECT && failure != HTTP_FAILURE_RESOLVE))
+        return 0;
+    if (r == 0 && failure == HTTP_FAILURE_RESOLVE) {
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (fd >= 0)
+            close(fd);
+        else
+            r = errno;
+    }
+    return r == EMFILE || r == ENFILE || r == ENOMEM || r == ENOBUFS ? r : 0;
+}
+
+/* OpenSSL's error code, of which libcurl has no more than the text "error:0A00010B:…". */
+static bool is_no_tls(const struct http_slot *slot)
+{
+    /* Newer libcurl writes "TLS connect error: error:0A00010B:...". */
+    for (const char *code = strstr(slot->error_text, "error:"); code;
+         code = strstr(code + 1, "error:")) {
+        unsigned long value = strtoul(code + strlen("error:"), NULL, 16);
+        int reason = ERR_GET_REASON(value);
+
+        if (ERR_GET_LIB(value) == ERR_LIB_SSL &&
+            (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST))
+            return true;
+    }
+    return false;
+}
+
+/* Where the answer to CONNECT was no: the proxy's status; else 0. */
+static int proxy_status_of(const struct http_slot *slot)
+{
+    long status = 0;
+
+    if (slot->n_begun == 0)
+        curl_easy_getinfo(slot->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+    return status >= 300 ? (int)status : 0;
+}
+
+static void finish_failed(struct http_slot *slot, enum http_failure failure, CURLcode code)
+{
+    int proxy_status = proxy_status_of(slot), shortage = shortage_of(slot, failure);
+    char *text = slot->error_text;
+    const size_t size = sizeof(slot->error_text);
+
+    if (proxy_status > 0 && failure != HTTP_FAILURE_TIMEOUT) {
+        failure = HTTP_FAILURE_PROXY;
+        snprintf(text, size, "the proxy refuses to connect: it answers %d to CONNECT%s",
+                 proxy_status,
+                 proxy_status == 407 ? " (user name and password missing or wrong)" : "");
+    } else if (shortage > 0) {
+        failure = HTTP_FAILURE_SHORTAGE;
+        snprintf(text, size, "no socket can be opened: %s%s", strerror(shortage),
+                 shortage == EMFILE ? " (LimitNOFILE of the service)" : "");
+    } else if (failure == HTTP_FAILURE_HANDSHAKE && is_no_tls(slot)) {
+        snprintf(text, size,
+                 "the server does not speak TLS on this port: its URL may have to begin with "
+                 "http://, not https://");
+    } else if (failure == HTTP_FAILURE_TIMEOUT && slot->n_begun == 0) {
+        http_connect_failed(slot, failure, true);
+        http_progress_say_connecting(slot);
+    } else if (code == CURLE_ABORTED_BY_CALLBACK) {
+        snprintf(text, size, "the connection was closed without an answer");
+    } else if (text[0] == '\0') {
+        snprintf(text, size, "%s", curl_easy_strerror(code));
+    }
+    http_slot_finish(slot, failure, text);
+}
+
+/* libcurl bounds a header and all of them. Before 8.6 it has no code for it but
+ * CURLE_OUT_OF_MEMORY; 100 is CURLE_TOO_LARGE, which Debian 12's headers lack. */
+static bool is_head_too_large(const struct http_slot *slot, CURLcode code)
+{
+    return slot->n_begun > 0 && !slot->is_head_whole &&
+           (code == CURLE_OUT_OF_MEMORY || (int)code == 100);
+}
+
+void http_finish_by_code(struct http_slot *slot, CURLcode code)
+{
+    if (slot->resume_error != CURLE_OK)
+        code = slot->resume_error;
+    if (repeat(slot, code))
+        return;
+    if (code == CURLE_COULDNT_CONNECT && slot->is_unix) {
+        if (http_wait_for_room(slot))
+            return;
+        http_say_why_not_connected(slot);
+    }
+    /* A write error is our own write callback's. */
+    if (slot->body.error == -ENOMEM)
+        http_slot_finish(slot, HTTP_FAILURE_REQUEST, "no memory for the reply");
+    else if (slot->body.error < 0)
+        http_slot_finish(slot, HTTP_FAILURE_TOO_LARGE, "the reply is larger than allowed");
+    else if (is_head_too_large(slot, code))
+        http_slot_finish(slot, HTTP_FAILURE_TOO_LARGE,
+                         "the reply's headers are too large (libcurl's bound is 100 KiB a header)");
+    else if (code == CURLE_OK && !slot->is_head_whole) /* which libcurl takes for whole */
+        http_slot_finish(slot, HTTP_FAILURE_BROKEN, "the reply's headers are cut off");
+    else if (code == CURLE_OK)
+        http_slot_finish(slot, HTTP_FAILURE_NONE, "");
+    else
+        finish_failed(slot, failure_of(code), code);
+}

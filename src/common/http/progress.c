@@ -1,0 +1,272 @@
+/* When a request's time is over: where nothing has moved for `stall_usec`, and at the far end
+ * `timeout_usec` whatever moves.
+ *
+ * What has moved is asked of the kernel (TCP_INFO), and only when a timer fires, which it hardly
+ * ever does: a request on a kept connection costs no system call for it. libcurl knows no better:
+ * to libcurl, bytes are sent that still wait in the socket's buffer, which may hold megabytes.
+ *
+ * The timer is on the boot clock: libcurl's time-outs stand still while the machine sleeps. So do
+ * the ages that the kernel tells, so the sleep is added to them. The timer is not set anew where it
+ * fires early enough for the next request, and then goes on to that one's time. */
+#include "http/client-internal.h"
+
+#include <inttypes.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+
+#include "util/clock.h"
+
+enum { ESTABLISHED = 1 }; /* tcp_info.tcpi_state */
+
+int http_slot_set_timer(struct http_slot *slot)
+{
+    return timer_set_early(&slot->timer, slot->deadline_usec);
+}
+
+static uint64_t add(uint64_t usec, uint64_t more_usec)
+{
+    return more_usec >= USEC_INFINITY - usec ? USEC_INFINITY : usec + more_usec;
+}
+
+/* For how long the machine has slept since it was booted. */
+static uint64_t slept_usec(const struct http_client *client)
+{
+    uint64_t boot_usec = clock_loop_usec(client->event), running_usec = boot_usec;
+
+    (void)sd_event_now(client->event, CLOCK_MONOTONIC, &running_usec);
+    return boot_usec > running_usec ? boot_usec - running_usec : 0;
+}
+
+int http_progress_begin(struct http_slot *slot, const struct http_request *request)
+{
+    uint64_t now_usec = clock_loop_usec(slot->client->event);
+
+    slot->end_usec = USEC_INFINITY;
+    slot->timeout_grows = request->timeout_grows;
+    slot->stall_usec = request->stall_usec > 0 ? request->stall_usec : USEC_INFINITY;
+    slot->wait_usec = request->wait_usec;
+    slot->n_received = 0;
+    slot->n_to_send = streq(request->method, "GET") ? 0 : request->body_bytes;
+    slot->slept_usec = slept_usec(slot->client);
+    slot->begun_usec = slot->moved_usec = now_usec;
+    slot->n_acked = 0;
+    slot->end_usec =
+        add(now_usec, slot->timeout_grows ? http_connect_grown_usec(slot, request->timeout_usec)
+                                          : request->timeout_usec);
+    slot->deadline_usec =
+        MIN(slot->end_usec, add(add(now_usec, slot->stall_usec), slot->wait_usec));
+    return http_slot_set_timer(slot);
+}
+
+/* --- What has moved --- */
+
+static uint64_t off_t_of(const struct http_slot *slot, CURLINFO info)
+{
+    curl_off_t value = 0;
+
+    curl_easy_getinfo(slot->easy, info, &value);
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+/* Bytes of the request that wait in the socket's buffer. */
+static uint64_t unsent_bytes(const struct http_slot *slot)
+{
+    int fd = http_watch_socket_of(slot), n = 0;
+
+    return fd >= 0 && ioctl(fd, SIOCOUTQ, &n) >= 0 && n > 0 ? (uint64_t)n : 0;
+}
+
+static uint64_t sent_bytes(const struct http_slot *slot)
+{
+    uint64_t taken = MIN(off_t_of(slot, CURLINFO_SIZE_UPLOAD_T), slot->n_to_send);
+
+    return taken - MIN(unsent_bytes(slot), taken);
+}
+
+static bool get_tcp_info(const struct http_slot *slot, struct tcp_info *ret)
+{
+    socklen_t size = sizeof(*ret);
+    int fd = http_watch_socket_of(slot);
+
+    *ret = (struct tcp_info){};
+    return fd >= 0 && getsockopt(fd, IPPROTO_TCP, TCP_INFO, ret, &size) >= 0;
+}
+
+static enum http_phase phase_before_begin(const struct http_slot *slot)
+{
+    struct tcp_info info;
+
+    if (slot->client->connections_max > 0 && slot->client->n_busy > slot->client->connections_max)
+        return HTTP_PHASE_QUEUED;
+    if (get_tcp_info(slot, &info) && info.tcpi_state == ESTABLISHED)
+        return HTTP_PHASE_HANDSHAKE;
+    return off_t_of(slot, CURLINFO_NAMELOOKUP_TIME_T) > 0 || slot->is_unix ? HTTP_PHASE_CONNECT
+                                                                           : HTTP_PHASE_LOOK_UP;
+}
+
+static enum http_phase phase_of(const struct http_slot *slot, uint64_t n_sent)
+{
+    long head_bytes = 0;
+
+    if (slot->n_begun == 0)
+        return phase_before_begin(slot);
+    curl_easy_getinfo(slot->easy, CURLINFO_HEADER_SIZE, &head_bytes);
+    if (head_bytes > 0 || slot->n_received > 0)
+        return HTTP_PHASE_RECEIVE;
+    return n_sent < slot->n_to_send ? HTTP_PHASE_SEND : HTTP_PHASE_WAIT;
+}
+
+/* Notes when something has moved last, as the kernel tells. Where bytes wait for their
+ * acknowledgement, an answer to a probe comes like one, so it counts only where more of them are
+ * acknowledged than at the last look. */
+static void look(struct http_slot *slot, uint64_t now_usec)
+{
+    uint64_t slept = slept_usec(slot->client), idle_usec;
+    struct tcp_info info;
+    uint32_t idle_msec;
+
+    if (!get_tcp_info(slot, &info))
+        return;
+    idle_msec = info.tcpi_last_data_recv;
+    if (info.tcpi_unacked == 0)
+        idle_msec = MIN(idle_msec, info.tcpi_last_data_sent);
+    else if (info.tcpi_bytes_acked != slot->n_acked)
+        idle_msec = MIN(idle_msec, info.tcpi_last_ack_recv);
+    slot->n_acked = info.tcpi_bytes_acked;
+    idle_usec = idle_msec * USEC_PER_MSEC + (slept - MIN(slot->slept_usec, slept));
+    if (idle_usec < now_usec)
+        slot->moved_usec = MAX(slot->moved_usec, now_usec - idle_usec);
+}
+
+/* Until when something must have moved. */
+static uint64_t due_usec(struct http_slot *slot, uint64_t now_usec)
+{
+    uint64_t patience = slot->stall_usec;
+
+    if (slot->stall_usec == USEC_INFINITY || slot->is_unix || slot->is_paused)
+        return USEC_INFINITY;
+    /* Until then the time for connecting holds, which libcurl keeps. */
+    if (slot->n_begun == 0)
+        return add(slot->begun_usec, MAX(patience, add(slot->connect_timeout_usec, USEC_PER_SEC)));
+    look(slot, now_usec);
+    if (phase_of(slot, sent_bytes(slot)) == HTTP_PHASE_WAIT)
+        patience = add(patience, slot->wait_usec);
+    return add(slot->moved_usec, patience);
+}
+
+void http_progress_resume(struct http_slot *slot)
+{
+    uint64_t now_usec = clock_loop_usec(slot->client->event);
+
+    if (slot->stall_usec == USEC_INFINITY)
+        return;
+    slot->moved_usec = now_usec;
+    slot->deadline_usec = MIN(slot->end_usec, add(now_usec, slot->stall_usec));
+    http_slot_set_timer(slot); /* where this fails, its time is over at the far end */
+}
+
+void http_progress_end_soon(struct http_slot *slot)
+{
+    slot->deadline_usec = 0;
+    http_slot_set_timer(
+        slot); /* where this fails, it ends when the timer fires for another reason */
+}
+
+/* --- The end --- */
+
+void http_progress_tell(const struct http_slot *slot, struct http_reply *reply)
+{
+    reply->sent_bytes = slot->n_begun > 0 ? sent_bytes(slot) : 0;
+    reply->received_bytes = slot->n_received;
+    reply->expected_bytes = off_t_of(slot, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T);
+    reply->phase = phase_of(slot, reply->sent_bytes);
+}
+
+static double seconds(uint64_t usec)
+{
+    return (double)usec / USEC_PER_SEC;
+}
+
+/* "nothing moved for 10 s", or that the far end has come. */
+static void say_why(const struct http_slot *slot, enum http_phase phase, uint64_t now_usec,
+                    char *text, size_t size)
+{
+    uint64_t usec = slot->stall_usec + (phase == HTTP_PHASE_WAIT ? slot->wait_usec : 0);
+
+    if (now_usec < slot->end_usec)
+        snprintf(text, size, "nothing moved for %.3g s", seconds(usec));
+    else
+        snprintf(text, size, "not done in %.3g s", seconds(now_usec - slot->begun_usec));
+}
+
+static const char *what_before_begin(const struct http_slot *slot, enum http_phase phase)
+{
+    if (phase == HTTP_PHASE_QUEUED)
+        return "waiting for other requests to end";
+    if (phase == HTTP_PHASE_LOOK_UP)
+        return "looking up the host's name";
+    return phase == HTTP_PHASE_HANDSHAKE && slot->is_tls ? "in the TLS handshake" : "connecting";
+}
+
+void http_progress_say_connecting(struct http_slot *slot)
+{
+    enum http_phase phase = phase_before_begin(slot);
+
+    /* The socket, which would tell these two apart, is closed. */
+    snprintf(slot->error_text, sizeof(slot->error_text),
+             "timed out %s after %.3g s; the next attempt has %.3g s",
+             phase == HTTP_PHASE_CONNECT && slot->is_tls ? "connecting or in the TLS handshake"
+                                                         : what_before_begin(slot, phase),
+             seconds(slot->connect_timeout_usec), seconds(slot->host->connect_timeout_usec));
+}
+
+static void say_what_took_so_long(struct http_slot *slot, uint64_t now_usec)
+{
+    struct http_reply reply = {};
+    char *text = slot->error_text, why[64], of[32] = "";
+    const size_t size = sizeof(slot->error_text);
+
+    http_progress_tell(slot, &reply);
+    say_why(slot, reply.phase, now_usec, why, sizeof(why));
+    switch (reply.phase) {
+    case HTTP_PHASE_QUEUED:
+    case HTTP_PHASE_LOOK_UP:
+    case HTTP_PHASE_CONNECT:
+    case HTTP_PHASE_HANDSHAKE:
+        snprintf(text, size, "timed out %s", what_before_begin(slot, reply.phase));
+        break;
+    case HTTP_PHASE_SEND:
+        snprintf(text, size, "timed out sending the request (%s): %" PRIu64 " of %zu bytes sent",
+                 why, reply.sent_bytes, slot->n_to_send);
+        break;
+    case HTTP_PHASE_WAIT:
+        snprintf(text, size,
+                 "timed out waiting for the reply (%s): the request's %zu bytes were "
+                 "sent, none came",
+                 why, slot->n_to_send);
+        break;
+    case HTTP_PHASE_RECEIVE:
+        if (reply.expected_bytes > 0)
+            snprintf(of, sizeof(of), " of %" PRIu64, reply.expected_bytes);
+        snprintf(text, size, "timed out receiving the reply (%s): %" PRIu64 "%s bytes had come",
+                 why, reply.received_bytes, of);
+        break;
+    }
+}
+
+enum http_progress http_progress_check(struct http_slot *slot)
+{
+    uint64_t now_usec = clock_loop_usec(slot->client->event);
+
+    if (now_usec >= slot->deadline_usec && slot->deadline_usec < slot->end_usec)
+        slot->deadline_usec = MIN(slot->end_usec, due_usec(slot, now_usec));
+    if (now_usec < slot->deadline_usec)
+        return http_slot_set_timer(slot) < 0 ? HTTP_HAS_NO_TIMER : HTTP_GOES_ON;
+    say_what_took_so_long(slot, now_usec);
+    if (slot->timeout_grows && phase_before_begin(slot) != HTTP_PHASE_QUEUED)
+        http_connect_failed(slot, HTTP_FAILURE_TIMEOUT, true);
+    return HTTP_IS_OVER;
+}

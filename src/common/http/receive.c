@@ -1,0 +1,124 @@
+/* What becomes of a reply's bytes, and how many of all replies may be held at once.
+ *
+ * Replies that have begun stand in a list, the oldest first. Where together they hold as much as
+ * the client's reply_memory_bytes, all but the oldest are paused: libcurl leaves their bytes in
+ * their sockets, and so the peers stop to send. The oldest goes on, so that one gets done and gives
+ * its room to the next, unless the client's owner alone holds that much. So the bound may be passed
+ * by one reply, and by the piece that libcurl has read of each of the others. */
+#include "http/client-internal.h"
+
+enum { LARGE_PIECE_BYTES = 8192 }; /* a reply that begins so is likely a large one */
+
+static bool is_full(const struct http_client *client)
+{
+    return client->reply_memory_bytes > 0 &&
+           client->n_held + client->owner_held_bytes >= client->reply_memory_bytes;
+}
+
+/* Whether the next piece, which makes it so large, is to stay with the peer. */
+static bool must_wait(const struct http_slot *slot, size_t bytes)
+{
+    const struct http_client *client = slot->client;
+
+    if (!is_full(client))
+        return false;
+    if (client->owner_held_bytes >= client->reply_memory_bytes)
+        return bytes > HTTP_SMALL_REPLY_BYTES;
+    return client->receiving.next != &slot->of_receiving;
+}
+
+/* Its first bytes have come. */
+static void begin(struct http_slot *slot, size_t size)
+{
+    curl_off_t whole = 0;
+
+    list_append(&slot->client->receiving, &slot->of_receiving);
+    if (size < LARGE_PIECE_BYTES || slot->is_reply_cut)
+        return;
+    curl_easy_getinfo(slot->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &whole);
+    if (whole > 0 && (uint64_t)whole <= slot->body.max)
+        buffer_reserve(&slot->body, (size_t)whole); /* a failure shows when the bytes are added */
+}
+
+static size_t on_body(char *bytes, size_t one, size_t size, void *userdata)
+{
+    struct http_slot *slot = userdata;
+    struct http_client *client = slot->client;
+    size_t kept = slot->is_reply_cut ? MIN(size, slot->body.max - slot->body.size) : size;
+
+    if (!list_is_linked(&slot->of_receiving))
+        begin(slot, size);
+    if (kept > 0 && must_wait(slot, slot->body.size + kept)) {
+        slot->is_paused = true;
+        return CURL_WRITEFUNC_PAUSE; /* the same bytes come again */
+    }
+    if (buffer_append(&slot->body, bytes, kept) < 0)
+        return 0;
+    slot->n_received += size;
+    client->n_held += kept;
+    return size;
+}
+
+static size_t on_header(char *line, size_t one, size_t size, void *userdata)
+{
+    struct http_slot *slot = userdata;
+
+    /* After a 100 comes another head; after the body may come trailers. */
+    if (line[0] == '\r' || line[0] == '\n')
+        slot->is_head_whole = true;
+    else if (size >= 5 && memcmp(line, "HTTP/", 5) == 0)
+        slot->is_head_whole = false;
+    return size;
+}
+
+static void resume(struct http_slot *slot)
+{
+    slot->is_paused = false;
+    http_progress_resume(slot);
+    /* It takes what libcurl has read of it already, and may be paused again by that. Where that
+     * fails, libcurl has thrown it away and says so nowhere else. */
+    slot->resume_error = curl_easy_pause(slot->easy, CURLPAUSE_CONT);
+    if (slot->resume_error != CURLE_OK)
+        http_progress_end_soon(slot);
+}
+
+static void resume_some(struct http_client *client)
+{
+    LIST_FOREACH(&client->receiving, link)
+    {
+        struct http_slot *next = CONTAINER_OF(link, struct http_slot, of_receiving);
+
+        if (next->is_paused && !must_wait(next, SIZE_MAX))
+            resume(next);
+    }
+}
+
+void http_receive_done(struct http_slot *slot)
+{
+    struct http_client *client = slot->client;
+
+    slot->is_paused = false;
+    if (!list_is_linked(&slot->of_receiving))
+        return;
+    list_remove(&slot->of_receiving);
+    client->n_held -= slot->body.size;
+    resume_some(client);
+}
+
+void http_client_set_held(struct http_client *client, size_t bytes)
+{
+    bool is_less = bytes < client->owner_held_bytes;
+
+    client->owner_held_bytes = bytes;
+    if (is_less && client->reply_memory_bytes > 0)
+        resume_some(client);
+}
+
+CURLcode http_receive_set_up(struct http_slot *slot)
+{
+    CURLcode c = curl_easy_setopt(slot->easy, CURLOPT_WRITEFUNCTION, on_body);
+
+    c = c ? c : curl_easy_setopt(slot->easy, CURLOPT_WRITEDATA, (void *)slot);
+    c = c ? c : curl_easy_setopt(slot->easy, CURLOPT_HEADERFUNCTION, on_header);
+    return c ? c : curl_easy_setopt(slot->easy, CURLOPT_HEADERDATA, (void *)slot);
+}

@@ -1,0 +1,208 @@
+/* What a request is to libcurl: the options of an easy handle. See client-internal.h. */
+#include "http/client-internal.h"
+
+#include <errno.h>
+
+#include "http/no-proxy.h"
+
+/* Session tokens are among them. */
+void http_slot_forget_headers(struct http_slot *slot)
+{
+    curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, NULL);
+    buffer_reset(&slot->header_lines);
+}
+
+/* Once: an easy handle keeps its options. */
+int http_slot_set_up(struct http_slot *slot)
+{
+    struct http_client *client = slot->client;
+    CURL *e = slot->easy;
+    CURLcode c = CURLE_OK;
+
+#define SET(option, value) c = c ? c : curl_easy_setopt(e, option, value)
+    SET(CURLOPT_PRIVATE, (void *)slot);
+    SET(CURLOPT_ERRORBUFFER, slot->error_text);
+    c = c ? c : http_receive_set_up(slot);
+    c = c ? c : http_begin_set_up(slot);
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_PATH_AS_IS, 1L);
+    SET(CURLOPT_FOLLOWLOCATION, 0L);
+    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(CURLOPT_USERAGENT, client->user_agent);
+    SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(CURLOPT_MAXAGE_CONN, (long)HTTP_CONNECTION_MAX_IDLE_SEC);
+    SET(CURLOPT_MAXLIFETIME_CONN, (long)HTTP_CONNECTION_MAX_AGE_SEC);
+    SET(CURLOPT_DNS_CACHE_TIMEOUT, (long)HTTP_DNS_MAX_AGE_SEC);
+    /* Do not wait for a resolver thread when a request ends during the name look-up. */
+    SET(CURLOPT_QUICK_EXIT, 1L);
+    SET(CURLOPT_OPENSOCKETFUNCTION, http_connect_open_socket);
+    SET(CURLOPT_OPENSOCKETDATA, (void *)slot);
+    SET(CURLOPT_CLOSESOCKETFUNCTION, http_socket_close);
+    SET(CURLOPT_CLOSESOCKETDATA, (void *)client);
+    SET(CURLOPT_PROXY, "");
+    if (!client->has_proxy)
+        SET(CURLOPT_NOPROXY, "");
+    if (client->ca_bundle) {
+        SET(CURLOPT_CAINFO, client->ca_bundle);
+        SET(CURLOPT_CAPATH, NULL); /* instead of the system's, not beside them */
+    }
+    return c ? -ENOMEM : 0;
+}
+
+/* 0, -ENOMEM, or -EINVAL: libcurl would find out only later. Tells whether no_proxy names its host
+ * with its port. */
+static int check_url(const char *text, const char *no_proxy, bool *ret_is_direct)
+{
+    CURLU *url = curl_url();
+    CURLUcode c;
+    char *scheme = NULL, *host = NULL, *port = NULL;
+    int r = 0;
+
+    if (!url)
+        return -ENOMEM;
+    c = curl_url_set(url, CURLUPART_URL, text, CURLU_PATH_AS_IS);
+    if (!c)
+        c = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
+    if (c == CURLUE_OUT_OF_MEMORY)
+        r = -ENOMEM;
+    else if (c || !(streq(scheme, "http") || streq(scheme, "https")))
+        r = -EINVAL;
+    if (r == 0 && curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+        curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK)
+        *ret_is_direct = no_proxy_names(no_proxy, host, (unsigned)strtoul(port, NULL, 10));
+    curl_free(scheme);
+    curl_free(host);
+    curl_free(port);
+    curl_url_cleanup(url);
+    return r;
+}
+
+/* Most requests go where the slot's last one went. */
+static int set_url(struct http_slot *slot, const char *url)
+{
+    bool is_direct = false;
+    char *copy;
+    int r;
+
+    if (slot->url && streq(slot->url, url))
+        return 0;
+    r = check_url(url, slot->client->no_proxy, &is_direct);
+    if (r < 0)
+        return r;
+    copy = strdup(url);
+    if (!copy)
+        return -ENOMEM;
+    slot->host = http_host_of(slot->client, url);
+    if (!slot->host) {
+        free(copy);
+        return -ENOMEM;
+    }
+    free(slot->url);
+    slot->url = copy;
+    slot->is_direct = is_direct;
+    slot->is_tls = strncasecmp(url, "https:", 6) == 0;
+    return curl_easy_setopt(slot->easy, CURLOPT_URL, url) == CURLE_OK ? 0 : -ENOMEM;
+}
+
+/* A line break would begin a header that nobody meant. */
+static bool is_header_line(const char *line)
+{
+    for (; *line; line++)
+        if ((unsigned char)*line < 0x20 && *line != '\t')
+            return false;
+    return true;
+}
+
+/* The lines in one buffer, and libcurl's list of them. */
+static int set_headers(struct http_slot *slot, const char *const *lines)
+{
+    struct buffer *b = &slot->header_lines;
+    bool has_content_type = false;
+    size_t n = 0;
+    char *line;
+
+    buffer_append(b, "Expect:", sizeof("Expect:"));
+    for (; lines && lines[n]; n++) {
+        if (n == HTTP_HEADERS_MAX || !is_header_line(lines[n]))
+            return -EINVAL;
+        has_content_type = has_content_type || strncasecmp(lines[n], "Content-Type:", 13) == 0;
+        buffer_append(b, lines[n], strlen(lines[n]) + 1);
+    }
+    if (!has_content_type)
+        buffer_append(b, "Content-Type:", sizeof("Content-Type:"));
+    if (b->error < 0)
+        return b->error;
+    n += has_content_type ? 1 : 2;
+
+    line = b->data; /* only now does it stay in its place */
+    for (size_t i = 0; i < n; i++) {
+        slot->headers[i].data = line;
+        slot->headers[i].next = i + 1 < n ? &slot->headers[i + 1] : NULL;
+        line += strlen(line) + 1;
+    }
+    return curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, slot->headers) == CURLE_OK ? 0
+                                                                                       : -ENOMEM;
+}
+
+static CURLcode set_method(struct http_slot *slot, const char *method)
+{
+    bool is_post = streq(method, "POST");
+    CURL *e = slot->easy;
+    CURLcode c = CURLE_OK;
+
+    if (is_post && slot->is_post)
+        return CURLE_OK;
+    slot->is_post = false;
+    SET(streq(method, "GET") ? CURLOPT_HTTPGET : CURLOPT_POST, 1L);
+    SET(CURLOPT_CUSTOMREQUEST, is_post || streq(method, "GET") ? NULL : method);
+    slot->is_post = is_post && c == CURLE_OK;
+    return c;
+}
+
+/* Where the environment named no proxy when the client was made, libcurl need not look again. */
+static CURLcode set_proxy(struct http_slot *slot, bool no_proxy)
+{
+    bool is_proxied = slot->client->has_proxy && !slot->is_direct && !no_proxy;
+    CURLcode c = CURLE_OK;
+
+    if (is_proxied != slot->is_proxied)
+        c = curl_easy_setopt(slot->easy, CURLOPT_PROXY, is_proxied ? NULL : "");
+    if (c == CURLE_OK)
+        slot->is_proxied = is_proxied;
+    return c;
+}
+
+int http_slot_prepare(struct http_slot *slot, const struct http_request *request)
+{
+    CURL *e = slot->easy;
+    CURLcode c = CURLE_OK;
+    int r = set_url(slot, request->url);
+
+    if (r >= 0)
+        r = set_headers(slot, request->headers);
+    if (r < 0)
+        return r;
+    slot->error_text[0] = '\0';
+    slot->is_head_whole = false;
+    slot->resume_error = CURLE_OK;
+    slot->is_sent_once = request->send_once;
+    slot->n_full = 0;
+    slot->is_reply_cut = request->cut_reply;
+    slot->body.max = request->reply_max_bytes;
+    if (slot->is_unix || request->unix_socket)
+        SET(CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
+    slot->is_unix = request->unix_socket != NULL;
+    c = c ? c : http_connect_prepare(slot);
+    c = c ? c : set_proxy(slot, request->no_proxy || request->unix_socket);
+    c = c ? c : set_method(slot, request->method);
+    if (!streq(request->method, "GET")) {
+        SET(CURLOPT_POSTFIELDS, request->body_bytes > 0 ? request->body : "");
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_bytes);
+    }
+    if (c)
+        return c == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
+    return http_progress_begin(slot, request);
+}
+#undef SET

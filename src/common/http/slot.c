@@ -1,0 +1,68 @@
+/* The end of a request, and what becomes of its slot: it is kept for the next request, or freed. */
+#include "http/client-internal.h"
+
+enum { KEEP_BODY_BYTES_MAX = 256 * 1024 };
+
+void http_slot_free(struct http_slot *slot)
+{
+    timer_done(&slot->timer);
+    timer_done(&slot->room);
+    curl_easy_cleanup(slot->easy);
+    buffer_done(&slot->header_lines);
+    buffer_done(&slot->body);
+    free(slot->url);
+    free(slot);
+}
+
+void http_slot_release(struct http_slot *slot)
+{
+    struct http_client *client = slot->client;
+
+    curl_multi_remove_handle(client->multi, slot->easy);
+    http_receive_done(slot);
+    http_connect_done(slot);
+    list_remove(&slot->link);
+    client->n_busy--;
+    if (client->n_idle >= HTTP_IDLE_HANDLES_MAX) {
+        http_slot_free(slot);
+        return;
+    }
+
+    http_slot_forget_headers(slot);
+    if (slot->body.allocated > KEEP_BODY_BYTES_MAX)
+        buffer_done(&slot->body);
+    else
+        buffer_reset(&slot->body);
+    slot->deadline_usec = USEC_INFINITY;
+    timer_stop(&slot->room);
+    slot->done = NULL;
+    slot->userdata = NULL;
+    list_prepend(&client->idle, &slot->link);
+    client->n_idle++;
+}
+
+void http_slot_finish(struct http_slot *slot, enum http_failure failure, const char *text)
+{
+    http_done_fn done = TAKE(slot->done); /* which also makes a cancel from inside it do nothing */
+    struct http_reply reply = {
+        .failure = failure, .failure_text = text, .body = "", .n_begun = slot->n_begun};
+    long status = 0;
+
+    slot->deadline_usec = USEC_INFINITY;
+    if (failure != HTTP_FAILURE_NONE)
+        http_connect_failed(slot, failure, false);
+    if (failure == HTTP_FAILURE_NONE || slot->is_head_whole)
+        curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
+    /* Half a reply is none. */
+    if (failure == HTTP_FAILURE_NONE) {
+        reply.status = (int)status;
+        reply.body = buffer_string(&slot->body);
+        reply.body_bytes = slot->body.size;
+        reply.handle = slot->easy;
+    } else {
+        reply.head_status = (int)status;
+        http_progress_tell(slot, &reply);
+    }
+    done(slot->userdata, &reply);
+    http_slot_release(slot);
+}

@@ -1,0 +1,65 @@
+/* Connecting to a Unix socket. A TCP connection waits by itself where a listener's queue is full;
+ * with a Unix socket, the one who connects is told at once, and must try again, which it does until
+ * the time for connecting is over. */
+#include "http/client-internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "util/clock.h"
+
+enum {
+    ROOM_WAIT_MSEC = 5, /* doubled with each try */
+    ROOM_WAIT_MAX_MSEC = 320,
+};
+
+/* Why a connection to a Unix socket failed. Where its listener's queue is full, connect(2) says
+ * EAGAIN, which libcurl takes for a connection on its way, and then finds none and no error. */
+static int connect_error(const struct http_slot *slot)
+{
+    long error = 0;
+
+    curl_easy_getinfo(slot->easy, CURLINFO_OS_ERRNO, &error);
+    return error > 0 ? (int)error : EAGAIN;
+}
+
+/* libcurl would name the URL's host and port, to which nobody connected. */
+void http_say_why_not_connected(struct http_slot *slot)
+{
+    int error = connect_error(slot);
+
+    snprintf(slot->error_text, sizeof(slot->error_text), "cannot connect to the Unix socket: %s",
+             error == EAGAIN ? "too many connections wait there" : strerror(error));
+}
+
+static void on_room(void *userdata)
+{
+    struct http_slot *slot = userdata;
+
+    slot->error_text[0] = '\0';
+    if (curl_multi_add_handle(slot->client->multi, slot->easy) != CURLM_OK)
+        http_slot_finish(slot, HTTP_FAILURE_REQUEST, "no memory to connect again");
+}
+
+bool http_wait_for_room(struct http_slot *slot)
+{
+    uint64_t now = clock_loop_usec(slot->client->event);
+    uint64_t wait_msec =
+        MIN((uint64_t)ROOM_WAIT_MSEC << MIN(slot->n_full, 16U), (uint64_t)ROOM_WAIT_MAX_MSEC);
+    int r = 0;
+
+    if (connect_error(slot) != EAGAIN)
+        return false;
+    if (slot->n_full++ == 0)
+        slot->full_usec = now;
+    if (now - slot->full_usec >= slot->client->connect_timeout_usec)
+        return false;
+
+    if (!timer_is_initialized(&slot->room))
+        r = timer_init(&slot->room, slot->client->event, 1, on_room, slot);
+    if (r >= 0)
+        r = timer_set_after(&slot->room, wait_msec * USEC_PER_MSEC);
+    if (r >= 0)
+        curl_multi_remove_handle(slot->client->multi, slot->easy);
+    return r >= 0;
+}

@@ -1,0 +1,276 @@
+/* What libcurl waits for, on sd-event. libcurl tells it by two callbacks, a socket or a time; they
+ * only note it and set up sources. When one of those fires, libcurl gets its turn
+ * (curl_multi_socket_action).
+ *
+ * With each request libcurl takes its connection's socket up and lets go of it again, and moves its
+ * time-out to and fro. To follow it would take more system calls than the request itself. So a
+ * socket that was opened here stays in the loop until it is closed, and only when it stirs while
+ * nobody wants it is it turned off; a timer is set anew only to fire earlier, and goes on when it
+ * has fired too early; and what is due at once needs no timer. */
+#include "http/client-internal.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "util/clock.h"
+
+/* --- Turns --- */
+
+/* After a turn of libcurl. Requests that callbacks submit begin with a turn of their own, without a
+ * round of the loop. What is due after that waits for the next round, so that others have theirs.
+ */
+static void end_turn(struct http_client *client)
+{
+    struct http_watch *w = &client->watch;
+    int running;
+
+    w->turned(client);
+    if (w->is_due) {
+        w->is_due = false;
+        curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        w->turned(client);
+    }
+    w->is_acting = false;
+    if (w->is_due)
+        sd_event_source_set_enabled(w->soon, SD_EVENT_ONESHOT);
+}
+
+static void act(struct http_client *client, curl_socket_t fd, int what)
+{
+    int running;
+
+    client->watch.is_acting = true;
+    curl_multi_socket_action(client->multi, fd, what, &running);
+    end_turn(client);
+}
+
+/* Deprecated, since it takes longer the more requests there are; but there is no other turn for a
+ * request that has neither a socket nor a time, which is what one has become whose address was
+ * silent for too long. */
+void http_watch_turn_all(struct http_client *client)
+{
+    int running;
+
+    client->watch.is_acting = true;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    curl_multi_socket_all(client->multi, &running);
+#pragma GCC diagnostic pop
+    end_turn(client);
+}
+
+static int on_soon(sd_event_source *source, void *userdata)
+{
+    struct http_client *client = userdata;
+
+    /* It may have had its turn by another way. */
+    if (client->watch.is_due) {
+        client->watch.is_due = false;
+        act(client, CURL_SOCKET_TIMEOUT, 0);
+    }
+    return 0;
+}
+
+/* --- Times --- */
+
+static int set_timer(struct http_watch *w)
+{
+    return timer_set_early(&w->timer, w->wanted_usec);
+}
+
+static void on_timer(void *userdata)
+{
+    struct http_client *client = userdata;
+    struct http_watch *w = &client->watch;
+
+    if (w->wanted_usec <= clock_loop_usec(client->event)) {
+        w->wanted_usec = USEC_INFINITY; /* libcurl says it again, be it that it was too early */
+        act(client, CURL_SOCKET_TIMEOUT, 0);
+    }
+    set_timer(w);
+}
+
+static int on_time_wanted(CURLM *multi, long timeout_msec, void *userdata)
+{
+    struct http_client *client = userdata;
+    struct http_watch *w = &client->watch;
+
+    w->is_due = timeout_msec == 0;
+    w->wanted_usec = USEC_INFINITY;
+    if (timeout_msec < 0)
+        return 0;
+    if (w->is_due)
+        return w->is_acting || sd_event_source_set_enabled(w->soon, SD_EVENT_ONESHOT) >= 0 ? 0 : -1;
+    w->wanted_usec = clock_loop_usec(client->event) + (uint64_t)timeout_msec * USEC_PER_MSEC;
+    return set_timer(w) < 0 ? -1 : 0;
+}
+
+/* --- Sockets --- */
+
+/* NULL where memory ran out. */
+static struct http_socket *socket_at(struct http_watch *w, curl_socket_t fd)
+{
+    size_t n = (size_t)fd + 1;
+
+    if (n > w->n_sockets) {
+        struct http_socket *sockets;
+
+        n = MAX(n, 2 * w->n_sockets);
+        sockets = reallocarray(w->sockets, n, sizeof(struct http_socket));
+        if (!sockets)
+            return NULL;
+        memset(sockets + w->n_sockets, 0, (n - w->n_sockets) * sizeof(struct http_socket));
+        w->sockets = sockets;
+        w->n_sockets = n;
+    }
+    return &w->sockets[fd];
+}
+
+static void unwatch(struct http_socket *s)
+{
+    s->source = sd_event_source_disable_unref(s->source);
+}
+
+static void forget(struct http_socket *s)
+{
+    unwatch(s);
+    *s = (struct http_socket){};
+}
+
+/* Sockets are not for the children of the daemon. */
+int http_watch_open_socket(struct http_client *client, const struct curl_sockaddr *address)
+{
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    struct http_socket *s;
+
+    if (fd < 0)
+        return -errno;
+    s = socket_at(&client->watch, fd);
+    if (!s) {
+        close(fd);
+        return -ENOMEM;
+    }
+    forget(s); /* of a socket that was closed without a word */
+    s->is_opened_here = true;
+    return fd;
+}
+
+int http_socket_close(void *userdata, curl_socket_t fd)
+{
+    struct http_client *client = userdata;
+
+    if ((size_t)fd < client->watch.n_sockets)
+        forget(&client->watch.sockets[fd]);
+    return close(fd);
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    struct http_client *client = userdata;
+    int what = 0;
+
+    /* The server closes a connection that is idle: libcurl sees it before it uses it again. */
+    if (!client->watch.sockets[fd].is_wanted) {
+        sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        return 0;
+    }
+    if (events & (EPOLLIN | EPOLLHUP))
+        what |= CURL_CSELECT_IN;
+    if (events & EPOLLOUT)
+        what |= CURL_CSELECT_OUT;
+    if (events & EPOLLERR)
+        what |= CURL_CSELECT_ERR;
+    act(client, fd, what);
+    return 0;
+}
+
+static int watch(struct http_client *client, struct http_socket *s, curl_socket_t fd,
+                 uint32_t events)
+{
+    int r;
+
+    if (s->source) {
+        r = sd_event_source_set_io_events(s->source, events);
+        return r < 0 ? r : sd_event_source_set_enabled(s->source, SD_EVENT_ON);
+    }
+    r = sd_event_add_io(client->event, &s->source, fd, events, on_io, client);
+    if (r >= 0)
+        sd_event_source_set_description(s->source, "http-socket");
+    return r;
+}
+
+/* One that is not yet connected is watched for becoming writable. */
+static bool may_stay(const struct http_socket *s)
+{
+    uint32_t events = 0;
+
+    return s->is_opened_here && s->source &&
+           sd_event_source_get_io_events(s->source, &events) >= 0 && events == EPOLLIN;
+}
+
+/* libcurl's wish to watch a socket. A failure to watch means that the request runs into its
+ * deadline.
+ */
+static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *userdata, void *assigned)
+{
+    struct http_client *client = userdata;
+    struct http_socket *s = socket_at(&client->watch, fd);
+
+    if (!s)
+        return 0;
+    s->is_wanted = what != CURL_POLL_REMOVE;
+    s->easy = easy;
+    if (s->is_wanted)
+        watch(client, s, fd,
+              (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u));
+    else if (!may_stay(s))
+        unwatch(s);
+    return 0;
+}
+
+int http_watch_socket_of(const struct http_slot *slot)
+{
+    const struct http_watch *w = &slot->client->watch;
+
+    for (size_t fd = 0; fd < w->n_sockets; fd++)
+        if (w->sockets[fd].is_wanted && w->sockets[fd].easy == slot->easy)
+            return (int)fd;
+    return -1;
+}
+
+/* --- Life --- */
+
+int http_watch_set_up(struct http_client *client, void (*turned)(struct http_client *client))
+{
+    struct http_watch *w = &client->watch;
+    int r;
+
+    w->turned = turned;
+    w->wanted_usec = USEC_INFINITY;
+    r = timer_init(&w->timer, client->event, 1, on_timer, client);
+    if (r >= 0)
+        r = sd_event_add_defer(client->event, &w->soon, on_soon, client);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(w->soon, SD_EVENT_OFF);
+    if (r < 0)
+        return r;
+    sd_event_source_set_description(w->soon, "http-soon");
+
+    curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
+    curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
+    curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_time_wanted);
+    curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
+    return 0;
+}
+
+void http_watch_done(struct http_client *client)
+{
+    struct http_watch *w = &client->watch;
+
+    for (size_t fd = 0; fd < w->n_sockets; fd++)
+        forget(&w->sockets[fd]);
+    free(w->sockets);
+    timer_done(&w->timer);
+    sd_event_source_disable_unref(w->soon);
+}

@@ -1,0 +1,259 @@
+/* See error.h. A reply is read in this order: the code under either name, then who is at fault
+ * by x-amzn-query-error, then the HTTP status. The code comes first because SQS throttles with 403
+ * and a 503 may be throttling: the status alone misleads.
+ *
+ * What comes from outside is copied only after it was made harmless: names are printable ASCII, the
+ * message is one line of UTF-8. */
+#include "sqs/error.h"
+
+#include <stdio.h>
+
+#include "util/encode.h"
+#include "util/json-tree.h"
+
+enum {
+    BODY_MAX_BYTES = 256 * 1024, /* of an error's body; a longer one is not looked into */
+    BODY_MAX_DEPTH = 16,
+    TEXT_MAX_BYTES = 511, /* of AWS's text that is kept */
+};
+
+bool sqs_error_is_outcome_unknown(const struct sqs_error *error)
+{
+    if (streq(error->name, SQS_ERROR_TOO_EARLY)) /* nothing was given out */
+        return false;
+    return error->was_repeated || (error->class == AWS_ERROR_TRANSIENT && !error->was_not_sent);
+}
+
+bool sqs_error_is_of_queue(const struct sqs_error *error)
+{
+    static const char *const names[] = {
+        "QueueDoesNotExist",
+        "QueueDeletedRecently",
+        "InvalidSecurity",
+        "InvalidAddress",
+        "AccessDeniedException",
+        "KmsAccessDenied",
+        "KmsDisabled",
+        "KmsInvalidKeyUsage",
+        "KmsInvalidState",
+        "KmsNotFound",
+        "KmsOptInRequired",
+        "ResourceNotFoundException",
+        "UnknownOperationException",
+        "OptInRequired",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (error->class == AWS_ERROR_PERMANENT && streq(error->name, names[i]))
+            return true;
+    return false;
+}
+
+/* Copies one of AWS's names into `ret` if these bytes can be one, else leaves it: printable ASCII
+ * that fits. Names AWS has not thought of yet may have other characters than today's. */
+static bool copy_name(const char *bytes, size_t size, char *ret, size_t ret_size)
+{
+    while (size > 0 && (bytes[0] == ' ' || bytes[0] == '\t')) {
+        bytes++;
+        size--;
+    }
+    while (size > 0 && (bytes[size - 1] == ' ' || bytes[size - 1] == '\t'))
+        size--;
+    if (size == 0 || size >= ret_size)
+        return false;
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] <= 0x20 || bytes[i] >= 0x7f)
+            return false;
+    memcpy(ret, bytes, size);
+    ret[size] = '\0';
+    return true;
+}
+
+/* "com.amazonaws.sqs#QueueDoesNotExist:http://..." to "QueueDoesNotExist": up to the first ":",
+ * then after the "#". */
+static bool copy_shape_name(const char *bytes, size_t size, char *ret, size_t ret_size)
+{
+    const char *end = memchr(bytes, ':', size), *hash;
+
+    if (end)
+        size = (size_t)(end - bytes);
+    hash = memchr(bytes, '#', size);
+    if (hash) {
+        size -= (size_t)(hash + 1 - bytes);
+        bytes = hash + 1;
+    }
+    return copy_name(bytes, size, ret, ret_size);
+}
+
+/* Copies text as one line of UTF-8, cut between characters. */
+static void copy_text(const char *bytes, size_t size, char *ret, size_t ret_size)
+{
+    size_t used = 0;
+
+    for (size_t i = 0, n; i < size; i += n) {
+        uint32_t c = 0;
+
+        n = utf8_decode(bytes + i, size - i, &c);
+        if (used + MAX(n, (size_t)1) >= ret_size)
+            break;
+        if (n == 0) {
+            ret[used++] = '?';
+            n = 1;
+        } else if (!fits_into_line(c)) {
+            ret[used++] = ' ';
+        } else {
+            memcpy(ret + used, bytes + i, n);
+            used += n;
+        }
+    }
+    ret[used] = '\0';
+}
+
+/* The body as a JSON object; NULL where it is none, as where memory ran out: then the headers and
+ * the status say what they can. */
+static struct json_tree *read_body(const char *body, size_t body_bytes)
+{
+    struct json_tree *tree = NULL;
+    struct json_fault fault;
+
+    if (!body || body_bytes > BODY_MAX_BYTES)
+        return NULL;
+    json_tree_read(body, body_bytes, BODY_MAX_DEPTH, JSON_LONE_SURROGATES_REPLACED, &tree, &fault);
+    return tree;
+}
+
+/* Whether there is such a member, a string. */
+static bool get_bytes(const struct json_value *root, const char *name, const char **ret,
+                      size_t *ret_bytes)
+{
+    return root && json_value_get_bytes(root, name, ret, ret_bytes) == 0;
+}
+
+/* The shape's name, from the first of the places where it may stand. */
+static void read_shape_name(const struct json_value *root, const char *error_type,
+                            struct sqs_error *error)
+{
+    const char *text;
+    size_t size = 0;
+
+    if (get_bytes(root, "__type", &text, &size) &&
+        copy_shape_name(text, size, error->name, sizeof(error->name)))
+        return;
+    if (error_type &&
+        copy_shape_name(error_type, strlen(error_type), error->name, sizeof(error->name)))
+        return;
+    if (get_bytes(root, "code", &text, &size))
+        copy_shape_name(text, size, error->name, sizeof(error->name));
+}
+
+/* x-amzn-query-error: "Code;Sender" or "Code;Receiver"; all else is as if it were not there. */
+static void read_query_error(const char *query_error, struct sqs_error *error,
+                             bool *ret_receiver_fault)
+{
+    const char *semicolon = query_error ? strchr(query_error, ';') : NULL;
+
+    if (!semicolon || strchr(semicolon + 1, ';'))
+        return;
+    if (copy_name(query_error, (size_t)(semicolon - query_error), error->code, sizeof(error->code)))
+        *ret_receiver_fault = streq(semicolon + 1, "Receiver");
+}
+
+/* The text's first line. What follows it after a wrong signature is the canonical request as AWS
+ * saw it, with the session token in it. */
+static void read_message(const struct json_value *root, struct sqs_error *error)
+{
+    const char *text, *line_end;
+    size_t size = 0;
+
+    if (!get_bytes(root, "message", &text, &size) && !get_bytes(root, "Message", &text, &size))
+        return;
+    line_end = memchr(text, '\n', size);
+    copy_text(text, line_end ? (size_t)(line_end - text) : size, error->message,
+              TEXT_MAX_BYTES + 1);
+}
+
+/* x-amz-retry-after: whole milliseconds. */
+static uint64_t read_retry_after(const char *text)
+{
+    uint64_t msec = 0;
+
+    if (!is_set(text))
+        return USEC_INFINITY;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9')
+            return USEC_INFINITY;
+        if (msec > (UINT64_MAX / USEC_PER_MSEC - 9) / 10)
+            return USEC_INFINITY;
+        msec = msec * 10 + (uint64_t)(*text - '0');
+    }
+    return msec * USEC_PER_MSEC;
+}
+
+/* For a code that the table does not know, and for none. */
+static enum aws_error_class class_of_status(int http_status)
+{
+    if (http_status == 429 || http_status == 509)
+        return AWS_ERROR_THROTTLED;
+    /* No reply, a time-out, or a reply that is no error and yet was not understood. */
+    if (http_status < 300 || http_status == 408 || http_status >= 500)
+        return AWS_ERROR_TRANSIENT;
+    return AWS_ERROR_PERMANENT;
+}
+
+/* A signature for another region comes under the name of one made with a wrong key: only the text
+ * tells. */
+static bool is_scope_text(const struct aws_known_error *known, const char *message)
+{
+    return streq(known->name, "InvalidSignatureException") &&
+           strcasestr(message, "should be scoped to a valid region");
+}
+
+void sqs_error_parse(int http_status, const char *query_error, const char *error_type,
+                     const char *retry_after, const char *body, size_t body_bytes,
+                     struct sqs_error *ret)
+{
+    CLEANUP(json_tree_free) struct json_tree *tree = read_body(body, body_bytes);
+    const struct json_value *root = tree ? json_tree_root(tree) : NULL;
+    const struct aws_known_error *known = NULL;
+    bool receiver_fault = false;
+
+    *ret = (struct sqs_error){.http_status = http_status,
+                              .retry_after_usec = read_retry_after(retry_after)};
+    read_shape_name(root, error_type, ret);
+    read_query_error(query_error, ret, &receiver_fault);
+    read_message(root, ret);
+
+    if (ret->name[0] != '\0')
+        known = aws_error_find(ret->name);
+    if (!known && ret->code[0] != '\0')
+        known = aws_error_find(ret->code);
+    if (known)
+        copy_name(known->name, strlen(known->name), ret->name, sizeof(ret->name));
+    else if (ret->name[0] == '\0')
+        memcpy(ret->name, ret->code, sizeof(ret->name));
+    if (ret->code[0] == '\0')
+        memcpy(ret->code, ret->name, sizeof(ret->code));
+
+    ret->class = known ? known->class : class_of_status(http_status);
+    if (!known && receiver_fault && ret->class == AWS_ERROR_PERMANENT)
+        ret->class = AWS_ERROR_TRANSIENT;
+    if (known && aws_error_is_of_clock(known->name, ret->message))
+        ret->class = AWS_ERROR_CLOCK;
+    ret->is_wrong_scope = known && is_scope_text(known, ret->message);
+    if (ret->class == AWS_ERROR_CLOCK)
+        ret->has_server_time = aws_error_server_time(ret->message, &ret->server_time) == 0;
+}
+
+void sqs_error_set_name(struct sqs_error *error, const char *name)
+{
+    snprintf(error->name, sizeof(error->name), "%s", name);
+    error->code[0] = '\0';
+}
+
+void sqs_error_set(struct sqs_error *ret, enum aws_error_class class, const char *name,
+                   const char *text)
+{
+    *ret = (struct sqs_error){.class = class, .retry_after_usec = USEC_INFINITY};
+    sqs_error_set_name(ret, name);
+    snprintf(ret->message, sizeof(ret->message), "%s", text);
+}

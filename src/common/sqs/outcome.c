@@ -1,0 +1,210 @@
+/* What came of a call's attempt, and what follows: its end, or another attempt, and when. A call
+ * that has failed with no tokens left for another attempt (util/backoff.h) waits long, but an
+ * answer to another ends its wait. What an answer means is said by answer.h, and what follows a
+ * failure by retry.h; here it is done. */
+#include "sqs/client-internal.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "aws/server-time.h"
+#include "sqs/answer.h"
+#include "util/clock.h"
+#include "util/encode.h"
+#include "util/random.h"
+
+/* Attempts of a call that are repeated at once because another time is known to sign with. */
+enum { CLOCK_CORRECTIONS_MAX = 3 };
+
+static bool is_last(const struct sqs_call *call)
+{
+    return call->is_last_attempt ||
+           (call->options.attempts_max > 0 && call->attempts >= call->options.attempts_max);
+}
+
+static void retry_after(struct sqs_call *call, uint64_t delay_usec)
+{
+    struct sqs_client *client = call->client;
+    struct sqs_attempt attempt = {
+        .operation = call->request->operation,
+        .error = &call->error,
+        .request_id = call->request_id,
+        .attempt = call->attempts,
+        .delay_usec = delay_usec,
+    };
+
+    if (delay_usec > 0)
+        sqs_call_begin_trouble(call);
+    if (client->observer.attempt_failed)
+        client->observer.attempt_failed(client->observer.userdata, &attempt);
+    if (sqs_call_set_timer(call, delay_usec) < 0)
+        sqs_call_finish(call, NULL);
+}
+
+static void answered(struct sqs_call *call, const struct sqs_reply *reply)
+{
+    const struct sqs_client_observer *observer = &call->client->observer;
+
+    call->is_answered = true;
+    sqs_client_wake(call->client, RETRY_WAKES);
+    if (observer->answered && !call->options.is_probe)
+        observer->answered(observer->userdata, call->request->operation, reply);
+}
+
+void sqs_call_attempt_failed(struct sqs_call *call)
+{
+    struct sqs_client *client = call->client;
+    const struct sqs_error *error = &call->error;
+    const struct sqs_retry_rules rules = {
+        .is_last = is_last(call),
+        .had_credentials = call->credentials != NULL,
+        .keep_trying = call->options.keep_trying,
+        .is_denial_final = call->options.is_denial_final,
+        .denial_delay_max_usec = call->options.denial_delay_max_usec,
+    };
+    struct sqs_retry_step step;
+
+    if (error->class == AWS_ERROR_CREDENTIALS && call->credentials)
+        credentials_refused(client->credentials, call->credentials);
+    step = sqs_retry_next(&call->retry, &client->quota, error, &rules, random_u64());
+    switch (step.next) {
+    case SQS_NEXT_FINISH:
+        if (error->class == AWS_ERROR_PERMANENT && error->code[0] != '\0')
+            answered(call, NULL);
+        sqs_call_finish(call, NULL);
+        break;
+    case SQS_NEXT_NOW:
+        retry_after(call, 0);
+        break;
+    case SQS_NEXT_AFTER:
+        if (step.is_slow)
+            sqs_client_hand_on(client);
+        sqs_call_set_wakeable(call, step.is_wakeable);
+        retry_after(call, step.delay_usec);
+        break;
+    }
+}
+
+static struct clock_reading read_clocks(const struct sqs_client *client)
+{
+    return (struct clock_reading){.wall_sec = clock_wall_sec(),
+                                  .boot_usec = clock_loop_usec(client->event)};
+}
+
+void sqs_client_skew_changed(struct sqs_client *client, enum clock_skew_change change)
+{
+    const struct clock_reading now = read_clocks(client);
+
+    if (change != CLOCK_SKEW_SAME && client->observer.skew_changed)
+        client->observer.skew_changed(client->observer.userdata, change,
+                                      clock_skew_sec(&client->skew, &now));
+}
+
+/* A server that does not know the time itself says nothing of ours: another answer may. */
+static void distrust_server_time(struct sqs_call *call, time_t server_sec)
+{
+    char text[sizeof(call->error.message)], when[AWS_TIME_SIZE];
+
+    aws_time_format(server_sec, when);
+    snprintf(text, sizeof(text), "%.512s (by the server's clock it is %s, which cannot be)",
+             call->error.message, when);
+    memcpy(call->error.message, text, sizeof(text));
+    call->error.class = AWS_ERROR_TRANSIENT;
+}
+
+/* Of a refusal that may be due to our clock. True: another attempt is worth making at once. */
+static bool is_clock_corrected(struct sqs_call *call, const struct http_reply *reply)
+{
+    struct sqs_client *client = call->client;
+    const struct clock_reading now = read_clocks(client);
+    struct clock_refusal refusal = {
+        .signed_sec = call->signed_sec,
+        .signed_usec = call->sent_usec,
+        .is_for_time = call->error.class == AWS_ERROR_CLOCK,
+    };
+    enum clock_skew_change change;
+    bool is_other_time;
+
+    refusal.has_server_time = server_time_read(reply, call->error.message, &refusal.server_sec);
+    is_other_time = clock_skew_refused(&client->skew, &refusal, &now, &change);
+    sqs_client_skew_changed(client, change);
+    if (refusal.is_for_time && refusal.has_server_time &&
+        !server_time_is_plausible(refusal.server_sec))
+        distrust_server_time(call, refusal.server_sec);
+    if (!is_other_time || is_last(call) || call->n_clock_corrections >= CLOCK_CORRECTIONS_MAX)
+        return false;
+    call->n_clock_corrections++;
+    return true;
+}
+
+/* SQS has looked at the request itself: the signature was good. */
+static void signature_accepted(struct sqs_call *call)
+{
+    call->n_clock_corrections = 0;
+    clock_skew_accepted(&call->client->skew, call->signed_sec, call->sent_usec);
+}
+
+static void error_reply(struct sqs_call *call, const struct http_reply *reply,
+                        const struct sqs_answer_headers *headers)
+{
+    sqs_answer_refused(reply, headers, &call->error);
+    if (call->error.class == AWS_ERROR_CLOCK || call->error.class == AWS_ERROR_CREDENTIALS) {
+        if (is_clock_corrected(call, reply)) {
+            retry_after(call, 0);
+            return;
+        }
+    } else if (call->error.class == AWS_ERROR_PERMANENT && call->request_id[0] != '\0') {
+        signature_accepted(call);
+    }
+    sqs_call_attempt_failed(call);
+}
+
+static void good_reply(struct sqs_call *call, const struct http_reply *reply)
+{
+    struct sqs_client *client = call->client;
+    CLEANUP(sqs_reply_unref) struct sqs_reply *parsed = NULL;
+    const struct sqs_proof_facts facts = {
+        .has_request_id = call->request_id[0] != '\0',
+        .peer_sends_ids = client->peer_sends_ids,
+        .wait_usec = call->options.wait_usec,
+        .elapsed_usec = clock_loop_usec(client->event) - call->sent_usec,
+    };
+
+    bool is_good = sqs_answer_read(call->request, reply, &facts, &parsed, &call->error);
+
+    client->peer_sends_ids = client->peer_sends_ids || facts.has_request_id;
+    if (!is_good) {
+        sqs_call_attempt_failed(call);
+        return;
+    }
+    signature_accepted(call);
+    retry_quota_refund(&client->quota, &call->retry.pass);
+    answered(call, parsed);
+    sqs_call_finish(call, parsed);
+}
+
+void sqs_call_on_reply(void *userdata, const struct http_reply *reply)
+{
+    struct sqs_call *call = userdata;
+    struct sqs_answer_headers headers;
+
+    call->slot = NULL;
+    call->http_status = reply->status;
+    call->request_id[0] = '\0';
+    if (reply->failure != HTTP_FAILURE_NONE) {
+        sqs_answer_failed(reply, &call->error);
+        sqs_call_attempt_failed(call);
+        return;
+    }
+    headers.request_id = http_reply_header(reply, "x-amzn-RequestId");
+    if (headers.request_id)
+        snprintf(call->request_id, sizeof(call->request_id), "%s", headers.request_id);
+    if (reply->status == 200) {
+        good_reply(call, reply);
+        return;
+    }
+    headers.query_error = http_reply_header(reply, "x-amzn-query-error");
+    headers.error_type = http_reply_header(reply, "x-amzn-errortype");
+    headers.retry_after = http_reply_header(reply, "x-amz-retry-after");
+    error_reply(call, reply, &headers);
+}

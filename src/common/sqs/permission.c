@@ -1,0 +1,152 @@
+/* See permission.h. */
+#include "sqs/permission.h"
+
+/* The names under which SQS has been seen to refuse each probe, the older protocol's codes among
+ * them: on FIFO and on standard queues, and by its emulators. */
+static const char *const of_an_empty_batch[] = {
+    "EmptyBatchRequest",
+    "MissingRequiredParameterException",
+    "InvalidParameterValueException",
+    NULL,
+};
+static const char *const of_no_handle[] = {
+    "ReceiptHandleIsInvalid",
+    "InvalidParameterValueException",
+    NULL,
+};
+static const char *const of_too_many_messages[] = {
+    "InvalidParameterValueException",
+    "ReadCountOutOfRange",
+    NULL,
+};
+
+static const char *const *refusals_of(enum sqs_operation operation)
+{
+    static const char *const none[] = {NULL};
+
+    switch (sqs_operation_single(operation)) {
+    case SQS_SEND_MESSAGE:
+        return of_an_empty_batch;
+    case SQS_RECEIVE_MESSAGE:
+        return of_too_many_messages;
+    case SQS_DELETE_MESSAGE:
+    case SQS_CHANGE_MESSAGE_VISIBILITY:
+        return of_no_handle;
+    default:
+        return none;
+    }
+}
+
+enum permission_answer permission_answer_of(enum sqs_operation operation,
+                                            const struct sqs_error *error)
+{
+    if (!error)
+        return PERMISSION_ALLOWED;
+    if (error->class != AWS_ERROR_PERMANENT)
+        return PERMISSION_UNKNOWN;
+    if (streq(error->name, "AccessDeniedException"))
+        return PERMISSION_DENIED;
+    for (const char *const *name = refusals_of(operation); *name; name++)
+        if (streq(error->name, *name))
+            return PERMISSION_ALLOWED;
+    return PERMISSION_UNKNOWN;
+}
+
+void permissions_init(struct permissions *permissions, unsigned operations)
+{
+    *permissions = (struct permissions){};
+    for (unsigned i = 0; i < SQS_N_OPERATIONS; i++)
+        permissions->of[i].is_needed = (operations & PERMISSION_BIT(i)) != 0;
+}
+
+static struct permission *find(struct permissions *permissions, enum sqs_operation operation)
+{
+    return &permissions->of[sqs_operation_single(operation)];
+}
+
+static bool is_open(const struct permission *p)
+{
+    return p->is_needed && !p->is_proven;
+}
+
+bool permissions_is_open(const struct permissions *permissions, enum sqs_operation operation)
+{
+    return is_open(&permissions->of[sqs_operation_single(operation)]);
+}
+
+bool permissions_wants_probe(const struct permissions *permissions, enum sqs_operation operation)
+{
+    const struct permission *p = &permissions->of[sqs_operation_single(operation)];
+
+    return is_open(p) && p->answer != PERMISSION_ALLOWED;
+}
+
+static bool add_denial(struct permission *p, uint64_t now_usec)
+{
+    if (p->n_denials == 0 || now_usec - p->denied_last_usec > PERMISSION_FORGET_USEC) {
+        p->n_denials = 0;
+        p->denied_since_usec = now_usec;
+    }
+    p->n_denials++;
+    p->denied_last_usec = now_usec;
+    return now_usec - p->denied_since_usec >= PERMISSION_DENIAL_USEC;
+}
+
+bool permissions_probed(struct permissions *permissions, enum sqs_operation operation,
+                        enum permission_answer answer, uint64_t now_usec)
+{
+    struct permission *p = find(permissions, operation);
+
+    if (!is_open(p) || answer == PERMISSION_UNKNOWN)
+        return false;
+    p->answer = answer;
+    if (answer == PERMISSION_DENIED)
+        return add_denial(p, now_usec);
+    p->n_denials = 0;
+    return false;
+}
+
+bool permissions_denied(struct permissions *permissions, enum sqs_operation operation,
+                        uint64_t now_usec)
+{
+    struct permission *p = find(permissions, operation);
+
+    return is_open(p) && add_denial(p, now_usec);
+}
+
+void permissions_proven(struct permissions *permissions, enum sqs_operation operation)
+{
+    struct permission *p = find(permissions, operation);
+
+    p->is_proven = true;
+    p->n_denials = 0;
+}
+
+unsigned permissions_count_denied(const struct permissions *permissions)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(permissions->of); i++)
+        n += permissions->of[i].n_denials > 0;
+    return n;
+}
+
+static uint64_t retry_usec(const struct permission *p, uint64_t now_usec)
+{
+    uint64_t lasted_usec = now_usec - p->denied_since_usec;
+    uint64_t delay_usec = MIN(USEC_PER_SEC << MIN(p->n_denials - 1, 8U), PERMISSION_RETRY_MAX_USEC);
+
+    if (lasted_usec >= PERMISSION_DENIAL_USEC)
+        return PERMISSION_RETRY_SLOW_USEC;
+    return MIN(delay_usec, PERMISSION_DENIAL_USEC - lasted_usec);
+}
+
+uint64_t permissions_retry_usec(const struct permissions *permissions, uint64_t now_usec)
+{
+    uint64_t longest_usec = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(permissions->of); i++)
+        if (permissions->of[i].n_denials > 0)
+            longest_usec = MAX(longest_usec, retry_usec(&permissions->of[i], now_usec));
+    return longest_usec > 0 ? longest_usec : USEC_INFINITY;
+}

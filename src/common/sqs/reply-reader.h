@@ -1,0 +1,60 @@
+/* What the readers of SQS's replies share; not for use outside of sqs-reply*.c. */
+#pragma once
+
+#include "sqs/reply.h"
+#include "util/json-tree.h"
+
+struct reply_chunk;
+
+/* What a reply's pointers point into. */
+struct reply_storage {
+    struct json_tree *tree; /* NULL where there was no body */
+    struct reply_chunk *chunks;
+};
+
+struct reply_reader {
+    const struct sqs_request *request;
+    struct sqs_reply *reply;
+    struct reply_storage *storage;
+    char **error; /* may be NULL */
+
+    /* The object being read: `list`[list_at].`inner`[inner_at], as in Messages[3].MessageAttributes[0];
+     * what is NULL is left out, and without a list it is the reply itself. */
+    const char *list, *inner;
+    size_t list_at, inner_at;
+};
+
+/* SQS_REPLY_E_DAMAGED, or -ENOMEM. The line names the member (NULL: the object being read) and goes
+ * on with the text, "is missing". */
+int reply_damaged(const struct reply_reader *reader, const char *name, const char *format, ...)
+    PRINTF_FORMAT(3, 4);
+
+/* Zeroed memory that lives as long as the reply. NULL where memory ran out. */
+void *reply_allocate(const struct reply_reader *reader, size_t n, size_t size);
+
+/* What json_value_get and its kin answered, as the readers answer. `required`: absence is damage, too. */
+int reply_judge(const struct reply_reader *reader, const char *name, int answer, bool required);
+
+/* All leave *ret alone where the member is absent. 0, SQS_REPLY_E_DAMAGED or -ENOMEM. */
+int reply_read_string(const struct reply_reader *reader, const struct json_value *object, const char *name,
+                      const char **ret);
+/* Decimal digits in a string, at most `max`. */
+int reply_read_number(const struct reply_reader *reader, const struct json_value *object, const char *name,
+                      uint64_t max, uint64_t *ret);
+int reply_read_unsigned(const struct reply_reader *reader, const struct json_value *object, const char *name,
+                        unsigned *ret);
+/* "true" or "false" in a string. */
+int reply_read_truth(const struct reply_reader *reader, const struct json_value *object, const char *name,
+                     bool *ret);
+/* Whether the reply's MD5 `name` is another than ours. */
+int reply_read_md5(const struct reply_reader *reader, const struct json_value *object, const char *name,
+                   const char *ours, bool *ret_differs);
+
+/* Absent or empty: damaged. */
+int reply_read_required_string(const struct reply_reader *reader, const struct json_value *object,
+                               const char *name, const char **ret);
+
+/* ReceiveMessage, in reply-received.c. */
+int reply_parse_received(struct reply_reader *reader, const struct json_value *root);
+
+void reply_storage_free(struct reply_storage *storage);

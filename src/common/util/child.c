@@ -1,0 +1,429 @@
+/* See child.h. The end of the program is told by a pidfd, which needs no signal.
+ *
+ * Signals go to the process group, whose number is the program's process id. The kernel gives that
+ * to nobody else until the program was waited for and nobody is in the group any more. So what can
+ * be done before the wait is: a group that is to be killed at once is killed then. One that is
+ * given time is looked at again and again once the program was waited for: in between, its number
+ * could come to somebody else only after all others were given out.
+ *
+ * A child that was given up (cancelled, killed when its time was over) is dead in a moment but not
+ * at once. Its structure then belongs to the pidfd's event source, which belongs to the loop; both
+ * go when it has died, or with the loop. */
+#include "util/child.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "util/buffer.h"
+#include "util/clock.h"
+#include "util/timer.h"
+
+#define LOOK_INTERVAL_USEC (20 * USEC_PER_MSEC)
+#define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
+
+/* The program's end comes first: it takes what was printed along, in one go. */
+enum { EXIT_PRIORITY = SD_EVENT_PRIORITY_NORMAL - 1 };
+
+/* One of the program's two outputs. */
+struct stream {
+    struct child *child;
+    int fd; /* -1: closed */
+    sd_event_source *source;
+};
+
+enum state {
+    RUNNING,
+    ENDING, /* its group was told to end */
+    ENDED,  /* the program has ended and was waited for; some of its group, told to end, is left */
+};
+
+struct child {
+    pid_t pid; /* and the number of its group */
+    int pidfd;
+    bool is_reaped;
+    enum state state;
+    sd_event_source *exit_source; /* on the pidfd; its destruction frees the child */
+    struct timer timer;           /* for the time-out, then the end of the grace */
+    uint64_t grace_usec, grace_end_usec;
+    struct stream streams[CHILD_N_STREAMS];
+    enum child_end end;
+    int status;
+    child_output_fn output;
+    child_done_fn done; /* NULL: given up, or its end was told */
+    void *userdata;
+};
+
+/* ---- Ends ---- */
+
+static void stream_close(struct stream *s)
+{
+    s->source = sd_event_source_disable_unref(s->source);
+    if (s->fd >= 0)
+        close(s->fd);
+    s->fd = -1;
+}
+
+static void signal_group(const struct child *child, int signal)
+{
+    (void)kill(-child->pid, signal);
+}
+
+/* Waits for the program, without blocking. -EAGAIN: it has not ended. */
+static int reap(struct child *child, siginfo_t *ret)
+{
+    *ret = (siginfo_t){};
+    if (TEMP_FAILURE_RETRY(waitid(P_PIDFD, (id_t)child->pidfd, ret, WEXITED | WNOHANG)) < 0) {
+        int r = -errno;
+
+        /* Somebody else has waited for it. */
+        child->is_reaped = true;
+        return r;
+    }
+    if (ret->si_pid == 0)
+        return -EAGAIN;
+    child->is_reaped = true;
+    return 0;
+}
+
+/* Whether nobody is in the group any more. Those of it whose parent was the program may be this
+ * process's children now, where it is the first of a container. */
+static bool group_is_gone(const struct child *child)
+{
+    siginfo_t info;
+
+    if (kill(-child->pid, 0) < 0 && errno == ESRCH)
+        return true;
+    do
+        info = (siginfo_t){};
+    while (waitid(P_PGID, (id_t)child->pid, &info, WEXITED | WNOHANG) == 0 && info.si_pid > 0);
+    return kill(-child->pid, 0) < 0 && errno == ESRCH;
+}
+
+static void child_free(void *userdata)
+{
+    struct child *child = userdata;
+    siginfo_t info;
+
+    if (!child->is_reaped)
+        (void)reap(child, &info);
+    for (size_t i = 0; i < CHILD_N_STREAMS; i++)
+        stream_close(&child->streams[i]);
+    timer_done(&child->timer);
+    close(child->pidfd);
+    free(child);
+}
+
+/* Lets the structure go; where the program still has to die, when it has. */
+static void let_go(struct child *child)
+{
+    child->done = NULL;
+    if (child->is_reaped) {
+        sd_event_source_disable_unref(child->exit_source); /* frees the child */
+        return;
+    }
+    for (size_t i = 0; i < CHILD_N_STREAMS; i++)
+        stream_close(&child->streams[i]);
+    timer_done(&child->timer);
+    /* From here on the loop holds the source, and the source the child. */
+    sd_event_source_set_floating(child->exit_source, true);
+    sd_event_source_unref(child->exit_source);
+}
+
+struct child *child_cancel(struct child *child)
+{
+    if (!child)
+        return NULL;
+    if (!child->is_reaped || !group_is_gone(child))
+        signal_group(child, SIGKILL);
+    let_go(child);
+    return NULL;
+}
+
+/* ---- Its outputs ---- */
+
+enum {
+    STREAM_EMPTY = 0, /* nothing to read just now */
+    STREAM_READ,
+    STREAM_ENDED,
+    STREAM_REFUSED, /* it was too much */
+};
+
+/* Reads once and hands on what was there. */
+static int stream_read(struct stream *s)
+{
+    struct child *child = s->child;
+    char bytes[CHILD_READ_MAX_BYTES];
+    ssize_t n = TEMP_FAILURE_RETRY(read(s->fd, bytes, sizeof(bytes)));
+    bool is_taken;
+
+    if (n < 0)
+        return errno == EAGAIN ? STREAM_EMPTY : STREAM_ENDED;
+    if (n == 0)
+        return STREAM_ENDED;
+    is_taken =
+        child->output(child->userdata, (enum child_stream)(s - child->streams), bytes, (size_t)n);
+    secure_wipe(bytes, (size_t)n);
+    return is_taken ? STREAM_READ : STREAM_REFUSED;
+}
+
+/* Reads what was printed before the end. Others may still print: processes that have left the
+ * group.
+ */
+static void stream_drain(struct stream *s)
+{
+    int state = s->fd >= 0 ? STREAM_READ : STREAM_ENDED;
+
+    for (size_t i = 0; state == STREAM_READ && i < CHILD_REST_MAX_BYTES / CHILD_READ_MAX_BYTES; i++)
+        state = stream_read(s);
+    if (state == STREAM_REFUSED) {
+        s->child->end = CHILD_TOO_MUCH_OUTPUT;
+        s->child->status = 0;
+    }
+}
+
+/* All is over but for dying: tells it, once. */
+static void finish(struct child *child)
+{
+    child_done_fn done = child->done;
+    void *userdata = child->userdata;
+    enum child_end end;
+    int status;
+
+    for (size_t i = 0; i < CHILD_N_STREAMS && child->end != CHILD_TOO_MUCH_OUTPUT; i++)
+        stream_drain(&child->streams[i]);
+    end = child->end;
+    status = child->status;
+    let_go(child);
+    done(userdata, end, status);
+}
+
+static void finish_killed(struct child *child)
+{
+    signal_group(child, SIGKILL);
+    finish(child);
+}
+
+static int on_stream(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    struct stream *s = userdata;
+    struct child *child = s->child;
+    int state = stream_read(s);
+
+    if (state == STREAM_ENDED) {
+        stream_close(s);
+    } else if (state == STREAM_REFUSED) {
+        child->end = CHILD_TOO_MUCH_OUTPUT;
+        child->status = 0;
+        finish_killed(child);
+    }
+    return 0;
+}
+
+void child_hold_output(struct child *child, bool is_held)
+{
+    for (size_t i = 0; i < CHILD_N_STREAMS; i++)
+        if (child->streams[i].source)
+            sd_event_source_set_enabled(child->streams[i].source,
+                                        is_held ? SD_EVENT_OFF : SD_EVENT_ON);
+}
+
+/* ---- Its end ---- */
+
+static uint64_t now_usec(const struct child *child)
+{
+    return clock_loop_usec(sd_event_source_get_event(child->exit_source));
+}
+
+/* Tells the group to end. One that is stopped must go on to do so. */
+static void begin_end(struct child *child, enum child_end why)
+{
+    child->state = ENDING;
+    child->end = why;
+    child->grace_end_usec = now_usec(child) + child->grace_usec;
+    signal_group(child, child->grace_usec > 0 ? SIGTERM : SIGKILL);
+    signal_group(child, SIGCONT);
+    timer_set(&child->timer, child->grace_end_usec);
+}
+
+/* Before the loop has told. */
+static bool has_ended(const struct child *child)
+{
+    struct pollfd p = {.fd = child->pidfd, .events = POLLIN};
+
+    return poll(&p, 1, 0) > 0;
+}
+
+void child_terminate(struct child *child, uint64_t grace_usec)
+{
+    uint64_t end_usec = now_usec(child) + grace_usec;
+
+    if (child->state == RUNNING) {
+        child->grace_usec = MIN(grace_usec, child->grace_usec);
+        if (!has_ended(child))
+            begin_end(child, CHILD_TERMINATED);
+    } else if (end_usec < child->grace_end_usec) {
+        child->grace_end_usec = end_usec;
+        if (child->state == ENDING) /* else the group is looked at soon */
+            timer_set(&child->timer, end_usec);
+    }
+}
+
+/* The program has ended, but not all of its group: looks at it until the grace is over. */
+static void look_at_group(struct child *child)
+{
+    uint64_t now;
+
+    if (group_is_gone(child)) {
+        finish(child);
+        return;
+    }
+    now = now_usec(child);
+    if (now >= child->grace_end_usec)
+        finish_killed(child);
+    else
+        timer_set(&child->timer, MIN(child->grace_end_usec, now + LOOK_INTERVAL_USEC));
+}
+
+static void on_timer(void *userdata)
+{
+    struct child *child = userdata;
+
+    if (child->state == RUNNING)
+        begin_end(child, CHILD_TIMED_OUT);
+    else if (child->state == ENDING)
+        finish_killed(child);
+    else
+        look_at_group(child);
+}
+
+static void note_end(struct child *child, int error, const siginfo_t *info)
+{
+    if (child->state != RUNNING)
+        return;
+    child->end = error < 0 ? CHILD_LOST : info->si_code == CLD_EXITED ? CHILD_EXITED : CHILD_KILLED;
+    child->status = error < 0 ? 0 : info->si_status;
+}
+
+static int on_exit_of_child(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    struct child *child = userdata;
+    siginfo_t info;
+    int r;
+
+    if (!child->done || child->grace_usec == 0)
+        signal_group(child, SIGKILL);
+    else if (child->state == RUNNING)
+        signal_group(child, SIGTERM);
+    r = reap(child, &info);
+    if (r == -EAGAIN)
+        return 0;
+    sd_event_source_set_enabled(source, SD_EVENT_OFF);
+    if (!child->done) {
+        /* The loop's own source: taken back to be let go. */
+        sd_event_source_ref(source);
+        sd_event_source_set_floating(source, false);
+        sd_event_source_unref(source);
+        return 0;
+    }
+    note_end(child, r, &info);
+    if (child->state == RUNNING)
+        child->grace_end_usec = now_usec(child) + child->grace_usec;
+    child->state = ENDED;
+    if (child->grace_usec == 0)
+        finish(child);
+    else
+        look_at_group(child);
+    return 0;
+}
+
+pid_t child_pid(const struct child *child)
+{
+    return child->pid;
+}
+
+void child_wait(const struct child *child, uint64_t usec)
+{
+    struct pollfd p = {.fd = child->pidfd, .events = POLLIN};
+    struct timespec wait = {.tv_sec = (time_t)(usec / USEC_PER_SEC),
+                            .tv_nsec = (long)(usec % USEC_PER_SEC * 1000)};
+
+    (void)ppoll(&p, 1, &wait, NULL);
+}
+
+/* ---- Start ---- */
+
+static int watch_streams(sd_event *event, struct child *child)
+{
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < CHILD_N_STREAMS; i++) {
+        struct stream *s = &child->streams[i];
+
+        r = sd_event_add_io(event, &s->source, s->fd, EPOLLIN, on_stream, s);
+    }
+    return r;
+}
+
+static int watch(sd_event *event, struct child *child, uint64_t timeout_usec)
+{
+    int r = sd_event_source_set_priority(child->exit_source, EXIT_PRIORITY);
+
+    if (r >= 0)
+        r = watch_streams(event, child);
+    if (r >= 0)
+        r = timer_init(&child->timer, event, TIMER_ACCURACY_USEC, on_timer, child);
+    if (r >= 0)
+        r = timer_set_after(&child->timer, timeout_usec);
+    return r;
+}
+
+/* Without the loop there is nothing but to wait for the program's death, which is near. */
+static void kill_and_wait(struct child *child)
+{
+    siginfo_t info;
+
+    signal_group(child, SIGKILL);
+    child->is_reaped = true;
+    (void)TEMP_FAILURE_RETRY(waitid(P_PIDFD, (id_t)child->pidfd, &info, WEXITED));
+    child_free(child);
+}
+
+int child_start(sd_event *event, const struct child_options *options, struct child **ret)
+{
+    struct child *child = calloc(1, sizeof(*child));
+    struct launched s;
+    int r;
+
+    if (!child)
+        return -ENOMEM;
+    r = launch(&options->program, &s);
+    if (r < 0) {
+        free(child);
+        return r;
+    }
+    *child = (struct child){
+        .pid = s.pid,
+        .pidfd = s.pidfd,
+        .grace_usec = options->grace_usec,
+        .streams = {{.child = child, .fd = s.output}, {.child = child, .fd = s.errors}},
+        .output = options->output,
+        .done = options->done,
+        .userdata = options->userdata,
+    };
+    r = sd_event_add_io(event, &child->exit_source, child->pidfd, EPOLLIN, on_exit_of_child, child);
+    if (r < 0) {
+        kill_and_wait(child);
+        return r;
+    }
+    sd_event_source_set_destroy_callback(child->exit_source, child_free);
+    r = watch(event, child, options->timeout_usec);
+    if (r < 0) {
+        child_cancel(child);
+        return r;
+    }
+    *ret = child;
+    return 0;
+}

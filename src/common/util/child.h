@@ -1,0 +1,74 @@
+/* A program run beside the event loop: bounded in time, never through a shell, ended with all that
+ * it started. What it prints is handed on as it comes. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "util/launch.h"
+
+struct child; /* a program that runs */
+
+enum child_stream { CHILD_OUTPUT, CHILD_ERRORS, CHILD_N_STREAMS };
+
+enum child_end {
+    CHILD_EXITED,          /* status: its exit status */
+    CHILD_KILLED,          /* status: the signal that ended it */
+    CHILD_TIMED_OUT,       /* this and the rest, if nothing else is said: status is 0 */
+    CHILD_TERMINATED,      /* child_terminate was called before it had ended, however it did then */
+    CHILD_TOO_MUCH_OUTPUT, /* `output` has said so */
+    CHILD_LOST,            /* its exit status cannot be had, or the loop failed */
+};
+
+/* Some of what the program prints, borrowed for the length of the call and wiped afterwards; never
+ * from inside child_start. False: that is too much, the program is killed. No function of child.h
+ * but child_hold_output may be called from it. */
+typedef bool (*child_output_fn)(void *userdata, enum child_stream stream, const char *bytes,
+                                size_t size);
+
+/* Runs exactly once for each child that was not cancelled, never from inside a function of child.h.
+ * All that was printed was handed on before. */
+typedef void (*child_done_fn)(void *userdata, enum child_end end, int status);
+
+struct child_options {
+    struct launch_options program;
+    uint64_t timeout_usec; /* on the boot clock; then it is ended: CHILD_TIMED_OUT */
+    uint64_t grace_usec;   /* from SIGTERM to SIGKILL, where it is ended; 0: SIGKILL at once */
+    child_output_fn output;
+    child_done_fn done;
+    void *userdata;
+};
+
+/* Starts the program, as launch does.
+ *
+ * Its end is the end of its process group. What counts is how the program itself ends; whatever of
+ * the group still runs then is ended as well, and `done` waits for that, for grace_usec at most.
+ * (Something that is to stay must leave the group, as daemons do.) A group is ended by SIGTERM, and
+ * SIGKILL after grace_usec; `done` does not wait for what was killed, which the loop collects.
+ *
+ * Of what is printed at most CHILD_READ_MAX_BYTES are handed on in one turn of the loop, so that
+ * endless output holds up nothing else; once it has ended, CHILD_REST_MAX_BYTES.
+ *
+ * `*ret` is valid until `done` runs or child_cancel is called. 0, or what launch returns, or an
+ * errno of the loop. */
+enum { CHILD_READ_MAX_BYTES = 16 * 1024, CHILD_REST_MAX_BYTES = 1024 * 1024 };
+int child_start(sd_event *event, const struct child_options *options, struct child **ret);
+
+pid_t child_pid(const struct child *child);
+
+/* Leaves unread what the program prints, so that it waits when its pipes are full, or reads again.
+ * What stands in the pipes at its end is read all the same. */
+void child_hold_output(struct child *child, bool is_held);
+
+/* Ends the program and its group, with so much time from SIGTERM to SIGKILL, but no more than the
+ * grace_usec of its start; 0: SIGKILL at once. `done` tells how it went. Where that is under way,
+ * or the program has ended by itself, it can only make the time shorter. */
+void child_terminate(struct child *child, uint64_t grace_usec);
+
+/* Waits for the program itself (not its group) to end, at most so long: for when the loop has
+ * ended.
+ */
+void child_wait(const struct child *child, uint64_t usec);
+
+/* Kills the program and its process group; `done` does not run. What is left of it is collected by
+ * the loop, as long as that goes on. NULL is allowed. Returns NULL. */
+struct child *child_cancel(struct child *child);

@@ -1,0 +1,313 @@
+/* What is done once, before the file is used: see database.h. Until a file is known to be ours and
+ * whole, nothing is written to it: what is read first takes the lock, then come the version and the
+ * check, and only then the log and the tables. A refused file is closed without moving its log. */
+#include "util/database-internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/error-line.h"
+
+enum {
+    PAGE_BYTES = 4096,   /* SQLite's default, that of new files */
+    LOG_HEAD_BYTES = 32, /* of a log without a page */
+    PRAGMA_MAX_BYTES = 128,
+};
+
+/* SQLite removes a log whose file is empty, and begins anew. The file of a sound pair never is: it
+ * has its first page, synced, before there is a log. */
+static int check_log_alone(const char *path, const char *log_path, char **error)
+{
+    struct stat file, log;
+    bool is_missing = stat(path, &file) < 0;
+
+    if ((is_missing ? errno != ENOENT : file.st_size > 0) || stat(log_path, &log) < 0 ||
+        log.st_size <= LOG_HEAD_BYTES)
+        return 0;
+    return error_line(
+        DATABASE_E_UNUSABLE, error,
+        "%s is %s, and %s beside it has %lld bytes of what was in it: restore both, or "
+        "move the latter away to keep it for a look and begin anew",
+        path, is_missing ? "missing" : "empty", log_path, (long long)log.st_size);
+}
+
+/* What cannot be opened or made has its errno here; SQLite would not keep it. No lock is lost when
+ * this descriptor is closed, for SQLite has none yet. */
+static int probe(const char *path, uint64_t *ret_bytes, char **error)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600), e = errno;
+    struct stat st;
+
+    if (fd < 0 && (e == ENOSPC || e == EDQUOT || e == EIO || e == EMFILE || e == ENFILE)) {
+        error_line(0, error, "Cannot open %s: %s", path, strerror(e));
+        return e == EDQUOT ? -ENOSPC : -e;
+    }
+    if (fd < 0)
+        return error_line(DATABASE_E_UNUSABLE, error,
+                          "Cannot open %s to read and write: %s; its folder must be there, and "
+                          "user %u be allowed to write to it, and to the file if there is one",
+                          path, strerror(e), geteuid());
+    e = fstat(fd, &st) < 0 ? errno : 0;
+    close(fd);
+    if (e > 0)
+        return error_line(-e, error, "Cannot open %s: %s", path, strerror(e));
+    if (!S_ISREG(st.st_mode))
+        return error_line(DATABASE_E_UNUSABLE, error, "Cannot use %s: not a regular file", path);
+    *ret_bytes = (uint64_t)st.st_size;
+    return 0;
+}
+
+/* The first column of the first row. */
+static int query_int(struct database *d, const char *sql, int64_t *ret)
+{
+    sqlite3_stmt *s = NULL;
+    int code = sqlite3_prepare_v2(d->sqlite, sql, -1, &s, NULL), r = 0;
+
+    if (code == SQLITE_OK)
+        code = sqlite3_step(s);
+    if (code == SQLITE_ROW)
+        *ret = sqlite3_column_int64(s, 0);
+    else
+        r = database_failed(d, code);
+    sqlite3_finalize(s);
+    return r;
+}
+
+/* The check tells of rows that break the rules of their table in the same way as of damage to the
+ * tree that they stand in. Who reads the rows sees to those; SQLite itself tells them apart by
+ * these words (when a column is added). */
+static bool is_about_a_row(const char *text)
+{
+    static const char *const globs[] = {"NULL value in *", "non-* value in *", "CHECK constraint*",
+                                        "* value in *.*"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(globs); i++)
+        if (sqlite3_strglob(globs[i], text) == 0)
+            return true;
+    return streq(text, "ok");
+}
+
+/* SQLite reports damage that it looks for as a row of text, and a page that it could not read as
+ * well. */
+static int check(struct database *d, const char *sql)
+{
+    sqlite3_stmt *s = NULL;
+    int code = sqlite3_prepare_v2(d->sqlite, sql, -1, &s, NULL), r = 0;
+
+    while (code == SQLITE_OK || code == SQLITE_ROW) {
+        code = sqlite3_step(s);
+        if (code == SQLITE_ROW && !is_about_a_row((const char *)sqlite3_column_text(s, 0)))
+            break;
+    }
+    if (code == SQLITE_ROW) {
+        database_set_error(d, (const char *)sqlite3_column_text(s, 0), NULL);
+        r = database_is_read_error(database_file_errno(d)) ? -EIO : -EUCLEAN;
+    } else if (code != SQLITE_DONE) {
+        r = database_failed(d, code);
+    }
+    sqlite3_finalize(s);
+    return r;
+}
+
+int database_look_again(struct database *d, int r)
+{
+    if (r != -EUCLEAN)
+        return r;
+    sqlite3_db_release_memory(d->sqlite); /* pages that were read wrong */
+    r = check(d, "PRAGMA integrity_check(1000000000)");
+    if (r == -EUCLEAN || r == -ENOMEM)
+        return r;
+    if (r == 0)
+        snprintf(d->error, sizeof(d->error),
+                 "%s was read as damaged, and at a second look is not: look after the disk and the "
+                 "memory",
+                 d->path);
+    return -EIO;
+}
+
+static int connect(struct database *d)
+{
+    int code =
+        sqlite3_open_v2(d->path, &d->sqlite,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    char pragmas[PRAGMA_MAX_BYTES];
+
+    if (!d->sqlite)
+        return -ENOMEM;
+    if (code != SQLITE_OK)
+        return database_failed(d, code);
+    sqlite3_busy_timeout(d->sqlite, 0);
+    sqlite3_db_config(d->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    sqlite3_db_config(d->sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(d->sqlite, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    snprintf(pragmas, sizeof(pragmas),
+             "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cell_size_check = ON;"
+             "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -%d",
+             DATABASE_CACHE_BYTES / 1024);
+    return database_execute(d, pragmas);
+}
+
+/* Reads, and writes nothing. */
+static int inspect(struct database *d, const struct database_schema *schema, uint64_t file_bytes,
+                   int64_t *ret_version, char **error)
+{
+    int64_t version = 0, n_tables = 0;
+    int r = query_int(d, "PRAGMA user_version", &version);
+
+    if (r >= 0)
+        r = query_int(d, "SELECT count(*) FROM sqlite_schema", &n_tables);
+    if (r < 0)
+        return r;
+    if (version > schema->version)
+        return error_line(DATABASE_E_UNUSABLE, error,
+                          "%s was written by a newer version of this program (its format is %lld, "
+                          "the newest known %d): install that version, or move the file away",
+                          d->path, (long long)version, schema->version);
+    if (version < 0 || (version == 0 && n_tables > 0))
+        return error_line(DATABASE_E_UNUSABLE, error,
+                          "%s is a database of another program: move it away", d->path);
+    *ret_version = version;
+    return file_bytes <= DATABASE_CHECK_MAX_BYTES ? check(d, "PRAGMA quick_check(1000000000)") : 0;
+}
+
+static int set_up_log(struct database *d)
+{
+    char pragmas[PRAGMA_MAX_BYTES];
+
+    snprintf(pragmas, sizeof(pragmas),
+             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+             "PRAGMA wal_autocheckpoint = %d; PRAGMA journal_size_limit = %d",
+             DATABASE_LOG_BYTES / PAGE_BYTES, DATABASE_LOG_BYTES);
+    d->durability = DATABASE_SYNCED;
+    return database_execute(d, pragmas);
+}
+
+static int write_migrations(struct database *d, const struct database_schema *schema,
+                            int64_t version)
+{
+    char pragma[PRAGMA_MAX_BYTES];
+    int r = database_begin(d, DATABASE_SYNCED);
+
+    if (r < 0)
+        return r;
+    for (int64_t i = version; r >= 0 && i < schema->version; i++)
+        r = database_execute(d, schema->migrations[i]);
+    snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d", schema->version);
+    if (r >= 0)
+        r = database_execute(d, pragma);
+    if (r >= 0)
+        return database_commit(d);
+    database_rollback(d);
+    return r;
+}
+
+static int migrate(struct database *d, const struct database_schema *schema, int64_t version)
+{
+    int r = 0;
+
+    d->version = (int)version;
+    if (version < schema->version)
+        r = write_migrations(d, schema, version);
+    if (r >= 0)
+        d->version = schema->version;
+    else if (schema->least_version > 0 && version >= schema->least_version &&
+             (r == -ENOSPC || r == -EEXIST))
+        r = 0;
+    return r;
+}
+
+int database_version(const struct database *d)
+{
+    return d->version;
+}
+
+static int set_up(struct database *d, const struct database_schema *schema, uint64_t file_bytes,
+                  char **error)
+{
+    int64_t version = 0;
+    int r = connect(d);
+
+    if (r == 0)
+        r = inspect(d, schema, file_bytes, &version, error);
+    r = database_look_again(d, r);
+    if (r == 0)
+        r = set_up_log(d);
+    if (r == 0)
+        r = database_prepare(d, "BEGIN IMMEDIATE", &d->begin);
+    if (r == 0)
+        r = database_prepare(d, "COMMIT", &d->commit);
+    if (r == 0)
+        r = database_prepare(d, "ROLLBACK", &d->rollback);
+    if (r == 0)
+        r = migrate(d, schema, version);
+    return r;
+}
+
+/* A failure of SQLite's while opening, in words for a person. */
+static int refused(struct database *d, int r, char **error)
+{
+    if (r == -ENOMEM)
+        return r;
+    if (r == -EUCLEAN)
+        return error_line(DATABASE_E_UNUSABLE, error,
+                          "%s. The file is damaged: move it and %s-wal away to keep them for a "
+                          "look, or restore both",
+                          d->error, d->path);
+    if (r == -EBUSY)
+        return error_line(DATABASE_E_IN_USE, error,
+                          "%s is open in another process, such as this daemon started twice",
+                          d->path);
+    if (r == -EROFS || r == -EACCES || r == -EPERM || r == -EINVAL || r == -EEXIST)
+        return error_line(DATABASE_E_UNUSABLE, error, "Cannot use %s", d->error);
+    return error_line(r, error, "Cannot use %s", d->error);
+}
+
+static void note_identity(const char *path, struct identity *identity)
+{
+    struct stat st;
+
+    if (stat(path, &st) >= 0)
+        *identity = (struct identity){st.st_dev, st.st_ino};
+}
+
+/* The log is there from the first reading on, and keeps its file until the end. */
+static void note_identities(struct database *d)
+{
+    note_identity(d->path, &d->file);
+    note_identity(d->log_path, &d->log);
+}
+
+int database_open(const char *path, const struct database_schema *schema, struct database **ret,
+                  char **error)
+{
+    CLEANUP(database_free) struct database *d = NULL;
+    uint64_t file_bytes = 0;
+    int r;
+
+    d = calloc(1, sizeof(*d));
+    if (!d)
+        return -ENOMEM;
+    d->path = strdup(path);
+    if (!d->path || asprintf(&d->log_path, "%s-wal", path) < 0) {
+        d->log_path = NULL;
+        return -ENOMEM;
+    }
+    r = check_log_alone(path, d->log_path, error);
+    if (r == 0)
+        r = probe(path, &file_bytes, error);
+    if (r != 0)
+        return r;
+    r = set_up(d, schema, file_bytes, error);
+    if (r < 0)
+        return refused(d, r, error);
+    if (r > 0)
+        return r;
+    /* From now on a proper end leaves one file, without a log. */
+    sqlite3_db_config(d->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    note_identities(d);
+    *ret = TAKE(d);
+    return 0;
+}

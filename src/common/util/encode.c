@@ -1,0 +1,287 @@
+/* AWS's times are taken apart by hand: strptime depends on the locale, and they do not. */
+#include "util/encode.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include <openssl/evp.h>
+
+void hex_encode(const void *bytes, size_t size, char *ret)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *p = bytes;
+
+    for (size_t i = 0; i < size; i++) {
+        ret[2 * i] = digits[p[i] >> 4];
+        ret[2 * i + 1] = digits[p[i] & 15];
+    }
+    ret[2 * size] = '\0';
+}
+
+static bool is_unreserved(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
+}
+
+int uri_encode(struct buffer *b, const char *bytes, size_t size, const char *keep)
+{
+    static const char digits[] = "0123456789ABCDEF";
+
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+
+        if (is_unreserved(bytes[i]) || (c != '\0' && strchr(keep, c)))
+            buffer_append_char(b, bytes[i]);
+        else
+            buffer_append(b, (char[]){'%', digits[c >> 4], digits[c & 15]}, 3);
+    }
+    return b->error;
+}
+
+int base64_encode(struct buffer *b, const void *bytes, size_t size)
+{
+    size_t encoded = (size / 3 + 1) * 4;
+    int r, n;
+
+    if (size > INT_MAX / 2)
+        return b->error = -E2BIG;
+    r = buffer_reserve(b, encoded);
+    if (r < 0)
+        return r;
+    n = EVP_EncodeBlock((unsigned char *)b->data + b->size, bytes, (int)size);
+    b->size += (size_t)n;
+    b->data[b->size] = '\0';
+    return 0;
+}
+
+int base64_decode(struct buffer *b, const char *text, size_t size)
+{
+    size_t padding = 0;
+    int r, n;
+
+    if (size % 4 != 0 || size > INT_MAX)
+        return -EINVAL;
+    if (size == 0)
+        return buffer_append(b, "", 0);
+    while (padding < 2 && text[size - 1 - padding] == '=')
+        padding++;
+    for (size_t i = 0; i < size - padding; i++)
+        if (!((text[i] >= 'A' && text[i] <= 'Z') || (text[i] >= 'a' && text[i] <= 'z') ||
+              (text[i] >= '0' && text[i] <= '9') || text[i] == '+' || text[i] == '/'))
+            return -EINVAL;
+
+    r = buffer_reserve(b, size / 4 * 3);
+    if (r < 0)
+        return r;
+    n = EVP_DecodeBlock((unsigned char *)b->data + b->size, (const unsigned char *)text, (int)size);
+    if (n < 0)
+        return -EINVAL;
+    /* EVP_DecodeBlock counts the padding as bytes. */
+    b->size += (size_t)n - padding;
+    b->data[b->size] = '\0';
+    return 0;
+}
+
+/* In decimal, `n` of them. */
+static void write_digits(char *ret, size_t n, int number)
+{
+    while (n > 0) {
+        ret[--n] = (char)('0' + number % 10);
+        number /= 10;
+    }
+}
+
+/* By hand: this runs for every request, and strftime looks at the locale. */
+void aws_time_format(time_t t, char ret[AWS_TIME_SIZE])
+{
+    struct tm tm;
+
+    memcpy(ret, "19700101T000000Z", AWS_TIME_SIZE);
+    if (!gmtime_r(&t, &tm) || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900)
+        return;
+    write_digits(ret, 4, tm.tm_year + 1900);
+    write_digits(ret + 4, 2, tm.tm_mon + 1);
+    write_digits(ret + 6, 2, tm.tm_mday);
+    write_digits(ret + 9, 2, tm.tm_hour);
+    write_digits(ret + 11, 2, tm.tm_min);
+    write_digits(ret + 13, 2, tm.tm_sec);
+}
+
+/* Reads text that must match `pattern` from its start, where each of the letters Y m d H M S stands
+ * for one digit of that part of the time and all else for itself. Returns what follows, or NULL. */
+static const char *read_digits(const char *text, const char *pattern, struct tm *tm)
+{
+    for (; *pattern; pattern++, text++) {
+        int *part = NULL;
+
+        switch (*pattern) {
+        case 'Y':
+            part = &tm->tm_year;
+            break;
+        case 'm':
+            part = &tm->tm_mon;
+            break;
+        case 'd':
+            part = &tm->tm_mday;
+            break;
+        case 'H':
+            part = &tm->tm_hour;
+            break;
+        case 'M':
+            part = &tm->tm_min;
+            break;
+        case 'S':
+            part = &tm->tm_sec;
+            break;
+        default:
+            if (*text != *pattern)
+                return NULL;
+            continue;
+        }
+        if (*text < '0' || *text > '9')
+            return NULL;
+        *part = *part * 10 + (*text - '0');
+    }
+    return text;
+}
+
+int utc_time_parts(const struct tm *tm, time_t *ret)
+{
+    struct tm copy = {
+        .tm_year = tm->tm_year - 1900,
+        .tm_mon = tm->tm_mon - 1,
+        .tm_mday = tm->tm_mday,
+        .tm_hour = tm->tm_hour,
+        .tm_min = tm->tm_min,
+        .tm_sec = MIN(tm->tm_sec, 59),
+    };
+    struct tm check = copy;
+    time_t t;
+
+    if (tm->tm_hour > 23 || tm->tm_min > 59 || tm->tm_sec > 60)
+        return -EINVAL;
+    t = timegm(&check);
+    if (check.tm_mday != copy.tm_mday || check.tm_mon != copy.tm_mon)
+        return -EINVAL;
+    if (tm->tm_mon < 1 || tm->tm_mon > 12 || tm->tm_mday < 1 || tm->tm_mday > 31)
+        return -EINVAL;
+    *ret = t + (tm->tm_sec - copy.tm_sec);
+    return 0;
+}
+
+int aws_time_parse(const char *text, time_t *ret)
+{
+    struct tm tm = {};
+    const char *rest = read_digits(text, "YYYYmmddTHHMMSSZ", &tm);
+
+    /* 'T' and 'Z' in the pattern stand for themselves. */
+    if (!rest || *rest != '\0')
+        return -EINVAL;
+    return utc_time_parts(&tm, ret);
+}
+
+size_t utf8_decode(const char *bytes, size_t size, uint32_t *ret_code_point)
+{
+    const unsigned char *p = (const unsigned char *)bytes;
+    uint32_t code_point;
+    size_t length;
+
+    if (size == 0)
+        return 0;
+    if (p[0] < 0x80) {
+        *ret_code_point = p[0];
+        return 1;
+    }
+    if (p[0] >= 0xC2 && p[0] <= 0xDF)
+        length = 2;
+    else if ((p[0] & 0xF0) == 0xE0)
+        length = 3;
+    else if (p[0] >= 0xF0 && p[0] <= 0xF4)
+        length = 4;
+    else
+        return 0;
+    if (size < length)
+        return 0;
+
+    code_point = p[0] & (0xFFu >> (length + 1));
+    for (size_t i = 1; i < length; i++) {
+        if ((p[i] & 0xC0) != 0x80)
+            return 0;
+        code_point = code_point << 6 | (p[i] & 0x3F);
+    }
+    if ((length == 3 && code_point < 0x800) || (length == 4 && code_point < 0x10000) ||
+        code_point > 0x10FFFF || (code_point >= 0xD800 && code_point <= 0xDFFF))
+        return 0;
+    *ret_code_point = code_point;
+    return length;
+}
+
+/* Whether all of 8 * n bytes are ASCII. */
+static bool is_ascii(const char *bytes, size_t n)
+{
+    uint64_t all = 0, eight;
+
+    for (size_t i = 0; i < n; i++) {
+        memcpy(&eight, bytes + i * sizeof(eight), sizeof(eight));
+        all |= eight;
+    }
+    return (all & UINT64_C(0x8080808080808080)) == 0;
+}
+
+size_t utf8_valid_bytes(const char *bytes, size_t size)
+{
+    uint32_t code_point;
+
+    for (size_t i = 0, n; i < size; i += n) {
+        /* Most text is ASCII: many bytes at a time. */
+        n = 64;
+        if (size - i >= n && is_ascii(bytes + i, 8))
+            continue;
+        n = 8;
+        if (size - i >= n && is_ascii(bytes + i, 1))
+            continue;
+        n = utf8_decode(bytes + i, size - i, &code_point);
+        if (n == 0)
+            return i;
+    }
+    return size;
+}
+
+bool fits_into_line(uint32_t c)
+{
+    return c >= 0x20 && !(c >= 0x7f && c < 0xa0) && c != 0x061c && c != 0x200e && c != 0x200f &&
+           !(c >= 0x2028 && c <= 0x202e) && !(c >= 0x2066 && c <= 0x2069);
+}
+
+int escape_for_log(struct buffer *b, const char *bytes, size_t size, size_t max_bytes)
+{
+    size_t end = MIN(size, max_bytes), i = 0;
+    uint32_t c;
+
+    for (size_t n; i < end; i += n) {
+        n = utf8_decode(bytes + i, size - i, &c);
+        if (n == 0) {
+            buffer_printf(b, "\\x%02x", (unsigned char)bytes[i]);
+            n = 1;
+        } else if (c == '\n') {
+            buffer_append_string(b, "\\n");
+        } else if (c == '\t') {
+            buffer_append_string(b, "\\t");
+        } else if (c == '\r') {
+            buffer_append_string(b, "\\r");
+        } else if (c == '\\') {
+            buffer_append_string(b, "\\\\");
+        } else if (!fits_into_line(c)) {
+            for (size_t k = 0; k < n; k++)
+                buffer_printf(b, "\\x%02x", (unsigned char)bytes[i + k]);
+        } else {
+            buffer_append(b, bytes + i, n);
+        }
+    }
+    /* A character that begins before the cut is shown whole: it may have been the last. */
+    if (i < size)
+        buffer_printf(b, "... (%zu bytes)", size);
+    return b->error;
+}

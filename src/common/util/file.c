@@ -1,0 +1,146 @@
+/* See file.h. The bytes are read straight into the caller's buffer, which wipes what it lets go:
+ * no copy of a secret stays on the stack. The size that stat tells is a hint at most, for files
+ * grow and those of /proc tell none: the end is where read says so. */
+#include "util/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+enum { READ_CHUNK_BYTES = 16 * 1024 };
+
+#ifndef MFD_NOEXEC_SEAL /* since Linux 6.3 */
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+/* Whether that is to be read at all, before a byte of it is. */
+static int check_kind(int fd, size_t max_bytes)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (S_ISREG(st.st_mode))
+        return (uint64_t)st.st_size > max_bytes ? -E2BIG : 0;
+    if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) /* /dev/null */
+        return 0;
+    return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+}
+
+static int read_all(int fd, size_t max_bytes, struct buffer *b)
+{
+    size_t before = b->size;
+
+    for (;;) {
+        size_t left = max_bytes - (b->size - before);
+        /* One byte more than allowed is asked for, to tell a full file from a larger one. */
+        size_t chunk = MIN(left < SIZE_MAX ? left + 1 : left, (size_t)READ_CHUNK_BYTES);
+        ssize_t n;
+        int r;
+
+        /* At the buffer's cap, what is left of its room and one byte on the stack do the same. */
+        if (b->max - b->size < chunk) {
+            char probe;
+
+            chunk = b->max - b->size;
+            if (chunk == 0) {
+                n = TEMP_FAILURE_RETRY(read(fd, &probe, 1));
+                secure_wipe(&probe, 1);
+                return n < 0 ? -errno : n > 0 ? -E2BIG : 0;
+            }
+        }
+        r = buffer_reserve(b, chunk);
+        if (r < 0)
+            return r;
+        n = TEMP_FAILURE_RETRY(read(fd, b->data + b->size, chunk));
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            return 0;
+        b->size += (size_t)n;
+        b->data[b->size] = '\0';
+        if ((size_t)n > left)
+            return -E2BIG;
+    }
+}
+
+int file_read(const char *path, size_t max_bytes, struct buffer *b)
+{
+    size_t before = b->size;
+    int fd, r;
+
+    if (b->error < 0)
+        return b->error;
+    /* Not waiting for the writer of a FIFO, or for a device. */
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    r = check_kind(fd, max_bytes);
+    if (r == 0)
+        r = read_all(fd, max_bytes, b);
+    close(fd);
+    if (r < 0) {
+        if (b->data) {
+            secure_wipe(b->data + before, b->allocated - before);
+            b->size = before;
+            b->data[before] = '\0';
+        }
+        b->error = 0;
+    }
+    return r;
+}
+
+const char *file_error_text(int r)
+{
+    if (r == -EINVAL)
+        return "not a file, but a FIFO, a device or a socket";
+    return r == -E2BIG ? "larger than such a file may be" : strerror(-r);
+}
+
+/* Written where the offset is not: reading begins at 0. */
+static int fill(int fd, const char *bytes, size_t size)
+{
+    for (size_t at = 0; at < size;) {
+        ssize_t n = TEMP_FAILURE_RETRY(pwrite(fd, bytes + at, size - at, (off_t)at));
+
+        if (n < 0)
+            return -errno;
+        at += (size_t)n;
+    }
+    return fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0
+               ? -errno
+               : 0;
+}
+
+int file_in_memory(const char *name, const void *bytes, size_t size, int *ret_fd)
+{
+    const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+    int r, fd = memfd_create(name, flags | MFD_NOEXEC_SEAL);
+
+    if (fd < 0 && errno == EINVAL)
+        fd = memfd_create(name, flags);
+    if (fd < 0)
+        return -errno;
+    r = fill(fd, bytes, size);
+    if (r < 0) {
+        close(fd);
+        return r;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+void file_fill_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDONLY); /* the lowest number that is free */
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}

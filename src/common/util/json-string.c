@@ -1,0 +1,99 @@
+/* See json-string.h. Most text goes over as it is, eight bytes at a time; there is always room for
+ * the rest of it unescaped, so that the buffer grows at most where something is escaped. */
+#include "util/json-string.h"
+
+#include <errno.h>
+
+#include "util/encode.h"
+
+/* Letters of the escapes that are two bytes long. */
+static const char letters[256] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
+                                  ['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\'};
+
+/* Into room that is there: 2 bytes where the byte has a letter, else 6. */
+static char *write_escaped(char *out, unsigned char c)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    *out++ = '\\';
+    if (letters[c]) {
+        *out++ = letters[c];
+        return out;
+    }
+    *out++ = 'u';
+    *out++ = '0';
+    *out++ = '0';
+    *out++ = digits[c >> 4];
+    *out++ = digits[c & 15];
+    return out;
+}
+
+/* Copies what stands for itself; returns how many bytes that were. There is room for `size`. */
+static size_t copy_plain(char *out, const char *bytes, size_t size)
+{
+    size_t i = 0, n;
+
+    while (size - i >= 8) {
+        memcpy(out + i, bytes + i, 8);
+        n = json_plain_of_eight(bytes + i);
+        i += n;
+        if (n < 8)
+            return i;
+    }
+    for (; i < size && json_is_plain(bytes[i]); i++)
+        out[i] = bytes[i];
+    return i;
+}
+
+/* How many bytes may still be written at `out`, which is in the buffer, but for the NUL. */
+static size_t room(const struct buffer *b, const char *out)
+{
+    return MIN(b->allocated - 1, b->max) - (size_t)(out - b->data);
+}
+
+int json_append_string(struct buffer *b, const char *bytes, size_t size)
+{
+    size_t start = b->size, left = size;
+    char *out;
+    int r;
+
+    if (b->error < 0)
+        return b->error;
+    if (size > SIZE_MAX - 2)
+        return b->error = -E2BIG;
+    r = buffer_reserve(b, size + 2);
+    if (r < 0)
+        return r;
+    if (!utf8_is_valid(bytes, size))
+        return b->error = -EINVAL;
+
+    out = b->data + start;
+    *out++ = '"';
+    while (left > 0) {
+        size_t n = copy_plain(out, bytes, left);
+
+        out += n;
+        bytes += n;
+        left -= n;
+        if (left == 0)
+            break;
+        n = letters[(unsigned char)*bytes] ? 2 : 6;
+        if (room(b, out) < n + left) { /* the quote at the end takes this byte's place */
+            b->size = (size_t)(out - b->data);
+            r = buffer_reserve(b, n + left);
+            if (r < 0) {
+                b->size = start;
+                b->data[start] = '\0';
+                return r;
+            }
+            out = b->data + b->size;
+        }
+        out = write_escaped(out, (unsigned char)*bytes);
+        bytes++;
+        left--;
+    }
+    *out++ = '"';
+    *out = '\0';
+    b->size = (size_t)(out - b->data);
+    return 0;
+}

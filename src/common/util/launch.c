@@ -1,0 +1,243 @@
+/* See launch.h.
+ *
+ * posix_spawn, not fork: libcurl's resolver runs threads, and after a fork in a process with
+ * threads hardly anything may be called. It also copies no page tables. */
+#include "util/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "util/descriptor-limit.h"
+
+extern char **environ;
+
+/* ---- The environment ---- */
+
+bool launch_inherits(const char *entry)
+{
+    static const char *const names[] = {
+        "NOTIFY_SOCKET=",
+        "WATCHDOG_PID=",
+        "WATCHDOG_USEC=",
+        "LISTEN_PID=",
+        "LISTEN_FDS=",
+        "LISTEN_FDNAMES=",
+        "FDSTORE=",
+        "JOURNAL_STREAM=",
+        "SYSTEMD_EXEC_PID=",
+        "MAINPID=",
+        "MEMORY_PRESSURE_WATCH=",
+        "MEMORY_PRESSURE_WRITE=",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (strncmp(entry, names[i], strlen(names[i])) == 0)
+            return false;
+    return true;
+}
+
+/* The strings are borrowed from the environment, the array is the caller's to free. */
+static int make_environment(char ***ret)
+{
+    size_t n = 0, used = 0;
+    char **e;
+
+    while (environ && environ[n])
+        n++;
+    e = calloc(n + 1, sizeof(*e));
+    if (!e)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        if (launch_inherits(environ[i]))
+            e[used++] = environ[i];
+    *ret = e;
+    return 0;
+}
+
+/* ---- Descriptors ---- */
+
+static int close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* Moves a descriptor above standard error, so that its number is never the target of another's dup2
+ * in the child, even where this process was started without the standard three. */
+static int raise_fd(int *fd)
+{
+    int high;
+
+    if (*fd > STDERR_FILENO)
+        return 0;
+    high = fcntl(*fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (high < 0)
+        return -errno;
+    close(*fd);
+    *fd = high;
+    return 0;
+}
+
+/* A pipe whose reading end does not block. */
+static int make_pipe(int *ret_read, int *ret_write)
+{
+    int fds[2], r;
+
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return -errno;
+    r = raise_fd(&fds[0]);
+    if (r == 0)
+        r = raise_fd(&fds[1]);
+    if (r == 0 && fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0)
+        r = -errno;
+    if (r < 0) {
+        close(fds[0]);
+        close(fds[1]);
+        return r;
+    }
+    *ret_read = fds[0];
+    *ret_write = fds[1];
+    return 0;
+}
+
+/* ---- The start ---- */
+
+/* An ignored SIGCHLD, as some parent may have left it, makes the kernel throw exit statuses away.
+ */
+static int heed_children(void)
+{
+    struct sigaction action;
+
+    if (sigaction(SIGCHLD, NULL, &action) < 0)
+        return -errno;
+    if (!(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_IGN) {
+        action.sa_handler = SIG_DFL;
+        action.sa_flags = 0;
+    } else if (action.sa_flags & SA_NOCLDWAIT) {
+        action.sa_flags &= ~SA_NOCLDWAIT;
+    } else {
+        return 0;
+    }
+    return sigaction(SIGCHLD, &action, NULL) < 0 ? -errno : 0;
+}
+
+/* The functions of posix_spawn return positive errnos. */
+static int set_attributes(posix_spawnattr_t *a)
+{
+    sigset_t all, none;
+    int e;
+
+    sigfillset(&all);
+    sigemptyset(&none);
+    e = posix_spawnattr_setflags(a, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF |
+                                        POSIX_SPAWN_SETSIGMASK);
+    e = e ? e : posix_spawnattr_setpgroup(a, 0);
+    e = e ? e : posix_spawnattr_setsigdefault(a, &all);
+    e = e ? e : posix_spawnattr_setsigmask(a, &none);
+    return -e;
+}
+
+static int set_descriptors(posix_spawn_file_actions_t *f, int input, int output, int errors)
+{
+    int e = input > 0 ? posix_spawn_file_actions_adddup2(f, input, STDIN_FILENO)
+                      : posix_spawn_file_actions_addopen(f, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+
+    e = e ? e : posix_spawn_file_actions_adddup2(f, output, STDOUT_FILENO);
+    e = e ? e : posix_spawn_file_actions_adddup2(f, errors, STDERR_FILENO);
+    e = e ? e : posix_spawn_file_actions_addclosefrom_np(f, STDERR_FILENO + 1);
+    return -e;
+}
+
+static int run(const struct launch_options *options, const posix_spawn_file_actions_t *f,
+               const posix_spawnattr_t *a, pid_t *ret)
+{
+    CLEANUP(free) char **own = NULL;
+    char *const *environment = options->environment;
+    uint64_t soft;
+    int e;
+
+    if (!environment) {
+        int r = make_environment(&own);
+
+        if (r < 0)
+            return r;
+        environment = own;
+    }
+    /* The program has its limit from here, and its descriptors whatever their numbers: dup2 looks
+     * at the new number only, and to open one posix_spawn closes its number first. */
+    soft = descriptor_limit_begin_original();
+    if (options->path)
+        e = posix_spawn(ret, options->path, f, a, options->argv, environment);
+    else
+        e = posix_spawnp(ret, options->argv[0], f, a, options->argv, environment);
+    descriptor_limit_end_original(soft);
+    return -e;
+}
+
+static int run_with(const struct launch_options *options, int output, int errors, pid_t *ret)
+{
+    posix_spawn_file_actions_t f;
+    posix_spawnattr_t a;
+    int r = -posix_spawnattr_init(&a);
+
+    if (r < 0)
+        return r;
+    r = -posix_spawn_file_actions_init(&f);
+    if (r == 0) {
+        r = set_attributes(&a);
+        if (r == 0)
+            r = set_descriptors(&f, options->input, output, errors);
+        if (r == 0)
+            r = run(options, &f, &a, ret);
+        posix_spawn_file_actions_destroy(&f);
+    }
+    posix_spawnattr_destroy(&a);
+    return r;
+}
+
+/* The program's pidfd. Where there is none, the program is ended. */
+static int open_pidfd(pid_t pid, int *ret)
+{
+    int r, fd = pidfd_open(pid, 0);
+
+    if (fd >= 0) {
+        *ret = fd;
+        return 0;
+    }
+    r = -errno;
+    /* The one wait that blocks: for a program that was just killed. */
+    (void)kill(-pid, SIGKILL);
+    (void)TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0));
+    return r;
+}
+
+int launch(const struct launch_options *options, struct launched *ret)
+{
+    struct launched s = {.pidfd = -1, .output = -1, .errors = -1};
+    int output = -1, errors = -1;
+    int r = heed_children();
+
+    if (r == 0)
+        r = make_pipe(&s.output, &output);
+    if (r == 0)
+        r = make_pipe(&s.errors, &errors);
+    if (r == 0)
+        r = run_with(options, output, errors, &s.pid);
+    close_fd(output);
+    close_fd(errors);
+    if (r == 0)
+        r = open_pidfd(s.pid, &s.pidfd);
+    if (r < 0) {
+        close_fd(s.output);
+        close_fd(s.errors);
+        return r;
+    }
+    *ret = s;
+    return 0;
+}

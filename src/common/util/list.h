@@ -1,0 +1,84 @@
+/* Doubly linked lists whose links are members of the objects in them. A list is circular: its head
+ * is a link as well. Nothing here allocates or fails, and a member is removed without a search. */
+#pragma once
+
+#include "util/macro.h"
+
+/* A list's head, or a member's link. A link that is in no list has next == NULL, so that one that
+ * is all zero needs no initialization; a head needs list_init. */
+struct list {
+    struct list *previous, *next;
+};
+
+/* Walks the list from its first link. `link` may be removed and its object freed in the body; the
+ * link after it may not. */
+#define LIST_FOREACH(head, link)                                                                   \
+    for (struct list *link = (head)->next, *link##_next = link->next; link != (head);              \
+         link = link##_next, link##_next = link->next)
+
+static inline void list_init(struct list *head)
+{
+    head->previous = head->next = head;
+}
+
+static inline bool list_is_empty(const struct list *head)
+{
+    return head->next == head;
+}
+
+static inline bool list_is_linked(const struct list *link)
+{
+    return link->next != NULL;
+}
+
+/* NULL: the list is empty. */
+static inline struct list *list_first(const struct list *head)
+{
+    return list_is_empty(head) ? NULL : head->next;
+}
+
+static inline struct list *list_last(const struct list *head)
+{
+    return list_is_empty(head) ? NULL : head->previous;
+}
+
+/* `place` is a member or the head: then the link becomes the last. */
+static inline void list_insert_before(struct list *place, struct list *link)
+{
+    link->previous = place->previous;
+    link->next = place;
+    place->previous->next = link;
+    place->previous = link;
+}
+
+static inline void list_append(struct list *head, struct list *link)
+{
+    list_insert_before(head, link);
+}
+
+static inline void list_prepend(struct list *head, struct list *link)
+{
+    list_insert_before(head->next, link);
+}
+
+/* A link that is in no list is left alone. */
+static inline void list_remove(struct list *link)
+{
+    if (!list_is_linked(link))
+        return;
+    link->previous->next = link->next;
+    link->next->previous = link->previous;
+    link->previous = link->next = NULL;
+}
+
+/* Moves all members to the end of `to`. */
+static inline void list_move_all(struct list *to, struct list *from)
+{
+    if (list_is_empty(from))
+        return;
+    from->next->previous = to->previous;
+    to->previous->next = from->next;
+    from->previous->next = to;
+    to->previous = from->previous;
+    list_init(from);
+}

@@ -1,0 +1,135 @@
+#include "util/log-entry.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The place in the source would always be this file. */
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <systemd/sd-journal.h>
+
+#include "util/clock.h"
+
+enum { ENTRY_MAX_BYTES = LOG_ENTRY_FIELDS_MAX * (LOG_FIELD_MAX_BYTES + 128) };
+
+static const char message_label[] = "MESSAGE=";
+
+static _Atomic uint64_t last_journal_usec;
+
+struct log_entry *log_entry_new(int priority, bool to_journal)
+{
+    struct log_entry *entry = calloc(1, sizeof(*entry));
+
+    if (!entry)
+        return NULL;
+    entry->priority = priority;
+    entry->to_journal = to_journal;
+    entry->bytes = BUFFER_INIT(ENTRY_MAX_BYTES);
+    return entry;
+}
+
+struct log_entry *log_entry_free(struct log_entry *entry)
+{
+    if (!entry)
+        return NULL;
+    buffer_done(&entry->bytes);
+    free(entry);
+    return NULL;
+}
+
+void log_entry_set_line(struct log_entry *entry, const char *before, const char *line,
+                        const char *after)
+{
+    buffer_append_string(&entry->bytes, before);
+    buffer_append_string(&entry->bytes, line);
+    buffer_append_string(&entry->bytes, after);
+    buffer_append_char(&entry->bytes, '\n');
+}
+
+/* A value's size, cut between characters where it is too long. */
+static size_t value_size(const char *value)
+{
+    size_t size = strlen(value);
+
+    if (size <= LOG_FIELD_MAX_BYTES)
+        return size;
+    size = LOG_FIELD_MAX_BYTES;
+    for (int i = 0; i < 3 && ((unsigned char)value[size] & 0xC0) == 0x80; i++)
+        size--;
+    return size;
+}
+
+void log_entry_add_field(struct log_entry *entry, const char *name, const char *value)
+{
+    if (!is_set(value) || entry->n_fields == LOG_ENTRY_FIELDS_MAX)
+        return;
+    entry->begin[entry->n_fields++] = entry->bytes.size;
+    buffer_append_string(&entry->bytes, name);
+    buffer_append_char(&entry->bytes, '=');
+    buffer_append(&entry->bytes, value, value_size(value));
+    entry->begin[entry->n_fields] = entry->bytes.size;
+}
+
+size_t log_entry_bytes(const struct log_entry *entry)
+{
+    return sizeof(*entry) + entry->bytes.allocated;
+}
+
+static void note_journal_entry(void)
+{
+    atomic_store(&last_journal_usec, clock_boot_usec());
+}
+
+uint64_t log_entry_journal_usec(void)
+{
+    return atomic_load(&last_journal_usec);
+}
+
+static int write_to_journal(const struct log_entry *entry)
+{
+    struct iovec iov[LOG_ENTRY_FIELDS_MAX];
+    int r;
+
+    for (size_t i = 0; i < entry->n_fields; i++)
+        iov[i] = (struct iovec){entry->bytes.data + entry->begin[i],
+                                entry->begin[i + 1] - entry->begin[i]};
+    r = sd_journal_sendv(iov, (int)entry->n_fields);
+    if (r >= 0)
+        note_journal_entry();
+    return MIN(r, 0);
+}
+
+static int write_to_stderr(const char *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = TEMP_FAILURE_RETRY(write(STDERR_FILENO, bytes, size));
+
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO;
+        bytes += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+/* What the journal has not taken. The terminal may have been closed meanwhile: no colours. */
+static int write_message_to_stderr(const struct log_entry *entry)
+{
+    CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(LOG_LINE_MAX_BYTES + 64);
+    size_t label = sizeof(message_label) - 1;
+
+    if (entry->n_fields == 0 || strncmp(entry->bytes.data, message_label, label) != 0)
+        return 0; /* a line without text */
+    buffer_append(&line, entry->bytes.data + label, entry->begin[1] - label);
+    buffer_append_char(&line, '\n');
+    return line.error < 0 ? line.error : write_to_stderr(line.data, line.size);
+}
+
+int log_entry_write(const struct log_entry *entry)
+{
+    if (!entry->to_journal)
+        return write_to_stderr(entry->bytes.data, entry->bytes.size);
+    return write_to_journal(entry) < 0 ? write_message_to_stderr(entry) : 0;
+}

@@ -1,0 +1,257 @@
+#include "util/log-writer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util/log-queue.h"
+
+struct log_writer {
+    /* Of the loop's thread. */
+    sd_event_source *source;
+    log_writer_flows_fn flows;
+    pthread_t thread;
+    bool is_slow;
+
+    int eventfd; /* the thread writes it, the loop reads it */
+
+    pthread_mutex_t lock; /* guards all that follows */
+    pthread_cond_t changed;
+    struct log_queue queue;
+    struct list written; /* entries that somebody may wait for */
+    bool is_waiting;     /* the thread, for an entry */
+    bool is_stopping;
+    bool is_reporting_flow; /* the loop wants to know when the queue has become short */
+};
+
+/* ---- The thread ---- */
+
+static void wake_loop(struct log_writer *w)
+{
+    (void)eventfd_write(w->eventfd, 1); /* it fails only where it is set already */
+}
+
+/* Waits for an entry; NULL: it is time to end. With the lock held. */
+static struct log_entry *next_entry(struct log_writer *w)
+{
+    while (w->queue.n == 0 && !w->is_stopping) {
+        w->is_waiting = true;
+        pthread_cond_broadcast(&w->changed);
+        pthread_cond_wait(&w->changed, &w->lock);
+        w->is_waiting = false;
+    }
+    return log_queue_take(&w->queue);
+}
+
+static void write_entries(struct log_writer *w)
+{
+    struct log_entry *entry;
+
+    pthread_mutex_lock(&w->lock);
+    while ((entry = next_entry(w))) {
+        pthread_mutex_unlock(&w->lock);
+        entry->result = log_entry_write(entry);
+        if (!entry->carries_message)
+            entry = log_entry_free(entry);
+        pthread_mutex_lock(&w->lock);
+        if (entry) {
+            list_append(&w->written, &entry->link);
+            wake_loop(w);
+        }
+        if (w->is_reporting_flow && w->queue.bytes < w->queue.bytes_max / 4) {
+            w->is_reporting_flow = false;
+            wake_loop(w);
+        }
+    }
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void *run_thread(void *userdata)
+{
+    write_entries(userdata);
+    return NULL;
+}
+
+/* The signals are for the loop. */
+static int start_thread(struct log_writer *w)
+{
+    sigset_t all, before;
+    int r;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    r = -pthread_create(&w->thread, NULL, run_thread, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return r;
+}
+
+/* ---- The loop ---- */
+
+void log_writer_add(struct log_writer *w, struct log_entry *entry)
+{
+    pthread_mutex_lock(&w->lock);
+    log_queue_add(&w->queue, entry);
+    if (w->queue.bytes > w->queue.bytes_max / 2)
+        w->is_slow = true;
+    if (w->is_slow || w->queue.n_dropped > 0)
+        w->is_reporting_flow = true;
+    if (w->is_waiting)
+        pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+}
+
+bool log_writer_is_slow(const struct log_writer *w)
+{
+    return w->is_slow;
+}
+
+uint64_t log_writer_take_dropped(struct log_writer *w)
+{
+    uint64_t n;
+
+    pthread_mutex_lock(&w->lock);
+    n = TAKE(w->queue.n_dropped);
+    pthread_mutex_unlock(&w->lock);
+    return n;
+}
+
+static void report_written(struct log_writer *w)
+{
+    struct list written;
+
+    list_init(&written);
+    pthread_mutex_lock(&w->lock);
+    list_move_all(&written, &w->written);
+    pthread_mutex_unlock(&w->lock);
+    LIST_FOREACH(&written, link)
+    {
+        struct log_entry *entry = CONTAINER_OF(link, struct log_entry, link);
+
+        if (entry->taken)
+            entry->taken(entry->userdata, entry->result);
+        log_entry_free(entry);
+    }
+}
+
+static void report_flow(struct log_writer *w)
+{
+    uint64_t n_dropped = 0;
+    bool flows;
+
+    pthread_mutex_lock(&w->lock);
+    flows = !w->is_reporting_flow && (w->is_slow || w->queue.n_dropped > 0);
+    if (flows)
+        n_dropped = TAKE(w->queue.n_dropped);
+    pthread_mutex_unlock(&w->lock);
+    if (!flows)
+        return;
+    w->is_slow = false;
+    w->flows(n_dropped);
+}
+
+static int on_event(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    struct log_writer *w = userdata;
+    eventfd_t value;
+
+    (void)eventfd_read(fd, &value);
+    report_written(w);
+    report_flow(w);
+    return 0;
+}
+
+/* With the lock held: whether all is written, and the thread waits for more. */
+static bool is_idle(const struct log_writer *w)
+{
+    return w->queue.n == 0 && w->is_waiting;
+}
+
+bool log_writer_flush(struct log_writer *w, uint64_t usec)
+{
+    struct timespec until;
+    bool idle;
+    int e = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(usec / USEC_PER_SEC);
+    until.tv_nsec += (long)(usec % USEC_PER_SEC * 1000);
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    pthread_mutex_lock(&w->lock);
+    while (!is_idle(w) && e == 0)
+        e = pthread_cond_clockwait(&w->changed, &w->lock, CLOCK_MONOTONIC, &until);
+    idle = is_idle(w);
+    pthread_mutex_unlock(&w->lock);
+    return idle;
+}
+
+/* ---- Life ---- */
+
+static void free_lists(struct log_writer *w)
+{
+    LIST_FOREACH(&w->written, link)
+    log_entry_free(CONTAINER_OF(link, struct log_entry, link));
+    list_init(&w->written);
+    log_queue_done(&w->queue);
+}
+
+static void writer_free(struct log_writer *w)
+{
+    free_lists(w);
+    sd_event_source_disable_unref(w->source);
+    if (w->eventfd >= 0)
+        close(w->eventfd);
+    pthread_cond_destroy(&w->changed);
+    pthread_mutex_destroy(&w->lock);
+    free(w);
+}
+
+int log_writer_new(sd_event *event, size_t bytes_max, log_writer_flows_fn flows,
+                   struct log_writer **ret)
+{
+    struct log_writer *w = calloc(1, sizeof(*w));
+    int r;
+
+    if (!w)
+        return -ENOMEM;
+    list_init(&w->written);
+    w->flows = flows;
+    log_queue_init(&w->queue, bytes_max);
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->changed, NULL);
+    w->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    r = w->eventfd < 0 ? -errno
+                       : sd_event_add_io(event, &w->source, w->eventfd, EPOLLIN, on_event, w);
+    if (r >= 0)
+        r = start_thread(w);
+    if (r < 0) {
+        writer_free(w);
+        return r;
+    }
+    *ret = w;
+    return 0;
+}
+
+bool log_writer_stop(struct log_writer *w)
+{
+    bool idle;
+
+    w->source = sd_event_source_disable_unref(w->source);
+    pthread_mutex_lock(&w->lock);
+    idle = is_idle(w);
+    w->is_stopping = true;
+    pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+    if (!idle) {
+        pthread_detach(w->thread);
+        return false;
+    }
+    pthread_join(w->thread, NULL);
+    writer_free(w);
+    return true;
+}

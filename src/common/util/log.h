@@ -1,0 +1,107 @@
+/* Log entries: to the journal with fields under systemd, coloured on a terminal, plain into a pipe.
+ * One process, one log: the state is static, as standard error itself is. errno is kept.
+ *
+ * Between log_start_thread and log_stop_thread no function here waits for the log, however long a
+ * reader of standard error or the journal takes nothing: a thread of its own writes. What waits for
+ * it takes LOG_QUEUE_MAX_BYTES of memory at most. When that is full, less important lines make room
+ * for more important ones, and how many were dropped is logged when the log takes lines again.
+ * Lines that carry a message (log_write_message) are not dropped. Outside of that time each line is
+ * written at once. All functions are for the loop's thread. */
+#pragma once
+
+#include <syslog.h>
+
+#include <systemd/sd-event.h>
+
+#include "util/log-target.h"
+#include "util/macro.h"
+
+enum log_colour { LOG_COLOUR_NONE, LOG_COLOUR_YELLOW, LOG_COLOUR_GREEN };
+
+/* One field of a journal entry beside MESSAGE and PRIORITY. An entry with a NULL or "" value is
+ * left out. Values are cut after LOG_FIELD_MAX_BYTES. */
+struct log_field {
+    const char *name; /* "SQS_MESSAGE_ID"; a string constant */
+    const char *value;
+};
+
+enum {
+    LOG_FIELDS_MAX = 16,               /* of a call, and as many common ones */
+    LOG_FIELD_MAX_BYTES = 1024 * 1024, /* the largest body that a message may have */
+    LOG_LINE_MAX_BYTES = 8 * 1024,     /* a longer text is cut, with "..." */
+};
+
+/* The journal looks up who has sent an entry (its unit, for one) while it reads it, and finds
+ * nobody where the process has ended by then: `journalctl -u` would not show why it did. So an end
+ * by exit() waits until the last entry is this old. */
+#define LOG_SETTLE_MSEC 300
+
+/* How long the end waits for lines that are not written yet. */
+#define LOG_FLUSH_MAX_USEC USEC_PER_SEC
+
+enum { LOG_QUEUE_MAX_BYTES = 1024 * 1024 };
+
+/* `target` AUTO means the journal where standard error is the journal's ($JOURNAL_STREAM,
+ * systemd.exec(5)), else standard error; there the terminal gets colours (unless NO_COLOR is set or
+ * TERM is "dumb"; errors and worse red, warnings bold in `colour`, the rest in `colour`), anything
+ * else plain lines. Entries less important than `level` are dropped. */
+void log_open(const char *identifier, enum log_target target, int level, enum log_colour colour);
+
+/* A field that every later entry bears, SQS_QUEUE_URL for one. The value is copied; NULL removes.
+ */
+void log_set_common_field(const char *name, const char *value);
+
+/* Whether an entry of that priority would be written: for work that is done for the log alone. */
+bool log_enabled(int priority);
+
+/* `message_id` is a 128-bit id in 32 hex digits (see daemon/message-ids.h), or NULL. The text is
+ * one line; control characters in it are escaped. */
+void log_write(int priority, const char *message_id, const struct log_field *fields,
+               size_t n_fields, const char *format, ...) PRINTF_FORMAT(5, 6);
+
+struct log_receipt; /* of a line that carries a message and is not written yet */
+
+/* The line was written, or nobody could take it: then `result` is a negative errno. Runs on the
+ * loop, once for each receipt that was not cancelled, which is void from then on. */
+typedef void (*log_taken_fn)(void *userdata, int result);
+
+struct log_receiver {
+    log_taken_fn taken;
+    void *userdata;
+};
+
+enum { LOG_UNDER_WAY = 1 };
+
+/* As log_write, for a line that is all that will be left of a message: it is never dropped, and who
+ * writes it learns when it was taken. 0: it was, or lines of that priority are not written.
+ * LOG_UNDER_WAY: the receiver will be told; *ret_receipt is set. -ENOMEM, or the errno of the
+ * write.
+ */
+int log_write_message(const struct log_receiver *receiver, struct log_receipt **ret_receipt,
+                      int priority, const char *message_id, const struct log_field *fields,
+                      size_t n_fields, const char *format, ...) PRINTF_FORMAT(7, 8);
+
+/* Nobody waits for the line any more; it is written nevertheless. NULL is allowed. Returns NULL. */
+struct log_receipt *log_receipt_cancel(struct log_receipt *receipt);
+
+/* From now on a thread writes. 0, -ENOMEM, or the errno of the thread or the loop. */
+int log_start_thread(sd_event *event);
+
+/* Waits until all is written, LOG_FLUSH_MAX_USEC at most, and ends the thread. Where it is stuck in
+ * a write, whatever is logged later is dropped. Done by itself at exit(). */
+void log_stop_thread(void);
+
+/* Whether so many lines wait that whoever can produce fewer should, until `flows` is called. */
+bool log_is_slow(void);
+typedef void (*log_flows_fn)(void *userdata);
+void log_on_flow(log_flows_fn flows, void *userdata); /* NULL: nobody */
+
+#define LOG_FIELDS(...)                                                                            \
+    (const struct log_field[]){__VA_ARGS__}, ARRAY_SIZE(((const struct log_field[]){__VA_ARGS__}))
+#define LOG_NO_FIELDS NULL, 0
+
+#define log_error(...) log_write(LOG_ERR, NULL, LOG_NO_FIELDS, __VA_ARGS__)
+#define log_warning(...) log_write(LOG_WARNING, NULL, LOG_NO_FIELDS, __VA_ARGS__)
+#define log_notice(...) log_write(LOG_NOTICE, NULL, LOG_NO_FIELDS, __VA_ARGS__)
+#define log_info(...) log_write(LOG_INFO, NULL, LOG_NO_FIELDS, __VA_ARGS__)
+#define log_debug(...) log_write(LOG_DEBUG, NULL, LOG_NO_FIELDS, __VA_ARGS__)

@@ -1,0 +1,62 @@
+/* One moment of the boot clock at which the event loop calls a function, once.
+ *
+ * A timer is created off. Setting it again replaces the moment; after the call it is off, and the
+ * function may set it anew. Setting it to the moment that it has costs nothing. The struct is a
+ * member of its owner and must not move while it is initialized. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "util/macro.h"
+
+typedef void (*timer_fn)(void *userdata);
+
+struct timer { /* all zero: not initialized */
+    sd_event_source *source;
+    uint64_t usec; /* the moment; USEC_INFINITY: off */
+    timer_fn fn;
+    void *userdata;
+};
+
+/* `accuracy_usec`: the call may come this much later, so that several wake-ups become one. 0, or
+ * the errno of sd_event_add_time. */
+int timer_init(struct timer *timer, sd_event *event, uint64_t accuracy_usec, timer_fn fn,
+               void *userdata);
+
+/* Turns it off for good and releases it. The struct is all zero afterwards; one that is so already
+ * is left alone. */
+void timer_done(struct timer *timer);
+
+static inline bool timer_is_initialized(const struct timer *timer)
+{
+    return timer->source != NULL;
+}
+
+/* Calls the function at this moment, or at once where it has passed. USEC_INFINITY turns the timer
+ * off. 0, or the errno of sd-event, which fails only in another process than the loop's or after
+ * its end; then the timer is off. */
+int timer_set(struct timer *timer, uint64_t usec);
+
+/* The same, `delay_usec` after the event loop's time. */
+int timer_set_after(struct timer *timer, uint64_t delay_usec);
+
+/* As timer_set, but a timer that is set to an earlier moment stays so, and nothing is turned off:
+ * the function must look whether its time has come, and else set the timer again. It serves moments
+ * that move with every message and are hardly ever reached. */
+int timer_set_early(struct timer *timer, uint64_t usec);
+
+void timer_stop(struct timer *timer);
+
+/* sd_event_source_set_priority of it. */
+int timer_set_priority(struct timer *timer, int64_t priority);
+
+/* The moment that it is set to; USEC_INFINITY: it is off. */
+static inline uint64_t timer_usec(const struct timer *timer)
+{
+    return timer->source ? timer->usec : USEC_INFINITY;
+}
+
+static inline bool timer_is_set(const struct timer *timer)
+{
+    return timer_usec(timer) < USEC_INFINITY;
+}

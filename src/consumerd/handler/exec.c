@@ -1,0 +1,519 @@
+/* See handler.h. A program is run for each message: util/child.h starts it and ends it with its
+ * group, exec-environment.h says what it knows of the message. The body is a file in memory, which
+ * needs no feeding and does not care whether it is read.
+ *
+ * A run lives until its program has gone. One that is cancelled is told to end, but answers to
+ * nobody any more. */
+#include "consumerd/handler/exec.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "consumerd/handler/exec-environment.h"
+#include "consumerd/handler/sandbox.h"
+#include "daemon/message-ids.h"
+#include "daemon/trouble.h"
+#include "util/child.h"
+#include "util/clock.h"
+#include "util/descriptor-limit.h"
+#include "util/error-line.h"
+#include "util/executable.h"
+#include "util/file.h"
+#include "util/line-splitter.h"
+#include "util/list.h"
+#include "util/log.h"
+
+/* From SIGTERM to SIGKILL at the daemon's exit. */
+#define EXIT_GRACE_USEC (1 * USEC_PER_SEC)
+
+enum {
+    LINES_MAX = 1000, /* of one message's program, in the log */
+    SHOWN_PATH_MAX_BYTES = 100,
+    DESCRIPTORS_OF_RUN = 3,   /* a pidfd and two pipes */
+    DESCRIPTORS_OTHERS = 512, /* connections, the log, the ledger, those of a start on its way */
+};
+
+extern char **environ;
+
+struct exec_handler {
+    struct handler head;
+    sd_event *event;
+    const struct config *config;
+    char *path;       /* of the program */
+    const char *name; /* the last part of it, for the log */
+    struct exec_environment *environment;
+    struct list runs;
+    size_t n_runs;
+    bool is_output_held;                  /* the log is slow */
+    char trouble[TROUBLE_TEXT_MAX_BYTES]; /* why the program could not be started, last */
+};
+
+struct handler_run {
+    struct list of_handler;
+    struct exec_handler *handler;
+    struct child *child;
+    handler_done_fn done; /* NULL: cancelled */
+    void *userdata;
+    pid_t pid;
+    char *message_id, *group_id; /* the message itself may be gone before the program */
+    struct line_splitter outputs[CHILD_N_STREAMS];
+    enum child_stream stream; /* that is being split */
+    unsigned receive_count, n_lines;
+};
+
+/* ---- The log ---- */
+
+enum { PID_SIZE = 16 };
+
+#define RUN_FIELDS(run, pid_text)                                                                  \
+    {"SQS_MESSAGE_ID", (run)->message_id}, {"SQS_MESSAGE_GROUP_ID", (run)->group_id},              \
+    {                                                                                              \
+        "SQS_HANDLER_PID", (pid_text)                                                              \
+    }
+
+static const char *format_pid(const struct handler_run *run, char text[PID_SIZE])
+{
+    snprintf(text, PID_SIZE, "%d", (int)run->pid);
+    return text;
+}
+
+static int priority_of(enum child_stream stream)
+{
+    return stream == CHILD_ERRORS ? LOG_WARNING : LOG_INFO;
+}
+
+static void on_line(void *userdata, const char *line, size_t size)
+{
+    struct handler_run *run = userdata;
+    char pid[PID_SIZE];
+
+    if (run->n_lines++ >= LINES_MAX)
+        return;
+    log_write(priority_of(run->stream), NULL, LOG_FIELDS(RUN_FIELDS(run, format_pid(run, pid))),
+              "%s[%s]: %.*s", run->handler->name, pid, (int)size, line);
+}
+
+/* What programs print waits in their pipes while the log is slow, and the programs with it. */
+static void hold_outputs(struct exec_handler *h, bool is_held)
+{
+    if (h->is_output_held == is_held)
+        return;
+    h->is_output_held = is_held;
+    LIST_FOREACH(&h->runs, link)
+    {
+        struct handler_run *run = CONTAINER_OF(link, struct handler_run, of_handler);
+
+        if (run->child)
+            child_hold_output(run->child, is_held);
+    }
+}
+
+static void on_log_flows(void *userdata)
+{
+    hold_outputs(userdata, false);
+}
+
+static bool on_output(void *userdata, enum child_stream stream, const char *bytes, size_t size)
+{
+    struct handler_run *run = userdata;
+
+    run->stream = stream;
+    if (log_enabled(priority_of(stream)))
+        line_splitter_feed(&run->outputs[stream], bytes, size, on_line, run);
+    if (log_is_slow())
+        hold_outputs(run->handler, true);
+    return true;
+}
+
+static void end_output(struct handler_run *run)
+{
+    char pid[PID_SIZE];
+
+    for (size_t i = 0; i < CHILD_N_STREAMS; i++) {
+        run->stream = (enum child_stream)i;
+        line_splitter_end(&run->outputs[i], on_line, run);
+    }
+    if (run->n_lines > LINES_MAX)
+        log_write(LOG_WARNING, NULL, LOG_FIELDS(RUN_FIELDS(run, format_pid(run, pid))),
+                  "%s[%s] has printed %u more lines, which are not shown: %d are for each message.",
+                  run->handler->name, pid, run->n_lines - LINES_MAX, LINES_MAX);
+}
+
+/* Says how it ended, and what comes of that. */
+static void log_end(const struct handler_run *run, int priority, const char *message_id,
+                    const char *how)
+{
+    char pid[PID_SIZE];
+
+    log_write(priority, message_id, LOG_FIELDS(RUN_FIELDS(run, format_pid(run, pid))),
+              "%s[%s], for message %s (receive %u), %s.", run->handler->name, pid, run->message_id,
+              run->receive_count, how);
+}
+
+/* ---- The answer ---- */
+
+enum { HOW_SIZE = 160, ADVICE_MAX_BYTES = 512 };
+
+static void answer_exit(struct handler_run *run, int status)
+{
+    char how[HOW_SIZE];
+
+    switch (status) {
+    case EX_OK:
+        log_end(run, LOG_DEBUG, NULL, "has ended with exit status 0");
+        run->done(run->userdata, HANDLER_DONE, 0);
+        break;
+    case EX_TEMPFAIL:
+        snprintf(
+            how, sizeof(how),
+            "has ended with exit status 75 (EX_TEMPFAIL): the message comes back after %" PRIu64
+            " s",
+            run->handler->config->consumer.retry_delay_usec / USEC_PER_SEC);
+        log_end(run, LOG_INFO, NULL, how);
+        run->done(run->userdata, HANDLER_RETRY, HANDLER_DELAY_CONSTANT);
+        break;
+    case EX_DATAERR:
+        log_end(run, LOG_INFO, NULL,
+                "has ended with exit status 65 (EX_DATAERR): the message is rejected");
+        run->done(run->userdata, HANDLER_REJECT, 0);
+        break;
+    default:
+        snprintf(how, sizeof(how), "has ended with exit status %d: the message comes back", status);
+        log_end(run, LOG_WARNING, MESSAGE_ID_HANDLER_FAILED, how);
+        run->done(run->userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+    }
+}
+
+static void answer_failure(struct handler_run *run, enum child_end end, int status)
+{
+    double timeout = (double)run->handler->config->consumer.timeout_usec / (double)USEC_PER_SEC;
+    char how[HOW_SIZE];
+
+    if (end == CHILD_KILLED)
+        snprintf(how, sizeof(how), "was ended by signal %d (%s): the message comes back", status,
+                 strsignal(status));
+    else if (end == CHILD_TIMED_OUT)
+        snprintf(how, sizeof(how),
+                 "was ended because it took longer than consumer.timeout (%g s): the message comes "
+                 "back",
+                 timeout);
+    else
+        snprintf(how, sizeof(how),
+                 "has ended, but its exit status cannot be had: the message comes back");
+    log_end(run, LOG_WARNING, MESSAGE_ID_HANDLER_FAILED, how);
+    run->done(run->userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+}
+
+/* It may have waited for nothing but the log, which took none of what it printed. */
+static void answer_waited_for_log(struct handler_run *run)
+{
+    struct exec_handler *h = run->handler;
+
+    snprintf(h->trouble, sizeof(h->trouble),
+             "the log is slow to take what consumer.command (%.*s) prints, which was ended after "
+             "consumer.timeout",
+             SHOWN_PATH_MAX_BYTES, h->path);
+    run->done(run->userdata, HANDLER_NOT_REACHED, HANDLER_DELAY_DEFAULT);
+}
+
+/* What its exit status says then is not to be relied on: many programs end with 0 when they are
+ * asked to, whatever they have left undone. */
+static void answer_terminated(struct handler_run *run)
+{
+    log_end(run, LOG_INFO, NULL, "has ended, as it was asked to: the message comes back");
+    run->done(run->userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+}
+
+static void run_free(struct handler_run *run)
+{
+    if (list_is_linked(&run->of_handler)) {
+        list_remove(&run->of_handler);
+        run->handler->n_runs--;
+    }
+    free(run->message_id);
+    free(run->group_id);
+    free(run);
+}
+
+static void on_done(void *userdata, enum child_end end, int status)
+{
+    struct handler_run *run = userdata;
+
+    end_output(run);
+    run->child = NULL;
+    if (!run->done)
+        log_end(run, LOG_DEBUG, NULL, "which was given up, has gone");
+    else if (end == CHILD_EXITED)
+        answer_exit(run, status);
+    else if (end == CHILD_TERMINATED)
+        answer_terminated(run);
+    else if (end == CHILD_TIMED_OUT && run->handler->is_output_held)
+        answer_waited_for_log(run);
+    else
+        answer_failure(run, end, status);
+    run_free(run);
+}
+
+/* ---- The start ---- */
+
+static struct handler_run *run_new(struct exec_handler *h,
+                                   const struct sqs_received_message *message, handler_done_fn done,
+                                   void *userdata)
+{
+    struct handler_run *run = calloc(1, sizeof(*run));
+
+    if (!run)
+        return NULL;
+    run->handler = h;
+    run->done = done;
+    run->userdata = userdata;
+    run->receive_count = message->receive_count;
+    run->message_id = strdup(message->message_id);
+    run->group_id = strdup(message->group_id ? message->group_id : "");
+    if (!run->message_id || !run->group_id) {
+        run_free(run);
+        return NULL;
+    }
+    list_append(&h->runs, &run->of_handler);
+    h->n_runs++;
+    return run;
+}
+
+/* Where the kernel finds arguments and environment too large altogether, the largest attributes are
+ * left out. */
+static int start_with(struct handler_run *run, const struct sqs_received_message *message, int body)
+{
+    struct exec_handler *h = run->handler;
+    struct child_options options = {
+        .program = {.argv = h->config->consumer.command, .path = h->path, .input = body},
+        .timeout_usec = h->config->consumer.timeout_usec,
+        .grace_usec = HANDLER_END_MAX_USEC,
+        .output = on_output,
+        .done = on_done,
+        .userdata = run,
+    };
+    int r = -E2BIG;
+
+    for (size_t i = 0; r == -E2BIG && i <= message->n_attributes; i++) {
+        CLEANUP(free) char **environment = NULL;
+
+        r = exec_environment_make(h->environment, message, i, &environment);
+        if (r < 0)
+            return r;
+        options.program.environment = environment;
+        r = child_start(h->event, &options, &run->child);
+    }
+    return r;
+}
+
+static int start(struct handler_run *run, const struct sqs_received_message *message)
+{
+    int body, r = file_in_memory("sqs-message", message->body, message->body_bytes, &body);
+
+    if (r < 0)
+        return r;
+    r = start_with(run, message, body);
+    close(body);
+    if (r < 0)
+        return r;
+    run->pid = child_pid(run->child);
+    child_hold_output(run->child, run->handler->is_output_held);
+    return 0;
+}
+
+static const char *advice(const struct exec_handler *h, int error)
+{
+    switch (error) {
+    case -ENOENT:
+        return access(h->path, F_OK) == 0
+                   ? ": the interpreter that its first line names, or its loader, is missing"
+                   : "";
+    case -ENOEXEC:
+        return ": a script needs a first line such as #!/bin/sh";
+    case -E2BIG:
+        return ": the daemon's own environment and consumer.command are too large for it";
+    case -EAGAIN:
+        return ": too many processes (TasksMax= of the unit, ulimit -u)";
+    default:
+        return "";
+    }
+}
+
+static int run_message(struct handler *handler, const struct sqs_received_message *message,
+                       handler_done_fn done, void *userdata, struct handler_run **ret_run)
+{
+    struct exec_handler *h = (struct exec_handler *)(void *)handler;
+    struct handler_run *run;
+    int r = -EAGAIN;
+
+    if (h->n_runs < h->config->consumer.concurrency) {
+        run = run_new(h, message, done, userdata);
+        if (!run)
+            return -ENOMEM;
+        r = start(run, message);
+        if (r == 0) {
+            *ret_run = run;
+            return 0;
+        }
+        run_free(run);
+    }
+    if (r == -E2BIG) {
+        log_write(LOG_ERR, MESSAGE_ID_HANDLER_FAILED, LOG_FIELDS(MESSAGE_FIELDS(message)),
+                  "Cannot run consumer.command (%s) for message %s, which comes back: %s%s.",
+                  h->path, message->message_id, strerror(-r), advice(h, r));
+        done(userdata, HANDLER_UNANSWERED, HANDLER_DELAY_DEFAULT);
+        return 0;
+    }
+    snprintf(h->trouble, sizeof(h->trouble), "cannot run consumer.command (%.*s): %s%s",
+             SHOWN_PATH_MAX_BYTES, h->path, strerror(-r), advice(h, r));
+    done(userdata, HANDLER_NOT_REACHED, HANDLER_DELAY_DEFAULT);
+    return 0;
+}
+
+static const char *trouble(const struct handler *handler)
+{
+    return ((const struct exec_handler *)(const void *)handler)->trouble;
+}
+
+static void end(struct handler_run *run, uint64_t grace_usec)
+{
+    child_terminate(run->child, grace_usec);
+}
+
+static void cancel(struct handler_run *run)
+{
+    run->done = NULL;
+    child_terminate(run->child, HANDLER_END_MAX_USEC);
+}
+
+/* ---- Life ---- */
+
+/* Where the loop has ended with runs on their way, they were told to end just before. */
+static void end_runs(struct exec_handler *h)
+{
+    uint64_t now_usec = clock_boot_usec(), end_usec = now_usec + EXIT_GRACE_USEC;
+
+    LIST_FOREACH(&h->runs, link)
+    {
+        struct handler_run *run = CONTAINER_OF(link, struct handler_run, of_handler);
+
+        child_wait(run->child, end_usec - MIN(now_usec, end_usec));
+        child_cancel(run->child);
+        run_free(run);
+        now_usec = clock_boot_usec();
+    }
+}
+
+static void exec_free(struct handler *handler)
+{
+    struct exec_handler *h = (struct exec_handler *)(void *)handler;
+
+    end_runs(h);
+    log_on_flow(NULL, NULL);
+    exec_environment_free(h->environment);
+    free(h->path);
+    free(h);
+}
+
+static const struct handler_ops ops = {
+    .run = run_message,
+    .end = end,
+    .cancel = cancel,
+    .trouble = trouble,
+    .is_reached_at_once = true,
+    .free = exec_free,
+};
+
+/* Programs run as the daemon's user. This closes to them what the kernel lets a user read of its
+ * other processes, and with it the keys: /proc/PID/environ, /proc/PID/mem, /proc/PID/fd, ptrace.
+ * The price is that the daemon leaves no core file. A sanitizer that looks for leaks needs ptrace.
+ */
+static void close_to_programs(void)
+{
+    if (!HAS_ADDRESS_SANITIZER)
+        prctl(PR_SET_DUMPABLE, 0);
+}
+
+/* Whether a name that is no program looks like a command line of a shell. */
+static bool is_line(char *const *command)
+{
+    return !command[1] && strpbrk(command[0], " \t");
+}
+
+/* The program of the configuration. */
+static int find(const struct config *config, char **ret, char **error)
+{
+    CLEANUP(buffer_done) struct buffer advice = BUFFER_INIT(ADVICE_MAX_BYTES);
+    CLEANUP(free) char *fault = NULL;
+    const char *name = config->consumer.command[0];
+    int r;
+
+    if (!name)
+        return error_line(HANDLER_E_CONFIG, error,
+                          "consumer.command: not set, but needed for handler \"exec\": an array of "
+                          "the program's path and its arguments");
+    r = executable_find(name, ret, &fault);
+    if (r <= 0)
+        return r;
+    if (is_line(config->consumer.command))
+        buffer_append_string(&advice,
+                             "; no shell is involved: each argument is a text of its own, as "
+                             "in [\"/usr/bin/program\", \"--option\", \"value\"]");
+    if (sandbox_is_likely())
+        sandbox_append_advice(&advice, name);
+    return error_line(HANDLER_E_CONFIG, error, "consumer.command: \"%s\" %s%s", name, fault,
+                      buffer_string(&advice));
+}
+
+/* Makes room for the descriptors of all programs at once. */
+static int raise_limit(const struct exec_handler *h, char **error)
+{
+    size_t wanted =
+        (size_t)h->config->consumer.concurrency * DESCRIPTORS_OF_RUN + DESCRIPTORS_OTHERS;
+    uint64_t hard;
+    int r = descriptor_limit_raise(wanted, &hard);
+
+    if (r <= 0)
+        return r;
+    return error_line(
+        HANDLER_E_CONFIG, error,
+        "consumer.concurrency: found %u, which takes up to %zu open files with handler "
+        "\"exec\", but this process may have %" PRIu64
+        ": lower it, or raise LimitNOFILE= of the unit (by hand: ulimit -Hn)",
+        h->config->consumer.concurrency, wanted, hard);
+}
+
+int handler_exec_new(sd_event *event, const struct config *config, struct handler **ret,
+                     char **error)
+{
+    struct exec_handler *h = calloc(1, sizeof(*h));
+    const char *slash;
+    int r;
+
+    if (!h)
+        return -ENOMEM;
+    h->head.ops = &ops;
+    h->event = event;
+    h->config = config;
+    list_init(&h->runs);
+    r = find(config, &h->path, error);
+    if (r == 0)
+        r = raise_limit(h, error);
+    if (r == 0)
+        r = exec_environment_new(environ, &h->environment);
+    if (r != 0) {
+        exec_free(&h->head);
+        return r;
+    }
+    close_to_programs();
+    h->head.target = h->path;
+    slash = strrchr(h->path, '/');
+    h->name = slash ? slash + 1 : h->path;
+    log_on_flow(on_log_flows, h);
+    *ret = &h->head;
+    return 0;
+}

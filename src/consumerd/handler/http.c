@@ -1,0 +1,386 @@
+/* See handler.h, and sqsd-headers.h for what a message looks like to the application.
+ *
+ * Each message is one POST, with a connection to itself while it is under way. What the application
+ * answers beside the status is read to its end, since it may be how a server shows that it is still
+ * at work, and thrown away but for its beginning.
+ *
+ * Failures are told one by one only as far as daemon/trouble.h says. That the application is away
+ * is told by whoever runs the handler. */
+#include "consumerd/handler/http.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "consumerd/handler/http-target.h"
+#include "consumerd/handler/sqsd-headers.h"
+#include "daemon/trouble.h"
+#include "http/client.h"
+#include "http/retry-after.h"
+#include "util/clock.h"
+#include "util/encode.h"
+#include "util/error-line.h"
+#include "util/log.h"
+
+#define CONNECT_TIMEOUT_USEC (5 * USEC_PER_SEC) /* aws-sqsd's default, too */
+
+enum {
+    REPLY_KEPT_BYTES = 256, /* for the log */
+    LOCATION_SHOWN_BYTES = 512,
+    SHOWN_URL_BYTES = 2048,
+    SHOWN_REPLY_MAX_BYTES = 4 * (REPLY_KEPT_BYTES + LOCATION_SHOWN_BYTES) + 1024,
+    AWAY_MAX_BYTES = SHOWN_REPLY_MAX_BYTES + 4096,
+};
+
+/* Each is told by itself. */
+enum trouble_kind {
+    TROUBLE_REPLY,   /* no whole reply, or not in time */
+    TROUBLE_PASSING, /* an error that goes by, as http_status_is_passing has it */
+    TROUBLE_STATUS,  /* another status: often that message's own fault */
+    TROUBLE_HEADERS, /* an attribute has no place in a header */
+    N_TROUBLES,
+};
+
+struct http_handler {
+    struct handler head;
+    sd_event *event;
+    struct http_client *client;
+    struct http_target target;
+    char *shown_url; /* without what may be a secret */
+    char *content_type, *queue_name;
+    uint64_t timeout_usec;
+    struct sqsd_headers headers; /* of the message that is begun right now */
+    struct trouble troubles[N_TROUBLES];
+    struct buffer away; /* why a message did not get through to the application, last */
+};
+
+struct handler_run {
+    struct http_handler *handler;
+    const struct sqs_received_message *message;
+    struct http_slot *slot;
+    handler_done_fn done;
+    void *userdata;
+    size_t headers_bytes, largest_header_bytes;
+};
+
+/* --- Trouble, and its end --- */
+
+static uint64_t now_usec(const struct http_handler *h)
+{
+    return clock_loop_usec(h->event);
+}
+
+static enum trouble_kind kind_of(const struct http_reply *reply)
+{
+    if (reply->failure != HTTP_FAILURE_NONE)
+        return TROUBLE_REPLY;
+    return http_status_is_passing(reply->status) ? TROUBLE_PASSING : TROUBLE_STATUS;
+}
+
+static void describe_redirect(const struct http_reply *reply, struct buffer *text)
+{
+    const char *location = http_reply_header(reply, "Location");
+
+    if (reply->status < 300 || reply->status > 399 || !location)
+        return;
+    buffer_append_string(text, " to ");
+    http_target_append_shown(text, location, LOCATION_SHOWN_BYTES);
+    buffer_append_string(text,
+                         ", and redirects are not followed: is it what consumer.url should be?");
+}
+
+/* "status 500: its text", or why there is no status. */
+static void describe(const struct http_reply *reply, struct buffer *text)
+{
+    if (reply->failure != HTTP_FAILURE_NONE) {
+        if (reply->head_status > 0)
+            buffer_printf(text,
+                          "status %d came, but not the end of the reply: ", reply->head_status);
+        buffer_append_string(text, reply->failure_text);
+        return;
+    }
+    buffer_printf(text, "status %d", reply->status);
+    describe_redirect(reply, text);
+    if (reply->body_bytes > 0) {
+        buffer_append_string(text, ": ");
+        escape_for_log(text, reply->body, reply->body_bytes, REPLY_KEPT_BYTES);
+        if (reply->body_bytes == REPLY_KEPT_BYTES)
+            buffer_append_string(text, "...");
+    }
+}
+
+/* Servers refuse such headers with 431 or 400, or just close the connection. */
+static void describe_headers(const struct handler_run *run, const struct http_reply *reply,
+                             struct buffer *text)
+{
+    bool may_be_why = reply->failure == HTTP_FAILURE_NONE
+                          ? reply->status >= 400 && reply->status <= 499
+                          : reply->head_status == 0;
+
+    if (may_be_why && (run->headers_bytes > SQSD_HEADERS_COMMON_BYTES ||
+                       run->largest_header_bytes > SQSD_HEADER_COMMON_BYTES))
+        buffer_printf(
+            text,
+            " (its headers are %zu bytes, the largest one %zu, by the message's attributes; "
+            "many servers take no more than 16 KiB in all and 8 KiB of one)",
+            run->headers_bytes, run->largest_header_bytes);
+}
+
+/* A warning where it is worth one, else a line for those who look closely. `delay_usec` as the
+ * handler's answer. */
+static void tell_failure(const struct handler_run *run, const struct http_reply *reply,
+                         uint64_t delay_usec)
+{
+    struct http_handler *h = run->handler;
+    const struct sqs_received_message *message = run->message;
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(SHOWN_REPLY_MAX_BYTES);
+    struct trouble *trouble = &h->troubles[kind_of(reply)];
+    uint64_t now = now_usec(h);
+    int priority = trouble_add(trouble, "", "", now) ? LOG_WARNING : LOG_DEBUG;
+    char status[16] = "", when[64] = "", more[96] = "";
+
+    if (!log_enabled(priority))
+        return;
+    describe(reply, &text);
+    describe_headers(run, reply, &text);
+    if (reply->failure == HTTP_FAILURE_NONE)
+        snprintf(status, sizeof(status), "%d", reply->status);
+    if (delay_usec != HANDLER_DELAY_DEFAULT)
+        snprintf(when, sizeof(when), " in %u s or later, as asked for",
+                 (unsigned)(delay_usec / USEC_PER_SEC));
+    if (priority == LOG_WARNING && trouble->failures > 1)
+        snprintf(more, sizeof(more), " (%u such failures in a row, within %u s)", trouble->failures,
+                 (unsigned)((now - trouble->since_usec) / USEC_PER_SEC));
+    log_write(priority, NULL, LOG_FIELDS(MESSAGE_FIELDS(message), {"SQS_HTTP_STATUS", status}),
+              "Message %s (receive %u) is not handled, it comes back%s: %s: %s%s",
+              message->message_id, message->receive_count, when, h->shown_url, buffer_string(&text),
+              more);
+}
+
+static void tell_success(struct http_handler *h)
+{
+    unsigned failures = 0;
+    uint64_t since_usec = UINT64_MAX;
+
+    for (size_t i = 0; i < TROUBLE_HEADERS; i++) {
+        struct trouble ended;
+
+        /* That one message is handled says nothing about one that was found fault with. */
+        if (!trouble_end(&h->troubles[i], &ended) || i == TROUBLE_STATUS)
+            continue;
+        failures += ended.failures;
+        since_usec = MIN(since_usec, ended.since_usec);
+    }
+    if (failures > 0)
+        log_notice("%s handles messages again; %u failed within %u s.", h->shown_url, failures,
+                   (unsigned)((now_usec(h) - since_usec) / USEC_PER_SEC));
+}
+
+static void tell_left_out(struct http_handler *h, const struct sqs_received_message *message)
+{
+    bool is_worth_it = trouble_add(&h->troubles[TROUBLE_HEADERS], "", "", now_usec(h));
+
+    log_write(is_worth_it ? LOG_WARNING : LOG_DEBUG, NULL, LOG_FIELDS(MESSAGE_FIELDS(message)),
+              "Message %s is posted without %u of its attributes, which no header can bear "
+              "(control characters, or too large); the first is \"%.256s\".",
+              message->message_id, h->headers.n_left_out, h->headers.left_out);
+}
+
+/* --- A message --- */
+
+/* Until the next try after a proxy's refusal: a wrong password that is tried again and again locks
+ * an account. */
+#define PROXY_PAUSE_USEC (60 * USEC_PER_SEC)
+
+static bool is_gateway_status(int status)
+{
+    return status >= 502 && status <= 504;
+}
+
+static enum handler_outcome outcome_of(const struct http_reply *reply)
+{
+    switch (reply->failure) {
+    case HTTP_FAILURE_NONE:
+        return reply->status == 200               ? HANDLER_DONE
+               : is_gateway_status(reply->status) ? HANDLER_UNAVAILABLE
+                                                  : HANDLER_RETRY;
+    case HTTP_FAILURE_RESOLVE:
+    case HTTP_FAILURE_CONNECT:
+    case HTTP_FAILURE_TLS:
+    case HTTP_FAILURE_HANDSHAKE:
+    case HTTP_FAILURE_PROXY:
+    case HTTP_FAILURE_SHORTAGE:
+        /* A kept connection ended over the message, and then there was nobody: it may be why. */
+        return reply->n_begun == 0 ? HANDLER_NOT_REACHED : HANDLER_UNAVAILABLE;
+    case HTTP_FAILURE_TIMEOUT:
+    case HTTP_FAILURE_TOO_LARGE:
+    case HTTP_FAILURE_BROKEN:
+    case HTTP_FAILURE_REQUEST:
+        break;
+    }
+    return reply->n_begun == 0 ? HANDLER_NOT_REACHED : HANDLER_UNANSWERED;
+}
+
+/* When a message that was not handled is to come back. */
+static uint64_t delay_of(const struct http_reply *reply)
+{
+    const char *value = reply->status == 429 || reply->status == 503
+                            ? http_reply_header(reply, "Retry-After")
+                            : NULL;
+    unsigned sec;
+
+    if (reply->failure == HTTP_FAILURE_PROXY)
+        return PROXY_PAUSE_USEC;
+    if (!value || retry_after_parse(value, (time_t)(clock_wall_usec() / USEC_PER_SEC),
+                                    SQS_VISIBILITY_MAX_SEC, &sec) < 0)
+        return HANDLER_DELAY_DEFAULT;
+    return sec * USEC_PER_SEC;
+}
+
+static void note_away(struct http_handler *h, const struct http_reply *reply)
+{
+    buffer_reset(&h->away);
+    buffer_append_string(&h->away, h->shown_url);
+    buffer_append_string(&h->away, ": ");
+    describe(reply, &h->away);
+}
+
+static void on_reply(void *userdata, const struct http_reply *reply)
+{
+    struct handler_run ended = *(struct handler_run *)userdata;
+    struct http_handler *h = ended.handler;
+    enum handler_outcome outcome = outcome_of(reply);
+    uint64_t delay_usec = outcome == HANDLER_DONE ? 0 : delay_of(reply);
+
+    free(userdata);
+    if (outcome == HANDLER_DONE)
+        tell_success(h);
+    else if (outcome == HANDLER_NOT_REACHED || outcome == HANDLER_UNAVAILABLE)
+        note_away(h, reply);
+    else
+        tell_failure(&ended, reply, delay_usec);
+    ended.done(ended.userdata, outcome, delay_usec);
+}
+
+static const char *trouble(const struct handler *handler)
+{
+    return buffer_string(&((const struct http_handler *)(const void *)handler)->away);
+}
+
+static int run(struct handler *handler, const struct sqs_received_message *message,
+               handler_done_fn done, void *userdata, struct handler_run **ret_run)
+{
+    struct http_handler *h = (struct http_handler *)(void *)handler;
+    const struct sqsd_fixed fixed = {h->content_type, h->queue_name, h->target.path};
+    CLEANUP(free) struct handler_run *new = calloc(1, sizeof(*new));
+    int r;
+
+    if (!new)
+        return -ENOMEM;
+    *new =
+        (struct handler_run){.handler = h, .message = message, .done = done, .userdata = userdata};
+    r = sqsd_headers_make(&fixed, message, &h->headers);
+    if (r < 0)
+        return r;
+    if (h->headers.n_left_out > 0)
+        tell_left_out(h, message);
+    new->headers_bytes = h->headers.bytes;
+    new->largest_header_bytes = h->headers.largest_bytes;
+    r = http_client_submit(h->client,
+                           &(struct http_request){
+                               .method = "POST",
+                               .url = h->target.url,
+                               .unix_socket = h->target.unix_socket,
+                               .headers = h->headers.lines,
+                               .body = message->body,
+                               .body_bytes = message->body_bytes,
+                               .timeout_usec = h->timeout_usec,
+                               .reply_max_bytes = REPLY_KEPT_BYTES,
+                               .cut_reply = true,
+                               .send_once = true,
+                               .no_proxy = h->target.no_proxy,
+                           },
+                           on_reply, new, &new->slot);
+    if (r < 0)
+        return r;
+    *ret_run = TAKE(new);
+    return 0;
+}
+
+static void end(struct handler_run *run, uint64_t grace_usec)
+{
+    struct handler_run ended = *run;
+
+    http_slot_cancel(run->slot);
+    free(run);
+    ended.done(ended.userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+}
+
+static void cancel(struct handler_run *run)
+{
+    http_slot_cancel(run->slot);
+    free(run);
+}
+
+/* --- Life --- */
+
+static void http_handler_free(struct handler *handler)
+{
+    struct http_handler *h = (struct http_handler *)(void *)handler;
+
+    http_client_free(h->client);
+    sqsd_headers_done(&h->headers);
+    buffer_done(&h->away);
+    http_target_done(&h->target);
+    free(h->shown_url);
+    free(h->content_type);
+    free(h->queue_name);
+    sd_event_unref(h->event);
+    free(h);
+}
+
+static const struct handler_ops ops = {
+    .run = run, .end = end, .cancel = cancel, .free = http_handler_free, .trouble = trouble};
+
+int handler_http_new(sd_event *event, const struct config *config, struct handler **ret,
+                     char **error)
+{
+    CLEANUP(buffer_done) struct buffer shown_url = BUFFER_INIT(8 * SHOWN_URL_BYTES);
+    CLEANUP(handler_free) struct handler *handler = NULL;
+    const char *url = config->consumer.url, *slash = strrchr(config->aws.queue_url, '/');
+    struct http_handler *h = calloc(1, sizeof(*h));
+    int r;
+
+    if (!h)
+        return -ENOMEM;
+    handler = &h->head;
+    handler->ops = &ops;
+    h->event = sd_event_ref(event);
+    h->away.max = AWAY_MAX_BYTES;
+    h->timeout_usec = config->consumer.timeout_usec;
+
+    if (url[0] == '\0')
+        return error_line(HANDLER_E_CONFIG, error,
+                          "consumer.url is not set: handler \"http\" needs to know where to post "
+                          "messages to");
+    r = http_target_parse(url, &h->target, error);
+    if (r != 0)
+        return r < 0 ? r : HANDLER_E_CONFIG;
+    http_target_append_shown(&shown_url, url, SHOWN_URL_BYTES);
+    h->shown_url = buffer_take(&shown_url);
+    h->content_type = strdup(config->consumer.content_type);
+    h->queue_name = strdup(slash ? slash + 1 : config->aws.queue_url);
+    if (!h->shown_url || !h->content_type || !h->queue_name)
+        return -ENOMEM;
+    handler->target = h->shown_url;
+    r = http_client_new(event,
+                        &(struct http_client_options){
+                            .user_agent = SQSD_USER_AGENT,
+                            .connect_timeout_usec = MIN(CONNECT_TIMEOUT_USEC, h->timeout_usec),
+                            .connections_max = config->consumer.concurrency,
+                        },
+                        &h->client);
+    if (r < 0)
+        return r;
+    *ret = TAKE(handler);
+    return 0;
+}

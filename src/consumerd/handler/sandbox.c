@@ -1,0 +1,81 @@
+/* See sandbox.h. Which settings a drop-in has changed is not known here: so it is advice only,
+ * where the program was not found, and a warning where it will not be. */
+#include "consumerd/handler/sandbox.h"
+
+#include <unistd.h>
+
+#include "consumerd/handler/http-target.h"
+#include "util/log.h"
+
+enum { TEXT_MAX_BYTES = 8192 };
+
+static const struct {
+    const char *folder, *setting;
+} rules[] = {
+    {"/home", "ProtectHome"}, {"/root", "ProtectHome"},   {"/run/user", "ProtectHome"},
+    {"/tmp", "PrivateTmp"},   {"/var/tmp", "PrivateTmp"},
+};
+
+static bool is_in(const char *path, const char *folder)
+{
+    size_t size = strlen(folder);
+
+    return strncmp(path, folder, size) == 0 && path[size] == '/';
+}
+
+static const char *setting_for(const char *path)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
+        if (is_in(path, rules[i].folder))
+            return rules[i].setting;
+    return NULL;
+}
+
+const char *sandbox_setting_for(const char *path)
+{
+    CLEANUP(free) char *real = realpath(path, NULL);
+    const char *setting = setting_for(path);
+
+    return setting || !real ? setting : setting_for(real);
+}
+
+bool sandbox_is_likely(void)
+{
+    return is_set(getenv("INVOCATION_ID"));
+}
+
+void sandbox_append_advice(struct buffer *b, const char *path)
+{
+    const char *setting = sandbox_setting_for(path);
+
+    if (setting)
+        buffer_printf(
+            b,
+            "; the unit's sandbox hides that folder (%s=yes): move it elsewhere, or write "
+            "\"[Service]\" and \"%s=no\" into a drop-in (systemctl edit sqs-consumerd)",
+            setting, setting);
+}
+
+static void warn_of(const char *name, const char *path)
+{
+    CLEANUP(buffer_done) struct buffer advice = BUFFER_INIT(TEXT_MAX_BYTES);
+
+    sandbox_append_advice(&advice, path);
+    if (advice.size > 0)
+        log_warning("consumer.%s: the service will not find %s%s.", name, path,
+                    buffer_string(&advice));
+}
+
+void sandbox_warn(const struct config *config)
+{
+    CLEANUP(http_target_done) struct http_target target = {};
+
+    if (geteuid() != 0 || sandbox_is_likely())
+        return;
+    if (config->consumer.handler == CONFIG_HANDLER_EXEC && config->consumer.command[0] &&
+        config->consumer.command[0][0] == '/')
+        warn_of("command", config->consumer.command[0]);
+    if (config->consumer.handler == CONFIG_HANDLER_HTTP &&
+        http_target_parse(config->consumer.url, &target, NULL) == 0 && target.unix_socket)
+        warn_of("url", target.unix_socket);
+}

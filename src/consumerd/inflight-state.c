@@ -1,0 +1,113 @@
+/* The one place where a message changes its state: it asks the table, writes the journal's line,
+ * and does what the table says. */
+#include "consumerd/inflight-internal.h"
+
+#include <assert.h>
+
+#include "util/clock.h"
+#include "util/log.h"
+
+/* What happens to a message now. */
+struct transition {
+    struct message_step step;
+    enum message_reason reason_before;
+    unsigned delay_sec;  /* until it comes back, where it is released */
+    uint64_t grace_usec; /* for the handler, where it is to end with it */
+};
+
+/* For who follows one message. A release because the handler was away is worth more. */
+static void log_transition(const struct message *m, const struct transition *t)
+{
+    bool is_release = t->step.to == MESSAGE_RELEASING;
+    int priority = is_release && t->step.reason == RELEASE_AWAY ? LOG_INFO : LOG_DEBUG;
+
+    if (!log_enabled(priority))
+        return;
+    if (is_release)
+        log_write(priority, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
+                  "Releasing " MESSAGE_FORMAT ", to come back in %u s: %s. (%s -> %s)",
+                  MESSAGE_ARGUMENTS(m->received), t->delay_sec, message_reason_text(t->step.reason),
+                  message_state_text(m->state), message_state_text(t->step.to));
+    else
+        log_write(priority, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
+                  "State of " MESSAGE_FORMAT ": %s. (%s -> %s)", MESSAGE_ARGUMENTS(m->received),
+                  message_reason_text(t->step.reason), message_state_text(m->state),
+                  message_state_text(t->step.to));
+}
+
+static uint64_t *end_counter(struct hand *h, const struct transition *t)
+{
+    switch ((enum message_state)t->step.to) {
+    case MESSAGE_DELETED:
+        return &h->counts.deleted;
+    case MESSAGE_RELEASED:
+        assert(t->reason_before < RELEASE_N_REASONS);
+        return &h->counts.released[t->reason_before];
+    default:
+        assert(t->step.to == MESSAGE_LOST);
+        return &h->counts.lost;
+    }
+}
+
+static void act(struct hand *h, struct message *m, const struct transition *t)
+{
+    switch ((enum message_action)t->step.action) {
+    case MESSAGE_IMPOSSIBLE:
+    case DO_NOTHING:
+        break;
+    case DO_HANDLE:
+        h->actions->handle(h, m);
+        break;
+    case DO_CANCEL:
+        h->actions->end_handling(h, m, t->grace_usec);
+        break;
+    case DO_DEFER:
+        h->actions->defer(h, m);
+        break;
+    case DO_RECORD:
+        h->actions->record(h, m);
+        break;
+    case DO_ACKNOWLEDGE:
+        settler_add(h->deleter, m, 0, clock_boot_usec());
+        break;
+    case DO_WITHDRAW:
+        h->actions->withdraw(h, m);
+        break;
+    case DO_RELEASE:
+    case DO_RELEASE_LANE:
+        h->actions->release(h, m, t->delay_sec);
+        break;
+    case DO_END:
+        h->actions->settled(h, m, end_counter(h, t));
+        break;
+    }
+}
+
+/* Whole seconds, within what SQS allows for the message. */
+static unsigned delay_sec(const struct message *m, uint64_t delay_usec)
+{
+    uint64_t sec = (delay_usec + USEC_PER_SEC - 1) / USEC_PER_SEC;
+
+    return (unsigned)MIN(sec, (uint64_t)lease_seconds_left(m, clock_boot_usec()));
+}
+
+void hand_apply(struct hand *h, struct message *m, enum message_event event, uint64_t usec)
+{
+    struct transition t = {
+        .step = message_step(m->state, event),
+        .reason_before = m->reason,
+        .grace_usec = event == ON_STOP_DEADLINE ? usec : HANDLER_END_MAX_USEC,
+    };
+
+    assert(t.step.action != MESSAGE_IMPOSSIBLE);
+    if (t.step.action == DO_RELEASE_LANE)
+        h->actions->drop_after(h, m, message_reason_text(t.step.reason));
+    if (t.step.to == MESSAGE_RELEASING)
+        t.delay_sec = delay_sec(m, usec);
+    log_transition(m, &t);
+    h->n_handling += message_state_is_with_handler(t.step.to);
+    h->n_handling -= message_state_is_with_handler(m->state);
+    m->state = t.step.to;
+    m->reason = t.step.reason;
+    act(h, m, &t);
+}

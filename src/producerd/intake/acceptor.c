@@ -1,0 +1,202 @@
+/* See internal.h. Who comes when there is no place is accepted all the same, told so, and
+ * closed: left in the backlog it would wait for its own time-out, and know nothing. The share of a
+ * user shrinks with what is free: half of all for one alone, so that there is always some for the
+ * next. */
+#include "producerd/intake/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "producerd/intake/submission-reply.h"
+#include "util/descriptor-limit.h"
+#include "util/log.h"
+
+enum {
+    ACCEPTED_MAX = 64, /* in a turn */
+};
+
+/* Connections are what the daemon needs most descriptors for. */
+size_t intake_raise_limit(size_t n_other)
+{
+    struct rlimit limit;
+    uint64_t hard = 0;
+    size_t allowed;
+
+    if (descriptor_limit_raise(INTAKE_CONNECTIONS_MAX + n_other, &hard) == 0)
+        return INTAKE_CONNECTIONS_MAX;
+    descriptor_limit_raise(hard, &hard);
+    allowed = getrlimit(RLIMIT_NOFILE, &limit) < 0 ? 0 : (size_t)limit.rlim_cur;
+    return allowed > n_other ? allowed - n_other : 1;
+}
+
+void intake_listen_or_not(struct intake *i)
+{
+    bool listens = i->fd >= 0 && i->accept_again_usec == 0;
+    struct epoll_event event = {.events = EPOLLIN};
+
+    if (listens != i->listens &&
+        epoll_ctl(i->epoll, listens ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, i->fd, &event) >= 0)
+        i->listens = listens;
+}
+
+/* The uid of who has connected; what cannot be told is nobody's. */
+static uid_t peer_of(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) >= 0 ? peer.uid : (uid_t)-1;
+}
+
+static bool may_command(uid_t uid)
+{
+    return uid == 0 || uid == geteuid();
+}
+
+/* ---- Places ---- */
+
+static size_t free_places(const struct intake *i)
+{
+    return i->n_connections_max - i->n_connections;
+}
+
+static bool is_idle(const struct connection *c)
+{
+    return c->place == PLACE_NONE && c->timed == TIMED_NOT;
+}
+
+/* Closes a connection that was idle for long, where that makes a place for the user. */
+static bool make_place(struct intake *i, const struct intake_user *user)
+{
+    uint64_t now = intake_now_usec(i);
+
+    for (struct connection *c = TAILQ_FIRST(&i->all); c; c = TAILQ_NEXT(c, of_all)) {
+        size_t n = user->n_connections - (c->user == user);
+
+        if (c->active_usec + i->idle_usec > now)
+            return false;
+        if (is_idle(c) && n < free_places(i) + 1) {
+            intake_drop(i, c);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_place(struct intake *i, const struct intake_user *user)
+{
+    return user && (user->n_connections < free_places(i) || make_place(i, user));
+}
+
+/* ---- The crowd ---- */
+
+static void tell_of_crowd(struct intake *i)
+{
+    const struct intake_user *most = intake_users_most_connections(i->users);
+    char text[TROUBLE_TEXT_MAX_BYTES];
+
+    snprintf(text, sizeof(text), "%zu of %zu places are taken, %zu of them by user %u",
+             i->n_connections, i->n_connections_max, most->n_connections, most->uid);
+    i->crowd_usec = intake_now_usec(i);
+    if (trouble_add(&i->crowd, "crowd", text, i->crowd_usec))
+        log_warning("Submitters are told to try again later: %s.", text);
+    if (i->crowd.failures == 1 && i->changed)
+        i->changed(i->userdata);
+}
+
+void intake_end_crowd(struct intake *i)
+{
+    struct trouble ended;
+
+    if (i->crowd.failures == 0 || free_places(i) == 0 ||
+        i->crowd_usec + INTAKE_CROWD_USEC > intake_now_usec(i))
+        return;
+    if (trouble_end(&i->crowd, &ended))
+        log_notice("There are places for submitters again; %u times somebody was told to wait.",
+                   ended.failures);
+    if (i->changed)
+        i->changed(i->userdata);
+}
+
+void intake_describe(const struct intake *i, struct buffer *status)
+{
+    if (i->crowd.failures > 0)
+        buffer_printf(status, "; submitters are told to try again later: %s", i->crowd.text);
+}
+
+/* It has sent nothing that was read, so nothing is lost. */
+static void turn_away(struct intake *i, int fd)
+{
+    CLEANUP(buffer_done) struct buffer reply = BUFFER_INIT(SUBMISSION_REPLY_MAX_BYTES);
+    char text[TROUBLE_TEXT_MAX_BYTES + 64];
+
+    tell_of_crowd(i);
+    snprintf(text, sizeof(text), "no place: %s; try again later", i->crowd.text);
+    if (submission_reply_error(&reply, text, true) >= 0)
+        (void)send(fd, reply.data, reply.size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    close(fd);
+}
+
+/* ---- New ones ---- */
+
+static int add_connection(struct intake *i, int fd)
+{
+    uid_t uid = peer_of(fd);
+    struct intake_user *user = intake_users_get(i->users, uid);
+    struct connection *c;
+
+    if (!has_place(i, user)) {
+        turn_away(i, fd);
+        return 0;
+    }
+    c = connection_new(fd);
+    if (!c) {
+        close(fd);
+        return -ENOMEM;
+    }
+    c->user = user;
+    user->n_connections++;
+    c->may_command = may_command(uid);
+    c->active_usec = intake_now_usec(i);
+    TAILQ_INSERT_TAIL(&i->all, c, of_all);
+    i->n_connections++;
+    intake_set_events(i, c, EPOLLIN);
+    if (c->is_broken) {
+        intake_drop(i, c);
+        return -ENOMEM;
+    }
+    if (free_places(i) == 0)
+        tell_of_crowd(i);
+    return 0;
+}
+
+/* What keeps it from accepting passes by itself, as a rule: too many open files, or no memory. */
+static void pause_accepting(struct intake *i, int error)
+{
+    i->accept_again_usec = intake_now_usec(i) + INTAKE_TICK_USEC;
+    if (!i->accept_failed)
+        log_warning("Cannot accept more submitters now (%s): they wait.", strerror(-error));
+    i->accept_failed = true;
+}
+
+void intake_accept_some(struct intake *i)
+{
+    for (int n = 0; n < ACCEPTED_MAX; n++) {
+        int fd = accept4(i->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), r;
+
+        if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            break;
+        if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+            continue;
+        r = fd < 0 ? -errno : add_connection(i, fd);
+        if (r < 0) {
+            pause_accepting(i, r);
+            return;
+        }
+        i->accept_failed = false;
+    }
+}

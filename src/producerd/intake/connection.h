@@ -1,0 +1,75 @@
+/* One submitter's connection, as the intake sees it: lines come out of it, answers go into it. Its
+ * memory is the intake's to grant. */
+#pragma once
+
+#include <sys/queue.h>
+
+#include "producerd/intake/submission.h"
+#include "producerd/intake/users.h"
+
+enum connection_place { PLACE_NONE, PLACE_READY, PLACE_WAITING, PLACE_ANSWERED };
+enum connection_timed { TIMED_NOT, TIMED_LINE, TIMED_REPLIES };
+
+struct connection {
+    int fd;
+    bool may_command;
+    bool has_ended;    /* nothing more is read: the submitter has ended it, or it is to be closed */
+    bool closes;       /* once the answers are taken */
+    bool is_broken;    /* and cannot be answered any more */
+    bool is_held;      /* its first line waits for the queue's maximum message size */
+    bool is_tentative; /* answers were added that say ok before the store has committed */
+    uint64_t n_tentative; /* messages of them that the store has taken up */
+
+    char *in; /* what was read */
+    size_t in_bytes, in_allocated;
+    size_t in_taken;   /* bytes at the front that are done with */
+    size_t in_scanned; /* behind them there is no newline before; it may be there */
+    struct buffer out; /* answers */
+    size_t out_sent;
+
+    /* the intake's */
+    struct intake_user *user;
+    TAILQ_ENTRY(connection) of_all, of_place;
+    enum connection_place place;
+    enum connection_timed timed;
+    uint64_t deadline_usec; /* of what is timed */
+    uint64_t active_usec;   /* when there was something to do for it last */
+    uint32_t events;        /* that it waits for; 0: not in the set */
+    size_t accounted_bytes;
+};
+
+enum { CONNECTION_IN_MAX_BYTES = SUBMISSION_LINE_MAX_BYTES + 1 }; /* a line and its newline */
+
+/* `fd` is the connection's. NULL without memory; then the descriptor is the caller's still. */
+struct connection *connection_new(int fd);
+struct connection *connection_free(struct connection *c);
+
+/* Makes the room for what is read this large. 0 or -ENOMEM. */
+int connection_grow(struct connection *c, size_t bytes);
+
+/* Reads once, at most so much, into the room that is there; where it `stops_at_newline`, nothing
+ * behind the first. What ends the connection ends only its reading. */
+void connection_read(struct connection *c, size_t max_bytes, bool stops_at_newline);
+
+/* Whether a whole line is there. */
+bool connection_has_line(struct connection *c);
+
+/* Takes the first line, without its newline; false: there is none. It stays until the next call of
+ * connection_compact, which lets go of what was taken and of memory that is not needed. */
+bool connection_take_line(struct connection *c, const char **ret, size_t *ret_bytes);
+void connection_put_back_line(struct connection *c, size_t bytes); /* the one taken last */
+void connection_compact(struct connection *c);
+
+/* Hands over answers as far as the socket takes them. */
+void connection_flush(struct connection *c);
+
+/* Bytes of a line that was begun, where there is no whole one. */
+static inline size_t connection_rest_bytes(const struct connection *c)
+{
+    return c->in_bytes - c->in_taken;
+}
+
+static inline bool connection_has_answers(const struct connection *c)
+{
+    return c->out.size > 0;
+}

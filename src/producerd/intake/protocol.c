@@ -1,0 +1,149 @@
+/* See protocol.h. Each message gets an id of its own here, a UUID: it is what the submitter is
+ * told, and on a FIFO queue the deduplication id of a message that brings none. */
+#include "producerd/intake/protocol.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "producerd/intake/submission-reply.h"
+
+enum { ERROR_BYTES = 256 };
+
+static int cannot_store(struct buffer *reply, int error)
+{
+    char text[ERROR_BYTES];
+
+    snprintf(text, sizeof(text), "cannot store now: %s; try again later", store_strerror(error));
+    return submission_reply_error(reply, text, true);
+}
+
+/* Whether it would be refused for its size alone by what may no longer hold. */
+static bool is_size_in_question(const struct door *d, const struct submission *submission)
+{
+    size_t bytes = sqs_message_bytes(&submission->message);
+
+    return d->ask_size && bytes > d->rules.max_bytes && bytes <= SQS_MESSAGE_MAX_BYTES;
+}
+
+static int answer_unknown_size(const struct door *d, const struct submission *submission,
+                               struct buffer *reply)
+{
+    char text[ERROR_BYTES];
+
+    snprintf(text, sizeof(text),
+             "message: %zu bytes with its attributes, the queue took at most %zu, and whether it "
+             "still does is not known, for the daemon stops; try again later",
+             sqs_message_bytes(&submission->message), d->rules.max_bytes);
+    return submission_reply_error(reply, text, true);
+}
+
+static int answer_message(struct door *d, struct submission *submission, struct buffer *reply)
+{
+    CLEANUP(free) char *error = NULL;
+    char id[UUID_TEXT_SIZE];
+    int r;
+
+    if (is_size_in_question(d, submission)) {
+        if (d->is_stopping)
+            return answer_unknown_size(d, submission, reply);
+        if (d->ask_size(d->userdata))
+            return DOOR_E_LATER;
+    }
+    r = uuid_make(&d->uuids, id);
+    if (r == 0)
+        r = submission_admit(submission, &d->rules, id, &error);
+    if (r > 0)
+        return submission_reply_error(reply, error, false);
+    if (r == 0)
+        r = d->store->ops->add(d->store, id, &submission->message, &error);
+    d->is_full = r > 0;
+    if (r > 0)
+        return submission_reply_error(reply, error, true);
+    d->n_messages += r == 0;
+    return r < 0 ? cannot_store(reply, r) : submission_reply_stored(reply, id);
+}
+
+/* ---- Commands ---- */
+
+struct page {
+    struct buffer *reply;
+    size_t n;
+};
+
+static bool add_to_page(void *userdata, const struct store_rejected *message)
+{
+    struct page *page = userdata;
+
+    page->n++;
+    return submission_reply_page_add(page->reply, &(struct submission_rejected){
+                                                      .number = message->number,
+                                                      .id = message->id,
+                                                      .group_id = message->group_id,
+                                                      .bytes = message->bytes,
+                                                      .when_sec = message->when_usec / USEC_PER_SEC,
+                                                      .reason = message->reason,
+                                                  }) >= 0;
+}
+
+static int answer_rejected(struct door *d, uint64_t after, struct buffer *reply)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(SUBMISSION_REPLY_MAX_BYTES);
+    struct page page = {.reply = &b};
+    int r;
+
+    submission_reply_page_begin(&b);
+    r = d->store->ops->rejected(d->store, after, add_to_page, &page);
+    if (r < 0)
+        return cannot_store(reply, r);
+    r = submission_reply_page_end(&b, page.n >= STORE_REJECTED_PAGE);
+    return r < 0 ? cannot_store(reply, r) : buffer_append(reply, b.data, b.size);
+}
+
+static int answer_change(struct door *d, const struct submission *submission, struct buffer *reply)
+{
+    const struct store_ops *ops = d->store->ops;
+    size_t n = 0;
+    int r = submission->kind == SUBMISSION_RETRY ? ops->retry(d->store, submission->id, &n)
+                                                 : ops->drop(d->store, submission->id, &n);
+
+    if (r < 0)
+        return cannot_store(reply, r);
+    if (r == STORE_E_NO_SUCH_ID)
+        return submission_reply_error(
+            reply, "id: no message that was set aside has it; --rejected lists them", false);
+    if (r == STORE_E_NO_GROUP)
+        return submission_reply_error(
+            reply,
+            "group: a FIFO queue takes no message without one: what is set aside with the group "
+            "\"-\" must be handed in anew (--submit --group=GROUP), and then dropped",
+            false);
+    return submission_reply_count(reply, n, r == STORE_E_MORE);
+}
+
+static int answer_command(struct door *d, const struct submission *submission, bool may_command,
+                          struct buffer *reply)
+{
+    if (!may_command)
+        return submission_reply_error(
+            reply, "command: only root and the daemon's own user may give commands", false);
+    if (submission->kind == SUBMISSION_REJECTED)
+        return answer_rejected(d, submission->after, reply);
+    return answer_change(d, submission, reply);
+}
+
+int door_answer(struct door *d, const char *line, size_t size, bool may_command,
+                struct buffer *reply)
+{
+    CLEANUP(submission_free) struct submission *submission = NULL;
+    CLEANUP(free) char *error = NULL;
+    int r = submission_read(line, size, &submission, &error);
+
+    if (r > 0)
+        return submission_reply_error(reply, error, false);
+    if (r < 0)
+        return cannot_store(reply, r);
+    if (submission->kind == SUBMISSION_MESSAGE)
+        return answer_message(d, submission, reply);
+    return answer_command(d, submission, may_command, reply);
+}

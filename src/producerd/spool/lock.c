@@ -1,0 +1,50 @@
+/* See lock.h. flock(2), which leaves no file behind, and ends with the process. */
+#include "producerd/spool/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "util/clock.h"
+
+#define AGAIN_USEC (20 * USEC_PER_MSEC)
+
+static int open_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    CLEANUP(free)
+    char *folder = !slash ? strdup(".") : strndup(path, MAX((size_t)(slash - path), (size_t)1));
+
+    if (!folder) {
+        errno = ENOMEM;
+        return -1;
+    }
+    return open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+int spool_lock(const char *path, bool is_command, uint64_t patience_usec, int *ret_fd)
+{
+    static const struct timespec again = {.tv_nsec = AGAIN_USEC * 1000};
+    uint64_t end_usec = clock_boot_usec() + patience_usec;
+    int fd = open_folder(path);
+
+    if (fd < 0 && errno == ENOMEM)
+        return -ENOMEM;
+    while (fd >= 0 && flock(fd, (is_command ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0) {
+        bool is_held = errno == EWOULDBLOCK;
+
+        if (errno == EINTR)
+            continue;
+        if (is_held && clock_boot_usec() < end_usec) {
+            nanosleep(&again, NULL);
+            continue;
+        }
+        close(fd);
+        if (is_held)
+            return -EBUSY;
+        fd = -1; /* the file system has no such locks */
+    }
+    *ret_fd = fd;
+    return 0;
+}

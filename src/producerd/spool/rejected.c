@@ -1,0 +1,290 @@
+/* The messages that were set aside, see spool.h. */
+#include "producerd/spool/internal.h"
+
+#include <errno.h>
+
+enum { RENUMBERED_MAX = 1000 }; /* at a start */
+
+#define COPIED "id, group_id, deduplication_id, delay_sec, bytes, attributes, body"
+
+#define CAN_GO "(group_id IS NOT NULL OR NOT ?3)" /* ?3: only messages with a group can */
+
+int spool_rejected_prepare(struct spool *s)
+{
+    const struct {
+        struct statement **statement;
+        const char *sql, *with, *without;
+    } all[] = {
+        {&s->list,
+         "SELECT number, id, group_id, " SPOOL_SQL_BYTES ", rejected_usec, reason"
+         " FROM rejected WHERE number > ?1 ORDER BY number LIMIT ?2",
+         "", ""},
+        {&s->choose,
+         "SELECT number, " SPOOL_SQL_BYTES " FROM rejected WHERE " CAN_GO
+         " ORDER BY number LIMIT ?2",
+         "", ""},
+        {&s->choose_id,
+         "SELECT number, " SPOOL_SQL_BYTES " FROM rejected WHERE id = ?1 AND " CAN_GO, "", ""},
+        {&s->find_groupless,
+         "SELECT 1 FROM rejected WHERE group_id IS NULL AND (?1 IS NULL OR id = ?1) LIMIT 1", "",
+         ""},
+        {&s->read_rejected, "SELECT number, " COPIED ", %s, NULL FROM rejected WHERE number = ?1",
+         "checksum", "NULL"},
+        {&s->retry,
+         "INSERT INTO waiting (number, " COPIED "%s)"
+         " SELECT ?2, " COPIED "%s FROM rejected WHERE number = ?1",
+         ", checksum", ""},
+        {&s->make_fit,
+         "UPDATE waiting SET deduplication_id = ?2, delay_sec = ?3%s WHERE number = ?1",
+         ", checksum = ?4", ""},
+        {&s->drop, "DELETE FROM rejected WHERE number = ?1", "", ""},
+    };
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(all); i++)
+        r = spool_prepare(s, all[i].sql, all[i].with, all[i].without, all[i].statement);
+    return r;
+}
+
+/* 0: there is none; 1: one has its new number; or a negative errno. */
+static int renumber_one(struct spool *s, struct statement *find, struct statement *renumber)
+{
+    int64_t number;
+    int r;
+
+    statement_bind_int(find, 1, SPOOL_NUMBER_MAX);
+    r = statement_step(find);
+    if (r <= 0)
+        return r;
+    number = statement_int(find, 0);
+    statement_reset(find);
+    r = database_begin(s->database, DATABASE_UNSYNCED);
+    if (r < 0)
+        return r;
+    statement_bind_int(renumber, 1, number);
+    statement_bind_int(renumber, 2, (int64_t)s->next_number);
+    r = statement_step(renumber);
+    if (r >= 0)
+        r = database_commit(s->database);
+    else
+        database_rollback(s->database);
+    if (r < 0)
+        return r;
+    s->next_number++;
+    return 1;
+}
+
+int spool_renumber_rejected(struct spool *s)
+{
+    struct statement *find, *renumber;
+    int r = database_prepare(s->database,
+                             "SELECT number FROM rejected WHERE number < 1 OR number > ?1"
+                             " OR number IN (SELECT number FROM waiting) LIMIT 1",
+                             &find);
+
+    if (r >= 0)
+        r = database_prepare(s->database, "UPDATE rejected SET number = ?2 WHERE number = ?1",
+                             &renumber);
+    if (r < 0)
+        return r;
+    for (int n = 0; n < RENUMBERED_MAX; n++) {
+        r = renumber_one(s, find, renumber);
+        if (r <= 0)
+            return r;
+    }
+    return 0;
+}
+
+int spool_rejected(struct spool *s, uint64_t after,
+                   bool (*found)(void *userdata, const struct store_rejected *message),
+                   void *userdata)
+{
+    int r;
+
+    statement_bind_int(s->list, 1, (int64_t)after);
+    statement_bind_int(s->list, 2, STORE_REJECTED_PAGE);
+    while ((r = statement_step(s->list)) == STATEMENT_ROW) {
+        struct store_rejected message = {
+            .number = (uint64_t)statement_int(s->list, 0),
+            .id = statement_text(s->list, 1, NULL),
+            .group_id = statement_is_null(s->list, 2) ? NULL : statement_text(s->list, 2, NULL),
+            .bytes = (size_t)statement_int(s->list, 3),
+            .when_usec = (uint64_t)MAX(statement_int(s->list, 4), INT64_C(0)),
+            .reason = statement_text(s->list, 5, NULL),
+        };
+
+        if (!found(userdata, &message)) {
+            statement_reset(s->list);
+            return 0;
+        }
+    }
+    return r;
+}
+
+/* What one call is about. */
+struct chosen {
+    uint64_t numbers[STORE_ALL_MAX];
+    size_t n;
+    uint64_t bytes;
+    bool is_cut;        /* others are left */
+    bool has_groupless; /* others have no group, and cannot be sent to this queue */
+};
+
+static int find_groupless(struct spool *s, const char *id, bool *ret)
+{
+    int r;
+
+    statement_bind_text(s->find_groupless, 1, id);
+    r = statement_step(s->find_groupless);
+    if (r < 0)
+        return r;
+    *ret = r == STATEMENT_ROW;
+    statement_reset(s->find_groupless);
+    return 0;
+}
+
+static int choose(struct spool *s, const char *id, bool is_retry, struct chosen *ret)
+{
+    struct statement *statement = id ? s->choose_id : s->choose;
+    bool needs_group = is_retry && s->options.is_fifo;
+    int r;
+
+    *ret = (struct chosen){};
+    if (id)
+        statement_bind_text(statement, 1, id);
+    else
+        statement_bind_int(statement, 2, STORE_ALL_MAX + 1);
+    statement_bind_int(statement, 3, needs_group);
+    while ((r = statement_step(statement)) == STATEMENT_ROW) {
+        if (ret->n == STORE_ALL_MAX || ret->bytes >= STORE_ALL_MAX_BYTES) {
+            ret->is_cut = true;
+            statement_reset(statement);
+            break;
+        }
+        ret->numbers[ret->n++] = (uint64_t)statement_int(statement, 0);
+        ret->bytes += (uint64_t)statement_int(statement, 1);
+    }
+    return r >= 0 && needs_group ? find_groupless(s, id, &ret->has_groupless) : MIN(r, 0);
+}
+
+/* Reads a rejected row. *ret is NULL where it is damaged. 0 or a negative errno. */
+static int read_rejected(struct spool *s, uint64_t number, struct spool_message **ret,
+                         bool *ret_has_checksum)
+{
+    const char *fault;
+    int r;
+
+    statement_bind_int(s->read_rejected, 1, (int64_t)number);
+    r = statement_step(s->read_rejected);
+    if (r <= 0)
+        return r;
+    r = spool_row_read(s->read_rejected, ret, &fault);
+    if (r == SPOOL_ROW_E_DAMAGED && statement_lacks_memory(s->read_rejected))
+        r = -ENOMEM;
+    *ret_has_checksum = !statement_is_null(s->read_rejected, SPOOL_COLUMN_CHECKSUM);
+    statement_reset(s->read_rejected);
+    return MIN(r, 0);
+}
+
+/* A message that was handed in for a queue of the other kind becomes one for this kind, in the row
+ * `number`. A damaged row stays as it is: it is set aside again when it is read. */
+static int make_fit(struct spool *s, struct spool_message *m, bool has_checksum, uint64_t number)
+{
+    struct spool_row row = m->row;
+
+    if (!s->options.is_fifo)
+        row.deduplication_id = NULL;
+    else if (!row.deduplication_id)
+        row.deduplication_id = row.id;
+    if (s->options.is_fifo && row.delay_sec > 0)
+        row.delay_sec = -1;
+    if (row.deduplication_id == m->row.deduplication_id && row.delay_sec == m->row.delay_sec)
+        return 0;
+    statement_bind_int(s->make_fit, 1, (int64_t)number);
+    statement_bind_text(s->make_fit, 2, row.deduplication_id);
+    statement_bind_int(s->make_fit, 3, row.delay_sec);
+    if (has_checksum)
+        statement_bind_int(s->make_fit, 4, (int64_t)spool_row_checksum(&row));
+    return statement_step(s->make_fit);
+}
+
+static int write_retry(struct spool *s, uint64_t number, uint64_t new_number)
+{
+    CLEANUP(spool_message_free) struct spool_message *m = NULL;
+    bool has_checksum = false;
+    int r = read_rejected(s, number, &m, &has_checksum);
+
+    if (r < 0)
+        return r;
+    statement_bind_int(s->retry, 1, (int64_t)number);
+    statement_bind_int(s->retry, 2, (int64_t)new_number);
+    r = statement_step(s->retry);
+    return r >= 0 && m ? make_fit(s, m, has_checksum, new_number) : r;
+}
+
+static int write_chosen(struct spool *s, const struct chosen *chosen, bool is_retry)
+{
+    int r = database_begin(s->database, DATABASE_SYNCED);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; r >= 0 && i < chosen->n; i++) {
+        if (is_retry)
+            r = write_retry(s, chosen->numbers[i], s->next_number + i);
+        if (r >= 0) {
+            statement_bind_int(s->drop, 1, (int64_t)chosen->numbers[i]);
+            r = statement_step(s->drop);
+        }
+    }
+    if (r >= 0)
+        return database_commit(s->database);
+    database_rollback(s->database);
+    return r;
+}
+
+static void count_chosen(struct spool *s, const struct chosen *chosen, bool is_retry)
+{
+    s->counts.rejected -= chosen->n;
+    if (is_retry) {
+        s->next_number += chosen->n;
+        s->counts.waiting += chosen->n;
+    } else {
+        s->counts.bytes -= chosen->bytes;
+    }
+}
+
+/* What was rejected and is not written yet comes first: it is in the list already for those who
+ * count. */
+static int act(struct spool *s, const char *id, bool is_retry, size_t *ret_n)
+{
+    struct chosen chosen;
+    int r = spool_flush(s);
+
+    if (r >= 0)
+        r = choose(s, id, is_retry, &chosen);
+    if (r < 0)
+        return r;
+    if (chosen.n == 0 && chosen.has_groupless)
+        return STORE_E_NO_GROUP;
+    if (chosen.n == 0 && id)
+        return STORE_E_NO_SUCH_ID;
+    r = chosen.n > 0 ? write_chosen(s, &chosen, is_retry) : 0;
+    /* Who drops messages may well do it for want of room. */
+    if (!is_retry && spool_may_try_again(s, r))
+        r = write_chosen(s, &chosen, false);
+    if (r < 0)
+        return r;
+    count_chosen(s, &chosen, is_retry);
+    *ret_n = chosen.n;
+    return chosen.is_cut || chosen.has_groupless ? STORE_E_MORE : 0;
+}
+
+int spool_retry(struct spool *s, const char *id, size_t *ret_n)
+{
+    return act(s, id, true, ret_n);
+}
+
+int spool_drop(struct spool *s, const char *id, size_t *ret_n)
+{
+    return act(s, id, false, ret_n);
+}

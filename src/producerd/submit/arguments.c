@@ -1,0 +1,227 @@
+/* See arguments.h. */
+#include "producerd/submit/arguments.h"
+
+#include <errno.h>
+#include <sysexits.h>
+
+#include "util/encode.h"
+
+const char submit_usage[] =
+    "       sqs-producerd --submit [--group=G] [--deduplication-id=D] [--delay=SECONDS]\n"
+    "                     [--attribute=NAME[:TYPE]=VALUE]... [FILE]\n"
+    "       sqs-producerd --rejected [--retry=ID | --drop=ID]\n";
+
+const char submit_help[] =
+    "\n"
+    "Handing in a message, for the daemon with producer.source = \"spool\":\n"
+    "\n"
+    "  --submit        hand in FILE, or standard input without one or for \"-\", as the body\n"
+    "                  of one message, byte by byte, a newline at its end included; print\n"
+    "                  the message's id when it is safe on disk\n"
+    "  --group=G       its message group; default: producer.message_group_id (FIFO queues)\n"
+    "  --deduplication-id=D\n"
+    "                  FIFO queues only; default: the id that is printed\n"
+    "  --delay=N       seconds before anybody receives it; standard queues only\n"
+    "  --attribute=NAME=VALUE, --attribute=NAME:TYPE=VALUE\n"
+    "                  an attribute, of type String or of TYPE: Number, Binary (VALUE is\n"
+    "                  base64), or one with a label such as Number.int\n"
+    "\n"
+    "Messages that SQS has rejected, for root, whether the daemon runs or not:\n"
+    "\n"
+    "  --rejected      list them: id, time, group, bytes and reason, separated by tabs\n"
+    "  --retry=ID      let one wait to be sent again, or with \"all\" all of them\n"
+    "  --drop=ID       forget one, or with \"all\" all of them\n"
+    "                  Without the daemon, these work on spool.db in the folder that\n"
+    "                  STATE_DIRECTORY names, or else in /var/lib/sqs-producerd.\n"
+    "\n"
+    "Exit status of these: 0 when done; 65 when the message or the id is refused; 66 when\n"
+    "FILE cannot be read; 69 when the daemon cannot be reached; 75 when it is full or cannot\n"
+    "store now: try again later; 76 when what answers is not this version's daemon; 64, 71,\n"
+    "74 and 78 as above.\n";
+
+enum {
+    OPTION_SUBMIT = 256,
+    OPTION_REJECTED,
+    OPTION_CONFIG,
+    OPTION_GROUP,
+    OPTION_DEDUPLICATION_ID,
+    OPTION_DELAY,
+    OPTION_ATTRIBUTE,
+    OPTION_RETRY,
+    OPTION_DROP,
+    OPTION_HELP,
+    OPTION_VERSION,
+};
+
+static const struct option options[] = {
+    {"submit", no_argument, NULL, OPTION_SUBMIT},
+    {"rejected", no_argument, NULL, OPTION_REJECTED},
+    {"config", required_argument, NULL, OPTION_CONFIG},
+    {"group", required_argument, NULL, OPTION_GROUP},
+    {"deduplication-id", required_argument, NULL, OPTION_DEDUPLICATION_ID},
+    {"delay", required_argument, NULL, OPTION_DELAY},
+    {"attribute", required_argument, NULL, OPTION_ATTRIBUTE},
+    {"retry", required_argument, NULL, OPTION_RETRY},
+    {"drop", required_argument, NULL, OPTION_DROP},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {},
+};
+
+static int wrong(const struct submit_call *call, const char *what, const char *argument)
+{
+    return arguments_usage_error(call->program, what, argument);
+}
+
+static int read_delay(struct submit_call *call)
+{
+    char *end;
+    long delay;
+
+    errno = 0;
+    delay = strtol(optarg, &end, 10);
+    if (optarg[0] < '0' || optarg[0] > '9' || *end != '\0' || errno != 0 || delay > INT32_MAX)
+        return wrong(call, "--delay is not a whole number of seconds", optarg);
+    call->message.delay_sec = (int)delay;
+    return EX_OK;
+}
+
+static int read_binary(struct submit_call *call, size_t i)
+{
+    struct sqs_attribute *attribute = &call->attributes[i];
+    struct buffer *binary = &call->binary[i];
+    int r;
+
+    *binary = BUFFER_INIT(SUBMISSION_LINE_MAX_BYTES);
+    r = base64_decode(binary, attribute->value, attribute->value_bytes);
+    if (r < 0 && r != -EINVAL)
+        return EX_OSERR;
+    if (r < 0)
+        return wrong(call, "the value is not base64, with its padding and in one line", optarg);
+    attribute->value = buffer_string(binary);
+    attribute->value_bytes = binary->size;
+    return EX_OK;
+}
+
+/* NAME=VALUE, or NAME:TYPE=VALUE: a name has neither ":" nor "=". */
+static int read_attribute(struct submit_call *call)
+{
+    size_t i = call->message.n_attributes, size = strcspn(optarg, "=");
+    struct sqs_attribute *attribute = &call->attributes[i];
+    char *colon;
+
+    if (optarg[size] != '=')
+        return wrong(call, "--attribute is not NAME=VALUE", optarg);
+    if (i == SQS_ATTRIBUTES_MAX)
+        return wrong(call, "more than 10 attributes", optarg);
+    call->names[i] = strndup(optarg, size);
+    if (!call->names[i])
+        return EX_OSERR;
+    call->message.n_attributes++;
+    colon = strchr(call->names[i], ':');
+    if (colon)
+        *colon = '\0';
+    *attribute = (struct sqs_attribute){
+        .name = call->names[i],
+        .data_type = colon ? colon + 1 : "String",
+        .value = optarg + size + 1,
+        .value_bytes = strlen(optarg + size + 1),
+    };
+    attribute->is_binary =
+        streq(attribute->data_type, "Binary") || strncmp(attribute->data_type, "Binary.", 7) == 0;
+    return attribute->is_binary ? read_binary(call, i) : EX_OK;
+}
+
+static int set_action(struct submit_call *call, enum submit_action action)
+{
+    if (call->action != SUBMIT_NONE && call->action != action)
+        return wrong(call, "--submit and --rejected exclude each other", optarg ? optarg : "");
+    call->action = action;
+    return EX_OK;
+}
+
+static int set_change(struct submit_call *call, enum submission_kind kind)
+{
+    if (call->command != SUBMISSION_REJECTED)
+        return wrong(call, "one of --retry and --drop, and once", optarg);
+    if (optarg[0] == '\0')
+        return wrong(call, "option needs an id, or \"all\"",
+                     kind == SUBMISSION_RETRY ? "--retry=" : "--drop=");
+    call->command = kind;
+    call->id = streq(optarg, "all") ? NULL : optarg;
+    return EX_OK;
+}
+
+static int read_option(struct submit_call *call, int option)
+{
+    call->is_about_message = call->is_about_message || option == OPTION_GROUP ||
+                             option == OPTION_DEDUPLICATION_ID || option == OPTION_DELAY ||
+                             option == OPTION_ATTRIBUTE;
+    switch (option) {
+    case OPTION_SUBMIT:
+        return set_action(call, SUBMIT_MESSAGE);
+    case OPTION_REJECTED:
+        return set_action(call, SUBMIT_REJECTED);
+    case OPTION_CONFIG:
+        call->config_path = optarg;
+        return optarg[0] != '\0' ? EX_OK : wrong(call, "option needs a path", "--config=");
+    case OPTION_GROUP:
+        call->message.group_id = optarg;
+        return EX_OK;
+    case OPTION_DEDUPLICATION_ID:
+        call->message.deduplication_id = optarg;
+        return EX_OK;
+    case OPTION_DELAY:
+        return read_delay(call);
+    case OPTION_ATTRIBUTE:
+        return read_attribute(call);
+    case OPTION_RETRY:
+        return set_change(call, SUBMISSION_RETRY);
+    case OPTION_DROP:
+        return set_change(call, SUBMISSION_DROP);
+    default: /* it was told */
+        return EX_USAGE;
+    }
+}
+
+static int read_operands(struct submit_call *call, int argc, char **argv)
+{
+    if (call->action == SUBMIT_REJECTED && call->is_about_message)
+        return wrong(call, "options of a message go with --submit", "--rejected");
+    if (call->action == SUBMIT_MESSAGE && call->command != SUBMISSION_REJECTED)
+        return wrong(call, "--retry and --drop go with --rejected", "--submit");
+    if (call->action == SUBMIT_MESSAGE && optind < argc) {
+        call->file = streq(argv[optind], "-") ? NULL : argv[optind];
+        optind++;
+    }
+    if (optind < argc)
+        return wrong(call, "unexpected argument", argv[optind]);
+    return EX_OK;
+}
+
+bool submit_arguments_read(struct submit_call *call, int argc, char **argv, int *ret_status)
+{
+    int option = arguments_next(call->program, options, argc, argv, true);
+
+    call->message = (struct sqs_message){.delay_sec = -1, .attributes = call->attributes};
+    call->command = SUBMISSION_REJECTED;
+
+    for (; option != -1; option = arguments_next(call->program, options, argc, argv, false)) {
+        *ret_status = option == OPTION_HELP || option == 'h' ? arguments_print_help(call->program)
+                      : option == OPTION_VERSION ? arguments_print_version(call->program)
+                                                 : read_option(call, option);
+        if (*ret_status != EX_OK || option == OPTION_HELP || option == 'h' ||
+            option == OPTION_VERSION)
+            return true;
+    }
+    *ret_status = read_operands(call, argc, argv);
+    return *ret_status != EX_OK;
+}
+
+void submit_call_done(struct submit_call *call)
+{
+    for (size_t i = 0; i < SQS_ATTRIBUTES_MAX; i++) {
+        free(call->names[i]);
+        buffer_done(&call->binary[i]);
+    }
+}

@@ -1,0 +1,211 @@
+/* See client.h. */
+#include "producerd/submit/client.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <systemd/sd-bus.h>
+#include <unistd.h>
+
+enum { READ_BYTES = 4096 };
+
+#define SOCKET_UNIT "sqs-producerd.socket"
+
+/* ---- To the daemon ---- */
+
+static const char *group_of(const char *path)
+{
+    const struct group *group = NULL;
+    struct stat st;
+
+    if (stat(path, &st) >= 0 && st.st_gid != 0)
+        group = getgrgid(st.st_gid);
+    return group ? group->gr_name : SUBMIT_GROUP;
+}
+
+/* Asks systemd whether it has given the unit up: "failed" after failures that followed too closely
+ * on one another. Where systemd cannot be asked, that is not known. */
+static bool has_given_up(const char *unit)
+{
+    CLEANUP(free) char *path = NULL, *state = NULL;
+    sd_bus *bus = NULL;
+    bool has_failed;
+
+    if (sd_bus_path_encode("/org/freedesktop/systemd1/unit", unit, &path) < 0 ||
+        sd_bus_open_system(&bus) < 0)
+        return false;
+    has_failed = sd_bus_get_property_string(bus, "org.freedesktop.systemd1", path,
+                                            "org.freedesktop.systemd1.Unit", "ActiveState", NULL,
+                                            &state) >= 0 &&
+                 streq(state, "failed");
+    sd_bus_flush_close_unref(bus);
+    return has_failed;
+}
+
+/* One line, with `more` at its end where there is more to say. */
+PRINTF_FORMAT(3, 4)
+static void cannot_reach(const char *program, const char *more, const char *format, ...)
+{
+    va_list ap;
+
+    fprintf(stderr, "%s: cannot reach the daemon", program);
+    va_start(ap, format);
+    vfprintf(stderr, format, ap);
+    va_end(ap);
+    fprintf(stderr, "%s%s\n", more ? "; " : "", more ? more : "");
+}
+
+static int cannot_connect(const char *program, const char *path, const char *more, int error)
+{
+    const char *group;
+
+    if ((error == ENOENT || error == ECONNREFUSED) && has_given_up(SOCKET_UNIT)) {
+        cannot_reach(program, more,
+                     ": systemd has given up " SOCKET_UNIT ", for the daemon failed each time; "
+                     "'systemctl status " SOCKET_UNIT " sqs-producerd' shows why; mend that, then "
+                     "run 'systemctl reset-failed " SOCKET_UNIT " sqs-producerd' and 'systemctl "
+                     "start " SOCKET_UNIT "'");
+        return EX_UNAVAILABLE;
+    }
+    switch (error) {
+    case ENOENT:
+        cannot_reach(
+            program, more,
+            ": there is no socket %s; set producer.source = \"spool\" in its "
+            "configuration, and run 'systemctl stop sqs-producerd' and 'systemctl enable "
+            "--now sqs-producerd.socket sqs-producerd'; where 'systemctl status " SOCKET_UNIT
+            "' shows that it has failed, run 'systemctl reset-failed " SOCKET_UNIT
+            " sqs-producerd' before",
+            path);
+        break;
+    case EACCES:
+    case EPERM:
+        group = group_of(path);
+        cannot_reach(
+            program, more,
+            ": only members of the group %s may use %s; as root run 'usermod -aG %s USER', "
+            "then sign in anew",
+            group, path, group);
+        break;
+    case ECONNREFUSED:
+        cannot_reach(program, more,
+                     ": nobody answers at %s; 'systemctl status " SOCKET_UNIT
+                     " sqs-producerd' shows why; where they have failed, run 'systemctl "
+                     "reset-failed " SOCKET_UNIT " sqs-producerd' before they are started again",
+                     path);
+        break;
+    case EAGAIN:
+        cannot_reach(
+            program, more,
+            ": it has taken no connection at %s for %d s; 'systemctl status sqs-producerd' "
+            "shows what it does",
+            path, SUBMIT_TIMEOUT_SEC);
+        return EX_TEMPFAIL;
+    default:
+        cannot_reach(program, more, " at %s: %s", path, strerror(error));
+    }
+    return EX_UNAVAILABLE;
+}
+
+int submit_connect(const char *program, const char *path, const char *more, int *ret_fd)
+{
+    static const struct timeval timeout = {.tv_sec = SUBMIT_TIMEOUT_SEC};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
+
+    if (fd < 0) {
+        fprintf(stderr, "%s: cannot make a socket: %m\n", program);
+        return EX_OSERR;
+    }
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+    do {
+        r = connect(fd, (const struct sockaddr *)&address, sizeof(address));
+    } while (r < 0 && errno == EINTR);
+    if (r < 0) {
+        r = cannot_connect(program, path, more, errno);
+        close(fd);
+        return r;
+    }
+    *ret_fd = fd;
+    return EX_OK;
+}
+
+/* ---- Question and answer ---- */
+
+/* Where the daemon reads no further, it has said why, or it has gone: reading tells. */
+static void write_line(int fd, const struct buffer *line)
+{
+    for (size_t sent = 0; sent < line->size;) {
+        ssize_t n = send(fd, line->data + sent, line->size - sent, MSG_NOSIGNAL);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return;
+        sent += (size_t)n;
+    }
+}
+
+static int no_answer(const char *program, const char *why)
+{
+    fprintf(stderr,
+            "%s: %s; what was handed in may have been taken or not: 'journalctl -u sqs-producerd' "
+            "may tell\n",
+            program, why);
+    return EX_UNAVAILABLE;
+}
+
+static int read_line(const char *program, int fd, struct buffer *b)
+{
+    char bytes[READ_BYTES];
+
+    for (;;) {
+        ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
+        const char *newline = n > 0 ? memchr(bytes, '\n', (size_t)n) : NULL;
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return no_answer(program, "the daemon does not answer in time");
+        if (n <= 0)
+            return no_answer(program, "the daemon has ended the connection without an answer");
+        if (buffer_append(b, bytes, newline ? (size_t)(newline - bytes) : (size_t)n) < 0) {
+            fprintf(stderr, "%s: cannot keep the answer: %s\n", program, strerror(-b->error));
+            return EX_OSERR;
+        }
+        if (newline)
+            return EX_OK;
+    }
+}
+
+int submit_ask(const char *program, int fd, const struct buffer *line,
+               struct submission_reply **ret)
+{
+    CLEANUP(buffer_done) struct buffer answer = BUFFER_INIT(SUBMISSION_REPLY_MAX_BYTES);
+    int r;
+
+    write_line(fd, line);
+    r = read_line(program, fd, &answer);
+    if (r != EX_OK)
+        return r;
+    r = submission_reply_read(buffer_string(&answer), answer.size, ret);
+    if (r == 0)
+        return EX_OK;
+    if (r < 0) {
+        fprintf(stderr, "%s: cannot read the answer: %s\n", program, strerror(-r));
+        return EX_OSERR;
+    }
+    fprintf(stderr,
+            "%s: what answers is not this version's daemon: restart it ('systemctl restart "
+            "sqs-producerd'), or name its socket in producer.submit_socket\n",
+            program);
+    return EX_PROTOCOL;
+}

@@ -1,0 +1,389 @@
+/* See submit.h. The socket's path is all that handing in needs of the configuration, which need not
+ * be readable for who does it: without it, the path is the default. What the message may be
+ * is the daemon's to judge; only what does not go into a line of JSON is refused here. */
+#include "producerd/submit/submit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "producerd/submit/arguments.h"
+#include "producerd/submit/client.h"
+#include "producerd/submit/offline.h"
+#include "util/encode.h"
+#include "util/file.h"
+
+enum {
+    READ_BYTES = 65536,
+    SHOWN_BYTES = 200,              /* of what stands in an error */
+    LINE_BYTES = 8192,              /* of a command, and of what stands in errors */
+    LISTED_BYTES = 4 * 1024 * 1024, /* that are printed at once; more by one page */
+    LISTED_PAGE_BYTES = 5 * SUBMISSION_REPLY_MAX_BYTES, /* escaped */
+};
+
+/* ---- The configuration ---- */
+
+static int cannot_use(const struct submit_call *call, const char *path, const char *why)
+{
+    CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(LINE_BYTES);
+
+    escape_for_log(&shown, path, strlen(path), SHOWN_BYTES);
+    fprintf(stderr, "%s: cannot read %s: %s\n", call->program->name, buffer_string(&shown), why);
+    return EX_CONFIG;
+}
+
+/* The configuration, NULL where it is not known, which the caller frees. One that the arguments do
+ * not name, and that is not there, not for everybody to read, or being edited, keeps nobody from
+ * handing in. */
+static int read_config(const struct submit_call *call, struct config **ret)
+{
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(CONFIG_FILE_MAX_BYTES);
+    CLEANUP(free) char *error = NULL;
+    const char *path = call->config_path ? call->config_path : CONFIG_PATH;
+    int r = file_read(path, CONFIG_FILE_MAX_BYTES, &text);
+
+    if (r < 0 && call->config_path)
+        return cannot_use(call, path, file_error_text(r));
+    if (r == 0)
+        r = config_parse(path, buffer_string(&text), text.size, ret, &error);
+    if (r > 0)
+        fprintf(stderr, "%s: %s%s\n", call->program->name, error,
+                call->config_path ? "" : "; going by the default, " CONFIG_SUBMIT_SOCKET);
+    return r > 0 && call->config_path ? EX_CONFIG : EX_OK;
+}
+
+/* ---- To hand in ---- */
+
+static int cannot_read(const struct submit_call *call, int error)
+{
+    CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(LINE_BYTES);
+    const char *name = call->file ? call->file : "standard input";
+
+    escape_for_log(&shown, name, strlen(name), SHOWN_BYTES);
+    fprintf(stderr, "%s: cannot read %s: %s\n", call->program->name, buffer_string(&shown),
+            strerror(error));
+    return EX_NOINPUT;
+}
+
+static int read_all(const struct submit_call *call, int fd, struct buffer *body)
+{
+    for (;;) {
+        ssize_t n;
+
+        if (buffer_reserve(body, READ_BYTES) < 0)
+            return EX_OSERR;
+        n = read(fd, body->data + body->size, READ_BYTES);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return cannot_read(call, errno);
+        if (n == 0)
+            return EX_OK;
+        body->size += (size_t)n;
+        body->data[body->size] = '\0';
+        if (body->size > SQS_MESSAGE_MAX_BYTES) {
+            fprintf(stderr, "%s: body: larger than %d bytes, which is the most that SQS takes\n",
+                    call->program->name, SQS_MESSAGE_MAX_BYTES);
+            return EX_DATAERR;
+        }
+    }
+}
+
+static int read_body(const struct submit_call *call, struct buffer *body)
+{
+    int fd = STDIN_FILENO, status;
+
+    if (call->file) {
+        fd = open(call->file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (fd < 0)
+            return cannot_read(call, errno);
+    } else if (isatty(STDIN_FILENO)) {
+        fprintf(stderr, "%s: reading the message from the terminal; Ctrl-D on a new line ends it\n",
+                call->program->name);
+    }
+    status = read_all(call, fd, body);
+    if (call->file)
+        close(fd);
+    return status;
+}
+
+static bool is_utf8(const struct submit_call *call, const char *field, const char *text,
+                    size_t size)
+{
+    size_t i = utf8_valid_bytes(text, size);
+
+    if (i == size)
+        return true;
+    fprintf(stderr,
+            "%s: %s: byte %zu (0x%02x) does not belong to UTF-8 text, and SQS takes no other%s\n",
+            call->program->name, field, i + 1, (unsigned char)text[i],
+            streq(field, "body") ? ": encode it, with base64 for one" : "");
+    return false;
+}
+
+static bool is_string_utf8(const struct submit_call *call, const char *field, const char *text)
+{
+    return !text || is_utf8(call, field, text, strlen(text));
+}
+
+/* All that goes into the line as text. */
+static bool is_text(const struct submit_call *call)
+{
+    const struct sqs_message *message = &call->message;
+
+    for (size_t i = 0; i < message->n_attributes; i++) {
+        const struct sqs_attribute *attribute = &call->attributes[i];
+
+        if (!is_string_utf8(call, "the name of an attribute", attribute->name) ||
+            !is_string_utf8(call, "the type of an attribute", attribute->data_type) ||
+            (!attribute->is_binary &&
+             !is_utf8(call, "the value of an attribute", attribute->value, attribute->value_bytes)))
+            return false;
+    }
+    return is_string_utf8(call, "group", message->group_id) &&
+           is_string_utf8(call, "deduplication id", message->deduplication_id) &&
+           is_utf8(call, "body", message->body, message->body_bytes);
+}
+
+/* ---- What the daemon says ---- */
+
+static int refused(const struct submit_call *call, const struct submission_reply *reply)
+{
+    CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(SUBMISSION_REPLY_MAX_BYTES);
+
+    escape_for_log(&shown, reply->error, strlen(reply->error), LINE_BYTES);
+    fprintf(stderr, "%s: %s: %s\n", call->program->name,
+            reply->is_temporary ? "not taken now" : "refused", buffer_string(&shown));
+    return reply->is_temporary ? EX_TEMPFAIL : EX_DATAERR;
+}
+
+/* Who answers: the daemon at its socket, or the spool's file. */
+struct peer {
+    int fd;
+    struct submit_offline *offline; /* NULL: the socket */
+};
+
+/* A good answer, or the exit status. */
+static int ask(const struct submit_call *call, struct peer peer, const struct buffer *line,
+               struct submission_reply **ret)
+{
+    int status;
+
+    if (line->error < 0) {
+        fprintf(stderr, "%s: cannot write the message down: %s\n", call->program->name,
+                strerror(-line->error));
+        return line->error == -E2BIG ? EX_DATAERR : EX_OSERR;
+    }
+    status = peer.offline ? submit_offline_ask(peer.offline, line, ret)
+                          : submit_ask(call->program->name, peer.fd, line, ret);
+    return status == EX_OK && !(*ret)->is_ok ? refused(call, *ret) : status;
+}
+
+static int submit(struct submit_call *call, struct peer peer)
+{
+    CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(SUBMISSION_LINE_MAX_BYTES + 1);
+    CLEANUP(submission_reply_free) struct submission_reply *reply = NULL;
+    char id[128];
+    int status;
+
+    submission_write(&line, &call->message);
+    status = ask(call, peer, &line, &reply);
+    if (status != EX_OK)
+        return status;
+    snprintf(id, sizeof(id), "%s\n", reply->id ? reply->id : "?");
+    return arguments_print(id);
+}
+
+/* ---- What was rejected ---- */
+
+static int append_rejected(struct buffer *list, const struct submission_rejected *message)
+{
+    time_t when = (time_t)message->when_sec;
+    char text[32] = "-";
+    struct tm tm;
+
+    if (gmtime_r(&when, &tm))
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    escape_for_log(list, message->id, strlen(message->id), SHOWN_BYTES);
+    buffer_printf(list, "\t%s\t", text);
+    if (message->group_id)
+        escape_for_log(list, message->group_id, strlen(message->group_id), SHOWN_BYTES);
+    else
+        buffer_append_char(list, '-');
+    buffer_printf(list, "\t%zu\t", message->bytes);
+    escape_for_log(list, message->reason, strlen(message->reason), SUBMISSION_REASON_MAX_BYTES);
+    buffer_append_char(list, '\n');
+    return list->error < 0 ? EX_OSERR : EX_OK;
+}
+
+/* A reader of standard output may take for ever; the daemon must not wait for the file meanwhile.
+ */
+static int print_list(struct peer peer, struct buffer *list)
+{
+    int status;
+
+    if (peer.offline)
+        submit_offline_rest(peer.offline);
+    status = arguments_print(buffer_string(list));
+    buffer_reset(list);
+    return status;
+}
+
+static int list_page(const struct submit_call *call, struct peer peer, uint64_t *after,
+                     bool *has_more, struct buffer *list)
+{
+    CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(LINE_BYTES);
+    CLEANUP(submission_reply_free) struct submission_reply *reply = NULL;
+    int status;
+
+    submission_write_command(&line, SUBMISSION_REJECTED, *after, NULL);
+    status = ask(call, peer, &line, &reply);
+    for (size_t i = 0; status == EX_OK && i < reply->n_messages; i++) {
+        *after = reply->messages[i].number;
+        status = append_rejected(list, &reply->messages[i]);
+    }
+    *has_more = status == EX_OK && reply->has_more && reply->n_messages > 0;
+    return status;
+}
+
+static int list_rejected(const struct submit_call *call, struct peer peer)
+{
+    CLEANUP(buffer_done) struct buffer list = BUFFER_INIT(LISTED_BYTES + LISTED_PAGE_BYTES);
+    uint64_t after = 0;
+    bool has_more = true;
+    int status = EX_OK;
+
+    while (status == EX_OK && has_more) {
+        status = list_page(call, peer, &after, &has_more, &list);
+        if (status == EX_OK && list.size >= LISTED_BYTES)
+            status = print_list(peer, &list);
+    }
+    if (list.error == 0 && list.size > 0) {
+        int printed = print_list(peer, &list);
+
+        status = status == EX_OK ? printed : status;
+    }
+    return status;
+}
+
+static int print_changed(const struct submit_call *call, size_t n)
+{
+    char text[128];
+
+    snprintf(text, sizeof(text), "%zu message%s %s\n", n, n == 1 ? "" : "s",
+             call->command == SUBMISSION_RETRY
+                 ? n == 1 ? "waits to be sent again" : "wait to be sent again"
+                 : "dropped");
+    return arguments_print(text);
+}
+
+static int change_rejected(const struct submit_call *call, struct peer peer)
+{
+    size_t n = 0;
+    bool has_more = true;
+
+    while (has_more) {
+        CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(LINE_BYTES);
+        CLEANUP(submission_reply_free) struct submission_reply *reply = NULL;
+        int status;
+
+        submission_write_command(&line, call->command, 0, call->id);
+        status = ask(call, peer, &line, &reply);
+        if (status != EX_OK) {
+            if (n > 0)
+                (void)print_changed(call, n); /* some are done all the same */
+            return status;
+        }
+        n += reply->count;
+        has_more = reply->has_more;
+    }
+    return print_changed(call, n);
+}
+
+/* ---- All of it ---- */
+
+bool submit_is_asked(int argc, char **argv)
+{
+    for (int i = 1; i < argc && !streq(argv[i], "--"); i++)
+        if (streq(argv[i], "--submit") || streq(argv[i], "--rejected"))
+            return true;
+    return false;
+}
+
+static int ask_for_all(struct submit_call *call, struct peer peer)
+{
+    return call->action == SUBMIT_MESSAGE         ? submit(call, peer)
+           : call->command == SUBMISSION_REJECTED ? list_rejected(call, peer)
+                                                  : change_rejected(call, peer);
+}
+
+/* `why`: the file cannot serve in the daemon's place; NULL: it need not. */
+static int run_online(struct submit_call *call, const struct config *config, const char *why)
+{
+    const char *path = config ? config->producer.submit_socket : CONFIG_SUBMIT_SOCKET;
+    struct peer peer = {};
+    int status = submit_connect(call->program->name, path, why, &peer.fd);
+
+    if (status != EX_OK)
+        return status;
+    status = ask_for_all(call, peer);
+    close(peer.fd);
+    return status;
+}
+
+static int work_offline(void *userdata, struct submit_offline *offline)
+{
+    return ask_for_all(userdata, (struct peer){.fd = -1, .offline = offline});
+}
+
+static int run_rejected(struct submit_call *call, const struct config *config)
+{
+    const struct submit_offline_options options = {
+        .program = call->program->name,
+        .config = config,
+        .is_retry = call->command == SUBMISSION_RETRY,
+        .is_config_named = call->config_path,
+    };
+    const char *why;
+    int status;
+
+    if (submit_offline_run(&options, work_offline, call, &status, &why))
+        return status;
+    return run_online(call, config, why);
+}
+
+static int run(struct submit_call *call)
+{
+    CLEANUP(buffer_done)
+    struct buffer body = BUFFER_INIT((size_t)SQS_MESSAGE_MAX_BYTES + 2 * READ_BYTES);
+    CLEANUP(config_free) struct config *config = NULL;
+    int status = read_config(call, &config);
+
+    if (status == EX_OK && call->action == SUBMIT_REJECTED)
+        return run_rejected(call, config);
+    if (status == EX_OK)
+        status = read_body(call, &body);
+    if (status != EX_OK)
+        return status;
+    call->message.body = buffer_string(&body);
+    call->message.body_bytes = body.size;
+    return is_text(call) ? run_online(call, config, NULL) : EX_DATAERR;
+}
+
+int submit_main(const struct program *program, int argc, char **argv)
+{
+    struct submit_call call = {.program = program};
+    int status;
+
+    if (!submit_arguments_read(&call, argc, argv, &status))
+        status = run(&call);
+    if (status == EX_OSERR)
+        fprintf(stderr, "%s: out of memory, or of something else of this machine's\n",
+                program->name);
+    submit_call_done(&call);
+    return status;
+}

@@ -1,0 +1,61 @@
+/* See verdict.h. A message is rejected only where SQS has said no to itself: by its entry of a
+ * batch's reply, or by refusing a request that bore nothing else. Whatever a person or time can
+ * mend is tried again. The code decides before SenderFault: SQS counts throttling as the sender's
+ * fault, too. */
+#include "producerd/verdict.h"
+
+#include <stdio.h>
+
+static void of_error(const struct sqs_error *error, size_t n, struct outcome *ret)
+{
+    /* Without a reply a permanent error is this machine's own, and says nothing of the message; nor
+     * does 401 or 403, whatever its name (OptInRequired, NotAuthorized): the account must be
+     * mended.
+     */
+    bool is_no = error->class == AWS_ERROR_PERMANENT && error->http_status > 0 &&
+                 error->http_status != 401 && error->http_status != 403 &&
+                 !sqs_error_is_of_queue(error);
+
+    *ret = (struct outcome){
+        .kind = !is_no  ? OUTCOME_AGAIN
+                : n > 1 ? OUTCOME_ALONE
+                        : OUTCOME_REJECTED,
+        .backoff = aws_error_backoff(error->class),
+        .is_unknown = sqs_error_is_outcome_unknown(error),
+        .name = error->name,
+        .code = error->code,
+        .text = error->message,
+    };
+}
+
+static void of_entry(const struct sqs_entry_result *entry, struct outcome *ret)
+{
+    struct sqs_error error = {
+        .class = aws_error_class_of_code(entry->code, entry->sender_fault),
+        .http_status = 200,
+    };
+
+    snprintf(error.name, sizeof(error.name), "%s", aws_error_canonical_name(entry->code));
+    of_error(&error, 1, ret);
+    ret->name = aws_error_canonical_name(entry->code);
+    ret->code = entry->code;
+    ret->text = entry->message;
+}
+
+void outcome_of(const struct sqs_result *result, size_t n, size_t i, struct outcome *ret)
+{
+    const struct sqs_reply *reply = result->reply;
+
+    if (!reply)
+        of_error(result->error, n, ret);
+    else if (reply->operation != SQS_SEND_MESSAGE_BATCH)
+        *ret = (struct outcome){.kind = OUTCOME_SENT,
+                                .message_id = reply->message_id,
+                                .sequence_number = reply->sequence_number};
+    else if (reply->entries[i].ok)
+        *ret = (struct outcome){.kind = OUTCOME_SENT,
+                                .message_id = reply->entries[i].message_id,
+                                .sequence_number = reply->entries[i].sequence_number};
+    else
+        of_entry(&reply->entries[i], ret);
+}

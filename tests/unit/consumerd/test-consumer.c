@@ -1,0 +1,689 @@
+#include "consumerd/consumer.h"
+#include "fake-consumer.h"
+#include "fake-log.h"
+#include "test-loop.h"
+
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define SEC USEC_PER_SEC
+
+/* --- The loop's clock, which a test puts forward --- */
+
+static uint64_t ahead_usec;
+
+/* Overrides libc's. */
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+    int r = (int)syscall(SYS_clock_gettime, clock, ret);
+
+    ret->tv_sec += (time_t)(ahead_usec / SEC);
+    return r;
+}
+
+/* --- A handler that works until the test ends it --- */
+
+struct handler_run {
+    handler_done_fn done;
+    void *userdata;
+    char group;
+    bool is_running;
+};
+
+enum { RUNS_MAX = 256 };
+
+static struct handler_run runs[RUNS_MAX];
+static size_t n_runs;
+static bool is_done_at_once; /* as the journal's handler is */
+
+static int fake_run(struct handler *handler, const struct sqs_received_message *message,
+                    handler_done_fn done, void *userdata, struct handler_run **ret_run)
+{
+    struct handler_run *run = &runs[n_runs];
+
+    assert_in_range(n_runs, 0, RUNS_MAX - 1);
+    n_runs++;
+    *run = (struct handler_run){
+        .done = done,
+        .userdata = userdata,
+        .group = *(message->group_id ? message->group_id : "-"),
+        .is_running = true,
+    };
+    *ret_run = run;
+    if (is_done_at_once) {
+        run->is_running = false;
+        done(userdata, HANDLER_DONE, 0);
+    }
+    return 0;
+}
+
+static void fake_end(struct handler_run *run, uint64_t grace_usec)
+{
+    assert_true(run->is_running);
+    run->is_running = false;
+    run->done(run->userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+}
+
+static void fake_cancel(struct handler_run *run)
+{
+    assert_true(run->is_running);
+    run->is_running = false;
+}
+
+static void fake_handler_free(struct handler *handler)
+{
+}
+
+/* The groups of the messages begun so far. */
+static const char *begun(void)
+{
+    static char text[RUNS_MAX + 1];
+
+    for (size_t i = 0; i < n_runs; i++)
+        text[i] = runs[i].group;
+    text[n_runs] = '\0';
+    return text;
+}
+
+static size_t n_running(void)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_runs; i++)
+        n += runs[i].is_running;
+    return n;
+}
+
+/* --- The consumer --- */
+
+#define MIB ((size_t)1024 * 1024)
+
+static struct config config;
+static struct service *service;
+static struct consumer *consumer;
+
+static int set_up(void **state)
+{
+    fake_reset();
+    ahead_usec = 0;
+    fake_now_usec = boot_clock_usec(); /* the timers are real */
+    fake_n_lines = n_runs = 0;
+    is_done_at_once = false;
+    config = (struct config){};
+    config.consumer.max_messages = 10;
+    config.consumer.receivers = 1;
+    config.consumer.concurrency = 10;
+    config.consumer.receive_memory = 128 * MIB;
+    config.consumer.wait_time_usec = 15 * SEC;
+    config.consumer.stop_timeout_usec = 60 * SEC;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    consumer = consumer_free(consumer);
+    service = service_free(service);
+    fake_reset();
+    return 0;
+}
+
+/* What there is to do at once. */
+static void settle_down(void)
+{
+    while (sd_event_run(service_event(service), 0) > 0)
+        ;
+}
+
+static void start_with(const struct handler_ops *ops)
+{
+    static struct handler handler;
+
+    handler.ops = ops;
+    assert_int_equal(service_new(&service), 0);
+    assert_int_equal(consumer_new(service, &config, &handler, &consumer, NULL), 0);
+    assert_int_equal(fake_permissions, PERMISSION_BIT(SQS_RECEIVE_MESSAGE) |
+                                           PERMISSION_BIT(SQS_DELETE_MESSAGE) |
+                                           PERMISSION_BIT(SQS_CHANGE_MESSAGE_VISIBILITY));
+    fake_open();
+    settle_down();
+    assert_true(fake_forget_line("works on the")); /* the others are what is tested */
+}
+
+static void start(bool is_fifo)
+{
+    static const struct handler_ops ops = {fake_run, fake_end, fake_cancel, fake_handler_free};
+
+    fake_is_fifo = is_fifo;
+    start_with(&ops);
+}
+
+/* The receive under way, or SIZE_MAX. There is one at most in these tests. */
+static size_t poll_under_way(void)
+{
+    for (size_t i = 0; i < fake_n_calls; i++)
+        if (fake_calls[i].is_open && fake_calls[i].request->operation == SQS_RECEIVE_MESSAGE)
+            return i;
+    return SIZE_MAX;
+}
+
+static void deliver(const char *groups, const char *prefix)
+{
+    assert_int_not_equal(poll_under_way(), SIZE_MAX);
+    fake_deliver(poll_under_way(), groups, prefix);
+    settle_down();
+}
+
+static void a_busy_group_leaves_the_free_places_to_others(void **state)
+{
+    start(true);
+    deliver("aaaaaaaaaa", "a");
+    assert_string_equal(begun(), "a");
+    deliver("bcc", "b");
+    assert_string_equal(begun(), "abc");
+    assert_int_not_equal(poll_under_way(), SIZE_MAX);
+}
+
+static void groups_as_deep_as_can_be_get_all_places_and_no_more(void **state)
+{
+    start(true);
+    for (const char *group = "abcdefghij"; *group; group++) {
+        char groups[11] = "", prefix[2] = {*group};
+
+        memset(groups, *group, 10);
+        deliver(groups, prefix);
+    }
+    assert_string_equal(begun(), "abcdefghij");
+    assert_int_equal(n_running(), 10);
+    /* All places are taken, and 100 messages are in hand. */
+    assert_int_equal(poll_under_way(), SIZE_MAX);
+}
+
+static void no_more_are_received_than_may_be_in_hand(void **state)
+{
+    config.consumer.concurrency = 2;
+    config.consumer.max_messages = 3;
+    start(true);
+    deliver("aaa", "a");
+    assert_non_null(strstr(fake_request(poll_under_way()), "\"MaxNumberOfMessages\":3,"));
+    deliver("aab", "b"); /* SQS gives no more of a busy group, but who knows */
+    assert_string_equal(begun(), "ab");
+    assert_int_equal(poll_under_way(), SIZE_MAX);
+}
+
+static void what_is_ready_takes_the_place_it_will_get(void **state)
+{
+    config.consumer.concurrency = 2;
+    start(true);
+    deliver("aabbccdd", "a");
+    assert_string_equal(begun(), "ab");
+    assert_int_equal(poll_under_way(), SIZE_MAX);
+}
+
+static void of_a_standard_queue_as_many_are_in_hand_as_are_handled(void **state)
+{
+    start(false);
+    deliver("aaaaaaa", "a");
+    assert_string_equal(begun(), "aaaaaaa");
+    assert_non_null(strstr(fake_request(poll_under_way()), "\"MaxNumberOfMessages\":3,"));
+    deliver("aaa", "b");
+    assert_int_equal(poll_under_way(), SIZE_MAX);
+}
+
+static void what_replies_bring_is_begun_without_a_round_of_the_loop(void **state)
+{
+    start(false);
+    fake_replied(); /* to something else */
+    assert_int_equal(fake_n_calls, 1);
+
+    fake_deliver(poll_under_way(), "aa", "a");
+    assert_string_equal(begun(), "");
+    assert_int_equal(fake_n_open(), 0);
+    fake_replied();
+    assert_string_equal(begun(), "aa");
+    assert_int_not_equal(poll_under_way(), SIZE_MAX);
+
+    runs[0].is_running = false;
+    runs[0].done(runs[0].userdata, HANDLER_DONE, 0);
+    fake_replied(); /* to something else again */
+    assert_int_equal(fake_n_open(), 2);
+    settle_down();
+    assert_int_equal(fake_n_open(), 2);
+}
+
+static void what_is_handled_at_once_needs_no_second_round(void **state)
+{
+    is_done_at_once = true;
+    start(true);
+    fake_deliver(poll_under_way(), "ab", "a");
+    fake_replied();
+    assert_string_equal(begun(), "ab");
+    assert_int_equal(sd_event_run(service_event(service), 0), 0);
+    /* The deletes, in one request, and the next receive. */
+    assert_int_equal(fake_n_open(), 2);
+}
+
+static void nothing_is_begun_after_the_end(void **state)
+{
+    config.consumer.exit_after_empty_receives = 1;
+    start(true);
+    fake_deliver(poll_under_way(), "", "a");
+    fake_replied();
+    fake_replied();
+    assert_int_equal(fake_n_open(), 0);
+    assert_int_equal(fake_n_calls, 1);
+}
+
+static unsigned asked_for(void)
+{
+    const char *text = strstr(fake_request(poll_under_way()), "\"MaxNumberOfMessages\":");
+
+    return (unsigned)strtoul(text + strlen("\"MaxNumberOfMessages\":"), NULL, 10);
+}
+
+static void no_more_bytes_are_received_than_may_be_in_hand(void **state)
+{
+    size_t delete;
+
+    start(true);
+    fake_reply_bytes = 24 * MIB;
+    deliver("ab", "a");
+    /* 40 MiB are left for messages of 12. */
+    assert_int_equal(asked_for(), 3);
+    fake_reply_bytes = 20 * MIB;
+    deliver("c", "c");
+    assert_int_equal(asked_for(), 1);
+    deliver("d", "d");
+    assert_string_equal(begun(), "abcd");
+    assert_int_equal(poll_under_way(), SIZE_MAX);
+    assert_int_equal(fake_held_bytes, 64 * MIB);
+    assert_null(service_what_hangs(service));
+    runs[3].is_running = false;
+    runs[3].done(runs[3].userdata, HANDLER_DONE, 0);
+    settle_down();
+    assert_int_equal(poll_under_way(), SIZE_MAX);
+    delete = fake_n_calls - 1;
+    assert_int_equal(fake_calls[delete].request->operation, SQS_DELETE_MESSAGE);
+    fake_answer(delete, "{}");
+    settle_down();
+    assert_int_equal(asked_for(), 1);
+    assert_int_equal(fake_held_bytes, 44 * MIB);
+}
+
+static void a_message_larger_than_the_memory_is_received_alone(void **state)
+{
+    start(true);
+    is_done_at_once = true;
+    fake_reply_bytes = 200 * MIB;
+    deliver("a", "a");
+    assert_int_equal(poll_under_way(), SIZE_MAX);
+    fake_answer(fake_n_calls - 1, "{}");
+    settle_down();
+    assert_int_equal(asked_for(), 1);
+}
+
+/* The queue only seems to be empty. */
+static void what_waits_for_its_retry_keeps_empty_receives_from_counting(void **state)
+{
+    size_t release;
+
+    config.consumer.exit_after_empty_receives = 2;
+    config.consumer.retry_delay_usec = config.consumer.retry_delay_max_usec = 5 * SEC;
+    start(true);
+    deliver("a", "a");
+    runs[0].is_running = false;
+    runs[0].done(runs[0].userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+    settle_down();
+    release = fake_n_calls - 1;
+    assert_int_equal(fake_calls[release].request->operation, SQS_CHANGE_MESSAGE_VISIBILITY_BATCH);
+    fake_answer(release, "{\"Successful\":[{\"Id\":\"0\"}]}");
+    settle_down();
+    for (int i = 0; i < 3; i++)
+        deliver("", "b");
+    fake_now_usec += 5 * SEC;
+    deliver("", "b"); /* began before */
+    deliver("", "b");
+    assert_int_not_equal(poll_under_way(), SIZE_MAX);
+    deliver("", "b");
+    assert_int_equal(poll_under_way(), SIZE_MAX);
+    assert_int_equal(sd_event_get_state(service_event(service)), SD_EVENT_FINISHED);
+}
+
+static void a_lost_reply_keeps_empty_receives_from_counting(void **state)
+{
+    config.consumer.exit_after_empty_receives = 1;
+    start(false);
+    assert_true(fake_retry(poll_under_way(), AWS_ERROR_TRANSIENT, ""));
+    deliver("", "a");
+    fake_now_usec += 45 * SEC - 1; /* the wait, and the queue's visibility timeout */
+    deliver("", "a");
+    deliver("", "a"); /* began too early, too */
+    fake_now_usec += 1;
+    deliver("", "a");
+    assert_int_not_equal(poll_under_way(), SIZE_MAX);
+    deliver("", "a");
+    assert_int_equal(poll_under_way(), SIZE_MAX);
+}
+
+static void a_receive_waits_no_longer_than_a_stop_can_wait_for_it(void **state)
+{
+    static const struct {
+        unsigned stop_sec, wait_sec;
+    } cases[] = {{60, 15}, {23, 15}, {22, 14}, {8, 4}, {4, 1}, {3, 1}, {0, 1}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char expected[64];
+
+        set_up(state);
+        config.consumer.stop_timeout_usec = cases[i].stop_sec * SEC;
+        start(true);
+        snprintf(expected, sizeof(expected), "\"WaitTimeSeconds\":%u,", cases[i].wait_sec);
+        assert_non_null(strstr(fake_request(0), expected));
+        assert_int_equal(fake_n_lines, cases[i].wait_sec < 15);
+        tear_down(state);
+    }
+}
+
+/* All that was asked for of a kind so far, and not answered. */
+static size_t n_under_way(enum sqs_operation operation)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < fake_n_calls; i++)
+        n += fake_calls[i].is_open && fake_calls[i].request->operation == operation;
+    return n;
+}
+
+static size_t n_releases(void)
+{
+    return n_under_way(SQS_CHANGE_MESSAGE_VISIBILITY) +
+           n_under_way(SQS_CHANGE_MESSAGE_VISIBILITY_BATCH);
+}
+
+/* Two receives are under way, and a stop was asked for. */
+static void stop_with_two_receives(bool is_fifo)
+{
+    config.consumer.receivers = 2;
+    config.consumer.concurrency = 40;
+    is_done_at_once = true;
+    start(is_fifo);
+    deliver("abcdefghij", "x"); /* a full one: more may wait */
+    assert_int_equal(n_under_way(SQS_RECEIVE_MESSAGE), 2);
+    raise(SIGTERM);
+    settle_down();
+    n_runs = 0;
+}
+
+/* It would come to the other receive, be released again, and be received once more. */
+static void at_a_stop_a_message_is_released_when_no_receive_is_under_way(void **state)
+{
+    stop_with_two_receives(true);
+    deliver("a", "a");
+    assert_int_equal(n_releases(), 0);
+    assert_string_equal(begun(), "");
+    deliver("", "b");
+    assert_int_equal(n_releases(), 1);
+}
+
+/* Has it look again at a time, by a poll's empty answer. */
+static void look_at(uint64_t usec)
+{
+    fake_now_usec = usec;
+    deliver("", "none");
+}
+
+static size_t n_extensions(void)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < fake_n_calls; i++)
+        n += fake_calls[i].request->operation == SQS_CHANGE_MESSAGE_VISIBILITY_BATCH;
+    return n;
+}
+
+/* At SQS a lease may begin as soon as the request has gone out: of its 30 s, 18 are left when a
+ * long poll brings the message after 12, and half of them are over after 21. */
+static void assert_lease_counts_from(uint64_t sent_usec)
+{
+    fake_now_usec = sent_usec + 12 * SEC;
+    deliver("a", "a");
+    assert_string_equal(begun(), "a");
+    look_at(sent_usec + 21 * SEC - 1);
+    assert_int_equal(n_extensions(), 0);
+    look_at(sent_usec + 21 * SEC);
+    assert_int_equal(n_extensions(), 1);
+}
+
+static void a_lease_counts_from_before_its_receive_went_out(void **state)
+{
+    start(true);
+    assert_lease_counts_from(fake_now_usec);
+}
+
+static void a_lease_counts_from_the_attempt_that_brought_it(void **state)
+{
+    start(true);
+    fake_now_usec += 5 * SEC;
+    assert_true(fake_retry(poll_under_way(), AWS_ERROR_TRANSIENT, "NetworkFailure"));
+    assert_lease_counts_from(fake_now_usec);
+}
+
+/* Whether the receive under way asks for that. */
+static bool asks_for(const char *name, unsigned value)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "\"%s\":%u,", name, value);
+    return strstr(fake_request(poll_under_way()), text);
+}
+
+static void a_visibility_timeout_that_was_lowered_is_kept_to(void **state)
+{
+    fake_attributes.visibility_timeout_sec = 60;
+    start(true);
+    assert_true(asks_for("VisibilityTimeout", 60) && asks_for("WaitTimeSeconds", 15));
+    fake_attributes.visibility_timeout_sec = 10;
+    fake_refreshed();
+    assert_int_equal(fake_count_lines("leased for 10 s now, and no longer for 60 s"), 1);
+    /* What is under way brings messages for as long as it has asked for. */
+    fake_now_usec += 12 * SEC;
+    deliver("a", "m");
+    assert_string_equal(begun(), "a");
+    assert_true(asks_for("VisibilityTimeout", 10) && asks_for("WaitTimeSeconds", 5));
+    fake_refreshed();
+    assert_int_equal(fake_count_lines("leased for"), 1);
+}
+
+static void a_visibility_timeout_that_is_set_is_not_the_queues(void **state)
+{
+    config.consumer.visibility_timeout_usec = 40 * SEC;
+    start(true);
+    fake_attributes.visibility_timeout_sec = 10;
+    fake_refreshed();
+    deliver("a", "m");
+    assert_true(asks_for("VisibilityTimeout", 40));
+}
+
+static void a_lack_of_memory_is_waited_out(void **state)
+{
+    uint64_t begin_usec = boot_clock_usec(), end_usec = begin_usec + TEST_PATIENCE_USEC;
+
+    fake_call_error = -ENOMEM;
+    start(true);
+    settle_down();
+    assert_int_equal(fake_n_calls, 0);
+    assert_int_equal(fake_n_lines, 1);
+    assert_non_null(strstr(fake_lines[0], "Cannot receive at the moment, trying again"));
+    fake_call_error = 0;
+    while (fake_n_calls == 0) {
+        assert_true(sd_event_run(service_event(service), 100 * USEC_PER_MSEC) >= 0);
+        assert_true(boot_clock_usec() < end_usec);
+    }
+    assert_true(boot_clock_usec() - begin_usec >= USEC_PER_SEC);
+    deliver("ab", "a");
+    assert_string_equal(begun(), "ab");
+    assert_int_equal(fake_n_lines, 1);
+}
+
+static void idle_and_busy_it_does_not_hang(void **state)
+{
+    static const struct handler_ops ops = {fake_run, fake_end, fake_cancel, fake_handler_free};
+    static struct handler handler = {&ops};
+
+    config.consumer.concurrency = 2;
+    config.consumer.start_delay_usec = 100 * USEC_PER_MSEC;
+    assert_int_equal(service_new(&service), 0);
+    assert_int_equal(consumer_new(service, &config, &handler, &consumer, NULL), 0);
+    assert_null(service_what_hangs(service)); /* the queue is being opened */
+    fake_open();
+    assert_null(service_what_hangs(service));
+    settle_down();
+    assert_int_equal(fake_n_calls, 0);
+    assert_null(service_what_hangs(service)); /* waits for the start */
+    fake_now_usec += 100 * USEC_PER_MSEC;
+    run_for(service_event(service), 150 * USEC_PER_MSEC);
+    assert_int_equal(fake_n_open(), 1);
+    assert_null(service_what_hangs(service)); /* receives */
+    deliver("", "a");
+    assert_null(service_what_hangs(service));
+    deliver("abab", "a");
+    assert_int_equal(n_running(), 2);
+    assert_int_equal(fake_n_open(), 0);
+    assert_null(service_what_hangs(service)); /* handles, and waits to keep the leases */
+    fake_hangs = "the queue's";
+    assert_string_equal(service_what_hangs(service), "the queue's");
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+/* --- What is told of the work as a whole --- */
+
+static void pass(uint64_t usec)
+{
+    ahead_usec += usec;
+    fake_now_usec += usec;
+    settle_down();
+}
+
+static void near_a_stops_end_messages_are_released_whatever_is_received(void **state)
+{
+    config.consumer.visibility_timeout_usec = 300 * SEC;
+    stop_with_two_receives(false);
+    deliver("a", "a");
+    pass(53 * SEC);
+    assert_int_equal(n_releases(), 0);
+    pass(2 * SEC);
+    assert_int_equal(n_releases(), 1);
+    assert_int_equal(n_under_way(SQS_RECEIVE_MESSAGE), 1);
+}
+
+/* Handlers whose work is more than a line have the stop's time. */
+static void at_a_stop_what_waits_for_the_log_is_soon_released(void **state)
+{
+    static const struct handler_ops ops = {fake_run, fake_end, fake_cancel, fake_handler_free,
+                                           .waits_for_log = true};
+
+    start_with(&ops);
+    deliver("ab", "a");
+    raise(SIGTERM);
+    settle_down();
+    assert_int_equal(n_running(), 2); /* the log may be about to take them */
+    pass(1 * SEC);
+    assert_int_equal(n_running(), 0);
+    assert_int_equal(n_releases(), 1); /* in one request */
+    assert_true(fake_forget_line("The log takes no lines: releasing 2 messages"));
+
+    tear_down(state);
+    set_up(state);
+    start(true);
+    deliver("ab", "a");
+    raise(SIGTERM);
+    settle_down();
+    pass(1 * SEC);
+    assert_int_equal(n_running(), 2);
+}
+
+static void the_start_says_what_is_at_work(void **state)
+{
+    static const struct handler_ops ops = {fake_run, fake_end, fake_cancel, fake_handler_free};
+    static struct handler handler = {&ops, "/bin/true"};
+
+    config.consumer.handler = CONFIG_HANDLER_EXEC;
+    fake_is_fifo = false;
+    assert_int_equal(service_new(&service), 0);
+    assert_int_equal(consumer_new(service, &config, &handler, &consumer, NULL), 0);
+    assert_int_equal(fake_n_lines, 0); /* before the queue has answered, no keys are known to do */
+    fake_open();
+    assert_int_equal(fake_n_lines, 1);
+    assert_string_equal(fake_lines[0], "Version " PROJECT_VERSION
+                                       " works on the standard queue q; handler exec (/bin/true); "
+                                       "keys from the test.");
+}
+
+static void a_minute_in_which_messages_come_has_a_line_and_an_idle_one_none(void **state)
+{
+    start(false);
+    pass(300 * SEC);
+    deliver("", "");
+    assert_int_equal(fake_n_lines, 0);
+    deliver("---", "a");
+    runs[0].is_running = runs[1].is_running = false;
+    runs[0].done(runs[0].userdata, HANDLER_DONE, 0);
+    runs[1].done(runs[1].userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+    settle_down();
+    pass(12 * SEC);
+    assert_int_equal(fake_n_lines, 0);
+    for (int i = 0; i < 6; i++)
+        pass(10 * SEC);
+    assert_int_equal(fake_count_lines("In the last "), 1);
+    assert_int_equal(fake_count_lines(" s: 3 received, 0 deleted, 1 failed"), 1);
+}
+
+static void the_end_tells_the_totals(void **state)
+{
+    is_done_at_once = true;
+    config.consumer.exit_after_empty_receives = 1;
+    start(false);
+    deliver("--", "a");
+    for (size_t i = 0; i < fake_n_calls; i++)
+        if (fake_calls[i].is_open && fake_calls[i].request->operation != SQS_RECEIVE_MESSAGE)
+            fake_answer(i, "{\"Successful\":[{\"Id\":\"0\"},{\"Id\":\"1\"}]}");
+    settle_down();
+    assert_int_equal(fake_n_lines, 0);
+    deliver("", "");
+    assert_int_equal(fake_n_lines, 1);
+    assert_string_equal(fake_lines[0], "In all, in 0 s: 2 received, 2 deleted; in flight: 0.");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_busy_group_leaves_the_free_places_to_others),
+        TEST(groups_as_deep_as_can_be_get_all_places_and_no_more),
+        TEST(no_more_are_received_than_may_be_in_hand),
+        TEST(what_is_ready_takes_the_place_it_will_get),
+        TEST(of_a_standard_queue_as_many_are_in_hand_as_are_handled),
+        TEST(what_replies_bring_is_begun_without_a_round_of_the_loop),
+        TEST(what_is_handled_at_once_needs_no_second_round),
+        TEST(nothing_is_begun_after_the_end),
+        TEST(no_more_bytes_are_received_than_may_be_in_hand),
+        TEST(a_message_larger_than_the_memory_is_received_alone),
+        TEST(what_waits_for_its_retry_keeps_empty_receives_from_counting),
+        TEST(a_lost_reply_keeps_empty_receives_from_counting),
+        TEST(a_receive_waits_no_longer_than_a_stop_can_wait_for_it),
+        TEST(at_a_stop_a_message_is_released_when_no_receive_is_under_way),
+        TEST(near_a_stops_end_messages_are_released_whatever_is_received),
+        TEST(a_lease_counts_from_before_its_receive_went_out),
+        TEST(a_lease_counts_from_the_attempt_that_brought_it),
+        TEST(a_visibility_timeout_that_was_lowered_is_kept_to),
+        TEST(a_visibility_timeout_that_is_set_is_not_the_queues),
+        TEST(a_lack_of_memory_is_waited_out),
+        TEST(idle_and_busy_it_does_not_hang),
+        TEST(at_a_stop_what_waits_for_the_log_is_soon_released),
+        TEST(the_start_says_what_is_at_work),
+        TEST(a_minute_in_which_messages_come_has_a_line_and_an_idle_one_none),
+        TEST(the_end_tells_the_totals),
+    };
+
+    return cmocka_run_group_tests_name("consumer", tests, NULL, NULL);
+}

@@ -1,0 +1,543 @@
+/* What becomes of messages that their handler is away for. */
+#include "consumerd/inflight.h"
+#include "consumerd/outage.h"
+#include "fake-consumer.h"
+#include "fake-log.h"
+#include "test.h"
+
+#include <stdio.h>
+
+#define SEC USEC_PER_SEC
+#define T0 (1000 * SEC)
+
+/* --- A handler that does what the test says --- */
+
+struct handler_run {
+    char handle;
+    handler_done_fn done;
+    void *userdata;
+    bool is_running;
+};
+
+static struct handler_run runs[64];
+static size_t n_runs;
+static enum handler_outcome at_once; /* answers so from inside `run`, where not HANDLER_REJECT */
+static int run_error;
+static const char *why;
+
+static int fake_run(struct handler *handler, const struct sqs_received_message *message,
+                    handler_done_fn done, void *userdata, struct handler_run **ret_run)
+{
+    struct handler_run *run = &runs[n_runs];
+
+    assert_in_range(n_runs, 0, ARRAY_SIZE(runs) - 1);
+    n_runs++;
+    *run = (struct handler_run){.handle = message->receipt_handle[1]};
+    if (run_error < 0)
+        return run_error;
+    if (at_once != HANDLER_REJECT) {
+        done(userdata, at_once, HANDLER_DELAY_DEFAULT);
+        return 0;
+    }
+    run->done = done;
+    run->userdata = userdata;
+    run->is_running = true;
+    *ret_run = run;
+    return 0;
+}
+
+static void fake_end(struct handler_run *run, uint64_t grace_usec)
+{
+    run->is_running = false;
+    run->done(run->userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
+}
+
+static void fake_cancel(struct handler_run *run)
+{
+    run->is_running = false;
+}
+
+static void fake_free(struct handler *handler)
+{
+}
+
+static const char *fake_trouble(const struct handler *handler)
+{
+    return why;
+}
+
+static struct handler_ops ops = {
+    .run = fake_run,
+    .end = fake_end,
+    .cancel = fake_cancel,
+    .free = fake_free,
+    .trouble = fake_trouble,
+};
+static struct handler handler = {&ops};
+
+static void finish(size_t i, enum handler_outcome outcome)
+{
+    assert_true(runs[i].is_running);
+    runs[i].is_running = false;
+    runs[i].done(runs[i].userdata, outcome, HANDLER_DELAY_DEFAULT);
+}
+
+/* The messages begun since the last call, by their handles. */
+static const char *begun(void)
+{
+    static char text[ARRAY_SIZE(runs) + 1];
+    static size_t n_seen;
+    size_t n = 0;
+
+    if (n_seen > n_runs)
+        n_seen = 0;
+    while (n_seen < n_runs)
+        text[n++] = runs[n_seen++].handle;
+    text[n] = '\0';
+    if (n_runs == 0)
+        n_seen = 0;
+    return text;
+}
+
+/* --- The hand --- */
+
+static struct hand *hand;
+
+static void on_changed(void *userdata)
+{
+}
+
+static void take(const char *groups, const char *prefix)
+{
+    CLEANUP(sqs_reply_unref) struct sqs_reply *reply = fake_received(groups, prefix);
+
+    hand_take(hand, reply, fake_now_usec);
+}
+
+static void set_up(bool is_fifo, unsigned concurrency, const char *groups)
+{
+    fake_reset();
+    memset(runs, 0, sizeof(runs));
+    n_runs = 0;
+    begun();
+    at_once = HANDLER_REJECT;
+    run_error = 0;
+    why = "nobody is there";
+    ops.is_reached_at_once = false;
+    assert_int_equal(hand_new(NULL, &handler, NULL,
+                              &(struct hand_options){
+                                  .is_fifo = is_fifo,
+                                  .visibility_sec = 30,
+                                  .concurrency = concurrency,
+                                  .retry_delay_usec = 5 * SEC,
+                                  .retry_delay_max_usec = 60 * SEC,
+                              },
+                              on_changed, NULL, &hand),
+                     0);
+    take(groups, "h");
+}
+
+static int tear_down(void **state)
+{
+    hand = hand_free(hand);
+    fake_holds_messages = false;
+    fake_reset();
+    return 0;
+}
+
+static uint64_t turn(void)
+{
+    uint64_t next = 0;
+
+    assert_int_equal(hand_turn(hand, &next), 0);
+    return next;
+}
+
+/* Answers all that is asked of SQS by yes. */
+static void answer_all(void)
+{
+    for (size_t i = 0; i < fake_n_calls; i++)
+        if (fake_calls[i].is_open) {
+            CLEANUP(buffer_done) struct buffer json = BUFFER_INIT(4096);
+
+            buffer_append_string(&json, "{\"Successful\":[");
+            for (size_t k = 0; k < fake_calls[i].request->n_entries; k++)
+                buffer_printf(&json, "%s{\"Id\":\"%zu\"}", k > 0 ? "," : "", k);
+            buffer_append_string(&json, "]}");
+            fake_answer(i, json.data);
+        }
+}
+
+/* Goes on to the next time at which something is due, leases among it. */
+static void go_on(void)
+{
+    uint64_t next = turn();
+
+    assert_true(next < USEC_INFINITY && next > fake_now_usec);
+    fake_now_usec = next;
+    turn();
+    answer_all();
+}
+
+/* The first message begun from now on, and all that is begun with it. */
+static const char *next_begun(void)
+{
+    for (int i = 0; i < 100; i++) {
+        const char *text = begun();
+
+        if (text[0])
+            return text;
+        go_on();
+    }
+    return "none";
+}
+
+static void a_message_not_reached_stays_in_flight_and_is_tried_again(void **state)
+{
+    set_up(false, 10, "---");
+    turn();
+    assert_string_equal(begun(), "012");
+    for (size_t i = 0; i < 3; i++)
+        finish(i, HANDLER_NOT_REACHED);
+    for (int i = 0; i < 30; i++) { /* for more than a lease */
+        char expected[] = {(char)('0' + i % 3), '\0'};
+
+        assert_string_equal(next_begun(), expected); /* one at a time, in turn */
+        finish(n_runs - 1, HANDLER_NOT_REACHED);
+        assert_true(hand_count(hand).is_paused);
+        assert_string_equal(hand_count(hand).away, "nobody is there");
+    }
+    assert_true(fake_now_usec > T0 + 100 * SEC);
+    assert_int_equal(hand_count(hand).away_usec, fake_now_usec - T0);
+    assert_int_equal(hand_count(hand).messages, 3);
+    assert_int_equal(hand_count(hand).releasing, 0);
+    assert_int_equal(hand_count(hand).back_usec, 0); /* none was given back */
+
+    assert_string_equal(next_begun(), "0");
+    finish(n_runs - 1, HANDLER_DONE);
+    assert_int_equal(hand_count(hand).away_usec, 0);
+    assert_false(hand_count(hand).is_paused);
+    turn();
+    assert_string_equal(begun(), "12"); /* all others at once */
+}
+
+static void a_group_keeps_its_order(void **state)
+{
+    set_up(true, 10, "aab");
+    turn();
+    assert_string_equal(begun(), "02");
+    finish(0, HANDLER_NOT_REACHED);
+    finish(1, HANDLER_NOT_REACHED);
+    for (int i = 0; i < 4; i++) {
+        assert_string_equal(next_begun(), i % 2 ? "2" : "0");
+        finish(n_runs - 1, HANDLER_NOT_REACHED);
+    }
+    assert_string_equal(next_begun(), "0");
+    finish(n_runs - 1, HANDLER_DONE);
+    turn();
+    assert_string_equal(begun(), "21");
+}
+
+static void a_message_received_meanwhile_waits_as_well(void **state)
+{
+    set_up(false, 10, "-");
+    turn();
+    finish(0, HANDLER_NOT_REACHED);
+    begun();
+    take("--", "i");
+    turn();
+    assert_string_equal(begun(), "");
+    assert_true(hand_count(hand).is_paused);
+    assert_string_equal(next_begun(), "0");
+}
+
+static void a_handler_that_cannot_begin_is_not_reached(void **state)
+{
+    set_up(false, 10, "--");
+    run_error = -ENOMEM;
+    turn();
+    assert_string_equal(begun(), "0"); /* the other is not even tried */
+    assert_string_equal(hand_count(hand).away, strerror(ENOMEM));
+    assert_int_equal(hand_count(hand).messages, 2);
+    run_error = 0;
+    at_once = HANDLER_NOT_REACHED;
+    assert_string_equal(next_begun(), "1");
+    assert_int_equal(hand_count(hand).releasing, 0);
+    run_error = -E2BIG; /* this is the message's */
+    assert_string_equal(next_begun(), "0");
+    assert_int_equal(hand_count(hand).messages, 1);
+    assert_int_equal(fake_count_lines("cannot be handed to the handler"), 1);
+}
+
+static void a_handler_reached_at_once_need_not_be_waited_for(void **state)
+{
+    set_up(false, 10, "---");
+    ops.is_reached_at_once = true;
+    at_once = HANDLER_NOT_REACHED;
+    turn();
+    assert_string_equal(begun(), "0");
+    at_once = HANDLER_REJECT; /* it begins to work */
+    assert_string_equal(next_begun(), "120");
+    assert_int_equal(hand_count(hand).handling, 3);
+    assert_int_equal(hand_count(hand).away_usec, 0);
+}
+
+static void a_rejected_message_waits_for_its_line(void **state)
+{
+    set_up(false, 10, "--");
+    fake_holds_messages = true;
+    fake_n_lines = 0;
+    turn();
+    finish(0, HANDLER_REJECT);
+    turn();
+    assert_int_equal(fake_count_lines("Message h0 is rejected"), 1);
+    assert_int_equal(fake_n_calls, 0);
+    assert_true(fake_take_message(0));
+    turn();
+    assert_int_equal(fake_n_calls, 1); /* the delete */
+
+    /* A stop does not wait for it. */
+    finish(1, HANDLER_REJECT);
+    hand_end(hand, SEC);
+    assert_false(fake_take_message(0));
+    assert_int_equal(hand_count(hand).releasing, 1);
+}
+
+static void a_message_whose_line_is_not_taken_is_not_handled_again(void **state)
+{
+    set_up(false, 10, "-");
+    ops.is_reached_at_once = true;
+    fake_holds_messages = true;
+    fake_n_lines = 0;
+    turn();
+    assert_string_equal(begun(), "0");
+    finish(0, HANDLER_REJECT);
+    for (size_t n = 1; n <= 5; n++) {
+        assert_int_equal(fake_count_lines("Message h0 is rejected"), n);
+        assert_true(fake_take_message(-EPIPE));
+        assert_non_null(strstr(hand_count(hand).away, "the line of a rejected message"));
+        assert_int_equal(hand_count(hand).releasing, 0);
+        while (fake_count_lines("Message h0 is rejected") == n)
+            go_on();
+    }
+    assert_true(fake_now_usec > T0 + 8 * SEC); /* the back-off grows */
+    assert_true(fake_take_message(0));
+    turn();
+    assert_string_equal(begun(), "");
+    assert_int_equal(hand_count(hand).deleting, 1);
+    assert_int_equal(hand_count(hand).away_usec, 0);
+}
+
+static void a_stop_gives_all_back_at_once(void **state)
+{
+    set_up(false, 10, "----");
+    turn();
+    for (size_t i = 0; i < 3; i++)
+        finish(i, HANDLER_NOT_REACHED);
+    hand_stop(hand, T0 + 60 * SEC);
+    finish(3, HANDLER_UNAVAILABLE);
+    turn();
+    assert_int_equal(hand_count(hand).releasing, 4);
+    assert_non_null(strstr(fake_request(0), "\"VisibilityTimeout\":0}"));
+    assert_null(strstr(fake_request(0), "\"VisibilityTimeout\":5}"));
+}
+
+static void one_that_loses_its_lease_comes_back_and_receives_go_on(void **state)
+{
+    set_up(false, 10, "-");
+    turn();
+    finish(0, HANDLER_NOT_REACHED);
+    fake_now_usec += 15 * SEC;
+    turn();
+    assert_true(hand_count(hand).is_paused);
+    fake_answer(0, "{\"Failed\":[{\"Id\":\"0\",\"Code\":\"InvalidParameterValue\",\"SenderFault\":"
+                   "true,\"Message\":\"not available for visibility timeout change\"}]}");
+    fake_now_usec += 30 * SEC;
+    turn();
+    turn();
+    assert_false(hand_count(hand).is_paused); /* there is nothing else to try with */
+    assert_true(hand_count(hand).away_usec > 0);
+    take("-", "i");
+    turn();
+    assert_int_equal(hand_count(hand).handling, 1);
+}
+
+static void without_anything_in_flight_the_next_receive_has_the_back_off(void **state)
+{
+    uint64_t next;
+
+    set_up(false, 10, "-");
+    turn();
+    finish(0, HANDLER_NOT_REACHED);
+    go_on();
+    finish(1, HANDLER_UNANSWERED); /* and that is no answer, either */
+    turn();
+    answer_all();
+    assert_int_equal(hand_count(hand).messages, 0);
+    assert_true(hand_count(hand).is_paused);
+    next = turn();
+    assert_in_range(next, fake_now_usec + 1, fake_now_usec + 2 * SEC);
+    fake_now_usec = next;
+    assert_int_equal(turn(), USEC_INFINITY);
+    assert_false(hand_count(hand).is_paused);
+}
+
+static void one_refused_alone_is_charged_and_those_behind_it_come_back_with_it(void **state)
+{
+    set_up(true, 10, "aaa");
+    turn();
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(hand_count(hand).releasing, 0);
+        assert_string_equal(next_begun(), "0");
+        finish(n_runs - 1, HANDLER_UNAVAILABLE);
+    }
+    assert_int_equal(hand_count(hand).releasing, 3);
+    fake_n_lines = 0;
+    turn();
+    assert_non_null(strstr(fake_request(fake_n_calls - 1), "\"VisibilityTimeout\":5"));
+}
+
+static void one_refused_while_another_got_through_is_tried_by_itself(void **state)
+{
+    set_up(false, 10, "----");
+    turn();
+    begun();
+    finish(0, HANDLER_UNAVAILABLE);
+    finish(1, HANDLER_NOT_REACHED);
+    finish(2, HANDLER_RETRY); /* status 500 is an answer */
+    assert_int_equal(hand_count(hand).releasing, 1);
+    take("--", "i");
+    turn();
+    assert_string_equal(begun(), ""); /* the last is still with the handler */
+    finish(3, HANDLER_DONE);
+    turn();
+    assert_string_equal(begun(), "0");
+    turn();
+    assert_int_equal(hand_count(hand).handling, 1);
+    finish(4, HANDLER_UNAVAILABLE);
+    assert_int_equal(hand_count(hand).releasing, 2);
+    assert_string_equal(next_begun(), "1");
+    finish(5, HANDLER_DONE);
+    turn();
+    assert_string_equal(begun(), "01"); /* all others at once */
+}
+
+/* An application behind a gateway, which message 0 crashes: then all that is with it is refused,
+ * and all that comes before it has started again. */
+static void serve(uint64_t *up_usec)
+{
+    bool is_up = fake_now_usec >= *up_usec;
+
+    for (size_t i = 0; is_up && i < n_runs; i++)
+        if (runs[i].is_running && runs[i].handle == '0') {
+            *up_usec = fake_now_usec + 3 * SEC;
+            is_up = false;
+        }
+    for (size_t i = 0; i < n_runs; i++)
+        if (runs[i].is_running)
+            finish(i, is_up ? HANDLER_DONE : HANDLER_UNAVAILABLE);
+}
+
+static void one_that_crashes_the_handler_is_charged_and_nobody_else(void **state)
+{
+    uint64_t up_usec = 0;
+
+    set_up(false, 10, "------");
+    fake_n_lines = 0;
+    turn();
+    for (int i = 0; i < 100 && hand_count(hand).messages > 0; i++) {
+        serve(&up_usec);
+        turn();
+        answer_all();
+        if (hand_count(hand).messages > 0)
+            go_on();
+    }
+    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(hand_totals(hand)->deleted, 5);
+    assert_int_equal(fake_count_lines("is not handled, it comes back"), 1);
+    assert_int_equal(fake_count_lines("Message h0 is not handled, it comes back"), 1);
+}
+
+static void an_outage_is_told_once_a_minute_and_its_end(void **state)
+{
+    uint64_t minutes;
+
+    set_up(false, 10, "---");
+    fake_n_lines = 0;
+    turn();
+    for (size_t i = 0; i < 3; i++)
+        finish(i, HANDLER_NOT_REACHED);
+    assert_int_equal(
+        fake_count_lines("The handler is not reached: nobody is there. 3 messages in flight "
+                         "wait for it, and nothing further is received; next try in 1 s."),
+        1);
+    begun();
+    while (fake_now_usec < T0 + 300 * SEC) {
+        next_begun();
+        finish(n_runs - 1, HANDLER_NOT_REACHED);
+    }
+    minutes = (fake_now_usec - T0) / (60 * SEC);
+    assert_in_range(fake_count_lines("is not reached"), minutes / 2, minutes + 1);
+    next_begun();
+    finish(n_runs - 1, HANDLER_DONE);
+    assert_int_equal(fake_count_lines("The handler is reached again, after "), 1);
+}
+
+static void a_fifo_queue_without_groups_is_told_once(void **state)
+{
+    fake_n_lines = 0;
+    set_up(true, 10, "--");
+    take("-a", "i");
+    turn();
+    assert_string_equal(begun(), "01"); /* of those without a group, and the one of group a */
+    assert_int_equal(fake_count_lines("does not tell the MessageGroupId"), 1);
+    tear_down(NULL);
+    set_up(false, 10, "--");
+    assert_int_equal(fake_count_lines("does not tell the MessageGroupId"), 1);
+}
+
+/* It did not stand right behind the one that it is a copy of when it was tried first. */
+static void a_deferred_message_is_a_copy_later(void **state)
+{
+    set_up(true, 10, "aa");
+    at_once = HANDLER_DONE;
+    turn();
+    assert_string_equal(begun(), "01");
+    at_once = HANDLER_NOT_REACHED;
+    take("a", "h");
+    turn();
+    assert_string_equal(begun(), "0");
+    fake_answer(0, "{\"Successful\":[{\"Id\":\"1\"}],"
+                   "\"Failed\":[{\"Id\":\"0\",\"Code\":\"InternalError\"}]}");
+    fake_n_lines = 0;
+    fake_now_usec += OUTAGE_BACKOFF_MAX_USEC;
+    turn();
+    assert_string_equal(begun(), "");
+    assert_int_equal(fake_count_lines("Message h0 was received twice: it has been handled"), 1);
+    assert_int_equal(hand_count(hand).deleting, 2);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_teardown(f, tear_down)
+    static const struct CMUnitTest tests[] = {
+        TEST(a_message_not_reached_stays_in_flight_and_is_tried_again),
+        TEST(a_group_keeps_its_order),
+        TEST(a_message_received_meanwhile_waits_as_well),
+        TEST(a_handler_that_cannot_begin_is_not_reached),
+        TEST(a_handler_reached_at_once_need_not_be_waited_for),
+        TEST(a_rejected_message_waits_for_its_line),
+        TEST(a_message_whose_line_is_not_taken_is_not_handled_again),
+        TEST(a_stop_gives_all_back_at_once),
+        TEST(one_that_loses_its_lease_comes_back_and_receives_go_on),
+        TEST(without_anything_in_flight_the_next_receive_has_the_back_off),
+        TEST(one_refused_alone_is_charged_and_those_behind_it_come_back_with_it),
+        TEST(one_refused_while_another_got_through_is_tried_by_itself),
+        TEST(one_that_crashes_the_handler_is_charged_and_nobody_else),
+        TEST(a_deferred_message_is_a_copy_later),
+        TEST(a_fifo_queue_without_groups_is_told_once),
+        TEST(an_outage_is_told_once_a_minute_and_its_end),
+    };
+
+    return cmocka_run_group_tests_name("hand-outage", tests, NULL, NULL);
+}

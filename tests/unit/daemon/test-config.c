@@ -1,0 +1,712 @@
+#include "daemon/config.h"
+#include "test.h"
+#include "util/encode.h"
+
+#include <stdio.h>
+#include <syslog.h>
+
+#define QUEUE "queue_url = \"https://sqs.eu-west-1.amazonaws.com/1/q\";"
+#define AWS "aws: { " QUEUE " };"
+
+static struct config *parse(const char *text)
+{
+    CLEANUP(free) char *error = NULL;
+    struct config *config = NULL;
+    int r = config_parse("x.conf", text, strlen(text), &config, &error);
+
+    if (r != 0)
+        print_error("%s\n", error ? error : "(no error text)");
+    assert_int_equal(r, 0);
+    assert_null(error);
+    return config;
+}
+
+static void assert_refused_sized(const char *text, size_t size, const char *expected)
+{
+    CLEANUP(free) char *error = NULL;
+    struct config *config = (struct config *)&error;
+
+    assert_int_equal(config_parse("x.conf", text, size, &config, &error), CONFIG_E_INVALID);
+    assert_ptr_equal(config, &error);
+    assert_non_null(error);
+    if (!strstr(error, expected)) {
+        print_error("expected: %s\n", expected);
+        assert_string_equal(error, expected);
+    }
+    assert_null(strchr(error, '\n'));
+    assert_int_equal(config_parse("x.conf", text, size, &config, NULL), CONFIG_E_INVALID);
+}
+
+static void assert_refused(const char *text, const char *expected)
+{
+    assert_refused_sized(text, strlen(text), expected);
+}
+
+static void what_is_left_out_has_its_default(void **state)
+{
+    CLEANUP(config_free) struct config *c = parse(AWS);
+
+    assert_string_equal(c->aws.queue_url, "https://sqs.eu-west-1.amazonaws.com/1/q");
+    assert_string_equal(c->aws.region, "");
+    assert_string_equal(c->aws.endpoint_url, "");
+    assert_string_equal(c->aws.profile, "");
+    assert_string_equal(c->aws.ca_bundle, "");
+    assert_false(c->aws.use_fips_endpoint);
+    assert_false(c->aws.use_dualstack_endpoint);
+    assert_int_equal(c->aws.connect_timeout_usec, 5000000);
+    assert_int_equal(c->aws.request_timeout_usec, 10000000);
+    assert_int_equal(c->log.target, LOG_TARGET_AUTO);
+    assert_int_equal(c->log.level, LOG_INFO);
+    assert_int_equal(c->producer.source, CONFIG_SOURCE_DEMO);
+    assert_string_equal(c->producer.submit_socket, "/run/sqs-producerd/submit.socket");
+    assert_int_equal(c->producer.spool_max_messages, 100000);
+    assert_int_equal(c->producer.spool_max_bytes, 1073741824);
+    assert_int_equal(c->producer.start_delay_usec, 500000);
+    assert_int_equal(c->producer.messages_to_send, 100);
+    assert_int_equal(c->producer.send_interval_usec, 500000);
+    assert_string_equal(c->producer.message_group_id, "test");
+    assert_int_equal(c->producer.groups, 1);
+    assert_int_equal(c->producer.max_connections, 1);
+    assert_int_equal(c->producer.batch_size, 1);
+    assert_int_equal(c->producer.batch_linger_usec, 0);
+    assert_int_equal(c->producer.order, CONFIG_ORDER_STRICT);
+    assert_int_equal(c->producer.rate_limit, 0);
+    assert_int_equal(c->producer.stop_timeout_usec, 30000000);
+    assert_int_equal(c->consumer.handler, CONFIG_HANDLER_JOURNAL);
+    assert_null(c->consumer.command[0]);
+    assert_string_equal(c->consumer.url, "");
+    assert_string_equal(c->consumer.content_type, "application/json");
+    assert_int_equal(c->consumer.timeout_usec, 300000000);
+    assert_int_equal(c->consumer.ledger_max_messages, 100000);
+    assert_int_equal(c->consumer.ledger_max_age_usec, UINT64_C(1209600000000));
+    assert_int_equal(c->consumer.start_delay_usec, 2000000);
+    assert_int_equal(c->consumer.wait_time_usec, 15000000);
+    assert_int_equal(c->consumer.max_messages, 1);
+    assert_int_equal(c->consumer.receivers, 1);
+    assert_int_equal(c->consumer.receive_memory, 134217728);
+    assert_int_equal(c->consumer.concurrency, 1);
+    assert_int_equal(c->consumer.visibility_timeout_usec, 0);
+    assert_int_equal(c->consumer.delete_linger_usec, 0);
+    assert_int_equal(c->consumer.retry_delay_usec, 5000000);
+    assert_int_equal(c->consumer.retry_delay_max_usec, 900000000);
+    assert_int_equal(c->consumer.receive_interval_usec, 500000);
+    assert_int_equal(c->consumer.exit_after_empty_receives, 10);
+    assert_int_equal(c->consumer.stop_timeout_usec, 30000000);
+}
+
+static void every_setting_is_read(void **state)
+{
+    CLEANUP(config_free)
+    struct config *c = parse(
+        "aws = { region = \"us-gov-west-1\"; " QUEUE " endpoint_url = \"HTTP://[::1]:9/x\";\n"
+        "profile = \"J\xc3\xbcrgen \\\"x\\\"\"; ca_bundle = \"/a b\"; use_fips_endpoint = TRUE;\n"
+        "use_dualstack_endpoint = true, connect_timeout = 0.1, request_timeout = 300 }\n"
+        "log: { target = \"stderr\"; level = \"debug\"; }\n"
+        "producer: { source = \"spool\"; submit_socket = \"/s\"; spool_max_messages = 1;\n"
+        "spool_max_bytes = 1099511627776; start_delay = 0; messages_to_send = 0; send_interval = "
+        "86400.0;\n"
+        "message_group_id = \"!#$~\"; groups = 10000; max_connections = 64; batch_size = 10;\n"
+        "batch_linger = 0.05; order = \"batch\"; rate_limit = 1000000; stop_timeout = 0; }; # end\n"
+        "consumer: { handler = \"exec\"; command = [\"/bin/x y\", \"\", \"\\\"z\\\"\"];\n"
+        "url = \"unix:/a b:/c\"; content_type = \"text/plain; charset=utf-8\"; timeout = 0.1;\n"
+        "ledger_max_messages = 0; ledger_max_age = 60; start_delay = .25; wait_time = 20.0; "
+        "max_messages = 0xA; // ten\n"
+        "receivers = 32; receive_memory = 16777216; concurrency = 1000; visibility_timeout = "
+        "43200; delete_linger = 0.02;\n"
+        "retry_delay = 0; retry_delay_max = 43200;\n"
+        "receive_interval = 1e-6; exit_after_empty_receives = 0; stop_timeout = 3600; };");
+
+    assert_string_equal(c->aws.region, "us-gov-west-1");
+    assert_string_equal(c->aws.endpoint_url, "HTTP://[::1]:9/x");
+    assert_string_equal(c->aws.profile, "J\xc3\xbcrgen \"x\"");
+    assert_string_equal(c->aws.ca_bundle, "/a b");
+    assert_true(c->aws.use_fips_endpoint);
+    assert_true(c->aws.use_dualstack_endpoint);
+    assert_int_equal(c->aws.connect_timeout_usec, 100000);
+    assert_int_equal(c->aws.request_timeout_usec, 300000000);
+    assert_int_equal(c->log.target, LOG_TARGET_STDERR);
+    assert_int_equal(c->log.level, LOG_DEBUG);
+    assert_int_equal(c->producer.source, CONFIG_SOURCE_SPOOL);
+    assert_string_equal(c->producer.submit_socket, "/s");
+    assert_int_equal(c->producer.spool_max_messages, 1);
+    assert_int_equal(c->producer.spool_max_bytes, UINT64_C(1099511627776));
+    assert_int_equal(c->producer.start_delay_usec, 0);
+    assert_int_equal(c->producer.messages_to_send, 0);
+    assert_int_equal(c->producer.send_interval_usec, UINT64_C(86400000000));
+    assert_string_equal(c->producer.message_group_id, "!#$~");
+    assert_int_equal(c->producer.groups, 10000);
+    assert_int_equal(c->producer.max_connections, 64);
+    assert_int_equal(c->producer.batch_size, 10);
+    assert_int_equal(c->producer.batch_linger_usec, 50000);
+    assert_int_equal(c->producer.order, CONFIG_ORDER_BATCH);
+    assert_int_equal(c->producer.rate_limit, 1000000);
+    assert_int_equal(c->producer.stop_timeout_usec, 0);
+    assert_int_equal(c->consumer.handler, CONFIG_HANDLER_EXEC);
+    assert_string_equal(c->consumer.command[0], "/bin/x y");
+    assert_string_equal(c->consumer.command[1], "");
+    assert_string_equal(c->consumer.command[2], "\"z\"");
+    assert_null(c->consumer.command[3]);
+    assert_string_equal(c->consumer.url, "unix:/a b:/c");
+    assert_string_equal(c->consumer.content_type, "text/plain; charset=utf-8");
+    assert_int_equal(c->consumer.timeout_usec, 100000);
+    assert_int_equal(c->consumer.ledger_max_messages, 0);
+    assert_int_equal(c->consumer.ledger_max_age_usec, 60000000);
+    assert_int_equal(c->consumer.start_delay_usec, 250000);
+    assert_int_equal(c->consumer.wait_time_usec, 20000000);
+    assert_int_equal(c->consumer.max_messages, 10);
+    assert_int_equal(c->consumer.receivers, 32);
+    assert_int_equal(c->consumer.receive_memory, 16777216);
+    assert_int_equal(c->consumer.concurrency, 1000);
+    assert_int_equal(c->consumer.visibility_timeout_usec, UINT64_C(43200000000));
+    assert_int_equal(c->consumer.delete_linger_usec, 20000);
+    assert_int_equal(c->consumer.retry_delay_usec, 0);
+    assert_int_equal(c->consumer.retry_delay_max_usec, UINT64_C(43200000000));
+    assert_int_equal(c->consumer.receive_interval_usec, 1);
+    assert_int_equal(c->consumer.exit_after_empty_receives, 0);
+    assert_int_equal(c->consumer.stop_timeout_usec, UINT64_C(3600000000));
+}
+
+/* libconfig 1.5 by itself cuts these down to 32 bits without a word. */
+static void large_numbers_are_kept(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t value;
+    } cases[] = {
+        {"2147483647", 2147483647},
+        {"2147483648", 2147483648},
+        {"4294967297", 4294967297},
+        {"0xFFFFFFFF", 4294967295},
+        {"5000000000L", 5000000000},
+        {"1000000000000", 1000000000000},
+        {"5000000000LL", 5000000000},
+        {"0x0010", 16},
+        {"0X1fL", 31},
+        {"10L", 10},
+        {"+7", 7},
+        {"0", 0},
+        {"-0", 0},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(config_free) struct config *c = NULL;
+        char text[256];
+
+        snprintf(text, sizeof(text), AWS "producer: { messages_to_send = %s; };", cases[i].text);
+        c = parse(text);
+        assert_int_equal(c->producer.messages_to_send, cases[i].value);
+    }
+}
+
+/* libconfig 1.5 reads 0010 as 10, 1.7 as 8, and 1.8 knows prefixes that neither does. */
+static void numbers_that_libconfigs_read_differently_are_refused(void **state)
+{
+    static const struct {
+        const char *text, *expected;
+    } cases[] = {
+        {"0010", "x.conf:2: found 0010, allowed 10: a number that begins with 0 could be meant as"},
+        {"-0010", "found 0010, allowed 10: "},
+        {"00", "found 00, allowed 0: "},
+        {"08", "found 08, allowed 8: "},
+        {"010L", "found 010L, allowed 10L: "},
+        {"00000000000000000000000000000000000000000000000000001", ", allowed 1: "},
+        {"0b101", "found 0b101, allowed a number in decimal, or 0x and one in hexadecimal"},
+        {"0B1", "found 0B1, allowed a number"},
+        {"0o17", "found 0o17, allowed a number"},
+        {"0x", "found 0x, allowed a number"},
+        {"0xFg", "found 0xFg, allowed a number"},
+        {"0x1.8", "found 0x1.8, allowed a number"},
+        {"5s", "found 5s, allowed a number"},
+        {"10l", "found 10l, allowed a number"},
+        {"10LLL", "found 10LLL, allowed a number"},
+        {"1_000", "found 1_000, allowed a number"},
+        {"10-5", "found 10-5, allowed a number"},
+        {".", "found ., allowed a number"},
+        {"-.", "found ., allowed a number"},
+        {".e5", "found .e5, allowed a number"},
+        {"1e", "found 1e, allowed a number"},
+        {"1e+", "found 1e, allowed a number"},
+        {"1.5.5", "found 1.5.5, allowed a number"},
+        {"1.5L", "found 1.5L, allowed a number"},
+        {"0x1p3", "found 0x1p3, allowed a number"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char text[256];
+
+        snprintf(text, sizeof(text), AWS "\nconsumer: { timeout = %s; };", cases[i].text);
+        assert_refused(text, cases[i].expected);
+    }
+}
+
+/* Documents write producer.source; a dot would begin a number. */
+static void a_setting_named_with_its_group_is_refused_with_the_way_to_write_it(void **state)
+{
+    assert_refused(AWS "\nproducer.source = \"spool\";",
+                   "x.conf:2: found a name with a dot, allowed a name inside its group: ");
+    assert_refused(AWS "\nproducer: { producer.source = \"spool\"; };", "found a name with a dot");
+}
+
+static void a_comma_behind_the_last_value_is_refused(void **state)
+{
+    assert_refused(AWS "\nconsumer: { command = [\"/x\",\n]; };",
+                   "x.conf:3: found a comma before ] or )");
+    assert_refused(AWS "consumer: { command = (\"/x\", /* , */ ); };", "found a comma before");
+    assert_refused(AWS "consumer: { command = [,]; };", "found a comma before");
+}
+
+static void durations_round_to_microseconds(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t usec;
+    } cases[] = {
+        {"0.5", 500000},         {"1.1", 1100000},
+        {"0.0000004", 0},        {"0.0000006", 1},
+        {"5e-1", 500000},        {"3.", 3000000},
+        {".5000000000", 500000}, {"86400.0", UINT64_C(86400000000)},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(config_free) struct config *c = NULL;
+        char text[256];
+
+        snprintf(text, sizeof(text), AWS "producer: { send_interval = %s; };", cases[i].text);
+        c = parse(text);
+        assert_int_equal(c->producer.send_interval_usec, cases[i].usec);
+    }
+}
+
+static void a_value_out_of_its_range_is_refused(void **state)
+{
+    static const struct {
+        const char *setting, *expected;
+    } cases[] = {
+        {"producer:{\nstart_delay = -1;};",
+         "x.conf:2: producer.start_delay: found -1, allowed 0 to 86400 seconds"},
+        {"producer:{start_delay=86400.1;};", "found 86400.1, allowed 0 to 86400 seconds"},
+        {"producer:{start_delay=-0.0000001;};", "found -1e-07, allowed 0 to 86400"},
+        {"producer:{start_delay=1e999;};", "found inf, allowed"},
+        {"producer:{start_delay=-1e999;};", "found -inf, allowed"},
+        {"producer:{start_delay=4294967296;};", "found 4294967296, allowed"},
+        {"producer:{start_delay=18446744073709551616;};", "found a number too large"},
+        {"producer:{messages_to_send=1000000000001;};",
+         "found 1000000000001, allowed a whole number, 0 to 1000000000000"},
+        {"producer:{messages_to_send=-1;};", "found -1, allowed a whole number"},
+        {"producer:{messages_to_send=0xFFFFFFFFFFFFFFFFL;};", "found a number too large"},
+        {"producer:{messages_to_send=-99999999999999999999;};", "found a number too large"},
+        {"producer:{messages_to_send=1.0;};", "found 1, allowed a whole number"},
+        {"producer:{messages_to_send=2.5;};", "found 2.5, allowed a whole number"},
+        {"aws2:{connect_timeout=0.09;};", "found 0.09, allowed 0.1 to 60 seconds"},
+        {"aws2:{connect_timeout=60.000001;};", "found 60.000001, allowed 0.1 to 60 seconds"},
+        {"aws2:{request_timeout=301;};", "found 301, allowed 0.1 to 300 seconds"},
+        {"producer:{spool_max_messages=0;};", "found 0, allowed a whole number, 1 to 100000000"},
+        {"producer:{spool_max_bytes=1048575;};",
+         "found 1048575, allowed a whole number, 1048576 to 1099511627776 bytes"},
+        {"consumer:{timeout=0;};", "found 0, allowed 0.1 to 43200 seconds"},
+        {"consumer:{ledger_max_messages=10000001;};", "found 10000001, allowed a whole number"},
+        {"consumer:{ledger_max_age=59;};", "found 59, allowed a whole number, 60 to 1209600"},
+        {"producer:{groups=0;};", "found 0, allowed a whole number, 1 to 10000"},
+        {"producer:{max_connections=65;};", "found 65, allowed a whole number, 1 to 64"},
+        {"producer:{batch_size=11;};", "found 11, allowed a whole number, 1 to 10"},
+        {"producer:{batch_linger=60.1;};", "found 60.1, allowed 0 to 60 seconds"},
+        {"producer:{rate_limit=1000001;};", "found 1000001, allowed a whole number, 0 to 1000000"},
+        {"producer:{stop_timeout=3601;};", "found 3601, allowed 0 to 3600 seconds"},
+        {"consumer:{stop_timeout=3601;};", "found 3601, allowed 0 to 3600 seconds"},
+        {"consumer:{wait_time=21;};", "found 21, allowed a whole number, 0 to 20 seconds"},
+        {"consumer:{wait_time=1.5;};", "consumer.wait_time: found 1.5, allowed a whole number"},
+        {"consumer:{max_messages=0;};", "found 0, allowed a whole number, 1 to 10"},
+        {"consumer:{max_messages=11;};", "found 11, allowed a whole number, 1 to 10"},
+        {"consumer:{receive_memory=16777215;};",
+         "found 16777215, allowed a whole number, 16777216 to 1099511627776 bytes"},
+        {"consumer:{receivers=0;};", "found 0, allowed a whole number, 1 to 32"},
+        {"consumer:{receivers=33;};", "found 33, allowed a whole number, 1 to 32"},
+        {"consumer:{concurrency=0;};", "found 0, allowed a whole number, 1 to 1000"},
+        {"consumer:{concurrency=1001;};", "found 1001, allowed a whole number, 1 to 1000"},
+        {"consumer:{visibility_timeout=43201;};",
+         "found 43201, allowed a whole number, 0 to 43200 seconds"},
+        {"consumer:{visibility_timeout=0.5;};", "found 0.5, allowed a whole number, 0 to 43200"},
+        {"consumer:{delete_linger=5.1;};", "found 5.1, allowed 0 to 5 seconds"},
+        {"consumer:{retry_delay=-1;};", "found -1, allowed a whole number, 0 to 43200 seconds"},
+        {"consumer:{retry_delay_max=43201;};", "found 43201, allowed a whole number, 0 to 43200"},
+        {"consumer:{exit_after_empty_receives=1000000001;};", "found 1000000001, allowed"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char text[512];
+
+        /* "aws2" stands for settings of the one group that is there already. */
+        if (strncmp(cases[i].setting, "aws2:{", 6) == 0)
+            snprintf(text, sizeof(text), "aws:{" QUEUE "%s", cases[i].setting + 6);
+        else
+            snprintf(text, sizeof(text), "%s" AWS, cases[i].setting);
+        assert_refused(text, cases[i].expected);
+    }
+}
+
+static void a_value_of_the_wrong_kind_is_refused(void **state)
+{
+    static const char *const cases[][2] = {
+        {"producer:{start_delay=\"1\";};", "producer.start_delay: found \"1\", allowed 0 to 86400"},
+        {"producer:{start_delay=true;};", "found true, allowed 0 to 86400 seconds"},
+        {"producer:{start_delay=[1];};", "found an array, allowed"},
+        {"producer:{start_delay=(1, 2);};", "found a list, allowed"},
+        {"producer:{start_delay={};};", "found a group, allowed"},
+        {"producer:{message_group_id=5;};", "found 5, allowed 1 to 128 letters"},
+        {"producer:{message_group_id=5.5;};", "found 5.5, allowed 1 to 128 letters"},
+        {"log:{level=7;};",
+         "found 7, allowed \"error\", \"warning\", \"notice\", \"info\", \"debug\""},
+        {"log:{level=\"INFO\";};", "log.level: found \"INFO\", allowed \"error\""},
+        {"producer:{order=\"loose\";};", "found \"loose\", allowed \"strict\", \"batch\""},
+        {"producer:{source=\"stdin\";};", "found \"stdin\", allowed \"demo\", \"spool\""},
+        {"consumer:{handler=\"\";};", "found \"\", allowed \"journal\", \"exec\", \"http\""},
+        {"consumer:{command=\"/bin/true\";};",
+         "consumer.command: found \"/bin/true\", allowed an array of at most 64 texts"},
+        {"consumer:{command=[1, 2];};", "found an array, allowed an array of at most 64 texts"},
+        {"consumer:{command=(\"a\");};", "found a list, allowed an array"},
+        {"consumer:{command=[\"a\x01\"];};",
+         "allowed an array of at most 64 texts without control"},
+        {"producer:{submit_socket=\"run/x\";};", "found \"run/x\", allowed the absolute path"},
+        {"consumer:{url=\"unix:relative\";};", "found \"unix:relative\", allowed an http://"},
+        {"consumer:{url=\"unix:/a:b\";};", "found \"unix:/a:b\", allowed an http://"},
+        {"consumer:{url=\"ftp://x\";};", "found \"ftp://x\", allowed an http://"},
+        {"consumer:{content_type=\"text\";};", "found \"text\", allowed a media type"},
+        {"log:{target=\"\";};", "found \"\", allowed \"auto\", \"journal\", \"stderr\""},
+        {"aws:{use_fips_endpoint=1;};", "aws.use_fips_endpoint: found 1, allowed true or false"},
+        {"aws:{use_fips_endpoint=\"true\";};", "found \"true\", allowed true or false"},
+        {"aws=5;", "x.conf:1: aws: found 5, allowed a group, aws: { ... };"},
+        {"log=(1);", "log: found a list, allowed a group"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        assert_refused(cases[i][0], cases[i][1]);
+}
+
+static void bad_strings_are_refused(void **state)
+{
+    static const char *const cases[][2] = {
+        {"producer:{message_group_id=\"\";};", "found \"\", allowed 1 to 128"},
+        {"producer:{message_group_id=\"a b\";};", "found \"a b\", allowed"},
+        {"producer:{message_group_id=\"\xc3\xa4\";};", "allowed 1 to 128"},
+        {"aws:{region=\"EU West\";};", "aws.region: found \"EU West\", allowed a region"},
+        {"aws:{region=\"a.b\";};", "found \"a.b\", allowed a region"},
+        {"aws:{queue_url=\"\";};", "aws.queue_url: found \"\", allowed an http:// or https:// URL"},
+        {"aws:{queue_url=\"test.fifo\";};", "found \"test.fifo\", allowed"},
+        {"aws:{queue_url=\"ftp://h/q\";};", "found \"ftp://h/q\", allowed"},
+        {"aws:{queue_url=\"https://\";};", "found \"https://\", allowed"},
+        {"aws:{queue_url=\"https://a b/\";};", "found \"https://a b/\", allowed"},
+        {"aws:{queue_url=\"https://h/#f\";};", "found \"https://h/#f\", allowed"},
+        {"aws:{queue_url=\"https://h/\n\";};", "found \"https://h/\\n\", allowed"},
+        {"aws:{ca_bundle=\"ca.pem\";};",
+         "aws.ca_bundle: found \"ca.pem\", allowed an absolute path"},
+        {"aws:{profile=\"a\\x1b[0m\";};", "aws.profile: found \"a\\x1b[0m\", allowed"},
+        {"aws:{profile=\"\xff\";};", "aws.profile: found \"\\xff\", allowed"},
+        {"aws:{profile=\"\xc2\x9b\";};", "aws.profile: found \"\\xc2\\x9b\", allowed"},
+    };
+    char group_id[256], expected[] = "found \"ggg";
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        assert_refused(cases[i][0], cases[i][1]);
+
+    for (int n = 128; n <= 129; n++) {
+        CLEANUP(config_free) struct config *c = NULL;
+        char g[130] = "";
+
+        memset(g, 'g', (size_t)n);
+        snprintf(group_id, sizeof(group_id), AWS "producer:{message_group_id=\"%s\";};", g);
+        if (n == 128)
+            c = parse(group_id);
+        else
+            assert_refused(group_id, expected);
+    }
+}
+
+static void no_secret_of_a_url_is_told(void **state)
+{
+    static const char *const cases[][2] = {
+        {"https://user:hunter2@host/q", "found \"https://***@host/q\", allowed"},
+        {"https://user:hunter2/x@host/q", "found \"https://***@host/q\", allowed"},
+        {"user:hunter2@https://host", "found \"***@https://host\", allowed"},
+        {"https://host/q?key=hunter2", "found \"https://host/q?***\", allowed"},
+        {"https://host/q?key=hunter2@x", "found \"https://***@x\", allowed"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        for (int k = 0; k < 2; k++) {
+            CLEANUP(free) char *error = NULL;
+            struct config *c = NULL;
+            char text[256];
+            int n = snprintf(text, sizeof(text), "aws:{%s=\"%s\";};",
+                             k == 0 ? "queue_url" : "endpoint_url", cases[i][0]);
+
+            assert_int_equal(config_parse("x", text, (size_t)n, &c, &error), CONFIG_E_INVALID);
+            assert_non_null(strstr(error, cases[i][1]));
+            assert_null(strstr(error, "hunter2"));
+        }
+    assert_refused(
+        "aws:{aws_secret_access_key=\"hunter2\";};",
+        "x.conf:1: aws.aws_secret_access_key: found an unknown setting, allowed region, ");
+}
+
+static void an_unknown_name_is_refused_with_the_nearest_known(void **state)
+{
+    static const char *const cases[][2] = {
+        {AWS "\nproducer:{\n\nsend_intervall=1;};",
+         "x.conf:4: producer.send_intervall: found an unknown setting, allowed source, "
+         "submit_socket, spool_max_messages, spool_max_bytes, start_delay, "
+         "messages_to_send, send_interval, message_group_id, groups, max_connections, batch_size, "
+         "batch_linger, order, rate_limit, stop_timeout; did you mean send_interval?"},
+        {"producer:{wait_time=1;};", "stop_timeout; it belongs into group consumer"},
+        {"aws:{queueurl=\"x\";};", "; did you mean queue_url?"},
+        {"aws:{Region=\"x\";};", "; did you mean region?"},
+        {"aws:{x=1;};", "use_dualstack_endpoint, connect_timeout, request_timeout"},
+        {"\nconsummer:{};",
+         "x.conf:2: consummer: found an unknown group, allowed group aws, group log, "
+         "group producer, group consumer; did you mean consumer?"},
+        {"queue_url=\"x\";",
+         "queue_url: found an unknown setting, allowed group aws, group log, "
+         "group producer, group consumer; did you mean queue_url in group aws?"},
+        {"zzz=1;", "group consumer"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        assert_refused(cases[i][0], cases[i][1]);
+}
+
+static void broken_text_is_refused_with_its_line(void **state)
+{
+    static const char *const cases[][2] = {
+        {"", "x.conf:1: aws.queue_url: found no such setting, but it is required, allowed an http"},
+        {"\n\naws:{};", "x.conf:3: aws.queue_url: found no such setting, but it is required"},
+        {"# only a comment", "aws.queue_url: found no such setting"},
+        {AWS "\nproducer:{\nstart_delay 1;};", "x.conf:3: found a syntax error, allowed groups"},
+        {AWS "\n}", "x.conf:2: found a syntax error"},
+        {AWS "\nlog:{", "x.conf:2: found a syntax error"},
+        {AWS "log:{\nlevel=\"info\";\nlevel=\"debug\";};",
+         "x.conf:3: log.level: found the same name a second time, allowed once"},
+        {AWS "\nlog:{};\nlog:{};", "x.conf:3: log: found the same name a second time"},
+        {AWS "\n@include \"/etc/passwd\"\n", "x.conf:2: found @include, allowed settings alone"},
+        {AWS "\n  @include \"/etc/passwd\"\n", "x.conf:2: found @include"},
+        {AWS "\n@inklude \"/etc/passwd\"\n", "x.conf:2: found a syntax error"},
+        {AWS "\nlog:{level=\"info;\n};\n\n", "x.conf:2: found a string without its closing quote"},
+        {AWS "\n/* begun\n\n", "x.conf:2: found a comment without its end"},
+        {"aws:{queue_url=https://x;};", "x.conf:1: found a syntax error"},
+        {"log:{level=[1,\"a\"];};", "x.conf:1: found a syntax error"},
+        {"[aws]\nqueue_url=x\n", "x.conf:1: found a syntax error"},
+        {AWS "\nproducer:{message_group_id=\"a\\x00b\";};", "x.conf:2: found a NUL byte"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        assert_refused(cases[i][0], cases[i][1]);
+    assert_refused_sized(AWS "\n\n\0x", sizeof(AWS "\n\n\0x") - 1, "x.conf:3: found a NUL byte");
+}
+
+static void marks_inside_strings_and_comments_mean_nothing(void **state)
+{
+    CLEANUP(config_free)
+    struct config *c = parse(
+        "\xef\xbb\xbf# \"an open quote and @include\n/* \" \n @include \"x\"\n # "
+        "99999999999999999999 */\n"
+        "aws: { " QUEUE " profile = \"a\\\"@include \" \"# // /* 5000000000 \\\\\"; // \"\n};");
+
+    assert_string_equal(c->aws.profile, "a\"@include # // /* 5000000000 \\");
+}
+
+static void a_text_beyond_the_cap_is_refused(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(CONFIG_FILE_MAX_BYTES + 1);
+    CLEANUP(config_free) struct config *c = NULL;
+
+    buffer_append_string(&b, AWS "\n#");
+    while (b.size < CONFIG_FILE_MAX_BYTES)
+        buffer_append_char(&b, 'x');
+    c = parse(buffer_string(&b));
+    buffer_append_char(&b, 'x');
+    assert_refused_sized(b.data, b.size, "found more than 256 KiB");
+}
+
+/* Groups in groups, and numbers that grow by being rewritten, up to the cap. */
+/* libconfig compares each name with all before it: 20,000 would cost four times what 10,000 do. */
+static void too_many_names_are_refused_before_they_are_compared(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(1 << 20);
+
+    buffer_append_string(&b, "x:{");
+    for (int i = 1; i < 1000; i++)
+        buffer_printf(&b, "\na%d=1;", i);
+    assert_refused(buffer_string(&b), ":1000: found a syntax error");
+    buffer_append_string(&b, "\nb=1;};");
+    assert_refused(buffer_string(&b), ":1001: found more than 1000 names");
+}
+
+static void hostile_texts_end_in_an_error(void **state)
+{
+    static const char *const pieces[] = {"a:{",  "a=(", "((", "0xFFFFFFFFFFFFFFFF,",
+                                         "\"\"", "-",   "{",  "é"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
+        CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(CONFIG_FILE_MAX_BYTES);
+        CLEANUP(free) char *error = NULL;
+        struct config *c = NULL;
+
+        while (buffer_append_string(&b, pieces[i]) == 0)
+            ;
+        assert_int_equal(config_parse("x", b.data, b.size, &c, &error), CONFIG_E_INVALID);
+        assert_true(strlen(error) < 1024);
+    }
+}
+
+/* Whatever the bytes, the answer is a config or one line. Reproducible: a fixed seed. */
+static void random_texts_do_no_harm(void **state)
+{
+    static const char *const pieces[] = {
+        "aws",  "log",    ":",   "=",    "{",           "}",     ";",  "\n", "\"",
+        "\\",   "#",      "//",  "/*",   "*/",          "5",     "0x", "L",  ".",
+        "e",    "-",      "(",   ")",    "[",           "]",     ",",  " ",  "@include",
+        "true", "region", QUEUE, "\xff", "99999999999", "level", "\t", "_",  "\r",
+    };
+    unsigned seed = 1;
+
+    for (int i = 0; i < 3000; i++) {
+        CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(4096);
+        CLEANUP(config_free) struct config *c = NULL;
+        CLEANUP(free) char *error = NULL;
+        int r;
+
+        for (int n = (int)(rand_r(&seed) % 30); n > 0; n--)
+            buffer_append_string(&b, pieces[(size_t)rand_r(&seed) % ARRAY_SIZE(pieces)]);
+        r = config_parse("x", buffer_string(&b), b.size, &c, &error);
+        assert_true(r == 0 ? c && !error : r == CONFIG_E_INVALID && !c && error);
+        assert_true(r == 0 || !strchr(error, '\n'));
+    }
+}
+
+static void what_is_shown_parses_to_the_same(void **state)
+{
+    CLEANUP(config_free) struct config *first = NULL, *second = NULL;
+    CLEANUP(buffer_done) struct buffer one = BUFFER_INIT(65536), two = BUFFER_INIT(65536);
+
+    first = parse("aws: { " QUEUE " profile = \"q\\\"\\\\\xc3\xa4\"; use_fips_endpoint = true; };"
+                  "log: { level = \"warning\"; }; consumer: { max_messages = 3; };"
+                  "producer: { messages_to_send = 5000000000; send_interval = 0.000001; "
+                  "message_group_id = \"a://b@c?d\"; start_delay = 12.34; };");
+    assert_int_equal(config_format(first, &one), 0);
+    assert_non_null(strstr(one.data, "    messages_to_send = 5000000000; # messages to send before "
+                                     "ending; 0: for ever (default 100)\n"));
+    assert_non_null(strstr(one.data, "    start_delay = 12.34; #"));
+    assert_non_null(strstr(one.data, "    send_interval = 0.000001; #"));
+    assert_non_null(strstr(one.data, "    level = \"warning\"; # the least important level that is "
+                                     "logged (default \"info\")\n"));
+    assert_non_null(strstr(one.data, "    target = \"auto\"; #"));
+    assert_null(strstr(one.data, "(default \"auto\")"));
+    second = parse(buffer_string(&one));
+    assert_int_equal(config_format(second, &two), 0);
+    assert_string_equal(buffer_string(&one), buffer_string(&two));
+    assert_int_equal(second->producer.messages_to_send, 5000000000);
+    assert_string_equal(second->aws.profile, "q\"\\\xc3\xa4");
+    assert_string_equal(second->producer.message_group_id, "a://b@c?d");
+}
+
+static void secrets_are_not_shown(void **state)
+{
+    CLEANUP(config_free) struct config *c = parse(AWS);
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(65536);
+
+    free(c->aws.endpoint_url);
+    c->aws.endpoint_url = strdup("https://user:hunter2@host/x?y=hunter2");
+    assert_int_equal(config_format(c, &b), 0);
+    assert_null(strstr(b.data, "hunter2"));
+    assert_non_null(strstr(b.data, "endpoint_url = \"https://***@host/x?***\";"));
+}
+
+static void read_shipped(struct buffer *b)
+{
+    FILE *f = fopen(SOURCE_ROOT "/etc/sqs-demo.conf", "re");
+    int c;
+
+    assert_non_null(f);
+    while ((c = fgetc(f)) != EOF)
+        buffer_append_char(b, (char)c);
+    fclose(f);
+    assert_int_equal(b->error, 0);
+}
+
+static void the_shipped_file_says_the_defaults(void **state)
+{
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(65536), shown = BUFFER_INIT(65536);
+    CLEANUP(config_free) struct config *c = NULL;
+
+    read_shipped(&text);
+    c = parse(buffer_string(&text));
+    assert_string_equal(c->aws.region, "eu-west-1");
+    assert_string_equal(c->aws.queue_url,
+                        "https://eu-west-1.queue.amazonaws.com/123456789012/test.fifo");
+    /* All else is as it would be without the file: no "(default" but the region's. */
+    free(c->aws.region);
+    c->aws.region = strdup("");
+    assert_int_equal(config_format(c, &shown), 0);
+    assert_null(strstr(shown.data, "(default"));
+}
+
+static void the_shipped_file_has_every_setting_and_comment(void **state)
+{
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(65536), shown = BUFFER_INIT(65536);
+    CLEANUP(config_free) struct config *c = parse(AWS);
+    char *line, *rest;
+    int n = 0;
+
+    read_shipped(&text);
+    assert_int_equal(config_format(c, &shown), 0);
+    for (line = strtok_r(shown.data, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        char *end = strstr(line, " = "), plain[80], commented[80];
+        const char *at;
+
+        if (!end)
+            continue;
+        *end = '\0';
+        snprintf(plain, sizeof(plain), "\n%s = ", line);
+        snprintf(commented, sizeof(commented), "\n    # %s = ", line + 4);
+        at = strstr(text.data, plain);
+        at = at ? at : strstr(text.data, commented);
+        if (!at)
+            print_error("not in the shipped file: %s\n", line);
+        assert_non_null(at);
+        /* The line before is a comment. */
+        do
+            at--;
+        while (*at != '\n');
+        assert_memory_equal(at, "\n    # ", 7);
+        n++;
+    }
+    assert_int_equal(n, 46);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_left_out_has_its_default),
+        cmocka_unit_test(every_setting_is_read),
+        cmocka_unit_test(large_numbers_are_kept),
+        cmocka_unit_test(numbers_that_libconfigs_read_differently_are_refused),
+        cmocka_unit_test(a_setting_named_with_its_group_is_refused_with_the_way_to_write_it),
+        cmocka_unit_test(a_comma_behind_the_last_value_is_refused),
+        cmocka_unit_test(durations_round_to_microseconds),
+        cmocka_unit_test(a_value_out_of_its_range_is_refused),
+        cmocka_unit_test(a_value_of_the_wrong_kind_is_refused),
+        cmocka_unit_test(bad_strings_are_refused),
+        cmocka_unit_test(no_secret_of_a_url_is_told),
+        cmocka_unit_test(an_unknown_name_is_refused_with_the_nearest_known),
+        cmocka_unit_test(broken_text_is_refused_with_its_line),
+        cmocka_unit_test(marks_inside_strings_and_comments_mean_nothing),
+        cmocka_unit_test(a_text_beyond_the_cap_is_refused),
+        cmocka_unit_test(too_many_names_are_refused_before_they_are_compared),
+        cmocka_unit_test(hostile_texts_end_in_an_error),
+        cmocka_unit_test(random_texts_do_no_harm),
+        cmocka_unit_test(what_is_shown_parses_to_the_same),
+        cmocka_unit_test(secrets_are_not_shown),
+        cmocka_unit_test(the_shipped_file_says_the_defaults),
+        cmocka_unit_test(the_shipped_file_has_every_setting_and_comment),
+    };
+
+    return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}

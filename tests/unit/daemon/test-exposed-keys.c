@@ -1,0 +1,65 @@
+#include "daemon/exposed-keys.h"
+#include "fake-log.h"
+#include "test-aws-home.h"
+
+#define KEYS "[default]\naws_access_key_id = AKIA\naws_secret_access_key = " SECRET "\n"
+
+static int set_up(void **state)
+{
+    aws_home_reset();
+    fake_n_lines = 0;
+    return 0;
+}
+
+static void set_mode(const char *name, mode_t mode)
+{
+    char path[160];
+
+    aws_home_path(name, path, sizeof(path));
+    assert_int_equal(chmod(path, mode), 0);
+}
+
+static void each_file_with_keys_that_all_may_read_is_told(void **state)
+{
+    static const char *const names[] = {".aws/credentials", ".aws/config"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        char line[256];
+
+        set_up(state);
+        aws_home_write(names[i], KEYS);
+        set_mode(names[i], 0644);
+        exposed_keys_warn();
+        assert_int_equal(fake_n_lines, 1);
+        snprintf(line, sizeof(line),
+                 "%s/%s holds secret keys, and its mode 0644 lets every user of this machine read "
+                 "it where the folders above it do: chmod 600 it.",
+                 aws_home, names[i]);
+        assert_string_equal(fake_lines[0], line);
+    }
+}
+
+static void nothing_is_said_where_it_is_safe(void **state)
+{
+    aws_home_write(".aws/credentials", KEYS);
+    set_mode(".aws/credentials", 0640);
+    aws_home_write(".aws/config", "[default]\nregion = eu-west-1\n");
+    set_mode(".aws/config", 0644);
+    exposed_keys_warn();
+    aws_home_write(".aws/credentials", "[default\n");
+    set_mode(".aws/credentials", 0644);
+    exposed_keys_warn();
+    assert_int_equal(fake_n_lines, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, set_up)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(each_file_with_keys_that_all_may_read_is_told),
+        TEST(nothing_is_said_where_it_is_safe),
+    };
+
+    return cmocka_run_group_tests(tests, aws_home_make, aws_home_remove);
+}

@@ -1,0 +1,170 @@
+#include "daemon/progress.h"
+
+#include "fake-log.h"
+#include "test-loop.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define SEC USEC_PER_SEC
+
+/* --- The clock, which a test puts forward --- */
+
+static uint64_t ahead_usec;
+
+/* Overrides libc's. */
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+    int r = (int)syscall(SYS_clock_gettime, clock, ret);
+
+    ret->tv_sec += (time_t)(ahead_usec / SEC);
+    return r;
+}
+
+/* --- Somebody who counts --- */
+
+struct totals {
+    uint64_t apples, pears;
+};
+
+static struct totals totals;
+static sd_event *event;
+static struct progress *progress;
+
+static void describe(void *userdata, struct buffer *line, const void *before)
+{
+    const struct totals *b = before;
+
+    assert_ptr_equal(userdata, &totals);
+    buffer_printf(line, "%ju apples, %ju pears", (uintmax_t)(totals.apples - b->apples),
+                  (uintmax_t)(totals.pears - b->pears));
+}
+
+static int set_up(void **state)
+{
+    struct progress_options options = {
+        .queue_url = "https://q",
+        .what = "handler journal",
+        .keys = "environment",
+        .counts = &totals,
+        .size = sizeof(totals),
+        .describe = describe,
+        .userdata = &totals,
+    };
+
+    fake_n_lines = 0;
+    ahead_usec = 0;
+    totals = (struct totals){.apples = 100};
+    assert_int_equal(sd_event_new(&event), 0);
+    assert_int_equal(progress_new(event, &options, &progress), 0);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    progress = progress_free(progress);
+    event = sd_event_unref(event);
+    return 0;
+}
+
+static void pass(uint64_t usec)
+{
+    ahead_usec += usec;
+    while (sd_event_run(event, 0) > 0)
+        ;
+}
+
+static void the_start_has_a_line(void **state)
+{
+    assert_int_equal(fake_n_lines, 1);
+    assert_string_equal(fake_lines[0], "Version " PROJECT_VERSION
+                                       " works on the standard queue https://q; handler journal; "
+                                       "keys from environment.");
+}
+
+static void nothing_is_told_while_nothing_happens(void **state)
+{
+    for (int i = 0; i < 10; i++) {
+        pass(61 * SEC);
+        progress_look(progress);
+    }
+    assert_int_equal(fake_n_lines, 1);
+}
+
+static void a_line_a_minute_tells_what_has_changed(void **state)
+{
+    pass(100 * SEC);
+    for (int i = 0; i < 6; i++) {
+        totals.apples++;
+        progress_look(progress);
+        pass(10 * SEC);
+        assert_int_equal(fake_n_lines, i < 5 ? 1 : 2);
+    }
+    assert_string_equal(fake_lines[1], "In the last 60 s: 6 apples, 0 pears.");
+    progress_look(progress); /* they are as they were told */
+    pass(200 * SEC);
+    assert_int_equal(fake_n_lines, 2);
+    totals.pears += 2;
+    progress_look(progress);
+    pass(60 * SEC);
+    assert_int_equal(fake_n_lines, 3);
+    assert_string_equal(fake_lines[2], "In the last 60 s: 0 apples, 2 pears.");
+}
+
+/* After a minute's line, what came since is not lost: the next look finds it. */
+static void what_changes_without_a_look_is_told_later(void **state)
+{
+    totals.apples++;
+    progress_look(progress);
+    pass(59 * SEC);
+    totals.apples++;
+    pass(1 * SEC);
+    assert_string_equal(fake_lines[1], "In the last 60 s: 2 apples, 0 pears.");
+    totals.apples++;
+    pass(300 * SEC);
+    assert_int_equal(fake_n_lines, 2);
+    progress_look(progress);
+    pass(60 * SEC);
+    assert_string_equal(fake_lines[2], "In the last 60 s: 1 apples, 0 pears.");
+}
+
+static void the_end_tells_all_since_the_start_once(void **state)
+{
+    totals.apples++;
+    progress_look(progress);
+    pass(61 * SEC);
+    totals.pears++;
+    progress_look(progress);
+    pass(9 * SEC);
+    assert_int_equal(fake_n_lines, 2);
+    progress_end(progress);
+    assert_int_equal(fake_n_lines, 3);
+    assert_string_equal(fake_lines[2], "In all, in 70 s: 1 apples, 1 pears.");
+    progress_end(progress);
+    totals.pears++;
+    progress_look(progress);
+    pass(100 * SEC);
+    assert_int_equal(fake_n_lines, 3);
+}
+
+static void without_a_start_there_is_no_end(void **state)
+{
+    progress_end(NULL);
+    progress_look(NULL);
+    assert_int_equal(fake_n_lines, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_start_has_a_line, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nothing_is_told_while_nothing_happens, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_line_a_minute_tells_what_has_changed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_changes_without_a_look_is_told_later, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(the_end_tells_all_since_the_start_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(without_a_start_there_is_no_end, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests_name("progress", tests, NULL, NULL);
+}

@@ -1,0 +1,298 @@
+/* Time-outs that count from the last progress. The peers here are sockets that the tests read and
+ * write themselves, between turns of the loop. */
+#include "http/client.h"
+#include "test-loop.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BODY_BYTES = 1 << 20 };
+
+/* For how long the machine has slept: the boot clock goes on meanwhile. Overrides libc's. */
+static time_t slept_sec;
+
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+    int r = (int)syscall(SYS_clock_gettime, clock, ret);
+
+    if (r == 0 && clock == CLOCK_BOOTTIME)
+        ret->tv_sec += slept_sec;
+    return r;
+}
+
+static sd_event *event;
+static struct http_client *client;
+static int listener, peer;
+static char url[64], body[BODY_BYTES];
+
+struct outcome {
+    unsigned n_done;
+    enum http_failure failure;
+    enum http_phase phase;
+    uint64_t sent_bytes, received_bytes, expected_bytes;
+    size_t body_bytes;
+    char text[256];
+};
+
+static void on_done(void *userdata, const struct http_reply *reply)
+{
+    struct outcome *o = userdata;
+
+    o->n_done++;
+    o->failure = reply->failure;
+    o->phase = reply->phase;
+    o->sent_bytes = reply->sent_bytes;
+    o->received_bytes = reply->received_bytes;
+    o->expected_bytes = reply->expected_bytes;
+    o->body_bytes = reply->body_bytes;
+    snprintf(o->text, sizeof(o->text), "%s", reply->failure_text);
+}
+
+static int set_up(void **state)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    int small = 4096;
+
+    assert_int_equal(sd_event_new(&event), 0);
+    assert_int_equal(http_client_new(event,
+                                     &(struct http_client_options){
+                                         .user_agent = "test",
+                                         .connect_timeout_usec = 200 * USEC_PER_MSEC,
+                                     },
+                                     &client),
+                     0);
+    listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
+    peer = -1;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    http_client_free(client);
+    sd_event_unref(event);
+    close(listener);
+    if (peer >= 0)
+        close(peer);
+    return 0;
+}
+
+static void submit(struct outcome *o, size_t body_bytes, uint64_t stall_usec, uint64_t wait_usec,
+                   uint64_t timeout_usec)
+{
+    struct http_slot *slot;
+
+    assert_int_equal(http_client_submit(client,
+                                        &(struct http_request){
+                                            .method = "POST",
+                                            .url = url,
+                                            .body = body,
+                                            .body_bytes = body_bytes,
+                                            .stall_usec = stall_usec,
+                                            .wait_usec = wait_usec,
+                                            .timeout_usec = timeout_usec,
+                                            .reply_max_bytes = BODY_BYTES,
+                                        },
+                                        on_done, o, &slot),
+                     0);
+    while (peer < 0) {
+        struct timeval none = {.tv_usec = 10000};
+        fd_set set;
+
+        assert_true(sd_event_run(event, 10 * USEC_PER_MSEC) >= 0);
+        FD_ZERO(&set);
+        FD_SET(listener, &set);
+        if (select(listener + 1, &set, NULL, NULL, &none) > 0)
+            peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    }
+}
+
+/* Reads what has come, at most so much. Returns how much. */
+static size_t read_some(size_t most)
+{
+    static char bytes[BODY_BYTES];
+    ssize_t n = recv(peer, bytes, MIN(most, sizeof(bytes)), MSG_DONTWAIT);
+
+    return n > 0 ? (size_t)n : 0;
+}
+
+static void say(const char *text)
+{
+    assert_int_equal(send(peer, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+/* Reads a request of that body whole. */
+static void read_request(size_t body_bytes)
+{
+    uint64_t end = boot_clock_usec() + TEST_PATIENCE_USEC;
+
+    for (size_t n = 0; n <= body_bytes; n += read_some(BODY_BYTES)) {
+        assert_true(sd_event_run(event, USEC_PER_MSEC) >= 0);
+        assert_true(boot_clock_usec() < end);
+    }
+}
+
+static void a_request_that_is_sent_slowly_is_sent_whole(void **state)
+{
+    const uint64_t stall = USEC_PER_SEC;
+    uint64_t start = boot_clock_usec();
+    struct outcome o = {};
+    size_t n = 0;
+
+    submit(&o, BODY_BYTES, stall, 0, 20 * USEC_PER_SEC);
+    while (n < BODY_BYTES && o.n_done == 0) {
+        uint64_t part = (boot_clock_usec() - start) * BODY_BYTES / (2 * stall);
+
+        if (n < part)
+            n += read_some(part - n);
+        assert_true(sd_event_run(event, 5 * USEC_PER_MSEC) >= 0);
+    }
+    assert_int_equal(o.n_done, 0);
+    assert_true(boot_clock_usec() - start > stall);
+    while (read_some(BODY_BYTES) > 0)
+        ;
+    say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    run_until(event, &o.n_done, 1);
+    assert_int_equal(o.failure, HTTP_FAILURE_NONE);
+}
+
+static void a_peer_that_reads_no_further_is_a_stall(void **state)
+{
+    struct outcome o = {};
+    size_t n = 0;
+
+    submit(&o, BODY_BYTES, 400 * USEC_PER_MSEC, 0, 60 * USEC_PER_SEC);
+    for (int i = 0; i < 20; i++) {
+        n += read_some(8192);
+        assert_true(sd_event_run(event, USEC_PER_MSEC) >= 0);
+    }
+    run_until(event, &o.n_done, 1);
+    assert_int_equal(o.failure, HTTP_FAILURE_TIMEOUT);
+    assert_int_equal(o.phase, HTTP_PHASE_SEND);
+    assert_true(o.sent_bytes < BODY_BYTES);
+    assert_true(o.sent_bytes + 4096 > n);
+    assert_int_equal(o.received_bytes, 0);
+    assert_non_null(strstr(o.text, "timed out sending the request (nothing moved for 0.4 s): "));
+    assert_non_null(strstr(o.text, " of 1048576 bytes sent"));
+}
+
+static void a_reply_may_take_its_wait_longer_to_begin(void **state)
+{
+    uint64_t start = boot_clock_usec();
+    struct outcome o = {};
+
+    submit(&o, 10, 300 * USEC_PER_MSEC, 500 * USEC_PER_MSEC, 60 * USEC_PER_SEC);
+    read_request(10);
+    run_until(event, &o.n_done, 1);
+    assert_true(boot_clock_usec() - start >= 795 * USEC_PER_MSEC);
+    assert_int_equal(o.failure, HTTP_FAILURE_TIMEOUT);
+    assert_int_equal(o.phase, HTTP_PHASE_WAIT);
+    assert_int_equal(o.sent_bytes, 10);
+    assert_string_equal(o.text, "timed out waiting for the reply (nothing moved for 0.8 s): the "
+                                "request's 10 bytes were sent, none came");
+}
+
+static void the_wait_counts_from_the_requests_end(void **state)
+{
+    uint64_t start = boot_clock_usec();
+    struct outcome o = {};
+
+    submit(&o, BODY_BYTES, 200 * USEC_PER_MSEC, 300 * USEC_PER_MSEC, 60 * USEC_PER_SEC);
+    run_for(event, 350 * USEC_PER_MSEC);
+    read_request(BODY_BYTES);
+    run_until(event, &o.n_done, 1);
+    assert_true(boot_clock_usec() - start >= 800 * USEC_PER_MSEC);
+    assert_int_equal(o.phase, HTTP_PHASE_WAIT);
+}
+
+/* The kernel's ages stand still meanwhile, and the peer has long given up. */
+static void while_the_machine_sleeps_nothing_moves(void **state)
+{
+    struct outcome o = {};
+
+    submit(&o, 10, 60 * USEC_PER_SEC, 0, 3600 * USEC_PER_SEC);
+    read_request(10);
+    slept_sec += 65;
+    run_until(event, &o.n_done, 1);
+    assert_int_equal(o.failure, HTTP_FAILURE_TIMEOUT);
+    assert_int_equal(o.phase, HTTP_PHASE_WAIT);
+}
+
+static void a_reply_that_comes_slowly_is_read_whole(void **state)
+{
+    const uint64_t stall = USEC_PER_SEC;
+    uint64_t start = boot_clock_usec(), next = 0;
+    struct outcome o = {};
+
+    submit(&o, 10, stall, 0, 20 * USEC_PER_SEC);
+    read_request(10);
+    say("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n");
+    for (size_t n = 0; n < 100 && o.n_done == 0;) {
+        for (; n < 100 && boot_clock_usec() - start > next; next += stall / 60, n++)
+            say("x");
+        assert_true(sd_event_run(event, 5 * USEC_PER_MSEC) >= 0);
+    }
+    run_until(event, &o.n_done, 1);
+    assert_true(boot_clock_usec() - start > stall);
+    assert_int_equal(o.failure, HTTP_FAILURE_NONE);
+    assert_int_equal(o.body_bytes, 100);
+}
+
+static void a_reply_that_comes_no_further_says_how_far_it_came(void **state)
+{
+    struct outcome o = {};
+
+    submit(&o, 10, 300 * USEC_PER_MSEC, 0, 60 * USEC_PER_SEC);
+    read_request(10);
+    say("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n1234567");
+    run_until(event, &o.n_done, 1);
+    assert_int_equal(o.failure, HTTP_FAILURE_TIMEOUT);
+    assert_int_equal(o.phase, HTTP_PHASE_RECEIVE);
+    assert_int_equal(o.received_bytes, 7);
+    assert_int_equal(o.expected_bytes, 100);
+    assert_string_equal(o.text, "timed out receiving the reply (nothing moved for 0.3 s): 7 of 100 "
+                                "bytes had come");
+}
+
+static void progress_has_a_far_end(void **state)
+{
+    struct outcome o = {};
+
+    submit(&o, 10, 20 * USEC_PER_SEC, 0, 400 * USEC_PER_MSEC);
+    read_request(10);
+    say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    while (o.n_done == 0) {
+        say("1\r\nx\r\n");
+        assert_true(sd_event_run(event, 5 * USEC_PER_MSEC) >= 0);
+    }
+    assert_int_equal(o.failure, HTTP_FAILURE_TIMEOUT);
+    assert_int_equal(o.phase, HTTP_PHASE_RECEIVE);
+    assert_true(o.received_bytes > 0);
+    assert_non_null(strstr(o.text, "timed out receiving the reply (not done in 0.4"));
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_request_that_is_sent_slowly_is_sent_whole),
+        TEST(a_peer_that_reads_no_further_is_a_stall),
+        TEST(a_reply_may_take_its_wait_longer_to_begin),
+        TEST(the_wait_counts_from_the_requests_end),
+        TEST(while_the_machine_sleeps_nothing_moves),
+        TEST(a_reply_that_comes_slowly_is_read_whole),
+        TEST(a_reply_that_comes_no_further_says_how_far_it_came),
+        TEST(progress_has_a_far_end),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

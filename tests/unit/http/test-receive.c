@@ -1,0 +1,253 @@
+/* The bound on what all replies being received may hold. */
+#include "http/client.h"
+#include "test-loop.h"
+#include "test-server.h"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { BOUND_BYTES = 50000, REPLY_BYTES = 100000, HALF = REPLY_BYTES / 2, LARGE_BYTES = 1 << 20 };
+
+static sd_event *event;
+static struct http_client *client;
+static unsigned n_all_done;
+
+/* One request, and its connection's other end. */
+struct pair {
+    struct http_slot *slot;
+    int fd;
+    unsigned n_done;
+    enum http_failure failure;
+    size_t body_bytes;
+    bool is_right; /* all its bytes are 'x' */
+};
+
+static struct pair pairs[3];
+static int listener;
+static char url[64], half[HALF];
+static size_t reply_max_bytes;
+
+static void on_done(void *userdata, const struct http_reply *reply)
+{
+    struct pair *p = userdata;
+
+    n_all_done++;
+    p->n_done++;
+    p->slot = NULL;
+    p->failure = reply->failure;
+    p->body_bytes = reply->body_bytes;
+    p->is_right = strspn(reply->body, "x") == reply->body_bytes;
+}
+
+static void submit(struct pair *p, const char *where, uint64_t stall_usec)
+{
+    assert_int_equal(http_client_submit(client,
+                                        &(struct http_request){
+                                            .method = "GET",
+                                            .url = where,
+                                            .timeout_usec = 60 * USEC_PER_SEC,
+                                            .stall_usec = stall_usec,
+                                            .reply_max_bytes = reply_max_bytes,
+                                        },
+                                        on_done, p, &p->slot),
+                     0);
+}
+
+static void send_some(struct pair *p, size_t size)
+{
+    assert_int_equal(send(p->fd, half, size, MSG_NOSIGNAL), size);
+}
+
+static void send_half(struct pair *p)
+{
+    send_some(p, HALF);
+}
+
+/* Connects, and begins its reply, with its head alone. */
+static void begin_head(struct pair *p, uint64_t stall_usec)
+{
+    static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n";
+    struct pollfd poll_listener = {.fd = listener, .events = POLLIN};
+    uint64_t end = boot_clock_usec() + TEST_PATIENCE_USEC;
+    char request[4096];
+
+    submit(p, url, stall_usec);
+    while (poll(&poll_listener, 1, 0) == 0) {
+        assert_true(sd_event_run(event, USEC_PER_MSEC) >= 0);
+        assert_true(boot_clock_usec() < end);
+    }
+    p->fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    while (recv(p->fd, request, sizeof(request), MSG_DONTWAIT) <= 0) {
+        assert_true(sd_event_run(event, USEC_PER_MSEC) >= 0);
+        assert_true(boot_clock_usec() < end);
+    }
+    assert_int_equal(send(p->fd, head, sizeof(head) - 1, MSG_NOSIGNAL), sizeof(head) - 1);
+}
+
+static void begin(struct pair *p, uint64_t stall_usec)
+{
+    begin_head(p, stall_usec);
+    send_half(p);
+}
+
+static int set_up(void **state)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+
+    memset(half, 'x', sizeof(half));
+    assert_int_equal(sd_event_new(&event), 0);
+    assert_int_equal(http_client_new(event,
+                                     &(struct http_client_options){
+                                         .user_agent = "test",
+                                         .connect_timeout_usec = 20 * USEC_PER_SEC,
+                                         .reply_memory_bytes = BOUND_BYTES,
+                                     },
+                                     &client),
+                     0);
+    listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    assert_int_equal(listen(listener, 8), 0);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
+    for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
+        pairs[i] = (struct pair){.fd = -1};
+    n_all_done = 0;
+    reply_max_bytes = LARGE_BYTES;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    http_client_free(client);
+    sd_event_unref(event);
+    close(listener);
+    for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
+        if (pairs[i].fd >= 0)
+            close(pairs[i].fd);
+    return 0;
+}
+
+static void assert_whole(const struct pair *p)
+{
+    assert_int_equal(p->n_done, 1);
+    assert_int_equal(p->failure, HTTP_FAILURE_NONE);
+    assert_int_equal(p->body_bytes, REPLY_BYTES);
+    assert_true(p->is_right);
+}
+
+static void at_the_bound_all_replies_but_the_oldest_wait(void **state)
+{
+    struct pair *oldest = &pairs[0], *second = &pairs[1], *third = &pairs[2];
+
+    begin(oldest, 0);
+    run_for(event, 50 * USEC_PER_MSEC);
+    begin(second, 100 * USEC_PER_MSEC); /* to wait for its turn is no stall */
+    begin(third, 0);
+    send_half(second);
+    send_half(third);
+    run_for(event, 300 * USEC_PER_MSEC);
+    assert_int_equal(n_all_done, 0);
+
+    send_half(oldest);
+    run_until(event, &n_all_done, 3);
+    for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
+        assert_whole(&pairs[i]);
+}
+
+static void a_cancelled_reply_gives_its_room_to_others(void **state)
+{
+    begin(&pairs[0], 0);
+    run_for(event, 50 * USEC_PER_MSEC);
+    begin(&pairs[1], 0);
+    begin(&pairs[2], 0);
+    send_half(&pairs[1]);
+    run_for(event, 50 * USEC_PER_MSEC);
+    assert_int_equal(n_all_done, 0);
+
+    http_slot_cancel(pairs[2].slot);
+    pairs[0].slot = http_slot_cancel(pairs[0].slot);
+    run_until(event, &n_all_done, 1);
+    assert_whole(&pairs[1]);
+}
+
+static void a_reply_that_is_too_large_after_its_wait_fails_at_once(void **state)
+{
+    begin(&pairs[0], 0);
+    run_for(event, 50 * USEC_PER_MSEC);
+    reply_max_bytes = 1000;
+    begin_head(&pairs[1], 0);
+    send_some(&pairs[1], 2000);
+    run_for(event, 50 * USEC_PER_MSEC);
+    assert_int_equal(n_all_done, 0);
+    send_half(&pairs[0]);
+    run_until(event, &n_all_done, 2);
+    assert_whole(&pairs[0]);
+    assert_int_equal(pairs[1].failure, HTTP_FAILURE_TOO_LARGE);
+}
+
+static void a_reply_that_stalls_after_its_wait_is_given_up(void **state)
+{
+    begin(&pairs[0], 0);
+    run_for(event, 50 * USEC_PER_MSEC);
+    begin(&pairs[1], 100 * USEC_PER_MSEC);
+    run_for(event, 200 * USEC_PER_MSEC);
+    assert_int_equal(n_all_done, 0);
+    send_half(&pairs[0]);
+    run_until(event, &n_all_done, 2);
+    assert_whole(&pairs[0]);
+    assert_int_equal(pairs[1].failure, HTTP_FAILURE_TIMEOUT);
+}
+
+static void what_the_owner_holds_lets_large_replies_wait_and_small_ones_pass(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER({.filler_bytes = HTTP_SMALL_REPLY_BYTES});
+
+    http_client_set_held(client, BOUND_BYTES);
+    begin(&pairs[0], 100 * USEC_PER_MSEC); /* to wait for its turn is no stall */
+    send_half(&pairs[0]);
+    run_for(event, 300 * USEC_PER_MSEC);
+    assert_int_equal(n_all_done, 0);
+    submit(&pairs[1], test_server_url(server), 0);
+    run_until(event, &n_all_done, 1);
+    assert_int_equal(pairs[1].body_bytes, HTTP_SMALL_REPLY_BYTES);
+
+    http_client_set_held(client, BOUND_BYTES - 1);
+    run_until(event, &n_all_done, 2);
+    assert_whole(&pairs[0]);
+}
+
+static void many_large_replies_come_whole(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER({.filler_bytes = LARGE_BYTES});
+    struct pair many[24] = {};
+
+    for (size_t i = 0; i < ARRAY_SIZE(many); i++)
+        submit(&many[i], test_server_url(server), 0);
+    run_until(event, &n_all_done, ARRAY_SIZE(many));
+    for (size_t i = 0; i < ARRAY_SIZE(many); i++) {
+        assert_int_equal(many[i].failure, HTTP_FAILURE_NONE);
+        assert_int_equal(many[i].body_bytes, LARGE_BYTES);
+        assert_true(many[i].is_right);
+    }
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(at_the_bound_all_replies_but_the_oldest_wait),
+        TEST(a_cancelled_reply_gives_its_room_to_others),
+        TEST(a_reply_that_is_too_large_after_its_wait_fails_at_once),
+        TEST(a_reply_that_stalls_after_its_wait_is_given_up),
+        TEST(what_the_owner_holds_lets_large_replies_wait_and_small_ones_pass),
+        TEST(many_large_replies_come_whole),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

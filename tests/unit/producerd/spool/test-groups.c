@@ -1,0 +1,153 @@
+#include "producerd/spool/groups.h"
+#include "test.h"
+
+#include <stdio.h>
+
+enum { OUT_MAX = 2, GROUPS_MAX = 3 };
+
+static void spool_groups_is_free(struct spool_groups **g)
+{
+    assert_int_equal(spool_groups_count(*g), 0);
+    spool_groups_free(*g);
+}
+
+static struct spool_groups *new_groups(void)
+{
+    struct spool_groups *g = NULL;
+
+    assert_int_equal(spool_groups_new(OUT_MAX, GROUPS_MAX, &g), 0);
+    return g;
+}
+
+/* Every test leaves no group behind. */
+#define GROUPS(g)                                                                                  \
+    __attribute__((cleanup(spool_groups_is_free))) struct spool_groups *g = new_groups()
+
+static void assert_behind(struct spool_groups *g, const char *group_id, uint64_t number)
+{
+    uint64_t found_number = 0;
+    const char *found = spool_groups_behind(g, &found_number);
+
+    if (!group_id) {
+        assert_null(found);
+        return;
+    }
+    assert_non_null(found);
+    assert_string_equal(found, group_id);
+    assert_int_equal(found_number, number);
+}
+
+static void assert_turn(struct spool_groups *g, const char *group_id, uint64_t number,
+                        enum spool_turn turn)
+{
+    assert_int_equal(spool_groups_turn(g, group_id, number), turn);
+}
+
+static void a_group_has_so_many_out_and_no_more(void **state)
+{
+    GROUPS(g);
+
+    assert_turn(g, "a", 1, SPOOL_TURN_TAKE);
+    assert_turn(g, "a", 2, SPOOL_TURN_TAKE);
+    assert_turn(g, "a", 3, SPOOL_TURN_PASS);
+    assert_turn(g, "b", 4, SPOOL_TURN_TAKE);
+    assert_behind(g, NULL, 0);
+    spool_groups_done(g, "b");
+    spool_groups_done(g, "a");
+    assert_behind(g, "a", 3);
+    spool_groups_caught_up(g);
+    spool_groups_done(g, "a");
+}
+
+static void a_group_that_was_passed_over_is_read_by_itself_until_it_has_caught_up(void **state)
+{
+    GROUPS(g);
+
+    for (uint64_t i = 1; i <= 6; i++)
+        assert_turn(g, "a", i, i <= OUT_MAX ? SPOOL_TURN_TAKE : SPOOL_TURN_PASS);
+    spool_groups_done(g, "a");
+    assert_behind(g, "a", 3);
+    spool_groups_found(g, 3);
+    assert_behind(g, NULL, 0); /* as many are out as may be */
+    /* Though one is done, the reading in order may not take what comes after those passed over. */
+    spool_groups_done(g, "a");
+    assert_turn(g, "a", 7, SPOOL_TURN_PASS);
+    assert_behind(g, "a", 4);
+    spool_groups_found(g, 7); /* 4 to 6 are not there: it goes on after what was found */
+    spool_groups_done(g, "a");
+    assert_behind(g, "a", 8);
+    spool_groups_caught_up(g);
+    assert_turn(g, "a", 8, SPOOL_TURN_TAKE);
+    spool_groups_done(g, "a");
+    spool_groups_done(g, "a");
+}
+
+static void groups_that_were_passed_over_take_turns(void **state)
+{
+    static const char *const names[] = {"a", "b"};
+    static const uint64_t from[] = {5, 6, 6, 7}; /* from behind what was found */
+    GROUPS(g);
+
+    for (uint64_t i = 0; i < 12; i++)
+        spool_groups_turn(g, names[i % 2], i + 1);
+    for (int i = 0; i < 4; i++)
+        spool_groups_done(g, names[i % 2]);
+    for (uint64_t i = 0; i < 4; i++) {
+        assert_behind(g, names[i % 2], from[i]);
+        spool_groups_found(g, i + 5);
+    }
+    assert_behind(g, NULL, 0);
+    for (int i = 0; i < 4; i++)
+        spool_groups_done(g, names[i % 2]);
+    for (int i = 0; i < 2; i++) {
+        assert_behind(g, names[i], 8 + (uint64_t)i);
+        spool_groups_caught_up(g);
+    }
+}
+
+static void with_too_many_groups_the_reading_stops_until_one_is_done(void **state)
+{
+    GROUPS(g);
+
+    assert_turn(g, "a", 1, SPOOL_TURN_TAKE);
+    assert_turn(g, "b", 2, SPOOL_TURN_TAKE);
+    assert_turn(g, "c", 3, SPOOL_TURN_TAKE);
+    assert_turn(g, "d", 4, SPOOL_TURN_STOP);
+    assert_turn(g, "a", 4, SPOOL_TURN_TAKE);
+    spool_groups_done(g, "b");
+    assert_turn(g, "d", 4, SPOOL_TURN_TAKE);
+    assert_int_equal(spool_groups_count(g), GROUPS_MAX);
+    spool_groups_done(g, "a");
+    spool_groups_done(g, "a");
+    spool_groups_done(g, "c");
+    spool_groups_done(g, "d");
+}
+
+/* A slot that is used again has nothing left of the longer id in it. */
+static void a_shorter_id_follows_a_longer_one(void **state)
+{
+    GROUPS(g);
+
+    assert_turn(g, "a-long-id", 1, SPOOL_TURN_TAKE);
+    spool_groups_done(g, "a-long-id");
+    for (uint64_t i = 2; i <= 4; i++)
+        assert_turn(g, "b", i, i < 4 ? SPOOL_TURN_TAKE : SPOOL_TURN_PASS);
+    assert_int_equal(spool_groups_count(g), 1);
+    spool_groups_done(g, "b");
+    assert_behind(g, "b", 4);
+    spool_groups_caught_up(g);
+    spool_groups_done(g, "b");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_group_has_so_many_out_and_no_more),
+        cmocka_unit_test(a_group_that_was_passed_over_is_read_by_itself_until_it_has_caught_up),
+        cmocka_unit_test(groups_that_were_passed_over_take_turns),
+        cmocka_unit_test(a_shorter_id_follows_a_longer_one),
+        cmocka_unit_test(with_too_many_groups_the_reading_stops_until_one_is_done),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

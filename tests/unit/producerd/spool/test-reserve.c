@@ -1,0 +1,107 @@
+#include "producerd/spool/reserve.h"
+#include "test.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BYTES = 256 * 1024 };
+
+static char folder[64], beside[96], path[128];
+
+static int set_up(void **state)
+{
+    strcpy(folder, "/tmp/test-reserve.XXXXXX");
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(beside, sizeof(beside), "%s/file", folder);
+    snprintf(path, sizeof(path), "%s-reserve", beside);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    unlink(path);
+    return rmdir(folder);
+}
+
+static void assert_there(bool is_there)
+{
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), is_there ? 0 : -1);
+    if (!is_there)
+        return;
+    assert_int_equal(st.st_mode, S_IFREG | 0600);
+    assert_true(st.st_blocks * 512 >= BYTES);
+}
+
+/* The number that the next file to be opened would have. */
+static int next_descriptor(void)
+{
+    int fd = dup(STDIN_FILENO);
+
+    assert_true(fd >= 0);
+    close(fd);
+    return fd;
+}
+
+static void it_is_kept_and_given_and_kept_again(void **state)
+{
+    struct reserve r;
+    int fd = next_descriptor();
+
+    assert_int_equal(reserve_init(&r, beside, BYTES), 0);
+    assert_there(false);
+    assert_false(reserve_give(&r));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(reserve_keep(&r), 0);
+        assert_int_equal(reserve_keep(&r), 0);
+        assert_there(true);
+        assert_true(reserve_give(&r));
+        assert_false(reserve_give(&r));
+        assert_there(false);
+    }
+    assert_int_equal(next_descriptor(), fd);
+    reserve_done(&r);
+}
+
+static void the_next_process_takes_it_over(void **state)
+{
+    struct reserve r;
+
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(reserve_init(&r, beside, BYTES), 0);
+        assert_int_equal(reserve_keep(&r), 0);
+        assert_there(true);
+        reserve_done(&r);
+    }
+}
+
+static void where_there_is_no_room_nothing_is_left(void **state)
+{
+    struct reserve r;
+
+    assert_int_equal(reserve_init(&r, beside, (size_t)1 << 60), 0);
+    assert_true(reserve_keep(&r) < 0); /* ENOSPC, or EFBIG before that */
+    assert_there(false);
+    assert_false(reserve_give(&r));
+    reserve_done(&r);
+    assert_int_equal(reserve_init(&r, "/nonexistent/file", BYTES), 0);
+    assert_int_equal(reserve_keep(&r), -ENOENT);
+    reserve_done(&r);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(it_is_kept_and_given_and_kept_again),
+        TEST(the_next_process_takes_it_over),
+        TEST(where_there_is_no_room_nothing_is_left),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

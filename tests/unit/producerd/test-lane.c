@@ -1,0 +1,353 @@
+#include "producerd/lane.h"
+#include "test.h"
+
+#include <stdio.h>
+
+enum { MAX_MESSAGES = 64 };
+
+/* Messages "a0", "a1", "b0", ...: the letters are the group, the rest the place in it. */
+struct fixture {
+    struct lanes *lanes;
+    struct source_message sources[MAX_MESSAGES];
+    char groups[MAX_MESSAGES][8];
+    struct outgoing messages[MAX_MESSAGES];
+    size_t n;
+};
+
+static struct fixture *set_up(enum lanes_kind kind)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    assert_int_equal(lanes_new(kind, MAX_MESSAGES, &f->lanes), 0);
+    return f;
+}
+
+static void tear_down(struct fixture *f)
+{
+    lanes_free(f->lanes);
+    free(f);
+}
+
+static void fixture_free_cleanup(struct fixture **f)
+{
+    tear_down(*f);
+}
+
+/* Adds messages by their names, which are separated by spaces. */
+static void add(struct fixture *f, const char *names)
+{
+    while (*names) {
+        size_t size = strcspn(names, " ");
+        size_t letters = strcspn(names, "0123456789 ");
+        struct source_message *source = &f->sources[f->n];
+
+        snprintf(f->groups[f->n], sizeof(f->groups[0]), "%.*s", (int)letters, names);
+        source->message.group_id = f->groups[f->n];
+        source->id = names;
+        f->messages[f->n] = (struct outgoing){.source = source};
+        lanes_add(f->lanes, &f->messages[f->n++]);
+        names += size + (names[size] == ' ');
+    }
+}
+
+static struct outgoing *find(struct fixture *f, const char *name)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (f->messages[i].source && strncmp(f->messages[i].source->id, name, strlen(name)) == 0)
+            return &f->messages[i];
+    fail();
+    return NULL;
+}
+
+static void assert_takes(struct fixture *f, const char *name)
+{
+    struct outgoing *m = lanes_peek(f->lanes);
+
+    assert_non_null(m);
+    assert_memory_equal(m->source->id, name, strlen(name));
+    lanes_take(f->lanes, m);
+}
+
+static void assert_takes_none(struct fixture *f)
+{
+    assert_null(lanes_peek(f->lanes));
+}
+
+static void done(struct fixture *f, const char *name)
+{
+    struct outgoing *m = find(f, name);
+
+    lanes_done(f->lanes, m);
+    m->source = NULL;
+}
+
+static void again(struct fixture *f, const char *name, uint64_t due_usec)
+{
+    lanes_again(f->lanes, find(f, name), due_usec);
+}
+
+static void of_a_group_one_is_outstanding(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT);
+
+    add(f, "a0 a1 b0 a2 b1");
+    assert_takes(f, "a0");
+    assert_takes(f, "b0");
+    assert_takes_none(f);
+    add(f, "a3");
+    assert_takes_none(f);
+    done(f, "b0");
+    assert_takes(f, "b1");
+    assert_takes_none(f);
+    done(f, "a0");
+    assert_takes(f, "a1");
+    done(f, "a1");
+    assert_takes(f, "a2");
+    assert_takes_none(f);
+}
+
+static void lanes_take_turns(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT);
+
+    add(f, "a0 a1 a2 b0 b1 c0");
+    assert_takes(f, "a0");
+    done(f, "a0");
+    assert_takes(f, "b0");
+    done(f, "b0");
+    assert_takes(f, "c0");
+    assert_takes(f, "a1");
+    assert_takes(f, "b1");
+    assert_takes_none(f);
+}
+
+/* There are groups enough for all of MAX_MESSAGES, and not for those of all rounds. */
+static void a_lane_exists_only_while_it_has_a_message(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT);
+    char names[] = "aa0 bb0";
+
+    for (int i = 0; i < 26 * 26; i++) {
+        names[0] = (char)('a' + i / 26);
+        names[1] = (char)('a' + i % 26);
+        add(f, names);
+        assert_takes(f, "");
+        done(f, "");
+        assert_takes(f, "bb0");
+        done(f, "bb0");
+        assert_takes_none(f);
+        f->n = 0;
+    }
+}
+
+static void a_message_to_go_again_comes_first_after_its_rest(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT);
+
+    add(f, "a0 a1 b0 b1");
+    assert_takes(f, "a0");
+    assert_int_equal(lanes_due_usec(f->lanes), USEC_INFINITY);
+    again(f, "a0", 100);
+    assert_int_equal(lanes_due_usec(f->lanes), 100);
+    assert_int_equal(lanes_resting(f->lanes), 1);
+    add(f, "a2");
+
+    /* The others go on. */
+    assert_takes(f, "b0");
+    done(f, "b0");
+    assert_takes(f, "b1");
+    done(f, "b1");
+    assert_takes_none(f);
+    lanes_wake(f->lanes, 99);
+    assert_takes_none(f);
+    lanes_wake(f->lanes, 100);
+    assert_int_equal(lanes_due_usec(f->lanes), USEC_INFINITY);
+    assert_int_equal(lanes_resting(f->lanes), 0);
+    assert_takes(f, "a0");
+    assert_takes_none(f);
+    done(f, "a0");
+    assert_takes(f, "a1");
+    done(f, "a1");
+    assert_takes(f, "a2");
+}
+
+static void without_a_rest_it_comes_first_at_once(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT);
+
+    add(f, "a0 a1");
+    assert_takes(f, "a0");
+    again(f, "a0", 0);
+    assert_takes(f, "a0");
+    done(f, "a0");
+    assert_takes(f, "a1");
+}
+
+static void lanes_wake_in_the_order_of_their_times(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT);
+
+    add(f, "a0 b0 c0 d0");
+    assert_takes(f, "a0");
+    assert_takes(f, "b0");
+    assert_takes(f, "c0");
+    assert_takes(f, "d0");
+    again(f, "a0", 300);
+    again(f, "b0", 100);
+    again(f, "c0", 200);
+    again(f, "d0", 200);
+    assert_int_equal(lanes_due_usec(f->lanes), 100);
+    lanes_wake(f->lanes, 200);
+    assert_int_equal(lanes_due_usec(f->lanes), 300);
+    assert_takes(f, "b0");
+    assert_takes(f, "c0");
+    assert_takes(f, "d0");
+    assert_takes_none(f);
+    lanes_wake(f->lanes, 1000);
+    assert_takes(f, "a0");
+}
+
+static void a_batch_may_hold_several_of_a_group_in_order(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(LANES_BATCH);
+
+    add(f, "a0 a1 b0 a2");
+    assert_takes(f, "a0");
+    assert_takes(f, "a1");
+    assert_takes(f, "a2");
+    assert_takes(f, "b0");
+    /* More of them may come as long as the batch is open. */
+    add(f, "a3 b1");
+    assert_takes(f, "a3");
+    lanes_seal(f->lanes);
+    assert_takes_none(f);
+    add(f, "a4");
+    assert_takes_none(f);
+    done(f, "b0");
+    assert_takes(f, "b1");
+    lanes_seal(f->lanes);
+    done(f, "a0");
+    done(f, "a1");
+    done(f, "a3");
+    assert_takes_none(f);
+    done(f, "a2");
+    assert_takes(f, "a4");
+}
+
+static void what_fails_of_a_batch_goes_again_in_order_before_the_rest(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(LANES_BATCH);
+
+    add(f, "a0 a1 a2 a3 a4");
+    assert_takes(f, "a0");
+    assert_takes(f, "a1");
+    assert_takes(f, "a2");
+    assert_takes(f, "a3");
+    lanes_seal(f->lanes);
+    done(f, "a0");
+    done(f, "a2");
+    again(f, "a3", 50);
+    assert_takes_none(f);
+    again(f, "a1", 40);
+    assert_int_equal(lanes_due_usec(f->lanes), 50);
+    lanes_wake(f->lanes, 50);
+    assert_takes(f, "a1");
+    assert_takes(f, "a3");
+    assert_takes(f, "a4");
+}
+
+static void without_order_all_may_go_at_once(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(LANES_NONE);
+
+    add(f, "a0 a1 b0");
+    f->sources[0].message.group_id = NULL;
+    assert_takes(f, "a0");
+    assert_takes(f, "a1");
+    assert_takes(f, "b0");
+    assert_takes_none(f);
+    again(f, "a1", 10);
+    done(f, "a0");
+    lanes_wake(f->lanes, 10);
+    assert_takes(f, "a1");
+    done(f, "a1");
+    done(f, "b0");
+}
+
+/* Thousands of random steps against what must hold: of each group one is outstanding, all go out in
+ * order, none is lost. Reproducible: a fixed seed. */
+static void random_runs_keep_the_order(void **state)
+{
+    enum { GROUPS = 5, STEPS = 20000 };
+    CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT);
+    char names[MAX_MESSAGES][16];
+    unsigned made[GROUPS] = {0}, sent[GROUPS] = {0}, seed = 7;
+    struct outgoing *out[GROUPS] = {NULL};
+    uint64_t now = 0;
+    size_t n = 0, total = 0;
+
+    for (int step = 0; step < STEPS; step++) {
+        unsigned g = (unsigned)rand_r(&seed) % GROUPS, place = 0;
+        struct outgoing *m;
+
+        now++;
+        switch (rand_r(&seed) % 4) {
+        case 0:
+            if (n == MAX_MESSAGES)
+                break;
+            while (f->messages[place].source)
+                place++;
+            snprintf(names[place], sizeof(names[0]), "%u", made[g]++);
+            snprintf(f->groups[place], sizeof(f->groups[0]), "g%u", g);
+            f->sources[place].id = names[place];
+            f->sources[place].message.group_id = f->groups[place];
+            f->messages[place] = (struct outgoing){.source = &f->sources[place]};
+            lanes_add(f->lanes, &f->messages[place]);
+            n++;
+            break;
+        case 1:
+            lanes_wake(f->lanes, now);
+            m = lanes_peek(f->lanes);
+            if (!m)
+                break;
+            g = (unsigned)atoi(m->source->message.group_id + 1);
+            assert_null(out[g]);
+            assert_int_equal(atoi(m->source->id), sent[g]);
+            lanes_take(f->lanes, m);
+            out[g] = m;
+            break;
+        default:
+            if (!out[g])
+                break;
+            m = TAKE(out[g]);
+            if (rand_r(&seed) % 3 == 0) {
+                lanes_again(f->lanes, m, now + (uint64_t)rand_r(&seed) % 20);
+                break;
+            }
+            lanes_done(f->lanes, m);
+            m->source = NULL;
+            sent[g]++;
+            total++;
+            n--;
+        }
+    }
+    assert_true(total > STEPS / 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(of_a_group_one_is_outstanding),
+        cmocka_unit_test(lanes_take_turns),
+        cmocka_unit_test(a_lane_exists_only_while_it_has_a_message),
+        cmocka_unit_test(a_message_to_go_again_comes_first_after_its_rest),
+        cmocka_unit_test(without_a_rest_it_comes_first_at_once),
+        cmocka_unit_test(lanes_wake_in_the_order_of_their_times),
+        cmocka_unit_test(a_batch_may_hold_several_of_a_group_in_order),
+        cmocka_unit_test(what_fails_of_a_batch_goes_again_in_order_before_the_rest),
+        cmocka_unit_test(without_order_all_may_go_at_once),
+        cmocka_unit_test(random_runs_keep_the_order),
+    };
+
+    return cmocka_run_group_tests_name("lane", tests, NULL, NULL);
+}

@@ -1,0 +1,182 @@
+/* Walks every cell of the producer's table. It knows what must hold of a cell, not what stands in
+ * it. */
+#include "producerd/message-state.h"
+#include "test.h"
+
+#include <string.h>
+
+#define FOR_EACH_CELL(from, event)                                                                 \
+    for (enum outgoing_state from = 0; from < OUTGOING_N_STATES; from++)                           \
+        for (enum outgoing_event event = 0; event < OUTGOING_N_EVENTS; event++)
+
+static bool is_possible(enum outgoing_state from, enum outgoing_event event)
+{
+    return outgoing_step(from, event).action != OUTGOING_IMPOSSIBLE;
+}
+
+static void find_reachable(enum outgoing_state from, bool reached[OUTGOING_N_STATES])
+{
+    for (enum outgoing_event event = 0; event < OUTGOING_N_EVENTS; event++) {
+        enum outgoing_state to = outgoing_step(from, event).to;
+
+        if (!is_possible(from, event) || reached[to])
+            continue;
+        reached[to] = true;
+        find_reachable(to, reached);
+    }
+}
+
+static bool can_reach(enum outgoing_state from, enum outgoing_state to)
+{
+    bool reached[OUTGOING_N_STATES] = {};
+
+    find_reachable(from, reached);
+    return reached[to];
+}
+
+static bool is_waiting(enum outgoing_state s)
+{
+    return s == OUTGOING_QUEUED || s == OUTGOING_IN_DOUBT || s == OUTGOING_LATE;
+}
+
+/* A message waits in its lane, is on its way, or has ended; what is done puts it there. */
+static void each_cell_does_what_its_next_state_needs(void **state)
+{
+    FOR_EACH_CELL(from, event)
+    {
+        struct outgoing_step step = outgoing_step(from, event);
+
+        if (!is_possible(from, event)) {
+            assert_int_equal(step.to + step.reason, 0);
+            continue;
+        }
+        assert_in_range(step.to, 0, OUTGOING_N_STATES - 1);
+        assert_in_range(step.reason, 0, OUTGOING_N_REASONS - 1);
+        switch ((enum outgoing_action)step.action) {
+        case DO_QUEUE:
+            assert_true(from == OUTGOING_TAKEN_UP && is_waiting(step.to));
+            break;
+        case DO_REQUEUE:
+        case DO_REQUEUE_ALONE:
+            assert_true(outgoing_state_is_sending(from) && is_waiting(step.to));
+            break;
+        case DO_SETTLE:
+            assert_true(outgoing_state_is_sending(from) && outgoing_state_is_end(step.to));
+            break;
+        case DO_REFUSE:
+            assert_true(from == OUTGOING_TAKEN_UP && step.to == OUTGOING_REJECTED);
+            break;
+        default: /* its batch is given back by who has made it */
+            assert_true(outgoing_state_is_sending(step.to) || event == ON_NOT_SENT);
+        }
+    }
+}
+
+static void each_state_is_reached_and_comes_to_an_end(void **state)
+{
+    for (enum outgoing_state s = 0; s < OUTGOING_N_STATES; s++) {
+        bool is_end = outgoing_state_is_end(s);
+
+        assert_int_equal(can_reach(s, OUTGOING_SENT), !is_end);
+        assert_int_equal(can_reach(s, OUTGOING_REJECTED), !is_end);
+        assert_int_equal(can_reach(OUTGOING_TAKEN_UP, s), s != OUTGOING_TAKEN_UP);
+    }
+}
+
+/* Whatever comes: only SQS's own word ends it, and of one that was not sent nothing is known. */
+static void only_an_answer_of_sqs_ends_what_was_sent(void **state)
+{
+    FOR_EACH_CELL(from, event)
+    {
+        enum outgoing_state to = outgoing_step(from, event).to;
+
+        if (!is_possible(from, event) || !outgoing_state_is_end(to))
+            continue;
+        assert_int_equal(to == OUTGOING_SENT, event == ON_SENT);
+        assert_true(event == ON_SENT || event == ON_REJECTED || event == ON_INVALID);
+        assert_int_equal(outgoing_state_is_sending(from), event != ON_INVALID);
+    }
+}
+
+static void doubt_never_ends_but_with_the_message(void **state)
+{
+    FOR_EACH_CELL(from, event)
+    {
+        enum outgoing_state to = outgoing_step(from, event).to;
+        bool brings_doubt = event == ON_VALID_IN_DOUBT || event == ON_ATTEMPT_UNKNOWN ||
+                            event == ON_UNKNOWN || event == ON_BATCH_REFUSED_UNKNOWN;
+
+        if (!is_possible(from, event) || outgoing_state_is_end(to))
+            continue;
+        assert_int_equal(outgoing_state_is_in_doubt(to),
+                         outgoing_state_is_in_doubt(from) || brings_doubt);
+        assert_int_equal(outgoing_state_is_late(to),
+                         outgoing_state_is_late(from) || event == ON_SENDING_LATE);
+        /* It is told once that a message may be stored twice. */
+        if (event == ON_SENDING_LATE)
+            assert_true(outgoing_state_is_in_doubt(from) && !outgoing_state_is_late(from));
+    }
+}
+
+static void each_event_has_its_cell_wherever_it_can_come(void **state)
+{
+    for (enum outgoing_state s = 0; s < OUTGOING_N_STATES; s++) {
+        bool is_sending = outgoing_state_is_sending(s), waits = is_waiting(s);
+
+        for (enum outgoing_event event = ON_VALID; event <= ON_INVALID; event++)
+            assert_int_equal(is_possible(s, event), s == OUTGOING_TAKEN_UP);
+        for (enum outgoing_event event = ON_NOT_SENT; event < OUTGOING_N_EVENTS; event++)
+            assert_int_equal(is_possible(s, event), is_sending);
+        assert_int_equal(is_possible(s, ON_SENDING), waits || is_sending);
+        assert_int_equal(is_possible(s, ON_SENDING_LATE),
+                         outgoing_state_is_in_doubt(s) && !outgoing_state_is_late(s));
+        if (waits || is_sending)
+            assert_true(outgoing_state_is_sending(outgoing_step(s, ON_SENDING).to));
+        /* While the next attempt follows, nothing else may send it. */
+        if (is_sending)
+            assert_true(outgoing_state_is_sending(outgoing_step(s, ON_ATTEMPT_FAILED).to) &&
+                        outgoing_state_is_sending(outgoing_step(s, ON_ATTEMPT_UNKNOWN).to));
+    }
+}
+
+/* Of a batch that was refused as a whole, each goes alone, at once; else it would be refused for
+ * ever. */
+static void a_refused_batch_goes_again_message_by_message(void **state)
+{
+    FOR_EACH_CELL(from, event)
+    {
+        bool is_refused = event == ON_BATCH_REFUSED || event == ON_BATCH_REFUSED_UNKNOWN;
+
+        if (is_possible(from, event))
+            assert_int_equal(outgoing_step(from, event).action == DO_REQUEUE_ALONE, is_refused);
+    }
+}
+
+static void each_state_and_reason_has_words_of_its_own(void **state)
+{
+    for (enum outgoing_state s = 0; s < OUTGOING_N_STATES; s++) {
+        assert_non_null(outgoing_state_text(s));
+        for (enum outgoing_state t = 0; t < s; t++)
+            assert_string_not_equal(outgoing_state_text(s), outgoing_state_text(t));
+    }
+    for (enum outgoing_reason r = 0; r < OUTGOING_N_REASONS; r++) {
+        assert_non_null(outgoing_reason_text(r));
+        for (enum outgoing_reason q = 0; q < r; q++)
+            assert_string_not_equal(outgoing_reason_text(r), outgoing_reason_text(q));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_cell_does_what_its_next_state_needs),
+        cmocka_unit_test(each_state_is_reached_and_comes_to_an_end),
+        cmocka_unit_test(only_an_answer_of_sqs_ends_what_was_sent),
+        cmocka_unit_test(doubt_never_ends_but_with_the_message),
+        cmocka_unit_test(each_event_has_its_cell_wherever_it_can_come),
+        cmocka_unit_test(a_refused_batch_goes_again_message_by_message),
+        cmocka_unit_test(each_state_and_reason_has_words_of_its_own),
+    };
+
+    return cmocka_run_group_tests_name("producer-message-state", tests, NULL, NULL);
+}

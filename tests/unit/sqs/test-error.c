@@ -1,0 +1,526 @@
+#include "sqs/error.h"
+#include "test.h"
+
+#include <stdio.h>
+
+/* As in AWS's documents, apart from the table under test. */
+static const struct {
+    const char *name;
+    const char *query_code;
+    int http_status;
+    enum aws_error_class class;
+} documented[] = {
+    {"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", 400, AWS_ERROR_PERMANENT},
+    {"QueueDeletedRecently", "AWS.SimpleQueueService.QueueDeletedRecently", 400,
+     AWS_ERROR_PERMANENT},
+    {"QueueNameExists", "QueueAlreadyExists", 400, AWS_ERROR_PERMANENT},
+    {"PurgeQueueInProgress", "AWS.SimpleQueueService.PurgeQueueInProgress", 403,
+     AWS_ERROR_PERMANENT},
+    {"RequestThrottled", "RequestThrottled", 403, AWS_ERROR_THROTTLED},
+    {"OverLimit", "OverLimit", 403, AWS_ERROR_THROTTLED},
+    {"InvalidSecurity", "InvalidSecurity", 403, AWS_ERROR_PERMANENT},
+    {"InvalidAddress", "InvalidAddress", 404, AWS_ERROR_PERMANENT},
+    {"ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid", 404, AWS_ERROR_PERMANENT},
+    {"MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight", 400, AWS_ERROR_PERMANENT},
+    {"UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation", 400,
+     AWS_ERROR_PERMANENT},
+    {"BatchEntryIdsNotDistinct", "AWS.SimpleQueueService.BatchEntryIdsNotDistinct", 400,
+     AWS_ERROR_PERMANENT},
+    {"BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong", 400, AWS_ERROR_PERMANENT},
+    {"EmptyBatchRequest", "AWS.SimpleQueueService.EmptyBatchRequest", 400, AWS_ERROR_PERMANENT},
+    {"InvalidBatchEntryId", "AWS.SimpleQueueService.InvalidBatchEntryId", 400, AWS_ERROR_PERMANENT},
+    {"TooManyEntriesInBatchRequest", "AWS.SimpleQueueService.TooManyEntriesInBatchRequest", 400,
+     AWS_ERROR_PERMANENT},
+    {"InvalidMessageContents", "InvalidMessageContents", 400, AWS_ERROR_PERMANENT},
+    {"InvalidAttributeName", "InvalidAttributeName", 400, AWS_ERROR_PERMANENT},
+    {"InvalidAttributeValue", "InvalidAttributeValue", 400, AWS_ERROR_PERMANENT},
+    {"InvalidIdFormat", "InvalidIdFormat", 400, AWS_ERROR_PERMANENT},
+    {"KmsAccessDenied", "KMS.AccessDeniedException", 400, AWS_ERROR_PERMANENT},
+    {"KmsDisabled", "KMS.DisabledException", 400, AWS_ERROR_PERMANENT},
+    {"KmsInvalidKeyUsage", "KMS.InvalidKeyUsageException", 400, AWS_ERROR_PERMANENT},
+    {"KmsInvalidState", "KMS.InvalidStateException", 400, AWS_ERROR_PERMANENT},
+    {"KmsNotFound", "KMS.NotFoundException", 400, AWS_ERROR_PERMANENT},
+    {"KmsThrottled", "KMS.ThrottlingException", 400, AWS_ERROR_THROTTLED},
+    {"KmsOptInRequired", "KMS.OptInRequired", 403, AWS_ERROR_PERMANENT},
+    {"ResourceNotFoundException", "ResourceNotFoundException", 404, AWS_ERROR_PERMANENT},
+    {"InvalidParameterValueException", "InvalidParameterValue", 400, AWS_ERROR_PERMANENT},
+    {"MissingRequiredParameterException", "MissingParameter", 400, AWS_ERROR_PERMANENT},
+    {"InvalidSignatureException", "SignatureDoesNotMatch", 403, AWS_ERROR_CREDENTIALS},
+    {"UnrecognizedClientException", "InvalidClientTokenId", 403, AWS_ERROR_CREDENTIALS},
+    {"ExpiredTokenException", "ExpiredToken", 403, AWS_ERROR_CREDENTIALS},
+    {"IncompleteSignatureException", "IncompleteSignature", 403, AWS_ERROR_CREDENTIALS},
+    {"MissingAuthenticationTokenException", "MissingAuthenticationToken", 403,
+     AWS_ERROR_CREDENTIALS},
+    {"AccessDeniedException", "AccessDenied", 403, AWS_ERROR_PERMANENT},
+    {"UnknownOperationException", "InvalidAction", 404, AWS_ERROR_PERMANENT},
+    {"RequestAbortedException", "RequestAbortedException", 400, AWS_ERROR_TRANSIENT},
+    {"ThrottlingException", "Throttling", 400, AWS_ERROR_THROTTLED},
+};
+
+/* Codes under one name; the class holds whatever the status. */
+static const struct {
+    const char *code;
+    enum aws_error_class class;
+} single[] = {
+    {"Throttling", AWS_ERROR_THROTTLED},
+    {"ThrottlingException", AWS_ERROR_THROTTLED},
+    {"ThrottledException", AWS_ERROR_THROTTLED},
+    {"RequestThrottledException", AWS_ERROR_THROTTLED},
+    {"TooManyRequestsException", AWS_ERROR_THROTTLED},
+    {"ProvisionedThroughputExceededException", AWS_ERROR_THROTTLED},
+    {"TransactionInProgressException", AWS_ERROR_THROTTLED},
+    {"RequestLimitExceeded", AWS_ERROR_THROTTLED},
+    {"BandwidthLimitExceeded", AWS_ERROR_THROTTLED},
+    {"LimitExceededException", AWS_ERROR_THROTTLED},
+    {"RequestThrottled", AWS_ERROR_THROTTLED},
+    {"SlowDown", AWS_ERROR_THROTTLED},
+    {"PriorRequestNotComplete", AWS_ERROR_THROTTLED},
+    {"EC2ThrottledException", AWS_ERROR_THROTTLED},
+    {"RequestTimeout", AWS_ERROR_TRANSIENT},
+    {"RequestTimeoutException", AWS_ERROR_TRANSIENT},
+    {"InternalError", AWS_ERROR_TRANSIENT},
+    {"InternalFailure", AWS_ERROR_TRANSIENT},
+    {"ServiceUnavailable", AWS_ERROR_TRANSIENT},
+    {"IDPCommunicationError", AWS_ERROR_TRANSIENT},
+    {"RequestExpired", AWS_ERROR_CLOCK},
+    {"RequestInTheFuture", AWS_ERROR_CLOCK},
+    {"RequestTimeTooSkewed", AWS_ERROR_CLOCK},
+    {"AuthFailure", AWS_ERROR_CREDENTIALS},
+};
+
+static struct sqs_error parse(int http_status, const char *query_error, const char *error_type,
+                              const char *body)
+{
+    struct sqs_error error;
+
+    memset(&error, 0x5a, sizeof(error));
+    sqs_error_parse(http_status, query_error, error_type, NULL, body, body ? strlen(body) : 0,
+                    &error);
+    return error;
+}
+
+static void assert_error(const struct sqs_error *error, const char *name, const char *code,
+                         enum aws_error_class class, int http_status)
+{
+    assert_string_equal(error->name, name);
+    assert_string_equal(error->code, code);
+    assert_string_equal(aws_error_class_name(error->class), aws_error_class_name(class));
+    assert_int_equal(error->http_status, http_status);
+    assert_int_equal(error->retry_after_usec, USEC_INFINITY);
+}
+
+/* In each way that a name may be written, in each of the places where it may stand, under both
+ * names. */
+static void each_documented_error_is_known_in_every_form(void **state)
+{
+    static const char *const forms[][2] = {
+        {"", ""},
+        {"com.amazonaws.sqs#", ""},
+        {"com.amazon.coral.service#", ""},
+        {"", ":http://internal/coral#x/"},
+        {"aws.x#", ":http://internal.amazon.com/coral/"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(documented); i++) {
+        for (size_t k = 0; k < 2 * ARRAY_SIZE(forms); k++) {
+            const char *name = documented[i].name, *came = k % 2 ? documented[i].query_code : name;
+            int status = documented[i].http_status;
+            char written[200], body[300], query_error[200];
+            struct sqs_error error;
+
+            snprintf(written, sizeof(written), "%s%s%s", forms[k / 2][0], came, forms[k / 2][1]);
+            snprintf(query_error, sizeof(query_error), "%s;Sender", documented[i].query_code);
+
+            snprintf(body, sizeof(body), "{\"__type\":\"%s\",\"message\":\"Why.\"}", written);
+            error = parse(status, NULL, NULL, body);
+            assert_error(&error, name, name, documented[i].class, status);
+            assert_string_equal(error.message, "Why.");
+            error = parse(status, query_error, NULL, body);
+            assert_error(&error, name, documented[i].query_code, documented[i].class, status);
+
+            error = parse(status, NULL, written, "");
+            assert_error(&error, name, name, documented[i].class, status);
+
+            snprintf(body, sizeof(body), "{\"Message\":\"Why.\",\"code\":\"%s\"}", written);
+            error = parse(status, NULL, NULL, body);
+            assert_error(&error, name, name, documented[i].class, status);
+            assert_string_equal(error.message, "Why.");
+        }
+    }
+}
+
+static void the_older_code_alone_is_enough(void **state)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(documented); i++) {
+        static const char *const faults[] = {"Sender", "Receiver", ""};
+
+        for (size_t k = 0; k < ARRAY_SIZE(faults); k++) {
+            char query_error[200];
+            struct sqs_error error;
+
+            snprintf(query_error, sizeof(query_error), "%s;%s", documented[i].query_code,
+                     faults[k]);
+            error = parse(documented[i].http_status, query_error, NULL, NULL);
+            assert_error(&error, documented[i].name, documented[i].query_code, documented[i].class,
+                         documented[i].http_status);
+        }
+    }
+}
+
+static void an_older_code_of_another_form_is_ignored(void **state)
+{
+    static const char *const bad[] = {"",
+                                      ";",
+                                      ";Sender",
+                                      "OverLimit",
+                                      "OverLimit;Sender;x",
+                                      " ;Sender",
+                                      "Over Limit;Sender",
+                                      "Over\nLimit;Sender"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        struct sqs_error error = parse(400, bad[i], NULL, NULL);
+
+        assert_error(&error, "", "", AWS_ERROR_PERMANENT, 400);
+    }
+}
+
+static void a_known_older_code_makes_up_for_an_unknown_name(void **state)
+{
+    struct sqs_error error =
+        parse(400, "AWS.SimpleQueueService.NonExistentQueue;Sender", NULL, "{\"__type\":\"New\"}");
+
+    assert_error(&error, "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue",
+                 AWS_ERROR_PERMANENT, 400);
+}
+
+static void lookups_by_code_agree_with_the_documents(void **state)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(documented); i++) {
+        const char *const codes[] = {documented[i].name, documented[i].query_code};
+
+        for (size_t k = 0; k < ARRAY_SIZE(codes); k++) {
+            const struct aws_known_error *known = aws_error_find(codes[k]);
+
+            assert_non_null(known);
+            assert_string_equal(known->name, documented[i].name);
+            assert_string_equal(known->query_code, documented[i].query_code);
+            assert_int_equal(known->http_status, documented[i].http_status);
+            assert_string_equal(aws_error_canonical_name(codes[k]), documented[i].name);
+            assert_int_equal(aws_error_class_of_code(codes[k], true), documented[i].class);
+            assert_int_equal(aws_error_class_of_code(codes[k], false), documented[i].class);
+        }
+    }
+    assert_null(aws_error_find("Nonesuch"));
+    assert_null(aws_error_find(""));
+    assert_string_equal(aws_error_canonical_name("Nonesuch"), "Nonesuch");
+    assert_int_equal(aws_error_class_of_code("Nonesuch", true), AWS_ERROR_PERMANENT);
+    assert_int_equal(aws_error_class_of_code("Nonesuch", false), AWS_ERROR_TRANSIENT);
+}
+
+static void the_code_goes_before_the_status(void **state)
+{
+    static const int statuses[] = {0, 200, 400, 403, 404, 429, 500, 503};
+
+    for (size_t i = 0; i < ARRAY_SIZE(single); i++) {
+        char body[200];
+
+        snprintf(body, sizeof(body), "{\"__type\":\"%s\"}", single[i].code);
+        for (size_t k = 0; k < ARRAY_SIZE(statuses); k++) {
+            struct sqs_error error = parse(statuses[k], NULL, NULL, body);
+
+            assert_int_equal(error.class, single[i].class);
+            assert_int_equal(error.http_status, statuses[k]);
+        }
+        assert_int_equal(aws_error_class_of_code(single[i].code, true), single[i].class);
+    }
+}
+
+static void without_a_code_the_status_decides(void **state)
+{
+    static const struct {
+        int status;
+        enum aws_error_class class;
+    } rows[] = {
+        {0, AWS_ERROR_TRANSIENT},   {200, AWS_ERROR_TRANSIENT}, {301, AWS_ERROR_PERMANENT},
+        {307, AWS_ERROR_PERMANENT}, {400, AWS_ERROR_PERMANENT}, {401, AWS_ERROR_PERMANENT},
+        {403, AWS_ERROR_PERMANENT}, {404, AWS_ERROR_PERMANENT}, {408, AWS_ERROR_TRANSIENT},
+        {413, AWS_ERROR_PERMANENT}, {429, AWS_ERROR_THROTTLED}, {500, AWS_ERROR_TRANSIENT},
+        {502, AWS_ERROR_TRANSIENT}, {503, AWS_ERROR_TRANSIENT}, {504, AWS_ERROR_TRANSIENT},
+        {509, AWS_ERROR_THROTTLED}, {599, AWS_ERROR_TRANSIENT},
+    };
+    static const char *const bodies[] = {
+        NULL,
+        "",
+        " ",
+        "{}",
+        "[]",
+        "null",
+        "\"QueueDoesNotExist\"",
+        "17",
+        "{",
+        "{\"__type\"",
+        "{\"__type\":\"\"}",
+        "{\"__type\":null,\"message\":null}",
+        "{\"__type\":{\"__type\":\"OverLimit\"},\"code\":[\"OverLimit\"],\"message\":7}",
+        "{\"__type\":true,\"code\":1e999}",
+        "{\"__type\":\"#\"}",
+        "{\"__type\":\"a#:b\"}",
+        "{\"__type\":\"Over\\u0000Limit\"}",
+        "{\"__type\":\"Over Limit\"}",
+        "{\"__type\":\"\\ud800\"}",
+        "{\"__type\":\"OverLimit\",\"message\":\"\xff\"}",
+        "{\"__type\":\"OverLimit\",}",
+        "<html><head><title>503 Service Temporarily "
+        "Unavailable</title></head>\n<body>\n<center><h1>"
+        "503 Service Temporarily Unavailable</h1></center>\n</body>\n</html>\n",
+        "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n</html>\r\n",
+        "upstream connect error or disconnect/reset before headers",
+        "Http/1.1 Service Unavailable",
+        "\xff\xfe\x00",
+        "\x1f\x8b\x08",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        for (size_t k = 0; k < ARRAY_SIZE(bodies); k++) {
+            struct sqs_error error = parse(rows[i].status, NULL, NULL, bodies[k]);
+
+            assert_error(&error, "", "", rows[i].class, rows[i].status);
+            assert_string_equal(error.message, "");
+            assert_false(error.has_server_time);
+        }
+}
+
+static void an_unknown_code_is_kept_and_its_blame_counts(void **state)
+{
+    struct sqs_error error;
+
+    error = parse(400, NULL, NULL, "{\"__type\":\"x#BrandNew\"}");
+    assert_error(&error, "BrandNew", "BrandNew", AWS_ERROR_PERMANENT, 400);
+    error = parse(400, "Brand.New;Sender", NULL, "{\"__type\":\"x#BrandNew\"}");
+    assert_error(&error, "BrandNew", "Brand.New", AWS_ERROR_PERMANENT, 400);
+    error = parse(400, "Brand.New;Receiver", NULL, NULL);
+    assert_error(&error, "Brand.New", "Brand.New", AWS_ERROR_TRANSIENT, 400);
+    error = parse(429, "Brand.New;Receiver", NULL, NULL);
+    assert_error(&error, "Brand.New", "Brand.New", AWS_ERROR_THROTTLED, 429);
+    error = parse(500, NULL, "BrandNew", NULL);
+    assert_error(&error, "BrandNew", "BrandNew", AWS_ERROR_TRANSIENT, 500);
+}
+
+static void a_signature_refused_for_its_time_is_the_clocks_fault(void **state)
+{
+    static const char *const codes[] = {"InvalidSignatureException", "SignatureDoesNotMatch"};
+    static const char *const texts[] = {
+        "Signature expired: 20150830T123600Z is now earlier than 20150830T125000Z "
+        "(20150830T130500Z - 15 min.)",
+        "Signature not yet current: 20150830T140000Z is still later than 20150830T132000Z "
+        "(20150830T130500Z + 15 min.)",
+    };
+    struct sqs_error error;
+    char body[500];
+
+    for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+        for (size_t k = 0; k < ARRAY_SIZE(texts); k++) {
+            snprintf(body, sizeof(body),
+                     "{\"__type\":\"com.amazon.coral.service#%s\","
+                     "\"message\":\"%s\"}",
+                     codes[i], texts[k]);
+            error = parse(403, NULL, NULL, body);
+            assert_error(&error, "InvalidSignatureException", "InvalidSignatureException",
+                         AWS_ERROR_CLOCK, 403);
+            assert_true(error.has_server_time);
+            assert_int_equal(error.server_time, 1440939900);
+        }
+        snprintf(body, sizeof(body),
+                 "{\"__type\":\"%s\",\"message\":\"The request signature we "
+                 "calculated does not match (20150830T130500Z - 15 min.)\"}",
+                 codes[i]);
+        error = parse(403, NULL, NULL, body);
+        assert_int_equal(error.class, AWS_ERROR_CREDENTIALS);
+        assert_false(error.has_server_time);
+        snprintf(body, sizeof(body), "{\"__type\":\"%s\",\"message\":\"Signature expired\"}",
+                 codes[i]);
+        error = parse(403, NULL, NULL, body);
+        assert_int_equal(error.class, AWS_ERROR_CLOCK);
+        assert_false(error.has_server_time);
+    }
+    /* The text alone, under another name, means nothing. */
+    error =
+        parse(403, NULL, NULL, "{\"__type\":\"AccessDenied\",\"message\":\"Signature expired\"}");
+    assert_int_equal(error.class, AWS_ERROR_PERMANENT);
+}
+
+static void retry_after_is_whole_milliseconds_or_nothing(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t usec;
+    } rows[] = {
+        {NULL, USEC_INFINITY},
+        {"", USEC_INFINITY},
+        {"0", 0},
+        {"1500", 1500000},
+        {"-1", USEC_INFINITY},
+        {"+1", USEC_INFINITY},
+        {" 1", USEC_INFINITY},
+        {"1.5", USEC_INFINITY},
+        {"1s", USEC_INFINITY},
+        {"Sun, 30 Aug 2015 12:36:00 GMT", USEC_INFINITY},
+        {"18446744073709000", UINT64_C(18446744073709000000)},
+        {"18446744073709552", USEC_INFINITY},
+        {"99999999999999999999999999", USEC_INFINITY},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct sqs_error error;
+
+        sqs_error_parse(503, NULL, NULL, rows[i].text, NULL, 0, &error);
+        assert_int_equal(error.retry_after_usec, rows[i].usec);
+    }
+}
+
+static void the_message_is_one_line_cut_between_characters(void **state)
+{
+    char body[1500];
+    struct sqs_error error;
+
+    error =
+        parse(400, NULL, NULL,
+              "{\"__type\":\"OverLimit\",\"message\":\"a\\tb\\u0000c\\u0085d\\u00e4\\ud83d!\"}");
+    assert_string_equal(error.message, "a b c d\xc3\xa4\xef\xbf\xbd!");
+    assert_int_equal(error.class, AWS_ERROR_THROTTLED);
+
+    /* 510 bytes and a character of three. */
+    snprintf(body, sizeof(body), "{\"message\":\"%0510d\xe2\x82\xac and more\"}", 0);
+    error = parse(400, NULL, NULL, body);
+    assert_int_equal(strlen(error.message), 510);
+    snprintf(body, sizeof(body), "{\"message\":\"%0508d\xe2\x82\xac and more\"}", 0);
+    error = parse(400, NULL, NULL, body);
+    assert_int_equal(strlen(error.message), 511);
+}
+
+/* As AWS words it; what follows the first line holds the request's headers. */
+static void no_more_than_the_first_line_is_kept(void **state)
+{
+    struct sqs_error error =
+        parse(403, NULL, NULL,
+              "{\"__type\":\"com.amazon.coral.service#InvalidSignatureException\",\"message\":"
+              "\"The signature does not match.\\n\\nThe Canonical String for this request should "
+              "have been\\n'POST\\n/\\n\\nx-amz-security-token:SECRET\"}");
+
+    assert_string_equal(error.message, "The signature does not match.");
+}
+
+static void overlong_names_are_no_names(void **state)
+{
+    char body[300], longest[96];
+    struct sqs_error error;
+
+    memset(longest, 'N', 95);
+    longest[95] = '\0';
+    snprintf(body, sizeof(body), "{\"__type\":\"a#%s\"}", longest);
+    error = parse(400, NULL, NULL, body);
+    assert_string_equal(error.name, longest);
+    snprintf(body, sizeof(body), "{\"__type\":\"a#%sN\"}", longest);
+    error = parse(400, NULL, NULL, body);
+    assert_string_equal(error.name, "");
+}
+
+static void bodies_too_long_or_too_deep_count_by_their_status(void **state)
+{
+    enum { BYTES = 300 * 1024 };
+    CLEANUP(free) char *body = malloc(BYTES + 1);
+    struct sqs_error error;
+
+    assert_non_null(body);
+    memset(body, ' ', BYTES);
+    body[BYTES] = '\0';
+    memcpy(body, "{\"__type\":\"OverLimit\"}", 22);
+    error = parse(503, NULL, NULL, body);
+    assert_error(&error, "", "", AWS_ERROR_TRANSIENT, 503);
+    memset(body, '[', BYTES);
+    body[100000] = '\0';
+    error = parse(503, NULL, NULL, body);
+    assert_error(&error, "", "", AWS_ERROR_TRANSIENT, 503);
+    memcpy(body, "{\"a\":", 5);
+    error = parse(503, NULL, NULL, body);
+    assert_error(&error, "", "", AWS_ERROR_TRANSIENT, 503);
+}
+
+/* A reply cut off at any byte is understood no worse than by its status, and nothing past it is
+ * read: each part is a copy of its own that the address sanitizer watches. */
+static void a_cut_body_is_never_read_past_its_end(void **state)
+{
+    static const char whole[] =
+        "{\"__type\":\"com.amazonaws.sqs#OverLimit\",\"message\":\"Too many \\u00e4\"}";
+
+    for (size_t size = 0; size < sizeof(whole) - 1; size++) {
+        CLEANUP(free) char *part = malloc(MAX(size, (size_t)1));
+        struct sqs_error error;
+
+        assert_non_null(part);
+        memcpy(part, whole, size);
+        sqs_error_parse(503, NULL, NULL, NULL, part, size, &error);
+        assert_error(&error, "", "", AWS_ERROR_TRANSIENT, 503);
+    }
+}
+
+/* Nothing of it says that a message is bad. */
+static void what_a_person_must_mend_is_not_the_requests_fault(void **state)
+{
+    static const struct {
+        int http_status;
+        const char *body;
+        bool is_of_queue;
+    } cases[] = {
+        {404, "{\"__type\":\"com.amazon.coral.service#UnknownOperationException\"}", true},
+        {400, "{\"__type\":\"com.amazonaws.sqs#QueueDoesNotExist\"}", true},
+        {403, "{\"__type\":\"AccessDenied\"}", true},
+        {400, "{\"__type\":\"com.amazonaws.sqs#InvalidMessageContents\"}", false},
+        {400, "{\"__type\":\"RequestAbortedException\"}", false},
+        {404, "", false},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct sqs_error error = parse(cases[i].http_status, NULL, NULL, cases[i].body);
+
+        assert_int_equal(sqs_error_is_of_queue(&error), cases[i].is_of_queue);
+    }
+}
+
+/* Whoever sends it again must know. */
+static void an_aborted_request_may_have_taken_effect(void **state)
+{
+    struct sqs_error error = parse(400, NULL, NULL, "{\"__type\":\"RequestAbortedException\"}");
+
+    assert_true(sqs_error_is_outcome_unknown(&error));
+    error.was_not_sent = true;
+    assert_false(sqs_error_is_outcome_unknown(&error));
+    error = parse(403, NULL, NULL, "{\"__type\":\"RequestThrottled\"}");
+    assert_false(sqs_error_is_outcome_unknown(&error));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_documented_error_is_known_in_every_form),
+        cmocka_unit_test(what_a_person_must_mend_is_not_the_requests_fault),
+        cmocka_unit_test(an_aborted_request_may_have_taken_effect),
+        cmocka_unit_test(the_older_code_alone_is_enough),
+        cmocka_unit_test(an_older_code_of_another_form_is_ignored),
+        cmocka_unit_test(a_known_older_code_makes_up_for_an_unknown_name),
+        cmocka_unit_test(lookups_by_code_agree_with_the_documents),
+        cmocka_unit_test(the_code_goes_before_the_status),
+        cmocka_unit_test(without_a_code_the_status_decides),
+        cmocka_unit_test(an_unknown_code_is_kept_and_its_blame_counts),
+        cmocka_unit_test(a_signature_refused_for_its_time_is_the_clocks_fault),
+        cmocka_unit_test(retry_after_is_whole_milliseconds_or_nothing),
+        cmocka_unit_test(the_message_is_one_line_cut_between_characters),
+        cmocka_unit_test(no_more_than_the_first_line_is_kept),
+        cmocka_unit_test(overlong_names_are_no_names),
+        cmocka_unit_test(bodies_too_long_or_too_deep_count_by_their_status),
+        cmocka_unit_test(a_cut_body_is_never_read_past_its_end),
+    };
+
+    return cmocka_run_group_tests_name("sqs-error", tests, NULL, NULL);
+}

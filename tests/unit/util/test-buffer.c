@@ -1,0 +1,85 @@
+#include "test.h"
+#include "util/buffer.h"
+
+static void appends_accumulate_and_stay_terminated(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(4096);
+
+    assert_string_equal(buffer_string(&b), "");
+    assert_int_equal(buffer_append(&b, "ab\0c", 4), 0);
+    assert_int_equal(buffer_append_char(&b, 'd'), 0);
+    assert_int_equal(buffer_printf(&b, "%d-%s", 7, "x"), 0);
+    assert_int_equal(b.size, 8);
+    assert_memory_equal(b.data, "ab\0cd7-x", 9);
+}
+
+static void the_cap_is_exact_and_the_error_sticks(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(4);
+
+    assert_int_equal(buffer_append_string(&b, "1234"), 0);
+    assert_int_equal(buffer_append_string(&b, ""), 0);
+    assert_int_equal(buffer_append_char(&b, '5'), -E2BIG);
+    assert_int_equal(buffer_append_string(&b, ""), -E2BIG);
+    assert_string_equal(buffer_string(&b), "1234");
+    buffer_reset(&b);
+    assert_int_equal(buffer_printf(&b, "%s", "12345"), -E2BIG);
+    buffer_reset(&b);
+    assert_int_equal(buffer_append_string(&b, "abcd"), 0);
+}
+
+static void taking_hands_over_the_bytes(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(64);
+    CLEANUP(free) char *s = NULL, *empty = NULL;
+
+    buffer_append_string(&b, "mine");
+    s = buffer_take(&b);
+    assert_string_equal(s, "mine");
+    assert_int_equal(b.size, 0);
+    empty = buffer_take(&b);
+    assert_string_equal(empty, "");
+}
+
+static void growth_keeps_every_byte(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(1 << 20);
+
+    for (int i = 0; i < 100000; i++)
+        assert_int_equal(buffer_append_char(&b, (char)('a' + i % 26)), 0);
+    for (int i = 0; i < 100000; i++)
+        assert_int_equal(b.data[i], 'a' + i % 26);
+}
+
+/* Around the end of the room that there is, and of the cap. */
+static void what_is_printed_is_whole_wherever_it_ends(void **state)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
+
+    for (size_t before = 0; before <= 300; before++) {
+        CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(before + 20);
+
+        for (size_t i = 0; i < before; i++)
+            buffer_append_char(&b, 'x');
+        assert_int_equal(buffer_printf(&b, "%.*s", 20, letters), 0);
+        assert_int_equal(b.size, before + 20);
+        assert_memory_equal(b.data + before, "abcdefghijklmnopqrst", 21);
+        assert_int_equal(strspn(b.data, "x"), before);
+        assert_int_equal(buffer_printf(&b, "%d", 1), -E2BIG);
+        assert_int_equal(b.size, before + 20);
+        assert_memory_equal(b.data + before, "abcdefghijklmnopqrst", 21);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(appends_accumulate_and_stay_terminated),
+        cmocka_unit_test(the_cap_is_exact_and_the_error_sticks),
+        cmocka_unit_test(taking_hands_over_the_bytes),
+        cmocka_unit_test(growth_keeps_every_byte),
+        cmocka_unit_test(what_is_printed_is_whole_wherever_it_ends),
+    };
+
+    return cmocka_run_group_tests_name("buffer", tests, NULL, NULL);
+}

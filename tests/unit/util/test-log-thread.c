@@ -1,0 +1,236 @@
+/* The log while standard error is a pipe that is read late or never. */
+#include "test.h"
+#include "util/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "test-loop.h"
+
+enum { PIPE_BYTES = 4096, TEXT_BYTES = 4 * 1024 * 1024 };
+
+static struct {
+    sd_event *event;
+    int saved, reading;
+    char *text; /* what was read */
+    size_t size;
+    unsigned n_flows, n_taken;
+    int result;
+} t;
+
+static int set_up(void **state)
+{
+    int fds[2];
+
+    memset(&t, 0, sizeof(t));
+    t.text = calloc(1, TEXT_BYTES);
+    assert_non_null(t.text);
+    assert_true(sd_event_new(&t.event) >= 0);
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    assert_true(fcntl(fds[1], F_SETPIPE_SZ, PIPE_BYTES) >= PIPE_BYTES);
+    fflush(stderr);
+    t.saved = dup(STDERR_FILENO);
+    dup2(fds[1], STDERR_FILENO);
+    close(fds[1]);
+    t.reading = fds[0];
+    log_open("test", LOG_TARGET_STDERR, LOG_DEBUG, LOG_COLOUR_NONE);
+    return log_start_thread(t.event);
+}
+
+/* Reads until `done` says so; the loop runs meanwhile. */
+static void read_until(bool (*done)(void))
+{
+    int flags = fcntl(t.reading, F_GETFL);
+
+    /* Only this end: the other is in the hands of others, too. */
+    fcntl(t.reading, F_SETFL, flags | O_NONBLOCK);
+    for (int i = 0; i < 20000 && !done(); i++) {
+        struct pollfd p = {.fd = t.reading, .events = POLLIN};
+
+        if (poll(&p, 1, 1) > 0) {
+            ssize_t n = read(t.reading, t.text + t.size, TEXT_BYTES - 1 - t.size);
+
+            t.size += n > 0 ? (size_t)n : 0;
+        }
+        while (sd_event_run(t.event, 0) > 0)
+            ;
+    }
+    assert_true(done());
+}
+
+static bool is_last_read(void)
+{
+    return strstr(t.text, "the last") != NULL;
+}
+
+static int tear_down(void **state)
+{
+    log_stop_thread();
+    dup2(t.saved, STDERR_FILENO);
+    close(t.saved);
+    close(t.reading);
+    sd_event_unref(t.event);
+    free(t.text);
+    return 0;
+}
+
+static void on_flow(void *userdata)
+{
+    t.n_flows++;
+}
+
+static void on_taken(void *userdata, int result)
+{
+    t.n_taken++;
+    t.result = result;
+}
+
+static const struct log_receiver receiver = {on_taken, NULL};
+
+static void fill_queue(void)
+{
+    for (int i = 0; i < 20000; i++)
+        log_info("line %d: %0100d", i, 0);
+}
+
+static bool is_flowing(void)
+{
+    return t.n_flows > 0 && is_last_read();
+}
+
+static const char drop_words[] = " log lines were dropped, as the log took none for a while.\n";
+
+static bool is_drop_said(void)
+{
+    return strstr(t.text, drop_words) != NULL;
+}
+
+static void nobody_reads_the_loop_goes_on_and_what_was_dropped_is_counted(void **state)
+{
+    unsigned long long n_dropped = 0;
+    const char *said;
+    size_t n_lines = 0;
+
+    log_on_flow(on_flow, NULL);
+    assert_false(log_is_slow());
+    fill_queue(); /* it would wait for ever, were it to wait */
+    assert_true(log_is_slow());
+    log_error("an important line");
+    assert_int_equal(t.n_flows, 0);
+    log_error("the last");
+    read_until(is_flowing);
+    assert_int_equal(t.n_flows, 1);
+    assert_false(log_is_slow());
+    log_stop_thread();
+    read_until(is_drop_said);
+
+    assert_non_null(strstr(t.text, "line 0: "));
+    assert_non_null(strstr(t.text, "an important line\n"));
+    said = strstr(t.text, drop_words);
+    while (said > t.text && said[-1] != '\n')
+        said--;
+    assert_int_equal(sscanf(said, "%llu", &n_dropped), 1);
+    for (const char *line = t.text; (line = strstr(line, "line ")); line++)
+        n_lines += line == t.text || line[-1] == '\n';
+    assert_int_equal(n_lines + n_dropped, 20000);
+    assert_true(n_dropped > 10000); /* so it is bounded: a line takes a quarter of a KiB or more */
+    log_on_flow(NULL, NULL);
+}
+
+static bool is_taken(void)
+{
+    return t.n_taken > 0;
+}
+
+static void line_that_carries_a_message_is_taken_when_it_was_written(void **state)
+{
+    struct log_receipt *receipt = NULL;
+
+    fill_queue();
+    assert_int_equal(
+        log_write_message(&receiver, &receipt, LOG_INFO, NULL, LOG_NO_FIELDS, "the last"),
+        LOG_UNDER_WAY);
+    assert_non_null(receipt);
+    while (sd_event_run(t.event, 0) > 0)
+        ;
+    assert_int_equal(t.n_taken, 0);
+    read_until(is_taken);
+    read_until(is_last_read);
+    assert_int_equal(t.n_taken, 1);
+    assert_int_equal(t.result, 0);
+}
+
+static void cancelled_receipt_is_silent_and_its_line_is_written(void **state)
+{
+    struct log_receipt *receipt = NULL;
+
+    assert_int_equal(
+        log_write_message(&receiver, &receipt, LOG_INFO, NULL, LOG_NO_FIELDS, "the last"),
+        LOG_UNDER_WAY);
+    receipt = log_receipt_cancel(receipt);
+    assert_null(receipt);
+    read_until(is_last_read);
+    assert_int_equal(t.n_taken, 0);
+}
+
+static void line_that_nobody_can_take_is_told_with_the_error(void **state)
+{
+    struct log_receipt *receipt = NULL;
+
+    close(STDERR_FILENO);
+    assert_int_equal(log_write_message(&receiver, &receipt, LOG_INFO, NULL, LOG_NO_FIELDS, "x"),
+                     LOG_UNDER_WAY);
+    read_until(is_taken);
+    assert_int_equal(t.result, -EBADF);
+}
+
+static void line_below_the_level_counts_as_taken(void **state)
+{
+    struct log_receipt *receipt = NULL;
+
+    log_open("test", LOG_TARGET_STDERR, LOG_NOTICE, LOG_COLOUR_NONE);
+    assert_int_equal(log_write_message(&receiver, &receipt, LOG_INFO, NULL, LOG_NO_FIELDS, "x"), 0);
+    assert_null(receipt);
+}
+
+static void process_whose_log_is_stuck_exits_all_the_same(void **state)
+{
+    pid_t child;
+    int status;
+
+    log_stop_thread();
+    child = fork();
+    if (child == 0) {
+        sd_event *event = NULL;
+
+        if (sd_event_new(&event) < 0 || log_start_thread(event) < 0)
+            _exit(99);
+        fill_queue();
+        log_stop_thread();
+        fill_queue(); /* dropped, as the log is stuck */
+        exit(78);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 78);
+    assert_int_equal(log_start_thread(t.event), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        TEST(nobody_reads_the_loop_goes_on_and_what_was_dropped_is_counted),
+        TEST(line_that_carries_a_message_is_taken_when_it_was_written),
+        TEST(cancelled_receipt_is_silent_and_its_line_is_written),
+        TEST(line_that_nobody_can_take_is_told_with_the_error),
+        TEST(line_below_the_level_counts_as_taken),
+        TEST(process_whose_log_is_stuck_exits_all_the_same),
+    };
+
+    return cmocka_run_group_tests_name("log-thread", tests, NULL, NULL);
+}
