@@ -1,0 +1,38 @@
+"""The object files of src in a build: what each defines and what it calls, by nm(1)."""
+import json
+import os
+import subprocess
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+
+
+class Module:
+    def __init__(self, path, names):
+        self.path = path  # below src
+        self.defined = {name for name, kind in names if kind in "TDBRVW" and name != "main"}
+        self.used = {name for name, kind in names if kind in "Uvw"}
+
+    def calls(self, modules):
+        """Names that others define, by the path of who does. Both daemons may have one of a name."""
+        found = {}
+        for path, other in modules.items():
+            names = self.used & other.defined
+            if names and {path.split("/")[0], self.path.split("/")[0]} != {"producerd", "consumerd"}:
+                found[path] = names
+        return found
+
+
+def of_src():
+    """Modules by their path below src. Every source must have been built."""
+    build = os.environ["BUILD_ROOT"]
+    with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
+        commands = json.load(file)
+    modules = {}
+    for command in commands:
+        source = os.path.realpath(os.path.join(command["directory"], command["file"]))
+        if source.startswith(f"{TOP}/src/"):
+            listing = subprocess.run(["nm", os.path.join(build, command["output"])], capture_output=True,
+                                     text=True, check=True).stdout
+            path = os.path.relpath(source, f"{TOP}/src")
+            modules[path] = Module(path, [line.split()[:-3:-1] for line in listing.splitlines()])
+    return modules
