@@ -68,6 +68,7 @@ static struct group *add(struct spool_groups *g, const char *group_id)
         group = &g->pool[g->n_used++];
     else
         return NULL;
+    assert(group);
     memset(group, 0, offsetof(struct group, group_id));
     memcpy(group->group_id, group_id, size);
     (void)hash_table_insert(&g->by_id, &group->entry, group->group_id, size - 1); /* reserved */
