@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See ack-queue.h. `pending` holds what is not on its way, in the order in which it was added. */
 #include "consumerd/ack-queue.h"
 

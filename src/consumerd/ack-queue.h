@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Messages to be deleted, or to be given back, until that is done or their lease has ended:
  * collected into batches, and each that failed tried again after a delay of its own kind of
  * failure.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See ack-request.h. The items stand in the order of the request's entries; those left out of an
  * attempt are reported at once, and the others close up. */
 #include "consumerd/ack-request.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One request on its way for up to ten messages: it deletes them or changes their visibility. What
  * became of each is told one by one. Whatever an attempt has to wait for, it leaves out the
  * messages whose lease has ended meanwhile: nothing is ever asked for with a handle that is no

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How long each attempt of a request may take that must have got through by a certain time: so long
  * that a slow network is not taken for a dead one, and so short that others, on connections of
  * their own, have their time too. One that stalls is met by the first, which has a quarter; each

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How many more messages may be asked for, so that what they bring has room in memory. How large
  * messages are is told by those that have come of late: the largest counts, and is forgotten by a
  * sixteenth with each reply. Pure, a plain value; bytes are those of the replies' JSON. */

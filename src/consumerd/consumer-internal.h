@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files of the consumer share, each of which uses those that come after it: consumer.c
  * does all that is due in turns, starts and stops; consumer-receive.c asks for messages, as many as
  * there is room for; consumer-status.c asks for turns and says what fails. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How the consumer receives: with which times, and for how many messages there is room. */
 #include "consumerd/consumer-internal.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See consumer.h.
  *
  * All that there is to do is done in turns: what is due for the messages in hand, polls to start,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* From a message's receipt to its deletion: receives for what there is room for, handles many
  * messages at once and those of a group one after the other, keeps their leases, deletes what was
  * handled and gives back what was not. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the consumer has done since its start: one set of counters, kept where messages come in and
  * go out (inflight.h), for whoever tells of them. A message that was received is in flight until it
  * is deleted, released or lost, and counts once in one of those. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See handler-trouble.h. */
 #include "consumerd/handler-trouble.h"
 

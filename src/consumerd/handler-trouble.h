@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Why messages wait for the handler, in the log and in the status: a line when an outage begins,
  * one a minute while it lasts, one at its end. */
 #pragma once

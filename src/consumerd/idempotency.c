@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See idempotency.h. A message whose id could not be written is deleted like the others: that its
  * delete is lost as well, and it is handled twice, is rare; kept back, all would be. */
 #include "consumerd/idempotency.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Between hand and ledger: what was handled waits here until the ledger has it, all of a turn in
  * one sync. Tells in the log what the ledger makes of it; a trouble at once, then once a minute.
  *

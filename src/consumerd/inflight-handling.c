@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the handler does with messages, and its outages: see inflight.h and outage.h, and
  * message-state.h for the states of messages. */
 #include "consumerd/inflight-internal.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files of the hand share, each of which calls those that come after it: inflight.c does
  * all that is due and is what others see, inflight-handling.c has messages handled,
  * inflight-message.c takes them in and lets them go, inflight-state.c makes each transition of a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How messages come in and leave: see inflight.h, and message-state.h for their states. */
 #include "consumerd/inflight-internal.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The one place where a message changes its state: it asks the table, writes the journal's line,
  * and does what the table says. */
 #include "consumerd/inflight-internal.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A message goes through the states of message-state.h, and has a lease until it ends or that is
  * lost. A slot is taken from the beginning of the handling to the end of the delete, so that slow
  * deletes slow down the handling, and with it the receives.

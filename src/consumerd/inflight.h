@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The messages in hand: from a receive's reply until SQS has deleted each or has it back. Handles
  * as many at once as are allowed, those of a group one after the other; keeps their leases; deletes
  * what was handled, gives back what was not.

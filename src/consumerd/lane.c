@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See lane.h. A lane lives as long as there are messages in it, found by its group's or message's
  * id in a hash table: there are never more lanes than messages in flight. `ready` holds
  * the one message of each lane that may be begun. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which message may be handled next. On a FIFO queue the messages of a group form a lane: one of
  * them is handled at a time, in the order in which they came; lanes go side by side, and take
  * turns. Messages whose group the server does not tell share one lane. On a standard queue each

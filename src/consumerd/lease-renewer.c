@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See lease-renewer.h. */
 #include "consumerd/lease-renewer.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Keeps the leases: asks SQS to extend those that are due, in batches, and reports those that are
  * lost. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See lease.h. One list sorted by the time of the next step: for a lease that can be extended that
  * is the half of what is left of it, for one that cannot, or whose extension is under way, its end.
  * New times are nearly always the latest, so that sorting in from the back is a step or two. */

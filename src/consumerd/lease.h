@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How long the messages in hand are ours, and which of them to extend when. Knows no clock and
  * sends nothing: the caller brings the time and the answers.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See ledger.h. One table, in the order in which messages were added: its beginning is what is too
  * old, or too much. The number of rows is kept beside it, as it is with and without what is open.
  *

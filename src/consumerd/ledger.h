@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which messages were handled and perhaps not deleted, by their ids, on disk: so that one that
  * comes back is not handled again, whatever ended the daemon in between. SQS keeps an id over all
  * deliveries of a message; one that a person moves back out of a dead-letter queue has a new id,

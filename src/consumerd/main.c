@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Arguments, configuration, run. */
 #include "consumerd/consumer.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A message's life in the consumer, from its receipt until SQS has deleted it or has it back: one
  * table that says what each event does to a message in each state, and why. Pure.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A message in flight: from its receipt until SQS has deleted it or has it back. It belongs to the
  * consumer, whose hand_apply alone makes its way through the states of message-state.h. Each module
  * keeps its own notes on it in its own member, and tells others of them by its functions. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See outage.h. */
 #include "consumerd/outage.h"
 

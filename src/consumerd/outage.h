@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The handler's outage: from the first message that did not reach it until one is answered. Decides
  * when the next message is tried, and whose fault a gateway's refusal is. Pure: the caller brings
  * the time and the randomness.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How many receives may be under way at once. AWS counts each, also an empty one: an idle queue is
  * asked by one at a time. A receive that comes back full doubles the number, since more may wait
  * there; an empty one halves it. Pure, a plain value. */

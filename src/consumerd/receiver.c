@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See receiver.h. A poll that is not under way keeps the time before which it is not to be begun
  * again. */
 #include "consumerd/receiver.h"

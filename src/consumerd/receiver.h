@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Receives: several long polls side by side, never for more than there is room for.
  *
  * On a FIFO queue each receive has a ReceiveRequestAttemptId (Amazon SQS API Reference,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "consumerd/rejection.h"
 
 #include "consumerd/handler/handler.h"

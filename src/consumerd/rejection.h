@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The line that keeps a rejected message. The message is deleted, so the line is all that is left
  * of it: the journal keeps the body whole, other logs its beginning. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See batcher.h. One batch is open at a time. A message that does not fit into it closes it, rather
  * than let smaller ones pass: else a large one might wait for ever. */
 #include "producerd/batcher.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Fills batches: takes what the lanes have ready, asks for more while there is room, and says when
  * a batch goes: when it is full, when it has waited long enough, when no more can come to fill it,
  * and not before the rate limit allows.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the producer has done since its start: one set of counters, for whoever tells of them. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Whether a message may stand in the queue already: it was sent, and what came of that is not
  * known. It is sent again then, which does no harm on a FIFO queue as long as SQS remembers its
  * deduplication id (Amazon SQS Developer Guide, "Exactly-once processing"). After that it may be

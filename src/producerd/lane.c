@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See lane.h. A lane is in one of three places: in `ready`, the line of those that have a message
  * that may go; in `resting`, sorted by the time of its next try; or in none, while it is
  * outstanding. Groups find their lane by a hash table. All memory is there from the start (its

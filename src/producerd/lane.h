@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which message may go next. Each message group has a lane: what waits stands in it in order, and
  * something of it goes out only when nothing earlier is outstanding. A lane exists only as long as
  * it has a message; lanes that could go take turns.

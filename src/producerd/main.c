@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Arguments, configuration, run; or hand in a message to the one that runs. */
 #include "producerd/producer.h"
 

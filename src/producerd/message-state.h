@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A message's life in the producer, from when it is taken up until SQS has it or has rejected it:
  * one table that says what each event does to a message in each state, and why. Pure.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "producerd/outgoing.h"
 
 #include <assert.h>

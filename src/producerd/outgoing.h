@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A message between the source and its settlement. A plain value, in a pool of the producer's,
  * which goes through the states of message-state.h by outgoing_apply alone. What is noted on it is
  * written by the functions here and by the lanes. */

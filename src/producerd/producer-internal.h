@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files of the producer share, each of which uses those that come after it: producer.c
  * sends messages, starts and stops; producer-messages.c takes messages up, and does what follows
  * from SQS's answers; producer-status.c says what there is to be said. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See producer-log.h. */
 #include "producerd/producer-log.h"
 

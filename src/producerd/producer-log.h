@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the producer says of its messages. Nothing is put together where it would not be logged. */
 #pragma once
 

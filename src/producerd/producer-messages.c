@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How messages come from the source into the lanes, and what becomes of them: one function does
  * what the table of message-state.h says. */
 #include "producerd/producer-internal.h"

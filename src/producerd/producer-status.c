@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the producer says of itself: its status, the pauses that it makes, its end. */
 #include "producerd/producer-internal.h"
 

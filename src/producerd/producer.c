@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See producer.h. `pump` is the heart: whenever something has changed (the source has a
  * message, an answer came, a time is over), it sends batches as long as there is a free request and
  * something to put into it. Messages are asked from the source only when a free request has room

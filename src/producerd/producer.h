@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* From a source's message to SQS's acknowledgement.
  *
  * On a FIFO queue the messages of one group go out one after the other (lane.h), side by side with

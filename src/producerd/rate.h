@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* At most so many messages a second. Counted as a debt: what goes out is paid for by waiting
  * afterwards, so that batches of any size fit. A plain value; pure: the time is a parameter, in
  * microseconds of any clock that does not jump. */

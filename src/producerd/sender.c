@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See sender.h. The requests are a pool, each with the batch that it bears; an attempt that is
  * repeated goes through before_attempt, so that what is noted of the messages is always about the
  * attempt that is under way. */

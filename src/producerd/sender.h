@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Batches on their way to SQS: makes the requests, sends them, and keeps for each message whether
  * it may stand in the queue (doubt.h), over all attempts. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A message is made when it is asked for and its time has come; times that were
  * missed are not made up for. Each message owns all that it points to but the name of its group;
  * when it is settled, its memory serves the next one, so that memory is bounded by what is out at

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The demo's source: it makes its messages itself. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a source yields: a message with what belongs to it. */
 #pragma once
 

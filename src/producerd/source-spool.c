@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The store on disk (producerd/spool/spool.c) and the door to it (producerd/intake/intake.c),
  * joined.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The source that programs fill: the spool on disk, and the socket at which messages are handed in.
  */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where the producer's messages come from: one file, source-<name>.c, behind this table. Which
  * sources there are is known to sources.h alone.
  *

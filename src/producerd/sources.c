@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "producerd/sources.h"
 
 #include "producerd/intake/socket.h"

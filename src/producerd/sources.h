@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which sources there are, and which one the configuration names. Nobody else asks which it is. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See verdict.h. A message is rejected only where SQS has said no to itself: by its entry of a
  * batch's reply, or by refusing a request that bore nothing else. Whatever a person or time can
  * mend is tried again. The code decides before SenderFault: SQS counts throttling as the sender's

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What SQS's answer means for one message of a request. Pure. */
 #pragma once
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The daemons' work done with boto3: client-boto3.py QUEUE_URL send|receive MESSAGES BATCH THREADS
 
 Keys, region and endpoint come from the environment. Prints one JSON object about the work itself,

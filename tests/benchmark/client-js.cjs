@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The daemons' work done with the AWS SDK for JavaScript, which is installed in FOLDER:
 // client-js.cjs FOLDER QUEUE_URL send|receive MESSAGES BATCH SOCKETS
 //

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What handler "exec" costs beside the creation of processes: handles messages with a program, and
  * in turns runs the same program as often by nothing but posix_spawn and waitpid, all on one core.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See floor-loop.h. libcurl's multi interface as it is meant to be used with many sockets
  * (curl_multi_socket_action), with nothing around it. */
 #include "floor-loop.h"

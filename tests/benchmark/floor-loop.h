@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The bare loop of the floor (floor.c): requests that were made before go out by libcurl and epoll,
  * and their replies come back. What fails ends the process. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the daemons' work costs at the least: their HTTP requests, of the same sizes and as many at
  * once, sent by nothing but libcurl and epoll. All of them are made and signed before the clock
  * starts, and the replies are thrown away: no signing, no JSON, no checks, no order.

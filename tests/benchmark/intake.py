@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What it costs to hand in messages at sqs-producerd's socket, and to bring them from there to the queue.
 
 The spool is on the disk of the build folder, and each answer waits for that disk. While messages are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How long a message takes, and how long a daemon takes to begin."""
 
 import datetime

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A process that has the daemons' libraries and has made them ready, and nothing else: what memory
  * it takes is the part of theirs that no code of the project can save. */
 #include <curl/curl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Runs a program and writes what it used to a file, as one JSON object: measure FILE PROGRAM
  * [ARG...]
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The most memory that a consumer takes with 32 receivers of 10 messages, as large as they can be."""
 
 import hashlib

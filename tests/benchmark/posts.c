@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a message costs that handler "http" posts, beside the bare POST: the handler as the consumer
  * runs it, and the floor's loop (floor-loop.h) with the same headers and body. The application is
  * libmicrohttpd in a process of its own, which answers 200 and nothing more.

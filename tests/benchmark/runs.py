@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs one piece of work by one contender, on a server of its own, and says what it used.
 
 A piece of work is to send messages, or to receive and delete them. Each server is new and runs on one

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Many programs that hand in messages at sqs-producerd's socket at once, each its next one when the
  * last one is acknowledged.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Asks one provider of credentials, as the environment sets it up, and prints each answer as a line
  * of JSON: {"outcome": "found", "access_key_id": ..., "secret_sha256": ..., "token_sha256": ...,
  * "source": ..., "expiry": seconds or null} or {"outcome": "not set up", "not reached", "failed"

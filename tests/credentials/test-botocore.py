@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What variables and regions mean to botocore, they mean here: the paths of the shared files, and the
 older names of FIPS endpoints. Skipped where there is no botocore."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The order of the default chain of credentials, and what it says where it finds none."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The container provider on a stand-in for the endpoint."""
 
 import os

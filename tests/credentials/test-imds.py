@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The instance metadata provider, and the region from there, on a stand-in for the service."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The container and instance metadata providers at the real addresses of those services, inside a
 network namespace of its own where these addresses are the loopback device's: nothing leaves it. The
 program starts itself again in there."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Roles: AssumeRole and web identity on a stand-in for STS that verifies signatures, with every
 source that a role's first keys can come from."""
 

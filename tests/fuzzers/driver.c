@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Runs a fuzz target on each file of the folders named, once: a corpus as an ordinary test. Each
  * input is a copy of exactly its size, so that the address sanitizer sees a read past its end. */
 #include "fuzz.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The shared files: a line each with the profile, key and sub-key to ask for, then the credentials
  * file up to the first RS byte, then the config file. */
 #include "aws/role.h"

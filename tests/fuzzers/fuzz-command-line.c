@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* credential_process's command. Its words, each in quotes, are again the same words. */
 #include "util/command-line.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The configuration file. What is shown of a configuration must be a configuration, and the same.
  */
 #include "daemon/config.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Credentials as JSON: a byte that chooses the form, "0" a process, "1" a container, "2" IMDS, and
  * the text. */
 #include "aws/credentials-json.h"

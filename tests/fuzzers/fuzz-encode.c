@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Encodings, there and back: a byte that says where a log line is cut, and the bytes. */
 #include "util/encode.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Queue URLs and endpoint settings: a byte of switches ("1" FIPS, "2" dual-stack, "3" both), then a
  * line each with the queue URL, the region and the endpoint's URL. */
 #include "aws/endpoint.h"

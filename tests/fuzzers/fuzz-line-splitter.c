@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a program prints. A line whose characters say how large the pieces are in which the rest
  * comes, in turns. They give the same lines as the whole, which are all of it but its ends of
  * lines. */

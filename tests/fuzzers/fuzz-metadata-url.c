@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where credentials on the machine are asked for: a line each with the container's relative and
  * full URI, the metadata service's endpoint and mode, and a zone. */
 #include "aws/metadata-url.h"

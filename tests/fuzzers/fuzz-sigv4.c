@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Signing: a line each with the method, the path (after a "k" it is kept as it is), the query and
  * the names and values of headers up to an empty line; the rest is the body. */
 #include "aws/sigv4.h"

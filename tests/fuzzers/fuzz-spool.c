@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The spool's file as somebody else has left it. A first line "row": the lines that follow are the
  * fields of a row that waits beside two sound ones, which must go out whatever it holds. Any other:
  * what follows it is written over a sound file, from the place that the line names. */

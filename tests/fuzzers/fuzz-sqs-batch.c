@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Batches: a line with the operation ("s" send, "d" delete, else change) and a character for each
  * entry, "a" one with an attribute; a line for each entry's body or handle; then the reply. */
 #include "sqs/reply.h"

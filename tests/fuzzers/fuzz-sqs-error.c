@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Error replies: the status, three headers and the body, a line each but the last. */
 #include "sqs/error.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Successful replies: a byte that chooses the operation, "0" SendMessage and so on, and the body.
  */
 #include "sqs/reply.h"

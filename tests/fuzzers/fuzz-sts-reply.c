@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* STS's XML, keys and errors. */
 #include "aws/sts-reply.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A line at the producer's socket. What is let in is written and read again as the same; the reply
  * to what is not is one line that can be read. A first character "r" makes it a line of a reply. */
 #include "producerd/intake/submission.h"

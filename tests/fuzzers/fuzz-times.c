@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Times as text, in each of the forms, and a time as a number. */
 #include "http/date.h"
 #include "http/retry-after.h"

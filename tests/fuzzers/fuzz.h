@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A fuzz target is one file: what it does with some bytes from outside, as FUZZ { ... }, in which
  * `data` are `size` bytes. Nothing it does may crash, leak or run for ever; what must hold is
  * asserted.

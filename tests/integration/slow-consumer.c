@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sqs-consumerd with a handler that does what the message says: its body is a name and then words,
  * "sleep=MSEC" (how long it takes), "fail=N" (fail at the first N receives), "delay=SEC" (come back
  * after that), "reject", "late=MSEC" (how long it takes to end when told to, if it is given so

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The two daemons when what answers is not SQS, or does not answer as SQS does."""
 
 import os

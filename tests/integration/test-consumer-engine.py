@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """sqs-consumerd with much to do at once: order, leases, partial failures, lost replies. The handler is
 slow-consumer.c's, which does what each message's body says."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """sqs-consumerd is stopped with much in hand: what it finishes, what it gives back, and what it says of
 the rest. The handler is slow-consumer.c's, which does what each message's body says."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The daemons with keys that are not simply in the environment: roles, web identities, and keys that
 are replaced while they run."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """sqs-consumerd with handler "exec": what a program is given, and what becomes of each message by how
 it ends."""
 

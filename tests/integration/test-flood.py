@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The producer with a spool, where submitters hand in more than it can take, or try on and on while the
 disk is full: messages go out meanwhile, a stop is heard, and room can be made."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """sqs-consumerd whose handler is away for a while: no message is charged with that, so that none comes to
 a dead-letter queue unhandled; and one whose own fault it is still gets there."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """sqs-consumerd with handler "http" and an application, which is Python's http.server, on TCP and on a
 Unix socket: what it is sent, and what becomes of each message."""
 

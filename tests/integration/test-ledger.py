@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The consumer's ledger: a message whose delete gets lost is not handled again, whatever becomes of the
 daemon, the queue and the disk. Mostly with slow-consumer.c's handler, which logs "begin NAME" and "end NAME".
 

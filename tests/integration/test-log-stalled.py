@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Both daemons while nobody reads their log: standard error is a pipe that is full. The work goes on,
 nothing is done twice, a stop is heard, and what only a log line would keep is not deleted."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Permissions that the keys lack: what the daemons find at the start, how long they wait for them, and
 how they end; and --check-queue."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """sqs-producerd with many messages under way: order, partial failures, limits, stops."""
 
 import http.server

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the reading of settings costs grows no faster than they do, counted in instructions; and what is
 no file is refused at once. Counting needs valgrind."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """sqs-producerd --rejected where no daemon runs, on the spool's file: what it says and does, whose the
 files are afterwards, and that it and a daemon are never in each other's way."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The two daemons on sqs-local: what they do, in order, and how they end when all is well."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The producer with its spool: what is handed in at the socket is on the queue once and in order,
 whatever becomes of the daemon, the queue, the keys and the disk.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The two daemons speak TLS with sqs-local: they work with the right authority, and refuse what a wrong
 certificate shows, with a line that says so, without giving up."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The two daemons on sqs-local when things go wrong: what is retried, what fails the start, what it
 says, and that no message is lost or overtaken."""
 

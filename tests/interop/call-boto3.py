@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Makes calls through boto3: reads [operation, parameters, region] a line, and writes a line for each,
 {"reply": ...} or {"error": ...}. The first line that it writes is {"version": ...}."""
 

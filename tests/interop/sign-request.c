@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Signs the requests that it is given, and shows each stage: one JSON object a line in, one a line
  * out, until the input ends. For test-signature-botocore.py, which compares.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The table of calls whose answers are known of Amazon SQS, which test-sqs-calls.py makes through each
 client. A case makes its queues, takes its first steps by tests/lib/sqs.py, and then makes the one call
 that it is about through the client; the answer must be the one in the table, whole.

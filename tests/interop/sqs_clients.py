@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The clients that test-sqs-calls.py makes its calls through. Each has
 
     call(operation, parameters, region)  -> {"reply": {...}} or {"error": {"status", "name", "code",

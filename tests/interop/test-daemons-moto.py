@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Both daemons against moto's SQS server, which shares no code with sqs-local. It checks no
 signatures, but it has its own reading of SQS's protocol."""
 

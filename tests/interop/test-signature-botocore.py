@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Signs random requests with botocore and with sign-request, and compares every stage.
 
 Usage: test-signature-botocore.py SIGN_REQUEST. Prints TAP. SEED and REQUESTS in the environment choose

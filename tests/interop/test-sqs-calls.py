@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Makes the calls of sqs_calls.py through one client, and compares each answer with the one that Amazon
 SQS gives:
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """npm's sqs-producer and sqs-consumer, unchanged, on sqs-local: what programs built on them rely on."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """boto3 as a client of sqs-local: every operation, and the errors under AWS's names.
 
 boto3 reads the replies as it reads Amazon's, so that what it shows here is what a program sees there.

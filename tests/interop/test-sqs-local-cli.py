@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The AWS CLI as a client of sqs-local: how people make the queue and look into it."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """sqs-local's keys and clock, as they are at the start and as control requests change them. Needs
 only the standard library."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """sqs-local's faults on purpose: that each kind does what it says, held against the server's
 record, and that the rules pick the requests that they should; and the network that it plays. Needs only the standard library."""
 

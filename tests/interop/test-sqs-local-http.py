@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """sqs-local's front door, spoken to without a client library in between: what is signed and how, what
 the replies' headers say, what becomes of requests that are none. botocore makes the signatures."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """sqs-local as the network and the service are: jitter, loss, copies, disorder, counts that lag, the
 limit of FIFO queues, KMS's errors. Each option is held against what a client sees. Needs only the
 standard library."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """sqs-local over TLS, spoken to by Python's ssl. Needs only the standard library and openssl."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the files of src include, against what their folders may use: the line "# May use:" of each meson.build.
 
 The linker knows nothing of headers that only bring types and inline functions; this does. And no two

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Bytes in, bytes out: the files of pure.list know no clock, no randomness, no file, no socket and no event
 loop. What they call of the system is looked up in their objects; of src they may call only each other.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Certificates for tests, made by the openssl program in a folder of their own.
 
     with Authority() as authority:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A stand-in for the endpoint from which containers get their role's keys (ECS, EKS Pod Identity).
 
     from container import Container

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs tests/credentials/credentials-tool, which asks one provider of credentials. Needs only the
 standard library."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs sqs-producerd and sqs-consumerd in the foreground for a test, against any endpoint.
 
     with SqsLocal(queues=[FIFO]) as server:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Small disks of a test's own, which go when the program ends, however it ends.
 
     import disk

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A stand-in for the EC2 instance metadata service.
 
     from imds import Imds

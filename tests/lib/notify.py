@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Stands in for systemd at a daemon's NOTIFY_SOCKET. Needs only the standard library.
 
     with Notify() as notify:

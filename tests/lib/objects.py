@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The object files of src in a build: what each defines and what it calls, by nm(1)."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The requests by which the daemons find out at the start which permissions they have. Needs only the
 standard library."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """An HTTP proxy in front of sqs-local that spoils replies, for what a network and a broken server
 can do. Needs only the standard library."""
 

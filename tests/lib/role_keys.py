@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Temporary keys as a role has them, for the stand-ins of the places that hand them out.
 
     keys = RoleKeys(lifetime=3600)          # made up, a new set at each rotate()

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* For LD_PRELOAD: clocks that a test sets while a program runs. SHIFTED_CLOCK names a file that
  * holds, as twice 8 bytes of this machine, how many seconds the wall clock is ahead, and how many
  * the clocks that only run on (CLOCK_MONOTONIC, CLOCK_BOOTTIME). The first is as where an

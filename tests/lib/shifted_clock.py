@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Clocks that a test sets while a daemon runs. Needs only the standard library."""
 
 import mmap

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """sqs-consumerd with slow-consumer.c's handler, which does what each message's body says; messages for
 it, and what must have become of them."""
 

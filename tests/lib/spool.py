@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Hands messages to sqs-producerd at its socket, and looks at its spool. Needs only the standard library.
 
     with Spool() as spool:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A small SQS client for the tests, signing by its own reading of SigV4: it shares nothing with the
 library under test. Needs only the standard library."""
 

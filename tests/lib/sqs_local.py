@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Starts tests/sqs-local, the SQS-compatible test server, for a test and stops it again.
 
     from sqs_local import SqsLocal

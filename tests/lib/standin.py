@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A small HTTP server on a thread of its own, which the stand-ins for AWS's local endpoints build on.
 Needs only the standard library."""
 

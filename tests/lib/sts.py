@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A stand-in for AWS's Security Token Service: AssumeRole and AssumeRoleWithWebIdentity over the
 Query protocol. It verifies the signature of AssumeRole by code of its own, strictly.
 

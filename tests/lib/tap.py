@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A small TAP (Test Anything Protocol) runner for the Python tests; needs only the standard library.
 
     import os, sys

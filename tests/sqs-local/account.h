@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The queues of the one account that the server plays, by name. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See auth.h. The Authorization header is taken apart, its claims are checked in the order in which
  * AWS reports them, and then the whole header is made anew from the headers that it lists, with the
  * key that it should have been made with. */

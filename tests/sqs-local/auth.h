@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Who sent a request: its SigV4 signature, held against the one that should be there, with the
  * faults in AWS's words (AWS IAM User Guide, "Troubleshoot Signature Version 4 signing"). */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Random numbers that follow from a seed, for what a test wants to have happen again in the same
  * way: SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). */
 #pragma once

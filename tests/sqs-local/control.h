@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Requests to the server itself, by which a test changes what it does while it runs. They need no
  * signature: the server listens on loopback only. Their bodies and replies are JSON objects.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See deduplication.h. Entries stand in a table by id and in a list by age; whatever has become too
  * old leaves from the list's front at each look. */
 #include "deduplication.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a FIFO queue remembers of the deduplication ids of the last five minutes. An id is
  * remembered from when its message was accepted, whether or not that message has been deleted
  * since. */

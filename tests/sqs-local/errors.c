@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See errors.h. */
 #include "errors.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* AWS's errors as they stand on the wire: the "__type" of the JSON body, the query protocol's code
  * in x-amzn-query-error and in a batch's Failed entries, the HTTP status (Amazon SQS API
  * Reference). */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See exchange.h.
  *
  *   READING -> [ARRIVING] -> [WAITING] -> [DELAYED] -> READY, or GONE where the reply is lost

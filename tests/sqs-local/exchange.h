@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A request's way through the server, from when all of it is there to when its reply may leave. */
 #pragma once
 

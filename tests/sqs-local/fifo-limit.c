@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See fifo-limit.h. */
 #include "fifo-limit.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How many calls of one action a FIFO queue takes in a second. A batch is one call of the action
  * that it does several times: so 300 calls a second are up to 3,000 messages (Developer Guide,
  * "Troubleshoot FIFO throttling issues"). SQS does not say how it counts; here it is by whole

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "identifiers.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Ids of messages and requests: random UUIDs. */
 #pragma once
 

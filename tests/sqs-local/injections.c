@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See injections.h. Each rule has a stream of random numbers of its own, so that what one of them
  * does is the same whatever other rules and other operations do meanwhile. */
 #include "injections.h"

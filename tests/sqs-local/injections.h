@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Faults on purpose: rules that say which requests are to go wrong, and how.
  *
  *   <Operation|*>:<kind>[:every=N|:p=0.1][:times=N][:delay=MS]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* JSON written straight into a buffer: members one after the other, commas where they are due. The
  * buffer's error sticks, so one check at the end is enough. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sqs-local: an SQS-compatible server for the demo and the tests, as strict as SQS itself. This
  * file reads the arguments. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A message as a queue holds it. All its bytes live in one allocation. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The network that the server plays: round trips that vary, and packets that get lost. Time alone:
  * a request, a reply or the opening of a connection is one packet, and this says how long it is on
  * its way.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A queue's attributes: read from a request, applied, told. See operations.h. */
 #include "operations.h"
 

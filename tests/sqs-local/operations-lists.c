@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The operations that list queues, page by page. See operations.h. */
 #include "operations.h"
 

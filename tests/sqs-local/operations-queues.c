@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The operations on queues: make, find, empty, delete. See operations.h. */
 #include "operations.h"
 

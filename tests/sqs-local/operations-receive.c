@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ReceiveMessage, DeleteMessage, ChangeMessageVisibility and the latter two's batches. See
  * operations.h. */
 #include "operations.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* SendMessage and SendMessageBatch: reading an entry, holding it to SQS's rules, accepting it.
  *
  * Of a batch, what is missing or malformed in one entry fails the whole request before anything is

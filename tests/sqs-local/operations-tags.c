@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The operations on a queue's tags. See operations.h. */
 #include "operations.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See operations.h. What all operations share: finding them, reading their parameters, batches. */
 #include "operations.h"
 

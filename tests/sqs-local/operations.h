@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* SQS's operations on an account, from a request's JSON to a reply's, without HTTP. */
 #pragma once
 

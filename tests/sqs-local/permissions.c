@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See permissions.h. */
 #include "operations.h"
 

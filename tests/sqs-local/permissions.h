@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the keys may not do. As on AWS, an action is named as its operation is, without "Batch": who
  * may not SendMessage may not SendMessageBatch either. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The ARN of a queue: "arn:aws:sqs:REGION:ACCOUNT:NAME". */
 #pragma once
 

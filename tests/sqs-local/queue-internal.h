@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the queue's two files share; see queue.h and queue.c. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See queue-policies.h. */
 #include "queue-policies.h"
 

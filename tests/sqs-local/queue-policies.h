@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The queue attributes whose values are JSON: RedrivePolicy, RedriveAllowPolicy and Policy (Amazon
  * SQS API Reference, "CreateQueue"). Each reader takes the attribute's text, which is not empty. */
 #pragma once

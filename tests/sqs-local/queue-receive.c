@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See queue.h and queue.c: handing messages out and taking them back.
  *
  * A receipt handle names a message and one receive of it, its generation. Only the newest

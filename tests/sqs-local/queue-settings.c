@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See queue-settings.h. The table below holds all that is known of an attribute. */
 #include "queue-settings.h"
 

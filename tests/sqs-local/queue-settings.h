@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A queue's attributes, as CreateQueue and SetQueueAttributes take them: text, checked by one table
  * against SQS's ranges (Amazon SQS API Reference, "CreateQueue"). */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See queue.h. This file keeps messages in order and says which may be received; queue-receive.c
  * hands them out and takes them back.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One SQS queue in memory, standard or FIFO: what becomes of messages, without any of the protocol.
  *
  * Time is a parameter, `now_usec`: microseconds since the epoch, which must never go back. Each

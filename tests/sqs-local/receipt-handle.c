@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See receipt-handle.h. Base64 of the numbers and of filling that depends on them, so that a handle
  * that a client has cut, folded to lower case or made up is told from a real one. */
 #include "receipt-handle.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The text of a receipt handle: which queue, which message, which of its receives. Clients must
  * take it for opaque; like AWS's it is long and of base64's characters. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See receive-attempt.h. An attempt names its messages by number, and a message names its attempt
  * by the id: neither points to the other, so either may go first. */
 #include "receive-attempt.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ReceiveRequestAttemptId (Amazon SQS API Reference, "ReceiveMessage"): what a FIFO queue handed
  * out under an id, so that asking again with it, because the reply was lost, brings the same
  * messages under the same handles. Kept for five minutes; void once one of the messages was deleted

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See record.h. Lines gather in a buffer and leave in one write(2), so that a reader never sees
  * half of a request's, and a process killed afterwards has lost none. */
 #include "record.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* --record: what the server did to messages, one JSON object a line, for tests to check. The lines
  * of a request are in the file before its reply leaves.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See request.h. A request's faults are told in the order in which AWS's front door meets them: its
  * form, the signature, the operation's name, its JSON. */
 #include "request.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One HTTP request from its first line to its reply; see request.c. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See server.h: what the server needs before it can serve, and letting go of it. */
 #include "exchange.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See server.h. libmicrohttpd has an epoll descriptor of its own, which stands in ours beside
  * signals, a timer, and the sockets of suspended connections: libmicrohttpd does not look at those,
  * so that we must see for ourselves when their client goes away. Whatever may have made messages

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sqs-local's HTTP server: one thread, one epoll loop around libmicrohttpd's. Requests are read,
  * their signatures checked, their operations run; long polls and delayed replies are connections
  * suspended until their time comes. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See tags.h. */
 #include "tags.h"
 

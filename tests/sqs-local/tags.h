@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A queue's tags: texts by name. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The limit of calls on FIFO queues, on a clock of its own. */
 #include "fifo-limit.h"
 #include "test.h"

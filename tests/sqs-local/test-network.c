@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The network that is played: times alone, from a seed. */
 #include "network.h"
 #include "test.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The queue model on a clock of its own: `now`, which the tests move. */
 #include <stdio.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What SQS reserves to itself, as the queue model plays it: copies, disorder and counts that lag.
  * On a clock of its own, and from a seed. */
 #include <stdio.h>

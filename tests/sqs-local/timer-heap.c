@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See timer-heap.h. Each timer knows its place, so that it can be moved or taken out in O(log n).
  */
 #include "timer-heap.h"

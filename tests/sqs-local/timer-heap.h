@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A binary heap of points in time, the earliest on top. Timers are embedded in the objects that
  * they are for. */
 #pragma once

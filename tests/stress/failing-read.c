@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* For LD_PRELOAD: a disk that cannot be read once. FAILING_READ is "NUMBER:NAME": of the reads
  * (pread) of files whose path ends in NAME, the one with that number, from 1 on, fails with EIO. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the stress tests share: both daemons set to do many things at once, and what must hold of the
 server's record and the daemons' lines when all is over. Needs only the standard library."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Networks of a test's own, which go when the program ends, however it ends: nothing has a name
 outside, and nothing in them can reach the world.
 

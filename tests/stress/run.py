@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Both daemons on a queue where things go wrong: nothing is lost, and on FIFO nothing is doubled or
 overtaken.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Both daemons through a scene: messages flow, something happens, they flow again by themselves. Nothing
 is lost, each group keeps its order, and little is said meanwhile.
 

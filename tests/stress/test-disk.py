@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The producer's spool through mishaps of its disk: files that go under the running daemon, rows that are
 damaged, reads that fail once. What was acknowledged is sent once and in order, or is told of; what cannot
 be kept is refused; and work goes on by itself or with the next start."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """SIGKILL and SIGTERM at any moment, to each daemon in turn while it has much in hand: nothing that
 was acknowledged is lost, each group keeps its order, and a stop leaves nothing hidden."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Both daemons do not grow with the messages that pass through them: a million in the long form. What
 they hold is read when some have passed, and when all have."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Both daemons through mishaps of what they depend on: the handler, addresses and name servers, the clock,
 the replies' pace, the metadata service. Nothing is lost; nothing is handled more often than SQS and the
 handler's own failures explain; each group keeps its order; nothing that was never handled goes to the

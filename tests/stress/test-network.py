@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Both daemons through what a network and its servers do: it vanishes and comes back, without a
 route or in silence; the server is started anew; names are not found. The daemons go on by
 themselves, lose nothing, keep each group's order, and say little meanwhile. In networks of its own."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """50 submitters hand in messages of 25 groups while sqs-producerd is killed every second: on the queue
 each stands once, and those of a submitter in their order. A submitter that gets no answer hands in the
 same again, with the deduplication ids that it chose.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """units/sqs-demo.catalog against src/common/daemon/message-ids.h: an operator who looks an event up
 with journalctl -x finds it."""
 

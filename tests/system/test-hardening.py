@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How the daemons are linked: test-hardening.py fortified|plain PROGRAM..."""
 
 import os

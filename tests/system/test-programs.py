@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """sqs-consumerd with programs that handle messages, under a systemd of its own: the journal, the sandbox
 and how it is opened, many at once, the stop."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """tests/release where no root can be made: it is skipped with the reason, and nothing is left."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Messages handed in under a systemd of their own: socket activation, who may, and what is said to those
 who cannot."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Both units under a systemd of their own: the journal, STATUS, the end of the job, stops, failed starts,
 the watchdog, the sandbox."""
 

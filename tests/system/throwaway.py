@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A throw-away machine (tests/lib/machine) with the daemons installed, for the system tests. Needs only the
 standard library.
 

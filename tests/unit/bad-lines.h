@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Lines that are refused at the producer's socket, and what is said of each: for the reader of
  * lines and for the socket. */
 #pragma once

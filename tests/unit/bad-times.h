@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Texts that are no time, whatever the form. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* It defines all of util/clock.c and util/random.c, so that the linker takes neither from the
  * library. */
 #include "fake-clock.h"

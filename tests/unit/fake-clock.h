@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Clocks that stand still until the test moves fake_now_usec (fake-queue.h), in the place of
  * util/clock.h's: the boot clock is fake_now_usec, the wall clock is that and FAKE_WALL_USEC.
  * Random numbers are the largest, so that a jittered delay is the longest. The event loop's clock

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Beside fake-queue.h, for tests of the consumer's modules: received messages. */
 #pragma once
 

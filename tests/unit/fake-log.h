@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* In the place of the log: what is written is kept. It holds whatever the cores use of util/log.c,
  * so that the linker does not take it. To be included by one file of a test. */
 #pragma once

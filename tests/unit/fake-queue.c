@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See fake-queue.h. It holds whatever the cores use of daemon/queue.c and sqs/client.c, so that the
  * linker takes neither. */
 #include "fake-queue.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* In the place of the queue and the network: for tests of the daemons' cores and their modules.
  * What they ask for is kept until the test answers it, at the time that the test says. */
 #pragma once

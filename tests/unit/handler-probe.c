@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Run as a message's handler: prints what it finds itself with, a line each. */
 #include <dirent.h>
 #include <signal.h>

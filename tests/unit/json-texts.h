@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* JSON texts, and what each of the project's readers makes of them, whatever the version of the
  * libraries: json_tree_read and json_read. Where they differ, they do so on purpose. */
 #pragma once

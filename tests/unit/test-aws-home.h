@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* For tests of credential providers: a home directory of their own with AWS's files, nothing of the
  * tester's environment, and a fetch that is waited for. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See test-certificate.h. */
 #include "test-certificate.h"
 #include "test.h"

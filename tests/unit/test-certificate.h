@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Certificate authorities made on the spot, and servers' certificates signed by them. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Running an event loop in a test: until something holds, or for a while. */
 #pragma once
 

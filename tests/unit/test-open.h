@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* For tests of what follows where a file cannot be opened: open(2) of one path fails with one
  * errno. Overrides libc's. */
 #pragma once

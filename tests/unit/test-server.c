@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See test-server.h. All state that threads share is behind one mutex. A stalled thread waits on a
  * pipe that becomes readable when the server is freed; so do those that wait for a request. */
 #include "test-server.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* An HTTP server for tests that answers by a script and misbehaves on demand. Raw sockets on
  * 127.0.0.1 or a Unix socket, a thread for each connection; it writes down what it was asked. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* cmocka, which wants these headers before it; and a bound for each test: one that waits for what
  * does not come fails by its name, and the others run. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See clock-skew.h. A clock is known by its offset from the boot clock: of two offsets it can be
  * said that they are of the same clock, whenever each was taken. */
 #include "aws/clock-skew.h"

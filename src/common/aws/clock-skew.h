@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The time to sign with, where this machine's clock is off AWS's.
  *
  * AWS refuses a signature whose time is 15 minutes off its own, and its refusal says what its clock

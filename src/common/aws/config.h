@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the configuration says of AWS and of the queue, the group "aws" of its settings. The strings
  * belong to the configuration. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See credentials-assume-role.h. A fetch reads the files and makes the plan, asks the source for
  * its keys, and assumes the plan's roles from its last to its first, each with the keys of the one
  * before. */

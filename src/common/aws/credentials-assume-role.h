@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Keys of a role that a profile of the shared files names: role_arn with source_profile or
  * credential_source (role.h has the rules), by STS's AssumeRole. */
 #pragma once

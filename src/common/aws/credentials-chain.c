@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See credentials-chain.h. The providers of a role's source are made when a role is assumed; they
  * are a second, shorter chain, as botocore has it: of the source profile alone, without the
  * environment, a container or an instance. */

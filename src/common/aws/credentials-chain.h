@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The chain of credential providers that the AWS CLI has, in its order:
  *
  *   environment              unless a profile is set: then its own settings count alone

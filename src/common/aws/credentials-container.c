@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See credentials-container.h. One request, tried again a second after each failure of any kind, as
  * botocore does: an endpoint that answers 403 for a moment after the container's start is common.
  */

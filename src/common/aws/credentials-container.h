@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Keys from a container's endpoint: ECS task roles, EKS Pod Identity, and what imitates them. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Keys in environment variables. A key id without its secret is a mistake, not "nothing here", and
  * ends the chain: as in botocore. */
 #include "aws/credentials.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Static keys in one of the shared files, `credentials` or `config`: they stand at different places
  * of the chain. Read anew at each fetch, so that keys that were replaced in the file are found when
  * the old ones are refused. */

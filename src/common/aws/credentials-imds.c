@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See credentials-imds.h. Each fetch is a session of its own: a token, the role's name, its keys.
  */
 #include "aws/credentials-imds.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Keys of the role that an EC2 instance has, from its metadata service. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "aws/credentials-json.h"
 
 #include <errno.h>

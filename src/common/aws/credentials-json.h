@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The JSON in which credentials come from a credential_process, a container's endpoint and the EC2
  * instance metadata service. Unknown members are ignored, null counts as absent. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See credentials-process.h. Read the files, split the line, run the program, read what it printed.
  * The files are read anew at each fetch, as those with keys are. */
 #include "aws/credentials-process.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Keys that a program prints: credential_process of the shared files. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See credentials-sequence.h. */
 #include "aws/credentials-sequence.h"
 

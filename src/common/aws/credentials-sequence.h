@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Several providers as one: asked in order, the first that is set up answers. What a role's source
  * profile can be is such a sequence. */
 #pragma once

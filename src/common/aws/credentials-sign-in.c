@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See credentials-sign-in.h. The profile that serves instead must be another one: here sso comes
  * before credential_process, as in the AWS CLI. */
 #include "aws/credentials-sign-in.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Profiles for which a person signs in: IAM Identity Center (`aws sso login`) and `aws login`. A
  * daemon cannot; these providers end the chain with the line that serves instead, so that nobody
  * wonders why other keys were used, or none. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See credentials-web-identity.h. */
 #include "aws/credentials-web-identity.h"
 

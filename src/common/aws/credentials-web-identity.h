@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Keys of a role for a token that an identity provider wrote to a file (EKS service accounts, CI
  * systems): STS's AssumeRoleWithWebIdentity. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See credentials.h. The chain is a walk with one step a provider; whoever asks while it walks
  * joins the list of those waiting. Answers leave from a deferred event source, so never inside a
  * call of the asker's, and all at once: the list is taken first, so that askers who come back from

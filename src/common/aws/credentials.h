@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* AWS credentials: found by a chain of providers, cached, refreshed ahead of their expiry.
  *
  * A provider is one file, credentials-<name>.c, behind the two-entry table below. The chain asks

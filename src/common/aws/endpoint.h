@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which region and which host to talk to, from settings and the queue URL: AWS's endpoint rule set
  * for SQS, its partitions, and the several forms of queue URLs.
  *

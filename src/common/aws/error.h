@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* AWS's errors, of SQS and of all its services, under both their names (the shape's name, as in
  * __type, and the older query protocol's code), and the class that decides what to do. One table
  * holds all that is known of each. Pure. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Finds and reads the shared `credentials` and `config` files of the AWS tools. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The region from the metadata service: see imds.h. Where the machine itself is asked about nothing
  * but this, one session and one read. */
 #include "aws/imds.h"

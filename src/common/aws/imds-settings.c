@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See imds-settings.h. A variable wins over the profile's key. Whether it is switched off is looked
  * at before anything else: then nothing else can be wrong. */
 #include "aws/imds-settings.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Inside imds: its settings, from the environment and the profile. The list is in imds.h. */
 #pragma once
 

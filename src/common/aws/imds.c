@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See imds.h. Each read is one or two requests: PUT for the token, once a session, then GET with
  * it.
  *

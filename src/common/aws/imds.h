@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reads the EC2 instance metadata service (IMDS): version 2 with its session token, version 1 only
  * where that is allowed and version 2 is not to be had.
  *

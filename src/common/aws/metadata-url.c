@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See metadata-url.h. libcurl's URL parser takes a URL apart, for it is libcurl that will go there:
  * two parsers that differ about where the host ends are how such lists of allowed hosts get passed
  * by. It also writes IPv4 addresses in their usual form, whatever form they came in. */

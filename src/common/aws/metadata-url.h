@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The URLs of the places on the machine that hand out credentials over plain HTTP: a container's
  * endpoint, the EC2 instance metadata service. What may be asked there is decided here. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See profile.h. inih splits the lines into sections, keys and values, but reads each line into
  * 200 bytes, cuts names at 50, and takes " ;" for a comment, all without a word. So it is fed by a
  * reader of ours that deals with continuation lines itself and shortens the others: in place of a

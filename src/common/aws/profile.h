@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The two files that `aws configure` writes, ~/.aws/credentials and ~/.aws/config, read as text
  * into one set of profiles, with the credentials file's values winning, as the AWS CLI merges them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See role.h. The walk along the source profiles ends because each step adds a role, and there
  * is room for AWS_ROLES_MAX of them. */
 #include "aws/role.h"

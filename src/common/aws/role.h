@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which roles a profile of the shared files wants assumed, in which order, and with whose keys the
  * first of them: role_arn with source_profile or credential_source, as the AWS CLI has them.
  *

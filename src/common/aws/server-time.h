@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a server's clock shows, by a reply that refuses a request's time. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See settings.h. Each setting is a list of places, tried in order; what they hold is borrowed
  * from the configuration, the environment and the profiles until all is copied at the end. */
 #include "aws/settings.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the configuration, the environment and AWS's files say together of where requests go: each
  * setting is taken from the first place that has it, in the AWS CLI's order.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Inside sigv4: the canonical form of a request, as text without cryptography. Others use sigv4.h.
  */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* AWS Signature Version 4 for HTTP headers, in the stages that AWS's documentation names: canonical
  * request, string to sign, signature. Each stage is a function of its own, so that a failing test
  * names its stage. The time is a parameter. Follows "Create a signed AWS API request" of the AWS
@@ -18,7 +19,7 @@ struct sigv4_header {
 struct sigv4_request {
     const char *method; /* "POST" */
     const char *path;   /* as on the wire, without the query; "" counts as "/" */
-    const char *query;  /* as on the wire, without "?"; NULL or "" for none; at most 128 parameters */
+    const char *query;  /* as on the wire, without "?"; NULL or "": none; at most 128 parameters */
     const struct sigv4_header *headers; /* those to sign: host must be among them, x-amz-date too */
     size_t n_headers;                   /* at most SIGV4_HEADERS_MAX */
     const void *body;
@@ -72,7 +73,8 @@ int sigv4_signature(const uint8_t key[SIGV4_KEY_BYTES], const char *string_to_si
  * when it is replaced or freed), and with OpenSSL's algorithms fetched once. */
 struct sigv4_signer;
 
-int sigv4_signer_new(struct sigv4_signer **ret); /* 0, -ENOMEM, or -EIO where OpenSSL lacks SHA-256 */
+/* Returns 0, -ENOMEM, or -EIO where OpenSSL lacks SHA-256. */
+int sigv4_signer_new(struct sigv4_signer **ret);
 struct sigv4_signer *sigv4_signer_free(struct sigv4_signer *signer);
 DEFINE_CLEANUP(struct sigv4_signer *, sigv4_signer_free)
 

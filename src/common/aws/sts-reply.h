@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Replies of AWS's Security Token Service to AssumeRole and AssumeRoleWithWebIdentity (its Query
  * protocol, API version 2011-06-15): XML, read with expat.
  *
@@ -29,7 +30,7 @@ struct sts_reply {
     char *secret_access_key;
     char *session_token;
     time_t expiration;
-    char *error_code; /* "AccessDenied"; of an error always there */
+    char *error_code;    /* "AccessDenied"; of an error always there */
     char *error_message; /* the first line */
     char *request_id;
 };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See sts.h. A call is either waiting for its reply (`slot`) or for its timer: the time of its next
  * attempt, or an error known at once that must not be answered from inside the call that asked.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* AWS's Security Token Service, as far as credentials need it: AssumeRole and
  * AssumeRoleWithWebIdentity, over its Query protocol (AWS STS API Reference, version 2011-06-15).
  */
@@ -23,10 +24,10 @@ enum {
     STS_WEB_IDENTITY_TOKEN_MAX_BYTES = 20000,
 };
 
-#define STS_TIMEOUT_USEC (10 * USEC_PER_SEC) /* of one attempt, once connected and nothing moves   \
-                                              */
-#define STS_ATTEMPT_MAX_USEC (90 * USEC_PER_SEC) /* connecting, which may be given 60 s, included  \
-                                                  */
+/* How long nothing may move in an attempt that is connected, and how long a whole attempt may take,
+ * connecting included, which may be given 60 s. */
+#define STS_TIMEOUT_USEC (10 * USEC_PER_SEC)
+#define STS_ATTEMPT_MAX_USEC (90 * USEC_PER_SEC)
 
 /* All copied, or referenced, for as long as the call lasts. */
 struct sts_request {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See url.h. libcurl reads the URLs, so that what is signed and what is sent agree: it writes
  * numbers of hosts and ports in their one form and takes dot segments out of the path. What it lets
  * pass for the sake of browsers (single slashes, raw spaces, bytes above 0x7e) is refused first.

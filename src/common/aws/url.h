@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Inside endpoint: URLs taken apart, and AWS's partitions with their hosts. Others use endpoint.h.
  */
 #pragma once

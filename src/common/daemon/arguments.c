@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See arguments.h. Until the configuration is read, the log is open with its defaults: errors reach
  * the journal under systemd and the terminal by hand. */
 #include "daemon/arguments.h"

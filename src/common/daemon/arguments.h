@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The command line of a daemon, up to its configuration: all that main does before it runs its
  * core.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The words for settings: config_format of config.h, and the found and the allowed of complaints.
  */
 #include "daemon/config-table.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See config-table.h. */
 #include "daemon/config-table.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The table of all settings: an inner part of config.c. Reading, checking and showing go by it. */
 #pragma once
 
@@ -24,13 +25,13 @@ struct setting_choice {
 struct setting {
     const char *group, *name;
     enum setting_kind kind;
-    size_t offset;       /* in struct config */
-    const char *unit;    /* of a number as it is written; "" where it has none */
-    uint64_t min, max;   /* of a number, as it is stored, both included */
-    uint64_t value;      /* the default of all but strings, as it is stored */
-    const char *string;  /* the default of SETTING_STRING; NULL: it must be set */
-    size_t strings_max;  /* SETTING_STRINGS: how many; by default there are none */
-    const char *allowed; /* of strings, in words */
+    size_t offset;                     /* in struct config */
+    const char *unit;                  /* of a number as it is written; "" where it has none */
+    uint64_t min, max;                 /* of a number, as it is stored, both included */
+    uint64_t value;                    /* the default of all but strings, as it is stored */
+    const char *string;                /* the default of SETTING_STRING; NULL: it must be set */
+    size_t strings_max;                /* SETTING_STRINGS: how many; by default there are none */
+    const char *allowed;               /* of strings, in words */
     bool (*check)(const char *string); /* of SETTING_STRINGS: each */
     const struct setting_choice *choices;
     bool is_url;

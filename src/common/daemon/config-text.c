@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See config-text.h. One pass over the text, in the tokens that libconfig's own scanner sees:
  * strings, comments, names, numbers, and single characters for all else. Only numbers are ever
  * changed, and a last comment ended. */

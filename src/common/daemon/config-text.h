@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Makes a configuration's text fit for libconfig: an inner part of config.c. */
 #pragma once
 

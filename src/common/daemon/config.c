@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See config.h. config-text.c readies the text, libconfig makes a tree of it; the tree is walked
  * once, and each setting found is looked up in the table (config-table.c), checked and stored. What
  * the text does not name keeps its default. libconfig's own getters convert in silence, so a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* /etc/sqs-demo.conf, read with libconfig into one typed struct. One table holds, for each setting,
  * its place, type, unit, range and default; reading, checking and showing all go by it. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See exposed-keys.h. What cannot be read or is malformed is for others to tell. */
 #include "daemon/exposed-keys.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A warning for each of AWS's shared files that holds a secret key and whose mode lets all users read it. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a failed operation on the queue means for people: what is wrong, what to do, and with which
  * exit status a daemon ends that cannot go on. */
 #pragma once

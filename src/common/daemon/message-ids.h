@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The ids of the events that an operator would search for: journalctl MESSAGE_ID=... Each has an
  * entry in units/sqs-demo.catalog, shown by journalctl -x. Never change or reuse one. */
 #pragma once

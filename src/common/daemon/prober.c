@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See prober.h. A round has one probe for each operation; the timer waits for the next round. */
 #include "daemon/prober.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Asks SQS, by requests that cannot touch a message (sqs_request_probe), whether the credentials
  * may do what is needed: all at once, and what is denied again and again, as sqs/permission.h says.
  * No failure is logged. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See progress.h. The timer is set by the first change after a line, so that a line tells of about
  * a minute, and is late by no more than that. */
 #include "daemon/progress.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The lines that tell how a daemon's work goes on as a whole, at notice: one when it begins, one a
  * minute while something happens, one at the end. What has happened is told by the daemon's own
  * counters: here they are only compared. While they stay the same there is no line, and no timer

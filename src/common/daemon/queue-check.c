@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See queue-check.h. First GetQueueAttributes, which shows whether the endpoint, the credentials
  * and the clock are good; then the probes for permissions. */
 #include "daemon/queue-check.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* --check-queue: asks SQS once for all that the start of a daemon needs, and says what it finds. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See queue-client.h. */
 #include "daemon/queue-client.h"
 

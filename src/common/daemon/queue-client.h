@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* All that it takes to call SQS about the configuration's queue: where requests go, credentials,
  * and the client that sends them. */
 #pragma once

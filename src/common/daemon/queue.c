@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See queue.h. Failures that are retried are not logged one by one: trouble.h says which are. */
 #include "daemon/queue.h"
 

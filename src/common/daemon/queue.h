@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The one queue that a daemon works on: where it is, what it allows, and what happens when it
  * cannot be reached. Opening it asks GetQueueAttributes; what goes wrong then and later is logged
  * here, so that the cores see only answers.

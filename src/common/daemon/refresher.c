@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See refresher.h. One timer waits for the next question, or for the end of the time for an answer.
  */
 #include "daemon/refresher.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Asks the queue again for what it tells of itself, since an administrator may change it while the
  * daemon runs: every ten minutes, give or take one, and when something speaks against what is
  * known, but then at most every few seconds. An answer that does not come changes nothing, and no

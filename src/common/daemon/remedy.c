@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See remedy.h. By the error's name first, then by its class. */
 #include "daemon/remedy.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a person can do about a failure of a request. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See service.h. The watchdog is fed by a timer of the loop, before all else that is due: a loop
  * that is stuck is a daemon that is stuck, and a busy one is not. */
 #include "daemon/service.h"

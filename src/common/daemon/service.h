@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A daemon's life under systemd: the loop, the signals that ask to stop, READY, STATUS, the
  * watchdog, the exit status. All of it works as well without systemd: then nobody is told. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See state-directory.h. Of several folders, which systemd parts by colons, the first is taken. */
 #include "daemon/state-directory.h"
 

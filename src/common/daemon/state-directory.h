@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where a daemon keeps what must outlast it: the folder that systemd makes for the unit
  * (StateDirectory=) and names in $STATE_DIRECTORY. */
 #pragma once

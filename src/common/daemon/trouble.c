@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See trouble.h. What was told last stays when a trouble ends: the next of its kind is held to the
  * same minute. */
 #include "daemon/trouble.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What keeps something from succeeding, and which of it is worth a line in the log: the first
  * failure of a kind, then one a minute, and the end of what was told. What fails beside others that
  * work, or now and then, keeps to that, too: of one trouble and one kind there is a line a minute

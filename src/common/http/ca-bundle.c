@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See ca-bundle.h. */
 #include "http/ca-bundle.h"
 

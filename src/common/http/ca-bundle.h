@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Whether a file of certificate authorities is of use, before TLS finds out. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files of the HTTP client share, each of which uses those that come after it:
  * client.c (requests), failure.c (what the end of one means), unix.c (connecting to
  * a Unix socket), slot.c (the end of one), request.c (what a request is to libcurl),

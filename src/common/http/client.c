@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See client.h.
  *
  * What libcurl waits for is watched by watch.c, which tells of each of its turns. After one

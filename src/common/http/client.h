@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* HTTP requests on an sd-event loop, by libcurl's multi interface. HTTP/1.1, no redirects, TLS 1.2
  * or newer with certificates always checked, connections kept and used again. */
 #pragma once

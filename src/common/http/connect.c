@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Connecting: what is remembered of each host, turns for libcurl while it connects, and on which
  * connections a request may begin.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Times in HTTP's headers (RFC 9110, 5.6.7). Pure. */
 #pragma once
 

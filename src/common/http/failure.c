@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the end of a request means: whether it goes out again, and what its failure is called. */
 #include "http/client-internal.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See no-proxy.h. */
 #include "http/no-proxy.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The form of entry of no_proxy that libcurl does not know: "host:port". */
 #pragma once
 

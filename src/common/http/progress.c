@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* When a request's time is over: where nothing has moved for `stall_usec`, and at the far end
  * `timeout_usec` whatever moves.
  *

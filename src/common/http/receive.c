@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What becomes of a reply's bytes, and how many of all replies may be held at once.
  *
  * Replies that have begun stand in a list, the oldest first. Where together they hold as much as

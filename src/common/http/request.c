@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a request is to libcurl: the options of an easy handle. See client-internal.h. */
 #include "http/client-internal.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "http/retry-after.h"
 
 #include <errno.h>

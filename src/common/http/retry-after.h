@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* HTTP's Retry-After header (RFC 9110, section 10.2.3). */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The end of a request, and what becomes of its slot: it is kept for the next request, or freed. */
 #include "http/client-internal.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Connecting to a Unix socket. A TCP connection waits by itself where a listener's queue is full;
  * with a Unix socket, the one who connects is told at once, and must try again, which it does until
  * the time for connecting is over. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What libcurl waits for, on sd-event. libcurl tells it by two callbacks, a socket or a time; they
  * only note it and set up sources. When one of those fires, libcurl gets its turn
  * (curl_multi_socket_action).

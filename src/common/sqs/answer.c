@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See answer.h. Portals, proxies and gateways answer as well; SQS gives each request an id. */
 #include "sqs/answer.h"
 

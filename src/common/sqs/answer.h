@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the answer to a request means, whoever gave it: SQS's reply, or the error that stands for
  * what came instead. Pure. */
 #pragma once

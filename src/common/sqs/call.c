@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See client-internal.h: the end of a call, its timer, and what it means to other calls. */
 #include "sqs/client-internal.h"
 

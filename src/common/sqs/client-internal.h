@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files of the client share, each of which uses those that come after it: client.c
  * (the life of a call and of its attempts), outcome.c (what came of an attempt, and what
  * follows), call.c (the end of a call). Whatever may end a call is the last thing that a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See client.h. A call is always in one of three states: waiting for credentials, waiting for
  * its reply, waiting for the time of its next attempt; `slot`, `credentials_slot` and the timer say
  * which. What fails inside sqs_client_call is its return value; all else comes from the loop, so

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One SQS operation from its start to its one answer: credentials, signing, sending, classifying,
  * retrying, correcting the clock skew.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a failed reply of SQS means: which error it is (aws/error.h), by __type and by
  * x-amzn-query-error, and what else it tells. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The headers of a request to SQS, signed (aws/sigv4.h): AWS JSON 1.0, as AWS's own clients send
  * it. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Messages as plain values, and SQS's limits (Amazon SQS Developer Guide, "Message quotas"). */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What came of a call's attempt, and what follows: its end, or another attempt, and when. A call
  * that has failed with no tokens left for another attempt (util/backoff.h) waits long, but an
  * answer to another ends its wait. What an answer means is said by answer.h, and what follows a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See permission.h. */
 #include "sqs/permission.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Whether credentials may do what a daemon needs, by what SQS has answered so far.
  *
  * Before the start is over each action is probed by a request that cannot touch a message, since it

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See proof.h. */
 #include "sqs/proof.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Whether a well-formed 200 reply is SQS's answer. Most replies prove that by what they hold: ids,
  * an MD5, the request's own entries. Some hold nothing, and then "{}" from a portal, a proxy or an
  * emulator looks the same. Pure. */

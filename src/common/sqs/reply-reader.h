@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the readers of SQS's replies share; not for use outside of sqs-reply*.c. */
 #pragma once
 
@@ -36,19 +37,19 @@ void *reply_allocate(const struct reply_reader *reader, size_t n, size_t size);
 int reply_judge(const struct reply_reader *reader, const char *name, int answer, bool required);
 
 /* All leave *ret alone where the member is absent. 0, SQS_REPLY_E_DAMAGED or -ENOMEM. */
-int reply_read_string(const struct reply_reader *reader, const struct json_value *object, const char *name,
-                      const char **ret);
+int reply_read_string(const struct reply_reader *reader, const struct json_value *object,
+                      const char *name, const char **ret);
 /* Decimal digits in a string, at most `max`. */
-int reply_read_number(const struct reply_reader *reader, const struct json_value *object, const char *name,
-                      uint64_t max, uint64_t *ret);
-int reply_read_unsigned(const struct reply_reader *reader, const struct json_value *object, const char *name,
-                        unsigned *ret);
+int reply_read_number(const struct reply_reader *reader, const struct json_value *object,
+                      const char *name, uint64_t max, uint64_t *ret);
+int reply_read_unsigned(const struct reply_reader *reader, const struct json_value *object,
+                        const char *name, unsigned *ret);
 /* "true" or "false" in a string. */
-int reply_read_truth(const struct reply_reader *reader, const struct json_value *object, const char *name,
-                     bool *ret);
+int reply_read_truth(const struct reply_reader *reader, const struct json_value *object,
+                     const char *name, bool *ret);
 /* Whether the reply's MD5 `name` is another than ours. */
-int reply_read_md5(const struct reply_reader *reader, const struct json_value *object, const char *name,
-                   const char *ours, bool *ret_differs);
+int reply_read_md5(const struct reply_reader *reader, const struct json_value *object,
+                   const char *name, const char *ours, bool *ret_differs);
 
 /* Absent or empty: damaged. */
 int reply_read_required_string(const struct reply_reader *reader, const struct json_value *object,

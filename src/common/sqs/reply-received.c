@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See reply.h: the messages that ReceiveMessage brings. A lone damaged message makes the whole
  * reply damaged: its siblings come again after their visibility timeout, in order, and nothing is
  * handled whose body was changed on its way.

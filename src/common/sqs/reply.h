@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The JSON of SQS's successful replies (HTTP 200), read and checked against their request. Unknown
  * members are ignored, null counts as absent, numbers in text stay text. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See request.h. Each request is written from left to right into one buffer, whose error
  * sticks, so that only the end asks for it. Members stand in a fixed order; an absent one is left
  * out, never null. */

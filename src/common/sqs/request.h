@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The JSON bodies of SQS's operations, AWS JSON 1.0 (Amazon SQS API Reference). A request remembers
  * what its reply must match: the MD5s of what was sent, and how many entries. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Retried are, after a pause that grows, what passes by itself, as in the AWS SDKs' standard retry
  * mode (util/backoff.h); so, slowly, are answers that are not SQS's. Refused credentials are looked
  * up anew once, at once. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What follows a failed attempt of a call: its end, or another attempt, at once or after a while.
  * Pure, plain values. */
 #pragma once

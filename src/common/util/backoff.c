@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See backoff.h. Whole-number arithmetic throughout: the exponent is stopped at the cap before it
  * can overflow, and the random bits are scaled to the range by a product that fits into 64 bits. */
 #include "util/backoff.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How long to wait before the next try, after the AWS SDKs' standard retry mode as of November 2026
  * (AWS SDKs and Tools Reference Guide, "Retry behavior"): full jitter over base * 2^(n-1), capped
  * at 20 s, base 50 ms for transient failures and 1 s for throttling; a server's x-amz-retry-after

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See buffer.h. Growth is by doubling; bytes are moved by hand, not by realloc, so that no copy of
  * a secret stays behind in freed memory. */
 #include "util/buffer.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A growing run of bytes with a cap that its owner must name, wiped when it is let go.
  *
  * The first failure sticks: later appends do nothing and return the same error, so that a chain of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See child.h. The end of the program is told by a pidfd, which needs no signal.
  *
  * Signals go to the process group, whose number is the program's process id. The kernel gives that

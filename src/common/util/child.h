@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program run beside the event loop: bounded in time, never through a shell, ended with all that
  * it started. What it prints is handed on as it comes. */
 #pragma once

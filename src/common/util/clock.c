@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "util/clock.h"
 
 static uint64_t read_clock(clockid_t clock)

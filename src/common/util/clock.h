@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The clocks of this machine. Every module that needs the time asks here, so that a unit test can
  * put clocks of its own in the place of clock.c.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See command-line.h. One pass over the text, one word in the making at a time. */
 #include "util/command-line.h"
 

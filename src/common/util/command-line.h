@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A command's text split into its words as a POSIX shell's reader does it, without a shell: what
  * Python's shlex.split does, which is what the AWS CLI does with credential_process.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The inside of database.c, for database-open.c. */
 #pragma once
 

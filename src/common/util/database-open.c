@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What is done once, before the file is used: see database.h. Until a file is known to be ours and
  * whole, nothing is written to it: what is read first takes the lock, then come the version and the
  * check, and only then the log and the tables. A refused file is closed without moving its log. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See database.h. SQLite with a write-ahead log. The file is locked for as long as it is open
  * (locking_mode=EXCLUSIVE), so that the log's index is in this process's memory and no file of
  * shared memory is needed; a second process is told at once (busy_timeout 0).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A SQLite database file that one process owns: what a daemon must find again after its end.
  *
  * Everything here blocks: a transaction that is synced for as long as one fdatasync takes, and now

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How many files this process may have open: RLIMIT_NOFILE of getrlimit(2). */
 #pragma once
 

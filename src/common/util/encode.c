@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* AWS's times are taken apart by hand: strptime depends on the locale, and they do not. */
 #include "util/encode.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Encodings that AWS's protocols use: hex, percent-encoding, base64, and their forms of time. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See error-line.h. */
 #include "util/error-line.h"
 

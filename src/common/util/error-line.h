@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The line that goes with a documented condition: what was wrong, where, what is allowed. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Finding a program before it is run, so that a daemon's start says what its first message
  * otherwise would. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See fault-point.h. The environment is read at each passing: a build of a test has the time. Only
  * passings of the point that is named are counted. */
 #include "util/fault-point.h"

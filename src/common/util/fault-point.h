@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Places where a test may kill the process, to see what it finds at its next start. In a build
  * without the option fault_points, which is every build but a test's, they are nothing at all. */
 #pragma once

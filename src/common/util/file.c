@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See file.h. The bytes are read straight into the caller's buffer, which wipes what it lets go:
  * no copy of a secret stays on the stack. The size that stat tells is a hint at most, for files
  * grow and those of /proc tell none: the end is where read says so. */

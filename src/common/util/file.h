@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reading small files whole (configurations, credentials, tokens), and files that are not on disk.
  */
 #pragma once

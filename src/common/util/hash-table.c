@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* There are at least as many buckets as entries; growth moves all entries at once. */
 #include "util/hash-table.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A chained hash table over keys of bytes. Entries are members of the objects that they find; the
  * table owns its buckets alone, and keys stay where the objects keep them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See iso8601.h. How many digits stand together tells the forms apart. Each part of the text has a
  * reader, which returns what follows the part, or NULL where the part is none. */
 #include "util/iso8601.h"

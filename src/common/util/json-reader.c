@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* json_read gives the same answer with every version of json-c. json-c's versions differ in what
  * their strict mode refuses: 0.18 takes no byte from 0x80 on where char is signed, and no whole
  * number beyond 64 bits. So json_tree_read judges the text, and json-c, which is not strict by

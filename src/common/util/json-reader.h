@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* JSON that is read seldom, as json-c's objects, its members asked for by name and type. What comes
  * with every message or decides something is read by json-tree.h. This is the only file that sets
  * up json-c's reader. */

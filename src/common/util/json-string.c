@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See json-string.h. Most text goes over as it is, eight bytes at a time; there is always room for
  * the rest of it unescaped, so that the buffer grows at most where something is escaped. */
 #include "util/json-string.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Text as JSON strings (RFC 8259), written straight into a buffer: on the way of every message
  * sent, a tree of JSON objects would copy each body twice more. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See json-tree.h. The text is gone through once, by recursion as deep as values may be nested. A
  * value stands in the array before those inside it, so that neither needs to point to the other.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* JSON that comes from outside and decides something, or comes with every message, read strictly
  * and cheaply: one copy of the text, in which strings are unescaped where they stand, and one array
  * of values that point into it. What is read seldom, and decides nothing, is read by json-reader.h,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See launch.h.
  *
  * posix_spawn, not fork: libcurl's resolver runs threads, and after a fork in a process with

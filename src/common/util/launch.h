@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Starts a program with nothing of this process in it but what is meant for it. Who waits for it,
  * and what is done with what it prints, is child.h's. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How much may be under way at once on a line that cannot bear it all: halved when a request
  * stalls, and raised step by step while requests get through. Requests that stall together count
  * once: each notes the epoch in which it goes out. Pure, a plain value. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "util/line-limit.h"
 
 #include <stdio.h>

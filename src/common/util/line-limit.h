@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which of many equal log lines are written: the first of a kind, then one in
  * LINE_LIMIT_INTERVAL_USEC (or `lines_max`). A line of another kind than the last one's is written
  * at once. What is left out is counted, so that the next line can say so. A plain value; the time

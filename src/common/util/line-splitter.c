@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See line-splitter.h. A line that lies in one piece is handed on where it lies; only what goes on
  * in the next piece is copied. */
 #include "util/line-splitter.h"

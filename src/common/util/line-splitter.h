@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Cuts bytes that come in pieces, such as what a program prints, into lines of bounded length. */
 #pragma once
 

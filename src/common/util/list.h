@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Doubly linked lists whose links are members of the objects in them. A list is circular: its head
  * is a link as well. Nothing here allocates or fails, and a member is removed without a search. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "util/log-entry.h"
 
 #include <errno.h>

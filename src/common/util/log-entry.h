@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One entry of the log: built on the event loop's thread, written by any thread.
  *
  * For the journal an entry is one datagram of fields (systemd's "Native Journal Protocol"); for

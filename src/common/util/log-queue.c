@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "util/log-queue.h"
 
 static struct log_entry *entry_of(struct list *link)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Entries of the log that wait to be written, within a bounded memory.
  *
  * Where a new entry finds no room, entries that are less important than it make room: the least

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where log entries go (log.h): chosen by the configuration, which is read before there is a log. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A thread that does nothing but write log entries, since neither sd_journal_sendv nor a pipe can
  * be told not to block. The event loop's thread adds entries and never waits.
  *

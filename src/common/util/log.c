@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The front of the log: it makes an entry of each line (log-entry.h), and writes it or, while there
  * is a thread for that, leaves it to the thread (log-writer.h). */
 #include "util/log.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Log entries: to the journal with fields under systemd, coloured on a terminal, plain into a pipe.
  * One process, one log: the state is static, as standard error itself is. errno is kept.
  *

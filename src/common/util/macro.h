@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Small helpers that every file may use: clean-up at the end of a scope, taking a pointer out of
  * its owner, units of time. Nothing here allocates or fails. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See path-expand.h. */
 #include "util/path-expand.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Paths as botocore expands them where a variable names a file. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "util/random.h"
 
 #include <systemd/sd-id128.h>

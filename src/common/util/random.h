@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Random numbers that spread retries and refreshes in time. They are not for keys. A unit test puts
  * numbers of its own in the place of random.c. */
 #pragma once

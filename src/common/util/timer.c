@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "util/timer.h"
 
 #include <errno.h>

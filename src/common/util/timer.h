@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One moment of the boot clock at which the event loop calls a function, once.
  *
  * A timer is created off. Setting it again replaces the moment; after the call it is off, and the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "util/uuid.h"
 
 #include <errno.h>

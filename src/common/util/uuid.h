@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Random UUIDs (RFC 4122, version 4) as text. The kernel is asked for the random bytes of several
  * at once, which sd_id128_randomize does not: a system call for each UUID would cost more than all
  * the rest of a small message. */

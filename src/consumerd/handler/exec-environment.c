@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See exec-environment.h. The message's strings are written one after the other into one text, and
  * then pointed to: together with the pointers to the common ones that makes one block. */
 #include "consumerd/handler/exec-environment.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The environment of a program that handles a message.
  *
  * From this process's own it has all but what launch_inherits keeps back, all AWS_* and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See handler.h. A program is run for each message: util/child.h starts it and ends it with its
  * group, exec-environment.h says what it knows of the message. The body is a file in memory, which
  * needs no feeding and does not care whether it is read.

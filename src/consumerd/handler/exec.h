@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The handler that runs a program for each message. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "consumerd/handler/handlers.h"
 
 #include "consumerd/handler/exec.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which handlers there are, and which one the configuration names. */
 #pragma once
 

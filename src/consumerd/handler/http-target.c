@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See http-target.h. libcurl's URL parser takes the URL apart, for it is libcurl that will go
  * there. */
 #include "consumerd/handler/http-target.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where handler "http" posts messages to: its setting consumer.url, taken apart. */
 #pragma once
 

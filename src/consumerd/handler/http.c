@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See handler.h, and sqsd-headers.h for what a message looks like to the application.
  *
  * Each message is one POST, with a connection to itself while it is under way. What the application

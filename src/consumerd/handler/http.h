@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The handler that posts each message to an application. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The message's line is the handling of it: the message is done when the log has taken the line. */
 #include "consumerd/handler/journal.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The handler that writes each message into the journal. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See sandbox.h. Which settings a drop-in has changed is not known here: so it is advice only,
  * where the program was not found, and a warning where it will not be. */
 #include "consumerd/handler/sandbox.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the unit's sandbox hides from the service, as sqs-consumerd.service ships. */
 #pragma once
 

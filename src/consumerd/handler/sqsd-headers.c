@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See sqsd-headers.h. The lines are written one behind the other, each with a NUL at its end, and
  * pointed to when the last is there: the text moves as it grows.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The headers with which Elastic Beanstalk's worker daemon, aws-sqsd, posts a message, so that an
  * application made for it runs unchanged. After AWS's Elastic Beanstalk Developer Guide, "The
  * worker environment SQS daemon" (using-features-managing-env-tiers.html):

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See internal.h. Who comes when there is no place is accepted all the same, told so, and
  * closed: left in the backlog it would wait for its own time-out, and know nothing. The share of a
  * user shrinks with what is free: half of all for one alone, so that there is always some for the

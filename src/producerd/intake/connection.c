@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See connection.h. A line is looked for only
  * behind what was looked through before, so that a long one is gone through once. A connection with
  * nothing under way has no memory but its own structure. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One submitter's connection, as the intake sees it: lines come out of it, answers go into it. Its
  * memory is the intake's to grant. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See intake.h. All connections are in one epoll set of the intake's own, which the daemon's loop
  * sees as a single descriptor: so what has come to any of them is looked at in one go, a turn, with
  * one commit at its end.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The socket at which messages are handed in: lines in, lines out (submission.h), each connection's
  * in their order.
  *

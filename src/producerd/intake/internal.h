@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files of the intake share, each of which uses those that come after it: intake.c (serves
  * connections), acceptor.c (takes new ones), places.c. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* In which place a connection stands, what it is watched for, and what it counts against: see
  * internal.h. */
 #include "producerd/intake/internal.h"

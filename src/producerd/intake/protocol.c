@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See protocol.h. Each message gets an id of its own here, a UUID: it is what the submitter is
  * told, and on a FIFO queue the deduplication id of a message that brings none. */
 #include "producerd/intake/protocol.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the daemon answers to a line that was handed in: it is admitted into the store, or told why
  * not, or it is a command. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See socket.h. */
 #include "producerd/intake/socket.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The listening socket at which messages are handed in: the one that systemd has opened for us
  * (sqs-producerd.socket, sd_listen_fds(3)), or one of our own where there is none. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See submission-reply.h. Each reply is written straight into the buffer. The kind of one that is
  * written is known by its first bytes alone, which is what submission_replies_revoke goes by. */
 #include "producerd/intake/submission-reply.h"

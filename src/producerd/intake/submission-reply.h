@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The lines that sqs-producerd answers at its socket, one to each line, in their order.
  *
  *   {"ok": true, "id": "..."}                          the message is on disk

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See submission.h. A submission keeps the tree of its line, and its message points into that: a
  * body is not copied again. Only binary values, which are in base64 there, have memory of their
  * own.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What programs hand in at sqs-producerd's socket: a JSON object a line (at most
  * SUBMISSION_LINE_MAX_BYTES, ended by a newline), a message or a command.
  *

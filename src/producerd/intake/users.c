@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See users.h. One slot more than connections, so that who comes when all are taken can be
  * told apart. Who has gone keeps its slot, for what has come from it, until that is needed. */
 #include "producerd/intake/users.h"

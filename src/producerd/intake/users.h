@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Who hands in, by uid: how many connections each has, so that nobody may take all places, and how
  * much has come from each. Pure. */
 #pragma once

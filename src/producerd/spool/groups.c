@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See groups.h. A group is known while it has messages out or was passed over. Those that
  * were passed over and have room stand in a line and take turns. */
 #include "producerd/spool/groups.h"

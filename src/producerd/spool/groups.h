@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Of each group, how many messages are out of the spool, and from where on its messages were passed
  * over because that was enough. The spool is read in order once; a group that was passed over is
  * read by itself, from the first message passed over on, whenever it has room, and is passed over

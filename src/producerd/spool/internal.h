@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The spool's inside, shared by its files, each of which uses those that come after it: spool.c
  * (opening, what comes in, the writing), rejected.c (what was set aside), out.c (what
  * goes out), internal.c (lists, statements, the last resort). */

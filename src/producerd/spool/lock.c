@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See lock.h. flock(2), which leaves no file behind, and ends with the process. */
 #include "producerd/spool/lock.h"
 

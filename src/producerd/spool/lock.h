@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Who may open the spool: any number of daemons, of which SQLite's own lock lets one in, or one
  * command that works on the file while no daemon does. A lock on the folder tells a command, which
  * has done in a moment, from a daemon, which stays. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See message.h. One block of memory: the structure, the attributes' table, then the texts.
  * The attributes point into the packed form, which is copied with the rest. */
 #include "producerd/spool/message.h"

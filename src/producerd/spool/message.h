@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A message of the spool in memory, in one piece, and its attributes as the bytes that are kept on
  * disk. Pure. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What goes out of the spool, see spool.h. Rows are read in order once, behind a cursor; what was
  * passed over on the way is read again by its group (groups.h). */
 #include "producerd/spool/internal.h"

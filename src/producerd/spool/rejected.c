@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The messages that were set aside, see spool.h. */
 #include "producerd/spool/internal.h"
 

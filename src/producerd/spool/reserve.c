@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See reserve.h. */
 #include "producerd/spool/reserve.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Room on a disk that is kept for bad times: a file whose blocks are allocated and hold nothing.
  * When the disk is full, it is given back, and what must still be written has room. */
 #pragma once

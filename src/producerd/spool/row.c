@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See row.h. The checksum is no secret and no proof against who means to forge: it finds bits
  * that have changed. Each step of it (xor, product with an odd number, shift and xor) can be
  * undone, so one changed piece always changes the sum. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A row of the spool's file as it is read back. What is on disk is trusted no more than what came
  * over the socket: disks and memory change bits, and people edit files. */
 #pragma once

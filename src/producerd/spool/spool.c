@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See spool.h. A message is in one of two tables: `waiting`, or `rejected` with the reason.
  * `sending` says of those waiting since when SQS may have them; it is a table of its own so that to
  * mark a message does not mean to write its body again. The index of the groups also serves to

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The spool: messages on disk, from the moment in which they are handed in until SQS has
  * acknowledged them, in one SQLite database (util/database.h) of which this process is the only
  * user.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where the intake puts the messages that are handed in: the spool, behind this table; in tests,
  * something smaller.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See arguments.h. */
 #include "producerd/submit/arguments.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The command line of --submit and --rejected (submit.h). */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The other end of the daemon's socket: a line is written, and its answer waited for. Blocks. */
 #pragma once
 

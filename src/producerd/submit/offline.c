@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See offline.h. Lines are answered by the daemon's own door, over its own store. */
 #include "producerd/submit/offline.h"
 

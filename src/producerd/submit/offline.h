@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* --rejected where no daemon runs: the same commands as at its socket, given to the spool's file.
  *
  * The work is done in a process of its own, which sees nothing but the spool's folder and is the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See submit.h. The socket's path is all that handing in needs of the configuration, which need not
  * be readable for who does it: without it, the path is the default. What the message may be
  * is the daemon's to judge; only what does not go into a line of JSON is refused here. */

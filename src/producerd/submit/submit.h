@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The producer's program as a client of its daemon, for shells and cron: it hands in a message, or
  * lists what SQS has rejected and acts on it. Blocks; the exit status says what became of it.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Makes calls through the AWS SDK for JavaScript, which is installed in FOLDER: call.cjs FOLDER
 //
 // Reads [operation, parameters, region] a line, and writes a line for each, {"reply": ...} or

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Sends by npm's sqs-producer and handles by npm's sqs-consumer, both unchanged and installed in FOLDER:
 // consumer-and-producer.mjs FOLDER QUEUE_URL MESSAGES
 //

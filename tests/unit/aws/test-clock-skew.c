@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "aws/clock-skew.h"
 #include "test.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The chain as a whole: which place answers before which. */
 #include "aws/credentials-chain.h"
 #include "test-aws-home.h"

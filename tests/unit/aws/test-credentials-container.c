@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "aws/credentials-container.h"
 #include "test-aws-home.h"
 #include "test-server.h"

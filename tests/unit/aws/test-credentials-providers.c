@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The environment's and the shared files' keys. */
 #include "aws/credentials-sequence.h"
 #include "aws/files.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "aws/credentials-sequence.h"
 #include "test-aws-home.h"
 #include "test.h"

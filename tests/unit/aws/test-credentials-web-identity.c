@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "aws/credentials-web-identity.h"
 #include "test-aws-home.h"
 #include "test-server.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "aws/credentials.h"
 #include "test-loop.h"
 #include "util/clock.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "aws/error.h"
 #include "test.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "aws/imds-settings.h"
 #include "test-aws-home.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The reader of the instance metadata service, and the region read with it. */
 #include "aws/imds.h"
 #include "test-aws-home.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "aws/metadata-url.h"
 #include "test.h"
 

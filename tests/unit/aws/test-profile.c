@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "aws/profile.h"
 #include "test.h"
 
@@ -41,7 +42,8 @@ static void assert_value(const struct aws_profiles *p, const char *profile, cons
 
 static void what_aws_configure_writes_is_read(void **state)
 {
-    CLEANUP(aws_profiles_free) struct aws_profiles *p =
+    CLEANUP(aws_profiles_free)
+    struct aws_profiles *p =
         both("[default]\n"
              "aws_access_key_id = AKIAIOSFODNN7EXAMPLE\n"
              "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n"
@@ -61,7 +63,8 @@ static void what_aws_configure_writes_is_read(void **state)
 
 static void the_credentials_file_wins(void **state)
 {
-    CLEANUP(aws_profiles_free) struct aws_profiles *p =
+    CLEANUP(aws_profiles_free)
+    struct aws_profiles *p =
         both("[a]\nk = credentials\ns3 = flat\nempty =\n",
              "[profile a]\nk = config\ns3 =\n  x = 1\nempty = full\nonly = config\n");
 
@@ -76,7 +79,8 @@ static void the_credentials_file_wins(void **state)
 
 static void section_names_are_read_as_the_cli_reads_them(void **state)
 {
-    CLEANUP(aws_profiles_free) struct aws_profiles *p =
+    CLEANUP(aws_profiles_free)
+    struct aws_profiles *p =
         both("[profile odd]\nk = 1\n[two words]\nk = 2\n[\"q\"]\nk = 3\n",
              "[profile \"a b\"]\nk = 1\n[profile 'c\"d']\nk = 2\n[  profile\te ] # note\nk = 3\n"
              "[profile f\\ g]\nk = 4\n[profile \"h\\\"i\\j\"]\nk = 5\n"
@@ -101,10 +105,10 @@ static void section_names_are_read_as_the_cli_reads_them(void **state)
 
 static void services_and_sso_sessions_are_kept_apart(void **state)
 {
-    CLEANUP(aws_profiles_free) struct aws_profiles *p =
-        both("[services s]\nsqs = credentials\n",
-             "[services s]\nsqs =\n  endpoint_url = http://127.0.0.1:9324\n"
-             "[sso-session s]\nsso_region = eu-west-1\n[profile s]\nk = v\n");
+    CLEANUP(aws_profiles_free)
+    struct aws_profiles *p = both("[services s]\nsqs = credentials\n",
+                                  "[services s]\nsqs =\n  endpoint_url = http://127.0.0.1:9324\n"
+                                  "[sso-session s]\nsso_region = eu-west-1\n[profile s]\nk = v\n");
 
     assert_string_equal(aws_profiles_get_section(p, "services", "s", "sqs", "endpoint_url"),
                         "http://127.0.0.1:9324");
@@ -135,7 +139,8 @@ static void long_values_and_names_are_kept_whole(void **state)
 
 static void values_are_kept_byte_for_byte(void **state)
 {
-    CLEANUP(aws_profiles_free) struct aws_profiles *p =
+    CLEANUP(aws_profiles_free)
+    struct aws_profiles *p =
         both("\xef\xbb\xbf# comment\r\n; comment\r\n[a]\r\n"
              "semicolon = x ; not a comment # nor this\r\n"
              "equals = a=b:c\r\ncolon: c\r\n \t \r\nQUOTED = \"q\"\r\nempty =\r\n"
@@ -156,23 +161,23 @@ static void values_are_kept_byte_for_byte(void **state)
 
 static void deeper_lines_belong_to_the_line_above(void **state)
 {
-    CLEANUP(aws_profiles_free) struct aws_profiles *p =
-        both("[a]\n"
-             "s3 =\n"
-             "\n"
-             "  Max = 10\n"
-             "# a comment ends nothing\n"
-             "    deeper=a=b\n"
-             "  empty =\n"
-             "folded = one\n"
-             "\n"
-             "   two\n"
-             "   # comment\n"
-             "   [three]\n"
-             "   k = 4\n"
-             "  indented = 5\n" /* deeper than "folded" */
-             "next = 6\n",
-             NULL);
+    CLEANUP(aws_profiles_free)
+    struct aws_profiles *p = both("[a]\n"
+                                  "s3 =\n"
+                                  "\n"
+                                  "  Max = 10\n"
+                                  "# a comment ends nothing\n"
+                                  "    deeper=a=b\n"
+                                  "  empty =\n"
+                                  "folded = one\n"
+                                  "\n"
+                                  "   two\n"
+                                  "   # comment\n"
+                                  "   [three]\n"
+                                  "   k = 4\n"
+                                  "  indented = 5\n" /* deeper than "folded" */
+                                  "next = 6\n",
+                                  NULL);
 
     assert_value(p, "a", "s3", NULL, "");
     assert_value(p, "a", "s3", "Max", "10");
@@ -186,8 +191,8 @@ static void deeper_lines_belong_to_the_line_above(void **state)
 
 static void an_indented_section_is_read_by_its_own_indent(void **state)
 {
-    CLEANUP(aws_profiles_free) struct aws_profiles *p =
-        both("  [a]\n  k = 1\n  s3 =\n   x = 2\n l = 3\n  folded\n", NULL);
+    CLEANUP(aws_profiles_free)
+    struct aws_profiles *p = both("  [a]\n  k = 1\n  s3 =\n   x = 2\n l = 3\n  folded\n", NULL);
 
     assert_value(p, "a", "k", NULL, "1");
     assert_value(p, "a", "s3", "x", "2");
@@ -196,7 +201,8 @@ static void an_indented_section_is_read_by_its_own_indent(void **state)
 
 static void what_is_given_twice_is_merged(void **state)
 {
-    CLEANUP(aws_profiles_free) struct aws_profiles *p =
+    CLEANUP(aws_profiles_free)
+    struct aws_profiles *p =
         both(NULL, "[profile a]\nk = 1\nl = 1\ns3 =\n  x = 1\n  x = 2\nt =\n  y = 1\n"
                    "[profile b]\n[profile a]\nK = 2\ns3 =\n  z = 3\nt = flat\n");
 
@@ -274,8 +280,19 @@ static void a_name_is_kept_whole_or_refused(void **state)
 
 static void hostile_texts_take_bounded_time(void **state)
 {
-    static const char *const pieces[] = {"[a]\n", "k=\n", " k=v\n", " \n", "k=v\n ", ":", "\n", "[a",
-                                         "\\", "\"", "[profile \"\\\"\" x]\n"};
+    // clang-format off
+    static const char *const pieces[] = {"[a]\n",
+                                         "k=\n",
+                                         " k=v\n",
+                                         " \n",
+                                         "k=v\n ",
+                                         ":",
+                                         "\n",
+                                         "[a",
+                                         "\\",
+                                         "\"",
+                                         "[profile \"\\\"\" x]\n"};
+    // clang-format on
 
     for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
         CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(AWS_PROFILE_FILE_MAX_BYTES);
@@ -294,8 +311,11 @@ static void hostile_texts_take_bounded_time(void **state)
 
 static void random_texts_do_no_harm(void **state)
 {
-    static const char *const pieces[] = {"[", "]", "profile", "default", "\n", "=", ":", " ", "\t", "#",
-                                         ";", "\"", "'", "\\", "k", "a b", "\r\n", "services", "\xff"};
+    // clang-format off
+    static const char *const pieces[] = {"[", "]",   "profile", "default",  "\n",  "=", ":",
+                                         " ", "\t",  "#",       ";",        "\"",  "'", "\\",
+                                         "k", "a b", "\r\n",    "services", "\xff"};
+    // clang-format on
     unsigned seed = 1;
 
     for (int i = 0; i < 5000; i++) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "aws/role.h"
 #include "test.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "aws/settings.h"
 #include "daemon/config.h"
 #include "test-open.h"

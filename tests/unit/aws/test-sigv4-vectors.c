@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* AWS's published SigV4 test suite, header form, one test a case: the folders of v4/ in the
  * directory that SIGV4_VECTORS names, or else SIGV4_VECTORS_DEFAULT. Skipped where it is not there.
  * All stages must come out byte for byte. */

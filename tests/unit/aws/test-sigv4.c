@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The figures are AWS's: its published test suite's, transcribed, all for the key AKIDEXAMPLE at
  * 2015-08-30T12:36:00Z in us-east-1 for "service". Where the suite proves nothing (a "%" in a path)
  * they were worked out by hand. test-sigv4-vectors runs the whole suite where it is there. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "aws/sts-reply.h"
 #include "test.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "consumerd/ack-queue.h"
 #include "consumerd/lane.h"
 #include "fake-consumer.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "consumerd/budget.h"
 #include "test.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "consumerd/consumer.h"
 #include "fake-consumer.h"
 #include "fake-log.h"

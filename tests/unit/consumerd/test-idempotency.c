@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "consumerd/idempotency.h"
 
 #include "fake-consumer.h"

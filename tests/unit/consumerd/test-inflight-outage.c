@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What becomes of messages that their handler is away for. */
 #include "consumerd/inflight.h"
 #include "consumerd/outage.h"

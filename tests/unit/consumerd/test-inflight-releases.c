@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the log and the counters say of messages that come back. */
 #include "consumerd/inflight.h"
 #include "fake-consumer.h"

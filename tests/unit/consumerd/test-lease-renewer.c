@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "consumerd/attempts.h"
 #include "consumerd/lease-renewer.h"
 #include "fake-consumer.h"

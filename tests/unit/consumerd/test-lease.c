@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "consumerd/lease.h"
 #include "fake-consumer.h"
 #include "test.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "consumerd/ledger.h"
 #include "test.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Random lives of messages: whatever the handler, SQS, the clock and a stop do, in whatever order,
  * never are two of a lane handled at once, nothing is deleted that was not handled, rejected or
  * known as handled, every message ends, no impossible cell of the table is met (its assertion

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Walks every cell of the consumer's table. It knows what must hold of a cell, not what stands in
  * it. */
 #include "consumerd/message-state.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/config.h"
 #include "test.h"
 #include "util/encode.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/exposed-keys.h"
 #include "fake-log.h"
 #include "test-aws-home.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/failure.h"
 #include "fake-log.h"
 #include "test.h"

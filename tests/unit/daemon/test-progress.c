@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/progress.h"
 
 #include "fake-log.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The start on a queue: which permissions it finds missing, how long it waits for them, and how it
  * ends. */
 #include "daemon/queue.h"

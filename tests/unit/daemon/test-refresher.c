@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/refresher.h"
 #include "test-loop.h"
 #include "test-server.h"

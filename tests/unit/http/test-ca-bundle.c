@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "http/ca-bundle.h"
 #include "test-certificate.h"
 #include "test.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Requests to Unix sockets. */
 #include "http/client.h"
 #include "test-loop.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Connecting, what is remembered of it, and on which connections a request may begin. */
 #include "http/client.h"
 #include "test-loop.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "bad-times.h"
 #include "http/date.h"
 #include "test.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "http/no-proxy.h"
 #include "test.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Time-outs that count from the last progress. The peers here are sockets that the tests read and
  * write themselves, between turns of the loop. */
 #include "http/client.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The bound on what all replies being received may hold. */
 #include "http/client.h"
 #include "test-loop.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "producerd/batcher.h"
 #include "test.h"
 

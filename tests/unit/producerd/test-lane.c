@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "producerd/lane.h"
 #include "test.h"
 

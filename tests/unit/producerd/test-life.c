@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Random lives of messages on their way to SQS: whatever SQS, the network and the clock do, never
  * is a later message of a group sent while the outcome of an earlier one is unknown, each message
  * goes out unchanged, with the same deduplication id, until SQS has said yes or no, each ends once,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Walks every cell of the producer's table. It knows what must hold of a cell, not what stands in
  * it. */
 #include "producerd/message-state.h"

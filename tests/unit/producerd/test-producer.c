@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "fake-log.h"
 #include "fake-queue.h"
 #include "producerd/doubt.h"

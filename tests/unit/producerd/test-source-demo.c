@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "producerd/source-demo.h"
 #include "test.h"
 #include "util/json-reader.h"

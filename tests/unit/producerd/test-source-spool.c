@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "fake-log.h"
 #include "producerd/source-spool.h"
 #include "test-loop.h"

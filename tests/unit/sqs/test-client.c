@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "aws/sigv4.h"
 #include "sqs/client.h"
 #include "test-loop.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "sqs/headers.h"
 
 #include <errno.h>

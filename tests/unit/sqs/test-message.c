@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "sqs/message.h"
 #include "test.h"
 
@@ -173,8 +174,8 @@ static void characters_are_checked_wherever_they_stand(void **state)
         for (size_t i = 0; i < sizeof(body); i++)
             for (unsigned byte = 0; byte <= 0xff; byte++) {
                 struct sqs_message message = message_of(body, sizeof(body));
-                bool is_good = byte == '\t' || byte == '\n' || byte == '\r' ||
-                               (byte >= 0x20 && byte < 0x80);
+                bool is_good =
+                    byte == '\t' || byte == '\n' || byte == '\r' || (byte >= 0x20 && byte < 0x80);
 
                 memset(body, around[k], sizeof(body));
                 body[i] = (char)byte;

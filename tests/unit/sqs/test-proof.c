@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "sqs/proof.h"
 #include "test.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "sqs/reply.h"
 #include "test.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "sqs/request.h"
 #include "test.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "sqs/retry.h"
 #include "test.h"
 

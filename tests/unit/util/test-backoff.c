@@ -1,8 +1,8 @@
+/* SPDX-License-Identifier: MIT */
 #include "test.h"
 #include "util/backoff.h"
 
-static const enum backoff_kind KINDS[] = {BACKOFF_TRANSIENT, BACKOFF_THROTTLED,
-                                          BACKOFF_SLOW};
+static const enum backoff_kind KINDS[] = {BACKOFF_TRANSIENT, BACKOFF_THROTTLED, BACKOFF_SLOW};
 
 /* splitmix64: any fixed sequence of well-mixed bits. */
 static uint64_t next_random(uint64_t *seed)

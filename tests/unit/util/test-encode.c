@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "bad-times.h"
 #include "test.h"
 #include "util/encode.h"

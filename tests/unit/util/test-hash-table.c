@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "util/hash-table.h"
 
 #include "test.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "util/json-string.h"
 #include "util/json-reader.h"
 #include "test.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "util/json-tree.h"
 #include "json-texts.h"
 #include "test.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The log while standard error is a pipe that is read late or never. */
 #include "test.h"
 #include "util/log.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "daemon/message-ids.h"
 #include "test.h"
 #include "util/encode.h"

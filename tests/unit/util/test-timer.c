@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "util/timer.h"
 
 #include "test-loop.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "consumerd/handler/exec-environment.h"
 #include "test.h"
 

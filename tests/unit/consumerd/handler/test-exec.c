@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Handler "exec" with programs that do what a test wants: each way to end, and each way not to. */
 #include "consumerd/handler/handlers.h"
 #include "test-loop.h"

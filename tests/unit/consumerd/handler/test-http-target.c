@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "consumerd/handler/http-target.h"
 #include "test.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Handler "http" against a scripted server: what goes out, and what each answer means. */
 #include "consumerd/handler/http.h"
 #include "test-certificate.h"

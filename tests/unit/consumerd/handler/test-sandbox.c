@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "consumerd/handler/sandbox.h"
 #include "fake-log.h"
 #include "test.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The reference is the table in consumerd/handler/sqsd-headers.h, header by header. */
 #include "consumerd/handler/sqsd-headers.h"
 #include "test.h"

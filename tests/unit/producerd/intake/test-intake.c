@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "bad-lines.h"
 #include "fake-log.h"
 #include "producerd/intake/intake.h"

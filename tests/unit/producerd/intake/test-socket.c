@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "producerd/intake/socket.h"
 #include "test.h"
 

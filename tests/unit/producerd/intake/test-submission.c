@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "bad-lines.h"
 #include "producerd/intake/submission-reply.h"
 #include "producerd/intake/submission.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "producerd/spool/reserve.h"
 #include "test.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "producerd/spool/row.h"
 #include "producerd/spool/spool.h"
 #include "test.h"

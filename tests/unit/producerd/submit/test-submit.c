@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "producerd/submit/arguments.h"
 #include "producerd/submit/client.h"
 #include "producerd/submit/submit.h"
