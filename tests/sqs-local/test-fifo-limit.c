@@ -61,5 +61,5 @@ int main(void)
         cmocka_unit_test(a_batch_is_a_call_of_its_action),
     };
 
-    return cmocka_run_group_tests_name("sqs-local-fifo-limit", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("sqs-local-model-fifo-limit", tests, NULL, NULL);
 }

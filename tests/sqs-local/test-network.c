@@ -139,5 +139,5 @@ int main(void)
         cmocka_unit_test(a_probability_is_a_number_from_0_to_1),
     };
 
-    return cmocka_run_group_tests_name("sqs-local-network", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("sqs-local-model-network", tests, NULL, NULL);
 }

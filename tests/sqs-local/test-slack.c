@@ -184,5 +184,5 @@ int main(void)
         cmocka_unit_test(counts_are_exact_where_no_lag_is_asked_for),
     };
 
-    return cmocka_run_group_tests_name("sqs-local-slack", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("sqs-local-model-slack", tests, NULL, NULL);
 }

@@ -64,5 +64,5 @@ int main(void)
         cmocka_unit_test(timers_due_at_once_come_in_the_order_they_were_set),
     };
 
-    return cmocka_run_group_tests_name("sqs-local-timer-heap", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("sqs-local-model-timer-heap", tests, NULL, NULL);
 }
