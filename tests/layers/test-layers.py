@@ -28,14 +28,11 @@ def folder_of(path):
     return os.path.dirname(path).removeprefix("common/")
 
 
-def may_use(folder):
-    """Folders and single headers, from the folder's meson.build."""
-    path = os.path.join(SRC, folder, "meson.build")
-    if not os.path.exists(path):
-        path = os.path.join(SRC, "common", folder, "meson.build")
-    with open(path, encoding="utf-8") as file:
+def may_use(path):
+    """Folders and single headers, from the meson.build of a file's folder."""
+    with open(os.path.join(SRC, os.path.dirname(path), "meson.build"), encoding="utf-8") as file:
         line = re.search(r"^# May use: (.*)\.$", file.read(), re.M)
-    tap.ok(line, f"{path} does not say what its folder may use")
+    tap.ok(line, f"the meson.build beside {path} does not say what its folder may use")
     return set(re.split(r"[;,] ", line[1]))
 
 
@@ -56,7 +53,7 @@ def found(name):
 def includes_are_written_with_their_folder():
     for path in files():
         for name in includes(path):
-            tap.ok("/" in name and found(name), f'{path} includes "{name}": write its folder before it, '
+            tap.ok("/" in name and found(name), f'src/{path} includes "{name}": write its folder before it, '
                                                 'from src/common or from src')
 
 
@@ -64,11 +61,11 @@ def includes_are_written_with_their_folder():
 def no_file_includes_what_its_folder_may_not_use():
     for path in files():
         folder = folder_of(path)
-        allowed = may_use(folder)
+        allowed = may_use(path)
         for name in includes(path):
             header = found(name)
             tap.ok(folder_of(header) == folder or folder_of(header) in allowed or header in allowed,
-                   f'{path} includes "{name}", but src/.../{folder}/meson.build says that it may use '
+                   f'src/{path} includes "{name}", but the meson.build beside it says that it may use '
                    f'{", ".join(sorted(allowed))}')
 
 
