@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is done with a message that was received: one file, handler-<name>.c, behind this table.
+/* What is done with a message that was received: one file each, behind this table.
  * Many messages may be with a handler at once. Which handlers there are is known to handlers.h
  * alone. */
 #pragma once
