@@ -88,7 +88,7 @@ static void hash_table_removed_entry_is_not_found_and_others_are(void **state)
 /* All in one bucket: a chain is searched, and taken from at its front, its middle and its end. */
 static void hash_table_chain_of_one_bucket_works(void **state)
 {
-    struct item *chain[3];
+    struct item *chain[3] = {};
     size_t n = 0;
 
     assert_int_equal(hash_table_reserve(&table, 64), 0);
