@@ -38,6 +38,8 @@ static void each_error_ends_or_is_retried_by_the_callers_rules(void **state)
          {.keep_trying = true, .is_denial_final = true},
          SQS_NEXT_FINISH,
          false},
+        {AWS_ERROR_PERMANENT, "", {}, SQS_NEXT_FINISH, false},
+        {AWS_ERROR_PERMANENT, "", {.keep_trying = true}, SQS_NEXT_AFTER, true},
         {AWS_ERROR_PERMANENT, SQS_ERROR_NOT_OF_SQS, {}, SQS_NEXT_AFTER, true},
         {AWS_ERROR_PERMANENT, SQS_ERROR_NOT_OF_SQS, {.is_last = true}, SQS_NEXT_FINISH, false},
         {AWS_ERROR_TRANSIENT, SQS_ERROR_CREDENTIALS_INTERCEPTED, {}, SQS_NEXT_AFTER, true},
