@@ -10,6 +10,11 @@
 #include "aws/url.h"
 #include "util/buffer.h"
 #include "util/encode.h"
+#include "util/error-line.h"
+
+#define invalid(error, ...) error_line(ENDPOINT_E_INVALID, error, __VA_ARGS__)
+_Static_assert((int)WEB_URL_E_INVALID == (int)ENDPOINT_E_INVALID,
+               "what the reader of URLs says is said on");
 
 enum { QUEUE_NAME_MAX_CHARACTERS = 80 };
 
@@ -38,15 +43,15 @@ static int split_path(const char *url, const char *path, struct queue_url *q, ch
     size_t n = strlen(name);
 
     if (*name == '\0')
-        return endpoint_invalid(
-            error, "queue_url %.200s names no queue: it must be like " QUEUE_URL_EXAMPLE, url);
+        return invalid(error, "queue_url %.200s names no queue: it must be like " QUEUE_URL_EXAMPLE,
+                       url);
     q->is_fifo = n >= strlen(FIFO_SUFFIX) && streq(name + n - strlen(FIFO_SUFFIX), FIFO_SUFFIX);
     if (!queue_name_is_valid(name, q->is_fifo))
-        return endpoint_invalid(error,
-                                "queue_url %.200s ends in %.200s, which is no queue's name: "
-                                "1 to 80 of A-Z a-z 0-9 - _, of a FIFO queue with .fifo at "
-                                "its end",
-                                url, name);
+        return invalid(error,
+                       "queue_url %.200s ends in %.200s, which is no queue's name: "
+                       "1 to 80 of A-Z a-z 0-9 - _, of a FIFO queue with .fifo at "
+                       "its end",
+                       url, name);
     q->name = strdup(name);
     if (!q->name)
         return -ENOMEM;
@@ -149,11 +154,11 @@ static int resolve_custom(const struct endpoint_settings *settings, struct endpo
         name_settings(settings,
                       ENDPOINT_SETTING_URL | (settings->use_fips ? ENDPOINT_SETTING_FIPS
                                                                  : ENDPOINT_SETTING_DUALSTACK));
-        return endpoint_invalid(error,
-                                "%s cannot be had with a custom endpoint (endpoint_url %.200s): "
-                                "take one of the two out",
-                                settings->use_fips ? "use_fips_endpoint" : "use_dualstack_endpoint",
-                                settings->endpoint_url);
+        return invalid(error,
+                       "%s cannot be had with a custom endpoint (endpoint_url %.200s): "
+                       "take one of the two out",
+                       settings->use_fips ? "use_fips_endpoint" : "use_dualstack_endpoint",
+                       settings->endpoint_url);
     }
     if (!e->region) {
         r = aws_region_of_host(url.host, &e->region);
@@ -196,10 +201,10 @@ static int find_region(const struct endpoint_settings *settings, struct endpoint
             return r;
     }
     if (queue_is_plain_http && !is_custom)
-        return endpoint_invalid(error,
-                                "queue_url %.200s is plain http, which only an endpoint that is "
-                                "set explicitly may be: use https, or set endpoint_url",
-                                settings->queue_url);
+        return invalid(error,
+                       "queue_url %.200s is plain http, which only an endpoint that is "
+                       "set explicitly may be: use https, or set endpoint_url",
+                       settings->queue_url);
     if (!is_set(settings->region)) {
         if (q)
             e->region = TAKE(q->region);
@@ -209,16 +214,15 @@ static int find_region(const struct endpoint_settings *settings, struct endpoint
     name_settings(settings, ENDPOINT_SETTING_REGION);
     escape_for_log(&shown, settings->region, strlen(settings->region), 80);
     if (!aws_region_is_valid(settings->region))
-        return endpoint_invalid(error,
-                                "region \"%s\" is no region's name: a-z 0-9 and - are allowed, as "
-                                "in eu-west-1",
-                                buffer_string(&shown));
+        return invalid(error,
+                       "region \"%s\" is no region's name: a-z 0-9 and - are allowed, as "
+                       "in eu-west-1",
+                       buffer_string(&shown));
     if (q && q->region && !is_custom && !streq(q->region, settings->region))
-        return endpoint_invalid(
-            error,
-            "region %s is not that of queue_url %.200s, which is %s: set region "
-            "to that, or leave it out",
-            buffer_string(&shown), settings->queue_url, q->region);
+        return invalid(error,
+                       "region %s is not that of queue_url %.200s, which is %s: set region "
+                       "to that, or leave it out",
+                       buffer_string(&shown), settings->queue_url, q->region);
     e->region = strdup(settings->region);
     return e->region ? 0 : -ENOMEM;
 }
@@ -241,11 +245,11 @@ int endpoint_resolve(const struct endpoint_settings *settings, struct endpoint *
             return r;
     }
     if (!e->region)
-        return endpoint_invalid(
-            error,
-            "no region is set%s: set region, as in region = "
-            "\"eu-west-1\", or AWS_REGION",
-            is_set(settings->queue_url) ? ", and the host of queue_url does not tell it" : "");
+        return invalid(error,
+                       "no region is set%s: set region, as in region = "
+                       "\"eu-west-1\", or AWS_REGION",
+                       is_set(settings->queue_url) ? ", and the host of queue_url does not tell it"
+                                                   : "");
     if (!is_custom) {
         r = resolve_by_rules(settings, e);
         if (r < 0)

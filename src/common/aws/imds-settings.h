@@ -2,7 +2,12 @@
 /* Inside imds: its settings, from the environment and the profile. The list is in imds.h. */
 #pragma once
 
-#include "aws/imds.h"
+#include "util/macro.h"
+
+enum {
+    IMDS_TIMEOUT_MAX_SEC = 60,
+    IMDS_ATTEMPTS_MAX = 10,
+};
 
 struct imds_settings {
     char *base_url; /* ends in "/" */
@@ -10,6 +15,8 @@ struct imds_settings {
     uint64_t timeout_usec; /* of one request */
     unsigned attempts;     /* of each request; at least 1 */
 };
+
+enum { IMDS_E_DISABLED = 1, IMDS_E_INVALID = 2 };
 
 /* 0, -ENOMEM, IMDS_E_DISABLED or IMDS_E_INVALID, with *error. */
 int imds_settings_read(const char *profile, struct imds_settings *ret, char **error);

@@ -11,7 +11,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "aws/imds-settings.h"
 #include "util/buffer.h"
 #include "util/clock.h"
 #include "util/timer.h"

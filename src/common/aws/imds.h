@@ -16,6 +16,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "aws/imds-settings.h"
 #include "http/client.h"
 #include "util/macro.h"
 
@@ -24,8 +25,6 @@ struct imds; /* one session: a token, and what is read with it */
 enum {
     IMDS_REPLY_MAX_BYTES = 64 * 1024,
     IMDS_TOKEN_TTL_SEC = 21600,
-    IMDS_TIMEOUT_MAX_SEC = 60,
-    IMDS_ATTEMPTS_MAX = 10,
 };
 
 #define IMDS_PAUSE_USEC USEC_PER_SEC /* between attempts */
@@ -52,7 +51,6 @@ typedef void (*imds_done_fn)(void *userdata, enum imds_outcome outcome, const ch
 /* Reads the settings. 0; -ENOMEM; IMDS_E_DISABLED where it is switched off, or IMDS_E_INVALID where
  * a setting or a shared file is malformed: then *error is the line that says so, the caller frees
  * it. Loop and client are borrowed and must outlive the session. `profile` as for the providers. */
-enum { IMDS_E_DISABLED = 1, IMDS_E_INVALID = 2 };
 int imds_new(sd_event *event, struct http_client *http, const char *profile, struct imds **ret,
              char **error);
 

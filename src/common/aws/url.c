@@ -11,9 +11,11 @@
 
 #include <curl/curl.h>
 
-#include "aws/endpoint.h"
 #include "util/buffer.h"
 #include "util/encode.h"
+#include "util/error-line.h"
+
+#define invalid(error, ...) error_line(WEB_URL_E_INVALID, error, __VA_ARGS__)
 
 /* The last one has no prefix: it takes all that is left. */
 static const struct aws_partition PARTITIONS[] = {
@@ -249,31 +251,29 @@ int web_url_parse(const char *setting, const char *text, struct web_url *ret, ch
         return -ENOMEM;
     append_shown(&shown, text);
     if (fault)
-        return endpoint_invalid(error, "%s %s %s", setting, buffer_string(&shown), fault);
+        return invalid(error, "%s %s %s", setting, buffer_string(&shown), fault);
     code = curl_url_set(u, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME | CURLU_DISALLOW_USER);
     if (code == CURLUE_OUT_OF_MEMORY)
         return -ENOMEM;
     if (code == CURLUE_USER_NOT_ALLOWED)
-        return endpoint_invalid(error, "%s has a user name in it (not shown): leave it out",
-                                setting);
+        return invalid(error, "%s has a user name in it (not shown): leave it out", setting);
     if (code != CURLUE_OK)
-        return endpoint_invalid(error,
-                                "%s %s is not a URL (%s): it must be like "
-                                "https://host/path",
-                                setting, buffer_string(&shown), curl_url_strerror(code));
+        return invalid(error,
+                       "%s %s is not a URL (%s): it must be like "
+                       "https://host/path",
+                       setting, buffer_string(&shown), curl_url_strerror(code));
     r = url_part(u, CURLUPART_SCHEME, 0, &scheme);
     if (r < 0)
         return r;
     url.is_plain_http = streq(scheme, "http");
     if (!url.is_plain_http && !streq(scheme, "https"))
-        return endpoint_invalid(error, "%s %s is neither http nor https", setting,
-                                buffer_string(&shown));
+        return invalid(error, "%s %s is neither http nor https", setting, buffer_string(&shown));
     r = take_apart(u, &url);
     if (r < 0)
         return r;
     fault = find_host_fault(u, url.host);
     if (fault)
-        return endpoint_invalid(error, "%s %s %s", setting, buffer_string(&shown), fault);
+        return invalid(error, "%s %s %s", setting, buffer_string(&shown), fault);
     *ret = url;
     url = (struct web_url){};
     return 0;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside endpoint: URLs taken apart, and AWS's partitions with their hosts. Others use endpoint.h.
- */
+/* URLs taken apart, and AWS's partitions with their hosts: what endpoint.h stands on. */
 #pragma once
 
-#include "util/error-line.h"
 #include "util/macro.h"
 
 enum { URL_MAX_BYTES = 2048 };
@@ -35,7 +33,8 @@ struct web_url {
 };
 
 /* Takes an http or https URL apart that has no user, query or fragment. 0, -ENOMEM, or
- * ENDPOINT_E_INVALID with *error, which names `setting`. */
+ * WEB_URL_E_INVALID with *error, which names `setting`. */
+enum { WEB_URL_E_INVALID = 1 };
 int web_url_parse(const char *setting, const char *text, struct web_url *ret, char **error);
 void web_url_done(struct web_url *u);
 
@@ -43,6 +42,3 @@ static inline void web_url_done_cleanup(struct web_url *u)
 {
     web_url_done(u);
 }
-
-/* Sets *error, if not NULL, to the line. ENDPOINT_E_INVALID or -ENOMEM. */
-#define endpoint_invalid(error, ...) error_line(ENDPOINT_E_INVALID, error, __VA_ARGS__)
