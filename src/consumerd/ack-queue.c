@@ -15,10 +15,10 @@
  * of what remains before. */
 #define URGENT_USEC (2 * USEC_PER_SEC)
 
-struct settler {
+struct ack_queue {
     struct queue *queue;
-    struct settler_options options;
-    settled_fn settled;
+    struct ack_queue_options options;
+    ack_done_fn done;
     void *userdata;
     struct list pending;
     struct list batches;
@@ -30,11 +30,11 @@ struct settler {
 
 static struct message *of(struct list *link)
 {
-    return CONTAINER_OF(link, struct message, settle.pending);
+    return CONTAINER_OF(link, struct message, ack.pending);
 }
 
 /* Whether nothing of its lane must be deleted before. The `n` chosen go in the same batch. */
-static bool may_be_deleted(const struct message *m, const struct batch_item *chosen, size_t n)
+static bool may_be_deleted(const struct message *m, const struct ack_item *chosen, size_t n)
 {
     const struct message *before = lane_before(m);
 
@@ -46,124 +46,122 @@ static bool may_be_deleted(const struct message *m, const struct batch_item *cho
     return false;
 }
 
-static bool may_go(const struct settler *s, const struct message *m,
-                   const struct batch_item *chosen, size_t n, uint64_t now_usec)
+static bool may_go(const struct ack_queue *q, const struct message *m,
+                   const struct ack_item *chosen, size_t n, uint64_t now_usec)
 {
-    return s->options.kind == BATCH_DELETE ? may_be_deleted(m, chosen, n)
-                                           : !lease_is_extending(m) || now_usec >= s->urgent_usec;
+    return q->options.kind == ACK_DELETE ? may_be_deleted(m, chosen, n)
+                                         : !lease_is_renewing(m) || now_usec >= q->urgent_usec;
 }
 
 /* The next batch that may go now: fills items[], and notes in next_usec when to look again. */
-static size_t choose(struct settler *s, uint64_t now_usec, struct batch_item items[SQS_BATCH_MAX])
+static size_t choose(struct ack_queue *q, uint64_t now_usec, struct ack_item items[SQS_BATCH_MAX])
 {
     size_t n = 0;
     uint64_t flush_usec = USEC_INFINITY, next_usec = USEC_INFINITY;
 
-    LIST_FOREACH(&s->pending, link)
+    LIST_FOREACH(&q->pending, link)
     {
         struct message *m = of(link);
 
-        if (m->settle.ready_usec > now_usec) {
-            next_usec = MIN(next_usec, m->settle.ready_usec);
+        if (m->ack.ready_usec > now_usec) {
+            next_usec = MIN(next_usec, m->ack.ready_usec);
             continue;
         }
-        if (!may_go(s, m, items, n, now_usec)) {
-            if (s->urgent_usec > now_usec)
-                next_usec = MIN(next_usec, s->urgent_usec);
+        if (!may_go(q, m, items, n, now_usec)) {
+            if (q->urgent_usec > now_usec)
+                next_usec = MIN(next_usec, q->urgent_usec);
             continue;
         }
-        flush_usec = MIN(flush_usec, m->settle.flush_usec);
-        items[n++] = (struct batch_item){m, m->settle.visibility_sec};
+        flush_usec = MIN(flush_usec, m->ack.flush_usec);
+        items[n++] = (struct ack_item){m, m->ack.visibility_sec};
         if (n == SQS_BATCH_MAX)
             return n;
     }
     if (flush_usec <= now_usec)
         return n;
-    s->next_usec = MIN(next_usec, flush_usec);
+    q->next_usec = MIN(next_usec, flush_usec);
     return 0;
 }
 
-static void put_back(struct settler *s, struct message *m, enum aws_error_class class)
+static void put_back(struct ack_queue *q, struct message *m, enum aws_error_class class)
 {
-    uint64_t delay = backoff_delay_usec(aws_error_backoff(class), ++m->settle.failures, true,
+    uint64_t delay = backoff_delay_usec(aws_error_backoff(class), ++m->ack.failures, true,
                                         USEC_INFINITY, random_u64());
 
-    m->settle.ready_usec = m->settle.flush_usec = clock_boot_usec() + delay;
-    list_append(&s->pending, &m->settle.pending);
+    m->ack.ready_usec = m->ack.flush_usec = clock_boot_usec() + delay;
+    list_append(&q->pending, &m->ack.pending);
 }
 
-static bool is_wanted(void *userdata, const struct batch_item *item)
+static bool is_wanted(void *userdata, const struct ack_item *item)
 {
-    return !item->message->settle.is_last_try;
+    return !item->message->ack.is_last_try;
 }
 
 static uint64_t end_usec(void *userdata)
 {
-    const struct settler *s = userdata;
+    const struct ack_queue *q = userdata;
 
-    return s->end_usec;
+    return q->end_usec;
 }
 
-static void on_item(void *userdata, const struct batch_item *item,
-                    const struct batch_result *result)
+static void on_item(void *userdata, const struct ack_item *item, const struct ack_result *result)
 {
-    static const enum settled meaning[] = {
-        [BATCH_OK] = SETTLED_OK,
-        [BATCH_LOST] = SETTLED_LOST,
-        [BATCH_REFUSED] = SETTLED_REFUSED,
-        [BATCH_AGAIN] = SETTLED_LOST,
+    static const enum ack_outcome meaning[] = {
+        [ACK_OK] = ACK_OK,
+        [ACK_LEASE_LOST] = ACK_LEASE_LOST,
+        [ACK_REFUSED] = ACK_REFUSED,
+        [ACK_RETRY] = ACK_LEASE_LOST,
     };
-    struct settler *s = userdata;
+    struct ack_queue *q = userdata;
     struct message *m = item->message;
 
-    m->settle.is_in_flight = false;
-    if (result->outcome == BATCH_AGAIN && !m->settle.is_last_try &&
-        lease_holds(m, clock_boot_usec())) {
-        put_back(s, m, result->class);
+    m->ack.is_in_flight = false;
+    if (result->outcome == ACK_RETRY && !m->ack.is_last_try && lease_holds(m, clock_boot_usec())) {
+        put_back(q, m, result->class);
         return;
     }
-    s->n_messages--;
-    s->settled(s->userdata, m, meaning[result->outcome], result);
+    q->n_messages--;
+    q->done(q->userdata, m, meaning[result->outcome], result);
 }
 
-static void on_batch(void *userdata, struct batch *batch)
+static void on_batch(void *userdata, struct ack_request *ack)
 {
-    struct settler *s = userdata;
+    struct ack_queue *q = userdata;
 
-    s->n_requests--;
+    q->n_requests--;
     /* Even if nothing was settled: what failed has a new time, and others may have waited for room.
      */
-    if (s->options.changed)
-        s->options.changed(s->userdata);
+    if (q->options.changed)
+        q->options.changed(q->userdata);
 }
 
-static const struct batch_ops ops = {
+static const struct ack_request_ops ops = {
     .is_wanted = is_wanted,
     .end_usec = end_usec,
     .item_done = on_item,
     .done = on_batch,
 };
 
-static int send(struct settler *s, const struct batch_item *items, size_t n)
+static int send(struct ack_queue *q, const struct ack_item *items, size_t n)
 {
-    struct batch *batch;
-    int r = batch_send(s->queue, s->options.kind, items, n, &ops, s, &batch);
+    struct ack_request *ack;
+    int r = ack_request_send(q->queue, q->options.kind, items, n, &ops, q, &ack);
 
     if (r < 0)
         return r;
-    s->n_requests++;
-    list_append(&s->batches, batch_link(batch));
+    q->n_requests++;
+    list_append(&q->batches, ack_request_link(ack));
     for (size_t i = 0; i < n; i++) {
-        items[i].message->settle.is_in_flight = true;
-        list_remove(&items[i].message->settle.pending);
+        items[i].message->ack.is_in_flight = true;
+        list_remove(&items[i].message->ack.pending);
     }
     return 0;
 }
 
 /* The first whose handle is no longer ours; NULL: none. */
-static struct message *find_ended(struct settler *s, uint64_t now_usec)
+static struct message *find_ended(struct ack_queue *q, uint64_t now_usec)
 {
-    LIST_FOREACH(&s->pending, link)
+    LIST_FOREACH(&q->pending, link)
     {
         if (!lease_holds(of(link), now_usec))
             return of(link);
@@ -171,103 +169,104 @@ static struct message *find_ended(struct settler *s, uint64_t now_usec)
     return NULL;
 }
 
-void settler_stop(struct settler *s, uint64_t stop_end_usec)
+void ack_queue_stop(struct ack_queue *q, uint64_t stop_end_usec)
 {
     uint64_t now_usec = clock_boot_usec();
 
-    s->end_usec = stop_end_usec;
-    s->urgent_usec =
+    q->end_usec = stop_end_usec;
+    q->urgent_usec =
         stop_end_usec - MIN(URGENT_USEC, (stop_end_usec - MIN(now_usec, stop_end_usec)) / 4);
-    s->options.linger_usec = 0;
-    LIST_FOREACH(&s->pending, link)
+    q->options.linger_usec = 0;
+    LIST_FOREACH(&q->pending, link)
     {
-        of(link)->settle.flush_usec = 0;
+        of(link)->ack.flush_usec = 0;
     }
 }
 
-int settler_turn(struct settler *s)
+int ack_queue_dispatch(struct ack_queue *q)
 {
-    static const struct batch_result ended = {
-        .outcome = BATCH_LOST, .code = "", .text = "", .request_id = ""};
-    struct batch_item items[SQS_BATCH_MAX];
+    static const struct ack_result ended = {
+        .outcome = ACK_LEASE_LOST, .code = "", .text = "", .request_id = ""};
+    struct ack_item items[SQS_BATCH_MAX];
     uint64_t now_usec = clock_boot_usec();
     struct message *m;
     size_t n;
     int r = 0;
 
-    while ((m = find_ended(s, now_usec))) {
-        settler_remove(s, m);
-        s->settled(s->userdata, m, SETTLED_LOST, &ended);
+    while ((m = find_ended(q, now_usec))) {
+        ack_queue_remove(q, m);
+        q->done(q->userdata, m, ACK_LEASE_LOST, &ended);
     }
 
-    s->next_usec = USEC_INFINITY;
-    while (r >= 0 && s->n_requests < SETTLER_REQUESTS_MAX && (n = choose(s, now_usec, items)) > 0)
-        r = send(s, items, n);
+    q->next_usec = USEC_INFINITY;
+    while (r >= 0 && q->n_requests < ACK_QUEUE_REQUESTS_MAX && (n = choose(q, now_usec, items)) > 0)
+        r = send(q, items, n);
     if (r < 0)
-        s->next_usec = now_usec + USEC_PER_SEC;
+        q->next_usec = now_usec + USEC_PER_SEC;
     return r;
 }
 
-uint64_t settler_next_usec(const struct settler *s)
+uint64_t ack_queue_next_usec(const struct ack_queue *q)
 {
-    return s->next_usec;
+    return q->next_usec;
 }
 
-void settler_add(struct settler *s, struct message *m, unsigned visibility_sec, uint64_t now_usec)
+void ack_queue_add(struct ack_queue *q, struct message *m, unsigned visibility_sec,
+                   uint64_t now_usec)
 {
-    assert(!list_is_linked(&m->settle.pending) && !m->settle.is_in_flight);
-    m->settle.ready_usec = now_usec;
-    m->settle.flush_usec = now_usec + s->options.linger_usec;
-    m->settle.failures = 0;
-    m->settle.visibility_sec = visibility_sec;
-    m->settle.is_last_try = false;
-    list_append(&s->pending, &m->settle.pending);
-    s->n_messages++;
+    assert(!list_is_linked(&m->ack.pending) && !m->ack.is_in_flight);
+    m->ack.ready_usec = now_usec;
+    m->ack.flush_usec = now_usec + q->options.linger_usec;
+    m->ack.failures = 0;
+    m->ack.visibility_sec = visibility_sec;
+    m->ack.is_last_try = false;
+    list_append(&q->pending, &m->ack.pending);
+    q->n_messages++;
 }
 
-bool settler_remove(struct settler *s, struct message *m)
+bool ack_queue_remove(struct ack_queue *q, struct message *m)
 {
-    if (m->settle.is_in_flight) {
-        m->settle.is_last_try = true;
+    if (m->ack.is_in_flight) {
+        m->ack.is_last_try = true;
         return false;
     }
-    assert(list_is_linked(&m->settle.pending));
-    list_remove(&m->settle.pending);
-    s->n_messages--;
+    assert(list_is_linked(&m->ack.pending));
+    list_remove(&m->ack.pending);
+    q->n_messages--;
     return true;
 }
 
-size_t settler_count(const struct settler *s)
+size_t ack_queue_count(const struct ack_queue *q)
 {
-    return s->n_messages;
+    return q->n_messages;
 }
 
-int settler_new(struct queue *queue, const struct settler_options *options, settled_fn settled,
-                void *userdata, struct settler **ret)
+int ack_queue_new(struct queue *queue, const struct ack_queue_options *options, ack_done_fn done,
+                  void *userdata, struct ack_queue **ret)
 {
-    struct settler *s = calloc(1, sizeof(*s));
+    struct ack_queue *q = calloc(1, sizeof(*q));
 
-    if (!s)
+    if (!q)
         return -ENOMEM;
-    s->queue = queue;
-    s->options = *options;
-    s->settled = settled;
-    s->userdata = userdata;
-    s->next_usec = s->end_usec = s->urgent_usec = USEC_INFINITY;
-    list_init(&s->pending);
-    list_init(&s->batches);
-    *ret = s;
+    q->queue = queue;
+    q->options = *options;
+    q->done = done;
+    q->userdata = userdata;
+    q->next_usec = q->end_usec = q->urgent_usec = USEC_INFINITY;
+    list_init(&q->pending);
+    list_init(&q->batches);
+    *ret = q;
     return 0;
 }
 
-struct settler *settler_free(struct settler *s)
+struct ack_queue *ack_queue_free(struct ack_queue *q)
 {
-    if (!s)
+    if (!q)
         return NULL;
-    LIST_FOREACH(&s->batches, link)
+    LIST_FOREACH(&q->batches, link)
     {
-        batch_free(batch_of_link(link));
+        ack_request_free(ack_request_of_link(link));
     }
-    free(s);
+    free(q);
     return NULL;
 }

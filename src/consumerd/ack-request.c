@@ -6,54 +6,54 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "consumerd/attempts.h"
+#include "consumerd/attempt-timeout.h"
 #include "consumerd/lease.h"
 #include "util/clock.h"
 
-struct batch {
+struct ack_request {
     struct list link;
     struct queue *queue;
-    enum batch_kind kind;
+    enum ack_kind kind;
     bool is_single; /* DeleteMessage */
-    const struct batch_ops *ops;
+    const struct ack_request_ops *ops;
     void *userdata;
     struct sqs_call *call;
     unsigned n_attempts; /* begun */
     size_t n;
-    struct batch_item items[SQS_BATCH_MAX];
+    struct ack_item items[SQS_BATCH_MAX];
 };
 
-static int make_delete(const struct batch *batch, struct sqs_request **ret)
+static int make_delete(const struct ack_request *ack, struct sqs_request **ret)
 {
     const char *handles[SQS_BATCH_MAX];
 
-    for (size_t i = 0; i < batch->n; i++)
-        handles[i] = batch->items[i].message->received->receipt_handle;
-    if (batch->is_single)
-        return sqs_request_delete_message(queue_url(batch->queue), handles[0], ret);
-    return sqs_request_delete_message_batch(queue_url(batch->queue), handles, batch->n, ret);
+    for (size_t i = 0; i < ack->n; i++)
+        handles[i] = ack->items[i].message->received->receipt_handle;
+    if (ack->is_single)
+        return sqs_request_delete_message(queue_url(ack->queue), handles[0], ret);
+    return sqs_request_delete_message_batch(queue_url(ack->queue), handles, ack->n, ret);
 }
 
-static int make_change(const struct batch *batch, struct sqs_request **ret)
+static int make_change(const struct ack_request *ack, struct sqs_request **ret)
 {
     struct sqs_visibility_change changes[SQS_BATCH_MAX];
 
-    for (size_t i = 0; i < batch->n; i++)
+    for (size_t i = 0; i < ack->n; i++)
         changes[i] = (struct sqs_visibility_change){
-            .receipt_handle = batch->items[i].message->received->receipt_handle,
-            .visibility_sec = batch->items[i].visibility_sec,
+            .receipt_handle = ack->items[i].message->received->receipt_handle,
+            .visibility_sec = ack->items[i].visibility_sec,
         };
-    return sqs_request_change_visibility_batch(queue_url(batch->queue), changes, batch->n, ret);
+    return sqs_request_change_visibility_batch(queue_url(ack->queue), changes, ack->n, ret);
 }
 
-static int make_request(const struct batch *batch, struct sqs_request **ret)
+static int make_request(const struct ack_request *ack, struct sqs_request **ret)
 {
-    return batch->kind == BATCH_DELETE ? make_delete(batch, ret) : make_change(batch, ret);
+    return ack->kind == ACK_DELETE ? make_delete(ack, ret) : make_change(ack, ret);
 }
 
-static void report(struct batch *batch, struct batch_item item, const struct batch_result *result)
+static void report(struct ack_request *ack, struct ack_item item, const struct ack_result *result)
 {
-    batch->ops->item_done(batch->userdata, &item, result);
+    ack->ops->item_done(ack->userdata, &item, result);
     message_unref(item.message);
 }
 
@@ -67,16 +67,16 @@ static bool is_lost(const char *name, const char *text)
              strstr(text, "not available for visibility timeout change")));
 }
 
-static enum batch_outcome outcome_of(const char *code, const char *text, enum aws_error_class class)
+static enum ack_outcome outcome_of(const char *code, const char *text, enum aws_error_class class)
 {
     if (is_lost(aws_error_canonical_name(code), text))
-        return BATCH_LOST;
-    return class == AWS_ERROR_PERMANENT ? BATCH_REFUSED : BATCH_AGAIN;
+        return ACK_LEASE_LOST;
+    return class == AWS_ERROR_PERMANENT ? ACK_REFUSED : ACK_RETRY;
 }
 
-static struct batch_result item_result(const struct sqs_result *result, size_t i)
+static struct ack_result item_result(const struct sqs_result *result, size_t i)
 {
-    struct batch_result r = {
+    struct ack_result r = {
         .code = "",
         .text = "",
         .request_id = result->request_id,
@@ -101,44 +101,44 @@ static struct batch_result item_result(const struct sqs_result *result, size_t i
 
 static void on_result(void *userdata, const struct sqs_result *result)
 {
-    struct batch *batch = userdata;
+    struct ack_request *ack = userdata;
 
-    batch->call = NULL;
-    for (size_t i = 0; i < batch->n; i++) {
-        struct batch_result r = item_result(result, i);
+    ack->call = NULL;
+    for (size_t i = 0; i < ack->n; i++) {
+        struct ack_result r = item_result(result, i);
 
-        report(batch, batch->items[i], &r);
+        report(ack, ack->items[i], &r);
     }
-    batch->n = 0;
-    batch->ops->done(batch->userdata, batch);
-    batch_free(batch);
+    ack->n = 0;
+    ack->ops->done(ack->userdata, ack);
+    ack_request_free(ack);
 }
 
 static bool before_attempt(void *userdata, const struct sqs_error *error,
                            struct sqs_request **request)
 {
-    struct batch *batch = userdata;
+    struct ack_request *ack = userdata;
     struct sqs_request *smaller = NULL;
     uint64_t now_usec = clock_boot_usec();
-    size_t n = batch->n;
+    size_t n = ack->n;
 
-    batch->n = 0;
+    ack->n = 0;
     for (size_t i = 0; i < n; i++) {
-        struct batch_item item = batch->items[i];
+        struct ack_item item = ack->items[i];
 
-        if (lease_holds(item.message, now_usec) && batch->ops->is_wanted(batch->userdata, &item))
-            batch->items[batch->n++] = item;
+        if (lease_holds(item.message, now_usec) && ack->ops->is_wanted(ack->userdata, &item))
+            ack->items[ack->n++] = item;
         else
-            report(batch, item,
-                   &(struct batch_result){.outcome = BATCH_LOST,
-                                          .code = error ? error->name : "",
-                                          .text = error ? error->message : "",
-                                          .request_id = ""});
+            report(ack, item,
+                   &(struct ack_result){.outcome = ACK_LEASE_LOST,
+                                        .code = error ? error->name : "",
+                                        .text = error ? error->message : "",
+                                        .request_id = ""});
     }
-    if (batch->n == 0)
+    if (ack->n == 0)
         return false;
-    if (batch->n < n) {
-        if (make_request(batch, &smaller) < 0)
+    if (ack->n < n) {
+        if (make_request(ack, &smaller) < 0)
             return false;
         sqs_request_free(*request);
         *request = smaller;
@@ -148,68 +148,68 @@ static bool before_attempt(void *userdata, const struct sqs_error *error,
 
 static uint64_t timeout(void *userdata)
 {
-    struct batch *batch = userdata;
-    uint64_t end_usec =
-        batch->ops->end_usec ? batch->ops->end_usec(batch->userdata) : USEC_INFINITY;
+    struct ack_request *ack = userdata;
+    uint64_t end_usec = ack->ops->end_usec ? ack->ops->end_usec(ack->userdata) : USEC_INFINITY;
 
     /* While a delete is on its way, its lease is extended. */
-    for (size_t i = 0; i < batch->n && batch->kind == BATCH_CHANGE; i++)
-        end_usec = MIN(end_usec, lease_until_usec(batch->items[i].message));
-    return attempt_timeout_usec(batch->n_attempts++, end_usec, clock_boot_usec());
+    for (size_t i = 0; i < ack->n && ack->kind == ACK_CHANGE_VISIBILITY; i++)
+        end_usec = MIN(end_usec, lease_end_usec(ack->items[i].message));
+    return attempt_timeout_usec(ack->n_attempts++, end_usec, clock_boot_usec());
 }
 
-int batch_send(struct queue *queue, enum batch_kind kind, const struct batch_item *items, size_t n,
-               const struct batch_ops *ops, void *userdata, struct batch **ret)
+int ack_request_send(struct queue *queue, enum ack_kind kind, const struct ack_item *items,
+                     size_t n, const struct ack_request_ops *ops, void *userdata,
+                     struct ack_request **ret)
 {
-    CLEANUP(batch_free) struct batch *batch = calloc(1, sizeof(*batch));
+    CLEANUP(ack_request_free) struct ack_request *ack = calloc(1, sizeof(*ack));
     CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
     int r;
 
     assert(n > 0 && n <= SQS_BATCH_MAX);
-    if (!batch)
+    if (!ack)
         return -ENOMEM;
-    batch->queue = queue;
-    batch->kind = kind;
-    batch->is_single = kind == BATCH_DELETE && n == 1;
-    batch->ops = ops;
-    batch->userdata = userdata;
+    ack->queue = queue;
+    ack->kind = kind;
+    ack->is_single = kind == ACK_DELETE && n == 1;
+    ack->ops = ops;
+    ack->userdata = userdata;
     for (size_t i = 0; i < n; i++) {
-        batch->items[i] = items[i];
+        ack->items[i] = items[i];
         message_ref(items[i].message);
     }
-    batch->n = n;
-    r = make_request(batch, &request);
+    ack->n = n;
+    r = make_request(ack, &request);
     if (r >= 0)
         r = queue_call(queue, TAKE(request),
                        &(struct sqs_call_options){
                            .before_attempt = before_attempt,
                            .timeout = timeout,
                        },
-                       on_result, batch, &batch->call);
+                       on_result, ack, &ack->call);
     if (r < 0)
         return r;
-    *ret = TAKE(batch);
+    *ret = TAKE(ack);
     return 0;
 }
 
-struct batch *batch_free(struct batch *batch)
+struct ack_request *ack_request_free(struct ack_request *ack)
 {
-    if (!batch)
+    if (!ack)
         return NULL;
-    list_remove(&batch->link);
-    sqs_call_cancel(batch->call);
-    for (size_t i = 0; i < batch->n; i++)
-        message_unref(batch->items[i].message);
-    free(batch);
+    list_remove(&ack->link);
+    sqs_call_cancel(ack->call);
+    for (size_t i = 0; i < ack->n; i++)
+        message_unref(ack->items[i].message);
+    free(ack);
     return NULL;
 }
 
-struct list *batch_link(struct batch *batch)
+struct list *ack_request_link(struct ack_request *ack)
 {
-    return &batch->link;
+    return &ack->link;
 }
 
-struct batch *batch_of_link(struct list *link)
+struct ack_request *ack_request_of_link(struct list *link)
 {
-    return CONTAINER_OF(link, struct batch, link);
+    return CONTAINER_OF(link, struct ack_request, link);
 }

@@ -4,7 +4,7 @@
  * there is room for; consumer-status.c asks for turns and says what fails. */
 #pragma once
 
-#include "consumerd/budget.h"
+#include "consumerd/memory-budget.h"
 #include "consumerd/consumer.h"
 #include "consumerd/inflight.h"
 #include "consumerd/receiver.h"
@@ -22,21 +22,21 @@ struct consumer {
     struct timer timer;    /* waits for whatever is due first */
     sd_event_source *wake;
 
-    struct hand *hand;         /* NULL until the queue is open */
+    struct inflight *inflight; /* NULL until the queue is open */
     struct receiver *receiver; /* the same */
     struct progress *progress; /* the same */
     unsigned visibility_sec;
-    struct budget budget;     /* of the replies whose messages are in hand, or asked for */
-    uint64_t room_since_usec; /* see struct receiver_room */
-    bool had_room;
+    struct memory_budget budget;  /* of the replies whose messages are in hand, or asked for */
+    uint64_t capacity_since_usec; /* see struct receiver_capacity */
+    bool had_capacity;
     uint64_t n_empty_in_a_row;
     bool is_status_due;
     struct line_limit shortage_limit;
 
     bool is_stopping, is_over;
-    bool has_ended_lines, has_cancelled;
-    uint64_t lines_usec;  /* when what waits for the log is to end */
-    uint64_t cancel_usec; /* when what is still being handled is to end */
+    bool has_cancelled_log_waits, has_cancelled;
+    uint64_t log_waits_end_usec; /* when what waits for the log is to end */
+    uint64_t cancel_usec;        /* when what is still being handled is to end */
     uint64_t stop_end_usec;
     int exit_status;
 };
@@ -47,13 +47,13 @@ struct consumer {
 void consumer_fail(struct consumer *consumer, int error, const char *what);
 
 /* What is due is done soon, from the loop. */
-void consumer_ask_for_turn(struct consumer *consumer);
+void consumer_request_dispatch(struct consumer *consumer);
 
 /* The hand's `changed`, with the consumer: a turn follows. */
-void consumer_on_hand_changed(void *userdata);
+void consumer_on_inflight_changed(void *userdata);
 
 /* A resource shortage (ENOMEM, EMFILE) keeps it from doing `what`. A line a minute. */
-void consumer_say_shortage(struct consumer *consumer, int error, const char *what);
+void consumer_log_shortage(struct consumer *consumer, int error, const char *what);
 
 /* ---- consumer-receive.c ---- */
 

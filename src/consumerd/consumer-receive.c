@@ -76,24 +76,24 @@ static void on_received(void *userdata, const struct sqs_result *result)
 {
     struct consumer *c = userdata;
     struct sqs_reply *reply = result->reply;
-    struct hand_counts counts = hand_count(c->hand);
+    struct inflight_status counts = inflight_status(c->inflight);
 
-    consumer_on_hand_changed(c);
+    consumer_on_inflight_changed(c);
     if (!reply)
         return;
     if (reply->n_messages > 0)
-        budget_received(&c->budget, reply->bytes, reply->n_messages);
+        memory_budget_received(&c->budget, reply->bytes, reply->n_messages);
     /* While messages are in hand, given back with a delay that is not over, or given to a receive
      * whose reply was lost, they may be why they and the rest of their groups do not come. */
     if (reply->n_messages > 0)
         c->n_empty_in_a_row = 0;
     else if (counts.messages == 0 &&
-             result->sent_usec >= MAX(counts.back_usec, receiver_back_usec(c->receiver)))
+             result->sent_usec >= MAX(counts.visible_usec, receiver_visible_usec(c->receiver)))
         c->n_empty_in_a_row++;
     log_write(LOG_INFO, NULL, LOG_FIELDS({"SQS_REQUEST_ID", result->request_id}),
               "Number of messages received: %zu", reply->n_messages);
-    hand_set_lease(c->hand, receiver_lease_sec(c->receiver), c->visibility_sec);
-    hand_take(c->hand, reply, result->sent_usec);
+    inflight_set_lease(c->inflight, receiver_lease_sec(c->receiver), c->visibility_sec);
+    inflight_add(c->inflight, reply, result->sent_usec);
 }
 
 bool consumer_is_drained(const struct consumer *c)
@@ -106,7 +106,7 @@ bool consumer_is_drained(const struct consumer *c)
 /* How many messages may be in hand. On a FIFO queue a receive may bring nothing but messages of one
  * group, of which one is handled at a time, and SQS gives no more of that group meanwhile: with so
  * many for each place, a place that is free always means that others may be received. */
-static size_t hold_max(const struct consumer *c)
+static size_t inflight_max(const struct consumer *c)
 {
     size_t concurrency = c->config->consumer.concurrency;
     size_t max_messages = c->config->consumer.max_messages;
@@ -122,35 +122,35 @@ static size_t difference(size_t a, size_t b)
 /* Receives for what there is room for. Returns when to look again. */
 uint64_t consumer_poll(struct consumer *c)
 {
-    struct hand_counts counts = hand_count(c->hand);
+    struct inflight_status counts = inflight_status(c->inflight);
     size_t concurrency = c->config->consumer.concurrency;
-    size_t promised = receiver_promised(c->receiver);
+    size_t reserved = receiver_reserved(c->receiver);
     uint64_t now_usec = clock_boot_usec(), next_usec = USEC_INFINITY;
-    struct receiver_room room = {
-        .begin = difference(concurrency, counts.wanted + promised),
-        .hold = difference(hold_max(c), counts.messages + promised),
+    struct receiver_capacity capacity = {
+        .free_slots = difference(concurrency, counts.wanted + reserved),
+        .messages = difference(inflight_max(c), counts.messages + reserved),
     };
-    size_t affordable = budget_messages(&c->budget, counts.bytes, promised);
+    size_t affordable = memory_budget_messages(&c->budget, counts.bytes, reserved);
     /* Never full with nothing in hand. */
-    bool is_full = budget_messages(&c->budget, counts.bytes, 0) == 0;
+    bool is_full = memory_budget_messages(&c->budget, counts.bytes, 0) == 0;
     bool may_receive = !is_full && !counts.is_paused;
-    bool has_room =
-        counts.wanted < concurrency && may_receive; /* promised to a poll is still room */
+    bool has_capacity =
+        counts.wanted < concurrency && may_receive; /* reserved to a poll is still room */
     int r;
 
     if (consumer_is_drained(c) && !c->is_stopping)
         return USEC_INFINITY;
     queue_set_held(c->queue, counts.bytes);
-    room.hold = MIN(room.hold, affordable);
+    capacity.messages = MIN(capacity.messages, affordable);
     if (!may_receive)
-        room.begin = room.hold = 0;
-    if (has_room && !c->had_room)
-        c->room_since_usec = now_usec;
-    c->had_room = has_room;
-    room.since_usec = c->room_since_usec;
-    r = receiver_turn(c->receiver, &room, now_usec, &next_usec);
+        capacity.free_slots = capacity.messages = 0;
+    if (has_capacity && !c->had_capacity)
+        c->capacity_since_usec = now_usec;
+    c->had_capacity = has_capacity;
+    capacity.since_usec = c->capacity_since_usec;
+    r = receiver_dispatch(c->receiver, &capacity, now_usec, &next_usec);
     if (r < 0) {
-        consumer_say_shortage(c, r, "receive");
+        consumer_log_shortage(c, r, "receive");
         return now_usec + SHORTAGE_PAUSE_USEC;
     }
     return next_usec;

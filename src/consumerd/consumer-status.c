@@ -13,13 +13,13 @@ void consumer_fail(struct consumer *c, int error, const char *what)
 }
 
 /* Resource shortages usually pass, and waiting loses nothing. */
-void consumer_say_shortage(struct consumer *c, int error, const char *what)
+void consumer_log_shortage(struct consumer *c, int error, const char *what)
 {
     if (line_limit_take(&c->shortage_limit, "", 1, clock_boot_usec(), NULL))
         log_error("Cannot %s at the moment, trying again: %s.", what, strerror(-error));
 }
 
-void consumer_ask_for_turn(struct consumer *c)
+void consumer_request_dispatch(struct consumer *c)
 {
     int r = sd_event_source_set_enabled(c->wake, SD_EVENT_ONESHOT);
 
@@ -27,10 +27,10 @@ void consumer_ask_for_turn(struct consumer *c)
         consumer_fail(c, r, "Cannot go on");
 }
 
-void consumer_on_hand_changed(void *userdata)
+void consumer_on_inflight_changed(void *userdata)
 {
     struct consumer *c = userdata;
 
     c->is_status_due = true;
-    consumer_ask_for_turn(c);
+    consumer_request_dispatch(c);
 }

@@ -19,12 +19,12 @@
 
 /* From the beginning of a stop, for the log to take the lines that messages wait for. One that does
  * not by then is stalled, and may be for ever. */
-#define STOP_LINES_USEC (1 * USEC_PER_SEC)
+#define STOP_LOG_WAITS_USEC (1 * USEC_PER_SEC)
 
 static void show_status(struct consumer *c)
 {
-    struct hand_counts counts = hand_count(c->hand);
-    const struct counts *totals = hand_totals(c->hand);
+    struct inflight_status counts = inflight_status(c->inflight);
+    const struct consumer_counts *totals = inflight_counts(c->inflight);
 
     c->is_status_due = false;
     if (c->is_stopping && !c->is_over)
@@ -33,13 +33,13 @@ static void show_status(struct consumer *c)
                        "delete, %zu to release",
                        receiver_polls(c->receiver), counts.handling, counts.deleting,
                        counts.releasing);
-    else if (counts.away_usec > 0)
+    else if (counts.outage_usec > 0)
         service_status(c->service,
                        "Received %" PRIu64 ", deleted %" PRIu64
                        ", %zu in flight; the handler is not "
                        "reached for %" PRIu64 " s now: %s",
                        totals->received, totals->deleted, counts.messages,
-                       counts.away_usec / USEC_PER_SEC, counts.away);
+                       counts.outage_usec / USEC_PER_SEC, counts.away);
     else if (counts.messages > 1)
         service_status(c->service, "Received %" PRIu64 ", deleted %" PRIu64 ", %zu in hand",
                        totals->received, totals->deleted, counts.messages);
@@ -51,16 +51,16 @@ static void show_status(struct consumer *c)
 /* --- Turns --- */
 
 /* A little after the stop's beginning. Returns when that is. */
-static uint64_t end_lines_if_late(struct consumer *c)
+static uint64_t cancel_log_waits_if_late(struct consumer *c)
 {
     size_t n;
 
-    if (!c->is_stopping || c->has_ended_lines || hand_count(c->hand).handling == 0)
+    if (!c->is_stopping || c->has_cancelled_log_waits || inflight_status(c->inflight).handling == 0)
         return USEC_INFINITY;
-    if (clock_boot_usec() < c->lines_usec)
-        return c->lines_usec;
-    c->has_ended_lines = true;
-    n = hand_end_lines(c->hand);
+    if (clock_boot_usec() < c->log_waits_end_usec)
+        return c->log_waits_end_usec;
+    c->has_cancelled_log_waits = true;
+    n = inflight_cancel_log_waits(c->inflight);
     if (n == 0)
         return USEC_INFINITY;
     log_warning("The log takes no lines: releasing %zu message%s that wait for that.", n,
@@ -75,13 +75,13 @@ static uint64_t cancel_if_late(struct consumer *c)
     uint64_t now_usec;
     size_t n;
 
-    if (!c->is_stopping || c->has_cancelled || hand_count(c->hand).handling == 0)
+    if (!c->is_stopping || c->has_cancelled || inflight_status(c->inflight).handling == 0)
         return USEC_INFINITY;
     now_usec = clock_boot_usec();
     if (now_usec < c->cancel_usec)
         return c->cancel_usec;
     c->has_cancelled = true;
-    n = hand_end(c->hand, (c->stop_end_usec - MIN(now_usec, c->stop_end_usec)) / 2);
+    n = inflight_cancel(c->inflight, (c->stop_end_usec - MIN(now_usec, c->stop_end_usec)) / 2);
     log_warning(
         "The stop takes too long: ending the work on %zu message%s, to release what does not "
         "get done.",
@@ -101,7 +101,7 @@ static void wait_until(struct consumer *c, uint64_t usec)
 static void end(struct consumer *c, const char *why)
 {
     c->is_over = true;
-    if (c->hand)
+    if (c->inflight)
         show_status(c);
     progress_end(c->progress);
     log_write(LOG_INFO, service_is_stopping(c->service) ? MESSAGE_ID_STOPPED : MESSAGE_ID_FINISHED,
@@ -111,10 +111,10 @@ static void end(struct consumer *c, const char *why)
 
 static bool end_if_done(struct consumer *c)
 {
-    if (hand_count(c->hand).messages > 0 || receiver_polls(c->receiver) > 0 ||
+    if (inflight_status(c->inflight).messages > 0 || receiver_polls(c->receiver) > 0 ||
         (!c->is_stopping && !consumer_is_drained(c)))
         return false;
-    if (receiver_left(c->receiver) > 0)
+    if (receiver_abandoned(c->receiver) > 0)
         c->exit_status = EXIT_STOPPED_SHORT;
     end(c, c->is_stopping ? "" : "The queue stays empty. ");
     return true;
@@ -123,19 +123,20 @@ static bool end_if_done(struct consumer *c)
 /* At a stop, until its last part: then what is in hand is released whatever is received. */
 static void note_receiving(struct consumer *c)
 {
-    hand_set_receiving(c->hand, c->is_stopping && receiver_polls(c->receiver) > 0 &&
-                                    clock_boot_usec() < c->cancel_usec);
+    inflight_set_receiving(c->inflight, c->is_stopping && receiver_polls(c->receiver) > 0 &&
+                                            clock_boot_usec() < c->cancel_usec);
 }
 
-static void turn_once(struct consumer *c)
+static void dispatch_once(struct consumer *c)
 {
-    uint64_t late_usec = MIN(end_lines_if_late(c), cancel_if_late(c)), hand_usec, poll_usec;
+    uint64_t late_usec = MIN(cancel_log_waits_if_late(c), cancel_if_late(c)), inflight_usec,
+             poll_usec;
     int r;
 
     note_receiving(c);
-    r = hand_turn(c->hand, &hand_usec);
+    r = inflight_dispatch(c->inflight, &inflight_usec);
     if (r < 0)
-        consumer_say_shortage(c, r, "send to SQS");
+        consumer_log_shortage(c, r, "send to SQS");
     poll_usec = consumer_poll(c);
     note_receiving(c); /* a poll may have been given up */
     progress_look(c->progress);
@@ -143,45 +144,45 @@ static void turn_once(struct consumer *c)
         return;
     if (c->is_status_due)
         show_status(c);
-    wait_until(c, MIN(MIN(hand_usec, poll_usec), late_usec));
+    wait_until(c, MIN(MIN(inflight_usec, poll_usec), late_usec));
 }
 
 /* The turn that was asked for, if any, without a round of the loop. */
-static void turn_if_asked(struct consumer *c)
+static void dispatch_if_requested(struct consumer *c)
 {
     if (c->is_over || sd_event_source_get_enabled(c->wake, NULL) <= 0)
         return;
     sd_event_source_set_enabled(c->wake, SD_EVENT_OFF);
-    turn_once(c);
+    dispatch_once(c);
 }
 
 /* A turn may itself be what asks for the next: so does a handler that is done at once. */
-static void turn(struct consumer *c)
+static void dispatch(struct consumer *c)
 {
-    turn_once(c);
-    turn_if_asked(c);
+    dispatch_once(c);
+    dispatch_if_requested(c);
 }
 
 static void on_timer(void *userdata)
 {
-    turn(userdata);
+    dispatch(userdata);
 }
 
 static int on_wake(sd_event_source *source, void *userdata)
 {
-    turn(userdata);
+    dispatch(userdata);
     return 0;
 }
 
 /* As `turn`, for what the replies have brought. */
 static void on_replied(void *userdata)
 {
-    turn_if_asked(userdata);
-    turn_if_asked(userdata);
+    dispatch_if_requested(userdata);
+    dispatch_if_requested(userdata);
 }
 
 /* What must hold between two turns of the loop. */
-static const char *what_hangs(void *userdata, uint64_t now_usec)
+static const char *what_stalls(void *userdata, uint64_t now_usec)
 {
     struct consumer *c = userdata;
     const char *hangs = queue_what_hangs(c->queue, now_usec);
@@ -195,7 +196,9 @@ static const char *what_hangs(void *userdata, uint64_t now_usec)
                    : NULL;
     if (receiver_polls(c->receiver) > 0)
         return NULL;
-    return hand_count(c->hand).messages > 0 ? NULL : "nothing is received, and nothing is in hand";
+    return inflight_status(c->inflight).messages > 0
+               ? NULL
+               : "nothing is received, and nothing is in hand";
 }
 
 /* --- Life --- */
@@ -204,8 +207,8 @@ static void describe_counts(void *userdata, struct buffer *line, const void *bef
 {
     struct consumer *c = userdata;
 
-    counts_append(line, hand_totals(c->hand), before);
-    buffer_printf(line, "; in flight: %zu", hand_count(c->hand).messages);
+    consumer_counts_append(line, inflight_counts(c->inflight), before);
+    buffer_printf(line, "; in flight: %zu", inflight_status(c->inflight).messages);
 }
 
 static int begin_progress(struct consumer *c)
@@ -219,8 +222,8 @@ static int begin_progress(struct consumer *c)
                             .is_fifo = queue_is_fifo(c->queue),
                             .what = buffer_string(&what),
                             .keys = queue_keys_source(c->queue),
-                            .counts = hand_totals(c->hand),
-                            .size = sizeof(struct counts),
+                            .counts = inflight_counts(c->inflight),
+                            .size = sizeof(struct consumer_counts),
                             .describe = describe_counts,
                             .userdata = c,
                         },
@@ -231,16 +234,16 @@ static int set_up(struct consumer *c)
 {
     const struct config *config = c->config;
     unsigned visibility = c->visibility_sec = consumer_visibility_sec(c);
-    int r = hand_new(c->queue, c->handler, c->ledger,
-                     &(struct hand_options){
-                         .is_fifo = queue_is_fifo(c->queue),
-                         .visibility_sec = visibility,
-                         .concurrency = config->consumer.concurrency,
-                         .delete_linger_usec = config->consumer.delete_linger_usec,
-                         .retry_delay_usec = config->consumer.retry_delay_usec,
-                         .retry_delay_max_usec = config->consumer.retry_delay_max_usec,
-                     },
-                     consumer_on_hand_changed, c, &c->hand);
+    int r = inflight_new(c->queue, c->handler, c->ledger,
+                         &(struct inflight_options){
+                             .is_fifo = queue_is_fifo(c->queue),
+                             .visibility_sec = visibility,
+                             .concurrency = config->consumer.concurrency,
+                             .delete_linger_usec = config->consumer.delete_linger_usec,
+                             .retry_delay_usec = config->consumer.retry_delay_usec,
+                             .retry_delay_max_usec = config->consumer.retry_delay_max_usec,
+                         },
+                         consumer_on_inflight_changed, c, &c->inflight);
 
     if (r >= 0)
         r = begin_progress(c);
@@ -257,7 +260,7 @@ static void on_opened(void *userdata)
     if (r < 0)
         consumer_fail(c, r, "Cannot begin");
     else
-        consumer_on_hand_changed(c);
+        consumer_on_inflight_changed(c);
 }
 
 static void on_stop(void *userdata)
@@ -271,21 +274,21 @@ static void on_stop(void *userdata)
     }
     c->is_stopping = true;
     c->cancel_usec = now_usec + consumer_until_cancel_usec(c);
-    c->lines_usec = MIN(now_usec + STOP_LINES_USEC, c->cancel_usec);
+    c->log_waits_end_usec = MIN(now_usec + STOP_LOG_WAITS_USEC, c->cancel_usec);
     c->stop_end_usec = now_usec + timeout_usec;
     note_receiving(c);
-    hand_stop(c->hand, c->stop_end_usec);
+    inflight_stop(c->inflight, c->stop_end_usec);
     receiver_stop(c->receiver, now_usec, c->cancel_usec);
-    consumer_ask_for_turn(c);
+    consumer_request_dispatch(c);
 }
 
-static void say_what_is_left(void *userdata)
+static void log_what_is_left(void *userdata)
 {
     struct consumer *c = userdata;
-    struct hand_counts counts = {};
+    struct inflight_status counts = {};
 
-    if (c->hand)
-        counts = hand_count(c->hand);
+    if (c->inflight)
+        counts = inflight_status(c->inflight);
     if (counts.messages > 0)
         log_warning("Left: %zu messages with the handler, %zu handled but not deleted, %zu not "
                     "released; they come back when their visibility timeout ends.",
@@ -350,8 +353,8 @@ int consumer_new(struct service *service, const struct config *config, struct ha
     c->config = config;
     c->handler = handler;
     c->exit_status = EXIT_SUCCESS;
-    c->had_room = true;
-    c->budget = BUDGET_INIT(consumer_reply_memory_bytes(c));
+    c->had_capacity = true;
+    c->budget = MEMORY_BUDGET_INIT(consumer_reply_memory_bytes(c));
     r = add_sources(c);
     if (r >= 0)
         r = open_ledger(c, error);
@@ -373,10 +376,10 @@ int consumer_new(struct service *service, const struct config *config, struct ha
     service_on_stop(service, &(struct service_stop){
                                  .timeout_usec = config->consumer.stop_timeout_usec,
                                  .begin = on_stop,
-                                 .cut_short = say_what_is_left,
+                                 .cut_short = log_what_is_left,
                                  .userdata = c,
                              });
-    service_on_watch(service, what_hangs, c);
+    service_on_watch(service, what_stalls, c);
     *ret = TAKE(c);
     return 0;
 }
@@ -387,7 +390,7 @@ struct consumer *consumer_free(struct consumer *c)
         return NULL;
     progress_free(c->progress);
     receiver_free(c->receiver);
-    hand_free(c->hand);
+    inflight_free(c->inflight);
     ledger_free(c->ledger);
     queue_free(c->queue);
     timer_done(&c->timer);

@@ -10,7 +10,7 @@ static void append(struct buffer *line, const char *what, uint64_t n)
         buffer_printf(line, ", %" PRIu64 " %s", n, what);
 }
 
-static uint64_t n_released(const struct counts *counts)
+static uint64_t n_released(const struct consumer_counts *counts)
 {
     uint64_t n = 0;
 
@@ -19,17 +19,18 @@ static uint64_t n_released(const struct counts *counts)
     return n;
 }
 
-static uint64_t n_failed(const struct counts *counts)
+static uint64_t n_failed(const struct consumer_counts *counts)
 {
     return counts->outcomes[HANDLER_RETRY] + counts->outcomes[HANDLER_UNANSWERED];
 }
 
-static uint64_t n_rejected(const struct counts *counts)
+static uint64_t n_rejected(const struct consumer_counts *counts)
 {
     return counts->outcomes[HANDLER_REJECT];
 }
 
-void counts_append(struct buffer *line, const struct counts *counts, const struct counts *before)
+void consumer_counts_append(struct buffer *line, const struct consumer_counts *counts,
+                            const struct consumer_counts *before)
 {
     buffer_printf(line, "%" PRIu64 " received, %" PRIu64 " deleted",
                   counts->received - before->received, counts->deleted - before->deleted);

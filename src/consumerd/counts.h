@@ -10,7 +10,7 @@
 
 enum { HANDLER_N_OUTCOMES = HANDLER_UNAVAILABLE + 1 };
 
-struct counts { /* all zero: nothing yet; of uint64_t alone (daemon/progress.h) */
+struct consumer_counts { /* all zero: nothing yet; of uint64_t alone (daemon/progress.h) */
     uint64_t received;
     uint64_t outcomes[HANDLER_N_OUTCOMES]; /* of the handler; of one message maybe several */
     uint64_t deleted;
@@ -20,4 +20,5 @@ struct counts { /* all zero: nothing yet; of uint64_t alone (daemon/progress.h) 
 
 /* Appends what was counted since `before`: "12 received, 11 deleted, 1 released". After the first
  * two only what there was. */
-void counts_append(struct buffer *line, const struct counts *counts, const struct counts *before);
+void consumer_counts_append(struct buffer *line, const struct consumer_counts *counts,
+                            const struct consumer_counts *before);

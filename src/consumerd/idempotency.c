@@ -8,107 +8,108 @@
 #include "util/fault-point.h"
 #include "util/log.h"
 
-struct handled_kept {
+struct deleted_id {
     uint64_t deleted_usec; /* boot clock */
     char *message_id;
 };
 
 static struct message *of(struct list *link)
 {
-    return CONTAINER_OF(link, struct message, of_handled);
+    return CONTAINER_OF(link, struct message, of_recording);
 }
 
-void handled_init(struct handled *h, struct ledger *ledger)
+void idempotency_init(struct idempotency *idem, struct ledger *ledger)
 {
-    *h = (struct handled){.ledger = ledger};
-    list_init(&h->waiting);
+    *idem = (struct idempotency){.ledger = ledger};
+    list_init(&idem->waiting);
 }
 
 /* --- What SQS has deleted --- */
 
-static void remove_first_kept(struct handled *h)
+static void remove_first_kept(struct idempotency *idem)
 {
-    struct handled_kept *first = &h->kept[h->first_kept];
+    struct deleted_id *first = &idem->kept[idem->first_kept];
 
-    ledger_remove(h->ledger, first->message_id); /* the commit tells */
+    ledger_remove(idem->ledger, first->message_id); /* the commit tells */
     free(TAKE(first->message_id));
-    h->first_kept = (h->first_kept + 1) % HANDLED_KEPT_MAX;
-    h->n_kept--;
+    idem->first_kept = (idem->first_kept + 1) % IDEMPOTENCY_DELETED_KEPT_MAX;
+    idem->n_kept--;
 }
 
-static void keep(struct handled *h, const char *message_id)
+static void keep(struct idempotency *idem, const char *message_id)
 {
     char *copy;
 
-    if (!h->kept)
-        h->kept = calloc(HANDLED_KEPT_MAX, sizeof(*h->kept));
-    copy = h->kept ? strdup(message_id) : NULL;
+    if (!idem->kept)
+        idem->kept = calloc(IDEMPOTENCY_DELETED_KEPT_MAX, sizeof(*idem->kept));
+    copy = idem->kept ? strdup(message_id) : NULL;
     if (!copy) {
-        ledger_remove(h->ledger, message_id);
+        ledger_remove(idem->ledger, message_id);
         return;
     }
-    if (h->n_kept == HANDLED_KEPT_MAX)
-        remove_first_kept(h);
-    h->kept[(h->first_kept + h->n_kept++) % HANDLED_KEPT_MAX] =
-        (struct handled_kept){clock_boot_usec(), copy};
+    if (idem->n_kept == IDEMPOTENCY_DELETED_KEPT_MAX)
+        remove_first_kept(idem);
+    idem->kept[(idem->first_kept + idem->n_kept++) % IDEMPOTENCY_DELETED_KEPT_MAX] =
+        (struct deleted_id){clock_boot_usec(), copy};
 }
 
 /* After what has been added, so that it shares the transaction. */
-static void remove_kept(struct handled *h)
+static void remove_kept(struct idempotency *idem)
 {
-    uint64_t now_usec = h->n_kept > 0 ? clock_boot_usec() : 0;
+    uint64_t now_usec = idem->n_kept > 0 ? clock_boot_usec() : 0;
 
-    while (h->n_kept > 0 && (ledger_is_crowded(h->ledger) ||
-                             now_usec - h->kept[h->first_kept].deleted_usec >= HANDLED_KEPT_USEC))
-        remove_first_kept(h);
+    while (idem->n_kept > 0 &&
+           (ledger_is_crowded(idem->ledger) ||
+            now_usec - idem->kept[idem->first_kept].deleted_usec >= IDEMPOTENCY_DELETED_KEPT_USEC))
+        remove_first_kept(idem);
 }
 
-void handled_done(struct handled *h)
+void idempotency_done(struct idempotency *idem)
 {
-    while (h->n_kept > 0)
-        remove_first_kept(h);
-    free(TAKE(h->kept));
+    while (idem->n_kept > 0)
+        remove_first_kept(idem);
+    free(TAKE(idem->kept));
 }
 
 /* --- The log --- */
 
-static void tell_trouble(struct handled *h, const char *what)
+static void tell_trouble(struct idempotency *idem, const char *what)
 {
-    if (!line_limit_take(&h->trouble_limit, "", 1, clock_boot_usec(), NULL))
+    if (!line_limit_take(&idem->trouble_limit, "", 1, clock_boot_usec(), NULL))
         return;
-    h->is_told = true;
+    idem->is_told = true;
     log_error("Cannot %s the ledger, so a message whose delete gets lost is handled twice: %s.",
-              what, ledger_error(h->ledger));
+              what, ledger_error(idem->ledger));
 }
 
-static void tell_written(struct handled *h)
+static void tell_written(struct idempotency *idem)
 {
-    uint64_t n = ledger_crowded_out(h->ledger);
+    uint64_t n = ledger_crowded_out(idem->ledger);
 
-    if (h->is_told)
+    if (idem->is_told)
         log_notice("The ledger can be written again.");
-    h->is_told = false;
-    if (n == h->n_crowded_out ||
-        !line_limit_take(&h->crowded_limit, "", 1, clock_boot_usec(), NULL))
+    idem->is_told = false;
+    if (n == idem->n_crowded_out ||
+        !line_limit_take(&idem->crowded_limit, "", 1, clock_boot_usec(), NULL))
         return;
     log_warning(
         "The ledger is full: its oldest %ju messages were handled, are perhaps not deleted, "
         "and are no longer known. See consumer.ledger_max_messages.",
-        (uintmax_t)(n - h->n_crowded_out));
-    h->n_crowded_out = n;
+        (uintmax_t)(n - idem->n_crowded_out));
+    idem->n_crowded_out = n;
 }
 
 /* --- Messages --- */
 
-bool handled_before(struct handled *h, const struct message *m)
+bool idempotency_was_handled(struct idempotency *idem, const struct message *m)
 {
     int r;
 
-    if (!h->ledger)
+    if (!idem->ledger)
         return false;
-    r = ledger_has(h->ledger, m->received->message_id, clock_wall_usec());
+    r = ledger_has(idem->ledger, m->received->message_id, clock_wall_usec());
     if (r < 0)
-        tell_trouble(h, "read");
+        tell_trouble(idem, "read");
     if (r != LEDGER_HAS)
         return false;
     log_write(LOG_NOTICE, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
@@ -117,56 +118,56 @@ bool handled_before(struct handled *h, const struct message *m)
     return true;
 }
 
-bool handled_add(struct handled *h, struct message *m)
+bool idempotency_add(struct idempotency *idem, struct message *m)
 {
-    if (!h->ledger)
+    if (!idem->ledger)
         return false;
     FAULT_POINT("handled");
-    ledger_add(h->ledger, m->received->message_id, clock_wall_usec()); /* the commit tells */
-    list_append(&h->waiting, &m->of_handled);
-    h->n_waiting++;
+    ledger_add(idem->ledger, m->received->message_id, clock_wall_usec()); /* the commit tells */
+    list_append(&idem->waiting, &m->of_recording);
+    idem->n_waiting++;
     return true;
 }
 
-void handled_remove(struct handled *h, struct message *m)
+void idempotency_remove(struct idempotency *idem, struct message *m)
 {
-    if (!list_is_linked(&m->of_handled))
+    if (!list_is_linked(&m->of_recording))
         return;
-    list_remove(&m->of_handled);
-    h->n_waiting--;
+    list_remove(&m->of_recording);
+    idem->n_waiting--;
 }
 
-void handled_forget(struct handled *h, const struct message *m)
+void idempotency_forget(struct idempotency *idem, const struct message *m)
 {
-    if (!h->ledger)
+    if (!idem->ledger)
         return;
     FAULT_POINT("deleted");
-    keep(h, m->received->message_id);
+    keep(idem, m->received->message_id);
 }
 
-void handled_write(struct handled *h)
+void idempotency_commit(struct idempotency *idem)
 {
     int r;
 
-    if (!h->ledger)
+    if (!idem->ledger)
         return;
-    remove_kept(h);
-    r = ledger_commit(h->ledger, clock_wall_usec());
+    remove_kept(idem);
+    r = ledger_commit(idem->ledger, clock_wall_usec());
     if (r < 0)
-        tell_trouble(h, "write");
+        tell_trouble(idem, "write");
     if (r != LEDGER_COMMITTED)
         return;
     FAULT_POINT("ledger-written");
-    tell_written(h);
+    tell_written(idem);
 }
 
-struct message *handled_take(struct handled *h)
+struct message *idempotency_take_recorded(struct idempotency *idem)
 {
     struct message *m;
 
-    if (list_is_empty(&h->waiting))
+    if (list_is_empty(&idem->waiting))
         return NULL;
-    m = of(h->waiting.next);
-    handled_remove(h, m);
+    m = of(idem->waiting.next);
+    idempotency_remove(idem, m);
     return m;
 }

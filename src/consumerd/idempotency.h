@@ -3,51 +3,51 @@
  * one sync. Tells in the log what the ledger makes of it; a trouble at once, then once a minute.
  *
  * SQS may bring a message again that it has deleted (Amazon SQS Developer Guide, "At-least-once
- * delivery"). So the ledger keeps it for HANDLED_KEPT_USEC more, as long as this takes no place of
- * one that is not deleted; of HANDLED_KEPT_MAX at most. */
+ * delivery"). So the ledger keeps it for IDEMPOTENCY_DELETED_KEPT_USEC more, as long as this takes no place of
+ * one that is not deleted; of IDEMPOTENCY_DELETED_KEPT_MAX at most. */
 #pragma once
 
 #include "consumerd/ledger.h"
 #include "consumerd/message.h"
 #include "util/line-limit.h"
 
-#define HANDLED_KEPT_USEC (300 * USEC_PER_SEC)
-enum { HANDLED_KEPT_MAX = 10000 };
+#define IDEMPOTENCY_DELETED_KEPT_USEC (300 * USEC_PER_SEC)
+enum { IDEMPOTENCY_DELETED_KEPT_MAX = 10000 };
 
-struct handled_kept;
+struct deleted_id;
 
-struct handled {
+struct idempotency {
     struct ledger *ledger; /* NULL: none, then nothing here does anything */
     struct list waiting;   /* the earliest handled first */
     size_t n_waiting;
     bool is_told; /* a line was written of a trouble that has not ended */
     struct line_limit trouble_limit, crowded_limit;
-    uint64_t n_crowded_out;    /* as told */
-    struct handled_kept *kept; /* deleted ones, a ring; NULL: none yet, or no memory */
+    uint64_t n_crowded_out;  /* as told */
+    struct deleted_id *kept; /* deleted ones, a ring; NULL: none yet, or no memory */
     size_t first_kept, n_kept;
 };
 
 /* The ledger is borrowed. */
-void handled_init(struct handled *handled, struct ledger *ledger);
+void idempotency_init(struct idempotency *idempotency, struct ledger *ledger);
 
 /* Takes out of the ledger what SQS has deleted; messages may still be here. */
-void handled_done(struct handled *handled);
+void idempotency_done(struct idempotency *idempotency);
 
 /* Whether a message was handled at an earlier receipt; then a line says so. */
-bool handled_before(struct handled *handled, const struct message *message);
+bool idempotency_was_handled(struct idempotency *idempotency, const struct message *message);
 
 /* Takes a message, borrowed, that has just been handled. Its id is in the ledger from the next
- * handled_write on, whether or not the message still is here by then. False: there is no ledger,
+ * idempotency_commit on, whether or not the message still is here by then. False: there is no ledger,
  * and nothing to wait for. */
-bool handled_add(struct handled *handled, struct message *message);
+bool idempotency_add(struct idempotency *idempotency, struct message *message);
 
 /* A message is no longer to be deleted by us. One that is not here is left alone. */
-void handled_remove(struct handled *handled, struct message *message);
+void idempotency_remove(struct idempotency *idempotency, struct message *message);
 
 /* SQS has deleted the message: the ledger needs it no longer than said above. */
-void handled_forget(struct handled *handled, const struct message *message);
+void idempotency_forget(struct idempotency *idempotency, const struct message *message);
 
 /* Writes all that was added and forgotten; blocks for a sync if anything was added. After that
- * handled_take yields the messages, whatever came of the writing. */
-void handled_write(struct handled *handled);
-struct message *handled_take(struct handled *handled); /* NULL: no more */
+ * idempotency_take_recorded yields the messages, whatever came of the writing. */
+void idempotency_commit(struct idempotency *idempotency);
+struct message *idempotency_take_recorded(struct idempotency *idempotency); /* NULL: no more */

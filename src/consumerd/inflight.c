@@ -17,225 +17,226 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-static const struct hand_actions actions = {
-    .handle = hand_handle,
-    .end_handling = hand_end_handling,
-    .defer = hand_defer,
-    .record = hand_record,
-    .withdraw = hand_withdraw,
-    .release = hand_release,
-    .drop_after = hand_drop_after,
-    .settled = hand_settled,
+static const struct inflight_actions actions = {
+    .handle = inflight_handle,
+    .cancel_handling = inflight_cancel_handling,
+    .defer = inflight_defer,
+    .record = inflight_record,
+    .withdraw = inflight_withdraw,
+    .release = inflight_release,
+    .release_behind = inflight_release_behind,
+    .remove = inflight_remove,
 };
 
 /* A request has ended, whatever came of it: times to look again have changed. */
 static void on_request_ended(void *userdata)
 {
-    struct hand *h = userdata;
+    struct inflight *f = userdata;
 
-    h->changed(h->userdata);
+    f->changed(f->userdata);
 }
 
-void hand_set_lease(struct hand *h, unsigned first_sec, unsigned visibility_sec)
+void inflight_set_lease(struct inflight *f, unsigned first_sec, unsigned visibility_sec)
 {
-    leases_set_times(&h->leases, first_sec, visibility_sec);
+    leases_set_times(&f->leases, first_sec, visibility_sec);
 }
 
-void hand_take(struct hand *h, struct sqs_reply *reply, uint64_t sent_usec)
+void inflight_add(struct inflight *f, struct sqs_reply *reply, uint64_t sent_usec)
 {
     uint64_t now_usec = clock_boot_usec();
 
-    h->counts.received += reply->n_messages;
+    f->counts.received += reply->n_messages;
     for (size_t i = 0; i < reply->n_messages; i++) {
-        int r = hand_take_in(h, reply, i, sent_usec, now_usec);
+        int r = inflight_add_message(f, reply, i, sent_usec, now_usec);
 
         if (r < 0) {
             /* The rest of it too, or it might overtake this one. */
             log_error("Cannot take in %zu messages, they come back: %s.", reply->n_messages - i,
                       strerror(-r));
-            h->counts.lost += reply->n_messages - i;
+            f->counts.lost += reply->n_messages - i;
             break;
         }
     }
-    if (h->is_stopping)
-        hand_release_waiting(h);
-    h->changed(h->userdata);
+    if (f->is_stopping)
+        inflight_release_waiting(f);
+    f->changed(f->userdata);
 }
 
-int hand_turn(struct hand *h, uint64_t *ret_next_usec)
+int inflight_dispatch(struct inflight *f, uint64_t *ret_next_usec)
 {
     uint64_t now_usec, next_usec;
     struct message *m;
     int r, q;
 
-    hand_delete_handled(h);
+    inflight_acknowledge_recorded(f);
     now_usec = clock_boot_usec();
-    while ((m = leases_take_lost(&h->leases, now_usec)))
-        hand_lose(h, m,
-                  lease_seconds_left(m, now_usec) > 0
-                      ? "its lease has ended"
-                      : "SQS keeps no message for more than 12 hours");
-    hand_begin_all(h);
-    r = settler_turn(h->deleter);
-    q = settler_turn(h->releaser);
+    while ((m = leases_take_ended(&f->leases, now_usec)))
+        inflight_lease_lost(f, m,
+                            lease_visibility_max_sec(m, now_usec) > 0
+                                ? "its lease has ended"
+                                : "SQS keeps no message for more than 12 hours");
+    inflight_begin_ready(f);
+    r = ack_queue_dispatch(f->deleter);
+    q = ack_queue_dispatch(f->releaser);
     r = r < 0 ? r : q;
-    q = extender_turn(h->extender);
+    q = lease_renewer_dispatch(f->lease_renewer);
     r = r < 0 ? r : q;
 
-    next_usec = MIN(settler_next_usec(h->deleter), settler_next_usec(h->releaser));
-    next_usec = MIN(next_usec, hand_next_try_usec(h, now_usec));
-    *ret_next_usec = MIN(next_usec, leases_next_usec(&h->leases));
+    next_usec = MIN(ack_queue_next_usec(f->deleter), ack_queue_next_usec(f->releaser));
+    next_usec = MIN(next_usec, inflight_next_retry_usec(f, now_usec));
+    *ret_next_usec = MIN(next_usec, leases_next_usec(&f->leases));
     return r;
 }
 
-void hand_stop(struct hand *h, uint64_t end_usec)
+void inflight_stop(struct inflight *f, uint64_t end_usec)
 {
-    h->is_stopping = true;
-    settler_stop(h->deleter, end_usec);
-    settler_stop(h->releaser, end_usec);
-    hand_release_waiting(h);
-    h->changed(h->userdata);
+    f->is_stopping = true;
+    ack_queue_stop(f->deleter, end_usec);
+    ack_queue_stop(f->releaser, end_usec);
+    inflight_release_waiting(f);
+    f->changed(f->userdata);
 }
 
-void hand_set_receiving(struct hand *h, bool is_receiving)
+void inflight_set_receiving(struct inflight *f, bool is_receiving)
 {
-    if (is_receiving == h->is_receiving)
+    if (is_receiving == f->is_receiving)
         return;
-    h->is_receiving = is_receiving;
-    if (h->is_stopping)
-        hand_release_waiting(h);
+    f->is_receiving = is_receiving;
+    if (f->is_stopping)
+        inflight_release_waiting(f);
 }
 
-size_t hand_end(struct hand *h, uint64_t grace_usec)
+size_t inflight_cancel(struct inflight *f, uint64_t grace_usec)
 {
-    size_t n = h->n_handling;
+    size_t n = f->n_handling;
 
-    LIST_FOREACH(&h->messages, link)
+    LIST_FOREACH(&f->messages, link)
     {
         struct message *m = CONTAINER_OF(link, struct message, of_owner);
 
         if (message_state_is_with_handler(m->state))
-            hand_apply(h, m, ON_STOP_DEADLINE, grace_usec);
+            inflight_apply(f, m, ON_STOP_DEADLINE, grace_usec);
     }
     return n;
 }
 
-size_t hand_end_lines(struct hand *h)
+size_t inflight_cancel_log_waits(struct inflight *f)
 {
     size_t n = 0;
 
-    LIST_FOREACH(&h->messages, link)
+    LIST_FOREACH(&f->messages, link)
     {
         struct message *m = CONTAINER_OF(link, struct message, of_owner);
 
         if (!message_state_is_with_handler(m->state) ||
-            (!m->receipt && !h->handler->ops->waits_for_log))
+            (!m->receipt && !f->handler->ops->waits_for_log))
             continue;
-        hand_apply(h, m, ON_STOP_DEADLINE, 0);
+        inflight_apply(f, m, ON_STOP_DEADLINE, 0);
         n++;
     }
     return n;
 }
 
 /* Those that are given back only when no more is received. */
-static size_t count_kept(const struct hand *h)
+static size_t count_kept(const struct inflight *f)
 {
     size_t n = 0;
 
-    if (!h->is_stopping || !h->is_receiving)
+    if (!f->is_stopping || !f->is_receiving)
         return 0;
-    LIST_FOREACH(&h->messages, link)
+    LIST_FOREACH(&f->messages, link)
     {
         n += message_state_is_waiting(CONTAINER_OF(link, struct message, of_owner)->state);
     }
     return n;
 }
 
-struct hand_counts hand_count(const struct hand *h)
+struct inflight_status inflight_status(const struct inflight *f)
 {
-    uint64_t now_usec = h->outage.is_on ? clock_boot_usec() : 0;
+    uint64_t now_usec = f->outage.is_on ? clock_boot_usec() : 0;
 
-    return (struct hand_counts){
-        .messages = h->n_messages,
-        .bytes = h->bytes,
-        .wanted = h->n_begun + lanes_ready(h->lanes),
-        .handling = h->n_handling,
-        .deleting = h->handled.n_waiting + settler_count(h->deleter),
-        .releasing = settler_count(h->releaser) + count_kept(h),
-        .is_paused = hand_is_paused(h, now_usec),
-        .away_usec = h->outage.is_on ? MAX(now_usec - h->outage.since_usec, 1U) : 0,
-        .away = h->trouble.outage.text,
-        .back_usec = h->back_usec,
+    return (struct inflight_status){
+        .messages = f->n_messages,
+        .bytes = f->bytes,
+        .wanted = f->n_slots_taken + lanes_ready_count(f->lanes),
+        .handling = f->n_handling,
+        .deleting = f->idempotency.n_waiting + ack_queue_count(f->deleter),
+        .releasing = ack_queue_count(f->releaser) + count_kept(f),
+        .is_paused = inflight_is_paused(f, now_usec),
+        .outage_usec = f->outage.is_on ? MAX(now_usec - f->outage.since_usec, 1U) : 0,
+        .away = f->outage_log.outage.text,
+        .visible_usec = f->visible_usec,
     };
 }
 
-const struct counts *hand_totals(const struct hand *h)
+const struct consumer_counts *inflight_counts(const struct inflight *f)
 {
-    return &h->counts;
+    return &f->counts;
 }
 
 /* --- Life --- */
 
-int hand_new(struct queue *queue, struct handler *handler, struct ledger *ledger,
-             const struct hand_options *options, hand_changed_fn changed, void *userdata,
-             struct hand **ret)
+int inflight_new(struct queue *queue, struct handler *handler, struct ledger *ledger,
+                 const struct inflight_options *options, inflight_changed_fn changed,
+                 void *userdata, struct inflight **ret)
 {
-    CLEANUP(hand_free) struct hand *h = calloc(1, sizeof(*h));
+    CLEANUP(inflight_free) struct inflight *f = calloc(1, sizeof(*f));
     int r;
 
-    if (!h)
+    if (!f)
         return -ENOMEM;
-    h->actions = &actions;
-    h->handler = handler;
-    h->options = *options;
-    h->changed = changed;
-    h->userdata = userdata;
-    list_init(&h->messages);
-    handled_init(&h->handled, ledger);
-    leases_init(&h->leases, options->visibility_sec * USEC_PER_SEC);
-    r = lanes_new(options->is_fifo, &h->lanes);
+    f->actions = &actions;
+    f->handler = handler;
+    f->options = *options;
+    f->changed = changed;
+    f->userdata = userdata;
+    list_init(&f->messages);
+    idempotency_init(&f->idempotency, ledger);
+    leases_init(&f->leases, options->visibility_sec * USEC_PER_SEC);
+    r = lanes_new(options->is_fifo, &f->lanes);
     if (r >= 0)
-        r = extender_new(queue, &h->leases, hand_on_lost, on_request_ended, h, &h->extender);
+        r = lease_renewer_new(queue, &f->leases, inflight_on_lease_lost, on_request_ended, f,
+                              &f->lease_renewer);
     if (r >= 0)
-        r = settler_new(queue,
-                        &(struct settler_options){
-                            .kind = BATCH_DELETE,
-                            .linger_usec = options->delete_linger_usec,
-                            .changed = on_request_ended,
-                        },
-                        hand_on_deleted, h, &h->deleter);
+        r = ack_queue_new(queue,
+                          &(struct ack_queue_options){
+                              .kind = ACK_DELETE,
+                              .linger_usec = options->delete_linger_usec,
+                              .changed = on_request_ended,
+                          },
+                          inflight_on_deleted, f, &f->deleter);
     if (r >= 0)
-        r = settler_new(queue,
-                        &(struct settler_options){
-                            .kind = BATCH_CHANGE,
-                            .changed = on_request_ended,
-                        },
-                        hand_on_released, h, &h->releaser);
+        r = ack_queue_new(queue,
+                          &(struct ack_queue_options){
+                              .kind = ACK_CHANGE_VISIBILITY,
+                              .changed = on_request_ended,
+                          },
+                          inflight_on_released, f, &f->releaser);
     if (r < 0)
         return r;
-    *ret = TAKE(h);
+    *ret = TAKE(f);
     return 0;
 }
 
-struct hand *hand_free(struct hand *h)
+struct inflight *inflight_free(struct inflight *f)
 {
-    if (!h)
+    if (!f)
         return NULL;
-    handled_done(&h->handled);
-    extender_free(h->extender);
-    settler_free(h->deleter);
-    settler_free(h->releaser);
-    LIST_FOREACH(&h->messages, link)
+    idempotency_done(&f->idempotency);
+    lease_renewer_free(f->lease_renewer);
+    ack_queue_free(f->deleter);
+    ack_queue_free(f->releaser);
+    LIST_FOREACH(&f->messages, link)
     {
         struct message *m = CONTAINER_OF(link, struct message, of_owner);
 
         log_receipt_cancel(m->receipt);
         if (m->run)
-            h->handler->ops->cancel(TAKE(m->run));
-        hand_withdraw(h, m);
+            f->handler->ops->abandon(TAKE(m->run));
+        inflight_withdraw(f, m);
         message_unref(m);
     }
-    lanes_free(h->lanes);
-    free(h);
+    lanes_free(f->lanes);
+    free(f);
     return NULL;
 }

@@ -127,16 +127,16 @@ int lanes_add(struct lanes *lanes, struct message *m)
     return 0;
 }
 
-struct message *lanes_next(const struct lanes *lanes)
+struct message *lanes_peek(const struct lanes *lanes)
 {
     return list_is_empty(&lanes->ready)
                ? NULL
                : CONTAINER_OF(lanes->ready.next, struct message, place.ready);
 }
 
-struct message *lanes_begin(struct lanes *lanes)
+struct message *lanes_begin_next(struct lanes *lanes)
 {
-    struct message *m = lanes_next(lanes);
+    struct message *m = lanes_peek(lanes);
 
     if (!m)
         return NULL;
@@ -156,7 +156,7 @@ void lanes_handled(struct lanes *lanes, struct message *m)
     advance(lanes, m->place.lane);
 }
 
-void lane_handled_late(struct message *m)
+void lane_mark_handled(struct message *m)
 {
     if (m->place.lane)
         m->place.lane->is_handled = true;
@@ -173,7 +173,7 @@ bool lane_is_copy_handled(const struct message *m)
            streq(before->received->message_id, m->received->message_id);
 }
 
-void lanes_return(struct lanes *lanes, struct message *m)
+void lanes_requeue(struct lanes *lanes, struct message *m)
 {
     assert(m->place.is_running);
     m->place.is_running = false;
@@ -214,7 +214,7 @@ struct message *lane_after(const struct message *m)
     return of(m->place.of_lane.next);
 }
 
-size_t lanes_ready(const struct lanes *lanes)
+size_t lanes_ready_count(const struct lanes *lanes)
 {
     return lanes->n_ready;
 }

@@ -23,23 +23,23 @@ DEFINE_CLEANUP(struct lanes *, lanes_free)
 int lanes_add(struct lanes *lanes, struct message *message);
 
 /* The next message that may be handled; it counts as being handled from now on. NULL: none. */
-struct message *lanes_begin(struct lanes *lanes);
+struct message *lanes_begin_next(struct lanes *lanes);
 
 /* The same, but it stays as it is. */
-struct message *lanes_next(const struct lanes *lanes);
+struct message *lanes_peek(const struct lanes *lanes);
 
 /* The message has been handled: the next of its lane may be. */
 void lanes_handled(struct lanes *lanes, struct message *message);
 
 /* The message has been handled, but is given back all the same: its copies need not be handled. */
-void lane_handled_late(struct message *message);
+void lane_mark_handled(struct message *message);
 
 /* Whether the message, in a lane, is a copy of one that has been handled. */
 bool lane_is_copy_handled(const struct message *message);
 
 /* A message that is being handled could not be: it is the first that waits in its lane again. Other
  * lanes are served before it. */
-void lanes_return(struct lanes *lanes, struct message *message);
+void lanes_requeue(struct lanes *lanes, struct message *message);
 
 /* Takes a message out, however it stands. One that is in no lane is left alone. */
 void lanes_remove(struct lanes *lanes, struct message *message);
@@ -49,4 +49,4 @@ struct message *lane_before(const struct message *message);
 struct message *lane_after(const struct message *message);
 
 /* How many messages could be begun now: all others wait for one of their own lane. */
-size_t lanes_ready(const struct lanes *lanes);
+size_t lanes_ready_count(const struct lanes *lanes);

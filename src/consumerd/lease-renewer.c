@@ -12,131 +12,130 @@
 enum { RETRIES_WITHIN_LEASE = 4 };
 #define RETRY_MIN_USEC (100 * USEC_PER_MSEC)
 
-struct extender {
+struct lease_renewer {
     struct queue *queue;
     struct leases *leases;
-    extender_lost_fn lost;
-    extender_changed_fn changed;
+    lease_renewer_lost_fn lost;
+    lease_renewer_changed_fn changed;
     void *userdata;
     struct list batches;
     size_t n_requests;
 };
 
-static bool is_wanted(void *userdata, const struct batch_item *item)
+static bool is_wanted(void *userdata, const struct ack_item *item)
 {
     return message_state_keeps_lease(item->message->state);
 }
 
-static void try_again(struct extender *e, struct message *m, uint64_t now_usec)
+static void try_again(struct lease_renewer *renewer, struct message *m, uint64_t now_usec)
 {
-    uint64_t end_usec = lease_until_usec(m);
+    uint64_t end_usec = lease_end_usec(m);
     uint64_t left_usec = end_usec > now_usec ? end_usec - now_usec : 0;
 
-    lease_not_extended(e->leases, m,
-                       now_usec + MAX(left_usec / RETRIES_WITHIN_LEASE, RETRY_MIN_USEC));
+    lease_not_renewed(renewer->leases, m,
+                      now_usec + MAX(left_usec / RETRIES_WITHIN_LEASE, RETRY_MIN_USEC));
 }
 
-static void on_item(void *userdata, const struct batch_item *item,
-                    const struct batch_result *result)
+static void on_item(void *userdata, const struct ack_item *item, const struct ack_result *result)
 {
-    struct extender *e = userdata;
+    struct lease_renewer *renewer = userdata;
     struct message *m = item->message;
     uint64_t now_usec = clock_boot_usec();
 
     switch (result->outcome) {
-    case BATCH_OK:
+    case ACK_OK:
         /* An answer that comes after the end has come too late: the work was stopped already. */
-        lease_extended(e->leases, m, result->sent_usec, item->visibility_sec, now_usec);
+        lease_renewed(renewer->leases, m, result->sent_usec, item->visibility_sec, now_usec);
         break;
-    case BATCH_AGAIN:
-        try_again(e, m, now_usec);
+    case ACK_RETRY:
+        try_again(renewer, m, now_usec);
         break;
-    case BATCH_REFUSED:
-        lease_not_extended(e->leases, m, USEC_INFINITY);
+    case ACK_REFUSED:
+        lease_not_renewed(renewer->leases, m, USEC_INFINITY);
         break;
-    case BATCH_LOST:
+    case ACK_LEASE_LOST:
         /* A delete on its way may be why: its own answer tells. */
-        if (is_wanted(e, item) && !settler_is_sent(m)) {
-            lease_forfeit(e->leases, m);
-            e->lost(e->userdata, m, result);
+        if (is_wanted(renewer, item) && !ack_queue_is_sent(m)) {
+            lease_mark_lost(renewer->leases, m);
+            renewer->lost(renewer->userdata, m, result);
         } else {
-            lease_not_extended(e->leases, m, USEC_INFINITY);
+            lease_not_renewed(renewer->leases, m, USEC_INFINITY);
         }
         break;
     }
 }
 
-static void on_batch(void *userdata, struct batch *batch)
+static void on_batch(void *userdata, struct ack_request *ack)
 {
-    struct extender *e = userdata;
+    struct lease_renewer *renewer = userdata;
 
-    e->n_requests--;
-    if (e->changed)
-        e->changed(e->userdata);
+    renewer->n_requests--;
+    if (renewer->changed)
+        renewer->changed(renewer->userdata);
 }
 
-static const struct batch_ops ops = {
+static const struct ack_request_ops ops = {
     .is_wanted = is_wanted,
     .item_done = on_item,
     .done = on_batch,
 };
 
-static int send(struct extender *e, const struct lease_extension *due, size_t n)
+static int send(struct lease_renewer *renewer, const struct lease_renewal *due, size_t n)
 {
-    struct batch_item items[SQS_BATCH_MAX];
-    struct batch *batch;
+    struct ack_item items[SQS_BATCH_MAX];
+    struct ack_request *ack;
     int r;
 
     for (size_t i = 0; i < n; i++)
-        items[i] = (struct batch_item){due[i].message, due[i].visibility_sec};
-    r = batch_send(e->queue, BATCH_CHANGE, items, n, &ops, e, &batch);
+        items[i] = (struct ack_item){due[i].message, due[i].visibility_sec};
+    r = ack_request_send(renewer->queue, ACK_CHANGE_VISIBILITY, items, n, &ops, renewer, &ack);
     if (r < 0)
         return r;
-    e->n_requests++;
-    list_append(&e->batches, batch_link(batch));
+    renewer->n_requests++;
+    list_append(&renewer->batches, ack_request_link(ack));
     return 0;
 }
 
-int extender_turn(struct extender *e)
+int lease_renewer_dispatch(struct lease_renewer *renewer)
 {
-    struct lease_extension due[SQS_BATCH_MAX];
+    struct lease_renewal due[SQS_BATCH_MAX];
     uint64_t now_usec = clock_boot_usec();
     size_t n;
     int r = 0;
 
-    while (r >= 0 && (n = leases_take_due(e->leases, now_usec, due, SQS_BATCH_MAX)) > 0) {
-        r = e->n_requests < EXTENDER_REQUESTS_MAX ? send(e, due, n) : -EBUSY;
+    while (r >= 0 && (n = leases_take_due(renewer->leases, now_usec, due, SQS_BATCH_MAX)) > 0) {
+        r = renewer->n_requests < LEASE_RENEWER_REQUESTS_MAX ? send(renewer, due, n) : -EBUSY;
         for (size_t i = 0; r < 0 && i < n; i++)
-            lease_not_extended(e->leases, due[i].message, now_usec + USEC_PER_SEC);
+            lease_not_renewed(renewer->leases, due[i].message, now_usec + USEC_PER_SEC);
     }
     return r == -EBUSY ? 0 : r;
 }
 
-int extender_new(struct queue *queue, struct leases *leases, extender_lost_fn lost,
-                 extender_changed_fn changed, void *userdata, struct extender **ret)
+int lease_renewer_new(struct queue *queue, struct leases *leases, lease_renewer_lost_fn lost,
+                      lease_renewer_changed_fn changed, void *userdata, struct lease_renewer **ret)
 {
-    struct extender *e = calloc(1, sizeof(*e));
+    struct lease_renewer *renewer = calloc(1, sizeof(*renewer));
 
-    if (!e)
+    if (!renewer)
         return -ENOMEM;
-    e->queue = queue;
-    e->leases = leases;
-    e->lost = lost;
-    e->changed = changed;
-    e->userdata = userdata;
-    list_init(&e->batches);
-    *ret = e;
+    renewer->queue = queue;
+    renewer->leases = leases;
+    renewer->lost = lost;
+    renewer->changed = changed;
+    renewer->userdata = userdata;
+    list_init(&renewer->batches);
+    *ret = renewer;
     return 0;
 }
 
-struct extender *extender_free(struct extender *e)
+struct lease_renewer *lease_renewer_free(struct lease_renewer *renewer)
 {
-    if (!e)
+    if (!renewer)
         return NULL;
-    LIST_FOREACH(&e->batches, link)
+    LIST_FOREACH(&renewer->batches, link)
     {
-        batch_free(batch_of_link(link));
+        ack_request_free(ack_request_of_link(link));
     }
-    free(e);
+    free(renewer);
     return NULL;
 }

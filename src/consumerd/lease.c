@@ -46,16 +46,16 @@ void lease_begin(struct leases *leases, struct message *m, uint64_t now_usec)
     sort_in_at_half(leases, m, now_usec);
 }
 
-void lease_end(struct leases *leases, struct message *m)
+void lease_stop_renewal(struct leases *leases, struct message *m)
 {
     list_remove(&m->lease.by_time);
 }
 
-void lease_forfeit(struct leases *leases, struct message *m)
+void lease_mark_lost(struct leases *leases, struct message *m)
 {
-    lease_end(leases, m);
+    lease_stop_renewal(leases, m);
     m->lease.end_usec = 0;
-    m->lease.is_extending = false;
+    m->lease.is_renewing = false;
 }
 
 bool lease_holds(const struct message *m, uint64_t now_usec)
@@ -63,7 +63,7 @@ bool lease_holds(const struct message *m, uint64_t now_usec)
     return now_usec < m->lease.end_usec;
 }
 
-unsigned lease_seconds_left(const struct message *m, uint64_t now_usec)
+unsigned lease_visibility_max_sec(const struct message *m, uint64_t now_usec)
 {
     uint64_t limit = m->received_usec + LEASE_TOTAL_MAX_USEC;
 
@@ -77,7 +77,7 @@ uint64_t leases_next_usec(const struct leases *leases)
     return of(leases->by_time.next)->lease.next_usec;
 }
 
-struct message *leases_take_lost(struct leases *leases, uint64_t now_usec)
+struct message *leases_take_ended(struct leases *leases, uint64_t now_usec)
 {
     LIST_FOREACH(&leases->by_time, link)
     {
@@ -86,14 +86,14 @@ struct message *leases_take_lost(struct leases *leases, uint64_t now_usec)
         if (m->lease.next_usec > now_usec)
             break;
         if (!lease_holds(m, now_usec)) {
-            lease_end(leases, m);
+            lease_stop_renewal(leases, m);
             return m;
         }
     }
     return NULL;
 }
 
-size_t leases_take_due(struct leases *leases, uint64_t now_usec, struct lease_extension *ret,
+size_t leases_take_due(struct leases *leases, uint64_t now_usec, struct lease_renewal *ret,
                        size_t max)
 {
     uint64_t soon_usec = now_usec + leases->visibility_usec / 8;
@@ -110,10 +110,10 @@ size_t leases_take_due(struct leases *leases, uint64_t now_usec, struct lease_ex
             break;
         if (m->lease.next_usec == m->lease.end_usec)
             continue;
-        seconds = MIN(wanted, lease_seconds_left(m, now_usec));
+        seconds = MIN(wanted, lease_visibility_max_sec(m, now_usec));
         if (now_usec + seconds * USEC_PER_SEC > m->lease.end_usec) {
-            ret[n++] = (struct lease_extension){m, seconds};
-            m->lease.is_extending = true;
+            ret[n++] = (struct lease_renewal){m, seconds};
+            m->lease.is_renewing = true;
         } else if (seconds == wanted) { /* it has more still, from when that was longer */
             sort_in_at_half(leases, m, now_usec);
             continue;
@@ -129,18 +129,18 @@ static bool is_kept(const struct message *m)
     return list_is_linked(&m->lease.by_time);
 }
 
-void lease_extended(struct leases *leases, struct message *m, uint64_t sent_usec,
-                    unsigned visibility_sec, uint64_t now_usec)
+void lease_renewed(struct leases *leases, struct message *m, uint64_t sent_usec,
+                   unsigned visibility_sec, uint64_t now_usec)
 {
     m->lease.end_usec = sent_usec + visibility_sec * USEC_PER_SEC;
-    m->lease.is_extending = false;
+    m->lease.is_renewing = false;
     if (is_kept(m))
         sort_in_at_half(leases, m, now_usec);
 }
 
-void lease_not_extended(struct leases *leases, struct message *m, uint64_t retry_usec)
+void lease_not_renewed(struct leases *leases, struct message *m, uint64_t retry_usec)
 {
-    m->lease.is_extending = false;
+    m->lease.is_renewing = false;
     if (is_kept(m))
         sort_in(leases, m, retry_usec);
 }

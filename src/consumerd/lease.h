@@ -19,7 +19,7 @@ struct leases {
     uint64_t visibility_usec; /* that they are extended to */
 };
 
-struct lease_extension {
+struct lease_renewal {
     struct message *message;
     unsigned visibility_sec; /* to ask for */
 };
@@ -34,42 +34,42 @@ void leases_set_times(struct leases *leases, unsigned first_sec, unsigned visibi
 void lease_begin(struct leases *leases, struct message *message, uint64_t now_usec);
 
 /* No longer extended. What lease_holds says stays true. */
-void lease_end(struct leases *leases, struct message *message);
+void lease_stop_renewal(struct leases *leases, struct message *message);
 
 /* SQS says that it is over: no longer extended, and no longer held. */
-void lease_forfeit(struct leases *leases, struct message *message);
+void lease_mark_lost(struct leases *leases, struct message *message);
 
 bool lease_holds(const struct message *message, uint64_t now_usec);
 
 /* When it ends, if it is not extended. */
-static inline uint64_t lease_until_usec(const struct message *message)
+static inline uint64_t lease_end_usec(const struct message *message)
 {
     return message->lease.end_usec;
 }
 
 /* A request that extends it is on its way. */
-static inline bool lease_is_extending(const struct message *message)
+static inline bool lease_is_renewing(const struct message *message)
 {
-    return message->lease.is_extending;
+    return message->lease.is_renewing;
 }
 
 /* The whole seconds left of the 12 hours. */
-unsigned lease_seconds_left(const struct message *message, uint64_t now_usec);
+unsigned lease_visibility_max_sec(const struct message *message, uint64_t now_usec);
 
 /* When the next of the two below has something to give; USEC_INFINITY: never. */
 uint64_t leases_next_usec(const struct leases *leases);
 
 /* The next message whose lease has ended, and forgets its lease; NULL: none. */
-struct message *leases_take_lost(struct leases *leases, uint64_t now_usec);
+struct message *leases_take_ended(struct leases *leases, uint64_t now_usec);
 
 /* Fills ret[] with messages to extend now, the earliest received first; those due soon come along
  * in the same batch. Each is then to be told of by one of the two below. Returns how many. */
-size_t leases_take_due(struct leases *leases, uint64_t now_usec, struct lease_extension *ret,
+size_t leases_take_due(struct leases *leases, uint64_t now_usec, struct lease_renewal *ret,
                        size_t max);
 
 /* An extension that was sent at `sent_usec` has succeeded. */
-void lease_extended(struct leases *leases, struct message *message, uint64_t sent_usec,
-                    unsigned visibility_sec, uint64_t now_usec);
+void lease_renewed(struct leases *leases, struct message *message, uint64_t sent_usec,
+                   unsigned visibility_sec, uint64_t now_usec);
 
 /* It has not; try again at `retry_usec`, USEC_INFINITY: not again. */
-void lease_not_extended(struct leases *leases, struct message *message, uint64_t retry_usec);
+void lease_not_renewed(struct leases *leases, struct message *message, uint64_t retry_usec);

@@ -15,7 +15,7 @@
 
 /* One that waits in its lane. */
 #define WAITING_STEPS                                                                              \
-    [ON_DISPATCH] = STEP(DO_HANDLE, MESSAGE_HANDLING, REASON_DISPATCHED),                          \
+    [ON_BEGIN] = STEP(DO_HANDLE, MESSAGE_HANDLING, REASON_BEGUN),                                  \
     [ON_COPY] = ACKNOWLEDGE(REASON_COPY), [ON_LEDGER_HIT] = ACKNOWLEDGE(REASON_LEDGER_HIT),        \
     [ON_BEHIND] = RELEASE(RELEASE_BEHIND), [ON_LEASE_LOST] = RELEASE(RELEASE_LEASE),               \
     [ON_STOP] = RELEASE(RELEASE_NOT_BEGUN)
@@ -37,7 +37,7 @@ static const struct message_step table[MESSAGE_N_STATES][MESSAGE_N_EVENTS] =
                 [ON_REJECTED] = STEP(DO_RECORD, MESSAGE_RECORDING, REASON_REJECTED),
                 [ON_FAILED] = RELEASE_LANE(RELEASE_RETRY),
                 [ON_NOT_REACHED] = STEP(DO_DEFER, MESSAGE_DEFERRED, REASON_NOT_REACHED),
-                [ON_NOT_REACHED_AT_STOP] = RELEASE_LANE(RELEASE_AWAY),
+                [ON_NOT_REACHED_AT_STOP] = RELEASE_LANE(RELEASE_NOT_REACHED),
                 [ON_BEHIND] = CANCEL(MESSAGE_CANCELLED_BEHIND, RELEASE_BEHIND),
                 [ON_LEASE_LOST] = CANCEL(MESSAGE_LEASE_LOST, REASON_LEASE_LOST),
                 [ON_STOP_DEADLINE] = CANCEL(MESSAGE_CANCELLED, RELEASE_INTERRUPTED),
@@ -140,13 +140,13 @@ const char *message_reason_text(enum message_reason reason)
     static const char *const texts[MESSAGE_N_REASONS] = {
         [RELEASE_NOT_BEGUN] = "it was not begun before the stop",
         [RELEASE_INTERRUPTED] = "the stop left no more time to handle it",
-        [RELEASE_AWAY] = "the handler was not reached before the stop",
+        [RELEASE_NOT_REACHED] = "the handler was not reached before the stop",
         [RELEASE_RETRY] = "it was not handled, and is to be tried again",
         [RELEASE_REFUSED] = "the gateway before the handler has refused it too often",
         [RELEASE_BEHIND] = "one before it in its group comes back",
         [RELEASE_LEASE] = "its lease had counted as lost",
         [REASON_RECEIVED] = "it was received",
-        [REASON_DISPATCHED] = "its turn has come",
+        [REASON_BEGUN] = "its turn has come",
         [REASON_COPY] = "a copy of it was handled",
         [REASON_LEDGER_HIT] = "the ledger knows it as handled",
         [REASON_DONE] = "the handler is done with it",

@@ -44,7 +44,7 @@ enum message_state {
 enum message_event {
     /* Before the handler. */
     ON_RECEIPT,    /* it was added to its lane */
-    ON_DISPATCH,   /* its turn has come */
+    ON_BEGIN,      /* its turn has come */
     ON_COPY,       /* its turn has come, and a copy of it was handled */
     ON_LEDGER_HIT, /* its turn has come, and the ledger has it */
     /* The handler's end with it. Of one whose lease is lost only the last two. */
@@ -92,14 +92,14 @@ enum message_action {
 enum message_reason {
     RELEASE_NOT_BEGUN,   /* at a stop */
     RELEASE_INTERRUPTED, /* at a stop, while it was handled */
-    RELEASE_AWAY,        /* at a stop, and the handler is not reached */
+    RELEASE_NOT_REACHED, /* at a stop, and the handler is not reached */
     RELEASE_RETRY,       /* the handler could not handle it, or did not answer */
     RELEASE_REFUSED,     /* a gateway has refused it, and it alone (outage.h) */
     RELEASE_BEHIND,      /* one before it in its group comes back */
     RELEASE_LEASE,       /* its lease counted as lost, and was not */
     RELEASE_N_REASONS,
     REASON_RECEIVED = RELEASE_N_REASONS,
-    REASON_DISPATCHED,
+    REASON_BEGUN,
     REASON_COPY,
     REASON_LEDGER_HIT,
     REASON_DONE,

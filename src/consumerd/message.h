@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A message in flight: from its receipt until SQS has deleted it or has it back. It belongs to the
- * consumer, whose hand_apply alone makes its way through the states of message-state.h. Each module
+ * consumer, whose inflight_apply alone makes its way through the states of message-state.h. Each module
  * keeps its own notes on it in its own member, and tells others of them by its functions. */
 #pragma once
 
@@ -23,21 +23,21 @@ struct message {
     /* The consumer's. */
     void *owner;
     struct list of_owner;
-    struct list of_handled;     /* in MESSAGE_RECORDING */
-    enum message_state state;   /* written by hand_apply alone */
+    struct list of_recording;   /* in MESSAGE_RECORDING */
+    enum message_state state;   /* written by inflight_apply alone */
     enum message_reason reason; /* why it is in it */
     bool has_slot;              /* takes one of the slots for messages handled at once */
     struct handler_run *run;
     struct log_receipt *receipt; /* of the line that will keep a rejected message; NULL: none */
     bool is_rejected;            /* by the handler, but the log could not take that line yet */
-    struct outage_mark outage;
+    struct outage_record outage;
     uint64_t asked_usec; /* when a gateway wants it to come back */
 
     struct {
         struct list by_time;
         uint64_t next_usec; /* when something is to be done about it; at most end_usec */
         uint64_t end_usec;  /* from then on SQS may give it to others */
-        bool is_extending;  /* a request for that is on its way */
+        bool is_renewing;   /* a request for that is on its way */
     } lease;
 
     struct {
@@ -52,7 +52,7 @@ struct message {
         uint64_t flush_usec; /* not kept longer for others to share the request */
         unsigned failures, visibility_sec;
         bool is_in_flight, is_last_try;
-    } settle;
+    } ack;
 };
 
 /* One reference, for the caller. NULL: no memory. */

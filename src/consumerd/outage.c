@@ -17,7 +17,7 @@ static uint64_t backoff_usec(const struct outage *o, uint64_t random)
 
 /* Of many messages that fail together the first begins the outage, and the others tell nothing new.
  */
-static void fail(struct outage *o, const struct outage_mark *mark, bool is_gateway,
+static void fail(struct outage *o, const struct outage_record *mark, bool is_gateway,
                  uint64_t asked_usec, uint64_t now_usec, uint64_t random)
 {
     uint64_t asked_for_usec = now_usec + MIN(asked_usec, OUTAGE_ASKED_MAX_USEC);
@@ -43,12 +43,13 @@ bool outage_may_begin(const struct outage *o, uint64_t now_usec)
     return !o->is_on || now_usec >= o->next_usec;
 }
 
-bool outage_is_suspect(const struct outage_mark *mark)
+bool outage_is_suspect(const struct outage_record *mark)
 {
     return mark->n_outages >= SUSPECT_OUTAGES;
 }
 
-void outage_begun(struct outage *o, struct outage_mark *mark, uint64_t now_usec, uint64_t random)
+void outage_message_begun(struct outage *o, struct outage_record *mark, uint64_t now_usec,
+                          uint64_t random)
 {
     mark->begun = ++o->n_events;
     mark->is_isolated = !o->is_on && outage_is_suspect(mark);
@@ -57,7 +58,7 @@ void outage_begun(struct outage *o, struct outage_mark *mark, uint64_t now_usec,
         o->next_usec = now_usec + backoff_usec(o, random);
 }
 
-bool outage_answered(struct outage *o, const struct outage_mark *mark)
+bool outage_answered(struct outage *o, const struct outage_record *mark)
 {
     bool was_on = o->is_on;
 
@@ -66,19 +67,19 @@ bool outage_answered(struct outage *o, const struct outage_mark *mark)
     return was_on;
 }
 
-void outage_suspect(const struct outage *o, struct outage_mark *mark)
+void outage_mark_suspect(const struct outage *o, struct outage_record *mark)
 {
     if (mark->refused > o->answered_begun)
         mark->n_outages = MAX(mark->n_outages, (unsigned)SUSPECT_OUTAGES);
 }
 
-void outage_not_reached(struct outage *o, const struct outage_mark *mark, uint64_t asked_usec,
+void outage_not_reached(struct outage *o, const struct outage_record *mark, uint64_t asked_usec,
                         uint64_t now_usec, uint64_t random)
 {
     fail(o, mark, false, asked_usec, now_usec, random);
 }
 
-bool outage_unavailable(struct outage *o, struct outage_mark *mark, bool is_alone,
+bool outage_unavailable(struct outage *o, struct outage_record *mark, bool is_alone,
                         uint64_t asked_usec, uint64_t now_usec, uint64_t random)
 {
     fail(o, mark, true, asked_usec, now_usec, random);
@@ -89,13 +90,13 @@ bool outage_unavailable(struct outage *o, struct outage_mark *mark, bool is_alon
     mark->outage = o->n_outages;
     if (mark->is_isolated)
         return true;
-    if (mark->n_refused <= OUTAGE_PROBES_ALONE)
+    if (mark->n_refused <= OUTAGE_RETRIES_ALONE)
         return false;
     if (is_alone) {
         o->next_usec = now_usec; /* with another message, which may tell */
         return true;
     }
-    if (now_usec - MAX(o->since_usec, o->charged_usec) < OUTAGE_DOUBT_MAX_USEC)
+    if (now_usec - MAX(o->since_usec, o->charged_usec) < OUTAGE_UNDECIDED_MAX_USEC)
         return false;
     o->charged_usec = now_usec;
     return true;

@@ -13,8 +13,8 @@
  *   - It was refused in two outages, or in one while another got through that had been begun
  * before: it is a suspect, and once the handler answers again, it is tried with nothing else beside
  * it. If it is refused then, it is charged; if it is answered, it is none.
- *   - It is the only one there is to try, and OUTAGE_PROBES_ALONE further tries were refused.
- *   - Several are refused in turn for OUTAGE_DOUBT_MAX_USEC: one of them. (Two that crash the
+ *   - It is the only one there is to try, and OUTAGE_RETRIES_ALONE further tries were refused.
+ *   - Several are refused in turn for OUTAGE_UNDECIDED_MAX_USEC: one of them. (Two that crash the
  * handler would otherwise hold up the queue for 12 hours.) */
 #pragma once
 
@@ -28,8 +28,8 @@
 /* The most that a gateway may put off the next try. */
 #define OUTAGE_ASKED_MAX_USEC (300 * USEC_PER_SEC)
 
-enum { OUTAGE_PROBES_ALONE = 3 };
-#define OUTAGE_DOUBT_MAX_USEC (900 * USEC_PER_SEC)
+enum { OUTAGE_RETRIES_ALONE = 3 };
+#define OUTAGE_UNDECIDED_MAX_USEC (900 * USEC_PER_SEC)
 
 struct outage { /* all zero: none yet */
     bool is_on;
@@ -45,7 +45,7 @@ struct outage { /* all zero: none yet */
 };
 
 /* What is known of one message; all zero when it is received. */
-struct outage_mark {
+struct outage_record {
     uint64_t begun, refused; /* the events, last; 0: never */
     uint64_t outage;         /* in which it was refused last */
     unsigned n_refused, n_outages;
@@ -56,36 +56,36 @@ struct outage_mark {
 bool outage_may_begin(const struct outage *outage, uint64_t now_usec);
 
 /* Whether it must not be handed over while others are with the handler, where no outage is on. */
-bool outage_is_suspect(const struct outage_mark *mark);
+bool outage_is_suspect(const struct outage_record *mark);
 
 /* Whether it is with the handler as a suspect, and nothing else is to be beside it. */
-static inline bool outage_is_isolated(const struct outage_mark *mark)
+static inline bool outage_is_isolated(const struct outage_record *mark)
 {
     return mark->is_isolated;
 }
 
 /* How often a gateway has refused it. */
-static inline unsigned outage_refusals(const struct outage_mark *mark)
+static inline unsigned outage_refusal_count(const struct outage_record *mark)
 {
     return mark->n_refused;
 }
 
 /* A message is handed to the handler. The time and `random`, any 64 random bits, count only where
  * outage.is_on. */
-void outage_begun(struct outage *outage, struct outage_mark *mark, uint64_t now_usec,
-                  uint64_t random);
+void outage_message_begun(struct outage *outage, struct outage_record *mark, uint64_t now_usec,
+                          uint64_t random);
 
 /* The handler has answered to a message, whatever it said. True: that has ended an outage. Then
- * outage_suspect is to be called for each that waits. */
-bool outage_answered(struct outage *outage, const struct outage_mark *mark);
-void outage_suspect(const struct outage *outage, struct outage_mark *mark);
+ * outage_mark_suspect is to be called for each that waits. */
+bool outage_answered(struct outage *outage, const struct outage_record *mark);
+void outage_mark_suspect(const struct outage *outage, struct outage_record *mark);
 
 /* A message did not reach the handler; the next try is to wait for `asked_usec` (0: for the
  * back-off alone). */
-void outage_not_reached(struct outage *outage, const struct outage_mark *mark, uint64_t asked_usec,
-                        uint64_t now_usec, uint64_t random);
+void outage_not_reached(struct outage *outage, const struct outage_record *mark,
+                        uint64_t asked_usec, uint64_t now_usec, uint64_t random);
 
 /* A gateway has refused a message; it asks for `asked_usec` until the next try (0: nothing).
  * `is_alone`: no other message is with the handler or could be tried. True: it is charged. */
-bool outage_unavailable(struct outage *outage, struct outage_mark *mark, bool is_alone,
+bool outage_unavailable(struct outage *outage, struct outage_record *mark, bool is_alone,
                         uint64_t asked_usec, uint64_t now_usec, uint64_t random);

@@ -7,8 +7,8 @@
 
 #include <systemd/sd-id128.h>
 
-#include "consumerd/attempts.h"
-#include "consumerd/pace.h"
+#include "consumerd/attempt-timeout.h"
+#include "consumerd/poll-limit.h"
 #include "util/clock.h"
 #include "util/limit.h"
 #include "util/log.h"
@@ -23,25 +23,25 @@ struct poll {
     uint64_t attempt_usec;                           /* since when it is in use */
     /* Messages may have been given out for it, in a reply that was lost; until then they are away.
      * 0: none. */
-    uint64_t doubt_end_usec;
+    uint64_t in_doubt_until_usec;
     uint64_t sent_usec; /* about when the last attempt went out */
     uint64_t not_before_usec;
     bool is_last; /* asks again for what was lost */
-    unsigned n_last_attempts;
+    unsigned n_repeat_attempts;
 };
 
 struct receiver {
     struct queue *queue;
     struct receiver_options options;
-    struct pace pace;
+    struct poll_limit concurrent;
     struct limit messages; /* of a poll */
     receiver_done_fn done;
     void *userdata;
     bool is_stopping;
     uint64_t deadline_usec; /* of the stop */
     uint64_t ask_usec;      /* then polls have no more time to end */
-    uint64_t back_usec;     /* see receiver_back_usec */
-    size_t n_polls, n_promised, n_left;
+    uint64_t visible_usec;  /* see receiver_visible_usec */
+    size_t n_polls, n_reserved, n_abandoned;
     unsigned lease_sec; /* see receiver_lease_sec */
     struct poll polls[RECEIVER_POLLS_MAX];
 };
@@ -49,18 +49,18 @@ struct receiver {
 /* --- Attempt ids --- */
 
 /* What is in doubt cannot be had again. */
-static void give_up_doubt(struct poll *p)
+static void give_up_lost_reply(struct poll *p)
 {
-    p->receiver->back_usec = MAX(p->receiver->back_usec, p->doubt_end_usec);
-    p->doubt_end_usec = 0;
+    p->receiver->visible_usec = MAX(p->receiver->visible_usec, p->in_doubt_until_usec);
+    p->in_doubt_until_usec = 0;
 }
 
 /* Without randomness there is no id: a lost reply then costs a visibility timeout, no more. */
-static void renew_attempt(struct poll *p, uint64_t now_usec)
+static void renew_attempt_id(struct poll *p, uint64_t now_usec)
 {
     sd_id128_t id;
 
-    give_up_doubt(p);
+    give_up_lost_reply(p);
     p->attempt_id[0] = '\0';
     p->attempt_usec = now_usec;
     p->n_stalls = 0;
@@ -71,37 +71,37 @@ static void renew_attempt(struct poll *p, uint64_t now_usec)
 /* SQS keeps what it handed out for a request whose reply was lost. Of one that it has answered with
  * an error it keeps nothing, and the id of a throttled one it may refuse from then on. What the
  * front door answers, for keys or a clock, has not even reached it. */
-static bool is_id_spent(const struct sqs_error *error)
+static bool is_attempt_id_spent(const struct sqs_error *error)
 {
     return error->class == AWS_ERROR_THROTTLED || error->class == AWS_ERROR_PERMANENT ||
            streq(error->name, SQS_ERROR_TOO_EARLY);
 }
 
 /* What has been cut off may still wait at SQS, and be given messages. */
-static void note_doubt(struct poll *p, uint64_t now_usec)
+static void note_unknown_outcome(struct poll *p, uint64_t now_usec)
 {
-    p->doubt_end_usec = now_usec + (p->wait_sec + (uint64_t)p->visibility_sec) * USEC_PER_SEC;
+    p->in_doubt_until_usec = now_usec + (p->wait_sec + (uint64_t)p->visibility_sec) * USEC_PER_SEC;
 }
 
 static void note_failure(struct poll *p, const struct sqs_error *error, uint64_t now_usec)
 {
     if (sqs_error_is_outcome_unknown(error))
-        note_doubt(p, now_usec);
+        note_unknown_outcome(p, now_usec);
     else if (streq(error->name, SQS_ERROR_TOO_EARLY) && p->attempt_id[0] != '\0')
-        p->doubt_end_usec = 0; /* SQS has answered to this id: there was nothing to be lost */
+        p->in_doubt_until_usec = 0; /* SQS has answered to this id: there was nothing to be lost */
 }
 
 static bool is_in_doubt(const struct poll *p, uint64_t now_usec)
 {
-    return now_usec < p->doubt_end_usec;
+    return now_usec < p->in_doubt_until_usec;
 }
 
-static bool is_attempt_good(const struct poll *p, uint64_t now_usec)
+static bool is_attempt_id_valid(const struct poll *p, uint64_t now_usec)
 {
     return p->attempt_id[0] != '\0' && now_usec - p->attempt_usec < RECEIVER_ATTEMPT_MAX_USEC;
 }
 
-static bool is_attempt_void(const struct sqs_error *error)
+static bool is_attempt_id_refused(const struct sqs_error *error)
 {
     return strstr(error->message, "receiveRequestAttemptId") &&
            (strstr(error->message, "not valid anymore") || strstr(error->message, "not retryable"));
@@ -133,20 +133,20 @@ static void note_stall(struct poll *p, const struct sqs_error *error)
     if (error->stall == SQS_STALL_RECEIVE)
         p->n_stalls++;
     if (limit_stalled(&r->messages, p->epoch))
-        pace_stalled(&r->pace);
+        poll_limit_stalled(&r->concurrent);
 }
 
 /* With its attempt id SQS brings the same messages again, as many as before: worth one more try
  * where that was too much. */
-static bool is_id_kept(const struct poll *p, const struct sqs_error *error)
+static bool may_keep_attempt_id(const struct poll *p, const struct sqs_error *error)
 {
-    return is_attempt_good(p, p->sent_usec) && p->n_stalls < 2 &&
-           (is_in_doubt(p, p->sent_usec) || !is_id_spent(error));
+    return is_attempt_id_valid(p, p->sent_usec) && p->n_stalls < 2 &&
+           (is_in_doubt(p, p->sent_usec) || !is_attempt_id_spent(error));
 }
 
 static void set_max_messages(struct poll *p, unsigned max_messages)
 {
-    p->receiver->n_promised -= p->max_messages - max_messages;
+    p->receiver->n_reserved -= p->max_messages - max_messages;
     p->max_messages = max_messages;
 }
 
@@ -165,17 +165,17 @@ static bool before_attempt(void *userdata, const struct sqs_error *error,
     p->epoch = r->messages.epoch;
     /* A last one is for what was lost: another id would bring other messages. */
     if (p->is_last)
-        return is_attempt_good(p, p->sent_usec) && p->sent_usec < p->receiver->deadline_usec;
+        return is_attempt_id_valid(p, p->sent_usec) && p->sent_usec < p->receiver->deadline_usec;
     /* In doubt, a spent id is worth a try: where SQS refuses it, that costs one request, and
      * without it what was lost would stay away for its visibility timeout. */
-    if (r->options.is_fifo && is_id_kept(p, error))
+    if (r->options.is_fifo && may_keep_attempt_id(p, error))
         return true;
-    if (error->stall != SQS_STALL_NONE && r->n_polls > r->pace.receives)
+    if (error->stall != SQS_STALL_NONE && r->n_polls > r->concurrent.now)
         return false;
     if (!r->options.is_fifo && p->max_messages <= r->messages.now)
         return true;
     if (r->options.is_fifo)
-        renew_attempt(p, p->sent_usec);
+        renew_attempt_id(p, p->sent_usec);
     set_max_messages(p, MIN(p->max_messages, r->messages.now));
     if (make_request(p, &renewed) < 0)
         return false;
@@ -185,11 +185,11 @@ static bool before_attempt(void *userdata, const struct sqs_error *error,
 }
 
 /* Of a last one: others have their time, too. */
-static uint64_t last_timeout(void *userdata)
+static uint64_t repeat_timeout(void *userdata)
 {
     struct poll *p = userdata;
 
-    return attempt_timeout_usec(p->n_last_attempts++, p->receiver->deadline_usec,
+    return attempt_timeout_usec(p->n_repeat_attempts++, p->receiver->deadline_usec,
                                 clock_boot_usec());
 }
 
@@ -202,7 +202,7 @@ static int send(struct poll *p, uint64_t now_usec)
     struct sqs_call_options options = {
         .wait_usec = p->is_last ? 0 : p->wait_sec * USEC_PER_SEC,
         .before_attempt = before_attempt,
-        .timeout = p->is_last ? last_timeout : NULL,
+        .timeout = p->is_last ? repeat_timeout : NULL,
     };
     int q = make_request(p, &request);
 
@@ -213,7 +213,7 @@ static int send(struct poll *p, uint64_t now_usec)
     p->sent_usec = now_usec;
     p->epoch = r->messages.epoch;
     r->n_polls++;
-    r->n_promised += p->max_messages;
+    r->n_reserved += p->max_messages;
     return 0;
 }
 
@@ -222,14 +222,14 @@ static void forget(struct poll *p)
 {
     p->call = NULL;
     p->receiver->n_polls--;
-    p->receiver->n_promised -= p->max_messages;
+    p->receiver->n_reserved -= p->max_messages;
 }
 
-static bool ask_again(struct poll *p, uint64_t now_usec)
+static bool repeat(struct poll *p, uint64_t now_usec)
 {
     int r;
 
-    if (p->is_last || !is_attempt_good(p, now_usec))
+    if (p->is_last || !is_attempt_id_valid(p, now_usec))
         return false;
     p->is_last = true;
     r = send(p, now_usec);
@@ -244,7 +244,7 @@ static void leave(struct poll *p)
         "Left: the reply to a receive, which cannot be had again; up to %u messages that it was "
         "given come back when their visibility timeout of %u s ends.",
         p->max_messages, p->visibility_sec);
-    p->receiver->n_left += p->max_messages;
+    p->receiver->n_abandoned += p->max_messages;
 }
 
 static void on_result(void *userdata, const struct sqs_result *result)
@@ -261,11 +261,11 @@ static void on_result(void *userdata, const struct sqs_result *result)
         note_failure(p, result->error, now_usec);
         /* Whatever came last: where SQS calls the id void then, that has cost one request. */
         is_lost = r->is_stopping && is_in_doubt(p, now_usec);
-        if (is_lost && !is_attempt_void(result->error) && ask_again(p, now_usec))
+        if (is_lost && !is_attempt_id_refused(result->error) && repeat(p, now_usec))
             return;
         if (!r->is_stopping && result->error->stall != SQS_STALL_NONE) {
             p->not_before_usec = now_usec; /* there were too many of them */
-        } else if (is_attempt_void(result->error)) {
+        } else if (is_attempt_id_refused(result->error)) {
             log_debug("A receive attempt can no longer be repeated: %s", result->error->message);
             p->not_before_usec = now_usec;
         } else {
@@ -280,13 +280,13 @@ static void on_result(void *userdata, const struct sqs_result *result)
         if (is_lost)
             leave(p);
     } else {
-        pace_received(&r->pace, p->max_messages, result->reply->n_messages);
+        poll_limit_received(&r->concurrent, p->max_messages, result->reply->n_messages);
         if (result->reply->n_messages >= p->max_messages)
             limit_got_through(&r->messages, p->epoch);
         if (p->attempt_id[0] != '\0')
-            p->doubt_end_usec = 0; /* it has brought what was lost */
+            p->in_doubt_until_usec = 0; /* it has brought what was lost */
     }
-    give_up_doubt(p);
+    give_up_lost_reply(p);
     r->lease_sec = p->visibility_sec;
     r->done(r->userdata, result);
 }
@@ -298,7 +298,7 @@ static int begin(struct poll *p, size_t max_messages, uint64_t now_usec)
     p->max_messages = (unsigned)max_messages;
     p->wait_sec = p->receiver->options.wait_sec;
     p->visibility_sec = p->receiver->options.visibility_sec;
-    renew_attempt(p, now_usec);
+    renew_attempt_id(p, now_usec);
     return send(p, now_usec);
 }
 
@@ -313,8 +313,8 @@ static void replace(struct poll *p, uint64_t now_usec)
 {
     sqs_call_cancel(p->call);
     forget(p);
-    note_doubt(p, now_usec);
-    if (!ask_again(p, now_usec))
+    note_unknown_outcome(p, now_usec);
+    if (!repeat(p, now_usec))
         leave(p);
 }
 
@@ -334,7 +334,7 @@ static uint64_t end_late_polls(struct receiver *r, uint64_t now_usec)
             next_usec = MIN(next_usec, r->deadline_usec);
         else if (p->is_last)
             sqs_call_last_attempt(p->call);
-        if (p->is_last || !is_attempt_good(p, now_usec))
+        if (p->is_last || !is_attempt_id_valid(p, now_usec))
             continue;
         if (replace_usec <= now_usec)
             replace(p, now_usec);
@@ -355,10 +355,10 @@ static unsigned n_busy(const struct receiver *r, uint64_t now_usec)
     return n;
 }
 
-int receiver_turn(struct receiver *r, const struct receiver_room *room, uint64_t now_usec,
-                  uint64_t *ret_next_usec)
+int receiver_dispatch(struct receiver *r, const struct receiver_capacity *capacity,
+                      uint64_t now_usec, uint64_t *ret_next_usec)
 {
-    size_t promised_before = r->n_promised;
+    size_t reserved_before = r->n_reserved;
     uint64_t next_usec = USEC_INFINITY;
     unsigned busy;
 
@@ -369,24 +369,24 @@ int receiver_turn(struct receiver *r, const struct receiver_room *room, uint64_t
     busy = n_busy(r, now_usec);
     for (unsigned i = 0; i < r->options.polls; i++) {
         struct poll *p = &r->polls[i];
-        size_t promised = r->n_promised - promised_before, wanted;
+        size_t reserved = r->n_reserved - reserved_before, wanted;
         uint64_t due_usec;
         int q;
 
         if (p->call)
             continue;
-        if (room->begin <= promised || room->hold <= promised)
+        if (capacity->free_slots <= reserved || capacity->messages <= reserved)
             break;
-        wanted = MIN(r->messages.now, room->hold - promised);
+        wanted = MIN(r->messages.now, capacity->messages - reserved);
         if (r->n_polls > 0 && wanted < r->messages.now)
             break;
         due_usec = MAX(p->not_before_usec,
-                       room->since_usec > 0 ? room->since_usec + r->options.pause_usec : 0);
+                       capacity->since_usec > 0 ? capacity->since_usec + r->options.pause_usec : 0);
         if (due_usec > now_usec) {
             next_usec = MIN(next_usec, due_usec);
             continue;
         }
-        if (busy >= r->pace.receives)
+        if (busy >= r->concurrent.now)
             continue;
         q = begin(p, wanted, now_usec);
         if (q < 0)
@@ -424,19 +424,19 @@ size_t receiver_polls(const struct receiver *r)
     return r->n_polls;
 }
 
-size_t receiver_promised(const struct receiver *r)
+size_t receiver_reserved(const struct receiver *r)
 {
-    return r->n_promised;
+    return r->n_reserved;
 }
 
-size_t receiver_left(const struct receiver *r)
+size_t receiver_abandoned(const struct receiver *r)
 {
-    return r->n_left;
+    return r->n_abandoned;
 }
 
-uint64_t receiver_back_usec(const struct receiver *r)
+uint64_t receiver_visible_usec(const struct receiver *r)
 {
-    return r->back_usec;
+    return r->visible_usec;
 }
 
 int receiver_new(struct queue *queue, const struct receiver_options *options, uint64_t start_usec,
@@ -448,7 +448,7 @@ int receiver_new(struct queue *queue, const struct receiver_options *options, ui
         return -ENOMEM;
     r->queue = queue;
     r->options = *options;
-    r->pace = PACE_INIT(options->polls);
+    r->concurrent = POLL_LIMIT_INIT(options->polls);
     r->messages = LIMIT_INIT(options->max_messages);
     r->done = done;
     r->userdata = userdata;

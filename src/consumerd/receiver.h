@@ -36,9 +36,9 @@ struct receiver_options {
 typedef void (*receiver_done_fn)(void *userdata, const struct sqs_result *result);
 
 /* The room beside the messages in hand and those that polls under way may bring. */
-struct receiver_room {
-    size_t begin;        /* messages that could be begun at once; no poll where this is 0 */
-    size_t hold;         /* messages that may be in hand beside them */
+struct receiver_capacity {
+    size_t free_slots;   /* messages that could be begun at once; no poll where this is 0 */
+    size_t messages;     /* messages that may be in hand beside them */
     uint64_t since_usec; /* when there was none for the last time; 0: there always was */
 };
 
@@ -49,12 +49,12 @@ struct receiver *receiver_free(struct receiver *receiver);
 DEFINE_CLEANUP(struct receiver *, receiver_free)
 
 /* Begins the polls that there is room and time for: one as soon as there is any room, further ones
- * only if they may bring as much as a poll can, and only as many as pace.h allows. After
+ * only if they may bring as much as a poll can, and only as many as poll-limit.h allows. After
  * receiver_stop: asks again where a poll does not end in its time. `*ret_next_usec`:
  * when it is time for the next, if the room stays the same; USEC_INFINITY: not before a poll ends.
  * 0, or a negative errno: a poll could not be begun, and nothing is lost by calling again later. */
-int receiver_turn(struct receiver *receiver, const struct receiver_room *room, uint64_t now_usec,
-                  uint64_t *ret_next_usec);
+int receiver_dispatch(struct receiver *receiver, const struct receiver_capacity *capacity,
+                      uint64_t now_usec, uint64_t *ret_next_usec);
 
 /* For polls from now on; those under way keep theirs. */
 void receiver_set_times(struct receiver *receiver, unsigned wait_sec, unsigned visibility_sec);
@@ -64,7 +64,7 @@ unsigned receiver_lease_sec(const struct receiver *receiver);
 
 /* Polls under way, and how many messages they may bring. */
 size_t receiver_polls(const struct receiver *receiver);
-size_t receiver_promised(const struct receiver *receiver);
+size_t receiver_reserved(const struct receiver *receiver);
 
 /* No further polls. Those under way are let end, because SQS may be giving them messages. Where one
  * has not ended near `deadline_usec`, where a reply was lost, and where none has come in a poll's
@@ -75,7 +75,7 @@ void receiver_stop(struct receiver *receiver, uint64_t now_usec, uint64_t deadli
 
 /* How many messages, at most, the queue may have given to polls that ended without their reply
  * since receiver_stop: they come back when their visibility timeout ends. */
-size_t receiver_left(const struct receiver *receiver);
+size_t receiver_abandoned(const struct receiver *receiver);
 
 /* By then all that was given to polls whose reply was lost can be received again. */
-uint64_t receiver_back_usec(const struct receiver *receiver);
+uint64_t receiver_visible_usec(const struct receiver *receiver);

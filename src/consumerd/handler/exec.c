@@ -49,8 +49,8 @@ struct exec_handler {
     struct exec_environment *environment;
     struct list runs;
     size_t n_runs;
-    bool is_output_held;                  /* the log is slow */
-    char trouble[TROUBLE_TEXT_MAX_BYTES]; /* why the program could not be started, last */
+    bool is_output_held;                          /* the log is slow */
+    char why_not_reached[TROUBLE_TEXT_MAX_BYTES]; /* why the program could not be started, last */
 };
 
 struct handler_run {
@@ -214,7 +214,7 @@ static void answer_waited_for_log(struct handler_run *run)
 {
     struct exec_handler *h = run->handler;
 
-    snprintf(h->trouble, sizeof(h->trouble),
+    snprintf(h->why_not_reached, sizeof(h->why_not_reached),
              "the log is slow to take what consumer.command (%.*s) prints, which was ended after "
              "consumer.timeout",
              SHOWN_PATH_MAX_BYTES, h->path);
@@ -292,7 +292,7 @@ static int start_with(struct handler_run *run, const struct sqs_received_message
     struct child_options options = {
         .program = {.argv = h->config->consumer.command, .path = h->path, .input = body},
         .timeout_usec = h->config->consumer.timeout_usec,
-        .grace_usec = HANDLER_END_MAX_USEC,
+        .grace_usec = HANDLER_GRACE_MAX_USEC,
         .output = on_output,
         .done = on_done,
         .userdata = run,
@@ -369,26 +369,27 @@ static int run_message(struct handler *handler, const struct sqs_received_messag
         done(userdata, HANDLER_UNANSWERED, HANDLER_DELAY_DEFAULT);
         return 0;
     }
-    snprintf(h->trouble, sizeof(h->trouble), "cannot run consumer.command (%.*s): %s%s",
-             SHOWN_PATH_MAX_BYTES, h->path, strerror(-r), advice(h, r));
+    snprintf(h->why_not_reached, sizeof(h->why_not_reached),
+             "cannot run consumer.command (%.*s): %s%s", SHOWN_PATH_MAX_BYTES, h->path,
+             strerror(-r), advice(h, r));
     done(userdata, HANDLER_NOT_REACHED, HANDLER_DELAY_DEFAULT);
     return 0;
 }
 
-static const char *trouble(const struct handler *handler)
+static const char *why_not_reached(const struct handler *handler)
 {
-    return ((const struct exec_handler *)(const void *)handler)->trouble;
+    return ((const struct exec_handler *)(const void *)handler)->why_not_reached;
 }
 
-static void end(struct handler_run *run, uint64_t grace_usec)
+static void cancel(struct handler_run *run, uint64_t grace_usec)
 {
     child_terminate(run->child, grace_usec);
 }
 
-static void cancel(struct handler_run *run)
+static void abandon(struct handler_run *run)
 {
     run->done = NULL;
-    child_terminate(run->child, HANDLER_END_MAX_USEC);
+    child_terminate(run->child, HANDLER_GRACE_MAX_USEC);
 }
 
 /* ---- Life ---- */
@@ -422,9 +423,9 @@ static void exec_free(struct handler *handler)
 
 static const struct handler_ops ops = {
     .run = run_message,
-    .end = end,
     .cancel = cancel,
-    .trouble = trouble,
+    .abandon = abandon,
+    .why_not_reached = why_not_reached,
     .is_reached_at_once = true,
     .free = exec_free,
 };

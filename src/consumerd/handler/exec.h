@@ -21,7 +21,7 @@
  * many processes), it is not reached. Nor is it where its time ends while the log is slow: what it
  * prints waits for the log then.
  *
- * Its end is as util/child.h has it, with HANDLER_END_MAX_USEC of grace, or less where `end` says
+ * Its end is as util/child.h has it, with HANDLER_GRACE_MAX_USEC of grace, or less where `end` says
  * so. Of one that was asked to end the message comes back, whatever its exit status. When the
  * handler is freed, what still runs has up to one second for all, which that waits.
  *

@@ -36,7 +36,7 @@ enum handler_outcome {
 typedef void (*handler_done_fn)(void *userdata, enum handler_outcome outcome, uint64_t delay_usec);
 
 /* The most that the work on a message is given to end in. */
-#define HANDLER_END_MAX_USEC (5 * USEC_PER_SEC)
+#define HANDLER_GRACE_MAX_USEC (5 * USEC_PER_SEC)
 
 struct handler;
 struct handler_run; /* the handling of one message; the handler's own */
@@ -50,15 +50,15 @@ struct handler_ops {
     /* Asks the work on a message to end, within that time: its lease is lost, or the time to stop
      * is over. `done` runs when it has ended, with HANDLER_DONE only where it is known to have got
      * through before. May be called again, to have it end sooner. */
-    void (*end)(struct handler_run *run, uint64_t grace_usec);
+    void (*cancel)(struct handler_run *run, uint64_t grace_usec);
     /* Ends the work on a message without its answer, where nobody waits for that any more: the
      * handler will be freed. */
-    void (*cancel)(struct handler_run *run);
+    void (*abandon)(struct handler_run *run);
     /* All runs have ended by then. */
     void (*free)(struct handler *handler);
     /* Why the last HANDLER_NOT_REACHED or HANDLER_UNAVAILABLE: one line, borrowed until the next.
      * NULL for a handler that has neither. */
-    const char *(*trouble)(const struct handler *handler);
+    const char *(*why_not_reached)(const struct handler *handler);
     /* A run that has begun has reached the handler, also before its answer. */
     bool is_reached_at_once;
     /* A run waits for nothing but the log, to take a line. */

@@ -33,12 +33,12 @@ enum {
 };
 
 /* Each is told by itself. */
-enum trouble_kind {
-    TROUBLE_REPLY,   /* no whole reply, or not in time */
-    TROUBLE_PASSING, /* an error that goes by, as http_status_is_passing has it */
-    TROUBLE_STATUS,  /* another status: often that message's own fault */
-    TROUBLE_HEADERS, /* an attribute has no place in a header */
-    N_TROUBLES,
+enum failure_kind {
+    FAILURE_REPLY,   /* no whole reply, or not in time */
+    FAILURE_PASSING, /* an error that goes by, as http_status_is_passing has it */
+    FAILURE_STATUS,  /* another status: often that message's own fault */
+    FAILURE_HEADERS, /* an attribute has no place in a header */
+    N_FAILURE_KINDS,
 };
 
 struct http_handler {
@@ -50,8 +50,8 @@ struct http_handler {
     char *content_type, *queue_name;
     uint64_t timeout_usec;
     struct sqsd_headers headers; /* of the message that is begun right now */
-    struct trouble troubles[N_TROUBLES];
-    struct buffer away; /* why a message did not get through to the application, last */
+    struct trouble failures[N_FAILURE_KINDS];
+    struct buffer why_not_reached; /* why a message did not get through to the application, last */
 };
 
 struct handler_run {
@@ -70,11 +70,11 @@ static uint64_t now_usec(const struct http_handler *h)
     return clock_loop_usec(h->event);
 }
 
-static enum trouble_kind kind_of(const struct http_reply *reply)
+static enum failure_kind kind_of(const struct http_reply *reply)
 {
     if (reply->failure != HTTP_FAILURE_NONE)
-        return TROUBLE_REPLY;
-    return http_status_is_passing(reply->status) ? TROUBLE_PASSING : TROUBLE_STATUS;
+        return FAILURE_REPLY;
+    return http_status_is_passing(reply->status) ? FAILURE_PASSING : FAILURE_STATUS;
 }
 
 static void describe_redirect(const struct http_reply *reply, struct buffer *text)
@@ -134,7 +134,7 @@ static void tell_failure(const struct handler_run *run, const struct http_reply 
     struct http_handler *h = run->handler;
     const struct sqs_received_message *message = run->message;
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(SHOWN_REPLY_MAX_BYTES);
-    struct trouble *trouble = &h->troubles[kind_of(reply)];
+    struct trouble *trouble = &h->failures[kind_of(reply)];
     uint64_t now = now_usec(h);
     int priority = trouble_add(trouble, "", "", now) ? LOG_WARNING : LOG_DEBUG;
     char status[16] = "", when[64] = "", more[96] = "";
@@ -162,11 +162,11 @@ static void tell_success(struct http_handler *h)
     unsigned failures = 0;
     uint64_t since_usec = UINT64_MAX;
 
-    for (size_t i = 0; i < TROUBLE_HEADERS; i++) {
+    for (size_t i = 0; i < FAILURE_HEADERS; i++) {
         struct trouble ended;
 
         /* That one message is handled says nothing about one that was found fault with. */
-        if (!trouble_end(&h->troubles[i], &ended) || i == TROUBLE_STATUS)
+        if (!trouble_end(&h->failures[i], &ended) || i == FAILURE_STATUS)
             continue;
         failures += ended.failures;
         since_usec = MIN(since_usec, ended.since_usec);
@@ -178,7 +178,7 @@ static void tell_success(struct http_handler *h)
 
 static void tell_left_out(struct http_handler *h, const struct sqs_received_message *message)
 {
-    bool is_worth_it = trouble_add(&h->troubles[TROUBLE_HEADERS], "", "", now_usec(h));
+    bool is_worth_it = trouble_add(&h->failures[FAILURE_HEADERS], "", "", now_usec(h));
 
     log_write(is_worth_it ? LOG_WARNING : LOG_DEBUG, NULL, LOG_FIELDS(MESSAGE_FIELDS(message)),
               "Message %s is posted without %u of its attributes, which no header can bear "
@@ -237,12 +237,12 @@ static uint64_t delay_of(const struct http_reply *reply)
     return sec * USEC_PER_SEC;
 }
 
-static void note_away(struct http_handler *h, const struct http_reply *reply)
+static void note_not_reached(struct http_handler *h, const struct http_reply *reply)
 {
-    buffer_reset(&h->away);
-    buffer_append_string(&h->away, h->shown_url);
-    buffer_append_string(&h->away, ": ");
-    describe(reply, &h->away);
+    buffer_reset(&h->why_not_reached);
+    buffer_append_string(&h->why_not_reached, h->shown_url);
+    buffer_append_string(&h->why_not_reached, ": ");
+    describe(reply, &h->why_not_reached);
 }
 
 static void on_reply(void *userdata, const struct http_reply *reply)
@@ -256,15 +256,15 @@ static void on_reply(void *userdata, const struct http_reply *reply)
     if (outcome == HANDLER_DONE)
         tell_success(h);
     else if (outcome == HANDLER_NOT_REACHED || outcome == HANDLER_UNAVAILABLE)
-        note_away(h, reply);
+        note_not_reached(h, reply);
     else
         tell_failure(&ended, reply, delay_usec);
     ended.done(ended.userdata, outcome, delay_usec);
 }
 
-static const char *trouble(const struct handler *handler)
+static const char *why_not_reached(const struct handler *handler)
 {
-    return buffer_string(&((const struct http_handler *)(const void *)handler)->away);
+    return buffer_string(&((const struct http_handler *)(const void *)handler)->why_not_reached);
 }
 
 static int run(struct handler *handler, const struct sqs_received_message *message,
@@ -307,7 +307,7 @@ static int run(struct handler *handler, const struct sqs_received_message *messa
     return 0;
 }
 
-static void end(struct handler_run *run, uint64_t grace_usec)
+static void cancel(struct handler_run *run, uint64_t grace_usec)
 {
     struct handler_run ended = *run;
 
@@ -316,7 +316,7 @@ static void end(struct handler_run *run, uint64_t grace_usec)
     ended.done(ended.userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
 }
 
-static void cancel(struct handler_run *run)
+static void abandon(struct handler_run *run)
 {
     http_slot_cancel(run->slot);
     free(run);
@@ -330,7 +330,7 @@ static void http_handler_free(struct handler *handler)
 
     http_client_free(h->client);
     sqsd_headers_done(&h->headers);
-    buffer_done(&h->away);
+    buffer_done(&h->why_not_reached);
     http_target_done(&h->target);
     free(h->shown_url);
     free(h->content_type);
@@ -339,8 +339,11 @@ static void http_handler_free(struct handler *handler)
     free(h);
 }
 
-static const struct handler_ops ops = {
-    .run = run, .end = end, .cancel = cancel, .free = http_handler_free, .trouble = trouble};
+static const struct handler_ops ops = {.run = run,
+                                       .cancel = cancel,
+                                       .abandon = abandon,
+                                       .free = http_handler_free,
+                                       .why_not_reached = why_not_reached};
 
 int handler_http_new(sd_event *event, const struct config *config, struct handler **ret,
                      char **error)
@@ -356,7 +359,7 @@ int handler_http_new(sd_event *event, const struct config *config, struct handle
     handler = &h->head;
     handler->ops = &ops;
     h->event = sd_event_ref(event);
-    h->away.max = AWAY_MAX_BYTES;
+    h->why_not_reached.max = AWAY_MAX_BYTES;
     h->timeout_usec = config->consumer.timeout_usec;
 
     if (url[0] == '\0')

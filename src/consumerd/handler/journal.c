@@ -47,7 +47,7 @@ static bool format_demo(const struct sqs_received_message *message, struct buffe
 
 struct journal_handler {
     struct handler head;
-    char trouble[128];
+    char why_not_reached[128];
 };
 
 struct handler_run {
@@ -62,8 +62,8 @@ static enum handler_outcome outcome_of(struct journal_handler *h, int result)
 {
     if (result == 0)
         return HANDLER_DONE;
-    snprintf(h->trouble, sizeof(h->trouble), "the log cannot take a message's line: %s",
-             strerror(-result));
+    snprintf(h->why_not_reached, sizeof(h->why_not_reached),
+             "the log cannot take a message's line: %s", strerror(-result));
     return HANDLER_NOT_REACHED;
 }
 
@@ -117,19 +117,19 @@ static int run_message(struct handler *handler, const struct sqs_received_messag
     return 0;
 }
 
-static void cancel(struct handler_run *run)
+static void abandon(struct handler_run *run)
 {
     log_receipt_cancel(run->receipt);
     free(run);
 }
 
 /* A line that is not taken by then may never be. */
-static void end(struct handler_run *run, uint64_t grace_usec)
+static void cancel(struct handler_run *run, uint64_t grace_usec)
 {
     handler_done_fn done = run->done;
     void *userdata = run->userdata;
 
-    cancel(run);
+    abandon(run);
     done(userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
 }
 
@@ -138,16 +138,16 @@ static void journal_free(struct handler *handler)
     free(handler);
 }
 
-static const char *trouble(const struct handler *handler)
+static const char *why_not_reached(const struct handler *handler)
 {
-    return ((const struct journal_handler *)(const void *)handler)->trouble;
+    return ((const struct journal_handler *)(const void *)handler)->why_not_reached;
 }
 
 static const struct handler_ops ops = {.run = run_message,
-                                       .end = end,
                                        .cancel = cancel,
+                                       .abandon = abandon,
                                        .free = journal_free,
-                                       .trouble = trouble,
+                                       .why_not_reached = why_not_reached,
                                        .waits_for_log = true};
 
 int handler_journal_new(struct handler **ret)

@@ -59,14 +59,14 @@ static int fake_run(struct handler *handler, const struct sqs_received_message *
     return 0;
 }
 
-static void fake_end(struct handler_run *run, uint64_t grace_usec)
+static void fake_cancel(struct handler_run *run, uint64_t grace_usec)
 {
     assert_true(run->is_running);
     run->is_running = false;
     run->done(run->userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
 }
 
-static void fake_cancel(struct handler_run *run)
+static void fake_abandon(struct handler_run *run)
 {
     assert_true(run->is_running);
     run->is_running = false;
@@ -153,7 +153,7 @@ static void start_with(const struct handler_ops *ops)
 
 static void start(bool is_fifo)
 {
-    static const struct handler_ops ops = {fake_run, fake_end, fake_cancel, fake_handler_free};
+    static const struct handler_ops ops = {fake_run, fake_cancel, fake_abandon, fake_handler_free};
 
     fake_is_fifo = is_fifo;
     start_with(&ops);
@@ -528,7 +528,7 @@ static void a_lack_of_memory_is_waited_out(void **state)
 
 static void idle_and_busy_it_does_not_hang(void **state)
 {
-    static const struct handler_ops ops = {fake_run, fake_end, fake_cancel, fake_handler_free};
+    static const struct handler_ops ops = {fake_run, fake_cancel, fake_abandon, fake_handler_free};
     static struct handler handler = {&ops};
 
     config.consumer.concurrency = 2;
@@ -581,7 +581,7 @@ static void near_a_stops_end_messages_are_released_whatever_is_received(void **s
 /* Handlers whose work is more than a line have the stop's time. */
 static void at_a_stop_what_waits_for_the_log_is_soon_released(void **state)
 {
-    static const struct handler_ops ops = {fake_run, fake_end, fake_cancel, fake_handler_free,
+    static const struct handler_ops ops = {fake_run, fake_cancel, fake_abandon, fake_handler_free,
                                            .waits_for_log = true};
 
     start_with(&ops);
@@ -606,7 +606,7 @@ static void at_a_stop_what_waits_for_the_log_is_soon_released(void **state)
 
 static void the_start_says_what_is_at_work(void **state)
 {
-    static const struct handler_ops ops = {fake_run, fake_end, fake_cancel, fake_handler_free};
+    static const struct handler_ops ops = {fake_run, fake_cancel, fake_abandon, fake_handler_free};
     static struct handler handler = {&ops, "/bin/true"};
 
     config.consumer.handler = CONFIG_HANDLER_EXEC;

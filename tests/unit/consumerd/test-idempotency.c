@@ -15,7 +15,7 @@
 
 static char path[64];
 static struct ledger *ledger;
-static struct handled handled;
+static struct idempotency handled;
 static bool cannot_read, cannot_write;
 
 /* --- In the place of the disk --- */
@@ -46,11 +46,11 @@ static void replace_calls(void)
 
 static void open_ledger(uint64_t max_messages)
 {
-    handled_done(&handled);
+    idempotency_done(&handled);
     ledger = ledger_free(ledger);
     assert_int_equal(
         ledger_open(path, &(struct ledger_limits){max_messages, 86400 * SEC}, &ledger, NULL), 0);
-    handled_init(&handled, ledger);
+    idempotency_init(&handled, ledger);
 }
 
 static int set_up(void **state)
@@ -72,7 +72,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     cannot_read = cannot_write = false;
-    handled_done(&handled);
+    idempotency_done(&handled);
     ledger = ledger_free(ledger);
     return unlink(path);
 }
@@ -126,10 +126,10 @@ static void write_one(void)
     struct message *m;
 
     fake_messages("-", "m", fake_now_usec, &m);
-    assert_true(handled_add(&handled, m));
-    handled_write(&handled);
-    assert_ptr_equal(handled_take(&handled), m);
-    assert_null(handled_take(&handled));
+    assert_true(idempotency_add(&handled, m));
+    idempotency_commit(&handled);
+    assert_ptr_equal(idempotency_take_recorded(&handled), m);
+    assert_null(idempotency_take_recorded(&handled));
     message_unref(m);
 }
 
@@ -141,22 +141,22 @@ static void messages_come_out_in_order_and_their_ids_are_written(void **state)
 
     fake_messages("---", "m", fake_now_usec, m);
     for (int i = 0; i < 3; i++) {
-        assert_false(handled_before(&handled, m[i]));
-        assert_true(handled_add(&handled, m[i]));
+        assert_false(idempotency_was_handled(&handled, m[i]));
+        assert_true(idempotency_add(&handled, m[i]));
     }
     assert_int_equal(handled.n_waiting, 3);
-    handled_remove(&handled, m[1]); /* lost, and handled nevertheless */
-    handled_remove(&handled, m[1]);
+    idempotency_remove(&handled, m[1]); /* lost, and handled nevertheless */
+    idempotency_remove(&handled, m[1]);
     assert_int_equal(handled.n_waiting, 2);
-    handled_write(&handled);
+    idempotency_commit(&handled);
     assert_int_equal(ledger_commit(ledger, clock_wall_usec()), 0);
-    assert_ptr_equal(handled_take(&handled), m[0]);
-    assert_ptr_equal(handled_take(&handled), m[2]);
-    assert_null(handled_take(&handled));
+    assert_ptr_equal(idempotency_take_recorded(&handled), m[0]);
+    assert_ptr_equal(idempotency_take_recorded(&handled), m[2]);
+    assert_null(idempotency_take_recorded(&handled));
     assert_int_equal(handled.n_waiting, 0);
     for (int i = 0; i < 3; i++) {
         begin();
-        assert_true(handled_before(&handled, m[i]));
+        assert_true(idempotency_was_handled(&handled, m[i]));
         says("was handled before");
         message_unref(m[i]);
     }
@@ -164,10 +164,10 @@ static void messages_come_out_in_order_and_their_ids_are_written(void **state)
 
 static void handle_and_delete(struct message *m)
 {
-    assert_true(handled_add(&handled, m));
-    handled_write(&handled);
-    assert_ptr_equal(handled_take(&handled), m);
-    handled_forget(&handled, m);
+    assert_true(idempotency_add(&handled, m));
+    idempotency_commit(&handled);
+    assert_ptr_equal(idempotency_take_recorded(&handled), m);
+    idempotency_forget(&handled, m);
 }
 
 static void what_sqs_has_deleted_is_known_for_some_minutes(void **state)
@@ -178,17 +178,17 @@ static void what_sqs_has_deleted_is_known_for_some_minutes(void **state)
     handle_and_delete(m[0]);
     fake_now_usec += 300 * SEC - 1;
     handle_and_delete(m[1]);
-    handled_write(&handled);
+    idempotency_commit(&handled);
     /* It is there, and nothing was written for that. */
     assert_int_equal(ledger_commit(ledger, clock_wall_usec()), 0);
     begin();
-    assert_true(handled_before(&handled, m[0]));
+    assert_true(idempotency_was_handled(&handled, m[0]));
     says("was handled before");
     fake_now_usec++;
-    handled_write(&handled);
-    assert_false(handled_before(&handled, m[0]));
+    idempotency_commit(&handled);
+    assert_false(idempotency_was_handled(&handled, m[0]));
     assert_int_equal(ledger_count(ledger), 1);
-    handled_done(&handled); /* at the daemon's end */
+    idempotency_done(&handled); /* at the daemon's end */
     assert_int_equal(ledger_count(ledger), 0);
     for (int i = 0; i < 2; i++)
         message_unref(m[i]);
@@ -205,17 +205,17 @@ static void what_sqs_has_deleted_takes_nobodys_place(void **state)
         handle_and_delete(m[i]);
     assert_int_equal(ledger_count(ledger), 3);
     for (int i = 3; i < 6; i++) {
-        assert_true(handled_add(&handled, m[i]));
-        handled_write(&handled);
-        assert_ptr_equal(handled_take(&handled), m[i]);
+        assert_true(idempotency_add(&handled, m[i]));
+        idempotency_commit(&handled);
+        assert_ptr_equal(idempotency_take_recorded(&handled), m[i]);
         assert_int_equal(ledger_count(ledger), 4);
     }
     says_nothing(); /* of any that was crowded out */
     begin();
-    assert_false(handled_before(&handled, m[0]));
-    assert_false(handled_before(&handled, m[1]));
+    assert_false(idempotency_was_handled(&handled, m[0]));
+    assert_false(idempotency_was_handled(&handled, m[1]));
     for (int i = 2; i < 6; i++)
-        assert_true(handled_before(&handled, m[i]));
+        assert_true(idempotency_was_handled(&handled, m[i]));
     end();
     for (int i = 0; i < 6; i++)
         message_unref(m[i]);
@@ -224,20 +224,20 @@ static void what_sqs_has_deleted_takes_nobodys_place(void **state)
 static void of_very_many_deleted_the_last_are_known(void **state)
 {
     begin();
-    for (int i = 0; i < HANDLED_KEPT_MAX + 10; i++) {
+    for (int i = 0; i < IDEMPOTENCY_DELETED_KEPT_MAX + 10; i++) {
         struct message *m;
         char prefix[16];
 
         snprintf(prefix, sizeof(prefix), "m%d-", i);
         fake_messages("-", prefix, fake_now_usec, &m);
-        assert_true(handled_add(&handled, m));
-        assert_ptr_equal(handled_take(&handled), m);
-        handled_forget(&handled, m);
+        assert_true(idempotency_add(&handled, m));
+        assert_ptr_equal(idempotency_take_recorded(&handled), m);
+        idempotency_forget(&handled, m);
         message_unref(m);
     }
-    handled_write(&handled);
+    idempotency_commit(&handled);
     says_nothing();
-    assert_int_equal(ledger_count(ledger), HANDLED_KEPT_MAX);
+    assert_int_equal(ledger_count(ledger), IDEMPOTENCY_DELETED_KEPT_MAX);
 }
 
 static void without_a_ledger_nothing_waits(void **state)
@@ -245,13 +245,13 @@ static void without_a_ledger_nothing_waits(void **state)
     struct message *m;
 
     fake_messages("-", "m", fake_now_usec, &m);
-    handled_init(&handled, NULL);
-    assert_false(handled_before(&handled, m));
-    assert_false(handled_add(&handled, m));
-    handled_remove(&handled, m);
-    handled_forget(&handled, m);
-    handled_write(&handled);
-    assert_null(handled_take(&handled));
+    idempotency_init(&handled, NULL);
+    assert_false(idempotency_was_handled(&handled, m));
+    assert_false(idempotency_add(&handled, m));
+    idempotency_remove(&handled, m);
+    idempotency_forget(&handled, m);
+    idempotency_commit(&handled);
+    assert_null(idempotency_take_recorded(&handled));
     message_unref(m);
 }
 
@@ -309,10 +309,10 @@ static void a_ledger_that_cannot_be_read_is_told_and_the_message_handled(void **
     fake_messages("-", "m", fake_now_usec, &m);
     cannot_read = true;
     begin();
-    assert_false(handled_before(&handled, m));
+    assert_false(idempotency_was_handled(&handled, m));
     says("Cannot read the ledger");
     begin();
-    assert_false(handled_before(&handled, m));
+    assert_false(idempotency_was_handled(&handled, m));
     says_nothing();
     message_unref(m);
 }
@@ -324,9 +324,9 @@ static void what_is_crowded_out_is_told_once_a_minute(void **state)
     open_ledger(2);
     fake_messages("----------", "m", fake_now_usec, m);
     for (int i = 0; i < 10; i++) {
-        assert_true(handled_add(&handled, m[i]));
+        assert_true(idempotency_add(&handled, m[i]));
         begin();
-        handled_write(&handled);
+        idempotency_commit(&handled);
         if (i == 2)
             says("oldest 1 ");
         else if (i == 9)
@@ -334,7 +334,7 @@ static void what_is_crowded_out_is_told_once_a_minute(void **state)
         else
             says_nothing();
         fake_now_usec += (i == 8 ? 60 : 1) * SEC;
-        assert_ptr_equal(handled_take(&handled), m[i]);
+        assert_ptr_equal(idempotency_take_recorded(&handled), m[i]);
         message_unref(m[i]);
     }
 }

@@ -47,13 +47,13 @@ static int fake_run(struct handler *handler, const struct sqs_received_message *
     return 0;
 }
 
-static void fake_end(struct handler_run *run, uint64_t grace_usec)
+static void fake_cancel(struct handler_run *run, uint64_t grace_usec)
 {
     run->is_running = false;
     run->done(run->userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
 }
 
-static void fake_cancel(struct handler_run *run)
+static void fake_abandon(struct handler_run *run)
 {
     run->is_running = false;
 }
@@ -62,17 +62,17 @@ static void fake_free(struct handler *handler)
 {
 }
 
-static const char *fake_trouble(const struct handler *handler)
+static const char *fake_why_not_reached(const struct handler *handler)
 {
     return why;
 }
 
 static struct handler_ops ops = {
     .run = fake_run,
-    .end = fake_end,
     .cancel = fake_cancel,
+    .abandon = fake_abandon,
     .free = fake_free,
-    .trouble = fake_trouble,
+    .why_not_reached = fake_why_not_reached,
 };
 static struct handler handler = {&ops};
 
@@ -102,7 +102,7 @@ static const char *begun(void)
 
 /* --- The hand --- */
 
-static struct hand *hand;
+static struct inflight *inflight;
 
 static void on_changed(void *userdata)
 {
@@ -112,7 +112,7 @@ static void take(const char *groups, const char *prefix)
 {
     CLEANUP(sqs_reply_unref) struct sqs_reply *reply = fake_received(groups, prefix);
 
-    hand_take(hand, reply, fake_now_usec);
+    inflight_add(inflight, reply, fake_now_usec);
 }
 
 static void set_up(bool is_fifo, unsigned concurrency, const char *groups)
@@ -125,32 +125,32 @@ static void set_up(bool is_fifo, unsigned concurrency, const char *groups)
     run_error = 0;
     why = "nobody is there";
     ops.is_reached_at_once = false;
-    assert_int_equal(hand_new(NULL, &handler, NULL,
-                              &(struct hand_options){
-                                  .is_fifo = is_fifo,
-                                  .visibility_sec = 30,
-                                  .concurrency = concurrency,
-                                  .retry_delay_usec = 5 * SEC,
-                                  .retry_delay_max_usec = 60 * SEC,
-                              },
-                              on_changed, NULL, &hand),
+    assert_int_equal(inflight_new(NULL, &handler, NULL,
+                                  &(struct inflight_options){
+                                      .is_fifo = is_fifo,
+                                      .visibility_sec = 30,
+                                      .concurrency = concurrency,
+                                      .retry_delay_usec = 5 * SEC,
+                                      .retry_delay_max_usec = 60 * SEC,
+                                  },
+                                  on_changed, NULL, &inflight),
                      0);
     take(groups, "h");
 }
 
 static int tear_down(void **state)
 {
-    hand = hand_free(hand);
+    inflight = inflight_free(inflight);
     fake_holds_messages = false;
     fake_reset();
     return 0;
 }
 
-static uint64_t turn(void)
+static uint64_t dispatch(void)
 {
     uint64_t next = 0;
 
-    assert_int_equal(hand_turn(hand, &next), 0);
+    assert_int_equal(inflight_dispatch(inflight, &next), 0);
     return next;
 }
 
@@ -172,11 +172,11 @@ static void answer_all(void)
 /* Goes on to the next time at which something is due, leases among it. */
 static void go_on(void)
 {
-    uint64_t next = turn();
+    uint64_t next = dispatch();
 
     assert_true(next < USEC_INFINITY && next > fake_now_usec);
     fake_now_usec = next;
-    turn();
+    dispatch();
     answer_all();
 }
 
@@ -196,7 +196,7 @@ static const char *next_begun(void)
 static void a_message_not_reached_stays_in_flight_and_is_tried_again(void **state)
 {
     set_up(false, 10, "---");
-    turn();
+    dispatch();
     assert_string_equal(begun(), "012");
     for (size_t i = 0; i < 3; i++)
         finish(i, HANDLER_NOT_REACHED);
@@ -205,27 +205,27 @@ static void a_message_not_reached_stays_in_flight_and_is_tried_again(void **stat
 
         assert_string_equal(next_begun(), expected); /* one at a time, in turn */
         finish(n_runs - 1, HANDLER_NOT_REACHED);
-        assert_true(hand_count(hand).is_paused);
-        assert_string_equal(hand_count(hand).away, "nobody is there");
+        assert_true(inflight_status(inflight).is_paused);
+        assert_string_equal(inflight_status(inflight).away, "nobody is there");
     }
     assert_true(fake_now_usec > T0 + 100 * SEC);
-    assert_int_equal(hand_count(hand).away_usec, fake_now_usec - T0);
-    assert_int_equal(hand_count(hand).messages, 3);
-    assert_int_equal(hand_count(hand).releasing, 0);
-    assert_int_equal(hand_count(hand).back_usec, 0); /* none was given back */
+    assert_int_equal(inflight_status(inflight).outage_usec, fake_now_usec - T0);
+    assert_int_equal(inflight_status(inflight).messages, 3);
+    assert_int_equal(inflight_status(inflight).releasing, 0);
+    assert_int_equal(inflight_status(inflight).visible_usec, 0); /* none was given back */
 
     assert_string_equal(next_begun(), "0");
     finish(n_runs - 1, HANDLER_DONE);
-    assert_int_equal(hand_count(hand).away_usec, 0);
-    assert_false(hand_count(hand).is_paused);
-    turn();
+    assert_int_equal(inflight_status(inflight).outage_usec, 0);
+    assert_false(inflight_status(inflight).is_paused);
+    dispatch();
     assert_string_equal(begun(), "12"); /* all others at once */
 }
 
 static void a_group_keeps_its_order(void **state)
 {
     set_up(true, 10, "aab");
-    turn();
+    dispatch();
     assert_string_equal(begun(), "02");
     finish(0, HANDLER_NOT_REACHED);
     finish(1, HANDLER_NOT_REACHED);
@@ -235,20 +235,20 @@ static void a_group_keeps_its_order(void **state)
     }
     assert_string_equal(next_begun(), "0");
     finish(n_runs - 1, HANDLER_DONE);
-    turn();
+    dispatch();
     assert_string_equal(begun(), "21");
 }
 
 static void a_message_received_meanwhile_waits_as_well(void **state)
 {
     set_up(false, 10, "-");
-    turn();
+    dispatch();
     finish(0, HANDLER_NOT_REACHED);
     begun();
     take("--", "i");
-    turn();
+    dispatch();
     assert_string_equal(begun(), "");
-    assert_true(hand_count(hand).is_paused);
+    assert_true(inflight_status(inflight).is_paused);
     assert_string_equal(next_begun(), "0");
 }
 
@@ -256,17 +256,17 @@ static void a_handler_that_cannot_begin_is_not_reached(void **state)
 {
     set_up(false, 10, "--");
     run_error = -ENOMEM;
-    turn();
+    dispatch();
     assert_string_equal(begun(), "0"); /* the other is not even tried */
-    assert_string_equal(hand_count(hand).away, strerror(ENOMEM));
-    assert_int_equal(hand_count(hand).messages, 2);
+    assert_string_equal(inflight_status(inflight).away, strerror(ENOMEM));
+    assert_int_equal(inflight_status(inflight).messages, 2);
     run_error = 0;
     at_once = HANDLER_NOT_REACHED;
     assert_string_equal(next_begun(), "1");
-    assert_int_equal(hand_count(hand).releasing, 0);
+    assert_int_equal(inflight_status(inflight).releasing, 0);
     run_error = -E2BIG; /* this is the message's */
     assert_string_equal(next_begun(), "0");
-    assert_int_equal(hand_count(hand).messages, 1);
+    assert_int_equal(inflight_status(inflight).messages, 1);
     assert_int_equal(fake_count_lines("cannot be handed to the handler"), 1);
 }
 
@@ -275,12 +275,12 @@ static void a_handler_reached_at_once_need_not_be_waited_for(void **state)
     set_up(false, 10, "---");
     ops.is_reached_at_once = true;
     at_once = HANDLER_NOT_REACHED;
-    turn();
+    dispatch();
     assert_string_equal(begun(), "0");
     at_once = HANDLER_REJECT; /* it begins to work */
     assert_string_equal(next_begun(), "120");
-    assert_int_equal(hand_count(hand).handling, 3);
-    assert_int_equal(hand_count(hand).away_usec, 0);
+    assert_int_equal(inflight_status(inflight).handling, 3);
+    assert_int_equal(inflight_status(inflight).outage_usec, 0);
 }
 
 static void a_rejected_message_waits_for_its_line(void **state)
@@ -288,20 +288,20 @@ static void a_rejected_message_waits_for_its_line(void **state)
     set_up(false, 10, "--");
     fake_holds_messages = true;
     fake_n_lines = 0;
-    turn();
+    dispatch();
     finish(0, HANDLER_REJECT);
-    turn();
+    dispatch();
     assert_int_equal(fake_count_lines("Message h0 is rejected"), 1);
     assert_int_equal(fake_n_calls, 0);
     assert_true(fake_take_message(0));
-    turn();
+    dispatch();
     assert_int_equal(fake_n_calls, 1); /* the delete */
 
     /* A stop does not wait for it. */
     finish(1, HANDLER_REJECT);
-    hand_end(hand, SEC);
+    inflight_cancel(inflight, SEC);
     assert_false(fake_take_message(0));
-    assert_int_equal(hand_count(hand).releasing, 1);
+    assert_int_equal(inflight_status(inflight).releasing, 1);
 }
 
 static void a_message_whose_line_is_not_taken_is_not_handled_again(void **state)
@@ -310,35 +310,35 @@ static void a_message_whose_line_is_not_taken_is_not_handled_again(void **state)
     ops.is_reached_at_once = true;
     fake_holds_messages = true;
     fake_n_lines = 0;
-    turn();
+    dispatch();
     assert_string_equal(begun(), "0");
     finish(0, HANDLER_REJECT);
     for (size_t n = 1; n <= 5; n++) {
         assert_int_equal(fake_count_lines("Message h0 is rejected"), n);
         assert_true(fake_take_message(-EPIPE));
-        assert_non_null(strstr(hand_count(hand).away, "the line of a rejected message"));
-        assert_int_equal(hand_count(hand).releasing, 0);
+        assert_non_null(strstr(inflight_status(inflight).away, "the line of a rejected message"));
+        assert_int_equal(inflight_status(inflight).releasing, 0);
         while (fake_count_lines("Message h0 is rejected") == n)
             go_on();
     }
     assert_true(fake_now_usec > T0 + 8 * SEC); /* the back-off grows */
     assert_true(fake_take_message(0));
-    turn();
+    dispatch();
     assert_string_equal(begun(), "");
-    assert_int_equal(hand_count(hand).deleting, 1);
-    assert_int_equal(hand_count(hand).away_usec, 0);
+    assert_int_equal(inflight_status(inflight).deleting, 1);
+    assert_int_equal(inflight_status(inflight).outage_usec, 0);
 }
 
 static void a_stop_gives_all_back_at_once(void **state)
 {
     set_up(false, 10, "----");
-    turn();
+    dispatch();
     for (size_t i = 0; i < 3; i++)
         finish(i, HANDLER_NOT_REACHED);
-    hand_stop(hand, T0 + 60 * SEC);
+    inflight_stop(inflight, T0 + 60 * SEC);
     finish(3, HANDLER_UNAVAILABLE);
-    turn();
-    assert_int_equal(hand_count(hand).releasing, 4);
+    dispatch();
+    assert_int_equal(inflight_status(inflight).releasing, 4);
     assert_non_null(strstr(fake_request(0), "\"VisibilityTimeout\":0}"));
     assert_null(strstr(fake_request(0), "\"VisibilityTimeout\":5}"));
 }
@@ -346,21 +346,21 @@ static void a_stop_gives_all_back_at_once(void **state)
 static void one_that_loses_its_lease_comes_back_and_receives_go_on(void **state)
 {
     set_up(false, 10, "-");
-    turn();
+    dispatch();
     finish(0, HANDLER_NOT_REACHED);
     fake_now_usec += 15 * SEC;
-    turn();
-    assert_true(hand_count(hand).is_paused);
+    dispatch();
+    assert_true(inflight_status(inflight).is_paused);
     fake_answer(0, "{\"Failed\":[{\"Id\":\"0\",\"Code\":\"InvalidParameterValue\",\"SenderFault\":"
                    "true,\"Message\":\"not available for visibility timeout change\"}]}");
     fake_now_usec += 30 * SEC;
-    turn();
-    turn();
-    assert_false(hand_count(hand).is_paused); /* there is nothing else to try with */
-    assert_true(hand_count(hand).away_usec > 0);
+    dispatch();
+    dispatch();
+    assert_false(inflight_status(inflight).is_paused); /* there is nothing else to try with */
+    assert_true(inflight_status(inflight).outage_usec > 0);
     take("-", "i");
-    turn();
-    assert_int_equal(hand_count(hand).handling, 1);
+    dispatch();
+    assert_int_equal(inflight_status(inflight).handling, 1);
 }
 
 static void without_anything_in_flight_the_next_receive_has_the_back_off(void **state)
@@ -368,58 +368,58 @@ static void without_anything_in_flight_the_next_receive_has_the_back_off(void **
     uint64_t next;
 
     set_up(false, 10, "-");
-    turn();
+    dispatch();
     finish(0, HANDLER_NOT_REACHED);
     go_on();
     finish(1, HANDLER_UNANSWERED); /* and that is no answer, either */
-    turn();
+    dispatch();
     answer_all();
-    assert_int_equal(hand_count(hand).messages, 0);
-    assert_true(hand_count(hand).is_paused);
-    next = turn();
+    assert_int_equal(inflight_status(inflight).messages, 0);
+    assert_true(inflight_status(inflight).is_paused);
+    next = dispatch();
     assert_in_range(next, fake_now_usec + 1, fake_now_usec + 2 * SEC);
     fake_now_usec = next;
-    assert_int_equal(turn(), USEC_INFINITY);
-    assert_false(hand_count(hand).is_paused);
+    assert_int_equal(dispatch(), USEC_INFINITY);
+    assert_false(inflight_status(inflight).is_paused);
 }
 
 static void one_refused_alone_is_charged_and_those_behind_it_come_back_with_it(void **state)
 {
     set_up(true, 10, "aaa");
-    turn();
+    dispatch();
     for (int i = 0; i < 4; i++) {
-        assert_int_equal(hand_count(hand).releasing, 0);
+        assert_int_equal(inflight_status(inflight).releasing, 0);
         assert_string_equal(next_begun(), "0");
         finish(n_runs - 1, HANDLER_UNAVAILABLE);
     }
-    assert_int_equal(hand_count(hand).releasing, 3);
+    assert_int_equal(inflight_status(inflight).releasing, 3);
     fake_n_lines = 0;
-    turn();
+    dispatch();
     assert_non_null(strstr(fake_request(fake_n_calls - 1), "\"VisibilityTimeout\":5"));
 }
 
 static void one_refused_while_another_got_through_is_tried_by_itself(void **state)
 {
     set_up(false, 10, "----");
-    turn();
+    dispatch();
     begun();
     finish(0, HANDLER_UNAVAILABLE);
     finish(1, HANDLER_NOT_REACHED);
     finish(2, HANDLER_RETRY); /* status 500 is an answer */
-    assert_int_equal(hand_count(hand).releasing, 1);
+    assert_int_equal(inflight_status(inflight).releasing, 1);
     take("--", "i");
-    turn();
+    dispatch();
     assert_string_equal(begun(), ""); /* the last is still with the handler */
     finish(3, HANDLER_DONE);
-    turn();
+    dispatch();
     assert_string_equal(begun(), "0");
-    turn();
-    assert_int_equal(hand_count(hand).handling, 1);
+    dispatch();
+    assert_int_equal(inflight_status(inflight).handling, 1);
     finish(4, HANDLER_UNAVAILABLE);
-    assert_int_equal(hand_count(hand).releasing, 2);
+    assert_int_equal(inflight_status(inflight).releasing, 2);
     assert_string_equal(next_begun(), "1");
     finish(5, HANDLER_DONE);
-    turn();
+    dispatch();
     assert_string_equal(begun(), "01"); /* all others at once */
 }
 
@@ -445,16 +445,16 @@ static void one_that_crashes_the_handler_is_charged_and_nobody_else(void **state
 
     set_up(false, 10, "------");
     fake_n_lines = 0;
-    turn();
-    for (int i = 0; i < 100 && hand_count(hand).messages > 0; i++) {
+    dispatch();
+    for (int i = 0; i < 100 && inflight_status(inflight).messages > 0; i++) {
         serve(&up_usec);
-        turn();
+        dispatch();
         answer_all();
-        if (hand_count(hand).messages > 0)
+        if (inflight_status(inflight).messages > 0)
             go_on();
     }
-    assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_totals(hand)->deleted, 5);
+    assert_int_equal(inflight_status(inflight).messages, 0);
+    assert_int_equal(inflight_counts(inflight)->deleted, 5);
     assert_int_equal(fake_count_lines("is not handled, it comes back"), 1);
     assert_int_equal(fake_count_lines("Message h0 is not handled, it comes back"), 1);
 }
@@ -465,7 +465,7 @@ static void an_outage_is_told_once_a_minute_and_its_end(void **state)
 
     set_up(false, 10, "---");
     fake_n_lines = 0;
-    turn();
+    dispatch();
     for (size_t i = 0; i < 3; i++)
         finish(i, HANDLER_NOT_REACHED);
     assert_int_equal(
@@ -489,7 +489,7 @@ static void a_fifo_queue_without_groups_is_told_once(void **state)
     fake_n_lines = 0;
     set_up(true, 10, "--");
     take("-a", "i");
-    turn();
+    dispatch();
     assert_string_equal(begun(), "01"); /* of those without a group, and the one of group a */
     assert_int_equal(fake_count_lines("does not tell the MessageGroupId"), 1);
     tear_down(NULL);
@@ -502,20 +502,20 @@ static void a_deferred_message_is_a_copy_later(void **state)
 {
     set_up(true, 10, "aa");
     at_once = HANDLER_DONE;
-    turn();
+    dispatch();
     assert_string_equal(begun(), "01");
     at_once = HANDLER_NOT_REACHED;
     take("a", "h");
-    turn();
+    dispatch();
     assert_string_equal(begun(), "0");
     fake_answer(0, "{\"Successful\":[{\"Id\":\"1\"}],"
                    "\"Failed\":[{\"Id\":\"0\",\"Code\":\"InternalError\"}]}");
     fake_n_lines = 0;
     fake_now_usec += OUTAGE_BACKOFF_MAX_USEC;
-    turn();
+    dispatch();
     assert_string_equal(begun(), "");
     assert_int_equal(fake_count_lines("Message h0 was received twice: it has been handled"), 1);
-    assert_int_equal(hand_count(hand).deleting, 2);
+    assert_int_equal(inflight_status(inflight).deleting, 2);
 }
 
 int main(void)

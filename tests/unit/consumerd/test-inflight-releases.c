@@ -40,13 +40,13 @@ static void finish(size_t i, enum handler_outcome outcome)
     runs[i].done(runs[i].userdata, outcome, HANDLER_DELAY_DEFAULT);
 }
 
-static void fake_end(struct handler_run *run, uint64_t grace_usec)
+static void fake_cancel(struct handler_run *run, uint64_t grace_usec)
 {
     if (!ends_late)
         finish((size_t)(run - runs), HANDLER_RETRY);
 }
 
-static void fake_cancel(struct handler_run *run)
+static void fake_abandon(struct handler_run *run)
 {
     run->is_running = false;
 }
@@ -55,12 +55,12 @@ static void fake_free(struct handler *handler)
 {
 }
 
-static const struct handler_ops ops = {fake_run, fake_end, fake_cancel, fake_free};
+static const struct handler_ops ops = {fake_run, fake_cancel, fake_abandon, fake_free};
 static struct handler handler = {&ops};
 
 /* --- The hand --- */
 
-static struct hand *hand;
+static struct inflight *inflight;
 
 static void on_changed(void *userdata)
 {
@@ -77,34 +77,34 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    hand = hand_free(hand);
+    inflight = inflight_free(inflight);
     fake_reset();
     return 0;
 }
 
-static void turn(void)
+static void dispatch(void)
 {
     uint64_t next;
 
-    assert_int_equal(hand_turn(hand, &next), 0);
+    assert_int_equal(inflight_dispatch(inflight, &next), 0);
 }
 
 static void take(bool is_fifo, const char *groups)
 {
     CLEANUP(sqs_reply_unref) struct sqs_reply *reply = fake_received(groups, "h");
 
-    assert_int_equal(hand_new(NULL, &handler, NULL,
-                              &(struct hand_options){
-                                  .is_fifo = is_fifo,
-                                  .visibility_sec = 30,
-                                  .concurrency = 10,
-                                  .retry_delay_usec = 5 * SEC,
-                                  .retry_delay_max_usec = 60 * SEC,
-                              },
-                              on_changed, NULL, &hand),
+    assert_int_equal(inflight_new(NULL, &handler, NULL,
+                                  &(struct inflight_options){
+                                      .is_fifo = is_fifo,
+                                      .visibility_sec = 30,
+                                      .concurrency = 10,
+                                      .retry_delay_usec = 5 * SEC,
+                                      .retry_delay_max_usec = 60 * SEC,
+                                  },
+                                  on_changed, NULL, &inflight),
                      0);
-    hand_take(hand, reply, fake_now_usec);
-    turn();
+    inflight_add(inflight, reply, fake_now_usec);
+    dispatch();
 }
 
 /* All open requests get a yes to all their entries, until there are none. */
@@ -120,15 +120,15 @@ static void answer_all(void)
             buffer_printf(&json, "%s{\"Id\":\"%zu\"}", k > 0 ? "," : "", k);
         buffer_append_string(&json, "]}");
         fake_answer(i, json.data);
-        turn();
+        dispatch();
     }
 }
 
 /* Each message is in flight or has gone one way, and is counted there. */
 static void check_sum(void)
 {
-    const struct counts *c = hand_totals(hand);
-    uint64_t sum = hand_count(hand).messages + c->deleted + c->lost;
+    const struct consumer_counts *c = inflight_counts(inflight);
+    uint64_t sum = inflight_status(inflight).messages + c->deleted + c->lost;
 
     for (size_t i = 0; i < RELEASE_N_REASONS; i++)
         sum += c->released[i];
@@ -139,10 +139,10 @@ static const char *counted(void)
 {
     static char text[256];
     CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(sizeof(text));
-    static const struct counts none;
+    static const struct consumer_counts none;
 
     check_sum();
-    counts_append(&line, hand_totals(hand), &none);
+    consumer_counts_append(&line, inflight_counts(inflight), &none);
     snprintf(text, sizeof(text), "%s", buffer_string(&line));
     return text;
 }
@@ -151,7 +151,7 @@ static void lane_message_fails_successors_are_released_and_told(void **state)
 {
     take(true, "aaaab");
     finish(0, HANDLER_RETRY);
-    turn();
+    dispatch();
     assert_int_equal(fake_count_lines("Releasing 3 messages behind message h0 of group a, which "
                                       "comes back: it was not handled, and is to be tried again. "
                                       "[SQS_MESSAGE_ID=h0] [SQS_MESSAGE_GROUP_ID=a]"),
@@ -172,8 +172,8 @@ static void lane_message_fails_successors_are_released_and_told(void **state)
     }
     assert_int_equal(fake_count_lines("Releasing "), 5);
     answer_all();
-    assert_int_equal(hand_totals(hand)->released[RELEASE_RETRY], 1);
-    assert_int_equal(hand_totals(hand)->released[RELEASE_BEHIND], 3);
+    assert_int_equal(inflight_counts(inflight)->released[RELEASE_RETRY], 1);
+    assert_int_equal(inflight_counts(inflight)->released[RELEASE_BEHIND], 3);
     assert_string_equal(counted(), "5 received, 0 deleted, 1 failed, 4 released");
 }
 
@@ -182,7 +182,7 @@ static void without_successors_one_line_at_debug_tells_the_release(void **state)
     take(false, "--");
     finish(0, HANDLER_UNANSWERED);
     finish(1, HANDLER_DONE);
-    turn();
+    dispatch();
     assert_int_equal(fake_count_lines("Releasing "), 1);
     assert_int_equal(fake_count_lines("Releasing message h0, to come back in 5 s: it was not "
                                       "handled, and is to be tried again. "
@@ -200,7 +200,7 @@ static void a_stop_says_what_it_releases_and_why(void **state)
 {
     take(true, "aabbc");
     assert_int_equal(n_runs, 3);
-    hand_stop(hand, fake_now_usec + 60 * SEC);
+    inflight_stop(inflight, fake_now_usec + 60 * SEC);
     assert_int_equal(fake_count_lines("Releasing 2 messages not yet begun."), 1);
     assert_int_equal(fake_count_lines("it was not begun before the stop."), 2);
     finish(0, HANDLER_NOT_REACHED);
@@ -208,22 +208,22 @@ static void a_stop_says_what_it_releases_and_why(void **state)
                                       "handler was not reached before the stop."),
                      1);
     finish(1, HANDLER_REJECT); /* its line is taken at once */
-    assert_int_equal(hand_end(hand, 1 * SEC), 1);
+    assert_int_equal(inflight_cancel(inflight, 1 * SEC), 1);
     assert_int_equal(fake_count_lines("Releasing message h4 of group c, to come back in 0 s: the "
                                       "stop left no more time to handle it."),
                      1);
-    turn();
+    dispatch();
     answer_all();
-    assert_int_equal(hand_totals(hand)->released[RELEASE_NOT_BEGUN], 2);
-    assert_int_equal(hand_totals(hand)->released[RELEASE_AWAY], 1);
-    assert_int_equal(hand_totals(hand)->released[RELEASE_INTERRUPTED], 1);
+    assert_int_equal(inflight_counts(inflight)->released[RELEASE_NOT_BEGUN], 2);
+    assert_int_equal(inflight_counts(inflight)->released[RELEASE_NOT_REACHED], 1);
+    assert_int_equal(inflight_counts(inflight)->released[RELEASE_INTERRUPTED], 1);
     assert_string_equal(counted(), "5 received, 1 deleted, 1 rejected, 4 released");
 }
 
 static void the_reason_of_an_away_handler_at_a_stop_is_told_at_info(void **state)
 {
     take(false, "-");
-    hand_stop(hand, fake_now_usec + 60 * SEC);
+    inflight_stop(inflight, fake_now_usec + 60 * SEC);
     fake_level = LOG_INFO;
     finish(0, HANDLER_UNAVAILABLE);
     assert_int_equal(fake_count_lines("Releasing message h0, "), 1);
@@ -235,29 +235,29 @@ static void a_lost_message_counts_as_lost_and_those_behind_as_released(void **st
     take(true, "aaa");
     ends_late = true;
     fake_now_usec += 30 * SEC;
-    turn();
+    dispatch();
     assert_int_equal(fake_count_lines("Message h0 is lost while it was handled"), 1);
     assert_int_equal(fake_count_lines("(2 after it in its group dropped)"), 1);
     assert_int_equal(fake_count_lines("Releasing 2 messages"), 0);
     assert_int_equal(fake_count_lines("one before it in its group comes back"), 2);
     finish(0, HANDLER_DONE);
-    turn();
+    dispatch();
     check_sum();
-    assert_int_equal(hand_count(hand).messages + hand_totals(hand)->lost, 3);
-    assert_int_equal(hand_totals(hand)->deleted, 0);
+    assert_int_equal(inflight_status(inflight).messages + inflight_counts(inflight)->lost, 3);
+    assert_int_equal(inflight_counts(inflight)->deleted, 0);
 }
 
 static void a_delete_that_sqs_refuses_says_what_it_releases(void **state)
 {
     take(true, "aa");
     finish(0, HANDLER_DONE);
-    turn();
+    dispatch();
     fake_fail(0, AWS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "no");
     assert_int_equal(fake_count_lines("Message h0 cannot be deleted, it comes back"), 1);
     assert_int_equal(fake_count_lines("Releasing 1 message behind message h0 of group a, which "
                                       "comes back: it cannot be deleted."),
                      1);
-    turn();
+    dispatch();
     answer_all();
     assert_string_equal(counted(), "2 received, 0 deleted, 1 released, 1 lost");
 }
@@ -266,7 +266,7 @@ static void a_message_that_ends_late_is_released_when_it_has_ended(void **state)
 {
     take(true, "aaa");
     finish(0, HANDLER_DONE);
-    turn();
+    dispatch();
     assert_int_equal(n_runs, 2);
     ends_late = true;
     fake_fail(0, AWS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "no");
@@ -275,7 +275,7 @@ static void a_message_that_ends_late_is_released_when_it_has_ended(void **state)
     assert_int_equal(fake_count_lines("Releasing message h1 of group a, to come back in 0 s: one "
                                       "before it in its group comes back."),
                      1);
-    turn();
+    dispatch();
     answer_all();
     assert_string_equal(counted(), "3 received, 0 deleted, 2 released, 1 lost");
 }
@@ -285,14 +285,14 @@ static void a_message_told_to_end_twice_is_counted_once(void **state)
 {
     take(true, "aaa");
     finish(0, HANDLER_DONE);
-    turn();
+    dispatch();
     finish(1, HANDLER_DONE);
-    turn();
+    dispatch();
     assert_int_equal(n_runs, 3);
     assert_int_equal(fake_n_calls, 1); /* the first delete; the second comes after it */
     ends_late = true;
     fake_now_usec += 15 * SEC;
-    turn();
+    dispatch();
     fake_answer(1, "{\"Failed\":[{\"Id\":\"1\",\"Code\":\"ReceiptHandleIsInvalid\"}],"
                    "\"Successful\":[{\"Id\":\"0\"},{\"Id\":\"2\"}]}");
     assert_int_equal(fake_count_lines("Message h1 is lost, it comes back"), 1);
@@ -301,11 +301,11 @@ static void a_message_told_to_end_twice_is_counted_once(void **state)
     assert_int_equal(fake_count_lines("Message h0 cannot be deleted, it comes back"), 1);
     assert_int_equal(fake_count_lines("behind message h0"), 0);
     finish(2, HANDLER_RETRY);
-    turn();
+    dispatch();
     answer_all();
-    assert_int_equal(hand_totals(hand)->released[RELEASE_BEHIND], 1);
+    assert_int_equal(inflight_counts(inflight)->released[RELEASE_BEHIND], 1);
     check_sum();
-    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(inflight_status(inflight).messages, 0);
 }
 
 static void nothing_below_the_level_is_put_into_the_log(void **state)
@@ -313,7 +313,7 @@ static void nothing_below_the_level_is_put_into_the_log(void **state)
     fake_level = LOG_NOTICE;
     take(true, "aab");
     finish(0, HANDLER_RETRY);
-    hand_stop(hand, fake_now_usec + 60 * SEC);
+    inflight_stop(inflight, fake_now_usec + 60 * SEC);
     assert_int_equal(fake_n_lines, 0);
 }
 

@@ -47,7 +47,7 @@ static int fake_run(struct handler *handler, const struct sqs_received_message *
     return 0;
 }
 
-static void fake_end(struct handler_run *run, uint64_t grace_usec)
+static void fake_cancel(struct handler_run *run, uint64_t grace_usec)
 {
     assert_true(run->is_running);
     assert_in_range(grace_usec, 1, 5 * SEC);
@@ -58,7 +58,7 @@ static void fake_end(struct handler_run *run, uint64_t grace_usec)
     run->done(run->userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
 }
 
-static void fake_cancel(struct handler_run *run)
+static void fake_abandon(struct handler_run *run)
 {
     assert_true(run->is_running);
     run->is_running = false;
@@ -69,7 +69,7 @@ static void fake_free(struct handler *handler)
 {
 }
 
-static const struct handler_ops ops = {fake_run, fake_end, fake_cancel, fake_free};
+static const struct handler_ops ops = {fake_run, fake_cancel, fake_abandon, fake_free};
 static struct handler handler = {&ops};
 
 static void finish(size_t i, enum handler_outcome outcome, uint64_t delay_usec)
@@ -92,7 +92,7 @@ static const char *begun(void)
 
 /* --- The hand --- */
 
-static struct hand *hand;
+static struct inflight *inflight;
 static struct ledger *ledger; /* NULL: none */
 static size_t n_changes;
 
@@ -105,7 +105,7 @@ static void take(const char *groups)
 {
     CLEANUP(sqs_reply_unref) struct sqs_reply *reply = fake_received(groups, "h");
 
-    hand_take(hand, reply, fake_now_usec);
+    inflight_add(inflight, reply, fake_now_usec);
 }
 
 static void set_up_with_linger(bool is_fifo, unsigned concurrency, uint64_t linger_usec,
@@ -116,16 +116,16 @@ static void set_up_with_linger(bool is_fifo, unsigned concurrency, uint64_t ling
     n_runs = n_changes = 0;
     run_error = 0;
     is_quick = ends_late = false;
-    assert_int_equal(hand_new(NULL, &handler, ledger,
-                              &(struct hand_options){
-                                  .is_fifo = is_fifo,
-                                  .visibility_sec = 30,
-                                  .concurrency = concurrency,
-                                  .delete_linger_usec = linger_usec,
-                                  .retry_delay_usec = 5 * SEC,
-                                  .retry_delay_max_usec = 60 * SEC,
-                              },
-                              on_changed, NULL, &hand),
+    assert_int_equal(inflight_new(NULL, &handler, ledger,
+                                  &(struct inflight_options){
+                                      .is_fifo = is_fifo,
+                                      .visibility_sec = 30,
+                                      .concurrency = concurrency,
+                                      .delete_linger_usec = linger_usec,
+                                      .retry_delay_usec = 5 * SEC,
+                                      .retry_delay_max_usec = 60 * SEC,
+                                  },
+                                  on_changed, NULL, &inflight),
                      0);
     take(groups);
 }
@@ -137,27 +137,27 @@ static void set_up(bool is_fifo, unsigned concurrency, const char *groups)
 
 static int tear_down(void **state)
 {
-    hand = hand_free(hand);
+    inflight = inflight_free(inflight);
     for (size_t i = 0; i < n_runs; i++)
         assert_false(runs[i].is_running);
     fake_reset();
     return 0;
 }
 
-static uint64_t turn(void)
+static uint64_t dispatch(void)
 {
     uint64_t next = 0;
 
-    assert_int_equal(hand_turn(hand, &next), 0);
+    assert_int_equal(inflight_dispatch(inflight, &next), 0);
     return next;
 }
 
 /* What is in the ledger when that has forgotten what SQS has deleted. */
 static uint64_t ledger_left(void)
 {
-    assert_int_equal(hand_count(hand).messages, 0);
-    fake_now_usec += HANDLED_KEPT_USEC;
-    turn();
+    assert_int_equal(inflight_status(inflight).messages, 0);
+    fake_now_usec += IDEMPOTENCY_DELETED_KEPT_USEC;
+    dispatch();
     return ledger_count(ledger);
 }
 
@@ -185,34 +185,34 @@ static const char *answer_open(void)
 static void what_was_handled_is_deleted_and_then_the_next_is_begun(void **state)
 {
     set_up(false, 1, "--");
-    assert_int_equal(turn(), T0 + 15 * SEC);
+    assert_int_equal(dispatch(), T0 + 15 * SEC);
     assert_string_equal(begun(), "0");
-    assert_int_equal(hand_count(hand).handling, 1);
+    assert_int_equal(inflight_status(inflight).handling, 1);
     n_changes = 0;
     finish(0, HANDLER_DONE, 0);
     assert_int_equal(n_changes, 1);
-    turn();
+    dispatch();
     assert_string_equal(begun(), "0"); /* its place is taken until it is deleted */
-    assert_int_equal(hand_count(hand).deleting, 1);
+    assert_int_equal(inflight_status(inflight).deleting, 1);
     assert_string_equal(answer_open(), "{\"QueueUrl\":\"q\",\"ReceiptHandle\":\"h0\"}");
-    assert_int_equal(hand_totals(hand)->deleted, 1);
-    assert_int_equal(hand_count(hand).messages, 1);
-    turn();
+    assert_int_equal(inflight_counts(inflight)->deleted, 1);
+    assert_int_equal(inflight_status(inflight).messages, 1);
+    dispatch();
     assert_string_equal(begun(), "01");
     finish(1, HANDLER_REJECT, 0);
-    turn();
+    dispatch();
     answer_open();
-    assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(turn(), USEC_INFINITY);
+    assert_int_equal(inflight_status(inflight).messages, 0);
+    assert_int_equal(dispatch(), USEC_INFINITY);
 }
 
 static void a_group_goes_on_while_a_delete_is_on_its_way(void **state)
 {
     set_up(true, 10, "aab");
-    turn();
+    dispatch();
     assert_string_equal(begun(), "02");
     finish(0, HANDLER_DONE, 0);
-    turn();
+    dispatch();
     assert_string_equal(begun(), "021");
 }
 
@@ -220,23 +220,23 @@ static void a_handler_may_be_done_at_once(void **state)
 {
     set_up(true, 10, "aaabb");
     is_quick = true;
-    turn();
+    dispatch();
     assert_int_equal(n_runs, 5);
     answer_open(); /* what is done at once is deleted by one request */
-    turn();
-    assert_int_equal(hand_totals(hand)->deleted, 5);
-    assert_int_equal(hand_count(hand).messages, 0);
+    dispatch();
+    assert_int_equal(inflight_counts(inflight)->deleted, 5);
+    assert_int_equal(inflight_status(inflight).messages, 0);
 }
 
 static void a_failure_gives_back_the_group_from_there_on(void **state)
 {
     set_up(true, 10, "aaab");
-    turn();
+    dispatch();
     finish(0, HANDLER_DONE, 0);
-    turn();
+    dispatch();
     assert_string_equal(begun(), "031");
     finish(2, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
-    turn();
+    dispatch();
     assert_string_equal(begun(), "031");
     assert_int_equal(fake_n_calls, 2);
     assert_string_equal(fake_request(1),
@@ -244,10 +244,10 @@ static void a_failure_gives_back_the_group_from_there_on(void **state)
                         "{\"Id\":\"0\",\"ReceiptHandle\":\"h2\",\"VisibilityTimeout\":0},"
                         "{\"Id\":\"1\",\"ReceiptHandle\":\"h1\",\"VisibilityTimeout\":5}]}");
     fake_answer(1, "{\"Successful\":[{\"Id\":\"0\"},{\"Id\":\"1\"}]}");
-    assert_int_equal(hand_count(hand).messages, 2);
+    assert_int_equal(inflight_status(inflight).messages, 2);
     /* The delete of the one before goes on. */
     fake_answer(0, "{}");
-    assert_int_equal(hand_totals(hand)->deleted, 1);
+    assert_int_equal(inflight_counts(inflight)->deleted, 1);
     assert_true(runs[1].is_running);
 }
 
@@ -265,10 +265,10 @@ static void the_delay_grows_with_the_receives_up_to_its_bound(void **state)
         set_up(false, 2, "");
         reply = fake_received("-", "h");
         reply->messages[0].receive_count = cases[i].count;
-        hand_take(hand, reply, fake_now_usec);
-        turn();
+        inflight_add(inflight, reply, fake_now_usec);
+        dispatch();
         finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
-        turn();
+        dispatch();
         snprintf(expected, sizeof(expected), "\"VisibilityTimeout\":%s", cases[i].delay);
         assert_non_null(strstr(fake_request(0), expected));
         tear_down(NULL);
@@ -278,19 +278,19 @@ static void the_delay_grows_with_the_receives_up_to_its_bound(void **state)
 static void a_handler_may_name_a_delay_longer_than_the_own(void **state)
 {
     set_up(false, 4, "----");
-    turn();
+    dispatch();
     finish(0, HANDLER_RETRY, 0);
-    turn();
+    dispatch();
     assert_non_null(strstr(fake_request(0), "\"VisibilityTimeout\":5}"));
     finish(1, HANDLER_RETRY, 7 * SEC + 1);
-    turn();
+    dispatch();
     assert_non_null(strstr(fake_request(1), "\"VisibilityTimeout\":8}"));
     finish(2, HANDLER_RETRY, 100000 * SEC);
-    turn();
+    dispatch();
     /* SQS counts 12 hours in all. */
     assert_non_null(strstr(fake_request(2), "\"VisibilityTimeout\":43140}"));
     finish(3, HANDLER_UNANSWERED, HANDLER_DELAY_DEFAULT);
-    turn();
+    dispatch();
     assert_non_null(strstr(fake_request(3), "\"VisibilityTimeout\":5}"));
 }
 
@@ -305,10 +305,10 @@ static void a_delay_of_nothing_does_not_shorten_the_growing_one(void **state)
 
         set_up(false, 1, "");
         reply->messages[0].receive_count = receives[i];
-        hand_take(hand, reply, fake_now_usec);
-        turn();
+        inflight_add(inflight, reply, fake_now_usec);
+        dispatch();
         finish(0, HANDLER_RETRY, 0);
-        turn();
+        dispatch();
         snprintf(expected, sizeof(expected), "\"VisibilityTimeout\":%u}", delays[i]);
         assert_non_null(strstr(fake_request(0), expected));
         tear_down(NULL);
@@ -321,10 +321,10 @@ static void a_handler_may_ask_for_the_first_delay_whatever_the_receive(void **st
 
     set_up(false, 1, "");
     reply->messages[0].receive_count = 4;
-    hand_take(hand, reply, fake_now_usec);
-    turn();
+    inflight_add(inflight, reply, fake_now_usec);
+    dispatch();
     finish(0, HANDLER_RETRY, HANDLER_DELAY_CONSTANT);
-    turn();
+    dispatch();
     assert_non_null(strstr(fake_request(0), "\"VisibilityTimeout\":5}"));
 }
 
@@ -334,144 +334,144 @@ static void a_reply_counts_until_the_last_of_its_messages_is_settled(void **stat
     size_t bytes, other_bytes;
 
     set_up(true, 10, "abc");
-    bytes = hand_count(hand).bytes;
+    bytes = inflight_status(inflight).bytes;
     assert_in_range(bytes, 100, 1000);
     other = fake_received("de", "i");
-    hand_take(hand, other, fake_now_usec);
-    other_bytes = hand_count(hand).bytes - bytes;
+    inflight_add(inflight, other, fake_now_usec);
+    other_bytes = inflight_status(inflight).bytes - bytes;
     assert_int_equal(other_bytes, other->bytes);
-    turn();
+    dispatch();
     for (int i = 0; i < 5; i++) {
         static const size_t order[] = {1, 3, 2, 0, 4};
         size_t left = (i < 3 ? bytes : 0) + (i < 4 ? other_bytes : 0);
 
         finish(order[i], HANDLER_DONE, 0);
-        turn();
+        dispatch();
         answer_open();
-        assert_int_equal(hand_count(hand).bytes, left);
+        assert_int_equal(inflight_status(inflight).bytes, left);
     }
-    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(inflight_status(inflight).messages, 0);
 }
 
 static void it_is_known_when_all_that_was_given_back_is_there_again(void **state)
 {
     set_up(true, 10, "abc");
-    turn();
-    assert_int_equal(hand_count(hand).back_usec, 0);
+    dispatch();
+    assert_int_equal(inflight_status(inflight).visible_usec, 0);
     finish(0, HANDLER_RETRY, 20 * SEC);
-    turn();
+    dispatch();
     fake_now_usec += SEC; /* it counts from SQS's answer, at the latest */
     answer_open();
-    assert_int_equal(hand_count(hand).back_usec, T0 + 21 * SEC);
+    assert_int_equal(inflight_status(inflight).visible_usec, T0 + 21 * SEC);
     finish(1, HANDLER_RETRY, 0);
-    turn();
+    dispatch();
     answer_open();
-    assert_int_equal(hand_count(hand).back_usec, T0 + 21 * SEC);
+    assert_int_equal(inflight_status(inflight).visible_usec, T0 + 21 * SEC);
     finish(2, HANDLER_RETRY, 0);
-    turn();
+    dispatch();
     fake_fail(fake_n_calls - 1, AWS_ERROR_PERMANENT, "AccessDenied", "");
-    assert_int_equal(hand_count(hand).back_usec, T0 + 30 * SEC);
-    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(inflight_status(inflight).visible_usec, T0 + 30 * SEC);
+    assert_int_equal(inflight_status(inflight).messages, 0);
 }
 
 static void a_delete_that_fails_brings_its_message_back_with_its_lease(void **state)
 {
     set_up(true, 10, "a");
-    turn();
+    dispatch();
     finish(0, HANDLER_DONE, 0);
-    turn();
+    dispatch();
     fake_fail(0, AWS_ERROR_PERMANENT, "AccessDenied", "");
-    assert_int_equal(hand_count(hand).back_usec, T0 + 30 * SEC);
+    assert_int_equal(inflight_status(inflight).visible_usec, T0 + 30 * SEC);
 }
 
 static void what_the_handler_cannot_take_comes_back(void **state)
 {
     set_up(true, 10, "aa");
     run_error = -E2BIG;
-    turn();
-    turn();
+    dispatch();
+    dispatch();
     assert_int_equal(fake_n_calls, 1);
     assert_int_equal(fake_calls[0].request->n_entries, 2);
     answer_open();
-    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(inflight_status(inflight).messages, 0);
 }
 
 static void a_lease_that_ends_ends_the_work_and_all_behind_it(void **state)
 {
     set_up(true, 10, "aab");
-    turn();
+    dispatch();
     assert_string_equal(begun(), "02");
     fake_now_usec = T0 + 3600 * SEC; /* the process was stopped */
-    turn();
+    dispatch();
     assert_true(runs[0].is_cancelled);
     assert_true(runs[1].is_cancelled);
     assert_string_equal(begun(), "02");
     assert_int_equal(fake_n_calls, 0); /* nothing is asked for with stale handles */
-    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(inflight_status(inflight).messages, 0);
 }
 
 static void what_was_handled_too_late_is_not_deleted(void **state)
 {
     set_up(true, 10, "a");
-    turn();
+    dispatch();
     fake_now_usec = T0 + 30 * SEC;
     finish(0, HANDLER_DONE, 0);
-    turn();
+    dispatch();
     assert_int_equal(fake_n_calls, 0);
-    assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_totals(hand)->deleted, 0);
+    assert_int_equal(inflight_status(inflight).messages, 0);
+    assert_int_equal(inflight_counts(inflight)->deleted, 0);
 }
 
 static void a_handle_lost_at_sqs_ends_the_work_and_gives_back_what_is_behind(void **state)
 {
     set_up(true, 10, "aab");
-    turn();
+    dispatch();
     fake_now_usec = T0 + 15 * SEC;
-    turn();
+    dispatch();
     assert_int_equal(fake_calls[0].request->n_entries, 3);
     fake_answer(0, "{\"Failed\":[{\"Id\":\"0\",\"Code\":\"ReceiptHandleIsInvalid\"}],"
                    "\"Successful\":[{\"Id\":\"1\"},{\"Id\":\"2\"}]}");
     assert_true(runs[0].is_cancelled);
     assert_true(runs[1].is_running);
-    turn();
+    dispatch();
     assert_string_equal(answer_open(),
                         "{\"QueueUrl\":\"q\",\"Entries\":["
                         "{\"Id\":\"0\",\"ReceiptHandle\":\"h1\",\"VisibilityTimeout\":0}]}");
-    assert_int_equal(hand_count(hand).messages, 1);
+    assert_int_equal(inflight_status(inflight).messages, 1);
 }
 
 static void a_refused_delete_gives_back_what_is_behind(void **state)
 {
     set_up(true, 10, "aaa");
-    turn();
+    dispatch();
     finish(0, HANDLER_DONE, 0);
-    turn();
+    dispatch();
     fake_fail(0, AWS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "");
     assert_true(runs[1].is_cancelled);
-    turn();
+    dispatch();
     assert_int_equal(fake_calls[1].request->n_entries, 2);
     answer_open();
-    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(inflight_status(inflight).messages, 0);
 }
 
 static void a_lease_that_ends_during_a_delete_leaves_it_to_its_answer(void **state)
 {
     for (int ok = 0; ok < 2; ok++) {
         set_up(true, 10, "aa");
-        turn();
+        dispatch();
         finish(0, HANDLER_DONE, 0);
-        turn();
+        dispatch();
         assert_string_equal(begun(), "01");
         fake_now_usec = T0 + 30 * SEC;
-        turn();
+        dispatch();
         assert_true(runs[1].is_cancelled);
-        assert_int_equal(hand_count(hand).messages, 1);
+        assert_int_equal(inflight_status(inflight).messages, 1);
         if (ok)
             fake_answer(0, "{}");
         else
             assert_false(fake_retry(0, AWS_ERROR_TRANSIENT, "")); /* it is not sent again */
-        assert_int_equal(hand_count(hand).messages, 0);
-        assert_int_equal(hand_totals(hand)->deleted, ok);
+        assert_int_equal(inflight_status(inflight).messages, 0);
+        assert_int_equal(inflight_counts(inflight)->deleted, ok);
         assert_int_equal(fake_n_calls, 1);
         tear_down(NULL);
     }
@@ -483,13 +483,13 @@ static void a_message_that_comes_again_is_handled_behind_what_is_left_of_it(void
     CLEANUP(sqs_reply_unref) struct sqs_reply *again = NULL;
 
     set_up(true, 10, "a");
-    turn();
+    dispatch();
     fake_now_usec = T0 + 30 * SEC;
-    turn();
-    assert_int_equal(hand_count(hand).messages, 0);
+    dispatch();
+    assert_int_equal(inflight_status(inflight).messages, 0);
     again = fake_received("aa", "n");
-    hand_take(hand, again, fake_now_usec);
-    turn();
+    inflight_add(inflight, again, fake_now_usec);
+    dispatch();
     assert_int_equal(n_runs, 2);
     assert_string_equal(runs[1].handle, "n0");
 }
@@ -501,44 +501,44 @@ static void a_lost_message_is_not_handled_again_beside_itself(void **state)
 
     set_up(true, 10, "ab");
     ends_late = true;
-    turn();
+    dispatch();
     fake_now_usec = T0 + 30 * SEC;
-    turn();
+    dispatch();
     assert_true(runs[0].is_cancelled && runs[0].is_running);
     again = fake_received("aa", "n");
-    hand_take(hand, again, fake_now_usec);
-    turn();
+    inflight_add(inflight, again, fake_now_usec);
+    dispatch();
     assert_string_equal(begun(), "01");
     fake_now_usec += 4 * SEC;
     finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
-    turn();
+    dispatch();
     assert_string_equal(begun(), "010");
     assert_string_equal(runs[2].handle, "n0");
     assert_int_equal(fake_n_calls, 0); /* nothing is asked for with the stale handle */
-    assert_int_equal(hand_count(hand).messages, 3);
+    assert_int_equal(inflight_status(inflight).messages, 3);
     finish(1, HANDLER_DONE, 0); /* without a ledger that is all that can be done about it */
-    turn();
+    dispatch();
     assert_int_equal(fake_n_calls, 0);
-    assert_int_equal(hand_count(hand).messages, 2);
+    assert_int_equal(inflight_status(inflight).messages, 2);
 }
 
 static void what_follows_a_message_that_is_back_ends_before_it_is_given_back(void **state)
 {
     set_up(true, 10, "aaa");
     ends_late = true;
-    turn();
+    dispatch();
     finish(0, HANDLER_DONE, 0);
-    turn();
+    dispatch();
     assert_string_equal(begun(), "01");
     fake_fail(0, AWS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "");
     assert_true(runs[1].is_cancelled);
-    turn();
+    dispatch();
     assert_int_equal(fake_calls[1].request->n_entries, 1);
     assert_non_null(strstr(answer_open(), "\"h2\",\"VisibilityTimeout\":0"));
     finish(1, HANDLER_RETRY, 100 * SEC);
-    turn();
+    dispatch();
     assert_non_null(strstr(answer_open(), "\"h1\",\"VisibilityTimeout\":0"));
-    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(inflight_status(inflight).messages, 0);
 }
 
 /* Were it deleted, the one before it would be handled behind it. */
@@ -546,38 +546,38 @@ static void what_gets_through_behind_a_message_that_is_back_is_not_deleted_befor
 {
     set_up(true, 10, "aa");
     ends_late = true;
-    turn();
+    dispatch();
     finish(0, HANDLER_DONE, 0);
-    turn();
+    dispatch();
     assert_string_equal(begun(), "01");
     fake_fail(0, AWS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "");
     assert_true(runs[1].is_cancelled);
     finish(1, HANDLER_DONE, 0);
-    turn();
+    dispatch();
     assert_non_null(strstr(answer_open(), "\"h1\",\"VisibilityTimeout\":0"));
-    assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_totals(hand)->deleted, 0);
+    assert_int_equal(inflight_status(inflight).messages, 0);
+    assert_int_equal(inflight_counts(inflight)->deleted, 0);
 }
 
 static void at_a_stop_what_ends_is_given_back_and_what_gets_through_is_deleted(void **state)
 {
     set_up(true, 10, "abb");
     ends_late = true;
-    turn();
-    hand_stop(hand, fake_now_usec + 30 * SEC);
-    turn();
+    dispatch();
+    inflight_stop(inflight, fake_now_usec + 30 * SEC);
+    dispatch();
     answer_open(); /* what was not begun */
-    assert_int_equal(hand_end(hand, 3 * SEC), 2);
-    turn();
+    assert_int_equal(inflight_cancel(inflight, 3 * SEC), 2);
+    dispatch();
     assert_int_equal(fake_n_open(), 0); /* still ours */
     finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
     finish(1, HANDLER_DONE, 0);
-    turn();
+    dispatch();
     assert_int_equal(fake_n_open(), 2);
     answer_open();
     answer_open();
-    assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_totals(hand)->deleted, 1);
+    assert_int_equal(inflight_status(inflight).messages, 0);
+    assert_int_equal(inflight_counts(inflight)->deleted, 1);
 }
 
 static void a_stop_gives_back_what_is_not_begun(void **state)
@@ -585,24 +585,24 @@ static void a_stop_gives_back_what_is_not_begun(void **state)
     CLEANUP(sqs_reply_unref) struct sqs_reply *late = NULL;
 
     set_up(true, 10, "aab");
-    turn();
-    hand_stop(hand, fake_now_usec + 30 * SEC);
-    turn();
+    dispatch();
+    inflight_stop(inflight, fake_now_usec + 30 * SEC);
+    dispatch();
     assert_non_null(strstr(answer_open(), "\"h1\",\"VisibilityTimeout\":0"));
     late = fake_received("c", "l");
-    hand_take(hand, late, fake_now_usec);
-    turn();
+    inflight_add(inflight, late, fake_now_usec);
+    dispatch();
     assert_string_equal(begun(), "02");
     assert_non_null(strstr(answer_open(), "\"l0\",\"VisibilityTimeout\":0"));
-    assert_int_equal(hand_count(hand).messages, 2);
+    assert_int_equal(inflight_status(inflight).messages, 2);
     finish(0, HANDLER_DONE, 0);
-    assert_int_equal(hand_end(hand, SEC), 1);
+    assert_int_equal(inflight_cancel(inflight, SEC), 1);
     assert_true(runs[1].is_cancelled);
-    turn();
+    dispatch();
     answer_open();
     answer_open();
-    assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_totals(hand)->deleted, 1);
+    assert_int_equal(inflight_status(inflight).messages, 0);
+    assert_int_equal(inflight_counts(inflight)->deleted, 1);
 }
 
 /* It may have come again, and would be handled elsewhere beside what is left of it here. */
@@ -612,39 +612,39 @@ static void a_stop_gives_back_nothing_behind_what_still_ends(void **state)
 
     set_up(true, 10, "a");
     ends_late = true;
-    turn();
+    dispatch();
     fake_now_usec = T0 + 30 * SEC;
-    turn();
+    dispatch();
     again = fake_received("aab", "n");
-    hand_take(hand, again, fake_now_usec);
-    hand_stop(hand, fake_now_usec + 30 * SEC);
+    inflight_add(inflight, again, fake_now_usec);
+    inflight_stop(inflight, fake_now_usec + 30 * SEC);
     late = fake_received("ac", "l");
-    hand_take(hand, late, fake_now_usec);
-    turn();
+    inflight_add(inflight, late, fake_now_usec);
+    dispatch();
     assert_string_equal(answer_open(),
                         "{\"QueueUrl\":\"q\",\"Entries\":["
                         "{\"Id\":\"0\",\"ReceiptHandle\":\"n2\",\"VisibilityTimeout\":0},"
                         "{\"Id\":\"1\",\"ReceiptHandle\":\"l1\",\"VisibilityTimeout\":0}]}");
-    turn();
+    dispatch();
     assert_int_equal(fake_n_open(), 0);
-    assert_int_equal(hand_count(hand).messages, 4);
+    assert_int_equal(inflight_status(inflight).messages, 4);
     finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
-    turn();
+    dispatch();
     assert_string_equal(begun(), "0");
     assert_string_equal(answer_open(),
                         "{\"QueueUrl\":\"q\",\"Entries\":["
                         "{\"Id\":\"0\",\"ReceiptHandle\":\"n0\",\"VisibilityTimeout\":0},"
                         "{\"Id\":\"1\",\"ReceiptHandle\":\"n1\",\"VisibilityTimeout\":0},"
                         "{\"Id\":\"2\",\"ReceiptHandle\":\"l0\",\"VisibilityTimeout\":0}]}");
-    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(inflight_status(inflight).messages, 0);
 }
 
 static void slow_work_keeps_its_lease(void **state)
 {
     set_up(true, 10, "ab");
-    turn();
+    dispatch();
     while (fake_now_usec < T0 + 1000 * SEC) {
-        uint64_t next = turn();
+        uint64_t next = dispatch();
 
         if (fake_n_open() > 0) {
             answer_open();
@@ -665,22 +665,22 @@ static void an_extension_that_failed_asks_for_a_turn(void **state)
 
     set_up(true, 1, "a");
     end_usec = fake_now_usec + 30 * SEC;
-    turn();
+    dispatch();
     fake_now_usec += 15 * SEC;
-    turn();
+    dispatch();
     n = n_changes;
     fake_answer(fake_n_calls - 1,
                 "{\"Failed\":[{\"Id\":\"0\",\"Code\":\"InternalError\",\"SenderFault\":false}]}");
     assert_true(n_changes > n);
-    assert_true(turn() < end_usec);
+    assert_true(dispatch() < end_usec);
 }
 
 static void twelve_hours_are_the_end(void **state)
 {
     set_up(true, 10, "a");
-    turn();
-    while (hand_count(hand).messages > 0 && fake_now_usec < T0 + 50000 * SEC) {
-        uint64_t next = turn();
+    dispatch();
+    while (inflight_status(inflight).messages > 0 && fake_now_usec < T0 + 50000 * SEC) {
+        uint64_t next = dispatch();
 
         if (fake_n_open() > 0)
             answer_open();
@@ -695,9 +695,9 @@ static void twelve_hours_are_the_end(void **state)
 static void set_up_and_extend(void)
 {
     set_up(true, 10, "a");
-    turn();
+    dispatch();
     fake_now_usec = T0 + 15 * SEC;
-    turn();
+    dispatch();
     assert_int_equal(fake_n_open(), 1);
 }
 
@@ -708,14 +708,14 @@ static void what_is_extended_only_after_it_was_lost_is_given_back(void **state)
     fake_now_usec = T0 + 29 * SEC;
     assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
     fake_now_usec = T0 + 30 * SEC;
-    turn();
+    dispatch();
     assert_true(runs[0].is_cancelled);
     answer_open(); /* away until T0 + 59 s */
     finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
-    turn();
+    dispatch();
     assert_non_null(strstr(answer_open(), "\"ReceiptHandle\":\"h0\",\"VisibilityTimeout\":0"));
-    assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_count(hand).back_usec, T0 + 30 * SEC);
+    assert_int_equal(inflight_status(inflight).messages, 0);
+    assert_int_equal(inflight_status(inflight).visible_usec, T0 + 30 * SEC);
 }
 
 /* SQS may have extended it all the same. */
@@ -724,22 +724,22 @@ static void what_was_lost_without_an_answer_may_stay_away_for_another_timeout(vo
     set_up_and_extend();
     ends_late = true;
     fake_now_usec = T0 + 31 * SEC;
-    turn();
+    dispatch();
     finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
-    assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_count(hand).back_usec, T0 + 61 * SEC);
+    assert_int_equal(inflight_status(inflight).messages, 0);
+    assert_int_equal(inflight_status(inflight).visible_usec, T0 + 61 * SEC);
 }
 
 static void so_may_what_waits_in_vain_for_its_extension_to_be_given_back(void **state)
 {
     set_up_and_extend();
     finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
-    turn();
+    dispatch();
     assert_int_equal(fake_n_open(), 1); /* the extension */
     fake_now_usec = T0 + 30 * SEC;
-    turn();
-    assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_count(hand).back_usec, T0 + 60 * SEC);
+    dispatch();
+    assert_int_equal(inflight_status(inflight).messages, 0);
+    assert_int_equal(inflight_status(inflight).visible_usec, T0 + 60 * SEC);
 }
 
 /* A message that is still with the handler when its lease has ended. */
@@ -747,9 +747,9 @@ static void set_up_and_lose(bool is_fifo, const char *group)
 {
     set_up(is_fifo, 10, group);
     ends_late = true;
-    turn();
+    dispatch();
     fake_now_usec = T0 + 30 * SEC;
-    turn();
+    dispatch();
     assert_true(runs[0].is_cancelled && runs[0].is_running);
 }
 
@@ -758,10 +758,10 @@ static void a_copy_of_a_message_is_not_handled_beside_it(void **state)
 {
     set_up_and_lose(false, "-");
     take("-"); /* the same again */
-    turn();
+    dispatch();
     assert_int_equal(n_runs, 1);
     finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
-    turn();
+    dispatch();
     assert_int_equal(n_runs, 2);
     finish(1, HANDLER_DONE, 0);
 }
@@ -775,21 +775,21 @@ static void copies_of_a_message_that_was_handled_are_only_deleted(void **state)
         /* One reply may hold both. */
         reply->messages[1].message_id = reply->messages[0].message_id;
         set_up(false, concurrency, "");
-        hand_take(hand, reply, fake_now_usec);
-        turn();
+        inflight_add(inflight, reply, fake_now_usec);
+        dispatch();
         assert_string_equal(begun(), concurrency == 1 ? "0" : "02");
         take("-"); /* one more */
         finish(0, HANDLER_DONE, 0);
         for (int i = 0; i < 10; i++) {
             if (n_runs == 2 && runs[1].is_running)
                 finish(1, HANDLER_DONE, 0);
-            turn();
+            dispatch();
             while (fake_n_open() > 0)
                 answer_open();
         }
         assert_string_equal(begun(), "02");
-        assert_int_equal(hand_totals(hand)->deleted, 4);
-        assert_int_equal(hand_count(hand).messages, 0);
+        assert_int_equal(inflight_counts(inflight)->deleted, 4);
+        assert_int_equal(inflight_status(inflight).messages, 0);
         tear_down(NULL);
     }
 }
@@ -798,12 +798,12 @@ static void a_copy_of_a_message_that_was_rejected_is_only_deleted(void **state)
 {
     set_up(false, 10, "-");
     take("-");
-    turn();
+    dispatch();
     finish(0, HANDLER_REJECT, 0);
-    turn();
+    dispatch();
     answer_open();
-    turn();
-    assert_int_equal(hand_count(hand).messages, 0);
+    dispatch();
+    assert_int_equal(inflight_status(inflight).messages, 0);
     assert_int_equal(n_runs, 1);
 }
 
@@ -811,13 +811,13 @@ static void a_copy_of_a_message_that_failed_comes_back_with_it(void **state)
 {
     set_up(false, 10, "-");
     take("-");
-    turn();
+    dispatch();
     finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
-    turn();
+    dispatch();
     answer_open();
-    turn();
-    assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_totals(hand)->deleted, 0);
+    dispatch();
+    assert_int_equal(inflight_status(inflight).messages, 0);
+    assert_int_equal(inflight_counts(inflight)->deleted, 0);
     assert_int_equal(n_runs, 1);
 }
 
@@ -827,23 +827,23 @@ static void a_copy_of_a_message_handled_late_is_only_deleted(void **state)
     set_up_and_lose(false, "-");
     take("-");
     finish(0, HANDLER_DONE, 0);
-    turn();
+    dispatch();
     assert_int_equal(n_runs, 1);
-    assert_int_equal(hand_count(hand).deleting, 1);
+    assert_int_equal(inflight_status(inflight).deleting, 1);
 }
 
 static void at_a_stop_a_copy_is_given_back_when_its_message_has_gone(void **state)
 {
     set_up_and_lose(false, "-");
     take("-");
-    hand_stop(hand, fake_now_usec + 20 * SEC);
-    turn();
-    assert_int_equal(hand_count(hand).releasing, 0);
+    inflight_stop(inflight, fake_now_usec + 20 * SEC);
+    dispatch();
+    assert_int_equal(inflight_status(inflight).releasing, 0);
     finish(0, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
-    turn();
-    assert_int_equal(hand_count(hand).releasing, 1);
+    dispatch();
+    assert_int_equal(inflight_status(inflight).releasing, 1);
     answer_open();
-    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(inflight_status(inflight).messages, 0);
     assert_int_equal(n_runs, 1);
 }
 
@@ -854,10 +854,10 @@ static void handle_and_lose_the_first(const char *second)
 
     set_up_with_linger(true, 2, SEC, "aa");
     is_quick = true;
-    turn();
-    turn();
+    dispatch();
+    dispatch();
     fake_now_usec += SEC;
-    turn();
+    dispatch();
     assert_int_equal(fake_n_open(), 1);
     assert_int_equal(fake_calls[0].request->operation, SQS_DELETE_MESSAGE_BATCH);
     snprintf(
@@ -865,7 +865,7 @@ static void handle_and_lose_the_first(const char *second)
         "{\"Failed\":[{\"Id\":\"0\",\"Code\":\"ReceiptHandleIsInvalid\",\"SenderFault\":true}%s]}",
         second);
     fake_answer(0, json);
-    turn();
+    dispatch();
 }
 
 static void what_was_not_deleted_after_one_that_was_lost_is_given_back(void **state)
@@ -873,15 +873,15 @@ static void what_was_not_deleted_after_one_that_was_lost_is_given_back(void **st
     handle_and_lose_the_first(
         ",{\"Id\":\"1\",\"Code\":\"InternalError\",\"SenderFault\":false}],\"Successful\":[");
     assert_non_null(strstr(answer_open(), "\"ReceiptHandle\":\"h1\",\"VisibilityTimeout\":0"));
-    assert_int_equal(hand_count(hand).messages, 0);
+    assert_int_equal(inflight_status(inflight).messages, 0);
 }
 
 static void what_was_deleted_after_one_that_was_lost_is_not(void **state)
 {
     handle_and_lose_the_first("],\"Successful\":[{\"Id\":\"1\"}");
     assert_int_equal(fake_n_open(), 0);
-    assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_totals(hand)->deleted, 1);
+    assert_int_equal(inflight_status(inflight).messages, 0);
+    assert_int_equal(inflight_counts(inflight)->deleted, 1);
 }
 
 /* --- With a ledger --- */
@@ -935,24 +935,24 @@ static void was_handled(const char *id)
 static void what_was_handled_is_in_the_ledger_until_it_is_deleted(void **state)
 {
     set_up(false, 3, "---");
-    turn();
+    dispatch();
     finish(0, HANDLER_DONE, 0);
     finish(1, HANDLER_REJECT, 0);
     finish(2, HANDLER_RETRY, 0);
-    assert_int_equal(hand_count(hand).deleting, 2);
+    assert_int_equal(inflight_status(inflight).deleting, 2);
     assert_int_equal(fake_n_calls, 0);
-    turn();
+    dispatch();
     assert_int_equal(ledger_commit(ledger, clock_wall_usec()), 0); /* it is on disk already */
     assert_true(is_in_ledger("h0"));
     assert_true(is_in_ledger("h1"));
     assert_false(is_in_ledger("h2"));
-    assert_int_equal(hand_count(hand).deleting, 2);
+    assert_int_equal(inflight_status(inflight).deleting, 2);
 
     while (fake_n_open() > 0)
         answer_open();
-    turn();
-    assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_totals(hand)->deleted, 2);
+    dispatch();
+    assert_int_equal(inflight_status(inflight).messages, 0);
+    assert_int_equal(inflight_counts(inflight)->deleted, 2);
     assert_int_equal(ledger_left(), 0);
     assert_int_equal(ledger_commit(ledger, clock_wall_usec()), 0);
 }
@@ -960,10 +960,10 @@ static void what_was_handled_is_in_the_ledger_until_it_is_deleted(void **state)
 static void the_next_of_a_group_begins_when_the_ledger_has_the_one_before(void **state)
 {
     set_up(true, 10, "aa");
-    turn();
+    dispatch();
     finish(0, HANDLER_DONE, 0);
     assert_string_equal(begun(), "0");
-    turn();
+    dispatch();
     assert_true(is_in_ledger("h0"));
     assert_string_equal(begun(), "01");
 }
@@ -973,26 +973,26 @@ static void what_the_ledger_knows_is_deleted_in_its_turn_without_being_handled(v
     was_handled("h1");
     was_handled("h3");
     set_up(true, 10, "aabb");
-    turn();
+    dispatch();
     assert_string_equal(begun(), "02");
     finish(0, HANDLER_DONE, 0);
-    turn();
-    turn();
+    dispatch();
+    dispatch();
     /* h3 waits for h2, which is being handled. */
     assert_string_equal(begun(), "02");
     assert_string_equal(answer_open(), "{\"QueueUrl\":\"q\",\"Entries\":["
                                        "{\"Id\":\"0\",\"ReceiptHandle\":\"h0\"},"
                                        "{\"Id\":\"1\",\"ReceiptHandle\":\"h1\"}]}");
-    turn();
-    assert_int_equal(hand_totals(hand)->deleted, 2);
+    dispatch();
+    assert_int_equal(inflight_counts(inflight)->deleted, 2);
     assert_int_equal(ledger_count(ledger), 3); /* SQS may bring those again */
     finish(1, HANDLER_DONE, 0);
     for (int i = 0; i < 3; i++) {
-        turn();
+        dispatch();
         if (fake_n_open() > 0)
             answer_open();
     }
-    turn();
+    dispatch();
     assert_string_equal(begun(), "02");
     assert_int_equal(ledger_left(), 0);
 }
@@ -1001,11 +1001,11 @@ static void a_place_is_taken_also_by_what_is_only_deleted(void **state)
 {
     was_handled("h0");
     set_up(false, 1, "--");
-    turn();
+    dispatch();
     assert_string_equal(begun(), "");
     assert_int_equal(fake_n_open(), 1);
     answer_open();
-    turn();
+    dispatch();
     assert_string_equal(begun(), "1");
 }
 
@@ -1013,20 +1013,20 @@ static void a_place_is_taken_also_by_what_is_only_deleted(void **state)
 static void what_was_handled_and_lost_is_in_the_ledger_all_the_same(void **state)
 {
     set_up(true, 10, "aa");
-    turn();
+    dispatch();
     fake_now_usec = T0 + 15 * SEC;
-    turn();
+    dispatch();
     finish(0, HANDLER_DONE, 0);
     fake_answer(0, "{\"Failed\":[{\"Id\":\"0\",\"Code\":\"ReceiptHandleIsInvalid\"}],"
                    "\"Successful\":[{\"Id\":\"1\"}]}");
-    assert_int_equal(hand_count(hand).deleting, 0);
-    turn();
+    assert_int_equal(inflight_status(inflight).deleting, 0);
+    dispatch();
     assert_true(is_in_ledger("h0"));
     assert_string_equal(begun(), "0");
     answer_open(); /* gives back what was behind it */
-    turn();
-    assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_totals(hand)->deleted, 0);
+    dispatch();
+    assert_int_equal(inflight_status(inflight).messages, 0);
+    assert_int_equal(inflight_counts(inflight)->deleted, 0);
     assert_int_equal(ledger_count(ledger), 1);
 }
 
@@ -1037,23 +1037,23 @@ static void what_gets_through_after_its_lease_is_not_handled_again(void **state)
 
     set_up(true, 10, "a");
     ends_late = true;
-    turn();
+    dispatch();
     fake_now_usec = T0 + 30 * SEC;
-    turn();
+    dispatch();
     again = fake_received("aa", "h");
-    hand_take(hand, again, fake_now_usec);
-    turn();
+    inflight_add(inflight, again, fake_now_usec);
+    dispatch();
     assert_int_equal(n_runs, 1);
     finish(0, HANDLER_DONE, 0);
-    turn();
+    dispatch();
     assert_true(is_in_ledger("h0"));
     assert_int_equal(ledger_commit(ledger, clock_wall_usec()), 0); /* it is on disk already */
     assert_string_equal(begun(), "01");
     assert_string_equal(answer_open(), "{\"QueueUrl\":\"q\",\"ReceiptHandle\":\"h0\"}");
-    turn();
-    assert_int_equal(hand_count(hand).messages, 1);
+    dispatch();
+    assert_int_equal(inflight_status(inflight).messages, 1);
     finish(1, HANDLER_DONE, 0);
-    turn();
+    dispatch();
     answer_open();
     assert_int_equal(ledger_left(), 0);
 }
@@ -1062,74 +1062,74 @@ static void what_gets_through_and_is_given_back_is_not_handled_again(void **stat
 {
     set_up(true, 10, "aa");
     ends_late = true;
-    turn();
+    dispatch();
     finish(0, HANDLER_DONE, 0);
-    turn();
+    dispatch();
     fake_fail(0, AWS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "");
     finish(1, HANDLER_DONE, 0);
-    assert_int_equal(hand_count(hand).deleting, 0);
-    turn();
+    assert_int_equal(inflight_status(inflight).deleting, 0);
+    dispatch();
     assert_int_equal(ledger_commit(ledger, clock_wall_usec()), 0); /* it is on disk already */
     assert_true(is_in_ledger("h0"));
     assert_true(is_in_ledger("h1"));
     answer_open();
-    assert_int_equal(hand_count(hand).messages, 0);
-    assert_int_equal(hand_totals(hand)->deleted, 0);
+    assert_int_equal(inflight_status(inflight).messages, 0);
+    assert_int_equal(inflight_counts(inflight)->deleted, 0);
 }
 
 static void a_delete_that_fails_leaves_it_in_the_ledger(void **state)
 {
     set_up(false, 10, "-");
-    turn();
+    dispatch();
     finish(0, HANDLER_DONE, 0);
-    turn();
+    dispatch();
     fake_fail(0, AWS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "");
-    turn();
-    assert_int_equal(hand_count(hand).messages, 0);
+    dispatch();
+    assert_int_equal(inflight_status(inflight).messages, 0);
     assert_true(is_in_ledger("h0"));
 }
 
 static void a_late_delete_takes_it_out_of_the_ledger(void **state)
 {
     set_up(false, 10, "-");
-    turn();
+    dispatch();
     finish(0, HANDLER_DONE, 0);
-    turn();
+    dispatch();
     fake_now_usec = T0 + 30 * SEC; /* abandoned, but for the answer */
-    turn();
+    dispatch();
     assert_true(is_in_ledger("h0"));
     fake_answer(0, "{}");
-    turn();
-    assert_int_equal(hand_count(hand).messages, 0);
+    dispatch();
+    assert_int_equal(inflight_status(inflight).messages, 0);
     assert_int_equal(ledger_left(), 0);
 }
 
 static void a_ledger_that_cannot_be_written_stops_nothing(void **state)
 {
     set_up(true, 10, "aa");
-    turn();
+    dispatch();
     disk_is_full = true;
     finish(0, HANDLER_DONE, 0);
-    turn();
+    dispatch();
     assert_string_equal(answer_open(), "{\"QueueUrl\":\"q\",\"ReceiptHandle\":\"h0\"}");
     assert_int_equal(ledger_count(ledger), 0);
-    turn();
+    dispatch();
     finish(1, HANDLER_DONE, 0);
     disk_is_full = false;
-    turn();
+    dispatch();
     assert_true(is_in_ledger("h1"));
     answer_open();
-    turn();
-    assert_int_equal(hand_count(hand).messages, 0);
+    dispatch();
+    assert_int_equal(inflight_status(inflight).messages, 0);
     assert_int_equal(ledger_left(), 0);
 }
 
 static void an_end_at_once_keeps_what_was_handled(void **state)
 {
     set_up(false, 10, "--");
-    turn();
+    dispatch();
     finish(0, HANDLER_DONE, 0);
-    hand = hand_free(hand);
+    inflight = inflight_free(inflight);
     ledger = ledger_free(ledger);
     assert_int_equal(
         ledger_open(ledger_path, &(struct ledger_limits){100, 14 * 86400 * SEC}, &ledger, NULL), 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "consumerd/attempts.h"
+#include "consumerd/attempt-timeout.h"
 #include "consumerd/lease-renewer.h"
 #include "fake-consumer.h"
 #include "test.h"
@@ -8,11 +8,11 @@
 #define T0 (1000 * SEC)
 
 static struct leases leases;
-static struct extender *extender;
+static struct lease_renewer *lease_renewer;
 static struct message *m[3], *lost[3];
 static size_t n_lost;
 
-static void on_lost(void *userdata, struct message *message, const struct batch_result *result)
+static void on_lost(void *userdata, struct message *message, const struct ack_result *result)
 {
     lost[n_lost++] = message;
 }
@@ -22,7 +22,7 @@ static int set_up(void **state)
     fake_reset();
     n_lost = 0;
     leases_init(&leases, 30 * SEC);
-    assert_int_equal(extender_new(NULL, &leases, on_lost, NULL, NULL, &extender), 0);
+    assert_int_equal(lease_renewer_new(NULL, &leases, on_lost, NULL, NULL, &lease_renewer), 0);
     fake_messages("aab", "h", T0, m);
     for (size_t i = 0; i < 3; i++) {
         m[i]->state = MESSAGE_QUEUED;
@@ -34,9 +34,9 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    extender = extender_free(extender);
+    lease_renewer = lease_renewer_free(lease_renewer);
     for (size_t i = 0; i < 3; i++) {
-        lease_end(&leases, m[i]);
+        lease_stop_renewal(&leases, m[i]);
         assert_int_equal(m[i]->references, 1);
         m[i] = message_unref(m[i]);
     }
@@ -44,19 +44,19 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void turn(void)
+static void dispatch(void)
 {
-    assert_int_equal(extender_turn(extender), 0);
+    assert_int_equal(lease_renewer_dispatch(lease_renewer), 0);
 }
 
 static void all_of_a_group_are_extended_the_earliest_first(void **state)
 {
     fake_now_usec = T0 + 15 * SEC - 1;
-    turn();
+    dispatch();
     assert_int_equal(fake_n_calls, 0);
     fake_now_usec++;
-    turn();
-    turn();
+    dispatch();
+    dispatch();
     assert_int_equal(fake_n_calls, 1);
     assert_string_equal(fake_request(0),
                         "{\"QueueUrl\":\"q\",\"Entries\":["
@@ -72,7 +72,7 @@ static void all_of_a_group_are_extended_the_earliest_first(void **state)
 
 static void a_lost_handle_is_told_and_no_longer_held(void **state)
 {
-    turn();
+    dispatch();
     fake_answer(0, "{\"Successful\":[{\"Id\":\"0\"},{\"Id\":\"2\"}],"
                    "\"Failed\":[{\"Id\":\"1\",\"Code\":\"ReceiptHandleIsInvalid\"}]}");
     assert_int_equal(n_lost, 1);
@@ -82,27 +82,27 @@ static void a_lost_handle_is_told_and_no_longer_held(void **state)
 
 static void a_delete_on_its_way_decides_by_itself(void **state)
 {
-    turn();
+    dispatch();
     m[1]->state = MESSAGE_ACKNOWLEDGING;
-    m[1]->settle.is_in_flight = true;
+    m[1]->ack.is_in_flight = true;
     m[2]->state = MESSAGE_RELEASING;
-    lease_end(&leases, m[2]);
+    lease_stop_renewal(&leases, m[2]);
     fake_answer(0, "{\"Failed\":[{\"Id\":\"1\",\"Code\":\"ReceiptHandleIsInvalid\"},"
                    "{\"Id\":\"2\",\"Code\":\"ReceiptHandleIsInvalid\"}],"
                    "\"Successful\":[{\"Id\":\"0\"}]}");
     assert_int_equal(n_lost, 0);
     /* Its own lease goes on to its end, and is not asked for again. */
-    assert_ptr_equal(leases_take_lost(&leases, T0 + 30 * SEC), m[1]);
+    assert_ptr_equal(leases_take_ended(&leases, T0 + 30 * SEC), m[1]);
 }
 
 static void a_failed_entry_is_tried_again_before_the_end(void **state)
 {
-    turn();
+    dispatch();
     fake_answer(0, "{\"Successful\":[{\"Id\":\"0\"},{\"Id\":\"2\"}],"
                    "\"Failed\":[{\"Id\":\"1\",\"Code\":\"InternalError\"}]}");
     assert_in_range(leases_next_usec(&leases), fake_now_usec + 1, T0 + 20 * SEC);
     fake_now_usec = leases_next_usec(&leases);
-    turn();
+    dispatch();
     assert_int_equal(fake_n_calls, 2);
     assert_non_null(strstr(fake_request(1), "h1"));
 }
@@ -110,7 +110,7 @@ static void a_failed_entry_is_tried_again_before_the_end(void **state)
 static void shortly_before_the_end_it_is_tried_again_after_a_tenth_of_a_second(void **state)
 {
     fake_now_usec = T0 + 30 * SEC - SEC / 5;
-    turn();
+    dispatch();
     fake_answer(0, "{\"Successful\":[{\"Id\":\"0\"},{\"Id\":\"2\"}],"
                    "\"Failed\":[{\"Id\":\"1\",\"Code\":\"InternalError\"}]}");
     assert_int_equal(leases_next_usec(&leases), fake_now_usec + SEC / 10);
@@ -118,23 +118,23 @@ static void shortly_before_the_end_it_is_tried_again_after_a_tenth_of_a_second(v
 
 static void a_refused_extension_lets_the_lease_run_out(void **state)
 {
-    turn();
+    dispatch();
     fake_fail(0, AWS_ERROR_PERMANENT, "InvalidParameterValueException",
               "Total VisibilityTimeout for the message is beyond the limit [43200 seconds].");
     assert_int_equal(n_lost, 0);
     assert_int_equal(leases_next_usec(&leases), T0 + 30 * SEC);
     fake_now_usec = T0 + 29 * SEC;
-    turn();
+    dispatch();
     assert_int_equal(fake_n_calls, 1);
 }
 
 static void a_repeated_attempt_leaves_out_what_is_settled(void **state)
 {
-    turn();
+    dispatch();
     m[0]->state = MESSAGE_RELEASING;
-    lease_end(&leases, m[0]);
+    lease_stop_renewal(&leases, m[0]);
     m[1]->state = MESSAGE_RELEASED;
-    lease_end(&leases, m[1]);
+    lease_stop_renewal(&leases, m[1]);
     assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
     assert_string_equal(fake_request(0),
                         "{\"QueueUrl\":\"q\",\"Entries\":["
@@ -148,7 +148,7 @@ static void a_repeated_attempt_leaves_out_what_is_settled(void **state)
 
 static void an_extension_counts_from_the_attempt_that_succeeded(void **state)
 {
-    turn();
+    dispatch();
     fake_now_usec += 3 * SEC;
     assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
     fake_now_usec += SEC;
@@ -159,7 +159,7 @@ static void an_extension_counts_from_the_attempt_that_succeeded(void **state)
 /* Fifteen seconds are left: were they all for one that stalls, the lease would be lost with it. */
 static void several_attempts_have_their_time_within_the_lease(void **state)
 {
-    turn();
+    dispatch();
     assert_int_equal(fake_calls[0].timeout_usec, 15 * SEC / 4);
     fake_now_usec += fake_calls[0].timeout_usec;
     for (int i = 0; i < 3; i++) {
@@ -174,10 +174,10 @@ static void several_attempts_have_their_time_within_the_lease(void **state)
 
 static void the_lease_that_ends_first_bounds_the_attempts_of_all(void **state)
 {
-    lease_end(&leases, m[1]);
+    lease_stop_renewal(&leases, m[1]);
     m[1]->received_usec = T0 - 2 * SEC;
     lease_begin(&leases, m[1], T0);
-    turn();
+    dispatch();
     assert_int_equal(fake_calls[0].request->n_entries, 3);
     assert_int_equal(fake_calls[0].timeout_usec, 13 * SEC / 4);
     /* However little is left, it is time enough for a request that is quick. */
@@ -189,11 +189,11 @@ static void the_lease_that_ends_first_bounds_the_attempts_of_all(void **state)
 static void what_cannot_be_sent_is_tried_again(void **state)
 {
     fake_call_error = -ENOMEM;
-    assert_int_equal(extender_turn(extender), -ENOMEM);
+    assert_int_equal(lease_renewer_dispatch(lease_renewer), -ENOMEM);
     fake_call_error = 0;
     assert_int_equal(leases_next_usec(&leases), fake_now_usec + SEC);
     fake_now_usec += SEC;
-    turn();
+    dispatch();
     assert_int_equal(fake_n_calls, 1);
 }
 

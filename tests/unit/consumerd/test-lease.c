@@ -21,34 +21,34 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     for (size_t i = 0; i < 10; i++) {
-        lease_end(&leases, m[i]);
+        lease_stop_renewal(&leases, m[i]);
         m[i] = message_unref(m[i]);
     }
     return 0;
 }
 
-static size_t due(uint64_t now_usec, struct lease_extension *ret)
+static size_t due(uint64_t now_usec, struct lease_renewal *ret)
 {
     return leases_take_due(&leases, now_usec, ret, 10);
 }
 
 static void nothing_is_due_without_messages(void **state)
 {
-    struct lease_extension e[10];
+    struct lease_renewal e[10];
 
     assert_int_equal(leases_next_usec(&leases), USEC_INFINITY);
     assert_int_equal(due(T0, e), 0);
-    assert_null(leases_take_lost(&leases, USEC_INFINITY));
+    assert_null(leases_take_ended(&leases, USEC_INFINITY));
 }
 
 static void a_lease_is_due_at_half_time_and_lost_at_its_end(void **state)
 {
-    struct lease_extension e[10];
+    struct lease_renewal e[10];
 
     lease_begin(&leases, m[0], T0);
     assert_int_equal(leases_next_usec(&leases), T0 + 15 * SEC);
     assert_int_equal(due(T0 + 15 * SEC - 1, e), 0);
-    assert_null(leases_take_lost(&leases, T0 + V - 1));
+    assert_null(leases_take_ended(&leases, T0 + V - 1));
     assert_int_equal(due(T0 + 15 * SEC, e), 1);
     assert_ptr_equal(e[0].message, m[0]);
     assert_int_equal(e[0].visibility_sec, 30);
@@ -58,18 +58,18 @@ static void a_lease_is_due_at_half_time_and_lost_at_its_end(void **state)
     assert_int_equal(due(T0 + V - 1, e), 0);
     assert_true(lease_holds(m[0], T0 + V - 1));
     assert_false(lease_holds(m[0], T0 + V));
-    assert_ptr_equal(leases_take_lost(&leases, T0 + V), m[0]);
-    assert_null(leases_take_lost(&leases, T0 + V));
+    assert_ptr_equal(leases_take_ended(&leases, T0 + V), m[0]);
+    assert_null(leases_take_ended(&leases, T0 + V));
     assert_int_equal(leases_next_usec(&leases), USEC_INFINITY);
 }
 
 static void an_extension_counts_from_when_it_was_sent(void **state)
 {
-    struct lease_extension e[10];
+    struct lease_renewal e[10];
 
     lease_begin(&leases, m[0], T0);
     assert_int_equal(due(T0 + 15 * SEC, e), 1);
-    lease_extended(&leases, m[0], T0 + 15 * SEC, 30, T0 + 17 * SEC);
+    lease_renewed(&leases, m[0], T0 + 15 * SEC, 30, T0 + 17 * SEC);
     assert_true(lease_holds(m[0], T0 + 45 * SEC - 1));
     assert_false(lease_holds(m[0], T0 + 45 * SEC));
     /* Half of what is left at T0 + 17. */
@@ -81,13 +81,13 @@ static void what_a_long_poll_brings_late_is_due_at_half_of_what_is_left(void **s
     lease_begin(&leases, m[0], T0 + 20 * SEC);
     assert_int_equal(leases_next_usec(&leases), T0 + 25 * SEC);
     lease_begin(&leases, m[1], T0 + 40 * SEC);
-    assert_ptr_equal(leases_take_lost(&leases, T0 + 40 * SEC), m[0]);
-    assert_ptr_equal(leases_take_lost(&leases, T0 + 40 * SEC), m[1]);
+    assert_ptr_equal(leases_take_ended(&leases, T0 + 40 * SEC), m[0]);
+    assert_ptr_equal(leases_take_ended(&leases, T0 + 40 * SEC), m[1]);
 }
 
 static void those_due_soon_come_along_the_earliest_first(void **state)
 {
-    struct lease_extension e[10];
+    struct lease_renewal e[10];
 
     for (size_t i = 0; i < 3; i++)
         lease_begin(&leases, m[i], T0);
@@ -104,7 +104,7 @@ static void those_due_soon_come_along_the_earliest_first(void **state)
 
 static void more_than_a_batch_comes_in_several(void **state)
 {
-    struct lease_extension e[10];
+    struct lease_renewal e[10];
 
     for (size_t i = 0; i < 10; i++)
         lease_begin(&leases, m[i], T0);
@@ -117,38 +117,38 @@ static void more_than_a_batch_comes_in_several(void **state)
 
 static void a_failed_extension_is_due_again_or_not(void **state)
 {
-    struct lease_extension e[10];
+    struct lease_renewal e[10];
 
     lease_begin(&leases, m[0], T0);
     assert_int_equal(due(T0 + 15 * SEC, e), 1);
-    lease_not_extended(&leases, m[0], T0 + 18 * SEC);
+    lease_not_renewed(&leases, m[0], T0 + 18 * SEC);
     assert_int_equal(due(T0 + 17 * SEC, e), 0);
     assert_int_equal(due(T0 + 18 * SEC, e), 1);
-    lease_not_extended(&leases, m[0], USEC_INFINITY);
+    lease_not_renewed(&leases, m[0], USEC_INFINITY);
     assert_int_equal(leases_next_usec(&leases), T0 + V);
     assert_int_equal(due(T0 + V - 1, e), 0);
-    assert_ptr_equal(leases_take_lost(&leases, T0 + V), m[0]);
+    assert_ptr_equal(leases_take_ended(&leases, T0 + V), m[0]);
 }
 
 static void an_ended_lease_is_not_kept_but_still_holds_for_its_time(void **state)
 {
     lease_begin(&leases, m[0], T0);
-    lease_end(&leases, m[0]);
-    lease_end(&leases, m[0]);
+    lease_stop_renewal(&leases, m[0]);
+    lease_stop_renewal(&leases, m[0]);
     assert_int_equal(leases_next_usec(&leases), USEC_INFINITY);
     assert_true(lease_holds(m[0], T0 + V - 1));
     /* An answer that comes late brings it not back. */
-    lease_extended(&leases, m[0], T0 + 20 * SEC, 30, T0 + 21 * SEC);
-    lease_not_extended(&leases, m[0], T0 + 21 * SEC);
+    lease_renewed(&leases, m[0], T0 + 20 * SEC, 30, T0 + 21 * SEC);
+    lease_not_renewed(&leases, m[0], T0 + 21 * SEC);
     assert_int_equal(leases_next_usec(&leases), USEC_INFINITY);
-    lease_forfeit(&leases, m[0]);
+    lease_mark_lost(&leases, m[0]);
     assert_false(lease_holds(m[0], T0));
 }
 
 static void no_lease_goes_beyond_twelve_hours(void **state)
 {
     uint64_t limit = T0 + LEASE_TOTAL_MAX_USEC, now = T0;
-    struct lease_extension e[10];
+    struct lease_renewal e[10];
     size_t n = 0;
 
     lease_begin(&leases, m[0], T0);
@@ -156,7 +156,7 @@ static void no_lease_goes_beyond_twelve_hours(void **state)
         struct message *lost;
 
         now = leases_next_usec(&leases);
-        lost = leases_take_lost(&leases, now);
+        lost = leases_take_ended(&leases, now);
         if (lost)
             break;
         n = due(now, e);
@@ -164,25 +164,25 @@ static void no_lease_goes_beyond_twelve_hours(void **state)
             continue;
         assert_in_range(e[0].visibility_sec, 1, 30);
         assert_in_range(now + e[0].visibility_sec * SEC, T0, limit);
-        lease_extended(&leases, m[0], now, e[0].visibility_sec, now);
+        lease_renewed(&leases, m[0], now, e[0].visibility_sec, now);
     }
     assert_in_range(now, limit - SEC, limit);
-    assert_int_equal(lease_seconds_left(m[0], T0), LEASE_TOTAL_MAX_USEC / SEC);
-    assert_int_equal(lease_seconds_left(m[0], limit - 1), 0);
-    assert_int_equal(lease_seconds_left(m[0], limit + V), 0);
+    assert_int_equal(lease_visibility_max_sec(m[0], T0), LEASE_TOTAL_MAX_USEC / SEC);
+    assert_int_equal(lease_visibility_max_sec(m[0], limit - 1), 0);
+    assert_int_equal(lease_visibility_max_sec(m[0], limit + V), 0);
 }
 
 static void a_jump_of_the_clock_loses_all(void **state)
 {
-    struct lease_extension e[10];
+    struct lease_renewal e[10];
 
     for (size_t i = 0; i < 10; i++)
         lease_begin(&leases, m[i], T0);
     assert_int_equal(due(T0 + 15 * SEC, e), 10);
-    lease_not_extended(&leases, m[3], T0 + 16 * SEC);
+    lease_not_renewed(&leases, m[3], T0 + 16 * SEC);
     for (size_t i = 0; i < 10; i++)
-        assert_non_null(leases_take_lost(&leases, T0 + 3600 * SEC));
-    assert_null(leases_take_lost(&leases, T0 + 3600 * SEC));
+        assert_non_null(leases_take_ended(&leases, T0 + 3600 * SEC));
+    assert_null(leases_take_ended(&leases, T0 + 3600 * SEC));
 }
 
 static uint64_t chance(uint64_t *seed)
@@ -207,12 +207,12 @@ static void random_runs_keep_every_lease_or_lose_it_at_its_end(void **state)
             lease_begin(&leases, m[i], now + chance(&seed) % SEC);
         }
         for (int step = 0; step < 300 && lost < 10; step++) {
-            struct lease_extension e[10];
+            struct lease_renewal e[10];
             struct message *gone;
             size_t n;
 
             now = MAX(now, leases_next_usec(&leases)) + chance(&seed) % 1000;
-            while ((gone = leases_take_lost(&leases, now))) {
+            while ((gone = leases_take_ended(&leases, now))) {
                 assert_true(fails);
                 assert_in_range(now, gone->lease.end_usec, gone->lease.end_usec + 2 * SEC);
                 lost++;
@@ -230,15 +230,15 @@ static void random_runs_keep_every_lease_or_lose_it_at_its_end(void **state)
                 while (m[i] != e[k].message)
                     i++;
                 if (fails && chance(&seed) % 3 > 0) {
-                    lease_not_extended(&leases, m[i], answered + 5 * SEC);
+                    lease_not_renewed(&leases, m[i], answered + 5 * SEC);
                     continue;
                 }
-                lease_extended(&leases, m[i], now, e[k].visibility_sec, answered);
+                lease_renewed(&leases, m[i], now, e[k].visibility_sec, answered);
                 ends[i] = now + e[k].visibility_sec * SEC;
             }
         }
         for (size_t i = 0; i < 10; i++)
-            lease_end(&leases, m[i]);
+            lease_stop_renewal(&leases, m[i]);
     }
 }
 
@@ -246,20 +246,20 @@ static void random_runs_keep_every_lease_or_lose_it_at_its_end(void **state)
  * then it is extended as any other. */
 static void a_lease_from_a_longer_timeout_is_extended_by_the_shorter(void **state)
 {
-    struct lease_extension e[10];
+    struct lease_renewal e[10];
     uint64_t now = T0;
 
     lease_begin(&leases, m[0], T0);
     leases_set_times(&leases, V / SEC, 2);
     for (int i = 0; i < 100 && due(now, e) == 0; i++) {
-        assert_null(leases_take_lost(&leases, now));
+        assert_null(leases_take_ended(&leases, now));
         assert_true(leases_next_usec(&leases) > now);
         now = leases_next_usec(&leases);
     }
     assert_true(now < T0 + V && now >= T0 + V - 2 * SEC);
     assert_ptr_equal(e[0].message, m[0]);
     assert_int_equal(e[0].visibility_sec, 2);
-    lease_extended(&leases, m[0], now, 2, now);
+    lease_renewed(&leases, m[0], now, 2, now);
     assert_int_equal(leases_next_usec(&leases), now + SEC);
     /* What comes has the time that was asked for it. */
     leases_set_times(&leases, 7, 2);

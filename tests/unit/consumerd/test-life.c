@@ -122,15 +122,15 @@ static int run(struct handler *handler, const struct sqs_received_message *messa
     return 0;
 }
 
-static void end(struct handler_run *r, uint64_t grace_usec)
+static void cancel(struct handler_run *r, uint64_t grace_usec)
 {
     assert_ptr_equal(r->self, r);
-    assert_in_range(grace_usec, 1, HANDLER_END_MAX_USEC);
+    assert_in_range(grace_usec, 1, HANDLER_GRACE_MAX_USEC);
     if (chance(has_slow_ends ? 20 : 2) == 0)
         finish(r, chance(3) == 0 ? HANDLER_DONE : HANDLER_RETRY);
 }
 
-static void cancel(struct handler_run *r)
+static void abandon(struct handler_run *r)
 {
     r->self = NULL;
 }
@@ -139,7 +139,7 @@ static void free_handler(struct handler *handler)
 {
 }
 
-static const struct handler_ops ops = {run, end, cancel, free_handler};
+static const struct handler_ops ops = {run, cancel, abandon, free_handler};
 static struct handler handler = {&ops};
 
 /* --- The journal --- */
@@ -191,7 +191,7 @@ static void read_journal(void)
 
 /* --- SQS --- */
 
-static struct hand *hand;
+static struct inflight *inflight;
 
 static void take(void)
 {
@@ -199,7 +199,7 @@ static void take(void)
     size_t number = n_replies, n = 1 + chance(5);
     CLEANUP(sqs_reply_unref) struct sqs_reply *reply = NULL;
 
-    if (hand_count(hand).messages + 5 > IN_FLIGHT_MAX || n_truths + 5 > MESSAGES_MAX)
+    if (inflight_status(inflight).messages + 5 > IN_FLIGHT_MAX || n_truths + 5 > MESSAGES_MAX)
         return;
     if (n_replies > 0 &&
         chance(new_replies) == 0) { /* some again: they have come back, or are copies */
@@ -217,7 +217,7 @@ static void take(void)
         n_replies++;
     }
     reply = fake_received(reply_groups[number], prefix);
-    hand_take(hand, reply, fake_now_usec - chance(2) * SEC);
+    inflight_add(inflight, reply, fake_now_usec - chance(2) * SEC);
 }
 
 /* The messages of a request, in the order of its entries. */
@@ -324,12 +324,12 @@ static void on_changed(void *userdata)
 {
 }
 
-static void turn(void)
+static void dispatch(void)
 {
     uint64_t next_usec = 0;
 
     fake_call_error = chance(30) == 0 ? -ENOMEM : 0;
-    (void)hand_turn(hand, &next_usec); /* what could not be sent is sent later */
+    (void)inflight_dispatch(inflight, &next_usec); /* what could not be sent is sent later */
     fake_call_error = 0;
 }
 
@@ -376,21 +376,21 @@ static void step(bool is_stopping)
         break;
     default:
         if (is_stopping)
-            (void)hand_end(hand, 1 + chance(5 * SEC));
+            (void)inflight_cancel(inflight, 1 + chance(5 * SEC));
         else if (chance(8) == 0)
             record_one();
         break;
     }
     if (chance(4))
-        turn();
+        dispatch();
     check_deletes();
     read_journal();
 }
 
 static void check_sum(void)
 {
-    const struct counts *c = hand_totals(hand);
-    uint64_t sum = hand_count(hand).messages + c->deleted + c->lost;
+    const struct consumer_counts *c = inflight_counts(inflight);
+    uint64_t sum = inflight_status(inflight).messages + c->deleted + c->lost;
 
     for (size_t i = 0; i < RELEASE_N_REASONS; i++)
         sum += c->released[i];
@@ -400,45 +400,45 @@ static void check_sum(void)
 /* Everybody does what is asked of him from now on, so that all comes to an end. */
 static void come_to_an_end(void)
 {
-    for (size_t i = 0; hand_count(hand).messages > 0; i++) {
+    for (size_t i = 0; inflight_status(inflight).messages > 0; i++) {
         assert_in_range(i, 0, CLEAN_UP_STEPS_MAX);
         finish_some(1);
         answer_some(1, true);
         (void)fake_take_message(0);
         fake_now_usec += SEC;
-        turn();
+        dispatch();
         read_journal();
     }
-    assert_int_equal(hand_count(hand).bytes, 0);
-    assert_int_equal(hand_count(hand).wanted, 0);
-    assert_int_equal(hand_count(hand).handling, 0);
+    assert_int_equal(inflight_status(inflight).bytes, 0);
+    assert_int_equal(inflight_status(inflight).wanted, 0);
+    assert_int_equal(inflight_status(inflight).handling, 0);
 }
 
 static void live(void)
 {
     size_t stop_at = STEPS / 2 + chance(STEPS / 2);
 
-    assert_int_equal(hand_new(NULL, &handler, ledger,
-                              &(struct hand_options){
-                                  .is_fifo = is_fifo,
-                                  .visibility_sec = 10 + chance(20),
-                                  .concurrency = 1 + chance(12),
-                                  .delete_linger_usec = chance(2) * SEC / 5,
-                                  .retry_delay_usec = chance(6) * SEC,
-                                  .retry_delay_max_usec = 60 * SEC,
-                              },
-                              on_changed, NULL, &hand),
+    assert_int_equal(inflight_new(NULL, &handler, ledger,
+                                  &(struct inflight_options){
+                                      .is_fifo = is_fifo,
+                                      .visibility_sec = 10 + chance(20),
+                                      .concurrency = 1 + chance(12),
+                                      .delete_linger_usec = chance(2) * SEC / 5,
+                                      .retry_delay_usec = chance(6) * SEC,
+                                      .retry_delay_max_usec = 60 * SEC,
+                                  },
+                                  on_changed, NULL, &inflight),
                      0);
     for (size_t i = 0; i < STEPS; i++) {
         if (i == stop_at)
-            hand_stop(hand, fake_now_usec + 60 * SEC);
+            inflight_stop(inflight, fake_now_usec + 60 * SEC);
         step(i >= stop_at);
         check_sum();
     }
     come_to_an_end();
     check_sum();
     answer_some(1, true); /* extensions, of messages that are gone */
-    hand = hand_free(hand);
+    inflight = inflight_free(inflight);
 }
 
 static char ledger_path[64];

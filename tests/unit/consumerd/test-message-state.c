@@ -196,7 +196,7 @@ static void each_event_has_its_cell_wherever_it_can_come(void **state)
         assert_int_equal(is_possible(s, ON_ENDED_LEASED), s == MESSAGE_LEASE_LOST);
         assert_int_equal(is_possible(s, ON_STOP_DEADLINE), is_with_handler);
         assert_int_equal(is_possible(s, ON_STOP), message_state_is_waiting(s));
-        assert_int_equal(is_possible(s, ON_DISPATCH), message_state_is_waiting(s));
+        assert_int_equal(is_possible(s, ON_BEGIN), message_state_is_waiting(s));
         assert_int_equal(is_possible(s, ON_COPY), message_state_is_waiting(s));
         assert_int_equal(is_possible(s, ON_LEDGER_HIT), message_state_is_waiting(s));
         assert_int_equal(is_possible(s, ON_RECEIPT), s == MESSAGE_RECEIVED);

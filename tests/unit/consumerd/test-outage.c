@@ -14,13 +14,13 @@ static uint64_t longest(uint64_t sec)
 static void there_is_none_until_a_message_does_not_get_through(void **state)
 {
     struct outage o = {};
-    struct outage_mark m = {};
+    struct outage_record m = {};
 
     assert_true(outage_may_begin(&o, 0));
-    outage_begun(&o, &m, 0, 0);
+    outage_message_begun(&o, &m, 0, 0);
     assert_true(outage_may_begin(&o, 0));
     assert_false(outage_answered(&o, &m));
-    outage_suspect(&o, &m);
+    outage_mark_suspect(&o, &m);
     assert_false(outage_is_suspect(&m));
 }
 
@@ -35,13 +35,13 @@ static void tries_are_ever_further_apart_up_to_a_bound(void **state)
 
         for (size_t i = 0; i < ARRAY_SIZE(seconds[0]); i++) {
             unsigned sec = seconds[is_gateway][i];
-            struct outage_mark m = {};
+            struct outage_record m = {};
 
             for (unsigned is_longest = 0; is_longest < 2; is_longest++) {
                 uint64_t random = is_longest ? longest(sec) : 0;
 
                 o.n_failures = (unsigned)i;
-                outage_begun(&o, &m, now, 0);
+                outage_message_begun(&o, &m, now, 0);
                 if (is_gateway)
                     assert_false(outage_unavailable(&o, &m, false, 0, now, random));
                 else
@@ -60,10 +60,10 @@ static void tries_are_ever_further_apart_up_to_a_bound(void **state)
 static void those_begun_before_it_are_no_tries(void **state)
 {
     struct outage o = {};
-    struct outage_mark marks[10] = {};
+    struct outage_record marks[10] = {};
 
     for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
-        outage_begun(&o, &marks[i], T0, 0);
+        outage_message_begun(&o, &marks[i], T0, 0);
     for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
         outage_not_reached(&o, &marks[i], 0, T0 + i, 0);
     assert_int_equal(o.next_usec, T0 + SEC / 2);
@@ -75,13 +75,13 @@ static void those_begun_before_it_are_no_tries(void **state)
 static void an_answer_ends_it_and_the_next_begins_anew(void **state)
 {
     struct outage o = {};
-    struct outage_mark m = {};
+    struct outage_record m = {};
 
     for (int i = 0; i < 10; i++) {
-        outage_begun(&o, &m, T0 + i * SEC, 0);
+        outage_message_begun(&o, &m, T0 + i * SEC, 0);
         outage_not_reached(&o, &m, 0, T0 + i * SEC, 0);
     }
-    outage_begun(&o, &m, T0 + 100 * SEC, 0);
+    outage_message_begun(&o, &m, T0 + 100 * SEC, 0);
     assert_true(outage_answered(&o, &m));
     assert_true(outage_may_begin(&o, 0));
     assert_false(outage_answered(&o, &m));
@@ -93,11 +93,11 @@ static void an_answer_ends_it_and_the_next_begins_anew(void **state)
 static void one_message_is_tried_at_a_time(void **state)
 {
     struct outage o = {};
-    struct outage_mark m = {};
+    struct outage_record m = {};
 
     outage_not_reached(&o, &m, 0, T0, 0);
     assert_true(outage_may_begin(&o, T0 + SEC));
-    outage_begun(&o, &m, T0 + SEC, 0);
+    outage_message_begun(&o, &m, T0 + SEC, 0);
     assert_false(outage_may_begin(&o, T0 + SEC));
     /* One that takes long does not hold up the next. */
     assert_true(outage_may_begin(&o, T0 + 2 * SEC));
@@ -116,26 +116,26 @@ static void a_gateway_may_put_off_the_next_try_within_bounds(void **state)
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct outage o = {};
-        struct outage_mark m = {};
+        struct outage_record m = {};
 
-        outage_begun(&o, &m, T0, 0);
+        outage_message_begun(&o, &m, T0, 0);
         assert_false(outage_unavailable(&o, &m, true, rows[i].asked_usec, T0, 0));
         assert_int_equal(o.next_usec - T0, rows[i].wait_usec);
     }
 }
 
-static void refuse(struct outage *o, struct outage_mark *m, bool is_alone, bool is_charged)
+static void refuse(struct outage *o, struct outage_record *m, bool is_alone, bool is_charged)
 {
     uint64_t now = MAX(o->next_usec, T0);
 
-    outage_begun(o, m, now, 0);
+    outage_message_begun(o, m, now, 0);
     assert_int_equal(outage_unavailable(o, m, is_alone, 0, now, 0), is_charged);
 }
 
 static void one_alone_is_charged_after_three_further_tries(void **state)
 {
     struct outage o = {};
-    struct outage_mark m = {}, next = {};
+    struct outage_record m = {}, next = {};
     uint64_t now;
 
     for (int i = 0; i < 3; i++)
@@ -151,20 +151,20 @@ static void one_alone_is_charged_after_three_further_tries(void **state)
 static void one_among_others_is_not_charged_while_nothing_gets_through(void **state)
 {
     struct outage o = {};
-    struct outage_mark marks[10] = {};
+    struct outage_record marks[10] = {};
 
-    for (unsigned i = 0; o.next_usec < T0 + OUTAGE_DOUBT_MAX_USEC - 30 * SEC; i++)
+    for (unsigned i = 0; o.next_usec < T0 + OUTAGE_UNDECIDED_MAX_USEC - 30 * SEC; i++)
         refuse(&o, &marks[i % 10], false, false);
 }
 
 static void two_that_are_refused_in_turn_are_charged_one_after_the_other_in_the_end(void **state)
 {
     struct outage o = {};
-    struct outage_mark marks[2] = {};
+    struct outage_record marks[2] = {};
 
     for (int i = 0; i < 8; i++)
         refuse(&o, &marks[i % 2], false, false);
-    o.next_usec = T0 + OUTAGE_DOUBT_MAX_USEC;
+    o.next_usec = T0 + OUTAGE_UNDECIDED_MAX_USEC;
     refuse(&o, &marks[0], false, true);
     refuse(&o, &marks[1], false, false);
     refuse(&o, &marks[1], true, true);
@@ -173,15 +173,15 @@ static void two_that_are_refused_in_turn_are_charged_one_after_the_other_in_the_
 static void one_that_was_not_reached_may_ask_for_a_longer_pause(void **state)
 {
     struct outage o = {};
-    struct outage_mark m = {};
+    struct outage_record m = {};
 
-    outage_begun(&o, &m, T0, 0);
+    outage_message_begun(&o, &m, T0, 0);
     outage_not_reached(&o, &m, 60 * SEC, T0, 0);
     assert_int_equal(o.next_usec, T0 + 60 * SEC);
-    outage_begun(&o, &m, o.next_usec, 0);
+    outage_message_begun(&o, &m, o.next_usec, 0);
     outage_not_reached(&o, &m, 1, T0 + 60 * SEC, longest(2)); /* not for a shorter one */
     assert_int_equal(o.next_usec, T0 + 62 * SEC);
-    outage_begun(&o, &m, o.next_usec, 0);
+    outage_message_begun(&o, &m, o.next_usec, 0);
     outage_not_reached(&o, &m, USEC_INFINITY / 2, T0 + 100 * SEC, 0);
     assert_int_equal(o.next_usec, T0 + 100 * SEC + OUTAGE_ASKED_MAX_USEC);
 }
@@ -189,34 +189,34 @@ static void one_that_was_not_reached_may_ask_for_a_longer_pause(void **state)
 static void one_that_was_not_reached_is_never_charged(void **state)
 {
     struct outage o = {};
-    struct outage_mark m = {}, other = {};
+    struct outage_record m = {}, other = {};
 
-    outage_begun(&o, &other, T0, 0);
+    outage_message_begun(&o, &other, T0, 0);
     for (int i = 0; i < 1000; i++) {
-        outage_begun(&o, &m, o.next_usec, 0);
+        outage_message_begun(&o, &m, o.next_usec, 0);
         outage_not_reached(&o, &m, 0, o.next_usec, 0);
     }
     assert_true(outage_answered(&o, &other));
-    outage_suspect(&o, &m);
+    outage_mark_suspect(&o, &m);
     assert_false(outage_is_suspect(&m));
 }
 
-static void answer(struct outage *o, struct outage_mark *m)
+static void answer(struct outage *o, struct outage_record *m)
 {
-    outage_begun(o, m, MAX(o->next_usec, T0), 0);
+    outage_message_begun(o, m, MAX(o->next_usec, T0), 0);
     outage_answered(o, m);
 }
 
 static void one_refused_while_another_got_through_is_tried_by_itself(void **state)
 {
     struct outage o = {};
-    struct outage_mark refused = {}, answered = {};
+    struct outage_record refused = {}, answered = {};
 
-    outage_begun(&o, &answered, T0, 0);
+    outage_message_begun(&o, &answered, T0, 0);
     refuse(&o, &refused, false, false);
     assert_true(outage_answered(&o, &answered));
-    outage_suspect(&o, &refused);
-    outage_suspect(&o, &answered);
+    outage_mark_suspect(&o, &refused);
+    outage_mark_suspect(&o, &answered);
     assert_true(outage_is_suspect(&refused));
     assert_false(outage_is_suspect(&answered));
     refuse(&o, &refused, false, true);
@@ -226,12 +226,12 @@ static void one_refused_while_another_got_through_is_tried_by_itself(void **stat
 static void one_refused_before_another_was_tried_has_another_chance(void **state)
 {
     struct outage o = {};
-    struct outage_mark refused = {}, answered = {};
+    struct outage_record refused = {}, answered = {};
 
     refuse(&o, &refused, false, false);
     refuse(&o, &refused, false, false);
     answer(&o, &answered);
-    outage_suspect(&o, &refused);
+    outage_mark_suspect(&o, &refused);
     assert_false(outage_is_suspect(&refused));
 
     refuse(&o, &refused, false, false);
@@ -245,7 +245,7 @@ static void one_refused_before_another_was_tried_has_another_chance(void **state
 static void a_suspect_that_is_answered_is_none(void **state)
 {
     struct outage o = {};
-    struct outage_mark crash = {}, victim = {}, other = {};
+    struct outage_record crash = {}, victim = {}, other = {};
 
     for (int i = 0; i < 2; i++) {
         refuse(&o, &crash, false, false);

@@ -34,9 +34,9 @@ static void set_up_busy(const struct receiver_options *options)
     for (unsigned polls = 1; polls < options->polls; polls *= 2) {
         uint64_t next_usec = 0;
 
-        assert_int_equal(
-            receiver_turn(receiver, &(struct receiver_room){1, 1, 0}, fake_now_usec, &next_usec),
-            0);
+        assert_int_equal(receiver_dispatch(receiver, &(struct receiver_capacity){1, 1, 0},
+                                           fake_now_usec, &next_usec),
+                         0);
         fake_deliver(fake_n_calls - 1, "a", "m");
         fake_now_usec += options->pause_usec;
     }
@@ -52,19 +52,20 @@ static int tear_down(void **state)
     return 0;
 }
 
-static uint64_t turn_since(size_t begin, size_t hold, uint64_t since_usec)
+static uint64_t dispatch_since(size_t begin, size_t hold, uint64_t since_usec)
 {
     uint64_t next = 0;
 
-    assert_int_equal(receiver_turn(receiver, &(struct receiver_room){begin, hold, since_usec},
-                                   fake_now_usec, &next),
+    assert_int_equal(receiver_dispatch(receiver,
+                                       &(struct receiver_capacity){begin, hold, since_usec},
+                                       fake_now_usec, &next),
                      0);
     return next;
 }
 
-static uint64_t turn(size_t room)
+static uint64_t dispatch(size_t room)
 {
-    return turn_since(room, room, 0);
+    return dispatch_since(room, room, 0);
 }
 
 static size_t first_open(void)
@@ -108,53 +109,53 @@ static const struct receiver_options *queue(bool is_fifo, unsigned polls, uint64
 static void a_poll_asks_for_as_much_as_there_is_room_for(void **state)
 {
     set_up(queue(false, 1, 0));
-    assert_int_equal(turn(0), USEC_INFINITY);
+    assert_int_equal(dispatch(0), USEC_INFINITY);
     assert_int_equal(fake_n_calls, 0);
-    assert_int_equal(turn(3), USEC_INFINITY);
+    assert_int_equal(dispatch(3), USEC_INFINITY);
     assert_int_equal(fake_n_calls, 1);
     assert_string_equal(fake_request(0),
                         "{\"QueueUrl\":\"q\",\"MaxNumberOfMessages\":3,\"WaitTimeSeconds\":15,"
                         "\"VisibilityTimeout\":30,\"MessageSystemAttributeNames\":[\"All\"],"
                         "\"MessageAttributeNames\":[\"All\"]}");
     assert_int_equal(fake_calls[0].options.wait_usec, 15 * SEC);
-    assert_int_equal(receiver_promised(receiver), 3);
+    assert_int_equal(receiver_reserved(receiver), 3);
     assert_int_equal(receiver_polls(receiver), 1);
     fake_answer(0, "{}");
-    assert_int_equal(receiver_promised(receiver), 0);
+    assert_int_equal(receiver_reserved(receiver), 0);
     assert_int_equal(n_done, 1);
 }
 
 static void a_message_begun_at_a_time_may_come_with_others(void **state)
 {
     set_up(queue(true, 1, 0));
-    turn_since(1, 10, 0);
+    dispatch_since(1, 10, 0);
     assert_non_null(strstr(fake_request(0), "\"MaxNumberOfMessages\":10"));
 }
 
 static void further_polls_are_made_only_where_they_can_be_full(void **state)
 {
     set_up_busy(queue(true, 4, 0));
-    turn(25);
+    dispatch(25);
     assert_int_equal(fake_n_calls, 2);
-    assert_int_equal(receiver_promised(receiver), 20);
-    turn(5);
+    assert_int_equal(receiver_reserved(receiver), 20);
+    dispatch(5);
     assert_int_equal(fake_n_calls, 2);
     fake_deliver(0, "a", "m");
     fake_deliver(1, "a", "m");
-    turn(5);
+    dispatch(5);
     assert_int_equal(fake_n_calls, 3);
-    assert_int_equal(receiver_promised(receiver), 5);
-    turn(1000);
+    assert_int_equal(receiver_reserved(receiver), 5);
+    dispatch(1000);
     assert_int_equal(receiver_polls(receiver), 4);
 }
 
 static void an_idle_queue_is_asked_by_one_at_a_time(void **state)
 {
     set_up(queue(true, 32, 0));
-    turn(1000);
+    dispatch(1000);
     assert_int_equal(receiver_polls(receiver), 1);
     fake_answer(0, "{}");
-    turn(1000);
+    dispatch(1000);
     assert_int_equal(receiver_polls(receiver), 1);
 }
 
@@ -164,60 +165,60 @@ static void full_receives_double_the_polls_and_empty_ones_halve_them(void **stat
 
     set_up(queue(true, 7, 0));
     for (size_t i = 0; i < ARRAY_SIZE(polls); i++) {
-        turn(1000);
+        dispatch(1000);
         assert_int_equal(receiver_polls(receiver), polls[i]);
         fake_deliver(first_open(), "abcdefghij", "m");
     }
     fake_deliver(first_open(), "abcdefghi", "m"); /* neither full nor empty */
-    turn(1000);
+    dispatch(1000);
     assert_int_equal(receiver_polls(receiver), 7);
     fake_answer(first_open(), "{}");
     fake_answer(first_open(), "{}");
-    turn(1000);
+    dispatch(1000);
     assert_int_equal(receiver_polls(receiver), 5); /* those under way are let end */
     while (receiver_polls(receiver) > 0)
         fake_answer(first_open(), "{}");
-    turn(1000);
+    dispatch(1000);
     assert_int_equal(receiver_polls(receiver), 1);
 }
 
 static void none_takes_the_place_of_one_that_pauses(void **state)
 {
     set_up(queue(true, 4, 500 * MSEC));
-    turn(1000);
+    dispatch(1000);
     fake_answer(0, "{}");
-    assert_int_equal(turn(1000), fake_now_usec + 500 * MSEC);
+    assert_int_equal(dispatch(1000), fake_now_usec + 500 * MSEC);
     assert_int_equal(fake_n_calls, 1);
     fake_now_usec += 500 * MSEC;
-    turn(1000);
+    dispatch(1000);
     assert_int_equal(fake_n_calls, 2);
 }
 
 static void a_refused_poll_is_repeated_after_five_seconds(void **state)
 {
     set_up(queue(true, 1, 0));
-    turn(7);
+    dispatch(7);
     fake_fail(0, AWS_ERROR_PERMANENT, "InvalidParameterValueException", "no");
-    assert_int_equal(turn(7), fake_now_usec + 5 * SEC);
+    assert_int_equal(dispatch(7), fake_now_usec + 5 * SEC);
     fake_now_usec += 5 * SEC - 1;
-    turn(7);
+    dispatch(7);
     assert_int_equal(fake_n_calls, 1);
     fake_now_usec++;
-    turn(7);
+    dispatch(7);
     assert_int_equal(fake_n_calls, 2);
 }
 
 static void pauses_are_kept_after_a_poll_and_after_there_was_no_room(void **state)
 {
     set_up(queue(true, 1, 500 * MSEC));
-    turn(1);
+    dispatch(1);
     fake_answer(0, "{}");
-    assert_int_equal(turn(1), fake_now_usec + 500 * MSEC);
+    assert_int_equal(dispatch(1), fake_now_usec + 500 * MSEC);
     fake_now_usec += 300 * MSEC;
-    assert_int_equal(turn_since(1, 1, fake_now_usec), fake_now_usec + 500 * MSEC);
+    assert_int_equal(dispatch_since(1, 1, fake_now_usec), fake_now_usec + 500 * MSEC);
     fake_now_usec += 200 * MSEC;
     assert_int_equal(fake_n_calls, 1);
-    assert_int_equal(turn(1), USEC_INFINITY);
+    assert_int_equal(dispatch(1), USEC_INFINITY);
     assert_int_equal(fake_n_calls, 2);
 }
 
@@ -226,19 +227,19 @@ static void nothing_is_received_before_the_start(void **state)
     fake_reset();
     assert_int_equal(
         receiver_new(NULL, queue(true, 1, 0), fake_now_usec + SEC, on_done, NULL, &receiver), 0);
-    assert_int_equal(turn(1), fake_now_usec + SEC);
+    assert_int_equal(dispatch(1), fake_now_usec + SEC);
     assert_int_equal(fake_n_calls, 0);
     fake_now_usec += SEC;
-    turn(1);
+    dispatch(1);
     assert_int_equal(fake_n_calls, 1);
 }
 
 static void each_receive_has_its_own_attempt_id(void **state)
 {
     set_up_busy(queue(true, 2, 0));
-    turn(20);
+    dispatch(20);
     fake_deliver(0, "a", "m");
-    turn(20);
+    dispatch(20);
     assert_string_not_equal(attempt_id(0), attempt_id(1));
     assert_string_not_equal(attempt_id(0), attempt_id(2));
 }
@@ -248,7 +249,7 @@ static void an_attempt_id_is_kept_while_the_outcome_is_unknown(void **state)
     const char *id;
 
     set_up(queue(true, 1, 0));
-    turn(10);
+    dispatch(10);
     id = attempt_id(0);
     assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
     assert_string_equal(attempt_id(0), id);
@@ -270,7 +271,7 @@ static void an_attempt_id_is_renewed_after_a_no_of_sqs(void **state)
         const char *id;
 
         set_up(queue(true, 1, 0));
-        turn(10);
+        dispatch(10);
         id = attempt_id(0);
         assert_true(fake_retry(0, classes[i], "x"));
         assert_string_not_equal(attempt_id(0), id);
@@ -288,7 +289,7 @@ static void an_attempt_id_is_kept_where_sqs_was_not_reached(void **state)
     const char *id;
 
     set_up(queue(true, 1, 0));
-    turn(10);
+    dispatch(10);
     id = attempt_id(0);
     assert_true(fake_retry(0, AWS_ERROR_CREDENTIALS, "ExpiredTokenException"));
     assert_true(fake_retry(0, AWS_ERROR_CLOCK, "RequestExpired"));
@@ -308,7 +309,7 @@ static void once_in_doubt_an_attempt_id_is_kept_whatever_comes_then(void **state
     const char *id;
 
     set_up(queue(true, 1, 0));
-    turn(10);
+    dispatch(10);
     id = attempt_id(0);
     assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
     for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
@@ -330,7 +331,7 @@ static void an_attempt_id_is_renewed_after_an_empty_reply_that_came_too_early(vo
     const char *id;
 
     set_up(queue(true, 1, 0));
-    turn(10);
+    dispatch(10);
     id = attempt_id(0);
     assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
     assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, SQS_ERROR_TOO_EARLY));
@@ -363,26 +364,26 @@ static void after_a_stall_a_receive_asks_for_half_down_to_one(void **state)
     static const unsigned wanted[] = {5, 2, 1, 1};
 
     set_up(queue(false, 1, 0));
-    turn(10);
+    dispatch(10);
     for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
         assert_true(stall(0));
         assert_true(asks_for(0, wanted[i]));
-        assert_int_equal(receiver_promised(receiver), wanted[i]);
+        assert_int_equal(receiver_reserved(receiver), wanted[i]);
     }
     /* Full ones let it grow again, step by step. */
     fake_deliver(0, "a", "m");
-    turn(10);
+    dispatch(10);
     assert_true(asks_for(1, 2));
     fake_deliver(1, "a", "m"); /* not full */
-    turn(10);
+    dispatch(10);
     assert_true(asks_for(2, 2));
-    assert_int_equal(receiver_promised(receiver), 2);
+    assert_int_equal(receiver_reserved(receiver), 2);
 }
 
 static void after_a_stall_fewer_polls_are_made(void **state)
 {
     set_up_busy(queue(false, 4, 0));
-    turn(1000);
+    dispatch(1000);
     assert_int_equal(receiver_polls(receiver), 4);
     /* They stalled together, which counts once: two go on, with half of the messages. */
     assert_false(stall(0));
@@ -391,11 +392,11 @@ static void after_a_stall_fewer_polls_are_made(void **state)
     assert_true(stall(3));
     assert_true(asks_for(2, 5) && asks_for(3, 5));
     assert_int_equal(n_failed, 2);
-    turn(1000);
+    dispatch(1000);
     assert_int_equal(receiver_polls(receiver), 2);
-    assert_int_equal(receiver_promised(receiver), 10);
+    assert_int_equal(receiver_reserved(receiver), 10);
     /* What they were given is away for a while. */
-    assert_true(receiver_back_usec(receiver) >= fake_now_usec + 45 * SEC);
+    assert_true(receiver_visible_usec(receiver) >= fake_now_usec + 45 * SEC);
 }
 
 /* With the id SQS brings the same again, so it is kept for one more try. */
@@ -404,7 +405,7 @@ static void after_two_stalls_a_fifo_queue_is_asked_for_fewer_with_another_id(voi
     const char *id;
 
     set_up(queue(true, 1, 0));
-    turn(10);
+    dispatch(10);
     id = attempt_id(0);
     assert_true(stall(0));
     assert_string_equal(attempt_id(0), id);
@@ -412,8 +413,8 @@ static void after_two_stalls_a_fifo_queue_is_asked_for_fewer_with_another_id(voi
     assert_true(stall(0));
     assert_string_not_equal(attempt_id(0), id);
     assert_true(asks_for(0, 2));
-    assert_int_equal(receiver_promised(receiver), 2);
-    assert_true(receiver_back_usec(receiver) >= fake_now_usec + 45 * SEC);
+    assert_int_equal(receiver_reserved(receiver), 2);
+    assert_true(receiver_visible_usec(receiver) >= fake_now_usec + 45 * SEC);
 }
 
 static void a_void_attempt_is_replaced_at_once_and_a_refusal_waits(void **state)
@@ -421,23 +422,23 @@ static void a_void_attempt_is_replaced_at_once_and_a_refusal_waits(void **state)
     const char *id;
 
     set_up(queue(true, 1, SEC));
-    turn(10);
+    dispatch(10);
     id = attempt_id(0);
     fake_fail(0, AWS_ERROR_PERMANENT, "InvalidParameterValueException",
               "The receiveRequestAttemptId is not valid anymore since the receive call is not "
               "retryable.");
     assert_int_equal(n_failed, 1);
-    assert_int_equal(turn(10), USEC_INFINITY);
+    assert_int_equal(dispatch(10), USEC_INFINITY);
     assert_int_equal(fake_n_calls, 2);
     assert_string_not_equal(attempt_id(1), id);
     fake_fail(1, AWS_ERROR_PERMANENT, "UnsupportedOperation", "no");
-    assert_int_equal(turn(10), fake_now_usec + RECEIVER_REFUSED_PAUSE_USEC);
+    assert_int_equal(dispatch(10), fake_now_usec + RECEIVER_REFUSED_PAUSE_USEC);
 }
 
 static void a_standard_queue_has_no_attempt_ids(void **state)
 {
     set_up(queue(false, 1, 0));
-    turn(10);
+    dispatch(10);
     assert_null(strstr(fake_request(0), "AttemptId"));
     assert_true(fake_retry(0, AWS_ERROR_THROTTLED, "RequestThrottled"));
     assert_null(strstr(fake_request(0), "AttemptId"));
@@ -447,12 +448,12 @@ static void a_standard_queue_has_no_attempt_ids(void **state)
 static void a_stop_lets_polls_end_where_there_is_time(void **state)
 {
     set_up_busy(queue(true, 2, 0));
-    turn(20);
+    dispatch(20);
     receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
     assert_true(fake_calls[0].is_open && fake_calls[0].is_last_attempt);
     assert_true(fake_calls[1].is_open && fake_calls[1].is_last_attempt);
     fake_answer(0, "{}");
-    turn(20);
+    dispatch(20);
     assert_int_equal(fake_n_calls, 2);
     fake_answer(1, "{}");
     assert_int_equal(receiver_polls(receiver), 0);
@@ -465,16 +466,16 @@ static void a_short_stop_asks_a_fifo_queue_again_near_its_end_and_without_a_wait
     uint64_t ask_usec;
 
     set_up(queue(true, 1, 0));
-    turn(7);
+    dispatch(7);
     ask_usec = fake_now_usec + 8 * SEC;
     receiver_stop(receiver, fake_now_usec, ask_usec + RECEIVER_POLL_MARGIN_USEC);
-    assert_int_equal(turn(0), ask_usec);
+    assert_int_equal(dispatch(0), ask_usec);
     fake_now_usec = ask_usec - 1;
-    assert_int_equal(turn(0), ask_usec);
+    assert_int_equal(dispatch(0), ask_usec);
     assert_int_equal(fake_n_calls, 1);
     assert_true(fake_calls[0].is_open && fake_calls[0].is_last_attempt);
     fake_now_usec = ask_usec;
-    turn(0);
+    dispatch(0);
     assert_int_equal(fake_n_calls, 2);
     assert_false(fake_calls[0].is_open);
     assert_string_equal(attempt_id(1), attempt_id(0));
@@ -488,7 +489,7 @@ static void a_short_stop_asks_a_fifo_queue_again_near_its_end_and_without_a_wait
     fake_answer(1, "{}");
     assert_int_equal(fake_n_calls, 2);
     assert_int_equal(receiver_polls(receiver), 0);
-    assert_int_equal(receiver_left(receiver), 0);
+    assert_int_equal(receiver_abandoned(receiver), 0);
 }
 
 static void what_is_asked_again_in_vain_until_the_deadline_is_told(void **state)
@@ -496,42 +497,42 @@ static void what_is_asked_again_in_vain_until_the_deadline_is_told(void **state)
     uint64_t deadline_usec;
 
     set_up_busy(queue(true, 3, 0));
-    turn(27);
+    dispatch(27);
     deadline_usec = fake_now_usec + 10 * SEC;
     receiver_stop(receiver, fake_now_usec, deadline_usec);
     fake_now_usec += 8 * SEC;
-    turn(0);
+    dispatch(0);
     assert_int_equal(fake_n_calls, 4);
     for (size_t i = 0; i < 8; i++) {
         fake_now_usec += 100 * MSEC;
-        assert_int_equal(turn(0), deadline_usec);
+        assert_int_equal(dispatch(0), deadline_usec);
         assert_true(fake_retry(2, AWS_ERROR_TRANSIENT, ""));
     }
     fake_now_usec = deadline_usec - 1;
     assert_true(fake_retry(2, AWS_ERROR_THROTTLED, "RequestThrottled"));
     assert_false(fake_calls[2].is_last_attempt);
     fake_now_usec = deadline_usec;
-    assert_int_equal(turn(0), USEC_INFINITY);
+    assert_int_equal(dispatch(0), USEC_INFINITY);
     assert_true(fake_calls[2].is_last_attempt && fake_calls[3].is_last_attempt);
     assert_false(fake_retry(2, AWS_ERROR_THROTTLED, "RequestThrottled"));
-    assert_int_equal(receiver_left(receiver), 10);
+    assert_int_equal(receiver_abandoned(receiver), 10);
     fake_answer(3, "{}");
     assert_int_equal(receiver_polls(receiver), 0);
-    assert_int_equal(receiver_left(receiver), 10);
+    assert_int_equal(receiver_abandoned(receiver), 10);
 }
 
 /* It is not under way, and so is not asked about where SQS never had it. */
 static void a_short_stop_ends_a_poll_that_waits_to_be_repeated(void **state)
 {
     set_up(queue(true, 1, 0));
-    turn(7);
+    dispatch(7);
     receiver_stop(receiver, fake_now_usec, fake_now_usec + 10 * SEC);
     assert_int_equal(fake_n_calls, 1);
     assert_true(fake_calls[0].is_open && fake_calls[0].is_last_attempt);
     fake_was_not_sent = true;
     fake_fail(0, AWS_ERROR_TRANSIENT, "NetworkFailure", "connection refused");
     assert_int_equal(fake_n_calls, 1);
-    assert_int_equal(receiver_left(receiver), 0);
+    assert_int_equal(receiver_abandoned(receiver), 0);
 }
 
 /* Else it would use up the time in which what it was given can be released. */
@@ -540,19 +541,19 @@ static void a_poll_that_stalls_during_a_stop_is_asked_again_in_time(void **state
     uint64_t late_usec, deadline_usec;
 
     set_up_busy(queue(true, 2, 0));
-    turn(20);
+    dispatch(20);
     late_usec = fake_now_usec + 15 * SEC + RECEIVER_POLL_MARGIN_USEC;
     fake_now_usec += 5 * SEC;
     deadline_usec = fake_now_usec + 20 * SEC;
     receiver_stop(receiver, fake_now_usec, deadline_usec);
-    assert_int_equal(turn(0), late_usec);
+    assert_int_equal(dispatch(0), late_usec);
     fake_answer(0, "{}");
-    assert_int_equal(turn(0), late_usec);
+    assert_int_equal(dispatch(0), late_usec);
     fake_now_usec = late_usec - 1;
-    turn(0);
+    dispatch(0);
     assert_int_equal(fake_n_calls, 2);
     fake_now_usec = late_usec;
-    assert_int_equal(turn(0), deadline_usec);
+    assert_int_equal(dispatch(0), deadline_usec);
     assert_int_equal(fake_n_calls, 3);
     assert_false(fake_calls[1].is_open);
     assert_string_equal(attempt_id(2), attempt_id(1));
@@ -560,7 +561,7 @@ static void a_poll_that_stalls_during_a_stop_is_asked_again_in_time(void **state
     assert_int_equal(receiver_polls(receiver), 1);
     /* Once is enough: this one has no wait that could be over. */
     fake_now_usec += 60 * SEC;
-    assert_int_equal(turn(0), USEC_INFINITY);
+    assert_int_equal(dispatch(0), USEC_INFINITY);
     assert_int_equal(fake_n_calls, 3);
     fake_answer(2, "{}");
     assert_int_equal(receiver_polls(receiver), 0);
@@ -569,10 +570,10 @@ static void a_poll_that_stalls_during_a_stop_is_asked_again_in_time(void **state
 static void a_standard_queue_cannot_be_asked_again(void **state)
 {
     set_up(queue(false, 1, 0));
-    turn(7);
+    dispatch(7);
     receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
     fake_now_usec += 19 * SEC;
-    assert_int_equal(turn(0), fake_now_usec + SEC);
+    assert_int_equal(dispatch(0), fake_now_usec + SEC);
     assert_int_equal(fake_n_calls, 1);
     assert_true(fake_calls[0].is_open);
 }
@@ -580,7 +581,7 @@ static void a_standard_queue_cannot_be_asked_again(void **state)
 static void a_short_stop_leaves_a_standard_queue_its_poll(void **state)
 {
     set_up(queue(false, 1, 0));
-    turn(7);
+    dispatch(7);
     receiver_stop(receiver, fake_now_usec, fake_now_usec + SEC);
     assert_int_equal(fake_n_calls, 1);
     assert_true(fake_calls[0].is_open && fake_calls[0].is_last_attempt);
@@ -589,7 +590,7 @@ static void a_short_stop_leaves_a_standard_queue_its_poll(void **state)
 static void a_reply_lost_during_a_stop_is_asked_for_again(void **state)
 {
     set_up(queue(true, 1, 0));
-    turn(7);
+    dispatch(7);
     receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
     fake_fail(0, AWS_ERROR_TRANSIENT, "", "connection reset");
     assert_int_equal(n_done, 0);
@@ -608,7 +609,7 @@ static void doubt_during_a_stop_is_asked_about_whatever_came_last(void **state)
 
     for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
         set_up(queue(true, 1, 0));
-        turn(7);
+        dispatch(7);
         assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
         receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
         fake_fail(0, classes[i], "x", "");
@@ -619,7 +620,7 @@ static void doubt_during_a_stop_is_asked_about_whatever_came_last(void **state)
         assert_string_equal(attempt_id(1), attempt_id(0));
         fake_answer(1, "{}");
         assert_int_equal(receiver_polls(receiver), 0);
-        assert_int_equal(receiver_left(receiver), 0);
+        assert_int_equal(receiver_abandoned(receiver), 0);
         tear_down(state);
     }
 }
@@ -627,28 +628,28 @@ static void doubt_during_a_stop_is_asked_about_whatever_came_last(void **state)
 static void a_void_attempt_during_a_stop_is_not_repeated_but_told(void **state)
 {
     set_up(queue(true, 1, 0));
-    turn(7);
+    dispatch(7);
     receiver_stop(receiver, fake_now_usec, fake_now_usec + 10 * SEC);
     fake_now_usec += 8 * SEC;
-    turn(0);
+    dispatch(0);
     assert_true(fake_retry(1, AWS_ERROR_THROTTLED, "RequestThrottled"));
     fake_fail(1, AWS_ERROR_PERMANENT, "InvalidParameterValueException",
               "The receiveRequestAttemptId is not valid anymore since the receive call is not "
               "retryable.");
     assert_int_equal(fake_n_calls, 2);
     assert_int_equal(receiver_polls(receiver), 0);
-    assert_int_equal(receiver_left(receiver), 7);
+    assert_int_equal(receiver_abandoned(receiver), 7);
 }
 
 static void a_reply_lost_by_a_standard_queue_during_a_stop_is_told(void **state)
 {
     set_up(queue(false, 1, 0));
-    turn(7);
+    dispatch(7);
     receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
     fake_fail(0, AWS_ERROR_TRANSIENT, "", "connection reset");
     assert_int_equal(fake_n_calls, 1);
     assert_int_equal(receiver_polls(receiver), 0);
-    assert_int_equal(receiver_left(receiver), 7);
+    assert_int_equal(receiver_abandoned(receiver), 7);
 }
 
 /* On a FIFO queue the same attempt brings it, unless its id is no longer good. */
@@ -658,8 +659,8 @@ static void what_was_lost_is_back_after_the_wait_and_its_visibility_timeout(void
         uint64_t lost_usec;
 
         set_up(queue(i > 0, 1, 0));
-        turn(7);
-        assert_int_equal(receiver_back_usec(receiver), 0);
+        dispatch(7);
+        assert_int_equal(receiver_visible_usec(receiver), 0);
         fake_now_usec += SEC;
         lost_usec = fake_now_usec;
         assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
@@ -668,7 +669,7 @@ static void what_was_lost_is_back_after_the_wait_and_its_visibility_timeout(void
             assert_true(fake_retry(0, AWS_ERROR_THROTTLED, "RequestThrottled"));
         }
         fake_answer(0, "{}");
-        assert_int_equal(receiver_back_usec(receiver), i == 1 ? 0 : lost_usec + 45 * SEC);
+        assert_int_equal(receiver_visible_usec(receiver), i == 1 ? 0 : lost_usec + 45 * SEC);
         tear_down(state);
     }
 }
@@ -678,7 +679,7 @@ static void doubt_lasts_as_long_as_messages_may_be_away(void **state)
 {
     for (int i = 0; i < 2; i++) {
         set_up(queue(true, 1, 0));
-        turn(7);
+        dispatch(7);
         assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, ""));
         fake_now_usec += 45 * SEC - 1 + i; /* the wait and the visibility timeout */
         fake_was_not_sent = true;
@@ -695,7 +696,7 @@ static void doubt_lasts_as_long_as_messages_may_be_away(void **state)
 static void a_refusal_during_a_stop_is_the_end(void **state)
 {
     set_up(queue(true, 1, 0));
-    turn(7);
+    dispatch(7);
     receiver_stop(receiver, fake_now_usec, fake_now_usec + 20 * SEC);
     fake_fail(0, AWS_ERROR_THROTTLED, "RequestThrottled", "");
     assert_int_equal(fake_n_calls, 1);

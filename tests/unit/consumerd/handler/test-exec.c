@@ -388,7 +388,7 @@ static void a_program_that_waits_for_the_log_alone_is_not_reached(void **state)
     atomic_store(&journal_is_stuck, false);
     log_stop_thread();
     assert_outcome(HANDLER_NOT_REACHED, 0);
-    assert_non_null(strstr(handler->ops->trouble(handler), "the log is slow"));
+    assert_non_null(strstr(handler->ops->why_not_reached(handler), "the log is slow"));
 }
 
 static void what_is_below_the_log_level_is_not_looked_at(void **state)
@@ -549,7 +549,7 @@ static void assert_cannot_run(const char *says)
     assert_int_equal(outcome.n_done, 1);
     assert_outcome(HANDLER_NOT_REACHED, GROWING);
     assert_int_equal(n_entries, 0);
-    assert_non_null(strstr(handler->ops->trouble(handler), says));
+    assert_non_null(strstr(handler->ops->why_not_reached(handler), says));
     assert_false(has_children());
 }
 
@@ -616,8 +616,8 @@ static void handle_and_end(const char *script, uint64_t grace_usec)
     make_script(script);
     start(&outcome);
     wait_for_line(": begun");
-    handler->ops->end(outcome.run, grace_usec);
-    handler->ops->end(outcome.run, grace_usec);
+    handler->ops->cancel(outcome.run, grace_usec);
+    handler->ops->cancel(outcome.run, grace_usec);
     assert_int_equal(outcome.n_done, 0);
     assert_true(has_children());
     run_until(event, &outcome.n_done, 1);
@@ -667,7 +667,7 @@ static void what_got_through_before_it_was_told_to_end_is_done(void **state)
     make_script("exit 0");
     start(&outcome);
     assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0);
-    handler->ops->end(outcome.run, USEC_PER_SEC);
+    handler->ops->cancel(outcome.run, USEC_PER_SEC);
     run_until(event, &outcome.n_done, 1);
     assert_outcome(HANDLER_DONE, 0);
 }
@@ -690,7 +690,7 @@ static void cancelled_its_group_may_tidy_up(void **state)
     wait_for_line(": begun");
     wait_for_line(": left begun");
     message = (struct sqs_received_message){};
-    handler->ops->cancel(outcome.run);
+    handler->ops->abandon(outcome.run);
     wait_for_line(": tidied");
     wait_for_line("which was given up, has gone");
     assert_logged(": left tidied");
@@ -707,12 +707,13 @@ static void no_more_run_than_are_handled_at_once_cancelled_ones_counted(void **s
     for (unsigned i = 0; i < 2; i++) {
         start(&outcomes[i]);
         assert_int_equal(outcomes[i].n_done, 0);
-        handler->ops->cancel(outcomes[i].run);
+        handler->ops->abandon(outcomes[i].run);
     }
     start(&outcomes[2]);
     assert_int_equal(outcomes[2].n_done, 1);
     assert_int_equal(outcomes[2].outcome, HANDLER_NOT_REACHED);
-    assert_non_null(strstr(handler->ops->trouble(handler), "Resource temporarily unavailable"));
+    assert_non_null(
+        strstr(handler->ops->why_not_reached(handler), "Resource temporarily unavailable"));
 }
 
 /* As at the daemon's end: nothing is left when the handler is gone. */
@@ -736,7 +737,7 @@ static void freed_nothing_is_left(void **state)
     assert_int_equal(sd_event_exit(event, 0), 0);
     assert_int_equal(sd_event_loop(event), 0);
     for (unsigned i = 0; i < 2; i++)
-        handler->ops->cancel(outcomes[i].run);
+        handler->ops->abandon(outcomes[i].run);
     forget_handler();
     assert_int_equal(access(in_folder("tidied"), F_OK), 0);
     close(fds[1]);

@@ -288,9 +288,9 @@ static void a_unix_socket_is_posted_to(void **state)
     unlink(path);
     assert_int_equal(handle(handler, &plain).outcome, HANDLER_NOT_REACHED);
     assert_int_equal(n_entries, 0);
-    assert_non_null(strstr(handler->ops->trouble(handler), "No such file or directory"));
-    assert_non_null(strstr(handler->ops->trouble(handler), path));
-    assert_null(strstr(handler->ops->trouble(handler), "secret"));
+    assert_non_null(strstr(handler->ops->why_not_reached(handler), "No such file or directory"));
+    assert_non_null(strstr(handler->ops->why_not_reached(handler), path));
+    assert_null(strstr(handler->ops->why_not_reached(handler), "secret"));
     handler_free(handler);
     rmdir(folder);
 }
@@ -323,7 +323,7 @@ static void a_proxys_refusal_is_not_the_messages_and_is_retried_slowly(void **st
     unsetenv("https_proxy");
     assert_int_equal(o.outcome, HANDLER_NOT_REACHED);
     assert_int_equal(o.delay_usec, 60 * USEC_PER_SEC);
-    assert_non_null(strstr(handler->ops->trouble(handler), "407"));
+    assert_non_null(strstr(handler->ops->why_not_reached(handler), "407"));
 }
 
 /* --- Replies --- */
@@ -365,8 +365,8 @@ static void a_gateway_that_answers_for_the_application_is_no_answer(void **state
 
         assert_int_equal(handle(handler, &plain).outcome, HANDLER_UNAVAILABLE);
         snprintf(says, sizeof(says), "status %d: no upstream", status);
-        assert_non_null(strstr(handler->ops->trouble(handler), says));
-        assert_non_null(strstr(handler->ops->trouble(handler), test_server_url(server)));
+        assert_non_null(strstr(handler->ops->why_not_reached(handler), says));
+        assert_non_null(strstr(handler->ops->why_not_reached(handler), test_server_url(server)));
         assert_int_equal(n_entries, 0);
     }
 }
@@ -653,8 +653,8 @@ static void an_application_that_is_not_there_is_not_reached(void **state)
     o = handle(handler, &plain);
     assert_int_equal(o.outcome, HANDLER_NOT_REACHED);
     assert_int_equal(n_entries, 0);
-    assert_non_null(strstr(handler->ops->trouble(handler), url));
-    assert_non_null(strstr(handler->ops->trouble(handler), "connect"));
+    assert_non_null(strstr(handler->ops->why_not_reached(handler), url));
+    assert_non_null(strstr(handler->ops->why_not_reached(handler), "connect"));
 }
 
 static void a_name_without_an_address_is_not_reached(void **state)
@@ -662,7 +662,7 @@ static void a_name_without_an_address_is_not_reached(void **state)
     CLEANUP(handler_free) struct handler *handler = new_handler("http://worker.invalid/in");
 
     assert_int_equal(handle(handler, &plain).outcome, HANDLER_NOT_REACHED);
-    assert_non_null(strstr(handler->ops->trouble(handler), "worker.invalid"));
+    assert_non_null(strstr(handler->ops->why_not_reached(handler), "worker.invalid"));
 }
 
 /* It takes a connection and says nothing, so that there is no TLS. */
@@ -701,7 +701,7 @@ static void a_certificate_that_nobody_vouches_for_is_refused(void **state)
     assert_int_equal(handle(handler, &plain).outcome, HANDLER_NOT_REACHED);
     unsetenv("AWS_CA_BUNDLE");
     assert_int_equal(test_server_requests(server), 0);
-    assert_non_null(strstr(handler->ops->trouble(handler), "certificate"));
+    assert_non_null(strstr(handler->ops->why_not_reached(handler), "certificate"));
 }
 
 /* --- Many --- */
@@ -734,9 +734,9 @@ static void a_cancelled_message_is_silent_and_its_connection_ends(void **state)
 
     begin(handler, &plain, &under_way);
     test_server_run_until_requests(server, event, 1);
-    handler->ops->cancel(under_way.run);
+    handler->ops->abandon(under_way.run);
     begin(handler, &plain, &before_it_went);
-    handler->ops->cancel(before_it_went.run);
+    handler->ops->abandon(before_it_went.run);
 
     after = handle(handler, &plain);
     assert_int_equal(after.outcome, HANDLER_DONE);
@@ -756,7 +756,7 @@ static void told_to_end_a_message_is_given_up_at_once(void **state)
 
     begin(handler, &plain, &under_way);
     test_server_run_until_requests(server, event, 1);
-    handler->ops->end(under_way.run, TEST_PATIENCE_USEC);
+    handler->ops->cancel(under_way.run, TEST_PATIENCE_USEC);
     assert_int_equal(under_way.n_done, 1);
     assert_int_equal(under_way.outcome, HANDLER_RETRY);
     assert_true(under_way.delay_usec == HANDLER_DELAY_DEFAULT);

@@ -138,14 +138,14 @@ static void a_line_that_nobody_takes_is_not_reached(void **state)
     close(saved);
     close(full);
     assert_int_equal(outcome, HANDLER_NOT_REACHED);
-    assert_string_equal(handler->ops->trouble(handler),
+    assert_string_equal(handler->ops->why_not_reached(handler),
                         "the log cannot take a message's line: No space left on device");
 }
 
 static void at_its_end_the_message_comes_back(void **state)
 {
     begin_a_line_that_waits();
-    handler->ops->end(handler_run, USEC_PER_SEC);
+    handler->ops->cancel(handler_run, USEC_PER_SEC);
     assert_int_equal(n_done, 1);
     assert_int_equal(outcome, HANDLER_RETRY);
     sem_post(&may_write);
@@ -158,7 +158,7 @@ static void at_its_end_the_message_comes_back(void **state)
 static void cancelled_it_is_silent(void **state)
 {
     begin_a_line_that_waits();
-    handler->ops->cancel(handler_run);
+    handler->ops->abandon(handler_run);
     sem_post(&may_write);
     log_stop_thread();
     run_for(event, 20 * USEC_PER_MSEC);

@@ -20,7 +20,7 @@ struct transition {
 static void log_transition(const struct message *m, const struct transition *t)
 {
     bool is_release = t->step.to == MESSAGE_RELEASING;
-    int priority = is_release && t->step.reason == RELEASE_AWAY ? LOG_INFO : LOG_DEBUG;
+    int priority = is_release && t->step.reason == RELEASE_NOT_REACHED ? LOG_INFO : LOG_DEBUG;
 
     if (!log_enabled(priority))
         return;
@@ -36,50 +36,50 @@ static void log_transition(const struct message *m, const struct transition *t)
                   message_state_text(t->step.to));
 }
 
-static uint64_t *end_counter(struct hand *h, const struct transition *t)
+static uint64_t *end_counter(struct inflight *f, const struct transition *t)
 {
     switch ((enum message_state)t->step.to) {
     case MESSAGE_DELETED:
-        return &h->counts.deleted;
+        return &f->counts.deleted;
     case MESSAGE_RELEASED:
         assert(t->reason_before < RELEASE_N_REASONS);
-        return &h->counts.released[t->reason_before];
+        return &f->counts.released[t->reason_before];
     default:
         assert(t->step.to == MESSAGE_LOST);
-        return &h->counts.lost;
+        return &f->counts.lost;
     }
 }
 
-static void act(struct hand *h, struct message *m, const struct transition *t)
+static void act(struct inflight *f, struct message *m, const struct transition *t)
 {
     switch ((enum message_action)t->step.action) {
     case MESSAGE_IMPOSSIBLE:
     case DO_NOTHING:
         break;
     case DO_HANDLE:
-        h->actions->handle(h, m);
+        f->actions->handle(f, m);
         break;
     case DO_CANCEL:
-        h->actions->end_handling(h, m, t->grace_usec);
+        f->actions->cancel_handling(f, m, t->grace_usec);
         break;
     case DO_DEFER:
-        h->actions->defer(h, m);
+        f->actions->defer(f, m);
         break;
     case DO_RECORD:
-        h->actions->record(h, m);
+        f->actions->record(f, m);
         break;
     case DO_ACKNOWLEDGE:
-        settler_add(h->deleter, m, 0, clock_boot_usec());
+        ack_queue_add(f->deleter, m, 0, clock_boot_usec());
         break;
     case DO_WITHDRAW:
-        h->actions->withdraw(h, m);
+        f->actions->withdraw(f, m);
         break;
     case DO_RELEASE:
     case DO_RELEASE_LANE:
-        h->actions->release(h, m, t->delay_sec);
+        f->actions->release(f, m, t->delay_sec);
         break;
     case DO_END:
-        h->actions->settled(h, m, end_counter(h, t));
+        f->actions->remove(f, m, end_counter(f, t));
         break;
     }
 }
@@ -89,26 +89,26 @@ static unsigned delay_sec(const struct message *m, uint64_t delay_usec)
 {
     uint64_t sec = (delay_usec + USEC_PER_SEC - 1) / USEC_PER_SEC;
 
-    return (unsigned)MIN(sec, (uint64_t)lease_seconds_left(m, clock_boot_usec()));
+    return (unsigned)MIN(sec, (uint64_t)lease_visibility_max_sec(m, clock_boot_usec()));
 }
 
-void hand_apply(struct hand *h, struct message *m, enum message_event event, uint64_t usec)
+void inflight_apply(struct inflight *f, struct message *m, enum message_event event, uint64_t usec)
 {
     struct transition t = {
         .step = message_step(m->state, event),
         .reason_before = m->reason,
-        .grace_usec = event == ON_STOP_DEADLINE ? usec : HANDLER_END_MAX_USEC,
+        .grace_usec = event == ON_STOP_DEADLINE ? usec : HANDLER_GRACE_MAX_USEC,
     };
 
     assert(t.step.action != MESSAGE_IMPOSSIBLE);
     if (t.step.action == DO_RELEASE_LANE)
-        h->actions->drop_after(h, m, message_reason_text(t.step.reason));
+        f->actions->release_behind(f, m, message_reason_text(t.step.reason));
     if (t.step.to == MESSAGE_RELEASING)
         t.delay_sec = delay_sec(m, usec);
     log_transition(m, &t);
-    h->n_handling += message_state_is_with_handler(t.step.to);
-    h->n_handling -= message_state_is_with_handler(m->state);
+    f->n_handling += message_state_is_with_handler(t.step.to);
+    f->n_handling -= message_state_is_with_handler(m->state);
     m->state = t.step.to;
     m->reason = t.step.reason;
-    act(h, m, &t);
+    act(f, m, &t);
 }

@@ -11,100 +11,100 @@
 /* --- Taking in --- */
 
 /* Whether a neighbour in the list, or its head, is a message of that reply. */
-static bool is_of(const struct hand *h, struct list *link, const struct sqs_reply *reply)
+static bool is_of(const struct inflight *f, struct list *link, const struct sqs_reply *reply)
 {
-    return link != &h->messages && CONTAINER_OF(link, struct message, of_owner)->reply == reply;
+    return link != &f->messages && CONTAINER_OF(link, struct message, of_owner)->reply == reply;
 }
 
 /* Old emulators do not know MessageGroupId. */
-static void tell_groupless(struct hand *h, const struct message *m)
+static void tell_groupless(struct inflight *f, const struct message *m)
 {
-    if (!h->options.is_fifo || m->received->group_id || h->is_groupless_told)
+    if (!f->options.is_fifo || m->received->group_id || f->is_groupless_told)
         return;
-    h->is_groupless_told = true;
+    f->is_groupless_told = true;
     log_warning(
         "The server does not tell the MessageGroupId of messages on this FIFO queue, so they are "
         "all handled one after the other, as if of one group.");
 }
 
-int hand_take_in(struct hand *h, struct sqs_reply *reply, size_t i, uint64_t sent_usec,
-                 uint64_t now_usec)
+int inflight_add_message(struct inflight *f, struct sqs_reply *reply, size_t i, uint64_t sent_usec,
+                         uint64_t now_usec)
 {
     struct message *m = message_new(reply, i, sent_usec);
     int r;
 
     if (!m)
         return -ENOMEM;
-    m->owner = h;
-    tell_groupless(h, m);
-    lease_begin(&h->leases, m, now_usec);
-    r = lanes_add(h->lanes, m);
+    m->owner = f;
+    tell_groupless(f, m);
+    lease_begin(&f->leases, m, now_usec);
+    r = lanes_add(f->lanes, m);
     if (r < 0) {
-        lease_end(&h->leases, m);
+        lease_stop_renewal(&f->leases, m);
         message_unref(m);
         return r;
     }
-    if (!is_of(h, h->messages.previous, reply))
-        h->bytes += reply->bytes;
-    list_append(&h->messages, &m->of_owner);
-    h->n_messages++;
-    hand_apply(h, m, ON_RECEIPT, 0);
+    if (!is_of(f, f->messages.previous, reply))
+        f->bytes += reply->bytes;
+    list_append(&f->messages, &m->of_owner);
+    f->n_messages++;
+    inflight_apply(f, m, ON_RECEIPT, 0);
     return 0;
 }
 
 /* --- The ends --- */
 
-void hand_withdraw(struct hand *h, struct message *m)
+void inflight_withdraw(struct inflight *f, struct message *m)
 {
-    handled_remove(&h->handled, m);
-    lanes_remove(h->lanes, m);
-    lease_end(&h->leases, m);
+    idempotency_remove(&f->idempotency, m);
+    lanes_remove(f->lanes, m);
+    lease_stop_renewal(&f->leases, m);
 }
 
-void hand_settled(struct hand *h, struct message *m, uint64_t *counter)
+void inflight_remove(struct inflight *f, struct message *m, uint64_t *counter)
 {
     (*counter)++;
-    hand_withdraw(h, m);
-    if (!is_of(h, m->of_owner.previous, m->reply) && !is_of(h, m->of_owner.next, m->reply))
-        h->bytes -= m->reply->bytes;
+    inflight_withdraw(f, m);
+    if (!is_of(f, m->of_owner.previous, m->reply) && !is_of(f, m->of_owner.next, m->reply))
+        f->bytes -= m->reply->bytes;
     list_remove(&m->of_owner);
-    h->n_messages--;
+    f->n_messages--;
     if (m->has_slot)
-        h->n_begun--;
+        f->n_slots_taken--;
     message_unref(m);
-    h->changed(h->userdata);
+    f->changed(f->userdata);
 }
 
-void hand_note_back(struct hand *h, uint64_t usec)
+void inflight_note_visible(struct inflight *f, uint64_t usec)
 {
-    h->back_usec = MAX(h->back_usec, usec);
+    f->visible_usec = MAX(f->visible_usec, usec);
 }
 
-void hand_release(struct hand *h, struct message *m, unsigned delay_sec)
+void inflight_release(struct inflight *f, struct message *m, unsigned delay_sec)
 {
-    hand_withdraw(h, m);
-    settler_add(h->releaser, m, delay_sec, clock_boot_usec());
-    h->changed(h->userdata);
+    inflight_withdraw(f, m);
+    ack_queue_add(f->releaser, m, delay_sec, clock_boot_usec());
+    f->changed(f->userdata);
 }
 
 /* Whether its delete is on its way. Where it is not, it will not be sent. */
-static bool is_delete_sent(struct hand *h, struct message *m)
+static bool is_delete_sent(struct inflight *f, struct message *m)
 {
-    return m->state == MESSAGE_ACKNOWLEDGING && !settler_remove(h->deleter, m);
+    return m->state == MESSAGE_ACKNOWLEDGING && !ack_queue_remove(f->deleter, m);
 }
 
 /* Stops all work on a message, because one before it in its lane comes back. False: that was done
  * before. */
-static bool drop(struct hand *h, struct message *m)
+static bool drop(struct inflight *f, struct message *m)
 {
     bool is_first = m->state != MESSAGE_CANCELLED_BEHIND && m->state != MESSAGE_LEASE_LOST;
 
-    hand_apply(h, m, is_delete_sent(h, m) ? ON_BEHIND_SENT : ON_BEHIND, 0);
+    inflight_apply(f, m, is_delete_sent(f, m) ? ON_BEHIND_SENT : ON_BEHIND, 0);
     return is_first;
 }
 
 /* The last first: whatever ends with one of them drops those behind it, too. Returns how many. */
-static size_t drop_after(struct hand *h, struct message *m)
+static size_t release_behind(struct inflight *f, struct message *m)
 {
     struct message *last = m, *next, *before;
     size_t n = 0;
@@ -113,14 +113,14 @@ static size_t drop_after(struct hand *h, struct message *m)
         last = next;
     for (; last != m; last = before) {
         before = lane_before(last);
-        n += drop(h, last);
+        n += drop(f, last);
     }
     return n;
 }
 
-void hand_drop_after(struct hand *h, struct message *m, const char *why)
+void inflight_release_behind(struct inflight *f, struct message *m, const char *why)
 {
-    size_t n = drop_after(h, m);
+    size_t n = release_behind(f, m);
 
     if (n > 0)
         log_write(LOG_INFO, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
@@ -128,35 +128,35 @@ void hand_drop_after(struct hand *h, struct message *m, const char *why)
                   n == 1 ? "" : "s", MESSAGE_ARGUMENTS(m->received), why);
 }
 
-void hand_lose(struct hand *h, struct message *m, const char *why)
+void inflight_lease_lost(struct inflight *f, struct message *m, const char *why)
 {
-    size_t n_after = drop_after(h, m);
+    size_t n_after = release_behind(f, m);
 
     log_write(LOG_WARNING, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
               "Message %s is lost%s, it comes back: %s (%zu after it in its group dropped)",
               m->received->message_id,
               message_state_is_with_handler(m->state) ? " while it was handled" : "", why, n_after);
-    lease_end(&h->leases, m);
-    hand_apply(h, m, is_delete_sent(h, m) ? ON_LEASE_LOST_SENT : ON_LEASE_LOST, 0);
+    lease_stop_renewal(&f->leases, m);
+    inflight_apply(f, m, is_delete_sent(f, m) ? ON_LEASE_LOST_SENT : ON_LEASE_LOST, 0);
 }
 
-void hand_on_lost(void *userdata, struct message *m, const struct batch_result *result)
+void inflight_on_lease_lost(void *userdata, struct message *m, const struct ack_result *result)
 {
-    hand_lose(userdata, m, result->text[0] ? result->text : result->code);
+    inflight_lease_lost(userdata, m, result->text[0] ? result->text : result->code);
 }
 
-void hand_on_deleted(void *userdata, struct message *m, enum settled what,
-                     const struct batch_result *result)
+void inflight_on_deleted(void *userdata, struct message *m, enum ack_outcome what,
+                         const struct ack_result *result)
 {
-    struct hand *h = userdata;
+    struct inflight *f = userdata;
     bool is_leased;
 
-    if (what == SETTLED_OK) {
-        handled_forget(&h->handled, m);
+    if (what == ACK_OK) {
+        idempotency_forget(&f->idempotency, m);
         log_write(LOG_INFO, MESSAGE_ID_MESSAGE_DELETED,
                   LOG_FIELDS(MESSAGE_FIELDS(m->received), {"SQS_REQUEST_ID", result->request_id}),
                   "Message deleted from queue. SQS Message Id:%s", m->received->message_id);
-        hand_apply(h, m, ON_DELETED, 0);
+        inflight_apply(f, m, ON_DELETED, 0);
         return;
     }
     if (m->state == MESSAGE_ACKNOWLEDGING) {
@@ -165,37 +165,37 @@ void hand_on_deleted(void *userdata, struct message *m, enum settled what,
                              {"SQS_ERROR_CODE", result->code}),
                   "Message %s cannot be deleted, it comes back: %s: %s", m->received->message_id,
                   result->code[0] ? result->code : "its lease has ended", result->text);
-        hand_drop_after(h, m, "it cannot be deleted");
+        inflight_release_behind(f, m, "it cannot be deleted");
     }
     is_leased = lease_holds(m, clock_boot_usec());
     /* One that was withdrawn, and is neither deleted nor with another, is released: nobody else
      * does that. */
     if (!is_leased || m->state == MESSAGE_ACKNOWLEDGING)
-        hand_note_back(h, lease_until_usec(m));
-    hand_apply(h, m, is_leased ? ON_NOT_DELETED_LEASED : ON_NOT_DELETED, 0);
+        inflight_note_visible(f, lease_end_usec(m));
+    inflight_apply(f, m, is_leased ? ON_NOT_DELETED_LEASED : ON_NOT_DELETED, 0);
 }
 
-void hand_on_released(void *userdata, struct message *m, enum settled what,
-                      const struct batch_result *result)
+void inflight_on_released(void *userdata, struct message *m, enum ack_outcome what,
+                          const struct ack_result *result)
 {
-    struct hand *h = userdata;
+    struct inflight *f = userdata;
 
     /* If not known to be done, perhaps still so. */
-    hand_note_back(h, clock_boot_usec() + settler_visibility_sec(m) * USEC_PER_SEC);
-    if (what != SETTLED_OK)
-        hand_note_back(h, lease_until_usec(m));
+    inflight_note_visible(f, clock_boot_usec() + ack_queue_visibility_sec(m) * USEC_PER_SEC);
+    if (what != ACK_OK)
+        inflight_note_visible(f, lease_end_usec(m));
     /* An extension that it waited for in vain may still be made. */
-    if (lease_is_extending(m))
-        hand_note_back(h, clock_boot_usec() + h->leases.visibility_usec);
+    if (lease_is_renewing(m))
+        inflight_note_visible(f, clock_boot_usec() + f->leases.visibility_usec);
     /* A message that is lost is back already. */
-    if (what == SETTLED_REFUSED)
+    if (what == ACK_REFUSED)
         log_write(LOG_WARNING, NULL,
                   LOG_FIELDS(MESSAGE_FIELDS(m->received), {"SQS_REQUEST_ID", result->request_id},
                              {"SQS_ERROR_CODE", result->code}),
                   "Cannot release message %s, it comes back when its visibility timeout ends: "
                   "%s: %s",
                   m->received->message_id, result->code, result->text);
-    hand_apply(h, m, what == SETTLED_OK ? ON_RELEASED : ON_NOT_RELEASED, 0);
+    inflight_apply(f, m, what == ACK_OK ? ON_RELEASED : ON_NOT_RELEASED, 0);
 }
 
 /* Whether what lost its lease is still with the handler, further ahead in its lane. It may be the
@@ -209,19 +209,19 @@ static bool waits_for_an_end(const struct message *m)
            (before->state == MESSAGE_LEASE_LOST || message_state_is_waiting(before->state));
 }
 
-void hand_release_waiting(struct hand *h)
+void inflight_release_waiting(struct inflight *f)
 {
     size_t n = 0;
 
-    if (h->is_receiving)
+    if (f->is_receiving)
         return;
-    LIST_FOREACH(&h->messages, link)
+    LIST_FOREACH(&f->messages, link)
     {
         struct message *m = CONTAINER_OF(link, struct message, of_owner);
 
         if (!message_state_is_waiting(m->state) || waits_for_an_end(m))
             continue;
-        hand_apply(h, m, ON_STOP, 0);
+        inflight_apply(f, m, ON_STOP, 0);
         n++;
     }
     if (n > 0)

@@ -6,27 +6,27 @@
 
 #include "util/macro.h"
 
-struct budget {
+struct memory_budget {
     uint64_t max_bytes;
     uint64_t message_bytes; /* that one is expected to bring; 0: none has come yet */
 };
 
-#define BUDGET_INIT(max_bytes_) ((struct budget){.max_bytes = (max_bytes_)})
+#define MEMORY_BUDGET_INIT(max_bytes_) ((struct memory_budget){.max_bytes = (max_bytes_)})
 
 /* A reply of so many bytes has brought n messages, more than 0. */
-static inline void budget_received(struct budget *budget, size_t bytes, size_t n)
+static inline void memory_budget_received(struct memory_budget *budget, size_t bytes, size_t n)
 {
     uint64_t kept = budget->message_bytes - budget->message_bytes / 16;
 
     budget->message_bytes = MAX(bytes / n, kept);
 }
 
-/* `held_bytes` are held, and `promised` messages may still come for what was asked before. Where
- * nothing is held or promised, one may be asked for in any case. */
-static inline size_t budget_messages(const struct budget *budget, size_t held_bytes,
-                                     size_t promised)
+/* `held_bytes` are held, and `reserved` messages may still come for what was asked before. Where
+ * nothing is held or reserved, one may be asked for in any case. */
+static inline size_t memory_budget_messages(const struct memory_budget *budget, size_t held_bytes,
+                                            size_t reserved)
 {
-    uint64_t used = held_bytes + promised * budget->message_bytes;
+    uint64_t used = held_bytes + reserved * budget->message_bytes;
 
     if (budget->message_bytes == 0)
         return SIZE_MAX;

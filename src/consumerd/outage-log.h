@@ -6,17 +6,16 @@
 #include "consumerd/message.h"
 #include "daemon/trouble.h"
 
-struct handler_trouble { /* all zero: none yet */
+struct outage_log { /* all zero: none yet */
     struct trouble outage, charges;
 };
 
 /* A try has failed; `why` is one line, or NULL. `n_waiting` messages are in flight. */
-void handler_trouble_add(struct handler_trouble *trouble, const struct outage *outage,
-                         const char *why, size_t n_waiting, uint64_t now_usec);
+void outage_log_failure(struct outage_log *log, const struct outage *outage, const char *why,
+                        size_t n_waiting, uint64_t now_usec);
 
 /* The handler answers again. */
-void handler_trouble_end(struct handler_trouble *trouble, uint64_t now_usec);
+void outage_log_end(struct outage_log *log, uint64_t now_usec);
 
 /* A message that a gateway refused is charged with that. */
-void handler_trouble_charged(struct handler_trouble *trouble, const struct message *message,
-                             uint64_t now_usec);
+void outage_log_charge(struct outage_log *log, const struct message *message, uint64_t now_usec);

@@ -6,23 +6,23 @@
 
 #include "util/macro.h"
 
-struct pace {
-    unsigned max, receives;
+struct poll_limit {
+    unsigned max, now;
 };
 
-#define PACE_INIT(max_) ((struct pace){.max = (max_), .receives = 1})
+#define POLL_LIMIT_INIT(max_) ((struct poll_limit){.max = (max_), .now = 1})
 
 /* A receive has brought n of the messages that were asked for. */
-static inline void pace_received(struct pace *pace, unsigned asked, size_t n)
+static inline void poll_limit_received(struct poll_limit *limit, unsigned asked, size_t n)
 {
     if (n == 0)
-        pace->receives = MAX(pace->receives / 2, 1U);
+        limit->now = MAX(limit->now / 2, 1U);
     else if (n >= asked)
-        pace->receives = MIN(pace->receives * 2, pace->max);
+        limit->now = MIN(limit->now * 2, limit->max);
 }
 
 /* Receives that were under way have stalled. */
-static inline void pace_stalled(struct pace *pace)
+static inline void poll_limit_stalled(struct poll_limit *limit)
 {
-    pace->receives = MAX(pace->receives / 2, 1U);
+    limit->now = MAX(limit->now / 2, 1U);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* See handler-trouble.h. */
-#include "consumerd/handler-trouble.h"
+#include "consumerd/outage-log.h"
 
 #include <stdio.h>
 
@@ -13,41 +13,41 @@ static unsigned seconds(uint64_t usec)
     return (unsigned)(usec / USEC_PER_SEC);
 }
 
-void handler_trouble_add(struct handler_trouble *t, const struct outage *outage, const char *why,
-                         size_t n_waiting, uint64_t now_usec)
+void outage_log_failure(struct outage_log *log, const struct outage *outage, const char *why,
+                        size_t n_waiting, uint64_t now_usec)
 {
     uint64_t wait_usec = outage->next_usec - MIN(now_usec, outage->next_usec);
-    bool is_due = trouble_add(&t->outage, "", why ? why : "no reason is known", now_usec);
+    bool is_due = trouble_add(&log->outage, "", why ? why : "no reason is known", now_usec);
     char since[64] = "";
 
-    if (t->outage.failures > 1)
+    if (log->outage.failures > 1)
         snprintf(since, sizeof(since), ", for %u s and %u tries now",
-                 seconds(now_usec - t->outage.since_usec), t->outage.failures);
+                 seconds(now_usec - log->outage.since_usec), log->outage.failures);
     log_write(
         is_due ? LOG_WARNING : LOG_DEBUG, MESSAGE_ID_HANDLER_NOT_REACHED, LOG_NO_FIELDS,
         "The handler is not reached%s: %s. %zu message%s in flight wait%s for it, and nothing "
         "further is received; next try in %u s.",
-        since, t->outage.text, n_waiting, n_waiting == 1 ? "" : "s", n_waiting == 1 ? "s" : "",
+        since, log->outage.text, n_waiting, n_waiting == 1 ? "" : "s", n_waiting == 1 ? "s" : "",
         seconds(wait_usec + USEC_PER_SEC - 1));
 }
 
-void handler_trouble_end(struct handler_trouble *t, uint64_t now_usec)
+void outage_log_end(struct outage_log *log, uint64_t now_usec)
 {
     struct trouble ended;
 
-    if (trouble_end(&t->outage, &ended))
+    if (trouble_end(&log->outage, &ended))
         log_write(LOG_NOTICE, MESSAGE_ID_HANDLER_REACHED, LOG_NO_FIELDS,
                   "The handler is reached again, after %u s and %u failed tries.",
                   seconds(now_usec - ended.since_usec), ended.failures);
 }
 
-void handler_trouble_charged(struct handler_trouble *t, const struct message *m, uint64_t now_usec)
+void outage_log_charge(struct outage_log *log, const struct message *m, uint64_t now_usec)
 {
-    bool is_due = trouble_add(&t->charges, "", "", now_usec);
+    bool is_due = trouble_add(&log->charges, "", "", now_usec);
 
     log_write(
         is_due ? LOG_WARNING : LOG_DEBUG, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
         "Message %s is not handled, it comes back: the gateway before the handler has refused "
         "it %u times (502, 503 or 504), the last time with nothing else beside it.",
-        m->received->message_id, outage_refusals(&m->outage));
+        m->received->message_id, outage_refusal_count(&m->outage));
 }
