@@ -6,12 +6,12 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "producerd/rate.h"
+#include "producerd/rate-limit.h"
 #include "util/limit.h"
 
 struct batcher {
     struct batcher_options options;
-    struct rate rate;
+    struct rate_limit rate_limit;
     struct limit size;
     struct batch open;
 };
@@ -25,7 +25,7 @@ int batcher_new(const struct batcher_options *options, struct batcher **ret)
         return -ENOMEM;
     batcher->options = *options;
     batcher->size = LIMIT_INIT(options->size_max);
-    batcher->rate = RATE_INIT(options->rate_limit);
+    batcher->rate_limit = RATE_LIMIT_INIT(options->rate_limit);
     *ret = batcher;
     return 0;
 }
@@ -36,20 +36,20 @@ struct batcher *batcher_free(struct batcher *batcher)
     return NULL;
 }
 
-static bool fits(const struct batch *batch, const struct outgoing *message)
+static bool fits(const struct batch *batch, const struct outgoing_message *message)
 {
     return batch->n == 0 ||
-           (!message->is_alone && batch->bytes + message->bytes <= SQS_BATCH_MAX_BYTES);
+           (!message->needs_own_request && batch->bytes + message->bytes <= SQS_BATCH_MAX_BYTES);
 }
 
 /* Whether the batch takes nothing more. */
 static bool is_closed(const struct batcher *b)
 {
     return b->open.n >= b->size.now || b->open.bytes >= SQS_BATCH_MAX_BYTES ||
-           (b->open.n > 0 && b->open.messages[0]->is_alone);
+           (b->open.n > 0 && b->open.messages[0]->needs_own_request);
 }
 
-static void add(struct batcher *b, struct outgoing *message, uint64_t now_usec)
+static void add(struct batcher *b, struct outgoing_message *message, uint64_t now_usec)
 {
     lanes_take(b->options.lanes, message);
     if (b->open.n == 0)
@@ -64,7 +64,7 @@ static bool fill(struct batcher *b, uint64_t now_usec)
     enum batcher_supply supply = SUPPLY_ADDED;
 
     while (!is_closed(b)) {
-        struct outgoing *message = lanes_peek(b->options.lanes);
+        struct outgoing_message *message = lanes_peek(b->options.lanes);
 
         if (message && !fits(&b->open, message))
             return false;
@@ -78,26 +78,26 @@ static bool fill(struct batcher *b, uint64_t now_usec)
     return false;
 }
 
-int batcher_next(struct batcher *b, uint64_t now_usec, struct batch *ret, uint64_t *ret_again_usec)
+int batcher_next(struct batcher *b, uint64_t now_usec, struct batch *ret, uint64_t *ret_wake_usec)
 {
     bool may_wait;
     uint64_t lingers_until;
 
-    if (now_usec < rate_free_usec(&b->rate)) {
-        *ret_again_usec = rate_free_usec(&b->rate);
+    if (now_usec < rate_limit_next_usec(&b->rate_limit)) {
+        *ret_wake_usec = rate_limit_next_usec(&b->rate_limit);
         return BATCHER_E_WAIT;
     }
     lanes_wake(b->options.lanes, now_usec);
     may_wait = fill(b, now_usec);
     lingers_until = b->open.since_usec + b->options.linger_usec;
     if (b->open.n == 0 || (may_wait && now_usec < lingers_until)) {
-        *ret_again_usec = lanes_due_usec(b->options.lanes);
+        *ret_wake_usec = lanes_due_usec(b->options.lanes);
         if (b->open.n > 0)
-            *ret_again_usec = MIN(*ret_again_usec, lingers_until);
+            *ret_wake_usec = MIN(*ret_wake_usec, lingers_until);
         return BATCHER_E_WAIT;
     }
     lanes_seal(b->options.lanes);
-    rate_take(&b->rate, b->open.n, now_usec);
+    rate_limit_take(&b->rate_limit, b->open.n, now_usec);
     *ret = b->open;
     b->open = (struct batch){};
     return 0;
@@ -114,7 +114,7 @@ void batcher_got_through(struct batcher *b, size_t n)
         limit_got_through(&b->size, b->size.epoch);
 }
 
-size_t batcher_waiting(const struct batcher *b)
+size_t batcher_open_count(const struct batcher *b)
 {
     return b->open.n;
 }

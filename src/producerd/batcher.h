@@ -9,7 +9,7 @@
 #include "producerd/lane.h"
 
 struct batch {
-    struct outgoing *messages[SQS_BATCH_MAX];
+    struct outgoing_message *messages[SQS_BATCH_MAX];
     size_t n;
     size_t bytes;
     uint64_t since_usec; /* when the first came */
@@ -39,10 +39,10 @@ DEFINE_CLEANUP(struct batcher *, batcher_free)
 
 /* 0 with the next batch, which is outstanding from then on; or BATCHER_E_WAIT with the time to ask
  * again, USEC_INFINITY where only a new message or a reply can change anything.
- * A batch is at most SQS_BATCH_MAX_BYTES in all; a message that is_alone shares it with none. */
+ * A batch is at most SQS_BATCH_MAX_BYTES in all; a message that needs_own_request shares it with none. */
 enum { BATCHER_E_WAIT = 1 };
 int batcher_next(struct batcher *batcher, uint64_t now_usec, struct batch *ret,
-                 uint64_t *ret_again_usec);
+                 uint64_t *ret_wake_usec);
 
 /* Requests have stalled: batches are half as large from now on, and grow step by step with each
  * that gets through, of `n` messages (util/limit.h). */
@@ -50,4 +50,4 @@ void batcher_stalled(struct batcher *batcher);
 void batcher_got_through(struct batcher *batcher, size_t n);
 
 /* Messages in the batch that is being filled: taken from the lanes, and not handed out yet. */
-size_t batcher_waiting(const struct batcher *batcher);
+size_t batcher_open_count(const struct batcher *batcher);

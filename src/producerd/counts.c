@@ -15,5 +15,5 @@ void counts_append(struct buffer *line, const struct counts *counts, const struc
     buffer_printf(line, "%" PRIu64 " sent", counts->sent - before->sent);
     append(line, "rejected", counts->rejected - before->rejected);
     append(line, "to be sent again", counts->resent - before->resent);
-    append(line, "perhaps stored twice", counts->late - before->late);
+    append(line, "perhaps stored twice", counts->possible_duplicates - before->possible_duplicates);
 }

@@ -9,7 +9,7 @@ struct counts {        /* all zero: nothing yet; of uint64_t alone (daemon/progr
     uint64_t sent;     /* SQS has acknowledged them */
     uint64_t rejected; /* SQS will never take them */
     uint64_t resent;   /* SQS did not take them, and they were put back to be sent again */
-    uint64_t late;     /* perhaps stored twice (doubt.h) */
+    uint64_t possible_duplicates; /* perhaps stored twice (deduplication.h) */
 };
 
 /* Appends what was counted since `before`: "12 sent, 1 rejected". After the first only what there

@@ -11,15 +11,15 @@
 #include "util/hash-table.h"
 #include "util/list.h"
 
-enum place { PLACE_NONE, PLACE_READY, PLACE_RESTING };
+enum lane_state { LANE_UNLISTED, LANE_READY, LANE_DELAYED };
 
 struct lane {
-    struct list of_place;
+    struct list link;
     struct hash_entry entry;
     struct lane *next_idle, *next_open;
-    struct outgoing *first, *last; /* waiting, in order */
+    struct outgoing_message *first, *last; /* waiting, in order */
     size_t n_outstanding;
-    enum place place;
+    enum lane_state state;
     bool is_open; /* LANES_BATCH: may add to the batch that is being filled */
     uint64_t due_usec;
     char group_id[SQS_ID_MAX_BYTES + 1];
@@ -27,42 +27,42 @@ struct lane {
 
 struct lanes {
     enum lanes_kind kind;
-    struct list ready, resting;
+    struct list ready, delayed;
     struct lane *open, *idle;
-    size_t n_resting;
+    size_t n_delayed;
     struct lane *pool; /* the first n_used of n_max have been in use */
     size_t n_used, n_max;
     struct hash_table by_group;
 };
 
 /* NULL stays so. */
-static struct lane *of_place(struct list *link)
+static struct lane *lane_of_link(struct list *link)
 {
-    return link ? CONTAINER_OF(link, struct lane, of_place) : NULL;
+    return link ? CONTAINER_OF(link, struct lane, link) : NULL;
 }
 
 static void make_ready(struct lanes *lanes, struct lane *lane)
 {
-    lane->place = PLACE_READY;
-    list_append(&lanes->ready, &lane->of_place);
+    lane->state = LANE_READY;
+    list_append(&lanes->ready, &lane->link);
 }
 
-static void unready(struct lanes *lanes, struct lane *lane)
+static void make_unlisted(struct lanes *lanes, struct lane *lane)
 {
-    list_remove(&lane->of_place);
-    lane->place = PLACE_NONE;
+    list_remove(&lane->link);
+    lane->state = LANE_UNLISTED;
 }
 
-static void make_rest(struct lanes *lanes, struct lane *lane)
+static void make_delayed(struct lanes *lanes, struct lane *lane)
 {
-    struct list *before = &lanes->resting;
+    struct list *before = &lanes->delayed;
 
-    while (before->previous != &lanes->resting &&
-           of_place(before->previous)->due_usec > lane->due_usec)
+    while (before->previous != &lanes->delayed &&
+           lane_of_link(before->previous)->due_usec > lane->due_usec)
         before = before->previous;
-    lane->place = PLACE_RESTING;
-    list_insert_before(before, &lane->of_place);
-    lanes->n_resting++;
+    lane->state = LANE_DELAYED;
+    list_insert_before(before, &lane->link);
+    lanes->n_delayed++;
 }
 
 static struct lane *lane_new(struct lanes *lanes)
@@ -79,7 +79,7 @@ static struct lane *lane_new(struct lanes *lanes)
     return lane;
 }
 
-static struct lane *lane_of(struct lanes *lanes, const char *group_id)
+static struct lane *lane_of_group(struct lanes *lanes, const char *group_id)
 {
     size_t size = strlen(group_id) + 1;
     struct hash_entry *found = hash_table_find(&lanes->by_group, group_id, size);
@@ -94,9 +94,9 @@ static struct lane *lane_of(struct lanes *lanes, const char *group_id)
     return lane;
 }
 
-static void retire(struct lanes *lanes, struct lane *lane)
+static void lane_recycle(struct lanes *lanes, struct lane *lane)
 {
-    if (lanes->kind != LANES_NONE)
+    if (lanes->kind != LANES_UNORDERED)
         hash_table_remove(&lanes->by_group, &lane->entry);
     lane->next_idle = lanes->idle;
     lanes->idle = lane;
@@ -111,10 +111,10 @@ int lanes_new(enum lanes_kind kind, size_t messages_max, struct lanes **ret)
     lanes->kind = kind;
     lanes->n_max = messages_max;
     list_init(&lanes->ready);
-    list_init(&lanes->resting);
+    list_init(&lanes->delayed);
     lanes->pool = calloc(messages_max, sizeof(struct lane));
     if (!lanes->pool ||
-        (kind != LANES_NONE && hash_table_reserve(&lanes->by_group, 2 * messages_max) < 0))
+        (kind != LANES_UNORDERED && hash_table_reserve(&lanes->by_group, 2 * messages_max) < 0))
         return -ENOMEM;
     *ret = TAKE(lanes);
     return 0;
@@ -130,7 +130,7 @@ struct lanes *lanes_free(struct lanes *lanes)
     return NULL;
 }
 
-static void push_back(struct lane *lane, struct outgoing *message)
+static void push_back(struct lane *lane, struct outgoing_message *message)
 {
     message->lane = lane;
     message->next = NULL;
@@ -141,7 +141,7 @@ static void push_back(struct lane *lane, struct outgoing *message)
     lane->last = message;
 }
 
-static void push_front(struct lane *lane, struct outgoing *message)
+static void push_front(struct lane *lane, struct outgoing_message *message)
 {
     message->next = lane->first;
     lane->first = message;
@@ -156,33 +156,33 @@ static void pop_front(struct lane *lane)
         lane->last = NULL;
 }
 
-void lanes_add(struct lanes *lanes, struct outgoing *message)
+void lanes_add(struct lanes *lanes, struct outgoing_message *message)
 {
-    struct lane *lane = lanes->kind == LANES_NONE
+    struct lane *lane = lanes->kind == LANES_UNORDERED
                             ? lane_new(lanes)
-                            : lane_of(lanes, message->source->message.group_id);
+                            : lane_of_group(lanes, message->source->message.group_id);
 
     push_back(lane, message);
-    if (lane->place == PLACE_NONE && (lane->n_outstanding == 0 || lane->is_open))
+    if (lane->state == LANE_UNLISTED && (lane->n_outstanding == 0 || lane->is_open))
         make_ready(lanes, lane);
 }
 
-struct outgoing *lanes_peek(const struct lanes *lanes)
+struct outgoing_message *lanes_peek(const struct lanes *lanes)
 {
-    struct lane *lane = of_place(list_first(&lanes->ready));
+    struct lane *lane = lane_of_link(list_first(&lanes->ready));
 
     return lane ? lane->first : NULL;
 }
 
-void lanes_take(struct lanes *lanes, struct outgoing *message)
+void lanes_take(struct lanes *lanes, struct outgoing_message *message)
 {
     struct lane *lane = message->lane;
 
-    assert(lane->place == PLACE_READY && lane->first == message);
+    assert(lane->state == LANE_READY && lane->first == message);
     pop_front(lane);
     lane->n_outstanding++;
     if (lanes->kind != LANES_BATCH) {
-        unready(lanes, lane);
+        make_unlisted(lanes, lane);
         return;
     }
     if (!lane->is_open) {
@@ -191,54 +191,54 @@ void lanes_take(struct lanes *lanes, struct outgoing *message)
         lanes->open = lane;
     }
     if (!lane->first)
-        unready(lanes, lane);
+        make_unlisted(lanes, lane);
 }
 
 void lanes_seal(struct lanes *lanes)
 {
     for (struct lane *lane = lanes->open; lane; lane = lane->next_open) {
         lane->is_open = false;
-        if (lane->place == PLACE_READY)
-            unready(lanes, lane);
+        if (lane->state == LANE_READY)
+            make_unlisted(lanes, lane);
     }
     lanes->open = NULL;
 }
 
 /* One message less is outstanding. */
-static void release(struct lanes *lanes, struct lane *lane)
+static void end_attempt(struct lanes *lanes, struct lane *lane)
 {
-    assert(lane->n_outstanding > 0 && lane->place == PLACE_NONE && !lane->is_open);
+    assert(lane->n_outstanding > 0 && lane->state == LANE_UNLISTED && !lane->is_open);
     if (--lane->n_outstanding > 0)
         return;
     if (!lane->first)
-        retire(lanes, lane);
+        lane_recycle(lanes, lane);
     else if (lane->due_usec > 0)
-        make_rest(lanes, lane);
+        make_delayed(lanes, lane);
     else
         make_ready(lanes, lane);
 }
 
-void lanes_done(struct lanes *lanes, struct outgoing *message)
+void lanes_done(struct lanes *lanes, struct outgoing_message *message)
 {
-    release(lanes, TAKE(message->lane));
+    end_attempt(lanes, TAKE(message->lane));
 }
 
-void lanes_again(struct lanes *lanes, struct outgoing *message, uint64_t due_usec)
+void lanes_retry(struct lanes *lanes, struct outgoing_message *message, uint64_t due_usec)
 {
     struct lane *lane = message->lane;
 
     push_front(lane, message);
     lane->due_usec = MAX(lane->due_usec, due_usec);
-    release(lanes, lane);
+    end_attempt(lanes, lane);
 }
 
 void lanes_wake(struct lanes *lanes, uint64_t now_usec)
 {
     struct lane *lane;
 
-    while ((lane = of_place(list_first(&lanes->resting))) && lane->due_usec <= now_usec) {
-        list_remove(&lane->of_place);
-        lanes->n_resting--;
+    while ((lane = lane_of_link(list_first(&lanes->delayed))) && lane->due_usec <= now_usec) {
+        list_remove(&lane->link);
+        lanes->n_delayed--;
         lane->due_usec = 0;
         make_ready(lanes, lane);
     }
@@ -246,12 +246,12 @@ void lanes_wake(struct lanes *lanes, uint64_t now_usec)
 
 uint64_t lanes_due_usec(const struct lanes *lanes)
 {
-    struct lane *lane = of_place(list_first(&lanes->resting));
+    struct lane *lane = lane_of_link(list_first(&lanes->delayed));
 
     return lane ? lane->due_usec : USEC_INFINITY;
 }
 
-size_t lanes_resting(const struct lanes *lanes)
+size_t lanes_n_delayed(const struct lanes *lanes)
 {
-    return lanes->n_resting;
+    return lanes->n_delayed;
 }

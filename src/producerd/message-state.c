@@ -9,9 +9,10 @@
     }
 
 /* One that waits for its turn, in doubt or not. */
-#define ON_ITS_WAY(sending) [ON_SENDING] = STEP(DO_NOTHING, sending, REASON_SENDING)
-#define LATE_ON_ITS_WAY                                                                            \
-    [ON_SENDING_LATE] = STEP(DO_NOTHING, OUTGOING_SENDING_LATE, REASON_SENDING_LATE)
+#define SENDING(sending) [ON_SENDING] = STEP(DO_NOTHING, sending, REASON_SENDING)
+#define SENDING_POSSIBLE_DUPLICATE                                                                 \
+    [ON_SENDING_POSSIBLE_DUPLICATE] =                                                              \
+        STEP(DO_NOTHING, OUTGOING_SENDING_POSSIBLE_DUPLICATE, REASON_SENDING_POSSIBLE_DUPLICATE)
 
 /* The answers to one whose attempt is on its way: where it waits then, by whether its outcome is
  * known; and where it is while the next attempt follows. */
@@ -23,28 +24,30 @@
     [ON_REJECTED] = STEP(DO_SETTLE, OUTGOING_REJECTED, REASON_REJECTED),                           \
     [ON_FAILED] = STEP(DO_REQUEUE, known, REASON_FAILED),                                          \
     [ON_UNKNOWN] = STEP(DO_REQUEUE, unknown, REASON_UNKNOWN),                                      \
-    [ON_BATCH_REFUSED] = STEP(DO_REQUEUE_ALONE, known, REASON_BATCH_REFUSED),                      \
-    [ON_BATCH_REFUSED_UNKNOWN] = STEP(DO_REQUEUE_ALONE, unknown, REASON_BATCH_REFUSED)
+    [ON_BATCH_REFUSED] = STEP(DO_REQUEUE_SPLIT, known, REASON_BATCH_REFUSED),                      \
+    [ON_BATCH_REFUSED_UNKNOWN] = STEP(DO_REQUEUE_SPLIT, unknown, REASON_BATCH_REFUSED)
 
 static const struct outgoing_step table[OUTGOING_N_STATES][OUTGOING_N_EVENTS] = {
-    [OUTGOING_TAKEN_UP] =
+    [OUTGOING_NEW] =
         {
             [ON_VALID] = STEP(DO_QUEUE, OUTGOING_QUEUED, REASON_VALID),
             [ON_VALID_IN_DOUBT] = STEP(DO_QUEUE, OUTGOING_IN_DOUBT, REASON_VALID_IN_DOUBT),
-            [ON_INVALID] = STEP(DO_REFUSE, OUTGOING_REJECTED, REASON_INVALID),
+            [ON_INVALID] = STEP(DO_SETTLE_UNQUEUED, OUTGOING_REJECTED, REASON_INVALID),
         },
-    [OUTGOING_QUEUED] = {ON_ITS_WAY(OUTGOING_SENDING)},
-    [OUTGOING_SENDING] = {ON_ITS_WAY(OUTGOING_SENDING),
+    [OUTGOING_QUEUED] = {SENDING(OUTGOING_SENDING)},
+    [OUTGOING_SENDING] = {SENDING(OUTGOING_SENDING),
                           ANSWERS(OUTGOING_QUEUED, OUTGOING_IN_DOUBT, OUTGOING_SENDING,
                                   OUTGOING_SENDING_IN_DOUBT)},
-    [OUTGOING_IN_DOUBT] = {ON_ITS_WAY(OUTGOING_SENDING_IN_DOUBT), LATE_ON_ITS_WAY},
-    [OUTGOING_SENDING_IN_DOUBT] = {ON_ITS_WAY(OUTGOING_SENDING_IN_DOUBT), LATE_ON_ITS_WAY,
+    [OUTGOING_IN_DOUBT] = {SENDING(OUTGOING_SENDING_IN_DOUBT), SENDING_POSSIBLE_DUPLICATE},
+    [OUTGOING_SENDING_IN_DOUBT] = {SENDING(OUTGOING_SENDING_IN_DOUBT), SENDING_POSSIBLE_DUPLICATE,
                                    ANSWERS(OUTGOING_IN_DOUBT, OUTGOING_IN_DOUBT,
                                            OUTGOING_SENDING_IN_DOUBT, OUTGOING_SENDING_IN_DOUBT)},
-    [OUTGOING_LATE] = {ON_ITS_WAY(OUTGOING_SENDING_LATE)},
-    [OUTGOING_SENDING_LATE] = {ON_ITS_WAY(OUTGOING_SENDING_LATE),
-                               ANSWERS(OUTGOING_LATE, OUTGOING_LATE, OUTGOING_SENDING_LATE,
-                                       OUTGOING_SENDING_LATE)},
+    [OUTGOING_POSSIBLE_DUPLICATE] = {SENDING(OUTGOING_SENDING_POSSIBLE_DUPLICATE)},
+    [OUTGOING_SENDING_POSSIBLE_DUPLICATE] = {SENDING(OUTGOING_SENDING_POSSIBLE_DUPLICATE),
+                                             ANSWERS(OUTGOING_POSSIBLE_DUPLICATE,
+                                                     OUTGOING_POSSIBLE_DUPLICATE,
+                                                     OUTGOING_SENDING_POSSIBLE_DUPLICATE,
+                                                     OUTGOING_SENDING_POSSIBLE_DUPLICATE)},
 };
 
 struct outgoing_step outgoing_step(enum outgoing_state from, enum outgoing_event event)
@@ -56,13 +59,13 @@ struct outgoing_step outgoing_step(enum outgoing_state from, enum outgoing_event
 const char *outgoing_state_text(enum outgoing_state state)
 {
     static const char *const texts[OUTGOING_N_STATES] = {
-        [OUTGOING_TAKEN_UP] = "taken up",
+        [OUTGOING_NEW] = "new",
         [OUTGOING_QUEUED] = "queued",
         [OUTGOING_SENDING] = "sending",
         [OUTGOING_IN_DOUBT] = "in doubt",
         [OUTGOING_SENDING_IN_DOUBT] = "sending in doubt",
-        [OUTGOING_LATE] = "late",
-        [OUTGOING_SENDING_LATE] = "sending late",
+        [OUTGOING_POSSIBLE_DUPLICATE] = "possible duplicate",
+        [OUTGOING_SENDING_POSSIBLE_DUPLICATE] = "sending possible duplicate",
         [OUTGOING_SENT] = "sent",
         [OUTGOING_REJECTED] = "rejected",
     };
@@ -77,7 +80,8 @@ const char *outgoing_reason_text(enum outgoing_reason reason)
         [REASON_VALID_IN_DOUBT] = "it was taken from the source, and may have been sent before",
         [REASON_INVALID] = "SQS would reject it",
         [REASON_SENDING] = "an attempt goes out",
-        [REASON_SENDING_LATE] = "an attempt goes out, and SQS may have forgotten an earlier one",
+        [REASON_SENDING_POSSIBLE_DUPLICATE] =
+            "an attempt goes out, and SQS may have forgotten an earlier one",
         [REASON_NOT_SENT] = "this machine lacks what sending needs",
         [REASON_ATTEMPT_FAILED] = "the attempt has failed, and another one follows",
         [REASON_ATTEMPT_UNKNOWN] = "the outcome of the attempt is unknown, and another one follows",

@@ -21,14 +21,14 @@
 #include "util/macro.h"
 
 enum outgoing_state {
-    OUTGOING_TAKEN_UP, /* in no lane yet */
+    OUTGOING_NEW,      /* in no lane yet */
     OUTGOING_QUEUED,   /* waits for its turn; SQS does not have it */
     OUTGOING_SENDING,  /* an attempt is on its way */
     OUTGOING_IN_DOUBT, /* waits for its turn; an attempt went out whose outcome is unknown */
     OUTGOING_SENDING_IN_DOUBT, /* both */
-    OUTGOING_LATE, /* as in doubt, and it went again when SQS may have forgotten the first attempt:
+    OUTGOING_POSSIBLE_DUPLICATE, /* as in doubt, and it went again when SQS may have forgotten the first attempt:
                       it may be stored twice */
-    OUTGOING_SENDING_LATE,
+    OUTGOING_SENDING_POSSIBLE_DUPLICATE,
     OUTGOING_SENT, /* ends */
     OUTGOING_REJECTED,
     OUTGOING_N_STATES,
@@ -41,10 +41,10 @@ enum outgoing_event {
     ON_INVALID,        /* what SQS would reject */
     /* An attempt. */
     ON_SENDING,
-    ON_SENDING_LATE,    /* and SQS may have forgotten an earlier one */
-    ON_NOT_SENT,        /* it could not even be made */
-    ON_ATTEMPT_FAILED,  /* another one follows at once */
-    ON_ATTEMPT_UNKNOWN, /* the same, and whether SQS has the message is not known */
+    ON_SENDING_POSSIBLE_DUPLICATE, /* and SQS may have forgotten an earlier one */
+    ON_NOT_SENT,                   /* it could not even be made */
+    ON_ATTEMPT_FAILED,             /* another one follows at once */
+    ON_ATTEMPT_UNKNOWN,            /* the same, and whether SQS has the message is not known */
     /* The answer, after all attempts. */
     ON_SENT,
     ON_REJECTED,
@@ -58,11 +58,11 @@ enum outgoing_event {
 enum outgoing_action {
     OUTGOING_IMPOSSIBLE, /* a bug of ours */
     DO_NOTHING,
-    DO_QUEUE,         /* put it into its lane, last */
-    DO_REQUEUE,       /* put it back into its lane, first, for later */
-    DO_REQUEUE_ALONE, /* the same, for a request of its own, at once */
-    DO_SETTLE,        /* tell the source, and take it out of its lane */
-    DO_REFUSE,        /* tell the source; it is in no lane */
+    DO_QUEUE,           /* put it into its lane, last */
+    DO_REQUEUE,         /* put it back into its lane, first, for later */
+    DO_REQUEUE_SPLIT,   /* the same, for a request of its own, at once */
+    DO_SETTLE,          /* tell the source, and take it out of its lane */
+    DO_SETTLE_UNQUEUED, /* tell the source; it is in no lane */
 };
 
 enum outgoing_reason {
@@ -70,7 +70,7 @@ enum outgoing_reason {
     REASON_VALID_IN_DOUBT,
     REASON_INVALID,
     REASON_SENDING,
-    REASON_SENDING_LATE,
+    REASON_SENDING_POSSIBLE_DUPLICATE,
     REASON_NOT_SENT,
     REASON_ATTEMPT_FAILED,
     REASON_ATTEMPT_UNKNOWN,
@@ -98,24 +98,24 @@ const char *outgoing_reason_text(enum outgoing_reason reason);
 static inline bool outgoing_state_is_sending(enum outgoing_state state)
 {
     return state == OUTGOING_SENDING || state == OUTGOING_SENDING_IN_DOUBT ||
-           state == OUTGOING_SENDING_LATE;
+           state == OUTGOING_SENDING_POSSIBLE_DUPLICATE;
 }
 
 /* An attempt went out whose outcome is unknown. */
 static inline bool outgoing_state_is_in_doubt(enum outgoing_state state)
 {
-    return state >= OUTGOING_IN_DOUBT && state <= OUTGOING_SENDING_LATE;
+    return state >= OUTGOING_IN_DOUBT && state <= OUTGOING_SENDING_POSSIBLE_DUPLICATE;
 }
 
 /* It may stand in the queue: that, or an attempt is on its way. */
-static inline bool outgoing_state_is_unknown(enum outgoing_state state)
+static inline bool outgoing_state_may_be_stored(enum outgoing_state state)
 {
-    return state >= OUTGOING_SENDING && state <= OUTGOING_SENDING_LATE;
+    return state >= OUTGOING_SENDING && state <= OUTGOING_SENDING_POSSIBLE_DUPLICATE;
 }
 
-static inline bool outgoing_state_is_late(enum outgoing_state state)
+static inline bool outgoing_state_is_possible_duplicate(enum outgoing_state state)
 {
-    return state == OUTGOING_LATE || state == OUTGOING_SENDING_LATE;
+    return state == OUTGOING_POSSIBLE_DUPLICATE || state == OUTGOING_SENDING_POSSIBLE_DUPLICATE;
 }
 
 static inline bool outgoing_state_is_end(enum outgoing_state state)

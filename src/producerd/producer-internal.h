@@ -15,7 +15,7 @@
 #include "util/timer.h"
 
 /* Messages in a row that may be put aside before the loop gets its turn again. */
-enum { PRODUCER_INVALID_RUN_MAX = 100 };
+enum { PRODUCER_INVALID_IN_A_ROW_MAX = 100 };
 
 struct producer {
     struct service *service;
@@ -28,22 +28,23 @@ struct producer {
     struct sender *sender;
     struct timer timer;
 
-    struct outgoing *messages, *free_message;
+    struct outgoing_message *messages, *free_messages;
     size_t n_messages_max, n_messages; /* taken from the source and not settled */
 
-    const struct source_message *given; /* by the source, and not taken up yet for a shortage */
-    uint64_t shortage_until_usec;       /* the pause after one ends then */
-    struct line_limit shortage_limit;   /* see log_cannot */
+    const struct source_message
+        *next_message;                /* by the source, and not taken up yet for a shortage */
+    uint64_t shortage_until_usec;     /* the pause after one ends then */
+    struct line_limit shortage_limit; /* see log_shortage */
     size_t message_bytes_max;
-    bool size_is_asked; /* the message given waits for the queue's maximum message size */
-    bool source_waits;  /* it has nothing now and will say when it has */
+    bool waits_for_size;  /* the message given waits for the queue's maximum message size */
+    bool source_is_empty; /* it has nothing now and will say when it has */
     bool source_has_ended;
-    bool is_over;
-    unsigned n_invalid_run;
+    bool is_finished;
+    unsigned n_invalid_in_a_row;
     struct counts counts;
     struct progress *progress; /* NULL until the queue is open */
-    struct line_limit again_limit;
-    struct line_limit late_limit;
+    struct line_limit retry_limit;
+    struct line_limit possible_duplicate_limit;
 };
 
 static inline uint64_t producer_now_usec(struct producer *producer)
@@ -56,7 +57,7 @@ static inline uint64_t producer_now_usec(struct producer *producer)
 void producer_show_status(struct producer *producer);
 
 /* At an end that comes too early. With the producer. */
-void producer_say_what_is_left(void *userdata);
+void producer_log_remaining(void *userdata);
 
 /* Ends the process: it cannot go on. */
 void producer_fail(struct producer *producer, int error, const char *what);
@@ -69,14 +70,14 @@ bool producer_is_pausing(struct producer *producer);
 /* ---- producer-messages.c ---- */
 
 /* The places for as many messages as may be taken up at once. 0 or -ENOMEM. */
-int producer_make_room(struct producer *producer);
+int producer_allocate_messages(struct producer *producer);
 
 /* The batcher's supply, with the producer. */
 enum batcher_supply producer_supply(void *userdata);
 
 /* A batch could not even be sent: it goes to the front of its lanes. */
-void producer_put_back(struct producer *producer, const struct batch *batch);
+void producer_requeue(struct producer *producer, const struct batch *batch);
 
 /* Does what follows from an answer of SQS, or from its absence, for each message. */
-void producer_take_answer(struct producer *producer, const struct batch *batch, uint64_t sent_usec,
-                          const struct sqs_result *result);
+void producer_handle_answer(struct producer *producer, const struct batch *batch,
+                            uint64_t sent_usec, const struct sqs_result *result);

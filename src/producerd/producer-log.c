@@ -8,7 +8,7 @@
 #include "daemon/message-ids.h"
 #include "util/log.h"
 
-void log_sending(const struct outgoing *message)
+void log_sending(const struct outgoing_message *message)
 {
     const struct sqs_message *m = &message->source->message;
 
@@ -21,7 +21,7 @@ void log_sending(const struct outgoing *message)
               "Sending message with id %s...", message->source->id);
 }
 
-void log_sent(const struct outgoing *message, const struct outcome *outcome,
+void log_sent(const struct outgoing_message *message, const struct verdict *verdict,
               const struct sqs_result *result)
 {
     const struct sqs_message *m = &message->source->message;
@@ -29,14 +29,14 @@ void log_sent(const struct outgoing *message, const struct outcome *outcome,
     if (!log_enabled(LOG_INFO))
         return;
     log_write(LOG_INFO, MESSAGE_ID_MESSAGE_SENT,
-              LOG_FIELDS({"SQS_MESSAGE_ID", outcome->message_id},
+              LOG_FIELDS({"SQS_MESSAGE_ID", verdict->message_id},
                          {"SQS_SPOOL_ID", message->source->spool_id},
                          {"SQS_MESSAGE_GROUP_ID", m->group_id},
                          {"SQS_MESSAGE_DEDUPLICATION_ID", m->deduplication_id},
-                         {"SQS_SEQUENCE_NUMBER", outcome->sequence_number},
+                         {"SQS_SEQUENCE_NUMBER", verdict->sequence_number},
                          {"SQS_REQUEST_ID", result->request_id}),
               "SQS Response: Status:%d Id:%s SQS Message Id:%s", result->http_status,
-              message->source->id, outcome->message_id);
+              message->source->id, verdict->message_id);
 }
 
 /* What a spool does with a message that SQS rejects. */
@@ -45,7 +45,7 @@ static const char *set_aside(const char *spool_id)
     return spool_id && spool_id[0] ? " but set aside (sqs-producerd --rejected)" : "";
 }
 
-void log_rejected(const struct outgoing *message, const struct outcome *outcome,
+void log_rejected(const struct outgoing_message *message, const struct verdict *verdict,
                   const struct sqs_result *result)
 {
     const struct sqs_message *m = &message->source->message;
@@ -54,9 +54,9 @@ void log_rejected(const struct outgoing *message, const struct outcome *outcome,
               LOG_FIELDS({"SQS_SPOOL_ID", message->source->spool_id},
                          {"SQS_MESSAGE_GROUP_ID", m->group_id},
                          {"SQS_MESSAGE_DEDUPLICATION_ID", m->deduplication_id},
-                         {"SQS_REQUEST_ID", result->request_id}, {"SQS_ERROR_CODE", outcome->code}),
+                         {"SQS_REQUEST_ID", result->request_id}, {"SQS_ERROR_CODE", verdict->code}),
               "SQS rejects the message with id %s, it is not sent%s: %s: %s", message->source->id,
-              set_aside(message->source->spool_id), outcome->name, outcome->text);
+              set_aside(message->source->spool_id), verdict->name, verdict->text);
 }
 
 void log_invalid(const struct source_message *message, const char *why)
@@ -69,29 +69,30 @@ void log_invalid(const struct source_message *message, const char *why)
               set_aside(message->spool_id), why);
 }
 
-void log_again(struct line_limit *limit, const struct outcome *outcome, size_t n, size_t n_sent,
+void log_retry(struct line_limit *limit, const struct verdict *verdict, size_t n, size_t n_sent,
                const struct sqs_result *result, uint64_t delay_usec, uint64_t now_usec)
 {
     char total[64] = "";
     uint64_t n_left_out;
 
-    if (!line_limit_take(limit, outcome->name, n, now_usec, &n_left_out))
+    if (!line_limit_take(limit, verdict->name, n, now_usec, &n_left_out))
         return;
     if (n_left_out > 0)
         snprintf(total, sizeof(total), " (%" PRIu64 " since the last such line)", n_left_out + n);
     log_write(LOG_WARNING, NULL,
-              LOG_FIELDS({"SQS_ERROR_CODE", outcome->code}, {"SQS_REQUEST_ID", result->request_id}),
+              LOG_FIELDS({"SQS_ERROR_CODE", verdict->code}, {"SQS_REQUEST_ID", result->request_id}),
               "%zu of %zu messages of a request failed: %s: %s; sending them again in %.3f s%s", n,
-              n_sent, outcome->name, outcome->text, (double)delay_usec / USEC_PER_SEC, total);
+              n_sent, verdict->name, verdict->text, (double)delay_usec / USEC_PER_SEC, total);
 }
 
-void log_late(struct line_limit *limit, const struct outgoing *message, uint64_t now_usec)
+void log_possible_duplicate(struct line_limit *limit, const struct outgoing_message *message,
+                            uint64_t now_usec)
 {
     const struct sqs_message *m = &message->source->message;
     char others[96] = "";
     uint64_t n_left_out;
 
-    limit->lines_max = LATE_LINES_MAX;
+    limit->lines_max = POSSIBLE_DUPLICATE_LINES_MAX;
     if (!line_limit_take(limit, "", 1, now_usec, &n_left_out))
         return;
     if (line_limit_is_spent(limit))
@@ -109,7 +110,7 @@ void log_late(struct line_limit *limit, const struct outgoing *message, uint64_t
         message->source->id, others);
 }
 
-void log_late_total(uint64_t n)
+void log_possible_duplicates_total(uint64_t n)
 {
     if (n > 0)
         log_warning("Messages that SQS may have stored twice, sent again more than 5 minutes after "
@@ -117,21 +118,21 @@ void log_late_total(uint64_t n)
                     n);
 }
 
-void log_cannot(struct line_limit *limit, const char *what, int error, uint64_t now_usec)
+void log_shortage(struct line_limit *limit, const char *what, int error, uint64_t now_usec)
 {
     if (line_limit_take(limit, "", 1, now_usec, NULL))
         log_error("Cannot %s at the moment, trying again: %s.", what, strerror(-error));
 }
 
-void log_refused(size_t n, const struct outcome *outcome, const struct sqs_result *result)
+void log_batch_refused(size_t n, const struct verdict *verdict, const struct sqs_result *result)
 {
     log_write(LOG_WARNING, NULL,
-              LOG_FIELDS({"SQS_ERROR_CODE", outcome->code}, {"SQS_REQUEST_ID", result->request_id}),
+              LOG_FIELDS({"SQS_ERROR_CODE", verdict->code}, {"SQS_REQUEST_ID", result->request_id}),
               "SQS refuses a batch of %zu messages as a whole: %s: %s; sending them one by one", n,
-              outcome->name, outcome->text);
+              verdict->name, verdict->text);
 }
 
-void log_left(size_t n_unknown, size_t n_not_sent, bool is_source_lasting)
+void log_remaining(size_t n_unknown, size_t n_not_sent, bool is_source_durable)
 {
     if (n_unknown + n_not_sent == 0)
         return;
@@ -139,5 +140,5 @@ void log_left(size_t n_unknown, size_t n_not_sent, bool is_source_lasting)
         "Messages with an unknown outcome (SQS may or may not have them): %zu; taken up and "
         "not sent: %zu.%s",
         n_unknown, n_not_sent,
-        is_source_lasting ? " All of them are in the spool, and go out after the next start." : "");
+        is_source_durable ? " All of them are in the spool, and go out after the next start." : "");
 }

@@ -16,9 +16,9 @@ void producer_show_status(struct producer *p)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(STATUS_MAX_BYTES);
 
-    if (service_is_stopping(p->service) && !p->is_over)
+    if (service_is_stopping(p->service) && !p->is_finished)
         buffer_printf(&b, "Stopping: %zu messages left", p->n_messages);
-    else if (p->source_kind->has_end && p->config->producer.messages_to_send > 0)
+    else if (p->source_kind->is_finite && p->config->producer.messages_to_send > 0)
         buffer_printf(&b, "Sent %" PRIu64 " of %" PRIu64, p->counts.sent,
                       p->config->producer.messages_to_send);
     else
@@ -30,24 +30,24 @@ void producer_show_status(struct producer *p)
     service_status(p->service, "%s", buffer_string(&b));
 }
 
-void producer_say_what_is_left(void *userdata)
+void producer_log_remaining(void *userdata)
 {
     struct producer *p = userdata;
     size_t n_unknown = 0;
 
-    p->is_over = true;
+    p->is_finished = true;
     for (size_t i = 0; i < p->n_messages_max && p->messages; i++)
-        if (p->messages[i].source && outgoing_state_is_unknown(p->messages[i].state))
+        if (p->messages[i].source && outgoing_state_may_be_stored(p->messages[i].state))
             n_unknown++;
-    log_left(n_unknown, p->n_messages - n_unknown, p->source_kind->is_lasting);
-    log_late_total(p->counts.late);
+    log_remaining(n_unknown, p->n_messages - n_unknown, p->source_kind->is_durable);
+    log_possible_duplicates_total(p->counts.possible_duplicates);
     progress_end(p->progress);
 }
 
 void producer_fail(struct producer *p, int error, const char *what)
 {
     log_error("%s: %s.", what, strerror(-error));
-    producer_say_what_is_left(p);
+    producer_log_remaining(p);
     /* A damaged file is as damaged at the next start. */
     service_exit(p->service, error == -EUCLEAN ? EX_CONFIG : EX_OSERR);
 }
@@ -61,5 +61,5 @@ bool producer_is_pausing(struct producer *p)
 void producer_pause_for_shortage(struct producer *p, int error, const char *what)
 {
     p->shortage_until_usec = producer_now_usec(p) + SHORTAGE_PAUSE_USEC;
-    log_cannot(&p->shortage_limit, what, error, producer_now_usec(p));
+    log_shortage(&p->shortage_limit, what, error, producer_now_usec(p));
 }

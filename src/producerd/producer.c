@@ -18,9 +18,9 @@
 
 static void end(struct producer *p)
 {
-    p->is_over = true;
+    p->is_finished = true;
     producer_show_status(p);
-    log_late_total(p->counts.late);
+    log_possible_duplicates_total(p->counts.possible_duplicates);
     progress_end(p->progress);
     log_write(LOG_INFO, service_is_stopping(p->service) ? MESSAGE_ID_STOPPED : MESSAGE_ID_FINISHED,
               LOG_NO_FIELDS, "Terminated!");
@@ -36,12 +36,12 @@ static void on_stalled(void *userdata)
     batcher_stalled(p->batcher);
 }
 
-static void on_late(void *userdata, const struct outgoing *m)
+static void on_possible_duplicate(void *userdata, const struct outgoing_message *m)
 {
     struct producer *p = userdata;
 
-    p->counts.late++;
-    log_late(&p->late_limit, m, producer_now_usec(p));
+    p->counts.possible_duplicates++;
+    log_possible_duplicate(&p->possible_duplicate_limit, m, producer_now_usec(p));
 }
 
 /* Of a stop, or of a source that has ended. */
@@ -59,45 +59,45 @@ static bool is_done(const struct producer *p)
 /* Sends what can be sent; returns when to look again. */
 static uint64_t send_all(struct producer *p)
 {
-    uint64_t now = producer_now_usec(p), again_usec = USEC_INFINITY;
+    uint64_t now = producer_now_usec(p), wake_usec = USEC_INFINITY;
 
-    while (sender_is_free(p->sender) && !p->is_over && !producer_is_pausing(p)) {
+    while (sender_has_slot(p->sender) && !p->is_finished && !producer_is_pausing(p)) {
         struct batch batch;
-        int r = batcher_next(p->batcher, now, &batch, &again_usec);
+        int r = batcher_next(p->batcher, now, &batch, &wake_usec);
 
-        if (r > 0 || p->is_over)
+        if (r > 0 || p->is_finished)
             break;
-        again_usec = USEC_INFINITY;
+        wake_usec = USEC_INFINITY;
         r = sender_send(p->sender, &batch);
         if (r < 0) {
-            producer_put_back(p, &batch);
+            producer_requeue(p, &batch);
             producer_pause_for_shortage(p, r, "send");
         }
     }
-    if (p->n_invalid_run == PRODUCER_INVALID_RUN_MAX)
-        again_usec = now;
-    p->n_invalid_run = 0;
-    return producer_is_pausing(p) ? MIN(again_usec, p->shortage_until_usec) : again_usec;
+    if (p->n_invalid_in_a_row == PRODUCER_INVALID_IN_A_ROW_MAX)
+        wake_usec = now;
+    p->n_invalid_in_a_row = 0;
+    return producer_is_pausing(p) ? MIN(wake_usec, p->shortage_until_usec) : wake_usec;
 }
 
 static void pump(struct producer *p)
 {
-    uint64_t again_usec;
+    uint64_t wake_usec;
     int r;
 
-    if (p->is_over)
+    if (p->is_finished)
         return;
-    again_usec = send_all(p);
+    wake_usec = send_all(p);
     progress_look(p->progress);
-    r = timer_set(&p->timer, again_usec);
+    r = timer_set(&p->timer, wake_usec);
     if (r < 0)
         producer_fail(p, r, "Cannot wait");
-    if (p->is_over)
+    if (p->is_finished)
         return;
     if (is_done(p))
         end(p);
     /* What is in hand is under way, or a time is set for it: else it would wait for ever. */
-    assert(p->n_messages == 0 || sender_under_way(p->sender) > 0 || again_usec < USEC_INFINITY);
+    assert(p->n_messages == 0 || sender_in_flight(p->sender) > 0 || wake_usec < USEC_INFINITY);
 }
 
 static void on_answer(void *userdata, const struct batch *batch, uint64_t sent_usec,
@@ -105,7 +105,7 @@ static void on_answer(void *userdata, const struct batch *batch, uint64_t sent_u
 {
     struct producer *p = userdata;
 
-    producer_take_answer(p, batch, sent_usec, result);
+    producer_handle_answer(p, batch, sent_usec, result);
     producer_show_status(p);
     pump(p);
 }
@@ -119,39 +119,39 @@ static void on_source_ready(void *userdata)
 {
     struct producer *p = userdata;
 
-    p->source_waits = false;
-    if (p->source->ops->describe && !p->is_over)
+    p->source_is_empty = false;
+    if (p->source->ops->describe && !p->is_finished)
         producer_show_status(p);
     if (p->sender)
         pump(p);
-    else if (service_is_stopping(p->service) && !p->is_over && is_done(p))
+    else if (service_is_stopping(p->service) && !p->is_finished && is_done(p))
         end(p);
 }
 
 /* What must hold between two turns of the loop. */
-static const char *what_hangs(void *userdata, uint64_t now)
+static const char *find_stall(void *userdata, uint64_t now)
 {
     struct producer *p = userdata;
-    const char *hangs = queue_what_hangs(p->queue, now);
+    const char *stall = queue_what_hangs(p->queue, now);
 
-    if (hangs || !p->sender || p->is_over)
-        return hangs;
+    if (stall || !p->sender || p->is_finished)
+        return stall;
     if (timer_is_set(&p->timer))
         return now - MIN(now, timer_usec(&p->timer)) > SERVICE_LATE_MAX_USEC
                    ? "the time to send is over, and nothing was sent"
                    : NULL;
-    if (sender_under_way(p->sender) > 0)
+    if (sender_in_flight(p->sender) > 0)
         return NULL;
     if (p->n_messages > 0)
         return "messages are in hand, and nothing is done about them";
     if (service_is_stopping(p->service)) /* the source has its part to do; the stop has its time */
         return NULL;
-    return p->source_waits || p->size_is_asked ? NULL : "the source is not asked for messages";
+    return p->source_is_empty || p->waits_for_size ? NULL : "the source is not asked for messages";
 }
 
 /* --- Start and stop --- */
 
-static void learn_message_max(struct producer *p)
+static void update_message_max(struct producer *p)
 {
     p->message_bytes_max =
         MIN(queue_attributes(p->queue)->maximum_message_bytes, (size_t)SQS_MESSAGE_MAX_BYTES);
@@ -161,16 +161,16 @@ static void on_refreshed(void *userdata)
 {
     struct producer *p = userdata;
 
-    if (!p->sender || p->is_over)
+    if (!p->sender || p->is_finished)
         return;
-    learn_message_max(p);
-    p->size_is_asked = false;
+    update_message_max(p);
+    p->waits_for_size = false;
     if (p->source->ops->opened)
         p->source->ops->opened(p->source, p->message_bytes_max);
     pump(p);
 }
 
-static bool on_ask_size(void *userdata)
+static bool on_refresh_size(void *userdata)
 {
     struct producer *p = userdata;
 
@@ -211,12 +211,12 @@ static int begin_progress(struct producer *p)
 static int set_up(struct producer *p)
 {
     sd_event *event = service_event(p->service);
-    enum lanes_kind kind = !queue_is_fifo(p->queue)                          ? LANES_NONE
+    enum lanes_kind kind = !queue_is_fifo(p->queue)                          ? LANES_UNORDERED
                            : p->config->producer.order == CONFIG_ORDER_BATCH ? LANES_BATCH
                                                                              : LANES_STRICT;
-    int r = producer_make_room(p);
+    int r = producer_allocate_messages(p);
 
-    learn_message_max(p);
+    update_message_max(p);
     if (r >= 0)
         r = lanes_new(kind, p->n_messages_max, &p->lanes);
     if (r >= 0)
@@ -243,7 +243,7 @@ static int set_up(struct producer *p)
                 .requests_max = p->config->producer.max_connections,
                 .answered = on_answer,
                 .stalled = on_stalled,
-                .late = on_late,
+                .possible_duplicate = on_possible_duplicate,
                 .userdata = p,
             },
             &p->sender);
@@ -279,17 +279,17 @@ static void on_stop(void *userdata)
 }
 
 /* Makes a source that does not wait for the queue. */
-static int make_early_source(struct producer *p, char **error)
+static int make_source_before_queue(struct producer *p, char **error)
 {
     int r;
 
-    if (!p->source_kind->precedes_queue)
+    if (!p->source_kind->starts_before_queue)
         return 0;
     r = source_new(service_event(p->service), p->config, queue_is_fifo(p->queue), on_source_ready,
                    p, &p->source, error);
     if (r != 0)
         return r;
-    p->source->ask_size = on_ask_size;
+    p->source->refresh_size = on_refresh_size;
     p->source->owner = p;
     producer_show_status(p);
     service_ready(p->service);
@@ -312,23 +312,23 @@ int producer_new(struct service *service, const struct config *config, struct pr
         r = queue_open(service, config,
                        &(struct queue_options){.name = "sqs-producerd",
                                                .permissions = PRODUCER_PERMISSIONS,
-                                               .keep_trying = p->source_kind->precedes_queue,
+                                               .keep_trying = p->source_kind->starts_before_queue,
                                                .reply_memory_bytes = REPLY_MEMORY_BYTES,
                                                .opened = on_opened,
                                                .refreshed = on_refreshed,
                                                .userdata = p},
                        &p->queue, error);
     if (r == 0)
-        r = make_early_source(p, error);
+        r = make_source_before_queue(p, error);
     if (r != 0)
         return r < 0 ? r : PRODUCER_E_CONFIG;
     service_on_stop(service, &(struct service_stop){
                                  .timeout_usec = config->producer.stop_timeout_usec,
                                  .begin = on_stop,
-                                 .cut_short = producer_say_what_is_left,
+                                 .cut_short = producer_log_remaining,
                                  .userdata = p,
                              });
-    service_on_watch(service, what_hangs, p);
+    service_on_watch(service, find_stall, p);
     *ret = TAKE(p);
     return 0;
 }

@@ -13,7 +13,7 @@
 enum {
     /* Messages that are taken from the source and not settled are at most this many for each that
      * may be under way at once: enough for others to go on while some groups wait. */
-    PRODUCER_MESSAGES_PER_PLACE = 4,
+    PRODUCER_MESSAGES_PER_SLOT = 4,
 };
 
 /* What the credentials must be allowed. */

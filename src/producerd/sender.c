@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "producerd/doubt.h"
+#include "producerd/deduplication.h"
 #include "producerd/producer-log.h"
 #include "util/clock.h"
 #include "util/limit.h"
@@ -24,7 +24,7 @@ struct request {
 struct sender {
     struct sender_options options;
     struct request *requests, *first_free;
-    unsigned n_under_way;
+    unsigned n_in_flight;
     struct limit limit; /* of requests under way */
 };
 
@@ -55,13 +55,13 @@ static void note_sending(struct request *request)
     request->sent_usec = clock_boot_usec();
     request->epoch = request->sender->limit.epoch;
     for (size_t i = 0; i < batch->n; i++) {
-        struct outgoing *m = batch->messages[i];
-        bool is_late = doubt_makes_late(m, request->sent_usec);
+        struct outgoing_message *m = batch->messages[i];
+        bool may_duplicate = deduplication_has_expired(m, request->sent_usec);
 
-        outgoing_apply(m, is_late ? ON_SENDING_LATE : ON_SENDING);
+        outgoing_message_apply(m, may_duplicate ? ON_SENDING_POSSIBLE_DUPLICATE : ON_SENDING);
         /* A standard queue remembers nothing: there any message may come twice. */
-        if (is_late && queue_is_fifo(o->queue))
-            o->late(o->userdata, m);
+        if (may_duplicate && queue_is_fifo(o->queue))
+            o->possible_duplicate(o->userdata, m);
     }
 }
 
@@ -72,14 +72,14 @@ static void note_failure(struct request *request, const struct sqs_error *error)
 
     for (size_t i = 0; i < request->batch.n; i++) {
         if (is_unknown)
-            doubt_note(request->batch.messages[i], request->sent_usec);
-        outgoing_apply(request->batch.messages[i],
-                       is_unknown ? ON_ATTEMPT_UNKNOWN : ON_ATTEMPT_FAILED);
+            deduplication_note_unknown(request->batch.messages[i], request->sent_usec);
+        outgoing_message_apply(request->batch.messages[i],
+                               is_unknown ? ON_ATTEMPT_UNKNOWN : ON_ATTEMPT_FAILED);
     }
 }
 
 /* Whether its messages are to go in other requests. */
-static bool is_too_much(struct request *request, const struct sqs_error *error)
+static bool must_give_up(struct request *request, const struct sqs_error *error)
 {
     struct sender *s = request->sender;
 
@@ -87,7 +87,7 @@ static bool is_too_much(struct request *request, const struct sqs_error *error)
         return false;
     if (limit_stalled(&s->limit, request->epoch))
         s->options.stalled(s->options.userdata);
-    return request->batch.n > 1 || s->n_under_way > s->limit.now;
+    return request->batch.n > 1 || s->n_in_flight > s->limit.now;
 }
 
 /* It may run twice before one attempt: then the second time changes nothing but the time. */
@@ -96,7 +96,7 @@ static bool before_attempt(void *userdata, const struct sqs_error *error,
 {
     struct request *request = userdata;
 
-    if (error && is_too_much(request, error))
+    if (error && must_give_up(request, error))
         return false;
     if (error)
         note_failure(request, error);
@@ -114,7 +114,7 @@ static void on_answer(void *userdata, const struct sqs_result *result)
     request->call = NULL;
     request->next = s->first_free;
     s->first_free = request;
-    s->n_under_way--;
+    s->n_in_flight--;
     if (result->reply)
         limit_got_through(&s->limit, request->epoch);
     s->options.answered(s->options.userdata, &batch, sent_usec, result);
@@ -139,22 +139,22 @@ int sender_send(struct sender *s, const struct batch *batch)
                    &request->call);
     if (r < 0) {
         for (size_t i = 0; i < batch->n; i++)
-            outgoing_apply(batch->messages[i], ON_NOT_SENT);
+            outgoing_message_apply(batch->messages[i], ON_NOT_SENT);
         return r;
     }
     s->first_free = request->next;
-    s->n_under_way++;
+    s->n_in_flight++;
     return 0;
 }
 
-bool sender_is_free(const struct sender *s)
+bool sender_has_slot(const struct sender *s)
 {
-    return s->first_free && s->n_under_way < s->limit.now;
+    return s->first_free && s->n_in_flight < s->limit.now;
 }
 
-unsigned sender_under_way(const struct sender *s)
+unsigned sender_in_flight(const struct sender *s)
 {
-    return s->n_under_way;
+    return s->n_in_flight;
 }
 
 int sender_new(const struct sender_options *options, struct sender **ret)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Batches on their way to SQS: makes the requests, sends them, and keeps for each message whether
- * it may stand in the queue (doubt.h), over all attempts. */
+ * it may stand in the queue (deduplication.h), over all attempts. */
 #pragma once
 
 #include "daemon/queue.h"
@@ -25,7 +25,7 @@ struct sender_options {
     void (*stalled)(void *userdata);
     /* A message goes again, and SQS may have forgotten that it has it. May run inside sender_send.
      */
-    void (*late)(void *userdata, const struct outgoing *message);
+    void (*possible_duplicate)(void *userdata, const struct outgoing_message *message);
     void *userdata;
 };
 
@@ -35,9 +35,9 @@ int sender_new(const struct sender_options *options, struct sender **ret);
 struct sender *sender_free(struct sender *sender);
 DEFINE_CLEANUP(struct sender *, sender_free)
 
-bool sender_is_free(const struct sender *sender); /* to send another batch */
-unsigned sender_under_way(const struct sender *sender);
+bool sender_has_slot(const struct sender *sender); /* to send another batch */
+unsigned sender_in_flight(const struct sender *sender);
 
-/* Sends a batch; only while sender_is_free. Its messages are borrowed until the answer. 0, or a
+/* Sends a batch; only while sender_has_slot. Its messages are borrowed until the answer. 0, or a
  * negative errno of what this machine lacks: then nothing was sent. */
 int sender_send(struct sender *sender, const struct batch *batch);

@@ -4,7 +4,7 @@
  *
  * What SQS has answered is written without sync in the same turn of the loop, and synced with the
  * next messages that come in, SYNC_DELAY_USEC later at the latest. Where the disk takes nothing,
- * that is tried again every RETRY_USEC, and what comes in is refused by the store itself. */
+ * that is tried again every WRITE_RETRY_USEC, and what comes in is refused by the store itself. */
 #include "producerd/source-spool.h"
 
 #include <errno.h>
@@ -24,12 +24,12 @@
 #include "util/timer.h"
 
 #define SYNC_DELAY_USEC (100 * USEC_PER_MSEC)
-#define RETRY_USEC (1 * USEC_PER_SEC)
+#define WRITE_RETRY_USEC (1 * USEC_PER_SEC)
 
 struct source_spool;
 
 struct spool_store { /* what the intake knows of us */
-    struct store head;
+    struct message_store head;
     struct source_spool *source;
 };
 
@@ -43,10 +43,10 @@ struct source_spool {
     void *userdata;
 
     sd_event *event;
-    sd_event_source *flush; /* writes what was settled in this turn */
-    struct timer timer;     /* syncs it, or tries again */
-    sd_event_source *tell;  /* calls `ready` */
-    bool waits;             /* the last `next` had nothing */
+    sd_event_source *flush;  /* writes what was settled in this turn */
+    struct timer timer;      /* syncs it, or tries again */
+    sd_event_source *notify; /* calls `ready` */
+    bool is_drained;         /* the last `next` had nothing */
     struct trouble trouble;
 };
 
@@ -55,27 +55,29 @@ static uint64_t now_usec(struct source_spool *s)
     return clock_loop_usec(s->event);
 }
 
-static void tell(struct source_spool *s)
+static void notify_ready(struct source_spool *s)
 {
-    sd_event_source_set_enabled(s->tell, SD_EVENT_ONESHOT);
+    sd_event_source_set_enabled(s->notify, SD_EVENT_ONESHOT);
 }
 
 /* Says what has come of a writing, where that is worth a line, and what is to follow. Returns it.
  */
-static int written(struct source_spool *s, int r)
+static int handle_write_result(struct source_spool *s, int r)
 {
     if (r < 0) {
-        if (trouble_add(&s->trouble, store_strerror(r), store_strerror(r), now_usec(s)))
+        if (trouble_add(&s->trouble, message_store_strerror(r), message_store_strerror(r),
+                        now_usec(s)))
             log_write(LOG_ERR, MESSAGE_ID_SPOOL_UNWRITABLE, LOG_NO_FIELDS,
                       "The spool cannot be written: %s (%s). Messages that are handed in are "
                       "refused, and nothing is lost; trying again.",
-                      spool_error(s->spool), store_strerror(r));
+                      spool_error(s->spool), message_store_strerror(r));
         /* What comes in meanwhile fails as well, and must not put it off. */
         if (!timer_is_set(&s->timer))
-            timer_set_after(&s->timer, RETRY_USEC);
-        tell(s);
+            timer_set_after(&s->timer, WRITE_RETRY_USEC);
+        notify_ready(s);
     } else if (s->trouble.failures > 0) {
-        tell(s); /* some things could be written: they may have been what others waited for */
+        notify_ready(
+            s); /* some things could be written: they may have been what others waited for */
     } else if (spool_needs_sync(s->spool) && !timer_is_set(&s->timer)) {
         timer_set_after(&s->timer, SYNC_DELAY_USEC);
     }
@@ -83,10 +85,10 @@ static int written(struct source_spool *s, int r)
 }
 
 /* One thing could be written, but another could not: the trouble is over when all can. */
-static void look_for_the_end(struct source_spool *s)
+static void check_recovery(struct source_spool *s)
 {
     struct trouble ended;
-    int r = written(s, spool_probe(s->spool));
+    int r = handle_write_result(s, spool_probe(s->spool));
 
     if (r >= 0 && trouble_end(&s->trouble, &ended))
         log_notice("The spool can be written again, after %u failures in %.1f s.", ended.failures,
@@ -95,56 +97,56 @@ static void look_for_the_end(struct source_spool *s)
 
 /* --- For the intake --- */
 
-static struct source_spool *of_store(struct store *store)
+static struct source_spool *source_of_store(struct message_store *store)
 {
     return ((struct spool_store *)store)->source;
 }
 
-static int store_add(struct store *store, const char *id, const struct sqs_message *message,
+static int store_add(struct message_store *store, const char *id, const struct sqs_message *message,
                      char **error)
 {
-    int r = spool_add(of_store(store)->spool, id, message, error);
+    int r = spool_add(source_of_store(store)->spool, id, message, error);
 
     return r > 0 ? STORE_E_FULL : r;
 }
 
-static int store_commit(struct store *store)
+static int store_commit(struct message_store *store)
 {
-    struct source_spool *s = of_store(store);
+    struct source_spool *s = source_of_store(store);
 
-    tell(s);
-    return written(s, spool_commit(s->spool));
+    notify_ready(s);
+    return handle_write_result(s, spool_commit(s->spool));
 }
 
-static int store_rejected(struct store *store, uint64_t after,
-                          bool (*found)(void *userdata, const struct store_rejected *message),
+static int store_rejected(struct message_store *store, uint64_t after,
+                          bool (*found)(void *userdata, const struct rejected_message *message),
                           void *userdata)
 {
-    return spool_rejected(of_store(store)->spool, after, found, userdata);
+    return spool_rejected(source_of_store(store)->spool, after, found, userdata);
 }
 
-static int acted(struct source_spool *s, int r)
+static int after_command(struct source_spool *s, int r)
 {
-    tell(s);
-    (void)written(s, MIN(r, 0));
+    notify_ready(s);
+    (void)handle_write_result(s, MIN(r, 0));
     return r;
 }
 
-static int store_retry(struct store *store, const char *id, size_t *ret_n)
+static int store_retry(struct message_store *store, const char *id, size_t *ret_n)
 {
-    struct source_spool *s = of_store(store);
+    struct source_spool *s = source_of_store(store);
 
-    return acted(s, spool_retry(s->spool, id, ret_n));
+    return after_command(s, spool_retry(s->spool, id, ret_n));
 }
 
-static int store_drop(struct store *store, const char *id, size_t *ret_n)
+static int store_drop(struct message_store *store, const char *id, size_t *ret_n)
 {
-    struct source_spool *s = of_store(store);
+    struct source_spool *s = source_of_store(store);
 
-    return acted(s, spool_drop(s->spool, id, ret_n));
+    return after_command(s, spool_drop(s->spool, id, ret_n));
 }
 
-static const struct store_ops store_ops = {
+static const struct message_store_ops store_ops = {
     .add = store_add,
     .commit = store_commit,
     .rejected = store_rejected,
@@ -154,9 +156,9 @@ static const struct store_ops store_ops = {
 
 /* --- For the producer --- */
 
-static void tell_of_damage(struct source_spool *s)
+static void log_damaged_row(struct source_spool *s)
 {
-    const struct spool_set_aside *row = spool_set_aside(s->spool);
+    const struct spool_damaged_row *row = spool_last_damaged_row(s->spool);
 
     if (row->error == 0)
         log_error(
@@ -168,7 +170,7 @@ static void tell_of_damage(struct source_spool *s)
             "A message of the spool is passed over until the next start, for it cannot be set "
             "aside (%s): %s. Message %s.",
             strerror(-row->error), row->reason, row->id);
-    (void)written(s, row->error);
+    (void)handle_write_result(s, row->error);
 }
 
 static int next(struct source *source, const struct source_message **ret)
@@ -177,17 +179,17 @@ static int next(struct source *source, const struct source_message **ret)
     const struct spool_message *m;
     int r = spool_next(s->spool, &m);
 
-    s->waits = r != 0;
+    s->is_drained = r != 0;
     if (r == 0) {
         *ret = &m->head;
         return 0;
     }
     if (r < 0 && r != -ENOMEM)
         log_error("The spool cannot be read: %s.", spool_error(s->spool));
-    if (r == SPOOL_E_SET_ASIDE)
-        tell_of_damage(s);
-    if (r == SPOOL_E_LATER || r == SPOOL_E_SET_ASIDE)
-        tell(s);
+    if (r == SPOOL_E_DAMAGED_ROW)
+        log_damaged_row(s);
+    if (r == SPOOL_E_LATER || r == SPOOL_E_DAMAGED_ROW)
+        notify_ready(s);
     return r < 0 ? r : SOURCE_E_NOT_YET;
 }
 
@@ -200,7 +202,7 @@ static void sending(struct source *source, const struct source_message *const *m
         spooled[i] = (const struct spool_message *)messages[i];
     FAULT_POINT("spool-mark");
     /* Where that fails they are sent all the same: it is for the count of possible duplicates. */
-    (void)written(s, spool_mark_sending(s->spool, spooled, n, clock_wall_usec()));
+    (void)handle_write_result(s, spool_mark_sending(s->spool, spooled, n, clock_wall_usec()));
     FAULT_POINT("spool-marked");
 }
 
@@ -217,8 +219,8 @@ static void settle(struct source *source, const struct source_message *message,
                  clock_wall_usec());
     sd_event_source_set_enabled(s->flush, SD_EVENT_ONESHOT);
     /* It may have been what others waited for: its group's turn, or room. */
-    if (s->waits)
-        tell(s);
+    if (s->is_drained)
+        notify_ready(s);
 }
 
 static void opened(struct source *source, size_t message_bytes_max)
@@ -226,11 +228,11 @@ static void opened(struct source *source, size_t message_bytes_max)
     intake_set_message_max(((struct source_spool *)source)->intake, message_bytes_max);
 }
 
-static bool ask_size(void *userdata)
+static bool refresh_size(void *userdata)
 {
     struct source *source = userdata;
 
-    return source->ask_size && source->ask_size(source->owner);
+    return source->refresh_size && source->refresh_size(source->owner);
 }
 
 static void stop(struct source *source)
@@ -245,12 +247,12 @@ static bool has_stopped(const struct source *source)
 
 static void on_intake_stopped(void *userdata)
 {
-    tell(userdata);
+    notify_ready(userdata);
 }
 
 static void on_intake_changed(void *userdata)
 {
-    tell(userdata);
+    notify_ready(userdata);
 }
 
 static void describe(struct source *source, struct buffer *status)
@@ -270,7 +272,7 @@ static int on_flush(sd_event_source *source, void *userdata)
 {
     struct source_spool *s = userdata;
 
-    (void)written(s, spool_flush(s->spool));
+    (void)handle_write_result(s, spool_flush(s->spool));
     FAULT_POINT("spool-settled");
     return 0;
 }
@@ -280,12 +282,12 @@ static void on_timer(void *userdata)
     struct source_spool *s = userdata;
 
     if (s->trouble.failures > 0)
-        look_for_the_end(s);
+        check_recovery(s);
     else
-        (void)written(s, spool_sync(s->spool));
+        (void)handle_write_result(s, spool_sync(s->spool));
 }
 
-static int on_tell(sd_event_source *source, void *userdata)
+static int on_notify(sd_event_source *source, void *userdata)
 {
     struct source_spool *s = userdata;
 
@@ -307,7 +309,7 @@ static void source_spool_free(struct source *source)
     free(s->socket_path);
     sd_event_source_disable_unref(s->flush);
     timer_done(&s->timer);
-    sd_event_source_disable_unref(s->tell);
+    sd_event_source_disable_unref(s->notify);
     sd_event_unref(s->event);
     free(s);
 }
@@ -338,7 +340,7 @@ static int add_sources(struct source_spool *s)
     int r = add_defer(s, &s->flush, on_flush);
 
     if (r >= 0)
-        r = add_defer(s, &s->tell, on_tell);
+        r = add_defer(s, &s->notify, on_notify);
     if (r >= 0)
         r = timer_init(&s->timer, s->event, USEC_PER_MSEC, on_timer, s);
     return MIN(r, 0);
@@ -390,7 +392,7 @@ static int open_intake(struct source_spool *s, const struct config *config, bool
                       .max_bytes = SQS_MESSAGE_MAX_BYTES,
                       .group_id = config->producer.message_group_id},
             .n_other_connections = config->producer.max_connections,
-            .ask_size = ask_size,
+            .refresh_size = refresh_size,
             .stopped = on_intake_stopped,
             .changed = on_intake_changed,
             .userdata = s,

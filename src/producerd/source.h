@@ -55,7 +55,7 @@ struct source {
     const struct source_ops *ops;
     /* For a source that refuses messages over the queue's maximum itself: asks whether that is
      * still so. True: `opened` will be called again. Set by the owner; NULL: it cannot be asked. */
-    bool (*ask_size)(void *userdata);
+    bool (*refresh_size)(void *userdata);
     void *owner;
 };
 

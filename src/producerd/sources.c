@@ -7,8 +7,8 @@
 #include "util/error-line.h"
 
 static const struct source_kind kinds[] = {
-    [CONFIG_SOURCE_DEMO] = {.name = "demo", .has_end = true},
-    [CONFIG_SOURCE_SPOOL] = {.name = "spool", .is_lasting = true, .precedes_queue = true},
+    [CONFIG_SOURCE_DEMO] = {.name = "demo", .is_finite = true},
+    [CONFIG_SOURCE_SPOOL] = {.name = "spool", .is_durable = true, .starts_before_queue = true},
 };
 
 const struct source_kind *source_kind_of(const struct config *config)

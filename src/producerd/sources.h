@@ -6,10 +6,11 @@
 #include "producerd/source.h"
 
 struct source_kind {
-    const char *name;    /* "demo" */
-    bool has_end;        /* it yields producer.messages_to_send messages, where that is not 0 */
-    bool is_lasting;     /* what it holds outlives this process: it goes out after the next start */
-    bool precedes_queue; /* it is made at once, whatever the state of the queue, and takes messages
+    const char *name; /* "demo" */
+    bool is_finite;   /* it yields producer.messages_to_send messages, where that is not 0 */
+    bool is_durable;  /* what it holds outlives this process: it goes out after the next start */
+    bool
+        starts_before_queue; /* it is made at once, whatever the state of the queue, and takes messages
                             before the queue is open */
 };
 

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-static void of_error(const struct sqs_error *error, size_t n, struct outcome *ret)
+static void verdict_of_error(const struct sqs_error *error, size_t n, struct verdict *ret)
 {
     /* Without a reply a permanent error is this machine's own, and says nothing of the message; nor
      * does 401 or 403, whatever its name (OptInRequired, NotAuthorized): the account must be
@@ -17,10 +17,10 @@ static void of_error(const struct sqs_error *error, size_t n, struct outcome *re
                  error->http_status != 401 && error->http_status != 403 &&
                  !sqs_error_is_of_queue(error);
 
-    *ret = (struct outcome){
-        .kind = !is_no  ? OUTCOME_AGAIN
-                : n > 1 ? OUTCOME_ALONE
-                        : OUTCOME_REJECTED,
+    *ret = (struct verdict){
+        .kind = !is_no  ? VERDICT_RETRY
+                : n > 1 ? VERDICT_SPLIT
+                        : VERDICT_REJECTED,
         .backoff = aws_error_backoff(error->class),
         .is_unknown = sqs_error_is_outcome_unknown(error),
         .name = error->name,
@@ -29,7 +29,7 @@ static void of_error(const struct sqs_error *error, size_t n, struct outcome *re
     };
 }
 
-static void of_entry(const struct sqs_entry_result *entry, struct outcome *ret)
+static void verdict_of_entry(const struct sqs_entry_result *entry, struct verdict *ret)
 {
     struct sqs_error error = {
         .class = aws_error_class_of_code(entry->code, entry->sender_fault),
@@ -37,26 +37,26 @@ static void of_entry(const struct sqs_entry_result *entry, struct outcome *ret)
     };
 
     snprintf(error.name, sizeof(error.name), "%s", aws_error_canonical_name(entry->code));
-    of_error(&error, 1, ret);
+    verdict_of_error(&error, 1, ret);
     ret->name = aws_error_canonical_name(entry->code);
     ret->code = entry->code;
     ret->text = entry->message;
 }
 
-void outcome_of(const struct sqs_result *result, size_t n, size_t i, struct outcome *ret)
+void verdict_of(const struct sqs_result *result, size_t n, size_t i, struct verdict *ret)
 {
     const struct sqs_reply *reply = result->reply;
 
     if (!reply)
-        of_error(result->error, n, ret);
+        verdict_of_error(result->error, n, ret);
     else if (reply->operation != SQS_SEND_MESSAGE_BATCH)
-        *ret = (struct outcome){.kind = OUTCOME_SENT,
+        *ret = (struct verdict){.kind = VERDICT_SENT,
                                 .message_id = reply->message_id,
                                 .sequence_number = reply->sequence_number};
     else if (reply->entries[i].ok)
-        *ret = (struct outcome){.kind = OUTCOME_SENT,
+        *ret = (struct verdict){.kind = VERDICT_SENT,
                                 .message_id = reply->entries[i].message_id,
                                 .sequence_number = reply->entries[i].sequence_number};
     else
-        of_entry(&reply->entries[i], ret);
+        verdict_of_entry(&reply->entries[i], ret);
 }

@@ -5,16 +5,16 @@
 #include "sqs/client.h"
 #include "util/backoff.h"
 
-enum outcome_kind {
-    OUTCOME_SENT,     /* it stands in the queue */
-    OUTCOME_AGAIN,    /* it goes again, unchanged, after a pause */
-    OUTCOME_ALONE,    /* the batch was refused as a whole: at once, in a request of its own */
-    OUTCOME_REJECTED, /* SQS will never take it */
+enum verdict_kind {
+    VERDICT_SENT,     /* it stands in the queue */
+    VERDICT_RETRY,    /* it goes again, unchanged, after a pause */
+    VERDICT_SPLIT,    /* the batch was refused as a whole: at once, in a request of its own */
+    VERDICT_REJECTED, /* SQS will never take it */
 };
 
 /* All strings are borrowed from the result. */
-struct outcome {
-    enum outcome_kind kind;
+struct verdict {
+    enum verdict_kind kind;
     const char *message_id;      /* SENT */
     const char *sequence_number; /* SENT, on FIFO; else NULL */
     enum backoff_kind backoff;   /* AGAIN: of what kind the pause is */
@@ -24,4 +24,4 @@ struct outcome {
 };
 
 /* Of message `i` of the `n` that the request bore. */
-void outcome_of(const struct sqs_result *result, size_t n, size_t i, struct outcome *ret);
+void verdict_of(const struct sqs_result *result, size_t n, size_t i, struct verdict *ret);

@@ -139,8 +139,8 @@ static unsigned take_all(struct spool *s, unsigned *ret_n_sound)
 
         if (r < 0 || r == SPOOL_E_NOT_YET)
             break;
-        if (r == SPOOL_E_SET_ASIDE)
-            fuzz_check_line(spool_set_aside(s)->reason);
+        if (r == SPOOL_E_DAMAGED_ROW)
+            fuzz_check_line(spool_last_damaged_row(s)->reason);
         if (r != 0)
             continue;
         fuzz_check_word(m->head.id);
@@ -155,7 +155,7 @@ static unsigned take_all(struct spool *s, unsigned *ret_n_sound)
     return n;
 }
 
-static bool on_rejected(void *userdata, const struct store_rejected *message)
+static bool on_rejected(void *userdata, const struct rejected_message *message)
 {
     return true;
 }

@@ -39,7 +39,7 @@ static void check_written(const struct submission *submission, const struct subm
     assert(submission_write(&line, &submission->message) == 0);
     assert(memchr(line.data, '\n', line.size) == line.data + line.size - 1);
     assert(submission_read(line.data, line.size, &again, NULL) == 0);
-    assert(submission_admit(again, rules, "other", NULL) == 0);
+    assert(submission_validate(again, rules, "other", NULL) == 0);
     check_same(&submission->message, &again->message);
 }
 
@@ -63,7 +63,7 @@ static void read_line(const char *data, size_t size)
         int r = submission_read(data, size, &submission, &error);
 
         if (r == 0 && submission->kind == SUBMISSION_MESSAGE)
-            r = submission_admit(submission, &rules, ID, &error);
+            r = submission_validate(submission, &rules, ID, &error);
         assert(r == 0 ? !error : r == SUBMISSION_E_INVALID && error);
         if (error)
             check_error(error);

@@ -21,7 +21,7 @@ enum {
 };
 
 /* Connections are what the daemon needs most descriptors for. */
-size_t intake_raise_limit(size_t n_other)
+size_t intake_raise_file_limit(size_t n_other)
 {
     struct rlimit limit;
     uint64_t hard = 0;
@@ -34,14 +34,14 @@ size_t intake_raise_limit(size_t n_other)
     return allowed > n_other ? allowed - n_other : 1;
 }
 
-void intake_listen_or_not(struct intake *i)
+void intake_update_listening(struct intake *i)
 {
-    bool listens = i->fd >= 0 && i->accept_again_usec == 0;
+    bool is_listening = i->fd >= 0 && i->accept_paused_until_usec == 0;
     struct epoll_event event = {.events = EPOLLIN};
 
-    if (listens != i->listens &&
-        epoll_ctl(i->epoll, listens ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, i->fd, &event) >= 0)
-        i->listens = listens;
+    if (is_listening != i->is_listening &&
+        epoll_ctl(i->epoll, is_listening ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, i->fd, &event) >= 0)
+        i->is_listening = is_listening;
 }
 
 /* The uid of who has connected; what cannot be told is nobody's. */
@@ -60,63 +60,63 @@ static bool may_command(uid_t uid)
 
 /* ---- Places ---- */
 
-static size_t free_places(const struct intake *i)
+static size_t free_slots(const struct intake *i)
 {
     return i->n_connections_max - i->n_connections;
 }
 
 static bool is_idle(const struct connection *c)
 {
-    return c->place == PLACE_NONE && c->timed == TIMED_NOT;
+    return c->queue == CONNECTION_UNQUEUED && c->deadline == DEADLINE_NONE;
 }
 
 /* Closes a connection that was idle for long, where that makes a place for the user. */
-static bool make_place(struct intake *i, const struct intake_user *user)
+static bool evict_idle(struct intake *i, const struct intake_user *user)
 {
     uint64_t now = intake_now_usec(i);
 
-    for (struct connection *c = TAILQ_FIRST(&i->all); c; c = TAILQ_NEXT(c, of_all)) {
+    for (struct connection *c = TAILQ_FIRST(&i->all); c; c = TAILQ_NEXT(c, all_link)) {
         size_t n = user->n_connections - (c->user == user);
 
-        if (c->active_usec + i->idle_usec > now)
+        if (c->last_active_usec + i->idle_usec > now)
             return false;
-        if (is_idle(c) && n < free_places(i) + 1) {
-            intake_drop(i, c);
+        if (is_idle(c) && n < free_slots(i) + 1) {
+            intake_close(i, c);
             return true;
         }
     }
     return false;
 }
 
-static bool has_place(struct intake *i, const struct intake_user *user)
+static bool find_slot(struct intake *i, const struct intake_user *user)
 {
-    return user && (user->n_connections < free_places(i) || make_place(i, user));
+    return user && (user->n_connections < free_slots(i) || evict_idle(i, user));
 }
 
 /* ---- The crowd ---- */
 
-static void tell_of_crowd(struct intake *i)
+static void note_overload(struct intake *i)
 {
     const struct intake_user *most = intake_users_most_connections(i->users);
     char text[TROUBLE_TEXT_MAX_BYTES];
 
     snprintf(text, sizeof(text), "%zu of %zu places are taken, %zu of them by user %u",
              i->n_connections, i->n_connections_max, most->n_connections, most->uid);
-    i->crowd_usec = intake_now_usec(i);
-    if (trouble_add(&i->crowd, "crowd", text, i->crowd_usec))
+    i->overload_usec = intake_now_usec(i);
+    if (trouble_add(&i->overload, "overload", text, i->overload_usec))
         log_warning("Submitters are told to try again later: %s.", text);
-    if (i->crowd.failures == 1 && i->changed)
+    if (i->overload.failures == 1 && i->changed)
         i->changed(i->userdata);
 }
 
-void intake_end_crowd(struct intake *i)
+void intake_end_overload(struct intake *i)
 {
     struct trouble ended;
 
-    if (i->crowd.failures == 0 || free_places(i) == 0 ||
-        i->crowd_usec + INTAKE_CROWD_USEC > intake_now_usec(i))
+    if (i->overload.failures == 0 || free_slots(i) == 0 ||
+        i->overload_usec + INTAKE_OVERLOAD_USEC > intake_now_usec(i))
         return;
-    if (trouble_end(&i->crowd, &ended))
+    if (trouble_end(&i->overload, &ended))
         log_notice("There are places for submitters again; %u times somebody was told to wait.",
                    ended.failures);
     if (i->changed)
@@ -125,18 +125,18 @@ void intake_end_crowd(struct intake *i)
 
 void intake_describe(const struct intake *i, struct buffer *status)
 {
-    if (i->crowd.failures > 0)
-        buffer_printf(status, "; submitters are told to try again later: %s", i->crowd.text);
+    if (i->overload.failures > 0)
+        buffer_printf(status, "; submitters are told to try again later: %s", i->overload.text);
 }
 
 /* It has sent nothing that was read, so nothing is lost. */
-static void turn_away(struct intake *i, int fd)
+static void refuse_connection(struct intake *i, int fd)
 {
     CLEANUP(buffer_done) struct buffer reply = BUFFER_INIT(SUBMISSION_REPLY_MAX_BYTES);
     char text[TROUBLE_TEXT_MAX_BYTES + 64];
 
-    tell_of_crowd(i);
-    snprintf(text, sizeof(text), "no place: %s; try again later", i->crowd.text);
+    note_overload(i);
+    snprintf(text, sizeof(text), "no place: %s; try again later", i->overload.text);
     if (submission_reply_error(&reply, text, true) >= 0)
         (void)send(fd, reply.data, reply.size, MSG_NOSIGNAL | MSG_DONTWAIT);
     close(fd);
@@ -150,8 +150,8 @@ static int add_connection(struct intake *i, int fd)
     struct intake_user *user = intake_users_get(i->users, uid);
     struct connection *c;
 
-    if (!has_place(i, user)) {
-        turn_away(i, fd);
+    if (!find_slot(i, user)) {
+        refuse_connection(i, fd);
         return 0;
     }
     c = connection_new(fd);
@@ -162,26 +162,26 @@ static int add_connection(struct intake *i, int fd)
     c->user = user;
     user->n_connections++;
     c->may_command = may_command(uid);
-    c->active_usec = intake_now_usec(i);
-    TAILQ_INSERT_TAIL(&i->all, c, of_all);
+    c->last_active_usec = intake_now_usec(i);
+    TAILQ_INSERT_TAIL(&i->all, c, all_link);
     i->n_connections++;
     intake_set_events(i, c, EPOLLIN);
     if (c->is_broken) {
-        intake_drop(i, c);
+        intake_close(i, c);
         return -ENOMEM;
     }
-    if (free_places(i) == 0)
-        tell_of_crowd(i);
+    if (free_slots(i) == 0)
+        note_overload(i);
     return 0;
 }
 
 /* What keeps it from accepting passes by itself, as a rule: too many open files, or no memory. */
 static void pause_accepting(struct intake *i, int error)
 {
-    i->accept_again_usec = intake_now_usec(i) + INTAKE_TICK_USEC;
-    if (!i->accept_failed)
+    i->accept_paused_until_usec = intake_now_usec(i) + INTAKE_TICK_USEC;
+    if (!i->is_accept_failure_logged)
         log_warning("Cannot accept more submitters now (%s): they wait.", strerror(-error));
-    i->accept_failed = true;
+    i->is_accept_failure_logged = true;
 }
 
 void intake_accept_some(struct intake *i)
@@ -198,6 +198,6 @@ void intake_accept_some(struct intake *i)
             pause_accepting(i, r);
             return;
         }
-        i->accept_failed = false;
+        i->is_accept_failure_logged = false;
     }
 }

@@ -75,7 +75,7 @@ void connection_read(struct connection *c, size_t max_bytes, bool stops_at_newli
     if (n > 0)
         c->in_bytes += (size_t)n;
     else if (n == 0)
-        c->has_ended = true;
+        c->is_input_closed = true;
 }
 
 bool connection_has_line(struct connection *c)
@@ -98,7 +98,7 @@ bool connection_take_line(struct connection *c, const char **ret, size_t *ret_by
     return true;
 }
 
-void connection_put_back_line(struct connection *c, size_t bytes)
+void connection_untake_line(struct connection *c, size_t bytes)
 {
     c->in_scanned--;
     c->in_taken -= bytes + 1;

@@ -8,18 +8,25 @@
 #include "producerd/intake/submission.h"
 #include "producerd/intake/users.h"
 
-enum connection_place { PLACE_NONE, PLACE_READY, PLACE_WAITING, PLACE_ANSWERED };
-enum connection_timed { TIMED_NOT, TIMED_LINE, TIMED_REPLIES };
+enum connection_queue {
+    CONNECTION_UNQUEUED,
+    CONNECTION_READY,
+    CONNECTION_WAITING,
+    CONNECTION_ANSWERED
+};
+enum connection_deadline { DEADLINE_NONE, DEADLINE_LINE, DEADLINE_REPLIES };
 
 struct connection {
     int fd;
     bool may_command;
-    bool has_ended;    /* nothing more is read: the submitter has ended it, or it is to be closed */
-    bool closes;       /* once the answers are taken */
-    bool is_broken;    /* and cannot be answered any more */
-    bool is_held;      /* its first line waits for the queue's maximum message size */
-    bool is_tentative; /* answers were added that say ok before the store has committed */
-    uint64_t n_tentative; /* messages of them that the store has taken up */
+    bool
+        is_input_closed; /* nothing more is read: the submitter has ended it, or it is to be closed */
+    bool closes_after_replies; /* once the answers are taken */
+    bool is_broken;            /* and cannot be answered any more */
+    bool waits_for_size;       /* its first line waits for the queue's maximum message size */
+    bool
+        has_uncommitted_replies; /* answers were added that say ok before the store has committed */
+    uint64_t n_uncommitted;      /* messages of them that the store has taken up */
 
     char *in; /* what was read */
     size_t in_bytes, in_allocated;
@@ -30,12 +37,12 @@ struct connection {
 
     /* the intake's */
     struct intake_user *user;
-    TAILQ_ENTRY(connection) of_all, of_place;
-    enum connection_place place;
-    enum connection_timed timed;
-    uint64_t deadline_usec; /* of what is timed */
-    uint64_t active_usec;   /* when there was something to do for it last */
-    uint32_t events;        /* that it waits for; 0: not in the set */
+    TAILQ_ENTRY(connection) all_link, queue_link;
+    enum connection_queue queue;
+    enum connection_deadline deadline;
+    uint64_t deadline_usec;    /* of what is timed */
+    uint64_t last_active_usec; /* when there was something to do for it last */
+    uint32_t events;           /* that it waits for; 0: not in the set */
     size_t accounted_bytes;
 };
 
@@ -58,14 +65,14 @@ bool connection_has_line(struct connection *c);
 /* Takes the first line, without its newline; false: there is none. It stays until the next call of
  * connection_compact, which lets go of what was taken and of memory that is not needed. */
 bool connection_take_line(struct connection *c, const char **ret, size_t *ret_bytes);
-void connection_put_back_line(struct connection *c, size_t bytes); /* the one taken last */
+void connection_untake_line(struct connection *c, size_t bytes); /* the one taken last */
 void connection_compact(struct connection *c);
 
 /* Hands over answers as far as the socket takes them. */
 void connection_flush(struct connection *c);
 
 /* Bytes of a line that was begun, where there is no whole one. */
-static inline size_t connection_rest_bytes(const struct connection *c)
+static inline size_t connection_partial_bytes(const struct connection *c)
 {
     return c->in_bytes - c->in_taken;
 }

@@ -42,10 +42,10 @@ _Static_assert(SHARED_BYTES >= 4 * 1024 * 1024, "room for more than the favoured
 
 /* ---- Room ---- */
 
-static bool grant(struct intake *i, struct connection *c, size_t bytes)
+static bool allocate_input(struct intake *i, struct connection *c, size_t bytes)
 {
     bytes = MIN(bytes, (size_t)CONNECTION_IN_MAX_BYTES);
-    if (bytes > SMALL_BYTES && i->favoured != c &&
+    if (bytes > SMALL_BYTES && i->large_line_owner != c &&
         i->buffered_bytes - c->in_allocated + bytes > SHARED_BYTES)
         return false;
     if (connection_grow(c, bytes) < 0)
@@ -56,32 +56,32 @@ static bool grant(struct intake *i, struct connection *c, size_t bytes)
 
 /* As much again as there is, so that a long line is not copied often; else some. False: it has to
  * wait. */
-static bool make_room(struct intake *i, struct connection *c)
+static bool grow_input(struct intake *i, struct connection *c)
 {
     size_t more = MAX(c->in_bytes, (size_t)INTAKE_READ_BYTES);
 
-    if (c->in_allocated > c->in_bytes || grant(i, c, c->in_bytes + more))
+    if (c->in_allocated > c->in_bytes || allocate_input(i, c, c->in_bytes + more))
         return true;
     if (c->in_bytes < SMALL_BYTES)
-        return grant(i, c, SMALL_BYTES);
-    if (i->favoured)
-        return grant(i, c, c->in_bytes + INTAKE_READ_BYTES);
-    i->favoured = c;
-    return grant(i, c, c->in_bytes + more);
+        return allocate_input(i, c, SMALL_BYTES);
+    if (i->large_line_owner)
+        return allocate_input(i, c, c->in_bytes + INTAKE_READ_BYTES);
+    i->large_line_owner = c;
+    return allocate_input(i, c, c->in_bytes + more);
 }
 
 /* Lets go on who can, of those that wait the one that has waited longest. */
-static void wake(struct intake *i)
+static void wake_waiting(struct intake *i)
 {
     struct connection *c = TAILQ_FIRST(&i->waiting);
 
     if (!c)
         return;
-    if (i->favoured && i->buffered_bytes + INTAKE_READ_BYTES > SHARED_BYTES)
+    if (i->large_line_owner && i->buffered_bytes + INTAKE_READ_BYTES > SHARED_BYTES)
         return;
-    if (!i->favoured)
-        i->favoured = c;
-    intake_move(i, c, PLACE_READY);
+    if (!i->large_line_owner)
+        i->large_line_owner = c;
+    intake_move(i, c, CONNECTION_READY);
 }
 
 /* ---- A turn ---- */
@@ -93,31 +93,31 @@ static void answer_error(struct connection *c, const char *error, bool is_tempor
 }
 
 /* One line a minute, that names who should be asked about it. */
-static void tell_of_full_store(struct intake *i)
+static void log_full_store(struct intake *i)
 {
     const struct intake_user *most = intake_users_most_messages(i->users);
     char text[TROUBLE_TEXT_MAX_BYTES];
 
-    i->door.is_full = false;
+    i->protocol.is_full = false;
     if (!most)
         return;
     snprintf(text, sizeof(text),
              "of the %" PRIu64 " messages that have come since the start, user %u has handed in "
              "%" PRIu64,
-             i->door.n_messages, most->uid, most->n_messages);
+             i->protocol.n_messages, most->uid, most->n_messages);
     if (trouble_add(&i->full, "full", text, intake_now_usec(i)))
         log_warning("The spool is full, and what is handed in is refused: %s.", text);
 }
 
 static int answer_line(struct intake *i, struct connection *c, const char *line, size_t bytes)
 {
-    uint64_t n_before = i->door.n_messages;
-    int r = door_answer(&i->door, line, bytes, c->may_command, &c->out);
+    uint64_t n_before = i->protocol.n_messages;
+    int r = protocol_answer(&i->protocol, line, bytes, c->may_command, &c->out);
 
-    c->n_tentative += i->door.n_messages - n_before;
-    c->user->n_messages += i->door.n_messages - n_before;
-    if (i->door.is_full)
-        tell_of_full_store(i);
+    c->n_uncommitted += i->protocol.n_messages - n_before;
+    c->user->n_messages += i->protocol.n_messages - n_before;
+    if (i->protocol.is_full)
+        log_full_store(i);
     return r;
 }
 
@@ -127,19 +127,19 @@ static void answer_lines(struct intake *i, struct connection *c)
     size_t bytes;
     int r;
 
-    c->is_held = false;
-    for (size_t n = 0; n < INTAKE_LINES_MAX && i->lines_left > 0 && i->bytes_left > 0 &&
+    c->waits_for_size = false;
+    for (size_t n = 0; n < INTAKE_CONNECTION_LINES_MAX && i->lines_left > 0 && i->bytes_left > 0 &&
                        c->out.size < INTAKE_REPLIES_BYTES && !c->is_broken;
          n++) {
         if (!connection_take_line(c, &line, &bytes))
             return;
-        c->is_tentative = true;
+        c->has_uncommitted_replies = true;
         i->lines_left--;
         i->bytes_left -= MIN(bytes, i->bytes_left);
         r = answer_line(i, c, line, bytes);
-        if (r == DOOR_E_LATER) {
-            connection_put_back_line(c, bytes);
-            c->is_held = true;
+        if (r == PROTOCOL_E_WAIT) {
+            connection_untake_line(c, bytes);
+            c->waits_for_size = true;
             return;
         }
         if (r < 0)
@@ -154,18 +154,18 @@ static void end_lines(struct intake *i, struct connection *c)
 
     if (connection_has_line(c))
         return;
-    if (connection_rest_bytes(c) > SUBMISSION_LINE_MAX_BYTES) {
+    if (connection_partial_bytes(c) > SUBMISSION_LINE_MAX_BYTES) {
         snprintf(error, sizeof(error), "line: longer than %d bytes", SUBMISSION_LINE_MAX_BYTES);
         answer_error(c, error, false);
-    } else if (!c->has_ended) {
+    } else if (!c->is_input_closed) {
         return;
-    } else if (connection_rest_bytes(c) > 0 && i->fd < 0) {
+    } else if (connection_partial_bytes(c) > 0 && i->fd < 0) {
         answer_error(c, "line: cut off, for the daemon stops; try again later", true);
-    } else if (connection_rest_bytes(c) > 0) {
+    } else if (connection_partial_bytes(c) > 0) {
         answer_error(c, "line: cut off, there is no newline at its end", false);
     }
     c->in_taken = c->in_bytes;
-    c->has_ended = c->closes = true;
+    c->is_input_closed = c->closes_after_replies = true;
 }
 
 /* False: it is left where it is, to be ready in the next turn. */
@@ -174,35 +174,35 @@ static bool serve(struct intake *i, struct connection *c)
     if (i->lines_left == 0 || i->bytes_left == 0)
         return false;
     if (connection_has_answers(c)) {
-        intake_move(i, c, PLACE_ANSWERED);
+        intake_move(i, c, CONNECTION_ANSWERED);
         return true;
     }
-    if (!connection_has_line(c) && !c->has_ended) {
-        if (!make_room(i, c)) {
-            intake_move(i, c, PLACE_WAITING);
-            intake_set_timed(i, c, TIMED_NOT);
+    if (!connection_has_line(c) && !c->is_input_closed) {
+        if (!grow_input(i, c)) {
+            intake_move(i, c, CONNECTION_WAITING);
+            intake_set_deadline(i, c, DEADLINE_NONE);
             intake_set_events(i, c, 0);
             return true;
         }
         if (!c->is_broken)
-            connection_read(c, INTAKE_READ_BYTES, i->favoured == c);
+            connection_read(c, INTAKE_READ_BYTES, i->large_line_owner == c);
     }
     if (!c->is_broken) {
         answer_lines(i, c);
         end_lines(i, c);
     }
     if (c->in_taken > 0)
-        intake_set_timed(i, c, TIMED_NOT); /* the next line has its own time */
+        intake_set_deadline(i, c, DEADLINE_NONE); /* the next line has its own time */
     connection_compact(c);
-    if (i->favoured == c && c->in_bytes == 0)
-        i->favoured = NULL;
+    if (i->large_line_owner == c && c->in_bytes == 0)
+        i->large_line_owner = NULL;
     intake_account(i, c);
-    intake_move(i, c, PLACE_ANSWERED);
+    intake_move(i, c, CONNECTION_ANSWERED);
     return true;
 }
 
 /* Hands over its answers, and sees what is next for it. */
-static void settle(struct intake *i, struct connection *c)
+static void send_replies(struct intake *i, struct connection *c)
 {
     bool has_line, has_answers;
 
@@ -210,24 +210,26 @@ static void settle(struct intake *i, struct connection *c)
     intake_account(i, c);
     has_line = connection_has_line(c);
     has_answers = connection_has_answers(c);
-    intake_set_events(i, c, has_answers ? EPOLLOUT : c->is_held ? 0 : EPOLLIN);
-    if (c->is_broken || (c->closes && !has_answers)) {
-        intake_drop(i, c);
+    intake_set_events(i, c, has_answers ? EPOLLOUT : c->waits_for_size ? 0 : EPOLLIN);
+    if (c->is_broken || (c->closes_after_replies && !has_answers)) {
+        intake_close(i, c);
         return;
     }
-    intake_set_timed(i, c,
-                     has_answers                                 ? TIMED_REPLIES
-                     : !has_line && connection_rest_bytes(c) > 0 ? TIMED_LINE
-                                                                 : TIMED_NOT);
-    intake_move(
-        i, c, !has_answers && !c->is_held && (has_line || c->has_ended) ? PLACE_READY : PLACE_NONE);
+    intake_set_deadline(i, c,
+                        has_answers                                    ? DEADLINE_REPLIES
+                        : !has_line && connection_partial_bytes(c) > 0 ? DEADLINE_LINE
+                                                                       : DEADLINE_NONE);
+    intake_move(i, c,
+                !has_answers && !c->waits_for_size && (has_line || c->is_input_closed)
+                    ? CONNECTION_READY
+                    : CONNECTION_UNQUEUED);
 }
 
 /* What its submitter was told to hand in anew counts for nobody. */
-static void take_back(struct intake *i, struct connection *c, const char *error)
+static void revoke_replies(struct intake *i, struct connection *c, const char *error)
 {
-    c->user->n_messages -= c->n_tentative;
-    i->door.n_messages -= c->n_tentative;
+    c->user->n_messages -= c->n_uncommitted;
+    i->protocol.n_messages -= c->n_uncommitted;
     if (submission_replies_revoke(&c->out, error) < 0)
         c->is_broken = true;
 }
@@ -236,16 +238,17 @@ static void commit(struct intake *i)
 {
     char error[ERROR_BYTES];
     struct connection *c;
-    int r = i->door.store->ops->commit(i->door.store);
+    int r = i->protocol.store->ops->commit(i->protocol.store);
 
     if (r < 0)
-        snprintf(error, sizeof(error), "cannot store now: %s; try again later", store_strerror(r));
-    TAILQ_FOREACH(c, &i->answered, of_place)
+        snprintf(error, sizeof(error), "cannot store now: %s; try again later",
+                 message_store_strerror(r));
+    TAILQ_FOREACH(c, &i->answered, queue_link)
     {
-        if (r < 0 && c->is_tentative)
-            take_back(i, c, error);
-        c->is_tentative = false;
-        c->n_tentative = 0;
+        if (r < 0 && c->has_uncommitted_replies)
+            revoke_replies(i, c, error);
+        c->has_uncommitted_replies = false;
+        c->n_uncommitted = 0;
     }
 }
 
@@ -254,49 +257,49 @@ static void serve_ready(struct intake *i)
 {
     struct connection *c, *next;
 
-    i->lines_left = INTAKE_TURN_LINES_MAX;
-    i->bytes_left = INTAKE_TURN_BYTES_MAX;
+    i->lines_left = INTAKE_DISPATCH_LINES_MAX;
+    i->bytes_left = INTAKE_DISPATCH_BYTES_MAX;
     for (c = TAILQ_FIRST(&i->ready); c; c = next) {
-        next = TAILQ_NEXT(c, of_place);
-        c->active_usec = intake_now_usec(i);
-        TAILQ_REMOVE(&i->all, c, of_all);
-        TAILQ_INSERT_TAIL(&i->all, c, of_all);
+        next = TAILQ_NEXT(c, queue_link);
+        c->last_active_usec = intake_now_usec(i);
+        TAILQ_REMOVE(&i->all, c, all_link);
+        TAILQ_INSERT_TAIL(&i->all, c, all_link);
         if (!serve(i, c))
             break;
     }
-    if (i->lines_left < INTAKE_TURN_LINES_MAX) {
+    if (i->lines_left < INTAKE_DISPATCH_LINES_MAX) {
         FAULT_POINT("intake-added");
         commit(i);
         FAULT_POINT("intake-committed");
     }
     while ((c = TAILQ_FIRST(&i->answered)))
-        settle(i, c);
+        send_replies(i, c);
 }
 
 /* Whether the next turn comes at once. */
-static int set_goes_on(struct intake *i, bool goes_on)
+static int set_continuing(struct intake *i, bool is_continuing)
 {
-    struct epoll_event event = {.events = goes_on ? EPOLLIN : 0, .data.ptr = &i->go_on};
+    struct epoll_event event = {.events = is_continuing ? EPOLLIN : 0, .data.ptr = &i->continue_fd};
 
-    if (goes_on == i->goes_on)
+    if (is_continuing == i->is_continuing)
         return 0;
-    if (epoll_ctl(i->epoll, EPOLL_CTL_MOD, i->go_on, &event) < 0)
+    if (epoll_ctl(i->epoll, EPOLL_CTL_MOD, i->continue_fd, &event) < 0)
         return -errno;
-    i->goes_on = goes_on;
+    i->is_continuing = is_continuing;
     return 0;
 }
 
 static int arm(struct intake *i)
 {
-    bool ticks = i->n_timed > 0 || i->accept_again_usec > 0 || i->crowd.failures > 0;
-    int r = set_goes_on(i, !TAILQ_EMPTY(&i->ready));
+    bool ticks = i->n_deadlines > 0 || i->accept_paused_until_usec > 0 || i->overload.failures > 0;
+    int r = set_continuing(i, !TAILQ_EMPTY(&i->ready));
 
     if (r < 0 || ticks == timer_is_set(&i->tick))
         return r;
     return timer_set_after(&i->tick, ticks ? INTAKE_TICK_USEC : USEC_INFINITY);
 }
 
-static void tell_when_stopped(struct intake *i)
+static void notify_if_stopped(struct intake *i)
 {
     if (i->fd >= 0 || i->has_stopped || !TAILQ_EMPTY(&i->ready))
         return;
@@ -305,7 +308,7 @@ static void tell_when_stopped(struct intake *i)
         i->stopped(i->userdata);
 }
 
-static int turn(struct intake *i)
+static int dispatch(struct intake *i)
 {
     struct epoll_event events[EVENTS_MAX];
     int n = epoll_wait(i->epoll, events, EVENTS_MAX, 0);
@@ -316,43 +319,43 @@ static int turn(struct intake *i)
 
         if (!what)
             accepts = true;
-        else if (what != &i->go_on)
-            intake_move(i, what, PLACE_READY);
+        else if (what != &i->continue_fd)
+            intake_move(i, what, CONNECTION_READY);
     }
     serve_ready(i);
     if (accepts && i->fd >= 0)
         intake_accept_some(i);
-    wake(i);
-    intake_listen_or_not(i);
-    tell_when_stopped(i);
+    wake_waiting(i);
+    intake_update_listening(i);
+    notify_if_stopped(i);
     return arm(i);
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
-    return turn(userdata);
+    return dispatch(userdata);
 }
 
 /* ---- Time ---- */
 
 static void expire(struct intake *i, struct connection *c)
 {
-    if (c->timed == TIMED_LINE) {
+    if (c->deadline == DEADLINE_LINE) {
         char error[ERROR_BYTES];
 
         snprintf(error, sizeof(error), "line: not ended within %" PRIu64 " seconds",
-                 i->patience_usec / USEC_PER_SEC);
+                 i->timeout_usec / USEC_PER_SEC);
         answer_error(c, error, false);
         connection_flush(c);
     }
-    intake_drop(i, c);
+    intake_close(i, c);
 }
 
 static void expire_some(struct intake *i, uint64_t now)
 {
     for (struct connection *c = TAILQ_FIRST(&i->all), *next; c; c = next) {
-        next = TAILQ_NEXT(c, of_all);
-        if (c->timed != TIMED_NOT && c->deadline_usec <= now)
+        next = TAILQ_NEXT(c, all_link);
+        if (c->deadline != DEADLINE_NONE && c->deadline_usec <= now)
             expire(i, c);
     }
 }
@@ -362,12 +365,12 @@ static void on_tick(void *userdata)
     struct intake *i = userdata;
     uint64_t now = intake_now_usec(i);
 
-    if (i->accept_again_usec <= now)
-        i->accept_again_usec = 0;
+    if (i->accept_paused_until_usec <= now)
+        i->accept_paused_until_usec = 0;
     expire_some(i, now);
-    intake_end_crowd(i);
-    wake(i);
-    intake_listen_or_not(i);
+    intake_end_overload(i);
+    wake_waiting(i);
+    intake_update_listening(i);
     (void)arm(i);
 }
 
@@ -375,7 +378,7 @@ static void on_tick(void *userdata)
 
 static int set_up(struct intake *i)
 {
-    struct epoll_event event = {.data.ptr = &i->go_on};
+    struct epoll_event event = {.data.ptr = &i->continue_fd};
     int r = fcntl(i->fd, F_GETFL);
 
     if (r < 0 || fcntl(i->fd, F_SETFL, r | O_NONBLOCK) < 0)
@@ -383,8 +386,8 @@ static int set_up(struct intake *i)
     i->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (i->epoll < 0)
         return -errno;
-    i->go_on = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (i->go_on < 0 || epoll_ctl(i->epoll, EPOLL_CTL_ADD, i->go_on, &event) < 0)
+    i->continue_fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (i->continue_fd < 0 || epoll_ctl(i->epoll, EPOLL_CTL_ADD, i->continue_fd, &event) < 0)
         return -errno;
     r = sd_event_add_io(i->event, &i->io, i->epoll, EPOLLIN, on_io, i);
     if (r >= 0)
@@ -403,17 +406,17 @@ int intake_new(const struct intake_options *options, struct intake **ret)
         return -ENOMEM;
     }
     i->fd = options->fd;
-    i->epoll = i->go_on = -1;
+    i->epoll = i->continue_fd = -1;
     i->stopped = options->stopped;
     i->changed = options->changed;
     i->userdata = options->userdata;
     i->event = options->event;
-    i->patience_usec = options->patience_usec ? options->patience_usec : INTAKE_PATIENCE_USEC;
+    i->timeout_usec = options->timeout_usec ? options->timeout_usec : INTAKE_TIMEOUT_USEC;
     i->idle_usec = options->idle_usec ? options->idle_usec : INTAKE_IDLE_USEC;
-    i->door = (struct door){
+    i->protocol = (struct protocol){
         .store = options->store,
         .rules = options->rules,
-        .ask_size = options->ask_size,
+        .refresh_size = options->refresh_size,
         .userdata = options->userdata,
     };
     TAILQ_INIT(&i->all);
@@ -421,7 +424,7 @@ int intake_new(const struct intake_options *options, struct intake **ret)
     TAILQ_INIT(&i->waiting);
     TAILQ_INIT(&i->answered);
     n_other = INTAKE_OTHER_FILES + options->n_other_connections;
-    i->n_connections_max = intake_raise_limit(n_other);
+    i->n_connections_max = intake_raise_file_limit(n_other);
     if (i->n_connections_max < INTAKE_CONNECTIONS_MAX)
         log_warning("Only %zu submitters are served at once, for the limit of open files is low: "
                     "raise it (LimitNOFILE= of the unit) to %zu or more.",
@@ -430,8 +433,8 @@ int intake_new(const struct intake_options *options, struct intake **ret)
     r = i->users ? set_up(i) : -ENOMEM;
     if (r < 0)
         return r;
-    intake_listen_or_not(i);
-    if (!i->listens)
+    intake_update_listening(i);
+    if (!i->is_listening)
         return -errno;
     *ret = TAKE(i);
     return 0;
@@ -441,14 +444,14 @@ void intake_set_message_max(struct intake *i, size_t max_bytes)
 {
     struct connection *c;
 
-    i->door.rules.max_bytes = max_bytes;
-    TAILQ_FOREACH(c, &i->all, of_all)
+    i->protocol.rules.max_bytes = max_bytes;
+    TAILQ_FOREACH(c, &i->all, all_link)
     {
-        if (c->is_held && !connection_has_answers(c))
-            intake_move(i, c, PLACE_READY);
-        c->is_held = false;
+        if (c->waits_for_size && !connection_has_answers(c))
+            intake_move(i, c, CONNECTION_READY);
+        c->waits_for_size = false;
     }
-    (void)set_goes_on(i, !TAILQ_EMPTY(&i->ready));
+    (void)set_continuing(i, !TAILQ_EMPTY(&i->ready));
 }
 
 void intake_stop(struct intake *i)
@@ -457,19 +460,19 @@ void intake_stop(struct intake *i)
 
     if (i->fd < 0)
         return;
-    if (i->listens)
+    if (i->is_listening)
         epoll_ctl(i->epoll, EPOLL_CTL_DEL, i->fd, NULL);
-    i->listens = false;
-    i->door.is_stopping = true; /* there is no time to look anything up */
+    i->is_listening = false;
+    i->protocol.is_stopping = true; /* there is no time to look anything up */
     close(i->fd);
     i->fd = -1;
-    TAILQ_FOREACH(c, &i->all, of_all)
+    TAILQ_FOREACH(c, &i->all, all_link)
     {
-        c->has_ended = true;
-        intake_move(i, c, PLACE_READY);
+        c->is_input_closed = true;
+        intake_move(i, c, CONNECTION_READY);
     }
     /* Each turn answers or closes some of them; who does not take its answers is none of them. */
-    (void)set_goes_on(i, true);
+    (void)set_continuing(i, true);
 }
 
 bool intake_has_stopped(const struct intake *i)
@@ -482,13 +485,13 @@ struct intake *intake_free(struct intake *i)
     if (!i)
         return NULL;
     for (struct connection *c = TAILQ_FIRST(&i->all); c; c = TAILQ_FIRST(&i->all))
-        intake_drop(i, c);
+        intake_close(i, c);
     sd_event_source_disable_unref(i->io);
     timer_done(&i->tick);
     if (i->epoll >= 0)
         close(i->epoll);
-    if (i->go_on >= 0)
-        close(i->go_on);
+    if (i->continue_fd >= 0)
+        close(i->continue_fd);
     if (i->fd >= 0)
         close(i->fd);
     intake_users_free(i->users);

@@ -7,7 +7,7 @@
  * answered with an error, and nothing of it is stored.
  *
  * A submitter that does not take its answers is not read from. What a connection may keep the
- * daemon waiting for is bounded: a line that is not ended within INTAKE_PATIENCE_USEC, and answers
+ * daemon waiting for is bounded: a line that is not ended within INTAKE_TIMEOUT_USEC, and answers
  * that are not taken within it, end the connection, and so does a line that is too long. Memory is
  * bounded, too: where many long lines come at once, the connections wait unread for room, but there
  * is always room kept for one to get through. */
@@ -16,7 +16,7 @@
 #include <systemd/sd-event.h>
 
 #include "producerd/intake/submission.h"
-#include "producerd/spool/store.h"
+#include "producerd/spool/message-store.h"
 
 enum {
     /* Connections that are served at once. Of them a user (the peer's uid) may have as many as are
@@ -30,18 +30,18 @@ enum {
 
     /* Of a connection, in one turn of the loop. */
     INTAKE_READ_BYTES = 64 * 1024,
-    INTAKE_LINES_MAX = 100,
+    INTAKE_CONNECTION_LINES_MAX = 100,
 
     /* Of all connections, in one turn of the loop; at least one line in any case. */
-    INTAKE_TURN_LINES_MAX = 1000,
-    INTAKE_TURN_BYTES_MAX = 4 * 1024 * 1024,
+    INTAKE_DISPATCH_LINES_MAX = 1000,
+    INTAKE_DISPATCH_BYTES_MAX = 4 * 1024 * 1024,
 
     /* A connection's answers that wait to be taken: when they are this much, no more of its lines
      * are looked at. */
     INTAKE_REPLIES_BYTES = 16 * 1024,
 };
 
-#define INTAKE_PATIENCE_USEC (30 * USEC_PER_SEC)
+#define INTAKE_TIMEOUT_USEC (30 * USEC_PER_SEC)
 #define INTAKE_IDLE_USEC (10 * USEC_PER_SEC)
 
 struct intake;
@@ -49,14 +49,14 @@ struct intake;
 struct intake_options {
     sd_event *event;
     int fd; /* a listening Unix stream socket: the intake's from the call on, also where it fails */
-    struct store *store;               /* borrowed */
-    struct submission_rules rules;     /* its group is borrowed */
-    unsigned n_other_connections;      /* of this process: descriptors are left for them */
-    uint64_t patience_usec, idle_usec; /* 0: as above; tests have less */
+    struct message_store *store;      /* borrowed */
+    struct submission_rules rules;    /* its group is borrowed */
+    unsigned n_other_connections;     /* of this process: descriptors are left for them */
+    uint64_t timeout_usec, idle_usec; /* 0: as above; tests have less */
     /* A message is larger than the rules say, though SQS takes such. True: intake_set_message_max
      * will be called, and the message waits for that, and with it what its submitter has sent
      * behind it. NULL: there is nothing to wait for. */
-    bool (*ask_size)(void *userdata);
+    bool (*refresh_size)(void *userdata);
     /* Runs once after intake_stop, from the loop: all that was read is answered. NULL: nothing. */
     void (*stopped)(void *userdata);
     /* What intake_describe says has changed; NULL: nothing. */

@@ -15,19 +15,20 @@ static int cannot_store(struct buffer *reply, int error)
 {
     char text[ERROR_BYTES];
 
-    snprintf(text, sizeof(text), "cannot store now: %s; try again later", store_strerror(error));
+    snprintf(text, sizeof(text), "cannot store now: %s; try again later",
+             message_store_strerror(error));
     return submission_reply_error(reply, text, true);
 }
 
 /* Whether it would be refused for its size alone by what may no longer hold. */
-static bool is_size_in_question(const struct door *d, const struct submission *submission)
+static bool is_size_in_question(const struct protocol *d, const struct submission *submission)
 {
     size_t bytes = sqs_message_bytes(&submission->message);
 
-    return d->ask_size && bytes > d->rules.max_bytes && bytes <= SQS_MESSAGE_MAX_BYTES;
+    return d->refresh_size && bytes > d->rules.max_bytes && bytes <= SQS_MESSAGE_MAX_BYTES;
 }
 
-static int answer_unknown_size(const struct door *d, const struct submission *submission,
+static int answer_unknown_size(const struct protocol *d, const struct submission *submission,
                                struct buffer *reply)
 {
     char text[ERROR_BYTES];
@@ -39,7 +40,7 @@ static int answer_unknown_size(const struct door *d, const struct submission *su
     return submission_reply_error(reply, text, true);
 }
 
-static int answer_message(struct door *d, struct submission *submission, struct buffer *reply)
+static int answer_message(struct protocol *d, struct submission *submission, struct buffer *reply)
 {
     CLEANUP(free) char *error = NULL;
     char id[UUID_TEXT_SIZE];
@@ -48,12 +49,12 @@ static int answer_message(struct door *d, struct submission *submission, struct 
     if (is_size_in_question(d, submission)) {
         if (d->is_stopping)
             return answer_unknown_size(d, submission, reply);
-        if (d->ask_size(d->userdata))
-            return DOOR_E_LATER;
+        if (d->refresh_size(d->userdata))
+            return PROTOCOL_E_WAIT;
     }
     r = uuid_make(&d->uuids, id);
     if (r == 0)
-        r = submission_admit(submission, &d->rules, id, &error);
+        r = submission_validate(submission, &d->rules, id, &error);
     if (r > 0)
         return submission_reply_error(reply, error, false);
     if (r == 0)
@@ -72,22 +73,23 @@ struct page {
     size_t n;
 };
 
-static bool add_to_page(void *userdata, const struct store_rejected *message)
+static bool add_to_page(void *userdata, const struct rejected_message *message)
 {
     struct page *page = userdata;
 
     page->n++;
-    return submission_reply_page_add(page->reply, &(struct submission_rejected){
-                                                      .number = message->number,
-                                                      .id = message->id,
-                                                      .group_id = message->group_id,
-                                                      .bytes = message->bytes,
-                                                      .when_sec = message->when_usec / USEC_PER_SEC,
-                                                      .reason = message->reason,
-                                                  }) >= 0;
+    return submission_reply_page_add(page->reply,
+                                     &(struct submission_rejected){
+                                         .number = message->number,
+                                         .id = message->id,
+                                         .group_id = message->group_id,
+                                         .bytes = message->bytes,
+                                         .when_sec = message->rejected_usec / USEC_PER_SEC,
+                                         .reason = message->reason,
+                                     }) >= 0;
 }
 
-static int answer_rejected(struct door *d, uint64_t after, struct buffer *reply)
+static int answer_rejected(struct protocol *d, uint64_t after, struct buffer *reply)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(SUBMISSION_REPLY_MAX_BYTES);
     struct page page = {.reply = &b};
@@ -101,9 +103,10 @@ static int answer_rejected(struct door *d, uint64_t after, struct buffer *reply)
     return r < 0 ? cannot_store(reply, r) : buffer_append(reply, b.data, b.size);
 }
 
-static int answer_change(struct door *d, const struct submission *submission, struct buffer *reply)
+static int answer_change(struct protocol *d, const struct submission *submission,
+                         struct buffer *reply)
 {
-    const struct store_ops *ops = d->store->ops;
+    const struct message_store_ops *ops = d->store->ops;
     size_t n = 0;
     int r = submission->kind == SUBMISSION_RETRY ? ops->retry(d->store, submission->id, &n)
                                                  : ops->drop(d->store, submission->id, &n);
@@ -122,7 +125,7 @@ static int answer_change(struct door *d, const struct submission *submission, st
     return submission_reply_count(reply, n, r == STORE_E_MORE);
 }
 
-static int answer_command(struct door *d, const struct submission *submission, bool may_command,
+static int answer_command(struct protocol *d, const struct submission *submission, bool may_command,
                           struct buffer *reply)
 {
     if (!may_command)
@@ -133,8 +136,8 @@ static int answer_command(struct door *d, const struct submission *submission, b
     return answer_change(d, submission, reply);
 }
 
-int door_answer(struct door *d, const char *line, size_t size, bool may_command,
-                struct buffer *reply)
+int protocol_answer(struct protocol *d, const char *line, size_t size, bool may_command,
+                    struct buffer *reply)
 {
     CLEANUP(submission_free) struct submission *submission = NULL;
     CLEANUP(free) char *error = NULL;

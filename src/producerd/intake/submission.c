@@ -359,8 +359,8 @@ struct submission *submission_free(struct submission *submission)
     return NULL;
 }
 
-int submission_admit(struct submission *submission, const struct submission_rules *rules,
-                     const char *id, char **error)
+int submission_validate(struct submission *submission, const struct submission_rules *rules,
+                        const char *id, char **error)
 {
     struct sqs_message *message = &submission->message;
     int r;

@@ -53,8 +53,8 @@ struct submission_rules {
  * gets that of the rules, one without a deduplication id gets `id`, which must be unique: so a
  * message can be told from its own repetition, also where the queue would go by content. Both stay
  * borrowed. 0, -ENOMEM, or SUBMISSION_E_INVALID with *error as above. */
-int submission_admit(struct submission *submission, const struct submission_rules *rules,
-                     const char *id, char **error);
+int submission_validate(struct submission *submission, const struct submission_rules *rules,
+                        const char *id, char **error);
 
 /* Appends the line of a message, with its newline. 0, -ENOMEM, -E2BIG, or -EINVAL where a text is
  * not UTF-8; any of them sticks to the buffer. */

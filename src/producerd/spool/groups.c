@@ -11,27 +11,27 @@
 struct group {
     struct hash_entry entry;
     struct group *next_idle;
-    struct group *next_behind;
-    uint64_t passed_number; /* the first message passed over; 0: none was */
-    unsigned n_out;
+    struct group *next_lagging;
+    uint64_t skipped_from; /* the first message passed over; 0: none was */
+    unsigned n_in_flight;
     char group_id[SQS_ID_MAX_BYTES + 1];
 };
 
 struct spool_groups {
-    unsigned out_max;
-    struct group *behind_first, *behind_last;
+    unsigned in_flight_max;
+    struct group *lagging_first, *lagging_last;
     struct group *pool, *idle; /* the first n_used of n_max have been in use */
     size_t n_used, n_max;
     struct hash_table by_id;
 };
 
-int spool_groups_new(unsigned out_max, size_t groups_max, struct spool_groups **ret)
+int spool_groups_new(unsigned in_flight_max, size_t groups_max, struct spool_groups **ret)
 {
     CLEANUP(spool_groups_free) struct spool_groups *g = calloc(1, sizeof(*g));
 
     if (!g)
         return -ENOMEM;
-    g->out_max = out_max;
+    g->in_flight_max = in_flight_max;
     g->n_max = groups_max;
     g->pool = calloc(groups_max, sizeof(struct group));
     if (!g->pool || hash_table_reserve(&g->by_id, groups_max) < 0)
@@ -78,84 +78,85 @@ static struct group *add(struct spool_groups *g, const char *group_id)
 
 static void forget_if_idle(struct spool_groups *g, struct group *group)
 {
-    if (group->n_out > 0 || group->passed_number > 0)
+    if (group->n_in_flight > 0 || group->skipped_from > 0)
         return;
     hash_table_remove(&g->by_id, &group->entry);
     group->next_idle = g->idle;
     g->idle = group;
 }
 
-static void queue_behind(struct spool_groups *g, struct group *group)
+static void add_lagging(struct spool_groups *g, struct group *group)
 {
-    group->next_behind = NULL;
-    if (g->behind_first)
-        g->behind_last->next_behind = group;
+    group->next_lagging = NULL;
+    if (g->lagging_first)
+        g->lagging_last->next_lagging = group;
     else
-        g->behind_first = group;
-    g->behind_last = group;
+        g->lagging_first = group;
+    g->lagging_last = group;
 }
 
-enum spool_turn spool_groups_turn(struct spool_groups *g, const char *group_id, uint64_t number)
+enum group_decision spool_groups_decide(struct spool_groups *g, const char *group_id,
+                                        uint64_t number)
 {
     struct group *group = find(g, group_id);
 
     if (!group)
         group = add(g, group_id);
     if (!group)
-        return SPOOL_TURN_STOP;
-    if (group->passed_number == 0 && group->n_out < g->out_max) {
-        group->n_out++;
-        return SPOOL_TURN_TAKE;
+        return GROUP_STOP;
+    if (group->skipped_from == 0 && group->n_in_flight < g->in_flight_max) {
+        group->n_in_flight++;
+        return GROUP_TAKE;
     }
-    if (group->passed_number == 0)
-        group->passed_number = number;
-    return SPOOL_TURN_PASS;
+    if (group->skipped_from == 0)
+        group->skipped_from = number;
+    return GROUP_SKIP;
 }
 
 void spool_groups_done(struct spool_groups *g, const char *group_id)
 {
     struct group *group = find(g, group_id);
 
-    assert(group && group->n_out > 0);
+    assert(group && group->n_in_flight > 0);
     /* With room it stands in the line already. */
-    if (group->passed_number > 0 && group->n_out == g->out_max)
-        queue_behind(g, group);
-    group->n_out--;
+    if (group->skipped_from > 0 && group->n_in_flight == g->in_flight_max)
+        add_lagging(g, group);
+    group->n_in_flight--;
     forget_if_idle(g, group);
 }
 
-const char *spool_groups_behind(const struct spool_groups *g, uint64_t *ret_number)
+const char *spool_groups_next_lagging(const struct spool_groups *g, uint64_t *ret_number)
 {
-    if (!g->behind_first)
+    if (!g->lagging_first)
         return NULL;
-    *ret_number = g->behind_first->passed_number;
-    return g->behind_first->group_id;
+    *ret_number = g->lagging_first->skipped_from;
+    return g->lagging_first->group_id;
 }
 
-static struct group *take_behind(struct spool_groups *g)
+static struct group *take_lagging(struct spool_groups *g)
 {
-    struct group *group = g->behind_first;
+    struct group *group = g->lagging_first;
 
     assert(group);
-    g->behind_first = group->next_behind;
+    g->lagging_first = group->next_lagging;
     return group;
 }
 
-void spool_groups_found(struct spool_groups *g, uint64_t number)
+void spool_groups_lagging_found(struct spool_groups *g, uint64_t number)
 {
-    struct group *group = take_behind(g);
+    struct group *group = take_lagging(g);
 
-    group->passed_number = number + 1;
-    group->n_out++;
-    if (group->n_out < g->out_max)
-        queue_behind(g, group);
+    group->skipped_from = number + 1;
+    group->n_in_flight++;
+    if (group->n_in_flight < g->in_flight_max)
+        add_lagging(g, group);
 }
 
 void spool_groups_caught_up(struct spool_groups *g)
 {
-    struct group *group = take_behind(g);
+    struct group *group = take_lagging(g);
 
-    group->passed_number = 0;
+    group->skipped_from = 0;
     forget_if_idle(g, group);
 }
 

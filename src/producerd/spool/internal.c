@@ -48,8 +48,8 @@ int spool_prepare(struct spool *s, const char *sql, const char *with, const char
     return database_prepare(s->database, whole, ret);
 }
 
-bool spool_may_try_again(struct spool *s, int r)
+bool spool_may_retry(struct spool *s, int r)
 {
-    s->lacks_room = false;
-    return r == -ENOSPC && reserve_give(&s->reserve);
+    s->is_disk_full = false;
+    return r == -ENOSPC && disk_reserve_release(&s->reserve);
 }

@@ -9,7 +9,7 @@
 
 #include "util/clock.h"
 
-#define AGAIN_USEC (20 * USEC_PER_MSEC)
+#define RETRY_INTERVAL_USEC (20 * USEC_PER_MSEC)
 
 static int open_folder(const char *path)
 {
@@ -24,10 +24,10 @@ static int open_folder(const char *path)
     return open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-int spool_lock(const char *path, bool is_command, uint64_t patience_usec, int *ret_fd)
+int spool_lock(const char *path, bool is_command, uint64_t timeout_usec, int *ret_fd)
 {
-    static const struct timespec again = {.tv_nsec = AGAIN_USEC * 1000};
-    uint64_t end_usec = clock_boot_usec() + patience_usec;
+    static const struct timespec again = {.tv_nsec = RETRY_INTERVAL_USEC * 1000};
+    uint64_t end_usec = clock_boot_usec() + timeout_usec;
     int fd = open_folder(path);
 
     if (fd < 0 && errno == ENOMEM)

@@ -7,7 +7,7 @@
 #include "util/macro.h"
 
 /* Locks the folder of the file `path`, for a command or a daemon; blocks until it is free, for
- * `patience_usec` at most. 0 with *ret_fd, which holds the lock until it is closed; -1 where the
+ * `timeout_usec` at most. 0 with *ret_fd, which holds the lock until it is closed; -1 where the
  * folder cannot be locked: who opens the file says what is wrong. -EBUSY: the patience is over.
  * -ENOMEM. */
-int spool_lock(const char *path, bool is_command, uint64_t patience_usec, int *ret_fd);
+int spool_lock(const char *path, bool is_command, uint64_t timeout_usec, int *ret_fd);

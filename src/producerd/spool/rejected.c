@@ -20,11 +20,11 @@ int spool_rejected_prepare(struct spool *s)
          "SELECT number, id, group_id, " SPOOL_SQL_BYTES ", rejected_usec, reason"
          " FROM rejected WHERE number > ?1 ORDER BY number LIMIT ?2",
          "", ""},
-        {&s->choose,
+        {&s->select,
          "SELECT number, " SPOOL_SQL_BYTES " FROM rejected WHERE " CAN_GO
          " ORDER BY number LIMIT ?2",
          "", ""},
-        {&s->choose_id,
+        {&s->select_id,
          "SELECT number, " SPOOL_SQL_BYTES " FROM rejected WHERE id = ?1 AND " CAN_GO, "", ""},
         {&s->find_groupless,
          "SELECT 1 FROM rejected WHERE group_id IS NULL AND (?1 IS NULL OR id = ?1) LIMIT 1", "",
@@ -35,7 +35,7 @@ int spool_rejected_prepare(struct spool *s)
          "INSERT INTO waiting (number, " COPIED "%s)"
          " SELECT ?2, " COPIED "%s FROM rejected WHERE number = ?1",
          ", checksum", ""},
-        {&s->make_fit,
+        {&s->convert,
          "UPDATE waiting SET deduplication_id = ?2, delay_sec = ?3%s WHERE number = ?1",
          ", checksum = ?4", ""},
         {&s->drop, "DELETE FROM rejected WHERE number = ?1", "", ""},
@@ -97,7 +97,7 @@ int spool_renumber_rejected(struct spool *s)
 }
 
 int spool_rejected(struct spool *s, uint64_t after,
-                   bool (*found)(void *userdata, const struct store_rejected *message),
+                   bool (*found)(void *userdata, const struct rejected_message *message),
                    void *userdata)
 {
     int r;
@@ -105,12 +105,12 @@ int spool_rejected(struct spool *s, uint64_t after,
     statement_bind_int(s->list, 1, (int64_t)after);
     statement_bind_int(s->list, 2, STORE_REJECTED_PAGE);
     while ((r = statement_step(s->list)) == STATEMENT_ROW) {
-        struct store_rejected message = {
+        struct rejected_message message = {
             .number = (uint64_t)statement_int(s->list, 0),
             .id = statement_text(s->list, 1, NULL),
             .group_id = statement_is_null(s->list, 2) ? NULL : statement_text(s->list, 2, NULL),
             .bytes = (size_t)statement_int(s->list, 3),
-            .when_usec = (uint64_t)MAX(statement_int(s->list, 4), INT64_C(0)),
+            .rejected_usec = (uint64_t)MAX(statement_int(s->list, 4), INT64_C(0)),
             .reason = statement_text(s->list, 5, NULL),
         };
 
@@ -123,8 +123,8 @@ int spool_rejected(struct spool *s, uint64_t after,
 }
 
 /* What one call is about. */
-struct chosen {
-    uint64_t numbers[STORE_ALL_MAX];
+struct selection {
+    uint64_t numbers[STORE_BULK_MAX];
     size_t n;
     uint64_t bytes;
     bool is_cut;        /* others are left */
@@ -144,20 +144,20 @@ static int find_groupless(struct spool *s, const char *id, bool *ret)
     return 0;
 }
 
-static int choose(struct spool *s, const char *id, bool is_retry, struct chosen *ret)
+static int select_rows(struct spool *s, const char *id, bool is_retry, struct selection *ret)
 {
-    struct statement *statement = id ? s->choose_id : s->choose;
+    struct statement *statement = id ? s->select_id : s->select;
     bool needs_group = is_retry && s->options.is_fifo;
     int r;
 
-    *ret = (struct chosen){};
+    *ret = (struct selection){};
     if (id)
         statement_bind_text(statement, 1, id);
     else
-        statement_bind_int(statement, 2, STORE_ALL_MAX + 1);
+        statement_bind_int(statement, 2, STORE_BULK_MAX + 1);
     statement_bind_int(statement, 3, needs_group);
     while ((r = statement_step(statement)) == STATEMENT_ROW) {
-        if (ret->n == STORE_ALL_MAX || ret->bytes >= STORE_ALL_MAX_BYTES) {
+        if (ret->n == STORE_BULK_MAX || ret->bytes >= STORE_BULK_MAX_BYTES) {
             ret->is_cut = true;
             statement_reset(statement);
             break;
@@ -189,7 +189,7 @@ static int read_rejected(struct spool *s, uint64_t number, struct spool_message 
 
 /* A message that was handed in for a queue of the other kind becomes one for this kind, in the row
  * `number`. A damaged row stays as it is: it is set aside again when it is read. */
-static int make_fit(struct spool *s, struct spool_message *m, bool has_checksum, uint64_t number)
+static int convert(struct spool *s, struct spool_message *m, bool has_checksum, uint64_t number)
 {
     struct spool_row row = m->row;
 
@@ -201,12 +201,12 @@ static int make_fit(struct spool *s, struct spool_message *m, bool has_checksum,
         row.delay_sec = -1;
     if (row.deduplication_id == m->row.deduplication_id && row.delay_sec == m->row.delay_sec)
         return 0;
-    statement_bind_int(s->make_fit, 1, (int64_t)number);
-    statement_bind_text(s->make_fit, 2, row.deduplication_id);
-    statement_bind_int(s->make_fit, 3, row.delay_sec);
+    statement_bind_int(s->convert, 1, (int64_t)number);
+    statement_bind_text(s->convert, 2, row.deduplication_id);
+    statement_bind_int(s->convert, 3, row.delay_sec);
     if (has_checksum)
-        statement_bind_int(s->make_fit, 4, (int64_t)spool_row_checksum(&row));
-    return statement_step(s->make_fit);
+        statement_bind_int(s->convert, 4, (int64_t)spool_row_checksum(&row));
+    return statement_step(s->convert);
 }
 
 static int write_retry(struct spool *s, uint64_t number, uint64_t new_number)
@@ -220,20 +220,20 @@ static int write_retry(struct spool *s, uint64_t number, uint64_t new_number)
     statement_bind_int(s->retry, 1, (int64_t)number);
     statement_bind_int(s->retry, 2, (int64_t)new_number);
     r = statement_step(s->retry);
-    return r >= 0 && m ? make_fit(s, m, has_checksum, new_number) : r;
+    return r >= 0 && m ? convert(s, m, has_checksum, new_number) : r;
 }
 
-static int write_chosen(struct spool *s, const struct chosen *chosen, bool is_retry)
+static int write_selection(struct spool *s, const struct selection *selection, bool is_retry)
 {
     int r = database_begin(s->database, DATABASE_SYNCED);
 
     if (r < 0)
         return r;
-    for (size_t i = 0; r >= 0 && i < chosen->n; i++) {
+    for (size_t i = 0; r >= 0 && i < selection->n; i++) {
         if (is_retry)
-            r = write_retry(s, chosen->numbers[i], s->next_number + i);
+            r = write_retry(s, selection->numbers[i], s->next_number + i);
         if (r >= 0) {
-            statement_bind_int(s->drop, 1, (int64_t)chosen->numbers[i]);
+            statement_bind_int(s->drop, 1, (int64_t)selection->numbers[i]);
             r = statement_step(s->drop);
         }
     }
@@ -243,49 +243,49 @@ static int write_chosen(struct spool *s, const struct chosen *chosen, bool is_re
     return r;
 }
 
-static void count_chosen(struct spool *s, const struct chosen *chosen, bool is_retry)
+static void count_selection(struct spool *s, const struct selection *selection, bool is_retry)
 {
-    s->counts.rejected -= chosen->n;
+    s->counts.rejected -= selection->n;
     if (is_retry) {
-        s->next_number += chosen->n;
-        s->counts.waiting += chosen->n;
+        s->next_number += selection->n;
+        s->counts.waiting += selection->n;
     } else {
-        s->counts.bytes -= chosen->bytes;
+        s->counts.bytes -= selection->bytes;
     }
 }
 
 /* What was rejected and is not written yet comes first: it is in the list already for those who
  * count. */
-static int act(struct spool *s, const char *id, bool is_retry, size_t *ret_n)
+static int run_command(struct spool *s, const char *id, bool is_retry, size_t *ret_n)
 {
-    struct chosen chosen;
+    struct selection selection;
     int r = spool_flush(s);
 
     if (r >= 0)
-        r = choose(s, id, is_retry, &chosen);
+        r = select_rows(s, id, is_retry, &selection);
     if (r < 0)
         return r;
-    if (chosen.n == 0 && chosen.has_groupless)
+    if (selection.n == 0 && selection.has_groupless)
         return STORE_E_NO_GROUP;
-    if (chosen.n == 0 && id)
+    if (selection.n == 0 && id)
         return STORE_E_NO_SUCH_ID;
-    r = chosen.n > 0 ? write_chosen(s, &chosen, is_retry) : 0;
+    r = selection.n > 0 ? write_selection(s, &selection, is_retry) : 0;
     /* Who drops messages may well do it for want of room. */
-    if (!is_retry && spool_may_try_again(s, r))
-        r = write_chosen(s, &chosen, false);
+    if (!is_retry && spool_may_retry(s, r))
+        r = write_selection(s, &selection, false);
     if (r < 0)
         return r;
-    count_chosen(s, &chosen, is_retry);
-    *ret_n = chosen.n;
-    return chosen.is_cut || chosen.has_groupless ? STORE_E_MORE : 0;
+    count_selection(s, &selection, is_retry);
+    *ret_n = selection.n;
+    return selection.is_cut || selection.has_groupless ? STORE_E_MORE : 0;
 }
 
 int spool_retry(struct spool *s, const char *id, size_t *ret_n)
 {
-    return act(s, id, true, ret_n);
+    return run_command(s, id, true, ret_n);
 }
 
 int spool_drop(struct spool *s, const char *id, size_t *ret_n)
 {
-    return act(s, id, false, ret_n);
+    return run_command(s, id, false, ret_n);
 }

@@ -131,7 +131,7 @@ int spool_row_read(struct statement *row, struct spool_message **ret, const char
         return SPOOL_ROW_E_DAMAGED;
     m->number = (uint64_t)statement_int(row, SPOOL_COLUMN_NUMBER);
     m->is_marked = !statement_is_null(row, SPOOL_COLUMN_SINCE_USEC);
-    m->head.first_unknown_usec = m->is_marked ? (uint64_t)MAX(since_usec, INT64_C(1)) : 0;
+    m->head.in_doubt_since_usec = m->is_marked ? (uint64_t)MAX(since_usec, INT64_C(1)) : 0;
     *ret = TAKE(m);
     return 0;
 }

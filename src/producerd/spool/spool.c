@@ -67,7 +67,7 @@ struct spool_counts spool_counts(const struct spool *s)
 
 const char *spool_error(const struct spool *s)
 {
-    return s->lacks_room ? "the disk has no room to spare" : database_error(s->database);
+    return s->is_disk_full ? "the disk has no room to spare" : database_error(s->database);
 }
 
 /* --- Opening --- */
@@ -136,7 +136,7 @@ static int check_kind(struct spool *s, char **error)
     uint64_t kind[2];
     int r = query(s, "SELECT value, 1 FROM setting WHERE name = 'is_fifo'", kind, 2);
 
-    if (r >= 0 && kind[1] && s->options.keeps_kind)
+    if (r >= 0 && kind[1] && s->options.is_kind_unknown)
         s->options.is_fifo = kind[0];
     if (r < 0 || (kind[1] && kind[0] == s->options.is_fifo))
         return r;
@@ -162,14 +162,14 @@ static int prepare(struct spool *s)
     if (r >= 0)
         r = database_prepare(s->database, "PRAGMA freelist_count", &s->free_pages);
     if (r >= 0)
-        r = spool_out_prepare(s);
+        r = spool_dequeue_prepare(s);
     return r < 0 ? r : spool_rejected_prepare(s);
 }
 
 /* What cannot be written now is seen to at another start. */
-static int set_aside_numbers(struct spool *s)
+static int set_wrong_numbers_aside(struct spool *s)
 {
-    int r = spool_set_aside_numbers(s);
+    int r = spool_set_wrong_numbers_aside(s);
 
     if (r >= 0)
         r = spool_renumber_rejected(s);
@@ -179,14 +179,14 @@ static int set_aside_numbers(struct spool *s)
 /* Behind a command, which has done in a moment. */
 static int open_database(struct spool *s, const char *path, char **error)
 {
-    int r = spool_lock(path, s->options.is_command, SPOOL_COMMAND_PATIENCE_SEC * USEC_PER_SEC,
-                       &s->lock);
+    int r =
+        spool_lock(path, s->options.is_command, SPOOL_LOCK_TIMEOUT_SEC * USEC_PER_SEC, &s->lock);
 
     if (r == -EBUSY)
         return error_line(r, error,
                           "another process works on what was set aside in the spool "
                           "('sqs-producerd --rejected'), and has not done within %d s: try again",
-                          SPOOL_COMMAND_PATIENCE_SEC);
+                          SPOOL_LOCK_TIMEOUT_SEC);
     if (r < 0)
         return r;
     r = database_open(path, &schema, &s->database, error);
@@ -218,12 +218,12 @@ int spool_open(const struct spool_options *options, struct spool **ret, char **e
     if (!options->is_command)
         unlock(s); /* the file's own is enough */
     s->has_checksums = database_version(s->database) >= VERSION_CHECKSUMS;
-    r = reserve_init(&s->reserve, options->path, SPOOL_RESERVE_BYTES);
+    r = disk_reserve_init(&s->reserve, options->path, SPOOL_RESERVE_BYTES);
     if (r < 0)
         return r;
-    (void)reserve_keep(&s->reserve); /* tried again when it is needed */
+    (void)disk_reserve_allocate(&s->reserve); /* tried again when it is needed */
     if (options->is_fifo) {
-        r = spool_groups_new(SPOOL_GROUP_OUT_MAX, SPOOL_GROUPS_MAX, &s->groups);
+        r = spool_groups_new(SPOOL_GROUP_IN_FLIGHT_MAX, SPOOL_GROUPS_MAX, &s->groups);
         if (r < 0)
             return r;
     }
@@ -231,7 +231,7 @@ int spool_open(const struct spool_options *options, struct spool **ret, char **e
     if (r >= 0)
         r = count(s);
     if (r >= 0)
-        r = set_aside_numbers(s);
+        r = set_wrong_numbers_aside(s);
     if (r >= 0)
         r = check_kind(s, error);
     r = database_look_again(s->database, r);
@@ -253,10 +253,10 @@ struct spool *spool_free(struct spool *s)
     if (!s)
         return NULL;
     spool_list_free(&s->added);
-    spool_list_free(&s->out);
+    spool_list_free(&s->in_flight);
     spool_list_free(&s->settled);
     spool_groups_free(s->groups);
-    reserve_done(&s->reserve);
+    disk_reserve_done(&s->reserve);
     database_free(s->database);
     unlock(s);
     free(s);
@@ -265,7 +265,7 @@ struct spool *spool_free(struct spool *s)
 
 /* --- In --- */
 
-static int check_room(struct spool *s, size_t bytes, char **error)
+static int check_quota(struct spool *s, size_t bytes, char **error)
 {
     uint64_t messages = s->counts.waiting + s->counts.rejected;
 
@@ -287,7 +287,7 @@ int spool_add(struct spool *s, const char *id, const struct sqs_message *message
     CLEANUP(buffer_done) struct buffer packed = BUFFER_INIT(2 * SQS_MESSAGE_MAX_BYTES);
     size_t bytes = sqs_message_bytes(message);
     struct spool_message *m;
-    int r = check_room(s, bytes, error);
+    int r = check_quota(s, bytes, error);
 
     if (r == 0)
         r = spool_attributes_pack(message->attributes, message->n_attributes, &packed);
@@ -318,9 +318,9 @@ int spool_add(struct spool *s, const char *id, const struct sqs_message *message
 static int check_disk(struct spool *s)
 {
     uint64_t free_bytes = 0, needed = SPOOL_RESERVE_BYTES;
-    int r = reserve_keep(&s->reserve);
+    int r = disk_reserve_allocate(&s->reserve);
 
-    s->lacks_room = false;
+    s->is_disk_full = false;
     if (r >= 0)
         return 0;
     for (const struct spool_message *m = s->added.first; m; m = m->next)
@@ -332,8 +332,8 @@ static int check_disk(struct spool *s)
         free_bytes = (uint64_t)statement_int(s->free_pages, 0) * PAGE_BYTES;
         statement_reset(s->free_pages);
     }
-    s->lacks_room = free_bytes < needed;
-    return s->lacks_room ? -ENOSPC : 0;
+    s->is_disk_full = free_bytes < needed;
+    return s->is_disk_full ? -ENOSPC : 0;
 }
 
 static int write_added(struct spool *s)
@@ -401,23 +401,23 @@ static int sync_settled(struct spool *s)
 {
     int r = write_synced(s, false);
 
-    if (spool_may_try_again(s, r))
+    if (spool_may_retry(s, r))
         r = write_synced(s, false);
     return settled_written(s, r);
 }
 
 static int write_all(struct spool *s)
 {
-    bool lacks_room;
+    bool is_disk_full;
     int r = check_disk(s);
 
     if (r >= 0)
         return settled_written(s, write_synced(s, true));
     /* What is refused must not keep back what there is room for. */
-    lacks_room = s->lacks_room;
+    is_disk_full = s->is_disk_full;
     if (spool_needs_sync(s))
         (void)sync_settled(s);
-    s->lacks_room = lacks_room;
+    s->is_disk_full = is_disk_full;
     return r;
 }
 

@@ -28,19 +28,19 @@
 #pragma once
 
 #include "producerd/spool/message.h"
-#include "producerd/spool/store.h"
+#include "producerd/spool/message-store.h"
 
 enum {
     /* Messages of one group that are out at once, on a FIFO queue. The rest of the group stays on
      * disk, so that a group that is stuck leaves room for others. */
-    SPOOL_GROUP_OUT_MAX = 20,
+    SPOOL_GROUP_IN_FLIGHT_MAX = 20,
     /* Groups that have messages out, or messages on disk that were passed over for that. Where
      * there are more of them, nothing more is looked at until one has got through. */
     SPOOL_GROUPS_MAX = 10000,
     /* Bytes of the messages that are out, unless one message alone has more. */
-    SPOOL_OUT_MAX_BYTES = 64 * 1024 * 1024,
+    SPOOL_IN_FLIGHT_MAX_BYTES = 64 * 1024 * 1024,
     /* Messages that one spool_next passes over at most, so that the loop gets its turn. */
-    SPOOL_PASSED_MAX = 1000,
+    SPOOL_SKIPPED_MAX = 1000,
     SPOOL_REASON_MAX_BYTES = 1024, /* a longer reason is cut */
     /* The log may grow by DATABASE_LOG_BYTES, and the file by what the log holds. */
     SPOOL_RESERVE_BYTES = 2 * 4 * 1024 * 1024,
@@ -57,14 +57,14 @@ struct spool_options {
     /* A command that looks after what was set aside while no daemon runs: no daemon can open the
      * spool before spool_free. */
     bool is_command;
-    bool keeps_kind; /* of a queue that is_fifo does not tell: the one that the file is for */
+    bool is_kind_unknown; /* of a queue that is_fifo does not tell: the one that the file is for */
 };
 
 enum {
     /* A daemon waits so long for a command, and a command for another one. */
-    SPOOL_COMMAND_PATIENCE_SEC = 5,
+    SPOOL_LOCK_TIMEOUT_SEC = 5,
     /* The watchdog waits so long for a second look through a file that was read as damaged. */
-    SPOOL_LOOK_MAX_SEC = 3600,
+    SPOOL_CHECK_MAX_SEC = 3600,
 };
 
 /* Opens the spool, or makes it. 0, SPOOL_E_IN_USE: a daemon has it open, SPOOL_E_UNUSABLE where
@@ -104,25 +104,25 @@ int spool_commit(struct spool *spool);
 /* --- Out --- */
 
 /* The next message to go out, of those committed: in the order of entry, but that a group with
- * SPOOL_GROUP_OUT_MAX messages out is passed over until one of them is settled. The order within a
- * group is kept. Where an earlier process had marked the message as sending, first_unknown_usec
+ * SPOOL_GROUP_IN_FLIGHT_MAX messages out is passed over until one of them is settled. The order within a
+ * group is kept. Where an earlier process had marked the message as sending, in_doubt_since_usec
  * says when. It is the spool's, and borrowed until it is settled.
  *
  * 0; SPOOL_E_NOT_YET: nothing may go now; SPOOL_E_LATER: nothing so far, but this has looked far
- * enough for one turn of the loop; SPOOL_E_SET_ASIDE: the same, for it has come to a row that is
- * damaged, which spool_set_aside tells of; or a negative errno, -EUCLEAN where the file itself is
+ * enough for one turn of the loop; SPOOL_E_DAMAGED_ROW: the same, for it has come to a row that is
+ * damaged, which spool_damaged_row tells of; or a negative errno, -EUCLEAN where the file itself is
  * damaged. */
-enum { SPOOL_E_NOT_YET = 1, SPOOL_E_LATER = 2, SPOOL_E_SET_ASIDE = 3 };
+enum { SPOOL_E_NOT_YET = 1, SPOOL_E_LATER = 2, SPOOL_E_DAMAGED_ROW = 3 };
 int spool_next(struct spool *spool, const struct spool_message **ret);
 
 /* The row is with the rejected ones from now on; or, where that cannot be written, it stays where
  * it is, and is passed over by this process. */
-struct spool_set_aside {
+struct spool_damaged_row {
     char id[SQS_ID_MAX_BYTES + 1]; /* "?" where it has none that could be shown */
     const char *reason;
     int error; /* of the writing; 0: none */
 };
-const struct spool_set_aside *spool_set_aside(const struct spool *spool);
+const struct spool_damaged_row *spool_last_damaged_row(const struct spool *spool);
 
 /* Notes that the messages are about to be sent, so that the next process knows that SQS may have
  * them. Those that are marked already keep their time. Writes what was settled, too. Not synced: a
@@ -150,13 +150,13 @@ bool spool_needs_sync(const struct spool *spool);
 
 /* --- Set aside --- */
 
-/* As in store.h: rejected ones in the order of entry, a page of STORE_REJECTED_PAGE at most; retry
+/* As in message-store.h: rejected ones in the order of entry, a page of STORE_REJECTED_PAGE at most; retry
  * and drop, each synced when it returns. A message that is retried waits again, last in order, with
  * its deduplication id. One that was handed in for a queue of the other kind is made fit for this
  * one: a FIFO queue gets the message's id as its deduplication id and no delay, a standard queue no
  * deduplication id. */
 int spool_rejected(struct spool *spool, uint64_t after,
-                   bool (*found)(void *userdata, const struct store_rejected *message),
+                   bool (*found)(void *userdata, const struct rejected_message *message),
                    void *userdata);
 int spool_retry(struct spool *spool, const char *id, size_t *ret_n);
 int spool_drop(struct spool *spool, const char *id, size_t *ret_n);

@@ -32,7 +32,7 @@ static const char *group_of(const char *path)
 
 /* Asks systemd whether it has given the unit up: "failed" after failures that followed too closely
  * on one another. Where systemd cannot be asked, that is not known. */
-static bool has_given_up(const char *unit)
+static bool has_unit_failed(const char *unit)
 {
     CLEANUP(free) char *path = NULL, *state = NULL;
     sd_bus *bus = NULL;
@@ -51,7 +51,7 @@ static bool has_given_up(const char *unit)
 
 /* One line, with `more` at its end where there is more to say. */
 PRINTF_FORMAT(3, 4)
-static void cannot_reach(const char *program, const char *more, const char *format, ...)
+static void cannot_reach(const char *program, const char *hint, const char *format, ...)
 {
     va_list ap;
 
@@ -59,15 +59,15 @@ static void cannot_reach(const char *program, const char *more, const char *form
     va_start(ap, format);
     vfprintf(stderr, format, ap);
     va_end(ap);
-    fprintf(stderr, "%s%s\n", more ? "; " : "", more ? more : "");
+    fprintf(stderr, "%s%s\n", hint ? "; " : "", hint ? hint : "");
 }
 
-static int cannot_connect(const char *program, const char *path, const char *more, int error)
+static int cannot_connect(const char *program, const char *path, const char *hint, int error)
 {
     const char *group;
 
-    if ((error == ENOENT || error == ECONNREFUSED) && has_given_up(SOCKET_UNIT)) {
-        cannot_reach(program, more,
+    if ((error == ENOENT || error == ECONNREFUSED) && has_unit_failed(SOCKET_UNIT)) {
+        cannot_reach(program, hint,
                      ": systemd has given up " SOCKET_UNIT ", for the daemon failed each time; "
                      "'systemctl status " SOCKET_UNIT " sqs-producerd' shows why; mend that, then "
                      "run 'systemctl reset-failed " SOCKET_UNIT " sqs-producerd' and 'systemctl "
@@ -77,7 +77,7 @@ static int cannot_connect(const char *program, const char *path, const char *mor
     switch (error) {
     case ENOENT:
         cannot_reach(
-            program, more,
+            program, hint,
             ": there is no socket %s; set producer.source = \"spool\" in its "
             "configuration, and run 'systemctl stop sqs-producerd' and 'systemctl enable "
             "--now sqs-producerd.socket sqs-producerd'; where 'systemctl status " SOCKET_UNIT
@@ -89,13 +89,13 @@ static int cannot_connect(const char *program, const char *path, const char *mor
     case EPERM:
         group = group_of(path);
         cannot_reach(
-            program, more,
+            program, hint,
             ": only members of the group %s may use %s; as root run 'usermod -aG %s USER', "
             "then sign in anew",
             group, path, group);
         break;
     case ECONNREFUSED:
-        cannot_reach(program, more,
+        cannot_reach(program, hint,
                      ": nobody answers at %s; 'systemctl status " SOCKET_UNIT
                      " sqs-producerd' shows why; where they have failed, run 'systemctl "
                      "reset-failed " SOCKET_UNIT " sqs-producerd' before they are started again",
@@ -103,18 +103,18 @@ static int cannot_connect(const char *program, const char *path, const char *mor
         break;
     case EAGAIN:
         cannot_reach(
-            program, more,
+            program, hint,
             ": it has taken no connection at %s for %d s; 'systemctl status sqs-producerd' "
             "shows what it does",
             path, SUBMIT_TIMEOUT_SEC);
         return EX_TEMPFAIL;
     default:
-        cannot_reach(program, more, " at %s: %s", path, strerror(error));
+        cannot_reach(program, hint, " at %s: %s", path, strerror(error));
     }
     return EX_UNAVAILABLE;
 }
 
-int submit_connect(const char *program, const char *path, const char *more, int *ret_fd)
+int submit_connect(const char *program, const char *path, const char *hint, int *ret_fd)
 {
     static const struct timeval timeout = {.tv_sec = SUBMIT_TIMEOUT_SEC};
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -131,7 +131,7 @@ int submit_connect(const char *program, const char *path, const char *more, int 
         r = connect(fd, (const struct sockaddr *)&address, sizeof(address));
     } while (r < 0 && errno == EINTR);
     if (r < 0) {
-        r = cannot_connect(program, path, more, errno);
+        r = cannot_connect(program, path, hint, errno);
         close(fd);
         return r;
     }

@@ -18,7 +18,7 @@ enum {
  * daemon. */
 
 /* Connects. The caller closes the descriptor. `more` is said where that fails; NULL: nothing. */
-int submit_connect(const char *program, const char *path, const char *more, int *ret_fd);
+int submit_connect(const char *program, const char *path, const char *hint, int *ret_fd);
 
 /* Writes the line, which has its newline, and reads the answer, whether it is good or bad. */
 int submit_ask(const char *program, int fd, const struct buffer *line,

@@ -17,7 +17,7 @@
 #include "producerd/spool/spool.h"
 
 struct submit_offline {
-    struct store store;
+    struct message_store store;
     const struct submit_offline_options *options;
     const char *folder; /* for people */
     struct spool *spool;
@@ -26,30 +26,30 @@ struct submit_offline {
 
 /* ---- The store ---- */
 
-static struct spool *spool_of(struct store *store)
+static struct spool *spool_of(struct message_store *store)
 {
     return ((struct submit_offline *)store)->spool;
 }
 
-static int store_rejected(struct store *store, uint64_t after,
-                          bool (*found)(void *userdata, const struct store_rejected *message),
+static int store_rejected(struct message_store *store, uint64_t after,
+                          bool (*found)(void *userdata, const struct rejected_message *message),
                           void *userdata)
 {
     return spool_rejected(spool_of(store), after, found, userdata);
 }
 
-static int store_retry(struct store *store, const char *id, size_t *ret_n)
+static int store_retry(struct message_store *store, const char *id, size_t *ret_n)
 {
     return spool_retry(spool_of(store), id, ret_n);
 }
 
-static int store_drop(struct store *store, const char *id, size_t *ret_n)
+static int store_drop(struct message_store *store, const char *id, size_t *ret_n)
 {
     return spool_drop(spool_of(store), id, ret_n);
 }
 
 /* Of commands alone. */
-static const struct store_ops store_ops = {
+static const struct message_store_ops store_ops = {
     .rejected = store_rejected,
     .retry = store_retry,
     .drop = store_drop,
@@ -58,7 +58,7 @@ static const struct store_ops store_ops = {
 /* ---- The file ---- */
 
 /* Whether the configuration tells which kind of queue messages are sent to. */
-static bool find_kind(const struct submit_offline *o, bool *ret_is_fifo)
+static bool find_queue_kind(const struct submit_offline *o, bool *ret_is_fifo)
 {
     CLEANUP(queue_url_free) struct queue_url *url = NULL;
 
@@ -83,10 +83,10 @@ static int open_spool(struct submit_offline *o)
     struct spool_options options = {.path = SPOOL_FILE_NAME, .is_command = true};
     int r;
 
-    options.keeps_kind = !find_kind(o, &options.is_fifo);
+    options.is_kind_unknown = !find_queue_kind(o, &options.is_fifo);
     r = spool_open(&options, &o->spool, &error);
     if (r == SPOOL_E_IN_USE && !o->was_open)
-        return SUBMIT_OFFLINE_HELD;
+        return SUBMIT_OFFLINE_IN_USE;
     if (r == SPOOL_E_IN_USE) {
         fprintf(stderr, "%s: the daemon has started meanwhile: try again, to ask it\n",
                 o->options->program);
@@ -102,19 +102,19 @@ int submit_offline_ask(struct submit_offline *o, const struct buffer *line,
                        struct submission_reply **ret)
 {
     CLEANUP(buffer_done) struct buffer answer = BUFFER_INIT(SUBMISSION_REPLY_MAX_BYTES);
-    struct door door = {.store = &o->store};
+    struct protocol protocol = {.store = &o->store};
     int status = o->spool ? EX_OK : open_spool(o);
 
     if (status != EX_OK)
         return status;
     /* Neither has its newline. */
-    if (door_answer(&door, buffer_string(line), line->size - 1, true, &answer) != 0 ||
+    if (protocol_answer(&protocol, buffer_string(line), line->size - 1, true, &answer) != 0 ||
         submission_reply_read(buffer_string(&answer), answer.size - 1, ret) != 0)
         return EX_OSERR;
     return EX_OK;
 }
 
-void submit_offline_rest(struct submit_offline *o)
+void submit_offline_close(struct submit_offline *o)
 {
     o->spool = spool_free(o->spool);
 }
@@ -173,8 +173,9 @@ static int enter(const struct submit_offline *o, int folder)
     return 0;
 }
 
-static int work_there(struct submit_offline *o, int folder,
-                      int (*work)(void *userdata, struct submit_offline *offline), void *userdata)
+static int work_as_owner(struct submit_offline *o, int folder,
+                         int (*work)(void *userdata, struct submit_offline *offline),
+                         void *userdata)
 {
     int r = enter(o, folder), status;
 
@@ -184,7 +185,7 @@ static int work_there(struct submit_offline *o, int folder,
         return EX_OSERR;
     }
     status = work(userdata, o);
-    submit_offline_rest(o);
+    submit_offline_close(o);
     return status;
 }
 
@@ -220,12 +221,12 @@ bool submit_offline_run(const struct submit_offline_options *options,
     fflush(NULL);
     child = fork();
     if (child == 0) {
-        int status = work_there(&o, folder, work, userdata);
+        int status = work_as_owner(&o, folder, work, userdata);
 
         fflush(NULL);
         _exit(status);
     }
     close(folder);
     *ret_status = child > 0 ? wait_for(child) : EX_OSERR;
-    return *ret_status != SUBMIT_OFFLINE_HELD;
+    return *ret_status != SUBMIT_OFFLINE_IN_USE;
 }

@@ -13,7 +13,7 @@
 #define SUBMIT_OFFLINE_FOLDER "/var/lib/sqs-producerd"
 
 /* What is not EX_…: a daemon has the spool open, and is to be asked. */
-enum { SUBMIT_OFFLINE_HELD = 200 };
+enum { SUBMIT_OFFLINE_IN_USE = 200 };
 
 struct submit_offline;
 
@@ -32,10 +32,10 @@ bool submit_offline_run(const struct submit_offline_options *options,
                         int (*work)(void *userdata, struct submit_offline *offline), void *userdata,
                         int *ret_status, const char **ret_why);
 
-/* As submit_ask. Opens the file, and keeps it. SUBMIT_OFFLINE_HELD without a line where a daemon
+/* As submit_ask. Opens the file, and keeps it. SUBMIT_OFFLINE_IN_USE without a line where a daemon
  * had it from the beginning. */
 int submit_offline_ask(struct submit_offline *offline, const struct buffer *line,
                        struct submission_reply **ret);
 
 /* Closes the file until the next question: before something that may take long. */
-void submit_offline_rest(struct submit_offline *offline);
+void submit_offline_close(struct submit_offline *offline);

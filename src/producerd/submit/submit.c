@@ -228,7 +228,7 @@ static int print_list(struct peer peer, struct buffer *list)
     int status;
 
     if (peer.offline)
-        submit_offline_rest(peer.offline);
+        submit_offline_close(peer.offline);
     status = arguments_print(buffer_string(list));
     buffer_reset(list);
     return status;

@@ -11,7 +11,7 @@ struct fixture {
     struct lanes *lanes;
     struct batcher *batcher;
     struct source_message sources[MAX_MESSAGES];
-    struct outgoing messages[MAX_MESSAGES];
+    struct outgoing_message messages[MAX_MESSAGES];
     size_t n, n_ready;
     unsigned n_groups;
     size_t bytes; /* of each message */
@@ -30,7 +30,7 @@ static enum batcher_supply supply(void *userdata)
     if (i == f->n_ready)
         return f->after;
     f->sources[i].message.group_id = groups[i % f->n_groups];
-    f->messages[i] = (struct outgoing){.source = &f->sources[i], .bytes = f->bytes};
+    f->messages[i] = (struct outgoing_message){.source = &f->sources[i], .bytes = f->bytes};
     f->n++;
     lanes_add(f->lanes, &f->messages[i]);
     return SUPPLY_ADDED;
@@ -149,7 +149,7 @@ static void in_batch_order_a_group_fills_a_batch(void **state)
 
 static void a_standard_queue_gets_full_batches(void **state)
 {
-    CLEANUP(fixture_free) struct fixture *f = set_up(LANES_NONE, 3, 0, 0);
+    CLEANUP(fixture_free) struct fixture *f = set_up(LANES_UNORDERED, 3, 0, 0);
 
     f->n_groups = 1;
     f->n_ready = 6;
@@ -197,11 +197,11 @@ static void a_batch_waits_to_be_filled(void **state)
     assert_waits(f, 10, USEC_INFINITY);
     f->n_ready = 1;
     assert_waits(f, 100, 1100);
-    assert_int_equal(batcher_waiting(f->batcher), 1);
+    assert_int_equal(batcher_open_count(f->batcher), 1);
     f->n_ready = 2;
     assert_waits(f, 1099, 1100);
     BATCH(f, 1100, 0, 1);
-    assert_int_equal(batcher_waiting(f->batcher), 0);
+    assert_int_equal(batcher_open_count(f->batcher), 0);
 
     /* Full before its time: it goes. */
     f->n_ready = 4;
@@ -223,7 +223,7 @@ static void a_batch_does_not_wait_when_no_more_can_come(void **state)
 
 static void the_rate_is_kept(void **state)
 {
-    CLEANUP(fixture_free) struct fixture *f = set_up(LANES_NONE, 10, 0, 100);
+    CLEANUP(fixture_free) struct fixture *f = set_up(LANES_UNORDERED, 10, 0, 100);
     uint64_t now = USEC_PER_SEC;
     size_t n = 0;
 
@@ -267,8 +267,8 @@ static void a_message_to_be_sent_alone_shares_no_batch(void **state)
     f->n_ready = 4;
     batch = BATCH(f, 1, 0, 1, 2, 3);
     for (size_t i = batch.n; i-- > 0;) {
-        batch.messages[i]->is_alone = true;
-        lanes_again(f->lanes, batch.messages[i], 0);
+        batch.messages[i]->needs_own_request = true;
+        lanes_retry(f->lanes, batch.messages[i], 0);
     }
     batch = BATCH(f, 2, 1);
     f->n_ready = 5;
@@ -285,8 +285,8 @@ static void resting_groups_are_waited_for(void **state)
 
     f->n_ready = 2;
     batch = BATCH(f, 1, 0, 1);
-    lanes_again(f->lanes, batch.messages[1], 700);
-    lanes_again(f->lanes, batch.messages[0], 500);
+    lanes_retry(f->lanes, batch.messages[1], 700);
+    lanes_retry(f->lanes, batch.messages[0], 500);
     assert_waits(f, 2, 500);
     BATCH(f, 600, 0);
     assert_waits(f, 699, 700);

@@ -11,7 +11,7 @@ struct fixture {
     struct lanes *lanes;
     struct source_message sources[MAX_MESSAGES];
     char groups[MAX_MESSAGES][8];
-    struct outgoing messages[MAX_MESSAGES];
+    struct outgoing_message messages[MAX_MESSAGES];
     size_t n;
 };
 
@@ -45,13 +45,13 @@ static void add(struct fixture *f, const char *names)
         snprintf(f->groups[f->n], sizeof(f->groups[0]), "%.*s", (int)letters, names);
         source->message.group_id = f->groups[f->n];
         source->id = names;
-        f->messages[f->n] = (struct outgoing){.source = source};
+        f->messages[f->n] = (struct outgoing_message){.source = source};
         lanes_add(f->lanes, &f->messages[f->n++]);
         names += size + (names[size] == ' ');
     }
 }
 
-static struct outgoing *find(struct fixture *f, const char *name)
+static struct outgoing_message *find(struct fixture *f, const char *name)
 {
     for (size_t i = 0; i < f->n; i++)
         if (f->messages[i].source && strncmp(f->messages[i].source->id, name, strlen(name)) == 0)
@@ -62,7 +62,7 @@ static struct outgoing *find(struct fixture *f, const char *name)
 
 static void assert_takes(struct fixture *f, const char *name)
 {
-    struct outgoing *m = lanes_peek(f->lanes);
+    struct outgoing_message *m = lanes_peek(f->lanes);
 
     assert_non_null(m);
     assert_memory_equal(m->source->id, name, strlen(name));
@@ -76,7 +76,7 @@ static void assert_takes_none(struct fixture *f)
 
 static void done(struct fixture *f, const char *name)
 {
-    struct outgoing *m = find(f, name);
+    struct outgoing_message *m = find(f, name);
 
     lanes_done(f->lanes, m);
     m->source = NULL;
@@ -84,7 +84,7 @@ static void done(struct fixture *f, const char *name)
 
 static void again(struct fixture *f, const char *name, uint64_t due_usec)
 {
-    lanes_again(f->lanes, find(f, name), due_usec);
+    lanes_retry(f->lanes, find(f, name), due_usec);
 }
 
 static void of_a_group_one_is_outstanding(void **state)
@@ -150,7 +150,7 @@ static void a_message_to_go_again_comes_first_after_its_rest(void **state)
     assert_int_equal(lanes_due_usec(f->lanes), USEC_INFINITY);
     again(f, "a0", 100);
     assert_int_equal(lanes_due_usec(f->lanes), 100);
-    assert_int_equal(lanes_resting(f->lanes), 1);
+    assert_int_equal(lanes_n_delayed(f->lanes), 1);
     add(f, "a2");
 
     /* The others go on. */
@@ -163,7 +163,7 @@ static void a_message_to_go_again_comes_first_after_its_rest(void **state)
     assert_takes_none(f);
     lanes_wake(f->lanes, 100);
     assert_int_equal(lanes_due_usec(f->lanes), USEC_INFINITY);
-    assert_int_equal(lanes_resting(f->lanes), 0);
+    assert_int_equal(lanes_n_delayed(f->lanes), 0);
     assert_takes(f, "a0");
     assert_takes_none(f);
     done(f, "a0");
@@ -259,7 +259,7 @@ static void what_fails_of_a_batch_goes_again_in_order_before_the_rest(void **sta
 
 static void without_order_all_may_go_at_once(void **state)
 {
-    CLEANUP(fixture_free) struct fixture *f = set_up(LANES_NONE);
+    CLEANUP(fixture_free) struct fixture *f = set_up(LANES_UNORDERED);
 
     add(f, "a0 a1 b0");
     f->sources[0].message.group_id = NULL;
@@ -283,13 +283,13 @@ static void random_runs_keep_the_order(void **state)
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT);
     char names[MAX_MESSAGES][16];
     unsigned made[GROUPS] = {0}, sent[GROUPS] = {0}, seed = 7;
-    struct outgoing *out[GROUPS] = {NULL};
+    struct outgoing_message *out[GROUPS] = {NULL};
     uint64_t now = 0;
     size_t n = 0, total = 0;
 
     for (int step = 0; step < STEPS; step++) {
         unsigned g = (unsigned)rand_r(&seed) % GROUPS, place = 0;
-        struct outgoing *m;
+        struct outgoing_message *m;
 
         now++;
         switch (rand_r(&seed) % 4) {
@@ -302,7 +302,7 @@ static void random_runs_keep_the_order(void **state)
             snprintf(f->groups[place], sizeof(f->groups[0]), "g%u", g);
             f->sources[place].id = names[place];
             f->sources[place].message.group_id = f->groups[place];
-            f->messages[place] = (struct outgoing){.source = &f->sources[place]};
+            f->messages[place] = (struct outgoing_message){.source = &f->sources[place]};
             lanes_add(f->lanes, &f->messages[place]);
             n++;
             break;
@@ -322,7 +322,7 @@ static void random_runs_keep_the_order(void **state)
                 break;
             m = TAKE(out[g]);
             if (rand_r(&seed) % 3 == 0) {
-                lanes_again(f->lanes, m, now + (uint64_t)rand_r(&seed) % 20);
+                lanes_retry(f->lanes, m, now + (uint64_t)rand_r(&seed) % 20);
                 break;
             }
             lanes_done(f->lanes, m);

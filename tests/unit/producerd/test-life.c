@@ -129,7 +129,7 @@ static void make_messages(void)
                         .delay_sec = -1},
             .id = t->id,
             /* Some were in doubt when the process before ended, and some of those for long. */
-            .first_unknown_usec =
+            .in_doubt_since_usec =
                 chance(10) == 0 ? (uint64_t)time(NULL) * SEC - chance(2) * 400 * SEC : 0,
         };
     }

@@ -37,7 +37,7 @@ static bool can_reach(enum outgoing_state from, enum outgoing_state to)
 
 static bool is_waiting(enum outgoing_state s)
 {
-    return s == OUTGOING_QUEUED || s == OUTGOING_IN_DOUBT || s == OUTGOING_LATE;
+    return s == OUTGOING_QUEUED || s == OUTGOING_IN_DOUBT || s == OUTGOING_POSSIBLE_DUPLICATE;
 }
 
 /* A message waits in its lane, is on its way, or has ended; what is done puts it there. */
@@ -55,17 +55,17 @@ static void each_cell_does_what_its_next_state_needs(void **state)
         assert_in_range(step.reason, 0, OUTGOING_N_REASONS - 1);
         switch ((enum outgoing_action)step.action) {
         case DO_QUEUE:
-            assert_true(from == OUTGOING_TAKEN_UP && is_waiting(step.to));
+            assert_true(from == OUTGOING_NEW && is_waiting(step.to));
             break;
         case DO_REQUEUE:
-        case DO_REQUEUE_ALONE:
+        case DO_REQUEUE_SPLIT:
             assert_true(outgoing_state_is_sending(from) && is_waiting(step.to));
             break;
         case DO_SETTLE:
             assert_true(outgoing_state_is_sending(from) && outgoing_state_is_end(step.to));
             break;
-        case DO_REFUSE:
-            assert_true(from == OUTGOING_TAKEN_UP && step.to == OUTGOING_REJECTED);
+        case DO_SETTLE_UNQUEUED:
+            assert_true(from == OUTGOING_NEW && step.to == OUTGOING_REJECTED);
             break;
         default: /* its batch is given back by who has made it */
             assert_true(outgoing_state_is_sending(step.to) || event == ON_NOT_SENT);
@@ -80,7 +80,7 @@ static void each_state_is_reached_and_comes_to_an_end(void **state)
 
         assert_int_equal(can_reach(s, OUTGOING_SENT), !is_end);
         assert_int_equal(can_reach(s, OUTGOING_REJECTED), !is_end);
-        assert_int_equal(can_reach(OUTGOING_TAKEN_UP, s), s != OUTGOING_TAKEN_UP);
+        assert_int_equal(can_reach(OUTGOING_NEW, s), s != OUTGOING_NEW);
     }
 }
 
@@ -111,11 +111,13 @@ static void doubt_never_ends_but_with_the_message(void **state)
             continue;
         assert_int_equal(outgoing_state_is_in_doubt(to),
                          outgoing_state_is_in_doubt(from) || brings_doubt);
-        assert_int_equal(outgoing_state_is_late(to),
-                         outgoing_state_is_late(from) || event == ON_SENDING_LATE);
+        assert_int_equal(outgoing_state_is_possible_duplicate(to),
+                         outgoing_state_is_possible_duplicate(from) ||
+                             event == ON_SENDING_POSSIBLE_DUPLICATE);
         /* It is told once that a message may be stored twice. */
-        if (event == ON_SENDING_LATE)
-            assert_true(outgoing_state_is_in_doubt(from) && !outgoing_state_is_late(from));
+        if (event == ON_SENDING_POSSIBLE_DUPLICATE)
+            assert_true(outgoing_state_is_in_doubt(from) &&
+                        !outgoing_state_is_possible_duplicate(from));
     }
 }
 
@@ -125,12 +127,12 @@ static void each_event_has_its_cell_wherever_it_can_come(void **state)
         bool is_sending = outgoing_state_is_sending(s), waits = is_waiting(s);
 
         for (enum outgoing_event event = ON_VALID; event <= ON_INVALID; event++)
-            assert_int_equal(is_possible(s, event), s == OUTGOING_TAKEN_UP);
+            assert_int_equal(is_possible(s, event), s == OUTGOING_NEW);
         for (enum outgoing_event event = ON_NOT_SENT; event < OUTGOING_N_EVENTS; event++)
             assert_int_equal(is_possible(s, event), is_sending);
         assert_int_equal(is_possible(s, ON_SENDING), waits || is_sending);
-        assert_int_equal(is_possible(s, ON_SENDING_LATE),
-                         outgoing_state_is_in_doubt(s) && !outgoing_state_is_late(s));
+        assert_int_equal(is_possible(s, ON_SENDING_POSSIBLE_DUPLICATE),
+                         outgoing_state_is_in_doubt(s) && !outgoing_state_is_possible_duplicate(s));
         if (waits || is_sending)
             assert_true(outgoing_state_is_sending(outgoing_step(s, ON_SENDING).to));
         /* While the next attempt follows, nothing else may send it. */
@@ -149,7 +151,7 @@ static void a_refused_batch_goes_again_message_by_message(void **state)
         bool is_refused = event == ON_BATCH_REFUSED || event == ON_BATCH_REFUSED_UNKNOWN;
 
         if (is_possible(from, event))
-            assert_int_equal(outgoing_step(from, event).action == DO_REQUEUE_ALONE, is_refused);
+            assert_int_equal(outgoing_step(from, event).action == DO_REQUEUE_SPLIT, is_refused);
     }
 }
 

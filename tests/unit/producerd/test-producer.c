@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fake-log.h"
 #include "fake-queue.h"
-#include "producerd/doubt.h"
+#include "producerd/deduplication.h"
 #include "producerd/producer-log.h"
 #include "producerd/producer.h"
 #include "producerd/source-demo.h"
@@ -194,7 +194,7 @@ static void start(void)
 }
 
 /* A message of a group of its own; it may stand in the queue since then, 0: not. */
-static void add(uint64_t first_unknown_usec)
+static void add(uint64_t in_doubt_since_usec)
 {
     struct source_message *m = &messages[n_messages];
 
@@ -207,7 +207,7 @@ static void add(uint64_t first_unknown_usec)
                     .deduplication_id = ids[n_messages],
                     .delay_sec = -1},
         .id = ids[n_messages],
-        .first_unknown_usec = first_unknown_usec,
+        .in_doubt_since_usec = in_doubt_since_usec,
     };
     n_messages++;
 }
@@ -407,7 +407,7 @@ static void of_many_only_some_have_a_line_and_all_are_counted(void **state)
         add(wall_usec() - 1000 * SEC);
     start();
     assert_int_equal(fake_n_open(), 60);
-    assert_int_equal(n_late(), LATE_LINES_MAX);
+    assert_int_equal(n_late(), POSSIBLE_DUPLICATE_LINES_MAX);
     assert_int_equal(fake_count_lines("further ones within a minute are only counted"), 1);
     ahead_usec = 61 * SEC;
     add(wall_usec() - 1000 * SEC);

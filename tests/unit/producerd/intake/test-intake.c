@@ -22,7 +22,7 @@ enum { CLIENTS_MAX = 1100, ANSWERS_MAX_BYTES = 8 * 1024 * 1024 };
 
 /* In the place of the spool: bodies as they were added, of the commits that succeeded. */
 struct fake_store {
-    struct store store;
+    struct message_store store;
     unsigned n_added, n_committed, n_commits, n_full_after;
     int commit_result, add_result;
     size_t peak_bytes;
@@ -78,7 +78,7 @@ int clock_gettime(clockid_t clock, struct timespec *ret)
 
 /* ---- The store ---- */
 
-static int fake_add(struct store *store, const char *id, const struct sqs_message *message,
+static int fake_add(struct message_store *store, const char *id, const struct sqs_message *message,
                     char **error)
 {
     struct fake_store *f = (struct fake_store *)store;
@@ -102,7 +102,7 @@ static int fake_add(struct store *store, const char *id, const struct sqs_messag
     return 0;
 }
 
-static int fake_commit(struct store *store)
+static int fake_commit(struct message_store *store)
 {
     struct fake_store *f = (struct fake_store *)store;
     char c;
@@ -118,24 +118,24 @@ static int fake_commit(struct store *store)
     return 0;
 }
 
-static int fake_rejected(struct store *store, uint64_t after,
-                         bool (*found)(void *userdata, const struct store_rejected *message),
+static int fake_rejected(struct message_store *store, uint64_t after,
+                         bool (*found)(void *userdata, const struct rejected_message *message),
                          void *userdata)
 {
     struct fake_store *f = (struct fake_store *)store;
 
     for (uint64_t n = after + 1; n <= f->n_rejected && n <= after + STORE_REJECTED_PAGE; n++)
-        if (!found(userdata, &(struct store_rejected){.number = n,
-                                                      .id = "some-id",
-                                                      .group_id = "g",
-                                                      .bytes = 3,
-                                                      .when_usec = 1700000000 * USEC_PER_SEC,
-                                                      .reason = "no"}))
+        if (!found(userdata, &(struct rejected_message){.number = n,
+                                                        .id = "some-id",
+                                                        .group_id = "g",
+                                                        .bytes = 3,
+                                                        .rejected_usec = 1700000000 * USEC_PER_SEC,
+                                                        .reason = "no"}))
             break;
     return 0;
 }
 
-static int fake_change(struct store *store, const char *id, size_t *ret_n)
+static int fake_change(struct message_store *store, const char *id, size_t *ret_n)
 {
     struct fake_store *f = (struct fake_store *)store;
 
@@ -143,15 +143,15 @@ static int fake_change(struct store *store, const char *id, size_t *ret_n)
         return STORE_E_NO_GROUP;
     if (id && !streq(id, "some-id"))
         return STORE_E_NO_SUCH_ID;
-    *ret_n = id ? 1 : MIN(f->n_rejected, (size_t)STORE_ALL_MAX);
+    *ret_n = id ? 1 : MIN(f->n_rejected, (size_t)STORE_BULK_MAX);
     f->n_rejected -= *ret_n;
     if (!id && f->n_rejected > 0)
         return STORE_E_MORE;
     return 0;
 }
 
-static const struct store_ops fake_ops = {fake_add, fake_commit, fake_rejected, fake_change,
-                                          fake_change};
+static const struct message_store_ops fake_ops = {fake_add, fake_commit, fake_rejected, fake_change,
+                                                  fake_change};
 
 /* ---- The fixture ---- */
 
@@ -182,7 +182,7 @@ static void on_changed(void *userdata)
     f->n_changed++;
 }
 
-static bool on_ask_size(void *userdata)
+static bool on_refresh_size(void *userdata)
 {
     struct fixture *f = userdata;
 
@@ -190,7 +190,7 @@ static bool on_ask_size(void *userdata)
     return f->is_size_asked;
 }
 
-static struct fixture *set_up_with(struct submission_rules rules, uint64_t patience_usec,
+static struct fixture *set_up_with(struct submission_rules rules, uint64_t timeout_usec,
                                    uint64_t idle_usec)
 {
     struct fixture *f = calloc(1, sizeof(*f));
@@ -205,9 +205,9 @@ static struct fixture *set_up_with(struct submission_rules rules, uint64_t patie
                              .fd = fd,
                              .store = &f->store.store,
                              .rules = rules,
-                             .patience_usec = patience_usec,
+                             .timeout_usec = timeout_usec,
                              .idle_usec = idle_usec,
-                             .ask_size = on_ask_size,
+                             .refresh_size = on_refresh_size,
                              .stopped = on_stopped,
                              .changed = on_changed,
                              .userdata = f,
@@ -218,9 +218,9 @@ static struct fixture *set_up_with(struct submission_rules rules, uint64_t patie
     return f;
 }
 
-static struct fixture *set_up(uint64_t patience_usec, uint64_t idle_usec)
+static struct fixture *set_up(uint64_t timeout_usec, uint64_t idle_usec)
 {
-    return set_up_with(fifo, patience_usec, idle_usec);
+    return set_up_with(fifo, timeout_usec, idle_usec);
 }
 
 static void tear_down(struct fixture *f)
@@ -576,17 +576,17 @@ static void many_long_lines_get_through_in_bounded_memory(void **state)
     struct client *clients[N], *small;
     size_t size, sent[N] = {}, n_waited = 0;
     CLEANUP(free) char *line = largest_line(&size);
-    bool goes_on = true;
+    bool is_continuing = true;
 
     for (size_t i = 0; i < N; i++)
         clients[i] = new_client(f);
     small = new_client(f);
-    while (goes_on) {
-        goes_on = false;
+    while (is_continuing) {
+        is_continuing = false;
         for (size_t i = 0; i < N; i++) {
             if (sent[i] < size)
                 sent[i] += send_some(clients[i], line + sent[i], MIN(size - sent[i], 100000));
-            goes_on = goes_on || sent[i] < size;
+            is_continuing = is_continuing || sent[i] < size;
         }
         turn(f);
         n_waited = MAX(n_waited, intake_counts(f->intake).waiting);
@@ -693,12 +693,12 @@ static void who_has_many_lines_leaves_room_for_others(void **state)
 
     while (n < 5000 && send_some(many, "{\"body\":\"m\"}\n", 13) > 0)
         n++;
-    assert_true(n > 2 * INTAKE_LINES_MAX);
+    assert_true(n > 2 * INTAKE_CONNECTION_LINES_MAX);
     send_text(f, one, "{\"body\":\"1\"}\n");
     wait_for_lines(f, one, 1);
     last = strchr(f->store.order, '1');
     assert_non_null(last);
-    assert_true(last - f->store.order <= INTAKE_LINES_MAX);
+    assert_true(last - f->store.order <= INTAKE_CONNECTION_LINES_MAX);
     wait_for_lines(f, many, n);
 }
 
@@ -1023,7 +1023,7 @@ static void commands_are_answered(void **state)
     struct client *c = new_client(f);
     CLEANUP(submission_reply_free) struct submission_reply *page = NULL;
 
-    f->store.n_rejected = STORE_ALL_MAX + STORE_REJECTED_PAGE;
+    f->store.n_rejected = STORE_BULK_MAX + STORE_REJECTED_PAGE;
     send_text(f, c,
               "{\"command\":\"rejected\",\"after\":1001}\n{\"command\":\"drop\",\"id\":\"x\"}\n"
               "{\"command\":\"drop\",\"id\":\"some-id\"}\n"
@@ -1048,7 +1048,7 @@ static void commands_are_answered(void **state)
 static void commands_of_others_are_refused(void **state)
 {
     struct fake_store store = {.store = {&fake_ops}, .watched = -1, .n_rejected = 5};
-    struct door door = {.store = &store.store, .rules = {true, 1024, "test"}};
+    struct protocol protocol = {.store = &store.store, .rules = {true, 1024, "test"}};
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(4096);
 
     for (int i = 0; i < 2; i++) {
@@ -1057,7 +1057,7 @@ static void commands_of_others_are_refused(void **state)
                                     "\"all\"}";
 
         buffer_reset(&b);
-        assert_int_equal(door_answer(&door, line, strlen(line), false, &b), 0);
+        assert_int_equal(protocol_answer(&protocol, line, strlen(line), false, &b), 0);
         assert_string_equal(buffer_string(&b),
                             "{\"ok\": false, \"error\": \"command: only root and the daemon's own "
                             "user may give commands\"}\n");

@@ -10,7 +10,7 @@
 #define ID "0b5e2a51-5f0e-4a86-9a4f-3f6c0a7e1a11"
 
 /* What the door says to a line: NULL where it is let in. The caller frees it. */
-static char *door(const char *line, size_t size, const struct submission_rules *rules)
+static char *protocol(const char *line, size_t size, const struct submission_rules *rules)
 {
     CLEANUP(submission_free) struct submission *submission = NULL;
     char *error = NULL, *copy = malloc(MAX(size, (size_t)1));
@@ -22,7 +22,7 @@ static char *door(const char *line, size_t size, const struct submission_rules *
     free(copy);
     assert_true((r == 0) == (submission != NULL));
     if (r == 0 && submission->kind == SUBMISSION_MESSAGE)
-        r = submission_admit(submission, rules, ID, &error);
+        r = submission_validate(submission, rules, ID, &error);
     assert_true(r == 0 ? !error : r == SUBMISSION_E_INVALID && error);
     return error;
 }
@@ -41,7 +41,7 @@ static void a_full_message_is_read(void **state)
     assert_int_equal(submission_read(copy, strlen(copy), &submission, NULL), 0);
     memset(copy, 'x', strlen(copy)); /* nothing points into the line */
     assert_int_equal(submission->kind, SUBMISSION_MESSAGE);
-    assert_int_equal(submission_admit(submission, &fifo, ID, NULL), 0);
+    assert_int_equal(submission_validate(submission, &fifo, ID, NULL), 0);
     m = &submission->message;
     assert_string_equal(m->body, "aA\n\xf0\x9f\x98\x80\"");
     assert_int_equal(m->body_bytes, 8);
@@ -76,7 +76,7 @@ static void what_a_message_lacks_is_filled_in(void **state)
             const struct sqs_message *m;
 
             assert_int_equal(submission_read(lines[i], strlen(lines[i]), &submission, NULL), 0);
-            assert_int_equal(submission_admit(submission, is_fifo ? &fifo : &standard, ID, NULL),
+            assert_int_equal(submission_validate(submission, is_fifo ? &fifo : &standard, ID, NULL),
                              0);
             m = &submission->message;
             assert_int_equal(m->delay_sec, -1);
@@ -97,7 +97,7 @@ static void a_standard_queue_takes_groups_and_delays(void **state)
     CLEANUP(submission_free) struct submission *submission = NULL;
 
     assert_int_equal(submission_read(line, strlen(line), &submission, NULL), 0);
-    assert_int_equal(submission_admit(submission, &standard, ID, NULL), 0);
+    assert_int_equal(submission_validate(submission, &standard, ID, NULL), 0);
     assert_string_equal(submission->message.group_id, "tenant");
     assert_int_equal(submission->message.delay_sec, 900);
 }
@@ -106,7 +106,7 @@ static void each_bad_line_gets_its_error(void **state)
 {
     for (size_t i = 0; i < ARRAY_SIZE(bad_lines); i++) {
         const struct bad_line *bad = &bad_lines[i];
-        CLEANUP(free) char *error = door(bad->line, bad_line_size(bad), bad->rules);
+        CLEANUP(free) char *error = protocol(bad->line, bad_line_size(bad), bad->rules);
 
         if (!error)
             fail_msg("%s: no error", bad->line);
@@ -121,7 +121,7 @@ static void a_line_that_is_too_long_is_refused(void **state)
     CLEANUP(free) char *error = NULL;
 
     memset(line, ' ', SUBMISSION_LINE_MAX_BYTES + 1);
-    error = door(line, SUBMISSION_LINE_MAX_BYTES + 1, &fifo);
+    error = protocol(line, SUBMISSION_LINE_MAX_BYTES + 1, &fifo);
     assert_string_equal(error, "line: longer than 6356992 bytes");
 }
 
@@ -135,7 +135,7 @@ static void the_largest_message_fits_at_its_worst(void **state)
         buffer_append_string(&line, "\\u000a");
     assert_int_equal(buffer_append_string(&line, "\"}"), 0);
     assert_int_equal(submission_read(line.data, line.size, &submission, NULL), 0);
-    assert_int_equal(submission_admit(submission, &fifo, ID, NULL), 0);
+    assert_int_equal(submission_validate(submission, &fifo, ID, NULL), 0);
     assert_int_equal(submission->message.body_bytes, SQS_MESSAGE_MAX_BYTES);
 }
 

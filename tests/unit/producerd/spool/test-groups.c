@@ -27,7 +27,7 @@ static struct spool_groups *new_groups(void)
 static void assert_behind(struct spool_groups *g, const char *group_id, uint64_t number)
 {
     uint64_t found_number = 0;
-    const char *found = spool_groups_behind(g, &found_number);
+    const char *found = spool_groups_next_lagging(g, &found_number);
 
     if (!group_id) {
         assert_null(found);
@@ -39,19 +39,19 @@ static void assert_behind(struct spool_groups *g, const char *group_id, uint64_t
 }
 
 static void assert_turn(struct spool_groups *g, const char *group_id, uint64_t number,
-                        enum spool_turn turn)
+                        enum group_decision turn)
 {
-    assert_int_equal(spool_groups_turn(g, group_id, number), turn);
+    assert_int_equal(spool_groups_decide(g, group_id, number), turn);
 }
 
 static void a_group_has_so_many_out_and_no_more(void **state)
 {
     GROUPS(g);
 
-    assert_turn(g, "a", 1, SPOOL_TURN_TAKE);
-    assert_turn(g, "a", 2, SPOOL_TURN_TAKE);
-    assert_turn(g, "a", 3, SPOOL_TURN_PASS);
-    assert_turn(g, "b", 4, SPOOL_TURN_TAKE);
+    assert_turn(g, "a", 1, GROUP_TAKE);
+    assert_turn(g, "a", 2, GROUP_TAKE);
+    assert_turn(g, "a", 3, GROUP_SKIP);
+    assert_turn(g, "b", 4, GROUP_TAKE);
     assert_behind(g, NULL, 0);
     spool_groups_done(g, "b");
     spool_groups_done(g, "a");
@@ -65,20 +65,20 @@ static void a_group_that_was_passed_over_is_read_by_itself_until_it_has_caught_u
     GROUPS(g);
 
     for (uint64_t i = 1; i <= 6; i++)
-        assert_turn(g, "a", i, i <= OUT_MAX ? SPOOL_TURN_TAKE : SPOOL_TURN_PASS);
+        assert_turn(g, "a", i, i <= OUT_MAX ? GROUP_TAKE : GROUP_SKIP);
     spool_groups_done(g, "a");
     assert_behind(g, "a", 3);
-    spool_groups_found(g, 3);
+    spool_groups_lagging_found(g, 3);
     assert_behind(g, NULL, 0); /* as many are out as may be */
     /* Though one is done, the reading in order may not take what comes after those passed over. */
     spool_groups_done(g, "a");
-    assert_turn(g, "a", 7, SPOOL_TURN_PASS);
+    assert_turn(g, "a", 7, GROUP_SKIP);
     assert_behind(g, "a", 4);
-    spool_groups_found(g, 7); /* 4 to 6 are not there: it goes on after what was found */
+    spool_groups_lagging_found(g, 7); /* 4 to 6 are not there: it goes on after what was found */
     spool_groups_done(g, "a");
     assert_behind(g, "a", 8);
     spool_groups_caught_up(g);
-    assert_turn(g, "a", 8, SPOOL_TURN_TAKE);
+    assert_turn(g, "a", 8, GROUP_TAKE);
     spool_groups_done(g, "a");
     spool_groups_done(g, "a");
 }
@@ -90,12 +90,12 @@ static void groups_that_were_passed_over_take_turns(void **state)
     GROUPS(g);
 
     for (uint64_t i = 0; i < 12; i++)
-        spool_groups_turn(g, names[i % 2], i + 1);
+        spool_groups_decide(g, names[i % 2], i + 1);
     for (int i = 0; i < 4; i++)
         spool_groups_done(g, names[i % 2]);
     for (uint64_t i = 0; i < 4; i++) {
         assert_behind(g, names[i % 2], from[i]);
-        spool_groups_found(g, i + 5);
+        spool_groups_lagging_found(g, i + 5);
     }
     assert_behind(g, NULL, 0);
     for (int i = 0; i < 4; i++)
@@ -110,13 +110,13 @@ static void with_too_many_groups_the_reading_stops_until_one_is_done(void **stat
 {
     GROUPS(g);
 
-    assert_turn(g, "a", 1, SPOOL_TURN_TAKE);
-    assert_turn(g, "b", 2, SPOOL_TURN_TAKE);
-    assert_turn(g, "c", 3, SPOOL_TURN_TAKE);
-    assert_turn(g, "d", 4, SPOOL_TURN_STOP);
-    assert_turn(g, "a", 4, SPOOL_TURN_TAKE);
+    assert_turn(g, "a", 1, GROUP_TAKE);
+    assert_turn(g, "b", 2, GROUP_TAKE);
+    assert_turn(g, "c", 3, GROUP_TAKE);
+    assert_turn(g, "d", 4, GROUP_STOP);
+    assert_turn(g, "a", 4, GROUP_TAKE);
     spool_groups_done(g, "b");
-    assert_turn(g, "d", 4, SPOOL_TURN_TAKE);
+    assert_turn(g, "d", 4, GROUP_TAKE);
     assert_int_equal(spool_groups_count(g), GROUPS_MAX);
     spool_groups_done(g, "a");
     spool_groups_done(g, "a");
@@ -129,10 +129,10 @@ static void a_shorter_id_follows_a_longer_one(void **state)
 {
     GROUPS(g);
 
-    assert_turn(g, "a-long-id", 1, SPOOL_TURN_TAKE);
+    assert_turn(g, "a-long-id", 1, GROUP_TAKE);
     spool_groups_done(g, "a-long-id");
     for (uint64_t i = 2; i <= 4; i++)
-        assert_turn(g, "b", i, i < 4 ? SPOOL_TURN_TAKE : SPOOL_TURN_PASS);
+        assert_turn(g, "b", i, i < 4 ? GROUP_TAKE : GROUP_SKIP);
     assert_int_equal(spool_groups_count(g), 1);
     spool_groups_done(g, "b");
     assert_behind(g, "b", 4);

@@ -12,9 +12,9 @@
 
 static char folder[64], path[96];
 
-static int lock(bool is_command, uint64_t patience_usec)
+static int lock(bool is_command, uint64_t timeout_usec)
 {
-    int fd = -1, r = spool_lock(path, is_command, patience_usec, &fd);
+    int fd = -1, r = spool_lock(path, is_command, timeout_usec, &fd);
 
     if (r < 0)
         return r;

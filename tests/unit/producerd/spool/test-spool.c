@@ -222,7 +222,7 @@ static void a_message_comes_out_as_it_came_in(void **state)
         assert_string_equal(m->head.id, "id-1");
         assert_null(m->head.message.group_id);
         assert_null(m->head.message.deduplication_id);
-        assert_int_equal(m->head.first_unknown_usec, 0);
+        assert_int_equal(m->head.in_doubt_since_usec, 0);
         assert_int_equal(m->head.message.body_bytes, sizeof(body) - 1);
         assert_memory_equal(m->head.message.body, body, sizeof(body));
         assert_int_equal(m->head.message.delay_sec, 7);
@@ -379,8 +379,8 @@ static void what_was_flushed_survives_a_kill(void **state)
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFSIGNALED(status));
     s = reopen(*state);
-    assert_int_equal(next(s, "a2")->head.first_unknown_usec, 17);
-    assert_int_equal(next(s, "a3")->head.first_unknown_usec, 0);
+    assert_int_equal(next(s, "a2")->head.in_doubt_since_usec, 17);
+    assert_int_equal(next(s, "a3")->head.in_doubt_since_usec, 0);
     next_none(s);
 }
 
@@ -396,26 +396,26 @@ static void a_mark_keeps_its_time(void **state)
     assert_int_equal(spool_mark_sending(s, &m, 1, 200), 0);
     s = reopen(*state);
     m = next(s, "a1");
-    assert_int_equal(m->head.first_unknown_usec, 100);
+    assert_int_equal(m->head.in_doubt_since_usec, 100);
     sent(s, m);
     /* Numbers may come again, marks must not. */
     assert_int_equal(spool_sync(s), 0);
     s = reopen(*state);
     add(s, "a1");
     assert_int_equal(spool_commit(s), 0);
-    assert_int_equal(next(s, "a1")->head.first_unknown_usec, 0);
+    assert_int_equal(next(s, "a1")->head.in_doubt_since_usec, 0);
 }
 
 static void a_group_that_is_stuck_lets_others_go(void **state)
 {
     struct spool *s = reopen(*state);
-    const struct spool_message *a[SPOOL_GROUP_OUT_MAX];
+    const struct spool_message *a[SPOOL_GROUP_IN_FLIGHT_MAX];
     char name[32];
 
-    add_many(s, "a", 1, SPOOL_GROUP_OUT_MAX + 3);
+    add_many(s, "a", 1, SPOOL_GROUP_IN_FLIGHT_MAX + 3);
     add_many(s, "b", 1, 1);
     assert_int_equal(spool_commit(s), 0);
-    for (unsigned i = 0; i < SPOOL_GROUP_OUT_MAX; i++) {
+    for (unsigned i = 0; i < SPOOL_GROUP_IN_FLIGHT_MAX; i++) {
         snprintf(name, sizeof(name), "a%u", i + 1);
         a[i] = next(s, name);
     }
@@ -443,10 +443,10 @@ static void a_long_way_past_a_stuck_group_is_gone_in_steps(void **state)
     const struct spool_message *m;
     char name[32];
 
-    add_many(s, "a", 1, SPOOL_GROUP_OUT_MAX + SPOOL_PASSED_MAX + 1);
+    add_many(s, "a", 1, SPOOL_GROUP_IN_FLIGHT_MAX + SPOOL_SKIPPED_MAX + 1);
     add_many(s, "b", 1, 1);
     assert_int_equal(spool_commit(s), 0);
-    for (unsigned i = 1; i <= SPOOL_GROUP_OUT_MAX; i++) {
+    for (unsigned i = 1; i <= SPOOL_GROUP_IN_FLIGHT_MAX; i++) {
         snprintf(name, sizeof(name), "a%u", i);
         next(s, name);
     }
@@ -476,7 +476,7 @@ static void what_is_out_is_bounded_in_bytes(void **state)
     }
     for (; spool_next(s, &m) == 0; n++)
         first = first ? first : m;
-    assert_int_equal(n, SPOOL_OUT_MAX_BYTES / MIB);
+    assert_int_equal(n, SPOOL_IN_FLIGHT_MAX_BYTES / MIB);
     sent(s, first);
     assert_int_equal(spool_next(s, &m), 0);
     next_none(s);
@@ -625,13 +625,13 @@ struct page {
     uint64_t last;
 };
 
-static bool on_rejected(void *userdata, const struct store_rejected *m)
+static bool on_rejected(void *userdata, const struct rejected_message *m)
 {
     struct page *page = userdata;
     size_t size = strlen(page->text);
 
     snprintf(page->text + size, sizeof(page->text) - size, "%s/%s/%s/%zu/%u ", m->id,
-             m->group_id ? m->group_id : "-", m->reason, m->bytes, (unsigned)m->when_usec);
+             m->group_id ? m->group_id : "-", m->reason, m->bytes, (unsigned)m->rejected_usec);
     page->last = m->number;
     return ++page->n < page->n_max;
 }
@@ -666,7 +666,7 @@ static void rejected_messages_are_listed_with_their_reason(void **state)
     assert_string_equal(page.text, "a3/a/bad three/2/33 ");
 }
 
-static bool on_long_reason(void *userdata, const struct store_rejected *m)
+static bool on_long_reason(void *userdata, const struct rejected_message *m)
 {
     *(size_t *)userdata = strlen(m->reason);
     return true;
@@ -774,14 +774,14 @@ static void all_is_done_in_parts(void **state)
     const struct spool_message *m = NULL;
     size_t n = 0;
 
-    for (unsigned i = 0; i < STORE_ALL_MAX + 5; i++)
+    for (unsigned i = 0; i < STORE_BULK_MAX + 5; i++)
         add_many(s, "a", i + 1, 1);
     assert_int_equal(spool_commit(s), 0);
     while (spool_next(s, &m) == 0)
         spool_settle(s, m, "no", 1);
     assert_int_equal(spool_retry(s, NULL, &n), STORE_E_MORE);
-    assert_int_equal(n, STORE_ALL_MAX);
-    assert_counts(s, STORE_ALL_MAX, 5, spool_counts(s).bytes);
+    assert_int_equal(n, STORE_BULK_MAX);
+    assert_counts(s, STORE_BULK_MAX, 5, spool_counts(s).bytes);
     assert_int_equal(spool_retry(s, NULL, &n), 0);
     assert_int_equal(n, 5);
     next(s, "a1");
@@ -790,7 +790,7 @@ static void all_is_done_in_parts(void **state)
 /* One transaction of many large messages would keep the loop waiting. */
 static void all_is_done_in_parts_of_so_many_bytes(void **state)
 {
-    enum { LARGE_BYTES = 1024 * 1024, N = STORE_ALL_MAX_BYTES / LARGE_BYTES + 2 };
+    enum { LARGE_BYTES = 1024 * 1024, N = STORE_BULK_MAX_BYTES / LARGE_BYTES + 2 };
     struct spool *s = reopen(*state);
     CLEANUP(free) char *body = malloc(LARGE_BYTES);
     const struct spool_message *m = NULL;
@@ -812,7 +812,7 @@ static void all_is_done_in_parts_of_so_many_bytes(void **state)
     while (spool_next(s, &m) == 0)
         spool_settle(s, m, "no", 1);
     assert_int_equal(spool_retry(s, NULL, &n), STORE_E_MORE);
-    assert_int_equal(n, STORE_ALL_MAX_BYTES / LARGE_BYTES);
+    assert_int_equal(n, STORE_BULK_MAX_BYTES / LARGE_BYTES);
     assert_int_equal(spool_drop(s, NULL, &n), 0);
     assert_int_equal(n, 2);
     assert_counts(s, N - 2, 0, (uint64_t)(N - 2) * LARGE_BYTES);
@@ -979,11 +979,11 @@ static void a_command_that_keeps_the_kind_opens_a_spool_of_either(void **state)
     assert_int_equal(spool_commit(s), 0);
     reject_next(s);
     assert_int_equal(spool_sync(s), 0);
-    f->options.is_command = f->options.keeps_kind = true;
+    f->options.is_command = f->options.is_kind_unknown = true;
     s = change_kind(f, false);
     assert_counts(s, 1, 1, 4);
     assert_int_equal(spool_retry(s, NULL, &n), 0);
-    f->options.is_command = f->options.keeps_kind = false;
+    f->options.is_command = f->options.is_kind_unknown = false;
     s = change_kind(f, true);
     next(s, "a2");
     next(s, "a1"); /* with the name that a FIFO queue asks for */
@@ -1047,8 +1047,8 @@ static void a_damaged_row_that_is_retried_on_another_kind_is_set_aside_again(voi
     s = reopen(f);
     assert_int_equal(spool_retry(s, NULL, &n), 0);
     assert_int_equal(n, 2);
-    assert_int_equal(spool_next(s, &m), SPOOL_E_SET_ASIDE);
-    assert_string_equal(spool_set_aside(s)->id, "a1");
+    assert_int_equal(spool_next(s, &m), SPOOL_E_DAMAGED_ROW);
+    assert_string_equal(spool_last_damaged_row(s)->id, "a1");
     assert_int_equal(spool_next(s, &m), 0);
     assert_string_equal(m->head.id, "a2");
     /* A person says so a second time. */
@@ -1087,7 +1087,7 @@ enum { N_GROUPS = 5, N_OUT_MAX = 200 };
 
 struct play {
     struct spool *spool;
-    unsigned n_added[N_GROUPS], n_sent[N_GROUPS], n_out[N_GROUPS];
+    unsigned n_added[N_GROUPS], n_sent[N_GROUPS], n_in_flight[N_GROUPS];
     const struct spool_message *out[N_OUT_MAX];
     size_t n;
     unsigned seed;
@@ -1108,9 +1108,10 @@ static void play_next(struct play *p)
     if (p->n == N_OUT_MAX || spool_next(p->spool, &m) != 0)
         return;
     group = (unsigned)(m->head.id[0] - 'a');
-    snprintf(name, sizeof(name), "%c%u", (char)('a' + group), p->n_sent[group] + p->n_out[group]++);
+    snprintf(name, sizeof(name), "%c%u", (char)('a' + group),
+             p->n_sent[group] + p->n_in_flight[group]++);
     assert_string_equal(m->head.id, name);
-    assert_true(p->n_out[group] <= SPOOL_GROUP_OUT_MAX);
+    assert_true(p->n_in_flight[group] <= SPOOL_GROUP_IN_FLIGHT_MAX);
     p->out[p->n++] = m;
 }
 
@@ -1125,7 +1126,7 @@ static void play_settle(struct play *p)
     if (p->n == 0)
         return;
     p->n_sent[p->out[i]->head.id[0] - 'a']++;
-    p->n_out[p->out[i]->head.id[0] - 'a']--;
+    p->n_in_flight[p->out[i]->head.id[0] - 'a']--;
     sent(p->spool, p->out[i]);
     memmove(&p->out[i], &p->out[i + 1], (--p->n - i) * sizeof(p->out[0]));
 }
@@ -1158,7 +1159,7 @@ static void every_group_keeps_its_order_whatever_happens(void **state)
             assert_int_equal(spool_flush(p.spool), 0);
             p.spool = reopen(*state);
             p.n = 0;
-            memset(p.n_out, 0, sizeof(p.n_out));
+            memset(p.n_in_flight, 0, sizeof(p.n_in_flight));
         }
     }
     for (int i = 0; i < 100000 && spool_counts(p.spool).waiting > 0; i++) {
@@ -1273,9 +1274,9 @@ static void damaged(struct fixture *f, const char *sql, const char *reason)
     change(sql);
     s = reopen(f);
     for (const char *const *name = (const char *const[]){"a1", "a3", "b1", "b2", NULL}; *name;) {
-        while ((r = spool_next(s, &m)) == SPOOL_E_SET_ASIDE) {
-            assert_non_null(strstr(spool_set_aside(s)->reason, reason));
-            assert_int_equal(spool_set_aside(s)->error, 0);
+        while ((r = spool_next(s, &m)) == SPOOL_E_DAMAGED_ROW) {
+            assert_non_null(strstr(spool_last_damaged_row(s)->reason, reason));
+            assert_int_equal(spool_last_damaged_row(s)->error, 0);
         }
         if (r != 0)
             fail_msg("%s: %d instead of %s", sql, r, *name);
@@ -1340,22 +1341,22 @@ static void a_damaged_row_of_a_group_that_waits_is_set_aside_too(void **state)
 {
     struct fixture *f = *state;
     struct spool *s = reopen(f);
-    const struct spool_message *a[SPOOL_GROUP_OUT_MAX], *m;
+    const struct spool_message *a[SPOOL_GROUP_IN_FLIGHT_MAX], *m;
     char name[32];
 
-    add_many(s, "a", 1, SPOOL_GROUP_OUT_MAX + 3);
+    add_many(s, "a", 1, SPOOL_GROUP_IN_FLIGHT_MAX + 3);
     assert_int_equal(spool_commit(s), 0);
     f->spool = spool_free(f->spool);
     change("UPDATE waiting SET attributes = X'61' WHERE id = 'a21'");
     s = reopen(f);
-    for (unsigned i = 0; i < SPOOL_GROUP_OUT_MAX; i++) {
+    for (unsigned i = 0; i < SPOOL_GROUP_IN_FLIGHT_MAX; i++) {
         snprintf(name, sizeof(name), "a%u", i + 1);
         a[i] = next(s, name);
     }
     next_none(s);
     sent(s, a[0]);
-    assert_int_equal(spool_next(s, &m), SPOOL_E_SET_ASIDE);
-    assert_string_equal(spool_set_aside(s)->id, "a21");
+    assert_int_equal(spool_next(s, &m), SPOOL_E_DAMAGED_ROW);
+    assert_string_equal(spool_last_damaged_row(s)->id, "a21");
     next(s, "a22");
     next_none(s);
     sent(s, a[1]);
@@ -1382,11 +1383,11 @@ static void a_row_that_memory_lacks_for_is_not_damaged(void **state)
     const struct spool_message *first;
     size_t n = 0;
 
-    add_many(s, "a", 1, SPOOL_GROUP_OUT_MAX + 1);
+    add_many(s, "a", 1, SPOOL_GROUP_IN_FLIGHT_MAX + 1);
     add(s, "b1");
     assert_int_equal(spool_commit(s), 0);
     first = next(s, "a1");
-    for (unsigned i = 2; i <= SPOOL_GROUP_OUT_MAX; i++) {
+    for (unsigned i = 2; i <= SPOOL_GROUP_IN_FLIGHT_MAX; i++) {
         char name[16];
 
         snprintf(name, sizeof(name), "a%u", i);
@@ -1395,7 +1396,7 @@ static void a_row_that_memory_lacks_for_is_not_damaged(void **state)
     lack_memory(s, "b1"); /* in order, past a group that has to wait */
     sent(s, first);
     lack_memory(s, "a21"); /* of the group */
-    assert_counts(s, SPOOL_GROUP_OUT_MAX + 1, 0, spool_counts(s).bytes);
+    assert_counts(s, SPOOL_GROUP_IN_FLIGHT_MAX + 1, 0, spool_counts(s).bytes);
     /* Nor is it when it is retried. */
     add(s, "c1");
     assert_int_equal(spool_commit(s), 0);
@@ -1420,13 +1421,13 @@ static void a_damaged_row_that_cannot_be_set_aside_is_passed_over(void **state)
     change("UPDATE waiting SET bytes = 99 WHERE id = 'a1'");
     s = reopen(f);
     write_error = EIO;
-    assert_int_equal(spool_next(s, &m), SPOOL_E_SET_ASIDE);
-    assert_int_equal(spool_set_aside(s)->error, -EIO);
+    assert_int_equal(spool_next(s, &m), SPOOL_E_DAMAGED_ROW);
+    assert_int_equal(spool_last_damaged_row(s)->error, -EIO);
     write_error = 0;
     next(s, "a2");
     next_none(s);
     s = reopen(f);
-    assert_int_equal(spool_next(s, &m), SPOOL_E_SET_ASIDE);
+    assert_int_equal(spool_next(s, &m), SPOOL_E_DAMAGED_ROW);
     next(s, "a2");
 }
 
@@ -1472,7 +1473,7 @@ static void a_row_with_another_checksum_goes_when_a_person_says_so(void **state)
     f->spool = spool_free(f->spool);
     change("UPDATE waiting SET body = 'xx'");
     s = reopen(f);
-    assert_int_equal(spool_next(s, &m), SPOOL_E_SET_ASIDE);
+    assert_int_equal(spool_next(s, &m), SPOOL_E_DAMAGED_ROW);
     assert_int_equal(spool_retry(s, "a1", &n), 0);
     next(s, "a1");
 }
@@ -1484,7 +1485,7 @@ static void a_file_with_changed_bits_gives_out_nothing_else(void **state)
     CLEANUP(buffer_done) struct buffer good = BUFFER_INIT(1 << 20);
     struct fixture *f = *state;
     struct spool *s = reopen(f);
-    unsigned n_out = 0, n_set_aside = 0, n_refused = 0;
+    unsigned n_in_flight = 0, n_set_aside = 0, n_refused = 0;
 
     add_many(s, "a", 1, 40);
     assert_int_equal(spool_commit(s), 0);
@@ -1505,19 +1506,19 @@ static void a_file_with_changed_bits_gives_out_nothing_else(void **state)
         r = spool_open(&f->options, &f->spool, &error);
         n_refused += r != 0;
         while (r == 0 && (r = spool_next(f->spool, &m)) >= 0 && r != SPOOL_E_NOT_YET) {
-            n_set_aside += r == SPOOL_E_SET_ASIDE;
+            n_set_aside += r == SPOOL_E_DAMAGED_ROW;
             if (r == 0) {
                 assert_string_equal(m->head.id, m->head.message.body);
                 assert_string_equal(m->head.id, m->head.message.deduplication_id);
                 assert_string_equal(m->head.message.group_id, "a");
                 sent(f->spool, m);
-                n_out++;
+                n_in_flight++;
             }
             r = 0;
         }
         f->spool = spool_free(f->spool);
     }
-    assert_true(n_out > 600 && n_refused > 0);
+    assert_true(n_in_flight > 600 && n_refused > 0);
     assert_true(n_set_aside > 0);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "producerd/spool/reserve.h"
+#include "producerd/spool/disk-reserve.h"
 #include "test.h"
 
 #include <errno.h>
@@ -50,48 +50,48 @@ static int next_descriptor(void)
 
 static void it_is_kept_and_given_and_kept_again(void **state)
 {
-    struct reserve r;
+    struct disk_reserve r;
     int fd = next_descriptor();
 
-    assert_int_equal(reserve_init(&r, beside, BYTES), 0);
+    assert_int_equal(disk_reserve_init(&r, beside, BYTES), 0);
     assert_there(false);
-    assert_false(reserve_give(&r));
+    assert_false(disk_reserve_release(&r));
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(reserve_keep(&r), 0);
-        assert_int_equal(reserve_keep(&r), 0);
+        assert_int_equal(disk_reserve_allocate(&r), 0);
+        assert_int_equal(disk_reserve_allocate(&r), 0);
         assert_there(true);
-        assert_true(reserve_give(&r));
-        assert_false(reserve_give(&r));
+        assert_true(disk_reserve_release(&r));
+        assert_false(disk_reserve_release(&r));
         assert_there(false);
     }
     assert_int_equal(next_descriptor(), fd);
-    reserve_done(&r);
+    disk_reserve_done(&r);
 }
 
 static void the_next_process_takes_it_over(void **state)
 {
-    struct reserve r;
+    struct disk_reserve r;
 
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(reserve_init(&r, beside, BYTES), 0);
-        assert_int_equal(reserve_keep(&r), 0);
+        assert_int_equal(disk_reserve_init(&r, beside, BYTES), 0);
+        assert_int_equal(disk_reserve_allocate(&r), 0);
         assert_there(true);
-        reserve_done(&r);
+        disk_reserve_done(&r);
     }
 }
 
 static void where_there_is_no_room_nothing_is_left(void **state)
 {
-    struct reserve r;
+    struct disk_reserve r;
 
-    assert_int_equal(reserve_init(&r, beside, (size_t)1 << 60), 0);
-    assert_true(reserve_keep(&r) < 0); /* ENOSPC, or EFBIG before that */
+    assert_int_equal(disk_reserve_init(&r, beside, (size_t)1 << 60), 0);
+    assert_true(disk_reserve_allocate(&r) < 0); /* ENOSPC, or EFBIG before that */
     assert_there(false);
-    assert_false(reserve_give(&r));
-    reserve_done(&r);
-    assert_int_equal(reserve_init(&r, "/nonexistent/file", BYTES), 0);
-    assert_int_equal(reserve_keep(&r), -ENOENT);
-    reserve_done(&r);
+    assert_false(disk_reserve_release(&r));
+    disk_reserve_done(&r);
+    assert_int_equal(disk_reserve_init(&r, "/nonexistent/file", BYTES), 0);
+    assert_int_equal(disk_reserve_allocate(&r), -ENOENT);
+    disk_reserve_done(&r);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -15,7 +15,7 @@
 
 #define COPIED "id, group_id, deduplication_id, delay_sec, bytes, attributes, body"
 
-int spool_out_prepare(struct spool *s)
+int spool_dequeue_prepare(struct spool *s)
 {
     const struct {
         struct statement **statement;
@@ -56,9 +56,9 @@ static struct spool_message *writable(const struct spool_message *m)
 
 /* --- Damaged rows --- */
 
-const struct spool_set_aside *spool_set_aside(const struct spool *s)
+const struct spool_damaged_row *spool_last_damaged_row(const struct spool *s)
 {
-    return &s->set_aside;
+    return &s->damaged_row;
 }
 
 /* With a number of its own, since its own may be of another there. */
@@ -70,7 +70,7 @@ static int write_damaged(struct spool *s, int64_t number)
         return r;
     statement_bind_int(s->reject_damaged, 1, number);
     statement_bind_int(s->reject_damaged, 2, (int64_t)clock_wall_usec());
-    statement_bind_text(s->reject_damaged, 3, s->set_aside.reason);
+    statement_bind_text(s->reject_damaged, 3, s->damaged_row.reason);
     statement_bind_int(s->reject_damaged, 4, (int64_t)s->next_number);
     r = statement_step(s->reject_damaged);
     if (r >= 0) {
@@ -87,19 +87,19 @@ static int write_damaged(struct spool *s, int64_t number)
     return r;
 }
 
-/* The row that the statement stands at; the statement is reset. SPOOL_E_SET_ASIDE, or -EUCLEAN. */
-static int set_aside(struct spool *s, struct statement *row, const char *reason)
+/* The row that the statement stands at; the statement is reset. SPOOL_E_DAMAGED_ROW, or -EUCLEAN. */
+static int set_row_aside(struct spool *s, struct statement *row, const char *reason)
 {
     int64_t number = statement_int(row, SPOOL_COLUMN_NUMBER);
     int r;
 
-    snprintf(s->set_aside.id, sizeof(s->set_aside.id), "%s", spool_row_id(row));
-    s->set_aside.reason = reason;
+    snprintf(s->damaged_row.id, sizeof(s->damaged_row.id), "%s", spool_row_id(row));
+    s->damaged_row.reason = reason;
     statement_reset(row);
     r = write_damaged(s, number);
-    if (spool_may_try_again(s, r))
+    if (spool_may_retry(s, r))
         r = write_damaged(s, number);
-    s->set_aside.error = r;
+    s->damaged_row.error = r;
     if (r == -EUCLEAN)
         return r;
     if (r >= 0) {
@@ -108,11 +108,11 @@ static int set_aside(struct spool *s, struct statement *row, const char *reason)
         s->counts.rejected++;
         s->is_unsynced = true;
     }
-    return SPOOL_E_SET_ASIDE;
+    return SPOOL_E_DAMAGED_ROW;
 }
 
 /* They are few, or the whole file is not what it was. */
-int spool_set_aside_numbers(struct spool *s)
+int spool_set_wrong_numbers_aside(struct spool *s)
 {
     struct statement *find;
     int r = spool_prepare(s, "SELECT " COLUMNS " WHERE number < 1 OR number > ?1 LIMIT 1", "NULL",
@@ -123,25 +123,25 @@ int spool_set_aside_numbers(struct spool *s)
         r = statement_step(find);
         if (r <= 0)
             return r;
-        r = set_aside(s, find, "the row is damaged: its place in the order is none");
+        r = set_row_aside(s, find, "the row is damaged: its place in the order is none");
         if (r >= 0)
-            r = s->set_aside.error;
+            r = s->damaged_row.error;
     }
     return r;
 }
 
 /* --- The next --- */
 
-enum { ROW_PASSED = 100 };
+enum { ROW_SKIPPED = 100 };
 
-/* Of a group that was passed over and has room now. 0, SPOOL_E_NOT_YET, SPOOL_E_SET_ASIDE, or a
+/* Of a group that was passed over and has room now. 0, SPOOL_E_NOT_YET, SPOOL_E_DAMAGED_ROW, or a
  * negative errno. */
-static int next_behind(struct spool *s, struct spool_message **ret)
+static int next_lagging(struct spool *s, struct spool_message **ret)
 {
     const char *group_id;
     uint64_t from;
 
-    while (s->groups && (group_id = spool_groups_behind(s->groups, &from))) {
+    while (s->groups && (group_id = spool_groups_next_lagging(s->groups, &from))) {
         const char *fault;
         int r;
 
@@ -165,12 +165,12 @@ static int next_behind(struct spool *s, struct spool_message **ret)
         if (r == SPOOL_ROW_E_DAMAGED && statement_lacks_memory(s->next_of_group))
             r = -ENOMEM;
         if (r >= 0)
-            spool_groups_found(s->groups,
-                               (uint64_t)statement_int(s->next_of_group, SPOOL_COLUMN_NUMBER));
+            spool_groups_lagging_found(
+                s->groups, (uint64_t)statement_int(s->next_of_group, SPOOL_COLUMN_NUMBER));
         if (r == SPOOL_ROW_E_DAMAGED) {
             spool_groups_done(s->groups,
                               statement_text(s->next_of_group, SPOOL_COLUMN_GROUP_ID, NULL));
-            return set_aside(s, s->next_of_group, fault);
+            return set_row_aside(s, s->next_of_group, fault);
         }
         statement_reset(s->next_of_group);
         return r;
@@ -178,16 +178,16 @@ static int next_behind(struct spool *s, struct spool_message **ret)
     return SPOOL_E_NOT_YET;
 }
 
-static enum spool_turn turn_of(struct spool *s, struct statement *row)
+static enum group_decision decide(struct spool *s, struct statement *row)
 {
     return s->groups
-               ? spool_groups_turn(s->groups, statement_text(row, SPOOL_COLUMN_GROUP_ID, NULL),
-                                   (uint64_t)statement_int(row, SPOOL_COLUMN_NUMBER))
-               : SPOOL_TURN_TAKE;
+               ? spool_groups_decide(s->groups, statement_text(row, SPOOL_COLUMN_GROUP_ID, NULL),
+                                     (uint64_t)statement_int(row, SPOOL_COLUMN_NUMBER))
+               : GROUP_TAKE;
 }
 
-/* The row that is next in order. 0: it is taken; ROW_PASSED: passed over; SPOOL_E_NOT_YET: it has
- * to wait, and all behind it; SPOOL_E_SET_ASIDE, then without a row; or a negative errno. */
+/* The row that is next in order. 0: it is taken; ROW_SKIPPED: passed over; SPOOL_E_NOT_YET: it has
+ * to wait, and all behind it; SPOOL_E_DAMAGED_ROW, then without a row; or a negative errno. */
 static int take_row(struct spool *s, struct statement *row, struct spool_message **ret)
 {
     uint64_t number = (uint64_t)statement_int(row, SPOOL_COLUMN_NUMBER);
@@ -195,13 +195,13 @@ static int take_row(struct spool *s, struct statement *row, struct spool_message
     int r = SPOOL_ROW_E_DAMAGED;
 
     if (!fault) {
-        switch (turn_of(s, row)) {
-        case SPOOL_TURN_STOP:
+        switch (decide(s, row)) {
+        case GROUP_STOP:
             return SPOOL_E_NOT_YET;
-        case SPOOL_TURN_PASS:
+        case GROUP_SKIP:
             s->cursor = number;
-            return ROW_PASSED;
-        case SPOOL_TURN_TAKE:
+            return ROW_SKIPPED;
+        case GROUP_TAKE:
             break;
         }
         r = spool_row_read(row, ret, &fault);
@@ -214,7 +214,7 @@ static int take_row(struct spool *s, struct statement *row, struct spool_message
     if (r < 0)
         return r;
     s->cursor = number;
-    return r == SPOOL_ROW_E_DAMAGED ? set_aside(s, row, fault) : 0;
+    return r == SPOOL_ROW_E_DAMAGED ? set_row_aside(s, row, fault) : 0;
 }
 
 /* The same in order. */
@@ -223,25 +223,25 @@ static int next_in_order(struct spool *s, struct spool_message **ret)
     int r;
 
     statement_bind_int(s->next, 1, (int64_t)s->cursor);
-    for (unsigned n_passed = 0; (r = statement_step(s->next)) == STATEMENT_ROW;) {
+    for (unsigned n_skipped = 0; (r = statement_step(s->next)) == STATEMENT_ROW;) {
         r = take_row(s, s->next, ret);
-        if (r == ROW_PASSED && ++n_passed < SPOOL_PASSED_MAX)
+        if (r == ROW_SKIPPED && ++n_skipped < SPOOL_SKIPPED_MAX)
             continue;
         statement_reset(s->next);
-        return r == ROW_PASSED ? SPOOL_E_LATER : r;
+        return r == ROW_SKIPPED ? SPOOL_E_LATER : r;
     }
     return r < 0 ? r : SPOOL_E_NOT_YET;
 }
 
 /* That reads the whole file, which may take longer than the watchdog of the running daemon waits:
  * 225 GiB at 64 MiB/s are read in an hour. */
-static int look_again(struct spool *s, int r)
+static int check_file(struct spool *s, int r)
 {
     uint64_t watchdog_usec;
 
     if (r != -EUCLEAN || sd_watchdog_enabled(0, &watchdog_usec) <= 0)
         return database_look_again(s->database, r);
-    sd_notifyf(0, "WATCHDOG_USEC=%" PRIu64, SPOOL_LOOK_MAX_SEC * USEC_PER_SEC);
+    sd_notifyf(0, "WATCHDOG_USEC=%" PRIu64, SPOOL_CHECK_MAX_SEC * USEC_PER_SEC);
     r = database_look_again(s->database, r);
     sd_notifyf(0, "WATCHDOG_USEC=%" PRIu64, watchdog_usec);
     return r;
@@ -252,15 +252,15 @@ int spool_next(struct spool *s, const struct spool_message **ret)
     struct spool_message *m = NULL;
     int r;
 
-    if (s->has_failed || s->out_bytes >= SPOOL_OUT_MAX_BYTES)
+    if (s->has_failed || s->in_flight_bytes >= SPOOL_IN_FLIGHT_MAX_BYTES)
         return SPOOL_E_NOT_YET;
-    r = next_behind(s, &m);
+    r = next_lagging(s, &m);
     if (r == SPOOL_E_NOT_YET)
         r = next_in_order(s, &m);
     if (r != 0)
-        return look_again(s, r);
-    spool_list_append(&s->out, m);
-    s->out_bytes += m->row.bytes;
+        return check_file(s, r);
+    spool_list_append(&s->in_flight, m);
+    s->in_flight_bytes += m->row.bytes;
     *ret = m;
     return 0;
 }
@@ -332,7 +332,7 @@ int spool_mark_sending(struct spool *s, const struct spool_message *const *messa
     if (n_new == 0 && !s->settled.first)
         return 0;
     r = write_unsynced(s, messages, n, now_usec);
-    if (spool_may_try_again(s, r))
+    if (spool_may_retry(s, r))
         r = write_unsynced(s, messages, n, now_usec);
     if (r < 0) {
         s->has_failed = s->has_failed || s->settled.first;
@@ -368,9 +368,9 @@ void spool_settle(struct spool *s, const struct spool_message *message, const ch
 {
     struct spool_message *m = writable(message);
 
-    spool_list_remove(&s->out, m);
+    spool_list_remove(&s->in_flight, m);
     spool_list_append(&s->settled, m);
-    s->out_bytes -= m->row.bytes;
+    s->in_flight_bytes -= m->row.bytes;
     if (s->groups)
         spool_groups_done(s->groups, m->row.group_id);
     m->settled_usec = now_usec;

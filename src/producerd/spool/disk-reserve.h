@@ -6,22 +6,22 @@
 #include "util/macro.h"
 
 /* A plain value. */
-struct reserve {
+struct disk_reserve {
     char *path; /* its own */
     size_t bytes;
-    bool is_kept;
+    bool is_allocated;
 };
 
 /* Makes the file, "<beside>-reserve", or takes the one that is there; nothing to do where it is
  * kept already. 0 or a negative errno: -ENOSPC where there is no such room. Blocks for as long as
  * the file system takes to allocate. */
-int reserve_keep(struct reserve *reserve);
+int disk_reserve_allocate(struct disk_reserve *reserve);
 
 /* Removes it. False: it was not kept. */
-bool reserve_give(struct reserve *reserve);
+bool disk_reserve_release(struct disk_reserve *reserve);
 
 /* 0 or -ENOMEM. Touches no file. */
-int reserve_init(struct reserve *reserve, const char *beside, size_t bytes);
+int disk_reserve_init(struct disk_reserve *reserve, const char *beside, size_t bytes);
 
 /* Leaves the file for the next process. */
-void reserve_done(struct reserve *reserve);
+void disk_reserve_done(struct disk_reserve *reserve);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* See reserve.h. */
-#include "producerd/spool/reserve.h"
+/* See disk-reserve.h. */
+#include "producerd/spool/disk-reserve.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
-int reserve_init(struct reserve *reserve, const char *beside, size_t bytes)
+int disk_reserve_init(struct disk_reserve *reserve, const char *beside, size_t bytes)
 {
-    *reserve = (struct reserve){.bytes = bytes};
+    *reserve = (struct disk_reserve){.bytes = bytes};
     if (asprintf(&reserve->path, "%s-reserve", beside) < 0) {
         reserve->path = NULL;
         return -ENOMEM;
@@ -17,17 +17,17 @@ int reserve_init(struct reserve *reserve, const char *beside, size_t bytes)
     return 0;
 }
 
-void reserve_done(struct reserve *reserve)
+void disk_reserve_done(struct disk_reserve *reserve)
 {
     free(reserve->path);
     reserve->path = NULL;
 }
 
-int reserve_keep(struct reserve *reserve)
+int disk_reserve_allocate(struct disk_reserve *reserve)
 {
     int fd, e;
 
-    if (reserve->is_kept)
+    if (reserve->is_allocated)
         return 0;
     fd = open(reserve->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
@@ -38,14 +38,14 @@ int reserve_keep(struct reserve *reserve)
         (void)unlink(reserve->path);
         return e == EDQUOT ? -ENOSPC : -e;
     }
-    reserve->is_kept = true;
+    reserve->is_allocated = true;
     return 0;
 }
 
-bool reserve_give(struct reserve *reserve)
+bool disk_reserve_release(struct disk_reserve *reserve)
 {
-    if (!reserve->is_kept || unlink(reserve->path) < 0)
+    if (!reserve->is_allocated || unlink(reserve->path) < 0)
         return false;
-    reserve->is_kept = false;
+    reserve->is_allocated = false;
     return true;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "producerd/outgoing.h"
+#include "producerd/outgoing-message.h"
 
 #include <assert.h>
 
 #include "util/log.h"
 
-static void log_step(const struct outgoing *m, struct outgoing_step step)
+static void log_step(const struct outgoing_message *m, struct outgoing_step step)
 {
     const struct sqs_message *message = &m->source->message;
     const char *group_id = message->group_id;
@@ -21,18 +21,18 @@ static void log_step(const struct outgoing *m, struct outgoing_step step)
               outgoing_state_text(step.to));
 }
 
-enum outgoing_action outgoing_apply(struct outgoing *m, enum outgoing_event event)
+enum outgoing_action outgoing_message_apply(struct outgoing_message *m, enum outgoing_event event)
 {
     struct outgoing_step step = outgoing_step(m->state, event);
 
     assert(step.action != OUTGOING_IMPOSSIBLE);
     log_step(m, step);
     m->state = step.to;
-    m->is_alone = m->is_alone || step.action == DO_REQUEUE_ALONE;
+    m->needs_own_request = m->needs_own_request || step.action == DO_REQUEUE_SPLIT;
     return step.action;
 }
 
-unsigned outgoing_failed(struct outgoing *m, enum backoff_kind kind)
+unsigned outgoing_message_count_failure(struct outgoing_message *m, enum backoff_kind kind)
 {
     m->failures = m->failure_kind == kind ? m->failures + 1 : 1;
     m->failure_kind = kind;

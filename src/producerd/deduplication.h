@@ -10,31 +10,33 @@
  * taken up. Pure: the clocks are read by the caller, in microseconds. */
 #pragma once
 
-#include "producerd/outgoing.h"
+#include "producerd/outgoing-message.h"
 
 #define DEDUPLICATION_INTERVAL_USEC (300 * USEC_PER_SEC)
 
 /* Of a message just taken up. True: an earlier process may have sent it. */
-static inline bool doubt_begin(struct outgoing *m, uint64_t wall_usec, uint64_t boot_usec)
+static inline bool deduplication_restore(struct outgoing_message *m, uint64_t wall_usec,
+                                         uint64_t boot_usec)
 {
-    uint64_t since_usec = m->source->first_unknown_usec;
+    uint64_t since_usec = m->source->in_doubt_since_usec;
 
     /* A time to come means that the clock was put back. It may lie before the boot. */
-    m->first_unknown_usec = (int64_t)boot_usec - (int64_t)(wall_usec - MIN(since_usec, wall_usec));
+    m->in_doubt_since_usec = (int64_t)boot_usec - (int64_t)(wall_usec - MIN(since_usec, wall_usec));
     return since_usec > 0;
 }
 
 /* Whether an attempt that goes out now is the first that may make a duplicate. */
-static inline bool doubt_makes_late(const struct outgoing *m, uint64_t boot_usec)
+static inline bool deduplication_has_expired(const struct outgoing_message *m, uint64_t boot_usec)
 {
-    return outgoing_state_is_in_doubt(m->state) && !outgoing_state_is_late(m->state) &&
-           (int64_t)boot_usec - m->first_unknown_usec > (int64_t)DEDUPLICATION_INTERVAL_USEC;
+    return outgoing_state_is_in_doubt(m->state) &&
+           !outgoing_state_is_possible_duplicate(m->state) &&
+           (int64_t)boot_usec - m->in_doubt_since_usec > (int64_t)DEDUPLICATION_INTERVAL_USEC;
 }
 
 /* The outcome of the attempt that went out at `sent_usec` of the boot clock is unknown, which is
- * about to be told by outgoing_apply. The first one counts. */
-static inline void doubt_note(struct outgoing *m, uint64_t sent_usec)
+ * about to be told by outgoing_message_apply. The first one counts. */
+static inline void deduplication_note_unknown(struct outgoing_message *m, uint64_t sent_usec)
 {
     if (!outgoing_state_is_in_doubt(m->state))
-        m->first_unknown_usec = (int64_t)sent_usec;
+        m->in_doubt_since_usec = (int64_t)sent_usec;
 }

@@ -14,18 +14,18 @@
 /* Of one call: messages of `rejected`, and of `retry` and `drop` without an id. */
 enum {
     STORE_REJECTED_PAGE = 100,
-    STORE_ALL_MAX = 1000,
-    STORE_ALL_MAX_BYTES = 8 * 1024 * 1024, /* unless one message alone has more */
+    STORE_BULK_MAX = 1000,
+    STORE_BULK_MAX_BYTES = 8 * 1024 * 1024, /* unless one message alone has more */
 };
 
 /* A message that was set aside. Borrowed for the time of the call. */
-struct store_rejected {
+struct rejected_message {
     uint64_t number; /* its place in the order of entry */
     const char *id;
-    const char *group_id; /* NULL: none */
-    size_t bytes;         /* that SQS counts */
-    uint64_t when_usec;   /* it was rejected; since the epoch */
-    const char *reason;   /* a line of UTF-8 */
+    const char *group_id;   /* NULL: none */
+    size_t bytes;           /* that SQS counts */
+    uint64_t rejected_usec; /* it was rejected; since the epoch */
+    const char *reason;     /* a line of UTF-8 */
 };
 
 enum {
@@ -35,42 +35,42 @@ enum {
     STORE_E_NO_GROUP = 4,   /* what is left to retry has no group, and the queue is a FIFO one */
 };
 
-struct store;
+struct message_store;
 
-struct store_ops {
+struct message_store_ops {
     /* Takes up a message that may enter the queue. `id` and the message are the caller's and are
      * copied; its deduplication id, where it has one, stays with it. 0, STORE_E_FULL with *error a
      * line that the caller frees, or a negative errno; then nothing of this message is stored.
      * Where that took earlier ones since the last commit with it, the next commit says so. */
-    int (*add)(struct store *store, const char *id, const struct sqs_message *message,
+    int (*add)(struct message_store *store, const char *id, const struct sqs_message *message,
                char **error);
 
     /* 0: all since the last commit is on disk. A negative errno: nothing of it is stored, and the
      * store can be used on; -ESTALE where its file was removed or moved. Blocks for one sync of the
      * disk; does nothing where nothing changed. */
-    int (*commit)(struct store *store);
+    int (*commit)(struct message_store *store);
 
     /* Calls `found` for each rejected message whose number is above `after`, in their order, for at
      * most STORE_REJECTED_PAGE, or until it says false. 0 or a negative errno. */
-    int (*rejected)(struct store *store, uint64_t after,
-                    bool (*found)(void *userdata, const struct store_rejected *message),
+    int (*rejected)(struct message_store *store, uint64_t after,
+                    bool (*found)(void *userdata, const struct rejected_message *message),
                     void *userdata);
 
     /* Lets a rejected message wait to be sent again, or forgets it, or does so with the first
      * of them where `id` is NULL, as many as the bounds above allow; *ret_n says how many those
      * were. 0, STORE_E_MORE, STORE_E_NO_SUCH_ID, of `retry` STORE_E_NO_GROUP, or a negative errno.
      */
-    int (*retry)(struct store *store, const char *id, size_t *ret_n);
-    int (*drop)(struct store *store, const char *id, size_t *ret_n);
+    int (*retry)(struct message_store *store, const char *id, size_t *ret_n);
+    int (*drop)(struct message_store *store, const char *id, size_t *ret_n);
 };
 
 /* The head of the store's own structure. */
-struct store {
-    const struct store_ops *ops;
+struct message_store {
+    const struct message_store_ops *ops;
 };
 
 /* A negative errno of the store in words. */
-static inline const char *store_strerror(int error)
+static inline const char *message_store_strerror(int error)
 {
     switch (error) {
     case -ESTALE:

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* In which place a connection stands, what it is watched for, and what it counts against: see
+ * internal.h. */
+#include "producerd/intake/internal.h"
+
+#include <sys/epoll.h>
+
+static struct connections *queue_of(struct intake *i, enum connection_queue queue)
+{
+    return queue == CONNECTION_READY      ? &i->ready
+           : queue == CONNECTION_WAITING  ? &i->waiting
+           : queue == CONNECTION_ANSWERED ? &i->answered
+                                          : NULL;
+}
+
+void intake_move(struct intake *i, struct connection *c, enum connection_queue queue)
+{
+    if (c->queue == queue)
+        return;
+    if (c->queue != CONNECTION_UNQUEUED)
+        TAILQ_REMOVE(queue_of(i, c->queue), c, queue_link);
+    i->n_waiting -= c->queue == CONNECTION_WAITING;
+    i->n_waiting += queue == CONNECTION_WAITING;
+    c->queue = queue;
+    if (queue != CONNECTION_UNQUEUED)
+        TAILQ_INSERT_TAIL(queue_of(i, queue), c, queue_link);
+}
+
+void intake_account(struct intake *i, struct connection *c)
+{
+    size_t bytes = c->in_allocated + c->out.allocated;
+
+    i->buffered_bytes += bytes - c->accounted_bytes;
+    c->accounted_bytes = bytes;
+}
+
+void intake_set_deadline(struct intake *i, struct connection *c, enum connection_deadline deadline)
+{
+    i->n_deadlines -= c->deadline != DEADLINE_NONE;
+    i->n_deadlines += deadline != DEADLINE_NONE;
+    if (deadline != c->deadline)
+        c->deadline_usec = intake_now_usec(i) + i->timeout_usec;
+    c->deadline = deadline;
+}
+
+/* A connection that is to be told nothing is taken out: a submitter
+ * that has gone would be told of all the same, over and over. */
+void intake_set_events(struct intake *i, struct connection *c, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = c};
+    int operation = events == 0 ? EPOLL_CTL_DEL : c->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+
+    if (events == c->events)
+        return;
+    if (epoll_ctl(i->epoll, operation, c->fd, &event) < 0)
+        c->is_broken = true;
+    else
+        c->events = events;
+}
+
+void intake_close(struct intake *i, struct connection *c)
+{
+    intake_move(i, c, CONNECTION_UNQUEUED);
+    intake_set_deadline(i, c, DEADLINE_NONE);
+    TAILQ_REMOVE(&i->all, c, all_link);
+    i->n_connections--;
+    c->user->n_connections--;
+    i->buffered_bytes -= c->accounted_bytes;
+    if (i->large_line_owner == c)
+        i->large_line_owner = NULL;
+    connection_free(c);
+}
