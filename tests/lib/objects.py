@@ -28,12 +28,16 @@ def of_src():
     build = os.environ["BUILD_ROOT"]
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
         commands = json.load(file)
-    modules = {}
+    sources = {}
     for command in commands:
         source = os.path.realpath(os.path.join(command["directory"], command["file"]))
         if source.startswith(f"{TOP}/src/"):
-            listing = subprocess.run(["nm", os.path.join(build, command["output"])], capture_output=True,
-                                     text=True, check=True).stdout
-            path = os.path.relpath(source, f"{TOP}/src")
-            modules[path] = Module(path, [line.split()[:-3:-1] for line in listing.splitlines()])
+            sources[os.path.join(build, command["output"])] = os.path.relpath(source, f"{TOP}/src")
+    listing = subprocess.run(["nm", "--print-file-name", *sources], capture_output=True, text=True,
+                             check=True).stdout
+    names = {path: [] for path in sources.values()}
+    for line in listing.splitlines():
+        file, _, symbol = line.partition(":")
+        names[sources[file]].append(symbol.split()[:-3:-1])
+    modules = {path: Module(path, found) for path, found in names.items()}
     return modules
