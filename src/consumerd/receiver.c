@@ -333,7 +333,7 @@ static uint64_t end_late_polls(struct receiver *r, uint64_t now_usec)
         if (now_usec < r->deadline_usec)
             next_usec = MIN(next_usec, r->deadline_usec);
         else if (p->is_last)
-            sqs_call_last_attempt(p->call);
+            sqs_call_stop_retrying(p->call);
         if (p->is_last || !is_attempt_id_valid(p, now_usec))
             continue;
         if (replace_usec <= now_usec)
@@ -416,7 +416,7 @@ void receiver_stop(struct receiver *r, uint64_t now_usec, uint64_t deadline_usec
                                       (deadline_usec - MIN(now_usec, deadline_usec)) / 2);
     for (unsigned i = 0; i < r->options.polls; i++)
         if (r->polls[i].call)
-            sqs_call_last_attempt(r->polls[i].call);
+            sqs_call_stop_retrying(r->polls[i].call);
 }
 
 size_t receiver_polls(const struct receiver *r)

@@ -15,7 +15,7 @@ static void verdict_of_error(const struct sqs_error *error, size_t n, struct ver
      */
     bool is_no = error->class == AWS_ERROR_PERMANENT && error->http_status > 0 &&
                  error->http_status != 401 && error->http_status != 403 &&
-                 !sqs_error_is_of_queue(error);
+                 !sqs_error_is_about_setup(error);
 
     *ret = (struct verdict){
         .kind = !is_no  ? VERDICT_RETRY

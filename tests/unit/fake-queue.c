@@ -167,7 +167,7 @@ struct sqs_call *sqs_call_cancel(struct sqs_call *call)
     return NULL;
 }
 
-void sqs_call_last_attempt(struct sqs_call *call)
+void sqs_call_stop_retrying(struct sqs_call *call)
 {
     struct fake_call *c = (struct fake_call *)(void *)call;
 

@@ -51,7 +51,7 @@ int64_t clock_skew_sec(const struct clock_skew *skew, const struct clock_reading
 time_t clock_skew_signing_time(struct clock_skew *skew, const struct clock_reading *now,
                                enum clock_skew_change *ret_change)
 {
-    *ret_change = CLOCK_SKEW_SAME;
+    *ret_change = CLOCK_SKEW_UNCHANGED;
     review(skew, now, ret_change);
     return (time_t)(signing_offset(skew, now) + boot_sec(now->boot_usec));
 }
@@ -73,7 +73,7 @@ static void measure(struct clock_skew *skew, int64_t server_offset_sec,
     };
     *ret = CLOCK_SKEW_LEARNT;
     if (is_same_clock(server_offset_sec, offset_of(now->wall_sec, now->boot_usec)))
-        end(skew, was_known ? CLOCK_SKEW_ENDED : CLOCK_SKEW_SAME, ret);
+        end(skew, was_known ? CLOCK_SKEW_ENDED : CLOCK_SKEW_UNCHANGED, ret);
 }
 
 bool clock_skew_refused(struct clock_skew *skew, const struct clock_refusal *refusal,
@@ -84,10 +84,11 @@ bool clock_skew_refused(struct clock_skew *skew, const struct clock_refusal *ref
     bool is_measured = refusal->has_server_time && server_time_is_plausible(refusal->server_sec);
     bool was_signed_with_it = skew->is_known && is_same_clock(skew->offset_sec, signed_offset_sec);
 
-    *ret_change = CLOCK_SKEW_SAME;
+    *ret_change = CLOCK_SKEW_UNCHANGED;
     if (is_measured && !is_same_clock(server_offset_sec, signed_offset_sec))
         measure(skew, server_offset_sec, now, ret_change);
-    else if (was_signed_with_it && (refusal->is_for_time || (!is_measured && !skew->is_confirmed)))
+    else if (was_signed_with_it &&
+             (refusal->is_about_time || (!is_measured && !skew->is_confirmed)))
         end(skew, CLOCK_SKEW_DROPPED, ret_change);
     else if (is_measured && was_signed_with_it)
         skew->measured_usec = now->boot_usec; /* it agrees, and what is refused is the key */

@@ -43,7 +43,7 @@ struct clock_skew { /* all zero: nothing is known, and the own clock is signed w
 
 /* What became of the estimate. */
 enum clock_skew_change {
-    CLOCK_SKEW_SAME,
+    CLOCK_SKEW_UNCHANGED,
     CLOCK_SKEW_LEARNT,  /* it is new */
     CLOCK_SKEW_ENDED,   /* the own clock agrees with AWS's */
     CLOCK_SKEW_DROPPED, /* signing with it did not help */
@@ -61,7 +61,7 @@ time_t clock_skew_signing_time(struct clock_skew *skew, const struct clock_readi
 struct clock_refusal {
     time_t signed_sec;    /* the time that it was signed with */
     uint64_t signed_usec; /* the boot clock then */
-    bool is_for_time;     /* the refusal says so */
+    bool is_about_time;   /* the refusal says so */
     bool has_server_time; /* plausible or not */
     time_t server_sec;
 };

@@ -25,20 +25,20 @@ struct credentials_chain {
 };
 
 /* Providers under construction. The first error sticks. */
-struct list {
+struct provider_list {
     struct credentials_provider *providers[CREDENTIALS_PROVIDERS_MAX];
     size_t n;
     int error;
 };
 
 /* Where the next provider is to be put. */
-static struct credentials_provider **next(struct list *l)
+static struct credentials_provider **next(struct provider_list *l)
 {
     return &l->providers[l->n];
 }
 
 /* Takes the result of a constructor that was given next(). */
-static void add(struct list *l, int r)
+static void add(struct provider_list *l, int r)
 {
     if (r >= 0)
         l->n++;
@@ -47,7 +47,7 @@ static void add(struct list *l, int r)
 }
 
 /* 0, or the error: then all are freed. */
-static int finish_list(struct list *l)
+static int finish_list(struct provider_list *l)
 {
     if (l->error == 0)
         return 0;
@@ -57,8 +57,8 @@ static int finish_list(struct list *l)
 }
 
 /* What both chains have in their middle: all that a profile can say, but for roles. */
-static void add_of_profile(struct credentials_chain *chain, struct list *l, const char *profile,
-                           bool ignore_environment)
+static void add_of_profile(struct credentials_chain *chain, struct provider_list *l,
+                           const char *profile, bool ignore_environment)
 {
     add(l, credentials_web_identity_new(chain->sts, profile, ignore_environment, next(l)));
     add(l, credentials_sign_in_new(CREDENTIALS_SIGN_IN_SSO, profile, next(l)));
@@ -74,7 +74,7 @@ static void add_of_profile(struct credentials_chain *chain, struct list *l, cons
 static int source_profile_new(void *userdata, const char *profile,
                               struct credentials_provider **ret)
 {
-    struct list l = {};
+    struct provider_list l = {};
     int r;
 
     add_of_profile(userdata, &l, profile, true);
@@ -112,7 +112,7 @@ static int make_credentials(struct credentials_chain *chain)
         .container_new = source_container_new,
         .userdata = chain,
     };
-    struct list l = {};
+    struct provider_list l = {};
     int r;
 
     if (!chain->profile)

@@ -73,7 +73,7 @@ static int look_in(const struct aws_profiles *profiles, enum aws_profile_file ki
     buffer_printf(&source, "%s, profile %s", path, profile);
     r = aws_credentials_new(k.id, k.secret, k.token, buffer_string(&source), USEC_INFINITY, &found);
     if (r >= 0)
-        r = aws_credentials_stand_in_file(found, path);
+        r = aws_credentials_set_file(found, path);
     if (r < 0)
         return r;
     *ret = TAKE(found);

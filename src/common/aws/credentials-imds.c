@@ -20,8 +20,8 @@ struct imds_provider {
     struct credentials_provider head;
     sd_event *event;
     struct http_client *http;
-    char *profile; /* as set; NULL: from the environment */
-    bool is_named; /* a setting leads here */
+    char *profile;    /* as set; NULL: from the environment */
+    bool is_explicit; /* a setting leads here */
 
     /* Of the fetch on its way. */
     struct imds *imds;
@@ -51,7 +51,7 @@ static void on_keys(void *userdata, enum imds_outcome outcome, const char *body,
         /* The service has told the role's name: where nobody answers now, it is in trouble. */
         answer(p,
                outcome == IMDS_INTERCEPTED ? CREDENTIALS_METADATA_INTERCEPTED
-               : outcome == IMDS_UNREACHABLE || outcome == IMDS_ABSENT || outcome == IMDS_REFUSES
+               : outcome == IMDS_UNREACHABLE || outcome == IMDS_NO_ANSWER || outcome == IMDS_REFUSED
                    ? CREDENTIALS_UNREACHABLE
                    : CREDENTIALS_FAILED,
                NULL, text);
@@ -117,12 +117,12 @@ static void on_role(void *userdata, enum imds_outcome outcome, const char *body,
     switch (outcome) {
     case IMDS_OK:
         break;
-    case IMDS_ABSENT:
-        answer(p, p->is_named ? CREDENTIALS_UNREACHABLE : CREDENTIALS_NOT_REACHED, NULL,
+    case IMDS_NO_ANSWER:
+        answer(p, p->is_explicit ? CREDENTIALS_UNREACHABLE : CREDENTIALS_NO_ANSWER_YET, NULL,
                buffer_string(&line));
         return;
-    case IMDS_REFUSES:
-        answer(p, p->is_named ? CREDENTIALS_UNREACHABLE : CREDENTIALS_NOT_SET_UP, NULL,
+    case IMDS_REFUSED:
+        answer(p, p->is_explicit ? CREDENTIALS_UNREACHABLE : CREDENTIALS_NOT_SET_UP, NULL,
                buffer_string(&line));
         return;
     case IMDS_NOT_FOUND:
@@ -187,7 +187,7 @@ static void provider_free(struct credentials_provider *provider)
 static const struct credentials_provider_ops ops = {.fetch = fetch, .free = provider_free};
 
 int credentials_imds_new(sd_event *event, struct http_client *http, const char *profile,
-                         bool is_named, struct credentials_provider **ret)
+                         bool is_explicit, struct credentials_provider **ret)
 {
     struct imds_provider *p = calloc(1, sizeof(*p));
 
@@ -197,7 +197,7 @@ int credentials_imds_new(sd_event *event, struct http_client *http, const char *
     p->head.name = "instance metadata";
     p->event = event;
     p->http = http;
-    p->is_named = is_named;
+    p->is_explicit = is_explicit;
     if (is_set(profile)) {
         p->profile = strdup(profile);
         if (!p->profile) {

@@ -10,9 +10,9 @@
  *
  * imds.h says which settings there are. Not set up where the service is switched off, where it
  * refuses to be asked, or where the instance has no role; not reached where nobody answers. With
- * `is_named`, a setting says that the keys are
+ * `is_explicit`, a setting says that the keys are
  * there: then nobody answering is trouble of the network. The loop and the client are borrowed and
  * must outlive the provider. `profile`: NULL or "" for AWS_PROFILE, AWS_DEFAULT_PROFILE, "default".
  * 0 or -ENOMEM. */
 int credentials_imds_new(sd_event *event, struct http_client *http, const char *profile,
-                         bool is_named, struct credentials_provider **ret);
+                         bool is_explicit, struct credentials_provider **ret);

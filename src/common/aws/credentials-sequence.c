@@ -13,7 +13,7 @@ struct sequence {
 
     /* Of the fetch on its way. */
     size_t step;
-    bool is_any_not_reached;
+    bool is_any_unanswered;
     struct buffer looked_at;
     credentials_provider_done_fn done;
     void *userdata;
@@ -37,9 +37,9 @@ static void on_done(void *userdata, enum credentials_outcome outcome,
     case CREDENTIALS_FOUND:
         s->done(s->userdata, outcome, credentials, NULL);
         break;
-    case CREDENTIALS_NOT_REACHED:
+    case CREDENTIALS_NO_ANSWER_YET:
     case CREDENTIALS_NOT_SET_UP:
-        s->is_any_not_reached = s->is_any_not_reached || outcome == CREDENTIALS_NOT_REACHED;
+        s->is_any_unanswered = s->is_any_unanswered || outcome == CREDENTIALS_NO_ANSWER_YET;
         note(s, text);
         s->step++;
         ask(s);
@@ -64,7 +64,7 @@ static void ask(struct sequence *s)
 
     if (s->step == s->n) {
         s->done(s->userdata,
-                s->is_any_not_reached ? CREDENTIALS_NOT_REACHED : CREDENTIALS_NOT_SET_UP, NULL,
+                s->is_any_unanswered ? CREDENTIALS_NO_ANSWER_YET : CREDENTIALS_NOT_SET_UP, NULL,
                 buffer_string(&s->looked_at));
         return;
     }
@@ -82,7 +82,7 @@ static int fetch(struct credentials_provider *provider, credentials_provider_don
     s->done = done;
     s->userdata = userdata;
     s->step = 0;
-    s->is_any_not_reached = false;
+    s->is_any_unanswered = false;
     buffer_reset(&s->looked_at);
     ask(s);
     return 0;

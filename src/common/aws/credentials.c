@@ -33,14 +33,14 @@ struct credentials {
     uint64_t retry_at_usec;   /* on the boot clock: not before this */
     uint64_t file_check_usec; /* the next look at the file's stamp, on the boot clock */
     bool is_refused;          /* the cached ones were refused: walk before using them again */
-    bool is_outlived;         /* they have expired, and a walk since found no newer ones */
+    bool is_used_past_expiry; /* they have expired, and a walk since found no newer ones */
     size_t cached_step;       /* the provider that they came from */
 
     bool is_walking;
     size_t step;
-    bool is_not_reached;              /* a provider of this walk */
-    bool was_not_reached;             /* one of each walk since: */
-    uint64_t not_reached_usec;        /* on the boot clock */
+    bool is_any_unanswered;           /* a provider of this walk */
+    bool was_unanswered;              /* one of each walk since: */
+    uint64_t unanswered_since_usec;   /* on the boot clock */
     enum credentials_outcome outcome; /* of the walk that has just ended, as is `found` */
     struct aws_credentials *found;
     struct buffer looked_at; /* "environment: not set; ..." of this walk */
@@ -73,7 +73,7 @@ int aws_credentials_new(const char *access_key_id, const char *secret_access_key
     return 0;
 }
 
-int aws_credentials_stand_in_file(struct aws_credentials *c, const char *path)
+int aws_credentials_set_file(struct aws_credentials *c, const char *path)
 {
     c->path = strdup(path);
     if (!c->path)
@@ -173,7 +173,7 @@ static uint64_t aws_clock_usec(const struct credentials *c)
     return (uint64_t)((int64_t)wall_usec + clock_skew_sec(c->skew, &now) * (int64_t)USEC_PER_SEC);
 }
 
-static void keep_found(struct credentials *c)
+static void cache_found(struct credentials *c)
 {
     uint64_t ahead;
 
@@ -201,12 +201,12 @@ static int on_answer(sd_event_source *source, void *userdata)
 
     c->looked_at = BUFFER_INIT(LOOKED_AT_MAX_BYTES);
 
-    keep_found(c);
+    cache_found(c);
     answer = TAKE(c->found);
     /* A refresh that failed leaves the old keys in use until AWS refuses them. */
     if (!answer && c->cached && !c->is_refused)
         answer = aws_credentials_ref(c->cached);
-    c->is_outlived = c->cached && c->cached->expiry_usec <= aws_clock_usec(c);
+    c->is_used_past_expiry = c->cached && c->cached->expiry_usec <= aws_clock_usec(c);
 
     c->answering = TAKE(c->waiting);
     c->waiting_end = &c->waiting;
@@ -229,8 +229,8 @@ static int on_answer(sd_event_source *source, void *userdata)
 static void end_walk(struct credentials *c, enum credentials_outcome outcome)
 {
     c->outcome = outcome;
-    if (outcome != CREDENTIALS_NOT_REACHED && outcome != CREDENTIALS_NOT_SET_UP)
-        c->was_not_reached = false;
+    if (outcome != CREDENTIALS_NO_ANSWER_YET && outcome != CREDENTIALS_NOT_SET_UP)
+        c->was_unanswered = false;
     if (!c->found && c->cached) {
         c->retry_at_usec = clock_loop_usec(c->event) + CREDENTIALS_REFRESH_RETRY_USEC;
         c->file_check_usec = c->retry_at_usec;
@@ -246,7 +246,7 @@ static void note(struct credentials *c, const char *name, const char *text)
 }
 
 /* The one that was meant: what else was looked at would only hide its reason. */
-static void note_alone(struct credentials *c, const char *name, const char *text)
+static void note_only(struct credentials *c, const char *name, const char *text)
 {
     buffer_reset(&c->looked_at);
     note(c, name, text);
@@ -254,30 +254,30 @@ static void note_alone(struct credentials *c, const char *name, const char *text
 
 /* Nobody answers where keys may be. True: it was the place that the keys in use had come from, and
  * its text is the answer. */
-static bool note_not_reached(struct credentials *c, const char *name, const char *text)
+static bool note_unanswered(struct credentials *c, const char *name, const char *text)
 {
     if (c->cached && c->cached_step == c->step) {
-        note_alone(c, name, text);
+        note_only(c, name, text);
         return true;
     }
-    c->is_not_reached = true;
+    c->is_any_unanswered = true;
     note(c, name, text);
     return false;
 }
 
 /* No provider is set up. */
-static void end_in_vain(struct credentials *c)
+static void end_without_keys(struct credentials *c)
 {
     uint64_t now = clock_loop_usec(c->event);
 
-    if (!c->is_not_reached) {
-        c->was_not_reached = false;
-    } else if (!c->was_not_reached) {
-        c->was_not_reached = true;
-        c->not_reached_usec = now;
+    if (!c->is_any_unanswered) {
+        c->was_unanswered = false;
+    } else if (!c->was_unanswered) {
+        c->was_unanswered = true;
+        c->unanswered_since_usec = now;
     }
-    end_walk(c, c->was_not_reached && now < c->not_reached_usec + CREDENTIALS_NOT_REACHED_USEC
-                    ? CREDENTIALS_NOT_REACHED
+    end_walk(c, c->was_unanswered && now < c->unanswered_since_usec + CREDENTIALS_NO_ANSWER_MAX_USEC
+                    ? CREDENTIALS_NO_ANSWER_YET
                     : CREDENTIALS_NOT_SET_UP);
 }
 
@@ -294,7 +294,7 @@ static void on_provider_done(void *userdata, enum credentials_outcome outcome,
         flaw = aws_credentials_flaw(credentials->access_key_id, credentials->secret_access_key,
                                     credentials->session_token);
         if (flaw)
-            note_alone(c, name, flaw);
+            note_only(c, name, flaw);
         else
             c->found = aws_credentials_ref(credentials);
         end_walk(c, c->found ? CREDENTIALS_FOUND : CREDENTIALS_FAILED);
@@ -304,8 +304,8 @@ static void on_provider_done(void *userdata, enum credentials_outcome outcome,
         c->step++;
         walk(c);
         break;
-    case CREDENTIALS_NOT_REACHED:
-        if (note_not_reached(c, name, text)) {
+    case CREDENTIALS_NO_ANSWER_YET:
+        if (note_unanswered(c, name, text)) {
             end_walk(c, CREDENTIALS_UNREACHABLE);
             break;
         }
@@ -316,7 +316,7 @@ static void on_provider_done(void *userdata, enum credentials_outcome outcome,
     case CREDENTIALS_UNREACHABLE:
     case CREDENTIALS_INTERCEPTED:
     case CREDENTIALS_METADATA_INTERCEPTED:
-        note_alone(c, name, text);
+        note_only(c, name, text);
         end_walk(c, outcome);
         break;
     }
@@ -329,7 +329,7 @@ static void walk(struct credentials *c)
     int r;
 
     if (c->step == c->n_providers) {
-        end_in_vain(c);
+        end_without_keys(c);
         return;
     }
     p = c->providers[c->step];
@@ -346,7 +346,7 @@ static void start_walk(struct credentials *c)
         return;
     c->is_walking = true;
     c->step = 0;
-    c->is_not_reached = false;
+    c->is_any_unanswered = false;
     buffer_reset(&c->looked_at);
     walk(c);
 }
@@ -421,8 +421,8 @@ struct aws_credentials *credentials_peek(struct credentials *c)
     }
     now = aws_clock_usec(c);
     if (c->cached->expiry_usec > now)
-        c->is_outlived = false;
-    else if (!c->is_outlived)
+        c->is_used_past_expiry = false;
+    else if (!c->is_used_past_expiry)
         return NULL; /* newer ones are looked for first */
     if (c->refresh_at_usec <= now && c->retry_at_usec <= clock_loop_usec(c->event))
         start_walk(c);

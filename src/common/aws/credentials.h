@@ -41,7 +41,7 @@ DEFINE_CLEANUP(struct aws_credentials *, aws_credentials_unref)
 /* For providers, before the credentials are handed on: they stand in that file, and the cache looks
  * for newer ones when it changes (replaced, written to, or a link that leads elsewhere). 0 or
  * -ENOMEM; a file that has gone meanwhile counts as changed. */
-int aws_credentials_stand_in_file(struct aws_credentials *c, const char *path);
+int aws_credentials_set_file(struct aws_credentials *c, const char *path);
 
 enum {
     CREDENTIALS_KEY_ID_MAX_BYTES = 1024,
@@ -59,11 +59,11 @@ const char *aws_credentials_flaw(const char *access_key_id, const char *secret_a
 
 enum credentials_outcome {
     CREDENTIALS_FOUND,
-    CREDENTIALS_NOT_SET_UP,  /* nothing points here; `text` says what was looked for */
-    CREDENTIALS_NOT_REACHED, /* the same, but nobody answers where keys may be: there is nobody, or
+    CREDENTIALS_NOT_SET_UP,    /* nothing points here; `text` says what was looked for */
+    CREDENTIALS_NO_ANSWER_YET, /* the same, but nobody answers where keys may be: there is nobody, or
                                 the network is not up yet */
-    CREDENTIALS_FAILED,      /* set up, but no usable keys; `text` says why and what to do */
-    CREDENTIALS_UNREACHABLE, /* set up, but who has the keys cannot be asked now: the network is
+    CREDENTIALS_FAILED,        /* set up, but no usable keys; `text` says why and what to do */
+    CREDENTIALS_UNREACHABLE,   /* set up, but who has the keys cannot be asked now: the network is
                                 away, it is overloaded or down, it took too long. A later try may
                                 succeed though nobody mends anything. `text` says why */
     CREDENTIALS_INTERCEPTED, /* set up, but a proxy or a network's sign-in page answers in the place
@@ -134,7 +134,7 @@ enum {
 
 /* How long to go on asking a place where nobody answers, before it counts as not set up: the
  * network, or what hands out the keys, may come up after the service. */
-#define CREDENTIALS_NOT_REACHED_USEC (60 * USEC_PER_SEC)
+#define CREDENTIALS_NO_ANSWER_MAX_USEC (60 * USEC_PER_SEC)
 #define CREDENTIALS_REFRESH_AHEAD_USEC (15 * 60 * USEC_PER_SEC) /* plus up to a third as jitter */
 #define CREDENTIALS_FILE_CHECK_USEC (5 * USEC_PER_SEC)     /* between looks at a file's stamp */
 #define CREDENTIALS_REFRESH_RETRY_USEC (60 * USEC_PER_SEC) /* between failed refreshes */
@@ -142,7 +142,7 @@ enum {
 /* `credentials` is NULL where none were found: then `error` is one line that names each place
  * looked at and what was found there. Both are borrowed. `outcome` is that of the provider that
  * ended the walk; NOT_SET_UP: none is. NOT_REACHED: none is, but one was not reached, and it has
- * not been asked for CREDENTIALS_NOT_REACHED_USEC yet: a later try may find it there. Where the
+ * not been asked for CREDENTIALS_NO_ANSWER_MAX_USEC yet: a later try may find it there. Where the
  * keys in use had come from it, it is UNREACHABLE for good. */
 typedef void (*credentials_done_fn)(void *userdata, enum credentials_outcome outcome,
                                     struct aws_credentials *credentials, const char *error);

@@ -137,7 +137,7 @@ const char *aws_error_canonical_name(const char *code)
 /* AWS sends the same code and the same status for a signature whose time is off as for one that was
  * made with a wrong key, and no other member or header tells the two apart: so the text decides, in
  * this place alone. */
-bool aws_error_is_of_clock(const char *code, const char *message)
+bool aws_error_is_about_clock(const char *code, const char *message)
 {
     const struct aws_known_error *known = aws_error_find(code);
 

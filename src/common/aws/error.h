@@ -38,7 +38,7 @@ struct aws_known_error {
 /* Whether AWS refuses the signature for its time alone: "Signature expired: ..." and "Signature not
  * yet current: ..." come under the code of a signature that was made with a wrong key. The code
  * under either name; `message` may be NULL. */
-bool aws_error_is_of_clock(const char *code, const char *message);
+bool aws_error_is_about_clock(const char *code, const char *message);
 
 /* The row of an error code under either name; NULL where it is not in the table. */
 const struct aws_known_error *aws_error_find(const char *code);

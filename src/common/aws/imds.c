@@ -110,7 +110,7 @@ static void on_pause_over(void *userdata)
 }
 
 /* Makes the request once more after a pause. False where there are no attempts left, or no time. */
-static bool try_again(struct imds *imds)
+static bool retry_later(struct imds *imds)
 {
     int r;
 
@@ -125,7 +125,7 @@ static bool try_again(struct imds *imds)
 }
 
 /* Goes on from PUT to GET. */
-static void read_on(struct imds *imds)
+static void request_value(struct imds *imds)
 {
     int r;
 
@@ -171,14 +171,14 @@ static void on_token_refused(struct imds *imds, const char *why)
 {
     if (imds->settings.is_v1_disabled) {
         /* A host that drops what goes there looks the same as a lost answer. */
-        end_read(imds, imds->token_timed_out ? IMDS_ABSENT : IMDS_FAILED,
+        end_read(imds, imds->token_timed_out ? IMDS_NO_ANSWER : IMDS_FAILED,
                  "asked for an IMDSv2 token: %s, and IMDSv1 is switched off "
                  "(AWS_EC2_METADATA_V1_DISABLED)",
                  why);
         return;
     }
     imds->token_state = TOKEN_NONE;
-    read_on(imds);
+    request_value(imds);
 }
 
 static void on_token_status(struct imds *imds, const struct http_reply *reply)
@@ -202,7 +202,7 @@ static void on_token_status(struct imds *imds, const struct http_reply *reply)
             return;
         }
         imds->token_state = TOKEN_KNOWN;
-        read_on(imds);
+        request_value(imds);
         return;
     case 403:
     case 404:
@@ -210,12 +210,12 @@ static void on_token_status(struct imds *imds, const struct http_reply *reply)
         on_token_refused(imds, why);
         return;
     case 400:
-        end_read(imds, IMDS_REFUSES, "asked for an IMDSv2 token: %s", why);
+        end_read(imds, IMDS_REFUSED, "asked for an IMDSv2 token: %s", why);
         return;
     default:
         if (http_reply_is_intercepted(reply))
             on_intercepted(imds, reply);
-        else if (!try_again(imds))
+        else if (!retry_later(imds))
             end_read(imds, outcome_of_status(reply->status), "asked for an IMDSv2 token: %s", why);
     }
 }
@@ -236,13 +236,13 @@ static void on_token_reply(struct imds *imds, const struct http_reply *reply)
     case HTTP_FAILURE_BROKEN:
     case HTTP_FAILURE_SHORTAGE: /* of this machine: nobody was asked */
     case HTTP_FAILURE_REQUEST:
-        if (!try_again(imds))
+        if (!retry_later(imds))
             end_read(imds, outcome_of_failure(reply->failure), "asked for an IMDSv2 token: %s",
                      failure_text(reply));
         return;
     default:
-        if (!try_again(imds))
-            end_read(imds, IMDS_ABSENT, "asked for an IMDSv2 token: %s", failure_text(reply));
+        if (!retry_later(imds))
+            end_read(imds, IMDS_NO_ANSWER, "asked for an IMDSv2 token: %s", failure_text(reply));
     }
 }
 
@@ -261,7 +261,7 @@ static void on_value_status(struct imds *imds, const struct http_reply *reply)
                  "it wants IMDSv2, but %s: in a container, the instance's "
                  "HttpPutResponseHopLimit must be 2 or more",
                  imds->token_timed_out ? "no token came in time" : "refused a token");
-    } else if (!try_again(imds)) {
+    } else if (!retry_later(imds)) {
         end_read(imds, outcome_of_status(reply->status), "it answered HTTP status %d",
                  reply->status);
     }
@@ -275,13 +275,13 @@ static void on_value_reply(struct imds *imds, const struct http_reply *reply)
         on_value_status(imds, reply);
         return;
     }
-    if (try_again(imds))
+    if (retry_later(imds))
         return;
     was_heard = was_heard || reply->failure == HTTP_FAILURE_TOO_LARGE ||
                 reply->failure == HTTP_FAILURE_BROKEN || reply->failure == HTTP_FAILURE_TLS ||
                 reply->failure == HTTP_FAILURE_HANDSHAKE ||
                 reply->failure == HTTP_FAILURE_SHORTAGE || reply->failure == HTTP_FAILURE_REQUEST;
-    end_read(imds, was_heard ? outcome_of_failure(reply->failure) : IMDS_ABSENT, "%s",
+    end_read(imds, was_heard ? outcome_of_failure(reply->failure) : IMDS_NO_ANSWER, "%s",
              failure_text(reply));
 }
 

@@ -34,8 +34,8 @@ enum {
 
 enum imds_outcome {
     IMDS_OK,          /* status 200 */
-    IMDS_ABSENT,      /* nobody answers there: as outside of EC2, or it is not up yet */
-    IMDS_REFUSES,     /* it refuses to be asked at all: as outside of EC2 */
+    IMDS_NO_ANSWER,   /* nobody answers there: as outside of EC2, or it is not up yet */
+    IMDS_REFUSED,     /* it refuses to be asked at all: as outside of EC2 */
     IMDS_NOT_FOUND,   /* status 404: it has nothing by that path */
     IMDS_FAILED,      /* it is there but does not answer as it should */
     IMDS_UNREACHABLE, /* it is there, but in trouble: time-outs and broken connections after it was

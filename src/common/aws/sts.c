@@ -144,7 +144,7 @@ static bool is_clock_corrected(struct sts_call *call, const struct http_reply *r
     struct clock_refusal refusal = {
         .signed_sec = call->signed_sec,
         .signed_usec = call->signed_usec,
-        .is_for_time = *class == AWS_ERROR_CLOCK,
+        .is_about_time = *class == AWS_ERROR_CLOCK,
     };
     enum clock_skew_change change;
     bool is_other_time;
@@ -153,7 +153,7 @@ static bool is_clock_corrected(struct sts_call *call, const struct http_reply *r
         return false;
     refusal.has_server_time = server_time_read(reply, message, &refusal.server_sec);
     is_other_time = clock_skew_refused(&call->sts->skew, &refusal, &now, &change);
-    if (refusal.is_for_time && refusal.has_server_time &&
+    if (refusal.is_about_time && refusal.has_server_time &&
         !server_time_is_plausible(refusal.server_sec))
         *class = AWS_ERROR_TRANSIENT;
     if (!is_other_time || call->n_clock_corrections >= CLOCK_CORRECTIONS_MAX)
@@ -171,7 +171,7 @@ static void error_reply(struct sts_call *call, const struct http_reply *reply,
         aws_error_class_of_code(parsed->error_code, reply->status < 500 && reply->status != 429);
     char reason[1280];
 
-    if (aws_error_is_of_clock(parsed->error_code, parsed->error_message))
+    if (aws_error_is_about_clock(parsed->error_code, parsed->error_message))
         class = AWS_ERROR_CLOCK;
     if (is_clock_corrected(call, reply, parsed->error_message, &class))
         return;

@@ -76,7 +76,7 @@ bool prober_ask(struct prober *p)
     for (size_t i = 0; i < SQS_N_OPERATIONS; i++) {
         struct probe *probe = &p->probes[i];
 
-        if (!probe->call && permissions_wants_probe(p->options.permissions, operation_of(probe)) &&
+        if (!probe->call && permissions_needs_probe(p->options.permissions, operation_of(probe)) &&
             send(probe) >= 0)
             p->n_under_way++;
     }

@@ -32,6 +32,6 @@ int prober_new(sd_event *event, const struct prober_options *options, struct pro
 struct prober *prober_free(struct prober *prober); /* before the client; its probes are cancelled */
 DEFINE_CLEANUP(struct prober *, prober_free)
 
-/* Probes what permissions_wants_probe. True: `round_over` will run, not from inside this call.
+/* Probes what permissions_needs_probe. True: `round_over` will run, not from inside this call.
  * False: there is nothing to ask, or nothing can be asked now. */
 bool prober_ask(struct prober *prober);

@@ -114,7 +114,7 @@ static void say_permissions(struct check *c)
     for (unsigned i = 0; i < SQS_N_OPERATIONS; i++) {
         const char *name = sqs_operation_name((enum sqs_operation)i);
 
-        if (!c->permissions.of[i].is_needed)
+        if (!c->permissions.by_operation[i].is_needed)
             continue;
         if (c->answers[i] == PERMISSION_ALLOWED)
             say(c, "sqs:%s: allowed", name);

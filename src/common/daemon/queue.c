@@ -163,7 +163,7 @@ static void on_answered(void *userdata, enum sqs_operation operation, const stru
     show_trouble(queue);
 }
 
-static void on_given_up(void *userdata, enum sqs_operation operation)
+static void on_retries_ended(void *userdata, enum sqs_operation operation)
 {
     struct queue *queue = userdata;
     struct trouble ended;
@@ -354,7 +354,7 @@ static int set_up_client(struct queue *queue, char **error)
                                 .userdata = queue->options.userdata,
                                 .observer = {.attempt_failed = on_attempt_failed,
                                              .answered = on_answered,
-                                             .given_up = on_given_up,
+                                             .retries_ended = on_retries_ended,
                                              .skew_changed = on_skew_changed,
                                              .userdata = queue},
                             },
@@ -455,7 +455,7 @@ void queue_set_held(struct queue *queue, size_t bytes)
 
 const char *queue_what_hangs(const struct queue *queue, uint64_t now_usec)
 {
-    return sqs_client_what_hangs(queue->client->sqs, now_usec);
+    return sqs_client_describe_stuck_call(queue->client->sqs, now_usec);
 }
 
 int queue_call(struct queue *queue, struct sqs_request *request,
@@ -466,7 +466,7 @@ int queue_call(struct queue *queue, struct sqs_request *request,
 
     persistent.keep_trying = true;
     /* Before a denial counts, it must be seen when it ends. */
-    if (permissions_is_open(&queue->permissions, request->operation))
+    if (permissions_is_denial_fatal(&queue->permissions, request->operation))
         persistent.denial_delay_max_usec = PERMISSION_RETRY_MAX_USEC;
     return sqs_client_call(queue->client->sqs, request, &persistent, done, userdata, ret);
 }

@@ -42,7 +42,7 @@ static const struct {
      "this is no answer of what hands out the keys, which is asked without a proxy: check whether "
      "this network wants a sign-in, and AWS_EC2_METADATA_SERVICE_ENDPOINT or "
      "AWS_CONTAINER_CREDENTIALS_FULL_URI where it is set"},
-    {SQS_ERROR_NOT_OF_SQS,
+    {SQS_ERROR_NOT_FROM_SQS,
      "this is no answer of SQS's: check the proxy (https_proxy, http_proxy), whether this "
      "network wants a sign-in, and aws.endpoint_url"},
     {SQS_ERROR_TOO_EARLY, "SQS waits for messages: check aws.endpoint_url, and what answers there "

@@ -19,7 +19,7 @@ static const char *name_of_failure(const struct http_reply *reply)
     case HTTP_FAILURE_TLS:
         return SQS_ERROR_TLS;
     case HTTP_FAILURE_PROXY:
-        return SQS_ERROR_NOT_OF_SQS;
+        return SQS_ERROR_NOT_FROM_SQS;
     case HTTP_FAILURE_NONE:
     case HTTP_FAILURE_TOO_LARGE:
     case HTTP_FAILURE_REQUEST:
@@ -71,7 +71,7 @@ void sqs_answer_refused(const struct http_reply *reply, const struct sqs_answer_
     /* Some answer in JSON with a "code" of their own; a "no" of theirs is none of SQS's. */
     if ((ret->class == AWS_ERROR_PERMANENT && !aws_error_find(ret->name)) ||
         reply->status == HTTP_NETWORK_AUTHENTICATION_REQUIRED)
-        sqs_error_set_name(ret, SQS_ERROR_NOT_OF_SQS);
+        sqs_error_set_name(ret, SQS_ERROR_NOT_FROM_SQS);
 }
 
 /* Whether it is SQS that has answered; else the error. */
@@ -82,7 +82,7 @@ static bool is_proven(const struct sqs_reply *reply, const struct sqs_proof_fact
 
     switch (sqs_proof_of(reply, facts)) {
     case SQS_PROOF_NONE:
-        sqs_error_set(ret, AWS_ERROR_PERMANENT, SQS_ERROR_NOT_OF_SQS,
+        sqs_error_set(ret, AWS_ERROR_PERMANENT, SQS_ERROR_NOT_FROM_SQS,
                       "the reply is empty and has no x-amzn-RequestId");
         break;
     case SQS_PROOF_EARLY:
@@ -114,7 +114,7 @@ bool sqs_answer_read(const struct sqs_request *request, const struct http_reply 
     }
     if (r != 0)
         sqs_error_set(ret_error, AWS_ERROR_TRANSIENT,
-                      is_markup && !facts->has_request_id ? SQS_ERROR_NOT_OF_SQS : "",
+                      is_markup && !facts->has_request_id ? SQS_ERROR_NOT_FROM_SQS : "",
                       r == SQS_REPLY_E_DAMAGED && error ? error : strerror(ENOMEM));
     ret_error->http_status = reply->status;
     return false;

@@ -6,24 +6,24 @@
 
 /* --- Those who wait for SQS to be back --- */
 
-void sqs_call_begin_trouble(struct sqs_call *call)
+void sqs_call_mark_failing(struct sqs_call *call)
 {
-    if (call->is_in_trouble)
+    if (call->is_failing)
         return;
-    call->is_in_trouble = true;
-    call->troubled = sqs_operation_single(call->request->operation);
-    call->client->n_in_trouble[call->troubled]++;
+    call->is_failing = true;
+    call->failing_operation = sqs_operation_single(call->request->operation);
+    call->client->n_failing[call->failing_operation]++;
 }
 
-static void end_trouble(struct sqs_call *call)
+static void clear_failing(struct sqs_call *call)
 {
     struct sqs_client *client = call->client;
 
-    if (!call->is_in_trouble)
+    if (!call->is_failing)
         return;
-    call->is_in_trouble = false;
-    if (--client->n_in_trouble[call->troubled] == 0 && client->observer.given_up)
-        client->observer.given_up(client->observer.userdata, call->troubled);
+    call->is_failing = false;
+    if (--client->n_failing[call->failing_operation] == 0 && client->observer.retries_ended)
+        client->observer.retries_ended(client->observer.userdata, call->failing_operation);
 }
 
 void sqs_call_set_wakeable(struct sqs_call *call, bool is_wakeable)
@@ -54,7 +54,7 @@ void sqs_client_wake(struct sqs_client *client, unsigned n)
     }
 }
 
-void sqs_client_hand_on(struct sqs_client *client)
+void sqs_client_ensure_probe(struct sqs_client *client)
 {
     if (client->quota.n_probes[false] == 0)
         sqs_client_wake(client, 1);
@@ -64,11 +64,11 @@ void sqs_call_leave(struct sqs_call *call)
 {
     struct sqs_client *client = call->client;
 
-    end_trouble(call);
+    clear_failing(call);
     sqs_call_set_wakeable(call, false);
     retry_quota_leave(&client->quota, &call->retry.pass);
     if (!call->is_answered)
-        sqs_client_hand_on(client);
+        sqs_client_ensure_probe(client);
 }
 
 /* --- The call --- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the files of the client share, each of which uses those that come after it: client.c
- * (the life of a call and of its attempts), outcome.c (what came of an attempt, and what
+ * (the life of a call and of its attempts), attempt-result.c (what came of an attempt, and what
  * follows), call.c (the end of a call). Whatever may end a call is the last thing that a
  * function does with it: sqs_call_finish, sqs_call_attempt_failed and sqs_call_on_reply may. */
 #pragma once
@@ -37,8 +37,8 @@ struct sqs_call {
     uint64_t sent_usec;
     uint64_t timeout_usec; /* of the attempt on its way */
     uint64_t asked_usec;   /* when it was asked for the credentials that it waits for */
-    bool is_in_trouble;    /* counted in the client's n_in_trouble, as this operation: */
-    enum sqs_operation troubled;
+    bool is_failing;       /* counted in the client's n_failing, as this operation: */
+    enum sqs_operation failing_operation;
     bool is_last_attempt; /* the caller wants no more */
     bool is_answered;     /* by SQS, for good */
     bool is_answer_ready; /* the timer is to deliver `error`, not to try again */
@@ -56,9 +56,9 @@ struct sqs_client {
     struct retry_quota quota;
     unsigned n_wakeable;
     struct clock_skew skew;
-    bool peer_sends_ids;                     /* a reply has had x-amzn-RequestId */
-    struct list calls;                       /* the latest first */
-    unsigned n_in_trouble[SQS_N_OPERATIONS]; /* calls that failed and were not done then */
+    bool peer_sends_ids;                  /* a reply has had x-amzn-RequestId */
+    struct list calls;                    /* the latest first */
+    unsigned n_failing[SQS_N_OPERATIONS]; /* calls that failed and were not done then */
 };
 
 /* --- call.c --- */
@@ -71,10 +71,10 @@ void sqs_client_wake(struct sqs_client *client, unsigned n);
 
 /* The last one that would have found out whether SQS is back may have gone: others wait for that.
  */
-void sqs_client_hand_on(struct sqs_client *client);
+void sqs_client_ensure_probe(struct sqs_client *client);
 
 /* The call has failed, and is to be repeated after a while. */
-void sqs_call_begin_trouble(struct sqs_call *call);
+void sqs_call_mark_failing(struct sqs_call *call);
 
 /* The call ends, whatever came of it: lets others go that wait for it to find out whether SQS is
  * back, and the observer know where it was the last one in trouble. */
@@ -96,7 +96,7 @@ void sqs_call_finish(struct sqs_call *call, struct sqs_reply *reply);
 /* Silently. */
 void sqs_call_free(struct sqs_call *call);
 
-/* --- outcome.c --- */
+/* --- attempt-result.c --- */
 
 /* The estimate of AWS's clock is another than before: tells the observer. */
 void sqs_client_skew_changed(struct sqs_client *client, enum clock_skew_change change);

@@ -2,7 +2,7 @@
 /* See client.h. A call is always in one of three states: waiting for credentials, waiting for
  * its reply, waiting for the time of its next attempt; `slot`, `credentials_slot` and the timer say
  * which. What fails inside sqs_client_call is its return value; all else comes from the loop, so
- * that a callback never runs inside sqs_client_call or sqs_call_last_attempt. */
+ * that a callback never runs inside sqs_client_call or sqs_call_stop_retrying. */
 #include "sqs/client-internal.h"
 #include "util/clock.h"
 
@@ -134,7 +134,7 @@ static void on_credentials(void *userdata, enum credentials_outcome outcome,
     case CREDENTIALS_METADATA_INTERCEPTED:
         sqs_call_set_error(call, AWS_ERROR_TRANSIENT, SQS_ERROR_METADATA_INTERCEPTED, error);
         break;
-    case CREDENTIALS_NOT_REACHED:
+    case CREDENTIALS_NO_ANSWER_YET:
         sqs_call_set_error(call, AWS_ERROR_TRANSIENT, SQS_ERROR_NO_CREDENTIALS_YET, error);
         break;
     case CREDENTIALS_NOT_SET_UP:
@@ -220,30 +220,30 @@ struct sqs_client *sqs_client_free(struct sqs_client *client)
     return NULL;
 }
 
-static const char *what_hangs(const struct sqs_call *call, uint64_t now_usec)
+static const char *describe_stuck_call(const struct sqs_call *call, uint64_t now_usec)
 {
     if (call->slot)
-        return now_usec > call->sent_usec + call->timeout_usec + SQS_CALL_LATE_MAX_USEC
+        return now_usec > call->sent_usec + call->timeout_usec + SQS_CALL_STUCK_USEC
                    ? "a request to SQS has outlived its time-out"
                    : NULL;
     if (call->credentials_slot)
-        return now_usec > call->asked_usec + SQS_CALL_CREDENTIALS_MAX_USEC
+        return now_usec > call->asked_usec + SQS_CALL_CREDENTIALS_STUCK_USEC
                    ? "a request has waited for credentials for 10 minutes"
                    : NULL;
     if (!timer_is_set(&call->timer))
         return "a request waits for nothing";
-    return now_usec > timer_usec(&call->timer) + SQS_CALL_LATE_MAX_USEC
+    return now_usec > timer_usec(&call->timer) + SQS_CALL_STUCK_USEC
                ? "the time to repeat a request is over, and it was not repeated"
                : NULL;
 }
 
-const char *sqs_client_what_hangs(const struct sqs_client *client, uint64_t now_usec)
+const char *sqs_client_describe_stuck_call(const struct sqs_client *client, uint64_t now_usec)
 {
     const char *what = NULL;
 
     LIST_FOREACH(&client->calls, link)
     {
-        what = what_hangs(CONTAINER_OF(link, struct sqs_call, link), now_usec);
+        what = describe_stuck_call(CONTAINER_OF(link, struct sqs_call, link), now_usec);
         if (what)
             break;
     }
@@ -278,7 +278,7 @@ int sqs_client_call(struct sqs_client *client, struct sqs_request *request,
     return 0;
 }
 
-void sqs_call_last_attempt(struct sqs_call *call)
+void sqs_call_stop_retrying(struct sqs_call *call)
 {
     if (!call || !call->done)
         return;

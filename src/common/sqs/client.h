@@ -5,7 +5,7 @@
  * Every attempt signs anew, with the credentials and the clock of that moment. Transient and
  * throttling failures are retried without end (or up to a bound that the caller sets), after the
  * SDKs' standard retry mode (util/backoff.h); so, slowly, are answers that are not SQS's but those
- * of a portal, a proxy, a gateway (SQS_ERROR_NOT_OF_SQS). Refused credentials are looked up anew
+ * of a portal, a proxy, a gateway (SQS_ERROR_NOT_FROM_SQS). Refused credentials are looked up anew
  * once.
  */
 #pragma once
@@ -82,7 +82,7 @@ struct sqs_client_observer {
     /* Calls of that operation, or of the one that does the same for many, were waiting for their
      * next attempt, and the last of them has ended or was cancelled: maybe answered before, maybe
      * not. Told as the operation for one message. */
-    void (*given_up)(void *userdata, enum sqs_operation operation);
+    void (*retries_ended)(void *userdata, enum sqs_operation operation);
     /* Signatures are made with another clock from now on, for that reason (never SAME). With
      * LEARNT, this machine's clock is off by that many seconds (positive: it is behind). */
     void (*skew_changed)(void *userdata, enum clock_skew_change change, int64_t skew_sec);
@@ -103,12 +103,12 @@ DEFINE_CLEANUP(struct sqs_client *, sqs_client_free)
 /* How late a call may be with what it has a time for, and how long it may wait for credentials,
  * before it counts as hanging. Each place that is asked for keys has its own, much shorter bound.
  */
-#define SQS_CALL_LATE_MAX_USEC (10 * USEC_PER_SEC)
-#define SQS_CALL_CREDENTIALS_MAX_USEC (600 * USEC_PER_SEC)
+#define SQS_CALL_STUCK_USEC (10 * USEC_PER_SEC)
+#define SQS_CALL_CREDENTIALS_STUCK_USEC (600 * USEC_PER_SEC)
 
 /* What is wrong with a call that cannot go on any more, for people; NULL: all is well. That there
  * is one is a fault of this program. `now_usec`: the boot clock. */
-const char *sqs_client_what_hangs(const struct sqs_client *client, uint64_t now_usec);
+const char *sqs_client_describe_stuck_call(const struct sqs_client *client, uint64_t now_usec);
 
 /* Starts an operation. Takes the request, also on failure. `*ret` is valid until the callback runs
  * or sqs_call_cancel. 0, -ENOMEM, -EIO (OpenSSL), -EBUSY (too many wait for credentials), -EINVAL
@@ -120,7 +120,7 @@ int sqs_client_call(struct sqs_client *client, struct sqs_request *request,
 
 /* No further attempts: the one on its way is the last, and where none is on its way the call ends
  * with its last error, from the loop. NULL is allowed. */
-void sqs_call_last_attempt(struct sqs_call *call);
+void sqs_call_stop_retrying(struct sqs_call *call);
 
 /* Ends the call without its callback; what was sent may still take effect at SQS. NULL is allowed.
  * Returns NULL. */

@@ -25,7 +25,7 @@ bool sqs_error_is_outcome_unknown(const struct sqs_error *error)
     return error->was_repeated || (error->class == AWS_ERROR_TRANSIENT && !error->was_not_sent);
 }
 
-bool sqs_error_is_of_queue(const struct sqs_error *error)
+bool sqs_error_is_about_setup(const struct sqs_error *error)
 {
     static const char *const names[] = {
         "QueueDoesNotExist",
@@ -238,7 +238,7 @@ void sqs_error_parse(int http_status, const char *query_error, const char *error
     ret->class = known ? known->class : class_of_status(http_status);
     if (!known && receiver_fault && ret->class == AWS_ERROR_PERMANENT)
         ret->class = AWS_ERROR_TRANSIENT;
-    if (known && aws_error_is_of_clock(known->name, ret->message))
+    if (known && aws_error_is_about_clock(known->name, ret->message))
         ret->class = AWS_ERROR_CLOCK;
     ret->is_wrong_scope = known && is_scope_text(known, ret->message);
     if (ret->class == AWS_ERROR_CLOCK)

@@ -17,7 +17,7 @@
 #define SQS_ERROR_CONNECT_TIMEOUT "ConnectTimeout" /* no name, connection or handshake in time */
 #define SQS_ERROR_STALLED "Stalled"                /* connected, and then it took too long */
 #define SQS_ERROR_TLS "TLSFailure"                 /* the peer's certificate */
-#define SQS_ERROR_NOT_OF_SQS "NotOfSQS"     /* a portal, a proxy, a gateway answered in its place */
+#define SQS_ERROR_NOT_FROM_SQS "NotOfSQS"   /* a portal, a proxy, a gateway answered in its place */
 #define SQS_ERROR_TOO_EARLY "EmptyTooEarly" /* an empty receive, long before its wait was over */
 
 /* How far a request had come that took too long. */
@@ -61,7 +61,7 @@ bool sqs_error_is_outcome_unknown(const struct sqs_error *error);
 /* Whether a permanent error says nothing against this request, but that the queue, its key, a
  * permission or the endpoint must be mended: a missing or just deleted queue, a denied action, a
  * KMS key, a service that does not know the operation. */
-bool sqs_error_is_of_queue(const struct sqs_error *error);
+bool sqs_error_is_about_setup(const struct sqs_error *error);
 
 /* An error of our own making: `name` is one of ours, or "". */
 void sqs_error_set(struct sqs_error *ret, enum aws_error_class class, const char *name,

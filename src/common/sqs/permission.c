@@ -57,29 +57,30 @@ void permissions_init(struct permissions *permissions, unsigned operations)
 {
     *permissions = (struct permissions){};
     for (unsigned i = 0; i < SQS_N_OPERATIONS; i++)
-        permissions->of[i].is_needed = (operations & PERMISSION_BIT(i)) != 0;
+        permissions->by_operation[i].is_needed = (operations & PERMISSION_BIT(i)) != 0;
 }
 
 static struct permission *find(struct permissions *permissions, enum sqs_operation operation)
 {
-    return &permissions->of[sqs_operation_single(operation)];
+    return &permissions->by_operation[sqs_operation_single(operation)];
 }
 
-static bool is_open(const struct permission *p)
+static bool is_unproven(const struct permission *p)
 {
     return p->is_needed && !p->is_proven;
 }
 
-bool permissions_is_open(const struct permissions *permissions, enum sqs_operation operation)
+bool permissions_is_denial_fatal(const struct permissions *permissions,
+                                 enum sqs_operation operation)
 {
-    return is_open(&permissions->of[sqs_operation_single(operation)]);
+    return is_unproven(&permissions->by_operation[sqs_operation_single(operation)]);
 }
 
-bool permissions_wants_probe(const struct permissions *permissions, enum sqs_operation operation)
+bool permissions_needs_probe(const struct permissions *permissions, enum sqs_operation operation)
 {
-    const struct permission *p = &permissions->of[sqs_operation_single(operation)];
+    const struct permission *p = &permissions->by_operation[sqs_operation_single(operation)];
 
-    return is_open(p) && p->answer != PERMISSION_ALLOWED;
+    return is_unproven(p) && p->answer != PERMISSION_ALLOWED;
 }
 
 static bool add_denial(struct permission *p, uint64_t now_usec)
@@ -98,7 +99,7 @@ bool permissions_probed(struct permissions *permissions, enum sqs_operation oper
 {
     struct permission *p = find(permissions, operation);
 
-    if (!is_open(p) || answer == PERMISSION_UNKNOWN)
+    if (!is_unproven(p) || answer == PERMISSION_UNKNOWN)
         return false;
     p->answer = answer;
     if (answer == PERMISSION_DENIED)
@@ -112,7 +113,7 @@ bool permissions_denied(struct permissions *permissions, enum sqs_operation oper
 {
     struct permission *p = find(permissions, operation);
 
-    return is_open(p) && add_denial(p, now_usec);
+    return is_unproven(p) && add_denial(p, now_usec);
 }
 
 void permissions_proven(struct permissions *permissions, enum sqs_operation operation)
@@ -127,8 +128,8 @@ unsigned permissions_count_denied(const struct permissions *permissions)
 {
     unsigned n = 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(permissions->of); i++)
-        n += permissions->of[i].n_denials > 0;
+    for (size_t i = 0; i < ARRAY_SIZE(permissions->by_operation); i++)
+        n += permissions->by_operation[i].n_denials > 0;
     return n;
 }
 
@@ -146,8 +147,8 @@ uint64_t permissions_retry_usec(const struct permissions *permissions, uint64_t 
 {
     uint64_t longest_usec = 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(permissions->of); i++)
-        if (permissions->of[i].n_denials > 0)
-            longest_usec = MAX(longest_usec, retry_usec(&permissions->of[i], now_usec));
+    for (size_t i = 0; i < ARRAY_SIZE(permissions->by_operation); i++)
+        if (permissions->by_operation[i].n_denials > 0)
+            longest_usec = MAX(longest_usec, retry_usec(&permissions->by_operation[i], now_usec));
     return longest_usec > 0 ? longest_usec : USEC_INFINITY;
 }

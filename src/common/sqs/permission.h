@@ -37,7 +37,7 @@ struct permission {
 };
 
 struct permissions {
-    struct permission of[SQS_N_OPERATIONS]; /* by the operation for one message */
+    struct permission by_operation[SQS_N_OPERATIONS]; /* by the operation for one message */
 };
 
 /* `operations`: a set of bits PERMISSION_BIT(operation). */
@@ -61,10 +61,11 @@ bool permissions_denied(struct permissions *permissions, enum sqs_operation oper
 void permissions_proven(struct permissions *permissions, enum sqs_operation operation);
 
 /* Whether a denial of that operation may still end the daemon. */
-bool permissions_is_open(const struct permissions *permissions, enum sqs_operation operation);
+bool permissions_is_denial_fatal(const struct permissions *permissions,
+                                 enum sqs_operation operation);
 
 /* Whether it is to be probed: it is needed, not proven, and no probe has found it allowed. */
-bool permissions_wants_probe(const struct permissions *permissions, enum sqs_operation operation);
+bool permissions_needs_probe(const struct permissions *permissions, enum sqs_operation operation);
 
 /* How many are denied. */
 unsigned permissions_count_denied(const struct permissions *permissions);

@@ -70,7 +70,7 @@ int reply_damaged(const struct reply_reader *reader, const char *name, const cha
     return SQS_REPLY_E_DAMAGED;
 }
 
-int reply_judge(const struct reply_reader *reader, const char *name, int answer, bool required)
+int reply_result(const struct reply_reader *reader, const char *name, int answer, bool required)
 {
     if (answer == 0 || (answer == JSON_TREE_E_ABSENT && !required))
         return 0;
@@ -82,14 +82,14 @@ int reply_judge(const struct reply_reader *reader, const char *name, int answer,
 int reply_read_string(const struct reply_reader *reader, const struct json_value *object,
                       const char *name, const char **ret)
 {
-    return reply_judge(reader, name, json_value_get_string(object, name, ret), false);
+    return reply_result(reader, name, json_value_get_string(object, name, ret), false);
 }
 
 int reply_read_required_string(const struct reply_reader *reader, const struct json_value *object,
                                const char *name, const char **ret)
 {
     const char *text = "";
-    int r = reply_judge(reader, name, json_value_get_string(object, name, &text), true);
+    int r = reply_result(reader, name, json_value_get_string(object, name, &text), true);
 
     if (r != 0)
         return r;
@@ -134,8 +134,8 @@ int reply_read_unsigned(const struct reply_reader *reader, const struct json_val
     return r;
 }
 
-int reply_read_truth(const struct reply_reader *reader, const struct json_value *object,
-                     const char *name, bool *ret)
+int reply_read_bool(const struct reply_reader *reader, const struct json_value *object,
+                    const char *name, bool *ret)
 {
     const char *text = NULL;
     int r = reply_read_string(reader, object, name, &text);

@@ -34,7 +34,7 @@ int reply_damaged(const struct reply_reader *reader, const char *name, const cha
 void *reply_allocate(const struct reply_reader *reader, size_t n, size_t size);
 
 /* What json_value_get and its kin answered, as the readers answer. `required`: absence is damage, too. */
-int reply_judge(const struct reply_reader *reader, const char *name, int answer, bool required);
+int reply_result(const struct reply_reader *reader, const char *name, int answer, bool required);
 
 /* All leave *ret alone where the member is absent. 0, SQS_REPLY_E_DAMAGED or -ENOMEM. */
 int reply_read_string(const struct reply_reader *reader, const struct json_value *object,
@@ -45,8 +45,8 @@ int reply_read_number(const struct reply_reader *reader, const struct json_value
 int reply_read_unsigned(const struct reply_reader *reader, const struct json_value *object,
                         const char *name, unsigned *ret);
 /* "true" or "false" in a string. */
-int reply_read_truth(const struct reply_reader *reader, const struct json_value *object,
-                     const char *name, bool *ret);
+int reply_read_bool(const struct reply_reader *reader, const struct json_value *object,
+                    const char *name, bool *ret);
 /* Whether the reply's MD5 `name` is another than ours. */
 int reply_read_md5(const struct reply_reader *reader, const struct json_value *object,
                    const char *name, const char *ours, bool *ret_differs);

@@ -24,8 +24,8 @@ static int parse_binary_value(const struct reply_reader *reader, const struct js
     CLEANUP(buffer_done) struct buffer decoded = BUFFER_INIT(SQS_REPLY_MAX_BYTES);
     const char *text = NULL;
     char *copy;
-    int r = reply_judge(reader, "BinaryValue", json_value_get_string(object, "BinaryValue", &text),
-                        true);
+    int r = reply_result(reader, "BinaryValue", json_value_get_string(object, "BinaryValue", &text),
+                         true);
 
     if (r != 0)
         return r;
@@ -58,7 +58,7 @@ static int parse_attribute(const struct reply_reader *reader, const char *name,
                            (attribute->data_type[6] == '\0' || attribute->data_type[6] == '.');
     if (attribute->is_binary)
         return parse_binary_value(reader, object, attribute);
-    return reply_judge(
+    return reply_result(
         reader, "StringValue",
         json_value_get_bytes(object, "StringValue", &attribute->value, &attribute->value_bytes),
         true);
@@ -82,7 +82,7 @@ static int parse_attributes(struct reply_reader *reader, const struct json_value
     const struct json_value *list = NULL, *value;
     int r = json_value_get(object, "MessageAttributes", JSON_OBJECT, &list);
 
-    r = reply_judge(reader, "MessageAttributes", r, false);
+    r = reply_result(reader, "MessageAttributes", r, false);
     if (r != 0 || !list)
         return r;
     if (list->n == 0)
@@ -116,7 +116,7 @@ static int parse_system_attributes(const struct reply_reader *reader,
     const struct json_value *list = NULL;
     int r = json_value_get(object, "Attributes", JSON_OBJECT, &list);
 
-    r = reply_judge(reader, "Attributes", r, false);
+    r = reply_result(reader, "Attributes", r, false);
     if (r != 0 || !list)
         return r;
     r = reply_read_string(reader, list, "MessageGroupId", &message->group_id);
@@ -171,9 +171,9 @@ static int parse_message(struct reply_reader *reader, const struct json_value *o
     if (r == 0)
         r = reply_read_required_string(reader, object, "ReceiptHandle", &message->receipt_handle);
     if (r == 0)
-        r = reply_judge(reader, "Body",
-                        json_value_get_bytes(object, "Body", &message->body, &message->body_bytes),
-                        true);
+        r = reply_result(reader, "Body",
+                         json_value_get_bytes(object, "Body", &message->body, &message->body_bytes),
+                         true);
     if (r == 0)
         r = parse_system_attributes(reader, object, message);
     if (r == 0)
@@ -187,7 +187,7 @@ int reply_parse_received(struct reply_reader *reader, const struct json_value *r
     const struct json_value *list = NULL, *object;
     int r = json_value_get(root, "Messages", JSON_ARRAY, &list);
 
-    r = reply_judge(reader, "Messages", r, false);
+    r = reply_result(reader, "Messages", r, false);
     if (r != 0 || !list)
         return r;
     if (list->n > SQS_BATCH_MAX)

@@ -92,8 +92,8 @@ static int parse_failed(const struct reply_reader *reader, const struct json_val
     if (r == 0)
         r = reply_read_string(reader, object, "Message", &entry->message);
     if (r == 0)
-        r = reply_judge(reader, "SenderFault",
-                        json_value_get_bool(object, "SenderFault", &entry->sender_fault), false);
+        r = reply_result(reader, "SenderFault",
+                         json_value_get_bool(object, "SenderFault", &entry->sender_fault), false);
     return r;
 }
 
@@ -105,7 +105,7 @@ static int parse_results(struct reply_reader *reader, const struct json_value *r
     const struct json_value *list = NULL, *object;
     int r = json_value_get(root, list_name, JSON_ARRAY, &list);
 
-    r = reply_judge(reader, list_name, r, false);
+    r = reply_result(reader, list_name, r, false);
     if (r != 0 || !list)
         return r;
     reader->list = list_name;
@@ -166,14 +166,14 @@ static int parse_queue_attributes(struct reply_reader *reader, const struct json
 
     attributes->visibility_timeout_sec = DEFAULT_VISIBILITY_TIMEOUT_SEC;
     attributes->maximum_message_bytes = SQS_MESSAGE_MAX_BYTES;
-    r = reply_judge(reader, "Attributes", r, false);
+    r = reply_result(reader, "Attributes", r, false);
     if (r != 0 || !list)
         return r;
     attributes->is_told = true;
-    r = reply_read_truth(reader, list, "FifoQueue", &attributes->is_fifo);
+    r = reply_read_bool(reader, list, "FifoQueue", &attributes->is_fifo);
     if (r == 0)
-        r = reply_read_truth(reader, list, "ContentBasedDeduplication",
-                             &attributes->content_based_deduplication);
+        r = reply_read_bool(reader, list, "ContentBasedDeduplication",
+                            &attributes->content_based_deduplication);
     if (r == 0)
         r = reply_read_unsigned(reader, list, "VisibilityTimeout",
                                 &attributes->visibility_timeout_sec);

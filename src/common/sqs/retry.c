@@ -6,7 +6,7 @@
 
 static bool is_intercepted(const struct sqs_error *error)
 {
-    return streq(error->name, SQS_ERROR_NOT_OF_SQS) ||
+    return streq(error->name, SQS_ERROR_NOT_FROM_SQS) ||
            streq(error->name, SQS_ERROR_CREDENTIALS_INTERCEPTED) ||
            streq(error->name, SQS_ERROR_METADATA_INTERCEPTED);
 }
@@ -25,7 +25,7 @@ static bool is_denial(const struct sqs_error *error)
 static bool needs_a_person(const struct sqs_error *error)
 {
     return error->class == AWS_ERROR_CREDENTIALS || error->class == AWS_ERROR_CLOCK ||
-           sqs_error_is_of_queue(error) ||
+           sqs_error_is_about_setup(error) ||
            (error->class == AWS_ERROR_PERMANENT && error->name[0] == '\0');
 }
 

@@ -35,14 +35,14 @@ static int64_t error_sec(int64_t sec, int64_t ahead_sec)
 
 /* A request signed now is refused at once. `server`: what the refusal says AWS's clock shows; 0:
  * nothing. */
-static bool refuse(int64_t sec, int64_t ahead_sec, bool is_for_time, time_t server)
+static bool refuse(int64_t sec, int64_t ahead_sec, bool is_about_time, time_t server)
 {
     struct clock_reading now = after(sec, ahead_sec);
     enum clock_skew_change ignored;
     const struct clock_refusal refusal = {
         .signed_sec = clock_skew_signing_time(&skew, &now, &ignored),
         .signed_usec = now.boot_usec,
-        .is_for_time = is_for_time,
+        .is_about_time = is_about_time,
         .has_server_time = server != 0,
         .server_sec = server,
     };
@@ -62,7 +62,7 @@ static void nothing_known_the_own_clock_is_signed_with(void **state)
 {
     assert_int_equal(error_sec(0, 0), 0);
     assert_int_equal(error_sec(10, -7 * HOUR), -7 * HOUR);
-    assert_int_equal(change, CLOCK_SKEW_SAME);
+    assert_int_equal(change, CLOCK_SKEW_UNCHANGED);
     accept_one(20, 5);
     assert_false(skew.is_known);
 }
@@ -79,14 +79,14 @@ static void refusal_tells_the_time_it_is_signed_with(void **state)
         assert_int_equal(change, CLOCK_SKEW_LEARNT);
         assert_int_equal(clock_skew_sec(&skew, &now), -off[i]);
         assert_int_equal(error_sec(5, off[i]), 0);
-        assert_int_equal(change, CLOCK_SKEW_SAME);
+        assert_int_equal(change, CLOCK_SKEW_UNCHANGED);
     }
 }
 
 static void small_difference_nothing_is_learnt(void **state)
 {
     assert_false(refuse(0, 239, true, TRUE));
-    assert_int_equal(change, CLOCK_SKEW_SAME);
+    assert_int_equal(change, CLOCK_SKEW_UNCHANGED);
     assert_false(refuse(0, -239, false, TRUE));
     assert_false(skew.is_known);
 }
@@ -101,7 +101,7 @@ static void impossible_server_time_is_ignored(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
         reset(NULL);
         assert_false(refuse(0, 0, true, times[i]));
-        assert_int_equal(change, CLOCK_SKEW_SAME);
+        assert_int_equal(change, CLOCK_SKEW_UNCHANGED);
         assert_int_equal(error_sec(1, 0), 0);
     }
     assert_true(server_time_is_plausible(SERVER_TIME_MIN));
@@ -141,7 +141,7 @@ static void wrong_secret_does_not_end_what_was_learnt(void **state)
 {
     assert_true(refuse(0, -HOUR, true, TRUE));
     assert_false(refuse(1, -HOUR, false, TRUE + 1));
-    assert_int_equal(change, CLOCK_SKEW_SAME);
+    assert_int_equal(change, CLOCK_SKEW_UNCHANGED);
     assert_int_equal(error_sec(2, -HOUR), 0);
     accept_one(2, -HOUR);
     assert_false(refuse(3, -HOUR, false, 0));
@@ -158,7 +158,7 @@ static void unconfirmed_estimate_ends_by_its_age(void **state)
 {
     assert_true(refuse(0, 0, true, TRUE + HOUR));
     assert_int_equal(error_sec(300, 0), HOUR);
-    assert_int_equal(change, CLOCK_SKEW_SAME);
+    assert_int_equal(change, CLOCK_SKEW_UNCHANGED);
     assert_int_equal(error_sec(301, 0), 0);
     assert_int_equal(change, CLOCK_SKEW_DROPPED);
 
@@ -170,7 +170,7 @@ static void unconfirmed_estimate_ends_by_its_age(void **state)
     /* Confirmed, it stays. */
     accept_one(800, 0);
     assert_int_equal(error_sec(1000000, 0), HOUR);
-    assert_int_equal(change, CLOCK_SKEW_SAME);
+    assert_int_equal(change, CLOCK_SKEW_UNCHANGED);
 }
 
 static void own_clock_is_set_the_signing_time_stays_right(void **state)
@@ -180,12 +180,12 @@ static void own_clock_is_set_the_signing_time_stays_right(void **state)
 
     /* Set, but not well. */
     assert_int_equal(error_sec(2, -HOUR), 0);
-    assert_int_equal(change, CLOCK_SKEW_SAME);
+    assert_int_equal(change, CLOCK_SKEW_UNCHANGED);
     /* Set well. */
     assert_int_equal(error_sec(3, 1), 1);
     assert_int_equal(change, CLOCK_SKEW_ENDED);
     assert_int_equal(error_sec(4, 1), 1);
-    assert_int_equal(change, CLOCK_SKEW_SAME);
+    assert_int_equal(change, CLOCK_SKEW_UNCHANGED);
 }
 
 static void own_clock_is_set_meanwhile_the_refused_request_is_repeated(void **state)
@@ -194,13 +194,13 @@ static void own_clock_is_set_meanwhile_the_refused_request_is_repeated(void **st
     const struct clock_refusal refusal = {
         .signed_sec = then.wall_sec,
         .signed_usec = then.boot_usec,
-        .is_for_time = true,
+        .is_about_time = true,
         .has_server_time = true,
         .server_sec = TRUE + 1,
     };
 
     assert_true(clock_skew_refused(&skew, &refusal, &now, &change));
-    assert_int_equal(change, CLOCK_SKEW_SAME);
+    assert_int_equal(change, CLOCK_SKEW_UNCHANGED);
     assert_false(skew.is_known);
 }
 
@@ -210,14 +210,14 @@ static void learnt_by_another_request_the_refused_one_is_repeated(void **state)
     const struct clock_refusal refusal = {
         .signed_sec = TRUE + HOUR,
         .signed_usec = (uint64_t)BOOT * USEC_PER_SEC,
-        .is_for_time = true,
+        .is_about_time = true,
         .has_server_time = true,
         .server_sec = TRUE + 1,
     };
 
     assert_true(refuse(0, HOUR, true, TRUE));
     assert_true(clock_skew_refused(&skew, &refusal, &now, &change));
-    assert_int_equal(change, CLOCK_SKEW_SAME);
+    assert_int_equal(change, CLOCK_SKEW_UNCHANGED);
 }
 
 int main(void)

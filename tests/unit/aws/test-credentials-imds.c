@@ -182,7 +182,7 @@ static void each_answer_has_its_outcome(void **state)
 
 static void where_nobody_listens_it_is_not_reached(void **state)
 {
-    static const enum credentials_outcome outcomes[] = {CREDENTIALS_NOT_REACHED,
+    static const enum credentials_outcome outcomes[] = {CREDENTIALS_NO_ANSWER_YET,
                                                         CREDENTIALS_UNREACHABLE};
 
     for (int is_named = 0; is_named < 2; is_named++) {

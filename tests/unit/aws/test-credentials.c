@@ -53,12 +53,12 @@ static void fake_answer(struct fake *f)
                                              &c),
                          0);
     if (c && f->path)
-        assert_int_equal(aws_credentials_stand_in_file(c, f->path), 0);
+        assert_int_equal(aws_credentials_set_file(c, f->path), 0);
     f->done(f->userdata, f->outcome, c,
-            f->outcome == CREDENTIALS_FOUND         ? NULL
-            : f->outcome == CREDENTIALS_NOT_SET_UP  ? "nothing here"
-            : f->outcome == CREDENTIALS_NOT_REACHED ? "nobody there"
-                                                    : "it is broken");
+            f->outcome == CREDENTIALS_FOUND           ? NULL
+            : f->outcome == CREDENTIALS_NOT_SET_UP    ? "nothing here"
+            : f->outcome == CREDENTIALS_NO_ANSWER_YET ? "nobody there"
+                                                      : "it is broken");
 }
 
 static int on_fake_answer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -290,14 +290,14 @@ static void not_reached_it_counts_as_not_set_up_after_a_minute(void **state)
 {
     /* It answers from the loop, which has looked at the clock then. */
     struct fake fakes[2] = {{.outcome = CREDENTIALS_NOT_SET_UP},
-                            {.outcome = CREDENTIALS_NOT_REACHED, .is_async = true}};
+                            {.outcome = CREDENTIALS_NO_ANSWER_YET, .is_async = true}};
     CLEANUP(credentials_free) struct credentials *c = new_chain(fakes, 2);
     struct asker a = {};
 
     for (int minute = 0; minute < 2; minute++) {
         for (int i = 0; i < 3; i++) {
             ask(c, &a);
-            assert_int_equal(a.outcome, CREDENTIALS_NOT_REACHED);
+            assert_int_equal(a.outcome, CREDENTIALS_NO_ANSWER_YET);
             assert_string_equal(a.error, "first: nothing here; second: nobody there");
             boot_clock_offset_sec += 19;
         }
@@ -309,7 +309,7 @@ static void not_reached_it_counts_as_not_set_up_after_a_minute(void **state)
         fakes[1].outcome = CREDENTIALS_UNREACHABLE;
         ask(c, &a);
         assert_int_equal(a.outcome, CREDENTIALS_UNREACHABLE);
-        fakes[1].outcome = CREDENTIALS_NOT_REACHED;
+        fakes[1].outcome = CREDENTIALS_NO_ANSWER_YET;
     }
 
     fakes[1].outcome = CREDENTIALS_FOUND;
@@ -321,18 +321,18 @@ static void not_reached_it_counts_as_not_set_up_after_a_minute(void **state)
 /* It said itself that it has none: nobody else is waited for. */
 static void reached_and_not_set_up_nothing_is_waited_for(void **state)
 {
-    struct fake fake = {.outcome = CREDENTIALS_NOT_REACHED};
+    struct fake fake = {.outcome = CREDENTIALS_NO_ANSWER_YET};
     CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
     struct asker a = {};
 
     ask(c, &a);
-    assert_int_equal(a.outcome, CREDENTIALS_NOT_REACHED);
+    assert_int_equal(a.outcome, CREDENTIALS_NO_ANSWER_YET);
     fake.outcome = CREDENTIALS_NOT_SET_UP;
     ask(c, &a);
     assert_int_equal(a.outcome, CREDENTIALS_NOT_SET_UP);
-    fake.outcome = CREDENTIALS_NOT_REACHED;
+    fake.outcome = CREDENTIALS_NO_ANSWER_YET;
     ask(c, &a);
-    assert_int_equal(a.outcome, CREDENTIALS_NOT_REACHED);
+    assert_int_equal(a.outcome, CREDENTIALS_NO_ANSWER_YET);
 }
 
 static void keys_in_use_their_place_is_not_reached_is_unreachable_for_good(void **state)
@@ -346,7 +346,7 @@ static void keys_in_use_their_place_is_not_reached_is_unreachable_for_good(void 
 
     ask(c, &a);
     assert_string_equal(a.id, "AKIA");
-    fakes[1].outcome = CREDENTIALS_NOT_REACHED;
+    fakes[1].outcome = CREDENTIALS_NO_ANSWER_YET;
     credentials_refused(c, credentials_peek(c));
     for (int i = 0; i < 3; i++) {
         ask(c, &a);

@@ -203,7 +203,7 @@ static const struct read_case {
      .n_requests = 1},
     {"400 to the token",
      {{.status = 400}},
-     .outcome = IMDS_REFUSES,
+     .outcome = IMDS_REFUSED,
      .text = "asked for an IMDSv2 token: it answered HTTP status 400",
      .n_requests = 1},
     {"418 to the token",
@@ -265,7 +265,7 @@ static const struct read_case {
     {"no token in time, version 1 off",
      {{.how = REPLY_STALL}},
      .is_v1_disabled = true,
-     .outcome = IMDS_ABSENT,
+     .outcome = IMDS_NO_ANSWER,
      .text = "and IMDSv1 is switched off",
      .n_requests = 1},
     {"no token in time, and none needed",
@@ -327,7 +327,7 @@ static const struct read_case {
      .n_requests = 2},
     {"no value in time by version 1",
      {{.status = 404}, {.how = REPLY_STALL}},
-     .outcome = IMDS_ABSENT,
+     .outcome = IMDS_NO_ANSWER,
      .text = PATH ": ",
      .n_requests = 2},
     {"each in two attempts",
@@ -418,7 +418,7 @@ static void where_nobody_listens_it_is_absent(void **state)
 
     test_server_free(server);
     read_thing(f, imds, &o);
-    assert_int_equal(o.outcome, IMDS_ABSENT);
+    assert_int_equal(o.outcome, IMDS_NO_ANSWER);
     assert_has(o.text, PATH ": asked for an IMDSv2 token: ");
 }
 

@@ -54,7 +54,7 @@ static void missing_sign_up_is_nothing_against_a_message(void **state)
     struct sqs_error error;
 
     sqs_error_parse(403, NULL, NULL, NULL, body, strlen(body), &error);
-    assert_true(sqs_error_is_of_queue(&error));
+    assert_true(sqs_error_is_about_setup(&error));
 }
 
 static void keys_that_are_missing_are_to_be_put_where_they_are_looked_for(void **state)

@@ -114,8 +114,8 @@ static struct bench {
     char host[64];
 
     struct noted_attempt noted[128];
-    unsigned n_noted, n_answered, n_given_up, n_skews;
-    enum sqs_operation answered, given_up;
+    unsigned n_noted, n_answered, n_retries_ended, n_skews;
+    enum sqs_operation answered, retries_ended;
     enum clock_skew_change skew_change;
     int64_t skew_sec;
 } b;
@@ -139,10 +139,10 @@ static void on_answered(void *userdata, enum sqs_operation operation, const stru
     b.answered = operation;
 }
 
-static void on_given_up(void *userdata, enum sqs_operation operation)
+static void on_retries_ended(void *userdata, enum sqs_operation operation)
 {
-    b.n_given_up++;
-    b.given_up = operation;
+    b.n_retries_ended++;
+    b.retries_ended = operation;
 }
 
 static void on_skew_changed(void *userdata, enum clock_skew_change change, int64_t skew_sec)
@@ -177,7 +177,7 @@ static void set_bench(struct test_server *server)
                                     &(struct sqs_client_observer){
                                         .attempt_failed = on_attempt_failed,
                                         .answered = on_answered,
-                                        .given_up = on_given_up,
+                                        .retries_ended = on_retries_ended,
                                         .skew_changed = on_skew_changed,
                                     },
                                     &b.client),
@@ -661,7 +661,7 @@ static void who_is_answered_and_who_gives_up_is_told_by_operation(void **state)
     set_bench(server);
     assert_true(call(&patient).ok);
     assert_int_equal(b.answered, SQS_DELETE_MESSAGE);
-    assert_int_equal(b.n_given_up, 0);
+    assert_int_equal(b.n_retries_ended, 0);
 
     /* The last one that waits tells it. Each fails once, and waits for seconds then. */
     are_delays_whole = true;
@@ -669,10 +669,10 @@ static void who_is_answered_and_who_gives_up_is_told_by_operation(void **state)
     start(&two, &stubborn);
     run_until(b.event, &b.n_noted, 2);
     sqs_call_cancel(one.call);
-    assert_int_equal(b.n_given_up, 0);
+    assert_int_equal(b.n_retries_ended, 0);
     sqs_call_cancel(two.call);
-    assert_int_equal(b.n_given_up, 1);
-    assert_int_equal(b.given_up, SQS_DELETE_MESSAGE);
+    assert_int_equal(b.n_retries_ended, 1);
+    assert_int_equal(b.retries_ended, SQS_DELETE_MESSAGE);
     assert_int_equal(b.n_answered, 1);
 }
 
@@ -906,7 +906,7 @@ static void keys_not_there_yet_are_waited_for_and_then_missing(void **state)
 
     set_bench(server);
     b.provider.id = NULL;
-    b.provider.failure = CREDENTIALS_NOT_REACHED;
+    b.provider.failure = CREDENTIALS_NO_ANSWER_YET;
     start(&o, &patient);
     run_until(b.event, &b.n_noted, 3);
     assert_int_equal(o.n_done, 0);
@@ -1160,11 +1160,11 @@ static void last_attempt_lets_the_one_on_its_way_end(void **state)
     struct test_server *server = TEST_SERVER(slow_ok, slow_bad, slow_refused);
 
     set_bench(server);
-    sqs_call_last_attempt(NULL);
+    sqs_call_stop_retrying(NULL);
     start(&o, &stubborn);
     test_server_run_until_requests(server, b.event, 1);
-    sqs_call_last_attempt(o.call);
-    sqs_call_last_attempt(o.call);
+    sqs_call_stop_retrying(o.call);
+    sqs_call_stop_retrying(o.call);
     assert_int_equal(o.n_done, 0);
     test_server_release(server);
     run_until(b.event, &o.n_done, 1);
@@ -1172,7 +1172,7 @@ static void last_attempt_lets_the_one_on_its_way_end(void **state)
 
     start(&o, &stubborn);
     test_server_run_until_requests(server, b.event, 2);
-    sqs_call_last_attempt(o.call);
+    sqs_call_stop_retrying(o.call);
     test_server_release(server);
     run_until(b.event, &o.n_done, 2);
     assert_false(o.ok);
@@ -1181,7 +1181,7 @@ static void last_attempt_lets_the_one_on_its_way_end(void **state)
     /* No forced look-up of keys either. */
     start(&o, &stubborn);
     test_server_run_until_requests(server, b.event, 3);
-    sqs_call_last_attempt(o.call);
+    sqs_call_stop_retrying(o.call);
     test_server_release(server);
     run_until(b.event, &o.n_done, 3);
     assert_int_equal(o.error.class, AWS_ERROR_CREDENTIALS);
@@ -1205,7 +1205,7 @@ static void last_attempt_corrects_no_clock(void **state)
     set_bench(server);
     start(&o, &stubborn);
     test_server_run_until_requests(server, b.event, 1);
-    sqs_call_last_attempt(o.call);
+    sqs_call_stop_retrying(o.call);
     test_server_release(server);
     run_until(b.event, &o.n_done, 1);
     assert_int_equal(o.error.class, AWS_ERROR_CLOCK);
@@ -1224,8 +1224,8 @@ static void last_attempt_between_attempts_gives_the_last_error(void **state)
     set_bench(server);
     start(&o, &stubborn);
     run_until(b.event, &b.n_noted, 1);
-    sqs_call_last_attempt(o.call);
-    sqs_call_last_attempt(o.call);
+    sqs_call_stop_retrying(o.call);
+    sqs_call_stop_retrying(o.call);
     assert_int_equal(o.n_done, 0);
     run_until(b.event, &o.n_done, 1);
     assert_string_equal(o.error.name, "RequestThrottled");
@@ -1246,7 +1246,7 @@ static void last_attempt_does_not_wait_for_credentials(void **state)
     b.provider.is_silent = true;
     start(&o, &stubborn);
     run_for(b.event, 5 * USEC_PER_MSEC);
-    sqs_call_last_attempt(o.call);
+    sqs_call_stop_retrying(o.call);
     assert_int_equal(o.n_done, 0);
     run_until(b.event, &o.n_done, 1);
     assert_false(o.ok);
@@ -1286,7 +1286,7 @@ static void a_call_is_cancelled_in_every_state(void **state)
     sqs_call_cancel(o[2].call); /* between attempts */
 
     start(&o[3], &stubborn);
-    sqs_call_last_attempt(o[3].call);
+    sqs_call_stop_retrying(o[3].call);
     sqs_call_cancel(o[3].call); /* its answer waits */
 
     start(&o[4], &stubborn);
@@ -1299,7 +1299,7 @@ static void a_call_is_cancelled_in_every_state(void **state)
 static void end_self_and_other_and_start(struct outcome *o)
 {
     assert_null(sqs_call_cancel(o->call));
-    sqs_call_last_attempt(o->call);
+    sqs_call_stop_retrying(o->call);
     if (o->other && o->other->call)
         o->other->call = sqs_call_cancel(o->other->call);
     if (o->n_done < 3)
@@ -1617,12 +1617,12 @@ static void a_probe_that_ends_hands_on_its_task(void **state)
 
 static const char *what_hangs_in(uint64_t usec)
 {
-    return sqs_client_what_hangs(b.client, boot_clock_usec() + usec);
+    return sqs_client_describe_stuck_call(b.client, boot_clock_usec() + usec);
 }
 
 static void a_call_hangs_only_past_its_time(void **state)
 {
-    const uint64_t late_usec = SQS_CALL_LATE_MAX_USEC;
+    const uint64_t late_usec = SQS_CALL_STUCK_USEC;
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.status = 403,
                                               .headers = "x-amz-retry-after: 4000\r\n",
@@ -1638,7 +1638,7 @@ static void a_call_hangs_only_past_its_time(void **state)
     start(&o[0], &stubborn);
     run_for(b.event, 5 * USEC_PER_MSEC);
     assert_null(what_hangs_in(60 * USEC_PER_SEC));
-    assert_non_null(what_hangs_in(SQS_CALL_CREDENTIALS_MAX_USEC + USEC_PER_SEC));
+    assert_non_null(what_hangs_in(SQS_CALL_CREDENTIALS_STUCK_USEC + USEC_PER_SEC));
     fake_provide(&b.provider);
     run_until(b.event, &b.n_noted, 1);
 
@@ -1657,7 +1657,7 @@ static void a_call_hangs_only_past_its_time(void **state)
     b.provider.is_silent = true;
     credentials_refused(b.credentials, credentials_peek(b.credentials));
     start(&o[2], &stubborn);
-    sqs_call_last_attempt(o[2].call);
+    sqs_call_stop_retrying(o[2].call);
     assert_null(what_hangs_in(0)); /* its answer is on its way */
     run_until(b.event, &o[2].n_done, 1);
     assert_null(what_hangs_in(1000 * USEC_PER_SEC));

@@ -485,7 +485,7 @@ static void what_a_person_must_mend_is_not_the_requests_fault(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct sqs_error error = parse(cases[i].http_status, NULL, NULL, cases[i].body);
 
-        assert_int_equal(sqs_error_is_of_queue(&error), cases[i].is_of_queue);
+        assert_int_equal(sqs_error_is_about_setup(&error), cases[i].is_of_queue);
     }
 }
 

@@ -90,15 +90,15 @@ static void only_what_is_needed_is_probed(void **state)
     struct permissions p;
 
     permissions_init(&p, CONSUMER);
-    assert_false(permissions_wants_probe(&p, SQS_SEND_MESSAGE));
-    assert_false(permissions_wants_probe(&p, SQS_GET_QUEUE_ATTRIBUTES));
-    assert_true(permissions_wants_probe(&p, SQS_DELETE_MESSAGE));
-    assert_true(permissions_is_open(&p, SQS_DELETE_MESSAGE_BATCH));
+    assert_false(permissions_needs_probe(&p, SQS_SEND_MESSAGE));
+    assert_false(permissions_needs_probe(&p, SQS_GET_QUEUE_ATTRIBUTES));
+    assert_true(permissions_needs_probe(&p, SQS_DELETE_MESSAGE));
+    assert_true(permissions_is_denial_fatal(&p, SQS_DELETE_MESSAGE_BATCH));
     assert_false(permissions_denied(&p, SQS_SEND_MESSAGE, START));
     assert_false(permissions_denied(&p, SQS_SEND_MESSAGE, START + PERMISSION_DENIAL_USEC));
     assert_int_equal(permissions_count_denied(&p), 0);
     permissions_init(&p, 0);
-    assert_false(permissions_wants_probe(&p, SQS_DELETE_MESSAGE));
+    assert_false(permissions_needs_probe(&p, SQS_DELETE_MESSAGE));
 }
 
 static void a_denial_counts_after_30_s(void **state)
@@ -108,7 +108,7 @@ static void a_denial_counts_after_30_s(void **state)
     permissions_init(&p, CONSUMER);
     assert_false(permissions_probed(&p, SQS_DELETE_MESSAGE, PERMISSION_DENIED, START));
     assert_int_equal(permissions_count_denied(&p), 1);
-    assert_true(permissions_wants_probe(&p, SQS_DELETE_MESSAGE));
+    assert_true(permissions_needs_probe(&p, SQS_DELETE_MESSAGE));
     assert_false(permissions_probed(&p, SQS_DELETE_MESSAGE, PERMISSION_DENIED,
                                     START + PERMISSION_DENIAL_USEC - 1));
     assert_true(permissions_probed(&p, SQS_DELETE_MESSAGE, PERMISSION_DENIED,
@@ -138,7 +138,7 @@ static void a_permission_that_comes_ends_the_denial(void **state)
     assert_false(permissions_probed(&p, SQS_DELETE_MESSAGE, PERMISSION_DENIED, START));
     assert_false(permissions_probed(&p, SQS_DELETE_MESSAGE, PERMISSION_ALLOWED, later - 1));
     assert_int_equal(permissions_count_denied(&p), 0);
-    assert_false(permissions_wants_probe(&p, SQS_DELETE_MESSAGE));
+    assert_false(permissions_needs_probe(&p, SQS_DELETE_MESSAGE));
     /* Where it comes and goes, the 30 s begin anew. */
     assert_false(permissions_denied(&p, SQS_DELETE_MESSAGE, later));
     assert_true(permissions_denied(&p, SQS_DELETE_MESSAGE, later + PERMISSION_DENIAL_USEC));
@@ -156,8 +156,8 @@ static void a_real_request_denied_counts_until_one_has_succeeded(void **state)
     assert_true(permissions_denied(&p, SQS_DELETE_MESSAGE, late));
 
     permissions_proven(&p, SQS_DELETE_MESSAGE_BATCH);
-    assert_false(permissions_is_open(&p, SQS_DELETE_MESSAGE));
-    assert_true(permissions_is_open(&p, SQS_RECEIVE_MESSAGE));
+    assert_false(permissions_is_denial_fatal(&p, SQS_DELETE_MESSAGE));
+    assert_true(permissions_is_denial_fatal(&p, SQS_RECEIVE_MESSAGE));
     assert_int_equal(permissions_count_denied(&p), 0);
     assert_false(permissions_denied(&p, SQS_DELETE_MESSAGE, late));
     assert_false(permissions_denied(&p, SQS_DELETE_MESSAGE, 10 * late));

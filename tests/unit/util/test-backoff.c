@@ -224,7 +224,7 @@ static struct sim_call *first_due(struct sim *s, bool is_wakeable)
     return first;
 }
 
-/* Runs until all are answered; returns when that was. Follows sqs/outcome.c. */
+/* Runs until all are answered; returns when that was. Follows sqs/attempt-result.c. */
 static uint64_t simulate(struct sim *s)
 {
     struct sim_call *c;

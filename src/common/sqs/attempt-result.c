@@ -35,7 +35,7 @@ static void retry_after(struct sqs_call *call, uint64_t delay_usec)
     };
 
     if (delay_usec > 0)
-        sqs_call_begin_trouble(call);
+        sqs_call_mark_failing(call);
     if (client->observer.attempt_failed)
         client->observer.attempt_failed(client->observer.userdata, &attempt);
     if (sqs_call_set_timer(call, delay_usec) < 0)
@@ -79,7 +79,7 @@ void sqs_call_attempt_failed(struct sqs_call *call)
         break;
     case SQS_NEXT_AFTER:
         if (step.is_slow)
-            sqs_client_hand_on(client);
+            sqs_client_ensure_probe(client);
         sqs_call_set_wakeable(call, step.is_wakeable);
         retry_after(call, step.delay_usec);
         break;
@@ -96,7 +96,7 @@ void sqs_client_skew_changed(struct sqs_client *client, enum clock_skew_change c
 {
     const struct clock_reading now = read_clocks(client);
 
-    if (change != CLOCK_SKEW_SAME && client->observer.skew_changed)
+    if (change != CLOCK_SKEW_UNCHANGED && client->observer.skew_changed)
         client->observer.skew_changed(client->observer.userdata, change,
                                       clock_skew_sec(&client->skew, &now));
 }
@@ -121,7 +121,7 @@ static bool is_clock_corrected(struct sqs_call *call, const struct http_reply *r
     struct clock_refusal refusal = {
         .signed_sec = call->signed_sec,
         .signed_usec = call->sent_usec,
-        .is_for_time = call->error.class == AWS_ERROR_CLOCK,
+        .is_about_time = call->error.class == AWS_ERROR_CLOCK,
     };
     enum clock_skew_change change;
     bool is_other_time;
@@ -129,7 +129,7 @@ static bool is_clock_corrected(struct sqs_call *call, const struct http_reply *r
     refusal.has_server_time = server_time_read(reply, call->error.message, &refusal.server_sec);
     is_other_time = clock_skew_refused(&client->skew, &refusal, &now, &change);
     sqs_client_skew_changed(client, change);
-    if (refusal.is_for_time && refusal.has_server_time &&
+    if (refusal.is_about_time && refusal.has_server_time &&
         !server_time_is_plausible(refusal.server_sec))
         distrust_server_time(call, refusal.server_sec);
     if (!is_other_time || is_last(call) || call->n_clock_corrections >= CLOCK_CORRECTIONS_MAX)
