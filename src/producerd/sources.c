@@ -6,21 +6,33 @@
 #include "producerd/source-spool.h"
 #include "util/error-line.h"
 
-static const struct source_kind kinds[] = {
-    [CONFIG_SOURCE_DEMO] = {.name = "demo", .is_finite = true},
-    [CONFIG_SOURCE_SPOOL] = {.name = "spool", .is_durable = true, .starts_before_queue = true},
-};
-
 const struct source_kind *source_kind_of(const struct config *config)
 {
-    return &kinds[config->producer.source];
+    static const struct source_kind demo = {.name = "demo", .is_finite = true};
+    static const struct source_kind spool = {
+        .name = "spool",
+        .is_durable = true,
+        .starts_before_queue = true,
+    };
+
+    switch (config->producer.source) {
+    case CONFIG_SOURCE_SPOOL:
+        return &spool;
+    case CONFIG_SOURCE_DEMO:
+        break;
+    }
+    return &demo;
 }
 
 int source_new(sd_event *event, const struct config *config, bool is_fifo, source_ready_fn ready,
                void *userdata, struct source **ret, char **error)
 {
-    if (config->producer.source == CONFIG_SOURCE_SPOOL)
+    switch (config->producer.source) {
+    case CONFIG_SOURCE_SPOOL:
         return source_spool_new(event, config, is_fifo, ready, userdata, ret, error);
+    case CONFIG_SOURCE_DEMO:
+        break;
+    }
     return source_demo_new(event, config, is_fifo, ready, userdata, ret);
 }
 

@@ -19,15 +19,22 @@ int handler_new(sd_event *event, const struct config *config, struct handler **r
     return handler_journal_new(ret);
 }
 
+static const char *name_of(enum config_handler handler)
+{
+    switch (handler) {
+    case CONFIG_HANDLER_EXEC:
+        return "exec";
+    case CONFIG_HANDLER_HTTP:
+        return "http";
+    case CONFIG_HANDLER_JOURNAL:
+        break;
+    }
+    return "journal";
+}
+
 void handler_append(struct buffer *text, const struct config *config, const struct handler *handler)
 {
-    static const char *const names[] = {
-        [CONFIG_HANDLER_JOURNAL] = "journal",
-        [CONFIG_HANDLER_EXEC] = "exec",
-        [CONFIG_HANDLER_HTTP] = "http",
-    };
-
-    buffer_printf(text, "handler %s", names[config->consumer.handler]);
+    buffer_printf(text, "handler %s", name_of(config->consumer.handler));
     if (handler->target)
         buffer_printf(text, " (%s)", handler->target);
 }
