@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See handler-trouble.h. */
+/* See outage-log.h. */
 #include "consumerd/outage-log.h"
 
 #include <stdio.h>
