@@ -265,6 +265,34 @@ static void damaged_row_that_cannot_be_moved_is_skipped(void **state)
     next(s, "a2");
 }
 
+/* A retry for the other kind of queue changes the row, so it has a new checksum: damage is still
+ * found afterwards. */
+static void row_converted_for_other_kind_keeps_a_valid_checksum(void **state)
+{
+    struct fixture *f = *state;
+    struct spool *s = reopen(f);
+    const struct spool_message *m = NULL;
+    size_t n = 0;
+
+    add_many(s, "a", 1, 2);
+    assert_int_equal(spool_commit(s), 0);
+    reject_next(s);
+    reject_next(s);
+    assert_int_equal(spool_sync(s), 0);
+    s = change_kind(f, false);
+    assert_int_equal(spool_retry(s, NULL, &n), 0);
+    assert_int_equal(n, 2);
+    f->spool = spool_free(f->spool);
+    change("UPDATE waiting SET body = 'xx' WHERE id = 'a1'");
+    s = reopen(f);
+    assert_int_equal(spool_next(s, &m), SPOOL_E_DAMAGED_ROW);
+    assert_string_equal(spool_last_damaged_row(s)->id, "a1");
+    assert_non_null(strstr(spool_last_damaged_row(s)->reason, "its checksum is not"));
+    assert_int_equal(spool_next(s, &m), 0);
+    assert_string_equal(m->head.id, "a2");
+    assert_string_equal(m->head.message.body, "a2");
+}
+
 /* To retry it is to send it as it is. */
 static void damaged_row_retried_goes_as_it_is(void **state)
 {
@@ -336,6 +364,7 @@ int main(void)
         TEST(damaged_row_of_lagging_group_is_set_aside),
         TEST(row_read_without_memory_is_not_damaged),
         TEST(damaged_row_that_cannot_be_moved_is_skipped),
+        TEST(row_converted_for_other_kind_keeps_a_valid_checksum),
         TEST(damaged_row_retried_goes_as_it_is),
         TEST(flipped_bits_yield_no_wrong_message),
     };
