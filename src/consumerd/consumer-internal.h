@@ -10,7 +10,7 @@
 #include "consumerd/receiver.h"
 #include "daemon/progress.h"
 #include "util/clock.h"
-#include "util/line-limit.h"
+#include "util/log-rate-limit.h"
 #include "util/timer.h"
 
 struct consumer {
@@ -31,7 +31,7 @@ struct consumer {
     bool had_capacity;
     uint64_t n_empty_in_a_row;
     bool is_status_due;
-    struct line_limit shortage_limit;
+    struct log_rate_limit shortage_limit;
 
     bool is_stopping, is_over;
     bool has_cancelled_log_waits, has_cancelled;

@@ -140,7 +140,7 @@ uint64_t consumer_poll(struct consumer *c)
 
     if (consumer_is_drained(c) && !c->is_stopping)
         return USEC_INFINITY;
-    queue_set_held(c->queue, counts.bytes);
+    queue_set_owner_bytes(c->queue, counts.bytes);
     capacity.messages = MIN(capacity.messages, affordable);
     if (!may_receive)
         capacity.free_slots = capacity.messages = 0;

@@ -15,7 +15,7 @@ void consumer_fail(struct consumer *c, int error, const char *what)
 /* Resource shortages usually pass, and waiting loses nothing. */
 void consumer_log_shortage(struct consumer *c, int error, const char *what)
 {
-    if (line_limit_take(&c->shortage_limit, "", 1, clock_boot_usec(), NULL))
+    if (log_rate_limit_take(&c->shortage_limit, "", 1, clock_boot_usec(), NULL))
         log_error("Cannot %s at the moment, trying again: %s.", what, strerror(-error));
 }
 

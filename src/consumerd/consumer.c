@@ -65,7 +65,7 @@ static uint64_t cancel_log_waits_if_late(struct consumer *c)
         return USEC_INFINITY;
     log_warning("The log takes no lines: releasing %zu message%s that wait for that.", n,
                 n == 1 ? "" : "s");
-    c->exit_status = EXIT_STOPPED_SHORT;
+    c->exit_status = EXIT_UNFINISHED;
     return USEC_INFINITY;
 }
 
@@ -86,7 +86,7 @@ static uint64_t cancel_if_late(struct consumer *c)
         "The stop takes too long: ending the work on %zu message%s, to release what does not "
         "get done.",
         n, n == 1 ? "" : "s");
-    c->exit_status = EXIT_STOPPED_SHORT;
+    c->exit_status = EXIT_UNFINISHED;
     return USEC_INFINITY;
 }
 
@@ -115,7 +115,7 @@ static bool end_if_done(struct consumer *c)
         (!c->is_stopping && !consumer_is_drained(c)))
         return false;
     if (receiver_abandoned(c->receiver) > 0)
-        c->exit_status = EXIT_STOPPED_SHORT;
+        c->exit_status = EXIT_UNFINISHED;
     end(c, c->is_stopping ? "" : "The queue stays empty. ");
     return true;
 }
@@ -139,7 +139,7 @@ static void dispatch_once(struct consumer *c)
         consumer_log_shortage(c, r, "send to SQS");
     poll_usec = consumer_poll(c);
     note_receiving(c); /* a poll may have been given up */
-    progress_look(c->progress);
+    progress_update(c->progress);
     if (end_if_done(c))
         return;
     if (c->is_status_due)
@@ -185,7 +185,7 @@ static void on_replied(void *userdata)
 static const char *what_stalls(void *userdata, uint64_t now_usec)
 {
     struct consumer *c = userdata;
-    const char *hangs = queue_what_hangs(c->queue, now_usec);
+    const char *hangs = queue_find_stall(c->queue, now_usec);
 
     /* A turn that was asked for comes at once. */
     if (hangs || !c->receiver || c->is_over || sd_event_source_get_enabled(c->wake, NULL) > 0)

@@ -75,7 +75,7 @@ void idempotency_done(struct idempotency *idem)
 
 static void tell_trouble(struct idempotency *idem, const char *what)
 {
-    if (!line_limit_take(&idem->trouble_limit, "", 1, clock_boot_usec(), NULL))
+    if (!log_rate_limit_take(&idem->trouble_limit, "", 1, clock_boot_usec(), NULL))
         return;
     idem->is_told = true;
     log_error("Cannot %s the ledger, so a message whose delete gets lost is handled twice: %s.",
@@ -90,7 +90,7 @@ static void tell_written(struct idempotency *idem)
         log_notice("The ledger can be written again.");
     idem->is_told = false;
     if (n == idem->n_crowded_out ||
-        !line_limit_take(&idem->crowded_limit, "", 1, clock_boot_usec(), NULL))
+        !log_rate_limit_take(&idem->crowded_limit, "", 1, clock_boot_usec(), NULL))
         return;
     log_warning(
         "The ledger is full: its oldest %ju messages were handled, are perhaps not deleted, "

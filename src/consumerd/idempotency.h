@@ -9,7 +9,7 @@
 
 #include "consumerd/ledger.h"
 #include "consumerd/message.h"
-#include "util/line-limit.h"
+#include "util/log-rate-limit.h"
 
 #define IDEMPOTENCY_DELETED_KEPT_USEC (300 * USEC_PER_SEC)
 enum { IDEMPOTENCY_DELETED_KEPT_MAX = 10000 };
@@ -21,7 +21,7 @@ struct idempotency {
     struct list waiting;   /* the earliest handled first */
     size_t n_waiting;
     bool is_told; /* a line was written of a trouble that has not ended */
-    struct line_limit trouble_limit, crowded_limit;
+    struct log_rate_limit trouble_limit, crowded_limit;
     uint64_t n_crowded_out;  /* as told */
     struct deleted_id *kept; /* deleted ones, a ring; NULL: none yet, or no memory */
     size_t first_kept, n_kept;

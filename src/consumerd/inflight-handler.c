@@ -179,7 +179,7 @@ void inflight_cancel_handling(struct inflight *f, struct message *m, uint64_t gr
         f->handler->ops->cancel(m->run, grace_usec);
         return;
     }
-    m->receipt = log_receipt_cancel(m->receipt);
+    m->receipt = log_pending_cancel(m->receipt);
     end_run(f, m, HANDLER_RETRY, HANDLER_DELAY_DEFAULT, NULL);
 }
 

@@ -230,7 +230,7 @@ struct inflight *inflight_free(struct inflight *f)
     {
         struct message *m = CONTAINER_OF(link, struct message, of_owner);
 
-        log_receipt_cancel(m->receipt);
+        log_pending_cancel(m->receipt);
         if (m->run)
             f->handler->ops->abandon(TAKE(m->run));
         inflight_withdraw(f, m);

@@ -283,7 +283,7 @@ int ledger_open(const char *path, const struct ledger_limits *limits, struct led
         r = forget_misplaced(l);
     if (r >= 0)
         r = count(l);
-    r = database_look_again(l->database, r);
+    r = database_recheck(l->database, r);
     if (r == -ENOMEM)
         return r;
     if (r < 0)

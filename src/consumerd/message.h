@@ -12,7 +12,7 @@
 
 struct lane;
 struct handler_run;
-struct log_receipt;
+struct log_pending;
 
 struct message {
     unsigned references;
@@ -28,7 +28,7 @@ struct message {
     enum message_reason reason; /* why it is in it */
     bool has_slot;              /* takes one of the slots for messages handled at once */
     struct handler_run *run;
-    struct log_receipt *receipt; /* of the line that will keep a rejected message; NULL: none */
+    struct log_pending *receipt; /* of the line that will keep a rejected message; NULL: none */
     bool is_rejected;            /* by the handler, but the log could not take that line yet */
     struct outage_record outage;
     uint64_t asked_usec; /* when a gateway wants it to come back */

@@ -17,7 +17,7 @@ void outage_log_failure(struct outage_log *log, const struct outage *outage, con
                         size_t n_waiting, uint64_t now_usec)
 {
     uint64_t wait_usec = outage->next_usec - MIN(now_usec, outage->next_usec);
-    bool is_due = trouble_add(&log->outage, "", why ? why : "no reason is known", now_usec);
+    bool is_due = failure_log_add(&log->outage, "", why ? why : "no reason is known", now_usec);
     char since[64] = "";
 
     if (log->outage.failures > 1)
@@ -33,9 +33,9 @@ void outage_log_failure(struct outage_log *log, const struct outage *outage, con
 
 void outage_log_end(struct outage_log *log, uint64_t now_usec)
 {
-    struct trouble ended;
+    struct failure_log ended;
 
-    if (trouble_end(&log->outage, &ended))
+    if (failure_log_end(&log->outage, &ended))
         log_write(LOG_NOTICE, MESSAGE_ID_HANDLER_REACHED, LOG_NO_FIELDS,
                   "The handler is reached again, after %u s and %u failed tries.",
                   seconds(now_usec - ended.since_usec), ended.failures);
@@ -43,7 +43,7 @@ void outage_log_end(struct outage_log *log, uint64_t now_usec)
 
 void outage_log_charge(struct outage_log *log, const struct message *m, uint64_t now_usec)
 {
-    bool is_due = trouble_add(&log->charges, "", "", now_usec);
+    bool is_due = failure_log_add(&log->charges, "", "", now_usec);
 
     log_write(
         is_due ? LOG_WARNING : LOG_DEBUG, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),

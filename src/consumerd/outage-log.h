@@ -4,10 +4,10 @@
 #pragma once
 
 #include "consumerd/message.h"
-#include "daemon/trouble.h"
+#include "daemon/failure-log.h"
 
 struct outage_log { /* all zero: none yet */
-    struct trouble outage, charges;
+    struct failure_log outage, charges;
 };
 
 /* A try has failed; `why` is one line, or NULL. `n_waiting` messages are in flight. */

@@ -10,7 +10,7 @@
 #include "consumerd/attempt-timeout.h"
 #include "consumerd/poll-limit.h"
 #include "util/clock.h"
-#include "util/limit.h"
+#include "util/adaptive-limit.h"
 #include "util/log.h"
 
 struct poll {
@@ -34,7 +34,7 @@ struct receiver {
     struct queue *queue;
     struct receiver_options options;
     struct poll_limit concurrent;
-    struct limit messages; /* of a poll */
+    struct adaptive_limit messages; /* of a poll */
     receiver_done_fn done;
     void *userdata;
     bool is_stopping;
@@ -132,7 +132,7 @@ static void note_stall(struct poll *p, const struct sqs_error *error)
         return;
     if (error->stall == SQS_STALL_RECEIVE)
         p->n_stalls++;
-    if (limit_stalled(&r->messages, p->epoch))
+    if (adaptive_limit_stalled(&r->messages, p->epoch))
         poll_limit_stalled(&r->concurrent);
 }
 
@@ -172,11 +172,11 @@ static bool before_attempt(void *userdata, const struct sqs_error *error,
         return true;
     if (error->stall != SQS_STALL_NONE && r->n_polls > r->concurrent.now)
         return false;
-    if (!r->options.is_fifo && p->max_messages <= r->messages.now)
+    if (!r->options.is_fifo && p->max_messages <= r->messages.current)
         return true;
     if (r->options.is_fifo)
         renew_attempt_id(p, p->sent_usec);
-    set_max_messages(p, MIN(p->max_messages, r->messages.now));
+    set_max_messages(p, MIN(p->max_messages, r->messages.current));
     if (make_request(p, &renewed) < 0)
         return false;
     sqs_request_free(*request);
@@ -282,7 +282,7 @@ static void on_result(void *userdata, const struct sqs_result *result)
     } else {
         poll_limit_received(&r->concurrent, p->max_messages, result->reply->n_messages);
         if (result->reply->n_messages >= p->max_messages)
-            limit_got_through(&r->messages, p->epoch);
+            adaptive_limit_succeeded(&r->messages, p->epoch);
         if (p->attempt_id[0] != '\0')
             p->in_doubt_until_usec = 0; /* it has brought what was lost */
     }
@@ -377,8 +377,8 @@ int receiver_dispatch(struct receiver *r, const struct receiver_capacity *capaci
             continue;
         if (capacity->free_slots <= reserved || capacity->messages <= reserved)
             break;
-        wanted = MIN(r->messages.now, capacity->messages - reserved);
-        if (r->n_polls > 0 && wanted < r->messages.now)
+        wanted = MIN(r->messages.current, capacity->messages - reserved);
+        if (r->n_polls > 0 && wanted < r->messages.current)
             break;
         due_usec = MAX(p->not_before_usec,
                        capacity->since_usec > 0 ? capacity->since_usec + r->options.pause_usec : 0);
@@ -449,7 +449,7 @@ int receiver_new(struct queue *queue, const struct receiver_options *options, ui
     r->queue = queue;
     r->options = *options;
     r->concurrent = POLL_LIMIT_INIT(options->polls);
-    r->messages = LIMIT_INIT(options->max_messages);
+    r->messages = ADAPTIVE_LIMIT_INIT(options->max_messages);
     r->done = done;
     r->userdata = userdata;
     for (unsigned i = 0; i < RECEIVER_POLLS_MAX; i++) {

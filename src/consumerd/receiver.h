@@ -25,7 +25,7 @@ enum {
 struct receiver_options {
     bool is_fifo;
     unsigned polls;        /* at most at once, 1 to RECEIVER_POLLS_MAX */
-    unsigned max_messages; /* of a poll; fewer after one has stalled (util/limit.h) */
+    unsigned max_messages; /* of a poll; fewer after one has stalled (util/adaptive-limit.h) */
     unsigned wait_sec;
     unsigned visibility_sec; /* more than 0 */
     uint64_t pause_usec;     /* after a poll, and after there was no room */

@@ -7,4 +7,4 @@
 #include "util/log.h"
 
 /* Writes the line. As log_write_message, with message->receipt and the message as userdata. */
-int rejection_log(struct message *message, log_taken_fn taken);
+int rejection_log(struct message *message, log_written_fn taken);

@@ -7,12 +7,12 @@
 #include <errno.h>
 
 #include "producerd/rate-limit.h"
-#include "util/limit.h"
+#include "util/adaptive-limit.h"
 
 struct batcher {
     struct batcher_options options;
     struct rate_limit rate_limit;
-    struct limit size;
+    struct adaptive_limit size;
     struct batch open;
 };
 
@@ -24,7 +24,7 @@ int batcher_new(const struct batcher_options *options, struct batcher **ret)
     if (!batcher)
         return -ENOMEM;
     batcher->options = *options;
-    batcher->size = LIMIT_INIT(options->size_max);
+    batcher->size = ADAPTIVE_LIMIT_INIT(options->size_max);
     batcher->rate_limit = RATE_LIMIT_INIT(options->rate_limit);
     *ret = batcher;
     return 0;
@@ -45,7 +45,7 @@ static bool fits(const struct batch *batch, const struct outgoing_message *messa
 /* Whether the batch takes nothing more. */
 static bool is_closed(const struct batcher *b)
 {
-    return b->open.n >= b->size.now || b->open.bytes >= SQS_BATCH_MAX_BYTES ||
+    return b->open.n >= b->size.current || b->open.bytes >= SQS_BATCH_MAX_BYTES ||
            (b->open.n > 0 && b->open.messages[0]->needs_own_request);
 }
 
@@ -105,13 +105,13 @@ int batcher_next(struct batcher *b, uint64_t now_usec, struct batch *ret, uint64
 
 void batcher_stalled(struct batcher *b)
 {
-    (void)limit_stalled(&b->size, b->size.epoch);
+    (void)adaptive_limit_stalled(&b->size, b->size.epoch);
 }
 
 void batcher_got_through(struct batcher *b, size_t n)
 {
-    if (n >= b->size.now)
-        limit_got_through(&b->size, b->size.epoch);
+    if (n >= b->size.current)
+        adaptive_limit_succeeded(&b->size, b->size.epoch);
 }
 
 size_t batcher_open_count(const struct batcher *b)

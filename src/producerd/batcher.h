@@ -45,7 +45,7 @@ int batcher_next(struct batcher *batcher, uint64_t now_usec, struct batch *ret,
                  uint64_t *ret_wake_usec);
 
 /* Requests have stalled: batches are half as large from now on, and grow step by step with each
- * that gets through, of `n` messages (util/limit.h). */
+ * that gets through, of `n` messages (util/adaptive-limit.h). */
 void batcher_stalled(struct batcher *batcher);
 void batcher_got_through(struct batcher *batcher, size_t n);
 

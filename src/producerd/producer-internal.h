@@ -32,9 +32,9 @@ struct producer {
     size_t n_messages_max, n_messages; /* taken from the source and not settled */
 
     const struct source_message
-        *next_message;                /* by the source, and not taken up yet for a shortage */
-    uint64_t shortage_until_usec;     /* the pause after one ends then */
-    struct line_limit shortage_limit; /* see log_shortage */
+        *next_message;                    /* by the source, and not taken up yet for a shortage */
+    uint64_t shortage_until_usec;         /* the pause after one ends then */
+    struct log_rate_limit shortage_limit; /* see log_shortage */
     size_t message_bytes_max;
     bool waits_for_size;  /* the message given waits for the queue's maximum message size */
     bool source_is_empty; /* it has nothing now and will say when it has */
@@ -43,8 +43,8 @@ struct producer {
     unsigned n_invalid_in_a_row;
     struct counts counts;
     struct progress *progress; /* NULL until the queue is open */
-    struct line_limit retry_limit;
-    struct line_limit possible_duplicate_limit;
+    struct log_rate_limit retry_limit;
+    struct log_rate_limit possible_duplicate_limit;
 };
 
 static inline uint64_t producer_now_usec(struct producer *producer)

@@ -69,37 +69,37 @@ void log_invalid(const struct source_message *message, const char *why)
               set_aside(message->spool_id), why);
 }
 
-void log_retry(struct line_limit *limit, const struct verdict *verdict, size_t n, size_t n_sent,
+void log_retry(struct log_rate_limit *limit, const struct verdict *verdict, size_t n, size_t n_sent,
                const struct sqs_result *result, uint64_t delay_usec, uint64_t now_usec)
 {
     char total[64] = "";
-    uint64_t n_left_out;
+    uint64_t n_suppressed;
 
-    if (!line_limit_take(limit, verdict->name, n, now_usec, &n_left_out))
+    if (!log_rate_limit_take(limit, verdict->name, n, now_usec, &n_suppressed))
         return;
-    if (n_left_out > 0)
-        snprintf(total, sizeof(total), " (%" PRIu64 " since the last such line)", n_left_out + n);
+    if (n_suppressed > 0)
+        snprintf(total, sizeof(total), " (%" PRIu64 " since the last such line)", n_suppressed + n);
     log_write(LOG_WARNING, NULL,
               LOG_FIELDS({"SQS_ERROR_CODE", verdict->code}, {"SQS_REQUEST_ID", result->request_id}),
               "%zu of %zu messages of a request failed: %s: %s; sending them again in %.3f s%s", n,
               n_sent, verdict->name, verdict->text, (double)delay_usec / USEC_PER_SEC, total);
 }
 
-void log_possible_duplicate(struct line_limit *limit, const struct outgoing_message *message,
+void log_possible_duplicate(struct log_rate_limit *limit, const struct outgoing_message *message,
                             uint64_t now_usec)
 {
     const struct sqs_message *m = &message->source->message;
     char others[96] = "";
-    uint64_t n_left_out;
+    uint64_t n_suppressed;
 
     limit->lines_max = POSSIBLE_DUPLICATE_LINES_MAX;
-    if (!line_limit_take(limit, "", 1, now_usec, &n_left_out))
+    if (!log_rate_limit_take(limit, "", 1, now_usec, &n_suppressed))
         return;
-    if (line_limit_is_spent(limit))
+    if (log_rate_limit_is_spent(limit))
         snprintf(others, sizeof(others), " (further ones within a minute are only counted)");
-    else if (n_left_out > 0)
+    else if (n_suppressed > 0)
         snprintf(others, sizeof(others), " (so did %" PRIu64 " others since the last such line)",
-                 n_left_out);
+                 n_suppressed);
     log_write(
         LOG_WARNING, NULL,
         LOG_FIELDS({"SQS_SPOOL_ID", message->source->spool_id},
@@ -118,9 +118,9 @@ void log_possible_duplicates_total(uint64_t n)
                     n);
 }
 
-void log_shortage(struct line_limit *limit, const char *what, int error, uint64_t now_usec)
+void log_shortage(struct log_rate_limit *limit, const char *what, int error, uint64_t now_usec)
 {
-    if (line_limit_take(limit, "", 1, now_usec, NULL))
+    if (log_rate_limit_take(limit, "", 1, now_usec, NULL))
         log_error("Cannot %s at the moment, trying again: %s.", what, strerror(-error));
 }
 

@@ -88,7 +88,7 @@ static void pump(struct producer *p)
     if (p->is_finished)
         return;
     wake_usec = send_all(p);
-    progress_look(p->progress);
+    progress_update(p->progress);
     r = timer_set(&p->timer, wake_usec);
     if (r < 0)
         producer_fail(p, r, "Cannot wait");
@@ -132,7 +132,7 @@ static void on_source_ready(void *userdata)
 static const char *find_stall(void *userdata, uint64_t now)
 {
     struct producer *p = userdata;
-    const char *stall = queue_what_hangs(p->queue, now);
+    const char *stall = queue_find_stall(p->queue, now);
 
     if (stall || !p->sender || p->is_finished)
         return stall;

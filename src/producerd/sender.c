@@ -10,7 +10,7 @@
 #include "producerd/deduplication.h"
 #include "producerd/producer-log.h"
 #include "util/clock.h"
-#include "util/limit.h"
+#include "util/adaptive-limit.h"
 
 struct request {
     struct sender *sender;
@@ -25,7 +25,7 @@ struct sender {
     struct sender_options options;
     struct request *requests, *first_free;
     unsigned n_in_flight;
-    struct limit limit; /* of requests under way */
+    struct adaptive_limit limit; /* of requests under way */
 };
 
 /* A lone message goes by SendMessage: both texts are shorter than those of a batch of one, SQS
@@ -85,9 +85,9 @@ static bool must_give_up(struct request *request, const struct sqs_error *error)
 
     if (error->stall == SQS_STALL_NONE)
         return false;
-    if (limit_stalled(&s->limit, request->epoch))
+    if (adaptive_limit_stalled(&s->limit, request->epoch))
         s->options.stalled(s->options.userdata);
-    return request->batch.n > 1 || s->n_in_flight > s->limit.now;
+    return request->batch.n > 1 || s->n_in_flight > s->limit.current;
 }
 
 /* It may run twice before one attempt: then the second time changes nothing but the time. */
@@ -116,7 +116,7 @@ static void on_answer(void *userdata, const struct sqs_result *result)
     s->first_free = request;
     s->n_in_flight--;
     if (result->reply)
-        limit_got_through(&s->limit, request->epoch);
+        adaptive_limit_succeeded(&s->limit, request->epoch);
     s->options.answered(s->options.userdata, &batch, sent_usec, result);
 }
 
@@ -149,7 +149,7 @@ int sender_send(struct sender *s, const struct batch *batch)
 
 bool sender_has_slot(const struct sender *s)
 {
-    return s->first_free && s->n_in_flight < s->limit.now;
+    return s->first_free && s->n_in_flight < s->limit.current;
 }
 
 unsigned sender_in_flight(const struct sender *s)
@@ -164,7 +164,7 @@ int sender_new(const struct sender_options *options, struct sender **ret)
     if (!s)
         return -ENOMEM;
     s->options = *options;
-    s->limit = LIMIT_INIT(options->requests_max);
+    s->limit = ADAPTIVE_LIMIT_INIT(options->requests_max);
     s->requests = calloc(options->requests_max, sizeof(struct request));
     if (!s->requests)
         return -ENOMEM;

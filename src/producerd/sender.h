@@ -12,7 +12,7 @@ struct sender_options {
     struct queue *queue;   /* borrowed */
     struct source *source; /* borrowed; told of what is about to go (`sending`) */
     unsigned requests_max; /* under way at once; fewer for a while after one has stalled
-                              (util/limit.h) */
+                              (util/adaptive-limit.h) */
     /* The answer to a batch, which was taken at `sent_usec` of the boot clock at the earliest. Runs
      * once for each batch that was sent, never from inside sender_send; its request is free for
      * another by then. What the answer means for the messages' doubt is for the callee to note. */

@@ -20,7 +20,7 @@
 #include "producerd/spool/spool.h"
 #include "daemon/state-directory.h"
 #include "producerd/intake/socket.h"
-#include "daemon/trouble.h"
+#include "daemon/failure-log.h"
 #include "util/timer.h"
 
 #define SYNC_DELAY_USEC (100 * USEC_PER_MSEC)
@@ -47,7 +47,7 @@ struct source_spool {
     struct timer timer;      /* syncs it, or tries again */
     sd_event_source *notify; /* calls `ready` */
     bool is_drained;         /* the last `next` had nothing */
-    struct trouble trouble;
+    struct failure_log trouble;
 };
 
 static uint64_t now_usec(struct source_spool *s)
@@ -65,8 +65,8 @@ static void notify_ready(struct source_spool *s)
 static int handle_write_result(struct source_spool *s, int r)
 {
     if (r < 0) {
-        if (trouble_add(&s->trouble, message_store_strerror(r), message_store_strerror(r),
-                        now_usec(s)))
+        if (failure_log_add(&s->trouble, message_store_strerror(r), message_store_strerror(r),
+                            now_usec(s)))
             log_write(LOG_ERR, MESSAGE_ID_SPOOL_UNWRITABLE, LOG_NO_FIELDS,
                       "The spool cannot be written: %s (%s). Messages that are handed in are "
                       "refused, and nothing is lost; trying again.",
@@ -87,10 +87,10 @@ static int handle_write_result(struct source_spool *s, int r)
 /* One thing could be written, but another could not: the trouble is over when all can. */
 static void check_recovery(struct source_spool *s)
 {
-    struct trouble ended;
+    struct failure_log ended;
     int r = handle_write_result(s, spool_probe(s->spool));
 
-    if (r >= 0 && trouble_end(&s->trouble, &ended))
+    if (r >= 0 && failure_log_end(&s->trouble, &ended))
         log_notice("The spool can be written again, after %u failures in %.1f s.", ended.failures,
                    (double)(now_usec(s) - ended.since_usec) / USEC_PER_SEC);
 }

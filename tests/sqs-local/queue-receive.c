@@ -259,14 +259,14 @@ int queue_void_attempt(struct queue *queue, const char *attempt_id, uint64_t now
 /* What a handle stands for: QUEUE_E_HANDLE_INVALID, or 0 with *ret_message NULL where the message
  * is gone. */
 static int resolve(struct queue *queue, const char *handle, struct message **ret_message,
-                   struct receipt *ret_receipt)
+                   struct receipt *ret_pending)
 {
     struct receipt receipt;
 
     if (receipt_handle_parse(handle, &receipt) < 0 || receipt.queue_id != queue->id ||
         receipt.serial == 0 || receipt.serial > queue->last_serial || receipt.generation == 0)
         return QUEUE_E_HANDLE_INVALID;
-    *ret_receipt = receipt;
+    *ret_pending = receipt;
     *ret_message = queue_find(queue, receipt.serial);
     if (*ret_message && receipt.generation > (*ret_message)->generation)
         return QUEUE_E_HANDLE_INVALID;

@@ -52,9 +52,9 @@ void log_write(int priority, const char *message_id, const struct log_field *fie
 
 /* While fake_holds_messages, lines that carry a message are not taken before fake_take_message. */
 static bool fake_holds_messages;
-static struct log_receiver fake_receiver;
+static struct log_completion fake_receiver;
 
-int log_write_message(const struct log_receiver *receiver, struct log_receipt **ret_receipt,
+int log_write_message(const struct log_completion *receiver, struct log_pending **ret_pending,
                       int priority, const char *message_id, const struct log_field *fields,
                       size_t n_fields, const char *format, ...)
 {
@@ -68,26 +68,26 @@ int log_write_message(const struct log_receiver *receiver, struct log_receipt **
     if (!fake_holds_messages)
         return 0;
     fake_receiver = *receiver;
-    *ret_receipt = (struct log_receipt *)&fake_receiver;
-    return LOG_UNDER_WAY;
+    *ret_pending = (struct log_pending *)&fake_receiver;
+    return LOG_PENDING;
 }
 
-struct log_receipt *log_receipt_cancel(struct log_receipt *receipt)
+struct log_pending *log_pending_cancel(struct log_pending *receipt)
 {
     if (receipt)
-        ((struct log_receiver *)receipt)->taken = NULL;
+        ((struct log_completion *)receipt)->written = NULL;
     return NULL;
 }
 
 /* Whether somebody waited for that. */
 static inline bool fake_take_message(int result)
 {
-    log_taken_fn taken = fake_receiver.taken;
+    log_written_fn written = fake_receiver.written;
 
-    fake_receiver.taken = NULL;
-    if (taken)
-        taken(fake_receiver.userdata, result);
-    return taken != NULL;
+    fake_receiver.written = NULL;
+    if (written)
+        written(fake_receiver.userdata, result);
+    return written != NULL;
 }
 
 int log_start_thread(sd_event *event)
@@ -99,12 +99,12 @@ void log_stop_thread(void)
 {
 }
 
-bool log_is_slow(void)
+bool log_is_congested(void)
 {
     return false;
 }
 
-void log_on_flow(log_flows_fn flows, void *userdata)
+void log_on_resume(log_resumed_fn flows, void *userdata)
 {
 }
 

@@ -106,12 +106,12 @@ const struct sqs_queue_attributes *queue_attributes(const struct queue *queue)
     return &fake_attributes;
 }
 
-void queue_set_held(struct queue *queue, size_t bytes)
+void queue_set_owner_bytes(struct queue *queue, size_t bytes)
 {
     fake_held_bytes = bytes;
 }
 
-const char *queue_what_hangs(const struct queue *queue, uint64_t now_usec)
+const char *queue_find_stall(const struct queue *queue, uint64_t now_usec)
 {
     return fake_hangs;
 }

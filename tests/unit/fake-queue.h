@@ -33,7 +33,7 @@ extern size_t fake_reply_bytes;   /* what replies seem to take; 0: what they do 
 extern const char *fake_hangs;    /* what is wrong with the queue */
 extern struct sqs_queue_attributes fake_attributes;
 
-extern size_t fake_held_bytes;    /* what queue_set_held was told last */
+extern size_t fake_held_bytes;    /* what queue_set_owner_bytes was told last */
 extern bool fake_may_refresh;     /* what queue_refresh says */
 extern unsigned fake_n_refreshes; /* how often it was asked */
 

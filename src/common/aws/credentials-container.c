@@ -86,7 +86,7 @@ static int read_authorization(struct container_provider *p, struct buffer *text)
     buffer_append_string(&source, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE ");
     escape_for_log(&source, path, strlen(path), VALUE_SHOWN_BYTES);
     r = file_read(path, CREDENTIALS_CONTAINER_TOKEN_MAX_BYTES, &content);
-    if (errno_is_passing(r))
+    if (errno_is_transient(r))
         return r;
     if (r < 0) {
         buffer_printf(text, "%s cannot be read: %s", buffer_string(&source),
@@ -166,7 +166,7 @@ static void on_reply(void *userdata, const struct http_reply *reply)
         buffer_printf(&text, "what answers there hands out no keys: HTTP status %d%s",
                       reply->status, http_reply_is_html(reply) ? " with HTML" : "");
     } else if (reply->status != 200) {
-        if (http_status_is_passing(reply->status))
+        if (http_status_is_transient(reply->status))
             outcome = CREDENTIALS_UNREACHABLE;
         buffer_printf(&text, "it answered HTTP status %d", reply->status);
         (void)credentials_json_append_failure(&said, reply->body, reply->body_bytes);

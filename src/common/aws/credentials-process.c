@@ -8,7 +8,7 @@
 #include "aws/credentials-json.h"
 #include "aws/files.h"
 #include "util/child.h"
-#include "util/command-line.h"
+#include "util/shell-words.h"
 #include "util/encode.h"
 
 enum {
@@ -186,7 +186,7 @@ static void on_end(void *userdata, enum child_end end, int status)
 static int start(struct process_provider *p, const char *profile, const char *command)
 {
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(TEXT_MAX_BYTES);
-    CLEANUP(command_line_free) char **words = NULL;
+    CLEANUP(shell_words_free) char **words = NULL;
     CLEANUP(free) char *error = NULL;
     struct child_options options = {
         .timeout_usec = p->timeout_usec,
@@ -194,7 +194,7 @@ static int start(struct process_provider *p, const char *profile, const char *co
         .done = on_end,
         .userdata = p,
     };
-    int r = command_line_split(command, &words, &error);
+    int r = shell_words_split(command, &words, &error);
 
     buffer_reset(&p->subject);
     buffer_append_string(&p->subject, "profile ");
@@ -220,7 +220,7 @@ static int start(struct process_provider *p, const char *profile, const char *co
                                      "replaced)"
                       : r == -ENOEXEC ? " (a script needs a first line such as #!/bin/sh)"
                                       : "");
-        fail(p, errno_is_passing(r) ? CREDENTIALS_UNREACHABLE : CREDENTIALS_FAILED, &text);
+        fail(p, errno_is_transient(r) ? CREDENTIALS_UNREACHABLE : CREDENTIALS_FAILED, &text);
     }
     return 0;
 }

@@ -7,7 +7,7 @@
 #define CREDENTIALS_PROCESS_TIMEOUT_USEC (60 * USEC_PER_SEC)
 
 /* The program that the profile's credential_process names, in either shared file, the credentials
- * file winning. It is run at each fetch, without a shell (util/command-line.h, util/child.h), for
+ * file winning. It is run at each fetch, without a shell (util/shell-words.h, util/child.h), for
  * at most `timeout_usec`; its output (credentials-json.h) is bounded and never shown; of its
  * standard error the first line is, shortened, where it failed.
  *

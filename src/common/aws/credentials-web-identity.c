@@ -80,7 +80,7 @@ static int read_token(const struct setting *file, struct buffer *token, struct b
 {
     int r = file_read(file->value, STS_WEB_IDENTITY_TOKEN_MAX_BYTES, token);
 
-    if (errno_is_passing(r))
+    if (errno_is_transient(r))
         return r;
     append_value(text, file);
     if (r < 0) {

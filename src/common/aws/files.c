@@ -163,7 +163,7 @@ static int read_one(struct aws_profiles *profiles, enum aws_profile_file kind, s
         append_missing(text, kind, path, is_named);
         return 0;
     }
-    if (errno_is_passing(r))
+    if (errno_is_transient(r))
         return r;
     if (r < 0) {
         if (error && asprintf(error, "cannot read %s: %s", path, file_error_text(r)) < 0)

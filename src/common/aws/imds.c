@@ -157,7 +157,7 @@ static enum imds_outcome outcome_of_failure(enum http_failure failure)
 
 static enum imds_outcome outcome_of_status(int status)
 {
-    return http_status_is_passing(status) ? IMDS_UNREACHABLE : IMDS_FAILED;
+    return http_status_is_transient(status) ? IMDS_UNREACHABLE : IMDS_FAILED;
 }
 
 static void on_intercepted(struct imds *imds, const struct http_reply *reply)

@@ -345,7 +345,7 @@ static int check_ca_bundle(const struct reader *r, const struct endpoint *endpoi
     if (!path || !uses_tls(r, endpoint))
         return 0;
     e = ca_bundle_check(path, &problem);
-    if (e == 0 || errno_is_passing(e))
+    if (e == 0 || errno_is_transient(e))
         return e;
     if (e < 0)
         snprintf(found, sizeof(found), "this file cannot be read: %s", strerror(-e));

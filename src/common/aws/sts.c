@@ -212,7 +212,7 @@ static void other_reply(struct sts_call *call, const struct http_reply *reply, c
     else
         snprintf(reason, sizeof(reason), "HTTP status %d", reply->status);
     if (http_reply_is_intercepted(reply) ||
-        (reply->status != 200 && !http_status_is_passing(reply->status)))
+        (reply->status != 200 && !http_status_is_transient(reply->status)))
         finish_failed(call, CREDENTIALS_INTERCEPTED, "%s", reason);
     else
         attempt_failed(call, reply->status == 429 ? AWS_ERROR_THROTTLED : AWS_ERROR_TRANSIENT,

@@ -348,7 +348,7 @@ int arguments_read(const struct program *program, int argc, char **argv, struct 
     bool is_check;
     int status;
 
-    file_fill_standard_descriptors();
+    file_open_standard_descriptors();
     if (parse(program, argc, argv, &arguments, &status)) {
         *ret_exit_status = status;
         return ARGUMENTS_E_EXIT;

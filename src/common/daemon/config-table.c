@@ -27,7 +27,7 @@ static bool is_plain_text(const char *s, size_t max_bytes)
         return false;
     for (size_t i = 0, n; i < size; i += n) {
         n = utf8_decode(s + i, size - i, &c);
-        if (n == 0 || !fits_into_line(c))
+        if (n == 0 || !is_safe_in_line(c))
             return false;
     }
     return true;

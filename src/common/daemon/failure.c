@@ -52,8 +52,8 @@ void failure_describe(struct buffer *b, enum sqs_operation operation, const stru
         buffer_printf(b, "%s%s", has_name || error->http_status > 0 ? ": " : "", error->message);
 }
 
-void failure_log(int priority, enum sqs_operation operation, const struct sqs_error *error,
-                 const char *request_id, const char *lead, const char *tail)
+void failure_write(int priority, enum sqs_operation operation, const struct sqs_error *error,
+                   const char *request_id, const char *lead, const char *tail)
 {
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(4096);
     const char *help = remedy_of(operation, error);

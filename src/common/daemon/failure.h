@@ -14,8 +14,8 @@ void failure_describe(struct buffer *b, enum sqs_operation operation,
 
 /* One entry of the log: "<lead>: <description>; to mend it: <remedy><tail>". `request_id` may be
  * "". */
-void failure_log(int priority, enum sqs_operation operation, const struct sqs_error *error,
-                 const char *request_id, const char *lead, const char *tail);
+void failure_write(int priority, enum sqs_operation operation, const struct sqs_error *error,
+                   const char *request_id, const char *lead, const char *tail);
 
 /* EX_NOPERM for credentials, a clock and permissions, else EX_UNAVAILABLE. */
 int failure_exit_status(const struct sqs_error *error);

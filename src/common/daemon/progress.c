@@ -47,7 +47,7 @@ static void on_timer(void *userdata)
     memcpy(p->told, p->counts, p->size);
 }
 
-void progress_look(struct progress *p)
+void progress_update(struct progress *p)
 {
     if (!p || timer_is_set(&p->timer) || p->has_ended || memcmp(p->told, p->counts, p->size) == 0 ||
         timer_set_after(&p->timer, PROGRESS_INTERVAL_USEC) < 0)

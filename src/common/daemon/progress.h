@@ -39,4 +39,4 @@ struct progress *progress_free(struct progress *progress);
 DEFINE_CLEANUP(struct progress *, progress_free)
 
 /* Perhaps something has happened: to be called after each turn. */
-void progress_look(struct progress *progress);
+void progress_update(struct progress *progress);

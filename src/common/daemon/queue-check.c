@@ -142,8 +142,8 @@ static void on_probed(void *userdata, enum sqs_operation operation, enum permiss
         snprintf(c->reasons[operation], sizeof(c->reasons[operation]), "%.255s", buffer_string(&b));
         return;
     }
-    failure_log(LOG_ERR, operation, result->error, result->request_id, "A permission is missing",
-                "");
+    failure_write(LOG_ERR, operation, result->error, result->request_id, "A permission is missing",
+                  "");
     set_status(c, failure_exit_status(result->error));
 }
 
@@ -179,11 +179,11 @@ static void on_attributes(void *userdata, const struct sqs_result *result)
         found_queue(c, NULL);
         return;
     }
-    failure_log(LOG_ERR, SQS_GET_QUEUE_ATTRIBUTES, error, result->request_id,
-                "The queue cannot be used",
-                error->class == AWS_ERROR_TRANSIENT || error->class == AWS_ERROR_THROTTLED
-                    ? " (the daemon tries again)"
-                    : "");
+    failure_write(LOG_ERR, SQS_GET_QUEUE_ATTRIBUTES, error, result->request_id,
+                  "The queue cannot be used",
+                  error->class == AWS_ERROR_TRANSIENT || error->class == AWS_ERROR_THROTTLED
+                      ? " (the daemon tries again)"
+                      : "");
     set_status(c, failure_exit_status(error));
     end(c);
 }

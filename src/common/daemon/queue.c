@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See queue.h. Failures that are retried are not logged one by one: trouble.h says which are. */
+/* See queue.h. Failures that are retried are not logged one by one: failure-log.h says which are. */
 #include "daemon/queue.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include "daemon/prober.h"
 #include "daemon/queue-client.h"
 #include "daemon/refresher.h"
-#include "daemon/trouble.h"
+#include "daemon/failure-log.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/timer.h"
@@ -30,7 +30,7 @@ struct queue {
     struct sqs_queue_attributes attributes;
     struct queue_options options;
 
-    struct troubles troubles; /* by the operation for one message */
+    struct operation_failures troubles; /* by the operation for one message */
     struct stall {
         uint64_t last_usec;
         enum sqs_stall how;
@@ -50,11 +50,11 @@ static uint64_t now_usec(struct queue *queue)
 static void show_trouble(struct queue *queue)
 {
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(4096);
-    const char *cause = troubles_text(&queue->troubles);
+    const char *cause = operation_failures_text(&queue->troubles);
 
     if (cause)
         buffer_printf(&text, "Waiting for the queue: %s", cause);
-    service_trouble(queue->service, cause ? buffer_string(&text) : NULL);
+    service_problem(queue->service, cause ? buffer_string(&text) : NULL);
 }
 
 /* A denial counts: nobody but a person can help. */
@@ -65,10 +65,10 @@ static void fail_for_denial(struct queue *queue, enum sqs_operation operation,
 
     queue->is_denied = true;
     failure_describe(&cause, operation, error);
-    service_trouble(queue->service, NULL);
+    service_problem(queue->service, NULL);
     service_status(queue->service, "Failed: %s", buffer_string(&cause));
-    failure_log(LOG_ERR, operation, error, request_id,
-                queue->is_open ? "Cannot go on" : "Cannot start", "");
+    failure_write(LOG_ERR, operation, error, request_id,
+                  queue->is_open ? "Cannot go on" : "Cannot start", "");
 }
 
 /* A real request was denied. True: the daemon ends for it. */
@@ -80,7 +80,7 @@ static bool ends_for_denial(struct queue *queue, const struct sqs_attempt *attem
         return false;
     if (!queue->is_denied) {
         fail_for_denial(queue, attempt->operation, attempt->error, attempt->request_id);
-        service_give_up(queue->service, failure_exit_status(attempt->error));
+        service_exit_unfinished(queue->service, failure_exit_status(attempt->error));
     }
     return true;
 }
@@ -89,7 +89,7 @@ static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
 {
     struct queue *queue = userdata;
     enum sqs_operation kind = sqs_operation_single(attempt->operation);
-    const struct trouble *trouble = &queue->troubles.of[kind];
+    const struct failure_log *trouble = &queue->troubles.of[kind];
     const char *operation = sqs_operation_name(attempt->operation);
     CLEANUP(buffer_done) struct buffer cause = BUFFER_INIT(4096);
     uint64_t now = now_usec(queue);
@@ -107,7 +107,7 @@ static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
     if (attempt->error->stall != SQS_STALL_NONE)
         queue->stalls[kind] = (struct stall){now, attempt->error->stall};
     is_worth_a_line =
-        troubles_add(&queue->troubles, kind, attempt->error, buffer_string(&cause), now);
+        operation_failures_add(&queue->troubles, kind, attempt->error, buffer_string(&cause), now);
     show_trouble(queue);
     /* For a minute, a start without keys is neither begun nor failed. */
     if (!queue->is_open &&
@@ -121,7 +121,7 @@ static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
                  trouble->failures, (double)(now - trouble->since_usec) / USEC_PER_SEC);
     else
         snprintf(tail, sizeof(tail), " (trying again)");
-    failure_log(LOG_WARNING, attempt->operation, attempt->error, attempt->request_id, lead, tail);
+    failure_write(LOG_WARNING, attempt->operation, attempt->error, attempt->request_id, lead, tail);
 }
 
 /* Whether that answer shows nothing about the stall of others: an empty receive gets through where
@@ -137,22 +137,22 @@ static void on_answered(void *userdata, enum sqs_operation operation, const stru
     struct queue *queue = userdata;
     enum sqs_operation kind = sqs_operation_single(operation);
     struct stall *stall = &queue->stalls[kind];
-    struct trouble ended;
+    struct failure_log ended;
 
     if (reply)
         permissions_proven(&queue->permissions, operation);
     if (is_no_end_of_stall(stall, reply)) {
         if (now_usec(queue) - stall->last_usec > STALL_MEMORY_USEC) {
             *stall = (struct stall){};
-            (void)troubles_end(&queue->troubles, kind, &ended);
+            (void)operation_failures_end(&queue->troubles, kind, &ended);
             show_trouble(queue);
         }
         return;
     }
     *stall = (struct stall){};
-    if (troubles_end(&queue->troubles, kind, &ended)) {
+    if (operation_failures_end(&queue->troubles, kind, &ended)) {
         /* Where others still fail, the operation is named. */
-        bool is_all = !troubles_text(&queue->troubles);
+        bool is_all = !operation_failures_text(&queue->troubles);
 
         log_write(LOG_NOTICE, MESSAGE_ID_QUEUE_REACHABLE,
                   LOG_FIELDS({"SQS_OPERATION", sqs_operation_name(operation)}),
@@ -166,14 +166,14 @@ static void on_answered(void *userdata, enum sqs_operation operation, const stru
 static void on_retries_ended(void *userdata, enum sqs_operation operation)
 {
     struct queue *queue = userdata;
-    struct trouble ended;
+    struct failure_log ended;
 
     /* What a send or a receive that stalled was about goes on in others. */
     if ((operation == SQS_SEND_MESSAGE || operation == SQS_RECEIVE_MESSAGE) &&
         queue->stalls[operation].how != SQS_STALL_NONE && !service_is_stopping(queue->service))
         return;
     queue->stalls[operation].how = SQS_STALL_NONE;
-    (void)troubles_end(&queue->troubles, operation, &ended);
+    (void)operation_failures_end(&queue->troubles, operation, &ended);
     show_trouble(queue);
 }
 
@@ -235,13 +235,13 @@ static void on_probed(void *userdata, enum sqs_operation operation, enum permiss
         return;
     }
     failure_describe(&cause, operation, result->error);
-    if (troubles_add(&queue->troubles, operation, result->error, buffer_string(&cause),
-                     now_usec(queue)))
-        failure_log(LOG_WARNING, operation, result->error, result->request_id,
-                    queue->is_open ? "Messages will have to wait" : "Cannot begin yet",
-                    queue->options.keep_trying
-                        ? " (trying again)"
-                        : " (trying again for 30 s: permissions take time to spread)");
+    if (operation_failures_add(&queue->troubles, operation, result->error, buffer_string(&cause),
+                               now_usec(queue)))
+        failure_write(LOG_WARNING, operation, result->error, result->request_id,
+                      queue->is_open ? "Messages will have to wait" : "Cannot begin yet",
+                      queue->options.keep_trying
+                          ? " (trying again)"
+                          : " (trying again for 30 s: permissions take time to spread)");
     show_trouble(queue);
 }
 
@@ -294,15 +294,15 @@ static void not_opened(struct queue *queue, const struct sqs_result *result)
     if (queue->options.keep_trying &&
         timer_set_after(&queue->reopen_timer, QUEUE_REOPEN_INTERVAL_USEC) >= 0) {
         buffer_printf(&shown, "Waiting for the queue: %s", buffer_string(&cause));
-        service_trouble(queue->service, buffer_string(&shown));
-        failure_log(LOG_ERR, SQS_GET_QUEUE_ATTRIBUTES, result->error, result->request_id,
-                    "Cannot open the queue", " (trying again in a minute)");
+        service_problem(queue->service, buffer_string(&shown));
+        failure_write(LOG_ERR, SQS_GET_QUEUE_ATTRIBUTES, result->error, result->request_id,
+                      "Cannot open the queue", " (trying again in a minute)");
         return;
     }
-    service_trouble(queue->service, NULL);
+    service_problem(queue->service, NULL);
     service_status(queue->service, "Failed: %s", buffer_string(&cause));
-    failure_log(LOG_ERR, SQS_GET_QUEUE_ATTRIBUTES, result->error, result->request_id,
-                "Cannot start", "");
+    failure_write(LOG_ERR, SQS_GET_QUEUE_ATTRIBUTES, result->error, result->request_id,
+                  "Cannot start", "");
     service_exit(queue->service, failure_exit_status(result->error));
 }
 
@@ -319,8 +319,8 @@ static void on_attributes(void *userdata, const struct sqs_result *result)
     if (result->reply) {
         opened(queue, &result->reply->attributes);
     } else if (failure_is_denial(result->error)) {
-        failure_log(LOG_WARNING, SQS_GET_QUEUE_ATTRIBUTES, result->error, result->request_id,
-                    "Going on without the queue's attributes", "");
+        failure_write(LOG_WARNING, SQS_GET_QUEUE_ATTRIBUTES, result->error, result->request_id,
+                      "Going on without the queue's attributes", "");
         opened(queue, &defaults);
     } else {
         not_opened(queue, result);
@@ -448,12 +448,12 @@ bool queue_refresh(struct queue *queue)
     return queue->refresher && refresher_ask(queue->refresher);
 }
 
-void queue_set_held(struct queue *queue, size_t bytes)
+void queue_set_owner_bytes(struct queue *queue, size_t bytes)
 {
-    http_client_set_held(queue->client->http, bytes);
+    http_client_set_owner_bytes(queue->client->http, bytes);
 }
 
-const char *queue_what_hangs(const struct queue *queue, uint64_t now_usec)
+const char *queue_find_stall(const struct queue *queue, uint64_t now_usec)
 {
     return sqs_client_describe_stuck_call(queue->client->sqs, now_usec);
 }

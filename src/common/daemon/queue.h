@@ -65,12 +65,12 @@ bool queue_refresh(struct queue *queue);
  * loop goes on. */
 const char *queue_keys_source(struct queue *queue);
 
-/* As http_client_set_held: of replies, so many bytes are held. */
-void queue_set_held(struct queue *queue, size_t bytes);
+/* As http_client_set_owner_bytes: of replies, so many bytes are held. */
+void queue_set_owner_bytes(struct queue *queue, size_t bytes);
 
-/* What is wrong with an operation that cannot go on, the opening among them; see service_hangs_fn.
+/* What is wrong with an operation that cannot go on, the opening among them; see service_stall_fn.
  */
-const char *queue_what_hangs(const struct queue *queue, uint64_t now_usec);
+const char *queue_find_stall(const struct queue *queue, uint64_t now_usec);
 
 /* Starts an operation that is retried until SQS has said yes or has said no to this very request:
  * what only a person can mend is always retried, whatever the options say. Takes the request. As

@@ -34,7 +34,7 @@ struct service {
     uint64_t stop_deadline_usec; /* boot clock */
     struct timer watchdog;       /* not initialized: there is none */
     uint64_t watchdog_usec;      /* its period */
-    service_hangs_fn hangs;
+    service_stall_fn hangs;
     void *hangs_userdata;
     unsigned n_hanging; /* looks in a row that found something hanging */
     bool is_ready, is_stopping, is_exiting;
@@ -46,7 +46,7 @@ struct service {
 static void end_at_once(struct service *service, const char *why)
 {
     log_warning("Stopped before the work in hand was finished: %s.", why);
-    service_give_up(service, EXIT_STOPPED_SHORT);
+    service_exit_unfinished(service, EXIT_UNFINISHED);
 }
 
 static uint64_t now_usec(struct service *service)
@@ -112,7 +112,7 @@ static void on_status_timer(void *userdata)
     send_status(userdata);
 }
 
-const char *service_what_hangs(struct service *service)
+const char *service_find_stall(struct service *service)
 {
     return service->hangs ? service->hangs(service->hangs_userdata, now_usec(service)) : NULL;
 }
@@ -120,7 +120,7 @@ const char *service_what_hangs(struct service *service)
 static void on_watchdog(void *userdata)
 {
     struct service *service = userdata;
-    const char *hangs = service_what_hangs(service);
+    const char *hangs = service_find_stall(service);
     uint64_t next_usec = service->watchdog_usec / FEEDINGS_PER_PERIOD;
 
     if (hangs) {
@@ -236,7 +236,7 @@ void service_on_stop(struct service *service, const struct service_stop *stop)
     service->stop = *stop;
 }
 
-void service_on_watch(struct service *service, service_hangs_fn hangs, void *userdata)
+void service_on_watch(struct service *service, service_stall_fn hangs, void *userdata)
 {
     service->hangs = hangs;
     service->hangs_userdata = userdata;
@@ -313,7 +313,7 @@ void service_status(struct service *service, const char *format, ...)
     show_status(service);
 }
 
-void service_trouble(struct service *service, const char *text)
+void service_problem(struct service *service, const char *text)
 {
     if (!text && service->trouble[0] == '\0')
         return;
@@ -332,7 +332,7 @@ void service_exit(struct service *service, int exit_status)
     sd_event_exit(service->event, exit_status);
 }
 
-void service_give_up(struct service *service, int exit_status)
+void service_exit_unfinished(struct service *service, int exit_status)
 {
     if (service->stop.cut_short)
         service->stop.cut_short(service->stop.userdata);

@@ -15,7 +15,7 @@
  * missing queue and every other refusal by SQS, EX_OSERR (71) where the machine lacks something,
  * EX_IOERR (74) where standard output takes nothing, and this one where a stop had to leave work
  * undone. */
-enum { EXIT_STOPPED_SHORT = 1 };
+enum { EXIT_UNFINISHED = 1 };
 
 /* While a stop is under way, systemd is asked again and again for this much more time: a unit's
  * TimeoutStopSec= may be shorter than the daemon's own stop_timeout. */
@@ -40,7 +40,7 @@ struct service_stop {
 
 /* Sets up the loop. From here on SIGTERM, SIGINT and SIGHUP (unless it is ignored, as nohup has it)
  * are taken by it: the first begins the stop; another SIGTERM or SIGINT ends the loop at once, and
- * so does the stop's time-out, both with EXIT_STOPPED_SHORT. Before service_on_stop, the first
+ * so does the stop's time-out, both with EXIT_UNFINISHED. Before service_on_stop, the first
  * signal ends the loop with success. 0, -ENOMEM, or another errno of the loop. */
 int service_new(struct service **ret);
 void service_on_stop(struct service *service, const struct service_stop *stop);
@@ -48,15 +48,15 @@ void service_on_stop(struct service *service, const struct service_stop *stop);
 /* What keeps the work from going on, for the log; NULL where it goes on, or waits for what will
  * come by itself: a request under way within its deadline, a time not yet over. Looks only, changes
  * nothing. `now_usec`: the boot clock. */
-typedef const char *(*service_hangs_fn)(void *userdata, uint64_t now_usec);
+typedef const char *(*service_stall_fn)(void *userdata, uint64_t now_usec);
 
 /* Under systemd's watchdog `hangs` is asked before each feeding: it is fed only while nothing hangs
  * (a second look, soon after the first, must agree), so that work that has come to a standstill
  * ends the daemon, and systemd starts it anew. Without it a loop that goes on is enough. */
-void service_on_watch(struct service *service, service_hangs_fn hangs, void *userdata);
+void service_on_watch(struct service *service, service_stall_fn hangs, void *userdata);
 
 /* What the watchdog would be told now. */
-const char *service_what_hangs(struct service *service);
+const char *service_find_stall(struct service *service);
 
 struct service *service_free(struct service *service);
 DEFINE_CLEANUP(struct service *, service_free)
@@ -74,13 +74,13 @@ void service_ready(struct service *service);
 void service_status(struct service *service, const char *format, ...) PRINTF_FORMAT(2, 3);
 
 /* What the daemon waits for, shown behind the status until it is taken back with NULL. Copied. */
-void service_trouble(struct service *service, const char *text);
+void service_problem(struct service *service, const char *text);
 
 /* Ends the loop with that exit status. The first call counts. */
 void service_exit(struct service *service, int exit_status);
 
 /* The same, with work undone: what is left is said by service_stop.cut_short. */
-void service_give_up(struct service *service, int exit_status);
+void service_exit_unfinished(struct service *service, int exit_status);
 
 /* Runs the loop. Returns the exit status. */
 int service_run(struct service *service);

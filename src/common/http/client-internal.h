@@ -106,7 +106,7 @@ struct http_client {
     unsigned connections_max;
     struct list receiving;     /* replies that have begun and not ended, the oldest first */
     size_t n_held;             /* bytes of those */
-    size_t owner_held_bytes;   /* see http_client_set_held */
+    size_t owner_held_bytes;   /* see http_client_set_owner_bytes */
     size_t reply_memory_bytes; /* see http_client_options */
     http_replied_fn replied;   /* NULL: none */
     void *userdata;            /* its */
@@ -120,7 +120,7 @@ int http_watch_set_up(struct http_client *client, void (*turned)(struct http_cli
 void http_watch_done(struct http_client *client);
 
 /* A turn for all requests, whatever they wait for. */
-void http_watch_turn_all(struct http_client *client);
+void http_watch_act_on_all(struct http_client *client);
 
 /* A socket that is watched when libcurl wants it to be. A descriptor or a negative errno. */
 int http_watch_open_socket(struct http_client *client, const struct curl_sockaddr *address);
@@ -182,19 +182,19 @@ void http_connect_done(struct http_slot *slot);
 CURLcode http_begin_set_up(struct http_slot *slot);
 
 /* Whether a request may go out once more, whose kept connection was found closed. */
-bool http_may_repeat(const struct http_slot *slot);
+bool http_may_resend(const struct http_slot *slot);
 
 /* Sends it once more, over a new connection where it may take effect only once. */
-bool http_begin_again(struct http_slot *slot);
+bool http_resend(struct http_slot *slot);
 
 /* --- unix.c --- */
 
 /* Whether there will be another try to connect to a Unix socket. */
-bool http_wait_for_room(struct http_slot *slot);
+bool http_retry_full_backlog(struct http_slot *slot);
 
 /* Says it in place of libcurl, which would name the URL's host and port, to which nobody connected.
  */
-void http_say_why_not_connected(struct http_slot *slot);
+void http_describe_unix_connect_failure(struct http_slot *slot);
 
 /* --- failure.c --- */
 
@@ -212,24 +212,24 @@ void http_receive_done(struct http_slot *slot);
 /* --- progress.c --- */
 
 /* Starts the time of a request that is submitted. 0, or the errno of the event loop. */
-int http_progress_begin(struct http_slot *slot, const struct http_request *request);
+int http_deadline_begin(struct http_slot *slot, const struct http_request *request);
 
 /* Whether a request's time goes on, at the slot's timer, which is set no later than its deadline.
  * Where it is over, the slot's error_text says why. */
-enum http_progress { HTTP_GOES_ON, HTTP_IS_OVER, HTTP_HAS_NO_TIMER };
-enum http_progress http_progress_check(struct http_slot *slot);
+enum http_deadline { HTTP_DEADLINE_AHEAD, HTTP_DEADLINE_PASSED, HTTP_DEADLINE_NO_TIMER };
+enum http_deadline http_deadline_check(struct http_slot *slot);
 
 /* It was paused, and is read again: the pause was no stall. */
-void http_progress_resume(struct http_slot *slot);
+void http_deadline_resume(struct http_slot *slot);
 
 /* A reply was damaged as it was resumed: its end is told from the loop. */
-void http_progress_end_soon(struct http_slot *slot);
+void http_deadline_expire_soon(struct http_slot *slot);
 
 /* Says that the time for connecting was over. */
-void http_progress_say_connecting(struct http_slot *slot);
+void http_deadline_describe_connecting(struct http_slot *slot);
 
 /* Fills in how far a failed request has come. */
-void http_progress_tell(const struct http_slot *slot, struct http_reply *reply);
+void http_deadline_fill_reply(const struct http_slot *slot, struct http_reply *reply);
 
 /* Sets the slot's timer to its deadline, unless it fires before. 0, or the errno of the event loop.
  */

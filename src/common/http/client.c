@@ -132,13 +132,13 @@ static void on_timer(void *userdata)
         http_finish_by_code(slot, slot->resume_error);
         return;
     }
-    switch (http_progress_check(slot)) {
-    case HTTP_GOES_ON:
+    switch (http_deadline_check(slot)) {
+    case HTTP_DEADLINE_AHEAD:
         break;
-    case HTTP_IS_OVER:
+    case HTTP_DEADLINE_PASSED:
         http_slot_finish(slot, HTTP_FAILURE_TIMEOUT, slot->error_text);
         break;
-    case HTTP_HAS_NO_TIMER:
+    case HTTP_DEADLINE_NO_TIMER:
         http_slot_finish(slot, HTTP_FAILURE_REQUEST, "the time-out cannot be set");
         break;
     }

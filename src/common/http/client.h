@@ -108,7 +108,7 @@ struct http_reply {
 enum { HTTP_NETWORK_AUTHENTICATION_REQUIRED = 511 }; /* RFC 6585, section 6: a portal's */
 
 /* Whether a status is one that goes by: overload, a server's own trouble, a time-out of its. */
-static inline bool http_status_is_passing(int status)
+static inline bool http_status_is_transient(int status)
 {
     return status >= 500 || status == 429 || status == 408;
 }
@@ -155,7 +155,7 @@ DEFINE_CLEANUP(struct http_client *, http_client_free)
  * as well. Where they alone are that much, the oldest reply waits, too; but small replies never
  * wait for that, HTTP_SMALL_REPLY_BYTES, since they may be what lets the owner give bytes back. Not
  * to be called from inside a http_done_fn. */
-void http_client_set_held(struct http_client *client, size_t bytes);
+void http_client_set_owner_bytes(struct http_client *client, size_t bytes);
 
 /* Starts a request. All but the body is copied. `*ret` belongs to the client: it is valid until the
  * callback runs or http_slot_cancel is called. 0, -ENOMEM, or -EINVAL: a URL that libcurl does not

@@ -160,7 +160,7 @@ static void on_tick(void *userdata)
 {
     struct http_client *client = userdata;
 
-    http_watch_turn_all(client);
+    http_watch_act_on_all(client);
     if (client->n_connecting > 0 && !timer_is_set(&client->tick))
         timer_set_after(&client->tick, TICK_USEC);
 }
@@ -180,7 +180,7 @@ static bool has_new_connection(const struct http_slot *slot)
     return n_connects > 0;
 }
 
-bool http_may_repeat(const struct http_slot *slot)
+bool http_may_resend(const struct http_slot *slot)
 {
     if (slot->is_repeated)
         return false;
@@ -197,7 +197,7 @@ static bool may_begin_again(struct http_slot *slot)
         slot->may_begin_again = false;
         return true;
     }
-    if (!http_may_repeat(slot))
+    if (!http_may_resend(slot))
         return false;
     slot->wants_repeat = !has_new_connection(slot);
     slot->is_repeated = true;
@@ -220,7 +220,7 @@ static int on_begin(void *userdata, char *peer, char *own, int peer_port, int ow
     return CURL_PREREQFUNC_OK;
 }
 
-bool http_begin_again(struct http_slot *slot)
+bool http_resend(struct http_slot *slot)
 {
     slot->is_repeated = slot->may_begin_again = true;
     slot->wants_repeat = false;

@@ -50,12 +50,12 @@ static bool repeat(struct http_slot *slot, CURLcode code)
     long n_connects = 0, header_bytes = 0;
 
     if (slot->wants_repeat)
-        return http_begin_again(slot);
+        return http_resend(slot);
     if (code != CURLE_RECV_ERROR && code != CURLE_SEND_ERROR && code != CURLE_GOT_NOTHING)
         return false;
     curl_easy_getinfo(slot->easy, CURLINFO_NUM_CONNECTS, &n_connects);
     curl_easy_getinfo(slot->easy, CURLINFO_HEADER_SIZE, &header_bytes);
-    return n_connects == 0 && header_bytes == 0 && http_may_repeat(slot) && http_begin_again(slot);
+    return n_connects == 0 && header_bytes == 0 && http_may_resend(slot) && http_resend(slot);
 }
 
 /* Why no socket could be opened; 0: that was not it. The resolver has sockets of its own, of whose
@@ -123,7 +123,7 @@ static void finish_failed(struct http_slot *slot, enum http_failure failure, CUR
                  "http://, not https://");
     } else if (failure == HTTP_FAILURE_TIMEOUT && slot->n_begun == 0) {
         http_connect_failed(slot, failure, true);
-        http_progress_say_connecting(slot);
+        http_deadline_describe_connecting(slot);
     } else if (code == CURLE_ABORTED_BY_CALLBACK) {
         snprintf(text, size, "the connection was closed without an answer");
     } else if (text[0] == '\0') {
@@ -147,9 +147,9 @@ void http_finish_by_code(struct http_slot *slot, CURLcode code)
     if (repeat(slot, code))
         return;
     if (code == CURLE_COULDNT_CONNECT && slot->is_unix) {
-        if (http_wait_for_room(slot))
+        if (http_retry_full_backlog(slot))
             return;
-        http_say_why_not_connected(slot);
+        http_describe_unix_connect_failure(slot);
     }
     /* A write error is our own write callback's. */
     if (slot->body.error == -ENOMEM)

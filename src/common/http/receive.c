@@ -75,12 +75,12 @@ static size_t on_header(char *line, size_t one, size_t size, void *userdata)
 static void resume(struct http_slot *slot)
 {
     slot->is_paused = false;
-    http_progress_resume(slot);
+    http_deadline_resume(slot);
     /* It takes what libcurl has read of it already, and may be paused again by that. Where that
      * fails, libcurl has thrown it away and says so nowhere else. */
     slot->resume_error = curl_easy_pause(slot->easy, CURLPAUSE_CONT);
     if (slot->resume_error != CURLE_OK)
-        http_progress_end_soon(slot);
+        http_deadline_expire_soon(slot);
 }
 
 static void resume_some(struct http_client *client)
@@ -106,7 +106,7 @@ void http_receive_done(struct http_slot *slot)
     resume_some(client);
 }
 
-void http_client_set_held(struct http_client *client, size_t bytes)
+void http_client_set_owner_bytes(struct http_client *client, size_t bytes)
 {
     bool is_less = bytes < client->owner_held_bytes;
 

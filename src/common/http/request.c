@@ -204,6 +204,6 @@ int http_slot_prepare(struct http_slot *slot, const struct http_request *request
     }
     if (c)
         return c == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
-    return http_progress_begin(slot, request);
+    return http_deadline_begin(slot, request);
 }
 #undef SET

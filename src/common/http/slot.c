@@ -62,7 +62,7 @@ void http_slot_finish(struct http_slot *slot, enum http_failure failure, const c
         reply.handle = slot->easy;
     } else {
         reply.head_status = (int)status;
-        http_progress_tell(slot, &reply);
+        http_deadline_fill_reply(slot, &reply);
     }
     done(slot->userdata, &reply);
     http_slot_release(slot);

@@ -49,7 +49,7 @@ static void act(struct http_client *client, curl_socket_t fd, int what)
 /* Deprecated, since it takes longer the more requests there are; but there is no other turn for a
  * request that has neither a socket nor a time, which is what one has become whose address was
  * silent for too long. */
-void http_watch_turn_all(struct http_client *client)
+void http_watch_act_on_all(struct http_client *client)
 {
     int running;
 
@@ -77,7 +77,7 @@ static int on_soon(sd_event_source *source, void *userdata)
 
 static int set_timer(struct http_watch *w)
 {
-    return timer_set_early(&w->timer, w->wanted_usec);
+    return timer_set_no_later(&w->timer, w->wanted_usec);
 }
 
 static void on_timer(void *userdata)

@@ -47,7 +47,7 @@ static void answered(struct sqs_call *call, const struct sqs_reply *reply)
     const struct sqs_client_observer *observer = &call->client->observer;
 
     call->is_answered = true;
-    sqs_client_wake(call->client, RETRY_WAKES);
+    sqs_client_wake(call->client, RETRY_WAKES_PER_ANSWER);
     if (observer->answered && !call->options.is_probe)
         observer->answered(observer->userdata, call->request->operation, reply);
 }

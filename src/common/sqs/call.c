@@ -66,7 +66,7 @@ void sqs_call_leave(struct sqs_call *call)
 
     clear_failing(call);
     sqs_call_set_wakeable(call, false);
-    retry_quota_leave(&client->quota, &call->retry.pass);
+    retry_quota_end_probe(&client->quota, &call->retry.pass);
     if (!call->is_answered)
         sqs_client_ensure_probe(client);
 }

@@ -100,7 +100,7 @@ static void copy_text(const char *bytes, size_t size, char *ret, size_t ret_size
         if (n == 0) {
             ret[used++] = '?';
             n = 1;
-        } else if (!fits_into_line(c)) {
+        } else if (!is_safe_in_line(c)) {
             ret[used++] = ' ';
         } else {
             memcpy(ret + used, bytes + i, n);

@@ -10,7 +10,7 @@
 struct sqs_retry {
     unsigned failures; /* in a row, of the same kind of back-off */
     enum backoff_kind failure_kind;
-    struct retry_pass pass;
+    struct retry_grant pass;
     bool has_refreshed; /* keys were refused once already: they were looked up anew */
 };
 

@@ -18,7 +18,7 @@ static unsigned retry_cost(enum backoff_kind kind)
     return 0;
 }
 
-void retry_quota_leave(struct retry_quota *quota, struct retry_pass *pass)
+void retry_quota_end_probe(struct retry_quota *quota, struct retry_grant *pass)
 {
     if (!pass->is_probe)
         return;
@@ -26,11 +26,11 @@ void retry_quota_leave(struct retry_quota *quota, struct retry_pass *pass)
     quota->n_probes[pass->is_poll]--;
 }
 
-bool retry_quota_take(struct retry_quota *quota, struct retry_pass *pass, enum backoff_kind kind)
+bool retry_quota_take(struct retry_quota *quota, struct retry_grant *pass, enum backoff_kind kind)
 {
     unsigned cost = retry_cost(kind);
 
-    retry_quota_leave(quota, pass);
+    retry_quota_end_probe(quota, pass);
     pass->cost = 0;
     if (cost <= quota->tokens) {
         quota->tokens -= cost;
@@ -44,7 +44,7 @@ bool retry_quota_take(struct retry_quota *quota, struct retry_pass *pass, enum b
     return true;
 }
 
-void retry_quota_refund(struct retry_quota *quota, const struct retry_pass *pass)
+void retry_quota_refund(struct retry_quota *quota, const struct retry_grant *pass)
 {
     unsigned refund = pass->cost > 0 ? pass->cost : 1, room;
 

@@ -7,7 +7,7 @@
  * A daemon has no last attempt. The SDKs' token quota, which there fails a call at once when too
  * many fail, here lets a few probes go on, and all other calls sleep: they would only add to the
  * load of a service that is down. Each answer then wakes two of those that wait without tokens
- * (RETRY_WAKES), so that soon after the service is back all go on; and where most attempts still
+ * (RETRY_WAKES_PER_ANSWER), so that soon after the service is back all go on; and where most attempts still
  * fail, the waking dies down by itself. */
 #pragma once
 
@@ -31,14 +31,14 @@ enum {
     RETRY_QUOTA_MAX = 500,
     RETRY_COST_TRANSIENT = 14,
     RETRY_COST_THROTTLED = 5,
-    RETRY_PROBES_MAX = 2, /* of each kind: the answer to a long poll may take its time */
-    RETRY_WAKES = 2,      /* calls without tokens that an answer wakes */
+    RETRY_PROBES_MAX = 2,       /* of each kind: the answer to a long poll may take its time */
+    RETRY_WAKES_PER_ANSWER = 2, /* calls without tokens that an answer wakes */
 };
 
 #define RETRY_QUOTA_INIT ((struct retry_quota){.tokens = RETRY_QUOTA_MAX})
 
 /* What one call has of the quota. All zero to begin with, but for is_poll. */
-struct retry_pass {
+struct retry_grant {
     bool is_poll;  /* the caller's: a long poll */
     unsigned cost; /* that its last retry was paid with */
     bool is_probe;
@@ -46,13 +46,13 @@ struct retry_pass {
 
 /* One retry of a call. True: it goes on with its back-off, paid with tokens or as a probe; a slow
  * one always does, for nothing. False: it sleeps. */
-bool retry_quota_take(struct retry_quota *quota, struct retry_pass *pass, enum backoff_kind kind);
+bool retry_quota_take(struct retry_quota *quota, struct retry_grant *pass, enum backoff_kind kind);
 
 /* After a success: gives back the cost of the call's last retry, or 1 where there was none. */
-void retry_quota_refund(struct retry_quota *quota, const struct retry_pass *pass);
+void retry_quota_refund(struct retry_quota *quota, const struct retry_grant *pass);
 
 /* The call ends, however, or is no probe any more. */
-void retry_quota_leave(struct retry_quota *quota, struct retry_pass *pass);
+void retry_quota_end_probe(struct retry_quota *quota, struct retry_grant *pass);
 
 /* The delay after `attempt` failed attempts (1: the first has just failed).
  * `random` is any 64 random bits. `in_quota` is what retry_quota_take said; a call that sleeps

@@ -223,7 +223,7 @@ static int on_stream(sd_event_source *source, int fd, uint32_t events, void *use
     return 0;
 }
 
-void child_hold_output(struct child *child, bool is_held)
+void child_pause_output(struct child *child, bool is_held)
 {
     for (size_t i = 0; i < CHILD_N_STREAMS; i++)
         if (child->streams[i].source)
@@ -395,12 +395,12 @@ static void kill_and_wait(struct child *child)
 int child_start(sd_event *event, const struct child_options *options, struct child **ret)
 {
     struct child *child = calloc(1, sizeof(*child));
-    struct launched s;
+    struct spawned s;
     int r;
 
     if (!child)
         return -ENOMEM;
-    r = launch(&options->program, &s);
+    r = spawn_program(&options->program, &s);
     if (r < 0) {
         free(child);
         return r;

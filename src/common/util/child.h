@@ -5,7 +5,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "util/launch.h"
+#include "util/spawn-program.h"
 
 struct child; /* a program that runs */
 
@@ -22,7 +22,7 @@ enum child_end {
 
 /* Some of what the program prints, borrowed for the length of the call and wiped afterwards; never
  * from inside child_start. False: that is too much, the program is killed. No function of child.h
- * but child_hold_output may be called from it. */
+ * but child_pause_output may be called from it. */
 typedef bool (*child_output_fn)(void *userdata, enum child_stream stream, const char *bytes,
                                 size_t size);
 
@@ -31,7 +31,7 @@ typedef bool (*child_output_fn)(void *userdata, enum child_stream stream, const 
 typedef void (*child_done_fn)(void *userdata, enum child_end end, int status);
 
 struct child_options {
-    struct launch_options program;
+    struct spawn_options program;
     uint64_t timeout_usec; /* on the boot clock; then it is ended: CHILD_TIMED_OUT */
     uint64_t grace_usec;   /* from SIGTERM to SIGKILL, where it is ended; 0: SIGKILL at once */
     child_output_fn output;
@@ -58,7 +58,7 @@ pid_t child_pid(const struct child *child);
 
 /* Leaves unread what the program prints, so that it waits when its pipes are full, or reads again.
  * What stands in the pipes at its end is read all the same. */
-void child_hold_output(struct child *child, bool is_held);
+void child_pause_output(struct child *child, bool is_held);
 
 /* Ends the program and its group, with so much time from SIGTERM to SIGKILL, but no more than the
  * grace_usec of its start; 0: SIGKILL at once. `done` tells how it went. Where that is under way,

@@ -113,7 +113,7 @@ static int check(struct database *d, const char *sql)
     return r;
 }
 
-int database_look_again(struct database *d, int r)
+int database_recheck(struct database *d, int r)
 {
     if (r != -EUCLEAN)
         return r;
@@ -233,7 +233,7 @@ static int set_up(struct database *d, const struct database_schema *schema, uint
 
     if (r == 0)
         r = inspect(d, schema, file_bytes, &version, error);
-    r = database_look_again(d, r);
+    r = database_recheck(d, r);
     if (r == 0)
         r = set_up_log(d);
     if (r == 0)

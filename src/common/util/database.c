@@ -202,7 +202,7 @@ const void *statement_blob(struct statement *s, int i, size_t *ret_bytes)
     return data ? data : "";
 }
 
-bool statement_lacks_memory(const struct statement *s)
+bool statement_is_out_of_memory(const struct statement *s)
 {
     return (sqlite3_errcode(sqlite3_db_handle(s->sqlite)) & 0xff) == SQLITE_NOMEM;
 }

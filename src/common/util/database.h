@@ -11,7 +11,7 @@
  * tables), -ESTALE (a synced commit alone: the path of the file or of its log no longer leads to
  * what is open). database_error has the words.
  *
- * -EUCLEAN of a statement may be a passing fault of the disk or the memory: database_look_again
+ * -EUCLEAN of a statement may be a passing fault of the disk or the memory: database_recheck
  * tells. */
 #pragma once
 
@@ -58,7 +58,7 @@ DEFINE_CLEANUP(struct database *, database_free)
 /* `r` of a statement or of the opening, where it is not -EUCLEAN. Else looks through the whole
  * file: -EUCLEAN where that finds damage, too, else -EIO, also where the disk cannot be read now.
  * Blocks for as long as reading it all takes: for who gives up the file after that. */
-int database_look_again(struct database *database, int r);
+int database_recheck(struct database *database, int r);
 
 /* The last failure, one line: "<path>: <reason>". Valid until the next failure. */
 const char *database_error(const struct database *database);
@@ -110,7 +110,7 @@ const void *statement_blob(struct statement *statement, int i, size_t *ret_bytes
 bool statement_is_null(struct statement *statement, int i);
 
 /* Whether a column of the row could not be had for want of memory: then its text or blob is "". */
-bool statement_lacks_memory(const struct statement *statement);
+bool statement_is_out_of_memory(const struct statement *statement);
 
 /* Ends a statement before its last row. One that is left open keeps the log from being moved into
  * the file: reset it before the turn of the loop ends. */

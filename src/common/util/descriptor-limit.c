@@ -42,12 +42,12 @@ static uint64_t set_soft(rlim_t soft)
     return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? 0 : before;
 }
 
-uint64_t descriptor_limit_begin_original(void)
+uint64_t descriptor_limit_lower_for_spawn(void)
 {
     return set_soft(original);
 }
 
-void descriptor_limit_end_original(uint64_t soft)
+void descriptor_limit_restore_after_spawn(uint64_t soft)
 {
     set_soft(soft);
 }

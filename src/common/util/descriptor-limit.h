@@ -13,6 +13,6 @@ int descriptor_limit_raise(uint64_t wanted, uint64_t *ret_hard);
 /* Around the start of a program: the soft limit as it was before the first of the above, and again
  * as it is now. What is open above it stays open. Only another thread (libcurl's, for a look-up)
  * may be refused a new descriptor meanwhile, where so many are open: as if the name could not be
- * found, which is tried again. Returns what to hand to descriptor_limit_end_original. */
-uint64_t descriptor_limit_begin_original(void);
-void descriptor_limit_end_original(uint64_t soft);
+ * found, which is tried again. Returns what to hand to descriptor_limit_restore_after_spawn. */
+uint64_t descriptor_limit_lower_for_spawn(void);
+void descriptor_limit_restore_after_spawn(uint64_t soft);

@@ -148,7 +148,7 @@ static const char *read_digits(const char *text, const char *pattern, struct tm 
     return text;
 }
 
-int utc_time_parts(const struct tm *tm, time_t *ret)
+int utc_time_from_parts(const struct tm *tm, time_t *ret)
 {
     struct tm copy = {
         .tm_year = tm->tm_year - 1900,
@@ -180,7 +180,7 @@ int aws_time_parse(const char *text, time_t *ret)
     /* 'T' and 'Z' in the pattern stand for themselves. */
     if (!rest || *rest != '\0')
         return -EINVAL;
-    return utc_time_parts(&tm, ret);
+    return utc_time_from_parts(&tm, ret);
 }
 
 size_t utf8_decode(const char *bytes, size_t size, uint32_t *ret_code_point)
@@ -250,7 +250,7 @@ size_t utf8_valid_bytes(const char *bytes, size_t size)
     return size;
 }
 
-bool fits_into_line(uint32_t c)
+bool is_safe_in_line(uint32_t c)
 {
     return c >= 0x20 && !(c >= 0x7f && c < 0xa0) && c != 0x061c && c != 0x200e && c != 0x200f &&
            !(c >= 0x2028 && c <= 0x202e) && !(c >= 0x2066 && c <= 0x2069);
@@ -274,7 +274,7 @@ int escape_for_log(struct buffer *b, const char *bytes, size_t size, size_t max_
             buffer_append_string(b, "\\r");
         } else if (c == '\\') {
             buffer_append_string(b, "\\\\");
-        } else if (!fits_into_line(c)) {
+        } else if (!is_safe_in_line(c)) {
             for (size_t k = 0; k < n; k++)
                 buffer_printf(b, "\\x%02x", (unsigned char)bytes[i + k]);
         } else {

@@ -32,13 +32,13 @@ int aws_time_parse(const char *text, time_t *ret);
 /* The time in UTC that has these parts: year and month (1 to 12) as people write them, day, hour,
  * minute and second; the others are not read. A leap second counts as the second after it. 0, or
  * -EINVAL where a part is out of its range or there is no such day. */
-int utc_time_parts(const struct tm *tm, time_t *ret);
+int utc_time_from_parts(const struct tm *tm, time_t *ret);
 
 /* Whether a character can stand in one line of a log or a terminal: it is no control character,
  * does not separate lines or paragraphs (U+2028, U+2029), and does not change the direction of the
  * text around it (Unicode's property Bidi_Control), which would show the line in another order than
  * it has. */
-bool fits_into_line(uint32_t code_point);
+bool is_safe_in_line(uint32_t code_point);
 
 /* Appends text made fit for one line of a log: characters that do not fit into a line, backslashes
  * and bytes that are not UTF-8 as \n, \t, \\ or \xHH; cut after `max_bytes` bytes of input with

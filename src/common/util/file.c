@@ -135,7 +135,7 @@ int file_in_memory(const char *name, const void *bytes, size_t size, int *ret_fd
     return 0;
 }
 
-void file_fill_standard_descriptors(void)
+void file_open_standard_descriptors(void)
 {
     int fd;
 

@@ -24,4 +24,4 @@ int file_in_memory(const char *name, const void *bytes, size_t size, int *ret_fd
 /* Sees to it that descriptors 0, 1 and 2 are open, so that no file or connection that is opened
  * later takes the number of one, and is then written to as the log. What was closed is empty to
  * readers, and fails with EBADF for writers as before. To be called first of all. */
-void file_fill_standard_descriptors(void);
+void file_open_standard_descriptors(void);

@@ -41,7 +41,7 @@ static const char *read_number(const char *text, size_t digits, int *ret)
 
 static int year_begin(int year, time_t *ret)
 {
-    return utc_time_parts(&(struct tm){.tm_year = year, .tm_mon = 1, .tm_mday = 1}, ret);
+    return utc_time_from_parts(&(struct tm){.tm_year = year, .tm_mon = 1, .tm_mday = 1}, ret);
 }
 
 static const char *month_and_day(const char *p, int year, bool is_extended, time_t *ret)
@@ -53,7 +53,7 @@ static const char *month_and_day(const char *p, int year, bool is_extended, time
         p = *p == '-' ? p + 1 : NULL;
     if (p)
         p = read_number(p, 2, &tm.tm_mday);
-    return p && utc_time_parts(&tm, ret) == 0 ? p : NULL;
+    return p && utc_time_from_parts(&tm, ret) == 0 ? p : NULL;
 }
 
 static const char *day_of_year(const char *p, int year, time_t *ret)

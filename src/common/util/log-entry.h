@@ -23,10 +23,10 @@ struct log_entry {
     struct buffer bytes; /* the line; for the journal the fields, one after the other */
     size_t begin[LOG_ENTRY_FIELDS_MAX + 1]; /* where each field begins, and where the last ends */
     size_t n_fields;
-    log_taken_fn taken;   /* NULL: nobody waits for it */
-    void *userdata;       /* its */
-    bool carries_message; /* it is never dropped */
-    int result;           /* what log_entry_write has returned */
+    log_written_fn written; /* NULL: nobody waits for it */
+    void *userdata;         /* its */
+    bool carries_message;   /* it is never dropped */
+    int result;             /* what log_entry_write has returned */
 };
 
 /* An empty entry, or NULL: no memory. */

@@ -13,7 +13,7 @@
 struct log_writer {
     /* Of the loop's thread. */
     sd_event_source *source;
-    log_writer_flows_fn flows;
+    log_writer_resumed_fn flows;
     pthread_t thread;
     bool is_slow;
 
@@ -104,7 +104,7 @@ void log_writer_add(struct log_writer *w, struct log_entry *entry)
     pthread_mutex_unlock(&w->lock);
 }
 
-bool log_writer_is_slow(const struct log_writer *w)
+bool log_writer_is_congested(const struct log_writer *w)
 {
     return w->is_slow;
 }
@@ -131,8 +131,8 @@ static void report_written(struct log_writer *w)
     {
         struct log_entry *entry = CONTAINER_OF(link, struct log_entry, link);
 
-        if (entry->taken)
-            entry->taken(entry->userdata, entry->result);
+        if (entry->written)
+            entry->written(entry->userdata, entry->result);
         log_entry_free(entry);
     }
 }
@@ -212,7 +212,7 @@ static void writer_free(struct log_writer *w)
     free(w);
 }
 
-int log_writer_new(sd_event *event, size_t bytes_max, log_writer_flows_fn flows,
+int log_writer_new(sd_event *event, size_t bytes_max, log_writer_resumed_fn flows,
                    struct log_writer **ret)
 {
     struct log_writer *w = calloc(1, sizeof(*w));

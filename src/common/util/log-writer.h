@@ -13,20 +13,20 @@
 
 struct log_writer;
 
-/* The log takes entries again after it had been slow (log_writer_is_slow), or after entries were
+/* The log takes entries again after it had been slow (log_writer_is_congested), or after entries were
  * dropped, of which there were so many. Runs on the loop; it may add entries. */
-typedef void (*log_writer_flows_fn)(uint64_t n_dropped);
+typedef void (*log_writer_resumed_fn)(uint64_t n_dropped);
 
 /* Starts the thread. `bytes_max` bounds what waits (log-queue.h). The loop is referenced. 0,
  * -ENOMEM, or the errno of the thread, the eventfd or the loop. */
-int log_writer_new(sd_event *event, size_t bytes_max, log_writer_flows_fn flows,
+int log_writer_new(sd_event *event, size_t bytes_max, log_writer_resumed_fn flows,
                    struct log_writer **ret);
 
 /* Takes the entry over. */
 void log_writer_add(struct log_writer *writer, struct log_entry *entry);
 
 /* Whether more than half of the memory is in use. It stays so until less than a quarter is. */
-bool log_writer_is_slow(const struct log_writer *writer);
+bool log_writer_is_congested(const struct log_writer *writer);
 
 /* Waits until all is written, but no longer than that. Returns whether it is. */
 bool log_writer_flush(struct log_writer *writer, uint64_t usec);

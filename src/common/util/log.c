@@ -35,8 +35,8 @@ static struct {
     size_t n_common;
     bool waits_at_exit;
     struct log_writer *writer; /* NULL: entries are written at once */
-    bool is_stuck;      /* the thread was left behind in a write: nothing is written any more */
-    log_flows_fn flows; /* NULL: none */
+    bool is_stuck;        /* the thread was left behind in a write: nothing is written any more */
+    log_resumed_fn flows; /* NULL: none */
     void *flows_userdata;
 } state = {.level = LOG_INFO};
 
@@ -62,13 +62,13 @@ static bool stderr_takes_colours(void)
     return isatty(STDERR_FILENO) && !is_set(getenv("NO_COLOR")) && !(term && streq(term, "dumb"));
 }
 
-/* See LOG_SETTLE_MSEC. */
+/* See LOG_EXIT_DELAY_MSEC. */
 static void wait_for_journal(void)
 {
     uint64_t until_usec, now = clock_boot_usec();
 
     log_stop_thread();
-    until_usec = log_entry_journal_usec() + LOG_SETTLE_MSEC * USEC_PER_MSEC;
+    until_usec = log_entry_journal_usec() + LOG_EXIT_DELAY_MSEC * USEC_PER_MSEC;
     if (log_entry_journal_usec() > 0 && now < until_usec)
         usleep((useconds_t)(until_usec - now));
 }
@@ -130,7 +130,7 @@ static void append_line(struct buffer *b, const char *text, size_t size, bool is
         /* A character that the cut has split is dropped. */
         if (n == 0 && is_cut && size - i < 4 && (unsigned char)text[i] >= 0xC2)
             break;
-        if (n == 0 || !fits_into_line(c)) {
+        if (n == 0 || !is_safe_in_line(c)) {
             n = MAX(n, (size_t)1);
             piece_size = 0;
             for (size_t k = 0; k < n; k++)
@@ -240,12 +240,12 @@ void log_write(int priority, const char *message_id, const struct log_field *fie
     errno = saved_errno;
 }
 
-int log_write_message(const struct log_receiver *receiver, struct log_receipt **ret, int priority,
+int log_write_message(const struct log_completion *receiver, struct log_pending **ret, int priority,
                       const char *message_id, const struct log_field *fields, size_t n_fields,
                       const char *format, ...)
 {
     CLEANUP(log_entry_free) struct log_entry *entry = NULL;
-    int saved_errno = errno, r = LOG_UNDER_WAY;
+    int saved_errno = errno, r = LOG_PENDING;
     va_list ap;
 
     assert(priority >= LOG_EMERG && priority <= LOG_DEBUG && n_fields <= LOG_FIELDS_MAX);
@@ -260,19 +260,19 @@ int log_write_message(const struct log_receiver *receiver, struct log_receipt **
         r = state.is_stuck ? -EAGAIN : log_entry_write(entry);
     } else {
         entry->carries_message = true;
-        entry->taken = receiver->taken;
+        entry->written = receiver->written;
         entry->userdata = receiver->userdata;
-        *ret = (struct log_receipt *)entry;
+        *ret = (struct log_pending *)entry;
         log_writer_add(state.writer, TAKE(entry));
     }
     errno = saved_errno;
     return r;
 }
 
-struct log_receipt *log_receipt_cancel(struct log_receipt *receipt)
+struct log_pending *log_pending_cancel(struct log_pending *receipt)
 {
     if (receipt)
-        ((struct log_entry *)receipt)->taken = NULL;
+        ((struct log_entry *)receipt)->written = NULL;
     return NULL;
 }
 
@@ -310,12 +310,12 @@ void log_stop_thread(void)
     state.writer = NULL;
 }
 
-bool log_is_slow(void)
+bool log_is_congested(void)
 {
-    return state.writer && log_writer_is_slow(state.writer);
+    return state.writer && log_writer_is_congested(state.writer);
 }
 
-void log_on_flow(log_flows_fn flows, void *userdata)
+void log_on_resume(log_resumed_fn flows, void *userdata)
 {
     state.flows = flows;
     state.flows_userdata = userdata;

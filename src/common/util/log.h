@@ -35,7 +35,7 @@ enum {
 /* The journal looks up who has sent an entry (its unit, for one) while it reads it, and finds
  * nobody where the process has ended by then: `journalctl -u` would not show why it did. So an end
  * by exit() waits until the last entry is this old. */
-#define LOG_SETTLE_MSEC 300
+#define LOG_EXIT_DELAY_MSEC 300
 
 /* How long the end waits for lines that are not written yet. */
 #define LOG_FLUSH_MAX_USEC USEC_PER_SEC
@@ -60,30 +60,30 @@ bool log_enabled(int priority);
 void log_write(int priority, const char *message_id, const struct log_field *fields,
                size_t n_fields, const char *format, ...) PRINTF_FORMAT(5, 6);
 
-struct log_receipt; /* of a line that carries a message and is not written yet */
+struct log_pending; /* of a line that carries a message and is not written yet */
 
 /* The line was written, or nobody could take it: then `result` is a negative errno. Runs on the
  * loop, once for each receipt that was not cancelled, which is void from then on. */
-typedef void (*log_taken_fn)(void *userdata, int result);
+typedef void (*log_written_fn)(void *userdata, int result);
 
-struct log_receiver {
-    log_taken_fn taken;
+struct log_completion {
+    log_written_fn written;
     void *userdata;
 };
 
-enum { LOG_UNDER_WAY = 1 };
+enum { LOG_PENDING = 1 };
 
 /* As log_write, for a line that is all that will be left of a message: it is never dropped, and who
  * writes it learns when it was taken. 0: it was, or lines of that priority are not written.
- * LOG_UNDER_WAY: the receiver will be told; *ret_receipt is set. -ENOMEM, or the errno of the
+ * LOG_PENDING: the receiver will be told; *ret_pending is set. -ENOMEM, or the errno of the
  * write.
  */
-int log_write_message(const struct log_receiver *receiver, struct log_receipt **ret_receipt,
+int log_write_message(const struct log_completion *receiver, struct log_pending **ret_pending,
                       int priority, const char *message_id, const struct log_field *fields,
                       size_t n_fields, const char *format, ...) PRINTF_FORMAT(7, 8);
 
 /* Nobody waits for the line any more; it is written nevertheless. NULL is allowed. Returns NULL. */
-struct log_receipt *log_receipt_cancel(struct log_receipt *receipt);
+struct log_pending *log_pending_cancel(struct log_pending *receipt);
 
 /* From now on a thread writes. 0, -ENOMEM, or the errno of the thread or the loop. */
 int log_start_thread(sd_event *event);
@@ -93,9 +93,9 @@ int log_start_thread(sd_event *event);
 void log_stop_thread(void);
 
 /* Whether so many lines wait that whoever can produce fewer should, until `flows` is called. */
-bool log_is_slow(void);
-typedef void (*log_flows_fn)(void *userdata);
-void log_on_flow(log_flows_fn flows, void *userdata); /* NULL: nobody */
+bool log_is_congested(void);
+typedef void (*log_resumed_fn)(void *userdata);
+void log_on_resume(log_resumed_fn flows, void *userdata); /* NULL: nobody */
 
 #define LOG_FIELDS(...)                                                                            \
     (const struct log_field[]){__VA_ARGS__}, ARRAY_SIZE(((const struct log_field[]){__VA_ARGS__}))

@@ -64,7 +64,7 @@ static inline bool is_set(const char *s)
 
 /* Whether a negative errno, of a file or of a program to start, is of something that this machine
  * lacks for a while, and says nothing of the file or the program. */
-static inline bool errno_is_passing(int r)
+static inline bool errno_is_transient(int r)
 {
     return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EAGAIN || r == -EIO ||
            r == -ETXTBSY; /* a program that is just being written */

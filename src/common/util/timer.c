@@ -84,7 +84,7 @@ int timer_set_priority(struct timer *timer, int64_t priority)
     return sd_event_source_set_priority(timer->source, priority);
 }
 
-int timer_set_early(struct timer *timer, uint64_t usec)
+int timer_set_no_later(struct timer *timer, uint64_t usec)
 {
     return usec < timer->usec ? timer_set(timer, usec) : 0;
 }

@@ -44,7 +44,7 @@ int timer_set_after(struct timer *timer, uint64_t delay_usec);
 /* As timer_set, but a timer that is set to an earlier moment stays so, and nothing is turned off:
  * the function must look whether its time has come, and else set the timer again. It serves moments
  * that move with every message and are hardly ever reached. */
-int timer_set_early(struct timer *timer, uint64_t usec);
+int timer_set_no_later(struct timer *timer, uint64_t usec);
 
 void timer_stop(struct timer *timer);
 

@@ -9,7 +9,7 @@
 
 #include "util/buffer.h"
 #include "util/encode.h"
-#include "util/launch.h"
+#include "util/spawn-program.h"
 
 enum {
     TEXT_MAX_BYTES = 16 * 1024 * 1024,
@@ -32,7 +32,7 @@ static bool is_passed_on(const char *entry)
     for (size_t i = 0; i < ARRAY_SIZE(kept_back); i++)
         if (strncmp(entry, kept_back[i], strlen(kept_back[i])) == 0)
             return false;
-    return launch_inherits(entry);
+    return spawn_inherits(entry);
 }
 
 int exec_environment_new(char *const *from, struct exec_environment **ret)

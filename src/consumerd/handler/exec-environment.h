@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The environment of a program that handles a message.
  *
- * From this process's own it has all but what launch_inherits keeps back, all AWS_* and
+ * From this process's own it has all but what spawn_inherits keeps back, all AWS_* and
  * CREDENTIALS_DIRECTORY (the keys are the daemon's, not the program's), and all SQS_*, which are
  * the message's:
  *

@@ -17,7 +17,7 @@
 #include "consumerd/handler/exec-environment.h"
 #include "consumerd/handler/sandbox.h"
 #include "daemon/message-ids.h"
-#include "daemon/trouble.h"
+#include "daemon/failure-log.h"
 #include "util/child.h"
 #include "util/clock.h"
 #include "util/descriptor-limit.h"
@@ -49,8 +49,9 @@ struct exec_handler {
     struct exec_environment *environment;
     struct list runs;
     size_t n_runs;
-    bool is_output_held;                          /* the log is slow */
-    char why_not_reached[TROUBLE_TEXT_MAX_BYTES]; /* why the program could not be started, last */
+    bool is_output_held; /* the log is slow */
+    char why_not_reached
+        [FAILURE_LOG_TEXT_MAX_BYTES]; /* why the program could not be started, last */
 };
 
 struct handler_run {
@@ -109,7 +110,7 @@ static void hold_outputs(struct exec_handler *h, bool is_held)
         struct handler_run *run = CONTAINER_OF(link, struct handler_run, of_handler);
 
         if (run->child)
-            child_hold_output(run->child, is_held);
+            child_pause_output(run->child, is_held);
     }
 }
 
@@ -125,7 +126,7 @@ static bool on_output(void *userdata, enum child_stream stream, const char *byte
     run->stream = stream;
     if (log_enabled(priority_of(stream)))
         line_splitter_feed(&run->outputs[stream], bytes, size, on_line, run);
-    if (log_is_slow())
+    if (log_is_congested())
         hold_outputs(run->handler, true);
     return true;
 }
@@ -322,7 +323,7 @@ static int start(struct handler_run *run, const struct sqs_received_message *mes
     if (r < 0)
         return r;
     run->pid = child_pid(run->child);
-    child_hold_output(run->child, run->handler->is_output_held);
+    child_pause_output(run->child, run->handler->is_output_held);
     return 0;
 }
 
@@ -415,7 +416,7 @@ static void exec_free(struct handler *handler)
     struct exec_handler *h = (struct exec_handler *)(void *)handler;
 
     end_runs(h);
-    log_on_flow(NULL, NULL);
+    log_on_resume(NULL, NULL);
     exec_environment_free(h->environment);
     free(h->path);
     free(h);
@@ -515,7 +516,7 @@ int handler_exec_new(sd_event *event, const struct config *config, struct handle
     h->head.target = h->path;
     slash = strrchr(h->path, '/');
     h->name = slash ? slash + 1 : h->path;
-    log_on_flow(on_log_flows, h);
+    log_on_resume(on_log_flows, h);
     *ret = &h->head;
     return 0;
 }

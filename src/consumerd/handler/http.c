@@ -5,7 +5,7 @@
  * answers beside the status is read to its end, since it may be how a server shows that it is still
  * at work, and thrown away but for its beginning.
  *
- * Failures are told one by one only as far as daemon/trouble.h says. That the application is away
+ * Failures are told one by one only as far as daemon/failure-log.h says. That the application is away
  * is told by whoever runs the handler. */
 #include "consumerd/handler/http.h"
 
@@ -14,7 +14,7 @@
 
 #include "consumerd/handler/http-target.h"
 #include "consumerd/handler/sqsd-headers.h"
-#include "daemon/trouble.h"
+#include "daemon/failure-log.h"
 #include "http/client.h"
 #include "http/retry-after.h"
 #include "util/clock.h"
@@ -35,7 +35,7 @@ enum {
 /* Each is told by itself. */
 enum failure_kind {
     FAILURE_REPLY,   /* no whole reply, or not in time */
-    FAILURE_PASSING, /* an error that goes by, as http_status_is_passing has it */
+    FAILURE_PASSING, /* an error that goes by, as http_status_is_transient has it */
     FAILURE_STATUS,  /* another status: often that message's own fault */
     FAILURE_HEADERS, /* an attribute has no place in a header */
     N_FAILURE_KINDS,
@@ -50,7 +50,7 @@ struct http_handler {
     char *content_type, *queue_name;
     uint64_t timeout_usec;
     struct sqsd_headers headers; /* of the message that is begun right now */
-    struct trouble failures[N_FAILURE_KINDS];
+    struct failure_log failures[N_FAILURE_KINDS];
     struct buffer why_not_reached; /* why a message did not get through to the application, last */
 };
 
@@ -74,7 +74,7 @@ static enum failure_kind kind_of(const struct http_reply *reply)
 {
     if (reply->failure != HTTP_FAILURE_NONE)
         return FAILURE_REPLY;
-    return http_status_is_passing(reply->status) ? FAILURE_PASSING : FAILURE_STATUS;
+    return http_status_is_transient(reply->status) ? FAILURE_PASSING : FAILURE_STATUS;
 }
 
 static void describe_redirect(const struct http_reply *reply, struct buffer *text)
@@ -134,9 +134,9 @@ static void tell_failure(const struct handler_run *run, const struct http_reply 
     struct http_handler *h = run->handler;
     const struct sqs_received_message *message = run->message;
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(SHOWN_REPLY_MAX_BYTES);
-    struct trouble *trouble = &h->failures[kind_of(reply)];
+    struct failure_log *trouble = &h->failures[kind_of(reply)];
     uint64_t now = now_usec(h);
-    int priority = trouble_add(trouble, "", "", now) ? LOG_WARNING : LOG_DEBUG;
+    int priority = failure_log_add(trouble, "", "", now) ? LOG_WARNING : LOG_DEBUG;
     char status[16] = "", when[64] = "", more[96] = "";
 
     if (!log_enabled(priority))
@@ -163,10 +163,10 @@ static void tell_success(struct http_handler *h)
     uint64_t since_usec = UINT64_MAX;
 
     for (size_t i = 0; i < FAILURE_HEADERS; i++) {
-        struct trouble ended;
+        struct failure_log ended;
 
         /* That one message is handled says nothing about one that was found fault with. */
-        if (!trouble_end(&h->failures[i], &ended) || i == FAILURE_STATUS)
+        if (!failure_log_end(&h->failures[i], &ended) || i == FAILURE_STATUS)
             continue;
         failures += ended.failures;
         since_usec = MIN(since_usec, ended.since_usec);
@@ -178,7 +178,7 @@ static void tell_success(struct http_handler *h)
 
 static void tell_left_out(struct http_handler *h, const struct sqs_received_message *message)
 {
-    bool is_worth_it = trouble_add(&h->failures[FAILURE_HEADERS], "", "", now_usec(h));
+    bool is_worth_it = failure_log_add(&h->failures[FAILURE_HEADERS], "", "", now_usec(h));
 
     log_write(is_worth_it ? LOG_WARNING : LOG_DEBUG, NULL, LOG_FIELDS(MESSAGE_FIELDS(message)),
               "Message %s is posted without %u of its attributes, which no header can bear "

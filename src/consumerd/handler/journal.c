@@ -54,7 +54,7 @@ struct handler_run {
     struct journal_handler *handler;
     handler_done_fn done;
     void *userdata;
-    struct log_receipt *receipt;
+    struct log_pending *receipt;
 };
 
 /* A line that nobody can take is no fault of the message's. */
@@ -85,13 +85,14 @@ static int write_line(const struct sqs_received_message *message, struct handler
     }
     if (line.error < 0)
         return line.error;
-    return log_write_message(
-        &(struct log_receiver){on_taken, run}, &run->receipt, LOG_INFO, MESSAGE_ID_MESSAGE_RECEIVED,
-        LOG_FIELDS({"SQS_MESSAGE_ID", message->message_id},
-                   {"SQS_MESSAGE_GROUP_ID", message->group_id},
-                   {"SQS_MESSAGE_DEDUPLICATION_ID", message->deduplication_id},
-                   {"SQS_SEQUENCE_NUMBER", message->sequence_number}),
-        "Message read from queue: %s SQS Message Id:%s", buffer_string(&line), message->message_id);
+    return log_write_message(&(struct log_completion){on_taken, run}, &run->receipt, LOG_INFO,
+                             MESSAGE_ID_MESSAGE_RECEIVED,
+                             LOG_FIELDS({"SQS_MESSAGE_ID", message->message_id},
+                                        {"SQS_MESSAGE_GROUP_ID", message->group_id},
+                                        {"SQS_MESSAGE_DEDUPLICATION_ID", message->deduplication_id},
+                                        {"SQS_SEQUENCE_NUMBER", message->sequence_number}),
+                             "Message read from queue: %s SQS Message Id:%s", buffer_string(&line),
+                             message->message_id);
 }
 
 static int run_message(struct handler *handler, const struct sqs_received_message *message,
@@ -110,7 +111,7 @@ static int run_message(struct handler *handler, const struct sqs_received_messag
         run->userdata = userdata;
         r = write_line(message, run);
     }
-    if (r == LOG_UNDER_WAY)
+    if (r == LOG_PENDING)
         *ret_run = TAKE(run);
     else
         done(userdata, outcome_of(h, r), HANDLER_DELAY_DEFAULT);
@@ -119,7 +120,7 @@ static int run_message(struct handler *handler, const struct sqs_received_messag
 
 static void abandon(struct handler_run *run)
 {
-    log_receipt_cancel(run->receipt);
+    log_pending_cancel(run->receipt);
     free(run);
 }
 

@@ -98,12 +98,12 @@ static bool find_slot(struct intake *i, const struct intake_user *user)
 static void note_overload(struct intake *i)
 {
     const struct intake_user *most = intake_users_most_connections(i->users);
-    char text[TROUBLE_TEXT_MAX_BYTES];
+    char text[FAILURE_LOG_TEXT_MAX_BYTES];
 
     snprintf(text, sizeof(text), "%zu of %zu places are taken, %zu of them by user %u",
              i->n_connections, i->n_connections_max, most->n_connections, most->uid);
     i->overload_usec = intake_now_usec(i);
-    if (trouble_add(&i->overload, "overload", text, i->overload_usec))
+    if (failure_log_add(&i->overload, "overload", text, i->overload_usec))
         log_warning("Submitters are told to try again later: %s.", text);
     if (i->overload.failures == 1 && i->changed)
         i->changed(i->userdata);
@@ -111,12 +111,12 @@ static void note_overload(struct intake *i)
 
 void intake_end_overload(struct intake *i)
 {
-    struct trouble ended;
+    struct failure_log ended;
 
     if (i->overload.failures == 0 || free_slots(i) == 0 ||
         i->overload_usec + INTAKE_OVERLOAD_USEC > intake_now_usec(i))
         return;
-    if (trouble_end(&i->overload, &ended))
+    if (failure_log_end(&i->overload, &ended))
         log_notice("There are places for submitters again; %u times somebody was told to wait.",
                    ended.failures);
     if (i->changed)
@@ -133,7 +133,7 @@ void intake_describe(const struct intake *i, struct buffer *status)
 static void refuse_connection(struct intake *i, int fd)
 {
     CLEANUP(buffer_done) struct buffer reply = BUFFER_INIT(SUBMISSION_REPLY_MAX_BYTES);
-    char text[TROUBLE_TEXT_MAX_BYTES + 64];
+    char text[FAILURE_LOG_TEXT_MAX_BYTES + 64];
 
     note_overload(i);
     snprintf(text, sizeof(text), "no place: %s; try again later", i->overload.text);

@@ -96,7 +96,7 @@ static void answer_error(struct connection *c, const char *error, bool is_tempor
 static void log_full_store(struct intake *i)
 {
     const struct intake_user *most = intake_users_most_messages(i->users);
-    char text[TROUBLE_TEXT_MAX_BYTES];
+    char text[FAILURE_LOG_TEXT_MAX_BYTES];
 
     i->protocol.is_full = false;
     if (!most)
@@ -105,7 +105,7 @@ static void log_full_store(struct intake *i)
              "of the %" PRIu64 " messages that have come since the start, user %u has handed in "
              "%" PRIu64,
              i->protocol.n_messages, most->uid, most->n_messages);
-    if (trouble_add(&i->full, "full", text, intake_now_usec(i)))
+    if (failure_log_add(&i->full, "full", text, intake_now_usec(i)))
         log_warning("The spool is full, and what is handed in is refused: %s.", text);
 }
 

@@ -7,7 +7,7 @@
 #include "producerd/intake/protocol.h"
 #include "producerd/intake/connection.h"
 #include "producerd/intake/intake.h"
-#include "daemon/trouble.h"
+#include "daemon/failure-log.h"
 #include "util/timer.h"
 
 enum {
@@ -36,9 +36,9 @@ struct intake {
     bool is_accept_failure_logged;     /* and that was said */
     size_t n_connections_max;
     struct intake_users *users;
-    struct trouble overload; /* others are turned away, or all places are taken */
-    uint64_t overload_usec;  /* when one was last */
-    struct trouble full;     /* the store is, and who filled it */
+    struct failure_log overload; /* others are turned away, or all places are taken */
+    uint64_t overload_usec;      /* when one was last */
+    struct failure_log full;     /* the store is, and who filled it */
     void (*changed)(void *userdata);
     uint64_t timeout_usec, idle_usec;
 

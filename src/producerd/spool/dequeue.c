@@ -157,12 +157,12 @@ static int next_lagging(struct spool *s, struct spool_message **ret)
         }
         /* The index and its table disagree. */
         if (!streq(statement_text(s->next_of_group, SPOOL_COLUMN_GROUP_ID, NULL), group_id)) {
-            r = statement_lacks_memory(s->next_of_group) ? -ENOMEM : -EUCLEAN;
+            r = statement_is_out_of_memory(s->next_of_group) ? -ENOMEM : -EUCLEAN;
             statement_reset(s->next_of_group);
             return r;
         }
         r = spool_row_read(s->next_of_group, ret, &fault);
-        if (r == SPOOL_ROW_E_DAMAGED && statement_lacks_memory(s->next_of_group))
+        if (r == SPOOL_ROW_E_DAMAGED && statement_is_out_of_memory(s->next_of_group))
             r = -ENOMEM;
         if (r >= 0)
             spool_groups_lagging_found(
@@ -209,7 +209,7 @@ static int take_row(struct spool *s, struct statement *row, struct spool_message
             spool_groups_done(s->groups, statement_text(row, SPOOL_COLUMN_GROUP_ID, NULL));
     }
     /* What could not be read for want of memory is not damaged. */
-    if (r == SPOOL_ROW_E_DAMAGED && statement_lacks_memory(row))
+    if (r == SPOOL_ROW_E_DAMAGED && statement_is_out_of_memory(row))
         r = -ENOMEM;
     if (r < 0)
         return r;
@@ -240,9 +240,9 @@ static int check_file(struct spool *s, int r)
     uint64_t watchdog_usec;
 
     if (r != -EUCLEAN || sd_watchdog_enabled(0, &watchdog_usec) <= 0)
-        return database_look_again(s->database, r);
+        return database_recheck(s->database, r);
     sd_notifyf(0, "WATCHDOG_USEC=%" PRIu64, SPOOL_CHECK_MAX_SEC * USEC_PER_SEC);
-    r = database_look_again(s->database, r);
+    r = database_recheck(s->database, r);
     sd_notifyf(0, "WATCHDOG_USEC=%" PRIu64, watchdog_usec);
     return r;
 }

@@ -180,7 +180,7 @@ static int read_rejected(struct spool *s, uint64_t number, struct spool_message 
     if (r <= 0)
         return r;
     r = spool_row_read(s->read_rejected, ret, &fault);
-    if (r == SPOOL_ROW_E_DAMAGED && statement_lacks_memory(s->read_rejected))
+    if (r == SPOOL_ROW_E_DAMAGED && statement_is_out_of_memory(s->read_rejected))
         r = -ENOMEM;
     *ret_has_checksum = !statement_is_null(s->read_rejected, SPOOL_COLUMN_CHECKSUM);
     statement_reset(s->read_rejected);

@@ -234,7 +234,7 @@ int spool_open(const struct spool_options *options, struct spool **ret, char **e
         r = set_wrong_numbers_aside(s);
     if (r >= 0)
         r = check_kind(s, error);
-    r = database_look_again(s->database, r);
+    r = database_recheck(s->database, r);
     if (r == -EUCLEAN)
         return error_line(SPOOL_E_UNUSABLE, error,
                           "%s. The file is damaged: move it away to keep it for a look, or restore "

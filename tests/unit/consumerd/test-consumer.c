@@ -298,7 +298,7 @@ static void no_more_bytes_are_received_than_may_be_in_hand(void **state)
     assert_string_equal(begun(), "abcd");
     assert_int_equal(poll_under_way(), SIZE_MAX);
     assert_int_equal(fake_held_bytes, 64 * MIB);
-    assert_null(service_what_hangs(service));
+    assert_null(service_find_stall(service));
     runs[3].is_running = false;
     runs[3].done(runs[3].userdata, HANDLER_DONE, 0);
     settle_down();
@@ -535,24 +535,24 @@ static void idle_and_busy_it_does_not_hang(void **state)
     config.consumer.start_delay_usec = 100 * USEC_PER_MSEC;
     assert_int_equal(service_new(&service), 0);
     assert_int_equal(consumer_new(service, &config, &handler, &consumer, NULL), 0);
-    assert_null(service_what_hangs(service)); /* the queue is being opened */
+    assert_null(service_find_stall(service)); /* the queue is being opened */
     fake_open();
-    assert_null(service_what_hangs(service));
+    assert_null(service_find_stall(service));
     settle_down();
     assert_int_equal(fake_n_calls, 0);
-    assert_null(service_what_hangs(service)); /* waits for the start */
+    assert_null(service_find_stall(service)); /* waits for the start */
     fake_now_usec += 100 * USEC_PER_MSEC;
     run_for(service_event(service), 150 * USEC_PER_MSEC);
     assert_int_equal(fake_n_open(), 1);
-    assert_null(service_what_hangs(service)); /* receives */
+    assert_null(service_find_stall(service)); /* receives */
     deliver("", "a");
-    assert_null(service_what_hangs(service));
+    assert_null(service_find_stall(service));
     deliver("abab", "a");
     assert_int_equal(n_running(), 2);
     assert_int_equal(fake_n_open(), 0);
-    assert_null(service_what_hangs(service)); /* handles, and waits to keep the leases */
+    assert_null(service_find_stall(service)); /* handles, and waits to keep the leases */
     fake_hangs = "the queue's";
-    assert_string_equal(service_what_hangs(service), "the queue's");
+    assert_string_equal(service_find_stall(service), "the queue's");
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)

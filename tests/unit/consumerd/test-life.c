@@ -83,7 +83,7 @@ static void finish(struct handler_run *run, enum handler_outcome outcome)
     if (outcome == HANDLER_DONE && ledger)
         truth_of(id, strlen(id))->is_recorded = true;
     run->self = NULL;
-    fake_holds_messages = !fake_receiver.taken && chance(2);
+    fake_holds_messages = !fake_receiver.written && chance(2);
     run->done(run->userdata, outcome, delays[chance(ARRAY_SIZE(delays))]);
     fake_holds_messages = false;
 }

@@ -39,7 +39,7 @@ static void a_line_says_what_to_do_and_where_keys_were_looked_for(void **state)
 
     unsetenv("INVOCATION_ID");
     fake_n_lines = 0;
-    failure_log(LOG_ERR, SQS_SEND_MESSAGE, &error, "", "Cannot send", " (again)");
+    failure_write(LOG_ERR, SQS_SEND_MESSAGE, &error, "", "Cannot send", " (again)");
     assert_string_equal(fake_lines[0],
                         "Cannot send: no AWS credentials were found; to mend it: run `aws "
                         "configure`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (keys in "
@@ -47,7 +47,7 @@ static void a_line_says_what_to_do_and_where_keys_were_looked_for(void **state)
                         "(again) [SQS_OPERATION=SendMessage]");
     error = (struct sqs_error){
         .name = "QueueDoesNotExist", .code = "NonExistentQueue", .message = "There is none."};
-    failure_log(LOG_ERR, SQS_SEND_MESSAGE, &error, "id", "Cannot send", "");
+    failure_write(LOG_ERR, SQS_SEND_MESSAGE, &error, "id", "Cannot send", "");
     assert_string_equal(fake_lines[1],
                         "Cannot send: QueueDoesNotExist: There is none; to mend it: check "
                         "aws.queue_url and aws.region in the configuration, or create the queue "
@@ -62,12 +62,12 @@ static void a_reply_that_stalls_may_hold_messages(void **state)
 
     fake_n_lines = 0;
     error.stall = SQS_STALL_WAIT;
-    failure_log(LOG_ERR, SQS_SEND_MESSAGE, &error, "", "Lead", "");
+    failure_write(LOG_ERR, SQS_SEND_MESSAGE, &error, "", "Lead", "");
     assert_int_equal(fake_count_lines(lost), 0);
-    failure_log(LOG_ERR, SQS_RECEIVE_MESSAGE, &error, "", "Lead", "");
+    failure_write(LOG_ERR, SQS_RECEIVE_MESSAGE, &error, "", "Lead", "");
     assert_int_equal(fake_count_lines(lost), 1);
     error.stall = SQS_STALL_NONE;
-    failure_log(LOG_ERR, SQS_RECEIVE_MESSAGE, &error, "", "Lead", "");
+    failure_write(LOG_ERR, SQS_RECEIVE_MESSAGE, &error, "", "Lead", "");
     assert_int_equal(fake_count_lines(lost), 1);
 }
 

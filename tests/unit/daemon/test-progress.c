@@ -87,7 +87,7 @@ static void nothing_is_told_while_nothing_happens(void **state)
 {
     for (int i = 0; i < 10; i++) {
         pass(61 * SEC);
-        progress_look(progress);
+        progress_update(progress);
     }
     assert_int_equal(fake_n_lines, 1);
 }
@@ -97,16 +97,16 @@ static void a_line_a_minute_tells_what_has_changed(void **state)
     pass(100 * SEC);
     for (int i = 0; i < 6; i++) {
         totals.apples++;
-        progress_look(progress);
+        progress_update(progress);
         pass(10 * SEC);
         assert_int_equal(fake_n_lines, i < 5 ? 1 : 2);
     }
     assert_string_equal(fake_lines[1], "In the last 60 s: 6 apples, 0 pears.");
-    progress_look(progress); /* they are as they were told */
+    progress_update(progress); /* they are as they were told */
     pass(200 * SEC);
     assert_int_equal(fake_n_lines, 2);
     totals.pears += 2;
-    progress_look(progress);
+    progress_update(progress);
     pass(60 * SEC);
     assert_int_equal(fake_n_lines, 3);
     assert_string_equal(fake_lines[2], "In the last 60 s: 0 apples, 2 pears.");
@@ -116,7 +116,7 @@ static void a_line_a_minute_tells_what_has_changed(void **state)
 static void what_changes_without_a_look_is_told_later(void **state)
 {
     totals.apples++;
-    progress_look(progress);
+    progress_update(progress);
     pass(59 * SEC);
     totals.apples++;
     pass(1 * SEC);
@@ -124,7 +124,7 @@ static void what_changes_without_a_look_is_told_later(void **state)
     totals.apples++;
     pass(300 * SEC);
     assert_int_equal(fake_n_lines, 2);
-    progress_look(progress);
+    progress_update(progress);
     pass(60 * SEC);
     assert_string_equal(fake_lines[2], "In the last 60 s: 1 apples, 0 pears.");
 }
@@ -132,10 +132,10 @@ static void what_changes_without_a_look_is_told_later(void **state)
 static void the_end_tells_all_since_the_start_once(void **state)
 {
     totals.apples++;
-    progress_look(progress);
+    progress_update(progress);
     pass(61 * SEC);
     totals.pears++;
-    progress_look(progress);
+    progress_update(progress);
     pass(9 * SEC);
     assert_int_equal(fake_n_lines, 2);
     progress_end(progress);
@@ -143,7 +143,7 @@ static void the_end_tells_all_since_the_start_once(void **state)
     assert_string_equal(fake_lines[2], "In all, in 70 s: 1 apples, 1 pears.");
     progress_end(progress);
     totals.pears++;
-    progress_look(progress);
+    progress_update(progress);
     pass(100 * SEC);
     assert_int_equal(fake_n_lines, 3);
 }
@@ -151,7 +151,7 @@ static void the_end_tells_all_since_the_start_once(void **state)
 static void without_a_start_there_is_no_end(void **state)
 {
     progress_end(NULL);
-    progress_look(NULL);
+    progress_update(NULL);
     assert_int_equal(fake_n_lines, 1);
 }
 

@@ -171,7 +171,7 @@ static void a_second_signal_ends_at_once(void **state)
     plan_new(&p);
     plan_timer(&p, 30 * USEC_PER_MSEC, send_second_signal);
     kill(getpid(), SIGTERM);
-    assert_int_equal(service_run(p.service), EXIT_STOPPED_SHORT);
+    assert_int_equal(service_run(p.service), EXIT_UNFINISHED);
     assert_int_equal(p.n_stops, 1);
     assert_int_equal(p.n_cut_short, 1);
     assert_in_range(boot_clock_usec() - start, 25 * USEC_PER_MSEC, 10 * USEC_PER_SEC);
@@ -233,7 +233,7 @@ static void a_stop_is_cut_short_after_its_time(void **state)
 
     plan_new(&p);
     kill(getpid(), SIGTERM);
-    assert_int_equal(service_run(p.service), EXIT_STOPPED_SHORT);
+    assert_int_equal(service_run(p.service), EXIT_UNFINISHED);
     assert_int_equal(p.n_stops, 1);
     assert_int_equal(p.n_cut_short, 1);
     assert_in_range(boot_clock_usec() - start, 150 * USEC_PER_MSEC, 10 * USEC_PER_SEC);
@@ -248,7 +248,7 @@ static void systemd_is_asked_for_more_time_while_a_stop_lasts(void **state)
     assert_true(SERVICE_STOP_EXTENSION_USEC > 2 * SERVICE_STOP_EXTENSION_INTERVAL_USEC);
     plan_new(&p);
     kill(getpid(), SIGTERM);
-    assert_int_equal(service_run(p.service), EXIT_STOPPED_SHORT);
+    assert_int_equal(service_run(p.service), EXIT_UNFINISHED);
     assert_int_equal(count_notes("EXTEND_TIMEOUT_USEC=15000000"), 2);
     plan_done(&p);
 }
@@ -362,7 +362,7 @@ static void trouble_stands_behind_the_status_until_it_is_over(void **state)
         if (steps[i].status)
             service_status(p.service, "%s", steps[i].status);
         else
-            service_trouble(p.service, is_set(steps[i].trouble) ? steps[i].trouble : NULL);
+            service_problem(p.service, is_set(steps[i].trouble) ? steps[i].trouble : NULL);
         run_for(service_event(p.service), 120 * USEC_PER_MSEC);
         assert_int_equal(count_notes("STATUS="), 1);
         assert_string_equal(notes[0], steps[i].note);
@@ -441,14 +441,14 @@ static void the_watchdog_is_not_fed_while_the_work_hangs(void **state)
 
     /* Some looks, and nothing fed. */
     hanging = "why";
-    assert_string_equal(service_what_hangs(p.service), "why");
+    assert_string_equal(service_find_stall(p.service), "why");
     looks = n_looks;
     run_until(service_event(p.service), &n_looks, looks + 5);
     assert_int_equal(count_notes("WATCHDOG=1"), n_fed);
 
     /* And again, once it goes on. */
     hanging = NULL;
-    assert_null(service_what_hangs(p.service));
+    assert_null(service_find_stall(p.service));
     looks = n_looks;
     run_until(service_event(p.service), &n_looks, looks + 2);
     assert_int_equal(count_notes("WATCHDOG=1"), n_fed + 2);

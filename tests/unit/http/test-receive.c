@@ -208,7 +208,7 @@ static void what_the_owner_holds_lets_large_replies_wait_and_small_ones_pass(voi
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.filler_bytes = HTTP_SMALL_REPLY_BYTES});
 
-    http_client_set_held(client, BOUND_BYTES);
+    http_client_set_owner_bytes(client, BOUND_BYTES);
     begin(&pairs[0], 100 * USEC_PER_MSEC); /* to wait for its turn is no stall */
     send_half(&pairs[0]);
     run_for(event, 300 * USEC_PER_MSEC);
@@ -217,7 +217,7 @@ static void what_the_owner_holds_lets_large_replies_wait_and_small_ones_pass(voi
     run_until(event, &n_all_done, 1);
     assert_int_equal(pairs[1].body_bytes, HTTP_SMALL_REPLY_BYTES);
 
-    http_client_set_held(client, BOUND_BYTES - 1);
+    http_client_set_owner_bytes(client, BOUND_BYTES - 1);
     run_until(event, &n_all_done, 2);
     assert_whole(&pairs[0]);
 }

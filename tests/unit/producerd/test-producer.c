@@ -88,23 +88,23 @@ static void idle_or_busy_producer_is_not_stalled(void **state)
 {
     assert_int_equal(service_new(&service), 0);
     assert_int_equal(producer_new(service, &config, &producer, NULL), 0);
-    assert_null(service_what_hangs(service)); /* the queue is being opened */
+    assert_null(service_find_stall(service)); /* the queue is being opened */
     fake_open();
-    assert_null(service_what_hangs(service)); /* the source has nothing yet */
+    assert_null(service_find_stall(service)); /* the source has nothing yet */
     add(0);
     ready(ready_userdata);
     assert_int_equal(fake_n_open(), 1);
-    assert_null(service_what_hangs(service)); /* under way */
+    assert_null(service_find_stall(service)); /* under way */
     fake_fail(0, AWS_ERROR_THROTTLED, "RequestThrottled", "");
     assert_int_equal(fake_n_open(), 0);
-    assert_null(service_what_hangs(service)); /* waits for its time */
+    assert_null(service_find_stall(service)); /* waits for its time */
     fake_hangs = "the queue's";
-    assert_string_equal(service_what_hangs(service), "the queue's");
+    assert_string_equal(service_find_stall(service), "the queue's");
     fake_hangs = NULL;
     end_source();
     run_until_calls(2);
     acknowledge(1);
-    assert_null(service_what_hangs(service)); /* it ends */
+    assert_null(service_find_stall(service)); /* it ends */
 }
 
 static void overdue_timer_is_a_stall(void **state)
@@ -113,12 +113,12 @@ static void overdue_timer_is_a_stall(void **state)
     start();
     fake_fail(0, AWS_ERROR_THROTTLED, "RequestThrottled", "");
     run_for(service_event(service), 0);
-    assert_null(service_what_hangs(service));
+    assert_null(service_find_stall(service));
     /* The loop's clock goes on, and the timer does not come. */
     ahead_usec = SERVICE_LATE_MAX_USEC + 5 * SEC;
     assert_true(sd_event_prepare(service_event(service)) >= 0);
     assert_true(sd_event_wait(service_event(service), 0) >= 0);
-    assert_string_equal(service_what_hangs(service),
+    assert_string_equal(service_find_stall(service),
                         "the time to send is over, and nothing was sent");
 }
 
@@ -139,7 +139,7 @@ static void message_over_queue_size_waits_for_a_refresh(void **state)
     start();
     assert_int_equal(fake_n_calls, 0);
     assert_int_equal(n_rejected, 0);
-    assert_null(service_what_hangs(service));
+    assert_null(service_find_stall(service));
     fake_may_refresh = false; /* it is fresh then */
     fake_attributes.maximum_message_bytes = 10;
     fake_refreshed();
@@ -248,7 +248,7 @@ static void spool_opens_before_queue_and_is_told_of_sending(void **state)
     add(0);
     ready(ready_userdata);
     assert_int_equal(n_given, 0);             /* the queue is not open */
-    assert_null(service_what_hangs(service)); /* however long that takes */
+    assert_null(service_find_stall(service)); /* however long that takes */
     fake_attributes.maximum_message_bytes = 4096;
     fake_open();
     assert_int_equal(opened_bytes, 4096);

@@ -122,7 +122,7 @@ static void server_s_wish_wins_within_bounds(void **state)
 static void quota_pays_for_retries_until_it_is_empty(void **state)
 {
     struct retry_quota q = RETRY_QUOTA_INIT;
-    struct retry_pass pass = {};
+    struct retry_grant pass = {};
 
     for (unsigned i = 0; i < 35; i++) {
         assert_true(retry_quota_take(&q, &pass, BACKOFF_TRANSIENT));
@@ -144,7 +144,7 @@ static void quota_pays_for_retries_until_it_is_empty(void **state)
 static void without_tokens_a_few_of_each_kind_are_probes(void **state)
 {
     struct retry_quota q = {};
-    struct retry_pass call[4] = {}, poll[4] = {};
+    struct retry_grant call[4] = {}, poll[4] = {};
 
     for (int i = 0; i < 4; i++) {
         poll[i].is_poll = true;
@@ -156,8 +156,8 @@ static void without_tokens_a_few_of_each_kind_are_probes(void **state)
     assert_true(call[0].is_probe);
     assert_false(retry_quota_take(&q, &call[2], BACKOFF_TRANSIENT));
     /* One that ends, waits for a person, or can pay, makes place for another. */
-    retry_quota_leave(&q, &call[0]);
-    retry_quota_leave(&q, &call[0]);
+    retry_quota_end_probe(&q, &call[0]);
+    retry_quota_end_probe(&q, &call[0]);
     assert_true(retry_quota_take(&q, &call[2], BACKOFF_TRANSIENT));
     assert_false(retry_quota_take(&q, &call[0], BACKOFF_TRANSIENT));
     assert_true(retry_quota_take(&q, &call[1], BACKOFF_SLOW));
@@ -175,18 +175,18 @@ static void success_gives_tokens_back_but_no_more_than_there_were(void **state)
 {
     struct retry_quota q = {};
 
-    retry_quota_refund(&q, &(struct retry_pass){});
+    retry_quota_refund(&q, &(struct retry_grant){});
     assert_int_equal(q.tokens, 1);
-    retry_quota_refund(&q, &(struct retry_pass){.cost = RETRY_COST_TRANSIENT});
+    retry_quota_refund(&q, &(struct retry_grant){.cost = RETRY_COST_TRANSIENT});
     assert_int_equal(q.tokens, 15);
-    retry_quota_refund(&q, &(struct retry_pass){.cost = RETRY_COST_THROTTLED});
+    retry_quota_refund(&q, &(struct retry_grant){.cost = RETRY_COST_THROTTLED});
     assert_int_equal(q.tokens, 20);
     q.tokens = 490;
-    retry_quota_refund(&q, &(struct retry_pass){.cost = RETRY_COST_TRANSIENT});
+    retry_quota_refund(&q, &(struct retry_grant){.cost = RETRY_COST_TRANSIENT});
     assert_int_equal(q.tokens, RETRY_QUOTA_MAX);
-    retry_quota_refund(&q, &(struct retry_pass){});
+    retry_quota_refund(&q, &(struct retry_grant){});
     assert_int_equal(q.tokens, RETRY_QUOTA_MAX);
-    retry_quota_refund(&q, &(struct retry_pass){.cost = UINT32_MAX});
+    retry_quota_refund(&q, &(struct retry_grant){.cost = UINT32_MAX});
     assert_int_equal(q.tokens, RETRY_QUOTA_MAX);
 }
 
@@ -196,7 +196,7 @@ enum { CALLS = 64 };
 #define REPLY_USEC (20 * USEC_PER_MSEC)
 
 struct sim_call {
-    struct retry_pass pass;
+    struct retry_grant pass;
     unsigned failures;
     uint64_t due_usec; /* of its next attempt */
     bool is_wakeable, is_done;
@@ -240,9 +240,9 @@ static uint64_t simulate(struct sim *s)
         c->is_wakeable = false;
         if (is_up) {
             retry_quota_refund(&s->quota, &c->pass);
-            retry_quota_leave(&s->quota, &c->pass);
+            retry_quota_end_probe(&s->quota, &c->pass);
             c->is_done = true;
-            for (int i = 0; i < RETRY_WAKES; i++) {
+            for (int i = 0; i < RETRY_WAKES_PER_ANSWER; i++) {
                 struct sim_call *sleeper = first_due(s, true);
 
                 if (!sleeper)

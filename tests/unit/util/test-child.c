@@ -4,7 +4,7 @@
 #include "util/child.h"
 #include "util/clock.h"
 #include "util/descriptor-limit.h"
-#include "util/launch.h"
+#include "util/spawn-program.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -506,7 +506,7 @@ static void it_is_given_input_environment_and_another_name(void **state)
     assert_int_equal(write(fds[1], "input\n", 6), 6);
     close(fds[1]);
     o->options.program =
-        (struct launch_options){.path = "/bin/sh", .environment = environment, .input = fds[0]};
+        (struct spawn_options){.path = "/bin/sh", .environment = environment, .input = fds[0]};
     assert_int_equal(start(o, 20 * USEC_PER_SEC, argv, &child), 0);
     close(fds[0]);
     assert_int_equal(sd_event_loop(o->event), 0);
@@ -716,9 +716,9 @@ static unsigned count_descriptors(void)
 static void what_it_prints_is_never_waited_for(void **state)
 {
     char *argv[] = {(char[]){"true"}, NULL};
-    struct launched l;
+    struct spawned l;
 
-    assert_int_equal(launch(&(struct launch_options){.argv = argv}, &l), 0);
+    assert_int_equal(spawn_program(&(struct spawn_options){.argv = argv}, &l), 0);
     assert_true(fcntl(l.output, F_GETFL) & O_NONBLOCK);
     assert_true(fcntl(l.errors, F_GETFL) & O_NONBLOCK);
     assert_int_equal(waitpid(l.pid, NULL, 0), l.pid);

@@ -411,9 +411,9 @@ static void what_a_second_look_finds_sound_is_no_damage(void **state)
     struct database *d = open_one();
 
     insert_committed(d, "one", DATABASE_SYNCED);
-    assert_int_equal(database_look_again(d, 0), 0);
-    assert_int_equal(database_look_again(d, -ENOSPC), -ENOSPC);
-    assert_int_equal(database_look_again(d, -EUCLEAN), -EIO);
+    assert_int_equal(database_recheck(d, 0), 0);
+    assert_int_equal(database_recheck(d, -ENOSPC), -ENOSPC);
+    assert_int_equal(database_recheck(d, -EUCLEAN), -EIO);
     assert_non_null(strstr(database_error(d), "second look"));
     database_free(d);
 }

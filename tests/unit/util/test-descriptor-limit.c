@@ -39,19 +39,19 @@ static void the_original_limit_is_that_before_all_raising(void **state)
     uint64_t hard, soft;
 
     assert_int_equal(descriptor_limit_raise(180, &hard), 0);
-    soft = descriptor_limit_begin_original();
+    soft = descriptor_limit_lower_for_spawn();
     assert_int_equal(soft_limit(), 100);
-    descriptor_limit_end_original(soft);
+    descriptor_limit_restore_after_spawn(soft);
     assert_int_equal(soft_limit(), 180);
 }
 
 /* Before the others, which raise it. */
 static void a_limit_that_was_not_raised_is_left_alone(void **state)
 {
-    uint64_t before = soft_limit(), soft = descriptor_limit_begin_original();
+    uint64_t before = soft_limit(), soft = descriptor_limit_lower_for_spawn();
 
     assert_int_equal(soft_limit(), before);
-    descriptor_limit_end_original(soft);
+    descriptor_limit_restore_after_spawn(soft);
     assert_int_equal(soft_limit(), before);
 }
 

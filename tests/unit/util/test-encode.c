@@ -134,9 +134,9 @@ static void characters_that_break_or_reorder_a_line_do_not_fit_into_it(void **st
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(100);
 
     for (size_t i = 0; i < ARRAY_SIZE(out); i++)
-        assert_false(fits_into_line(out[i]));
+        assert_false(is_safe_in_line(out[i]));
     for (size_t i = 0; i < ARRAY_SIZE(in); i++)
-        assert_true(fits_into_line(in[i]));
+        assert_true(is_safe_in_line(in[i]));
     assert_int_equal(escape_for_log(&b,
                                     "a\xe2\x80\xae"
                                     "b\xe2\x80\xa8\xd8\x9c",

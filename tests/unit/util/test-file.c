@@ -162,7 +162,7 @@ static void closed_standard_descriptors_are_filled_with_what_cannot_be_written(v
         saved[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 10);
     for (int fd = 0; fd < 3; fd++)
         close(fd);
-    file_fill_standard_descriptors();
+    file_open_standard_descriptors();
     next = open("/dev/null", O_RDONLY);
     close(next);
     for (int fd = 0; fd < 3; fd++) {
@@ -176,7 +176,7 @@ static void closed_standard_descriptors_are_filled_with_what_cannot_be_written(v
         assert_true(is_refused);
     }
     assert_true(next > 2);
-    file_fill_standard_descriptors(); /* all are open: nothing changes */
+    file_open_standard_descriptors(); /* all are open: nothing changes */
     assert_int_equal(open("/dev/null", O_RDONLY), next);
     close(next);
 }

@@ -90,7 +90,7 @@ static void on_taken(void *userdata, int result)
     t.result = result;
 }
 
-static const struct log_receiver receiver = {on_taken, NULL};
+static const struct log_completion receiver = {on_taken, NULL};
 
 static void fill_queue(void)
 {
@@ -116,16 +116,16 @@ static void nobody_reads_the_loop_goes_on_and_what_was_dropped_is_counted(void *
     const char *said;
     size_t n_lines = 0;
 
-    log_on_flow(on_flow, NULL);
-    assert_false(log_is_slow());
+    log_on_resume(on_flow, NULL);
+    assert_false(log_is_congested());
     fill_queue(); /* it would wait for ever, were it to wait */
-    assert_true(log_is_slow());
+    assert_true(log_is_congested());
     log_error("an important line");
     assert_int_equal(t.n_flows, 0);
     log_error("the last");
     read_until(is_flowing);
     assert_int_equal(t.n_flows, 1);
-    assert_false(log_is_slow());
+    assert_false(log_is_congested());
     log_stop_thread();
     read_until(is_drop_said);
 
@@ -139,7 +139,7 @@ static void nobody_reads_the_loop_goes_on_and_what_was_dropped_is_counted(void *
         n_lines += line == t.text || line[-1] == '\n';
     assert_int_equal(n_lines + n_dropped, 20000);
     assert_true(n_dropped > 10000); /* so it is bounded: a line takes a quarter of a KiB or more */
-    log_on_flow(NULL, NULL);
+    log_on_resume(NULL, NULL);
 }
 
 static bool is_taken(void)
@@ -149,12 +149,12 @@ static bool is_taken(void)
 
 static void line_that_carries_a_message_is_taken_when_it_was_written(void **state)
 {
-    struct log_receipt *receipt = NULL;
+    struct log_pending *receipt = NULL;
 
     fill_queue();
     assert_int_equal(
         log_write_message(&receiver, &receipt, LOG_INFO, NULL, LOG_NO_FIELDS, "the last"),
-        LOG_UNDER_WAY);
+        LOG_PENDING);
     assert_non_null(receipt);
     while (sd_event_run(t.event, 0) > 0)
         ;
@@ -167,12 +167,12 @@ static void line_that_carries_a_message_is_taken_when_it_was_written(void **stat
 
 static void cancelled_receipt_is_silent_and_its_line_is_written(void **state)
 {
-    struct log_receipt *receipt = NULL;
+    struct log_pending *receipt = NULL;
 
     assert_int_equal(
         log_write_message(&receiver, &receipt, LOG_INFO, NULL, LOG_NO_FIELDS, "the last"),
-        LOG_UNDER_WAY);
-    receipt = log_receipt_cancel(receipt);
+        LOG_PENDING);
+    receipt = log_pending_cancel(receipt);
     assert_null(receipt);
     read_until(is_last_read);
     assert_int_equal(t.n_taken, 0);
@@ -180,18 +180,18 @@ static void cancelled_receipt_is_silent_and_its_line_is_written(void **state)
 
 static void line_that_nobody_can_take_is_told_with_the_error(void **state)
 {
-    struct log_receipt *receipt = NULL;
+    struct log_pending *receipt = NULL;
 
     close(STDERR_FILENO);
     assert_int_equal(log_write_message(&receiver, &receipt, LOG_INFO, NULL, LOG_NO_FIELDS, "x"),
-                     LOG_UNDER_WAY);
+                     LOG_PENDING);
     read_until(is_taken);
     assert_int_equal(t.result, -EBADF);
 }
 
 static void line_below_the_level_counts_as_taken(void **state)
 {
-    struct log_receipt *receipt = NULL;
+    struct log_pending *receipt = NULL;
 
     log_open("test", LOG_TARGET_STDERR, LOG_NOTICE, LOG_COLOUR_NONE);
     assert_int_equal(log_write_message(&receiver, &receipt, LOG_INFO, NULL, LOG_NO_FIELDS, "x"), 0);

@@ -334,7 +334,7 @@ static void errno_is_kept_and_known_to_the_format(void **state)
     assert_int_equal(errno, ENOSPC);
     assert_string_equal(journal_field("MESSAGE"), "No space left on device");
     assert_int_equal(
-        log_write_message(&(struct log_receiver){}, NULL, LOG_INFO, NULL, LOG_NO_FIELDS, "x"), 0);
+        log_write_message(&(struct log_completion){}, NULL, LOG_INFO, NULL, LOG_NO_FIELDS, "x"), 0);
     assert_int_equal(errno, ENOSPC);
     log_set_common_field("X", NULL);
     log_open("test", LOG_TARGET_AUTO, LOG_INFO, LOG_COLOUR_NONE);
@@ -363,7 +363,7 @@ static void a_process_ends_only_when_the_journal_had_time_to_see_it(void **state
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 78);
-    assert_true(boot_msec() - start >= LOG_SETTLE_MSEC);
+    assert_true(boot_msec() - start >= LOG_EXIT_DELAY_MSEC);
 }
 
 int main(void)

@@ -112,14 +112,14 @@ static void timer_set_early_moves_only_forward(void **state)
 {
     uint64_t now_usec = clock_boot_usec(), near_usec = now_usec + 60 * USEC_PER_SEC;
 
-    assert_int_equal(timer_set_early(&timer, USEC_INFINITY), 0);
+    assert_int_equal(timer_set_no_later(&timer, USEC_INFINITY), 0);
     assert_false(timer_is_set(&timer));
-    assert_int_equal(timer_set_early(&timer, near_usec), 0);
+    assert_int_equal(timer_set_no_later(&timer, near_usec), 0);
     assert_int_equal(timer_usec(&timer), near_usec);
-    assert_int_equal(timer_set_early(&timer, near_usec + 1), 0);
-    assert_int_equal(timer_set_early(&timer, USEC_INFINITY), 0);
+    assert_int_equal(timer_set_no_later(&timer, near_usec + 1), 0);
+    assert_int_equal(timer_set_no_later(&timer, USEC_INFINITY), 0);
     assert_int_equal(timer_usec(&timer), near_usec);
-    assert_int_equal(timer_set_early(&timer, now_usec), 0);
+    assert_int_equal(timer_set_no_later(&timer, now_usec), 0);
     run_until(event, &n_calls, 1);
 }
 

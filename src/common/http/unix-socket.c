@@ -25,7 +25,7 @@ static int connect_error(const struct http_slot *slot)
 }
 
 /* libcurl would name the URL's host and port, to which nobody connected. */
-void http_say_why_not_connected(struct http_slot *slot)
+void http_describe_unix_connect_failure(struct http_slot *slot)
 {
     int error = connect_error(slot);
 
@@ -42,7 +42,7 @@ static void on_room(void *userdata)
         http_slot_finish(slot, HTTP_FAILURE_REQUEST, "no memory to connect again");
 }
 
-bool http_wait_for_room(struct http_slot *slot)
+bool http_retry_full_backlog(struct http_slot *slot)
 {
     uint64_t now = clock_loop_usec(slot->client->event);
     uint64_t wait_msec =

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "test.h"
-#include "util/command-line.h"
+#include "util/shell-words.h"
 
 #include <stdio.h>
 
@@ -36,11 +36,11 @@ static const struct {
 static void words_are_those_that_shlex_finds(void **state)
 {
     for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
-        CLEANUP(command_line_free) char **words = NULL;
+        CLEANUP(shell_words_free) char **words = NULL;
         CLEANUP(free) char *error = NULL;
         size_t n;
 
-        assert_int_equal(command_line_split(good[i].text, &words, &error), 0);
+        assert_int_equal(shell_words_split(good[i].text, &words, &error), 0);
         assert_null(error);
         for (n = 0; good[i].words[n]; n++) {
             assert_non_null(words[n]);
@@ -74,40 +74,40 @@ static void what_cannot_be_split_is_refused_without_being_shown(void **state)
         char **words = (char **)0x1;
         CLEANUP(free) char *error = NULL;
 
-        assert_int_equal(command_line_split(bad[i].text, &words, &error), COMMAND_LINE_E_INVALID);
+        assert_int_equal(shell_words_split(bad[i].text, &words, &error), SHELL_WORDS_E_INVALID);
         assert_string_equal(error, bad[i].says);
         assert_ptr_equal(words, (char **)0x1);
-        assert_int_equal(command_line_split(bad[i].text, &words, NULL), COMMAND_LINE_E_INVALID);
+        assert_int_equal(shell_words_split(bad[i].text, &words, NULL), SHELL_WORDS_E_INVALID);
     }
 }
 
 static void words_and_length_are_bounded(void **state)
 {
-    CLEANUP(free) char *text = malloc(COMMAND_LINE_MAX_BYTES + 2);
-    CLEANUP(command_line_free) char **most = NULL;
-    CLEANUP(command_line_free) char **longest = NULL;
+    CLEANUP(free) char *text = malloc(SHELL_WORDS_MAX_BYTES + 2);
+    CLEANUP(shell_words_free) char **most = NULL;
+    CLEANUP(shell_words_free) char **longest = NULL;
     CLEANUP(free) char *too_many = NULL;
     CLEANUP(free) char *too_long = NULL;
     char **none = NULL;
     size_t n = 0;
 
     assert_non_null(text);
-    for (size_t i = 0; i < COMMAND_LINE_WORDS_MAX; i++)
+    for (size_t i = 0; i < SHELL_WORDS_MAX; i++)
         n += (size_t)sprintf(text + n, "w ");
-    assert_int_equal(command_line_split(text, &most, NULL), 0);
-    assert_string_equal(most[COMMAND_LINE_WORDS_MAX - 1], "w");
-    assert_null(most[COMMAND_LINE_WORDS_MAX]);
+    assert_int_equal(shell_words_split(text, &most, NULL), 0);
+    assert_string_equal(most[SHELL_WORDS_MAX - 1], "w");
+    assert_null(most[SHELL_WORDS_MAX]);
     strcpy(text + n, "w");
-    assert_int_equal(command_line_split(text, &none, &too_many), COMMAND_LINE_E_INVALID);
+    assert_int_equal(shell_words_split(text, &none, &too_many), SHELL_WORDS_E_INVALID);
     assert_string_equal(too_many, "has more than 256 words");
 
-    memset(text, 'a', COMMAND_LINE_MAX_BYTES + 1);
-    text[COMMAND_LINE_MAX_BYTES] = '\0';
-    assert_int_equal(command_line_split(text, &longest, NULL), 0);
-    assert_int_equal(strlen(longest[0]), COMMAND_LINE_MAX_BYTES);
-    text[COMMAND_LINE_MAX_BYTES] = 'a';
-    text[COMMAND_LINE_MAX_BYTES + 1] = '\0';
-    assert_int_equal(command_line_split(text, &none, &too_long), COMMAND_LINE_E_INVALID);
+    memset(text, 'a', SHELL_WORDS_MAX_BYTES + 1);
+    text[SHELL_WORDS_MAX_BYTES] = '\0';
+    assert_int_equal(shell_words_split(text, &longest, NULL), 0);
+    assert_int_equal(strlen(longest[0]), SHELL_WORDS_MAX_BYTES);
+    text[SHELL_WORDS_MAX_BYTES] = 'a';
+    text[SHELL_WORDS_MAX_BYTES + 1] = '\0';
+    assert_int_equal(shell_words_split(text, &none, &too_long), SHELL_WORDS_E_INVALID);
     assert_string_equal(too_long, "is longer than 32768 bytes");
     assert_null(none);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* credential_process's command. Its words, each in quotes, are again the same words. */
-#include "util/command-line.h"
+#include "util/shell-words.h"
 
 #include "fuzz.h"
 #include "util/buffer.h"
@@ -8,8 +8,8 @@
 static void check_again(char **words)
 {
     /* A quote becomes five characters. */
-    CLEANUP(buffer_done) struct buffer quoted = BUFFER_INIT(8 * COMMAND_LINE_MAX_BYTES);
-    CLEANUP(command_line_free) char **again = NULL;
+    CLEANUP(buffer_done) struct buffer quoted = BUFFER_INIT(8 * SHELL_WORDS_MAX_BYTES);
+    CLEANUP(shell_words_free) char **again = NULL;
     size_t n = 0;
 
     for (; words[n]; n++) {
@@ -21,10 +21,10 @@ static void check_again(char **words)
                 buffer_append_char(&quoted, *c);
         buffer_append_char(&quoted, '\'');
     }
-    assert(quoted.error == 0 && n <= COMMAND_LINE_WORDS_MAX);
-    if (quoted.size > COMMAND_LINE_MAX_BYTES)
+    assert(quoted.error == 0 && n <= SHELL_WORDS_MAX);
+    if (quoted.size > SHELL_WORDS_MAX_BYTES)
         return;
-    assert(command_line_split(buffer_string(&quoted), &again, NULL) == 0);
+    assert(shell_words_split(buffer_string(&quoted), &again, NULL) == 0);
     for (size_t i = 0; i < n; i++)
         assert(again[i] && streq(again[i], words[i]));
     assert(!again[n]);
@@ -33,10 +33,10 @@ static void check_again(char **words)
 FUZZ
 {
     char *text = fuzz_string(data, size), *error = NULL;
-    CLEANUP(command_line_free) char **words = NULL;
-    int r = command_line_split(text, &words, &error);
+    CLEANUP(shell_words_free) char **words = NULL;
+    int r = shell_words_split(text, &words, &error);
 
-    assert(r == 0 || r == COMMAND_LINE_E_INVALID);
+    assert(r == 0 || r == SHELL_WORDS_E_INVALID);
     assert((r == 0) == (words != NULL) && (r == 0) == (error == NULL));
     if (words) {
         assert(is_set(words[0]));

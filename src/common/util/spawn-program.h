@@ -7,16 +7,16 @@
 
 #include "util/macro.h"
 
-struct launch_options {
+struct spawn_options {
     char *const *argv; /* NULL-terminated */
     const char *path;  /* of the program; NULL: argv[0], looked for in PATH if it has no "/" */
-    char *const *environment; /* NULL-terminated; NULL: what launch_inherits lets through of ours */
+    char *const *environment; /* NULL-terminated; NULL: what spawn_inherits lets through of ours */
     int input;                /* becomes its standard input, and is borrowed; 0: /dev/null */
 };
 
 /* A program that runs. The descriptors are the caller's to close, and close themselves at an exec.
  */
-struct launched {
+struct spawned {
     pid_t pid; /* also the number of its process group; to be waited for by the caller */
     int pidfd;
     int output; /* the reading end of its standard output; does not block */
@@ -34,9 +34,9 @@ struct launched {
  * and environment are more than the kernel hands over), -EAGAIN (too many processes), -EMFILE,
  * -ENOMEM,
  * ... */
-int launch(const struct launch_options *options, struct launched *ret);
+int spawn_program(const struct spawn_options *options, struct spawned *ret);
 
 /* Whether an entry of this process's environment ("NAME=value") is for programs that it starts: all
  * but what systemd gave to this process alone, with which a program could speak in its name or
  * would be misled (NOTIFY_SOCKET, WATCHDOG_*, LISTEN_*, JOURNAL_STREAM and their like). */
-bool launch_inherits(const char *entry);
+bool spawn_inherits(const char *entry);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* See launch.h.
+/* See spawn-program.h.
  *
  * posix_spawn, not fork: libcurl's resolver runs threads, and after a fork in a process with
  * threads hardly anything may be called. It also copies no page tables. */
-#include "util/launch.h"
+#include "util/spawn-program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@ extern char **environ;
 
 /* ---- The environment ---- */
 
-bool launch_inherits(const char *entry)
+bool spawn_inherits(const char *entry)
 {
     static const char *const names[] = {
         "NOTIFY_SOCKET=",
@@ -54,7 +54,7 @@ static int make_environment(char ***ret)
     if (!e)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++)
-        if (launch_inherits(environ[i]))
+        if (spawn_inherits(environ[i]))
             e[used++] = environ[i];
     *ret = e;
     return 0;
@@ -155,7 +155,7 @@ static int set_descriptors(posix_spawn_file_actions_t *f, int input, int output,
     return -e;
 }
 
-static int run(const struct launch_options *options, const posix_spawn_file_actions_t *f,
+static int run(const struct spawn_options *options, const posix_spawn_file_actions_t *f,
                const posix_spawnattr_t *a, pid_t *ret)
 {
     CLEANUP(free) char **own = NULL;
@@ -172,16 +172,16 @@ static int run(const struct launch_options *options, const posix_spawn_file_acti
     }
     /* The program has its limit from here, and its descriptors whatever their numbers: dup2 looks
      * at the new number only, and to open one posix_spawn closes its number first. */
-    soft = descriptor_limit_begin_original();
+    soft = descriptor_limit_lower_for_spawn();
     if (options->path)
         e = posix_spawn(ret, options->path, f, a, options->argv, environment);
     else
         e = posix_spawnp(ret, options->argv[0], f, a, options->argv, environment);
-    descriptor_limit_end_original(soft);
+    descriptor_limit_restore_after_spawn(soft);
     return -e;
 }
 
-static int run_with(const struct launch_options *options, int output, int errors, pid_t *ret)
+static int run_with(const struct spawn_options *options, int output, int errors, pid_t *ret)
 {
     posix_spawn_file_actions_t f;
     posix_spawnattr_t a;
@@ -218,9 +218,9 @@ static int open_pidfd(pid_t pid, int *ret)
     return r;
 }
 
-int launch(const struct launch_options *options, struct launched *ret)
+int spawn_program(const struct spawn_options *options, struct spawned *ret)
 {
-    struct launched s = {.pidfd = -1, .output = -1, .errors = -1};
+    struct spawned s = {.pidfd = -1, .output = -1, .errors = -1};
     int output = -1, errors = -1;
     int r = heed_children();
 

@@ -7,39 +7,41 @@
 
 #include "sqs/error.h"
 #include "sqs/request.h"
-#include "util/line-limit.h"
+#include "util/log-rate-limit.h"
 
-enum { TROUBLE_TEXT_MAX_BYTES = 256 };
+enum { FAILURE_LOG_TEXT_MAX_BYTES = 256 };
 
 /* Of one thing that may fail. Times are on the boot clock. */
-struct trouble {       /* all zero: none */
+struct failure_log {   /* all zero: none */
     unsigned failures; /* since the last answer; 0: all is well */
     uint64_t since_usec, last_usec;
     bool is_told; /* a line was written of it */
-    char text[TROUBLE_TEXT_MAX_BYTES];
-    struct line_limit limit; /* it outlives the trouble */
+    char text[FAILURE_LOG_TEXT_MAX_BYTES];
+    struct log_rate_limit limit; /* it outlives the trouble */
 };
 
 /* An attempt has failed; `kind` and `text` say how and why (cut where they are long), the text for
  * people. True: it is worth a line. */
-bool trouble_add(struct trouble *trouble, const char *kind, const char *text, uint64_t now_usec);
+bool failure_log_add(struct failure_log *trouble, const char *kind, const char *text,
+                     uint64_t now_usec);
 
 /* It has worked, or nobody tries any more. True: that is worth a line; `*ret` is then the trouble
  * that has ended. */
-bool trouble_end(struct trouble *trouble, struct trouble *ret);
+bool failure_log_end(struct failure_log *trouble, struct failure_log *ret);
 
 /* Those of the queue's operations. */
-struct troubles { /* all zero: none */
-    struct trouble of[SQS_N_OPERATIONS];
+struct operation_failures { /* all zero: none */
+    struct failure_log of[SQS_N_OPERATIONS];
 };
 
-/* As trouble_add: an operation's attempt has failed. */
-bool troubles_add(struct troubles *troubles, enum sqs_operation operation,
-                  const struct sqs_error *error, const char *text, uint64_t now_usec);
+/* As failure_log_add: an operation's attempt has failed. */
+bool operation_failures_add(struct operation_failures *troubles, enum sqs_operation operation,
+                            const struct sqs_error *error, const char *text, uint64_t now_usec);
 
-/* As trouble_end: it has been answered. */
-bool troubles_end(struct troubles *troubles, enum sqs_operation operation, struct trouble *ret);
+/* As failure_log_end: it has been answered. */
+bool operation_failures_end(struct operation_failures *troubles, enum sqs_operation operation,
+                            struct failure_log *ret);
 
 /* Why the operation failed that failed last, of those that are in trouble; NULL: none is.
  * Borrowed until the next call. */
-const char *troubles_text(const struct troubles *troubles);
+const char *operation_failures_text(const struct operation_failures *troubles);

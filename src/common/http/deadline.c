@@ -24,7 +24,7 @@ enum { ESTABLISHED = 1 }; /* tcp_info.tcpi_state */
 
 int http_slot_set_timer(struct http_slot *slot)
 {
-    return timer_set_early(&slot->timer, slot->deadline_usec);
+    return timer_set_no_later(&slot->timer, slot->deadline_usec);
 }
 
 static uint64_t add(uint64_t usec, uint64_t more_usec)
@@ -41,7 +41,7 @@ static uint64_t slept_usec(const struct http_client *client)
     return boot_usec > running_usec ? boot_usec - running_usec : 0;
 }
 
-int http_progress_begin(struct http_slot *slot, const struct http_request *request)
+int http_deadline_begin(struct http_slot *slot, const struct http_request *request)
 {
     uint64_t now_usec = clock_loop_usec(slot->client->event);
 
@@ -158,7 +158,7 @@ static uint64_t due_usec(struct http_slot *slot, uint64_t now_usec)
     return add(slot->moved_usec, patience);
 }
 
-void http_progress_resume(struct http_slot *slot)
+void http_deadline_resume(struct http_slot *slot)
 {
     uint64_t now_usec = clock_loop_usec(slot->client->event);
 
@@ -169,7 +169,7 @@ void http_progress_resume(struct http_slot *slot)
     http_slot_set_timer(slot); /* where this fails, its time is over at the far end */
 }
 
-void http_progress_end_soon(struct http_slot *slot)
+void http_deadline_expire_soon(struct http_slot *slot)
 {
     slot->deadline_usec = 0;
     http_slot_set_timer(
@@ -178,7 +178,7 @@ void http_progress_end_soon(struct http_slot *slot)
 
 /* --- The end --- */
 
-void http_progress_tell(const struct http_slot *slot, struct http_reply *reply)
+void http_deadline_fill_reply(const struct http_slot *slot, struct http_reply *reply)
 {
     reply->sent_bytes = slot->n_begun > 0 ? sent_bytes(slot) : 0;
     reply->received_bytes = slot->n_received;
@@ -212,7 +212,7 @@ static const char *what_before_begin(const struct http_slot *slot, enum http_pha
     return phase == HTTP_PHASE_HANDSHAKE && slot->is_tls ? "in the TLS handshake" : "connecting";
 }
 
-void http_progress_say_connecting(struct http_slot *slot)
+void http_deadline_describe_connecting(struct http_slot *slot)
 {
     enum http_phase phase = phase_before_begin(slot);
 
@@ -230,7 +230,7 @@ static void say_what_took_so_long(struct http_slot *slot, uint64_t now_usec)
     char *text = slot->error_text, why[64], of[32] = "";
     const size_t size = sizeof(slot->error_text);
 
-    http_progress_tell(slot, &reply);
+    http_deadline_fill_reply(slot, &reply);
     say_why(slot, reply.phase, now_usec, why, sizeof(why));
     switch (reply.phase) {
     case HTTP_PHASE_QUEUED:
@@ -258,16 +258,16 @@ static void say_what_took_so_long(struct http_slot *slot, uint64_t now_usec)
     }
 }
 
-enum http_progress http_progress_check(struct http_slot *slot)
+enum http_deadline http_deadline_check(struct http_slot *slot)
 {
     uint64_t now_usec = clock_loop_usec(slot->client->event);
 
     if (now_usec >= slot->deadline_usec && slot->deadline_usec < slot->end_usec)
         slot->deadline_usec = MIN(slot->end_usec, due_usec(slot, now_usec));
     if (now_usec < slot->deadline_usec)
-        return http_slot_set_timer(slot) < 0 ? HTTP_HAS_NO_TIMER : HTTP_GOES_ON;
+        return http_slot_set_timer(slot) < 0 ? HTTP_DEADLINE_NO_TIMER : HTTP_DEADLINE_AHEAD;
     say_what_took_so_long(slot, now_usec);
     if (slot->timeout_grows && phase_before_begin(slot) != HTTP_PHASE_QUEUED)
         http_connect_failed(slot, HTTP_FAILURE_TIMEOUT, true);
-    return HTTP_IS_OVER;
+    return HTTP_DEADLINE_PASSED;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See command-line.h. One pass over the text, one word in the making at a time. */
-#include "util/command-line.h"
+/* See shell-words.h. One pass over the text, one word in the making at a time. */
+#include "util/shell-words.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@ static int invalid(char **error, const char *text)
             return -ENOMEM;
         *error = copy;
     }
-    return COMMAND_LINE_E_INVALID;
+    return SHELL_WORDS_E_INVALID;
 }
 
 static bool is_space(char c)
@@ -41,10 +41,10 @@ static bool read_quoted(const char **p, struct buffer *word)
     return true;
 }
 
-/* Reads one word from `*p`, which is not at white space. 0, -ENOMEM or COMMAND_LINE_E_INVALID. */
+/* Reads one word from `*p`, which is not at white space. 0, -ENOMEM or SHELL_WORDS_E_INVALID. */
 static int read_word(const char **p, char **ret, char **error)
 {
-    CLEANUP(buffer_done) struct buffer word = BUFFER_INIT(COMMAND_LINE_MAX_BYTES);
+    CLEANUP(buffer_done) struct buffer word = BUFFER_INIT(SHELL_WORDS_MAX_BYTES);
 
     while (**p && !is_space(**p)) {
         if (**p == '\'' || **p == '"') {
@@ -63,15 +63,15 @@ static int read_word(const char **p, char **ret, char **error)
     return *ret ? 0 : -ENOMEM;
 }
 
-int command_line_split(const char *text, char ***ret, char **error)
+int shell_words_split(const char *text, char ***ret, char **error)
 {
-    CLEANUP(command_line_free) char **words = NULL;
+    CLEANUP(shell_words_free) char **words = NULL;
     size_t n = 0;
     int r;
 
-    if (strlen(text) > COMMAND_LINE_MAX_BYTES)
+    if (strlen(text) > SHELL_WORDS_MAX_BYTES)
         return invalid(error, "is longer than 32768 bytes");
-    words = calloc(COMMAND_LINE_WORDS_MAX + 1, sizeof(*words));
+    words = calloc(SHELL_WORDS_MAX + 1, sizeof(*words));
     if (!words)
         return -ENOMEM;
     for (;;) {
@@ -79,7 +79,7 @@ int command_line_split(const char *text, char ***ret, char **error)
             text++;
         if (!*text)
             break;
-        if (n == COMMAND_LINE_WORDS_MAX)
+        if (n == SHELL_WORDS_MAX)
             return invalid(error, "has more than 256 words");
         r = read_word(&text, &words[n], error);
         if (r != 0)
@@ -92,7 +92,7 @@ int command_line_split(const char *text, char ***ret, char **error)
     return 0;
 }
 
-char **command_line_free(char **words)
+char **shell_words_free(char **words)
 {
     for (char **w = words; w && *w; w++)
         secret_free(*w);

@@ -11,18 +11,18 @@
 #include "util/macro.h"
 
 enum {
-    COMMAND_LINE_E_INVALID = 1,
-    COMMAND_LINE_MAX_BYTES = 32 * 1024,
-    COMMAND_LINE_WORDS_MAX = 256,
+    SHELL_WORDS_E_INVALID = 1,
+    SHELL_WORDS_MAX_BYTES = 32 * 1024,
+    SHELL_WORDS_MAX = 256,
 };
 
 /* The words, at least one, the first not empty, with a NULL after the last; the caller frees them
- * by command_line_free. 0; -ENOMEM; or COMMAND_LINE_E_INVALID with *error (if not NULL; the caller
+ * by shell_words_free. 0; -ENOMEM; or SHELL_WORDS_E_INVALID with *error (if not NULL; the caller
  * frees it) saying what is wrong, as "has an opening ' without its end": a quote left open, a
  * backslash at the end, no word at all, too many words, too long. The text itself is never in it:
  * it may hold a secret. */
-int command_line_split(const char *text, char ***ret, char **error);
+int shell_words_split(const char *text, char ***ret, char **error);
 
 /* Wipes and frees. NULL is allowed. Returns NULL. */
-char **command_line_free(char **words);
-DEFINE_CLEANUP(char **, command_line_free)
+char **shell_words_free(char **words);
+DEFINE_CLEANUP(char **, shell_words_free)
