@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What the files of the HTTP client share, each of which uses those that come after it:
- * client.c (requests), failure.c (what the end of one means), unix.c (connecting to
+ * client.c (requests), failure.c (what the end of one means), unix-socket.c (connecting to
  * a Unix socket), slot.c (the end of one), request.c (what a request is to libcurl),
- * receive.c (their replies' bytes), progress.c (when their time is over), connect.c
+ * receive.c (their replies' bytes), deadline.c (when their time is over), connect.c
  * (what is remembered of hosts), watch.c (what libcurl waits for). */
 #pragma once
 
@@ -187,7 +187,7 @@ bool http_may_resend(const struct http_slot *slot);
 /* Sends it once more, over a new connection where it may take effect only once. */
 bool http_resend(struct http_slot *slot);
 
-/* --- unix.c --- */
+/* --- unix-socket.c --- */
 
 /* Whether there will be another try to connect to a Unix socket. */
 bool http_retry_full_backlog(struct http_slot *slot);
@@ -209,7 +209,7 @@ CURLcode http_receive_set_up(struct http_slot *slot);
 /* The slot's reply counts no longer; others may go on in its place. Before the body is let go. */
 void http_receive_done(struct http_slot *slot);
 
-/* --- progress.c --- */
+/* --- deadline.c --- */
 
 /* Starts the time of a request that is submitted. 0, or the errno of the event loop. */
 int http_deadline_begin(struct http_slot *slot, const struct http_request *request);

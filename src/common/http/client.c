@@ -5,7 +5,7 @@
  * the requests that ended are reported. So callers' callbacks never run inside libcurl, nor inside
  * http_client_submit: adding a handle only asks for a turn.
  *
- * Those whose time is over by progress.c are ended here. An easy handle that is taken off
+ * Those whose time is over by deadline.c are ended here. An easy handle that is taken off
  * before its end takes its connection with it, so a connection that timed out is not used again. */
 #include "http/client-internal.h"
 
