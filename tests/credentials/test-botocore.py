@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What variables and regions mean to botocore, they mean here: the paths of the shared files, and the
-older names of FIPS endpoints. Skipped where there is no botocore."""
+"""The paths of the shared files and the older names of FIPS endpoints mean here what they mean to botocore.
+Skipped without botocore."""
 
 import json
 import os

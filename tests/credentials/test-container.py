@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The container provider on a stand-in for the endpoint."""
+"""The credential provider for containers, on a stand-in for the endpoint that it asks."""
 
 import os
 import sys

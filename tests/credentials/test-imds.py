@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The instance metadata provider, and the region from there, on a stand-in for the service."""
+"""The credential provider for EC2 instances, and the region of the instance, on a stand-in for the metadata
+service."""
 
 import contextlib
 import os

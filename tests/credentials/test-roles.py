@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Roles: AssumeRole and web identity on a stand-in for STS that verifies signatures, with every
-source that a role's first keys can come from."""
+"""Roles: AssumeRole and web identity on a stand-in for STS that verifies signatures. The first keys come from
+each source that a role can have."""
 
 import os
 import sys

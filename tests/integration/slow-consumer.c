@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* sqs-consumerd with a handler that does what the message says: its body is a name and then words,
- * "sleep=MSEC" (how long it takes), "fail=N" (fail at the first N receives), "delay=SEC" (come back
- * after that), "reject", "late=MSEC" (how long it takes to end when told to, if it is given so
- * much). It writes "begin NAME", "end NAME" and "cancel NAME", and after that "gone NAME" where it
- * is late, to standard error and not into the log, whose last lines are lost when the daemon is
- * killed. */
+/* sqs-consumerd with a handler that does what the message says. The body is a name, and then any of
+ * these words: "sleep=MSEC" (the time that it takes), "fail=N" (fail the first N receives),
+ * "delay=SEC" (come back after that time), "reject", "late=MSEC" (the time that it takes to end
+ * after it was cancelled). It writes "begin NAME", "end NAME", "cancel NAME" and, for a late end,
+ * "gone NAME" to standard error: the last lines of the log are lost when the daemon is killed. */
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The two daemons when what answers is not SQS, or does not answer as SQS does."""
+"""Both daemons when something answers that is not SQS, or that answers in another way than SQS."""
 
 import os
 import sys

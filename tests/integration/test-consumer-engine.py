@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""sqs-consumerd with much to do at once: order, leases, partial failures, lost replies. The handler is
-slow-consumer.c's, which does what each message's body says."""
+"""sqs-consumerd with many messages in flight: order, leases, partial failures, lost replies. The handler is that
+of slow-consumer.c, which does what the body of each message says."""
 
 import json
 import os

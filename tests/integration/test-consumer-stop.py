@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""sqs-consumerd is stopped with much in hand: what it finishes, what it gives back, and what it says of
-the rest. The handler is slow-consumer.c's, which does what each message's body says."""
+"""Stops sqs-consumerd with many messages in flight: which it finishes, which it releases, and what it logs about
+the rest. The handler is that of slow-consumer.c, which does what the body of each message says."""
 
 import json
 import os

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The daemons with keys that are not simply in the environment: roles, web identities, and keys that
-are replaced while they run."""
+"""Both daemons with keys that do not come from the environment: roles, web identities, and keys that are
+replaced while the daemons run."""
 
 import json
 import os

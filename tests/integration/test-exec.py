@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""sqs-consumerd with handler "exec": what a program is given, and what becomes of each message by how
-it ends."""
+"""sqs-consumerd with handler "exec": what a program gets, and what happens to the message when the program
+ends."""
 
 import os
 import re

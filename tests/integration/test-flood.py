@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The producer with a spool, where submitters hand in more than it can take, or try on and on while the
-disk is full: messages go out meanwhile, a stop is heard, and room can be made."""
+"""The producer with a spool when submitters hand in more than it can take, or retry without end while the disk
+is full. Messages still go out, a stop works, and an administrator can make room."""
 
 import os
 import subprocess

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""sqs-consumerd whose handler is away for a while: no message is charged with that, so that none comes to
-a dead-letter queue unhandled; and one whose own fault it is still gets there."""
+"""sqs-consumerd when its handler cannot be reached for a while. No message counts as failed, so none gets to the
+dead-letter queue unhandled; a message that crashes the handler still gets there."""
 
 import collections
 import itertools

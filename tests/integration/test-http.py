@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""sqs-consumerd with handler "http" and an application, which is Python's http.server, on TCP and on a
-Unix socket: what it is sent, and what becomes of each message."""
+"""sqs-consumerd with handler "http". The application is Python's http.server on TCP and on a Unix socket. Tests
+what it gets, and what happens to each message."""
 
 import collections
 import os

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The consumer's ledger: a message whose delete gets lost is not handled again, whatever becomes of the
-daemon, the queue and the disk. Mostly with slow-consumer.c's handler, which logs "begin NAME" and "end NAME".
+"""The consumer's ledger: a message whose delete is lost is not handled again, whatever happens to the daemon,
+the queue and the disk. Most tests use the handler of slow-consumer.c, which logs "begin NAME" and "end NAME".
 
-Where the build has the points for it (meson -Dfault_points=true), the daemon is also killed between any
-two steps from the handler's answer to the ledger's last word."""
+In a build with fault points (meson -Dfault_points=true) the daemon is also killed between any two steps from
+the handler's answer to the last write of the ledger."""
 
 import os
 import random

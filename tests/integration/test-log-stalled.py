@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Both daemons while nobody reads their log: standard error is a pipe that is full. The work goes on,
-nothing is done twice, a stop is heard, and what only a log line would keep is not deleted."""
+"""Both daemons while nobody reads their log: standard error is a full pipe. The work goes on, nothing is done
+twice, a stop works, and a message is not deleted when only its log line would keep it."""
 
 import os
 import signal

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Permissions that the keys lack: what the daemons find at the start, how long they wait for them, and
-how they end; and --check-queue."""
+"""Keys that lack permissions: what the daemons find at the start, how long they wait, and how they end. And
+--check-queue."""
 
 import os
 import sys

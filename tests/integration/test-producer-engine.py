@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""sqs-producerd with many messages under way: order, partial failures, limits, stops."""
+"""sqs-producerd with many messages in flight: order, partial failures, limits, stops."""
 
 import http.server
 import json

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the reading of settings costs grows no faster than they do, counted in instructions; and what is
-no file is refused at once. Counting needs valgrind."""
+"""The cost of reading settings and AWS's files grows linearly with their size, counted in instructions by
+valgrind. A FIFO, a device or a folder in the place of a file is refused at once."""
 
 import os
 import re

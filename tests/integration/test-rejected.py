@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""sqs-producerd --rejected where no daemon runs, on the spool's file: what it says and does, whose the
-files are afterwards, and that it and a daemon are never in each other's way."""
+"""sqs-producerd --rejected on the file of the spool, while no daemon runs: what it prints and does, who owns the
+files afterwards, and that it and a daemon exclude each other."""
 
 import fcntl
 import os

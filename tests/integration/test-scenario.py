@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The two daemons on sqs-local: what they do, in order, and how they end when all is well."""
+"""Both daemons on sqs-local when nothing goes wrong: what they do, in which order, and how they end."""
 
 import json
 import os

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The producer with its spool: what is handed in at the socket is on the queue once and in order,
-whatever becomes of the daemon, the queue, the keys and the disk.
+"""The producer with its spool: a message that is handed in at the socket gets to the queue once and in order,
+whatever happens to the daemon, the queue, the keys and the disk.
 
-Where the build has the points for it (meson -Dfault_points=true), the daemon is also killed between any
-two steps from a line's arrival to the last word of it on the disk."""
+In a build with fault points (meson -Dfault_points=true) the daemon is also killed between any two steps from
+the arrival of a line to the last write about it."""
 
 import json
 import os

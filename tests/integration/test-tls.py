@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The two daemons speak TLS with sqs-local: they work with the right authority, and refuse what a wrong
-certificate shows, with a line that says so, without giving up."""
+"""Both daemons and sqs-local with TLS. With the right authority they work; a wrong certificate is refused with a
+line that says so, and the daemons go on trying."""
 
 import os
 import shutil

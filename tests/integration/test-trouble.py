@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The two daemons on sqs-local when things go wrong: what is retried, what fails the start, what it
-says, and that no message is lost or overtaken."""
+"""Both daemons on sqs-local when something fails: what they retry, what ends the start, what they log. No message
+is lost or overtaken."""
 
 import os
 import random

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Both daemons against moto's SQS server, which shares no code with sqs-local. It checks no
-signatures, but it has its own reading of SQS's protocol."""
+"""Both daemons on the SQS server of moto, which shares no code with sqs-local. It checks no signatures, but it
+implements the protocol of SQS independently."""
 
 import json
 import logging

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """boto3 as a client of sqs-local: every operation, and the errors under AWS's names.
 
-boto3 reads the replies as it reads Amazon's, so that what it shows here is what a program sees there.
+boto3 reads the replies in the same way as those of Amazon, so a program sees here what it would see there.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""sqs-local's faults on purpose: that each kind does what it says, held against the server's
-record, and that the rules pick the requests that they should; and the network that it plays. Needs only the standard library."""
+"""The faults that sqs-local makes on purpose: each kind does what it says, as the server's record shows, and the
+rules choose the right requests. Also the network that it simulates. Needs only the standard library."""
 
 import hashlib
 import http.client

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""sqs-local's front door, spoken to without a client library in between: what is signed and how, what
-the replies' headers say, what becomes of requests that are none. botocore makes the signatures."""
+"""sqs-local over bare HTTP, without a client library: signatures (made by botocore), the headers of replies, and
+malformed requests."""
 
 import http.client
 import json

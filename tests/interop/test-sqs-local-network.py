@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""sqs-local as the network and the service are: jitter, loss, copies, disorder, counts that lag, the
-limit of FIFO queues, KMS's errors. Each option is held against what a client sees. Needs only the
-standard library."""
+"""How sqs-local simulates the network and the service: jitter, loss, copies, disorder, late counts, the limit of
+FIFO queues, errors of KMS. Each option is compared with what a client sees. Needs only the standard library."""
 
 import concurrent.futures
 import http.client

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Small disks of a test's own, which go when the program ends, however it ends.
+"""Small disks for one test. They disappear when the program ends, however it ends.
 
     import disk
     disk.enter()                     # at the top: starts the program again, where it may mount

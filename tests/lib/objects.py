@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The object files of src in a build: what each defines and what it calls, by nm(1)."""
+"""Reads the object files of src in a build with nm(1): the symbols that each defines, and those that it calls."""
 import json
 import os
 import subprocess

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The requests by which the daemons find out at the start which permissions they have. Needs only the
+"""Recognizes the requests with which the daemons ask for their permissions at the start. Needs only the
 standard library."""
 
 import json

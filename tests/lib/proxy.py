@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""An HTTP proxy in front of sqs-local that spoils replies, for what a network and a broken server
-can do. Needs only the standard library."""
+"""An HTTP proxy in front of sqs-local that changes or drops replies, as a network or a broken server does.
+Needs only the standard library."""
 
 import http.client
 import http.server

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Temporary keys as a role has them, for the stand-ins of the places that hand them out.
+"""Temporary keys of a role, for the stand-ins of STS, containers and the metadata service.
 
     keys = RoleKeys(lifetime=3600)          # made up, a new set at each rotate()
     keys = RoleKeys(rotate_every=3)         # by itself after every third hand-out

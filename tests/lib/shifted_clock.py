@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Clocks that a test sets while a daemon runs. Needs only the standard library."""
+"""Sets the clocks of a daemon while it runs. Needs only the standard library."""
 
 import mmap
 import os

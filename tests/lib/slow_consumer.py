@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""sqs-consumerd with slow-consumer.c's handler, which does what each message's body says; messages for
-it, and what must have become of them."""
+"""Runs sqs-consumerd with the handler of slow-consumer.c, which does what the body of each message says. Makes
+messages for it, and checks what became of them."""
 
 import os
 

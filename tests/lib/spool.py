@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Hands messages to sqs-producerd at its socket, and looks at its spool. Needs only the standard library.
+"""Hands messages to sqs-producerd at its socket, and reads its spool. Needs only the standard library.
 
     with Spool() as spool:
         producer = spool.producer(server)

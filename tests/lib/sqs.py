@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A small SQS client for the tests, signing by its own reading of SigV4: it shares nothing with the
-library under test. Needs only the standard library."""
+"""A small SQS client for the tests. It has its own SigV4 signer and shares no code with src. Needs only the
+standard library."""
 
 import datetime
 import hashlib

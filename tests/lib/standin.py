@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A small HTTP server on a thread of its own, which the stand-ins for AWS's local endpoints build on.
-Needs only the standard library."""
+"""A small HTTP server on a thread of its own. The stand-ins for AWS's services are built on it. Needs only the
+standard library."""
 
 import http.server
 import os

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the stress tests share: both daemons set to do many things at once, and what must hold of the
-server's record and the daemons' lines when all is over. Needs only the standard library."""
+"""What the stress tests share: settings with which both daemons do many things at once, and checks of the
+server's record and the daemons' lines at the end. Needs only the standard library."""
 
 import argparse
 import json

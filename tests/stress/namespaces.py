@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Networks of a test's own, which go when the program ends, however it ends: nothing has a name
-outside, and nothing in them can reach the world.
+"""Networks for one test. They disappear when the program ends, however it ends. Nothing outside sees them, and
+nothing in them can reach the outside.
 
     import namespaces
     namespaces.enter()                  # at the top: starts the program again in its own

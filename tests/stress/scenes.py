@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Both daemons through a scene: messages flow, something happens, they flow again by themselves. Nothing
-is lost, each group keeps its order, and little is said meanwhile.
+"""A scene with both daemons: messages flow, something happens, messages flow again without help. Nothing is lost,
+each group keeps its order, and little is logged.
 
     scenes.add(scenes.side_by_side, "a scene", function, argument)    # runs function(tell, argument)
     tap.main()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The producer's spool through mishaps of its disk: files that go under the running daemon, rows that are
-damaged, reads that fail once. What was acknowledged is sent once and in order, or is told of; what cannot
-be kept is refused; and work goes on by itself or with the next start."""
+"""The producer's spool when its disk fails: files that are removed under the running daemon, damaged rows, reads
+that fail once. A message that was acknowledged is sent once and in order, or is reported; a message that
+cannot be kept is refused; work goes on by itself or with the next start."""
 
 import os
 import random

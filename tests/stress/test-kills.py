@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""SIGKILL and SIGTERM at any moment, to each daemon in turn while it has much in hand: nothing that
-was acknowledged is lost, each group keeps its order, and a stop leaves nothing hidden."""
+"""SIGKILL and SIGTERM at any moment, to each daemon in turn while it has many messages in flight. No acknowledged
+message is lost, each group keeps its order, and a stop leaves no message invisible."""
 
 import json
 import os

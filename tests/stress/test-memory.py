@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Both daemons do not grow with the messages that pass through them: a million in the long form. What
-they hold is read when some have passed, and when all have."""
+"""The memory of both daemons does not grow with the messages that pass through them (a million in the long form).
+It is read after some messages and after all."""
 
 import os
 import re

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Both daemons through mishaps of what they depend on: the handler, addresses and name servers, the clock,
-the replies' pace, the metadata service. Nothing is lost; nothing is handled more often than SQS and the
-handler's own failures explain; each group keeps its order; nothing that was never handled goes to the
-dead-letter queue; and work goes on by itself. In networks of its own."""
+"""Both daemons when something fails that they depend on: the handler, addresses and name servers, the clock, slow
+replies, the metadata service. No message is lost, or handled more often than SQS and failures of the handler
+explain; each group keeps its order; no message gets to the dead-letter queue unhandled; and work goes on by
+itself. Runs in networks of its own."""
 
 import collections
 import fcntl

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Both daemons through what a network and its servers do: it vanishes and comes back, without a
-route or in silence; the server is started anew; names are not found. The daemons go on by
-themselves, lose nothing, keep each group's order, and say little meanwhile. In networks of its own."""
+"""Both daemons when the network fails: it disappears and comes back, with an error or silently; the server
+restarts; names are not found. The daemons go on by themselves, lose nothing, keep the order of each group, and
+log little. Runs in networks of its own."""
 
 import os
 import random

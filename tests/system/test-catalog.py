@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""units/sqs-demo.catalog against src/common/daemon/message-ids.h: an operator who looks an event up
-with journalctl -x finds it."""
+"""Every message id of src/common/daemon/message-ids.h has an entry in units/sqs-demo.catalog, so that
+journalctl -x explains each event."""
 
 import os
 import re

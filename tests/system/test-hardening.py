@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How the daemons are linked: test-hardening.py fortified|plain PROGRAM..."""
+"""Checks the hardening of the linked daemons: test-hardening.py fortified|plain PROGRAM..."""
 
 import os
 import re

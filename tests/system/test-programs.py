@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""sqs-consumerd with programs that handle messages, under a systemd of its own: the journal, the sandbox
-and how it is opened, many at once, the stop."""
+"""sqs-consumerd with handler "exec" under a systemd that is booted for the test: the journal, the sandbox and how
+to open it, many programs at once, the stop."""
 
 import os
 import sys

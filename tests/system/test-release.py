@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""tests/release where no root can be made: it is skipped with the reason, and nothing is left."""
+"""tests/release when it cannot make a root: it skips with the reason, and leaves nothing behind."""
 
 import contextlib
 import os

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Messages handed in under a systemd of their own: socket activation, who may, and what is said to those
-who cannot."""
+"""Handing in messages under a systemd that is booted for the test: socket activation, who may hand in, and what
+others are told."""
 
 import json
 import math

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Both units under a systemd of their own: the journal, STATUS, the end of the job, stops, failed starts,
-the watchdog, the sandbox."""
+"""Both units under a systemd that is booted for the test: the journal, the status, the end of the job, stops,
+failed starts, the watchdog, the sandbox."""
 
 import os
 import re

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Texts that are no time, whatever the form. */
+/* Texts that are not a time in any format. */
 #pragma once
 
 static const char *const bad_times[] = {

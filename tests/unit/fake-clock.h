@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Clocks that stand still until the test moves fake_now_usec (fake-queue.h), in the place of
- * util/clock.h's: the boot clock is fake_now_usec, the wall clock is that and FAKE_WALL_USEC.
- * Random numbers are the largest, so that a jittered delay is the longest. The event loop's clock
- * is the real one. */
+/* Replaces the clocks of util/clock.h. They stand still until the test moves fake_now_usec
+ * (fake-queue.h): the boot clock is fake_now_usec, the wall clock is FAKE_WALL_USEC ahead of it.
+ * Every random number is the largest, so that a jittered delay is the longest. The clock of the
+ * event loop is the real one. */
 #pragma once
 
 #include "util/macro.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Beside fake-queue.h, for tests of the consumer's modules: received messages. */
+/* Makes received messages for the tests of the consumer's modules. Used with fake-queue.h. */
 #pragma once
 
 #include "consumerd/message.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* In the place of the log: what is written is kept. It holds whatever the cores use of util/log.c,
- * so that the linker does not take it. To be included by one file of a test. */
+/* Replaces the log and keeps what is written. It defines every function of util/log.c that the daemons
+ * use, so that the linker does not take that file. Only one file of a test may include it. */
 #pragma once
 
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* In the place of the queue and the network: for tests of the daemons' cores and their modules.
- * What they ask for is kept until the test answers it, at the time that the test says. */
+/* Replaces the queue and the network in the tests of the daemons' modules. A request is kept until
+ * the test answers it, at the time that the test sets. */
 #pragma once
 
 #include "daemon/queue.h"

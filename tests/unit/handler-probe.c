@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Run as a message's handler: prints what it finds itself with, a line each. */
+/* The exec handler runs this program in a test. It prints what it was started with (descriptors,
+ * signals, environment and so on), one line each. */
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Running an event loop in a test: until something holds, or for a while. */
+/* Runs an event loop in a test until a condition holds, or for a time. */
 #pragma once
 
 #include <systemd/sd-event.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* For tests of what follows where a file cannot be opened: open(2) of one path fails with one
- * errno. Overrides libc's. */
+/* Overrides libc's open(2), which then fails for one path with one errno: for tests of files that
+ * cannot be opened. */
 #pragma once
 
 #include <errno.h>
