@@ -138,7 +138,8 @@ static enum message_event event_of(const struct inflight *f, enum handler_outcom
         return ON_REJECTED;
     case HANDLER_NOT_REACHED:
     case HANDLER_UNAVAILABLE:
-        return f->is_stopping ? ON_NOT_REACHED_AT_STOP : ON_NOT_REACHED;
+        /* While a stop still receives, it waits like those not begun: see inflight_set_receiving. */
+        return f->is_stopping && !f->is_receiving ? ON_NOT_REACHED_AT_STOP : ON_NOT_REACHED;
     case HANDLER_RETRY:
     case HANDLER_UNANSWERED:
         break;

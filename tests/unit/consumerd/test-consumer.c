@@ -426,6 +426,33 @@ static void at_a_stop_a_message_is_released_when_no_receive_is_under_way(void **
     assert_int_equal(n_releases(), 1);
 }
 
+static void finish_all(enum handler_outcome outcome)
+{
+    for (size_t i = 0; i < n_runs; i++)
+        if (runs[i].is_running) {
+            runs[i].is_running = false;
+            runs[i].done(runs[i].userdata, outcome, HANDLER_DELAY_DEFAULT);
+        }
+    settle_down();
+}
+
+static void at_a_stop_what_was_not_reached_is_released_when_no_receive_is_under_way(void **state)
+{
+    config.consumer.receivers = 2;
+    config.consumer.concurrency = 40;
+    start(false);
+    deliver("abcdefghij", "x");
+    assert_int_equal(n_under_way(SQS_RECEIVE_MESSAGE), 2);
+    raise(SIGTERM);
+    settle_down();
+    finish_all(HANDLER_NOT_REACHED);
+    assert_int_equal(n_releases(), 0);
+    deliver("", "a");
+    assert_int_equal(n_releases(), 0);
+    deliver("", "b");
+    assert_int_equal(n_releases(), 1); /* in one request */
+}
+
 /* Has it look again at a time, by a poll's empty answer. */
 static void look_at(uint64_t usec)
 {
@@ -673,6 +700,7 @@ int main(void)
         TEST(a_lost_reply_keeps_empty_receives_from_counting),
         TEST(a_receive_waits_no_longer_than_a_stop_can_wait_for_it),
         TEST(at_a_stop_a_message_is_released_when_no_receive_is_under_way),
+        TEST(at_a_stop_what_was_not_reached_is_released_when_no_receive_is_under_way),
         TEST(near_a_stops_end_messages_are_released_whatever_is_received),
         TEST(a_lease_counts_from_before_its_receive_went_out),
         TEST(a_lease_counts_from_the_attempt_that_brought_it),

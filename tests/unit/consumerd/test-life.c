@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Random lives of messages: whatever the handler, SQS, the clock and a stop do, in whatever order,
  * never are two of a lane handled at once, nothing is deleted that was not handled, rejected or
- * known as handled, every message ends, no impossible cell of the table is met (its assertion
- * would end the test), and the journal tells each transition. Every run follows from its seed. */
+ * known as handled, nothing that waits is released while a stop still receives, every message ends,
+ * no impossible cell of the table is met (its assertion would end the test), and the journal tells
+ * each transition. Every run follows from its seed. */
 #include "consumerd/inflight.h"
 #include "consumerd/message-state.h"
 #include "fake-consumer.h"
@@ -30,6 +31,7 @@ static uint64_t seed;
 
 /* Of a life. */
 static bool is_fifo, has_slow_ends;
+static bool is_receiving;              /* at a stop */
 static unsigned n_groups, new_replies; /* one in new_replies brings messages again */
 static struct ledger *ledger;          /* NULL: none */
 
@@ -125,7 +127,7 @@ static int run(struct handler *handler, const struct sqs_received_message *messa
 static void cancel(struct handler_run *r, uint64_t grace_usec)
 {
     assert_ptr_equal(r->self, r);
-    assert_in_range(grace_usec, 1, HANDLER_GRACE_MAX_USEC);
+    assert_in_range(grace_usec, 0, HANDLER_GRACE_MAX_USEC);
     if (chance(has_slow_ends ? 20 : 2) == 0)
         finish(r, chance(3) == 0 ? HANDLER_DONE : HANDLER_RETRY);
 }
@@ -139,7 +141,8 @@ static void free_handler(struct handler *handler)
 {
 }
 
-static const struct handler_ops ops = {run, cancel, abandon, free_handler};
+static const struct handler_ops ops = {
+    .run = run, .cancel = cancel, .abandon = abandon, .free = free_handler, .waits_for_log = true};
 static struct handler handler = {&ops};
 
 /* --- The journal --- */
@@ -176,8 +179,10 @@ static void read_line(const char *line)
         size_t length = strlen(message_reason_text(reason));
 
         if (strncmp(colon + 2, message_reason_text(reason), length) == 0 &&
-            colon + 2 + length + 1 == open)
+            colon + 2 + length + 1 == open) {
+            assert_false(is_receiving && reason == RELEASE_NOT_BEGUN);
             is_told[from][to][reason] = true;
+        }
     }
 }
 
@@ -351,6 +356,29 @@ static void record_one(void)
     ledger_add(ledger, truth->id, clock_wall_usec());
 }
 
+static void set_receiving(bool receiving)
+{
+    read_journal();
+    is_receiving = receiving;
+    inflight_set_receiving(inflight, receiving);
+}
+
+/* What the consumer does on its way to the stop's end. */
+static void stop_further(void)
+{
+    switch (chance(8)) {
+    case 0:
+        set_receiving(chance(2));
+        break;
+    case 1:
+        (void)inflight_cancel_log_waits(inflight);
+        break;
+    default:
+        (void)inflight_cancel(inflight, 1 + chance(5 * SEC));
+        break;
+    }
+}
+
 static void step(bool is_stopping)
 {
     switch (chance(8)) {
@@ -376,7 +404,7 @@ static void step(bool is_stopping)
         break;
     default:
         if (is_stopping)
-            (void)inflight_cancel(inflight, 1 + chance(5 * SEC));
+            stop_further();
         else if (chance(8) == 0)
             record_one();
         break;
@@ -400,6 +428,7 @@ static void check_sum(void)
 /* Everybody does what is asked of him from now on, so that all comes to an end. */
 static void come_to_an_end(void)
 {
+    set_receiving(false);
     for (size_t i = 0; inflight_status(inflight).messages > 0; i++) {
         assert_in_range(i, 0, CLEAN_UP_STEPS_MAX);
         finish_some(1);
@@ -430,8 +459,10 @@ static void live(void)
                                   on_changed, NULL, &inflight),
                      0);
     for (size_t i = 0; i < STEPS; i++) {
-        if (i == stop_at)
+        if (i == stop_at) {
+            set_receiving(chance(2));
             inflight_stop(inflight, fake_now_usec + 60 * SEC);
+        }
         step(i >= stop_at);
         check_sum();
     }
