@@ -61,6 +61,27 @@ static int probe(const char *path, uint64_t *ret_bytes, char **error)
     return 0;
 }
 
+/* SQLite opens its log, and a journal that is there, by name: it would wait for ever for somebody who
+ * writes to a FIFO. */
+static int check_files_beside(const char *path, char **error)
+{
+    static const char *const ends[] = {"-wal", "-journal"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+        CLEANUP(free) char *beside = NULL;
+        struct stat st;
+
+        if (asprintf(&beside, "%s%s", path, ends[i]) < 0) {
+            beside = NULL;
+            return -ENOMEM;
+        }
+        if (lstat(beside, &st) == 0 && !S_ISREG(st.st_mode))
+            return error_line(DATABASE_E_UNUSABLE, error, "Cannot use %s: not a regular file",
+                              beside);
+    }
+    return 0;
+}
+
 /* The first column of the first row. */
 static int query_int(struct database *d, const char *sql, int64_t *ret)
 {
@@ -296,7 +317,9 @@ int database_open(const char *path, const struct database_schema *schema, struct
         d->log_path = NULL;
         return -ENOMEM;
     }
-    r = check_log_alone(path, d->log_path, error);
+    r = check_files_beside(path, error);
+    if (r == 0)
+        r = check_log_alone(path, d->log_path, error);
     if (r == 0)
         r = probe(path, &file_bytes, error);
     if (r != 0)

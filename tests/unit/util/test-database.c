@@ -297,6 +297,26 @@ static void insert_many(int from, int to)
     }
 }
 
+static void what_stands_beside_and_is_no_file_is_refused(void **state)
+{
+    static const char *const ends[] = {"-journal", "-wal"};
+    struct database *d = open_one();
+
+    insert_committed(d, "a", DATABASE_SYNCED);
+    database_free(d);
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+        char beside[sizeof(path) + 16];
+
+        snprintf(beside, sizeof(beside), "%s%s", path, ends[i]);
+        assert_int_equal(mkfifo(beside, 0600), 0);
+        refused_with(1, "not a regular file");
+        assert_int_equal(unlink(beside), 0);
+        assert_int_equal(symlink("/dev/null", beside), 0);
+        refused_with(1, "not a regular file");
+        assert_int_equal(unlink(beside), 0);
+    }
+}
+
 static void make_with_log(void)
 {
     insert_many(0, 2000);
@@ -735,6 +755,7 @@ int main(void)
         TEST(a_migration_that_fails_leaves_the_version_before),
         TEST(a_second_one_is_told_that_the_file_is_open),
         TEST(what_cannot_be_opened_says_why),
+        TEST(what_stands_beside_and_is_no_file_is_refused),
         TEST(a_damaged_file_is_refused_and_untouched),
         TEST(the_log_of_a_damaged_file_stays_too),
         TEST(a_read_that_fails_is_no_damage),
