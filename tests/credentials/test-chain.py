@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The order of the default chain of credentials, and what it says where it finds none."""
+"""The order of the default chain of credentials, and what it says if it finds none."""
 
 import os
 import sys

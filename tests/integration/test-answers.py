@@ -41,7 +41,7 @@ def ends_well(daemon):
 
 
 def an_instant_empty_receive_ends_nothing(headers, *words):
-    """The portal sits between the consumer and SQS: nothing of what it says is the queue's."""
+    """A portal sits between the consumer and SQS: none of its answers may be taken for one of the queue."""
     with SqsLocal(queues=[FIFO]) as server:
         for i in range(3):
             sqs.send(server, f"message {i}", group="g")

@@ -134,8 +134,8 @@ def a_stop_tells_how_much_is_left():
 
 
 def cut_short(stop_timeout, signals, why, left, left_receive):
-    """A stop with something of each kind in hand, while SQS answers nothing more: a.0 is with the
-    handler, a.1 is to be released, c.0 is to be deleted, and a receive is under way."""
+    """A stop with a message in each state, while SQS does not answer any more: a.0 is with the handler, a.1
+    waits to be released, c.0 waits to be deleted, and a receive is in flight."""
     answers = threading.Event()
 
     def spoil(number, operation, reply):

@@ -362,11 +362,11 @@ def stopped_beside_another(script, ended):
         tap.equal(without_repeats(place.lines("ended")), ended, daemon.text)
 
 
-tap.add("at a stop a program ends before its message is given back", stopped_beside_another,
+tap.add("at a stop a program ends before its message is released", stopped_beside_another,
         told(1), ["m1 1 told", "m1 2 itself", "m2 1 itself"])
 tap.add("what ends well when told to at a stop is handled again all the same",
         stopped_beside_another, told(0), ["m1 1 told", "m1 2 itself", "m2 1 itself"])
-tap.add("what goes on at the end of a stop is killed before its message is given back",
+tap.add("a program that runs at the end of a stop is killed before its message is released",
         stopped_beside_another, DEAF, ["m1 1 on", "m1 2 itself", "m2 1 itself"])
 
 

@@ -26,7 +26,7 @@ PATIENCE = 60
 
 
 class Application(StandIn):
-    """Answers 200, or what `replies` has next for a body: a Reply, or a function that returns one.
+    """Answers 200, or the next entry of `replies` for that body: a Reply, or a function that returns one.
     `began` holds all bodies in order."""
 
     def __init__(self, address="127.0.0.1", port=0, replies=None):

@@ -262,7 +262,7 @@ def a_message_that_comes_back_to_the_same_daemon_is_not_handled_again():
 
 @tap.test
 def kills_at_any_moment_lose_nothing_and_repeat_only_what_the_ledger_could_not_know():
-    """After each kill: what was in the ledger or deleted by then is never begun again."""
+    """After each kill, no message that was in the ledger or deleted is handled again."""
     chance = random.Random(SEED)
     with SqsLocal(queues=[queue()], faults=[f"{rule}:p=0.7" for rule in NO_DELETES], seed=1,
                   latency_ms=2) as server, State() as state:
@@ -345,8 +345,8 @@ def content(folder):
 
 
 def refused(damage, words):
-    """`damage` is given the file of a sound ledger of some size. The daemon does not start, says what to
-    do and leaves all as it is."""
+    """Calls `damage` with the file of a sound ledger. The daemon must not start, must say what to do, and must
+    leave the file as it is."""
     with SqsLocal(queues=[queue(30)], faults=NO_DELETES) as server, State() as state:
         fill(server, [f"g{i}.0" for i in range(200)])
         daemon = consumer(server, state, concurrency=300, receivers=5)

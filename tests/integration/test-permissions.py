@@ -99,7 +99,7 @@ def fails_at_the_first_request(name, action):
         if name == "sqs-consumerd":
             sqs.send(server, "message", queue="plain")
         tap.equal(check_queue(name, server, queue="plain")[0], 0)
-        # What the handler gives back needs ChangeMessageVisibility.
+        # Messages that the handler fails need ChangeMessageVisibility.
         consumer = ({"handler": "exec", "command": ["/bin/false"], "ledger_max_messages": 0}
                     if action == "ChangeMessageVisibility" else {})
         _, told = ends(name, action, "Cannot go on", server, queue="plain",

@@ -324,7 +324,7 @@ def cut(reply):
 
 
 def without_its_last_entry(reply):
-    """The reply does not say what became of the last: it is there, and must be swallowed again."""
+    """The reply lacks the last entry: that message is on the queue, and SQS must drop it as a duplicate."""
     if reply:
         body = json.loads(reply["body"])
         if body.get("Successful"):
@@ -346,7 +346,7 @@ def unavailable(reply):
 
 
 def drop_before(reply):
-    """The request has not come through, so that what follows it may overtake it."""
+    """The request did not get through, so that a later one may overtake it."""
     return None if reply else "drop-before"
 
 
@@ -354,8 +354,8 @@ for what in (cut, without_its_last_entry, wrong_md5, unavailable):
     tap.add(f"replies spoilt by {what.__name__} lose nothing and keep the order", lost_replies,
             what, "strict", 20)
 
-# Few groups, so that a batch has several messages of each. Without its last entry a reply tells of a
-# part of the batch, and that is where this order may be lost.
+# With few groups a batch has several messages of each. When the reply lacks its last entry, only a part of
+# the batch is acknowledged: then this order may be lost.
 for what in (cut, wrong_md5, unavailable):
     tap.add(f"replies spoilt by {what.__name__} keep the order in batch order, too", lost_replies,
             what, "batch", 3)

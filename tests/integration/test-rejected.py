@@ -91,7 +91,7 @@ def root_leaves_all_files_to_the_daemons_user():
         os.chmod(spool.path, 0o700)
         for path in (spool.path, spool.file):
             os.chown(path, OWNER, OWNER)
-        # Only root gets to the folder, as where systemd keeps those of dynamic users.
+        # Only root can reach the folder, as with the state folders of dynamic users.
         private = os.path.join(spool.path, "private")
         os.mkdir(private, 0o700)
         os.mkdir(os.path.join(private, "own"), 0o700)
@@ -102,7 +102,7 @@ def root_leaves_all_files_to_the_daemons_user():
         tap.equal(rejected(spool, config)[0], OK)
         tap.equal(owners(spool.path), {".": (OWNER, OWNER, "0o700"), "spool.db": (OWNER, OWNER, "0o600"),
                                        "spool.db-reserve": (OWNER, OWNER, "0o600")})
-        # A link of that user's leads nowhere else.
+        # A symbolic link that the user has made is not followed.
         os.rename(os.path.join(spool.path, "spool.db"), os.path.join(private, "other"))
         os.symlink(os.path.join(private, "other"), os.path.join(spool.path, "spool.db"))
         status, out, err = rejected(spool, config)

@@ -167,7 +167,7 @@ def a_stop_lets_a_long_poll_end_and_releases_what_it_brings():
     with SqsLocal(queues=[FIFO]) as server:
         consumer = Daemon("sqs-consumerd", server, consumer={"wait_time": 15, "max_messages": 10})
         consumer.wait_for_line("Running...")
-        time.sleep(1)  # into the long poll; where this is too short, nothing is received at all
+        time.sleep(1)  # into the long poll; if this is too short, nothing is received
         consumer.signal()
         consumer.wait_for_line("Asked to stop")
         sqs.send(server, "late")

@@ -632,8 +632,7 @@ POINTS = ["intake-added", "spool-commit", "spool-committed", "intake-committed",
 
 
 def killed_at(point, number):
-    """The daemon is killed at the point, and again until the number is beyond what there is to do.
-    Returns whether it was."""
+    """Kills the daemon when it has passed the fault point that many times. Returns whether it came so far."""
     handed_in, unsure = {"a": [], "b": []}, []
     with SqsLocal([FIFO]) as server, Spool() as spool:
         producer = spool.producer(server, env={"SQS_FAULT_POINT": f"{point}:{number}"})

@@ -252,7 +252,7 @@ def an_operation_that_is_denied_beside_others_that_work_is_told_once():
 
 
 def portal(status, headers=()):
-    """Both daemons start behind what answers in SQS's place, and work once it lets them through."""
+    """Both daemons start while a portal answers in the place of SQS, and work when it lets them through."""
     is_open = threading.Event()
 
     def spoil(number, operation, reply):

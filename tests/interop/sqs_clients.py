@@ -169,7 +169,7 @@ def install_packages(npm, wanted, folder):
 
 
 def start(name, server):
-    """The client of that name; raises Missing where it is not to be had."""
+    """The client of that name; raises Missing if it cannot be had here."""
     if name == "plain":
         return Plain(server)
     if name == "javascript":

@@ -22,7 +22,7 @@ logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 
 class Moto:
-    """moto's server on a port of its own, with what Daemon wants to know of a server."""
+    """The server of moto on a free port, with the members that Daemon needs of a server."""
 
     def __init__(self):
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

@@ -565,7 +565,7 @@ def a_delay_holds_a_message_back():
     tap.equal(bodies(receive(url, WaitTimeSeconds=5)), ["later"])
 
 
-# ---- who may ----
+# ---- permissions ----
 
 @tap.test
 def wrong_keys_are_refused():

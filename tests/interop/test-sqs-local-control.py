@@ -16,7 +16,7 @@ from sqs_local import SqsLocal
 
 
 class Client:
-    """A server as it looks to who has these keys."""
+    """The server as a client with these keys sees it."""
 
     def __init__(self, server, access_key_id, secret_access_key, session_token=None):
         self.connection = server.connection

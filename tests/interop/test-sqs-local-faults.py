@@ -72,7 +72,7 @@ def fresh(suffix=""):
 
 
 def a_fault(kind, outcome, is_done):
-    """Of SendMessage, DeleteMessage, ReceiveMessage: what the client sees, and what was done."""
+    """What the client sees of SendMessage, DeleteMessage and ReceiveMessage, and what the server did."""
     queue = fresh(".fifo")
     SERVER.set_faults(f"*:{kind}")
     body = text()

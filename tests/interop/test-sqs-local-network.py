@@ -191,7 +191,7 @@ def limited(server, queue, operation, count, **parameters):
 
 @tap.test
 def a_fifo_queue_takes_300_calls_of_an_action_a_second():
-    """A second of the server's begins somewhere in the calls: two times the limit may be taken."""
+    """The server may begin a new second during the calls: up to twice the limit may be accepted."""
     with SqsLocal(["test.fifo", "test", "fast.fifo,DeduplicationScope=messageGroup,"
                    "FifoThroughputLimit=perMessageGroupId"], options=["--fifo-limit"],
                   record=False) as server:

@@ -35,7 +35,7 @@ def sha256(text):
 
 
 def run(tool, provider, *arguments, env=(), metadata=False):
-    """`env` is what the tool gets beside PATH and empty shared files; None takes a variable out.
+    """`env`: variables for the tool, in addition to PATH and empty shared files; None removes one.
     Without `metadata` the instance metadata service is switched off."""
     full = {"PATH": os.environ["PATH"], "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_CONFIG_FILE": os.devnull, "AWS_EC2_METADATA_DISABLED": "true"}

@@ -107,7 +107,7 @@ class Daemon:
             self.lines.append(line.rstrip("\n"))
 
     def release_log(self):
-        """Reads what it writes to standard error, from now on."""
+        """Reads its standard error from now on."""
         self._log_flows.set()
 
     @property
@@ -160,7 +160,7 @@ class Daemon:
 
 
 def end_all():
-    """Ends what a test has left running."""
+    """Ends the daemons that a test has left running."""
     while running:
         running.pop().end()
 

@@ -2,8 +2,8 @@
 """Small disks for one test. They disappear when the program ends, however it ends.
 
     import disk
-    disk.enter()                     # at the top: starts the program again, where it may mount
-    with disk.Small(256) as small:   # KiB; skips the test where nothing can be mounted
+    disk.enter()                     # at the top: restarts the program in a place where it may mount
+    with disk.Small(256) as small:   # KiB; skips the test if nothing can be mounted
         Daemon(..., env={"STATE_DIRECTORY": small.path})
         small.fill()                 # not a byte more
         small.free()
@@ -66,7 +66,7 @@ class Small:
                     raise
 
     def free(self):
-        """Gives back what fill() took."""
+        """Frees the space that fill() took."""
         os.unlink(self._filler)
 
     def __enter__(self):

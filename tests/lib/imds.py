@@ -11,7 +11,7 @@
         imds.v2 = False                               # version 1 alone: PUT is answered by 404
         imds.v1 = False                               # version 2 alone: GET without token, 401
         imds.role = None                              # no role: 404
-        imds.replies["keys"] = Reply(500, "oops")     # instead of what it would answer; also for
+        imds.replies["keys"] = Reply(500, "oops")     # instead of its usual answer; also for
                                                       # "token", "role" and "zone"; a list: one each
         del imds.replies["keys"]
 

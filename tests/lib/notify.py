@@ -15,8 +15,8 @@ import threading
 
 
 class Notify:
-    """A socket that takes what a daemon tells systemd, into `lines`. After its end they are all that
-    was told before."""
+    """A socket that collects in `lines` what a daemon tells systemd. After the end of the daemon they are
+    complete."""
 
     def __init__(self):
         self.path = os.path.join(tempfile.mkdtemp(prefix="sqs-notify-"), "socket")

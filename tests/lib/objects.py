@@ -14,7 +14,7 @@ class Module:
         self.used = {name for name, kind in names if kind in "Uvw"}
 
     def calls(self, modules):
-        """Names that others define, by the path of who does. Both daemons may have one of a name."""
+        """The names that other modules define, by the path of the module. Both daemons may define the same name."""
         found = {}
         for path, other in modules.items():
             names = self.used & other.defined

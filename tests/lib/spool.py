@@ -58,10 +58,10 @@ class Submitter:
         return json.loads(line)
 
     def write_before_reading(self, lines, patience=0.2):
-        """Writes all lines (dicts), and reads only where writing has stood still for so many seconds:
-        then all that has come, for a daemon does not read from who takes no answers. Returns the
-        answers to all lines, and how many bytes had come each time that writing stood still. For a
-        connection that nothing was read from yet; its buffer is made small, to be full soon."""
+        """Writes all lines (dicts). Reads answers only when it could not write for `patience` seconds: the
+        daemon does not read from a submitter that takes no answers. Returns the answers to all lines,
+        and how many bytes had come each time that it could not write. Nothing may have been read from the
+        connection before; its buffer is made small, so that it is full soon."""
         data = memoryview(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
         come, stood = bytearray(), []
         seconds = self._socket.gettimeout()
@@ -103,7 +103,7 @@ class Submitter:
         return len(into) - n
 
     def ask(self, **line):
-        """A line and its answer; Refused where that is no."""
+        """Sends a line and returns the answer; raises Refused if the answer is an error."""
         self.write(**line)
         answer = self.read()
         if not answer["ok"]:
@@ -207,8 +207,8 @@ class Spool:
 
 
 def check_once_and_in_order(records, handed_in):
-    """`records`: what a server has taken, duplicates within SQS's memory left out. `handed_in`: the
-    bodies of each group in order, all of which must be there once, in that order."""
+    """`records`: the messages that a server has accepted, without the duplicates that it has dropped.
+    `handed_in`: the bodies of each group in order. Each must be there once, in that order."""
     found = {}
     for record in records:
         if record["event"] == "sent" and not record["duplicate"]:

@@ -225,8 +225,8 @@ class SqsLocal:
         self._start(self.port)
 
     def stop(self, check=True):
-        """Ends it by SIGTERM, and removes its record. Raises where it did not end with status 0
-        (a sanitizer's report, a crash), unless it was killed before or check is False."""
+        """Ends it with SIGTERM, and removes its record. Raises if its exit status is not 0 (a report of a
+        sanitizer, a crash), unless it was killed before or check is False."""
         status = self._end(signal.SIGTERM)
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)

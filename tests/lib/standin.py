@@ -141,7 +141,7 @@ class StandIn:
 
 
 def serve_until_killed(server, what):
-    """For a stand-in run as a program: says where it listens, and stays."""
+    """For a stand-in that runs as a program: prints its address, and runs until it is ended."""
     print(f"{what} listening on {server.url}", flush=True)
     while True:
         time.sleep(3600)

@@ -112,7 +112,7 @@ class Sts(StandIn):
         return parameters
 
     def _signer(self, request, action):
-        """The access key id of a good signature, or None where none is needed."""
+        """The access key id of a good signature, or None if none is needed."""
         headers = request.headers
         if action == "AssumeRoleWithWebIdentity":
             if "authorization" in headers:

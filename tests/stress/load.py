@@ -145,8 +145,8 @@ class Record:
         return found
 
     def check_accepted_in_order(self, step):
-        """The numbers of each group's messages go up by `step`, without a gap: what is missing
-        would have been overtaken. And no message is there twice."""
+        """The numbers of each group's messages go up by `step`, without a gap: a missing message would have
+        been overtaken. And no message is there twice."""
         for group, records in self.groups().items():
             numbers = [number_of(r) for r in records]
             first = int(group.rsplit("-", 1)[1])

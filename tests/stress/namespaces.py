@@ -64,7 +64,7 @@ class Cable:
         self.here = f"192.0.2.{4 * number + 1}"
         self._address, self._far_address = f"{self.here}/30", f"192.0.2.{4 * number + 2}/30"
         self._name = f"near{number}"
-        # It ends when this program does, whose end of the pipe is the only one.
+        # It ends with this program, which has the only other end of its pipe.
         self._holder = subprocess.Popen(["unshare", "-n", "cat"], stdin=subprocess.PIPE)
         pid = str(self._holder.pid)
         self.prefix = ["nsenter", f"--net=/proc/{pid}/ns/net", "--"]

@@ -56,8 +56,8 @@ PROFILES = {
         "consumer": {"receivers": 2, "concurrency": 20, "delete_linger": 0.02},
         "operations": ("SendMessageBatch", "DeleteMessageBatch"),
     },
-    # A delete takes long against the lease, so that this has to be extended. Without lanes, where no
-    # message waits for another, it takes longer.
+    # A delete takes long compared with the lease, so that the lease must be renewed. On a standard queue,
+    # where no message waits for another, it takes longer.
     "leases": {
         "producer": {"max_connections": 8, "batch_size": 10},
         "consumer": {"receivers": 4, "concurrency": 100, "delete_linger": 0.0,
@@ -67,8 +67,8 @@ PROFILES = {
     },
 }
 
-# Few groups, so that a batch has several messages of each. Their order holds where batches get lost
-# or are refused as a whole, but not where that happens to a part of one.
+# With few groups a batch has several messages of each. Their order holds when whole batches are lost or
+# refused, but not when a part of one is.
 BATCH_ORDER = {
     "producer": {"max_connections": 4, "batch_size": 10, "batch_linger": 0.01, "order": "batch"},
     "consumer": {"receivers": 2, "concurrency": 20, "delete_linger": 0.02},
@@ -76,8 +76,8 @@ BATCH_ORDER = {
 }
 NOT_IN_BATCH_ORDER = "partial"
 
-# Options of the server's: for which queues, how the daemons are set, and which of its counts says that
-# they have acted; None where none does.
+# Options of the server: the kinds of queues, the settings of the daemons, the options, and the name of the
+# count that shows their effect; None: there is none.
 CONDITIONS = {
     "jitter": (("fifo", "standard"), "batch", {"rtt_ms": 20, "jitter_ms": 200}, None),
     "loss": (("fifo", "standard"), "single", {"rtt_ms": 20, "loss": 0.03}, "lost"),
@@ -97,7 +97,7 @@ NEEDED = {"SendMessageBatch": "producer.batch_size",
 # Requests that have the fault. Each costs seconds at worst, and there are hundreds of them in a run.
 PROBABILITY = {"SendMessage": 0.03, "DeleteMessage": 0.03, "ChangeMessageVisibilityBatch": 0.5}
 PROBABILITY_ELSE = 0.2
-PROBABILITIES_AGAIN = (0.5, 1.0)  # where there was none
+PROBABILITIES_AGAIN = (0.5, 1.0)  # if there was no fault
 FAULTS_MAX = 8
 
 QUEUE_VISIBILITY_SEC = 3
@@ -305,8 +305,8 @@ def form_of(queue):
 
 
 def check_stopped(consumer, queue):
-    """It ends with 0; or with 1 where it says that a reply to its last receive was lost, which a
-    standard queue cannot be asked for again."""
+    """It ends with 0, or with 1 if it says that the reply to its last receive was lost: a standard queue does not
+    give that again."""
     status = consumer.wait(options.timeout)
     is_left = any(line.startswith("Left: the reply to a receive") for line in consumer.lines)
     tap.ok(not is_left or form_of(queue) == "standard", tail(consumer))
@@ -326,7 +326,7 @@ def check_all(server, queue, consumer, n_groups):
 
 
 def acted(server, kind):
-    """What is to be said of the faults, or of the condition. Raises NoFaults where nothing has acted."""
+    """A text about the faults or the condition. Raises NoFaults if they had no effect."""
     if kind in CONDITIONS:
         counted = CONDITIONS[kind][3]
         count = server.counts()[counted] if counted else None
@@ -348,7 +348,7 @@ def options_of_server(queue, operation, kind, profile, probability):
 
 
 def run(queue, operation, kind, profile, seed, probability):
-    """One run; returns what is to be said of it. Raises NoFaults where there was none."""
+    """One run; returns a text about it. Raises NoFaults if there was no fault."""
     start = time.monotonic()
     daemons = []
     with SqsLocal([f"{queue},VisibilityTimeout={QUEUE_VISIBILITY_SEC}"], seed=seed,
@@ -418,7 +418,7 @@ def combinations():
 
 
 def add(executor, name, arguments):
-    """Has a combination run in its turn; its test waits for it and says what came of it."""
+    """Runs a combination in its turn; its test waits for it and reports the result."""
     missing = {NEEDED.get(arguments[1])} - known - {None}
     tries = []
     future = None if missing else executor.submit(run_with_faults, arguments, tries)

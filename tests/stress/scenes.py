@@ -22,8 +22,8 @@ PRODUCER = {"groups": GROUPS, "rate_limit": 100, "batch_size": 4}
 CONSUMER = {"wait_time": 2, "receivers": 2, "concurrency": 10}
 # The pause between two attempts grows to 20 s; then come the time-outs and hidden messages.
 BACK_SEC = 20 + 15
-# Trouble, its remedy's line, that it is over: a few, for each of its kinds. A message in flight whose
-# lease ends meanwhile is told of, too.
+# For each kind of failure a few lines: the failure, what to do, and its end. And one for each message in
+# flight whose lease ends meanwhile.
 LINES_MAX = 12 + CONSUMER["concurrency"]
 
 side_by_side = concurrent.futures.ThreadPoolExecutor(16)
@@ -32,7 +32,7 @@ one_by_one = concurrent.futures.ThreadPoolExecutor(1)
 
 
 class Teller:
-    """Keeps what a test has to say until its turn comes."""
+    """Keeps the output of a test until its turn comes."""
 
     def __init__(self):
         self.lines = []
@@ -42,7 +42,7 @@ class Teller:
 
 
 def add(executor, words, name, function, *arguments):
-    """`words`: only where the name holds one of them, or where there are none."""
+    """Only if the name holds one of `words`, or if there are no words."""
     if words and not any(word in name for word in words):
         return
     tell = Teller()
@@ -75,7 +75,7 @@ def flow(tell, record, daemons, seconds, what, more=100):
 
 
 def finish(tell, record, daemons, most_lines=LINES_MAX):
-    """Ends both, and checks what must hold."""
+    """Ends both daemons, and checks the record and the lines."""
     producer, consumer = daemons
     load.stop(producer)
     record.wait_until_all_deleted(BACK_SEC, [consumer])

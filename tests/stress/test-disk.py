@@ -46,7 +46,7 @@ def fill(submitter, handed_in, count):
 
 
 def fill_and_kill(server, spool, count):
-    """A spool with so many that nothing was sent of; what was handed in."""
+    """Fills a spool with `count` messages, of which none is sent, and kills the daemon. Returns the bodies by group."""
     handed_in = {}
     producer = spool.producer(server)
     with spool.connect(producer) as submitter:

@@ -27,7 +27,7 @@ def seeded(what):
 
 
 def end_of_producer(number, daemon, chance):
-    """Sends the signal at some moment of its life; returns what it has then said."""
+    """Sends the signal to a daemon at a random moment; returns the lines that it has logged by then."""
     if chance.random() < 0.8:
         daemon.wait_for_line("SQS Response", chance.randint(1, 40))
     elif number == signal.SIGTERM:

@@ -27,7 +27,7 @@ QUIET = {"level": "notice"}
 
 
 class Status:
-    """A socket that takes what a daemon tells systemd; `count` is the number after `word`."""
+    """A socket that reads what a daemon tells systemd; `count` is the number after `word`."""
 
     def __init__(self, word):
         self._word = re.compile(rf"^STATUS=.*\b{word} (\d+)", re.M)
@@ -54,7 +54,7 @@ def resident_kib(daemon):
 
 
 def wait_for(watched, count, seconds):
-    """Waits until all of the daemons have come so far; returns what each held when it had."""
+    """Waits until each of the daemons has passed so many messages; returns the memory that each had then."""
     deadline = time.monotonic() + seconds
     found = {}
     while len(found) < len(watched):

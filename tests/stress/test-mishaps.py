@@ -237,7 +237,7 @@ add("the first name server is dead", the_first_name_server_is_dead)
 
 
 def the_application_has_moved(tell):
-    """The same for who handles the messages: none of them is charged for it."""
+    """The same for the application that handles the messages: none of them counts as failed."""
     port = next(PORTS)
     with namespaces.NameServer("app.test", "127.0.5.2", "127.0.5.1") as names, \
             Handling(names.prefix, handler="http", url=f"http://app.test:{port}/in") as handling, \

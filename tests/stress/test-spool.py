@@ -42,9 +42,8 @@ LOOKS = 8  # pages of rejected messages that a submitter asks for beside its sha
 
 
 class Submitting(threading.Thread):
-    """Hands in its share over some seconds, whatever becomes of the daemon. The bodies have a line that
-    names them, and up to `most` characters more. `again`: how often it had to try again; `error`: what
-    went wrong."""
+    """Hands in its share over some seconds, whatever happens to the daemon. Each body has a line with its
+    name, and up to `most` characters more. `again`: the number of its retries; `error`: its error."""
 
     def __init__(self, number, spool, messages, seconds=0, most=500):
         super().__init__(daemon=True)
@@ -83,8 +82,8 @@ class Submitting(threading.Thread):
 
 
 class Persistent(Submitting):
-    """Hands in one message at a time, the same again where it is refused for now. What was refused is
-    nowhere: so no deduplication id of the submitter's is needed."""
+    """Hands in one message at a time, and the same again when it is refused for the moment. A refused message
+    is not stored, so no deduplication id is needed."""
 
     def hand_in(self, connection):
         while self.done < self.share:
@@ -100,8 +99,8 @@ class Persistent(Submitting):
 
 
 class Hasty(Submitting):
-    """Writes its whole share before it reads any answer, and in between asks for pages of what is set
-    aside, answers that fill the socket. `stood`: how many bytes had come when writing stood still. Its
+    """Writes its whole share before it reads any answer. In between it asks for pages of rejected messages:
+    these answers fill the socket. `stood`: how many bytes had come when it could not write any more. Its
     connection must not end before it has all answers."""
 
     def hand_in(self, connection):
@@ -223,7 +222,7 @@ class Through:
                                "all are handled", self.daemons)
 
     def end(self):
-        """Ends both, and checks what is on the queue."""
+        """Ends both daemons, and checks the queue."""
         end(self.daemons[0], self.spool)
         stop(self.daemons[1])
         check(self.record.read().all, HANDLED)
@@ -266,8 +265,8 @@ def both_daemons_bring_all_into_a_file_once_and_in_order():
 
 @tap.test
 def with_the_disk_full_again_and_again_both_bring_all_into_a_file_once_and_in_order():
-    """With room or without, what was handled is deleted: only where a delete got lost as well would it
-    be handled again."""
+    """A handled message is deleted, with a full disk or without. It would be handled again only if its delete
+    was lost as well."""
     with disk.Small(DISK_KIB) as small, Through(small.path) as through:
         # The queue is slower than the submitters, so that there is always something under way.
         through.start(rate_limit=HANDED_IN // 2)
@@ -290,7 +289,7 @@ def with_the_disk_full_again_and_again_both_bring_all_into_a_file_once_and_in_or
             done = sum(s.done for s in submitting) + chance.randint(1, HANDLED // 20)
             wait_until(lambda: sum(s.done for s in submitting) >= done)
             small.fill()
-            # Now and then, and until the ledger had none, what the spool gives back is taken, too.
+            # Now and then, and until the ledger was refused space, take the space that the spool frees, too.
             refill = chance.choice([small.fill, lambda: None]) if is_told() else small.fill
             again = sum(s.again for s in submitting) + chance.choice([1, 50, 200])
             wait_until(lambda: sum(s.again for s in submitting) >= again, refill)
@@ -312,7 +311,7 @@ def with_the_disk_full_again_and_again_both_bring_all_into_a_file_once_and_in_or
 def submitters_that_read_no_answer_before_they_must_lose_and_repeat_nothing():
     with Through() as through:
         end(through.spool.producer(through.server), through.spool)  # the file is there
-        for i in range(100):  # of which a page is 100 KiB
+        for i in range(100):  # a page of them is 100 KiB
             through.spool.change("INSERT INTO rejected VALUES (?, ?, 'g', ?, -1, 1, x'', 'x', 1, ?, NULL)",
                                  i + 1, f"r{i}", f"r{i}", "." * 1000)
         through.start()

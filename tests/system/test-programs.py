@@ -20,7 +20,7 @@ machine = None
 
 
 def test(function):
-    """As tap.test, on a machine without what earlier tests have left."""
+    """As tap.test, on a machine from which the leftovers of earlier tests are removed."""
 
     def fresh():
         machine.reset()
@@ -58,7 +58,7 @@ def wait_for_deleted(m, count, seconds=60):
 
 
 def said(entries):
-    """What the programs have said and what was said about them: (priority, text without the name)."""
+    """The lines of the programs and about them: (priority, text without the name)."""
     return [(int(e["PRIORITY"]), e["MESSAGE"].partition("]")[2][2:]) for e in entries
             if "SQS_HANDLER_PID" in e]
 

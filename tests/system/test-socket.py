@@ -25,7 +25,7 @@ machine = None
 
 
 def test(function):
-    """As tap.test, on a machine without what earlier tests have left."""
+    """As tap.test, on a machine from which the leftovers of earlier tests are removed."""
 
     def fresh():
         machine.reset()
@@ -352,8 +352,8 @@ def peak_bytes(m, pid):
 
 @test
 def a_thousand_with_long_lines_take_no_more_memory_than_the_intake_may(m):
-    """On top of what the daemon has after its first message: what is read and not answered, of all
-    connections together, and what one turn of the loop takes on to store."""
+    """The bound is the memory after the first message, and in addition the lines of all connections that are
+    read and not answered, and the lines that one round of the loop stores."""
     with open(os.path.join(BUILD_ROOT, "src", "producerd", "sqs-producerd"), "rb") as file:
         if b"__asan_init" in file.read():
             raise tap.Skip("the address sanitizer keeps what is freed")

@@ -28,7 +28,7 @@ machine = None
 
 
 def test(function):
-    """As tap.test, on a machine without what earlier tests have left."""
+    """As tap.test, on a machine from which the leftovers of earlier tests are removed."""
 
     def fresh():
         machine.reset()
@@ -329,7 +329,7 @@ def start_fails(m, cursor, unit, status, event, *texts, code=None):
         tap.ok(text in found[0]["MESSAGE"], f"{unit} says {found[0]['MESSAGE']!r}, and not {text!r}")
     if code:
         tap.ok(found[0].get("SQS_ERROR_CODE", "").endswith(code), f"{unit}: {found[0]}")
-    # Also where systemctl start points at.
+    # systemctl start names this command.
     tap.ok(found[0]["MESSAGE"] in m.run("systemctl", "status", "--no-pager", "-l", unit).stdout,
            "systemctl status does not show it")
 

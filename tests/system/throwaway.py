@@ -40,7 +40,7 @@ QUICK = {
 
 
 def why_not():
-    """Why no machine can be booted here; "" where it can."""
+    """Why no machine can be booted here; "" if it can."""
     check = subprocess.run([TOOL, "possible"], stdout=subprocess.PIPE, text=True, check=False)
     return "" if check.returncode == 0 else check.stdout.strip()
 
@@ -50,7 +50,7 @@ class Machine:
 
     def __init__(self):
         self.folder = os.path.join(tempfile.mkdtemp(prefix="sqs-system-test-"), "machine")
-        # The machine must go also where the test is ended.
+        # The machine must be removed also when the test is killed.
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda number, _: sys.exit(128 + number))
         try:
@@ -133,7 +133,7 @@ class Machine:
         return self.show(unit, "ActiveState")["ActiveState"]
 
     def reset(self):
-        """Ends what the last test has left."""
+        """Ends the processes and units that the last test has left."""
         self.run("systemctl", "stop", SOCKET, *UNITS, "sqs-local")
         self.run("systemctl", "reset-failed")
         self.run("systemctl", "clean", "--what=state", *UNITS)
