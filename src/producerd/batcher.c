@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See batcher.h. One batch is open at a time. A message that does not fit into it closes it, rather
- * than let smaller ones pass: else a large one might wait for ever. */
+/* One batch is open at a time. A message that does not fit closes it: if smaller messages went
+ * first, a large one could wait for ever. */
 #include "producerd/batcher.h"
 
 #include <assert.h>
@@ -42,7 +42,7 @@ static bool fits(const struct batch *batch, const struct outgoing_message *messa
            (!message->needs_own_request && batch->bytes + message->bytes <= SQS_BATCH_MAX_BYTES);
 }
 
-/* Whether the batch takes nothing more. */
+/* True when the batch takes no further message. */
 static bool is_closed(const struct batcher *b)
 {
     return b->open.n >= b->size.current || b->open.bytes >= SQS_BATCH_MAX_BYTES ||
@@ -58,7 +58,8 @@ static void add(struct batcher *b, struct outgoing_message *message, uint64_t no
     b->open.bytes += message->bytes;
 }
 
-/* Fills the open batch. Whether it is worth to wait for more. */
+/* Fills the open batch. Returns true when a further message may come soon, so that lingering can
+ * help. */
 static bool fill(struct batcher *b, uint64_t now_usec)
 {
     enum batcher_supply supply = SUPPLY_ADDED;

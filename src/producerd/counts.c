@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See counts.h. */
 #include "producerd/counts.h"
 
 #include <inttypes.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* See lane.h. A lane is in one of three places: in `ready`, the line of those that have a message
- * that may go; in `resting`, sorted by the time of its next try; or in none, while it is
- * outstanding. Groups find their lane by a hash table. All memory is there from the start (its
- * pages are touched when they are needed): a lane without a message serves the next group. */
+/* A lane stands in one of two lists: `ready` when a message of it may be sent, `delayed`, sorted by
+ * time, when it waits to retry. It stands in neither while its message is outstanding. A hash table
+ * finds the lane of a group. All memory is allocated at the start, and the kernel supplies its
+ * pages when they are first used. A lane without a message serves the next group. */
 #include "producerd/lane.h"
 
 #include <assert.h>
@@ -17,10 +17,10 @@ struct lane {
     struct list link;
     struct hash_entry entry;
     struct lane *next_idle, *next_open;
-    struct outgoing_message *first, *last; /* waiting, in order */
+    struct outgoing_message *first, *last; /* messages that wait, in order */
     size_t n_outstanding;
     enum lane_state state;
-    bool is_open; /* LANES_BATCH: may add to the batch that is being filled */
+    bool is_open; /* LANES_BATCH: it may add to the open batch */
     uint64_t due_usec;
     char group_id[SQS_ID_MAX_BYTES + 1];
 };
@@ -30,12 +30,12 @@ struct lanes {
     struct list ready, delayed;
     struct lane *open, *idle;
     size_t n_delayed;
-    struct lane *pool; /* the first n_used of n_max have been in use */
+    struct lane *pool; /* n_max lanes; the first n_used were in use before */
     size_t n_used, n_max;
     struct hash_table by_group;
 };
 
-/* NULL stays so. */
+/* NULL gives NULL. */
 static struct lane *lane_of_link(struct list *link)
 {
     return link ? CONTAINER_OF(link, struct lane, link) : NULL;
@@ -204,7 +204,7 @@ void lanes_seal(struct lanes *lanes)
     lanes->open = NULL;
 }
 
-/* One message less is outstanding. */
+/* One message of the lane is no longer outstanding. */
 static void end_attempt(struct lanes *lanes, struct lane *lane)
 {
     assert(lane->n_outstanding > 0 && lane->state == LANE_UNLISTED && !lane->is_open);

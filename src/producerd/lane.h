@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Which message may go next. Each message group has a lane: what waits stands in it in order, and
- * something of it goes out only when nothing earlier is outstanding. A lane exists only as long as
- * it has a message; lanes that could go take turns.
+/* Decides which message is sent next. Each message group has a lane: a queue in which its messages
+ * wait in order. A message leaves its lane only when no earlier message of the lane is outstanding.
+ * Lanes that have a message ready take turns. A lane exists only as long as it has a message.
  *
  *     add -> waiting -> (peek, take) -> outstanding -> done
  *               ^                            |
- *               +---------- again -----------+
+ *               +---------- retry -----------+
  *
  * Pure: the time is a parameter, in microseconds of any clock that does not jump. */
 #pragma once
@@ -15,42 +15,42 @@
 struct lanes;
 
 enum lanes_kind {
-    LANES_STRICT,    /* of a lane, one message is outstanding */
-    LANES_BATCH,     /* of a lane, what was taken until lanes_seal is outstanding together */
-    LANES_UNORDERED, /* no order: each message is a lane of its own, whatever its group */
+    LANES_STRICT,    /* one message of a lane is outstanding at a time */
+    LANES_BATCH,     /* the messages of a lane in one batch are outstanding together */
+    LANES_UNORDERED, /* no order: each message has a lane of its own */
 };
 
-/* At most `messages_max` messages will be in the lanes at once, outstanding ones counted. 0 or
- * -ENOMEM. The messages are borrowed, each from add to done. */
+/* `messages_max` bounds the messages in the lanes, outstanding ones included. Messages are borrowed
+ * from lanes_add to lanes_done. Returns 0 or -ENOMEM. */
 int lanes_new(enum lanes_kind kind, size_t messages_max, struct lanes **ret);
 struct lanes *lanes_free(struct lanes *lanes);
 DEFINE_CLEANUP(struct lanes *, lanes_free)
 
-/* Puts a message last into the lane of its group; one of SQS_ID_MAX_BYTES at most, and required
- * unless the kind is LANES_UNORDERED. */
+/* Appends a message to the lane of its group. The group id is required unless the kind is
+ * LANES_UNORDERED, and has at most SQS_ID_MAX_BYTES. */
 void lanes_add(struct lanes *lanes, struct outgoing_message *message);
 
-/* The message whose turn it is, NULL where none may go now; and its taking: from then on it is
- * outstanding. */
+/* lanes_peek returns the message that is sent next, or NULL when none may go. lanes_take makes that
+ * message outstanding. */
 struct outgoing_message *lanes_peek(const struct lanes *lanes);
 void lanes_take(struct lanes *lanes, struct outgoing_message *message);
 
-/* What was taken since the last call goes out in one batch; its lanes give nothing more until all
- * of it is done or to go again. Only LANES_BATCH needs it. */
+/* Closes the batch of the messages taken since the last call. Their lanes give no further message
+ * until all of these are done or put back. Only LANES_BATCH needs it. */
 void lanes_seal(struct lanes *lanes);
 
-/* An outstanding message is settled. */
+/* An outstanding message is settled: it leaves its lane. */
 void lanes_done(struct lanes *lanes, struct outgoing_message *message);
 
-/* An outstanding message goes again, first of its lane, which rests until `due_usec` (0: not at
- * all). Of several of one lane, the last comes first. */
+/* Puts an outstanding message back at the front of its lane. The lane waits until `due_usec` (0:
+ * not at all). When several messages of one lane are put back, put the last one back first. */
 void lanes_retry(struct lanes *lanes, struct outgoing_message *message, uint64_t due_usec);
 
-/* Gives their turn back to lanes that have rested enough. */
+/* Makes the delayed lanes whose time has come ready again. */
 void lanes_wake(struct lanes *lanes, uint64_t now_usec);
 
-/* When the next lane has rested enough; USEC_INFINITY where none rests. */
+/* The time at which the next delayed lane is due; USEC_INFINITY when none is delayed. */
 uint64_t lanes_due_usec(const struct lanes *lanes);
 
-/* How many lanes rest. */
+/* The number of delayed lanes. */
 size_t lanes_n_delayed(const struct lanes *lanes);

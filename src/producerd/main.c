@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Arguments, configuration, run; or hand in a message to the one that runs. */
+/* Reads the arguments and the configuration, and runs the daemon. With --submit or --rejected it is
+ * a client of the daemon instead (submit/submit.h). */
 #include "producerd/producer.h"
 
 #include "daemon/arguments.h"

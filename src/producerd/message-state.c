@@ -8,14 +8,15 @@
         .action = (do), .to = (next), .reason = (why)                                              \
     }
 
-/* One that waits for its turn, in doubt or not. */
+/* An attempt of a message that waits in its lane. */
 #define SENDING(sending) [ON_SENDING] = STEP(DO_NOTHING, sending, REASON_SENDING)
 #define SENDING_POSSIBLE_DUPLICATE                                                                 \
     [ON_SENDING_POSSIBLE_DUPLICATE] =                                                              \
         STEP(DO_NOTHING, OUTGOING_SENDING_POSSIBLE_DUPLICATE, REASON_SENDING_POSSIBLE_DUPLICATE)
 
-/* The answers to one whose attempt is on its way: where it waits then, by whether its outcome is
- * known; and where it is while the next attempt follows. */
+/* The events of a message that is being sent. `known` and `unknown` are the states in which it
+ * waits after an attempt of known or unknown outcome; `sending_known` and `sending_unknown` are the
+ * states when the next attempt follows at once. */
 #define ANSWERS(known, unknown, sending_known, sending_unknown)                                    \
     [ON_NOT_SENT] = STEP(DO_NOTHING, known, REASON_NOT_SENT),                                      \
     [ON_ATTEMPT_FAILED] = STEP(DO_NOTHING, sending_known, REASON_ATTEMPT_FAILED),                  \

@@ -1,68 +1,69 @@
 /* SPDX-License-Identifier: MIT */
-/* A message's life in the producer, from when it is taken up until SQS has it or has rejected it:
- * one table that says what each event does to a message in each state, and why. Pure.
+/* The life of a message from the source to its end, as one table: for each state and each event,
+ * the next state, the action and the reason. Pure.
  *
- *     taken up --> queued ----> sending ----> sent, rejected
- *        |           ^             |               ^
- *        |           +-- failed ---+               |
- *        |                         | unknown       |
- *        |                         v               |
- *        +-----> in doubt <--> sending in doubt ---+
+ *     new ------> queued ----> sending ----> sent, rejected
+ *      |             ^             |               ^
+ *      |             +-- failed ---+               |
+ *      |                           | unknown       |
+ *      |                           v               |
+ *      +-------> in doubt <--> sending in doubt ---+
  *                    |             |               |
  *                    +------+------+               |
  *                           v                      |
- *                         late <--> sending late --+
+ *                 possible duplicate <--> sending -+
  *
  * What always holds: a message whose outcome is unknown is sent again, unchanged, until SQS has
- * said yes or no. Once in doubt, it stays so: what is known of a later attempt tells nothing of an
- * earlier one. */
+ * accepted or rejected it. Once a message is in doubt, it stays in doubt until its end, because the
+ * answer to a later attempt tells nothing about an earlier one. */
 #pragma once
 
 #include "util/macro.h"
 
 enum outgoing_state {
-    OUTGOING_NEW,      /* in no lane yet */
-    OUTGOING_QUEUED,   /* waits for its turn; SQS does not have it */
-    OUTGOING_SENDING,  /* an attempt is on its way */
-    OUTGOING_IN_DOUBT, /* waits for its turn; an attempt went out whose outcome is unknown */
-    OUTGOING_SENDING_IN_DOUBT, /* both */
-    OUTGOING_POSSIBLE_DUPLICATE, /* as in doubt, and it went again when SQS may have forgotten the first attempt:
-                      it may be stored twice */
+    OUTGOING_NEW,              /* just taken from the source; in no lane yet */
+    OUTGOING_QUEUED,           /* waits in its lane; SQS does not have it */
+    OUTGOING_SENDING,          /* an attempt was sent and is not answered */
+    OUTGOING_IN_DOUBT,         /* waits in its lane; the outcome of an attempt is unknown */
+    OUTGOING_SENDING_IN_DOUBT, /* both of the last two */
+    /* in doubt, and sent again after SQS may have forgotten the first attempt: SQS may have stored
+     * it twice (deduplication.h) */
+    OUTGOING_POSSIBLE_DUPLICATE,
     OUTGOING_SENDING_POSSIBLE_DUPLICATE,
-    OUTGOING_SENT, /* ends */
+    OUTGOING_SENT, /* this state and the next one are final */
     OUTGOING_REJECTED,
     OUTGOING_N_STATES,
 };
 
 enum outgoing_event {
-    /* It was taken from the source, and is, */
-    ON_VALID,          /* as far as can be known, fine */
+    /* The message was taken from the source. */
+    ON_VALID,          /* SQS will accept it, as far as we know */
     ON_VALID_IN_DOUBT, /* the same, and an earlier process may have sent it */
-    ON_INVALID,        /* what SQS would reject */
-    /* An attempt. */
+    ON_INVALID,        /* SQS would reject it */
+    /* An attempt begins or fails. */
     ON_SENDING,
-    ON_SENDING_POSSIBLE_DUPLICATE, /* and SQS may have forgotten an earlier one */
-    ON_NOT_SENT,                   /* it could not even be made */
-    ON_ATTEMPT_FAILED,             /* another one follows at once */
-    ON_ATTEMPT_UNKNOWN,            /* the same, and whether SQS has the message is not known */
-    /* The answer, after all attempts. */
+    ON_SENDING_POSSIBLE_DUPLICATE, /* it begins, and SQS may have forgotten an earlier one */
+    ON_NOT_SENT,                   /* the request could not be made */
+    ON_ATTEMPT_FAILED,             /* it failed, and the next one follows at once */
+    ON_ATTEMPT_UNKNOWN,            /* the same, but SQS may have stored the message */
+    /* The answer after the last attempt. */
     ON_SENT,
     ON_REJECTED,
     ON_FAILED,
     ON_UNKNOWN,
-    ON_BATCH_REFUSED, /* the request was refused as a whole, and had other messages */
+    ON_BATCH_REFUSED, /* SQS refused the whole request, which had other messages as well */
     ON_BATCH_REFUSED_UNKNOWN,
     OUTGOING_N_EVENTS,
 };
 
 enum outgoing_action {
-    OUTGOING_IMPOSSIBLE, /* a bug of ours */
+    OUTGOING_IMPOSSIBLE, /* the event cannot come in this state: a bug */
     DO_NOTHING,
-    DO_QUEUE,           /* put it into its lane, last */
-    DO_REQUEUE,         /* put it back into its lane, first, for later */
-    DO_REQUEUE_SPLIT,   /* the same, for a request of its own, at once */
-    DO_SETTLE,          /* tell the source, and take it out of its lane */
-    DO_SETTLE_UNQUEUED, /* tell the source; it is in no lane */
+    DO_QUEUE,           /* append it to its lane */
+    DO_REQUEUE,         /* put it back at the front of its lane, for later */
+    DO_REQUEUE_SPLIT,   /* the same, but at once and in a request of its own */
+    DO_SETTLE,          /* take it out of its lane and settle it with the source */
+    DO_SETTLE_UNQUEUED, /* settle it with the source; it is in no lane */
 };
 
 enum outgoing_reason {
@@ -82,7 +83,7 @@ enum outgoing_reason {
     OUTGOING_N_REASONS,
 };
 
-/* A cell of the table; all zero, and with it OUTGOING_IMPOSSIBLE, where the event cannot come. */
+/* A cell of the table. A cell that is all zero means OUTGOING_IMPOSSIBLE. */
 struct outgoing_step {
     uint8_t action; /* enum outgoing_action */
     uint8_t to;     /* enum outgoing_state */
@@ -91,7 +92,7 @@ struct outgoing_step {
 
 struct outgoing_step outgoing_step(enum outgoing_state from, enum outgoing_event event);
 
-/* "in doubt"; "SQS has it". */
+/* Texts for the journal: "in doubt"; "SQS has it". */
 const char *outgoing_state_text(enum outgoing_state state);
 const char *outgoing_reason_text(enum outgoing_reason reason);
 
@@ -101,13 +102,13 @@ static inline bool outgoing_state_is_sending(enum outgoing_state state)
            state == OUTGOING_SENDING_POSSIBLE_DUPLICATE;
 }
 
-/* An attempt went out whose outcome is unknown. */
+/* The outcome of at least one earlier attempt is unknown. */
 static inline bool outgoing_state_is_in_doubt(enum outgoing_state state)
 {
     return state >= OUTGOING_IN_DOUBT && state <= OUTGOING_SENDING_POSSIBLE_DUPLICATE;
 }
 
-/* It may stand in the queue: that, or an attempt is on its way. */
+/* SQS may have stored it: it is in doubt, or an attempt is not answered yet. */
 static inline bool outgoing_state_may_be_stored(enum outgoing_state state)
 {
     return state >= OUTGOING_SENDING && state <= OUTGOING_SENDING_POSSIBLE_DUPLICATE;

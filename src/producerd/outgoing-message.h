@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A message between the source and its settlement. A plain value, in a pool of the producer's,
- * which goes through the states of message-state.h by outgoing_message_apply alone. What is noted on it is
- * written by the functions here and by the lanes. */
+/* A message from the moment at which the producer takes it from the source until it is settled. Its
+ * memory is a slot of the producer's pool. Its state changes only in outgoing_message_apply; its
+ * other notes are written by this file, by deduplication.h and by the lanes. */
 #pragma once
 
 #include "producerd/message-state.h"
@@ -9,24 +9,24 @@
 #include "util/backoff.h"
 
 struct outgoing_message {
-    const struct source_message *source; /* NULL: this place of the pool is free */
-    size_t bytes;                        /* that SQS counts */
+    const struct source_message *source; /* NULL: this slot of the pool is free */
+    size_t bytes;                        /* as sqs_message_bytes counts */
     enum outgoing_state state;
-    bool
-        needs_own_request; /* goes in a request of its own: a batch with it was refused as a whole */
-    int64_t in_doubt_since_usec; /* see deduplication.h */
-    unsigned failures;           /* in a row, of the same kind */
+    /* SQS refused a batch with it as a whole: it goes in a request of its own */
+    bool needs_own_request;
+    int64_t in_doubt_since_usec; /* boot clock (deduplication.h) */
+    unsigned failures;           /* in a row, of failure_kind */
     enum backoff_kind failure_kind;
 
-    /* the lanes' (lane.h) */
+    /* used by the lanes (lane.h) */
     struct lane *lane;
-    struct outgoing_message *next; /* in its lane; or of the free places */
+    struct outgoing_message *next; /* in its lane, or in the list of free slots */
 };
 
-/* Something has happened to a message: it goes into its next state, and the journal has a line of
- * it. Returns what is to be done about it. */
+/* Changes the state of the message by the table of message-state.h, and writes the change to the
+ * journal at debug level. Returns the action that the caller must do. */
 enum outgoing_action outgoing_message_apply(struct outgoing_message *message,
                                             enum outgoing_event event);
 
-/* It has failed in this way. Returns how often in a row. */
+/* Counts a failure. Returns the number of failures of this kind in a row, for the back-off. */
 unsigned outgoing_message_count_failure(struct outgoing_message *message, enum backoff_kind kind);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the producer share, each of which uses those that come after it: producer.c
- * sends messages, starts and stops; producer-messages.c takes messages up, and does what follows
- * from SQS's answers; producer-status.c says what there is to be said. */
+/* The producer's state, and what its three files share. producer.c sends batches, starts and stops;
+ * it uses producer-messages.c, which takes messages from the source and handles SQS's answers; both
+ * use producer-status.c, which writes the status, the progress and the last lines. */
 #pragma once
 
 #include "daemon/progress.h"
@@ -14,7 +14,7 @@
 #include "util/clock.h"
 #include "util/timer.h"
 
-/* Messages in a row that may be put aside before the loop gets its turn again. */
+/* Invalid messages in a row that are rejected before the event loop runs again. */
 enum { PRODUCER_INVALID_IN_A_ROW_MAX = 100 };
 
 struct producer {
@@ -29,15 +29,15 @@ struct producer {
     struct timer timer;
 
     struct outgoing_message *messages, *free_messages;
-    size_t n_messages_max, n_messages; /* taken from the source and not settled */
+    /* n_messages were taken from the source and are not settled */
+    size_t n_messages_max, n_messages;
 
-    const struct source_message
-        *next_message;                    /* by the source, and not taken up yet for a shortage */
-    uint64_t shortage_until_usec;         /* the pause after one ends then */
-    struct log_rate_limit shortage_limit; /* see log_shortage */
+    const struct source_message *next_message; /* from the source, not accepted yet */
+    uint64_t shortage_until_usec;              /* end of the pause after a resource shortage */
+    struct log_rate_limit shortage_limit;      /* limits log_shortage */
     size_t message_bytes_max;
-    bool waits_for_size;  /* the message given waits for the queue's maximum message size */
-    bool source_is_empty; /* it has nothing now and will say when it has */
+    bool waits_for_size;  /* next_message waits for the queue's maximum message size */
+    bool source_is_empty; /* it has nothing now, and calls on_source_ready when it has */
     bool source_has_ended;
     bool is_finished;
     unsigned n_invalid_in_a_row;
@@ -56,28 +56,30 @@ static inline uint64_t producer_now_usec(struct producer *producer)
 
 void producer_show_status(struct producer *producer);
 
-/* At an end that comes too early. With the producer. */
+/* Ends the work early, and logs how many messages are not settled. The argument is the producer. */
 void producer_log_remaining(void *userdata);
 
-/* Ends the process: it cannot go on. */
+/* Logs an error that the producer cannot survive, and ends the process. */
 void producer_fail(struct producer *producer, int error, const char *what);
 
-/* A resource shortage (ENOMEM, EMFILE) keeps it from doing `what`: that is tried again after a
- * pause. */
+/* Logs that a resource shortage (ENOMEM, EMFILE) prevents `what`, and pauses the producer before it
+ * tries again. */
 void producer_pause_for_shortage(struct producer *producer, int error, const char *what);
 bool producer_is_pausing(struct producer *producer);
 
 /* ---- producer-messages.c ---- */
 
-/* The places for as many messages as may be taken up at once. 0 or -ENOMEM. */
+/* Allocates the pool of messages. Returns 0 or -ENOMEM. */
 int producer_allocate_messages(struct producer *producer);
 
-/* The batcher's supply, with the producer. */
+/* Takes the next message from the source into its lane; called by the batcher. The argument is the
+ * producer. */
 enum batcher_supply producer_supply(void *userdata);
 
-/* A batch could not even be sent: it goes to the front of its lanes. */
+/* Puts the messages of a batch that could not be sent back at the front of their lanes. */
 void producer_requeue(struct producer *producer, const struct batch *batch);
 
-/* Does what follows from an answer of SQS, or from its absence, for each message. */
+/* Handles the answer to a batch, or its failure: settles each message or puts it back into its
+ * lane. */
 void producer_handle_answer(struct producer *producer, const struct batch *batch,
                             uint64_t sent_usec, const struct sqs_result *result);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See producer-log.h. */
 #include "producerd/producer-log.h"
 
 #include <inttypes.h>
@@ -39,7 +38,7 @@ void log_sent(const struct outgoing_message *message, const struct verdict *verd
               message->source->id, verdict->message_id);
 }
 
-/* What a spool does with a message that SQS rejects. */
+/* The spool keeps a rejected message; the demo does not. */
 static const char *set_aside(const char *spool_id)
 {
     return spool_id && spool_id[0] ? " but set aside (sqs-producerd --rejected)" : "";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How messages come from the source into the lanes, and what becomes of them: one function does
- * what the table of message-state.h says. */
+/* Takes messages from the source into the lanes, and handles SQS's answers. `apply` does the action
+ * that the table of message-state.h gives for an event. */
 #include "producerd/producer-internal.h"
 
 #include <errno.h>
@@ -25,7 +25,7 @@ int producer_allocate_messages(struct producer *p)
 
 /* --- From the source into the lanes --- */
 
-/* It is the source's again, and its place in the pool is free. */
+/* Returns the message to the source, and frees its slot of the pool. */
 static void settle(struct producer *p, struct outgoing_message *m,
                    enum source_settlement settlement, const char *reason)
 {
@@ -41,8 +41,8 @@ static void settle(struct producer *p, struct outgoing_message *m,
     p->source->ops->settle(p->source, source, settlement, reason);
 }
 
-/* Something has happened to a message: does what follows. `due_usec`: of one that goes again, not
- * before. `reason`: of one that is rejected. */
+/* Applies an event to a message and does the action. `due_usec` is the earliest time of a retry,
+ * `reason` the text for a rejected message. */
 static void apply(struct producer *p, struct outgoing_message *m, enum outgoing_event event,
                   uint64_t due_usec, const char *reason)
 {
@@ -70,8 +70,8 @@ static void apply(struct producer *p, struct outgoing_message *m, enum outgoing_
     }
 }
 
-/* Whether it would be rejected for its size alone, and the queue is asked whether that still holds.
- */
+/* Asks for the queue's attributes again when the message is over the known maximum size but within
+ * SQS's: the queue may have been changed. Returns true when the answer will come. */
 static bool must_refresh_size(struct producer *p, const struct source_message *source)
 {
     size_t bytes = sqs_message_bytes(&source->message);
@@ -105,7 +105,6 @@ static int accept_message(struct producer *p, const struct source_message *sourc
     return 0;
 }
 
-/* The batcher's supply. */
 enum batcher_supply producer_supply(void *userdata)
 {
     struct producer *p = userdata;
@@ -148,7 +147,8 @@ static void settle_sent_and_rejected(struct producer *p, const struct batch *bat
     for (size_t i = 0; i < batch->n; i++) {
         struct outgoing_message *m = batch->messages[i];
 
-        /* Perhaps for its size: then others are refused before they are taken in. */
+        /* The reason may be its size: with fresh attributes, later messages of that size are
+         * rejected before they are sent. */
         if (verdicts[i].kind == VERDICT_REJECTED || verdicts[i].kind == VERDICT_SPLIT)
             (void)queue_refresh(p->queue);
         if (verdicts[i].kind == VERDICT_SENT) {
@@ -161,7 +161,7 @@ static void settle_sent_and_rejected(struct producer *p, const struct batch *bat
     }
 }
 
-/* Returns the pause before its next try. */
+/* Returns the pause before the next attempt. */
 static uint64_t retry_later(struct producer *p, struct outgoing_message *m,
                             const struct verdict *verdict, uint64_t random)
 {
@@ -175,8 +175,8 @@ static uint64_t retry_later(struct producer *p, struct outgoing_message *m,
     return delay_usec;
 }
 
-/* From the last to the first, for each goes to the front of its lane. Those of one reply have the
- * same random number, so that they come back together and share a batch again. */
+/* Goes from the last message to the first, because each is put at the front of its lane. All use
+ * one random number, so that they are due together and share a batch again. */
 static void requeue_unsettled(struct producer *p, const struct batch *batch, uint64_t sent_usec,
                               const struct verdict *verdicts, const struct sqs_result *result)
 {
@@ -188,7 +188,7 @@ static void requeue_unsettled(struct producer *p, const struct batch *batch, uin
         struct outgoing_message *m = batch->messages[i];
 
         if (verdicts[i].kind != VERDICT_SPLIT && verdicts[i].kind != VERDICT_RETRY)
-            continue; /* it is settled */
+            continue; /* already settled */
         if (verdicts[i].is_unknown)
             deduplication_note_unknown(m, sent_usec);
         if (verdicts[i].kind == VERDICT_SPLIT) {

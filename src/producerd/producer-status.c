@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the producer says of itself: its status, the pauses that it makes, its end. */
+/* The producer's status line, its pauses after a shortage, and its last lines. */
 #include "producerd/producer-internal.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 
 enum { STATUS_MAX_BYTES = 1024 };
 
-/* After a resource shortage (ENOMEM, EMFILE): before the next try. */
+/* The pause after a resource shortage (ENOMEM, EMFILE). */
 #define SHORTAGE_PAUSE_USEC (1 * USEC_PER_SEC)
 
 void producer_show_status(struct producer *p)
@@ -48,7 +48,7 @@ void producer_fail(struct producer *p, int error, const char *what)
 {
     log_error("%s: %s.", what, strerror(-error));
     producer_log_remaining(p);
-    /* A damaged file is as damaged at the next start. */
+    /* EX_CONFIG prevents a restart: a damaged file stays damaged. */
     service_exit(p->service, error == -EUCLEAN ? EX_CONFIG : EX_OSERR);
 }
 
@@ -57,7 +57,7 @@ bool producer_is_pausing(struct producer *p)
     return producer_now_usec(p) < p->shortage_until_usec;
 }
 
-/* Resource shortages usually pass, and waiting loses nothing. */
+/* Resource shortages usually pass, and waiting loses no message. */
 void producer_pause_for_shortage(struct producer *p, int error, const char *what)
 {
     p->shortage_until_usec = producer_now_usec(p) + SHORTAGE_PAUSE_USEC;

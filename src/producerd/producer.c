@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* See producer.h. `pump` is the heart: whenever something has changed (the source has a
- * message, an answer came, a time is over), it sends batches as long as there is a free request and
- * something to put into it. Messages are asked from the source only when a free request has room
- * for them, so that nothing grows old in here. */
+/* `pump` drives everything. It runs when something has changed: the source has a message, an answer
+ * came, or a timer fired. It sends batches as long as a request slot is free and a message is
+ * ready. The source is asked for a message only when a slot is free, so that no message waits in
+ * the producer's memory without need. */
 #include "producerd/producer-internal.h"
 
 #include <assert.h>
@@ -13,7 +13,7 @@
 #include "daemon/message-ids.h"
 #include "util/log.h"
 
-/* Replies to sends are short; this is against servers whose are not. */
+/* SQS's replies to sends are short; this bounds the replies of other servers. */
 #define REPLY_MEMORY_BYTES ((size_t)64 * 1024 * 1024)
 
 static void end(struct producer *p)
@@ -44,7 +44,7 @@ static void on_possible_duplicate(void *userdata, const struct outgoing_message 
     log_possible_duplicate(&p->possible_duplicate_limit, m, producer_now_usec(p));
 }
 
-/* Of a stop, or of a source that has ended. */
+/* True when the work has ended, by a stop or because the source has no more messages. */
 static bool is_done(const struct producer *p)
 {
     const struct source_ops *ops = p->source ? p->source->ops : NULL;
@@ -56,7 +56,7 @@ static bool is_done(const struct producer *p)
     return !ops || !ops->has_stopped || ops->has_stopped(p->source);
 }
 
-/* Sends what can be sent; returns when to look again. */
+/* Sends all that can be sent now. Returns the time at which to try again. */
 static uint64_t send_all(struct producer *p)
 {
     uint64_t now = producer_now_usec(p), wake_usec = USEC_INFINITY;
@@ -96,7 +96,7 @@ static void pump(struct producer *p)
         return;
     if (is_done(p))
         end(p);
-    /* What is in hand is under way, or a time is set for it: else it would wait for ever. */
+    /* Every message either has a request in flight or a timer: otherwise it would wait for ever. */
     assert(p->n_messages == 0 || sender_in_flight(p->sender) > 0 || wake_usec < USEC_INFINITY);
 }
 
@@ -128,7 +128,8 @@ static void on_source_ready(void *userdata)
         end(p);
 }
 
-/* What must hold between two turns of the loop. */
+/* Returns what is stalled, or NULL. The service calls it between two iterations of the event
+ * loop. */
 static const char *find_stall(void *userdata, uint64_t now)
 {
     struct producer *p = userdata;
@@ -144,7 +145,8 @@ static const char *find_stall(void *userdata, uint64_t now)
         return NULL;
     if (p->n_messages > 0)
         return "messages are in hand, and nothing is done about them";
-    if (service_is_stopping(p->service)) /* the source has its part to do; the stop has its time */
+    /* the source still ends its work, within the stop's timeout */
+    if (service_is_stopping(p->service))
         return NULL;
     return p->source_is_empty || p->waits_for_size ? NULL : "the source is not asked for messages";
 }
@@ -278,7 +280,7 @@ static void on_stop(void *userdata)
         end(p);
 }
 
-/* Makes a source that does not wait for the queue. */
+/* Makes a source that works before the queue is open. */
 static int make_source_before_queue(struct producer *p, char **error)
 {
     int r;

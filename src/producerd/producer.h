@@ -1,31 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* From a source's message to SQS's acknowledgement.
+/* The producer: takes messages from a source, sends them to the queue, and tells the source what
+ * became of each.
  *
- * On a FIFO queue the messages of one group go out one after the other (lane.h), side by side with
- * those of other groups; up to `batch_size` of them share a request (batcher.h), and up to
- * `max_connections` requests are under way. A request whose answer is lost is asked again, with the
- * same deduplication ids, until its outcome is known; messages that SQS refuses for now go again
- * after a pause, and their group waits for them; messages that it will never take are put aside. */
+ * On a FIFO queue the messages of one group are sent one after the other (lane.h), while other
+ * groups go at the same time. Up to `batch_size` messages share a request (batcher.h), and up to
+ * `max_connections` requests are in flight. When an answer is lost, the messages are sent again
+ * with the same deduplication ids until SQS answers. When SQS refuses a message for the moment, it
+ * is sent again after a pause, and its group waits for it. A message that SQS will never accept is
+ * rejected, and the source keeps or drops it. */
 #pragma once
 
 #include "daemon/queue.h"
 
 enum {
-    /* Messages that are taken from the source and not settled are at most this many for each that
-     * may be under way at once: enough for others to go on while some groups wait. */
+    /* Messages in memory, for each message that may be in flight at once. The rest lets other
+     * groups go on while some groups wait for a retry. */
     PRODUCER_MESSAGES_PER_SLOT = 4,
 };
 
-/* What the credentials must be allowed. */
+/* The permissions that the credentials need. */
 #define PRODUCER_PERMISSIONS PERMISSION_BIT(SQS_SEND_MESSAGE)
 
 struct producer;
 
-/* Opens the queue and sends what the source of the configuration yields; calls service_exit when
- * that ends or after a stop. With the spool, the start does not fail for the queue's or the keys'
- * state. The service and the configuration are borrowed and must outlive the producer. 0, a
- * negative errno, or PRODUCER_E_CONFIG; *error is a line, which the caller frees, and may be NULL
- * with a negative errno. */
+/* Opens the queue and sends the messages of the configured source. Calls service_exit when the
+ * source ends, or after a stop. With the spool as source, the start does not fail when the queue or
+ * the credentials are not usable yet. `service` and `config` are borrowed and must outlive the
+ * producer. Returns 0, a negative errno, or PRODUCER_E_CONFIG when only a person can help; *error
+ * is then a line that the caller frees. With a negative errno it may be NULL. */
 enum { PRODUCER_E_CONFIG = 1 };
 int producer_new(struct service *service, const struct config *config, struct producer **ret,
                  char **error);

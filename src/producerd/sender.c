@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See sender.h. The requests are a pool, each with the batch that it bears; an attempt that is
- * repeated goes through before_attempt, so that what is noted of the messages is always about the
- * attempt that is under way. */
+/* The requests are a pool; each has the batch that it carries. Every attempt, also one that the
+ * client repeats, goes through before_attempt. So the notes on a message are always about the
+ * attempt that is in flight. */
 #include "producerd/sender.h"
 
 #include <assert.h>
@@ -16,20 +16,20 @@ struct request {
     struct sender *sender;
     struct batch batch;
     struct sqs_call *call;
-    uint64_t sent_usec;   /* boot clock: when its attempt under way went out */
-    unsigned epoch;       /* of the limit, then */
-    struct request *next; /* of the free ones */
+    uint64_t sent_usec;   /* boot clock: when the attempt in flight was sent */
+    unsigned epoch;       /* the limit's epoch at that time */
+    struct request *next; /* in the list of free requests */
 };
 
 struct sender {
     struct sender_options options;
     struct request *requests, *first_free;
     unsigned n_in_flight;
-    struct adaptive_limit limit; /* of requests under way */
+    struct adaptive_limit limit; /* of requests in flight */
 };
 
-/* A lone message goes by SendMessage: both texts are shorter than those of a batch of one, SQS
- * counts and charges them alike, and a refusal is that message's own. */
+/* A single message goes by SendMessage. Its request and reply are shorter than those of a batch of
+ * one, the price is the same, and a refusal concerns just this message. */
 static int build(struct queue *queue, const struct batch *batch, struct sqs_request **ret)
 {
     struct sqs_message messages[SQS_BATCH_MAX];
@@ -59,13 +59,13 @@ static void note_sending(struct request *request)
         bool may_duplicate = deduplication_has_expired(m, request->sent_usec);
 
         outgoing_message_apply(m, may_duplicate ? ON_SENDING_POSSIBLE_DUPLICATE : ON_SENDING);
-        /* A standard queue remembers nothing: there any message may come twice. */
+        /* A standard queue remembers no deduplication ids: there every message may come twice. */
         if (may_duplicate && queue_is_fifo(o->queue))
             o->possible_duplicate(o->userdata, m);
     }
 }
 
-/* Another attempt follows. */
+/* Notes a failed attempt that the client repeats. */
 static void note_failure(struct request *request, const struct sqs_error *error)
 {
     bool is_unknown = sqs_error_is_outcome_unknown(error);
@@ -78,7 +78,8 @@ static void note_failure(struct request *request, const struct sqs_error *error)
     }
 }
 
-/* Whether its messages are to go in other requests. */
+/* True when the client must not repeat this request: after a stall its messages go in smaller or
+ * fewer requests. */
 static bool must_give_up(struct request *request, const struct sqs_error *error)
 {
     struct sender *s = request->sender;
@@ -90,7 +91,7 @@ static bool must_give_up(struct request *request, const struct sqs_error *error)
     return request->batch.n > 1 || s->n_in_flight > s->limit.current;
 }
 
-/* It may run twice before one attempt: then the second time changes nothing but the time. */
+/* The client may call it twice before one attempt. The second call changes only the time. */
 static bool before_attempt(void *userdata, const struct sqs_error *error,
                            struct sqs_request **sqs_request)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Batches on their way to SQS: makes the requests, sends them, and keeps for each message whether
- * it may stand in the queue (deduplication.h), over all attempts. */
+/* Sends batches to SQS. It makes the requests, follows their attempts, and notes for each message
+ * whether SQS may have stored it (deduplication.h). */
 #pragma once
 
 #include "daemon/queue.h"
@@ -10,34 +10,34 @@ struct sender;
 
 struct sender_options {
     struct queue *queue;   /* borrowed */
-    struct source *source; /* borrowed; told of what is about to go (`sending`) */
-    unsigned requests_max; /* under way at once; fewer for a while after one has stalled
-                              (util/adaptive-limit.h) */
-    /* The answer to a batch, which was taken at `sent_usec` of the boot clock at the earliest. Runs
-     * once for each batch that was sent, never from inside sender_send; its request is free for
-     * another by then. What the answer means for the messages' doubt is for the callee to note. */
+    struct source *source; /* borrowed; its `sending` is called before each attempt */
+    unsigned
+        requests_max; /* in flight at once; fewer for a while after a stall (util/adaptive-limit.h) */
+    /* The answer to a batch whose last attempt was sent at `sent_usec` of the boot clock. Runs once
+     * for each batch, never inside sender_send; its request slot is free again by then. The callee
+     * notes which messages are in doubt. */
     void (*answered)(void *userdata, const struct batch *batch, uint64_t sent_usec,
                      const struct sqs_result *result);
-    /* Requests have stalled, all sent since the last time: batches are to be smaller. Runs before
-     * `answered` tells of the first of them. Its batch is given back so, as `answered` with the
-     * stall for an error, where more requests are under way than may be, and where it has several
-     * messages. */
+    /* A request has stalled: the batches should be smaller. Runs once for all requests that were in
+     * flight together, before `answered` runs for the first of them. The stalled batch comes back
+     * through `answered` if it has several messages or if too many requests are in flight;
+     * otherwise its request is repeated. */
     void (*stalled)(void *userdata);
-    /* A message goes again, and SQS may have forgotten that it has it. May run inside sender_send.
-     */
+    /* A message is sent again after SQS may have forgotten its deduplication id. May run inside
+     * sender_send. */
     void (*possible_duplicate)(void *userdata, const struct outgoing_message *message);
     void *userdata;
 };
 
 /* 0 or -ENOMEM. The options are copied. */
 int sender_new(const struct sender_options *options, struct sender **ret);
-/* After the queue, which ends what is under way. */
+/* Free the queue first: it cancels the requests in flight. */
 struct sender *sender_free(struct sender *sender);
 DEFINE_CLEANUP(struct sender *, sender_free)
 
-bool sender_has_slot(const struct sender *sender); /* to send another batch */
+bool sender_has_slot(const struct sender *sender);
 unsigned sender_in_flight(const struct sender *sender);
 
-/* Sends a batch; only while sender_has_slot. Its messages are borrowed until the answer. 0, or a
- * negative errno of what this machine lacks: then nothing was sent. */
+/* Sends a batch; call it only while sender_has_slot. The messages are borrowed until the answer.
+ * Returns 0, or a negative errno for a shortage of this machine; then nothing was sent. */
 int sender_send(struct sender *sender, const struct batch *batch);

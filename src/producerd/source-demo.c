@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A message is made when it is asked for and its time has come; times that were
- * missed are not made up for. Each message owns all that it points to but the name of its group;
- * when it is settled, its memory serves the next one, so that memory is bounded by what is out at
- * once. */
+/* A message is made when the producer asks for it and its time has come. Times that were missed are
+ * not made up for. A message owns its texts, except the group id. After it is settled its memory
+ * serves the next message, so memory grows only with the messages that are not settled. */
 #include "producerd/source-demo.h"
 
 #include <errno.h>
@@ -15,7 +14,8 @@
 #include "util/uuid.h"
 
 enum {
-    BODY_MAX_BYTES = 256, /* at most: 40 of frame, 20 of number, 24 + 7 + 8 of time, 36 of id */
+    /* at most: 40 for the frame, 20 for the number, 24 + 7 + 8 for the time, 36 for the id */
+    BODY_MAX_BYTES = 256,
     GROUP_NUMBER_MAX_BYTES = sizeof("-9999") - 1,
 };
 
@@ -27,8 +27,8 @@ struct demo_message {
     char body[BODY_MAX_BYTES];
 };
 
-/* The local time to the second, kept until the second is over: to work it out takes longer than all
- * the rest of a message. */
+/* The local time as text, kept for one second: localtime_r takes longer than all other work on a
+ * message. */
 struct local_second {
     time_t second;
     char date[24]; /* 2026-01-31T23:59:59; "" at first */
@@ -71,7 +71,7 @@ static void local_second_update(struct local_second *local, time_t second)
     snprintf(local->zone, sizeof(local->zone), "%.3s:%.2s", zone, zone + 3);
 }
 
-/* In decimal, with zeros in front up to `digits_min`. */
+/* Writes a decimal number, padded with zeros to `digits_min`. */
 static char *put_number(char *out, uint64_t number, unsigned digits_min)
 {
     char digits[20];
@@ -86,8 +86,7 @@ static char *put_number(char *out, uint64_t number, unsigned digits_min)
     return out;
 }
 
-/* Nothing that goes in needs to be escaped in JSON. Printed by hand: this runs for every message.
- */
+/* No text in it needs escaping in JSON. Written by hand because it runs for every message. */
 static void write_body(struct source_demo *s, struct demo_message *m)
 {
     uint64_t now_usec = clock_wall_usec();
@@ -127,7 +126,7 @@ static int make_message(struct source_demo *s, struct demo_message *m)
     return 0;
 }
 
-/* 0 where the next message's time has come; else sets the timer. */
+/* Returns 0 when the next message is due; otherwise sets the timer. */
 static int wait_until_due(struct source_demo *s)
 {
     uint64_t now;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* What a source yields: a message with what belongs to it. */
+/* A message as a source yields it. */
 #pragma once
 
 #include "sqs/message.h"
 
-/* Borrowed from the source until it is settled, and unchanged:
- * its deduplication id is fixed, and kept over every retry. */
+/* The source owns it, and the producer borrows it until it is settled. It does not change: every
+ * retry uses the same deduplication id. */
 struct source_message {
     struct sqs_message message;
-    const char *id;               /* for the log */
-    const char *spool_id;         /* the same where it is that of the spool; else NULL */
-    uint64_t in_doubt_since_usec; /* wall clock: since when it may stand in the queue already; 0: it
-                                    was never sent */
+    const char *id;       /* for the log */
+    const char *spool_id; /* the id in the spool; NULL for other sources */
+    /* wall clock: when an earlier process first sent it; 0: never */
+    uint64_t in_doubt_since_usec;
 };

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The store on disk (producerd/spool/spool.c) and the door to it (producerd/intake/intake.c),
- * joined.
+/* The spool source joins two parts: the store on disk (spool/) and the socket at which programs
+ * submit messages (intake/). The intake knows the store only through struct message_store.
  *
- * What SQS has answered is written without sync in the same turn of the loop, and synced with the
- * next messages that come in, SYNC_DELAY_USEC later at the latest. Where the disk takes nothing,
- * that is tried again every WRITE_RETRY_USEC, and what comes in is refused by the store itself. */
+ * What SQS has answered is written, without a sync, at the end of the same iteration of the event
+ * loop. It is synced with the next submitted messages, SYNC_DELAY_USEC later at the latest. When a
+ * write fails, it is tried again every WRITE_RETRY_USEC; the store itself refuses new messages
+ * meanwhile. */
 #include "producerd/source-spool.h"
 
 #include <errno.h>
@@ -28,7 +29,7 @@
 
 struct source_spool;
 
-struct spool_store { /* what the intake knows of us */
+struct spool_store { /* the store as the intake sees it */
     struct message_store head;
     struct source_spool *source;
 };
@@ -38,15 +39,15 @@ struct source_spool {
     struct spool_store store;
     struct spool *spool;
     struct intake *intake;
-    char *socket_path; /* of a socket of our own; else NULL */
+    char *socket_path; /* of a socket that we made; else NULL */
     source_ready_fn ready;
     void *userdata;
 
     sd_event *event;
-    sd_event_source *flush;  /* writes what was settled in this turn */
-    struct timer timer;      /* syncs it, or tries again */
-    sd_event_source *notify; /* calls `ready` */
-    bool is_drained;         /* the last `next` had nothing */
+    sd_event_source *flush;  /* deferred: writes what was settled */
+    struct timer timer;      /* syncs it, or retries a failed write */
+    sd_event_source *notify; /* deferred: calls `ready` */
+    bool is_drained;         /* the last `next` returned no message */
     struct failure_log trouble;
 };
 
@@ -60,8 +61,8 @@ static void notify_ready(struct source_spool *s)
     sd_event_source_set_enabled(s->notify, SD_EVENT_ONESHOT);
 }
 
-/* Says what has come of a writing, where that is worth a line, and what is to follow. Returns it.
- */
+/* Logs the result of a write when it is worth a line, and sets the timer for what follows. Returns
+ * the result. */
 static int handle_write_result(struct source_spool *s, int r)
 {
     if (r < 0) {
@@ -71,20 +72,20 @@ static int handle_write_result(struct source_spool *s, int r)
                       "The spool cannot be written: %s (%s). Messages that are handed in are "
                       "refused, and nothing is lost; trying again.",
                       spool_error(s->spool), message_store_strerror(r));
-        /* What comes in meanwhile fails as well, and must not put it off. */
+        /* Writes of new messages fail meanwhile as well; they must not postpone the retry. */
         if (!timer_is_set(&s->timer))
             timer_set_after(&s->timer, WRITE_RETRY_USEC);
         notify_ready(s);
     } else if (s->trouble.failures > 0) {
-        notify_ready(
-            s); /* some things could be written: they may have been what others waited for */
+        notify_ready(s); /* one write has succeeded, and others may wait for it */
     } else if (spool_needs_sync(s->spool) && !timer_is_set(&s->timer)) {
         timer_set_after(&s->timer, SYNC_DELAY_USEC);
     }
     return r;
 }
 
-/* One thing could be written, but another could not: the trouble is over when all can. */
+/* A single write may succeed while others fail. The failure is over when all kinds of writes
+ * succeed. */
 static void check_recovery(struct source_spool *s)
 {
     struct failure_log ended;
@@ -201,7 +202,8 @@ static void sending(struct source *source, const struct source_message *const *m
     for (size_t i = 0; i < n; i++)
         spooled[i] = (const struct spool_message *)messages[i];
     FAULT_POINT("spool-mark");
-    /* Where that fails they are sent all the same: it is for the count of possible duplicates. */
+    /* The messages are sent even if this fails: the mark serves only to count possible
+     * duplicates. */
     (void)handle_write_result(s, spool_mark_sending(s->spool, spooled, n, clock_wall_usec()));
     FAULT_POINT("spool-marked");
 }
@@ -218,7 +220,7 @@ static void settle(struct source *source, const struct source_message *message,
                                            : "",
                  clock_wall_usec());
     sd_event_source_set_enabled(s->flush, SD_EVENT_ONESHOT);
-    /* It may have been what others waited for: its group's turn, or room. */
+    /* Others may have waited for this: for a slot of its group, or for memory. */
     if (s->is_drained)
         notify_ready(s);
 }
@@ -327,7 +329,7 @@ static const struct source_ops ops = {
 
 /* --- Set-up --- */
 
-/* To run from the loop, once it is turned on. */
+/* Adds a deferred event source, turned off. */
 static int add_defer(struct source_spool *s, sd_event_source **ret, sd_event_handler_t handler)
 {
     int r = sd_event_add_defer(s->event, ret, handler, s);
@@ -365,7 +367,7 @@ static int open_spool(struct source_spool *s, const struct config *config, bool 
     return r > 0 ? SOURCE_E_CONFIG : r;
 }
 
-/* Until the queue says what it takes, what SQS takes is taken. */
+/* Until the queue's maximum message size is known, the intake uses SQS's own maximum. */
 static int open_intake(struct source_spool *s, const struct config *config, bool is_fifo,
                        char **error)
 {

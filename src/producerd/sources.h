@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which sources there are, and which one the configuration names. Nobody else asks which it is. */
+/* The list of all sources. Every other file asks for a property of the configured source (struct
+ * source_kind) and never for its name. */
 #pragma once
 
 #include "daemon/config.h"
@@ -7,25 +8,24 @@
 
 struct source_kind {
     const char *name; /* "demo" */
-    bool is_finite;   /* it yields producer.messages_to_send messages, where that is not 0 */
-    bool is_durable;  /* what it holds outlives this process: it goes out after the next start */
-    bool
-        starts_before_queue; /* it is made at once, whatever the state of the queue, and takes messages
-                            before the queue is open */
+    bool is_finite;   /* it ends after producer.messages_to_send messages, when that is not 0 */
+    bool is_durable;  /* its messages survive this process and are sent after the next start */
+    /* it is made at the start and accepts messages before the queue is open */
+    bool starts_before_queue;
 };
 
-/* The one that producer.source names. Never NULL. */
+/* The kind of the source that producer.source names. Never NULL. */
 const struct source_kind *source_kind_of(const struct config *config);
 
-/* Makes it: see source_demo_new and source_spool_new. 0, SOURCE_E_CONFIG, -ENOMEM, or another
- * negative errno; *error is one line, which the caller frees, and may be NULL with a negative
- * errno. */
+/* Makes the configured source (source_demo_new, source_spool_new). Returns 0, SOURCE_E_CONFIG,
+ * -ENOMEM, or another negative errno. *error is one line that the caller frees; it may be NULL with
+ * a negative errno. */
 int source_new(sd_event *event, const struct config *config, bool is_fifo, source_ready_fn ready,
                void *userdata, struct source **ret, char **error);
 
-/* Whether the settings of all sources can be used, whichever is chosen. 0, -ENOMEM, or
- * SOURCE_E_CONFIG with *error a line; the caller frees it. */
+/* Checks the settings of all sources, whichever is configured. Returns 0, -ENOMEM, or
+ * SOURCE_E_CONFIG with *error a line that the caller frees. */
 int source_check_settings(const struct config *config, char **error);
 
-/* Whether the one that is chosen may begin here and now. As above. */
+/* Checks whether the configured source can start in this process. Returns as above. */
 int source_check_start(const struct config *config, char **error);

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* See verdict.h. A message is rejected only where SQS has said no to itself: by its entry of a
- * batch's reply, or by refusing a request that bore nothing else. Whatever a person or time can
- * mend is tried again. The code decides before SenderFault: SQS counts throttling as the sender's
- * fault, too. */
+/* A message is rejected only when SQS has refused that very message: by its entry in a batch's
+ * reply, or by refusing a request that carried nothing else. Every fault that time or a person can
+ * mend leads to a retry. The error code counts before SenderFault, because SQS reports throttling
+ * as the sender's fault, too. */
 #include "producerd/verdict.h"
 
 #include <stdio.h>
 
 static void verdict_of_error(const struct sqs_error *error, size_t n, struct verdict *ret)
 {
-    /* Without a reply a permanent error is this machine's own, and says nothing of the message; nor
-     * does 401 or 403, whatever its name (OptInRequired, NotAuthorized): the account must be
-     * mended.
-     */
+    /* A permanent error without an HTTP status comes from this machine and tells nothing about the
+     * message. Status 401 and 403 concern the account, whatever the code (OptInRequired,
+     * NotAuthorized). */
     bool is_no = error->class == AWS_ERROR_PERMANENT && error->http_status > 0 &&
                  error->http_status != 401 && error->http_status != 403 &&
                  !sqs_error_is_about_setup(error);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* See internal.h. Who comes when there is no place is accepted all the same, told so, and
- * closed: left in the backlog it would wait for its own time-out, and know nothing. The share of a
- * user shrinks with what is free: half of all for one alone, so that there is always some for the
- * next. */
+/* Accepts connections at the submit socket. A connection that finds no free slot is answered with a
+ * temporary error and closed: in the backlog it would only wait for its own timeout. One user may
+ * have as many connections as slots are still free, so at most half of all, and the next user
+ * always finds some. */
 #include "producerd/intake/internal.h"
 
 #include <errno.h>
@@ -17,10 +17,10 @@
 #include "util/log.h"
 
 enum {
-    ACCEPTED_MAX = 64, /* in a turn */
+    ACCEPTED_MAX = 64, /* in one dispatch */
 };
 
-/* Connections are what the daemon needs most descriptors for. */
+/* Connections need most of the daemon's file descriptors. */
 size_t intake_raise_file_limit(size_t n_other)
 {
     struct rlimit limit;
@@ -44,7 +44,7 @@ void intake_update_listening(struct intake *i)
         i->is_listening = is_listening;
 }
 
-/* The uid of who has connected; what cannot be told is nobody's. */
+/* Returns the peer's uid, or -1 when it is not known. */
 static uid_t peer_of(int fd)
 {
     struct ucred peer;
@@ -58,7 +58,7 @@ static bool may_command(uid_t uid)
     return uid == 0 || uid == geteuid();
 }
 
-/* ---- Places ---- */
+/* ---- Slots ---- */
 
 static size_t free_slots(const struct intake *i)
 {
@@ -70,7 +70,8 @@ static bool is_idle(const struct connection *c)
     return c->queue == CONNECTION_UNQUEUED && c->deadline == DEADLINE_NONE;
 }
 
-/* Closes a connection that was idle for long, where that makes a place for the user. */
+/* Closes the connection that was idle longest, if it was idle for idle_usec and its slot then
+ * suffices for the user. */
 static bool evict_idle(struct intake *i, const struct intake_user *user)
 {
     uint64_t now = intake_now_usec(i);
@@ -93,7 +94,7 @@ static bool find_slot(struct intake *i, const struct intake_user *user)
     return user && (user->n_connections < free_slots(i) || evict_idle(i, user));
 }
 
-/* ---- The crowd ---- */
+/* ---- Overload ---- */
 
 static void note_overload(struct intake *i)
 {
@@ -129,7 +130,7 @@ void intake_describe(const struct intake *i, struct buffer *status)
         buffer_printf(status, "; submitters are told to try again later: %s", i->overload.text);
 }
 
-/* It has sent nothing that was read, so nothing is lost. */
+/* Nothing was read from the connection, so nothing is lost. */
 static void refuse_connection(struct intake *i, int fd)
 {
     CLEANUP(buffer_done) struct buffer reply = BUFFER_INIT(SUBMISSION_REPLY_MAX_BYTES);
@@ -142,7 +143,7 @@ static void refuse_connection(struct intake *i, int fd)
     close(fd);
 }
 
-/* ---- New ones ---- */
+/* ---- New connections ---- */
 
 static int add_connection(struct intake *i, int fd)
 {
@@ -175,7 +176,7 @@ static int add_connection(struct intake *i, int fd)
     return 0;
 }
 
-/* What keeps it from accepting passes by itself, as a rule: too many open files, or no memory. */
+/* Usually a passing shortage: too many open files (EMFILE, ENFILE), or no memory. */
 static void pause_accepting(struct intake *i, int error)
 {
     i->accept_paused_until_usec = intake_now_usec(i) + INTAKE_TICK_USEC;

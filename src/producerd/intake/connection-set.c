@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* In which place a connection stands, what it is watched for, and what it counts against: see
- * internal.h. */
+/* Moves connections between the intake's queues, and counts their memory, their deadlines and their
+ * slots. */
 #include "producerd/intake/internal.h"
 
 #include <sys/epoll.h>
@@ -43,8 +43,8 @@ void intake_set_deadline(struct intake *i, struct connection *c, enum connection
     c->deadline = deadline;
 }
 
-/* A connection that is to be told nothing is taken out: a submitter
- * that has gone would be told of all the same, over and over. */
+/* A connection without events is removed from the epoll set: otherwise a closed peer (EPOLLHUP)
+ * would be reported again and again. */
 void intake_set_events(struct intake *i, struct connection *c, uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.ptr = c};

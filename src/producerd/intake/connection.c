@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See connection.h. A line is looked for only
- * behind what was looked through before, so that a long one is gone through once. A connection with
- * nothing under way has no memory but its own structure. */
+/* The search for a newline starts where the last one ended, so a long line is searched once. A
+ * connection without unfinished work has no memory except its structure. */
 #include "producerd/intake/connection.h"
 
 #include <errno.h>
@@ -9,7 +8,7 @@
 #include <unistd.h>
 
 enum {
-    OUT_MAX_BYTES = 4 * 1024 * 1024, /* never reached: the intake looks after it */
+    OUT_MAX_BYTES = 4 * 1024 * 1024, /* the intake stops far below this */
 };
 
 struct connection *connection_new(int fd)
@@ -45,7 +44,7 @@ int connection_grow(struct connection *c, size_t bytes)
     return 0;
 }
 
-/* recv, of which 0 is the end. -EAGAIN: nothing is there. */
+/* Like recv: 0 at the end of the input. -EAGAIN: nothing to read now. */
 static ssize_t receive(struct connection *c, size_t bytes, int flags)
 {
     ssize_t n;
@@ -120,7 +119,7 @@ void connection_compact(struct connection *c)
         c->in_allocated = 0;
         return;
     }
-    /* A long line that is under way keeps the room that it has got. */
+    /* A partial long line keeps its memory. */
     if (left > c->in_allocated / 4)
         return;
     in = realloc(c->in, left);

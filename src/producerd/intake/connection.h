@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One submitter's connection, as the intake sees it: lines come out of it, answers go into it. Its
- * memory is the intake's to grant. */
+/* The buffers of one connection: lines in, replies out. The connection does not decide how much
+ * memory it may have; the intake does (intake.c). */
 #pragma once
 
 #include <sys/queue.h>
@@ -19,59 +19,58 @@ enum connection_deadline { DEADLINE_NONE, DEADLINE_LINE, DEADLINE_REPLIES };
 struct connection {
     int fd;
     bool may_command;
-    bool
-        is_input_closed; /* nothing more is read: the submitter has ended it, or it is to be closed */
-    bool closes_after_replies; /* once the answers are taken */
-    bool is_broken;            /* and cannot be answered any more */
-    bool waits_for_size;       /* its first line waits for the queue's maximum message size */
-    bool
-        has_uncommitted_replies; /* answers were added that say ok before the store has committed */
-    uint64_t n_uncommitted;      /* messages of them that the store has taken up */
+    /* nothing more is read: end of the input, or the connection is to be closed */
+    bool is_input_closed;
+    bool closes_after_replies;    /* it is closed when the submitter has read the replies */
+    bool is_broken;               /* it failed, and cannot be answered */
+    bool waits_for_size;          /* its next line waits for the queue's maximum message size */
+    bool has_uncommitted_replies; /* replies that say ok, and are not committed yet */
+    uint64_t n_uncommitted;       /* messages of those replies */
 
-    char *in; /* what was read */
+    char *in; /* input */
     size_t in_bytes, in_allocated;
-    size_t in_taken;   /* bytes at the front that are done with */
-    size_t in_scanned; /* behind them there is no newline before; it may be there */
-    struct buffer out; /* answers */
+    size_t in_taken;   /* bytes at the front that were handled */
+    size_t in_scanned; /* no newline lies between in_taken and this */
+    struct buffer out; /* replies */
     size_t out_sent;
 
-    /* the intake's */
+    /* used by the intake */
     struct intake_user *user;
     TAILQ_ENTRY(connection) all_link, queue_link;
     enum connection_queue queue;
     enum connection_deadline deadline;
-    uint64_t deadline_usec;    /* of what is timed */
-    uint64_t last_active_usec; /* when there was something to do for it last */
-    uint32_t events;           /* that it waits for; 0: not in the set */
+    uint64_t deadline_usec;    /* boot clock */
+    uint64_t last_active_usec; /* when it was last served */
+    uint32_t events;           /* that epoll watches; 0: not in the epoll set */
     size_t accounted_bytes;
 };
 
-enum { CONNECTION_IN_MAX_BYTES = SUBMISSION_LINE_MAX_BYTES + 1 }; /* a line and its newline */
+enum { CONNECTION_IN_MAX_BYTES = SUBMISSION_LINE_MAX_BYTES + 1 }; /* one line with its newline */
 
-/* `fd` is the connection's. NULL without memory; then the descriptor is the caller's still. */
+/* Takes over `fd`. Returns NULL without memory; then `fd` is still the caller's. */
 struct connection *connection_new(int fd);
 struct connection *connection_free(struct connection *c);
 
-/* Makes the room for what is read this large. 0 or -ENOMEM. */
+/* Resizes the input buffer. Returns 0 or -ENOMEM. */
 int connection_grow(struct connection *c, size_t bytes);
 
-/* Reads once, at most so much, into the room that is there; where it `stops_at_newline`, nothing
- * behind the first. What ends the connection ends only its reading. */
+/* Reads once, at most `max_bytes`, into the free part of the input buffer; with `stops_at_newline`
+ * nothing behind the first newline. An error ends only the input. */
 void connection_read(struct connection *c, size_t max_bytes, bool stops_at_newline);
 
-/* Whether a whole line is there. */
+/* Returns true when a whole line was read. */
 bool connection_has_line(struct connection *c);
 
-/* Takes the first line, without its newline; false: there is none. It stays until the next call of
- * connection_compact, which lets go of what was taken and of memory that is not needed. */
+/* Takes the first line, without its newline. Returns false when there is none. The line stays valid
+ * until connection_compact, which frees the handled input. */
 bool connection_take_line(struct connection *c, const char **ret, size_t *ret_bytes);
-void connection_untake_line(struct connection *c, size_t bytes); /* the one taken last */
+void connection_untake_line(struct connection *c, size_t bytes); /* undoes the last take */
 void connection_compact(struct connection *c);
 
-/* Hands over answers as far as the socket takes them. */
+/* Sends replies until the socket accepts no more. */
 void connection_flush(struct connection *c);
 
-/* Bytes of a line that was begun, where there is no whole one. */
+/* The bytes of a partial line, when there is no whole one. */
 static inline size_t connection_partial_bytes(const struct connection *c)
 {
     return c->in_bytes - c->in_taken;

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* See intake.h. All connections are in one epoll set of the intake's own, which the daemon's loop
- * sees as a single descriptor: so what has come to any of them is looked at in one go, a turn, with
- * one commit at its end.
+/* Serves all connections of the submit socket. They are watched by an epoll set of their own, and
+ * the event loop sees that set as one descriptor. So all that has come in is handled together, in
+ * one `dispatch`, with one commit at its end.
  *
- * A turn goes through the connections that are ready: it reads once from each, answers some of its
- * lines into its buffer, commits, and only then hands the answers over. Where lines are left, the
- * connection is ready for the next turn, behind the others. For that turn the set has an event of
- * its own: so the daemon's loop takes all else that has come in the meantime first, however much
- * submitters send. (A deferred source of the loop keeps its place before all that comes later.)
+ * A dispatch goes through the ready connections. It reads once from each, answers some of its lines
+ * into its reply buffer, commits, and only then sends the replies. A connection with further lines
+ * stays ready for the next dispatch, behind the others. To cause that dispatch, the epoll set
+ * contains an eventfd, continue_fd, that is always readable. So the event loop handles everything
+ * else that has come first, however much submitters send. (A deferred event source would keep its
+ * place before all that comes later.)
  *
- * A connection is in one place at a time: ready, answered in this turn, waiting for room, or none
- * of them. Of INTAKE_BUFFERED_MAX_BYTES, SMALL_BYTES are for each connection, so that short lines
- * never wait; one line of the largest size is for one connection at a time, the favoured one, so
- * that there is always one that can go on; and the rest, SHARED_BYTES, is for who comes first. The
- * favoured one is read no further than to the end of its line, and then it is the next one's turn.
- */
+ * A connection stands in one queue at most: ready, answered in this dispatch, or waiting for
+ * memory. INTAKE_BUFFERED_MAX_BYTES has three parts. Each connection has SMALL_BYTES, so short
+ * lines never wait. One connection at a time, the large_line_owner, has the memory for a line of
+ * the largest size, so one connection can always go on. The rest, SHARED_BYTES, is for whoever
+ * comes first. The large_line_owner is read only to the end of its line; then the next connection
+ * becomes the owner. */
 #include "producerd/intake/internal.h"
 
 #include <errno.h>
@@ -30,17 +31,17 @@
 #include "util/log.h"
 
 enum {
-    EVENTS_MAX = 256,   /* looked at in a turn */
-    SMALL_BYTES = 4096, /* of room, that each connection may have in any case */
+    EVENTS_MAX = 256,   /* handled in one dispatch */
+    SMALL_BYTES = 4096, /* of memory that every connection may have */
     ERROR_BYTES = 256,
 
     SHARED_BYTES =
         INTAKE_BUFFERED_MAX_BYTES - CONNECTION_IN_MAX_BYTES - INTAKE_CONNECTIONS_MAX * SMALL_BYTES,
 };
 
-_Static_assert(SHARED_BYTES >= 4 * 1024 * 1024, "room for more than the favoured one");
+_Static_assert(SHARED_BYTES >= 4 * 1024 * 1024, "memory for more than the large line");
 
-/* ---- Room ---- */
+/* ---- Memory ---- */
 
 static bool allocate_input(struct intake *i, struct connection *c, size_t bytes)
 {
@@ -54,8 +55,8 @@ static bool allocate_input(struct intake *i, struct connection *c, size_t bytes)
     return true;
 }
 
-/* As much again as there is, so that a long line is not copied often; else some. False: it has to
- * wait. */
+/* Doubles the input buffer, so that a long line is not copied often; less if memory is short.
+ * Returns false when the connection must wait for memory. */
 static bool grow_input(struct intake *i, struct connection *c)
 {
     size_t more = MAX(c->in_bytes, (size_t)INTAKE_READ_BYTES);
@@ -70,7 +71,7 @@ static bool grow_input(struct intake *i, struct connection *c)
     return allocate_input(i, c, c->in_bytes + more);
 }
 
-/* Lets go on who can, of those that wait the one that has waited longest. */
+/* Wakes the connection that has waited longest, when there is memory for it. */
 static void wake_waiting(struct intake *i)
 {
     struct connection *c = TAILQ_FIRST(&i->waiting);
@@ -84,7 +85,7 @@ static void wake_waiting(struct intake *i)
     intake_move(i, c, CONNECTION_READY);
 }
 
-/* ---- A turn ---- */
+/* ---- A dispatch ---- */
 
 static void answer_error(struct connection *c, const char *error, bool is_temporary)
 {
@@ -92,7 +93,7 @@ static void answer_error(struct connection *c, const char *error, bool is_tempor
         c->is_broken = true;
 }
 
-/* One line a minute, that names who should be asked about it. */
+/* At most one log line a minute. It names the user with the most messages. */
 static void log_full_store(struct intake *i)
 {
     const struct intake_user *most = intake_users_most_messages(i->users);
@@ -147,7 +148,7 @@ static void answer_lines(struct intake *i, struct connection *c)
     }
 }
 
-/* Of what is no line and will not be one: it is told so, and then that was all. */
+/* Answers input that will never be a whole line, and closes the connection after that. */
 static void end_lines(struct intake *i, struct connection *c)
 {
     char error[ERROR_BYTES];
@@ -168,7 +169,7 @@ static void end_lines(struct intake *i, struct connection *c)
     c->is_input_closed = c->closes_after_replies = true;
 }
 
-/* False: it is left where it is, to be ready in the next turn. */
+/* Returns false when the limits of this dispatch are reached: the connection stays ready. */
 static bool serve(struct intake *i, struct connection *c)
 {
     if (i->lines_left == 0 || i->bytes_left == 0)
@@ -192,7 +193,7 @@ static bool serve(struct intake *i, struct connection *c)
         end_lines(i, c);
     }
     if (c->in_taken > 0)
-        intake_set_deadline(i, c, DEADLINE_NONE); /* the next line has its own time */
+        intake_set_deadline(i, c, DEADLINE_NONE); /* the next line has its own deadline */
     connection_compact(c);
     if (i->large_line_owner == c && c->in_bytes == 0)
         i->large_line_owner = NULL;
@@ -201,7 +202,7 @@ static bool serve(struct intake *i, struct connection *c)
     return true;
 }
 
-/* Hands over its answers, and sees what is next for it. */
+/* Sends the replies of a connection, and decides what it waits for next. */
 static void send_replies(struct intake *i, struct connection *c)
 {
     bool has_line, has_answers;
@@ -225,7 +226,7 @@ static void send_replies(struct intake *i, struct connection *c)
                     : CONNECTION_UNQUEUED);
 }
 
-/* What its submitter was told to hand in anew counts for nobody. */
+/* Messages that were not committed are not counted for their user. */
 static void revoke_replies(struct intake *i, struct connection *c, const char *error)
 {
     c->user->n_messages -= c->n_uncommitted;
@@ -252,7 +253,7 @@ static void commit(struct intake *i)
     }
 }
 
-/* Serves who is ready, once each. */
+/* Serves each ready connection once. */
 static void serve_ready(struct intake *i)
 {
     struct connection *c, *next;
@@ -276,7 +277,7 @@ static void serve_ready(struct intake *i)
         send_replies(i, c);
 }
 
-/* Whether the next turn comes at once. */
+/* Makes the next dispatch come at once, or not. */
 static int set_continuing(struct intake *i, bool is_continuing)
 {
     struct epoll_event event = {.events = is_continuing ? EPOLLIN : 0, .data.ptr = &i->continue_fd};
@@ -463,7 +464,7 @@ void intake_stop(struct intake *i)
     if (i->is_listening)
         epoll_ctl(i->epoll, EPOLL_CTL_DEL, i->fd, NULL);
     i->is_listening = false;
-    i->protocol.is_stopping = true; /* there is no time to look anything up */
+    i->protocol.is_stopping = true; /* a stop has no time for a refresh */
     close(i->fd);
     i->fd = -1;
     TAILQ_FOREACH(c, &i->all, all_link)
@@ -471,7 +472,8 @@ void intake_stop(struct intake *i)
         c->is_input_closed = true;
         intake_move(i, c, CONNECTION_READY);
     }
-    /* Each turn answers or closes some of them; who does not take its answers is none of them. */
+    /* Each dispatch answers or closes some connections. Those that do not read their replies are
+     * not waited for. */
     (void)set_continuing(i, true);
 }
 

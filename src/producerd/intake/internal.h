@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the intake share, each of which uses those that come after it: intake.c (serves
- * connections), acceptor.c (takes new ones), connection-set.c. */
+/* The intake's state, and what its files share. A file uses only files below it: intake.c (serves
+ * connections), acceptor.c (accepts them), connection-set.c (moves and counts them). */
 #pragma once
 
 #include "util/clock.h"
@@ -11,7 +11,7 @@
 #include "util/timer.h"
 
 enum {
-    INTAKE_OTHER_FILES = 64, /* that the daemon may have open beside any connections */
+    INTAKE_OTHER_FILES = 64, /* files that the daemon opens besides connections */
 };
 
 #define INTAKE_TICK_USEC USEC_PER_SEC
@@ -22,32 +22,33 @@ TAILQ_HEAD(connections, connection);
 struct intake {
     sd_event *event;
     struct protocol protocol;
-    int fd;          /* that listens; -1 once stopped */
-    int epoll;       /* has the one that listens as well, with no connection to it */
-    int continue_fd; /* always readable, in the set while the next turn is to come at once */
+    int fd;    /* the listening socket; -1 after a stop */
+    int epoll; /* watches all connections, and the listening socket, whose data pointer is NULL */
+    /* an eventfd, always readable; watched while the next dispatch must come at once */
+    int continue_fd;
     bool is_continuing;
     sd_event_source *io;
     struct timer tick;
     bool has_stopped;
     void (*stopped)(void *userdata);
     void *userdata;
-    bool is_listening;                 /* is in the set */
-    uint64_t accept_paused_until_usec; /* 0: no pause */
-    bool is_accept_failure_logged;     /* and that was said */
+    bool is_listening;                 /* the listening socket is watched */
+    uint64_t accept_paused_until_usec; /* 0: accepting is not paused */
+    bool is_accept_failure_logged;     /* of accept4 */
     size_t n_connections_max;
     struct intake_users *users;
-    struct failure_log overload; /* others are turned away, or all places are taken */
-    uint64_t overload_usec;      /* when one was last */
-    struct failure_log full;     /* the store is, and who filled it */
+    struct failure_log overload; /* connections are refused, or all slots are taken */
+    uint64_t overload_usec;      /* when that was last so */
+    struct failure_log full;     /* the store is full, and who filled it */
     void (*changed)(void *userdata);
     uint64_t timeout_usec, idle_usec;
 
-    struct connections all; /* the one that was idle longest first */
+    struct connections all; /* in the order of last_active_usec */
     struct connections ready, waiting, answered;
     struct connection *large_line_owner;
     size_t n_connections, n_waiting, n_deadlines;
     size_t buffered_bytes;
-    size_t lines_left, bytes_left; /* of this turn */
+    size_t lines_left, bytes_left; /* limits of this dispatch */
 };
 
 static inline uint64_t intake_now_usec(struct intake *i)
@@ -57,33 +58,34 @@ static inline uint64_t intake_now_usec(struct intake *i)
 
 /* --- connection-set.c --- */
 
-/* Puts a connection at the end of that place. */
+/* Moves a connection to the end of that queue. */
 void intake_move(struct intake *i, struct connection *c, enum connection_queue queue);
 
-/* Counts the memory that it has now. */
+/* Counts the memory of its buffers anew. */
 void intake_account(struct intake *i, struct connection *c);
 
-/* Gives it timeout_usec from now for something else than before. */
+/* Sets what the connection's deadline is for; a new kind begins now and ends after timeout_usec. */
 void intake_set_deadline(struct intake *i, struct connection *c, enum connection_deadline deadline);
 
-/* Sets what the set is to tell of a connection: EPOLLIN, EPOLLOUT, 0. Where that fails, it is
- * broken. */
+/* Sets the events that epoll watches: EPOLLIN, EPOLLOUT, or 0 for none. On failure the connection
+ * is broken. */
 void intake_set_events(struct intake *i, struct connection *c, uint32_t events);
 
-/* Ends a connection. */
+/* Closes and frees a connection. */
 void intake_close(struct intake *i, struct connection *c);
 
 /* --- acceptor.c --- */
 
-/* The limit of open files, raised: how many connections it allows beside
- * `n_other` files. */
+/* Raises the limit of open files. Returns how many connections it allows besides `n_other`
+ * files. */
 size_t intake_raise_file_limit(size_t n_other);
 
-/* Takes new connections, as many as there is place for in a turn. */
+/* Accepts new connections, up to the maximum of one dispatch. */
 void intake_accept_some(struct intake *i);
 
-/* Puts the socket that listens into the set, or takes it out, as there is place or not. */
+/* Adds the listening socket to the epoll set or removes it, as accepting is possible or paused. */
 void intake_update_listening(struct intake *i);
 
-/* Nobody was turned away for INTAKE_OVERLOAD_USEC, and there are places: says so. */
+/* Logs the end of an overload, when no connection was refused for INTAKE_OVERLOAD_USEC and slots
+ * are free. */
 void intake_end_overload(struct intake *i);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See protocol.h. Each message gets an id of its own here, a UUID: it is what the submitter is
- * told, and on a FIFO queue the deduplication id of a message that brings none. */
+/* Each message gets an id, a UUID. The submitter is told the id, and on a FIFO queue it is the
+ * deduplication id of a message that has none. */
 #include "producerd/intake/protocol.h"
 
 #include <errno.h>
@@ -20,7 +20,8 @@ static int cannot_store(struct buffer *reply, int error)
     return submission_reply_error(reply, text, true);
 }
 
-/* Whether it would be refused for its size alone by what may no longer hold. */
+/* Returns true when the message is over the known maximum size of the queue but within SQS's: the
+ * queue may have been changed. */
 static bool is_size_in_question(const struct protocol *d, const struct submission *submission)
 {
     size_t bytes = sqs_message_bytes(&submission->message);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See socket.h. */
 #include "producerd/intake/socket.h"
 
 #include <errno.h>
@@ -14,7 +13,7 @@
 
 #include "util/error-line.h"
 
-/* Nobody but its owner and its group. */
+/* Access for the owner and the group only: mode 0660. */
 enum { SOCKET_UMASK = 0117 };
 
 bool submit_socket_is_given(void)
@@ -22,7 +21,7 @@ bool submit_socket_is_given(void)
     return sd_listen_fds(0) > 0;
 }
 
-/* The one that systemd has opened. */
+/* Takes the socket that systemd has opened. */
 static int take_given(int n, int *ret_fd, char **error)
 {
     int flags;
@@ -43,14 +42,14 @@ static int take_given(int n, int *ret_fd, char **error)
     return 0;
 }
 
-/* Makes the place free where what stands there is a socket that nobody listens at. */
+/* Removes a socket file at the path if no process listens at it. */
 static int remove_stale(int fd, const struct sockaddr_un *address, char **error)
 {
     const char *path = address->sun_path;
     struct stat st;
 
     if (lstat(path, &st) < 0)
-        return 0; /* bind says what is wrong, where anything is */
+        return 0; /* bind reports other errors */
     if (!S_ISSOCK(st.st_mode))
         return error_line(SUBMIT_SOCKET_E_UNUSABLE, error,
                           "producer.submit_socket: %s is there and is no socket: move it away, or "
@@ -108,7 +107,7 @@ static int make_own(const char *path, int *ret_fd, char **error)
     close(fd);
     if (r != 0)
         return r;
-    /* Another one: the first may have been connected. */
+    /* A new socket, since the first may be connected now. */
     r = new_socket(&fd);
     if (r < 0)
         return r;

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* The listening socket at which messages are handed in: the one that systemd has opened for us
- * (sqs-producerd.socket, sd_listen_fds(3)), or one of our own where there is none. */
+/* Opens the listening socket for submissions: the socket that systemd passes (sqs-producerd.socket,
+ * sd_listen_fds(3)), or one of our own. */
 #pragma once
 
 #include "util/macro.h"
 
-/* Whether systemd hands over any socket. */
+/* Returns true when systemd passes any socket. */
 bool submit_socket_is_given(void);
 
-/* A listening Unix stream socket, non-blocking and closed on exec. Where systemd has none for us,
- * one is made at the path, with mode 0660; a socket that is there already is replaced only if
- * nobody listens at it. 0, a negative errno, or SUBMIT_SOCKET_E_UNUSABLE where only a person can
- * help; *error is one line then, and may be NULL with a negative errno. */
+/* Returns a listening Unix stream socket, non-blocking and close-on-exec. If systemd passes none,
+ * one is made at `path` with mode 0660; an existing socket file is replaced only if no process
+ * listens at it. Returns 0, a negative errno, or SUBMIT_SOCKET_E_UNUSABLE when only a person can
+ * help; *error is then one line that the caller frees. With a negative errno it may be NULL. */
 enum { SUBMIT_SOCKET_E_UNUSABLE = 1 };
 int submit_socket_open(const char *path, int *ret_fd, bool *ret_is_ours, char **error);
 
-/* Takes one of our own away from the file system. */
+/* Removes the file of a socket of our own. */
 void submit_socket_remove(const char *path);

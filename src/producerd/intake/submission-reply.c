@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See submission-reply.h. Each reply is written straight into the buffer. The kind of one that is
- * written is known by its first bytes alone, which is what submission_replies_revoke goes by. */
+/* Each reply is written straight into the buffer. The first bytes of a reply tell its kind;
+ * submission_replies_revoke relies on that. */
 #include "producerd/intake/submission-reply.h"
 
 #include <errno.h>
@@ -16,10 +16,10 @@
 
 enum {
     DEPTH_MAX = 5,
-    ERROR_MAX_BYTES = 16 * 1024, /* longer ones are cut */
+    ERROR_MAX_BYTES = 16 * 1024, /* a longer text is cut */
 };
 
-/* Text from elsewhere: cut, and escaped where it is not UTF-8. */
+/* Appends text that we did not write: cut to size, and escaped if it is not UTF-8. */
 static void append_foreign(struct buffer *b, const char *text, size_t max_bytes)
 {
     CLEANUP(buffer_done) struct buffer escaped = BUFFER_INIT(8 * max_bytes);
@@ -106,7 +106,7 @@ int submission_replies_revoke(struct buffer *b, const char *error)
 /* ---- Reading ---- */
 
 struct owner {
-    struct submission_reply reply; /* first, so that it stands for the whole */
+    struct submission_reply reply; /* first member: a pointer to it is one to the owner */
     struct json_tree *tree;
 };
 

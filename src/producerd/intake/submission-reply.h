@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The lines that sqs-producerd answers at its socket, one to each line, in their order.
+/* The replies of the submit socket: one line for each submitted line, in order.
  *
  *   {"ok": true, "id": "..."}                          the message is on disk
- *   {"ok": false, "error": "..."}                      and never will be, as it stands
- *   {"ok": false, "error": "...", "temporary": true}   is not now; later it may
+ *   {"ok": false, "error": "..."}                      the message is refused for good
+ *   {"ok": false, "error": "...", "temporary": true}   not stored now: try again later
  *   {"ok": true, "messages": [{"number": 1, "id": "...", "group": "...", "bytes": 5,
  *                "rejected": 1700000000, "reason": "..."}], "more": false}
- *   {"ok": true, "count": 5, "more": false}            so many were retried or dropped
+ *   {"ok": true, "count": 5, "more": false}            messages retried or dropped
  *
- * With `more`, the command is to be given again, "rejected" with the last number as `after`. */
+ * When "more" is true, give the command again; "rejected" with the last number as `after`. */
 #pragma once
 
 #include "util/buffer.h"
@@ -18,8 +18,8 @@ enum {
     SUBMISSION_REASON_MAX_BYTES = 1024,       /* longer ones are cut */
 };
 
-/* Each appends one line with its newline. 0, -ENOMEM or -E2BIG, which stick to the buffer. Text
- * that is not UTF-8 is shown escaped. */
+/* Each function appends one line with its newline. Returns 0, -ENOMEM or -E2BIG, which stay in the
+ * buffer. Text that is not UTF-8 is escaped. */
 int submission_reply_stored(struct buffer *b, const char *id);
 int submission_reply_error(struct buffer *b, const char *error, bool is_temporary);
 int submission_reply_count(struct buffer *b, size_t count, bool has_more);
@@ -33,30 +33,30 @@ struct submission_rejected {
     const char *reason;
 };
 
-/* A page: begin, any number of entries, end. They are one line together. */
+/* A page is one line: begin, any number of entries, end. */
 int submission_reply_page_begin(struct buffer *b);
 int submission_reply_page_add(struct buffer *b, const struct submission_rejected *message);
 int submission_reply_page_end(struct buffer *b, bool has_more);
 
-/* Puts that error in the place of each reply that says that a message is stored: for what turned
- * out not to be. Replies to commands stay: what those do is done. `b` holds whole lines made by the
- * above. 0 or -ENOMEM or -E2BIG. */
+/* Replaces each reply that says that a message is stored by that error, because the commit has
+ * failed. Replies to commands stay: what a command has done is done. `b` holds whole lines made by
+ * the functions above. Returns 0, -ENOMEM or -E2BIG. */
 int submission_replies_revoke(struct buffer *b, const char *error);
 
-/* A reply that was read. The texts are its own. */
+/* A reply that was read. It owns its texts. */
 struct submission_reply {
     bool is_ok;
     bool is_temporary;
     bool has_more;
-    const char *id;    /* of a message that is stored; else NULL */
-    const char *error; /* where it is not ok */
+    const char *id;    /* of a stored message; else NULL */
+    const char *error; /* when is_ok is false */
     size_t count;      /* of messages retried or dropped */
     struct submission_rejected *messages;
     size_t n_messages;
 };
 
-/* Reads a line, without its newline. 0, -ENOMEM, or SUBMISSION_REPLY_E_DAMAGED: it is none of the
- * above. */
+/* Reads a line without its newline. Returns 0, -ENOMEM, or SUBMISSION_REPLY_E_DAMAGED when it is no
+ * such reply. */
 enum { SUBMISSION_REPLY_E_DAMAGED = 1 };
 int submission_reply_read(const char *line, size_t size, struct submission_reply **ret);
 struct submission_reply *submission_reply_free(struct submission_reply *reply);

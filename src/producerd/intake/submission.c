@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* See submission.h. A submission keeps the tree of its line, and its message points into that: a
- * body is not copied again. Only binary values, which are in base64 there, have memory of their
- * own.
+/* A submission keeps the JSON tree of its line, and its message points into the tree, so a body is
+ * not copied. Only binary values, which are decoded from base64, have memory of their own.
  *
- * A member that is not expected is an error: a misspelt "delay" that did nothing would be found out
- * late. So is a second one of the same name: two readers of the line could take it for different
- * messages. Nothing is mended: what is stored is what was handed in, or it is refused. */
+ * An unknown member is an error: a misspelt "delay" without effect would be noticed late. Two
+ * members of one name are an error, too: two readers of the line could see different messages.
+ * Nothing is corrected: a message is stored as it was submitted, or it is refused. */
 #include "producerd/intake/submission.h"
 
 #include <assert.h>
@@ -18,17 +17,17 @@
 #include "util/json-tree.h"
 
 enum {
-    DEPTH_MAX = 4, /* the objects of a message are three levels; and what is in the innermost */
+    DEPTH_MAX = 4, /* a message has three levels of objects, with values in the innermost */
     SHOWN_NAME_MAX_BYTES = 80,
-    FIELD_MAX_BYTES = 512, /* a name as it is shown, with what is around it */
+    FIELD_MAX_BYTES = 512, /* an escaped name with the text around it */
 };
 
 struct owner {
-    struct submission submission; /* first, so that it stands for the whole */
+    struct submission submission; /* first member: a pointer to it is one to the owner */
     struct json_tree *tree;
     const struct json_value *root;
     struct sqs_attribute attributes[SQS_ATTRIBUTES_MAX];
-    struct buffer binary[SQS_ATTRIBUTES_MAX]; /* the values of those that are binary */
+    struct buffer binary[SQS_ATTRIBUTES_MAX]; /* the values of the binary attributes */
 };
 
 #define invalid(error, ...) error_line(SUBMISSION_E_INVALID, error, __VA_ARGS__)
@@ -60,7 +59,7 @@ static int unknown_member(const char *where, const struct json_value *member, co
                    buffer_string(&shown), allowed);
 }
 
-/* That the object has no members but those of the NULL-terminated list, and each once. */
+/* Checks that the object has only members of the NULL-terminated list, and each once. */
 static int check_members(const struct json_value *object, const char *where,
                          const char *const *known, const char *allowed, char **error)
 {
@@ -81,7 +80,7 @@ static int check_members(const struct json_value *object, const char *where,
     return 0;
 }
 
-/* A string without NULs; *ret stays as it was where there is none. */
+/* Reads a string without NULs; *ret is unchanged when there is none. */
 static int read_text(const struct json_value *object, const char *where, const char *name,
                      const char **ret, char **error)
 {
@@ -148,7 +147,7 @@ static int read_typed(const struct json_value *object, const char *where,
     return read_value(object, where, attribute, binary, error);
 }
 
-/* What is wrong with the attribute as a member of "attributes"; NULL: nothing. */
+/* Returns what is wrong with the member of "attributes", or NULL. */
 static const char *find_fault(const struct json_value *attributes, const struct json_value *member)
 {
     const struct json_value *other = json_value_first(attributes);

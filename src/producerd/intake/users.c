@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See users.h. One slot more than connections, so that who comes when all are taken can be
- * told apart. Who has gone keeps its slot, for what has come from it, until that is needed. */
+/* The table has one slot more than connections can be open, so a new user always finds one. A user
+ * without connections keeps its slot, for the count of its messages, until another user needs
+ * it. */
 #include "producerd/intake/users.h"
 
 struct intake_users {
@@ -24,8 +25,8 @@ struct intake_users *intake_users_free(struct intake_users *u)
     return NULL;
 }
 
-/* Whether `a` is the better slot to give to another: one that was never used, then the one from
- * whom the least has come. */
+/* Returns true when `a` is the better slot to reuse: a slot never used, then that of the user with
+ * the fewest messages. */
 static bool is_freer(const struct intake_user *a, const struct intake_user *b)
 {
     return !b || (a->is_used ? b->is_used && a->n_messages < b->n_messages : b->is_used);
@@ -42,7 +43,7 @@ struct intake_user *intake_users_get(struct intake_users *u, uid_t uid)
             return user;
         if (user->n_connections == 0 && is_freer(user, free_one))
             free_one = user;
-        if (!user->is_used) /* none behind it is */
+        if (!user->is_used) /* no later slot is used */
             break;
     }
     if (free_one)

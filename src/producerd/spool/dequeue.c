@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What goes out of the spool, see spool.h. Rows are read in order once, behind a cursor; what was
- * passed over on the way is read again by its group (groups.h). */
+/* Takes messages out of the spool, and settles them. Rows are read in order, once, behind a cursor.
+ * Rows of a group with enough messages in flight are skipped, and read again by their group later
+ * (groups.h). A damaged row is moved to the table of rejected messages, so that it does not hold up
+ * the others. */
 #include "producerd/spool/internal.h"
 #include "util/clock.h"
 
@@ -32,7 +34,7 @@ int spool_dequeue_prepare(struct spool *s)
          "INSERT INTO rejected (number, rejected_usec, reason, " COPIED "%s)"
          " SELECT number, ?2, ?3, " COPIED "%s FROM waiting WHERE number = ?1",
          ", checksum", ""},
-        /* Of such types as the table takes, whatever they are. */
+        /* Casts every column to the type that the table wants: a damaged row may have any. */
         {&s->reject_damaged,
          "INSERT INTO rejected (number, rejected_usec, reason, " COPIED ")"
          " SELECT ?4, ?2, ?3, CAST(ifnull(id, '') AS TEXT), CAST(group_id AS TEXT),"
@@ -48,7 +50,7 @@ int spool_dequeue_prepare(struct spool *s)
     return r;
 }
 
-/* What others have borrowed is ours. */
+/* Others borrow messages as const; the spool owns them. */
 static struct spool_message *writable(const struct spool_message *m)
 {
     return (struct spool_message *)(uintptr_t)m;
@@ -61,7 +63,7 @@ const struct spool_damaged_row *spool_last_damaged_row(const struct spool *s)
     return &s->damaged_row;
 }
 
-/* With a number of its own, since its own may be of another there. */
+/* The rejected row gets a new number, because the row's own may be taken in that table. */
 static int write_damaged(struct spool *s, int64_t number)
 {
     int r = database_begin(s->database, DATABASE_UNSYNCED);
@@ -87,7 +89,8 @@ static int write_damaged(struct spool *s, int64_t number)
     return r;
 }
 
-/* The row that the statement stands at; the statement is reset. SPOOL_E_DAMAGED_ROW, or -EUCLEAN. */
+/* Moves the row at which the statement stands to the rejected ones, and resets the statement.
+ * Returns SPOOL_E_DAMAGED_ROW or -EUCLEAN. */
 static int set_row_aside(struct spool *s, struct statement *row, const char *reason)
 {
     int64_t number = statement_int(row, SPOOL_COLUMN_NUMBER);
@@ -111,7 +114,7 @@ static int set_row_aside(struct spool *s, struct statement *row, const char *rea
     return SPOOL_E_DAMAGED_ROW;
 }
 
-/* They are few, or the whole file is not what it was. */
+/* There are few of them, unless the whole file is damaged. */
 int spool_set_wrong_numbers_aside(struct spool *s)
 {
     struct statement *find;
@@ -134,7 +137,7 @@ int spool_set_wrong_numbers_aside(struct spool *s)
 
 enum { ROW_SKIPPED = 100 };
 
-/* Of a group that was passed over and has room now. 0, SPOOL_E_NOT_YET, SPOOL_E_DAMAGED_ROW, or a
+/* Reads the next row of a lagging group. Returns 0, SPOOL_E_NOT_YET, SPOOL_E_DAMAGED_ROW, or a
  * negative errno. */
 static int next_lagging(struct spool *s, struct spool_message **ret)
 {
@@ -155,7 +158,7 @@ static int next_lagging(struct spool *s, struct spool_message **ret)
             spool_groups_caught_up(s->groups);
             continue;
         }
-        /* The index and its table disagree. */
+        /* The index disagrees with its table. */
         if (!streq(statement_text(s->next_of_group, SPOOL_COLUMN_GROUP_ID, NULL), group_id)) {
             r = statement_is_out_of_memory(s->next_of_group) ? -ENOMEM : -EUCLEAN;
             statement_reset(s->next_of_group);
@@ -186,8 +189,9 @@ static enum group_decision decide(struct spool *s, struct statement *row)
                : GROUP_TAKE;
 }
 
-/* The row that is next in order. 0: it is taken; ROW_SKIPPED: passed over; SPOOL_E_NOT_YET: it has
- * to wait, and all behind it; SPOOL_E_DAMAGED_ROW, then without a row; or a negative errno. */
+/* Handles the next row in order. Returns 0 when its message was taken, ROW_SKIPPED, SPOOL_E_NOT_YET
+ * when this row and all later ones must wait, SPOOL_E_DAMAGED_ROW (the statement is reset then), or
+ * a negative errno. */
 static int take_row(struct spool *s, struct statement *row, struct spool_message **ret)
 {
     uint64_t number = (uint64_t)statement_int(row, SPOOL_COLUMN_NUMBER);
@@ -208,7 +212,7 @@ static int take_row(struct spool *s, struct statement *row, struct spool_message
         if (r != 0 && s->groups)
             spool_groups_done(s->groups, statement_text(row, SPOOL_COLUMN_GROUP_ID, NULL));
     }
-    /* What could not be read for want of memory is not damaged. */
+    /* A row that could not be read for lack of memory is not damaged. */
     if (r == SPOOL_ROW_E_DAMAGED && statement_is_out_of_memory(row))
         r = -ENOMEM;
     if (r < 0)
@@ -217,7 +221,7 @@ static int take_row(struct spool *s, struct statement *row, struct spool_message
     return r == SPOOL_ROW_E_DAMAGED ? set_row_aside(s, row, fault) : 0;
 }
 
-/* The same in order. */
+/* Reads the next row in order. Returns like next_lagging, or SPOOL_E_LATER. */
 static int next_in_order(struct spool *s, struct spool_message **ret)
 {
     int r;
@@ -233,8 +237,8 @@ static int next_in_order(struct spool *s, struct spool_message **ret)
     return r < 0 ? r : SPOOL_E_NOT_YET;
 }
 
-/* That reads the whole file, which may take longer than the watchdog of the running daemon waits:
- * 225 GiB at 64 MiB/s are read in an hour. */
+/* Checks the whole file after a sign of damage. That may take longer than the watchdog allows: 225
+ * GiB take an hour at 64 MiB/s. So the watchdog's time is raised meanwhile. */
 static int check_file(struct spool *s, int r)
 {
     uint64_t watchdog_usec;
@@ -351,7 +355,7 @@ int spool_flush(struct spool *s)
     return spool_mark_sending(s, NULL, 0, 0);
 }
 
-/* Cut between two characters, not within one. */
+/* Cuts a long reason between two characters. */
 static char *copy_reason(const char *reason)
 {
     size_t size = strlen(reason);
@@ -375,7 +379,7 @@ void spool_settle(struct spool *s, const struct spool_message *message, const ch
         spool_groups_done(s->groups, m->row.group_id);
     m->settled_usec = now_usec;
     m->is_rejected = reason;
-    m->reason = reason ? copy_reason(reason) : NULL; /* without memory: without a reason */
+    m->reason = reason ? copy_reason(reason) : NULL; /* no memory: no reason */
     s->counts.waiting--;
     if (reason)
         s->counts.rejected++;

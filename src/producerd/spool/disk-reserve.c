@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See disk-reserve.h. */
 #include "producerd/spool/disk-reserve.h"
 
 #include <errno.h>

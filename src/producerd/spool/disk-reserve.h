@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* Room on a disk that is kept for bad times: a file whose blocks are allocated and hold nothing.
- * When the disk is full, it is given back, and what must still be written has room. */
+/* A reserve of disk space: a file with allocated blocks and no content. When the disk is full, the
+ * file is removed, and the writes that must succeed have space. */
 #pragma once
 
 #include "util/macro.h"
 
 /* A plain value. */
 struct disk_reserve {
-    char *path; /* its own */
+    char *path; /* owned */
     size_t bytes;
     bool is_allocated;
 };
 
-/* Makes the file, "<beside>-reserve", or takes the one that is there; nothing to do where it is
- * kept already. 0 or a negative errno: -ENOSPC where there is no such room. Blocks for as long as
- * the file system takes to allocate. */
+/* Makes the file "<beside>-reserve", or takes over one that exists. Does nothing when it is
+ * allocated already. Returns 0 or a negative errno, -ENOSPC when the disk is full. Blocks while the
+ * file system allocates. */
 int disk_reserve_allocate(struct disk_reserve *reserve);
 
-/* Removes it. False: it was not kept. */
+/* Removes the file. Returns false when it was not allocated. */
 bool disk_reserve_release(struct disk_reserve *reserve);
 
-/* 0 or -ENOMEM. Touches no file. */
+/* Returns 0 or -ENOMEM. Touches no file. */
 int disk_reserve_init(struct disk_reserve *reserve, const char *beside, size_t bytes);
 
-/* Leaves the file for the next process. */
+/* Frees the memory. The file stays for the next process. */
 void disk_reserve_done(struct disk_reserve *reserve);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See groups.h. A group is known while it has messages out or was passed over. Those that
- * were passed over and have room stand in a line and take turns. */
+/* A group is known while it has messages in flight or rows that were skipped. Lagging groups that
+ * have room for a message stand in a queue and take turns. */
 #include "producerd/spool/groups.h"
 
 #include <assert.h>
@@ -12,7 +12,7 @@ struct group {
     struct hash_entry entry;
     struct group *next_idle;
     struct group *next_lagging;
-    uint64_t skipped_from; /* the first message passed over; 0: none was */
+    uint64_t skipped_from; /* number of the first row that was skipped; 0: none */
     unsigned n_in_flight;
     char group_id[SQS_ID_MAX_BYTES + 1];
 };
@@ -20,7 +20,7 @@ struct group {
 struct spool_groups {
     unsigned in_flight_max;
     struct group *lagging_first, *lagging_last;
-    struct group *pool, *idle; /* the first n_used of n_max have been in use */
+    struct group *pool, *idle; /* n_max groups; the first n_used were in use before */
     size_t n_used, n_max;
     struct hash_table by_id;
 };
@@ -118,7 +118,7 @@ void spool_groups_done(struct spool_groups *g, const char *group_id)
     struct group *group = find(g, group_id);
 
     assert(group && group->n_in_flight > 0);
-    /* With room it stands in the line already. */
+    /* A group below its maximum stands in the queue already. */
     if (group->skipped_from > 0 && group->n_in_flight == g->in_flight_max)
         add_lagging(g, group);
     group->n_in_flight--;

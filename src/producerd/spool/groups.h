@@ -1,41 +1,46 @@
 /* SPDX-License-Identifier: MIT */
-/* Of each group, how many messages are out of the spool, and from where on its messages were passed
- * over because that was enough. The spool is read in order once; a group that was passed over is
- * read by itself, from the first message passed over on, whenever it has room, and is passed over
- * by the reading in order until it has caught up: so each group's messages go out in order.
+/* Limits how many messages of each group are in flight, and remembers which groups lag behind.
  *
- * Pure. All memory is there from the start. */
+ * The spool reads its rows in order, once. When a group has enough messages in flight, its rows are
+ * skipped, and it is lagging: it is then read by its group id, from the first skipped row on,
+ * whenever one of its messages is settled. The reading in order skips it until it has caught up. So
+ * each group's messages are read in order, and a stuck group does not hold up the others.
+ *
+ * Pure. All memory is allocated at the start. */
 #pragma once
 
 #include "sqs/message.h"
 
 struct spool_groups;
 
-/* `in_flight_max` messages of a group, `groups_max` groups. 0 or -ENOMEM. */
+/* `in_flight_max` bounds the messages of a group, `groups_max` the groups. Returns 0 or -ENOMEM. */
 int spool_groups_new(unsigned in_flight_max, size_t groups_max, struct spool_groups **ret);
 struct spool_groups *spool_groups_free(struct spool_groups *groups);
 DEFINE_CLEANUP(struct spool_groups *, spool_groups_free)
 
 enum group_decision {
-    GROUP_TAKE, /* it goes out */
-    GROUP_SKIP, /* not now: noted */
-    GROUP_STOP, /* not now, and too many groups are known to note it: read on from here when
-                        one is done */
+    GROUP_TAKE, /* send it; it counts as in flight */
+    GROUP_SKIP, /* skip it; the group is lagging */
+    /* too many groups are known to remember another one: stop reading here until a message is
+     * settled */
+    GROUP_STOP,
 };
 
-/* The reading in order has come to a message of the group (at most SQS_ID_MAX_BYTES). */
+/* Decides about the row `number`, a message of the group, which the reading in order has reached.
+ * The id has at most SQS_ID_MAX_BYTES. */
 enum group_decision spool_groups_decide(struct spool_groups *groups, const char *group_id,
                                         uint64_t number);
 
-/* A message that had gone out is settled, or has not gone out after all. */
+/* A message in flight was settled, or was not sent after all. */
 void spool_groups_done(struct spool_groups *groups, const char *group_id);
 
-/* A group that was passed over and has room: its id, and the number from which on to look; NULL
- * where there is none. Followed by one of the next two: its message goes out, or there is none up
- * to where the reading in order has come. Borrowed until then. */
+/* Returns the id of a lagging group that has room, with the number of the row from which to read
+ * it; NULL when there is none. The id is borrowed until one of the next two calls, which must
+ * follow: the row `number` was found, and its message is in flight; or the group has no row up to
+ * where the reading in order has come. */
 const char *spool_groups_next_lagging(const struct spool_groups *groups, uint64_t *ret_number);
 void spool_groups_lagging_found(struct spool_groups *groups, uint64_t number);
 void spool_groups_caught_up(struct spool_groups *groups);
 
-/* How many groups are known. */
+/* The number of known groups. */
 size_t spool_groups_count(const struct spool_groups *groups);

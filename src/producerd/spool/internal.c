@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See internal.h. This is what the spool's other files stand on; it needs none of them. */
 #include "producerd/spool/internal.h"
 
 #include <errno.h>

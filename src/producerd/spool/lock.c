@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See lock.h. flock(2), which leaves no file behind, and ends with the process. */
+/* The lock is flock(2) on the folder: it leaves no file behind, and ends with the process. */
 #include "producerd/spool/lock.h"
 
 #include <errno.h>
@@ -44,7 +44,7 @@ int spool_lock(const char *path, bool is_command, uint64_t timeout_usec, int *re
         close(fd);
         if (is_held)
             return -EBUSY;
-        fd = -1; /* the file system has no such locks */
+        fd = -1; /* the file system does not support flock */
     }
     *ret_fd = fd;
     return 0;

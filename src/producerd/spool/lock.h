@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Who may open the spool: any number of daemons, of which SQLite's own lock lets one in, or one
- * command that works on the file while no daemon does. A lock on the folder tells a command, which
- * has done in a moment, from a daemon, which stays. */
+/* Decides who may open the spool: daemons (SQLite's own lock then admits one of them), or one
+ * command that works on the file while no daemon runs. The lock tells a command, which ends soon,
+ * from a daemon, which stays. */
 #pragma once
 
 #include "util/macro.h"
 
-/* Locks the folder of the file `path`, for a command or a daemon; blocks until it is free, for
- * `timeout_usec` at most. 0 with *ret_fd, which holds the lock until it is closed; -1 where the
- * folder cannot be locked: who opens the file says what is wrong. -EBUSY: the patience is over.
- * -ENOMEM. */
+/* Locks the folder of the file `path`, exclusively for a command, shared for a daemon. Blocks until
+ * the lock is free, for at most `timeout_usec`. Returns 0 with *ret_fd, which holds the lock until
+ * it is closed; it is -1 when the folder cannot be locked, and opening the file then tells why.
+ * Returns -EBUSY after the timeout, or -ENOMEM. */
 int spool_lock(const char *path, bool is_command, uint64_t timeout_usec, int *ret_fd);

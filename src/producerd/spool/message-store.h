@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the intake puts the messages that are handed in: the spool, behind this table; in tests,
- * something smaller.
+/* The store of submitted messages as the intake sees it. The spool implements it; tests use a
+ * smaller one.
  *
- * What is added or changed is on disk only when `commit` has answered 0. The intake adds all that
- * has come in one turn of the loop, commits once, and answers the submitters after that. */
+ * A message or a change is on disk only after `commit` has returned 0. The intake adds all messages
+ * that have come in one iteration of the event loop, commits once, and answers the submitters after
+ * that. */
 #pragma once
 
 #include <errno.h>
@@ -11,65 +12,66 @@
 
 #include "sqs/message.h"
 
-/* Of one call: messages of `rejected`, and of `retry` and `drop` without an id. */
+/* Bounds of one call: of `rejected`, and of `retry` and `drop` without an id. */
 enum {
     STORE_REJECTED_PAGE = 100,
     STORE_BULK_MAX = 1000,
-    STORE_BULK_MAX_BYTES = 8 * 1024 * 1024, /* unless one message alone has more */
+    STORE_BULK_MAX_BYTES = 8 * 1024 * 1024, /* or one message that is larger */
 };
 
-/* A message that was set aside. Borrowed for the time of the call. */
+/* A rejected message. The texts are borrowed during the call. */
 struct rejected_message {
-    uint64_t number; /* its place in the order of entry */
+    uint64_t number; /* its position in the list */
     const char *id;
     const char *group_id;   /* NULL: none */
-    size_t bytes;           /* that SQS counts */
-    uint64_t rejected_usec; /* it was rejected; since the epoch */
-    const char *reason;     /* a line of UTF-8 */
+    size_t bytes;           /* as SQS counts */
+    uint64_t rejected_usec; /* wall clock */
+    const char *reason;     /* one line of UTF-8 */
 };
 
 enum {
-    STORE_E_FULL = 1,       /* a bound of the configuration is reached; *error says which */
-    STORE_E_NO_SUCH_ID = 2, /* no message that was rejected has this id */
-    STORE_E_MORE = 3,       /* done for some, and others are left for further calls */
-    STORE_E_NO_GROUP = 4,   /* what is left to retry has no group, and the queue is a FIFO one */
+    STORE_E_FULL = 1,       /* a limit of the configuration is reached; *error names it */
+    STORE_E_NO_SUCH_ID = 2, /* no rejected message has this id */
+    STORE_E_MORE = 3,       /* done for some messages; call again for the others */
+    /* the messages left to retry have no group, and the queue is a FIFO queue */
+    STORE_E_NO_GROUP = 4,
 };
 
 struct message_store;
 
 struct message_store_ops {
-    /* Takes up a message that may enter the queue. `id` and the message are the caller's and are
-     * copied; its deduplication id, where it has one, stays with it. 0, STORE_E_FULL with *error a
-     * line that the caller frees, or a negative errno; then nothing of this message is stored.
-     * Where that took earlier ones since the last commit with it, the next commit says so. */
+    /* Adds a message that was validated. `id` and the message are copied. Returns 0, STORE_E_FULL
+     * with *error a line that the caller frees, or a negative errno; then this message is not
+     * stored. If the failure has lost messages added earlier, the next commit fails. */
     int (*add)(struct message_store *store, const char *id, const struct sqs_message *message,
                char **error);
 
-    /* 0: all since the last commit is on disk. A negative errno: nothing of it is stored, and the
-     * store can be used on; -ESTALE where its file was removed or moved. Blocks for one sync of the
-     * disk; does nothing where nothing changed. */
+    /* Returns 0 when all that was added since the last commit is on disk. On a negative errno
+     * nothing of it is stored, and the store stays usable; -ESTALE means that its file was removed
+     * or moved. Blocks for one sync of the disk. Does nothing without changes. */
     int (*commit)(struct message_store *store);
 
-    /* Calls `found` for each rejected message whose number is above `after`, in their order, for at
-     * most STORE_REJECTED_PAGE, or until it says false. 0 or a negative errno. */
+    /* Calls `found` for the rejected messages with numbers above `after`, in their order, for at
+     * most STORE_REJECTED_PAGE of them, or until it returns false. Returns 0 or a negative
+     * errno. */
     int (*rejected)(struct message_store *store, uint64_t after,
                     bool (*found)(void *userdata, const struct rejected_message *message),
                     void *userdata);
 
-    /* Lets a rejected message wait to be sent again, or forgets it, or does so with the first
-     * of them where `id` is NULL, as many as the bounds above allow; *ret_n says how many those
-     * were. 0, STORE_E_MORE, STORE_E_NO_SUCH_ID, of `retry` STORE_E_NO_GROUP, or a negative errno.
-     */
+    /* `retry` makes a rejected message wait to be sent again; `drop` deletes it. With `id` NULL
+     * they do so for the first rejected messages, within the bounds above. *ret_n is the number of
+     * messages. Returns 0, STORE_E_MORE, STORE_E_NO_SUCH_ID, from `retry` STORE_E_NO_GROUP, or a
+     * negative errno. */
     int (*retry)(struct message_store *store, const char *id, size_t *ret_n);
     int (*drop)(struct message_store *store, const char *id, size_t *ret_n);
 };
 
-/* The head of the store's own structure. */
+/* The first member of a store's own structure. */
 struct message_store {
     const struct message_store_ops *ops;
 };
 
-/* A negative errno of the store in words. */
+/* The text of a negative errno of the store. */
 static inline const char *message_store_strerror(int error)
 {
     switch (error) {

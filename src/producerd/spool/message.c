@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See message.h. One block of memory: the structure, the attributes' table, then the texts.
- * The attributes point into the packed form, which is copied with the rest. */
+/* A message is one block of memory: the structure, the table of attributes, then the texts. The
+ * attributes point into their packed form, which is one of the texts. */
 #include "producerd/spool/message.h"
 
 #include <errno.h>
@@ -23,7 +23,7 @@ int spool_attributes_pack(const struct sqs_attribute *attributes, size_t n, stru
     return b->error;
 }
 
-/* The text at *at, which moves past its NUL; NULL where there is no end. */
+/* Returns the text at *at, and moves *at behind its NUL. Returns NULL when there is no NUL. */
 static const char *take_text(const char **at, const char *end)
 {
     const char *text = *at, *nul = memchr(text, '\0', (size_t)(end - text));
@@ -68,7 +68,7 @@ static int unpack(const void *packed, size_t bytes, struct sqs_attribute *ret, s
     return 0;
 }
 
-/* Puts the bytes and a NUL at *at, which moves past them. */
+/* Copies the bytes and a NUL to *at, and moves *at behind them. */
 static const char *put(char **at, const void *bytes, size_t n)
 {
     char *copy = *at;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The messages that were set aside, see spool.h. */
+/* Rejected messages: SQS or the spool's own checks have set them aside, and an administrator lists,
+ * retries or drops them. */
 #include "producerd/spool/internal.h"
 
 #include <errno.h>
 
-enum { RENUMBERED_MAX = 1000 }; /* at a start */
+enum { RENUMBERED_MAX = 1000 }; /* rows, at each start */
 
 #define COPIED "id, group_id, deduplication_id, delay_sec, bytes, attributes, body"
 
-#define CAN_GO "(group_id IS NOT NULL OR NOT ?3)" /* ?3: only messages with a group can */
+#define CAN_GO "(group_id IS NOT NULL OR NOT ?3)" /* ?3: the queue is a FIFO queue */
 
 int spool_rejected_prepare(struct spool *s)
 {
@@ -47,7 +48,7 @@ int spool_rejected_prepare(struct spool *s)
     return r;
 }
 
-/* 0: there is none; 1: one has its new number; or a negative errno. */
+/* Returns 0 when there is no such row, 1 when one was renumbered, or a negative errno. */
 static int renumber_one(struct spool *s, struct statement *find, struct statement *renumber)
 {
     int64_t number;
@@ -122,13 +123,13 @@ int spool_rejected(struct spool *s, uint64_t after,
     return r;
 }
 
-/* What one call is about. */
+/* The rows of one command. */
 struct selection {
     uint64_t numbers[STORE_BULK_MAX];
     size_t n;
     uint64_t bytes;
-    bool is_cut;        /* others are left */
-    bool has_groupless; /* others have no group, and cannot be sent to this queue */
+    bool is_cut;        /* further rows are left */
+    bool has_groupless; /* rows without a group are left, which a FIFO queue does not accept */
 };
 
 static int find_groupless(struct spool *s, const char *id, bool *ret)
@@ -168,7 +169,7 @@ static int select_rows(struct spool *s, const char *id, bool is_retry, struct se
     return r >= 0 && needs_group ? find_groupless(s, id, &ret->has_groupless) : MIN(r, 0);
 }
 
-/* Reads a rejected row. *ret is NULL where it is damaged. 0 or a negative errno. */
+/* Reads a rejected row. *ret is NULL when the row is damaged. Returns 0 or a negative errno. */
 static int read_rejected(struct spool *s, uint64_t number, struct spool_message **ret,
                          bool *ret_has_checksum)
 {
@@ -187,8 +188,8 @@ static int read_rejected(struct spool *s, uint64_t number, struct spool_message 
     return MIN(r, 0);
 }
 
-/* A message that was handed in for a queue of the other kind becomes one for this kind, in the row
- * `number`. A damaged row stays as it is: it is set aside again when it is read. */
+/* Converts the row `number` for the other kind of queue, when its message was submitted for a queue
+ * of that kind. A damaged row stays unchanged: it is set aside again when it is read. */
 static int convert(struct spool *s, struct spool_message *m, bool has_checksum, uint64_t number)
 {
     struct spool_row row = m->row;
@@ -254,8 +255,7 @@ static void count_selection(struct spool *s, const struct selection *selection, 
     }
 }
 
-/* What was rejected and is not written yet comes first: it is in the list already for those who
- * count. */
+/* Writes what was settled first: the list that an administrator sees includes those messages. */
 static int run_command(struct spool *s, const char *id, bool is_retry, size_t *ret_n)
 {
     struct selection selection;
@@ -270,7 +270,7 @@ static int run_command(struct spool *s, const char *id, bool is_retry, size_t *r
     if (selection.n == 0 && id)
         return STORE_E_NO_SUCH_ID;
     r = selection.n > 0 ? write_selection(s, &selection, is_retry) : 0;
-    /* Who drops messages may well do it for want of room. */
+    /* Messages are often dropped because the disk is full. */
     if (!is_retry && spool_may_retry(s, r))
         r = write_selection(s, &selection, false);
     if (r < 0)

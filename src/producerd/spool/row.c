@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See row.h. The checksum is no secret and no proof against who means to forge: it finds bits
- * that have changed. Each step of it (xor, product with an odd number, shift and xor) can be
- * undone, so one changed piece always changes the sum. */
+/* The checksum finds changed bits; it does not protect against forgery. Each step (xor,
+ * multiplication by an odd number, shift and xor) can be undone, so a change in one piece always
+ * changes the sum. */
 #include "producerd/spool/row.h"
 
 #include <endian.h>
@@ -45,7 +45,7 @@ uint64_t spool_row_checksum(const struct spool_row *row)
     return mix_bytes(sum, row->body, row->body_bytes);
 }
 
-/* Whether the column is a text as ids are: 1 to SQS_ID_MAX_BYTES printable characters of ASCII. */
+/* Returns true when the column is a valid id: 1 to SQS_ID_MAX_BYTES printable ASCII characters. */
 static bool is_id(struct statement *row, enum spool_column column)
 {
     size_t bytes;

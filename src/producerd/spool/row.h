@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* A row of the spool's file as it is read back. What is on disk is trusted no more than what came
- * over the socket: disks and memory change bits, and people edit files. */
+/* Reads rows of the spool's file, and checks them. The disk is trusted no more than a socket: disks
+ * and memory flip bits, and people edit files. */
 #pragma once
 
 #include "producerd/spool/message.h"
 #include "util/database.h"
 
-/* The columns that spool_row_read expects, in this order. */
+/* The columns of a statement for spool_row_read, in this order. */
 enum spool_column {
     SPOOL_COLUMN_NUMBER,
     SPOOL_COLUMN_ID,
@@ -16,27 +16,28 @@ enum spool_column {
     SPOOL_COLUMN_BYTES,
     SPOOL_COLUMN_ATTRIBUTES,
     SPOOL_COLUMN_BODY,
-    SPOOL_COLUMN_CHECKSUM, /* NULL where an earlier version wrote it */
+    SPOOL_COLUMN_CHECKSUM, /* NULL in rows that an earlier version wrote */
     SPOOL_COLUMN_SINCE_USEC,
 };
 
-/* The numbers of rows are 1 to this: so the next one is always a number, too. */
+/* Rows are numbered from 1 to this. The next number then always fits. */
 #define SPOOL_NUMBER_MAX (INT64_MAX / 2)
 
-/* A number of bytes as a row has it, made one that can be. */
+/* The column bytes, limited to the valid range. */
 #define SPOOL_SQL_BYTES "min(max(bytes, 0), 1048576)"
 
-/* Of all columns but the number, since that changes. */
+/* The checksum of all columns except the number, which may change. */
 uint64_t spool_row_checksum(const struct spool_row *row);
 
-/* The row's id, or "?" where it is none that could be shown. */
+/* Returns the row's id, or "?" when it is not a valid id. */
 const char *spool_row_id(struct statement *row);
 
-/* Why no message can have the row's group, or none on such a queue; NULL: one can. */
+/* Returns what is wrong with the row's group, or NULL. On a FIFO queue a group is required. */
 const char *spool_row_group_fault(struct statement *row, bool is_fifo);
 
-/* The message of the row that the statement stands at. 0, -ENOMEM, or SPOOL_ROW_E_DAMAGED with
- * *fault the reason, a constant. The group was looked at before. What SQS would not take, such as a
- * character in the body, is not looked for here: who sends the message does that. */
+/* Makes the message of the row at which the statement stands. Returns 0, -ENOMEM, or
+ * SPOOL_ROW_E_DAMAGED with *fault the reason, a constant. The caller has checked the group. Content
+ * that SQS would not accept, such as a character of the body, is not checked here: the producer
+ * checks it before it sends. */
 enum { SPOOL_ROW_E_DAMAGED = 1 };
 int spool_row_read(struct statement *row, struct spool_message **ret, const char **fault);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* See spool.h. A message is in one of two tables: `waiting`, or `rejected` with the reason.
- * `sending` says of those waiting since when SQS may have them; it is a table of its own so that to
- * mark a message does not mean to write its body again. The index of the groups also serves to
- * count the messages and their bytes at the start without reading a body.
+/* A message is a row in one of two tables: `waiting`, or `rejected` with the reason. The table
+ * `sending` notes since when SQS may have stored a waiting message. It is a table of its own so
+ * that a mark does not rewrite the body. The index of the groups also counts the messages and their
+ * bytes at the start, without reading a body.
  *
- * A transaction begins and ends within one call, so that what is read is what was committed: what
- * is added has a row only once it is synced, and cannot go out before that. */
+ * A transaction begins and ends within one call. So a read finds only committed rows, and an added
+ * message cannot be sent before it is synced. */
 #include "producerd/spool/internal.h"
 
 #include <assert.h>
@@ -20,7 +20,7 @@
 
 #define NUMBER_MAX "4611686018427387903" /* SPOOL_NUMBER_MAX */
 
-enum { PAGE_BYTES = 4096 }; /* SQLite's default, that of new files */
+enum { PAGE_BYTES = 4096 }; /* SQLite's default for new files */
 
 static const char *const migrations[] = {
     "CREATE TABLE setting (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
@@ -30,7 +30,7 @@ static const char *const migrations[] = {
     " id TEXT NOT NULL,"
     " group_id TEXT,"
     " deduplication_id TEXT,"
-    " delay_sec INTEGER NOT NULL," /* -1: the queue's */
+    " delay_sec INTEGER NOT NULL," /* -1: the queue's delay */
     " bytes INTEGER NOT NULL,"
     " attributes BLOB NOT NULL," /* message.h */
     " body TEXT NOT NULL) STRICT;"
@@ -48,14 +48,14 @@ static const char *const migrations[] = {
     " rejected_usec INTEGER NOT NULL,"
     " reason TEXT NOT NULL) STRICT;"
     "CREATE INDEX rejected_id ON rejected (id, bytes);",
-    /* This writes no row again. NULL: not known. */
+    /* This rewrites no row; NULL means that the checksum is not known. */
     "ALTER TABLE waiting ADD COLUMN checksum INTEGER;"
     "ALTER TABLE rejected ADD COLUMN checksum INTEGER;",
 };
 
 enum { VERSION_CHECKSUMS = ARRAY_SIZE(migrations) };
 
-/* A disk that is full must be no reason not to start. */
+/* A full disk must not prevent the start: the previous version of the file is usable, too. */
 static const struct database_schema schema = {.migrations = migrations,
                                               .version = ARRAY_SIZE(migrations),
                                               .least_version = VERSION_CHECKSUMS - 1};
@@ -72,7 +72,7 @@ const char *spool_error(const struct spool *s)
 
 /* --- Opening --- */
 
-/* Up to `n` numbers of the first row. Where there is no row: zeros. */
+/* Reads `n` numbers from the first row; zeros when there is no row. */
 static int query(struct spool *s, const char *sql, uint64_t *ret, int n)
 {
     struct statement *statement;
@@ -128,9 +128,9 @@ static int write_kind(struct spool *s)
     return r;
 }
 
-/* Messages for a FIFO queue have deduplication ids, which a standard queue does not take, and those
- * for a standard queue may lack a group: sent to the other, they would all be rejected. Rejected
- * ones are made fit for the queue of the day when they are retried. */
+/* A standard queue accepts no deduplication ids, and a FIFO queue requires groups. So messages for
+ * one kind of queue would be rejected by the other. Rejected messages are converted when they are
+ * retried. */
 static int check_kind(struct spool *s, char **error)
 {
     uint64_t kind[2];
@@ -166,7 +166,7 @@ static int prepare(struct spool *s)
     return r < 0 ? r : spool_rejected_prepare(s);
 }
 
-/* What cannot be written now is seen to at another start. */
+/* A failed write is left for another start. */
 static int set_wrong_numbers_aside(struct spool *s)
 {
     int r = spool_set_wrong_numbers_aside(s);
@@ -176,7 +176,7 @@ static int set_wrong_numbers_aside(struct spool *s)
     return r == -EUCLEAN || r == -ENOMEM ? r : 0;
 }
 
-/* Behind a command, which has done in a moment. */
+/* Waits for a running command, which ends soon. */
 static int open_database(struct spool *s, const char *path, char **error)
 {
     int r =
@@ -216,12 +216,13 @@ int spool_open(const struct spool_options *options, struct spool **ret, char **e
     if (r != 0)
         return r;
     if (!options->is_command)
-        unlock(s); /* the file's own is enough */
+        unlock(s); /* SQLite's lock on the file is enough from here on */
     s->has_checksums = database_version(s->database) >= VERSION_CHECKSUMS;
     r = disk_reserve_init(&s->reserve, options->path, SPOOL_RESERVE_BYTES);
     if (r < 0)
         return r;
-    (void)disk_reserve_allocate(&s->reserve); /* tried again when it is needed */
+    /* a failure is tried again when the reserve is needed */
+    (void)disk_reserve_allocate(&s->reserve);
     if (options->is_fifo) {
         r = spool_groups_new(SPOOL_GROUP_IN_FLIGHT_MAX, SPOOL_GROUPS_MAX, &s->groups);
         if (r < 0)
@@ -313,8 +314,8 @@ int spool_add(struct spool *s, const char *id, const struct sqs_message *message
     return 0;
 }
 
-/* Whether the disk, or the file with what was removed from it, has room for what is added and for
- * what must be written of it later. 0 or a negative errno. */
+/* Checks that the disk, or free pages inside the file, have space for the added messages and for
+ * what must be written about them later. Returns 0 or a negative errno. */
 static int check_disk(struct spool *s)
 {
     uint64_t free_bytes = 0, needed = SPOOL_RESERVE_BYTES;
@@ -359,7 +360,7 @@ static int write_added(struct spool *s)
     return r;
 }
 
-/* A commit without a change writes nothing, and so syncs nothing. */
+/* `touch` changes a row, because SQLite neither writes nor syncs a commit without a change. */
 static int write_synced(struct spool *s, bool with_added)
 {
     int r = database_begin(s->database, DATABASE_SYNCED);
@@ -413,7 +414,7 @@ static int write_all(struct spool *s)
 
     if (r >= 0)
         return settled_written(s, write_synced(s, true));
-    /* What is refused must not keep back what there is room for. */
+    /* The settled messages are written even though the new ones are refused. */
     is_disk_full = s->is_disk_full;
     if (spool_needs_sync(s))
         (void)sync_settled(s);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See arguments.h. */
 #include "producerd/submit/arguments.h"
 
 #include <errno.h>
@@ -104,7 +103,7 @@ static int read_binary(struct submit_call *call, size_t i)
     return EX_OK;
 }
 
-/* NAME=VALUE, or NAME:TYPE=VALUE: a name has neither ":" nor "=". */
+/* NAME=VALUE or NAME:TYPE=VALUE; SQS's names contain neither ":" nor "=". */
 static int read_attribute(struct submit_call *call)
 {
     size_t i = call->message.n_attributes, size = strcspn(optarg, "=");
@@ -180,7 +179,7 @@ static int read_option(struct submit_call *call, int option)
         return set_change(call, SUBMISSION_RETRY);
     case OPTION_DROP:
         return set_change(call, SUBMISSION_DROP);
-    default: /* it was told */
+    default: /* arguments_next has reported it */
         return EX_USAGE;
     }
 }

@@ -7,11 +7,11 @@
 
 enum submit_action { SUBMIT_NONE, SUBMIT_MESSAGE, SUBMIT_REJECTED };
 
-/* What it says. All texts are borrowed from the command line, but for what says otherwise. */
+/* The parsed command line. Texts are borrowed from it, unless marked as owned. */
 struct submit_call {
     const struct program *program;
     enum submit_action action;
-    const char *config_path; /* NULL: the usual */
+    const char *config_path; /* NULL: the default */
 
     /* SUBMIT_MESSAGE */
     const char *file;           /* NULL: standard input */
@@ -19,19 +19,19 @@ struct submit_call {
     struct sqs_attribute attributes[SQS_ATTRIBUTES_MAX];
     char *names[SQS_ATTRIBUTES_MAX];          /* owned: each with its type behind the NUL */
     struct buffer binary[SQS_ATTRIBUTES_MAX]; /* owned: the values that are binary */
-    bool is_about_message;                    /* some option says something of it */
+    bool is_about_message;                    /* an option for a message was given */
 
     /* SUBMIT_REJECTED */
     enum submission_kind command;
-    const char *id; /* of RETRY and DROP; NULL: all */
+    const char *id; /* RETRY, DROP; NULL: all */
 };
 
-/* Reads the command line into a call that has its program, and is empty but for that. True: that
- * was all, with the exit status: EX_OK after --help or --version, EX_USAGE after a line on standard
- * error, EX_IOERR, EX_OSERR. */
+/* Parses the command line into a call that has its program and is otherwise zero. Returns true when
+ * the program should exit with *ret_status: EX_OK after --help or --version, EX_USAGE after a line
+ * on standard error, EX_IOERR, EX_OSERR. */
 bool submit_arguments_read(struct submit_call *call, int argc, char **argv, int *ret_status);
 void submit_call_done(struct submit_call *call);
 
-/* For struct program: what --help says of it. */
+/* The texts of --help, for struct program. */
 extern const char submit_usage[];
 extern const char submit_help[];

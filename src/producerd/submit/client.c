@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See client.h. */
 #include "producerd/submit/client.h"
 
 #include <errno.h>
@@ -30,8 +29,8 @@ static const char *group_of(const char *path)
     return group ? group->gr_name : SUBMIT_GROUP;
 }
 
-/* Asks systemd whether it has given the unit up: "failed" after failures that followed too closely
- * on one another. Where systemd cannot be asked, that is not known. */
+/* Asks systemd whether the unit is in state "failed", after too many failures in a short time.
+ * Returns false when systemd cannot be asked. */
 static bool has_unit_failed(const char *unit)
 {
     CLEANUP(free) char *path = NULL, *state = NULL;
@@ -49,7 +48,7 @@ static bool has_unit_failed(const char *unit)
     return has_failed;
 }
 
-/* One line, with `more` at its end where there is more to say. */
+/* Prints one line, with `hint` at its end if it is not NULL. */
 PRINTF_FORMAT(3, 4)
 static void cannot_reach(const char *program, const char *hint, const char *format, ...)
 {
@@ -141,7 +140,7 @@ int submit_connect(const char *program, const char *path, const char *hint, int 
 
 /* ---- Question and answer ---- */
 
-/* Where the daemon reads no further, it has said why, or it has gone: reading tells. */
+/* When the daemon stops reading, it has answered why, or it is gone: read_line reports that. */
 static void write_line(int fd, const struct buffer *line)
 {
     for (size_t sent = 0; sent < line->size;) {

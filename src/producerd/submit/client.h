@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* The other end of the daemon's socket: a line is written, and its answer waited for. Blocks. */
+/* The client's side of the submit socket: it writes a line and waits for the reply. Blocks. */
 #pragma once
 
 #include "producerd/intake/submission-reply.h"
 
 enum {
-    SUBMIT_TIMEOUT_SEC = 60, /* without the daemon taking or answering anything */
+    SUBMIT_TIMEOUT_SEC = 60, /* without any progress in connecting, writing or reading */
 };
 
-/* The group whose members may use the socket, where the socket itself does not tell. */
+/* The group that may use the socket, when the socket itself does not tell. */
 #define SUBMIT_GROUP "sqs-submit"
 
-/* All return EX_OK, or an exit status after one line on standard error, which says what is wrong
- * and what to do: EX_UNAVAILABLE (69) where the daemon cannot be reached or does not answer,
- * EX_TEMPFAIL (75) where it takes no connection now,
- * EX_OSERR (71) where this machine lacks something, EX_PROTOCOL (76) where what answers is not this
- * daemon. */
+/* Both functions return EX_OK, or an exit status after one line on standard error that says what is
+ * wrong and what to do: EX_UNAVAILABLE (69) when the daemon cannot be reached or does not answer,
+ * EX_TEMPFAIL (75) when it accepts no connection now, EX_OSERR (71) for a shortage of this machine,
+ * EX_PROTOCOL (76) when the answer is not one of this daemon. */
 
-/* Connects. The caller closes the descriptor. `more` is said where that fails; NULL: nothing. */
+/* Connects. The caller closes the descriptor. `hint` is appended to an error; NULL: none. */
 int submit_connect(const char *program, const char *path, const char *hint, int *ret_fd);
 
-/* Writes the line, which has its newline, and reads the answer, whether it is good or bad. */
+/* Writes the line, which includes its newline, and reads the reply, good or bad. */
 int submit_ask(const char *program, int fd, const struct buffer *line,
                struct submission_reply **ret);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See offline.h. Lines are answered by the daemon's own door, over its own store. */
+/* The lines are answered by the daemon's own protocol code over the spool. */
 #include "producerd/submit/offline.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@
 struct submit_offline {
     struct message_store store;
     const struct submit_offline_options *options;
-    const char *folder; /* for people */
+    const char *folder; /* its path, for messages */
     struct spool *spool;
     bool was_open;
 };
@@ -48,7 +48,7 @@ static int store_drop(struct message_store *store, const char *id, size_t *ret_n
     return spool_drop(spool_of(store), id, ret_n);
 }
 
-/* Of commands alone. */
+/* Only what commands need. */
 static const struct message_store_ops store_ops = {
     .rejected = store_rejected,
     .retry = store_retry,
@@ -57,7 +57,7 @@ static const struct message_store_ops store_ops = {
 
 /* ---- The file ---- */
 
-/* Whether the configuration tells which kind of queue messages are sent to. */
+/* Returns true when the configuration tells the kind of the queue. */
 static bool find_queue_kind(const struct submit_offline *o, bool *ret_is_fifo)
 {
     CLEANUP(queue_url_free) struct queue_url *url = NULL;
@@ -107,7 +107,7 @@ int submit_offline_ask(struct submit_offline *o, const struct buffer *line,
 
     if (status != EX_OK)
         return status;
-    /* Neither has its newline. */
+    /* Without the newlines. */
     if (protocol_answer(&protocol, buffer_string(line), line->size - 1, true, &answer) != 0 ||
         submission_reply_read(buffer_string(&answer), answer.size - 1, ret) != 0)
         return EX_OSERR;
@@ -119,7 +119,7 @@ void submit_offline_close(struct submit_offline *o)
     o->spool = spool_free(o->spool);
 }
 
-/* ---- The place ---- */
+/* ---- The folder ---- */
 
 static bool is_missing(int folder, const char *name)
 {
@@ -128,7 +128,7 @@ static bool is_missing(int folder, const char *name)
     return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
 }
 
-/* The folder of the spool, open. Where there is none, *ret_why says so. */
+/* Opens the folder of the spool. On failure *ret_why tells why the file cannot be used. */
 static int find_folder(const struct submit_offline_options *options, char **ret_path,
                        const char **ret_why)
 {
@@ -156,7 +156,7 @@ static int find_folder(const struct submit_offline_options *options, char **ret_
     return fd;
 }
 
-/* Makes the folder all that this process sees, and its owner the user that it is. */
+/* Changes the root directory to the folder and the user to its owner. */
 static int enter(const struct submit_offline *o, int folder)
 {
     struct stat st;
@@ -196,7 +196,7 @@ static int wait_for(pid_t child)
     while (waitpid(child, &status, 0) < 0)
         if (errno != EINTR)
             return EX_OSERR;
-    if (WIFSIGNALED(status)) { /* SIGPIPE, mostly */
+    if (WIFSIGNALED(status)) { /* mostly SIGPIPE */
         signal(WTERMSIG(status), SIG_DFL);
         raise(WTERMSIG(status));
     }

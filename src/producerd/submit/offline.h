@@ -1,41 +1,42 @@
 /* SPDX-License-Identifier: MIT */
-/* --rejected where no daemon runs: the same commands as at its socket, given to the spool's file.
+/* --rejected while no daemon runs: the commands of the socket, applied to the spool's file.
  *
- * The work is done in a process of its own, which sees nothing but the spool's folder and is the
- * user who owns that: so all files stay the daemon's, whose user systemd makes anew at each start,
- * and what that user has put there can lead to no other file. */
+ * A child process does the work. Its root directory is the spool's folder, and its user is the
+ * folder's owner. So the files stay the daemon's, whose user systemd creates anew at each start,
+ * and nothing that this user has put there can lead to another file. */
 #pragma once
 
 #include "daemon/config.h"
 #include "producerd/intake/submission-reply.h"
 
-/* The unit's StateDirectory=, which root finds there whether the service runs or not. */
+/* The unit's StateDirectory=; root can use it whether the service runs or not. */
 #define SUBMIT_OFFLINE_FOLDER "/var/lib/sqs-producerd"
 
-/* What is not EX_…: a daemon has the spool open, and is to be asked. */
+/* Not an EX_ status: a daemon has the spool open and must be asked instead. */
 enum { SUBMIT_OFFLINE_IN_USE = 200 };
 
 struct submit_offline;
 
 struct submit_offline_options {
     const char *program;
-    const struct config *config; /* NULL: not known */
-    bool is_retry;               /* what is retried is made fit for the queue of `config` */
-    bool is_config_named;        /* by the command line: the usual folder may be another daemon's */
+    const struct config *config; /* NULL: unknown */
+    bool is_retry;               /* retried messages are converted for the queue of `config` */
+    /* the command line names the configuration: the default folder may be another daemon's */
+    bool is_config_named;
 };
 
-/* Calls `work` in that process, where there is a spool in $STATE_DIRECTORY, or else in the usual
- * folder. True: that was all, with the exit status that `work` has returned. False: a daemon has
- * it, or there is none; *ret_why says in words why the file cannot serve, NULL: a daemon has it.
- * Static, or in the environment. */
+/* Calls `work` in the child process, if there is a spool in $STATE_DIRECTORY or else in the default
+ * folder. Returns true with the exit status that `work` has returned. Returns false when a daemon
+ * has the spool open or there is no spool; *ret_why is a text that tells why the file cannot be
+ * used, or NULL when a daemon has it open. The text is a constant. */
 bool submit_offline_run(const struct submit_offline_options *options,
                         int (*work)(void *userdata, struct submit_offline *offline), void *userdata,
                         int *ret_status, const char **ret_why);
 
-/* As submit_ask. Opens the file, and keeps it. SUBMIT_OFFLINE_IN_USE without a line where a daemon
- * had it from the beginning. */
+/* Like submit_ask. Opens the file and keeps it open. Returns SUBMIT_OFFLINE_IN_USE, without a line
+ * on standard error, when a daemon had it open from the beginning. */
 int submit_offline_ask(struct submit_offline *offline, const struct buffer *line,
                        struct submission_reply **ret);
 
-/* Closes the file until the next question: before something that may take long. */
+/* Closes the file until the next question, before work that may take long. */
 void submit_offline_close(struct submit_offline *offline);

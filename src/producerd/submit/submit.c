@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See submit.h. The socket's path is all that handing in needs of the configuration, which need not
- * be readable for who does it: without it, the path is the default. What the message may be
- * is the daemon's to judge; only what does not go into a line of JSON is refused here. */
+/* A submission needs only the socket's path from the configuration, which the user may not be able
+ * to read; then the default path is used. The daemon decides whether a message is valid. Only text
+ * that cannot be written as JSON is refused here. */
 #include "producerd/submit/submit.h"
 
 #include <errno.h>
@@ -20,9 +20,9 @@
 
 enum {
     READ_BYTES = 65536,
-    SHOWN_BYTES = 200,              /* of what stands in an error */
-    LINE_BYTES = 8192,              /* of a command, and of what stands in errors */
-    LISTED_BYTES = 4 * 1024 * 1024, /* that are printed at once; more by one page */
+    SHOWN_BYTES = 200,              /* of a text in an error */
+    LINE_BYTES = 8192,              /* of a command, and of an error */
+    LISTED_BYTES = 4 * 1024 * 1024, /* printed at once; one page more is possible */
     LISTED_PAGE_BYTES = 5 * SUBMISSION_REPLY_MAX_BYTES, /* escaped */
 };
 
@@ -37,9 +37,9 @@ static int cannot_use(const struct submit_call *call, const char *path, const ch
     return EX_CONFIG;
 }
 
-/* The configuration, NULL where it is not known, which the caller frees. One that the arguments do
- * not name, and that is not there, not for everybody to read, or being edited, keeps nobody from
- * handing in. */
+/* Reads the configuration; *ret is NULL if it is not known. The caller frees it. The default file
+ * may be missing, unreadable or in the middle of an edit: a submission still works. A file that the
+ * command line names must be good. */
 static int read_config(const struct submit_call *call, struct config **ret)
 {
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(CONFIG_FILE_MAX_BYTES);
@@ -57,7 +57,7 @@ static int read_config(const struct submit_call *call, struct config **ret)
     return r > 0 && call->config_path ? EX_CONFIG : EX_OK;
 }
 
-/* ---- To hand in ---- */
+/* ---- Submitting ---- */
 
 static int cannot_read(const struct submit_call *call, int error)
 {
@@ -131,7 +131,7 @@ static bool is_string_utf8(const struct submit_call *call, const char *field, co
     return !text || is_utf8(call, field, text, strlen(text));
 }
 
-/* All that goes into the line as text. */
+/* Checks everything that goes into the line as text. */
 static bool is_text(const struct submit_call *call)
 {
     const struct sqs_message *message = &call->message;
@@ -150,7 +150,7 @@ static bool is_text(const struct submit_call *call)
            is_utf8(call, "body", message->body, message->body_bytes);
 }
 
-/* ---- What the daemon says ---- */
+/* ---- The daemon's answers ---- */
 
 static int refused(const struct submit_call *call, const struct submission_reply *reply)
 {
@@ -168,7 +168,7 @@ struct peer {
     struct submit_offline *offline; /* NULL: the socket */
 };
 
-/* A good answer, or the exit status. */
+/* Returns EX_OK with a good reply, or the exit status. */
 static int ask(const struct submit_call *call, struct peer peer, const struct buffer *line,
                struct submission_reply **ret)
 {
@@ -199,7 +199,7 @@ static int submit(struct submit_call *call, struct peer peer)
     return arguments_print(id);
 }
 
-/* ---- What was rejected ---- */
+/* ---- Rejected messages ---- */
 
 static int append_rejected(struct buffer *list, const struct submission_rejected *message)
 {
@@ -221,8 +221,8 @@ static int append_rejected(struct buffer *list, const struct submission_rejected
     return list->error < 0 ? EX_OSERR : EX_OK;
 }
 
-/* A reader of standard output may take for ever; the daemon must not wait for the file meanwhile.
- */
+/* Writing to standard output may block for ever; the daemon must not wait for the file
+ * meanwhile. */
 static int print_list(struct peer peer, struct buffer *list)
 {
     int status;
@@ -296,7 +296,7 @@ static int change_rejected(const struct submit_call *call, struct peer peer)
         status = ask(call, peer, &line, &reply);
         if (status != EX_OK) {
             if (n > 0)
-                (void)print_changed(call, n); /* some are done all the same */
+                (void)print_changed(call, n); /* some messages were changed before the error */
             return status;
         }
         n += reply->count;
@@ -305,7 +305,7 @@ static int change_rejected(const struct submit_call *call, struct peer peer)
     return print_changed(call, n);
 }
 
-/* ---- All of it ---- */
+/* ---- The whole program ---- */
 
 bool submit_is_asked(int argc, char **argv)
 {
@@ -322,7 +322,7 @@ static int ask_for_all(struct submit_call *call, struct peer peer)
                                                   : change_rejected(call, peer);
 }
 
-/* `why`: the file cannot serve in the daemon's place; NULL: it need not. */
+/* `why` tells why the file cannot be used without the daemon; NULL: not needed. */
 static int run_online(struct submit_call *call, const struct config *config, const char *why)
 {
     const char *path = config ? config->producer.submit_socket : CONFIG_SUBMIT_SOCKET;
