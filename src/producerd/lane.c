@@ -17,7 +17,7 @@ struct lane {
     struct list link;
     struct hash_entry entry;
     struct lane *next_idle, *next_open;
-    struct outgoing_message *first, *last; /* messages that wait, in order */
+    struct list waiting; /* its messages that are not outstanding, in order */
     size_t n_outstanding;
     enum lane_state state;
     bool is_open; /* LANES_BATCH: it may add to the open batch */
@@ -76,6 +76,7 @@ static struct lane *lane_new(struct lanes *lanes)
         lane = &lanes->pool[lanes->n_used++];
     }
     memset(lane, 0, offsetof(struct lane, group_id));
+    list_init(&lane->waiting);
     return lane;
 }
 
@@ -130,30 +131,11 @@ struct lanes *lanes_free(struct lanes *lanes)
     return NULL;
 }
 
-static void push_back(struct lane *lane, struct outgoing_message *message)
+static struct outgoing_message *first_waiting(const struct lane *lane)
 {
-    message->lane = lane;
-    message->next = NULL;
-    if (lane->last)
-        lane->last->next = message;
-    else
-        lane->first = message;
-    lane->last = message;
-}
+    struct list *first = list_first(&lane->waiting);
 
-static void push_front(struct lane *lane, struct outgoing_message *message)
-{
-    message->next = lane->first;
-    lane->first = message;
-    if (!lane->last)
-        lane->last = message;
-}
-
-static void pop_front(struct lane *lane)
-{
-    lane->first = lane->first->next;
-    if (!lane->first)
-        lane->last = NULL;
+    return first ? CONTAINER_OF(first, struct outgoing_message, lane_link) : NULL;
 }
 
 void lanes_add(struct lanes *lanes, struct outgoing_message *message)
@@ -162,7 +144,8 @@ void lanes_add(struct lanes *lanes, struct outgoing_message *message)
                             ? lane_new(lanes)
                             : lane_of_group(lanes, message->source->message.group_id);
 
-    push_back(lane, message);
+    message->lane = lane;
+    list_append(&lane->waiting, &message->lane_link);
     if (lane->state == LANE_UNLISTED && (lane->n_outstanding == 0 || lane->is_open))
         make_ready(lanes, lane);
 }
@@ -171,15 +154,15 @@ struct outgoing_message *lanes_peek(const struct lanes *lanes)
 {
     struct lane *lane = lane_of_link(list_first(&lanes->ready));
 
-    return lane ? lane->first : NULL;
+    return lane ? first_waiting(lane) : NULL;
 }
 
 void lanes_take(struct lanes *lanes, struct outgoing_message *message)
 {
     struct lane *lane = message->lane;
 
-    assert(lane->state == LANE_READY && lane->first == message);
-    pop_front(lane);
+    assert(lane->state == LANE_READY && first_waiting(lane) == message);
+    list_remove(&message->lane_link);
     lane->n_outstanding++;
     if (lanes->kind != LANES_BATCH) {
         make_unlisted(lanes, lane);
@@ -190,7 +173,7 @@ void lanes_take(struct lanes *lanes, struct outgoing_message *message)
         lane->next_open = lanes->open;
         lanes->open = lane;
     }
-    if (!lane->first)
+    if (list_is_empty(&lane->waiting))
         make_unlisted(lanes, lane);
 }
 
@@ -210,7 +193,7 @@ static void end_attempt(struct lanes *lanes, struct lane *lane)
     assert(lane->n_outstanding > 0 && lane->state == LANE_UNLISTED && !lane->is_open);
     if (--lane->n_outstanding > 0)
         return;
-    if (!lane->first)
+    if (list_is_empty(&lane->waiting))
         lane_recycle(lanes, lane);
     else if (lane->due_usec > 0)
         make_delayed(lanes, lane);
@@ -227,7 +210,7 @@ void lanes_retry(struct lanes *lanes, struct outgoing_message *message, uint64_t
 {
     struct lane *lane = message->lane;
 
-    push_front(lane, message);
+    list_prepend(&lane->waiting, &message->lane_link);
     lane->due_usec = MAX(lane->due_usec, due_usec);
     end_attempt(lanes, lane);
 }

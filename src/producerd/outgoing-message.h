@@ -7,6 +7,7 @@
 #include "producerd/message-state.h"
 #include "producerd/source.h"
 #include "util/backoff.h"
+#include "util/list.h"
 
 struct outgoing_message {
     const struct source_message *source; /* NULL: this slot of the pool is free */
@@ -20,7 +21,8 @@ struct outgoing_message {
 
     /* used by the lanes (lane.h) */
     struct lane *lane;
-    struct outgoing_message *next; /* in its lane, or in the list of free slots */
+    struct list lane_link;              /* while it waits in its lane */
+    struct outgoing_message *next_free; /* in the list of free slots */
 };
 
 /* Changes the state of the message by the table of message-state.h, and writes the change to the

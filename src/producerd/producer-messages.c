@@ -17,7 +17,7 @@ int producer_allocate_messages(struct producer *p)
     if (!p->messages)
         return -ENOMEM;
     for (size_t i = p->n_messages_max; i-- > 0;) {
-        p->messages[i].next = p->free_messages;
+        p->messages[i].next_free = p->free_messages;
         p->free_messages = &p->messages[i];
     }
     return 0;
@@ -35,7 +35,7 @@ static void settle(struct producer *p, struct outgoing_message *m,
         p->counts.sent++;
     else
         p->counts.rejected++;
-    m->next = p->free_messages;
+    m->next_free = p->free_messages;
     p->free_messages = m;
     p->n_messages--;
     p->source->ops->settle(p->source, source, settlement, reason);
@@ -90,7 +90,7 @@ static int accept_message(struct producer *p, const struct source_message *sourc
 
     if (r < 0)
         return r;
-    p->free_messages = m->next;
+    p->free_messages = m->next_free;
     *m = (struct outgoing_message){.source = source, .bytes = sqs_message_bytes(&source->message)};
     p->n_messages++;
     if (r > 0) {

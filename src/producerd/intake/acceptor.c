@@ -76,7 +76,9 @@ static bool evict_idle(struct intake *i, const struct intake_user *user)
 {
     uint64_t now = intake_now_usec(i);
 
-    for (struct connection *c = TAILQ_FIRST(&i->all); c; c = TAILQ_NEXT(c, all_link)) {
+    LIST_FOREACH(&i->all, link)
+    {
+        struct connection *c = connection_in_all(link);
         size_t n = user->n_connections - (c->user == user);
 
         if (c->last_active_usec + i->idle_usec > now)
@@ -164,7 +166,7 @@ static int add_connection(struct intake *i, int fd)
     user->n_connections++;
     c->may_command = may_command(uid);
     c->last_active_usec = intake_now_usec(i);
-    TAILQ_INSERT_TAIL(&i->all, c, all_link);
+    list_append(&i->all, &c->all_link);
     i->n_connections++;
     intake_set_events(i, c, EPOLLIN);
     if (c->is_broken) {

@@ -5,7 +5,7 @@
 
 #include <sys/epoll.h>
 
-static struct connections *queue_of(struct intake *i, enum connection_queue queue)
+static struct list *queue_of(struct intake *i, enum connection_queue queue)
 {
     return queue == CONNECTION_READY      ? &i->ready
            : queue == CONNECTION_WAITING  ? &i->waiting
@@ -18,12 +18,12 @@ void intake_move(struct intake *i, struct connection *c, enum connection_queue q
     if (c->queue == queue)
         return;
     if (c->queue != CONNECTION_UNQUEUED)
-        TAILQ_REMOVE(queue_of(i, c->queue), c, queue_link);
+        list_remove(&c->queue_link);
     i->n_waiting -= c->queue == CONNECTION_WAITING;
     i->n_waiting += queue == CONNECTION_WAITING;
     c->queue = queue;
     if (queue != CONNECTION_UNQUEUED)
-        TAILQ_INSERT_TAIL(queue_of(i, queue), c, queue_link);
+        list_append(queue_of(i, queue), &c->queue_link);
 }
 
 void intake_account(struct intake *i, struct connection *c)
@@ -62,7 +62,7 @@ void intake_close(struct intake *i, struct connection *c)
 {
     intake_move(i, c, CONNECTION_UNQUEUED);
     intake_set_deadline(i, c, DEADLINE_NONE);
-    TAILQ_REMOVE(&i->all, c, all_link);
+    list_remove(&c->all_link);
     i->n_connections--;
     c->user->n_connections--;
     i->buffered_bytes -= c->accounted_bytes;

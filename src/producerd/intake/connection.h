@@ -3,10 +3,9 @@
  * memory it may have; the intake does (intake.c). */
 #pragma once
 
-#include <sys/queue.h>
-
 #include "producerd/intake/submission.h"
 #include "producerd/intake/users.h"
+#include "util/list.h"
 
 enum connection_queue {
     CONNECTION_UNQUEUED,
@@ -36,7 +35,7 @@ struct connection {
 
     /* used by the intake */
     struct intake_user *user;
-    TAILQ_ENTRY(connection) all_link, queue_link;
+    struct list all_link, queue_link;
     enum connection_queue queue;
     enum connection_deadline deadline;
     uint64_t deadline_usec;    /* boot clock */
@@ -46,6 +45,17 @@ struct connection {
 };
 
 enum { CONNECTION_IN_MAX_BYTES = SUBMISSION_LINE_MAX_BYTES + 1 }; /* one line with its newline */
+
+/* The connection of a link. NULL gives NULL. */
+static inline struct connection *connection_in_all(struct list *link)
+{
+    return link ? CONTAINER_OF(link, struct connection, all_link) : NULL;
+}
+
+static inline struct connection *connection_in_queue(struct list *link)
+{
+    return link ? CONTAINER_OF(link, struct connection, queue_link) : NULL;
+}
 
 /* Takes over `fd`. Returns NULL without memory; then `fd` is still the caller's. */
 struct connection *connection_new(int fd);

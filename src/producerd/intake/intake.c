@@ -74,7 +74,7 @@ static bool grow_input(struct intake *i, struct connection *c)
 /* Wakes the connection that has waited longest, when there is memory for it. */
 static void wake_waiting(struct intake *i)
 {
-    struct connection *c = TAILQ_FIRST(&i->waiting);
+    struct connection *c = connection_in_queue(list_first(&i->waiting));
 
     if (!c)
         return;
@@ -238,14 +238,15 @@ static void revoke_replies(struct intake *i, struct connection *c, const char *e
 static void commit(struct intake *i)
 {
     char error[ERROR_BYTES];
-    struct connection *c;
     int r = i->protocol.store->ops->commit(i->protocol.store);
 
     if (r < 0)
         snprintf(error, sizeof(error), "cannot store now: %s; try again later",
                  message_store_strerror(r));
-    TAILQ_FOREACH(c, &i->answered, queue_link)
+    LIST_FOREACH(&i->answered, link)
     {
+        struct connection *c = connection_in_queue(link);
+
         if (r < 0 && c->has_uncommitted_replies)
             revoke_replies(i, c, error);
         c->has_uncommitted_replies = false;
@@ -256,15 +257,16 @@ static void commit(struct intake *i)
 /* Serves each ready connection once. */
 static void serve_ready(struct intake *i)
 {
-    struct connection *c, *next;
+    struct connection *c;
 
     i->lines_left = INTAKE_DISPATCH_LINES_MAX;
     i->bytes_left = INTAKE_DISPATCH_BYTES_MAX;
-    for (c = TAILQ_FIRST(&i->ready); c; c = next) {
-        next = TAILQ_NEXT(c, queue_link);
+    LIST_FOREACH(&i->ready, link)
+    {
+        c = connection_in_queue(link);
         c->last_active_usec = intake_now_usec(i);
-        TAILQ_REMOVE(&i->all, c, all_link);
-        TAILQ_INSERT_TAIL(&i->all, c, all_link);
+        list_remove(&c->all_link);
+        list_append(&i->all, &c->all_link);
         if (!serve(i, c))
             break;
     }
@@ -273,7 +275,7 @@ static void serve_ready(struct intake *i)
         commit(i);
         FAULT_POINT("intake-committed");
     }
-    while ((c = TAILQ_FIRST(&i->answered)))
+    while ((c = connection_in_queue(list_first(&i->answered))))
         send_replies(i, c);
 }
 
@@ -293,7 +295,7 @@ static int set_continuing(struct intake *i, bool is_continuing)
 static int arm(struct intake *i)
 {
     bool ticks = i->n_deadlines > 0 || i->accept_paused_until_usec > 0 || i->overload.failures > 0;
-    int r = set_continuing(i, !TAILQ_EMPTY(&i->ready));
+    int r = set_continuing(i, !list_is_empty(&i->ready));
 
     if (r < 0 || ticks == timer_is_set(&i->tick))
         return r;
@@ -302,7 +304,7 @@ static int arm(struct intake *i)
 
 static void notify_if_stopped(struct intake *i)
 {
-    if (i->fd >= 0 || i->has_stopped || !TAILQ_EMPTY(&i->ready))
+    if (i->fd >= 0 || i->has_stopped || !list_is_empty(&i->ready))
         return;
     i->has_stopped = true;
     if (i->stopped)
@@ -354,8 +356,10 @@ static void expire(struct intake *i, struct connection *c)
 
 static void expire_some(struct intake *i, uint64_t now)
 {
-    for (struct connection *c = TAILQ_FIRST(&i->all), *next; c; c = next) {
-        next = TAILQ_NEXT(c, all_link);
+    LIST_FOREACH(&i->all, link)
+    {
+        struct connection *c = connection_in_all(link);
+
         if (c->deadline != DEADLINE_NONE && c->deadline_usec <= now)
             expire(i, c);
     }
@@ -420,10 +424,10 @@ int intake_new(const struct intake_options *options, struct intake **ret)
         .refresh_size = options->refresh_size,
         .userdata = options->userdata,
     };
-    TAILQ_INIT(&i->all);
-    TAILQ_INIT(&i->ready);
-    TAILQ_INIT(&i->waiting);
-    TAILQ_INIT(&i->answered);
+    list_init(&i->all);
+    list_init(&i->ready);
+    list_init(&i->waiting);
+    list_init(&i->answered);
     n_other = INTAKE_OTHER_FILES + options->n_other_connections;
     i->n_connections_max = intake_raise_file_limit(n_other);
     if (i->n_connections_max < INTAKE_CONNECTIONS_MAX)
@@ -443,22 +447,20 @@ int intake_new(const struct intake_options *options, struct intake **ret)
 
 void intake_set_message_max(struct intake *i, size_t max_bytes)
 {
-    struct connection *c;
-
     i->protocol.rules.max_bytes = max_bytes;
-    TAILQ_FOREACH(c, &i->all, all_link)
+    LIST_FOREACH(&i->all, link)
     {
+        struct connection *c = connection_in_all(link);
+
         if (c->waits_for_size && !connection_has_answers(c))
             intake_move(i, c, CONNECTION_READY);
         c->waits_for_size = false;
     }
-    (void)set_continuing(i, !TAILQ_EMPTY(&i->ready));
+    (void)set_continuing(i, !list_is_empty(&i->ready));
 }
 
 void intake_stop(struct intake *i)
 {
-    struct connection *c;
-
     if (i->fd < 0)
         return;
     if (i->is_listening)
@@ -467,8 +469,10 @@ void intake_stop(struct intake *i)
     i->protocol.is_stopping = true; /* a stop has no time for a refresh */
     close(i->fd);
     i->fd = -1;
-    TAILQ_FOREACH(c, &i->all, all_link)
+    LIST_FOREACH(&i->all, link)
     {
+        struct connection *c = connection_in_all(link);
+
         c->is_input_closed = true;
         intake_move(i, c, CONNECTION_READY);
     }
@@ -486,8 +490,8 @@ struct intake *intake_free(struct intake *i)
 {
     if (!i)
         return NULL;
-    for (struct connection *c = TAILQ_FIRST(&i->all); c; c = TAILQ_FIRST(&i->all))
-        intake_close(i, c);
+    while (!list_is_empty(&i->all))
+        intake_close(i, connection_in_all(list_first(&i->all)));
     sd_event_source_disable_unref(i->io);
     timer_done(&i->tick);
     if (i->epoll >= 0)

@@ -17,8 +17,6 @@ enum {
 #define INTAKE_TICK_USEC USEC_PER_SEC
 #define INTAKE_OVERLOAD_USEC (10 * USEC_PER_SEC)
 
-TAILQ_HEAD(connections, connection);
-
 struct intake {
     sd_event *event;
     struct protocol protocol;
@@ -43,8 +41,8 @@ struct intake {
     void (*changed)(void *userdata);
     uint64_t timeout_usec, idle_usec;
 
-    struct connections all; /* in the order of last_active_usec */
-    struct connections ready, waiting, answered;
+    struct list all; /* in the order of last_active_usec */
+    struct list ready, waiting, answered;
     struct connection *large_line_owner;
     size_t n_connections, n_waiting, n_deadlines;
     size_t buffered_bytes;

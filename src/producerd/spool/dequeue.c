@@ -263,7 +263,7 @@ int spool_next(struct spool *s, const struct spool_message **ret)
         r = next_in_order(s, &m);
     if (r != 0)
         return check_file(s, r);
-    spool_list_append(&s->in_flight, m);
+    list_append(&s->in_flight, &m->link);
     s->in_flight_bytes += m->row.bytes;
     *ret = m;
     return 0;
@@ -275,7 +275,12 @@ int spool_write_settled(struct spool *s)
 {
     int r = 0;
 
-    for (const struct spool_message *m = s->settled.first; r >= 0 && m; m = m->next) {
+    LIST_FOREACH(&s->settled, link)
+    {
+        const struct spool_message *m = spool_message_of(link);
+
+        if (r < 0)
+            break;
         if (m->is_rejected) {
             statement_bind_int(s->reject, 1, (int64_t)m->number);
             statement_bind_int(s->reject, 2, (int64_t)m->settled_usec);
@@ -333,18 +338,18 @@ int spool_mark_sending(struct spool *s, const struct spool_message *const *messa
 
     for (size_t i = 0; i < n; i++)
         n_new += !messages[i]->is_marked;
-    if (n_new == 0 && !s->settled.first)
+    if (n_new == 0 && list_is_empty(&s->settled))
         return 0;
     r = write_unsynced(s, messages, n, now_usec);
     if (spool_may_retry(s, r))
         r = write_unsynced(s, messages, n, now_usec);
     if (r < 0) {
-        s->has_failed = s->has_failed || s->settled.first;
+        s->has_failed = s->has_failed || !list_is_empty(&s->settled);
         return r;
     }
     for (size_t i = 0; i < n; i++)
         writable(messages[i])->is_marked = true;
-    spool_list_free(&s->settled);
+    spool_messages_free(&s->settled);
     s->is_unsynced = true;
     s->has_failed = false;
     return 0;
@@ -372,8 +377,8 @@ void spool_settle(struct spool *s, const struct spool_message *message, const ch
 {
     struct spool_message *m = writable(message);
 
-    spool_list_remove(&s->in_flight, m);
-    spool_list_append(&s->settled, m);
+    list_remove(&m->link);
+    list_append(&s->settled, &m->link);
     s->in_flight_bytes -= m->row.bytes;
     if (s->groups)
         spool_groups_done(s->groups, m->row.group_id);

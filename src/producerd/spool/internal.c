@@ -4,28 +4,13 @@
 #include <errno.h>
 #include <stdio.h>
 
-void spool_list_append(struct spool_list *list, struct spool_message *m)
+void spool_messages_free(struct list *list)
 {
-    m->previous = list->last;
-    m->next = NULL;
-    *(list->last ? &list->last->next : &list->first) = m;
-    list->last = m;
-}
+    struct list *link;
 
-void spool_list_remove(struct spool_list *list, struct spool_message *m)
-{
-    *(m->previous ? &m->previous->next : &list->first) = m->next;
-    *(m->next ? &m->next->previous : &list->last) = m->previous;
-    m->previous = m->next = NULL;
-}
-
-void spool_list_free(struct spool_list *list)
-{
-    while (list->first) {
-        struct spool_message *m = list->first;
-
-        spool_list_remove(list, m);
-        spool_message_free(m);
+    while ((link = list_first(list))) {
+        list_remove(link);
+        spool_message_free(spool_message_of(link));
     }
 }
 

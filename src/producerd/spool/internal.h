@@ -10,10 +10,6 @@
 #include "producerd/spool/spool.h"
 #include "util/database.h"
 
-struct spool_list {
-    struct spool_message *first, *last;
-};
-
 struct spool {
     struct database *database;
     struct spool_options options; /* its path is NULL */
@@ -22,9 +18,9 @@ struct spool {
     int lock;          /* descriptor of spool_lock; -1: none */
     bool is_disk_full; /* the last failure was the missing disk reserve */
     struct spool_counts counts;
-    uint64_t next_number; /* number of the next row */
-    uint64_t cursor;      /* rows up to this number were read in order */
-    struct spool_list added, in_flight, settled;
+    uint64_t next_number;                  /* number of the next row */
+    uint64_t cursor;                       /* rows up to this number were read in order */
+    struct list added, in_flight, settled; /* of struct spool_message */
     uint64_t in_flight_bytes;
     bool is_unsynced; /* something was committed without a sync */
     bool has_failed;  /* the last write of settled messages failed */
@@ -40,9 +36,13 @@ struct spool {
 
 /* --- internal.c --- */
 
-void spool_list_append(struct spool_list *list, struct spool_message *message);
-void spool_list_remove(struct spool_list *list, struct spool_message *message);
-void spool_list_free(struct spool_list *list); /* frees its messages */
+static inline struct spool_message *spool_message_of(struct list *link)
+{
+    return CONTAINER_OF(link, struct spool_message, link);
+}
+
+/* Frees the messages of a list, which is empty then. */
+void spool_messages_free(struct list *list);
 
 /* Like database_prepare. "%s" occurs at most twice in the SQL; it is replaced by `with` when the
  * file has the column checksum, otherwise by `without`. */

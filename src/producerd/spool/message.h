@@ -5,6 +5,7 @@
 
 #include "producerd/source-message.h"
 #include "util/buffer.h"
+#include "util/list.h"
 
 /* A message as a row stores it. All texts are borrowed. */
 struct spool_row {
@@ -25,9 +26,9 @@ struct spool_message {
     struct spool_row row;       /* the same message in the form of a row */
 
     /* the spool's */
-    struct spool_message *previous, *next;
-    bool is_marked; /* it has a row in the table `sending` */
-    char *reason;   /* of a rejected message; may be NULL */
+    struct list link; /* in one of its lists */
+    bool is_marked;   /* it has a row in the table `sending` */
+    char *reason;     /* of a rejected message; may be NULL */
     bool is_rejected;
     uint64_t settled_usec;
 };

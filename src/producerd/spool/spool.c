@@ -210,6 +210,9 @@ int spool_open(const struct spool_options *options, struct spool **ret, char **e
     if (!s)
         return -ENOMEM;
     s->lock = -1;
+    list_init(&s->added);
+    list_init(&s->in_flight);
+    list_init(&s->settled);
     s->options = *options;
     s->options.path = NULL;
     r = open_database(s, options->path, error);
@@ -253,9 +256,9 @@ struct spool *spool_free(struct spool *s)
 {
     if (!s)
         return NULL;
-    spool_list_free(&s->added);
-    spool_list_free(&s->in_flight);
-    spool_list_free(&s->settled);
+    spool_messages_free(&s->added);
+    spool_messages_free(&s->in_flight);
+    spool_messages_free(&s->settled);
     spool_groups_free(s->groups);
     disk_reserve_done(&s->reserve);
     database_free(s->database);
@@ -308,7 +311,7 @@ int spool_add(struct spool *s, const char *id, const struct sqs_message *message
             &m);
     if (r != 0)
         return r;
-    spool_list_append(&s->added, m);
+    list_append(&s->added, &m->link);
     s->counts.waiting++;
     s->counts.bytes += bytes;
     return 0;
@@ -324,8 +327,10 @@ static int check_disk(struct spool *s)
     s->is_disk_full = false;
     if (r >= 0)
         return 0;
-    for (const struct spool_message *m = s->added.first; m; m = m->next)
-        needed += 2 * m->row.bytes;
+    LIST_FOREACH(&s->added, link)
+    {
+        needed += 2 * spool_message_of(link)->row.bytes;
+    }
     r = statement_step(s->free_pages);
     if (r < 0)
         return r;
@@ -342,9 +347,12 @@ static int write_added(struct spool *s)
     uint64_t number = s->next_number;
     int r = 0;
 
-    for (const struct spool_message *m = s->added.first; r >= 0 && m; m = m->next) {
-        const struct spool_row *row = &m->row;
+    LIST_FOREACH(&s->added, link)
+    {
+        const struct spool_row *row = &spool_message_of(link)->row;
 
+        if (r < 0)
+            break;
         statement_bind_int(s->insert, 1, (int64_t)number++);
         statement_bind_text(s->insert, 2, row->id);
         statement_bind_text(s->insert, 3, row->group_id);
@@ -381,21 +389,22 @@ static int write_synced(struct spool *s, bool with_added)
 static int settled_written(struct spool *s, int r)
 {
     if (r < 0) {
-        s->has_failed = s->has_failed || s->settled.first;
+        s->has_failed = s->has_failed || !list_is_empty(&s->settled);
         return r;
     }
-    spool_list_free(&s->settled);
+    spool_messages_free(&s->settled);
     s->is_unsynced = s->has_failed = false;
     return 0;
 }
 
 static void forget_added(struct spool *s)
 {
-    for (const struct spool_message *m = s->added.first; m; m = m->next) {
+    LIST_FOREACH(&s->added, link)
+    {
         s->counts.waiting--;
-        s->counts.bytes -= m->row.bytes;
+        s->counts.bytes -= spool_message_of(link)->row.bytes;
     }
-    spool_list_free(&s->added);
+    spool_messages_free(&s->added);
 }
 
 static int sync_settled(struct spool *s)
@@ -426,7 +435,7 @@ int spool_commit(struct spool *s)
 {
     int r;
 
-    if (!s->added.first)
+    if (list_is_empty(&s->added))
         return spool_sync(s);
     FAULT_POINT("spool-commit");
     r = write_all(s);
@@ -435,9 +444,11 @@ int spool_commit(struct spool *s)
         return r;
     }
     FAULT_POINT("spool-committed");
-    for (const struct spool_message *m = s->added.first; m; m = m->next)
+    LIST_FOREACH(&s->added, link)
+    {
         s->next_number++;
-    spool_list_free(&s->added);
+    }
+    spool_messages_free(&s->added);
     return 0;
 }
 
@@ -455,5 +466,5 @@ int spool_probe(struct spool *s)
 
 bool spool_needs_sync(const struct spool *s)
 {
-    return s->is_unsynced || s->settled.first;
+    return s->is_unsynced || !list_is_empty(&s->settled);
 }
