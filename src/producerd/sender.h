@@ -11,8 +11,7 @@ struct sender;
 struct sender_options {
     struct queue *queue;   /* borrowed */
     struct source *source; /* borrowed; its `sending` is called before each attempt */
-    unsigned
-        requests_max; /* in flight at once; fewer for a while after a stall (util/adaptive-limit.h) */
+    unsigned requests_max; /* in flight at once; fewer after a stall (util/adaptive-limit.h) */
     /* The answer to a batch whose last attempt was sent at `sent_usec` of the boot clock. Runs once
      * for each batch, never inside sender_send; its request slot is free again by then. The callee
      * notes which messages are in doubt. */

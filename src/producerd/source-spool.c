@@ -48,7 +48,7 @@ struct source_spool {
     struct timer timer;      /* syncs it, or retries a failed write */
     sd_event_source *notify; /* deferred: calls `ready` */
     bool is_drained;         /* the last `next` returned no message */
-    struct failure_log trouble;
+    struct failure_log write_failures;
 };
 
 static uint64_t now_usec(struct source_spool *s)
@@ -66,8 +66,8 @@ static void notify_ready(struct source_spool *s)
 static int handle_write_result(struct source_spool *s, int r)
 {
     if (r < 0) {
-        if (failure_log_add(&s->trouble, message_store_strerror(r), message_store_strerror(r),
-                            now_usec(s)))
+        if (failure_log_add(&s->write_failures, message_store_strerror(r),
+                            message_store_strerror(r), now_usec(s)))
             log_write(LOG_ERR, MESSAGE_ID_SPOOL_UNWRITABLE, LOG_NO_FIELDS,
                       "The spool cannot be written: %s (%s). Messages that are handed in are "
                       "refused, and nothing is lost; trying again.",
@@ -76,7 +76,7 @@ static int handle_write_result(struct source_spool *s, int r)
         if (!timer_is_set(&s->timer))
             timer_set_after(&s->timer, WRITE_RETRY_USEC);
         notify_ready(s);
-    } else if (s->trouble.failures > 0) {
+    } else if (s->write_failures.failures > 0) {
         notify_ready(s); /* one write has succeeded, and others may wait for it */
     } else if (spool_needs_sync(s->spool) && !timer_is_set(&s->timer)) {
         timer_set_after(&s->timer, SYNC_DELAY_USEC);
@@ -91,7 +91,7 @@ static void check_recovery(struct source_spool *s)
     struct failure_log ended;
     int r = handle_write_result(s, spool_probe(s->spool));
 
-    if (r >= 0 && failure_log_end(&s->trouble, &ended))
+    if (r >= 0 && failure_log_end(&s->write_failures, &ended))
         log_notice("The spool can be written again, after %u failures in %.1f s.", ended.failures,
                    (double)(now_usec(s) - ended.since_usec) / USEC_PER_SEC);
 }
@@ -264,8 +264,8 @@ static void describe(struct source *source, struct buffer *status)
 
     buffer_printf(status, "in the spool: %" PRIu64 " waiting, %" PRIu64 " rejected", counts.waiting,
                   counts.rejected);
-    if (s->trouble.failures > 0)
-        buffer_printf(status, "; the spool cannot be written: %s", s->trouble.text);
+    if (s->write_failures.failures > 0)
+        buffer_printf(status, "; the spool cannot be written: %s", s->write_failures.text);
     if (s->intake)
         intake_describe(s->intake, status);
 }
@@ -283,7 +283,7 @@ static void on_timer(void *userdata)
 {
     struct source_spool *s = userdata;
 
-    if (s->trouble.failures > 0)
+    if (s->write_failures.failures > 0)
         check_recovery(s);
     else
         (void)handle_write_result(s, spool_sync(s->spool));
