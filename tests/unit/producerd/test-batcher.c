@@ -108,7 +108,7 @@ static void batches_are_filled_to_their_size(void **state)
     assert_waits(f, 1, USEC_INFINITY);
 }
 
-static void a_batch_size_of_one_sends_one_at_a_time(void **state)
+static void batch_size_of_one_sends_single_messages(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT, 1, 1000, 0);
 
@@ -134,7 +134,7 @@ static void groups_share_a_batch_with_one_message_each(void **state)
     BATCH(f, 1, 6);
 }
 
-static void in_batch_order_a_group_fills_a_batch(void **state)
+static void order_batch_lets_a_group_fill_a_batch(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_BATCH, 3, 0, 0);
     struct batch first;
@@ -147,7 +147,7 @@ static void in_batch_order_a_group_fills_a_batch(void **state)
     BATCH(f, 1, 3);
 }
 
-static void a_standard_queue_gets_full_batches(void **state)
+static void standard_queue_gets_full_batches(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_UNORDERED, 3, 0, 0);
 
@@ -157,7 +157,7 @@ static void a_standard_queue_gets_full_batches(void **state)
     BATCH(f, 1, 3, 4, 5);
 }
 
-static void a_batch_keeps_to_one_mebibyte(void **state)
+static void batch_has_at_most_one_mebibyte(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT, 10, 0, 0);
     struct batch batch;
@@ -175,7 +175,7 @@ static void a_batch_keeps_to_one_mebibyte(void **state)
     BATCH(f, 1, 6);
 }
 
-static void a_large_message_is_not_overtaken(void **state)
+static void large_message_is_not_overtaken(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT, 10, 5000, 0);
 
@@ -190,7 +190,7 @@ static void a_large_message_is_not_overtaken(void **state)
     assert_waits(f, 4, 5004);
 }
 
-static void a_batch_waits_to_be_filled(void **state)
+static void batch_lingers_until_it_is_full(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT, 3, 1000, 0);
 
@@ -210,7 +210,7 @@ static void a_batch_waits_to_be_filled(void **state)
     BATCH(f, 2001, 2, 3, 4);
 }
 
-static void a_batch_does_not_wait_when_no_more_can_come(void **state)
+static void batch_does_not_linger_when_no_more_can_come(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT, 3, 1000, 0);
 
@@ -221,7 +221,7 @@ static void a_batch_does_not_wait_when_no_more_can_come(void **state)
     assert_waits(f, 102, USEC_INFINITY);
 }
 
-static void the_rate_is_kept(void **state)
+static void rate_limit_is_kept(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_UNORDERED, 10, 0, 100);
     uint64_t now = USEC_PER_SEC;
@@ -243,7 +243,7 @@ static void the_rate_is_kept(void **state)
     assert_in_range(now - USEC_PER_SEC, 1350000, 1400000);
 }
 
-static void nothing_is_taken_up_while_the_rate_forbids_to_send(void **state)
+static void rate_limit_reached_takes_nothing_from_the_source(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT, 1, 0, 1);
 
@@ -258,7 +258,7 @@ static void nothing_is_taken_up_while_the_rate_forbids_to_send(void **state)
     assert_waits(f, 100 * USEC_PER_SEC, 101 * USEC_PER_SEC - 50000);
 }
 
-static void a_message_to_be_sent_alone_shares_no_batch(void **state)
+static void message_that_needs_own_request_shares_no_batch(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_BATCH, 4, 0, 0);
     struct batch batch;
@@ -278,7 +278,7 @@ static void a_message_to_be_sent_alone_shares_no_batch(void **state)
     BATCH(f, 2, 3);
 }
 
-static void resting_groups_are_waited_for(void **state)
+static void delayed_lanes_are_waited_for(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT, 2, 0, 0);
     struct batch batch;
@@ -297,18 +297,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batches_are_filled_to_their_size),
-        cmocka_unit_test(a_batch_size_of_one_sends_one_at_a_time),
+        cmocka_unit_test(batch_size_of_one_sends_single_messages),
         cmocka_unit_test(groups_share_a_batch_with_one_message_each),
-        cmocka_unit_test(in_batch_order_a_group_fills_a_batch),
-        cmocka_unit_test(a_standard_queue_gets_full_batches),
-        cmocka_unit_test(a_batch_keeps_to_one_mebibyte),
-        cmocka_unit_test(a_large_message_is_not_overtaken),
-        cmocka_unit_test(a_batch_waits_to_be_filled),
-        cmocka_unit_test(a_batch_does_not_wait_when_no_more_can_come),
-        cmocka_unit_test(the_rate_is_kept),
-        cmocka_unit_test(nothing_is_taken_up_while_the_rate_forbids_to_send),
-        cmocka_unit_test(a_message_to_be_sent_alone_shares_no_batch),
-        cmocka_unit_test(resting_groups_are_waited_for),
+        cmocka_unit_test(order_batch_lets_a_group_fill_a_batch),
+        cmocka_unit_test(standard_queue_gets_full_batches),
+        cmocka_unit_test(batch_has_at_most_one_mebibyte),
+        cmocka_unit_test(large_message_is_not_overtaken),
+        cmocka_unit_test(batch_lingers_until_it_is_full),
+        cmocka_unit_test(batch_does_not_linger_when_no_more_can_come),
+        cmocka_unit_test(rate_limit_is_kept),
+        cmocka_unit_test(rate_limit_reached_takes_nothing_from_the_source),
+        cmocka_unit_test(message_that_needs_own_request_shares_no_batch),
+        cmocka_unit_test(delayed_lanes_are_waited_for),
     };
 
     return cmocka_run_group_tests_name("batcher", tests, NULL, NULL);

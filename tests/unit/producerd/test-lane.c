@@ -87,7 +87,7 @@ static void again(struct fixture *f, const char *name, uint64_t due_usec)
     lanes_retry(f->lanes, find(f, name), due_usec);
 }
 
-static void of_a_group_one_is_outstanding(void **state)
+static void strict_lane_has_one_message_outstanding(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT);
 
@@ -123,7 +123,7 @@ static void lanes_take_turns(void **state)
 }
 
 /* There are groups enough for all of MAX_MESSAGES, and not for those of all rounds. */
-static void a_lane_exists_only_while_it_has_a_message(void **state)
+static void lane_without_messages_is_reused(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT);
     char names[] = "aa0 bb0";
@@ -141,7 +141,7 @@ static void a_lane_exists_only_while_it_has_a_message(void **state)
     }
 }
 
-static void a_message_to_go_again_comes_first_after_its_rest(void **state)
+static void retried_message_comes_first_after_its_delay(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT);
 
@@ -172,7 +172,7 @@ static void a_message_to_go_again_comes_first_after_its_rest(void **state)
     assert_takes(f, "a2");
 }
 
-static void without_a_rest_it_comes_first_at_once(void **state)
+static void retried_message_without_delay_comes_first_at_once(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT);
 
@@ -184,7 +184,7 @@ static void without_a_rest_it_comes_first_at_once(void **state)
     assert_takes(f, "a1");
 }
 
-static void lanes_wake_in_the_order_of_their_times(void **state)
+static void delayed_lanes_wake_in_order_of_their_times(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT);
 
@@ -208,7 +208,7 @@ static void lanes_wake_in_the_order_of_their_times(void **state)
     assert_takes(f, "a0");
 }
 
-static void a_batch_may_hold_several_of_a_group_in_order(void **state)
+static void batch_lane_gives_several_messages_in_order(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_BATCH);
 
@@ -235,7 +235,7 @@ static void a_batch_may_hold_several_of_a_group_in_order(void **state)
     assert_takes(f, "a4");
 }
 
-static void what_fails_of_a_batch_goes_again_in_order_before_the_rest(void **state)
+static void failed_batch_messages_are_retried_in_order_first(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_BATCH);
 
@@ -257,7 +257,7 @@ static void what_fails_of_a_batch_goes_again_in_order_before_the_rest(void **sta
     assert_takes(f, "a4");
 }
 
-static void without_order_all_may_go_at_once(void **state)
+static void unordered_messages_all_go_at_once(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_UNORDERED);
 
@@ -277,7 +277,7 @@ static void without_order_all_may_go_at_once(void **state)
 
 /* Thousands of random steps against what must hold: of each group one is outstanding, all go out in
  * order, none is lost. Reproducible: a fixed seed. */
-static void random_runs_keep_the_order(void **state)
+static void random_events_keep_the_order_of_each_lane(void **state)
 {
     enum { GROUPS = 5, STEPS = 20000 };
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT);
@@ -338,16 +338,16 @@ static void random_runs_keep_the_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(of_a_group_one_is_outstanding),
+        cmocka_unit_test(strict_lane_has_one_message_outstanding),
         cmocka_unit_test(lanes_take_turns),
-        cmocka_unit_test(a_lane_exists_only_while_it_has_a_message),
-        cmocka_unit_test(a_message_to_go_again_comes_first_after_its_rest),
-        cmocka_unit_test(without_a_rest_it_comes_first_at_once),
-        cmocka_unit_test(lanes_wake_in_the_order_of_their_times),
-        cmocka_unit_test(a_batch_may_hold_several_of_a_group_in_order),
-        cmocka_unit_test(what_fails_of_a_batch_goes_again_in_order_before_the_rest),
-        cmocka_unit_test(without_order_all_may_go_at_once),
-        cmocka_unit_test(random_runs_keep_the_order),
+        cmocka_unit_test(lane_without_messages_is_reused),
+        cmocka_unit_test(retried_message_comes_first_after_its_delay),
+        cmocka_unit_test(retried_message_without_delay_comes_first_at_once),
+        cmocka_unit_test(delayed_lanes_wake_in_order_of_their_times),
+        cmocka_unit_test(batch_lane_gives_several_messages_in_order),
+        cmocka_unit_test(failed_batch_messages_are_retried_in_order_first),
+        cmocka_unit_test(unordered_messages_all_go_at_once),
+        cmocka_unit_test(random_events_keep_the_order_of_each_lane),
     };
 
     return cmocka_run_group_tests_name("lane", tests, NULL, NULL);

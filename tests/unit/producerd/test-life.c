@@ -430,7 +430,7 @@ static void live(void)
     assert_int_equal(fake_n_open(), 0);
 }
 
-static void each_seed_keeps_the_promises_of_order_and_loss(void **state)
+static void random_events_keep_order_and_lose_nothing(void **state)
 {
     fake_level = LOG_DEBUG;
     for (uint64_t i = 0; i < SEEDS; i++) {
@@ -444,7 +444,7 @@ static void each_seed_keeps_the_promises_of_order_and_loss(void **state)
 }
 
 /* So the promises were kept by all of the table, and the journal has told all of it. */
-static void each_possible_cell_was_met_and_told(void **state)
+static void random_events_reach_and_log_each_cell(void **state)
 {
     size_t n_missing = 0;
 
@@ -464,8 +464,8 @@ static void each_possible_cell_was_met_and_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_seed_keeps_the_promises_of_order_and_loss),
-        cmocka_unit_test(each_possible_cell_was_met_and_told),
+        cmocka_unit_test(random_events_keep_order_and_lose_nothing),
+        cmocka_unit_test(random_events_reach_and_log_each_cell),
     };
 
     return cmocka_run_group_tests_name("producer-life", tests, NULL, NULL);

@@ -41,7 +41,7 @@ static bool is_waiting(enum outgoing_state s)
 }
 
 /* A message waits in its lane, is on its way, or has ended; what is done puts it there. */
-static void each_cell_does_what_its_next_state_needs(void **state)
+static void each_cell_has_the_action_of_its_next_state(void **state)
 {
     FOR_EACH_CELL(from, event)
     {
@@ -73,7 +73,7 @@ static void each_cell_does_what_its_next_state_needs(void **state)
     }
 }
 
-static void each_state_is_reached_and_comes_to_an_end(void **state)
+static void each_state_is_reachable_and_can_end(void **state)
 {
     for (enum outgoing_state s = 0; s < OUTGOING_N_STATES; s++) {
         bool is_end = outgoing_state_is_end(s);
@@ -85,7 +85,7 @@ static void each_state_is_reached_and_comes_to_an_end(void **state)
 }
 
 /* Whatever comes: only SQS's own word ends it, and of one that was not sent nothing is known. */
-static void only_an_answer_of_sqs_ends_what_was_sent(void **state)
+static void sent_message_ends_only_by_an_answer(void **state)
 {
     FOR_EACH_CELL(from, event)
     {
@@ -99,7 +99,7 @@ static void only_an_answer_of_sqs_ends_what_was_sent(void **state)
     }
 }
 
-static void doubt_never_ends_but_with_the_message(void **state)
+static void message_in_doubt_stays_so_until_its_end(void **state)
 {
     FOR_EACH_CELL(from, event)
     {
@@ -121,7 +121,7 @@ static void doubt_never_ends_but_with_the_message(void **state)
     }
 }
 
-static void each_event_has_its_cell_wherever_it_can_come(void **state)
+static void each_possible_event_has_a_cell(void **state)
 {
     for (enum outgoing_state s = 0; s < OUTGOING_N_STATES; s++) {
         bool is_sending = outgoing_state_is_sending(s), waits = is_waiting(s);
@@ -144,7 +144,7 @@ static void each_event_has_its_cell_wherever_it_can_come(void **state)
 
 /* Of a batch that was refused as a whole, each goes alone, at once; else it would be refused for
  * ever. */
-static void a_refused_batch_goes_again_message_by_message(void **state)
+static void refused_batch_is_split(void **state)
 {
     FOR_EACH_CELL(from, event)
     {
@@ -155,7 +155,7 @@ static void a_refused_batch_goes_again_message_by_message(void **state)
     }
 }
 
-static void each_state_and_reason_has_words_of_its_own(void **state)
+static void states_and_reasons_have_distinct_texts(void **state)
 {
     for (enum outgoing_state s = 0; s < OUTGOING_N_STATES; s++) {
         assert_non_null(outgoing_state_text(s));
@@ -172,13 +172,13 @@ static void each_state_and_reason_has_words_of_its_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_cell_does_what_its_next_state_needs),
-        cmocka_unit_test(each_state_is_reached_and_comes_to_an_end),
-        cmocka_unit_test(only_an_answer_of_sqs_ends_what_was_sent),
-        cmocka_unit_test(doubt_never_ends_but_with_the_message),
-        cmocka_unit_test(each_event_has_its_cell_wherever_it_can_come),
-        cmocka_unit_test(a_refused_batch_goes_again_message_by_message),
-        cmocka_unit_test(each_state_and_reason_has_words_of_its_own),
+        cmocka_unit_test(each_cell_has_the_action_of_its_next_state),
+        cmocka_unit_test(each_state_is_reachable_and_can_end),
+        cmocka_unit_test(sent_message_ends_only_by_an_answer),
+        cmocka_unit_test(message_in_doubt_stays_so_until_its_end),
+        cmocka_unit_test(each_possible_event_has_a_cell),
+        cmocka_unit_test(refused_batch_is_split),
+        cmocka_unit_test(states_and_reasons_have_distinct_texts),
     };
 
     return cmocka_run_group_tests_name("producer-message-state", tests, NULL, NULL);

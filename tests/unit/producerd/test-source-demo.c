@@ -86,7 +86,7 @@ static void assert_body(const struct source_message *m, unsigned number)
     assert_int_equal(size, strlen("2026-01-31T23:59:59.123456+01:00"));
 }
 
-static void several_messages_may_be_out(void **state)
+static void several_messages_are_unsettled_at_once(void **state)
 {
     enum { N = 20 };
     struct fixture *f = *state;
@@ -112,7 +112,7 @@ static void several_messages_may_be_out(void **state)
     /* The rest is left to the end: the sanitizers look for what is not freed. */
 }
 
-static void memory_of_settled_messages_serves_again(void **state)
+static void memory_of_settled_messages_is_reused(void **state)
 {
     struct fixture *f = *state;
     const struct source_message *seen[3] = {};
@@ -150,7 +150,7 @@ static void messages_are_spread_over_the_groups(void **state)
     }
 }
 
-static void a_standard_queue_gets_no_ids(void **state)
+static void standard_queue_messages_have_no_ids(void **state)
 {
     struct fixture *f = *state;
     const struct source_message *m;
@@ -163,7 +163,7 @@ static void a_standard_queue_gets_no_ids(void **state)
     assert_body(m, 0);
 }
 
-static void each_message_waits_for_its_time(void **state)
+static void message_before_its_time_is_not_returned(void **state)
 {
     struct fixture *f = *state;
 
@@ -179,7 +179,7 @@ static void each_message_waits_for_its_time(void **state)
     }
 }
 
-static void group_names_must_have_room_for_their_numbers(void **state)
+static void group_name_too_long_for_numbers_is_refused(void **state)
 {
     CLEANUP(free) char *error = NULL;
     struct fixture *f = *state;
@@ -202,12 +202,12 @@ static void group_names_must_have_room_for_their_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(several_messages_may_be_out, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(memory_of_settled_messages_serves_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(several_messages_are_unsettled_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(memory_of_settled_messages_is_reused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(messages_are_spread_over_the_groups, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_standard_queue_gets_no_ids, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(each_message_waits_for_its_time, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(group_names_must_have_room_for_their_numbers, set_up,
+        cmocka_unit_test_setup_teardown(standard_queue_messages_have_no_ids, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(message_before_its_time_is_not_returned, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(group_name_too_long_for_numbers_is_refused, set_up,
                                         tear_down),
     };
 

@@ -156,7 +156,7 @@ static const struct source_message *next(struct fixture *f)
 
 /* What SQS has taken is on the disk soon, though nothing comes after it: after a power cut it would
  * be sent again. */
-static void the_last_message_that_was_sent_is_synced_by_itself(void **state)
+static void last_sent_message_is_synced_by_timer(void **state)
 {
     struct fixture *f = *state;
     const struct source_message *m;
@@ -175,7 +175,7 @@ static void the_last_message_that_was_sent_is_synced_by_itself(void **state)
 }
 
 /* The producer need not end, nor look for a reason. */
-static void a_damaged_row_is_told_and_the_next_comes(void **state)
+static void damaged_row_is_logged_and_next_message_comes(void **state)
 {
     struct fixture *f = *state;
     const struct source_message *m;
@@ -208,7 +208,7 @@ static bool is_trouble_described(struct fixture *f)
 }
 
 /* The producer hears of it, for its status; and the disk has some peace between. */
-static void what_cannot_be_written_is_told_and_tried_again_each_second(void **state)
+static void failed_write_is_logged_and_retried_each_second(void **state)
 {
     struct fixture *f = *state;
     const struct source_message *m;
@@ -247,7 +247,7 @@ static void what_cannot_be_written_is_told_and_tried_again_each_second(void **st
     assert_int_equal(f->source->ops->next(f->source, &m), SOURCE_E_NOT_YET);
 }
 
-static void what_is_handed_in_meanwhile_is_refused(void **state)
+static void message_submitted_during_write_failure_is_refused(void **state)
 {
     struct fixture *f = *state;
     const struct source_message *m;
@@ -271,10 +271,10 @@ static void what_is_handed_in_meanwhile_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_last_message_that_was_sent_is_synced_by_itself),
-        TEST(a_damaged_row_is_told_and_the_next_comes),
-        TEST(what_cannot_be_written_is_told_and_tried_again_each_second),
-        TEST(what_is_handed_in_meanwhile_is_refused),
+        TEST(last_sent_message_is_synced_by_timer),
+        TEST(damaged_row_is_logged_and_next_message_comes),
+        TEST(failed_write_is_logged_and_retried_each_second),
+        TEST(message_submitted_during_write_failure_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,7 @@ static struct verdict verdict_of_error(enum aws_error_class class, const char *n
     return ret;
 }
 
-static void a_lone_message_is_sent(void **state)
+static void single_message_is_sent(void **state)
 {
     struct sqs_reply reply = {
         .operation = SQS_SEND_MESSAGE, .message_id = "m", .sequence_number = "5"};
@@ -62,7 +62,7 @@ static void batch_entries_each_have_a_verdict(void **state)
     assert_string_equal(o.sequence_number, "1");
 }
 
-static void entries_go_again_or_are_rejected_by_their_code(void **state)
+static void entry_code_decides_between_retry_and_rejection(void **state)
 {
     static const struct {
         const char *code;
@@ -107,7 +107,7 @@ static void entries_go_again_or_are_rejected_by_their_code(void **state)
     }
 }
 
-static void a_batch_refused_as_a_whole_is_sent_one_by_one(void **state)
+static void batch_refused_as_a_whole_is_split(void **state)
 {
     static const char *const names[] = {"BatchRequestTooLong", "MissingRequiredParameterException",
                                         "SomethingNew"};
@@ -121,7 +121,7 @@ static void a_batch_refused_as_a_whole_is_sent_one_by_one(void **state)
     assert_string_equal(verdict_of_error(AWS_ERROR_PERMANENT, names[0], 400, 10).name, names[0]);
 }
 
-static void nothing_is_rejected_for_what_is_not_its_fault(void **state)
+static void message_is_not_rejected_for_faults_of_others(void **state)
 {
     for (size_t n = 1; n <= 10; n += 9) {
         struct verdict o = verdict_of_error(AWS_ERROR_TRANSIENT, "", 0, n);
@@ -157,11 +157,11 @@ static void nothing_is_rejected_for_what_is_not_its_fault(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_lone_message_is_sent),
+        cmocka_unit_test(single_message_is_sent),
         cmocka_unit_test(batch_entries_each_have_a_verdict),
-        cmocka_unit_test(entries_go_again_or_are_rejected_by_their_code),
-        cmocka_unit_test(a_batch_refused_as_a_whole_is_sent_one_by_one),
-        cmocka_unit_test(nothing_is_rejected_for_what_is_not_its_fault),
+        cmocka_unit_test(entry_code_decides_between_retry_and_rejection),
+        cmocka_unit_test(batch_refused_as_a_whole_is_split),
+        cmocka_unit_test(message_is_not_rejected_for_faults_of_others),
     };
 
     return cmocka_run_group_tests_name("outcome", tests, NULL, NULL);

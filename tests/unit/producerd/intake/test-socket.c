@@ -61,7 +61,7 @@ static void assert_refused(const char *at, const char *words)
         fail_msg("\"%s\" is not in: %s", words, error);
 }
 
-static void one_of_our_own_is_for_owner_and_group(void **state)
+static void own_socket_is_for_owner_and_group(void **state)
 {
     mode_t before = umask(0);
     int fd = open_own(), other = connect_to(path);
@@ -79,7 +79,7 @@ static void one_of_our_own_is_for_owner_and_group(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
-static void one_that_was_left_behind_is_replaced(void **state)
+static void stale_socket_is_replaced(void **state)
 {
     int fd = open_own(), other;
 
@@ -92,7 +92,7 @@ static void one_that_was_left_behind_is_replaced(void **state)
     close(fd);
 }
 
-static void one_that_is_served_is_left_alone(void **state)
+static void served_socket_is_not_replaced(void **state)
 {
     int fd = open_own(), other;
 
@@ -103,7 +103,7 @@ static void one_that_is_served_is_left_alone(void **state)
     close(fd);
 }
 
-static void what_is_no_socket_is_left_alone(void **state)
+static void other_file_is_not_replaced(void **state)
 {
     int fd = open(path, O_CREAT | O_WRONLY, 0600);
 
@@ -171,7 +171,7 @@ static void refuses_it(void)
         _exit(3);
 }
 
-static void that_of_systemd_is_taken(void **state)
+static void systemd_socket_is_used(void **state)
 {
     assert_false(submit_socket_is_given());
     assert_int_equal(with_given(SOCK_STREAM, 1, takes_it), 0);
@@ -179,7 +179,7 @@ static void that_of_systemd_is_taken(void **state)
     assert_int_equal(with_given(SOCK_DGRAM, 1, refuses_it), 0);
 }
 
-static void bad_number_of_sockets_names_its_variable(void **state)
+static void bad_listen_fds_names_the_variable(void **state)
 {
     static const char *const bad[][2] = {{"x", "1"}, {"", "none"}, {"", "-1"}};
     char own[16];
@@ -205,12 +205,12 @@ static void bad_number_of_sockets_names_its_variable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_of_our_own_is_for_owner_and_group),
-        TEST(one_that_was_left_behind_is_replaced),
-        TEST(one_that_is_served_is_left_alone),
-        TEST(what_is_no_socket_is_left_alone),
-        TEST(that_of_systemd_is_taken),
-        TEST(bad_number_of_sockets_names_its_variable),
+        TEST(own_socket_is_for_owner_and_group),
+        TEST(stale_socket_is_replaced),
+        TEST(served_socket_is_not_replaced),
+        TEST(other_file_is_not_replaced),
+        TEST(systemd_socket_is_used),
+        TEST(bad_listen_fds_names_the_variable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,7 @@ static char *protocol(const char *line, size_t size, const struct submission_rul
     return error;
 }
 
-static void a_full_message_is_read(void **state)
+static void message_with_all_members_is_read(void **state)
 {
     static const char line[] =
         " { \"body\" : \"a\\u0041\\n\\ud83d\\ude00\\\"\", "
@@ -61,7 +61,7 @@ static void a_full_message_is_read(void **state)
     assert_memory_equal(m->attributes[2].value, "\x00\x01\x02\xff", 4);
 }
 
-static void what_a_message_lacks_is_filled_in(void **state)
+static void missing_ids_are_filled_in_on_fifo_queue(void **state)
 {
     static const char *const lines[] = {
         "{\"body\":\"x\"}",
@@ -91,7 +91,7 @@ static void what_a_message_lacks_is_filled_in(void **state)
         }
 }
 
-static void a_standard_queue_takes_groups_and_delays(void **state)
+static void standard_queue_accepts_groups_and_delays(void **state)
 {
     static const char line[] = "{\"body\":\"x\",\"group\":\"tenant\",\"delay\":900}";
     CLEANUP(submission_free) struct submission *submission = NULL;
@@ -102,7 +102,7 @@ static void a_standard_queue_takes_groups_and_delays(void **state)
     assert_int_equal(submission->message.delay_sec, 900);
 }
 
-static void each_bad_line_gets_its_error(void **state)
+static void bad_line_is_refused_with_its_error(void **state)
 {
     for (size_t i = 0; i < ARRAY_SIZE(bad_lines); i++) {
         const struct bad_line *bad = &bad_lines[i];
@@ -115,7 +115,7 @@ static void each_bad_line_gets_its_error(void **state)
     }
 }
 
-static void a_line_that_is_too_long_is_refused(void **state)
+static void line_that_is_too_long_is_refused(void **state)
 {
     CLEANUP(free) char *line = malloc(SUBMISSION_LINE_MAX_BYTES + 1);
     CLEANUP(free) char *error = NULL;
@@ -125,7 +125,7 @@ static void a_line_that_is_too_long_is_refused(void **state)
     assert_string_equal(error, "line: longer than 6356992 bytes");
 }
 
-static void the_largest_message_fits_at_its_worst(void **state)
+static void largest_message_fully_escaped_fits_a_line(void **state)
 {
     CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(SUBMISSION_LINE_MAX_BYTES);
     CLEANUP(submission_free) struct submission *submission = NULL;
@@ -139,7 +139,7 @@ static void the_largest_message_fits_at_its_worst(void **state)
     assert_int_equal(submission->message.body_bytes, SQS_MESSAGE_MAX_BYTES);
 }
 
-static void commands_are_read_as_they_are_written(void **state)
+static void written_commands_are_read_back(void **state)
 {
     static const struct {
         enum submission_kind kind;
@@ -171,7 +171,7 @@ static void commands_are_read_as_they_are_written(void **state)
     }
 }
 
-static void a_message_is_read_as_it_is_written(void **state)
+static void written_message_is_read_back(void **state)
 {
     static const struct sqs_attribute attributes[] = {
         {"a", "String", "x\"y", 3, false},
@@ -217,7 +217,7 @@ static struct submission_reply *read_reply(const char *line)
     return reply;
 }
 
-static void replies_are_read_as_they_are_written(void **state)
+static void written_replies_are_read_back(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(SUBMISSION_REPLY_MAX_BYTES);
     CLEANUP(submission_reply_free)
@@ -255,7 +255,7 @@ static void replies_are_read_as_they_are_written(void **state)
     assert_null(count->id);
 }
 
-static void a_page_of_rejected_messages_is_one_line(void **state)
+static void page_of_rejected_messages_is_one_line(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(SUBMISSION_REPLY_MAX_BYTES);
     CLEANUP(submission_reply_free) struct submission_reply *page = NULL, *empty = NULL;
@@ -290,7 +290,7 @@ static void a_page_of_rejected_messages_is_one_line(void **state)
     assert_memory_equal(page->messages[1].reason, "\\n\\n\\n", 6);
 }
 
-static void what_was_not_stored_after_all_is_revoked(void **state)
+static void uncommitted_replies_are_revoked(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(4096), empty = BUFFER_INIT(10);
 
@@ -309,7 +309,7 @@ static void what_was_not_stored_after_all_is_revoked(void **state)
     assert_int_equal(empty.size, 0);
 }
 
-static void what_is_no_reply_is_damaged(void **state)
+static void line_that_is_no_reply_is_damaged(void **state)
 {
     static const char *const lines[] = {"",
                                         "{}",
@@ -338,18 +338,18 @@ static void what_is_no_reply_is_damaged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_full_message_is_read),
-        cmocka_unit_test(what_a_message_lacks_is_filled_in),
-        cmocka_unit_test(a_standard_queue_takes_groups_and_delays),
-        cmocka_unit_test(each_bad_line_gets_its_error),
-        cmocka_unit_test(a_line_that_is_too_long_is_refused),
-        cmocka_unit_test(the_largest_message_fits_at_its_worst),
-        cmocka_unit_test(commands_are_read_as_they_are_written),
-        cmocka_unit_test(a_message_is_read_as_it_is_written),
-        cmocka_unit_test(replies_are_read_as_they_are_written),
-        cmocka_unit_test(a_page_of_rejected_messages_is_one_line),
-        cmocka_unit_test(what_was_not_stored_after_all_is_revoked),
-        cmocka_unit_test(what_is_no_reply_is_damaged),
+        cmocka_unit_test(message_with_all_members_is_read),
+        cmocka_unit_test(missing_ids_are_filled_in_on_fifo_queue),
+        cmocka_unit_test(standard_queue_accepts_groups_and_delays),
+        cmocka_unit_test(bad_line_is_refused_with_its_error),
+        cmocka_unit_test(line_that_is_too_long_is_refused),
+        cmocka_unit_test(largest_message_fully_escaped_fits_a_line),
+        cmocka_unit_test(written_commands_are_read_back),
+        cmocka_unit_test(written_message_is_read_back),
+        cmocka_unit_test(written_replies_are_read_back),
+        cmocka_unit_test(page_of_rejected_messages_is_one_line),
+        cmocka_unit_test(uncommitted_replies_are_revoked),
+        cmocka_unit_test(line_that_is_no_reply_is_damaged),
     };
 
     return cmocka_run_group_tests_name("submission", tests, NULL, NULL);

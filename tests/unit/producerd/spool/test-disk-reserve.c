@@ -48,7 +48,7 @@ static int next_descriptor(void)
     return fd;
 }
 
-static void it_is_kept_and_given_and_kept_again(void **state)
+static void reserve_is_allocated_released_and_allocated_again(void **state)
 {
     struct disk_reserve r;
     int fd = next_descriptor();
@@ -68,7 +68,7 @@ static void it_is_kept_and_given_and_kept_again(void **state)
     disk_reserve_done(&r);
 }
 
-static void the_next_process_takes_it_over(void **state)
+static void existing_reserve_is_taken_over(void **state)
 {
     struct disk_reserve r;
 
@@ -80,7 +80,7 @@ static void the_next_process_takes_it_over(void **state)
     }
 }
 
-static void where_there_is_no_room_nothing_is_left(void **state)
+static void full_disk_leaves_no_reserve_file(void **state)
 {
     struct disk_reserve r;
 
@@ -99,9 +99,9 @@ static void where_there_is_no_room_nothing_is_left(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(it_is_kept_and_given_and_kept_again),
-        TEST(the_next_process_takes_it_over),
-        TEST(where_there_is_no_room_nothing_is_left),
+        TEST(reserve_is_allocated_released_and_allocated_again),
+        TEST(existing_reserve_is_taken_over),
+        TEST(full_disk_leaves_no_reserve_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

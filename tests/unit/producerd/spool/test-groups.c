@@ -44,7 +44,7 @@ static void assert_turn(struct spool_groups *g, const char *group_id, uint64_t n
     assert_int_equal(spool_groups_decide(g, group_id, number), turn);
 }
 
-static void a_group_has_so_many_out_and_no_more(void **state)
+static void group_at_maximum_is_skipped(void **state)
 {
     GROUPS(g);
 
@@ -60,7 +60,7 @@ static void a_group_has_so_many_out_and_no_more(void **state)
     spool_groups_done(g, "a");
 }
 
-static void a_group_that_was_passed_over_is_read_by_itself_until_it_has_caught_up(void **state)
+static void lagging_group_is_read_until_it_has_caught_up(void **state)
 {
     GROUPS(g);
 
@@ -83,7 +83,7 @@ static void a_group_that_was_passed_over_is_read_by_itself_until_it_has_caught_u
     spool_groups_done(g, "a");
 }
 
-static void groups_that_were_passed_over_take_turns(void **state)
+static void lagging_groups_take_turns(void **state)
 {
     static const char *const names[] = {"a", "b"};
     static const uint64_t from[] = {5, 6, 6, 7}; /* from behind what was found */
@@ -106,7 +106,7 @@ static void groups_that_were_passed_over_take_turns(void **state)
     }
 }
 
-static void with_too_many_groups_the_reading_stops_until_one_is_done(void **state)
+static void too_many_groups_stop_reading_until_one_is_done(void **state)
 {
     GROUPS(g);
 
@@ -125,7 +125,7 @@ static void with_too_many_groups_the_reading_stops_until_one_is_done(void **stat
 }
 
 /* A slot that is used again has nothing left of the longer id in it. */
-static void a_shorter_id_follows_a_longer_one(void **state)
+static void shorter_id_in_reused_slot_is_found(void **state)
 {
     GROUPS(g);
 
@@ -143,11 +143,11 @@ static void a_shorter_id_follows_a_longer_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_group_has_so_many_out_and_no_more),
-        cmocka_unit_test(a_group_that_was_passed_over_is_read_by_itself_until_it_has_caught_up),
-        cmocka_unit_test(groups_that_were_passed_over_take_turns),
-        cmocka_unit_test(a_shorter_id_follows_a_longer_one),
-        cmocka_unit_test(with_too_many_groups_the_reading_stops_until_one_is_done),
+        cmocka_unit_test(group_at_maximum_is_skipped),
+        cmocka_unit_test(lagging_group_is_read_until_it_has_caught_up),
+        cmocka_unit_test(lagging_groups_take_turns),
+        cmocka_unit_test(shorter_id_in_reused_slot_is_found),
+        cmocka_unit_test(too_many_groups_stop_reading_until_one_is_done),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,7 @@ static int lock(bool is_command, uint64_t timeout_usec)
     return fd;
 }
 
-static void daemons_do_not_keep_each_other_out(void **state)
+static void daemons_share_the_lock(void **state)
 {
     int first = lock(false, NO_PATIENCE), second = lock(false, NO_PATIENCE);
 
@@ -33,7 +33,7 @@ static void daemons_do_not_keep_each_other_out(void **state)
     close(lock(true, NO_PATIENCE));
 }
 
-static void a_command_keeps_all_others_out(void **state)
+static void command_excludes_all_others(void **state)
 {
     int fd = lock(true, NO_PATIENCE);
 
@@ -50,7 +50,7 @@ static void *release_soon(void *fd)
     return NULL;
 }
 
-static void who_has_patience_gets_it_when_it_is_free(void **state)
+static void waiting_caller_gets_the_released_lock(void **state)
 {
     int fd = lock(true, NO_PATIENCE);
     pthread_t thread;
@@ -60,7 +60,7 @@ static void who_has_patience_gets_it_when_it_is_free(void **state)
     pthread_join(thread, NULL);
 }
 
-static void a_folder_that_is_not_there_is_for_others_to_tell(void **state)
+static void missing_folder_is_no_error_of_the_lock(void **state)
 {
     int fd = 0;
 
@@ -71,10 +71,10 @@ static void a_folder_that_is_not_there_is_for_others_to_tell(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(daemons_do_not_keep_each_other_out),
-        cmocka_unit_test(a_command_keeps_all_others_out),
-        cmocka_unit_test(who_has_patience_gets_it_when_it_is_free),
-        cmocka_unit_test(a_folder_that_is_not_there_is_for_others_to_tell),
+        cmocka_unit_test(daemons_share_the_lock),
+        cmocka_unit_test(command_excludes_all_others),
+        cmocka_unit_test(waiting_caller_gets_the_released_lock),
+        cmocka_unit_test(missing_folder_is_no_error_of_the_lock),
     };
     int failed;
 

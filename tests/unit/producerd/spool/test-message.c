@@ -16,7 +16,7 @@ static const struct sqs_attribute attributes[] = {
     {.name = "no-bytes", .data_type = "BinaryNot", .value = "x", .value_bytes = 1},
 };
 
-static void what_is_packed_is_unpacked(void **state)
+static void packed_attributes_are_unpacked(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(4096);
     CLEANUP(spool_message_free) struct spool_message *m = NULL;
@@ -48,7 +48,7 @@ static void what_is_packed_is_unpacked(void **state)
     }
 }
 
-static void without_attributes_there_are_none(void **state)
+static void message_without_attributes_has_none(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(4096);
     CLEANUP(spool_message_free) struct spool_message *m = NULL;
@@ -61,7 +61,7 @@ static void without_attributes_there_are_none(void **state)
 }
 
 /* Cut anywhere but between two attributes, or with more of them than a message may have. */
-static void damaged_attributes_are_told(void **state)
+static void damaged_attributes_are_refused(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(4096);
     struct spool_row row = {.id = "i", .body = ""};
@@ -92,9 +92,9 @@ static void damaged_attributes_are_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_packed_is_unpacked),
-        cmocka_unit_test(without_attributes_there_are_none),
-        cmocka_unit_test(damaged_attributes_are_told),
+        cmocka_unit_test(packed_attributes_are_unpacked),
+        cmocka_unit_test(message_without_attributes_has_none),
+        cmocka_unit_test(damaged_attributes_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

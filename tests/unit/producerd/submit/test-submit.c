@@ -180,7 +180,7 @@ static void end_serving(pid_t child, int file)
 
 /* ---- Tests ---- */
 
-static void it_is_asked_for_by_its_options_alone(void **state)
+static void submit_options_select_the_client(void **state)
 {
     char *no[] = {(char[]){"x"}, (char[]){"--config=--submit"}, (char[]){"--"},
                   (char[]){"--submit"}};
@@ -191,7 +191,7 @@ static void it_is_asked_for_by_its_options_alone(void **state)
     assert_true(submit_is_asked(3, yes));
 }
 
-static void standard_input_is_handed_in_byte_by_byte(void **state)
+static void standard_input_is_submitted_byte_by_byte(void **state)
 {
     assert_int_equal(WITH_ANSWERS(run("hello\n", 6, config_option, "--submit", NULL), STORED),
                      EX_OK);
@@ -210,7 +210,7 @@ static void standard_input_is_handed_in_byte_by_byte(void **state)
     assert_string_equal(out, "");
 }
 
-static void a_file_is_handed_in(void **state)
+static void file_is_submitted(void **state)
 {
     char path[96];
     FILE *file;
@@ -230,7 +230,7 @@ static void a_file_is_handed_in(void **state)
     assert_string_equal(err, "sqs-producerd: cannot read /: Is a directory\n");
 }
 
-static void all_that_belongs_to_a_message_can_be_said(void **state)
+static void message_options_are_submitted(void **state)
 {
     assert_int_equal(
         WITH_ANSWERS(run("x", 1, config_option, "--submit", "--group=g 1", "--deduplication-id=d",
@@ -246,7 +246,7 @@ static void all_that_belongs_to_a_message_can_be_said(void **state)
                              "\"e\": {\"type\": \"String\", \"value\": \"\"}}}\n");
 }
 
-static void bad_arguments_are_told_in_one_line(void **state)
+static void bad_arguments_are_reported_in_one_line(void **state)
 {
     static const struct {
         const char *first, *second, *expected;
@@ -292,7 +292,7 @@ static void bad_arguments_are_told_in_one_line(void **state)
     assert_string_equal(out, "sqs-producerd " PROJECT_VERSION "\n");
 }
 
-static void what_is_not_text_is_refused_with_its_place(void **state)
+static void text_that_is_not_utf8_is_refused_with_its_byte(void **state)
 {
     CLEANUP(free) char *large = calloc(1, SQS_MESSAGE_MAX_BYTES + 1);
 
@@ -312,7 +312,7 @@ static void what_is_not_text_is_refused_with_its_place(void **state)
                              "that SQS takes\n");
 }
 
-static void the_largest_message_goes_through(void **state)
+static void largest_message_is_submitted(void **state)
 {
     CLEANUP(free) char *large = malloc(SQS_MESSAGE_MAX_BYTES);
 
@@ -323,7 +323,7 @@ static void the_largest_message_goes_through(void **state)
     assert_string_equal(out, ID "\n");
 }
 
-static void what_the_daemon_says_decides_the_exit_status(void **state)
+static void reply_decides_the_exit_status(void **state)
 {
     static const struct {
         const char *answer;
@@ -352,7 +352,7 @@ static void what_the_daemon_says_decides_the_exit_status(void **state)
     }
 }
 
-static void a_daemon_that_cannot_be_reached_is_told_with_the_reason(void **state)
+static void unreachable_daemon_is_reported_with_the_reason(void **state)
 {
     char expected[512];
 
@@ -372,7 +372,7 @@ static void a_daemon_that_cannot_be_reached_is_told_with_the_reason(void **state
     assert_one_line(err);
 }
 
-static void a_socket_that_systemd_has_given_up_is_told_with_the_way_out(void **state)
+static void failed_socket_unit_is_reported_with_the_remedy(void **state)
 {
     for (int i = 0; i < 4; i++) {
         bool has_failed = i < 2;
@@ -391,7 +391,7 @@ static void a_socket_that_systemd_has_given_up_is_told_with_the_way_out(void **s
     unit_state = NULL;
 }
 
-static void who_may_not_use_the_socket_is_told_the_group(void **state)
+static void user_without_access_is_told_the_group(void **state)
 {
     int listening, status;
     pid_t child;
@@ -418,7 +418,7 @@ static void who_may_not_use_the_socket_is_told_the_group(void **state)
     close(listening);
 }
 
-static void a_configuration_that_is_named_must_be_good(void **state)
+static void named_configuration_must_be_valid(void **state)
 {
     char path[96], option[128];
     FILE *file;
@@ -508,18 +508,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(help_names_each_exit_status),
-        cmocka_unit_test(it_is_asked_for_by_its_options_alone),
-        cmocka_unit_test(standard_input_is_handed_in_byte_by_byte),
-        cmocka_unit_test(a_file_is_handed_in),
-        cmocka_unit_test(all_that_belongs_to_a_message_can_be_said),
-        cmocka_unit_test(bad_arguments_are_told_in_one_line),
-        cmocka_unit_test(what_is_not_text_is_refused_with_its_place),
-        cmocka_unit_test(the_largest_message_goes_through),
-        cmocka_unit_test(what_the_daemon_says_decides_the_exit_status),
-        cmocka_unit_test(a_daemon_that_cannot_be_reached_is_told_with_the_reason),
-        cmocka_unit_test(a_socket_that_systemd_has_given_up_is_told_with_the_way_out),
-        cmocka_unit_test(who_may_not_use_the_socket_is_told_the_group),
-        cmocka_unit_test(a_configuration_that_is_named_must_be_good),
+        cmocka_unit_test(submit_options_select_the_client),
+        cmocka_unit_test(standard_input_is_submitted_byte_by_byte),
+        cmocka_unit_test(file_is_submitted),
+        cmocka_unit_test(message_options_are_submitted),
+        cmocka_unit_test(bad_arguments_are_reported_in_one_line),
+        cmocka_unit_test(text_that_is_not_utf8_is_refused_with_its_byte),
+        cmocka_unit_test(largest_message_is_submitted),
+        cmocka_unit_test(reply_decides_the_exit_status),
+        cmocka_unit_test(unreachable_daemon_is_reported_with_the_reason),
+        cmocka_unit_test(failed_socket_unit_is_reported_with_the_remedy),
+        cmocka_unit_test(user_without_access_is_told_the_group),
+        cmocka_unit_test(named_configuration_must_be_valid),
         cmocka_unit_test(rejected_messages_are_listed_page_by_page),
         cmocka_unit_test(rejected_messages_are_retried_and_dropped),
     };
