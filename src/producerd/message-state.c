@@ -80,17 +80,17 @@ const char *outgoing_reason_text(enum outgoing_reason reason)
         [REASON_VALID] = "it was taken from the source",
         [REASON_VALID_IN_DOUBT] = "it was taken from the source, and may have been sent before",
         [REASON_INVALID] = "SQS would reject it",
-        [REASON_SENDING] = "an attempt goes out",
+        [REASON_SENDING] = "an attempt begins",
         [REASON_SENDING_POSSIBLE_DUPLICATE] =
-            "an attempt goes out, and SQS may have forgotten an earlier one",
-        [REASON_NOT_SENT] = "this machine lacks what sending needs",
+            "an attempt begins, and SQS may have forgotten an earlier one",
+        [REASON_NOT_SENT] = "a resource shortage prevents the attempt",
         [REASON_ATTEMPT_FAILED] = "the attempt has failed, and another one follows",
         [REASON_ATTEMPT_UNKNOWN] = "the outcome of the attempt is unknown, and another one follows",
         [REASON_SENT] = "SQS has it",
         [REASON_REJECTED] = "SQS has rejected it",
-        [REASON_FAILED] = "the attempt has failed, and it goes again later",
-        [REASON_UNKNOWN] = "the outcome of the attempt is unknown, and it goes again later",
-        [REASON_BATCH_REFUSED] = "its whole batch was refused, and it goes again alone",
+        [REASON_FAILED] = "the attempt has failed, it is sent again later",
+        [REASON_UNKNOWN] = "the outcome of the attempt is unknown, it is sent again later",
+        [REASON_BATCH_REFUSED] = "its whole batch was refused, it is sent again by itself",
     };
 
     return texts[reason];

@@ -181,8 +181,8 @@ static void requeue_unsettled(struct producer *p, const struct batch *batch, uin
                               const struct verdict *verdicts, const struct sqs_result *result)
 {
     uint64_t random = random_u64(), delay_usec = 0;
-    const struct verdict *again = NULL;
-    size_t n_again = 0;
+    const struct verdict *retried = NULL;
+    size_t n_retried = 0;
 
     for (size_t i = batch->n; i-- > 0;) {
         struct outgoing_message *m = batch->messages[i];
@@ -197,13 +197,13 @@ static void requeue_unsettled(struct producer *p, const struct batch *batch, uin
         } else {
             uint64_t delay = retry_later(p, m, &verdicts[i], random);
 
-            again = &verdicts[i];
-            n_again++;
+            retried = &verdicts[i];
+            n_retried++;
             delay_usec = MAX(delay_usec, delay);
         }
     }
-    if (again)
-        log_retry(&p->retry_limit, again, n_again, batch->n, result, delay_usec,
+    if (retried)
+        log_retry(&p->retry_limit, retried, n_retried, batch->n, result, delay_usec,
                   producer_now_usec(p));
     else
         log_batch_refused(batch->n, verdicts, result);
@@ -213,17 +213,17 @@ void producer_handle_answer(struct producer *p, const struct batch *batch, uint6
                             const struct sqs_result *result)
 {
     struct verdict verdicts[SQS_BATCH_MAX];
-    bool has_others = false;
+    bool has_unsettled = false;
 
     for (size_t i = 0; i < batch->n; i++) {
         verdict_of(result, batch->n, i, &verdicts[i]);
-        has_others =
-            has_others || verdicts[i].kind == VERDICT_RETRY || verdicts[i].kind == VERDICT_SPLIT;
+        has_unsettled =
+            has_unsettled || verdicts[i].kind == VERDICT_RETRY || verdicts[i].kind == VERDICT_SPLIT;
     }
     if (result->reply)
         batcher_got_through(p->batcher, batch->n);
     settle_sent_and_rejected(p, batch, verdicts, result);
-    if (has_others)
+    if (has_unsettled)
         requeue_unsettled(p, batch, sent_usec, verdicts, result);
 }
 

@@ -22,14 +22,14 @@ static int cannot_store(struct buffer *reply, int error)
 
 /* Returns true when the message is over the known maximum size of the queue but within SQS's: the
  * queue may have been changed. */
-static bool is_size_in_question(const struct protocol *d, const struct submission *submission)
+static bool is_size_in_question(const struct protocol *p, const struct submission *submission)
 {
     size_t bytes = sqs_message_bytes(&submission->message);
 
-    return d->refresh_size && bytes > d->rules.max_bytes && bytes <= SQS_MESSAGE_MAX_BYTES;
+    return p->refresh_size && bytes > p->rules.max_bytes && bytes <= SQS_MESSAGE_MAX_BYTES;
 }
 
-static int answer_unknown_size(const struct protocol *d, const struct submission *submission,
+static int answer_unknown_size(const struct protocol *p, const struct submission *submission,
                                struct buffer *reply)
 {
     char text[ERROR_BYTES];
@@ -37,33 +37,33 @@ static int answer_unknown_size(const struct protocol *d, const struct submission
     snprintf(text, sizeof(text),
              "message: %zu bytes with its attributes, the queue took at most %zu, and whether it "
              "still does is not known, for the daemon stops; try again later",
-             sqs_message_bytes(&submission->message), d->rules.max_bytes);
+             sqs_message_bytes(&submission->message), p->rules.max_bytes);
     return submission_reply_error(reply, text, true);
 }
 
-static int answer_message(struct protocol *d, struct submission *submission, struct buffer *reply)
+static int answer_message(struct protocol *p, struct submission *submission, struct buffer *reply)
 {
     CLEANUP(free) char *error = NULL;
     char id[UUID_TEXT_SIZE];
     int r;
 
-    if (is_size_in_question(d, submission)) {
-        if (d->is_stopping)
-            return answer_unknown_size(d, submission, reply);
-        if (d->refresh_size(d->userdata))
+    if (is_size_in_question(p, submission)) {
+        if (p->is_stopping)
+            return answer_unknown_size(p, submission, reply);
+        if (p->refresh_size(p->userdata))
             return PROTOCOL_E_WAIT;
     }
-    r = uuid_make(&d->uuids, id);
+    r = uuid_make(&p->uuids, id);
     if (r == 0)
-        r = submission_validate(submission, &d->rules, id, &error);
+        r = submission_validate(submission, &p->rules, id, &error);
     if (r > 0)
         return submission_reply_error(reply, error, false);
     if (r == 0)
-        r = d->store->ops->add(d->store, id, &submission->message, &error);
-    d->is_full = r > 0;
+        r = p->store->ops->add(p->store, id, &submission->message, &error);
+    p->is_full = r > 0;
     if (r > 0)
         return submission_reply_error(reply, error, true);
-    d->n_messages += r == 0;
+    p->n_messages += r == 0;
     return r < 0 ? cannot_store(reply, r) : submission_reply_stored(reply, id);
 }
 
@@ -90,27 +90,27 @@ static bool add_to_page(void *userdata, const struct rejected_message *message)
                                      }) >= 0;
 }
 
-static int answer_rejected(struct protocol *d, uint64_t after, struct buffer *reply)
+static int answer_rejected(struct protocol *p, uint64_t after, struct buffer *reply)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(SUBMISSION_REPLY_MAX_BYTES);
     struct page page = {.reply = &b};
     int r;
 
     submission_reply_page_begin(&b);
-    r = d->store->ops->rejected(d->store, after, add_to_page, &page);
+    r = p->store->ops->rejected(p->store, after, add_to_page, &page);
     if (r < 0)
         return cannot_store(reply, r);
     r = submission_reply_page_end(&b, page.n >= STORE_REJECTED_PAGE);
     return r < 0 ? cannot_store(reply, r) : buffer_append(reply, b.data, b.size);
 }
 
-static int answer_change(struct protocol *d, const struct submission *submission,
+static int answer_change(struct protocol *p, const struct submission *submission,
                          struct buffer *reply)
 {
-    const struct message_store_ops *ops = d->store->ops;
+    const struct message_store_ops *ops = p->store->ops;
     size_t n = 0;
-    int r = submission->kind == SUBMISSION_RETRY ? ops->retry(d->store, submission->id, &n)
-                                                 : ops->drop(d->store, submission->id, &n);
+    int r = submission->kind == SUBMISSION_RETRY ? ops->retry(p->store, submission->id, &n)
+                                                 : ops->drop(p->store, submission->id, &n);
 
     if (r < 0)
         return cannot_store(reply, r);
@@ -126,18 +126,18 @@ static int answer_change(struct protocol *d, const struct submission *submission
     return submission_reply_count(reply, n, r == STORE_E_MORE);
 }
 
-static int answer_command(struct protocol *d, const struct submission *submission, bool may_command,
+static int answer_command(struct protocol *p, const struct submission *submission, bool may_command,
                           struct buffer *reply)
 {
     if (!may_command)
         return submission_reply_error(
             reply, "command: only root and the daemon's own user may give commands", false);
     if (submission->kind == SUBMISSION_REJECTED)
-        return answer_rejected(d, submission->after, reply);
-    return answer_change(d, submission, reply);
+        return answer_rejected(p, submission->after, reply);
+    return answer_change(p, submission, reply);
 }
 
-int protocol_answer(struct protocol *d, const char *line, size_t size, bool may_command,
+int protocol_answer(struct protocol *p, const char *line, size_t size, bool may_command,
                     struct buffer *reply)
 {
     CLEANUP(submission_free) struct submission *submission = NULL;
@@ -149,6 +149,6 @@ int protocol_answer(struct protocol *d, const char *line, size_t size, bool may_
     if (r < 0)
         return cannot_store(reply, r);
     if (submission->kind == SUBMISSION_MESSAGE)
-        return answer_message(d, submission, reply);
-    return answer_command(d, submission, may_command, reply);
+        return answer_message(p, submission, reply);
+    return answer_command(p, submission, may_command, reply);
 }

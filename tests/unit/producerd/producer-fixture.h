@@ -19,7 +19,7 @@
 
 #define SEC USEC_PER_SEC
 
-/* --- The clocks, which a test puts forward --- */
+/* --- The clocks; a test moves them --- */
 
 static uint64_t ahead_usec;
 static int64_t wall_jump_sec; /* of the wall clock alone */
@@ -57,7 +57,7 @@ int sd_id128_randomize(sd_id128_t *ret)
     return 0;
 }
 
-/* --- A source, in the demo's place --- */
+/* --- A source that replaces the demo --- */
 
 enum { MESSAGES_MAX = 128 };
 
@@ -107,7 +107,7 @@ int source_demo_check(const struct config *config, char **error)
     return 0;
 }
 
-/* --- In the spool's place: the same, and what else a source may be told --- */
+/* --- A source that replaces the spool: the same, with the other calls of a source --- */
 
 static size_t n_sending, n_calls_at_sending, opened_bytes;
 static unsigned n_stops;
@@ -193,7 +193,7 @@ static inline void start(void)
     assert_int_equal(service_new(&service), 0);
     assert_int_equal(producer_new(service, &config, &producer, NULL), 0);
     fake_open();
-    assert_true(fake_forget_line("works on the")); /* the others are what is tested */
+    assert_true(fake_forget_line("works on the")); /* the tests count the other lines */
 }
 
 /* A message of a group of its own; it may stand in the queue since then, 0: not. */

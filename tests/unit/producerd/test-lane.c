@@ -6,7 +6,7 @@
 
 enum { MAX_MESSAGES = 64 };
 
-/* Messages "a0", "a1", "b0", ...: the letters are the group, the rest the place in it. */
+/* Messages "a0", "a1", "b0", ...: the letters are the group, the number the position in it. */
 struct fixture {
     struct lanes *lanes;
     struct source_message sources[MAX_MESSAGES];

@@ -53,7 +53,7 @@ int sd_id128_randomize(sd_id128_t *ret)
     return 0;
 }
 
-/* --- The source, and what is true of each message, whatever the producer thinks --- */
+/* --- The source, and the truth about each message, whatever the producer knows --- */
 
 struct truth {
     struct source_message source;
@@ -128,7 +128,7 @@ static void make_messages(void)
                         .deduplication_id = fake_is_fifo ? t->id : NULL,
                         .delay_sec = -1},
             .id = t->id,
-            /* Some were in doubt when the process before ended, and some of those for long. */
+            /* Some messages are in doubt since an earlier process, some of them for long. */
             .in_doubt_since_usec =
                 chance(10) == 0 ? (uint64_t)time(NULL) * SEC - chance(2) * 400 * SEC : 0,
         };
@@ -443,7 +443,7 @@ static void random_events_keep_order_and_lose_nothing(void **state)
     }
 }
 
-/* So the promises were kept by all of the table, and the journal has told all of it. */
+/* The run has reached every cell of the table, and the journal has a line of each. */
 static void random_events_reach_and_log_each_cell(void **state)
 {
     size_t n_missing = 0;

@@ -40,7 +40,7 @@ static bool is_waiting(enum outgoing_state s)
     return s == OUTGOING_QUEUED || s == OUTGOING_IN_DOUBT || s == OUTGOING_POSSIBLE_DUPLICATE;
 }
 
-/* A message waits in its lane, is on its way, or has ended; what is done puts it there. */
+/* A message waits in its lane, is being sent, or has ended; the action must put it there. */
 static void each_cell_has_the_action_of_its_next_state(void **state)
 {
     FOR_EACH_CELL(from, event)
@@ -67,7 +67,7 @@ static void each_cell_has_the_action_of_its_next_state(void **state)
         case DO_SETTLE_UNQUEUED:
             assert_true(from == OUTGOING_NEW && step.to == OUTGOING_REJECTED);
             break;
-        default: /* its batch is given back by who has made it */
+        default: /* the sender puts its batch back */
             assert_true(outgoing_state_is_sending(step.to) || event == ON_NOT_SENT);
         }
     }
@@ -114,7 +114,7 @@ static void message_in_doubt_stays_so_until_its_end(void **state)
         assert_int_equal(outgoing_state_is_possible_duplicate(to),
                          outgoing_state_is_possible_duplicate(from) ||
                              event == ON_SENDING_POSSIBLE_DUPLICATE);
-        /* It is told once that a message may be stored twice. */
+        /* A possible duplicate is logged once. */
         if (event == ON_SENDING_POSSIBLE_DUPLICATE)
             assert_true(outgoing_state_is_in_doubt(from) &&
                         !outgoing_state_is_possible_duplicate(from));

@@ -18,7 +18,7 @@ static void message_in_doubt_over_5_minutes_is_logged_once(void **state)
     ahead_usec = 299 * SEC;
     assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
     assert_int_equal(n_possible_duplicates(), 0);
-    /* Counted from when the first attempt went out. */
+    /* The five minutes begin when the first attempt is sent. */
     ahead_usec = 301 * SEC;
     assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
     assert_int_equal(n_possible_duplicates(), 1);
@@ -49,7 +49,7 @@ static void message_surely_not_stored_is_not_in_doubt(void **state)
         assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
         fake_was_not_sent = false;
     }
-    /* The first of unknown outcome is the one that went out now. */
+    /* The attempt that is sent now is the first one of unknown outcome. */
     assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
     ahead_usec += 299 * SEC;
     assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
@@ -94,7 +94,7 @@ static void doubt_of_previous_process_counts(void **state)
 {
     add(wall_usec() - 301 * SEC);
     add(wall_usec() - 200 * SEC);
-    add(wall_usec() + 1000 * SEC); /* the clock was put back */
+    add(wall_usec() + 1000 * SEC); /* the wall clock was set back */
     start();
     assert_int_equal(n_possible_duplicates(), 1);
     assert_int_equal(fake_count_lines("with id 0 goes again"), 1);
@@ -112,7 +112,7 @@ static void wall_clock_jump_does_not_age_doubt(void **state)
     wall_jump_sec = 58 * 365 * 86400L;
     assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
     assert_int_equal(n_possible_duplicates(), 0);
-    /* Nor does one hide the time that did. */
+    /* A jump does not hide time that has passed, either. */
     wall_jump_sec = -3600;
     ahead_usec = 301 * SEC;
     assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));

@@ -48,7 +48,7 @@ static void request_without_memory_is_sent_later(void **state)
     run_for(service_event(service), 1200 * USEC_PER_MSEC);
     assert_int_equal(fake_n_lines, 1);
     fake_call_error = 0;
-    ahead_usec = 301 * SEC; /* what never went out is in no doubt */
+    ahead_usec = 301 * SEC; /* a message that was never sent is not in doubt */
     run_until_calls(2);
     assert_int_equal(fake_n_calls, 2);
     /* In order, and none missing. */

@@ -21,7 +21,7 @@ static struct verdict verdict_of_entry(const char *code, bool sender_fault)
 static struct verdict verdict_of_error(enum aws_error_class class, const char *name,
                                        int http_status, size_t n)
 {
-    static struct sqs_error error; /* what is borrowed stays */
+    static struct sqs_error error; /* the verdict borrows its texts */
     struct verdict ret = {};
 
     error = (struct sqs_error){.class = class, .http_status = http_status, .message = "why"};

@@ -22,7 +22,7 @@
 
 enum { CLIENTS_MAX = 1100, ANSWERS_MAX_BYTES = 8 * 1024 * 1024 };
 
-/* In the place of the spool: bodies as they were added, of the commits that succeeded. */
+/* Replaces the spool: the bodies that were added, by successful commits. */
 struct fake_store {
     struct message_store store;
     unsigned n_added, n_committed, n_commits, n_full_after;
@@ -53,9 +53,9 @@ struct fixture {
     size_t n_clients;
 };
 
-/* ---- Who they are ---- */
+/* ---- The peer's uid and the clock ---- */
 
-static uid_t peer_uid; /* of who connects; 0: this process's */
+static uid_t peer_uid; /* of the next connections; 0: this process's */
 
 int getsockopt(int fd, int level, int name, void *value, socklen_t *size)
 {
@@ -364,7 +364,7 @@ static inline void assert_answer(const struct client *c, size_t n, const char *e
     assert_memory_equal(answer(c, n), expected, strlen(expected));
 }
 
-/* Descriptors for 1,000 connections, both ends of which are here. */
+/* Raises the limit of open files: both ends of 1,000 connections are in this process. */
 static inline bool allow_files(rlim_t n)
 {
     struct rlimit limit;
@@ -374,7 +374,7 @@ static inline bool allow_files(rlim_t n)
     return limit.rlim_max >= n && setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 
-/* Waits until it has its place, and what it has sent is read; or until it has its answer. */
+/* Connects, sends, and runs the loop until the intake has read it or has refused the connection. */
 static inline struct client *arrive(struct fixture *f, uid_t uid, const char *text)
 {
     struct client *c = new_client(f);

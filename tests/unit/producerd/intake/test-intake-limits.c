@@ -98,7 +98,8 @@ static void long_line_waiting_for_memory_does_not_time_out(void **state)
     size_t size, sent[N] = {}, n_left = N;
     CLEANUP(free) char *line = largest_line(&size);
 
-    /* All but the last byte of each: who is favoured holds up the others until its time is over. */
+    /* Sends all but the last byte of each line: the owner of the large memory delays the others
+     * until it times out. */
     for (size_t i = 0; i < N; i++)
         clients[i] = new_client(f);
     for (uint64_t end = boot_clock_usec() + 3 * TEST_PATIENCE_USEC; n_left > 0;) {
@@ -125,7 +126,7 @@ static void connection_with_unread_replies_is_not_read(void **state)
     unsigned n_sent = 0, n_before;
     static const char line[] = "{\"body\":\"x\"}\n";
 
-    /* Until nothing goes in any more, for longer than a turn. */
+    /* Sends until the socket has been full for many dispatches. */
     for (int n_full = 0; n_full < 20;) {
         size_t n = send_some(deaf, line, strlen(line));
 

@@ -38,7 +38,7 @@ static void thousand_connections_are_served_and_more_are_refused(void **state)
     assert_true(intake_counts(f->intake).buffered_bytes <= N * 64);
     assert_int_equal(f->n_changed, 1);
 
-    /* The quiet ones make place for others, and then there is none. */
+    /* Idle connections lose their slots to new ones; then no slot is left. */
     for (size_t i = 0; i < QUIET; i++)
         assert_false(arrive(f, (uid_t)(4000 + i), "{\"body\":\"")->has_ended);
     for (size_t i = 0; i < QUIET; i++)
@@ -77,7 +77,7 @@ static void user_has_as_many_connections_as_slots_are_free(void **state)
         assert_false(arrive(f, OTHER, "{")->has_ended);
     assert_refused_connection(arrive(f, OTHER, "{"), "by user 4001");
     assert_true(is_ok(answer(arrive(f, 4003, "{\"body\":\"x\"}\n"), 0)));
-    /* Who closes some may have others. */
+    /* Closed connections free their slots. */
     for (size_t i = 0; i < SHARE; i++) {
         close(f->clients[i].fd);
         f->clients[i].fd = -1;
@@ -88,7 +88,7 @@ static void user_has_as_many_connections_as_slots_are_free(void **state)
     assert_int_equal(f->store.n_committed, 2);
 }
 
-/* For as long as its place is its own, who was served once need not connect again. */
+/* An idle connection keeps its slot for ten seconds, so that its user need not connect again. */
 static void connection_idle_for_ten_seconds_loses_its_slot(void **state)
 {
     enum { ONE = 4001, SHARE = INTAKE_CONNECTIONS_MAX / 2 };

@@ -210,14 +210,13 @@ static void stop_does_not_wait_for_unread_replies(void **state)
     stop(f);
     assert_int_equal(f->store.n_committed, n_stored);
     assert_int_equal(intake_counts(f->intake).connections, 1);
-    /* The answers that were given are handed over still; it gets no others than of what is stored.
-     */
+    /* The client still gets the replies that were made, and no others. */
     wait_for_end(f, deaf);
     assert_int_equal(count_lines(deaf), f->store.n_committed);
     assert_true(f->store.n_committed >= n_stored);
 }
 
-/* Counts its turns, and asks for the next one by what is in its pipe. */
+/* Counts its calls; its pipe is always readable, so it is called in every iteration. */
 static int on_other(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
     unsigned *n = userdata;
@@ -238,7 +237,7 @@ static void endless_senders_leave_the_event_loop_to_others(void **state)
     assert_true(sd_event_add_io(f->event, &other, fds[0], EPOLLIN, on_other, &n_other) >= 0);
     for (size_t i = 0; i < 3; i++)
         new_client(f);
-    /* Before each turn there is more than it can answer. */
+    /* Before each dispatch there are more lines than it answers. */
     for (unsigned k = 0; k < n_rounds; k++) {
         for (size_t i = 0; i < 3; i++) {
             while (send_some(&f->clients[i], "{\"body\":\"x\"}\n", 13) == 13)

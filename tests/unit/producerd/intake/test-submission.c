@@ -9,7 +9,7 @@
 
 #define ID "0b5e2a51-5f0e-4a86-9a4f-3f6c0a7e1a11"
 
-/* What the door says to a line: NULL where it is let in. The caller frees it. */
+/* Returns the error for a line, NULL if it is valid. The caller frees it. */
 static char *protocol(const char *line, size_t size, const struct submission_rules *rules)
 {
     CLEANUP(submission_free) struct submission *submission = NULL;

@@ -17,12 +17,12 @@
 enum { MIB = 1024 * 1024 };
 
 static char folder[64], path[96], log_path[128], reserve_path[128];
-static int write_error; /* errno of each write to the disk; 0: none */
+static int write_error; /* errno of every write to the disk; 0: writes succeed */
 static unsigned n_syncs;
-static bool has_unsynced; /* something was written after the last of them */
+static bool has_unsynced; /* something was written after the last sync */
 
-/* Nobody cuts the power here: there is no need to wait for the disk. SQLite's calls come to these,
- * for a program's symbols go before those of its libraries. */
+/* The tests need no real sync, since the power does not fail. SQLite calls these functions: a
+ * program's symbols replace those of its libraries. */
 int fdatasync(int fd)
 {
     n_syncs++;
@@ -35,8 +35,8 @@ int fsync(int fd)
     return fdatasync(fd);
 }
 
-static bool no_fallocate;        /* the disk has no room for the reserve */
-static bool no_room_but_reserve; /* nor for anything else, unless that was given back */
+static bool no_fallocate;        /* the disk has no space for the reserve */
+static bool no_room_but_reserve; /* nor for anything else, until the reserve is released */
 
 int posix_fallocate(int fd, off_t offset, off_t bytes)
 {
@@ -66,7 +66,7 @@ static inline void replace_writes(sqlite3_syscall_ptr function)
         vfs->xSetSystemCall(vfs, names[i], function);
 }
 
-/* SQLite has no memory for this column of any row; -1: for all. */
+/* SQLite has no memory for this column; -1: for all columns it has. */
 static int lacking_column = -1;
 
 const unsigned char *sqlite3_column_text(sqlite3_stmt *statement, int i)
@@ -135,7 +135,7 @@ static inline struct spool *reopen(struct fixture *f)
     return f->spool;
 }
 
-/* Messages are named "g1": the letters are the group, all of it the body and the id. */
+/* Adds a message named like "g1": the letters are its group, the whole name its body and its id. */
 static inline void add(struct spool *s, const char *name)
 {
     CLEANUP(free) char *group = strndup(name, strcspn(name, "0123456789"));
@@ -229,7 +229,7 @@ static inline void refused(struct fixture *f, const char *words)
         fail_msg("\"%s\" is not in: %s", words, error);
 }
 
-/* Rejects what is next, whatever its names are. */
+/* Rejects the next message, whatever its id. */
 static inline void reject_next(struct spool *s)
 {
     const struct spool_message *m = NULL;

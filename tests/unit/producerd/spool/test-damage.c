@@ -8,7 +8,7 @@
 #include "util/buffer.h"
 #include "util/file.h"
 
-/* What systemd is told. Overrides libsystemd's. */
+/* Keeps what is sent to systemd. Replaces libsystemd's function. */
 static char notified[256];
 
 int sd_notifyf(int unset, const char *format, ...)
@@ -170,7 +170,7 @@ static void damaged_row_is_set_aside_and_others_go_out(void **state)
     }
 }
 
-/* In the middle of a group of which enough is out: there it is found by its group. */
+/* The group has its maximum in flight, so the damaged row is found by the group. */
 static void damaged_row_of_lagging_group_is_set_aside(void **state)
 {
     struct fixture *f = *state;
@@ -311,8 +311,8 @@ static void damaged_row_retried_goes_as_it_is(void **state)
     next(s, "a1");
 }
 
-/* Bits of pages: whatever they hit, the spool opens or says why not, and no message comes out that
- * was not handed in. */
+/* Flips bits of pages. Whatever a bit hits, the spool opens or says why not, and yields no message
+ * that was not submitted. */
 static void flipped_bits_yield_no_wrong_message(void **state)
 {
     CLEANUP(buffer_done) struct buffer good = BUFFER_INIT(1 << 20);

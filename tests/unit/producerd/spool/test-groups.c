@@ -70,7 +70,7 @@ static void lagging_group_is_read_until_it_has_caught_up(void **state)
     assert_behind(g, "a", 3);
     spool_groups_lagging_found(g, 3);
     assert_behind(g, NULL, 0); /* as many are out as may be */
-    /* Though one is done, the reading in order may not take what comes after those passed over. */
+    /* One is done, but the reading in order must not take a message behind the skipped ones. */
     spool_groups_done(g, "a");
     assert_turn(g, "a", 7, GROUP_SKIP);
     assert_behind(g, "a", 4);

@@ -265,7 +265,8 @@ static void groupless_messages_are_not_retried_on_fifo_queue(void **state)
     assert_counts(s, 1, 0, 1);
 }
 
-/* In the place of one that waits, that could never be rejected; or in none that a list comes to. */
+/* A waiting row with the same number could never be rejected; a row with a number out of range
+ * would never be listed. */
 static void rejected_rows_of_wrong_numbers_are_renumbered(void **state)
 {
     static const char *const numbers[] = {"2", "-2", "0", "9223372036854775807"};
