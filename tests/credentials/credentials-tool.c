@@ -18,6 +18,8 @@
 
 #include "aws/credentials-chain.h"
 #include "aws/credentials-container.h"
+#include "aws/credentials-environment.h"
+#include "aws/credentials-files.h"
 #include "aws/credentials-imds.h"
 #include "aws/credentials-process.h"
 #include "aws/imds.h"
@@ -96,12 +98,7 @@ static void on_done(void *userdata, enum credentials_outcome outcome,
 /* A fetch that answers inside its call asks the next from there. */
 static void ask(struct tool *tool)
 {
-    int r = tool->provider->ops->fetch(tool->provider, on_done, tool);
-
-    if (r < 0) {
-        fprintf(stderr, "credentials-tool: %s\n", strerror(-r));
-        sd_event_exit(tool->event, 1);
-    }
+    credentials_provider_fetch(tool->provider, on_done, tool);
 }
 
 static void on_chain_done(void *userdata, enum credentials_outcome outcome,

@@ -3,7 +3,7 @@
  * credential_source (role.h has the rules), by STS's AssumeRole. */
 #pragma once
 
-#include "aws/credentials.h"
+#include "aws/credentials-provider.h"
 #include "aws/sts.h"
 
 /* Makes the providers that the first role's keys come from, when they are needed. Each function

@@ -8,6 +8,8 @@
 
 #include "aws/credentials-assume-role.h"
 #include "aws/credentials-container.h"
+#include "aws/credentials-environment.h"
+#include "aws/credentials-files.h"
 #include "aws/credentials-imds.h"
 #include "aws/credentials-process.h"
 #include "aws/credentials-sequence.h"

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* See credentials-container.h. One request, tried again a second after each failure of any kind, as
+/* A fetch is one request, which is repeated a second after each failure of any kind, as
  * botocore does: an endpoint that answers 403 for a moment after the container's start is common.
  */
 #include "aws/credentials-container.h"
 
 #include <errno.h>
 
-#include "aws/credentials-json.h"
 #include "aws/metadata-url.h"
 #include "util/encode.h"
 #include "util/file.h"
 #include "util/timer.h"
 
-enum { TEXT_MAX_BYTES = 8192, VALUE_SHOWN_BYTES = 300 };
+enum { VALUE_SHOWN_BYTES = 300 };
 
 struct container_provider {
     struct credentials_provider head;
@@ -26,12 +25,12 @@ struct container_provider {
     struct http_slot *slot;
     struct timer pause;
     unsigned attempts;
-    credentials_provider_done_fn done;
-    void *userdata;
 };
 
-static void end_fetch(struct container_provider *p)
+static void stop(struct credentials_provider *provider)
 {
+    struct container_provider *p = (struct container_provider *)provider;
+
     p->slot = http_slot_cancel(p->slot);
     timer_done(&p->pause);
     buffer_reset(&p->authorization);
@@ -41,8 +40,8 @@ static void end_fetch(struct container_provider *p)
 
 static void fail(struct container_provider *p, enum credentials_outcome outcome, const char *text)
 {
-    end_fetch(p);
-    p->done(p->userdata, outcome, NULL, text);
+    stop(&p->head);
+    credentials_provider_fail(&p->head, outcome, text);
 }
 
 /* ---- The request's parts ---- */
@@ -75,7 +74,7 @@ static int read_authorization(struct container_provider *p, struct buffer *text)
 {
     const char *path = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
     const char *token = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN");
-    CLEANUP(buffer_done) struct buffer source = BUFFER_INIT(TEXT_MAX_BYTES);
+    CLEANUP(buffer_done) struct buffer source = BUFFER_INIT(CREDENTIALS_TEXT_MAX_BYTES);
     CLEANUP(buffer_done) struct buffer content = BUFFER_INIT(CREDENTIALS_CONTAINER_TOKEN_MAX_BYTES);
     int r;
 
@@ -132,19 +131,14 @@ static void fail_attempt(struct container_provider *p, enum credentials_outcome 
 static int read_keys(struct container_provider *p, const struct http_reply *reply,
                      struct buffer *text, struct aws_credentials **ret)
 {
-    CLEANUP(credentials_json_done) struct credentials_json json = {.expiry_usec = USEC_INFINITY};
     CLEANUP(free) char *error = NULL;
-    int r = credentials_json_parse(CREDENTIALS_JSON_CONTAINER, reply->body, reply->body_bytes,
-                                   &json, &error);
+    int r =
+        credentials_provider_read_json(CREDENTIALS_JSON_CONTAINER, reply->body, reply->body_bytes,
+                                       buffer_string(&p->shown_url), ret, &error);
 
-    if (r < 0)
-        return r;
-    if (r > 0) {
+    if (r > 0)
         buffer_printf(text, "its answer %s", error);
-        return 1;
-    }
-    return aws_credentials_new(json.access_key_id, json.secret_access_key, json.session_token,
-                               buffer_string(&p->shown_url), json.expiry_usec, ret);
+    return r;
 }
 
 static void on_reply(void *userdata, const struct http_reply *reply)
@@ -152,8 +146,8 @@ static void on_reply(void *userdata, const struct http_reply *reply)
     struct container_provider *p = userdata;
     enum credentials_outcome outcome = CREDENTIALS_FAILED;
     CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
-    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(TEXT_MAX_BYTES);
-    CLEANUP(buffer_done) struct buffer said = BUFFER_INIT(TEXT_MAX_BYTES);
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(CREDENTIALS_TEXT_MAX_BYTES);
+    CLEANUP(buffer_done) struct buffer said = BUFFER_INIT(CREDENTIALS_TEXT_MAX_BYTES);
 
     p->slot = NULL;
     buffer_printf(&text, "%s: ", buffer_string(&p->shown_url));
@@ -179,8 +173,8 @@ static void on_reply(void *userdata, const struct http_reply *reply)
         int r = read_keys(p, reply, &text, &c);
 
         if (r == 0) {
-            end_fetch(p);
-            p->done(p->userdata, CREDENTIALS_FOUND, c, NULL);
+            stop(&p->head);
+            credentials_provider_found(&p->head, c);
             return;
         }
         if (r < 0) {
@@ -233,60 +227,56 @@ static int prepare(struct container_provider *p, struct buffer *text)
     return read_authorization(p, text);
 }
 
-static int fetch(struct credentials_provider *provider, credentials_provider_done_fn done,
-                 void *userdata)
+static int start(struct credentials_provider *provider)
 {
     struct container_provider *p = (struct container_provider *)provider;
-    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(TEXT_MAX_BYTES);
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(CREDENTIALS_TEXT_MAX_BYTES);
     int r;
 
     if (!is_set(getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")) &&
         !is_set(getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI"))) {
-        done(userdata, CREDENTIALS_NOT_SET_UP, NULL,
-             "neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor "
-             "AWS_CONTAINER_CREDENTIALS_FULL_URI is set");
+        credentials_provider_fail(provider, CREDENTIALS_NOT_SET_UP,
+                                  "neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor "
+                                  "AWS_CONTAINER_CREDENTIALS_FULL_URI is set");
         return 0;
     }
-    p->done = done;
-    p->userdata = userdata;
     p->attempts = 0;
     r = prepare(p, &text);
     if (r == 0)
         r = attempt(p);
-    if (r > 0) {
+    if (r > 0)
         fail(p, CREDENTIALS_FAILED, buffer_string(&text));
-        return 0;
-    }
-    if (r < 0)
-        end_fetch(p);
     return r;
 }
 
-static void provider_free(struct credentials_provider *provider)
+static void container_free(struct credentials_provider *provider)
 {
     struct container_provider *p = (struct container_provider *)provider;
 
-    end_fetch(p);
     buffer_done(&p->authorization);
     buffer_done(&p->shown_url);
-    free(p);
 }
 
-static const struct credentials_provider_ops ops = {.fetch = fetch, .free = provider_free};
+static const struct credentials_provider_ops ops = {
+    .start = start,
+    .stop = stop,
+    .free = container_free,
+};
 
 int credentials_container_new(sd_event *event, struct http_client *http,
                               struct credentials_provider **ret)
 {
-    struct container_provider *p = calloc(1, sizeof(*p));
+    struct credentials_provider *provider;
+    struct container_provider *p;
+    int r = credentials_provider_new(sizeof(*p), &ops, "container", NULL, &provider);
 
-    if (!p)
-        return -ENOMEM;
-    p->head.ops = &ops;
-    p->head.name = "container";
+    if (r < 0)
+        return r;
+    p = (struct container_provider *)provider;
     p->event = event;
     p->http = http;
     p->authorization = BUFFER_INIT(CREDENTIALS_CONTAINER_TOKEN_MAX_BYTES + 32);
-    p->shown_url = BUFFER_INIT(TEXT_MAX_BYTES);
-    *ret = &p->head;
+    p->shown_url = BUFFER_INIT(CREDENTIALS_TEXT_MAX_BYTES);
+    *ret = provider;
     return 0;
 }

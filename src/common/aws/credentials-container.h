@@ -2,7 +2,7 @@
 /* Keys from a container's endpoint: ECS task roles, EKS Pod Identity, and what imitates them. */
 #pragma once
 
-#include "aws/credentials.h"
+#include "aws/credentials-provider.h"
 #include "http/client.h"
 
 enum {

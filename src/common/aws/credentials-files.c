@@ -2,18 +2,15 @@
 /* Static keys in one of the shared files, `credentials` or `config`: they stand at different places
  * of the chain. Read anew at each fetch, so that keys that were replaced in the file are found when
  * the old ones are refused. */
-#include "aws/credentials.h"
+#include "aws/credentials-files.h"
 
 #include <errno.h>
 
 #include "aws/files.h"
 
-enum { TEXT_MAX_BYTES = 16 * 1024 }; /* two paths and a profile's name */
-
 struct files_provider {
     struct credentials_provider head;
     enum aws_profile_file kind;
-    char *profile; /* as set; NULL: from the environment */
 };
 
 /* What a profile of one file holds; all NULL where it does not. */
@@ -46,7 +43,7 @@ static int look_in(const struct aws_profiles *profiles, enum aws_profile_file ki
                    const char *profile, struct buffer *text, struct aws_credentials **ret)
 {
     struct keys k = get_keys(profiles, kind, profile);
-    CLEANUP(buffer_done) struct buffer source = BUFFER_INIT(TEXT_MAX_BYTES);
+    CLEANUP(buffer_done) struct buffer source = BUFFER_INIT(CREDENTIALS_TEXT_MAX_BYTES);
     CLEANUP(aws_credentials_unref) struct aws_credentials *found = NULL;
     CLEANUP(free) char *path = NULL;
     const char *flaw;
@@ -96,30 +93,24 @@ static int describe_none(const struct aws_profiles *profiles, enum aws_profile_f
     return r < 0 ? r : KEYS_NONE;
 }
 
-static int fetch(struct credentials_provider *provider, credentials_provider_done_fn done,
-                 void *userdata)
+static int start(struct credentials_provider *provider)
 {
-    struct files_provider *p = (struct files_provider *)provider;
-    const char *profile = aws_profile_name(p->profile);
+    const struct files_provider *p = (struct files_provider *)provider;
+    const char *profile = credentials_provider_profile(provider);
     CLEANUP(aws_profiles_free) struct aws_profiles *profiles = NULL;
     CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
-    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(TEXT_MAX_BYTES);
-    CLEANUP(buffer_done) struct buffer why = BUFFER_INIT(2 * TEXT_MAX_BYTES);
-    CLEANUP(free) char *error = NULL;
-    int r = aws_files_read(&profiles, &text, &error);
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(CREDENTIALS_TEXT_MAX_BYTES);
+    CLEANUP(buffer_done) struct buffer why = BUFFER_INIT(2 * CREDENTIALS_TEXT_MAX_BYTES);
+    int r = credentials_provider_read_files(provider, &profiles, &text);
 
-    if (r < 0)
+    if (r != 0)
         return r;
-    if (r > 0) {
-        done(userdata, CREDENTIALS_FAILED, NULL, error);
-        return 0;
-    }
-    if (aws_profile_is_explicit(p->profile) && !aws_profiles_has(profiles, profile)) {
+    if (aws_profile_is_explicit(provider->profile) && !aws_profiles_has(profiles, profile)) {
         /* A profile that was asked for must be there. */
         buffer_printf(
             &why, "no profile %s, which aws.profile or AWS_PROFILE names, was found; looked in %s",
             profile, buffer_string(&text));
-        done(userdata, CREDENTIALS_FAILED, NULL, buffer_string(&why));
+        credentials_provider_fail(provider, CREDENTIALS_FAILED, buffer_string(&why));
         return 0;
     }
     r = look_in(profiles, p->kind, profile, &text, &c);
@@ -127,41 +118,27 @@ static int fetch(struct credentials_provider *provider, credentials_provider_don
         r = describe_none(profiles, p->kind, profile, &text);
     if (r < 0)
         return r;
-    done(userdata,
-         c                ? CREDENTIALS_FOUND
-         : r == KEYS_NONE ? CREDENTIALS_NOT_SET_UP
-                          : CREDENTIALS_FAILED,
-         c, c ? NULL : buffer_string(&text));
+    if (c)
+        credentials_provider_found(provider, c);
+    else
+        credentials_provider_fail(provider,
+                                  r == KEYS_NONE ? CREDENTIALS_NOT_SET_UP : CREDENTIALS_FAILED,
+                                  buffer_string(&text));
     return 0;
 }
 
-static void provider_free(struct credentials_provider *provider)
-{
-    struct files_provider *p = (struct files_provider *)provider;
-
-    free(p->profile);
-    free(p);
-}
-
-static const struct credentials_provider_ops ops = {.fetch = fetch, .free = provider_free};
+static const struct credentials_provider_ops ops = {.start = start};
 
 int credentials_files_new(enum aws_profile_file kind, const char *profile,
                           struct credentials_provider **ret)
 {
-    struct files_provider *p = calloc(1, sizeof(*p));
+    const char *name = kind == AWS_PROFILE_CREDENTIALS ? "shared credentials file" : "config file";
+    struct credentials_provider *provider;
+    int r = credentials_provider_new(sizeof(struct files_provider), &ops, name, profile, &provider);
 
-    if (!p)
-        return -ENOMEM;
-    p->head.ops = &ops;
-    p->head.name = kind == AWS_PROFILE_CREDENTIALS ? "shared credentials file" : "config file";
-    p->kind = kind;
-    if (is_set(profile)) {
-        p->profile = strdup(profile);
-        if (!p->profile) {
-            free(p);
-            return -ENOMEM;
-        }
-    }
-    *ret = &p->head;
+    if (r < 0)
+        return r;
+    ((struct files_provider *)provider)->kind = kind;
+    *ret = provider;
     return 0;
 }

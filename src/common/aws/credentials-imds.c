@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* See credentials-imds.h. Each fetch is a session of its own: a token, the role's name, its keys.
- */
+/* Each fetch is a session of its own: a token, the role's name, its keys. */
 #include "aws/credentials-imds.h"
 
 #include <errno.h>
 
-#include "aws/credentials-json.h"
 #include "aws/imds.h"
 #include "util/encode.h"
 
@@ -13,37 +11,39 @@
 
 enum {
     ROLE_MAX_BYTES = 64, /* IAM's bound */
-    TEXT_MAX_BYTES = 8192,
 };
 
 struct imds_provider {
     struct credentials_provider head;
     sd_event *event;
     struct http_client *http;
-    char *profile;    /* as set; NULL: from the environment */
     bool is_explicit; /* a setting leads here */
 
     /* Of the fetch on its way. */
     struct imds *imds;
     char role[ROLE_MAX_BYTES + 1];
-    credentials_provider_done_fn done;
-    void *userdata;
 };
+
+static void stop(struct credentials_provider *provider)
+{
+    struct imds_provider *p = (struct imds_provider *)provider;
+
+    p->imds = imds_free(p->imds);
+}
 
 static void answer(struct imds_provider *p, enum credentials_outcome outcome,
                    struct aws_credentials *credentials, const char *text)
 {
-    p->imds = imds_free(p->imds);
-    p->done(p->userdata, outcome, credentials, text);
+    stop(&p->head);
+    credentials_provider_answer(&p->head, outcome, credentials, text);
 }
 
 static void on_keys(void *userdata, enum imds_outcome outcome, const char *body, size_t body_bytes,
                     const char *text)
 {
     struct imds_provider *p = userdata;
-    CLEANUP(credentials_json_done) struct credentials_json json = {.expiry_usec = USEC_INFINITY};
     CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
-    CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(TEXT_MAX_BYTES);
+    CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(CREDENTIALS_TEXT_MAX_BYTES);
     CLEANUP(free) char *error = NULL;
     int r;
 
@@ -57,12 +57,9 @@ static void on_keys(void *userdata, enum imds_outcome outcome, const char *body,
                NULL, text);
         return;
     }
-    r = credentials_json_parse(CREDENTIALS_JSON_IMDS, body, body_bytes, &json, &error);
-    if (r == 0) {
-        buffer_printf(&line, "instance metadata service, role %s", p->role);
-        r = aws_credentials_new(json.access_key_id, json.secret_access_key, json.session_token,
-                                buffer_string(&line), json.expiry_usec, &c);
-    }
+    buffer_printf(&line, "instance metadata service, role %s", p->role);
+    r = credentials_provider_read_json(CREDENTIALS_JSON_IMDS, body, body_bytes,
+                                       buffer_string(&line), &c, &error);
     if (r == 0) {
         answer(p, CREDENTIALS_FOUND, c, NULL);
         return;
@@ -110,7 +107,7 @@ static void on_role(void *userdata, enum imds_outcome outcome, const char *body,
                     const char *text)
 {
     struct imds_provider *p = userdata;
-    CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(TEXT_MAX_BYTES);
+    CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(CREDENTIALS_TEXT_MAX_BYTES);
     int r;
 
     buffer_printf(&line, "%s", text);
@@ -153,58 +150,35 @@ static void on_role(void *userdata, enum imds_outcome outcome, const char *body,
         answer(p, credentials_outcome_of_errno(r), NULL, strerror(-r));
 }
 
-static int fetch(struct credentials_provider *provider, credentials_provider_done_fn done,
-                 void *userdata)
+static int start(struct credentials_provider *provider)
 {
     struct imds_provider *p = (struct imds_provider *)provider;
     CLEANUP(free) char *error = NULL;
-    int r = imds_new(p->event, p->http, p->profile, &p->imds, &error);
+    int r = imds_new(p->event, p->http, provider->profile, &p->imds, &error);
 
-    if (r < 0)
-        return r;
-    if (r > 0) {
-        done(userdata, r == IMDS_E_DISABLED ? CREDENTIALS_NOT_SET_UP : CREDENTIALS_FAILED, NULL,
-             error);
-        return 0;
-    }
-    p->done = done;
-    p->userdata = userdata;
-    r = imds_get(p->imds, ROLES_PATH, on_role, p);
-    if (r < 0)
-        p->imds = imds_free(p->imds);
+    if (r == 0)
+        return imds_get(p->imds, ROLES_PATH, on_role, p);
+    if (r > 0)
+        credentials_provider_fail(
+            provider, r == IMDS_E_DISABLED ? CREDENTIALS_NOT_SET_UP : CREDENTIALS_FAILED, error);
     return r;
 }
 
-static void provider_free(struct credentials_provider *provider)
-{
-    struct imds_provider *p = (struct imds_provider *)provider;
-
-    imds_free(p->imds);
-    free(p->profile);
-    free(p);
-}
-
-static const struct credentials_provider_ops ops = {.fetch = fetch, .free = provider_free};
+static const struct credentials_provider_ops ops = {.start = start, .stop = stop};
 
 int credentials_imds_new(sd_event *event, struct http_client *http, const char *profile,
                          bool is_explicit, struct credentials_provider **ret)
 {
-    struct imds_provider *p = calloc(1, sizeof(*p));
+    struct credentials_provider *provider;
+    struct imds_provider *p;
+    int r = credentials_provider_new(sizeof(*p), &ops, "instance metadata", profile, &provider);
 
-    if (!p)
-        return -ENOMEM;
-    p->head.ops = &ops;
-    p->head.name = "instance metadata";
+    if (r < 0)
+        return r;
+    p = (struct imds_provider *)provider;
     p->event = event;
     p->http = http;
     p->is_explicit = is_explicit;
-    if (is_set(profile)) {
-        p->profile = strdup(profile);
-        if (!p->profile) {
-            free(p);
-            return -ENOMEM;
-        }
-    }
-    *ret = &p->head;
+    *ret = provider;
     return 0;
 }

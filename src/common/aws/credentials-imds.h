@@ -2,7 +2,7 @@
 /* Keys of the role that an EC2 instance has, from its metadata service. */
 #pragma once
 
-#include "aws/credentials.h"
+#include "aws/credentials-provider.h"
 #include "http/client.h"
 
 /* The keys may have expired by what the service says: while it has no newer ones it hands out old

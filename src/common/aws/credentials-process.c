@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* See credentials-process.h. Read the files, split the line, run the program, read what it printed.
- * The files are read anew at each fetch, as those with keys are. */
+/* A fetch reads the files, splits the line, runs the program and reads what it printed. The files are
+ * read anew at each fetch, as those with keys are. */
 #include "aws/credentials-process.h"
 
 #include <errno.h>
 
-#include "aws/credentials-json.h"
-#include "aws/files.h"
 #include "util/child.h"
 #include "util/shell-words.h"
 #include "util/encode.h"
@@ -14,8 +12,7 @@
 enum {
     ERRORS_MAX_BYTES = 4096,
     ERRORS_SHOWN_BYTES = 200,
-    NAME_SHOWN_BYTES = 200,
-    TEXT_MAX_BYTES = 8192,
+    WORD_SHOWN_BYTES = 200, /* of the program's name */
 };
 
 /* What a program has printed; of its errors as much as is shown of them at most. */
@@ -41,21 +38,18 @@ static void printed_done_cleanup(struct printed *printed)
 struct process_provider {
     struct credentials_provider head;
     sd_event *event;
-    char *profile; /* as set; NULL: from the environment */
     uint64_t timeout_usec;
 
     /* Of the fetch on its way. */
     struct child *child;
     struct buffer subject; /* "profile work: credential_process get-keys" */
     struct printed printed;
-    credentials_provider_done_fn done;
-    void *userdata;
 };
 
 static void fail(struct process_provider *p, enum credentials_outcome outcome,
                  const struct buffer *text)
 {
-    p->done(p->userdata, outcome, NULL, text->size > 0 ? buffer_string(text) : "out of memory");
+    credentials_provider_fail(&p->head, outcome, buffer_string(text));
 }
 
 /* Appends the first line of standard error that has something on it. */
@@ -83,22 +77,19 @@ static void append_first_line(struct buffer *text, const struct buffer *said)
 static void read_output(struct process_provider *p, const struct printed *printed,
                         struct buffer *text)
 {
-    CLEANUP(credentials_json_done) struct credentials_json json = {.expiry_usec = USEC_INFINITY};
     CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
     CLEANUP(free) char *error = NULL;
-    int r = credentials_json_parse(CREDENTIALS_JSON_PROCESS, buffer_string(&printed->output),
-                                   printed->output.size, &json, &error);
+    int r = credentials_provider_read_json(CREDENTIALS_JSON_PROCESS,
+                                           buffer_string(&printed->output), printed->output.size,
+                                           buffer_string(&p->subject), &c, &error);
 
+    if (r == 0) {
+        credentials_provider_found(&p->head, c);
+        return;
+    }
     if (r > 0) {
         buffer_printf(text, "ended well, but what it printed %s", error);
         append_first_line(text, &printed->errors);
-    } else if (r == 0) {
-        r = aws_credentials_new(json.access_key_id, json.secret_access_key, json.session_token,
-                                buffer_string(&p->subject), json.expiry_usec, &c);
-        if (r == 0) {
-            p->done(p->userdata, CREDENTIALS_FOUND, c, NULL);
-            return;
-        }
     }
     if (r < 0)
         buffer_printf(text, "was run, but its output could not be read: %s", strerror(-r));
@@ -167,7 +158,7 @@ static enum credentials_outcome outcome_of_end(enum child_end end, const struct 
 static void on_end(void *userdata, enum child_end end, int status)
 {
     struct process_provider *p = userdata;
-    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(TEXT_MAX_BYTES);
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(CREDENTIALS_TEXT_MAX_BYTES);
     CLEANUP(printed_done) struct printed printed = p->printed;
 
     p->child = NULL;
@@ -183,9 +174,9 @@ static void on_end(void *userdata, enum child_end end, int status)
 }
 
 /* Runs the program. 0 or -ENOMEM; a program that cannot be run is an answer. */
-static int start(struct process_provider *p, const char *profile, const char *command)
+static int run(struct process_provider *p, const char *profile, const char *command)
 {
-    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(TEXT_MAX_BYTES);
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(CREDENTIALS_TEXT_MAX_BYTES);
     CLEANUP(shell_words_free) char **words = NULL;
     CLEANUP(free) char *error = NULL;
     struct child_options options = {
@@ -197,12 +188,11 @@ static int start(struct process_provider *p, const char *profile, const char *co
     int r = shell_words_split(command, &words, &error);
 
     buffer_reset(&p->subject);
-    buffer_append_string(&p->subject, "profile ");
-    escape_for_log(&p->subject, profile, strlen(profile), NAME_SHOWN_BYTES);
+    credentials_append_profile(&p->subject, profile);
     buffer_append_string(&p->subject, ": credential_process");
     if (r == 0) {
         buffer_append_char(&p->subject, ' ');
-        escape_for_log(&p->subject, words[0], strlen(words[0]), NAME_SHOWN_BYTES);
+        escape_for_log(&p->subject, words[0], strlen(words[0]), WORD_SHOWN_BYTES);
     }
     if (r < 0 || p->subject.error < 0)
         return -ENOMEM;
@@ -225,70 +215,55 @@ static int start(struct process_provider *p, const char *profile, const char *co
     return 0;
 }
 
-static int fetch(struct credentials_provider *provider, credentials_provider_done_fn done,
-                 void *userdata)
+static int start(struct credentials_provider *provider)
 {
-    struct process_provider *p = (struct process_provider *)provider;
-    const char *profile = aws_profile_name(p->profile);
+    const char *profile = credentials_provider_profile(provider), *command;
     CLEANUP(aws_profiles_free) struct aws_profiles *profiles = NULL;
-    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(TEXT_MAX_BYTES);
-    CLEANUP(free) char *error = NULL;
-    const char *command;
-    int r = aws_files_read(&profiles, &text, &error);
+    int r = credentials_provider_read_files(provider, &profiles, NULL);
 
-    if (r < 0)
+    if (r != 0)
         return r;
-    if (r > 0) {
-        done(userdata, CREDENTIALS_FAILED, NULL, error);
-        return 0;
-    }
     command = aws_profiles_get(profiles, profile, "credential_process", NULL);
-    if (!is_set(command)) {
-        buffer_reset(&text);
-        buffer_append_string(&text, "profile ");
-        escape_for_log(&text, profile, strlen(profile), NAME_SHOWN_BYTES);
-        buffer_append_string(&text, " has no credential_process");
-        done(userdata, CREDENTIALS_NOT_SET_UP, NULL, buffer_string(&text));
-        return 0;
-    }
-    p->done = done;
-    p->userdata = userdata;
-    return start(p, profile, command);
+    if (is_set(command))
+        return run((struct process_provider *)provider, profile, command);
+    credentials_provider_lacks(provider, "credential_process");
+    return 0;
 }
 
-static void provider_free(struct credentials_provider *provider)
+static void stop(struct credentials_provider *provider)
 {
     struct process_provider *p = (struct process_provider *)provider;
 
     p->child = child_cancel(p->child);
     printed_done(&p->printed);
-    buffer_done(&p->subject);
-    free(p->profile);
-    free(p);
+    p->printed = PRINTED_INIT;
 }
 
-static const struct credentials_provider_ops ops = {.fetch = fetch, .free = provider_free};
+static void process_free(struct credentials_provider *provider)
+{
+    buffer_done(&((struct process_provider *)provider)->subject);
+}
+
+static const struct credentials_provider_ops ops = {
+    .start = start,
+    .stop = stop,
+    .free = process_free,
+};
 
 int credentials_process_new(sd_event *event, const char *profile, uint64_t timeout_usec,
                             struct credentials_provider **ret)
 {
-    struct process_provider *p = calloc(1, sizeof(*p));
+    struct credentials_provider *provider;
+    struct process_provider *p;
+    int r = credentials_provider_new(sizeof(*p), &ops, "credential_process", profile, &provider);
 
-    if (!p)
-        return -ENOMEM;
-    p->head.ops = &ops;
-    p->head.name = "credential_process";
+    if (r < 0)
+        return r;
+    p = (struct process_provider *)provider;
     p->event = event;
     p->timeout_usec = timeout_usec;
-    p->subject = BUFFER_INIT(TEXT_MAX_BYTES);
+    p->subject = BUFFER_INIT(CREDENTIALS_TEXT_MAX_BYTES);
     p->printed = PRINTED_INIT;
-    if (is_set(profile)) {
-        p->profile = strdup(profile);
-        if (!p->profile) {
-            free(p);
-            return -ENOMEM;
-        }
-    }
-    *ret = &p->head;
+    *ret = provider;
     return 0;
 }

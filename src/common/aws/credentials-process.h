@@ -2,7 +2,9 @@
 /* Keys that a program prints: credential_process of the shared files. */
 #pragma once
 
-#include "aws/credentials.h"
+#include <systemd/sd-event.h>
+
+#include "aws/credentials-provider.h"
 
 #define CREDENTIALS_PROCESS_TIMEOUT_USEC (60 * USEC_PER_SEC)
 

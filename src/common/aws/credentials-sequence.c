@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See credentials-sequence.h. */
 #include "aws/credentials-sequence.h"
 
 #include <errno.h>
@@ -15,8 +14,6 @@ struct sequence {
     size_t step;
     bool is_any_unanswered;
     struct buffer looked_at;
-    credentials_provider_done_fn done;
-    void *userdata;
 };
 
 static void ask(struct sequence *s);
@@ -35,7 +32,7 @@ static void on_done(void *userdata, enum credentials_outcome outcome,
 
     switch (outcome) {
     case CREDENTIALS_FOUND:
-        s->done(s->userdata, outcome, credentials, NULL);
+        credentials_provider_found(&s->head, credentials);
         break;
     case CREDENTIALS_NO_ANSWER_YET:
     case CREDENTIALS_NOT_SET_UP:
@@ -51,7 +48,7 @@ static void on_done(void *userdata, enum credentials_outcome outcome,
         /* What else was looked at would only hide the reason. */
         buffer_reset(&s->looked_at);
         note(s, text);
-        s->done(s->userdata, outcome, NULL, buffer_string(&s->looked_at));
+        credentials_provider_fail(&s->head, outcome, buffer_string(&s->looked_at));
         break;
     }
 }
@@ -59,28 +56,18 @@ static void on_done(void *userdata, enum credentials_outcome outcome,
 /* Asks the provider whose turn it is. Recursion through on_done ends at the last one. */
 static void ask(struct sequence *s)
 {
-    struct credentials_provider *p;
-    int r;
-
-    if (s->step == s->n) {
-        s->done(s->userdata,
-                s->is_any_unanswered ? CREDENTIALS_NO_ANSWER_YET : CREDENTIALS_NOT_SET_UP, NULL,
-                buffer_string(&s->looked_at));
-        return;
-    }
-    p = s->providers[s->step];
-    r = p->ops->fetch(p, on_done, s);
-    if (r < 0)
-        on_done(s, credentials_outcome_of_errno(r), NULL, strerror(-r));
+    if (s->step < s->n)
+        credentials_provider_fetch(s->providers[s->step], on_done, s);
+    else
+        credentials_provider_fail(
+            &s->head, s->is_any_unanswered ? CREDENTIALS_NO_ANSWER_YET : CREDENTIALS_NOT_SET_UP,
+            buffer_string(&s->looked_at));
 }
 
-static int fetch(struct credentials_provider *provider, credentials_provider_done_fn done,
-                 void *userdata)
+static int start(struct credentials_provider *provider)
 {
     struct sequence *s = (struct sequence *)provider;
 
-    s->done = done;
-    s->userdata = userdata;
     s->step = 0;
     s->is_any_unanswered = false;
     buffer_reset(&s->looked_at);
@@ -88,33 +75,47 @@ static int fetch(struct credentials_provider *provider, credentials_provider_don
     return 0;
 }
 
-static void provider_free(struct credentials_provider *provider)
+static void stop(struct credentials_provider *provider)
+{
+    struct sequence *s = (struct sequence *)provider;
+
+    if (s->step < s->n)
+        credentials_provider_cancel(s->providers[s->step]);
+}
+
+static void sequence_free(struct credentials_provider *provider)
 {
     struct sequence *s = (struct sequence *)provider;
 
     for (size_t i = 0; i < s->n; i++)
         credentials_provider_free(s->providers[i]);
     buffer_done(&s->looked_at);
-    free(s);
 }
 
-static const struct credentials_provider_ops ops = {.fetch = fetch, .free = provider_free};
+static const struct credentials_provider_ops ops = {
+    .start = start,
+    .stop = stop,
+    .free = sequence_free,
+};
 
 int credentials_sequence_new(const char *name, struct credentials_provider **providers, size_t n,
                              struct credentials_provider **ret)
 {
-    struct sequence *s = n <= CREDENTIALS_PROVIDERS_MAX ? calloc(1, sizeof(*s)) : NULL;
+    struct credentials_provider *provider;
+    struct sequence *s;
+    int r = n > CREDENTIALS_PROVIDERS_MAX
+                ? -E2BIG
+                : credentials_provider_new(sizeof(*s), &ops, name, NULL, &provider);
 
-    if (!s) {
+    if (r < 0) {
         for (size_t i = 0; i < n; i++)
             credentials_provider_free(providers[i]);
-        return n <= CREDENTIALS_PROVIDERS_MAX ? -ENOMEM : -E2BIG;
+        return r;
     }
-    s->head.ops = &ops;
-    s->head.name = name;
+    s = (struct sequence *)provider;
     s->looked_at = BUFFER_INIT(TEXT_MAX_BYTES);
     s->n = n;
     memcpy(s->providers, providers, n * sizeof(*providers));
-    *ret = &s->head;
+    *ret = provider;
     return 0;
 }

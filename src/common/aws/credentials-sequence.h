@@ -3,7 +3,7 @@
  * profile can be is such a sequence. */
 #pragma once
 
-#include "aws/credentials.h"
+#include "aws/credentials-provider.h"
 
 /* Takes the providers, also on failure. Their names and texts make up the text of a failure, "name:
  * text; name: text". `name` is borrowed. 0, -ENOMEM, or -E2BIG above CREDENTIALS_PROVIDERS_MAX. */

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* See credentials-sign-in.h. The profile that serves instead must be another one: here sso comes
- * before credential_process, as in the AWS CLI. */
+/* The profile that serves instead must be another one: here sso comes before credential_process, as
+ * in the AWS CLI. */
 #include "aws/credentials-sign-in.h"
 
 #include <errno.h>
 
-#include "aws/files.h"
 #include "util/encode.h"
-
-enum { TEXT_MAX_BYTES = 4096, NAME_SHOWN_BYTES = 128 };
 
 static const struct {
     const char *name, *keys[2], *what;
@@ -20,7 +17,6 @@ static const struct {
 struct sign_in_provider {
     struct credentials_provider head;
     enum credentials_sign_in kind;
-    char *profile; /* as set; NULL: from the environment */
 };
 
 /* The first of the kind's keys that the profile has, or NULL. */
@@ -39,15 +35,14 @@ static void append_argument(struct buffer *text, const char *name)
     const char *quote = strpbrk(name, " \t\"$`;&|<>*?()#!~") ? "'" : "";
 
     buffer_append_string(text, quote);
-    escape_for_log(text, name, strlen(name), NAME_SHOWN_BYTES);
+    escape_for_log(text, name, strlen(name), CREDENTIALS_NAME_SHOWN_BYTES);
     buffer_append_string(text, quote);
 }
 
 static void explain(struct buffer *text, const char *profile, const char *key,
                     enum credentials_sign_in kind)
 {
-    buffer_append_string(text, "profile ");
-    escape_for_log(text, profile, strlen(profile), NAME_SHOWN_BYTES);
+    credentials_append_profile(text, profile);
     buffer_printf(text,
                   " has %s: it is for people, who sign in by `%s`. Use another profile, which has "
                   "the line: credential_process = aws configure export-credentials --profile ",
@@ -56,62 +51,38 @@ static void explain(struct buffer *text, const char *profile, const char *key,
     buffer_append_string(text, " --format process");
 }
 
-static int fetch(struct credentials_provider *provider, credentials_provider_done_fn done,
-                 void *userdata)
+static int start(struct credentials_provider *provider)
 {
-    struct sign_in_provider *p = (struct sign_in_provider *)provider;
-    const char *profile = aws_profile_name(p->profile), *key;
+    enum credentials_sign_in kind = ((struct sign_in_provider *)provider)->kind;
+    const char *profile = credentials_provider_profile(provider), *key;
     CLEANUP(aws_profiles_free) struct aws_profiles *profiles = NULL;
-    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(TEXT_MAX_BYTES);
-    CLEANUP(free) char *error = NULL;
-    int r = aws_files_read(&profiles, &text, &error);
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(CREDENTIALS_TEXT_MAX_BYTES);
+    int r = credentials_provider_read_files(provider, &profiles, NULL);
 
-    if (r < 0)
+    if (r != 0)
         return r;
-    if (r > 0) {
-        done(userdata, CREDENTIALS_FAILED, NULL, error);
+    key = find_key(profiles, profile, kind);
+    if (!key) {
+        credentials_provider_lacks(provider, kinds[kind].keys[0]);
         return 0;
     }
-    buffer_reset(&text);
-    key = find_key(profiles, profile, p->kind);
-    if (key) {
-        explain(&text, profile, key, p->kind);
-    } else {
-        buffer_append_string(&text, "profile ");
-        escape_for_log(&text, profile, strlen(profile), NAME_SHOWN_BYTES);
-        buffer_printf(&text, " has no %s", kinds[p->kind].keys[0]);
-    }
-    done(userdata, key ? CREDENTIALS_FAILED : CREDENTIALS_NOT_SET_UP, NULL, buffer_string(&text));
+    explain(&text, profile, key, kind);
+    credentials_provider_fail(provider, CREDENTIALS_FAILED, buffer_string(&text));
     return 0;
 }
 
-static void provider_free(struct credentials_provider *provider)
-{
-    struct sign_in_provider *p = (struct sign_in_provider *)provider;
-
-    free(p->profile);
-    free(p);
-}
-
-static const struct credentials_provider_ops ops = {.fetch = fetch, .free = provider_free};
+static const struct credentials_provider_ops ops = {.start = start};
 
 int credentials_sign_in_new(enum credentials_sign_in kind, const char *profile,
                             struct credentials_provider **ret)
 {
-    struct sign_in_provider *p = calloc(1, sizeof(*p));
+    struct credentials_provider *provider;
+    int r = credentials_provider_new(sizeof(struct sign_in_provider), &ops, kinds[kind].name,
+                                     profile, &provider);
 
-    if (!p)
-        return -ENOMEM;
-    p->head.ops = &ops;
-    p->head.name = kinds[kind].name;
-    p->kind = kind;
-    if (is_set(profile)) {
-        p->profile = strdup(profile);
-        if (!p->profile) {
-            free(p);
-            return -ENOMEM;
-        }
-    }
-    *ret = &p->head;
+    if (r < 0)
+        return r;
+    ((struct sign_in_provider *)provider)->kind = kind;
+    *ret = provider;
     return 0;
 }

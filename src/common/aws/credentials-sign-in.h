@@ -4,7 +4,7 @@
  * wonders why other keys were used, or none. */
 #pragma once
 
-#include "aws/credentials.h"
+#include "aws/credentials-provider.h"
 
 enum credentials_sign_in {
     CREDENTIALS_SIGN_IN_SSO,   /* sso_account_id or sso_role_name */

@@ -3,7 +3,7 @@
  * systems): STS's AssumeRoleWithWebIdentity. */
 #pragma once
 
-#include "aws/credentials.h"
+#include "aws/credentials-provider.h"
 #include "aws/sts.h"
 
 /* Token file, role and session name are AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN and

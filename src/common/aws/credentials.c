@@ -52,92 +52,6 @@ struct credentials {
 
 enum { LOOKED_AT_MAX_BYTES = 32 * 1024 };
 
-int aws_credentials_new(const char *access_key_id, const char *secret_access_key,
-                        const char *session_token, const char *source, uint64_t expiry_usec,
-                        struct aws_credentials **ret)
-{
-    CLEANUP(aws_credentials_unref) struct aws_credentials *c = calloc(1, sizeof(*c));
-
-    if (!c)
-        return -ENOMEM;
-    c->references = 1;
-    c->expiry_usec = expiry_usec;
-    c->access_key_id = strdup(access_key_id);
-    c->secret_access_key = strdup(secret_access_key);
-    c->session_token = is_set(session_token) ? strdup(session_token) : NULL;
-    c->source = strdup(source);
-    if (!c->access_key_id || !c->secret_access_key || !c->source ||
-        (is_set(session_token) && !c->session_token))
-        return -ENOMEM;
-    *ret = TAKE(c);
-    return 0;
-}
-
-int aws_credentials_set_file(struct aws_credentials *c, const char *path)
-{
-    c->path = strdup(path);
-    if (!c->path)
-        return -ENOMEM;
-    if (stat(path, &c->stamp) < 0)
-        c->stamp = (struct stat){};
-    return 0;
-}
-
-static bool has_file_changed(const struct aws_credentials *c)
-{
-    struct stat now;
-
-    if (stat(c->path, &now) < 0)
-        return true;
-    return now.st_dev != c->stamp.st_dev || now.st_ino != c->stamp.st_ino ||
-           now.st_size != c->stamp.st_size || now.st_mtim.tv_sec != c->stamp.st_mtim.tv_sec ||
-           now.st_mtim.tv_nsec != c->stamp.st_mtim.tv_nsec;
-}
-
-/* Whether it is printable ASCII without spaces, and not too long. */
-static bool is_fit(const char *text, size_t max_bytes)
-{
-    size_t size = 0;
-
-    for (; text[size] != '\0'; size++)
-        if (size == max_bytes || text[size] <= ' ' || text[size] > '~')
-            return false;
-    return true;
-}
-
-#define FLAW " has a space, a line break or another character that no key has, or is too long"
-
-const char *aws_credentials_flaw(const char *access_key_id, const char *secret_access_key,
-                                 const char *session_token)
-{
-    if (!is_fit(access_key_id, CREDENTIALS_KEY_ID_MAX_BYTES))
-        return "the access key id" FLAW;
-    if (!is_fit(secret_access_key, CREDENTIALS_SECRET_MAX_BYTES))
-        return "the secret access key" FLAW;
-    if (session_token && !is_fit(session_token, CREDENTIALS_TOKEN_MAX_BYTES))
-        return "the session token" FLAW;
-    return NULL;
-}
-
-struct aws_credentials *aws_credentials_ref(struct aws_credentials *c)
-{
-    c->references++;
-    return c;
-}
-
-struct aws_credentials *aws_credentials_unref(struct aws_credentials *c)
-{
-    if (!c || --c->references > 0)
-        return NULL;
-    secret_free(c->access_key_id);
-    secret_free(c->secret_access_key);
-    secret_free(c->session_token);
-    free(c->source);
-    free(c->path);
-    free(c);
-    return NULL;
-}
-
 /* The time before expiry at which to look for newer ones, with jitter so that a fleet of machines
  * does not ask at the same moment. */
 static uint64_t refresh_ahead_usec(void)
@@ -325,19 +239,10 @@ static void on_provider_done(void *userdata, enum credentials_outcome outcome,
 /* Asks the provider whose turn it is. Recursion through on_provider_done ends at the last one. */
 static void walk(struct credentials *c)
 {
-    struct credentials_provider *p;
-    int r;
-
-    if (c->step == c->n_providers) {
+    if (c->step < c->n_providers)
+        credentials_provider_fetch(c->providers[c->step], on_provider_done, c);
+    else
         end_without_keys(c);
-        return;
-    }
-    p = c->providers[c->step];
-    r = p->ops->fetch(p, on_provider_done, c);
-    if (r < 0) {
-        note(c, p->name, strerror(-r));
-        end_walk(c, credentials_outcome_of_errno(r));
-    }
 }
 
 static void start_walk(struct credentials *c)
@@ -405,7 +310,7 @@ static void check_file(struct credentials *c)
     if (now < c->file_check_usec)
         return;
     c->file_check_usec = now + CREDENTIALS_FILE_CHECK_USEC;
-    if (has_file_changed(c->cached))
+    if (aws_credentials_has_file_changed(c->cached))
         start_walk(c);
 }
 

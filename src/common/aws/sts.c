@@ -354,11 +354,13 @@ static void append_parameter(struct buffer *body, const char *name, const char *
 static int make_body(struct sts_call *call, const struct sts_request *request)
 {
     struct buffer *b = &call->body;
-    char duration[16];
+    char duration[16], session_name[32];
 
     buffer_printf(b, "Action=%s&Version=2011-06-15", call->action);
     append_parameter(b, "RoleArn", request->role_arn);
-    append_parameter(b, "RoleSessionName", request->role_session_name);
+    snprintf(session_name, sizeof(session_name), "sqs-demo-%lld", (long long)clock_wall_sec());
+    append_parameter(b, "RoleSessionName",
+                     request->role_session_name ? request->role_session_name : session_name);
     if (is_set(request->external_id))
         append_parameter(b, "ExternalId", request->external_id);
     if (request->duration_sec > 0) {

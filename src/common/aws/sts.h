@@ -6,7 +6,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "aws/credentials.h"
+#include "aws/credentials-provider.h"
 #include "http/client.h"
 
 struct sts;
@@ -32,7 +32,7 @@ enum {
 /* All copied, or referenced, for as long as the call lasts. */
 struct sts_request {
     const char *role_arn;
-    const char *role_session_name;
+    const char *role_session_name;       /* NULL: "sqs-demo-" and the time */
     const char *external_id;             /* NULL or "": none */
     unsigned duration_sec;               /* 0: as the role has it */
     const char *web_identity_token;      /* set: AssumeRoleWithWebIdentity, which is not signed */

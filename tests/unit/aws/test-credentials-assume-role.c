@@ -34,8 +34,6 @@ static struct {
 struct fake_source {
     struct credentials_provider head;
     sd_event_source *timer;
-    credentials_provider_done_fn done;
-    void *userdata;
 };
 
 static int answer_later(sd_event_source *source, uint64_t usec, void *userdata)
@@ -45,38 +43,30 @@ static int answer_later(sd_event_source *source, uint64_t usec, void *userdata)
 
     if (source_answer.outcome == CREDENTIALS_FOUND)
         assert_int_equal(aws_credentials_new("AKIDSOURCE", SECRET, NULL, "", USEC_INFINITY, &c), 0);
-    s->done(s->userdata, source_answer.outcome, c, c ? NULL : source_answer.text);
+    credentials_provider_answer(&s->head, source_answer.outcome, c, source_answer.text);
     return 0;
 }
 
-static int fake_fetch(struct credentials_provider *provider, credentials_provider_done_fn done,
-                      void *userdata)
+static int fake_start(struct credentials_provider *provider)
 {
     struct fake_source *s = (struct fake_source *)provider;
 
-    s->done = done;
-    s->userdata = userdata;
     return sd_event_add_time_relative(event, &s->timer, CLOCK_BOOTTIME, 0, 1, answer_later, s);
 }
 
-static void fake_free(struct credentials_provider *provider)
+static void fake_stop(struct credentials_provider *provider)
 {
     struct fake_source *s = (struct fake_source *)provider;
 
-    sd_event_source_disable_unref(s->timer);
-    free(s);
+    s->timer = sd_event_source_disable_unref(s->timer);
 }
 
 static int fake_new(const char *kind, const char *name, struct credentials_provider **ret)
 {
-    static const struct credentials_provider_ops ops = {.fetch = fake_fetch, .free = fake_free};
-    struct fake_source *s = calloc(1, sizeof(*s));
+    static const struct credentials_provider_ops ops = {.start = fake_start, .stop = fake_stop};
 
     snprintf(asked, sizeof(asked), "%s %s", kind, name);
-    s->head.ops = &ops;
-    s->head.name = "fake";
-    *ret = &s->head;
-    return 0;
+    return credentials_provider_new(sizeof(struct fake_source), &ops, "fake", NULL, ret);
 }
 
 static int profile_new(void *userdata, const char *profile, struct credentials_provider **ret)
@@ -342,7 +332,7 @@ static void freeing_ends_a_fetch_silently(void **state)
         aws_home_write(".aws/config", "[default]\nrole_arn = " ARN "x\n"
                                       "credential_source = Environment\n");
         assert_int_equal(credentials_assume_role_new(sts, NULL, &sources, &p), 0);
-        assert_int_equal(p->ops->fetch(p, on_answer, &a), 0);
+        credentials_provider_fetch(p, on_answer, &a);
         run_for(event, wait_msec * USEC_PER_MSEC);
         credentials_provider_free(p);
         run_for(event, 20 * USEC_PER_MSEC);

@@ -163,8 +163,7 @@ static void each_failure_has_its_outcome_after_three_attempts(void **state)
         all[i].server = test_server_new(&cases[i].reply, 1, NULL);
         set_uri(all[i].server);
         assert_int_equal(credentials_container_new(f->event, f->http, &all[i].provider), 0);
-        assert_int_equal(all[i].provider->ops->fetch(all[i].provider, on_answer, &all[i].answer),
-                         0);
+        credentials_provider_fetch(all[i].provider, on_answer, &all[i].answer);
     }
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct answer *a = &all[i].answer;
@@ -217,7 +216,7 @@ static void a_fetch_under_way_ends_with_its_provider(void **state)
 
     set_uri(server);
     assert_int_equal(credentials_container_new(f->event, f->http, &p), 0);
-    assert_int_equal(p->ops->fetch(p, on_answer, &a), 0);
+    credentials_provider_fetch(p, on_answer, &a);
     test_server_run_until_requests(server, f->event, 1);
     credentials_provider_free(p);
     test_server_release(server);

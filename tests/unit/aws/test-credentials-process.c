@@ -144,7 +144,7 @@ static void fetch_from(struct fixture *f, const char *profile, uint64_t timeout_
     forget_answer(f);
     assert_int_equal(credentials_process_new(f->event, profile, timeout_usec, &p), 0);
     assert_string_equal(p->name, "credential_process");
-    assert_int_equal(p->ops->fetch(p, on_done, f), 0);
+    credentials_provider_fetch(p, on_done, f);
     wait_for_answer(f);
 }
 
@@ -364,7 +364,7 @@ static void the_file_is_read_anew_at_each_fetch(void **state)
         snprintf(says, sizeof(says), "exit status %u", i);
         write_file(f, "config", 0600, config);
         forget_answer(f);
-        assert_int_equal(p->ops->fetch(p, on_done, f), 0);
+        credentials_provider_fetch(p, on_done, f);
         wait_for_answer(f);
         assert_failed(f, says);
     }
@@ -378,7 +378,7 @@ static void freeing_the_provider_kills_the_program(void **state)
 
     write_file(f, "config", 0600, "[default]\ncredential_process = sleep 100\n");
     assert_int_equal(credentials_process_new(f->event, NULL, 20 * USEC_PER_SEC, &p), 0);
-    assert_int_equal(p->ops->fetch(p, on_done, f), 0);
+    credentials_provider_fetch(p, on_done, f);
     credentials_provider_free(TAKE(p));
     for (unsigned i = 0; waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0; i++) {
         assert_true(i < 100);

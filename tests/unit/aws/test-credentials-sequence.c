@@ -12,15 +12,14 @@ struct puppet {
     unsigned *n_asked, *n_freed;
 };
 
-static int puppet_fetch(struct credentials_provider *provider, credentials_provider_done_fn done,
-                        void *userdata)
+static int puppet_start(struct credentials_provider *provider)
 {
     struct puppet *p = (struct puppet *)provider;
 
     ++*p->n_asked;
     if (!p->text)
         return -ENOMEM;
-    done(userdata, p->outcome, p->credentials, p->outcome == CREDENTIALS_FOUND ? NULL : p->text);
+    credentials_provider_answer(provider, p->outcome, p->credentials, p->text);
     return 0;
 }
 
@@ -30,7 +29,6 @@ static void puppet_free(struct credentials_provider *provider)
 
     ++*p->n_freed;
     aws_credentials_unref(p->credentials);
-    free(p);
 }
 
 static unsigned n_asked, n_freed;
@@ -38,12 +36,12 @@ static unsigned n_asked, n_freed;
 static struct credentials_provider *puppet(const char *name, enum credentials_outcome outcome,
                                            const char *text)
 {
-    static const struct credentials_provider_ops ops = {.fetch = puppet_fetch, .free = puppet_free};
-    struct puppet *p = calloc(1, sizeof(*p));
+    static const struct credentials_provider_ops ops = {.start = puppet_start, .free = puppet_free};
+    struct credentials_provider *provider = NULL;
+    struct puppet *p;
 
-    assert_non_null(p);
-    p->head.ops = &ops;
-    p->head.name = name;
+    assert_int_equal(credentials_provider_new(sizeof(*p), &ops, name, NULL, &provider), 0);
+    p = (struct puppet *)provider;
     p->outcome = outcome;
     p->text = text;
     p->n_asked = &n_asked;
@@ -117,7 +115,7 @@ static void the_first_that_is_set_up_answers(void **state)
         for (unsigned round = 0; round < 2; round++) { /* each fetch begins anew */
             n_asked = 0;
             answer_reset(&a);
-            assert_int_equal(p->ops->fetch(p, on_answer, &a), 0);
+            credentials_provider_fetch(p, on_answer, &a);
             assert_int_equal(a.n, 1);
             assert_int_equal(a.outcome, rows[i].outcome);
             assert_string_equal(a.credentials ? a.credentials->source : a.text, rows[i].text);

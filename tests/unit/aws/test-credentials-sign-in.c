@@ -45,7 +45,7 @@ static void profiles_for_people_are_refused_with_what_serves_instead(void **stat
         aws_home_reset();
         aws_home_write(".aws/config", rows[i].config);
         assert_int_equal(credentials_sign_in_new(rows[i].kind, rows[i].profile, &p), 0);
-        assert_int_equal(p->ops->fetch(p, on_answer, &a), 0);
+        credentials_provider_fetch(p, on_answer, &a);
         assert_int_equal(a.n, 1);
         assert_int_equal(a.outcome, rows[i].outcome);
         assert_text_has(&a, rows[i].words);

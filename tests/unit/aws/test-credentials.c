@@ -27,7 +27,7 @@ static sd_event *event;
 /* --- A provider that does as it is told --- */
 
 struct fake {
-    struct credentials_provider head;
+    struct credentials_provider *provider;
     enum credentials_outcome outcome;
     const char *id;         /* of the keys it finds */
     uint64_t lifetime_usec; /* USEC_INFINITY: for ever */
@@ -37,8 +37,11 @@ struct fake {
 
     unsigned n_fetches, n_freed;
     sd_event_source *answer;
-    credentials_provider_done_fn done;
-    void *userdata;
+};
+
+struct fake_provider {
+    struct credentials_provider head;
+    struct fake *fake;
 };
 
 static void fake_answer(struct fake *f)
@@ -46,7 +49,7 @@ static void fake_answer(struct fake *f)
     CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
 
     if (f->outcome == CREDENTIALS_FOUND)
-        assert_int_equal(aws_credentials_new(f->id, "SECRET", "TOKEN", f->head.name,
+        assert_int_equal(aws_credentials_new(f->id, "SECRET", "TOKEN", f->provider->name,
                                              f->lifetime_usec == USEC_INFINITY
                                                  ? USEC_INFINITY
                                                  : clock_wall_usec() + f->lifetime_usec,
@@ -54,11 +57,10 @@ static void fake_answer(struct fake *f)
                          0);
     if (c && f->path)
         assert_int_equal(aws_credentials_set_file(c, f->path), 0);
-    f->done(f->userdata, f->outcome, c,
-            f->outcome == CREDENTIALS_FOUND           ? NULL
-            : f->outcome == CREDENTIALS_NOT_SET_UP    ? "nothing here"
-            : f->outcome == CREDENTIALS_NO_ANSWER_YET ? "nobody there"
-                                                      : "it is broken");
+    credentials_provider_answer(f->provider, f->outcome, c,
+                                f->outcome == CREDENTIALS_NOT_SET_UP      ? "nothing here"
+                                : f->outcome == CREDENTIALS_NO_ANSWER_YET ? "nobody there"
+                                                                          : "it is broken");
 }
 
 static int on_fake_answer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -67,34 +69,47 @@ static int on_fake_answer(sd_event_source *source, uint64_t usec, void *userdata
     return 0;
 }
 
-static int fake_fetch(struct credentials_provider *provider, credentials_provider_done_fn done,
-                      void *userdata)
+static int fake_start(struct credentials_provider *provider)
 {
-    struct fake *f = (struct fake *)provider;
+    struct fake *f = ((struct fake_provider *)provider)->fake;
 
     f->n_fetches++;
     if (f->error < 0)
         return f->error;
-    f->done = done;
-    f->userdata = userdata;
     if (!f->is_async) {
         fake_answer(f);
         return 0;
     }
-    f->answer = sd_event_source_disable_unref(f->answer);
     return sd_event_add_time_relative(event, &f->answer, CLOCK_BOOTTIME, 10 * USEC_PER_MSEC, 1,
                                       on_fake_answer, f);
 }
 
-static void fake_free(struct credentials_provider *provider)
+static void fake_stop(struct credentials_provider *provider)
 {
-    struct fake *f = (struct fake *)provider;
+    struct fake *f = ((struct fake_provider *)provider)->fake;
 
-    f->n_freed++;
     f->answer = sd_event_source_disable_unref(f->answer);
 }
 
-static const struct credentials_provider_ops fake_ops = {.fetch = fake_fetch, .free = fake_free};
+static void fake_free(struct credentials_provider *provider)
+{
+    ((struct fake_provider *)provider)->fake->n_freed++;
+}
+
+static struct credentials_provider *new_fake(struct fake *fake, const char *name)
+{
+    static const struct credentials_provider_ops ops = {
+        .start = fake_start,
+        .stop = fake_stop,
+        .free = fake_free,
+    };
+
+    assert_int_equal(
+        credentials_provider_new(sizeof(struct fake_provider), &ops, name, NULL, &fake->provider),
+        0);
+    ((struct fake_provider *)fake->provider)->fake = fake;
+    return fake->provider;
+}
 
 static struct credentials *new_chain(struct fake *fakes, size_t n)
 {
@@ -103,10 +118,9 @@ static struct credentials *new_chain(struct fake *fakes, size_t n)
     struct credentials *c;
 
     for (size_t i = 0; i < n; i++) {
-        fakes[i].head = (struct credentials_provider){&fake_ops, names[i]};
         if (fakes[i].lifetime_usec == 0)
             fakes[i].lifetime_usec = USEC_INFINITY;
-        providers[i] = &fakes[i].head;
+        providers[i] = new_fake(&fakes[i], names[i]);
     }
     assert_int_equal(credentials_new(event, providers, n, &c), 0);
     return c;
@@ -722,10 +736,8 @@ static void too_many_providers_are_freed(void **state)
     struct credentials_provider *providers[CREDENTIALS_PROVIDERS_MAX + 1];
     struct credentials *c = NULL;
 
-    for (size_t i = 0; i < ARRAY_SIZE(fakes); i++) {
-        fakes[i].head = (struct credentials_provider){&fake_ops, "fake"};
-        providers[i] = &fakes[i].head;
-    }
+    for (size_t i = 0; i < ARRAY_SIZE(fakes); i++)
+        providers[i] = new_fake(&fakes[i], "x");
     assert_int_equal(credentials_new(event, providers, ARRAY_SIZE(fakes), &c), -E2BIG);
     assert_null(c);
     for (size_t i = 0; i < ARRAY_SIZE(fakes); i++)

@@ -24,18 +24,13 @@ int clock_gettime(clockid_t clock, struct timespec *ret)
     return r;
 }
 
-static int fetch(struct credentials_provider *provider, credentials_provider_done_fn done,
-                 void *userdata)
+static int start(struct credentials_provider *provider)
 {
     CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
 
     assert_int_equal(aws_credentials_new("AKIA", "SECRET", NULL, "fake", USEC_INFINITY, &c), 0);
-    done(userdata, CREDENTIALS_FOUND, c, NULL);
+    credentials_provider_found(provider, c);
     return 0;
-}
-
-static void provider_free(struct credentials_provider *provider)
-{
 }
 
 static struct bench {
@@ -60,16 +55,16 @@ static void on_refreshed(void *userdata, const struct sqs_queue_attributes *attr
 
 static void set_bench(struct test_server *server)
 {
-    static const struct credentials_provider_ops ops = {fetch, provider_free};
-    static struct credentials_provider provider = {&ops, "fake"};
-    static struct credentials_provider *providers = &provider;
+    static const struct credentials_provider_ops ops = {.start = start};
+    struct credentials_provider *provider = NULL;
     static char path[] = "/", region[] = "eu-west-1", host[] = "127.0.0.1";
 
     unsetenv("http_proxy");
     b = (struct bench){};
     ahead_usec = 0;
     assert_true(sd_event_new(&b.event) >= 0);
-    assert_int_equal(credentials_new(b.event, &providers, 1, &b.credentials), 0);
+    assert_int_equal(credentials_provider_new(sizeof(*provider), &ops, "fake", NULL, &provider), 0);
+    assert_int_equal(credentials_new(b.event, &provider, 1, &b.credentials), 0);
     assert_int_equal(
         http_client_new(b.event,
                         &(struct http_client_options){.user_agent = "test/1",

@@ -42,56 +42,61 @@ int clock_gettime(clockid_t clock, struct timespec *ret)
 
 /* --- Keys --- */
 
-struct fake_provider {
-    struct credentials_provider head;
+struct fake {
+    struct credentials_provider *provider;
     const char *id; /* NULL: none */
     const char *token;
-    bool is_silent; /* does not answer before fake_provide */
-    credentials_provider_done_fn done;
-    void *userdata;
+    bool is_silent;                   /* does not answer before fake_provide */
     bool is_away;                     /* cannot be asked now */
     enum credentials_outcome failure; /* where there are none; FOUND: NOT_SET_UP */
     unsigned n_fetches;
 };
 
-static int fake_fetch(struct credentials_provider *provider, credentials_provider_done_fn done,
-                      void *userdata)
+struct fake_provider {
+    struct credentials_provider head;
+    struct fake *fake;
+};
+
+static int fake_start(struct credentials_provider *provider)
 {
-    struct fake_provider *f = (struct fake_provider *)provider;
+    struct fake *f = ((struct fake_provider *)provider)->fake;
     CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
 
     f->n_fetches++;
-    f->done = done;
-    f->userdata = userdata;
     if (f->is_silent)
         return 0;
     if (f->is_away) {
-        done(userdata, CREDENTIALS_UNREACHABLE, NULL, "timed out");
+        credentials_provider_fail(provider, CREDENTIALS_UNREACHABLE, "timed out");
         return 0;
     }
     if (!f->id) {
-        done(userdata, f->failure ? f->failure : CREDENTIALS_NOT_SET_UP, NULL, "nothing here");
+        credentials_provider_fail(provider, f->failure ? f->failure : CREDENTIALS_NOT_SET_UP,
+                                  "nothing here");
         return 0;
     }
     assert_int_equal(aws_credentials_new(f->id, "SECRET", f->token, "fake", USEC_INFINITY, &c), 0);
-    done(userdata, CREDENTIALS_FOUND, c, NULL);
+    credentials_provider_found(provider, c);
     return 0;
 }
 
 /* The silent one speaks. */
-static void fake_provide(struct fake_provider *f)
+static void fake_provide(struct fake *f)
 {
     CLEANUP(aws_credentials_unref) struct aws_credentials *c = NULL;
 
     assert_int_equal(aws_credentials_new("AKIA2", "SECRET", NULL, "fake", USEC_INFINITY, &c), 0);
-    f->done(f->userdata, CREDENTIALS_FOUND, c, NULL);
+    credentials_provider_found(f->provider, c);
 }
 
-static void fake_free(struct credentials_provider *provider)
+static void fake_set_up(struct fake *f)
 {
-}
+    static const struct credentials_provider_ops ops = {.start = fake_start};
 
-static const struct credentials_provider_ops fake_ops = {fake_fetch, fake_free};
+    assert_int_equal(
+        credentials_provider_new(sizeof(struct fake_provider), &ops, "fake", NULL, &f->provider),
+        0);
+    ((struct fake_provider *)f->provider)->fake = f;
+}
 
 /* --- All that a test needs --- */
 
@@ -105,7 +110,7 @@ struct noted_attempt {
 
 static struct bench {
     sd_event *event;
-    struct fake_provider provider;
+    struct fake provider;
     struct credentials *credentials;
     struct http_client *http;
     struct endpoint endpoint;
@@ -156,9 +161,10 @@ static void on_skew_changed(void *userdata, enum clock_skew_change change, int64
 static void set_bench(struct test_server *server)
 {
     static char path[] = "/", region[] = "eu-west-1";
-    struct credentials_provider *provider = &b.provider.head;
+    struct credentials_provider *provider;
 
-    b.provider.head = (struct credentials_provider){&fake_ops, "fake"};
+    fake_set_up(&b.provider);
+    provider = b.provider.provider;
     b.provider.id = "AKIA1";
     assert_int_equal(credentials_new(b.event, &provider, 1, &b.credentials), 0);
     assert_int_equal(
