@@ -69,9 +69,9 @@ static void ask(struct tool *tool);
 static void on_done(void *userdata, enum credentials_outcome outcome,
                     struct aws_credentials *credentials, const char *text)
 {
-    static const char *const names[] = {
-        "found",       "not set up",  "not reached",         "failed",
-        "unreachable", "intercepted", "metadata intercepted"};
+    static const char *const names[] = {"found",       "not set up",          "not reached",
+                                        "failed",      "unreachable",         "shortage",
+                                        "intercepted", "metadata intercepted"};
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(1 << 20);
     struct tool *tool = userdata;
 

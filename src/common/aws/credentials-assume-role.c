@@ -92,10 +92,9 @@ static void on_source(void *userdata, enum credentials_outcome outcome,
         assume_next(p, credentials);
     else
         fail(p,
-             outcome == CREDENTIALS_UNREACHABLE || outcome == CREDENTIALS_INTERCEPTED ||
-                     outcome == CREDENTIALS_METADATA_INTERCEPTED
-                 ? outcome
-                 : CREDENTIALS_FAILED,
+             outcome == CREDENTIALS_NOT_SET_UP || outcome == CREDENTIALS_NO_ANSWER_YET
+                 ? CREDENTIALS_FAILED
+                 : outcome,
              role,
              p->plan->source == AWS_ROLE_SOURCE_PROFILE
                  ? "no keys from its source_profile to assume the role with: "

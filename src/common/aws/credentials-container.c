@@ -153,7 +153,8 @@ static void on_reply(void *userdata, const struct http_reply *reply)
     buffer_printf(&text, "%s: ", buffer_string(&p->shown_url));
     if (reply->failure != HTTP_FAILURE_NONE) {
         if (reply->failure != HTTP_FAILURE_TOO_LARGE)
-            outcome = CREDENTIALS_UNREACHABLE;
+            outcome = reply->failure == HTTP_FAILURE_SHORTAGE ? CREDENTIALS_SHORTAGE
+                                                              : CREDENTIALS_UNREACHABLE;
         buffer_append_string(&text, reply->failure_text);
     } else if (http_reply_is_intercepted(reply)) {
         outcome = CREDENTIALS_METADATA_INTERCEPTED;

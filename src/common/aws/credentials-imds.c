@@ -38,6 +38,26 @@ static void answer(struct imds_provider *p, enum credentials_outcome outcome,
     credentials_provider_answer(&p->head, outcome, credentials, text);
 }
 
+/* The service has told the role's name: where nobody answers now, it is down or overloaded. */
+static enum credentials_outcome outcome_without_keys(enum imds_outcome outcome)
+{
+    switch (outcome) {
+    case IMDS_UNREACHABLE:
+    case IMDS_NO_ANSWER:
+    case IMDS_REFUSED:
+        return CREDENTIALS_UNREACHABLE;
+    case IMDS_SHORTAGE:
+        return CREDENTIALS_SHORTAGE;
+    case IMDS_INTERCEPTED:
+        return CREDENTIALS_METADATA_INTERCEPTED;
+    case IMDS_OK:
+    case IMDS_NOT_FOUND:
+    case IMDS_FAILED:
+        break;
+    }
+    return CREDENTIALS_FAILED;
+}
+
 static void on_keys(void *userdata, enum imds_outcome outcome, const char *body, size_t body_bytes,
                     const char *text)
 {
@@ -48,13 +68,7 @@ static void on_keys(void *userdata, enum imds_outcome outcome, const char *body,
     int r;
 
     if (outcome != IMDS_OK) {
-        /* The service has told the role's name: where nobody answers now, it is in trouble. */
-        answer(p,
-               outcome == IMDS_INTERCEPTED ? CREDENTIALS_METADATA_INTERCEPTED
-               : outcome == IMDS_UNREACHABLE || outcome == IMDS_NO_ANSWER || outcome == IMDS_REFUSED
-                   ? CREDENTIALS_UNREACHABLE
-                   : CREDENTIALS_FAILED,
-               NULL, text);
+        answer(p, outcome_without_keys(outcome), NULL, text);
         return;
     }
     buffer_printf(&line, "instance metadata service, role %s", p->role);
@@ -67,7 +81,8 @@ static void on_keys(void *userdata, enum imds_outcome outcome, const char *body,
     buffer_reset(&line);
     buffer_printf(&line, "the answer for role %s %s", p->role,
                   r > 0 ? error : "could not be read: out of memory");
-    answer(p, r > 0 ? CREDENTIALS_FAILED : CREDENTIALS_UNREACHABLE, NULL, buffer_string(&line));
+    answer(p, r > 0 ? CREDENTIALS_FAILED : credentials_outcome_of_errno(r), NULL,
+           buffer_string(&line));
 }
 
 /* The role's name, which stands on the first line. False where that is no such name. */
@@ -131,6 +146,9 @@ static void on_role(void *userdata, enum imds_outcome outcome, const char *body,
         return;
     case IMDS_UNREACHABLE:
         answer(p, CREDENTIALS_UNREACHABLE, NULL, buffer_string(&line));
+        return;
+    case IMDS_SHORTAGE:
+        answer(p, CREDENTIALS_SHORTAGE, NULL, buffer_string(&line));
         return;
     case IMDS_INTERCEPTED:
         answer(p, CREDENTIALS_METADATA_INTERCEPTED, NULL, buffer_string(&line));

@@ -146,7 +146,7 @@ static enum credentials_outcome outcome_of_end(enum child_end end, const struct 
     case CHILD_LOST:
         return CREDENTIALS_UNREACHABLE;
     case CHILD_TOO_MUCH_OUTPUT:
-        return printed->output.error == -ENOMEM ? CREDENTIALS_UNREACHABLE : CREDENTIALS_FAILED;
+        return printed->output.error == -ENOMEM ? CREDENTIALS_SHORTAGE : CREDENTIALS_FAILED;
     case CHILD_EXITED:
     case CHILD_KILLED:
     case CHILD_TERMINATED:
@@ -210,7 +210,7 @@ static int run(struct process_provider *p, const char *profile, const char *comm
                                      "replaced)"
                       : r == -ENOEXEC ? " (a script needs a first line such as #!/bin/sh)"
                                       : "");
-        fail(p, errno_is_transient(r) ? CREDENTIALS_UNREACHABLE : CREDENTIALS_FAILED, &text);
+        fail(p, errno_is_transient(r) ? CREDENTIALS_SHORTAGE : CREDENTIALS_FAILED, &text);
     }
     return 0;
 }

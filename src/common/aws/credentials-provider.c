@@ -8,6 +8,8 @@
 
 enum credentials_outcome credentials_outcome_of_errno(int error)
 {
+    if (errno_is_transient(error))
+        return CREDENTIALS_SHORTAGE;
     return error == -EINVAL || error == -E2BIG ? CREDENTIALS_FAILED : CREDENTIALS_UNREACHABLE;
 }
 

@@ -23,6 +23,9 @@ enum credentials_outcome {
     CREDENTIALS_UNREACHABLE, /* set up, but the holder of the keys cannot be asked now: the network
                                   is down, it is overloaded, it took too long. A later try may succeed
                                   although nobody repairs anything. `text` says why */
+    CREDENTIALS_SHORTAGE,    /* the same, because this machine is short of memory, file descriptors
+                             or processes (ENOMEM, EMFILE, EAGAIN), or its disk failed (EIO):
+                             nobody was asked. `text` names the error */
     CREDENTIALS_INTERCEPTED, /* set up, but a proxy or a network's sign-in page answers in the place
                                   of STS, until somebody repairs that */
     CREDENTIALS_METADATA_INTERCEPTED, /* the same in the place of a metadata service or a

@@ -43,6 +43,7 @@ static void on_done(void *userdata, enum credentials_outcome outcome,
         break;
     case CREDENTIALS_FAILED:
     case CREDENTIALS_UNREACHABLE:
+    case CREDENTIALS_SHORTAGE:
     case CREDENTIALS_INTERCEPTED:
     case CREDENTIALS_METADATA_INTERCEPTED:
         /* What else was looked at would only hide the reason. */

@@ -9,9 +9,8 @@
 #include <stdio.h>
 #include <time.h>
 
-#include <systemd/sd-id128.h>
-
 #include "util/clock.h"
+#include "util/random.h"
 
 struct credentials_slot {
     struct credentials *owner;
@@ -56,11 +55,7 @@ enum { LOOKED_AT_MAX_BYTES = 32 * 1024 };
  * does not ask at the same moment. */
 static uint64_t refresh_ahead_usec(void)
 {
-    sd_id128_t random;
-
-    if (sd_id128_randomize(&random) < 0)
-        return CREDENTIALS_REFRESH_AHEAD_USEC;
-    return CREDENTIALS_REFRESH_AHEAD_USEC + random.qwords[0] % (CREDENTIALS_REFRESH_AHEAD_USEC / 3);
+    return CREDENTIALS_REFRESH_AHEAD_USEC + random_u64() % (CREDENTIALS_REFRESH_AHEAD_USEC / 3);
 }
 
 static void free_slots(struct credentials_slot *slot)
@@ -228,6 +223,7 @@ static void on_provider_done(void *userdata, enum credentials_outcome outcome,
         break;
     case CREDENTIALS_FAILED:
     case CREDENTIALS_UNREACHABLE:
+    case CREDENTIALS_SHORTAGE:
     case CREDENTIALS_INTERCEPTED:
     case CREDENTIALS_METADATA_INTERCEPTED:
         note_only(c, name, text);

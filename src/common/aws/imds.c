@@ -106,7 +106,7 @@ static void on_pause_over(void *userdata)
     int r = send_request(imds);
 
     if (r < 0)
-        end_read(imds, IMDS_UNREACHABLE, "%s", strerror(-r));
+        end_read(imds, errno_is_transient(r) ? IMDS_SHORTAGE : IMDS_FAILED, "%s", strerror(-r));
 }
 
 /* Makes the request once more after a pause. False where there are no attempts left, or no time. */
@@ -132,7 +132,7 @@ static void request_value(struct imds *imds)
     imds->attempts = 0;
     r = send_request(imds);
     if (r < 0)
-        end_read(imds, IMDS_UNREACHABLE, "%s", strerror(-r));
+        end_read(imds, errno_is_transient(r) ? IMDS_SHORTAGE : IMDS_FAILED, "%s", strerror(-r));
 }
 
 static const char *failure_text(const struct http_reply *reply)
@@ -149,9 +149,11 @@ static bool token_is_valid(const char *token, size_t size)
     return size > 0;
 }
 
-/* Of a failure that shows that somebody is there. */
+/* Of a failure after somebody was heard, or before anybody was asked. */
 static enum imds_outcome outcome_of_failure(enum http_failure failure)
 {
+    if (failure == HTTP_FAILURE_SHORTAGE)
+        return IMDS_SHORTAGE;
     return failure == HTTP_FAILURE_TOO_LARGE ? IMDS_FAILED : IMDS_UNREACHABLE;
 }
 

@@ -40,6 +40,7 @@ enum imds_outcome {
     IMDS_FAILED,      /* it is there but does not answer as it should */
     IMDS_UNREACHABLE, /* it is there, but in trouble: time-outs and broken connections after it was
                          heard, 5xx, overload. It may answer a later time */
+    IMDS_SHORTAGE,    /* this machine is short of memory or file descriptors: nobody was asked */
     IMDS_INTERCEPTED, /* a network's sign-in page answers in its place */
 };
 

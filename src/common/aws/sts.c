@@ -116,16 +116,17 @@ static void finish_failed(struct sts_call *call, enum credentials_outcome outcom
 
 /* --- What follows a failed attempt --- */
 
-static void attempt_failed(struct sts_call *call, enum aws_error_class class, const char *reason)
+/* `outcome`: of the call, where the error may pass and this was the last attempt. */
+static void attempt_failed(struct sts_call *call, enum aws_error_class class,
+                           enum credentials_outcome outcome, const char *reason)
 {
-    enum backoff_kind kind = class == AWS_ERROR_THROTTLED ? BACKOFF_THROTTLED : BACKOFF_TRANSIENT;
-    bool is_worth_it = class == AWS_ERROR_THROTTLED || class == AWS_ERROR_TRANSIENT;
+    enum backoff_kind kind = aws_error_backoff(class);
+    bool may_pass = kind != BACKOFF_SLOW; /* what a person must repair is not repeated */
 
-    if (!is_worth_it || call->attempts >= STS_ATTEMPTS_MAX ||
+    if (!may_pass || call->attempts >= STS_ATTEMPTS_MAX ||
         timer_set_after(&call->timer, backoff_delay_usec(kind, call->attempts, true, USEC_INFINITY,
                                                          random_u64())) < 0)
-        finish_failed(call, is_worth_it ? CREDENTIALS_UNREACHABLE : CREDENTIALS_FAILED, "%s",
-                      reason);
+        finish_failed(call, may_pass ? outcome : CREDENTIALS_FAILED, "%s", reason);
 }
 
 static struct clock_reading read_clocks(const struct sts *sts)
@@ -178,7 +179,7 @@ static void error_reply(struct sts_call *call, const struct http_reply *reply,
     snprintf(reason, sizeof(reason), "%s%s%s%s", parsed->error_code,
              parsed->error_message ? ": " : "", parsed->error_message ? parsed->error_message : "",
              class == AWS_ERROR_CLOCK ? " (set this machine's clock: timedatectl)" : "");
-    attempt_failed(call, class, reason);
+    attempt_failed(call, class, CREDENTIALS_UNREACHABLE, reason);
 }
 
 static void good_reply(struct sts_call *call, const struct sts_reply *parsed)
@@ -197,7 +198,7 @@ static void good_reply(struct sts_call *call, const struct sts_reply *parsed)
     r = aws_credentials_new(parsed->access_key_id, parsed->secret_access_key, parsed->session_token,
                             call->source, (uint64_t)parsed->expiration * USEC_PER_SEC, &c);
     if (r < 0)
-        finish_failed(call, CREDENTIALS_UNREACHABLE, "%s", strerror(-r));
+        finish_failed(call, credentials_outcome_of_errno(r), "%s", strerror(-r));
     else
         finish(call, CREDENTIALS_FOUND, c, NULL);
 }
@@ -216,7 +217,7 @@ static void other_reply(struct sts_call *call, const struct http_reply *reply, c
         finish_failed(call, CREDENTIALS_INTERCEPTED, "%s", reason);
     else
         attempt_failed(call, reply->status == 429 ? AWS_ERROR_THROTTLED : AWS_ERROR_TRANSIENT,
-                       reason);
+                       CREDENTIALS_UNREACHABLE, reason);
 }
 
 static void on_reply(void *userdata, const struct http_reply *reply)
@@ -232,7 +233,10 @@ static void on_reply(void *userdata, const struct http_reply *reply)
         return;
     }
     if (reply->failure != HTTP_FAILURE_NONE) {
-        attempt_failed(call, AWS_ERROR_TRANSIENT, reply->failure_text);
+        attempt_failed(call, AWS_ERROR_TRANSIENT,
+                       reply->failure == HTTP_FAILURE_SHORTAGE ? CREDENTIALS_SHORTAGE
+                                                               : CREDENTIALS_UNREACHABLE,
+                       reply->failure_text);
         return;
     }
     r = sts_reply_parse(reply->body, reply->body_bytes, &parsed, &error);
@@ -241,7 +245,7 @@ static void on_reply(void *userdata, const struct http_reply *reply)
     else if (r == 0 && reply->status == 200)
         good_reply(call, parsed);
     else if (r < 0)
-        attempt_failed(call, AWS_ERROR_TRANSIENT, strerror(-r));
+        attempt_failed(call, AWS_ERROR_TRANSIENT, credentials_outcome_of_errno(r), strerror(-r));
     else
         other_reply(call, reply, error);
 }

@@ -35,6 +35,9 @@ static const struct {
     {SQS_ERROR_CREDENTIALS_UNREACHABLE,
      "check that this machine reaches what hands out the keys: the network, the name look-up, its "
      "certificate, on the way to STS a proxy"},
+    {SQS_ERROR_CREDENTIALS_SHORTAGE,
+     "this machine is short of what the error names: look at its memory, its disk, and the limits "
+     "of this service (LimitNOFILE=, TasksMax=, MemoryMax=)"},
     {SQS_ERROR_CREDENTIALS_INTERCEPTED, "this is no answer of AWS's: check the proxy "
                                         "(https_proxy), whether this network wants a sign-in, "
                                         "and AWS_ENDPOINT_URL_STS where it is set"},

@@ -128,6 +128,9 @@ static void on_credentials(void *userdata, enum credentials_outcome outcome,
     case CREDENTIALS_UNREACHABLE:
         sqs_call_set_error(call, AWS_ERROR_TRANSIENT, SQS_ERROR_CREDENTIALS_UNREACHABLE, error);
         break;
+    case CREDENTIALS_SHORTAGE:
+        sqs_call_set_error(call, AWS_ERROR_TRANSIENT, SQS_ERROR_CREDENTIALS_SHORTAGE, error);
+        break;
     case CREDENTIALS_INTERCEPTED:
         sqs_call_set_error(call, AWS_ERROR_TRANSIENT, SQS_ERROR_CREDENTIALS_INTERCEPTED, error);
         break;

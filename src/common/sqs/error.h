@@ -10,6 +10,8 @@
 #define SQS_ERROR_NO_CREDENTIALS_YET "NoCredentialsYet"  /* nor yet, but one may come up */
 #define SQS_ERROR_CREDENTIALS_FAILED "CredentialsFailed" /* the place that is set up has none */
 #define SQS_ERROR_CREDENTIALS_UNREACHABLE "CredentialsUnreachable" /* they may be found later */
+#define SQS_ERROR_CREDENTIALS_SHORTAGE                                                             \
+    "CredentialsShortage" /* this machine lacks memory, or such */
 /* a proxy or a portal answered in the place of STS, or of a metadata service or a container's */
 #define SQS_ERROR_CREDENTIALS_INTERCEPTED "CredentialsIntercepted"
 #define SQS_ERROR_METADATA_INTERCEPTED "MetadataIntercepted"

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The chain as a whole: which place answers before which. */
 #include "aws/credentials-chain.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "test-aws-home.h"
 #include "test-open.h"
 #include "test-server.h"
@@ -15,6 +21,17 @@
     "<Expiration>2090-01-01T00:00:00Z</Expiration></Credentials></" action "Result></" action      \
     "Response>"
 #define FILE_KEYS(id) "aws_access_key_id = " id "\naws_secret_access_key = " SECRET "\n"
+
+static int socket_errno; /* of socket(); 0: it opens one */
+
+/* libc's, which libcurl calls, too. */
+int socket(int domain, int type, int protocol)
+{
+    if (socket_errno == 0)
+        return (int)syscall(SYS_socket, domain, type, protocol);
+    errno = socket_errno;
+    return -1;
+}
 
 struct fixture {
     sd_event *event;
@@ -222,8 +239,8 @@ static void file_that_cannot_be_opened_for_a_while_is_no_end(void **state)
         int error;
         enum credentials_outcome outcome;
     } rows[] = {
-        {EMFILE, CREDENTIALS_UNREACHABLE}, {ENFILE, CREDENTIALS_UNREACHABLE},
-        {ENOMEM, CREDENTIALS_UNREACHABLE}, {EIO, CREDENTIALS_UNREACHABLE},
+        {EMFILE, CREDENTIALS_SHORTAGE}, {ENFILE, CREDENTIALS_SHORTAGE},
+        {ENOMEM, CREDENTIALS_SHORTAGE}, {EIO, CREDENTIALS_SHORTAGE},
         {EACCES, CREDENTIALS_FAILED},
     };
     static const char *const names[] = {".aws/credentials", ".aws/config", "token"};
@@ -253,6 +270,35 @@ static void file_that_cannot_be_opened_for_a_while_is_no_end(void **state)
             if (a.outcome != rows[row].outcome || !strstr(a.text, strerror(rows[row].error)))
                 fail_msg("%s: %s", unopenable, a.text);
         }
+    }
+}
+
+/* Nobody was asked: the network is not to blame. */
+static void socket_cannot_be_opened_outcome_is_shortage(void **state)
+{
+    struct fixture *f = *state;
+    char path[160];
+
+    aws_home_write("token", "eyJ");
+    aws_home_path("token", path, sizeof(path));
+    for (int place = 0; place < 3; place++) {
+        CLEANUP(answer_reset) struct answer a = {};
+
+        aws_home_reset();
+        if (place == 0) {
+            set_container(f);
+        } else if (place == 1) {
+            set_imds(f);
+        } else {
+            setenv("AWS_ROLE_ARN", ROLE, 1);
+            setenv("AWS_WEB_IDENTITY_TOKEN_FILE", path, 1);
+        }
+        socket_errno = EMFILE;
+        ask(f, NULL, &a);
+        socket_errno = 0;
+        assert_text_has(&a, "Too many open files");
+        if (a.outcome != CREDENTIALS_SHORTAGE)
+            fail_msg("place %d: %d, %s", place, a.outcome, a.text);
     }
 }
 
@@ -286,6 +332,7 @@ int main(void)
         TEST(roles_have_each_kind_of_source),
         TEST(a_source_profile_without_keys_has_no_others),
         TEST(file_that_cannot_be_opened_for_a_while_is_no_end),
+        TEST(socket_cannot_be_opened_outcome_is_shortage),
         TEST(a_chain_is_freed_while_it_looks),
     };
 

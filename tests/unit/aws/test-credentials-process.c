@@ -270,18 +270,18 @@ static void programs_that_cannot_be_run_are_named(void **state)
 }
 
 /* What this machine lacks for a while says nothing of the program. */
-static void program_shortage_of_this_machine_keeps_from_running_is_unreachable(void **state)
+static void program_cannot_be_run_shortage_is_told_from_a_fault(void **state)
 {
     static const struct {
         int error;
         enum credentials_outcome outcome;
         const char *says;
     } rows[] = {
-        {EAGAIN, CREDENTIALS_UNREACHABLE, "sh cannot be run: Resource temporarily unavailable"},
-        {ENOMEM, CREDENTIALS_UNREACHABLE, "sh cannot be run: Cannot allocate memory"},
-        {EMFILE, CREDENTIALS_UNREACHABLE, "sh cannot be run: Too many open files"},
-        {ENFILE, CREDENTIALS_UNREACHABLE, "sh cannot be run: Too many open files in system"},
-        {ETXTBSY, CREDENTIALS_UNREACHABLE, "sh cannot be run: Text file busy"},
+        {EAGAIN, CREDENTIALS_SHORTAGE, "sh cannot be run: Resource temporarily unavailable"},
+        {ENOMEM, CREDENTIALS_SHORTAGE, "sh cannot be run: Cannot allocate memory"},
+        {EMFILE, CREDENTIALS_SHORTAGE, "sh cannot be run: Too many open files"},
+        {ENFILE, CREDENTIALS_SHORTAGE, "sh cannot be run: Too many open files in system"},
+        {ETXTBSY, CREDENTIALS_SHORTAGE, "sh cannot be run: Text file busy"},
         {EACCES, CREDENTIALS_FAILED, "sh cannot be run: Permission denied"},
         {E2BIG, CREDENTIALS_FAILED, "sh cannot be run: Argument list too long"},
     };
@@ -397,7 +397,7 @@ int main(void)
         TEST(the_program_is_looked_for_in_path_and_gets_no_shell),
         TEST(failing_programs_are_named_with_their_reason),
         TEST(programs_that_cannot_be_run_are_named),
-        TEST(program_shortage_of_this_machine_keeps_from_running_is_unreachable),
+        TEST(program_cannot_be_run_shortage_is_told_from_a_fault),
         TEST(a_program_that_hangs_is_killed),
         TEST(profile_and_file_are_chosen_as_the_aws_cli_does),
         TEST(a_broken_file_is_a_failure),

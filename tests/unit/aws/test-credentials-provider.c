@@ -76,9 +76,10 @@ static void start_fails_errno_is_the_answer(void **state)
         int error;
         enum credentials_outcome outcome;
     } rows[] = {
-        {-ENOMEM, CREDENTIALS_UNREACHABLE}, {-EMFILE, CREDENTIALS_UNREACHABLE},
-        {-EINVAL, CREDENTIALS_FAILED},      {-E2BIG, CREDENTIALS_FAILED},
-        {-ENODEV, CREDENTIALS_UNREACHABLE},
+        {-ENOMEM, CREDENTIALS_SHORTAGE}, {-EMFILE, CREDENTIALS_SHORTAGE},
+        {-ENFILE, CREDENTIALS_SHORTAGE}, {-EAGAIN, CREDENTIALS_SHORTAGE},
+        {-EIO, CREDENTIALS_SHORTAGE},    {-EINVAL, CREDENTIALS_FAILED},
+        {-E2BIG, CREDENTIALS_FAILED},    {-ENODEV, CREDENTIALS_UNREACHABLE},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

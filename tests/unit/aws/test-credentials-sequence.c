@@ -93,7 +93,7 @@ static void the_first_that_is_set_up_answers(void **state)
          2},
         {{CREDENTIALS_NOT_SET_UP, CREDENTIALS_NOT_SET_UP, CREDENTIALS_FOUND},
          {"no", NULL, ""},
-         CREDENTIALS_UNREACHABLE,
+         CREDENTIALS_SHORTAGE,
          "b: Cannot allocate memory",
          2},
         {{CREDENTIALS_NOT_SET_UP, CREDENTIALS_UNREACHABLE, CREDENTIALS_FOUND},

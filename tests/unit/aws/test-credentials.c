@@ -278,7 +278,7 @@ static void an_error_of_fetch_ends_the_chain(void **state)
 
     ask(c, &a);
     assert_string_equal(a.error, "first: Cannot allocate memory");
-    assert_int_equal(a.outcome, CREDENTIALS_UNREACHABLE);
+    assert_int_equal(a.outcome, CREDENTIALS_SHORTAGE);
     fakes[0].error = 0;
     fakes[0].outcome = CREDENTIALS_NOT_SET_UP;
     ask(c, &a);

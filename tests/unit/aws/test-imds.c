@@ -434,7 +434,7 @@ static void where_nobody_listens_it_is_absent(void **state)
 }
 
 /* Nobody was asked: that says nothing of who is there. */
-static void where_no_socket_is_to_be_had_it_is_unreachable(void **state)
+static void socket_cannot_be_opened_outcome_is_shortage(void **state)
 {
     static const struct {
         struct test_reply reply;
@@ -460,7 +460,7 @@ static void where_no_socket_is_to_be_had_it_is_unreachable(void **state)
         connections_left = rows[i].connections;
         read_thing(f, imds, &o);
         connections_left = -1;
-        if (o.outcome != IMDS_UNREACHABLE)
+        if (o.outcome != IMDS_SHORTAGE)
             fail_msg("row %zu: outcome %d: %s", i, o.outcome, o.text);
         assert_has(o.text, rows[i].text);
     }
@@ -616,7 +616,7 @@ int main(void)
         TEST(session_asks_for_one_token_and_reads_with_it),
         TEST(each_answer_has_its_outcome),
         TEST(where_nobody_listens_it_is_absent),
-        TEST(where_no_socket_is_to_be_had_it_is_unreachable),
+        TEST(socket_cannot_be_opened_outcome_is_shortage),
         TEST(session_ends_in_its_time_whatever_the_settings),
         TEST(a_session_that_is_freed_says_nothing_more),
         TEST(region_is_that_of_the_zone),

@@ -77,6 +77,8 @@ static void keys_that_are_intercepted_are_looked_for_on_their_way(void **state)
     } rows[] = {
         {SQS_ERROR_CREDENTIALS_INTERCEPTED, "check the proxy (https_proxy)", "METADATA"},
         {SQS_ERROR_CREDENTIALS_INTERCEPTED, "AWS_ENDPOINT_URL_STS", "CONTAINER"},
+        {SQS_ERROR_CREDENTIALS_SHORTAGE, "LimitNOFILE=", "network"},
+        {SQS_ERROR_CREDENTIALS_UNREACHABLE, "the network", "LimitNOFILE="},
         {SQS_ERROR_METADATA_INTERCEPTED, "AWS_EC2_METADATA_SERVICE_ENDPOINT", "https_proxy"},
         {SQS_ERROR_METADATA_INTERCEPTED, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "STS"},
     };

@@ -942,6 +942,24 @@ static void keys_that_cannot_be_asked_for_now_are_waited_for(void **state)
     assert_int_equal(o.attempts, 3);
 }
 
+static void machine_is_short_keys_are_waited_for_under_that_name(void **state)
+{
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(OK);
+    struct outcome o = {};
+
+    set_bench(server);
+    b.provider.id = NULL;
+    b.provider.failure = CREDENTIALS_SHORTAGE;
+    start(&o, &patient);
+    run_until(b.event, &b.n_noted, 1);
+    assert_int_equal(b.noted[0].class, AWS_ERROR_TRANSIENT);
+    assert_string_equal(b.noted[0].name, "CredentialsShortage");
+    assert_string_equal(b.noted[0].message, "fake: nothing here");
+    b.provider.id = "AKIDNEW";
+    run_until(b.event, &o.n_done, 1);
+    assert_true(o.ok);
+}
+
 static void assert_asked_for_slowly(enum credentials_outcome failure, const char *name)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(OK);
@@ -1701,6 +1719,7 @@ int main(void)
         TEST(keys_from_a_place_that_fails_are_told_apart_from_none),
         TEST(keys_not_there_yet_are_waited_for_and_then_missing),
         TEST(keys_that_cannot_be_asked_for_now_are_waited_for),
+        TEST(machine_is_short_keys_are_waited_for_under_that_name),
         TEST(keys_kept_back_by_a_proxy_are_asked_for_slowly),
         TEST(keys_kept_back_on_the_way_to_the_metadata_are_asked_for_slowly),
         TEST(what_cannot_be_sent_is_told_at_once_or_waited_for),
