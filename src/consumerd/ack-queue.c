@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See ack-queue.h. `pending` holds what is not on its way, in the order in which it was added. */
+/* `pending` holds the messages that are in no request, in the order in which they were added, and
+ * those that failed behind them. Each dispatch looks through it for messages whose time has come
+ * and that wait for no other, and sends them ten by ten. */
 #include "consumerd/ack-queue.h"
 
 #include <assert.h>
@@ -11,8 +13,8 @@
 #include "util/clock.h"
 #include "util/random.h"
 
-/* This long before the end of a stop, nothing waits for an extension; but not more than a quarter
- * of what remains before. */
+/* In the last part of a stop no release waits for a renewal: in the last 2 s, or in the last
+ * quarter of a shorter stop. */
 #define URGENT_USEC (2 * USEC_PER_SEC)
 
 struct ack_queue {
@@ -33,7 +35,8 @@ static struct message *of(struct list *link)
     return CONTAINER_OF(link, struct message, ack.pending);
 }
 
-/* Whether nothing of its lane must be deleted before. The `n` chosen go in the same batch. */
+/* Whether all messages before it in its lane are deleted, or are among the `n` chosen for the same
+ * request. */
 static bool may_be_deleted(const struct message *m, const struct ack_item *chosen, size_t n)
 {
     const struct message *before = lane_before(m);
@@ -53,7 +56,8 @@ static bool may_go(const struct ack_queue *q, const struct message *m,
                                          : !lease_is_renewing(m) || now_usec >= q->urgent_usec;
 }
 
-/* The next batch that may go now: fills items[], and notes in next_usec when to look again. */
+/* Fills items[] for the next request and returns how many. 0: nothing may be sent now; then
+ * next_usec says when to look again. */
 static size_t choose(struct ack_queue *q, uint64_t now_usec, struct ack_item items[SQS_BATCH_MAX])
 {
     size_t n = 0;
@@ -129,8 +133,7 @@ static void on_batch(void *userdata, struct ack_request *ack)
     struct ack_queue *q = userdata;
 
     q->n_requests--;
-    /* Even if nothing was settled: what failed has a new time, and others may have waited for room.
-     */
+    /* Also when no message has ended: a failed one has a new time, and a request is free again. */
     if (q->options.changed)
         q->options.changed(q->userdata);
 }
@@ -158,7 +161,7 @@ static int send(struct ack_queue *q, const struct ack_item *items, size_t n)
     return 0;
 }
 
-/* The first whose handle is no longer ours; NULL: none. */
+/* The first message whose lease has ended, and with it its receipt handle; NULL: none. */
 static struct message *find_ended(struct ack_queue *q, uint64_t now_usec)
 {
     LIST_FOREACH(&q->pending, link)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages to be deleted, or to be given back, until that is done or their lease has ended:
- * collected into batches, and each that failed tried again after a delay of its own kind of
- * failure.
+/* A queue of acknowledgements: messages to be deleted (kind ACK_DELETE), or to be released (kind
+ * ACK_CHANGE_VISIBILITY). A message stays in the queue until SQS has done it, has refused it for
+ * good, or the message's lease has ended. Messages share requests, up to ten in each. A message
+ * whose attempt failed is tried again after the back-off for that kind of failure.
  *
- * Of one lane the deletes go in order: a message waits until all before it are deleted, or goes in
- * the same batch behind them. So what SQS has deleted of a group is always its beginning, unless it
- * fails an entry in the middle of a batch; then that one is tried again at once.
+ * Deletes of one lane are sent in order: a message waits until all messages before it are deleted,
+ * or shares a request with them. So the deleted messages of a group are always the first ones. (The
+ * exception: SQS fails an entry in the middle of a request. Its delete is repeated.)
  *
- * What is given back waits until an extension of its lease that is on its way is answered, which
- * would undo that if it came later. */
+ * A release waits for the answer to a lease renewal that is on its way. If the renewal took effect
+ * after the release, the message would stay hidden. */
 #pragma once
 
 #include "consumerd/ack-request.h"
@@ -16,60 +17,62 @@
 struct ack_queue;
 
 enum {
-    ACK_QUEUE_REQUESTS_MAX = 64, /* on their way at once */
+    ACK_QUEUE_REQUESTS_MAX = 64, /* under way at once */
 };
 
 struct ack_queue_options {
     enum ack_kind kind;
-    uint64_t linger_usec; /* how long the first of a batch waits for others */
-    /* A request has ended: ack_queue_dispatch is to be called soon, not from inside. With the userdata of
-     * `settled`. May be NULL. */
+    uint64_t linger_usec; /* how long a message waits for others to share its request */
+    /* A request has ended. Call ack_queue_dispatch soon, but not from inside this callback. Gets
+     * the same userdata as `done`. May be NULL. */
     void (*changed)(void *userdata);
 };
 
-/* Runs once for each message added and not removed, never from inside ack_queue_add. The message is
- * out of the ack_queue by then. `result` holds AWS's words. May add and remove messages. */
-typedef void (*ack_done_fn)(void *userdata, struct message *message, enum ack_outcome what,
+/* Runs once for each message that was added and not removed, never from inside ack_queue_add. The
+ * message has left the queue by then. `outcome` is not ACK_RETRY: a message whose lease ended
+ * before it was done has ACK_LEASE_LOST. `result` has AWS's words on the last attempt. The callback
+ * may add and remove messages. */
+typedef void (*ack_done_fn)(void *userdata, struct message *message, enum ack_outcome outcome,
                             const struct ack_result *result);
 
 /* 0 or -ENOMEM. */
 int ack_queue_new(struct queue *queue, const struct ack_queue_options *options, ack_done_fn done,
                   void *userdata, struct ack_queue **ret);
-struct ack_queue *ack_queue_free(struct ack_queue *ack_queue); /* silently */
+struct ack_queue *ack_queue_free(struct ack_queue *ack_queue); /* runs no callback */
 DEFINE_CLEANUP(struct ack_queue *, ack_queue_free)
 
-/* The message is borrowed until `settled`. visibility_sec: ACK_CHANGE_VISIBILITY, when it is to come back.
- */
+/* The message is borrowed until `done` runs. visibility_sec: for ACK_CHANGE_VISIBILITY, the time
+ * until the message becomes visible. */
 void ack_queue_add(struct ack_queue *ack_queue, struct message *message, unsigned visibility_sec,
                    uint64_t now_usec);
 
-/* Takes a message back. False where its request is on its way: then `settled` will run, after this
- * one try. */
+/* Removes a message. False when its request is under way: `done` then runs after this attempt. */
 bool ack_queue_remove(struct ack_queue *ack_queue, struct message *message);
 
-/* What is not settled by then is left: the time that remains is shared by the attempts. Nothing
- * waits for others any more, and near the end not even for an extension. */
+/* Everything is to be sent before `end_usec`; attempts share the time that is left, and what has
+ * not ended by then is left. From now on no message waits for others, and near the end no release
+ * waits for a renewal. */
 void ack_queue_stop(struct ack_queue *ack_queue, uint64_t end_usec);
 
-/* Sends what is due; what has a lease that is over is settled without. 0 or a negative errno:
- * nothing can be sent at the moment. */
+/* Sends what is due, and ends messages whose lease has ended. 0, or a negative errno when nothing
+ * can be sent at the moment. */
 int ack_queue_dispatch(struct ack_queue *ack_queue);
 
-/* When ack_queue_dispatch has something to do again, if nothing is added and no request ends before;
- * USEC_INFINITY: never. */
+/* The time of the next dispatch if no message is added and no request ends before; USEC_INFINITY:
+ * none. */
 uint64_t ack_queue_next_usec(const struct ack_queue *ack_queue);
 
-/* Whether the request of a message is on its way. */
+/* Whether the message's request is under way. */
 static inline bool ack_queue_is_sent(const struct message *message)
 {
     return message->ack.is_in_flight;
 }
 
-/* When a message that was released last was asked to come back. */
+/* The visibility_sec that the message was added with last. */
 static inline unsigned ack_queue_visibility_sec(const struct message *message)
 {
     return message->ack.visibility_sec;
 }
 
-/* How many messages are in it. */
+/* The number of messages in the queue, those in requests included. */
 size_t ack_queue_count(const struct ack_queue *ack_queue);

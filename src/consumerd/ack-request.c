@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See ack-request.h. The items stand in the order of the request's entries; those left out of an
- * attempt are reported at once, and the others close up. */
+/* items[] is in the order of the request's entries. An item that is left out of an attempt is
+ * reported at once, the items behind it move up, and the request is made anew. */
 #include "consumerd/ack-request.h"
 
 #include <assert.h>
@@ -57,9 +57,9 @@ static void report(struct ack_request *ack, struct ack_item item, const struct a
     message_unref(item.message);
 }
 
-/* SQS says in several ways that a handle is no longer good; the code alone does not tell it from
- * other bad parameters. */
-static bool is_lost(const char *name, const char *text)
+/* SQS has several answers for a receipt handle that has expired. One of them shares its code with
+ * all other bad parameters, so its text must tell. */
+static bool is_lease_lost(const char *name, const char *text)
 {
     return streq(name, "ReceiptHandleIsInvalid") || streq(name, "MessageNotInflight") ||
            (streq(name, "InvalidParameterValueException") &&
@@ -69,7 +69,7 @@ static bool is_lost(const char *name, const char *text)
 
 static enum ack_outcome outcome_of(const char *code, const char *text, enum aws_error_class class)
 {
-    if (is_lost(aws_error_canonical_name(code), text))
+    if (is_lease_lost(aws_error_canonical_name(code), text))
         return ACK_LEASE_LOST;
     return class == AWS_ERROR_PERMANENT ? ACK_REFUSED : ACK_RETRY;
 }
@@ -151,7 +151,7 @@ static uint64_t timeout(void *userdata)
     struct ack_request *ack = userdata;
     uint64_t end_usec = ack->ops->end_usec ? ack->ops->end_usec(ack->userdata) : USEC_INFINITY;
 
-    /* While a delete is on its way, its lease is extended. */
+    /* A delete has no such end: its lease is renewed while it is on its way. */
     for (size_t i = 0; i < ack->n && ack->kind == ACK_CHANGE_VISIBILITY; i++)
         end_usec = MIN(end_usec, lease_end_usec(ack->items[i].message));
     return attempt_timeout_usec(ack->n_attempts++, end_usec, clock_boot_usec());

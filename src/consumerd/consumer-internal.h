@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the consumer share, each of which uses those that come after it: consumer.c
- * does all that is due in turns, starts and stops; consumer-receive.c asks for messages, as many as
- * there is room for; consumer-status.c asks for turns and says what fails. */
+/* What the files of consumer.h share. Each calls only those listed after it:
+ *
+ *   consumer.c          starts, stops, and dispatches what is due
+ *   consumer-receive.c  receives as many messages as there is capacity for
+ *   consumer-status.c   requests a dispatch, and reports failures */
 #pragma once
 
 #include "consumerd/memory-budget.h"
@@ -19,14 +21,14 @@ struct consumer {
     struct queue *queue;
     struct handler *handler;
     struct ledger *ledger; /* NULL: none */
-    struct timer timer;    /* waits for whatever is due first */
-    sd_event_source *wake;
+    struct timer timer;    /* for the next dispatch */
+    sd_event_source *wake; /* enabled: a dispatch is requested */
 
     struct inflight *inflight; /* NULL until the queue is open */
     struct receiver *receiver; /* the same */
     struct progress *progress; /* the same */
     unsigned visibility_sec;
-    struct memory_budget budget;  /* of the replies whose messages are in hand, or asked for */
+    struct memory_budget budget;  /* for replies in memory, and those that polls may bring */
     uint64_t capacity_since_usec; /* see struct receiver_capacity */
     bool had_capacity;
     uint64_t n_empty_in_a_row;
@@ -35,45 +37,46 @@ struct consumer {
 
     bool is_stopping, is_over;
     bool has_cancelled_log_waits, has_cancelled;
-    uint64_t log_waits_end_usec; /* when what waits for the log is to end */
-    uint64_t cancel_usec;        /* when what is still being handled is to end */
+    uint64_t log_waits_end_usec; /* of a stop: no message waits for the log any longer */
+    uint64_t cancel_usec;        /* of a stop: what is still being handled is cancelled */
     uint64_t stop_end_usec;
     int exit_status;
 };
 
 /* ---- consumer-status.c ---- */
 
-/* Ends the process: it cannot go on. */
+/* Ends the process after an error without remedy. */
 void consumer_fail(struct consumer *consumer, int error, const char *what);
 
-/* What is due is done soon, from the loop. */
+/* Requests a dispatch, which the event loop runs soon. */
 void consumer_request_dispatch(struct consumer *consumer);
 
-/* The hand's `changed`, with the consumer: a turn follows. */
+/* The `changed` callback of inflight.h; userdata is the consumer. Requests a dispatch. */
 void consumer_on_inflight_changed(void *userdata);
 
-/* A resource shortage (ENOMEM, EMFILE) keeps it from doing `what`. A line a minute. */
+/* Logs that a resource shortage (ENOMEM, EMFILE) prevents `what`, at most once a minute. */
 void consumer_log_shortage(struct consumer *consumer, int error, const char *what);
 
 /* ---- consumer-receive.c ---- */
 
-/* What is received may take so much memory, and as much again while it is coming. */
+/* The memory for received messages, in bytes. Replies that are being received may take as much
+ * again. */
 size_t consumer_reply_memory_bytes(const struct consumer *consumer);
 
-/* The lease that messages are received with. */
+/* The visibility timeout that messages are received with. */
 unsigned consumer_visibility_sec(const struct consumer *consumer);
 
-/* From the beginning of a stop until what is still being handled is to end. */
+/* From the beginning of a stop until what is still being handled is cancelled. */
 uint64_t consumer_until_cancel_usec(const struct consumer *consumer);
 
 /* Makes the receiver. 0 or -ENOMEM. */
 int consumer_begin_receiving(struct consumer *consumer);
 
-/* Receives for what there is room for. Returns when to look again. */
+/* Starts polls for as many messages as there is capacity for. Returns when to call it again. */
 uint64_t consumer_poll(struct consumer *consumer);
 
-/* So many receives in a row were empty that it is to end. */
+/* Whether as many receives in a row were empty as end the consumer. */
 bool consumer_is_drained(const struct consumer *consumer);
 
-/* The queue's `refreshed`, with the consumer: its visibility timeout may have changed. */
+/* The `refreshed` callback of the queue: its visibility timeout may have changed. */
 void consumer_on_refreshed(void *userdata);

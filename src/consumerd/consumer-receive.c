@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* How the consumer receives: with which times, and for how many messages there is room. */
+/* How the consumer receives: with which times, and how many messages. Messages are received only
+ * while a slot for their handling is free and their reply fits into the memory set aside. */
 #include "consumerd/consumer-internal.h"
 
 #include <errno.h>
 
 #include "util/log.h"
 
-/* Before the stop's end, what is still being handled is to end, and is given back: this long
- * before, but not more than a quarter of the whole. Half of it is for the ending, half for the
- * giving back. */
+/* The last part of a stop: 6 s, or a quarter of a shorter stop. In its first half the handler ends
+ * what it has, in its second half SQS is asked to make those messages visible. */
 #define STOP_RELEASE_USEC (6 * USEC_PER_SEC)
 
-/* After a resource shortage (ENOMEM, EMFILE): before the next try. */
+/* The pause after a resource shortage (ENOMEM, EMFILE). */
 #define SHORTAGE_PAUSE_USEC (1 * USEC_PER_SEC)
 
 unsigned consumer_visibility_sec(const struct consumer *c)
@@ -20,11 +20,10 @@ unsigned consumer_visibility_sec(const struct consumer *c)
 
     if (sec == 0)
         sec = queue_attributes(c->queue)->visibility_timeout_sec;
-    /* A queue whose default is 0 hides nothing from other consumers: SQS's own default then. */
+    /* A queue whose timeout is 0 hides nothing from other consumers. Use SQS's default instead. */
     return sec > 0 ? sec : 30;
 }
 
-/* From the beginning of a stop until what is still being handled is to end. */
 uint64_t consumer_until_cancel_usec(const struct consumer *c)
 {
     uint64_t timeout_usec = c->config->consumer.stop_timeout_usec;
@@ -32,9 +31,9 @@ uint64_t consumer_until_cancel_usec(const struct consumer *c)
     return timeout_usec - MIN(STOP_RELEASE_USEC, timeout_usec / 4);
 }
 
-/* A lease is counted from before its receive: one that waits longer than the lease lasts would
- * bring messages whose lease is over. And a stop lets receives end: one that were cut off might be
- * given messages all the same. */
+/* The wait of a poll has two bounds. A lease counts from before its receive, so a poll must not
+ * wait as long as the lease lasts. A stop lets polls end, because SQS may give messages to a poll
+ * that was cut off, so a poll must be able to end within a stop. */
 static unsigned wait_sec(const struct consumer *c, unsigned visibility)
 {
     uint64_t stop_usec = consumer_until_cancel_usec(c);
@@ -51,7 +50,6 @@ static unsigned wait_sec(const struct consumer *c, unsigned visibility)
     return MIN(sec, max);
 }
 
-/* An administrator may change the queue's visibility timeout. */
 void consumer_on_refreshed(void *userdata)
 {
     struct consumer *c = userdata;
@@ -66,7 +64,7 @@ void consumer_on_refreshed(void *userdata)
     receiver_set_times(c->receiver, wait_sec(c, visibility), visibility);
 }
 
-/* Half of what is received, the other half is for replies that are coming. */
+/* The other half is for replies that are being received. */
 size_t consumer_reply_memory_bytes(const struct consumer *c)
 {
     return (size_t)(c->config->consumer.receive_memory / 2);
@@ -76,19 +74,20 @@ static void on_received(void *userdata, const struct sqs_result *result)
 {
     struct consumer *c = userdata;
     struct sqs_reply *reply = result->reply;
-    struct inflight_status counts = inflight_status(c->inflight);
+    struct inflight_status status = inflight_status(c->inflight);
 
     consumer_on_inflight_changed(c);
     if (!reply)
         return;
     if (reply->n_messages > 0)
         memory_budget_received(&c->budget, reply->bytes, reply->n_messages);
-    /* While messages are in hand, given back with a delay that is not over, or given to a receive
-     * whose reply was lost, they may be why they and the rest of their groups do not come. */
+    /* A receive is empty although the queue is not, while messages are in flight, were released
+     * with a delay that is not over, or were given to a receive whose reply was lost: they are
+     * hidden, and so is the rest of their groups. Such a receive does not count. */
     if (reply->n_messages > 0)
         c->n_empty_in_a_row = 0;
-    else if (counts.messages == 0 &&
-             result->sent_usec >= MAX(counts.visible_usec, receiver_visible_usec(c->receiver)))
+    else if (status.messages == 0 &&
+             result->sent_usec >= MAX(status.visible_usec, receiver_visible_usec(c->receiver)))
         c->n_empty_in_a_row++;
     log_write(LOG_INFO, NULL, LOG_FIELDS({"SQS_REQUEST_ID", result->request_id}),
               "Number of messages received: %zu", reply->n_messages);
@@ -103,9 +102,9 @@ bool consumer_is_drained(const struct consumer *c)
     return limit > 0 && c->n_empty_in_a_row >= limit;
 }
 
-/* How many messages may be in hand. On a FIFO queue a receive may bring nothing but messages of one
- * group, of which one is handled at a time, and SQS gives no more of that group meanwhile: with so
- * many for each place, a place that is free always means that others may be received. */
+/* How many messages may be in flight. On a FIFO queue a receive may bring messages of a single
+ * group. They need one slot, and SQS delivers no more of that group meanwhile. With max_messages
+ * for each slot, a free slot always means that more may be received. */
 static size_t inflight_max(const struct consumer *c)
 {
     size_t concurrency = c->config->consumer.concurrency;
@@ -119,28 +118,27 @@ static size_t difference(size_t a, size_t b)
     return a > b ? a - b : 0;
 }
 
-/* Receives for what there is room for. Returns when to look again. */
 uint64_t consumer_poll(struct consumer *c)
 {
-    struct inflight_status counts = inflight_status(c->inflight);
+    struct inflight_status status = inflight_status(c->inflight);
     size_t concurrency = c->config->consumer.concurrency;
     size_t reserved = receiver_reserved(c->receiver);
     uint64_t now_usec = clock_boot_usec(), next_usec = USEC_INFINITY;
     struct receiver_capacity capacity = {
-        .free_slots = difference(concurrency, counts.wanted + reserved),
-        .messages = difference(inflight_max(c), counts.messages + reserved),
+        .free_slots = difference(concurrency, status.wanted + reserved),
+        .messages = difference(inflight_max(c), status.messages + reserved),
     };
-    size_t affordable = memory_budget_messages(&c->budget, counts.bytes, reserved);
-    /* Never full with nothing in hand. */
-    bool is_full = memory_budget_messages(&c->budget, counts.bytes, 0) == 0;
-    bool may_receive = !is_full && !counts.is_paused;
+    size_t affordable = memory_budget_messages(&c->budget, status.bytes, reserved);
+    /* Never true with nothing in flight. */
+    bool is_full = memory_budget_messages(&c->budget, status.bytes, 0) == 0;
+    bool may_receive = !is_full && !status.is_paused;
     bool has_capacity =
-        counts.wanted < concurrency && may_receive; /* reserved to a poll is still room */
+        status.wanted < concurrency && may_receive; /* slots reserved for polls are still free */
     int r;
 
     if (consumer_is_drained(c) && !c->is_stopping)
         return USEC_INFINITY;
-    queue_set_owner_bytes(c->queue, counts.bytes);
+    queue_set_owner_bytes(c->queue, status.bytes);
     capacity.messages = MIN(capacity.messages, affordable);
     if (!may_receive)
         capacity.free_slots = capacity.messages = 0;

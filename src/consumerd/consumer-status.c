@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* What every part of the consumer may need: to ask for a turn, and to say what fails. */
 #include "consumerd/consumer-internal.h"
 
 #include "util/log.h"

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* See consumer.h.
- *
- * All that there is to do is done in turns: what is due for the messages in hand, polls to start,
- * the end. Callbacks only note what has happened and ask for a turn, which then comes from the
- * event loop, or after the callbacks of the replies that came together; one timer waits for
- * whatever is due first. */
+/* All work is done by dispatches: each does what is due for the messages in flight, starts polls,
+ * and looks whether the consumer has come to its end. Callbacks only note what has happened and
+ * request a dispatch. It runs from the event loop, or, for replies that came together, after the
+ * last of their callbacks. One timer is set to whatever is due first. */
 #include "consumerd/consumer-internal.h"
 
 #include <errno.h>
@@ -17,13 +15,13 @@
 
 #define LEDGER_FILE "ledger.db" /* in $STATE_DIRECTORY */
 
-/* From the beginning of a stop, for the log to take the lines that messages wait for. One that does
- * not by then is stalled, and may be for ever. */
+/* How long a stop lets messages wait for the log to take their lines. A log that takes longer is
+ * stalled, perhaps for ever. */
 #define STOP_LOG_WAITS_USEC (1 * USEC_PER_SEC)
 
 static void show_status(struct consumer *c)
 {
-    struct inflight_status counts = inflight_status(c->inflight);
+    struct inflight_status status = inflight_status(c->inflight);
     const struct consumer_counts *totals = inflight_counts(c->inflight);
 
     c->is_status_due = false;
@@ -31,26 +29,26 @@ static void show_status(struct consumer *c)
         service_status(c->service,
                        "Stopping: %zu receives under way, %zu messages being handled, %zu to "
                        "delete, %zu to release",
-                       receiver_polls(c->receiver), counts.handling, counts.deleting,
-                       counts.releasing);
-    else if (counts.outage_usec > 0)
+                       receiver_polls(c->receiver), status.handling, status.deleting,
+                       status.releasing);
+    else if (status.outage_usec > 0)
         service_status(c->service,
                        "Received %" PRIu64 ", deleted %" PRIu64
                        ", %zu in flight; the handler is not "
                        "reached for %" PRIu64 " s now: %s",
-                       totals->received, totals->deleted, counts.messages,
-                       counts.outage_usec / USEC_PER_SEC, counts.away);
-    else if (counts.messages > 1)
-        service_status(c->service, "Received %" PRIu64 ", deleted %" PRIu64 ", %zu in hand",
-                       totals->received, totals->deleted, counts.messages);
+                       totals->received, totals->deleted, status.messages,
+                       status.outage_usec / USEC_PER_SEC, status.outage);
+    else if (status.messages > 1)
+        service_status(c->service, "Received %" PRIu64 ", deleted %" PRIu64 ", %zu in flight",
+                       totals->received, totals->deleted, status.messages);
     else
         service_status(c->service, "Received %" PRIu64 ", deleted %" PRIu64, totals->received,
                        totals->deleted);
 }
 
-/* --- Turns --- */
+/* --- Dispatch --- */
 
-/* A little after the stop's beginning. Returns when that is. */
+/* Shortly after a stop begins: cancels messages that wait for the log. Returns when that is due. */
 static uint64_t cancel_log_waits_if_late(struct consumer *c)
 {
     size_t n;
@@ -69,7 +67,7 @@ static uint64_t cancel_log_waits_if_late(struct consumer *c)
     return USEC_INFINITY;
 }
 
-/* Near the stop's end. Returns when that is. */
+/* In the last part of a stop: cancels what is still being handled. Returns when that is due. */
 static uint64_t cancel_if_late(struct consumer *c)
 {
     uint64_t now_usec;
@@ -120,7 +118,7 @@ static bool end_if_done(struct consumer *c)
     return true;
 }
 
-/* At a stop, until its last part: then what is in hand is released whatever is received. */
+/* In the last part of a stop messages are released even if receives are under way. */
 static void note_receiving(struct consumer *c)
 {
     inflight_set_receiving(c->inflight, c->is_stopping && receiver_polls(c->receiver) > 0 &&
@@ -138,7 +136,7 @@ static void dispatch_once(struct consumer *c)
     if (r < 0)
         consumer_log_shortage(c, r, "send to SQS");
     poll_usec = consumer_poll(c);
-    note_receiving(c); /* a poll may have been given up */
+    note_receiving(c); /* a poll may have been cancelled */
     progress_update(c->progress);
     if (end_if_done(c))
         return;
@@ -147,7 +145,7 @@ static void dispatch_once(struct consumer *c)
     wait_until(c, MIN(MIN(inflight_usec, poll_usec), late_usec));
 }
 
-/* The turn that was asked for, if any, without a round of the loop. */
+/* Runs the requested dispatch at once, instead of waiting for the event loop. */
 static void dispatch_if_requested(struct consumer *c)
 {
     if (c->is_over || sd_event_source_get_enabled(c->wake, NULL) <= 0)
@@ -156,7 +154,7 @@ static void dispatch_if_requested(struct consumer *c)
     dispatch_once(c);
 }
 
-/* A turn may itself be what asks for the next: so does a handler that is done at once. */
+/* A dispatch may request the next: for example when a handler is done at once. */
 static void dispatch(struct consumer *c)
 {
     dispatch_once(c);
@@ -174,31 +172,31 @@ static int on_wake(sd_event_source *source, void *userdata)
     return 0;
 }
 
-/* As `turn`, for what the replies have brought. */
+/* The queue's `replied`: all callbacks of the replies that came together have run. */
 static void on_replied(void *userdata)
 {
     dispatch_if_requested(userdata);
     dispatch_if_requested(userdata);
 }
 
-/* What must hold between two turns of the loop. */
+/* For the watchdog: the name of what has stalled, or NULL. */
 static const char *what_stalls(void *userdata, uint64_t now_usec)
 {
     struct consumer *c = userdata;
-    const char *hangs = queue_find_stall(c->queue, now_usec);
+    const char *stalled = queue_find_stall(c->queue, now_usec);
 
-    /* A turn that was asked for comes at once. */
-    if (hangs || !c->receiver || c->is_over || sd_event_source_get_enabled(c->wake, NULL) > 0)
-        return hangs;
+    /* A requested dispatch runs at once. */
+    if (stalled || !c->receiver || c->is_over || sd_event_source_get_enabled(c->wake, NULL) > 0)
+        return stalled;
     if (timer_is_set(&c->timer))
         return now_usec - MIN(now_usec, timer_usec(&c->timer)) > SERVICE_LATE_MAX_USEC
-                   ? "something was due for the messages in hand, and was not done"
+                   ? "something was due for the messages in flight, and was not done"
                    : NULL;
     if (receiver_polls(c->receiver) > 0)
         return NULL;
     return inflight_status(c->inflight).messages > 0
                ? NULL
-               : "nothing is received, and nothing is in hand";
+               : "nothing is received, and nothing is in flight";
 }
 
 /* --- Life --- */
@@ -285,14 +283,14 @@ static void on_stop(void *userdata)
 static void log_what_is_left(void *userdata)
 {
     struct consumer *c = userdata;
-    struct inflight_status counts = {};
+    struct inflight_status status = {};
 
     if (c->inflight)
-        counts = inflight_status(c->inflight);
-    if (counts.messages > 0)
+        status = inflight_status(c->inflight);
+    if (status.messages > 0)
         log_warning("Left: %zu messages with the handler, %zu handled but not deleted, %zu not "
                     "released; they come back when their visibility timeout ends.",
-                    counts.handling, counts.deleting, counts.releasing);
+                    status.handling, status.deleting, status.releasing);
     if (c->receiver && receiver_polls(c->receiver) > 0)
         log_warning("Left: %zu receives; what they were given comes back when its visibility "
                     "timeout ends.",
@@ -312,7 +310,7 @@ static int add_sources(struct consumer *c)
     return r;
 }
 
-/* For handlers that act on something outside: there, to handle a message twice would show. */
+/* The journal's handler needs no ledger: a line that is written twice does no harm. */
 static int open_ledger(struct consumer *c, char **error)
 {
     struct ledger_limits limits = {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* From a message's receipt to its deletion: receives for what there is room for, handles many
- * messages at once and those of a group one after the other, keeps their leases, deletes what was
- * handled and gives back what was not. */
+/* The consumer: receives messages as long as there is capacity, has many handled at once and those
+ * of a group one by one, keeps their leases, deletes what was handled and releases what was not. */
 #pragma once
 
 #include "consumerd/handler/handler.h"
@@ -14,15 +13,16 @@
 
 struct consumer;
 
-/* Opens the queue, receives, hands to the handler, and deletes; calls service_exit after so many
- * empty receives in a row as are configured, or after a stop. The service and the configuration are
- * borrowed and must outlive the consumer; the handler is taken, also on failure.
+/* Opens the queue, then consumes it until the service stops, or until as many receives in a row
+ * were empty as are configured; then it calls service_exit. The service and the configuration are
+ * borrowed and must outlive the consumer. The consumer owns the handler, also when this function
+ * fails.
  *
- * For all handlers but the journal's, and unless consumer.ledger_max_messages is 0, the ledger is
- * opened first: ledger.db in $STATE_DIRECTORY.
+ * Opens the ledger first ($STATE_DIRECTORY/ledger.db), unless the handler is the journal's or
+ * consumer.ledger_max_messages is 0.
  *
- * 0, a negative errno, or CONSUMER_E_CONFIG with *error a line, which the caller frees: the
- * configuration does not do, or only a person can help the ledger. */
+ * 0, a negative errno, or CONSUMER_E_CONFIG: the configuration is not valid, or the ledger needs a
+ * person. Then *error is one line, which the caller frees. */
 enum { CONSUMER_E_CONFIG = 1 };
 int consumer_new(struct service *service, const struct config *config, struct handler *handler,
                  struct consumer **ret, char **error);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See counts.h. */
 #include "consumerd/counts.h"
 
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See idempotency.h. A message whose id could not be written is deleted like the others: that its
- * delete is lost as well, and it is handled twice, is rare; kept back, all would be. */
+/* A message whose id could not be written is deleted like the others. It is handled twice only if
+ * its delete fails as well, which is rare. If it were kept back instead, all messages would be. */
 #include "consumerd/idempotency.h"
 
 #include "consumerd/handler/handler.h"
@@ -26,49 +26,49 @@ void idempotency_init(struct idempotency *idem, struct ledger *ledger)
 
 /* --- What SQS has deleted --- */
 
-static void remove_first_kept(struct idempotency *idem)
+static void remove_first_deleted(struct idempotency *idem)
 {
-    struct deleted_id *first = &idem->kept[idem->first_kept];
+    struct deleted_id *first = &idem->deleted[idem->first_deleted];
 
-    ledger_remove(idem->ledger, first->message_id); /* the commit tells */
+    ledger_remove(idem->ledger, first->message_id); /* the commit reports errors */
     free(TAKE(first->message_id));
-    idem->first_kept = (idem->first_kept + 1) % IDEMPOTENCY_DELETED_KEPT_MAX;
-    idem->n_kept--;
+    idem->first_deleted = (idem->first_deleted + 1) % IDEMPOTENCY_DELETED_KEPT_MAX;
+    idem->n_deleted--;
 }
 
 static void keep(struct idempotency *idem, const char *message_id)
 {
     char *copy;
 
-    if (!idem->kept)
-        idem->kept = calloc(IDEMPOTENCY_DELETED_KEPT_MAX, sizeof(*idem->kept));
-    copy = idem->kept ? strdup(message_id) : NULL;
+    if (!idem->deleted)
+        idem->deleted = calloc(IDEMPOTENCY_DELETED_KEPT_MAX, sizeof(*idem->deleted));
+    copy = idem->deleted ? strdup(message_id) : NULL;
     if (!copy) {
         ledger_remove(idem->ledger, message_id);
         return;
     }
-    if (idem->n_kept == IDEMPOTENCY_DELETED_KEPT_MAX)
-        remove_first_kept(idem);
-    idem->kept[(idem->first_kept + idem->n_kept++) % IDEMPOTENCY_DELETED_KEPT_MAX] =
+    if (idem->n_deleted == IDEMPOTENCY_DELETED_KEPT_MAX)
+        remove_first_deleted(idem);
+    idem->deleted[(idem->first_deleted + idem->n_deleted++) % IDEMPOTENCY_DELETED_KEPT_MAX] =
         (struct deleted_id){clock_boot_usec(), copy};
 }
 
-/* After what has been added, so that it shares the transaction. */
-static void remove_kept(struct idempotency *idem)
+/* Runs after all additions, so that the removals share their transaction. */
+static void remove_expired(struct idempotency *idem)
 {
-    uint64_t now_usec = idem->n_kept > 0 ? clock_boot_usec() : 0;
+    uint64_t now_usec = idem->n_deleted > 0 ? clock_boot_usec() : 0;
 
-    while (idem->n_kept > 0 &&
-           (ledger_is_crowded(idem->ledger) ||
-            now_usec - idem->kept[idem->first_kept].deleted_usec >= IDEMPOTENCY_DELETED_KEPT_USEC))
-        remove_first_kept(idem);
+    while (idem->n_deleted > 0 && (ledger_is_crowded(idem->ledger) ||
+                                   now_usec - idem->deleted[idem->first_deleted].deleted_usec >=
+                                       IDEMPOTENCY_DELETED_KEPT_USEC))
+        remove_first_deleted(idem);
 }
 
 void idempotency_done(struct idempotency *idem)
 {
-    while (idem->n_kept > 0)
-        remove_first_kept(idem);
-    free(TAKE(idem->kept));
+    while (idem->n_deleted > 0)
+        remove_first_deleted(idem);
+    free(TAKE(idem->deleted));
 }
 
 /* --- The log --- */
@@ -123,7 +123,8 @@ bool idempotency_add(struct idempotency *idem, struct message *m)
     if (!idem->ledger)
         return false;
     FAULT_POINT("handled");
-    ledger_add(idem->ledger, m->received->message_id, clock_wall_usec()); /* the commit tells */
+    ledger_add(idem->ledger, m->received->message_id,
+               clock_wall_usec()); /* the commit reports errors */
     list_append(&idem->waiting, &m->of_recording);
     idem->n_waiting++;
     return true;
@@ -137,7 +138,7 @@ void idempotency_remove(struct idempotency *idem, struct message *m)
     idem->n_waiting--;
 }
 
-void idempotency_forget(struct idempotency *idem, const struct message *m)
+void idempotency_note_deleted(struct idempotency *idem, const struct message *m)
 {
     if (!idem->ledger)
         return;
@@ -151,7 +152,7 @@ void idempotency_commit(struct idempotency *idem)
 
     if (!idem->ledger)
         return;
-    remove_kept(idem);
+    remove_expired(idem);
     r = ledger_commit(idem->ledger, clock_wall_usec());
     if (r < 0)
         tell_trouble(idem, "write");

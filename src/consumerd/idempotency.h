@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Between hand and ledger: what was handled waits here until the ledger has it, all of a turn in
- * one sync. Tells in the log what the ledger makes of it; a trouble at once, then once a minute.
+/* Keeps a message from being handled twice: stands between the messages in flight and the ledger.
  *
- * SQS may bring a message again that it has deleted (Amazon SQS Developer Guide, "At-least-once
- * delivery"). So the ledger keeps it for IDEMPOTENCY_DELETED_KEPT_USEC more, as long as this takes no place of
- * one that is not deleted; of IDEMPOTENCY_DELETED_KEPT_MAX at most. */
+ * A handled message waits here until its id is in the ledger; one commit, and one sync of the disk,
+ * serves all that wait. Problems with the ledger are logged here, at once and then once a minute.
+ *
+ * SQS may deliver a message again that it has deleted (Amazon SQS Developer Guide, "At-least-once
+ * delivery"). So an id stays in the ledger for IDEMPOTENCY_DELETED_KEPT_USEC after the delete. At
+ * most IDEMPOTENCY_DELETED_KEPT_MAX such ids stay, and none takes the place of a message that is
+ * not deleted. */
 #pragma once
 
 #include "consumerd/ledger.h"
@@ -17,37 +20,40 @@ enum { IDEMPOTENCY_DELETED_KEPT_MAX = 10000 };
 struct deleted_id;
 
 struct idempotency {
-    struct ledger *ledger; /* NULL: none, then nothing here does anything */
+    struct ledger *ledger; /* NULL: none; then no function here does anything */
     struct list waiting;   /* the earliest handled first */
     size_t n_waiting;
-    bool is_told; /* a line was written of a trouble that has not ended */
+    bool is_told; /* a line was written of a problem that has not ended */
     struct log_rate_limit trouble_limit, crowded_limit;
-    uint64_t n_crowded_out;  /* as told */
-    struct deleted_id *kept; /* deleted ones, a ring; NULL: none yet, or no memory */
-    size_t first_kept, n_kept;
+    uint64_t n_crowded_out;     /* as the log was told */
+    struct deleted_id *deleted; /* a ring of ids; NULL: none yet, or no memory */
+    size_t first_deleted, n_deleted;
 };
 
 /* The ledger is borrowed. */
 void idempotency_init(struct idempotency *idempotency, struct ledger *ledger);
 
-/* Takes out of the ledger what SQS has deleted; messages may still be here. */
+/* Removes the ids of deleted messages from the ledger. Messages may still be waiting. */
 void idempotency_done(struct idempotency *idempotency);
 
-/* Whether a message was handled at an earlier receipt; then a line says so. */
+/* Whether the ledger has the message's id: it was handled when it was received before. Logs
+ * that. */
 bool idempotency_was_handled(struct idempotency *idempotency, const struct message *message);
 
-/* Takes a message, borrowed, that has just been handled. Its id is in the ledger from the next
- * idempotency_commit on, whether or not the message still is here by then. False: there is no ledger,
- * and nothing to wait for. */
+/* Adds a message, borrowed, that has just been handled. The next idempotency_commit writes its id
+ * into the ledger, even if the message was removed before. False: there is no ledger to wait
+ * for. */
 bool idempotency_add(struct idempotency *idempotency, struct message *message);
 
-/* A message is no longer to be deleted by us. One that is not here is left alone. */
+/* The message no longer waits. One that does not wait is left alone. */
 void idempotency_remove(struct idempotency *idempotency, struct message *message);
 
-/* SQS has deleted the message: the ledger needs it no longer than said above. */
-void idempotency_forget(struct idempotency *idempotency, const struct message *message);
+/* SQS has deleted the message: its id may leave the ledger in IDEMPOTENCY_DELETED_KEPT_USEC. */
+void idempotency_note_deleted(struct idempotency *idempotency, const struct message *message);
 
-/* Writes all that was added and forgotten; blocks for a sync if anything was added. After that
- * idempotency_take_recorded yields the messages, whatever came of the writing. */
+/* Writes everything to the ledger. Blocks for a sync of the disk if a message was added. */
 void idempotency_commit(struct idempotency *idempotency);
-struct message *idempotency_take_recorded(struct idempotency *idempotency); /* NULL: no more */
+
+/* After idempotency_commit: removes and returns the messages that waited, one by one, whether or
+ * not the ledger could be written. NULL: no more. */
+struct message *idempotency_take_recorded(struct idempotency *idempotency);

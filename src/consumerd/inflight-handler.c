@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What the handler does with messages, and its outages: see inflight.h and outage.h, and
- * message-state.h for the states of messages. */
+/* Gives messages to the handler, and turns its answers into events of message-state.h.
+ *
+ * A message is begun when a slot is free, it is the next of its lane, and no outage of the handler
+ * forbids it (outage.h). A message whose copy was handled, or whose id is in the ledger, takes its
+ * slot and goes on to its delete without the handler.
+ *
+ * A rejected message stays with the handler until the log has taken the line that keeps its body.
+ * If the log cannot take the line, the message is deferred; at its next turn only the line is tried
+ * again. */
 #include "consumerd/inflight-internal.h"
 
 #include <errno.h>
@@ -10,7 +17,7 @@
 #include "util/log.h"
 #include "util/random.h"
 
-/* Doubled with each receive. */
+/* consumer.retry_delay, doubled with each receive. */
 static uint64_t growing_delay_usec(const struct inflight *f, const struct message *m)
 {
     uint64_t delay = f->options.retry_delay_usec;
@@ -21,7 +28,7 @@ static uint64_t growing_delay_usec(const struct inflight *f, const struct messag
     return MIN(delay, max);
 }
 
-/* As the handler's answer has it; what it asks for only makes the growing delay longer. */
+/* `asked_usec` is the delay of the handler's answer (handler.h). */
 static uint64_t retry_delay_usec(const struct inflight *f, const struct message *m,
                                  uint64_t asked_usec)
 {
@@ -37,8 +44,8 @@ static uint64_t retry_delay_usec(const struct inflight *f, const struct message 
     }
 }
 
-/* A message that is not deleted though the handler got through with it need not be handled when it
- * comes again. */
+/* The message was handled, but will not be deleted now. The ledger has it deleted when it is
+ * received again. */
 static void note_handled(struct inflight *f, struct message *m, const char *why)
 {
     if (idempotency_add(&f->idempotency, m))
@@ -47,8 +54,8 @@ static void note_handled(struct inflight *f, struct message *m, const char *why)
                   m->received->message_id, why);
 }
 
-/* A message whose lease was lost has gone from the handler. */
-static void gone(struct inflight *f, struct message *m, enum handler_outcome outcome)
+/* The handler has ended with a message whose lease was lost. */
+static void end_without_lease(struct inflight *f, struct message *m, enum handler_outcome outcome)
 {
     uint64_t now_usec = clock_boot_usec();
 
@@ -59,12 +66,12 @@ static void gone(struct inflight *f, struct message *m, enum handler_outcome out
     if (lease_holds(m, now_usec)) {
         inflight_apply(f, m, ON_ENDED_LEASED, 0);
     } else {
-        /* One may have, without an answer. */
+        /* A renewal may have got through without an answer. */
         inflight_note_visible(f, now_usec + f->leases.visibility_usec);
         inflight_apply(f, m, ON_ENDED, 0);
     }
     if (f->is_stopping)
-        inflight_release_waiting(f); /* what waited for this */
+        inflight_release_waiting(f); /* some may have waited for this end */
 }
 
 /* --- The handler's outages --- */
@@ -75,7 +82,7 @@ static void charge(struct inflight *f, struct message *m)
     inflight_apply(f, m, ON_CHARGED, retry_delay_usec(f, m, m->asked_usec));
 }
 
-/* The handler has answered to a message, or was reached with it. */
+/* The handler has answered, or has been reached. Ends an outage. */
 static void note_answer(struct inflight *f, const struct message *m)
 {
     if (!outage_answered(&f->outage, &m->outage))
@@ -97,7 +104,7 @@ void inflight_defer(struct inflight *f, struct message *m)
     lanes_requeue(f->lanes, m);
 }
 
-/* What follows from it that the handler was away for a message, which is deferred. */
+/* The handler was not reached with a message, which has been deferred. */
 static void note_not_reached(struct inflight *f, struct message *m, enum handler_outcome outcome,
                              uint64_t asked_usec, const char *why)
 {
@@ -119,7 +126,7 @@ static void note_not_reached(struct inflight *f, struct message *m, enum handler
     f->changed(f->userdata);
 }
 
-/* --- The ends of the handling --- */
+/* --- The handler's answers --- */
 
 void inflight_record(struct inflight *f, struct message *m)
 {
@@ -154,7 +161,8 @@ static void end_run(struct inflight *f, struct message *m, enum handler_outcome 
     bool has_failed = outcome == HANDLER_RETRY || outcome == HANDLER_UNANSWERED;
 
     m->run = NULL;
-    if (!is_cancelled || outcome != HANDLER_RETRY) /* that was asked for, and is no answer */
+    if (!is_cancelled ||
+        outcome != HANDLER_RETRY) /* the cancel causes HANDLER_RETRY: it is no answer */
         f->counts.outcomes[outcome]++;
     if (f->isolated == m)
         f->isolated = NULL;
@@ -162,7 +170,7 @@ static void end_run(struct inflight *f, struct message *m, enum handler_outcome 
         (outcome == HANDLER_RETRY && !is_cancelled))
         note_answer(f, m);
     if (m->state == MESSAGE_LEASE_LOST) {
-        gone(f, m, outcome);
+        end_without_lease(f, m, outcome);
         return;
     }
     if (m->state == MESSAGE_CANCELLED_BEHIND && outcome == HANDLER_DONE)
@@ -173,7 +181,7 @@ static void end_run(struct inflight *f, struct message *m, enum handler_outcome 
         note_not_reached(f, m, outcome, delay_usec, why);
 }
 
-/* `done` follows, maybe from inside. Of a rejected message nobody waits for the line any more. */
+/* A rejected message has no run any more: only the log's receipt for its line. */
 void inflight_cancel_handling(struct inflight *f, struct message *m, uint64_t grace_usec)
 {
     if (!m->receipt) {
@@ -184,7 +192,7 @@ void inflight_cancel_handling(struct inflight *f, struct message *m, uint64_t gr
     end_run(f, m, HANDLER_RETRY, HANDLER_DELAY_DEFAULT, NULL);
 }
 
-/* The log has taken the line of a rejected message, or cannot take it: then the message stays. */
+/* The log has taken the line of a rejected message, or (result < 0) cannot take it. */
 static void on_rejection_logged(void *userdata, int result)
 {
     struct message *m = userdata;
@@ -195,8 +203,9 @@ static void on_rejection_logged(void *userdata, int result)
             result < 0 ? "the log cannot take the line of a rejected message" : NULL);
 }
 
-/* A rejected message is still with the handler until its line is written. */
-static bool waits_for_line(struct message *m)
+/* Has the line of a rejected message written. False: nobody waits for that, because the message
+ * comes back in any case. */
+static bool log_rejection(struct message *m)
 {
     int r;
 
@@ -215,7 +224,7 @@ static void on_handled(void *userdata, enum handler_outcome outcome, uint64_t de
     const struct handler_ops *ops = f->handler->ops;
 
     m->run = NULL;
-    if (outcome == HANDLER_REJECT && waits_for_line(m))
+    if (outcome == HANDLER_REJECT && log_rejection(m))
         return;
     end_run(f, m, outcome, delay_usec,
             ops->why_not_reached ? ops->why_not_reached(f->handler) : NULL);
@@ -230,7 +239,7 @@ void inflight_acknowledge_recorded(struct inflight *f)
         inflight_apply(f, m, ON_RECORDED, 0);
 }
 
-/* SQS may give out a message twice, also in one reply. */
+/* SQS may deliver a message twice, even in one reply. */
 static bool is_copy_handled(const struct message *m)
 {
     if (!lane_is_copy_handled(m))
@@ -257,8 +266,8 @@ void inflight_handle(struct inflight *f, struct message *m)
     int r;
 
     note_begin(f, m);
-    if (m->is_rejected) { /* it is not handled again for its line */
-        (void)waits_for_line(m);
+    if (m->is_rejected) { /* only its line is missing */
+        (void)log_rejection(m);
         return;
     }
     r = f->handler->ops->run(f->handler, m->received, on_handled, m, &run);
@@ -295,8 +304,8 @@ static void begin(struct inflight *f, struct message *m)
     inflight_apply(f, m, event, 0);
 }
 
-/* Whether the next message may be handed over, as far as the handler's outages go. */
-static bool is_reachable(const struct inflight *f)
+/* Whether outages allow the next message to be begun. */
+static bool may_try_handler(const struct inflight *f)
 {
     const struct message *next = lanes_peek(f->lanes);
 
@@ -307,7 +316,7 @@ static bool is_reachable(const struct inflight *f)
 
 static bool may_begin(const struct inflight *f)
 {
-    return !f->is_stopping && f->n_slots_taken < f->options.concurrency && is_reachable(f);
+    return !f->is_stopping && f->n_slots_taken < f->options.concurrency && may_try_handler(f);
 }
 
 void inflight_begin_ready(struct inflight *f)

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the hand share, each of which calls those that come after it: inflight.c does
- * all that is due and is what others see, inflight-handler.c has messages handled,
- * inflight-release.c takes them in and lets them go, inflight-transition.c makes each transition of a
- * message. What a transition has done it does by a table of what the others offer. */
+/* What the files of inflight.h share. Each calls only those listed after it:
+ *
+ *   inflight.c             the public functions: adds messages, does what is due, counts
+ *   inflight-handler.c     begins messages and takes the handler's answers
+ *   inflight-release.c     how messages end: deleted, released, or their lease is lost
+ *   inflight-transition.c  makes every transition of a message
+ *
+ * A transition may need a function of a file above it, so it calls through a table of functions. */
 #pragma once
 
 #include "consumerd/ack-queue.h"
-#include "consumerd/outage-log.h"
 #include "consumerd/idempotency.h"
 #include "consumerd/inflight.h"
 #include "consumerd/lane.h"
 #include "consumerd/lease-renewer.h"
+#include "consumerd/outage-log.h"
 
-/* What a transition may have done with a message; each is documented with its function below. */
+/* The functions that a transition may call. Each is documented at inflight_<name> below. */
 struct inflight_actions {
     void (*handle)(struct inflight *inflight, struct message *message);
     void (*cancel_handling)(struct inflight *inflight, struct message *message,
@@ -38,20 +42,20 @@ struct inflight {
     struct ack_queue *deleter, *releaser;
     struct idempotency idempotency;
     struct outage outage;
-    struct message *isolated; /* with the handler, and nothing may be beside it; NULL: none */
+    struct message *isolated; /* with the handler, and nothing else may be; NULL: none */
     struct outage_log outage_log;
 
-    struct list messages; /* the earliest received first: so those of a reply side by side */
+    struct list messages; /* the earliest received first, so messages of one reply are neighbours */
     size_t bytes;         /* of their replies */
     size_t n_messages, n_slots_taken, n_handling;
     struct consumer_counts counts;
     uint64_t visible_usec; /* see struct inflight_status */
     bool is_stopping;
-    bool is_receiving; /* what is released could come back in a receive under way */
+    bool is_receiving; /* see inflight_set_receiving */
     bool is_groupless_told;
 };
 
-/* "message <id> of group <id>"; a standard queue's messages are of none. */
+/* "message <id> of group <id>"; messages of a standard queue have no group here. */
 #define MESSAGE_FORMAT "message %s%s%s"
 #define MESSAGE_ARGUMENTS(received)                                                                \
     (received)->message_id, (received)->group_id ? " of group " : "",                              \
@@ -59,44 +63,43 @@ struct inflight {
 
 /* ---- inflight-transition.c ---- */
 
-/* Something has happened to a message: it goes into its next state, the journal has a line of it,
- * and what the table says is done, maybe with further transitions inside. `usec`: of
- * ON_STOP_DEADLINE, the handler's grace; of what releases a message, until it comes back; else 0.
- * After an end the caller must not touch the message. */
+/* Something has happened to a message. Looks the event up in message-state.h, writes the line for
+ * the journal, sets the new state and does the table's action. The action may cause further
+ * transitions, also of this message, before this function returns. After a final state the caller
+ * must not touch the message.
+ *
+ * `usec`: for ON_STOP_DEADLINE, the handler's grace; for an event that releases the message, the
+ * delay until it becomes visible; for all others 0. */
 void inflight_apply(struct inflight *inflight, struct message *message, enum message_event event,
                     uint64_t usec);
 
 /* ---- inflight-release.c ---- */
 
-/* Takes in the i-th message of a reply. 0 or -ENOMEM. */
-int inflight_add_message(struct inflight *inflight, struct sqs_reply *reply, size_t i,
-                         uint64_t sent_usec, uint64_t now_usec);
-
-/* Takes it out of its lane and its lease, whatever becomes of it. */
+/* Takes the message out of its lane, out of the ledger's queue, and stops renewing its lease. */
 void inflight_withdraw(struct inflight *inflight, struct message *message);
 
-/* It is no longer in flight: `*counter` counts it. */
+/* Ends the message: adds 1 to `*counter` and drops the reference. */
 void inflight_remove(struct inflight *inflight, struct message *message, uint64_t *counter);
 
-/* A message leaves our hands, and by then it can be received again: until then it stays hidden, and
- * with it the rest of its group. */
+/* A message that is no longer in flight stays hidden at SQS until `usec` at the latest, and the
+ * rest of its group with it. */
 void inflight_note_visible(struct inflight *inflight, uint64_t usec);
 
-/* Has it made visible again after that time. */
+/* Asks SQS to make the message visible in `delay_sec`. */
 void inflight_release(struct inflight *inflight, struct message *message, unsigned delay_sec);
 
-/* Gives back all behind it in its lane, because it comes back itself; says how many, and why: `why`
- * follows "comes back: ". */
+/* Releases all messages behind this one in its lane, and logs how many. `why` follows "comes back:
+ * " in the line. */
 void inflight_release_behind(struct inflight *inflight, struct message *message, const char *why);
 
-/* A message is no longer ours: it is handed out again. What follows it in its group is dropped with
- * it, or would be handled before it. */
+/* SQS may give the message to another consumer. Those behind it in its group are released, because
+ * they must not be handled before it. `why` is for the log. */
 void inflight_lease_lost(struct inflight *inflight, struct message *message, const char *why);
 
-/* Gives back what is not begun, at a stop; does nothing while something is received. */
+/* At a stop: releases messages that were not begun. Does nothing while receives are under way. */
 void inflight_release_waiting(struct inflight *inflight);
 
-/* What lease_renewer and ack_queues call, with the hand. */
+/* Callbacks of the lease renewer and of the two ack queues; `userdata` is the struct inflight. */
 void inflight_on_lease_lost(void *userdata, struct message *message,
                             const struct ack_result *result);
 void inflight_on_deleted(void *userdata, struct message *message, enum ack_outcome what,
@@ -106,28 +109,28 @@ void inflight_on_released(void *userdata, struct message *message, enum ack_outc
 
 /* ---- inflight-handler.c ---- */
 
-/* Begins what may be begun. */
+/* Begins messages while there are free slots and messages that may be begun. */
 void inflight_begin_ready(struct inflight *inflight);
 
-/* Hands it to the handler. What follows from that may happen inside. */
+/* Gives the message to the handler, which may answer before this function returns. */
 void inflight_handle(struct inflight *inflight, struct message *message);
 
-/* Has the handler end with a message. What follows from that may happen inside. */
+/* Cancels the handling of a message. The handler may answer before this function returns. */
 void inflight_cancel_handling(struct inflight *inflight, struct message *message,
                               uint64_t grace_usec);
 
-/* Puts it back into its lane: it is handled later. */
+/* The handler was not reached: the message gives up its slot and waits in its lane. */
 void inflight_defer(struct inflight *inflight, struct message *message);
 
-/* It is handled: it has its id written into the ledger, if there is one. */
+/* The message was handled: has its id written into the ledger, if there is one. */
 void inflight_record(struct inflight *inflight, struct message *message);
 
-/* What the ledger has, or could not take, goes on to be deleted. */
+/* Writes the ledger, and has deleted what waited for that, whether or not it could be written. */
 void inflight_acknowledge_recorded(struct inflight *inflight);
 
-/* While the handler is away, receives wait for what is in flight; without any of that, for the next
- * try. */
+/* Whether to receive nothing further: the handler is not reached, and messages in flight can be
+ * tried, or it is too early for the next try. */
 bool inflight_is_paused(const struct inflight *inflight, uint64_t now_usec);
 
-/* When there is to be another try; USEC_INFINITY: none, or it waits for something else. */
+/* When the next message is to be tried; USEC_INFINITY: now, or after something else happens. */
 uint64_t inflight_next_retry_usec(const struct inflight *inflight, uint64_t now_usec);

@@ -1,58 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* How messages come in and leave: see inflight.h, and message-state.h for their states. */
+/* How a message ends: SQS has deleted it, SQS has made it visible again, or its lease is lost.
+ *
+ * On a FIFO queue SQS holds back the rest of a group while one of its messages is hidden. So a
+ * message that comes back takes with it all messages behind it in its lane: they are released
+ * first, the last of them first, and none of them can then be handled before it. */
 #include "consumerd/inflight-internal.h"
-
-#include <errno.h>
 
 #include "daemon/message-ids.h"
 #include "util/clock.h"
 #include "util/log.h"
 
-/* --- Taking in --- */
-
-/* Whether a neighbour in the list, or its head, is a message of that reply. */
+/* Whether a neighbour in the list is a message of that reply. The neighbour may be the list's
+ * head. */
 static bool is_of(const struct inflight *f, struct list *link, const struct sqs_reply *reply)
 {
     return link != &f->messages && CONTAINER_OF(link, struct message, of_owner)->reply == reply;
 }
-
-/* Old emulators do not know MessageGroupId. */
-static void tell_groupless(struct inflight *f, const struct message *m)
-{
-    if (!f->options.is_fifo || m->received->group_id || f->is_groupless_told)
-        return;
-    f->is_groupless_told = true;
-    log_warning(
-        "The server does not tell the MessageGroupId of messages on this FIFO queue, so they are "
-        "all handled one after the other, as if of one group.");
-}
-
-int inflight_add_message(struct inflight *f, struct sqs_reply *reply, size_t i, uint64_t sent_usec,
-                         uint64_t now_usec)
-{
-    struct message *m = message_new(reply, i, sent_usec);
-    int r;
-
-    if (!m)
-        return -ENOMEM;
-    m->owner = f;
-    tell_groupless(f, m);
-    lease_begin(&f->leases, m, now_usec);
-    r = lanes_add(f->lanes, m);
-    if (r < 0) {
-        lease_stop_renewal(&f->leases, m);
-        message_unref(m);
-        return r;
-    }
-    if (!is_of(f, f->messages.previous, reply))
-        f->bytes += reply->bytes;
-    list_append(&f->messages, &m->of_owner);
-    f->n_messages++;
-    inflight_apply(f, m, ON_RECEIPT, 0);
-    return 0;
-}
-
-/* --- The ends --- */
 
 void inflight_withdraw(struct inflight *f, struct message *m)
 {
@@ -87,15 +50,16 @@ void inflight_release(struct inflight *f, struct message *m, unsigned delay_sec)
     f->changed(f->userdata);
 }
 
-/* Whether its delete is on its way. Where it is not, it will not be sent. */
+/* Takes the message out of the delete queue. True: its delete was sent before, and its answer is
+ * awaited. */
 static bool is_delete_sent(struct inflight *f, struct message *m)
 {
     return m->state == MESSAGE_ACKNOWLEDGING && !ack_queue_remove(f->deleter, m);
 }
 
-/* Stops all work on a message, because one before it in its lane comes back. False: that was done
- * before. */
-static bool drop(struct inflight *f, struct message *m)
+/* Stops all work on a message, because one before it in its lane comes back. False: the work was
+ * stopped before. */
+static bool release_one_behind(struct inflight *f, struct message *m)
 {
     bool is_first = m->state != MESSAGE_CANCELLED_BEHIND && m->state != MESSAGE_LEASE_LOST;
 
@@ -103,7 +67,7 @@ static bool drop(struct inflight *f, struct message *m)
     return is_first;
 }
 
-/* The last first: whatever ends with one of them drops those behind it, too. Returns how many. */
+/* Begins with the last: ending a message releases those behind it, too. Returns how many. */
 static size_t release_behind(struct inflight *f, struct message *m)
 {
     struct message *last = m, *next, *before;
@@ -113,7 +77,7 @@ static size_t release_behind(struct inflight *f, struct message *m)
         last = next;
     for (; last != m; last = before) {
         before = lane_before(last);
-        n += drop(f, last);
+        n += release_one_behind(f, last);
     }
     return n;
 }
@@ -152,7 +116,7 @@ void inflight_on_deleted(void *userdata, struct message *m, enum ack_outcome wha
     bool is_leased;
 
     if (what == ACK_OK) {
-        idempotency_forget(&f->idempotency, m);
+        idempotency_note_deleted(&f->idempotency, m);
         log_write(LOG_INFO, MESSAGE_ID_MESSAGE_DELETED,
                   LOG_FIELDS(MESSAGE_FIELDS(m->received), {"SQS_REQUEST_ID", result->request_id}),
                   "Message deleted from queue. SQS Message Id:%s", m->received->message_id);
@@ -168,8 +132,8 @@ void inflight_on_deleted(void *userdata, struct message *m, enum ack_outcome wha
         inflight_release_behind(f, m, "it cannot be deleted");
     }
     is_leased = lease_holds(m, clock_boot_usec());
-    /* One that was withdrawn, and is neither deleted nor with another, is released: nobody else
-     * does that. */
+    /* A withdrawn message that was not deleted and keeps its lease is released by this transition.
+     * All others stay hidden until their lease ends. */
     if (!is_leased || m->state == MESSAGE_ACKNOWLEDGING)
         inflight_note_visible(f, lease_end_usec(m));
     inflight_apply(f, m, is_leased ? ON_NOT_DELETED_LEASED : ON_NOT_DELETED, 0);
@@ -180,14 +144,14 @@ void inflight_on_released(void *userdata, struct message *m, enum ack_outcome wh
 {
     struct inflight *f = userdata;
 
-    /* If not known to be done, perhaps still so. */
+    /* The request may have taken effect even if its outcome is not known. */
     inflight_note_visible(f, clock_boot_usec() + ack_queue_visibility_sec(m) * USEC_PER_SEC);
     if (what != ACK_OK)
         inflight_note_visible(f, lease_end_usec(m));
-    /* An extension that it waited for in vain may still be made. */
+    /* A renewal is on its way; SQS may get it after the release. */
     if (lease_is_renewing(m))
         inflight_note_visible(f, clock_boot_usec() + f->leases.visibility_usec);
-    /* A message that is lost is back already. */
+    /* ACK_LEASE_LOST needs no line: the message is visible already. */
     if (what == ACK_REFUSED)
         log_write(LOG_WARNING, NULL,
                   LOG_FIELDS(MESSAGE_FIELDS(m->received), {"SQS_REQUEST_ID", result->request_id},
@@ -198,9 +162,10 @@ void inflight_on_released(void *userdata, struct message *m, enum ack_outcome wh
     inflight_apply(f, m, what == ACK_OK ? ON_RELEASED : ON_NOT_RELEASED, 0);
 }
 
-/* Whether what lost its lease is still with the handler, further ahead in its lane. It may be the
- * same message: given back, others would handle it beside that. Those between were asked before:
- * what still waits is kept for the same reason. */
+/* Whether a message that lost its lease is still with the handler, further ahead in the lane. It
+ * may be the same message, received once more: released now, another consumer would handle it at
+ * the same time. The caller asks in the order of the lane, so a predecessor that still waits does
+ * so for this reason, and is reason enough for its successor. */
 static bool waits_for_an_end(const struct message *m)
 {
     const struct message *before = lane_before(m);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The one place where a message changes its state: it asks the table, writes the journal's line,
- * and does what the table says. */
+/* The only place where a message changes its state. Every transition comes from the table of
+ * message-state.h and is written to the journal. */
 #include "consumerd/inflight-internal.h"
 
 #include <assert.h>
@@ -8,15 +8,14 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* What happens to a message now. */
 struct transition {
     struct message_step step;
     enum message_reason reason_before;
-    unsigned delay_sec;  /* until it comes back, where it is released */
-    uint64_t grace_usec; /* for the handler, where it is to end with it */
+    unsigned delay_sec;  /* of a release: until the message becomes visible */
+    uint64_t grace_usec; /* of a cancel */
 };
 
-/* For who follows one message. A release because the handler was away is worth more. */
+/* At debug, but for the release of a message that the handler was not reached with. */
 static void log_transition(const struct message *m, const struct transition *t)
 {
     bool is_release = t->step.to == MESSAGE_RELEASING;
@@ -84,7 +83,7 @@ static void act(struct inflight *f, struct message *m, const struct transition *
     }
 }
 
-/* Whole seconds, within what SQS allows for the message. */
+/* Whole seconds, rounded up, at most what SQS accepts for this message. */
 static unsigned delay_sec(const struct message *m, uint64_t delay_usec)
 {
     uint64_t sec = (delay_usec + USEC_PER_SEC - 1) / USEC_PER_SEC;

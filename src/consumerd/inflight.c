@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* A message goes through the states of message-state.h, and has a lease until it ends or that is
- * lost. A slot is taken from the beginning of the handling to the end of the delete, so that slow
- * deletes slow down the handling, and with it the receives.
+/* A message goes through the states of message-state.h. It keeps its lease until it ends or the
+ * lease is lost.
  *
- * With a ledger, what was handled is recorded by the next turn, before anything else: so the ledger
- * knows of a message before its delete goes out, and before the next of its lane is begun.
+ * A message holds a slot from the beginning of its handling to the end of its delete. Slow deletes
+ * therefore slow down the handling, and the handling slows down the receives.
  *
- * On a FIFO queue, whatever releases a message or loses it releases all behind it in its lane: SQS
- * holds those back until the first is deleted, wherever it is handled then. One of those that the
- * handler got through with is released, too, or it would be deleted before the first: only the
- * ledger learns of it. */
+ * Each dispatch writes the ledger before it does anything else. So the ledger knows a handled
+ * message before the delete is sent, and before the next message of the lane is begun.
+ *
+ * A message that is released or loses its lease takes with it all messages behind it in its lane
+ * (inflight-release.c). This includes messages that were handled and not yet deleted: deleted now,
+ * they would be deleted before it. The ledger keeps them from being handled again. */
 #include "consumerd/inflight-internal.h"
 
 #include <errno.h>
@@ -28,7 +29,7 @@ static const struct inflight_actions actions = {
     .remove = inflight_remove,
 };
 
-/* A request has ended, whatever came of it: times to look again have changed. */
+/* Whatever came of the request, the time of the next dispatch may have changed. */
 static void on_request_ended(void *userdata)
 {
     struct inflight *f = userdata;
@@ -41,16 +42,52 @@ void inflight_set_lease(struct inflight *f, unsigned first_sec, unsigned visibil
     leases_set_times(&f->leases, first_sec, visibility_sec);
 }
 
+/* Old emulators of SQS do not know MessageGroupId. */
+static void tell_groupless(struct inflight *f, const struct message *m)
+{
+    if (!f->options.is_fifo || m->received->group_id || f->is_groupless_told)
+        return;
+    f->is_groupless_told = true;
+    log_warning(
+        "The server does not tell the MessageGroupId of messages on this FIFO queue, so they are "
+        "all handled one after the other, as if of one group.");
+}
+
+static int add_message(struct inflight *f, struct sqs_reply *reply, size_t i, uint64_t sent_usec,
+                       uint64_t now_usec)
+{
+    struct message *m = message_new(reply, i, sent_usec);
+    int r;
+
+    if (!m)
+        return -ENOMEM;
+    m->owner = f;
+    tell_groupless(f, m);
+    lease_begin(&f->leases, m, now_usec);
+    r = lanes_add(f->lanes, m);
+    if (r < 0) {
+        lease_stop_renewal(&f->leases, m);
+        message_unref(m);
+        return r;
+    }
+    if (i == 0)
+        f->bytes += reply->bytes;
+    list_append(&f->messages, &m->of_owner);
+    f->n_messages++;
+    inflight_apply(f, m, ON_RECEIPT, 0);
+    return 0;
+}
+
 void inflight_add(struct inflight *f, struct sqs_reply *reply, uint64_t sent_usec)
 {
     uint64_t now_usec = clock_boot_usec();
 
     f->counts.received += reply->n_messages;
     for (size_t i = 0; i < reply->n_messages; i++) {
-        int r = inflight_add_message(f, reply, i, sent_usec, now_usec);
+        int r = add_message(f, reply, i, sent_usec, now_usec);
 
         if (r < 0) {
-            /* The rest of it too, or it might overtake this one. */
+            /* The rest of the reply is dropped, too: it must not overtake this message. */
             log_error("Cannot take in %zu messages, they come back: %s.", reply->n_messages - i,
                       strerror(-r));
             f->counts.lost += reply->n_messages - i;
@@ -137,8 +174,8 @@ size_t inflight_cancel_log_waits(struct inflight *f)
     return n;
 }
 
-/* Those that are given back only when no more is received. */
-static size_t count_kept(const struct inflight *f)
+/* Messages that are released only when no receive is under way any more. */
+static size_t count_waiting(const struct inflight *f)
 {
     size_t n = 0;
 
@@ -161,10 +198,10 @@ struct inflight_status inflight_status(const struct inflight *f)
         .wanted = f->n_slots_taken + lanes_ready_count(f->lanes),
         .handling = f->n_handling,
         .deleting = f->idempotency.n_waiting + ack_queue_count(f->deleter),
-        .releasing = ack_queue_count(f->releaser) + count_kept(f),
+        .releasing = ack_queue_count(f->releaser) + count_waiting(f),
         .is_paused = inflight_is_paused(f, now_usec),
         .outage_usec = f->outage.is_on ? MAX(now_usec - f->outage.since_usec, 1U) : 0,
-        .away = f->outage_log.outage.text,
+        .outage = f->outage_log.outage.text,
         .visible_usec = f->visible_usec,
     };
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See lane.h. A lane lives as long as there are messages in it, found by its group's or message's
- * id in a hash table: there are never more lanes than messages in flight. `ready` holds
- * the one message of each lane that may be begun. */
+/* A hash table finds a lane by its group id or message id. A lane exists as long as it has
+ * messages, so there are never more lanes than messages in flight. `ready` holds the one message of
+ * each lane that may be begun. */
 #include "consumerd/lane.h"
 
 #include <assert.h>
@@ -11,10 +11,10 @@
 
 struct lane {
     struct hash_entry entry;
-    struct list messages; /* handled ones, then one that is being handled, then those that wait */
+    struct list messages; /* first handled ones, then the running one, then those that wait */
     struct message *running;
     bool is_by_group;
-    bool is_handled; /* one of a message's copies is, that may have gone from here */
+    bool is_handled; /* one of its messages was; that one may have been removed */
     char id[];
 };
 
@@ -104,12 +104,12 @@ static void advance(struct lanes *lanes, struct lane *lane)
     }
 }
 
-/* On a standard queue a group id stands for a tenant, not for an order. */
+/* On a standard queue a group id names a tenant (fair queues), and demands no order. */
 static const char *lane_id(const struct lanes *lanes, const struct message *m)
 {
     if (!lanes->by_group)
         return m->received->message_id;
-    return m->received->group_id ? m->received->group_id : ""; /* which no group is called */
+    return m->received->group_id ? m->received->group_id : ""; /* no group has this id */
 }
 
 int lanes_add(struct lanes *lanes, struct message *m)

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Which message may be handled next. On a FIFO queue the messages of a group form a lane: one of
- * them is handled at a time, in the order in which they came; lanes go side by side, and take
- * turns. Messages whose group the server does not tell share one lane. On a standard queue each
- * message is a lane of its own, with the copies of it that SQS may hand out. Once one of them has
- * been handled, none of the others is to be.
+/* Decides which message may be begun next.
  *
- * A message that was handled stays in its lane until it is removed, so that what depends on it can
- * be found: its delete goes before those of its successors, and if its lease is lost they are
- * dropped. */
+ * On a FIFO queue the messages of a group form a lane. One message of a lane is handled at a time,
+ * in the order in which they were received; lanes are independent and take turns. Messages whose
+ * group the server does not tell share one lane. On a standard queue each message id is a lane: it
+ * holds the message, and any copies that SQS delivers. When one copy has been handled, the others
+ * need not be.
+ *
+ * A handled message stays in its lane until it is removed, because others depend on it: its delete
+ * is sent before those of its successors, and when its lease is lost, its successors are
+ * released. */
 #pragma once
 
 #include "consumerd/message.h"
@@ -22,31 +24,32 @@ DEFINE_CLEANUP(struct lanes *, lanes_free)
 /* Adds a message behind those of its lane. 0 or -ENOMEM. */
 int lanes_add(struct lanes *lanes, struct message *message);
 
-/* The next message that may be handled; it counts as being handled from now on. NULL: none. */
+/* Returns the next message that may be begun. It is the one of its lane that is being handled, from
+ * now until lanes_handled, lanes_requeue or lanes_remove. NULL: none may be begun. */
 struct message *lanes_begin_next(struct lanes *lanes);
 
-/* The same, but it stays as it is. */
+/* The message that lanes_begin_next would return. */
 struct message *lanes_peek(const struct lanes *lanes);
 
-/* The message has been handled: the next of its lane may be. */
+/* The message has been handled: the next of its lane may be begun. */
 void lanes_handled(struct lanes *lanes, struct message *message);
 
-/* The message has been handled, but is given back all the same: its copies need not be handled. */
+/* The message has been handled, but will be released. Its copies need not be handled. */
 void lane_mark_handled(struct message *message);
 
 /* Whether the message, in a lane, is a copy of one that has been handled. */
 bool lane_is_copy_handled(const struct message *message);
 
-/* A message that is being handled could not be: it is the first that waits in its lane again. Other
- * lanes are served before it. */
+/* The message could not be handled: it waits again as the first of its lane. The other lanes have
+ * their turn before it. */
 void lanes_requeue(struct lanes *lanes, struct message *message);
 
-/* Takes a message out, however it stands. One that is in no lane is left alone. */
+/* Removes a message, whatever its state. A message that is in no lane is left alone. */
 void lanes_remove(struct lanes *lanes, struct message *message);
 
-/* Its neighbours in its lane; NULL: none. */
+/* The neighbours of a message in its lane; NULL: none, or the message is in no lane. */
 struct message *lane_before(const struct message *message);
 struct message *lane_after(const struct message *message);
 
-/* How many messages could be begun now: all others wait for one of their own lane. */
+/* How many messages may be begun now, one of each lane at most. */
 size_t lanes_ready_count(const struct lanes *lanes);

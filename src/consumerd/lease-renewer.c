@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See lease-renewer.h. */
 #include "consumerd/lease-renewer.h"
 
 #include <errno.h>
@@ -7,9 +6,9 @@
 #include "consumerd/ack-queue.h"
 #include "util/clock.h"
 
-/* What failed is tried again this many times before the lease's end, and not more often than this.
- */
-enum { RETRIES_WITHIN_LEASE = 4 };
+/* A failed renewal is tried again after a quarter of the time that the lease has left, but not
+ * sooner than after RETRY_MIN_USEC. */
+enum { RETRY_LEASE_PARTS = 4 };
 #define RETRY_MIN_USEC (100 * USEC_PER_MSEC)
 
 struct lease_renewer {
@@ -27,13 +26,13 @@ static bool is_wanted(void *userdata, const struct ack_item *item)
     return message_state_keeps_lease(item->message->state);
 }
 
-static void try_again(struct lease_renewer *renewer, struct message *m, uint64_t now_usec)
+static void retry(struct lease_renewer *renewer, struct message *m, uint64_t now_usec)
 {
     uint64_t end_usec = lease_end_usec(m);
     uint64_t left_usec = end_usec > now_usec ? end_usec - now_usec : 0;
 
     lease_not_renewed(renewer->leases, m,
-                      now_usec + MAX(left_usec / RETRIES_WITHIN_LEASE, RETRY_MIN_USEC));
+                      now_usec + MAX(left_usec / RETRY_LEASE_PARTS, RETRY_MIN_USEC));
 }
 
 static void on_item(void *userdata, const struct ack_item *item, const struct ack_result *result)
@@ -44,17 +43,17 @@ static void on_item(void *userdata, const struct ack_item *item, const struct ac
 
     switch (result->outcome) {
     case ACK_OK:
-        /* An answer that comes after the end has come too late: the work was stopped already. */
+        /* After the lease's end this changes nothing: the work on the message was stopped then. */
         lease_renewed(renewer->leases, m, result->sent_usec, item->visibility_sec, now_usec);
         break;
     case ACK_RETRY:
-        try_again(renewer, m, now_usec);
+        retry(renewer, m, now_usec);
         break;
     case ACK_REFUSED:
         lease_not_renewed(renewer->leases, m, USEC_INFINITY);
         break;
     case ACK_LEASE_LOST:
-        /* A delete on its way may be why: its own answer tells. */
+        /* A delete under way may be the reason. Its own answer will tell. */
         if (is_wanted(renewer, item) && !ack_queue_is_sent(m)) {
             lease_mark_lost(renewer->leases, m);
             renewer->lost(renewer->userdata, m, result);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* See lease.h. One list sorted by the time of the next step: for a lease that can be extended that
- * is the half of what is left of it, for one that cannot, or whose extension is under way, its end.
- * New times are nearly always the latest, so that sorting in from the back is a step or two. */
+/* One list, sorted by the time at which something is due for a lease. For a lease that can be
+ * renewed that is half of what is left of it; for one that cannot, or whose renewal is under way,
+ * it is the end. A new time is nearly always the latest of all, so the place is searched from the
+ * back. */
 #include "consumerd/lease.h"
 
 static struct message *of(struct list *link)
@@ -114,12 +115,12 @@ size_t leases_take_due(struct leases *leases, uint64_t now_usec, struct lease_re
         if (now_usec + seconds * USEC_PER_SEC > m->lease.end_usec) {
             ret[n++] = (struct lease_renewal){m, seconds};
             m->lease.is_renewing = true;
-        } else if (seconds == wanted) { /* it has more still, from when that was longer */
+        } else if (seconds == wanted) { /* the timeout was longer before */
             sort_in_at_half(leases, m, now_usec);
             continue;
         }
         sort_in(leases, m,
-                USEC_INFINITY); /* it may be met again further on: then it is passed by */
+                USEC_INFINITY); /* to its end: the loop may meet it again, and skips it */
     }
     return n;
 }

@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* How long the messages in hand are ours, and which of them to extend when. Knows no clock and
- * sends nothing: the caller brings the time and the answers.
+/* The leases of messages in flight: until when each message is hidden from other consumers, and
+ * when to renew that. Pure: the caller passes the time, sends the renewals, and reports the
+ * answers.
  *
- * A lease is counted from before the request went out that began or extended it, so it ends here no
- * later than at SQS. It is extended when half of what remained has passed. Every message in hand
- * has a lease of its own, also on a FIFO queue: extending the earliest of a group would hold the
- * others back, but their own receipt handles would expire. */
+ * A lease counts from a moment before the request that began or renewed it was sent. So it ends
+ * here no later than at SQS. It is renewed when half of what was left of it has passed.
+ *
+ * Each message has a lease of its own, on a FIFO queue too: to renew only the first of a group
+ * would keep the others hidden, but their receipt handles would expire. */
 #pragma once
 
 #include "consumerd/message.h"
 
-/* SQS's bound is 12 hours in all; this leaves a minute for requests on their way. */
+/* SQS hides a message for 12 hours at most, all renewals included. A minute of that is kept for
+ * requests under way. */
 #define LEASE_TOTAL_MAX_USEC ((SQS_VISIBILITY_MAX_SEC - 60) * USEC_PER_SEC)
 
 struct leases {
-    struct list by_time;      /* by lease.next_usec; of equal ones the first begun is the first */
-    uint64_t first_usec;      /* that messages come with */
-    uint64_t visibility_usec; /* that they are extended to */
+    struct list by_time;      /* sorted by lease.next_usec; equal ones in the order they began */
+    uint64_t first_usec;      /* the lease that messages are received with */
+    uint64_t visibility_usec; /* the lease that a renewal asks for */
 };
 
 struct lease_renewal {
@@ -27,49 +30,53 @@ struct lease_renewal {
 /* visibility_usec: whole seconds, at least one. */
 void leases_init(struct leases *leases, uint64_t visibility_usec);
 
-/* Those from now on: first_sec is what the receive has asked for. At least one. */
+/* For leases and renewals from now on. `first_sec` is what the receive has asked for. Both are at
+ * least 1. */
 void leases_set_times(struct leases *leases, unsigned first_sec, unsigned visibility_sec);
 
-/* From message->received_usec on. */
+/* The lease begins at message->received_usec. */
 void lease_begin(struct leases *leases, struct message *message, uint64_t now_usec);
 
-/* No longer extended. What lease_holds says stays true. */
+/* Stops renewing. The lease still ends at its time (lease_holds). A message without a lease is left
+ * alone. */
 void lease_stop_renewal(struct leases *leases, struct message *message);
 
-/* SQS says that it is over: no longer extended, and no longer held. */
+/* SQS has said that the lease is over: stops renewing, and lease_holds is false from now on. */
 void lease_mark_lost(struct leases *leases, struct message *message);
 
 bool lease_holds(const struct message *message, uint64_t now_usec);
 
-/* When it ends, if it is not extended. */
+/* When the lease ends if it is not renewed. */
 static inline uint64_t lease_end_usec(const struct message *message)
 {
     return message->lease.end_usec;
 }
 
-/* A request that extends it is on its way. */
+/* Whether a renewal is under way. */
 static inline bool lease_is_renewing(const struct message *message)
 {
     return message->lease.is_renewing;
 }
 
-/* The whole seconds left of the 12 hours. */
+/* The largest visibility timeout, in seconds, that SQS accepts for this message now: what is left
+ * of its 12 hours. */
 unsigned lease_visibility_max_sec(const struct message *message, uint64_t now_usec);
 
-/* When the next of the two below has something to give; USEC_INFINITY: never. */
+/* When leases_take_ended or leases_take_due has something to return; USEC_INFINITY: never. */
 uint64_t leases_next_usec(const struct leases *leases);
 
-/* The next message whose lease has ended, and forgets its lease; NULL: none. */
+/* Returns a message whose lease has ended, and stops renewing it; NULL: none. */
 struct message *leases_take_ended(struct leases *leases, uint64_t now_usec);
 
-/* Fills ret[] with messages to extend now, the earliest received first; those due soon come along
- * in the same batch. Each is then to be told of by one of the two below. Returns how many. */
+/* Fills ret[] with the messages to renew now, the most urgent first. Those that will be due soon
+ * share the request. Returns how many, at most `max`. The caller reports each with lease_renewed or
+ * lease_not_renewed. */
 size_t leases_take_due(struct leases *leases, uint64_t now_usec, struct lease_renewal *ret,
                        size_t max);
 
-/* An extension that was sent at `sent_usec` has succeeded. */
+/* A renewal that was sent at `sent_usec` has succeeded. */
 void lease_renewed(struct leases *leases, struct message *message, uint64_t sent_usec,
                    unsigned visibility_sec, uint64_t now_usec);
 
-/* It has not; try again at `retry_usec`, USEC_INFINITY: not again. */
+/* The renewal has failed. It is due again at `retry_usec`; USEC_INFINITY: never. */
 void lease_not_renewed(struct leases *leases, struct message *message, uint64_t retry_usec);

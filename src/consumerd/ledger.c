@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* See ledger.h. One table, in the order in which messages were added: its beginning is what is too
- * old, or too much. The number of rows is kept beside it, as it is with and without what is open.
+/* One table, in the order in which ids were added: the oldest are its first rows. The number of
+ * rows is kept in memory twice, with and without the changes of the open transaction.
  *
- * Removals alone need no sync. What is added after removals of the same turn commits those first,
- * for a transaction is one or the other from its beginning. */
+ * A transaction is synced or not from its beginning, and removals alone need no sync. So the first
+ * addition after removals commits those, and begins a synced transaction. */
 #include "consumerd/ledger.h"
 
 #include <errno.h>
@@ -11,10 +11,10 @@
 #include "util/database.h"
 #include "util/error-line.h"
 
-/* At a commit, or as many as it adds: more come to their turn at the next. */
+/* How many ids a commit forgets at most, if it does not add more. */
 enum { EXPIRE_MAX = 100 };
 
-#define SEQUENCE_MAX "4611686018427387903" /* what is added comes behind it in no lifetime */
+#define SEQUENCE_MAX "4611686018427387903" /* 2^62 - 1: no ledger adds so many */
 
 struct ledger {
     struct database *database;
@@ -42,8 +42,8 @@ static int64_t seconds(uint64_t usec)
     return (int64_t)(usec / USEC_PER_SEC);
 }
 
-/* Within max_age on either side: one far in the future was added while the clock was wrong, and
- * would keep all behind it from getting old. */
+/* An id from the far future is too old as well: it was added while the clock was wrong, and would
+ * keep the ids behind it from being forgotten. */
 static bool is_too_old(const struct ledger *l, int64_t handled_sec, uint64_t now_usec)
 {
     int64_t max = seconds(l->limits.max_age_usec), now = seconds(now_usec);
@@ -72,7 +72,7 @@ static int end(struct ledger *l)
 
 static int begin(struct ledger *l, enum database_durability durability)
 {
-    /* Removals that are undone here are still there, and do no harm. */
+    /* If this commit fails, the removed ids are still there, which does no harm. */
     if (database_is_in_transaction(l->database) && durability == DATABASE_SYNCED &&
         l->durability == DATABASE_UNSYNCED)
         end(l);
@@ -94,7 +94,7 @@ static int change(struct ledger *l, struct statement *s)
     return r;
 }
 
-/* --- What is in it --- */
+/* --- The ids --- */
 
 int ledger_add(struct ledger *l, const char *message_id, uint64_t now_usec)
 {
@@ -110,7 +110,7 @@ int ledger_add(struct ledger *l, const char *message_id, uint64_t now_usec)
         l->n_added += r > 0;
         return MIN(r, 0);
     }
-    /* It is there, and was thought too old or could not be read. It becomes the last. */
+    /* The id is there, but was too old or could not be read. It becomes the last row. */
     statement_bind_text(l->refresh, 1, message_id);
     statement_bind_int(l->refresh, 2, seconds(now_usec));
     return MIN(change(l, l->refresh), 0);
@@ -142,7 +142,8 @@ int ledger_has(struct ledger *l, const char *message_id, uint64_t now_usec)
     return is_too_old(l, handled_sec, now_usec) ? 0 : LEDGER_HAS;
 }
 
-/* Forgets from the beginning what is too old or too much. Returns how many of the latter. */
+/* Forgets the first rows, if they are too old or too many. Returns how many it forgot as too
+ * many. */
 static unsigned expire(struct ledger *l, uint64_t now_usec)
 {
     unsigned n_crowded_out = 0;
@@ -229,9 +230,8 @@ static int prepare(struct ledger *l)
     return 0;
 }
 
-/* Rows are in places that no ledger writes: one in the last of all leaves no place behind it. They
- * are forgotten, since nothing says when they were added. What cannot be written now is seen to at
- * another start. */
+/* Deletes rows with sequence numbers that no ledger writes: a row with the largest number would
+ * leave none for the next. If the rows cannot be deleted now, the next start tries again. */
 static int forget_misplaced(struct ledger *l)
 {
     struct statement *s;

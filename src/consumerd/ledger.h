@@ -1,64 +1,63 @@
 /* SPDX-License-Identifier: MIT */
-/* Which messages were handled and perhaps not deleted, by their ids, on disk: so that one that
- * comes back is not handled again, whatever ended the daemon in between. SQS keeps an id over all
- * deliveries of a message; one that a person moves back out of a dead-letter queue has a new id,
- * and is handled as a new message.
+/* The ids of messages that were handled and perhaps not deleted, on disk. A message that is
+ * received again is then not handled again, however the daemon ended in between. A message has the
+ * same id in all its deliveries. A person who moves a message out of a dead-letter queue gives it a
+ * new id; it is handled as a new message.
  *
- * Additions and removals are gathered into one transaction until ledger_commit, which blocks for
- * one sync of the disk if anything was added (see util/database.h). What is asked before that knows
- * of them.
+ * Additions and removals form one transaction until ledger_commit, which blocks for one sync of the
+ * disk if anything was added (util/database.h). ledger_has sees them before that.
  *
- * Times are of the wall clock, for they must hold over a boot. A clock that jumps ahead by more
- * than max_age makes it forget everything too early; one that jumped ahead and came back, what was
- * added meanwhile. */
+ * Times are those of the wall clock, because they must hold over a boot. If the clock jumps ahead
+ * by more than max_age, all ids are forgotten too early. If it jumps back later, the ids that were
+ * added in between are forgotten. */
 #pragma once
 
 #include "util/macro.h"
 
 struct ledger;
 
-/* Beyond these the oldest are forgotten, at the commits: each forgets as many as it adds, or some
- * more, so that it takes several until the file keeps to limits that were lowered. */
+/* Beyond these limits the oldest ids are forgotten. A commit forgets as many as it adds, or 100 if
+ * that is more; so it takes several commits until the file obeys limits that were lowered. */
 struct ledger_limits {
     uint64_t max_messages; /* more than 0 */
     uint64_t max_age_usec; /* more than 0 */
 };
 
-/* Opens the file, made where there is none. Returns as database_open does: 0, LEDGER_E_UNUSABLE
- * where only a person can help, or a negative errno; with all but -ENOMEM *error is one line, which
- * the caller frees. */
+/* Opens the file, and makes it if there is none. 0, LEDGER_E_UNUSABLE when only a person can help,
+ * or a negative errno. On failure *error is one line, which the caller frees; not with -ENOMEM. */
 enum { LEDGER_E_UNUSABLE = 1 };
 int ledger_open(const char *path, const struct ledger_limits *limits, struct ledger **ret,
                 char **error);
 
-/* Commits first. */
+/* Commits, then closes the file. */
 struct ledger *ledger_free(struct ledger *ledger);
 DEFINE_CLEANUP(struct ledger *, ledger_free)
 
-/* Adds a message that has been handled; it is on disk when ledger_commit says so. A failure, also
- * of a removal, is told again by the commit. 0 or a negative errno. */
+/* Adds the id of a message that has been handled. It is on disk when ledger_commit has returned
+ * LEDGER_COMMITTED. 0 or a negative errno; ledger_commit reports the error again. */
 int ledger_add(struct ledger *ledger, const char *message_id, uint64_t now_usec);
 
-/* Removes a message that SQS has deleted; one that is not there is left alone. Not synced: after a
- * power cut it may be there still, which costs its place until it is forgotten and nothing else.
- * 0 or a negative errno. */
+/* Removes the id of a message that SQS has deleted, if it is there. Not synced: after a power cut
+ * it may still be there, which does no harm. 0 or a negative errno; ledger_commit reports the error
+ * again. */
 int ledger_remove(struct ledger *ledger, const char *message_id);
 
-/* LEDGER_HAS, 0, or a negative errno: it cannot be read. */
+/* LEDGER_HAS if the id is there and not too old, 0 if not, or a negative errno. */
 enum { LEDGER_HAS = 1 };
 int ledger_has(struct ledger *ledger, const char *message_id, uint64_t now_usec);
 
-/* Ends the transaction: LEDGER_COMMITTED, 0: there was nothing to do, or a negative errno: what was
- * added since the last commit is not in the ledger, what was removed still is. */
+/* Ends the transaction. LEDGER_COMMITTED; 0: there was nothing to do; or a negative errno: no
+ * addition and no removal since the last commit has taken effect. */
 enum { LEDGER_COMMITTED = 1 };
 int ledger_commit(struct ledger *ledger, uint64_t now_usec);
 
-/* How many are in it; how many were forgotten since it was opened because there were too many. */
+/* How many ids are in it, and how many were forgotten since it was opened because of
+ * max_messages. */
 uint64_t ledger_count(const struct ledger *ledger);
 uint64_t ledger_crowded_out(const struct ledger *ledger);
 
-/* Whether the next commit would forget some because there are too many. */
+/* Whether the next commit would forget ids because of max_messages. */
 bool ledger_is_crowded(const struct ledger *ledger);
 
-/* The last failure, one line that names the file. Valid until the next. */
+/* The last failure: one line that names the file. Valid until the next failure. */
 const char *ledger_error(const struct ledger *ledger);

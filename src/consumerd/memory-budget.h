@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* How many more messages may be asked for, so that what they bring has room in memory. How large
- * messages are is told by those that have come of late: the largest counts, and is forgotten by a
- * sixteenth with each reply. Pure, a plain value; bytes are those of the replies' JSON. */
+/* How many more messages may be received so that they fit into the memory set aside for them. The
+ * size of a message to come is estimated from the replies before: the largest mean size of late,
+ * which shrinks by a sixteenth with each reply. Bytes are those of the replies' JSON. Pure, a plain
+ * value. */
 #pragma once
 
 #include "util/macro.h"
 
 struct memory_budget {
     uint64_t max_bytes;
-    uint64_t message_bytes; /* that one is expected to bring; 0: none has come yet */
+    uint64_t message_bytes; /* the estimate for one message; 0: none was received yet */
 };
 
 #define MEMORY_BUDGET_INIT(max_bytes_) ((struct memory_budget){.max_bytes = (max_bytes_)})
 
-/* A reply of so many bytes has brought n messages, more than 0. */
+/* A reply of `bytes` bytes has brought `n` messages, more than 0. */
 static inline void memory_budget_received(struct memory_budget *budget, size_t bytes, size_t n)
 {
     uint64_t kept = budget->message_bytes - budget->message_bytes / 16;
@@ -21,8 +22,9 @@ static inline void memory_budget_received(struct memory_budget *budget, size_t b
     budget->message_bytes = MAX(bytes / n, kept);
 }
 
-/* `held_bytes` are held, and `reserved` messages may still come for what was asked before. Where
- * nothing is held or reserved, one may be asked for in any case. */
+/* How many further messages may be asked for. `held_bytes` are in memory, and receives under way
+ * may bring `reserved` messages. At least 1 when both are 0, and SIZE_MAX before the first
+ * reply. */
 static inline size_t memory_budget_messages(const struct memory_budget *budget, size_t held_bytes,
                                             size_t reserved)
 {

@@ -13,14 +13,14 @@
 #define ACKNOWLEDGE(why) STEP(DO_ACKNOWLEDGE, MESSAGE_ACKNOWLEDGING, why)
 #define CANCEL(next, why) STEP(DO_CANCEL, next, why)
 
-/* One that waits in its lane. */
+/* The steps that both waiting states have. */
 #define WAITING_STEPS                                                                              \
     [ON_BEGIN] = STEP(DO_HANDLE, MESSAGE_HANDLING, REASON_BEGUN),                                  \
     [ON_COPY] = ACKNOWLEDGE(REASON_COPY), [ON_LEDGER_HIT] = ACKNOWLEDGE(REASON_LEDGER_HIT),        \
     [ON_BEHIND] = RELEASE(RELEASE_BEHIND), [ON_LEASE_LOST] = RELEASE(RELEASE_LEASE),               \
     [ON_STOP] = RELEASE(RELEASE_NOT_BEGUN)
 
-/* Whatever the handler says of one that comes back in any case. */
+/* Whatever the handler answers, the message is released. */
 #define RELEASE_WHATEVER_CAME(why)                                                                 \
     [ON_DONE] = RELEASE_LANE(why), [ON_REJECTED] = RELEASE_LANE(why),                              \
     [ON_FAILED] = RELEASE_LANE(why), [ON_NOT_REACHED] = RELEASE_LANE(why),                         \
@@ -44,7 +44,7 @@ static const struct message_step table[MESSAGE_N_STATES][MESSAGE_N_EVENTS] =
             },
         [MESSAGE_CANCELLED] =
             {
-                /* The handler may have got through before. */
+                /* The handler may have been done before the cancel. */
                 [ON_DONE] = STEP(DO_RECORD, MESSAGE_RECORDING, REASON_DONE),
                 [ON_REJECTED] = STEP(DO_RECORD, MESSAGE_RECORDING, REASON_REJECTED),
                 [ON_FAILED] = RELEASE_LANE(RELEASE_INTERRUPTED),
@@ -56,7 +56,7 @@ static const struct message_step table[MESSAGE_N_STATES][MESSAGE_N_EVENTS] =
             },
         [MESSAGE_CANCELLED_BEHIND] =
             {
-                /* Also where the handler got through: deleted now, it would be before the one that
+                /* Also if the handler is done with it: it must not be deleted before the one that
                  * comes back. */
                 RELEASE_WHATEVER_CAME(RELEASE_BEHIND),
                 [ON_BEHIND] = CANCEL(MESSAGE_CANCELLED_BEHIND, RELEASE_BEHIND),

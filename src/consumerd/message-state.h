@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A message's life in the consumer, from its receipt until SQS has deleted it or has it back: one
- * table that says what each event does to a message in each state, and why. Pure.
+/* A message's life in the consumer, from its receipt until SQS has deleted it or may deliver it
+ * again. One table says what each event does to a message in each state, and why. Pure.
  *
  *     received --> queued --> handling --> recording --> acknowledging --> deleted
  *                    |         |    ^          |               |
@@ -11,92 +11,94 @@
  *                                            |
  *                                            +--> released, lost
  *
- * Beside it: what is with the handler can be cancelled, and then waits for the handler to end.
+ * Not shown: the handling of a message can be cancelled. The message then waits for the handler's
+ * end.
  *
- * What always holds: nothing is acknowledged but what the handler is done with or has rejected, a
- * copy of such a message, and what the ledger knows as handled. What has lost its lease is never
- * acknowledged; of a delete that was sent before, only the answer is awaited. A message that is
- * with the handler stays in its lane, whatever happens, until the handler has ended with it. */
+ * What always holds:
+ *   - A message is acknowledged (deleted) only if the handler is done with it or has rejected it,
+ *     if it is a copy of such a message, or if the ledger has its id.
+ *   - A message that has lost its lease is never acknowledged. If its delete was sent before, only
+ *     the answer is awaited.
+ *   - A message that is with the handler stays in its lane until the handler has ended with it. */
 #pragma once
 
 #include "util/macro.h"
 
 enum message_state {
     MESSAGE_RECEIVED,         /* in no lane yet */
-    MESSAGE_QUEUED,           /* in its lane, not begun */
-    MESSAGE_DEFERRED,         /* the same, after the handler was not reached with it */
+    MESSAGE_QUEUED,           /* waits in its lane */
+    MESSAGE_DEFERRED,         /* waits in its lane; the handler was not reached with it before */
     MESSAGE_HANDLING,         /* with the handler */
-    MESSAGE_CANCELLED,        /* the handler was asked to end with it: the stop has no more time */
-    MESSAGE_CANCELLED_BEHIND, /* the same: one before it in its lane comes back */
-    MESSAGE_LEASE_LOST,       /* the same: its lease is lost; nothing but the end is awaited */
-    MESSAGE_RECORDING,        /* handled, to be written into the ledger */
-    MESSAGE_ACKNOWLEDGING,    /* to be deleted, or its delete is on its way */
-    MESSAGE_WITHDRAWN_BEHIND, /* one before it in its lane comes back while its delete is on its
-                                 way: only the answer is awaited */
-    MESSAGE_WITHDRAWN_LOST,   /* the same: its lease is lost */
-    MESSAGE_RELEASING,        /* to be made visible again, or the request for that is on its way */
-    MESSAGE_DELETED,          /* ends, as are the two that follow; somebody may hold a reference */
+    MESSAGE_CANCELLED,        /* with the handler, cancelled: the stop leaves no more time */
+    MESSAGE_CANCELLED_BEHIND, /* with the handler, cancelled: one before it in its lane returns */
+    MESSAGE_LEASE_LOST,       /* with the handler, cancelled: its lease is lost */
+    MESSAGE_RECORDING,        /* handled; its id is to be written into the ledger */
+    MESSAGE_ACKNOWLEDGING,    /* to be deleted, or the delete is under way */
+    MESSAGE_WITHDRAWN_BEHIND, /* its delete is under way; one before it in its lane comes back */
+    MESSAGE_WITHDRAWN_LOST,   /* its delete is under way; its lease is lost */
+    MESSAGE_RELEASING,        /* to be made visible, or the request for that is under way */
+    MESSAGE_DELETED,          /* final, like the two below; somebody may still hold a reference */
     MESSAGE_RELEASED,
-    MESSAGE_LOST, /* it comes back by itself, or another has it */
+    MESSAGE_LOST, /* it becomes visible at the end of its lease, or another consumer has it */
     MESSAGE_N_STATES,
 };
 
 enum message_event {
     /* Before the handler. */
     ON_RECEIPT,    /* it was added to its lane */
-    ON_BEGIN,      /* its turn has come */
-    ON_COPY,       /* its turn has come, and a copy of it was handled */
-    ON_LEDGER_HIT, /* its turn has come, and the ledger has it */
-    /* The handler's end with it. Of one whose lease is lost only the last two. */
+    ON_BEGIN,      /* it is the next of its lane, and there is a free slot */
+    ON_COPY,       /* the same, and a copy of it was handled */
+    ON_LEDGER_HIT, /* the same, and the ledger has its id */
+    /* The handler's answer. A message whose lease is lost has only the last two. */
     ON_DONE,
     ON_REJECTED,
-    ON_FAILED, /* or no answer came */
+    ON_FAILED, /* HANDLER_RETRY or HANDLER_UNANSWERED */
     ON_NOT_REACHED,
     ON_NOT_REACHED_AT_STOP,
-    ON_ENDED,        /* without a lease */
-    ON_ENDED_LEASED, /* an extension has got through late */
-    /* What follows from the others. */
-    ON_CHARGED,   /* the handler is not reached for this one's sake (outage.h) */
-    ON_RECORDED,  /* the ledger's write is over */
-    ON_NO_LEDGER, /* there is none to be written */
-    ON_BEHIND,    /* one before it in its lane comes back */
-    ON_BEHIND_SENT,
+    ON_ENDED,        /* and it has no lease */
+    ON_ENDED_LEASED, /* and a renewal has got through late */
+    /* What happens around it. */
+    ON_CHARGED,     /* it is to blame for the handler's outage (outage.h) */
+    ON_RECORDED,    /* the ledger was written, or could not be */
+    ON_NO_LEDGER,   /* there is no ledger */
+    ON_BEHIND,      /* one before it in its lane comes back */
+    ON_BEHIND_SENT, /* the same, while its delete is under way */
     ON_LEASE_LOST,
-    ON_LEASE_LOST_SENT, /* as the one before, while its delete is on its way */
+    ON_LEASE_LOST_SENT, /* the same, while its delete is under way */
     ON_STOP,
-    ON_STOP_DEADLINE, /* what is handled has no more time */
+    ON_STOP_DEADLINE, /* no more time for handling */
     /* SQS's answers. */
     ON_DELETED,
-    ON_NOT_DELETED,        /* and the lease is over */
-    ON_NOT_DELETED_LEASED, /* and the lease is not over */
+    ON_NOT_DELETED,        /* and its lease is over */
+    ON_NOT_DELETED_LEASED, /* and its lease is not over */
     ON_RELEASED,
     ON_NOT_RELEASED,
     MESSAGE_N_EVENTS,
 };
 
 enum message_action {
-    MESSAGE_IMPOSSIBLE, /* a bug of ours */
+    MESSAGE_IMPOSSIBLE, /* the event cannot happen in this state */
     DO_NOTHING,
-    DO_HANDLE,       /* hand it to the handler */
-    DO_CANCEL,       /* have the handler end with it */
-    DO_DEFER,        /* put it back into its lane, the first */
-    DO_RECORD,       /* write it into the ledger */
-    DO_ACKNOWLEDGE,  /* have it deleted */
-    DO_WITHDRAW,     /* take it out of its lane; its delete is not sent again */
-    DO_RELEASE,      /* make it visible again */
-    DO_RELEASE_LANE, /* the same, and before it all that is behind it in its lane */
-    DO_END,          /* forget it */
+    DO_HANDLE,       /* give it to the handler */
+    DO_CANCEL,       /* cancel its handling */
+    DO_DEFER,        /* put it back as the first of its lane */
+    DO_RECORD,       /* write its id into the ledger */
+    DO_ACKNOWLEDGE,  /* add it to the delete queue */
+    DO_WITHDRAW,     /* remove it from its lane; a failed delete is not sent again */
+    DO_RELEASE,      /* add it to the release queue */
+    DO_RELEASE_LANE, /* release all behind it in its lane, then itself */
+    DO_END,          /* count it and free it */
 };
 
-/* Why a state was left for the next. Why a message is released, first. */
+/* Why a transition was made. The reasons of releases come first: they are counted one by one. */
 enum message_reason {
-    RELEASE_NOT_BEGUN,   /* at a stop */
-    RELEASE_INTERRUPTED, /* at a stop, while it was handled */
-    RELEASE_NOT_REACHED, /* at a stop, and the handler is not reached */
-    RELEASE_RETRY,       /* the handler could not handle it, or did not answer */
-    RELEASE_REFUSED,     /* a gateway has refused it, and it alone (outage.h) */
+    RELEASE_NOT_BEGUN,   /* a stop came before it was begun */
+    RELEASE_INTERRUPTED, /* a stop cancelled its handling */
+    RELEASE_NOT_REACHED, /* a stop came while the handler was not reached */
+    RELEASE_RETRY,       /* the handler failed or did not answer */
+    RELEASE_REFUSED,     /* it was charged with a gateway's refusals (outage.h) */
     RELEASE_BEHIND,      /* one before it in its group comes back */
-    RELEASE_LEASE,       /* its lease counted as lost, and was not */
+    RELEASE_LEASE,       /* its lease was taken for lost, but it is still hidden */
     RELEASE_N_REASONS,
     REASON_RECEIVED = RELEASE_N_REASONS,
     REASON_BEGUN,
@@ -117,7 +119,7 @@ enum message_reason {
     MESSAGE_N_REASONS,
 };
 
-/* A cell of the table; all zero, and with it MESSAGE_IMPOSSIBLE, where the event cannot come. */
+/* One cell of the table. All zero, which is MESSAGE_IMPOSSIBLE, where the event cannot happen. */
 struct message_step {
     uint8_t action; /* enum message_action */
     uint8_t to;     /* enum message_state */
@@ -130,7 +132,7 @@ struct message_step message_step(enum message_state from, enum message_event eve
 const char *message_state_text(enum message_state state);
 const char *message_reason_text(enum message_reason reason);
 
-/* In its lane, and could be handed to the handler. */
+/* In its lane, and not with the handler. */
 static inline bool message_state_is_waiting(enum message_state state)
 {
     return state == MESSAGE_QUEUED || state == MESSAGE_DEFERRED;
@@ -141,13 +143,13 @@ static inline bool message_state_is_with_handler(enum message_state state)
     return state >= MESSAGE_HANDLING && state <= MESSAGE_LEASE_LOST;
 }
 
-/* The handler was asked to end with it. */
+/* With the handler, and cancelled. */
 static inline bool message_state_is_cancelled(enum message_state state)
 {
     return state >= MESSAGE_CANCELLED && state <= MESSAGE_LEASE_LOST;
 }
 
-/* Only the answer to its delete is awaited. */
+/* Its delete is under way, and only the answer is awaited. */
 static inline bool message_state_is_withdrawn(enum message_state state)
 {
     return state == MESSAGE_WITHDRAWN_BEHIND || state == MESSAGE_WITHDRAWN_LOST;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A message in flight: from its receipt until SQS has deleted it or has it back. It belongs to the
- * consumer, whose inflight_apply alone makes its way through the states of message-state.h. Each module
- * keeps its own notes on it in its own member, and tells others of them by its functions. */
+/* A message in flight. Only inflight_apply changes its state (message-state.h). Each module keeps
+ * its data on the message in a member of its own, and offers functions to those who need to
+ * know. */
 #pragma once
 
 #include "consumerd/counts.h"
@@ -16,28 +16,28 @@ struct log_pending;
 
 struct message {
     unsigned references;
-    struct sqs_reply *reply; /* that `received` points into */
+    struct sqs_reply *reply; /* `received` points into it */
     const struct sqs_received_message *received;
-    uint64_t received_usec; /* boot clock, before the request that brought it went out */
+    uint64_t received_usec; /* boot clock, before the receive that brought it was sent */
 
-    /* The consumer's. */
+    /* inflight.c and its parts. */
     void *owner;
     struct list of_owner;
     struct list of_recording;   /* in MESSAGE_RECORDING */
-    enum message_state state;   /* written by inflight_apply alone */
-    enum message_reason reason; /* why it is in it */
-    bool has_slot;              /* takes one of the slots for messages handled at once */
+    enum message_state state;   /* written only by inflight_apply */
+    enum message_reason reason; /* of the last transition */
+    bool has_slot;              /* one of inflight_options.concurrency */
     struct handler_run *run;
-    struct log_pending *receipt; /* of the line that will keep a rejected message; NULL: none */
-    bool is_rejected;            /* by the handler, but the log could not take that line yet */
+    struct log_pending *receipt; /* of the log line that keeps a rejected message; NULL: none */
+    bool is_rejected;            /* by the handler, but the log has not taken that line */
     struct outage_record outage;
-    uint64_t asked_usec; /* when a gateway wants it to come back */
+    uint64_t asked_usec; /* the delay that a gateway asked for */
 
     struct {
         struct list by_time;
-        uint64_t next_usec; /* when something is to be done about it; at most end_usec */
-        uint64_t end_usec;  /* from then on SQS may give it to others */
-        bool is_renewing;   /* a request for that is on its way */
+        uint64_t next_usec; /* when something is due for it; at most end_usec */
+        uint64_t end_usec;  /* from then on SQS may deliver it again */
+        bool is_renewing;   /* a renewal is under way */
     } lease;
 
     struct {
@@ -48,8 +48,8 @@ struct message {
 
     struct {
         struct list pending;
-        uint64_t ready_usec; /* not sent before */
-        uint64_t flush_usec; /* not kept longer for others to share the request */
+        uint64_t ready_usec; /* not to be sent before */
+        uint64_t flush_usec; /* waits no longer for others to share its request */
         unsigned failures, visibility_sec;
         bool is_in_flight, is_last_try;
     } ack;

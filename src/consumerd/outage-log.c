@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See outage-log.h. */
 #include "consumerd/outage-log.h"
 
 #include <stdio.h>

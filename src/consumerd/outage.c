@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See outage.h. */
 #include "consumerd/outage.h"
 
 enum { SUSPECT_OUTAGES = 2 };
@@ -15,9 +14,9 @@ static uint64_t backoff_usec(const struct outage *o, uint64_t random)
     return usec / 2 + random % (usec / 2 + 1);
 }
 
-/* Of many messages that fail together the first begins the outage, and the others tell nothing new.
- */
-static void fail(struct outage *o, const struct outage_record *mark, bool is_gateway,
+/* When many messages fail together, the first begins the outage. The others were begun before it:
+ * they do not count as tries, and do not raise the back-off. */
+static void fail(struct outage *o, const struct outage_record *record, bool is_gateway,
                  uint64_t asked_usec, uint64_t now_usec, uint64_t random)
 {
     uint64_t asked_for_usec = now_usec + MIN(asked_usec, OUTAGE_ASKED_MAX_USEC);
@@ -31,7 +30,7 @@ static void fail(struct outage *o, const struct outage_record *mark, bool is_gat
         o->charged_usec = 0;
         o->n_failures = 1;
         o->next_usec = now_usec + backoff_usec(o, random);
-    } else if (mark->begun > o->started) {
+    } else if (record->begun > o->started) {
         o->n_failures++;
         o->next_usec = now_usec + backoff_usec(o, random);
     }
@@ -43,57 +42,57 @@ bool outage_may_begin(const struct outage *o, uint64_t now_usec)
     return !o->is_on || now_usec >= o->next_usec;
 }
 
-bool outage_is_suspect(const struct outage_record *mark)
+bool outage_is_suspect(const struct outage_record *record)
 {
-    return mark->n_outages >= SUSPECT_OUTAGES;
+    return record->n_outages >= SUSPECT_OUTAGES;
 }
 
-void outage_message_begun(struct outage *o, struct outage_record *mark, uint64_t now_usec,
+void outage_message_begun(struct outage *o, struct outage_record *record, uint64_t now_usec,
                           uint64_t random)
 {
-    mark->begun = ++o->n_events;
-    mark->is_isolated = !o->is_on && outage_is_suspect(mark);
-    /* A try may take long: it does not hold up the next. */
+    record->begun = ++o->n_events;
+    record->is_isolated = !o->is_on && outage_is_suspect(record);
+    /* A try may take long. The next one need not wait for its end. */
     if (o->is_on)
         o->next_usec = now_usec + backoff_usec(o, random);
 }
 
-bool outage_answered(struct outage *o, const struct outage_record *mark)
+bool outage_answered(struct outage *o, const struct outage_record *record)
 {
     bool was_on = o->is_on;
 
-    o->answered_begun = mark->begun;
+    o->answered_begun = record->begun;
     o->is_on = false;
     return was_on;
 }
 
-void outage_mark_suspect(const struct outage *o, struct outage_record *mark)
+void outage_mark_suspect(const struct outage *o, struct outage_record *record)
 {
-    if (mark->refused > o->answered_begun)
-        mark->n_outages = MAX(mark->n_outages, (unsigned)SUSPECT_OUTAGES);
+    if (record->refused > o->answered_begun)
+        record->n_outages = MAX(record->n_outages, (unsigned)SUSPECT_OUTAGES);
 }
 
-void outage_not_reached(struct outage *o, const struct outage_record *mark, uint64_t asked_usec,
+void outage_not_reached(struct outage *o, const struct outage_record *record, uint64_t asked_usec,
                         uint64_t now_usec, uint64_t random)
 {
-    fail(o, mark, false, asked_usec, now_usec, random);
+    fail(o, record, false, asked_usec, now_usec, random);
 }
 
-bool outage_unavailable(struct outage *o, struct outage_record *mark, bool is_alone,
+bool outage_unavailable(struct outage *o, struct outage_record *record, bool is_alone,
                         uint64_t asked_usec, uint64_t now_usec, uint64_t random)
 {
-    fail(o, mark, true, asked_usec, now_usec, random);
-    mark->refused = ++o->n_events;
-    mark->n_refused++;
-    if (mark->outage != o->n_outages)
-        mark->n_outages++;
-    mark->outage = o->n_outages;
-    if (mark->is_isolated)
+    fail(o, record, true, asked_usec, now_usec, random);
+    record->refused = ++o->n_events;
+    record->n_refused++;
+    if (record->outage != o->n_outages)
+        record->n_outages++;
+    record->outage = o->n_outages;
+    if (record->is_isolated)
         return true;
-    if (mark->n_refused <= OUTAGE_RETRIES_ALONE)
+    if (record->n_refused <= OUTAGE_RETRIES_ALONE)
         return false;
     if (is_alone) {
-        o->next_usec = now_usec; /* with another message, which may tell */
+        o->next_usec = now_usec; /* another message may tell more */
         return true;
     }
     if (now_usec - MAX(o->since_usec, o->charged_usec) < OUTAGE_UNDECIDED_MAX_USEC)

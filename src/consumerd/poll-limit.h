@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* How many receives may be under way at once. AWS counts each, also an empty one: an idle queue is
- * asked by one at a time. A receive that comes back full doubles the number, since more may wait
- * there; an empty one halves it. Pure, a plain value. */
+/* How many polls may be under way at once. AWS charges for each, also for an empty one, so an idle
+ * queue is polled by one at a time. A poll that comes back full doubles the number, because more
+ * messages may wait; an empty one halves it. Pure, a plain value. */
 #pragma once
 
 #include "util/macro.h"
@@ -12,7 +12,7 @@ struct poll_limit {
 
 #define POLL_LIMIT_INIT(max_) ((struct poll_limit){.max = (max_), .now = 1})
 
-/* A receive has brought n of the messages that were asked for. */
+/* A poll has brought `n` of the `asked` messages. */
 static inline void poll_limit_received(struct poll_limit *limit, unsigned asked, size_t n)
 {
     if (n == 0)
@@ -21,7 +21,7 @@ static inline void poll_limit_received(struct poll_limit *limit, unsigned asked,
         limit->now = MIN(limit->now * 2, limit->max);
 }
 
-/* Receives that were under way have stalled. */
+/* Polls have stalled. */
 static inline void poll_limit_stalled(struct poll_limit *limit)
 {
     limit->now = MAX(limit->now / 2, 1U);

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* See receiver.h. A poll that is not under way keeps the time before which it is not to be begun
- * again. */
+/* polls[] has a place for each poll that may be under way. A place that is free knows when its next
+ * poll may start.
+ *
+ * The unknown outcome of a receive: its request was cut off or its reply was lost, so SQS may have
+ * given it messages, which are hidden until in_doubt_until_usec. Until then the place keeps its
+ * attempt id, where SQS still accepts that, and the next attempt brings those messages.
+ *
+ * During a stop a poll may be repeated (is_repeat) to get such messages before the process ends. */
 #include "consumerd/receiver.h"
 
 #include <errno.h>
@@ -17,16 +23,16 @@ struct poll {
     struct receiver *receiver;
     struct sqs_call *call;
     unsigned max_messages, wait_sec, visibility_sec; /* of the poll under way */
-    unsigned epoch;                                  /* of the limit, when its attempt went out */
-    unsigned n_stalls;                               /* of the reply, with this attempt id */
-    char attempt_id[SD_ID128_UUID_STRING_MAX];       /* "": none */
-    uint64_t attempt_usec;                           /* since when it is in use */
-    /* Messages may have been given out for it, in a reply that was lost; until then they are away.
-     * 0: none. */
+    unsigned epoch;                                  /* of `messages`, when its attempt was sent */
+    unsigned n_stalls;                         /* while receiving the reply, with this attempt id */
+    char attempt_id[SD_ID128_UUID_STRING_MAX]; /* "": none */
+    uint64_t attempt_usec;                     /* when it was made */
+    /* SQS may have given it messages in a reply that was lost; they are hidden until then. 0:
+     * no. */
     uint64_t in_doubt_until_usec;
-    uint64_t sent_usec; /* about when the last attempt went out */
+    uint64_t sent_usec; /* about when the last attempt was sent */
     uint64_t not_before_usec;
-    bool is_last; /* asks again for what was lost */
+    bool is_repeat; /* during a stop: asks again for messages whose reply was lost */
     unsigned n_repeat_attempts;
 };
 
@@ -39,7 +45,7 @@ struct receiver {
     void *userdata;
     bool is_stopping;
     uint64_t deadline_usec; /* of the stop */
-    uint64_t ask_usec;      /* then polls have no more time to end */
+    uint64_t repeat_usec;   /* when polls that have not ended are repeated */
     uint64_t visible_usec;  /* see receiver_visible_usec */
     size_t n_polls, n_reserved, n_abandoned;
     unsigned lease_sec; /* see receiver_lease_sec */
@@ -48,14 +54,14 @@ struct receiver {
 
 /* --- Attempt ids --- */
 
-/* What is in doubt cannot be had again. */
+/* The messages of a lost reply cannot be had before they become visible. */
 static void give_up_lost_reply(struct poll *p)
 {
     p->receiver->visible_usec = MAX(p->receiver->visible_usec, p->in_doubt_until_usec);
     p->in_doubt_until_usec = 0;
 }
 
-/* Without randomness there is no id: a lost reply then costs a visibility timeout, no more. */
+/* If there are no random bits, there is no id, and a lost reply costs a visibility timeout. */
 static void renew_attempt_id(struct poll *p, uint64_t now_usec)
 {
     sd_id128_t id;
@@ -68,16 +74,17 @@ static void renew_attempt_id(struct poll *p, uint64_t now_usec)
         sd_id128_to_uuid_string(id, p->attempt_id);
 }
 
-/* SQS keeps what it handed out for a request whose reply was lost. Of one that it has answered with
- * an error it keeps nothing, and the id of a throttled one it may refuse from then on. What the
- * front door answers, for keys or a clock, has not even reached it. */
+/* Whether this error ends what SQS knows of an attempt id. SQS remembers the messages that it gave
+ * to a request whose reply was lost. It remembers nothing of a request that it answered with an
+ * error, and may refuse the id of a throttled one. Errors about credentials or the clock come
+ * before SQS looks at the id. */
 static bool is_attempt_id_spent(const struct sqs_error *error)
 {
     return error->class == AWS_ERROR_THROTTLED || error->class == AWS_ERROR_PERMANENT ||
            streq(error->name, SQS_ERROR_TOO_EARLY);
 }
 
-/* What has been cut off may still wait at SQS, and be given messages. */
+/* A poll that was cut off may still wait at SQS, and get messages until its wait ends. */
 static void note_unknown_outcome(struct poll *p, uint64_t now_usec)
 {
     p->in_doubt_until_usec = now_usec + (p->wait_sec + (uint64_t)p->visibility_sec) * USEC_PER_SEC;
@@ -88,7 +95,7 @@ static void note_failure(struct poll *p, const struct sqs_error *error, uint64_t
     if (sqs_error_is_outcome_unknown(error))
         note_unknown_outcome(p, now_usec);
     else if (streq(error->name, SQS_ERROR_TOO_EARLY) && p->attempt_id[0] != '\0')
-        p->in_doubt_until_usec = 0; /* SQS has answered to this id: there was nothing to be lost */
+        p->in_doubt_until_usec = 0; /* SQS has answered this id: no messages were lost */
 }
 
 static bool is_in_doubt(const struct poll *p, uint64_t now_usec)
@@ -115,15 +122,15 @@ static int make_request(const struct poll *p, struct sqs_request **ret)
         queue_url(p->receiver->queue),
         &(struct sqs_receive){
             .max_messages = p->max_messages,
-            .wait_sec = p->is_last ? 0 : p->wait_sec,
-            /* Said each time, so that the lease is known even if the queue's default changes. */
+            .wait_sec = p->is_repeat ? 0 : p->wait_sec,
+            /* Given each time, so that the lease is known even if the queue's timeout changes. */
             .visibility_sec = (int)p->visibility_sec,
             .attempt_id = p->attempt_id[0] != '\0' ? p->attempt_id : NULL,
         },
         ret);
 }
 
-/* Fewer polls at once, and fewer messages of each, for those that went out before. */
+/* Halves both limits: polls at once, and messages of each. Polls that stall together count once. */
 static void note_stall(struct poll *p, const struct sqs_error *error)
 {
     struct receiver *r = p->receiver;
@@ -136,8 +143,8 @@ static void note_stall(struct poll *p, const struct sqs_error *error)
         poll_limit_stalled(&r->concurrent);
 }
 
-/* With its attempt id SQS brings the same messages again, as many as before: worth one more try
- * where that was too much. */
+/* With the same attempt id SQS brings the same messages, as many as before. If the reply stalled
+ * because it was too large, that is worth one more try, not two. */
 static bool may_keep_attempt_id(const struct poll *p, const struct sqs_error *error)
 {
     return is_attempt_id_valid(p, p->sent_usec) && p->n_stalls < 2 &&
@@ -163,11 +170,11 @@ static bool before_attempt(void *userdata, const struct sqs_error *error,
     note_failure(p, error, p->sent_usec);
     note_stall(p, error);
     p->epoch = r->messages.epoch;
-    /* A last one is for what was lost: another id would bring other messages. */
-    if (p->is_last)
+    /* A repeat is for the messages of a lost reply: another id would bring others. */
+    if (p->is_repeat)
         return is_attempt_id_valid(p, p->sent_usec) && p->sent_usec < p->receiver->deadline_usec;
-    /* In doubt, a spent id is worth a try: where SQS refuses it, that costs one request, and
-     * without it what was lost would stay away for its visibility timeout. */
+    /* With an unknown outcome even a spent id is worth a try. If SQS refuses it, that costs one
+     * request; without it, lost messages would stay hidden for their visibility timeout. */
     if (r->options.is_fifo && may_keep_attempt_id(p, error))
         return true;
     if (error->stall != SQS_STALL_NONE && r->n_polls > r->concurrent.now)
@@ -184,7 +191,7 @@ static bool before_attempt(void *userdata, const struct sqs_error *error,
     return true;
 }
 
-/* Of a last one: others have their time, too. */
+/* Of a repeat: several attempts share the time until the deadline. */
 static uint64_t repeat_timeout(void *userdata)
 {
     struct poll *p = userdata;
@@ -200,9 +207,9 @@ static int send(struct poll *p, uint64_t now_usec)
     struct receiver *r = p->receiver;
     CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
     struct sqs_call_options options = {
-        .wait_usec = p->is_last ? 0 : p->wait_sec * USEC_PER_SEC,
+        .wait_usec = p->is_repeat ? 0 : p->wait_sec * USEC_PER_SEC,
         .before_attempt = before_attempt,
-        .timeout = p->is_last ? repeat_timeout : NULL,
+        .timeout = p->is_repeat ? repeat_timeout : NULL,
     };
     int q = make_request(p, &request);
 
@@ -217,8 +224,8 @@ static int send(struct poll *p, uint64_t now_usec)
     return 0;
 }
 
-/* The poll under way counts no longer. */
-static void forget(struct poll *p)
+/* The poll is no longer under way. */
+static void end_poll(struct poll *p)
 {
     p->call = NULL;
     p->receiver->n_polls--;
@@ -229,16 +236,16 @@ static bool repeat(struct poll *p, uint64_t now_usec)
 {
     int r;
 
-    if (p->is_last || !is_attempt_id_valid(p, now_usec))
+    if (p->is_repeat || !is_attempt_id_valid(p, now_usec))
         return false;
-    p->is_last = true;
+    p->is_repeat = true;
     r = send(p, now_usec);
     if (r < 0)
         log_warning("Cannot ask again for messages whose reply is not known: %s.", strerror(-r));
     return r >= 0;
 }
 
-static void leave(struct poll *p)
+static void abandon(struct poll *p)
 {
     log_warning(
         "Left: the reply to a receive, which cannot be had again; up to %u messages that it was "
@@ -253,18 +260,18 @@ static void on_result(void *userdata, const struct sqs_result *result)
     struct receiver *r = p->receiver;
     uint64_t now_usec = clock_boot_usec();
 
-    forget(p);
+    end_poll(p);
     p->not_before_usec = now_usec + r->options.pause_usec;
     if (result->error) {
         bool is_lost;
 
         note_failure(p, result->error, now_usec);
-        /* Whatever came last: where SQS calls the id void then, that has cost one request. */
+        /* An earlier attempt counts, too. If SQS refuses the id now, that costs one request. */
         is_lost = r->is_stopping && is_in_doubt(p, now_usec);
         if (is_lost && !is_attempt_id_refused(result->error) && repeat(p, now_usec))
             return;
         if (!r->is_stopping && result->error->stall != SQS_STALL_NONE) {
-            p->not_before_usec = now_usec; /* there were too many of them */
+            p->not_before_usec = now_usec; /* a limit was halved instead of a pause */
         } else if (is_attempt_id_refused(result->error)) {
             log_debug("A receive attempt can no longer be repeated: %s", result->error->message);
             p->not_before_usec = now_usec;
@@ -278,20 +285,20 @@ static void on_result(void *userdata, const struct sqs_result *result)
             p->not_before_usec = now_usec + RECEIVER_REFUSED_PAUSE_USEC;
         }
         if (is_lost)
-            leave(p);
+            abandon(p);
     } else {
         poll_limit_received(&r->concurrent, p->max_messages, result->reply->n_messages);
         if (result->reply->n_messages >= p->max_messages)
             adaptive_limit_succeeded(&r->messages, p->epoch);
         if (p->attempt_id[0] != '\0')
-            p->in_doubt_until_usec = 0; /* it has brought what was lost */
+            p->in_doubt_until_usec = 0; /* it has brought the messages of a lost reply */
     }
     give_up_lost_reply(p);
     r->lease_sec = p->visibility_sec;
     r->done(r->userdata, result);
 }
 
-/* --- Turns --- */
+/* --- Dispatch --- */
 
 static int begin(struct poll *p, size_t max_messages, uint64_t now_usec)
 {
@@ -308,33 +315,33 @@ static uint64_t late_usec(const struct poll *p)
     return p->sent_usec + p->wait_sec * USEC_PER_SEC + RECEIVER_POLL_MARGIN_USEC;
 }
 
-/* Gives up a poll's reply for that of a last one, which brings the same. */
+/* Cancels a poll and repeats it. The repeat brings the same messages. */
 static void replace(struct poll *p, uint64_t now_usec)
 {
     sqs_call_cancel(p->call);
-    forget(p);
+    end_poll(p);
     note_unknown_outcome(p, now_usec);
     if (!repeat(p, now_usec))
-        leave(p);
+        abandon(p);
 }
 
-/* Polls that stall would use up the time for the stop, and so would long ones, and last ones that
- * wait to be repeated. Returns when to look again. */
+/* During a stop: repeats polls that take too long, and ends repeats at the deadline. Returns when
+ * to call it again. */
 static uint64_t end_late_polls(struct receiver *r, uint64_t now_usec)
 {
     uint64_t next_usec = USEC_INFINITY;
 
     for (unsigned i = 0; i < r->options.polls; i++) {
         struct poll *p = &r->polls[i];
-        uint64_t replace_usec = MIN(late_usec(p), r->ask_usec);
+        uint64_t replace_usec = MIN(late_usec(p), r->repeat_usec);
 
         if (!p->call)
             continue;
         if (now_usec < r->deadline_usec)
             next_usec = MIN(next_usec, r->deadline_usec);
-        else if (p->is_last)
+        else if (p->is_repeat)
             sqs_call_stop_retrying(p->call);
-        if (p->is_last || !is_attempt_id_valid(p, now_usec))
+        if (p->is_repeat || !is_attempt_id_valid(p, now_usec))
             continue;
         if (replace_usec <= now_usec)
             replace(p, now_usec);
@@ -344,7 +351,7 @@ static uint64_t end_late_polls(struct receiver *r, uint64_t now_usec)
     return next_usec;
 }
 
-/* Polls under way, and those that pause: none takes the place of one that pauses. */
+/* Polls under way, and those that pause: no other poll starts instead of one that pauses. */
 static unsigned n_busy(const struct receiver *r, uint64_t now_usec)
 {
     unsigned n = 0;
@@ -412,8 +419,8 @@ void receiver_stop(struct receiver *r, uint64_t now_usec, uint64_t deadline_usec
 {
     r->is_stopping = true;
     r->deadline_usec = deadline_usec;
-    r->ask_usec = deadline_usec - MIN(RECEIVER_POLL_MARGIN_USEC,
-                                      (deadline_usec - MIN(now_usec, deadline_usec)) / 2);
+    r->repeat_usec = deadline_usec - MIN(RECEIVER_POLL_MARGIN_USEC,
+                                         (deadline_usec - MIN(now_usec, deadline_usec)) / 2);
     for (unsigned i = 0; i < r->options.polls; i++)
         if (r->polls[i].call)
             sqs_call_stop_retrying(r->polls[i].call);

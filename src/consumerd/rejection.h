@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The line that keeps a rejected message. The message is deleted, so the line is all that is left
- * of it: the journal keeps the body whole, other logs its beginning. */
+/* The log line that keeps a rejected message. The message is deleted, so nothing else is left of
+ * it: the journal keeps the whole body (field SQS_BODY), other logs its first 4,096 bytes. */
 #pragma once
 
 #include "consumerd/message.h"
 #include "util/log.h"
 
-/* Writes the line. As log_write_message, with message->receipt and the message as userdata. */
+/* Writes the line. Returns as log_write_message does; `taken` gets the message as userdata, and
+ * message->receipt is the receipt until then. */
 int rejection_log(struct message *message, log_written_fn taken);

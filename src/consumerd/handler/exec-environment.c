@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See exec-environment.h. The message's strings are written one after the other into one text, and
- * then pointed to: together with the pointers to the common ones that makes one block. */
+/* A message's environment is one block of memory: first the pointers, to the strings of struct
+ * exec_environment and then to the message's own, and behind them the text of the latter. */
 #include "consumerd/handler/exec-environment.h"
 
 #include <errno.h>
@@ -23,7 +23,7 @@ struct exec_environment {
     char *strings[];
 };
 
-/* ---- What is common ---- */
+/* ---- The strings that all messages share ---- */
 
 static bool is_passed_on(const char *entry)
 {
@@ -69,7 +69,6 @@ struct exec_environment *exec_environment_free(struct exec_environment *e)
 
 /* ---- The attributes ---- */
 
-/* An attribute on its way into the environment. */
 struct candidate {
     const struct sqs_attribute *attribute;
     bool is_omitted;
@@ -81,7 +80,8 @@ static int compare_names(const void *a, const void *b)
                   ((const struct candidate *)b)->attribute->name);
 }
 
-/* SQS allows letters, digits, "_", "-" and "." in a name; whatever else came would be "_". */
+/* SQS allows letters, digits, "_", "-" and "." in a name. The last two, and any other, become
+ * "_". */
 static char variable_char(char c)
 {
     if (c >= 'a' && c <= 'z')
@@ -121,7 +121,7 @@ static void omit_largest(struct candidate *candidates, size_t n)
         largest->is_omitted = true;
 }
 
-/* Sorts the attributes by name and says which are left out. NULL: no memory. */
+/* Sorts the attributes by name and decides which are omitted. NULL: no memory. */
 static struct candidate *choose(const struct sqs_received_message *m, size_t n_left_out)
 {
     struct candidate *c = calloc(MAX(m->n_attributes, (size_t)1), sizeof(*c));
@@ -143,7 +143,7 @@ static struct candidate *choose(const struct sqs_received_message *m, size_t n_l
 
 /* ---- A message's strings ---- */
 
-/* A NUL after each. */
+/* Strings one behind the other, each with a NUL at its end. */
 struct strings {
     struct buffer text;
     size_t n;
@@ -165,7 +165,7 @@ static void add(struct strings *s, const char *name, const char *value)
     end_string(s);
 }
 
-/* 0 is "not given". */
+/* 0 means that SQS did not give it. */
 static void add_number(struct strings *s, const char *name, uint64_t value)
 {
     char number[24];

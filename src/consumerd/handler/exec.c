@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* See handler.h. A program is run for each message: util/child.h starts it and ends it with its
- * group, exec-environment.h says what it knows of the message. The body is a file in memory, which
- * needs no feeding and does not care whether it is read.
+/* Runs a program for each message. util/child.h starts it, and ends it with its process group. The
+ * body is a file in memory (memfd_create): the daemon need not write into a pipe, and it does not
+ * matter whether the program reads it.
  *
- * A run lives until its program has gone. One that is cancelled is told to end, but answers to
- * nobody any more. */
+ * A run exists until its program has ended. An abandoned run is terminated, too, but calls no
+ * `done`. */
 #include "consumerd/handler/exec.h"
 
 #include <errno.h>
@@ -34,8 +34,9 @@
 enum {
     LINES_MAX = 1000, /* of one message's program, in the log */
     SHOWN_PATH_MAX_BYTES = 100,
-    DESCRIPTORS_OF_RUN = 3,   /* a pidfd and two pipes */
-    DESCRIPTORS_OTHERS = 512, /* connections, the log, the ledger, those of a start on its way */
+    DESCRIPTORS_OF_RUN = 3, /* a pidfd and two pipes */
+    DESCRIPTORS_OTHERS =
+        512, /* connections, the log, the ledger, those of a program being started */
 };
 
 extern char **environ;
@@ -45,11 +46,11 @@ struct exec_handler {
     sd_event *event;
     const struct config *config;
     char *path;       /* of the program */
-    const char *name; /* the last part of it, for the log */
+    const char *name; /* the last part of the path, for the log */
     struct exec_environment *environment;
     struct list runs;
     size_t n_runs;
-    bool is_output_held; /* the log is slow */
+    bool is_output_held; /* programs' output is not read, because the log is slow */
     char why_not_reached
         [FAILURE_LOG_TEXT_MAX_BYTES]; /* why the program could not be started, last */
 };
@@ -58,12 +59,12 @@ struct handler_run {
     struct list of_handler;
     struct exec_handler *handler;
     struct child *child;
-    handler_done_fn done; /* NULL: cancelled */
+    handler_done_fn done; /* NULL: abandoned */
     void *userdata;
     pid_t pid;
-    char *message_id, *group_id; /* the message itself may be gone before the program */
+    char *message_id, *group_id; /* copies: the program may outlive the message */
     struct line_splitter outputs[CHILD_N_STREAMS];
-    enum child_stream stream; /* that is being split */
+    enum child_stream stream; /* the one that on_line's line is from */
     unsigned receive_count, n_lines;
 };
 
@@ -99,7 +100,7 @@ static void on_line(void *userdata, const char *line, size_t size)
               "%s[%s]: %.*s", run->handler->name, pid, (int)size, line);
 }
 
-/* What programs print waits in their pipes while the log is slow, and the programs with it. */
+/* While the log is slow, output stays in the pipes, and the programs that write to them wait. */
 static void hold_outputs(struct exec_handler *h, bool is_held)
 {
     if (h->is_output_held == is_held)
@@ -145,7 +146,7 @@ static void end_output(struct handler_run *run)
                   run->handler->name, pid, run->n_lines - LINES_MAX, LINES_MAX);
 }
 
-/* Says how it ended, and what comes of that. */
+/* `how` says how the program ended, and what follows for the message. */
 static void log_end(const struct handler_run *run, int priority, const char *message_id,
                     const char *how)
 {
@@ -210,7 +211,7 @@ static void answer_failure(struct handler_run *run, enum child_end end, int stat
     run->done(run->userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
 }
 
-/* It may have waited for nothing but the log, which took none of what it printed. */
+/* The program may have waited only for the log, which read none of its output. */
 static void answer_waited_for_log(struct handler_run *run)
 {
     struct exec_handler *h = run->handler;
@@ -222,8 +223,8 @@ static void answer_waited_for_log(struct handler_run *run)
     run->done(run->userdata, HANDLER_NOT_REACHED, HANDLER_DELAY_DEFAULT);
 }
 
-/* What its exit status says then is not to be relied on: many programs end with 0 when they are
- * asked to, whatever they have left undone. */
+/* The exit status is ignored after SIGTERM: many programs then exit with 0, whatever they have left
+ * undone. */
 static void answer_terminated(struct handler_run *run)
 {
     log_end(run, LOG_INFO, NULL, "has ended, as it was asked to: the message comes back");
@@ -285,8 +286,8 @@ static struct handler_run *run_new(struct exec_handler *h,
     return run;
 }
 
-/* Where the kernel finds arguments and environment too large altogether, the largest attributes are
- * left out. */
+/* If the kernel finds arguments and environment too large together (E2BIG), tries again with ever
+ * more of the largest attributes left out. */
 static int start_with(struct handler_run *run, const struct sqs_received_message *message, int body)
 {
     struct exec_handler *h = run->handler;
@@ -395,7 +396,8 @@ static void abandon(struct handler_run *run)
 
 /* ---- Life ---- */
 
-/* Where the loop has ended with runs on their way, they were told to end just before. */
+/* The event loop has ended. Runs that are left were abandoned just before: waits for their
+ * programs. */
 static void end_runs(struct exec_handler *h)
 {
     uint64_t now_usec = clock_boot_usec(), end_usec = now_usec + EXIT_GRACE_USEC;
@@ -431,23 +433,22 @@ static const struct handler_ops ops = {
     .free = exec_free,
 };
 
-/* Programs run as the daemon's user. This closes to them what the kernel lets a user read of its
- * other processes, and with it the keys: /proc/PID/environ, /proc/PID/mem, /proc/PID/fd, ptrace.
- * The price is that the daemon leaves no core file. A sanitizer that looks for leaks needs ptrace.
- */
-static void close_to_programs(void)
+/* Programs run as the daemon's user. A user may read other processes of his own: /proc/PID/environ,
+ * /proc/PID/mem, /proc/PID/fd, ptrace. This forbids it for the daemon, which has the keys. The
+ * price: the daemon leaves no core file. The leak sanitizer needs ptrace. */
+static void hide_from_programs(void)
 {
     if (!HAS_ADDRESS_SANITIZER)
         prctl(PR_SET_DUMPABLE, 0);
 }
 
-/* Whether a name that is no program looks like a command line of a shell. */
+/* Whether a command whose program was not found looks like a shell's command line. */
 static bool is_line(char *const *command)
 {
     return !command[1] && strpbrk(command[0], " \t");
 }
 
-/* The program of the configuration. */
+/* Finds the configured program. Result as of handler_exec_new. */
 static int find(const struct config *config, char **ret, char **error)
 {
     CLEANUP(buffer_done) struct buffer advice = BUFFER_INIT(ADVICE_MAX_BYTES);
@@ -472,7 +473,7 @@ static int find(const struct config *config, char **ret, char **error)
                       buffer_string(&advice));
 }
 
-/* Makes room for the descriptors of all programs at once. */
+/* Raises the limit of open files, so that it suffices for all programs at once. */
 static int raise_limit(const struct exec_handler *h, char **error)
 {
     size_t wanted =
@@ -512,7 +513,7 @@ int handler_exec_new(sd_event *event, const struct config *config, struct handle
         exec_free(&h->head);
         return r;
     }
-    close_to_programs();
+    hide_from_programs();
     h->head.target = h->path;
     slash = strrchr(h->path, '/');
     h->name = slash ? slash + 1 : h->path;

@@ -5,29 +5,28 @@
 #include "consumerd/handler/handler.h"
 #include "daemon/config.h"
 
-/* Runs consumer.command for the message: the body is its standard input, exec-environment.h says
- * what it knows of the message. What it prints goes into the log line by line, standard output at
- * info and standard error at warning, 1,000 lines of each message at most. Its exit status says
- * what becomes of the message:
+/* Makes a handler that runs consumer.command for each message. The body is the program's standard
+ * input; exec-environment.h describes its environment. Its output is logged line by line, standard
+ * output at info and standard error at warning, at most 1,000 lines for a message. Its exit status
+ * decides:
  *
  *   0                   done
- *   75 (EX_TEMPFAIL)    to come back after consumer.retry_delay
+ *   75 (EX_TEMPFAIL)    released, with the delay consumer.retry_delay
  *   65 (EX_DATAERR)     rejected
- *   any other, a signal, or more than consumer.timeout; also where its arguments and environment
- *   are more than the kernel hands over
- *                       to come back after the growing delay
+ *   any other           released, with the default delay; so is the message of a program that ends
+ *                       by a signal, takes longer than consumer.timeout, or has larger arguments
+ *                       and environment than the kernel accepts
  *
- * Where it cannot be started for another reason (the file is away or may not be run, no memory, too
- * many processes), it is not reached. Nor is it where its time ends while the log is slow: what it
- * prints waits for the log then.
+ * The handler is not reached if the program cannot be started for another reason (its file is
+ * missing or may not be executed, no memory, too many processes), or if consumer.timeout ends while
+ * the log is slow: the program may then have waited for the log to read its output.
  *
- * Its end is as util/child.h has it, with HANDLER_GRACE_MAX_USEC of grace, or less where `end` says
- * so. Of one that was asked to end the message comes back, whatever its exit status. When the
- * handler is freed, what still runs has up to one second for all, which that waits.
+ * A program is ended as util/child.h says, with HANDLER_GRACE_MAX_USEC of grace, or with that of a
+ * cancel. The message of a cancelled program is released, whatever its exit status. Freeing the
+ * handler waits up to one second, in all, for programs that still run.
  *
  * Loop and configuration are borrowed and must outlive the handler. Raises this process's limit of
- * open files where consumer.concurrency asks for that, and closes this process's memory and
- * environment to others of the same user (PR_SET_DUMPABLE). 0, negative errno, or HANDLER_E_CONFIG.
- */
+ * open files as consumer.concurrency needs it, and hides this process's memory and environment from
+ * others of the same user (PR_SET_DUMPABLE). 0, a negative errno, or HANDLER_E_CONFIG. */
 int handler_exec_new(sd_event *event, const struct config *config, struct handler **ret,
                      char **error);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* What is done with a message that was received: one file each, behind this table.
- * Many messages may be with a handler at once. Which handlers there are is known to handlers.h
- * alone. */
+/* A handler does the work for received messages: it writes them to the journal, runs a program, or
+ * posts them to an application. Each handler is one file that fills in the table below; only
+ * handlers.h knows which handlers exist. Many messages may be with a handler at once. */
 #pragma once
 
 #include <systemd/sd-event.h>
 
 #include "sqs/message.h"
 
-/* Of a log entry about a received message, for LOG_FIELDS. */
+/* The journal fields of a line about a received message, for LOG_FIELDS. */
 #define MESSAGE_FIELDS(received)                                                                   \
     {"SQS_MESSAGE_ID", (received)->message_id},                                                    \
     {                                                                                              \
@@ -16,56 +16,55 @@
     }
 
 enum handler_outcome {
-    HANDLER_DONE,        /* delete it */
-    HANDLER_RETRY,       /* let it come back */
-    HANDLER_UNANSWERED,  /* the same, but there was no answer: what others get is not known by it */
-    HANDLER_REJECT,      /* it will never be handled: delete it, and say so */
-    HANDLER_NOT_REACHED, /* the handler is away, which is not the message's fault: try again */
-    HANDLER_UNAVAILABLE, /* a gateway says so in the handler's place: see consumerd/outage.h */
+    HANDLER_DONE,        /* delete the message */
+    HANDLER_RETRY,       /* release it, so that it is received again */
+    HANDLER_UNANSWERED,  /* the same, without an answer: the handler may or may not be reached */
+    HANDLER_REJECT,      /* it can never be handled: log it, then delete it */
+    HANDLER_NOT_REACHED, /* the handler is away; the message is not to blame, and is tried again */
+    HANDLER_UNAVAILABLE, /* a gateway says that the handler is away (consumerd/outage.h) */
 };
 
-/* HANDLER_RETRY, HANDLER_UNANSWERED: let it come back after the delay that the consumer grows with
- * each receive; after consumer.retry_delay, whatever the receive. */
+/* Delays of HANDLER_RETRY and HANDLER_UNANSWERED. DEFAULT: consumer.retry_delay, doubled with each
+ * receive. CONSTANT: consumer.retry_delay. */
 #define HANDLER_DELAY_DEFAULT USEC_INFINITY
 #define HANDLER_DELAY_CONSTANT (USEC_INFINITY - 1)
 
-/* Runs once for each message run that was not cancelled, maybe from inside `run` or `end`: nothing
- * is done about the message any more. `delay_usec` is when the message is to come back, for all
- * that let it: one of the two above, or what the handler asks for. That only makes the growing
- * delay longer; whole seconds are made of it. */
+/* The answer. Runs once for each run that is not abandoned, maybe from inside `run` or `cancel`.
+ * The work on the message has ended then. `delay_usec` is the time until the message becomes
+ * visible, for all outcomes that release it: one of the two above, or a time that the handler asks
+ * for. The latter only makes the default delay longer. It is rounded up to whole seconds. */
 typedef void (*handler_done_fn)(void *userdata, enum handler_outcome outcome, uint64_t delay_usec);
 
-/* The most that the work on a message is given to end in. */
+/* The longest grace of a cancel. */
 #define HANDLER_GRACE_MAX_USEC (5 * USEC_PER_SEC)
 
 struct handler;
-struct handler_run; /* the handling of one message; the handler's own */
+struct handler_run; /* the handling of one message; each handler defines it */
 
 struct handler_ops {
-    /* Begins to handle a message, which is borrowed until `done` or `cancel`. `*ret_run` is for
-     * `cancel`, valid until `done` or `cancel`; it stays untouched where `done` runs inside `run`.
-     * 0, or a negative errno: then `done` will not run. */
+    /* Begins to handle a message, which is borrowed until `done` or `abandon`. `*ret_run` is valid
+     * as long, and is not set when `done` runs inside `run`. 0, or a negative errno: then `done`
+     * will not run. */
     int (*run)(struct handler *handler, const struct sqs_received_message *message,
                handler_done_fn done, void *userdata, struct handler_run **ret_run);
-    /* Asks the work on a message to end, within that time: its lease is lost, or the time to stop
-     * is over. `done` runs when it has ended, with HANDLER_DONE only where it is known to have got
-     * through before. May be called again, to have it end sooner. */
+    /* Asks the work on a message to end within `grace_usec`, because its lease is lost or a stop
+     * has no more time. `done` runs when the work has ended, with HANDLER_DONE only if the work is
+     * known to have succeeded before. May be called again with a shorter time. */
     void (*cancel)(struct handler_run *run, uint64_t grace_usec);
-    /* Ends the work on a message without its answer, where nobody waits for that any more: the
-     * handler will be freed. */
+    /* Ends the work on a message; `done` will not run. The handler is about to be freed. */
     void (*abandon)(struct handler_run *run);
-    /* All runs have ended by then. */
+    /* Frees the handler. No run is left: each was answered or abandoned. */
     void (*free)(struct handler *handler);
-    /* Why the last HANDLER_NOT_REACHED or HANDLER_UNAVAILABLE: one line, borrowed until the next.
-     * NULL for a handler that has neither. */
+    /* The reason of the last HANDLER_NOT_REACHED or HANDLER_UNAVAILABLE: one line, borrowed until
+     * the next. NULL for a handler that has neither outcome. */
     const char *(*why_not_reached)(const struct handler *handler);
-    /* A run that has begun has reached the handler, also before its answer. */
+    /* The handler is reached when `run` succeeds, before its answer. */
     bool is_reached_at_once;
-    /* A run waits for nothing but the log, to take a line. */
+    /* A run waits only for the log to take a line. */
     bool waits_for_log;
 };
 
-/* The head of each handler's own structure. */
+/* Each handler's own structure begins with this. */
 struct handler {
     const struct handler_ops *ops;
     const char *target; /* for people: what handles the messages, a path or a URL without its query;
@@ -80,5 +79,5 @@ static inline struct handler *handler_free(struct handler *handler)
 }
 DEFINE_CLEANUP(struct handler *, handler_free)
 
-/* The settings do not fit the handler; *error is one line, which the caller frees. */
+/* The settings are not valid for the handler; *error is one line, which the caller frees. */
 enum { HANDLER_E_CONFIG = 1 };

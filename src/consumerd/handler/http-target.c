@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See http-target.h. libcurl's URL parser takes the URL apart, for it is libcurl that will go
- * there. */
+/* libcurl's own URL parser takes the URL apart, so that both of them read the same host in it. */
 #include "consumerd/handler/http-target.h"
 
 #include <arpa/inet.h>
@@ -46,7 +45,7 @@ static bool is_loopback(const char *host)
     return inet_pton(AF_INET6, inside, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
 
-/* Looks at target->url, and fills in what it says. */
+/* Validates target->url, and fills in path and no_proxy. */
 static int take_apart(struct http_target *target, const char *text, char **error)
 {
     CLEANUP(curl_url_cleanup) CURLU *u = curl_url();
@@ -74,7 +73,7 @@ static int take_apart(struct http_target *target, const char *text, char **error
                        "https://, unix:/PATH and unix:/PATH:/URI",
                        buffer_string(&shown),
                        code ? curl_url_strerror(code) : "neither http nor https");
-    /* They would break the request's first line, or be read in more than one way. */
+    /* Such characters would break the request line, or could be read in more than one way. */
     for (const char *p = target->url; *p; p++)
         if (*p <= ' ' || *p > '~')
             return invalid(error,

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* See handler.h, and sqsd-headers.h for what a message looks like to the application.
+/* Posts each message to an application. A message is one POST, and has a connection to itself until
+ * it is answered. Of the reply only the status counts. Its body is read to the end, because a
+ * server may send it slowly to show that it is still at work; its beginning is kept for the log.
  *
- * Each message is one POST, with a connection to itself while it is under way. What the application
- * answers beside the status is read to its end, since it may be how a server shows that it is still
- * at work, and thrown away but for its beginning.
- *
- * Failures are told one by one only as far as daemon/failure-log.h says. That the application is away
- * is told by whoever runs the handler. */
+ * Failures of messages are logged at most once a minute for each kind, the others at debug. The
+ * caller logs that the application is not reached. */
 #include "consumerd/handler/http.h"
 
 #include <errno.h>
@@ -32,12 +30,12 @@ enum {
     AWAY_MAX_BYTES = SHOWN_REPLY_MAX_BYTES + 4096,
 };
 
-/* Each is told by itself. */
+/* Each has a rate limit of its own in the log. */
 enum failure_kind {
-    FAILURE_REPLY,   /* no whole reply, or not in time */
-    FAILURE_PASSING, /* an error that goes by, as http_status_is_transient has it */
-    FAILURE_STATUS,  /* another status: often that message's own fault */
-    FAILURE_HEADERS, /* an attribute has no place in a header */
+    FAILURE_REPLY,   /* no complete reply within the timeout */
+    FAILURE_PASSING, /* a status that usually passes (http_status_is_transient) */
+    FAILURE_STATUS,  /* another status: often the message is to blame */
+    FAILURE_HEADERS, /* no header can carry an attribute */
     N_FAILURE_KINDS,
 };
 
@@ -46,12 +44,12 @@ struct http_handler {
     sd_event *event;
     struct http_client *client;
     struct http_target target;
-    char *shown_url; /* without what may be a secret */
+    char *shown_url; /* without parts that may be secrets */
     char *content_type, *queue_name;
     uint64_t timeout_usec;
-    struct sqsd_headers headers; /* of the message that is begun right now */
+    struct sqsd_headers headers; /* of the message that is being sent; kept to reuse its memory */
     struct failure_log failures[N_FAILURE_KINDS];
-    struct buffer why_not_reached; /* why a message did not get through to the application, last */
+    struct buffer why_not_reached; /* see handler_ops.why_not_reached */
 };
 
 struct handler_run {
@@ -63,7 +61,7 @@ struct handler_run {
     size_t headers_bytes, largest_header_bytes;
 };
 
-/* --- Trouble, and its end --- */
+/* --- The log --- */
 
 static uint64_t now_usec(const struct http_handler *h)
 {
@@ -109,7 +107,7 @@ static void describe(const struct http_reply *reply, struct buffer *text)
     }
 }
 
-/* Servers refuse such headers with 431 or 400, or just close the connection. */
+/* Servers refuse large headers with 431 or 400, or only close the connection. */
 static void describe_headers(const struct handler_run *run, const struct http_reply *reply,
                              struct buffer *text)
 {
@@ -126,17 +124,17 @@ static void describe_headers(const struct handler_run *run, const struct http_re
             run->headers_bytes, run->largest_header_bytes);
 }
 
-/* A warning where it is worth one, else a line for those who look closely. `delay_usec` as the
- * handler's answer. */
+/* Writes a warning, or a line at debug if the last warning of this kind is too recent. `delay_usec`
+ * is the delay of the handler's answer. */
 static void tell_failure(const struct handler_run *run, const struct http_reply *reply,
                          uint64_t delay_usec)
 {
     struct http_handler *h = run->handler;
     const struct sqs_received_message *message = run->message;
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(SHOWN_REPLY_MAX_BYTES);
-    struct failure_log *trouble = &h->failures[kind_of(reply)];
+    struct failure_log *log = &h->failures[kind_of(reply)];
     uint64_t now = now_usec(h);
-    int priority = failure_log_add(trouble, "", "", now) ? LOG_WARNING : LOG_DEBUG;
+    int priority = failure_log_add(log, "", "", now) ? LOG_WARNING : LOG_DEBUG;
     char status[16] = "", when[64] = "", more[96] = "";
 
     if (!log_enabled(priority))
@@ -148,9 +146,9 @@ static void tell_failure(const struct handler_run *run, const struct http_reply 
     if (delay_usec != HANDLER_DELAY_DEFAULT)
         snprintf(when, sizeof(when), " in %u s or later, as asked for",
                  (unsigned)(delay_usec / USEC_PER_SEC));
-    if (priority == LOG_WARNING && trouble->failures > 1)
-        snprintf(more, sizeof(more), " (%u such failures in a row, within %u s)", trouble->failures,
-                 (unsigned)((now - trouble->since_usec) / USEC_PER_SEC));
+    if (priority == LOG_WARNING && log->failures > 1)
+        snprintf(more, sizeof(more), " (%u such failures in a row, within %u s)", log->failures,
+                 (unsigned)((now - log->since_usec) / USEC_PER_SEC));
     log_write(priority, NULL, LOG_FIELDS(MESSAGE_FIELDS(message), {"SQS_HTTP_STATUS", status}),
               "Message %s (receive %u) is not handled, it comes back%s: %s: %s%s",
               message->message_id, message->receive_count, when, h->shown_url, buffer_string(&text),
@@ -165,7 +163,7 @@ static void tell_success(struct http_handler *h)
     for (size_t i = 0; i < FAILURE_HEADERS; i++) {
         struct failure_log ended;
 
-        /* That one message is handled says nothing about one that was found fault with. */
+        /* Success of one message does not mean that the refused one would now succeed. */
         if (!failure_log_end(&h->failures[i], &ended) || i == FAILURE_STATUS)
             continue;
         failures += ended.failures;
@@ -188,8 +186,8 @@ static void tell_left_out(struct http_handler *h, const struct sqs_received_mess
 
 /* --- A message --- */
 
-/* Until the next try after a proxy's refusal: a wrong password that is tried again and again locks
- * an account. */
+/* The pause after a refusal by a proxy: a wrong password that is tried often may lock the
+ * account. */
 #define PROXY_PAUSE_USEC (60 * USEC_PER_SEC)
 
 static bool is_gateway_status(int status)
@@ -210,7 +208,7 @@ static enum handler_outcome outcome_of(const struct http_reply *reply)
     case HTTP_FAILURE_HANDSHAKE:
     case HTTP_FAILURE_PROXY:
     case HTTP_FAILURE_SHORTAGE:
-        /* A kept connection ended over the message, and then there was nobody: it may be why. */
+        /* If a kept connection ended with the message on it, the message may be the cause. */
         return reply->n_begun == 0 ? HANDLER_NOT_REACHED : HANDLER_UNAVAILABLE;
     case HTTP_FAILURE_TIMEOUT:
     case HTTP_FAILURE_TOO_LARGE:
@@ -221,7 +219,7 @@ static enum handler_outcome outcome_of(const struct http_reply *reply)
     return reply->n_begun == 0 ? HANDLER_NOT_REACHED : HANDLER_UNANSWERED;
 }
 
-/* When a message that was not handled is to come back. */
+/* The delay of the handler's answer. */
 static uint64_t delay_of(const struct http_reply *reply)
 {
     const char *value = reply->status == 429 || reply->status == 503

@@ -5,27 +5,28 @@
 #include "consumerd/handler/handler.h"
 #include "daemon/config.h"
 
-/* Posts the message to consumer.url as Elastic Beanstalk's worker daemon does (sqsd-headers.h), and
- * goes by the reply's status alone:
+/* Makes a handler that posts each message to consumer.url, as Elastic Beanstalk's worker daemon
+ * does (sqsd-headers.h). The status of the reply decides:
  *
  *   200                     done
- *   502, 503 and 504        unavailable; tried again no sooner than the Retry-After of a 503
- *                           (RFC 9110) says
- *   429 with a Retry-After  to come back after that time, at most SQS's 12 hours, but not sooner
- *                           than after the growing delay
- *   any other status, or    to come back after the growing delay
- *   no whole reply within
- *   consumer.timeout
+ *   502, 503 and 504        unavailable (HANDLER_UNAVAILABLE); a Retry-After of a 503 (RFC 9110) is
+ *                           the earliest time of the next try
+ *   429 with a Retry-After  released, with that delay, at most SQS's 12 hours, if it is longer than
+ *                           the default delay
+ *   any other status, or    released, with the default delay
+ *   no complete reply
+ *   within consumer.timeout
  *
- * Where nothing of it could be sent (no address for the name, no connection, no TLS), it is not
- * reached. Neither is it where a proxy refuses to connect: then the next try waits for a minute.
+ * The handler is not reached if nothing could be sent: no address for the name, no connection, no
+ * TLS. Nor is it reached if a proxy refuses to connect; the next try then waits for a minute.
  *
- * Where a connection that served before ends without a word, the message is posted once more on a
- * new one, as aws-sqsd does; on a new one that is a failure.
+ * If a kept connection ends without a reply, the message is posted once more on a new connection,
+ * as aws-sqsd does. If a new connection ends so, the message has failed.
  *
- * One that is to end is given up at once, whatever the application then does with it.
+ * A cancel closes the connection at once, whatever the application then does with the message.
  *
- * To a server on this machine it goes directly, to others as the environment's proxy variables say.
- * The loop is borrowed, the configuration only read. 0, negative errno, or HANDLER_E_CONFIG. */
+ * A server on this machine is connected to directly, others as the environment's proxy variables
+ * say. The loop is borrowed; the configuration is only read. 0, a negative errno, or
+ * HANDLER_E_CONFIG. */
 int handler_http_new(sd_event *event, const struct config *config, struct handler **ret,
                      char **error);

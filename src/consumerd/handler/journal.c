@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The message's line is the handling of it: the message is done when the log has taken the line. */
+/* Writes each message to the journal. A message is handled when the log has taken its line. */
 #include "consumerd/handler/journal.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@ enum {
     DEMO_BODY_DEPTH_MAX = 4,
 };
 
-/* Appends "<label><member, escaped>"; false where the member is no text. */
+/* Appends "<label><member, escaped>". False: the member is no string. */
 static bool append_member(struct buffer *line, const char *label, json_object *object,
                           const char *key)
 {
@@ -31,7 +31,7 @@ static bool append_member(struct buffer *line, const char *label, json_object *o
     return true;
 }
 
-/* The three texts of the demo's body; false where it is another body. */
+/* Appends the three strings of the demo's body. False: it is another body. */
 static bool format_demo(const struct sqs_received_message *message, struct buffer *line)
 {
     CLEANUP(json_object_put) json_object *object = NULL;
@@ -57,7 +57,7 @@ struct handler_run {
     struct log_pending *receipt;
 };
 
-/* A line that nobody can take is no fault of the message's. */
+/* If the log cannot take the line, the message is not to blame. */
 static enum handler_outcome outcome_of(struct journal_handler *h, int result)
 {
     if (result == 0)
@@ -74,7 +74,7 @@ static void on_taken(void *userdata, int result)
     run->done(run->userdata, outcome_of(run->handler, result), HANDLER_DELAY_DEFAULT);
 }
 
-/* As log_write_message. */
+/* Returns as log_write_message does. */
 static int write_line(const struct sqs_received_message *message, struct handler_run *run)
 {
     CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(LINE_BYTES_MAX);
@@ -124,7 +124,7 @@ static void abandon(struct handler_run *run)
     free(run);
 }
 
-/* A line that is not taken by then may never be. */
+/* No grace: a log that has not taken the line by now may never take it. */
 static void cancel(struct handler_run *run, uint64_t grace_usec)
 {
     handler_done_fn done = run->done;

@@ -4,7 +4,7 @@
 
 #include "consumerd/handler/handler.h"
 
-/* Writes the message into the journal: the demo's line where its body is the demo's JSON, else the
- * body as it is, escaped and shortened. Done when the log has taken the line, and not reached
- * where it cannot. 0 or -ENOMEM. */
+/* Makes a handler that writes each message to the journal: the demo's line if the body is the
+ * demo's JSON, otherwise the body itself, escaped and shortened. A message is done when the log has
+ * taken the line; the handler is not reached if the log cannot take it. 0 or -ENOMEM. */
 int handler_journal_new(struct handler **ret);

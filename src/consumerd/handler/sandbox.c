@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See sandbox.h. Which settings a drop-in has changed is not known here: so it is advice only,
- * where the program was not found, and a warning where it will not be. */
+/* A drop-in may have changed the unit's settings, which this process cannot know. So it only adds
+ * advice to an error, or warns. */
 #include "consumerd/handler/sandbox.h"
 
 #include <unistd.h>

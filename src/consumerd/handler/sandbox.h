@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* What the unit's sandbox hides from the service, as sqs-consumerd.service ships. */
+/* Paths that the sandbox of sqs-consumerd.service, as shipped, hides from the service. */
 #pragma once
 
 #include "daemon/config.h"
 
-/* The unit's setting by which a path is not what it is outside, "ProtectHome", "PrivateTmp"; NULL:
- * none. Links are followed where this process may. */
+/* The unit's setting that hides a path: "ProtectHome" or "PrivateTmp"; NULL: none does. Follows
+ * symbolic links that this process may read. */
 const char *sandbox_setting_for(const char *path);
 
-/* Whether this process is run by systemd as a service (systemd.exec(5)), so most likely in there.
- */
+/* Whether this process runs as a systemd service (INVOCATION_ID, systemd.exec(5)), and so most
+ * likely in the sandbox. */
 bool sandbox_is_likely(void);
 
-/* "; in the unit's sandbox that is hidden (ProtectHome=): ...", with the drop-in to write; "" where
- * the path is not hidden. */
+/* If the path is hidden, appends "; the unit's sandbox hides that folder (ProtectHome=yes): ...",
+ * with the drop-in to write. */
 void sandbox_append_advice(struct buffer *b, const char *path);
 
-/* For --check-config by root, who sees more than the service: a warning where the service will not
- * find the handler's program or its socket. */
+/* For --check-config by root, who sees more than the service does: warns if the sandbox hides the
+ * handler's program or socket. */
 void sandbox_warn(const struct config *config);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* See sqsd-headers.h. The lines are written one behind the other, each with a NUL at its end, and
- * pointed to when the last is there: the text moves as it grows.
+/* The lines are written one behind the other, each with a NUL at its end. They are pointed to when
+ * the last is written, because the text moves as it grows.
  *
- * The values come from whoever may send to the queue. What could end a header or begin another gets
- * into none. */
+ * Values come from whoever may send to the queue. A value with a character that could end a header
+ * or begin another is left out. */
 #include "consumerd/handler/sqsd-headers.h"
 
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 enum {
     ATTRIBUTE_NAME_MAX_BYTES = 256,
-    TIME_SIZE = sizeof("2018-07-08T13:08:26Z") + 8, /* and for years that nobody meant */
+    TIME_SIZE = sizeof("2018-07-08T13:08:26Z") + 8, /* and for years with more digits */
 };
 
 struct maker {
@@ -30,8 +30,8 @@ static bool is_field_value(const char *value, size_t size)
     return true;
 }
 
-/* Amazon SQS Developer Guide, "Message attribute components". All of it may stand in a header's
- * name. */
+/* Amazon SQS Developer Guide, "Message attribute components". A header's name may have all these
+ * characters. */
 static bool is_attribute_name(const char *name)
 {
     size_t size = strlen(name);
@@ -49,7 +49,7 @@ static bool is_without_value(const char *value, size_t size)
     return true;
 }
 
-/* False where no header can bear it; a lack of memory sticks to the text. */
+/* False: no header can carry the value. If there is no memory, the error stays in `text`. */
 static bool add(struct maker *m, const char *prefix, const char *name, const char *value,
                 size_t size)
 {

@@ -11,15 +11,15 @@
  *   X-Aws-Sqsd-Attr-<name>        of each message attribute of type String or Number, with or
  *                                 without a label; Binary ones are left out
  *
- * and these, which the guide names for periodic tasks alone or not at all, but which applications
- * get from it with every message (seen from its versions 2.0, 2.3 and 3.0.4):
+ * The following are in the guide for periodic tasks only, or not at all. But aws-sqsd sends them
+ * with every message (seen from its versions 2.0, 2.3 and 3.0.4):
  *
  *   X-Aws-Sqsd-Sender-Id          the sender's id, as SQS has it
  *   X-Aws-Sqsd-Sent-At            as First-Received-At
  *   X-Aws-Sqsd-Path               the path that is posted to
  *
- * User-Agent, "aws-sqsd/1.1" in the guide, is the HTTP client's to send. Periodic tasks, with their
- * Taskname and Scheduled-At, are made by aws-sqsd itself; there are none here. */
+ * The HTTP client sends User-Agent ("aws-sqsd/1.1" in the guide). There are no periodic tasks here,
+ * and so no Taskname and Scheduled-At. */
 #pragma once
 
 #include "sqs/message.h"
@@ -29,15 +29,16 @@
 
 enum {
     SQSD_HEADERS_MAX = 8 + SQS_ATTRIBUTES_MAX,
-    /* Of all lines. A message's attributes may be larger, but libcurl takes no more than 1 MiB. */
+    /* Of all lines together. A message's attributes may be larger, but libcurl accepts only 1
+     * MiB. */
     SQSD_HEADERS_MAX_BYTES = 512 * 1024,
-    /* What servers commonly take, beside the lines that the HTTP client adds: nginx, Node.js and
-     * others 8 KiB a header, or 16 KiB in all. */
+    /* What servers commonly accept, besides the lines that the HTTP client adds: nginx, Node.js and
+     * others accept 8 KiB for a header, or 16 KiB in all. */
     SQSD_HEADER_COMMON_BYTES = 8 * 1024,
     SQSD_HEADERS_COMMON_BYTES = 16 * 1024,
 };
 
-/* What is the same for all messages; borrowed. */
+/* The values that are the same for all messages; borrowed. */
 struct sqsd_fixed {
     const char *content_type;
     const char *queue_name;
@@ -46,19 +47,19 @@ struct sqsd_fixed {
 
 struct sqsd_headers {                        /* all zero: none */
     const char *lines[SQSD_HEADERS_MAX + 1]; /* "Name: value", NULL-terminated */
-    struct buffer text;                      /* which they point into */
-    /* String and Number attributes that no header can bear, and that are left out as Binary ones
-     * are: with a control character other than a tab (line breaks among them), a name that is none
-     * of SQS's, or too large. */
+    struct buffer text;                      /* `lines` points into it */
+    /* String and Number attributes that no header can carry. They are left out, as Binary ones are:
+     * the value has a control character other than a tab (such as a line break), the name is not
+     * one that SQS allows, or it is too large. */
     unsigned n_left_out;
-    const char *left_out; /* name of the first one, or NULL; the message's */
-    /* Of the lines, with the CRLF that each gets: altogether, and the largest. */
+    const char *left_out; /* name of the first one, or NULL; borrowed from the message */
+    /* The size of all lines together and of the largest, with their CRLF. */
     size_t bytes, largest_bytes;
 };
 
-/* What SQS did not tell, has no header. Spaces at a value's ends are lost, since HTTP takes them
- * for none of it; UTF-8 goes as it is. 0 or -ENOMEM. `ret` may have been used before; the caller
- * ends it with sqsd_headers_done in any case. */
+/* Makes the headers of a message. A value that SQS did not give has no header. HTTP ignores spaces
+ * at the ends of a value, so they are lost; UTF-8 is sent unchanged. 0 or -ENOMEM. `ret` may have
+ * been used before; in any case the caller ends it with sqsd_headers_done. */
 int sqsd_headers_make(const struct sqsd_fixed *fixed, const struct sqs_received_message *message,
                       struct sqsd_headers *ret);
 void sqsd_headers_done(struct sqsd_headers *headers);

@@ -167,7 +167,7 @@ static void handle_and_delete(struct message *m)
     assert_true(idempotency_add(&handled, m));
     idempotency_commit(&handled);
     assert_ptr_equal(idempotency_take_recorded(&handled), m);
-    idempotency_forget(&handled, m);
+    idempotency_note_deleted(&handled, m);
 }
 
 static void what_sqs_has_deleted_is_known_for_some_minutes(void **state)
@@ -232,7 +232,7 @@ static void of_very_many_deleted_the_last_are_known(void **state)
         fake_messages("-", prefix, fake_now_usec, &m);
         assert_true(idempotency_add(&handled, m));
         assert_ptr_equal(idempotency_take_recorded(&handled), m);
-        idempotency_forget(&handled, m);
+        idempotency_note_deleted(&handled, m);
         message_unref(m);
     }
     idempotency_commit(&handled);
@@ -249,7 +249,7 @@ static void without_a_ledger_nothing_waits(void **state)
     assert_false(idempotency_was_handled(&handled, m));
     assert_false(idempotency_add(&handled, m));
     idempotency_remove(&handled, m);
-    idempotency_forget(&handled, m);
+    idempotency_note_deleted(&handled, m);
     idempotency_commit(&handled);
     assert_null(idempotency_take_recorded(&handled));
     message_unref(m);

@@ -206,7 +206,7 @@ static void a_message_not_reached_stays_in_flight_and_is_tried_again(void **stat
         assert_string_equal(next_begun(), expected); /* one at a time, in turn */
         finish(n_runs - 1, HANDLER_NOT_REACHED);
         assert_true(inflight_status(inflight).is_paused);
-        assert_string_equal(inflight_status(inflight).away, "nobody is there");
+        assert_string_equal(inflight_status(inflight).outage, "nobody is there");
     }
     assert_true(fake_now_usec > T0 + 100 * SEC);
     assert_int_equal(inflight_status(inflight).outage_usec, fake_now_usec - T0);
@@ -258,7 +258,7 @@ static void a_handler_that_cannot_begin_is_not_reached(void **state)
     run_error = -ENOMEM;
     dispatch();
     assert_string_equal(begun(), "0"); /* the other is not even tried */
-    assert_string_equal(inflight_status(inflight).away, strerror(ENOMEM));
+    assert_string_equal(inflight_status(inflight).outage, strerror(ENOMEM));
     assert_int_equal(inflight_status(inflight).messages, 2);
     run_error = 0;
     at_once = HANDLER_NOT_REACHED;
@@ -316,7 +316,7 @@ static void a_message_whose_line_is_not_taken_is_not_handled_again(void **state)
     for (size_t n = 1; n <= 5; n++) {
         assert_int_equal(fake_count_lines("Message h0 is rejected"), n);
         assert_true(fake_take_message(-EPIPE));
-        assert_non_null(strstr(inflight_status(inflight).away, "the line of a rejected message"));
+        assert_non_null(strstr(inflight_status(inflight).outage, "the line of a rejected message"));
         assert_int_equal(inflight_status(inflight).releasing, 0);
         while (fake_count_lines("Message h0 is rejected") == n)
             go_on();
