@@ -99,7 +99,7 @@ static void without_a_linger_those_ready_at_once_share_a_request(void **state)
     assert_int_equal(ack_queue_count(ack_queue), 0);
 }
 
-static void deletes_wait_for_others_only_so_long(void **state)
+static void delete_waits_for_others_no_longer_than_its_linger(void **state)
 {
     set_up("abc", ACK_DELETE, 20 * MSEC);
     add(0, 1);
@@ -119,7 +119,7 @@ static void deletes_wait_for_others_only_so_long(void **state)
                                          "{\"Id\":\"2\",\"ReceiptHandle\":\"h2\"}]}");
 }
 
-static void ten_do_not_wait(void **state)
+static void ten_messages_are_sent_without_linger(void **state)
 {
     set_up("abcdefghij", ACK_DELETE, SEC);
     add(0, 9);
@@ -223,7 +223,7 @@ static void throttling_waits_longer(void **state)
                     fake_now_usec + SEC);
 }
 
-static void what_sqs_says_about_the_handle_ends_it(void **state)
+static void receipt_handle_expired_ends_the_message(void **state)
 {
     static const struct {
         const char *json;
@@ -327,7 +327,7 @@ static void a_first_attempt_that_had_to_wait_leaves_out_ended_leases(void **stat
     assert_int_equal(outcomes[1], ACK_OK);
 }
 
-static void a_message_can_be_taken_back_until_it_is_on_its_way(void **state)
+static void message_is_removed_unless_its_request_is_under_way(void **state)
 {
     set_up("ab", ACK_DELETE, 0);
     add(0, 2);
@@ -364,7 +364,7 @@ static void the_number_of_requests_is_bounded(void **state)
         message_unref(many[i]);
 }
 
-static void what_cannot_be_sent_is_tried_again(void **state)
+static void request_that_cannot_be_sent_is_sent_later(void **state)
 {
     set_up("ab", ACK_CHANGE_VISIBILITY, 0);
     add(0, 2);
@@ -415,7 +415,7 @@ static void during_a_stop_nothing_waits_for_others(void **state)
     assert_int_equal(fake_n_calls, 2);
 }
 
-static void what_is_given_back_waits_for_its_extension(void **state)
+static void release_waits_for_its_renewal(void **state)
 {
     set_up("ab", ACK_CHANGE_VISIBILITY, 0);
     m[0]->lease.is_renewing = true;
@@ -430,7 +430,7 @@ static void what_is_given_back_waits_for_its_extension(void **state)
     assert_non_null(strstr(fake_request(1), "\"h0\""));
 }
 
-static void but_not_when_a_stop_nears_its_end(void **state)
+static void release_near_the_end_of_a_stop_does_not_wait(void **state)
 {
     set_up("a", ACK_CHANGE_VISIBILITY, 0);
     m[0]->lease.is_renewing = true;
@@ -445,7 +445,7 @@ static void but_not_when_a_stop_nears_its_end(void **state)
     assert_int_equal(ack_queue_next_usec(ack_queue), USEC_INFINITY);
 }
 
-static void a_delete_does_not_wait_for_an_extension(void **state)
+static void delete_does_not_wait_for_a_renewal(void **state)
 {
     set_up("a", ACK_DELETE, 0);
     m[0]->lease.is_renewing = true;
@@ -458,26 +458,26 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(without_a_linger_those_ready_at_once_share_a_request, tear_down),
-        cmocka_unit_test_teardown(deletes_wait_for_others_only_so_long, tear_down),
-        cmocka_unit_test_teardown(ten_do_not_wait, tear_down),
+        cmocka_unit_test_teardown(delete_waits_for_others_no_longer_than_its_linger, tear_down),
+        cmocka_unit_test_teardown(ten_messages_are_sent_without_linger, tear_down),
         cmocka_unit_test_teardown(deletes_of_a_lane_go_in_order, tear_down),
         cmocka_unit_test_teardown(a_lane_shares_a_batch_but_not_two, tear_down),
         cmocka_unit_test_teardown(an_entry_that_failed_is_tried_again_later_and_later, tear_down),
         cmocka_unit_test_teardown(throttling_waits_longer, tear_down),
-        cmocka_unit_test_teardown(what_sqs_says_about_the_handle_ends_it, tear_down),
+        cmocka_unit_test_teardown(receipt_handle_expired_ends_the_message, tear_down),
         cmocka_unit_test_teardown(nothing_is_sent_for_a_lease_that_has_ended, tear_down),
         cmocka_unit_test_teardown(a_repeated_attempt_leaves_out_ended_leases, tear_down),
         cmocka_unit_test_teardown(a_repeated_attempt_ends_when_all_leases_have, tear_down),
         cmocka_unit_test_teardown(a_first_attempt_that_had_to_wait_leaves_out_ended_leases,
                                   tear_down),
-        cmocka_unit_test_teardown(a_message_can_be_taken_back_until_it_is_on_its_way, tear_down),
+        cmocka_unit_test_teardown(message_is_removed_unless_its_request_is_under_way, tear_down),
         cmocka_unit_test_teardown(the_number_of_requests_is_bounded, tear_down),
-        cmocka_unit_test_teardown(what_cannot_be_sent_is_tried_again, tear_down),
+        cmocka_unit_test_teardown(request_that_cannot_be_sent_is_sent_later, tear_down),
         cmocka_unit_test(during_a_stop_several_attempts_have_their_time_before_its_end),
         cmocka_unit_test_teardown(during_a_stop_nothing_waits_for_others, tear_down),
-        cmocka_unit_test_teardown(what_is_given_back_waits_for_its_extension, tear_down),
-        cmocka_unit_test_teardown(but_not_when_a_stop_nears_its_end, tear_down),
-        cmocka_unit_test_teardown(a_delete_does_not_wait_for_an_extension, tear_down),
+        cmocka_unit_test_teardown(release_waits_for_its_renewal, tear_down),
+        cmocka_unit_test_teardown(release_near_the_end_of_a_stop_does_not_wait, tear_down),
+        cmocka_unit_test_teardown(delete_does_not_wait_for_a_renewal, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -200,7 +200,7 @@ static void groups_as_deep_as_can_be_get_all_places_and_no_more(void **state)
     assert_int_equal(poll_under_way(), SIZE_MAX);
 }
 
-static void no_more_are_received_than_may_be_in_hand(void **state)
+static void messages_in_flight_are_bounded(void **state)
 {
     config.consumer.concurrency = 2;
     config.consumer.max_messages = 3;
@@ -221,7 +221,7 @@ static void what_is_ready_takes_the_place_it_will_get(void **state)
     assert_int_equal(poll_under_way(), SIZE_MAX);
 }
 
-static void of_a_standard_queue_as_many_are_in_hand_as_are_handled(void **state)
+static void standard_queue_messages_in_flight_are_those_handled(void **state)
 {
     start(false);
     deliver("aaaaaaa", "a");
@@ -282,7 +282,7 @@ static unsigned asked_for(void)
     return (unsigned)strtoul(text + strlen("\"MaxNumberOfMessages\":"), NULL, 10);
 }
 
-static void no_more_bytes_are_received_than_may_be_in_hand(void **state)
+static void bytes_in_flight_are_bounded(void **state)
 {
     size_t delete;
 
@@ -532,7 +532,7 @@ static void a_visibility_timeout_that_is_set_is_not_the_queues(void **state)
     assert_true(asks_for("VisibilityTimeout", 40));
 }
 
-static void a_lack_of_memory_is_waited_out(void **state)
+static void memory_shortage_is_waited_out(void **state)
 {
     uint64_t begin_usec = boot_clock_usec(), end_usec = begin_usec + TEST_PATIENCE_USEC;
 
@@ -553,7 +553,7 @@ static void a_lack_of_memory_is_waited_out(void **state)
     assert_int_equal(fake_n_lines, 1);
 }
 
-static void idle_and_busy_it_does_not_hang(void **state)
+static void watchdog_finds_no_stall_idle_or_busy(void **state)
 {
     static const struct handler_ops ops = {fake_run, fake_cancel, fake_abandon, fake_handler_free};
     static struct handler handler = {&ops};
@@ -688,13 +688,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_busy_group_leaves_the_free_places_to_others),
         TEST(groups_as_deep_as_can_be_get_all_places_and_no_more),
-        TEST(no_more_are_received_than_may_be_in_hand),
+        TEST(messages_in_flight_are_bounded),
         TEST(what_is_ready_takes_the_place_it_will_get),
-        TEST(of_a_standard_queue_as_many_are_in_hand_as_are_handled),
+        TEST(standard_queue_messages_in_flight_are_those_handled),
         TEST(what_replies_bring_is_begun_without_a_round_of_the_loop),
         TEST(what_is_handled_at_once_needs_no_second_round),
         TEST(nothing_is_begun_after_the_end),
-        TEST(no_more_bytes_are_received_than_may_be_in_hand),
+        TEST(bytes_in_flight_are_bounded),
         TEST(a_message_larger_than_the_memory_is_received_alone),
         TEST(what_waits_for_its_retry_keeps_empty_receives_from_counting),
         TEST(a_lost_reply_keeps_empty_receives_from_counting),
@@ -706,8 +706,8 @@ int main(void)
         TEST(a_lease_counts_from_the_attempt_that_brought_it),
         TEST(a_visibility_timeout_that_was_lowered_is_kept_to),
         TEST(a_visibility_timeout_that_is_set_is_not_the_queues),
-        TEST(a_lack_of_memory_is_waited_out),
-        TEST(idle_and_busy_it_does_not_hang),
+        TEST(memory_shortage_is_waited_out),
+        TEST(watchdog_finds_no_stall_idle_or_busy),
         TEST(at_a_stop_what_waits_for_the_log_is_soon_released),
         TEST(the_start_says_what_is_at_work),
         TEST(a_minute_in_which_messages_come_has_a_line_and_an_idle_one_none),

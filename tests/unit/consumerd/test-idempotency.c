@@ -280,7 +280,7 @@ static void a_full_disk_is_told_at_once_then_once_a_minute_and_when_it_is_over(v
     says_nothing();
 }
 
-static void a_trouble_that_comes_and_goes_is_told_once_a_minute(void **state)
+static void ledger_error_that_comes_and_goes_is_logged_once_a_minute(void **state)
 {
     begin();
     for (int i = 0; i < 100; i++) {
@@ -350,7 +350,7 @@ int main(void)
         TEST(of_very_many_deleted_the_last_are_known),
         TEST(without_a_ledger_nothing_waits),
         TEST(a_full_disk_is_told_at_once_then_once_a_minute_and_when_it_is_over),
-        TEST(a_trouble_that_comes_and_goes_is_told_once_a_minute),
+        TEST(ledger_error_that_comes_and_goes_is_logged_once_a_minute),
         TEST(a_ledger_that_cannot_be_read_is_told_and_the_message_handled),
         TEST(what_is_crowded_out_is_told_once_a_minute),
     };

@@ -329,7 +329,7 @@ static void a_message_whose_line_is_not_taken_is_not_handled_again(void **state)
     assert_int_equal(inflight_status(inflight).outage_usec, 0);
 }
 
-static void a_stop_gives_all_back_at_once(void **state)
+static void stop_releases_all_at_once(void **state)
 {
     set_up(false, 10, "----");
     dispatch();
@@ -343,7 +343,7 @@ static void a_stop_gives_all_back_at_once(void **state)
     assert_null(strstr(fake_request(0), "\"VisibilityTimeout\":5}"));
 }
 
-static void one_that_loses_its_lease_comes_back_and_receives_go_on(void **state)
+static void message_loses_its_lease_receives_go_on(void **state)
 {
     set_up(false, 10, "-");
     dispatch();
@@ -529,8 +529,8 @@ int main(void)
         TEST(a_handler_reached_at_once_need_not_be_waited_for),
         TEST(a_rejected_message_waits_for_its_line),
         TEST(a_message_whose_line_is_not_taken_is_not_handled_again),
-        TEST(a_stop_gives_all_back_at_once),
-        TEST(one_that_loses_its_lease_comes_back_and_receives_go_on),
+        TEST(stop_releases_all_at_once),
+        TEST(message_loses_its_lease_receives_go_on),
         TEST(without_anything_in_flight_the_next_receive_has_the_back_off),
         TEST(one_refused_alone_is_charged_and_those_behind_it_come_back_with_it),
         TEST(one_refused_while_another_got_through_is_tried_by_itself),

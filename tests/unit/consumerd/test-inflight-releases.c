@@ -220,7 +220,7 @@ static void a_stop_says_what_it_releases_and_why(void **state)
     assert_string_equal(counted(), "5 received, 1 deleted, 1 rejected, 4 released");
 }
 
-static void the_reason_of_an_away_handler_at_a_stop_is_told_at_info(void **state)
+static void release_of_a_message_not_reached_is_logged_at_info(void **state)
 {
     take(false, "-");
     inflight_stop(inflight, fake_now_usec + 60 * SEC);
@@ -281,7 +281,7 @@ static void a_message_that_ends_late_is_released_when_it_has_ended(void **state)
 }
 
 /* One that ends because of one before it is counted for that, and for no second one. */
-static void a_message_told_to_end_twice_is_counted_once(void **state)
+static void message_cancelled_twice_is_counted_once(void **state)
 {
     take(true, "aaa");
     finish(0, HANDLER_DONE);
@@ -324,11 +324,11 @@ int main(void)
         TEST(lane_message_fails_successors_are_released_and_told),
         TEST(without_successors_one_line_at_debug_tells_the_release),
         TEST(a_stop_says_what_it_releases_and_why),
-        TEST(the_reason_of_an_away_handler_at_a_stop_is_told_at_info),
+        TEST(release_of_a_message_not_reached_is_logged_at_info),
         TEST(a_lost_message_counts_as_lost_and_those_behind_as_released),
         TEST(a_delete_that_sqs_refuses_says_what_it_releases),
         TEST(a_message_that_ends_late_is_released_when_it_has_ended),
-        TEST(a_message_told_to_end_twice_is_counted_once),
+        TEST(message_cancelled_twice_is_counted_once),
         TEST(nothing_below_the_level_is_put_into_the_log),
     };
 

@@ -49,7 +49,7 @@ static void dispatch(void)
     assert_int_equal(lease_renewer_dispatch(lease_renewer), 0);
 }
 
-static void all_of_a_group_are_extended_the_earliest_first(void **state)
+static void leases_of_a_group_are_all_renewed_the_earliest_first(void **state)
 {
     fake_now_usec = T0 + 15 * SEC - 1;
     dispatch();
@@ -70,7 +70,7 @@ static void all_of_a_group_are_extended_the_earliest_first(void **state)
     assert_int_equal(n_lost, 0);
 }
 
-static void a_lost_handle_is_told_and_no_longer_held(void **state)
+static void receipt_handle_lost_is_reported_and_the_lease_is_over(void **state)
 {
     dispatch();
     fake_answer(0, "{\"Successful\":[{\"Id\":\"0\"},{\"Id\":\"2\"}],"
@@ -80,7 +80,7 @@ static void a_lost_handle_is_told_and_no_longer_held(void **state)
     assert_false(lease_holds(m[1], fake_now_usec));
 }
 
-static void a_delete_on_its_way_decides_by_itself(void **state)
+static void renewal_lost_during_a_delete_is_not_reported(void **state)
 {
     dispatch();
     m[1]->state = MESSAGE_ACKNOWLEDGING;
@@ -116,7 +116,7 @@ static void shortly_before_the_end_it_is_tried_again_after_a_tenth_of_a_second(v
     assert_int_equal(leases_next_usec(&leases), fake_now_usec + SEC / 10);
 }
 
-static void a_refused_extension_lets_the_lease_run_out(void **state)
+static void renewal_refused_lease_runs_out(void **state)
 {
     dispatch();
     fake_fail(0, AWS_ERROR_PERMANENT, "InvalidParameterValueException",
@@ -128,7 +128,7 @@ static void a_refused_extension_lets_the_lease_run_out(void **state)
     assert_int_equal(fake_n_calls, 1);
 }
 
-static void a_repeated_attempt_leaves_out_what_is_settled(void **state)
+static void attempt_repeated_leaves_out_ended_messages(void **state)
 {
     dispatch();
     m[0]->state = MESSAGE_RELEASING;
@@ -146,7 +146,7 @@ static void a_repeated_attempt_leaves_out_what_is_settled(void **state)
     assert_ptr_equal(lost[0], m[2]);
 }
 
-static void an_extension_counts_from_the_attempt_that_succeeded(void **state)
+static void renewal_counts_from_the_attempt_that_succeeded(void **state)
 {
     dispatch();
     fake_now_usec += 3 * SEC;
@@ -157,7 +157,7 @@ static void an_extension_counts_from_the_attempt_that_succeeded(void **state)
 }
 
 /* Fifteen seconds are left: were they all for one that stalls, the lease would be lost with it. */
-static void several_attempts_have_their_time_within_the_lease(void **state)
+static void attempts_share_the_time_of_the_lease(void **state)
 {
     dispatch();
     assert_int_equal(fake_calls[0].timeout_usec, 15 * SEC / 4);
@@ -186,7 +186,7 @@ static void the_lease_that_ends_first_bounds_the_attempts_of_all(void **state)
     assert_int_equal(fake_calls[0].timeout_usec, ATTEMPT_TIMEOUT_MIN_USEC);
 }
 
-static void what_cannot_be_sent_is_tried_again(void **state)
+static void request_that_cannot_be_sent_is_sent_later(void **state)
 {
     fake_call_error = -ENOMEM;
     assert_int_equal(lease_renewer_dispatch(lease_renewer), -ENOMEM);
@@ -200,26 +200,26 @@ static void what_cannot_be_sent_is_tried_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(all_of_a_group_are_extended_the_earliest_first, set_up,
+        cmocka_unit_test_setup_teardown(leases_of_a_group_are_all_renewed_the_earliest_first,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(receipt_handle_lost_is_reported_and_the_lease_is_over,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(renewal_lost_during_a_delete_is_not_reported, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(a_lost_handle_is_told_and_no_longer_held, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_delete_on_its_way_decides_by_itself, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failed_entry_is_tried_again_before_the_end, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(
             shortly_before_the_end_it_is_tried_again_after_a_tenth_of_a_second, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_refused_extension_lets_the_lease_run_out, set_up,
+        cmocka_unit_test_setup_teardown(renewal_refused_lease_runs_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(attempt_repeated_leaves_out_ended_messages, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(a_repeated_attempt_leaves_out_what_is_settled, set_up,
+        cmocka_unit_test_setup_teardown(renewal_counts_from_the_attempt_that_succeeded, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(an_extension_counts_from_the_attempt_that_succeeded, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(several_attempts_have_their_time_within_the_lease, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(attempts_share_the_time_of_the_lease, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_lease_that_ends_first_bounds_the_attempts_of_all,
                                         set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_cannot_be_sent_is_tried_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(request_that_cannot_be_sent_is_sent_later, set_up,
+                                        tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

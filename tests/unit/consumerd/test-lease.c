@@ -63,7 +63,7 @@ static void a_lease_is_due_at_half_time_and_lost_at_its_end(void **state)
     assert_int_equal(leases_next_usec(&leases), USEC_INFINITY);
 }
 
-static void an_extension_counts_from_when_it_was_sent(void **state)
+static void renewal_counts_from_when_it_was_sent(void **state)
 {
     struct lease_renewal e[10];
 
@@ -76,7 +76,7 @@ static void an_extension_counts_from_when_it_was_sent(void **state)
     assert_int_equal(leases_next_usec(&leases), T0 + 31 * SEC);
 }
 
-static void what_a_long_poll_brings_late_is_due_at_half_of_what_is_left(void **state)
+static void lease_received_late_is_due_at_half_of_what_is_left(void **state)
 {
     lease_begin(&leases, m[0], T0 + 20 * SEC);
     assert_int_equal(leases_next_usec(&leases), T0 + 25 * SEC);
@@ -85,7 +85,7 @@ static void what_a_long_poll_brings_late_is_due_at_half_of_what_is_left(void **s
     assert_ptr_equal(leases_take_ended(&leases, T0 + 40 * SEC), m[1]);
 }
 
-static void those_due_soon_come_along_the_earliest_first(void **state)
+static void leases_due_soon_share_the_request_the_earliest_first(void **state)
 {
     struct lease_renewal e[10];
 
@@ -115,7 +115,7 @@ static void more_than_a_batch_comes_in_several(void **state)
     assert_int_equal(leases_take_due(&leases, T0 + 16 * SEC, e, 4), 0);
 }
 
-static void a_failed_extension_is_due_again_or_not(void **state)
+static void renewal_fails_it_is_due_again_or_not(void **state)
 {
     struct lease_renewal e[10];
 
@@ -244,7 +244,7 @@ static void random_runs_keep_every_lease_or_lose_it_at_its_end(void **state)
 
 /* The visibility timeout was lowered while it is held: what is left of the longer one is used, and
  * then it is extended as any other. */
-static void a_lease_from_a_longer_timeout_is_extended_by_the_shorter(void **state)
+static void lease_of_a_longer_timeout_is_renewed_by_the_shorter(void **state)
 {
     struct lease_renewal e[10];
     uint64_t now = T0;
@@ -274,19 +274,18 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_is_due_without_messages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lease_is_due_at_half_time_and_lost_at_its_end, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(an_extension_counts_from_when_it_was_sent, set_up,
+        cmocka_unit_test_setup_teardown(renewal_counts_from_when_it_was_sent, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(lease_received_late_is_due_at_half_of_what_is_left, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(what_a_long_poll_brings_late_is_due_at_half_of_what_is_left,
+        cmocka_unit_test_setup_teardown(leases_due_soon_share_the_request_the_earliest_first,
                                         set_up, tear_down),
-        cmocka_unit_test_setup_teardown(those_due_soon_come_along_the_earliest_first, set_up,
-                                        tear_down),
         cmocka_unit_test_setup_teardown(more_than_a_batch_comes_in_several, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_failed_extension_is_due_again_or_not, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(renewal_fails_it_is_due_again_or_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_ended_lease_is_not_kept_but_still_holds_for_its_time,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_lease_goes_beyond_twelve_hours, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_lease_from_a_longer_timeout_is_extended_by_the_shorter,
-                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(lease_of_a_longer_timeout_is_renewed_by_the_shorter, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_jump_of_the_clock_loses_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(random_runs_keep_every_lease_or_lose_it_at_its_end, set_up,
                                         tear_down),

@@ -10,7 +10,7 @@ static void nothing_is_known_before_the_first_message(void **state)
     assert_int_equal(memory_budget_messages(&budget, 0, 500), SIZE_MAX);
 }
 
-static void what_is_held_and_what_is_promised_take_room(void **state)
+static void messages_held_and_reserved_take_memory(void **state)
 {
     struct memory_budget budget = MEMORY_BUDGET_INIT(1000);
 
@@ -52,7 +52,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_known_before_the_first_message),
-        cmocka_unit_test(what_is_held_and_what_is_promised_take_room),
+        cmocka_unit_test(messages_held_and_reserved_take_memory),
         cmocka_unit_test(one_may_always_come_where_nothing_is_held),
         cmocka_unit_test(the_largest_of_late_counts),
     };

@@ -155,7 +155,7 @@ static void at_its_end_the_message_comes_back(void **state)
     assert_int_equal(n_lines, 1);
 }
 
-static void cancelled_it_is_silent(void **state)
+static void message_abandoned_is_silent(void **state)
 {
     begin_a_line_that_waits();
     handler->ops->abandon(handler_run);
@@ -175,7 +175,7 @@ int main(void)
         TEST(a_line_under_way_is_done_once_it_was_taken),
         TEST(a_line_that_nobody_takes_is_not_reached),
         TEST(at_its_end_the_message_comes_back),
-        TEST(cancelled_it_is_silent),
+        TEST(message_abandoned_is_silent),
     };
 #undef TEST
 
