@@ -119,7 +119,7 @@ static void on_item(void *userdata, const struct ack_item *item, const struct ac
     struct ack_queue *q = userdata;
     struct message *m = item->message;
 
-    m->ack.is_in_flight = false;
+    m->ack.is_sent = false;
     if (result->outcome == ACK_RETRY && !m->ack.is_last_try && lease_holds(m, clock_boot_usec())) {
         put_back(q, m, result->class);
         return;
@@ -155,7 +155,7 @@ static int send(struct ack_queue *q, const struct ack_item *items, size_t n)
     q->n_requests++;
     list_append(&q->batches, ack_request_link(ack));
     for (size_t i = 0; i < n; i++) {
-        items[i].message->ack.is_in_flight = true;
+        items[i].message->ack.is_sent = true;
         list_remove(&items[i].message->ack.pending);
     }
     return 0;
@@ -217,7 +217,7 @@ uint64_t ack_queue_next_usec(const struct ack_queue *q)
 void ack_queue_add(struct ack_queue *q, struct message *m, unsigned visibility_sec,
                    uint64_t now_usec)
 {
-    assert(!list_is_linked(&m->ack.pending) && !m->ack.is_in_flight);
+    assert(!list_is_linked(&m->ack.pending) && !m->ack.is_sent);
     m->ack.ready_usec = now_usec;
     m->ack.flush_usec = now_usec + q->options.linger_usec;
     m->ack.failures = 0;
@@ -229,7 +229,7 @@ void ack_queue_add(struct ack_queue *q, struct message *m, unsigned visibility_s
 
 bool ack_queue_remove(struct ack_queue *q, struct message *m)
 {
-    if (m->ack.is_in_flight) {
+    if (m->ack.is_sent) {
         m->ack.is_last_try = true;
         return false;
     }

@@ -8,7 +8,7 @@
  * or shares a request with them. So the deleted messages of a group are always the first ones. (The
  * exception: SQS fails an entry in the middle of a request. Its delete is repeated.)
  *
- * A release waits for the answer to a lease renewal that is on its way. If the renewal took effect
+ * A release waits for the answer to a lease renewal that is under way. If the renewal took effect
  * after the release, the message would stay hidden. */
 #pragma once
 
@@ -65,7 +65,7 @@ uint64_t ack_queue_next_usec(const struct ack_queue *ack_queue);
 /* Whether the message's request is under way. */
 static inline bool ack_queue_is_sent(const struct message *message)
 {
-    return message->ack.is_in_flight;
+    return message->ack.is_sent;
 }
 
 /* The visibility_sec that the message was added with last. */

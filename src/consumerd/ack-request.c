@@ -151,7 +151,7 @@ static uint64_t timeout(void *userdata)
     struct ack_request *ack = userdata;
     uint64_t end_usec = ack->ops->end_usec ? ack->ops->end_usec(ack->userdata) : USEC_INFINITY;
 
-    /* A delete has no such end: its lease is renewed while it is on its way. */
+    /* A delete has no such end: its lease is renewed while it is under way. */
     for (size_t i = 0; i < ack->n && ack->kind == ACK_CHANGE_VISIBILITY; i++)
         end_usec = MIN(end_usec, lease_end_usec(ack->items[i].message));
     return attempt_timeout_usec(ack->n_attempts++, end_usec, clock_boot_usec());

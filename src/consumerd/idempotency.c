@@ -73,22 +73,22 @@ void idempotency_done(struct idempotency *idem)
 
 /* --- The log --- */
 
-static void tell_trouble(struct idempotency *idem, const char *what)
+static void log_ledger_failure(struct idempotency *idem, const char *what)
 {
-    if (!log_rate_limit_take(&idem->trouble_limit, "", 1, clock_boot_usec(), NULL))
+    if (!log_rate_limit_take(&idem->failure_limit, "", 1, clock_boot_usec(), NULL))
         return;
-    idem->is_told = true;
+    idem->is_failure_logged = true;
     log_error("Cannot %s the ledger, so a message whose delete gets lost is handled twice: %s.",
               what, ledger_error(idem->ledger));
 }
 
-static void tell_written(struct idempotency *idem)
+static void log_ledger_written(struct idempotency *idem)
 {
     uint64_t n = ledger_crowded_out(idem->ledger);
 
-    if (idem->is_told)
+    if (idem->is_failure_logged)
         log_notice("The ledger can be written again.");
-    idem->is_told = false;
+    idem->is_failure_logged = false;
     if (n == idem->n_crowded_out ||
         !log_rate_limit_take(&idem->crowded_limit, "", 1, clock_boot_usec(), NULL))
         return;
@@ -109,7 +109,7 @@ bool idempotency_was_handled(struct idempotency *idem, const struct message *m)
         return false;
     r = ledger_has(idem->ledger, m->received->message_id, clock_wall_usec());
     if (r < 0)
-        tell_trouble(idem, "read");
+        log_ledger_failure(idem, "read");
     if (r != LEDGER_HAS)
         return false;
     log_write(LOG_NOTICE, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
@@ -155,11 +155,11 @@ void idempotency_commit(struct idempotency *idem)
     remove_expired(idem);
     r = ledger_commit(idem->ledger, clock_wall_usec());
     if (r < 0)
-        tell_trouble(idem, "write");
+        log_ledger_failure(idem, "write");
     if (r != LEDGER_COMMITTED)
         return;
     FAULT_POINT("ledger-written");
-    tell_written(idem);
+    log_ledger_written(idem);
 }
 
 struct message *idempotency_take_recorded(struct idempotency *idem)

@@ -23,9 +23,9 @@ struct idempotency {
     struct ledger *ledger; /* NULL: none; then no function here does anything */
     struct list waiting;   /* the earliest handled first */
     size_t n_waiting;
-    bool is_told; /* a line was written of a problem that has not ended */
-    struct log_rate_limit trouble_limit, crowded_limit;
-    uint64_t n_crowded_out;     /* as the log was told */
+    bool is_failure_logged; /* a line was written of a problem that has not ended */
+    struct log_rate_limit failure_limit, crowded_limit;
+    uint64_t n_crowded_out;     /* as logged last */
     struct deleted_id *deleted; /* a ring of ids; NULL: none yet, or no memory */
     size_t first_deleted, n_deleted;
 };

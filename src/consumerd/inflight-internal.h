@@ -52,7 +52,7 @@ struct inflight {
     uint64_t visible_usec; /* see struct inflight_status */
     bool is_stopping;
     bool is_receiving; /* see inflight_set_receiving */
-    bool is_groupless_told;
+    bool has_warned_of_missing_groups;
 };
 
 /* "message <id> of group <id>"; messages of a standard queue have no group here. */

@@ -148,7 +148,7 @@ void inflight_on_released(void *userdata, struct message *m, enum ack_outcome wh
     inflight_note_visible(f, clock_boot_usec() + ack_queue_visibility_sec(m) * USEC_PER_SEC);
     if (what != ACK_OK)
         inflight_note_visible(f, lease_end_usec(m));
-    /* A renewal is on its way; SQS may get it after the release. */
+    /* A renewal is under way; SQS may get it after the release. */
     if (lease_is_renewing(m))
         inflight_note_visible(f, clock_boot_usec() + f->leases.visibility_usec);
     /* ACK_LEASE_LOST needs no line: the message is visible already. */

@@ -43,11 +43,11 @@ void inflight_set_lease(struct inflight *f, unsigned first_sec, unsigned visibil
 }
 
 /* Old emulators of SQS do not know MessageGroupId. */
-static void tell_groupless(struct inflight *f, const struct message *m)
+static void warn_of_missing_groups(struct inflight *f, const struct message *m)
 {
-    if (!f->options.is_fifo || m->received->group_id || f->is_groupless_told)
+    if (!f->options.is_fifo || m->received->group_id || f->has_warned_of_missing_groups)
         return;
-    f->is_groupless_told = true;
+    f->has_warned_of_missing_groups = true;
     log_warning(
         "The server does not tell the MessageGroupId of messages on this FIFO queue, so they are "
         "all handled one after the other, as if of one group.");
@@ -62,7 +62,7 @@ static int add_message(struct inflight *f, struct sqs_reply *reply, size_t i, ui
     if (!m)
         return -ENOMEM;
     m->owner = f;
-    tell_groupless(f, m);
+    warn_of_missing_groups(f, m);
     lease_begin(&f->leases, m, now_usec);
     r = lanes_add(f->lanes, m);
     if (r < 0) {

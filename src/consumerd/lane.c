@@ -27,7 +27,7 @@ struct lanes {
 
 static struct message *of(struct list *link)
 {
-    return CONTAINER_OF(link, struct message, place.of_lane);
+    return CONTAINER_OF(link, struct message, position.of_lane);
 }
 
 int lanes_new(bool by_group, struct lanes **ret)
@@ -75,15 +75,15 @@ static struct lane *find_or_add(struct lanes *lanes, const char *id)
 
 static void add_ready(struct lanes *lanes, struct message *m)
 {
-    list_append(&lanes->ready, &m->place.ready);
+    list_append(&lanes->ready, &m->position.ready);
     lanes->n_ready++;
 }
 
 static void remove_ready(struct lanes *lanes, struct message *m)
 {
-    if (!list_is_linked(&m->place.ready))
+    if (!list_is_linked(&m->position.ready))
         return;
-    list_remove(&m->place.ready);
+    list_remove(&m->position.ready);
     lanes->n_ready--;
 }
 
@@ -96,9 +96,9 @@ static void advance(struct lanes *lanes, struct lane *lane)
     {
         struct message *m = of(link);
 
-        if (m->place.is_handled)
+        if (m->position.is_handled)
             continue;
-        if (!list_is_linked(&m->place.ready))
+        if (!list_is_linked(&m->position.ready))
             add_ready(lanes, m);
         return;
     }
@@ -116,13 +116,13 @@ int lanes_add(struct lanes *lanes, struct message *m)
 {
     struct lane *lane;
 
-    assert(!m->place.lane && !list_is_linked(&m->place.ready));
-    m->place.is_running = m->place.is_handled = false;
+    assert(!m->position.lane && !list_is_linked(&m->position.ready));
+    m->position.is_running = m->position.is_handled = false;
     lane = find_or_add(lanes, lane_id(lanes, m));
     if (!lane)
         return -ENOMEM;
-    m->place.lane = lane;
-    list_append(&lane->messages, &m->place.of_lane);
+    m->position.lane = lane;
+    list_append(&lane->messages, &m->position.of_lane);
     advance(lanes, lane);
     return 0;
 }
@@ -131,7 +131,7 @@ struct message *lanes_peek(const struct lanes *lanes)
 {
     return list_is_empty(&lanes->ready)
                ? NULL
-               : CONTAINER_OF(lanes->ready.next, struct message, place.ready);
+               : CONTAINER_OF(lanes->ready.next, struct message, position.ready);
 }
 
 struct message *lanes_begin_next(struct lanes *lanes)
@@ -141,55 +141,55 @@ struct message *lanes_begin_next(struct lanes *lanes)
     if (!m)
         return NULL;
     remove_ready(lanes, m);
-    m->place.is_running = true;
-    m->place.lane->running = m;
+    m->position.is_running = true;
+    m->position.lane->running = m;
     return m;
 }
 
 void lanes_handled(struct lanes *lanes, struct message *m)
 {
-    assert(m->place.is_running);
-    m->place.is_running = false;
-    m->place.is_handled = true;
-    m->place.lane->running = NULL;
-    m->place.lane->is_handled = true;
-    advance(lanes, m->place.lane);
+    assert(m->position.is_running);
+    m->position.is_running = false;
+    m->position.is_handled = true;
+    m->position.lane->running = NULL;
+    m->position.lane->is_handled = true;
+    advance(lanes, m->position.lane);
 }
 
 void lane_mark_handled(struct message *m)
 {
-    if (m->place.lane)
-        m->place.lane->is_handled = true;
+    if (m->position.lane)
+        m->position.lane->is_handled = true;
 }
 
 bool lane_is_copy_handled(const struct message *m)
 {
     const struct message *before;
 
-    if (!m->place.lane->is_by_group)
-        return m->place.lane->is_handled;
+    if (!m->position.lane->is_by_group)
+        return m->position.lane->is_handled;
     before = lane_before(m);
-    return before && before->place.is_handled &&
+    return before && before->position.is_handled &&
            streq(before->received->message_id, m->received->message_id);
 }
 
 void lanes_requeue(struct lanes *lanes, struct message *m)
 {
-    assert(m->place.is_running);
-    m->place.is_running = false;
-    m->place.lane->running = NULL;
-    advance(lanes, m->place.lane);
+    assert(m->position.is_running);
+    m->position.is_running = false;
+    m->position.lane->running = NULL;
+    advance(lanes, m->position.lane);
 }
 
 void lanes_remove(struct lanes *lanes, struct message *m)
 {
-    struct lane *lane = TAKE(m->place.lane);
+    struct lane *lane = TAKE(m->position.lane);
 
     remove_ready(lanes, m);
-    m->place.is_running = false;
+    m->position.is_running = false;
     if (!lane)
         return;
-    list_remove(&m->place.of_lane);
+    list_remove(&m->position.of_lane);
     if (lane->running == m)
         lane->running = NULL;
     if (list_is_empty(&lane->messages)) {
@@ -202,16 +202,16 @@ void lanes_remove(struct lanes *lanes, struct message *m)
 
 struct message *lane_before(const struct message *m)
 {
-    if (!m->place.lane || m->place.of_lane.previous == &m->place.lane->messages)
+    if (!m->position.lane || m->position.of_lane.previous == &m->position.lane->messages)
         return NULL;
-    return of(m->place.of_lane.previous);
+    return of(m->position.of_lane.previous);
 }
 
 struct message *lane_after(const struct message *m)
 {
-    if (!m->place.lane || m->place.of_lane.next == &m->place.lane->messages)
+    if (!m->position.lane || m->position.of_lane.next == &m->position.lane->messages)
         return NULL;
-    return of(m->place.of_lane.next);
+    return of(m->position.of_lane.next);
 }
 
 size_t lanes_ready_count(const struct lanes *lanes)

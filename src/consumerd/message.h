@@ -44,14 +44,14 @@ struct message {
         struct lane *lane; /* NULL: in none */
         struct list of_lane, ready;
         bool is_running, is_handled;
-    } place;
+    } position; /* in its lane */
 
     struct {
         struct list pending;
         uint64_t ready_usec; /* not to be sent before */
         uint64_t flush_usec; /* waits no longer for others to share its request */
         unsigned failures, visibility_sec;
-        bool is_in_flight, is_last_try;
+        bool is_sent, is_last_try;
     } ack;
 };
 

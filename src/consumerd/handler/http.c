@@ -126,8 +126,8 @@ static void describe_headers(const struct handler_run *run, const struct http_re
 
 /* Writes a warning, or a line at debug if the last warning of this kind is too recent. `delay_usec`
  * is the delay of the handler's answer. */
-static void tell_failure(const struct handler_run *run, const struct http_reply *reply,
-                         uint64_t delay_usec)
+static void log_failure(const struct handler_run *run, const struct http_reply *reply,
+                        uint64_t delay_usec)
 {
     struct http_handler *h = run->handler;
     const struct sqs_received_message *message = run->message;
@@ -155,7 +155,7 @@ static void tell_failure(const struct handler_run *run, const struct http_reply 
               more);
 }
 
-static void tell_success(struct http_handler *h)
+static void log_success(struct http_handler *h)
 {
     unsigned failures = 0;
     uint64_t since_usec = UINT64_MAX;
@@ -174,7 +174,7 @@ static void tell_success(struct http_handler *h)
                    (unsigned)((now_usec(h) - since_usec) / USEC_PER_SEC));
 }
 
-static void tell_left_out(struct http_handler *h, const struct sqs_received_message *message)
+static void log_left_out(struct http_handler *h, const struct sqs_received_message *message)
 {
     bool is_worth_it = failure_log_add(&h->failures[FAILURE_HEADERS], "", "", now_usec(h));
 
@@ -252,11 +252,11 @@ static void on_reply(void *userdata, const struct http_reply *reply)
 
     free(userdata);
     if (outcome == HANDLER_DONE)
-        tell_success(h);
+        log_success(h);
     else if (outcome == HANDLER_NOT_REACHED || outcome == HANDLER_UNAVAILABLE)
         note_not_reached(h, reply);
     else
-        tell_failure(&ended, reply, delay_usec);
+        log_failure(&ended, reply, delay_usec);
     ended.done(ended.userdata, outcome, delay_usec);
 }
 
@@ -281,7 +281,7 @@ static int run(struct handler *handler, const struct sqs_received_message *messa
     if (r < 0)
         return r;
     if (h->headers.n_left_out > 0)
-        tell_left_out(h, message);
+        log_left_out(h, message);
     new->headers_bytes = h->headers.bytes;
     new->largest_header_bytes = h->headers.largest_bytes;
     r = http_client_submit(h->client,

@@ -196,7 +196,7 @@ static void groups_as_deep_as_can_be_get_all_places_and_no_more(void **state)
     }
     assert_string_equal(begun(), "abcdefghij");
     assert_int_equal(n_running(), 10);
-    /* All places are taken, and 100 messages are in hand. */
+    /* All slots are taken, and 100 messages are in flight. */
     assert_int_equal(poll_under_way(), SIZE_MAX);
 }
 

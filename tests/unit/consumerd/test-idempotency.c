@@ -170,7 +170,7 @@ static void handle_and_delete(struct message *m)
     idempotency_note_deleted(&handled, m);
 }
 
-static void what_sqs_has_deleted_is_known_for_some_minutes(void **state)
+static void deleted_id_is_known_for_some_minutes(void **state)
 {
     struct message *m[2];
 
@@ -194,7 +194,7 @@ static void what_sqs_has_deleted_is_known_for_some_minutes(void **state)
         message_unref(m[i]);
 }
 
-static void what_sqs_has_deleted_takes_nobodys_place(void **state)
+static void deleted_id_takes_the_place_of_no_other(void **state)
 {
     struct message *m[6];
 
@@ -345,8 +345,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(messages_come_out_in_order_and_their_ids_are_written),
-        TEST(what_sqs_has_deleted_is_known_for_some_minutes),
-        TEST(what_sqs_has_deleted_takes_nobodys_place),
+        TEST(deleted_id_is_known_for_some_minutes),
+        TEST(deleted_id_takes_the_place_of_no_other),
         TEST(of_very_many_deleted_the_last_are_known),
         TEST(without_a_ledger_nothing_waits),
         TEST(a_full_disk_is_told_at_once_then_once_a_minute_and_when_it_is_over),

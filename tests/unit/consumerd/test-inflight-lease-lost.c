@@ -184,7 +184,7 @@ static void lease_of_twelve_hours_is_lost(void **state)
     assert_in_range(fake_now_usec, T0 + 43100 * SEC, T0 + 43200 * SEC);
 }
 
-/* A message with the handler, and the request that extends its lease on its way. */
+/* A message with the handler, and the request that extends its lease under way. */
 static void set_up_and_extend(void)
 {
     set_up(true, 10, "a");

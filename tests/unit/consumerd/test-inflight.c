@@ -14,7 +14,7 @@ static void message_handled_is_deleted_before_its_slot_is_free(void **state)
     finish(0, HANDLER_DONE, 0);
     assert_int_equal(n_changes, 1);
     dispatch();
-    assert_string_equal(begun(), "0"); /* its place is taken until it is deleted */
+    assert_string_equal(begun(), "0"); /* its slot is taken until it is deleted */
     assert_int_equal(inflight_status(inflight).deleting, 1);
     assert_string_equal(answer_open(), "{\"QueueUrl\":\"q\",\"ReceiptHandle\":\"h0\"}");
     assert_int_equal(inflight_counts(inflight)->deleted, 1);

@@ -84,7 +84,7 @@ static void renewal_lost_during_a_delete_is_not_reported(void **state)
 {
     dispatch();
     m[1]->state = MESSAGE_ACKNOWLEDGING;
-    m[1]->ack.is_in_flight = true;
+    m[1]->ack.is_sent = true;
     m[2]->state = MESSAGE_RELEASING;
     lease_stop_renewal(&leases, m[2]);
     fake_answer(0, "{\"Failed\":[{\"Id\":\"1\",\"Code\":\"ReceiptHandleIsInvalid\"},"

@@ -363,7 +363,7 @@ static void set_receiving(bool receiving)
     inflight_set_receiving(inflight, receiving);
 }
 
-/* What the consumer does on its way to the stop's end. */
+/* What the consumer does under way to the stop's end. */
 static void stop_further(void)
 {
     switch (chance(8)) {
