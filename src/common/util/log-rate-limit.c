@@ -3,28 +3,53 @@
 
 #include <stdio.h>
 
+static bool is_spent(const struct log_rate_limit *limit, const struct log_rate_limit_kind *kind)
+{
+    return kind->n_lines >= MAX(limit->lines_max, 1U);
+}
+
 bool log_rate_limit_is_spent(const struct log_rate_limit *limit)
 {
-    return limit->n_lines >= MAX(limit->lines_max, 1U);
+    return is_spent(limit, &limit->kinds[limit->last]);
+}
+
+/* What is remembered of a kind; of a new one, which takes the place of the one that began first,
+ * nothing. */
+static struct log_rate_limit_kind *find(struct log_rate_limit *limit, const char *name)
+{
+    struct log_rate_limit_kind *first = &limit->kinds[0];
+
+    for (size_t i = 0; i < LOG_RATE_LIMIT_KINDS; i++) {
+        struct log_rate_limit_kind *kind = &limit->kinds[i];
+
+        if (kind->n_lines > 0 && streq(kind->name, name))
+            return kind;
+        if (first->n_lines > 0 && (kind->n_lines == 0 || kind->begin_usec < first->begin_usec))
+            first = kind;
+    }
+    *first = (struct log_rate_limit_kind){};
+    return first;
 }
 
 bool log_rate_limit_take(struct log_rate_limit *limit, const char *kind, uint64_t n,
                          uint64_t now_usec, uint64_t *ret_n_suppressed)
 {
     char cut[LOG_RATE_LIMIT_KIND_SIZE];
+    struct log_rate_limit_kind *k;
 
     snprintf(cut, sizeof(cut), "%s", kind);
-    if (limit->n_lines == 0 || !streq(cut, limit->kind) ||
-        now_usec - limit->begin_usec >= LOG_RATE_LIMIT_INTERVAL_USEC) {
-        limit->n_lines = 0;
-        limit->begin_usec = now_usec;
-        memcpy(limit->kind, cut, sizeof(cut));
+    k = find(limit, cut);
+    if (k->n_lines == 0 || now_usec - k->begin_usec >= LOG_RATE_LIMIT_INTERVAL_USEC) {
+        k->n_lines = 0;
+        k->begin_usec = now_usec;
+        memcpy(k->name, cut, sizeof(cut));
     }
-    if (log_rate_limit_is_spent(limit)) {
+    if (is_spent(limit, k)) {
         limit->n_suppressed += n;
         return false;
     }
-    limit->n_lines++;
+    k->n_lines++;
+    limit->last = (size_t)(k - limit->kinds);
     if (ret_n_suppressed)
         *ret_n_suppressed = limit->n_suppressed;
     limit->n_suppressed = 0;

@@ -45,6 +45,21 @@ static void log_rate_limit_other_kind_is_written_at_once(void **state)
     assert_false(log_rate_limit_take(&limit, long_b, 1, 66 * SEC, NULL));
 }
 
+static void log_rate_limit_kinds_by_turns_one_line_each(void **state)
+{
+    static const char *const kinds[] = {"a", "b", "c", "d"};
+    struct log_rate_limit limit = {};
+    uint64_t n_suppressed = 7;
+
+    for (uint64_t i = 0; i < 400; i++)
+        assert_int_equal(log_rate_limit_take(&limit, kinds[i % 4], 1, i * SEC / 10, NULL), i < 4);
+    assert_true(log_rate_limit_take(&limit, "e", 1, 50 * SEC, &n_suppressed)); /* in a's place */
+    assert_int_equal(n_suppressed, 396);
+    assert_false(log_rate_limit_take(&limit, "b", 1, 51 * SEC, NULL));
+    assert_true(log_rate_limit_take(&limit, "a", 1, 52 * SEC, &n_suppressed)); /* in b's */
+    assert_int_equal(n_suppressed, 1);
+}
+
 static void log_rate_limit_lines_max_is_spent_then_counted(void **state)
 {
     struct log_rate_limit limit = {.lines_max = 3};
@@ -69,6 +84,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(log_rate_limit_same_kind_one_line_an_interval),
         cmocka_unit_test(log_rate_limit_other_kind_is_written_at_once),
+        cmocka_unit_test(log_rate_limit_kinds_by_turns_one_line_each),
         cmocka_unit_test(log_rate_limit_lines_max_is_spent_then_counted),
     };
 
