@@ -30,7 +30,8 @@ struct queue {
     struct sqs_queue_attributes attributes;
     struct queue_options options;
 
-    struct operation_failures troubles; /* by the operation for one message */
+    struct operation_failures troubles;     /* by the operation for one message */
+    bool is_probe_denied[SQS_N_OPERATIONS]; /* the same: a probe's denial was added to it */
     struct stall {
         uint64_t last_usec;
         enum sqs_stall how;
@@ -224,9 +225,11 @@ static void on_probed(void *userdata, enum sqs_operation operation, enum permiss
                       bool counts, const struct sqs_result *result)
 {
     struct queue *queue = userdata;
+    enum sqs_operation kind = sqs_operation_single(operation);
     CLEANUP(buffer_done) struct buffer cause = BUFFER_INIT(4096);
 
-    if (answer == PERMISSION_ALLOWED)
+    /* It shows nothing about why real requests fail. */
+    if (answer == PERMISSION_ALLOWED && TAKE(queue->is_probe_denied[kind]))
         on_answered(queue, operation, NULL);
     if (answer != PERMISSION_DENIED)
         return;
@@ -234,6 +237,7 @@ static void on_probed(void *userdata, enum sqs_operation operation, enum permiss
         fail_for_denial(queue, operation, result->error, result->request_id);
         return;
     }
+    queue->is_probe_denied[kind] = true;
     failure_describe(&cause, operation, result->error);
     if (operation_failures_add(&queue->troubles, operation, result->error, buffer_string(&cause),
                                now_usec(queue)))

@@ -333,6 +333,25 @@ static void the_trouble_of_what_is_given_up_ends(void **state)
     assert_string_equal(status_text, "STATUS=");
 }
 
+/* The first attempt of a send fails before the probe's answer has come, and the second is not
+ * answered. */
+static void an_allowed_probe_ends_no_trouble_of_real_requests(void **state)
+{
+    struct test_reply slow_allowed = ALLOWED;
+    CLEANUP(test_server_free) struct test_server *server = NULL;
+
+    slow_allowed.how = REPLY_DRIP;
+    server = TEST_SERVER(ATTRIBUTES, slow_allowed, {.status = 500}, {.how = REPLY_STALL});
+    open_queue(server, SEND, true);
+    run_until(event(), &b.n_opened, 1);
+    send_one();
+    run_requests(server, 4);
+    run_for(event(), USEC_PER_SEC); /* the probe's answer has come */
+    pass(5 * USEC_PER_SEC);         /* a status may have to wait for its time */
+    run_for(event(), 20 * USEC_PER_MSEC);
+    assert_non_null(strstr(status_text, "Waiting for the queue: "));
+}
+
 /* Where SQS looks at the form first, the probe has told nothing. */
 static void the_first_real_request_ends_the_daemon_as_a_probe_does(void **state)
 {
@@ -407,6 +426,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(denied_attributes_are_done_without, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_trouble_of_what_is_given_up_ends, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_allowed_probe_ends_no_trouble_of_real_requests, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(the_first_real_request_ends_the_daemon_as_a_probe_does,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_denial_after_a_success_ends_nothing, set_up, tear_down),
