@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See arguments.h. Until the configuration is read, the log is open with its defaults: errors reach
- * the journal under systemd and the terminal by hand. */
+/* The log is open with its defaults until the configuration is read. So errors reach the journal
+ * under systemd, and the terminal when started by hand. */
 #include "daemon/arguments.h"
 
 #include <errno.h>

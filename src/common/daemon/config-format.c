@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The words for settings: config_format of config.h, and the found and the allowed of complaints.
- */
+/* Settings as text: the configuration in the file's syntax (config_format), and the "found" and
+ * "allowed" parts of error lines. */
 #include "daemon/config-table.h"
 
 #include <stdio.h>

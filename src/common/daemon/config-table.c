@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See config-table.h. */
 #include "daemon/config-table.h"
 
 #include <ctype.h>

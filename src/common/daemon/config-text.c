@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See config-text.h. One pass over the text, in the tokens that libconfig's own scanner sees:
- * strings, comments, names, numbers, and single characters for all else. Only numbers are ever
- * changed, and a last comment ended. */
+/* One pass over the text, in the tokens of libconfig's own scanner: strings, comments, names,
+ * numbers, and single characters for the rest. Only two things are changed: numbers, and a comment
+ * on the last line, which gets a line break. */
 #include "daemon/config-text.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* See config.h. config-text.c readies the text, libconfig makes a tree of it; the tree is walked
- * once, and each setting found is looked up in the table (config-table.c), checked and stored. What
- * the text does not name keeps its default. libconfig's own getters convert in silence, so a
- * setting's type is always looked at first. */
+/* config-text.c prepares the text, and libconfig parses it into a tree. The tree is walked once.
+ * Each setting is looked up in the table (config-table.c), checked and stored. A setting that is
+ * absent keeps its default. libconfig's getters convert types silently, so the type of a setting is
+ * always checked first. */
 #include "daemon/config-table.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See exposed-keys.h. What cannot be read or is malformed is for others to tell. */
+/* Files that cannot be read or parsed are skipped here: whoever needs them reports that. */
 #include "daemon/exposed-keys.h"
 
 #include "aws/files.h"

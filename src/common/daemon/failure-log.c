@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See failure-log.h. What was told last stays when a trouble ends: the next of its kind is held to the
+/* The rate limit outlives the failure, so that the next failure of the same kind is held to the
  * same minute. */
 #include "daemon/failure-log.h"
 

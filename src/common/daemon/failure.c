@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See failure.h. */
 #include "daemon/failure.h"
 
 #include <sysexits.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See prober.h. A round has one probe for each operation; the timer waits for the next round. */
+/* A round sends one probe for each operation. The timer starts the next round. */
 #include "daemon/prober.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See progress.h. The timer is set by the first change after a line, so that a line tells of about
- * a minute, and is late by no more than that. */
+/* The first change after a line starts the timer. So a line covers about a minute and comes at most
+ * a minute late. */
 #include "daemon/progress.h"
 
 #include <errno.h>

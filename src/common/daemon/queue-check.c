@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See queue-check.h. First GetQueueAttributes, which shows whether the endpoint, the credentials
- * and the clock are good; then the probes for permissions. */
+/* First GetQueueAttributes, which shows whether the endpoint, the credentials and the clock are
+ * good; then the probes for permissions. */
 #include "daemon/queue-check.h"
 
 #include <errno.h>

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See queue-client.h. */
 #include "daemon/queue-client.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See queue.h. Failures that are retried are not logged one by one: failure-log.h says which are. */
+/* Opens the queue, and logs how its operations fail and recover. Failures that are retried are not
+ * logged one by one: failure-log.h decides which of them are. */
 #include "daemon/queue.h"
 
 #include <errno.h>

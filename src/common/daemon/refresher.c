@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See refresher.h. One timer waits for the next question, or for the end of the time for an answer.
- */
+/* One timer has two uses: between questions it waits for the next one, and while a question is
+ * under way it waits for the answer's time-out. */
 #include "daemon/refresher.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See remedy.h. By the error's name first, then by its class. */
+/* The error's name decides first, then its class. */
 #include "daemon/remedy.h"
 
 static const struct {

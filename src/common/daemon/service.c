@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See service.h. The watchdog is fed by a timer of the loop, before all else that is due: a loop
- * that is stuck is a daemon that is stuck, and a busy one is not. */
+/* A timer of the event loop feeds the watchdog, with a higher priority than other work. So a loop
+ * that is stuck is not fed, and a busy loop is. */
 #include "daemon/service.h"
 
 #include <errno.h>

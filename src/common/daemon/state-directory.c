@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See state-directory.h. Of several folders, which systemd parts by colons, the first is taken. */
+/* systemd separates several folders by colons; the first one is used. */
 #include "daemon/state-directory.h"
 
 #include <errno.h>

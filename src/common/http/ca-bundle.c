@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See ca-bundle.h. */
 #include "http/ca-bundle.h"
 
 #include <errno.h>

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* See client.h.
+/* The front of the HTTP client: it creates clients, submits and cancels requests, and reports their
+ * results.
  *
- * What libcurl waits for is watched by watch.c, which tells of each of its turns. After one
- * the requests that ended are reported. So callers' callbacks never run inside libcurl, nor inside
- * http_client_submit: adding a handle only asks for a turn.
+ * watch.c drives libcurl from the event loop, and calls report_finished after each action of
+ * libcurl. Finished requests are reported only there. So a caller's callback never runs inside
+ * libcurl, and never inside http_client_submit, which only adds a handle: libcurl then asks watch.c
+ * for an action.
  *
- * Those whose time is over by deadline.c are ended here. An easy handle that is taken off
- * before its end takes its connection with it, so a connection that timed out is not used again. */
+ * deadline.c decides when a request has taken too long, and the slot's timer ends the request here.
+ * libcurl closes the connection of an easy handle that is removed before its end, so a connection
+ * that timed out is never used again. */
 #include "http/client-internal.h"
 
 #include <errno.h>

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* When a request's time is over: where nothing has moved for `stall_usec`, and at the far end
- * `timeout_usec` whatever moves.
+/* Decides when a request has taken too long. Two limits apply. The stall time-out ends a request
+ * when no byte has moved for `stall_usec`; while it waits for the first byte of its reply,
+ * `wait_usec` is added. The total time-out ends it at `end_usec`, whatever moves.
  *
- * What has moved is asked of the kernel (TCP_INFO), and only when a timer fires, which it hardly
- * ever does: a request on a kept connection costs no system call for it. libcurl knows no better:
- * to libcurl, bytes are sent that still wait in the socket's buffer, which may hold megabytes.
+ * The kernel knows what has moved (TCP_INFO). It is asked only when the timer fires, so a fast
+ * request costs no system call for this. libcurl does not know: it counts bytes as sent while they
+ * still wait in the socket's buffer, which may hold megabytes.
  *
- * The timer is on the boot clock: libcurl's time-outs stand still while the machine sleeps. So do
- * the ages that the kernel tells, so the sleep is added to them. The timer is not set anew where it
- * fires early enough for the next request, and then goes on to that one's time. */
+ * The timer runs on the boot clock, because libcurl's own time-outs stand still while the machine
+ * is suspended. The ages in TCP_INFO stand still too, so the time of the suspend is added to them.
+ *
+ * What always holds: the slot's timer is set no later than `deadline_usec`. It may fire earlier,
+ * for an older request of the same slot, and is then set again. This saves a timerfd_settime for
+ * each request. */
 #include "http/client-internal.h"
 
 #include <inttypes.h>

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See no-proxy.h. */
 #include "http/no-proxy.h"
 
 #include <strings.h>

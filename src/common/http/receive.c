@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What becomes of a reply's bytes, and how many of all replies may be held at once.
+/* Receives replies and bounds the memory that all of them use together.
  *
- * Replies that have begun stand in a list, the oldest first. Where together they hold as much as
- * the client's reply_memory_bytes, all but the oldest are paused: libcurl leaves their bytes in
- * their sockets, and so the peers stop to send. The oldest goes on, so that one gets done and gives
- * its room to the next, unless the client's owner alone holds that much. So the bound may be passed
- * by one reply, and by the piece that libcurl has read of each of the others. */
+ * Replies that have begun are in a list, the oldest first. When together they use
+ * reply_memory_bytes, all but the oldest are paused: libcurl leaves their bytes in the sockets, and
+ * the peers stop sending. The oldest reply goes on, completes, and frees its memory for the next
+ * one; it is paused only if the client's owner alone holds that much. So memory may pass the bound
+ * by one reply, and by the piece that libcurl has already read of each other reply. */
 #include "http/client-internal.h"
 
 enum { LARGE_PIECE_BYTES = 8192 }; /* a reply that begins so is likely a large one */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a request is to libcurl: the options of an easy handle. See client-internal.h. */
+/* Translates a request into the options of a libcurl easy handle. */
 #include "http/client-internal.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The end of a request, and what becomes of its slot: it is kept for the next request, or freed. */
+/* The end of a request. Its slot is kept for the next request, with its easy handle and its small
+ * buffers, or it is freed. */
 #include "http/client-internal.h"
 
 enum { KEEP_BODY_BYTES_MAX = 256 * 1024 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Connecting to a Unix socket. A TCP connection waits by itself where a listener's queue is full;
- * with a Unix socket, the one who connects is told at once, and must try again, which it does until
- * the time for connecting is over. */
+/* Connecting to a Unix socket whose backlog (the listener's queue of connections) is full. A TCP
+ * connect waits in that case. On a Unix socket connect(2) fails with EAGAIN, so this tries again,
+ * with growing pauses, until the time for connecting is over. */
 #include "http/client-internal.h"
 
 #include <errno.h>

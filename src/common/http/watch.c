@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* What libcurl waits for, on sd-event. libcurl tells it by two callbacks, a socket or a time; they
- * only note it and set up sources. When one of those fires, libcurl gets its turn
- * (curl_multi_socket_action).
+/* Runs libcurl's multi handle on the event loop. Through two callbacks libcurl says which sockets
+ * it wants to watch and when it wants to be called. The callbacks only note that and set up event
+ * sources. When a source fires, libcurl is called (curl_multi_socket_action); this is called an
+ * action.
  *
- * With each request libcurl takes its connection's socket up and lets go of it again, and moves its
- * time-out to and fro. To follow it would take more system calls than the request itself. So a
- * socket that was opened here stays in the loop until it is closed, and only when it stirs while
- * nobody wants it is it turned off; a timer is set anew only to fire earlier, and goes on when it
- * has fired too early; and what is due at once needs no timer. */
+ * For each request libcurl asks to watch the connection's socket, then to stop watching it, and it
+ * moves its time-out several times. Following each wish would cost more system calls than the
+ * request itself. So three shortcuts are taken. A socket that was opened here stays in the loop
+ * until it is closed, and is turned off only if it becomes ready while libcurl does not want it.
+ * The timer is set again only for an earlier time; if it fires too early, it is set anew. A time-
+ * out of 0 needs no timer, only a deferred event.
+ *
+ * What always holds: libcurl is never called from inside its own callbacks, and the client's
+ * `turned` callback runs after each action, outside libcurl. */
 #include "http/client-internal.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See backoff.h. Whole-number arithmetic throughout: the exponent is stopped at the cap before it
- * can overflow, and the random bits are scaled to the range by a product that fits into 64 bits. */
+/* All arithmetic is on whole numbers and cannot overflow: the exponent stops at the cap, and 38
+ * random bits times a range below 2^26 fit into 64 bits. */
 #include "util/backoff.h"
 
 #define RETRY_AFTER_EXCESS_USEC (5 * USEC_PER_SEC)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See buffer.h. Growth is by doubling; bytes are moved by hand, not by realloc, so that no copy of
- * a secret stays behind in freed memory. */
+/* A buffer doubles its memory when it is full. It copies the bytes itself and wipes the old memory;
+ * realloc would leave a copy of a secret in freed memory. */
 #include "util/buffer.h"
 
 #include <errno.h>

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* See child.h. The end of the program is told by a pidfd, which needs no signal.
+/* A pidfd tells the event loop that the program has ended. No signal handler is needed for that.
  *
- * Signals go to the process group, whose number is the program's process id. The kernel gives that
- * to nobody else until the program was waited for and nobody is in the group any more. So what can
- * be done before the wait is: a group that is to be killed at once is killed then. One that is
- * given time is looked at again and again once the program was waited for: in between, its number
- * could come to somebody else only after all others were given out.
+ * Signals go to the process group. Its number is the program's process id, and the kernel reuses
+ * that number only after two things: the program was waited for, and the group is empty. So a group
+ * that must die at once is killed before the wait. A group that has time to end is checked every
+ * GROUP_CHECK_INTERVAL_USEC after the wait; between two checks its number could be reused only if
+ * all other process ids were used up.
  *
- * A child that was given up (cancelled, killed when its time was over) is dead in a moment but not
- * at once. Its structure then belongs to the pidfd's event source, which belongs to the loop; both
- * go when it has died, or with the loop. */
+ * A child that nobody waits for any more (cancelled, or killed at its time-out) takes a moment to
+ * die. Until then the pidfd's event source owns the structure, and the loop owns the source. Both
+ * are freed when the program has died, or with the loop. */
 #include "util/child.h"
 
 #include <errno.h>
@@ -22,7 +22,7 @@
 #include "util/clock.h"
 #include "util/timer.h"
 
-#define LOOK_INTERVAL_USEC (20 * USEC_PER_MSEC)
+#define GROUP_CHECK_INTERVAL_USEC (20 * USEC_PER_MSEC)
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 
 /* The program's end comes first: it takes what was printed along, in one go. */
@@ -91,7 +91,7 @@ static int reap(struct child *child, siginfo_t *ret)
 
 /* Whether nobody is in the group any more. Those of it whose parent was the program may be this
  * process's children now, where it is the first of a container. */
-static bool group_is_gone(const struct child *child)
+static bool group_is_empty(const struct child *child)
 {
     siginfo_t info;
 
@@ -137,7 +137,7 @@ struct child *child_cancel(struct child *child)
 {
     if (!child)
         return NULL;
-    if (!child->is_reaped || !group_is_gone(child))
+    if (!child->is_reaped || !group_is_empty(child))
         signal_group(child, SIGKILL);
     let_go(child);
     return NULL;
@@ -267,17 +267,17 @@ void child_terminate(struct child *child, uint64_t grace_usec)
             begin_end(child, CHILD_TERMINATED);
     } else if (end_usec < child->grace_end_usec) {
         child->grace_end_usec = end_usec;
-        if (child->state == ENDING) /* else the group is looked at soon */
+        if (child->state == ENDING) /* else the group is checked soon */
             timer_set(&child->timer, end_usec);
     }
 }
 
 /* The program has ended, but not all of its group: looks at it until the grace is over. */
-static void look_at_group(struct child *child)
+static void check_group(struct child *child)
 {
     uint64_t now;
 
-    if (group_is_gone(child)) {
+    if (group_is_empty(child)) {
         finish(child);
         return;
     }
@@ -285,7 +285,7 @@ static void look_at_group(struct child *child)
     if (now >= child->grace_end_usec)
         finish_killed(child);
     else
-        timer_set(&child->timer, MIN(child->grace_end_usec, now + LOOK_INTERVAL_USEC));
+        timer_set(&child->timer, MIN(child->grace_end_usec, now + GROUP_CHECK_INTERVAL_USEC));
 }
 
 static void on_timer(void *userdata)
@@ -297,7 +297,7 @@ static void on_timer(void *userdata)
     else if (child->state == ENDING)
         finish_killed(child);
     else
-        look_at_group(child);
+        check_group(child);
 }
 
 static void note_end(struct child *child, int error, const siginfo_t *info)
@@ -336,7 +336,7 @@ static int on_exit_of_child(sd_event_source *source, int fd, uint32_t events, vo
     if (child->grace_usec == 0)
         finish(child);
     else
-        look_at_group(child);
+        check_group(child);
     return 0;
 }
 

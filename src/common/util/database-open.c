@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What is done once, before the file is used: see database.h. Until a file is known to be ours and
- * whole, nothing is written to it: what is read first takes the lock, then come the version and the
- * check, and only then the log and the tables. A refused file is closed without moving its log. */
+/* Opening a database, in an order that protects the file. Nothing is written before the file is
+ * known to be ours and whole: the first read takes the lock, then the version and the check are
+ * read, and only then the log and the tables are written. A file that is refused is closed without
+ * a checkpoint of its log. */
 #include "util/database-internal.h"
 
 #include <errno.h>

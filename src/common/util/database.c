@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* See database.h. SQLite with a write-ahead log. The file is locked for as long as it is open
- * (locking_mode=EXCLUSIVE), so that the log's index is in this process's memory and no file of
- * shared memory is needed; a second process is told at once (busy_timeout 0).
+/* SQLite with a write-ahead log. The process locks the file for as long as it is open
+ * (locking_mode=EXCLUSIVE). The log's index is then in this process's memory, and no shared-memory
+ * file is needed. A second process is refused at once (busy_timeout 0).
  *
- * What a commit waits for is set before the transaction begins, for SQLite takes no change inside
- * one: with synchronous=FULL it syncs the log, and undoes the transaction where that fails; with
- * NORMAL it only writes. Both leave a file that is whole after a power cut.
- */
+ * SQLite does not take a new synchronous= inside a transaction, so the durability is set before it
+ * begins. With FULL, COMMIT syncs the log and undoes the transaction when the sync fails. With
+ * NORMAL, COMMIT only writes. In both cases the file is whole after a power cut. */
 #include "util/database-internal.h"
 
 #include <assert.h>

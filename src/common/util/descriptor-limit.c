@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See descriptor-limit.h. */
 #include "util/descriptor-limit.h"
 
 #include <errno.h>

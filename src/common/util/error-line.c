@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See error-line.h. */
 #include "util/error-line.h"
 
 #include <errno.h>

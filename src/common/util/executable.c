@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See executable.h. */
 #include "util/executable.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See fault-point.h. The environment is read at each passing: a build of a test has the time. Only
- * passings of the point that is named are counted. */
+/* The environment is read at each hit of a point, since a build for tests has the time. Only hits
+ * of the named point are counted. */
 #include "util/fault-point.h"
 
 #include <signal.h>

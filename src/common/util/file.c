@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See file.h. The bytes are read straight into the caller's buffer, which wipes what it lets go:
- * no copy of a secret stays on the stack. The size that stat tells is a hint at most, for files
- * grow and those of /proc tell none: the end is where read says so. */
+/* File contents go straight into the caller's buffer, which wipes its memory: no copy of a secret
+ * stays on the stack. The size from fstat is only a hint. A file may grow, and files in /proc
+ * report size 0. The end of the file is where read returns 0. */
 #include "util/file.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See iso8601.h. How many digits stand together tells the forms apart. Each part of the text has a
- * reader, which returns what follows the part, or NULL where the part is none. */
+/* The number of adjacent digits tells the forms apart. Each part of the text has one reader. The
+ * reader returns the text after its part, or NULL if the part is malformed. */
 #include "util/iso8601.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See json-string.h. Most text goes over as it is, eight bytes at a time; there is always room for
- * the rest of it unescaped, so that the buffer grows at most where something is escaped. */
+/* Most text needs no escaping and is copied eight bytes at a time. The buffer always has space for
+ * the rest of the text unescaped, so it grows only when a character is escaped. */
 #include "util/json-string.h"
 
 #include <errno.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* See json-tree.h. The text is gone through once, by recursion as deep as values may be nested. A
- * value stands in the array before those inside it, so that neither needs to point to the other.
+/* The text is parsed in one pass, by recursion; max_depth bounds the recursion. In the array a
+ * value comes before the values inside it, so neither needs a pointer to the other.
  *
- * What holds: behind the copy of the text stand NULs, which end every loop over it, and whatever
- * does not fit is cut off when it is met there and no JSON when it is met before. Unescaped text is
- * never longer than it was, so that it is written over itself, and the NUL that ends it over its
- * closing quote at the latest. */
+ * Two rules always hold. First, NUL bytes follow the copy of the text and end every loop over it: a
+ * mismatch at the text's end means that the text is cut off, and a mismatch before it means that
+ * the text is not JSON. Second, unescaped text is never longer than its escaped form. So a string
+ * is unescaped in place, and its final NUL overwrites its closing quote at the latest. */
 #include "util/json-tree.h"
 
 #include <errno.h>

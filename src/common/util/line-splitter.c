@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See line-splitter.h. A line that lies in one piece is handed on where it lies; only what goes on
- * in the next piece is copied. */
+/* A line that lies whole in the caller's bytes is passed on without a copy. Only an unfinished line
+ * is copied, until its next piece comes. */
 #include "util/line-splitter.h"
 
 /* How many bytes of a full splitter to hand on, so that no character is cut in two. */

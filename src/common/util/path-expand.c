@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See path-expand.h. */
 #include "util/path-expand.h"
 
 enum { NAME_MAX_BYTES = 256 };

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See shell-words.h. One pass over the text, one word in the making at a time. */
 #include "util/shell-words.h"
 
 #include <errno.h>

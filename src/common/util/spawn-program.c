@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See spawn-program.h.
- *
- * posix_spawn, not fork: libcurl's resolver runs threads, and after a fork in a process with
- * threads hardly anything may be called. It also copies no page tables. */
+/* This uses posix_spawn, not fork. libcurl's resolver runs threads, and after a fork in a process
+ * with threads hardly any function may be called. posix_spawn also copies no page tables. */
 #include "util/spawn-program.h"
 
 #include <errno.h>
@@ -71,7 +69,7 @@ static int close_fd(int fd)
 
 /* Moves a descriptor above standard error, so that its number is never the target of another's dup2
  * in the child, even where this process was started without the standard three. */
-static int raise_fd(int *fd)
+static int move_above_standard(int *fd)
 {
     int high;
 
@@ -92,9 +90,9 @@ static int make_pipe(int *ret_read, int *ret_write)
 
     if (pipe2(fds, O_CLOEXEC) < 0)
         return -errno;
-    r = raise_fd(&fds[0]);
+    r = move_above_standard(&fds[0]);
     if (r == 0)
-        r = raise_fd(&fds[1]);
+        r = move_above_standard(&fds[1]);
     if (r == 0 && fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0)
         r = -errno;
     if (r < 0) {
@@ -111,7 +109,7 @@ static int make_pipe(int *ret_read, int *ret_write)
 
 /* An ignored SIGCHLD, as some parent may have left it, makes the kernel throw exit statuses away.
  */
-static int heed_children(void)
+static int unignore_sigchld(void)
 {
     struct sigaction action;
 
@@ -222,7 +220,7 @@ int spawn_program(const struct spawn_options *options, struct spawned *ret)
 {
     struct spawned s = {.pidfd = -1, .output = -1, .errors = -1};
     int output = -1, errors = -1;
-    int r = heed_children();
+    int r = unignore_sigchld();
 
     if (r == 0)
         r = make_pipe(&s.output, &output);
