@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Connecting: what is remembered of each host, turns for libcurl while it connects, and on which
- * connections a request may begin.
+/* Connecting: what the client remembers about each host, how libcurl gets to run while it connects,
+ * and when a request may be sent a second time.
  *
- * Of a host it is remembered that connecting to it has failed, so that the next request looks its
- * name up anew, and that the time for connecting did not suffice, so that the next request has
- * twice as much. What is remembered ends with a connection that stands.
+ * Two things are remembered about a host. After a failed connection, the next request looks the
+ * name up again. After a connection time-out, the next request has twice the time to connect. A
+ * successful connection ends both.
  *
- * A request may begin again where its kept connection was closed as it went out; libcurl does that
- * by itself. For one that must not take effect twice (send_once) that is allowed once, at once, and
- * over a new connection, since other kept ones may be as dead. */
+ * libcurl tries a name's next address only when it is called, but does not ask for that call. So
+ * while any request connects, a timer calls it every TICK_USEC.
+ *
+ * A kept connection may be closed by the server at the moment when a request goes out on it.
+ * libcurl then sends the request again by itself. A request that must not take effect twice
+ * (send_once) may be sent again only once, only if the connection was found closed at once, and
+ * only over a new connection, because the other kept connections may be closed too. */
 #include "http/client-internal.h"
 
 #include <errno.h>
@@ -213,6 +217,7 @@ static int on_begin(void *userdata, char *peer, char *own, int peer_port, int ow
         return CURL_PREREQFUNC_ABORT;
     if (slot->n_begun++ == 0 && slot->is_sent_once)
         slot->sent_usec = clock_loop_usec(slot->client->event);
+    slot->socket_errno = 0;
     if (slot->is_connecting) {
         set_connecting(slot, false);
         host_connected(slot);

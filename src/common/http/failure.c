@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the end of a request means: whether it goes out again, and what its failure is called. */
+/* What happens at the end of a request: libcurl's result code decides whether the request is sent
+ * again, and which http_failure and text its caller gets. */
 #include "http/client-internal.h"
 
 #include <errno.h>
@@ -58,13 +59,15 @@ static bool repeat(struct http_slot *slot, CURLcode code)
     return n_connects == 0 && header_bytes == 0 && http_may_resend(slot) && http_resend(slot);
 }
 
-/* Why no socket could be opened; 0: that was not it. The resolver has sockets of its own, of whose
- * failure it says nothing more: then it is tried whether there is none. */
+/* The errno that kept a socket from being opened, 0: a shortage was not the cause. A request may
+ * have been sent before on a kept connection that was closed: then it needs a new socket as well.
+ * The resolver opens sockets of its own and does not tell why that fails; so after a failed look-up
+ * this tries whether a descriptor can be had. */
 static int shortage_of(const struct http_slot *slot, enum http_failure failure)
 {
     int fd, r = slot->socket_errno;
 
-    if (slot->n_begun > 0 || (failure != HTTP_FAILURE_CONNECT && failure != HTTP_FAILURE_RESOLVE))
+    if (failure != HTTP_FAILURE_CONNECT && failure != HTTP_FAILURE_RESOLVE)
         return 0;
     if (r == 0 && failure == HTTP_FAILURE_RESOLVE) {
         fd = open("/dev/null", O_RDONLY | O_CLOEXEC);

@@ -488,6 +488,26 @@ static void a_shortage_is_told_from_an_address_that_cannot_be_used(void **state)
 }
 
 /* The resolver, too, needs descriptors, and says nothing of it. */
+/* The request goes out on a kept connection, which is closed, and then needs a socket. */
+static void kept_connection_closed_then_no_socket_is_a_shortage(void **state)
+{
+    for (int send_once = 0; send_once <= 1; send_once++) {
+        CLEANUP(test_server_free)
+        struct test_server *server = TEST_SERVER(HELD, {.how = REPLY_CLOSE});
+        struct outcome o;
+
+        new_client(10 * USEC_PER_SEC);
+        keep_connections(server, 1);
+        socket_error = EMFILE;
+        o = ask(test_server_url(server), send_once);
+        socket_error = 0;
+        assert_int_equal(o.failure, HTTP_FAILURE_SHORTAGE);
+        assert_string_equal(o.text, "no socket can be opened: Too many open files (LimitNOFILE of "
+                                    "the service)");
+        assert_int_equal(o.n_begun, 1);
+    }
+}
+
 static void no_file_descriptor_is_called_that(void **state)
 {
     static const char *const urls[] = {"http://127.0.0.2:1/", "http://" HOST_OF_TEST ":1/"};
@@ -608,6 +628,7 @@ int main(void)
         TEST(short_time_out_after_time_outs_in_connecting_is_longer),
         TEST(after_a_failure_to_connect_the_name_is_looked_up_anew),
         TEST(a_shortage_is_told_from_an_address_that_cannot_be_used),
+        TEST(kept_connection_closed_then_no_socket_is_a_shortage),
         TEST(no_file_descriptor_is_called_that),
         TEST(a_handshake_that_fails_is_no_fault_of_the_certificate),
         TEST(a_proxys_refusal_is_told),
