@@ -3,12 +3,10 @@
  * a client of the daemon instead (submit/submit.h). */
 #include "producerd/producer.h"
 
-#include "daemon/arguments.h"
-#include "daemon/message-ids.h"
+#include "daemon/main.h"
 #include "producerd/sources.h"
 #include "producerd/submit/arguments.h"
 #include "producerd/submit/submit.h"
-#include "util/log.h"
 
 static const struct program program = {
     .name = "sqs-producerd",
@@ -21,33 +19,25 @@ static const struct program program = {
     .more_help = submit_help,
 };
 
-static int failed(int r, const char *error)
+static int start(struct service *service, const struct config *config, void **ret, char **error)
 {
-    log_write(LOG_ERR, MESSAGE_ID_START_FAILED, LOG_NO_FIELDS, "Cannot start: %s.",
-              error ? error : strerror(-r));
-    return EX_OSERR;
+    struct producer *producer = NULL;
+    int r;
+
+    daemon_log_started();
+    r = producer_new(service, config, &producer, error);
+    *ret = producer;
+    return r;
+}
+
+static void stop(void *producer)
+{
+    producer_free(producer);
 }
 
 int main(int argc, char **argv)
 {
-    CLEANUP(config_free) struct config *config = NULL;
-    CLEANUP(service_free) struct service *service = NULL;
-    CLEANUP(producer_free) struct producer *producer = NULL;
-    CLEANUP(free) char *error = NULL;
-    int status = EXIT_SUCCESS, r;
-
     if (submit_is_asked(argc, argv))
         return submit_main(&program, argc, argv);
-    if (arguments_read(&program, argc, argv, &config, &status) != 0)
-        return status;
-    r = service_new(&service);
-    if (r < 0)
-        return failed(r, NULL);
-    log_write(LOG_INFO, MESSAGE_ID_STARTED, LOG_NO_FIELDS, "Running...");
-    r = producer_new(service, config, &producer, &error);
-    if (r < 0)
-        return failed(r, error);
-    if (r > 0)
-        return arguments_config_refused(error);
-    return service_run(service);
+    return daemon_main(&program, &(struct daemon_core){start, stop}, argc, argv);
 }

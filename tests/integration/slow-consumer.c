@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "consumerd/consumer.h"
-#include "daemon/arguments.h"
+#include "daemon/main.h"
 
 struct slow_handler {
     struct handler head;
@@ -114,23 +114,27 @@ static void slow_free(struct handler *handler)
 {
 }
 
+static int start(struct service *service, const struct config *config, void **ret, char **error)
+{
+    static const struct handler_ops ops = {slow_run, slow_end, slow_cancel, slow_free};
+    static struct slow_handler handler = {.head.ops = &ops};
+    struct consumer *consumer = NULL;
+    int r;
+
+    handler.event = service_event(service);
+    r = consumer_new(service, config, &handler.head, &consumer, error);
+    *ret = consumer;
+    return r;
+}
+
+static void stop(void *consumer)
+{
+    consumer_free(consumer);
+}
+
 int main(int argc, char **argv)
 {
     static const struct program program = {"sqs-consumerd", "For tests.", LOG_COLOUR_NONE};
-    static const struct handler_ops ops = {slow_run, slow_end, slow_cancel, slow_free};
-    struct slow_handler handler = {.head.ops = &ops};
-    CLEANUP(config_free) struct config *config = NULL;
-    CLEANUP(service_free) struct service *service = NULL;
-    CLEANUP(consumer_free) struct consumer *consumer = NULL;
-    CLEANUP(free) char *error = NULL;
-    int status = EXIT_FAILURE;
 
-    if (arguments_read(&program, argc, argv, &config, &status) != 0)
-        return status;
-    if (service_new(&service) < 0)
-        return EXIT_FAILURE;
-    handler.event = service_event(service);
-    if (consumer_new(service, config, &handler.head, &consumer, &error) != 0)
-        return EXIT_FAILURE;
-    return service_run(service);
+    return daemon_main(&program, &(struct daemon_core){start, stop}, argc, argv);
 }

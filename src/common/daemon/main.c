@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/main.h"
+
+#include "daemon/message-ids.h"
+#include "util/log.h"
+
+void daemon_log_started(void)
+{
+    log_write(LOG_INFO, MESSAGE_ID_STARTED, LOG_NO_FIELDS, "Running...");
+}
+
+static int cannot_start(int r, const char *error)
+{
+    log_write(LOG_ERR, MESSAGE_ID_START_FAILED, LOG_NO_FIELDS, "Cannot start: %s.",
+              error ? error : strerror(-r));
+    return EX_OSERR;
+}
+
+static int run(struct service *service, const struct daemon_core *core, const struct config *config)
+{
+    CLEANUP(free) char *error = NULL;
+    void *state = NULL;
+    int status, r = core->start(service, config, &state, &error);
+
+    if (r < 0)
+        return cannot_start(r, error);
+    if (r > 0)
+        return arguments_config_refused(error);
+    status = service_run(service);
+    core->free(state);
+    return status;
+}
+
+int daemon_main(const struct program *program, const struct daemon_core *core, int argc,
+                char **argv)
+{
+    CLEANUP(config_free) struct config *config = NULL;
+    CLEANUP(service_free) struct service *service = NULL;
+    int status = EXIT_SUCCESS, r;
+
+    if (arguments_read(program, argc, argv, &config, &status) != 0)
+        return status;
+    r = service_new(&service);
+    return r < 0 ? cannot_start(r, NULL) : run(service, core, config);
+}
