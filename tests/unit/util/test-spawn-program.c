@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* What a program finds when it is spawned, and why it cannot be. */
+#include "child-fixture.h"
+
+/* --- What it is given --- */
+
+static void it_is_given_input_environment_and_another_name(void **state)
+{
+    struct outcome *o = *state;
+    char name[] = "my-sh", c[] = "-c", script[] = "echo \"$0\"; cat; env", variable[] = "A=b c",
+         path[] = "PATH=/usr/bin:/bin";
+    char *argv[] = {name, c, script, NULL}, *environment[] = {variable, path, NULL};
+    struct child *child = NULL;
+    int fds[2];
+
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    assert_int_equal(write(fds[1], "input\n", 6), 6);
+    close(fds[1]);
+    o->options.program =
+        (struct spawn_options){.path = "/bin/sh", .environment = environment, .input = fds[0]};
+    assert_int_equal(start(o, 20 * USEC_PER_SEC, argv, &child), 0);
+    close(fds[0]);
+    assert_int_equal(sd_event_loop(o->event), 0);
+    assert_end(o, CHILD_EXITED, 0);
+    assert_int_equal(strncmp(buffer_string(&o->output), "my-sh\ninput\n", 12), 0);
+    assert_non_null(strstr(buffer_string(&o->output), "\nA=b c\n"));
+    assert_null(strstr(buffer_string(&o->output), "HOME="));
+}
+
+static void more_than_the_kernel_hands_over_is_told(void **state)
+{
+    struct outcome *o = *state;
+    char name[] = "true";
+    char *huge = malloc(200 * 1024), *argv[] = {name, huge, NULL};
+    struct child *child = NULL;
+
+    memset(huge, 'x', 200 * 1024 - 1);
+    huge[200 * 1024 - 1] = '\0';
+    assert_int_equal(start(o, USEC_PER_SEC, argv, &child), -E2BIG);
+    free(huge);
+    assert_false(has_children());
+}
+
+static void signals_are_as_a_program_expects_them(void **state)
+{
+    struct outcome *o = *state;
+    unsigned long long blocked = 1, ignored = 1;
+    sigset_t signals, old;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGCHLD);
+    sigaddset(&signals, SIGINT);
+    assert_int_equal(sigprocmask(SIG_BLOCK, &signals, &old), 0);
+    assert_true(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+    run(o, "grep -E '^Sig(Blk|Ign)' /proc/self/status");
+    assert_int_equal(sigprocmask(SIG_SETMASK, &old, NULL), 0);
+    assert_true(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
+    assert_end(o, CHILD_EXITED, 0);
+    assert_int_equal(
+        sscanf(buffer_string(&o->output), "SigBlk: %llx SigIgn: %llx", &blocked, &ignored), 2);
+    assert_int_equal(blocked, 0);
+    /* All but the two that are glibc's own, which its posix_spawn leaves ignored. */
+    assert_int_equal(ignored & ~(3ULL << 31), 0);
+}
+
+static void an_ignored_sigchld_does_not_lose_the_status(void **state)
+{
+    struct outcome *o = *state;
+
+    assert_true(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
+    run(o, "exit 7");
+    assert_true(signal(SIGCHLD, SIG_DFL) != SIG_ERR);
+    assert_end(o, CHILD_EXITED, 7);
+}
+
+static void it_gets_no_descriptor_but_the_standard_three(void **state)
+{
+    struct outcome *o = *state;
+    int fd = open("/dev/null", O_RDONLY); /* without O_CLOEXEC, as some library might */
+
+    assert_true(fd > 2);
+    run(o, "ls /proc/$$/fd; readlink /proc/$$/fd/0; cat");
+    close(fd);
+    assert_end(o, CHILD_EXITED, 0);
+    assert_string_equal(buffer_string(&o->output), "0\n1\n2\n/dev/null\n");
+}
+
+/* The limit of this process is raised and used: not one number is free below the old one. */
+static void it_has_the_descriptor_limit_that_this_process_began_with(void **state)
+{
+    struct outcome *o = *state;
+    struct rlimit saved, limit;
+    uint64_t hard;
+    int fds[1000], n = 0;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &saved), 0);
+    if (saved.rlim_max < 1000)
+        skip();
+    limit = (struct rlimit){.rlim_cur = 300, .rlim_max = saved.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(descriptor_limit_raise(1000, &hard), 0);
+    do {
+        fds[n] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+        assert_true(fds[n] >= 0);
+    } while (fds[n++] < 400);
+
+    run(o, "ulimit -Sn; ulimit -Hn; ls /proc/$$/fd; readlink /proc/$$/fd/0; cat");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    while (n > 0)
+        close(fds[--n]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &saved), 0);
+    assert_end(o, CHILD_EXITED, 0);
+    assert_int_equal(limit.rlim_cur, 1000);
+    assert_memory_equal(buffer_string(&o->output), "300\n", 4);
+    assert_non_null(strstr(buffer_string(&o->output), "\n0\n1\n2\n/dev/null\n"));
+    if (saved.rlim_max != RLIM_INFINITY)
+        assert_int_equal(strtoull(buffer_string(&o->output) + 4, NULL, 10), saved.rlim_max);
+}
+
+static void it_is_in_a_process_group_of_its_own(void **state)
+{
+    struct outcome *o = *state;
+    char own[32];
+
+    run(o, "cut -d' ' -f5 /proc/$$/stat; echo $$");
+    snprintf(own, sizeof(own), "%d\n", (int)getpgrp());
+    assert_int_not_equal(strncmp(buffer_string(&o->output), own, strlen(own)), 0);
+    /* The two lines are the same number. */
+    assert_int_equal(strncmp(o->output.data, strchr(o->output.data, '\n') + 1,
+                             (size_t)(strchr(o->output.data, '\n') - o->output.data)),
+                     0);
+}
+
+static void it_does_not_get_what_systemd_gave_this_process_alone(void **state)
+{
+    struct outcome *o = *state;
+
+    assert_int_equal(setenv("NOTIFY_SOCKET", "/nowhere", 1), 0);
+    assert_int_equal(setenv("WATCHDOG_USEC", "1", 1), 0);
+    assert_int_equal(setenv("JOURNAL_STREAM", "1:2", 1), 0);
+    assert_int_equal(setenv("TEST_CHILD", "yes", 1), 0);
+    run(o, "echo \"$NOTIFY_SOCKET$JOURNAL_STREAM,$WATCHDOG_USEC,$TEST_CHILD\"");
+    unsetenv("NOTIFY_SOCKET");
+    unsetenv("WATCHDOG_USEC");
+    unsetenv("JOURNAL_STREAM");
+    unsetenv("TEST_CHILD");
+    assert_string_equal(buffer_string(&o->output), ",,yes\n");
+}
+
+static void what_cannot_be_run_is_told_at_once(void **state)
+{
+    struct outcome *o = *state;
+    char missing[] = "/nonexistent/program", unknown[] = "no-such-program-anywhere",
+         folder[] = "/tmp", plain[] = "/etc/passwd";
+    char *const rows[] = {missing, unknown, folder, plain};
+    const int errors[] = {-ENOENT, -ENOENT, -EACCES, -EACCES};
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char *argv[] = {rows[i], NULL};
+        struct child *child = NULL;
+
+        assert_int_equal(start(o, USEC_PER_SEC, argv, &child), errors[i]);
+        assert_null(child);
+        assert_false(has_children());
+    }
+    assert_int_equal(o->n, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(it_is_given_input_environment_and_another_name),
+        TEST(more_than_the_kernel_hands_over_is_told),
+        TEST(signals_are_as_a_program_expects_them),
+        TEST(an_ignored_sigchld_does_not_lose_the_status),
+        TEST(it_gets_no_descriptor_but_the_standard_three),
+        TEST(it_has_the_descriptor_limit_that_this_process_began_with),
+        TEST(it_is_in_a_process_group_of_its_own),
+        TEST(it_does_not_get_what_systemd_gave_this_process_alone),
+        TEST(what_cannot_be_run_is_told_at_once),
+    };
+#undef TEST
+
+    return cmocka_run_group_tests_name("util-spawn-program", tests, NULL, NULL);
+}
