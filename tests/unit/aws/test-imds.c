@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The reader of the instance metadata service, and the region read with it. */
 #include "aws/imds.h"
+#include "ahead-clock.h"
 #include "test-aws-home.h"
 #include "test-server.h"
 
@@ -22,18 +23,6 @@ int socket(int domain, int type, int protocol)
     if (connections_left > 0)
         connections_left--;
     return (int)syscall(SYS_socket, domain, type, protocol);
-}
-
-/* The boot clock, moved by hand. Overrides libc's. */
-static int64_t boot_clock_offset_sec;
-
-int clock_gettime(clockid_t clock, struct timespec *ret)
-{
-    int r = (int)syscall(SYS_clock_gettime, clock, ret);
-
-    if (r == 0 && clock == CLOCK_BOOTTIME)
-        ret->tv_sec += boot_clock_offset_sec;
-    return r;
 }
 
 #define PATH "latest/meta-data/thing"
@@ -481,12 +470,12 @@ static void session_ends_in_its_time_whatever_the_settings(void **state)
     imds = new_session(f, server);
     assert_int_equal(imds_get(imds, PATH, on_done, &o), 0);
     test_server_run_until_requests(server, f->event, 2);
-    boot_clock_offset_sec += 70;
+    boot_ahead_usec += 70 * USEC_PER_SEC;
     test_server_run_until_requests(server, f->event, 3);
     assert_int_equal(o.n_done, 0);
     /* The second request has what is left of the session, and there is no third. */
     second_usec = boot_clock_usec();
-    boot_clock_offset_sec += 51;
+    boot_ahead_usec += 51 * USEC_PER_SEC;
     run_until(f->event, &o.n_done, 1);
     assert_true(o.end_usec - second_usec < 60 * USEC_PER_SEC);
     assert_int_equal(o.outcome, IMDS_UNREACHABLE);

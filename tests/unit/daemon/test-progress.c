@@ -2,25 +2,14 @@
 #include "daemon/progress.h"
 
 #include "fake-log.h"
+#include "ahead-clock.h"
 #include "test-loop.h"
 
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define SEC USEC_PER_SEC
 
 /* --- The clock, which a test puts forward --- */
-
-static uint64_t ahead_usec;
-
-/* Overrides libc's. */
-int clock_gettime(clockid_t clock, struct timespec *ret)
-{
-    int r = (int)syscall(SYS_clock_gettime, clock, ret);
-
-    ret->tv_sec += (time_t)(ahead_usec / SEC);
-    return r;
-}
 
 /* --- Somebody who counts --- */
 

@@ -3,13 +3,13 @@
  * ends. */
 #include "daemon/queue.h"
 #include "util/log.h"
+#include "ahead-clock.h"
 #include "test-loop.h"
 #include "test-server.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -34,18 +34,6 @@
     {                                                                                              \
         .body = "{\"MessageId\":\"1\"}"                                                            \
     }
-
-/* The clock, which a test puts forward. */
-static uint64_t ahead_usec;
-
-/* Overrides libc's. */
-int clock_gettime(clockid_t clock, struct timespec *ret)
-{
-    int r = (int)syscall(SYS_clock_gettime, clock, ret);
-
-    ret->tv_sec += (time_t)(ahead_usec / USEC_PER_SEC);
-    return r;
-}
 
 /* What systemd was told last as the status. Overrides libsystemd's. */
 static char status_text[1024];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/refresher.h"
+#include "ahead-clock.h"
 #include "test-loop.h"
 #include "test-server.h"
 
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define QUEUE_URL "https://eu-west-1.queue.amazonaws.com/123456789012/test.fifo"
@@ -11,18 +11,6 @@
     {                                                                                              \
         .body = "{\"Attributes\":{\"MaximumMessageSize\":\"" bytes "\"}}"                          \
     }
-
-/* The clock, which a test puts forward. */
-static uint64_t ahead_usec;
-
-/* Overrides libc's. */
-int clock_gettime(clockid_t clock, struct timespec *ret)
-{
-    int r = (int)syscall(SYS_clock_gettime, clock, ret);
-
-    ret->tv_sec += (time_t)(ahead_usec / USEC_PER_SEC);
-    return r;
-}
 
 static int start(struct credentials_provider *provider)
 {

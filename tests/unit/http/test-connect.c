@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Connecting, what is remembered of it, and on which connections a request may begin. */
 #include "http/client.h"
+#include "ahead-clock.h"
 #include "test-loop.h"
 #include "test-server.h"
 
@@ -57,21 +58,6 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
             last = last->ai_next;
         last->ai_next = more;
     }
-    return r;
-}
-
-/* How far the clocks of this process, but for the wall's, are ahead: libcurl's, too. */
-static uint64_t clock_offset_usec;
-
-int clock_gettime(clockid_t clock, struct timespec *ret)
-{
-    int r = (int)syscall(SYS_clock_gettime, clock, ret);
-    uint64_t nsec = (uint64_t)ret->tv_nsec + clock_offset_usec % USEC_PER_SEC * 1000;
-
-    if (r < 0 || clock == CLOCK_REALTIME)
-        return r;
-    ret->tv_sec += (time_t)(clock_offset_usec / USEC_PER_SEC + nsec / 1000000000);
-    ret->tv_nsec = (long)(nsec % 1000000000);
     return r;
 }
 
@@ -298,7 +284,7 @@ static struct outcome ask_for(const char *url, uint64_t usec)
         run_for(event, 10 * USEC_PER_MSEC);
     run_for(event, 50 * USEC_PER_MSEC);
     assert_int_equal(o.n_done, 0);
-    clock_offset_usec += usec;
+    ahead_usec += usec;
     run_until(event, &o.n_done, 1);
     return o;
 }
