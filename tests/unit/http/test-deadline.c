@@ -269,6 +269,24 @@ static void progress_has_a_far_end(void **state)
     assert_non_null(strstr(o.text, "timed out receiving the reply (not done in 0.4"));
 }
 
+/* The stall time-out would come after the far end: after the last look the far end is next. */
+static void far_end_before_the_next_stall_ends_the_request(void **state)
+{
+    struct outcome o = {};
+
+    submit(&o, 10, 60 * USEC_PER_SEC, 0, 70 * USEC_PER_SEC);
+    read_request(10);
+    say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n");
+    run_for(event, 20 * USEC_PER_MSEC);
+    ahead_usec += 61 * USEC_PER_SEC;
+    run_for(event, 20 * USEC_PER_MSEC);
+    assert_int_equal(o.n_done, 0);
+    ahead_usec += 10 * USEC_PER_SEC;
+    run_until(event, &o.n_done, 1);
+    assert_int_equal(o.failure, HTTP_FAILURE_TIMEOUT);
+    assert_non_null(strstr(o.text, "timed out receiving the reply (not done in 7"));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -281,6 +299,7 @@ int main(void)
         TEST(a_reply_that_comes_slowly_is_read_whole),
         TEST(a_reply_that_comes_no_further_says_how_far_it_came),
         TEST(progress_has_a_far_end),
+        TEST(far_end_before_the_next_stall_ends_the_request),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
