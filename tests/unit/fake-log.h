@@ -54,7 +54,7 @@ void log_write(int priority, const char *message_id, const struct log_field *fie
 static bool fake_holds_messages;
 static struct log_completion fake_receiver;
 
-int log_write_message(const struct log_completion *receiver, struct log_pending **ret_pending,
+int log_write_message(const struct log_completion *completion, struct log_pending **ret_pending,
                       int priority, const char *message_id, const struct log_field *fields,
                       size_t n_fields, const char *format, ...)
 {
@@ -67,7 +67,7 @@ int log_write_message(const struct log_completion *receiver, struct log_pending 
     va_end(ap);
     if (!fake_holds_messages)
         return 0;
-    fake_receiver = *receiver;
+    fake_receiver = *completion;
     *ret_pending = (struct log_pending *)&fake_receiver;
     return LOG_PENDING;
 }
@@ -104,7 +104,7 @@ bool log_is_congested(void)
     return false;
 }
 
-void log_on_resume(log_resumed_fn flows, void *userdata)
+void log_on_resume(log_resumed_fn resumed, void *userdata)
 {
 }
 

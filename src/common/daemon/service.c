@@ -23,8 +23,8 @@ enum {
 };
 
 #define STATUS_INTERVAL_USEC (100 * USEC_PER_MSEC)
-/* When to look again at what hangs; after a suspended machine woke up, all is late at first. */
-#define SECOND_LOOK_USEC (1 * USEC_PER_SEC)
+/* When to check a stall again: after a suspend all work is late at first. */
+#define SECOND_CHECK_USEC (1 * USEC_PER_SEC)
 
 struct service {
     sd_event *event;
@@ -34,9 +34,9 @@ struct service {
     uint64_t stop_deadline_usec; /* boot clock */
     struct timer watchdog;       /* not initialized: there is none */
     uint64_t watchdog_usec;      /* its period */
-    service_stall_fn hangs;
-    void *hangs_userdata;
-    unsigned n_hanging; /* looks in a row that found something hanging */
+    service_stall_fn find_stall;
+    void *stall_userdata;
+    unsigned n_stalls; /* checks in a row that found a stall */
     bool is_ready, is_stopping, is_exiting;
     char status[STATUS_MAX_BYTES];
     char trouble[STATUS_MAX_BYTES];
@@ -114,26 +114,27 @@ static void on_status_timer(void *userdata)
 
 const char *service_find_stall(struct service *service)
 {
-    return service->hangs ? service->hangs(service->hangs_userdata, now_usec(service)) : NULL;
+    return service->find_stall ? service->find_stall(service->stall_userdata, now_usec(service))
+                               : NULL;
 }
 
 static void on_watchdog(void *userdata)
 {
     struct service *service = userdata;
-    const char *hangs = service_find_stall(service);
+    const char *stall = service_find_stall(service);
     uint64_t next_usec = service->watchdog_usec / FEEDINGS_PER_PERIOD;
 
-    if (hangs) {
-        service->n_hanging++;
-        next_usec = MIN(next_usec, SECOND_LOOK_USEC);
-        if (service->n_hanging == 2)
+    if (stall) {
+        service->n_stalls++;
+        next_usec = MIN(next_usec, SECOND_CHECK_USEC);
+        if (service->n_stalls == 2)
             log_error("The work does not go on: %s. Not feeding the watchdog, so that systemd "
                       "starts the daemon anew.",
-                      hangs);
+                      stall);
     } else {
-        if (service->n_hanging >= 2)
+        if (service->n_stalls >= 2)
             log_notice("The work goes on; feeding the watchdog again.");
-        service->n_hanging = 0;
+        service->n_stalls = 0;
         sd_notify(0, "WATCHDOG=1");
     }
     timer_set_after(&service->watchdog, next_usec);
@@ -236,10 +237,10 @@ void service_on_stop(struct service *service, const struct service_stop *stop)
     service->stop = *stop;
 }
 
-void service_on_watch(struct service *service, service_stall_fn hangs, void *userdata)
+void service_on_watch(struct service *service, service_stall_fn find_stall, void *userdata)
 {
-    service->hangs = hangs;
-    service->hangs_userdata = userdata;
+    service->find_stall = find_stall;
+    service->stall_userdata = userdata;
 }
 
 struct service *service_free(struct service *service)

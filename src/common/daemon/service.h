@@ -17,45 +17,46 @@
  * undone. */
 enum { EXIT_UNFINISHED = 1 };
 
-/* While a stop is under way, systemd is asked again and again for this much more time: a unit's
- * TimeoutStopSec= may be shorter than the daemon's own stop_timeout. */
+/* During a stop the daemon repeatedly asks systemd for this much more time, because the unit's
+ * TimeoutStopSec= may be shorter than the daemon's stop_timeout. */
 #define SERVICE_STOP_EXTENSION_USEC (15 * USEC_PER_SEC)
 #define SERVICE_STOP_EXTENSION_INTERVAL_USEC (5 * USEC_PER_SEC)
 
-/* How late something may come that has a time, before it counts as hanging. */
+/* How late work may be before it counts as stalled. */
 #define SERVICE_LATE_MAX_USEC (10 * USEC_PER_SEC)
 
 struct service;
 
-/* What a daemon does about a stop. Each is called once at most, from the loop. */
+/* What a daemon does when it is asked to stop. Each function is called at most once, from the event
+ * loop. */
 struct service_stop {
     uint64_t timeout_usec; /* from the first signal to the end, whatever is still under way */
     /* Asks the daemon to begin no new work and to call service_exit when what is under way has
      * ended. */
     void (*begin)(void *userdata);
-    /* The stop ends here, with work undone: to say what is left. May be NULL. */
+    /* The daemon ends with work undone: log what is left. May be NULL. */
     void (*cut_short)(void *userdata);
     void *userdata;
 };
 
-/* Sets up the loop. From here on SIGTERM, SIGINT and SIGHUP (unless it is ignored, as nohup has it)
- * are taken by it: the first begins the stop; another SIGTERM or SIGINT ends the loop at once, and
- * so does the stop's time-out, both with EXIT_UNFINISHED. Before service_on_stop, the first
- * signal ends the loop with success. 0, -ENOMEM, or another errno of the loop. */
+/* Sets up the event loop. From then on it handles SIGTERM, SIGINT and SIGHUP (not SIGHUP if it is
+ * ignored, as under nohup). The first signal begins the stop. A second SIGTERM or SIGINT ends the
+ * loop at once, and so does the stop's time-out, both with EXIT_UNFINISHED. A signal before
+ * service_on_stop ends the loop with success. Returns 0, -ENOMEM or another errno of the loop. */
 int service_new(struct service **ret);
 void service_on_stop(struct service *service, const struct service_stop *stop);
 
-/* What keeps the work from going on, for the log; NULL where it goes on, or waits for what will
- * come by itself: a request under way within its deadline, a time not yet over. Looks only, changes
- * nothing. `now_usec`: the boot clock. */
+/* Why the work is stalled, as a text for the log. NULL: it is not stalled, or it waits for
+ * something that will come by itself: a request within its deadline, or a time that has not come
+ * yet. The function only looks and changes nothing. `now_usec` is on the boot clock. */
 typedef const char *(*service_stall_fn)(void *userdata, uint64_t now_usec);
 
-/* Under systemd's watchdog `hangs` is asked before each feeding: it is fed only while nothing hangs
- * (a second look, soon after the first, must agree), so that work that has come to a standstill
- * ends the daemon, and systemd starts it anew. Without it a loop that goes on is enough. */
-void service_on_watch(struct service *service, service_stall_fn hangs, void *userdata);
+/* `find_stall` is asked before each feeding of systemd's watchdog. When it reports a stall twice in a
+ * row, the watchdog is not fed any more, and systemd restarts the daemon. Without `find_stall`, a
+ * running event loop is enough. */
+void service_on_watch(struct service *service, service_stall_fn find_stall, void *userdata);
 
-/* What the watchdog would be told now. */
+/* The stall that the watchdog would see now, or NULL. */
 const char *service_find_stall(struct service *service);
 
 struct service *service_free(struct service *service);
@@ -69,17 +70,18 @@ bool service_is_stopping(const struct service *service);
 /* Tells systemd once that the start is over; later calls do nothing. */
 void service_ready(struct service *service);
 
-/* Sets the line that `systemctl status` shows. Sent at most ten times a second, the last one for
- * sure. */
+/* Sets the status line of `systemctl status`. It is sent at most ten times a second; the last one
+ * is always sent. */
 void service_status(struct service *service, const char *format, ...) PRINTF_FORMAT(2, 3);
 
-/* What the daemon waits for, shown behind the status until it is taken back with NULL. Copied. */
+/* Sets the problem that the daemon waits for; it is shown after the status line. NULL clears it.
+ * The text is copied. */
 void service_problem(struct service *service, const char *text);
 
-/* Ends the loop with that exit status. The first call counts. */
+/* Ends the event loop with this exit status. Only the first call counts. */
 void service_exit(struct service *service, int exit_status);
 
-/* The same, with work undone: what is left is said by service_stop.cut_short. */
+/* The same, but work is left undone: service_stop.cut_short logs what is left. */
 void service_exit_unfinished(struct service *service, int exit_status);
 
 /* Runs the loop. Returns the exit status. */

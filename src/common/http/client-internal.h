@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the HTTP client share, each of which uses those that come after it:
- * client.c (requests), failure.c (what the end of one means), unix-socket.c (connecting to
- * a Unix socket), slot.c (the end of one), request.c (what a request is to libcurl),
- * receive.c (their replies' bytes), deadline.c (when their time is over), connect.c
- * (what is remembered of hosts), watch.c (what libcurl waits for). */
+/* What the files of the HTTP client share. Each file uses only those after it in this list:
+ * client.c (creates clients, submits requests), failure.c (maps libcurl's result to a failure),
+ * unix-socket.c (connects to Unix sockets), slot.c (ends requests), request.c (sets libcurl's
+ * options), receive.c (receives replies), deadline.c (time-outs), connect.c (connections and
+ * hosts), watch.c (libcurl on the event loop). */
 #pragma once
 
 #include <curl/curl.h>
@@ -33,12 +33,13 @@ struct http_slot {
     uint64_t slept_usec;            /* the machine had slept when it was submitted */
     size_t n_to_send;               /* bytes of the request's body */
     uint64_t n_received;            /* of the reply's */
-    struct timer room;        /* the next try to connect to a Unix socket whose queue was full */
-    unsigned n_full;          /* such tries so far */
-    uint64_t full_usec;       /* since when */
-    struct list of_receiving; /* in the client's list of replies that have begun */
-    bool is_paused;           /* libcurl reads nothing for it */
-    CURLcode resume_error;    /* bytes of it were lost when it was to go on */
+    struct timer
+        backlog_timer;       /* the next try to connect to a Unix socket whose backlog was full */
+    unsigned n_backlog_full; /* such tries so far */
+    uint64_t backlog_full_since_usec; /* since when */
+    struct list of_receiving;         /* in the client's list of replies that have begun */
+    bool is_paused;                   /* libcurl reads nothing for it */
+    CURLcode resume_error;            /* bytes of it were lost when it was to go on */
     http_done_fn done;
     void *userdata;
     bool is_tls;
@@ -54,7 +55,7 @@ struct http_slot {
     bool timeout_grows;            /* see there */
     bool is_sent_once;             /* see send_once */
     uint64_t sent_usec;            /* when such a one began */
-    bool is_repeated, may_begin_again, wants_repeat;
+    bool is_resent, may_resend, wants_resend;
     bool is_fresh; /* libcurl was told to use no kept connection */
     char error_text[CURL_ERROR_SIZE];
 };
@@ -80,12 +81,12 @@ enum { HTTP_HOSTS_MAX = 8 };
 struct http_watch {
     struct http_socket *sockets; /* by their file descriptor */
     size_t n_sockets;
-    struct timer timer; /* set no later than `wanted_usec`, but may be earlier */
-    sd_event_source *soon;
-    void (*turned)(struct http_client *client); /* after each turn of libcurl */
-    uint64_t wanted_usec; /* when libcurl wants its turn; USEC_INFINITY: never */
-    bool is_due;          /* it wants it at once */
-    bool is_acting;       /* it has it */
+    struct timer timer;        /* set no later than `timeout_usec`, but may be earlier */
+    sd_event_source *deferred; /* calls libcurl in the next round of the loop */
+    void (*after_action)(struct http_client *client); /* after each action of libcurl */
+    uint64_t timeout_usec; /* when libcurl wants to be called; USEC_INFINITY: never */
+    bool is_timeout_due;   /* it wants to be called at once */
+    bool is_in_action;     /* libcurl is being called */
 };
 
 struct http_client {
@@ -102,7 +103,7 @@ struct http_client {
     struct http_host hosts[HTTP_HOSTS_MAX];
     unsigned next_host; /* whose place the next one takes */
     unsigned n_connecting;
-    struct timer tick; /* a turn for those */
+    struct timer connect_tick; /* calls libcurl for those */
     unsigned connections_max;
     struct list receiving;     /* replies that have begun and not ended, the oldest first */
     size_t n_held;             /* bytes of those */
@@ -114,21 +115,23 @@ struct http_client {
 
 /* --- watch.c --- */
 
-/* Has libcurl's wishes come to the client's watch, and its turns from there. `turned` runs after
- * each, and may submit and cancel requests. 0, or the errno of the event loop. */
-int http_watch_set_up(struct http_client *client, void (*turned)(struct http_client *client));
+/* Registers the callbacks by which libcurl asks for sockets and time-outs. `after_action` runs after each
+ * action of libcurl, and may submit and cancel requests. Returns 0 or an errno of the event loop.
+ */
+int http_watch_set_up(struct http_client *client, void (*after_action)(struct http_client *client));
 void http_watch_done(struct http_client *client);
 
-/* A turn for all requests, whatever they wait for. */
+/* Calls libcurl for all requests, also for those without a socket or a time-out. */
 void http_watch_act_on_all(struct http_client *client);
 
-/* A socket that is watched when libcurl wants it to be. A descriptor or a negative errno. */
+/* Opens a socket, which is watched once libcurl asks for that. Returns the descriptor or a negative
+ * errno. */
 int http_watch_open_socket(struct http_client *client, const struct curl_sockaddr *address);
 
 /* CURLOPT_CLOSESOCKETFUNCTION, with the client, since a connection may outlive the slot. */
 int http_socket_close(void *userdata, curl_socket_t fd);
 
-/* The socket that a request on its way uses, which belongs to libcurl; -1: none is known. */
+/* The socket of a request in flight. It belongs to libcurl. -1: none is known. */
 int http_watch_socket_of(const struct http_slot *slot);
 
 /* --- slot.c --- */
@@ -136,18 +139,19 @@ int http_watch_socket_of(const struct http_slot *slot);
 /* Reports the end of a busy slot, and releases it. */
 void http_slot_finish(struct http_slot *slot, enum http_failure failure, const char *text);
 
-/* Ends a busy slot silently: off the multi handle, and kept for the next request or freed. */
+/* Ends a busy slot without its callback: takes it off the multi handle, and keeps it for the next
+ * request or frees it. */
 void http_slot_release(struct http_slot *slot);
 
 void http_slot_free(struct http_slot *slot);
 
 /* --- request.c --- */
 
-/* Gives a new slot's easy handle what holds for all requests of its client. 0 or -ENOMEM. */
+/* Sets the options that all requests of the client share. Returns 0 or -ENOMEM. */
 int http_slot_set_up(struct http_slot *slot);
 
-/* Makes the slot ready for a request and starts its deadline; what is left of an earlier one is
- * gone then. As http_client_submit returns. */
+/* Prepares the slot for a request and starts its deadline. Nothing of an earlier request remains.
+ * Returns what http_client_submit returns. */
 int http_slot_prepare(struct http_slot *slot, const struct http_request *request);
 
 /* Wipes the request's header lines. */
@@ -159,73 +163,76 @@ int http_connect_set_up(struct http_client *client); /* 0, or the errno of the e
 void http_hosts_set_up(struct http_client *client);
 void http_hosts_done(struct http_client *client);
 
-/* What is remembered of a URL's host. NULL: no memory. */
+/* What is known about a URL's host. NULL: no memory. */
 struct http_host *http_host_of(struct http_client *client, const char *url);
 
-/* A new request begins, with what is remembered of its host. */
+/* Applies to a new request what is known about its host. */
 CURLcode http_connect_prepare(struct http_slot *slot);
 
-/* A request has failed; `by_time`: the time for connecting did not suffice. */
+/* Notes that a request has failed. `by_time`: its connection time-out expired. */
 void http_connect_failed(struct http_slot *slot, enum http_failure failure, bool by_time);
 
-/* What such a time becomes after time-outs in connecting to the host. */
+/* `usec`, multiplied as the host's connection time-out was after time-outs, to one minute at most.
+ */
 uint64_t http_connect_grown_usec(const struct http_slot *slot, uint64_t usec);
 
 /* CURLOPT_OPENSOCKETFUNCTION, with the slot as its data. */
 curl_socket_t http_connect_open_socket(void *userdata, curlsocktype purpose,
                                        struct curl_sockaddr *address);
 
-/* It connects no longer. */
+/* Notes that the request no longer connects. */
 void http_connect_done(struct http_slot *slot);
 
-/* Has libcurl ask before it begins a request. */
+/* Makes libcurl call on_begin before it sends a request. */
 CURLcode http_begin_set_up(struct http_slot *slot);
 
-/* Whether a request may go out once more, whose kept connection was found closed. */
+/* Whether a request may be sent again whose kept connection was found closed. */
 bool http_may_resend(const struct http_slot *slot);
 
-/* Sends it once more, over a new connection where it may take effect only once. */
+/* Sends the request again. If it must not take effect twice, it goes over a new connection. */
 bool http_resend(struct http_slot *slot);
 
 /* --- unix-socket.c --- */
 
-/* Whether there will be another try to connect to a Unix socket. */
+/* Tries to connect again later if the listener's backlog is full. False: it was not, or the time is
+ * over. */
 bool http_retry_full_backlog(struct http_slot *slot);
 
-/* Says it in place of libcurl, which would name the URL's host and port, to which nobody connected.
- */
+/* Writes the error text. libcurl's own text would name the URL's host and port, but nobody
+ * connected there. */
 void http_describe_unix_connect_failure(struct http_slot *slot);
 
 /* --- failure.c --- */
 
-/* libcurl is done with a request: reports its end, unless it goes out again. */
+/* Called when libcurl has finished a request: reports its end, or sends it again. */
 void http_finish_by_code(struct http_slot *slot, CURLcode code);
 
 /* --- receive.c --- */
 
-/* Has the easy handle's replies come there. */
+/* Sets the callbacks that receive replies. */
 CURLcode http_receive_set_up(struct http_slot *slot);
 
-/* The slot's reply counts no longer; others may go on in its place. Before the body is let go. */
+/* Takes the slot's reply out of the account of memory, and resumes others in its place. Called
+ * before the body is freed. */
 void http_receive_done(struct http_slot *slot);
 
 /* --- deadline.c --- */
 
-/* Starts the time of a request that is submitted. 0, or the errno of the event loop. */
+/* Starts the deadline of a new request. Returns 0 or an errno of the event loop. */
 int http_deadline_begin(struct http_slot *slot, const struct http_request *request);
 
-/* Whether a request's time goes on, at the slot's timer, which is set no later than its deadline.
- * Where it is over, the slot's error_text says why. */
+/* Called when the slot's timer fires, which may be before the deadline. HTTP_DEADLINE_PASSED:
+ * error_text says why the request timed out. */
 enum http_deadline { HTTP_DEADLINE_AHEAD, HTTP_DEADLINE_PASSED, HTTP_DEADLINE_NO_TIMER };
 enum http_deadline http_deadline_check(struct http_slot *slot);
 
-/* It was paused, and is read again: the pause was no stall. */
+/* Called when a paused request is resumed: the pause does not count as a stall. */
 void http_deadline_resume(struct http_slot *slot);
 
-/* A reply was damaged as it was resumed: its end is told from the loop. */
+/* Called when a reply was damaged while it was resumed: its end is reported from the event loop. */
 void http_deadline_expire_soon(struct http_slot *slot);
 
-/* Says that the time for connecting was over. */
+/* Writes the error text of a connection time-out. */
 void http_deadline_describe_connecting(struct http_slot *slot);
 
 /* Fills in how far a failed request has come. */

@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* After each turn of libcurl: reports the requests that have ended, and that they were reported. */
+/* After each action of libcurl: reports the requests that have ended, then calls `replied` once. */
 static void report_finished(struct http_client *client)
 {
     bool has_replied = false;
@@ -117,7 +117,7 @@ struct http_client *http_client_free(struct http_client *client)
         curl_multi_cleanup(client->multi);
     http_watch_done(client);
     http_hosts_done(client);
-    timer_done(&client->tick);
+    timer_done(&client->connect_tick);
     sd_event_unref(client->event);
     free(client->user_agent);
     free(client->ca_bundle);

@@ -12,9 +12,9 @@
 struct http_client;
 struct http_slot; /* a request on its way */
 
-/* Runs after the callbacks of requests that ended together, never inside one of them; not after
- * that of one whose time was over. It may submit and cancel requests: what it submits begins at
- * once, without a round of the loop. */
+/* Runs once after the callbacks of requests that ended together, never inside one of them. It does
+ * not run after a request that timed out. It may submit and cancel requests; what it submits starts
+ * at once, in the same round of the event loop. */
 typedef void (*http_replied_fn)(void *userdata);
 
 struct http_client_options {
@@ -107,7 +107,8 @@ struct http_reply {
 
 enum { HTTP_NETWORK_AUTHENTICATION_REQUIRED = 511 }; /* RFC 6585, section 6: a portal's */
 
-/* Whether a status is one that goes by: overload, a server's own trouble, a time-out of its. */
+/* Whether a status is temporary: overload, an error of the server itself, or a time-out of the
+ * server. */
 static inline bool http_status_is_transient(int status)
 {
     return status >= 500 || status == 429 || status == 408;
@@ -126,8 +127,8 @@ static inline bool http_reply_is_html(const struct http_reply *reply)
     return strncasecmp(text, "<!doctype", 9) == 0 || strncasecmp(text, "<html", 5) == 0;
 }
 
-/* Whether a proxy or a network's sign-in page (captive portal) has answered in the place of a
- * service that never redirects, and that never answers 200 with HTML. */
+/* Whether the reply comes from a proxy or from a network's sign-in page (captive portal), and not
+ * from the service. This is for services that never redirect and never answer 200 with HTML. */
 static inline bool http_reply_is_intercepted(const struct http_reply *reply)
 {
     if (reply->failure != HTTP_FAILURE_NONE)
@@ -138,35 +139,36 @@ static inline bool http_reply_is_intercepted(const struct http_reply *reply)
            reply->status == HTTP_NETWORK_AUTHENTICATION_REQUIRED;
 }
 
-/* Runs exactly once for each request that was not cancelled, never from inside http_client_submit.
+/* Runs exactly once for each request that is not cancelled, never from inside http_client_submit.
  * The reply is borrowed for the length of the call. The callback may submit and cancel requests,
- * but not free the client. */
+ * but must not free the client. */
 typedef void (*http_done_fn)(void *userdata, const struct http_reply *reply);
 
 /* 0, -ENOMEM, or the errno of the event loop. The loop is borrowed and must outlive the client. */
 int http_client_new(sd_event *event, const struct http_client_options *options,
                     struct http_client **ret);
 
-/* Cancels what is on its way, silently. */
+/* Cancels all requests without their callbacks. NULL is allowed. Returns NULL. */
 struct http_client *http_client_free(struct http_client *client);
 DEFINE_CLEANUP(struct http_client *, http_client_free)
 
-/* The owner holds so many bytes of replies that it was given: they count against reply_memory_bytes
- * as well. Where they alone are that much, the oldest reply waits, too; but small replies never
- * wait for that, HTTP_SMALL_REPLY_BYTES, since they may be what lets the owner give bytes back. Not
- * to be called from inside a http_done_fn. */
+/* Tells the client how many bytes of received replies its owner still holds. They count against
+ * reply_memory_bytes too. When they alone reach that bound, even the oldest reply is paused.
+ * Replies up to HTTP_SMALL_REPLY_BYTES are never paused for this, since the owner may need them to
+ * free memory. Must not be called from inside a http_done_fn. */
 void http_client_set_owner_bytes(struct http_client *client, size_t bytes);
 
-/* Starts a request. All but the body is copied. `*ret` belongs to the client: it is valid until the
- * callback runs or http_slot_cancel is called. 0, -ENOMEM, or -EINVAL: a URL that libcurl does not
- * take or that is neither http nor https, a header line with a control character in it, more than
- * HTTP_HEADERS_MAX of them; -E2BIG: more than HTTP_HEADERS_MAX_BYTES of them. */
+/* Starts a request. Everything but the body is copied. `*ret` belongs to the client. It is valid
+ * until the callback runs or http_slot_cancel is called. Returns 0; -ENOMEM; -EINVAL for a URL that
+ * libcurl refuses or whose scheme is not http or https, for a header line with a control character,
+ * and for more than HTTP_HEADERS_MAX header lines; -E2BIG for more than HTTP_HEADERS_MAX_BYTES of
+ * header lines; or an errno of the event loop. */
 int http_client_submit(struct http_client *client, const struct http_request *request,
                        http_done_fn done, void *userdata, struct http_slot **ret);
 
 /* Ends the request without its callback. NULL is allowed. Returns NULL. */
 struct http_slot *http_slot_cancel(struct http_slot *slot);
 
-/* The value of a reply's header, or NULL, which it always is on failure. Valid for the length of
- * the callback. */
+/* The value of a header of the reply, or NULL if it is absent. Always NULL after a failure. Valid
+ * for the length of the callback. */
 const char *http_reply_header(const struct http_reply *reply, const char *name);

@@ -78,7 +78,7 @@ CURLcode http_connect_prepare(struct http_slot *slot)
     slot->is_looked_up_anew = host->is_suspect;
     if (c == CURLE_OK && slot->is_fresh)
         c = curl_easy_setopt(slot->easy, CURLOPT_FRESH_CONNECT, 0L);
-    slot->is_fresh = slot->may_begin_again = slot->wants_repeat = slot->is_repeated = false;
+    slot->is_fresh = slot->may_resend = slot->wants_resend = slot->is_resent = false;
     slot->n_begun = 0;
     slot->socket_errno = 0;
     return c;
@@ -108,7 +108,7 @@ uint64_t http_connect_grown_usec(const struct http_slot *slot, uint64_t usec)
 }
 
 /* A new connection to a host stands that was in trouble. */
-static void host_connected(struct http_slot *slot)
+static void forget_host_failures(struct http_slot *slot)
 {
     struct http_client *client = slot->client;
     struct http_host *host = slot->host;
@@ -119,7 +119,7 @@ static void host_connected(struct http_slot *slot)
         host->connect_timeout_usec = client->connect_timeout_usec;
 }
 
-/* --- Turns while connecting --- */
+/* --- Calling libcurl while it connects --- */
 
 static void set_connecting(struct http_slot *slot, bool is_connecting)
 {
@@ -139,7 +139,8 @@ static int opens(struct http_slot *slot)
     struct http_client *client = slot->client;
 
     set_connecting(slot, true);
-    return timer_is_set(&client->tick) ? 0 : timer_set_after(&client->tick, TICK_USEC);
+    return timer_is_set(&client->connect_tick) ? 0
+                                               : timer_set_after(&client->connect_tick, TICK_USEC);
 }
 
 curl_socket_t http_connect_open_socket(void *userdata, curlsocktype purpose,
@@ -158,20 +159,19 @@ curl_socket_t http_connect_open_socket(void *userdata, curlsocktype purpose,
     return CURL_SOCKET_BAD;
 }
 
-/* libcurl tries a name's next address, and gives up one that is silent, only when it is given a
- * turn, and asks for none. */
+/* libcurl moves on from an address that does not answer only when it is called. */
 static void on_tick(void *userdata)
 {
     struct http_client *client = userdata;
 
     http_watch_act_on_all(client);
-    if (client->n_connecting > 0 && !timer_is_set(&client->tick))
-        timer_set_after(&client->tick, TICK_USEC);
+    if (client->n_connecting > 0 && !timer_is_set(&client->connect_tick))
+        timer_set_after(&client->connect_tick, TICK_USEC);
 }
 
 int http_connect_set_up(struct http_client *client)
 {
-    return timer_init(&client->tick, client->event, 20 * USEC_PER_MSEC, on_tick, client);
+    return timer_init(&client->connect_tick, client->event, 20 * USEC_PER_MSEC, on_tick, client);
 }
 
 /* --- Beginning --- */
@@ -186,26 +186,26 @@ static bool has_new_connection(const struct http_slot *slot)
 
 bool http_may_resend(const struct http_slot *slot)
 {
-    if (slot->is_repeated)
+    if (slot->is_resent)
         return false;
     return !slot->is_sent_once ||
            clock_loop_usec(slot->client->event) - slot->sent_usec <= FOUND_CLOSED_MAX_USEC;
 }
 
 /* libcurl begins the request once more, by itself or because it was told to. */
-static bool may_begin_again(struct http_slot *slot)
+static bool may_send_again(struct http_slot *slot)
 {
     if (!slot->is_sent_once)
         return true;
-    if (slot->may_begin_again) {
-        slot->may_begin_again = false;
+    if (slot->may_resend) {
+        slot->may_resend = false;
         return true;
     }
     if (!http_may_resend(slot))
         return false;
-    slot->wants_repeat = !has_new_connection(slot);
-    slot->is_repeated = true;
-    return !slot->wants_repeat;
+    slot->wants_resend = !has_new_connection(slot);
+    slot->is_resent = true;
+    return !slot->wants_resend;
 }
 
 /* CURLOPT_PREREQFUNCTION: a connection stands, new or kept, and the request goes out on it next. */
@@ -213,22 +213,22 @@ static int on_begin(void *userdata, char *peer, char *own, int peer_port, int ow
 {
     struct http_slot *slot = userdata;
 
-    if (slot->n_begun > 0 && !may_begin_again(slot))
+    if (slot->n_begun > 0 && !may_send_again(slot))
         return CURL_PREREQFUNC_ABORT;
     if (slot->n_begun++ == 0 && slot->is_sent_once)
         slot->sent_usec = clock_loop_usec(slot->client->event);
     slot->socket_errno = 0;
     if (slot->is_connecting) {
         set_connecting(slot, false);
-        host_connected(slot);
+        forget_host_failures(slot);
     }
     return CURL_PREREQFUNC_OK;
 }
 
 bool http_resend(struct http_slot *slot)
 {
-    slot->is_repeated = slot->may_begin_again = true;
-    slot->wants_repeat = false;
+    slot->is_resent = slot->may_resend = true;
+    slot->wants_resend = false;
     slot->error_text[0] = '\0';
     if (slot->is_sent_once) {
         if (curl_easy_setopt(slot->easy, CURLOPT_FRESH_CONNECT, 1L) != CURLE_OK)

@@ -46,11 +46,11 @@ static enum http_failure failure_of(CURLcode code)
 /* A connection that the server closes at the moment when it is used again says nothing about the
  * request. libcurl repeats it then, but only five times in all the life of an easy handle; the next
  * one comes here, and one that may only go out over a new connection. */
-static bool repeat(struct http_slot *slot, CURLcode code)
+static bool resend(struct http_slot *slot, CURLcode code)
 {
     long n_connects = 0, header_bytes = 0;
 
-    if (slot->wants_repeat)
+    if (slot->wants_resend)
         return http_resend(slot);
     if (code != CURLE_RECV_ERROR && code != CURLE_SEND_ERROR && code != CURLE_GOT_NOTHING)
         return false;
@@ -147,7 +147,7 @@ void http_finish_by_code(struct http_slot *slot, CURLcode code)
 {
     if (slot->resume_error != CURLE_OK)
         code = slot->resume_error;
-    if (repeat(slot, code))
+    if (resend(slot, code))
         return;
     if (code == CURLE_COULDNT_CONNECT && slot->is_unix) {
         if (http_retry_full_backlog(slot))

@@ -189,7 +189,7 @@ int http_slot_prepare(struct http_slot *slot, const struct http_request *request
     slot->is_head_whole = false;
     slot->resume_error = CURLE_OK;
     slot->is_sent_once = request->send_once;
-    slot->n_full = 0;
+    slot->n_backlog_full = 0;
     slot->is_reply_cut = request->cut_reply;
     slot->body.max = request->reply_max_bytes;
     if (slot->is_unix || request->unix_socket)

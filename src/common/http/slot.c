@@ -8,7 +8,7 @@ enum { KEEP_BODY_BYTES_MAX = 256 * 1024 };
 void http_slot_free(struct http_slot *slot)
 {
     timer_done(&slot->timer);
-    timer_done(&slot->room);
+    timer_done(&slot->backlog_timer);
     curl_easy_cleanup(slot->easy);
     buffer_done(&slot->header_lines);
     buffer_done(&slot->body);
@@ -36,7 +36,7 @@ void http_slot_release(struct http_slot *slot)
     else
         buffer_reset(&slot->body);
     slot->deadline_usec = USEC_INFINITY;
-    timer_stop(&slot->room);
+    timer_stop(&slot->backlog_timer);
     slot->done = NULL;
     slot->userdata = NULL;
     list_prepend(&client->idle, &slot->link);

@@ -10,8 +10,8 @@
 #include "util/clock.h"
 
 enum {
-    ROOM_WAIT_MSEC = 5, /* doubled with each try */
-    ROOM_WAIT_MAX_MSEC = 320,
+    BACKLOG_PAUSE_MSEC = 5, /* doubled with each try */
+    BACKLOG_PAUSE_MAX_MSEC = 320,
 };
 
 /* Why a connection to a Unix socket failed. Where its listener's queue is full, connect(2) says
@@ -33,7 +33,7 @@ void http_describe_unix_connect_failure(struct http_slot *slot)
              error == EAGAIN ? "too many connections wait there" : strerror(error));
 }
 
-static void on_room(void *userdata)
+static void on_backlog_timer(void *userdata)
 {
     struct http_slot *slot = userdata;
 
@@ -45,21 +45,21 @@ static void on_room(void *userdata)
 bool http_retry_full_backlog(struct http_slot *slot)
 {
     uint64_t now = clock_loop_usec(slot->client->event);
-    uint64_t wait_msec =
-        MIN((uint64_t)ROOM_WAIT_MSEC << MIN(slot->n_full, 16U), (uint64_t)ROOM_WAIT_MAX_MSEC);
+    uint64_t wait_msec = MIN((uint64_t)BACKLOG_PAUSE_MSEC << MIN(slot->n_backlog_full, 16U),
+                             (uint64_t)BACKLOG_PAUSE_MAX_MSEC);
     int r = 0;
 
     if (connect_error(slot) != EAGAIN)
         return false;
-    if (slot->n_full++ == 0)
-        slot->full_usec = now;
-    if (now - slot->full_usec >= slot->client->connect_timeout_usec)
+    if (slot->n_backlog_full++ == 0)
+        slot->backlog_full_since_usec = now;
+    if (now - slot->backlog_full_since_usec >= slot->client->connect_timeout_usec)
         return false;
 
-    if (!timer_is_initialized(&slot->room))
-        r = timer_init(&slot->room, slot->client->event, 1, on_room, slot);
+    if (!timer_is_initialized(&slot->backlog_timer))
+        r = timer_init(&slot->backlog_timer, slot->client->event, 1, on_backlog_timer, slot);
     if (r >= 0)
-        r = timer_set_after(&slot->room, wait_msec * USEC_PER_MSEC);
+        r = timer_set_after(&slot->backlog_timer, wait_msec * USEC_PER_MSEC);
     if (r >= 0)
         curl_multi_remove_handle(slot->client->multi, slot->easy);
     return r >= 0;

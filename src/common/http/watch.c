@@ -7,12 +7,12 @@
  * For each request libcurl asks to watch the connection's socket, then to stop watching it, and it
  * moves its time-out several times. Following each wish would cost more system calls than the
  * request itself. So three shortcuts are taken. A socket that was opened here stays in the loop
- * until it is closed, and is turned off only if it becomes ready while libcurl does not want it.
+ * until it is closed, and is after_action off only if it becomes ready while libcurl does not want it.
  * The timer is set again only for an earlier time; if it fires too early, it is set anew. A time-
  * out of 0 needs no timer, only a deferred event.
  *
  * What always holds: libcurl is never called from inside its own callbacks, and the client's
- * `turned` callback runs after each action, outside libcurl. */
+ * `after_action` callback runs after each action, outside libcurl. */
 #include "http/client-internal.h"
 
 #include <errno.h>
@@ -21,58 +21,58 @@
 
 #include "util/clock.h"
 
-/* --- Turns --- */
+/* --- Actions --- */
 
-/* After a turn of libcurl. Requests that callbacks submit begin with a turn of their own, without a
- * round of the loop. What is due after that waits for the next round, so that others have theirs.
- */
-static void end_turn(struct http_client *client)
+/* Ends an action of libcurl. Requests that callbacks submit start at once, in a second action of the
+ * same round. If libcurl wants to be called again after that, it waits for the next round, so that
+ * the other event sources get their time. */
+static void end_action(struct http_client *client)
 {
     struct http_watch *w = &client->watch;
     int running;
 
-    w->turned(client);
-    if (w->is_due) {
-        w->is_due = false;
+    w->after_action(client);
+    if (w->is_timeout_due) {
+        w->is_timeout_due = false;
         curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-        w->turned(client);
+        w->after_action(client);
     }
-    w->is_acting = false;
-    if (w->is_due)
-        sd_event_source_set_enabled(w->soon, SD_EVENT_ONESHOT);
+    w->is_in_action = false;
+    if (w->is_timeout_due)
+        sd_event_source_set_enabled(w->deferred, SD_EVENT_ONESHOT);
 }
 
 static void act(struct http_client *client, curl_socket_t fd, int what)
 {
     int running;
 
-    client->watch.is_acting = true;
+    client->watch.is_in_action = true;
     curl_multi_socket_action(client->multi, fd, what, &running);
-    end_turn(client);
+    end_action(client);
 }
 
-/* Deprecated, since it takes longer the more requests there are; but there is no other turn for a
- * request that has neither a socket nor a time, which is what one has become whose address was
- * silent for too long. */
+/* curl_multi_socket_all is deprecated, since it takes longer the more requests there are. But
+ * nothing else reaches a request that has neither a socket nor a time-out, and a request whose
+ * address did not answer is in that state. */
 void http_watch_act_on_all(struct http_client *client)
 {
     int running;
 
-    client->watch.is_acting = true;
+    client->watch.is_in_action = true;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
     curl_multi_socket_all(client->multi, &running);
 #pragma GCC diagnostic pop
-    end_turn(client);
+    end_action(client);
 }
 
-static int on_soon(sd_event_source *source, void *userdata)
+static int on_deferred(sd_event_source *source, void *userdata)
 {
     struct http_client *client = userdata;
 
-    /* It may have had its turn by another way. */
-    if (client->watch.is_due) {
-        client->watch.is_due = false;
+    /* libcurl may have been called since. */
+    if (client->watch.is_timeout_due) {
+        client->watch.is_timeout_due = false;
         act(client, CURL_SOCKET_TIMEOUT, 0);
     }
     return 0;
@@ -82,7 +82,7 @@ static int on_soon(sd_event_source *source, void *userdata)
 
 static int set_timer(struct http_watch *w)
 {
-    return timer_set_no_later(&w->timer, w->wanted_usec);
+    return timer_set_no_later(&w->timer, w->timeout_usec);
 }
 
 static void on_timer(void *userdata)
@@ -90,8 +90,8 @@ static void on_timer(void *userdata)
     struct http_client *client = userdata;
     struct http_watch *w = &client->watch;
 
-    if (w->wanted_usec <= clock_loop_usec(client->event)) {
-        w->wanted_usec = USEC_INFINITY; /* libcurl says it again, be it that it was too early */
+    if (w->timeout_usec <= clock_loop_usec(client->event)) {
+        w->timeout_usec = USEC_INFINITY; /* libcurl says it again, be it that it was too early */
         act(client, CURL_SOCKET_TIMEOUT, 0);
     }
     set_timer(w);
@@ -102,13 +102,15 @@ static int on_time_wanted(CURLM *multi, long timeout_msec, void *userdata)
     struct http_client *client = userdata;
     struct http_watch *w = &client->watch;
 
-    w->is_due = timeout_msec == 0;
-    w->wanted_usec = USEC_INFINITY;
+    w->is_timeout_due = timeout_msec == 0;
+    w->timeout_usec = USEC_INFINITY;
     if (timeout_msec < 0)
         return 0;
-    if (w->is_due)
-        return w->is_acting || sd_event_source_set_enabled(w->soon, SD_EVENT_ONESHOT) >= 0 ? 0 : -1;
-    w->wanted_usec = clock_loop_usec(client->event) + (uint64_t)timeout_msec * USEC_PER_MSEC;
+    if (w->is_timeout_due)
+        return w->is_in_action || sd_event_source_set_enabled(w->deferred, SD_EVENT_ONESHOT) >= 0
+                   ? 0
+                   : -1;
+    w->timeout_usec = clock_loop_usec(client->event) + (uint64_t)timeout_msec * USEC_PER_MSEC;
     return set_timer(w) < 0 ? -1 : 0;
 }
 
@@ -247,21 +249,21 @@ int http_watch_socket_of(const struct http_slot *slot)
 
 /* --- Life --- */
 
-int http_watch_set_up(struct http_client *client, void (*turned)(struct http_client *client))
+int http_watch_set_up(struct http_client *client, void (*after_action)(struct http_client *client))
 {
     struct http_watch *w = &client->watch;
     int r;
 
-    w->turned = turned;
-    w->wanted_usec = USEC_INFINITY;
+    w->after_action = after_action;
+    w->timeout_usec = USEC_INFINITY;
     r = timer_init(&w->timer, client->event, 1, on_timer, client);
     if (r >= 0)
-        r = sd_event_add_defer(client->event, &w->soon, on_soon, client);
+        r = sd_event_add_defer(client->event, &w->deferred, on_deferred, client);
     if (r >= 0)
-        r = sd_event_source_set_enabled(w->soon, SD_EVENT_OFF);
+        r = sd_event_source_set_enabled(w->deferred, SD_EVENT_OFF);
     if (r < 0)
         return r;
-    sd_event_source_set_description(w->soon, "http-soon");
+    sd_event_source_set_description(w->deferred, "http-deferred");
 
     curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
     curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
@@ -278,5 +280,5 @@ void http_watch_done(struct http_client *client)
         forget(&w->sockets[fd]);
     free(w->sockets);
     timer_done(&w->timer);
-    sd_event_source_disable_unref(w->soon);
+    sd_event_source_disable_unref(w->deferred);
 }

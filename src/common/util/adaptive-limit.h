@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* How much may be under way at once on a line that cannot bear it all: halved when a request
- * stalls, and raised step by step while requests get through. Requests that stall together count
- * once: each notes the epoch in which it goes out. Pure, a plain value. */
+/* A limit on concurrent requests that adapts to the network: halved when a request stalls, and
+ * raised step by step while requests succeed. Requests that stall together count once: each
+ * remembers the epoch in which it was sent. A plain value. */
 #pragma once
 
 #include "util/macro.h"
@@ -14,7 +14,8 @@ struct adaptive_limit {
 
 #define ADAPTIVE_LIMIT_INIT(max_) ((struct adaptive_limit){.max = (max_), .current = (max_)})
 
-/* A request of that epoch has stalled. Whether the limit is halved for that; at 1 it stays. */
+/* A request of that epoch has stalled. Returns whether the limit was halved for it; it never falls
+ * below 1. */
 static inline bool adaptive_limit_stalled(struct adaptive_limit *limit, unsigned epoch)
 {
     if (epoch != limit->epoch)
@@ -25,7 +26,8 @@ static inline bool adaptive_limit_stalled(struct adaptive_limit *limit, unsigned
     return true;
 }
 
-/* A request of that epoch has got through: after as many as may be under way, one more may. */
+/* A request of that epoch has succeeded. After as many successes as the limit, the limit grows by
+ * one. */
 static inline void adaptive_limit_succeeded(struct adaptive_limit *limit, unsigned epoch)
 {
     if (epoch != limit->epoch || limit->current == limit->max ||

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A program run beside the event loop: bounded in time, never through a shell, ended with all that
- * it started. What it prints is handed on as it comes. */
+/* A program that runs beside the event loop: its time is bounded, no shell is involved, and it is
+ * ended with all processes that it started. Its output is passed on as it comes. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -20,14 +20,15 @@ enum child_end {
     CHILD_LOST,            /* its exit status cannot be had, or the loop failed */
 };
 
-/* Some of what the program prints, borrowed for the length of the call and wiped afterwards; never
- * from inside child_start. False: that is too much, the program is killed. No function of child.h
- * but child_pause_output may be called from it. */
+/* A piece of the program's output. The bytes are borrowed for the length of the call and wiped
+ * afterwards. Never called from inside child_start. Returning false means that this is too much
+ * output: the program is killed. The callback may call no function of child.h but
+ * child_pause_output. */
 typedef bool (*child_output_fn)(void *userdata, enum child_stream stream, const char *bytes,
                                 size_t size);
 
-/* Runs exactly once for each child that was not cancelled, never from inside a function of child.h.
- * All that was printed was handed on before. */
+/* Runs exactly once for each child that is not cancelled, never from inside a function of child.h,
+ * and after all output was passed on. */
 typedef void (*child_done_fn)(void *userdata, enum child_end end, int status);
 
 struct child_options {
@@ -56,20 +57,19 @@ int child_start(sd_event *event, const struct child_options *options, struct chi
 
 pid_t child_pid(const struct child *child);
 
-/* Leaves unread what the program prints, so that it waits when its pipes are full, or reads again.
- * What stands in the pipes at its end is read all the same. */
+/* Stops or resumes reading the program's output. While reading is stopped, the program waits once
+ * its pipes are full. What is in the pipes at its end is read in any case. */
 void child_pause_output(struct child *child, bool is_held);
 
-/* Ends the program and its group, with so much time from SIGTERM to SIGKILL, but no more than the
- * grace_usec of its start; 0: SIGKILL at once. `done` tells how it went. Where that is under way,
- * or the program has ended by itself, it can only make the time shorter. */
+/* Ends the program and its group: SIGTERM, and SIGKILL after `grace_usec`, but no later than the
+ * grace_usec of its start. 0: SIGKILL at once. `done` reports how it ended. If the end is already
+ * under way, or the program has ended by itself, this can only shorten the time. */
 void child_terminate(struct child *child, uint64_t grace_usec);
 
-/* Waits for the program itself (not its group) to end, at most so long: for when the loop has
- * ended.
- */
+/* Waits until the program itself (not its group) has ended, or until `usec` have passed. It is for
+ * the time after the event loop has ended. */
 void child_wait(const struct child *child, uint64_t usec);
 
-/* Kills the program and its process group; `done` does not run. What is left of it is collected by
- * the loop, as long as that goes on. NULL is allowed. Returns NULL. */
+/* Kills the program and its process group. `done` does not run. The loop collects the dead
+ * processes as long as it runs. NULL is allowed. Returns NULL. */
 struct child *child_cancel(struct child *child);

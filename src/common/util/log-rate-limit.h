@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Which of many equal log lines are written: the first of a kind, then one in
- * LOG_RATE_LIMIT_INTERVAL_USEC (or `lines_max`). The last few kinds are remembered: failures of two
- * or three kinds often come by turns. What is left out is counted, so that the next line can say so.
- * A plain value; the time is a parameter. */
+/* Limits the rate of similar log lines. Of one kind, the first line is written, then one (or
+ * `lines_max`) in each LOG_RATE_LIMIT_INTERVAL_USEC. The last few kinds are remembered, since
+ * failures of two or three kinds often alternate. Suppressed lines are counted, so that the next
+ * line can tell their number. A plain value; the time is a parameter. */
 #pragma once
 
 #include "util/macro.h"
@@ -24,10 +24,11 @@ struct log_rate_limit {    /* all zero: nothing was written yet */
     struct log_rate_limit_kind kinds[LOG_RATE_LIMIT_KINDS];
 };
 
-/* `n` things have happened that one line would tell of; `kind` "": there is only one. True: it is
- * to be written, and `*ret_n_suppressed` (NULL: nobody asks) is how many were left out since the last line. */
+/* Asks whether to write a line about `n` events. `kind` is "" if there is only one kind. True:
+ * write it; *ret_n_suppressed (NULL is allowed) is the number of events since the last line that
+ * had none. */
 bool log_rate_limit_take(struct log_rate_limit *limit, const char *kind, uint64_t n,
                          uint64_t now_usec, uint64_t *ret_n_suppressed);
 
-/* Whether the line just taken is the last that may be written in its interval. */
+/* Whether the line just allowed is the last one in its interval. */
 bool log_rate_limit_is_spent(const struct log_rate_limit *limit);

@@ -13,9 +13,9 @@
 struct log_writer {
     /* Of the loop's thread. */
     sd_event_source *source;
-    log_writer_resumed_fn flows;
+    log_writer_resumed_fn resumed;
     pthread_t thread;
-    bool is_slow;
+    bool is_congested;
 
     int eventfd; /* the thread writes it, the loop reads it */
 
@@ -25,7 +25,7 @@ struct log_writer {
     struct list written; /* entries that somebody may wait for */
     bool is_waiting;     /* the thread, for an entry */
     bool is_stopping;
-    bool is_reporting_flow; /* the loop wants to know when the queue has become short */
+    bool is_resume_wanted; /* the loop wants to know when the queue has become short */
 };
 
 /* ---- The thread ---- */
@@ -62,8 +62,8 @@ static void write_entries(struct log_writer *w)
             list_append(&w->written, &entry->link);
             wake_loop(w);
         }
-        if (w->is_reporting_flow && w->queue.bytes < w->queue.bytes_max / 4) {
-            w->is_reporting_flow = false;
+        if (w->is_resume_wanted && w->queue.bytes < w->queue.bytes_max / 4) {
+            w->is_resume_wanted = false;
             wake_loop(w);
         }
     }
@@ -96,9 +96,9 @@ void log_writer_add(struct log_writer *w, struct log_entry *entry)
     pthread_mutex_lock(&w->lock);
     log_queue_add(&w->queue, entry);
     if (w->queue.bytes > w->queue.bytes_max / 2)
-        w->is_slow = true;
-    if (w->is_slow || w->queue.n_dropped > 0)
-        w->is_reporting_flow = true;
+        w->is_congested = true;
+    if (w->is_congested || w->queue.n_dropped > 0)
+        w->is_resume_wanted = true;
     if (w->is_waiting)
         pthread_cond_broadcast(&w->changed);
     pthread_mutex_unlock(&w->lock);
@@ -106,7 +106,7 @@ void log_writer_add(struct log_writer *w, struct log_entry *entry)
 
 bool log_writer_is_congested(const struct log_writer *w)
 {
-    return w->is_slow;
+    return w->is_congested;
 }
 
 uint64_t log_writer_take_dropped(struct log_writer *w)
@@ -137,20 +137,20 @@ static void report_written(struct log_writer *w)
     }
 }
 
-static void report_flow(struct log_writer *w)
+static void report_resumed(struct log_writer *w)
 {
     uint64_t n_dropped = 0;
-    bool flows;
+    bool resumed;
 
     pthread_mutex_lock(&w->lock);
-    flows = !w->is_reporting_flow && (w->is_slow || w->queue.n_dropped > 0);
-    if (flows)
+    resumed = !w->is_resume_wanted && (w->is_congested || w->queue.n_dropped > 0);
+    if (resumed)
         n_dropped = TAKE(w->queue.n_dropped);
     pthread_mutex_unlock(&w->lock);
-    if (!flows)
+    if (!resumed)
         return;
-    w->is_slow = false;
-    w->flows(n_dropped);
+    w->is_congested = false;
+    w->resumed(n_dropped);
 }
 
 static int on_event(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -160,7 +160,7 @@ static int on_event(sd_event_source *source, int fd, uint32_t events, void *user
 
     (void)eventfd_read(fd, &value);
     report_written(w);
-    report_flow(w);
+    report_resumed(w);
     return 0;
 }
 
@@ -212,7 +212,7 @@ static void writer_free(struct log_writer *w)
     free(w);
 }
 
-int log_writer_new(sd_event *event, size_t bytes_max, log_writer_resumed_fn flows,
+int log_writer_new(sd_event *event, size_t bytes_max, log_writer_resumed_fn resumed,
                    struct log_writer **ret)
 {
     struct log_writer *w = calloc(1, sizeof(*w));
@@ -221,7 +221,7 @@ int log_writer_new(sd_event *event, size_t bytes_max, log_writer_resumed_fn flow
     if (!w)
         return -ENOMEM;
     list_init(&w->written);
-    w->flows = flows;
+    w->resumed = resumed;
     log_queue_init(&w->queue, bytes_max);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->changed, NULL);

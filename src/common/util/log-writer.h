@@ -19,7 +19,7 @@ typedef void (*log_writer_resumed_fn)(uint64_t n_dropped);
 
 /* Starts the thread. `bytes_max` bounds what waits (log-queue.h). The loop is referenced. 0,
  * -ENOMEM, or the errno of the thread, the eventfd or the loop. */
-int log_writer_new(sd_event *event, size_t bytes_max, log_writer_resumed_fn flows,
+int log_writer_new(sd_event *event, size_t bytes_max, log_writer_resumed_fn resumed,
                    struct log_writer **ret);
 
 /* Takes the entry over. */

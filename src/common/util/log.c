@@ -35,9 +35,9 @@ static struct {
     size_t n_common;
     bool waits_at_exit;
     struct log_writer *writer; /* NULL: entries are written at once */
-    bool is_stuck;        /* the thread was left behind in a write: nothing is written any more */
-    log_resumed_fn flows; /* NULL: none */
-    void *flows_userdata;
+    bool is_stuck;          /* the thread was left behind in a write: nothing is written any more */
+    log_resumed_fn resumed; /* NULL: none */
+    void *resumed_userdata;
 } state = {.level = LOG_INFO};
 
 /* Whether standard error is the journal's own stream: then entries with fields can take its place.
@@ -240,9 +240,9 @@ void log_write(int priority, const char *message_id, const struct log_field *fie
     errno = saved_errno;
 }
 
-int log_write_message(const struct log_completion *receiver, struct log_pending **ret, int priority,
-                      const char *message_id, const struct log_field *fields, size_t n_fields,
-                      const char *format, ...)
+int log_write_message(const struct log_completion *completion, struct log_pending **ret,
+                      int priority, const char *message_id, const struct log_field *fields,
+                      size_t n_fields, const char *format, ...)
 {
     CLEANUP(log_entry_free) struct log_entry *entry = NULL;
     int saved_errno = errno, r = LOG_PENDING;
@@ -260,8 +260,8 @@ int log_write_message(const struct log_completion *receiver, struct log_pending 
         r = state.is_stuck ? -EAGAIN : log_entry_write(entry);
     } else {
         entry->carries_message = true;
-        entry->written = receiver->written;
-        entry->userdata = receiver->userdata;
+        entry->written = completion->written;
+        entry->userdata = completion->userdata;
         *ret = (struct log_pending *)entry;
         log_writer_add(state.writer, TAKE(entry));
     }
@@ -285,17 +285,17 @@ static void say_dropped(uint64_t n)
                     n == 1 ? " was" : "s were");
 }
 
-static void on_flows(uint64_t n_dropped)
+static void on_resumed(uint64_t n_dropped)
 {
     say_dropped(n_dropped);
-    if (state.flows)
-        state.flows(state.flows_userdata);
+    if (state.resumed)
+        state.resumed(state.resumed_userdata);
 }
 
 int log_start_thread(sd_event *event)
 {
     assert(!state.writer);
-    return log_writer_new(event, LOG_QUEUE_MAX_BYTES, on_flows, &state.writer);
+    return log_writer_new(event, LOG_QUEUE_MAX_BYTES, on_resumed, &state.writer);
 }
 
 void log_stop_thread(void)
@@ -315,8 +315,8 @@ bool log_is_congested(void)
     return state.writer && log_writer_is_congested(state.writer);
 }
 
-void log_on_resume(log_resumed_fn flows, void *userdata)
+void log_on_resume(log_resumed_fn resumed, void *userdata)
 {
-    state.flows = flows;
-    state.flows_userdata = userdata;
+    state.resumed = resumed;
+    state.resumed_userdata = userdata;
 }

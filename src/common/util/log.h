@@ -32,9 +32,9 @@ enum {
     LOG_LINE_MAX_BYTES = 8 * 1024,     /* a longer text is cut, with "..." */
 };
 
-/* The journal looks up who has sent an entry (its unit, for one) while it reads it, and finds
- * nobody where the process has ended by then: `journalctl -u` would not show why it did. So an end
- * by exit() waits until the last entry is this old. */
+/* The journal looks up the sender of an entry (its unit, for one) when it reads the entry. If the
+ * process has ended by then, it finds nothing, and `journalctl -u` would not show why the process
+ * ended. So exit() waits until the last entry is this old. */
 #define LOG_EXIT_DELAY_MSEC 300
 
 /* How long the end waits for lines that are not written yet. */
@@ -62,8 +62,9 @@ void log_write(int priority, const char *message_id, const struct log_field *fie
 
 struct log_pending; /* of a line that carries a message and is not written yet */
 
-/* The line was written, or nobody could take it: then `result` is a negative errno. Runs on the
- * loop, once for each receipt that was not cancelled, which is void from then on. */
+/* Called on the event loop when the line was written (`result` 0) or could not be written (a
+ * negative errno). Called once for each pending line that is not cancelled; the log_pending is
+ * invalid afterwards. */
 typedef void (*log_written_fn)(void *userdata, int result);
 
 struct log_completion {
@@ -73,29 +74,28 @@ struct log_completion {
 
 enum { LOG_PENDING = 1 };
 
-/* As log_write, for a line that is all that will be left of a message: it is never dropped, and who
- * writes it learns when it was taken. 0: it was, or lines of that priority are not written.
- * LOG_PENDING: the receiver will be told; *ret_pending is set. -ENOMEM, or the errno of the
- * write.
- */
-int log_write_message(const struct log_completion *receiver, struct log_pending **ret_pending,
+/* As log_write, for a line that holds the only copy of a message. Such a line is never dropped, and
+ * the caller learns when it was written. Returns 0: it was written, or lines of that priority are
+ * not written at all; LOG_PENDING: `completion` will be called, and *ret_pending is set; -ENOMEM,
+ * or the errno of the write. */
+int log_write_message(const struct log_completion *completion, struct log_pending **ret_pending,
                       int priority, const char *message_id, const struct log_field *fields,
                       size_t n_fields, const char *format, ...) PRINTF_FORMAT(7, 8);
 
-/* Nobody waits for the line any more; it is written nevertheless. NULL is allowed. Returns NULL. */
+/* Cancels the callback; the line is written nevertheless. NULL is allowed. Returns NULL. */
 struct log_pending *log_pending_cancel(struct log_pending *receipt);
 
-/* From now on a thread writes. 0, -ENOMEM, or the errno of the thread or the loop. */
+/* Starts the thread that writes. Returns 0, -ENOMEM, or the errno of the thread or the loop. */
 int log_start_thread(sd_event *event);
 
-/* Waits until all is written, LOG_FLUSH_MAX_USEC at most, and ends the thread. Where it is stuck in
- * a write, whatever is logged later is dropped. Done by itself at exit(). */
+/* Waits at most LOG_FLUSH_MAX_USEC until all lines are written, and ends the thread. If the thread
+ * is blocked in a write, it is left behind, and later lines are dropped. exit() calls this. */
 void log_stop_thread(void);
 
-/* Whether so many lines wait that whoever can produce fewer should, until `flows` is called. */
+/* Whether so many lines wait that callers should produce fewer, until `resumed` is called. */
 bool log_is_congested(void);
 typedef void (*log_resumed_fn)(void *userdata);
-void log_on_resume(log_resumed_fn flows, void *userdata); /* NULL: nobody */
+void log_on_resume(log_resumed_fn resumed, void *userdata); /* NULL: nobody */
 
 #define LOG_FIELDS(...)                                                                            \
     (const struct log_field[]){__VA_ARGS__}, ARRAY_SIZE(((const struct log_field[]){__VA_ARGS__}))

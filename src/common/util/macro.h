@@ -62,8 +62,8 @@ static inline bool is_set(const char *s)
     return s && s[0] != '\0';
 }
 
-/* Whether a negative errno, of a file or of a program to start, is of something that this machine
- * lacks for a while, and says nothing of the file or the program. */
+/* Whether a negative errno means a temporary shortage of this machine, and says nothing about the
+ * file or the program. */
 static inline bool errno_is_transient(int r)
 {
     return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EAGAIN || r == -EIO ||

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One moment of the boot clock at which the event loop calls a function, once.
- *
- * A timer is created off. Setting it again replaces the moment; after the call it is off, and the
- * function may set it anew. Setting it to the moment that it has costs nothing. The struct is a
+/* A timer on the boot clock: the event loop calls a function once, at a given time. A timer is
+ * created unset. Setting it again replaces the time. After the call it is unset, and the function
+ * may set it again. Setting it to the time that it already has costs nothing. The struct is a
  * member of its owner and must not move while it is initialized. */
 #pragma once
 
@@ -41,9 +40,9 @@ int timer_set(struct timer *timer, uint64_t usec);
 /* The same, `delay_usec` after the event loop's time. */
 int timer_set_after(struct timer *timer, uint64_t delay_usec);
 
-/* As timer_set, but a timer that is set to an earlier moment stays so, and nothing is turned off:
- * the function must look whether its time has come, and else set the timer again. It serves moments
- * that move with every message and are hardly ever reached. */
+/* As timer_set, but a timer that is set to an earlier time keeps that time, and nothing is turned
+ * off. The function must check whether its time has come, and set the timer again if not. This
+ * serves deadlines that move with every message and are rarely reached. */
 int timer_set_no_later(struct timer *timer, uint64_t usec);
 
 void timer_stop(struct timer *timer);
