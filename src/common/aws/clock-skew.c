@@ -102,3 +102,14 @@ void clock_skew_accepted(struct clock_skew *skew, time_t signed_sec, uint64_t si
     if (skew->is_known && is_same_clock(skew->offset_sec, offset_of(signed_sec, signed_usec)))
         skew->is_confirmed = true;
 }
+
+void clock_skew_leave_change(struct clock_skew *skew, enum clock_skew_change change)
+{
+    if (change != CLOCK_SKEW_UNCHANGED)
+        skew->unreported = change;
+}
+
+enum clock_skew_change clock_skew_take_change(struct clock_skew *skew)
+{
+    return TAKE(skew->unreported);
+}

@@ -34,19 +34,22 @@ struct clock_reading {
     uint64_t boot_usec;
 };
 
-struct clock_skew { /* all zero: nothing is known, and the own clock is signed with */
-    bool is_known;
-    bool is_confirmed;      /* a request that was signed with it was accepted */
-    int64_t offset_sec;     /* AWS's clock minus the boot clock */
-    uint64_t measured_usec; /* on the boot clock */
-};
-
 /* What became of the estimate. */
 enum clock_skew_change {
     CLOCK_SKEW_UNCHANGED,
     CLOCK_SKEW_LEARNT,  /* it is new */
     CLOCK_SKEW_ENDED,   /* the own clock agrees with AWS's */
     CLOCK_SKEW_DROPPED, /* signing with it did not help */
+};
+
+/* One for all services that are asked: SQS and STS are by the same clock. All zero: nothing is known,
+ * and this machine's own clock is signed with. */
+struct clock_skew {
+    bool is_known;
+    bool is_confirmed;                 /* a request that was signed with it was accepted */
+    int64_t offset_sec;                /* AWS's clock minus the boot clock */
+    uint64_t measured_usec;            /* on the boot clock */
+    enum clock_skew_change unreported; /* clock_skew_leave_change */
 };
 
 /* AWS's clock minus ours; 0 where nothing is known. */
@@ -73,3 +76,9 @@ bool clock_skew_refused(struct clock_skew *skew, const struct clock_refusal *ref
 
 /* A request's signature was accepted. */
 void clock_skew_accepted(struct clock_skew *skew, time_t signed_sec, uint64_t signed_usec);
+
+/* A user that cannot report a change leaves it for one that can. A later change replaces it. */
+void clock_skew_leave_change(struct clock_skew *skew, enum clock_skew_change change);
+
+/* The change that was left, once. */
+enum clock_skew_change clock_skew_take_change(struct clock_skew *skew);

@@ -21,7 +21,8 @@
 struct credentials_chain {
     sd_event *event;
     struct http_client *http;
-    char *profile; /* as set; NULL: from the environment */
+    char *profile;          /* as set; NULL: from the environment */
+    struct clock_skew skew; /* STS and the users of the keys share it */
     struct sts *sts;
     struct credentials *credentials;
 };
@@ -124,7 +125,11 @@ static int make_credentials(struct credentials_chain *chain)
     add(&l, credentials_container_new(chain->event, chain->http, next(&l)));
     add(&l, credentials_imds_new(chain->event, chain->http, chain->profile, false, next(&l)));
     r = finish_list(&l);
-    return r < 0 ? r : credentials_new(chain->event, l.providers, l.n, &chain->credentials);
+    if (r == 0)
+        r = credentials_new(chain->event, l.providers, l.n, &chain->credentials);
+    if (r == 0)
+        credentials_set_skew(chain->credentials, &chain->skew);
+    return r;
 }
 
 static int set_profile(struct credentials_chain *chain, const char *profile)
@@ -154,6 +159,7 @@ int credentials_chain_new(sd_event *event, struct http_client *http,
                         .endpoint_url = options->sts_endpoint_url,
                         .use_fips = options->use_fips,
                         .use_dualstack = options->use_dualstack,
+                        .skew = &chain->skew,
                     },
                     &chain->sts);
     if (r == 0)

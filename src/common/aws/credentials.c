@@ -25,7 +25,7 @@ struct credentials {
     struct credentials_provider *providers[CREDENTIALS_PROVIDERS_MAX];
     size_t n_providers;
 
-    const struct clock_skew *skew; /* NULL: this machine's clock counts */
+    struct clock_skew own_skew, *skew; /* the one that counts */
 
     struct aws_credentials *cached;
     uint64_t refresh_at_usec; /* on AWS's clock: when to look for newer ones */
@@ -77,8 +77,6 @@ static uint64_t aws_clock_usec(const struct credentials *c)
         .boot_usec = clock_loop_usec(c->event),
     };
 
-    if (!c->skew)
-        return wall_usec;
     return (uint64_t)((int64_t)wall_usec + clock_skew_sec(c->skew, &now) * (int64_t)USEC_PER_SEC);
 }
 
@@ -264,6 +262,7 @@ int credentials_new(sd_event *event, struct credentials_provider **providers, si
         return n <= CREDENTIALS_PROVIDERS_MAX ? -ENOMEM : -E2BIG;
     }
     c->event = sd_event_ref(event);
+    c->skew = &c->own_skew;
     c->waiting_end = &c->waiting;
     c->looked_at = BUFFER_INIT(LOOKED_AT_MAX_BYTES);
     c->n_providers = n;
@@ -359,9 +358,14 @@ struct credentials_slot *credentials_slot_cancel(struct credentials_slot *slot)
     return NULL;
 }
 
-void credentials_set_skew(struct credentials *c, const struct clock_skew *skew)
+void credentials_set_skew(struct credentials *c, struct clock_skew *skew)
 {
     c->skew = skew;
+}
+
+struct clock_skew *credentials_skew(struct credentials *c)
+{
+    return c->skew;
 }
 
 void credentials_refused(struct credentials *c, const struct aws_credentials *refused)

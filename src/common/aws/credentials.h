@@ -57,9 +57,10 @@ int credentials_get(struct credentials *c, credentials_done_fn done, void *userd
                     struct credentials_slot **ret);
 struct credentials_slot *credentials_slot_cancel(struct credentials_slot *slot);
 
-/* The estimate of AWS's clock, by which the expiry of keys is judged; borrowed. NULL, as in the
- * beginning: this machine's clock. */
-void credentials_set_skew(struct credentials *c, const struct clock_skew *skew);
+/* The estimate of AWS's clock, by which the expiry of keys is judged, and with which whoever uses the
+ * keys signs. It is the cache's own, or another that was set, which is borrowed. */
+void credentials_set_skew(struct credentials *c, struct clock_skew *skew);
+struct clock_skew *credentials_skew(struct credentials *c);
 
 /* AWS has refused these: unless the cache already holds others, the next get walks the chain anew.
  */

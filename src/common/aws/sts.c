@@ -36,7 +36,7 @@ struct sts {
     struct endpoint *endpoint; /* NULL: endpoint_error says why */
     char *endpoint_error;
     struct sigv4_signer *signer;
-    struct clock_skew skew;
+    struct clock_skew *skew;
     struct sts_call *calls;
 };
 
@@ -153,7 +153,8 @@ static bool is_clock_corrected(struct sts_call *call, const struct http_reply *r
     if ((*class != AWS_ERROR_CLOCK && *class != AWS_ERROR_CREDENTIALS) || !call->credentials)
         return false;
     refusal.has_server_time = server_time_read(reply, message, &refusal.server_sec);
-    is_other_time = clock_skew_refused(&call->sts->skew, &refusal, &now, &change);
+    is_other_time = clock_skew_refused(call->sts->skew, &refusal, &now, &change);
+    clock_skew_leave_change(call->sts->skew, change);
     if (refusal.is_about_time && refusal.has_server_time &&
         !server_time_is_plausible(refusal.server_sec))
         *class = AWS_ERROR_TRANSIENT;
@@ -190,7 +191,7 @@ static void good_reply(struct sts_call *call, const struct sts_reply *parsed)
     int r;
 
     if (call->credentials)
-        clock_skew_accepted(&call->sts->skew, call->signed_sec, call->signed_usec);
+        clock_skew_accepted(call->sts->skew, call->signed_sec, call->signed_usec);
     if (flaw) {
         finish_failed(call, CREDENTIALS_FAILED, "of the keys that came, %s", flaw);
         return;
@@ -324,10 +325,11 @@ static int send_attempt(struct sts_call *call)
 static void set_signing_time(struct sts_call *call)
 {
     const struct clock_reading now = read_clocks(call->sts);
-    enum clock_skew_change change; /* SQS's own estimate is the one that is told of */
+    enum clock_skew_change change;
 
     call->signed_usec = now.boot_usec;
-    call->signed_sec = clock_skew_signing_time(&call->sts->skew, &now, &change);
+    call->signed_sec = clock_skew_signing_time(call->sts->skew, &now, &change);
+    clock_skew_leave_change(call->sts->skew, change);
 }
 
 static void on_timer(void *userdata)
@@ -468,6 +470,7 @@ int sts_new(sd_event *event, struct http_client *http, const struct sts_options 
         return -ENOMEM;
     sts->event = sd_event_ref(event);
     sts->http = http;
+    sts->skew = options->skew;
     r = sigv4_signer_new(&sts->signer);
     if (r == 0)
         r = resolve(sts, options);

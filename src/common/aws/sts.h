@@ -6,6 +6,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "aws/clock-skew.h"
 #include "aws/credentials-provider.h"
 #include "http/client.h"
 
@@ -17,6 +18,7 @@ struct sts_options {
     const char *endpoint_url; /* set explicitly; NULL or "": the region's */
     bool use_fips;
     bool use_dualstack;
+    struct clock_skew *skew; /* to sign with, and to correct; borrowed, must outlive it */
 };
 
 enum {

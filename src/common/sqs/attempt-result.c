@@ -98,7 +98,7 @@ void sqs_client_skew_changed(struct sqs_client *client, enum clock_skew_change c
 
     if (change != CLOCK_SKEW_UNCHANGED && client->observer.skew_changed)
         client->observer.skew_changed(client->observer.userdata, change,
-                                      clock_skew_sec(&client->skew, &now));
+                                      clock_skew_sec(client->skew, &now));
 }
 
 /* A server that does not know the time itself says nothing of ours: another answer may. */
@@ -127,7 +127,7 @@ static bool is_clock_corrected(struct sqs_call *call, const struct http_reply *r
     bool is_other_time;
 
     refusal.has_server_time = server_time_read(reply, call->error.message, &refusal.server_sec);
-    is_other_time = clock_skew_refused(&client->skew, &refusal, &now, &change);
+    is_other_time = clock_skew_refused(client->skew, &refusal, &now, &change);
     sqs_client_skew_changed(client, change);
     if (refusal.is_about_time && refusal.has_server_time &&
         !server_time_is_plausible(refusal.server_sec))
@@ -142,7 +142,7 @@ static bool is_clock_corrected(struct sqs_call *call, const struct http_reply *r
 static void signature_accepted(struct sqs_call *call)
 {
     call->n_clock_corrections = 0;
-    clock_skew_accepted(&call->client->skew, call->signed_sec, call->sent_usec);
+    clock_skew_accepted(call->client->skew, call->signed_sec, call->sent_usec);
 }
 
 static void error_reply(struct sqs_call *call, const struct http_reply *reply,

@@ -55,7 +55,7 @@ struct sqs_client {
     struct sqs_headers *headers;
     struct retry_quota quota;
     unsigned n_wakeable;
-    struct clock_skew skew;
+    struct clock_skew *skew;              /* that of the credentials */
     bool peer_sends_ids;                  /* a reply has had x-amzn-RequestId */
     struct list calls;                    /* the latest first */
     unsigned n_failing[SQS_N_OPERATIONS]; /* calls that failed and were not done then */

@@ -55,10 +55,11 @@ static time_t signing_time(struct sqs_client *client, uint64_t now_usec)
 {
     enum clock_skew_change change;
     time_t t = clock_skew_signing_time(
-        &client->skew, &(struct clock_reading){.wall_sec = clock_wall_sec(), .boot_usec = now_usec},
+        client->skew, &(struct clock_reading){.wall_sec = clock_wall_sec(), .boot_usec = now_usec},
         &change);
 
-    sqs_client_skew_changed(client, change);
+    clock_skew_leave_change(client->skew, change);
+    sqs_client_skew_changed(client, clock_skew_take_change(client->skew)); /* or one of STS's */
     return t;
 }
 
@@ -196,7 +197,7 @@ int sqs_client_new(sd_event *event, struct http_client *http, struct credentials
     client->http = http;
     client->on_timer = on_timer;
     client->credentials = credentials;
-    credentials_set_skew(credentials, &client->skew);
+    client->skew = credentials_skew(credentials);
     client->endpoint = endpoint;
     client->request_timeout_usec = request_timeout_usec;
     if (observer)
@@ -216,7 +217,6 @@ struct sqs_client *sqs_client_free(struct sqs_client *client)
     client->observer = (struct sqs_client_observer){};
     while (!list_is_empty(&client->calls))
         sqs_call_free(CONTAINER_OF(client->calls.next, struct sqs_call, link));
-    credentials_set_skew(client->credentials, NULL);
     sqs_headers_free(client->headers);
     sd_event_unref(client->event);
     free(client);

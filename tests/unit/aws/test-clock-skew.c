@@ -220,6 +220,18 @@ static void learnt_by_another_request_the_refused_one_is_repeated(void **state)
     assert_int_equal(change, CLOCK_SKEW_UNCHANGED);
 }
 
+static void change_is_left_it_is_taken_once_and_the_last_counts(void **state)
+{
+    assert_int_equal(clock_skew_take_change(&skew), CLOCK_SKEW_UNCHANGED);
+    clock_skew_leave_change(&skew, CLOCK_SKEW_LEARNT);
+    clock_skew_leave_change(&skew, CLOCK_SKEW_UNCHANGED);
+    assert_int_equal(clock_skew_take_change(&skew), CLOCK_SKEW_LEARNT);
+    assert_int_equal(clock_skew_take_change(&skew), CLOCK_SKEW_UNCHANGED);
+    clock_skew_leave_change(&skew, CLOCK_SKEW_LEARNT);
+    clock_skew_leave_change(&skew, CLOCK_SKEW_DROPPED);
+    assert_int_equal(clock_skew_take_change(&skew), CLOCK_SKEW_DROPPED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +245,7 @@ int main(void)
         cmocka_unit_test_setup(own_clock_is_set_the_signing_time_stays_right, reset),
         cmocka_unit_test_setup(own_clock_is_set_meanwhile_the_refused_request_is_repeated, reset),
         cmocka_unit_test_setup(learnt_by_another_request_the_refused_one_is_repeated, reset),
+        cmocka_unit_test_setup(change_is_left_it_is_taken_once_and_the_last_counts, reset),
     };
 
     return cmocka_run_group_tests_name("clock-skew", tests, NULL, NULL);

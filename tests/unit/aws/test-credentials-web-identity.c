@@ -14,6 +14,8 @@
             "</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>" \
     }
 
+static struct clock_skew skew;
+
 static sd_event *event;
 static struct http_client *http;
 
@@ -39,7 +41,8 @@ static struct sts *new_sts(const struct test_server *server)
     struct sts *sts = NULL;
 
     assert_int_equal(sts_new(event, http,
-                             &(struct sts_options){.region = "eu-west-1",
+                             &(struct sts_options){.skew = &skew,
+                                                   .region = "eu-west-1",
                                                    .endpoint_url = test_server_url(server)},
                              &sts),
                      0);

@@ -628,7 +628,7 @@ static void expiry_is_judged_by_the_measured_clock(void **state)
     pass_sec(1000);
     assert_non_null(credentials_peek(c));
     assert_int_equal(fake.n_fetches, 2);
-    credentials_set_skew(c, NULL);
+    skew = (struct clock_skew){};
 }
 
 /* A file that is gone, or that cannot be used, is not looked at all the time. */

@@ -36,6 +36,8 @@ struct outcome {
     struct sts_call *call;
 };
 
+static struct clock_skew skew;
+
 static int set_up(void **state)
 {
     static struct fixture f;
@@ -95,10 +97,12 @@ static struct sts *new_sts(struct fixture *f, const char *url)
 {
     struct sts *sts = NULL;
 
-    assert_int_equal(sts_new(f->event, f->http,
-                             &(struct sts_options){.region = "eu-west-1", .endpoint_url = url},
-                             &sts),
-                     0);
+    skew = (struct clock_skew){};
+    assert_int_equal(
+        sts_new(f->event, f->http,
+                &(struct sts_options){.skew = &skew, .region = "eu-west-1", .endpoint_url = url},
+                &sts),
+        0);
     return sts;
 }
 
@@ -406,6 +410,32 @@ static void a_wrong_clock_is_learnt_from_the_refusal(void **state)
     }
 }
 
+/* The estimate is shared: SQS signs with it, and reports it, since STS cannot. */
+static void clock_is_learnt_the_shared_estimate_has_it_unreported(void **state)
+{
+    struct fixture *f = *state;
+    char date[64];
+    struct test_reply replies[] = {
+        {.status = 403, .headers = date, .body = ERROR("RequestExpired", "Request has expired.")},
+        GOOD,
+    };
+    CLEANUP(test_server_free) struct test_server *server = NULL;
+    CLEANUP(sts_free) struct sts *sts = NULL;
+    CLEANUP(outcome_done) struct outcome o = {};
+    struct sts_request request = request_of(f->keys);
+    time_t ahead = time(NULL) + 3600;
+
+    strftime(date, sizeof(date), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", gmtime(&ahead));
+    server = test_server_new(replies, ARRAY_SIZE(replies), NULL);
+    sts = new_sts(f, test_server_url(server));
+    ask(f, sts, &request, &o);
+    assert_string_equal(o.error, "");
+    assert_true(skew.is_known);
+    assert_true(skew.is_confirmed);
+    assert_int_equal(clock_skew_take_change(&skew), CLOCK_SKEW_LEARNT);
+    assert_int_equal(clock_skew_take_change(&skew), CLOCK_SKEW_UNCHANGED);
+}
+
 static void impossible_server_time_is_no_answer_of_sts(void **state)
 {
     struct fixture *f = *state;
@@ -661,6 +691,7 @@ int main(void)
         TEST(call_proxy_refuses_is_intercepted_at_once),
         TEST(a_wrong_clock_is_learnt_from_the_refusal),
         TEST(a_wrong_clock_is_learnt_from_the_text_where_there_is_no_date),
+        TEST(clock_is_learnt_the_shared_estimate_has_it_unreported),
         TEST(impossible_server_time_is_no_answer_of_sts),
         TEST(skew_that_does_not_help_is_dropped_at_once),
         TEST(skew_sts_refuses_by_its_text_is_replaced_at_once),

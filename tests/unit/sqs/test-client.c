@@ -1111,6 +1111,38 @@ static void impossible_server_time_nothing_is_corrected_and_nothing_ends(void **
     }
 }
 
+/* As STS leaves it. */
+static void clock_is_learnt_elsewhere_it_is_signed_with_and_reported_once(void **state)
+{
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(OK, OK);
+    struct clock_skew *skew;
+    struct timespec boot;
+
+    set_bench(server);
+    assert_int_equal(clock_gettime(CLOCK_BOOTTIME, &boot), 0);
+    skew = credentials_skew(b.credentials);
+    *skew = (struct clock_skew){
+        .is_known = true,
+        .is_confirmed = true,
+        .offset_sec = time(NULL) + 3600 - boot.tv_sec,
+    };
+    clock_skew_leave_change(skew, CLOCK_SKEW_LEARNT);
+    for (unsigned i = 0; i < 2; i++) {
+        struct outcome o = {};
+        CLEANUP(free) char *date = NULL;
+        time_t t;
+
+        start(&o, &patient);
+        run_until(b.event, &o.n_done, 1);
+        assert_true(o.ok);
+        date = test_server_header(server, i, "X-Amz-Date");
+        assert_int_equal(aws_time_parse(date, &t), 0);
+        assert_in_range(t - time(NULL), 3590, 3610);
+        assert_int_equal(b.n_skews, 1);
+        assert_in_range(b.skew_sec, 3590, 3610);
+    }
+}
+
 static void skew_that_does_not_help_is_dropped_at_once(void **state)
 {
     static const char body[] = "{\"__type\":\"RequestExpired\",\"message\":\"Request expired.\"}";
@@ -1714,6 +1746,7 @@ int main(void)
         TEST(the_clock_is_corrected_by_the_replys_date),
         TEST(the_clock_is_corrected_by_the_errors_text),
         TEST(impossible_server_time_nothing_is_corrected_and_nothing_ends),
+        TEST(clock_is_learnt_elsewhere_it_is_signed_with_and_reported_once),
         TEST(skew_that_does_not_help_is_dropped_at_once),
         TEST(calls_side_by_side_all_profit_from_one_correction),
         TEST(last_attempt_lets_the_one_on_its_way_end),
