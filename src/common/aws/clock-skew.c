@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See clock-skew.h. A clock is known by its offset from the boot clock: of two offsets it can be
- * said that they are of the same clock, whenever each was taken. */
+/* A clock is known by its offset from the boot clock. Two offsets can be compared whenever each was
+ * taken: equal offsets are of the same clock. */
 #include "aws/clock-skew.h"
 
 static int64_t boot_sec(uint64_t boot_usec)

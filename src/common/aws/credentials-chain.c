@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* See credentials-chain.h. The providers of a role's source are made when a role is assumed; they
- * are a second, shorter chain, as botocore has it: of the source profile alone, without the
- * environment, a container or an instance. */
+/* A role's source has providers of its own, which are made when the role is assumed. They are a second,
+ * shorter chain, as in botocore: the source profile alone, without the environment, a container or an
+ * instance.
+ *
+ * The chain owns the estimate of AWS's clock: STS and the users of the keys share it. */
 #include "aws/credentials-chain.h"
 
 #include <errno.h>

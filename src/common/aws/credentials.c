@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* See credentials.h. The chain is a walk with one step a provider; whoever asks while it walks
- * joins the list of those waiting. Answers leave from a deferred event source, so never inside a
- * call of the asker's, and all at once: the list is taken first, so that askers who come back from
- * inside their answer start a new round. */
+/* The cache of AWS keys. It walks along its providers, one step a provider. A caller that asks during a
+ * walk joins the list of waiting callers and shares its answer.
+ *
+ * Answers leave from a deferred event source, so no callback runs inside a call of the asker's. The
+ * list is taken whole before the first answer: a caller that asks again from inside its answer starts
+ * a new walk.
+ *
+ * Keys are replaced by newer ones, never dropped: a refresh that fails leaves the old keys in use. Only
+ * AWS's refusal (credentials_refused) makes the cache hold them back. */
 #include "aws/credentials.h"
 
 #include <errno.h>

@@ -30,9 +30,9 @@ enum { CREDENTIALS_WAITING_MAX = 4096 };
 
 /* `credentials` is NULL where none were found: then `error` is one line that names each place
  * looked at and what was found there. Both are borrowed. `outcome` is that of the provider that
- * ended the walk; NOT_SET_UP: none is. NOT_REACHED: none is, but one was not reached, and it has
- * not been asked for CREDENTIALS_NO_ANSWER_MAX_USEC yet: a later try may find it there. Where the
- * keys in use had come from it, it is UNREACHABLE for good. */
+ * ended the walk. NOT_SET_UP: no provider is set up. NO_ANSWER_YET: none is, but at one's place nobody
+ * answered, and that has lasted less than CREDENTIALS_NO_ANSWER_MAX_USEC: a later try may find keys
+ * there. Where the keys in use had come from that place, the outcome is UNREACHABLE instead. */
 typedef void (*credentials_done_fn)(void *userdata, enum credentials_outcome outcome,
                                     struct aws_credentials *credentials, const char *error);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See endpoint.h. The rules are those of AWS's endpoint rule set for SQS, in its order: a custom
- * endpoint first, then the region's partition with FIPS and dual-stack. Before them stands what the
- * rule set leaves to its caller: where the region comes from. */
+/* The rules are those of AWS's endpoint rule set for SQS, in its order: first a custom endpoint, then the
+ * region's partition with FIPS and dual-stack. The rule set leaves to its caller where the region comes
+ * from; that is decided before them. */
 #include "aws/endpoint.h"
 
 #include <errno.h>

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See error.h. */
 #include "aws/error.h"
 
 #include <errno.h>

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See files.h. */
 #include "aws/files.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See imds-settings.h. A variable wins over the profile's key. Whether it is switched off is looked
- * at before anything else: then nothing else can be wrong. */
+/* A variable wins over the profile's key. The switch that turns the service off is read before all else:
+ * with it on, a fault in another setting does not matter. */
 #include "aws/imds-settings.h"
 
 #include <errno.h>

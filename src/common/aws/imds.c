@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* See imds.h. Each read is one or two requests: PUT for the token, once a session, then GET with
- * it.
+/* A read is one or two requests: PUT for the token, once a session, then GET with it.
  *
- * Where PUT is answered by 403, 404 or 405, or not in time (in a container the hop limit of IMDSv2
- * makes its answer get lost on the way, while the connection stands), version 1 is tried, as
- * botocore does, unless that is switched off. */
+ * Version 1 is tried, as in botocore, when PUT is answered by 403, 404 or 405, or is not answered in
+ * time; unless a setting switches version 1 off. A PUT without an answer is common in a container: the
+ * hop limit of IMDSv2 drops the answer on its way, while the connection stays up. */
 #include "aws/imds.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See metadata-url.h. libcurl's URL parser takes a URL apart, for it is libcurl that will go there:
- * two parsers that differ about where the host ends are how such lists of allowed hosts get passed
- * by. It also writes IPv4 addresses in their usual form, whatever form they came in. */
+/* libcurl's URL parser takes a URL apart, because libcurl sends the request: lists of allowed hosts are
+ * bypassed where two parsers differ about the end of the host. The parser also writes an IPv4 address
+ * in its usual form, whatever form came in. */
 #include "aws/metadata-url.h"
 
 #include <arpa/inet.h>

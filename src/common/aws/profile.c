@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See profile.h. inih splits the lines into sections, keys and values, but reads each line into
+/* inih splits the lines into sections, keys and values, but reads each line into
  * 200 bytes, cuts names at 50, and takes " ;" for a comment, all without a word. So it is fed by a
  * reader of ours that deals with continuation lines itself and shortens the others: in place of a
  * section's name or a value stands the line's number, and the true one is taken from the text.

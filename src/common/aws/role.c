@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See role.h. The walk along the source profiles ends because each step adds a role, and there
- * is room for AWS_ROLES_MAX of them. */
+/* The walk along the source profiles ends: each step adds a role, and there are at most AWS_ROLES_MAX. */
 #include "aws/role.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See settings.h. Each setting is a list of places, tried in order; what they hold is borrowed
- * from the configuration, the environment and the profiles until all is copied at the end. */
+/* Each setting has a list of places, which are tried in order. The values are borrowed from the
+ * configuration, the environment and the profiles; they are copied at the end, all at once. */
 #include "aws/settings.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See sigv4-canonical.h. The form is written straight into the caller's buffer: a path's segments
+/* The form is written straight into the caller's buffer: a path's segments
  * are taken back from it where ".." says so, headers are sorted as pointers. Only a query needs a
  * scratch buffer, since its parts sort by their encoded text.
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See sigv4.h. A request is put into canonical form (sigv4-canonical.c), the form is hashed into
+/* A request is put into canonical form (sigv4-canonical.c), the form is hashed into
  * the string to sign, and that is signed with a key derived from secret, day, region and service.
  *
  * Each stage has an inner form that takes OpenSSL's contexts. The signer keeps those, and its

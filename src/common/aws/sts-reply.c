@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See sts-reply.h. The path of the open elements is kept as text, "/ErrorResponse/Error/Code"; a
+/* The path of the open elements is kept as text, "/ErrorResponse/Error/Code"; a
  * table says which paths are kept and where. expat gets an allocator that wipes what it frees: the
  * keys pass through its buffers.
  *

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* See sts.h. A call is either waiting for its reply (`slot`) or for its timer: the time of its next
- * attempt, or an error known at once that must not be answered from inside the call that asked.
+/* A call of STS. It is always in one of two states: it waits for its reply (`slot`), or for its timer.
+ * The timer stands for the time of the next attempt, or for an error that was known at once: that
+ * must not be answered from inside the call that asked.
  *
- * The body stays the same over the attempts; each is signed anew. A clock that is wrong is learnt
- * from the reply that complains (clock-skew.h). */
+ * The body is the same in all attempts, and each attempt is signed anew. When this machine's clock is
+ * wrong, the reply that complains says what the right time is (clock-skew.h). */
 #include "aws/sts.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* See url.h. libcurl reads the URLs, so that what is signed and what is sent agree: it writes
- * numbers of hosts and ports in their one form and takes dot segments out of the path. What it lets
- * pass for the sake of browsers (single slashes, raw spaces, bytes above 0x7e) is refused first.
+/* libcurl reads the URLs, so that the signed URL and the sent one agree: it writes numeric hosts and
+ * ports in one form and removes dot segments from the path. It accepts some forms for the sake of
+ * browsers (single slashes, raw spaces, bytes above 0x7e); these are refused first.
  *
- * An error line shows the URL at fault, but nothing of one that may hold a password or a token. */
+ * An error line shows the faulty URL, but no part that may hold a password or a token. */
 #include "aws/url.h"
 
 #include <errno.h>

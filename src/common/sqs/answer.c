@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See answer.h. Portals, proxies and gateways answer as well; SQS gives each request an id. */
+/* Portals, proxies and gateways answer as well; SQS gives each request an id. */
 #include "sqs/answer.h"
 
 #include <errno.h>

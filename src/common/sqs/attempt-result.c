@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What came of a call's attempt, and what follows: its end, or another attempt, and when. A call
- * that has failed with no tokens left for another attempt (util/backoff.h) waits long, but an
- * answer to another ends its wait. What an answer means is said by answer.h, and what follows a
- * failure by retry.h; here it is done. */
+/* Handles the result of a call's attempt: the call ends, or its next attempt is set. answer.h says
+ * what an answer means, retry.h says what follows a failure, and this file does it.
+ *
+ * A call that has failed with no retry tokens left (util/backoff.h) waits long; an answer to another
+ * call ends its wait. */
 #include "sqs/client-internal.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See client-internal.h: the end of a call, its timer, and what it means to other calls. */
+/* The end of a call, its timer, and what both mean for other calls that wait for SQS to be back. */
 #include "sqs/client-internal.h"
 
 #include <assert.h>

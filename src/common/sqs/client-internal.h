@@ -66,14 +66,14 @@ struct sqs_client {
 /* Whether an answer to another call may end this one's wait. */
 void sqs_call_set_wakeable(struct sqs_call *call, bool is_wakeable);
 
-/* Ends the wait of so many, of those whose time would come first. */
+/* Ends the wait of `n` wakeable calls, of those whose time would come first. */
 void sqs_client_wake(struct sqs_client *client, unsigned n);
 
-/* The last one that would have found out whether SQS is back may have gone: others wait for that.
- */
+/* Makes sure that some call finds out whether SQS is back: where no probe is left, wakes the one that
+ * would wake first. */
 void sqs_client_ensure_probe(struct sqs_client *client);
 
-/* The call has failed, and is to be repeated after a while. */
+/* The call has failed and will be repeated: counts it in n_failing until it ends. */
 void sqs_call_mark_failing(struct sqs_call *call);
 
 /* The call ends, whatever came of it: lets others go that wait for it to find out whether SQS is

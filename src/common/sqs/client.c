@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* See client.h. A call is always in one of three states: waiting for credentials, waiting for
- * its reply, waiting for the time of its next attempt; `slot`, `credentials_slot` and the timer say
- * which. What fails inside sqs_client_call is its return value; all else comes from the loop, so
- * that a callback never runs inside sqs_client_call or sqs_call_stop_retrying. */
+/* The life of a call and of its attempts. A call is always in one of three states: it waits for
+ * credentials (`credentials_slot`), for its reply (`slot`), or for the time of its next attempt (the
+ * timer). A failure inside sqs_client_call is its return value; all other failures come from the event
+ * loop, so no callback runs inside sqs_client_call or sqs_call_stop_retrying. */
 #include "sqs/client-internal.h"
 #include "util/clock.h"
 

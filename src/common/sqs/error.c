@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See error.h. A reply is read in this order: the code under either name, then who is at fault
+/* A reply is read in this order: the code under either name, then who is at fault
  * by x-amzn-query-error, then the HTTP status. The code comes first because SQS throttles with 403
  * and a 503 may be throttling: the status alone misleads.
  *

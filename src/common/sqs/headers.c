@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See headers.h. Most lines are the same with every request; those that differ stand in places
+/* Most lines are the same with every request; those that differ stand in places
  * of their own, to be written again for each. What is signed is what is sent: both are taken from
  * the same text. */
 #include "sqs/headers.h"

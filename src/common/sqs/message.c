@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See message.h. The checks are SQS's own (Developer Guide, "Message quotas" and "Message
+/* The checks are SQS's own (Developer Guide, "Message quotas" and "Message
  * metadata"): a message that passes is not refused for its form, so that one bad message cannot
  * take the nine beside it in a batch down with it.
  *

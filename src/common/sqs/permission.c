@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See permission.h. */
 #include "sqs/permission.h"
 
 /* The names under which SQS has been seen to refuse each probe, the older protocol's codes among

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See proof.h. */
 #include "sqs/proof.h"
 
 static bool is_early(const struct sqs_proof_facts *facts)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See reply-reader.h. Lines about damage name the member, never what it held: that may be a
+/* Lines about damage name the member, never what it held: that may be a
  * message of others. */
 #include "sqs/reply-reader.h"
 

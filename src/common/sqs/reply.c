@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See reply.h. The parsed JSON (util/json-tree.h) stays in memory as long as the reply, and the
+/* The parsed JSON (util/json-tree.h) stays in memory as long as the reply, and the
  * reply's strings point into it, so that a body is copied only once. What must be made anew
  * (arrays, decoded binary values) is kept beside it, in chunks.
  *

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See request.h. Each request is written from left to right into one buffer, whose error
- * sticks, so that only the end asks for it. Members stand in a fixed order; an absent one is left
- * out, never null. */
+/* A request is written from left to right into one buffer. The buffer's error sticks, so only the end
+ * looks at it. Members stand in a fixed order; an absent member is left out, never null. */
 #include "sqs/request.h"
 
 #include <assert.h>
