@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* Which of the calls that wait without retry tokens is woken, and when: on the structures themselves,
+ * since from outside another back-off can hide it. */
+#include "sqs/client-internal.h"
+#include "test-loop.h"
+#include "util/clock.h"
+
+enum { CALLS = 3 };
+
+static struct sqs_client client;
+static struct sqs_call calls[CALLS];
+
+static void on_timer(void *userdata)
+{
+}
+
+/* Three calls wait, the second would wake first, then the third. */
+static int set_up(void **state)
+{
+    static const uint64_t delays_sec[CALLS] = {40, 20, 30};
+
+    memset(&client, 0, sizeof(client));
+    memset(calls, 0, sizeof(calls));
+    list_init(&client.calls);
+    client.on_timer = on_timer;
+    if (sd_event_new(&client.event) < 0)
+        return -1;
+    for (size_t i = 0; i < CALLS; i++) {
+        calls[i].client = &client;
+        list_prepend(&client.calls, &calls[i].link);
+        if (sqs_call_set_timer(&calls[i], delays_sec[i] * USEC_PER_SEC) < 0)
+            return -1;
+        sqs_call_set_wakeable(&calls[i], true);
+    }
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    for (size_t i = 0; i < CALLS; i++)
+        timer_done(&calls[i].timer);
+    sd_event_unref(client.event);
+    return 0;
+}
+
+static bool is_woken(const struct sqs_call *call)
+{
+    return !call->is_wakeable && timer_usec(&call->timer) <= clock_boot_usec();
+}
+
+static void no_probe_is_left_the_first_to_wake_is_woken(void **state)
+{
+    sqs_client_ensure_probe(&client);
+    assert_true(is_woken(&calls[1]));
+    assert_false(is_woken(&calls[0]));
+    assert_false(is_woken(&calls[2]));
+    assert_int_equal(client.n_wakeable, 2);
+    sqs_client_ensure_probe(&client);
+    assert_true(is_woken(&calls[2]));
+    assert_false(is_woken(&calls[0]));
+}
+
+static void probe_is_left_nobody_is_woken(void **state)
+{
+    client.quota.n_probes[false] = 1;
+    sqs_client_ensure_probe(&client);
+    for (size_t i = 0; i < CALLS; i++)
+        assert_false(is_woken(&calls[i]));
+    assert_int_equal(client.n_wakeable, CALLS);
+}
+
+/* A long poll may take its time to find out: it is no probe for calls that are answered at once. */
+static void only_a_long_poll_is_left_one_is_woken(void **state)
+{
+    client.quota.n_probes[true] = 1;
+    sqs_client_ensure_probe(&client);
+    assert_true(is_woken(&calls[1]));
+}
+
+static void probe_ends_unanswered_another_is_woken(void **state)
+{
+    sqs_call_set_wakeable(&calls[0], false);
+    calls[0].retry.pass.is_probe = true;
+    client.quota.n_probes[false] = 1;
+    calls[0].is_answered = true;
+    sqs_call_leave(&calls[0]); /* an answered one leaves the waking to its answer */
+    assert_false(is_woken(&calls[1]));
+
+    calls[0].retry.pass.is_probe = true;
+    client.quota.n_probes[false] = 1;
+    calls[0].is_answered = false;
+    sqs_call_leave(&calls[0]);
+    assert_int_equal(client.quota.n_probes[false], 0);
+    assert_true(is_woken(&calls[1]));
+    assert_false(is_woken(&calls[2]));
+}
+
+static void more_are_to_be_woken_than_wait_all_are(void **state)
+{
+    sqs_client_wake(&client, CALLS + 1);
+    for (size_t i = 0; i < CALLS; i++)
+        assert_true(is_woken(&calls[i]));
+    assert_int_equal(client.n_wakeable, 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(no_probe_is_left_the_first_to_wake_is_woken),
+        TEST(probe_is_left_nobody_is_woken),
+        TEST(only_a_long_poll_is_left_one_is_woken),
+        TEST(probe_ends_unanswered_another_is_woken),
+        TEST(more_are_to_be_woken_than_wait_all_are),
+    };
+
+    return cmocka_run_group_tests_name("sqs-call", tests, NULL, NULL);
+}
