@@ -5,11 +5,27 @@
 #include "test-aws-home.h"
 #include "test-server.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
+
+/* The coarsest timer that was made. */
+static uint64_t coarsest_usec;
+
+/* Overrides libsystemd's. An accuracy of 0 stands for 250 ms there. */
+int sd_event_add_time(sd_event *event, sd_event_source **ret, clockid_t clock, uint64_t usec,
+                      uint64_t accuracy_usec, sd_event_time_handler_t callback, void *userdata)
+{
+    __typeof__(sd_event_add_time) *real =
+        (__typeof__(sd_event_add_time) *)dlsym(RTLD_NEXT, "sd_event_add_time");
+
+    if (usec == USEC_INFINITY)
+        coarsest_usec = MAX(coarsest_usec, accuracy_usec > 0 ? accuracy_usec : 250 * USEC_PER_MSEC);
+    return real(event, ret, clock, usec, accuracy_usec, callback, userdata);
+}
 
 /* How many connections may still be opened; -1: any number. Overrides libc's. */
 static int connections_left = -1;
@@ -482,6 +498,23 @@ static void session_ends_in_its_time_whatever_the_settings(void **state)
     assert_int_equal(test_server_requests(server), 3);
 }
 
+/* A pause of a second may be longer by a hundredth, not by a quarter. */
+static void pause_between_attempts_is_accurate(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER({.status = 500}, {.body = TOKEN}, {.body = "v"});
+    CLEANUP(imds_free) struct imds *imds = NULL;
+    CLEANUP(outcome_reset) struct outcome o = {};
+
+    setenv("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "2", 1);
+    imds = new_session(f, server);
+    coarsest_usec = 0;
+    read_thing(f, imds, &o);
+    assert_int_equal(o.outcome, IMDS_OK);
+    assert_in_range(coarsest_usec, 1, IMDS_PAUSE_USEC / 100);
+}
+
 /* In the pause after a request, and while the second is under way. */
 static void a_session_that_is_freed_says_nothing_more(void **state)
 {
@@ -607,6 +640,7 @@ int main(void)
         TEST(where_nobody_listens_it_is_absent),
         TEST(socket_cannot_be_opened_outcome_is_shortage),
         TEST(session_ends_in_its_time_whatever_the_settings),
+        TEST(pause_between_attempts_is_accurate),
         TEST(a_session_that_is_freed_says_nothing_more),
         TEST(region_is_that_of_the_zone),
         TEST(region_that_is_cancelled_says_nothing),
