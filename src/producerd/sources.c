@@ -41,14 +41,23 @@ int source_check_settings(const struct config *config, char **error)
     return source_demo_check(config, error);
 }
 
-int source_check_start(const struct config *config, char **error)
+static int check_start_of_demo(const struct config *config, char **error)
 {
-    if (config->producer.source == CONFIG_SOURCE_SPOOL)
-        return 0;
     if (submit_socket_is_given())
         return error_line(SOURCE_E_CONFIG, error,
                           "producer.source: found \"demo\", but systemd has opened a socket for "
                           "messages to be handed in: set it to \"spool\", or stop and disable "
                           "sqs-producerd.socket");
     return source_demo_check(config, error);
+}
+
+int source_check_start(const struct config *config, char **error)
+{
+    switch (config->producer.source) {
+    case CONFIG_SOURCE_SPOOL:
+        return 0;
+    case CONFIG_SOURCE_DEMO:
+        break;
+    }
+    return check_start_of_demo(config, error);
 }

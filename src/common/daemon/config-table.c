@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/config-table.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <strings.h>
 #include <sys/un.h>
@@ -286,3 +287,6 @@ const struct setting config_settings[] = {
 };
 
 const size_t config_n_settings = ARRAY_SIZE(config_settings);
+
+static_assert(ARRAY_SIZE(config_settings) <= CONFIG_SETTINGS_MAX,
+              "more settings than CONFIG_SETTINGS_MAX");

@@ -38,6 +38,8 @@ struct setting {
     const char *doc; /* one line */
 };
 
+enum { CONFIG_SETTINGS_MAX = 64 };
+
 extern const struct setting config_settings[];
 extern const size_t config_n_settings;
 

@@ -31,7 +31,7 @@ struct reader {
     const char *path;
     char **error;
     struct config *config;
-    bool seen[64]; /* by the table's index */
+    bool seen[CONFIG_SETTINGS_MAX]; /* by the table's index */
 };
 
 /* ---- Complaints ---- */

@@ -40,7 +40,7 @@ struct child_options {
     void *userdata;
 };
 
-/* Starts the program, as launch does.
+/* Starts the program, as spawn_program does.
  *
  * Its end is the end of its process group. What counts is how the program itself ends; whatever of
  * the group still runs then is ended as well, and `done` waits for that, for grace_usec at most.
