@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* A queue of acknowledgements: messages to be deleted (kind ACK_DELETE), or to be released (kind
- * ACK_CHANGE_VISIBILITY). A message stays in the queue until SQS has done it, has refused it for
- * good, or the message's lease has ended. Messages share requests, up to ten in each. A message
- * whose attempt failed is tried again after the back-off for that kind of failure.
+/* A queue of messages that wait to be deleted (kind ACK_DELETE) or released (kind
+ * ACK_CHANGE_VISIBILITY). A message leaves the queue when SQS has done the operation or has refused
+ * it for good, or when the message's lease has ended. Up to ten messages share a request. If an
+ * attempt fails for a message, the message is tried again after the back-off for that kind of
+ * failure.
  *
  * Deletes of one lane are sent in order: a message waits until all messages before it are deleted,
- * or shares a request with them. So the deleted messages of a group are always the first ones. (The
- * exception: SQS fails an entry in the middle of a request. Its delete is repeated.)
+ * or shares a request with them. So the first messages of a group are always deleted first. There
+ * is one exception: SQS may fail one entry of a request and delete the messages behind it. The
+ * failed delete is repeated.
  *
  * A release waits for the answer to a lease renewal that is under way. If the renewal took effect
  * after the release, the message would stay hidden. */
@@ -29,8 +31,8 @@ struct ack_queue_options {
 };
 
 /* Runs once for each message that was added and not removed, never from inside ack_queue_add. The
- * message has left the queue by then. `outcome` is not ACK_RETRY: a message whose lease ended
- * before it was done has ACK_LEASE_LOST. `result` has AWS's words on the last attempt. The callback
+ * message has left the queue by then. `outcome` is never ACK_RETRY; it is ACK_LEASE_LOST if the
+ * lease ended before SQS did the operation. `result` tells how the last attempt ended. The callback
  * may add and remove messages. */
 typedef void (*ack_done_fn)(void *userdata, struct message *message, enum ack_outcome outcome,
                             const struct ack_result *result);
@@ -46,16 +48,16 @@ DEFINE_CLEANUP(struct ack_queue *, ack_queue_free)
 void ack_queue_add(struct ack_queue *ack_queue, struct message *message, unsigned visibility_sec,
                    uint64_t now_usec);
 
-/* Removes a message. False when its request is under way: `done` then runs after this attempt. */
+/* Removes a message. False: its request is under way, and `done` runs after this attempt. */
 bool ack_queue_remove(struct ack_queue *ack_queue, struct message *message);
 
-/* Everything is to be sent before `end_usec`; attempts share the time that is left, and what has
- * not ended by then is left. From now on no message waits for others, and near the end no release
- * waits for a renewal. */
+/* Tries to finish all messages before `end_usec`. The attempts share the time that is left.
+ * Messages that are not finished by then stay in the queue. From now on no message waits for
+ * others, and near the end no release waits for a renewal. */
 void ack_queue_stop(struct ack_queue *ack_queue, uint64_t end_usec);
 
-/* Sends what is due, and ends messages whose lease has ended. 0, or a negative errno when nothing
- * can be sent at the moment. */
+/* Sends the messages that are due, and ends those whose lease has ended. 0, or a negative errno:
+ * nothing can be sent at the moment. */
 int ack_queue_dispatch(struct ack_queue *ack_queue);
 
 /* The time of the next dispatch if no message is added and no request ends before; USEC_INFINITY:
@@ -74,5 +76,5 @@ static inline unsigned ack_queue_visibility_sec(const struct message *message)
     return message->ack.visibility_sec;
 }
 
-/* The number of messages in the queue, those in requests included. */
+/* The number of messages in the queue. Messages whose request is under way count, too. */
 size_t ack_queue_count(const struct ack_queue *ack_queue);

@@ -3,8 +3,9 @@
  * message has an outcome of its own.
  *
  * Each attempt leaves out the messages whose lease has ended by then: an expired receipt handle is
- * never sent. A change of visibility must get through before the first of its leases ends; its
- * attempts share that time (attempt-timeout.h), so that one that stalls does not cost the lease. */
+ * never sent. A change of visibility must succeed before the first lease of its messages ends. Its
+ * attempts share the time until then (attempt-timeout.h), so one stalled attempt does not lose the
+ * lease. */
 #pragma once
 
 #include "consumerd/message.h"
@@ -25,7 +26,7 @@ struct ack_item {
 enum ack_outcome {
     ACK_OK,
     ACK_LEASE_LOST, /* the lease has ended by our clock, or SQS says so */
-    ACK_REFUSED,    /* SQS would refuse the same again */
+    ACK_REFUSED,    /* SQS would refuse it again */
     ACK_RETRY,      /* not done; `class` says how long to wait */
 };
 
@@ -38,10 +39,10 @@ struct ack_result {
 };
 
 struct ack_request_ops {
-    /* Whether an item is to be part of a further attempt. */
+    /* Whether the next attempt should include the item. */
     bool (*is_wanted)(void *userdata, const struct ack_item *item);
-    /* When the request must have got through, if not because of a lease; USEC_INFINITY: at no
-     * certain time. Asked before each attempt, also from inside ack_request_send. May be NULL. */
+    /* The time by which the request must have succeeded, besides the end of a lease; USEC_INFINITY:
+     * none. Asked before each attempt, also from inside ack_request_send. May be NULL. */
     uint64_t (*end_usec)(void *userdata);
     /* Runs once for each item. */
     void (*item_done)(void *userdata, const struct ack_item *item, const struct ack_result *result);
@@ -49,14 +50,14 @@ struct ack_request_ops {
     void (*done)(void *userdata, struct ack_request *ack);
 };
 
-/* Sends 1 to 10 items: a single delete by DeleteMessage, all others by the batch operations. No
- * callback but end_usec runs from inside. The ops must outlive the request. `*ret` is valid until
+/* Sends 1 to 10 items: a single delete by DeleteMessage, all others by the batch operations. Of the
+ * callbacks only end_usec runs from inside. The ops must outlive the request. `*ret` is valid until
  * `done`. 0 or a negative errno. */
 int ack_request_send(struct queue *queue, enum ack_kind kind, const struct ack_item *items,
                      size_t n, const struct ack_request_ops *ops, void *userdata,
                      struct ack_request **ret);
 
-/* Cancels the request; no callback runs. What was sent may still take effect. */
+/* Cancels the request; no callback runs. SQS may still carry out an attempt that was sent. */
 struct ack_request *ack_request_free(struct ack_request *ack);
 DEFINE_CLEANUP(struct ack_request *, ack_request_free)
 

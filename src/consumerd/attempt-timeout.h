@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* How the attempts of a request share the time until it must have got through. The first attempt
- * has a quarter of that time, each further one half of what is left. So an attempt that stalls
- * leaves time for others, each on a connection of its own, and a slow network is not taken for a
- * dead one. */
+/* How the attempts of a request share the time until the request must have succeeded. The first
+ * attempt gets a quarter of that time; each further attempt gets half of the time that is left. So
+ * a stalled attempt leaves time for others, each on a connection of its own, and an attempt over a
+ * slow network still has time to succeed. */
 #pragma once
 
 #include "util/macro.h"
 
-/* No attempt has less: a request needs that much. */
+/* No attempt gets less, because a request needs that much time. */
 #define ATTEMPT_TIMEOUT_MIN_USEC (100 * USEC_PER_MSEC)
 
-/* The timeout of the next attempt. n_before: the number of attempts before it. end_usec: when the
- * request must have got through; USEC_INFINITY: at no certain time, and the result is
+/* The timeout of the next attempt. n_before: the number of attempts before it. end_usec: the time
+ * by which the request must have succeeded. If it is USEC_INFINITY (no such time), the result is
  * USEC_INFINITY, too. */
 static inline uint64_t attempt_timeout_usec(unsigned n_before, uint64_t end_usec, uint64_t now_usec)
 {

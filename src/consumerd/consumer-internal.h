@@ -37,15 +37,15 @@ struct consumer {
 
     bool is_stopping, is_over;
     bool has_cancelled_log_waits, has_cancelled;
-    uint64_t log_waits_end_usec; /* of a stop: no message waits for the log any longer */
-    uint64_t cancel_usec;        /* of a stop: what is still being handled is cancelled */
+    uint64_t log_waits_end_usec; /* of a stop: from then on no message waits for the log */
+    uint64_t cancel_usec;        /* of a stop: then the messages with the handler are cancelled */
     uint64_t stop_end_usec;
     int exit_status;
 };
 
 /* ---- consumer-status.c ---- */
 
-/* Ends the process after an error without remedy. */
+/* Ends the process after an error from which the consumer cannot recover. */
 void consumer_fail(struct consumer *consumer, int error, const char *what);
 
 /* Requests a dispatch, which the event loop runs soon. */
@@ -63,10 +63,10 @@ void consumer_log_shortage(struct consumer *consumer, int error, const char *wha
  * again. */
 size_t consumer_reply_memory_bytes(const struct consumer *consumer);
 
-/* The visibility timeout that messages are received with. */
+/* The visibility timeout that a receive asks for. */
 unsigned consumer_visibility_sec(const struct consumer *consumer);
 
-/* From the beginning of a stop until what is still being handled is cancelled. */
+/* How long after the beginning of a stop messages that are still with the handler are cancelled. */
 uint64_t consumer_until_cancel_usec(const struct consumer *consumer);
 
 /* Makes the receiver. 0 or -ENOMEM. */
@@ -75,7 +75,8 @@ int consumer_begin_receiving(struct consumer *consumer);
 /* Starts polls for as many messages as there is capacity for. Returns when to call it again. */
 uint64_t consumer_poll(struct consumer *consumer);
 
-/* Whether as many receives in a row were empty as end the consumer. */
+/* Whether the consumer ends because enough receives in a row were empty
+ * (consumer.exit_after_empty_receives). */
 bool consumer_is_drained(const struct consumer *consumer);
 
 /* The `refreshed` callback of the queue: its visibility timeout may have changed. */

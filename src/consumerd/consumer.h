@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* The consumer: receives messages as long as there is capacity, has many handled at once and those
- * of a group one by one, keeps their leases, deletes what was handled and releases what was not. */
+/* The consumer: receives messages while there is capacity, and gives them to the handler, many at
+ * once, but those of a group one by one. It renews their leases. It deletes the messages that were
+ * handled, and releases the others. */
 #pragma once
 
 #include "consumerd/handler/handler.h"
 #include "daemon/queue.h"
 
-/* What the credentials must be allowed. */
+/* The operations that the credentials must allow. */
 #define CONSUMER_PERMISSIONS                                                                       \
     (PERMISSION_BIT(SQS_RECEIVE_MESSAGE) | PERMISSION_BIT(SQS_DELETE_MESSAGE) |                    \
      PERMISSION_BIT(SQS_CHANGE_MESSAGE_VISIBILITY))
 
 struct consumer;
 
-/* Opens the queue, then consumes it until the service stops, or until as many receives in a row
- * were empty as are configured; then it calls service_exit. The service and the configuration are
- * borrowed and must outlive the consumer. The consumer owns the handler, also when this function
- * fails.
+/* Opens the queue, then consumes it until the service stops or the configured number of receives in
+ * a row were empty. Then it calls service_exit. The service and the configuration are borrowed and
+ * must outlive the consumer. This function takes ownership of the handler, even when it fails.
  *
  * Opens the ledger first ($STATE_DIRECTORY/ledger.db), unless the handler is the journal's or
  * consumer.ledger_max_messages is 0.
  *
- * 0, a negative errno, or CONSUMER_E_CONFIG: the configuration is not valid, or the ledger needs a
- * person. Then *error is one line, which the caller frees. */
+ * 0, a negative errno, or CONSUMER_E_CONFIG: the configuration is not valid, or only a person can
+ * make the ledger usable. Then *error is one line, which the caller frees. */
 enum { CONSUMER_E_CONFIG = 1 };
 int consumer_new(struct service *service, const struct config *config, struct handler *handler,
                  struct consumer **ret, char **error);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Keeps a message from being handled twice: stands between the messages in flight and the ledger.
+/* Prevents that a message is handled twice. The messages in flight use the ledger through this
+ * file.
  *
- * A handled message waits here until its id is in the ledger; one commit, and one sync of the disk,
- * serves all that wait. Problems with the ledger are logged here, at once and then once a minute.
+ * A handled message waits here until its id is in the ledger; one commit, with one sync of the
+ * disk, is enough for all messages that wait. Problems with the ledger are logged here, at once and
+ * then once a minute.
  *
  * SQS may deliver a message again that it has deleted (Amazon SQS Developer Guide, "At-least-once
  * delivery"). So an id stays in the ledger for IDEMPOTENCY_DELETED_KEPT_USEC after the delete. At
- * most IDEMPOTENCY_DELETED_KEPT_MAX such ids stay, and none takes the place of a message that is
- * not deleted. */
+ * most IDEMPOTENCY_DELETED_KEPT_MAX such ids stay, and none of them makes the ledger forget the id
+ * of a message that is not deleted. */
 #pragma once
 
 #include "consumerd/ledger.h"
@@ -23,7 +25,7 @@ struct idempotency {
     struct ledger *ledger; /* NULL: none; then no function here does anything */
     struct list waiting;   /* the earliest handled first */
     size_t n_waiting;
-    bool is_failure_logged; /* a line was written of a problem that has not ended */
+    bool is_failure_logged; /* a problem was logged, and has not ended */
     struct log_rate_limit failure_limit, crowded_limit;
     uint64_t n_crowded_out;     /* as logged last */
     struct deleted_id *deleted; /* a ring of ids; NULL: none yet, or no memory */
@@ -45,7 +47,7 @@ bool idempotency_was_handled(struct idempotency *idempotency, const struct messa
  * for. */
 bool idempotency_add(struct idempotency *idempotency, struct message *message);
 
-/* The message no longer waits. One that does not wait is left alone. */
+/* Removes the message from those that wait. Does nothing if it does not wait. */
 void idempotency_remove(struct idempotency *idempotency, struct message *message);
 
 /* SQS has deleted the message: its id may leave the ledger in IDEMPOTENCY_DELETED_KEPT_USEC. */

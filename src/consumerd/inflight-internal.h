@@ -42,7 +42,7 @@ struct inflight {
     struct ack_queue *deleter, *releaser;
     struct idempotency idempotency;
     struct outage outage;
-    struct message *isolated; /* with the handler, and nothing else may be; NULL: none */
+    struct message *isolated; /* must be alone with the handler; NULL: no such message */
     struct outage_log outage_log;
 
     struct list messages; /* the earliest received first, so messages of one reply are neighbours */
@@ -75,7 +75,8 @@ void inflight_apply(struct inflight *inflight, struct message *message, enum mes
 
 /* ---- inflight-release.c ---- */
 
-/* Takes the message out of its lane, out of the ledger's queue, and stops renewing its lease. */
+/* Takes the message out of its lane and out of the messages that wait for the ledger. Stops
+ * renewing its lease. */
 void inflight_withdraw(struct inflight *inflight, struct message *message);
 
 /* Ends the message: adds 1 to `*counter` and drops the reference. */
@@ -122,14 +123,15 @@ void inflight_cancel_handling(struct inflight *inflight, struct message *message
 /* The handler was not reached: the message gives up its slot and waits in its lane. */
 void inflight_defer(struct inflight *inflight, struct message *message);
 
-/* The message was handled: has its id written into the ledger, if there is one. */
+/* The message was handled: its id will be written into the ledger, if there is one. */
 void inflight_record(struct inflight *inflight, struct message *message);
 
-/* Writes the ledger, and has deleted what waited for that, whether or not it could be written. */
+/* Writes the ledger. Then acknowledges the messages that waited for that, whether or not it could
+ * be written. */
 void inflight_acknowledge_recorded(struct inflight *inflight);
 
-/* Whether to receive nothing further: the handler is not reached, and messages in flight can be
- * tried, or it is too early for the next try. */
+/* Whether to receive nothing further. True during an outage, unless the next try is due and no
+ * message in flight can be tried or is being tried. */
 bool inflight_is_paused(const struct inflight *inflight, uint64_t now_usec);
 
 /* When the next message is to be tried; USEC_INFINITY: now, or after something else happens. */

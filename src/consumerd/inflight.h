@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The messages in flight: each from the reply that brought it until SQS has deleted it, has made it
- * visible again, or has ended its lease.
+/* The messages in flight. A message is in flight from the reply that brought it until SQS has
+ * deleted it or made it visible again, or until its lease has ended.
  *
- * Up to `concurrency` messages are handled at once; of a FIFO group one at a time, in order. Every
- * message keeps its lease until it ends. A message that was handled is deleted; a message that was
- * not handled is released.
+ * Up to `concurrency` messages are handled at once. The messages of a FIFO group are handled one at
+ * a time, in order. Every message keeps its lease until it ends. A message that was handled is
+ * deleted; a message that was not handled is released.
  *
  * The ledger (optional) records the id of a handled message before the message is deleted. A
  * message whose id the ledger already has is deleted without being handled. inflight_dispatch
@@ -27,7 +27,7 @@ struct inflight;
 struct inflight_options {
     bool is_fifo;
     unsigned visibility_sec; /* more than 0 */
-    unsigned concurrency;    /* messages that hold a slot: begun and not yet ended, at most */
+    unsigned concurrency;    /* limit of the messages that hold a slot: begun and not yet ended */
     uint64_t delete_linger_usec;
     uint64_t retry_delay_usec, retry_delay_max_usec;
 };
@@ -40,7 +40,7 @@ int inflight_new(struct queue *queue, struct handler *handler, struct ledger *le
                  const struct inflight_options *options, inflight_changed_fn changed,
                  void *userdata, struct inflight **ret);
 
-/* Abandons what the handler has, and calls no callback. */
+/* Abandons the messages that are with the handler. Runs no callback. */
 struct inflight *inflight_free(struct inflight *inflight);
 DEFINE_CLEANUP(struct inflight *, inflight_free)
 
@@ -60,7 +60,8 @@ int inflight_dispatch(struct inflight *inflight, uint64_t *ret_next_usec);
 
 /* Begins no message from now on. Messages that wait, and messages added later, are released as soon
  * as no receive is under way (inflight_set_receiving) and no message that lost its lease is still
- * with the handler ahead of them in their group. At `end_usec` whatever is in flight is left. */
+ * with the handler ahead of them in their group. Messages that are still in flight at `end_usec`
+ * are not finished. */
 void inflight_stop(struct inflight *inflight, uint64_t end_usec);
 
 /* Says whether receives are under way. During a stop SQS could give a released message to such a
@@ -94,5 +95,5 @@ struct inflight_status {
 
 struct inflight_status inflight_status(const struct inflight *inflight);
 
-/* What was done since the beginning. Borrowed; the counters go on counting. */
+/* The counts since the start. Borrowed; the counters go on counting. */
 const struct consumer_counts *inflight_counts(const struct inflight *inflight);

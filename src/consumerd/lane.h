@@ -2,10 +2,10 @@
 /* Decides which message may be begun next.
  *
  * On a FIFO queue the messages of a group form a lane. One message of a lane is handled at a time,
- * in the order in which they were received; lanes are independent and take turns. Messages whose
- * group the server does not tell share one lane. On a standard queue each message id is a lane: it
- * holds the message, and any copies that SQS delivers. When one copy has been handled, the others
- * need not be.
+ * in the order in which they were received; lanes are independent and take turns. Messages without
+ * a group in SQS's reply share one lane. On a standard queue each message id is a lane: it holds
+ * the message, and any copies that SQS delivers. When one copy has been handled, the others need
+ * not be.
  *
  * A handled message stays in its lane until it is removed, because others depend on it: its delete
  * is sent before those of its successors, and when its lease is lost, its successors are
@@ -24,8 +24,9 @@ DEFINE_CLEANUP(struct lanes *, lanes_free)
 /* Adds a message behind those of its lane. 0 or -ENOMEM. */
 int lanes_add(struct lanes *lanes, struct message *message);
 
-/* Returns the next message that may be begun. It is the one of its lane that is being handled, from
- * now until lanes_handled, lanes_requeue or lanes_remove. NULL: none may be begun. */
+/* Returns the next message that may be begun. From now until lanes_handled, lanes_requeue or
+ * lanes_remove it counts as being handled, and no other message of its lane may be begun. NULL:
+ * none may be begun. */
 struct message *lanes_begin_next(struct lanes *lanes);
 
 /* The message that lanes_begin_next would return. */

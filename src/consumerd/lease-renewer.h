@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Renews leases: asks SQS in batches for those that are due, and reports those that are lost. */
+/* Renews leases: sends the renewals that are due to SQS in batches, and reports the leases that are
+ * lost. */
 #pragma once
 
 #include "consumerd/ack-request.h"

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The leases of messages in flight: until when each message is hidden from other consumers, and
- * when to renew that. Pure: the caller passes the time, sends the renewals, and reports the
+/* The leases of messages in flight: how long SQS hides each message from other consumers, and when
+ * to renew its lease. Pure: the caller passes the time, sends the renewals, and reports the
  * answers.
  *
  * A lease counts from a moment before the request that began or renewed it was sent. So it ends
- * here no later than at SQS. It is renewed when half of what was left of it has passed.
+ * here no later than at SQS. A lease is renewed when half of the time that it had left at its begin
+ * or its last renewal has passed.
  *
  * Each message has a lease of its own, on a FIFO queue too: to renew only the first of a group
  * would keep the others hidden, but their receipt handles would expire. */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The ids of messages that were handled and perhaps not deleted, on disk. A message that is
- * received again is then not handled again, however the daemon ended in between. A message has the
+/* The ids of messages that were handled and perhaps not deleted, on disk. So a message that is
+ * received again is not handled again, even if the daemon crashed in between. A message has the
  * same id in all its deliveries. A person who moves a message out of a dead-letter queue gives it a
  * new id; it is handled as a new message.
  *
  * Additions and removals form one transaction until ledger_commit, which blocks for one sync of the
  * disk if anything was added (util/database.h). ledger_has sees them before that.
  *
- * Times are those of the wall clock, because they must hold over a boot. If the clock jumps ahead
- * by more than max_age, all ids are forgotten too early. If it jumps back later, the ids that were
- * added in between are forgotten. */
+ * Times are of the wall clock, because they must stay valid after a reboot. If the clock jumps
+ * ahead by more than max_age, all ids are forgotten too early. If it jumps back later, the ids that
+ * were added in between are forgotten. */
 #pragma once
 
 #include "util/macro.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A message's life in the consumer, from its receipt until SQS has deleted it or may deliver it
- * again. One table says what each event does to a message in each state, and why. Pure.
+ * again. One table says for each state and each event: the next state, the action and the reason.
+ * Pure.
  *
  *     received --> queued --> handling --> recording --> acknowledging --> deleted
  *                    |         |    ^          |               |
@@ -11,15 +12,17 @@
  *                                            |
  *                                            +--> released, lost
  *
- * Not shown: the handling of a message can be cancelled. The message then waits for the handler's
- * end.
+ * Not shown: the handling of a message can be cancelled. The message then waits until the handler
+ * has ended. A message "comes back" if SQS will deliver it again: it is released, or its lease is
+ * lost.
  *
  * What always holds:
  *   - A message is acknowledged (deleted) only if the handler is done with it or has rejected it,
  *     if it is a copy of such a message, or if the ledger has its id.
- *   - A message that has lost its lease is never acknowledged. If its delete was sent before, only
- *     the answer is awaited.
- *   - A message that is with the handler stays in its lane until the handler has ended with it. */
+ *   - A message that has lost its lease is never acknowledged. If its delete was sent before, the
+ *     consumer only waits for the answer.
+ *   - A message that is with the handler stays in its lane until the handler has ended its work on
+ *     it. */
 #pragma once
 
 #include "util/macro.h"
@@ -27,17 +30,17 @@
 enum message_state {
     MESSAGE_RECEIVED,         /* in no lane yet */
     MESSAGE_QUEUED,           /* waits in its lane */
-    MESSAGE_DEFERRED,         /* waits in its lane; the handler was not reached with it before */
+    MESSAGE_DEFERRED,         /* waits in its lane again; the handler was not reached */
     MESSAGE_HANDLING,         /* with the handler */
-    MESSAGE_CANCELLED,        /* with the handler, cancelled: the stop leaves no more time */
-    MESSAGE_CANCELLED_BEHIND, /* with the handler, cancelled: one before it in its lane returns */
+    MESSAGE_CANCELLED,        /* with the handler, cancelled: a stop leaves no more time */
+    MESSAGE_CANCELLED_BEHIND, /* with the handler, cancelled: an earlier message comes back */
     MESSAGE_LEASE_LOST,       /* with the handler, cancelled: its lease is lost */
-    MESSAGE_RECORDING,        /* handled; its id is to be written into the ledger */
-    MESSAGE_ACKNOWLEDGING,    /* to be deleted, or the delete is under way */
-    MESSAGE_WITHDRAWN_BEHIND, /* its delete is under way; one before it in its lane comes back */
-    MESSAGE_WITHDRAWN_LOST,   /* its delete is under way; its lease is lost */
-    MESSAGE_RELEASING,        /* to be made visible, or the request for that is under way */
-    MESSAGE_DELETED,          /* final, like the two below; somebody may still hold a reference */
+    MESSAGE_RECORDING,        /* handled; waits until the ledger has its id */
+    MESSAGE_ACKNOWLEDGING,    /* waits to be deleted, or its delete was sent */
+    MESSAGE_WITHDRAWN_BEHIND, /* its delete was sent; an earlier message comes back */
+    MESSAGE_WITHDRAWN_LOST,   /* its delete was sent; its lease is lost */
+    MESSAGE_RELEASING,        /* waits to be released, or its release was sent */
+    MESSAGE_DELETED,          /* final, like the two below; references to it may remain */
     MESSAGE_RELEASED,
     MESSAGE_LOST, /* it becomes visible at the end of its lease, or another consumer has it */
     MESSAGE_N_STATES,
@@ -46,31 +49,31 @@ enum message_state {
 enum message_event {
     /* Before the handler. */
     ON_RECEIPT,    /* it was added to its lane */
-    ON_BEGIN,      /* it is the next of its lane, and there is a free slot */
-    ON_COPY,       /* the same, and a copy of it was handled */
-    ON_LEDGER_HIT, /* the same, and the ledger has its id */
-    /* The handler's answer. A message whose lease is lost has only the last two. */
+    ON_BEGIN,      /* it is the next of its lane and has taken a slot */
+    ON_COPY,       /* like ON_BEGIN, but a copy of it was handled */
+    ON_LEDGER_HIT, /* like ON_BEGIN, but the ledger has its id */
+    /* The handler's answer. A message whose lease is lost gets only the last two. */
     ON_DONE,
     ON_REJECTED,
     ON_FAILED, /* HANDLER_RETRY or HANDLER_UNANSWERED */
     ON_NOT_REACHED,
     ON_NOT_REACHED_AT_STOP,
-    ON_ENDED,        /* and it has no lease */
-    ON_ENDED_LEASED, /* and a renewal has got through late */
+    ON_ENDED,        /* the handler has ended; the lease has ended, too */
+    ON_ENDED_LEASED, /* the handler has ended; a late renewal has kept the lease */
     /* What happens around it. */
     ON_CHARGED,     /* it is to blame for the handler's outage (outage.h) */
-    ON_RECORDED,    /* the ledger was written, or could not be */
+    ON_RECORDED,    /* the ledger was written, or writing it failed */
     ON_NO_LEDGER,   /* there is no ledger */
-    ON_BEHIND,      /* one before it in its lane comes back */
-    ON_BEHIND_SENT, /* the same, while its delete is under way */
+    ON_BEHIND,      /* an earlier message of its lane comes back */
+    ON_BEHIND_SENT, /* the same, and its delete was sent */
     ON_LEASE_LOST,
-    ON_LEASE_LOST_SENT, /* the same, while its delete is under way */
+    ON_LEASE_LOST_SENT, /* the same, and its delete was sent */
     ON_STOP,
-    ON_STOP_DEADLINE, /* no more time for handling */
+    ON_STOP_DEADLINE, /* the stop leaves no more time for handling */
     /* SQS's answers. */
     ON_DELETED,
-    ON_NOT_DELETED,        /* and its lease is over */
-    ON_NOT_DELETED_LEASED, /* and its lease is not over */
+    ON_NOT_DELETED,        /* it was not deleted, and its lease has ended */
+    ON_NOT_DELETED_LEASED, /* it was not deleted, and its lease has not ended */
     ON_RELEASED,
     ON_NOT_RELEASED,
     MESSAGE_N_EVENTS,
@@ -84,21 +87,22 @@ enum message_action {
     DO_DEFER,        /* put it back as the first of its lane */
     DO_RECORD,       /* write its id into the ledger */
     DO_ACKNOWLEDGE,  /* add it to the delete queue */
-    DO_WITHDRAW,     /* remove it from its lane; a failed delete is not sent again */
+    DO_WITHDRAW,     /* remove it from its lane; do not repeat its delete */
     DO_RELEASE,      /* add it to the release queue */
-    DO_RELEASE_LANE, /* release all behind it in its lane, then itself */
+    DO_RELEASE_LANE, /* release all messages behind it in its lane, then itself */
     DO_END,          /* count it and free it */
 };
 
-/* Why a transition was made. The reasons of releases come first: they are counted one by one. */
+/* Why a transition was made. The reasons for releases come first, because each has its own
+ * counter. */
 enum message_reason {
     RELEASE_NOT_BEGUN,   /* a stop came before it was begun */
     RELEASE_INTERRUPTED, /* a stop cancelled its handling */
     RELEASE_NOT_REACHED, /* a stop came while the handler was not reached */
     RELEASE_RETRY,       /* the handler failed or did not answer */
     RELEASE_REFUSED,     /* it was charged with a gateway's refusals (outage.h) */
-    RELEASE_BEHIND,      /* one before it in its group comes back */
-    RELEASE_LEASE,       /* its lease was taken for lost, but it is still hidden */
+    RELEASE_BEHIND,      /* an earlier message of its group comes back */
+    RELEASE_LEASE,       /* its lease counted as lost, but SQS still hides it */
     RELEASE_N_REASONS,
     REASON_RECEIVED = RELEASE_N_REASONS,
     REASON_BEGUN,
@@ -119,7 +123,8 @@ enum message_reason {
     MESSAGE_N_REASONS,
 };
 
-/* One cell of the table. All zero, which is MESSAGE_IMPOSSIBLE, where the event cannot happen. */
+/* One cell of the table. If the event cannot happen in the state, the cell is all zero
+ * (MESSAGE_IMPOSSIBLE). */
 struct message_step {
     uint8_t action; /* enum message_action */
     uint8_t to;     /* enum message_state */
@@ -128,7 +133,7 @@ struct message_step {
 
 struct message_step message_step(enum message_state from, enum message_event event);
 
-/* "handling"; "it was not begun before the stop". */
+/* Texts for the journal: "handling"; "it was not begun before the stop". */
 const char *message_state_text(enum message_state state);
 const char *message_reason_text(enum message_reason reason);
 
@@ -149,7 +154,7 @@ static inline bool message_state_is_cancelled(enum message_state state)
     return state >= MESSAGE_CANCELLED && state <= MESSAGE_LEASE_LOST;
 }
 
-/* Its delete is under way, and only the answer is awaited. */
+/* Its delete was sent, and the consumer only waits for the answer. */
 static inline bool message_state_is_withdrawn(enum message_state state)
 {
     return state == MESSAGE_WITHDRAWN_BEHIND || state == MESSAGE_WITHDRAWN_LOST;

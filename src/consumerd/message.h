@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A message in flight. Only inflight_apply changes its state (message-state.h). Each module keeps
- * its data on the message in a member of its own, and offers functions to those who need to
- * know. */
+ * its data about the message in a member of its own, and offers functions that tell other modules
+ * about it. */
 #pragma once
 
 #include "consumerd/counts.h"
@@ -26,7 +26,7 @@ struct message {
     struct list of_recording;   /* in MESSAGE_RECORDING */
     enum message_state state;   /* written only by inflight_apply */
     enum message_reason reason; /* of the last transition */
-    bool has_slot;              /* one of inflight_options.concurrency */
+    bool has_slot;              /* it holds one of the inflight_options.concurrency slots */
     struct handler_run *run;
     struct log_pending *receipt; /* of the log line that keeps a rejected message; NULL: none */
     bool is_rejected;            /* by the handler, but the log has not taken that line */

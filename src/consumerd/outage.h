@@ -50,7 +50,7 @@ struct outage { /* all zero: none yet */
     uint64_t answered_begun; /* event number: when the message that was answered last was begun */
 };
 
-/* What is known of one message; all zero when it is received. */
+/* What is known about one message; all zero when it is received. */
 struct outage_record {
     uint64_t begun, refused; /* event numbers of the last begin and refusal; 0: never */
     uint64_t outage;         /* the number of the last outage in which it was refused */

@@ -31,11 +31,11 @@ struct receiver_options {
     uint64_t pause_usec;     /* after a poll, and after there was no capacity */
 };
 
-/* A poll has ended, and no longer counts as under way. Failures have been logged. The result is as
- * of sqs_done_fn. Never runs from inside the receiver's functions. */
+/* A poll has ended, and no longer counts as under way. Failures have been logged. `result` is the
+ * one that sqs_done_fn gets. Never runs from inside the receiver's functions. */
 typedef void (*receiver_done_fn)(void *userdata, const struct sqs_result *result);
 
-/* What may still be received, polls under way already subtracted. */
+/* How much may still be received. What polls under way may bring is already subtracted. */
 struct receiver_capacity {
     size_t free_slots;   /* messages that could be begun at once; 0: no poll is started */
     size_t messages;     /* further messages that may be in flight */
@@ -48,9 +48,9 @@ int receiver_new(struct queue *queue, const struct receiver_options *options, ui
 struct receiver *receiver_free(struct receiver *receiver); /* cancels its polls; no callback runs */
 DEFINE_CLEANUP(struct receiver *, receiver_free)
 
-/* Starts polls. The first starts when there is any capacity; further ones only if they may bring as
- * many messages as a poll can, and if poll-limit.h allows them. After receiver_stop it instead
- * repeats polls that do not end in time.
+/* Starts polls. The first poll starts when there is any capacity. Further polls start only if there
+ * is capacity for a full poll and poll-limit.h allows them. After receiver_stop it instead repeats
+ * polls that do not end in time.
  *
  * Sets `*ret_next_usec` to the time of the next call if the capacity stays the same; USEC_INFINITY:
  * not before a poll ends. 0, or a negative errno when a poll could not be started; nothing is lost,

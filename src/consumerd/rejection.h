@@ -6,6 +6,6 @@
 #include "consumerd/message.h"
 #include "util/log.h"
 
-/* Writes the line. Returns as log_write_message does; `taken` gets the message as userdata, and
- * message->receipt is the receipt until then. */
+/* Writes the line. Returns what log_write_message returns. `taken` gets the message as userdata;
+ * until then message->receipt is the receipt. */
 int rejection_log(struct message *message, log_written_fn taken);

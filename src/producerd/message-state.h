@@ -25,8 +25,8 @@ enum outgoing_state {
     OUTGOING_QUEUED,           /* waits in its lane; SQS does not have it */
     OUTGOING_SENDING,          /* an attempt was sent and is not answered */
     OUTGOING_IN_DOUBT,         /* waits in its lane; the outcome of an attempt is unknown */
-    OUTGOING_SENDING_IN_DOUBT, /* both of the last two */
-    /* in doubt, and sent again after SQS may have forgotten the first attempt: SQS may have stored
+    OUTGOING_SENDING_IN_DOUBT, /* in doubt, and a further attempt was sent and is not answered */
+    /* in doubt, and sent again when SQS may have forgotten the first attempt: SQS may have stored
      * it twice (deduplication.h) */
     OUTGOING_POSSIBLE_DUPLICATE,
     OUTGOING_SENDING_POSSIBLE_DUPLICATE,
@@ -38,30 +38,30 @@ enum outgoing_state {
 enum outgoing_event {
     /* The message was taken from the source. */
     ON_VALID,          /* SQS will accept it, as far as we know */
-    ON_VALID_IN_DOUBT, /* the same, and an earlier process may have sent it */
+    ON_VALID_IN_DOUBT, /* like ON_VALID, but an earlier process may have sent it */
     ON_INVALID,        /* SQS would reject it */
     /* An attempt begins or fails. */
     ON_SENDING,
-    ON_SENDING_POSSIBLE_DUPLICATE, /* it begins, and SQS may have forgotten an earlier one */
+    ON_SENDING_POSSIBLE_DUPLICATE, /* it begins; SQS may have forgotten an earlier attempt */
     ON_NOT_SENT,                   /* the request could not be made */
     ON_ATTEMPT_FAILED,             /* it failed, and the next one follows at once */
-    ON_ATTEMPT_UNKNOWN,            /* the same, but SQS may have stored the message */
+    ON_ATTEMPT_UNKNOWN,            /* the same, and SQS may have stored the message */
     /* The answer after the last attempt. */
     ON_SENT,
     ON_REJECTED,
     ON_FAILED,
     ON_UNKNOWN,
-    ON_BATCH_REFUSED, /* SQS refused the whole request, which had other messages as well */
-    ON_BATCH_REFUSED_UNKNOWN,
+    ON_BATCH_REFUSED,         /* SQS refused the whole request, which had several messages */
+    ON_BATCH_REFUSED_UNKNOWN, /* the same, and SQS may have stored it */
     OUTGOING_N_EVENTS,
 };
 
 enum outgoing_action {
-    OUTGOING_IMPOSSIBLE, /* the event cannot come in this state: a bug */
+    OUTGOING_IMPOSSIBLE, /* a bug: the event cannot happen in this state */
     DO_NOTHING,
     DO_QUEUE,           /* append it to its lane */
-    DO_REQUEUE,         /* put it back at the front of its lane, for later */
-    DO_REQUEUE_SPLIT,   /* the same, but at once and in a request of its own */
+    DO_REQUEUE,         /* put it back at the front of its lane; it is sent after a pause */
+    DO_REQUEUE_SPLIT,   /* the same, but it is sent at once, in a request of its own */
     DO_SETTLE,          /* take it out of its lane and settle it with the source */
     DO_SETTLE_UNQUEUED, /* settle it with the source; it is in no lane */
 };

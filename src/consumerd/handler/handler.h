@@ -18,7 +18,7 @@
 enum handler_outcome {
     HANDLER_DONE,        /* delete the message */
     HANDLER_RETRY,       /* release it, so that it is received again */
-    HANDLER_UNANSWERED,  /* the same, without an answer: the handler may or may not be reached */
+    HANDLER_UNANSWERED,  /* release it; no answer came, so the handler may or may not be reached */
     HANDLER_REJECT,      /* it can never be handled: log it, then delete it */
     HANDLER_NOT_REACHED, /* the handler is away; the message is not to blame, and is tried again */
     HANDLER_UNAVAILABLE, /* a gateway says that the handler is away (consumerd/outage.h) */
@@ -29,10 +29,11 @@ enum handler_outcome {
 #define HANDLER_DELAY_DEFAULT USEC_INFINITY
 #define HANDLER_DELAY_CONSTANT (USEC_INFINITY - 1)
 
-/* The answer. Runs once for each run that is not abandoned, maybe from inside `run` or `cancel`.
+/* The answer. Runs once for each run that is not abandoned, possibly from inside `run` or `cancel`.
  * The work on the message has ended then. `delay_usec` is the time until the message becomes
  * visible, for all outcomes that release it: one of the two above, or a time that the handler asks
- * for. The latter only makes the default delay longer. It is rounded up to whole seconds. */
+ * for. The latter is used only if it is longer than the default delay. It is rounded up to whole
+ * seconds. */
 typedef void (*handler_done_fn)(void *userdata, enum handler_outcome outcome, uint64_t delay_usec);
 
 /* The longest grace of a cancel. */
@@ -43,8 +44,8 @@ struct handler_run; /* the handling of one message; each handler defines it */
 
 struct handler_ops {
     /* Begins to handle a message, which is borrowed until `done` or `abandon`. `*ret_run` is valid
-     * as long, and is not set when `done` runs inside `run`. 0, or a negative errno: then `done`
-     * will not run. */
+     * for the same time, and is not set when `done` runs inside `run`. 0, or a negative errno: then
+     * `done` will not run. */
     int (*run)(struct handler *handler, const struct sqs_received_message *message,
                handler_done_fn done, void *userdata, struct handler_run **ret_run);
     /* Asks the work on a message to end within `grace_usec`, because its lease is lost or a stop
@@ -58,7 +59,7 @@ struct handler_ops {
     /* The reason of the last HANDLER_NOT_REACHED or HANDLER_UNAVAILABLE: one line, borrowed until
      * the next. NULL for a handler that has neither outcome. */
     const char *(*why_not_reached)(const struct handler *handler);
-    /* The handler is reached when `run` succeeds, before its answer. */
+    /* When `run` succeeds, the handler counts as reached, before it answers. */
     bool is_reached_at_once;
     /* A run waits only for the log to take a line. */
     bool waits_for_log;

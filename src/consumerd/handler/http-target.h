@@ -9,7 +9,7 @@ struct http_target {
     char *url;         /* to request: http or https */
     char *unix_socket; /* path of the socket to connect to; NULL: connect to the URL's host */
     char *path;        /* of the URL, without the query */
-    bool no_proxy;     /* true on this machine: a Unix socket, localhost or a loopback address */
+    bool no_proxy;     /* a server on this machine: Unix socket, localhost, loopback address */
 };
 
 enum { HTTP_TARGET_E_INVALID = 1 };

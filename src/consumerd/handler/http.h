@@ -21,12 +21,12 @@
  * TLS. Nor is it reached if a proxy refuses to connect; the next try then waits for a minute.
  *
  * If a kept connection ends without a reply, the message is posted once more on a new connection,
- * as aws-sqsd does. If a new connection ends so, the message has failed.
+ * as aws-sqsd does. If a new connection ends without a reply, the message has failed.
  *
- * A cancel closes the connection at once, whatever the application then does with the message.
+ * A cancel closes the connection at once; the application may still handle the message.
  *
- * A server on this machine is connected to directly, others as the environment's proxy variables
- * say. The loop is borrowed; the configuration is only read. 0, a negative errno, or
+ * Connections to a server on this machine are direct. For other servers the environment's proxy
+ * variables decide. The loop is borrowed; the configuration is only read. 0, a negative errno, or
  * HANDLER_E_CONFIG. */
 int handler_http_new(sd_event *event, const struct config *config, struct handler **ret,
                      char **error);
