@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* `pending` holds the messages that are in no request, in the order in which they were added, and
- * those that failed behind them. Each dispatch looks through it for messages whose time has come
- * and that wait for no other, and sends them ten by ten. */
+/* `pending` holds the messages that are in no request. A message is appended when it is added, and
+ * appended again when an attempt has failed. Each dispatch looks through the list for messages that
+ * are due and need not wait for others, and sends them, up to ten in a request. */
 #include "consumerd/ack-queue.h"
 
 #include <assert.h>
@@ -133,7 +133,8 @@ static void on_batch(void *userdata, struct ack_request *ack)
     struct ack_queue *q = userdata;
 
     q->n_requests--;
-    /* Also when no message has ended: a failed one has a new time, and a request is free again. */
+    /* Runs even if no message has ended: a failed one has a new time, and a request is free
+     * again. */
     if (q->options.changed)
         q->options.changed(q->userdata);
 }
@@ -161,7 +162,7 @@ static int send(struct ack_queue *q, const struct ack_item *items, size_t n)
     return 0;
 }
 
-/* The first message whose lease has ended, and with it its receipt handle; NULL: none. */
+/* The first message whose lease has ended; its receipt handle is not valid any more. NULL: none. */
 static struct message *find_ended(struct ack_queue *q, uint64_t now_usec)
 {
     LIST_FOREACH(&q->pending, link)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* items[] is in the order of the request's entries. An item that is left out of an attempt is
- * reported at once, the items behind it move up, and the request is made anew. */
+/* items[] is in the order of the request's entries. If an attempt leaves an item out, the item is
+ * reported at once, the items behind it move up, and the request is built again. */
 #include "consumerd/ack-request.h"
 
 #include <assert.h>
@@ -57,8 +57,8 @@ static void report(struct ack_request *ack, struct ack_item item, const struct a
     message_unref(item.message);
 }
 
-/* SQS has several answers for a receipt handle that has expired. One of them shares its code with
- * all other bad parameters, so its text must tell. */
+/* SQS has several answers for a receipt handle that has expired. One of them has the same code as
+ * any other bad parameter, so only its text identifies it. */
 static bool is_lease_lost(const char *name, const char *text)
 {
     return streq(name, "ReceiptHandleIsInvalid") || streq(name, "MessageNotInflight") ||

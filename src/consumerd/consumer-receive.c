@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* How the consumer receives: with which times, and how many messages. Messages are received only
- * while a slot for their handling is free and their reply fits into the memory set aside. */
+/* Decides how the consumer receives: how long a poll waits, which visibility timeout it asks for,
+ * and how many messages it may bring. Messages are received only while a slot is free for them and
+ * their reply fits into the memory that is set aside for replies. */
 #include "consumerd/consumer-internal.h"
 
 #include <errno.h>
@@ -8,7 +9,7 @@
 #include "util/log.h"
 
 /* The last part of a stop: 6 s, or a quarter of a shorter stop. In its first half the handler ends
- * what it has, in its second half SQS is asked to make those messages visible. */
+ * its work on messages. In its second half SQS is asked to make those messages visible. */
 #define STOP_RELEASE_USEC (6 * USEC_PER_SEC)
 
 /* The pause after a resource shortage (ENOMEM, EMFILE). */
@@ -31,9 +32,9 @@ uint64_t consumer_until_cancel_usec(const struct consumer *c)
     return timeout_usec - MIN(STOP_RELEASE_USEC, timeout_usec / 4);
 }
 
-/* The wait of a poll has two bounds. A lease counts from before its receive, so a poll must not
- * wait as long as the lease lasts. A stop lets polls end, because SQS may give messages to a poll
- * that was cut off, so a poll must be able to end within a stop. */
+/* The wait of a poll has two bounds. A lease counts from a moment before its receive was sent, so a
+ * poll must not wait as long as the lease lasts. A stop lets polls end, because SQS may give
+ * messages to a poll that was cut off, so a poll must be able to end within a stop. */
 static unsigned wait_sec(const struct consumer *c, unsigned visibility)
 {
     uint64_t stop_usec = consumer_until_cancel_usec(c);
@@ -81,9 +82,9 @@ static void on_received(void *userdata, const struct sqs_result *result)
         return;
     if (reply->n_messages > 0)
         memory_budget_received(&c->budget, reply->bytes, reply->n_messages);
-    /* A receive is empty although the queue is not, while messages are in flight, were released
-     * with a delay that is not over, or were given to a receive whose reply was lost: they are
-     * hidden, and so is the rest of their groups. Such a receive does not count. */
+    /* A receive may be empty although the queue is not. SQS hides messages that are in flight, that
+     * were released with a delay that is not over, or that were in a lost reply; and it hides the
+     * rest of their groups. While there are such messages, an empty receive does not count. */
     if (reply->n_messages > 0)
         c->n_empty_in_a_row = 0;
     else if (status.messages == 0 &&

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* All work is done by dispatches: each does what is due for the messages in flight, starts polls,
- * and looks whether the consumer has come to its end. Callbacks only note what has happened and
- * request a dispatch. It runs from the event loop, or, for replies that came together, after the
- * last of their callbacks. One timer is set to whatever is due first. */
+/* Dispatches do all the work. A dispatch does all that is due for the messages in flight, starts
+ * polls, and checks whether the consumer's work is over. Callbacks only note what has happened and
+ * request a dispatch. The event loop runs the dispatch; if several replies came together, it runs
+ * after the last of their callbacks. One timer is set to the time at which the next work is due. */
 #include "consumerd/consumer-internal.h"
 
 #include <errno.h>
@@ -67,7 +67,8 @@ static uint64_t cancel_log_waits_if_late(struct consumer *c)
     return USEC_INFINITY;
 }
 
-/* In the last part of a stop: cancels what is still being handled. Returns when that is due. */
+/* In the last part of a stop: cancels the messages that are still with the handler. Returns the
+ * time at which that is due. */
 static uint64_t cancel_if_late(struct consumer *c)
 {
     uint64_t now_usec;
@@ -179,7 +180,7 @@ static void on_replied(void *userdata)
     dispatch_if_requested(userdata);
 }
 
-/* For the watchdog: the name of what has stalled, or NULL. */
+/* For the watchdog: the name of the part that has stalled, or NULL. */
 static const char *what_stalls(void *userdata, uint64_t now_usec)
 {
     struct consumer *c = userdata;

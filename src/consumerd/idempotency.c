@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A message whose id could not be written is deleted like the others. It is handled twice only if
- * its delete fails as well, which is rare. If it were kept back instead, all messages would be. */
+ * its delete fails as well, which is rare. If deletes waited for a ledger that cannot be written,
+ * all messages would wait. */
 #include "consumerd/idempotency.h"
 
 #include "consumerd/handler/handler.h"

@@ -44,8 +44,8 @@ static uint64_t retry_delay_usec(const struct inflight *f, const struct message 
     }
 }
 
-/* The message was handled, but will not be deleted now. The ledger has it deleted when it is
- * received again. */
+/* The message was handled, but will not be deleted now. Its id goes into the ledger, so it is only
+ * deleted when it is received again. */
 static void note_handled(struct inflight *f, struct message *m, const char *why)
 {
     if (idempotency_add(&f->idempotency, m))
@@ -54,7 +54,7 @@ static void note_handled(struct inflight *f, struct message *m, const char *why)
                   m->received->message_id, why);
 }
 
-/* The handler has ended with a message whose lease was lost. */
+/* The handler has ended its work on a message whose lease was lost. */
 static void end_without_lease(struct inflight *f, struct message *m, enum handler_outcome outcome)
 {
     uint64_t now_usec = clock_boot_usec();
@@ -66,7 +66,7 @@ static void end_without_lease(struct inflight *f, struct message *m, enum handle
     if (lease_holds(m, now_usec)) {
         inflight_apply(f, m, ON_ENDED_LEASED, 0);
     } else {
-        /* A renewal may have got through without an answer. */
+        /* SQS may have carried out a renewal whose answer was lost. */
         inflight_note_visible(f, now_usec + f->leases.visibility_usec);
         inflight_apply(f, m, ON_ENDED, 0);
     }
@@ -145,7 +145,8 @@ static enum message_event event_of(const struct inflight *f, enum handler_outcom
         return ON_REJECTED;
     case HANDLER_NOT_REACHED:
     case HANDLER_UNAVAILABLE:
-        /* While a stop still receives, it waits like those not begun: see inflight_set_receiving. */
+        /* If a stop still receives, it waits like messages not begun: see
+         * inflight_set_receiving. */
         return f->is_stopping && !f->is_receiving ? ON_NOT_REACHED_AT_STOP : ON_NOT_REACHED;
     case HANDLER_RETRY:
     case HANDLER_UNANSWERED:
@@ -203,7 +204,7 @@ static void on_rejection_logged(void *userdata, int result)
             result < 0 ? "the log cannot take the line of a rejected message" : NULL);
 }
 
-/* Has the line of a rejected message written. False: nobody waits for that, because the message
+/* Writes the log line of a rejected message. False: the line is not written, because the message
  * comes back in any case. */
 static bool log_rejection(struct message *m)
 {

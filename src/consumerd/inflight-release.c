@@ -163,9 +163,9 @@ void inflight_on_released(void *userdata, struct message *m, enum ack_outcome wh
 }
 
 /* Whether a message that lost its lease is still with the handler, further ahead in the lane. It
- * may be the same message, received once more: released now, another consumer would handle it at
- * the same time. The caller asks in the order of the lane, so a predecessor that still waits does
- * so for this reason, and is reason enough for its successor. */
+ * may be the same message, received once more: if it were released now, another consumer would
+ * handle it at the same time. The caller goes through the lane in order. So if the predecessor
+ * still waits, it waits for this reason, and this message must wait, too. */
 static bool waits_for_an_end(const struct message *m)
 {
     const struct message *before = lane_before(m);

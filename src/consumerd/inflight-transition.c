@@ -15,7 +15,7 @@ struct transition {
     uint64_t grace_usec; /* of a cancel */
 };
 
-/* At debug, but for the release of a message that the handler was not reached with. */
+/* Logs at debug, except when a message is released because the handler was not reached. */
 static void log_transition(const struct message *m, const struct transition *t)
 {
     bool is_release = t->step.to == MESSAGE_RELEASING;

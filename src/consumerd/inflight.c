@@ -9,8 +9,8 @@
  * message before the delete is sent, and before the next message of the lane is begun.
  *
  * A message that is released or loses its lease takes with it all messages behind it in its lane
- * (inflight-release.c). This includes messages that were handled and not yet deleted: deleted now,
- * they would be deleted before it. The ledger keeps them from being handled again. */
+ * (inflight-release.c). This includes messages that were handled and not yet deleted: if they were
+ * deleted now, they would be deleted before it. The ledger keeps them from being handled again. */
 #include "consumerd/inflight-internal.h"
 
 #include <errno.h>
@@ -29,7 +29,7 @@ static const struct inflight_actions actions = {
     .remove = inflight_remove,
 };
 
-/* Whatever came of the request, the time of the next dispatch may have changed. */
+/* However the request ended, the time of the next dispatch may have changed. */
 static void on_request_ended(void *userdata)
 {
     struct inflight *f = userdata;

@@ -14,7 +14,7 @@ struct lane {
     struct list messages; /* first handled ones, then the running one, then those that wait */
     struct message *running;
     bool is_by_group;
-    bool is_handled; /* one of its messages was; that one may have been removed */
+    bool is_handled; /* one of its messages was handled; that one may be removed */
     char id[];
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* One list, sorted by the time at which something is due for a lease. For a lease that can be
- * renewed that is half of what is left of it; for one that cannot, or whose renewal is under way,
- * it is the end. A new time is nearly always the latest of all, so the place is searched from the
- * back. */
+/* One list, sorted by the time at which something must be done about a lease. If the lease can be
+ * renewed, that is when half of its remaining time has passed. If it cannot be renewed, or if a
+ * renewal is under way, that is when it ends. A new time is nearly always the latest, so the search
+ * for its place begins at the back of the list. */
 #include "consumerd/lease.h"
 
 static struct message *of(struct list *link)

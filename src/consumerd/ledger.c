@@ -142,8 +142,8 @@ int ledger_has(struct ledger *l, const char *message_id, uint64_t now_usec)
     return is_too_old(l, handled_sec, now_usec) ? 0 : LEDGER_HAS;
 }
 
-/* Forgets the first rows, if they are too old or too many. Returns how many it forgot as too
- * many. */
+/* Forgets the first rows, if they are too old or too many. Returns how many it forgot because there
+ * were too many. */
 static unsigned expire(struct ledger *l, uint64_t now_usec)
 {
     unsigned n_crowded_out = 0;

@@ -2,9 +2,9 @@
 /* polls[] has a place for each poll that may be under way. A place that is free knows when its next
  * poll may start.
  *
- * The unknown outcome of a receive: its request was cut off or its reply was lost, so SQS may have
- * given it messages, which are hidden until in_doubt_until_usec. Until then the place keeps its
- * attempt id, where SQS still accepts that, and the next attempt brings those messages.
+ * The outcome of a receive is unknown if its request was cut off or its reply was lost. SQS may
+ * have given it messages; they are hidden until in_doubt_until_usec. Until then the place keeps its
+ * attempt id, if SQS still accepts it, and the next attempt brings those messages.
  *
  * During a stop a poll may be repeated (is_repeat) to get such messages before the process ends. */
 #include "consumerd/receiver.h"
@@ -54,14 +54,15 @@ struct receiver {
 
 /* --- Attempt ids --- */
 
-/* The messages of a lost reply cannot be had before they become visible. */
+/* The messages of a lost reply cannot be received before they become visible. */
 static void give_up_lost_reply(struct poll *p)
 {
     p->receiver->visible_usec = MAX(p->receiver->visible_usec, p->in_doubt_until_usec);
     p->in_doubt_until_usec = 0;
 }
 
-/* If there are no random bits, there is no id, and a lost reply costs a visibility timeout. */
+/* Without random bits there is no id. The messages of a lost reply then stay hidden until their
+ * visibility timeout ends. */
 static void renew_attempt_id(struct poll *p, uint64_t now_usec)
 {
     sd_id128_t id;
@@ -74,10 +75,10 @@ static void renew_attempt_id(struct poll *p, uint64_t now_usec)
         sd_id128_to_uuid_string(id, p->attempt_id);
 }
 
-/* Whether this error ends what SQS knows of an attempt id. SQS remembers the messages that it gave
- * to a request whose reply was lost. It remembers nothing of a request that it answered with an
- * error, and may refuse the id of a throttled one. Errors about credentials or the clock come
- * before SQS looks at the id. */
+/* Whether an attempt id is of no use after this error. SQS remembers the messages that it gave to a
+ * request whose reply was lost. It remembers nothing of a request that it answered with an error,
+ * and may refuse the id of a throttled one. Errors about credentials or the clock come before SQS
+ * looks at the id. */
 static bool is_attempt_id_spent(const struct sqs_error *error)
 {
     return error->class == AWS_ERROR_THROTTLED || error->class == AWS_ERROR_PERMANENT ||
@@ -123,7 +124,7 @@ static int make_request(const struct poll *p, struct sqs_request **ret)
         &(struct sqs_receive){
             .max_messages = p->max_messages,
             .wait_sec = p->is_repeat ? 0 : p->wait_sec,
-            /* Given each time, so that the lease is known even if the queue's timeout changes. */
+            /* Sent each time, so that the lease is known even if the queue's timeout changes. */
             .visibility_sec = (int)p->visibility_sec,
             .attempt_id = p->attempt_id[0] != '\0' ? p->attempt_id : NULL,
         },
@@ -191,7 +192,7 @@ static bool before_attempt(void *userdata, const struct sqs_error *error,
     return true;
 }
 
-/* Of a repeat: several attempts share the time until the deadline. */
+/* The timeout of a repeat's next attempt: several attempts share the time until the deadline. */
 static uint64_t repeat_timeout(void *userdata)
 {
     struct poll *p = userdata;
@@ -309,7 +310,7 @@ static int begin(struct poll *p, size_t max_messages, uint64_t now_usec)
     return send(p, now_usec);
 }
 
-/* When a poll's reply is overdue. */
+/* The time from which a poll's reply is overdue. */
 static uint64_t late_usec(const struct poll *p)
 {
     return p->sent_usec + p->wait_sec * USEC_PER_SEC + RECEIVER_POLL_MARGIN_USEC;

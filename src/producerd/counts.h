@@ -9,7 +9,7 @@ struct counts {        /* starts as all zeros; has only uint64_t members (daemon
     uint64_t taken;    /* accepted from the source */
     uint64_t sent;     /* acknowledged by SQS */
     uint64_t rejected; /* SQS will never accept them */
-    uint64_t resent;   /* not stored, or not known to be: put back into their lane */
+    uint64_t resent;   /* put back into their lane: not stored, or the outcome is unknown */
     uint64_t possible_duplicates; /* SQS may have stored them twice (deduplication.h) */
 };
 

@@ -9,8 +9,8 @@
  *
  * The five minutes begin when the first attempt of unknown outcome was sent, which is never later
  * than the moment at which SQS stored the message. They are measured on the boot clock, because the
- * wall clock may jump. Only the doubt of an earlier process is known as a time of the wall clock;
- * it is converted once, when the message is taken from the spool.
+ * wall clock may jump. If an earlier process sent the message, only a time of the wall clock is
+ * known; it is converted once, when the message is taken from the spool.
  *
  * Pure: the caller reads the clocks. All times are in microseconds. */
 #pragma once

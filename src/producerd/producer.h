@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The producer: takes messages from a source, sends them to the queue, and tells the source what
- * became of each.
+/* The producer: takes messages from a source, sends them to the queue, and tells the source how
+ * each one ended.
  *
  * On a FIFO queue the messages of one group are sent one after the other (lane.h), while other
  * groups go at the same time. Up to `batch_size` messages share a request (batcher.h), and up to

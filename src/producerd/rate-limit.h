@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* A limit of messages a second. A batch may always go as a whole; the time that it has used up is
- * waited for afterwards. So batches of any size are possible.
+/* A limit of messages a second. A batch is always sent as a whole, and the wait for its messages
+ * comes afterwards. So batches of any size are possible.
  *
  * A plain value; pure: the time is a parameter, in microseconds of any clock that does not jump. */
 #pragma once
 
 #include "util/macro.h"
 
-/* Timers fire late. Time that was lost so is made up for, up to this much. */
+/* Timers fire late. The time that is lost by this is made up for, up to this much. */
 #define RATE_LIMIT_CATCH_UP_USEC (50 * USEC_PER_MSEC)
 
 struct rate_limit {

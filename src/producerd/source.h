@@ -70,5 +70,5 @@ DEFINE_CLEANUP(struct source *, source_free)
  * its `describe` text has changed. */
 typedef void (*source_ready_fn)(void *userdata);
 
-/* The settings do not fit the source, or another fault that only a person can mend. */
+/* The settings do not fit the source, or another fault that only a person can repair. */
 enum { SOURCE_E_CONFIG = 1 };

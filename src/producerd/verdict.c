@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A message is rejected only when SQS has refused that very message: by its entry in a batch's
- * reply, or by refusing a request that carried nothing else. Every fault that time or a person can
- * mend leads to a retry. The error code counts before SenderFault, because SQS reports throttling
- * as the sender's fault, too. */
+ * reply, or by refusing a request that carried nothing else. Every fault that may pass, or that a
+ * person can repair, leads to a retry. The error code counts before SenderFault, because SQS
+ * reports throttling as the sender's fault, too. */
 #include "producerd/verdict.h"
 
 #include <stdio.h>

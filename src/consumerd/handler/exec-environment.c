@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A message's environment is one block of memory: first the pointers, to the strings of struct
- * exec_environment and then to the message's own, and behind them the text of the latter. */
+/* A message's environment is one block of memory: first the pointers to the strings of struct
+ * exec_environment, then the pointers to the message's own strings, then the text of the message's
+ * own strings. */
 #include "consumerd/handler/exec-environment.h"
 
 #include <errno.h>
@@ -80,8 +81,8 @@ static int compare_names(const void *a, const void *b)
                   ((const struct candidate *)b)->attribute->name);
 }
 
-/* SQS allows letters, digits, "_", "-" and "." in a name. The last two, and any other, become
- * "_". */
+/* SQS allows letters, digits, "_", "-" and "." in a name. In the variable, "-", "." and any other
+ * character become "_". */
 static char variable_char(char c)
 {
     if (c >= 'a' && c <= 'z')
@@ -143,7 +144,7 @@ static struct candidate *choose(const struct sqs_received_message *m, size_t n_l
 
 /* ---- A message's strings ---- */
 
-/* Strings one behind the other, each with a NUL at its end. */
+/* Strings one after the other, each with a NUL at its end. */
 struct strings {
     struct buffer text;
     size_t n;

@@ -52,7 +52,7 @@ struct exec_handler {
     size_t n_runs;
     bool is_output_held; /* programs' output is not read, because the log is slow */
     char why_not_reached
-        [FAILURE_LOG_TEXT_MAX_BYTES]; /* why the program could not be started, last */
+        [FAILURE_LOG_TEXT_MAX_BYTES]; /* why a program could not be started the last time */
 };
 
 struct handler_run {
@@ -211,7 +211,7 @@ static void answer_failure(struct handler_run *run, enum child_end end, int stat
     run->done(run->userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
 }
 
-/* The program may have waited only for the log, which read none of its output. */
+/* The program may have waited only because its output was not read while the log was slow. */
 static void answer_waited_for_log(struct handler_run *run)
 {
     struct exec_handler *h = run->handler;
@@ -223,8 +223,8 @@ static void answer_waited_for_log(struct handler_run *run)
     run->done(run->userdata, HANDLER_NOT_REACHED, HANDLER_DELAY_DEFAULT);
 }
 
-/* The exit status is ignored after SIGTERM: many programs then exit with 0, whatever they have left
- * undone. */
+/* The exit status is ignored after SIGTERM: many programs then exit with 0, even if their work is
+ * not done. */
 static void answer_terminated(struct handler_run *run)
 {
     log_end(run, LOG_INFO, NULL, "has ended, as it was asked to: the message comes back");
@@ -286,8 +286,8 @@ static struct handler_run *run_new(struct exec_handler *h,
     return run;
 }
 
-/* If the kernel finds arguments and environment too large together (E2BIG), tries again with ever
- * more of the largest attributes left out. */
+/* If the kernel finds arguments and environment too large together (E2BIG), tries again, and leaves
+ * out more of the largest attributes each time. */
 static int start_with(struct handler_run *run, const struct sqs_received_message *message, int body)
 {
     struct exec_handler *h = run->handler;
@@ -396,7 +396,7 @@ static void abandon(struct handler_run *run)
 
 /* ---- Life ---- */
 
-/* The event loop has ended. Runs that are left were abandoned just before: waits for their
+/* The event loop has ended, and all remaining runs were abandoned just before. Waits for their
  * programs. */
 static void end_runs(struct exec_handler *h)
 {
@@ -448,7 +448,7 @@ static bool is_line(char *const *command)
     return !command[1] && strpbrk(command[0], " \t");
 }
 
-/* Finds the configured program. Result as of handler_exec_new. */
+/* Finds the configured program. The result is that of handler_exec_new. */
 static int find(const struct config *config, char **ret, char **error)
 {
     CLEANUP(buffer_done) struct buffer advice = BUFFER_INIT(ADVICE_MAX_BYTES);

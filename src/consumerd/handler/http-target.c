@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* libcurl's own URL parser takes the URL apart, so that both of them read the same host in it. */
+/* libcurl's own URL parser takes the URL apart, so that this file and libcurl read the same host in
+ * it. */
 #include "consumerd/handler/http-target.h"
 
 #include <arpa/inet.h>

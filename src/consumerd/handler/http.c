@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Posts each message to an application. A message is one POST, and has a connection to itself until
- * it is answered. Of the reply only the status counts. Its body is read to the end, because a
+ * it is answered. Only the status of the reply counts. Its body is read to the end, because a
  * server may send it slowly to show that it is still at work; its beginning is kept for the log.
  *
  * Failures of messages are logged at most once a minute for each kind, the others at debug. The

@@ -74,7 +74,7 @@ static void on_taken(void *userdata, int result)
     run->done(run->userdata, outcome_of(run->handler, result), HANDLER_DELAY_DEFAULT);
 }
 
-/* Returns as log_write_message does. */
+/* Returns what log_write_message returns. */
 static int write_line(const struct sqs_received_message *message, struct handler_run *run)
 {
     CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(LINE_BYTES_MAX);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The lines are written one behind the other, each with a NUL at its end. They are pointed to when
- * the last is written, because the text moves as it grows.
+/* The lines are written one after the other, each with a NUL at its end. The pointers to them are
+ * set after the last line is written, because the text moves as it grows.
  *
- * Values come from whoever may send to the queue. A value with a character that could end a header
- * or begin another is left out. */
+ * Anyone who may send to the queue can choose the values. A value with a character that could end a
+ * header or begin another is left out. */
 #include "consumerd/handler/sqsd-headers.h"
 
 #include <stdio.h>

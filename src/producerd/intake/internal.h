@@ -36,7 +36,7 @@ struct intake {
     size_t n_connections_max;
     struct intake_users *users;
     struct failure_log overload; /* connections are refused, or all slots are taken */
-    uint64_t overload_usec;      /* when that was last so */
+    uint64_t overload_usec;      /* the last time that this was so */
     struct failure_log full;     /* the store is full, and who filled it */
     void (*changed)(void *userdata);
     uint64_t timeout_usec, idle_usec;
@@ -59,7 +59,7 @@ static inline uint64_t intake_now_usec(struct intake *i)
 /* Moves a connection to the end of that queue. */
 void intake_move(struct intake *i, struct connection *c, enum connection_queue queue);
 
-/* Counts the memory of its buffers anew. */
+/* Counts the memory of the connection's buffers again. */
 void intake_account(struct intake *i, struct connection *c);
 
 /* Sets what the connection's deadline is for; a new kind begins now and ends after timeout_usec. */
@@ -81,7 +81,8 @@ size_t intake_raise_file_limit(size_t n_other);
 /* Accepts new connections, up to the maximum of one dispatch. */
 void intake_accept_some(struct intake *i);
 
-/* Adds the listening socket to the epoll set or removes it, as accepting is possible or paused. */
+/* Adds the listening socket to the epoll set if connections can be accepted now, and removes it
+ * otherwise. */
 void intake_update_listening(struct intake *i);
 
 /* Logs the end of an overload, when no connection was refused for INTAKE_OVERLOAD_USEC and slots

@@ -34,7 +34,7 @@ int spool_dequeue_prepare(struct spool *s)
          "INSERT INTO rejected (number, rejected_usec, reason, " COPIED "%s)"
          " SELECT number, ?2, ?3, " COPIED "%s FROM waiting WHERE number = ?1",
          ", checksum", ""},
-        /* Casts every column to the type that the table wants: a damaged row may have any. */
+        /* Casts every column to the type that the table wants: a damaged row may have any type. */
         {&s->reject_damaged,
          "INSERT INTO rejected (number, rejected_usec, reason, " COPIED ")"
          " SELECT ?4, ?2, ?3, CAST(ifnull(id, '') AS TEXT), CAST(group_id AS TEXT),"

@@ -188,8 +188,8 @@ static int read_rejected(struct spool *s, uint64_t number, struct spool_message 
     return MIN(r, 0);
 }
 
-/* Converts the row `number` for the other kind of queue, when its message was submitted for a queue
- * of that kind. A damaged row stays unchanged: it is set aside again when it is read. */
+/* Converts the row `number` for this kind of queue, if its message was submitted for the other
+ * kind. A damaged row stays unchanged: it is set aside again when it is read. */
 static int convert(struct spool *s, struct spool_message *m, bool has_checksum, uint64_t number)
 {
     struct spool_row row = m->row;
@@ -255,7 +255,7 @@ static void count_selection(struct spool *s, const struct selection *selection, 
     }
 }
 
-/* Writes what was settled first: the list that an administrator sees includes those messages. */
+/* Writes the settled messages first, so that the list that an administrator sees includes them. */
 static int run_command(struct spool *s, const char *id, bool is_retry, size_t *ret_n)
 {
     struct selection selection;

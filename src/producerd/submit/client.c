@@ -140,7 +140,7 @@ int submit_connect(const char *program, const char *path, const char *hint, int 
 
 /* ---- Question and answer ---- */
 
-/* When the daemon stops reading, it has answered why, or it is gone: read_line reports that. */
+/* If the daemon stops reading, it has sent an error or it has ended: read_line reports that. */
 static void write_line(int fd, const struct buffer *line)
 {
     for (size_t sent = 0; sent < line->size;) {
