@@ -42,7 +42,7 @@ struct inflight {
     struct ack_queue *deleter, *releaser;
     struct idempotency idempotency;
     struct outage outage;
-    struct message *isolated; /* must be alone with the handler; NULL: no such message */
+    struct message *isolated; /* with the handler, and must be alone there; NULL: none */
     struct outage_log outage_log;
 
     struct list messages; /* the earliest received first, so messages of one reply are neighbours */

@@ -80,9 +80,9 @@ size_t inflight_cancel_log_waits(struct inflight *inflight);
 struct inflight_status {
     size_t messages;  /* all */
     size_t bytes;     /* of their replies; a reply stays in memory until its last message ends */
-    size_t wanted;    /* slots: those taken, and those that messages could take now. Messages
-                              that wait for another of their group want none, nor do messages that
-                              are released without having begun */
+    size_t wanted;    /* slots that are taken, and slots that messages could take now. Messages
+                              that wait for another one of their group could take none, nor could
+                              messages that are released before they were begun */
     size_t handling;  /* with the handler */
     size_t deleting;  /* handled, to be deleted */
     size_t releasing; /* to be released, now or when no receive is under way any more */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Renews leases: sends the renewals that are due to SQS in batches, and reports the leases that are
- * lost. */
+/* Renews leases: sends SQS the due renewals in batches, and reports the leases that are lost. */
 #pragma once
 
 #include "consumerd/ack-request.h"

@@ -4,8 +4,8 @@
  * answers.
  *
  * A lease counts from a moment before the request that began or renewed it was sent. So it ends
- * here no later than at SQS. A lease is renewed when half of the time that it had left at its begin
- * or its last renewal has passed.
+ * here no later than at SQS. A lease is renewed when half of the time that was left at its
+ * beginning or last renewal has passed.
  *
  * Each message has a lease of its own, on a FIFO queue too: to renew only the first of a group
  * would keep the others hidden, but their receipt handles would expire. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* How many more messages may be received, so that they fit into the memory that is set aside for
- * them. The size of a future message is estimated from earlier replies. Each reply makes the
- * estimate smaller by a sixteenth, or raises it to the mean size of the reply's messages. Bytes are
- * those of the replies' JSON. Pure, a plain value. */
+ * them. The size of a future message is estimated from earlier replies. After each reply the
+ * estimate is the mean size of the reply's messages or, if that is larger, the last estimate less a
+ * sixteenth. Bytes are those of the replies' JSON. Pure, a plain value. */
 #pragma once
 
 #include "util/macro.h"

@@ -24,7 +24,7 @@ struct message {
     void *owner;
     struct list of_owner;
     struct list of_recording;   /* in MESSAGE_RECORDING */
-    enum message_state state;   /* written only by inflight_apply */
+    enum message_state state;   /* only inflight_apply writes it */
     enum message_reason reason; /* of the last transition */
     bool has_slot;              /* it holds one of the inflight_options.concurrency slots */
     struct handler_run *run;
@@ -35,7 +35,7 @@ struct message {
 
     struct {
         struct list by_time;
-        uint64_t next_usec; /* when something is due for it; at most end_usec */
+        uint64_t next_usec; /* when to renew it; end_usec: it is not renewed before its end */
         uint64_t end_usec;  /* from then on SQS may deliver it again */
         bool is_renewing;   /* a renewal is under way */
     } lease;
@@ -48,8 +48,8 @@ struct message {
 
     struct {
         struct list pending;
-        uint64_t ready_usec; /* not to be sent before */
-        uint64_t flush_usec; /* waits no longer for others to share its request */
+        uint64_t ready_usec; /* it is not sent before */
+        uint64_t flush_usec; /* from then on it waits for no others to share its request */
         unsigned failures, visibility_sec;
         bool is_sent, is_last_try;
     } ack;

@@ -30,7 +30,7 @@ struct poll {
     /* SQS may have given it messages in a reply that was lost; they are hidden until then. 0:
      * no. */
     uint64_t in_doubt_until_usec;
-    uint64_t sent_usec; /* about when the last attempt was sent */
+    uint64_t sent_usec; /* when the last attempt was sent, approximately */
     uint64_t not_before_usec;
     bool is_repeat; /* during a stop: asks again for messages whose reply was lost */
     unsigned n_repeat_attempts;

@@ -31,8 +31,8 @@ struct receiver_options {
     uint64_t pause_usec;     /* after a poll, and after there was no capacity */
 };
 
-/* A poll has ended, and no longer counts as under way. Failures have been logged. `result` is the
- * one that sqs_done_fn gets. Never runs from inside the receiver's functions. */
+/* A poll has ended, and no longer counts as under way. Failures have been logged. `result` is as
+ * documented at sqs_done_fn. Never runs from inside the receiver's functions. */
 typedef void (*receiver_done_fn)(void *userdata, const struct sqs_result *result);
 
 /* How much may still be received. What polls under way may bring is already subtracted. */

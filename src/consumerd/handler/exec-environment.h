@@ -6,11 +6,13 @@
  * its own:
  *
  *   SQS_MESSAGE_ID, SQS_MESSAGE_GROUP_ID, SQS_MESSAGE_DEDUPLICATION_ID, SQS_SEQUENCE_NUMBER,
- *   SQS_SENDER_ID                as SQS gives them SQS_RECEIVE_COUNT            1 at the first
- *   receive SQS_SENT_TIMESTAMP, SQS_FIRST_RECEIVED_TIMESTAMP milliseconds since the epoch
+ *   SQS_SENDER_ID                as SQS gives them
+ *   SQS_RECEIVE_COUNT            1 at the first receive
+ *   SQS_SENT_TIMESTAMP, SQS_FIRST_RECEIVED_TIMESTAMP
+ *                                milliseconds since the epoch
  *   SQS_ATTRIBUTE_<NAME>         the value of a message attribute, base64 if its type is Binary;
- *   its name in upper case, with "_" for each "-" and "." SQS_ATTRIBUTES_OMITTED       the names,
- *   as they are, of attributes that have no variable
+ *                                its name in upper case, with "_" for each "-" and "."
+ *   SQS_ATTRIBUTES_OMITTED       the names, as they are, of attributes that have no variable
  *
  * A variable whose value SQS did not give is not set. An attribute is omitted if its string would
  * be longer than the kernel accepts (EXEC_STRING_MAX_BYTES), if its value has a NUL, or if another

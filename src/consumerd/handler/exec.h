@@ -13,8 +13,8 @@
  *   0                   done
  *   75 (EX_TEMPFAIL)    released, with the delay consumer.retry_delay
  *   65 (EX_DATAERR)     rejected
- *   any other           released, with the default delay; so is the message of a program that ends
- *                       by a signal, takes longer than consumer.timeout, or has larger arguments
+ *   any other           released, with the default delay; so is the message if the program ends by
+ *                       a signal, takes longer than consumer.timeout, or has larger arguments
  *                       and environment than the kernel accepts
  *
  * The handler is not reached if the program cannot be started for another reason (its file is

@@ -8,7 +8,7 @@
  *   X-Aws-Sqsd-Queue              the queue's name, without the rest of its URL
  *   X-Aws-Sqsd-First-Received-At  ISO 8601, UTC, whole seconds: 2018-07-08T13:08:26Z
  *   X-Aws-Sqsd-Receive-Count      decimal
- *   X-Aws-Sqsd-Attr-<name>        of each message attribute of type String or Number, with or
+ *   X-Aws-Sqsd-Attr-<name>        one for each message attribute of type String or Number, with or
  *                                 without a label; Binary ones are left out
  *
  * The following are in the guide for periodic tasks only, or not at all. But aws-sqsd sends them
@@ -29,11 +29,11 @@
 
 enum {
     SQSD_HEADERS_MAX = 8 + SQS_ATTRIBUTES_MAX,
-    /* Of all lines together. A message's attributes may be larger, but libcurl accepts only 1
-     * MiB. */
+    /* The limit for all lines together. A message's attributes may be larger, but libcurl accepts
+     * only 1 MiB. */
     SQSD_HEADERS_MAX_BYTES = 512 * 1024,
-    /* What servers commonly accept, besides the lines that the HTTP client adds: nginx, Node.js and
-     * others accept 8 KiB for a header, or 16 KiB in all. */
+    /* The sizes that servers commonly accept, besides the lines that the HTTP client adds:
+     * nginx, Node.js and others accept 8 KiB for a header, or 16 KiB in all. */
     SQSD_HEADER_COMMON_BYTES = 8 * 1024,
     SQSD_HEADERS_COMMON_BYTES = 16 * 1024,
 };
