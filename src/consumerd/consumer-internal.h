@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the files of consumer.h share. Each calls only those listed after it:
  *
- *   consumer.c          starts, stops, and dispatches what is due
+ *   consumer.c          starts, stops, and does the work that is due
  *   consumer-receive.c  receives as many messages as there is capacity for
  *   consumer-status.c   requests a dispatch, and reports failures */
 #pragma once

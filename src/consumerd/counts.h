@@ -18,7 +18,7 @@ struct consumer_counts { /* all zero at first; only uint64_t members (daemon/pro
     uint64_t lost; /* visible again, now or when their lease ends, without a release */
 };
 
-/* Appends what was counted since `before`: "12 received, 11 deleted, 1 released". The first two
- * always appear, the others only if they are not 0. */
+/* Appends the counts since `before`: "12 received, 11 deleted, 1 released". The first two always
+ * appear, the others only if they are not 0. */
 void consumer_counts_append(struct buffer *line, const struct consumer_counts *counts,
                             const struct consumer_counts *before);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the files of inflight.h share. Each calls only those listed after it:
  *
- *   inflight.c             the public functions: adds messages, does what is due, counts
+ *   inflight.c             the public functions: adds messages, does the work that is due, counts
  *   inflight-handler.c     begins messages and takes the handler's answers
  *   inflight-release.c     how messages end: deleted, released, or their lease is lost
  *   inflight-transition.c  makes every transition of a message

@@ -24,6 +24,6 @@ int lease_renewer_new(struct queue *queue, struct leases *leases, lease_renewer_
 struct lease_renewer *lease_renewer_free(struct lease_renewer *renewer); /* runs no callback */
 DEFINE_CLEANUP(struct lease_renewer *, lease_renewer_free)
 
-/* Sends what is due. Call leases_take_ended first, until it returns NULL. 0, or a negative errno:
- * the renewals that could not be sent are due again in a second. */
+/* Sends the renewals that are due. Call leases_take_ended first, until it returns NULL. 0, or a
+ * negative errno: the renewals that could not be sent are due again in a second. */
 int lease_renewer_dispatch(struct lease_renewer *renewer);

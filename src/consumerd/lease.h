@@ -59,8 +59,8 @@ static inline bool lease_is_renewing(const struct message *message)
     return message->lease.is_renewing;
 }
 
-/* The largest visibility timeout, in seconds, that SQS accepts for this message now: what is left
- * of its 12 hours. */
+/* The largest visibility timeout, in seconds, that SQS accepts for this message now: the rest of
+ * its 12 hours. */
 unsigned lease_visibility_max_sec(const struct message *message, uint64_t now_usec);
 
 /* When leases_take_ended or leases_take_due has something to return; USEC_INFINITY: never. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The ids of messages that were handled and perhaps not deleted, on disk. So a message that is
- * received again is not handled again, even if the daemon crashed in between. A message has the
- * same id in all its deliveries. A person who moves a message out of a dead-letter queue gives it a
- * new id; it is handled as a new message.
+ * received again is not handled again, even if the daemon or the machine crashed in between. A
+ * message has the same id in all its deliveries. A person who moves a message out of a dead-letter
+ * queue gives it a new id; it is handled as a new message.
  *
  * Additions and removals form one transaction until ledger_commit, which blocks for one sync of the
  * disk if anything was added (util/database.h). ledger_has sees them before that.

@@ -82,7 +82,7 @@ static inline unsigned outage_refusal_count(const struct outage_record *record)
 void outage_message_begun(struct outage *outage, struct outage_record *record, uint64_t now_usec,
                           uint64_t random);
 
-/* The handler has answered a message, whatever it said. True: this ends an outage. The caller then
+/* The handler has answered a message; any answer counts. True: this ends an outage. The caller then
  * calls outage_mark_suspect for each message that waits. */
 bool outage_answered(struct outage *outage, const struct outage_record *record);
 

@@ -352,7 +352,8 @@ static uint64_t end_late_polls(struct receiver *r, uint64_t now_usec)
     return next_usec;
 }
 
-/* Polls under way, and those that pause: no other poll starts instead of one that pauses. */
+/* The number of polls that are under way or pause. A poll that pauses counts, so that no other poll
+ * starts instead of it. */
 static unsigned n_busy(const struct receiver *r, uint64_t now_usec)
 {
     unsigned n = 0;

@@ -13,6 +13,6 @@ struct counts {        /* starts as all zeros; has only uint64_t members (daemon
     uint64_t possible_duplicates; /* SQS may have stored them twice (deduplication.h) */
 };
 
-/* Appends what was counted since `before`: "12 sent, 1 rejected". A count of zero is left out,
- * except the first. */
+/* Appends the counts since `before`: "12 sent, 1 rejected". A count of zero is left out, except the
+ * first. */
 void counts_append(struct buffer *line, const struct counts *counts, const struct counts *before);

@@ -44,7 +44,7 @@ struct source_spool {
     void *userdata;
 
     sd_event *event;
-    sd_event_source *flush;  /* deferred: writes what was settled */
+    sd_event_source *flush;  /* deferred: writes the settled messages */
     struct timer timer;      /* syncs it, or retries a failed write */
     sd_event_source *notify; /* deferred: calls `ready` */
     bool is_drained;         /* the last `next` returned no message */

@@ -3,7 +3,7 @@
  * application made for it runs unchanged. After AWS's Elastic Beanstalk Developer Guide, "The
  * worker environment SQS daemon" (using-features-managing-env-tiers.html):
  *
- *   Content-Type                  what is configured; its default there is application/json
+ *   Content-Type                  as configured; the default of aws-sqsd is application/json
  *   X-Aws-Sqsd-Msgid              the message's id
  *   X-Aws-Sqsd-Queue              the queue's name, without the rest of its URL
  *   X-Aws-Sqsd-First-Received-At  ISO 8601, UTC, whole seconds: 2018-07-08T13:08:26Z

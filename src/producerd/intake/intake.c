@@ -13,9 +13,9 @@
  * A connection stands in one queue at most: ready, answered in this dispatch, or waiting for
  * memory. INTAKE_BUFFERED_MAX_BYTES has three parts. Each connection has SMALL_BYTES, so short
  * lines never wait. One connection at a time, the large_line_owner, has the memory for a line of
- * the largest size, so one connection can always go on. The rest, SHARED_BYTES, is for whoever
- * comes first. The large_line_owner is read only to the end of its line; then the next connection
- * becomes the owner. */
+ * the largest size, so one connection can always go on. The rest, SHARED_BYTES, is for the
+ * connections that come first. The large_line_owner is read only to the end of its line; then the
+ * next connection becomes the owner. */
 #include "producerd/intake/internal.h"
 
 #include <errno.h>

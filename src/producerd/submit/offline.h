@@ -2,7 +2,7 @@
 /* --rejected while no daemon runs: the commands of the socket, applied to the spool's file.
  *
  * A child process does the work. Its root directory is the spool's folder, and its user is the
- * folder's owner. So the files stay the daemon's, whose user systemd creates anew at each start,
+ * folder's owner. So the files stay the daemon's, whose user systemd creates again at each start,
  * and nothing that this user has put there can lead to another file. */
 #pragma once
 
