@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A limit on concurrent requests that adapts to the network: halved when a request stalls, and
- * raised step by step while requests succeed. Requests that stall together count once: each
- * remembers the epoch in which it was sent. A plain value. */
+ * raised step by step while requests succeed. Requests that stall together halve it only once: each
+ * request remembers the epoch in which it was sent, and only the current epoch counts. A plain
+ * value. */
 #pragma once
 
 #include "util/macro.h"

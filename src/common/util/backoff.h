@@ -1,64 +1,68 @@
 /* SPDX-License-Identifier: MIT */
-/* How long to wait before the next try, after the AWS SDKs' standard retry mode as of November 2026
- * (AWS SDKs and Tools Reference Guide, "Retry behavior"): full jitter over base * 2^(n-1), capped
- * at 20 s, base 50 ms for transient failures and 1 s for throttling; a server's x-amz-retry-after
- * wins.
+/* How long to wait before the next attempt. This follows the AWS SDKs' standard retry mode as of
+ * November 2026 (AWS SDKs and Tools Reference Guide, "Retry behavior"): the delay is random between
+ * 0 and base * 2^(n-1) after n failures (full jitter), capped at 20 s. The base is 50 ms for
+ * transient failures and 1 s for throttling. A server's x-amz-retry-after wins.
  *
- * A daemon has no last attempt. The SDKs' token quota, which there fails a call at once when too
- * many fail, here lets a few probes go on, and all other calls sleep: they would only add to the
- * load of a service that is down. Each answer then wakes two of those that wait without tokens
- * (RETRY_WAKES_PER_ANSWER), so that soon after the service is back all go on; and where most attempts still
- * fail, the waking dies down by itself. */
+ * One thing differs from the SDKs. When too many calls fail, the SDKs' token quota runs out, and a
+ * call fails at once. A daemon never gives up. So without tokens, a few calls go on as probes, and
+ * all others sleep, because they would only add to the load of a service that is down. Each answer
+ * then wakes two of the calls that sleep (RETRY_WAKES_PER_ANSWER). So all calls go on soon after
+ * the service is back. While most attempts still fail, the waking dies down by itself. */
 #pragma once
 
 #include "util/macro.h"
 
 #define BACKOFF_TRANSIENT_BASE_USEC (50 * USEC_PER_MSEC)
 #define BACKOFF_THROTTLED_BASE_USEC (1 * USEC_PER_SEC)
-#define BACKOFF_SLOW_BASE_USEC (5 * USEC_PER_SEC) /* ours: what a person must mend */
+#define BACKOFF_SLOW_BASE_USEC (5 * USEC_PER_SEC) /* not the SDKs': a person must act */
 #define BACKOFF_CAP_USEC (20 * USEC_PER_SEC)
 #define BACKOFF_SLOW_CAP_USEC (60 * USEC_PER_SEC)
 
 enum backoff_kind { BACKOFF_TRANSIENT, BACKOFF_THROTTLED, BACKOFF_SLOW };
 
-/* The SDKs' token bucket, one for a client. A plain value; start with RETRY_QUOTA_INIT. */
+/* The SDKs' token bucket. Each client has one. A plain value; it starts as RETRY_QUOTA_INIT. */
 struct retry_quota {
     unsigned tokens;
-    unsigned n_probes[2]; /* of calls that are answered at once; of long polls */
+    unsigned n_probes[2]; /* [0]: calls that are answered at once; [1]: long polls */
 };
 
 enum {
     RETRY_QUOTA_MAX = 500,
     RETRY_COST_TRANSIENT = 14,
     RETRY_COST_THROTTLED = 5,
-    RETRY_PROBES_MAX = 2,       /* of each kind: the answer to a long poll may take its time */
-    RETRY_WAKES_PER_ANSWER = 2, /* calls without tokens that an answer wakes */
+    RETRY_PROBES_MAX = 2,       /* of each kind, since a long poll may take its time */
+    RETRY_WAKES_PER_ANSWER = 2, /* sleeping calls that one answer wakes */
 };
 
 #define RETRY_QUOTA_INIT ((struct retry_quota){.tokens = RETRY_QUOTA_MAX})
 
-/* What one call has of the quota. All zero to begin with, but for is_poll. */
+/* What one call has taken from the quota. It starts as all zero, except is_poll. */
 struct retry_grant {
-    bool is_poll;  /* the caller's: a long poll */
-    unsigned cost; /* that its last retry was paid with */
+    bool is_poll;  /* a long poll; the caller sets it */
+    unsigned cost; /* tokens that its last retry has cost */
     bool is_probe;
 };
 
-/* One retry of a call. True: it goes on with its back-off, paid with tokens or as a probe; a slow
- * one always does, for nothing. False: it sleeps. */
+/* Asks the quota for one retry of a call. True: the call goes on with its back-off, because the
+ * quota had the tokens or because the call is a probe now. A retry of kind BACKOFF_SLOW costs
+ * nothing and always goes on. False: the call sleeps. */
 bool retry_quota_take(struct retry_quota *quota, struct retry_grant *pass, enum backoff_kind kind);
 
-/* After a success: gives back the cost of the call's last retry, or 1 where there was none. */
+/* After a success: gives back the tokens of the call's last retry, or 1 token if it has cost
+ * none. */
 void retry_quota_refund(struct retry_quota *quota, const struct retry_grant *pass);
 
-/* The call ends, however, or is no probe any more. */
+/* The call has ended in any way, or it is no longer a probe. */
 void retry_quota_end_probe(struct retry_quota *quota, struct retry_grant *pass);
 
-/* The delay after `attempt` failed attempts (1: the first has just failed).
- * `random` is any 64 random bits. `in_quota` is what retry_quota_take said; a call that sleeps
- * wakes by itself after once to twice the cap, since there may be nobody else to wake it.
- * `retry_after_usec`: what the server asked for (x-amz-retry-after is in ms), USEC_INFINITY if
- * nothing; then the answer is it, but at least the computed delay and at most that plus 5 s.
- * Otherwise the result of a call in quota is in [0, cap of the kind]. */
+/* The delay after `attempt` failed attempts (1: the first has just failed). `random` is any 64
+ * random bits. `in_quota` is what retry_quota_take has returned. If it is true, the delay is
+ * between 0 and the cap of the kind. If it is false, the delay is between the cap and twice the
+ * cap: a call that sleeps wakes by itself then, since perhaps no answer wakes it.
+ *
+ * `retry_after_usec` is the delay that the server asks for (x-amz-retry-after is in ms);
+ * USEC_INFINITY: it asks for none. The result is then this delay, but no less than the computed
+ * delay, and at most 5 s more than the computed delay. */
 uint64_t backoff_delay_usec(enum backoff_kind kind, unsigned attempt, bool in_quota,
                             uint64_t retry_after_usec, uint64_t random);

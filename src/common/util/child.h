@@ -14,10 +14,10 @@ enum child_stream { CHILD_OUTPUT, CHILD_ERRORS, CHILD_N_STREAMS };
 enum child_end {
     CHILD_EXITED,          /* status: its exit status */
     CHILD_KILLED,          /* status: the signal that ended it */
-    CHILD_TIMED_OUT,       /* this and the rest, if nothing else is said: status is 0 */
-    CHILD_TERMINATED,      /* child_terminate was called before it had ended, however it did then */
-    CHILD_TOO_MUCH_OUTPUT, /* `output` has said so */
-    CHILD_LOST,            /* its exit status cannot be had, or the loop failed */
+    CHILD_TIMED_OUT,       /* for this and all that follow, status is 0 */
+    CHILD_TERMINATED,      /* child_terminate was called before it had ended */
+    CHILD_TOO_MUCH_OUTPUT, /* `output` has returned false */
+    CHILD_LOST,            /* its exit status is not known, or the event loop failed */
 };
 
 /* A piece of the program's output. The bytes are borrowed for the length of the call and wiped
@@ -33,25 +33,25 @@ typedef void (*child_done_fn)(void *userdata, enum child_end end, int status);
 
 struct child_options {
     struct spawn_options program;
-    uint64_t timeout_usec; /* on the boot clock; then it is ended: CHILD_TIMED_OUT */
-    uint64_t grace_usec;   /* from SIGTERM to SIGKILL, where it is ended; 0: SIGKILL at once */
+    uint64_t timeout_usec; /* on the boot clock; after it the program is ended: CHILD_TIMED_OUT */
+    uint64_t grace_usec;   /* from SIGTERM to SIGKILL; 0: SIGKILL at once */
     child_output_fn output;
     child_done_fn done;
     void *userdata;
 };
 
-/* Starts the program, as spawn_program does.
+/* Starts the program by spawn_program.
  *
- * Its end is the end of its process group. What counts is how the program itself ends; whatever of
- * the group still runs then is ended as well, and `done` waits for that, for grace_usec at most.
- * (Something that is to stay must leave the group, as daemons do.) A group is ended by SIGTERM, and
- * SIGKILL after grace_usec; `done` does not wait for what was killed, which the loop collects.
+ * `done` gets the exit status of the program itself. When the program has ended, the processes of
+ * its process group that still run are ended as well: SIGTERM, and SIGKILL after grace_usec. `done`
+ * waits until they have ended, for grace_usec at most. It does not wait for killed processes; the
+ * loop collects them. A process that shall go on must leave the group, as daemons do.
  *
- * Of what is printed at most CHILD_READ_MAX_BYTES are handed on in one turn of the loop, so that
- * endless output holds up nothing else; once it has ended, CHILD_REST_MAX_BYTES.
+ * In one turn of the loop at most CHILD_READ_MAX_BYTES of the output are passed on, so that endless
+ * output delays nothing else. Once the program has ended, it is at most CHILD_REST_MAX_BYTES.
  *
- * `*ret` is valid until `done` runs or child_cancel is called. 0, or what launch returns, or an
- * errno of the loop. */
+ * `*ret` is valid until `done` runs or child_cancel is called. Returns 0, the error of
+ * spawn_program, or an errno of the loop. */
 enum { CHILD_READ_MAX_BYTES = 16 * 1024, CHILD_REST_MAX_BYTES = 1024 * 1024 };
 int child_start(sd_event *event, const struct child_options *options, struct child **ret);
 

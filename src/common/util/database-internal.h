@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of database.c, for database-open.c. */
+/* What database.c and database-open.c share. */
 #pragma once
 
 #include <sqlite3.h>
@@ -13,40 +13,40 @@ struct statement {
     struct database *database;
     struct statement *next;
     sqlite3_stmt *sqlite;
-    int bind_error; /* SQLite's, of the first that failed */
+    int bind_error; /* SQLite's result code of the first bind that failed */
 };
 
-/* What a path must lead to for as long as the file is open. */
+/* The file that a path must lead to while the database is open. */
 struct identity {
     dev_t device;
-    ino_t inode; /* 0: not known */
+    ino_t inode; /* 0: not known, and not checked */
 };
 
 struct database {
     char *path;
     sqlite3 *sqlite;
     struct statement *statements, *begin, *commit, *rollback;
-    enum database_durability durability; /* in force */
-    struct identity file, log;           /* as they were opened; 0: not opened yet */
+    enum database_durability durability; /* the current value of synchronous= */
+    struct identity file, log;           /* as they were opened */
     char *log_path;
     int version;
     bool in_transaction;
-    int failure; /* what ended the transaction before its commit; 0: nothing did */
+    int failure; /* negative errno that ended the transaction before its commit; 0: none */
     char error[DATABASE_ERROR_MAX_BYTES];
 };
 
-/* The errno of the last system call on one of the files that failed; 0: none has. */
+/* The errno of the last failed system call on the log or the file; 0: none has failed. */
 int database_file_errno(struct database *d);
 
-/* Those that SQLite takes for damage. */
+/* Whether an errno is one of those that SQLite reports as damage. */
 bool database_is_read_error(int e);
 
-/* What database_error says: `text` is made fit for a line; `more` may be NULL. */
+/* Sets the text of database_error. `text` is escaped for one line. `more` may be NULL. */
 void database_set_error(struct database *d, const char *text, const char *more);
 
-/* Notes what SQLite says now, before anything else makes it say something else. Returns it as a
- * negative errno. */
+/* Notes SQLite's error text for the result code. Call it at once, because the next call of SQLite
+ * replaces the text. Returns the error as a negative errno. */
 int database_failed(struct database *d, int code);
 
-/* Any number of statements without parameters. 0 or a negative errno. */
+/* Runs any number of statements without parameters. Returns 0 or a negative errno. */
 int database_execute(struct database *d, const char *sql);

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* A SQLite database file that one process owns: what a daemon must find again after its end.
+/* A SQLite database file that one process owns. A daemon keeps in it what it needs again after a
+ * restart.
  *
- * Everything here blocks: a transaction that is synced for as long as one fdatasync takes, and now
- * and then one that also moves the log of at most DATABASE_LOG_BYTES into the file. So a core
- * gathers what a turn of its loop brings into one transaction.
+ * Everything here blocks. A synced transaction takes as long as one fdatasync. Now and then one
+ * also moves the write-ahead log, of at most DATABASE_LOG_BYTES, into the file. So a daemon should
+ * gather all changes of one turn of its event loop in one transaction.
  *
  * Errors of all functions, as negative errno: -ENOSPC (the disk or a quota is full), -EIO, -ENOMEM,
  * -EROFS, -EBUSY (another process has the file open), -EUCLEAN (the file is damaged), -EEXIST (a
  * row breaks a rule of its table, such as UNIQUE), -E2BIG, -EINVAL (the SQL does not fit the
- * tables), -ESTALE (a synced commit alone: the path of the file or of its log no longer leads to
- * what is open). database_error has the words.
+ * tables), -ESTALE (only from a synced commit: the file or its log was removed, moved or replaced
+ * while it is open). database_error returns the text.
  *
- * -EUCLEAN of a statement may be a passing fault of the disk or the memory: database_recheck
- * tells. */
+ * When a statement returns -EUCLEAN, the cause may be a temporary fault of the disk or the memory:
+ * database_recheck finds out. */
 #pragma once
 
 #include "util/macro.h"
@@ -22,98 +23,104 @@ struct statement;
 
 enum {
     DATABASE_CACHE_BYTES = 512 * 1024,           /* pages kept in memory */
-    DATABASE_LOG_BYTES = 4 * 1024 * 1024,        /* the log, unless one transaction is larger */
-    DATABASE_CHECK_MAX_BYTES = 64 * 1024 * 1024, /* larger files are not read whole at the start */
+    DATABASE_LOG_BYTES = 4 * 1024 * 1024,        /* of the log; one transaction may exceed it */
+    DATABASE_CHECK_MAX_BYTES = 64 * 1024 * 1024, /* larger files are not checked at the start */
 };
 
-/* migrations[i] is the SQL, of any number of statements, that makes version i + 1 out of version i;
- * version 0 is an empty file. Borrowed by database_open until it returns. */
+/* migrations[i] is SQL, any number of statements, that turns version i into version i + 1. Version
+ * 0 is an empty file. database_open borrows all this until it returns. */
 struct database_schema {
     const char *const *migrations;
-    int version; /* how many there are */
-    /* The version that the program can do with where there is no room for more, or where rows break
-     * the rules of a table that is changed; 0: none but the last. */
+    int version; /* the newest; the number of migrations */
+    /* The oldest version that the program can use. It is used if a migration fails because the disk
+     * is full or because rows break the rules of a changed table. 0: only the newest. */
     int least_version;
 };
 
-/* Opens the file, made with mode 0600 where there is none; its folder must be there. Brings its
- * tables to the schema's version. Looks through it for damage if it is not too large.
+/* Opens the file, or creates it with mode 0600. Its folder must exist. Migrates its tables to the
+ * schema's version. Checks it for damage if it has at most DATABASE_CHECK_MAX_BYTES.
  *
- * 0, DATABASE_E_UNUSABLE: only a person can help (damaged, of a newer version, of another program,
- * not to be written), DATABASE_E_IN_USE: it is open in another process, -ENOMEM, or a negative
- * errno for what may pass by itself (-ENOSPC, -EIO, -EMFILE ...). With all but -ENOMEM *error is
- * one line, which the caller frees. A file that is refused is left as it is, its log too. */
+ * Returns 0; DATABASE_E_UNUSABLE if only a person can help (the file is damaged, of a newer
+ * version, of another program, or not writable); DATABASE_E_IN_USE if another process has it open;
+ * -ENOMEM; or a negative errno for a condition that may pass by itself (-ENOSPC, -EIO, -EMFILE
+ * ...). On all failures but -ENOMEM *error is one line, which the caller frees. A file that is
+ * refused stays unchanged, and so does its log. */
 enum { DATABASE_E_UNUSABLE = 1, DATABASE_E_IN_USE = 2 };
 int database_open(const char *path, const struct database_schema *schema, struct database **ret,
                   char **error);
 
-/* The version of its tables: the schema's, or one from its least version on. */
+/* The version of its tables: the schema's version, or an older one from least_version on. */
 int database_version(const struct database *database);
 
-/* Rolls back what is open, frees all statements, moves the log into the file. A process that is
- * killed instead loses nothing that was committed. */
+/* Rolls back an open transaction, frees all statements, and moves the log into the file. A process
+ * that is killed before this loses nothing that was committed. */
 struct database *database_free(struct database *database);
 DEFINE_CLEANUP(struct database *, database_free)
 
-/* `r` of a statement or of the opening, where it is not -EUCLEAN. Else looks through the whole
- * file: -EUCLEAN where that finds damage, too, else -EIO, also where the disk cannot be read now.
- * Blocks for as long as reading it all takes: for who gives up the file after that. */
+/* `r` is the result of a statement or of the opening. If it is not -EUCLEAN, it is returned.
+ * Otherwise this checks the whole file and returns -EUCLEAN if the check finds damage too, else
+ * -EIO, also if the disk cannot be read now. It blocks for as long as it takes to read the whole
+ * file, so it is for a caller that otherwise gives the file up. */
 int database_recheck(struct database *database, int r);
 
-/* The last failure, one line: "<path>: <reason>". Valid until the next failure. */
+/* The text of the last failure, one line: "<path>: <reason>". Valid until the next failure. */
 const char *database_error(const struct database *database);
 
 /* --- Transactions --- */
 
 enum database_durability {
-    DATABASE_SYNCED,   /* on the disk when the commit returns, with all committed before it */
-    DATABASE_UNSYNCED, /* kept when the process is killed; a power cut may lose it, whole */
+    DATABASE_SYNCED,   /* when the commit returns, it and all earlier ones are on the disk */
+    DATABASE_UNSYNCED, /* outlives a kill of the process; a power cut may lose it as a whole */
 };
 
-/* What writes belongs inside a transaction; one at a time. 0 or a negative errno. */
+/* Begins a transaction. All statements that write must be inside one. Only one can be open at a
+ * time. Returns 0 or a negative errno. */
 int database_begin(struct database *database, enum database_durability durability);
 
-/* Ends the transaction. On failure nothing of it is kept, also of one that had failed before. */
+/* Commits the transaction. On failure nothing of it is kept. If a statement of it has failed in a
+ * way that ended it, this fails too. */
 int database_commit(struct database *database);
 
-/* Without a transaction: does nothing. */
+/* Does nothing if no transaction is open. */
 void database_rollback(struct database *database);
 
 bool database_is_in_transaction(const struct database *database);
 
 /* --- Statements --- */
 
-/* Prepares one statement, to be used many times; it belongs to the database, and is freed with it.
- * 0 or a negative errno. */
+/* Prepares one statement, which can run many times. It belongs to the database, which frees it.
+ * Returns 0 or a negative errno. */
 int database_prepare(struct database *database, const char *sql, struct statement **ret);
 
-/* Sets the parameter "?<i>", from 1 on; one that is not set is NULL. Text and bytes are borrowed
- * until the statement is reset; text NULL is SQL's NULL, text of n bytes needs no end. What fails
- * here, statement_step returns. */
+/* Sets the parameter "?<i>". The first is 1. A parameter that is not set is SQL's NULL. Text and
+ * bytes are borrowed until the statement is reset. A text that is a NULL pointer is SQL's NULL.
+ * statement_bind_text_n needs no NUL at the end. If one of these fails, statement_step returns the
+ * error. */
 void statement_bind_int(struct statement *statement, int i, int64_t value);
 void statement_bind_text(struct statement *statement, int i, const char *text);
 void statement_bind_text_n(struct statement *statement, int i, const char *text, size_t bytes);
 void statement_bind_blob(struct statement *statement, int i, const void *data, size_t bytes);
 
-/* Runs a statement up to its next row. STATEMENT_ROW, 0: it has ended, or a negative errno. On 0
- * and on failure it is reset, its parameters are no longer set. A failure inside a transaction may
- * have ended it: what follows then fails too, up to commit or rollback. */
+/* Runs a statement up to its next row. Returns STATEMENT_ROW; 0 if there are no more rows; or a
+ * negative errno. After 0 and after a failure the statement is reset, and its parameters are no
+ * longer set. A failure inside a transaction may have ended the transaction. Then all statements
+ * fail up to the commit or rollback. */
 enum { STATEMENT_ROW = 1 };
 int statement_step(struct statement *statement);
 
-/* Of the row that was stepped to, the column i, from 0 on. Text and blobs are valid until the next
- * step or reset. Text is never NULL: SQL's NULL is "", which is_null tells apart. `ret_bytes` may
- * be NULL. */
+/* Column i of the current row. The first is 0. Text and blobs are valid until the next step or
+ * reset. A returned text is never a NULL pointer: SQL's NULL is "", and statement_is_null tells the
+ * two apart. `ret_bytes` may be NULL. */
 int64_t statement_int(struct statement *statement, int i);
 const char *statement_text(struct statement *statement, int i, size_t *ret_bytes);
 const void *statement_blob(struct statement *statement, int i, size_t *ret_bytes);
 bool statement_is_null(struct statement *statement, int i);
 
-/* Whether a column of the row could not be had for want of memory: then its text or blob is "". */
+/* Whether a column of the row could not be read because memory ran out. Its text or blob is "". */
 bool statement_is_out_of_memory(const struct statement *statement);
 
-/* Ends a statement before its last row. One that is left open keeps the log from being moved into
- * the file: reset it before the turn of the loop ends. */
+/* Ends a statement before its last row. While a statement is not reset, the log cannot be moved
+ * into the file. So reset it in the same turn of the event loop. */
 void statement_reset(struct statement *statement);
 
 /* The rowid of the last row inserted; the number of rows that the last INSERT, UPDATE or DELETE

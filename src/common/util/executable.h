@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Finding a program before it is run, so that a daemon's start says what its first message
- * otherwise would. */
+/* Looks for a program before it is run. So a daemon reports a missing program at its start, and not
+ * only with its first message. */
 #pragma once
 
 #include "util/macro.h"
 
-/* The path of the program of that name: the name itself if it has a "/", else the first in PATH
- * (where that is not set: /bin, /usr/bin) that may be run. What a program is run for it may lose
- * afterwards: this is a check, not a promise.
+/* The path of the program of that name: the name itself if it has a "/", else the first one in PATH
+ * that may be run. If PATH is not set, that is /bin and /usr/bin. The program may still disappear
+ * after this check.
  *
- * 0 with *ret; -ENOMEM; or EXECUTABLE_E_UNUSABLE with *error what is wrong, to follow the program's
- * name: "does not exist", ... (`error` may be NULL). The caller frees both. */
+ * Returns 0 with *ret; -ENOMEM; or EXECUTABLE_E_UNUSABLE with *error. *error is a text to put after
+ * the program's name: "does not exist", ... `error` may be NULL. The caller frees both. */
 enum { EXECUTABLE_E_UNUSABLE = 1 };
 int executable_find(const char *name, char **ret, char **error);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Places where a test may kill the process, to see what it finds at its next start. In a build
- * without the option fault_points, which is every build but a test's, they are nothing at all. */
+/* Places where a test can kill the process, to see how the next start copes. They exist only in a
+ * build with the option fault_points, which only tests use. */
 #pragma once
 
-/* FAULT_POINT("name"): where the environment has SQS_FAULT_POINT="name:N", the Nth passing of all
- * points of that name ends the process by SIGKILL. N from 1 on, at most 9 digits; without ":N" it
- * is 1. What cannot be read as that kills nothing. */
+/* FAULT_POINT("name") is a point of that name. If the environment has SQS_FAULT_POINT="name:N", the
+ * process ends by SIGKILL when it passes points of that name for the Nth time. N is at least 1 and
+ * has at most 9 digits. Without ":N" it is 1. Any other value of the variable does nothing. */
 #ifdef FAULT_POINTS
 #define FAULT_POINT(name) fault_point(name)
 #else

@@ -1,27 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading small files whole (configurations, credentials, tokens), and files that are not on disk.
- */
+/* Reads small files as a whole (configurations, credentials, tokens), and creates files in
+ * memory. */
 #pragma once
 
 #include "util/buffer.h"
 
-/* Appends the whole of a regular file of at most `max_bytes`. A link is followed; /dev/null counts
- * as an empty file. What is no file is refused at once, and never waited for.
+/* Appends a whole regular file of at most `max_bytes`. Symbolic links are followed. /dev/null
+ * counts as an empty file. A FIFO, a device or a socket is refused at once, and this never waits
+ * for one.
  *
- * 0, -E2BIG where the file is larger than `max_bytes` or than the buffer takes, -EISDIR, -EINVAL
- * for a FIFO, a device or a socket, -ENOMEM, or what open(2) and read(2) say. On failure the buffer
- * holds what it held before, and no error sticks to it. */
+ * Returns 0; -E2BIG if the file is larger than `max_bytes` or than the buffer takes; -EISDIR;
+ * -EINVAL for a FIFO, a device or a socket; -ENOMEM; or the errno of open(2) or read(2). On failure
+ * the buffer holds what it held before, and no error sticks to it. */
 int file_read(const char *path, size_t max_bytes, struct buffer *b);
 
-/* What file_read's error says of the path, for people. Static, or strerror's. */
+/* An error of file_read in words for people. The text is static or strerror's. */
 const char *file_error_text(int error);
 
-/* A file in memory with these bytes, which nobody can change, at its beginning and closed at an
- * exec: standard input for a program that may read it or not. `name` shows in /proc. The descriptor
- * is the caller's. 0, or what memfd_create(2) and write(2) say. */
+/* Creates a file in memory with these bytes, which nobody can change. It is meant as the standard
+ * input of a program, which may read it or not. The descriptor is at the file's beginning, has
+ * FD_CLOEXEC, and belongs to the caller. `name` shows in /proc. Returns 0, or the errno of
+ * memfd_create(2) or write(2). */
 int file_in_memory(const char *name, const void *bytes, size_t size, int *ret_fd);
 
-/* Sees to it that descriptors 0, 1 and 2 are open, so that no file or connection that is opened
- * later takes the number of one, and is then written to as the log. What was closed is empty to
- * readers, and fails with EBADF for writers as before. To be called first of all. */
+/* Opens those of descriptors 0, 1 and 2 that are closed. Otherwise a file or connection that is
+ * opened later could get one of these numbers, and log lines would be written to it. A descriptor
+ * opened here is empty for readers, and a write fails with EBADF as before. Call it first in
+ * main. */
 void file_open_standard_descriptors(void);

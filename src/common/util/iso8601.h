@@ -6,12 +6,12 @@
 
 #include "util/macro.h"
 
-/* Reads each form that names one moment: a date by month and day, by week, or by the day of the
- * year, in the extended (2015-08-30) or the basic form (20150830); `T`, `t` or a space; hours,
- * hours and minutes, or all three, the last of them with a fraction after a point or a comma, 24:00
- * being the end of the day; `Z`, `UTC`, `GMT` or an offset as +hh, +hhmm or +hh:mm, after a space
- * or none. A time without a zone names no moment, nor does a date alone.
+/* Reads a time with a date, a time of day and a zone. The date is by month and day, by week, or by
+ * the day of the year, in the extended form (2015-08-30) or the basic form (20150830). `T`, `t` or
+ * a space follows. The time of day has hours, hours and minutes, or hours, minutes and seconds. The
+ * last of these may have a fraction after a point or a comma. 24:00 is the end of the day. The zone
+ * is `Z`, `UTC`, `GMT` or an offset as +hh, +hhmm or +hh:mm. A space may stand before it.
  *
- * 0 with the time in seconds since the epoch, without its fraction; -EINVAL for all else, and for
- * days that do not exist. */
+ * Returns 0 with the time in seconds since the epoch, without its fraction; -EINVAL for all else,
+ * such as a date alone or a time without a zone, and for days that do not exist. */
 int iso8601_parse(const char *text, time_t *ret);

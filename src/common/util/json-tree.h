@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* JSON that comes from outside and decides something, or comes with every message, read strictly
- * and cheaply: one copy of the text, in which strings are unescaped where they stand, and one array
- * of values that point into it. What is read seldom, and decides nothing, is read by json-reader.h,
- * with json-c. */
+/* A strict and fast JSON reader, for JSON that comes from outside and decides something, and for
+ * JSON that comes with every message. It makes one copy of the text, unescapes the strings in
+ * place, and fills one array of values that point into the copy. JSON that is rarely read and
+ * decides nothing is read by json-reader.h with json-c. */
 #pragma once
 
 #include "util/macro.h"
@@ -18,44 +18,44 @@ enum json_kind {
 };
 
 struct json_value {
-    const char *name; /* of an object's member, followed by a NUL; else NULL */
-    const char *text; /* of a string, followed by a NUL; of a number, as written; else NULL */
+    const char *name; /* the name of a member of an object, with a NUL after it; else NULL */
+    const char *text; /* a string, with a NUL after it; a number as written; else NULL */
     uint32_t name_bytes;
-    uint32_t n;    /* the bytes of a string or number; the values in an array or object */
-    uint32_t span; /* values up to the next one beside it: itself and all inside it */
+    uint32_t n;    /* bytes of a string or number; values directly in an array or object */
+    uint32_t span; /* number of values in the array: this one and all inside it */
     enum json_kind kind;
 };
 
 struct json_tree;
 
 enum {
-    JSON_TREE_MAX_BYTES = 64 * 1024 * 1024, /* whatever the caller's own cap is */
+    JSON_TREE_MAX_BYTES = 64 * 1024 * 1024, /* of the text, whatever the caller's own cap is */
     JSON_TREE_MAX_VALUES = 65536,
     JSON_FAULT_BYTES = 64,
 };
 
-/* What becomes of an escape that is half of a surrogate pair ("\ud83d" alone), which is no
+/* What to do with an escape that is half of a surrogate pair ("\ud83d" alone). It is no
  * character. */
 enum json_lone_surrogates {
     JSON_LONE_SURROGATES_REFUSED,
     JSON_LONE_SURROGATES_REPLACED, /* by U+FFFD */
 };
 
-/* What is wrong with a text, and where where that says something: "empty", "too large", "cut off",
- * "no JSON object"; "not UTF-8, at byte 7", and so with "not JSON", "too deep", "followed by more",
- * "half of a surrogate pair". Bytes are counted from 1. */
+/* What is wrong with a text. "empty", "too large", "cut off" and "no JSON object" stand alone. "not
+ * UTF-8", "not JSON", "too deep", "followed by more" and "half of a surrogate pair" say where, as
+ * "not UTF-8, at byte 7". The first byte is byte 1. */
 struct json_fault {
     char text[JSON_FAULT_BYTES];
 };
 
-/* Reads one JSON object and nothing else but white space around it: RFC 8259 without extensions,
- * UTF-8 only, values in no more than `max_depth` - 1 arrays and objects. Members of the same name
- * are all kept. The bytes are copied; where this fails, no copy of them is left. 0, -ENOMEM, or
- * JSON_TREE_E_INVALID with *ret_fault, which is only set then. */
+/* Reads a text that is one JSON object (RFC 8259 without extensions, UTF-8 only). White space
+ * around it is allowed, nothing else. A value may be in at most `max_depth` - 1 arrays and objects.
+ * Members of the same name are all kept. The bytes are copied; on failure no copy of them is left.
+ * Returns 0, -ENOMEM, or JSON_TREE_E_INVALID; only then *ret_fault is set. */
 enum {
-    JSON_TREE_E_INVALID = 1, /* not such JSON */
-    JSON_TREE_E_ABSENT = 2,  /* no such member, or null */
-    JSON_TREE_E_KIND = 3,    /* of another kind */
+    JSON_TREE_E_INVALID = 1, /* the text is not accepted */
+    JSON_TREE_E_ABSENT = 2,  /* no such member, or it is null */
+    JSON_TREE_E_KIND = 3,    /* the member has another kind */
 };
 int json_tree_read(const char *bytes, size_t size, unsigned max_depth,
                    enum json_lone_surrogates lone_surrogates, struct json_tree **ret,
@@ -63,14 +63,15 @@ int json_tree_read(const char *bytes, size_t size, unsigned max_depth,
 struct json_tree *json_tree_free(struct json_tree *tree);
 DEFINE_CLEANUP(struct json_tree *, json_tree_free)
 
-/* Wipes what held secrets, and frees it. */
+/* Wipes the tree, for one that holds secrets, and frees it. */
 struct json_tree *json_tree_free_secret(struct json_tree *tree);
 DEFINE_CLEANUP(struct json_tree *, json_tree_free_secret)
 
-/* The object that all the others are in. All values belong to the tree. */
+/* The object that holds all other values. All values belong to the tree. */
 const struct json_value *json_tree_root(const struct json_tree *tree);
 
-/* The values in an array or object, in the text's order: `n` of them. */
+/* The first value in an array or object, and the value after one, in the text's order. There are
+ * `n` of them; these functions do not check that. */
 static inline const struct json_value *json_value_first(const struct json_value *container)
 {
     return container + 1;
@@ -80,15 +81,15 @@ static inline const struct json_value *json_value_next(const struct json_value *
     return value + value->span;
 }
 
-/* A member of an object; of several of that name the last. 0, JSON_TREE_E_ABSENT, JSON_TREE_E_KIND.
- * A string holds a NUL only where its size is asked for: else it is JSON_TREE_E_KIND. */
+/* A member of an object. If several have that name, it is the last one. Returns 0,
+ * JSON_TREE_E_ABSENT or JSON_TREE_E_KIND. json_value_get_bytes accepts a string that holds a NUL;
+ * for json_value_get_string it is JSON_TREE_E_KIND. */
 int json_value_get(const struct json_value *object, const char *name, enum json_kind kind,
                    const struct json_value **ret);
 int json_value_get_string(const struct json_value *object, const char *name, const char **ret);
 int json_value_get_bytes(const struct json_value *object, const char *name, const char **ret,
                          size_t *ret_bytes);
 int json_value_get_bool(const struct json_value *object, const char *name, bool *ret);
-/* A whole number: digits alone, with a minus or not. One that does not fit is the nearest that
- * does.
- */
+/* A whole number: digits, perhaps after a minus. One that does not fit becomes the nearest one that
+ * fits. */
 int json_value_get_integer(const struct json_value *object, const char *name, int64_t *ret);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Cuts bytes that come in pieces, such as what a program prints, into lines of bounded length. */
+/* Splits bytes that come in pieces, such as the output of a program, into lines of bounded
+ * length. */
 #pragma once
 
 #include "util/macro.h"
@@ -11,16 +12,16 @@ struct line_splitter { /* all zero: at the beginning of a line */
     char held[LINE_SPLITTER_MAX_BYTES]; /* the line so far */
 };
 
-/* A line without what ends it; borrowed for the length of the call, not NUL-terminated, never
- * empty. */
+/* Gets a line without its line end. The bytes are borrowed for the length of the call. They are not
+ * NUL-terminated, and there is at least one. */
 typedef void (*line_fn)(void *userdata, const char *line, size_t size);
 
-/* Takes more bytes and hands on each line that ends in them: at a line feed, with or without a
- * carriage return before it, or at a NUL. Empty lines are left out. A longer line is handed on in
- * pieces of LINE_SPLITTER_MAX_BYTES, or up to three bytes less where that would cut a character of
- * UTF-8 in two. */
+/* Takes more bytes and calls `line` for each line that they end. A line ends at a line feed, with
+ * or without a carriage return before it, or at a NUL. Empty lines are left out. A line longer than
+ * LINE_SPLITTER_MAX_BYTES is passed on in pieces of that size, or of up to three bytes less, so
+ * that no UTF-8 character is cut. */
 void line_splitter_feed(struct line_splitter *splitter, const char *bytes, size_t size,
                         line_fn line, void *userdata);
 
-/* Nothing more comes: hands on what was not ended. */
+/* Called after the last bytes: calls `line` for the rest, which has no line end. */
 void line_splitter_end(struct line_splitter *splitter, line_fn line, void *userdata);

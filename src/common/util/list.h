@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Doubly linked lists whose links are members of the objects in them. A list is circular: its head
- * is a link as well. Nothing here allocates or fails, and a member is removed without a search. */
+/* Doubly linked lists. Each object in a list has its link as a member. A list is circular: its head
+ * is a link as well. Nothing here allocates or fails, and removing an object needs no search. */
 #pragma once
 
 #include "util/macro.h"
 
-/* A list's head, or a member's link. A link that is in no list has next == NULL, so that one that
- * is all zero needs no initialization; a head needs list_init. */
+/* A list's head, or the link of an object. A link that is in no list has next == NULL. So a link
+ * that is all zero needs no initialization, but a head needs list_init. */
 struct list {
     struct list *previous, *next;
 };
 
-/* Walks the list from its first link. `link` may be removed and its object freed in the body; the
- * link after it may not. */
+/* Walks the list from its first link. The body may remove `link` and free its object, but must not
+ * remove the link after it. */
 #define LIST_FOREACH(head, link)                                                                   \
     for (struct list *link = (head)->next, *link##_next = link->next; link != (head);              \
          link = link##_next, link##_next = link->next)
@@ -43,7 +43,7 @@ static inline struct list *list_last(const struct list *head)
     return list_is_empty(head) ? NULL : head->previous;
 }
 
-/* `place` is a member or the head: then the link becomes the last. */
+/* `place` is a link in the list, or the head. Before the head, the link becomes the last one. */
 static inline void list_insert_before(struct list *place, struct list *link)
 {
     link->previous = place->previous;
@@ -62,7 +62,7 @@ static inline void list_prepend(struct list *head, struct list *link)
     list_insert_before(head->next, link);
 }
 
-/* A link that is in no list is left alone. */
+/* Does nothing if the link is in no list. */
 static inline void list_remove(struct list *link)
 {
     if (!list_is_linked(link))
@@ -72,7 +72,7 @@ static inline void list_remove(struct list *link)
     link->previous = link->next = NULL;
 }
 
-/* Moves all members to the end of `to`. */
+/* Moves all links to the end of `to`. */
 static inline void list_move_all(struct list *to, struct list *from)
 {
     if (list_is_empty(from))

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Entries of the log that wait to be written, within a bounded memory.
+/* Log entries that wait to be written, in bounded memory.
  *
- * Where a new entry finds no room, entries that are less important than it make room: the least
- * important first, and of those the newest, so that how a burst began can still be read. Where
- * there are none, the new one is dropped. Entries that carry a message are never dropped and take
- * none of that memory: the messages in flight, which are bounded, bound them.
+ * If the memory is full, a new entry displaces less important ones. The least important are dropped
+ * first, and among those the newest, so that the beginning of a burst is kept. If dropping all of
+ * them does not free enough memory, the new entry is dropped. Entries that carry a message are
+ * never dropped and do not count in that memory: the limit on messages in flight bounds them.
  *
- * No clock, no lock, no writing: the caller sees to those. */
+ * This file has no clock and no lock, and writes nothing. */
 #pragma once
 
 #include "util/log-entry.h"
@@ -16,16 +16,16 @@ enum { LOG_PRIORITIES = LOG_DEBUG + 1 };
 struct log_queue {
     struct list by_priority[LOG_PRIORITIES]; /* of struct log_entry */
     uint64_t next_number;
-    size_t bytes_of[LOG_PRIORITIES]; /* without those that carry a message */
+    size_t bytes_of[LOG_PRIORITIES]; /* entries that carry a message do not count */
     size_t n, bytes, bytes_max;
-    uint64_t n_dropped; /* not yet told */
+    uint64_t n_dropped; /* not reported yet */
 };
 
 void log_queue_init(struct log_queue *queue, size_t bytes_max);
 void log_queue_done(struct log_queue *queue);
 
-/* Takes the entry over. */
+/* The queue owns the entry from now on. */
 void log_queue_add(struct log_queue *queue, struct log_entry *entry);
 
-/* The entry that was added first, which is the caller's then, or NULL. */
+/* Takes the oldest entry out of the queue. The caller owns it. NULL: the queue is empty. */
 struct log_entry *log_queue_take(struct log_queue *queue);

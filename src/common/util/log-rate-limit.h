@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Limits the rate of similar log lines. Of one kind, the first line is written, then one (or
- * `lines_max`) in each LOG_RATE_LIMIT_INTERVAL_USEC. The last few kinds are remembered, since
- * failures of two or three kinds often alternate. Suppressed lines are counted, so that the next
- * line can tell their number. A plain value; the time is a parameter. */
+/* Limits the rate of similar log lines. In each LOG_RATE_LIMIT_INTERVAL_USEC, one line (or
+ * `lines_max` lines) of a kind is written. The first line of a kind is written at once. The last
+ * few kinds are remembered, since failures of two or three kinds often alternate. Suppressed lines
+ * are counted, so that the next line can tell their number. A plain value; the time is a
+ * parameter. */
 #pragma once
 
 #include "util/macro.h"
@@ -25,8 +26,8 @@ struct log_rate_limit {    /* all zero: nothing was written yet */
 };
 
 /* Asks whether to write a line about `n` events. `kind` is "" if there is only one kind. True:
- * write it; *ret_n_suppressed (NULL is allowed) is the number of events since the last line that
- * had none. */
+ * write it; *ret_n_suppressed (NULL is allowed) is the number of events since the last line for
+ * which no line was written. */
 bool log_rate_limit_take(struct log_rate_limit *limit, const char *kind, uint64_t n,
                          uint64_t now_usec, uint64_t *ret_n_suppressed);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where log entries go (log.h): chosen by the configuration, which is read before there is a log. */
+/* Where log entries go (log.h): chosen by the configuration, which is read before there is a
+ * log. */
 #pragma once
 
 enum log_target {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Log entries: to the journal with fields under systemd, coloured on a terminal, plain into a pipe.
- * One process, one log: the state is static, as standard error itself is. errno is kept.
+ * A process has one log, so the state is static. No function here changes errno.
  *
- * Between log_start_thread and log_stop_thread no function here waits for the log, however long a
- * reader of standard error or the journal takes nothing: a thread of its own writes. What waits for
- * it takes LOG_QUEUE_MAX_BYTES of memory at most. When that is full, less important lines make room
- * for more important ones, and how many were dropped is logged when the log takes lines again.
- * Lines that carry a message (log_write_message) are not dropped. Outside of that time each line is
- * written at once. All functions are for the loop's thread. */
+ * Between log_start_thread and log_stop_thread a separate thread writes. So no function here
+ * blocks, even if the journal or the reader of standard error takes nothing for a long time. The
+ * waiting lines use at most LOG_QUEUE_MAX_BYTES of memory. When it is full, less important lines
+ * are dropped in favour of more important ones. When the log takes lines again, the number of
+ * dropped lines is logged. Lines that carry a message (log_write_message) are never dropped. At
+ * other times each line is written at once. All functions must be called from the loop's thread. */
 #pragma once
 
 #include <syslog.h>
@@ -19,7 +19,7 @@
 
 enum log_colour { LOG_COLOUR_NONE, LOG_COLOUR_YELLOW, LOG_COLOUR_GREEN };
 
-/* One field of a journal entry beside MESSAGE and PRIORITY. An entry with a NULL or "" value is
+/* One field of a journal entry beside MESSAGE and PRIORITY. A field whose value is NULL or "" is
  * left out. Values are cut after LOG_FIELD_MAX_BYTES. */
 struct log_field {
     const char *name; /* "SQS_MESSAGE_ID"; a string constant */
@@ -27,7 +27,7 @@ struct log_field {
 };
 
 enum {
-    LOG_FIELDS_MAX = 16,               /* of a call, and as many common ones */
+    LOG_FIELDS_MAX = 16,               /* in one call, and as many common fields */
     LOG_FIELD_MAX_BYTES = 1024 * 1024, /* the largest body that a message may have */
     LOG_LINE_MAX_BYTES = 8 * 1024,     /* a longer text is cut, with "..." */
 };
@@ -37,22 +37,24 @@ enum {
  * ended. So exit() waits until the last entry is this old. */
 #define LOG_EXIT_DELAY_MSEC 300
 
-/* How long the end waits for lines that are not written yet. */
+/* How long log_stop_thread waits for lines that are not written yet. */
 #define LOG_FLUSH_MAX_USEC USEC_PER_SEC
 
 enum { LOG_QUEUE_MAX_BYTES = 1024 * 1024 };
 
-/* `target` AUTO means the journal where standard error is the journal's ($JOURNAL_STREAM,
- * systemd.exec(5)), else standard error; there the terminal gets colours (unless NO_COLOR is set or
- * TERM is "dumb"; errors and worse red, warnings bold in `colour`, the rest in `colour`), anything
- * else plain lines. Entries less important than `level` are dropped. */
+/* `target` LOG_TARGET_AUTO means the journal if standard error is connected to the journal
+ * ($JOURNAL_STREAM, systemd.exec(5)), else standard error. If standard error is a terminal, lines
+ * are coloured, unless NO_COLOR is set or TERM is "dumb": errors and worse in red, warnings in bold
+ * `colour`, all others in `colour`. Otherwise lines are plain. Entries less important than `level`
+ * are not written. */
 void log_open(const char *identifier, enum log_target target, int level, enum log_colour colour);
 
-/* A field that every later entry bears, SQS_QUEUE_URL for one. The value is copied; NULL removes.
- */
+/* Sets a field that every later entry gets, for example SQS_QUEUE_URL. The value is copied. NULL
+ * removes the field. */
 void log_set_common_field(const char *name, const char *value);
 
-/* Whether an entry of that priority would be written: for work that is done for the log alone. */
+/* Whether an entry of that priority would be written. A caller can then save work that only the log
+ * needs. */
 bool log_enabled(int priority);
 
 /* `message_id` is a 128-bit id in 32 hex digits (see daemon/message-ids.h), or NULL. The text is
@@ -60,7 +62,7 @@ bool log_enabled(int priority);
 void log_write(int priority, const char *message_id, const struct log_field *fields,
                size_t n_fields, const char *format, ...) PRINTF_FORMAT(5, 6);
 
-struct log_pending; /* of a line that carries a message and is not written yet */
+struct log_pending; /* a line that carries a message and is not written yet */
 
 /* Called on the event loop when the line was written (`result` 0) or could not be written (a
  * negative errno). Called once for each pending line that is not cancelled; the log_pending is
@@ -74,10 +76,10 @@ struct log_completion {
 
 enum { LOG_PENDING = 1 };
 
-/* As log_write, for a line that holds the only copy of a message. Such a line is never dropped, and
- * the caller learns when it was written. Returns 0: it was written, or lines of that priority are
- * not written at all; LOG_PENDING: `completion` will be called, and *ret_pending is set; -ENOMEM,
- * or the errno of the write. */
+/* Like log_write, but for a line that holds the only copy of a message. Such a line is never
+ * dropped, and the caller learns when it was written. Returns 0: it was written, or lines of that
+ * priority are not written at all; LOG_PENDING: `completion` will be called, and *ret_pending is
+ * set; -ENOMEM, or the errno of the write. */
 int log_write_message(const struct log_completion *completion, struct log_pending **ret_pending,
                       int priority, const char *message_id, const struct log_field *fields,
                       size_t n_fields, const char *format, ...) PRINTF_FORMAT(7, 8);

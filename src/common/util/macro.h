@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* `CLEANUP(foo_free) struct foo *f = NULL;` calls foo_free(f) when f leaves its scope. The
- * destructor's clean-up form is made once, beside the destructor, by DEFINE_CLEANUP. */
+/* `CLEANUP(foo_free) struct foo *f = NULL;` calls foo_free(f) when f leaves its scope.
+ * DEFINE_CLEANUP, once beside the declaration of foo_free, makes this possible. */
 #define CLEANUP(destructor) __attribute__((cleanup(destructor##_cleanup)))
 
 #define DEFINE_CLEANUP(type, destructor)                                                           \
@@ -26,8 +26,8 @@ static inline void free_cleanup(void *p)
     free(*(void **)p);
 }
 
-/* The value of a pointer (or other scalar that has a null value), which is null afterwards: hands
- * ownership on. */
+/* Returns the value of a pointer (or another scalar with a null value) and sets it to null. It
+ * passes on the ownership. */
 #define TAKE(p)                                                                                    \
     ({                                                                                             \
         __typeof__(p) *_take_from = &(p);                                                          \
@@ -56,7 +56,7 @@ static inline bool streq(const char *a, const char *b)
     return strcmp(a, b) == 0;
 }
 
-/* NULL and "" are both "not set": so the environment and AWS's files have it. */
+/* NULL and "" both mean "not set", as in the environment and in AWS's files. */
 static inline bool is_set(const char *s)
 {
     return s && s[0] != '\0';
@@ -67,7 +67,7 @@ static inline bool is_set(const char *s)
 static inline bool errno_is_transient(int r)
 {
     return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EAGAIN || r == -EIO ||
-           r == -ETXTBSY; /* a program that is just being written */
+           r == -ETXTBSY; /* the program's file is open for writing */
 }
 
 /* Whether this is a build with clang's or gcc's AddressSanitizer. */

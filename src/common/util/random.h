@@ -5,6 +5,5 @@
 
 #include "util/macro.h"
 
-/* 64 random bits. UINT64_MAX, with which a jittered delay is the longest, where the kernel has none
- * to give. */
+/* 64 random bits. If the kernel has none yet, UINT64_MAX: it makes a jittered delay the longest. */
 uint64_t random_u64(void);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A command's text split into its words as a POSIX shell's reader does it, without a shell: what
- * Python's shlex.split does, which is what the AWS CLI does with credential_process.
+/* Splits the text of a command into words as a POSIX shell does, but without a shell. Python's
+ * shlex.split does the same, and the AWS CLI uses that for credential_process.
  *
- * White space (space, tab, CR, LF) separates words. '...' keeps all as it is; "..." too, but a
- * backslash there takes away the meaning of a following " or \ (before anything else it stays);
- * outside quotes a backslash makes the next character plain, whatever it is. Nothing is expanded:
- * $, *, ~, #, ;, | and & are characters like any other. */
+ * White space (space, tab, CR, LF) separates words. '...' keeps all characters unchanged. "..."
+ * does so too, except that a backslash makes a following " or \ plain; before any other character
+ * it stays. Outside quotes a backslash makes any next character plain. Nothing is expanded: $, *,
+ * ~, #, ;, | and & are plain characters. */
 #pragma once
 
 #include "util/macro.h"
@@ -16,11 +16,12 @@ enum {
     SHELL_WORDS_MAX = 256,
 };
 
-/* The words, at least one, the first not empty, with a NULL after the last; the caller frees them
- * by shell_words_free. 0; -ENOMEM; or SHELL_WORDS_E_INVALID with *error (if not NULL; the caller
- * frees it) saying what is wrong, as "has an opening ' without its end": a quote left open, a
- * backslash at the end, no word at all, too many words, too long. The text itself is never in it:
- * it may hold a secret. */
+/* Returns the words in *ret, with a NULL after the last. There is at least one, and the first is
+ * not empty. The caller frees them by shell_words_free. Returns 0; -ENOMEM; or
+ * SHELL_WORDS_E_INVALID if a quote has no end, a backslash is at the end, there is no word, there
+ * are too many words, or the text is too long. Then *error says what is wrong, as "has an opening '
+ * without its end". The caller frees it; `error` may be NULL. It never holds the text itself, which
+ * may be secret. */
 int shell_words_split(const char *text, char ***ret, char **error);
 
 /* Wipes and frees. NULL is allowed. Returns NULL. */

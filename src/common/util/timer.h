@@ -23,8 +23,8 @@ struct timer { /* all zero: not initialized */
 int timer_init(struct timer *timer, sd_event *event, uint64_t accuracy_usec, timer_fn fn,
                void *userdata);
 
-/* Turns it off for good and releases it. The struct is all zero afterwards; one that is so already
- * is left alone. */
+/* Turns the timer off and frees its resources. The struct is all zero afterwards. A struct that is
+ * all zero is left unchanged. */
 void timer_done(struct timer *timer);
 
 static inline bool timer_is_initialized(const struct timer *timer)
@@ -32,7 +32,7 @@ static inline bool timer_is_initialized(const struct timer *timer)
     return timer->source != NULL;
 }
 
-/* Calls the function at this moment, or at once where it has passed. USEC_INFINITY turns the timer
+/* Calls the function at this moment, or at once if it has passed. USEC_INFINITY turns the timer
  * off. 0, or the errno of sd-event, which fails only in another process than the loop's or after
  * its end; then the timer is off. */
 int timer_set(struct timer *timer, uint64_t usec);
@@ -47,10 +47,10 @@ int timer_set_no_later(struct timer *timer, uint64_t usec);
 
 void timer_stop(struct timer *timer);
 
-/* sd_event_source_set_priority of it. */
+/* Calls sd_event_source_set_priority. */
 int timer_set_priority(struct timer *timer, int64_t priority);
 
-/* The moment that it is set to; USEC_INFINITY: it is off. */
+/* The time that it is set to; USEC_INFINITY: it is off. */
 static inline uint64_t timer_usec(const struct timer *timer)
 {
     return timer->source ? timer->usec : USEC_INFINITY;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Random UUIDs (RFC 4122, version 4) as text. The kernel is asked for the random bytes of several
- * at once, which sd_id128_randomize does not: a system call for each UUID would cost more than all
- * the rest of a small message. */
+/* Random UUIDs (RFC 4122, version 4) as text. One system call gets the random bytes for several
+ * UUIDs. sd_id128_randomize makes one for each UUID, which would cost more than all other work for
+ * a small message. */
 #pragma once
 
 #include <stddef.h>
@@ -17,5 +17,5 @@ struct uuid_maker {
     size_t left; /* bytes at the end of `random` that were not used yet */
 };
 
-/* Writes one in lower case. 0, or the negative errno of getrandom. */
+/* Writes one in lower case. Returns 0, or the negative errno of getrandom(2). */
 int uuid_make(struct uuid_maker *maker, char ret[UUID_TEXT_SIZE]);
