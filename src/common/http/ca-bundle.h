@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether a file of certificate authorities is of use, before TLS finds out. */
+/* Checks a file of certificate authorities before TLS uses it. */
 #pragma once
 
-/* Looks whether the PEM file can be read as OpenSSL will, and holds a certificate. 0, -errno as
- * file_read returns it, or CA_BUNDLE_E_USELESS with *ret_problem static words for what is wrong. */
+/* Checks that OpenSSL can read the PEM file and that it holds a certificate. Returns 0, the
+ * negative errno of file_read, or CA_BUNDLE_E_USELESS; then *ret_problem is a static text that says
+ * what is wrong. */
 enum { CA_BUNDLE_E_USELESS = 1 };
 int ca_bundle_check(const char *path, const char **ret_problem);

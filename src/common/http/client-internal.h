@@ -19,73 +19,73 @@ struct http_slot {
     CURL *easy;
     struct buffer header_lines; /* each ends in a NUL */
     struct curl_slist headers[HTTP_HEADERS_MAX + 2];
-    char *url;       /* that the easy handle was given last; NULL: none */
-    bool is_post;    /* it was told to POST last */
-    bool is_direct;  /* no_proxy names that URL's host with its port */
-    bool is_proxied; /* it looks at the environment for a proxy */
+    char *url;       /* the easy handle's URL; NULL: none yet */
+    bool is_post;    /* the easy handle is set to POST */
+    bool is_direct;  /* no_proxy has an entry "host:port" for the URL */
+    bool is_proxied; /* libcurl reads the proxy from the environment */
     struct buffer body;
     struct timer timer;             /* set no later than the deadline, but may be earlier */
-    uint64_t deadline_usec;         /* when to look what has moved; USEC_INFINITY: never */
-    uint64_t begun_usec, end_usec;  /* submitted; the far end. Set where there is a deadline. */
+    uint64_t deadline_usec;         /* when to check for progress; USEC_INFINITY: never */
+    uint64_t begun_usec, end_usec;  /* submission; total time-out. Set if there is a deadline */
     uint64_t stall_usec, wait_usec; /* see http_request; USEC_INFINITY: for ever */
-    uint64_t moved_usec;            /* when something had moved, at the last look */
-    uint64_t n_acked;               /* bytes of the connection then */
-    uint64_t slept_usec;            /* the machine had slept when it was submitted */
+    uint64_t moved_usec;            /* last time bytes moved, as of the last check */
+    uint64_t n_acked;               /* the connection's acknowledged bytes then */
+    uint64_t slept_usec;            /* how long the machine had slept at submission */
     size_t n_to_send;               /* bytes of the request's body */
-    uint64_t n_received;            /* of the reply's */
+    uint64_t n_received;            /* bytes of the reply's body */
     struct timer
         backlog_timer;       /* the next try to connect to a Unix socket whose backlog was full */
-    unsigned n_backlog_full; /* such tries so far */
-    uint64_t backlog_full_since_usec; /* since when */
+    unsigned n_backlog_full; /* number of such tries so far */
+    uint64_t backlog_full_since_usec; /* time of the first one */
     struct list of_receiving;         /* in the client's list of replies that have begun */
     bool is_paused;                   /* libcurl reads nothing for it */
-    CURLcode resume_error;            /* bytes of it were lost when it was to go on */
+    CURLcode resume_error;            /* not CURLE_OK: resuming it has lost bytes */
     http_done_fn done;
     void *userdata;
     bool is_tls;
     bool is_unix;
-    bool is_reply_cut;             /* to what fits into body */
+    bool is_reply_cut;             /* what does not fit into body is thrown away */
     bool is_head_whole;            /* the empty line after the reply's headers has come */
     struct http_host *host;        /* of the URL */
     uint64_t connect_timeout_usec; /* of this request */
-    bool is_looked_up_anew;        /* libcurl was told not to take the name from its cache */
-    bool is_connecting;            /* a socket was opened for it, and no connection stands yet */
-    int socket_errno;              /* why none could be opened; 0: none failed */
+    bool is_looked_up_anew;        /* libcurl was told to ignore its cache of names */
+    bool is_connecting;            /* a socket was opened, and is not connected yet */
+    int socket_errno;              /* why opening a socket failed; 0: none failed */
     unsigned n_begun;              /* see http_reply */
-    bool timeout_grows;            /* see there */
+    bool timeout_grows;            /* see http_request */
     bool is_sent_once;             /* see send_once */
-    uint64_t sent_usec;            /* when such a one began */
+    uint64_t sent_usec;            /* when libcurl began to send it; only with send_once */
     bool is_resent, may_resend, wants_resend;
     bool is_fresh; /* libcurl was told to use no kept connection */
     char error_text[CURL_ERROR_SIZE];
 };
 
-/* A socket that libcurl has wanted to be watched. */
+/* A socket that libcurl has asked to watch. */
 struct http_socket {
     sd_event_source *source;
-    CURL *easy;          /* of the request that wanted it last; only to be compared */
-    bool is_opened_here; /* by http_watch_open_socket: it is closed by http_socket_close, too */
+    CURL *easy;          /* of the last request that used it; only compared, never used */
+    bool is_opened_here; /* by http_watch_open_socket; http_socket_close closes it */
     bool is_wanted;
 };
 
-/* What is remembered of a host (connect.c). */
+/* What is remembered about a host (connect.c). */
 struct http_host {
-    char *origin; /* "https://host:port"; NULL: the place is free */
+    char *origin; /* "https://host:port"; NULL: this element is free */
     uint64_t connect_timeout_usec;
     bool is_suspect; /* its addresses may have changed */
 };
 
 enum { HTTP_HOSTS_MAX = 8 };
 
-/* What libcurl waits for. */
+/* The sockets and the time-out that libcurl waits for. */
 struct http_watch {
-    struct http_socket *sockets; /* by their file descriptor */
+    struct http_socket *sockets; /* indexed by file descriptor */
     size_t n_sockets;
     struct timer timer;        /* set no later than `timeout_usec`, but may be earlier */
     sd_event_source *deferred; /* calls libcurl in the next round of the loop */
     void (*after_action)(struct http_client *client); /* after each action of libcurl */
     uint64_t timeout_usec; /* when libcurl wants to be called; USEC_INFINITY: never */
-    bool is_timeout_due;   /* it wants to be called at once */
+    bool is_timeout_due;   /* libcurl wants to be called at once */
     bool is_in_action;     /* libcurl is being called */
 };
 
@@ -101,12 +101,12 @@ struct http_client {
     char *no_proxy; /* the environment's; NULL: none */
     uint64_t connect_timeout_usec;
     struct http_host hosts[HTTP_HOSTS_MAX];
-    unsigned next_host; /* whose place the next one takes */
+    unsigned next_host; /* index that the next new host gets */
     unsigned n_connecting;
-    struct timer connect_tick; /* calls libcurl for those */
+    struct timer connect_tick; /* calls libcurl while any request connects */
     unsigned connections_max;
     struct list receiving;     /* replies that have begun and not ended, the oldest first */
-    size_t n_held;             /* bytes of those */
+    size_t n_held;             /* bytes of those replies */
     size_t owner_held_bytes;   /* see http_client_set_owner_bytes */
     size_t reply_memory_bytes; /* see http_client_options */
     http_replied_fn replied;   /* NULL: none */
@@ -115,9 +115,9 @@ struct http_client {
 
 /* --- watch.c --- */
 
-/* Registers the callbacks by which libcurl asks for sockets and time-outs. `after_action` runs after each
- * action of libcurl, and may submit and cancel requests. Returns 0 or an errno of the event loop.
- */
+/* Registers the callbacks by which libcurl asks for sockets and time-outs. `after_action` runs
+ * after each action of libcurl, and may submit and cancel requests. Returns 0 or an errno of the
+ * event loop. */
 int http_watch_set_up(struct http_client *client, void (*after_action)(struct http_client *client));
 void http_watch_done(struct http_client *client);
 
@@ -172,8 +172,8 @@ CURLcode http_connect_prepare(struct http_slot *slot);
 /* Notes that a request has failed. `by_time`: its connection time-out expired. */
 void http_connect_failed(struct http_slot *slot, enum http_failure failure, bool by_time);
 
-/* `usec`, multiplied as the host's connection time-out was after time-outs, to one minute at most.
- */
+/* `usec`, multiplied by the same factor as the host's connection time-out, but at most one
+ * minute. */
 uint64_t http_connect_grown_usec(const struct http_slot *slot, uint64_t usec);
 
 /* CURLOPT_OPENSOCKETFUNCTION, with the slot as its data. */
@@ -186,7 +186,7 @@ void http_connect_done(struct http_slot *slot);
 /* Makes libcurl call on_begin before it sends a request. */
 CURLcode http_begin_set_up(struct http_slot *slot);
 
-/* Whether a request may be sent again whose kept connection was found closed. */
+/* Whether a request may be sent again after its kept connection was found closed. */
 bool http_may_resend(const struct http_slot *slot);
 
 /* Sends the request again. If it must not take effect twice, it goes over a new connection. */
@@ -194,8 +194,8 @@ bool http_resend(struct http_slot *slot);
 
 /* --- unix-socket.c --- */
 
-/* Tries to connect again later if the listener's backlog is full. False: it was not, or the time is
- * over. */
+/* Tries to connect again later if the listener's backlog is full. False: the backlog was not full,
+ * or the time for connecting is over. */
 bool http_retry_full_backlog(struct http_slot *slot);
 
 /* Writes the error text. libcurl's own text would name the URL's host and port, but nobody
@@ -212,8 +212,8 @@ void http_finish_by_code(struct http_slot *slot, CURLcode code);
 /* Sets the callbacks that receive replies. */
 CURLcode http_receive_set_up(struct http_slot *slot);
 
-/* Takes the slot's reply out of the account of memory, and resumes others in its place. Called
- * before the body is freed. */
+/* No longer counts the slot's reply in the memory of all replies, and resumes paused replies if
+ * memory is free again. Call it before the body is freed. */
 void http_receive_done(struct http_slot *slot);
 
 /* --- deadline.c --- */
@@ -235,7 +235,7 @@ void http_deadline_expire_soon(struct http_slot *slot);
 /* Writes the error text of a connection time-out. */
 void http_deadline_describe_connecting(struct http_slot *slot);
 
-/* Fills in how far a failed request has come. */
+/* Fills in how far a failed request has got. */
 void http_deadline_fill_reply(const struct http_slot *slot, struct http_reply *reply);
 
 /* Sets the slot's timer to its deadline, unless it fires before. 0, or the errno of the event loop.

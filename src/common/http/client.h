@@ -10,7 +10,7 @@
 #include "util/macro.h"
 
 struct http_client;
-struct http_slot; /* a request on its way */
+struct http_slot; /* a request in progress */
 
 /* Runs once after the callbacks of requests that ended together, never inside one of them. It does
  * not run after a request that timed out. It may submit and cancel requests; what it submits starts
@@ -19,20 +19,20 @@ typedef void (*http_replied_fn)(void *userdata);
 
 struct http_client_options {
     const char *user_agent;
-    const char *ca_bundle;         /* PEM file used instead of the system's; NULL or "": those */
+    const char *ca_bundle;         /* PEM file instead of the system's; NULL or "": the system's */
     uint64_t connect_timeout_usec; /* name look-up, TCP and TLS together; more than 0 */
-    unsigned connections_max;      /* at most as many at once, the rest waits; 0: no bound */
-    size_t reply_memory_bytes; /* where the replies being received hold as much together, all but
-                                * the oldest wait; 0: no bound */
-    http_replied_fn replied;   /* NULL: none */
-    void *userdata;            /* its */
+    unsigned connections_max;      /* connections at once; other requests wait; 0: no bound */
+    size_t reply_memory_bytes;     /* when the replies being received use this much, all but the
+                                    * oldest are paused; 0: no bound */
+    http_replied_fn replied;       /* NULL: none */
+    void *userdata;                /* its */
 };
 
 enum {
     HTTP_SMALL_REPLY_BYTES = 65536,
     HTTP_IDLE_HANDLES_MAX = 32,        /* finished requests whose memory is kept for the next */
-    HTTP_CONNECTION_MAX_AGE_SEC = 300, /* no connection is used again when older */
-    HTTP_CONNECTION_MAX_IDLE_SEC = 50, /* or idle for longer: load balancers drop them at 60 */
+    HTTP_CONNECTION_MAX_AGE_SEC = 300, /* an older connection is not used again */
+    HTTP_CONNECTION_MAX_IDLE_SEC = 50, /* nor one idle for longer; load balancers close at 60 */
     HTTP_DNS_MAX_AGE_SEC = 60,
     HTTP_HEADERS_MAX = 30, /* header lines of a request */
     HTTP_HEADERS_MAX_BYTES = 1024 * 1024,
@@ -48,26 +48,26 @@ struct http_request {
     const void *body; /* borrowed until the request ends; not sent with GET */
     size_t body_bytes;
     uint64_t timeout_usec;  /* from submission to the reply's last byte; USEC_INFINITY: none */
-    uint64_t stall_usec;    /* so long nothing may move, neither way, once it is connected; 0: for
-                             * ever. On a Unix socket it is not looked at. */
-    uint64_t wait_usec;     /* so much longer than that the reply's first byte may take */
-    bool timeout_grows;     /* timeout_usec is doubled with each time-out in connecting to the host
-                             * before, to 60 s, until a connection stands soon enough */
+    uint64_t stall_usec;    /* how long no byte may move, in either direction, once connected; 0:
+                             * for ever. Ignored on a Unix socket. */
+    uint64_t wait_usec;     /* added to stall_usec while it waits for the reply's first byte */
+    bool timeout_grows;     /* each connection time-out to the host doubles timeout_usec, up to
+                             * 60 s, until a connection succeeds in time */
     size_t reply_max_bytes; /* a larger body fails the request */
-    bool send_once;         /* it must not take effect twice: it goes out again only where a kept
-                             * connection was found closed at once, one time, over a new one */
-    bool cut_reply;         /* instead, what is beyond that is read and thrown away */
-    bool no_proxy;          /* go directly, whatever the environment says; so to a Unix socket.
-                             * What it said when the client was made holds. */
+    bool send_once;         /* it must not take effect twice: it is sent again only once, over a new
+                             * connection, if a kept one was found closed at once */
+    bool cut_reply;         /* a larger body does not fail: the rest is read and thrown away */
+    bool no_proxy;          /* ignore the environment's proxy, as requests to a Unix socket always
+                             * do. The environment is read when the client is made. */
 };
 
 enum http_failure {
-    HTTP_FAILURE_NONE,      /* a whole reply came, whatever its status */
+    HTTP_FAILURE_NONE,      /* a whole reply came, with any status */
     HTTP_FAILURE_RESOLVE,   /* the name could not be looked up */
-    HTTP_FAILURE_CONNECT,   /* nobody there */
-    HTTP_FAILURE_TLS,       /* the peer's certificate */
+    HTTP_FAILURE_CONNECT,   /* no connection to the host */
+    HTTP_FAILURE_TLS,       /* the peer's certificate is not accepted */
     HTTP_FAILURE_HANDSHAKE, /* no TLS with the peer: reset, cut off, no TLS at all */
-    HTTP_FAILURE_PROXY,     /* the proxy refuses to connect: a person must mend it */
+    HTTP_FAILURE_PROXY,     /* the proxy refuses to connect: a person must act */
     HTTP_FAILURE_SHORTAGE,  /* no socket could be opened: no file descriptor, no memory */
     HTTP_FAILURE_TIMEOUT,   /* timeout_usec or stall_usec passed, or the connect time-out */
     HTTP_FAILURE_TOO_LARGE, /* the body passed reply_max_bytes */
@@ -75,37 +75,37 @@ enum http_failure {
     HTTP_FAILURE_REQUEST,   /* the request could not be made at all: a bad URL, no memory */
 };
 
-/* How far a request came. */
+/* How far a request got. */
 enum http_phase {
-    HTTP_PHASE_QUEUED,    /* others were to end before it */
-    HTTP_PHASE_LOOK_UP,   /* of the host's name */
-    HTTP_PHASE_CONNECT,   /* no connection stood */
+    HTTP_PHASE_QUEUED,    /* it waits for other requests to end */
+    HTTP_PHASE_LOOK_UP,   /* the host's name is looked up */
+    HTTP_PHASE_CONNECT,   /* it connects */
     HTTP_PHASE_HANDSHAKE, /* TLS, or a proxy's CONNECT */
-    HTTP_PHASE_SEND,      /* some of its body has left at most */
+    HTTP_PHASE_SEND,      /* not all of its body has left yet */
     HTTP_PHASE_WAIT,      /* all has left, no byte of the reply has come */
     HTTP_PHASE_RECEIVE,   /* the reply has begun */
 };
 
 struct http_reply {
     enum http_failure failure;
-    const char *failure_text; /* "" where there is none; names the host or what was waited for */
+    const char *failure_text; /* "" without a failure; names the host or what was waited for */
     int status;               /* 200; 0 on failure */
     const char *body;         /* NUL-terminated beyond body_bytes; "" on failure */
     size_t body_bytes;
-    /* How often the request was begun to be sent, also on failure. 0: nothing of it has left. More
-     * than 1: a kept connection was closed as it went out, so that it was repeated; the peer may
-     * have had it before. */
+    /* How often libcurl began to send the request, also on failure. 0: nothing of it has left. More
+     * than 1: a kept connection was closed while the request was sent, so it was sent again. The
+     * peer may have received it more than once. */
     unsigned n_begun;
-    /* On failure alone, how far it came: */
-    int head_status; /* of a reply whose head came whole; 0: it did not */
+    /* Only on failure: how far the request got. */
+    int head_status; /* the reply's status; 0: its head is not complete */
     enum http_phase phase;
-    uint64_t sent_bytes;     /* of the request's body; after a time-out, those acknowledged */
+    uint64_t sent_bytes;     /* of the request's body; after a time-out, acknowledged ones */
     uint64_t received_bytes; /* of the reply's body */
-    uint64_t expected_bytes; /* of that, as its head says; 0: it does not */
+    uint64_t expected_bytes; /* of the reply's body, by its head; 0: not known */
     void *handle;            /* for http_reply_header; NULL on failure */
 };
 
-enum { HTTP_NETWORK_AUTHENTICATION_REQUIRED = 511 }; /* RFC 6585, section 6: a portal's */
+enum { HTTP_NETWORK_AUTHENTICATION_REQUIRED = 511 }; /* RFC 6585, section 6: a captive portal */
 
 /* Whether a status is temporary: overload, an error of the server itself, or a time-out of the
  * server. */
@@ -114,7 +114,7 @@ static inline bool http_status_is_transient(int status)
     return status >= 500 || status == 429 || status == 408;
 }
 
-/* Its body, without white space and a byte order mark before it. */
+/* The reply's body, without leading white space and byte order mark. */
 static inline const char *http_reply_text(const struct http_reply *reply)
 {
     return reply->body + strspn(reply->body, " \t\r\n\xef\xbb\xbf");
@@ -144,7 +144,8 @@ static inline bool http_reply_is_intercepted(const struct http_reply *reply)
  * but must not free the client. */
 typedef void (*http_done_fn)(void *userdata, const struct http_reply *reply);
 
-/* 0, -ENOMEM, or the errno of the event loop. The loop is borrowed and must outlive the client. */
+/* Returns 0, -ENOMEM, or the errno of the event loop. The loop is borrowed and must outlive the
+ * client. */
 int http_client_new(sd_event *event, const struct http_client_options *options,
                     struct http_client **ret);
 

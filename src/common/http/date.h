@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Times in HTTP's headers (RFC 9110, 5.6.7). Pure. */
+/* Times in HTTP's headers (RFC 9110, section 5.6.7). */
 #pragma once
 
 #include <time.h>
 
 #include "util/macro.h"
 
-/* "Sun, 30 Aug 2015 12:36:00 GMT", in seconds since the epoch. 0, or -EINVAL where the text is not
- * wholly such a time, as of the two older forms, or names a day that does not exist. */
+/* Reads a time as "Sun, 30 Aug 2015 12:36:00 GMT" into seconds since the epoch. Returns 0, or
+ * -EINVAL if the text is anything else, also one of the two older forms, or if the day does not
+ * exist. */
 int http_date_parse(const char *text, time_t *ret);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The form of entry of no_proxy that libcurl does not know: "host:port". */
+/* Entries "host:port" of no_proxy. libcurl does not know this form. */
 #pragma once
 
 #include "util/macro.h"
 
-/* Whether an entry "host:port" of the list (entries between commas or blanks; NULL: none) names
- * this host and port. As in the forms that libcurl knows, a host stands for those below it as well,
- * a dot before it changes nothing, and case does not matter. `host`: an IPv6 address is in
- * brackets, there and in the list. */
+/* Whether the list has an entry "host:port" that matches this host and port. Commas or blanks
+ * separate the entries. NULL: an empty list. As in the forms that libcurl knows, an entry also
+ * matches the subdomains of its host, a dot before its host changes nothing, and case does not
+ * matter. IPv6 addresses are in brackets, in `host` and in the list. */
 bool no_proxy_names(const char *list, const char *host, unsigned port);
