@@ -16,7 +16,7 @@ static void free_infos(STACK_OF(X509_INFO) * infos)
     sk_X509_INFO_pop_free(infos, X509_INFO_free);
 }
 
-/* One damaged certificate among good ones makes OpenSSL refuse the file. */
+/* OpenSSL refuses the whole file if one of its certificates is damaged. */
 static const char *problem_of(STACK_OF(X509_INFO) * infos)
 {
     if (!infos)

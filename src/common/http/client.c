@@ -54,7 +54,7 @@ int http_client_new(sd_event *event, const struct http_client_options *options,
     const char *no_proxy;
     int r;
 
-    /* Counted by libcurl: http_client_free undoes it. */
+    /* libcurl counts these calls; http_client_free undoes this one. */
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return -ENOMEM;
     client = calloc(1, sizeof(*client));
@@ -72,7 +72,7 @@ int http_client_new(sd_event *event, const struct http_client_options *options,
     client->replied = options->replied;
     client->userdata = options->userdata;
     client->has_proxy = environment_has_proxy();
-    no_proxy = getenv("no_proxy"); /* libcurl's order */
+    no_proxy = getenv("no_proxy"); /* libcurl looks for it in the same order */
     no_proxy = no_proxy ? no_proxy : getenv("NO_PROXY");
     if (no_proxy) {
         client->no_proxy = strdup(no_proxy);
@@ -206,7 +206,7 @@ int http_client_submit(struct http_client *client, const struct http_request *re
 
 struct http_slot *http_slot_cancel(struct http_slot *slot)
 {
-    /* done is NULL while the slot's own callback runs: the request has ended then. */
+    /* `done` is NULL while the slot's own callback runs; the request has ended then. */
     if (slot && slot->done)
         http_slot_release(slot);
     return NULL;

@@ -92,7 +92,7 @@ void http_connect_failed(struct http_slot *slot, enum http_failure failure, bool
         failure == HTTP_FAILURE_HANDSHAKE || failure == HTTP_FAILURE_TLS ||
         failure == HTTP_FAILURE_TIMEOUT)
         host->is_suspect = true;
-    /* Requests that connected side by side have found the same. */
+    /* Requests that timed out at the same time double it only once. */
     if (by_time && slot->n_begun == 0 && slot->connect_timeout_usec == host->connect_timeout_usec)
         host->connect_timeout_usec =
             MAX(MIN(2 * host->connect_timeout_usec, CONNECT_TIMEOUT_MAX_USEC),
@@ -107,14 +107,14 @@ uint64_t http_connect_grown_usec(const struct http_slot *slot, uint64_t usec)
     return MAX(MIN(usec * MAX(times, UINT64_C(1)), CONNECT_TIMEOUT_MAX_USEC), usec);
 }
 
-/* A new connection to a host stands that was in trouble. */
+/* Called when a new connection to a host succeeds. */
 static void forget_host_failures(struct http_slot *slot)
 {
     struct http_client *client = slot->client;
     struct http_host *host = slot->host;
 
     host->is_suspect = false;
-    /* It keeps its longer time while it needs that. */
+    /* The longer time-out stays while connecting still takes long. */
     if (clock_loop_usec(client->event) - slot->begun_usec < client->connect_timeout_usec / 2)
         host->connect_timeout_usec = client->connect_timeout_usec;
 }
@@ -192,7 +192,7 @@ bool http_may_resend(const struct http_slot *slot)
            clock_loop_usec(slot->client->event) - slot->sent_usec <= FOUND_CLOSED_MAX_USEC;
 }
 
-/* libcurl begins the request once more, by itself or because it was told to. */
+/* Whether libcurl may send the request again, which it does by itself or because of http_resend. */
 static bool may_send_again(struct http_slot *slot)
 {
     if (!slot->is_sent_once)
@@ -208,7 +208,7 @@ static bool may_send_again(struct http_slot *slot)
     return !slot->wants_resend;
 }
 
-/* CURLOPT_PREREQFUNCTION: a connection stands, new or kept, and the request goes out on it next. */
+/* CURLOPT_PREREQFUNCTION: called before the request is sent on a new or a kept connection. */
 static int on_begin(void *userdata, char *peer, char *own, int peer_port, int own_port)
 {
     struct http_slot *slot = userdata;

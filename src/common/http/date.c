@@ -5,8 +5,8 @@
 
 #include <curl/curl.h>
 
-/* curl_getdate takes far more than this form. So the time is formatted again and must come out as
- * the text; the day of the week alone may be another day's. */
+/* curl_getdate accepts many more forms. So the result is formatted again and must be equal to the
+ * text. Only the day of the week may be wrong. */
 int http_date_parse(const char *text, time_t *ret)
 {
     static const char days[] = "Sun,Mon,Tue,Wed,Thu,Fri,Sat,";

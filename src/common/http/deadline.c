@@ -36,7 +36,7 @@ static uint64_t add(uint64_t usec, uint64_t more_usec)
     return more_usec >= USEC_INFINITY - usec ? USEC_INFINITY : usec + more_usec;
 }
 
-/* For how long the machine has slept since it was booted. */
+/* How long the machine has been suspended since it was booted. */
 static uint64_t slept_usec(const struct http_client *client)
 {
     uint64_t boot_usec = clock_loop_usec(client->event), running_usec = boot_usec;
@@ -124,9 +124,9 @@ static enum http_phase phase_of(const struct http_slot *slot, uint64_t n_sent)
     return n_sent < slot->n_to_send ? HTTP_PHASE_SEND : HTTP_PHASE_WAIT;
 }
 
-/* Notes when something has moved last, as the kernel tells. Where bytes wait for their
- * acknowledgement, an answer to a probe comes like one, so it counts only where more of them are
- * acknowledged than at the last look. */
+/* Asks the kernel when bytes have last moved, and notes it. While sent bytes are not acknowledged,
+ * an acknowledgement may only answer a probe. So it counts only if more bytes are acknowledged than
+ * at the last call. */
 static void look(struct http_slot *slot, uint64_t now_usec)
 {
     uint64_t slept = slept_usec(slot->client), idle_usec;
@@ -146,14 +146,14 @@ static void look(struct http_slot *slot, uint64_t now_usec)
         slot->moved_usec = MAX(slot->moved_usec, now_usec - idle_usec);
 }
 
-/* Until when something must have moved. */
+/* When the request stalls if no more bytes move. */
 static uint64_t due_usec(struct http_slot *slot, uint64_t now_usec)
 {
     uint64_t patience = slot->stall_usec;
 
     if (slot->stall_usec == USEC_INFINITY || slot->is_unix || slot->is_paused)
         return USEC_INFINITY;
-    /* Until then the time for connecting holds, which libcurl keeps. */
+    /* While it connects, the connection time-out applies, which libcurl enforces. */
     if (slot->n_begun == 0)
         return add(slot->begun_usec, MAX(patience, add(slot->connect_timeout_usec, USEC_PER_SEC)));
     look(slot, now_usec);
@@ -170,14 +170,14 @@ void http_deadline_resume(struct http_slot *slot)
         return;
     slot->moved_usec = now_usec;
     slot->deadline_usec = MIN(slot->end_usec, add(now_usec, slot->stall_usec));
-    http_slot_set_timer(slot); /* where this fails, its time is over at the far end */
+    http_slot_set_timer(slot); /* on failure the total time-out still ends it */
 }
 
 void http_deadline_expire_soon(struct http_slot *slot)
 {
     slot->deadline_usec = 0;
     http_slot_set_timer(
-        slot); /* where this fails, it ends when the timer fires for another reason */
+        slot); /* on failure the request ends when the timer fires for another reason */
 }
 
 /* --- The end --- */
@@ -195,7 +195,7 @@ static double seconds(uint64_t usec)
     return (double)usec / USEC_PER_SEC;
 }
 
-/* "nothing moved for 10 s", or that the far end has come. */
+/* Writes "nothing moved for 10 s", or that the total time-out has passed. */
 static void say_why(const struct http_slot *slot, enum http_phase phase, uint64_t now_usec,
                     char *text, size_t size)
 {
@@ -220,7 +220,7 @@ void http_deadline_describe_connecting(struct http_slot *slot)
 {
     enum http_phase phase = phase_before_begin(slot);
 
-    /* The socket, which would tell these two apart, is closed. */
+    /* With TLS, only the socket could tell connecting and the handshake apart, but it is closed. */
     snprintf(slot->error_text, sizeof(slot->error_text),
              "timed out %s after %.3g s; the next attempt has %.3g s",
              phase == HTTP_PHASE_CONNECT && slot->is_tls ? "connecting or in the TLS handshake"

@@ -37,15 +37,16 @@ static enum http_failure failure_of(CURLcode code)
     case CURLE_OUT_OF_MEMORY:
         return HTTP_FAILURE_REQUEST;
     default:
-        /* CURLE_UNSUPPORTED_PROTOCOL among them: URLs are checked before, so that it is the reply
-         * that is not HTTP. */
+        /* CURLE_UNSUPPORTED_PROTOCOL comes here too. The URL was checked before, so it means that
+         * the reply is not HTTP. */
         return HTTP_FAILURE_BROKEN;
     }
 }
 
-/* A connection that the server closes at the moment when it is used again says nothing about the
- * request. libcurl repeats it then, but only five times in all the life of an easy handle; the next
- * one comes here, and one that may only go out over a new connection. */
+/* If the server closes a kept connection at the moment when a request goes out on it, the request
+ * itself is not at fault, and libcurl sends it again. But libcurl does so only five times in the
+ * lifetime of an easy handle. After that this function sends the request again. It also does so if
+ * the request may be sent again only over a new connection. */
 static bool resend(struct http_slot *slot, CURLcode code)
 {
     long n_connects = 0, header_bytes = 0;
@@ -59,10 +60,10 @@ static bool resend(struct http_slot *slot, CURLcode code)
     return n_connects == 0 && header_bytes == 0 && http_may_resend(slot) && http_resend(slot);
 }
 
-/* The errno that kept a socket from being opened, 0: a shortage was not the cause. A request may
- * have been sent before on a kept connection that was closed: then it needs a new socket as well.
- * The resolver opens sockets of its own and does not tell why that fails; so after a failed look-up
- * this tries whether a descriptor can be had. */
+/* The errno of a resource shortage that prevented opening a socket. 0: a shortage was not the
+ * cause. This does not depend on whether the request was sent before: if its kept connection was
+ * closed, it needs a new socket as well. The resolver opens its own sockets and does not report why
+ * that fails. So after a failed name look-up this tries to open a descriptor. */
 static int shortage_of(const struct http_slot *slot, enum http_failure failure)
 {
     int fd, r = slot->socket_errno;
@@ -79,7 +80,8 @@ static int shortage_of(const struct http_slot *slot, enum http_failure failure)
     return r == EMFILE || r == ENFILE || r == ENOMEM || r == ENOBUFS ? r : 0;
 }
 
-/* OpenSSL's error code, of which libcurl has no more than the text "error:0A00010B:…". */
+/* Finds OpenSSL's error code in libcurl's error text, the only place that has it:
+ * "error:0A00010B:...". */
 static bool is_no_tls(const struct http_slot *slot)
 {
     /* Newer libcurl writes "TLS connect error: error:0A00010B:...". */
@@ -95,7 +97,7 @@ static bool is_no_tls(const struct http_slot *slot)
     return false;
 }
 
-/* Where the answer to CONNECT was no: the proxy's status; else 0. */
+/* The status with which a proxy refused CONNECT; 0: none did. */
 static int proxy_status_of(const struct http_slot *slot)
 {
     long status = 0;
@@ -135,8 +137,8 @@ static void finish_failed(struct http_slot *slot, enum http_failure failure, CUR
     http_slot_finish(slot, failure, text);
 }
 
-/* libcurl bounds a header and all of them. Before 8.6 it has no code for it but
- * CURLE_OUT_OF_MEMORY; 100 is CURLE_TOO_LARGE, which Debian 12's headers lack. */
+/* libcurl limits the size of one header and of all headers. Before 8.6 it reports an excess as
+ * CURLE_OUT_OF_MEMORY. 100 is CURLE_TOO_LARGE, which the headers of Debian 12 lack. */
 static bool is_head_too_large(const struct http_slot *slot, CURLcode code)
 {
     return slot->n_begun > 0 && !slot->is_head_whole &&
@@ -154,7 +156,7 @@ void http_finish_by_code(struct http_slot *slot, CURLcode code)
             return;
         http_describe_unix_connect_failure(slot);
     }
-    /* A write error is our own write callback's. */
+    /* The buffer has an error if our write callback has failed. */
     if (slot->body.error == -ENOMEM)
         http_slot_finish(slot, HTTP_FAILURE_REQUEST, "no memory for the reply");
     else if (slot->body.error < 0)
@@ -162,7 +164,7 @@ void http_finish_by_code(struct http_slot *slot, CURLcode code)
     else if (is_head_too_large(slot, code))
         http_slot_finish(slot, HTTP_FAILURE_TOO_LARGE,
                          "the reply's headers are too large (libcurl's bound is 100 KiB a header)");
-    else if (code == CURLE_OK && !slot->is_head_whole) /* which libcurl takes for whole */
+    else if (code == CURLE_OK && !slot->is_head_whole) /* libcurl takes this for a whole reply */
         http_slot_finish(slot, HTTP_FAILURE_BROKEN, "the reply's headers are cut off");
     else if (code == CURLE_OK)
         http_slot_finish(slot, HTTP_FAILURE_NONE, "");

@@ -19,7 +19,7 @@ static bool is_port(const char *text, size_t size, unsigned port)
     return value == port;
 }
 
-/* The host itself or one below it. */
+/* Whether the host is the entry's host or one of its subdomains. */
 static bool is_host(const char *name, size_t size, const char *host)
 {
     size_t host_size = strlen(host);

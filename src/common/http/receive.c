@@ -8,7 +8,7 @@
  * by one reply, and by the piece that libcurl has already read of each other reply. */
 #include "http/client-internal.h"
 
-enum { LARGE_PIECE_BYTES = 8192 }; /* a reply that begins so is likely a large one */
+enum { LARGE_PIECE_BYTES = 8192 }; /* a reply whose first piece has this size is probably large */
 
 static bool is_full(const struct http_client *client)
 {
@@ -16,7 +16,7 @@ static bool is_full(const struct http_client *client)
            client->n_held + client->owner_held_bytes >= client->reply_memory_bytes;
 }
 
-/* Whether the next piece, which makes it so large, is to stay with the peer. */
+/* Whether the reply must be paused before its next piece. `bytes`: its size with that piece. */
 static bool must_wait(const struct http_slot *slot, size_t bytes)
 {
     const struct http_client *client = slot->client;
@@ -28,7 +28,7 @@ static bool must_wait(const struct http_slot *slot, size_t bytes)
     return client->receiving.next != &slot->of_receiving;
 }
 
-/* Its first bytes have come. */
+/* Called for the first bytes of a body. */
 static void begin(struct http_slot *slot, size_t size)
 {
     curl_off_t whole = 0;
@@ -38,7 +38,7 @@ static void begin(struct http_slot *slot, size_t size)
         return;
     curl_easy_getinfo(slot->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &whole);
     if (whole > 0 && (uint64_t)whole <= slot->body.max)
-        buffer_reserve(&slot->body, (size_t)whole); /* a failure shows when the bytes are added */
+        buffer_reserve(&slot->body, (size_t)whole); /* on failure, appending the bytes fails too */
 }
 
 static size_t on_body(char *bytes, size_t one, size_t size, void *userdata)
@@ -51,7 +51,7 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *userdata)
         begin(slot, size);
     if (kept > 0 && must_wait(slot, slot->body.size + kept)) {
         slot->is_paused = true;
-        return CURL_WRITEFUNC_PAUSE; /* the same bytes come again */
+        return CURL_WRITEFUNC_PAUSE; /* libcurl passes the same bytes again later */
     }
     if (buffer_append(&slot->body, bytes, kept) < 0)
         return 0;
@@ -64,7 +64,7 @@ static size_t on_header(char *line, size_t one, size_t size, void *userdata)
 {
     struct http_slot *slot = userdata;
 
-    /* After a 100 comes another head; after the body may come trailers. */
+    /* After a status 100 another head follows. Trailers may follow the body. */
     if (line[0] == '\r' || line[0] == '\n')
         slot->is_head_whole = true;
     else if (size >= 5 && memcmp(line, "HTTP/", 5) == 0)
@@ -76,8 +76,8 @@ static void resume(struct http_slot *slot)
 {
     slot->is_paused = false;
     http_deadline_resume(slot);
-    /* It takes what libcurl has read of it already, and may be paused again by that. Where that
-     * fails, libcurl has thrown it away and says so nowhere else. */
+    /* libcurl passes on at once the bytes that it has already read; the reply may be paused again
+     * then. If this fails, libcurl has thrown these bytes away, and reports it nowhere else. */
     slot->resume_error = curl_easy_pause(slot->easy, CURLPAUSE_CONT);
     if (slot->resume_error != CURLE_OK)
         http_deadline_expire_soon(slot);

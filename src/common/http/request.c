@@ -6,14 +6,14 @@
 
 #include "http/no-proxy.h"
 
-/* Session tokens are among them. */
+/* Wiped, because a session token may be among them. */
 void http_slot_forget_headers(struct http_slot *slot)
 {
     curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, NULL);
     buffer_reset(&slot->header_lines);
 }
 
-/* Once: an easy handle keeps its options. */
+/* Called once for each easy handle, which keeps its options. */
 int http_slot_set_up(struct http_slot *slot)
 {
     struct http_client *client = slot->client;
@@ -47,13 +47,13 @@ int http_slot_set_up(struct http_slot *slot)
         SET(CURLOPT_NOPROXY, "");
     if (client->ca_bundle) {
         SET(CURLOPT_CAINFO, client->ca_bundle);
-        SET(CURLOPT_CAPATH, NULL); /* instead of the system's, not beside them */
+        SET(CURLOPT_CAPATH, NULL); /* else the system's authorities would be accepted as well */
     }
     return c ? -ENOMEM : 0;
 }
 
-/* 0, -ENOMEM, or -EINVAL: libcurl would find out only later. Tells whether no_proxy names its host
- * with its port. */
+/* Checks the URL now; libcurl would only do so later. *ret_is_direct: no_proxy has an entry
+ * "host:port" for it. Returns 0, -ENOMEM or -EINVAL. */
 static int check_url(const char *text, const char *no_proxy, bool *ret_is_direct)
 {
     CURLU *url = curl_url();
@@ -80,7 +80,7 @@ static int check_url(const char *text, const char *no_proxy, bool *ret_is_direct
     return r;
 }
 
-/* Most requests go where the slot's last one went. */
+/* Does nothing if the slot's last request had the same URL, as in most cases. */
 static int set_url(struct http_slot *slot, const char *url)
 {
     bool is_direct = false;
@@ -107,7 +107,7 @@ static int set_url(struct http_slot *slot, const char *url)
     return curl_easy_setopt(slot->easy, CURLOPT_URL, url) == CURLE_OK ? 0 : -ENOMEM;
 }
 
-/* A line break would begin a header that nobody meant. */
+/* A line break in a value would begin another header. */
 static bool is_header_line(const char *line)
 {
     for (; *line; line++)
@@ -116,7 +116,7 @@ static bool is_header_line(const char *line)
     return true;
 }
 
-/* The lines in one buffer, and libcurl's list of them. */
+/* Copies the lines into one buffer, and makes libcurl's list of them. */
 static int set_headers(struct http_slot *slot, const char *const *lines)
 {
     struct buffer *b = &slot->header_lines;
@@ -137,7 +137,7 @@ static int set_headers(struct http_slot *slot, const char *const *lines)
         return b->error;
     n += has_content_type ? 1 : 2;
 
-    line = b->data; /* only now does it stay in its place */
+    line = b->data; /* only now, since appending may move it */
     for (size_t i = 0; i < n; i++) {
         slot->headers[i].data = line;
         slot->headers[i].next = i + 1 < n ? &slot->headers[i + 1] : NULL;
@@ -162,7 +162,7 @@ static CURLcode set_method(struct http_slot *slot, const char *method)
     return c;
 }
 
-/* Where the environment named no proxy when the client was made, libcurl need not look again. */
+/* If the environment named no proxy when the client was made, libcurl need not read it. */
 static CURLcode set_proxy(struct http_slot *slot, bool no_proxy)
 {
     bool is_proxied = slot->client->has_proxy && !slot->is_direct && !no_proxy;

@@ -6,8 +6,8 @@
 
 #include "http/date.h"
 
-/* "Sun Nov  6 08:49:37 1994", as C's asctime() writes it, becomes the current form, which
- * http_date_parse checks. */
+/* Rewrites a date as asctime() writes it, "Sun Nov 6 08:49:37 1994", into the current form.
+ * http_date_parse then checks it. */
 static bool rewrite_asctime(const char *text, char *ret, size_t size)
 {
     if (strlen(text) != strlen("Sun Nov  6 08:49:37 1994") || text[3] != ' ' || text[7] != ' ' ||

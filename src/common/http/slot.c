@@ -45,7 +45,7 @@ void http_slot_release(struct http_slot *slot)
 
 void http_slot_finish(struct http_slot *slot, enum http_failure failure, const char *text)
 {
-    http_done_fn done = TAKE(slot->done); /* which also makes a cancel from inside it do nothing */
+    http_done_fn done = TAKE(slot->done); /* NULL: a cancel from inside the callback does nothing */
     struct http_reply reply = {
         .failure = failure, .failure_text = text, .body = "", .n_begun = slot->n_begun};
     long status = 0;
@@ -55,7 +55,7 @@ void http_slot_finish(struct http_slot *slot, enum http_failure failure, const c
         http_connect_failed(slot, failure, false);
     if (failure == HTTP_FAILURE_NONE || slot->is_head_whole)
         curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
-    /* Half a reply is none. */
+    /* On failure the caller gets nothing of the reply. */
     if (failure == HTTP_FAILURE_NONE) {
         reply.status = (int)status;
         reply.body = buffer_string(&slot->body);

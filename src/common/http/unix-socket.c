@@ -10,12 +10,13 @@
 #include "util/clock.h"
 
 enum {
-    BACKLOG_PAUSE_MSEC = 5, /* doubled with each try */
+    BACKLOG_PAUSE_MSEC = 5, /* doubled after each try */
     BACKLOG_PAUSE_MAX_MSEC = 320,
 };
 
-/* Why a connection to a Unix socket failed. Where its listener's queue is full, connect(2) says
- * EAGAIN, which libcurl takes for a connection on its way, and then finds none and no error. */
+/* The errno with which connecting to a Unix socket failed. If the backlog is full, connect(2) fails
+ * with EAGAIN. libcurl takes this for a connection in progress, and later finds neither a
+ * connection nor an error. */
 static int connect_error(const struct http_slot *slot)
 {
     long error = 0;
@@ -24,7 +25,7 @@ static int connect_error(const struct http_slot *slot)
     return error > 0 ? (int)error : EAGAIN;
 }
 
-/* libcurl would name the URL's host and port, to which nobody connected. */
+/* libcurl's own text would name the URL's host and port, but nobody connected there. */
 void http_describe_unix_connect_failure(struct http_slot *slot)
 {
     int error = connect_error(slot);

@@ -7,9 +7,9 @@
  * For each request libcurl asks to watch the connection's socket, then to stop watching it, and it
  * moves its time-out several times. Following each wish would cost more system calls than the
  * request itself. So three shortcuts are taken. A socket that was opened here stays in the loop
- * until it is closed, and is after_action off only if it becomes ready while libcurl does not want it.
- * The timer is set again only for an earlier time; if it fires too early, it is set anew. A time-
- * out of 0 needs no timer, only a deferred event.
+ * until it is closed. Its event source is turned off only if the socket becomes ready while libcurl
+ * does not want to watch it. The timer is set again only for an earlier time. If it fires too
+ * early, it is set again. A time-out of 0 needs no timer, only a deferred event source.
  *
  * What always holds: libcurl is never called from inside its own callbacks, and the client's
  * `after_action` callback runs after each action, outside libcurl. */
@@ -23,9 +23,9 @@
 
 /* --- Actions --- */
 
-/* Ends an action of libcurl. Requests that callbacks submit start at once, in a second action of the
- * same round. If libcurl wants to be called again after that, it waits for the next round, so that
- * the other event sources get their time. */
+/* Ends an action of libcurl. Requests that callbacks submit start at once, in a second action of
+ * the same round. If libcurl wants to be called again after that, it waits for the next round, so
+ * that the other event sources get their time. */
 static void end_action(struct http_client *client)
 {
     struct http_watch *w = &client->watch;
@@ -91,7 +91,7 @@ static void on_timer(void *userdata)
     struct http_watch *w = &client->watch;
 
     if (w->timeout_usec <= clock_loop_usec(client->event)) {
-        w->timeout_usec = USEC_INFINITY; /* libcurl says it again, be it that it was too early */
+        w->timeout_usec = USEC_INFINITY; /* if that is too early, libcurl sets a new time-out */
         act(client, CURL_SOCKET_TIMEOUT, 0);
     }
     set_timer(w);
@@ -116,7 +116,7 @@ static int on_time_wanted(CURLM *multi, long timeout_msec, void *userdata)
 
 /* --- Sockets --- */
 
-/* NULL where memory ran out. */
+/* NULL: no memory. */
 static struct http_socket *socket_at(struct http_watch *w, curl_socket_t fd)
 {
     size_t n = (size_t)fd + 1;
@@ -146,7 +146,7 @@ static void forget(struct http_socket *s)
     *s = (struct http_socket){};
 }
 
-/* Sockets are not for the children of the daemon. */
+/* SOCK_CLOEXEC: spawned programs must not inherit the socket. */
 int http_watch_open_socket(struct http_client *client, const struct curl_sockaddr *address)
 {
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -159,7 +159,7 @@ int http_watch_open_socket(struct http_client *client, const struct curl_sockadd
         close(fd);
         return -ENOMEM;
     }
-    forget(s); /* of a socket that was closed without a word */
+    forget(s); /* of an earlier socket with this number that was closed unnoticed */
     s->is_opened_here = true;
     return fd;
 }
@@ -178,7 +178,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
     struct http_client *client = userdata;
     int what = 0;
 
-    /* The server closes a connection that is idle: libcurl sees it before it uses it again. */
+    /* The server has probably closed an idle connection. libcurl notices that before it uses the
+     * connection again. */
     if (!client->watch.sockets[fd].is_wanted) {
         sd_event_source_set_enabled(source, SD_EVENT_OFF);
         return 0;
@@ -208,7 +209,8 @@ static int watch(struct http_client *client, struct http_socket *s, curl_socket_
     return r;
 }
 
-/* One that is not yet connected is watched for becoming writable. */
+/* Whether a socket that libcurl no longer wants to watch may stay in the loop. A socket that is not
+ * yet connected may not: it is watched for EPOLLOUT. */
 static bool may_stay(const struct http_socket *s)
 {
     uint32_t events = 0;
@@ -217,9 +219,8 @@ static bool may_stay(const struct http_socket *s)
            sd_event_source_get_io_events(s->source, &events) >= 0 && events == EPOLLIN;
 }
 
-/* libcurl's wish to watch a socket. A failure to watch means that the request runs into its
- * deadline.
- */
+/* CURLMOPT_SOCKETFUNCTION: libcurl asks to watch a socket, or to stop. If the socket cannot be
+ * watched, the request runs into its deadline. */
 static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *userdata, void *assigned)
 {
     struct http_client *client = userdata;

@@ -89,7 +89,7 @@ int buffer_append_char(struct buffer *b, char c)
 
 int buffer_printf(struct buffer *b, const char *format, ...)
 {
-    /* With the NUL; in most cases the text fits, and is formatted only once. */
+    /* With the NUL. In most cases the text fits, and is formatted only once. */
     size_t room = b->data ? MIN(b->allocated - 1, b->max) - b->size + 1 : 0;
     va_list ap;
     int n, r;

@@ -25,7 +25,7 @@
 #define GROUP_CHECK_INTERVAL_USEC (20 * USEC_PER_MSEC)
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 
-/* The program's end comes first: it takes what was printed along, in one go. */
+/* The program's end is handled before its output: it reads all the remaining output at once. */
 enum { EXIT_PRIORITY = SD_EVENT_PRIORITY_NORMAL - 1 };
 
 /* One of the program's two outputs. */
@@ -37,23 +37,23 @@ struct stream {
 
 enum state {
     RUNNING,
-    ENDING, /* its group was told to end */
-    ENDED,  /* the program has ended and was waited for; some of its group, told to end, is left */
+    ENDING, /* its group was signalled to end */
+    ENDED,  /* the program has ended and was waited for; others of its group are still ending */
 };
 
 struct child {
-    pid_t pid; /* and the number of its group */
+    pid_t pid; /* also the id of its process group */
     int pidfd;
     bool is_reaped;
     enum state state;
     sd_event_source *exit_source; /* on the pidfd; its destruction frees the child */
-    struct timer timer;           /* for the time-out, then the end of the grace */
+    struct timer timer;           /* for timeout_usec, then for grace_usec */
     uint64_t grace_usec, grace_end_usec;
     struct stream streams[CHILD_N_STREAMS];
     enum child_end end;
     int status;
     child_output_fn output;
-    child_done_fn done; /* NULL: given up, or its end was told */
+    child_done_fn done; /* NULL: cancelled, or already called */
     void *userdata;
 };
 
@@ -79,7 +79,7 @@ static int reap(struct child *child, siginfo_t *ret)
     if (TEMP_FAILURE_RETRY(waitid(P_PIDFD, (id_t)child->pidfd, ret, WEXITED | WNOHANG)) < 0) {
         int r = -errno;
 
-        /* Somebody else has waited for it. */
+        /* Something else in this process has waited for it. */
         child->is_reaped = true;
         return r;
     }
@@ -89,8 +89,8 @@ static int reap(struct child *child, siginfo_t *ret)
     return 0;
 }
 
-/* Whether nobody is in the group any more. Those of it whose parent was the program may be this
- * process's children now, where it is the first of a container. */
+/* Whether the group has no process any more. If this process is the init process of a container,
+ * orphans of the group are now its children. So it waits for them here. */
 static bool group_is_empty(const struct child *child)
 {
     siginfo_t info;
@@ -117,7 +117,7 @@ static void child_free(void *userdata)
     free(child);
 }
 
-/* Lets the structure go; where the program still has to die, when it has. */
+/* Frees the child, at once if the program was waited for, else when it has ended. */
 static void let_go(struct child *child)
 {
     child->done = NULL;
@@ -128,7 +128,7 @@ static void let_go(struct child *child)
     for (size_t i = 0; i < CHILD_N_STREAMS; i++)
         stream_close(&child->streams[i]);
     timer_done(&child->timer);
-    /* From here on the loop holds the source, and the source the child. */
+    /* From here on the loop owns the source, and the source owns the child. */
     sd_event_source_set_floating(child->exit_source, true);
     sd_event_source_unref(child->exit_source);
 }
@@ -146,13 +146,13 @@ struct child *child_cancel(struct child *child)
 /* ---- Its outputs ---- */
 
 enum {
-    STREAM_EMPTY = 0, /* nothing to read just now */
+    STREAM_EMPTY = 0, /* nothing to read now */
     STREAM_READ,
     STREAM_ENDED,
-    STREAM_REFUSED, /* it was too much */
+    STREAM_REFUSED, /* `output` has returned false */
 };
 
-/* Reads once and hands on what was there. */
+/* Reads once and passes on the bytes. */
 static int stream_read(struct stream *s)
 {
     struct child *child = s->child;
@@ -170,9 +170,8 @@ static int stream_read(struct stream *s)
     return is_taken ? STREAM_READ : STREAM_REFUSED;
 }
 
-/* Reads what was printed before the end. Others may still print: processes that have left the
- * group.
- */
+/* Reads the output from before the end. This is bounded, since processes that have left the group
+ * may still write. */
 static void stream_drain(struct stream *s)
 {
     int state = s->fd >= 0 ? STREAM_READ : STREAM_ENDED;
@@ -185,7 +184,7 @@ static void stream_drain(struct stream *s)
     }
 }
 
-/* All is over but for dying: tells it, once. */
+/* Reports the end, once. Killed processes may still be dying. */
 static void finish(struct child *child)
 {
     child_done_fn done = child->done;
@@ -238,7 +237,7 @@ static uint64_t now_usec(const struct child *child)
     return clock_loop_usec(sd_event_source_get_event(child->exit_source));
 }
 
-/* Tells the group to end. One that is stopped must go on to do so. */
+/* Signals the group to end. A stopped process needs SIGCONT to do so. */
 static void begin_end(struct child *child, enum child_end why)
 {
     child->state = ENDING;
@@ -249,7 +248,7 @@ static void begin_end(struct child *child, enum child_end why)
     timer_set(&child->timer, child->grace_end_usec);
 }
 
-/* Before the loop has told. */
+/* Whether the program has ended, even if the loop has not reported it yet. */
 static bool has_ended(const struct child *child)
 {
     struct pollfd p = {.fd = child->pidfd, .events = POLLIN};
@@ -267,12 +266,12 @@ void child_terminate(struct child *child, uint64_t grace_usec)
             begin_end(child, CHILD_TERMINATED);
     } else if (end_usec < child->grace_end_usec) {
         child->grace_end_usec = end_usec;
-        if (child->state == ENDING) /* else the group is checked soon */
+        if (child->state == ENDING) /* if ENDED, check_group runs soon */
             timer_set(&child->timer, end_usec);
     }
 }
 
-/* The program has ended, but not all of its group: looks at it until the grace is over. */
+/* The program has ended. Checks repeatedly whether its group has too, until the grace is over. */
 static void check_group(struct child *child)
 {
     uint64_t now;
@@ -323,7 +322,7 @@ static int on_exit_of_child(sd_event_source *source, int fd, uint32_t events, vo
         return 0;
     sd_event_source_set_enabled(source, SD_EVENT_OFF);
     if (!child->done) {
-        /* The loop's own source: taken back to be let go. */
+        /* The loop owns the source (let_go): take it back, so that unref frees it. */
         sd_event_source_ref(source);
         sd_event_source_set_floating(source, false);
         sd_event_source_unref(source);
@@ -381,7 +380,8 @@ static int watch(sd_event *event, struct child *child, uint64_t timeout_usec)
     return r;
 }
 
-/* Without the loop there is nothing but to wait for the program's death, which is near. */
+/* The loop cannot report the end, so this blocks until the killed program is dead, which is
+ * soon. */
 static void kill_and_wait(struct child *child)
 {
     siginfo_t info;

@@ -15,7 +15,7 @@ enum child_end {
     CHILD_EXITED,          /* status: its exit status */
     CHILD_KILLED,          /* status: the signal that ended it */
     CHILD_TIMED_OUT,       /* for this and all that follow, status is 0 */
-    CHILD_TERMINATED,      /* child_terminate was called before it had ended */
+    CHILD_TERMINATED,      /* child_terminate was called first, however it ended then */
     CHILD_TOO_MUCH_OUTPUT, /* `output` has returned false */
     CHILD_LOST,            /* its exit status is not known, or the event loop failed */
 };

@@ -27,7 +27,7 @@ struct database {
     sqlite3 *sqlite;
     struct statement *statements, *begin, *commit, *rollback;
     enum database_durability durability; /* the current value of synchronous= */
-    struct identity file, log;           /* as they were opened */
+    struct identity file, log;           /* as they were opened; inode 0: not opened yet */
     char *log_path;
     int version;
     bool in_transaction;

@@ -14,13 +14,14 @@
 #include "util/error-line.h"
 
 enum {
-    PAGE_BYTES = 4096,   /* SQLite's default, that of new files */
-    LOG_HEAD_BYTES = 32, /* of a log without a page */
+    PAGE_BYTES = 4096,   /* SQLite's default for new files */
+    LOG_HEAD_BYTES = 32, /* the size of a log without pages */
     PRAGMA_MAX_BYTES = 128,
 };
 
-/* SQLite removes a log whose file is empty, and begins anew. The file of a sound pair never is: it
- * has its first page, synced, before there is a log. */
+/* If the file is empty or missing, SQLite removes its log and starts a new database. Normally this
+ * cannot happen, because the first page of the file is synced before there is a log. So such a file
+ * is refused if its log has pages. */
 static int check_log_alone(const char *path, const char *log_path, char **error)
 {
     struct stat file, log;
@@ -36,8 +37,8 @@ static int check_log_alone(const char *path, const char *log_path, char **error)
         path, is_missing ? "missing" : "empty", log_path, (long long)log.st_size);
 }
 
-/* What cannot be opened or made has its errno here; SQLite would not keep it. No lock is lost when
- * this descriptor is closed, for SQLite has none yet. */
+/* Opens or creates the file to learn the errno if that fails; SQLite would not keep it. Closing a
+ * descriptor drops the process's locks on the file, but SQLite has none yet. */
 static int probe(const char *path, uint64_t *ret_bytes, char **error)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600), e = errno;
@@ -62,8 +63,8 @@ static int probe(const char *path, uint64_t *ret_bytes, char **error)
     return 0;
 }
 
-/* SQLite opens its log, and a journal that is there, by name: it would wait for ever for somebody who
- * writes to a FIFO. */
+/* SQLite opens its log and an existing journal by name. If one is a FIFO, SQLite would wait for
+ * ever for another process to write to it. */
 static int check_files_beside(const char *path, char **error)
 {
     static const char *const ends[] = {"-wal", "-journal"};
@@ -99,9 +100,9 @@ static int query_int(struct database *d, const char *sql, int64_t *ret)
     return r;
 }
 
-/* The check tells of rows that break the rules of their table in the same way as of damage to the
- * tree that they stand in. Who reads the rows sees to those; SQLite itself tells them apart by
- * these words (when a column is added). */
+/* Whether a line of SQLite's check is "ok", or is about a row that breaks a rule of its table. The
+ * check reports such rows in the same way as damage to the tree. They are left to the code that
+ * reads the rows. SQLite itself finds them by these texts (when a column is added). */
 static bool is_about_a_row(const char *text)
 {
     static const char *const globs[] = {"NULL value in *", "non-* value in *", "CHECK constraint*",
@@ -113,8 +114,8 @@ static bool is_about_a_row(const char *text)
     return streq(text, "ok");
 }
 
-/* SQLite reports damage that it looks for as a row of text, and a page that it could not read as
- * well. */
+/* SQLite's check reports damage as a row of text. It reports a page that it cannot read in the same
+ * way, so the errno of the file tells the two apart. */
 static int check(struct database *d, const char *sql)
 {
     sqlite3_stmt *s = NULL;
@@ -139,7 +140,7 @@ int database_recheck(struct database *d, int r)
 {
     if (r != -EUCLEAN)
         return r;
-    sqlite3_db_release_memory(d->sqlite); /* pages that were read wrong */
+    sqlite3_db_release_memory(d->sqlite); /* these pages may have been read wrongly */
     r = check(d, "PRAGMA integrity_check(1000000000)");
     if (r == -EUCLEAN || r == -ENOMEM)
         return r;
@@ -173,7 +174,7 @@ static int connect(struct database *d)
     return database_execute(d, pragmas);
 }
 
-/* Reads, and writes nothing. */
+/* Writes nothing. */
 static int inspect(struct database *d, const struct database_schema *schema, uint64_t file_bytes,
                    int64_t *ret_version, char **error)
 {
@@ -269,7 +270,7 @@ static int set_up(struct database *d, const struct database_schema *schema, uint
     return r;
 }
 
-/* A failure of SQLite's while opening, in words for a person. */
+/* Explains to a person why SQLite could not open the file. */
 static int refused(struct database *d, int r, char **error)
 {
     if (r == -ENOMEM)
@@ -296,7 +297,7 @@ static void note_identity(const char *path, struct identity *identity)
         *identity = (struct identity){st.st_dev, st.st_ino};
 }
 
-/* The log is there from the first reading on, and keeps its file until the end. */
+/* SQLite has opened the log at the first read, and keeps the same file until it closes. */
 static void note_identities(struct database *d)
 {
     note_identity(d->path, &d->file);
@@ -330,7 +331,7 @@ int database_open(const char *path, const struct database_schema *schema, struct
         return refused(d, r, error);
     if (r > 0)
         return r;
-    /* From now on a proper end leaves one file, without a log. */
+    /* From now on SQLite moves the log into the file and removes it when it closes. */
     sqlite3_db_config(d->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     note_identities(d);
     *ret = TAKE(d);

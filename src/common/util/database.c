@@ -18,7 +18,6 @@
 
 /* --- Errors --- */
 
-/* The errno of the last system call on one of the files that failed; 0: none has. */
 int database_file_errno(struct database *d)
 {
     static const int files[] = {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER};
@@ -36,9 +35,9 @@ int database_file_errno(struct database *d)
     return 0;
 }
 
-/* The system's errno of a failure, 0: not one of the system's. sqlite3_system_errno tells what
- * errno is when SQLite has cleaned up; the files keep what it was. A read that failed with EIO
- * comes as SQLITE_CORRUPT. */
+/* The errno of the system call that made SQLite fail. 0: no system call has failed.
+ * sqlite3_system_errno returns errno as it is after SQLite has cleaned up. The file objects keep
+ * the errno of the failure. When a read fails with EIO, SQLite reports SQLITE_CORRUPT. */
 static int system_errno(struct database *d, int code)
 {
     code &= 0xff;
@@ -49,7 +48,6 @@ static int system_errno(struct database *d, int code)
                : 0;
 }
 
-/* Those that SQLite takes for damage. */
 bool database_is_read_error(int e)
 {
     return e == EIO || e == ENXIO || e == ERANGE;
@@ -86,7 +84,7 @@ static int errno_of(int code, int e)
     }
 }
 
-/* SQLite's text may have lines, and names that were read from a damaged file. */
+/* The text is escaped: it may have line breaks, and names that were read from a damaged file. */
 void database_set_error(struct database *d, const char *text, const char *more)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(2 * DATABASE_ERROR_MAX_BYTES);
@@ -96,7 +94,6 @@ void database_set_error(struct database *d, const char *text, const char *more)
              more ? more : "");
 }
 
-/* Notes what SQLite says now, before anything else makes it say something else. */
 int database_failed(struct database *d, int code)
 {
     int e = system_errno(d, code), r = errno_of(code, e);
@@ -278,8 +275,8 @@ static bool exists(const char *path)
     return stat(path, &st) >= 0 || errno != ENOENT;
 }
 
-/* SQLite commits with success to files that have no name any more, and to a log that the next
- * process will not find. */
+/* SQLite reports a commit as a success even if the file was removed, or if its log is no longer
+ * where the next process looks for it. */
 static int check_paths(struct database *d)
 {
     bool has_file = is_at(d->path, &d->file);
@@ -314,8 +311,8 @@ void database_rollback(struct database *d)
 {
     d->in_transaction = false;
     d->failure = 0;
-    /* Fails only where SQLite has undone the transaction itself, or cannot read what it is to
-     * restore, which the next statement meets too. */
+    /* ROLLBACK fails only if SQLite has undone the transaction itself, or if it cannot read the
+     * pages to restore. The next statement fails too in that case. */
     if (!sqlite3_get_autocommit(d->sqlite))
         statement_step(d->rollback);
 }
@@ -325,9 +322,10 @@ bool database_is_in_transaction(const struct database *d)
     return d->in_transaction;
 }
 
-/* At its end SQLite moves the log into the file, and removes what is at the log's path: that may be
- * another one by now, such as one that was restored. A log that is merely gone is moved all the
- * same, which saves what was in it. */
+/* When it closes, SQLite moves the log into the file and removes the file at the log's path. This
+ * may be another log by now, such as a restored one. So SQLite must not do that if another file is
+ * at one of the two paths, or none at the path of the database. If only the log was removed, SQLite
+ * still moves it, which saves its contents. */
 static void spare_others(struct database *d)
 {
     if (!is_at(d->path, &d->file) || (!is_at(d->log_path, &d->log) && exists(d->log_path)))

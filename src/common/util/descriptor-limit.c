@@ -4,9 +4,8 @@
 #include <errno.h>
 #include <sys/resource.h>
 
-/* The soft limit before it was raised here; 0: it was not. The process has one, as it has one
- * limit.
- */
+/* The soft limit before it was raised here; 0: it was not raised. It is static because the process
+ * has only one limit. */
 static rlim_t original;
 
 int descriptor_limit_raise(uint64_t wanted, uint64_t *ret_hard)
@@ -27,8 +26,8 @@ int descriptor_limit_raise(uint64_t wanted, uint64_t *ret_hard)
     return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : 0;
 }
 
-/* Never fails below the hard limit; where somebody has lowered that meanwhile, all stays as it is.
- */
+/* Sets the soft limit and returns the previous one. 0: nothing was changed, which happens only if
+ * the hard limit was lowered meanwhile or if the limit was never raised. */
 static uint64_t set_soft(rlim_t soft)
 {
     struct rlimit limit;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* AWS's times are taken apart by hand: strptime depends on the locale, and they do not. */
+/* AWS's times are parsed without strptime, which depends on the locale. */
 #include "util/encode.h"
 
 #include <errno.h>
@@ -85,7 +85,7 @@ int base64_decode(struct buffer *b, const char *text, size_t size)
     return 0;
 }
 
-/* In decimal, `n` of them. */
+/* Writes the number with `n` decimal digits. */
 static void write_digits(char *ret, size_t n, int number)
 {
     while (n > 0) {
@@ -94,7 +94,7 @@ static void write_digits(char *ret, size_t n, int number)
     }
 }
 
-/* By hand: this runs for every request, and strftime looks at the locale. */
+/* Not by strftime, which reads the locale: this runs for every request. */
 void aws_time_format(time_t t, char ret[AWS_TIME_SIZE])
 {
     struct tm tm;
@@ -110,8 +110,9 @@ void aws_time_format(time_t t, char ret[AWS_TIME_SIZE])
     write_digits(ret + 13, 2, tm.tm_sec);
 }
 
-/* Reads text that must match `pattern` from its start, where each of the letters Y m d H M S stands
- * for one digit of that part of the time and all else for itself. Returns what follows, or NULL. */
+/* Reads text whose start must match `pattern`. Each of the letters Y m d H M S matches one digit of
+ * that part of the time. Any other character matches itself. Returns the text after the match, or
+ * NULL. */
 static const char *read_digits(const char *text, const char *pattern, struct tm *tm)
 {
     for (; *pattern; pattern++, text++) {
@@ -236,7 +237,7 @@ size_t utf8_valid_bytes(const char *bytes, size_t size)
     uint32_t code_point;
 
     for (size_t i = 0, n; i < size; i += n) {
-        /* Most text is ASCII: many bytes at a time. */
+        /* Most text is ASCII, so check many bytes at a time. */
         n = 64;
         if (size - i >= n && is_ascii(bytes + i, 8))
             continue;
@@ -281,7 +282,7 @@ int escape_for_log(struct buffer *b, const char *bytes, size_t size, size_t max_
             buffer_append(b, bytes + i, n);
         }
     }
-    /* A character that begins before the cut is shown whole: it may have been the last. */
+    /* A character that begins before the cut is written whole, and the text may end with it. */
     if (i < size)
         buffer_printf(b, "... (%zu bytes)", size);
     return b->error;

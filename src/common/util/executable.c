@@ -11,9 +11,9 @@
 
 enum { PATH_MAX_BYTES = 8192 };
 
-#define DEFAULT_PATH "/bin:/usr/bin" /* as posix_spawnp has it */
+#define DEFAULT_PATH "/bin:/usr/bin" /* as in posix_spawnp */
 
-/* NULL: the path can be run. Otherwise what is wrong with it. */
+/* What is wrong with the path. NULL: it can be run. */
 static const char *fault(const char *path, bool *ret_is_there)
 {
     struct stat st;

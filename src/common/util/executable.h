@@ -6,8 +6,8 @@
 #include "util/macro.h"
 
 /* The path of the program of that name: the name itself if it has a "/", else the first one in PATH
- * that may be run. If PATH is not set, that is /bin and /usr/bin. The program may still disappear
- * after this check.
+ * that may be run. If PATH is not set, that is /bin and /usr/bin. The program may still become
+ * unusable after this check.
  *
  * Returns 0 with *ret; -ENOMEM; or EXECUTABLE_E_UNUSABLE with *error. *error is a text to put after
  * the program's name: "does not exist", ... `error` may be NULL. The caller frees both. */

@@ -18,7 +18,7 @@ enum { READ_CHUNK_BYTES = 16 * 1024 };
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
-/* Whether that is to be read at all, before a byte of it is. */
+/* Checks the file's type and size before anything is read. */
 static int check_kind(int fd, size_t max_bytes)
 {
     struct stat st;
@@ -38,12 +38,12 @@ static int read_all(int fd, size_t max_bytes, struct buffer *b)
 
     for (;;) {
         size_t left = max_bytes - (b->size - before);
-        /* One byte more than allowed is asked for, to tell a full file from a larger one. */
+        /* Read one byte more than allowed: if it comes, the file is too large. */
         size_t chunk = MIN(left < SIZE_MAX ? left + 1 : left, (size_t)READ_CHUNK_BYTES);
         ssize_t n;
         int r;
 
-        /* At the buffer's cap, what is left of its room and one byte on the stack do the same. */
+        /* If the buffer cannot take that much, fill it, then read the extra byte to the stack. */
         if (b->max - b->size < chunk) {
             char probe;
 
@@ -76,7 +76,7 @@ int file_read(const char *path, size_t max_bytes, struct buffer *b)
 
     if (b->error < 0)
         return b->error;
-    /* Not waiting for the writer of a FIFO, or for a device. */
+    /* O_NONBLOCK: do not wait for the writer of a FIFO, or for a device. */
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
         return -errno;
@@ -102,7 +102,7 @@ const char *file_error_text(int r)
     return r == -E2BIG ? "larger than such a file may be" : strerror(-r);
 }
 
-/* Written where the offset is not: reading begins at 0. */
+/* pwrite leaves the offset at 0, where the program begins to read. */
 static int fill(int fd, const char *bytes, size_t size)
 {
     for (size_t at = 0; at < size;) {
@@ -140,7 +140,7 @@ void file_open_standard_descriptors(void)
     int fd;
 
     do
-        fd = open("/dev/null", O_RDONLY); /* the lowest number that is free */
+        fd = open("/dev/null", O_RDONLY); /* gets the lowest free number */
     while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd > STDERR_FILENO)
         close(fd);

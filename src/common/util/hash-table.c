@@ -14,7 +14,7 @@ static uint64_t hash_bytes(const void *key, size_t size)
 
     for (size_t i = 0; i < size; i++)
         hash = (hash ^ p[i]) * UINT64_C(1099511628211);
-    /* The low bits choose the bucket, and of keys that count up only the last byte differs. */
+    /* The low bits choose the bucket. They must differ even if only the keys' last bytes do. */
     return hash ^ hash >> 32;
 }
 

@@ -121,7 +121,7 @@ static const char *read_date(const char *text, time_t *ret)
 
 /* ---- The time of the day, in seconds ---- */
 
-/* Of a part that is `unit` seconds long. */
+/* Reads the fraction of a part that is `unit` seconds long, and adds it to *sec. */
 static const char *read_fraction(const char *p, int unit, time_t *sec)
 {
     int64_t fraction = 0, scale = 1;
@@ -139,7 +139,7 @@ static const char *read_fraction(const char *p, int unit, time_t *sec)
     return digits > 0 ? p + digits : NULL;
 }
 
-/* Whether a further part of the time stands there, and where. */
+/* Whether another part of the time follows. Moves *p to its first digit. */
 static bool is_next_part(const char **p, bool is_extended)
 {
     if (is_extended ? **p != ':' : !is_digit(**p))
@@ -173,7 +173,7 @@ static const char *read_time(const char *text, time_t *ret)
     return p;
 }
 
-/* ---- The zone: what it is ahead of UTC, in seconds ---- */
+/* ---- The zone: seconds ahead of UTC ---- */
 
 static int read_zone(const char *p, time_t *ret)
 {

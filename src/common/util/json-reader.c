@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* json_read gives the same answer with every version of json-c. json-c's versions differ in what
- * their strict mode refuses: 0.18 takes no byte from 0x80 on where char is signed, and no whole
- * number beyond 64 bits. So json_tree_read judges the text, and json-c, which is not strict by
- * default, only builds its objects from a text that is known to be good. */
+ * their strict mode refuses: 0.18 refuses bytes from 0x80 on if char is signed, and whole numbers
+ * beyond 64 bits. So json_tree_read checks the text. json-c, which is not strict by default, only
+ * builds its objects from a text that is known to be valid. */
 #include "util/json-reader.h"
 
 #include <errno.h>
 
-/* json-c would cut the name there. */
+/* json-c would cut a name at its NUL. */
 static bool has_nul_in_name(const struct json_value *root)
 {
     for (uint32_t i = 0; i < root->span; i++)
@@ -45,7 +45,7 @@ int json_read(const char *bytes, size_t size, int max_depth, json_object **ret,
     if (!tokener)
         return -ENOMEM;
     object = json_tokener_parse_ex(tokener, bytes, (int)size);
-    if (!object) /* the text is good, so it is memory */
+    if (!object) /* the text is valid, so memory ran out */
         return -ENOMEM;
     *ret = object;
     return 0;

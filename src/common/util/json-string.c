@@ -7,11 +7,11 @@
 
 #include "util/encode.h"
 
-/* Letters of the escapes that are two bytes long. */
+/* The letters of the two-byte escapes. */
 static const char letters[256] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
                                   ['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\'};
 
-/* Into room that is there: 2 bytes where the byte has a letter, else 6. */
+/* Writes 2 bytes if the byte has a letter, else 6. The buffer must have room for them. */
 static char *write_escaped(char *out, unsigned char c)
 {
     static const char digits[] = "0123456789abcdef";
@@ -29,7 +29,8 @@ static char *write_escaped(char *out, unsigned char c)
     return out;
 }
 
-/* Copies what stands for itself; returns how many bytes that were. There is room for `size`. */
+/* Copies the bytes up to the first that needs an escape. Returns their number. There must be room
+ * for `size` bytes. */
 static size_t copy_plain(char *out, const char *bytes, size_t size)
 {
     size_t i = 0, n;
@@ -46,7 +47,7 @@ static size_t copy_plain(char *out, const char *bytes, size_t size)
     return i;
 }
 
-/* How many bytes may still be written at `out`, which is in the buffer, but for the NUL. */
+/* How many bytes can still be written at `out` in the buffer, without the NUL. */
 static size_t room(const struct buffer *b, const char *out)
 {
     return MIN(b->allocated - 1, b->max) - (size_t)(out - b->data);

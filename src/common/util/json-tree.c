@@ -16,9 +16,9 @@
 #include "util/json-string.h"
 
 enum {
-    BYTES_PER_VALUE = 32, /* in SQS's replies it is somewhat more: rarely the array must grow */
+    BYTES_PER_VALUE = 32, /* SQS's replies have somewhat more, so the array rarely grows */
     FIRST_VALUES = 8,
-    END_BYTES = 8, /* NULs behind the text: strings are looked at by so many */
+    END_BYTES = 8, /* NULs behind the text; strings are read by 8 bytes */
     ESCAPE_BYTES = sizeof("\\u0000") - 1,
 };
 
@@ -49,13 +49,13 @@ static int fail_at(struct json_fault *fault, const char *why, size_t offset)
     return JSON_TREE_E_INVALID;
 }
 
-/* For what stands at r->at. */
+/* The text is wrong at r->at. */
 static int fail_because(struct reader *r, const char *why)
 {
     return fail_at(r->fault, why, (size_t)(r->at - r->tree->text));
 }
 
-/* What stands at r->at does not fit. */
+/* The character at r->at is not allowed there. */
 static int fail(struct reader *r)
 {
     return r->at == r->end ? fail_as_whole(r->fault, "cut off") : fail_because(r, "not JSON");
@@ -113,7 +113,8 @@ static char *write_utf8(char *out, uint32_t code)
     return out;
 }
 
-/* What follows "\u"; of a pair of surrogates all of it. */
+/* Reads the rest of an escape after "\u". If it begins a pair of surrogates, reads the whole
+ * pair. */
 static int read_code(struct reader *r, char **out)
 {
     uint32_t code, low;
@@ -144,7 +145,7 @@ static int read_code(struct reader *r, char **out)
     return 0;
 }
 
-/* What follows a backslash. */
+/* Reads the rest of an escape after the backslash. */
 static int read_escape(struct reader *r, char **out)
 {
     static const char meanings[256] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
@@ -162,7 +163,7 @@ static int read_escape(struct reader *r, char **out)
     return 0;
 }
 
-/* Over what stands for itself; returns where it ends. */
+/* Skips the characters that need no unescaping. Returns their end. */
 static char *skip_plain(struct reader *r)
 {
     size_t n = 8;
@@ -174,7 +175,7 @@ static char *skip_plain(struct reader *r)
     return r->at;
 }
 
-/* Moves what lies between `from` and `end` to before it; returns where it ends then. */
+/* Moves the bytes from `from` to `end` forward to `to`. Returns their new end. */
 static char *copy_plain(char *to, const char *from, const char *end)
 {
     size_t size = (size_t)(end - from);
@@ -183,7 +184,7 @@ static char *copy_plain(char *to, const char *from, const char *end)
     return to + size;
 }
 
-/* What follows the opening quote, the closing one included. */
+/* Reads a string from behind its opening quote, with the closing quote. */
 static int read_string(struct reader *r, const char **ret, uint32_t *ret_bytes)
 {
     char *start = r->at, *out;
@@ -299,7 +300,7 @@ static int read_member(struct reader *r, unsigned depth)
     return read_value(r, depth, name, name_bytes);
 }
 
-/* What follows the opening bracket or brace, the closing one included. */
+/* Reads a container from behind its opening bracket or brace, with the closing one. */
 static int read_container(struct reader *r, bool is_object, unsigned depth, uint32_t *ret_n)
 {
     char closing = is_object ? '}' : ']';
@@ -455,7 +456,7 @@ const struct json_value *json_tree_root(const struct json_tree *tree)
 
 /* --- Members --- */
 
-/* The last of that name that is not null; a null after it makes it absent. */
+/* The last member of that name. NULL: there is none, or it is null. */
 static const struct json_value *find(const struct json_value *object, const char *name)
 {
     const struct json_value *value = json_value_first(object), *found = NULL;

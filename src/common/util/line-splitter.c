@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A line that lies whole in the caller's bytes is passed on without a copy. Only an unfinished line
- * is copied, until its next piece comes. */
+/* A line that is complete in the caller's bytes is passed on without a copy. Only an unfinished
+ * line is copied, until its next piece comes. */
 #include "util/line-splitter.h"
 
-/* How many bytes of a full splitter to hand on, so that no character is cut in two. */
+/* How many bytes of a full splitter to pass on, so that no character is cut. */
 static size_t whole_characters(const char *bytes)
 {
     for (size_t i = 1; i <= 3; i++) {
@@ -34,7 +34,7 @@ static void hold(struct line_splitter *s, const char *bytes, size_t size)
     s->size += size;
 }
 
-/* Takes bytes of one line, of which more may come. */
+/* Takes bytes of one line. More bytes of it may follow. */
 static void take(struct line_splitter *s, const char *bytes, size_t size, line_fn line,
                  void *userdata)
 {

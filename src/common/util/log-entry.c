@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The place in the source would always be this file. */
+/* The journal's CODE_FILE and CODE_LINE would always name this file. */
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
 
@@ -49,7 +49,7 @@ void log_entry_set_line(struct log_entry *entry, const char *before, const char 
     buffer_append_char(&entry->bytes, '\n');
 }
 
-/* A value's size, cut between characters where it is too long. */
+/* The size of a value. One that is too long is cut, but not inside a character. */
 static size_t value_size(const char *value)
 {
     size_t size = strlen(value);
@@ -115,14 +115,14 @@ static int write_to_stderr(const char *bytes, size_t size)
     return 0;
 }
 
-/* What the journal has not taken. The terminal may have been closed meanwhile: no colours. */
+/* Writes an entry that the journal has refused, without colours. */
 static int write_message_to_stderr(const struct log_entry *entry)
 {
     CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(LOG_LINE_MAX_BYTES + 64);
     size_t label = sizeof(message_label) - 1;
 
     if (entry->n_fields == 0 || strncmp(entry->bytes.data, message_label, label) != 0)
-        return 0; /* a line without text */
+        return 0; /* the entry has no text */
     buffer_append(&line, entry->bytes.data + label, entry->begin[1] - label);
     buffer_append_char(&line, '\n');
     return line.error < 0 ? line.error : write_to_stderr(line.data, line.size);

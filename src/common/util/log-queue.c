@@ -34,7 +34,7 @@ static void drop(struct log_queue *queue, struct log_entry *entry)
     log_entry_free(entry);
 }
 
-/* The newest of a list that may be dropped, or NULL. */
+/* The newest entry in the list that may be dropped, or NULL. */
 static struct log_entry *newest_droppable(const struct list *list)
 {
     for (struct list *link = list->previous; link != list; link = link->previous)
@@ -43,7 +43,7 @@ static struct log_entry *newest_droppable(const struct list *list)
     return NULL;
 }
 
-/* False where all that may be dropped is not enough. */
+/* False: dropping all less important entries would not free enough memory. */
 static bool could_make_room(const struct log_queue *queue, const struct log_entry *entry)
 {
     size_t left = queue->bytes + log_entry_bytes(entry);

@@ -11,7 +11,7 @@
 #include "util/log-queue.h"
 
 struct log_writer {
-    /* Of the loop's thread. */
+    /* Only the loop's thread uses these. */
     sd_event_source *source;
     log_writer_resumed_fn resumed;
     pthread_t thread;
@@ -23,7 +23,7 @@ struct log_writer {
     pthread_cond_t changed;
     struct log_queue queue;
     struct list written; /* entries that somebody may wait for */
-    bool is_waiting;     /* the thread, for an entry */
+    bool is_waiting;     /* the thread waits for an entry */
     bool is_stopping;
     bool is_resume_wanted; /* the loop wants to know when the queue has become short */
 };
@@ -32,10 +32,10 @@ struct log_writer {
 
 static void wake_loop(struct log_writer *w)
 {
-    (void)eventfd_write(w->eventfd, 1); /* it fails only where it is set already */
+    (void)eventfd_write(w->eventfd, 1); /* it fails only if it is already set */
 }
 
-/* Waits for an entry; NULL: it is time to end. With the lock held. */
+/* Waits for an entry. NULL: the thread must end. The lock is held. */
 static struct log_entry *next_entry(struct log_writer *w)
 {
     while (w->queue.n == 0 && !w->is_stopping) {
@@ -76,7 +76,7 @@ static void *run_thread(void *userdata)
     return NULL;
 }
 
-/* The signals are for the loop. */
+/* All signals are blocked in the thread, so that the loop gets them. */
 static int start_thread(struct log_writer *w)
 {
     sigset_t all, before;
@@ -164,7 +164,7 @@ static int on_event(sd_event_source *source, int fd, uint32_t events, void *user
     return 0;
 }
 
-/* With the lock held: whether all is written, and the thread waits for more. */
+/* Whether all entries are written and the thread waits for more. The lock is held. */
 static bool is_idle(const struct log_writer *w)
 {
     return w->queue.n == 0 && w->is_waiting;

@@ -35,12 +35,12 @@ static struct {
     size_t n_common;
     bool waits_at_exit;
     struct log_writer *writer; /* NULL: entries are written at once */
-    bool is_stuck;          /* the thread was left behind in a write: nothing is written any more */
+    bool is_stuck;          /* the thread was left behind in a write; no more lines are written */
     log_resumed_fn resumed; /* NULL: none */
     void *resumed_userdata;
 } state = {.level = LOG_INFO};
 
-/* Whether standard error is the journal's own stream: then entries with fields can take its place.
+/* Whether standard error is connected to the journal, so that entries with fields can replace it.
  * systemd.exec(5), $JOURNAL_STREAM: "device:inode". */
 static bool stderr_is_the_journal(void)
 {
@@ -62,7 +62,7 @@ static bool stderr_takes_colours(void)
     return isatty(STDERR_FILENO) && !is_set(getenv("NO_COLOR")) && !(term && streq(term, "dumb"));
 }
 
-/* See LOG_EXIT_DELAY_MSEC. */
+/* Called by exit(). LOG_EXIT_DELAY_MSEC explains the delay. */
 static void wait_for_journal(void)
 {
     uint64_t until_usec, now = clock_boot_usec();
@@ -114,8 +114,9 @@ bool log_enabled(int priority)
     return priority <= state.level;
 }
 
-/* Appends the text as one line: what does not fit into one, and bytes that are not UTF-8, as \n, \t
- * or \xHH. Backslashes stay as they are, for the text's parts may be escaped already. */
+/* Appends the text as one line. Characters that are not safe in a line, and bytes that are not
+ * UTF-8, are written as \n, \t or \xHH. Backslashes stay unchanged, because parts of the text may
+ * already be escaped. */
 static void append_line(struct buffer *b, const char *text, size_t size, bool is_cut)
 {
     size_t before = b->size;
@@ -127,7 +128,7 @@ static void append_line(struct buffer *b, const char *text, size_t size, bool is
         size_t piece_size;
 
         n = utf8_decode(text + i, size - i, &c);
-        /* A character that the cut has split is dropped. */
+        /* An incomplete character before the cut is dropped. */
         if (n == 0 && is_cut && size - i < 4 && (unsigned char)text[i] >= 0xC2)
             break;
         if (n == 0 || !is_safe_in_line(c)) {
@@ -182,7 +183,7 @@ static const char *colour_of(int priority)
 static void set_fields(struct log_entry *entry, const char *message_id,
                        const struct log_field *fields, size_t n_fields, const char *line)
 {
-    /* An entry without a text has no MESSAGE, and the line in its place is empty as well. */
+    /* An empty text gives no MESSAGE. If the journal refuses the entry, no line replaces it. */
     log_entry_add_field(entry, "MESSAGE", line);
     log_entry_add_field(entry, "PRIORITY", (char[]){(char)('0' + entry->priority), '\0'});
     log_entry_add_field(entry, "SYSLOG_IDENTIFIER", state.identifier);
@@ -194,7 +195,7 @@ static void set_fields(struct log_entry *entry, const char *message_id,
         log_entry_add_field(entry, fields[i].name, fields[i].value);
 }
 
-/* NULL where there is no memory for it. */
+/* NULL: no memory. */
 PRINTF_FORMAT(5, 0)
 static struct log_entry *make_entry(int priority, const char *message_id,
                                     const struct log_field *fields, size_t n_fields,

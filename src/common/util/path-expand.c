@@ -8,8 +8,8 @@ static bool is_name(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-/* The name after a "$". Returns its size; *ret_whole is that of all that its value replaces, the
- * "$" and the braces included. 0: it is no name. */
+/* Finds the name after a "$". Returns its size; 0: there is no name. *ret_whole is the size of the
+ * text that the value replaces: the name with "$" and braces. */
 static size_t find_name(const char *dollar, const char **ret_name, size_t *ret_whole)
 {
     const char *name = dollar + 1, *end;
@@ -27,7 +27,7 @@ static size_t find_name(const char *dollar, const char **ret_name, size_t *ret_w
     return (size_t)(end - name);
 }
 
-/* Appends the value of the variable. False where it is not set. */
+/* Appends the value of the variable. False: it is not set. */
 static bool append_value(const char *name, size_t size, path_variable_fn variable, struct buffer *b)
 {
     char copy[NAME_MAX_BYTES + 1];

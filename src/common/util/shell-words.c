@@ -23,8 +23,8 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Appends what stands between quotes. `*p` is at the opening one, afterwards behind the closing
- * one. False where there is none. */
+/* Appends the text between quotes. `*p` is at the opening quote, and afterwards behind the closing
+ * one. False: there is no closing quote. */
 static bool read_quoted(const char **p, struct buffer *word)
 {
     char quote = *(*p)++;

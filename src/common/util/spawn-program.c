@@ -40,7 +40,7 @@ bool spawn_inherits(const char *entry)
     return true;
 }
 
-/* The strings are borrowed from the environment, the array is the caller's to free. */
+/* The strings are borrowed from the environment. The caller frees the array. */
 static int make_environment(char ***ret)
 {
     size_t n = 0, used = 0;
@@ -67,8 +67,8 @@ static int close_fd(int fd)
     return -1;
 }
 
-/* Moves a descriptor above standard error, so that its number is never the target of another's dup2
- * in the child, even where this process was started without the standard three. */
+/* Moves a descriptor above 2, so that no dup2 in the child overwrites it. It may have a lower
+ * number if this process was started without the three standard descriptors. */
 static int move_above_standard(int *fd)
 {
     int high;
@@ -107,8 +107,7 @@ static int make_pipe(int *ret_read, int *ret_write)
 
 /* ---- The start ---- */
 
-/* An ignored SIGCHLD, as some parent may have left it, makes the kernel throw exit statuses away.
- */
+/* If SIGCHLD is ignored, as inherited from some parents, the kernel throws exit statuses away. */
 static int unignore_sigchld(void)
 {
     struct sigaction action;
@@ -168,8 +167,9 @@ static int run(const struct spawn_options *options, const posix_spawn_file_actio
             return r;
         environment = own;
     }
-    /* The program has its limit from here, and its descriptors whatever their numbers: dup2 looks
-     * at the new number only, and to open one posix_spawn closes its number first. */
+    /* The program inherits the limit that is in force here. Its descriptors may have numbers above
+     * that limit: dup2 checks only the new number. To open a file, posix_spawn first closes the
+     * number that the file gets. */
     soft = descriptor_limit_lower_for_spawn();
     if (options->path)
         e = posix_spawn(ret, options->path, f, a, options->argv, environment);
@@ -200,7 +200,7 @@ static int run_with(const struct spawn_options *options, int output, int errors,
     return r;
 }
 
-/* The program's pidfd. Where there is none, the program is ended. */
+/* Opens the program's pidfd. On failure the program is killed. */
 static int open_pidfd(pid_t pid, int *ret)
 {
     int r, fd = pidfd_open(pid, 0);
@@ -210,7 +210,7 @@ static int open_pidfd(pid_t pid, int *ret)
         return 0;
     }
     r = -errno;
-    /* The one wait that blocks: for a program that was just killed. */
+    /* This blocks, but only until the killed program is dead. */
     (void)kill(-pid, SIGKILL);
     (void)TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0));
     return r;

@@ -9,7 +9,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 {
     struct timer *timer = userdata;
 
-    timer->usec = USEC_INFINITY; /* it was a one-shot */
+    timer->usec = USEC_INFINITY; /* SD_EVENT_ONESHOT has turned it off */
     timer->fn(timer->userdata);
     return 0;
 }

@@ -13,7 +13,7 @@ _Static_assert(UUID_RANDOM_BYTES % sizeof(sd_id128_t) == 0, "bytes would be left
 
 static int refill(struct uuid_maker *maker)
 {
-    /* A signal may cut a long answer short. */
+    /* For more than 256 bytes, a signal may make getrandom(2) return fewer. */
     for (size_t n = 0; n < sizeof(maker->random);) {
         ssize_t r = getrandom(maker->random + n, sizeof(maker->random) - n, 0);
 
