@@ -6,7 +6,7 @@
 
 #include "http/date.h"
 
-/* Rewrites a date as asctime() writes it, "Sun Nov 6 08:49:37 1994", into the current form.
+/* Rewrites a date as asctime() writes it, "Sun Nov  6 08:49:37 1994", into the current form.
  * http_date_parse then checks it. */
 static bool rewrite_asctime(const char *text, char *ret, size_t size)
 {

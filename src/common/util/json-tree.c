@@ -175,7 +175,7 @@ static char *skip_plain(struct reader *r)
     return r->at;
 }
 
-/* Moves the bytes from `from` to `end` forward to `to`. Returns their new end. */
+/* Moves the bytes from `from` to `end` to `to`, which is before them. Returns their new end. */
 static char *copy_plain(char *to, const char *from, const char *end)
 {
     size_t size = (size_t)(end - from);

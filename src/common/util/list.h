@@ -43,7 +43,7 @@ static inline struct list *list_last(const struct list *head)
     return list_is_empty(head) ? NULL : head->previous;
 }
 
-/* `place` is a link in the list, or the head. Before the head, the link becomes the last one. */
+/* `place` is a link in the list, or the head. If it is the head, the link becomes the last. */
 static inline void list_insert_before(struct list *place, struct list *link)
 {
     link->previous = place->previous;

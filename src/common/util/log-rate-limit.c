@@ -13,7 +13,7 @@ bool log_rate_limit_is_spent(const struct log_rate_limit *limit)
     return is_spent(limit, &limit->kinds[limit->last]);
 }
 
-/* Finds the kind. A new kind replaces the one whose interval began first, and is all zero. */
+/* Finds the kind. A new kind is all zero, and replaces the one whose interval began first. */
 static struct log_rate_limit_kind *find(struct log_rate_limit *limit, const char *name)
 {
     struct log_rate_limit_kind *first = &limit->kinds[0];

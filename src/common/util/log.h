@@ -3,7 +3,7 @@
  * A process has one log, so the state is static. No function here changes errno.
  *
  * Between log_start_thread and log_stop_thread a separate thread writes. So no function here
- * blocks, even if the journal or the reader of standard error takes nothing for a long time. The
+ * waits, even if the journal or the reader of standard error takes nothing for a long time. The
  * waiting lines use at most LOG_QUEUE_MAX_BYTES of memory. When it is full, less important lines
  * are dropped in favour of more important ones. When the log takes lines again, the number of
  * dropped lines is logged. Lines that carry a message (log_write_message) are never dropped. At
