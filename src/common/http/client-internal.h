@@ -110,7 +110,7 @@ struct http_client {
     size_t owner_held_bytes;   /* see http_client_set_owner_bytes */
     size_t reply_memory_bytes; /* see http_client_options */
     http_replied_fn replied;   /* NULL: none */
-    void *userdata;            /* its */
+    void *userdata;            /* of `replied` */
 };
 
 /* --- watch.c --- */

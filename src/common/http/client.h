@@ -25,7 +25,7 @@ struct http_client_options {
     size_t reply_memory_bytes;     /* when the replies being received use this much, all but the
                                     * oldest are paused; 0: no bound */
     http_replied_fn replied;       /* NULL: none */
-    void *userdata;                /* its */
+    void *userdata;                /* of `replied` */
 };
 
 enum {

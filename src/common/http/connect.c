@@ -52,8 +52,8 @@ struct http_host *http_host_of(struct http_client *client, const char *url)
         if (host->origin && streq(host->origin, origin))
             return host;
     }
-    /* Slots of the host that was there before share what is remembered from now on, which does no
-     * harm. */
+    /* Slots that still point to the replaced host share what is remembered about the new one. This
+     * does no harm. */
     host = &client->hosts[client->next_host++ % ARRAY_SIZE(client->hosts)];
     free(host->origin);
     *host = (struct http_host){.origin = TAKE(origin),

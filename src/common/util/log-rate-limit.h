@@ -14,7 +14,7 @@ enum { LOG_RATE_LIMIT_KIND_SIZE = 128, LOG_RATE_LIMIT_KINDS = 4 };
 
 struct log_rate_limit_kind {             /* all zero: none */
     unsigned n_lines;                    /* in its interval */
-    uint64_t begin_usec;                 /* of the interval, which its first line begins */
+    uint64_t begin_usec;                 /* of the interval: time of its first line */
     char name[LOG_RATE_LIMIT_KIND_SIZE]; /* cut */
 };
 
