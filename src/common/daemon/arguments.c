@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The log is open with its defaults until the configuration is read. So errors reach the journal
- * under systemd, and the terminal when started by hand. */
+/* Until the configuration is read, the log is open with its defaults. So errors go to the journal
+ * under systemd, and to the terminal when the program is started by hand. */
 #include "daemon/arguments.h"
 
 #include <errno.h>
@@ -114,14 +114,15 @@ int arguments_next(const struct program *program, const struct option *long_opti
     int at, option;
 
     if (at_first)
-        optind = 0; /* glibc: begin anew */
+        optind = 0; /* glibc: start again */
     opterr = 0;
     at = optind > 0 ? optind : 1;
     option = getopt_long(argc, argv, "+:h", long_options, NULL);
     if (option == ':')
         arguments_usage_error(program, "option needs a value", argv[at]);
     else if (option == '?')
-        /* getopt tells apart what it does not know and what takes no value by optopt alone. */
+        /* Only optopt shows which error it is: it has an option's `val` if the option takes no
+         * value, and something else if the option is unknown. */
         arguments_usage_error(program,
                               optopt >= OPTION_CONFIG ? "option takes no value" : "unknown option",
                               argv[at]);
@@ -228,8 +229,8 @@ static int load(const char *path, struct config **ret)
     return EX_OK;
 }
 
-/* A check by root is one of what the services will do. Their units hand them AWS's files from there
- * as credentials, unless the environment names others. */
+/* For a check by root: use the files in which the services will find their credentials. The units
+ * pass AWS's files from there as credentials, unless the environment names others. */
 static bool look_into_credstore(void)
 {
     static const char *const named[] = {"CREDENTIALS_DIRECTORY", "AWS_SHARED_CREDENTIALS_FILE",
@@ -244,7 +245,7 @@ static bool look_into_credstore(void)
            setenv("CREDENTIALS_DIRECTORY", CREDSTORE, 1) == 0;
 }
 
-/* The services run as users of their own: they must be able to read what root can. */
+/* The services run as users of their own, so root may be able to read a file that they cannot. */
 static void warn_of_mode(const char *path)
 {
     struct stat st;
@@ -254,7 +255,7 @@ static void warn_of_mode(const char *path)
         log_warning("%s is not readable for the services' users: chmod 644 it.", path);
 }
 
-/* All that is known of a configuration without asking SQS. */
+/* Everything that can be known about a configuration without asking SQS. */
 struct checked {
     struct aws_settings *settings;
     struct queue_url *url;
@@ -294,8 +295,8 @@ static int check(const struct program *program, const char *path, const struct c
     return EX_OK;
 }
 
-/* Where the configuration leads to is part of the check, but known only in this environment: it is
- * said in comments, so that the whole can serve as a configuration again. */
+/* The endpoint and the region are part of the check, but may depend on this environment. They are
+ * printed as comments, so that the output can be used as a configuration. */
 static int show(const char *path, const struct config *config, const struct checked *checked)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line of a daemon, up to its configuration: all that main does before it runs its
- * core.
+/* Reads a daemon's command line and its configuration: all that main does before it runs the core.
  *
- *   --config=PATH   --check-config   --check-queue   --help   --version
+ *    --config=PATH   --check-config   --check-queue   --help   --version
  *
- * A program with further ways to be called reads those itself, with the second half of this. */
+ * A program that can be called in other ways, too, reads those arguments itself with the functions
+ * in the second half of this file. */
 #pragma once
 
 #include <getopt.h>
@@ -17,37 +17,44 @@ struct program {
     const char *name;        /* "sqs-producerd" */
     const char *description; /* one line, for --help */
     enum log_colour colour;
-    /* For --check-queue: queue_check_run, and what it is to look for, as of queue_options. */
+    /* For --check-queue: queue_check_run. `permissions` are the permissions to check, as in
+     * queue_options. */
     int (*check_queue)(const struct queue_check *check, const struct config *config);
     unsigned permissions;
-    /* What --check-config and --check-queue look at beyond the settings by themselves; NULL:
-     * nothing. 0, a negative errno, or a positive number with *error a line without the
-     * configuration's path. */
+    /* A further check of the settings for --check-config and --check-queue; NULL: none. Returns 0,
+     * a negative errno, or a positive number with *error: one line, without the configuration's
+     * path. */
     int (*check)(const struct config *config, char **error);
-    const char *more_usage; /* further lines of --help, each ended: how else to call it; or NULL */
-    const char *more_help;  /* and what belongs to that; or NULL */
+    const char *more_usage; /* lines of --help, each with its line break: other usages; or NULL */
+    const char *more_help;  /* the help for those usages; or NULL */
 };
 
-/* Reads the arguments, then the configuration, and opens the log as it says; every entry from then
- * on bears SQS_QUEUE_URL. 0: run, with `*ret`, which the caller frees. ARGUMENTS_E_EXIT: everything
- * is said; exit with *ret_exit_status: EX_OK after --help, --version or a good check, EX_USAGE (64)
- * after a line on standard error about the arguments, EX_CONFIG (78) after one in the log about the
- * configuration (with a check: on standard error), EX_IOERR (74) where standard output takes
- * nothing, EX_OSERR (71) without memory; after --check-queue that of queue-check.h, too. To be
- * called before any thread is there. */
+/* Reads the arguments and the configuration, and opens the log as the configuration says. From then
+ * on each log entry carries SQS_QUEUE_URL. Returns 0 with *ret, which the caller frees: run. Or
+ * returns ARGUMENTS_E_EXIT: everything was said; exit with *ret_exit_status. That is
+ *
+ *  EX_OK after --help, --version or a good check;
+ *  EX_USAGE (64) after a line on standard error about the arguments;
+ *  EX_CONFIG (78) after a line about the configuration in the log (for a check: on standard error);
+ *  EX_IOERR (74) if standard output cannot be written;
+ *  EX_OSERR (71) if there is not enough memory;
+ *  after --check-queue also a status of queue_check_run.
+ *
+ * Call this before the program starts any thread. */
 enum { ARGUMENTS_E_EXIT = 1 };
 int arguments_read(const struct program *program, int argc, char **argv, struct config **ret,
                    int *ret_exit_status);
 
-/* For a main whose core says no to its configuration: logs the line as one about the configuration
- * and returns EX_CONFIG. `error` may be NULL. */
+/* For a core that refuses its configuration: logs the line as an error of the configuration and
+ * returns EX_CONFIG. `error` may be NULL. */
 int arguments_config_refused(const char *error);
 
-/* ---- For other ways to call a program ---- */
+/* ---- For other usages of a program ---- */
 
-/* The next option: its `val`, with `optarg`; -1 where there is no more, and argv[optind] is the
- * first operand; ARGUMENTS_E_BAD after a line on standard error. All are long, with values from 256
- * on, but for -h, which is 'h'. `at_first`: begin anew. */
+/* Reads the next option. Returns its `val`, with its value in `optarg`; -1 when there are no more
+ * options, and argv[optind] is then the first operand; or ARGUMENTS_E_BAD after a line on standard
+ * error. All options are long and have a `val` from 256 on, except -h, which is 'h'. `at_first`:
+ * start from the first argument. */
 enum { ARGUMENTS_E_BAD = '?' };
 int arguments_next(const struct program *program, const struct option *options, int argc,
                    char **argv, bool at_first);
@@ -56,10 +63,10 @@ int arguments_next(const struct program *program, const struct option *options, 
  * EX_USAGE. */
 int arguments_usage_error(const struct program *program, const char *what, const char *argument);
 
-/* What --help and --version print. EX_OK, EX_IOERR or EX_OSERR. */
+/* Print what --help and --version show. Return EX_OK, EX_IOERR or EX_OSERR. */
 int arguments_print_help(const struct program *program);
 int arguments_print_version(const struct program *program);
 
-/* All of the text on standard output, or a line on standard error and EX_IOERR: a full disk must
- * not look like success. */
+/* Writes all of the text to standard output and returns EX_OK. On an error, for example a full
+ * disk, writes a line to standard error and returns EX_IOERR. */
 int arguments_print(const char *text);

@@ -9,8 +9,8 @@
 
 enum { FOUND_MAX_BYTES = 100 };
 
-/* A URL's user, password and query may be secrets. Whatever stands before an "@" counts as such,
- * even where the text is no URL at all. */
+/* A URL's user, password and query may be secrets. Everything before an "@" counts as such, even if
+ * the text is not a URL. */
 static void append_masked(struct buffer *b, const char *s)
 {
     size_t scheme = strncmp(s, "https://", 8) == 0 ? 8 : strncmp(s, "http://", 7) == 0 ? 7 : 0;
@@ -39,7 +39,8 @@ void config_append_found(struct buffer *b, const config_setting_t *node)
         buffer_printf(b, "%d", config_setting_get_int(node));
         break;
     case CONFIG_TYPE_INT64:
-        /* The ends stand for all that is beyond them: see config-text.h. */
+        /* config-text.c replaces numbers that are too large for 64 bits by the largest that
+         * fits. */
         if (config_setting_get_int64(node) == INT64_MAX ||
             config_setting_get_int64(node) <= -INT64_MAX)
             buffer_append_string(b, "a number too large for any setting");
@@ -67,7 +68,7 @@ void config_append_found(struct buffer *b, const config_setting_t *node)
     }
 }
 
-/* A duration, or a count as it is. */
+/* Appends a duration in seconds, and a count as it is. */
 static void append_number(struct buffer *b, const struct setting *s, uint64_t value)
 {
     char fraction[8];
@@ -119,8 +120,8 @@ static const char *choice_name(const struct setting *s, int value)
     return "?";
 }
 
-/* In the file's syntax; strings hold no control characters, so quotes and backslashes are all
- * that needs escaping. */
+/* Appends a string in the file's syntax. Strings hold no control characters, so only quotes and
+ * backslashes need an escape. */
 static void append_string_value(struct buffer *b, const char *s)
 {
     buffer_append_char(b, '"');

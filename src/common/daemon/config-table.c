@@ -17,7 +17,7 @@ enum {
     CONTENT_TYPE_MAX_BYTES = 255,
 };
 
-/* UTF-8 that fits into a line: text that a log and a terminal can bear. */
+/* UTF-8, with only characters that are safe in a log line and on a terminal. */
 static bool is_plain_text(const char *s, size_t max_bytes)
 {
     size_t size = strlen(s);
@@ -43,7 +43,7 @@ static bool is_region(const char *s)
     return true;
 }
 
-/* That it looks like a URL is enough here: aws/endpoint.h takes it apart. */
+/* Checks only that it looks like a URL; aws/endpoint.h parses it. */
 static bool is_url(const char *s)
 {
     const char *host;
@@ -107,7 +107,7 @@ static bool is_handler_url_or_empty(const char *s)
     return is_url_or_empty(s) || is_unix_url(s);
 }
 
-/* RFC 9110, section 8.3: what may stand in the header's value, no more. */
+/* RFC 9110, section 8.3: only what the header allows in its value. */
 static bool is_content_type(const char *s)
 {
     if (strlen(s) > CONTENT_TYPE_MAX_BYTES || !isalnum((unsigned char)*s) || !strchr(s, '/'))
@@ -118,7 +118,7 @@ static bool is_content_type(const char *s)
     return true;
 }
 
-/* SQS API, SendMessage, MessageGroupId: letters, digits and ASCII's punctuation. */
+/* SQS API, SendMessage, MessageGroupId: letters, digits and ASCII punctuation. */
 static bool is_message_group_id(const char *s)
 {
     size_t size = strlen(s);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of all settings: an inner part of config.c. Reading, checking and showing go by it. */
+/* The table of all settings, private to the config files. Reading, checking and showing the
+ * settings all use it. */
 #pragma once
 
 #include <libconfig.h>
@@ -12,7 +13,7 @@ enum setting_kind {
     SETTING_CHOICE,        /* int, written as one of a few names */
     SETTING_BOOL,          /* bool */
     SETTING_DURATION,      /* uint64_t microseconds, written in seconds */
-    SETTING_WHOLE_SECONDS, /* the same, without fractions */
+    SETTING_WHOLE_SECONDS, /* uint64_t microseconds, written in whole seconds */
     SETTING_COUNT,         /* uint64_t */
     SETTING_SMALL_COUNT,   /* unsigned */
 };
@@ -26,13 +27,13 @@ struct setting {
     const char *group, *name;
     enum setting_kind kind;
     size_t offset;                     /* in struct config */
-    const char *unit;                  /* of a number as it is written; "" where it has none */
-    uint64_t min, max;                 /* of a number, as it is stored, both included */
-    uint64_t value;                    /* the default of all but strings, as it is stored */
+    const char *unit;                  /* of a number as it is written; "": none */
+    uint64_t min, max;                 /* of a stored number, both included */
+    uint64_t value;                    /* the default as it is stored; not for strings */
     const char *string;                /* the default of SETTING_STRING; NULL: it must be set */
-    size_t strings_max;                /* SETTING_STRINGS: how many; by default there are none */
-    const char *allowed;               /* of strings, in words */
-    bool (*check)(const char *string); /* of SETTING_STRINGS: each */
+    size_t strings_max;                /* SETTING_STRINGS: the bound; the default is none */
+    const char *allowed;               /* for strings: what is allowed, in words */
+    bool (*check)(const char *string); /* for SETTING_STRINGS: called for each */
     const struct setting_choice *choices;
     bool is_url;
     const char *doc; /* one line */
@@ -43,12 +44,12 @@ enum { CONFIG_SETTINGS_MAX = 64 };
 extern const struct setting config_settings[];
 extern const size_t config_n_settings;
 
-/* Where the setting's value stands. */
+/* The address of the setting's value. */
 static inline void *config_field(const struct config *config, const struct setting *s)
 {
     return (char *)(uintptr_t)config + s->offset;
 }
 
-/* For complaints (config-format.c): what stands in the file, and what may stand there. */
+/* For error lines (config-format.c): the value in the file, and the values that are allowed. */
 void config_append_found(struct buffer *b, const config_setting_t *node);
 void config_append_allowed(struct buffer *b, const struct setting *s);

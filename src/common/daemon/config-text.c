@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One pass over the text, in the tokens of libconfig's own scanner: strings, comments, names,
- * numbers, and single characters for the rest. Only two things are changed: numbers, and a comment
- * on the last line, which gets a line break. */
+ * numbers, and single characters for everything else. It changes only numbers, a byte order mark,
+ * and a comment on the last line, which gets a line break. */
 #include "daemon/config-text.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@ struct scan {
     const char *p, *end;
     unsigned line;
     struct buffer *out;
-    bool after_comma; /* the last token, but for comments and white space, was one */
+    bool after_comma; /* the last token, except comments and white space, was a comma */
     const char *bad;  /* the number that is refused */
     size_t bad_size;
     unsigned n_names;
@@ -94,12 +94,12 @@ static void copy_line_comment(struct scan *s)
 {
     while (s->p < s->end && *s->p != '\n')
         copy(s, 1);
-    /* libconfig wants an end of the line. */
+    /* libconfig needs a line break at the end of a comment. */
     if (s->p == s->end)
         buffer_append_char(s->out, '\n');
 }
 
-/* Refuses what begins here as a number. */
+/* Refuses the number that begins here. */
 static int bad_number(struct scan *s, int fault)
 {
     const char *q = s->p;
@@ -118,7 +118,8 @@ static const char *skip_digits(const char *q, const char *end)
     return q;
 }
 
-/* A number with a fraction or an exponent. libconfig takes the dot alone for 0. */
+/* A number with a fraction or an exponent. libconfig reads a dot without digits as 0; here it is
+ * refused. */
 static int copy_float(struct scan *s)
 {
     const char *whole = skip_digits(s->p, s->end), *q = whole;
@@ -145,7 +146,7 @@ static int copy_float(struct scan *s)
     return 0;
 }
 
-/* The sign before it, if any, went through as a character of its own. */
+/* A sign before the number was already copied, as a token of its own. */
 static int copy_number(struct scan *s)
 {
     const char *q = s->p;

@@ -13,7 +13,7 @@
 enum { ERROR_MAX_BYTES = 16 * 1024, NAME_SHOWN_MAX_BYTES = 60, NUMBER_SHOWN_MAX_BYTES = 40 };
 
 #if HAS_ADDRESS_SANITIZER
-/* libconfig 1.5 forgets the string in hand when a text ends in a syntax error. */
+/* libconfig 1.5 leaks the current string when a text ends in a syntax error. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
@@ -26,15 +26,15 @@ const char *__lsan_default_options(void)
 }
 #endif
 
-/* Where a configuration is being read from, and where its one complaint goes. */
+/* The state of reading a configuration. At most one error is reported, in *error. */
 struct reader {
     const char *path;
     char **error;
     struct config *config;
-    bool seen[CONFIG_SETTINGS_MAX]; /* by the table's index */
+    bool seen[CONFIG_SETTINGS_MAX]; /* by the index in the table */
 };
 
-/* ---- Complaints ---- */
+/* ---- Error lines ---- */
 
 static int invalid(struct reader *r, unsigned line, const struct buffer *what)
 {
@@ -76,7 +76,7 @@ static int invalid_value(struct reader *r, const struct setting *s, const config
 
 /* ---- Names that do not exist ---- */
 
-/* Insertions, deletions and replacements from one name to the other. */
+/* The number of insertions, deletions and replacements that turn one name into the other. */
 static size_t edit_distance(const char *a, const char *b)
 {
     size_t row[NAME_SHOWN_MAX_BYTES + 1], n = strlen(b);
@@ -99,7 +99,8 @@ static size_t edit_distance(const char *a, const char *b)
     return row[n];
 }
 
-/* Whether the name is near enough to be what was meant, and nearer than what was found so far. */
+/* Whether the name is similar enough to be the one that was meant, and more similar than the best
+ * one so far. */
 static bool is_nearer(const char *found, const char *name, size_t *nearest)
 {
     size_t distance = edit_distance(found, name);
@@ -170,7 +171,7 @@ static int unknown_setting(struct reader *r, const char *group, const config_set
 
 /* ---- Reading ---- */
 
-/* The number in the setting's own unit; false where it is none, or outside the range. */
+/* Reads the number as it is stored. False: it is not a number, or it is out of range. */
 static bool get_number(const struct setting *s, const config_setting_t *node, uint64_t *ret)
 {
     bool in_seconds = s->kind == SETTING_DURATION || s->kind == SETTING_WHOLE_SECONDS;
@@ -369,8 +370,9 @@ static int read_tree(struct reader *r, const config_t *tree)
     return 0;
 }
 
-/* libconfig says of a name given twice only its line. What it has read before is still in the tree,
- * so the first word of that line that is already a setting there is taken for it. */
+/* libconfig reports only the line of a duplicate name, not the name. But the tree still has all
+ * settings that were read before the error. So the first word on that line that is already a
+ * setting in the tree is taken as the duplicate. */
 static int invalid_duplicate(struct reader *r, const config_t *tree, const char *text)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(ERROR_MAX_BYTES);
@@ -411,7 +413,7 @@ static int parse_tree(struct reader *r, const char *text)
     int q;
 
     config_init(&tree);
-    /* A second lock on the door that config_text_prepare closes: nothing can be included. */
+    /* config_text_prepare refuses @include already; this is a second protection against it. */
     config_set_include_dir(&tree, "/dev/null");
     if (config_read_string(&tree, text))
         q = read_tree(r, &tree);
@@ -448,7 +450,7 @@ static int set_defaults(struct config *config)
     return 0;
 }
 
-/* What is meant by 0010 is said, and the number that says it. */
+/* For a number such as 0010, the line also shows the number that was probably meant. */
 static int invalid_number(struct reader *r, int fault, const struct config_text_place *place)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(ERROR_MAX_BYTES);

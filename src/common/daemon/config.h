@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* /etc/sqs-demo.conf, read with libconfig into one typed struct. One table holds, for each setting,
- * its place, type, unit, range and default; reading, checking and showing all go by it. */
+/* The configuration, /etc/sqs-demo.conf, read with libconfig into one typed struct. One table
+ * (config-table.h) holds the place, type, unit, range and default of each setting. Reading,
+ * checking and showing the settings all use that table. */
 #pragma once
 
 #include "aws/config.h"
@@ -8,8 +9,8 @@
 #include "util/log-target.h"
 
 enum config_order {
-    CONFIG_ORDER_STRICT, /* of a group, one message outstanding */
-    CONFIG_ORDER_BATCH,  /* of a group, one batch outstanding */
+    CONFIG_ORDER_STRICT, /* a group has at most one outstanding message */
+    CONFIG_ORDER_BATCH,  /* a group has at most one outstanding batch */
 };
 
 enum config_source {
@@ -42,9 +43,9 @@ struct config {
         uint64_t messages_to_send; /* 0: for ever */
         uint64_t send_interval_usec;
         char *message_group_id;
-        unsigned groups;          /* 1 to 10000; more than 1: message_group_id and a number */
+        unsigned groups;          /* 1 to 10000; above 1, a number follows message_group_id */
         unsigned max_connections; /* requests in flight, 1 to 64 */
-        unsigned batch_size;      /* messages of a request, 1 to 10 */
+        unsigned batch_size;      /* messages in a request, 1 to 10 */
         uint64_t batch_linger_usec;
         enum config_order order;
         uint64_t rate_limit; /* messages a second; 0: no limit */
@@ -55,16 +56,16 @@ struct config {
         char **command; /* NULL-terminated; empty: none */
         char *url;      /* http://, https://, or unix:PATH with an optional :/URI; "": none */
         char *content_type;
-        uint64_t timeout_usec;   /* of the handling of one message */
+        uint64_t timeout_usec;   /* for handling one message */
         uint64_t receive_memory; /* bytes */
         uint64_t ledger_max_messages, ledger_max_age_usec;
         uint64_t start_delay_usec;
-        uint64_t wait_time_usec;          /* whole seconds, 0 to 20 */
-        unsigned max_messages;            /* of a receive, 1 to 10 */
-        unsigned receivers;               /* receives in parallel, 1 to 32 */
-        unsigned concurrency;             /* messages handled at once, 1 to 1000 */
-        uint64_t visibility_timeout_usec; /* whole seconds; 0: the queue's */
-        uint64_t delete_linger_usec;      /* 0: each message is deleted by itself, at once */
+        uint64_t wait_time_usec;                         /* whole seconds, 0 to 20 */
+        unsigned max_messages;                           /* in a receive, 1 to 10 */
+        unsigned receivers;                              /* receives in parallel, 1 to 32 */
+        unsigned concurrency;                            /* messages handled at once, 1 to 1000 */
+        uint64_t visibility_timeout_usec;                /* whole seconds; 0: the queue's own */
+        uint64_t delete_linger_usec;                     /* 0: delete each message alone, at once */
         uint64_t retry_delay_usec, retry_delay_max_usec; /* whole seconds */
         uint64_t receive_interval_usec;
         uint64_t exit_after_empty_receives; /* 0: never */
@@ -74,9 +75,9 @@ struct config {
 
 enum { CONFIG_FILE_MAX_BYTES = 256 * 1024 };
 
-/* Reads a configuration's text. `path` is named in errors.
- * 0, -ENOMEM, or CONFIG_E_INVALID with *error one line for the first thing wrong:
- * "<path>:<line>: <group>.<setting>: found ..., allowed ...". The caller frees both. */
+/* Reads a configuration's text. `path` is only for error lines. Returns 0 with *ret, -ENOMEM, or
+ * CONFIG_E_INVALID with *error: one line about the first fault, "<path>:<line>: <group>.<setting>:
+ * found ..., allowed ...". The caller frees both. */
 enum { CONFIG_E_INVALID = 1 };
 int config_parse(const char *path, const char *text, size_t text_bytes, struct config **ret,
                  char **error);
@@ -84,7 +85,7 @@ int config_parse(const char *path, const char *text, size_t text_bytes, struct c
 struct config *config_free(struct config *config);
 DEFINE_CLEANUP(struct config *, config_free)
 
-/* Appends the settings in force in the file's own syntax, each with its default in a comment where
- * it differs. What may hold a secret (a URL's user and password) is shown as "***". 0 or -ENOMEM.
- */
+/* Appends the settings in force, in the file's own syntax. If a value is not the default, a comment
+ * shows the default. Parts of a URL that may be secret (its user, password and query) are shown as
+ * "***". Returns 0 or -ENOMEM. */
 int config_format(const struct config *config, struct buffer *out);

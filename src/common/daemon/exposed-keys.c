@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Files that cannot be read or parsed are skipped here: whoever needs them reports that. */
+/* Files that cannot be read or parsed are skipped here. The code that needs them reports the
+ * error. */
 #include "daemon/exposed-keys.h"
 
 #include "aws/files.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A warning for each of AWS's shared files that holds a secret key and whose mode lets all users read it. */
+/* Logs a warning for each of AWS's shared files that holds a secret key and that all users may
+ * read, by its mode. */
 #pragma once
 
 void exposed_keys_warn(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The rate limit outlives the failure, so that the next failure of the same kind is held to the
- * same minute. */
+/* The rate limit is kept when a failure ends. So if the same kind of failure comes again, it still
+ * gets at most one line a minute. */
 #include "daemon/failure-log.h"
 
 #include <stdio.h>

@@ -15,9 +15,9 @@ enum { FAILURE_LOG_TEXT_MAX_BYTES = 256 };
 struct failure_log {   /* all zero: none */
     unsigned failures; /* since the last answer; 0: all is well */
     uint64_t since_usec, last_usec;
-    bool is_told; /* a line was written of it */
+    bool is_told; /* a line was logged for it */
     char text[FAILURE_LOG_TEXT_MAX_BYTES];
-    struct log_rate_limit limit; /* it outlives the trouble */
+    struct log_rate_limit limit; /* it outlives the failure */
 };
 
 /* Notes a failed attempt. `kind` and `text` say how and why it failed; both are cut if they are
@@ -25,8 +25,8 @@ struct failure_log {   /* all zero: none */
 bool failure_log_add(struct failure_log *trouble, const char *kind, const char *text,
                      uint64_t now_usec);
 
-/* Notes a success, or that nobody tries any more. True: log a line; `*ret` is the failure log as it
- * was before. */
+/* Notes a success, or that there will be no further attempt. True: log a line; `*ret` is the
+ * failure log as it was before. */
 bool failure_log_end(struct failure_log *trouble, struct failure_log *ret);
 
 /* The failure logs of the queue's operations. */
@@ -34,11 +34,11 @@ struct operation_failures { /* all zero: none */
     struct failure_log of[SQS_N_OPERATIONS];
 };
 
-/* As failure_log_add: an operation's attempt has failed. */
+/* An attempt of the operation has failed; see failure_log_add. */
 bool operation_failures_add(struct operation_failures *troubles, enum sqs_operation operation,
                             const struct sqs_error *error, const char *text, uint64_t now_usec);
 
-/* As failure_log_end: it has been answered. */
+/* The operation has been answered; see failure_log_end. */
 bool operation_failures_end(struct operation_failures *troubles, enum sqs_operation operation,
                             struct failure_log *ret);
 

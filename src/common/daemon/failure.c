@@ -7,7 +7,8 @@
 #include "daemon/remedy.h"
 #include "util/log.h"
 
-/* All places were looked at, and none is set up: the error's text is their list. */
+/* No credentials are configured in any of the places that were searched. The error's text is the
+ * list of these places. */
 static bool is_nowhere_a_key(const struct sqs_error *error)
 {
     return streq(error->name, SQS_ERROR_NO_CREDENTIALS) ||
@@ -40,7 +41,7 @@ void failure_describe(struct buffer *b, enum sqs_operation operation, const stru
     }
     if (failure_is_denial(error))
         buffer_printf(b, "sqs:%s is denied: ", sqs_operation_name(sqs_operation_single(operation)));
-    /* A name without a code is one of our own: the text says the same. */
+    /* A name without a code is one of our own errors, and the text says the same as the name. */
     if (has_name)
         buffer_printf(b, "%s", error->name);
     else if (error->http_status > 0)
@@ -65,7 +66,7 @@ void failure_write(int priority, enum sqs_operation operation, const struct sqs_
         text.data[--text.size] = '\0';
     if (help)
         buffer_printf(&text, "; to mend it: %s", help);
-    /* The list of places is long: all else goes before it. */
+    /* The list of places is long, so it comes last. */
     if (is_nowhere_a_key(error))
         buffer_printf(&text, ". Looked at %s", error->message);
     log_write(priority, message_id_of(error),

@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* What a failed operation on the queue means for people: what is wrong, what to do, and with which
- * exit status a daemon ends that cannot go on. */
+/* What a failed operation on the queue means for people: what is wrong, what to do, and the exit
+ * status of a daemon that cannot go on. */
 #pragma once
 
 #include "sqs/error.h"
 #include "sqs/request.h"
 #include "util/buffer.h"
 
-/* Appends "QueueDoesNotExist: The specified queue does not exist."; of a denied action its name
- * comes first, as AWS's policies have it: "sqs:SendMessage is denied: ...". */
+/* Appends, for example, "QueueDoesNotExist: The specified queue does not exist.". For a denied
+ * action the text begins with its name, as AWS's policies write it: "sqs:SendMessage is denied:
+ * ...". */
 void failure_describe(struct buffer *b, enum sqs_operation operation,
                       const struct sqs_error *error);
 
-/* One entry of the log: "<lead>: <description>; to mend it: <remedy><tail>". `request_id` may be
+/* Writes one log entry: "<lead>: <description>; to mend it: <remedy><tail>". `request_id` may be
  * "". */
 void failure_write(int priority, enum sqs_operation operation, const struct sqs_error *error,
                    const char *request_id, const char *lead, const char *tail);
 
-/* EX_NOPERM for credentials, a clock and permissions, else EX_UNAVAILABLE. */
+/* EX_NOPERM if the cause is the credentials, the clock or a permission, else EX_UNAVAILABLE. */
 int failure_exit_status(const struct sqs_error *error);
 
 /* The action is denied to these credentials. */

@@ -6,20 +6,20 @@
 #include "daemon/arguments.h"
 #include "daemon/service.h"
 
-/* What tells one daemon from another. */
+/* What differs between the daemons. */
 struct daemon_core {
-    /* Makes the core, which works from the event loop until it calls service_exit. It calls
-     * daemon_log_started when what may be wrong with the configuration was checked. Service and
-     * configuration are borrowed and outlive the core. 0 with *ret_core; a negative errno, with
-     * *error (NULL is allowed) what to say in place of the errno's text; or a positive number:
-     * the configuration cannot be used, *error is one line. The caller frees *error. */
+    /* Makes the core. From then on it works from the event loop until it calls service_exit. It
+     * calls daemon_log_started once it has checked the configuration. The service and the
+     * configuration are borrowed and outlive the core. Returns 0 with *ret_core; a negative errno,
+     * with *error the text to log instead of the errno's text (NULL: none); or a positive number,
+     * with *error one line: the configuration cannot be used. The caller frees *error. */
     int (*start)(struct service *service, const struct config *config, void **ret_core,
                  char **error);
     void (*free)(void *core); /* never with NULL */
 };
 
-/* Returns the exit status. A core that does not start is logged: with EX_OSERR for an errno, with
- * EX_CONFIG for a configuration that cannot be used. */
+/* Returns the exit status. If the core does not start, this is logged: an errno ends with EX_OSERR,
+ * a configuration that cannot be used with EX_CONFIG. */
 int daemon_main(const struct program *program, const struct daemon_core *core, int argc,
                 char **argv);
 

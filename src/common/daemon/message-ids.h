@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* The ids of the events that an operator would search for: journalctl MESSAGE_ID=... Each has an
- * entry in units/sqs-demo.catalog, shown by journalctl -x. Never change or reuse one. */
+/* The ids of events that an operator may search for: journalctl MESSAGE_ID=... Each has an entry in
+ * units/sqs-demo.catalog, which journalctl -x shows. Never change or reuse an id. */
 #pragma once
 
 /* The daemon runs. */
 #define MESSAGE_ID_STARTED "cfe275156f2c44ffae8adb655bf04774"
-/* It has done its job and exits. */
+/* The daemon has done its job and exits. */
 #define MESSAGE_ID_FINISHED "cdae344f1b0e42e7b2e6b7b877dca8c6"
-/* It was asked to stop. */
+/* The daemon was asked to stop. */
 #define MESSAGE_ID_STOPPING "6d26cef3b10a4b5cbb4d96a00561dfb8"
-/* It has stopped, as it was asked to. */
+/* The daemon has stopped, as it was asked to. */
 #define MESSAGE_ID_STOPPED "0ece773d1af245ca95a6ed564e6b6842"
 /* Requests fail and are retried. */
 #define MESSAGE_ID_QUEUE_UNREACHABLE "96e29484193f4a42b65113ddc441b37f"
-/* They succeed again. */
+/* Requests succeed again. */
 #define MESSAGE_ID_QUEUE_REACHABLE "0e6cf860779547e4bb937a8896a67310"
 /* The queue does not exist. */
 #define MESSAGE_ID_QUEUE_MISSING "52e496a7ff8d4cb798c94dc8b8f998ec"
@@ -21,7 +21,7 @@
 #define MESSAGE_ID_CREDENTIALS_MISSING "1a63e4dfbd8d4a9b81cad94c893cc6fb"
 /* AWS refuses the credentials. */
 #define MESSAGE_ID_CREDENTIALS_REFUSED "cc0638ae1a7441008f0686dab48701e8"
-/* They lack a permission. */
+/* The credentials lack a permission. */
 #define MESSAGE_ID_ACCESS_DENIED "34cded60e659485faa4b3f01370b0a59"
 /* The configuration cannot be used. */
 #define MESSAGE_ID_CONFIG_INVALID "ec75d331dd85450c8ddb11181cda95ab"
@@ -35,17 +35,17 @@
 #define MESSAGE_ID_MESSAGE_REJECTED "870021854baa47c088f9b67600e9ea9b"
 /* This machine's clock differs from AWS's. */
 #define MESSAGE_ID_CLOCK_SKEW "071b85f61e9f44e18f7bd35c3a22904b"
-/* The disk does not take the producer's spool. */
+/* The producer cannot write its spool to the disk. */
 #define MESSAGE_ID_SPOOL_UNWRITABLE "4cbe97dfca4d4a188c899c2acedb0838"
 /* The start failed for another reason. */
 #define MESSAGE_ID_START_FAILED "13914c9be4a54560acbeb4cab4c44e4b"
-/* A message's program failed, or could not be run. */
+/* The program for a message failed, or could not be run. */
 #define MESSAGE_ID_HANDLER_FAILED "257fdb6c14ac4b9287976ead031f478b"
 /* The handler says that a message will never be handled. */
 #define MESSAGE_ID_HANDLER_REJECTED "6b24bb670bbd47ffb25c439c2e7a9fa1"
 /* The handler cannot be reached; messages wait for it. */
 #define MESSAGE_ID_HANDLER_NOT_REACHED "fbb299b9183444c1aceec3163f37a2ba"
-/* It can be reached again. */
+/* The handler can be reached again. */
 #define MESSAGE_ID_HANDLER_REACHED "332de56c84224bd5b9450983e92136c0"
 /* The daemon works on its queue. */
 #define MESSAGE_ID_WORKING "7eb1ccc2241e49528f1fd105c479259e"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Asks SQS, by requests that cannot touch a message (sqs_request_probe), whether the credentials
- * may do what is needed: all at once, and what is denied again and again, as sqs/permission.h says.
- * No failure is logged. */
+/* Asks SQS whether the credentials have the needed permissions. It sends requests that cannot touch
+ * a message (sqs_request_probe): at first for all needed actions at once, then again for the denied
+ * ones, at the intervals of sqs/permission.h. No failure is logged here. */
 #pragma once
 
 #include "sqs/client.h"
@@ -9,29 +9,30 @@
 
 struct prober;
 
-/* For an answer to a probe, from when it goes out: where none came, real requests will tell. */
+/* How long to wait for a probe's answer after it was sent. If none comes, real requests will show
+ * whether the action is allowed. */
 #define PROBER_TIMEOUT_USEC (10 * USEC_PER_SEC)
 
 struct prober_options {
     struct sqs_client *client;
     const char *queue_url;
     struct permissions *permissions; /* what is needed; the answers are noted there */
-    /* A probe of that operation (the one for one message) was answered. `counts`: it is denied, and
-     * the denial counts. */
+    /* A probe has ended. `operation` is the one for a single message. `counts`: the action is
+     * denied, and the denial counts (sqs/permission.h). */
     void (*answered)(void *userdata, enum sqs_operation operation, enum permission_answer answer,
                      bool counts, const struct sqs_result *result);
-    /* All that were sent have been answered; what is denied is asked for again by itself. May free
+    /* All probes that were sent have ended. The prober itself probes denied actions again. May free
      * the prober. */
     void (*round_over)(void *userdata);
     void *userdata;
 };
 
-/* All that the options name is borrowed and must outlive the prober. 0 or a negative errno of the
- * event loop. */
+/* Everything that the options point to is borrowed and must outlive the prober. Returns 0 or a
+ * negative errno of the event loop. */
 int prober_new(sd_event *event, const struct prober_options *options, struct prober **ret);
 struct prober *prober_free(struct prober *prober); /* before the client; its probes are cancelled */
 DEFINE_CLEANUP(struct prober *, prober_free)
 
-/* Probes what permissions_needs_probe. True: `round_over` will run, not from inside this call.
- * False: there is nothing to ask, or nothing can be asked now. */
+/* Probes each action for which permissions_needs_probe is true. True: `round_over` will run, but
+ * not inside this call. False: no action needs a probe, or none can be sent now. */
 bool prober_ask(struct prober *prober);

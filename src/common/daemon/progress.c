@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The first change after a line starts the timer. So a line covers about a minute and comes at most
- * a minute late. */
+/* The first change of the counters after a line starts the timer. So each line covers about a
+ * minute, and a change is logged at most a minute late. */
 #include "daemon/progress.h"
 
 #include <errno.h>
@@ -21,10 +21,10 @@ struct progress {
     progress_describe_fn describe;
     void *userdata;
     uint64_t start_usec; /* boot clock */
-    uint64_t since_usec; /* the same: what the next line tells of; while the timer runs */
+    uint64_t since_usec; /* boot clock: start of the next line's time; valid while the timer runs */
     bool has_ended;
-    void *told; /* the counters as the last line had them */
-    void *none; /* as they were at the start */
+    void *told; /* the counters at the last line */
+    void *none; /* the counters at the start */
 };
 
 static void write_line(struct progress *p, const char *message_id, const char *lead,

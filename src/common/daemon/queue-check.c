@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* First GetQueueAttributes, which shows whether the endpoint, the credentials and the clock are
- * good; then the probes for permissions. */
+/* It sends GetQueueAttributes first, which shows whether the endpoint, the credentials and the
+ * clock are good. Then it sends the probes for permissions. */
 #include "daemon/queue-check.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 
 enum {
     LINE_MAX_BYTES = 4096,
-    /* Of the first request: a clock and refused credentials are mended on the way. */
+    /* For the first request: a retry corrects a wrong clock and refreshes refused credentials. */
     ATTEMPTS_MAX = 4,
 };
 
@@ -30,8 +30,8 @@ struct check {
     struct sqs_call *call;
     int64_t skew_sec; /* 0: the clock is good */
     int status;
-    enum permission_answer answers[SQS_N_OPERATIONS]; /* of the probes */
-    char reasons[SQS_N_OPERATIONS][256];              /* why one told nothing */
+    enum permission_answer answers[SQS_N_OPERATIONS]; /* to the probes */
+    char reasons[SQS_N_OPERATIONS][256];              /* why a probe's answer is not known */
 };
 
 /* The first status that is not EX_OK counts. */
@@ -188,8 +188,8 @@ static void on_attributes(void *userdata, const struct sqs_result *result)
     end(c);
 }
 
-/* The first attempt has waited for credentials, which were found. Another is worth making only
- * where it mends something. */
+/* The first attempt runs after credentials were found. A retry is useful only after an error of the
+ * clock or of the credentials, because the retry corrects it. */
 static bool before_attempt(void *userdata, const struct sqs_error *error,
                            struct sqs_request **request)
 {

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* --check-queue: asks SQS once for all that the start of a daemon needs, and says what it finds. */
+/* --check-queue: asks SQS once for everything that a daemon needs at its start, and prints the
+ * results. */
 #pragma once
 
 #include "daemon/config.h"
 
 struct queue_check {
-    const char *name;             /* the program's; with the version it makes up the User-Agent */
-    unsigned permissions;         /* as of queue_options */
-    const char *credentials_note; /* a further line about where credentials come from; NULL: none */
+    const char *name;             /* of the program; User-Agent is the name and the version */
+    unsigned permissions;         /* as in queue_options */
+    const char *credentials_note; /* where AWS's files come from, to be printed; NULL: nothing */
 };
 
-/* Prints a line on standard output for each thing found, and logs what is wrong. Touches no message
- * and waits for nothing: where a daemon would try again, this ends. The exit status is EX_OK, or
- * that with which a daemon ends that cannot go on; EX_UNAVAILABLE as well where it would wait for
- * SQS to be reached; EX_CONFIG, EX_OSERR, or EX_IOERR where standard output takes nothing. To be
- * called before any other event loop of this thread. */
+/* Prints a line on standard output for each result, and logs what is wrong. It touches no message
+ * and does not wait: when a daemon would retry later, this ends. Returns the exit status: EX_OK;
+ * the status of a daemon that cannot go on (failure_exit_status); EX_UNAVAILABLE also when a daemon
+ * would wait until it can reach SQS; EX_CONFIG; EX_OSERR; or EX_IOERR if standard output cannot be
+ * written. Call this before the thread has any other event loop. */
 int queue_check_run(const struct queue_check *check, const struct config *config);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* All that it takes to call SQS about the configuration's queue: where requests go, credentials,
- * and the client that sends them. */
+/* Everything that is needed to call SQS about the configured queue: the endpoint, the credentials,
+ * and the client that sends requests. */
 #pragma once
 
 #include "aws/credentials-chain.h"
@@ -9,7 +9,7 @@
 #include "sqs/client.h"
 
 struct queue_client {
-    struct queue_url *url; /* the queue's, taken apart */
+    struct queue_url *url; /* the queue's URL in its parts */
     struct aws_settings *settings;
     struct http_client *http;
     struct credentials_chain *credentials;
@@ -17,15 +17,15 @@ struct queue_client {
 };
 
 struct queue_client_options {
-    const char *name;                /* with the version it makes up the User-Agent */
-    size_t reply_memory_bytes;       /* as of http_client_options */
-    void (*replied)(void *userdata); /* the same */
-    void *userdata;                  /* of `replied` */
+    const char *name;                /* User-Agent is the name and the version */
+    size_t reply_memory_bytes;       /* see http_client_options */
+    void (*replied)(void *userdata); /* see http_client_options */
+    void *userdata;                  /* for `replied` */
     struct sqs_client_observer observer;
 };
 
-/* The event loop and the configuration are borrowed and must outlive the client. 0, a negative
- * errno, or QUEUE_CLIENT_E_CONFIG with *error a line; the caller frees it. */
+/* The event loop and the configuration are borrowed and must outlive the client. Returns 0, a
+ * negative errno, or QUEUE_CLIENT_E_CONFIG with *error: one line, which the caller frees. */
 enum { QUEUE_CLIENT_E_CONFIG = 1 };
 int queue_client_new(sd_event *event, const struct config *config,
                      const struct queue_client_options *options, struct queue_client **ret,

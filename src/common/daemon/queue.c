@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Opens the queue, and logs how its operations fail and recover. Failures that are retried are not
- * logged one by one: failure-log.h decides which of them are. */
+ * all logged: failure-log.h decides which. */
 #include "daemon/queue.h"
 
 #include <errno.h>
@@ -21,28 +21,28 @@ struct queue {
     struct service *service;
     const struct config *config;
     struct queue_client *client;
-    struct refresher *refresher; /* once it has answered */
+    struct refresher *refresher; /* NULL until the queue has answered */
     struct permissions permissions;
     struct prober *prober;
     struct sqs_call *opening;
     struct timer reopen_timer;
     bool is_open;
-    bool is_denied; /* a denial counts: the daemon ends */
+    bool is_denied; /* a denial counts, and the daemon ends */
     struct sqs_queue_attributes attributes;
     struct queue_options options;
 
-    struct operation_failures troubles;     /* by the operation for one message */
-    bool is_probe_denied[SQS_N_OPERATIONS]; /* the same: a probe's denial was added to it */
+    struct operation_failures troubles;     /* indexed by the operation for one message */
+    bool is_probe_denied[SQS_N_OPERATIONS]; /* the same index: `troubles` has a probe's denial */
     struct stall {
         uint64_t last_usec;
         enum sqs_stall how;
-    } stalls[SQS_N_OPERATIONS]; /* the same; since the last answer that shows an end */
+    } stalls[SQS_N_OPERATIONS]; /* the same index: the last stall that is not known to be over */
 };
 
-/* For so long after a reply with messages has stalled, empty ones do not end the trouble. */
+/* For this long after a reply with messages has stalled, empty replies do not end the failure. */
 #define STALL_MEMORY_USEC (60 * USEC_PER_SEC)
 
-/* --- Trouble, and its end --- */
+/* --- Failures and recovery --- */
 
 static uint64_t now_usec(struct queue *queue)
 {
@@ -59,7 +59,7 @@ static void show_trouble(struct queue *queue)
     service_problem(queue->service, cause ? buffer_string(&text) : NULL);
 }
 
-/* A denial counts: nobody but a person can help. */
+/* A denial counts, so only a person can help. */
 static void fail_for_denial(struct queue *queue, enum sqs_operation operation,
                             const struct sqs_error *error, const char *request_id)
 {
@@ -73,7 +73,7 @@ static void fail_for_denial(struct queue *queue, enum sqs_operation operation,
                   queue->is_open ? "Cannot go on" : "Cannot start", "");
 }
 
-/* A real request was denied. True: the daemon ends for it. */
+/* A real request was denied. True: the daemon ends because of it. */
 static bool ends_for_denial(struct queue *queue, const struct sqs_attempt *attempt)
 {
     if (!failure_is_denial(attempt->error) ||
@@ -102,7 +102,8 @@ static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
               (double)attempt->delay_usec / USEC_PER_SEC, attempt->error->name,
               attempt->error->message);
 
-    /* An attempt that is repeated at once is not worth a line: clock and keys are being mended. */
+    /* An attempt that is repeated at once is not logged: the clock difference or the credentials
+     * are being corrected. */
     if (attempt->delay_usec == 0 || ends_for_denial(queue, attempt))
         return;
     failure_describe(&cause, attempt->operation, attempt->error);
@@ -111,7 +112,8 @@ static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
     is_worth_a_line =
         operation_failures_add(&queue->troubles, kind, attempt->error, buffer_string(&cause), now);
     show_trouble(queue);
-    /* For a minute, a start without keys is neither begun nor failed. */
+    /* While credentials may still appear, in the first minute, the start has neither succeeded nor
+     * failed. */
     if (!queue->is_open &&
         (queue->options.keep_trying || !streq(attempt->error->name, SQS_ERROR_NO_CREDENTIALS_YET)))
         service_ready(queue->service);
@@ -126,8 +128,8 @@ static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
     failure_write(LOG_WARNING, attempt->operation, attempt->error, attempt->request_id, lead, tail);
 }
 
-/* Whether that answer shows nothing about the stall of others: an empty receive gets through where
- * a reply with messages did not. */
+/* Whether the answer does not show that a stall is over: an empty receive can succeed when a reply
+ * with messages cannot. */
 static bool is_no_end_of_stall(const struct stall *stall, const struct sqs_reply *reply)
 {
     return stall->how == SQS_STALL_RECEIVE && reply && reply->operation == SQS_RECEIVE_MESSAGE &&
@@ -153,7 +155,7 @@ static void on_answered(void *userdata, enum sqs_operation operation, const stru
     }
     *stall = (struct stall){};
     if (operation_failures_end(&queue->troubles, kind, &ended)) {
-        /* Where others still fail, the operation is named. */
+        /* If other operations still fail, the line names this one. */
         bool is_all = !operation_failures_text(&queue->troubles);
 
         log_write(LOG_NOTICE, MESSAGE_ID_QUEUE_REACHABLE,
@@ -170,7 +172,8 @@ static void on_retries_ended(void *userdata, enum sqs_operation operation)
     struct queue *queue = userdata;
     struct failure_log ended;
 
-    /* What a send or a receive that stalled was about goes on in others. */
+    /* The messages of a send or a receive that stalled go on in other requests, so the failure is
+     * not over. */
     if ((operation == SQS_SEND_MESSAGE || operation == SQS_RECEIVE_MESSAGE) &&
         queue->stalls[operation].how != SQS_STALL_NONE && !service_is_stopping(queue->service))
         return;
@@ -198,7 +201,7 @@ static void on_skew_changed(void *userdata, enum clock_skew_change change, int64
 static void keep_attributes(struct queue *queue, const struct sqs_queue_attributes *attributes)
 {
     queue->attributes = *attributes;
-    queue->attributes.redrive_policy = NULL; /* the reply's */
+    queue->attributes.redrive_policy = NULL; /* it belongs to the reply */
 }
 
 static void on_refreshed(void *userdata, const struct sqs_queue_attributes *attributes)
@@ -229,7 +232,8 @@ static void on_probed(void *userdata, enum sqs_operation operation, enum permiss
     enum sqs_operation kind = sqs_operation_single(operation);
     CLEANUP(buffer_done) struct buffer cause = BUFFER_INIT(4096);
 
-    /* It shows nothing about why real requests fail. */
+    /* An allowed probe ends only the failure of a denied probe. It does not show why real requests
+     * fail. */
     if (answer == PERMISSION_ALLOWED && TAKE(queue->is_probe_denied[kind]))
         on_answered(queue, operation, NULL);
     if (answer != PERMISSION_DENIED)
@@ -262,7 +266,7 @@ static void on_all_probed(void *userdata)
         begin(queue);
 }
 
-/* A daemon that goes on whatever the state of the queue does so meanwhile. */
+/* With keep_trying the daemon begins its work without waiting for the probes. */
 static void opened(struct queue *queue, const struct sqs_queue_attributes *attributes)
 {
     int r = refresher_new(service_event(queue->service), queue->client->sqs,
@@ -290,7 +294,7 @@ static void on_reopen(void *userdata)
     }
 }
 
-/* SQS has said no for good, or a person must help. */
+/* SQS has refused finally, or a person must help. */
 static void not_opened(struct queue *queue, const struct sqs_result *result)
 {
     CLEANUP(buffer_done) struct buffer cause = BUFFER_INIT(4096), shown = BUFFER_INIT(4096);
@@ -470,7 +474,8 @@ int queue_call(struct queue *queue, struct sqs_request *request,
     struct sqs_call_options persistent = *options;
 
     persistent.keep_trying = true;
-    /* Before a denial counts, it must be seen when it ends. */
+    /* A denial may end the daemon once it has lasted long enough. So the denied request is repeated
+     * often enough to see whether the denial has ended. */
     if (permissions_is_denial_fatal(&queue->permissions, request->operation))
         persistent.denial_delay_max_usec = PERMISSION_RETRY_MAX_USEC;
     return sqs_client_call(queue->client->sqs, request, &persistent, done, userdata, ret);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One timer has two uses: between questions it waits for the next one, and while a question is
- * under way it waits for the answer's time-out. */
+/* One timer has two uses: between requests it waits until the next one is due, and during a request
+ * it waits for the time-out. */
 #include "daemon/refresher.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@ struct refresher {
     void *userdata;
     struct timer timer;
     struct sqs_call *call; /* under way */
-    uint64_t known_usec;   /* when the last question had its end */
+    uint64_t known_usec;   /* when the last request ended */
 };
 
 uint64_t refresh_interval_usec(uint64_t random)
@@ -44,7 +44,7 @@ static int ask(struct refresher *r)
     int q = sqs_request_get_queue_attributes(r->queue_url, &request);
 
     r->known_usec =
-        clock_loop_usec(r->event); /* a question that cannot be asked has its end, too */
+        clock_loop_usec(r->event); /* a request that cannot be sent counts as ended, too */
     if (q >= 0)
         q = sqs_client_call(r->client, TAKE(request), &(struct sqs_call_options){.attempts_max = 1},
                             on_result, r, &r->call);

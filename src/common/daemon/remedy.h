@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What a person can do about a failure of a request. */
+/* What a person can do about a failed request. */
 #pragma once
 
 #include "sqs/error.h"
 #include "sqs/request.h"
 
-/* For the end of a line of the log, "check ..."; NULL: nothing that is known, or the error's text
- * says it. Static. */
+/* A text for the end of a log line, "check ...". NULL: no remedy is known, or the error's text says
+ * it already. The text is static. */
 const char *remedy_of(enum sqs_operation operation, const struct sqs_error *error);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A timer of the event loop feeds the watchdog, with a higher priority than other work. So a loop
- * that is stuck is not fed, and a busy loop is. */
+/* A timer of the event loop feeds the watchdog, at a higher priority than other work. So the
+ * watchdog is fed when the loop is busy, and not when the loop hangs. */
 #include "daemon/service.h"
 
 #include <errno.h>
@@ -19,11 +19,11 @@
 
 enum {
     STATUS_MAX_BYTES = 256,
-    FEEDINGS_PER_PERIOD = 3, /* of the watchdog's */
+    FEEDINGS_PER_PERIOD = 3, /* of the watchdog */
 };
 
 #define STATUS_INTERVAL_USEC (100 * USEC_PER_MSEC)
-/* When to check a stall again: after a suspend all work is late at first. */
+/* The time until a stall is checked a second time. After a suspend all work is late at first. */
 #define SECOND_CHECK_USEC (1 * USEC_PER_SEC)
 
 struct service {
@@ -32,7 +32,7 @@ struct service {
     struct timer stop_timer;
     struct service_stop stop;
     uint64_t stop_deadline_usec; /* boot clock */
-    struct timer watchdog;       /* not initialized: there is none */
+    struct timer watchdog;       /* not initialized if there is no watchdog */
     uint64_t watchdog_usec;      /* its period */
     service_stall_fn find_stall;
     void *stall_userdata;
@@ -54,7 +54,7 @@ static uint64_t now_usec(struct service *service)
     return clock_loop_usec(service->event);
 }
 
-/* Asks systemd for more time, and sets the timer for the next asking, or for the deadline. */
+/* Asks systemd for more time, and sets the timer to ask again, or to the deadline. */
 static void extend_stop(struct service *service)
 {
     uint64_t now = now_usec(service);
@@ -78,7 +78,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 {
     struct service *service = userdata;
 
-    /* A terminal that closes may say so twice, by the kernel and by the shell. */
+    /* When a terminal closes, SIGHUP may come twice: from the kernel and from the shell. */
     if (service->is_stopping && info->ssi_signo == SIGHUP)
         return 0;
     if (service->is_stopping) {
@@ -157,7 +157,7 @@ static int set_up_watchdog(struct service *service)
     return r < 0 ? r : timer_set_after(&service->watchdog, 0);
 }
 
-/* However busy the loop is with other things: it is a stop. */
+/* Stop signals have a high priority, so that a busy loop still stops. */
 static int add_signal(struct service *service, int number)
 {
     sd_event_source *source = NULL;
@@ -183,7 +183,8 @@ static int take_signals(struct service *service)
 
         if (sigaction(stops[i], NULL, &action) < 0)
             return -errno;
-        /* nohup has SIGHUP ignored, and blocked it would be heard nevertheless. */
+        /* nohup makes the process ignore SIGHUP. But a signal that is blocked for signalfd would be
+         * delivered even if it is ignored. */
         if (stops[i] == SIGHUP && action.sa_handler == SIG_IGN)
             continue;
         sigemptyset(&one);
@@ -274,9 +275,9 @@ void service_ready(struct service *service)
     sd_notify(0, "READY=1");
 }
 
-/* Makes one line of what was printed into STATUS_MAX_BYTES: a line break would begin another
- * notification. A text that was cut within a character would be no UTF-8, and systemd drops such a
- * status. */
+/* Makes one line of the text in STATUS_MAX_BYTES, because a line break would begin another
+ * notification. Also removes a character that was cut in half: systemd drops a status that is not
+ * valid UTF-8. */
 static void mend_text(char *text)
 {
     size_t size = strlen(text);

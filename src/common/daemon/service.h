@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A daemon's life under systemd: the loop, the signals that ask to stop, READY, STATUS, the
- * watchdog, the exit status. All of it works as well without systemd: then nobody is told. */
+/* How a daemon runs under systemd: the event loop, the signals that ask it to stop, READY, STATUS,
+ * the watchdog, and the exit status. Without systemd all of this works, too, but nobody is
+ * notified. */
 #pragma once
 
 #include <sysexits.h>
@@ -9,12 +10,15 @@
 
 #include "util/macro.h"
 
-/* Exit statuses, from sysexits.h, as the units know them: EX_CONFIG (78) and EX_USAGE (64) for a
- * configuration or a command line that cannot be used, EX_NOPERM (77) for missing or refused
- * credentials, a missing permission and a clock that cannot be corrected, EX_UNAVAILABLE (69) for a
- * missing queue and every other refusal by SQS, EX_OSERR (71) where the machine lacks something,
- * EX_IOERR (74) where standard output takes nothing, and this one where a stop had to leave work
- * undone. */
+/* Exit statuses, from sysexits.h; the units rely on them:
+ *
+ *  EX_CONFIG (78) and EX_USAGE (64): the configuration or the command line cannot be used;
+ *  EX_NOPERM (77): credentials are missing or refused, a permission is missing, or the clock is off
+ *    and cannot be corrected;
+ *  EX_UNAVAILABLE (69): the queue does not exist, or SQS refuses for any other reason;
+ *  EX_OSERR (71): this machine lacks something, such as memory;
+ *  EX_IOERR (74): standard output cannot be written;
+ *  EXIT_UNFINISHED (1): a stop had to leave work undone. */
 enum { EXIT_UNFINISHED = 1 };
 
 /* During a stop the daemon repeatedly asks systemd for this much more time, because the unit's
@@ -30,11 +34,11 @@ struct service;
 /* What a daemon does when it is asked to stop. Each function is called at most once, from the event
  * loop. */
 struct service_stop {
-    uint64_t timeout_usec; /* from the first signal to the end, whatever is still under way */
-    /* Asks the daemon to begin no new work and to call service_exit when what is under way has
+    uint64_t timeout_usec; /* from the first signal to the end, even if work is left */
+    /* The daemon must start no new work, and must call service_exit when the work under way has
      * ended. */
     void (*begin)(void *userdata);
-    /* The daemon ends with work undone: log what is left. May be NULL. */
+    /* The daemon ends with work undone: log what is left. NULL: none. */
     void (*cut_short)(void *userdata);
     void *userdata;
 };
@@ -51,9 +55,9 @@ void service_on_stop(struct service *service, const struct service_stop *stop);
  * yet. The function only looks and changes nothing. `now_usec` is on the boot clock. */
 typedef const char *(*service_stall_fn)(void *userdata, uint64_t now_usec);
 
-/* `find_stall` is asked before each feeding of systemd's watchdog. When it reports a stall twice in a
- * row, the watchdog is not fed any more, and systemd restarts the daemon. Without `find_stall`, a
- * running event loop is enough. */
+/* `find_stall` is called each time before systemd's watchdog is fed. After it has reported a stall
+ * twice in a row, the watchdog is not fed any more while the stall lasts, so that systemd restarts
+ * the daemon. Without `find_stall`, a running event loop is enough. */
 void service_on_watch(struct service *service, service_stall_fn find_stall, void *userdata);
 
 /* The stall that the watchdog would see now, or NULL. */

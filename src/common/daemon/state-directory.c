@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* systemd separates several folders by colons; the first one is used. */
+/* systemd separates several folders with colons. The first one is used. */
 #include "daemon/state-directory.h"
 
 #include <errno.h>
