@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See account.h. */
 #include "account.h"
 
 #include <errno.h>
@@ -7,7 +6,7 @@
 
 #include "queue-arn.h"
 
-/* Of random numbers: those of the queues begin here. */
+/* The random streams of the queues begin at this number. */
 enum { QUEUE_STREAM = 2000 };
 
 struct deleted_name {
@@ -74,7 +73,8 @@ int account_add(struct account *account, const char *name, struct queue_settings
 
     if (is_deleted_recently(account, name, now_usec))
         return ACCOUNT_E_DELETED_RECENTLY;
-    /* The time in it makes handles from before a restart of the server invalid. */
+    /* The id contains the time, so that receipt handles from before a restart of the server are
+     * invalid. */
     r = queue_new(name, (now_usec << 8) + ++account->n_made, settings, now_usec, &queue);
     if (r < 0)
         return r;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The queues of the one account that the server plays, by name. */
+/* The queues, by name, of the one account that the server has. */
 #pragma once
 
 #include "queue.h"
@@ -9,10 +9,10 @@
 
 struct account {
     struct hash_table by_name;
-    struct list queues;  /* in the order of their making */
-    struct list deleted; /* names, the oldest first */
+    struct list queues;  /* in the order of creation */
+    struct list deleted; /* their names, the oldest first */
     uint64_t n_made;
-    struct queue_slack slack; /* of each queue that is made; its chance is made from the seed */
+    struct queue_slack slack; /* for each new queue; the seed gives its chance */
     uint64_t seed;
 };
 
@@ -22,19 +22,20 @@ void account_done(struct account *account);
 /* The queue of that name, or NULL. */
 struct queue *account_find(const struct account *account, const char *name);
 
-/* The queue that another's RedrivePolicy names, or NULL. */
+/* The dead-letter queue that a queue's RedrivePolicy names, or NULL. */
 struct queue *account_dead_letters(const struct account *account, const struct queue *queue);
 
-/* Makes a queue; the name is not taken. Takes the settings over. 0, -ENOMEM, or
+/* Makes a queue. The name must not be taken. Takes over the settings. Returns 0, -ENOMEM, or
  * ACCOUNT_E_DELETED_RECENTLY. */
 enum { ACCOUNT_E_DELETED_RECENTLY = 1 };
 int account_add(struct account *account, const char *name, struct queue_settings *settings,
                 uint64_t now_usec, struct queue **ret);
 
-/* Takes a queue out, and remembers its name for a minute; the caller frees it. 0 or -ENOMEM: then
- * it is still there. */
+/* Removes a queue from the account, and remembers its name for a minute. The caller frees the
+ * queue. Returns 0, or -ENOMEM: the queue is then still in the account. */
 int account_remove(struct account *account, struct queue *queue, uint64_t now_usec);
 
-/* "name.fifo" or "name" of 1 to 80 in all, of letters, digits, "-" and "_". */
+/* A name is 1 to 80 letters, digits, "-" and "_". The name of a FIFO queue ends with ".fifo", which
+ * counts towards the 80. */
 bool queue_name_is_valid(const char *name, bool is_fifo);
 bool queue_name_is_fifo(const char *name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See auth.h. The Authorization header is taken apart, its claims are checked in the order in which
- * AWS reports them, and then the whole header is made anew from the headers that it lists, with the
- * key that it should have been made with. */
+/* First the Authorization header is parsed. Then its parts are checked in the order in which AWS
+ * reports errors. Last, the whole header is computed again from the headers that it lists and the
+ * key that it should be signed with, and the two are compared. */
 #include "auth.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@
 enum { AUTHORIZATION_MAX_BYTES = 8 * 1024, CANONICAL_MAX_BYTES = 256 * 1024, KEYS_MAX = 8 };
 
 struct keys {
-    char *access_key_id; /* NULL: this place is empty */
+    char *access_key_id; /* NULL: this element is empty */
     char *secret_access_key;
     char *session_token; /* NULL: none */
     uint64_t until_usec;
@@ -100,11 +100,11 @@ static const char *find_header(const struct sigv4_request *request, const char *
     return NULL;
 }
 
-/* The header's parts; they point into `text`, a copy of its value. */
+/* The parts of the Authorization header. They point into `text`, a copy of its value. */
 struct authorization {
     char *text;
     char *credential, *signed_headers, *signature;
-    char *scope[5]; /* the credential's: access key id, date, region, service, terminator */
+    char *scope[5]; /* in Credential: access key id, date, region, service, terminator */
 };
 
 static void authorization_done_cleanup(struct authorization *a)
@@ -216,7 +216,7 @@ static int check_time(const char *date, time_t signed_at, time_t now, struct fau
     return 0;
 }
 
-/* Whose keys the request claims to be signed with. */
+/* Finds the keys that the request claims to be signed with. */
 static int find_client(const struct auth *auth, const struct authorization *a, const char *token,
                        uint64_t now_usec, const struct keys **ret, struct fault *fault)
 {
@@ -240,7 +240,8 @@ static int find_client(const struct auth *auth, const struct authorization *a, c
                   "The security token included in the request is invalid.");
 }
 
-/* As AWS does, shows the client what it should have signed; nothing of that is secret to it. */
+/* As on AWS, the error contains what the client should have signed. Nothing in it is secret to the
+ * client. */
 static int refuse_signature(const struct sigv4_request *request, const struct sigv4_scope *scope,
                             struct fault *fault)
 {

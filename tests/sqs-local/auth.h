@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Who sent a request: its SigV4 signature, held against the one that should be there, with the
- * faults in AWS's words (AWS IAM User Guide, "Troubleshoot Signature Version 4 signing"). */
+/* Authentication: compares a request's SigV4 signature with the one that it should have. Errors
+ * have AWS's wording (AWS IAM User Guide, "Troubleshoot Signature Version 4 signing"). */
 #pragma once
 
 #include "aws/sigv4.h"
@@ -9,31 +9,32 @@
 
 enum { AUTH_WINDOW_SEC = 15 * 60 };
 
-/* What is accepted. The strings are borrowed, and copied where they are handed over. */
+/* Accepted credentials. The strings are borrowed; auth_set_keys copies them. */
 struct auth_keys {
     const char *access_key_id;
     const char *secret_access_key;
-    const char *session_token; /* NULL: there must be none */
+    const char *session_token; /* NULL: requests must have none */
 };
 
 struct auth;
 
-/* `region` is what requests must be signed for, NULL for any; it is borrowed. No keys are accepted
- * yet. 0, -ENOMEM, or -EIO where OpenSSL lacks SHA-256. */
+/* `region` is the region that requests must be signed for; NULL: any. It is borrowed. At first no
+ * keys are accepted. Returns 0, -ENOMEM, or -EIO if OpenSSL lacks SHA-256. */
 int auth_new(const char *region, struct auth **ret);
 struct auth *auth_free(struct auth *auth);
 DEFINE_CLEANUP(struct auth *, auth_free)
 
-/* From now on accepts these keys, until `until_usec` (USEC_INFINITY: for ever), and those that it
- * accepted before no longer than `former_until_usec`. Keys past their time are refused as expired
- * where they have a session token, and else as unknown. Only the last few replaced are told from
- * ones that never were. 0 or -ENOMEM. */
+/* Accepts these keys from now until `until_usec` (USEC_INFINITY: for ever). Keys that were accepted
+ * before remain valid until `former_until_usec` at most. Expired keys are refused as expired if
+ * they have a session token, else as unknown. Only the last few replaced keys are remembered; older
+ * ones count as unknown. Returns 0 or -ENOMEM. */
 int auth_set_keys(struct auth *auth, const struct auth_keys *keys, uint64_t until_usec,
                   uint64_t former_until_usec);
 
-/* `request` has all headers as they came, those that are not signed too. `shown_time` is what the
- * server takes for the time; `now_usec` is on the clock of auth_set_keys. ret_region is the region
- * that it is signed for. 0, a negative errno, or AUTH_E_REFUSED with *fault. */
+/* Checks a request. `request` has all headers as they were received, also those that are not
+ * signed. `shown_time` is the server's time for the signature; `now_usec` is on the clock of
+ * auth_set_keys. *ret_region is the region that the request is signed for. Returns 0, a negative
+ * errno, or AUTH_E_REFUSED with *fault. */
 enum { AUTH_E_REFUSED = 1 };
 int auth_check(struct auth *auth, const struct sigv4_request *request, time_t shown_time,
                uint64_t now_usec, char ret_region[REGION_SIZE], struct fault *fault);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Random numbers that follow from a seed, for what a test wants to have happen again in the same
- * way: SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). */
+/* Random numbers that depend only on a seed, so that a test can be repeated exactly: SplitMix64
+ * (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). */
 #pragma once
 
 #include "util/macro.h"
 
-/* The state of a stream of numbers; streams of different states do not depend on each other. */
+/* The state of a stream of numbers. Streams with different states are independent. */
 struct chance {
     uint64_t state;
 };
@@ -19,7 +19,7 @@ static inline uint64_t chance_next(struct chance *chance)
     return x ^ x >> 31;
 }
 
-/* The stream number `stream` of a seed. */
+/* Makes the stream number `stream` of a seed. */
 static inline struct chance chance_of(uint64_t seed, uint64_t stream)
 {
     struct chance chance = {seed + stream};
@@ -28,7 +28,7 @@ static inline struct chance chance_of(uint64_t seed, uint64_t stream)
     return chance;
 }
 
-/* Reads a probability: a number from 0 to 1 and nothing else. */
+/* Reads a probability, a number from 0 to 1. Nothing may follow it. */
 static inline bool chance_read(const char *text, double *ret)
 {
     char *end;
@@ -37,13 +37,13 @@ static inline bool chance_read(const char *text, double *ret)
     return end != text && *end == '\0' && *ret >= 0 && *ret <= 1;
 }
 
-/* From 0 to 1, which it never is. */
+/* A number from 0 up to, but not including, 1. */
 static inline double chance_fraction(struct chance *chance)
 {
     return (double)(chance_next(chance) >> 11) * 0x1p-53;
 }
 
-/* Whether something of that probability happens now. A probability of 0 draws no number. */
+/* Decides whether an event of that probability happens now. A probability of 0 draws no number. */
 static inline bool chance_has(struct chance *chance, double probability)
 {
     return probability > 0 && chance_fraction(chance) < probability;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See control.h. */
 #include "control.h"
 
 #include <errno.h>
@@ -21,7 +20,7 @@ static int refuse(const char **ret_why, const char *why)
     return CONTROL_E_REFUSED;
 }
 
-/* Only the members named are known. */
+/* Refuses members that are not in `known`. */
 static int check_members(json_object *input, const char *const *known, const char **ret_why)
 {
     json_object_object_foreach (input, name, value) {
@@ -36,7 +35,7 @@ static int check_members(json_object *input, const char *const *known, const cha
     return 0;
 }
 
-/* A number of seconds from `min` to `max`; `initial` where there is none. */
+/* Reads a number of seconds from `min` to `max`; `initial` if the member is absent. */
 static int get_seconds(json_object *input, const char *name, double min, double max,
                        double *seconds)
 {
@@ -150,7 +149,7 @@ static int set_permissions(struct control *control, json_object *input, const ch
     return 0;
 }
 
-/* *ret_why may be the fault's text. */
+/* *ret_why may point to the text of `fault`. */
 static int post(struct control *control, const char *what, const char *body, size_t body_bytes,
                 uint64_t now_usec, struct json_fault *fault, const char **ret_why)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See deduplication.h. Entries stand in a table by id and in a list by age; whatever has become too
- * old leaves from the list's front at each look. */
+/* Entries are in a table by id and in a list by age. Each call first removes the entries that are
+ * too old from the front of the list. */
 #include "deduplication.h"
 
 #include <errno.h>

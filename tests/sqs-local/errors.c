@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See errors.h. */
 #include "errors.h"
 
 #include <errno.h>

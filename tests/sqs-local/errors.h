@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* AWS's errors as they stand on the wire: the "__type" of the JSON body, the query protocol's code
- * in x-amzn-query-error and in a batch's Failed entries, the HTTP status (Amazon SQS API
+/* AWS's errors as they are sent: "__type" of the JSON body; the query protocol's code, in
+ * x-amzn-query-error and in the Failed entries of a batch; and the HTTP status (Amazon SQS API
  * Reference). */
 #pragma once
 
@@ -26,7 +26,7 @@ enum error_kind {
     ERROR_REQUEST_THROTTLED,
     ERROR_TOO_MANY_ENTRIES,
     ERROR_UNSUPPORTED_OPERATION,
-    /* Of KMS, on a queue with SSE-KMS (botocore's model of SQS). */
+    /* From KMS, on a queue with SSE-KMS (botocore's model of SQS). */
     ERROR_KMS_ACCESS_DENIED,
     ERROR_KMS_DISABLED,
     ERROR_KMS_INVALID_KEY_USAGE,
@@ -34,10 +34,10 @@ enum error_kind {
     ERROR_KMS_NOT_FOUND,
     ERROR_KMS_OPT_IN_REQUIRED,
     ERROR_KMS_THROTTLED,
-    /* Of too many calls on a FIFO queue. The name is the Developer Guide's ("Troubleshoot FIFO
-     * throttling issues"); how it stands on the wire is inferred from other services of AWS's. */
+    /* For too many calls on a FIFO queue. The name is from the Developer Guide ("Troubleshoot FIFO
+     * throttling issues"). The form of the reply is inferred from other AWS services. */
     ERROR_THROTTLING,
-    /* Of the front door, before SQS sees the request. */
+    /* From AWS's front end, before SQS sees the request. */
     ERROR_ACCESS_DENIED,
     ERROR_EXPIRED_TOKEN,
     ERROR_INCOMPLETE_SIGNATURE,
@@ -47,14 +47,14 @@ enum error_kind {
     ERROR_SERIALIZATION,
     ERROR_UNKNOWN_OPERATION,
     ERROR_REQUEST_TOO_LARGE,
-    ERROR_INTERNAL_ERROR,   /* of one entry of a batch */
-    ERROR_INTERNAL_FAILURE, /* of a whole request */
-    ERROR_UNAVAILABLE,      /* what a load balancer in front of SQS says, in HTML */
+    ERROR_INTERNAL_ERROR,   /* for one entry of a batch */
+    ERROR_INTERNAL_FAILURE, /* for a whole request */
+    ERROR_UNAVAILABLE,      /* from a load balancer in front of SQS, in HTML */
     ERROR_N_KINDS,
 };
 
 struct error_type {
-    const char *type; /* with its name space; NULL: the reply is a page of HTML */
+    const char *type; /* with its name space; NULL: the reply is an HTML page */
     const char *code; /* NULL: there is no x-amzn-query-error */
     unsigned status;
 };
@@ -64,10 +64,10 @@ const struct error_type *error_type(enum error_kind kind);
 /* What is wrong with a request, or with an entry of a batch. */
 struct fault {
     enum error_kind kind;
-    char *text; /* AWS's words; owned. NULL: no fault */
+    char *text; /* AWS's wording; owned. NULL: no fault */
 };
 
-/* Sets a fault, in place of any earlier one. 0 or -ENOMEM. */
+/* Sets a fault and frees an earlier one. Returns 0 or -ENOMEM. */
 int fault_set(struct fault *fault, enum error_kind kind, const char *format, ...)
     PRINTF_FORMAT(3, 4);
 void fault_clear(struct fault *fault);

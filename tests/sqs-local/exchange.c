@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* See exchange.h.
+/* The states of a request:
  *
- *   READING -> [ARRIVING] -> [WAITING] -> [DELAYED] -> READY, or GONE where the reply is lost
+ *   READING -> [ARRIVING] -> [WAITING] -> [DELAYED] -> READY, or GONE if the reply is lost
  *           -> STALLED
  *
- * A request in any state but the first and the last two is suspended: libmicrohttpd does not look
- * at its connection, and a timer says when it goes on. Half of a round trip is spent ARRIVING and
- * the other half DELAYED, so that requests of other connections have their effect in between.
+ * In all states but the first and the last two, a request is suspended: libmicrohttpd does not look
+ * at its connection, and a timer says when the request goes on. With a simulated network it is
+ * ARRIVING for half of the round trip and DELAYED for the other half. So requests on other
+ * connections can take effect in between.
  *
- * Where a client that goes away makes a difference, the connection's socket stands in our epoll
- * set. It makes none to a request that is only on its way: that will be done all the same. One that
- * the network loses for good is STALLED until its connection is reset. */
+ * If it matters whether the client goes away, the connection's socket is in our epoll set. It does
+ * not matter while a request is ARRIVING, because its operation is run anyway. A request that the
+ * simulated network loses is STALLED until its connection is reset. */
 #include "exchange.h"
 
 #include <errno.h>
@@ -20,7 +21,7 @@
 #include "receipt-handle.h"
 
 #define STALL_USEC (3600 * USEC_PER_SEC)
-/* A reply that leaves sooner than that is not worth watching its client for. */
+/* If a reply is sent within this time, its client is not watched. */
 #define WATCH_USEC USEC_PER_SEC
 
 /* ---- suspending ---- */
@@ -38,7 +39,7 @@ static void watch(struct server *server, struct request *request, bool is_to_be)
     request->is_watched = is_to_be;
 }
 
-/* Leaves the request in its state until a time, or until something happens that it waits for. */
+/* Suspends the request in its state until a time, or until something happens that it waits for. */
 static void hold(struct server *server, struct request *request, uint64_t until_usec)
 {
     if (!request->is_suspended)
@@ -53,7 +54,7 @@ static void hold(struct server *server, struct request *request, uint64_t until_
                until_usec > request->call.now_usec + WATCH_USEC));
 }
 
-/* Hands the connection back to libmicrohttpd, which calls on_request again. */
+/* Resumes the connection: libmicrohttpd then calls server_on_request again. */
 static void let_go(struct server *server, struct request *request, enum request_state state)
 {
     request->state = state;
@@ -77,7 +78,7 @@ static int check(struct server *server, struct request *request, const char *met
 {
     int r = request_check_form(request, method);
 
-    /* Only what is a request of SQS at all is held to a signature of SQS. */
+    /* The signature is checked only if this is a request for SQS at all. */
     if (r == 0 || request->call.fault.kind == ERROR_SERIALIZATION ||
         (request->call.fault.kind == ERROR_UNSUPPORTED_OPERATION && !request->is_query_protocol)) {
         int refused = request_check_signature(request, method, server->control.auth,
@@ -88,7 +89,7 @@ static int check(struct server *server, struct request *request, const char *met
     return r;
 }
 
-/* The names are those of botocore's model of SQS; the texts are our own. */
+/* The names are those of botocore's model of SQS. The texts are our own. */
 static const struct {
     enum injection_kind kind;
     enum error_kind error;
@@ -108,8 +109,8 @@ static const struct {
      "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."},
 };
 
-/* A batch without entries, a receive of too many messages, a receipt handle that is none: what
- * clients send to learn what they may do, and no rule is for. */
+/* Whether a request is a batch without entries, a receive of too many messages, or has an invalid
+ * receipt handle. Clients send these to find out what they may do, and no rule applies to them. */
 static bool is_without_effect(const struct call *call)
 {
     struct json_object *value;
@@ -124,8 +125,8 @@ static bool is_without_effect(const struct call *call)
            receipt_handle_parse(json_object_get_string(value), &receipt) < 0;
 }
 
-/* Sees to it that what is to go wrong does, as far as that is before or while the operation runs.
- * Returns the request's refusal. */
+/* Chooses the fault for the request, and applies it if it acts before or during the operation.
+ * Returns the error for the request, or 0. */
 static int inject(struct server *server, struct request *request)
 {
     struct injection *injection = &request->injection;
@@ -164,8 +165,8 @@ static int inject(struct server *server, struct request *request)
     }
 }
 
-/* When the request reaches the server; 0: at once. Its connection must be open before it can leave.
- * Where *ret_is_reset, it never does, and the connection is reset then. */
+/* When the request reaches the server; 0: at once. It is sent only once its connection is open. If
+ * *ret_is_reset, it never arrives, and its connection is reset at that time. */
 static uint64_t arrival_usec(struct server *server, const struct request *request,
                              bool *ret_is_reset)
 {
@@ -221,9 +222,10 @@ static enum MHD_Result run_control(struct server *server, struct request *reques
     return request_queue_reply(request, server_date(server));
 }
 
-/* ---- being handled ---- */
+/* ---- running the operation ---- */
 
-/* Makes the reply, and sets the request's state. Returns until when it stays there. */
+/* Makes the reply and sets the request's state. Returns the time until which the request stays in
+ * it. */
 static uint64_t leave(struct server *server, struct request *request, int result)
 {
     bool is_reset;
@@ -246,7 +248,7 @@ static uint64_t leave(struct server *server, struct request *request, int result
     return request->call.now_usec + delay_usec;
 }
 
-/* Does what the request asks for. The same as leave(). */
+/* Runs the operation of the request. Returns the same as leave(). */
 static uint64_t act(struct server *server, struct request *request)
 {
     int r = request->refusal;
@@ -261,7 +263,7 @@ static uint64_t act(struct server *server, struct request *request)
     return leave(server, request, r);
 }
 
-/* The same for one that is suspended. */
+/* Runs the operation of a request that is suspended, and moves it to its next state. */
 static void act_and_move(struct server *server, struct request *request)
 {
     uint64_t until_usec = act(server, request);
@@ -328,7 +330,8 @@ void exchange_go_on(struct server *server, struct request *request)
 
 /* ---- long polls ---- */
 
-/* Gives a queue's messages to those who wait for them. Whether anything was done. */
+/* Gives a queue's messages to the receives that wait for them. Returns whether anything was
+ * done. */
 static bool serve_queue(struct server *server, struct queue *queue)
 {
     bool was_receivable = false, any = false;
@@ -343,7 +346,7 @@ static bool serve_queue(struct server *server, struct queue *queue)
         act_and_move(server, request);
         any = any || request->state != REQUEST_WAITING;
     }
-    /* Messages may also have gone to a dead-letter queue, where others wait. */
+    /* Messages may have moved to a dead-letter queue, and other receives may wait there. */
     return any || (was_receivable && !queue_is_receivable(queue, server_now_usec(server)));
 }
 
@@ -358,7 +361,7 @@ void exchange_serve_waiters(struct server *server)
     }
 }
 
-/* Its waiters find out by running their operation again. */
+/* The waiting requests find this out by running their operation again. */
 void exchange_queue_deleted(struct queue *queue)
 {
     LIST_FOREACH(&queue->waiters, member)

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* A request's way through the server, from when all of it is there to when its reply may leave. */
+/* Takes a request through the server, from when it is complete until its reply may be sent. */
 #pragma once
 
 #include "server-internal.h"
 
-/* The whole request is there. Returns what MHD's handler must. */
+/* Starts a request that is complete. Returns the value that MHD's handler must return. */
 enum MHD_Result exchange_begin(struct server *server, struct request *request, const char *method);
 
 /* The request's timer is due. */
 void exchange_go_on(struct server *server, struct request *request);
 
-/* There is no reply, if it was suspended: its connection is to be closed. */
+/* Ends a suspended request without a reply: its connection will be closed. Does nothing to a
+ * request that is not suspended. */
 void exchange_give_up(struct server *server, struct request *request);
 
-/* Looks whether there are messages now for those who wait for them. */
+/* Gives messages that are now available to the receives that wait for them. */
 void exchange_serve_waiters(struct server *server);
 
-/* A queue is no more: as service's queue_deleted. */
+/* A queue has been deleted; see queue_deleted of struct service. */
 void exchange_queue_deleted(struct queue *queue);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See fifo-limit.h. */
 #include "fifo-limit.h"
 
 enum fifo_action fifo_action_of(const char *operation)

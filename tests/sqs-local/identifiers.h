@@ -6,5 +6,5 @@
 
 enum { IDENTIFIER_SIZE = 37 };
 
-/* A new one. Never fails. */
+/* Makes a new id. Never fails. */
 void identifier_make(char ret[IDENTIFIER_SIZE]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See injections.h. Each rule has a stream of random numbers of its own, so that what one of them
- * does is the same whatever other rules and other operations do meanwhile. */
+/* Each rule has its own stream of random numbers. So it does the same whatever other rules and
+ * other operations do. */
 #include "injections.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@ struct rule {
     enum injection_kind kind;
     uint64_t every;     /* 0: by probability */
     double probability; /* 0 to 1 */
-    uint64_t times;     /* 0: without end */
+    uint64_t times;     /* 0: no limit */
     uint64_t delay_usec;
     uint64_t n_requests, n_faults;
     struct chance chance;
@@ -108,7 +108,7 @@ static const char *read_parameter(struct rule *rule, const char *text)
     return "its parameters are every=N, p=NUMBER, times=N and delay=MS";
 }
 
-/* Whether requests of an operation are what a kind can act on. */
+/* Whether a kind of fault can act on requests of an operation. */
 static bool kind_is_for(enum injection_kind kind, const char *operation)
 {
     size_t n = strlen(operation);
@@ -132,7 +132,7 @@ static bool kind_is_for(enum injection_kind kind, const char *operation)
     }
 }
 
-/* Reads a rule from `text`, which is taken apart. */
+/* Reads a rule. Changes `text`. */
 static const char *read_rule(char *text, struct rule *rule)
 {
     const char *operation = strsep(&text, ":"), *kind = strsep(&text, ":"), *why, *part;
@@ -234,8 +234,8 @@ void injections_show(const struct injections *injections, struct buffer *output)
 
 /* ---- spoiling replies ---- */
 
-/* Turns the first hex digit of each member MD5Of... into another. A quote after a comma or a brace
- * begins a member's name: one within a string has a backslash before it. */
+/* Changes the first hex digit of each member MD5Of... A quote after a comma or a brace begins a
+ * member's name, because inside a string a quote has a backslash before it. */
 static void spoil_md5s(char *json)
 {
     for (char *p = json; (p = strstr(p, "\"MD5Of")); p++) {

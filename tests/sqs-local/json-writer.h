@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* JSON written straight into a buffer: members one after the other, commas where they are due. The
- * buffer's error sticks, so one check at the end is enough. */
+/* Writes JSON directly into a buffer, one member after the other, with commas between them. The
+ * buffer keeps its first error, so one check at the end is enough. */
 #pragma once
 
 #include "util/json-string.h"
 
-/* Before each member of an object and each element of a list: a comma, unless it is the first. */
+/* Call this before each member of an object and each element of a list. Appends a comma, except
+ * before the first. */
 static inline void json_next(struct buffer *b)
 {
     if (b->size > 0 && b->data[b->size - 1] != '{' && b->data[b->size - 1] != '[')
         buffer_append_char(b, ',');
 }
 
-/* The name of a member, which is a plain word; its value follows. */
+/* Appends the name of a member, which must need no escapes. Its value must follow. */
 static inline void json_name(struct buffer *b, const char *name)
 {
     json_next(b);

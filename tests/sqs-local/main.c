@@ -111,7 +111,7 @@ static const char help[] =
 
 struct arguments {
     struct server_options options;
-    char *queues[QUEUES_MAX]; /* the command line's; taken apart in place */
+    char *queues[QUEUES_MAX]; /* from the command line; parsed in place */
     size_t n_queues;
     const char *faults[INJECTIONS_MAX];
     size_t n_faults;
@@ -333,7 +333,8 @@ static int read_arguments(int argc, char **argv, struct arguments *ret)
     return 0;
 }
 
-/* The next comma that is not within braces, as in a RedrivePolicy; ends the text there. */
+/* Finds the next comma that is not inside braces (a RedrivePolicy has braces), and ends the text
+ * there. */
 static char *cut_at_comma(char *text)
 {
     int depth = 0;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See message.h. */
 #include "message.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A message as a queue holds it. All its bytes live in one allocation. */
+/* A message in a queue. All its bytes are in one allocation. */
 #pragma once
 
 #include "deduplication.h"
@@ -7,8 +7,8 @@
 #include "timer-heap.h"
 
 enum message_state {
-    MESSAGE_DELAYED,   /* not yet to be received */
-    MESSAGE_READY,     /* may be received once its group's turn comes */
+    MESSAGE_DELAYED,   /* cannot be received yet */
+    MESSAGE_READY,     /* may be received when its group may be */
     MESSAGE_IN_FLIGHT, /* received, and neither deleted nor visible again */
 };
 
@@ -21,14 +21,14 @@ struct message {
     struct group *group;     /* FIFO: where of_group is; else NULL */
     struct hash_entry entry; /* by serial */
     uint64_t serial;         /* counts up in each queue */
-    uint32_t generation;     /* how many times this queue has handed it out */
-    char *attempt_id;        /* of the receive that has it in flight, or NULL; owned */
+    uint32_t generation;     /* how often this queue has delivered it */
+    char *attempt_id;        /* of the receive that delivered it, or NULL; owned */
 
     uint64_t sent_usec;
     uint64_t first_received_usec; /* 0: never */
     uint64_t received_usec;       /* the newest receive; 0: never */
-    unsigned receive_count;       /* over all queues that it was in */
-    bool is_copy;                 /* of a message that the queue has, or had, as well */
+    unsigned receive_count;       /* in all queues that it has been in */
+    bool is_copy;                 /* of another message that the queue has or had */
     char message_id[MESSAGE_ID_SIZE];
     char sequence_number[SEQUENCE_NUMBER_SIZE]; /* "" on a standard queue */
 
@@ -42,7 +42,7 @@ struct message {
     size_t n_attributes;
 };
 
-/* What a message is made of; all pointers are borrowed. */
+/* The parts of a new message. All pointers are borrowed. */
 struct message_parts {
     const char *message_id;
     const char *body;
@@ -54,7 +54,7 @@ struct message_parts {
     size_t n_attributes;
 };
 
-/* Copies the parts. 0 or -ENOMEM. */
+/* Makes a message from copies of the parts. Returns 0 or -ENOMEM. */
 int message_new(const struct message_parts *parts, struct message **ret);
 
 /* Frees a message that is in no queue. */

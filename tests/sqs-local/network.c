@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See network.h. */
 #include "network.h"
 
 /* Linux's TCP_RTO_MIN and TCP_TIMEOUT_INIT. */
@@ -11,7 +10,7 @@ bool network_is_played(const struct network *network)
     return network->rtt_usec > 0 || network->jitter_usec > 0 || network->loss > 0;
 }
 
-/* What a packet loses by being lost; `timeout_usec` is the first time-out. */
+/* The delay of a packet by its losses. `timeout_usec` is the first time-out. */
 static uint64_t lose(struct network *network, uint64_t timeout_usec, bool *ret_is_reset)
 {
     uint64_t total_usec = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A queue's attributes: read from a request, applied, told. See operations.h. */
+/* Reading a queue's attributes from a request, setting them, and returning them. */
 #include "operations.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 
 #define INVALID_POLICY "Value %s for parameter %s is invalid. Reason: %s"
 
-/* Puts a condition of queue_settings_set into AWS's words. */
+/* Makes a fault, in AWS's wording, from a condition of queue_settings_set. */
 static int fault_attribute(struct fault *fault, int condition, const char *name, const char *value,
                            const struct policy_reason *reason)
 {
@@ -46,7 +46,7 @@ static int fault_attribute(struct fault *fault, int condition, const char *name,
     return OPERATION_E_FAULT;
 }
 
-/* Whether the dead-letter queue is there, and may be used by the queue of that name. */
+/* Whether the dead-letter queue exists, and the queue of that name may use it. */
 static int check_dead_letters(const struct service *service, const char *region,
                               const char *queue_name, const struct queue_settings *settings,
                               const char *value, struct fault *fault)
@@ -78,7 +78,7 @@ static int check_dead_letters(const struct service *service, const char *region,
     return OPERATION_E_FAULT;
 }
 
-/* What attributes say of each other. */
+/* Checks attributes that depend on each other. */
 static int check_together(const struct queue_settings *settings, bool wants_sse,
                           struct fault *fault)
 {
@@ -149,7 +149,7 @@ int attributes_read(struct call *call, struct text_attribute ret[QUEUE_ATTRIBUTE
 
 enum { KNOWN_MAX = 32, VALUE_SIZE = 32 };
 
-/* All that a queue's attributes are at this moment. */
+/* All attributes of a queue at this moment. */
 struct attribute_list {
     size_t n;
     struct {
@@ -163,7 +163,7 @@ static int add_attribute(const char *name, const char *value, void *data)
     struct attribute_list *list = data;
 
     list->known[list->n].name = name;
-    /* A number's text is gone after this call; longer texts stay where they are. */
+    /* The text of a number is only valid during this call. Longer texts stay valid. */
     if (strlen(value) < VALUE_SIZE) {
         snprintf(list->known[list->n].number, VALUE_SIZE, "%s", value);
         value = list->known[list->n].number;
@@ -202,7 +202,8 @@ static int collect(struct call *call, struct attribute_list *list, char arn[QUEU
 
 static bool attribute_is_known(const char *name)
 {
-    /* Those that a queue may have without having them now; the others are in its list. */
+    /* The names that are valid even if the queue has no such attribute now. All other valid names
+     * are in its list. */
     static const char *const names[] = {
         "All",
         "Policy",
@@ -277,7 +278,7 @@ int operation_set_queue_attributes(struct call *call)
     size_t n;
     int r;
 
-    /* On a copy, so that all are set or none. */
+    /* Changes a copy, so that either all attributes are set or none. */
     queue_settings_init(&settings, call->queue->settings.is_fifo);
     r = queue_settings_each(&call->queue->settings, copy_setting, &settings);
     if (r == 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The operations that list queues, page by page. See operations.h. */
+/* The operations that list queues, page by page. */
 #include "operations.h"
 
 #include <errno.h>
@@ -16,14 +16,14 @@ static int compare_names(const void *a, const void *b)
 
 /* A page of a list of queues. */
 struct page {
-    const char **names; /* of all queues that are in the list, sorted */
+    const char **names; /* of all queues in the list, sorted */
     size_t n;
     const char *token;
     bool has_max;
     int64_t max;
 };
 
-/* Reads what both lists have, and makes room for the names. */
+/* Reads the parameters that both lists have, and allocates the names. */
 static int begin_page(struct call *call, struct page *ret)
 {
     int r = parameter_text(call, call->input, "NextToken", &ret->token);
@@ -45,7 +45,7 @@ static int begin_page(struct call *call, struct page *ret)
     return ret->names ? 0 : -ENOMEM;
 }
 
-/* Sorts the names, and writes the reply: those of this page under `member`. */
+/* Sorts the names, and writes the reply with this page of them under `member`. */
 static int put_page(struct call *call, const char *member, struct page *page)
 {
     CLEANUP(buffer_done) struct buffer after = BUFFER_INIT(QUEUE_NAME_MAX_BYTES);

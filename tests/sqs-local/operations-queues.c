@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The operations on queues: make, find, empty, delete. See operations.h. */
+/* The operations on queues: create, find, purge, delete. */
 #include "operations.h"
 
 #include <errno.h>
@@ -65,7 +65,7 @@ int service_make_queue(struct service *service, const char *region, const char *
 
 void service_put_queue_url(const struct service *service, struct buffer *b, const char *name)
 {
-    /* Neither holds anything that JSON escapes. */
+    /* No part needs a JSON escape. */
     buffer_printf(b, "\"%s/" ACCOUNT_ID "/%s\"", service->url, name);
 }
 
@@ -99,7 +99,7 @@ int operation_create_queue(struct call *call)
     is_new = !account_find(&call->service->account, name);
     r = service_make_queue(call->service, call_region(call), name, attributes, n, call->now_usec,
                            &queue, &call->fault);
-    /* Of a queue that is there already only attributes are compared. */
+    /* If the queue exists already, only the attributes are compared. */
     if (r == 0 && is_new)
         r = tags_apply(queue, tags);
     return r == 0 ? reply_queue_url(call, queue->name) : r;
@@ -122,7 +122,7 @@ int operation_get_queue_url(struct call *call)
     return reply_queue_url(call, name);
 }
 
-/* ---- emptying and deleting ---- */
+/* ---- purging and deleting ---- */
 
 int operation_purge_queue(struct call *call)
 {

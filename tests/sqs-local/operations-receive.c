@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ReceiveMessage, DeleteMessage, ChangeMessageVisibility and the latter two's batches. See
- * operations.h. */
+/* ReceiveMessage, DeleteMessage and ChangeMessageVisibility, and the batches of the last two. */
 #include "operations.h"
 
 #include <errno.h>
@@ -24,7 +23,7 @@ static bool is_among(struct json_object *names, const char *name)
     return false;
 }
 
-/* Message attributes are asked for by name, by "prefix.*", or all by "All", "*" or ".*". */
+/* Message attributes are requested by name, by "prefix.*", or all by "All", "*" or ".*". */
 static bool is_wanted(struct json_object *names, const char *name)
 {
     for (size_t i = 0; names && i < json_object_array_length(names); i++) {
@@ -39,7 +38,7 @@ static bool is_wanted(struct json_object *names, const char *name)
     return is_among(names, name);
 }
 
-/* The names of system attributes asked for, by the new member or the old. */
+/* Reads the names of the requested system attributes, from the new member or the old one. */
 static int read_names(struct call *call, struct json_object **ret)
 {
     static const char *const known[] = {
@@ -134,10 +133,10 @@ static int read_receive(struct call *call, struct receive_request *ret)
     return 0;
 }
 
-/* The map of a message's system attributes: it begins with the first of them. */
+/* The map of a message's system attributes. It is opened with the first attribute. */
 struct system_map {
     struct buffer *output;
-    struct json_object *names; /* those asked for */
+    struct json_object *names; /* the requested ones */
     bool is_open;
 };
 
@@ -185,7 +184,7 @@ static void put_system_attributes(struct call *call, struct json_object *names,
         buffer_append_char(map.output, '}');
 }
 
-/* The MD5 covers the attributes that are returned. */
+/* The MD5 is of the attributes that are returned. */
 static void put_message_attributes(struct buffer *b, struct json_object *names,
                                    const struct message *m)
 {
@@ -258,7 +257,7 @@ int operation_receive_message(struct call *call)
     }
     r = queue_receive(call->queue, account_dead_letters(&service->account, call->queue),
                       &request.receive, call->now_usec, deliveries, &n);
-    /* Of too many in flight only a short poll is told. */
+    /* Only a short poll gets the error for too many messages in flight. */
     if (r == QUEUE_E_OVER_LIMIT && request.wait_sec == 0)
         return call_fail(call, ERROR_OVER_LIMIT,
                          "The maximum number of in flight messages is reached.");
@@ -288,8 +287,8 @@ int operation_receive_message(struct call *call)
 
 /* ---- deleting and changing visibility ---- */
 
-/* Puts what became of a handle into AWS's words, which differ for an entry of a batch. `timeout` is
- * what a change of visibility asked for. */
+/* Makes a fault, in AWS's wording, from a condition of a receipt handle. The wording is different
+ * for an entry of a batch. `timeout` is the one that a change of visibility asked for. */
 static int handle_fault(struct fault *fault, int condition, const char *handle, int64_t timeout,
                         bool in_batch)
 {
@@ -333,7 +332,8 @@ static int delete_one(struct call *call, const char *handle, bool in_batch, stru
     return handle_fault(fault, r, handle, 0, in_batch);
 }
 
-/* call_permit, for what acts on one handle: that it is one counts as a parameter. */
+/* call_permit for an operation on one handle. Whether the handle is valid counts as a check of
+ * parameters. */
 static int permit_for(struct call *call, const char *handle)
 {
     if (call->service->permissions->is_parameters_first && !queue_knows_handle(call->queue, handle))
@@ -351,8 +351,9 @@ int operation_delete_message(struct call *call)
     return r != 0 ? r : delete_one(call, handle, false, &call->fault);
 }
 
-/* What ChangeMessageVisibility does, and its batch for each entry. Missing and mistyped members are
- * the whole request's fault: *ret_timeout and *ret_handle are read for all entries first. */
+/* Reads the parameters of ChangeMessageVisibility, or of an entry of its batch. A member that is
+ * missing or of the wrong type fails the whole request, so *ret_timeout and *ret_handle are read
+ * for all entries before any is acted on. */
 static int read_change(struct call *call, struct json_object *object, const char **ret_handle,
                        bool *ret_present, int64_t *ret_timeout)
 {
@@ -394,7 +395,7 @@ int operation_change_message_visibility(struct call *call)
     return r != 0 ? r : change_one(call, handle, timeout, false, &call->fault);
 }
 
-/* The two batches: all entries are read before the first is acted on. */
+/* Runs both batches. All entries are read before the first one is acted on. */
 static int run_batch(struct call *call, const char *entry_type, bool is_change)
 {
     const char *handles[SQS_BATCH_MAX];
@@ -407,7 +408,7 @@ static int run_batch(struct call *call, const char *entry_type, bool is_change)
         struct json_object *entry = json_object_array_get_idx(batch.entries, i);
         bool present;
 
-        /* AWS takes a missing timeout for 0. */
+        /* AWS treats a missing timeout as 0. */
         r = is_change ? read_change(call, entry, &handles[i], &present, &timeouts[i])
                       : parameter_required_text(call, entry, "ReceiptHandle", &handles[i]);
     }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* SendMessage and SendMessageBatch: reading an entry, holding it to SQS's rules, accepting it.
+/* SendMessage and SendMessageBatch: reads an entry, checks it against SQS's rules, and accepts it.
  *
- * Of a batch, what is missing or malformed in one entry fails the whole request before anything is
- * accepted; what an entry says that may not be said comes back in Failed, and the others go on. */
+ * In a batch, a missing or malformed member of one entry fails the whole request before anything is
+ * accepted. A value that is not allowed only puts its own entry into Failed; the others are
+ * accepted. */
 #include "operations.h"
 
 #include <ctype.h>
@@ -17,7 +18,7 @@ struct entry {
     char message_id[IDENTIFIER_SIZE];
     struct sqs_attribute attributes[SQS_ATTRIBUTES_MAX];
     struct buffer binaries[SQS_ATTRIBUTES_MAX]; /* the decoded values of Binary attributes */
-    struct sqs_attribute trace;                 /* AWSTraceHeader; its value NULL: none */
+    struct sqs_attribute trace;                 /* AWSTraceHeader; none if its value is NULL */
     bool has_delay;
     int64_t delay_sec;
     size_t bytes; /* as SQS counts them */
@@ -92,7 +93,7 @@ static bool type_is(const char *data_type, const char *kind)
     return strncmp(data_type, kind, n) == 0 && (data_type[n] == '\0' || data_type[n] == '.');
 }
 
-/* Reads one attribute's value by its type. A fault of its form is the whole request's. */
+/* Reads one attribute's value by its type. A malformed value fails the whole request. */
 static int read_value(struct call *call, struct json_object *object, struct sqs_attribute *a,
                       struct buffer *binary)
 {
@@ -186,8 +187,8 @@ static int read_system_attributes(struct call *call, struct json_object *object,
     return 0;
 }
 
-/* Reads an entry of a batch, or a lone message from the request itself. Its faults are the whole
- * request's. */
+/* Reads an entry of a batch, or a single message from the request itself. A fault fails the whole
+ * request. */
 static int read_entry(struct call *call, struct json_object *object, bool in_batch,
                       struct entry *ret)
 {
@@ -229,7 +230,7 @@ static int read_entry(struct call *call, struct json_object *object, bool in_bat
     return 0;
 }
 
-/* ---- what fails an entry alone ---- */
+/* ---- faults that fail only one entry ---- */
 
 #define WRONG_TYPE_OF_QUEUE                                                                        \
     "is invalid. Reason: The request include parameter that is not valid for this queue type."
@@ -385,7 +386,7 @@ static void put_entry(struct call *call, size_t i, void *data)
     put_sent(&call->output, &entries[i]);
 }
 
-/* The work of a batch whose entries are the caller's to free. */
+/* Sends a batch. The caller frees the entries. */
 static int send_batch(struct call *call, const struct batch *batch, struct entry *entries,
                       struct fault *faults)
 {

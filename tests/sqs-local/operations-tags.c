@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The operations on a queue's tags. See operations.h. */
+/* The operations on a queue's tags. */
 #include "operations.h"
 
 #include <errno.h>

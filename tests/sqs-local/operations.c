@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See operations.h. What all operations share: finding them, reading their parameters, batches. */
+/* Shared by all operations: finding an operation, reading its parameters, and batches. */
 #include "operations.h"
 
 #include <errno.h>
@@ -66,8 +66,8 @@ const char *call_region(const struct call *call)
     return call->service->region ? call->service->region : call->region;
 }
 
-/* The queue's name in a queue URL "scheme://host/account/name"; a name alone is its own. NULL:
- * neither. The host is not looked at, since tests use several. */
+/* Returns the queue's name in a queue URL "scheme://host/account/name". A name alone is also
+ * accepted. NULL: the text is neither. The host is not checked, because tests use several. */
 static const char *name_in_url(const char *url, bool *ret_is_ours)
 {
     const char *path = strstr(url, "://"), *name;
@@ -104,8 +104,8 @@ static int find_queue(struct call *call, const struct operation *operation)
     return 0;
 }
 
-/* The id of a receive that was throttled is of no more use: seen on SQS, and told by AWS's support
- * in awslabs/amazon-sqs-java-messaging-lib, issue 213. */
+/* A receive attempt id cannot be used any more after its receive was throttled. This was seen on
+ * SQS, and AWS's support says so in awslabs/amazon-sqs-java-messaging-lib, issue 213. */
 static int throttle(struct call *call, enum error_kind error, const char *text)
 {
     const char *id = NULL;
@@ -116,7 +116,7 @@ static int throttle(struct call *call, enum error_kind error, const char *text)
     return r != 0 ? r : call_fail(call, error, "%s", text);
 }
 
-/* Whether a queue takes no further call of that operation for now. Queues with high throughput have
+/* Whether the call is beyond a FIFO queue's limit for its action. Queues with high throughput have
  * other limits, which nothing here reaches. */
 static bool is_over_limit(const struct operation *operation, struct call *call)
 {

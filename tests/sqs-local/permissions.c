@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See permissions.h. */
 #include "operations.h"
 
 #include <ctype.h>
@@ -35,7 +34,7 @@ int permissions_deny(struct permissions *permissions, const char *action)
     return found ? 0 : (int)PERMISSIONS_E_UNKNOWN;
 }
 
-/* AWS's words have the action in lower case. */
+/* AWS writes the action in lower case here. */
 static int refuse(struct call *call)
 {
     char action[ACTION_SIZE], arn[QUEUE_ARN_SIZE];
@@ -66,7 +65,7 @@ static bool is_denied(const struct call *call)
 
 int call_permit_at_once(struct call *call)
 {
-    /* A long poll was permitted when it began. */
+    /* A long poll was checked when it began. */
     if (call->service->permissions->is_parameters_first || call->wait_until_usec > 0)
         return 0;
     return is_denied(call) ? refuse(call) : 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the keys may not do. As on AWS, an action is named as its operation is, without "Batch": who
- * may not SendMessage may not SendMessageBatch either. */
+/* The actions that are denied to the keys. As on AWS, an operation and its batch are one action: if
+ * SendMessage is denied, SendMessageBatch is denied, too. */
 #pragma once
 
 #include "util/macro.h"
@@ -8,11 +8,12 @@
 struct permissions {
     uint64_t denied; /* bit i: operation i of the table in operations.c */
 
-    /* Parameters are looked at before permissions. AWS does it the other way round (inferred: its
-     * services ask for permission before their own code sees the request). */
+    /* Parameters are checked before permissions. On AWS it is the other way round (inferred: AWS's
+     * services check permissions before their own code sees the request). */
     bool is_parameters_first;
 };
 
-/* Denies an action; "*" all. 0, or PERMISSIONS_E_UNKNOWN where there is none of that name. */
+/* Denies an action; "*" denies all. Returns 0, or PERMISSIONS_E_UNKNOWN if there is no such
+ * action. */
 enum { PERMISSIONS_E_UNKNOWN = 1 };
 int permissions_deny(struct permissions *permissions, const char *action);

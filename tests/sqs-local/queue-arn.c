@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See queue-arn.h. */
 #include "queue-arn.h"
 
 #include <stdio.h>

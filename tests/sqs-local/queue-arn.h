@@ -5,22 +5,22 @@
 #include "util/macro.h"
 
 enum {
-    REGION_SIZE = 64, /* with its NUL; none of AWS's is half as long */
+    REGION_SIZE = 64, /* with NUL; AWS's regions are less than half as long */
     QUEUE_ARN_SIZE = 256,
 };
 
-/* Writes one. NULL for a region: "eu-west-1". */
+/* Writes the ARN of a queue. If `region` is NULL, it is "eu-west-1". */
 void queue_arn_format(char ret[QUEUE_ARN_SIZE], const char *region, const char *account,
                       const char *name);
 
-/* One taken apart; the pointers are into its text. */
+/* The parts of an ARN. The pointers point into its text. */
 struct queue_arn {
     const char *region, *account, *name;
     size_t region_bytes, account_bytes;
 };
 
-/* 0; QUEUE_ARN_E_FORM where the text is no ARN; QUEUE_ARN_E_SERVICE where it is one of another
- * service. */
+/* Returns 0; QUEUE_ARN_E_FORM if the text is not an ARN; or QUEUE_ARN_E_SERVICE if it is the ARN of
+ * another service. */
 enum { QUEUE_ARN_E_FORM = 1, QUEUE_ARN_E_SERVICE = 2 };
 int queue_arn_parse(const char *text, struct queue_arn *ret);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of the queue model share. The model takes the time as a parameter: here it is
- * `now`, which starts with each new queue and moves only when a test moves it. */
+/* Shared by the tests of the queue model. The model takes the time as a parameter. Here the time is
+ * `now`: it starts again with each new queue, and only a test moves it. */
 #pragma once
 
 #include <stdio.h>
@@ -56,7 +56,7 @@ static inline struct queue_sent send_message(struct queue *queue, const char *gr
     return sent;
 }
 
-/* Sends bodies that are their own deduplication ids. */
+/* Sends each letter as a message, with that letter as body and as deduplication id. */
 static inline void send_all(struct queue *queue, const char *group, const char *bodies)
 {
     for (; *bodies; bodies++)
@@ -65,7 +65,7 @@ static inline void send_all(struct queue *queue, const char *group, const char *
 
 static struct queue_delivery got[RECEIVE_MAX_MESSAGES];
 
-/* The one-letter bodies of what a receive brings, in order; the rest of it is in `got`. */
+/* Receives, and returns the one-letter bodies in order. `got` holds the whole result. */
 static inline const char *receive_with(struct queue *queue, struct queue_receive receive)
 {
     static char bodies[RECEIVE_MAX_MESSAGES + 1];

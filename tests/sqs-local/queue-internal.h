@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* What the queue's two files share; see queue.h and queue.c. */
+/* Shared by queue.c and queue-receive.c. */
 #pragma once
 
 #include "queue.h"
 
-/* A FIFO queue's messages of one group id; lives while it has any. */
+/* The messages of one group of a FIFO queue. It exists as long as it has messages. */
 struct group {
     struct hash_entry entry;
     struct list messages;
     struct list ready; /* in the queue's ready list, if the head is READY */
 };
 
-/* Does what has become due: visibility and delays that end, messages too old. */
+/* Applies what has become due: visibility timeouts and delays that end, and messages that are too
+ * old. */
 void queue_advance(struct queue *queue, uint64_t now_usec);
 
-/* Moves a message of the queue to a state; due_usec counts for those that end by themselves. Keeps
- * the ready list right. 0 or -ENOMEM (only from READY to another state). */
+/* Moves a message of the queue to a state. `due_usec` is used only for DELAYED and IN_FLIGHT. Keeps
+ * the ready list correct. Returns 0 or -ENOMEM (only from READY to another state). */
 int queue_set_state(struct queue *queue, struct message *message, enum message_state state,
                     uint64_t due_usec);
 
-/* Takes a message out of the queue; it is the caller's then. */
+/* Removes a message from the queue. It then belongs to the caller. */
 void queue_take(struct queue *queue, struct message *message);
 
-/* Puts a message that is in no queue at the end of this one. 0 or -ENOMEM: then it is in none. */
+/* Adds a message that is in no queue to the end of this one. Returns 0, or -ENOMEM: it is then
+ * still in no queue. */
 int queue_put(struct queue *queue, struct message *message, enum message_state state,
               uint64_t due_usec);
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* See queue-policies.h. */
 #include "queue-policies.h"
 
 #include <errno.h>
@@ -27,7 +26,7 @@ static int read_object(const char *text, json_object **ret)
     return r == JSON_E_INVALID ? (int)QUEUE_POLICY_E_FORM : r;
 }
 
-/* Whether all members of an object are among those, a list that ends with NULL. */
+/* Whether an object has no members other than `names`, a list that ends with NULL. */
 static bool has_only(json_object *object, const char *const *names)
 {
     json_object_object_foreach (object, name, value) {
@@ -44,7 +43,7 @@ static bool has_only(json_object *object, const char *const *names)
 
 /* ---- RedrivePolicy ---- */
 
-/* AWS takes the number as text too. 0 where it is none. */
+/* AWS also accepts the number as text. Returns 0 if it is not a number. */
 static int64_t read_count(json_object *count)
 {
     const char *text = json_object_get_string(count);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The queue attributes whose values are JSON: RedrivePolicy, RedriveAllowPolicy and Policy (Amazon
- * SQS API Reference, "CreateQueue"). Each reader takes the attribute's text, which is not empty. */
+/* The queue attributes that are JSON: RedrivePolicy, RedriveAllowPolicy and Policy (Amazon SQS API
+ * Reference, "CreateQueue"). Each reader takes the attribute's text, which must not be empty. */
 #pragma once
 
 #include "util/buffer.h"
 
 enum {
-    QUEUE_POLICY_E_FORM = 1,  /* not such a policy at all */
-    QUEUE_POLICY_E_VALUE = 2, /* one that says what it may not; *reason is AWS's text */
+    QUEUE_POLICY_E_FORM = 1,  /* not a policy of this kind at all */
+    QUEUE_POLICY_E_VALUE = 2, /* it has a value that is not allowed; *reason is AWS's text */
 };
 
 struct policy_reason {
@@ -15,12 +15,12 @@ struct policy_reason {
 };
 
 struct redrive_policy {
-    char *text; /* as it is read back; owned */
+    char *text; /* as GetQueueAttributes returns it; owned */
     char *arn;  /* of the dead-letter queue; owned */
     unsigned max_receive_count;
 };
 
-/* 0, -ENOMEM, QUEUE_POLICY_E_FORM, QUEUE_POLICY_E_VALUE. */
+/* Returns 0, -ENOMEM, QUEUE_POLICY_E_FORM or QUEUE_POLICY_E_VALUE. */
 int redrive_policy_read(const char *text, struct redrive_policy *ret, struct policy_reason *reason);
 void redrive_policy_done(struct redrive_policy *policy);
 
@@ -29,13 +29,13 @@ static inline void redrive_policy_done_cleanup(struct redrive_policy *policy)
     redrive_policy_done(policy);
 }
 
-/* Only checks; the same results. */
+/* Only checks. Returns the same. */
 int redrive_allow_policy_check(const char *text, struct policy_reason *reason);
 
-/* Whether a checked RedriveAllowPolicy, or NULL for none, lets the queue of that ARN send its dead
- * letters. */
+/* Whether the RedriveAllowPolicy of a dead-letter queue allows the source queue with that ARN. The
+ * policy must have been checked. NULL: there is no policy. */
 bool redrive_allow_policy_lets(const char *text, const char *source_arn);
 
-/* Only whether it is a policy; no permission is granted or refused for it. 0, -ENOMEM,
+/* Only checks whether the text is a policy; its permissions have no effect. Returns 0, -ENOMEM or
  * QUEUE_POLICY_E_FORM. */
 int access_policy_check(const char *text);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* See queue.h and queue.c: handing messages out and taking them back.
+/* Receives messages, deletes them, and changes their visibility.
  *
- * A receipt handle names a message and one receive of it, its generation. Only the newest
- * generation's handle deletes a message. On a standard queue that handle may still do so after its
- * visibility has ended; on a FIFO queue it may not, since the group has moved on. A message in
- * flight on a standard queue has its visibility changed by older handles too.
- */
+ * A receipt handle contains a message's number and its generation, which counts its receives. Only
+ * the handle of the newest generation deletes a message. On a standard queue it does so even after
+ * the visibility timeout has ended. On a FIFO queue it does not, since later messages of the group
+ * may have been received by then. On a standard queue, older handles can also change the visibility
+ * of a message in flight. */
 #include "queue-internal.h"
 
 #include <errno.h>
 
 #define TOTAL_VISIBILITY_USEC (SQS_VISIBILITY_MAX_SEC * USEC_PER_SEC)
 
-/* Moves a message that was received too often to the dead-letter queue, as a new message there with
- * its old id, body and receive count. */
+/* Moves a message that was received too often to the dead-letter queue. There it is a new message
+ * with its old id, body and receive count. */
 static int move_to(struct queue *from, struct queue *to, struct message *message, uint64_t now_usec)
 {
     char *source = strdup(from->name);
@@ -24,7 +24,8 @@ static int move_to(struct queue *from, struct queue *to, struct message *message
     queue_take(from, message);
     free(message->source_queue);
     message->source_queue = source;
-    /* A standard queue keeps the time of sending, and with it the age; FIFO counts it anew. */
+    /* A standard queue keeps the time when the message was sent, and so its age. On a FIFO queue
+     * its age starts again. */
     if (to->settings.is_fifo) {
         message->sent_usec = now_usec;
         queue_next_sequence(to, message->sequence_number);
@@ -37,7 +38,8 @@ static int move_to(struct queue *from, struct queue *to, struct message *message
     return 0;
 }
 
-/* Now and then puts a copy of a message beside it, as it was before this receive. 0 or -ENOMEM. */
+/* With the probability of slack.duplicates, adds a copy of the message as it was before this
+ * receive. Returns 0 or -ENOMEM. */
 static int duplicate(struct queue *queue, const struct message *message)
 {
     struct message_parts parts = {
@@ -71,7 +73,7 @@ static int duplicate(struct queue *queue, const struct message *message)
     r = queue_put(queue, copy, MESSAGE_READY, 0);
     if (r < 0)
         return r;
-    copy = NULL; /* the queue's now */
+    copy = NULL; /* it belongs to the queue now */
     queue->slack.n_duplicates++;
     return 0;
 }
@@ -114,8 +116,8 @@ static void deliver(const struct queue *queue, const struct message *message,
     receipt_handle_format(&receipt, ret->handle);
 }
 
-/* Of a standard queue, which has messages that are ready: the oldest, or now and then one after it.
- */
+/* Chooses a message of a standard queue that has ready messages: the oldest, or sometimes one after
+ * it. */
 static struct message *pick(struct queue *queue)
 {
     struct list *member = queue->ready.next;
@@ -130,8 +132,8 @@ static struct message *pick(struct queue *queue)
     return CONTAINER_OF(member, struct message, of_group);
 }
 
-/* The next message to hand out: the one after `previous` in its group, or the first that is ready.
- */
+/* The next message to return: the one after `previous` in its group if that is ready, else the
+ * first ready one. */
 static struct message *next_ready(struct queue *queue, struct message *previous)
 {
     struct list *first = queue->ready.next;
@@ -150,9 +152,9 @@ static struct message *next_ready(struct queue *queue, struct message *previous)
     return CONTAINER_OF(first, struct message, of_group);
 }
 
-/* Asking again with a receive attempt's id: the same messages, hidden anew from now on. *ret_n
- * stays 0 where that is not possible because they have come back since: then this is a new receive.
- */
+/* Repeats a receive attempt: returns the same messages, and starts their visibility timeout again.
+ * If one of them is no longer in flight under its handle, *ret_n stays 0 and the caller makes a new
+ * receive. */
 static int repeat_attempt(struct queue *queue, struct receive_attempt *attempt,
                           uint64_t visibility_usec, uint64_t now_usec, struct queue_delivery *ret,
                           size_t *ret_n)
@@ -256,8 +258,8 @@ int queue_void_attempt(struct queue *queue, const char *attempt_id, uint64_t now
     return r;
 }
 
-/* What a handle stands for: QUEUE_E_HANDLE_INVALID, or 0 with *ret_message NULL where the message
- * is gone. */
+/* Finds the message of a handle. Returns QUEUE_E_HANDLE_INVALID, or 0 with *ret_message, which is
+ * NULL if the message is gone. */
 static int resolve(struct queue *queue, const char *handle, struct message **ret_message,
                    struct receipt *ret_pending)
 {
@@ -327,7 +329,7 @@ int queue_change_visibility(struct queue *queue, const char *handle, unsigned vi
         return r;
     if (!message)
         return QUEUE_E_NOT_AVAILABLE;
-    /* SQS answers 200 on a standard queue, and the message is as visible as before. */
+    /* On a standard queue SQS returns 200 here and changes nothing. */
     if (message->state != MESSAGE_IN_FLIGHT)
         return queue->settings.is_fifo ? QUEUE_E_HANDLE_EXPIRED : 0;
     if (queue->settings.is_fifo && message->generation != receipt.generation)

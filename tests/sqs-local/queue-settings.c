@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See queue-settings.h. The table below holds all that is known of an attribute. */
+/* The table below holds everything about each attribute. */
 #include "queue-settings.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@ static const struct attribute {
     enum kind kind;
     bool fifo_only;
     size_t offset;
-    unsigned min, max, initial;     /* NUMBER; initial of BOOLEAN too */
+    unsigned min, max, initial;     /* NUMBER; BOOLEAN uses only `initial` */
     const char *no_text, *yes_text; /* SCOPE */
 } attributes[] = {
 #define AT(member) offsetof(struct queue_settings, member)
@@ -166,7 +166,7 @@ static int set_boolean(struct queue_settings *s, const struct attribute *a, cons
 
     if (!queue_settings_read_boolean(value, boolean_at(s, a)))
         return QUEUE_SETTINGS_E_VALUE;
-    /* Only that which is so already may be said of the type. */
+    /* FifoQueue can only be set to the value that it has already. */
     if (s->is_fifo != was_fifo) {
         s->is_fifo = was_fifo;
         return is_new ? QUEUE_SETTINGS_E_VALUE : QUEUE_SETTINGS_E_FIFO;
@@ -193,7 +193,7 @@ int queue_settings_set(struct queue_settings *s, const char *name, const char *v
         return set_choice(value, a->no_text, a->yes_text, boolean_at(s, a));
     case TEXT:
         r = set_text(value, text_at(s, a));
-        /* One kind of encryption at a time. */
+        /* Only one kind of encryption can be on. */
         if (r == 0 && text_at(s, a) == &s->kms_master_key_id && s->kms_master_key_id)
             s->sse = false;
         return r;
@@ -206,7 +206,7 @@ int queue_settings_set(struct queue_settings *s, const char *name, const char *v
     return QUEUE_SETTINGS_E_NAME;
 }
 
-/* The attribute's value as text, in `number` where that is needed; NULL where it has none. */
+/* The attribute's value as text, in `number` if it needs memory; NULL if it has no value. */
 static const char *format(const struct queue_settings *s, const struct attribute *a,
                           char number[16])
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A queue's attributes, as CreateQueue and SetQueueAttributes take them: text, checked by one table
- * against SQS's ranges (Amazon SQS API Reference, "CreateQueue"). */
+/* A queue's attributes as CreateQueue and SetQueueAttributes take them. They are texts, and one
+ * table has SQS's range for each (Amazon SQS API Reference, "CreateQueue"). */
 #pragma once
 
 #include "queue-policies.h"
@@ -17,7 +17,7 @@ struct queue_settings {
     unsigned retention_sec;
     unsigned maximum_message_bytes;
     unsigned kms_reuse_sec;
-    char *policy; /* texts: NULL where not set */
+    char *policy; /* the texts are NULL if not set */
     char *redrive_policy;
     char *redrive_allow_policy;
     char *kms_master_key_id;
@@ -25,7 +25,7 @@ struct queue_settings {
     unsigned max_receive_count; /* the same; 0: none */
 };
 
-/* The defaults of a new queue, and the end of any. */
+/* Set the defaults of a new queue; free the settings of any queue. */
 void queue_settings_init(struct queue_settings *s, bool is_fifo);
 void queue_settings_done(struct queue_settings *s);
 
@@ -35,26 +35,26 @@ static inline void queue_settings_done_cleanup(struct queue_settings *s)
 }
 
 enum {
-    QUEUE_SETTINGS_E_NAME = 1,  /* no such attribute, or not to be set, or not on such a queue */
+    QUEUE_SETTINGS_E_NAME = 1,  /* unknown, cannot be set, or not for this type of queue */
     QUEUE_SETTINGS_E_VALUE,     /* out of range or of another type */
-    QUEUE_SETTINGS_E_FORMAT,    /* the same of a RedriveAllowPolicy */
-    QUEUE_SETTINGS_E_POLICY,    /* a policy that says what it may not */
+    QUEUE_SETTINGS_E_FORMAT,    /* the same for a RedriveAllowPolicy */
+    QUEUE_SETTINGS_E_POLICY,    /* a policy with a value that is not allowed */
     QUEUE_SETTINGS_E_FIFO,      /* FifoQueue cannot be changed */
-    QUEUE_SETTINGS_E_FIFO_ONLY, /* for FIFO queues alone */
+    QUEUE_SETTINGS_E_FIFO_ONLY, /* only for FIFO queues */
 };
 
-/* Sets one attribute by AWS's name for it. FifoQueue must be what the settings were made for.
- * `is_new`: for CreateQueue, else for SetQueueAttributes. 0, -ENOMEM or one of the above; for
- * E_POLICY *reason is AWS's text. */
+/* Sets one attribute by AWS's name for it. FifoQueue must have the value that the settings were
+ * made with. `is_new`: the call is CreateQueue, else SetQueueAttributes. Returns 0, -ENOMEM or one
+ * of the above; for E_POLICY *reason is AWS's text. */
 int queue_settings_set(struct queue_settings *s, const char *name, const char *value, bool is_new,
                        struct policy_reason *reason);
 
-/* "true" or "false", as SQS spells it back, or with a capital as it takes it too. Whether it is
- * either. */
+/* Reads "true" or "false", or as SQS also accepts them, "True" or "False". False: it is another
+ * text. */
 bool queue_settings_read_boolean(const char *text, bool *ret);
 
-/* Calls `each` with every attribute that has a value, until it returns other than 0, which is
- * returned. 0, or -ENOMEM. */
+/* Calls `each` with every attribute that has a value. If `each` returns other than 0, stops and
+ * returns that. Else returns 0 or -ENOMEM. */
 int queue_settings_each(const struct queue_settings *s,
                         int (*each)(const char *name, const char *value, void *data), void *data);
 

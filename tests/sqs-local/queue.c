@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* See queue.h. This file keeps messages in order and says which may be received; queue-receive.c
- * hands them out and takes them back.
+/* This file keeps messages in order and says which of them may be received. queue-receive.c
+ * receives and deletes them.
  *
- * A message is DELAYED, READY or IN_FLIGHT; the first and the last end by the heap of due times.
- * A standard queue keeps its READY messages in a list. A FIFO queue keeps, for each group, all
- * messages in order, whatever their state, and a list of the groups whose first message is READY: a
- * group is received from its first message on, up to the first that is not READY. So a message in
- * flight or delayed holds back what is behind it, and one that comes back does so in its place.
- * Nothing is ever searched for: each step costs O(log n) at most, in the heap. */
+ * A message is DELAYED, READY or IN_FLIGHT. DELAYED and IN_FLIGHT end at their time in the heap
+ * `due`. A standard queue has a list of its READY messages. A FIFO queue has for each group the
+ * list of all its messages in order, in any state, and a list of the groups whose first message is
+ * READY. A receive takes messages of a group from the first one on, up to the first that is not
+ * READY. So a message that is in flight or delayed holds back the messages behind it, and a message
+ * that becomes visible again keeps its place. Nothing is found by a search: each step costs at most
+ * O(log n), in the heap. */
 #include "queue-internal.h"
 
 #include <assert.h>
@@ -18,7 +19,7 @@
 
 #include "util/encode.h"
 
-/* Sequence numbers have 20 digits, and differ by 256, as SQS's do: beyond what 64 bits hold. */
+/* Sequence numbers have 20 digits and differ by 256, as SQS's do. They do not fit 64 bits. */
 #define SEQUENCE_FORMAT "188%017llu"
 
 enum { SEQUENCE_STEP = 256 };
@@ -73,7 +74,8 @@ struct queue *queue_free(struct queue *queue)
     return NULL;
 }
 
-/* Brings a group's place in the ready list in line with its messages; ends it if it has none. */
+/* Adds the group to the ready list or removes it, by the state of its first message. Frees the
+ * group if it has no messages. */
 static void settle_group(struct queue *queue, struct group *group)
 {
     struct list *head = group->messages.next;
@@ -232,8 +234,9 @@ static struct queue_counts count_now(const struct queue *queue)
     };
 }
 
-/* Keeps the counts as they were when this period began, which is as they were after the last call,
- * and when the one before did. A period is half of the time by which they may lag. */
+/* Saves the counts at the start of this period and of the period before. The current counts, from
+ * before this call, are those of the period's start, because only calls change them. A period is
+ * half of the time by which the counts may be late. */
 static void keep_counts(struct queue *queue, uint64_t now_usec)
 {
     uint64_t period = now_usec / MAX(queue->slack.stale_usec / 2, UINT64_C(1));
@@ -266,7 +269,7 @@ void queue_advance(struct queue *queue, uint64_t now_usec)
     }
 }
 
-/* The content's deduplication id: the SHA-256 of the body alone. */
+/* The deduplication id of a content: the SHA-256 of the body only. */
 static int content_id(const struct message_parts *parts, char ret[2 * EVP_MAX_MD_SIZE + 1])
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -340,7 +343,7 @@ int queue_send(struct queue *queue, const struct message_parts *given, int delay
         }
     }
     tell_sent(message->message_id, message->sequence_number, message->deduplication_id, ret);
-    message = NULL; /* the queue's now */
+    message = NULL; /* it belongs to the queue now */
     return 0;
 }
 

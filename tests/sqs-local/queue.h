@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* One SQS queue in memory, standard or FIFO: what becomes of messages, without any of the protocol.
+/* One SQS queue in memory, standard or FIFO: the states of its messages, without the protocol.
  *
  * Time is a parameter, `now_usec`: microseconds since the epoch, which must never go back. Each
- * call first does what has become due by then. Limits on what may be sent (sizes, characters, which
- * parameters go with which type) are the caller's to check. */
+ * call first applies what has become due by then. The caller must check what may be sent (sizes,
+ * characters, and which parameters a type of queue allows). */
 #pragma once
 
 #include "chance.h"
@@ -19,12 +19,12 @@ enum {
     QUEUE_IN_FLIGHT_MAX = 120000,
 };
 
-/* Conditions, for the caller to put into words. */
+/* Conditions. The caller chooses the wording of the error. */
 enum {
-    QUEUE_E_HANDLE_INVALID = 1, /* no handle that this queue gave out */
-    QUEUE_E_HANDLE_EXPIRED,     /* too late: the message may have been handed out again */
+    QUEUE_E_HANDLE_INVALID = 1, /* the handle is not from this queue */
+    QUEUE_E_HANDLE_EXPIRED,     /* too late: the message may have been received again */
     QUEUE_E_NOT_AVAILABLE,      /* the message is deleted, or not in flight under this handle */
-    QUEUE_E_TOTAL_TOO_LONG,     /* beyond 12 hours from its receive */
+    QUEUE_E_TOTAL_TOO_LONG,     /* more than 12 hours from its receive */
     QUEUE_E_OVER_LIMIT,         /* standard: QUEUE_IN_FLIGHT_MAX messages are in flight */
     QUEUE_E_ATTEMPT_VOID,       /* a message of that receive attempt was deleted or changed */
 };
@@ -33,16 +33,16 @@ struct queue_counts {
     size_t visible, in_flight, delayed;
 };
 
-/* How far a queue goes in what SQS reserves to itself; all 0: nowhere. */
+/* How often a queue does what SQS only rarely does, but allows itself. All 0: never. */
 struct queue_slack {
-    /* Standard queues. The probability that a message that is handed out stands on the queue once
-     * more: on a host that hears nothing of the receive or of a delete. The copy has the same id, a
-     * receipt handle and a receive count of its own, and no further copies. */
+    /* Standard queues. The probability that a received message stays on the queue as a copy, as if
+     * one host had missed the receive or a delete. The copy has the same message id, but a receipt
+     * handle and a receive count of its own. A copy is not copied again. */
     double duplicates;
-    /* Standard queues. The probability that not the oldest message is handed out, but one of the
-     * QUEUE_DISORDER_SPAN after it. */
+    /* Standard queues. The probability that a receive does not take the oldest message but one of
+     * the QUEUE_DISORDER_SPAN messages after it. */
     double disorder;
-    /* The counts tell what was so at least half of that ago, and at most all of it. */
+    /* The counts are at least half of this time old, and at most all of it. */
     uint64_t stale_usec;
     struct chance chance;
     uint64_t n_duplicates, n_disordered; /* so far */
@@ -53,46 +53,49 @@ enum { QUEUE_DISORDER_SPAN = 100 };
 struct queue {
     char name[QUEUE_NAME_MAX_BYTES + 1];
     struct queue_settings settings;
-    uint64_t id; /* no two queues of an account have the same, not one after the other either */
+    uint64_t id; /* unique in an account; not used again after the queue is deleted */
     uint64_t created_usec, modified_usec, purged_usec; /* purged_usec 0: never */
 
-    /* For the owner of the queue; the queue itself only makes and checks nothing of them. */
+    /* These are for the owner of the queue. The queue itself only initializes them and checks them
+     * when it is freed. */
     struct hash_entry by_name;
     struct list of_account;
-    struct list waiters; /* those who wait for messages */
+    struct list waiters; /* requests that wait for messages */
     struct list tags;    /* struct tag; freed with the queue */
     struct fifo_limit calls;
     struct queue_slack slack;
 
-    /* The rest is the queue's own. */
+    /* The rest is private to the queue. */
     struct list messages;      /* all, the oldest first */
     struct hash_table serials; /* all, by serial */
-    struct timer_heap due;     /* those DELAYED and IN_FLIGHT */
+    struct timer_heap due;     /* messages DELAYED and IN_FLIGHT */
     struct list ready;         /* standard: messages READY; FIFO: groups whose head is READY */
     struct hash_table groups;  /* FIFO: groups that have messages, by id */
     struct deduplication deduplication;
     struct receive_attempts attempts;
     uint64_t last_serial, sequence;
     size_t n_in_flight, n_delayed;
-    uint64_t counted_period; /* in which the first of these was true at the beginning */
+    uint64_t counted_period; /* counted[0] is from the start of this period */
     struct queue_counts counted[2];
 };
 
-/* A queue takes over the settings. 0 or -ENOMEM, and then the settings are the caller's still. */
+/* Makes a queue. Takes over the settings. Returns 0, or -ENOMEM: the settings then still belong to
+ * the caller. */
 int queue_new(const char *name, uint64_t id, struct queue_settings *settings, uint64_t now_usec,
               struct queue **ret);
-struct queue *queue_free(struct queue *queue); /* its waiters must have gone */
+struct queue *queue_free(struct queue *queue); /* it must have no waiters */
 DEFINE_CLEANUP(struct queue *, queue_free)
 
 struct queue_sent {
-    bool is_duplicate; /* accepted before: the ids are those of then, and nothing was stored */
+    bool is_duplicate; /* accepted before: the ids are the first ones; nothing was stored */
     char message_id[MESSAGE_ID_SIZE];
     char sequence_number[SEQUENCE_NUMBER_SIZE];  /* "" on a standard queue */
-    char deduplication_id[SQS_ID_MAX_BYTES + 1]; /* the one given or the content's; or "" */
+    char deduplication_id[SQS_ID_MAX_BYTES + 1]; /* the given one, or the content's, or "" */
 };
 
-/* Accepts a message. On FIFO it has a group and, unless the queue deduplicates by content, a
- * deduplication id. `delay_sec` of -1 is the queue's; FIFO has only that. 0 or -ENOMEM. */
+/* Accepts a message. On a FIFO queue it must have a group id and, unless the queue deduplicates by
+ * content, a deduplication id. `delay_sec` of -1 means the queue's delay; on a FIFO queue it must
+ * be -1. Returns 0 or -ENOMEM. */
 int queue_send(struct queue *queue, const struct message_parts *parts, int delay_sec,
                uint64_t now_usec, struct queue_sent *ret);
 
@@ -103,43 +106,43 @@ struct queue_receive {
 };
 
 struct queue_delivery {
-    const struct message *message; /* the queue's, until the next call on it */
+    const struct message *message; /* owned by the queue, valid until the next call on it */
     char handle[RECEIPT_HANDLE_SIZE];
 };
 
-/* Hands out what may be received now, maybe nothing, in *ret_n of ret[]. Messages received too
- * often go to `dead_letters` instead, where that is not NULL. 0, -ENOMEM, QUEUE_E_OVER_LIMIT,
- * QUEUE_E_ATTEMPT_VOID. */
+/* Receives what may be received now, maybe nothing, into *ret_n elements of ret[]. Messages that
+ * were received too often are moved to `dead_letters` instead, unless that is NULL. Returns 0,
+ * -ENOMEM, QUEUE_E_OVER_LIMIT or QUEUE_E_ATTEMPT_VOID. */
 int queue_receive(struct queue *queue, struct queue *dead_letters,
                   const struct queue_receive *receive, uint64_t now_usec,
                   struct queue_delivery ret[RECEIVE_MAX_MESSAGES], size_t *ret_n);
 
-/* Makes a receive attempt's id, used or not, one that QUEUE_E_ATTEMPT_VOID answers. 0 or -ENOMEM.
- */
+/* Makes a receive attempt id void, whether it was used before or not: later receives with it return
+ * QUEUE_E_ATTEMPT_VOID. Returns 0 or -ENOMEM. */
 int queue_void_attempt(struct queue *queue, const char *attempt_id, uint64_t now_usec);
 
-/* Deletes a message; the caller frees *ret, which is NULL where there was nothing to delete any
- * more or the handle is not the newest (that is no error). 0, QUEUE_E_HANDLE_INVALID,
+/* Deletes a message. The caller frees *ret. *ret is NULL if the message is already gone or the
+ * handle is not the newest; that is no error. Returns 0, QUEUE_E_HANDLE_INVALID or
  * QUEUE_E_HANDLE_EXPIRED. */
 int queue_delete(struct queue *queue, const char *handle, uint64_t now_usec, struct message **ret);
 
-/* Whether the queue has given out that handle. */
+/* Whether the handle is from this queue. */
 bool queue_knows_handle(struct queue *queue, const char *handle);
 
-/* Lets a message in flight be seen again after `visibility_sec` from now. 0,
- * QUEUE_E_HANDLE_INVALID, QUEUE_E_HANDLE_EXPIRED (FIFO alone: standard does nothing then),
- * QUEUE_E_NOT_AVAILABLE, QUEUE_E_TOTAL_TOO_LONG. */
+/* Makes a message in flight visible again `visibility_sec` from now. Returns 0,
+ * QUEUE_E_HANDLE_INVALID, QUEUE_E_HANDLE_EXPIRED (only FIFO; a standard queue does nothing then and
+ * returns 0), QUEUE_E_NOT_AVAILABLE or QUEUE_E_TOTAL_TOO_LONG. */
 int queue_change_visibility(struct queue *queue, const char *handle, unsigned visibility_sec,
                             uint64_t now_usec);
 
-/* Drops all messages; deduplication ids stay known. */
+/* Removes all messages. Deduplication ids stay known. */
 void queue_purge(struct queue *queue, uint64_t now_usec);
 
-/* What GetQueueAttributes tells of it. */
+/* The counts that GetQueueAttributes returns. */
 void queue_count(struct queue *queue, uint64_t now_usec, struct queue_counts *ret);
 
-/* Whether a receive now would find anything to hand out or to move away. */
+/* Whether a receive now would find a message to return or to move to the dead-letter queue. */
 bool queue_is_receivable(struct queue *queue, uint64_t now_usec);
 
-/* When that may change without a call; USEC_INFINITY: never. */
+/* When queue_is_receivable may change without a call. USEC_INFINITY: never. */
 uint64_t queue_next_usec(const struct queue *queue);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See receipt-handle.h. Base64 of the numbers and of filling that depends on them, so that a handle
- * that a client has cut, folded to lower case or made up is told from a real one. */
+/* A handle is the base64 of the numbers and of padding that is computed from them. So a handle that
+ * a client has cut, changed to lower case or invented is not taken for a real one. */
 #include "receipt-handle.h"
 
 #include <errno.h>
@@ -42,7 +42,7 @@ void receipt_handle_format(const struct receipt *receipt, char ret[RECEIPT_HANDL
     put_number(raw, receipt->queue_id, 8);
     put_number(raw + 8, receipt->serial, 8);
     put_number(raw + 16, receipt->generation, 4);
-    /* The numbers' zeros would show as runs of "A". */
+    /* Without this, zeros in the numbers would show as runs of "A". */
     for (size_t i = 0; i < NUMBERS_BYTES; i++)
         raw[i] ^= raw[NUMBERS_BYTES + i];
 

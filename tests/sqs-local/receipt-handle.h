@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The text of a receipt handle: which queue, which message, which of its receives. Clients must
- * take it for opaque; like AWS's it is long and of base64's characters. */
+/* The text of a receipt handle. It contains the queue, the message and the number of the receive.
+ * To clients it is opaque. Like AWS's it is long and in base64's characters. */
 #pragma once
 
 #include "util/macro.h"
@@ -15,5 +15,5 @@ enum { RECEIPT_HANDLE_SIZE = sizeof("AQEB") + 176 }; /* with its NUL */
 
 void receipt_handle_format(const struct receipt *receipt, char ret[RECEIPT_HANDLE_SIZE]);
 
-/* 0, or -EINVAL where the text was not made by receipt_handle_format. */
+/* Returns 0, or -EINVAL if the text was not made by receipt_handle_format. */
 int receipt_handle_parse(const char *text, struct receipt *ret);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See receive-attempt.h. An attempt names its messages by number, and a message names its attempt
- * by the id: neither points to the other, so either may go first. */
+/* An attempt stores the numbers of its messages, and a message stores the id of its attempt.
+ * Neither has a pointer to the other, so either may be freed first. */
 #include "receive-attempt.h"
 
 #include <errno.h>

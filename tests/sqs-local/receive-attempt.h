@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* ReceiveRequestAttemptId (Amazon SQS API Reference, "ReceiveMessage"): what a FIFO queue handed
- * out under an id, so that asking again with it, because the reply was lost, brings the same
- * messages under the same handles. Kept for five minutes; void once one of the messages was deleted
- * or had its visibility changed. */
+/* ReceiveRequestAttemptId (Amazon SQS API Reference, "ReceiveMessage"): the messages that a FIFO
+ * queue returned to a receive with an id. If the reply is lost, another receive with the same id
+ * returns the same messages with the same handles. An attempt is kept for five minutes. It is void
+ * once one of its messages was deleted or had its visibility changed. */
 #pragma once
 
 #include "util/hash-table.h"
@@ -26,25 +26,25 @@ struct receive_attempt {
     struct {
         uint64_t serial;
         uint32_t generation;
-    } messages[RECEIVE_MAX_MESSAGES]; /* in the order handed out */
+    } messages[RECEIVE_MAX_MESSAGES]; /* in the order of the reply */
     char id[RECEIVE_ATTEMPT_ID_MAX_BYTES + 1];
 };
 
 void receive_attempts_init(struct receive_attempts *attempts);
 void receive_attempts_done(struct receive_attempts *attempts);
 
-/* Forgets what is too old, then finds the attempt; NULL where there is none. Owned by `attempts`,
- * until the next call that takes a time. */
+/* Removes attempts that are too old, then finds the attempt; NULL if there is none. It belongs to
+ * `attempts`, and is valid until the next call that takes a time. */
 struct receive_attempt *receive_attempts_find(struct receive_attempts *attempts, const char *id,
                                               uint64_t now_usec);
 
-/* Makes an attempt without messages yet. `id` is at most RECEIVE_ATTEMPT_ID_MAX_BYTES long and not
- * there yet. 0 or -ENOMEM. */
+/* Makes an attempt, still without messages. `id` must not exist yet, and is at most
+ * RECEIVE_ATTEMPT_ID_MAX_BYTES long. Returns 0 or -ENOMEM. */
 int receive_attempts_add(struct receive_attempts *attempts, const char *id, uint64_t now_usec,
                          struct receive_attempt **ret);
 
 void receive_attempts_remove(struct receive_attempts *attempts, struct receive_attempt *attempt);
 
-/* A message's handle was used to delete or change it: voids the attempt that had handed it out.
- * `id` is that attempt's; it may be forgotten already. */
+/* Call this when a message was deleted or changed by its handle: it makes the attempt void that
+ * returned the message. `id` is that attempt's; the attempt may already be forgotten. */
 void receive_attempts_void(struct receive_attempts *attempts, const char *id, uint64_t serial);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See record.h. Lines gather in a buffer and leave in one write(2), so that a reader never sees
- * half of a request's, and a process killed afterwards has lost none. */
+/* Lines are collected in a buffer and written by one write(2). So a reader never sees only half of
+ * a request's lines, and nothing is lost if the process is killed after that. */
 #include "record.h"
 
 #include <errno.h>

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* --record: what the server did to messages, one JSON object a line, for tests to check. The lines
- * of a request are in the file before its reply leaves.
+/* --record: a file of what the server did to messages, one JSON object a line, for tests to check.
+ * The lines of a request are written before its reply is sent.
  *
  *   {"event":"sent","queue":...,"message_id":...,"group":...,"deduplication_id":...,
  *    "sequence_number":...,"body":...,"duplicate":false,"time":...}
  *   {"event":"received",...,"receipt_handle":...,"receive_count":...,"time":...}
  *   {"event":"deleted",...,"receipt_handle":...,"receive_count":...,"time":...}
  *
- * "received" and "deleted" have "queue", "message_id", "group", "deduplication_id" and
- * "sequence_number" too. What a message does not have is null. "time" is in seconds since the
+ * "received" and "deleted" also have "queue", "message_id", "group", "deduplication_id" and
+ * "sequence_number". A value that the message does not have is null. "time" is in seconds since the
  * epoch. */
 #pragma once
 
@@ -16,12 +16,12 @@
 
 struct record;
 
-/* Opens the file to append to. 0 or a negative errno. */
+/* Opens the file for appending. Returns 0 or a negative errno. */
 int record_open(const char *path, struct record **ret);
 struct record *record_free(struct record *record);
 DEFINE_CLEANUP(struct record *, record_free)
 
-/* All take NULL for a record: then nothing is done. */
+/* These do nothing if `record` is NULL. */
 void record_sent(struct record *record, const struct queue *queue,
                  const struct message_parts *parts, const struct queue_sent *sent,
                  uint64_t now_usec);
@@ -30,5 +30,5 @@ void record_received(struct record *record, const struct queue *queue,
 void record_deleted(struct record *record, const struct queue *queue, const struct message *message,
                     const char *handle, uint64_t now_usec);
 
-/* Writes out what was recorded since the last call. 0 or a negative errno. */
+/* Writes what was recorded since the last call. Returns 0 or a negative errno. */
 int record_flush(struct record *record);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See request.h. A request's faults are told in the order in which AWS's front door meets them: its
- * form, the signature, the operation's name, its JSON. */
+/* A request's faults are reported in the order in which AWS's front end finds them: the form of the
+ * request, the signature, the operation's name, the JSON. */
 #include "request.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 enum {
     JSON_DEPTH_MAX = 16,           /* of a request's body */
-    REPLY_BLOCK_BYTES = 32 * 1024, /* how much of a reply MHD asks a content reader for at a time */
+    REPLY_BLOCK_BYTES = 32 * 1024, /* how much MHD asks a content reader for at a time */
 };
 
 int request_new(const char *uri, struct service *service, struct request **ret)
@@ -56,7 +56,7 @@ static const char *header(struct request *request, const char *name)
     return value ? value : "";
 }
 
-/* A header that may be stored and told again: NULL unless it is there and of ASCII's characters. */
+/* A header whose value may be stored and returned: NULL if it is absent or not ASCII. */
 static const char *plain_header(struct request *request, const char *name)
 {
     const char *value = header(request, name);
@@ -77,7 +77,7 @@ static bool path_is_valid(const char *uri)
     return (n == 1 && uri[0] == '/') || (n > 4 && slashes == 2 && uri[0] == '/');
 }
 
-/* The unit of UTF-16 that the escape \uXXXX at `p` stands for; 0 where there is no such escape. */
+/* The UTF-16 unit of the escape \uXXXX at `p`; 0 if there is no such escape. */
 static unsigned escaped_unit(const char *p)
 {
     char digits[5] = "";
@@ -93,9 +93,9 @@ static bool is_surrogate(unsigned unit, unsigned first)
     return unit >= first && unit < first + 0x400;
 }
 
-/* A lone surrogate's escape is no character. What reads JSON refuses the whole request for it, SQS
- * only the text; so U+FFFF is put in its place, which SQS does not allow either. Returns whether
- * there was one; `json` may be NULL, then it only looks. */
+/* The escape of a lone surrogate is not a character. The JSON reader refuses the whole request for
+ * it, but SQS only the text. So this replaces it by U+FFFF, which SQS does not allow either.
+ * Returns whether there was one. If `json` is NULL, it only looks. */
 static bool replace_lone_surrogates(const char *text, char *json)
 {
     bool found = false;
@@ -125,7 +125,8 @@ static int read_json(struct request *request)
     struct json_fault fault;
     int r;
 
-    /* Not in place: the signature is of what came. A NUL, which ends this look, is no JSON. */
+    /* A copy is changed, because the signature is of the original bytes. The look ends at a NUL,
+     * which is not valid JSON anyway. */
     if (replace_lone_surrogates(text, NULL)) {
         copy = malloc(request->body.size);
         if (!copy)
@@ -141,7 +142,8 @@ static int read_json(struct request *request)
     return r;
 }
 
-/* A form with an Action, posted or in the URL: SQS's protocol before the one with JSON. */
+/* Whether this is the query protocol, which SQS had before JSON: a form with an Action, in the body
+ * or in the URL. */
 static bool is_query_protocol(struct request *request, const char *method)
 {
     static const char form[] = "application/x-www-form-urlencoded";
@@ -238,7 +240,7 @@ int request_check_signature(struct request *request, const char *method, struct 
     return r == AUTH_E_REFUSED ? (int)OPERATION_E_FAULT : r;
 }
 
-/* The query protocol's form of an error, in which text needs no escapes. */
+/* An error in the query protocol's form. The text must need no escapes. */
 static void put_xml_error(const struct request *request, struct buffer *output, const char *code,
                           const char *text)
 {
@@ -250,7 +252,7 @@ static void put_xml_error(const struct request *request, struct buffer *output, 
                   code, text, request->id);
 }
 
-/* A type of NULL: as what stands in front of SQS would say it. */
+/* If `type` is NULL, the error is like one from a server in front of SQS. */
 static void put_error(struct buffer *output, const char *type, const char *text)
 {
     buffer_reset(output);
@@ -288,12 +290,12 @@ void request_make_reply(struct request *request, int result)
     if (!error->type)
         request->content_type = "text/html";
     put_error(output, error->type, fault->text ? fault->text : "");
-    /* The text may quote bytes of the request's head, which need not be UTF-8. */
+    /* The text may contain bytes from the request that are not valid UTF-8. */
     if (output->error < 0)
         put_error(output, error->type, "");
 }
 
-/* A body that ends half-way: `data` is the request, whose reply it is. */
+/* A content reader whose body ends half-way. `data` is the request. */
 static ssize_t read_half(void *data, uint64_t position, char *ret, size_t max)
 {
     const struct request *request = data;
@@ -314,7 +316,7 @@ static struct MHD_Response *make_response(struct request *request)
     char *body;
 
     if (request->is_truncated) {
-        /* Of an empty reply nothing can be missing. */
+        /* An empty reply has nothing to cut off. */
         if (size == 0 && buffer_append_string(output, "{}") < 0)
             return NULL;
         return MHD_create_response_from_callback(output->size, REPLY_BLOCK_BYTES, read_half,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the server share; see server.h. */
+/* Shared by the files of the server. */
 #pragma once
 
 #include "control.h"
@@ -7,11 +7,11 @@
 #include "request.h"
 #include "server.h"
 
-/* A client's connection; made only where a network is played. */
+/* A client's connection. It exists only if a network is simulated. */
 struct connection {
     uint64_t accepted_usec;
-    uint64_t open_usec; /* when its first request can leave; 0: there has been none */
-    bool is_reset;      /* then it is reset, as nothing gets through */
+    uint64_t open_usec; /* when its first request can be sent; 0: there was none */
+    bool is_reset;      /* at open_usec it is reset, because it could not be opened */
 };
 
 struct server {
@@ -24,23 +24,24 @@ struct server {
     int epoll_fd, signal_fd, timer_fd;
     struct list requests;
     struct timer_heap timers;
-    uint64_t armed_usec; /* what timer_fd is set to; USEC_INFINITY: nothing */
+    uint64_t armed_usec; /* the time of timer_fd; USEC_INFINITY: not set */
     uint64_t epoch_usec; /* the wall clock when the monotonic one was 0 */
-    time_t date_time;    /* what `date` was made for */
+    time_t date_time;    /* the time in `date` */
     char date[64];
-    bool has_resumed; /* a connection was resumed that MHD_run has not seen yet */
+    bool has_resumed; /* MHD_run has not yet seen a resumed connection */
     bool is_stopping;
 };
 
 void server_start_clock(struct server *server);
 
-/* The time of the wall, as it goes on from the server's start whoever sets the clock. */
+/* The wall clock's time when the server started, plus the monotonic time since. Setting the clock
+ * does not change it. */
 uint64_t server_now_usec(const struct server *server);
 
-/* What the server takes for the time when it looks at signatures. */
+/* The server's time for checking signatures. */
 time_t server_shown_time(const struct server *server);
 
-/* The same as a header. */
+/* The same time as a Date header. */
 const char *server_date(struct server *server);
 
 /* libmicrohttpd's callbacks, with the server as `data`. */

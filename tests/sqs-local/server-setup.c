@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See server.h: what the server needs before it can serve, and letting go of it. */
+/* Sets up and frees what the server needs. */
 #include "exchange.h"
 
 #include <arpa/inet.h>
@@ -15,11 +15,12 @@
 
 enum {
     CONNECTIONS_MAX = 4000,
-    /* A request's headers, and pieces of its body. libmicrohttpd wipes it after each request. */
+    /* For a request's headers and pieces of its body. libmicrohttpd wipes it after each request. */
     CONNECTION_MEMORY_BYTES = 32 * 1024,
     BACKLOG = 1024,
     PEM_MAX_BYTES = 1024 * 1024,
-    /* Of random numbers; the faults have those below INJECTIONS_MAX, each queue one above. */
+    /* The number of the network's random stream. Faults use the streams below INJECTIONS_MAX, and
+     * each queue uses one above this. */
     NETWORK_STREAM = 1000,
 };
 
@@ -81,7 +82,7 @@ static int read_stream(FILE *file, struct buffer *text)
     return r == 0 && ferror(file) ? -EIO : r;
 }
 
-/* Reads a file of PEM. Says on standard error what is wrong. */
+/* Reads a PEM file. Writes errors to standard error. */
 static int read_pem(const char *path, char **ret)
 {
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(PEM_MAX_BYTES);
@@ -116,7 +117,7 @@ static int read_tls_files(struct server *server)
     return r < 0 ? r : read_pem(server->options->tls_key_path, &server->tls_key);
 }
 
-/* What a signature covers is the path as it came. */
+/* Keeps the escapes in a path, because the signature is of the path as it was sent. */
 static size_t keep_escapes(void *data, struct MHD_Connection *connection, char *text)
 {
     return strlen(text);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* See server.h. libmicrohttpd has an epoll descriptor of its own, which stands in ours beside
- * signals, a timer, and the sockets of suspended connections: libmicrohttpd does not look at those,
- * so that we must see for ourselves when their client goes away. Whatever may have made messages
- * available (a request, time) is followed by a look at those who wait for them. */
+/* libmicrohttpd has its own epoll descriptor. It is in our epoll set, with the signals, a timer,
+ * and the sockets of suspended connections. libmicrohttpd does not look at those sockets, so this
+ * loop must notice when their client goes away. After anything that may have made messages
+ * available (a request, or time), the loop serves the receives that wait for messages. */
 #include "exchange.h"
 
 #include <errno.h>
@@ -159,8 +159,8 @@ static void handle_event(struct server *server, const struct epoll_event *event)
     }
 }
 
-/* Whether MHD_run has work that its descriptor does not tell of: connections resumed, or more read
- * than handled. It has no timers of its own. */
+/* Whether MHD_run has work that its descriptor does not show: resumed connections, or data that was
+ * read but not handled. It has no timers of its own. */
 static bool has_more_to_do(struct server *server)
 {
     MHD_UNSIGNED_LONG_LONG timeout_msec;

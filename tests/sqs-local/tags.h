@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A queue's tags: texts by name. */
+/* A queue's tags: each is a name and a value. */
 #pragma once
 
 #include "util/list.h"
@@ -8,11 +8,11 @@ enum { TAGS_MAX = 50, TAG_NAME_MAX_CHARACTERS = 128, TAG_VALUE_MAX_CHARACTERS = 
 
 struct tag {
     struct list of_queue;
-    const char *value; /* behind the name, in the same allocation */
+    const char *value; /* after the name, in the same allocation */
     char name[];
 };
 
-/* Sets a tag, in place of one of the same name. 0 or -ENOMEM. */
+/* Sets a tag, or replaces the tag of the same name. Returns 0 or -ENOMEM. */
 int tags_set(struct list *tags, const char *name, const char *value);
 
 /* Removes a tag, if there is one of that name. */

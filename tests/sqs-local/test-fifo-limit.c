@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The limit of calls on FIFO queues, on a clock of its own. */
+/* The limit of calls on FIFO queues, with a clock that the test sets. */
 #include "fifo-limit.h"
 #include "test.h"
 

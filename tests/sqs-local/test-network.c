@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The network that is played: times alone, from a seed. */
+/* The simulated network: only its times, from a seed. */
 #include "network.h"
 #include "test.h"
 
@@ -80,7 +80,7 @@ static void a_loss_costs_a_time_out_and_the_next_twice_as_much(void **state)
         lost += losses;
         assert_int_equal(before, lost);
     }
-    /* Half are not lost at all, a quarter once, and so on. */
+    /* Half of the packets are not lost at all, a quarter once, and so on. */
     assert_in_range(seen[0], 1850, 2150);
     assert_in_range(seen[1], 880, 1120);
     assert_in_range(seen[NETWORK_LOSSES_MAX], 180, 320);

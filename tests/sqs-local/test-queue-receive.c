@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a receive of the model gives out: receipt handles, visibility timeouts and attempt ids. */
+/* What a receive of the queue model returns: receipt handles, visibility timeouts, attempt ids. */
 #include "queue-fixture.h"
 
 static void a_fifo_handle_ends_with_the_visibility(void **state)
@@ -18,7 +18,7 @@ static void a_fifo_handle_ends_with_the_visibility(void **state)
     assert_string_not_equal(got[0].handle, old);
     assert_int_equal(queue_delete(q, old, now, &message), QUEUE_E_HANDLE_EXPIRED);
     delete_message(q, got[0].handle);
-    /* Once deleted, deleting again is no error, with either handle. */
+    /* Deleting a deleted message is no error, with either handle. */
     message = (struct message *)1;
     assert_int_equal(queue_delete(q, got[0].handle, now, &message), 0);
     assert_null(message);
@@ -52,7 +52,7 @@ static void a_standard_handle_outlives_the_visibility(void **state)
     delete_message(q, got[0].handle);
     assert_int_equal(queue_change_visibility(q, old, 10, now), 0);
     assert_string_equal(receive(q, 10), "b");
-    /* The old handle is accepted, but the message lives on. */
+    /* The old handle is accepted, but the message is not deleted. */
     assert_int_equal(queue_delete(q, old, now, &message), 0);
     assert_null(message);
     now += 43200 * SEC;
@@ -148,7 +148,7 @@ static void an_attempt_asked_again_brings_the_same(void **state)
     assert_string_equal(got[0].handle, a);
     assert_string_equal(got[1].handle, b);
     assert_int_equal(got[0].message->receive_count, 1);
-    /* Hidden anew from the second asking on. */
+    /* The second receive started the visibility timeout again. */
     now += 29 * SEC;
     assert_string_equal(receive_with(q, attempt("another")), "x");
     delete_message(q, a);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The order of messages, deduplication, delays, retention and the limits of a queue of the model. */
+/* The queue model: order of messages, deduplication, delays, retention and limits. */
 #include "queue-fixture.h"
 
 static void a_group_comes_in_order_and_is_blocked_while_in_flight(void **state)
@@ -142,7 +142,7 @@ static void sequence_numbers_have_twenty_digits_and_rise(void **state)
 
     assert_int_equal(strlen(a.sequence_number), 20);
     assert_true(strcmp(a.sequence_number, b.sequence_number) < 0);
-    /* More than 64 bits hold: a client must keep it as text. */
+    /* The number does not fit 64 bits, so a client must keep it as text. */
     assert_true(strcmp(a.sequence_number, "18446744073709551615") > 0);
 }
 

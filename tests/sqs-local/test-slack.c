@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What SQS reserves to itself, as the queue model plays it: copies, disorder and counts that lag.
- * On a clock of its own, and from a seed. */
+/* What SQS rarely does but allows itself, in the queue model: copies, disorder and late counts. The
+ * test sets the clock, and the numbers come from a seed. */
 #include <stdio.h>
 
 #include "queue.h"
@@ -105,7 +105,7 @@ static void a_fifo_queue_has_no_copies_and_no_disorder(void **state)
     assert_int_equal(receive(q, START), 0);
 }
 
-/* How many of 200 messages came before one that was sent earlier; each came once. */
+/* How many of 200 messages came before one that was sent earlier. Each came once. */
 static unsigned count_overtakers(double disorder, uint64_t *ret_disordered)
 {
     CLEANUP(queue_free)

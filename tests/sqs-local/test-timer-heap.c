@@ -4,7 +4,7 @@
 
 enum { TIMERS = 200, STEPS = 20000 };
 
-/* What the heap should say, found by looking at every timer. */
+/* The timer that the heap must return, found by looking at every timer. */
 static struct timer *earliest(struct timer *timers)
 {
     struct timer *first = NULL;

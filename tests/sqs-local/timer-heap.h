@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* A binary heap of points in time, the earliest on top. Timers are embedded in the objects that
- * they are for. */
+/* A binary heap of times, the earliest first. Timers are embedded in the objects that they belong
+ * to. */
 #pragma once
 
 #include "util/list.h"
 
 struct timer {
     uint64_t due_usec;
-    uint64_t order;  /* of two due at once, the one that was set first comes first */
+    uint64_t order;  /* of two timers with the same time, the one set first comes first */
     size_t position; /* 1-based in the heap; 0: not in it */
 };
 
@@ -17,17 +17,17 @@ struct timer_heap {
     uint64_t last_order;
 };
 
-/* Puts a timer in, or moves it to another time. 0, or -ENOMEM, which a timer that is in the heap
- * already cannot meet. */
+/* Adds a timer, or moves it to another time. Returns 0 or -ENOMEM. A timer that is already in the
+ * heap cannot get -ENOMEM. */
 int timer_heap_set(struct timer_heap *heap, struct timer *timer, uint64_t due_usec);
 
-/* Takes a timer out, where it is in. */
+/* Removes a timer if it is in the heap. */
 void timer_heap_remove(struct timer_heap *heap, struct timer *timer);
 
-/* The timer that is due first, if that is at `now_usec` or before; else NULL. It stays in. */
+/* The first timer that is due at `now_usec` or before, else NULL. It stays in the heap. */
 struct timer *timer_heap_due(const struct timer_heap *heap, uint64_t now_usec);
 
-/* When the first timer is due; USEC_INFINITY where there is none. */
+/* When the first timer is due; USEC_INFINITY if there is none. */
 uint64_t timer_heap_next_usec(const struct timer_heap *heap);
 
-void timer_heap_done(struct timer_heap *heap); /* the timers are the caller's */
+void timer_heap_done(struct timer_heap *heap); /* the timers belong to the caller */

@@ -60,12 +60,12 @@ struct config {
         uint64_t receive_memory; /* bytes */
         uint64_t ledger_max_messages, ledger_max_age_usec;
         uint64_t start_delay_usec;
-        uint64_t wait_time_usec;                         /* whole seconds, 0 to 20 */
-        unsigned max_messages;                           /* in a receive, 1 to 10 */
-        unsigned receivers;                              /* receives in parallel, 1 to 32 */
-        unsigned concurrency;                            /* messages handled at once, 1 to 1000 */
-        uint64_t visibility_timeout_usec;                /* whole seconds; 0: the queue's own */
-        uint64_t delete_linger_usec;                     /* 0: delete each message alone, at once */
+        uint64_t wait_time_usec;          /* whole seconds, 0 to 20 */
+        unsigned max_messages;            /* in a receive, 1 to 10 */
+        unsigned receivers;               /* receives in parallel, 1 to 32 */
+        unsigned concurrency;             /* messages handled at once, 1 to 1000 */
+        uint64_t visibility_timeout_usec; /* whole seconds; 0: the queue's own */
+        uint64_t delete_linger_usec;      /* 0: each message is deleted at once, by itself */
         uint64_t retry_delay_usec, retry_delay_max_usec; /* whole seconds */
         uint64_t receive_interval_usec;
         uint64_t exit_after_empty_receives; /* 0: never */
