@@ -12,7 +12,7 @@ struct account {
     struct list queues;  /* in the order of creation */
     struct list deleted; /* their names, the oldest first */
     uint64_t n_made;
-    struct queue_slack slack; /* for each new queue; the seed gives its chance */
+    struct queue_slack slack; /* for each new queue; `chance` is derived from the seed */
     uint64_t seed;
 };
 

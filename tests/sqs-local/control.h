@@ -42,7 +42,7 @@ struct control {
 /* Whether a path is that of a control request. */
 bool control_has(const char *path);
 
-/* Carries out a control request. Returns the reply's HTTP status, and appends the body to
+/* Carries out a control request. Returns the HTTP status of the reply, and appends its body to
  * `reply`. */
 unsigned control_run(struct control *control, const char *method, const char *path,
                      const char *body, size_t body_bytes, uint64_t now_usec, struct buffer *reply);

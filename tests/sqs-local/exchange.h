@@ -4,7 +4,8 @@
 
 #include "server-internal.h"
 
-/* Starts a request that is complete. Returns the value that MHD's handler must return. */
+/* Handles a request that has been received completely. Returns the value that MHD's handler must
+ * return. */
 enum MHD_Result exchange_begin(struct server *server, struct request *request, const char *method);
 
 /* The request's timer is due. */

@@ -333,8 +333,8 @@ static int read_arguments(int argc, char **argv, struct arguments *ret)
     return 0;
 }
 
-/* Finds the next comma that is not inside braces (a RedrivePolicy has braces), and ends the text
- * there. */
+/* Finds the next comma that is not inside braces, since a RedrivePolicy has commas inside braces.
+ * Ends the text there. */
 static char *cut_at_comma(char *text)
 {
     int depth = 0;

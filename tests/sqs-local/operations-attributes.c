@@ -46,7 +46,7 @@ static int fault_attribute(struct fault *fault, int condition, const char *name,
     return OPERATION_E_FAULT;
 }
 
-/* Whether the dead-letter queue exists, and the queue of that name may use it. */
+/* Checks that the dead-letter queue exists, and that the queue of that name may use it. */
 static int check_dead_letters(const struct service *service, const char *region,
                               const char *queue_name, const struct queue_settings *settings,
                               const char *value, struct fault *fault)

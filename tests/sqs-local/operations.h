@@ -109,7 +109,7 @@ void service_put_queue_url(const struct service *service, struct buffer *b, cons
 /* Check whether the keys may do what the call asks for. Return 0, or OPERATION_E_FAULT with
  * AccessDenied. call_permit_at_once is called before an operation runs. Each operation calls
  * call_permit after it has read its parameters and before it does anything.
- * permissions->is_parameters_first decides which of the two checks. */
+ * permissions->is_parameters_first decides which of the two can refuse. */
 int call_permit_at_once(struct call *call);
 int call_permit(struct call *call);
 

@@ -49,12 +49,12 @@ enum {
 int queue_settings_set(struct queue_settings *s, const char *name, const char *value, bool is_new,
                        struct policy_reason *reason);
 
-/* Reads "true" or "false", or as SQS also accepts them, "True" or "False". False: it is another
- * text. */
+/* Reads "true" or "false". SQS also accepts "True" and "False". Returns whether the text is one of
+ * these. */
 bool queue_settings_read_boolean(const char *text, bool *ret);
 
-/* Calls `each` with every attribute that has a value. If `each` returns other than 0, stops and
- * returns that. Else returns 0 or -ENOMEM. */
+/* Calls `each` with every attribute that has a value. If `each` returns anything but 0, stops and
+ * returns that. Otherwise returns 0 or -ENOMEM. */
 int queue_settings_each(const struct queue_settings *s,
                         int (*each)(const char *name, const char *value, void *data), void *data);
 

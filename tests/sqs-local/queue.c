@@ -234,9 +234,9 @@ static struct queue_counts count_now(const struct queue *queue)
     };
 }
 
-/* Saves the counts at the start of this period and of the period before. The current counts, from
- * before this call, are those of the period's start, because only calls change them. A period is
- * half of the time by which the counts may be late. */
+/* Runs first in each call. In the first call of a period the counts are still as they were when the
+ * period began, because only calls change them. It keeps them in counted[0], and those of the
+ * period before in counted[1]. A period is half of the time by which the counts may be late. */
 static void keep_counts(struct queue *queue, uint64_t now_usec)
 {
     uint64_t period = now_usec / MAX(queue->slack.stale_usec / 2, UINT64_C(1));

@@ -33,7 +33,7 @@ struct queue_counts {
     size_t visible, in_flight, delayed;
 };
 
-/* How often a queue does what SQS only rarely does, but allows itself. All 0: never. */
+/* Makes a queue behave in ways that SQS allows itself but rarely shows. All 0: never. */
 struct queue_slack {
     /* Standard queues. The probability that a received message stays on the queue as a copy, as if
      * one host had missed the receive or a delete. The copy has the same message id, but a receipt

@@ -45,6 +45,6 @@ int receive_attempts_add(struct receive_attempts *attempts, const char *id, uint
 
 void receive_attempts_remove(struct receive_attempts *attempts, struct receive_attempt *attempt);
 
-/* Call this when a message was deleted or changed by its handle: it makes the attempt void that
- * returned the message. `id` is that attempt's; the attempt may already be forgotten. */
+/* Call this when a message was deleted or changed by its handle. It makes the attempt that returned
+ * the message void. `id` is that attempt's; the attempt may already be forgotten. */
 void receive_attempts_void(struct receive_attempts *attempts, const char *id, uint64_t serial);

@@ -17,7 +17,7 @@ struct server_options {
     uint64_t latency_usec;                           /* added to each reply */
     uint64_t rtt_usec, jitter_usec;                  /* of the simulated network, as in network.h */
     double loss;
-    struct queue_slack slack;       /* the seed gives its chance */
+    struct queue_slack slack;       /* its `chance` is derived from the seed */
     unsigned fifo_limit;            /* calls a second of each action on a FIFO queue; 0: no limit */
     uint64_t seed;                  /* for all random numbers */
     struct permissions permissions; /* of the keys at the start */

@@ -22,8 +22,8 @@ struct program {
     int (*check_queue)(const struct queue_check *check, const struct config *config);
     unsigned permissions;
     /* A further check of the settings for --check-config and --check-queue; NULL: none. Returns 0,
-     * a negative errno, or a positive number with *error: one line, without the configuration's
-     * path. */
+     * a negative errno, or a positive number with *error: one line that does not contain the
+     * configuration's path. */
     int (*check)(const struct config *config, char **error);
     const char *more_usage; /* lines of --help, each with its line break: other usages; or NULL */
     const char *more_help;  /* the help for those usages; or NULL */

@@ -8,7 +8,7 @@
 #include "util/buffer.h"
 
 /* Appends, for example, "QueueDoesNotExist: The specified queue does not exist.". For a denied
- * action the text begins with its name, as AWS's policies write it: "sqs:SendMessage is denied:
+ * action, the action's name comes first, as AWS's policies write it: "sqs:SendMessage is denied:
  * ...". */
 void failure_describe(struct buffer *b, enum sqs_operation operation,
                       const struct sqs_error *error);

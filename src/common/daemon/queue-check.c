@@ -16,7 +16,7 @@
 
 enum {
     LINE_MAX_BYTES = 4096,
-    /* For the first request: a retry corrects a wrong clock and refreshes refused credentials. */
+    /* For the first request: a retry signs with AWS's time, or with newer credentials. */
     ATTEMPTS_MAX = 4,
 };
 
@@ -189,7 +189,7 @@ static void on_attributes(void *userdata, const struct sqs_result *result)
 }
 
 /* The first attempt runs after credentials were found. A retry is useful only after an error of the
- * clock or of the credentials, because the retry corrects it. */
+ * clock or of the credentials: it signs with AWS's time, or with newer credentials. */
 static bool before_attempt(void *userdata, const struct sqs_error *error,
                            struct sqs_request **request)
 {
