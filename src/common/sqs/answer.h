@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What the answer to a request means, whoever gave it: SQS's reply, or the error that stands for
- * what came instead. Pure. */
+/* Turns what came back for a request, from SQS or from a proxy on the way, into SQS's reply or an
+ * error. These functions keep no state. */
 #pragma once
 
 #include "http/client.h"
 #include "sqs/error.h"
 #include "sqs/proof.h"
 
-/* Of a reply; NULL: it is absent. */
+/* Headers of a reply. NULL: the header is absent. */
 struct sqs_answer_headers {
     const char *request_id;  /* x-amzn-RequestId */
     const char *query_error; /* x-amzn-query-error */
@@ -15,14 +15,15 @@ struct sqs_answer_headers {
     const char *retry_after; /* x-amz-retry-after */
 };
 
-/* No reply came: why. */
+/* No HTTP reply came: fills the error that says why. */
 void sqs_answer_failed(const struct http_reply *reply, struct sqs_error *ret);
 
-/* A reply with another status than 200. */
+/* Reads the error from a reply with another status than 200. */
 void sqs_answer_refused(const struct http_reply *reply, const struct sqs_answer_headers *headers,
                         struct sqs_error *ret);
 
-/* A reply with status 200: true with the reply, which is the caller's, or false with the error. */
+/* Reads a reply with status 200. True: *ret is set, and the caller owns it. False: *ret_error is
+ * set. */
 bool sqs_answer_read(const struct sqs_request *request, const struct http_reply *reply,
                      const struct sqs_proof_facts *facts, struct sqs_reply **ret,
                      struct sqs_error *ret_error);

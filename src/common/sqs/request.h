@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The JSON bodies of SQS's operations, AWS JSON 1.0 (Amazon SQS API Reference). A request remembers
- * what its reply must match: the MD5s of what was sent, and how many entries. */
+/* Writes the JSON bodies of SQS's operations, AWS JSON 1.0 (Amazon SQS API Reference). A request
+ * keeps what its reply is checked against: the MD5s of the messages, and the number of entries. */
 #pragma once
 
 #include "sqs/message.h"
@@ -22,11 +22,11 @@ enum sqs_operation {
 /* "SendMessage". */
 const char *sqs_operation_name(enum sqs_operation operation);
 
-/* The operation that does for one message what this one does for many; else itself. */
+/* For a batch operation, the same operation for a single message; for others, `operation`. */
 enum sqs_operation sqs_operation_single(enum sqs_operation operation);
 
 enum {
-    /* A batch of 1 MiB whose every byte is escaped as \u00XX, and room for the rest. */
+    /* A batch of 1 MiB with each byte escaped as \u00XX, and 256 KiB for the rest. */
     SQS_REQUEST_MAX_BYTES = 6 * SQS_BATCH_MAX_BYTES + 256 * 1024,
 };
 
@@ -34,15 +34,15 @@ struct sqs_request {
     enum sqs_operation operation;
     struct buffer json; /* the request's body */
     size_t n_entries;   /* of a batch; 1 for SendMessage; else 0 */
-    bool has_md5;       /* the two below are filled */
+    bool has_md5;       /* the two arrays below are filled */
     char md5_of_body[SQS_BATCH_MAX][SQS_MD5_SIZE];
-    char md5_of_attributes[SQS_BATCH_MAX][SQS_MD5_SIZE]; /* "" where a message has none */
+    char md5_of_attributes[SQS_BATCH_MAX][SQS_MD5_SIZE]; /* "" if a message has no attributes */
 };
 
 struct sqs_receive {
     unsigned max_messages;  /* 1 to 10 */
     unsigned wait_sec;      /* 0 to 20 */
-    int visibility_sec;     /* -1: the queue's */
+    int visibility_sec;     /* -1: the queue's visibility timeout */
     const char *attempt_id; /* ReceiveRequestAttemptId, FIFO only; NULL: none */
 };
 
@@ -51,9 +51,10 @@ struct sqs_visibility_change {
     unsigned visibility_sec; /* 0 to 43200 */
 };
 
-/* Each makes a request that the caller frees. Batch entries get the ids "0", "1", ... in the order
- * given; 1 to 10 of them. 0, -EINVAL (a caller's bug: no entries or too many, a number out of its
- * range, text that is not UTF-8), -ENOMEM, -E2BIG. */
+/* Each function makes a request that the caller frees. A batch has 1 to 10 entries, which get the
+ * ids "0", "1", ... in the given order. 0, -EINVAL (a bug of the caller: no entries or too many, a
+ * number out of its range, text that is not UTF-8), -ENOMEM, or -E2BIG (above
+ * SQS_REQUEST_MAX_BYTES). */
 int sqs_request_send_message(const char *queue_url, const struct sqs_message *message,
                              struct sqs_request **ret);
 int sqs_request_send_message_batch(const char *queue_url, const struct sqs_message *messages,
@@ -72,12 +73,13 @@ int sqs_request_change_visibility_batch(const char *queue_url,
                                         struct sqs_request **ret);
 /* Asks for all attributes. */
 int sqs_request_get_queue_attributes(const char *queue_url, struct sqs_request **ret);
-/* What cannot touch a message since it is malformed, to learn whether the operation is allowed: a
- * batch to send that is empty, a receive of one message too many, a receipt handle that is none.
- * -EINVAL for another operation than these four. */
+/* Makes a malformed request, which cannot touch a message; its answer shows whether the operation
+ * is allowed (sqs/permission.h). SendMessage: an empty batch. ReceiveMessage: one message more than
+ * SQS allows. DeleteMessage and ChangeMessageVisibility: an invalid receipt handle. -EINVAL for
+ * another operation than these four. */
 int sqs_request_probe(enum sqs_operation operation, const char *queue_url,
                       struct sqs_request **ret);
-/* `account` may be NULL: the caller's own. */
+/* `account`: the queue's owner; NULL: the account of the credentials. */
 int sqs_request_get_queue_url(const char *queue_name, const char *account,
                               struct sqs_request **ret);
 
