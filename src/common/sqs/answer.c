@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Portals, proxies and gateways answer as well; SQS gives each request an id. */
+/* A portal, a proxy or a gateway may answer instead of SQS. SQS's own replies have an
+ * x-amzn-RequestId. */
 #include "sqs/answer.h"
 
 #include <errno.h>
@@ -68,13 +69,13 @@ void sqs_answer_refused(const struct http_reply *reply, const struct sqs_answer_
     ret->was_repeated = reply->n_begun > 1;
     if (is_set(headers->request_id))
         return;
-    /* Some answer in JSON with a "code" of their own; a "no" of theirs is none of SQS's. */
+    /* Some gateways answer in JSON with a "code" of their own. That is no refusal by SQS. */
     if ((ret->class == AWS_ERROR_PERMANENT && !aws_error_find(ret->name)) ||
         reply->status == HTTP_NETWORK_AUTHENTICATION_REQUIRED)
         sqs_error_set_name(ret, SQS_ERROR_NOT_FROM_SQS);
 }
 
-/* Whether it is SQS that has answered; else the error. */
+/* Whether SQS itself has answered. False: fills the error. */
 static bool is_proven(const struct sqs_reply *reply, const struct sqs_proof_facts *facts,
                       struct sqs_error *ret)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Handles the result of a call's attempt: the call ends, or its next attempt is set. answer.h says
- * what an answer means, retry.h says what follows a failure, and this file does it.
+/* Handles the result of a call's attempt: it ends the call, or sets the time of the next attempt.
+ * answer.h says what an answer means, and retry.h decides what follows a failure.
  *
- * A call that has failed with no retry tokens left (util/backoff.h) waits long; an answer to another
- * call ends its wait. */
+ * A call that fails when no retry tokens are left (util/backoff.h) waits long. An answer to another
+ * call may end its wait. */
 #include "sqs/client-internal.h"
 
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "util/encode.h"
 #include "util/random.h"
 
-/* Attempts of a call that are repeated at once because another time is known to sign with. */
+/* How often a call is repeated at once because a better time to sign with was learnt. */
 enum { CLOCK_CORRECTIONS_MAX = 3 };
 
 static bool is_last(const struct sqs_call *call)
@@ -102,7 +102,8 @@ void sqs_client_skew_changed(struct sqs_client *client, enum clock_skew_change c
                                       clock_skew_sec(client->skew, &now));
 }
 
-/* A server that does not know the time itself says nothing of ours: another answer may. */
+/* If the server's own time is impossible, its refusal proves nothing about our clock. The error
+ * becomes transient: another server may answer the next attempt. */
 static void distrust_server_time(struct sqs_call *call, time_t server_sec)
 {
     char text[sizeof(call->error.message)], when[AWS_TIME_SIZE];
@@ -114,7 +115,8 @@ static void distrust_server_time(struct sqs_call *call, time_t server_sec)
     call->error.class = AWS_ERROR_TRANSIENT;
 }
 
-/* Of a refusal that may be due to our clock. True: another attempt is worth making at once. */
+/* Learns from a refusal that our clock may have caused. True: the signing time has changed, and the
+ * caller should try again at once. */
 static bool is_clock_corrected(struct sqs_call *call, const struct http_reply *reply)
 {
     struct sqs_client *client = call->client;
@@ -139,7 +141,7 @@ static bool is_clock_corrected(struct sqs_call *call, const struct http_reply *r
     return true;
 }
 
-/* SQS has looked at the request itself: the signature was good. */
+/* SQS looked at the request itself, so it accepted the signature. */
 static void signature_accepted(struct sqs_call *call)
 {
     call->n_clock_corrections = 0;

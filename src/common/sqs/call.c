@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The end of a call, its timer, and what both mean for other calls that wait for SQS to be back. */
+/* Ends calls, sets their timers, and wakes calls that wait until SQS is back. */
 #include "sqs/client-internal.h"
 
 #include <assert.h>
 
-/* --- Those who wait for SQS to be back --- */
+/* --- Calls that wait until SQS is back --- */
 
 void sqs_call_mark_failing(struct sqs_call *call)
 {
@@ -49,7 +49,7 @@ void sqs_client_wake(struct sqs_client *client, unsigned n)
         }
         assert(first);
         sqs_call_set_wakeable(first, false);
-        /* Where this fails, it wakes by itself. */
+        /* If this fails, the call still wakes at its own time. */
         timer_set_after(&first->timer, 0);
     }
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the client share, each of which uses those that come after it: client.c
- * (the life of a call and of its attempts), attempt-result.c (what came of an attempt, and what
- * follows), call.c (the end of a call). Whatever may end a call is the last thing that a
- * function does with it: sqs_call_finish, sqs_call_attempt_failed and sqs_call_on_reply may. */
+/* The structures and functions that the files of the client share. Each file uses only the ones
+ * after it: client.c (starts calls and attempts), attempt-result.c (handles the result of an
+ * attempt), call.c (ends a call).
+ *
+ * sqs_call_finish, sqs_call_attempt_failed and sqs_call_on_reply may free the call: a function that
+ * calls one of them must not use the call afterwards. */
 #pragma once
 
 #include "aws/clock-skew.h"
@@ -22,31 +24,31 @@ struct sqs_call {
 
     struct credentials_slot *credentials_slot;
     struct http_slot *slot;
-    struct timer timer; /* not initialized until it is needed: most first attempts are the last */
+    struct timer timer; /* initialized when it is needed: most calls need no second attempt */
 
-    struct aws_credentials *credentials; /* that the attempt on its way was signed with */
-    unsigned n_clock_corrections;        /* repeated at once since the clock last seemed right */
-    time_t signed_sec;                   /* the time that it was signed with */
+    struct aws_credentials *credentials; /* the last attempt was signed with these; NULL: none */
+    unsigned n_clock_corrections;        /* since SQS last accepted a signature */
+    time_t signed_sec;                   /* the time in the last attempt's signature */
     unsigned attempts;
     struct sqs_retry retry;
-    bool is_wakeable; /* it waits without tokens: an answer to another may end that (util/backoff.h)
+    bool is_wakeable; /* no tokens are left: another call's answer may end the wait (util/backoff.h)
                        */
     struct sqs_error error; /* of the last attempt */
     char request_id[SQS_REQUEST_ID_SIZE];
     int http_status;
     uint64_t sent_usec;
-    uint64_t timeout_usec; /* of the attempt on its way */
-    uint64_t asked_usec;   /* when it was asked for the credentials that it waits for */
-    bool is_failing;       /* counted in the client's n_failing, as this operation: */
+    uint64_t timeout_usec; /* of the last attempt */
+    uint64_t asked_usec;   /* when the call began to wait for credentials */
+    bool is_failing;       /* counted in the client's n_failing, as failing_operation */
     enum sqs_operation failing_operation;
-    bool is_last_attempt; /* the caller wants no more */
-    bool is_answered;     /* by SQS, for good */
-    bool is_answer_ready; /* the timer is to deliver `error`, not to try again */
+    bool is_last_attempt; /* the caller wants no more attempts */
+    bool is_answered;     /* SQS's own answer ends the call */
+    bool is_answer_ready; /* when the timer expires, the call ends with `error` */
 };
 
 struct sqs_client {
     sd_event *event;
-    void (*on_timer)(void *userdata); /* of a call: the next attempt */
+    void (*on_timer)(void *userdata); /* of a call's timer; starts the next attempt */
     struct http_client *http;
     struct credentials *credentials;
     const struct endpoint *endpoint;
@@ -55,54 +57,52 @@ struct sqs_client {
     struct sqs_headers *headers;
     struct retry_quota quota;
     unsigned n_wakeable;
-    struct clock_skew *skew;              /* that of the credentials */
-    bool peer_sends_ids;                  /* a reply has had x-amzn-RequestId */
+    struct clock_skew *skew;              /* the one of `credentials` */
+    bool peer_sends_ids;                  /* some reply had x-amzn-RequestId */
     struct list calls;                    /* the latest first */
-    unsigned n_failing[SQS_N_OPERATIONS]; /* calls that failed and were not done then */
+    unsigned n_failing[SQS_N_OPERATIONS]; /* calls that failed and have not ended */
 };
 
 /* --- call.c --- */
 
-/* Whether an answer to another call may end this one's wait. */
+/* Sets whether an answer to another call may end this call's wait. */
 void sqs_call_set_wakeable(struct sqs_call *call, bool is_wakeable);
 
-/* Ends the wait of `n` wakeable calls, of those whose time would come first. */
+/* Ends the wait of up to `n` wakeable calls, beginning with the one whose timer expires first. */
 void sqs_client_wake(struct sqs_client *client, unsigned n);
 
-/* Makes sure that some call finds out whether SQS is back: where no probe is left, wakes the one that
- * would wake first. */
+/* Makes sure that some call finds out whether SQS is back. If no probe is left, it wakes the
+ * wakeable call whose timer expires first. */
 void sqs_client_ensure_probe(struct sqs_client *client);
 
-/* The call has failed and will be repeated: counts it in n_failing until it ends. */
+/* The call has failed and is retried: counts it in n_failing until it ends. */
 void sqs_call_mark_failing(struct sqs_call *call);
 
-/* The call ends, whatever came of it: lets others go that wait for it to find out whether SQS is
- * back, and the observer know where it was the last one in trouble. */
+/* The call ends, with any result. If SQS has not answered it and no probe is left, another call is
+ * woken to find out whether SQS is back. If it was the last failing call of its operation, the
+ * observer is told (retries_ended). */
 void sqs_call_leave(struct sqs_call *call);
 
-/* `name`: AWS's, or one of our own (error.h), or "". Of a request that never left,
- * error.was_not_sent is to be set then. */
+/* Sets the call's error. `name`: AWS's, or one of our own (error.h), or "". If the request was
+ * never sent, the caller then sets error.was_not_sent. */
 void sqs_call_set_error(struct sqs_call *call, enum aws_error_class class, const char *name,
                         const char *text);
 
-/* Starts the time after which the next attempt is made. 0, or the errno of the event loop. */
+/* Sets the timer that starts the next attempt. 0, or the errno of the event loop. */
 int sqs_call_set_timer(struct sqs_call *call, uint64_t delay_usec);
 
-/* Runs the callback, with the reply or the error that stands in the call (NULL), and frees the
- * call.
- */
+/* Runs the callback with the reply (NULL: with the call's error), and frees the call. */
 void sqs_call_finish(struct sqs_call *call, struct sqs_reply *reply);
 
-/* Silently. */
+/* Frees the call without its callback. */
 void sqs_call_free(struct sqs_call *call);
 
 /* --- attempt-result.c --- */
 
-/* The estimate of AWS's clock is another than before: tells the observer. */
+/* Tells the observer that the estimate of AWS's clock has changed; UNCHANGED: does nothing. */
 void sqs_client_skew_changed(struct sqs_client *client, enum clock_skew_change change);
 
-/* Does what follows a failed attempt, whose error stands in the call: another one, when, or the
- * end. */
+/* An attempt failed with call->error: sets the time of the next attempt, or ends the call. */
 void sqs_call_attempt_failed(struct sqs_call *call);
 
 /* http_done_fn of an attempt. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The life of a call and of its attempts. A call is always in one of three states: it waits for
- * credentials (`credentials_slot`), for its reply (`slot`), or for the time of its next attempt (the
- * timer). A failure inside sqs_client_call is its return value; all other failures come from the event
- * loop, so no callback runs inside sqs_client_call or sqs_call_stop_retrying. */
+/* Starts and stops calls and their attempts. A call always waits for one of three things: for
+ * credentials (`credentials_slot`), for its reply (`slot`), or for its timer. sqs_client_call
+ * returns the failures that happen inside it. All other failures are reported from the event loop.
+ * So no callback runs inside sqs_client_call or sqs_call_stop_retrying. */
 #include "sqs/client-internal.h"
 #include "util/clock.h"
 
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <time.h>
 
-/* The answer is the error that stands in the call; it leaves from the event loop. */
+/* Ends the call with call->error, later, from the event loop. */
 static void finish_later(struct sqs_call *call)
 {
     sqs_call_set_wakeable(call, false);
@@ -59,7 +59,7 @@ static time_t signing_time(struct sqs_client *client, uint64_t now_usec)
         &change);
 
     clock_skew_leave_change(client->skew, change);
-    sqs_client_skew_changed(client, clock_skew_take_change(client->skew)); /* or one of STS's */
+    sqs_client_skew_changed(client, clock_skew_take_change(client->skew)); /* maybe STS's change */
     return t;
 }
 
@@ -74,7 +74,7 @@ static int attempt(struct sqs_call *call, struct aws_credentials *credentials)
     return send_attempt(call);
 }
 
-/* An attempt that could not even be made. */
+/* The attempt failed before anything was sent. */
 static void not_sent(struct sqs_call *call, int r)
 {
     bool is_hopeless = r == -EINVAL || r == -E2BIG;
@@ -88,7 +88,7 @@ static void not_sent(struct sqs_call *call, int r)
     sqs_call_attempt_failed(call);
 }
 
-/* Whether the caller still wants the next attempt; else the call is to end with its error. */
+/* Whether the caller still wants the next attempt. False: the call must end with call->error. */
 static bool is_wanted(struct sqs_call *call)
 {
     bool is_first = call->attempts == 0;
@@ -145,7 +145,7 @@ static void on_credentials(void *userdata, enum credentials_outcome outcome,
         sqs_call_set_error(call, AWS_ERROR_CREDENTIALS, SQS_ERROR_NO_CREDENTIALS, error);
         break;
     case CREDENTIALS_FAILED:
-    case CREDENTIALS_FOUND: /* that is above */
+    case CREDENTIALS_FOUND: /* handled above */
         sqs_call_set_error(call, AWS_ERROR_CREDENTIALS, SQS_ERROR_CREDENTIALS_FAILED, error);
         break;
     }
@@ -153,7 +153,7 @@ static void on_credentials(void *userdata, enum credentials_outcome outcome,
     sqs_call_attempt_failed(call);
 }
 
-/* On failure nothing is on its way. */
+/* On failure the call waits for nothing. */
 static int start_attempt(struct sqs_call *call)
 {
     struct aws_credentials *cached = credentials_peek(call->client->credentials);
@@ -288,7 +288,7 @@ void sqs_call_stop_retrying(struct sqs_call *call)
     call->is_last_attempt = true;
     if (call->slot)
         return;
-    /* Between attempts, or waiting for credentials: nothing of it is at SQS. */
+    /* No request is under way: the call waits for its timer or for credentials. */
     call->credentials_slot = credentials_slot_cancel(call->credentials_slot);
     if (call->attempts == 0) {
         sqs_call_set_error(call, AWS_ERROR_TRANSIENT, "", "stopped before the first attempt");
@@ -299,7 +299,7 @@ void sqs_call_stop_retrying(struct sqs_call *call)
 
 struct sqs_call *sqs_call_cancel(struct sqs_call *call)
 {
-    /* done is NULL while the call's own callback runs: it has ended then. */
+    /* done is NULL while the call's callback runs; sqs_call_finish frees the call after it. */
     if (call && call->done)
         sqs_call_free(call);
     return NULL;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A reply is read in this order: the code under either name, then who is at fault
- * by x-amzn-query-error, then the HTTP status. The code comes first because SQS throttles with 403
- * and a 503 may be throttling: the status alone misleads.
+/* The class of an error is decided in this order: by the code, under either of its names; by the
+ * fault in x-amzn-query-error; by the HTTP status. The code comes first because the status alone
+ * misleads: SQS throttles with 403, and a 503 may be throttling.
  *
- * What comes from outside is copied only after it was made harmless: names are printable ASCII, the
- * message is one line of UTF-8. */
+ * Text from the reply is made harmless when it is copied: names are printable ASCII, the message is
+ * one line of UTF-8. */
 #include "sqs/error.h"
 
 #include <stdio.h>
@@ -13,14 +13,14 @@
 #include "util/json-tree.h"
 
 enum {
-    BODY_MAX_BYTES = 256 * 1024, /* of an error's body; a longer one is not looked into */
+    BODY_MAX_BYTES = 256 * 1024, /* of an error's body; a longer one is not read */
     BODY_MAX_DEPTH = 16,
-    TEXT_MAX_BYTES = 511, /* of AWS's text that is kept */
+    TEXT_MAX_BYTES = 511, /* AWS's text is cut at this */
 };
 
 bool sqs_error_is_outcome_unknown(const struct sqs_error *error)
 {
-    if (streq(error->name, SQS_ERROR_TOO_EARLY)) /* nothing was given out */
+    if (streq(error->name, SQS_ERROR_TOO_EARLY)) /* SQS gave out no message */
         return false;
     return error->was_repeated || (error->class == AWS_ERROR_TRANSIENT && !error->was_not_sent);
 }
@@ -50,8 +50,8 @@ bool sqs_error_is_about_setup(const struct sqs_error *error)
     return false;
 }
 
-/* Copies one of AWS's names into `ret` if these bytes can be one, else leaves it: printable ASCII
- * that fits. Names AWS has not thought of yet may have other characters than today's. */
+/* Copies an error name into `ret` if the bytes are printable ASCII and fit; else leaves `ret`
+ * unchanged. The check is no stricter, because AWS's future names may have other characters. */
 static bool copy_name(const char *bytes, size_t size, char *ret, size_t ret_size)
 {
     while (size > 0 && (bytes[0] == ' ' || bytes[0] == '\t')) {
@@ -70,8 +70,8 @@ static bool copy_name(const char *bytes, size_t size, char *ret, size_t ret_size
     return true;
 }
 
-/* "com.amazonaws.sqs#QueueDoesNotExist:http://..." to "QueueDoesNotExist": up to the first ":",
- * then after the "#". */
+/* Copies "QueueDoesNotExist" from "com.amazonaws.sqs#QueueDoesNotExist:http://...": the part before
+ * the first ":" and after the "#". */
 static bool copy_shape_name(const char *bytes, size_t size, char *ret, size_t ret_size)
 {
     const char *end = memchr(bytes, ':', size), *hash;
@@ -86,7 +86,7 @@ static bool copy_shape_name(const char *bytes, size_t size, char *ret, size_t re
     return copy_name(bytes, size, ret, ret_size);
 }
 
-/* Copies text as one line of UTF-8, cut between characters. */
+/* Copies text as one line of UTF-8. Text that is too long is cut between characters. */
 static void copy_text(const char *bytes, size_t size, char *ret, size_t ret_size)
 {
     size_t used = 0;
@@ -110,8 +110,8 @@ static void copy_text(const char *bytes, size_t size, char *ret, size_t ret_size
     ret[used] = '\0';
 }
 
-/* The body as a JSON object; NULL where it is none, as where memory ran out: then the headers and
- * the status say what they can. */
+/* The body as a JSON object; NULL if it is none, or if memory ran out. Then only the headers and
+ * the status are read. */
 static struct json_tree *read_body(const char *body, size_t body_bytes)
 {
     struct json_tree *tree = NULL;
@@ -123,14 +123,14 @@ static struct json_tree *read_body(const char *body, size_t body_bytes)
     return tree;
 }
 
-/* Whether there is such a member, a string. */
+/* Whether the member is there and is a string. */
 static bool get_bytes(const struct json_value *root, const char *name, const char **ret,
                       size_t *ret_bytes)
 {
     return root && json_value_get_bytes(root, name, ret, ret_bytes) == 0;
 }
 
-/* The shape's name, from the first of the places where it may stand. */
+/* Reads the shape's name from the first place that has one. */
 static void read_shape_name(const struct json_value *root, const char *error_type,
                             struct sqs_error *error)
 {
@@ -147,7 +147,7 @@ static void read_shape_name(const struct json_value *root, const char *error_typ
         copy_shape_name(text, size, error->name, sizeof(error->name));
 }
 
-/* x-amzn-query-error: "Code;Sender" or "Code;Receiver"; all else is as if it were not there. */
+/* x-amzn-query-error: "Code;Sender" or "Code;Receiver". Any other form is ignored. */
 static void read_query_error(const char *query_error, struct sqs_error *error,
                              bool *ret_receiver_fault)
 {
@@ -159,8 +159,8 @@ static void read_query_error(const char *query_error, struct sqs_error *error,
         *ret_receiver_fault = streq(semicolon + 1, "Receiver");
 }
 
-/* The text's first line. What follows it after a wrong signature is the canonical request as AWS
- * saw it, with the session token in it. */
+/* Keeps only the text's first line. After a wrong signature, the lines below it are the canonical
+ * request that AWS made, which contains the session token. */
 static void read_message(const struct json_value *root, struct sqs_error *error)
 {
     const char *text, *line_end;
@@ -190,19 +190,19 @@ static uint64_t read_retry_after(const char *text)
     return msec * USEC_PER_MSEC;
 }
 
-/* For a code that the table does not know, and for none. */
+/* For a code that is not in the table, and for a reply without a code. */
 static enum aws_error_class class_of_status(int http_status)
 {
     if (http_status == 429 || http_status == 509)
         return AWS_ERROR_THROTTLED;
-    /* No reply, a time-out, or a reply that is no error and yet was not understood. */
+    /* No reply, a time-out, or a status that is no error with a reply that was not understood. */
     if (http_status < 300 || http_status == 408 || http_status >= 500)
         return AWS_ERROR_TRANSIENT;
     return AWS_ERROR_PERMANENT;
 }
 
-/* A signature for another region comes under the name of one made with a wrong key: only the text
- * tells. */
+/* A signature for another region has the same error name as one made with a wrong key. Only the
+ * text shows the difference. */
 static bool is_scope_text(const struct aws_known_error *known, const char *message)
 {
     return streq(known->name, "InvalidSignatureException") &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Most lines are the same with every request; those that differ stand in places
- * of their own, to be written again for each. What is signed is what is sent: both are taken from
- * the same text. */
+/* Most header lines are the same for all requests. The others have their own buffers, which are
+ * written again for each request. The signer and libcurl get the same text, so what is signed is
+ * what is sent. */
 #include "sqs/headers.h"
 
 #include <assert.h>
@@ -22,7 +22,7 @@
 enum {
     AUTHORIZATION_MAX_BYTES = 4096,
     TOKEN_MAX_BYTES =
-        16 * 1024, /* session tokens have no stated bound; this is far above any seen */
+        16 * 1024, /* AWS states no limit for session tokens; all known ones are far shorter */
     LINES_MAX = 8,
 };
 

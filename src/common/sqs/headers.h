@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The headers of a request to SQS, signed (aws/sigv4.h): AWS JSON 1.0, as AWS's own clients send
- * it. */
+/* Makes the signed headers (aws/sigv4.h) of a request to SQS, for AWS JSON 1.0, as AWS's own
+ * clients send them. */
 #pragma once
 
 #include "aws/credentials.h"
@@ -15,8 +15,8 @@ struct sqs_headers *sqs_headers_free(struct sqs_headers *headers); /* wipes them
 DEFINE_CLEANUP(struct sqs_headers *, sqs_headers_free)
 
 /* `now`: AWS's time, in seconds since the epoch. `*ret` is a NULL-terminated list of lines
- * "Name: value", valid until the next call. 0; -ENOMEM; -EIO (OpenSSL); -EINVAL or -E2BIG:
- * credentials or an endpoint that cannot be signed or sent. */
+ * "Name: value", valid until the next call. 0; -ENOMEM; -EIO (OpenSSL); -EINVAL or -E2BIG: the
+ * credentials or the endpoint cannot be signed or sent. */
 int sqs_headers_make(struct sqs_headers *headers, const struct sqs_request *request,
                      const struct aws_credentials *credentials, time_t now,
                      const char *const **ret);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The checks are SQS's own (Developer Guide, "Message quotas" and "Message
- * metadata"): a message that passes is not refused for its form, so that one bad message cannot
- * take the nine beside it in a batch down with it.
+/* The checks are SQS's own (Developer Guide, "Message quotas" and "Message metadata"). SQS does not
+ * refuse the form of a message that passes them. So one bad message cannot make SQS refuse a batch
+ * with nine good ones.
  *
- * MD5 is fetched from OpenSSL once in the life of the process, with the one context that all use in
- * turn; where a provider does not have it (FIPS) that is found out once, too. */
+ * MD5 is fetched from OpenSSL once in the life of the process, with one context that is used for
+ * all digests. If OpenSSL has no MD5 (FIPS), that is remembered, too. */
 #include "sqs/message.h"
 
 #include <errno.h>
@@ -33,8 +33,8 @@ size_t sqs_message_bytes(const struct sqs_message *message)
 
 #define invalid(error, ...) error_line(SQS_MESSAGE_E_INVALID, error, __VA_ARGS__)
 
-/* Whether eight bytes are from 0x20 to 0x7f: then taking 0x20 from each borrows from none, and
- * leaves the highest bits as they were, which is off. */
+/* Whether all eight bytes are from 0x20 to 0x7f. For such bytes, the subtraction of 0x20 from each
+ * never borrows from the next byte, and the highest bit of each byte stays 0. */
 static bool is_plain_eight(const char bytes[8])
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
@@ -44,7 +44,8 @@ static bool is_plain_eight(const char bytes[8])
     return ((eight | (eight - 0x20 * ones)) & (0x80 * ones)) == 0;
 }
 
-/* SQS's characters are those of XML 1.0. Most text is plain ASCII, which is passed over quickly. */
+/* SQS allows the characters of XML 1.0. Most text is plain ASCII, which is checked eight bytes at a
+ * time. */
 static int check_text(const char *field, const char *text, size_t size, char **error)
 {
     for (size_t i = 0, n; i < size; i += n) {
@@ -136,7 +137,7 @@ static size_t skip_digits(const char *text, size_t size, size_t from)
     return from;
 }
 
-/* [+-]digits[.digits][e[+-]digits], with digits on one side of the point at least. */
+/* [+-]digits[.digits][e[+-]digits], with digits on at least one side of the point. */
 static bool is_number(const char *text, size_t size)
 {
     size_t i = 0, from, digits;
@@ -252,7 +253,7 @@ int sqs_message_check(const struct sqs_message *message, bool is_fifo, size_t ma
     if (message->n_attributes > SQS_ATTRIBUTES_MAX)
         return invalid(error, "attributes: %zu of them, SQS takes at most %d",
                        message->n_attributes, SQS_ATTRIBUTES_MAX);
-    /* Before the texts are gone through: this bounds the work. */
+    /* The size is checked before the texts are: this bounds the work. */
     bytes = sqs_message_bytes(message);
     if (bytes > max_bytes)
         return invalid(error, "message: %zu bytes with its attributes, the queue takes at most %zu",
@@ -268,9 +269,9 @@ int sqs_message_check(const struct sqs_message *message, bool is_fifo, size_t ma
     return check_text("body", message->body, message->body_bytes, error);
 }
 
-/* One for all: it is used up before the next begins. */
+/* One context is enough: each digest is finished before the next begins. */
 static struct {
-    EVP_MD *algorithm; /* NULL where there is none */
+    EVP_MD *algorithm; /* NULL: OpenSSL has none */
     EVP_MD_CTX *context;
     bool was_fetched;
 } md5;
@@ -321,7 +322,7 @@ static int compare_names(const void *a, const void *b)
     return strcmp((*left)->name, (*right)->name);
 }
 
-/* A length as four bytes, the highest first, and the bytes. */
+/* Adds the length as four bytes, the highest first, and then the bytes. */
 static bool add_counted(EVP_MD_CTX *context, const void *bytes, size_t size)
 {
     const unsigned char length[4] = {(unsigned char)(size >> 24), (unsigned char)(size >> 16),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "sqs/permission.h"
 
-/* The names under which SQS has been seen to refuse each probe, the older protocol's codes among
- * them: on FIFO and on standard queues, and by its emulators. */
+/* The error names that SQS and its emulators have been seen to give for each malformed probe, on
+ * FIFO and on standard queues. Some are codes of the older query protocol. */
 static const char *const of_an_empty_batch[] = {
     "EmptyBatchRequest",
     "MissingRequiredParameterException",

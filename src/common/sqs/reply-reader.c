@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Lines about damage name the member, never what it held: that may be a
- * message of others. */
+/* An error line names the damaged member, but never quotes its value: that may be somebody's
+ * message. */
 #include "sqs/reply-reader.h"
 
 #include <errno.h>

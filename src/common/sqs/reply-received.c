@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* See reply.h: the messages that ReceiveMessage brings. A lone damaged message makes the whole
- * reply damaged: its siblings come again after their visibility timeout, in order, and nothing is
- * handled whose body was changed on its way.
+/* Reads the messages in a reply to ReceiveMessage. One damaged message makes the whole reply
+ * damaged: all its messages come again after their visibility timeout, in order. So no message is
+ * handled whose body was changed on the way.
  *
- * Attributes are another matter: TLS keeps them whole, and how their MD5 is made is told for those
- * that are sent, not for those that come. A message that never checks out would block its group for
- * good, so it is marked and handed on. */
+ * A wrong MD5 of attributes does not make the reply damaged. TLS protects them, and AWS documents
+ * how their MD5 is made only for messages that are sent. A message whose MD5 never matches would
+ * block its group for ever, so it is marked (attributes_unverified) and passed on. */
 #include "sqs/reply-reader.h"
 
 #include <errno.h>
@@ -14,7 +14,8 @@
 #include "util/encode.h"
 
 enum {
-    /* SQS takes 10. For each all after it are looked at, for its name: this bounds the work. */
+    /* SQS allows 10. Each attribute's name is compared with all later ones: this bounds the work.
+     */
     ATTRIBUTES_MAX = 1000,
 };
 
@@ -64,7 +65,7 @@ static int parse_attribute(const struct reply_reader *reader, const char *name,
         true);
 }
 
-/* Whether a member after the one at `i` has its name: the last one counts. */
+/* Whether a later member has the same name as the one at `i`. Of such members the last counts. */
 static bool is_named_again(const struct json_value *list, size_t i, const struct json_value *value)
 {
     const struct json_value *other = json_value_next(value);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The parsed JSON (util/json-tree.h) stays in memory as long as the reply, and the
- * reply's strings point into it, so that a body is copied only once. What must be made anew
- * (arrays, decoded binary values) is kept beside it, in chunks.
+/* The parsed JSON (util/json-tree.h) stays in memory as long as the reply. The reply's strings
+ * point into it, so that a body is copied only once. Arrays and decoded binary values are kept
+ * beside it, in chunks.
  *
- * Members that are absent but not needed are let pass; a member that is there and is not what it
- * should be makes the reply damaged: then something between SQS and here is broken, and trying
- * again is the remedy. */
+ * An optional member may be absent. A member with a wrong type or value makes the reply damaged:
+ * then something between SQS and this program is broken, and the request should be retried. */
 #include "sqs/reply.h"
 
 #include <assert.h>
@@ -18,8 +17,8 @@ enum {
     DEFAULT_VISIBILITY_TIMEOUT_SEC = 30,
 };
 
-/* The MD5s of a message sent, entry `i` of the request. *ret_wrong: the name of the one that
- * differs, else untouched. */
+/* Compares the MD5s in the reply with those of entry `i` of the request. If one differs, *ret_wrong
+ * is its name; else it is unchanged. */
 static int check_sent(const struct reply_reader *reader, const struct json_value *object, size_t i,
                       const char **ret_wrong)
 {
@@ -97,7 +96,8 @@ static int parse_failed(const struct reply_reader *reader, const struct json_val
     return r;
 }
 
-/* One of the two lists of a batch's reply. `seen` has a flag for each entry of the request. */
+/* Reads one of the two lists of a batch's reply. `seen` has a flag for each entry of the
+ * request. */
 static int parse_results(struct reply_reader *reader, const struct json_value *root,
                          const char *list_name, bool successful, bool seen[SQS_BATCH_MAX])
 {
@@ -225,7 +225,7 @@ static struct sqs_reply *reply_new(enum sqs_operation operation)
     return reply->storage ? TAKE(reply) : NULL;
 }
 
-/* Makes the tree; none where there may be no body and is none. */
+/* Parses the body into reader->storage->tree. An empty body that is allowed makes no tree. */
 static int read_body(const struct reply_reader *reader, const char *body, size_t body_bytes)
 {
     struct json_fault fault;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A request is written from left to right into one buffer. The buffer's error sticks, so only the end
- * looks at it. Members stand in a fixed order; an absent member is left out, never null. */
+/* A request is written from left to right into one buffer. The buffer keeps its first error, so
+ * only end() checks it. Members have a fixed order. An absent member is omitted, never written as
+ * null. */
 #include "sqs/request.h"
 
 #include <assert.h>
@@ -9,7 +10,7 @@
 #include "util/encode.h"
 #include "util/json-string.h"
 
-/* No receipt handle: those of SQS are longer. */
+/* SQS cannot have given out this receipt handle: its own are longer. */
 #define SQS_PROBE_HANDLE "permission-probe"
 
 const char *sqs_operation_name(enum sqs_operation operation)
@@ -61,7 +62,7 @@ struct sqs_request *sqs_request_free(struct sqs_request *request)
     return NULL;
 }
 
-/* `,"<name>":"<value>"`, or nothing where the value is NULL. */
+/* Appends `,"<name>":"<value>"`, or nothing if the value is NULL. */
 static void append_member(struct buffer *b, const char *name, const char *value)
 {
     if (!value)
@@ -77,7 +78,7 @@ static void append_number_member(struct buffer *b, const char *name, unsigned va
     buffer_printf(b, ",\"%s\":%u", name, value);
 }
 
-/* A request up to its queue's URL; what follows begins with a comma or with end(). */
+/* Writes a request up to the queue's URL. The caller goes on with a comma, or with end(). */
 static int begin(enum sqs_operation operation, const char *queue_url, struct sqs_request **ret)
 {
     struct sqs_request *request = calloc(1, sizeof(*request));
@@ -92,8 +93,8 @@ static int begin(enum sqs_operation operation, const char *queue_url, struct sqs
     return 0;
 }
 
-/* Room for the messages at once, if little needs to be escaped: growing step by step would copy,
- * and wipe, each byte again. */
+/* Reserves enough for the messages if few bytes need an escape. A buffer that grows in steps would
+ * copy, and wipe, all bytes at each step. */
 static void reserve_for(struct buffer *b, const struct sqs_message *messages, size_t n)
 {
     enum { AROUND_BYTES = 512 };
@@ -104,7 +105,7 @@ static void reserve_for(struct buffer *b, const struct sqs_message *messages, si
     buffer_reserve(b, bytes);
 }
 
-/* `tail` closes what is open. Takes the request over only where all went well. */
+/* Appends `tail`, which closes the open braces and brackets. Takes *request only on success. */
 static int end(struct sqs_request **request, const char *tail, struct sqs_request **ret)
 {
     int r = buffer_append_string(&(*request)->json, tail);
@@ -139,7 +140,7 @@ static void append_attributes(struct buffer *b, const struct sqs_attribute *attr
     buffer_append_char(b, '}');
 }
 
-/* `,"MessageBody":"..."` and all that goes with it. */
+/* Appends `,"MessageBody":"..."` and the message's other members. */
 static void append_message(struct buffer *b, const struct sqs_message *message)
 {
     buffer_append_string(b, ",\"MessageBody\":");
@@ -193,7 +194,7 @@ int sqs_request_send_message(const char *queue_url, const struct sqs_message *me
     return end(&request, "}", ret);
 }
 
-/* A batch up to its list of entries. */
+/* Writes a batch up to the start of its list of entries. */
 static int begin_batch(enum sqs_operation operation, const char *queue_url, size_t n,
                        struct sqs_request **ret)
 {
@@ -209,7 +210,7 @@ static int begin_batch(enum sqs_operation operation, const char *queue_url, size
     return 0;
 }
 
-/* `{"Id":"<i>"`, after a comma where it is not the first; at most ten of them. */
+/* Appends `{"Id":"<i>"`, with a comma before it unless it is the first. `i` is at most 9. */
 static void begin_entry(struct buffer *b, size_t i)
 {
     char text[] = ",{\"Id\":\"0\"";
@@ -343,8 +344,7 @@ int sqs_request_get_queue_attributes(const char *queue_url, struct sqs_request *
     return end(&request, ",\"AttributeNames\":[\"All\"]}", ret);
 }
 
-/* A server that takes it all the same, as an emulator may: what it gives out is visible again at
- * once. */
+/* An emulator may accept this request all the same. Then its messages are visible again at once. */
 static void append_bad_receive(struct buffer *b)
 {
     append_number_member(b, "MaxNumberOfMessages", SQS_BATCH_MAX + 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Retried are, after a pause that grows, what passes by itself, as in the AWS SDKs' standard retry
- * mode (util/backoff.h); so, slowly, are answers that are not SQS's. Refused credentials are looked
- * up anew once, at once. */
+/* Failures that pass by themselves are retried after a growing delay, as in the AWS SDKs' standard
+ * retry mode (util/backoff.h). Answers that do not come from SQS are retried slowly. After refused
+ * credentials, the first retry is made at once, with credentials that are looked up anew. */
 #include "sqs/retry.h"
 
 static bool is_intercepted(const struct sqs_error *error)
@@ -21,7 +21,7 @@ static bool is_denial(const struct sqs_error *error)
     return streq(error->name, "AccessDeniedException");
 }
 
-/* Faults that do not go away by themselves and say nothing against the request. */
+/* Faults that last until a person repairs them, and that are not the request's own. */
 static bool needs_a_person(const struct sqs_error *error)
 {
     return error->class == AWS_ERROR_CREDENTIALS || error->class == AWS_ERROR_CLOCK ||
@@ -29,8 +29,8 @@ static bool needs_a_person(const struct sqs_error *error)
            (error->class == AWS_ERROR_PERMANENT && error->name[0] == '\0');
 }
 
-/* Whether the last attempt's failure ends the call, as far as that depends on the failure. What
- * stands between here and SQS has no last word: people sign in to portals, proxies get mended. */
+/* Whether this failure ends the call, even if the caller would allow more attempts. An answer from
+ * a portal or a proxy never does: people sign in to portals and repair proxies. */
 static bool is_final(const struct sqs_error *error, const struct sqs_retry_rules *rules)
 {
     if (is_intercepted(error))
@@ -40,7 +40,7 @@ static bool is_final(const struct sqs_error *error, const struct sqs_retry_rules
     return needs_a_person(error) ? !rules->keep_trying : error->class == AWS_ERROR_PERMANENT;
 }
 
-/* Of the failed attempt, until the next. */
+/* The delay before the next attempt. */
 static uint64_t delay_usec(const struct sqs_retry *retry, const struct sqs_error *error,
                            const struct sqs_retry_rules *rules, bool in_quota, uint64_t random)
 {
@@ -73,7 +73,7 @@ struct sqs_retry_step sqs_retry_next(struct sqs_retry *retry, struct retry_quota
         .next = SQS_NEXT_AFTER,
         .is_slow = kind == BACKOFF_SLOW,
         .is_wakeable = kind != BACKOFF_SLOW && retry->pass.cost == 0 && !is_told,
-        /* A time that the server has named is kept, with and without tokens. */
+        /* A delay that the server asked for is respected, with and without tokens. */
         .delay_usec = delay_usec(retry, error, rules, in_quota || is_told, random),
     };
 }
