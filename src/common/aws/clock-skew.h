@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The time to sign with, where this machine's clock is off AWS's.
+/* Estimates AWS's clock, to sign requests with when this machine's clock is wrong.
  *
- * AWS refuses a signature whose time is 15 minutes off its own, and its refusal says what its clock
- * shows. That is measured against the boot clock, which nobody sets: so the estimate holds when
- * this machine's clock is set, and ends when the two agree.
+ * AWS refuses a signature whose time differs from its own by 15 minutes, and the refusal contains
+ * AWS's time. The estimate is kept as an offset to the boot clock, because nobody sets that clock.
+ * So the estimate stays right when somebody sets this machine's clock. It ends when this machine's
+ * clock agrees with AWS's.
  *
- * An estimate comes from outside, and the next answer that could correct it must be signed with it.
- * So it is only ever believed for a while: times that no server's clock can show are ignored, and
- * the estimate is dropped when a request that was signed with it is refused for its time, or when
- * no request signed with it is accepted for CLOCK_SKEW_UNCONFIRMED_MAX_USEC. */
+ * The estimate comes from the network, and the request that could correct it must be signed with
+ * it. So it is not trusted for long. Times that no server's clock can show are ignored. The
+ * estimate is dropped when a request that was signed with it is refused for its time, or when no
+ * request signed with it is accepted for CLOCK_SKEW_UNCONFIRMED_MAX_USEC. */
 #pragma once
 
 #include <time.h>
@@ -34,16 +35,16 @@ struct clock_reading {
     uint64_t boot_usec;
 };
 
-/* What became of the estimate. */
+/* How the estimate has changed. */
 enum clock_skew_change {
     CLOCK_SKEW_UNCHANGED,
     CLOCK_SKEW_LEARNT,  /* it is new */
-    CLOCK_SKEW_ENDED,   /* the own clock agrees with AWS's */
+    CLOCK_SKEW_ENDED,   /* this machine's clock agrees with AWS's */
     CLOCK_SKEW_DROPPED, /* signing with it did not help */
 };
 
-/* One for all services that are asked: SQS and STS are by the same clock. All zero: nothing is known,
- * and this machine's own clock is signed with. */
+/* SQS and STS share one estimate, because they use the same clock. All zero: nothing is known, and
+ * requests are signed with this machine's clock. */
 struct clock_skew {
     bool is_known;
     bool is_confirmed;                 /* a request that was signed with it was accepted */
@@ -52,33 +53,35 @@ struct clock_skew {
     enum clock_skew_change unreported; /* clock_skew_leave_change */
 };
 
-/* AWS's clock minus ours; 0 where nothing is known. */
+/* AWS's clock minus this machine's, in seconds; 0 if nothing is known. */
 int64_t clock_skew_sec(const struct clock_skew *skew, const struct clock_reading *now);
 
-/* The time to sign with. `*ret_change`: an estimate may end here, by its age or because this
- * machine's clock was set. */
+/* The time to sign with. The estimate may end here, because it is too old or because this machine's
+ * clock was set; `*ret_change` tells. */
 time_t clock_skew_signing_time(struct clock_skew *skew, const struct clock_reading *now,
                                enum clock_skew_change *ret_change);
 
-/* A request that was refused, for its time or for its signature, which may be due to its time. */
+/* A request that was refused for its time, or for its signature: a wrong time may cause that,
+ * too. */
 struct clock_refusal {
-    time_t signed_sec;    /* the time that it was signed with */
-    uint64_t signed_usec; /* the boot clock then */
-    bool is_about_time;   /* the refusal says so */
+    time_t signed_sec;    /* the time in the signature */
+    uint64_t signed_usec; /* the boot clock when it was signed */
+    bool is_about_time;   /* the refusal names the time as its reason */
     bool has_server_time; /* plausible or not */
     time_t server_sec;
 };
 
-/* True: what to sign with is now another time than the refused request had, so that it is worth
- * another attempt. (Another answer may have taught it meanwhile.) */
+/* True: the signing time now differs from the refused request's, so another attempt is useful. The
+ * change may also come from another request's answer in the meantime. */
 bool clock_skew_refused(struct clock_skew *skew, const struct clock_refusal *refusal,
                         const struct clock_reading *now, enum clock_skew_change *ret_change);
 
 /* A request's signature was accepted. */
 void clock_skew_accepted(struct clock_skew *skew, time_t signed_sec, uint64_t signed_usec);
 
-/* A user that cannot report a change leaves it for one that can. A later change replaces it. */
+/* Keeps a change for a user that can report it, when the caller cannot. A later change replaces
+ * it. */
 void clock_skew_leave_change(struct clock_skew *skew, enum clock_skew_change change);
 
-/* The change that was left, once. */
+/* Takes the change that was kept; then none is kept any more. */
 enum clock_skew_change clock_skew_take_change(struct clock_skew *skew);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the configuration says of AWS and of the queue, the group "aws" of its settings. The strings
- * belong to the configuration. */
+/* The settings of the configuration's group "aws": how to reach AWS and the queue. The
+ * configuration owns the strings. */
 #pragma once
 
 #include "util/macro.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys from a container's endpoint: ECS task roles, EKS Pod Identity, and what imitates them. */
+/* Gets keys from a container's endpoint: ECS task roles, EKS Pod Identity, and their emulators. */
 #pragma once
 
 #include "aws/credentials-provider.h"
@@ -13,10 +13,11 @@ enum {
 #define CREDENTIALS_CONTAINER_TIMEOUT_USEC (2 * USEC_PER_SEC) /* of one attempt */
 #define CREDENTIALS_CONTAINER_PAUSE_USEC USEC_PER_SEC         /* between attempts */
 
-/* The URL is that of AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI
- * (metadata-url.h says where it may lead); its Authorization header is, unchanged, the content of
- * the file that AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names, else the value of
- * AWS_CONTAINER_AUTHORIZATION_TOKEN. Variables and file are read anew at each fetch. No proxy is
- * used. The loop and the client are borrowed and must outlive the provider. 0 or -ENOMEM. */
+/* The URL comes from AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI
+ * (metadata-url.h says which hosts are allowed). The Authorization header is the content of the
+ * file that AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names, or else the value of
+ * AWS_CONTAINER_AUTHORIZATION_TOKEN, unchanged. Each fetch reads the variables and the file anew.
+ * No proxy is used. The loop and the client are borrowed and must outlive the provider. 0 or
+ * -ENOMEM. */
 int credentials_container_new(sd_event *event, struct http_client *http,
                               struct credentials_provider **ret);

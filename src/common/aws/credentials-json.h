@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The JSON in which credentials come from a credential_process, a container's endpoint and the EC2
- * instance metadata service. Unknown members are ignored, null counts as absent. */
+/* Reads the JSON credentials of a credential_process, a container's endpoint and the EC2 instance
+ * metadata service. Unknown members are ignored. A null member counts as absent. */
 #pragma once
 
 #include "util/buffer.h"
@@ -21,16 +21,16 @@ struct credentials_json {
     char *access_key_id;
     char *secret_access_key;
     char *session_token;  /* NULL: none */
-    char *account_id;     /* NULL: not told, or no text */
-    uint64_t expiry_usec; /* on the wall clock, may be past; USEC_INFINITY: not told */
+    char *account_id;     /* NULL: absent, or not a string */
+    uint64_t expiry_usec; /* on the wall clock, may be past; USEC_INFINITY: absent */
 };
 
-/* Reads it strictly, as json_tree_read does; of members of the same name the last counts. Keys and
- * token are of printable ASCII without spaces (they go into HTTP headers). A reply without keys
- * that has a Code or Message is the source's own error, which is repeated.
+/* Reads strictly, as json_tree_read does. Of members with the same name the last counts. Keys and
+ * token must be printable ASCII without spaces, because they go into HTTP headers. If the reply has
+ * no keys, but a Code or Message, that is the source's own error, and *error repeats it.
  *
- * 0; -ENOMEM; or CREDENTIALS_JSON_E_INVALID with *error (if not NULL; the caller frees it) saying
- * what is wrong, as "has no SecretAccessKey". No value of a key is ever in it. */
+ * 0; -ENOMEM; or CREDENTIALS_JSON_E_INVALID: then *error, if `error` is not NULL, says what is
+ * wrong, for example "has no SecretAccessKey"; it never contains a key; the caller frees it. */
 int credentials_json_parse(enum credentials_json_form form, const char *text, size_t text_bytes,
                            struct credentials_json *ret, char **error);
 
@@ -42,6 +42,6 @@ static inline void credentials_json_done_cleanup(struct credentials_json *c)
     credentials_json_done(c);
 }
 
-/* Appends what a source says of its own failure, "Code: Message", escaped and shortened, where the
- * text is a JSON object that says so; nothing otherwise. 0, or the buffer's error. */
+/* Appends the source's own error, "Code: Message", escaped and shortened, if the text is a JSON
+ * object with these members; else nothing. 0, or the buffer's error. */
 int credentials_json_append_failure(struct buffer *b, const char *text, size_t text_bytes);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Profiles for which a person signs in: IAM Identity Center (`aws sso login`) and `aws login`. A
- * daemon cannot; these providers end the chain with the line that serves instead, so that nobody
- * wonders why other keys were used, or none. */
+/* Handles profiles for which a person signs in: IAM Identity Center (`aws sso login`) and `aws
+ * login`. A daemon cannot sign in. So these providers end the chain with an error that says what to
+ * use instead. Without that error nobody would know why other keys were used, or none. */
 #pragma once
 
 #include "aws/credentials-provider.h"

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* AWS credentials: found by a chain of providers (credentials-provider.h), cached, refreshed ahead of
- * their expiry.
+/* The cache of AWS credentials. A chain of providers (credentials-provider.h) finds them, and they
+ * are refreshed before they expire.
  *
- * The cache asks the providers in order; the first that is set up answers. A provider that is set
- * up but fails ends the walk, and its reason is the answer: a typing error must not make the daemon
- * use someone else's keys.
+ * The cache asks the providers in order, and the first that is set up answers. If that provider
+ * fails, no further one is asked, and its reason is the answer: a typing error must not make the
+ * daemon use someone else's keys.
  *
- * The expiry of keys says when to look for newer ones, and no more: this machine's clock may be
- * hours ahead. Keys that have expired by it, and for which no newer ones are found, are used until
- * AWS refuses them. */
+ * The expiry of keys only decides when to look for newer ones, because this machine's clock may be
+ * hours ahead. Keys that seem to have expired are used, if no newer ones are found, until AWS
+ * refuses them. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -21,18 +21,19 @@ struct credentials_slot; /* a caller waiting */
 
 enum { CREDENTIALS_WAITING_MAX = 4096 };
 
-/* How long to go on asking a place where nobody answers, before it counts as not set up: the
- * network, or what hands out the keys, may come up after the service. */
+/* A provider may answer NO_ANSWER_YET for this long before it counts as not set up: the network, or
+ * the service that has the keys, may come up after the daemon. */
 #define CREDENTIALS_NO_ANSWER_MAX_USEC (60 * USEC_PER_SEC)
 #define CREDENTIALS_REFRESH_AHEAD_USEC (15 * 60 * USEC_PER_SEC) /* plus up to a third as jitter */
 #define CREDENTIALS_FILE_CHECK_USEC (5 * USEC_PER_SEC)     /* between looks at a file's stamp */
 #define CREDENTIALS_REFRESH_RETRY_USEC (60 * USEC_PER_SEC) /* between failed refreshes */
 
-/* `credentials` is NULL where none were found: then `error` is one line that names each place
- * looked at and what was found there. Both are borrowed. `outcome` is that of the provider that
- * ended the walk. NOT_SET_UP: no provider is set up. NO_ANSWER_YET: none is, but at one's place nobody
- * answered, and that has lasted less than CREDENTIALS_NO_ANSWER_MAX_USEC: a later try may find keys
- * there. Where the keys in use had come from that place, the outcome is UNREACHABLE instead. */
+/* `credentials` is NULL if none were found: then `error` is one line that names each provider that
+ * was asked and its answer. Both are borrowed. `outcome` comes from the provider that ended the
+ * search. NOT_SET_UP: no provider is set up. NO_ANSWER_YET: no provider is set up, but one gave
+ * NO_ANSWER_YET, and that has lasted less than CREDENTIALS_NO_ANSWER_MAX_USEC, so a later try may
+ * find keys there. If the keys in use came from that provider, the outcome is UNREACHABLE instead.
+ */
 typedef void (*credentials_done_fn)(void *userdata, enum credentials_outcome outcome,
                                     struct aws_credentials *credentials, const char *error);
 
@@ -40,28 +41,28 @@ typedef void (*credentials_done_fn)(void *userdata, enum credentials_outcome out
 int credentials_new(sd_event *event, struct credentials_provider **providers, size_t n,
                     struct credentials **ret);
 
-/* Callers still waiting are dropped silently. Not from inside a callback. */
+/* Callers that still wait get no callback. Must not be called inside a callback. */
 struct credentials *credentials_free(struct credentials *c);
 DEFINE_CLEANUP(struct credentials *, credentials_free)
 
-/* The cached credentials where they are valid now, without waiting, else NULL; starts a refresh in
- * the background when they are near their expiry, or when the file that they stand in has changed.
+/* Returns the cached credentials if they are valid now, else NULL; it never waits. Starts a refresh
+ * in the background if they are near their expiry, or if the file that contains them has changed.
  * Borrowed: take a reference to keep them. */
 struct aws_credentials *credentials_peek(struct credentials *c);
 
-/* Asks for credentials. `done` runs once, later, never inside this call. All who ask at once share
- * one walk along the chain. `*ret` is valid until then, or until it is cancelled. The callback may
- * ask again and cancel others. 0, -ENOMEM, or -EBUSY where CREDENTIALS_WAITING_MAX wait (cancelled
- * ones count until the walk ends). */
+/* Asks for credentials. `done` runs once, later, never inside this call. Callers that wait at the
+ * same time share one search along the chain. `*ret` is valid until `done` runs, or until it is
+ * cancelled. The callback may ask again and cancel others. 0, -ENOMEM, or -EBUSY if
+ * CREDENTIALS_WAITING_MAX callers wait (cancelled ones count until the search ends). */
 int credentials_get(struct credentials *c, credentials_done_fn done, void *userdata,
                     struct credentials_slot **ret);
 struct credentials_slot *credentials_slot_cancel(struct credentials_slot *slot);
 
-/* The estimate of AWS's clock, by which the expiry of keys is judged, and with which whoever uses the
- * keys signs. It is the cache's own, or another that was set, which is borrowed. */
+/* The estimate of AWS's clock. The cache compares the expiry of keys with it, and the users of the
+ * keys sign with it. The cache has its own; one that is set replaces it and is borrowed. */
 void credentials_set_skew(struct credentials *c, struct clock_skew *skew);
 struct clock_skew *credentials_skew(struct credentials *c);
 
-/* AWS has refused these: unless the cache already holds others, the next get walks the chain anew.
- */
+/* AWS has refused these credentials. Unless the cache already has others, the next credentials_get
+ * asks the chain anew. */
 void credentials_refused(struct credentials *c, const struct aws_credentials *refused);

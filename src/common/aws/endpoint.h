@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Which region and which host to talk to, from settings and the queue URL: AWS's endpoint rule set
- * for SQS, its partitions, and the several forms of queue URLs.
+/* Finds the region and the host for requests, from the settings and the queue URL. It follows AWS's
+ * endpoint rule set for SQS, knows AWS's partitions, and reads all forms of queue URLs.
  *
- * The request goes to the region's endpoint; the queue URL goes unchanged into the request's body.
- * That is how boto3 and the AWS CLI do it, and what makes the legacy hosts
- * (eu-west-1.queue.amazonaws.com) work. */
+ * The request goes to the region's endpoint. The queue URL goes unchanged into the request's body,
+ * as in boto3 and the AWS CLI. So legacy hosts (eu-west-1.queue.amazonaws.com) work, too. */
 #pragma once
 
 #include "util/macro.h"
 
-/* Of the settings below. */
+/* Bits that name the settings below. */
 enum endpoint_setting {
     ENDPOINT_SETTING_REGION = 1,
     ENDPOINT_SETTING_URL = 2,
@@ -18,54 +17,57 @@ enum endpoint_setting {
 };
 
 struct endpoint_settings {
-    const char *queue_url;    /* may be NULL: then the region must be known otherwise */
+    const char *queue_url;    /* may be NULL: then another setting must give the region */
     const char *region;       /* explicit; NULL or "": from the queue URL, else from the host of
-                                 endpoint_url where that is one of SQS's */
+                                 endpoint_url if that is one of SQS's */
     const char *endpoint_url; /* explicit; NULL or "": by the rules */
     bool use_fips;
     bool use_dualstack;
-    unsigned *ret_named; /* NULL, or where to say which of them an error names */
+    unsigned *ret_named; /* gets the bits of the settings that an error names; may be NULL */
 };
 
 struct endpoint {
-    char *url;    /* where to POST to, "https://sqs.eu-west-1.amazonaws.com/"; a custom endpoint's
-                     path is kept, without one it is "/" */
-    char *host;   /* the Host header: lower case, port only where it is not the scheme's default,
-                     IPv6 in brackets */
-    char *path;   /* of url, as on the wire */
+    char *url;    /* for the POST, "https://sqs.eu-west-1.amazonaws.com/"; with a custom endpoint's
+                     own path, or "/" if it has none */
+    char *host;   /* the Host header: lower case, with the port only if it is not the scheme's
+                     default, IPv6 in brackets */
+    char *path;   /* of url, as it is sent */
     char *region; /* to sign for */
     bool is_custom;
     bool is_plain_http;
 };
 
-/* 0, -ENOMEM, or ENDPOINT_E_INVALID: settings that cannot be (no region or one that is no host
- * label, a custom endpoint with FIPS or dual-stack, a URL that is none, has a user, a query or a
- * fragment, is above 2048 bytes, or is neither http nor https; an http queue URL without a custom
- * endpoint, and without one a region that is not the queue URL's: SQS knows no such queue). Then
- * *error, if not NULL, is a line that names the setting, the value found and what to do; the caller
- * frees it. */
+/* 0, -ENOMEM, or ENDPOINT_E_INVALID for impossible settings:
+ * - There is no region, or the region is not a valid host label.
+ * - A custom endpoint is used with FIPS or dual-stack.
+ * - A URL is malformed, has a user, a query or a fragment, is above 2048 bytes, or is neither http
+ *   nor https.
+ * - Without a custom endpoint: the queue URL is http, or the region is not the queue URL's (SQS
+ *   knows no such queue).
+ * Then *error, if `error` is not NULL, is a line that names the setting, its value and what to do;
+ * the caller frees it. */
 enum { ENDPOINT_E_INVALID = 1 };
 int endpoint_resolve(const struct endpoint_settings *settings, struct endpoint **ret, char **error);
 
 struct endpoint *endpoint_free(struct endpoint *endpoint);
 DEFINE_CLEANUP(struct endpoint *, endpoint_free)
 
-/* What a queue URL tells. */
+/* The parts of a queue URL. */
 struct queue_url {
-    char *region;  /* NULL where the host does not tell it */
-    char *account; /* the path's last but one segment; NULL where there is none */
+    char *region;  /* NULL if the host does not contain it */
+    char *account; /* the path's last segment but one; NULL: none */
     char *name;    /* the path's last segment, at most 80 of A-Za-z0-9_- and ".fifo" */
     bool is_fifo;  /* the name ends in ".fifo": the only proof of a FIFO queue */
 };
 
-/* Hosts understood: sqs.R.S, sqs-fips.R.S, R.queue.S, R.sqs.S, *.sqs.R.vpce.S, *.sqs-fips.R.vpce.S,
- * with S each partition's DNS suffixes, dual-stack ones too, and queue.amazonaws.com (us-east-1).
- * Other hosts (custom endpoints) tell no region.
+/* These hosts contain a region R: sqs.R.S, sqs-fips.R.S, R.queue.S, R.sqs.S, *.sqs.R.vpce.S and
+ * *.sqs-fips.R.vpce.S. S is a DNS suffix of a partition, also the one for dual-stack. The host
+ * queue.amazonaws.com is in us-east-1. Other hosts (custom endpoints) give no region.
  * 0, -ENOMEM, or ENDPOINT_E_INVALID with *error as above. */
 int queue_url_parse(const char *url, struct queue_url **ret, char **error);
 struct queue_url *queue_url_free(struct queue_url *q);
 DEFINE_CLEANUP(struct queue_url *, queue_url_free)
 
-/* https://sts.<region>.<suffix>, or sts-fips, by the same partitions (without a path). The region
- * must be one that endpoint_resolve gave. NULL where memory ran out; the caller frees it. */
+/* https://sts.<region>.<suffix>, or sts-fips, by the same partitions, without a path. The region
+ * must come from endpoint_resolve. NULL: out of memory. The caller frees it. */
 char *endpoint_sts_url(const char *region, bool use_fips, bool use_dualstack);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside imds: its settings, from the environment and the profile. The list is in imds.h. */
+/* The settings of IMDS, from the environment and the profile. imds.h has the list. Only the imds
+ * files use this header. */
 #pragma once
 
 #include "util/macro.h"

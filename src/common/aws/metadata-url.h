@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The URLs of the places on the machine that hand out credentials over plain HTTP: a container's
- * endpoint, the EC2 instance metadata service. What may be asked there is decided here. */
+/* Makes the URLs of the two services that give out credentials on the machine, over plain HTTP: a
+ * container's endpoint, and the EC2 instance metadata service. It refuses URLs that are not
+ * safe. */
 #pragma once
 
 #include "util/macro.h"
@@ -10,23 +11,24 @@ enum {
     METADATA_URL_MAX_BYTES = 2048,
 };
 
-/* The URL to ask for a container's credentials, from AWS_CONTAINER_CREDENTIALS_RELATIVE_URI, which
- * wins, or AWS_CONTAINER_CREDENTIALS_FULL_URI; at least one must be set (not NULL, not "").
+/* The URL of a container's credentials, from AWS_CONTAINER_CREDENTIALS_RELATIVE_URI, which wins, or
+ * from AWS_CONTAINER_CREDENTIALS_FULL_URI. At least one must be set (not NULL, not "").
  *
- * A relative one begins with "/" and goes to http://169.254.170.2. A full one is https to any host,
- * or http to a loopback address, localhost, or the addresses of ECS and EKS (169.254.170.2,
- * 169.254.170.23, fd00:ec2::23): the token goes there in clear.
+ * A relative URI begins with "/" and goes to http://169.254.170.2. A full URI may be https to any
+ * host. With http, only loopback addresses, localhost and the addresses of ECS and EKS
+ * (169.254.170.2, 169.254.170.23, fd00:ec2::23) are allowed, because the token is sent in clear.
  *
- * 0, -ENOMEM, or METADATA_URL_E_INVALID with *error (if not NULL) a line that names the variable;
- * no query or user of the URL is in it. The caller frees both. */
+ * 0, -ENOMEM, or METADATA_URL_E_INVALID: then *error, if `error` is not NULL, is a line that names
+ * the variable; it never contains the URL's query or user. The caller frees *ret and *error. */
 int metadata_url_container(const char *relative, const char *full, char **ret, char **error);
 
-/* The instance metadata service's base URL, which ends in "/": `endpoint` where that is set (http
- * or https, without user, query or fragment), else by `mode` ("IPv4" or "IPv6" in any case; not
- * set: IPv4). The names say in errors where each comes from. Returns as above. */
+/* The instance metadata service's base URL, which ends in "/". It is `endpoint` if that is set
+ * (http or https, without user, query or fragment). Else it is the default for `mode` ("IPv4" or
+ * "IPv6" in any case; not set: IPv4). Errors name the setting by endpoint_name or mode_name. The
+ * returns are those of metadata_url_container. */
 int metadata_url_imds(const char *endpoint, const char *endpoint_name, const char *mode,
                       const char *mode_name, char **ret, char **error);
 
-/* The region that an availability zone is in ("eu-west-1a", of a local zone "us-west-2-lax-1a"):
- * all up to its first number. 0, -ENOMEM, or METADATA_URL_E_INVALID. The caller frees it. */
+/* The region of an availability zone ("eu-west-1a", or a local zone "us-west-2-lax-1a"): the text
+ * up to the end of its first number. 0, -ENOMEM, or METADATA_URL_E_INVALID. The caller frees it. */
 int metadata_region_of_zone(const char *zone, size_t zone_bytes, char **ret);

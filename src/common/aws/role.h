@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Which roles a profile of the shared files wants assumed, in which order, and with whose keys the
- * first of them: role_arn with source_profile or credential_source, as the AWS CLI has them.
+/* Finds the roles that a profile of the shared files asks to assume, their order, and the source of
+ * the keys for the first one. As in the AWS CLI, the settings are role_arn with source_profile or
+ * credential_source.
  *
- * Rules (botocore's): a profile with role_arn and without web_identity_token_file assumes a role.
- * It must say either source_profile or credential_source. A source profile with keys of its own
- * gives these, even where it has a role_arn too; one with another role is assumed first, and so on.
- * A profile may name itself where it has keys of its own; any other loop is an error.
+ * The rules are botocore's:
+ * - A profile with role_arn and without web_identity_token_file assumes a role.
+ * - It must have either source_profile or credential_source.
+ * - If the source profile has keys of its own, these are used, even if it has a role_arn too.
+ * - If the source profile has no keys but a role, that role is assumed first, and so on.
+ * - A profile may name itself if it has keys of its own. Any other loop is an error.
  *
- * mfa_serial is an error here: nobody is there to ask for the code. */
+ * mfa_serial is an error here, because a daemon cannot ask a person for the code. */
 #pragma once
 
 #include "aws/profile.h"
@@ -20,7 +23,7 @@ enum {
 };
 
 enum aws_role_source {
-    AWS_ROLE_SOURCE_PROFILE, /* source_profile, by its own settings, without the environment */
+    AWS_ROLE_SOURCE_PROFILE, /* source_profile: its own settings, without the environment */
     AWS_ROLE_SOURCE_ENVIRONMENT,
     AWS_ROLE_SOURCE_INSTANCE_METADATA,
     AWS_ROLE_SOURCE_CONTAINER,
@@ -41,16 +44,16 @@ struct aws_role_plan {
     char *source_profile; /* with AWS_ROLE_SOURCE_PROFILE, else NULL */
 };
 
-/* 0; -ENOMEM; AWS_ROLE_E_NONE where the profile wants no role assumed; or AWS_ROLE_E_INVALID with
- * *error, if not NULL, a line that names profile, setting, what is wrong and what to do; the caller
- * frees it. */
+/* 0; -ENOMEM; AWS_ROLE_E_NONE if the profile assumes no role; or AWS_ROLE_E_INVALID: then *error,
+ * if `error` is not NULL, is a line that names the profile, the setting, the fault and what to do;
+ * the caller frees it. */
 enum { AWS_ROLE_E_NONE = 1, AWS_ROLE_E_INVALID = 2 };
 int aws_role_plan(const struct aws_profiles *profiles, const char *profile,
                   struct aws_role_plan **ret, char **error);
 struct aws_role_plan *aws_role_plan_free(struct aws_role_plan *plan);
 DEFINE_CLEANUP(struct aws_role_plan *, aws_role_plan_free)
 
-/* Whether AWS can take it for the ARN of a role: "arn:", 20 to 2048 printable characters. */
+/* Whether AWS can accept it as the ARN of a role: "arn:", 20 to 2048 printable characters. */
 bool aws_role_arn_is_valid(const char *arn);
 /* 2 to 64 of A-Z a-z 0-9 _ + = , . @ - */
 bool aws_role_session_name_is_valid(const char *name);

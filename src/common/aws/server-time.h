@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a server's clock shows, by a reply that refuses a request's time. */
+/* Reads the server's time from a reply that refuses a request for its time. */
 #pragma once
 
 #include <time.h>
@@ -9,8 +9,9 @@
 #include "http/client.h"
 #include "http/date.h"
 
-/* By the reply's Date, or by the error's text (NULL: none): a Date that cannot be may be that of
- * something on the way. False where neither tells; the time may be one that cannot be. */
+/* Takes the time from the reply's Date header; if that is missing or implausible, from the error's
+ * text (NULL: none), because a proxy may have set the Date. False: neither has a time. The result
+ * may be implausible. */
 static inline bool server_time_read(const struct http_reply *reply, const char *message,
                                     time_t *ret)
 {

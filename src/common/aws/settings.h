@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the configuration, the environment and AWS's files say together of where requests go: each
- * setting is taken from the first place that has it, in the AWS CLI's order.
+/* Decides where requests go, from the configuration, the environment and AWS's files. Each setting
+ * is taken from the first place that has it, in the AWS CLI's order.
  *
  *   region         aws.region, AWS_REGION, AWS_DEFAULT_REGION, profile region, the queue URL,
  *                  the endpoint's host
@@ -14,9 +14,9 @@
  *   dual-stack     the same with dualstack
  *   CA bundle      aws.ca_bundle, AWS_CA_BUNDLE, profile ca_bundle, the system's
  *
- * AWS_IGNORE_CONFIGURED_ENDPOINT_URLS, or else the profile's ignore_configured_endpoint_urls, true
- * switches off all endpoints but aws.endpoint_url. Variables and values that are empty are not set.
- * A profile that does not exist says nothing here; the credentials' chain complains of it. */
+ * If AWS_IGNORE_CONFIGURED_ENDPOINT_URLS, or else the profile's ignore_configured_endpoint_urls, is
+ * true, all endpoints but aws.endpoint_url are ignored. An empty variable or value counts as not
+ * set. A profile that does not exist is no error here; the chain of credentials reports it. */
 #pragma once
 
 #include "aws/config.h"
@@ -32,12 +32,16 @@ struct aws_settings {
     const char *endpoint_source; /* the same; NULL: by the rules for the region */
 };
 
-/* 0, the errno of a passing shortage (-ENOMEM, -EMFILE, ...), or AWS_SETTINGS_E_INVALID with
- * *error, if not NULL, a line that says what is wrong and where it was set; the caller frees it:
- * what endpoint.h refuses, a file that cannot be read or is malformed, a switch that is neither
- * true nor false, a services name without its section, a service there with something on its own
- * line, a CA bundle of no use or that this user cannot read, where SQS, STS or a container's
- * endpoint is asked by https. */
+/* 0, the errno of a passing shortage (-ENOMEM, -EMFILE, ...), or AWS_SETTINGS_E_INVALID:
+ * - settings that endpoint.h refuses;
+ * - a file that cannot be read or is malformed;
+ * - a switch that is neither true nor false;
+ * - a services name without its section, or a service there with a value on its own line;
+ * - a CA bundle that is useless or that this user cannot read, if SQS, STS or a container's
+ * endpoint
+ *   is asked by https.
+ * Then *error, if `error` is not NULL, is a line that says what is wrong and where it was set; the
+ * caller frees it. */
 enum { AWS_SETTINGS_E_INVALID = 1 };
 int aws_settings_read(const struct aws_config *config, struct aws_settings **ret, char **error);
 struct aws_settings *aws_settings_free(struct aws_settings *settings);
