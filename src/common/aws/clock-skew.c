@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A clock is known by its offset from the boot clock. Two offsets can be compared whenever each was
- * taken: equal offsets are of the same clock. */
+/* A clock is represented by its offset from the boot clock. Offsets that were measured at different
+ * moments can be compared: equal offsets mean the same clock. */
 #include "aws/clock-skew.h"
 
 static int64_t boot_sec(uint64_t boot_usec)
@@ -24,7 +24,7 @@ static void end(struct clock_skew *skew, enum clock_skew_change why, enum clock_
     *ret = why;
 }
 
-/* Ends an estimate that is needed no more, or was not confirmed in time. */
+/* Ends an estimate that is no longer needed, or that was not confirmed in time. */
 static void review(struct clock_skew *skew, const struct clock_reading *now,
                    enum clock_skew_change *ret)
 {
@@ -37,7 +37,7 @@ static void review(struct clock_skew *skew, const struct clock_reading *now,
         end(skew, CLOCK_SKEW_DROPPED, ret);
 }
 
-/* The offset of the clock that is signed with. */
+/* The offset of the clock that is used for signatures. */
 static int64_t signing_offset(const struct clock_skew *skew, const struct clock_reading *now)
 {
     return skew->is_known ? skew->offset_sec : offset_of(now->wall_sec, now->boot_usec);
@@ -56,7 +56,7 @@ time_t clock_skew_signing_time(struct clock_skew *skew, const struct clock_readi
     return (time_t)(signing_offset(skew, now) + boot_sec(now->boot_usec));
 }
 
-/* What the server's clock teaches, where it is another than the one signed with. */
+/* Learns from the server's clock, if it differs from the clock that is used for signatures. */
 static void measure(struct clock_skew *skew, int64_t server_offset_sec,
                     const struct clock_reading *now, enum clock_skew_change *ret)
 {
@@ -91,7 +91,7 @@ bool clock_skew_refused(struct clock_skew *skew, const struct clock_refusal *ref
              (refusal->is_about_time || (!is_measured && !skew->is_confirmed)))
         end(skew, CLOCK_SKEW_DROPPED, ret_change);
     else if (is_measured && was_signed_with_it)
-        skew->measured_usec = now->boot_usec; /* it agrees, and what is refused is the key */
+        skew->measured_usec = now->boot_usec; /* the time agrees: the key is refused */
     else
         review(skew, now, ret_change);
     return !is_same_clock(signing_offset(skew, now), signed_offset_sec);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A fetch reads the files and makes the plan, asks the source for
- * its keys, and assumes the plan's roles from its last to its first, each with the keys of the one
- * before. */
+/* A fetch reads the files, makes the plan (role.h), and asks the source for its keys. Then it
+ * assumes the plan's roles from the last to the first, each with the keys of the role assumed
+ * before it. */
 #include "aws/credentials-assume-role.h"
 
 #include <errno.h>
@@ -14,7 +14,8 @@ struct role_provider {
     struct sts *sts;
     struct credentials_role_sources sources;
 
-    /* Of the fetch on its way. The source stays until the next: it may be what calls us. */
+    /* State of the current fetch. The source is kept until the next fetch, because its callback may
+     * be running now. */
     struct aws_role_plan *plan;
     size_t n_left; /* roles still to assume */
     struct credentials_provider *source;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A role's source has providers of its own, which are made when the role is assumed. They are a second,
- * shorter chain, as in botocore: the source profile alone, without the environment, a container or an
- * instance.
+/* A role's source has its own providers, which are made when the role is assumed. As in botocore,
+ * they form a second, shorter chain: only the source profile, without the environment, a container
+ * or an instance.
  *
  * The chain owns the estimate of AWS's clock: STS and the users of the keys share it. */
 #include "aws/credentials-chain.h"
@@ -23,26 +23,26 @@
 struct credentials_chain {
     sd_event *event;
     struct http_client *http;
-    char *profile;          /* as set; NULL: from the environment */
+    char *profile;          /* the name that was set; NULL: from the environment */
     struct clock_skew skew; /* STS and the users of the keys share it */
     struct sts *sts;
     struct credentials *credentials;
 };
 
-/* Providers under construction. The first error sticks. */
+/* A list of providers that is being built. It keeps its first error. */
 struct provider_list {
     struct credentials_provider *providers[CREDENTIALS_PROVIDERS_MAX];
     size_t n;
     int error;
 };
 
-/* Where the next provider is to be put. */
+/* The place for the next provider. */
 static struct credentials_provider **next(struct provider_list *l)
 {
     return &l->providers[l->n];
 }
 
-/* Takes the result of a constructor that was given next(). */
+/* Adds the provider that a constructor has put at next(). `r` is the constructor's result. */
 static void add(struct provider_list *l, int r)
 {
     if (r >= 0)
@@ -51,7 +51,7 @@ static void add(struct provider_list *l, int r)
         l->error = r;
 }
 
-/* 0, or the error: then all are freed. */
+/* 0, or the list's error: then all providers are freed. */
 static int finish_list(struct provider_list *l)
 {
     if (l->error == 0)
@@ -61,7 +61,8 @@ static int finish_list(struct provider_list *l)
     return l->error;
 }
 
-/* What both chains have in their middle: all that a profile can say, but for roles. */
+/* Adds the providers in the middle of both chains: all kinds of keys that a profile can have,
+ * except roles. */
 static void add_of_profile(struct credentials_chain *chain, struct provider_list *l,
                            const char *profile, bool ignore_environment)
 {

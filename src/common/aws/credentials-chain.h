@@ -3,7 +3,7 @@
  *
  *   environment              not if a profile is set: then only the profile's own settings count
  *   assume role              role_arn with source_profile or credential_source
- *   web identity             AWS_WEB_IDENTITY_TOKEN_FILE (unless a profile is set), or the profile
+ *   web identity             AWS_WEB_IDENTITY_TOKEN_FILE (if no profile is set), or the profile's
  *   sso                      an error that says what to use instead
  *   shared credentials file  keys in it
  *   login                    an error that says what to use instead

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A fetch is one request, which is repeated a second after each failure of any kind, as
- * botocore does: an endpoint that answers 403 for a moment after the container's start is common.
- */
+/* A fetch is one request. It is repeated one second after each failure of any kind, as in botocore,
+ * because many endpoints answer 403 for a moment after the container's start. */
 #include "aws/credentials-container.h"
 
 #include <errno.h>
@@ -18,7 +17,7 @@ struct container_provider {
     sd_event *event;
     struct http_client *http;
 
-    /* Of the fetch on its way. */
+    /* State of the current fetch. */
     char *url;
     struct buffer authorization; /* the header's line; empty: none is sent */
     struct buffer shown_url;     /* without a query, which may hold a secret */
@@ -69,7 +68,7 @@ static int set_authorization(struct container_provider *p, const char *source, c
     return buffer_append(&p->authorization, token, size);
 }
 
-/* Returns as set_authorization does. */
+/* The returns are those of set_authorization. */
 static int read_authorization(struct container_provider *p, struct buffer *text)
 {
     const char *path = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
@@ -109,7 +108,7 @@ static void on_pause_over(void *userdata)
         fail(p, credentials_outcome_of_errno(r), strerror(-r));
 }
 
-/* Tries once more after a pause, or ends with that outcome and the text. */
+/* Tries once more after a pause. If no attempt is left, ends with that outcome and the text. */
 static void fail_attempt(struct container_provider *p, enum credentials_outcome outcome,
                          const struct buffer *text)
 {
@@ -127,7 +126,7 @@ static void fail_attempt(struct container_provider *p, enum credentials_outcome 
         fail(p, outcome, buffer_string(text));
 }
 
-/* The keys of a reply of status 200. 0, -ENOMEM, or 1 with what is wrong in `text`. */
+/* Reads the keys from a reply with status 200. 0, -ENOMEM, or 1 with what is wrong in `text`. */
 static int read_keys(struct container_provider *p, const struct http_reply *reply,
                      struct buffer *text, struct aws_credentials **ret)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys in environment variables. A key id without its secret is a mistake, not "nothing here", and
- * ends the chain: as in botocore. */
+/* Reads keys from environment variables. As in botocore, a key id without its secret is an error
+ * and ends the chain; it does not count as "not set". */
 #include "aws/credentials-environment.h"
 
 #include <errno.h>
 
 #include "util/iso8601.h"
 
-/* 0, or 1 where the variable is malformed. */
+/* 0, or 1 if the variable is malformed. */
 static int read_expiration(uint64_t *ret_usec)
 {
     const char *expiration = getenv("AWS_CREDENTIAL_EXPIRATION");

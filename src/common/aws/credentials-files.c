@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Static keys in one of the shared files, `credentials` or `config`: they stand at different places
- * of the chain. Read anew at each fetch, so that keys that were replaced in the file are found when
- * the old ones are refused. */
+/* Reads static keys from one of the shared files, `credentials` or `config`. The two are different
+ * steps of the chain. Each fetch reads the file anew, so that new keys in the file are found when
+ * AWS refuses the old ones. */
 #include "aws/credentials-files.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@ struct files_provider {
     enum aws_profile_file kind;
 };
 
-/* What a profile of one file holds; all NULL where it does not. */
+/* The keys of a profile in one file. A value that is missing is NULL. */
 struct keys {
     const char *id, *secret, *token;
 };
@@ -35,10 +35,10 @@ static struct keys get_keys(const struct aws_profiles *profiles, enum aws_profil
 enum {
     KEYS_NONE,
     KEYS_FOUND,
-    KEYS_BAD, /* half of them, or such as cannot be: `text` says so */
+    KEYS_BAD, /* incomplete or impossible keys: `text` says why */
 };
 
-/* One of the above, or a negative errno. */
+/* Returns one of the values above, or a negative errno. */
 static int look_in(const struct aws_profiles *profiles, enum aws_profile_file kind,
                    const char *profile, struct buffer *text, struct aws_credentials **ret)
 {
@@ -77,7 +77,7 @@ static int look_in(const struct aws_profiles *profiles, enum aws_profile_file ki
     return KEYS_FOUND;
 }
 
-/* Says what was looked at. KEYS_NONE or -ENOMEM. */
+/* Appends what was searched. Returns KEYS_NONE or -ENOMEM. */
 static int describe_none(const struct aws_profiles *profiles, enum aws_profile_file kind,
                          const char *profile, struct buffer *text)
 {
@@ -106,7 +106,7 @@ static int start(struct credentials_provider *provider)
     if (r != 0)
         return r;
     if (aws_profile_is_explicit(provider->profile) && !aws_profiles_has(profiles, profile)) {
-        /* A profile that was asked for must be there. */
+        /* A profile that was set explicitly must exist. */
         buffer_printf(
             &why, "no profile %s, which aws.profile or AWS_PROFILE names, was found; looked in %s",
             profile, buffer_string(&text));

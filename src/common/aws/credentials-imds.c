@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Each fetch is a session of its own: a token, the role's name, its keys. */
+/* Each fetch is one session with IMDS: it gets a token, the role's name, and the role's keys. */
 #include "aws/credentials-imds.h"
 
 #include <errno.h>
@@ -10,16 +10,16 @@
 #define ROLES_PATH "latest/meta-data/iam/security-credentials/"
 
 enum {
-    ROLE_MAX_BYTES = 64, /* IAM's bound */
+    ROLE_MAX_BYTES = 64, /* IAM's limit */
 };
 
 struct imds_provider {
     struct credentials_provider head;
     sd_event *event;
     struct http_client *http;
-    bool is_explicit; /* a setting leads here */
+    bool is_explicit; /* a setting says that the keys are here */
 
-    /* Of the fetch on its way. */
+    /* State of the current fetch. */
     struct imds *imds;
     char role[ROLE_MAX_BYTES + 1];
 };
@@ -38,7 +38,8 @@ static void answer(struct imds_provider *p, enum credentials_outcome outcome,
     credentials_provider_answer(&p->head, outcome, credentials, text);
 }
 
-/* The service has told the role's name: where nobody answers now, it is down or overloaded. */
+/* The service has answered with the role's name before. So if nobody answers now, it is down or
+ * overloaded. */
 static enum credentials_outcome outcome_without_keys(enum imds_outcome outcome)
 {
     switch (outcome) {
@@ -85,7 +86,7 @@ static void on_keys(void *userdata, enum imds_outcome outcome, const char *body,
            buffer_string(&line));
 }
 
-/* The role's name, which stands on the first line. False where that is no such name. */
+/* Reads the role's name from the first line. False: that is no valid name. */
 static bool read_role(struct imds_provider *p, const char *body, size_t size)
 {
     const char *end = memchr(body, '\n', size);

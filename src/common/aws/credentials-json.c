@@ -13,8 +13,8 @@ enum { FAILURE_SHOWN_BYTES = 200 };
 
 #define invalid(error, ...) error_line(CREDENTIALS_JSON_E_INVALID, error, __VA_ARGS__)
 
-/* 0, -ENOMEM, or CREDENTIALS_JSON_E_INVALID with *error. A complaint with half a surrogate pair is
- * still one, and keys are held to ASCII. */
+/* 0, -ENOMEM, or CREDENTIALS_JSON_E_INVALID with *error. Lone surrogates are replaced: an error
+ * message with one is still useful, and keys must be ASCII anyway. */
 static int read_tree(const char *text, size_t size, struct json_tree **ret, char **error)
 {
     struct json_fault fault;
@@ -31,9 +31,10 @@ static int read_tree(const char *text, size_t size, struct json_tree **ret, char
 
 /* ---- Members ---- */
 
-/* A text of printable ASCII from `first` on: '!' for what goes into an HTTP header, ' ' to take
- * spaces as well. `*ret` stays NULL where an optional one is absent or empty. 0, -ENOMEM or
- * CREDENTIALS_JSON_E_INVALID. */
+/* Reads a text of printable ASCII whose lowest allowed character is `first`: '!' for text in an
+ * HTTP header, ' ' to allow spaces, too. If an optional text is absent or empty, `*ret` stays NULL.
+ * 0,
+ * -ENOMEM or CREDENTIALS_JSON_E_INVALID. */
 static int read_text_from(const struct json_value *root, const char *name, char first,
                           bool is_required, char **ret, char **error)
 {
@@ -92,7 +93,7 @@ static int check_version(const struct json_value *root, char **error)
     return 0;
 }
 
-/* AccountId is not used for anything yet, so a number there is no reason to fail. */
+/* AccountId is not used yet. So it is no error if it is a number instead of a text. */
 static int read_account_id(const struct json_value *root, char **ret)
 {
     const char *text;
@@ -105,7 +106,7 @@ static int read_account_id(const struct json_value *root, char **ret)
 
 /* ---- A source's own error ---- */
 
-/* NULL where neither is there, or what is there is no text. */
+/* NULL: neither member is there, or it is no text. */
 static const struct json_value *find_text(const struct json_value *root, const char *name,
                                           const char *other_name)
 {
@@ -154,7 +155,7 @@ static bool is_there(const struct json_value *root, const char *name)
     return json_value_get(root, name, JSON_STRING, &value) != JSON_TREE_E_ABSENT;
 }
 
-/* Where there are no keys: what the source says instead. */
+/* If there are no keys, looks for the source's own error. */
 static int check_failure(const struct json_value *root, char **error)
 {
     CLEANUP(buffer_done) struct buffer said = BUFFER_INIT(16 * FAILURE_SHOWN_BYTES);

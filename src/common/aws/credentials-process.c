@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A fetch reads the files, splits the line, runs the program and reads what it printed. The files are
- * read anew at each fetch, as those with keys are. */
+/* A fetch reads the shared files, splits the command line into words, runs the program and reads
+ * its output. */
 #include "aws/credentials-process.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@ enum {
     WORD_SHOWN_BYTES = 200, /* of the program's name */
 };
 
-/* What a program has printed; of its errors as much as is shown of them at most. */
+/* The output of a program. Only as much of its standard error is kept as is shown. */
 struct printed {
     struct buffer output, errors;
 };
@@ -40,7 +40,7 @@ struct process_provider {
     sd_event *event;
     uint64_t timeout_usec;
 
-    /* Of the fetch on its way. */
+    /* State of the current fetch. */
     struct child *child;
     struct buffer subject; /* "profile work: credential_process get-keys" */
     struct printed printed;
@@ -52,7 +52,7 @@ static void fail(struct process_provider *p, enum credentials_outcome outcome,
     credentials_provider_fail(&p->head, outcome, buffer_string(text));
 }
 
-/* Appends the first line of standard error that has something on it. */
+/* Appends the first line of standard error that is not empty. */
 static void append_first_line(struct buffer *text, const struct buffer *said)
 {
     const char *errors = buffer_string(said), *end;
@@ -73,7 +73,7 @@ static void append_first_line(struct buffer *text, const struct buffer *said)
     escape_for_log(text, errors, size, ERRORS_SHOWN_BYTES);
 }
 
-/* Reads what a program printed that ended well. */
+/* Reads the output of a program that succeeded. */
 static void read_output(struct process_provider *p, const struct printed *printed,
                         struct buffer *text)
 {
@@ -96,7 +96,7 @@ static void read_output(struct process_provider *p, const struct printed *printe
     fail(p, r < 0 ? credentials_outcome_of_errno(r) : CREDENTIALS_FAILED, text);
 }
 
-/* Keeps what is printed, as far as it is read. */
+/* Keeps the output, up to the size that is read later. */
 static bool on_output(void *userdata, enum child_stream stream, const char *bytes, size_t size)
 {
     struct printed *printed = &((struct process_provider *)userdata)->printed;
@@ -108,7 +108,7 @@ static bool on_output(void *userdata, enum child_stream stream, const char *byte
     return true;
 }
 
-/* Says how a program ended that did not end well. */
+/* Appends how a program failed. */
 static void append_end(struct buffer *text, const struct process_provider *p,
                        const struct printed *printed, enum child_end end, int status)
 {
@@ -130,15 +130,15 @@ static void append_end(struct buffer *text, const struct process_provider *p,
             buffer_printf(text, "printed more than %d bytes and was killed",
                           CREDENTIALS_JSON_MAX_BYTES);
         break;
-    case CHILD_TERMINATED: /* never asked for */
+    case CHILD_TERMINATED: /* this file never asks for it */
     case CHILD_LOST:
         buffer_append_string(text, "was run, but how it ended cannot be told");
         break;
     }
 }
 
-/* Of a program that did not end well. What it waits for may be there another time, and what this
- * machine lacked is no fault of the program's. */
+/* The outcome after a failed program. If it took too long or its end is not known, a later try may
+ * succeed. If this machine was short of memory, that is not the program's fault. */
 static enum credentials_outcome outcome_of_end(enum child_end end, const struct printed *printed)
 {
     switch (end) {
@@ -173,7 +173,7 @@ static void on_end(void *userdata, enum child_end end, int status)
     }
 }
 
-/* Runs the program. 0 or -ENOMEM; a program that cannot be run is an answer. */
+/* Runs the program. 0 or -ENOMEM. If the program cannot be run, that is the provider's answer. */
 static int run(struct process_provider *p, const char *profile, const char *command)
 {
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(CREDENTIALS_TEXT_MAX_BYTES);

@@ -10,7 +10,7 @@ struct sequence {
     struct credentials_provider *providers[CREDENTIALS_PROVIDERS_MAX];
     size_t n;
 
-    /* Of the fetch on its way. */
+    /* State of the current fetch. */
     size_t step;
     bool is_any_unanswered;
     struct buffer looked_at;
@@ -46,7 +46,7 @@ static void on_done(void *userdata, enum credentials_outcome outcome,
     case CREDENTIALS_SHORTAGE:
     case CREDENTIALS_INTERCEPTED:
     case CREDENTIALS_METADATA_INTERCEPTED:
-        /* What else was looked at would only hide the reason. */
+        /* The other providers' texts would only hide the reason. */
         buffer_reset(&s->looked_at);
         note(s, text);
         credentials_provider_fail(&s->head, outcome, buffer_string(&s->looked_at));
@@ -54,7 +54,7 @@ static void on_done(void *userdata, enum credentials_outcome outcome,
     }
 }
 
-/* Asks the provider whose turn it is. Recursion through on_done ends at the last one. */
+/* Asks the next provider. The recursion through on_done ends at the last one. */
 static void ask(struct sequence *s)
 {
     if (s->step < s->n)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The profile that serves instead must be another one: here sso comes before credential_process, as
- * in the AWS CLI. */
+/* The error proposes a credential_process in another profile. In the same profile it would not be
+ * used, because sso comes before credential_process here, as in the AWS CLI. */
 #include "aws/credentials-sign-in.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@ struct sign_in_provider {
     enum credentials_sign_in kind;
 };
 
-/* The first of the kind's keys that the profile has, or NULL. */
+/* The first setting of this kind that the profile has, or NULL. */
 static const char *find_key(const struct aws_profiles *profiles, const char *profile,
                             enum credentials_sign_in kind)
 {
@@ -29,7 +29,7 @@ static const char *find_key(const struct aws_profiles *profiles, const char *pro
     return NULL;
 }
 
-/* The profile's name as an argument of that line: in quotes where it needs them. */
+/* Appends the profile's name as a shell argument, in quotes if it needs them. */
 static void append_argument(struct buffer *text, const char *name)
 {
     const char *quote = strpbrk(name, " \t\"$`;&|<>*?()#!~") ? "'" : "";

@@ -47,7 +47,7 @@ bool aws_credentials_has_file_changed(const struct aws_credentials *c)
            now.st_mtim.tv_nsec != c->stamp.st_mtim.tv_nsec;
 }
 
-/* Whether it is printable ASCII without spaces, and not too long. */
+/* Whether the text is printable ASCII without spaces, and not too long. */
 static bool is_fit(const char *text, size_t max_bytes)
 {
     size_t size = 0;

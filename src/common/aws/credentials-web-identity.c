@@ -14,11 +14,11 @@ struct web_identity_provider {
     struct sts *sts;
     bool ignore_environment;
 
-    /* Of the fetch on its way. */
+    /* State of the current fetch. */
     struct sts_call *call;
 };
 
-/* One of the three settings, and where it came from, for people. */
+/* One of the three settings. `name` says, for people, where it came from. */
 struct setting {
     const char *value; /* NULL: not set; borrowed from the environment or the profiles */
     const char *name;
@@ -52,8 +52,8 @@ static void on_assumed(void *userdata, enum credentials_outcome outcome,
     credentials_provider_answer(&p->head, outcome, credentials, error);
 }
 
-/* Reads the token, without the line end that an editor may have put there. 0, an errno of a
- * passing shortage, or 1 with `text` saying what is wrong. */
+/* Reads the token, without the line end that an editor may have added. 0, the errno of a passing
+ * shortage, or 1 if `text` says what is wrong. */
 static int read_token(const struct setting *file, struct buffer *token, struct buffer *text)
 {
     int r = file_read(file->value, STS_WEB_IDENTITY_TOKEN_MAX_BYTES, token);
@@ -80,7 +80,7 @@ static int read_token(const struct setting *file, struct buffer *token, struct b
     return 0;
 }
 
-/* 0, a negative errno, or 1 with `text` saying what is wrong. */
+/* 0, a negative errno, or 1 if `text` says what is wrong. */
 static int assume(struct web_identity_provider *p, const struct setting *file,
                   const struct setting *role, const struct setting *session, struct buffer *text)
 {

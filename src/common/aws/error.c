@@ -39,7 +39,7 @@ static const struct aws_known_error table[] = {
     {"InvalidParameterValueException", "InvalidParameterValue", 400, AWS_ERROR_PERMANENT},
     {"MissingRequiredParameterException", "MissingParameter", 400, AWS_ERROR_PERMANENT},
 
-    /* Of the front door, before SQS itself. */
+    /* From AWS's front end, which checks a request before SQS does. */
     {"InvalidSignatureException", "SignatureDoesNotMatch", 403, AWS_ERROR_CREDENTIALS},
     {"UnrecognizedClientException", "InvalidClientTokenId", 403, AWS_ERROR_CREDENTIALS},
     {"ExpiredTokenException", "ExpiredToken", 403, AWS_ERROR_CREDENTIALS},
@@ -55,7 +55,8 @@ static const struct aws_known_error table[] = {
     {"RequestInTheFuture", "RequestInTheFuture", 400, AWS_ERROR_CLOCK},
     {"RequestTimeTooSkewed", "RequestTimeTooSkewed", 403, AWS_ERROR_CLOCK},
 
-    /* What the AWS SDKs try again, "standard" mode; the lists do not pair the names up. */
+    /* Errors that the AWS SDKs retry in "standard" mode. Their lists do not say which two names
+     * belong together. */
     {"ThrottlingException", "Throttling", 400, AWS_ERROR_THROTTLED},
     {"ThrottledException", "ThrottledException", 400, AWS_ERROR_THROTTLED},
     {"RequestThrottledException", "RequestThrottledException", 400, AWS_ERROR_THROTTLED},
@@ -133,9 +134,9 @@ const char *aws_error_canonical_name(const char *code)
     return known ? known->name : code;
 }
 
-/* AWS sends the same code and the same status for a signature whose time is off as for one that was
- * made with a wrong key, and no other member or header tells the two apart: so the text decides, in
- * this place alone. */
+/* A signature with a wrong time and one with a wrong key get the same code and the same status, and
+ * no other member or header tells them apart. So here, and nowhere else, the error's text
+ * decides. */
 bool aws_error_is_about_clock(const char *code, const char *message)
 {
     const struct aws_known_error *known = aws_error_find(code);
@@ -148,7 +149,7 @@ bool aws_error_is_about_clock(const char *code, const char *message)
            (strstr(message, "Signature expired") || strstr(message, "Signature not yet current"));
 }
 
-/* At " - 15 min" or " + 15 min". */
+/* Whether the text begins with " - 15 min" or " + 15 min". */
 static bool is_tolerance(const char *text)
 {
     if (text[0] != ' ' || (text[1] != '-' && text[1] != '+') || text[2] != ' ')

@@ -46,7 +46,7 @@ static int expand(const char *named, char **ret)
     return *ret ? 0 : -ENOMEM;
 }
 
-/* As aws_file_path; *ret_is_named: a variable names it. */
+/* The same as aws_file_path. *ret_is_named: a variable names the file. */
 static int find(enum aws_profile_file kind, char **ret, bool *ret_is_named)
 {
     const char *directory = getenv("CREDENTIALS_DIRECTORY");
@@ -83,7 +83,7 @@ int aws_file_path(enum aws_profile_file kind, char **ret)
     return find(kind, ret, &is_named);
 }
 
-/* "/path: no such file", and before it what names it. */
+/* Appends "/path: no such file", after the variable that names the file, if any. */
 static void append_missing(struct buffer *text, enum aws_profile_file kind, const char *path,
                            bool is_named)
 {

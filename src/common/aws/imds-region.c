@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The region from the metadata service: see imds.h. Where the machine itself is asked about nothing
- * but this, one session and one read. */
+/* Asks the metadata service for the region, with a session of its own and one read. */
 #include "aws/imds.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A variable wins over the profile's key. The switch that turns the service off is read before all else:
- * with it on, a fault in another setting does not matter. */
+/* A variable wins over the profile's key. The switch that turns the service off is read first: if
+ * it is on, faults in other settings do not matter. */
 #include "aws/imds-settings.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 enum { VALUE_SHOWN_BYTES = 50, TEXT_MAX_BYTES = 8192 };
 
-/* A setting found, or not: then `value` is NULL. */
+/* A setting. `value` is NULL if it is not set. */
 struct setting {
     const char *name; /* where it was found, for people: the variable or the key */
     const char *value;
@@ -36,7 +36,7 @@ static bool is_true(struct setting s)
     return s.value && strcasecmp(s.value, "true") == 0;
 }
 
-/* A whole number from 1 to `max`, `*ret` as it was where it is not set. */
+/* Reads a whole number from 1 to `max`. If it is not set, `*ret` is unchanged. */
 static int read_number(struct setting s, unsigned max, unsigned *ret, char **error)
 {
     CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(1024);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* inih splits the lines into sections, keys and values, but reads each line into
- * 200 bytes, cuts names at 50, and takes " ;" for a comment, all without a word. So it is fed by a
- * reader of ours that deals with continuation lines itself and shortens the others: in place of a
- * section's name or a value stands the line's number, and the true one is taken from the text.
+/* inih splits the lines into sections, keys and values. But without any error it cuts lines at 200
+ * bytes and names at 50, and takes " ;" for a comment. So our own reader (read_line) feeds it. The
+ * reader handles continuation lines itself. In other lines it replaces a section's name or a value
+ * by the line's number, and the real text is taken from the file.
  *
- * All values are appended to one list, in the order of the files; look-ups go from its end, so that
- * the last value wins and adding is never slow. */
+ * All values are appended to one list, in the order of the files. A look-up starts at the end, so
+ * the last value wins, and adding a value takes constant time. */
 #include "aws/profile.h"
 
 #include <ctype.h>
@@ -25,7 +25,8 @@ struct section {
     char *name;
 };
 
-/* `key` in lower case. Where `sub` is set, an entry without, of the same key, comes before. */
+/* `key` is in lower case. Before an entry with `sub` comes one with the same key and without `sub`.
+ */
 struct entry {
     size_t section;
     char *key, *sub;
@@ -44,16 +45,16 @@ struct parser {
     enum aws_profile_file file;
     const char *at, *end;
     unsigned line;
-    size_t first_section; /* those before are of an earlier file */
+    size_t first_section; /* of this file; the ones before are from an earlier file */
 
     bool in_option;    /* the last entry may be continued */
-    size_t indent;     /* of its line */
-    size_t n_blank;    /* lines since */
-    const char *value; /* of the line that inih is at */
+    size_t indent;     /* of the last entry's line */
+    size_t n_blank;    /* blank lines since then */
+    const char *value; /* of the line that inih has now */
     size_t value_size;
 
     int error;             /* negative errno */
-    const char *complaint; /* about the line reached */
+    const char *complaint; /* what is wrong with line `line` */
 };
 
 static const char not_a_line[] = "a line must be a [section], `name = value`, or a comment";
@@ -91,8 +92,8 @@ static int grow(void **array, size_t n, size_t *allocated, size_t element_bytes)
 
 /* ---- Sections ---- */
 
-/* The next word as a shell would split it, into `word`, which is large enough. 1, 0 at the end of
- * the text, or -1 where a quote is left open. */
+/* Copies the next word, split as by a shell, into `word`, which is large enough. 1; 0 at the end of
+ * the text; or -1 if a quote or a backslash is not complete. */
 static int next_word(const char **text, const char *end, char *word)
 {
     const char *p = *text;
@@ -123,8 +124,8 @@ static int next_word(const char **text, const char *end, char *word)
     return 1;
 }
 
-/* The config file's headers: `default`, or a kind and a name. The name is written over `header`'s
- * copy, which it always fits. */
+/* Reads a header of the config file: `default`, or a kind and a name. `name` and `scratch` must be
+ * as large as the header and a NUL. */
 static enum section_kind read_header(const char *header, size_t size, char *name, char *scratch)
 {
     static const struct {
@@ -227,7 +228,7 @@ static void continue_entry(struct parser *ps, const char *text, size_t size)
 
 /* ---- Lines ---- */
 
-/* The line that inih gets for a `key = value` line: the value is kept aside for on_pair. */
+/* Makes the line that inih gets for a `key = value` line. The value is kept for on_pair. */
 static void shorten_pair(struct parser *ps, const char *text, size_t size, char *ret,
                          size_t ret_size)
 {
@@ -262,7 +263,7 @@ static void shorten_header(struct parser *ps, const char *text, size_t size, cha
     snprintf(ret, ret_size, "[%u]\n", ps->line);
 }
 
-/* Like fgets, as inih has it. */
+/* Behaves like fgets, as inih requires. */
 static char *read_line(char *ret, int ret_size, void *stream)
 {
     struct parser *ps = stream;
@@ -283,7 +284,7 @@ static char *read_line(char *ret, int ret_size, void *stream)
     if (size == 0) {
         ps->n_blank++;
     } else if (*text == '#' || *text == ';') {
-        /* Nothing, not even an end to what is being continued. */
+        /* A comment changes nothing: the lines after it may still continue the option. */
     } else if (ps->in_option && indent > ps->indent) {
         continue_entry(ps, text, size);
         ps->n_blank = 0;
@@ -303,7 +304,7 @@ static int on_pair(void *user, const char *section, const char *name, const char
 {
     struct parser *ps = user;
 
-    if (!name || !ps->value) /* a section alone, where inih is built to tell */
+    if (!name || !ps->value) /* a section: some builds of inih report it */
         return 1;
     if (name[0] == '\0') {
         ps->complaint = "a setting must have a name";
@@ -392,7 +393,7 @@ int aws_profiles_add(struct aws_profiles *p, enum aws_profile_file kind, const c
         ps.at += 3;
 
     r = ini_parse_stream(read_line, &ps, on_pair, &ps);
-    /* What inih alone finds amiss, it tells when all is read: then its line is the earlier one. */
+    /* inih reports its own errors only after it has read all: then its line is the earlier one. */
     if (ps.error == 0 && r != 0 && (!ps.complaint || (r > 0 && (unsigned)r < ps.line))) {
         ps.line = r > 0 ? (unsigned)r : ps.line;
         ps.complaint = not_a_line;
@@ -417,8 +418,8 @@ static bool has(const struct aws_profiles *p, enum section_kind kind, const char
     return false;
 }
 
-/* The value, or NULL; *ret_has_key says whether the key is there at all, with whatever value. A key
- * given anew drops the sub-keys that it had. */
+/* The value, or NULL. *ret_has_key is set if the key is there, with any value. If a key is given
+ * again, its earlier sub-keys no longer count. */
 static const char *get(const struct aws_profiles *p, enum aws_profile_file file,
                        enum section_kind kind, const char *name, const char *key, const char *sub,
                        bool *ret_has_key)

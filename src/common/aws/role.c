@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The walk along the source profiles ends: each step adds a role, and there are at most AWS_ROLES_MAX. */
+/* The search along the source profiles always ends: each step adds a role, and a plan has at most
+ * AWS_ROLES_MAX. */
 #include "aws/role.h"
 
 #include <errno.h>
@@ -42,7 +43,7 @@ static int invalid(char **error, const char *profile, const char *format, ...)
     return AWS_ROLE_E_INVALID;
 }
 
-/* A value from the files, fit for a line. */
+/* A value from the files, made fit for one line. */
 struct shown {
     char text[4 * AWS_ROLE_NAME_SHOWN_BYTES + 32];
 };
@@ -59,7 +60,7 @@ static struct shown show(const char *value)
 
 /* --- Checks --- */
 
-/* Whether it has that many characters, each a letter, a digit, or one of `others`. */
+/* Whether the text has `min` to `max` characters, each a letter, a digit, or one of `others`. */
 static bool consists_of(const char *text, size_t min, size_t max, const char *others)
 {
     size_t n = 0;
@@ -96,7 +97,7 @@ static bool external_id_is_valid(const char *id)
     return consists_of(id, EXTERNAL_ID_MIN_BYTES, EXTERNAL_ID_MAX_BYTES, "_+=,.@:/-");
 }
 
-/* The number, or 0 where it is none or out of range. */
+/* The number; 0: it is malformed or out of range. */
 static unsigned parse_duration(const char *text)
 {
     unsigned value = 0;
@@ -218,8 +219,8 @@ static bool is_planned(const struct aws_role_plan *plan, const char *profile)
     return false;
 }
 
-/* Where the keys come from that assume the role of `profile`. *ret_next is the source profile where
- * that has a role to be assumed first, else NULL. */
+/* Finds the source of the keys that assume the role of `profile`. If the source profile has a role
+ * that must be assumed first, *ret_next is that profile; else NULL. */
 static int find_source(struct aws_role_plan *plan, const struct aws_profiles *profiles,
                        const char *profile, const char **ret_next, char **error)
 {

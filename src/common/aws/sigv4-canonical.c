@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The form is written straight into the caller's buffer: a path's segments
- * are taken back from it where ".." says so, headers are sorted as pointers. Only a query needs a
- * scratch buffer, since its parts sort by their encoded text.
+/* The canonical form is written directly into the caller's buffer. A ".." removes the path's last
+ * segment from it again. Headers are sorted as pointers. Only a query needs a scratch buffer, since
+ * its parts are sorted by their encoded text.
  *
- * What holds: all input but the number of query parameters is checked before the first byte is
- * appended; nothing depends on the locale. */
+ * All input except the number of query parameters is checked before the first byte is appended.
+ * Nothing depends on the locale. */
 #include "aws/sigv4-canonical.h"
 
 #include <errno.h>
@@ -31,7 +31,7 @@ int sigv4_compare_names(const char *a, const char *b)
     return (unsigned char)to_lower(*a) - (unsigned char)to_lower(*b);
 }
 
-/* Proxies add, change and remove these, so that a signature over them would not hold. */
+/* Proxies add, change and remove these headers: a signature over them would become invalid. */
 static bool is_unsigned(const char *name)
 {
     static const char *const names[] = {
@@ -64,8 +64,8 @@ static bool is_header_name(const char *name)
     return true;
 }
 
-/* Checks the request and sorts those of its headers that are signed, equal names in the order
- * given. */
+/* Checks the request and sorts the headers that are signed. Headers of the same name keep their
+ * order. */
 static int sort_headers(const struct sigv4_request *request,
                         const struct sigv4_header *ret_sorted[SIGV4_HEADERS_MAX], size_t *ret_n)
 {
@@ -94,7 +94,7 @@ static int sort_headers(const struct sigv4_request *request,
     return 0;
 }
 
-/* Takes the last segment, "/name", back from a path that begins at `start`. The root stays. */
+/* Removes the last segment, "/name", from a path that begins at `start`. The root stays. */
 static void drop_segment(struct buffer *b, size_t start)
 {
     if (b->size == start)
@@ -105,8 +105,8 @@ static void drop_segment(struct buffer *b, size_t start)
     b->data[b->size] = '\0';
 }
 
-/* The path is on the wire in percent-encoding already and is encoded once more here: "%" itself
- * becomes "%25". So AWS has it for every service but S3. */
+/* The path that is sent is percent-encoded already, and is encoded once more here: "%" becomes
+ * "%25". AWS requires that for each service except S3. */
 static void append_path(struct buffer *b, const char *path, bool keep)
 {
     size_t start = b->size, n;
@@ -137,8 +137,8 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Appends a part of a query in the one encoding that AWS knows, whatever was encoded on the wire.
- * A "%" that begins no code stands for itself. */
+/* Appends a part of a query in AWS's canonical encoding, independent of the encoding that is sent.
+ * A "%" without two hex digits after it stands for itself. */
 static void append_query_part(struct buffer *b, const char *part, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
@@ -167,7 +167,8 @@ static int compare_bytes(const char *a, size_t a_size, const char *b, size_t b_s
     return r != 0 ? r : (a_size > b_size) - (a_size < b_size);
 }
 
-/* By key, then by value. To compare the joined "key=value" would be wrong: "-" sorts before "=". */
+/* Compares by key, then by value. A comparison of "key=value" would be wrong: "-" sorts before "=".
+ */
 static int compare_parameters(const void *left, const void *right)
 {
     const struct query_parameter *a = left, *b = right;
@@ -205,7 +206,7 @@ static int append_query(struct buffer *b, const char *query)
         return b->error = encoded.error;
 
     for (size_t i = 0; i < n; i++)
-        parameters[i].text = buffer_string(&encoded); /* only now does the text stay in its place */
+        parameters[i].text = buffer_string(&encoded); /* from now on the text does not move */
     if (n > 1)
         qsort(parameters, n, sizeof(parameters[0]), compare_parameters);
     for (size_t i = 0; i < n; i++) {
@@ -220,8 +221,8 @@ static int append_query(struct buffer *b, const char *query)
     return b->error;
 }
 
-/* Appends a value without white space at its ends, and one space for each run inside, in quotes
- * and over line ends too. */
+/* Appends a value without white space at its ends. Each run of white space inside becomes one
+ * space, also in quotes and at line ends. */
 static void append_value(struct buffer *b, const char *value)
 {
     bool first = true;

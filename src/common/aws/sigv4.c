@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* A request is put into canonical form (sigv4-canonical.c), the form is hashed into
- * the string to sign, and that is signed with a key derived from secret, day, region and service.
+/* The request is put into canonical form (sigv4-canonical.c). The form is hashed into the string to
+ * sign. That is signed with a key derived from secret, day, region and service.
  *
- * Each stage has an inner form that takes OpenSSL's contexts. The signer keeps those, and its
- * buffers, from one request to the next; the public stages make them for one call.
+ * Each stage has an inner function that takes OpenSSL's contexts. The signer keeps the contexts and
+ * its buffers for the next request; the public functions of the stages make them for one call.
  *
- * What holds: what is signed depends on nothing but the arguments (no locale, no clock), and key
- * material is wiped on every way out. */
+ * A signature depends only on the arguments, not on the locale or a clock. Key material is wiped on
+ * all paths, also after errors. */
 #include "aws/sigv4.h"
 
 #include <errno.h>
@@ -28,7 +28,7 @@ enum {
 #define ALGORITHM "AWS4-HMAC-SHA256"
 #define SCOPE_END "aws4_request"
 
-static const time_t LAST_TIME = 253402300799; /* 99991231T235959Z: four digits of a year */
+static const time_t LAST_TIME = 253402300799; /* 99991231T235959Z: the last year of four digits */
 
 /* ---- hashes: fetched once, used often ---- */
 
@@ -86,14 +86,14 @@ static int hmac_init(struct hmac *h)
     if (!algorithm)
         return -EIO;
     h->context = EVP_MAC_CTX_new(algorithm);
-    EVP_MAC_free(algorithm); /* the context holds on to it */
+    EVP_MAC_free(algorithm); /* the context keeps a reference */
     if (!h->context)
         return -ENOMEM;
-    /* Set here and not with each key: setting it fetches SHA-256 anew. */
+    /* The digest is set only once, because setting it fetches SHA-256 anew. */
     return EVP_MAC_CTX_set_params(h->context, parameters) ? 0 : -EIO;
 }
 
-/* `key` NULL: that of the last time again, which saves to hash it. */
+/* `key` NULL: uses the key of the previous call, without hashing it again. */
 static int hmac_compute(struct hmac *h, const void *key, size_t key_bytes, const char *text,
                         size_t text_bytes, uint8_t ret[SIGV4_KEY_BYTES])
 {
@@ -222,7 +222,7 @@ int sigv4_derive_key(const char *secret_access_key, const struct sigv4_scope *sc
     return r < 0 ? r : derive_key(&hmac, secret_access_key, scope, ret_key);
 }
 
-/* `key` as hmac_compute has it. */
+/* `key`: see hmac_compute. */
 static int signature(struct hmac *hmac, const uint8_t *key, const char *text, size_t text_bytes,
                      char ret[SIGV4_SIGNATURE_SIZE])
 {
@@ -251,9 +251,9 @@ struct sigv4_signer {
     struct hmac hmac;
     struct buffer canonical, signed_headers, string_to_sign; /* kept for their memory */
 
-    bool has_key, is_keyed; /* is_keyed: hmac has had the key, and none after it */
+    bool has_key, is_keyed; /* is_keyed: hmac's last key was `key` */
     uint8_t key[SIGV4_KEY_BYTES];
-    char key_date[DATE_CHARACTERS]; /* what the key was derived from */
+    char key_date[DATE_CHARACTERS]; /* the key was derived from these */
     char *key_secret, *key_region, *key_service;
 };
 
@@ -329,7 +329,7 @@ static int ensure_key(struct sigv4_signer *signer, const char *secret_access_key
     return 0;
 }
 
-/* SQS compares x-amz-date with the scope; a request where they differ can only be refused. */
+/* SQS compares x-amz-date with the scope, and refuses a request if they differ. */
 static bool has_date(const struct sigv4_request *request, const char time[AWS_TIME_SIZE])
 {
     for (size_t i = 0; i < request->n_headers; i++)
@@ -338,7 +338,7 @@ static bool has_date(const struct sigv4_request *request, const char time[AWS_TI
     return false;
 }
 
-/* All or nothing. */
+/* On failure nothing is appended. */
 static int append_authorization(struct buffer *b, const char *access_key_id,
                                 const struct sigv4_scope *scope, const char time[AWS_TIME_SIZE],
                                 const struct buffer *signed_headers,

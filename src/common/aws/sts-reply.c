@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The path of the open elements is kept as text, "/ErrorResponse/Error/Code"; a
- * table says which paths are kept and where. expat gets an allocator that wipes what it frees: the
- * keys pass through its buffers.
+/* The path of the open elements is kept as text, "/ErrorResponse/Error/Code". A table says which
+ * paths have a field. expat gets an allocator that wipes memory before it frees it, because the
+ * keys pass through expat's buffers.
  *
- * What goes wrong inside a callback stops the parser and stands in `failure` or `complaint`. */
+ * An error inside a callback stops the parser and is kept in `failure` or `complaint`. */
 #include "aws/sts-reply.h"
 
 #include <errno.h>
@@ -35,7 +35,7 @@ static const char *const field_names[N_FIELDS] = {
 
 #define CREDENTIALS(action) "/" action "Response/" action "Result/Credentials/"
 
-/* The paths of fields, all but their last element. */
+/* The paths of the fields, without their last element. */
 static const struct {
     const char *parent;
     enum field first, last;
@@ -124,7 +124,7 @@ static void complain(struct parser *p, const char *format, ...)
     XML_StopParser(p->expat, XML_FALSE);
 }
 
-/* The field that stands at the path, or -1. */
+/* The field with this path, or -1. */
 static int field_at(const char *path)
 {
     for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
@@ -174,10 +174,10 @@ static void on_end(void *userdata, const XML_Char *name)
     struct parser *p = userdata;
     size_t n = strlen(name) + 1;
 
-    /* Of an empty element, the end is told of even after its start has stopped the parser. */
+    /* expat reports the end of an empty element even if its start has stopped the parser. */
     if (p->failure < 0 || p->complaint[0])
         return;
-    /* util/buffer.h has no way to cut the end off; the memory stays the buffer's. */
+    /* util/buffer.h has no function to shorten a buffer. The buffer keeps its memory. */
     p->path.size -= n;
     p->path.data[p->path.size] = '\0';
     p->depth--;
@@ -240,7 +240,7 @@ static int read_xml(struct parser *p, const char *xml, size_t xml_bytes, char **
                    XML_ErrorString(XML_GetErrorCode(p->expat)));
 }
 
-/* A key as it can stand in a header: printable, without spaces. */
+/* Takes a key, which must be fit for a header: printable, without spaces. */
 static int take_key(struct parser *p, enum field f, char **ret, char **error)
 {
     const char *value = buffer_string(&p->values[f]);
@@ -272,9 +272,9 @@ static int take_credentials(struct parser *p, struct sts_reply *reply, char **er
     return 0;
 }
 
-/* A text for people: its first line, of bounded length; NULL where it is not there. What follows
- * the first line after a wrong signature is the request as AWS saw it, with the session token in
- * it. */
+/* Takes the first line of a text for people, cut to a bounded length; NULL if the reply has none.
+ * After a wrong signature, the lines below the first are the request that AWS saw, which contains
+ * the session token. */
 static int take_text(struct parser *p, enum field f, char **ret)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(8 * STS_ERROR_MESSAGE_MAX_BYTES);

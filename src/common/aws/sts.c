@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A call of STS. It is always in one of two states: it waits for its reply (`slot`), or for its timer.
- * The timer stands for the time of the next attempt, or for an error that was known at once: that
- * must not be answered from inside the call that asked.
+/* A call always waits for its reply (`slot`) or for its timer. The timer starts the next attempt.
+ * Or it reports an error that was known at once, since the callback must not run inside
+ * sts_assume_role.
  *
- * The body is the same in all attempts, and each attempt is signed anew. When this machine's clock is
- * wrong, the reply that complains says what the right time is (clock-skew.h). */
+ * The body is the same in all attempts, and each attempt is signed anew. If this machine's clock is
+ * wrong, STS's refusal contains the right time (clock-skew.h). */
 #include "aws/sts.h"
 
 #include <errno.h>
@@ -26,7 +26,7 @@ enum {
     BODY_MAX_BYTES = 128 * 1024,
     HEADER_MAX_BYTES = 16 * 1024,
     ERROR_MAX_BYTES = 4096,
-    CLOCK_CORRECTIONS_MAX = 3, /* attempts that are made at once with another time */
+    CLOCK_CORRECTIONS_MAX = 3, /* attempts at once with a corrected time */
 };
 
 #define CONTENT_TYPE "application/x-www-form-urlencoded; charset=utf-8"
@@ -56,10 +56,10 @@ struct sts_call {
     struct http_slot *slot;
     struct timer timer;
     unsigned attempts;
-    time_t signed_sec;    /* the time that the last attempt was signed with */
-    uint64_t signed_usec; /* the boot clock then */
+    time_t signed_sec;    /* the time in the last attempt's signature */
+    uint64_t signed_usec; /* the boot clock when it was signed */
     unsigned n_clock_corrections;
-    char *error; /* to answer when the timer runs; NULL: to try again */
+    char *error; /* the answer when the timer expires; NULL: try again then */
 };
 
 /* --- Ends --- */
@@ -117,12 +117,12 @@ static void finish_failed(struct sts_call *call, enum credentials_outcome outcom
 
 /* --- What follows a failed attempt --- */
 
-/* `outcome`: of the call, where the error may pass and this was the last attempt. */
+/* `outcome`: the call's outcome if the error may pass but this was the last attempt. */
 static void attempt_failed(struct sts_call *call, enum aws_error_class class,
                            enum credentials_outcome outcome, const char *reason)
 {
     enum backoff_kind kind = aws_error_backoff(class);
-    bool may_pass = kind != BACKOFF_SLOW; /* what a person must repair is not repeated */
+    bool may_pass = kind != BACKOFF_SLOW; /* else a person must repair something first */
 
     if (!may_pass || call->attempts >= STS_ATTEMPTS_MAX ||
         timer_set_after(&call->timer, backoff_delay_usec(kind, call->attempts, true, USEC_INFINITY,
@@ -136,9 +136,9 @@ static struct clock_reading read_clocks(const struct sts *sts)
                                   .boot_usec = clock_loop_usec(sts->event)};
 }
 
-/* Of a refused signature. True: it may be due to our clock, and what to sign with is now known
- * better (another call may have learnt it meanwhile), so that the next attempt is on its way. A
- * server that does not know the time itself says nothing of ours: then *class is another. */
+/* Learns from a refused signature. True: the signing time has changed (another call may have learnt
+ * it in the meantime), and the next attempt is under way. If the server's own time is impossible,
+ * it proves nothing about our clock: then *class changes. */
 static bool is_clock_corrected(struct sts_call *call, const struct http_reply *reply,
                                const char *message, enum aws_error_class *class)
 {
@@ -205,7 +205,7 @@ static void good_reply(struct sts_call *call, const struct sts_reply *parsed)
         finish(call, CREDENTIALS_FOUND, c, NULL);
 }
 
-/* It is not known to be of STS, which answers in XML of its own. */
+/* The reply is not in STS's XML, so it may come from something else. */
 static void other_reply(struct sts_call *call, const struct http_reply *reply, const char *error)
 {
     char reason[512];
