@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The cache of AWS keys. It walks along its providers, one step a provider. A caller that asks during a
- * walk joins the list of waiting callers and shares its answer.
+/* The cache of AWS keys. To find keys it walks along its providers, and asks one at each step. A
+ * caller that asks during a walk joins the list of waiting callers and gets the same answer.
  *
- * Answers leave from a deferred event source, so no callback runs inside a call of the asker's. The
- * list is taken whole before the first answer: a caller that asks again from inside its answer starts
- * a new walk.
+ * A deferred event source sends the answers, so no callback runs inside credentials_get. The list
+ * is emptied before the first answer is sent. So a caller that asks again in its callback starts a
+ * new walk.
  *
- * Keys are replaced by newer ones, never dropped: a refresh that fails leaves the old keys in use. Only
- * AWS's refusal (credentials_refused) makes the cache hold them back. */
+ * Keys are replaced by newer ones, but never dropped: after a failed refresh the old keys stay in
+ * use. Only after AWS has refused them (credentials_refused) does the cache stop giving them
+ * out. */
 #include "aws/credentials.h"
 
 #include <errno.h>
@@ -30,22 +31,22 @@ struct credentials {
     struct credentials_provider *providers[CREDENTIALS_PROVIDERS_MAX];
     size_t n_providers;
 
-    struct clock_skew own_skew, *skew; /* the one that counts */
+    struct clock_skew own_skew, *skew; /* `skew` is the one in use */
 
     struct aws_credentials *cached;
     uint64_t refresh_at_usec; /* on AWS's clock: when to look for newer ones */
-    uint64_t retry_at_usec;   /* on the boot clock: not before this */
+    uint64_t retry_at_usec;   /* no refresh before this, on the boot clock */
     uint64_t file_check_usec; /* the next look at the file's stamp, on the boot clock */
-    bool is_refused;          /* the cached ones were refused: walk before using them again */
-    bool is_used_past_expiry; /* they have expired, and a walk since found no newer ones */
-    size_t cached_step;       /* the provider that they came from */
+    bool is_refused;          /* AWS refused the cached keys: walk before using them again */
+    bool is_used_past_expiry; /* the cached keys have expired, and a later walk found no others */
+    size_t cached_step;       /* the provider of the cached keys */
 
     bool is_walking;
     size_t step;
-    bool is_any_unanswered;           /* a provider of this walk */
-    bool was_unanswered;              /* one of each walk since: */
+    bool is_any_unanswered;           /* in this walk, a provider gave NO_ANSWER_YET */
+    bool was_unanswered;              /* so it was in each walk since unanswered_since_usec */
     uint64_t unanswered_since_usec;   /* on the boot clock */
-    enum credentials_outcome outcome; /* of the walk that has just ended, as is `found` */
+    enum credentials_outcome outcome; /* this and `found`: of the walk that has just ended */
     struct aws_credentials *found;
     struct buffer looked_at; /* "environment: not set; ..." of this walk */
 
@@ -73,7 +74,7 @@ static void free_slots(struct credentials_slot *slot)
     }
 }
 
-/* What AWS's clock shows, as far as it is known. */
+/* AWS's time, by the estimate of its clock. */
 static uint64_t aws_clock_usec(const struct credentials *c)
 {
     uint64_t wall_usec = clock_wall_usec();
@@ -100,7 +101,7 @@ static void cache_found(struct credentials *c)
         return;
     ahead = refresh_ahead_usec();
     c->refresh_at_usec = c->cached->expiry_usec > ahead ? c->cached->expiry_usec - ahead : 0;
-    /* Keys that come with less than that left are used while they last. */
+    /* New keys that are already near their expiry are used; the next refresh waits this long. */
     c->retry_at_usec = clock_loop_usec(c->event) + CREDENTIALS_REFRESH_RETRY_USEC;
 }
 
@@ -157,15 +158,16 @@ static void note(struct credentials *c, const char *name, const char *text)
     buffer_printf(&c->looked_at, "%s: %s", name, text);
 }
 
-/* The one that was meant: what else was looked at would only hide its reason. */
+/* Notes only this provider, which is set up. The other providers' texts would only hide its reason.
+ */
 static void note_only(struct credentials *c, const char *name, const char *text)
 {
     buffer_reset(&c->looked_at);
     note(c, name, text);
 }
 
-/* Nobody answers where keys may be. True: it was the place that the keys in use had come from, and
- * its text is the answer. */
+/* Notes that a provider gave NO_ANSWER_YET. True: the keys in use came from that provider, so its
+ * text is the answer. */
 static bool note_unanswered(struct credentials *c, const char *name, const char *text)
 {
     if (c->cached && c->cached_step == c->step) {
@@ -235,7 +237,7 @@ static void on_provider_done(void *userdata, enum credentials_outcome outcome,
     }
 }
 
-/* Asks the provider whose turn it is. Recursion through on_provider_done ends at the last one. */
+/* Asks the next provider. The recursion through on_provider_done ends at the last one. */
 static void walk(struct credentials *c)
 {
     if (c->step < c->n_providers)
@@ -300,7 +302,8 @@ struct credentials *credentials_free(struct credentials *c)
     return NULL;
 }
 
-/* Keys in a file have no expiry: a changed file is looked at anew, while the old ones serve on. */
+/* Keys in a file have no expiry. So a changed file is read anew; until then the old keys are used.
+ */
 static void check_file(struct credentials *c)
 {
     uint64_t now = clock_loop_usec(c->event);
@@ -328,7 +331,7 @@ struct aws_credentials *credentials_peek(struct credentials *c)
     if (c->cached->expiry_usec > now)
         c->is_used_past_expiry = false;
     else if (!c->is_used_past_expiry)
-        return NULL; /* newer ones are looked for first */
+        return NULL; /* the caller must wait for a search for newer ones */
     if (c->refresh_at_usec <= now && c->retry_at_usec <= clock_loop_usec(c->event))
         start_walk(c);
     return c->cached;
@@ -357,7 +360,7 @@ int credentials_get(struct credentials *c, credentials_done_fn done, void *userd
 
 struct credentials_slot *credentials_slot_cancel(struct credentials_slot *slot)
 {
-    /* It stays in its list and is freed when the answer goes out. */
+    /* The slot stays in its list, and is freed when the answers are sent. */
     if (slot)
         slot->done = NULL;
     return NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The rules are those of AWS's endpoint rule set for SQS, in its order: first a custom endpoint, then the
- * region's partition with FIPS and dual-stack. The rule set leaves to its caller where the region comes
- * from; that is decided before them. */
+/* The rules and their order are those of AWS's endpoint rule set for SQS: first a custom endpoint,
+ * then the region's partition with FIPS and dual-stack. The rule set needs a region, which
+ * find_region finds first. */
 #include "aws/endpoint.h"
 
 #include <errno.h>
@@ -109,7 +109,7 @@ struct queue_url *queue_url_free(struct queue_url *q)
 
 /* ---- endpoints ---- */
 
-/* "sqs.eu-west-1.amazonaws.com". NULL where memory ran out. */
+/* "sqs.eu-west-1.amazonaws.com". NULL: out of memory. */
 static char *service_host(const char *service, const char *region, bool use_fips,
                           bool use_dualstack)
 {
@@ -133,7 +133,7 @@ char *endpoint_sts_url(const char *region, bool use_fips, bool use_dualstack)
     return url;
 }
 
-/* For the errors: the caller knows where they were set. */
+/* Tells the caller which settings an error names; the caller knows where they were set. */
 static void name_settings(const struct endpoint_settings *settings, unsigned named)
 {
     if (settings->ret_named)
@@ -186,8 +186,7 @@ static int resolve_by_rules(const struct endpoint_settings *settings, struct end
     return 0;
 }
 
-/* Fills in e->region where settings or the queue URL tell it, and refuses what cannot be together.
- */
+/* Sets e->region if the settings or the queue URL give it, and refuses settings that conflict. */
 static int find_region(const struct endpoint_settings *settings, struct endpoint *e, char **error)
 {
     CLEANUP(queue_url_free) struct queue_url *q = NULL;

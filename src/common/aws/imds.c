@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A read is one or two requests: PUT for the token, once a session, then GET with it.
+/* A read is one or two requests: a PUT for the token, once in a session, and a GET with the token.
  *
- * Version 1 is tried, as in botocore, when PUT is answered by 403, 404 or 405, or is not answered in
- * time; unless a setting switches version 1 off. A PUT without an answer is common in a container: the
- * hop limit of IMDSv2 drops the answer on its way, while the connection stays up. */
+ * As in botocore, version 1 is tried if the PUT is answered with 403, 404 or 405, or is not
+ * answered in time, unless a setting switches version 1 off. In a container the PUT often gets no
+ * answer: the hop limit of IMDSv2 drops the answer on its way, although the connection is up. */
 #include "aws/imds.h"
 
 #include <errno.h>
@@ -37,11 +37,11 @@ struct imds {
     bool token_timed_out;
     uint64_t end_usec; /* of the session, on the boot clock */
 
-    /* Of the read on its way. */
+    /* State of the current read. */
     struct buffer url;
     struct http_slot *slot;
     struct timer pause;
-    unsigned attempts; /* of the request that is being made */
+    unsigned attempts; /* of the current request */
     imds_done_fn done;
     void *userdata;
 };
@@ -81,7 +81,7 @@ int imds_new(sd_event *event, struct http_client *http, const char *profile, str
 
 /* ---- Answers ---- */
 
-/* The session may be gone afterwards. */
+/* Runs the callback, which may free the session. */
 static void PRINTF_FORMAT(3, 4)
     end_read(struct imds *imds, enum imds_outcome outcome, const char *format, ...)
 {
@@ -108,7 +108,7 @@ static void on_pause_over(void *userdata)
         end_read(imds, errno_is_transient(r) ? IMDS_SHORTAGE : IMDS_FAILED, "%s", strerror(-r));
 }
 
-/* Makes the request once more after a pause. False where there are no attempts left, or no time. */
+/* Makes the request once more after a pause. False: no attempts or no time are left. */
 static bool retry_later(struct imds *imds)
 {
     int r;
@@ -123,7 +123,7 @@ static bool retry_later(struct imds *imds)
     return r >= 0;
 }
 
-/* Goes on from PUT to GET. */
+/* Starts the GET after the PUT. */
 static void request_value(struct imds *imds)
 {
     int r;
@@ -139,7 +139,7 @@ static const char *failure_text(const struct http_reply *reply)
     return is_set(reply->failure_text) ? reply->failure_text : "no answer";
 }
 
-/* A token goes into a header as it is. */
+/* The token is put into a header unchanged. */
 static bool token_is_valid(const char *token, size_t size)
 {
     for (size_t i = 0; i < size; i++)
@@ -148,7 +148,7 @@ static bool token_is_valid(const char *token, size_t size)
     return size > 0;
 }
 
-/* Of a failure after somebody was heard, or before anybody was asked. */
+/* The outcome if the service has answered before, or if nobody was asked. */
 static enum imds_outcome outcome_of_failure(enum http_failure failure)
 {
     if (failure == HTTP_FAILURE_SHORTAGE)
@@ -171,7 +171,7 @@ static void on_intercepted(struct imds *imds, const struct http_reply *reply)
 static void on_token_refused(struct imds *imds, const char *why)
 {
     if (imds->settings.is_v1_disabled) {
-        /* A host that drops what goes there looks the same as a lost answer. */
+        /* A host that drops the requests cannot be told from a lost answer. */
         end_read(imds, imds->token_timed_out ? IMDS_NO_ANSWER : IMDS_FAILED,
                  "asked for an IMDSv2 token: %s, and IMDSv1 is switched off "
                  "(AWS_EC2_METADATA_V1_DISABLED)",
@@ -235,7 +235,7 @@ static void on_token_reply(struct imds *imds, const struct http_reply *reply)
     case HTTP_FAILURE_HANDSHAKE:
     case HTTP_FAILURE_TOO_LARGE:
     case HTTP_FAILURE_BROKEN:
-    case HTTP_FAILURE_SHORTAGE: /* of this machine: nobody was asked */
+    case HTTP_FAILURE_SHORTAGE: /* this machine is short: nobody was asked */
     case HTTP_FAILURE_REQUEST:
         if (!retry_later(imds))
             end_read(imds, outcome_of_failure(reply->failure), "asked for an IMDSv2 token: %s",
@@ -299,7 +299,7 @@ static void on_reply(void *userdata, const struct http_reply *reply)
 
 /* ---- Requests ---- */
 
-/* So that the request ends with the session; one that begins at its end is given a second. */
+/* Limits the request's time-out to the session's remaining time, but to no less than a second. */
 static void bound_time(const struct imds *imds, struct http_request *request)
 {
     uint64_t now = clock_loop_usec(imds->event);
@@ -310,7 +310,7 @@ static void bound_time(const struct imds *imds, struct http_request *request)
     request->stall_usec = request->timeout_usec;
 }
 
-/* PUT for a token, or GET with it or without. */
+/* Sends a PUT for a token, or a GET with or without one. */
 static int send_request(struct imds *imds)
 {
     CLEANUP(buffer_done) struct buffer token_url = BUFFER_INIT(URL_MAX);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* libcurl's URL parser takes a URL apart, because libcurl sends the request: lists of allowed hosts are
- * bypassed where two parsers differ about the end of the host. The parser also writes an IPv4 address
- * in its usual form, whatever form came in. */
+/* libcurl's URL parser is used, because libcurl also sends the request. If two parsers disagree
+ * about the end of the host, a list of allowed hosts can be bypassed. The parser also writes each
+ * IPv4 address in its usual form. */
 #include "aws/metadata-url.h"
 
 #include <arpa/inet.h>
@@ -33,7 +33,7 @@ static void curl_free_cleanup(char **s)
     curl_free(*s);
 }
 
-/* What no URL that libcurl is to be given may hold. */
+/* Finds what is wrong with a URL, before libcurl gets it. */
 static const char *find_fault(const char *text)
 {
     if (strlen(text) > METADATA_URL_MAX_BYTES)
@@ -57,7 +57,7 @@ static bool is_allowed_ipv4(const char *host)
            streq(host, "169.254.170.23");
 }
 
-/* `host` stands in brackets. */
+/* `host` is in brackets. */
 static bool is_allowed_ipv6(const char *host)
 {
     static const char *const allowed[] = {"::1", "fd00:ec2::23"};
@@ -101,12 +101,12 @@ static int check_full(const char *url, char **error)
         return 0;
     if (!streq(scheme, "http"))
         return invalid(error, "%s is neither http nor https", FULL_NAME);
-    /* A zone makes another address of it. */
+    /* With a zone it is another address. */
     if (curl_url_get(u, CURLUPART_ZONEID, &zone, 0) != CURLUE_NO_ZONEID)
         return invalid(error, "%s has an address with a zone (%%): leave it out", FULL_NAME);
     if (strcasecmp(host, "localhost") == 0 || is_allowed_ipv4(host) || is_allowed_ipv6(host))
         return 0;
-    /* libcurl has turned %XX into bytes. */
+    /* libcurl has decoded %XX, so the host may have any bytes. */
     escape_for_log(&shown, host, strlen(host), 200);
     return invalid(error,
                    "%s names the host %s, which plain http may not go to: use https, or a "
@@ -124,11 +124,11 @@ int metadata_url_container(const char *relative, const char *full, char **ret, c
 
     if (fault)
         return invalid(error, "%s %s", is_relative ? RELATIVE_NAME : FULL_NAME, fault);
-    /* "@host" or ".host" would go elsewhere. */
+    /* "@host" or ".host" would change the host. */
     if (is_relative && relative[0] != '/')
         return invalid(error, "%s does not begin with /", RELATIVE_NAME);
     if (!is_relative) {
-        /* libcurl guesses a scheme where there is none. */
+        /* libcurl guesses a scheme if there is none. */
         if (!strstr(full, "://"))
             return invalid(error, "%s is not a URL: it must be like http://127.0.0.1:8080/path",
                            FULL_NAME);
@@ -184,7 +184,7 @@ int metadata_region_of_zone(const char *zone, size_t zone_bytes, char **ret)
         return METADATA_URL_E_INVALID;
     while (n < zone_bytes && zone[n] >= '0' && zone[n] <= '9')
         n++;
-    /* Nothing after the number: that is a region, or cut off. */
+    /* Without text after the number it is a region, or a zone that was cut off. */
     if (n == zone_bytes || (zone[n] != '-' && (zone[n] < 'a' || zone[n] > 'z')))
         return METADATA_URL_E_INVALID;
     region = strndup(zone, n);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Each setting has a list of places, which are tried in order. The values are borrowed from the
- * configuration, the environment and the profiles; they are copied at the end, all at once. */
+/* Each setting has a list of places, which are tried in order. During the search the values are
+ * borrowed from the configuration, the environment and the profiles. They are copied at the end. */
 #include "aws/settings.h"
 
 #include <errno.h>
@@ -22,13 +22,13 @@ enum place {
     PLACE_VARIABLE,
     PLACE_PROFILE,
     PLACE_SERVICES,
-    PLACE_REGION, /* the region's name says it */
+    PLACE_REGION, /* "fips" in the region's name */
 };
 
 struct value {
     const char *text; /* NULL: not set */
     enum place place;
-    const char *source; /* for people: the setting's or variable's name, or words; static */
+    const char *source; /* for people: the setting's or variable's name, or a phrase; static */
 };
 
 struct reader {
@@ -36,7 +36,7 @@ struct reader {
     struct aws_profiles *profiles;
     const char *profile;
     struct value region, endpoint, sts_endpoint, ca_bundle, use_fips, use_dualstack;
-    char *plain_region; /* of a name with "fips" in it; NULL: it has none */
+    char *plain_region; /* the region without "fips"; NULL: its name has no "fips" */
     bool ignores_endpoints;
     char **error;
 };
@@ -91,7 +91,7 @@ static void take_variable(struct value *v, const char *variable)
     take(v, getenv(variable), PLACE_VARIABLE, variable);
 }
 
-/* A switch that is only ever written as true or false. 0, -ENOMEM or AWS_SETTINGS_E_INVALID. */
+/* Finds a switch, which must be true or false. 0, -ENOMEM or AWS_SETTINGS_E_INVALID. */
 static int find_switch(struct reader *r, bool is_on, const char *setting, const char *variable,
                        const char *key, struct value *ret)
 {
@@ -128,7 +128,7 @@ static int find_switches(struct reader *r)
     return e;
 }
 
-/* What [services NAME] says of a service stands on lines of its own below the service's name. */
+/* In [services NAME], the settings of a service are on indented lines below the service's name. */
 static int find_in_services(struct reader *r, const char *services, const char *service,
                             struct value *v)
 {
@@ -151,7 +151,7 @@ static int find_in_services(struct reader *r, const char *services, const char *
     return 0;
 }
 
-/* The endpoint of one service, but for what the configuration says. */
+/* Finds the endpoint of one service in all places except the configuration. */
 static int find_endpoint(struct reader *r, const char *variable, const char *service,
                          struct value *v)
 {
@@ -171,7 +171,7 @@ static int find_endpoint(struct reader *r, const char *variable, const char *ser
     return 0;
 }
 
-/* Takes each occurrence of `part` out of the text. */
+/* Removes each occurrence of `part` from the text. */
 static void take_out(char *text, const char *part)
 {
     size_t size = strlen(part);
@@ -180,8 +180,8 @@ static void take_out(char *text, const char *part)
         memmove(at, at + size, strlen(at + size) + 1);
 }
 
-/* The older names of FIPS endpoints, "fips-us-east-1" and "us-east-1-fips": as botocore has it, the
- * region without that, and use_fips_endpoint. */
+/* Splits the older names of FIPS endpoints, "fips-us-east-1" and "us-east-1-fips". As in botocore,
+ * they mean the region without "fips", and use_fips_endpoint. */
 static int split_region(struct reader *r)
 {
     char *plain, name[96];
@@ -229,8 +229,8 @@ static int find_all(struct reader *r)
     return e;
 }
 
-/* Adds to the line where the settings that it names were set, if not in the configuration, and
- * which of the shared files is missing. */
+/* Adds to the error line where its settings were set, if not in the configuration, and which shared
+ * files are missing. */
 static int add_sources(const struct reader *r, unsigned named)
 {
     const struct {
@@ -289,7 +289,7 @@ static int resolve(const struct reader *r, struct endpoint **ret)
     return r->error ? add_sources(r, named) : AWS_SETTINGS_E_INVALID;
 }
 
-/* Where the region came from when no setting told it: endpoint.h's order. */
+/* The source of the region if no setting gave it, in endpoint.h's order. */
 static const char *source_of_region(const struct reader *r)
 {
     CLEANUP(queue_url_free) struct queue_url *q = NULL;
@@ -321,7 +321,7 @@ static bool uses_sts(const struct reader *r)
            is_set(getenv("AWS_WEB_IDENTITY_TOKEN_FILE"));
 }
 
-/* Whether any request goes over TLS: to SQS, or for keys to STS or to a container's endpoint. */
+/* Whether a request to SQS, STS or a container's endpoint uses TLS. */
 static bool uses_tls(const struct reader *r, const struct endpoint *endpoint)
 {
     const char *sts = r->sts_endpoint.text, *container;
@@ -335,7 +335,8 @@ static bool uses_tls(const struct reader *r, const struct endpoint *endpoint)
            is_https(container);
 }
 
-/* What is wrong with it would else show as trouble of the network, which is waited for. */
+/* Refuses a faulty CA bundle. Without this check it would look like a network failure, and the
+ * daemon would retry. */
 static int check_ca_bundle(const struct reader *r, const struct endpoint *endpoint)
 {
     char name[96], found[160];

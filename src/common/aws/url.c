@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* libcurl reads the URLs, so that the signed URL and the sent one agree: it writes numeric hosts and
- * ports in one form and removes dot segments from the path. It accepts some forms for the sake of
- * browsers (single slashes, raw spaces, bytes above 0x7e); these are refused first.
+/* libcurl parses the URLs, so that the signed URL and the sent one agree. It writes numeric hosts
+ * and ports in one form, and removes dot segments from the path. Some forms that it accepts, as
+ * browsers do, are refused before (single slashes, raw spaces, bytes above 0x7e).
  *
  * An error line shows the faulty URL, but no part that may hold a password or a token. */
 #include "aws/url.h"
@@ -17,7 +17,7 @@
 
 #define invalid(error, ...) error_line(WEB_URL_E_INVALID, error, __VA_ARGS__)
 
-/* The last one has no prefix: it takes all that is left. */
+/* The last partition has no prefix: it gets all other regions. */
 static const struct aws_partition PARTITIONS[] = {
     {"cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn", false},
     {"us-gov-", "amazonaws.com", "api.aws", true},
@@ -62,7 +62,7 @@ struct span {
     size_t size;
 };
 
-/* Takes the last label off a host. False where there is none left. */
+/* Removes the last label of a host. False: none is left. */
 static bool pop_label(struct span *host, struct span *ret_label)
 {
     size_t start = host->size;
@@ -81,8 +81,8 @@ static bool span_is(struct span s, const char *text)
     return s.size == strlen(text) && memcmp(s.text, text, s.size) == 0;
 }
 
-/* The region in what stands before a partition's suffix: sqs.R, sqs-fips.R, R.queue, R.sqs, or
- * anything.sqs.R.vpce. Without text where there is none. */
+/* Finds the region R in a host without its partition's suffix: sqs.R, sqs-fips.R, R.queue, R.sqs,
+ * or anything.sqs.R.vpce. The span's text is NULL if there is none. */
 static struct span find_region(struct span host)
 {
     const struct span unknown = {};
@@ -108,7 +108,7 @@ static struct span find_region(struct span host)
     return is_region(region.text, region.size) ? region : unknown;
 }
 
-/* Whether `host` ends in "." and the suffix. Then *ret is what stands before. */
+/* Whether `host` ends in "." and the suffix. If so, *ret is the part before them. */
 static bool cut_suffix(const char *host, const char *suffix, struct span *ret)
 {
     size_t n = strlen(host), m = strlen(suffix);
@@ -124,7 +124,7 @@ int aws_region_of_host(const char *host, char **ret_region)
     struct span before, region = {};
     char *copy = NULL;
 
-    /* The oldest host of all, from when there was but one region. */
+    /* The oldest host, from the time when AWS had one region. */
     if (streq(host, "queue.amazonaws.com"))
         region = (struct span){"us-east-1", strlen("us-east-1")};
     for (size_t i = 0; i < ARRAY_SIZE(PARTITIONS) && !region.text; i++)
@@ -152,7 +152,7 @@ static void curl_free_cleanup(char **s)
     curl_free(*s);
 }
 
-/* Appends the URL as a line may show it. A password stands before "@", a token after "?". */
+/* Appends the URL, unless it may contain a secret: a password before "@", or a token after "?". */
 static void append_shown(struct buffer *b, const char *text)
 {
     if (strpbrk(text, "@?"))
@@ -191,8 +191,8 @@ static int url_part(CURLU *u, CURLUPart part, unsigned flags, char **ret)
     return *ret ? 0 : -ENOMEM;
 }
 
-/* Whether a host is one that can stand in a Host header: libcurl turns %XX in it into the byte, and
- * leaves an IPv6 address's zone out, which makes another address of it. */
+/* Finds what makes a host unfit for the Host header. libcurl decodes %XX in a host, and omits the
+ * zone of an IPv6 address, which makes it another address. */
 static const char *find_host_fault(CURLU *u, const char *host)
 {
     CLEANUP(curl_free) char *zone = NULL;
