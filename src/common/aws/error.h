@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A table of AWS's errors, those of SQS and those of all services. Each has two names: the shape's
- * name, as in __type, and the older query protocol's code. Its class decides what to do. */
+ * name, as in __type, and the older query protocol's code. Its class decides what to do. The
+ * functions are pure. */
 #pragma once
 
 #include <time.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The settings of IMDS, from the environment and the profile. imds.h has the list. Only the imds
- * files use this header. */
+/* The settings of IMDS, from the environment and the profile. imds.h has the list. Other code
+ * uses imds.h. */
 #pragma once
 
 #include "util/macro.h"

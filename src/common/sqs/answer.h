@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Turns what came back for a request, from SQS or from a proxy on the way, into SQS's reply or an
- * error. These functions keep no state. */
+ * error. These functions are pure. */
 #pragma once
 
 #include "http/client.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Decides whether a well-formed 200 reply really comes from SQS. Most replies prove that by their
  * content: ids, an MD5, the request's own entries. Some replies have no content; then "{}" from a
- * portal, a proxy or an emulator looks the same. */
+ * portal, a proxy or an emulator looks the same. The function is pure. */
 #pragma once
 
 #include "sqs/reply.h"
