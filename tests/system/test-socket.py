@@ -357,7 +357,7 @@ def a_thousand_with_long_lines_take_no_more_memory_than_the_intake_may(m):
     with open(os.path.join(BUILD_ROOT, "src", "producerd", "sqs-producerd"), "rb") as file:
         if b"__asan_init" in file.read():
             raise tap.Skip("the address sanitizer keeps what is freed")
-    most = intake_bound("INTAKE_BUFFERED_MAX_BYTES") + intake_bound("INTAKE_TURN_BYTES_MAX")
+    most = intake_bound("INTAKE_BUFFERED_MAX_BYTES") + intake_bound("INTAKE_DISPATCH_BYTES_MAX")
     size = 60000  # which the socket holds when it is not read
     tap.ok(1000 * size > 2 * most, "the lines would fit in any case")
     m.serve()

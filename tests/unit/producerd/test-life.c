@@ -137,18 +137,16 @@ static void make_messages(void)
 
 /* --- SQS --- */
 
-/* The number behind the next `key` in the JSON, which is moved on. */
-static size_t read_number(const char **at, const char *key)
+/* Reads the number behind the next `key` in the JSON. Returns what follows the number. */
+static const char *read_number(const char *at, const char *key, size_t *ret)
 {
-    char *end;
-    size_t number;
+    char *end = NULL;
 
-    *at = strstr(*at, key);
-    assert_non_null(*at);
-    number = strtoul(*at + strlen(key), &end, 10);
+    at = strstr(at, key);
+    assert_non_null(at);
+    *ret = strtoul(at + strlen(key), &end, 10);
     assert_int_equal(*end, '"');
-    *at = end;
-    return number;
+    return end;
 }
 
 /* The messages of a request, in the order of its entries. Each is what it was. */
@@ -158,11 +156,14 @@ static size_t messages_of(const struct fake_call *call, struct truth *ret[SQS_BA
     size_t n = 0;
 
     while (strstr(at, "\"MessageBody\":\"b")) {
-        size_t number = read_number(&at, "\"MessageBody\":\"b");
+        size_t number, id;
 
+        at = read_number(at, "\"MessageBody\":\"b", &number);
         assert_in_range(number, 0, MESSAGES - 1);
-        if (fake_is_fifo)
-            assert_int_equal(read_number(&at, "\"MessageDeduplicationId\":\""), number);
+        if (fake_is_fifo) {
+            at = read_number(at, "\"MessageDeduplicationId\":\"", &id);
+            assert_int_equal(id, number);
+        }
         ret[n++] = &truths[number];
     }
     assert_in_range(n, 1, SQS_BATCH_MAX);
