@@ -4,12 +4,13 @@
 #include <errno.h>
 #include <sysexits.h>
 
+#include "daemon/instance.h"
 #include "util/encode.h"
 
 const char submit_usage[] =
-    "       sqs-producerd --submit [--group=G] [--deduplication-id=D] [--delay=SECONDS]\n"
-    "                     [--attribute=NAME[:TYPE]=VALUE]... [FILE]\n"
-    "       sqs-producerd --rejected [--retry=ID | --drop=ID]\n";
+    "       sqs-producerd --submit [--to=NAME] [--group=G] [--deduplication-id=D]\n"
+    "                     [--delay=SECONDS] [--attribute=NAME[:TYPE]=VALUE]... [FILE]\n"
+    "       sqs-producerd --rejected [--to=NAME] [--retry=ID | --drop=ID]\n";
 
 const char submit_help[] =
     "\n"
@@ -18,6 +19,7 @@ const char submit_help[] =
     "  --submit        submit FILE as the body of one message; without FILE, or with \"-\",\n"
     "                  submit standard input. The body is sent byte by byte, with the newline\n"
     "                  at its end. Print the message's id when it is safe on disk\n"
+    "  --to=NAME       to the instance NAME (sqs-producerd@NAME), also with --rejected\n"
     "  --group=G       its message group; default: producer.message_group_id (FIFO queues)\n"
     "  --deduplication-id=D\n"
     "                  FIFO queues only; default: the id that is printed\n"
@@ -32,7 +34,8 @@ const char submit_help[] =
     "  --retry=ID      send one again; \"all\" sends all of them again\n"
     "  --drop=ID       delete one; \"all\" deletes all of them\n"
     "                  When the daemon does not run, these use spool.db in the folder that\n"
-    "                  STATE_DIRECTORY names, otherwise in /var/lib/sqs-producerd.\n"
+    "                  STATE_DIRECTORY names, otherwise in /var/lib/sqs-producerd (of an\n"
+    "                  instance /var/lib/sqs-producerd@NAME).\n"
     "\n"
     "Exit status of these: 0 when done; 65 when the message or the id is refused; 66 when\n"
     "FILE cannot be read; 69 when the daemon cannot be reached; 75 when it is full or cannot\n"
@@ -43,6 +46,7 @@ enum {
     OPTION_SUBMIT = 256,
     OPTION_REJECTED,
     OPTION_CONFIG,
+    OPTION_TO,
     OPTION_GROUP,
     OPTION_DEDUPLICATION_ID,
     OPTION_DELAY,
@@ -57,6 +61,7 @@ static const struct option options[] = {
     {"submit", no_argument, NULL, OPTION_SUBMIT},
     {"rejected", no_argument, NULL, OPTION_REJECTED},
     {"config", required_argument, NULL, OPTION_CONFIG},
+    {"to", required_argument, NULL, OPTION_TO},
     {"group", required_argument, NULL, OPTION_GROUP},
     {"deduplication-id", required_argument, NULL, OPTION_DEDUPLICATION_ID},
     {"delay", required_argument, NULL, OPTION_DELAY},
@@ -152,6 +157,16 @@ static int set_change(struct submit_call *call, enum submission_kind kind)
     return EX_OK;
 }
 
+static int set_instance(struct submit_call *call)
+{
+    const char *fault = instance_name_fault(optarg);
+
+    if (fault)
+        return wrong(call, fault, optarg);
+    call->instance = optarg;
+    return EX_OK;
+}
+
 static int read_option(struct submit_call *call, int option)
 {
     call->is_about_message = call->is_about_message || option == OPTION_GROUP ||
@@ -165,6 +180,8 @@ static int read_option(struct submit_call *call, int option)
     case OPTION_CONFIG:
         call->config_path = optarg;
         return optarg[0] != '\0' ? EX_OK : wrong(call, "option needs a path", "--config=");
+    case OPTION_TO:
+        return set_instance(call);
     case OPTION_GROUP:
         call->message.group_id = optarg;
         return EX_OK;
@@ -188,6 +205,8 @@ static int read_operands(struct submit_call *call, int argc, char **argv)
 {
     if (call->action == SUBMIT_REJECTED && call->is_about_message)
         return wrong(call, "options of a message go with --submit", "--rejected");
+    if (call->instance && call->config_path)
+        return wrong(call, "--to and --config exclude each other", call->instance);
     if (call->action == SUBMIT_MESSAGE && call->command != SUBMISSION_REJECTED)
         return wrong(call, "--retry and --drop go with --rejected", "--submit");
     if (call->action == SUBMIT_MESSAGE && optind < argc) {

@@ -12,6 +12,7 @@ struct submit_call {
     const struct program *program;
     enum submit_action action;
     const char *config_path; /* NULL: the default */
+    const char *instance;    /* a good name; NULL: the plain daemon */
 
     /* SUBMIT_MESSAGE */
     const char *file;           /* NULL: standard input */

@@ -13,9 +13,14 @@
 #include <systemd/sd-bus.h>
 #include <unistd.h>
 
+#include "daemon/instance.h"
+
 enum { READ_BYTES = 4096 };
 
-#define SOCKET_UNIT "sqs-producerd.socket"
+static struct instance_text service_of(const struct submit_daemon *daemon)
+{
+    return instance_unit("sqs-producerd", daemon->instance, "");
+}
 
 /* ---- To the daemon ---- */
 
@@ -50,87 +55,102 @@ static bool has_unit_failed(const char *unit)
 
 /* Prints one line, with `hint` at its end if it is not NULL. */
 PRINTF_FORMAT(3, 4)
-static void cannot_reach(const char *program, const char *hint, const char *format, ...)
+static void cannot_reach(const struct submit_daemon *daemon, const char *hint, const char *format,
+                         ...)
 {
     va_list ap;
 
-    fprintf(stderr, "%s: cannot reach the daemon", program);
+    fprintf(stderr, "%s: cannot reach the daemon", daemon->program);
     va_start(ap, format);
     vfprintf(stderr, format, ap);
     va_end(ap);
     fprintf(stderr, "%s%s\n", hint ? "; " : "", hint ? hint : "");
 }
 
-static int cannot_connect(const char *program, const char *path, const char *hint, int error)
+/* The unit's start was tried too often. */
+static void given_up(const struct submit_daemon *daemon, const char *hint, const char *unit)
 {
-    const char *group;
+    const struct instance_text service = service_of(daemon);
 
-    if ((error == ENOENT || error == ECONNREFUSED) && has_unit_failed(SOCKET_UNIT)) {
-        cannot_reach(program, hint,
-                     ": systemd has given up " SOCKET_UNIT ", for the daemon failed each time; "
-                     "'systemctl status " SOCKET_UNIT " sqs-producerd' shows why; mend that, then "
-                     "run 'systemctl reset-failed " SOCKET_UNIT " sqs-producerd' and 'systemctl "
-                     "start " SOCKET_UNIT "'");
+    cannot_reach(daemon, hint,
+                 ": systemd has given up %s, for the daemon failed each time; 'systemctl status %s "
+                 "%s' shows why; mend that, then run 'systemctl reset-failed %s %s' and 'systemctl "
+                 "start %s'",
+                 unit, unit, service.text, unit, service.text, unit);
+}
+
+static void not_there(const struct submit_daemon *daemon, const char *hint, const char *unit)
+{
+    const struct instance_text service = service_of(daemon),
+                               config = instance_config_path(daemon->instance);
+
+    cannot_reach(daemon, hint,
+                 ": there is no socket %s; set producer.source = \"spool\" in %s, and run "
+                 "'systemctl stop %s' and 'systemctl enable --now %s %s'; where 'systemctl status "
+                 "%s' shows that it has failed, run 'systemctl reset-failed %s %s' before",
+                 daemon->socket_path, daemon->instance ? config.text : "its configuration",
+                 service.text, unit, service.text, unit, unit, service.text);
+}
+
+static int cannot_connect(const struct submit_daemon *daemon, const char *hint, int error)
+{
+    const struct instance_text service = service_of(daemon);
+    const struct instance_text unit = instance_unit("sqs-producerd", daemon->instance, ".socket");
+    const char *group, *path = daemon->socket_path;
+
+    if ((error == ENOENT || error == ECONNREFUSED) && has_unit_failed(unit.text)) {
+        given_up(daemon, hint, unit.text);
         return EX_UNAVAILABLE;
     }
     switch (error) {
     case ENOENT:
-        cannot_reach(
-            program, hint,
-            ": there is no socket %s; set producer.source = \"spool\" in its "
-            "configuration, and run 'systemctl stop sqs-producerd' and 'systemctl enable "
-            "--now sqs-producerd.socket sqs-producerd'; where 'systemctl status " SOCKET_UNIT
-            "' shows that it has failed, run 'systemctl reset-failed " SOCKET_UNIT
-            " sqs-producerd' before",
-            path);
+        not_there(daemon, hint, unit.text);
         break;
     case EACCES:
     case EPERM:
         group = group_of(path);
         cannot_reach(
-            program, hint,
+            daemon, hint,
             ": only members of the group %s may use %s; as root run 'usermod -aG %s USER', "
             "then sign in anew",
             group, path, group);
         break;
     case ECONNREFUSED:
-        cannot_reach(program, hint,
-                     ": nobody answers at %s; 'systemctl status " SOCKET_UNIT
-                     " sqs-producerd' shows why; where they have failed, run 'systemctl "
-                     "reset-failed " SOCKET_UNIT " sqs-producerd' before they are started again",
-                     path);
+        cannot_reach(daemon, hint,
+                     ": nobody answers at %s; 'systemctl status %s %s' shows why; where they have "
+                     "failed, run 'systemctl reset-failed %s %s' before they are started again",
+                     path, unit.text, service.text, unit.text, service.text);
         break;
     case EAGAIN:
-        cannot_reach(
-            program, hint,
-            ": it has taken no connection at %s for %d s; 'systemctl status sqs-producerd' "
-            "shows what it does",
-            path, SUBMIT_TIMEOUT_SEC);
+        cannot_reach(daemon, hint,
+                     ": it has taken no connection at %s for %d s; 'systemctl status %s' shows "
+                     "what it does",
+                     path, SUBMIT_TIMEOUT_SEC, service.text);
         return EX_TEMPFAIL;
     default:
-        cannot_reach(program, hint, " at %s: %s", path, strerror(error));
+        cannot_reach(daemon, hint, " at %s: %s", path, strerror(error));
     }
     return EX_UNAVAILABLE;
 }
 
-int submit_connect(const char *program, const char *path, const char *hint, int *ret_fd)
+int submit_connect(const struct submit_daemon *daemon, const char *hint, int *ret_fd)
 {
     static const struct timeval timeout = {.tv_sec = SUBMIT_TIMEOUT_SEC};
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
 
     if (fd < 0) {
-        fprintf(stderr, "%s: cannot make a socket: %m\n", program);
+        fprintf(stderr, "%s: cannot make a socket: %m\n", daemon->program);
         return EX_OSERR;
     }
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", daemon->socket_path);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
     do {
         r = connect(fd, (const struct sockaddr *)&address, sizeof(address));
     } while (r < 0 && errno == EINTR);
     if (r < 0) {
-        r = cannot_connect(program, path, hint, errno);
+        r = cannot_connect(daemon, hint, errno);
         close(fd);
         return r;
     }
@@ -154,16 +174,15 @@ static void write_line(int fd, const struct buffer *line)
     }
 }
 
-static int no_answer(const char *program, const char *why)
+static int no_answer(const struct submit_daemon *daemon, const char *why)
 {
     fprintf(stderr,
-            "%s: %s; what was handed in may have been taken or not: 'journalctl -u sqs-producerd' "
-            "may tell\n",
-            program, why);
+            "%s: %s; what was handed in may have been taken or not: 'journalctl -u %s' may tell\n",
+            daemon->program, why, service_of(daemon).text);
     return EX_UNAVAILABLE;
 }
 
-static int read_line(const char *program, int fd, struct buffer *b)
+static int read_line(const struct submit_daemon *daemon, int fd, struct buffer *b)
 {
     char bytes[READ_BYTES];
 
@@ -174,11 +193,12 @@ static int read_line(const char *program, int fd, struct buffer *b)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return no_answer(program, "the daemon does not answer in time");
+            return no_answer(daemon, "the daemon does not answer in time");
         if (n <= 0)
-            return no_answer(program, "the daemon has ended the connection without an answer");
+            return no_answer(daemon, "the daemon has ended the connection without an answer");
         if (buffer_append(b, bytes, newline ? (size_t)(newline - bytes) : (size_t)n) < 0) {
-            fprintf(stderr, "%s: cannot keep the answer: %s\n", program, strerror(-b->error));
+            fprintf(stderr, "%s: cannot keep the answer: %s\n", daemon->program,
+                    strerror(-b->error));
             return EX_OSERR;
         }
         if (newline)
@@ -186,26 +206,27 @@ static int read_line(const char *program, int fd, struct buffer *b)
     }
 }
 
-int submit_ask(const char *program, int fd, const struct buffer *line,
+int submit_ask(const struct submit_daemon *daemon, int fd, const struct buffer *line,
                struct submission_reply **ret)
 {
     CLEANUP(buffer_done) struct buffer answer = BUFFER_INIT(SUBMISSION_REPLY_MAX_BYTES);
     int r;
 
     write_line(fd, line);
-    r = read_line(program, fd, &answer);
+    r = read_line(daemon, fd, &answer);
     if (r != EX_OK)
         return r;
     r = submission_reply_read(buffer_string(&answer), answer.size, ret);
     if (r == 0)
         return EX_OK;
     if (r < 0) {
-        fprintf(stderr, "%s: cannot read the answer: %s\n", program, strerror(-r));
+        fprintf(stderr, "%s: cannot read the answer: %s\n", daemon->program, strerror(-r));
         return EX_OSERR;
     }
-    fprintf(stderr,
-            "%s: what answers is not this version's daemon: restart it ('systemctl restart "
-            "sqs-producerd'), or name its socket in producer.submit_socket\n",
-            program);
+    fprintf(
+        stderr,
+        "%s: what answers is not this version's daemon: restart it ('systemctl restart %s'), or "
+        "name its socket in producer.submit_socket\n",
+        daemon->program, service_of(daemon).text);
     return EX_PROTOCOL;
 }

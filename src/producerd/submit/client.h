@@ -16,9 +16,15 @@ enum {
  * EX_TEMPFAIL (75) when it accepts no connection now, EX_OSERR (71) for a shortage of this machine,
  * EX_PROTOCOL (76) when the answer is not one of this daemon. */
 
+struct submit_daemon {
+    const char *program;  /* "sqs-producerd", which begins each line */
+    const char *instance; /* NULL: the plain daemon */
+    const char *socket_path;
+};
+
 /* Connects. The caller closes the descriptor. `hint` is appended to an error; NULL: none. */
-int submit_connect(const char *program, const char *path, const char *hint, int *ret_fd);
+int submit_connect(const struct submit_daemon *daemon, const char *hint, int *ret_fd);
 
 /* Writes the line, which includes its newline, and reads the reply, good or bad. */
-int submit_ask(const char *program, int fd, const struct buffer *line,
+int submit_ask(const struct submit_daemon *daemon, int fd, const struct buffer *line,
                struct submission_reply **ret);

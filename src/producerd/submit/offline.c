@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "aws/endpoint.h"
+#include "daemon/instance.h"
 #include "producerd/intake/protocol.h"
 #include "producerd/spool/spool.h"
 
@@ -132,6 +133,8 @@ static bool is_missing(int folder, const char *name)
 static int find_folder(const struct submit_offline_options *options, char **ret_path,
                        const char **ret_why)
 {
+    const struct instance_text standard_folder =
+        instance_state_folder("sqs-producerd", options->instance);
     const char *state = getenv("STATE_DIRECTORY");
     int fd;
 
@@ -141,12 +144,12 @@ static int find_folder(const struct submit_offline_options *options, char **ret_
     *ret_why = "to do this without the daemon, set STATE_DIRECTORY to the folder of its spool";
     if (!is_set(state) && options->is_config_named)
         return -ENOENT;
-    *ret_path = is_set(state) ? strndup(state, strcspn(state, ":")) : strdup(SUBMIT_OFFLINE_FOLDER);
+    *ret_path = is_set(state) ? strndup(state, strcspn(state, ":")) : strdup(standard_folder.text);
     if (!*ret_path)
         return -ENOMEM;
     fd = open(*ret_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     *ret_why = is_set(state) ? "the folder in STATE_DIRECTORY cannot be opened, or has no spool"
-                             : "there is no spool in " SUBMIT_OFFLINE_FOLDER;
+                             : "there is no spool in the folder of the service";
     if (fd < 0)
         return -errno;
     if (is_missing(fd, SPOOL_FILE_NAME) && is_missing(fd, SPOOL_FILE_NAME "-wal")) {

@@ -9,9 +9,6 @@
 #include "daemon/config.h"
 #include "producerd/intake/submission-reply.h"
 
-/* The unit's StateDirectory=; root can use it whether the service runs or not. */
-#define SUBMIT_OFFLINE_FOLDER "/var/lib/sqs-producerd"
-
 /* Not an EX_ status: a daemon has the spool open and must be asked instead. */
 enum { SUBMIT_OFFLINE_IN_USE = 200 };
 
@@ -19,14 +16,15 @@ struct submit_offline;
 
 struct submit_offline_options {
     const char *program;
+    const char *instance;        /* NULL: the plain daemon */
     const struct config *config; /* NULL: unknown */
     bool is_retry;               /* retried messages are converted for the queue of `config` */
     /* the command line names the configuration: the default folder may be another daemon's */
     bool is_config_named;
 };
 
-/* Calls `work` in the child process, if there is a spool in $STATE_DIRECTORY or else in the default
- * folder. Returns true with the exit status that `work` has returned. Returns false when a daemon
+/* Calls `work` in the child process, if there is a spool in $STATE_DIRECTORY or else in the folder
+ * that systemd gives to the unit (root can use it whether the service runs or not). Returns true with the exit status that `work` has returned. Returns false when a daemon
  * has the spool open or there is no spool; *ret_why is a text that tells why the file cannot be
  * used, or NULL when a daemon has it open. The text is a constant. */
 bool submit_offline_run(const struct submit_offline_options *options,

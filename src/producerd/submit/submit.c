@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/instance.h"
 #include "producerd/submit/arguments.h"
 #include "producerd/submit/client.h"
 #include "producerd/submit/offline.h"
@@ -44,7 +45,8 @@ static int read_config(const struct submit_call *call, struct config **ret)
 {
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(CONFIG_FILE_MAX_BYTES);
     CLEANUP(free) char *error = NULL;
-    const char *path = call->config_path ? call->config_path : CONFIG_PATH;
+    const struct instance_text standard = instance_config_path(call->instance);
+    const char *path = call->config_path ? call->config_path : standard.text;
     int r = file_read(path, CONFIG_FILE_MAX_BYTES, &text);
 
     if (r < 0 && call->config_path)
@@ -52,8 +54,9 @@ static int read_config(const struct submit_call *call, struct config **ret)
     if (r == 0)
         r = config_parse(path, buffer_string(&text), text.size, ret, &error);
     if (r > 0)
-        fprintf(stderr, "%s: %s%s\n", call->program->name, error,
-                call->config_path ? "" : "; going by the default, " CONFIG_SUBMIT_SOCKET);
+        fprintf(stderr, "%s: %s%s%s\n", call->program->name, error,
+                call->config_path ? "" : "; going by the default, ",
+                call->config_path ? "" : instance_submit_socket(call->instance).text);
     return r > 0 && call->config_path ? EX_CONFIG : EX_OK;
 }
 
@@ -164,6 +167,7 @@ static int refused(const struct submit_call *call, const struct submission_reply
 
 /* Who answers: the daemon at its socket, or the spool's file. */
 struct peer {
+    const struct submit_daemon *daemon; /* NULL: the file */
     int fd;
     struct submit_offline *offline; /* NULL: the socket */
 };
@@ -180,7 +184,7 @@ static int ask(const struct submit_call *call, struct peer peer, const struct bu
         return line->error == -E2BIG ? EX_DATAERR : EX_OSERR;
     }
     status = peer.offline ? submit_offline_ask(peer.offline, line, ret)
-                          : submit_ask(call->program->name, peer.fd, line, ret);
+                          : submit_ask(peer.daemon, peer.fd, line, ret);
     return status == EX_OK && !(*ret)->is_ok ? refused(call, *ret) : status;
 }
 
@@ -325,9 +329,15 @@ static int ask_for_all(struct submit_call *call, struct peer peer)
 /* `why` tells why the file cannot be used without the daemon; NULL: not needed. */
 static int run_online(struct submit_call *call, const struct config *config, const char *why)
 {
-    const char *path = config ? config->producer.submit_socket : CONFIG_SUBMIT_SOCKET;
-    struct peer peer = {};
-    int status = submit_connect(call->program->name, path, why, &peer.fd);
+    const struct instance_text standard = instance_submit_socket(call->instance);
+    const bool is_standard = !config || streq(config->producer.submit_socket, CONFIG_SUBMIT_SOCKET);
+    const struct submit_daemon daemon = {
+        .program = call->program->name,
+        .instance = call->instance,
+        .socket_path = is_standard ? standard.text : config->producer.submit_socket,
+    };
+    struct peer peer = {.daemon = &daemon};
+    int status = submit_connect(&daemon, why, &peer.fd);
 
     if (status != EX_OK)
         return status;
@@ -345,6 +355,7 @@ static int run_rejected(struct submit_call *call, const struct config *config)
 {
     const struct submit_offline_options options = {
         .program = call->program->name,
+        .instance = call->instance,
         .config = config,
         .is_retry = call->command == SUBMISSION_RETRY,
         .is_config_named = call->config_path,

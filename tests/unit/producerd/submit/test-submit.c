@@ -34,6 +34,7 @@ static char out[65536], err[65536], got[65536];
 /* ---- systemd ---- */
 
 static const char *unit_state; /* NULL: nobody can be asked */
+static const char *unit_path = "/org/freedesktop/systemd1/unit/sqs_2dproducerd_2esocket";
 
 int sd_bus_open_system(sd_bus **ret)
 {
@@ -45,7 +46,7 @@ int sd_bus_get_property_string(sd_bus *bus, const char *destination, const char 
                                const char *interface, const char *member, sd_bus_error *error,
                                char **ret)
 {
-    assert_string_equal(path, "/org/freedesktop/systemd1/unit/sqs_2dproducerd_2esocket");
+    assert_string_equal(path, unit_path);
     assert_string_equal(member, "ActiveState");
     *ret = strdup(unit_state);
     return 0;
@@ -391,6 +392,43 @@ static void failed_socket_unit_is_reported_with_the_remedy(void **state)
     unit_state = NULL;
 }
 
+static void instance_is_asked_at_its_own_socket_and_its_units_are_named(void **state)
+{
+    const char *plain_unit = unit_path;
+
+    assert_int_equal(run("x", 1, "--submit", "--to=no.such-1", NULL), EX_UNAVAILABLE);
+    assert_string_equal(
+        err, "sqs-producerd: cannot reach the daemon: there is no socket "
+             "/run/sqs-producerd/no.such-1.socket; set producer.source = \"spool\" in "
+             "" CONFIG_INSTANCE_FOLDER "/no.such-1.conf, and run 'systemctl stop "
+             "sqs-producerd@no.such-1' and 'systemctl enable --now sqs-producerd@no.such-1.socket "
+             "sqs-producerd@no.such-1'; where 'systemctl status sqs-producerd@no.such-1.socket' "
+             "shows that it has failed, run 'systemctl reset-failed sqs-producerd@no.such-1.socket "
+             "sqs-producerd@no.such-1' before\n");
+
+    unit_path = "/org/freedesktop/systemd1/unit/sqs_2dproducerd_40no_2esuch_2d1_2esocket";
+    unit_state = "failed";
+    assert_int_equal(run("", 0, "--rejected", "--to=no.such-1", NULL), EX_UNAVAILABLE);
+    assert_non_null(strstr(err, "systemd has given up sqs-producerd@no.such-1.socket"));
+    assert_non_null(strstr(err, "'systemctl status sqs-producerd@no.such-1.socket "
+                                "sqs-producerd@no.such-1' shows why"));
+    unit_state = NULL;
+    unit_path = plain_unit;
+}
+
+static void instance_with_a_bad_name_or_a_configuration_beside_it_is_refused(void **state)
+{
+    static const char *const bad[] = {"--to=", "--to=submit", "--to=../x", "--to=a b"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        assert_int_equal(run("x", 1, "--submit", bad[i], NULL), EX_USAGE);
+        assert_non_null(strstr(err, "instance"));
+        assert_one_line(err);
+    }
+    assert_int_equal(run("x", 1, "--submit", "--to=a", config_option, NULL), EX_USAGE);
+    assert_non_null(strstr(err, "--to and --config exclude each other"));
+}
+
 static void user_without_access_is_told_the_group(void **state)
 {
     int listening, status;
@@ -518,6 +556,8 @@ int main(void)
         cmocka_unit_test(reply_decides_the_exit_status),
         cmocka_unit_test(unreachable_daemon_is_reported_with_the_reason),
         cmocka_unit_test(failed_socket_unit_is_reported_with_the_remedy),
+        cmocka_unit_test(instance_is_asked_at_its_own_socket_and_its_units_are_named),
+        cmocka_unit_test(instance_with_a_bad_name_or_a_configuration_beside_it_is_refused),
         cmocka_unit_test(user_without_access_is_told_the_group),
         cmocka_unit_test(named_configuration_must_be_valid),
         cmocka_unit_test(rejected_messages_are_listed_page_by_page),
