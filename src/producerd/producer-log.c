@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "daemon/instance.h"
 #include "daemon/message-ids.h"
 #include "util/log.h"
 
@@ -39,13 +40,18 @@ void log_sent(const struct outgoing_message *message, const struct verdict *verd
 }
 
 /* The spool keeps a rejected message; the demo does not. */
-static const char *set_aside(const char *spool_id)
+static struct instance_text set_aside(const char *spool_id, const char *instance)
 {
-    return spool_id && spool_id[0] ? " but set aside (sqs-producerd --rejected)" : "";
+    struct instance_text t = {};
+
+    if (is_set(spool_id))
+        snprintf(t.text, sizeof(t.text), " but set aside (sqs-producerd --rejected%s%s)",
+                 instance ? " --to=" : "", instance ? instance : "");
+    return t;
 }
 
-void log_rejected(const struct outgoing_message *message, const struct verdict *verdict,
-                  const struct sqs_result *result)
+void log_rejected(const struct outgoing_message *message, const char *instance,
+                  const struct verdict *verdict, const struct sqs_result *result)
 {
     const struct sqs_message *m = &message->source->message;
 
@@ -55,17 +61,17 @@ void log_rejected(const struct outgoing_message *message, const struct verdict *
                          {"SQS_MESSAGE_DEDUPLICATION_ID", m->deduplication_id},
                          {"SQS_REQUEST_ID", result->request_id}, {"SQS_ERROR_CODE", verdict->code}),
               "SQS rejects the message with id %s, it is not sent%s: %s: %s", message->source->id,
-              set_aside(message->source->spool_id), verdict->name, verdict->text);
+              set_aside(message->source->spool_id, instance).text, verdict->name, verdict->text);
 }
 
-void log_invalid(const struct source_message *message, const char *why)
+void log_invalid(const struct source_message *message, const char *instance, const char *why)
 {
     log_write(LOG_ERR, MESSAGE_ID_MESSAGE_REJECTED,
               LOG_FIELDS({"SQS_SPOOL_ID", message->spool_id},
                          {"SQS_MESSAGE_GROUP_ID", message->message.group_id},
                          {"SQS_MESSAGE_DEDUPLICATION_ID", message->message.deduplication_id}),
               "SQS would reject the message with id %s, it is not sent%s: %s", message->id,
-              set_aside(message->spool_id), why);
+              set_aside(message->spool_id, instance).text, why);
 }
 
 void log_retry(struct log_rate_limit *limit, const struct verdict *verdict, size_t n, size_t n_sent,

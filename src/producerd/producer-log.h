@@ -14,10 +14,11 @@ enum { POSSIBLE_DUPLICATE_LINES_MAX = 20 };
 void log_sending(const struct outgoing_message *message);
 void log_sent(const struct outgoing_message *message, const struct verdict *verdict,
               const struct sqs_result *result);
-void log_rejected(const struct outgoing_message *message, const struct verdict *verdict,
-                  const struct sqs_result *result);
+/* `instance`: NULL for the plain daemon. */
+void log_rejected(const struct outgoing_message *message, const char *instance,
+                  const struct verdict *verdict, const struct sqs_result *result);
 /* The message breaks a rule of SQS, so it is not sent. */
-void log_invalid(const struct source_message *message, const char *why);
+void log_invalid(const struct source_message *message, const char *instance, const char *why);
 /* `n` of the `n_sent` messages of a request failed and are sent again after `delay_usec`. */
 void log_retry(struct log_rate_limit *limit, const struct verdict *verdict, size_t n, size_t n_sent,
                const struct sqs_result *result, uint64_t delay_usec, uint64_t now_usec);

@@ -94,7 +94,7 @@ static int accept_message(struct producer *p, const struct source_message *sourc
     *m = (struct outgoing_message){.source = source, .bytes = sqs_message_bytes(&source->message)};
     p->n_messages++;
     if (r > 0) {
-        log_invalid(source, error);
+        log_invalid(source, p->config->instance, error);
         p->n_invalid_in_a_row++;
         apply(p, m, ON_INVALID, 0, error);
         return 0;
@@ -155,7 +155,7 @@ static void settle_sent_and_rejected(struct producer *p, const struct batch *bat
             log_sent(m, &verdicts[i], result);
             apply(p, m, ON_SENT, 0, NULL);
         } else if (verdicts[i].kind == VERDICT_REJECTED) {
-            log_rejected(m, &verdicts[i], result);
+            log_rejected(m, p->config->instance, &verdicts[i], result);
             apply(p, m, ON_REJECTED, 0, verdicts[i].text);
         }
     }

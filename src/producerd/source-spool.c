@@ -373,7 +373,7 @@ static int open_intake(struct source_spool *s, const struct config *config, bool
 {
     const char *path = config->producer.submit_socket;
     bool is_ours = false;
-    int fd = -1, r = submit_socket_open(path, &fd, &is_ours, error);
+    int fd = -1, r = submit_socket_open(path, config->instance, &fd, &is_ours, error);
 
     if (r != 0)
         return r < 0 ? r : SOURCE_E_CONFIG;

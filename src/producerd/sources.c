@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "producerd/sources.h"
 
+#include "daemon/instance.h"
 #include "producerd/intake/socket.h"
 #include "producerd/source-demo.h"
 #include "producerd/source-spool.h"
@@ -43,11 +44,14 @@ int source_check_settings(const struct config *config, char **error)
 
 static int check_start_of_demo(const struct config *config, char **error)
 {
+    const struct instance_text unit = instance_unit("sqs-producerd", config->instance, ".socket");
+
     if (submit_socket_is_given())
         return error_line(SOURCE_E_CONFIG, error,
                           "producer.source: found \"demo\", but systemd has opened a socket for "
                           "messages to be handed in: set it to \"spool\", or stop and disable "
-                          "sqs-producerd.socket");
+                          "%s",
+                          unit.text);
     return source_demo_check(config, error);
 }
 

@@ -30,6 +30,7 @@ enum { CONFIG_COMMAND_MAX_WORDS = 64 };
 #define CONFIG_SUBMIT_SOCKET "/run/sqs-producerd/submit.socket"
 
 struct config {
+    const char *instance; /* instance.h; a text that lives as long as the program; NULL: none */
     struct aws_config aws;
     struct {
         enum log_target target;

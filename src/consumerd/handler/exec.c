@@ -468,7 +468,7 @@ static int find(const struct config *config, char **ret, char **error)
                              "; no shell is involved: each argument is a text of its own, as "
                              "in [\"/usr/bin/program\", \"--option\", \"value\"]");
     if (sandbox_is_likely())
-        sandbox_append_advice(&advice, name);
+        sandbox_append_advice(&advice, config->instance, name);
     return error_line(HANDLER_E_CONFIG, error, "consumer.command: \"%s\" %s%s", name, fault,
                       buffer_string(&advice));
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "consumerd/handler/http-target.h"
+#include "daemon/instance.h"
 #include "util/log.h"
 
 enum { TEXT_MAX_BYTES = 8192 };
@@ -45,7 +46,7 @@ bool sandbox_is_likely(void)
     return is_set(getenv("INVOCATION_ID"));
 }
 
-void sandbox_append_advice(struct buffer *b, const char *path)
+void sandbox_append_advice(struct buffer *b, const char *instance, const char *path)
 {
     const char *setting = sandbox_setting_for(path);
 
@@ -53,15 +54,15 @@ void sandbox_append_advice(struct buffer *b, const char *path)
         buffer_printf(
             b,
             "; the unit's sandbox hides that folder (%s=yes): move it elsewhere, or write "
-            "\"[Service]\" and \"%s=no\" into a drop-in (systemctl edit sqs-consumerd)",
-            setting, setting);
+            "\"[Service]\" and \"%s=no\" into a drop-in (systemctl edit %s)",
+            setting, setting, instance_unit("sqs-consumerd", instance, "").text);
 }
 
-static void warn_of(const char *name, const char *path)
+static void warn_of(const char *instance, const char *name, const char *path)
 {
     CLEANUP(buffer_done) struct buffer advice = BUFFER_INIT(TEXT_MAX_BYTES);
 
-    sandbox_append_advice(&advice, path);
+    sandbox_append_advice(&advice, instance, path);
     if (advice.size > 0)
         log_warning("consumer.%s: the service will not find %s%s.", name, path,
                     buffer_string(&advice));
@@ -75,8 +76,8 @@ void sandbox_warn(const struct config *config)
         return;
     if (config->consumer.handler == CONFIG_HANDLER_EXEC && config->consumer.command[0] &&
         config->consumer.command[0][0] == '/')
-        warn_of("command", config->consumer.command[0]);
+        warn_of(config->instance, "command", config->consumer.command[0]);
     if (config->consumer.handler == CONFIG_HANDLER_HTTP &&
         http_target_parse(config->consumer.url, &target, NULL) == 0 && target.unix_socket)
-        warn_of("url", target.unix_socket);
+        warn_of(config->instance, "url", target.unix_socket);
 }

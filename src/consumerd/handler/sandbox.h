@@ -13,8 +13,8 @@ const char *sandbox_setting_for(const char *path);
 bool sandbox_is_likely(void);
 
 /* If the path is hidden, appends "; the unit's sandbox hides that folder (ProtectHome=yes): ...",
- * with the drop-in to write. */
-void sandbox_append_advice(struct buffer *b, const char *path);
+ * with the drop-in to write for the unit of the `instance` (NULL: the plain unit). */
+void sandbox_append_advice(struct buffer *b, const char *instance, const char *path);
 
 /* For --check-config by root, who sees more than the service does: warns if the sandbox hides the
  * handler's program or socket. */

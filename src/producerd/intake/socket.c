@@ -11,6 +11,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "daemon/instance.h"
 #include "util/error-line.h"
 
 /* Access for the owner and the group only: mode 0660. */
@@ -21,20 +22,41 @@ bool submit_socket_is_given(void)
     return sd_listen_fds(0) > 0;
 }
 
+/* `submit_socket` is where `--submit` looks for the daemon. The plain daemon takes a socket with
+ * another path: there `--config` may name it. */
+static int check_path(const char *path, const char *instance, const char *unit, char **error)
+{
+    struct sockaddr_un address = {};
+    socklen_t size = sizeof(address) - 1;
+
+    if (!instance)
+        return 0;
+    if (getsockname(SD_LISTEN_FDS_START, (struct sockaddr *)&address, &size) < 0)
+        return -errno;
+    if (streq(address.sun_path, path))
+        return 0;
+    return error_line(SUBMIT_SOCKET_E_UNUSABLE, error,
+                      "producer.submit_socket: found \"%s\", but %s listens at \"%s\": take the "
+                      "setting out of the configuration, or set ListenStream= in the unit to the "
+                      "same path, which no other unit has",
+                      path, unit, address.sun_path);
+}
+
 /* Takes the socket that systemd has opened. */
-static int take_given(int n, int *ret_fd, char **error)
+static int take_given(int n, const char *unit, int *ret_fd, char **error)
 {
     int flags;
 
     if (n > 1)
         return error_line(SUBMIT_SOCKET_E_UNUSABLE, error,
                           "systemd hands over %d sockets, but messages are handed in at one: leave "
-                          "one ListenStream= in sqs-producerd.socket",
-                          n);
+                          "one ListenStream= in %s",
+                          n, unit);
     if (sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0)
         return error_line(SUBMIT_SOCKET_E_UNUSABLE, error,
                           "what systemd hands over is no listening Unix stream socket: set "
-                          "ListenStream= in sqs-producerd.socket to an absolute path");
+                          "ListenStream= in %s to an absolute path",
+                          unit);
     flags = fcntl(SD_LISTEN_FDS_START, F_GETFL);
     if (flags < 0 || fcntl(SD_LISTEN_FDS_START, F_SETFL, flags | O_NONBLOCK) < 0)
         return -errno;
@@ -43,7 +65,7 @@ static int take_given(int n, int *ret_fd, char **error)
 }
 
 /* Removes a socket file at the path if no process listens at it. */
-static int remove_stale(int fd, const struct sockaddr_un *address, char **error)
+static int remove_stale(int fd, const struct sockaddr_un *address, const char *unit, char **error)
 {
     const char *path = address->sun_path;
     struct stat st;
@@ -58,8 +80,9 @@ static int remove_stale(int fd, const struct sockaddr_un *address, char **error)
     if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
         return error_line(SUBMIT_SOCKET_E_UNUSABLE, error,
                           "producer.submit_socket: another process listens at %s, such as this "
-                          "daemon started twice, or systemd's sqs-producerd.socket",
-                          path);
+                          "daemon started twice, another instance with the same path, or systemd's "
+                          "%s",
+                          path, unit);
     if (errno == ECONNREFUSED && unlink(path) == 0)
         return 0;
     return error_line(SUBMIT_SOCKET_E_UNUSABLE, error,
@@ -77,7 +100,7 @@ static int new_socket(int *ret)
     return 0;
 }
 
-static int bind_there(int fd, const struct sockaddr_un *address, char **error)
+static int bind_there(int fd, const struct sockaddr_un *address, const char *unit, char **error)
 {
     mode_t before = umask(SOCKET_UMASK);
     int r = bind(fd, (const struct sockaddr *)address, sizeof(*address)), e = errno;
@@ -86,13 +109,13 @@ static int bind_there(int fd, const struct sockaddr_un *address, char **error)
     if (r < 0)
         return error_line(SUBMIT_SOCKET_E_UNUSABLE, error,
                           "producer.submit_socket: cannot make the socket %s: %s; under systemd "
-                          "start sqs-producerd.socket, which makes it, else its folder must be "
-                          "there and writable for user %u",
-                          address->sun_path, strerror(e), geteuid());
+                          "start %s, which makes it, else its folder must be there and writable "
+                          "for user %u",
+                          address->sun_path, strerror(e), unit, geteuid());
     return listen(fd, SOMAXCONN) < 0 ? -errno : 0;
 }
 
-static int make_own(const char *path, int *ret_fd, char **error)
+static int make_own(const char *path, const char *unit, int *ret_fd, char **error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = -1, r;
@@ -103,7 +126,7 @@ static int make_own(const char *path, int *ret_fd, char **error)
     r = new_socket(&fd);
     if (r < 0)
         return r;
-    r = remove_stale(fd, &address, error);
+    r = remove_stale(fd, &address, unit, error);
     close(fd);
     if (r != 0)
         return r;
@@ -111,7 +134,7 @@ static int make_own(const char *path, int *ret_fd, char **error)
     r = new_socket(&fd);
     if (r < 0)
         return r;
-    r = bind_there(fd, &address, error);
+    r = bind_there(fd, &address, unit, error);
     if (r != 0) {
         close(fd);
         return r;
@@ -120,8 +143,10 @@ static int make_own(const char *path, int *ret_fd, char **error)
     return 0;
 }
 
-int submit_socket_open(const char *path, int *ret_fd, bool *ret_is_ours, char **error)
+int submit_socket_open(const char *path, const char *instance, int *ret_fd, bool *ret_is_ours,
+                       char **error)
 {
+    const struct instance_text unit = instance_unit("sqs-producerd", instance, ".socket");
     int n = sd_listen_fds(1), r;
 
     if (n < 0)
@@ -130,7 +155,9 @@ int submit_socket_open(const char *path, int *ret_fd, bool *ret_is_ours, char **
             "LISTEN_FDS or LISTEN_PID in the environment is no such number (%s): take "
             "both out, or see sd_listen_fds(3)",
             strerror(-n));
-    r = n > 0 ? take_given(n, ret_fd, error) : make_own(path, ret_fd, error);
+    r = n > 0 ? take_given(n, unit.text, ret_fd, error) : make_own(path, unit.text, ret_fd, error);
+    if (r == 0 && n > 0)
+        r = check_path(path, instance, unit.text, error);
     if (r == 0)
         *ret_is_ours = n == 0;
     return r;

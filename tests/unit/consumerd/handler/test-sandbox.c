@@ -50,12 +50,15 @@ static void advice_names_setting_and_drop_in(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(512);
 
-    sandbox_append_advice(&b, "/usr/bin/true");
+    sandbox_append_advice(&b, NULL, "/usr/bin/true");
     assert_int_equal(b.size, 0);
-    sandbox_append_advice(&b, "/home/a/handle");
+    sandbox_append_advice(&b, NULL, "/home/a/handle");
     assert_non_null(strstr(buffer_string(&b), "(ProtectHome=yes)"));
     assert_non_null(strstr(buffer_string(&b), "\"ProtectHome=no\" into a drop-in"));
-    assert_non_null(strstr(buffer_string(&b), "systemctl edit sqs-consumerd"));
+    assert_non_null(strstr(buffer_string(&b), "systemctl edit sqs-consumerd)"));
+    buffer_reset(&b);
+    sandbox_append_advice(&b, "orders", "/home/a/handle");
+    assert_non_null(strstr(buffer_string(&b), "systemctl edit sqs-consumerd@orders)"));
 }
 
 static uid_t user;

@@ -45,7 +45,7 @@ static int open_own(void)
     bool is_ours = false;
     int fd = -1;
 
-    assert_int_equal(submit_socket_open(path, &fd, &is_ours, NULL), 0);
+    assert_int_equal(submit_socket_open(path, NULL, &fd, &is_ours, NULL), 0);
     assert_true(is_ours);
     return fd;
 }
@@ -56,7 +56,7 @@ static void assert_refused(const char *at, const char *words)
     bool is_ours;
     int fd;
 
-    assert_int_equal(submit_socket_open(at, &fd, &is_ours, &error), SUBMIT_SOCKET_E_UNUSABLE);
+    assert_int_equal(submit_socket_open(at, NULL, &fd, &is_ours, &error), SUBMIT_SOCKET_E_UNUSABLE);
     if (!strstr(error, words))
         fail_msg("\"%s\" is not in: %s", words, error);
 }
@@ -152,7 +152,7 @@ static void takes_it(void)
     bool is_ours = true;
     int fd = -1;
 
-    if (submit_socket_open(own_path, &fd, &is_ours, NULL) != 0 || fd != 3 || is_ours ||
+    if (submit_socket_open(own_path, NULL, &fd, &is_ours, NULL) != 0 || fd != 3 || is_ours ||
         !(fcntl(fd, F_GETFL) & O_NONBLOCK) || fcntl(fd, F_GETFD) != FD_CLOEXEC ||
         connect_to(path) < 0)
         _exit(3);
@@ -166,9 +166,48 @@ static void refuses_it(void)
     bool is_ours;
     int fd;
 
-    if (submit_socket_open(own_path, &fd, &is_ours, &error) != SUBMIT_SOCKET_E_UNUSABLE ||
+    if (submit_socket_open(own_path, NULL, &fd, &is_ours, &error) != SUBMIT_SOCKET_E_UNUSABLE ||
         !strstr(error, "ListenStream="))
         _exit(3);
+}
+
+static void of_an_instance(void)
+{
+    CLEANUP(free) char *error = NULL;
+    bool is_ours = true;
+    int fd = -1;
+
+    if (submit_socket_open(path, "orders", &fd, &is_ours, &error) != 0 || fd != 3)
+        _exit(3);
+}
+
+static void at_another_path_than_the_instance_has(void)
+{
+    CLEANUP(free) char *error = NULL;
+    bool is_ours;
+    int fd;
+
+    if (submit_socket_open(own_path, "orders", &fd, &is_ours, &error) != SUBMIT_SOCKET_E_UNUSABLE ||
+        !strstr(error, "producer.submit_socket: found \"") || !strstr(error, own_path) ||
+        !strstr(error, path) || !strstr(error, "sqs-producerd@orders.socket"))
+        _exit(3);
+}
+
+static void socket_of_an_instance_has_its_path(void **state)
+{
+    assert_int_equal(with_given(SOCK_STREAM, 1, of_an_instance), 0);
+    assert_int_equal(with_given(SOCK_STREAM, 1, at_another_path_than_the_instance_has), 0);
+}
+
+static void errors_name_the_unit_of_the_instance(void **state)
+{
+    CLEANUP(free) char *error = NULL;
+    bool is_ours;
+    int fd;
+
+    assert_int_equal(submit_socket_open("/nonexistent/socket", "orders", &fd, &is_ours, &error),
+                     SUBMIT_SOCKET_E_UNUSABLE);
+    assert_non_null(strstr(error, "start sqs-producerd@orders.socket, which makes it"));
 }
 
 static void systemd_socket_is_used(void **state)
@@ -192,7 +231,7 @@ static void bad_listen_fds_names_the_variable(void **state)
 
         setenv("LISTEN_PID", bad[i][0][0] ? bad[i][0] : own, 1);
         setenv("LISTEN_FDS", bad[i][1], 1);
-        assert_int_equal(submit_socket_open(own_path, &fd, &is_ours, &error),
+        assert_int_equal(submit_socket_open(own_path, NULL, &fd, &is_ours, &error),
                          SUBMIT_SOCKET_E_UNUSABLE);
         assert_non_null(strstr(error, "LISTEN_FDS or LISTEN_PID"));
         unsetenv("LISTEN_PID");
@@ -209,6 +248,8 @@ int main(void)
         TEST(stale_socket_is_replaced),
         TEST(served_socket_is_not_replaced),
         TEST(other_file_is_not_replaced),
+        TEST(socket_of_an_instance_has_its_path),
+        TEST(errors_name_the_unit_of_the_instance),
         TEST(systemd_socket_is_used),
         TEST(bad_listen_fds_names_the_variable),
     };
