@@ -4,29 +4,27 @@
  * sts_assume_role.
  *
  * The body is the same in all attempts, and each attempt is signed anew. If this machine's clock is
- * wrong, STS's refusal contains the right time (clock-skew.h). */
+ * wrong, STS's refusal contains the right time (clock-correction.h). */
 #include "aws/sts.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <time.h>
 
+#include "aws/clock-correction.h"
+#include "aws/endpoint.h"
+#include "aws/sigv4.h"
+#include "aws/sts-reply.h"
 #include "util/backoff.h"
 #include "util/clock.h"
 #include "util/encode.h"
-#include "aws/endpoint.h"
 #include "util/random.h"
-#include "aws/server-time.h"
 #include "util/timer.h"
-#include "aws/sigv4.h"
-#include "aws/sts-reply.h"
 
 enum {
     BODY_MAX_BYTES = 128 * 1024,
     HEADER_MAX_BYTES = 16 * 1024,
     ERROR_MAX_BYTES = 4096,
-    CLOCK_CORRECTIONS_MAX = 3, /* attempts at once with a corrected time */
 };
 
 #define CONTENT_TYPE "application/x-www-form-urlencoded; charset=utf-8"
@@ -56,9 +54,7 @@ struct sts_call {
     struct http_slot *slot;
     struct timer timer;
     unsigned attempts;
-    time_t signed_sec;    /* the time in the last attempt's signature */
-    uint64_t signed_usec; /* the boot clock when it was signed */
-    unsigned n_clock_corrections;
+    struct clock_correction clock;
     char *error; /* the answer when the timer expires; NULL: try again then */
 };
 
@@ -130,39 +126,23 @@ static void attempt_failed(struct sts_call *call, enum aws_error_class class,
         finish_failed(call, may_pass ? outcome : CREDENTIALS_FAILED, "%s", reason);
 }
 
-static struct clock_reading read_clocks(const struct sts *sts)
-{
-    return (struct clock_reading){.wall_sec = clock_wall_sec(),
-                                  .boot_usec = clock_loop_usec(sts->event)};
-}
-
 /* Learns from a refused signature. True: the signing time has changed (another call may have learnt
  * it in the meantime), and the next attempt is under way. If the server's own time is impossible,
  * it proves nothing about our clock: then *class changes. */
 static bool is_clock_corrected(struct sts_call *call, const struct http_reply *reply,
                                const char *message, enum aws_error_class *class)
 {
-    const struct clock_reading now = read_clocks(call->sts);
-    struct clock_refusal refusal = {
-        .signed_sec = call->signed_sec,
-        .signed_usec = call->signed_usec,
-        .is_about_time = *class == AWS_ERROR_CLOCK,
-    };
-    enum clock_skew_change change;
-    bool is_other_time;
+    const struct clock_reading now = clocks_read(call->sts->event);
+    struct clock_lesson lesson;
 
     if ((*class != AWS_ERROR_CLOCK && *class != AWS_ERROR_CREDENTIALS) || !call->credentials)
         return false;
-    refusal.has_server_time = server_time_read(reply, message, &refusal.server_sec);
-    is_other_time = clock_skew_refused(call->sts->skew, &refusal, &now, &change);
-    clock_skew_leave_change(call->sts->skew, change);
-    if (refusal.is_about_time && refusal.has_server_time &&
-        !server_time_is_plausible(refusal.server_sec))
+    clock_correction_refused(&call->clock, call->sts->skew, &now, *class,
+                             http_reply_header(reply, "Date"), message, &lesson);
+    clock_skew_leave_change(call->sts->skew, lesson.change);
+    if (lesson.is_server_time_implausible)
         *class = AWS_ERROR_TRANSIENT;
-    if (!is_other_time || call->n_clock_corrections >= CLOCK_CORRECTIONS_MAX)
-        return false;
-    call->n_clock_corrections++;
-    return timer_set_after(&call->timer, 0) >= 0;
+    return lesson.is_time_corrected && timer_set_after(&call->timer, 0) >= 0;
 }
 
 /* --- Replies --- */
@@ -192,7 +172,7 @@ static void good_reply(struct sts_call *call, const struct sts_reply *parsed)
     int r;
 
     if (call->credentials)
-        clock_skew_accepted(call->sts->skew, call->signed_sec, call->signed_usec);
+        clock_correction_accepted(&call->clock, call->sts->skew);
     if (flaw) {
         finish_failed(call, CREDENTIALS_FAILED, "of the keys that came, %s", flaw);
         return;
@@ -254,7 +234,7 @@ static void on_reply(void *userdata, const struct http_reply *reply)
 
 /* --- Attempts --- */
 
-/* Appends the Authorization header's line; `date` is signed_sec as text. */
+/* Appends the Authorization header's line; `date` is the signing time as text. */
 static int sign(struct sts_call *call, const char *date, struct buffer *line)
 {
     const struct aws_credentials *c = call->credentials;
@@ -277,7 +257,8 @@ static int sign(struct sts_call *call, const char *date, struct buffer *line)
     buffer_append_string(line, "Authorization: ");
     return sigv4_authorize(call->sts->signer, &request,
                            &(struct sigv4_credentials){c->access_key_id, c->secret_access_key},
-                           &(struct sigv4_scope){endpoint->region, "sts", call->signed_sec}, line);
+                           &(struct sigv4_scope){endpoint->region, "sts", call->clock.signed_sec},
+                           line);
 }
 
 static int send_attempt(struct sts_call *call)
@@ -295,7 +276,7 @@ static int send_attempt(struct sts_call *call)
     headers[n++] = "Content-Type: " CONTENT_TYPE;
     headers[n++] = "Accept: text/xml";
     if (call->credentials) {
-        aws_time_format(call->signed_sec, date);
+        aws_time_format(call->clock.signed_sec, date);
         snprintf(date_header, sizeof(date_header), "X-Amz-Date: %s", date);
         headers[n++] = date_header;
         if (call->credentials->session_token) {
@@ -323,19 +304,10 @@ static int send_attempt(struct sts_call *call)
                               on_reply, call, &call->slot);
 }
 
-static void set_signing_time(struct sts_call *call)
-{
-    const struct clock_reading now = read_clocks(call->sts);
-    enum clock_skew_change change;
-
-    call->signed_usec = now.boot_usec;
-    call->signed_sec = clock_skew_signing_time(call->sts->skew, &now, &change);
-    clock_skew_leave_change(call->sts->skew, change);
-}
-
 static void on_timer(void *userdata)
 {
     struct sts_call *call = userdata;
+    const struct clock_reading now = clocks_read(call->sts->event);
     int r;
 
     if (call->error) {
@@ -343,7 +315,7 @@ static void on_timer(void *userdata)
         return;
     }
     call->attempts++;
-    set_signing_time(call);
+    clock_correction_sign(&call->clock, call->sts->skew, &now);
     r = send_attempt(call);
     if (r < 0)
         finish_failed(call, credentials_outcome_of_errno(r), "cannot send the request: %s",

@@ -7,16 +7,11 @@
 #include "sqs/client-internal.h"
 
 #include <stdio.h>
-#include <time.h>
 
-#include "aws/server-time.h"
 #include "sqs/answer.h"
 #include "util/clock.h"
 #include "util/encode.h"
 #include "util/random.h"
-
-/* How often a call is repeated at once because a better time to sign with was learnt. */
-enum { CLOCK_CORRECTIONS_MAX = 3 };
 
 static bool is_last(const struct sqs_call *call)
 {
@@ -87,23 +82,18 @@ void sqs_call_attempt_failed(struct sqs_call *call)
     }
 }
 
-static struct clock_reading read_clocks(const struct sqs_client *client)
-{
-    return (struct clock_reading){.wall_sec = clock_wall_sec(),
-                                  .boot_usec = clock_loop_usec(client->event)};
-}
-
 void sqs_client_skew_changed(struct sqs_client *client, enum clock_skew_change change)
 {
-    const struct clock_reading now = read_clocks(client);
+    struct clock_reading now;
 
-    if (change != CLOCK_SKEW_UNCHANGED && client->observer.skew_changed)
-        client->observer.skew_changed(client->observer.userdata, change,
-                                      clock_skew_sec(client->skew, &now));
+    if (change == CLOCK_SKEW_UNCHANGED || !client->observer.skew_changed)
+        return;
+    now = clocks_read(client->event);
+    client->observer.skew_changed(client->observer.userdata, change,
+                                  clock_skew_sec(client->skew, &now));
 }
 
-/* If the server's own time is impossible, its refusal proves nothing about our clock. The error
- * becomes transient: another server may answer the next attempt. */
+/* Makes the error transient, and says why. */
 static void distrust_server_time(struct sqs_call *call, time_t server_sec)
 {
     char text[sizeof(call->error.message)], when[AWS_TIME_SIZE];
@@ -120,32 +110,21 @@ static void distrust_server_time(struct sqs_call *call, time_t server_sec)
 static bool is_clock_corrected(struct sqs_call *call, const struct http_reply *reply)
 {
     struct sqs_client *client = call->client;
-    const struct clock_reading now = read_clocks(client);
-    struct clock_refusal refusal = {
-        .signed_sec = call->signed_sec,
-        .signed_usec = call->sent_usec,
-        .is_about_time = call->error.class == AWS_ERROR_CLOCK,
-    };
-    enum clock_skew_change change;
-    bool is_other_time;
+    const struct clock_reading now = clocks_read(client->event);
+    struct clock_lesson lesson;
 
-    refusal.has_server_time = server_time_read(reply, call->error.message, &refusal.server_sec);
-    is_other_time = clock_skew_refused(client->skew, &refusal, &now, &change);
-    sqs_client_skew_changed(client, change);
-    if (refusal.is_about_time && refusal.has_server_time &&
-        !server_time_is_plausible(refusal.server_sec))
-        distrust_server_time(call, refusal.server_sec);
-    if (!is_other_time || is_last(call) || call->n_clock_corrections >= CLOCK_CORRECTIONS_MAX)
-        return false;
-    call->n_clock_corrections++;
-    return true;
+    clock_correction_refused(&call->clock, client->skew, &now, call->error.class,
+                             http_reply_header(reply, "Date"), call->error.message, &lesson);
+    sqs_client_skew_changed(client, lesson.change);
+    if (lesson.is_server_time_implausible)
+        distrust_server_time(call, lesson.server_sec);
+    return lesson.is_time_corrected && !is_last(call);
 }
 
 /* SQS looked at the request itself, so it accepted the signature. */
 static void signature_accepted(struct sqs_call *call)
 {
-    call->n_clock_corrections = 0;
-    clock_skew_accepted(call->client->skew, call->signed_sec, call->sent_usec);
+    clock_correction_accepted(&call->clock, call->client->skew);
 }
 
 static void error_reply(struct sqs_call *call, const struct http_reply *reply,

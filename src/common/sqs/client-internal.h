@@ -7,7 +7,7 @@
  * calls one of them must not use the call afterwards. */
 #pragma once
 
-#include "aws/clock-skew.h"
+#include "aws/clock-correction.h"
 #include "sqs/client.h"
 #include "sqs/headers.h"
 #include "sqs/retry.h"
@@ -27,8 +27,7 @@ struct sqs_call {
     struct timer timer; /* initialized when it is needed: most calls need no second attempt */
 
     struct aws_credentials *credentials; /* the last attempt was signed with these; NULL: none */
-    unsigned n_clock_corrections;        /* since SQS last accepted a signature */
-    time_t signed_sec;                   /* the time in the last attempt's signature */
+    struct clock_correction clock;       /* of the last attempt's signature */
     unsigned attempts;
     struct sqs_retry retry;
     bool is_wakeable; /* no tokens are left: another call's answer may end the wait (util/backoff.h)

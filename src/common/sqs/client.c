@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <time.h>
 
 /* Ends the call with call->error, later, from the event loop. */
 static void finish_later(struct sqs_call *call)
@@ -23,8 +22,8 @@ static int send_attempt(struct sqs_call *call)
 {
     struct sqs_client *client = call->client;
     const char *const *headers;
-    int r = sqs_headers_make(client->headers, call->request, call->credentials, call->signed_sec,
-                             &headers);
+    int r = sqs_headers_make(client->headers, call->request, call->credentials,
+                             call->clock.signed_sec, &headers);
 
     if (r < 0)
         return r;
@@ -51,25 +50,17 @@ static uint64_t timeout_usec(const struct sqs_call *call)
     return MIN(usec, max_usec) + call->options.wait_usec;
 }
 
-static time_t signing_time(struct sqs_client *client, uint64_t now_usec)
-{
-    enum clock_skew_change change;
-    time_t t = clock_skew_signing_time(
-        client->skew, &(struct clock_reading){.wall_sec = clock_wall_sec(), .boot_usec = now_usec},
-        &change);
-
-    clock_skew_leave_change(client->skew, change);
-    sqs_client_skew_changed(client, clock_skew_take_change(client->skew)); /* maybe STS's change */
-    return t;
-}
-
 static int attempt(struct sqs_call *call, struct aws_credentials *credentials)
 {
+    struct sqs_client *client = call->client;
+    const struct clock_reading now = clocks_read(client->event);
+
     aws_credentials_unref(call->credentials);
     call->credentials = aws_credentials_ref(credentials);
     call->attempts++;
-    call->sent_usec = clock_loop_usec(call->client->event);
-    call->signed_sec = signing_time(call->client, call->sent_usec);
+    call->sent_usec = now.boot_usec;
+    clock_correction_sign(&call->clock, client->skew, &now);
+    sqs_client_skew_changed(client, clock_skew_take_change(client->skew)); /* maybe STS's change */
     call->timeout_usec = timeout_usec(call);
     return send_attempt(call);
 }
