@@ -57,19 +57,9 @@ static void report(struct ack_request *ack, struct ack_item item, const struct a
     message_unref(item.message);
 }
 
-/* SQS has several answers for a receipt handle that has expired. One of them has the same code as
- * any other bad parameter, so only its text identifies it. */
-static bool is_lease_lost(const char *name, const char *text)
-{
-    return streq(name, "ReceiptHandleIsInvalid") || streq(name, "MessageNotInflight") ||
-           (streq(name, "InvalidParameterValueException") &&
-            (strstr(text, "receipt handle has expired") ||
-             strstr(text, "not available for visibility timeout change")));
-}
-
 static enum ack_outcome outcome_of(const char *code, const char *text, enum aws_error_class class)
 {
-    if (is_lease_lost(aws_error_canonical_name(code), text))
+    if (sqs_error_is_lease_lost(code, text))
         return ACK_LEASE_LOST;
     return class == AWS_ERROR_PERMANENT ? ACK_REFUSED : ACK_RETRY;
 }

@@ -134,9 +134,14 @@ const char *aws_error_canonical_name(const char *code)
     return known ? known->name : code;
 }
 
-/* A signature with a wrong time and one with a wrong key get the same code and the same status, and
- * no other member or header tells them apart. So here, and nowhere else, the error's text
- * decides. */
+/* A signature with a wrong time, one for another region and one with a wrong key get the same code
+ * and the same status, and no other member or header tells them apart. So for these errors the
+ * text decides. */
+static bool is_signature_refused(const struct aws_known_error *known, const char *message)
+{
+    return message && streq(known->name, "InvalidSignatureException");
+}
+
 bool aws_error_is_about_clock(const char *code, const char *message)
 {
     const struct aws_known_error *known = aws_error_find(code);
@@ -145,8 +150,16 @@ bool aws_error_is_about_clock(const char *code, const char *message)
         return false;
     if (known->class == AWS_ERROR_CLOCK)
         return true;
-    return message && streq(known->name, "InvalidSignatureException") &&
+    return is_signature_refused(known, message) &&
            (strstr(message, "Signature expired") || strstr(message, "Signature not yet current"));
+}
+
+bool aws_error_is_about_region(const char *code, const char *message)
+{
+    const struct aws_known_error *known = aws_error_find(code);
+
+    return known && is_signature_refused(known, message) &&
+           strcasestr(message, "should be scoped to a valid region");
 }
 
 /* Whether the text begins with " - 15 min" or " + 15 min". */

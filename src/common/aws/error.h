@@ -40,6 +40,11 @@ struct aws_known_error {
  * `code` is either name; `message` may be NULL. */
 bool aws_error_is_about_clock(const char *code, const char *message);
 
+/* Whether AWS refuses the signature only because it was made for another region. That, too, comes
+ * with the code of a signature made with a wrong key. `code` is either name; `message` may be NULL.
+ */
+bool aws_error_is_about_region(const char *code, const char *message);
+
 /* The row of an error code under either name; NULL if it is not in the table. */
 const struct aws_known_error *aws_error_find(const char *code);
 

@@ -7,14 +7,6 @@
 #include "daemon/remedy.h"
 #include "util/log.h"
 
-/* No credentials are configured in any of the places that were searched. The error's text is the
- * list of these places. */
-static bool is_nowhere_a_key(const struct sqs_error *error)
-{
-    return streq(error->name, SQS_ERROR_NO_CREDENTIALS) ||
-           streq(error->name, SQS_ERROR_NO_CREDENTIALS_YET);
-}
-
 static const char *message_id_of(const struct sqs_error *error)
 {
     if (streq(error->name, SQS_ERROR_NO_CREDENTIALS) ||
@@ -24,7 +16,7 @@ static const char *message_id_of(const struct sqs_error *error)
         return MESSAGE_ID_CREDENTIALS_REFUSED;
     if (streq(error->name, "QueueDoesNotExist"))
         return MESSAGE_ID_QUEUE_MISSING;
-    if (failure_is_denial(error))
+    if (sqs_error_is_denial(error))
         return MESSAGE_ID_ACCESS_DENIED;
     return MESSAGE_ID_QUEUE_UNREACHABLE;
 }
@@ -33,13 +25,13 @@ void failure_describe(struct buffer *b, enum sqs_operation operation, const stru
 {
     bool has_name = error->name[0] && error->code[0];
 
-    if (is_nowhere_a_key(error)) {
+    if (sqs_error_is_without_credentials(error)) {
         buffer_append_string(b, "no AWS credentials were found");
         if (streq(error->name, SQS_ERROR_NO_CREDENTIALS_YET))
             buffer_append_string(b, ", and the instance metadata service does not answer (yet)");
         return;
     }
-    if (failure_is_denial(error))
+    if (sqs_error_is_denial(error))
         buffer_printf(b, "sqs:%s is denied: ", sqs_operation_name(sqs_operation_single(operation)));
     /* A name without a code is one of our own errors, and the text says the same as the name. */
     if (has_name)
@@ -67,7 +59,7 @@ void failure_write(int priority, enum sqs_operation operation, const struct sqs_
     if (help)
         buffer_printf(&text, "; to mend it: %s", help);
     /* The list of places is long, so it comes last. */
-    if (is_nowhere_a_key(error))
+    if (sqs_error_is_without_credentials(error))
         buffer_printf(&text, ". Looked at %s", error->message);
     log_write(priority, message_id_of(error),
               LOG_FIELDS({"SQS_ERROR_CODE", error->code}, {"SQS_REQUEST_ID", request_id},
@@ -78,7 +70,7 @@ void failure_write(int priority, enum sqs_operation operation, const struct sqs_
 int failure_exit_status(const struct sqs_error *error)
 {
     if (error->class == AWS_ERROR_CREDENTIALS || error->class == AWS_ERROR_CLOCK ||
-        failure_is_denial(error) || streq(error->name, SQS_ERROR_NO_CREDENTIALS_YET))
+        sqs_error_is_denial(error) || streq(error->name, SQS_ERROR_NO_CREDENTIALS_YET))
         return EX_NOPERM;
     return EX_UNAVAILABLE;
 }

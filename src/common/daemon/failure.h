@@ -20,9 +20,3 @@ void failure_write(int priority, enum sqs_operation operation, const struct sqs_
 
 /* EX_NOPERM if the cause is the credentials, the clock or a permission, else EX_UNAVAILABLE. */
 int failure_exit_status(const struct sqs_error *error);
-
-/* The action is denied to these credentials. */
-static inline bool failure_is_denial(const struct sqs_error *error)
-{
-    return streq(error->name, "AccessDeniedException");
-}

@@ -175,7 +175,7 @@ static void on_attributes(void *userdata, const struct sqs_result *result)
         found_queue(c, &result->reply->attributes);
         return;
     }
-    if (failure_is_denial(error)) {
+    if (sqs_error_is_denial(error)) {
         found_queue(c, NULL);
         return;
     }

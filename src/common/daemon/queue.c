@@ -76,7 +76,7 @@ static void fail_for_denial(struct queue *queue, enum sqs_operation operation,
 /* A real request was denied. True: the daemon ends because of it. */
 static bool ends_for_denial(struct queue *queue, const struct sqs_attempt *attempt)
 {
-    if (!failure_is_denial(attempt->error) ||
+    if (!sqs_error_is_denial(attempt->error) ||
         !permissions_denied(&queue->permissions, attempt->operation, now_usec(queue)) ||
         queue->options.keep_trying || service_is_stopping(queue->service))
         return false;
@@ -327,7 +327,7 @@ static void on_attributes(void *userdata, const struct sqs_result *result)
     queue->opening = NULL;
     if (result->reply) {
         opened(queue, &result->reply->attributes);
-    } else if (failure_is_denial(result->error)) {
+    } else if (sqs_error_is_denial(result->error)) {
         failure_write(LOG_WARNING, SQS_GET_QUEUE_ATTRIBUTES, result->error, result->request_id,
                       "Going on without the queue's attributes", "");
         opened(queue, &defaults);

@@ -89,8 +89,7 @@ const char *remedy_of(enum sqs_operation operation, const struct sqs_error *erro
 {
     if (streq(error->name, SQS_ERROR_STALLED))
         return of_stall(operation);
-    if (streq(error->name, SQS_ERROR_NO_CREDENTIALS) ||
-        streq(error->name, SQS_ERROR_NO_CREDENTIALS_YET))
+    if (sqs_error_is_without_credentials(error))
         return of_missing_keys();
     if (streq(error->name, SQS_ERROR_CREDENTIALS_FAILED))
         return NULL; /* the error of the one configured source says what is wrong */

@@ -18,6 +18,31 @@ enum {
     TEXT_MAX_BYTES = 511, /* AWS's text is cut at this */
 };
 
+#define ACCESS_DENIED "AccessDeniedException"
+
+bool sqs_error_is_denial(const struct sqs_error *error)
+{
+    return streq(error->name, ACCESS_DENIED);
+}
+
+bool sqs_error_is_without_credentials(const struct sqs_error *error)
+{
+    return streq(error->name, SQS_ERROR_NO_CREDENTIALS) ||
+           streq(error->name, SQS_ERROR_NO_CREDENTIALS_YET);
+}
+
+/* SQS has several answers for a receipt handle that has expired. One of them has the same code as
+ * any other bad parameter, so only its text identifies it. */
+bool sqs_error_is_lease_lost(const char *code, const char *text)
+{
+    const char *name = aws_error_canonical_name(code);
+
+    return streq(name, "ReceiptHandleIsInvalid") || streq(name, "MessageNotInflight") ||
+           (streq(name, "InvalidParameterValueException") &&
+            (strstr(text, "receipt handle has expired") ||
+             strstr(text, "not available for visibility timeout change")));
+}
+
 bool sqs_error_is_outcome_unknown(const struct sqs_error *error)
 {
     if (streq(error->name, SQS_ERROR_TOO_EARLY)) /* SQS gave out no message */
@@ -32,7 +57,7 @@ bool sqs_error_is_about_setup(const struct sqs_error *error)
         "QueueDeletedRecently",
         "InvalidSecurity",
         "InvalidAddress",
-        "AccessDeniedException",
+        ACCESS_DENIED,
         "KmsAccessDenied",
         "KmsDisabled",
         "KmsInvalidKeyUsage",
@@ -201,14 +226,6 @@ static enum aws_error_class class_of_status(int http_status)
     return AWS_ERROR_PERMANENT;
 }
 
-/* A signature for another region has the same error name as one made with a wrong key. Only the
- * text shows the difference. */
-static bool is_scope_text(const struct aws_known_error *known, const char *message)
-{
-    return streq(known->name, "InvalidSignatureException") &&
-           strcasestr(message, "should be scoped to a valid region");
-}
-
 void sqs_error_parse(int http_status, const char *query_error, const char *error_type,
                      const char *retry_after, const char *body, size_t body_bytes,
                      struct sqs_error *ret)
@@ -240,7 +257,7 @@ void sqs_error_parse(int http_status, const char *query_error, const char *error
         ret->class = AWS_ERROR_TRANSIENT;
     if (known && aws_error_is_about_clock(known->name, ret->message))
         ret->class = AWS_ERROR_CLOCK;
-    ret->is_wrong_scope = known && is_scope_text(known, ret->message);
+    ret->is_wrong_scope = known && aws_error_is_about_region(known->name, ret->message);
     if (ret->class == AWS_ERROR_CLOCK)
         ret->has_server_time = aws_error_server_time(ret->message, &ret->server_time) == 0;
 }

@@ -58,6 +58,18 @@ void sqs_error_parse(int http_status, const char *query_error, const char *error
                      const char *retry_after, const char *body, size_t body_bytes,
                      struct sqs_error *ret);
 
+/* The credentials do not allow the action on the queue. */
+bool sqs_error_is_denial(const struct sqs_error *error);
+
+/* No credentials are configured in any of the places that were searched. The error's text is the
+ * list of these places. */
+bool sqs_error_is_without_credentials(const struct sqs_error *error);
+
+/* The receipt handle is no longer valid, because its visibility timeout has ended or the message
+ * was deleted. `code` is the error's code under either name, of a whole request or of an entry of a
+ * batch; `text` is AWS's text for it. */
+bool sqs_error_is_lease_lost(const char *code, const char *text);
+
 /* Whether the request may have taken effect in spite of the error. */
 bool sqs_error_is_outcome_unknown(const struct sqs_error *error);
 

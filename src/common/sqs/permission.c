@@ -44,7 +44,7 @@ enum permission_answer permission_answer_of(enum sqs_operation operation,
         return PERMISSION_ALLOWED;
     if (error->class != AWS_ERROR_PERMANENT)
         return PERMISSION_UNKNOWN;
-    if (streq(error->name, "AccessDeniedException"))
+    if (sqs_error_is_denial(error))
         return PERMISSION_DENIED;
     for (const char *const *name = refusals_of(operation); *name; name++)
         if (streq(error->name, *name))

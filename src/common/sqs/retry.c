@@ -16,11 +16,6 @@ static enum backoff_kind backoff_kind_of(const struct sqs_error *error)
     return is_intercepted(error) ? BACKOFF_SLOW : aws_error_backoff(error->class);
 }
 
-static bool is_denial(const struct sqs_error *error)
-{
-    return streq(error->name, "AccessDeniedException");
-}
-
 /* Faults that last until a person repairs them, and that are not the request's own. */
 static bool needs_a_person(const struct sqs_error *error)
 {
@@ -35,7 +30,7 @@ static bool is_final(const struct sqs_error *error, const struct sqs_retry_rules
 {
     if (is_intercepted(error))
         return false;
-    if (rules->is_denial_final && is_denial(error))
+    if (rules->is_denial_final && sqs_error_is_denial(error))
         return true;
     return needs_a_person(error) ? !rules->keep_trying : error->class == AWS_ERROR_PERMANENT;
 }
@@ -48,7 +43,7 @@ static uint64_t delay_usec(const struct sqs_retry *retry, const struct sqs_error
                                         error->retry_after_usec, random);
     uint64_t max_usec = rules->denial_delay_max_usec;
 
-    return max_usec > 0 && is_denial(error) ? MIN(delay, max_usec) : delay;
+    return max_usec > 0 && sqs_error_is_denial(error) ? MIN(delay, max_usec) : delay;
 }
 
 struct sqs_retry_step sqs_retry_next(struct sqs_retry *retry, struct retry_quota *quota,
