@@ -21,10 +21,15 @@ enum { TEXT_MAX_BYTES = 64 * 1024 };
 #define CREDSTORE_NOTE "from " CREDSTORE ", as the services see them"
 
 struct arguments {
-    const char *config_path;
+    struct config_sources sources;
     bool check_config;
     bool check_queue;
 };
+
+static void arguments_done_cleanup(struct arguments *arguments)
+{
+    config_sources_done(&arguments->sources);
+}
 
 enum { OPTION_CONFIG = 256, OPTION_CHECK_CONFIG, OPTION_CHECK_QUEUE, OPTION_HELP, OPTION_VERSION };
 
@@ -41,9 +46,10 @@ static const char usage[] = "Usage: %s [OPTION]...\n";
 static const char help[] =
     "%s\n"
     "\n"
-    "  --config=PATH   read the settings from PATH, not from " CONFIG_PATH "\n"
-    "  --check-config  print the settings in force, or what is wrong with them, and exit;\n"
-    "                  looks for no keys and sends nothing\n"
+    "  --config=PATH   read the settings from PATH, not from " CONFIG_PATH "; may be\n"
+    "                  given several times: settings of a later file win\n"
+    "  --check-config  print the settings in force and where each comes from, or what is wrong\n"
+    "                  with them, and exit; looks for no keys and sends nothing\n"
     "  --check-queue   ask SQS as the start does, touching no message: print the endpoint, where\n"
     "                  credentials come from, the clock, the queue and each permission, and exit\n"
     "                  with 0 or the status that a daemon would end with (69 as well where it\n"
@@ -129,17 +135,25 @@ int arguments_next(const struct program *program, const struct option *long_opti
     return option == ':' ? ARGUMENTS_E_BAD : option;
 }
 
+/* EX_OK, or the exit status after a line on standard error. */
+static int add_file(const struct program *program, struct config_sources *sources, const char *path)
+{
+    if (path[0] == '\0')
+        return arguments_usage_error(program, "option needs a path", "--config=");
+    if (sources->n_files == CONFIG_FILES_MAX)
+        return arguments_usage_error(program, "option given more than 16 times", "--config");
+    sources->files[sources->n_files++] = path;
+    return EX_OK;
+}
+
 /* True: the exit status is known. */
 static bool read_option(const struct program *program, int option, struct arguments *arguments,
                         int *exit_status)
 {
     switch (option) {
     case OPTION_CONFIG:
-        arguments->config_path = optarg;
-        if (optarg[0] != '\0')
-            return false;
-        *exit_status = arguments_usage_error(program, "option needs a path", "--config=");
-        return true;
+        *exit_status = add_file(program, &arguments->sources, optarg);
+        return *exit_status != EX_OK;
     case OPTION_CHECK_CONFIG:
         arguments->check_config = true;
         return false;
@@ -188,37 +202,13 @@ int arguments_config_refused(const char *error)
     return config_refused(NULL, error);
 }
 
-static int cannot_read(const char *path, int r)
-{
-    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
-
-    buffer_append_string(&b, "cannot read ");
-    escape_for_log(&b, path, strlen(path), 4096);
-    if (r == -E2BIG)
-        buffer_printf(&b, ": larger than %d KiB", CONFIG_FILE_MAX_BYTES / 1024);
-    else
-        buffer_printf(&b, ": %s", file_error_text(r));
-    if (r == -ENOENT)
-        buffer_append_string(&b, "; name the configuration with --config=PATH or install "
-                                 "sqs-demo.conf as " CONFIG_PATH);
-    else if (r == -EACCES)
-        buffer_append_string(&b,
-                             "; make it and its folders readable for this user, or name another "
-                             "with --config=PATH");
-    return config_refused(path, buffer_string(&b));
-}
-
 /* EX_OK with `*ret`, or the exit status after a line in the log. */
-static int load(const char *path, struct config **ret)
+static int load(const struct config_sources *sources, struct config **ret)
 {
-    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(CONFIG_FILE_MAX_BYTES);
     CLEANUP(free) char *error = NULL;
-    int r = file_read(path, CONFIG_FILE_MAX_BYTES, &text);
+    const char *path = NULL;
+    int r = config_load(sources, ret, &path, &error);
 
-    if (r < 0 && r != -ENOMEM)
-        return cannot_read(path, r);
-    if (r == 0)
-        r = config_parse(path, buffer_string(&text), text.size, ret, &error);
     if (r > 0)
         return config_refused(path, error);
     if (r < 0) {
@@ -297,14 +287,15 @@ static int check(const struct program *program, const char *path, const struct c
 
 /* The endpoint and the region are part of the check, but may depend on this environment. They are
  * printed as comments, so that the output can be used as a configuration. */
-static int show(const char *path, const struct config *config, const struct checked *checked)
+static int show(const struct config_sources *sources, const struct config *config,
+                const struct checked *checked)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
     const struct aws_settings *settings = checked->settings;
     const struct queue_url *url = checked->url;
 
     buffer_append_string(&b, "# The settings in force, from ");
-    escape_for_log(&b, path, strlen(path), 4096);
+    config_append_sources(&b, sources);
     buffer_append_string(&b, "\n\n");
     config_format(config, &b);
     buffer_printf(&b,
@@ -326,10 +317,11 @@ static int run_checks(const struct program *program, const struct arguments *arg
                       const struct config *config)
 {
     CLEANUP(checked_done) struct checked checked = {};
-    int status = check(program, arguments->config_path, config, &checked);
+    const char *path = config_sources_path(&arguments->sources);
+    int status = check(program, path, config, &checked);
 
     if (status == EX_OK && arguments->check_config)
-        status = show(arguments->config_path, config, &checked);
+        status = show(&arguments->sources, config, &checked);
     if (status == EX_OK && arguments->check_queue)
         status = program->check_queue(
             &(struct queue_check){
@@ -342,10 +334,10 @@ static int run_checks(const struct program *program, const struct arguments *arg
 }
 
 int arguments_read(const struct program *program, int argc, char **argv, struct config **ret,
-                   int *ret_exit_status)
+                   struct config_sources *ret_sources, int *ret_exit_status)
 {
     CLEANUP(config_free) struct config *config = NULL;
-    struct arguments arguments = {.config_path = CONFIG_PATH};
+    CLEANUP(arguments_done) struct arguments arguments = {};
     bool is_check;
     int status;
 
@@ -357,7 +349,7 @@ int arguments_read(const struct program *program, int argc, char **argv, struct 
     is_check = arguments.check_config || arguments.check_queue;
     log_open(program->name, is_check ? LOG_TARGET_STDERR : LOG_TARGET_AUTO, LOG_INFO,
              program->colour);
-    status = load(arguments.config_path, &config);
+    status = load(&arguments.sources, &config);
     if (status == EX_OK && is_check)
         status = run_checks(program, &arguments, config);
     if (status != EX_OK || is_check) {
@@ -368,5 +360,7 @@ int arguments_read(const struct program *program, int argc, char **argv, struct 
     log_open(program->name, config->log.target, config->log.level, program->colour);
     log_set_common_field("SQS_QUEUE_URL", config->aws.queue_url);
     *ret = TAKE(config);
+    *ret_sources = arguments.sources;
+    arguments.sources = (struct config_sources){};
     return 0;
 }

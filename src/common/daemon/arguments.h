@@ -9,7 +9,7 @@
 
 #include <getopt.h>
 
-#include "daemon/config.h"
+#include "daemon/config-load.h"
 #include "daemon/queue-check.h"
 #include "util/log.h"
 
@@ -43,7 +43,7 @@ struct program {
  * Call this before the program starts any thread. */
 enum { ARGUMENTS_E_EXIT = 1 };
 int arguments_read(const struct program *program, int argc, char **argv, struct config **ret,
-                   int *ret_exit_status);
+                   struct config_sources *ret_sources, int *ret_exit_status);
 
 /* For a core that refuses its configuration: logs the line as an error of the configuration and
  * returns EX_CONFIG. `error` may be NULL. */

@@ -3,11 +3,12 @@
  * "allowed" parts of error lines. */
 #include "daemon/config-table.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 #include "util/encode.h"
 
-enum { FOUND_MAX_BYTES = 100 };
+enum { FOUND_MAX_BYTES = 100, PATH_SHOWN_MAX_BYTES = 4096 };
 
 /* A URL's user, password and query may be secrets. Everything before an "@" counts as such, even if
  * the text is not a URL. */
@@ -112,6 +113,16 @@ void config_append_allowed(struct buffer *b, const struct setting *s)
     }
 }
 
+void config_append_variable(struct buffer *b, const struct setting *s)
+{
+    buffer_append_string(b, CONFIG_VARIABLE_PREFIX);
+    for (const char *c = s->group; *c != '\0'; c++)
+        buffer_append_char(b, (char)toupper((unsigned char)*c));
+    buffer_append_char(b, '_');
+    for (const char *c = s->name; *c != '\0'; c++)
+        buffer_append_char(b, (char)toupper((unsigned char)*c));
+}
+
 static const char *choice_name(const struct setting *s, int value)
 {
     for (const struct setting_choice *choice = s->choices; choice->name; choice++)
@@ -154,17 +165,31 @@ static void append_value(struct buffer *b, const struct setting *s, uint64_t val
         append_number(b, s, value);
 }
 
-static uint64_t load(const struct config *config, const struct setting *s)
+static void append_origin(struct buffer *b, const struct config *config, const struct setting *s)
 {
-    const void *at = config_field(config, s);
+    const struct config_origins *origins = config->origins;
+    const struct config_origin *origin = &origins->of[s - config_settings];
+    const char *path;
 
-    if (s->kind == SETTING_CHOICE)
-        return (uint64_t) * (const int *)at;
-    if (s->kind == SETTING_BOOL)
-        return *(const bool *)at;
-    if (s->kind == SETTING_SMALL_COUNT)
-        return *(const unsigned *)at;
-    return *(const uint64_t *)at;
+    switch (origin->kind) {
+    case CONFIG_FROM_FILE:
+        path = origins->files[origin->file];
+        buffer_append_string(b, " [");
+        escape_for_log(b, path, strlen(path), PATH_SHOWN_MAX_BYTES);
+        buffer_printf(b, ":%u]", origin->line);
+        break;
+    case CONFIG_FROM_ENVIRONMENT:
+        buffer_append_string(b, " [");
+        config_append_variable(b, s);
+        buffer_append_char(b, ']');
+        break;
+    case CONFIG_FROM_COMMAND_LINE:
+        buffer_append_string(b, " [--set]");
+        break;
+    default:
+        buffer_append_string(b, " [default]");
+        break;
+    }
 }
 
 static void format_setting(const struct config *config, const struct setting *s, struct buffer *out)
@@ -188,7 +213,7 @@ static void format_setting(const struct config *config, const struct setting *s,
         if (value[0])
             buffer_append_string(out, " (default [])");
     } else {
-        uint64_t value = load(config, s);
+        uint64_t value = config_number(config, s);
 
         append_value(out, s, value);
         buffer_printf(out, "; # %s", s->doc);
@@ -198,6 +223,7 @@ static void format_setting(const struct config *config, const struct setting *s,
             buffer_append_char(out, ')');
         }
     }
+    append_origin(out, config, s);
     buffer_append_char(out, '\n');
 }
 

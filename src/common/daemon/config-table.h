@@ -26,6 +26,8 @@ struct setting_choice {
 struct setting {
     const char *group, *name;
     enum setting_kind kind;
+    enum config_reload reload;
+    bool zero_needs_restart;           /* a change from 0 or to 0 */
     size_t offset;                     /* in struct config */
     const char *unit;                  /* of a number as it is written; "": none */
     uint64_t min, max;                 /* of a stored number, both included */
@@ -44,12 +46,46 @@ enum { CONFIG_SETTINGS_MAX = 64 };
 extern const struct setting config_settings[];
 extern const size_t config_n_settings;
 
+const struct setting *config_find_setting(const char *group, const char *name); /* NULL: none */
+bool config_is_group(const char *name);
+
 /* The address of the setting's value. */
 static inline void *config_field(const struct config *config, const struct setting *s)
 {
     return (char *)(uintptr_t)config + s->offset;
 }
 
+/* A value that is no text, as it is stored. */
+uint64_t config_number(const struct config *config, const struct setting *s);
+
+/* ---- Where values come from ---- */
+
+/* Later ones win. */
+enum config_origin_kind {
+    CONFIG_FROM_DEFAULT,
+    CONFIG_FROM_FILE,
+    CONFIG_FROM_ENVIRONMENT,
+    CONFIG_FROM_COMMAND_LINE,
+};
+
+struct config_origin {
+    enum config_origin_kind kind;
+    size_t file; /* the index in config_origins.files */
+    unsigned line;
+};
+
+/* By the index of the setting in the table. */
+struct config_origins {
+    struct config_origin of[CONFIG_SETTINGS_MAX];
+    char *files[CONFIG_FILES_MAX]; /* paths, as they were given */
+    size_t n_files;
+    unsigned group_lines[CONFIG_SETTINGS_MAX]; /* where the last file has the setting's group */
+};
+
 /* For error lines (config-format.c): the value in the file, and the values that are allowed. */
 void config_append_found(struct buffer *b, const config_setting_t *node);
 void config_append_allowed(struct buffer *b, const struct setting *s);
+
+/* The name of the setting's environment variable, such as SQS_DEMO_PRODUCER_BATCH_SIZE. */
+#define CONFIG_VARIABLE_PREFIX "SQS_DEMO_"
+void config_append_variable(struct buffer *b, const struct setting *s);

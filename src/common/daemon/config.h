@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The configuration, /etc/sqs-demo.conf, read with libconfig into one typed struct. One table
+/* The configuration, read with libconfig into one typed struct. One table
  * (config-table.h) holds the place, type, unit, range and default of each setting. Reading,
  * checking and showing the settings all use that table. */
 #pragma once
@@ -24,13 +24,23 @@ enum config_handler {
     CONFIG_HANDLER_HTTP,
 };
 
+/* When a changed setting takes effect. */
+enum config_reload {
+    CONFIG_RELOAD_NOW,          /* during the reload, also for work that waits */
+    CONFIG_RELOAD_NEXT_MESSAGE, /* with the next message or request; those in flight keep the old */
+    CONFIG_RELOAD_RESTART,      /* not before a restart */
+};
+
 enum { CONFIG_COMMAND_MAX_WORDS = 64 };
 
 /* The default of producer.submit_socket. */
 #define CONFIG_SUBMIT_SOCKET "/run/sqs-producerd/submit.socket"
 
+struct config_origins; /* where each value comes from (config-table.h) */
+
 struct config {
     const char *instance; /* instance.h; a text that lives as long as the program; NULL: none */
+    struct config_origins *origins;
     struct aws_config aws;
     struct {
         enum log_target target;
@@ -74,19 +84,28 @@ struct config {
     } consumer;
 };
 
-enum { CONFIG_FILE_MAX_BYTES = 256 * 1024 };
+enum { CONFIG_FILE_MAX_BYTES = 256 * 1024, CONFIG_FILES_MAX = 16 };
 
-/* Reads a configuration's text. `path` is only for error lines. Returns 0 with *ret, -ENOMEM, or
- * CONFIG_E_INVALID with *error: one line about the first fault, "<path>:<line>: <group>.<setting>:
- * found ..., allowed ...". The caller frees both. */
+/* Reads a configuration that is one text. `path` is only for error lines and to show where a value
+ * comes from. Returns 0 with *ret, -ENOMEM, or CONFIG_E_INVALID with *error: one line about the
+ * first fault, "<path>:<line>: <group>.<setting>: found ..., allowed ...". The caller frees both. */
 enum { CONFIG_E_INVALID = 1 };
 int config_parse(const char *path, const char *text, size_t text_bytes, struct config **ret,
                  char **error);
 
+/* Reads a configuration in several steps: config_new has all defaults, and each later text
+ * overrides the values before it. config_finish checks that no required setting is missing. All
+ * return what config_parse does. After an error the configuration can only be freed. */
+int config_new(struct config **ret);
+int config_add_file(struct config *config, const char *path, const char *text, size_t text_bytes,
+                    char **error);
+int config_finish(struct config *config, char **error);
+
 struct config *config_free(struct config *config);
 DEFINE_CLEANUP(struct config *, config_free)
 
-/* Appends the settings in force, in the file's own syntax. If a value is not the default, a comment
- * shows the default. Parts of a URL that may be secret (its user, password and query) are shown as
+/* Appends the settings in force, in the file's own syntax. A comment behind each value shows the
+ * default, if the value is another, and where the value comes from: "[default]", "[PATH:LINE]",
+ * "[NAME OF THE VARIABLE]" or "[--set]". Parts of a URL that may be secret (its user, password and query) are shown as
  * "***". Returns 0 or -ENOMEM. */
 int config_format(const struct config *config, struct buffer *out);

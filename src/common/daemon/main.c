@@ -35,10 +35,11 @@ int daemon_main(const struct program *program, const struct daemon_core *core, i
                 char **argv)
 {
     CLEANUP(config_free) struct config *config = NULL;
+    CLEANUP(config_sources_done) struct config_sources sources = {};
     CLEANUP(service_free) struct service *service = NULL;
     int status = EXIT_SUCCESS, r;
 
-    if (arguments_read(program, argc, argv, &config, &status) != 0)
+    if (arguments_read(program, argc, argv, &config, &sources, &status) != 0)
         return status;
     r = service_new(&service);
     return r < 0 ? cannot_start(r, NULL) : run(service, core, config);

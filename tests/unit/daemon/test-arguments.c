@@ -26,6 +26,7 @@ static struct {
     char out[65536], err[65536];
     int status;
     struct config *config;
+    struct config_sources sources;
 } run;
 
 static int check(const struct config *config, char **error)
@@ -74,7 +75,7 @@ static int read_arguments(const char *first, ...)
     fflush(stdout);
     saved_out = redirect(STDOUT_FILENO);
     saved_err = redirect(STDERR_FILENO);
-    r = arguments_read(&program, argc, argv, &run.config, &run.status);
+    r = arguments_read(&program, argc, argv, &run.config, &run.sources, &run.status);
     fflush(stdout);
     restore(STDOUT_FILENO, saved_out, run.out, sizeof(run.out));
     restore(STDERR_FILENO, saved_err, run.err, sizeof(run.err));
@@ -170,8 +171,47 @@ static void a_good_configuration_is_handed_over(void **state)
     assert_int_equal(run.status, -1);
 
     write_config(GOOD "log: { level = \"error\"; };");
-    assert_int_equal(read_arguments("--config=/nonexistent", "--config", config_path, NULL), 0);
+    assert_int_equal(read_arguments("--config", config_path, NULL), 0);
     assert_false(log_enabled(LOG_WARNING));
+}
+
+static void of_several_files_the_later_win(void **state)
+{
+    char second[80], option[96], expected[256];
+    FILE *f;
+
+    write_config(GOOD "producer: {\n batch_size = 3; groups = 4;\n};");
+    snprintf(second, sizeof(second), "%s.second", config_path);
+    snprintf(option, sizeof(option), "--config=%s", second);
+    f = fopen(second, "we");
+    assert_non_null(f);
+    fputs("producer: { batch_size = 5; };", f);
+    fclose(f);
+
+    assert_int_equal(read_arguments(config_option(), option, NULL), 0);
+    assert_int_equal(run.config->producer.batch_size, 5);
+    assert_int_equal(run.config->producer.groups, 4);
+    assert_int_equal(run.sources.n_files, 2);
+    assert_int_equal(read_arguments(option, config_option(), NULL), 0);
+    assert_int_equal(run.config->producer.batch_size, 3);
+
+    assert_int_equal(read_arguments("--check-config", config_option(), option, NULL),
+                     ARGUMENTS_E_EXIT);
+    assert_int_equal(run.status, EX_OK);
+    snprintf(expected, sizeof(expected), "# The settings in force, from %s, %s\n", config_path,
+             second);
+    assert_memory_equal(run.out, expected, strlen(expected));
+    snprintf(expected, sizeof(expected), "(default 1) [%s:1]\n", second);
+    assert_non_null(strstr(run.out, expected));
+    snprintf(expected, sizeof(expected), "(default 1) [%s:3]\n", config_path);
+    assert_non_null(strstr(run.out, expected));
+
+    /* Each file must be there. */
+    assert_int_equal(unlink(second), 0);
+    assert_int_equal(read_arguments(option, config_option(), NULL), ARGUMENTS_E_EXIT);
+    assert_int_equal(run.status, EX_CONFIG);
+    snprintf(expected, sizeof(expected), "cannot read %s: No such file", second);
+    assert_memory_equal(run.err, expected, strlen(expected));
 }
 
 static void a_configuration_that_cannot_be_read_is_told(void **state)
@@ -259,13 +299,14 @@ static void a_full_standard_output_is_no_success(void **state)
 {
     int saved = dup(STDOUT_FILENO), r, status = -1;
     struct config *config = NULL;
+    struct config_sources sources = {};
     char *argv[] = {(char[]){"sqs-testd"}, (char[]){"--help"}, NULL};
     FILE *full = fopen("/dev/full", "we");
     int saved_err = redirect(STDERR_FILENO);
 
     fflush(stdout);
     dup2(fileno(full), STDOUT_FILENO);
-    r = arguments_read(&program, 2, argv, &config, &status);
+    r = arguments_read(&program, 2, argv, &config, &sources, &status);
     dup2(saved, STDOUT_FILENO);
     clearerr(stdout);
     close(saved);
@@ -305,6 +346,7 @@ int main(void)
         cmocka_unit_test(help_and_version_go_to_standard_output),
         cmocka_unit_test(bad_arguments_are_told_in_one_line),
         cmocka_unit_test(a_good_configuration_is_handed_over),
+        cmocka_unit_test(of_several_files_the_later_win),
         cmocka_unit_test(a_configuration_that_cannot_be_read_is_told),
         cmocka_unit_test(a_bad_setting_is_told_with_its_line),
         cmocka_unit_test(the_check_prints_a_configuration_that_can_be_used),

@@ -2,6 +2,8 @@
 /* Settings: their defaults, ranges and kinds, and how they are shown. */
 #include "config-fixture.h"
 
+#include "daemon/config-reload.h"
+
 static void what_is_left_out_has_its_default(void **state)
 {
     CLEANUP(config_free) struct config *c = parse(AWS);
@@ -346,8 +348,12 @@ static void an_unknown_name_is_refused_with_the_nearest_known(void **state)
 
 static void what_is_shown_parses_to_the_same(void **state)
 {
-    CLEANUP(config_free) struct config *first = NULL, *second = NULL;
+    CLEANUP(config_free) struct config *first = NULL, *second = NULL, *third = NULL;
     CLEANUP(buffer_done) struct buffer one = BUFFER_INIT(65536), two = BUFFER_INIT(65536);
+    CLEANUP(buffer_done) struct buffer three = BUFFER_INIT(65536);
+
+    struct config_change change;
+    size_t at = 0;
 
     first = parse("aws: { " QUEUE " profile = \"q\\\"\\\\\xc3\xa4\"; use_fips_endpoint = true; };"
                   "log: { level = \"warning\"; }; consumer: { max_messages = 3; };"
@@ -355,16 +361,22 @@ static void what_is_shown_parses_to_the_same(void **state)
                   "message_group_id = \"a://b@c?d\"; start_delay = 12.34; };");
     assert_int_equal(config_format(first, &one), 0);
     assert_non_null(strstr(one.data, "    messages_to_send = 5000000000; # messages to send before "
-                                     "ending; 0: for ever (default 100)\n"));
+                                     "ending; 0: for ever (default 100) [x.conf:1]\n"));
     assert_non_null(strstr(one.data, "    start_delay = 12.34; #"));
     assert_non_null(strstr(one.data, "    send_interval = 0.000001; #"));
     assert_non_null(strstr(one.data, "    level = \"warning\"; # the least important level that is "
-                                     "logged (default \"info\")\n"));
-    assert_non_null(strstr(one.data, "    target = \"auto\"; #"));
+                                     "logged (default \"info\") [x.conf:1]\n"));
+    assert_non_null(strstr(one.data, "    target = \"auto\"; # where log lines go; auto: to the "
+                                     "journal under systemd, else to standard error [default]\n"));
     assert_null(strstr(one.data, "(default \"auto\")"));
     second = parse(buffer_string(&one));
     assert_int_equal(config_format(second, &two), 0);
-    assert_string_equal(buffer_string(&one), buffer_string(&two));
+    /* Of what was shown, every setting stands in the file, in a line of its own. */
+    assert_null(strstr(two.data, "[default]"));
+    third = parse(buffer_string(&two));
+    assert_int_equal(config_format(third, &three), 0);
+    assert_string_equal(buffer_string(&two), buffer_string(&three));
+    assert_false(config_next_change(first, second, &at, &change));
     assert_int_equal(second->producer.messages_to_send, 5000000000);
     assert_string_equal(second->aws.profile, "q\"\\\xc3\xa4");
     assert_string_equal(second->producer.message_group_id, "a://b@c?d");
@@ -408,7 +420,7 @@ static void the_shipped_file_says_the_defaults(void **state)
     free(c->aws.region);
     c->aws.region = strdup("");
     assert_int_equal(config_format(c, &shown), 0);
-    assert_null(strstr(shown.data, "(default"));
+    assert_null(strstr(shown.data, "(default "));
 }
 
 static void the_shipped_file_has_every_setting_and_comment(void **state)
