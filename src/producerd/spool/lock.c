@@ -24,6 +24,15 @@ static int open_folder(const char *path)
     return open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* After the timeout. The lock can be shared only if no command holds it, so daemons hold it. They
+ * may have released it just now. Returns 0 with the lock, or one of the conditions. */
+static int find_holder(int fd, bool is_command)
+{
+    if (!is_command || flock(fd, LOCK_SH | LOCK_NB) < 0)
+        return SPOOL_LOCK_E_COMMAND;
+    return flock(fd, LOCK_EX | LOCK_NB) < 0 ? SPOOL_LOCK_E_DAEMON : 0;
+}
+
 int spool_lock(const char *path, bool is_command, uint64_t timeout_usec, int *ret_fd)
 {
     static const struct timespec again = {.tv_nsec = RETRY_INTERVAL_USEC * 1000};
@@ -34,6 +43,7 @@ int spool_lock(const char *path, bool is_command, uint64_t timeout_usec, int *re
         return -ENOMEM;
     while (fd >= 0 && flock(fd, (is_command ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0) {
         bool is_held = errno == EWOULDBLOCK;
+        int r = 0;
 
         if (errno == EINTR)
             continue;
@@ -41,9 +51,13 @@ int spool_lock(const char *path, bool is_command, uint64_t timeout_usec, int *re
             nanosleep(&again, NULL);
             continue;
         }
-        close(fd);
         if (is_held)
-            return -EBUSY;
+            r = find_holder(fd, is_command);
+        if (is_held && r == 0)
+            break;
+        close(fd);
+        if (r > 0)
+            return r;
         fd = -1; /* the file system does not support flock */
     }
     *ret_fd = fd;

@@ -182,10 +182,15 @@ static int open_database(struct spool *s, const char *path, char **error)
     int r =
         spool_lock(path, s->options.is_command, SPOOL_LOCK_TIMEOUT_SEC * USEC_PER_SEC, &s->lock);
 
-    if (r == -EBUSY)
-        return error_line(r, error,
+    if (r == SPOOL_LOCK_E_COMMAND)
+        return error_line(-EBUSY, error,
                           "another process works on what was set aside in the spool "
                           "('sqs-producerd --rejected'), and has not done within %d s: try again",
+                          SPOOL_LOCK_TIMEOUT_SEC);
+    if (r == SPOOL_LOCK_E_DAEMON)
+        return error_line(-EBUSY, error,
+                          "the daemon is starting, and has not read the spool within %d s: try "
+                          "again",
                           SPOOL_LOCK_TIMEOUT_SEC);
     if (r < 0)
         return r;

@@ -2,7 +2,6 @@
 #include "producerd/spool/lock.h"
 #include "test.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -14,21 +13,28 @@ static char folder[64], path[96];
 
 static int lock(bool is_command, uint64_t timeout_usec)
 {
-    int fd = -1, r = spool_lock(path, is_command, timeout_usec, &fd);
+    int fd = -1;
 
-    if (r < 0)
-        return r;
+    assert_int_equal(spool_lock(path, is_command, timeout_usec, &fd), 0);
     assert_true(fd >= 0);
     return fd;
 }
 
-static void daemons_share_the_lock(void **state)
+static void assert_lock_fails(bool is_command, uint64_t timeout_usec, int result)
+{
+    int fd = -1;
+
+    assert_int_equal(spool_lock(path, is_command, timeout_usec, &fd), result);
+    assert_int_equal(fd, -1);
+}
+
+static void daemons_share_the_lock_and_a_command_is_told_of_them(void **state)
 {
     int first = lock(false, NO_PATIENCE), second = lock(false, NO_PATIENCE);
 
-    assert_int_equal(lock(true, NO_PATIENCE), -EBUSY);
+    assert_lock_fails(true, NO_PATIENCE, SPOOL_LOCK_E_DAEMON);
     close(first);
-    assert_int_equal(lock(true, NO_PATIENCE), -EBUSY);
+    assert_lock_fails(true, 1, SPOOL_LOCK_E_DAEMON);
     close(second);
     close(lock(true, NO_PATIENCE));
 }
@@ -37,8 +43,8 @@ static void command_excludes_all_others(void **state)
 {
     int fd = lock(true, NO_PATIENCE);
 
-    assert_int_equal(lock(false, NO_PATIENCE), -EBUSY);
-    assert_int_equal(lock(true, 1), -EBUSY);
+    assert_lock_fails(false, NO_PATIENCE, SPOOL_LOCK_E_COMMAND);
+    assert_lock_fails(true, 1, SPOOL_LOCK_E_COMMAND);
     close(fd);
     close(lock(false, NO_PATIENCE));
 }
@@ -71,7 +77,7 @@ static void missing_folder_is_no_error_of_the_lock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(daemons_share_the_lock),
+        cmocka_unit_test(daemons_share_the_lock_and_a_command_is_told_of_them),
         cmocka_unit_test(command_excludes_all_others),
         cmocka_unit_test(waiting_caller_gets_the_released_lock),
         cmocka_unit_test(missing_folder_is_no_error_of_the_lock),
