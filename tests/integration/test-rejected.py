@@ -146,6 +146,32 @@ def a_daemon_that_starts_meanwhile_waits_for_the_command():
 
 
 @tap.test
+def a_command_says_that_the_daemon_is_starting():
+    with SqsLocal([FIFO]) as server, Spool() as spool:
+        _, config = spooled(spool, server, {"body": "a", "group": "g"})
+        folder = os.open(spool.path, os.O_RDONLY)
+        fcntl.flock(folder, fcntl.LOCK_SH)  # as a daemon does until it has read the spool
+        status, _, err = rejected(spool, config)
+        tap.equal(status, TRY_LATER, err)
+        tap.equal(err, f"sqs-producerd: {spool.path}: the daemon is starting, and has not read the spool "
+                       "within 5 s: try again\n")
+        os.close(folder)
+
+
+@tap.test
+def root_that_may_not_become_the_owner_is_told_so_in_one_line():
+    if os.geteuid() != 0:
+        raise tap.Skip("only root becomes the owner")
+    with SqsLocal([FIFO]) as server, Spool() as spool:
+        _, config = spooled(spool, server, {"body": "a", "group": "g"})
+        for path in (spool.path, spool.file):
+            os.chown(path, OWNER, OWNER)
+        status, _, err = rejected(spool, config, prefix=["setpriv", "--bounding-set", "-sys_chroot"])
+        tap.equal((status, err), (LACKS, f"sqs-producerd: {spool.path}: cannot become its owner: "
+                                         "Operation not permitted\n"))
+
+
+@tap.test
 def a_reader_that_is_slow_keeps_no_daemon_out():
     with SqsLocal([FIFO]) as server, Spool() as spool:
         spooled(spool, server, *({"body": "a", "group": "g"} for _ in range(300)))

@@ -5,6 +5,7 @@
 #include <sysexits.h>
 
 #include "daemon/instance.h"
+#include "producerd/submit/shortage.h"
 #include "util/encode.h"
 
 const char submit_usage[] =
@@ -100,7 +101,7 @@ static int read_binary(struct submit_call *call, size_t i)
     *binary = BUFFER_INIT(SUBMISSION_LINE_MAX_BYTES);
     r = base64_decode(binary, attribute->value, attribute->value_bytes);
     if (r < 0 && r != -EINVAL)
-        return EX_OSERR;
+        return submit_shortage(call->program->name, r);
     if (r < 0)
         return wrong(call, "the value is not base64, with its padding and in one line", optarg);
     attribute->value = buffer_string(binary);
@@ -121,7 +122,7 @@ static int read_attribute(struct submit_call *call)
         return wrong(call, "more than 10 attributes", optarg);
     call->names[i] = strndup(optarg, size);
     if (!call->names[i])
-        return EX_OSERR;
+        return submit_shortage(call->program->name, -ENOMEM);
     call->message.n_attributes++;
     colon = strchr(call->names[i], ':');
     if (colon)

@@ -28,8 +28,8 @@ struct submit_call {
 };
 
 /* Parses the command line into a call that has its program and is otherwise zero. Returns true when
- * the program should exit with *ret_status: EX_OK after --help or --version, EX_USAGE after a line
- * on standard error, EX_IOERR, EX_OSERR. */
+ * the program should exit with *ret_status: EX_OK after --help or --version; EX_USAGE, EX_IOERR or
+ * EX_OSERR after a line on standard error. */
 bool submit_arguments_read(struct submit_call *call, int argc, char **argv, int *ret_status);
 void submit_call_done(struct submit_call *call);
 

@@ -16,6 +16,7 @@
 #include "daemon/instance.h"
 #include "producerd/intake/protocol.h"
 #include "producerd/spool/spool.h"
+#include "producerd/submit/shortage.h"
 
 struct submit_offline {
     struct message_store store;
@@ -73,7 +74,7 @@ static bool find_queue_kind(const struct submit_offline *o, bool *ret_is_fifo)
 static int cannot_open(const struct submit_offline *o, int r, const char *error)
 {
     if (r == -ENOMEM)
-        return EX_OSERR;
+        return submit_shortage(o->options->program, r);
     fprintf(stderr, "%s: %s: %s\n", o->options->program, o->folder, error ? error : strerror(-r));
     return r > 0 ? EX_CONFIG : EX_TEMPFAIL;
 }
@@ -104,15 +105,15 @@ int submit_offline_ask(struct submit_offline *o, const struct buffer *line,
 {
     CLEANUP(buffer_done) struct buffer answer = BUFFER_INIT(SUBMISSION_REPLY_MAX_BYTES);
     struct protocol protocol = {.store = &o->store};
-    int status = o->spool ? EX_OK : open_spool(o);
+    int status = o->spool ? EX_OK : open_spool(o), r;
 
     if (status != EX_OK)
         return status;
     /* Without the newlines. */
-    if (protocol_answer(&protocol, buffer_string(line), line->size - 1, true, &answer) != 0 ||
-        submission_reply_read(buffer_string(&answer), answer.size - 1, ret) != 0)
-        return EX_OSERR;
-    return EX_OK;
+    r = protocol_answer(&protocol, buffer_string(line), line->size - 1, true, &answer);
+    if (r == 0)
+        r = submission_reply_read(buffer_string(&answer), answer.size - 1, ret);
+    return r == 0 ? EX_OK : submit_shortage(o->options->program, r < 0 ? r : -EPROTO);
 }
 
 void submit_offline_close(struct submit_offline *o)
@@ -192,13 +193,13 @@ static int work_as_owner(struct submit_offline *o, int folder,
     return status;
 }
 
-static int wait_for(pid_t child)
+static int wait_for(const char *program, pid_t child)
 {
     int status;
 
     while (waitpid(child, &status, 0) < 0)
         if (errno != EINTR)
-            return EX_OSERR;
+            return submit_shortage(program, -errno);
     if (WIFSIGNALED(status)) { /* mostly SIGPIPE */
         signal(WTERMSIG(status), SIG_DFL);
         raise(WTERMSIG(status));
@@ -215,10 +216,10 @@ bool submit_offline_run(const struct submit_offline_options *options,
     int folder = find_folder(options, &path, ret_why);
     pid_t child;
 
-    if (folder < 0) {
-        *ret_status = EX_OSERR;
+    if (folder == -ENOMEM)
+        *ret_status = submit_shortage(options->program, folder);
+    if (folder < 0)
         return folder == -ENOMEM;
-    }
     *ret_why = NULL;
     o.folder = path;
     fflush(NULL);
@@ -229,7 +230,8 @@ bool submit_offline_run(const struct submit_offline_options *options,
         fflush(NULL);
         _exit(status);
     }
+    *ret_status =
+        child > 0 ? wait_for(options->program, child) : submit_shortage(options->program, -errno);
     close(folder);
-    *ret_status = child > 0 ? wait_for(child) : EX_OSERR;
     return *ret_status != SUBMIT_OFFLINE_IN_USE;
 }

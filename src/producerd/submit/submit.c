@@ -16,6 +16,7 @@
 #include "producerd/submit/arguments.h"
 #include "producerd/submit/client.h"
 #include "producerd/submit/offline.h"
+#include "producerd/submit/shortage.h"
 #include "util/encode.h"
 #include "util/file.h"
 
@@ -79,7 +80,7 @@ static int read_all(const struct submit_call *call, int fd, struct buffer *body)
         ssize_t n;
 
         if (buffer_reserve(body, READ_BYTES) < 0)
-            return EX_OSERR;
+            return submit_shortage(call->program->name, body->error);
         n = read(fd, body->data + body->size, READ_BYTES);
         if (n < 0 && errno == EINTR)
             continue;
@@ -205,7 +206,8 @@ static int submit(struct submit_call *call, struct peer peer)
 
 /* ---- Rejected messages ---- */
 
-static int append_rejected(struct buffer *list, const struct submission_rejected *message)
+static int append_rejected(const struct submit_call *call, struct buffer *list,
+                           const struct submission_rejected *message)
 {
     time_t when = (time_t)message->when_sec;
     char text[32] = "-";
@@ -222,7 +224,7 @@ static int append_rejected(struct buffer *list, const struct submission_rejected
     buffer_printf(list, "\t%zu\t", message->bytes);
     escape_for_log(list, message->reason, strlen(message->reason), SUBMISSION_REASON_MAX_BYTES);
     buffer_append_char(list, '\n');
-    return list->error < 0 ? EX_OSERR : EX_OK;
+    return list->error < 0 ? submit_shortage(call->program->name, list->error) : EX_OK;
 }
 
 /* Writing to standard output may block for ever; the daemon must not wait for the file
@@ -249,7 +251,7 @@ static int list_page(const struct submit_call *call, struct peer peer, uint64_t 
     status = ask(call, peer, &line, &reply);
     for (size_t i = 0; status == EX_OK && i < reply->n_messages; i++) {
         *after = reply->messages[i].number;
-        status = append_rejected(list, &reply->messages[i]);
+        status = append_rejected(call, list, &reply->messages[i]);
     }
     *has_more = status == EX_OK && reply->has_more && reply->n_messages > 0;
     return status;
@@ -393,9 +395,6 @@ int submit_main(const struct program *program, int argc, char **argv)
 
     if (!submit_arguments_read(&call, argc, argv, &status))
         status = run(&call);
-    if (status == EX_OSERR)
-        fprintf(stderr, "%s: out of memory, or of something else of this machine's\n",
-                program->name);
     submit_call_done(&call);
     return status;
 }
