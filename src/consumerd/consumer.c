@@ -48,12 +48,22 @@ static void show_status(struct consumer *c)
 
 /* --- Dispatch --- */
 
-/* Shortly after a stop begins: cancels messages that wait for the log. Returns when that is due. */
+/* Whether a stop still waits for receives. A message that is released now could be given to one of
+ * them, and would be received once more. In the last part of a stop messages are released even if
+ * receives are under way. */
+static bool is_receiving_at_stop(const struct consumer *c)
+{
+    return c->is_stopping && receiver_polls(c->receiver) > 0 && clock_boot_usec() < c->cancel_usec;
+}
+
+/* Shortly after a stop begins: cancels messages that wait for the log. Returns when that is due;
+ * USEC_INFINITY: not before the last receive has ended, or cancel_if_late is due. */
 static uint64_t cancel_log_waits_if_late(struct consumer *c)
 {
     size_t n;
 
-    if (!c->is_stopping || c->has_cancelled_log_waits || inflight_status(c->inflight).handling == 0)
+    if (!c->is_stopping || c->has_cancelled_log_waits || is_receiving_at_stop(c) ||
+        inflight_status(c->inflight).handling == 0)
         return USEC_INFINITY;
     if (clock_boot_usec() < c->log_waits_end_usec)
         return c->log_waits_end_usec;
@@ -119,11 +129,9 @@ static bool end_if_done(struct consumer *c)
     return true;
 }
 
-/* In the last part of a stop messages are released even if receives are under way. */
 static void note_receiving(struct consumer *c)
 {
-    inflight_set_receiving(c->inflight, c->is_stopping && receiver_polls(c->receiver) > 0 &&
-                                            clock_boot_usec() < c->cancel_usec);
+    inflight_set_receiving(c->inflight, is_receiving_at_stop(c));
 }
 
 static void dispatch_once(struct consumer *c)

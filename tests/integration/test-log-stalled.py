@@ -123,6 +123,22 @@ def a_message_whose_line_was_not_taken_is_released_at_a_stop():
         tap.equal(len(sqs.receive(server, most=1)), 1, "visible again")
 
 
+@tap.test
+def a_message_whose_line_was_not_taken_is_not_given_to_the_last_receive():
+    with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
+        for i in range(COUNT):
+            sqs.send(server, f"body {i} {'x' * 900}")
+        daemon = consumer(server, folder, concurrency=2, stop_timeout=300, wait_time=4,
+                          visibility_timeout=60)
+        tap.wait_until(lambda: 0 < len(receives(server)) == deleted(server) + 1, 60,
+                       "a message that waits")
+        time.sleep(0.2)  # one receive more is under way, since a second message could be handled
+        daemon.signal(signal.SIGTERM)
+        tap.equal(daemon.process.wait(60), 1)
+        tap.equal(set(receives(server).values()), {1})
+        tap.equal(len(sqs.receive(server, most=1)), 1, "visible again")
+
+
 REJECT = 'exec 3<&0; echo "$SQS_MESSAGE_ID" >>$PLACE/rejected; exit 65\n'
 
 

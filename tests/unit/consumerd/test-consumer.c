@@ -594,15 +594,16 @@ static void near_a_stops_end_messages_are_released_whatever_is_received(void **s
     assert_int_equal(n_under_way(SQS_RECEIVE_MESSAGE), 1);
 }
 
+static const struct handler_ops logging_ops = {fake_run, fake_cancel, fake_abandon,
+                                               fake_handler_free, .waits_for_log = true};
+
 /* Handlers whose work is more than a line have the stop's time. */
 static void at_a_stop_what_waits_for_the_log_is_soon_released(void **state)
 {
-    static const struct handler_ops ops = {fake_run, fake_cancel, fake_abandon, fake_handler_free,
-                                           .waits_for_log = true};
-
-    start_with(&ops);
+    start_with(&logging_ops);
     deliver("ab", "a");
     raise(SIGTERM);
+    deliver("", "b");
     settle_down();
     assert_int_equal(n_running(), 2); /* the log may be about to take them */
     pass(1 * SEC);
@@ -615,9 +616,28 @@ static void at_a_stop_what_waits_for_the_log_is_soon_released(void **state)
     start(true);
     deliver("ab", "a");
     raise(SIGTERM);
+    deliver("", "b");
     settle_down();
     pass(1 * SEC);
     assert_int_equal(n_running(), 2);
+}
+
+/* SQS could give it to that receive, which counts on the way to the dead-letter queue. */
+static void at_a_stop_what_waits_for_the_log_is_kept_while_a_receive_is_under_way(void **state)
+{
+    start_with(&logging_ops);
+    deliver("ab", "a");
+    raise(SIGTERM);
+    settle_down();
+    pass(5 * SEC);
+    assert_int_equal(n_under_way(SQS_RECEIVE_MESSAGE), 1);
+    assert_int_equal(n_running(), 2);
+    assert_int_equal(n_releases(), 0);
+    deliver("", "b");
+    settle_down();
+    assert_int_equal(n_running(), 0);
+    assert_int_equal(n_releases(), 1);
+    assert_true(fake_forget_line("The log takes no lines: releasing 2 messages"));
 }
 
 static void the_start_says_what_is_at_work(void **state)
@@ -698,6 +718,7 @@ int main(void)
         TEST(memory_shortage_is_waited_out),
         TEST(watchdog_finds_no_stall_idle_or_busy),
         TEST(at_a_stop_what_waits_for_the_log_is_soon_released),
+        TEST(at_a_stop_what_waits_for_the_log_is_kept_while_a_receive_is_under_way),
         TEST(the_start_says_what_is_at_work),
         TEST(a_minute_in_which_messages_come_has_a_line_and_an_idle_one_none),
         TEST(the_end_tells_the_totals),
