@@ -87,8 +87,10 @@ static void on_timer(void *userdata)
 {
     struct prober *p = userdata;
 
-    if (!prober_ask(p))
-        set_timer(p);
+    if (prober_ask(p))
+        return;
+    set_timer(p);
+    p->options.round_over(p->options.userdata);
 }
 
 int prober_new(sd_event *event, const struct prober_options *options, struct prober **ret)

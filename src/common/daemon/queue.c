@@ -262,7 +262,7 @@ static void on_all_probed(void *userdata)
         return;
     if (queue->is_denied)
         service_exit(queue->service, EX_NOPERM);
-    else if (permissions_count_denied(&queue->permissions) == 0)
+    else if (permissions_count_denied(&queue->permissions, now_usec(queue)) == 0)
         begin(queue);
 }
 

@@ -82,9 +82,15 @@ bool permissions_needs_probe(const struct permissions *permissions, enum sqs_ope
     return is_unproven(p) && p->answer != PERMISSION_ALLOWED;
 }
 
+/* Whether it was denied, and the denial is not forgotten. */
+static bool is_denied(const struct permission *p, uint64_t now_usec)
+{
+    return p->n_denials > 0 && now_usec - p->denied_last_usec <= PERMISSION_FORGET_USEC;
+}
+
 static bool add_denial(struct permission *p, uint64_t now_usec)
 {
-    if (p->n_denials == 0 || now_usec - p->denied_last_usec > PERMISSION_FORGET_USEC) {
+    if (!is_denied(p, now_usec)) {
         p->n_denials = 0;
         p->denied_since_usec = now_usec;
     }
@@ -123,12 +129,12 @@ void permissions_proven(struct permissions *permissions, enum sqs_operation oper
     p->n_denials = 0;
 }
 
-unsigned permissions_count_denied(const struct permissions *permissions)
+unsigned permissions_count_denied(const struct permissions *permissions, uint64_t now_usec)
 {
     unsigned n = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(permissions->by_operation); i++)
-        n += permissions->by_operation[i].n_denials > 0;
+        n += is_denied(&permissions->by_operation[i], now_usec);
     return n;
 }
 
@@ -147,7 +153,7 @@ uint64_t permissions_retry_usec(const struct permissions *permissions, uint64_t 
     uint64_t longest_usec = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(permissions->by_operation); i++)
-        if (permissions->by_operation[i].n_denials > 0)
+        if (is_denied(&permissions->by_operation[i], now_usec))
             longest_usec = MAX(longest_usec, retry_usec(&permissions->by_operation[i], now_usec));
     return longest_usec > 0 ? longest_usec : USEC_INFINITY;
 }

@@ -72,7 +72,7 @@ bool permissions_is_denial_fatal(const struct permissions *permissions,
 bool permissions_needs_probe(const struct permissions *permissions, enum sqs_operation operation);
 
 /* How many actions are denied. */
-unsigned permissions_count_denied(const struct permissions *permissions);
+unsigned permissions_count_denied(const struct permissions *permissions, uint64_t now_usec);
 
 /* How long from now to wait before the denied actions are probed again; USEC_INFINITY: none is
  * denied. The first waits are short, and one ends exactly when the last denial begins to count. */

@@ -96,7 +96,7 @@ static void only_what_is_needed_is_probed(void **state)
     assert_true(permissions_is_denial_fatal(&p, SQS_DELETE_MESSAGE_BATCH));
     assert_false(permissions_denied(&p, SQS_SEND_MESSAGE, START));
     assert_false(permissions_denied(&p, SQS_SEND_MESSAGE, START + PERMISSION_DENIAL_USEC));
-    assert_int_equal(permissions_count_denied(&p), 0);
+    assert_int_equal(permissions_count_denied(&p, START), 0);
     permissions_init(&p, 0);
     assert_false(permissions_needs_probe(&p, SQS_DELETE_MESSAGE));
 }
@@ -107,7 +107,7 @@ static void a_denial_counts_after_30_s(void **state)
 
     permissions_init(&p, CONSUMER);
     assert_false(permissions_probed(&p, SQS_DELETE_MESSAGE, PERMISSION_DENIED, START));
-    assert_int_equal(permissions_count_denied(&p), 1);
+    assert_int_equal(permissions_count_denied(&p, START), 1);
     assert_true(permissions_needs_probe(&p, SQS_DELETE_MESSAGE));
     assert_false(permissions_probed(&p, SQS_DELETE_MESSAGE, PERMISSION_DENIED,
                                     START + PERMISSION_DENIAL_USEC - 1));
@@ -122,7 +122,7 @@ static void what_told_nothing_in_between_leaves_the_denial(void **state)
     permissions_init(&p, CONSUMER);
     assert_false(permissions_probed(&p, SQS_DELETE_MESSAGE, PERMISSION_DENIED, START));
     assert_false(permissions_probed(&p, SQS_DELETE_MESSAGE, PERMISSION_UNKNOWN, START + 1));
-    assert_int_equal(permissions_count_denied(&p), 1);
+    assert_int_equal(permissions_count_denied(&p, START), 1);
     assert_false(permissions_probed(&p, SQS_DELETE_MESSAGE, PERMISSION_UNKNOWN,
                                     START + 2 * PERMISSION_DENIAL_USEC));
     assert_true(permissions_probed(&p, SQS_DELETE_MESSAGE, PERMISSION_DENIED,
@@ -137,7 +137,7 @@ static void a_permission_that_comes_ends_the_denial(void **state)
     permissions_init(&p, CONSUMER);
     assert_false(permissions_probed(&p, SQS_DELETE_MESSAGE, PERMISSION_DENIED, START));
     assert_false(permissions_probed(&p, SQS_DELETE_MESSAGE, PERMISSION_ALLOWED, later - 1));
-    assert_int_equal(permissions_count_denied(&p), 0);
+    assert_int_equal(permissions_count_denied(&p, START), 0);
     assert_false(permissions_needs_probe(&p, SQS_DELETE_MESSAGE));
     /* Where it comes and goes, the 30 s begin anew. */
     assert_false(permissions_denied(&p, SQS_DELETE_MESSAGE, later));
@@ -158,7 +158,7 @@ static void a_real_request_denied_counts_until_one_has_succeeded(void **state)
     permissions_proven(&p, SQS_DELETE_MESSAGE_BATCH);
     assert_false(permissions_is_denial_fatal(&p, SQS_DELETE_MESSAGE));
     assert_true(permissions_is_denial_fatal(&p, SQS_RECEIVE_MESSAGE));
-    assert_int_equal(permissions_count_denied(&p), 0);
+    assert_int_equal(permissions_count_denied(&p, START), 0);
     assert_false(permissions_denied(&p, SQS_DELETE_MESSAGE, late));
     assert_false(permissions_denied(&p, SQS_DELETE_MESSAGE, 10 * late));
     assert_false(permissions_probed(&p, SQS_DELETE_MESSAGE, PERMISSION_DENIED, 10 * late));
@@ -181,6 +181,21 @@ static void a_passing_denial_is_forgotten(void **state)
     permissions_init(&p, CONSUMER);
     assert_false(permissions_denied(&p, SQS_DELETE_MESSAGE, START));
     assert_true(permissions_denied(&p, SQS_DELETE_MESSAGE, START + PERMISSION_FORGET_USEC));
+}
+
+/* Only answers that tell nothing have come since, for example because SQS was not reached. */
+static void denial_without_another_for_long_is_neither_counted_nor_asked_for(void **state)
+{
+    struct permissions p;
+    uint64_t last = START + PERMISSION_FORGET_USEC;
+
+    permissions_init(&p, CONSUMER);
+    assert_false(permissions_probed(&p, SQS_DELETE_MESSAGE, PERMISSION_DENIED, START));
+    assert_false(permissions_probed(&p, SQS_DELETE_MESSAGE, PERMISSION_UNKNOWN, last));
+    assert_int_equal(permissions_count_denied(&p, last), 1);
+    assert_int_equal(permissions_retry_usec(&p, last), PERMISSION_RETRY_SLOW_USEC);
+    assert_int_equal(permissions_count_denied(&p, last + 1), 0);
+    assert_true(permissions_retry_usec(&p, last + 1) == USEC_INFINITY);
 }
 
 static void denied_ones_are_asked_for_soon_and_when_the_last_comes_to_count(void **state)
@@ -217,6 +232,7 @@ int main(void)
         cmocka_unit_test(a_permission_that_comes_ends_the_denial),
         cmocka_unit_test(a_real_request_denied_counts_until_one_has_succeeded),
         cmocka_unit_test(a_passing_denial_is_forgotten),
+        cmocka_unit_test(denial_without_another_for_long_is_neither_counted_nor_asked_for),
         cmocka_unit_test(denied_ones_are_asked_for_soon_and_when_the_last_comes_to_count),
     };
 
