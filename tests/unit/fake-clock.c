@@ -12,6 +12,11 @@ uint64_t clock_boot_usec(void)
     return fake_now_usec;
 }
 
+uint64_t clock_monotonic_usec(void)
+{
+    return fake_now_usec;
+}
+
 uint64_t clock_wall_usec(void)
 {
     return FAKE_WALL_USEC + fake_now_usec;

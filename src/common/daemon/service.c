@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <systemd/sd-daemon.h>
 
@@ -38,6 +39,10 @@ struct service {
     void *stall_userdata;
     unsigned n_stalls; /* checks in a row that found a stall */
     bool is_ready, is_stopping, is_exiting;
+    sd_event_source
+        *hangup; /* SIGHUP, off until service_on_reload; NULL: it stops, or is ignored */
+    service_reload_fn reload;
+    void *reload_userdata;
     char status[STATUS_MAX_BYTES];
     char trouble[STATUS_MAX_BYTES];
     uint64_t status_sent_usec;
@@ -99,6 +104,25 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
     return 0;
 }
 
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+    struct service *service = userdata;
+    bool is_told = service->is_ready;
+
+    if (service->is_stopping) {
+        log_info("Asked to read the settings again, but a stop has begun: not read.");
+        return 0;
+    }
+    /* Before READY=1 systemd would take a READY=1 for the end of the start. */
+    if (is_told)
+        sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+                   (unsigned long long)clock_monotonic_usec());
+    service->reload(service->reload_userdata);
+    if (is_told)
+        sd_notify(0, "READY=1");
+    return 0;
+}
+
 static void send_status(struct service *service)
 {
     service->status_sent_usec = now_usec(service);
@@ -157,12 +181,24 @@ static int set_up_watchdog(struct service *service)
     return r < 0 ? r : timer_set_after(&service->watchdog, 0);
 }
 
+/* Blocks a signal, because a blocked signal waits for its event source. */
+static int hold_signal(int number)
+{
+    sigset_t one;
+
+    sigemptyset(&one);
+    sigaddset(&one, number);
+    return sigprocmask(SIG_BLOCK, &one, NULL) < 0 ? -errno : 0;
+}
+
 /* Stop signals have a high priority, so that a busy loop still stops. */
-static int add_signal(struct service *service, int number)
+static int add_stop_signal(struct service *service, int number)
 {
     sd_event_source *source = NULL;
-    int r = sd_event_add_signal(service->event, &source, number, on_signal, service);
+    int r = hold_signal(number);
 
+    if (r >= 0)
+        r = sd_event_add_signal(service->event, &source, number, on_signal, service);
     if (r >= 0)
         r = sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IMPORTANT);
     if (r >= 0)
@@ -171,29 +207,40 @@ static int add_signal(struct service *service, int number)
     return r;
 }
 
-/* Takes the signals that ask to stop. */
+/* While the source is off, the signal stays pending. */
+static int add_hangup(struct service *service)
+{
+    int r = hold_signal(SIGHUP);
+
+    if (r >= 0)
+        r = sd_event_add_signal(service->event, &service->hangup, SIGHUP, on_hangup, service);
+    return r < 0 ? r : sd_event_source_set_enabled(service->hangup, SD_EVENT_OFF);
+}
+
+/* nohup makes the process ignore SIGHUP. But a signal that is blocked for signalfd would be
+ * delivered even if it is ignored. */
+static bool is_hangup_ignored(void)
+{
+    struct sigaction action;
+
+    return sigaction(SIGHUP, NULL, &action) >= 0 && action.sa_handler == SIG_IGN;
+}
+
 static int take_signals(struct service *service)
 {
-    static const int stops[] = {SIGTERM, SIGINT, SIGHUP};
-    int r = 0;
+    int r = add_stop_signal(service, SIGTERM);
 
-    for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(stops); i++) {
-        struct sigaction action;
-        sigset_t one;
+    if (r >= 0)
+        r = add_stop_signal(service, SIGINT);
+    if (r < 0 || is_hangup_ignored())
+        return r;
+    return isatty(STDIN_FILENO) ? add_stop_signal(service, SIGHUP) : add_hangup(service);
+}
 
-        if (sigaction(stops[i], NULL, &action) < 0)
-            return -errno;
-        /* nohup makes the process ignore SIGHUP. But a signal that is blocked for signalfd would be
-         * delivered even if it is ignored. */
-        if (stops[i] == SIGHUP && action.sa_handler == SIG_IGN)
-            continue;
-        sigemptyset(&one);
-        sigaddset(&one, stops[i]);
-        if (sigprocmask(SIG_BLOCK, &one, NULL) < 0)
-            return -errno;
-        r = add_signal(service, stops[i]);
-    }
-    return r;
+void service_hold_reload(void)
+{
+    if (!is_hangup_ignored() && !isatty(STDIN_FILENO))
+        (void)hold_signal(SIGHUP);
 }
 
 static int set_up(struct service *service)
@@ -238,6 +285,18 @@ void service_on_stop(struct service *service, const struct service_stop *stop)
     service->stop = *stop;
 }
 
+void service_set_stop_timeout(struct service *service, uint64_t timeout_usec)
+{
+    service->stop.timeout_usec = timeout_usec;
+}
+
+int service_on_reload(struct service *service, service_reload_fn reload, void *userdata)
+{
+    service->reload = reload;
+    service->reload_userdata = userdata;
+    return service->hangup ? sd_event_source_set_enabled(service->hangup, SD_EVENT_ON) : 0;
+}
+
 void service_on_watch(struct service *service, service_stall_fn find_stall, void *userdata)
 {
     service->find_stall = find_stall;
@@ -251,6 +310,7 @@ struct service *service_free(struct service *service)
     timer_done(&service->status_timer);
     timer_done(&service->stop_timer);
     timer_done(&service->watchdog);
+    sd_event_source_disable_unref(service->hangup);
     log_stop_thread();
     sd_event_unref(service->event);
     free(service);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* How a daemon runs under systemd: the event loop, the signals that ask it to stop, READY, STATUS,
- * the watchdog, and the exit status. Without systemd all of this works, too, but nobody is
- * notified. */
+/* How a daemon runs under systemd: the event loop, the signals that ask it to stop or to read its
+ * settings again, READY, STATUS, the watchdog, and the exit status. Without systemd all of this
+ * works, too, but nobody is notified. */
 #pragma once
 
 #include <sysexits.h>
@@ -44,11 +44,27 @@ struct service_stop {
 };
 
 /* Sets up the event loop. From then on it handles SIGTERM, SIGINT and SIGHUP (not SIGHUP if it is
- * ignored, as under nohup). The first signal begins the stop. A second SIGTERM or SIGINT ends the
- * loop at once, and so does the stop's time-out, both with EXIT_UNFINISHED. A signal before
- * service_on_stop ends the loop with success. Returns 0, -ENOMEM or another errno of the loop. */
+ * ignored, as under nohup). The first SIGTERM or SIGINT begins the stop. A second one ends the loop
+ * at once, and so does the stop's time-out, both with EXIT_UNFINISHED. A signal before
+ * service_on_stop ends the loop with success. If standard input is a terminal, SIGHUP begins the
+ * stop, too: the terminal was closed. Otherwise it is kept for service_on_reload. Returns 0,
+ * -ENOMEM or another errno of the loop. */
 int service_new(struct service **ret);
 void service_on_stop(struct service *service, const struct service_stop *stop);
+
+/* Changes the time-out of a stop that has not begun. */
+void service_set_stop_timeout(struct service *service, uint64_t timeout_usec);
+
+/* Keeps a SIGHUP that comes before service_new from ending the process, unless it would begin a
+ * stop or is ignored. It reaches the function below. */
+void service_hold_reload(void);
+
+/* Reads the settings again: `reload` runs from the event loop for each SIGHUP that does not begin a
+ * stop, also for one that came before this call. SIGHUPs that come while it runs make it run once
+ * more. systemd is told when it begins and ends (RELOADING=1, READY=1), but not before
+ * service_ready. Nothing runs once a stop has begun. */
+typedef void (*service_reload_fn)(void *userdata);
+int service_on_reload(struct service *service, service_reload_fn reload, void *userdata);
 
 /* Why the work is stalled, as a text for the log. NULL: it is not stalled, or it waits for
  * something that will come by itself: a request within its deadline, or a time that has not come

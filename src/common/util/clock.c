@@ -14,6 +14,11 @@ uint64_t clock_boot_usec(void)
     return read_clock(CLOCK_BOOTTIME);
 }
 
+uint64_t clock_monotonic_usec(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
 uint64_t clock_wall_usec(void)
 {
     return read_clock(CLOCK_REALTIME);

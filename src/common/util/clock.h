@@ -16,6 +16,10 @@
 /* The boot clock, read at this moment. */
 uint64_t clock_boot_usec(void);
 
+/* The monotonic clock, for others that use it (systemd, libcurl). It stands still while the machine
+ * is suspended. */
+uint64_t clock_monotonic_usec(void);
+
 /* The wall clock, since the epoch. */
 uint64_t clock_wall_usec(void);
 

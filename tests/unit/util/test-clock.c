@@ -15,6 +15,18 @@ static void clock_boot_is_microseconds_of_the_boot_clock(void **state)
                     (uint64_t)after.tv_sec * USEC_PER_SEC + (uint64_t)after.tv_nsec / 1000);
 }
 
+static void clock_monotonic_is_microseconds_of_the_monotonic_clock(void **state)
+{
+    struct timespec before, after;
+    uint64_t usec;
+
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    usec = clock_monotonic_usec();
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    assert_in_range(usec, (uint64_t)before.tv_sec * USEC_PER_SEC + (uint64_t)before.tv_nsec / 1000,
+                    (uint64_t)after.tv_sec * USEC_PER_SEC + (uint64_t)after.tv_nsec / 1000);
+}
+
 static void clock_wall_is_time_since_the_epoch(void **state)
 {
     time_t before = time(NULL), sec = clock_wall_sec();
@@ -46,6 +58,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clock_boot_is_microseconds_of_the_boot_clock),
+        cmocka_unit_test(clock_monotonic_is_microseconds_of_the_monotonic_clock),
         cmocka_unit_test(clock_wall_is_time_since_the_epoch),
         cmocka_unit_test(clock_loop_stands_still_in_a_round),
     };
