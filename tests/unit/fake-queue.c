@@ -17,7 +17,8 @@ bool fake_is_fifo, fake_was_not_sent, fake_was_repeated;
 enum sqs_stall fake_stall;
 int fake_error_status;
 bool fake_may_refresh;
-unsigned fake_n_refreshes;
+unsigned fake_n_refreshes, fake_n_reconfigured;
+size_t fake_reply_memory_bytes;
 size_t fake_held_bytes;
 struct sqs_queue_attributes fake_attributes;
 bool fake_keeps_trying;
@@ -38,7 +39,7 @@ void fake_reset(void)
     fake_stall = SQS_STALL_NONE;
     fake_error_status = 0;
     fake_may_refresh = false;
-    fake_n_refreshes = 0;
+    fake_n_refreshes = fake_n_reconfigured = 0;
     fake_is_fifo = true;
     fake_attributes = (struct sqs_queue_attributes){
         .is_fifo = true,
@@ -77,6 +78,13 @@ void fake_refreshed(void)
 {
     assert_non_null(queue_options.refreshed);
     queue_options.refreshed(queue_options.userdata);
+}
+
+int queue_reconfigure(struct queue *queue, const char *ca_bundle, size_t reply_memory_bytes)
+{
+    fake_n_reconfigured++;
+    fake_reply_memory_bytes = reply_memory_bytes;
+    return 0;
 }
 
 bool queue_refresh(struct queue *queue)

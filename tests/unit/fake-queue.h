@@ -33,9 +33,11 @@ extern size_t fake_reply_bytes;   /* what replies seem to take; 0: what they do 
 extern const char *fake_hangs;    /* what is wrong with the queue */
 extern struct sqs_queue_attributes fake_attributes;
 
-extern size_t fake_held_bytes;    /* what queue_set_owner_bytes was told last */
-extern bool fake_may_refresh;     /* what queue_refresh says */
-extern unsigned fake_n_refreshes; /* how often it was asked */
+extern size_t fake_held_bytes;         /* what queue_set_owner_bytes was told last */
+extern bool fake_may_refresh;          /* what queue_refresh says */
+extern unsigned fake_n_refreshes;      /* how often it was asked */
+extern unsigned fake_n_reconfigured;   /* how often queue_reconfigure was called */
+extern size_t fake_reply_memory_bytes; /* what it was told last */
 
 void fake_reset(void);
 

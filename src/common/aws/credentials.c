@@ -42,6 +42,7 @@ struct credentials {
     size_t cached_step;       /* the provider of the cached keys */
 
     bool is_walking;
+    bool walks_again; /* after this walk, which may have read files before they changed */
     size_t step;
     bool is_any_unanswered;           /* in this walk, a provider gave NO_ANSWER_YET */
     bool was_unanswered;              /* so it was in each walk since unanswered_since_usec */
@@ -105,6 +106,8 @@ static void cache_found(struct credentials *c)
     c->retry_at_usec = clock_loop_usec(c->event) + CREDENTIALS_REFRESH_RETRY_USEC;
 }
 
+static void start_walk(struct credentials *c);
+
 static int on_answer(sd_event_source *source, void *userdata)
 {
     struct credentials *c = userdata;
@@ -136,6 +139,8 @@ static int on_answer(sd_event_source *source, void *userdata)
         c->answering = slot->next;
         free(slot);
     }
+    if (TAKE(c->walks_again))
+        start_walk(c);
     return 0;
 }
 
@@ -381,4 +386,12 @@ void credentials_refused(struct credentials *c, const struct aws_credentials *re
     if (c->cached && streq(c->cached->access_key_id, refused->access_key_id) &&
         streq(c->cached->secret_access_key, refused->secret_access_key))
         c->is_refused = true;
+}
+
+void credentials_renew(struct credentials *c)
+{
+    if (c->is_walking)
+        c->walks_again = true;
+    else
+        start_walk(c);
 }

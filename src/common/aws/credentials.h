@@ -66,3 +66,7 @@ struct clock_skew *credentials_skew(struct credentials *c);
 /* AWS has refused these credentials. Unless the cache already has others, the next credentials_get
  * asks the chain anew. */
 void credentials_refused(struct credentials *c, const struct aws_credentials *refused);
+
+/* Asks the chain anew at once, in the background, because its files may have changed. The keys in
+ * use stay in use until others are found. */
+void credentials_renew(struct credentials *c);

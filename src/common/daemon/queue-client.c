@@ -62,6 +62,23 @@ int queue_client_new(sd_event *event, const struct config *config,
     return 0;
 }
 
+int queue_client_reconfigure(struct queue_client *c, const struct config *config,
+                             const char *ca_bundle, size_t reply_memory_bytes)
+{
+    int r = http_client_reconfigure(c->http,
+                                    &(struct http_client_options){
+                                        .ca_bundle = ca_bundle,
+                                        .connect_timeout_usec = config->aws.connect_timeout_usec,
+                                        .reply_memory_bytes = reply_memory_bytes,
+                                    });
+
+    credentials_renew(credentials_chain_credentials(c->credentials));
+    if (r < 0)
+        return r;
+    sqs_client_set_request_timeout(c->sqs, config->aws.request_timeout_usec);
+    return 0;
+}
+
 struct queue_client *queue_client_free(struct queue_client *c)
 {
     if (!c)

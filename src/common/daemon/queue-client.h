@@ -30,5 +30,11 @@ enum { QUEUE_CLIENT_E_CONFIG = 1 };
 int queue_client_new(sd_event *event, const struct config *config,
                      const struct queue_client_options *options, struct queue_client **ret,
                      char **error);
+/* Uses the time-outs of the configuration, this CA bundle (NULL: the system's) and this bound from
+ * now on, and looks for keys anew. Requests in flight keep what they have. 0, or -ENOMEM: then only
+ * the keys are looked for. */
+int queue_client_reconfigure(struct queue_client *client, const struct config *config,
+                             const char *ca_bundle, size_t reply_memory_bytes);
+
 struct queue_client *queue_client_free(struct queue_client *client);
 DEFINE_CLEANUP(struct queue_client *, queue_client_free)

@@ -412,6 +412,13 @@ int queue_open(struct service *service, const struct config *config,
     return 0;
 }
 
+int queue_reconfigure(struct queue *queue, const char *ca_bundle, size_t reply_memory_bytes)
+{
+    if (timer_is_set(&queue->reopen_timer))
+        (void)timer_set_after(&queue->reopen_timer, 0);
+    return queue_client_reconfigure(queue->client, queue->config, ca_bundle, reply_memory_bytes);
+}
+
 struct queue *queue_free(struct queue *queue)
 {
     if (!queue)

@@ -53,6 +53,10 @@ int queue_open(struct service *service, const struct config *config,
 struct queue *queue_free(struct queue *queue);
 DEFINE_CLEANUP(struct queue *, queue_free)
 
+/* The configuration has changed: see queue_client_reconfigure. A queue that waits to be opened
+ * again is asked at once. 0 or -ENOMEM. */
+int queue_reconfigure(struct queue *queue, const char *ca_bundle, size_t reply_memory_bytes);
+
 const char *queue_url(const struct queue *queue); /* as configured */
 bool queue_is_fifo(const struct queue *queue);
 bool queue_is_open(const struct queue *queue);

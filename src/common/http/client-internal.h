@@ -56,7 +56,9 @@ struct http_slot {
     bool is_sent_once;             /* see send_once */
     uint64_t sent_usec;            /* when libcurl began to send it; only with send_once */
     bool is_resent, may_resend, wants_resend;
-    bool is_fresh; /* libcurl was told to use no kept connection */
+    bool is_fresh;   /* libcurl was told to use no kept connection */
+    unsigned epoch;  /* the client's when libcurl was told the CA bundle */
+    long ca_age_sec; /* how old libcurl's memory of ca_bundle may be; 0: not told */
     char error_text[CURL_ERROR_SIZE];
 };
 
@@ -97,8 +99,10 @@ struct http_client {
     unsigned n_busy, n_idle;
     char *user_agent;
     char *ca_bundle;
-    bool has_proxy; /* the environment names one */
-    char *no_proxy; /* the environment's; NULL: none */
+    bool has_proxy;         /* the environment names one */
+    char *no_proxy;         /* the environment's; NULL: none */
+    unsigned epoch;         /* how often it was reconfigured */
+    uint64_t ca_since_usec; /* monotonic clock: when it was reconfigured last */
     uint64_t connect_timeout_usec;
     struct http_host hosts[HTTP_HOSTS_MAX];
     unsigned next_host; /* index that the next new host gets */
@@ -136,6 +140,9 @@ int http_watch_socket_of(const struct http_slot *slot);
 
 /* --- slot.c --- */
 
+/* Frees the idle slots. */
+void http_slots_free_idle(struct http_client *client);
+
 /* Reports the end of a busy slot, and releases it. */
 void http_slot_finish(struct http_slot *slot, enum http_failure failure, const char *text);
 
@@ -160,6 +167,7 @@ void http_slot_forget_headers(struct http_slot *slot);
 /* --- connect.c --- */
 
 int http_connect_set_up(struct http_client *client); /* 0, or the errno of the event loop */
+/* Every host has the client's connect_timeout_usec. */
 void http_hosts_set_up(struct http_client *client);
 void http_hosts_done(struct http_client *client);
 

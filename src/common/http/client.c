@@ -15,6 +15,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "util/clock.h"
+
 /* After each action of libcurl: reports the requests that have ended, then calls `replied` once. */
 static void report_finished(struct http_client *client)
 {
@@ -47,6 +49,30 @@ static bool environment_has_proxy(void)
     return false;
 }
 
+static void set_options(struct http_client *client, const struct http_client_options *options)
+{
+    client->connect_timeout_usec = options->connect_timeout_usec;
+    client->connections_max = options->connections_max;
+    client->reply_memory_bytes = options->reply_memory_bytes;
+    http_hosts_set_up(client);
+    if (options->connections_max > 0) {
+        curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
+                          (long)options->connections_max);
+        curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)options->connections_max);
+    }
+}
+
+/* NULL for a path that is not set. 0 or -ENOMEM. */
+static int copy_path(const char *path, char **ret)
+{
+    char *copy = is_set(path) ? strdup(path) : NULL;
+
+    if (is_set(path) && !copy)
+        return -ENOMEM;
+    *ret = copy;
+    return 0;
+}
+
 int http_client_new(sd_event *event, const struct http_client_options *options,
                     struct http_client **ret)
 {
@@ -66,9 +92,6 @@ int http_client_new(sd_event *event, const struct http_client_options *options,
     list_init(&client->idle);
     list_init(&client->receiving);
     client->event = sd_event_ref(event);
-    client->connect_timeout_usec = options->connect_timeout_usec;
-    client->connections_max = options->connections_max;
-    client->reply_memory_bytes = options->reply_memory_bytes;
     client->replied = options->replied;
     client->userdata = options->userdata;
     client->has_proxy = environment_has_proxy();
@@ -81,27 +104,36 @@ int http_client_new(sd_event *event, const struct http_client_options *options,
     }
     client->multi = curl_multi_init();
     client->user_agent = strdup(options->user_agent);
-    if (is_set(options->ca_bundle)) {
-        client->ca_bundle = strdup(options->ca_bundle);
-        if (!client->ca_bundle)
-            return -ENOMEM;
-    }
-    if (!client->multi || !client->user_agent)
+    r = copy_path(options->ca_bundle, &client->ca_bundle);
+    if (r < 0 || !client->multi || !client->user_agent)
         return -ENOMEM;
 
-    http_hosts_set_up(client);
+    set_options(client, options);
     r = http_watch_set_up(client, report_finished);
     if (r >= 0)
         r = http_connect_set_up(client);
     if (r < 0)
         return r;
     curl_multi_setopt(client->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
-    if (options->connections_max > 0) {
-        curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
-                          (long)options->connections_max);
-        curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)options->connections_max);
-    }
     *ret = TAKE(client);
+    return 0;
+}
+
+/* An easy handle keeps the CA bundle that it was told. So those that are idle are freed now, and
+ * those that are busy when their requests end. */
+int http_client_reconfigure(struct http_client *client, const struct http_client_options *options)
+{
+    char *ca_bundle;
+    int r = copy_path(options->ca_bundle, &ca_bundle);
+
+    if (r < 0)
+        return r;
+    free(client->ca_bundle);
+    client->ca_bundle = ca_bundle;
+    client->ca_since_usec = clock_monotonic_usec();
+    client->epoch++;
+    http_slots_free_idle(client);
+    set_options(client, options);
     return 0;
 }
 
@@ -111,8 +143,7 @@ struct http_client *http_client_free(struct http_client *client)
         return NULL;
     while (!list_is_empty(&client->busy))
         http_slot_release(CONTAINER_OF(client->busy.next, struct http_slot, link));
-    LIST_FOREACH(&client->idle, link)
-    http_slot_free(CONTAINER_OF(link, struct http_slot, link));
+    http_slots_free_idle(client);
     if (client->multi)
         curl_multi_cleanup(client->multi);
     http_watch_done(client);
@@ -163,6 +194,7 @@ static int slot_get(struct http_client *client, struct http_slot **ret)
     if (!slot)
         return -ENOMEM;
     slot->client = client;
+    slot->epoch = client->epoch;
     slot->deadline_usec = USEC_INFINITY;
     slot->header_lines = BUFFER_INIT(HTTP_HEADERS_MAX_BYTES);
     slot->easy = curl_easy_init();

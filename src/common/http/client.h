@@ -149,6 +149,12 @@ typedef void (*http_done_fn)(void *userdata, const struct http_reply *reply);
 int http_client_new(sd_event *event, const struct http_client_options *options,
                     struct http_client **ret);
 
+/* Changes what later requests and connections use; requests in flight keep what they have. Of the
+ * options those before `replied` count, without user_agent. connections_max must be 0 if it was 0.
+ * The file ca_bundle is read anew for the next connection, even if its path is the same. Growing
+ * time-outs begin anew. Returns 0, or -ENOMEM: then nothing has changed. */
+int http_client_reconfigure(struct http_client *client, const struct http_client_options *options);
+
 /* Cancels all requests without their callbacks. NULL is allowed. Returns NULL. */
 struct http_client *http_client_free(struct http_client *client);
 DEFINE_CLEANUP(struct http_client *, http_client_free)

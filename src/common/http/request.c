@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "http/no-proxy.h"
+#include "util/clock.h"
 
 /* Wiped, because a session token may be among them. */
 void http_slot_forget_headers(struct http_slot *slot)
@@ -175,6 +176,26 @@ static CURLcode set_proxy(struct http_slot *slot, bool no_proxy)
     return c;
 }
 
+/* libcurl remembers what it has read of the CA bundle, for a day. After a reconfiguration it may use
+ * only what it has read since then; it counts in whole seconds of the monotonic clock, and 0 means
+ * that it reads the file for each connection. */
+static CURLcode limit_ca_age(struct http_slot *slot)
+{
+    const struct http_client *client = slot->client;
+    long age_sec;
+    CURLcode c;
+
+    if (client->epoch == 0 || !client->ca_bundle || !slot->is_tls)
+        return CURLE_OK;
+    age_sec =
+        (long)MIN((clock_monotonic_usec() - client->ca_since_usec) / USEC_PER_SEC, UINT64_C(86400));
+    if (age_sec > 0 && age_sec == slot->ca_age_sec)
+        return CURLE_OK;
+    c = curl_easy_setopt(slot->easy, CURLOPT_CA_CACHE_TIMEOUT, age_sec);
+    slot->ca_age_sec = age_sec;
+    return c;
+}
+
 int http_slot_prepare(struct http_slot *slot, const struct http_request *request)
 {
     CURL *e = slot->easy;
@@ -197,6 +218,7 @@ int http_slot_prepare(struct http_slot *slot, const struct http_request *request
     slot->is_unix = request->unix_socket != NULL;
     c = c ? c : http_connect_prepare(slot);
     c = c ? c : set_proxy(slot, request->no_proxy || request->unix_socket);
+    c = c ? c : limit_ca_age(slot);
     c = c ? c : set_method(slot, request->method);
     if (!streq(request->method, "GET")) {
         SET(CURLOPT_POSTFIELDS, request->body_bytes > 0 ? request->body : "");

@@ -16,6 +16,16 @@ void http_slot_free(struct http_slot *slot)
     free(slot);
 }
 
+void http_slots_free_idle(struct http_client *client)
+{
+    LIST_FOREACH(&client->idle, link)
+    {
+        http_slot_free(CONTAINER_OF(link, struct http_slot, link));
+    }
+    list_init(&client->idle);
+    client->n_idle = 0;
+}
+
 void http_slot_release(struct http_slot *slot)
 {
     struct http_client *client = slot->client;
@@ -25,7 +35,7 @@ void http_slot_release(struct http_slot *slot)
     http_connect_done(slot);
     list_remove(&slot->link);
     client->n_busy--;
-    if (client->n_idle >= HTTP_IDLE_HANDLES_MAX) {
+    if (client->n_idle >= HTTP_IDLE_HANDLES_MAX || slot->epoch != client->epoch) {
         http_slot_free(slot);
         return;
     }

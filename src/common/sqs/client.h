@@ -97,6 +97,9 @@ int sqs_client_new(sd_event *event, struct http_client *http, struct credentials
                    const struct endpoint *endpoint, uint64_t request_timeout_usec,
                    const struct sqs_client_observer *observer, struct sqs_client **ret);
 
+/* Changes request_timeout_usec for later attempts. */
+void sqs_client_set_request_timeout(struct sqs_client *client, uint64_t usec);
+
 /* Cancels all calls, without callbacks. */
 struct sqs_client *sqs_client_free(struct sqs_client *client);
 DEFINE_CLEANUP(struct sqs_client *, sqs_client_free)

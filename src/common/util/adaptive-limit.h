@@ -37,3 +37,11 @@ static inline void adaptive_limit_succeeded(struct adaptive_limit *limit, unsign
     limit->current++;
     limit->n_successes = 0;
 }
+
+/* Sets another maximum. A limit that was at its maximum stays there; one that was halved goes on
+ * from where it is. */
+static inline void adaptive_limit_set_max(struct adaptive_limit *limit, unsigned max)
+{
+    limit->current = limit->current == limit->max ? max : MIN(limit->current, max);
+    limit->max = max;
+}

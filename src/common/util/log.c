@@ -88,6 +88,11 @@ void log_open(const char *identifier, enum log_target target, int level, enum lo
     errno = saved_errno;
 }
 
+void log_set_level(int level)
+{
+    state.level = level;
+}
+
 void log_set_common_field(const char *name, const char *value)
 {
     int saved_errno = errno;

@@ -49,6 +49,9 @@ enum { LOG_QUEUE_MAX_BYTES = 1024 * 1024 };
  * are not written. */
 void log_open(const char *identifier, enum log_target target, int level, enum log_colour colour);
 
+/* Changes the level of log_open, for later entries. */
+void log_set_level(int level);
+
 /* Sets a field that every later entry gets, for example SQS_QUEUE_URL. The value is copied. NULL
  * removes the field. */
 void log_set_common_field(const char *name, const char *value);

@@ -767,6 +767,51 @@ static void keys_that_no_header_can_carry_are_told(void **state)
     assert_non_null(aws_credentials_flaw(long_text, "s", NULL));
 }
 
+static void run_until_keys_are(struct credentials *c, const char *id)
+{
+    uint64_t end = boot_clock_usec() + TEST_PATIENCE_USEC;
+
+    while (!streq(credentials_peek(c)->access_key_id, id)) {
+        assert_true(sd_event_run(event, 100 * USEC_PER_MSEC) >= 0);
+        assert_true(boot_clock_usec() < end);
+    }
+}
+
+static void renewed_keys_replace_the_old_ones_which_serve_meanwhile(void **state)
+{
+    struct fake fake = {.outcome = CREDENTIALS_FOUND, .id = "AKIA1", .is_async = true};
+    CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
+    struct asker a = {};
+
+    ask(c, &a);
+    fake.id = "AKIA2";
+    credentials_renew(c);
+    assert_string_equal(credentials_peek(c)->access_key_id, "AKIA1");
+    run_until_keys_are(c, "AKIA2");
+
+    fake.outcome = CREDENTIALS_FAILED;
+    credentials_renew(c);
+    ask(c, &a); /* joins that walk */
+    assert_int_equal(fake.n_fetches, 3);
+    assert_string_equal(credentials_peek(c)->access_key_id, "AKIA2");
+}
+
+/* It may have read a file before the file was changed. */
+static void keys_renewed_during_a_walk_another_walk_follows(void **state)
+{
+    struct fake fake = {.outcome = CREDENTIALS_FOUND, .id = "AKIA1", .is_async = true};
+    CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
+    struct asker a = {};
+
+    submit(c, &a);
+    credentials_renew(c);
+    credentials_renew(c);
+    run_until(event, &a.n_answers, 1);
+    fake.id = "AKIA2";
+    run_until_keys_are(c, "AKIA2");
+    assert_int_equal(fake.n_fetches, 2);
+}
+
 static int set_up(void **state)
 {
     wall_clock_offset_sec = 0;
@@ -811,6 +856,8 @@ int main(void)
         TEST(a_refusal_during_a_walk_is_answered_by_it),
         TEST(too_many_providers_are_freed),
         TEST(keys_that_no_header_can_carry_are_told),
+        TEST(renewed_keys_replace_the_old_ones_which_serve_meanwhile),
+        TEST(keys_renewed_during_a_walk_another_walk_follows),
     };
 
     return cmocka_run_group_tests_name("credentials", tests, NULL, NULL);

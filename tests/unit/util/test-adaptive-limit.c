@@ -57,6 +57,34 @@ static void what_went_out_before_a_stall_does_not_raise_it(void **state)
     assert_int_equal(limit.current, 1);
 }
 
+static void another_maximum_holds_at_once(void **state)
+{
+    struct adaptive_limit limit = ADAPTIVE_LIMIT_INIT(8);
+
+    adaptive_limit_set_max(&limit, 20);
+    assert_int_equal(limit.current, 20);
+    adaptive_limit_set_max(&limit, 3);
+    assert_int_equal(limit.current, 3);
+    adaptive_limit_set_max(&limit, 20);
+    assert_int_equal(limit.current, 20);
+}
+
+static void another_maximum_leaves_what_was_halved(void **state)
+{
+    struct adaptive_limit limit = ADAPTIVE_LIMIT_INIT(20);
+
+    adaptive_limit_stalled(&limit, 0);
+    assert_int_equal(limit.current, 10);
+    adaptive_limit_set_max(&limit, 30);
+    assert_int_equal(limit.current, 10);
+    adaptive_limit_set_max(&limit, 6);
+    assert_int_equal(limit.current, 6);
+    adaptive_limit_set_max(&limit, 7);
+    for (unsigned i = 0; i < 100; i++)
+        adaptive_limit_succeeded(&limit, 1);
+    assert_int_equal(limit.current, 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -64,6 +92,8 @@ int main(void)
         cmocka_unit_test(it_never_falls_below_one),
         cmocka_unit_test(it_recovers_step_by_step),
         cmocka_unit_test(what_went_out_before_a_stall_does_not_raise_it),
+        cmocka_unit_test(another_maximum_holds_at_once),
+        cmocka_unit_test(another_maximum_leaves_what_was_halved),
     };
 
     return cmocka_run_group_tests_name("limit", tests, NULL, NULL);
