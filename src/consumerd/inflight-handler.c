@@ -182,6 +182,26 @@ static void end_run(struct inflight *f, struct message *m, enum handler_outcome 
         note_not_reached(f, m, outcome, delay_usec, why);
 }
 
+/* This is no failure of the handler: it begins no outage. */
+void inflight_cancel_unreached(struct inflight *f)
+{
+    bool (*cancel)(struct handler_run *) = f->handler->ops->cancel_unreached;
+
+    if (!cancel)
+        return;
+    LIST_FOREACH(&f->messages, link)
+    {
+        struct message *m = CONTAINER_OF(link, struct message, of_owner);
+
+        if (m->state != MESSAGE_HANDLING || !m->run || !cancel(m->run))
+            continue;
+        m->run = NULL;
+        if (f->isolated == m)
+            f->isolated = NULL;
+        inflight_apply(f, m, event_of(f, HANDLER_NOT_REACHED), 0);
+    }
+}
+
 /* A rejected message has no run any more: only the log's receipt for its line. */
 void inflight_cancel_handling(struct inflight *f, struct message *m, uint64_t grace_usec)
 {

@@ -120,6 +120,10 @@ void inflight_handle(struct inflight *inflight, struct message *message);
 void inflight_cancel_handling(struct inflight *inflight, struct message *message,
                               uint64_t grace_usec);
 
+/* At a stop: ends the runs of messages that have not reached the handler, for example while it
+ * connects. They are released like messages that were not begun. */
+void inflight_cancel_unreached(struct inflight *inflight);
+
 /* The handler was not reached: the message gives up its slot and waits in its lane. */
 void inflight_defer(struct inflight *inflight, struct message *message);
 

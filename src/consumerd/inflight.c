@@ -130,6 +130,7 @@ void inflight_stop(struct inflight *f, uint64_t end_usec)
     f->is_stopping = true;
     ack_queue_stop(f->deleter, end_usec);
     ack_queue_stop(f->releaser, end_usec);
+    inflight_cancel_unreached(f);
     inflight_release_waiting(f);
     f->changed(f->userdata);
 }

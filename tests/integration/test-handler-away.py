@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import threading
@@ -200,6 +201,25 @@ def a_stop_gives_all_back_at_once():
             got += [m["Body"] for m in sqs.receive(place.server, "jobs", visibility=60)]
         tap.equal(sorted(got), sorted(f"m{i}" for i in range(10)))
         tap.ok(time.monotonic() - start < 15, "it waited")
+
+
+@tap.test
+def a_stop_does_not_wait_for_a_connection():
+    # Its queue of connections is full, so that the kernel drops those of the consumer.
+    with Place("jobs.fifo") as place, socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        for connection in waiting:
+            connection.setblocking(False)
+            connection.connect_ex(full.getsockname())
+        place.fill(10)
+        daemon = place.posting(full.getsockname()[1], stop_timeout=5)
+        place.server.wait_for_records("received", 1)
+        place.end(daemon)
+        tap.ok("The stop takes too long" not in daemon.text, daemon.text)
+        for connection in waiting:
+            connection.close()
 
 
 def write_program(place, text='#!/bin/sh\necho "$(cat)" >> "$PLACE/handled"\n'):

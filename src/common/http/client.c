@@ -236,6 +236,11 @@ int http_client_submit(struct http_client *client, const struct http_request *re
     return 0;
 }
 
+bool http_slot_has_begun(const struct http_slot *slot)
+{
+    return slot->n_begun > 0;
+}
+
 struct http_slot *http_slot_cancel(struct http_slot *slot)
 {
     /* `done` is NULL while the slot's own callback runs; the request has ended then. */

@@ -173,6 +173,10 @@ void http_client_set_owner_bytes(struct http_client *client, size_t bytes);
 int http_client_submit(struct http_client *client, const struct http_request *request,
                        http_done_fn done, void *userdata, struct http_slot **ret);
 
+/* Whether libcurl has begun to send the request (n_begun of struct http_reply). False: nothing of
+ * it has left. */
+bool http_slot_has_begun(const struct http_slot *slot);
+
 /* Ends the request without its callback. NULL is allowed. Returns NULL. */
 struct http_slot *http_slot_cancel(struct http_slot *slot);
 

@@ -59,6 +59,10 @@ struct handler_ops {
     /* The reason of the last HANDLER_NOT_REACHED or HANDLER_UNAVAILABLE: one line, borrowed until
      * the next. NULL for a handler that has neither outcome. */
     const char *(*why_not_reached)(const struct handler *handler);
+    /* Ends the run if nothing of the message has reached the handler yet, for example while it
+     * connects. True: it has ended, and `done` will not run. NULL for a handler that is reached
+     * inside `run`. */
+    bool (*cancel_unreached)(struct handler_run *run);
     /* When `run` succeeds, the handler counts as reached, before it answers. */
     bool is_reached_at_once;
     /* A run waits only for the log to take a line. */

@@ -314,6 +314,15 @@ static void cancel(struct handler_run *run, uint64_t grace_usec)
     ended.done(ended.userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
 }
 
+static bool cancel_unreached(struct handler_run *run)
+{
+    if (http_slot_has_begun(run->slot))
+        return false;
+    http_slot_cancel(run->slot);
+    free(run);
+    return true;
+}
+
 static void abandon(struct handler_run *run)
 {
     http_slot_cancel(run->slot);
@@ -341,7 +350,8 @@ static const struct handler_ops ops = {.run = run,
                                        .cancel = cancel,
                                        .abandon = abandon,
                                        .free = http_handler_free,
-                                       .why_not_reached = why_not_reached};
+                                       .why_not_reached = why_not_reached,
+                                       .cancel_unreached = cancel_unreached};
 
 int handler_http_new(sd_event *event, const struct config *config, struct handler **ret,
                      char **error)

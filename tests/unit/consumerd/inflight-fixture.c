@@ -8,6 +8,7 @@ size_t n_runs;
 int run_error;
 bool is_quick;
 bool ends_late;
+bool is_unreached;
 
 static int fake_run(struct handler *handler, const struct sqs_received_message *message,
                     handler_done_fn done, void *userdata, struct handler_run **ret_run)
@@ -47,11 +48,20 @@ static void fake_abandon(struct handler_run *run)
     run->is_cancelled = true;
 }
 
+static bool fake_cancel_unreached(struct handler_run *run)
+{
+    assert_true(run->is_running);
+    if (is_unreached)
+        run->is_running = false;
+    return is_unreached;
+}
+
 static void fake_free(struct handler *handler)
 {
 }
 
-static const struct handler_ops ops = {fake_run, fake_cancel, fake_abandon, fake_free};
+static const struct handler_ops ops = {fake_run, fake_cancel, fake_abandon, fake_free,
+                                       .cancel_unreached = fake_cancel_unreached};
 static struct handler handler = {&ops};
 
 void finish(size_t i, enum handler_outcome outcome, uint64_t delay_usec)
@@ -94,7 +104,7 @@ void set_up_with_linger(bool is_fifo, unsigned concurrency, uint64_t linger_usec
     memset(runs, 0, sizeof(runs));
     n_runs = n_changes = 0;
     run_error = 0;
-    is_quick = ends_late = false;
+    is_quick = ends_late = is_unreached = false;
     assert_int_equal(inflight_new(NULL, &handler, ledger,
                                   &(struct inflight_options){
                                       .is_fifo = is_fifo,

@@ -22,8 +22,9 @@ struct handler_run {
 extern struct handler_run runs[64];
 extern size_t n_runs;
 extern int run_error;
-extern bool is_quick;  /* done at once */
-extern bool ends_late; /* when told to end, only by `finish` */
+extern bool is_quick;     /* done at once */
+extern bool ends_late;    /* when told to end, only by `finish` */
+extern bool is_unreached; /* no message has reached the handler */
 
 void finish(size_t i, enum handler_outcome outcome, uint64_t delay_usec);
 

@@ -48,6 +48,41 @@ static void stop_releases_messages_not_begun(void **state)
     assert_int_equal(inflight_counts(inflight)->deleted, 1);
 }
 
+static void stop_releases_messages_that_have_not_reached_the_handler(void **state)
+{
+    set_up(true, 10, "ab");
+    dispatch();
+    assert_string_equal(begun(), "01");
+    is_unreached = true;
+    inflight_stop(inflight, fake_now_usec + 30 * SEC);
+    assert_int_equal(inflight_status(inflight).handling, 0);
+    dispatch();
+    assert_string_equal(answer_open(),
+                        "{\"QueueUrl\":\"q\",\"Entries\":["
+                        "{\"Id\":\"0\",\"ReceiptHandle\":\"h0\",\"VisibilityTimeout\":0},"
+                        "{\"Id\":\"1\",\"ReceiptHandle\":\"h1\",\"VisibilityTimeout\":0}]}");
+    assert_int_equal(inflight_status(inflight).messages, 0);
+    assert_int_equal(inflight_counts(inflight)->released[RELEASE_NOT_REACHED], 2);
+}
+
+static void stop_keeps_messages_that_have_not_reached_the_handler_while_it_receives(void **state)
+{
+    set_up(true, 10, "ab");
+    dispatch();
+    is_unreached = true;
+    inflight_set_receiving(inflight, true);
+    inflight_stop(inflight, fake_now_usec + 30 * SEC);
+    dispatch();
+    assert_int_equal(inflight_status(inflight).handling, 0);
+    assert_int_equal(fake_n_open(), 0);
+    inflight_set_receiving(inflight, false);
+    dispatch();
+    assert_string_equal(begun(), "01");
+    answer_open();
+    assert_int_equal(inflight_status(inflight).messages, 0);
+    assert_int_equal(inflight_counts(inflight)->released[RELEASE_NOT_BEGUN], 2);
+}
+
 /* It may have come again, and would be handled elsewhere beside what is left of it here. */
 static void stop_keeps_messages_behind_one_that_still_ends(void **state)
 {
@@ -103,6 +138,10 @@ int main(void)
         cmocka_unit_test_teardown(stop_cancels_handling_failed_is_released_and_done_is_deleted,
                                   tear_down),
         cmocka_unit_test_teardown(stop_releases_messages_not_begun, tear_down),
+        cmocka_unit_test_teardown(stop_releases_messages_that_have_not_reached_the_handler,
+                                  tear_down),
+        cmocka_unit_test_teardown(
+            stop_keeps_messages_that_have_not_reached_the_handler_while_it_receives, tear_down),
         cmocka_unit_test_teardown(stop_keeps_messages_behind_one_that_still_ends, tear_down),
         cmocka_unit_test_teardown(stop_releases_a_copy_when_its_message_has_ended, tear_down),
     };

@@ -253,6 +253,22 @@ static void message_cancelled_is_answered_at_once(void **state)
     assert_int_equal(n_entries, 0);
 }
 
+static void message_reaches_the_application_only_with_a_connection(void **state)
+{
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.is_held = true}, {});
+    CLEANUP(handler_free) struct handler *handler = new_handler(test_server_url(server));
+    struct outcome unreached, reached;
+
+    begin(handler, &plain, &unreached);
+    assert_true(handler->ops->cancel_unreached(unreached.run));
+    begin(handler, &plain, &reached);
+    test_server_run_until_requests(server, event, 1);
+    assert_false(handler->ops->cancel_unreached(reached.run));
+    test_server_release(server);
+    run_until(event, &reached.n_done, 1);
+    assert_int_equal(unreached.n_done, 0);
+}
+
 static void application_down_does_not_flood_the_log(void **state)
 {
     struct test_reply replies[61];
@@ -351,6 +367,7 @@ int main(void)
         TEST(messages_at_once_share_as_many_connections),
         TEST(message_abandoned_is_silent_and_its_connection_ends),
         TEST(message_cancelled_is_answered_at_once),
+        TEST(message_reaches_the_application_only_with_a_connection),
         TEST(application_down_does_not_flood_the_log),
         TEST(failure_of_each_kind_is_logged_and_a_bad_message_is_no_outage),
         TEST(failures_within_a_minute_are_logged_at_debug),
