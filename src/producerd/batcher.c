@@ -30,6 +30,15 @@ int batcher_new(const struct batcher_options *options, struct batcher **ret)
     return 0;
 }
 
+void batcher_reconfigure(struct batcher *b, unsigned size_max, uint64_t linger_usec,
+                         uint64_t rate_limit, uint64_t now_usec)
+{
+    assert(size_max >= 1 && size_max <= SQS_BATCH_MAX);
+    b->options.linger_usec = linger_usec;
+    adaptive_limit_set_max(&b->size, size_max);
+    rate_limit_set(&b->rate_limit, rate_limit, now_usec);
+}
+
 struct batcher *batcher_free(struct batcher *batcher)
 {
     free(batcher);

@@ -37,6 +37,11 @@ int batcher_new(const struct batcher_options *options, struct batcher **ret);
 struct batcher *batcher_free(struct batcher *batcher);
 DEFINE_CLEANUP(struct batcher *, batcher_free)
 
+/* Changes these three options from now on. An open batch that has more messages than `size_max`
+ * goes out as it is. */
+void batcher_reconfigure(struct batcher *batcher, unsigned size_max, uint64_t linger_usec,
+                         uint64_t rate_limit, uint64_t now_usec);
+
 /* Returns 0 with the next batch, whose messages are outstanding from now on. Returns BATCHER_E_WAIT
  * when nothing may go yet: *ret_wake_usec is then the time to call again, or USEC_INFINITY when
  * only a new message or an answer can change anything. A batch has at most SQS_BATCH_MAX_BYTES; a

@@ -17,6 +17,9 @@
 /* Invalid messages in a row that are rejected before the event loop runs again. */
 enum { PRODUCER_INVALID_IN_A_ROW_MAX = 100 };
 
+/* Messages in memory, with the largest settings. */
+enum { PRODUCER_MESSAGES_MAX = SENDER_REQUESTS_MAX * SQS_BATCH_MAX * PRODUCER_MESSAGES_PER_SLOT };
+
 struct producer {
     struct service *service;
     const struct config *config;
@@ -28,8 +31,11 @@ struct producer {
     struct sender *sender;
     struct timer timer;
 
+    /* a pool of PRODUCER_MESSAGES_MAX; the first n_messages_used were in use before */
     struct outgoing_message *messages, *free_messages;
-    /* n_messages were taken from the source and are not settled */
+    size_t n_messages_used;
+    /* n_messages were taken from the source and are not settled; more than n_messages_max only
+     * after the settings have changed */
     size_t n_messages_max, n_messages;
 
     const struct source_message *next_message; /* from the source, not accepted yet */
@@ -69,7 +75,7 @@ bool producer_is_pausing(struct producer *producer);
 
 /* ---- producer-messages.c ---- */
 
-/* Allocates the pool of messages. Returns 0 or -ENOMEM. */
+/* Allocates the pool of messages, whose pages the kernel supplies when they are first used. Returns 0 or -ENOMEM. */
 int producer_allocate_messages(struct producer *producer);
 
 /* Takes the next message from the source into its lane; called by the batcher. The argument is the

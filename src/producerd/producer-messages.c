@@ -11,16 +11,18 @@
 
 int producer_allocate_messages(struct producer *p)
 {
-    p->n_messages_max = (size_t)p->config->producer.max_connections *
-                        p->config->producer.batch_size * PRODUCER_MESSAGES_PER_SLOT;
-    p->messages = calloc(p->n_messages_max, sizeof(struct outgoing_message));
-    if (!p->messages)
-        return -ENOMEM;
-    for (size_t i = p->n_messages_max; i-- > 0;) {
-        p->messages[i].next_free = p->free_messages;
-        p->free_messages = &p->messages[i];
-    }
-    return 0;
+    p->messages = calloc(PRODUCER_MESSAGES_MAX, sizeof(struct outgoing_message));
+    return p->messages ? 0 : -ENOMEM;
+}
+
+static struct outgoing_message *new_message(struct producer *p)
+{
+    struct outgoing_message *m = p->free_messages;
+
+    if (!m)
+        return &p->messages[p->n_messages_used++];
+    p->free_messages = m->next_free;
+    return m;
 }
 
 /* --- From the source into the lanes --- */
@@ -83,14 +85,14 @@ static bool must_refresh_size(struct producer *p, const struct source_message *s
 static int accept_message(struct producer *p, const struct source_message *source)
 {
     CLEANUP(free) char *error = NULL;
-    struct outgoing_message *m = p->free_messages;
+    struct outgoing_message *m;
     bool is_in_doubt;
     int r =
         sqs_message_check(&source->message, queue_is_fifo(p->queue), p->message_bytes_max, &error);
 
     if (r < 0)
         return r;
-    p->free_messages = m->next_free;
+    m = new_message(p);
     *m = (struct outgoing_message){.source = source, .bytes = sqs_message_bytes(&source->message)};
     p->n_messages++;
     if (r > 0) {
@@ -112,7 +114,7 @@ enum batcher_supply producer_supply(void *userdata)
 
     if (p->is_finished || p->source_has_ended || service_is_stopping(p->service))
         return SUPPLY_NO_MORE;
-    if (p->n_messages == p->n_messages_max)
+    if (p->n_messages >= p->n_messages_max)
         return sender_in_flight(p->sender) > 0 ? SUPPLY_LATER : SUPPLY_NO_MORE;
     if (p->waits_for_size || p->source_is_empty ||
         p->n_invalid_in_a_row == PRODUCER_INVALID_IN_A_ROW_MAX || producer_is_pausing(p))

@@ -36,7 +36,7 @@ void producer_log_remaining(void *userdata)
     size_t n_unknown = 0;
 
     p->is_finished = true;
-    for (size_t i = 0; i < p->n_messages_max && p->messages; i++)
+    for (size_t i = 0; i < p->n_messages_used; i++)
         if (p->messages[i].source && outgoing_state_may_be_stored(p->messages[i].state))
             n_unknown++;
     log_remaining(n_unknown, p->n_messages - n_unknown, p->source_kind->is_durable);

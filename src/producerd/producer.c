@@ -210,6 +210,12 @@ static int begin_progress(struct producer *p)
                         &p->progress);
 }
 
+static void limit_messages(struct producer *p)
+{
+    p->n_messages_max = (size_t)p->config->producer.max_connections *
+                        p->config->producer.batch_size * PRODUCER_MESSAGES_PER_SLOT;
+}
+
 static int set_up(struct producer *p)
 {
     sd_event *event = service_event(p->service);
@@ -219,8 +225,9 @@ static int set_up(struct producer *p)
     int r = producer_allocate_messages(p);
 
     update_message_max(p);
+    limit_messages(p);
     if (r >= 0)
-        r = lanes_new(kind, p->n_messages_max, &p->lanes);
+        r = lanes_new(kind, PRODUCER_MESSAGES_MAX, &p->lanes);
     if (r >= 0)
         r = batcher_new(
             &(struct batcher_options){
@@ -333,6 +340,35 @@ int producer_new(struct service *service, const struct config *config, struct pr
     service_on_watch(service, find_stall, p);
     *ret = TAKE(p);
     return 0;
+}
+
+/* A source that has ended may have more to send now. */
+static void reconfigure_work(struct producer *p)
+{
+    const struct config *config = p->config;
+
+    limit_messages(p);
+    batcher_reconfigure(p->batcher, config->producer.batch_size, config->producer.batch_linger_usec,
+                        config->producer.rate_limit, producer_now_usec(p));
+    sender_set_requests_max(p->sender, config->producer.max_connections);
+    p->source_is_empty = p->source_has_ended = false;
+    producer_show_status(p);
+    pump(p);
+}
+
+int producer_reconfigure(struct producer *p, const char *ca_bundle)
+{
+    int r;
+
+    if (p->is_finished)
+        return 0;
+    r = queue_reconfigure(p->queue, ca_bundle, REPLY_MEMORY_BYTES);
+    service_set_stop_timeout(p->service, p->config->producer.stop_timeout_usec);
+    if (p->source && p->source->ops->reconfigure)
+        p->source->ops->reconfigure(p->source, p->config);
+    if (p->sender)
+        reconfigure_work(p);
+    return r;
 }
 
 struct producer *producer_free(struct producer *p)

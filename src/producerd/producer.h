@@ -31,5 +31,12 @@ struct producer;
 enum { PRODUCER_E_CONFIG = 1 };
 int producer_new(struct service *service, const struct config *config, struct producer **ret,
                  char **error);
+/* Works by the configuration's values as they are now. Values may have changed that a reload can
+ * change (daemon/config-table.h); all others are as they were. `ca_bundle`: the CA bundle's path
+ * now, NULL for the system's. Messages in flight keep what they began with. Not called once a stop
+ * has begun, and never from inside a callback of the producer. 0, or -ENOMEM: then the connections
+ * keep what they had. */
+int producer_reconfigure(struct producer *producer, const char *ca_bundle);
+
 struct producer *producer_free(struct producer *producer);
 DEFINE_CLEANUP(struct producer *, producer_free)

@@ -17,6 +17,19 @@ struct rate_limit {
 
 #define RATE_LIMIT_INIT(per_second_) ((struct rate_limit){.per_second = (per_second_)})
 
+/* Sets another limit. The messages that went still count: the wait for them becomes as long as if
+ * they had gone under the new limit. */
+static inline void rate_limit_set(struct rate_limit *rate, uint64_t per_second, uint64_t now_usec)
+{
+    uint64_t wait_usec = rate->next_usec - MIN(now_usec, rate->next_usec);
+
+    if (rate->per_second == per_second)
+        return;
+    rate->next_usec =
+        per_second > 0 && wait_usec > 0 ? now_usec + wait_usec * rate->per_second / per_second : 0;
+    rate->per_second = per_second;
+}
+
 /* The earliest time at which the next messages may go; 0 without a limit. */
 static inline uint64_t rate_limit_next_usec(const struct rate_limit *rate)
 {

@@ -23,7 +23,7 @@ struct request {
 
 struct sender {
     struct sender_options options;
-    struct request *requests, *first_free;
+    struct request requests[SENDER_REQUESTS_MAX], *first_free;
     unsigned n_in_flight;
     struct adaptive_limit limit; /* of requests in flight */
 };
@@ -158,30 +158,31 @@ unsigned sender_in_flight(const struct sender *s)
     return s->n_in_flight;
 }
 
+void sender_set_requests_max(struct sender *s, unsigned requests_max)
+{
+    assert(requests_max >= 1 && requests_max <= SENDER_REQUESTS_MAX);
+    adaptive_limit_set_max(&s->limit, requests_max);
+}
+
 int sender_new(const struct sender_options *options, struct sender **ret)
 {
-    CLEANUP(sender_free) struct sender *s = calloc(1, sizeof(*s));
+    struct sender *s = calloc(1, sizeof(*s));
 
+    assert(options->requests_max >= 1 && options->requests_max <= SENDER_REQUESTS_MAX);
     if (!s)
         return -ENOMEM;
     s->options = *options;
     s->limit = ADAPTIVE_LIMIT_INIT(options->requests_max);
-    s->requests = calloc(options->requests_max, sizeof(struct request));
-    if (!s->requests)
-        return -ENOMEM;
-    for (unsigned i = options->requests_max; i-- > 0;) {
+    for (unsigned i = SENDER_REQUESTS_MAX; i-- > 0;) {
         s->requests[i] = (struct request){.sender = s, .next = s->first_free};
         s->first_free = &s->requests[i];
     }
-    *ret = TAKE(s);
+    *ret = s;
     return 0;
 }
 
 struct sender *sender_free(struct sender *s)
 {
-    if (!s)
-        return NULL;
-    free(s->requests);
     free(s);
     return NULL;
 }

@@ -8,10 +8,13 @@
 
 struct sender;
 
+enum { SENDER_REQUESTS_MAX = 64 };
+
 struct sender_options {
     struct queue *queue;   /* borrowed */
     struct source *source; /* borrowed; its `sending` is called before each attempt */
-    unsigned requests_max; /* in flight at once; fewer after a stall (util/adaptive-limit.h) */
+    /* in flight at once, 1 to SENDER_REQUESTS_MAX; fewer after a stall (util/adaptive-limit.h) */
+    unsigned requests_max;
     /* The answer to a batch whose last attempt was sent at `sent_usec` of the boot clock. Runs once
      * for each batch, never inside sender_send; its request slot is free again by then. The callee
      * notes which messages are in doubt. */
@@ -33,6 +36,9 @@ int sender_new(const struct sender_options *options, struct sender **ret);
 /* Free the queue first: it cancels the requests in flight. */
 struct sender *sender_free(struct sender *sender);
 DEFINE_CLEANUP(struct sender *, sender_free)
+
+/* Changes requests_max. When more are in flight, no further one is sent until enough have ended. */
+void sender_set_requests_max(struct sender *sender, unsigned requests_max);
 
 bool sender_has_slot(const struct sender *sender);
 unsigned sender_in_flight(const struct sender *sender);

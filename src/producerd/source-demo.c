@@ -171,7 +171,7 @@ static int next(struct source *source, const struct source_message **ret)
     struct demo_message *m;
     int r;
 
-    if (s->messages_to_send > 0 && s->n_made == s->messages_to_send)
+    if (s->messages_to_send > 0 && s->n_made >= s->messages_to_send)
         return SOURCE_E_END;
     r = wait_until_due(s);
     if (r != 0)
@@ -203,6 +203,22 @@ static void on_due(void *userdata)
     s->ready(s->userdata);
 }
 
+/* The interval counts from the last message. The start's delay stays as it was. */
+static void reconfigure(struct source *source, const struct config *config)
+{
+    struct source_demo *s = (struct source_demo *)source;
+    uint64_t interval_usec = config->producer.send_interval_usec;
+
+    s->messages_to_send = config->producer.messages_to_send;
+    if (s->n_made > 0 && interval_usec != s->send_interval_usec) {
+        uint64_t made_usec =
+            s->due_usec > 0 ? s->due_usec - s->send_interval_usec : clock_loop_usec(s->event);
+
+        s->due_usec = interval_usec > 0 ? made_usec + interval_usec : 0;
+    }
+    s->send_interval_usec = interval_usec;
+}
+
 static void demo_free(struct source *source)
 {
     struct source_demo *s = (struct source_demo *)source;
@@ -219,7 +235,8 @@ static void demo_free(struct source *source)
     free(s);
 }
 
-static const struct source_ops ops = {.next = next, .settle = settle, .free = demo_free};
+static const struct source_ops ops = {
+    .next = next, .settle = settle, .free = demo_free, .reconfigure = reconfigure};
 
 static int name_groups(struct source_demo *s, const char *group_id, unsigned n)
 {

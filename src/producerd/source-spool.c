@@ -18,6 +18,7 @@
 #include "producerd/intake/intake.h"
 #include "util/log.h"
 #include "daemon/message-ids.h"
+#include "producerd/sender.h"
 #include "producerd/spool/spool.h"
 #include "daemon/state-directory.h"
 #include "producerd/intake/socket.h"
@@ -237,6 +238,14 @@ static bool refresh_size(void *userdata)
     return source->refresh_size && source->refresh_size(source->owner);
 }
 
+static void reconfigure(struct source *source, const struct config *config)
+{
+    struct source_spool *s = (struct source_spool *)source;
+
+    spool_set_limits(s->spool, config->producer.spool_max_messages,
+                     config->producer.spool_max_bytes);
+}
+
 static void stop(struct source *source)
 {
     intake_stop(((struct source_spool *)source)->intake);
@@ -324,6 +333,7 @@ static const struct source_ops ops = {
     .opened = opened,
     .stop = stop,
     .has_stopped = has_stopped,
+    .reconfigure = reconfigure,
     .describe = describe,
 };
 
@@ -393,7 +403,7 @@ static int open_intake(struct source_spool *s, const struct config *config, bool
             .rules = {.is_fifo = is_fifo,
                       .max_bytes = SQS_MESSAGE_MAX_BYTES,
                       .group_id = config->producer.message_group_id},
-            .n_other_connections = config->producer.max_connections,
+            .n_other_connections = SENDER_REQUESTS_MAX,
             .refresh_size = refresh_size,
             .stopped = on_intake_stopped,
             .changed = on_intake_changed,

@@ -11,6 +11,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "daemon/config.h"
 #include "producerd/source-message.h"
 #include "util/buffer.h"
 
@@ -46,6 +47,9 @@ struct source_ops {
     /* Returns true when the source has nothing left to do for a stop; it calls `ready` when that
      * becomes true. NULL: always true. */
     bool (*has_stopped)(const struct source *source);
+    /* The configuration has changed; as for producer_reconfigure. `next` is called again, even if
+     * it has said that there is no message any more. */
+    void (*reconfigure)(struct source *source, const struct config *config);
     /* Appends what the source holds, for the status line. */
     void (*describe)(struct source *source, struct buffer *status);
 };

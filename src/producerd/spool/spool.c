@@ -274,6 +274,12 @@ struct spool *spool_free(struct spool *s)
 
 /* --- In --- */
 
+void spool_set_limits(struct spool *s, uint64_t messages_max, uint64_t bytes_max)
+{
+    s->options.messages_max = messages_max;
+    s->options.bytes_max = bytes_max;
+}
+
 static int check_quota(struct spool *s, size_t bytes, char **error)
 {
     uint64_t messages = s->counts.waiting + s->counts.rejected;

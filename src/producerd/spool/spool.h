@@ -77,6 +77,9 @@ int spool_open(const struct spool_options *options, struct spool **ret, char **e
 struct spool *spool_free(struct spool *spool);
 DEFINE_CLEANUP(struct spool *, spool_free)
 
+/* Changes these two options. Messages that are stored stay, also beyond the limits. */
+void spool_set_limits(struct spool *spool, uint64_t messages_max, uint64_t bytes_max);
+
 /* Counts of the stored messages, unwritten changes included. */
 struct spool_counts {
     uint64_t waiting, rejected; /* messages; those in flight count as waiting */

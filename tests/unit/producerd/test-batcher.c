@@ -258,6 +258,47 @@ static void rate_limit_reached_takes_nothing_from_the_source(void **state)
     assert_waits(f, 100 * USEC_PER_SEC, 101 * USEC_PER_SEC - 50000);
 }
 
+static void other_size_and_linger_hold_for_the_open_batch(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(LANES_UNORDERED, 4, 1000, 0);
+
+    f->n_ready = 3;
+    assert_waits(f, 10, 1010);
+    batcher_reconfigure(f->batcher, 10, 2000, 0, 10);
+    f->n_ready = 7;
+    assert_waits(f, 11, 2010);
+    batcher_reconfigure(f->batcher, 2, 2000, 0, 11);
+    BATCH(f, 11, 0, 1, 2, 3, 4, 5, 6); /* as it is */
+    f->n_ready = 10;
+    BATCH(f, 11, 7, 8);
+    assert_waits(f, 12, 2012);
+    batcher_reconfigure(f->batcher, 2, 0, 0, 12);
+    BATCH(f, 12, 9);
+}
+
+/* The wait for the messages that went is that of the new limit. */
+static void other_rate_limit_holds_at_once(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(LANES_STRICT, 1, 0, 1);
+    uint64_t now = 10 * USEC_PER_SEC;
+
+    f->n_ready = 5;
+    BATCH(f, now, 0);
+    assert_waits(f, now, now + 950000);
+    batcher_reconfigure(f->batcher, 1, 0, 10, now);
+    assert_waits(f, now, now + 95000);
+    batcher_reconfigure(f->batcher, 1, 0, 10, now);
+    assert_waits(f, now, now + 95000);
+    batcher_reconfigure(f->batcher, 1, 0, 1, now + 45000);
+    assert_waits(f, now + 45000, now + 545000);
+    batcher_reconfigure(f->batcher, 1, 0, 0, now + 45000);
+    BATCH(f, now + 45000, 1);
+    BATCH(f, now + 45000, 2);
+    batcher_reconfigure(f->batcher, 1, 0, 1, now + 45000);
+    BATCH(f, now + 45000, 3);
+    assert_waits(f, now + 45000, now + 995000);
+}
+
 static void message_that_needs_own_request_shares_no_batch(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(LANES_BATCH, 4, 0, 0);
@@ -306,6 +347,8 @@ int main(void)
         cmocka_unit_test(batch_lingers_until_it_is_full),
         cmocka_unit_test(batch_does_not_linger_when_no_more_can_come),
         cmocka_unit_test(rate_limit_is_kept),
+        cmocka_unit_test(other_size_and_linger_hold_for_the_open_batch),
+        cmocka_unit_test(other_rate_limit_holds_at_once),
         cmocka_unit_test(rate_limit_reached_takes_nothing_from_the_source),
         cmocka_unit_test(message_that_needs_own_request_shares_no_batch),
         cmocka_unit_test(delayed_lanes_are_waited_for),

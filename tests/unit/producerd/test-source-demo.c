@@ -179,6 +179,67 @@ static void message_before_its_time_is_not_returned(void **state)
     }
 }
 
+static void reconfigure(struct fixture *f, uint64_t messages_to_send, uint64_t interval_usec)
+{
+    f->config.producer.messages_to_send = messages_to_send;
+    f->config.producer.send_interval_usec = interval_usec;
+    f->source->ops->reconfigure(f->source, &f->config);
+}
+
+static void other_interval_counts_from_the_last_message(void **state)
+{
+    struct fixture *f = *state;
+
+    f->config.producer.send_interval_usec = 3600 * USEC_PER_SEC;
+    start(f, true);
+    settle(f, next(f));
+    assert_none(f, SOURCE_E_NOT_YET);
+    reconfigure(f, 0, 1800 * USEC_PER_SEC);
+    assert_none(f, SOURCE_E_NOT_YET);
+    reconfigure(f, 0, 20 * USEC_PER_MSEC);
+    if (f->source->ops->next(f->source, &(const struct source_message *){NULL}) != 0)
+        while (f->n_ready == 0)
+            assert_true(sd_event_run(f->event, 5 * USEC_PER_SEC) > 0);
+    reconfigure(f, 0, 3600 * USEC_PER_SEC);
+    (void)f->source->ops->next(f->source, &(const struct source_message *){NULL});
+    assert_none(f, SOURCE_E_NOT_YET);
+    reconfigure(f, 0, 0);
+    settle(f, next(f));
+    settle(f, next(f));
+    reconfigure(f, 0, 3600 * USEC_PER_SEC);
+    assert_none(f, SOURCE_E_NOT_YET);
+}
+
+static void delay_of_the_start_stays(void **state)
+{
+    struct fixture *f = *state;
+
+    f->config.producer.start_delay_usec = 3600 * USEC_PER_SEC;
+    f->config.producer.send_interval_usec = 10 * USEC_PER_SEC;
+    start(f, true);
+    assert_none(f, SOURCE_E_NOT_YET);
+    reconfigure(f, 0, 0);
+    assert_none(f, SOURCE_E_NOT_YET);
+}
+
+static void source_that_has_ended_goes_on_with_a_larger_number(void **state)
+{
+    struct fixture *f = *state;
+
+    f->config.producer.messages_to_send = 2;
+    start(f, true);
+    settle(f, next(f));
+    settle(f, next(f));
+    assert_none(f, SOURCE_E_END);
+    reconfigure(f, 3, 0);
+    settle(f, next(f));
+    assert_none(f, SOURCE_E_END);
+    reconfigure(f, 1, 0); /* fewer than were made */
+    assert_none(f, SOURCE_E_END);
+    reconfigure(f, 0, 0);
+    settle(f, next(f));
+}
+
 static void group_name_too_long_for_numbers_is_refused(void **state)
 {
     CLEANUP(free) char *error = NULL;
@@ -207,6 +268,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(messages_are_spread_over_the_groups, set_up, tear_down),
         cmocka_unit_test_setup_teardown(standard_queue_messages_have_no_ids, set_up, tear_down),
         cmocka_unit_test_setup_teardown(message_before_its_time_is_not_returned, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(other_interval_counts_from_the_last_message, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(delay_of_the_start_stays, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(source_that_has_ended_goes_on_with_a_larger_number, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(group_name_too_long_for_numbers_is_refused, set_up,
                                         tear_down),
     };

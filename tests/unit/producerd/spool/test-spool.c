@@ -315,6 +315,12 @@ static void full_spool_refuses_and_names_the_setting(void **state)
     f->options.messages_max = 100;
     s = reopen(f); /* x is there again, and b1 never was */
     assert_counts(s, 2, 1, 12);
+    spool_set_limits(s, 3, 100);
+    assert_int_equal(spool_add(s, "z", &message, &error), SPOOL_E_FULL);
+    assert_string_equal(error, "the spool is full: it holds 3 messages, and "
+                               "producer.spool_max_messages is 3");
+    free(TAKE(error));
+    spool_set_limits(s, 100, 12);
     assert_int_equal(spool_add(s, "z", &message, &error), SPOOL_E_FULL);
     assert_non_null(strstr(error, "12 bytes, and with this message's 5"));
     assert_non_null(strstr(error, "producer.spool_max_bytes, which is 12"));
