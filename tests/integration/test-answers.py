@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Both daemons when something answers that is not SQS, or that answers in another way than SQS."""
+"""Both daemons when a portal or a proxy answers in place of SQS, when replies or requests are too large for a slow
+connection, and when an attribute of the queue changes."""
 
 import os
 import sys
@@ -14,12 +15,12 @@ from proxy import Proxy
 from spool import Refused, Spool
 from sqs_local import SqsLocal
 
-NOT_OF_SQS = "this is no answer of SQS's"
+NOT_FROM_SQS = "this is no answer of SQS's"
 REQUEST_ID = ("x-amzn-RequestId", "id")
 
 
 class Portal(Proxy):
-    """Answers some operations itself, with `reply`, until `let_through`."""
+    """Answers the named operations itself, until let_through() is called; forwards all others."""
 
     def __init__(self, server, operations, *, status=200, body=b"{}", headers=()):
         self._is_open = threading.Event()
@@ -35,13 +36,13 @@ class Portal(Proxy):
         self._is_open.set()
 
 
-def ends_well(daemon):
+def check_recovers(daemon):
     tap.equal(daemon.wait(120), 0, daemon.text)
     daemon.wait_for_line("The queue answers again")
 
 
-def an_instant_empty_receive_ends_nothing(headers, *words):
-    """A portal sits between the consumer and SQS: none of its answers may be taken for one of the queue."""
+def ignores_empty_reply(headers, *words):
+    """A portal answers receives at once: the consumer must not conclude that the queue is empty."""
     with SqsLocal(queues=[FIFO]) as server:
         for i in range(3):
             sqs.send(server, f"message {i}", group="g")
@@ -57,60 +58,60 @@ def an_instant_empty_receive_ends_nothing(headers, *words):
             tap.ok("Number of messages received" not in consumer.text, consumer.text)
             tap.ok("answers again" not in consumer.text, consumer.text)
             portal.let_through()
-            ends_well(consumer)
+            check_recovers(consumer)
         tap.equal(len(server.records("deleted")), 3)
 
 
-tap.add("an empty receive that comes at once is no empty queue",
-        an_instant_empty_receive_ends_nothing, [REQUEST_ID], "without a message", "wait 2 s",
+tap.add("an empty reply before the end of the poll is not taken for an empty queue",
+        ignores_empty_reply, [REQUEST_ID], "without a message", "wait 2 s",
         "check aws.endpoint_url")
-tap.add("an empty receive without a request id is no empty queue",
-        an_instant_empty_receive_ends_nothing, [], "no x-amzn-RequestId", NOT_OF_SQS)
+tap.add("an empty reply without a request id is not taken for an empty queue",
+        ignores_empty_reply, [], "no x-amzn-RequestId", NOT_FROM_SQS)
 
 
 @tap.test
-def an_empty_object_for_the_queues_attributes_opens_nothing():
+def empty_object_as_queue_attributes_is_no_answer():
     with SqsLocal(queues=[FIFO]) as server:
         with Portal(server, ["GetQueueAttributes", "ReceiveMessage"]) as portal:
             consumer = Daemon("sqs-consumerd", server, endpoint=portal.url)
             line = consumer.wait_for_line("GetQueueAttributes failed")
-            tap.ok(NOT_OF_SQS in line, line)
+            tap.ok(NOT_FROM_SQS in line, line)
             portal.let_through()
-            ends_well(consumer)
+            check_recovers(consumer)
 
 
 @tap.test
-def a_delete_that_a_portal_has_answered_is_repeated():
+def delete_answered_by_a_portal_is_retried():
     with SqsLocal(queues=[FIFO]) as server:
         sqs.send(server, "message", group="g")
         with Portal(server, ["DeleteMessage"]) as portal:
             consumer = Daemon("sqs-consumerd", server, endpoint=portal.url)
             line = consumer.wait_for_line("DeleteMessage failed")
-            tap.ok(NOT_OF_SQS in line, line)
+            tap.ok(NOT_FROM_SQS in line, line)
             portal.let_through()
-            ends_well(consumer)
+            check_recovers(consumer)
         tap.equal([r["message_id"] for r in server.records("deleted")][:1],
                   [r["message_id"] for r in server.records("sent")])
 
 
-def a_page_is_called_a_portals(status, headers=()):
+def page_gets_advice_about_portals(status, headers=()):
     with SqsLocal(queues=[FIFO]) as server:
         with Portal(server, ["SendMessage"], status=status, body=b"<html>sign in</html>",
                     headers=[("Content-Type", "text/html"), *headers]) as portal:
             producer = Daemon("sqs-producerd", server, endpoint=portal.url)
             line = producer.wait_for_line("SendMessage failed")
-            tap.ok(f"HTTP status {status}" in line and NOT_OF_SQS in line, line)
+            tap.ok(f"HTTP status {status}" in line and NOT_FROM_SQS in line, line)
             portal.let_through()
-            ends_well(producer)
+            check_recovers(producer)
         tap.equal(len(server.records("sent")), 5)
 
 
-tap.add("a page with status 200 gets the advice of a redirect", a_page_is_called_a_portals, 200)
-tap.add("status 511 gets the advice of a redirect", a_page_is_called_a_portals, 511)
+tap.add("a page with status 200 gets the advice of a redirect", page_gets_advice_about_portals, 200)
+tap.add("status 511 gets the advice of a redirect", page_gets_advice_about_portals, 511)
 
 
 @tap.test
-def an_emulator_that_sends_no_request_ids_gets_its_messages_handled():
+def messages_of_an_emulator_without_request_ids_are_handled():
     def spoil(number, operation, reply):
         if reply:
             reply["headers"] = [(k, v) for k, v in reply["headers"]
@@ -122,12 +123,11 @@ def an_emulator_that_sends_no_request_ids_gets_its_messages_handled():
         consumer = Daemon("sqs-consumerd", server, endpoint=proxy.url)
         consumer.wait_for_line("Message deleted", 3)
         tap.equal(len(server.records("deleted")), 3)
-        consumer.signal()
-        tap.equal(consumer.wait(), 0, consumer.text)
+        consumer.stop()
 
 
 def idle(receivers):
-    """Receives that an idle consumer makes in some seconds of waits of one second."""
+    """Returns how many receives an idle consumer sends in 4 s, with polls of 1 s."""
     with SqsLocal(queues=["plain"]) as server, Proxy(server, lambda *_: None) as proxy:
         for i in range(40):
             sqs.send(server, f"message {i}", queue="plain")
@@ -135,20 +135,20 @@ def idle(receivers):
                           consumer={"receivers": receivers, "concurrency": 100, "wait_time": 1,
                                     "exit_after_empty_receives": 0})
         consumer.wait_for_line("Message deleted", 40)
-        time.sleep(2)  # what is under way ends
+        time.sleep(2)  # the receives in flight end
         before = proxy.counts["ReceiveMessage"]
         time.sleep(4)
         return proxy.counts["ReceiveMessage"] - before
 
 
 @tap.test
-def an_idle_queue_is_asked_by_one_receive_at_a_time():
+def idle_queue_is_polled_by_one_receive_at_a_time():
     asked = idle(16)
     tap.ok(2 <= asked <= 6, f"{asked} receives in 4 s")
 
 
 @tap.test
-def deletes_that_are_ready_at_once_share_requests_without_a_linger():
+def deletes_ready_at_the_same_moment_share_requests_without_a_linger():
     with SqsLocal(queues=["plain"]) as server, Proxy(server, lambda *_: None) as proxy:
         for i in range(40):
             sqs.send(server, f"message {i}", queue="plain")
@@ -163,9 +163,9 @@ def deletes_that_are_ready_at_once_share_requests_without_a_linger():
 LARGE = "x" * 100_000
 
 
-def replies_too_large_for_the_line(queue):
-    """Of a reply of more than 300 kB only a part gets through: fewer messages are asked for, until
-    they do, and the log never says meanwhile that all is well."""
+def asks_for_fewer_after_timeouts(queue):
+    """Only a part of a reply over 300 kB gets through. The consumer asks for fewer messages until replies get
+    through; before that, no line says that the queue answers again."""
 
     def spoil(number, operation, reply):
         if reply and len(reply["body"]) > 300_000:
@@ -195,16 +195,16 @@ def replies_too_large_for_the_line(queue):
         tap.equal(len({r["message_id"] for r in server.records("deleted")}), 10)
 
 
-tap.add("replies too large for the line: a standard queue is asked for fewer messages",
-        replies_too_large_for_the_line, "plain")
-tap.add("replies too large for the line: a FIFO queue is asked for fewer messages",
-        replies_too_large_for_the_line, FIFO)
+tap.add("replies that time out make the consumer ask a standard queue for fewer messages",
+        asks_for_fewer_after_timeouts, "plain")
+tap.add("replies that time out make the consumer ask a FIFO queue for fewer messages",
+        asks_for_fewer_after_timeouts, FIFO)
 
 
 @tap.test
-def requests_too_large_for_the_line_are_sent_in_smaller_batches():
+def requests_that_time_out_are_sent_in_smaller_batches():
     with SqsLocal(queues=["plain"]) as server, Proxy(server, lambda *_: None) as proxy:
-        proxy.stall_bodies_over = 1_000  # a batch of ten does not get through, one of two does
+        proxy.stall_bodies_over = 1_000  # a batch of ten does not get through, a batch of two does
         producer = Daemon("sqs-producerd", server, endpoint=proxy.url, queue="plain",
                           aws={"request_timeout": 1}, log={"level": "notice"},
                           producer={"messages_to_send": 100, "send_interval": 0, "batch_size": 10,
@@ -223,17 +223,17 @@ def set_attribute(server, name, value, queue="test.fifo"):
 
 
 @tap.test
-def a_raised_message_size_is_learnt_before_a_submission_is_refused():
+def raised_maximum_message_size_is_read_before_a_submission_is_refused():
     with SqsLocal([FIFO + ",MaximumMessageSize=1024"]) as server, Spool() as spool:
         producer = spool.producer(server)
         producer.wait_for_line("Running...")
         with spool.connect(producer) as submitter:
             submitter.submit("small")
             server.wait_for_records("sent", 1)
-            time.sleep(2.5)  # what is younger is not asked for again
+            time.sleep(2.5)  # so old that the daemon asks the queue again
             try:
                 submitter.submit("x" * 2000)
-                raise AssertionError("too large, and taken")
+                raise AssertionError("a message that is too large was accepted")
             except Refused as refused:
                 tap.ok("at most 1024" in str(refused) and not refused.temporary, str(refused))
             set_attribute(server, "MaximumMessageSize", 4096)
@@ -244,18 +244,18 @@ def a_raised_message_size_is_learnt_before_a_submission_is_refused():
 
 
 @tap.test
-def a_lowered_message_size_is_learnt_from_a_rejection_by_sqs():
+def lowered_maximum_message_size_is_read_after_a_rejection_by_sqs():
     with SqsLocal([FIFO]) as server, Spool() as spool:
         producer = spool.producer(server)
         producer.wait_for_line("Running...")
         with spool.connect(producer) as submitter:
             time.sleep(2.5)
             set_attribute(server, "MaximumMessageSize", 1024)
-            submitter.submit("x" * 2000)  # taken in, and rejected by SQS
+            submitter.submit("x" * 2000)  # the daemon accepts it, and SQS rejects it
             producer.wait_for_line("to 1024 bytes")
             try:
                 submitter.submit("y" * 2000)
-                raise AssertionError("too large, and taken")
+                raise AssertionError("a message that is too large was accepted")
             except Refused as refused:
                 tap.ok("at most 1024" in str(refused), str(refused))
 

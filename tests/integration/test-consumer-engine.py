@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""sqs-consumerd with many messages in flight: order, leases, partial failures, lost replies. The handler is that
-of slow-consumer.c, which does what the body of each message says."""
+"""sqs-consumerd with many messages in flight: order, leases, partial failures, lost replies. The handler is
+slow-consumer.c: the body of each message tells it what to do."""
 
 import json
 import os
@@ -31,34 +31,34 @@ def groups_in_order(linger, receivers):
         for line in daemon.lines:
             word, _, name = line.partition(" ")
             if word == "begin":
-                tap.ok(not running.get(name.split(".")[0]), f"two of a group at once: {name}")
+                tap.ok(not running.get(name.split(".")[0]), f"two messages of a group at once: {name}")
                 running[name.split(".")[0]] = True
             elif word == "end":
                 running[name.split(".")[0]] = False
             most = max(most, sum(running.values()))
-        tap.ok(most >= 3, f"at most {most} groups went side by side")
+        tap.ok(most >= 3, f"at most {most} groups at the same time")
 
 
 for linger in (0, 0.02):
     for receivers in (1, 8):
-        tap.add(f"20 groups keep their order with 50 at once, linger {linger}, {receivers} receivers",
+        tap.add(f"20 groups keep their order with concurrency 50, linger {linger}, {receivers} receivers",
                 groups_in_order, linger, receivers)
 
 
 @tap.test
-def a_standard_queue_is_handled_many_at_once():
+def standard_queue_messages_are_handled_at_the_same_time():
     with SqsLocal(queues=["plain"]) as server:
         fill(server, GROUPS, 5, "sleep=200", queue="plain")
         start = time.monotonic()
         daemon = consumer(server, queue="plain", concurrency=100, receivers=10, delete_linger=0.02)
         server.wait_for_records("deleted", 100)
-        tap.ok(time.monotonic() - start < 5, "100 times 0.2 s took too long")
+        tap.ok(time.monotonic() - start < 5, "100 messages of 0.2 s were not handled at the same time")
         tap.equal(daemon.wait(), 0, daemon.text)
         tap.equal(sorted(deleted_ids(server)), sorted(sent_ids(server)))
 
 
 @tap.test
-def no_more_are_received_than_can_be_handled():
+def receives_stop_when_all_handlers_are_busy():
     with SqsLocal(queues=["plain"]) as server:
         fill(server, ["x"], 30, "sleep=1000", queue="plain")
         daemon = consumer(server, queue="plain", concurrency=7, receivers=5, max_messages=5)
@@ -71,7 +71,7 @@ def no_more_are_received_than_can_be_handled():
 
 
 @tap.test
-def leases_are_kept_for_slow_handlers():
+def slow_handler_lease_is_renewed():
     with SqsLocal(queues=[fifo(2), "plain,VisibilityTimeout=2"]) as server:
         for queue in ("test.fifo", "plain"):
             fill(server, ["a", "b"], 2, "sleep=5000", queue=queue)
@@ -79,27 +79,26 @@ def leases_are_kept_for_slow_handlers():
             tap.wait_until(lambda q=queue: len(server.records("received", q)) == 4)
             other = consumer(server, queue=queue, concurrency=10, exit_after_empty_receives=0)
             tap.equal(daemon.wait(), 0, daemon.text)
-            other.signal()
-            tap.equal(other.wait(), 0, other.text)
+            other.stop()
         for r in server.records("received"):
             tap.equal(r["receive_count"], 1)
         tap.equal(len(deleted_ids(server)), 8)
 
 
 @tap.test
-def a_visibility_timeout_of_its_own_is_used():
+def visibility_timeout_setting_overrides_the_queues():
     with SqsLocal(queues=[fifo(1)]) as server:
         fill(server, ["a"], 1)
         daemon = consumer(server, visibility_timeout=60)
         tap.equal(daemon.wait(), 0, daemon.text)
         tap.equal(len(deleted_ids(server)), 1)
-        # And without one that the lease bounds the wait, which is said.
+        # Without the setting the queue's timeout bounds the polls, and a line says so.
         daemon = consumer(server, wait_time=10, exit_after_empty_receives=1)
         tap.equal(daemon.wait(), 0, daemon.text)
         daemon.wait_for_line("Receives wait 1 s and not the 10 s of consumer.wait_time")
 
 
-def stopped_past_its_lease(queue):
+def suspended_past_its_leases(queue):
     with SqsLocal(queues=[fifo(2), "plain,VisibilityTimeout=2"]) as server:
         fill(server, ["a", "b"], 3, "sleep=800", queue=queue)
         daemon = consumer(server, queue=queue, concurrency=10, delete_linger=0.05,
@@ -107,7 +106,7 @@ def stopped_past_its_lease(queue):
         daemon.wait_for_line("begin", 2)
         daemon.signal(signal.SIGSTOP)
         time.sleep(4)
-        # Another has them by now.
+        # By now the messages are visible, and another consumer receives them.
         taken = {m["MessageId"]: m for _ in range(6)
                  for m in sqs.receive(server, queue=queue, visibility=3)}
         tap.ok(len(taken) >= 2, f"only {len(taken)} came back")
@@ -125,14 +124,14 @@ def stopped_past_its_lease(queue):
                 tap.equal(ended, [0, 1, 2], f"group {group}")
 
 
-tap.add("stopped past its lease it deletes nothing with stale handles (FIFO)",
-        stopped_past_its_lease, "test.fifo")
-tap.add("stopped past its lease it deletes nothing with stale handles (standard)",
-        stopped_past_its_lease, "plain")
+tap.add("consumer suspended past its leases deletes nothing with stale handles (FIFO)",
+        suspended_past_its_leases, "test.fifo")
+tap.add("consumer suspended past its leases deletes nothing with stale handles (standard)",
+        suspended_past_its_leases, "plain")
 
 
 @tap.test
-def a_lease_that_cannot_be_extended_is_lost_and_its_work_ended():
+def lease_that_cannot_be_renewed_is_lost_and_its_handler_cancelled():
     def spoil(number, operation, reply):
         if operation == "ChangeMessageVisibilityBatch" and number <= 12:
             return "drop-before"
@@ -151,7 +150,7 @@ def a_lease_that_cannot_be_extended_is_lost_and_its_work_ended():
 
 
 @tap.test
-def what_ends_late_is_not_begun_again_before():
+def message_whose_handler_ends_late_is_not_handled_again_before_that():
     with SqsLocal(queues=[fifo(2)], faults=["ChangeMessageVisibilityBatch:stall"]) as server:
         late(server, ["a", "b"])
         daemon = consumer(server, concurrency=10, exit_after_empty_receives=0)
@@ -165,8 +164,8 @@ def what_ends_late_is_not_begun_again_before():
 
 
 @tap.test
-def an_extension_that_stalls_does_not_cost_the_lease():
-    # Not within the request_timeout of 10 s, but while the lease still lasts.
+def renewal_that_stalls_is_retried_before_the_lease_ends():
+    # The retry must come before the lease ends, and so before the request_timeout of 10 s.
     with SqsLocal(queues=[fifo(8)],
                   faults=["ChangeMessageVisibilityBatch:stall:times=1"]) as server:
         fill(server, ["a"], 1, "sleep=12000")
@@ -179,7 +178,7 @@ def an_extension_that_stalls_does_not_cost_the_lease():
 
 
 @tap.test
-def a_failure_holds_back_its_group_and_no_other():
+def failed_message_delays_only_its_own_group():
     with SqsLocal(queues=[fifo()]) as server:
         sqs.send(server, "a.0", group="a")
         sqs.send(server, "a.1 fail=2", group="a")
@@ -194,13 +193,13 @@ def a_failure_holds_back_its_group_and_no_other():
         deleted_in_order(server, "ab")
         times = [r["time"] for r in server.records("received")
                  if r["message_id"] == sent_ids(server)[1]]
-        # 1 s, then 2 s.
+        # The first retry comes after 1 s, the second after 2 s.
         tap.equal(len(times), 3)
         tap.ok(0.9 <= times[1] - times[0] <= 1.9 and 1.9 <= times[2] - times[1] <= 2.9, str(times))
 
 
 @tap.test
-def a_queue_is_not_empty_while_a_message_waits_for_its_retry():
+def queue_with_a_message_that_waits_for_its_retry_is_not_empty():
     with SqsLocal(queues=[fifo()]) as server:
         sqs.send(server, "a.0 fail=1", group="a")
         fill(server, ["a"], 1)
@@ -210,7 +209,7 @@ def a_queue_is_not_empty_while_a_message_waits_for_its_retry():
 
 
 @tap.test
-def a_handler_may_name_the_delay_and_reject():
+def handler_chooses_the_retry_delay_or_rejects_the_message():
     with SqsLocal(queues=["plain"]) as server:
         sent = sqs.send(server, "x.0 fail=1 delay=3", queue="plain")["MessageId"]
         sqs.send(server, "x.1 reject", queue="plain")
@@ -223,7 +222,8 @@ def a_handler_may_name_the_delay_and_reject():
 
 
 def partial_failures(queue, linger):
-    """Every other batch of deletes fails in part, after the server has acted or without."""
+    """In every other reply to a batch of deletes, half of the entries failed, though the server has deleted
+    them."""
 
     def spoil(number, operation, reply):
         if operation != "DeleteMessageBatch" or number % 2 == 0 or not reply:
@@ -248,12 +248,12 @@ def partial_failures(queue, linger):
         tap.ok(proxy.counts["DeleteMessageBatch"] >= 20, str(proxy.counts))
 
 
-tap.add("deletes that fail in part are tried again (FIFO)", partial_failures, "test.fifo", 0.02)
-tap.add("deletes that fail in part are tried again (standard)", partial_failures, "plain", 0.02)
+tap.add("deletes that fail in part are retried (FIFO)", partial_failures, "test.fifo", 0.02)
+tap.add("deletes that fail in part are retried (standard)", partial_failures, "plain", 0.02)
 
 
 @tap.test
-def lost_receive_replies_are_recovered_at_once_on_fifo():
+def lost_receive_reply_on_fifo_is_recovered_at_once():
     def spoil(number, operation, reply):
         if operation == "ReceiveMessage" and number % 3 != 0 and reply:
             reply["cut"] = 20
@@ -272,7 +272,7 @@ def lost_receive_replies_are_recovered_at_once_on_fifo():
 
 
 @tap.test
-def sigkill_with_much_in_hand_loses_nothing():
+def sigkill_with_many_messages_in_flight_loses_none():
     chance = random.Random(3)
     with SqsLocal(queues=[fifo(1)], latency_ms=2) as server:
         fill(server, GROUPS[:8], 10)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Stops sqs-consumerd with many messages in flight: which it finishes, which it releases, and what it logs about
-the rest. The handler is that of slow-consumer.c, which does what the body of each message says."""
+"""Stops sqs-consumerd with many messages in flight: it finishes some, releases others, and logs what is left. The
+handler is slow-consumer.c: the body of each message tells it what to do."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from sqs_local import SqsLocal
 from standin import Reply, StandIn
 
 
-def sigterm_leaves_nothing_invisible(queue, seed):
+def sigterm_leaves_no_message_invisible(queue, seed):
     chance = random.Random(seed)
     tap.comment(f"seed {seed}")
     with SqsLocal(queues=[fifo(300), "plain,VisibilityTimeout=300"], latency_ms=10) as server:
@@ -34,27 +34,25 @@ def sigterm_leaves_nothing_invisible(queue, seed):
                               delete_linger=chance.choice([0, 0.02]))
             daemon.wait_for_line("Number of messages received")
             time.sleep(chance.random() / 4)
-            daemon.signal()
-            tap.equal(daemon.wait(), 0, daemon.text)
+            daemon.stop()
             nothing_in_flight(server, queue)
-        tap.ok(rounds > 1, "ended in one round")
+        tap.ok(rounds > 1, "all was handled before the first stop")
         deleted_in_order(server, GROUPS if queue.endswith(".fifo") else [])
 
 
-tap.add("SIGTERM leaves no message invisible (FIFO)", sigterm_leaves_nothing_invisible, "test.fifo",
+tap.add("SIGTERM leaves no message invisible (FIFO)", sigterm_leaves_no_message_invisible, "test.fifo",
         int(os.environ.get("SEED", 1)))
-tap.add("SIGTERM leaves no message invisible (standard)", sigterm_leaves_nothing_invisible, "plain",
+tap.add("SIGTERM leaves no message invisible (standard)", sigterm_leaves_no_message_invisible, "plain",
         int(os.environ.get("SEED", 2)))
 
 
 @tap.test
-def a_stop_lets_handlers_end_and_gives_back_the_rest():
+def stop_waits_for_handlers_and_releases_the_other_messages():
     with SqsLocal(queues=[fifo(300)]) as server:
         fill(server, ["a", "b"], 3, "sleep=1000")
         daemon = consumer(server, concurrency=10)
         daemon.wait_for_line("begin", 2)
-        daemon.signal()
-        tap.equal(daemon.wait(), 0, daemon.text)
+        daemon.stop()
         tap.equal(sorted(events(daemon, "end")), ["a.0", "b.0"])
         tap.equal(len(deleted_ids(server)), 2)
         daemon.wait_for_line("Releasing 4 messages not yet begun.")
@@ -62,14 +60,13 @@ def a_stop_lets_handlers_end_and_gives_back_the_rest():
 
 
 @tap.test
-def a_stop_that_takes_too_long_ends_handlers_and_gives_their_messages_back():
+def stop_at_its_deadline_cancels_handlers_and_releases_their_messages():
     with SqsLocal(queues=[fifo(300)]) as server:
         fill(server, ["a", "b"], 2, "sleep=60000")
         daemon = consumer(server, concurrency=10, stop_timeout=4)
         daemon.wait_for_line("begin", 2)
         start = time.monotonic()
-        daemon.signal()
-        tap.equal(daemon.wait(), 1, daemon.text)
+        daemon.stop(1)
         tap.ok(time.monotonic() - start >= 2.5, f"{time.monotonic() - start} s")
         tap.ok("before the work in hand was finished" not in daemon.text, daemon.text)
         tap.equal(sorted(events(daemon, "cancel")), ["a.0", "b.0"])
@@ -79,20 +76,20 @@ def a_stop_that_takes_too_long_ends_handlers_and_gives_their_messages_back():
 
 
 @tap.test
-def what_ends_late_at_a_stop_is_given_back_when_it_has_gone():
+def message_of_a_cancelled_handler_is_released_when_the_handler_has_ended():
     with SqsLocal(queues=[fifo(300)]) as server:
         late(server, ["a", "b"])
         daemon = consumer(server, concurrency=10, stop_timeout=12)
         daemon.wait_for_line("begin ", 2)
-        daemon.signal()
-        tap.equal(daemon.wait(), 1, daemon.text)
+        daemon.stop(1)
         tap.equal(sorted(events(daemon, "gone")), ["a.0", "b.0"])
         nothing_in_flight(server)
         tap.equal(deleted_ids(server), [])
 
 
-def a_message_that_comes_at_a_stop_is_received_once(queue):
-    """Not by one receive after the other: each counts on the way to the dead-letter queue."""
+def arrives_during_a_stop(queue):
+    """While several receives end one by one, a message that was released is not received again: each receive counts
+    towards the dead-letter queue."""
     groups = [f"g{i}" for i in range(40)]
     with SqsLocal(queues=[fifo(300), "plain,VisibilityTimeout=300"]) as server, Notify() as notify:
         fill(server, groups, 1, "sleep=0", queue=queue)
@@ -106,24 +103,23 @@ def a_message_that_comes_at_a_stop_is_received_once(queue):
         late_id = sent_ids(server)[-1]
         tap.equal([r["message_id"] for r in server.records("received")].count(late_id), 1)
         nothing_in_flight(server, queue)
-    under_way = re.findall(r"Stopping: (\d+) receives under way", "\n".join(notify.lines))
-    tap.ok(max(map(int, under_way)) > 1, f"there was nothing to tell apart: {under_way}")
+    in_flight = re.findall(r"Stopping: (\d+) receives under way", "\n".join(notify.lines))
+    tap.ok(max(map(int, in_flight)) > 1, f"no two receives were in flight at the stop: {in_flight}")
 
 
 for name in ("test.fifo", "plain"):
-    tap.add(f"a message that comes at a stop is received once ({name})",
-            a_message_that_comes_at_a_stop_is_received_once, name)
+    tap.add(f"message that arrives during a stop is received once ({name})",
+            arrives_during_a_stop, name)
 
 
 @tap.test
-def a_stop_tells_how_much_is_left():
+def stop_reports_what_is_left_in_the_status():
     with SqsLocal(queues=[fifo(300)]) as server, Notify() as notify:
         fill(server, ["a"], 1, "sleep=3000")
         fill(server, ["b"], 1, "sleep=6000")
         daemon = consumer(server, concurrency=10, wait_time=8, env={"NOTIFY_SOCKET": notify.path})
         daemon.wait_for_line("begin", 2)
-        daemon.signal()
-        tap.equal(daemon.wait(), 0, daemon.text)
+        daemon.stop()
     lines = notify.lines
     tap.ok("STOPPING=1" in lines, lines)
     after = lines[lines.index("STOPPING=1") + 1:]
@@ -134,8 +130,8 @@ def a_stop_tells_how_much_is_left():
 
 
 def cut_short(stop_timeout, signals, why, left, left_receive):
-    """A stop with a message in each state, while SQS does not answer any more: a.0 is with the handler, a.1
-    waits to be released, c.0 waits to be deleted, and a receive is in flight."""
+    """Stops the consumer with a message in each state, while SQS no longer answers: a.0 is being handled, a.1 waits
+    to be released, c.0 waits to be deleted, and a receive is in flight."""
     answers = threading.Event()
 
     def spoil(number, operation, reply):
@@ -164,20 +160,20 @@ def cut_short(stop_timeout, signals, why, left, left_receive):
         answers.set()
 
 
-tap.add("a stop that is cut short by its end says what is left", cut_short, 4, 1,
+tap.add("stop that reaches its deadline logs what is left", cut_short, 4, 1,
         "it did not end in time",
         "0 messages with the handler, 1 handled but not deleted, 2 not released",
         "the reply to a receive, which cannot be had again; up to 10 messages that it was given come "
         "back when their visibility timeout of 300 s ends.")
-tap.add("a stop that is cut short by a second one says what is left", cut_short, 60, 2,
+tap.add("stop that is cut short by a second signal logs what is left", cut_short, 60, 2,
         "asked to stop twice",
         "1 messages with the handler, 1 handled but not deleted, 1 not released",
         "1 receives; what they were given comes back when its visibility timeout ends.")
 
 
-class Withholding(StandIn):
-    """Before sqs-local: passes requests on, and holds back its answer to the first receive for as
-    long as it is there itself. `receives` are what was asked for, in order."""
+class SilentFirstReceive(StandIn):
+    """Forwards requests to sqs-local, but never answers the first receive. `receives` has the parameters of all
+    receives, in order."""
 
     def __init__(self, server):
         self._server = server
@@ -199,7 +195,7 @@ class Withholding(StandIn):
 
 
 @tap.test
-def a_short_stop_lets_a_receive_end():
+def short_stop_timeout_shortens_polls_so_that_one_can_end():
     with SqsLocal(queues=[fifo(300)]) as server:
         daemon = consumer(server, wait_time=20, stop_timeout=8)
         daemon.wait_for_line("Receives wait 4 s and not the 20 s of consumer.wait_time: "
@@ -214,14 +210,14 @@ def a_short_stop_lets_a_receive_end():
         nothing_in_flight(server)
 
 
-def asked_again_while_stopping(stop_timeout, **settings):
-    """What the queue has handed out, in a reply that does not come, is got by asking again."""
-    with SqsLocal(queues=[fifo(300)]) as server, Withholding(server) as front:
+def receive_is_repeated_while_stopping(stop_timeout, **settings):
+    """The reply to a receive does not come: the consumer repeats the receive with the same attempt id, and releases
+    what it brings."""
+    with SqsLocal(queues=[fifo(300)]) as server, SilentFirstReceive(server) as front:
         fill(server, ["a", "b"], 2)
         daemon = consumer(server, endpoint=front.url, stop_timeout=stop_timeout, **settings)
         server.wait_for_records("received", 4)
-        daemon.signal()
-        tap.equal(daemon.wait(), 0, daemon.text)
+        daemon.stop()
         tap.equal(len(front.receives), 2)
         first, second = front.receives
         tap.ok(first["ReceiveRequestAttemptId"], first)
@@ -234,14 +230,15 @@ def asked_again_while_stopping(stop_timeout, **settings):
         tap.equal(sorted(m["MessageId"] for m in sqs.receive(server)), sorted(sent_ids(server)))
 
 
-tap.add("a poll that outlasts a short stop is asked again on FIFO, and what it had is released",
-        asked_again_while_stopping, 4, wait_time=20)
-tap.add("the same for one that stalls while the stop has time", asked_again_while_stopping, 60,
+tap.add("poll longer than a short stop is repeated on FIFO and its messages released",
+        receive_is_repeated_while_stopping, 4, wait_time=20)
+tap.add("poll that stalls during a long stop is repeated on FIFO and its messages released",
+        receive_is_repeated_while_stopping, 60,
         wait_time=1, aws={"request_timeout": 300})
 
 
 @tap.test
-def a_reply_lost_while_stopping_is_recovered_on_fifo():
+def receive_reply_lost_while_stopping_is_recovered_on_fifo():
     def spoil(number, operation, reply):
         if operation == "ReceiveMessage" and number == 1 and reply:
             reply["cut"] = 20
@@ -260,7 +257,7 @@ def a_reply_lost_while_stopping_is_recovered_on_fifo():
         tap.equal(deleted_ids(server), [])
 
 
-def stopped_in_doubt(fault, is_over, line, **settings):
+def stopped_with_a_lost_reply(fault, fault_ends, line, **settings):
     with SqsLocal(queues=[fifo(300)],
                   faults=["ReceiveMessage:drop-after:times=1", fault]) as server:
         fill(server, ["a"], 1)
@@ -268,7 +265,7 @@ def stopped_in_doubt(fault, is_over, line, **settings):
         daemon.wait_for_line("ReceiveMessage failed")
         daemon.signal()
         daemon.wait_for_line("Asked to stop")
-        if is_over:
+        if fault_ends:
             server.set_faults()
         tap.equal(daemon.wait(), 1, daemon.text)
         daemon.wait_for_line(line)
@@ -278,11 +275,11 @@ def stopped_in_doubt(fault, is_over, line, **settings):
         tap.equal(deleted_ids(server), [])
 
 
-tap.add("a stop asks for a lost reply after a throttling, and tells that its id is void",
-        stopped_in_doubt, "ReceiveMessage:throttle", True,
+tap.add("stop repeats a receive after a throttling and logs that its attempt id is void",
+        stopped_with_a_lost_reply, "ReceiveMessage:throttle", True,
         "The receiveRequestAttemptId is not valid anymore", log={"level": "debug"})
-tap.add("a stop asks for a lost reply until it must end, and tells that it came to nothing",
-        stopped_in_doubt, "ReceiveMessage:drop-before", False,
+tap.add("stop repeats a receive until its deadline and logs that the reply is lost",
+        stopped_with_a_lost_reply, "ReceiveMessage:drop-before", False,
         "The last ReceiveMessage has failed", stop_timeout=6)
 
 

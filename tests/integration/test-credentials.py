@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Both daemons with keys that do not come from the environment: roles, web identities, and keys that are
-replaced while the daemons run."""
+"""Both daemons with keys from other sources than the environment: roles, web identities, files, metadata; and keys
+that are replaced while the daemons run."""
 
 import json
 import os
@@ -24,7 +24,7 @@ NO_KEYS = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_SESSIO
 
 
 def new_server():
-    """A queue that takes the role's keys alone."""
+    """Starts a server that accepts only the role's keys."""
     return SqsLocal(queues=[FIFO], access_key_id=KEYS[0], secret_access_key=KEYS[1],
                     session_token=KEYS[2])
 
@@ -58,7 +58,7 @@ def no_secret(daemon):
 
 
 @tap.test
-def a_role_serves_both_daemons():
+def role_keys_are_used_by_both_daemons():
     with new_server() as server, new_sts() as sts:
         env = role_env(new_folder(server), sts)
         producer = Daemon("sqs-producerd", server, env=env)
@@ -66,14 +66,14 @@ def a_role_serves_both_daemons():
         tap.equal(producer.wait(), 0, producer.text)
         tap.equal(consumer.wait(), 0, consumer.text)
         tap.equal(len(server.records("deleted")), 5)
-        # One look-up each: the keys are kept for the whole run.
+        # Each daemon assumes the role once, and keeps the keys for its whole run.
         tap.equal([call["RoleArn"] for call in sts.calls], [ROLE, ROLE])
         no_secret(producer)
         no_secret(consumer)
 
 
 @tap.test
-def a_web_identity_serves_too():
+def web_identity_keys_are_used_by_both_daemons():
     with new_server() as server, new_sts() as sts:
         sts.web_identity_tokens = {"eyJ.T0KEN"}
         folder = new_folder(server)
@@ -86,7 +86,7 @@ def a_web_identity_serves_too():
 
 
 @tap.test
-def keys_that_expire_soon_are_replaced_and_no_message_is_lost():
+def keys_that_expire_soon_are_replaced_without_losing_a_message():
     with new_server() as server, new_sts() as sts:
         sts.keys.lifetime = 5
         producer = Daemon("sqs-producerd", server, env=role_env(new_folder(server), sts),
@@ -102,8 +102,8 @@ def keys_file(key, secret):
 
 
 def replaced_under_load(grace):
-    """Keys in a file are replaced four times while both daemons work; the old ones are refused
-    `grace` seconds later. No message is lost or doubled, and no line tells of a failure."""
+    """Keys in a file are replaced four times while both daemons work; the server refuses the old ones `grace`
+    seconds later. No message is lost or sent twice, and no failure is logged."""
     with SqsLocal(queues=[FIFO], access_key_id="AKID0", secret_access_key="SEKRET0") as server:
         folder = new_folder(server)
         env = {**NO_KEYS, "AWS_SHARED_CREDENTIALS_FILE": write(folder, "credentials",
@@ -113,7 +113,7 @@ def replaced_under_load(grace):
                    for name in ("sqs-producerd", "sqs-consumerd")]
         for i in range(1, 5):
             server.wait_for_records("deleted", len(server.records("deleted")) + 50)
-            # As rotation tools do it: a new file put in the old one's place.
+            # As tools that rotate keys do: a new file is renamed to the old one.
             os.rename(write(folder, "new", keys_file(f"AKID{i}", f"SEKRET{i}")),
                       os.path.join(folder, "credentials"))
             server.set_credentials(f"AKID{i}", f"SEKRET{i}", grace=grace)
@@ -130,14 +130,14 @@ def replaced_under_load(grace):
             no_secret(daemon)
 
 
-tap.add("keys replaced in a file under load, the old ones good for a while, cost nothing",
+tap.add("keys replaced in a file under load while the old ones are still accepted cause no failure",
         replaced_under_load, 60)
-tap.add("keys replaced in a file under load, the old ones refused at once, cost nothing",
+tap.add("keys replaced in a file under load while the old ones are refused cause no failure",
         replaced_under_load, 0)
 
 
 @tap.test
-def a_file_that_changes_is_read_before_its_old_keys_are_refused():
+def changed_keys_file_is_read_before_the_old_keys_are_refused():
     with SqsLocal(queues=[FIFO], access_key_id="AKID0", secret_access_key="SEKRET0") as server:
         folder = new_folder(server)
         path = write(folder, "credentials", keys_file("AKID0", "SEKRET0"))
@@ -145,16 +145,15 @@ def a_file_that_changes_is_read_before_its_old_keys_are_refused():
                           env={**NO_KEYS, "AWS_SHARED_CREDENTIALS_FILE": path})
         server.wait_for_records("sent", 10)
         write(folder, "credentials", keys_file("AKIDNEW", "SEKRETNEW"))
-        producer.wait_for_line("failed")  # the server does not know the new ones yet
+        producer.wait_for_line("failed")  # the server does not accept the new keys yet
         server.set_credentials("AKIDNEW", "SEKRETNEW")
         producer.wait_for_line("answers again", seconds=90)
-        producer.signal()
-        tap.equal(producer.wait(), 0, producer.text)
+        producer.stop()
         no_secret(producer)
 
 
 @tap.test
-def keys_of_an_instance_are_replaced_under_load():
+def instance_keys_are_replaced_under_load():
     with SqsLocal(queues=[FIFO], access_key_id=KEYS[0], secret_access_key=KEYS[1],
                   session_token=KEYS[2]) as server, Imds(keys=RoleKeys(fixed=KEYS)) as imds:
         env = {**NO_KEYS, "AWS_EC2_METADATA_DISABLED": None,
@@ -169,8 +168,7 @@ def keys_of_an_instance_are_replaced_under_load():
             server.set_credentials(*new)
         server.wait_for_records("deleted", len(server.records("deleted")) + 50)
         for daemon in daemons:
-            daemon.signal()
-            tap.equal(daemon.wait(), 0, daemon.text)
+            daemon.stop()
             tap.ok("failed" not in daemon.text, daemon.text)
             no_secret(daemon)
         deleted = [r["message_id"] for r in server.records("deleted")]
@@ -178,7 +176,7 @@ def keys_of_an_instance_are_replaced_under_load():
 
 
 @tap.test
-def a_refused_role_fails_the_start_and_names_the_reason():
+def refused_role_fails_the_start_with_the_reason():
     with new_server() as server, new_sts() as sts:
         sts.reply = error("AccessDenied", 403, "User: base is not authorized")
         daemon = Daemon("sqs-producerd", server, env=role_env(new_folder(server), sts))
@@ -193,7 +191,7 @@ REACH = "check that this machine reaches what hands out"
 
 
 def waits_for_keys(server, env, mend, *words, advice=REACH):
-    """Both daemons start without their keys, say so, and work once these can be had."""
+    """Both daemons start while their keys cannot be had, log the reason, and work after mend()."""
     daemons = [Daemon(name, server, env=env) for name in ("sqs-producerd", "sqs-consumerd")]
     for daemon in daemons:
         line = daemon.wait_for_line("GetQueueAttributes failed")
@@ -205,12 +203,12 @@ def waits_for_keys(server, env, mend, *words, advice=REACH):
         tap.equal(daemon.wait(), 0, daemon.text)
         daemon.wait_for_line("The queue answers again")
         no_secret(daemon)
-    # The consumer may be through before the producer has begun.
+    # The consumer may end before the producer sends.
     tap.equal(len(server.records("sent")), 5)
 
 
 @tap.test
-def an_sts_that_is_away_at_the_start_is_waited_for():
+def daemons_wait_for_sts_that_is_away_at_the_start():
     with new_sts() as gone:
         port = gone.port
     with new_server() as server:
@@ -228,7 +226,7 @@ def an_sts_that_is_away_at_the_start_is_waited_for():
 
 
 @tap.test
-def an_sts_behind_a_portal_at_the_start_is_waited_for():
+def daemons_wait_for_sts_behind_a_portal_at_the_start():
     with new_server() as server, new_sts() as sts:
         sts.reply = Reply(302, "", headers=[("Location", "http://portal.invalid/")])
 
@@ -239,7 +237,7 @@ def an_sts_behind_a_portal_at_the_start_is_waited_for():
 
 
 @tap.test
-def metadata_in_trouble_at_the_start_is_waited_for():
+def daemons_wait_for_metadata_that_fails_at_the_start():
     with new_server() as server, Imds(keys=RoleKeys(fixed=KEYS)) as imds:
         imds.replies["keys"] = Reply(503)
         waits_for_keys(server, {**NO_KEYS, "AWS_EC2_METADATA_DISABLED": None,
@@ -253,7 +251,7 @@ def metadata_env(port):
 
 
 @tap.test
-def metadata_that_is_not_there_yet_is_waited_for():
+def daemons_wait_for_metadata_that_does_not_answer_at_the_start():
     with Imds() as gone:
         port = gone.port
     with new_server() as server:
@@ -272,7 +270,7 @@ def metadata_that_is_not_there_yet_is_waited_for():
 
 
 for reply in Reply(404), Reply(200, ""):
-    @tap.test(f"metadata that answers {reply.status} that there is no role is not waited for")
+    @tap.test(f"metadata without a role (status {reply.status}) fails the start")
     def no_role(reply=reply):
         with new_server() as server, Imds() as imds:
             imds.replies["role"] = reply
@@ -283,7 +281,7 @@ for reply in Reply(404), Reply(200, ""):
 
 
 @tap.test
-def metadata_lost_while_running_is_waited_for_and_named():
+def metadata_lost_while_running_is_named_and_waited_for():
     with new_server() as server, Imds(keys=RoleKeys(fixed=KEYS)) as imds:
         producer = Daemon("sqs-producerd", server, env=metadata_env(imds.port),
                           producer={"messages_to_send": 0})
@@ -297,8 +295,7 @@ def metadata_lost_while_running_is_waited_for_and_named():
                producer.text)
         with Imds(port=imds.port, keys=RoleKeys(fixed=new)):
             producer.wait_for_line("answers again", seconds=90)
-            producer.signal()
-            tap.equal(producer.wait(), 0, producer.text)
+            producer.stop()
         no_secret(producer)
 
 
@@ -320,8 +317,8 @@ def process_keys(expiration):
 
 
 @tap.test
-def with_a_clock_hours_ahead_keys_of_every_place_serve():
-    """They have expired by this machine's clock, but not by AWS's. Each place is asked once."""
+def keys_of_every_source_are_used_with_a_clock_hours_ahead():
+    """Keys have expired by this machine's clock, but not by AWS's. Each source is asked once."""
     with new_server() as server, new_sts() as sts, Imds(keys=RoleKeys(fixed=KEYS, lifetime=3600)) as imds, \
             Container(keys=RoleKeys(fixed=KEYS, lifetime=3600)) as container, Clock() as clock:
         clock.set(10 * 3600)
@@ -330,9 +327,9 @@ def with_a_clock_hours_ahead_keys_of_every_place_serve():
         keys = process_keys(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600)))
         sts.web_identity_tokens = {"eyJ.T0KEN"}
         places = {
-            "imds": (metadata_env(imds.port), lambda: imds.keys.handed_out),
+            "imds": (metadata_env(imds.port), lambda: imds.keys.n_answers),
             "container": ({**NO_KEYS, "AWS_CONTAINER_CREDENTIALS_FULL_URI": container.credentials_url},
-                          lambda: container.keys.handed_out),
+                          lambda: container.keys.n_answers),
             "process": (write_program(folder, f"echo run >>{runs}\necho '{keys}'"),
                         lambda: count_lines(runs)),
             "web identity": ({**NO_KEYS, "AWS_ENDPOINT_URL_STS": sts.url, "AWS_ROLE_ARN": ROLE,
@@ -350,7 +347,7 @@ def with_a_clock_hours_ahead_keys_of_every_place_serve():
 
 
 @tap.test
-def keys_that_have_expired_are_aws_s_to_refuse():
+def expired_keys_are_used_until_aws_refuses_them():
     with new_server() as server:
         server.set_credentials(*KEYS, expire_after=0)
         folder = new_folder(server)
@@ -364,7 +361,7 @@ def keys_that_have_expired_are_aws_s_to_refuse():
 
 
 @tap.test
-def a_program_that_fails_is_told_with_its_reason():
+def credential_process_that_fails_is_logged_with_its_reason():
     with new_server() as server:
         folder = new_folder(server)
         program = write(folder, "get-keys", "#!/bin/sh\necho 'vault; is: sealed' >&2\nexit 3\n")
@@ -378,7 +375,7 @@ def a_program_that_fails_is_told_with_its_reason():
 
 
 @tap.test
-def keys_that_all_may_read_are_warned_of_once():
+def keys_file_readable_by_all_is_warned_of_once():
     for mode, n in (0o644, 1), (0o600, 0), (0o640, 0):
         with SqsLocal(queues=[FIFO], access_key_id="AKID0", secret_access_key="SEKRET0") as server:
             path = write(new_folder(server), "credentials", keys_file("AKID0", "SEKRET0"))
@@ -391,7 +388,7 @@ def keys_that_all_may_read_are_warned_of_once():
 
 
 @tap.test
-def keys_in_the_config_file_count_and_other_settings_do_not():
+def config_file_readable_by_all_is_warned_of_only_when_it_has_keys():
     for text, n in ("[default]\nregion = eu-west-1\n", 0), (keys_file("AKID0", "SEKRET0"), 1):
         with SqsLocal(queues=[FIFO], access_key_id="AKID0", secret_access_key="SEKRET0") as server:
             path = write(new_folder(server), "config", text)
@@ -403,7 +400,7 @@ def keys_in_the_config_file_count_and_other_settings_do_not():
 
 
 @tap.test
-def a_bad_variable_of_the_watchdog_is_named():
+def invalid_watchdog_variable_is_named():
     for value in "0", "soon", "-1":
         with SqsLocal(queues=[FIFO]) as server:
             daemon = Daemon("sqs-consumerd", server, env={"WATCHDOG_USEC": value})
@@ -412,7 +409,7 @@ def a_bad_variable_of_the_watchdog_is_named():
 
 
 @tap.test
-def a_container_endpoint_in_trouble_at_the_start_is_waited_for():
+def daemons_wait_for_a_container_endpoint_that_fails_at_the_start():
     with new_server() as server, Container(keys=RoleKeys(fixed=KEYS)) as container:
         container.reply = Reply(500)
 
@@ -423,7 +420,7 @@ def a_container_endpoint_in_trouble_at_the_start_is_waited_for():
 
 
 @tap.test
-def the_endpoint_may_come_from_the_profile():
+def endpoint_in_the_profile_is_used():
     with SqsLocal(queues=[FIFO]) as server:
         folder = new_folder(server)
         config = write(folder, "config", "[default]\nregion = eu-west-1\nservices = here\n"

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""sqs-consumerd with handler "exec": what a program gets, and what happens to the message when the program
-ends."""
+"""sqs-consumerd with the handler "exec": what a program gets, how it is ended, and what becomes of its message."""
 
 import os
 import re
@@ -12,14 +11,12 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import sqs
 import tap
-from daemon import Daemon
+from daemon import FIFO, Daemon
 from sqs_local import SqsLocal
-
-FIFO = "test.fifo,FifoQueue=true"
 
 
 class Place:
-    """A folder with the program of a test, which finds it in $PLACE, and the daemon's state."""
+    """A folder ($PLACE in the program) with the program of a test and the daemon's state directory."""
 
     def __init__(self, script):
         self.folder = tempfile.mkdtemp(prefix="test-exec-")
@@ -53,7 +50,7 @@ class Place:
 
 
 def is_running(pid):
-    """Whether a process lives; one that is dead and not collected does not."""
+    """Whether a process runs; a zombie does not."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
             return file.read().rsplit(")", 1)[1].split()[0] != "Z"
@@ -68,13 +65,13 @@ def children(daemon):
 
 
 def received(server, body):
-    """When and how often a message was received: the times of the server's records."""
+    """The times at which the message with this body was received."""
     ids = {r["message_id"] for r in server.records("sent") if r["body"] == body}
     return [r["time"] for r in server.records("received") if r["message_id"] in ids]
 
 
 @tap.test
-def each_message_is_handled_in_order_and_deleted():
+def messages_are_handled_in_order_and_deleted():
     with Place('cat >> $PLACE/handled; echo >> $PLACE/handled\n') as place, \
             SqsLocal(queues=[FIFO]) as server:
         for i in range(20):
@@ -87,7 +84,7 @@ def each_message_is_handled_in_order_and_deleted():
 
 
 @tap.test
-def a_program_knows_its_message():
+def program_gets_arguments_environment_and_no_other_descriptors():
     with Place('printf "%s|" "$@"; echo\nenv | grep -E "^(SQS|AWS|PLACE)" | sort\n'
                'ls /proc/self/fd | tr "\\n" " "\n') as place, \
             SqsLocal(queues=[FIFO]) as server:
@@ -112,11 +109,11 @@ def a_program_knows_its_message():
             tap.ok(abs(int(variables.pop(name)) / 1000 - time.time()) < 3600, name)
         variables.pop("SQS_SENDER_ID", None)
         tap.equal(list(variables), ["SQS_MESSAGE_DEDUPLICATION_ID"])
-        tap.equal(said[-1].split(), ["0", "1", "2", "3"])  # the last is that of ls's folder
+        tap.equal(said[-1].split(), ["0", "1", "2", "3"])  # 3 is the folder that ls has open
 
 
 @tap.test
-def what_fails_comes_back_and_what_follows_waits():
+def failed_message_is_retried_before_its_successors():
     with Place('read -r body\n'
                'echo "$body $SQS_RECEIVE_COUNT" >> $PLACE/handled\n'
                '[ "$body" != "first" ] || [ $SQS_RECEIVE_COUNT -gt 3 ] || exit $SQS_RECEIVE_COUNT\n'
@@ -136,8 +133,8 @@ def what_fails_comes_back_and_what_follows_waits():
 
 
 @tap.test
-def the_delay_is_as_promised():
-    """75: retry_delay each time; other failures: twice as long each time."""
+def retry_delay_grows_except_after_status_75():
+    """After status 75 the delay is always retry_delay; after other failures it doubles each time."""
     with Place('read -r body\n[ $SQS_RECEIVE_COUNT -gt 3 ] || exit $body\n') as place, \
             SqsLocal(queues=["plain"]) as server:
         for body in ("75", "1"):
@@ -151,14 +148,13 @@ def the_delay_is_as_promised():
             for i, delay in enumerate(delays):
                 tap.ok(times[body][i + 1] - times[body][i] > delay - 0.1,
                        f"{body}: {times[body]}")
-        # Were it to grow, it would be 7 seconds in all, as the other's.
+        # A delay that grows would take 7 seconds in all, as for the other message.
         tap.ok(times["75"][3] < times["1"][3], f"{times}")
-        daemon.signal()
-        tap.equal(daemon.wait(), 0, daemon.text)
+        daemon.stop()
 
 
 @tap.test
-def a_rejected_message_is_deleted_and_kept_in_the_log():
+def rejected_message_is_deleted_and_its_body_logged():
     with Place('exit 65\n') as place, SqsLocal(queues=[FIFO]) as server:
         sent = sqs.send(server, "a body with a\nline break")
         daemon = place.consumer(server)
@@ -169,7 +165,7 @@ def a_rejected_message_is_deleted_and_kept_in_the_log():
 
 
 @tap.test
-def a_lost_lease_ends_the_whole_group():
+def lost_lease_ends_the_whole_process_group():
     with Place('[ $SQS_RECEIVE_COUNT = 1 ] || exit 0\n'
                'trap \'echo ended >> $PLACE/ended; exit\' TERM\n'
                'sleep 1000 & echo $! > $PLACE/left.new\nmv $PLACE/left.new $PLACE/left\n'
@@ -187,7 +183,7 @@ def a_lost_lease_ends_the_whole_group():
 
 
 @tap.test
-def the_timeout_ends_the_whole_group():
+def timeout_ends_the_whole_process_group():
     with Place('[ $SQS_RECEIVE_COUNT = 1 ] || exit 0\n'
                'sleep 1000 & echo $! $$ > $PLACE/left\nwait\n') as place, \
             SqsLocal(queues=[FIFO]) as server:
@@ -201,7 +197,7 @@ def the_timeout_ends_the_whole_group():
 
 
 @tap.test
-def a_stop_lets_programs_end():
+def stop_waits_for_running_programs():
     with Place('touch $PLACE/begun\nwhile [ ! -e $PLACE/go ]; do sleep 0.02; done\n') as place, \
             SqsLocal(queues=[FIFO]) as server:
         sqs.send(server, "body")
@@ -216,7 +212,7 @@ def a_stop_lets_programs_end():
         tap.equal(len(server.records("deleted")), 1)
 
 
-def nothing_is_left_after(place, daemon):
+def check_no_process_left(place, daemon):
     status = daemon.wait()
     tap.equal(status, 1, daemon.text)
     for line in place.lines("pids"):
@@ -229,19 +225,19 @@ STUBBORN = ('trap "" TERM\nsleep 1000 & echo $! $$ >> $PLACE/pids\n'
 
 
 @tap.test
-def a_stop_that_takes_too_long_ends_programs_and_gives_their_messages_back():
+def stop_at_its_deadline_kills_programs_and_releases_their_messages():
     with Place(STUBBORN) as place, SqsLocal(queues=[FIFO]) as server:
         for group in ("a", "b", "c"):
             sqs.send(server, "body " + group, group=group)
         daemon = place.consumer(server, concurrency=3, max_messages=10, stop_timeout=2)
         tap.wait_until(lambda: len(place.lines("pids")) == 3)
         daemon.signal()
-        nothing_is_left_after(place, daemon)
+        check_no_process_left(place, daemon)
         tap.equal(len(sqs.receive(server)), 3)
 
 
 @tap.test
-def a_second_signal_leaves_nothing_running():
+def second_signal_leaves_no_process():
     with Place(STUBBORN) as place, SqsLocal(queues=[FIFO]) as server:
         sqs.send(server, "body")
         daemon = place.consumer(server)
@@ -249,11 +245,11 @@ def a_second_signal_leaves_nothing_running():
         daemon.signal()
         daemon.wait_for_line("Asked to stop")
         daemon.signal()
-        nothing_is_left_after(place, daemon)
+        check_no_process_left(place, daemon)
 
 
 @tap.test
-def a_program_that_vanishes_is_waited_for_until_it_is_there_again():
+def missing_program_is_an_outage_until_it_exists_again():
     with Place('exit 0\n') as place, SqsLocal(queues=[FIFO]) as server:
         daemon = place.consumer(server, exit_after_empty_receives=0)
         sqs.send(server, "one")
@@ -263,13 +259,12 @@ def a_program_that_vanishes_is_waited_for_until_it_is_there_again():
         daemon.wait_for_line(f"is not reached: cannot run consumer.command ({place.program})")
         os.rename(place.path("away"), place.program)
         server.wait_for_records("deleted", 2)
-        daemon.signal()
-        tap.equal(daemon.wait(), 0, daemon.text)
+        daemon.stop()
 
 
 @tap.test
-def noise_and_leftovers_pile_up_nowhere():
-    """60 messages whose programs print too much and leave processes behind."""
+def programs_that_print_too_much_and_leave_processes_cost_no_memory_or_descriptors():
+    """60 programs print too much, and leave a process each."""
     with Place('sleep 1000 &\nyes noise | head -n 5000\n') as place, \
             SqsLocal(queues=["plain"]) as server:
         for i in range(60):
@@ -283,7 +278,7 @@ def noise_and_leftovers_pile_up_nowhere():
         tap.ok(descriptors < 40, f"{descriptors} descriptors")
         with open(f"/proc/{daemon.process.pid}/status", encoding="utf-8") as file:
             peak = int(re.search(r"VmHWM:\s+(\d+) kB", file.read()).group(1))
-        # A sanitizer's own memory is far more.
+        # The address sanitizer takes far more memory.
         if "asan" not in open(f"/proc/{daemon.process.pid}/maps", encoding="utf-8").read():
             tap.ok(peak < 40 * 1024, f"{peak} KiB")
         daemon.signal()
@@ -291,8 +286,8 @@ def noise_and_leftovers_pile_up_nowhere():
         tap.equal(sum("has printed 4000 more lines" in line for line in daemon.lines), 60)
 
 
-# Notes when two of them run at once. The first run of m1 waits to be told to end, and then does as
-# told() or DEAF say.
+# Writes to "overlaps" when two of these programs run at the same time. The first run of the message m1 goes on
+# until it is cancelled; told() and DEAF make variants that differ in what happens then.
 ALONE = """
 read -r body
 mkdir "$PLACE/runs" || echo "$body beside another" >>"$PLACE/overlaps"
@@ -307,11 +302,11 @@ end itself 0
 
 
 def told(status):
-    """Takes its time, and ends with that status."""
+    """On SIGTERM this program works for 0.7 s more, and ends with `status`."""
     return ALONE % (f"    trap 'sleep 0.7; end told {status}' TERM", "")
 
 
-# Takes no notice: goes on until it is killed, and says so.
+# This program ignores SIGTERM, and writes to "ended" until it is killed.
 DEAF = ALONE % ("    trap '' TERM; rmdir \"$PLACE/runs\"", 'echo "m1 1 on" >>"$PLACE/ended";')
 
 
@@ -319,8 +314,8 @@ def without_repeats(lines):
     return [line for i, line in enumerate(lines) if i == 0 or line != lines[i - 1]]
 
 
-def lost_lease(script, ended):
-    """An extension is lost on the way, and with it the lease; the message comes again."""
+def lease_is_lost(script, ended):
+    """The renewals of a lease stall until the lease is lost, so the message is received again."""
     with Place(script) as place, \
             SqsLocal(queues=[FIFO + ",VisibilityTimeout=2"],
                      faults=["ChangeMessageVisibilityBatch:stall"]) as server:
@@ -331,43 +326,40 @@ def lost_lease(script, ended):
         daemon.wait_for_line("is lost while it was handled")
         server.set_faults()
         server.wait_for_records("deleted", 3, 60)
-        daemon.signal()
-        tap.equal(daemon.wait(), 0, daemon.text)
+        daemon.stop()
         tap.equal(place.lines("overlaps"), [], daemon.text)
         lines = [re.sub(r" \d+ ", " ", line) for line in place.lines("ended")]
         tap.equal(without_repeats(lines), ended, daemon.text)
 
 
-tap.add("what lost its lease ends before its message is handled again", lost_lease, told(1),
+tap.add("program whose lease is lost ends before its message is handled again", lease_is_lost, told(1),
         ["m1 told", "m1 itself", "m2 itself", "m3 itself"])
-tap.add("what ends well when told to, its lease lost, is handled again all the same", lost_lease,
+tap.add("message is handled again when its program ends with 0 after the lease was lost", lease_is_lost,
         told(0), ["m1 told", "m1 itself", "m2 itself", "m3 itself"])
-tap.add("what goes on without its lease is killed before its message is handled again", lost_lease,
+tap.add("program that ignores SIGTERM is killed before its message is handled again", lease_is_lost,
         DEAF, ["m1 on", "m1 itself", "m2 itself", "m3 itself"])
 
 
-def stopped_beside_another(script, ended):
+def cancelled_at_a_stop(script, ended):
     with Place(script) as place, SqsLocal(queues=[FIFO]) as server:
         for body in "m1", "m2":
             sqs.send(server, body)
         daemon = place.consumer(server, stop_timeout=12)
         tap.wait_until(lambda: place.lines("begun"), 30, "the first program")
         other = place.consumer(server, exit_after_empty_receives=0, ledger_max_messages=0)
-        daemon.signal()
-        tap.equal(daemon.wait(), 1, daemon.text)
+        daemon.stop(1)
         server.wait_for_records("deleted", 2)
-        other.signal()
-        tap.equal(other.wait(), 0, other.text)
+        other.stop()
         tap.equal(place.lines("overlaps"), [], daemon.text)
         tap.equal(without_repeats(place.lines("ended")), ended, daemon.text)
 
 
-tap.add("at a stop a program ends before its message is released", stopped_beside_another,
+tap.add("program cancelled at a stop ends before its message is released", cancelled_at_a_stop,
         told(1), ["m1 1 told", "m1 2 itself", "m2 1 itself"])
-tap.add("what ends well when told to at a stop is handled again all the same",
-        stopped_beside_another, told(0), ["m1 1 told", "m1 2 itself", "m2 1 itself"])
-tap.add("a program that runs at the end of a stop is killed before its message is released",
-        stopped_beside_another, DEAF, ["m1 1 on", "m1 2 itself", "m2 1 itself"])
+tap.add("message is handled again when its program ends with 0 after it was cancelled at a stop",
+        cancelled_at_a_stop, told(0), ["m1 1 told", "m1 2 itself", "m2 1 itself"])
+tap.add("program that ignores SIGTERM at a stop is killed before its message is released",
+        cancelled_at_a_stop, DEAF, ["m1 1 on", "m1 2 itself", "m2 1 itself"])
 
 
 def refused(command, says):
@@ -390,11 +382,11 @@ for wrong, text in ((["/nonexistent/program"], '"/nonexistent/program" does not 
                     (["/bin/echo hello"], "each argument is a text of its own"),
                     (["echo hello"], "each argument is a text of its own"),
                     ([], "not set")):
-    tap.add(f"a start with command {wrong} is refused: {text}", refused, wrong, text)
+    tap.add(f"start with the command {wrong} is refused: {text}", refused, wrong, text)
 
 
 @tap.test
-def check_config_takes_a_program_that_is_there():
+def check_config_with_a_program_that_exists_succeeds():
     with Place("exit 0\n") as place, SqsLocal(queues=[FIFO]) as server:
         daemon = Daemon("sqs-consumerd", server, arguments=("--check-config",),
                         consumer={"handler": "exec", "command": [place.program, "x"]})
@@ -403,7 +395,7 @@ def check_config_takes_a_program_that_is_there():
 
 
 @tap.test
-def what_the_sandbox_hides_is_named_by_the_check_and_by_the_service():
+def program_hidden_by_the_sandbox_gets_advice():
     advice = '"PrivateTmp=no" into a drop-in (systemctl edit sqs-consumerd)'
     with Place("exit 0\n") as place, SqsLocal(queues=[FIFO]) as server:
         for program, warned in (place.program, os.geteuid() == 0), ("/bin/true", False):
@@ -413,7 +405,7 @@ def what_the_sandbox_hides_is_named_by_the_check_and_by_the_service():
             tap.equal(checked.wait(), 0, checked.text)
             tap.equal("the service will not find" in checked.text, warned, checked.text)
             tap.equal(advice in checked.text, warned, checked.text)
-        # In the service it is as if it were not there.
+        # To the service the program is missing.
         service = Daemon("sqs-consumerd", server, env={"INVOCATION_ID": "1"},
                          consumer={"handler": "exec", "command": [place.path("absent")]})
         tap.equal(service.wait(), 78, service.text)

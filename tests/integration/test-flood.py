@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The producer with a spool when submitters hand in more than it can take, or retry without end while the disk
-is full. Messages still go out, a stop works, and an administrator can make room."""
+"""The producer with a spool when programs submit more than it can accept, or retry without end while the disk is
+full. It still sends messages, it can be stopped, and an administrator can free space."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ from sqs_local import SqsLocal
 
 disk.enter()
 
-# Writes lines as fast as they are taken, and reads the answers, until the connection ends.
+# A program that writes lines as fast as it can, and reads the answers, until the connection ends.
 FLOOD = """
 import socket, sys, threading
 s = socket.socket(socket.AF_UNIX)
@@ -39,6 +39,8 @@ except OSError:
 
 
 class Flood:
+    """Runs `count` of these programs."""
+
     def __init__(self, path, count):
         self._processes = [subprocess.Popen([sys.executable, "-c", FLOOD, path],
                                             stdin=subprocess.DEVNULL) for _ in range(count)]
@@ -57,14 +59,14 @@ def sent(server):
 
 
 @tap.test
-def under_a_flood_messages_go_out_and_a_stop_is_heard():
+def flood_of_submissions_delays_neither_sends_nor_a_stop():
     with SqsLocal([FIFO]) as server, Spool() as spool:
         producer = spool.producer(server, producer={"stop_timeout": 5})
         spool.connect(producer).close()
         with Flood(spool.socket, 10):
             tap.wait_until(lambda: spool.count() > 1000, 60, "messages in the spool")
             with spool.connect(producer) as submitter:
-                submitter.submit("one of another", group="other")
+                submitter.submit("from another program", group="other")
             before = sent(server)
             tap.wait_until(lambda: sent(server) >= before + 50, 60, "messages on the queue")
             producer.signal()
@@ -72,8 +74,8 @@ def under_a_flood_messages_go_out_and_a_stop_is_heard():
             tap.equal(producer.wait(60), 0, producer.text)
 
 
-def fill_spool(spool, server, messages):
-    """While there is no queue."""
+def fill_spool_without_queue(spool, server, messages):
+    """Submits the messages while the queue cannot be reached."""
     producer = spool.producer(server, endpoint="http://127.0.0.1:9")
     with spool.connect(producer) as submitter:
         for i, body in enumerate(messages):
@@ -82,15 +84,15 @@ def fill_spool(spool, server, messages):
     producer.wait()
 
 
-class Eater:
-    """Takes all room of a disk as soon as there is any."""
+class Filler:
+    """Fills all free space of a disk again and again."""
 
     def __init__(self, small):
         self._small, self._ends = small, threading.Event()
-        self._thread = threading.Thread(target=self._eat)
+        self._thread = threading.Thread(target=self._fill)
         self._thread.start()
 
-    def _eat(self):
+    def _fill(self):
         while not self._ends.wait(0.001):
             self._small.fill()
 
@@ -99,8 +101,8 @@ class Eater:
         self._thread.join()
 
 
-def try_on(spool, ends):
-    """Hands in a message again and again."""
+def submit_until(spool, ends):
+    """Submits a message again and again."""
     with spool.connect() as submitter:
         while not ends.wait(0.3):
             try:
@@ -109,7 +111,7 @@ def try_on(spool, ends):
                 pass
 
 
-def wait_until_stuck(server):
+def wait_until_sends_stop(server):
     before = -1
     while sent(server) != before:
         before = sent(server)
@@ -117,23 +119,23 @@ def wait_until_stuck(server):
 
 
 @tap.test
-def those_who_try_on_with_a_full_disk_keep_nothing_back():
-    # More becomes free than what is on its way needs, and less than the daemon wants in reserve.
+def retries_on_a_full_disk_do_not_delay_sends():
+    # The space that becomes free is enough for the sends in flight, but less than the reserve of the daemon.
     with disk.Small(48 * 1024) as small, SqsLocal([FIFO], rtt_ms=20) as server, \
             Spool(small.path) as spool:
-        fill_spool(spool, server, ["x" * 300] * 3000)
-        eater = Eater(small)
+        fill_spool_without_queue(spool, server, ["x" * 300] * 3000)
+        filler_thread = Filler(small)
         try:
             producer = spool.producer(server)
             producer.wait_for_line("cannot be written", seconds=60)
             reserve = spool.file + "-reserve"
-            tap.wait_until(lambda: not os.path.exists(reserve), 60, "the end of the reserve")
-            wait_until_stuck(server)
+            tap.wait_until(lambda: not os.path.exists(reserve), 60, "the removal of the reserve file")
+            wait_until_sends_stop(server)
         finally:
-            eater.end()
+            filler_thread.end()
         ends = threading.Event()
-        trying = threading.Thread(target=try_on, args=(spool, ends))
-        trying.start()
+        retrying = threading.Thread(target=submit_until, args=(spool, ends))
+        retrying.start()
         try:
             time.sleep(1)
             filler = os.path.join(small.path, "filler")
@@ -141,17 +143,16 @@ def those_who_try_on_with_a_full_disk_keep_nothing_back():
             tap.wait_until(lambda: sent(server) >= 3000, 60, "all messages on the queue")
         finally:
             ends.set()
-            trying.join()
-        producer.signal()
-        tap.equal(producer.wait(), 0, producer.text)
+            retrying.join()
+        producer.stop()
 
 
 @tap.test
-def rejected_messages_can_be_dropped_to_make_room():
+def rejected_messages_on_a_full_disk_can_be_dropped():
     with disk.Small(32 * 1024) as small, SqsLocal([f"{FIFO},MaximumMessageSize=1024"]) as server, \
             Spool(small.path) as spool:
-        fill_spool(spool, server, ["x" * 200000] * 5)
-        for is_full in False, True:  # a daemon that has just started has no log on the disk
+        fill_spool_without_queue(spool, server, ["x" * 200000] * 5)
+        for is_full in False, True:  # a daemon that has just started has no write-ahead log on the disk
             producer = spool.producer(server)
             with spool.connect(producer) as submitter:
                 tap.wait_until(lambda s=submitter: len(s.rejected()) == 5, 60, "rejected messages")
@@ -159,8 +160,7 @@ def rejected_messages_can_be_dropped_to_make_room():
                     small.fill()
                     tap.equal(submitter.ask(command="drop", id="all")["count"], 5)
                     tap.equal(submitter.rejected(), [])
-            producer.signal()
-            tap.equal(producer.wait(), 0, producer.text)
+            producer.stop()
 
 
 tap.main()

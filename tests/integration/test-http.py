@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""sqs-consumerd with handler "http". The application is Python's http.server on TCP and on a Unix socket. Tests
-what it gets, and what happens to each message."""
+"""sqs-consumerd with the handler "http": which requests the application gets, and what becomes of each message. The
+application is Python's http.server, on TCP and on a Unix socket."""
 
 import collections
 import os
@@ -15,19 +15,16 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import sqs
 import tap
-from daemon import Daemon
+from daemon import FIFO, Daemon
 from sqs_local import SqsLocal
 from standin import Reply, StandIn
 
-FIFO = "test.fifo,FifoQueue=true"
-
-
-PATIENCE = 60
+WAIT_SEC = 60
 
 
 class Application(StandIn):
-    """Answers 200, or the next entry of `replies` for that body: a Reply, or a function that returns one.
-    `began` holds all bodies in order."""
+    """Answers each body with the next entry of `replies[body]`, a Reply or a function that returns one; without
+    one, with 200. `began` has all bodies in order."""
 
     def __init__(self, address="127.0.0.1", port=0, replies=None):
         self.began = []
@@ -43,13 +40,13 @@ class Application(StandIn):
 
 
 class Place:
-    """Where an application is to listen: the same place, time after time."""
+    """An address at which applications listen, one after the other. `kind`: "TCP" or "unix"."""
 
     def __init__(self, kind):
         self.folder = tempfile.mkdtemp(prefix="test-http-")
         self.address = os.path.join(self.folder, "socket") if kind == "unix" else "127.0.0.1"
         self.port = 0
-        if kind != "unix":  # one that is free
+        if kind != "unix":  # find a free port
             with self.open() as application:
                 self.port = application.port
         self.url = (f"unix:{self.address}:/in/box" if kind == "unix" else
@@ -85,14 +82,13 @@ def received_times(server, message_id):
     return [r["time"] for r in server.records("received") if r["message_id"] == message_id]
 
 
-def all_deleted(server):
+def check_all_deleted(server):
     tap.equal(sorted(r["message_id"] for r in server.records("deleted")),
               sorted(r["message_id"] for r in server.records("sent")))
 
 
-
 def on_both(function):
-    """Registers a test of a Place, once for each kind of it."""
+    """Registers a test for each kind of Place."""
     for kind in ("TCP", "unix"):
         def run(kind=kind):
             with Place(kind) as place:
@@ -111,13 +107,13 @@ def messages_are_posted_in_order_and_deleted(place):
         tap.equal(daemon.wait(), 0, daemon.text)
         for group in groups:
             tap.equal(of_group(application.began, group), list(range(10)), group)
-        all_deleted(server)
+        check_all_deleted(server)
         tap.equal({(r.method, r.path) for r in application.requests}, {("POST", "/in/box")})
         tap.ok("Warning" not in daemon.text and "not handled" not in daemon.text, daemon.text)
 
 
 @on_both
-def the_headers_are_those_of_aws_sqsd(place):
+def headers_are_those_of_aws_sqsd(place):
     with SqsLocal(queues=["jobs"]) as server, place.open() as application:
         answer = sqs.send(server, "{}", queue="jobs", MessageAttributes={
             "title": {"DataType": "String", "StringValue": "Grüß Gott"},
@@ -151,7 +147,7 @@ def the_headers_are_those_of_aws_sqsd(place):
 
 
 @on_both
-def a_failure_holds_back_its_group_and_no_other(place):
+def failed_message_delays_only_its_own_group(place):
     with SqsLocal(queues=[FIFO]) as server, \
             place.open(**{"a.1": [Reply(500, "not now"), Reply(404)]}) as application:
         fill(server, ["a", "b"], 4)
@@ -159,10 +155,10 @@ def a_failure_holds_back_its_group_and_no_other(place):
         tap.equal(daemon.wait(), 0, daemon.text)
         tap.equal(of_group(application.began, "a"), [0, 1, 1, 1, 2, 3])
         tap.equal(of_group(application.began, "b"), [0, 1, 2, 3])
-        all_deleted(server)
+        check_all_deleted(server)
         failing = [r["message_id"] for r in server.records("sent") if r["group"] == "a"][1]
         times = received_times(server, failing)
-        # 1 s, then 2 s.
+        # The first retry comes after 1 s, the second after 2 s.
         tap.equal(len(times), 3)
         tap.ok(times[1] - times[0] >= 0.9 and times[2] - times[1] >= 1.9, str(times))
         line = daemon.wait_for_line("status 500: not now")
@@ -171,7 +167,7 @@ def a_failure_holds_back_its_group_and_no_other(place):
 
 
 @on_both
-def the_application_may_say_when_to_come_back(place):
+def retry_after_header_sets_the_retry_delay(place):
     def later():
         date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 3))
         return Reply(429, headers=[("Retry-After", date)])
@@ -184,17 +180,17 @@ def the_application_may_say_when_to_come_back(place):
         daemon = consumer(server, place, queue="plain", retry_delay=1,
                           exit_after_empty_receives=8)
         tap.equal(daemon.wait(), 0, daemon.text)
-        all_deleted(server)
+        check_all_deleted(server)
         tap.equal(sorted(application.began), ["x.0", "x.0", "x.1", "x.1", "x.2", "x.2"])
         ids = [r["message_id"] for r in server.records("sent")]
         apart = [received_times(server, i)[1] - received_times(server, i)[0] for i in ids]
         tap.ok(apart[0] >= 2.9, str(apart))
-        tap.ok(apart[1] >= 0.9, str(apart))  # never sooner than after the own delay
-        tap.ok(apart[2] >= 1.9, str(apart))  # 2 s, and what is left of the third
+        tap.ok(apart[1] >= 0.9, str(apart))  # never sooner than retry_delay
+        tap.ok(apart[2] >= 1.9, str(apart))  # the date has whole seconds: between 2 s and 3 s
 
 
 @on_both
-def an_application_that_goes_away_is_waited_for(place):
+def messages_wait_until_an_application_listens_again(place):
     groups = [f"g{i}" for i in range(5)]
     start = time.monotonic()
     with SqsLocal(queues=[FIFO]) as server:
@@ -207,29 +203,28 @@ def an_application_that_goes_away_is_waited_for(place):
         with place.open() as second:
             server.wait_for_records("deleted", 25)
             daemon.wait_for_line("The handler is reached again")
-            daemon.signal()
-            tap.equal(daemon.wait(), 0, daemon.text)
+            daemon.stop()
         tap.equal(len(first.began), 10)
         for group in groups:
             tap.equal(of_group(second.began, group + "x"), [0, 1, 2])
-        all_deleted(server)
+        check_all_deleted(server)
         told = [line for line in daemon.lines if "is not reached" in line]
         minutes = 1 + int((time.monotonic() - start) / 60)
         tap.ok(1 <= len(told) <= minutes, daemon.text)
 
 
 @on_both
-def a_post_under_way_is_brought_to_its_end_at_a_stop(place):
+def stop_waits_for_a_post_in_flight(place):
     stopping = threading.Event()
 
     def at_the_stop():
-        stopping.wait(PATIENCE)
+        stopping.wait(WAIT_SEC)
         return Reply(200)
 
     with SqsLocal(queues=[FIFO]) as server, place.open(**{"a.0": [at_the_stop]}) as application:
         fill(server, ["a"], 3)
         daemon = consumer(server, place, exit_after_empty_receives=0)
-        tap.wait_until(lambda: application.began, PATIENCE)
+        tap.wait_until(lambda: application.began, WAIT_SEC)
         daemon.signal()
         daemon.wait_for_line("Releasing 2 messages")
         stopping.set()
@@ -240,47 +235,46 @@ def a_post_under_way_is_brought_to_its_end_at_a_stop(place):
 
 
 @on_both
-def a_post_that_takes_too_long_for_a_stop_is_given_back(place):
+def message_of_a_post_longer_than_a_stop_is_released(place):
     with SqsLocal(queues=[FIFO]) as server, \
-            place.open(**{"a.0": [Reply(200, delay=PATIENCE)]}) as application:
+            place.open(**{"a.0": [Reply(200, delay=WAIT_SEC)]}) as application:
         fill(server, ["a"], 1)
         daemon = consumer(server, place, stop_timeout=1, exit_after_empty_receives=0)
-        tap.wait_until(lambda: application.began, PATIENCE)
-        daemon.signal()
-        tap.equal(daemon.wait(), 1, daemon.text)
+        tap.wait_until(lambda: application.began, WAIT_SEC)
+        daemon.stop(1)
         tap.equal(server.records("deleted"), [])
         tap.equal([m["Body"] for m in sqs.receive(server, wait=5)], ["a.0"])
 
 
 @on_both
-def an_application_that_hangs_has_its_timeout(place):
+def post_without_a_reply_ends_at_the_timeout_and_is_retried(place):
     with SqsLocal(queues=[FIFO]) as server, \
-            place.open(**{"a.0": [Reply(200, delay=PATIENCE)]}) as application:
+            place.open(**{"a.0": [Reply(200, delay=WAIT_SEC)]}) as application:
         fill(server, ["a"], 2)
         daemon = consumer(server, place, timeout=3, exit_after_empty_receives=5)
         tap.equal(daemon.wait(), 0, daemon.text)
         tap.equal(application.began, ["a.0", "a.0", "a.1"])
-        all_deleted(server)
+        check_all_deleted(server)
         daemon.wait_for_line("timed out waiting for the reply")
 
 
 @on_both
-def one_killed_leaves_its_messages_to_the_next(place):
+def messages_of_a_killed_daemon_are_handled_by_the_next(place):
     with SqsLocal(queues=["test.fifo,FifoQueue=true,VisibilityTimeout=2"]) as server, \
-            place.open(**{"a.0": [Reply(200, delay=PATIENCE)]}) as application:
+            place.open(**{"a.0": [Reply(200, delay=WAIT_SEC)]}) as application:
         fill(server, ["a"], 2)
         daemon = consumer(server, place)
-        tap.wait_until(lambda: application.began, PATIENCE)
+        tap.wait_until(lambda: application.began, WAIT_SEC)
         daemon.signal(signal.SIGKILL)
         daemon.wait()
         daemon = consumer(server, place, exit_after_empty_receives=5)
         tap.equal(daemon.wait(), 0, daemon.text)
         tap.equal(application.began, ["a.0", "a.0", "a.1"])
-        all_deleted(server)
+        check_all_deleted(server)
 
 
 @tap.test
-def without_a_url_it_does_not_start():
+def start_without_a_url_fails():
     with SqsLocal(queues=[FIFO]) as server:
         daemon = Daemon("sqs-consumerd", server, consumer={"handler": "http"})
         tap.equal(daemon.wait(), 78, daemon.text)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The consumer's ledger: a message whose delete is lost is not handled again, whatever happens to the daemon,
-the queue and the disk. Most tests use the handler of slow-consumer.c, which logs "begin NAME" and "end NAME".
+"""The consumer's ledger: a message whose delete is lost is not handled again, also when the daemon is killed or the
+disk is full. Most tests use the handler slow-consumer.c, which logs "begin NAME" and "end NAME".
 
 In a build with fault points (meson -Dfault_points=true) the daemon is also killed between any two steps from
 the handler's answer to the last write of the ledger."""
@@ -28,22 +28,22 @@ disk.enter()
 REAL = os.path.join(BUILD_ROOT, "src", "consumerd", "sqs-consumerd")
 KILLS = 12
 SEED = os.environ.get("TEST_SEED", "1")
-# For as long as these act, nothing is deleted, and nothing is kept hidden for longer.
+# Faults with which no message is deleted, and faults with which no lease is renewed either.
 NO_DELETES = ["DeleteMessage:drop-before", "DeleteMessageBatch:drop-before"]
 NO_ANSWERS = [*NO_DELETES, "ChangeMessageVisibility:drop-before",
               "ChangeMessageVisibilityBatch:drop-before"]
 
 
 class State:
-    """A state directory. Read by copies alone: the daemon's own files have only one owner."""
+    """A state directory. The ledger is read from a copy: the daemon locks its own file."""
 
     def __init__(self, path=None):
         self.path = path or tempfile.mkdtemp(prefix="ledger-")
-        self.is_own = path is None
+        self.is_temporary = path is None
         self.file = os.path.join(self.path, "ledger.db")
 
     def ids(self):
-        """The messages that are in the ledger, the oldest first."""
+        """Returns the message ids in the ledger, the oldest first."""
         with tempfile.TemporaryDirectory() as folder:
             for end in ("", "-wal"):
                 if os.path.exists(self.file + end):
@@ -56,7 +56,7 @@ class State:
                 connection.close()
 
     def make_older(self, seconds):
-        """As if all had been handled so much earlier; while no daemon runs."""
+        """Changes the ledger as if all messages had been handled `seconds` earlier; no daemon may run."""
         connection = sqlite3.connect(self.file)
         connection.execute("UPDATE handled SET handled_sec = handled_sec - ?", (seconds,))
         connection.commit()
@@ -66,7 +66,7 @@ class State:
         return self
 
     def __exit__(self, *_):
-        if self.is_own:
+        if self.is_temporary:
             shutil.rmtree(self.path)
 
 
@@ -76,7 +76,7 @@ def queue(visibility=2, fifo=True):
 
 
 def fill(server, names, words=""):
-    """Sends a message for each name, "<group>.<number>"; returns a dict of their ids."""
+    """Sends a message for each name, "<group>.<number>"; returns the message ids by name."""
     ids = {}
     for name in names:
         fifo = {"MessageGroupId": name.split(".")[0], "MessageDeduplicationId": name}
@@ -97,7 +97,7 @@ def real_consumer(server, state, **settings):
 
 
 def lines_of(daemons, what):
-    """The names in the handler's lines of a kind, in order."""
+    """The names in the handler's lines that begin with `what`, in order."""
     return [line.split()[1] for daemon in daemons for line in list(daemon.lines)
             if line.startswith(what + " ")]
 
@@ -106,30 +106,25 @@ def deleted(server):
     return [record["message_id"] for record in server.records("deleted")]
 
 
-def run_to_the_end(server, state, ids, **settings):
+def run_until_deleted(server, state, ids, **settings):
     """Runs a daemon until all messages are deleted, and stops it. Returns it."""
     daemon = consumer(server, state, **settings)
     wait_until_deleted(server, ids, daemon)
-    stop(daemon)
+    daemon.stop()
     return daemon
 
 
 def wait_until_deleted(server, ids, daemon):
     tap.wait_until(lambda: set(deleted(server)) == set(ids.values()) or daemon.process.poll() is not None,
-                   60, "all to be deleted")
+                   60, "the delete of all messages")
     tap.equal(daemon.process.poll(), None, daemon.text)
 
 
-def stop(daemon):
-    daemon.signal(signal.SIGTERM)
-    tap.equal(daemon.wait(), 0, daemon.text)
-
-
-# --- Kills at each step ---
+# --- Kills between two steps ---
 
 
 class Slow:
-    """slow-consumer.c's handler."""
+    """The handler slow-consumer.c."""
 
     settings = {"program": SLOW}
 
@@ -145,7 +140,7 @@ class Slow:
 
 
 class Post(StandIn):
-    """An application to which the messages are posted."""
+    """The handler "http", with an application."""
 
     def __init__(self):
         self.bodies = []
@@ -162,7 +157,7 @@ class Post(StandIn):
 
 
 class Command:
-    """A command that appends what it is given to a file."""
+    """The handler "exec", with a command that appends each body to a file."""
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="handled-")
@@ -183,8 +178,8 @@ class Command:
 
 
 def killed_at(point, handled_again, left, kind):
-    """The daemon dies at that passing of the point. `handled_again`: how many messages are handled
-    twice; `left`: how many stay in the ledger, deleted already."""
+    """Kills the daemon at a fault point ("NAME:TIME"), and starts another. `handled_again`: how many messages are
+    handled twice; `left`: how many deleted messages stay in the ledger."""
     if not os.environ.get("FAULT_POINTS"):
         raise tap.Skip("the build has no fault points (meson -Dfault_points=true)")
     with SqsLocal(queues=[queue()]) as server, State() as state, kind() as handler:
@@ -194,7 +189,7 @@ def killed_at(point, handled_again, left, kind):
                          **handler.settings)
         tap.equal(first.wait(), -signal.SIGKILL, first.text)
         n_before = len(handler.handled([first]))
-        second = run_to_the_end(server, state, ids, concurrency=1, **handler.settings)
+        second = run_until_deleted(server, state, ids, concurrency=1, **handler.settings)
         handled = handler.handled([first, second])
         tap.equal(set(handled), set(names))
         tap.equal([name for name in names if handled.count(name) > 1], names[:handled_again],
@@ -206,12 +201,12 @@ def killed_at(point, handled_again, left, kind):
 
 
 for point, handled_again, left, words in (
-        ("handled:1", 1, 0, "between the handler's end and the ledger"),
-        ("ledger-written:1", 0, 0, "between the ledger and the delete"),
-        ("deleted:1", 0, 1, "between the delete and the note of it"),
-        ("ledger-written:2", 0, 1, "between the ledger and the next delete")):
+        ("handled:1", 1, 0, "between the handler's end and the write to the ledger"),
+        ("ledger-written:1", 0, 0, "between the write to the ledger and the delete"),
+        ("deleted:1", 0, 1, "between the delete and its removal from the ledger"),
+        ("ledger-written:2", 0, 1, "between the second write to the ledger and its delete")):
     for kind, how in (Slow, "slow handler"), (Command, "exec"), (Post, "http"):
-        tap.add(f"a kill {words} lets {handled_again or 'none'} be handled twice ({how})", killed_at,
+        tap.add(f"a kill {words} makes {handled_again or 'no'} message be handled twice ({how})", killed_at,
                 point, handled_again, left, kind)
 
 
@@ -225,34 +220,34 @@ def killed_while_the_delete_waits(fault, left):
         first.wait()
         tap.equal(state.ids(), [ids["a.0"]])
         server.set_faults()
-        if left:  # it was done, and only the reply is missing
+        if left:  # the message was deleted, and only the reply is missing
             tap.equal(deleted(server), [ids["a.0"]])
             second = consumer(server, state, exit_after_empty_receives=4)
             tap.equal(second.wait(), 0, second.text)
         else:
-            second = run_to_the_end(server, state, ids)
+            second = run_until_deleted(server, state, ids)
             second.wait_for_line("was handled before")
         tap.equal(lines_of([first, second], "begin"), ["a.0"])
         tap.equal(len(state.ids()), left)
 
 
 for fault, left in ("stall", 0), ("drop-before", 0), ("drop-after", 1):
-    tap.add(f"a kill while deletes meet {fault} lets none be handled twice",
+    tap.add(f"a kill while deletes have the fault {fault} makes no message be handled twice",
             killed_while_the_delete_waits, fault, left)
 
 
-# --- Deletes that get lost ---
+# --- Lost deletes ---
 
 
 @tap.test
-def a_message_that_comes_back_to_the_same_daemon_is_not_handled_again():
+def message_received_again_by_the_same_daemon_is_not_handled_again():
     with SqsLocal(queues=[queue()], faults=NO_ANSWERS) as server, State() as state:
         ids = fill(server, [f"{group}.{i}" for group in "abc" for i in range(3)])
         daemon = consumer(server, state, concurrency=10, delete_linger=0.01)
         daemon.wait_for_line("was handled before", 3)  # after its lease has ended
         server.set_faults()
         wait_until_deleted(server, ids, daemon)
-        stop(daemon)
+        daemon.stop()
         tap.equal(sorted(lines_of([daemon], "end")), sorted(ids), daemon.text)
         for group in "abc":
             of_group = [name for name in lines_of([daemon], "end") if name.startswith(group)]
@@ -261,7 +256,7 @@ def a_message_that_comes_back_to_the_same_daemon_is_not_handled_again():
 
 
 @tap.test
-def kills_at_any_moment_lose_nothing_and_repeat_only_what_the_ledger_could_not_know():
+def kills_at_random_moments_repeat_only_messages_missing_in_the_ledger():
     """After each kill, no message that was in the ledger or deleted is handled again."""
     chance = random.Random(SEED)
     with SqsLocal(queues=[queue()], faults=[f"{rule}:p=0.7" for rule in NO_DELETES], seed=1,
@@ -271,7 +266,7 @@ def kills_at_any_moment_lose_nothing_and_repeat_only_what_the_ledger_could_not_k
         done, again = [], 0
         known = set()
         for number in range(KILLS):
-            # Groups that no kill has hidden yet.
+            # New groups: those of earlier rounds may be blocked by messages in flight.
             ids.update(fill(server, [f"{number}-{i % 15}.{i // 15}" for i in range(30)], "sleep=5"))
             daemon = consumer(server, state, **settings)
             daemon.wait_for_line("begin", chance.randint(1, 25))
@@ -279,29 +274,29 @@ def kills_at_any_moment_lose_nothing_and_repeat_only_what_the_ledger_could_not_k
             daemon.signal(signal.SIGKILL)
             tap.equal(daemon.wait(), -signal.SIGKILL)
             begun = {ids[name] for name in lines_of([daemon], "begin")}
-            tap.equal(begun & known, set(), f"begun again, after kill {number}")
+            tap.equal(begun & known, set(), f"handled again after kill {number}")
             again += sum("was handled before" in line for line in daemon.lines)
             done += lines_of([daemon], "end")
             known |= set(state.ids()) | set(deleted(server))
             daemon.end()
-        last = run_to_the_end(server, state, ids, **settings)
+        last = run_until_deleted(server, state, ids, **settings)
         tap.equal({ids[name] for name in lines_of([last], "begin")} & known, set())
         again += sum("was handled before" in line for line in last.lines)
         done += lines_of([last], "end")
         tap.equal(set(done), set(ids), "lost")
         tap.equal(sorted(deleted(server)), sorted(ids.values()), "deleted")
-        # What a kill kept from being removed; its message was deleted.
+        # A kill may leave an id in the ledger, but only after the delete.
         tap.ok(set(state.ids()) <= set(deleted(server)))
-        tap.ok(again > 0, "none came back that was handled: this has tested nothing")
+        tap.ok(again > 0, "no handled message came back, so the test shows nothing")
         tap.comment(f"{KILLS} kills: {len(done) - len(ids)} of {len(ids)} were handled twice, {again} "
                     f"came back and were not, {len(state.ids())} are left in the ledger")
 
 
-# --- The disk ---
+# --- A full disk, a damaged ledger ---
 
 
 @tap.test
-def a_full_disk_is_told_once_and_stops_nothing():
+def full_disk_is_logged_once_and_messages_are_handled():
     with disk.Small(512) as small, SqsLocal(queues=[queue(30)]) as server:
         state = State(small.path)
         daemon = consumer(server, state)
@@ -317,13 +312,13 @@ def a_full_disk_is_told_once_and_stops_nothing():
         ids.update(fill(server, [f"b.{i}" for i in range(20)]))
         wait_until_deleted(server, ids, daemon)
         daemon.wait_for_line("can be written again")
-        stop(daemon)
+        daemon.stop()
         tap.equal(sorted(lines_of([daemon], "end")), sorted(ids))
         tap.equal(state.ids(), [])
 
 
 @tap.test
-def a_disk_without_room_at_the_start_is_told():
+def start_on_a_full_disk_fails_with_the_reason():
     with disk.Small(64) as small, SqsLocal(queues=[queue()]) as server:
         small.fill()
         daemon = real_consumer(server, State(small.path))
@@ -333,8 +328,8 @@ def a_disk_without_room_at_the_start_is_told():
 
 
 def content(folder):
-    """But for the index of the log, which lasts no longer than a process has the ledger open: SQLite makes
-    and removes it as it needs it."""
+    """The bytes of each file that is not empty, by its name. The -shm file is left out: SQLite makes and removes
+    it."""
     found = {}
     for name in sorted(os.listdir(folder)):
         if name.endswith("-shm"):
@@ -345,8 +340,7 @@ def content(folder):
 
 
 def refused(damage, words):
-    """Calls `damage` with the file of a sound ledger. The daemon must not start, must say what to do, and must
-    leave the file as it is."""
+    """Calls `damage` with the path of a good ledger. The next start must fail, name the file, and not change it."""
     with SqsLocal(queues=[queue(30)], faults=NO_DELETES) as server, State() as state:
         fill(server, [f"g{i}.0" for i in range(200)])
         daemon = consumer(server, state, concurrency=300, receivers=5)
@@ -359,12 +353,13 @@ def refused(damage, words):
         daemon = real_consumer(server, state)
         tap.equal(daemon.wait(), 78, daemon.text)
         tap.ok(words in daemon.text and state.file in daemon.text, daemon.text)
-        tap.equal(len(daemon.lines), 2, daemon.text)  # the first is "Running..."
+        tap.equal(len(daemon.lines), 2, daemon.text)  # the first line is "Running..."
         tap.equal(content(state.path), before)
 
 
-def in_the_file(change):
-    """For refused(): its log is in the file before `change` is given its bytes."""
+def changed_in_place(change):
+    """Makes a function for refused(): it empties the write-ahead log, and calls `change` with the bytes of the
+    file."""
 
     def damage(path):
         sqlite3.connect(path).execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -394,11 +389,11 @@ def scribble(data):
     data[:] = b"This is no database.\n" * 500
 
 
-for change, words, name in ((scribble, "damaged", "text in the place of the ledger"),
+for change, words, name in ((scribble, "damaged", "text in place of the ledger"),
                             (cut, "damaged", "half of the ledger"),
-                            (overwrite, "damaged", "a ledger with a hole"),
+                            (overwrite, "damaged", "a ledger with a page of zeros"),
                             (set_version, "newer version", "a newer version's ledger")):
-    tap.add(f"{name} is refused and left as it is", refused, in_the_file(change), words)
+    tap.add(f"{name} is refused and not changed", refused, changed_in_place(change), words)
 
 
 def start_refused(path, words):
@@ -409,16 +404,16 @@ def start_refused(path, words):
         tap.equal(len(server.records("received")), 0)
 
 
-# /sys is not writable for root, either.
+# Not even root can write in /sys.
 for path, words, name in ((None, "STATE_DIRECTORY is not set", "without a"),
                           ("relative", "STATE_DIRECTORY is not an absolute path", "with a relative"),
                           ("/nonexistent", "/nonexistent/ledger.db", "with a missing"),
                           ("/sys", "/sys/ledger.db", "with an unwritable")):
-    tap.add(f"{name} state directory the start fails and says what to do", start_refused, path, words)
+    tap.add(f"start {name} state directory fails with advice", start_refused, path, words)
 
 
 @tap.test
-def a_second_daemon_is_told_that_the_ledger_is_in_use():
+def second_daemon_on_a_ledger_is_refused():
     with SqsLocal(queues=[queue()]) as server, State() as state:
         first = consumer(server, state)
         tap.wait_until(lambda: os.path.exists(state.file + "-wal"))
@@ -429,27 +424,27 @@ def a_second_daemon_is_told_that_the_ledger_is_in_use():
         tap.ok("open in another process" in second.text, second.text)
         ids.update(fill(server, ["a.1"]))
         wait_until_deleted(server, ids, first)
-        stop(first)
+        first.stop()
         tap.equal(state.ids(), [])
 
 
 @tap.test
-def without_a_ledger_no_state_directory_is_needed():
+def daemon_without_a_ledger_needs_no_state_directory():
     with SqsLocal(queues=[queue()]) as server, State() as state:
         ids = {}
         for settings in {"ledger_max_messages": 0}, {"handler": "journal"}:
             ids.update(fill(server, [f"a.{len(ids)}"]))
             daemon = consumer(server, state, env={"STATE_DIRECTORY": None}, **settings)
             wait_until_deleted(server, ids, daemon)
-            stop(daemon)
+            daemon.stop()
         tap.equal(os.listdir(state.path), [])
 
 
-# --- Its bounds ---
+# --- Bounds ---
 
 
 @tap.test
-def the_ledger_is_bounded_by_number():
+def ledger_beyond_its_maximum_number_drops_the_oldest():
     with SqsLocal(queues=[queue(30)], faults=NO_DELETES) as server, State() as state:
         ids = fill(server, [f"g{i}.0" for i in range(12)], "sleep=100")
         daemon = consumer(server, state, concurrency=1 + len(ids), receivers=3, ledger_max_messages=5)
@@ -463,7 +458,7 @@ def the_ledger_is_bounded_by_number():
 
 
 @tap.test
-def the_ledger_is_bounded_by_age():
+def ledger_entry_beyond_its_maximum_age_is_dropped():
     with SqsLocal(queues=[queue(1)], faults=NO_DELETES) as server, State() as state:
         ids = fill(server, ["a.0", "b.0"])
         first = consumer(server, state, concurrency=5, ledger_max_age=60)
@@ -473,14 +468,14 @@ def the_ledger_is_bounded_by_age():
         first.wait()
         server.set_faults()
         state.make_older(60)
-        second = run_to_the_end(server, state, ids, ledger_max_age=60)
+        second = run_until_deleted(server, state, ids, ledger_max_age=60)
         tap.equal(sorted(lines_of([second], "end")), ["a.0", "b.0"])
         tap.equal(state.ids(), [])
 
 
 @tap.test
-def copies_of_a_message_are_handled_once():
-    """Of a standard queue that gives out messages twice, side by side and after their delete."""
+def copy_of_a_handled_message_is_not_handled():
+    """A standard queue delivers messages twice, at the same time or after the delete."""
     with SqsLocal(queues=[queue(30, fifo=False)], options=["--duplicates=0.5"], seed=SEED) as server, \
             State() as state:
         for i in range(50):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Both daemons while nobody reads their log: standard error is a full pipe. The work goes on, nothing is done
-twice, a stop works, and a message is not deleted when only its log line would keep it."""
+"""Both daemons while nobody reads their log: standard error is a full pipe. They go on working, handle no message
+twice, and can be stopped. A message that is kept only in the log is not deleted before its line is written."""
 
 import os
 import signal
@@ -16,8 +16,8 @@ from daemon import FIFO, Daemon
 from sqs_local import SqsLocal
 
 VISIBILITY = 4
-LEASES_SEC = 2 * VISIBILITY + 1  # an unrenewed lease would have ended twice
-COUNT = 100  # their lines are more than the pipe takes
+LEASES_SEC = 2 * VISIBILITY + 1  # a lease that is not renewed ends twice in this time
+COUNT = 100  # messages whose lines are more than the pipe holds
 DEBUG = {"level": "debug"}
 
 
@@ -26,7 +26,7 @@ def deleted(server):
 
 
 def receives(server):
-    """How often each message was received."""
+    """How often each message was received, by its id."""
     counts = {}
     for record in server.records("received"):
         counts[record["message_id"]] = counts.get(record["message_id"], 0) + 1
@@ -56,13 +56,13 @@ def lines_of(path):
 
 
 @tap.test
-def programs_handle_each_message_once_and_a_stop_is_heard():
+def programs_with_a_stalled_log_handle_each_message_once_and_stop():
     with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
         for i in range(COUNT):
             sqs.send(server, f"body {i}", group=f"g{i % 3}")
         daemon = consumer(server, folder, handler="exec", concurrency=3, max_messages=10,
                           command=[program(folder, 'cat >>$PLACE/handled; echo >>$PLACE/handled\n')])
-        tap.wait_until(lambda: deleted(server) == COUNT, 60, "all messages being deleted")
+        tap.wait_until(lambda: deleted(server) == COUNT, 60, "the delete of all messages")
         daemon.signal(signal.SIGTERM)
         tap.equal(daemon.process.wait(60), 0)
         tap.equal(len(lines_of(os.path.join(folder, "handled"))), COUNT)
@@ -70,9 +70,9 @@ def programs_handle_each_message_once_and_a_stop_is_heard():
 
 
 @tap.test
-def a_program_that_prints_waits_and_its_lease_is_renewed():
+def program_that_prints_waits_and_its_lease_is_renewed():
     with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
-        # More than the log's memory, the pipe of the program and that of the daemon take.
+        # Prints more than the log's memory, the pipe of the program and the pipe of the daemon hold.
         script = ('i=0; while [ $i -lt 480 ]; do i=$((i+1)); '
                   f'echo "line $i {"x" * 4000}"; done; echo "the last" >>$PLACE/handled\n')
         sqs.send(server, "body")
@@ -82,7 +82,7 @@ def a_program_that_prints_waits_and_its_lease_is_renewed():
         time.sleep(LEASES_SEC)
         tap.equal(deleted(server), 0)
         daemon.release_log()
-        tap.wait_until(lambda: deleted(server) == 1, 60, "the message being deleted")
+        tap.wait_until(lambda: deleted(server) == 1, 60, "the delete of the message")
         tap.equal(lines_of(os.path.join(folder, "handled")), ["the last"])
         tap.equal(set(receives(server).values()), {1})
         for number in (1, 240, 480):
@@ -90,95 +90,95 @@ def a_program_that_prints_waits_and_its_lease_is_renewed():
 
 
 @tap.test
-def a_message_is_done_only_when_its_line_was_taken():
+def message_for_the_journal_is_deleted_only_after_its_line_is_written():
     with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
         for i in range(COUNT):
             sqs.send(server, f"body {i} {'x' * 900}")
         daemon = consumer(server, folder)
         tap.wait_until(lambda: 0 < len(receives(server)) == deleted(server) + 1, 60,
-                       "a message that waits")
+                       "a message that waits for its line")
         time.sleep(LEASES_SEC)
         before = deleted(server)
-        tap.ok(before < COUNT, "all were deleted, though the log has not taken them")
+        tap.ok(before < COUNT, "all messages were deleted before their lines were written")
         daemon.release_log()
-        tap.wait_until(lambda: deleted(server) == COUNT, 60, "all messages being deleted")
+        tap.wait_until(lambda: deleted(server) == COUNT, 60, "the delete of all messages")
         tap.equal([line.split("body ", 1)[1].split()[0] for line in daemon.lines
                    if "Message read from queue" in line], [str(i) for i in range(COUNT)])
         tap.equal(set(receives(server).values()), {1})
 
 
 @tap.test
-def a_message_whose_line_was_not_taken_is_released_at_a_stop():
+def message_whose_line_is_not_written_is_released_at_a_stop():
     with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
         for i in range(COUNT):
             sqs.send(server, f"body {i} {'x' * 900}")
         daemon = consumer(server, folder, stop_timeout=300, wait_time=1, visibility_timeout=60)
         tap.wait_until(lambda: 0 < len(receives(server)) == deleted(server) + 1, 60,
-                       "a message that waits")
+                       "a message that waits for its line")
         time.sleep(0.2)
         daemon.signal(signal.SIGTERM)
         daemon.process.wait(60)
         left = COUNT - deleted(server)
-        tap.ok(left > 0, "all were deleted, though the log has not taken them")
-        tap.equal(len(sqs.receive(server, most=1)), 1, "visible again")
+        tap.ok(left > 0, "all messages were deleted before their lines were written")
+        tap.equal(len(sqs.receive(server, most=1)), 1, "messages visible after the stop")
 
 
 @tap.test
-def a_message_whose_line_was_not_taken_is_not_given_to_the_last_receive():
+def message_whose_line_is_not_written_is_not_received_by_the_last_receive():
     with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
         for i in range(COUNT):
             sqs.send(server, f"body {i} {'x' * 900}")
         daemon = consumer(server, folder, concurrency=2, stop_timeout=300, wait_time=4,
                           visibility_timeout=60)
         tap.wait_until(lambda: 0 < len(receives(server)) == deleted(server) + 1, 60,
-                       "a message that waits")
-        time.sleep(0.2)  # one receive more is under way, since a second message could be handled
+                       "a message that waits for its line")
+        time.sleep(0.2)  # another receive is in flight, since a second message could be handled
         daemon.signal(signal.SIGTERM)
         tap.equal(daemon.process.wait(60), 1)
         tap.equal(set(receives(server).values()), {1})
-        tap.equal(len(sqs.receive(server, most=1)), 1, "visible again")
+        tap.equal(len(sqs.receive(server, most=1)), 1, "messages visible after the stop")
 
 
 REJECT = 'exec 3<&0; echo "$SQS_MESSAGE_ID" >>$PLACE/rejected; exit 65\n'
 
 
 @tap.test
-def a_rejected_message_is_deleted_only_when_its_line_was_taken():
+def rejected_message_is_deleted_only_after_its_line_is_written():
     with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
         for i in range(20):
             sqs.send(server, f"body {i} {'x' * 900}", group=f"g{i}")
         daemon = consumer(server, folder, handler="exec", command=[program(folder, REJECT)])
         tap.wait_until(lambda: 0 < len(lines_of(os.path.join(folder, "rejected"))) ==
-                       deleted(server) + 1, 60, "a rejected message that waits")
+                       deleted(server) + 1, 60, "a rejected message that waits for its line")
         time.sleep(LEASES_SEC)
         before = deleted(server)
-        tap.ok(before < 20, "all were deleted, though the log has not taken them")
+        tap.ok(before < 20, "all messages were deleted before their lines were written")
         tap.equal(len(lines_of(os.path.join(folder, "rejected"))), before + 1)
         daemon.release_log()
-        tap.wait_until(lambda: deleted(server) == 20, 60, "all messages being deleted")
+        tap.wait_until(lambda: deleted(server) == 20, 60, "the delete of all messages")
         tap.equal(len({line.split()[1] for line in daemon.lines
                        if "is rejected and will be deleted" in line}), 20)
         tap.equal(set(receives(server).values()), {1})
 
 
 @tap.test
-def a_rejected_message_whose_line_was_not_taken_is_released_at_a_stop():
+def rejected_message_whose_line_is_not_written_is_released_at_a_stop():
     with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
         for i in range(20):
             sqs.send(server, f"body {i} {'x' * 900}")
         daemon = consumer(server, folder, handler="exec", command=[program(folder, REJECT)],
                           stop_timeout=300, wait_time=1, visibility_timeout=60)
         tap.wait_until(lambda: 0 < len(lines_of(os.path.join(folder, "rejected"))) ==
-                       deleted(server) + 1, 60, "a rejected message that waits")
+                       deleted(server) + 1, 60, "a rejected message that waits for its line")
         time.sleep(0.2)
         daemon.signal(signal.SIGTERM)
         daemon.process.wait(60)
-        tap.ok(deleted(server) < 20, "all were deleted, though the log has not taken them")
-        tap.equal(len(sqs.receive(server, most=1)), 1, "visible again")
+        tap.ok(deleted(server) < 20, "all messages were deleted before their lines were written")
+        tap.equal(len(sqs.receive(server, most=1)), 1, "messages visible after the stop")
 
 
 @tap.test
-def nothing_is_deleted_when_the_reader_of_the_log_has_gone():
+def message_is_not_deleted_when_standard_error_is_closed():
     for handler in ("journal", "exec"):
         with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
             sqs.send(server, "body")
@@ -194,11 +194,11 @@ def nothing_is_deleted_when_the_reader_of_the_log_has_gone():
             daemon.signal(signal.SIGTERM)
             daemon.process.wait(60)
             tap.equal(deleted(server), 0, handler)
-            tap.equal(len(sqs.receive(server, most=1)), 1, f"{handler}: visible again")
+            tap.equal(len(sqs.receive(server, most=1)), 1, f"{handler}: messages visible after the stop")
 
 
 @tap.test
-def the_producer_sends_and_takes_submissions_and_stops():
+def producer_with_a_stalled_log_accepts_and_sends_messages_and_stops():
     with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
         path = os.path.join(folder, "submit.socket")
         daemon = Daemon("sqs-producerd", server, held_log=True, log=DEBUG,
@@ -211,7 +211,7 @@ def the_producer_sends_and_takes_submissions_and_stops():
             for i in range(200):
                 client.sendall(b'{"body": "body %d", "group": "g"}\n' % i)
                 tap.matches(reader.readline(), '{"ok":*true*')
-        tap.wait_until(lambda: len(server.records("sent")) == 200, 60, "all messages being sent")
+        tap.wait_until(lambda: len(server.records("sent")) == 200, 60, "the send of all messages")
         daemon.signal(signal.SIGTERM)
         tap.equal(daemon.process.wait(60), 0)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Keys that lack permissions: what the daemons find at the start, how long they wait, and how they end. And
+"""Keys without a permission: how the daemons find it out at the start, how long they wait, and how they end. Also
 --check-queue."""
 
 import os
@@ -17,11 +17,11 @@ from sqs_local import SECRET_ACCESS_KEY, SqsLocal
 NEEDS = {"sqs-producerd": ("SendMessage",),
          "sqs-consumerd": ("ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility")}
 EACH = [(name, action) for name, actions in NEEDS.items() for action in actions]
-LONG = 31  # s, so that a denial counts
+WAIT_SEC = 31  # longer than the start waits for a permission
 
 
 def check_queue(name, server, **options):
-    """The exit status, the lines found, and what was logged."""
+    """Runs --check-queue; returns its exit status, the lines that it printed, and what it logged."""
     daemon = Daemon(name, server, arguments=["--check-queue"], **options)
     status = daemon.wait()
     found = daemon.stdout().splitlines()
@@ -39,8 +39,8 @@ def check_denied(name, action):
         tap.equal(server.records(), [])
 
 
-def waits_for_it(name, action):
-    """A permission that comes while the start waits for it lets the work begin, without a restart."""
+def waits_for_permission(name, action):
+    """A permission is granted while the start waits for it: the daemon begins to work without a restart."""
     with SqsLocal(queues=[FIFO]) as server, Notify() as notify:
         sqs.send(server, "before", group="g")
         server.deny(action)
@@ -48,7 +48,7 @@ def waits_for_it(name, action):
         line = daemon.wait_for_line("Cannot begin yet")
         tap.ok(f"sqs:{action} is denied" in line and "trying again for 30 s" in line, line)
         tap.wait_until(lambda: any(f"STATUS=Waiting for the queue: sqs:{action} is denied" in told
-                                   for told in notify.lines), 10, "a status that says so")
+                                   for told in notify.lines), 10, "the status")
         tap.ok("READY=1" not in notify.lines, notify.lines)
         tap.equal(len(server.records()), 1)
         server.deny()
@@ -59,15 +59,15 @@ def waits_for_it(name, action):
                   6 if name == "sqs-producerd" else 1)
 
 
-def ends(name, denied, lead, server, *named, **options):
-    """The daemon ends with 77 once the denial has lasted, naming each of the actions."""
+def ends_with_77(name, denied, lead, server, *named, **options):
+    """The daemon waits, ends with 77, and logs a line for each denied action. Returns it, and its status lines."""
     with Clock() as clock, Notify() as notify:
         daemon = Daemon(name, server, env={**clock.env, "NOTIFY_SOCKET": notify.path,
                                            **options.pop("env", {})}, **options)
         daemon.wait_for_line("is denied: AccessDeniedException")
-        time.sleep(0.3)  # the clock of that turn is not the one put forward
+        time.sleep(0.3)  # so that the daemon reads its clock before the clock is put forward
         tap.equal(daemon.process.poll(), None)
-        clock.run_ahead(LONG)
+        clock.run_ahead(WAIT_SEC)
         tap.equal(daemon.wait(), 77, daemon.text)
         for action in named or (denied,):
             tap.equal(sum(f"{lead}: sqs:{action} is denied: AccessDeniedException" in line
@@ -78,47 +78,47 @@ def ends(name, denied, lead, server, *named, **options):
 
 def fails_the_start(name, action):
     with SqsLocal(queues=[FIFO], options=[f"--deny={action}"]) as server:
-        daemon, told = ends(name, action, "Cannot start", server)
+        daemon, told = ends_with_77(name, action, "Cannot start", server)
         tap.ok("READY=1" not in told, told)
         tap.ok("The queue answers" not in daemon.text, daemon.text)
         tap.equal(server.records(), [])
         tap.ok("to mend it: allow these credentials" in daemon.lines[-1], daemon.text)
 
 
-def all_denied(name):
+def names_all_denied(name):
     with SqsLocal(queues=[FIFO], options=["--deny=*"]) as server:
-        daemon, told = ends(name, "*", "Cannot start", server, *NEEDS[name])
+        daemon, told = ends_with_77(name, "*", "Cannot start", server, *NEEDS[name])
         daemon.wait_for_line("Going on without the queue's attributes")
         tap.ok("READY=1" not in told, told)
 
 
 def fails_at_the_first_request(name, action):
-    """Where SQS looks at parameters first, probes tell nothing."""
+    """An SQS that validates parameters before permissions answers no probe: the first real request is denied."""
     with SqsLocal(queues=["plain,VisibilityTimeout=300"],
                   options=[f"--deny={action}", "--parameters-first"]) as server:
         if name == "sqs-consumerd":
             sqs.send(server, "message", queue="plain")
         tap.equal(check_queue(name, server, queue="plain")[0], 0)
-        # Messages that the handler fails need ChangeMessageVisibility.
+        # A handler that fails makes the daemon call ChangeMessageVisibility.
         consumer = ({"handler": "exec", "command": ["/bin/false"], "ledger_max_messages": 0}
                     if action == "ChangeMessageVisibility" else {})
-        _, told = ends(name, action, "Cannot go on", server, queue="plain",
+        _, told = ends_with_77(name, action, "Cannot go on", server, queue="plain",
                        consumer={"exit_after_empty_receives": 0, **consumer})
         tap.ok("READY=1" in told, told)
 
 
 for name, action in EACH:
     tap.add(f"{name} --check-queue finds that {action} is denied", check_denied, name, action)
-    tap.add(f"{name} waits for {action}", waits_for_it, name, action)
+    tap.add(f"{name} waits for {action}", waits_for_permission, name, action)
     tap.add(f"{name} does not start without {action}", fails_the_start, name, action)
-    tap.add(f"{name} ends at its first request without {action}", fails_at_the_first_request, name,
+    tap.add(f"{name} ends_with_77 at its first request without {action}", fails_at_the_first_request, name,
             action)
 for name in NEEDS:
-    tap.add(f"{name} names all that is denied", all_denied, name)
+    tap.add(f"{name} names every denied action", names_all_denied, name)
 
 
 @tap.test
-def what_is_not_needed_may_be_denied():
+def denied_action_that_the_daemon_does_not_need_is_ignored():
     for name, own in NEEDS.items():
         others = [action for _, action in EACH if action not in own]
         with SqsLocal(queues=[FIFO], options=[f"--deny={action}" for action in others]) as server:
@@ -129,7 +129,7 @@ def what_is_not_needed_may_be_denied():
 
 
 @tap.test
-def the_spool_takes_messages_while_sending_is_denied():
+def spool_accepts_messages_while_sending_is_denied():
     with SqsLocal(queues=[FIFO], options=["--deny=SendMessage"]) as server, Notify() as notify, \
             Clock() as clock:
         spool = Daemon("sqs-producerd", server, arguments=["--version"]).folder
@@ -138,21 +138,20 @@ def the_spool_takes_messages_while_sending_is_denied():
                         env={**clock.env, "NOTIFY_SOCKET": notify.path, "STATE_DIRECTORY": spool})
         daemon.wait_for_line("sqs:SendMessage is denied")
         time.sleep(0.3)
-        clock.run_ahead(LONG)
+        clock.run_ahead(WAIT_SEC)
         time.sleep(3)
         tap.equal(daemon.process.poll(), None, daemon.text)
         tap.ok("READY=1" in notify.lines)
         tap.ok(any("sqs:SendMessage is denied" in told for told in notify.lines
                    if told.startswith("STATUS=")), notify.lines)
-        daemon.signal()
-        tap.equal(daemon.wait(), 0, daemon.text)
+        daemon.stop()
 
 
-# --- --check-queue ---
+# --- The rest of --check-queue ---
 
 
 @tap.test
-def check_queue_says_what_it_finds():
+def check_queue_prints_region_endpoint_keys_clock_queue_and_permissions():
     with SqsLocal(queues=[FIFO, "plain,VisibilityTimeout=77"]) as server:
         status, found, text = check_queue("sqs-consumerd", server)
         tap.equal((status, text), (0, ""))
@@ -172,7 +171,7 @@ def check_queue_says_what_it_finds():
 
 
 @tap.test
-def check_queue_does_without_the_queues_attributes():
+def check_queue_without_permission_for_attributes_succeeds():
     with SqsLocal(queues=[FIFO], options=["--deny=GetQueueAttributes"]) as server:
         status, found, _ = check_queue("sqs-producerd", server)
         tap.equal(status, 0)
@@ -182,7 +181,7 @@ def check_queue_does_without_the_queues_attributes():
 
 
 @tap.test
-def check_queue_leaves_messages_alone():
+def check_queue_receives_and_deletes_no_message():
     with SqsLocal(queues=[FIFO]) as server:
         sqs.send(server, "message", group="g")
         tap.equal(check_queue("sqs-consumerd", server)[0], 0)
@@ -191,7 +190,7 @@ def check_queue_leaves_messages_alone():
 
 
 @tap.test
-def check_queue_says_where_bad_keys_come_from():
+def check_queue_with_bad_keys_names_their_source():
     with SqsLocal(queues=[FIFO]) as server:
         status, found, text = check_queue("sqs-producerd", server,
                                           env={"AWS_SECRET_ACCESS_KEY": "wrong"})
@@ -201,7 +200,7 @@ def check_queue_says_where_bad_keys_come_from():
 
 
 @tap.test
-def check_queue_names_the_clock():
+def check_queue_with_a_wrong_clock_names_the_difference():
     for offset, word in ((3600, "behind"), (-3600, "ahead of")):
         with SqsLocal(queues=[FIFO], clock_offset=offset) as server:
             status, found, _ = check_queue("sqs-producerd", server)
@@ -210,7 +209,7 @@ def check_queue_names_the_clock():
                    found)
 
 
-def check_ends(status, *words, **options):
+def check_queue_fails(status, *words, **options):
     with SqsLocal(queues=[FIFO]) as server:
         for name in NEEDS:
             found = check_queue(name, server, **options)
@@ -219,17 +218,17 @@ def check_ends(status, *words, **options):
                 tap.ok(word in found[2], found[2])
 
 
-tap.add("--check-queue without the queue", check_ends, 69, "QueueDoesNotExist", "check aws.queue_url",
+tap.add("--check-queue without the queue", check_queue_fails, 69, "QueueDoesNotExist", "check aws.queue_url",
         queue="absent.fifo")
-tap.add("--check-queue without credentials", check_ends, 77, "no AWS credentials were found",
+tap.add("--check-queue without credentials", check_queue_fails, 77, "no AWS credentials were found",
         env={"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None})
-tap.add("--check-queue where nobody answers", check_ends, 69, "the daemon tries again",
+tap.add("--check-queue without a server", check_queue_fails, 69, "the daemon tries again",
         endpoint="http://127.0.0.1:9")
-tap.add("--check-queue with a bad setting", check_ends, 78, "aws.regoin", aws={"regoin": "x"})
+tap.add("--check-queue with a bad setting", check_queue_fails, 78, "aws.regoin", aws={"regoin": "x"})
 
 
 @tap.test
-def check_queue_needs_its_output():
+def check_queue_that_cannot_print_fails():
     with SqsLocal(queues=[FIFO]) as server:
         daemon = Daemon("sqs-producerd", server, prefix=["/bin/sh", "-c", '"$@" >/dev/full', "sh"],
                         arguments=["--check-queue"])

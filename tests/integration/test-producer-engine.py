@@ -22,16 +22,15 @@ MANY = {"send_interval": 0, "batch_size": 10, "max_connections": 4, "groups": 20
 QUIET = {"level": "notice"}
 
 
-class Front:
-    """Stands before sqs-local and decides for each message of a send. `judge(number, message)` gets
-    the message's number from its body and the message; it returns None, an error code for that
-    message's entry (SenderFault where it ends in "!"), or ("refuse", code): the whole request is
-    refused with that code. What is judged well is passed on, in order, and truly stored; what is
-    not never reaches the server. `attributes` are changes to the queue's attributes as told."""
+class JudgingFront:
+    """Stands before sqs-local, and decides on each message of a send. `judge(number, message)` gets the number in
+    the message's body and the message. It returns None: the message is forwarded; an error code: its entry fails
+    with this code (with SenderFault when the code ends in "!"); or ("refuse", code): the whole request fails.
+    Failed messages never reach the server. `attributes` replace attributes of the queue in replies."""
 
     def __init__(self, server, judge, attributes=None):
         front = self
-        self.requests = []  # of sends: the list of the numbers they bore
+        self.requests = []  # for each send, the list of its numbers
         lock = threading.Lock()
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -100,7 +99,7 @@ def number_of(body):
 
 
 def stored(server):
-    """The numbers of the messages that the queue has taken, by group, in order; each once."""
+    """The numbers of the messages on the queue, by group, in order."""
     groups = {}
     for record in server.records("sent"):
         if not record["duplicate"]:
@@ -108,19 +107,19 @@ def stored(server):
     return groups
 
 
-def all_stored(server, n, without=()):
-    """All n messages but those stand in the queue, once each."""
+def check_all_stored(server, n, without=()):
+    """Fails unless the messages 0 to n - 1, except those in `without`, are on the queue once each."""
     numbers = sorted(sum(stored(server).values(), []))
     tap.equal(numbers, [i for i in range(n) if i not in without])
 
 
-def in_order(server):
+def check_in_order(server):
     for group, numbers in stored(server).items():
         tap.equal(numbers, sorted(numbers), f"group {group}")
 
 
 def other_lines(daemon):
-    """Its lines but the one of its beginning and the one of its end."""
+    """Its lines without the first and the last."""
     first, *lines, last = daemon.lines
     tap.ok(first.startswith("Version ") and last.startswith("In all, in "), daemon.text)
     return lines
@@ -143,8 +142,8 @@ def seeded():
 def groups_share_batches_and_keep_their_order():
     with SqsLocal(queues=[FIFO], latency_ms=2) as server, Proxy(server, lambda *_: None) as proxy:
         daemon = run(server, 500, endpoint=proxy.url)
-        all_stored(server, 500)
-        in_order(server)
+        check_all_stored(server, 500)
+        check_in_order(server)
         tap.equal(sorted(stored(server)), sorted(f"test-{i}" for i in range(20)))
         tap.ok(proxy.counts["SendMessageBatch"] <= 100, f"requests: {proxy.counts}")
         tap.equal(other_lines(daemon), [])
@@ -165,11 +164,11 @@ def each_message_of_a_batch_has_its_log_lines():
 
 
 @tap.test
-def one_group_goes_one_by_one_in_strict_order():
+def one_group_is_sent_one_by_one_in_strict_order():
     with SqsLocal(queues=[FIFO], latency_ms=1) as server, Proxy(server, lambda *_: None) as proxy:
         run(server, 60, endpoint=proxy.url, producer={"groups": 1})
-        all_stored(server, 60)
-        in_order(server)
+        check_all_stored(server, 60)
+        check_in_order(server)
         tap.equal(proxy.counts.get("SendMessageBatch"), None)
         tap.equal(proxy.counts["SendMessage"], 60)
 
@@ -178,8 +177,8 @@ def one_group_goes_one_by_one_in_strict_order():
 def one_group_fills_batches_in_batch_order():
     with SqsLocal(queues=[FIFO], latency_ms=1) as server, Proxy(server, lambda *_: None) as proxy:
         run(server, 200, endpoint=proxy.url, producer={"groups": 1, "order": "batch"})
-        all_stored(server, 200)
-        in_order(server)
+        check_all_stored(server, 200)
+        check_in_order(server)
         tap.equal(proxy.counts, {"GetQueueAttributes": 1, "SendMessageBatch": 20})
 
 
@@ -204,50 +203,50 @@ def partial_failures(order):
             changed.append(number)
         return "InternalError" if chance.random() < 0.2 else None
 
-    with SqsLocal(queues=[FIFO]) as server, Front(server, judge) as front:
+    with SqsLocal(queues=[FIFO]) as server, JudgingFront(server, judge) as front:
         daemon = run(server, 400, endpoint=front.url, producer={"order": order})
-        all_stored(server, 400)
+        check_all_stored(server, 400)
         if order == "strict":
-            in_order(server)
+            check_in_order(server)
         tap.equal(changed, [])
         tap.equal([r for r in server.records("sent") if r["duplicate"]], [])
         lines = [l for l in daemon.lines if "sending them again" in l]
         tap.equal(len(lines), 1, daemon.text)
 
 
-tap.add("messages that fail in a batch go again, their group waits", partial_failures, "strict")
-tap.add("in batch order none is lost either", partial_failures, "batch")
+tap.add("messages that fail in a batch are retried before their successors", partial_failures, "strict")
+tap.add("messages that fail in a batch are retried in batch order", partial_failures, "batch")
 
 
 @tap.test
-def a_group_that_waits_does_not_hold_up_the_others():
+def group_that_fails_does_not_delay_other_groups():
     held = threading.Event()
 
     def judge(number, message):
         return None if held.is_set() or number % 20 != 3 else "InternalError"
 
-    with SqsLocal(queues=[FIFO]) as server, Front(server, judge) as front:
+    with SqsLocal(queues=[FIFO]) as server, JudgingFront(server, judge) as front:
         daemon = Daemon("sqs-producerd", server, endpoint=front.url, log=QUIET,
                         producer={**MANY, "messages_to_send": 400})
         server.wait_for_records("sent", 200)
         tap.ok("test-3" not in stored(server))
         held.set()
         tap.equal(daemon.wait(), 0, daemon.text)
-        all_stored(server, 400)
-        in_order(server)
+        check_all_stored(server, 400)
+        check_in_order(server)
 
 
 @tap.test
-def a_message_that_is_refused_for_good_is_put_aside_and_its_group_goes_on():
+def rejected_message_is_not_sent_again_and_its_group_goes_on():
     bad = {7, 27, 110}
 
     def judge(number, message):
         return "InvalidMessageContents!" if number in bad else None
 
-    with SqsLocal(queues=[FIFO]) as server, Front(server, judge) as front:
+    with SqsLocal(queues=[FIFO]) as server, JudgingFront(server, judge) as front:
         daemon = run(server, 200, endpoint=front.url)
-        all_stored(server, 200, without=bad)
-        in_order(server)
+        check_all_stored(server, 200, without=bad)
+        check_in_order(server)
         tap.equal(sum(n in bad for request in front.requests for n in request), len(bad))
         lines = [l for l in daemon.lines if "SQS rejects the message with id" in l]
         tap.equal(len(lines), 3, daemon.text)
@@ -261,23 +260,23 @@ def refused_batches(order):
     def judge(number, message):
         return ("refuse", "MissingParameter") if number in bad else None
 
-    with SqsLocal(queues=[FIFO]) as server, Front(server, judge) as front:
+    with SqsLocal(queues=[FIFO]) as server, JudgingFront(server, judge) as front:
         daemon = run(server, 100, endpoint=front.url, producer={"order": order})
-        all_stored(server, 100, without=bad)
-        in_order(server)
+        check_all_stored(server, 100, without=bad)
+        check_in_order(server)
         tap.ok(any("as a whole" in l and "one by one" in l for l in daemon.lines), daemon.text)
         tap.equal(sum("SQS rejects the message" in l for l in daemon.lines), len(bad), daemon.text)
         for number in bad:
             tap.ok([number] in front.requests, f"{number} was not sent alone")
 
 
-tap.add("of a batch refused as a whole only the one at fault is put aside", refused_batches,
+tap.add("batch refused as a whole is split and only the invalid message rejected", refused_batches,
         "strict")
-tap.add("the same in batch order", refused_batches, "batch")
+tap.add("batch refused as a whole is split in batch order", refused_batches, "batch")
 
 
 @tap.test
-def throttled_entries_go_again():
+def throttled_entry_is_retried():
     throttled = set()
 
     def judge(number, message):
@@ -286,16 +285,16 @@ def throttled_entries_go_again():
         throttled.add(number)
         return "RequestThrottled!"
 
-    with SqsLocal(queues=[FIFO]) as server, Front(server, judge) as front:
+    with SqsLocal(queues=[FIFO]) as server, JudgingFront(server, judge) as front:
         run(server, 100, endpoint=front.url)
-        all_stored(server, 100)
-        in_order(server)
+        check_all_stored(server, 100)
+        check_in_order(server)
 
 
 @tap.test
-def messages_over_the_queues_size_are_put_aside_before_they_are_sent():
+def message_over_the_queues_maximum_size_is_rejected_without_a_send():
     with SqsLocal(queues=[FIFO]) as server:
-        with Front(server, lambda *_: None, {"MaximumMessageSize": "50"}) as front:
+        with JudgingFront(server, lambda *_: None, {"MaximumMessageSize": "50"}) as front:
             daemon = run(server, 250, endpoint=front.url)
             tap.equal(front.requests, [])
         lines = [l for l in daemon.lines if "SQS would reject the message with id" in l]
@@ -313,9 +312,9 @@ def lost_replies(what, order, groups):
 
     with SqsLocal(queues=[FIFO]) as server, Proxy(server, spoil) as proxy:
         run(server, 300, endpoint=proxy.url, producer={"order": order, "groups": groups})
-        all_stored(server, 300)
+        check_all_stored(server, 300)
         tap.equal(len(stored(server)), groups)
-        in_order(server)
+        check_in_order(server)
 
 
 def cut(reply):
@@ -324,7 +323,7 @@ def cut(reply):
 
 
 def without_its_last_entry(reply):
-    """The reply lacks the last entry: that message is on the queue, and SQS must drop it as a duplicate."""
+    """Removes the last entry of the reply. That message is on the queue: SQS must drop its retry as a duplicate."""
     if reply:
         body = json.loads(reply["body"])
         if body.get("Successful"):
@@ -346,72 +345,70 @@ def unavailable(reply):
 
 
 def drop_before(reply):
-    """The request did not get through, so that a later one may overtake it."""
+    """The request does not reach the server, so a later one could overtake it."""
     return None if reply else "drop-before"
 
 
 for what in (cut, without_its_last_entry, wrong_md5, unavailable):
-    tap.add(f"replies spoilt by {what.__name__} lose nothing and keep the order", lost_replies,
+    tap.add(f"replies spoilt by {what.__name__} lose no message and keep the order", lost_replies,
             what, "strict", 20)
 
-# With few groups a batch has several messages of each. When the reply lacks its last entry, only a part of
-# the batch is acknowledged: then this order may be lost.
+# With few groups a batch has several messages of each. In batch order a reply that lacks its last entry may lose
+# the order, since only a part of the batch is acknowledged; so that fault is left out here.
 for what in (cut, wrong_md5, unavailable):
-    tap.add(f"replies spoilt by {what.__name__} keep the order in batch order, too", lost_replies,
+    tap.add(f"replies spoilt by {what.__name__} lose no message and keep the order in batch order", lost_replies,
             what, "batch", 3)
 
 for order, groups in (("strict", 20), ("batch", 3)):
-    tap.add(f"requests that do not come through lose nothing and keep the order ({order})",
+    tap.add(f"requests that do not reach SQS lose no message and keep the order ({order})",
             lost_replies, drop_before, order, groups)
 
 
 @tap.test
-def a_batch_waits_to_be_filled():
-    with SqsLocal(queues=[FIFO]) as server, Front(server, lambda *_: None) as front:
+def batch_waits_until_it_is_full():
+    with SqsLocal(queues=[FIFO]) as server, JudgingFront(server, lambda *_: None) as front:
         run(server, 23, endpoint=front.url,
             producer={"send_interval": 0.02, "batch_size": 5, "batch_linger": 5})
-        # Full batches; the last does not wait when no more can come.
+        # Batches wait until they are full. The last does not wait, since no message can follow.
         tap.equal([len(numbers) for numbers in front.requests], [5, 5, 5, 5, 3])
-        all_stored(server, 23)
+        check_all_stored(server, 23)
 
 
 @tap.test
-def a_batch_waits_no_longer_than_it_should():
-    with SqsLocal(queues=[FIFO]) as server, Front(server, lambda *_: None) as front:
+def batch_waits_no_longer_than_its_linger():
+    with SqsLocal(queues=[FIFO]) as server, JudgingFront(server, lambda *_: None) as front:
         daemon = Daemon("sqs-producerd", server, endpoint=front.url, log=QUIET,
                         producer={**MANY, "messages_to_send": 0, "send_interval": 0.4,
                                   "batch_linger": 0.6})
         tap.wait_until(lambda: len(front.requests) >= 3)
         tap.equal([len(numbers) for numbers in front.requests[:3]], [2, 2, 2])
-        daemon.signal()
-        tap.equal(daemon.wait(), 0, daemon.text)
+        daemon.stop()
 
 
 @tap.test
-def the_rate_limit_is_kept():
+def rate_limit_is_kept():
     with SqsLocal(queues=[FIFO]) as server:
         run(server, 120, producer={"rate_limit": 100})
         times = [r["time"] for r in server.records("sent")]
         took = times[-1] - times[0]
-        # 110 messages after the first batch at 10 ms each, less what may be made up for.
+        # After the first batch 110 messages take 10 ms each, but for what the limiter may make up for.
         tap.ok(1.0 <= took <= 5, f"took {took} s")
         for a, b in zip(times, times[30:]):
             tap.ok(b - a >= 0.1, f"31 messages within {b - a} s")
 
 
 @tap.test
-def a_stop_sends_what_is_in_hand_and_tells_how_much_is_left():
+def stop_sends_messages_in_flight_and_reports_how_many_are_left():
     with SqsLocal(queues=[FIFO], latency_ms=1200) as server, Notify() as notify:
         daemon = Daemon("sqs-producerd", server, env={"NOTIFY_SOCKET": notify.path},
                         producer={**MANY, "messages_to_send": 0})
         daemon.wait_for_line("Sending message", 40)
-        daemon.signal()
-        tap.equal(daemon.wait(), 0, daemon.text)
+        daemon.stop()
         taken = sum("Sending message" in l for l in daemon.lines)
         tap.equal(len(server.records("sent")), taken)
         tap.equal(sum("SQS Response: Status:200" in l for l in daemon.lines), taken)
         tap.equal(daemon.lines[-1], "Terminated!")
-        in_order(server)
+        check_in_order(server)
     lines = notify.lines
     tap.ok("STOPPING=1" in lines, lines)
     tap.ok(any(l.startswith("EXTEND_TIMEOUT_USEC=") for l in lines), lines)
@@ -437,13 +434,13 @@ def cut_short(stop_timeout, signals, why):
             tap.matches(line, "*may or may not have them): 7; taken up and not sent: *")
 
 
-tap.add("a stop that takes too long ends and says what is left", cut_short, 0.5, 1,
+tap.add("stop at its deadline logs what is left", cut_short, 0.5, 1,
         "it did not end in time")
-tap.add("a second stop ends at once and says what is left", cut_short, 30, 2, "asked to stop twice")
+tap.add("second stop ends at once and logs what is left", cut_short, 30, 2, "asked to stop twice")
 
 
 @tap.test
-def sigkill_and_sigterm_at_any_moment_keep_the_order():
+def sigkill_and_sigterm_at_random_moments_keep_the_order():
     chance = seeded()
     with SqsLocal(queues=[FIFO], latency_ms=1) as server:
         for i in range(20):
@@ -463,20 +460,20 @@ def sigkill_and_sigterm_at_any_moment_keep_the_order():
             for record in records:
                 run_numbers.setdefault(record["group"], []).append(number_of(record["body"]))
             for group, numbers in run_numbers.items():
-                # No gaps either: what is missing would have been overtaken.
+                # There must be no gap: a missing message would have been overtaken.
                 first = int(group.rsplit("-", 1)[1])
                 tap.equal(numbers, list(range(first, first + 20 * len(numbers), 20)), group)
 
 
 @tap.test
-def group_names_without_room_for_numbers_are_refused():
+def group_name_too_long_for_a_number_is_refused():
     with SqsLocal(queues=[FIFO]) as server:
         daemon = run(server, 1, status=78, producer={"message_group_id": "g" * 128})
         tap.ok("producer.message_group_id" in daemon.text, daemon.text)
 
 
 def peak_kib(n):
-    """The daemon's peak memory when it has sent n messages."""
+    """The peak memory of a daemon that sends n messages."""
     peak = 0
     with SqsLocal(queues=[FIFO], record=False) as server:
         daemon = Daemon("sqs-producerd", server, log=QUIET,
@@ -486,7 +483,7 @@ def peak_kib(n):
                 with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as file:
                     peak = next((int(l.split()[1]) for l in file if l.startswith("VmHWM:")), peak)
             except OSError:
-                pass  # it has ended
+                pass  # the daemon has ended
             time.sleep(0.005)
         tap.equal(daemon.wait(), 0, daemon.text)
     return peak
@@ -496,7 +493,7 @@ def peak_kib(n):
 def memory_does_not_grow_with_the_number_of_messages():
     with open(os.path.join(BUILD_ROOT, "src", "producerd", "sqs-producerd"), "rb") as file:
         if b"__asan_init" in file.read():
-            raise tap.Skip("the address sanitizer keeps what is freed")
+            raise tap.Skip("the address sanitizer keeps freed memory")
     few, many = peak_kib(10000), peak_kib(100000)
     tap.comment(f"{few} KiB for 10,000 messages, {many} KiB for 100,000")
     tap.ok(many - few <= 1024, f"{few} KiB, then {many} KiB")

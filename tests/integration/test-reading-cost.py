@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The cost of reading settings and AWS's files grows linearly with their size, counted in instructions by
-valgrind. A FIFO, a device or a folder in the place of a file is refused at once."""
+"""The cost of reading the settings and AWS's files grows linearly with their size; valgrind counts the
+instructions. A FIFO, a device or a folder in place of a file is refused at once."""
 
 import os
 import re
@@ -41,7 +41,7 @@ def check_config(folder, config, profiles, *prefix):
 
 def count(config, profiles):
     if not shutil.which("valgrind"):
-        raise tap.Skip("no valgrind here")
+        raise tap.Skip("valgrind is not installed")
     with tempfile.TemporaryDirectory(prefix="test-reading-cost-") as folder:
         done = check_config(folder, config, profiles, "valgrind", "--tool=callgrind",
                             "--callgrind-out-file=/dev/null")
@@ -51,27 +51,27 @@ def count(config, profiles):
     return int(found[1])
 
 
-def linear(make):
+def check_linear(make):
     few, many = make(10_000), make(20_000)
     tap.ok(many <= 3 * few, f"{few:,} instructions for 10,000, {many:,} for 20,000")
 
 
 for what, text in SETTINGS.items():
-    tap.add(f"twice as many {what} cost at most three times as much", linear,
+    tap.add(f"twice as many {what} cost at most three times as much", check_linear,
             lambda n, text=text: count(text(n), ""))
 for what, text in PROFILES.items():
-    tap.add(f"twice as many {what} cost at most three times as much", linear,
+    tap.add(f"twice as many {what} cost at most three times as much", check_linear,
             lambda n, text=text: count(GOOD, text(n)))
 
 
 @tap.test
-def what_is_no_file_is_refused_at_once():
+def fifo_in_place_of_a_file_is_refused_at_once():
     with tempfile.TemporaryDirectory(prefix="test-reading-cost-") as folder:
         for name, config, profiles in ("sqs-demo.conf", None, ""), ("config", GOOD, None):
             path = os.path.join(folder, name)
             if os.path.exists(path):
                 os.unlink(path)
-            os.mkfifo(path)  # which nobody writes to
+            os.mkfifo(path)  # nobody writes to it
             done = check_config(folder, config, profiles)
             tap.equal(done.returncode, 78, done.stderr)
             tap.ok(f"{path}: not a file, but a FIFO" in done.stderr, done.stderr)
@@ -79,7 +79,7 @@ def what_is_no_file_is_refused_at_once():
 
 
 @tap.test
-def a_file_that_is_too_large_is_refused_at_once():
+def file_that_is_too_large_is_refused_at_once():
     with tempfile.TemporaryDirectory(prefix="test-reading-cost-") as folder:
         path = os.path.join(folder, "config")
         with open(path, "wb") as file:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""sqs-producerd --rejected on the file of the spool, while no daemon runs: what it prints and does, who owns the
-files afterwards, and that it and a daemon exclude each other."""
+"""sqs-producerd --rejected on the spool's file, while no daemon runs: what it prints and does, who owns the files
+afterwards, and how it and a daemon exclude each other."""
 
 import fcntl
 import os
@@ -11,18 +11,17 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import tap
 from daemon import FIFO
-from spool import Spool
+from spool import NO_SENDS, Spool, sent_bodies
 from sqs_local import BUILD_ROOT, SqsLocal
 
 PRODUCER = os.path.join(BUILD_ROOT, "src", "producerd", "sqs-producerd")
-NO_SENDS = ["SendMessage:drop-before", "SendMessageBatch:drop-before"]
-OK, REFUSED, UNAVAILABLE, LACKS, TRY_LATER, UNUSABLE = 0, 65, 69, 71, 75, 78
-OWNER = 4242  # nobody's
+OK, REFUSED, UNAVAILABLE, SHORTAGE, TRY_LATER, UNUSABLE = 0, 65, 69, 71, 75, 78
+OWNER = 4242  # a uid that no user has
 
 
 def spooled(spool, server, *messages, queue="test.fifo"):
-    """Hands in messages, and leaves them in the spool, set aside. Returns their ids, and a configuration
-    that names the spool's socket."""
+    """Submits messages, and sets all aside in the spool. Returns their ids, and the path of a configuration that
+    names the spool's socket."""
     server.set_faults(*NO_SENDS)
     producer = spool.producer(server, queue=queue, producer={"stop_timeout": 0})
     with spool.connect(producer) as submitter:
@@ -35,24 +34,15 @@ def spooled(spool, server, *messages, queue="test.fifo"):
 
 
 def rejected(spool, config, *arguments, prefix=(), folder=None):
-    """Runs the command; returns its exit status, standard output and standard error."""
+    """Runs --rejected; returns its exit status, standard output and standard error."""
     done = subprocess.run(
         [*prefix, PRODUCER, "--rejected", f"--config={config}", *arguments], check=False, text=True,
         env={**os.environ, "STATE_DIRECTORY": folder or spool.path}, capture_output=True, timeout=60)
     return done.returncode, done.stdout, done.stderr
 
 
-def sent(server, queue="test.fifo"):
-    return [r["body"] for r in server.records("sent", queue) if not r["duplicate"]]
-
-
-def stop(daemon):
-    daemon.signal()
-    tap.equal(daemon.wait(), 0, daemon.text)
-
-
 @tap.test
-def without_a_daemon_messages_are_listed_retried_and_dropped():
+def rejected_messages_are_listed_retried_and_dropped_without_a_daemon():
     with SqsLocal([FIFO]) as server, Spool() as spool:
         ids, config = spooled(spool, server, *({"body": b, "group": "g"} for b in "abc"))
         status, out, err = rejected(spool, config)
@@ -68,8 +58,8 @@ def without_a_daemon_messages_are_listed_retried_and_dropped():
         tap.equal(rejected(spool, config), (OK, "", ""))
         producer = spool.producer(server)
         server.wait_for_records("sent", 2)
-        tap.equal(sent(server), ["b", "c"])
-        stop(producer)
+        tap.equal(sent_bodies(server), ["b", "c"])
+        producer.stop()
 
 
 def owners(folder):
@@ -81,7 +71,7 @@ def owners(folder):
 
 
 @tap.test
-def root_leaves_all_files_to_the_daemons_user():
+def files_after_a_retry_by_root_belong_to_the_daemons_user():
     if os.geteuid() != 0:
         raise tap.Skip("only root can become another user")
     with SqsLocal([FIFO]) as server, Spool() as spool:
@@ -112,7 +102,7 @@ def root_leaves_all_files_to_the_daemons_user():
 
 
 @tap.test
-def a_running_daemon_is_asked():
+def rejected_messages_are_listed_and_retried_by_a_running_daemon():
     with SqsLocal([FIFO]) as server, Spool() as spool:
         ids, config = spooled(spool, server, {"body": "a", "group": "g"})
         producer = spool.producer(server)
@@ -121,32 +111,32 @@ def a_running_daemon_is_asked():
             tap.equal((status, out.split("\t")[0]), (OK, ids[0]))
             tap.equal(rejected(spool, config, "--retry=all")[0], OK)
             server.wait_for_records("sent", 1)
-        stop(producer)
+        producer.stop()
 
 
 @tap.test
-def a_daemon_that_starts_meanwhile_waits_for_the_command():
+def daemon_that_starts_during_the_command_waits_for_its_end():
     with SqsLocal([FIFO]) as server, Spool() as spool:
         spooled(spool, server, {"body": "a", "group": "g"})
         folder = os.open(spool.path, os.O_RDONLY)
-        fcntl.flock(folder, fcntl.LOCK_EX)  # as the command does
+        fcntl.flock(folder, fcntl.LOCK_EX)  # as --rejected does
         producer = spool.producer(server)
         producer.wait_for_line("Running...")
         time.sleep(0.5)
-        tap.ok(not os.path.exists(spool.socket), "it did not wait")
+        tap.ok(not os.path.exists(spool.socket), "the daemon did not wait")
         fcntl.flock(folder, fcntl.LOCK_UN)
         spool.connect(producer).close()
-        stop(producer)
-        # One that takes too long is a passing trouble: systemd tries again.
+        producer.stop()
+        # When the command takes too long, the start fails with a status after which systemd starts it again.
         fcntl.flock(folder, fcntl.LOCK_EX)
         producer = spool.producer(server)
-        tap.equal(producer.wait(), LACKS, producer.text)
+        tap.equal(producer.wait(), SHORTAGE, producer.text)
         tap.ok("another process works on what was set aside in the spool" in producer.text, producer.text)
         os.close(folder)
 
 
 @tap.test
-def a_command_says_that_the_daemon_is_starting():
+def command_while_a_daemon_starts_says_so_and_to_try_again():
     with SqsLocal([FIFO]) as server, Spool() as spool:
         _, config = spooled(spool, server, {"body": "a", "group": "g"})
         folder = os.open(spool.path, os.O_RDONLY)
@@ -159,7 +149,7 @@ def a_command_says_that_the_daemon_is_starting():
 
 
 @tap.test
-def root_that_may_not_become_the_owner_is_told_so_in_one_line():
+def root_that_cannot_become_the_owner_gets_one_line():
     if os.geteuid() != 0:
         raise tap.Skip("only root becomes the owner")
     with SqsLocal([FIFO]) as server, Spool() as spool:
@@ -167,28 +157,28 @@ def root_that_may_not_become_the_owner_is_told_so_in_one_line():
         for path in (spool.path, spool.file):
             os.chown(path, OWNER, OWNER)
         status, _, err = rejected(spool, config, prefix=["setpriv", "--bounding-set", "-sys_chroot"])
-        tap.equal((status, err), (LACKS, f"sqs-producerd: {spool.path}: cannot become its owner: "
-                                         "Operation not permitted\n"))
+        tap.equal((status, err), (SHORTAGE, f"sqs-producerd: {spool.path}: cannot become its owner: "
+                                            "Operation not permitted\n"))
 
 
 @tap.test
-def a_reader_that_is_slow_keeps_no_daemon_out():
+def slow_reader_of_the_list_does_not_delay_a_daemon():
     with SqsLocal([FIFO]) as server, Spool() as spool:
         spooled(spool, server, *({"body": "a", "group": "g"} for _ in range(300)))
         spool.change("UPDATE rejected SET reason = ?", "x" * 1000)
         with subprocess.Popen([PRODUCER, "--rejected"], stdout=subprocess.PIPE,
                               env={**os.environ, "STATE_DIRECTORY": spool.path}) as command:
-            tap.equal(len(command.stdout.read(1)), 1)  # it prints, and more than the pipe holds
+            tap.equal(len(command.stdout.read(1)), 1)  # the command prints, and its output is larger than the pipe
             producer = spool.producer(server)
             spool.connect(producer).close()
             tap.equal(command.poll(), None)
             tap.equal(len(command.stdout.read().splitlines()), 300)
         tap.equal(command.returncode, OK)
-        stop(producer)
+        producer.stop()
 
 
 @tap.test
-def what_keeps_it_from_the_file_is_said():
+def spool_that_cannot_be_read_is_an_error_with_the_reason():
     with SqsLocal([FIFO]) as server, Spool() as spool, Spool() as empty:
         _, config = spooled(spool, server, {"body": "a", "group": "g"})
         status, _, err = rejected(empty, config)
@@ -214,7 +204,7 @@ def what_keeps_it_from_the_file_is_said():
 
 
 @tap.test
-def after_a_change_of_the_queues_kind_messages_are_made_fit_for_it():
+def message_rejected_for_the_other_kind_of_queue_is_retried_in_the_new_form():
     with SqsLocal([FIFO, "plain"]) as server, Spool() as spool:
         ids, config = spooled(spool, server, {"body": "a", "group": "g"}, {"body": "b", "group": "g"})
         producer = spool.producer(server, queue="plain")
@@ -223,29 +213,29 @@ def after_a_change_of_the_queues_kind_messages_are_made_fit_for_it():
             server.wait_for_records(lambda r: r["event"] == "sent" and r["queue"] == "plain", 1)
             submitter.submit("c")
             server.wait_for_records(lambda r: r["event"] == "sent" and r["queue"] == "plain", 2)
-        stop(producer)
+        producer.stop()
         tap.equal(rejected(spool, producer.config, "--retry=all")[0], OK)
-        # The file is for the queue of the configuration from then on.
+        # From now on the spool is for the other kind of queue.
         status, _, err = rejected(spool, config, "--retry=all")
         tap.equal(status, UNUSABLE)
         tap.ok("the spool holds 1 messages for a standard queue, and aws.queue_url names a FIFO one" in err, err)
         tap.equal(rejected(spool, config), (OK, "", ""))
         producer = spool.producer(server, queue="plain")
         server.wait_for_records(lambda r: r["event"] == "sent" and r["queue"] == "plain", 3)
-        stop(producer)
-        tap.equal(sent(server, "plain"), ["a", "c", "b"])
-        # And back: what has no group stays.
+        producer.stop()
+        tap.equal(sent_bodies(server, "plain"), ["a", "c", "b"])
+        # Back to a FIFO queue: a message without a group stays rejected.
         ids, config = spooled(spool, server, {"body": "d"}, {"body": "e", "group": "h"}, queue="plain")
         producer = spool.producer(server)
         spool.connect(producer).close()
-        stop(producer)
+        producer.stop()
         status, out, err = rejected(spool, producer.config, "--retry=all")
         tap.equal((status, out), (REFUSED, "1 message waits to be sent again\n"))
         tap.ok(err.startswith("sqs-producerd: refused: group: a FIFO queue takes no message without one"), err)
         producer = spool.producer(server)
         server.wait_for_records(lambda r: r["event"] == "sent" and r["queue"] == "test.fifo", 1)
         tap.equal([r["deduplication_id"] for r in server.records("sent", "test.fifo")], [ids[1]])
-        stop(producer)
+        producer.stop()
 
 
 tap.main()

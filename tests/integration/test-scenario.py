@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Both daemons on sqs-local when nothing goes wrong: what they do, in which order, and how they end."""
+"""Both daemons on sqs-local without any failure: what they do, in which order, and how they end."""
 
 import json
 import os
@@ -16,7 +16,7 @@ import tap
 from daemon import FIFO, Daemon
 from sqs_local import SqsLocal
 
-# The lines about the work as a whole: at its beginning and at its end.
+# The lines about all messages: the first and the last of a run.
 START = (r"Version \d+\.\d+\.\d+ works on the FIFO queue http://127.0.0.1:\d+/000000000000/test.fifo; "
          r"{}; keys from environment\.")
 END = r"In all, in \d+ s: {}; in flight: 0\."
@@ -25,7 +25,7 @@ UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
 
 @tap.test
-def the_producer_plays_the_scenario():
+def producer_sends_and_logs_as_in_the_demo():
     with SqsLocal(queues=[FIFO]) as server:
         producer = Daemon("sqs-producerd", server, producer={"messages_to_send": 7})
         tap.equal(producer.wait(), 0, producer.text)
@@ -54,7 +54,7 @@ def the_producer_plays_the_scenario():
 
 
 @tap.test
-def the_consumer_plays_the_scenario():
+def consumer_receives_and_logs_as_in_the_demo():
     with SqsLocal(queues=[FIFO]) as server:
         Daemon("sqs-producerd", server).wait()
         consumer = Daemon("sqs-consumerd", server)
@@ -79,7 +79,7 @@ def the_consumer_plays_the_scenario():
 
 
 @tap.test
-def delays_and_intervals_are_kept():
+def start_delay_and_send_interval_are_kept():
     with SqsLocal(queues=[FIFO]) as server:
         start = time.time()
         producer = Daemon("sqs-producerd", server,
@@ -88,13 +88,13 @@ def delays_and_intervals_are_kept():
         tap.equal(producer.wait(), 0)
         times = [r["time"] for r in server.records("sent")]
         tap.ok(times[0] - start >= 0.4, f"the first message came after {times[0] - start} s")
-        # The interval is counted on the sender's side; a little of it may pass on the way.
+        # The producer measures the interval when it sends; messages may arrive a little closer together.
         for a, b in zip(times, times[1:]):
             tap.ok(b - a >= 0.2, f"an interval of {b - a} s")
 
 
 @tap.test
-def both_at_once_with_ten_a_receive_keep_the_order():
+def both_daemons_with_ten_messages_a_receive_keep_the_order():
     with SqsLocal(queues=[FIFO], latency_ms=1) as server:
         consumer = Daemon("sqs-consumerd", server, consumer={"max_messages": 10, "wait_time": 2})
         producer = Daemon("sqs-producerd", server,
@@ -108,7 +108,7 @@ def both_at_once_with_ten_a_receive_keep_the_order():
 
 
 @tap.test
-def a_standard_queue_serves_as_well():
+def standard_queue_messages_are_sent_and_deleted():
     with SqsLocal(queues=["plain"]) as server:
         producer = Daemon("sqs-producerd", server, queue="plain")
         tap.equal(producer.wait(), 0, producer.text)
@@ -120,7 +120,7 @@ def a_standard_queue_serves_as_well():
 
 
 @tap.test
-def bodies_of_others_are_shown_escaped_and_shortened():
+def body_of_another_program_is_logged_escaped_and_shortened():
     bodies = ["plain words", '{"data":1,"ts":"x","id":"y"}', "two\nlines\tand \\", "x" * 5000,
               '{"data":"d","ts":"t","id":"i"} trailing', "[[[[[[[[[[", "é\u2028\u00a0",
               '{"data":"a\\nb","ts":"t","id":"i"}']
@@ -140,7 +140,7 @@ def bodies_of_others_are_shown_escaped_and_shortened():
 
 
 @tap.test
-def a_stop_between_messages_ends_the_producer_at_once():
+def producer_stopped_between_messages_ends_at_once():
     with SqsLocal(queues=[FIFO]) as server:
         producer = Daemon("sqs-producerd", server,
                           producer={"messages_to_send": 0, "send_interval": 3600})
@@ -152,22 +152,21 @@ def a_stop_between_messages_ends_the_producer_at_once():
 
 
 @tap.test
-def a_stop_lets_the_message_in_hand_be_finished():
+def producer_stopped_while_sending_waits_for_the_reply():
     with SqsLocal(queues=[FIFO], latency_ms=1500) as server:
         producer = Daemon("sqs-producerd", server, producer={"messages_to_send": 0})
         producer.wait_for_line("Sending message")
-        producer.signal()
-        tap.equal(producer.wait(), 0, producer.text)
+        producer.stop()
         tap.equal(len(server.records("sent")), 1)
         producer.wait_for_line("SQS Response: Status:200")
 
 
 @tap.test
-def a_stop_lets_a_long_poll_end_and_releases_what_it_brings():
+def consumer_stopped_in_a_long_poll_waits_and_releases_its_messages():
     with SqsLocal(queues=[FIFO]) as server:
         consumer = Daemon("sqs-consumerd", server, consumer={"wait_time": 15, "max_messages": 10})
         consumer.wait_for_line("Running...")
-        time.sleep(1)  # into the long poll; if this is too short, nothing is received
+        time.sleep(1)  # so that the long poll has begun; otherwise no message is received
         consumer.signal()
         consumer.wait_for_line("Asked to stop")
         sqs.send(server, "late")
@@ -179,7 +178,7 @@ def a_stop_lets_a_long_poll_end_and_releases_what_it_brings():
 
 
 @tap.test
-def at_notice_only_the_work_as_a_whole_has_lines():
+def log_level_notice_has_only_the_first_and_last_line():
     log = {"level": "notice"}
     with SqsLocal(queues=[FIFO]) as server:
         for name, what, counts in (("sqs-producerd", "source demo", "5 sent"),
@@ -192,7 +191,7 @@ def at_notice_only_the_work_as_a_whole_has_lines():
 
 
 @tap.test
-def a_failure_says_what_comes_back_with_it():
+def failed_message_log_lines_name_the_released_successors():
     with SqsLocal(queues=[FIFO]) as server, tempfile.TemporaryDirectory() as state:
         ids = [sqs.send(server, f"body {i}")["MessageId"] for i in range(4)]
         consumer = Daemon("sqs-consumerd", server, log={"level": "debug"},
@@ -207,14 +206,13 @@ def a_failure_says_what_comes_back_with_it():
         for message_id in ids[1:]:
             tap.ok(f"Releasing message {message_id} of group g, to come back in 0 s: one before it "
                    "in its group comes back. (queued -> releasing)" in consumer.lines, consumer.text)
-        consumer.signal()
-        tap.equal(consumer.wait(), 0, consumer.text)
+        consumer.stop()
         tap.ok(re.fullmatch(END.format("4 received, 0 deleted, 1 failed, 4 released"),
                             consumer.lines[-2]), consumer.lines[-2])
 
 
 @tap.test
-def a_second_stop_ends_at_once_and_says_so():
+def second_stop_ends_at_once_and_is_logged():
     with SqsLocal(queues=[FIFO]) as server:
         consumer = Daemon("sqs-consumerd", server, consumer={"wait_time": 20})
         consumer.wait_for_line("Running...")
@@ -227,7 +225,7 @@ def a_second_stop_ends_at_once_and_says_so():
 
 
 @tap.test
-def a_terminal_gets_colours():
+def log_on_a_terminal_has_colours():
     for name, colour in (("sqs-producerd", "33"), ("sqs-consumerd", "32")):
         with SqsLocal(queues=[FIFO]) as server:
             ours, theirs = pty.openpty()
@@ -240,15 +238,15 @@ def a_terminal_gets_colours():
                 while chunk := os.read(ours, 65536):
                     text += chunk
             except OSError:
-                pass  # the terminal's end
+                pass  # the terminal was closed
             os.close(ours)
             line = next(l for l in text.decode().splitlines() if "Running..." in l)
-            tap.ok(line.startswith(f"\x1b[") and colour in line.split("m")[0], repr(line))
+            tap.ok(line.startswith("\x1b[") and colour in line.split("m")[0], repr(line))
             tap.ok("\x1b[0m" in line, repr(line))
 
 
 @tap.test
-def help_version_and_settings_are_shown():
+def help_version_and_check_config_print_their_text():
     with SqsLocal(queues=[FIFO]) as server:
         for name in ("sqs-producerd", "sqs-consumerd"):
             daemon = Daemon(name, server, arguments=["--help"])

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The producer with its spool: a message that is handed in at the socket gets to the queue once and in order,
-whatever happens to the daemon, the queue, the keys and the disk.
-
-In a build with fault points (meson -Dfault_points=true) the daemon is also killed between any two steps from
-the arrival of a line to the last write about it."""
+"""The producer with its spool: each message that a program submits gets to the queue once and in order, also when
+the queue or the keys are missing, and over restarts. A message that the queue rejects is set aside."""
 
 import json
 import os
@@ -15,38 +12,17 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-import disk
 import sqs
 import tap
 from daemon import FIFO, Daemon
-from notify import Notify
 from proxy import Proxy
-from spool import Gone, Refused, Spool, check_once_and_in_order
+from spool import NO_SENDS, Refused, Spool, check_once_and_in_order, sent_bodies, wait_until_sent
 from sqs_local import SqsLocal
-
-disk.enter()
-
-NO_SENDS = ["SendMessage:drop-before", "SendMessageBatch:drop-before"]
-
-
-def stop(daemon, status=0):
-    daemon.signal()
-    tap.equal(daemon.wait(), status, daemon.text)
-
-
-def sent(server):
-    return [r["body"] for r in server.records("sent") if not r["duplicate"]]
-
-
-def wait_until_empty(spool, server, count):
-    """Until so many messages were sent and the spool knows it."""
-    server.wait_for_records(lambda r: r["event"] == "sent" and not r["duplicate"], count, 60)
-    tap.wait_until(lambda: spool.count() == 0, 60, "an empty spool")
 
 
 @tap.test
-def what_is_handed_in_is_sent_once_and_in_order_over_restarts():
-    handed_in = {f"g{i}": [] for i in range(5)}
+def submitted_messages_are_sent_once_and_in_order_over_restarts():
+    submitted = {f"g{i}": [] for i in range(5)}
     with SqsLocal([FIFO]) as server, Spool() as spool:
         for number in range(4):
             server.set_faults(*(NO_SENDS if number % 2 else ["SendMessageBatch:drop-after:every=5"]))
@@ -54,19 +30,19 @@ def what_is_handed_in_is_sent_once_and_in_order_over_restarts():
             with spool.connect(producer) as submitter:
                 for i in range(200):
                     group = f"g{i % 5}"
-                    handed_in[group].append(f"{number}.{i}")
+                    submitted[group].append(f"{number}.{i}")
                     submitter.submit(f"{number}.{i}", group=group)
             producer.signal([signal.SIGTERM, signal.SIGKILL][number // 2])
             producer.wait()
         server.set_faults()
         producer = spool.producer(server)
-        wait_until_empty(spool, server, 800)
-        stop(producer)
-        check_once_and_in_order(server.records(), handed_in)
+        wait_until_sent(spool, server, 800)
+        producer.stop()
+        check_once_and_in_order(server.records(), submitted)
 
 
 @tap.test
-def a_message_arrives_with_all_that_belongs_to_it():
+def message_arrives_with_its_attributes_group_ids_and_delay():
     with SqsLocal([FIFO, "plain"]) as server, Spool() as spool, Spool() as other:
         producer = spool.producer(server)
         with spool.connect(producer) as submitter:
@@ -76,7 +52,7 @@ def a_message_arrives_with_all_that_belongs_to_it():
             submitter.submit("2", group="of-its-own", deduplication_id="d1")
         messages = []
         tap.wait_until(lambda: messages.extend(sqs.receive(server)) or len(messages) == 2)
-        stop(producer)
+        producer.stop()
         one, two = sorted(messages, key=lambda m: m["Attributes"]["MessageGroupId"], reverse=True)
         tap.equal(one["Body"], "é \"1\"\n")
         tap.equal(one["Attributes"]["MessageGroupId"], "test")  # producer.message_group_id
@@ -102,7 +78,7 @@ def a_message_arrives_with_all_that_belongs_to_it():
             except Refused as refused:
                 tap.ok("deduplication id" in str(refused), str(refused))
         server.wait_for_records(lambda r: r["event"] == "sent" and r["queue"] == "plain", 3)
-        stop(producer)
+        producer.stop()
         messages = []
         tap.wait_until(lambda: messages.extend(sqs.receive(server, queue="plain", wait=1))
                        or len(messages) == 2, 60)
@@ -115,8 +91,8 @@ def a_message_arrives_with_all_that_belongs_to_it():
         tap.equal(left, {"ApproximateNumberOfMessagesDelayed": "1"})
 
 
-def hand_in(producer, text, *arguments):
-    """Runs sqs-producerd --submit with those bytes on its standard input."""
+def run_submit(producer, text, *arguments):
+    """Runs sqs-producerd --submit with the bytes `text` on its standard input."""
     return subprocess.run([producer.process.args[0], "--submit", f"--config={producer.config}", *arguments],
                           input=text, capture_output=True, timeout=60, check=False)
 
@@ -128,10 +104,10 @@ def text_beyond_ascii_arrives_byte_for_byte():
         out = os.path.join(folder, "out")
         producer = spool.producer(server)
         spool.connect(producer).close()
-        handed_in = hand_in(producer, text, "--attribute=a=grüße 😀")
-        tap.equal((handed_in.returncode, handed_in.stderr), (0, b""))
-        tap.ok(len(handed_in.stdout) == 37, str(handed_in.stdout))
-        refused = hand_in(producer, text, "--attribute=grüße=x")  # an answer beyond ASCII
+        done = run_submit(producer, text, "--attribute=a=grüße 😀")
+        tap.equal((done.returncode, done.stderr), (0, b""))
+        tap.ok(len(done.stdout) == 37, str(done.stdout))
+        refused = run_submit(producer, text, "--attribute=grüße=x")  # the answer has letters beyond ASCII
         tap.equal(refused.returncode, 65)
         tap.ok("refused: attribute 1 (grüße): " in refused.stderr.decode(), str(refused.stderr))
         consumer = Daemon("sqs-consumerd", server, consumer={
@@ -142,12 +118,12 @@ def text_beyond_ascii_arrives_byte_for_byte():
         with open(out, "rb") as file:
             tap.equal(file.read(), text + "grüße 😀".encode())
         tap.equal(server.records("sent")[0]["body"].encode(), text)
-        stop(producer)
+        producer.stop()
 
 
 @tap.test
-def half_a_surrogate_pair_is_refused_with_its_place_and_changed_nowhere():
-    half = "abc\ud83d"  # which json.dumps writes as an escape
+def half_a_surrogate_pair_is_refused_with_its_byte_and_is_never_replaced():
+    half = "abc\ud83d"  # json.dumps writes it as an escape
     with SqsLocal([FIFO]) as server, Spool() as spool:
         producer = spool.producer(server)
         with spool.connect(producer) as submitter:
@@ -157,18 +133,18 @@ def half_a_surrogate_pair_is_refused_with_its_place_and_changed_nowhere():
                 place = json.dumps(message).index("\\ud83d") + 1
                 try:
                     submitter.ask(**message)
-                    raise AssertionError(f"{message} was taken")
+                    raise AssertionError(f"{message} was accepted")
                 except Refused as refused:
                     tap.equal(str(refused), f"line: half of a surrogate pair, at byte {place}")
                     tap.ok(not refused.temporary, str(message))
             submitter.submit("abc\U0001f600")
-        wait_until_empty(spool, server, 1)
-        tap.equal(sent(server), ["abc\U0001f600"])
-        stop(producer)
+        wait_until_sent(spool, server, 1)
+        tap.equal(sent_bodies(server), ["abc\U0001f600"])
+        producer.stop()
 
 
 @tap.test
-def batches_keep_to_what_sqs_takes_attributes_counted():
+def batches_with_large_attributes_stay_below_the_limit_of_sqs():
     attribute, replies = "v" * 300000, []
 
     def spoil(_, operation, reply):
@@ -187,11 +163,11 @@ def batches_keep_to_what_sqs_takes_attributes_counted():
                 {"Id": str(i), "MessageBody": "x", "MessageGroupId": f"g{i}",
                  "MessageDeduplicationId": f"d{i}", "MessageAttributes": {
                      "a": {"DataType": "String", "StringValue": attribute}}} for i in range(4)])
-            raise AssertionError("the queue takes any batch: this would test nothing")
+            raise AssertionError("the queue accepts any batch, so the test shows nothing")
         except sqs.Error as error:
             tap.equal(error.code, "BatchRequestTooLong")
-        wait_until_empty(spool, server, 10)  # all were there when the queue came: 10 to a batch
-        stop(producer)
+        wait_until_sent(spool, server, 10)  # all waited when the queue appeared, so batches could have 10
+        producer.stop()
         for status, reply in replies:
             tap.ok(status == 200 and not reply.get("Failed"), f"{status} {reply}")
         tap.equal([len(reply["Successful"]) for _, reply in replies if len(reply["Successful"]) > 1],
@@ -203,11 +179,11 @@ def batches_keep_to_what_sqs_takes_attributes_counted():
                    for m in messages), "the attributes")
 
 
-# --- Whatever the queue's state ---
+# --- The queue or the keys are missing ---
 
 
 @tap.test
-def messages_are_taken_while_the_queue_is_missing_and_sent_when_it_comes():
+def messages_submitted_while_the_queue_is_missing_are_sent_when_it_exists():
     with SqsLocal(["other.fifo"]) as server, Spool() as spool:
         producer = spool.producer(server)
         with spool.connect(producer) as submitter:
@@ -216,13 +192,13 @@ def messages_are_taken_while_the_queue_is_missing_and_sent_when_it_comes():
             tap.ok("trying again" in line and "check aws.queue_url" in line, line)
             submitter.submit("2")
             sqs.call(server, "CreateQueue", QueueName="test.fifo", Attributes={"FifoQueue": "true"})
-            wait_until_empty(spool, server, 2)
-        tap.equal(sent(server), ["1", "2"])
-        stop(producer)
+            wait_until_sent(spool, server, 2)
+        tap.equal(sent_bodies(server), ["1", "2"])
+        producer.stop()
 
 
 @tap.test
-def messages_are_taken_while_keys_are_missing_and_sent_when_they_come():
+def messages_submitted_while_keys_are_missing_are_sent_when_they_exist():
     with SqsLocal([FIFO]) as server, Spool() as spool:
         keys = os.path.join(spool.path, "credentials")
         producer = spool.producer(server, env={
@@ -235,24 +211,24 @@ def messages_are_taken_while_keys_are_missing_and_sent_when_they_come():
             with open(keys, "w", encoding="utf-8") as file:
                 file.write(f"[default]\naws_access_key_id = {server.access_key_id}\n"
                            f"aws_secret_access_key = {server.secret_access_key}\n")
-            wait_until_empty(spool, server, 2)
-        tap.equal(sent(server), ["1", "2"])
-        stop(producer)
+            wait_until_sent(spool, server, 2)
+        tap.equal(sent_bodies(server), ["1", "2"])
+        producer.stop()
 
 
 @tap.test
-def a_stop_before_the_queue_is_open_loses_nothing():
+def stop_before_the_queue_is_open_loses_no_message():
     with SqsLocal(["other.fifo"]) as server, Spool() as spool:
         producer = spool.producer(server)
         with spool.connect(producer) as submitter:
             submitter.submit("1")
-        stop(producer)
+        producer.stop()
         tap.ok(not os.path.exists(spool.socket), "the socket is still there")
         tap.equal(spool.count(), 1)
 
 
 @tap.test
-def the_status_says_how_many_wait_and_are_rejected():
+def status_has_the_numbers_of_waiting_and_rejected_messages():
     with SqsLocal([FIFO], faults=NO_SENDS) as server, Spool() as spool:
         notify = os.path.join(spool.path, "notify")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
@@ -273,14 +249,14 @@ def the_status_says_how_many_wait_and_are_rejected():
                 wait_for("3 waiting", "Waiting for the queue: ")
                 server.set_faults()
                 wait_for("STATUS=Sent 3; in the spool: 0 waiting, 0 rejected")
-        stop(producer)
+        producer.stop()
 
 
-# --- Rejected, and full ---
+# --- Rejected messages, a full spool ---
 
 
 @tap.test
-def what_the_queue_does_not_take_is_set_aside_with_its_reason():
+def message_that_the_queue_rejects_is_set_aside_with_the_reason():
     with SqsLocal([FIFO + ",MaximumMessageSize=1024"]) as model, Spool() as spool:
         url, port = model.url, model.port
         model.kill()
@@ -298,12 +274,12 @@ def what_the_queue_does_not_take_is_set_aside_with_its_reason():
             tap.ok("2000 bytes" in found[0]["reason"] and "at most 1024" in found[0]["reason"],
                    found[0]["reason"])
             tap.ok(abs(found[0]["rejected"] - time.time()) < 600, str(found[0]))
-            wait_until_empty(spool, model, 2)
-            tap.equal(sent(model), ["1", "2"])
-            # The door knows by now.
+            wait_until_sent(spool, model, 2)
+            tap.equal(sent_bodies(model), ["1", "2"])
+            # By now the daemon knows the maximum size, and validates submissions with it.
             try:
                 submitter.submit("z" * 1025)
-                raise AssertionError("too large, and taken")
+                raise AssertionError("a message that is too large was accepted")
             except Refused as refused:
                 tap.ok("at most 1024" in str(refused), str(refused))
                 tap.ok(not refused.temporary)
@@ -312,28 +288,28 @@ def what_the_queue_does_not_take_is_set_aside_with_its_reason():
 
             sqs.call(model, "SetQueueAttributes", QueueUrl=model.queue_url("test.fifo"),
                      Attributes={"MaximumMessageSize": "262144"})
-            stop(producer)
+            producer.stop()
         producer = spool.producer(model)
         producer.wait_for_line("Running...")
         with spool.connect(producer) as submitter:
             tap.equal(len(submitter.rejected()), 2)
             tap.equal(submitter.ask(command="retry", id=ids[1])["count"], 1)
-            wait_until_empty(spool, model, 3)
-            tap.equal(sent(model)[-1], "x" * 2000)
+            wait_until_sent(spool, model, 3)
+            tap.equal(sent_bodies(model)[-1], "x" * 2000)
             tap.equal([r["deduplication_id"] for r in model.records("sent")][-1], ids[1])
             try:
                 submitter.ask(command="retry", id=ids[1])
-                raise AssertionError("it is not rejected any more")
+                raise AssertionError("a message that is no longer rejected was retried")
             except Refused:
                 pass
             tap.equal(submitter.ask(command="drop", id="all")["count"], 1)
             tap.equal(submitter.rejected(), [])
-        stop(producer)
+        producer.stop()
         tap.equal(spool.count("rejected"), 0)
 
 
 @tap.test
-def a_full_spool_refuses_and_takes_again_when_there_is_room():
+def full_spool_refuses_messages_until_some_are_sent():
     with SqsLocal([FIFO], faults=NO_SENDS) as server, Spool() as spool:
         producer = spool.producer(server, producer={"spool_max_messages": 5})
         with spool.connect(producer) as submitter:
@@ -341,24 +317,24 @@ def a_full_spool_refuses_and_takes_again_when_there_is_room():
                 submitter.submit(str(i))
             try:
                 submitter.submit("5")
-                raise AssertionError("taken beyond the bound")
+                raise AssertionError("a message was accepted beyond the bound")
             except Refused as refused:
                 tap.ok("full" in str(refused) and "spool_max_messages is 5" in str(refused),
                        str(refused))
                 tap.ok(refused.temporary)
             server.set_faults()
-            wait_until_empty(spool, server, 5)
+            wait_until_sent(spool, server, 5)
             submitter.submit("6")
-            wait_until_empty(spool, server, 6)
-        stop(producer)
-        tap.equal(sent(server), ["0", "1", "2", "3", "4", "6"])
+            wait_until_sent(spool, server, 6)
+        producer.stop()
+        tap.equal(sent_bodies(server), ["0", "1", "2", "3", "4", "6"])
 
 
 # --- Duplicates ---
 
 
 @tap.test
-def what_may_have_been_sent_long_ago_is_counted_and_told():
+def retry_after_the_deduplication_interval_is_counted_and_logged():
     with SqsLocal([FIFO], faults=["SendMessage:drop-after"]) as server, Spool() as spool:
         producer = spool.producer(server, producer={"batch_size": 1})
         with spool.connect(producer) as submitter:
@@ -372,315 +348,12 @@ def what_may_have_been_sent_long_ago_is_counted_and_told():
         producer = spool.producer(server, producer={"batch_size": 1})
         with spool.connect(producer) as submitter:
             submitter.submit("2", group="a")
-            wait_until_empty(spool, server, 2)
+            wait_until_sent(spool, server, 2)
         line = producer.wait_for_line("SQS may store it twice")
         tap.ok(first in line, line)
-        stop(producer)
+        producer.stop()
         producer.wait_for_line("may have stored twice, sent again more than 5 minutes after")
         tap.ok(any(line.endswith(": 1.") for line in producer.lines), producer.text)
-
-
-# --- Where it may not start ---
-
-
-def refuses(spool, server, words, status=78, **options):
-    producer = spool.producer(server, **options)
-    tap.equal(producer.wait(), status, producer.text)
-    tap.ok(any(words in line for line in producer.lines), f"no {words!r} in:\n{producer.text}")
-    tap.equal(server.records(), [])
-
-
-@tap.test
-def without_a_state_directory_it_says_what_to_set():
-    with SqsLocal([FIFO]) as server, Spool() as spool:
-        refuses(spool, server, "STATE_DIRECTORY is not set", env={"STATE_DIRECTORY": None})
-        refuses(spool, server, "its folder must be there", env={"STATE_DIRECTORY": "/nonexistent"})
-
-
-def contents(folder):
-    found = {}
-    for name in os.listdir(folder):
-        with open(os.path.join(folder, name), "rb") as file:
-            found[name] = file.read()
-    return found
-
-
-@tap.test
-def a_damaged_spool_is_refused_and_left_as_it_is():
-    with SqsLocal([FIFO], faults=NO_SENDS) as server, Spool() as spool:
-        producer = spool.producer(server, producer={"stop_timeout": 0})
-        with spool.connect(producer) as submitter:
-            for i in range(300):
-                submitter.write(body=f"{i}" * 50)
-            for i in range(300):
-                tap.ok(submitter.read()["ok"])
-        producer.signal()
-        producer.wait()
-        with open(spool.file, "r+b") as file:
-            good = file.read()
-            for place, junk in ((0, b"no database at all"), (8192, bytes(range(256)) * 64)):
-                file.seek(0)
-                file.write(good[:place] + junk + good[place + len(junk):])
-                file.flush()
-                before = contents(spool.path)
-                refuses(spool, server, "damaged")
-                after = contents(spool.path)
-                tap.ok(after.pop("spool.db-wal", b"") == b"", "there is a log")
-                tap.ok(after == before, "the files were changed")
-            file.seek(0)
-            file.write(good)
-        server.set_faults()
-        producer = spool.producer(server)
-        wait_until_empty(spool, server, 300)
-        stop(producer)
-
-
-@tap.test
-def a_spool_of_a_newer_version_is_refused():
-    with SqsLocal([FIFO]) as server, Spool() as spool:
-        stop_when_ready(spool, server)
-        spool.change("PRAGMA user_version = 99")
-        refuses(spool, server, "newer version")
-
-
-def stop_when_ready(spool, server):
-    producer = spool.producer(server)
-    spool.connect(producer).close()
-    stop(producer)
-
-
-@tap.test
-def two_daemons_do_not_share_a_spool():
-    with SqsLocal([FIFO]) as server, Spool() as spool:
-        producer = spool.producer(server)
-        with spool.connect(producer) as submitter:
-            refuses(spool, server, "open in another process")
-            submitter.submit("1")
-            server.wait_for_records("sent", 1)
-        stop(producer)
-
-
-@tap.test
-def a_folder_that_takes_no_file_is_refused():
-    with SqsLocal([FIFO]) as server, disk.Small(64) as small, Spool(small.path) as spool:
-        subprocess.run(["mount", "-o", "remount,ro", small.path], check=True)
-        refuses(spool, server, "Read-only file system")
-
-
-@tap.test
-def the_demo_does_not_take_a_socket_of_systemds():
-    given = [sys.executable, "-c", """
-import os, socket, sys
-s = socket.socket(socket.AF_UNIX)
-s.bind(sys.argv[1])
-s.listen()
-os.dup2(s.fileno(), 3)
-os.set_inheritable(3, True)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
-os.execv(sys.argv[2], sys.argv[2:])
-"""]
-    with SqsLocal([FIFO]) as server, Spool() as spool:
-        refuses(spool, server, "producer.source", prefix=[*given, spool.socket],
-                producer={"source": "demo"})
-        os.unlink(spool.socket)
-        producer = spool.producer(server, prefix=[*given, spool.socket])
-        with spool.connect(producer) as submitter:
-            submitter.submit("1")
-        server.wait_for_records("sent", 1)
-        stop(producer)
-        tap.ok(os.path.exists(spool.socket), "systemd's socket was removed")
-
-
-# --- The disk ---
-
-
-def fill(submitter, room):
-    """Hands in messages until they are refused; returns the bodies of those taken."""
-    taken = []
-    while True:
-        body = f"{len(taken)}:" + "x" * 50000
-        try:
-            submitter.submit(body)
-        except Refused as refused:
-            tap.ok("No space left" in str(refused), str(refused))
-            tap.ok(refused.temporary)
-            return taken
-        taken.append(body)
-        tap.ok(len(taken) * 50000 < room * 1024, "more was taken than there is room for")
-
-
-@tap.test
-def a_spool_that_fills_the_disk_is_emptied_and_takes_again():
-    with SqsLocal([FIFO], faults=NO_SENDS) as server, disk.Small(24000) as small, \
-            Spool(small.path) as spool:
-        producer = spool.producer(server)
-        with spool.connect(producer) as submitter:
-            taken = fill(submitter, 24000)
-            tap.ok(len(taken) > 100, f"only {len(taken)} were taken")
-            producer.wait_for_line("The spool cannot be written")
-            server.set_faults()
-            wait_until_empty(spool, server, len(taken))
-            submitter.submit("last")
-            producer.wait_for_line("The spool can be written again")
-            wait_until_empty(spool, server, len(taken) + 1)
-        tap.equal(sent(server), [*taken, "last"])
-        stop(producer)
-
-
-@tap.test
-def a_disk_that_others_fill_takes_nothing_but_keeps_nothing_back():
-    with SqsLocal([FIFO], faults=NO_SENDS) as server, disk.Small(24000) as small, \
-            Spool(small.path) as spool:
-        producer = spool.producer(server)
-        with spool.connect(producer) as submitter:
-            for i in range(50):
-                submitter.submit(str(i))
-            small.fill()
-            more = fill(submitter, 5000)  # what the file and its log have room for
-            server.set_faults()
-            wait_until_empty(spool, server, 50 + len(more))
-            tap.equal(fill(submitter, 5000), [])
-            small.free()
-            tap.wait_until(lambda: is_taken(submitter, "last"), 60)
-            wait_until_empty(spool, server, 51 + len(more))
-        tap.equal(sent(server), [*map(str, range(50)), *more, "last"])
-        stop(producer)
-
-
-def is_taken(submitter, body):
-    try:
-        return submitter.submit(body)
-    except Refused:
-        return None
-
-
-@tap.test
-def without_any_reserve_nothing_is_lost_and_all_goes_on_when_there_is_room():
-    with SqsLocal([FIFO], faults=NO_SENDS) as server, disk.Small(24000) as small, \
-            Spool(small.path) as spool:
-        producer = spool.producer(server, producer={"batch_size": 1})
-        with spool.connect(producer) as submitter:
-            for i in range(50):
-                submitter.submit(str(i), group=f"g{i}")
-            os.unlink(spool.file + "-reserve")  # as if it had been used up
-            small.fill()
-            server.set_faults()
-            producer.wait_for_line("The spool cannot be written")
-            small.free()
-            wait_until_empty(spool, server, 50)
-            tap.wait_until(lambda: is_taken(submitter, "last"), 60)
-            wait_until_empty(spool, server, 51)
-        stop(producer)
-        check_once_and_in_order(server.records(), {**{f"g{i}": [str(i)] for i in range(50)},
-                                                   "test": ["last"]})
-
-
-@tap.test
-def what_is_handed_in_once_the_file_is_gone_is_refused_and_said():
-    with SqsLocal([FIFO], faults=NO_SENDS) as server, Spool() as spool, Notify() as notify:
-        producer = spool.producer(server, env={"NOTIFY_SOCKET": notify.path})
-        with spool.connect(producer) as submitter:
-            first = submitter.submit("1")
-            for name in (spool.file, spool.file + "-wal"):
-                n_lines = len(notify.lines)
-                os.rename(name, name + ".aside")
-                try:
-                    submitter.submit("no")
-                    raise AssertionError(f"{name} is gone, and a message was taken")
-                except Refused as refused:
-                    tap.ok("removed, moved or replaced" in str(refused), str(refused))
-                    tap.ok(refused.temporary)
-                tap.wait_until(lambda: any("cannot be written: its file on disk was removed" in line
-                                           for line in notify.lines[n_lines:]), 30, "the status")
-                os.rename(name + ".aside", name)
-                tap.wait_until(lambda: is_taken(submitter, "back"), 30)
-            producer.wait_for_line("was removed, moved or replaced while it is open: move")
-            # What was there before goes out, whatever became of the file.
-            os.rename(spool.file, spool.file + ".aside")
-            server.set_faults()
-            server.wait_for_records("sent", 3, 60)
-            os.rename(spool.file + ".aside", spool.file)
-            producer.wait_for_line("The spool can be written again")
-        stop(producer)
-        tap.equal(sent(server), ["1", "back", "back"])
-        tap.equal(server.records("sent")[0]["deduplication_id"], first)
-
-
-@tap.test
-def a_log_without_its_file_is_refused_and_kept():
-    with SqsLocal([FIFO], faults=NO_SENDS) as server, Spool() as spool:
-        producer = spool.producer(server)
-        with spool.connect(producer) as submitter:
-            submitter.submit("1")
-        producer.signal(signal.SIGKILL)
-        producer.wait()
-        os.rename(spool.file, spool.file + ".aside")
-        before = contents(spool.path)
-        refuses(spool, server, "restore both")
-        tap.equal(contents(spool.path), before)
-        os.rename(spool.file + ".aside", spool.file)
-        server.set_faults()
-        producer = spool.producer(server)
-        wait_until_empty(spool, server, 1)
-        stop(producer)
-
-
-# --- Killed between any two steps ---
-
-POINTS = ["intake-added", "spool-commit", "spool-committed", "intake-committed", "spool-mark",
-          "spool-marked", "spool-settle", "spool-settled"]
-
-
-def killed_at(point, number):
-    """Kills the daemon when it has passed the fault point that many times. Returns whether it came so far."""
-    handed_in, unsure = {"a": [], "b": []}, []
-    with SqsLocal([FIFO]) as server, Spool() as spool:
-        producer = spool.producer(server, env={"SQS_FAULT_POINT": f"{point}:{number}"})
-        try:
-            with spool.connect(producer) as submitter:
-                for i in range(12):
-                    group = "ab"[i % 2]
-                    unsure = [group, str(i)]
-                    submitter.submit(str(i), group=group)
-                    handed_in[group].append(str(i))
-                    unsure = []
-            tap.wait_until(lambda: producer.process.poll() is not None or spool.count() == 0, 60)
-        except (Gone, AssertionError):
-            pass
-        if producer.process.poll() is None and not unsure:
-            stop(producer)
-            return False
-        tap.equal(producer.wait(), -signal.SIGKILL, producer.text)
-        producer = spool.producer(server)
-        with spool.connect(producer) as submitter:
-            # What was not acknowledged may have been stored or not: the submitter asks again, with its
-            # own deduplication id if it needs to. Here the server tells.
-            submitter.submit("end", group="b")
-        handed_in["b"].append("end")
-        tap.wait_until(lambda: spool.count() == 0 and "end" in sent(server), 60)
-        stop(producer)
-        if unsure and unsure[1] in sent(server):
-            bodies = handed_in[unsure[0]]
-            bodies.insert(len(bodies) - ("end" in bodies), unsure[1])
-        check_once_and_in_order(server.records(), handed_in)
-        tap.ok("SQS may store it twice" not in producer.text, producer.text)
-    return True
-
-
-def killed(point):
-    if not os.environ.get("FAULT_POINTS"):
-        raise tap.Skip("the build has no fault points")
-    number = 1
-    while killed_at(point, number):
-        number += 1
-        if number > 14:
-            break
-    tap.ok(number > 1, "it was never killed")
-    tap.comment(f"killed {number - 1} times")
-
-
-for name in POINTS:
-    tap.add(f"killed at {name} it loses nothing that was acknowledged and repeats nothing", killed, name)
 
 
 if __name__ == "__main__":

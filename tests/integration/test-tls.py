@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Both daemons and sqs-local with TLS. With the right authority they work; a wrong certificate is refused with a
-line that says so, and the daemons go on trying."""
+reason, and the daemons retry."""
 
 import os
 import shutil
@@ -29,19 +29,19 @@ def works(server, env=None, **settings):
 
 
 @tap.test
-def both_work_with_the_authority_from_the_environment():
+def authority_from_the_environment_is_used():
     with SqsLocal(queues=[FIFO], tls=AUTHORITY.certificate()) as server:
         works(server)
 
 
 @tap.test
-def both_work_with_the_authority_from_the_configuration():
+def authority_from_the_configuration_is_used():
     with SqsLocal(queues=[FIFO], tls=AUTHORITY.certificate()) as server:
         works(server, env={"AWS_CA_BUNDLE": os.devnull}, aws={"ca_bundle": AUTHORITY.path})
 
 
 def refused(word, certificate=(), ca_bundle=None):
-    """Each daemon says what is wrong, gets no request through, goes on trying, and can be stopped."""
+    """Each daemon logs the reason, sends no request, retries, and can be stopped."""
     with SqsLocal(queues=[FIFO], tls=AUTHORITY.certificate(*certificate)) as server:
         daemons = [Daemon(name, server, env={"AWS_CA_BUNDLE": ca_bundle or AUTHORITY.path},
                           log={"level": "debug"}) for name in DAEMONS]
@@ -59,7 +59,7 @@ def refused(word, certificate=(), ca_bundle=None):
 
 
 @tap.test
-def a_bundle_without_a_certificate_is_refused_at_the_start_and_by_check_config():
+def bundle_without_a_certificate_is_refused_at_the_start_and_by_check_config():
     with SqsLocal(queues=[FIFO], tls=AUTHORITY.certificate()) as server:
         for name in DAEMONS:
             for bundle in os.devnull, "/tmp":
@@ -71,23 +71,23 @@ def a_bundle_without_a_certificate_is_refused_at_the_start_and_by_check_config()
 
 
 @tap.test
-def a_certificate_for_another_host_is_refused():
+def certificate_for_another_host_is_refused():
     refused("127.0.0.1", ("DNS:other.example",))
 
 
 @tap.test
-def an_expired_certificate_is_refused():
+def expired_certificate_is_refused():
     refused("expired", ("IP:127.0.0.1", True))
 
 
 @tap.test
-def a_certificate_of_an_unknown_authority_is_refused():
+def certificate_of_an_unknown_authority_is_refused():
     with Authority() as other:
         refused("certificate", ca_bundle=other.path)
 
 
 @tap.test
-def a_bundle_that_is_not_there_is_an_error_of_the_configuration():
+def missing_bundle_is_an_error_of_the_configuration():
     with SqsLocal(queues=[FIFO], tls=AUTHORITY.certificate()) as server:
         for name in DAEMONS:
             for settings, place in (({"env": {"AWS_CA_BUNDLE": "/nonexistent/ca.pem"}}, "AWS_CA_BUNDLE"),

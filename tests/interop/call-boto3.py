@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Makes calls through boto3: reads [operation, parameters, region] a line, and writes a line for each,
-{"reply": ...} or {"error": ...}. The first line that it writes is {"version": ...}."""
+"""Makes calls with boto3. Writes the line {"version": ...} first. Then reads lines of [operation, parameters,
+region], and answers each with a line, {"reply": ...} or {"error": ...}."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ def tell(answer):
 
 def call(operation, parameters, region):
     if region not in clients:
-        # Older ones do not look for the endpoint in the environment.
+        # Older versions of boto3 do not read the endpoint from the environment.
         clients[region] = boto3.client("sqs", region_name=region, config=CONFIG,
                                        endpoint_url=os.environ["AWS_ENDPOINT_URL"])
     method = re.sub("(?<!^)([A-Z])", r"_\1", operation).lower()

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""The table of calls whose answers are known of Amazon SQS, which test-sqs-calls.py makes through each
-client. A case makes its queues, takes its first steps by tests/lib/sqs.py, and then makes the one call
-that it is about through the client; the answer must be the one in the table, whole.
+"""A table of calls with the answers of Amazon SQS; test-sqs-calls.py makes them with each client. A case creates
+its queues, calls its first steps with tests/lib/sqs.py, and then makes its call with the client. The whole answer
+must be the one in the table.
 
-In parameters and answers "<q>" is the URL of the queue q, "<q.name>" its name, "<q.arn>" its ARN, and
-"<word>" what a first step saved under that word.
+In parameters and answers "<q>" is the URL of the queue q, "<q.name>" its name, "<q.arn>" its ARN, and "<word>" the
+value that a first step saved under this word.
 
-Each case says where the right answer comes from:
+Each case has the source of its answer:
 
-    recorded    somebody recorded this answer of Amazon's
-    documented  Amazon's documentation says so
-    inferred    neither does; this follows from the others
+    recorded    the answer was recorded from Amazon SQS
+    documented  the documentation of Amazon SQS says so
+    inferred    the answer follows from others
 """
 
 import re
@@ -19,7 +19,7 @@ CASES = []
 
 
 class Anything:
-    """Equal to whatever is there."""
+    """Equal to any value."""
 
     def __eq__(self, other):
         return True
@@ -29,7 +29,7 @@ class Anything:
 
 
 class Like:
-    """Equal to a text that matches a pattern, in which "*" stands for anything."""
+    """Equal to any text that matches a pattern with "*"."""
 
     def __init__(self, pattern):
         self.pattern = pattern
@@ -46,8 +46,7 @@ ANY = Anything()
 
 
 class Error:
-    """An answer that is an error: HTTP status, the name of its shape, the query protocol's code, and
-    its text."""
+    """An error: HTTP status, the name of its shape, its code in the query protocol, and its text."""
 
     def __init__(self, status, name, code, message):
         self.status, self.name, self.code, self.message = status, name, code, message
@@ -72,14 +71,14 @@ FIFO = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
 
 
 class Case:
-    """queues      name to attributes; None: a queue of that name is not made, but has a name and URL
+    """queues      attributes by name; None: the queue is not created, but has a name and URL
     first       steps (operation, parameters[, {word: path in the answer}[, headers]])
-    call        the operation and parameters that the client is to call
+    call        the operation and parameters of the client's call
     wanted      the whole reply, or an Error
     source      "recorded: ...", "documented: ..." or "inferred: ..."
     region      that the call is signed for
-    denied      actions that the keys may not do in the call
-    server      "usual", or "parameters-first": one that looks at permissions after parameters"""
+    denied      actions that the keys may not do in this call
+    server      "usual", or "parameters-first": it validates parameters before permissions"""
 
     def __init__(self, name, source, call, wanted, *, queues=None, first=(), region="eu-west-1",
                  denied=(), server="usual"):
@@ -107,7 +106,7 @@ RECEIVE = ("ReceiveMessage", {"QueueUrl": "<q>"}, {"handle": "Messages.0.Receipt
 X_MD5 = "9dd4e461268c8034f5c8564e155c67a6"
 MESSAGE = {"MessageId": ANY, "ReceiptHandle": ANY, "MD5OfBody": X_MD5, "Body": "x"}
 
-# ---- lists that are empty ----
+# ---- empty lists ----
 
 BATCHES = ("recorded: LocalStack's runs on AWS, test_send_message_batch_with_oversized_contents, "
            "2024-04-30; met by users in aws/aws-sdk issue 657")
@@ -152,7 +151,7 @@ case("ListQueues without a queue has no QueueUrls",
      "inferred: as with the other lists and maps",
      ("ListQueues", {"QueueNamePrefix": "no-such-prefix"}), {})
 
-# ---- names where URLs stand ----
+# ---- names in place of URLs ----
 
 case("a bare queue name stands for its URL",
      "recorded: LocalStack's runs on AWS, test_posting_to_queue_via_queue_name; moto's, "
@@ -196,7 +195,7 @@ for names, found in ((["*"], ["General", "Hello", "Help.Me"]), (["All"], ["Gener
                         "MessageAttributes": {name: TEXT for name in found}}]},
          first=[SEND_ATTRIBUTES])
 
-# ---- handles ----
+# ---- receipt handles ----
 
 ON_FIFO = dict(queues={"q": FIFO}, first=[("SendMessage", {
     "QueueUrl": "<q>", "MessageBody": "x", "MessageGroupId": "g"}), RECEIVE])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The clients that test-sqs-calls.py makes its calls through. Each has
+"""The clients with which test-sqs-calls.py makes its calls. Each has
 
     call(operation, parameters, region)  -> {"reply": {...}} or {"error": {"status", "name", "code",
-                                            "message"}}, without those that the client does not show
+                                            "message"}}, without members that the client does not show
     stop()
 """
 
@@ -21,11 +21,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 class Missing(Exception):
-    """A client is not to be had here; says why."""
+    """The client cannot be used here, for this reason."""
 
 
 class Older(Missing):
-    """It is there, but speaks SQS's query protocol alone; `client` is it all the same."""
+    """The client exists, but speaks only the query protocol of SQS. `client` is the client."""
 
     def __init__(self, client, what):
         super().__init__(f"{what} does not speak SQS's JSON protocol")
@@ -50,8 +50,7 @@ class Plain:
 
 
 class Program:
-    """A program that reads a call a line, and answers with a line; it says first which version of the
-    client it has."""
+    """A program that first prints the version of its client, and then answers each line with a call by a line."""
 
     def __init__(self, server, command):
         self.process = subprocess.Popen(command, env=server.env(NODE_NO_WARNINGS="1"),
@@ -77,7 +76,7 @@ class Program:
 
 
 class CommandLine:
-    """The AWS CLI: a process a call."""
+    """The AWS CLI: one process for each call."""
 
     def __init__(self, server, program):
         self.server, self.program = server, program
@@ -102,7 +101,7 @@ class CommandLine:
 
 
 def start_boto3(server, python):
-    """boto3 as a Python has it; raises Missing."""
+    """Starts call-boto3.py with this Python; raises Missing."""
     if not os.path.exists(python):
         raise Missing(f"there is no {python}")
     found = subprocess.run([python, "-c", "import boto3, botocore; print(botocore.__version__)"],
@@ -116,7 +115,7 @@ def start_boto3(server, python):
 
 
 def start_command_line(server, program):
-    """The AWS CLI of that name; raises Missing."""
+    """Returns the AWS CLI with this name; raises Missing."""
     path = shutil.which(program)
     if not path:
         raise Missing(f"there is no {program}")
@@ -133,8 +132,8 @@ def start_command_line(server, program):
 
 
 def javascript_folder():
-    """A folder of the build where npm has installed what javascript/package.json names; raises Missing.
-    Once it has, nothing is asked of the network any more."""
+    """Returns a folder of the build in which npm has installed the packages of javascript/package.json; raises
+    Missing. Only the first call uses the network."""
     wanted = os.path.join(HERE, "javascript", "package.json")
     folder = os.path.join(BUILD_ROOT, "tests", "interop", "javascript")
     node, npm = shutil.which("node"), shutil.which("npm")
@@ -151,8 +150,8 @@ def javascript_folder():
 
 
 def install_packages(npm, wanted, folder):
-    """Installs what a package.json names, unless that was done before."""
-    done = os.path.join(folder, "installed.json")  # the package.json that was installed last
+    """Installs the packages of a package.json, unless it has done so before."""
+    done = os.path.join(folder, "installed.json")  # a copy of the last installed package.json
     if os.path.exists(done) and open(done, "rb").read() == open(wanted, "rb").read():
         return
     shutil.copy(wanted, os.path.join(folder, "package.json"))
@@ -169,7 +168,7 @@ def install_packages(npm, wanted, folder):
 
 
 def start(name, server):
-    """The client of that name; raises Missing if it cannot be had here."""
+    """Starts the client with this name; raises Missing if it cannot be used here."""
     if name == "plain":
         return Plain(server)
     if name == "javascript":

@@ -22,7 +22,7 @@ logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 
 class Moto:
-    """The server of moto on a free port, with the members that Daemon needs of a server."""
+    """The server of moto on a free port, with the members that Daemon uses."""
 
     def __init__(self):
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -51,7 +51,7 @@ class Moto:
 moto = Moto()
 
 
-def play_the_scenario(name, **attributes):
+def check_scenario(name, **attributes):
     moto.create(name, **attributes)
     producer = Daemon("sqs-producerd", moto, queue=name, producer={"messages_to_send": 8})
     tap.equal(producer.wait(), 0, producer.text)
@@ -68,12 +68,12 @@ def play_the_scenario(name, **attributes):
     tap.equal(set(left["Attributes"].values()), {"0"})
 
 
-tap.add("the scenario on a FIFO queue", play_the_scenario, "scenario.fifo", FifoQueue="true")
-tap.add("the scenario on a standard queue", play_the_scenario, "scenario")
+tap.add("the scenario on a FIFO queue", check_scenario, "scenario.fifo", FifoQueue="true")
+tap.add("the scenario on a standard queue", check_scenario, "scenario")
 
 
 @tap.test
-def attributes_and_foreign_bodies_are_read():
+def message_of_another_program_is_read_with_its_attributes():
     moto.create("foreign.fifo", FifoQueue="true")
     moto.client.send_message(
         QueueUrl=moto.queue_url("foreign.fifo"), MessageBody=json.dumps({"other": "grüße"}),
@@ -87,7 +87,7 @@ def attributes_and_foreign_bodies_are_read():
 
 
 @tap.test
-def a_missing_queue_fails_the_start():
+def missing_queue_fails_the_start():
     for name in ("sqs-producerd", "sqs-consumerd"):
         daemon = Daemon(name, moto, queue="absent.fifo")
         tap.equal(daemon.wait(), 69, daemon.text)

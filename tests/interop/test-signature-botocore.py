@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Signs random requests with botocore and with sign-request, and compares every stage.
 
-Usage: test-signature-botocore.py SIGN_REQUEST. Prints TAP. SEED and REQUESTS in the environment choose
-other requests and their number; a difference is shown with its seed.
+Usage: test-signature-botocore.py SIGN_REQUEST. Prints TAP. The variables SEED and REQUESTS set the seed and the
+number of the requests; a difference is printed with its seed.
 """
 import json
 import os
@@ -35,7 +35,7 @@ def text(rng, alphabet, low, high):
 
 
 def percent(rng, alphabet, low, high):
-    """Percent-encoded text, in the one encoding that needs no second thought."""
+    """Percent-encoded text in its normal form, so that both encode it in the same way."""
     return "".join(c if c in UNRESERVED else "".join(f"%{b:02X}" for b in c.encode())
                    for c in text(rng, alphabet, low, high))
 
@@ -58,7 +58,7 @@ def random_path(rng):
             segments.append(text(rng, UNRESERVED + UTF8, 1, 8))
         else:
             segments.append(text(rng, UNRESERVED + "!$&'()*+,;=:@", 1, 12))
-    # Two slashes at the start would be a host's.
+    # Two slashes at the start would begin a host name.
     return "/" + "/".join(segments).lstrip("/") + rng.choice(["", "", "/"])
 
 
@@ -88,7 +88,7 @@ def random_headers(rng):
         value = rng.choice(["", " ", "\t "]) + rng.choice([" ", "  ", " \t "]).join(words)
         headers.append([rng.choice([name, name.lower(), name.upper()]), value + rng.choice(["", "  "])])
     for name in ("User-Agent", "Connection", "Expect", "X-Amzn-Trace-Id"):
-        # An older botocore signs "Connection", which belongs to the hop alone and is never sent to be signed.
+        # An older botocore signs "Connection", which belongs to one hop and must not be signed.
         if rng.random() < 0.3 and name.lower() in SIGNED_HEADERS_BLACKLIST:
             headers.append([name, text(rng, string.ascii_letters, 1, 9)])
     rng.shuffle(headers)
@@ -121,7 +121,7 @@ def sign_with_botocore(r, token):
         request.headers.add_header(name, value)
     credentials = Credentials(r["access_key_id"], r["secret_access_key"], token)
     auth = SigV4Auth(credentials, r["service"], r["region"])
-    # What add_auth does, but for the clock.
+    # The steps of add_auth, with a given clock.
     request.context["timestamp"] = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(r["time"]))
     auth._modify_request_before_signing(request)
     canonical = auth.canonical_request(request)

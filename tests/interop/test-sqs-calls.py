@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Makes the calls of sqs_calls.py through one client, and compares each answer with the one that Amazon
-SQS gives:
+"""Makes the calls of sqs_calls.py with one client, and compares each answer with that of Amazon SQS:
 
     test-sqs-calls.py CLIENT [WORD...]
 
-CLIENT is "plain" (tests/lib/sqs.py, which needs nothing), "boto3", "cli", "javascript", "debian-boto3"
-or "debian-cli" (as Debian packages them). Where a client is not to be had, all is skipped, with the
-reason. One that is too old to speak JSON, as those of Debian 12 are, must show what sqs-local says to it.
+CLIENT is "plain" (tests/lib/sqs.py, which needs no package), "boto3", "cli", "javascript", "debian-boto3" or
+"debian-cli" (Debian's packages). All tests are skipped when the client cannot be used. A client that is too old for
+the JSON protocol, as those of Debian 12, must show the error with which sqs-local answers it.
 """
 
 import os
@@ -21,12 +20,12 @@ import sqs_clients  # noqa: E402
 import tap  # noqa: E402
 from sqs_local import ACCOUNT, SqsLocal  # noqa: E402
 
-SERVERS = {}  # by the names that cases have for them
+SERVERS = {}  # by the names of servers in cases
 CLIENTS = {}
 
 
 class Words:
-    """What "<word>" stands for in one case."""
+    """The values of "<word>" in one case."""
 
     def __init__(self, known):
         self.known = known
@@ -51,7 +50,7 @@ class Words:
 
 
 def make_queues(case, number):
-    """Makes the case's queues; returns its words. Later queues may name earlier ones."""
+    """Creates the queues of a case; returns its words. Queues may name earlier ones."""
     words = Words({})
     server = SERVERS[case.server]
     for queue, attributes in case.queues.items():
@@ -69,7 +68,7 @@ def compare_error(found, wanted, words):
     tap.ok("error" in found, f"it answers {found.get('reply')!r}")
     for name in ("status", "name", "code", "message"):
         value = found["error"].get(name)
-        if value is not None:  # not every client shows all
+        if value is not None:  # some clients do not show all members
             tap.ok(words.put_into(getattr(wanted, name)) == value,
                    f"{name}: found {value!r}, wanted {getattr(wanted, name)!r}")
 
@@ -81,7 +80,7 @@ def take_first_step(case, words, operation, parameters, save=None, headers=None)
 
 
 def try_denied_step(case, words, actions, step):
-    """A first step that is to be denied."""
+    """Makes a first step that must be denied."""
     SERVERS[case.server].deny(*actions)
     try:
         take_first_step(case, words, *step)
@@ -114,8 +113,8 @@ def run(case, number):
 
 
 def cases_for(client):
-    """(number, case) of those that a client makes. The AWS CLI takes a second to start, and reads
-    answers with boto3's library: it makes the first call of each operation and each kind of answer."""
+    """The cases of a client, with their numbers. The AWS CLI takes a second to start, and reads answers with the
+    library of boto3: it gets only the first case of each operation and kind of answer."""
     made = set()
     for number, case in enumerate(sqs_calls.CASES):
         kind = (case.call[0], getattr(case.wanted, "name", None))
@@ -124,14 +123,14 @@ def cases_for(client):
         made.add(kind)
 
 
-def older_client_is_told_which_protocol(client):
+def older_client_is_answered_with_the_needed_protocol(client):
     error = client.call("ListQueues", {}, "eu-west-1")["error"]
     tap.equal(error["code"], "AWS.SimpleQueueService.UnsupportedOperation")
     tap.matches(error["message"], "sqs-local speaks AWS JSON 1.0*")
 
 
 def start_clients(name):
-    """Registers the tests that the client can make. Raises Missing."""
+    """Registers the tests of a client. Raises Missing."""
     try:
         for server in SERVERS:
             CLIENTS[server] = sqs_clients.start(name, SERVERS[server])
@@ -139,7 +138,7 @@ def start_clients(name):
         CLIENTS["usual"] = older.client
         tap.comment(older)
         tap.add("an older client shows that it speaks another protocol",
-                older_client_is_told_which_protocol, older.client)
+                older_client_is_answered_with_the_needed_protocol, older.client)
         return
     for number, case in cases_for(name):
         tap.add(f"{case.name} ({case.source.split(':')[0]})", run, case, number)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""npm's sqs-producer and sqs-consumer, unchanged, on sqs-local: what programs built on them rely on."""
+"""The npm packages sqs-producer and sqs-consumer, unchanged, as clients of sqs-local."""
 
 import json
 import os
@@ -28,19 +28,19 @@ def check(queue):
         tap.equal(told["errors"], [], run.stderr)
         tap.equal(sorted(told["handled"]), sorted(f"message {i}" for i in range(COUNT)))
         tap.equal(told["sent"], [record["message_id"] for record in server.records("sent")])
-        # Those that failed came again.
+        # Failed messages were received again.
         tap.ok(len(server.records("received")) >= COUNT + COUNT // 3)
         tap.equal(sorted(record["message_id"] for record in server.records("deleted")),
                   sorted(told["sent"]))
 
 
 @tap.test
-def a_standard_queue_is_sent_to_and_emptied():
+def standard_queue_is_filled_and_emptied():
     check("standard")
 
 
 @tap.test
-def a_fifo_queue_is_sent_to_and_emptied():
+def fifo_queue_is_filled_and_emptied():
     check("test.fifo")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The AWS CLI as a client of sqs-local: how people make the queue and look into it."""
+"""The AWS CLI as a client of sqs-local: how an administrator creates the queue and looks at its messages."""
 
 import json
 import os
@@ -15,7 +15,7 @@ SERVER = None
 
 
 def aws(*arguments, fails=False, **env):
-    """What `aws sqs ...` prints, as JSON; its error text where it is to fail."""
+    """Runs `aws sqs ...`; returns its output as JSON, or the text of its error with fails=True."""
     run = subprocess.run(["aws", "--endpoint-url", SERVER.url, "--output", "json", "sqs", *arguments],
                          env=SERVER.env(AWS_PAGER="", **env), stdin=subprocess.DEVNULL,
                          capture_output=True, text=True, timeout=60)
@@ -24,7 +24,7 @@ def aws(*arguments, fails=False, **env):
 
 
 @tap.test
-def the_demos_queue_is_made_used_and_deleted():
+def queue_of_the_demo_is_created_used_and_deleted():
     url = aws("create-queue", "--queue-name", "test.fifo", "--attributes", "FifoQueue=true")["QueueUrl"]
     tap.equal(url, SERVER.queue_url("test.fifo"))
     sent = aws("send-message", "--queue-url", url, "--message-body", "hello",
@@ -40,7 +40,7 @@ def the_demos_queue_is_made_used_and_deleted():
 
 
 @tap.test
-def errors_are_shown_by_name():
+def error_is_shown_with_its_name():
     tap.ok("(AWS.SimpleQueueService.NonExistentQueue)" in
            aws("get-queue-url", "--queue-name", "none", fails=True))
     tap.ok("(SignatureDoesNotMatch)" in
@@ -48,7 +48,7 @@ def errors_are_shown_by_name():
 
 
 def speaks_json():
-    """Older AWS CLIs speak the query protocol alone."""
+    """Whether the AWS CLI speaks JSON; older versions speak only the query protocol."""
     found = subprocess.run(["aws", "--version"], capture_output=True, text=True, timeout=60)
     words = (found.stdout + found.stderr).split()
     version = tuple(int(n) for n in words[0].split("/")[1].split(".")[:2])

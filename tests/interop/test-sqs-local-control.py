@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""sqs-local's keys and clock, as they are at the start and as control requests change them. Needs
-only the standard library."""
+"""The keys and the clock of sqs-local, from its options and from control requests. Needs only the standard
+library."""
 
 import email.utils
 import json
@@ -16,7 +16,7 @@ from sqs_local import SqsLocal
 
 
 class Client:
-    """The server as a client with these keys sees it."""
+    """A client with these keys."""
 
     def __init__(self, server, access_key_id, secret_access_key, session_token=None):
         self.connection = server.connection
@@ -26,7 +26,7 @@ class Client:
         self.session_token = session_token
 
     def outcome(self):
-        """Of a request: "ok", or the error's code."""
+        """The outcome of a request: "ok", or the code of its error."""
         try:
             sqs.call(self, "ListQueues")
         except sqs.Error as error:
@@ -36,7 +36,7 @@ class Client:
 
 
 @tap.test
-def session_credentials_expire():
+def session_token_expires():
     with SqsLocal(session_token="token", expire_after=2) as server:
         client = Client(server, server.access_key_id, server.secret_access_key, "token")
         tap.equal(client.outcome(), "ok")
@@ -46,7 +46,7 @@ def session_credentials_expire():
 
 
 @tap.test
-def keys_without_a_token_do_not_expire():
+def keys_without_a_token_never_expire():
     with SqsLocal() as server:
         run = subprocess.run([server.binary, "--expire-after=5"], capture_output=True, text=True,
                              timeout=20, check=False)
@@ -55,7 +55,7 @@ def keys_without_a_token_do_not_expire():
 
 
 @tap.test
-def keys_that_are_replaced_are_refused_at_once():
+def replaced_keys_are_refused_at_once():
     with SqsLocal(session_token="token") as server:
         old = Client(server, server.access_key_id, server.secret_access_key, "token")
         server.set_credentials("ASIANEW", "new secret", "new token")
@@ -78,7 +78,7 @@ def keys_that_are_replaced_are_refused_at_once():
 
 
 @tap.test
-def keys_that_are_replaced_may_have_a_time_of_grace():
+def replaced_keys_are_accepted_during_the_grace_time():
     with SqsLocal(session_token="token") as server:
         old = Client(server, server.access_key_id, server.secret_access_key, "token")
         server.set_credentials("ASIANEW", "secret", "token", grace=1.5)
@@ -89,7 +89,7 @@ def keys_that_are_replaced_may_have_a_time_of_grace():
 
 
 @tap.test
-def the_same_access_key_may_get_another_token_and_secret():
+def access_key_with_another_token_and_secret_is_accepted():
     with SqsLocal(session_token="one") as server:
         key = server.access_key_id
         server.set_credentials(key, "second secret", "two", grace=60)
@@ -103,7 +103,7 @@ def the_same_access_key_may_get_another_token_and_secret():
 
 
 @tap.test
-def new_keys_may_expire_and_many_may_follow():
+def new_keys_with_an_expiry_expire_and_are_replaced_many_times():
     with SqsLocal() as server:
         for i in range(20):
             server.set_credentials(f"ASIA{i}", f"secret {i}", f"token {i}", expire_after=60)
@@ -117,7 +117,7 @@ def new_keys_may_expire_and_many_may_follow():
 
 
 @tap.test
-def the_keys_taken_last_are_those_after_a_restart():
+def last_keys_are_accepted_after_a_restart():
     with SqsLocal() as server:
         server.set_credentials("ASIANEW", "secret", "token")
         server.restart()
@@ -125,7 +125,7 @@ def the_keys_taken_last_are_those_after_a_restart():
 
 
 @tap.test
-def the_clock_can_be_set():
+def clock_that_is_set_is_used_for_signatures():
     with SqsLocal() as server:
         server.set_clock(20 * 60)
         try:
@@ -159,7 +159,7 @@ def denied(server, operation, **parameters):
 
 
 @tap.test
-def actions_are_denied_from_the_start_and_later():
+def denied_action_is_refused_from_the_start_or_later():
     with SqsLocal(["q"], options=["--deny=ListQueues", "--deny=SendMessage"]) as server:
         send = {"QueueUrl": server.queue_url("q"), "MessageBody": "x"}
         tap.ok(denied(server, "ListQueues") and denied(server, "SendMessage", **send))
@@ -172,7 +172,7 @@ def actions_are_denied_from_the_start_and_later():
 
 
 @tap.test
-def control_requests_that_are_none_are_refused_and_change_nothing():
+def invalid_control_request_is_refused_and_changes_nothing():
     with SqsLocal(session_token="token") as server:
         for what, body in (
                 ("credentials", b""), ("credentials", b"{"), ("credentials", b"[]"),

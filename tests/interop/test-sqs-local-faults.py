@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The faults that sqs-local makes on purpose: each kind does what it says, as the server's record shows, and the
-rules choose the right requests. Also the network that it simulates. Needs only the standard library."""
+"""The faults that sqs-local injects: what each kind does, by the server's record, and which requests the rules
+select. Also round trips. Needs only the standard library."""
 
 import hashlib
 import http.client
@@ -22,14 +22,14 @@ number = 0
 
 
 def text():
-    """A body that no other message of this run has."""
+    """Returns a body that no other message of this run has."""
     global number
     number += 1
     return f"body {number}"
 
 
 def attempt(function, *arguments, **parameters):
-    """What became of a request: "ok", an error's code, or how the reply was bad."""
+    """The outcome of a request: "ok", the code of its error, or what was wrong with the reply."""
     try:
         function(SERVER, *arguments, **parameters)
     except sqs.Error as error:
@@ -61,7 +61,7 @@ def raw(operation, **parameters):
 
 
 def fresh(suffix=""):
-    """Makes a queue, and lets nothing go wrong; returns the queue's name."""
+    """Removes all faults, and creates a queue; returns its name."""
     global number
     number += 1
     SERVER.set_faults()
@@ -71,8 +71,8 @@ def fresh(suffix=""):
     return name
 
 
-def a_fault(kind, outcome, is_done):
-    """What the client sees of SendMessage, DeleteMessage and ReceiveMessage, and what the server did."""
+def check_fault(kind, outcome, is_done):
+    """Checks the outcome of SendMessage, DeleteMessage and ReceiveMessage, and whether the server did them."""
     queue = fresh(".fifo")
     SERVER.set_faults(f"*:{kind}")
     body = text()
@@ -102,11 +102,11 @@ for kind, outcome, is_done in (("error-500", "InternalFailure", False),
                                ("garbage", "not JSON", True),
                                ("truncate", "cut off", True)):
     tap.add(f"{kind}: {'done' if is_done else 'nothing is done'}, and the client sees: {outcome}",
-            a_fault, kind, outcome, is_done)
+            check_fault, kind, outcome, is_done)
 
 
 @tap.test
-def errors_have_awss_status_and_headers():
+def injected_error_has_the_status_and_headers_of_aws():
     for kind, status, code, content in (
             ("error-500", 500, "InternalFailure;Receiver", "application/x-amz-json-1.0"),
             ("error-503", 503, None, "text/html"),
@@ -119,7 +119,7 @@ def errors_have_awss_status_and_headers():
 
 
 @tap.test
-def a_stalled_request_gets_no_reply_and_does_nothing():
+def stalled_request_gets_no_reply_and_is_not_done():
     SERVER.set_faults("SendMessage:stall")
     connection = SERVER.connection(timeout=0.7)
     body = text()
@@ -137,7 +137,7 @@ def a_stalled_request_gets_no_reply_and_does_nothing():
 
 
 @tap.test
-def a_delayed_request_is_done_later_even_without_its_client():
+def delayed_request_is_done_later_also_without_its_client():
     SERVER.set_faults("SendMessage:delay:delay=400")
     body = text()
     start = time.monotonic()
@@ -162,7 +162,7 @@ def batch(operation, entries, queue):
 
 
 @tap.test
-def partial_fails_about_half_of_a_batch_and_does_nothing_for_these():
+def partial_fault_fails_about_half_of_the_entries_of_a_batch():
     queue = fresh()
     SERVER.set_faults("*:partial")
     n_failed = n = 0
@@ -200,7 +200,7 @@ def partial_fails_about_half_of_a_batch_and_does_nothing_for_these():
 
 
 @tap.test
-def wrong_md5s_are_wrong_and_all_else_is_right():
+def wrong_md5_fault_changes_only_the_md5():
     queue = fresh(".fifo")
     SERVER.set_faults("*:wrong-md5")
     body = '{"MD5OfBody":"a","b":["MD5OfBody"]},"MD5OfBody":"00"'
@@ -221,7 +221,7 @@ def wrong_md5s_are_wrong_and_all_else_is_right():
 
 
 @tap.test
-def a_long_poll_meets_its_fault_when_it_is_answered():
+def long_poll_has_its_fault_when_it_is_answered():
     queue = fresh(".fifo")
     SERVER.set_faults("ReceiveMessage:drop-after")
     parameters = json.dumps({"QueueUrl": SERVER.queue_url(queue), "WaitTimeSeconds": 10,
@@ -241,7 +241,7 @@ def a_long_poll_meets_its_fault_when_it_is_answered():
 
 
 @tap.test
-def the_attempt_id_of_a_throttled_receive_is_of_no_more_use():
+def attempt_id_of_a_throttled_receive_is_void():
     queue = fresh(".fifo")
     sqs.send(SERVER, text(), queue=queue)
     SERVER.set_faults("ReceiveMessage:throttle:times=1")
@@ -258,7 +258,7 @@ def outcomes(count, *rules):
 
 
 @tap.test
-def every_picks_every_nth_request_of_its_operation():
+def rule_with_every_selects_every_nth_request_of_its_operation():
     SERVER.set_faults()
     tap.equal(outcomes(7, "ListQueues:error-500:every=3"), "..x..x.")
     tap.equal(outcomes(3, "ListQueues:error-500:every=1"), "xxx")
@@ -267,7 +267,7 @@ def every_picks_every_nth_request_of_its_operation():
 
 
 @tap.test
-def of_two_rules_the_first_that_is_to_act_does():
+def first_rule_that_selects_a_request_acts():
     SERVER.set_faults("*:error-500:every=2", "ListQueues:throttle:every=1")
     tap.equal([attempt(sqs.call, "ListQueues") for _ in range(4)],
               ["RequestThrottled", "InternalFailure"] * 2)
@@ -277,7 +277,7 @@ def of_two_rules_the_first_that_is_to_act_does():
 
 
 @tap.test
-def chance_follows_the_seed():
+def probability_follows_the_seed():
     rule = "ListQueues:error-500:p=0.3"
     first = outcomes(200, rule)
     tap.equal(outcomes(200, rule), first)
@@ -298,7 +298,7 @@ def chance_follows_the_seed():
 
 
 @tap.test
-def a_request_that_is_refused_anyway_is_not_counted():
+def refused_request_is_not_counted():
     SERVER.set_faults("ListQueues:error-500:every=2")
     secret, SERVER.secret_access_key = SERVER.secret_access_key, "wrong"
     try:
@@ -309,7 +309,7 @@ def a_request_that_is_refused_anyway_is_not_counted():
 
 
 @tap.test
-def rules_that_are_none_are_refused():
+def invalid_rule_is_refused():
     for rule in ("", "*", "Nothing:drop-before", "SendMessage", "SendMessage:explode",
                  "SendMessage:none", "SendMessage:", "*:stall:", "*:stall:every=0",
                  "*:stall:every=", "*:stall:every=-1", "*:stall:p=1.1", "*:stall:p=x", "*:stall:p=", "*:stall:p=nan",
@@ -326,7 +326,7 @@ def rules_that_are_none_are_refused():
 
 
 @tap.test
-def faults_that_are_refused_leave_the_old_ones():
+def invalid_faults_leave_the_old_ones():
     SERVER.set_faults("ListQueues:throttle")
     try:
         SERVER.set_faults("ListQueues:error-500", "nonsense")
@@ -342,7 +342,7 @@ def seconds(function):
 
 
 @tap.test
-def a_round_trip_takes_its_time_and_a_new_connection_another():
+def round_trip_delays_a_request_once_and_a_new_connection_twice():
     with SqsLocal(["q"], rtt_ms=600) as server:
         connection = server.connection()
         new = seconds(lambda: sqs.call(server, "ListQueues", connection=connection))
@@ -359,7 +359,7 @@ def a_round_trip_takes_its_time_and_a_new_connection_another():
 
 
 @tap.test
-def an_effect_is_there_half_a_round_trip_after_the_request_left():
+def request_is_done_half_a_round_trip_after_it_is_sent():
     with SqsLocal(["q"], rtt_ms=1000) as server:
         body = json.dumps({"QueueUrl": server.queue_url("q"), "MessageBody": "x"}).encode()
         connection = server.connection()
@@ -378,7 +378,7 @@ def an_effect_is_there_half_a_round_trip_after_the_request_left():
 
 
 @tap.test
-def requests_do_not_wait_for_each_others_round_trips():
+def requests_at_the_same_time_wait_for_one_round_trip():
     with SqsLocal(["q"], rtt_ms=300) as server:
         connections = [server.connection() for _ in range(50)]
         start = time.monotonic()

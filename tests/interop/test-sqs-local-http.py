@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""sqs-local over bare HTTP, without a client library: signatures (made by botocore), the headers of replies, and
-malformed requests."""
+"""sqs-local with plain HTTP and no client library: signatures (made by botocore), headers of replies, and malformed
+requests."""
 
 import http.client
 import json
@@ -27,7 +27,7 @@ SERVER = None
 
 def signed(body, operation="ListQueues", path="/", service="sqs", region="eu-west-1", headers=None,
            method="POST"):
-    """The headers of a request as boto3 would sign it."""
+    """The signed headers of a request, as boto3 makes them."""
     request = AWSRequest(method, SERVER.url + path, data=body, headers={
         "Host": f"127.0.0.1:{SERVER.port}", "Content-Type": "application/x-amz-json-1.0",
         "X-Amz-Target": "AmazonSQS." + operation, "x-amzn-query-mode": "true", **(headers or {})})
@@ -37,7 +37,8 @@ def signed(body, operation="ListQueues", path="/", service="sqs", region="eu-wes
 
 
 def ask(body="{}", headers=None, path="/", method="POST", change=lambda headers: None, **signing):
-    """(status, headers, body as JSON, or None) of a request, changed after it was signed."""
+    """Sends a request that is changed after it was signed; returns status, headers, and the body as JSON or
+    None."""
     headers = headers or signed(body, path=path, method=method, **signing)
     change(headers)
     connection = http.client.HTTPConnection("127.0.0.1", SERVER.port, timeout=20)
@@ -63,7 +64,7 @@ def edit(name, old, new):
 
 
 @tap.test
-def a_reply_has_its_headers():
+def reply_has_the_headers_of_sqs():
     status, headers, _ = ask()
     tap.equal(status, 200)
     tap.equal(headers["Content-Type"], "application/x-amz-json-1.0")
@@ -74,7 +75,7 @@ def a_reply_has_its_headers():
 
 
 @tap.test
-def the_date_is_the_servers_clock():
+def date_header_is_the_servers_clock():
     import email.utils
     with SqsLocal(clock_offset=-100) as server:
         connection = http.client.HTTPConnection("127.0.0.1", server.port)
@@ -86,34 +87,34 @@ def the_date_is_the_servers_clock():
 
 
 @tap.test
-def an_operation_without_output_answers_an_empty_body():
+def operation_without_output_has_an_empty_body():
     body = json.dumps({"QueueUrl": SERVER.queue_url("test.fifo")})
     status, headers, reply = ask(body, operation="PurgeQueue")
     tap.equal((status, headers["Content-Length"], reply), (200, "0", None))
 
 
 @tap.test
-def the_queue_urls_path_is_as_good_as_the_root():
+def path_of_the_queue_url_is_accepted():
     body = json.dumps({"QueueUrl": SERVER.queue_url("test.fifo")})
     tap.equal(ask(body, operation="ReceiveMessage", path="/000000000000/test.fifo")[0], 200)
     refused(404, "InvalidAddress", "InvalidAddress", path="/a/b/c")
 
 
 @tap.test
-def a_fault_in_bytes_that_are_no_text_is_told_all_the_same():
+def error_about_bytes_that_are_not_utf_8_is_valid_json():
     refused(403, "IncompleteSignatureException", "IncompleteSignature",
             change=lambda h: h.update(Authorization="\xff\xfe"))
 
 
 @tap.test
-def a_path_is_signed_as_it_came():
+def path_is_signed_unchanged():
     status, _, reply = ask(path="/a%20b/c%2Fd?y=b%20c&x=1")
     tap.equal((status, reply), (200, {"QueueUrls": [SERVER.queue_url("standard"),
                                                     SERVER.queue_url("test.fifo")]}))
 
 
 @tap.test
-def changes_after_signing_are_noticed():
+def request_changed_after_signing_is_refused():
     wrong = (403, "InvalidSignatureException", "SignatureDoesNotMatch")
     refused(*wrong, "The request signature we calculated*",
             change=lambda h: h.update({"X-Amz-Target": "AmazonSQS.PurgeQueue"}))
@@ -126,7 +127,7 @@ def changes_after_signing_are_noticed():
 
 
 @tap.test
-def what_must_be_signed_must_be():
+def request_with_an_unsigned_header_is_refused():
     wrong = (403, "InvalidSignatureException", "SignatureDoesNotMatch")
     refused(*wrong, "'host' must be a 'SignedHeader'*", change=edit("Authorization", "host;", ""))
     refused(*wrong, "'x-amz-date' must be*", change=edit("Authorization", "x-amz-date;", ""))
@@ -135,7 +136,7 @@ def what_must_be_signed_must_be():
 
 
 @tap.test
-def the_credential_scope_is_checked():
+def wrong_credential_scope_is_refused():
     wrong = (403, "InvalidSignatureException", "SignatureDoesNotMatch")
     refused(*wrong, "Credential should be scoped to correct service: 'sqs'.", service="sns")
     refused(*wrong, "*'aws4_request', not 'aws4'.",
@@ -148,7 +149,7 @@ def the_credential_scope_is_checked():
 
 
 @tap.test
-def a_region_may_be_demanded():
+def wrong_region_is_refused_when_the_server_has_one():
     global SERVER
     usual = SERVER
     with SqsLocal(options=["--region=us-east-2"]) as SERVER:
@@ -161,7 +162,7 @@ def a_region_may_be_demanded():
 
 
 @tap.test
-def an_authorization_that_is_none_is_refused():
+def invalid_authorization_is_refused():
     incomplete = (403, "IncompleteSignatureException", "IncompleteSignature")
     refused(403, "MissingAuthenticationTokenException", "MissingAuthenticationToken",
             change=lambda h: h.pop("Authorization"))
@@ -175,7 +176,7 @@ def an_authorization_that_is_none_is_refused():
 
 
 @tap.test
-def requests_that_are_none_are_refused():
+def invalid_request_is_refused():
     unknown = (400, "UnknownOperationException", "InvalidAction")
     malformed = (400, "SerializationException", "MalformedInput")
     refused(*unknown, operation="MakeCoffee")
@@ -196,8 +197,8 @@ def requests_that_are_none_are_refused():
 
 
 @tap.test
-def an_operation_that_only_sqs_has_is_unsupported_by_name():
-    # inferred: sqs-local's own text under SQS's code for what it does not do
+def operation_that_only_sqs_has_is_named_as_unsupported():
+    # inferred: sqs-local's own text with the code of SQS for operations that it does not have
     refused(400, "UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation",
             "sqs-local, a server for tests, has no AddPermission. It has *, CreateQueue, *",
             operation="AddPermission")
@@ -215,7 +216,7 @@ def ask_by_query(method, path, body, content_type="application/x-www-form-urlenc
 
 
 @tap.test
-def a_request_in_the_query_protocol_is_told_in_its_form():
+def request_in_the_query_protocol_gets_an_error_in_that_protocol():
     # documented: the query protocol's form of an error, as SDKs parse it; the text is sqs-local's
     for method, path, body in (("POST", "/", "Action=ListQueues&Version=2012-11-05"),
                                ("POST", "/000000000000/test.fifo", "Action=ReceiveMessage"),
@@ -242,14 +243,14 @@ def botocore_shows_the_error_of_the_query_protocol():
 
 
 @tap.test
-def a_lone_surrogate_is_looked_for_without_changing_what_was_signed():
+def half_of_a_surrogate_pair_is_an_invalid_character_and_keeps_the_signature_valid():
     url = SERVER.queue_url("test.fifo")
 
     def send(text, more=""):
         return ask('{"QueueUrl":"%s","MessageGroupId":"g","MessageDeduplicationId":"d",%s'
                    '"MessageBody":"%s"}' % (url, more, text), operation="SendMessage")
 
-    # inferred: SQS takes the surrogate for a character that is none of those that it allows
+    # inferred: for SQS the surrogate is a character that is not allowed
     for text in r"a\ud83d", r"\uDE00", r"\ud83d\ud83d\ude00", r"\ude00\ud83d", r"\ud83dx\ude00", \
             r"\\\ud83d":
         status, headers, reply = send(text)
@@ -258,13 +259,13 @@ def a_lone_surrogate_is_looked_for_without_changing_what_was_signed():
         tap.equal(send(text)[0], 200, text)
     status, _, reply = send("x", r'"MessageAttributes":{"a":{"DataType":"String","StringValue":"\udc00"}},')
     tap.equal(status, 400)
-    # What cannot be JSON at all stays so.
+    # Other bytes that are not JSON are still refused.
     status, _, reply = send("\\ud83d\0")
     tap.equal((status, reply["__type"].split("#")[1]), (400, "SerializationException"))
 
 
 @tap.test
-def the_trace_header_of_a_request_is_that_of_its_messages():
+def trace_header_of_a_request_is_an_attribute_of_its_messages():
     # recorded: LocalStack's runs on AWS, test_aws_trace_header_propagation, 2025-06-27
     url = SERVER.queue_url("standard")
     trace = "Root=1-5759e988-bd862e3fe1be46a99427;Sampled=1"
@@ -278,13 +279,13 @@ def the_trace_header_of_a_request_is_that_of_its_messages():
         ask(json.dumps({"QueueUrl": url, **more}), operation=operation, change=add(trace))
         [message] = ask(receive, operation="ReceiveMessage")[2]["Messages"]
         tap.equal(message.get("Attributes"), {"AWSTraceHeader": trace}, operation)
-    # inferred: what the message says itself counts
+    # inferred: an attribute of the message overrides the header
     own = {"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=own"}}
     ask(json.dumps({"QueueUrl": url, "MessageBody": "x", "MessageSystemAttributes": own}),
         operation="SendMessage", change=add(trace))
     [message] = ask(receive, operation="ReceiveMessage")[2]["Messages"]
     tap.equal(message["Attributes"], {"AWSTraceHeader": "Root=own"})
-    # One that is no text is none.
+    # A header that is not UTF-8 is ignored.
     ask(json.dumps({"QueueUrl": url, "MessageBody": "x"}), operation="SendMessage",
         change=add("\xff"))
     [message] = ask(receive, operation="ReceiveMessage")[2]["Messages"]
@@ -299,7 +300,7 @@ def null_counts_as_absent():
 
 
 @tap.test
-def a_client_that_goes_away_from_its_poll_is_noticed():
+def message_is_not_delivered_to_a_client_that_closed_its_poll():
     with SqsLocal(["q"]) as server:
         global SERVER
         usual, SERVER = SERVER, server
@@ -315,7 +316,7 @@ def a_client_that_goes_away_from_its_poll_is_noticed():
             time.sleep(0.3)
             tap.equal(ask(json.dumps({"QueueUrl": server.queue_url("q"), "MessageBody": "x"}),
                           operation="SendMessage")[0], 200)
-            # Nobody waits any more, so it has not been handed out.
+            # No client waits, so the message was not delivered.
             _, _, reply = ask(json.dumps({"QueueUrl": server.queue_url("q")}),
                               operation="ReceiveMessage")
             tap.equal([m["Body"] for m in reply["Messages"]], ["x"])
@@ -324,7 +325,7 @@ def a_client_that_goes_away_from_its_poll_is_noticed():
 
 
 @tap.test
-def many_connections_wait_at_once_and_all_are_let_go_at_the_end():
+def many_waiting_connections_end_when_the_server_stops():
     with SqsLocal(["q"]) as server:
         global SERVER
         usual, SERVER = SERVER, server

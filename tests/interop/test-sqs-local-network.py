@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""How sqs-local simulates the network and the service: jitter, loss, copies, disorder, late counts, the limit of
-FIFO queues, errors of KMS. Each option is compared with what a client sees. Needs only the standard library."""
+"""The network and the service that sqs-local simulates: jitter, loss, copies, disorder, late counts, the limit of
+FIFO queues, errors of KMS. For each option the test checks what a client sees. Needs only the standard library."""
 
 import concurrent.futures
 import http.client
@@ -20,7 +20,7 @@ QUEUE_COUNTS = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVi
 
 
 def seconds(server, count, connection):
-    """How long each of so many requests took."""
+    """Sends `count` requests; returns the seconds that each took."""
     found = []
     for _ in range(count):
         start = time.monotonic()
@@ -30,7 +30,7 @@ def seconds(server, count, connection):
 
 
 @tap.test
-def jitter_makes_a_round_trip_longer_by_up_to_what_is_said():
+def jitter_makes_a_round_trip_longer_up_to_its_maximum():
     with SqsLocal(rtt_ms=20, jitter_ms=100) as server:
         connection = server.connection()
         seconds(server, 1, connection)
@@ -41,7 +41,7 @@ def jitter_makes_a_round_trip_longer_by_up_to_what_is_said():
 
 
 @tap.test
-def what_is_lost_costs_a_time_out_and_is_done_once():
+def lost_packet_costs_a_time_out_and_the_request_is_done_once():
     with SqsLocal(["test"], loss=0.2, seed=5) as server:
         connection = server.connection()
         start = time.monotonic()
@@ -57,7 +57,7 @@ def what_is_lost_costs_a_time_out_and_is_done_once():
 
 
 def outcome_of_a_loss(server, text):
-    """What the sender of a message sees."""
+    """The outcome of a send."""
     body = json.dumps({"QueueUrl": server.queue_url("test"), "MessageBody": text}).encode()
     connection = server.connection()
     try:
@@ -71,7 +71,7 @@ def outcome_of_a_loss(server, text):
 
 
 @tap.test
-def what_is_lost_too_often_resets_the_connection_whether_done_or_not():
+def packet_lost_too_often_resets_the_connection():
     with SqsLocal(["test"], loss=0.6, seed=3) as server:
         outcomes = {}
 
@@ -85,7 +85,7 @@ def what_is_lost_too_often_resets_the_connection_whether_done_or_not():
             runs = [executor.submit(run, i) for i in range(30)]
             tap.wait_until(lambda: {True, False} <= set(outcomes.values()), 60, "one of each")
             tap.ok(server.counts()["reset"] >= 2)
-            server.stop()  # with the connections of those that still wait
+            server.stop()  # and with it the connections of requests that still wait
         for one in runs:
             tap.equal(one.exception(), None)
 
@@ -98,7 +98,7 @@ def bodies_of(server, queue, wait=0):
 
 
 @tap.test
-def copies_have_the_same_id_and_another_handle_and_outlive_the_delete():
+def copy_has_the_same_id_and_another_handle_and_survives_the_delete():
     with SqsLocal(["test"], duplicates=1) as server:
         message_id = sqs.send(server, "x", queue="test")["MessageId"]
         first, = sqs.receive(server, "test", most=1)
@@ -115,7 +115,7 @@ def copies_have_the_same_id_and_another_handle_and_outlive_the_delete():
 
 
 @tap.test
-def one_reply_may_hold_a_message_and_its_copy():
+def reply_has_a_message_and_its_copy():
     with SqsLocal(["test"], duplicates=1) as server:
         sqs.send(server, "x", queue="test")
         messages = sqs.receive(server, "test")
@@ -123,7 +123,7 @@ def one_reply_may_hold_a_message_and_its_copy():
 
 
 @tap.test
-def a_standard_queue_in_disorder_loses_nothing_and_follows_the_seed():
+def standard_queue_in_disorder_loses_no_message_and_follows_the_seed():
     def order(seed):
         with SqsLocal(["test"], disorder=0.3, duplicates=0.1, seed=seed) as server:
             for i in range(60):
@@ -141,7 +141,7 @@ def a_standard_queue_in_disorder_loses_nothing_and_follows_the_seed():
 
 
 @tap.test
-def a_fifo_queue_keeps_its_promises():
+def fifo_queue_has_no_copies_and_no_disorder():
     with SqsLocal(["test.fifo"], disorder=1, duplicates=1) as server:
         for i in range(20):
             sqs.send(server, str(i))
@@ -155,7 +155,7 @@ def a_fifo_queue_keeps_its_promises():
 
 
 @tap.test
-def approximate_counts_lag():
+def approximate_counts_are_late():
     with SqsLocal(["test"], stale_reads=4000) as server:
         def counts():
             found = sqs.call(server, "GetQueueAttributes", QueueUrl=server.queue_url("test"),
@@ -174,8 +174,8 @@ def approximate_counts_lag():
 
 
 def limited(server, queue, operation, count, **parameters):
-    """How many of so many calls within a second were taken; that they were in one is the caller's to
-    see to. The error of the others."""
+    """Makes `count` calls; returns how many were accepted, and the error of the others. The caller must make sure
+    that they happen within one second."""
     connection = server.connection()
     taken, errors = 0, set()
     for i in range(count):
@@ -190,7 +190,7 @@ def limited(server, queue, operation, count, **parameters):
 
 
 @tap.test
-def a_fifo_queue_takes_300_calls_of_an_action_a_second():
+def fifo_queue_accepts_300_calls_of_an_action_a_second():
     """The server may begin a new second during the calls: up to twice the limit may be accepted."""
     with SqsLocal(["test.fifo", "test", "fast.fifo,DeduplicationScope=messageGroup,"
                    "FifoThroughputLimit=perMessageGroupId"], options=["--fifo-limit"],
@@ -207,14 +207,14 @@ def a_fifo_queue_takes_300_calls_of_an_action_a_second():
 
 
 @tap.test
-def a_batch_and_a_single_call_count_alike_and_each_action_for_itself():
+def batch_counts_as_one_call_and_each_action_has_its_own_limit():
     with SqsLocal(["test.fifo"], fifo_limit=2) as server:
         def batch(i):
             return [{"Id": str(k), "MessageBody": f"{i} {k}", "MessageGroupId": "g",
                      "MessageDeduplicationId": f"{i} {k}"} for k in range(10)]
 
         def taken_in_a_second():
-            """Until the server's second has not ended within it."""
+            """Repeats the calls until they happen within one second of the server."""
             for _ in range(50):
                 time.sleep(1 - time.time() % 1 + 0.05)
                 second = int(time.time())
@@ -231,7 +231,7 @@ def a_batch_and_a_single_call_count_alike_and_each_action_for_itself():
 
 
 @tap.test
-def a_long_poll_counts_once():
+def long_poll_counts_as_one_call():
     with SqsLocal(["test.fifo"], fifo_limit=1) as server:
         tap.equal(sqs.receive(server, wait=1), [])
         body = json.dumps({"QueueUrl": server.queue_url("test.fifo"), "WaitTimeSeconds": 5}).encode()
@@ -246,7 +246,7 @@ def a_long_poll_counts_once():
 
 
 @tap.test
-def kms_errors_have_awss_names_and_nothing_is_done():
+def kms_error_has_the_name_of_aws_and_the_request_is_not_done():
     """Names and status as in botocore's model of SQS (2012-11-05)."""
     with SqsLocal(["test.fifo"]) as server:
         for kind, status, name, code in (
@@ -276,7 +276,7 @@ def kms_errors_have_awss_names_and_nothing_is_done():
 
 
 @tap.test
-def an_empty_receive_is_answered_at_once():
+def empty_fault_answers_a_receive_at_once():
     with SqsLocal(["test"], faults=["*:empty:times=1"]) as server:
         sqs.send(server, "x", queue="test")
         start = time.monotonic()
@@ -286,7 +286,7 @@ def an_empty_receive_is_answered_at_once():
 
 
 @tap.test
-def values_that_are_none_are_refused():
+def invalid_value_is_refused():
     with SqsLocal() as server:
         binary = server.binary
     for option in ("loss=1.1", "loss=-0.1", "loss=", "loss=x", "loss=nan", "loss=0.1x", "duplicates=2",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""sqs-local over TLS, spoken to by Python's ssl. Needs only the standard library and openssl."""
+"""sqs-local with TLS, and Python's ssl as the client. Needs only the standard library and openssl."""
 
 import os
 import shutil
@@ -40,7 +40,7 @@ def operations_work_over_tls():
 
 
 @tap.test
-def a_long_poll_over_tls_gets_its_message_and_one_left_is_noticed():
+def long_poll_over_tls_gets_its_message_unless_its_client_has_closed():
     with SqsLocal(["test.fifo"], tls=AUTHORITY.certificate()) as server:
         left = server.connection()
         parameters = (b'{"QueueUrl":"' + server.queue_url("test.fifo").encode() +
@@ -84,7 +84,7 @@ def handshake(server, context, name="127.0.0.1"):
 
 
 @tap.test
-def it_speaks_tls_1_2_and_1_3():
+def tls_1_2_and_1_3_are_accepted():
     with SqsLocal(tls=AUTHORITY.certificate()) as server:
         context = ssl.create_default_context(cafile=AUTHORITY.path)
         tap.equal(handshake(server, context), "TLSv1.3")
@@ -93,7 +93,7 @@ def it_speaks_tls_1_2_and_1_3():
 
 
 @tap.test
-def certificates_for_another_name_expired_or_of_nobody_known_are_seen_through():
+def certificate_that_is_expired_or_of_another_name_or_authority_is_refused():
     def why(certificate):
         with SqsLocal(tls=certificate) as server:
             try:
@@ -109,7 +109,7 @@ def certificates_for_another_name_expired_or_of_nobody_known_are_seen_through():
 
 
 @tap.test
-def plain_http_gets_nowhere():
+def plain_http_gets_no_answer():
     with SqsLocal(tls=AUTHORITY.certificate()) as server:
         with socket.create_connection(("127.0.0.1", server.port), timeout=20) as plain:
             plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -121,7 +121,7 @@ def plain_http_gets_nowhere():
 
 
 @tap.test
-def files_that_are_no_certificate_and_key_are_refused():
+def invalid_certificate_or_key_file_is_refused():
     good = AUTHORITY.certificate()
     other = AUTHORITY.certificate()
     with SqsLocal() as server:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Certificates for tests, made by the openssl program in a folder of their own.
+"""Certificates for tests, made with openssl in a temporary folder.
 
     with Authority() as authority:
         with SqsLocal(tls=authority.certificate()) as server:
@@ -15,8 +15,7 @@ import tempfile
 
 
 class Certificate:
-    """Attributes, all paths of PEM files: path, key, and authority, whose certificate vouches for
-    it."""
+    """Attributes, all paths of PEM files: path, key, and authority (the certificate that has signed this one)."""
 
     def __init__(self, path, key, authority):
         self.path = path
@@ -35,11 +34,11 @@ class Authority:
         self._openssl("req", "-x509", "-new", *self._new_key(self._key), "-out", self.path,
                       "-days", "2", "-subj", "/CN=Authority " + os.path.basename(self.folder),
                       "-addext", "basicConstraints=critical,CA:TRUE",
-                      # Python 3.13 refuses an authority without it.
+                      # Python 3.13 refuses an authority without keyUsage.
                       "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
     def certificate(self, name="IP:127.0.0.1", expired=False):
-        """A server's certificate for a name ("DNS:localhost", "IP:127.0.0.1")."""
+        """Makes a server's certificate for a name ("DNS:localhost", "IP:127.0.0.1")."""
         self._count += 1
         stem = os.path.join(self.folder, f"server-{self._count}")
         self._openssl("req", "-new", *self._new_key(stem + ".key"), "-out", stem + ".csr",
@@ -55,8 +54,8 @@ class Authority:
         return Certificate(stem + ".pem", stem + ".key", self.path)
 
     def _sign_expired(self, stem):
-        """Signs for two days that are over. `openssl x509` takes dates since 3.4 only, and negative days
-        before 3.5 only; `openssl ca` takes dates in each release."""
+        """Signs for two days in the past. `openssl x509` has dates only since 3.4, and negative days only before
+        3.5; `openssl ca` has dates in every version."""
         with open(stem + ".index", "w", encoding="utf-8"):
             pass
         with open(stem + ".cnf", "w", encoding="utf-8") as file:

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""A stand-in for the endpoint from which containers get their role's keys (ECS, EKS Pod Identity).
+"""A stand-in for the endpoint from which containers get the keys of their role (ECS, EKS Pod Identity).
 
     from container import Container
 
     with Container(token="Bearer abc") as container:
         run_daemon(env={"AWS_CONTAINER_CREDENTIALS_FULL_URI": container.credentials_url,
                         "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Bearer abc"})
-        container.keys.rotate()                 # other keys from now on
-        container.token = "Bearer def"          # only this token from now on; None: none is asked
-        container.reply = Reply(500, "oops")    # instead; a list: one each, then as before
+        container.keys.rotate()                 # new keys from now on
+        container.token = "Bearer def"          # the required token; None: none is required
+        container.reply = Reply(500, "oops")    # its answer from now on; a list: the next answers
         container.reply = None
 
 Also a program: container.py [--address=A] [--port=N] [--token=T] [--lifetime=S] [--rotate-every=N].
@@ -42,7 +42,7 @@ class Container(StandIn):
         if self.token is not None and request.headers.get("authorization") != self.token:
             return self._error(401, "AccessDenied", "wrong token")
         return Reply(200, json.dumps({"RoleArn": "arn:aws:iam::000000000000:role/stand-in",
-                                      **self.keys.hand_out()}), "application/json")
+                                      **self.keys.next_answer()}), "application/json")
 
     @staticmethod
     def _error(status, code, message):

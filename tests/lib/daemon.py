@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Runs sqs-producerd and sqs-consumerd in the foreground for a test, against any endpoint.
+"""Runs sqs-producerd and sqs-consumerd in the foreground for a test.
 
     with SqsLocal(queues=[FIFO]) as server:
         producer = Daemon("sqs-producerd", server, producer={"messages_to_send": 5})
         tap.equal(producer.wait(), 0)
         print(producer.lines)
 
-The daemons take their settings from a file written for them, their keys from the environment. All
-delays are short unless the test says otherwise. Needs only the standard library.
+The settings are in a temporary file, the keys in the environment. Delays are short unless the test sets them. Needs
+only the standard library.
 """
 
 import atexit
@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 
+import tap
 from sqs_local import BUILD_ROOT
 
 FIFO = "test.fifo,FifoQueue=true"
@@ -34,7 +35,7 @@ running = []
 
 
 def config_text(groups):
-    """A dict of groups of settings in libconfig's syntax."""
+    """Returns the settings, a dict of groups, in the syntax of libconfig."""
 
     def value(v):
         if isinstance(v, bool):
@@ -53,17 +54,18 @@ def config_text(groups):
 class Daemon:
     """One running daemon. `name` is "sqs-producerd" or "sqs-consumerd".
 
-    server    an SqsLocal: endpoint, keys and the queue URL come from it
-    queue     the queue's name
-    endpoint  another endpoint, such as a proxy's
-    config    the whole text of the configuration instead of one made from the settings
-    env       variables on top of the server's; None takes one away
-    arguments further command line arguments
-    program   another program that takes the daemon's arguments
-    held_log  nobody reads its standard error, a pipe of 4 KiB, before release_log()
-    The other keywords are groups of settings, on top of QUICK.
+    server    an SqsLocal, with the endpoint, the keys and the queue
+    queue     the name of the queue
+    endpoint  another endpoint, such as that of a proxy
+    config    the whole text of the configuration; None: it is made from the settings
+    env       variables beside those of the server; None removes one
+    arguments further arguments of the command line
+    prefix    a command that runs the program, as its arguments
+    program   another program with the daemon's arguments
+    held_log  True: nobody reads standard error, a pipe of 4 KiB, before release_log()
+    Other keywords are groups of settings; they override QUICK.
 
-    Attributes: process, lines (all that it has written to standard error so far).
+    Attributes: process, lines (its standard error so far).
     """
 
     def __init__(self, name, server, *, queue="test.fifo", endpoint=None, config=None, env=None,
@@ -107,7 +109,7 @@ class Daemon:
             self.lines.append(line.rstrip("\n"))
 
     def release_log(self):
-        """Reads its standard error from now on."""
+        """Begins to read standard error."""
         self._log_flows.set()
 
     @property
@@ -115,7 +117,7 @@ class Daemon:
         return "\n".join(self.lines)
 
     def wait(self, seconds=60):
-        """Waits for its end; returns the exit status (negative: the signal)."""
+        """Waits for the end; returns the exit status (negative: the signal)."""
         try:
             status = self.process.wait(seconds)
         except subprocess.TimeoutExpired as late:
@@ -123,15 +125,20 @@ class Daemon:
         self._reader.join(5)
         return status
 
+    def stop(self, status=0):
+        """Sends SIGTERM, and waits for the end; fails if the exit status is another."""
+        self.signal()
+        tap.equal(self.wait(), status, self.text)
+
     def stdout(self):
-        """All of its standard output; after its end."""
+        """Returns its whole standard output, when it has ended."""
         return self.process.stdout.read()
 
     def signal(self, number=signal.SIGTERM):
         self.process.send_signal(number)
 
     def wait_for_line(self, text, count=1, seconds=30):
-        """Waits until `count` lines hold the text; returns the last of them."""
+        """Waits until `count` lines contain the text; returns the last of them."""
         deadline = time.monotonic() + seconds
         while True:
             found = [line for line in list(self.lines) if text in line]
@@ -148,7 +155,7 @@ class Daemon:
             time.sleep(0.02)
 
     def end(self):
-        """Ends it, however it stands, and removes its files."""
+        """Kills it if it still runs, and removes its files."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -160,10 +167,10 @@ class Daemon:
 
 
 def end_all():
-    """Ends the daemons that a test has left running."""
+    """Ends all daemons of this program."""
     while running:
         running.pop().end()
 
 
-# Also of tests that do not ask for it: a failed one leaves a daemon, all of them their folders.
+# A failed test may leave a daemon; every daemon has a folder to remove.
 atexit.register(end_all)

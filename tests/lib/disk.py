@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Small disks for one test. They disappear when the program ends, however it ends.
+"""Small disks for one test. The kernel unmounts them when the program ends.
 
     import disk
-    disk.enter()                     # at the top: restarts the program in a place where it may mount
+    disk.enter()                     # at the top: starts the program again in a new mount namespace
     with disk.Small(256) as small:   # KiB; skips the test if nothing can be mounted
         Daemon(..., env={"STATE_DIRECTORY": small.path})
-        small.fill()                 # not a byte more
+        small.fill()                 # leaves no free space
         small.free()
 
-Needs unshare(1) and mount(8), and to be root or to be let make user namespaces."""
+Needs unshare(1) and mount(8), and root or the right to make user namespaces."""
 
 import errno
 import os
@@ -26,7 +26,7 @@ def _namespace():
 
 
 def enter():
-    """Starts this program again in a mount namespace of its own, if that can be."""
+    """Starts this program again in a new mount namespace, if it can make one."""
     if OUTSIDE in os.environ:
         return
     for options in ["-m"], ["-r", "-m"]:
@@ -42,7 +42,7 @@ def enter():
 
 
 class Small:
-    """A tmpfs of so many KiB. Attribute: path."""
+    """A tmpfs of `size_kib` KiB. Attribute: path."""
 
     def __init__(self, size_kib):
         if os.environ.get(OUTSIDE, _namespace()) == _namespace():
@@ -56,7 +56,7 @@ class Small:
             raise tap.Skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
 
     def fill(self):
-        """Leaves no room."""
+        """Fills the disk."""
         with open(self._filler, "ab", buffering=0) as file:
             try:
                 while True:

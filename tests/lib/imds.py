@@ -6,18 +6,18 @@
     with Imds() as imds:                              # versions 1 and 2, keys for six hours
         run_daemon(env={"AWS_EC2_METADATA_SERVICE_ENDPOINT": imds.url,
                         "AWS_EC2_METADATA_DISABLED": None})
-        imds.keys.rotate()                            # other keys from now on
-        imds.keys.lifetime = 60                       # which expire soon; below 0: stale ones
-        imds.v2 = False                               # version 1 alone: PUT is answered by 404
-        imds.v1 = False                               # version 2 alone: GET without token, 401
+        imds.keys.rotate()                            # new keys from now on
+        imds.keys.lifetime = 60                       # keys that expire soon; below 0: expired ones
+        imds.v2 = False                               # only version 1: PUT is answered with 404
+        imds.v1 = False                               # only version 2: GET without a token, 401
         imds.role = None                              # no role: 404
-        imds.replies["keys"] = Reply(500, "oops")     # instead of its usual answer; also for
-                                                      # "token", "role" and "zone"; a list: one each
+        imds.replies["keys"] = Reply(500, "oops")     # its answer from now on; also for "token", "role"
+                                                      # and "zone"; a list: the next answers
         del imds.replies["keys"]
 
-Each credentials request must carry a token that was given out and not forgotten (forget_tokens()),
-as with the real service. Also a program: imds.py [--address=A] [--port=N] [--role=NAME]
-[--lifetime=S] [--rotate-every=N]. Needs only the standard library."""
+As with the real service, each request for keys must have a valid token; forget_tokens() makes all tokens invalid.
+Also a program: imds.py [--address=A] [--port=N] [--role=NAME] [--lifetime=S] [--rotate-every=N]. Needs only the
+standard library."""
 
 import argparse
 import json
@@ -76,7 +76,7 @@ class Imds(StandIn):
         ttl = request.headers.get("x-aws-ec2-metadata-token-ttl-seconds", "")
         if not ttl.isdigit() or not 1 <= int(ttl) <= 21600:
             return Reply(400)
-        # The service gives no token to what came by a proxy.
+        # The service gives no token to a request from a proxy.
         if "x-forwarded-for" in request.headers:
             return Reply(403)
         token = secrets.token_urlsafe(42)
@@ -85,7 +85,7 @@ class Imds(StandIn):
 
     def _keys(self):
         return Reply(200, json.dumps({"Code": "Success", "LastUpdated": "2026-01-01T00:00:00Z",
-                                      "Type": "AWS-HMAC", **self.keys.hand_out()}, indent=2))
+                                      "Type": "AWS-HMAC", **self.keys.next_answer()}, indent=2))
 
 
 def main():

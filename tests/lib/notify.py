@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Stands in for systemd at a daemon's NOTIFY_SOCKET. Needs only the standard library.
+"""A stand-in for systemd at the NOTIFY_SOCKET of a daemon. Needs only the standard library.
 
     with Notify() as notify:
         daemon = Daemon("sqs-producerd", server, env={"NOTIFY_SOCKET": notify.path})
@@ -15,8 +15,8 @@ import threading
 
 
 class Notify:
-    """A socket that collects in `lines` what a daemon tells systemd. After the end of the daemon they are
-    complete."""
+    """A socket that collects in `lines` what a daemon sends to systemd. They are complete after the `with`
+    block."""
 
     def __init__(self):
         self.path = os.path.join(tempfile.mkdtemp(prefix="sqs-notify-"), "socket")

@@ -9,12 +9,12 @@ TOP = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), 
 
 class Module:
     def __init__(self, path, names):
-        self.path = path  # below src
+        self.path = path  # from src
         self.defined = {name for name, kind in names if kind in "TDBRVW" and name != "main"}
         self.used = {name for name, kind in names if kind in "Uvw"}
 
     def calls(self, modules):
-        """The names that other modules define, by the path of the module. Both daemons may define the same name."""
+        """The called functions by the module that defines them. Both daemons may define the same name."""
         found = {}
         for path, other in modules.items():
             names = self.used & other.defined
@@ -24,7 +24,7 @@ class Module:
 
 
 def of_src():
-    """Modules by their path below src. Every source must have been built."""
+    """The modules by their path from src. Every source must be built."""
     build = os.environ["BUILD_ROOT"]
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
         commands = json.load(file)

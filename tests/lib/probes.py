@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Recognizes the requests with which the daemons ask for their permissions at the start. Needs only the
+"""Recognizes the probes: requests with which the daemons ask for their permissions at the start. Needs only the
 standard library."""
 
 import json
@@ -8,7 +8,7 @@ HANDLE = "permission-probe"
 
 
 def is_probe(operation, body):
-    """Whether that is one; `body` is the request's, bytes."""
+    """Whether a request with this body, bytes, is a probe."""
     request = json.loads(body)
     if operation == "SendMessageBatch":
         return request["Entries"] == []

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""An HTTP proxy in front of sqs-local that changes or drops replies, as a network or a broken server does.
-Needs only the standard library."""
+"""An HTTP proxy before sqs-local that changes or drops replies, as a network or a faulty server does. Needs only
+the standard library."""
 
 import http.client
 import http.server
@@ -11,14 +11,18 @@ from probes import is_probe
 
 
 class Proxy:
-    """Forwards each request unchanged and hands the reply to `spoil(number, operation, reply)`,
-    which may change reply["status"], ["headers"] (a list of pairs) and ["body"] (bytes), set
-    ["cut"] to a number of bytes after which the connection is closed, or ["stall"] to one after which
-    nothing more comes. Of a request whose body is larger than `stall_bodies_over` bytes, which may be
-    changed at any time, only a part is read (None: there is no such bound). Before a request is forwarded,
-    spoil(number, operation, None) may return "drop-before" (the connection is closed instead) or a
-    dict of "status", "headers" and "body", which is answered instead. `number` counts an operation's
-    requests from 1. The start's probes for permissions pass as they are, and do not count."""
+    """Calls `spoil(number, operation, reply)` twice for each request; `number` counts the requests of the operation
+    from 1.
+
+    Before the request is forwarded, `reply` is None. The function may return "drop-before", which closes the
+    connection, or a dict with "status", "headers" and "body", which is the answer.
+
+    Then the request is forwarded, and `reply` is a dict. The function may change "status", "headers" (a list of
+    pairs) and "body" (bytes), set "cut" to a number of bytes after which the connection is closed, or "stall" to a
+    number of bytes after which no more are sent.
+
+    A request with a body over `stall_bodies_over` bytes is read only in part; None: there is no bound. Probes for
+    permissions are forwarded unchanged, and do not count."""
 
     def __init__(self, server, spoil):
         counts = {}
@@ -90,10 +94,10 @@ class Proxy:
 
         class Server(http.server.ThreadingHTTPServer):
             def handle_error(self, *_):
-                pass  # a client that hung up: that is what is being tested
+                pass  # a client that closes its connection is a part of the tests
 
             def server_bind(self):
-                # A small buffer, so that a body that is not read does not leave the sender.
+                # A small buffer, so that a body that is not read blocks its sender.
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
                 super().server_bind()
 

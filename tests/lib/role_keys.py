@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Temporary keys of a role, for the stand-ins of STS, containers and the metadata service.
 
-    keys = RoleKeys(lifetime=3600)          # made up, a new set at each rotate()
-    keys = RoleKeys(rotate_every=3)         # by itself after every third hand-out
+    keys = RoleKeys(lifetime=3600)          # invented keys, new ones after each rotate()
+    keys = RoleKeys(rotate_every=3)         # rotates after every third answer
     keys = RoleKeys(fixed=(id, secret, token))
-    keys.lifetime = -60                     # from now on: expired a minute ago
+    keys.lifetime = -60                     # from now on they have expired a minute ago
 
 Needs only the standard library."""
 
@@ -15,12 +15,12 @@ import threading
 
 class RoleKeys:
     def __init__(self, *, lifetime=6 * 3600, rotate_every=0, fixed=None, prefix="ASIASTANDIN"):
-        self.lifetime = lifetime      # seconds from a hand-out to the expiry it tells
+        self.lifetime = lifetime      # seconds from an answer to the expiry in it
         self.rotate_every = rotate_every
         self.fixed = fixed
         self.prefix = prefix
         self.serial = 1
-        self.handed_out = 0
+        self.n_answers = 0
         self._lock = threading.Lock()
 
     def current(self):
@@ -31,18 +31,18 @@ class RoleKeys:
         return (f"{self.prefix}{self.serial:05d}", f"SEKRET/{digest[:33]}", f"T0KEN+{digest}==")
 
     def rotate(self, fixed=None):
-        """Other keys from now on: the next made-up ones, or those given."""
+        """Changes to the next invented keys, or to `fixed`."""
         with self._lock:
             self.serial += 1
             if fixed or self.fixed:
                 self.fixed = fixed
 
-    def hand_out(self):
-        """The JSON members of a hand-out."""
+    def next_answer(self):
+        """Returns the members of a JSON answer with the keys."""
         with self._lock:
-            if self.rotate_every and self.handed_out and self.handed_out % self.rotate_every == 0:
+            if self.rotate_every and self.n_answers and self.n_answers % self.rotate_every == 0:
                 self.serial += 1
-            self.handed_out += 1
+            self.n_answers += 1
             key_id, secret, token = self.current()
         expiry = (datetime.datetime.now(datetime.timezone.utc)
                   + datetime.timedelta(seconds=self.lifetime))

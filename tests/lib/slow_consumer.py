@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Runs sqs-consumerd with the handler of slow-consumer.c, which does what the body of each message says. Makes
-messages for it, and checks what became of them."""
+"""Runs sqs-consumerd with the handler slow-consumer.c: the body of each message tells it what to do. Also makes
+such messages, and checks what became of them."""
 
 import os
 
@@ -23,7 +23,7 @@ def consumer(server, endpoint=None, queue="test.fifo", log=None, aws=None, env=N
 
 
 def fill(server, groups, count, words="", queue="test.fifo"):
-    """Sends `count` messages to each group, in turns: "<group>.<number> <words>"."""
+    """Sends `count` messages to each group, one group after the other: "<group>.<number> <words>"."""
     for i in range(count):
         for group in groups:
             entry = {"QueueUrl": server.queue_url(queue), "Entries": [
@@ -35,7 +35,7 @@ def fill(server, groups, count, words="", queue="test.fifo"):
 
 
 def events(daemon, what):
-    """The names in the handler's lines of a kind, in order."""
+    """The names in the handler's lines that begin with `what`, in order."""
     return [line.split()[1] for line in list(daemon.lines) if line.startswith(what + " ")]
 
 
@@ -72,7 +72,8 @@ def nothing_in_flight(server, queue="test.fifo"):
 
 
 def late(server, groups):
-    """Two messages for each group; the first takes a minute, or a second to end when told to."""
+    """Sends two messages to each group. The first is handled for a minute; its handler needs a second to end when
+    it is cancelled."""
     for group in groups:
         sqs.send(server, f"{group}.0 sleep=60000 late=1000", group=group)
         sqs.send(server, f"{group}.1", group=group)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Hands messages to sqs-producerd at its socket, and reads its spool. Needs only the standard library.
+"""Submits messages at the socket of sqs-producerd, and reads its spool. Needs only the standard library.
 
     with Spool() as spool:
         producer = spool.producer(server)
@@ -16,11 +16,15 @@ import sqlite3
 import tempfile
 import time
 
+import tap
 from daemon import Daemon
+
+# Faults of sqs-local with which no message reaches the queue.
+NO_SENDS = ["SendMessage:drop-before", "SendMessageBatch:drop-before"]
 
 
 class Refused(Exception):
-    """The daemon's answer was no; `temporary` says that it may be yes later."""
+    """The daemon refused the message; `temporary`: the same message may be accepted later."""
 
     def __init__(self, answer):
         super().__init__(answer["error"])
@@ -41,14 +45,14 @@ class Submitter:
         self._lines = self._socket.makefile("rb")
 
     def write(self, **message):
-        """A line, without waiting for the answer to it."""
+        """Writes a line, and does not wait for the answer."""
         try:
             self._socket.sendall(json.dumps(message).encode() + b"\n")
         except OSError as error:
             raise Gone(str(error)) from error
 
     def read(self):
-        """The next answer."""
+        """Returns the next answer."""
         try:
             line = self._lines.readline()
         except OSError as error:
@@ -57,13 +61,13 @@ class Submitter:
             raise Gone("the connection was closed")
         return json.loads(line)
 
-    def write_before_reading(self, lines, patience=0.2):
-        """Writes all lines (dicts). Reads answers only when it could not write for `patience` seconds: the
-        daemon does not read from a submitter that takes no answers. Returns the answers to all lines,
-        and how many bytes had come each time that it could not write. Nothing may have been read from the
-        connection before; its buffer is made small, so that it is full soon."""
+    def write_before_reading(self, lines, stall_sec=0.2):
+        """Writes all lines (dicts), and reads answers only when a write has blocked for `stall_sec`: the daemon
+        does not read from a submitter that reads no answers. Returns the answers to all lines, and a list with
+        the number of bytes that were ready to be read each time that a write blocked. Call it on a new
+        connection; it makes the send buffer small, so that the buffer is soon full."""
         data = memoryview(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
-        come, stood = bytearray(), []
+        received, ready = bytearray(), []
         seconds = self._socket.gettimeout()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         self._socket.setblocking(False)
@@ -72,20 +76,20 @@ class Submitter:
                 try:
                     data = data[self._socket.send(data):]
                 except BlockingIOError:
-                    if not self._is_ready(select.POLLOUT, patience):
-                        n = self._receive_all(come)
-                        stood.append(n)
+                    if not self._is_ready(select.POLLOUT, stall_sec):
+                        n = self._receive_all(received)
+                        ready.append(n)
                         if n == 0 and not self._is_ready(select.POLLIN | select.POLLOUT, seconds):
                             raise Gone(f"nothing was read or written in {seconds} s") from None
             self._socket.settimeout(seconds)
-            while come.count(b"\n") < len(lines):
+            while received.count(b"\n") < len(lines):
                 line = self._lines.readline()
                 if not line:
                     raise Gone("the connection was closed")
-                come += line
+                received += line
         except OSError as error:
             raise Gone(str(error)) from error
-        return [json.loads(line) for line in come.splitlines()], stood
+        return [json.loads(line) for line in received.splitlines()], ready
 
     def _is_ready(self, events, seconds):
         poll = select.poll()
@@ -93,7 +97,7 @@ class Submitter:
         return poll.poll(seconds * 1000)
 
     def _receive_all(self, into):
-        """What is there by now; returns how many bytes that was."""
+        """Appends the bytes that can be read now; returns their number."""
         n = len(into)
         try:
             while data := self._socket.recv(1 << 16):
@@ -111,11 +115,11 @@ class Submitter:
         return answer
 
     def submit(self, body, **more):
-        """Hands in a message; returns its id."""
+        """Submits a message; returns its id."""
         return self.ask(body=body, **more)["id"]
 
     def rejected(self):
-        """All messages that were set aside."""
+        """Returns all messages that were set aside."""
         found, more = [], True
         while more:
             answer = self.ask(command="rejected", after=found[-1]["number"] if found else 0)
@@ -135,7 +139,7 @@ class Submitter:
 
 
 class Spool:
-    """A state directory and a socket, in a folder of their own, or in one that is given and kept."""
+    """A state directory and a socket. `path`: a folder that is kept; None: a new one, removed at the end."""
 
     def __init__(self, path=None):
         self._own = None if path else tempfile.mkdtemp(prefix="spool-")
@@ -145,27 +149,27 @@ class Spool:
         self.file = os.path.join(self.path, "spool.db")
 
     def producer(self, server, env=None, log=None, **settings):
-        """A producer on the spool; the keywords are as of Daemon, `producer` for its settings."""
+        """Starts a producer on the spool. The keywords are those of Daemon; `producer` has its settings."""
         mine = {"source": "spool", "submit_socket": self.socket, "batch_size": 10,
                 "max_connections": 4, **settings.pop("producer", {})}
         return Daemon("sqs-producerd", server, env={"STATE_DIRECTORY": self.path, **(env or {})},
                       log=log or {}, producer=mine, **settings)
 
     def connect(self, daemon=None, seconds=60):
-        """Connects as soon as the daemon listens; it must live so long."""
+        """Connects as soon as the daemon listens; fails if it ends before."""
         deadline = time.monotonic() + seconds
         while True:
             try:
                 return Submitter(self.socket)
             except OSError as error:
                 if daemon and daemon.process.poll() is not None:
-                    raise AssertionError(f"it ended:\n{daemon.text}") from error
+                    raise AssertionError(f"the daemon ended:\n{daemon.text}") from error
                 if time.monotonic() > deadline:
                     raise AssertionError(f"nobody listens after {seconds} s") from error
                 time.sleep(0.01)
 
     def rows(self, sql, *parameters):
-        """What a query finds in a copy of the file: the daemon's own has only one owner."""
+        """Returns the rows of a query on a copy of the file: the daemon locks its own."""
         with tempfile.TemporaryDirectory() as folder:
             for end in ("", "-wal"):
                 if os.path.exists(self.file + end):
@@ -180,14 +184,14 @@ class Spool:
         return self.rows(f"SELECT count(*) FROM {table}")[0][0]
 
     def change(self, sql, *parameters):
-        """Changes the file, while no daemon runs."""
+        """Changes the file; no daemon may run."""
         connection = sqlite3.connect(self.file)
         connection.execute(sql, parameters)
         connection.commit()
         connection.close()
 
     def set_aside(self, reason="no"):
-        """Makes rejected messages of all that wait, while no daemon runs."""
+        """Turns all waiting messages into rejected ones; no daemon may run."""
         columns = "id, group_id, deduplication_id, delay_sec, bytes, attributes, body, checksum"
         connection = sqlite3.connect(self.file)
         connection.execute(f"INSERT INTO rejected (number, rejected_usec, reason, {columns})"
@@ -206,17 +210,28 @@ class Spool:
             shutil.rmtree(self._own, ignore_errors=True)
 
 
-def check_once_and_in_order(records, handed_in):
-    """`records`: the messages that a server has accepted, without the duplicates that it has dropped.
-    `handed_in`: the bodies of each group in order. Each must be there once, in that order."""
+def sent_bodies(server, queue="test.fifo"):
+    """The bodies of the messages on a queue, in order, without the duplicates that the server dropped."""
+    return [r["body"] for r in server.records("sent", queue) if not r["duplicate"]]
+
+
+def wait_until_sent(spool, server, count):
+    """Waits until `count` messages are on the queue, and the spool has removed them."""
+    server.wait_for_records(lambda r: r["event"] == "sent" and not r["duplicate"], count, 60)
+    tap.wait_until(lambda: spool.count() == 0, 60, "an empty spool")
+
+
+def check_once_and_in_order(records, submitted):
+    """Fails unless each submitted message was sent once, and those of a group in order. `records`: those of a
+    server; copies that it dropped as duplicates do not count. `submitted`: the bodies of each group in order."""
     found = {}
     for record in records:
         if record["event"] == "sent" and not record["duplicate"]:
             found.setdefault(record["group"], []).append(record["body"])
-    for group, bodies in handed_in.items():
+    for group, bodies in submitted.items():
         if found.get(group, []) != bodies:
-            raise AssertionError(f"of group {group} were handed in {bodies}, and taken "
+            raise AssertionError(f"group {group}: submitted {bodies}, sent "
                                  f"{found.get(group, [])}")
-    extra = set(found) - set(handed_in)
+    extra = set(found) - set(submitted)
     if extra:
-        raise AssertionError(f"nobody handed in anything of {extra}")
+        raise AssertionError(f"groups that nobody submitted: {extra}")

@@ -9,8 +9,7 @@ import json
 
 
 class Error(Exception):
-    """SQS's answer was an error; `code` is the shape's name, `query_code` that of the query
-    protocol."""
+    """An error of SQS; `code`: the name of its shape, `query_code`: its code in the query protocol."""
 
     def __init__(self, status, body, query_error=""):
         super().__init__(f"{status} {body}")
@@ -21,7 +20,7 @@ class Error(Exception):
 
 
 def signed_headers(server, operation, body, region="eu-west-1"):
-    """The headers of an operation's request with that body (bytes)."""
+    """Returns the headers of a request with this body (bytes)."""
     host = f"127.0.0.1:{server.port}"
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     headers = {"content-type": "application/x-amz-json-1.0", "host": host, "x-amz-date": now,
@@ -44,8 +43,8 @@ def signed_headers(server, operation, body, region="eu-west-1"):
 
 
 def call(server, operation, *, connection=None, region="eu-west-1", headers=None, **parameters):
-    """Calls an operation of an SqsLocal; returns the reply's JSON. Raises Error. Without a
-    connection (server.connection()) it makes one for itself. `headers` are sent too, unsigned."""
+    """Calls an operation of an SqsLocal; returns the JSON of the reply. Raises Error. `connection`: that of
+    server.connection(); None: a new one. `headers`: further headers, which are not signed."""
     body = json.dumps(parameters).encode()
     own = connection or server.connection()
     try:
@@ -71,7 +70,7 @@ def send(server, body, group="g", queue="test.fifo", **more):
 
 
 def receive(server, queue="test.fifo", most=10, wait=0, visibility=30):
-    """Receives; returns a list of messages."""
+    """Receives messages; returns a list of them."""
     answer = call(server, "ReceiveMessage", QueueUrl=server.queue_url(queue),
                   MaxNumberOfMessages=most, WaitTimeSeconds=wait, VisibilityTimeout=visibility,
                   AttributeNames=["All"], MessageAttributeNames=["All"])

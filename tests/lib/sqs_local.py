@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Starts tests/sqs-local, the SQS-compatible test server, for a test and stops it again.
+"""Runs tests/sqs-local, the SQS server of the tests.
 
     from sqs_local import SqsLocal
 
@@ -8,8 +8,8 @@
                    env=server.env())
         records = server.wait_for_records(lambda r: r["event"] == "deleted", 20)
 
-The program is taken from the meson build folder in the environment variable BUILD_ROOT, by default
-build/ beside tests/. Needs only the standard library.
+The program is that of the build folder in the variable BUILD_ROOT, by default build/ beside tests/. Needs only the
+standard library.
 """
 
 import http.client
@@ -32,32 +32,30 @@ BUILD_ROOT = os.path.abspath(os.environ.get("BUILD_ROOT") or os.path.join(TESTS,
 
 
 class SqsLocal:
-    """One running server. The constructor starts it; used in `with`, it is stopped at the end.
+    """One running server. The constructor starts it; the end of a `with` block stops it.
 
     queues      a list of "NAME[,Attribute=Value...]"
-    port        0: any free one
+    port        0: any free port
     access_key_id, secret_access_key, session_token
-                what the server takes; None: its defaults, no token
+                the keys that the server accepts; None: its defaults, no token
     expire_after
                 seconds after which it refuses the session_token as expired
     latency_ms  delay of each reply
-    rtt_ms      round trip of the network that it plays
+    rtt_ms      round trip of the network that it simulates
     clock_offset
                 seconds that the server's clock is ahead
-    faults      a list of rules by which requests go wrong ("SendMessage:drop-after:every=3"); what
-                they may be is told by sqs-local --help
+    faults      a list of rules for faults ("SendMessage:drop-after:every=3"), as in sqs-local --help
     jitter_ms, loss, stale_reads, duplicates, disorder, fifo_limit
-                as sqs-local's options of these names; counts() tells how often they have acted
-    seed        for all that is random
-    tls         speaks HTTPS with a certificate of certificates.Authority.certificate(); env() names
-                the authority
-    record      True: to a file of its own, removed at stop(); a path: to that file, kept; False:
-                none
+                the options of sqs-local with these names; counts() returns how often they acted
+    seed        of all random choices
+    tls         a certificate of certificates.Authority.certificate(): the server speaks HTTPS, and
+                env() names the authority
+    record      True: in a file that stop() removes; a path: in that file, which is kept; False: none
     options     a list of further command line options
-    stderr      of the server, as of subprocess.Popen; by default the test's own
+    stderr      as for subprocess.Popen; None: that of the test
 
     Attributes: url ("http://127.0.0.1:<port>", or https), port, process (a subprocess.Popen),
-    access_key_id, secret_access_key, session_token (the ones taken now).
+    access_key_id, secret_access_key, session_token (the ones accepted now).
     """
 
     def __init__(self, queues=(), *, port=0, access_key_id=None, secret_access_key=None,
@@ -115,8 +113,8 @@ class SqsLocal:
         return f"{self.url}/{ACCOUNT}/{name}"
 
     def env(self, **more):
-        """The environment for a client: this process's, without any AWS_* of its own, with the
-        server's keys and endpoint, and with what is given on top."""
+        """Returns the environment for a client: that of this process without its AWS_* variables, with the keys
+        and the endpoint of the server, and with the variables in `more`."""
         env = {k: v for k, v in os.environ.items() if not k.upper().startswith("AWS_")}
         env.update(AWS_EC2_METADATA_DISABLED="true", AWS_ENDPOINT_URL=self.url,
                    AWS_REGION="eu-west-1", AWS_DEFAULT_REGION="eu-west-1",
@@ -131,7 +129,7 @@ class SqsLocal:
         return env
 
     def connection(self, timeout=60):
-        """A new http.client connection to it; with TLS, the certificate is checked."""
+        """Returns a new http.client connection; with TLS it verifies the certificate."""
         if self.tls:
             return http.client.HTTPSConnection(
                 "127.0.0.1", self.port, timeout=timeout,
@@ -140,8 +138,8 @@ class SqsLocal:
 
     def set_credentials(self, access_key_id, secret_access_key, session_token=None, *, grace=0,
                         expire_after=None):
-        """Takes these keys from now on, the former ones for `grace` seconds more only. With
-        `expire_after` the new ones, which must have a token, expire after so many seconds."""
+        """Makes the server accept these keys, and the old ones only for `grace` more seconds. With `expire_after`
+        the new keys, which must have a token, expire after so many seconds."""
         request = {"access_key_id": access_key_id, "secret_access_key": secret_access_key,
                    "session_token": session_token, "grace_sec": grace}
         if expire_after is not None:
@@ -156,23 +154,21 @@ class SqsLocal:
         self._control("POST", "clock", {"offset_sec": offset})
 
     def set_faults(self, *faults):
-        """Makes requests go wrong by these rules from now on, in place of all before; none: no
-        request does any more."""
+        """Replaces the rules for faults; without a rule no request has a fault."""
         self._control("POST", "faults", {"faults": faults})
 
     def deny(self, *actions):
-        """Lets the keys do all but these actions from now on ("SendMessage", which is for batches
-        too; "*" for all); none: they may do all."""
+        """Denies these actions ("SendMessage", also for batches; "*": all); without an action it allows all."""
         self._control("POST", "permissions", {"denied": actions})
 
     def faults(self):
-        """The rules in force: a list of {"fault", "requests", "faults"}, the latter two being how
-        many requests the rule was for, and how many of them it made go wrong."""
+        """Returns the rules, a list of {"fault", "requests", "faults"}: the rule, how many requests it applied
+        to, and how many of them had the fault."""
         return self._control("GET", "faults")["faults"]
 
     def counts(self):
-        """How often its options have acted: a dict of "lost" packets, connections that were "reset" for
-        them, calls "over_limit" on FIFO queues, "duplicates" and messages that came "disordered"."""
+        """Returns how often the options acted, a dict: "lost" packets, "reset" connections, calls "over_limit" on
+        FIFO queues, "duplicates", and "disordered" messages."""
         return self._control("GET", "counts")
 
     def _control(self, method, what, request=None):
@@ -189,21 +185,21 @@ class SqsLocal:
         return answer
 
     def records(self, event=None, queue=None):
-        """What the server has recorded so far, a list of dicts in order; only those of an event
-        ("sent", "received", "deleted") or of a queue's name where these are given."""
+        """Returns the records so far, a list of dicts in order. `event`: only those of "sent", "received" or
+        "deleted"; `queue`: only those of this queue."""
         found = []
         with open(self.record, encoding="utf-8") as file:
             for line in file:
                 if not line.endswith("\n"):
-                    break  # being written just now
+                    break  # the server is writing this line
                 entry = json.loads(line)
                 if event in (None, entry["event"]) and queue in (None, entry["queue"]):
                     found.append(entry)
         return found
 
     def wait_for_records(self, wanted, count, seconds=30.0):
-        """Waits until `count` records satisfy `wanted` (a function of a record, or an event's
-        name) and returns these; raises TimeoutError."""
+        """Waits until `count` records satisfy `wanted` (a function of a record, or the name of an event), and
+        returns them; raises TimeoutError."""
         test = wanted if callable(wanted) else lambda record: record["event"] == wanted
         deadline = time.monotonic() + seconds
         while True:
@@ -215,18 +211,18 @@ class SqsLocal:
             time.sleep(0.05)
 
     def kill(self):
-        """SIGKILL: as a crash or a power cut. Its queues and their messages are gone."""
+        """Sends SIGKILL. The queues and their messages are lost, as in a crash."""
         self._end(signal.SIGKILL)
 
     def restart(self):
-        """Starts it anew on the same port, with the keys taken last, else with the options that it
-        was started with, and with empty queues; the record goes on."""
+        """Stops it, and starts it again on the same port with the same options, the current keys, and empty
+        queues. The record is continued."""
         self._end(signal.SIGTERM)
         self._start(self.port)
 
     def stop(self, check=True):
-        """Ends it with SIGTERM, and removes its record. Raises if its exit status is not 0 (a report of a
-        sanitizer, a crash), unless it was killed before or check is False."""
+        """Sends SIGTERM, waits for the end, and removes the record. Raises if the exit status is not 0 (a crash,
+        or a report of a sanitizer), unless kill() was called or check is False."""
         status = self._end(signal.SIGTERM)
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A small HTTP server on a thread of its own. The stand-ins for AWS's services are built on it. Needs only the
-standard library."""
+"""A small HTTP server in a thread, the base of the stand-ins for services of AWS. Needs only the standard
+library."""
 
 import http.server
 import os
@@ -11,8 +11,7 @@ import time
 
 
 class Request:
-    """One request as it came: method, path (with its query), headers (names in lower case), body
-    (bytes)."""
+    """A request: method, path (with its query), headers (names in lower case), body (bytes)."""
 
     def __init__(self, method, path, headers, body=b""):
         self.method = method
@@ -25,7 +24,7 @@ class Request:
 
 
 class Reply:
-    """What to answer. `delay` seconds first; `cut`: close after that many bytes of the body."""
+    """An answer, sent after `delay` seconds. `cut`: close the connection after so many bytes of the body."""
 
     def __init__(self, status=200, body=b"", content_type="text/plain", *, delay=0.0, cut=None,
                  headers=()):
@@ -38,9 +37,9 @@ class Reply:
 
 
 class StandIn:
-    """Calls `answer(request)`, which a subclass defines, for each request, and keeps them all in
-    `requests`. Listens when made, on an IP address or, where that begins with "/", on a Unix socket;
-    used in `with`, it is stopped at the end, and with it all connections."""
+    """Calls `answer(request)` of the subclass for each request, and keeps all requests in `requests`. The
+    constructor begins to listen, on an IP address or, if `address` begins with "/", on a Unix socket. The end of
+    a `with` block stops it, and closes all connections."""
 
     def __init__(self, address="127.0.0.1", port=0):
         self.requests = []
@@ -59,7 +58,7 @@ class StandIn:
             def handle_one_request(self):
                 try:
                     super().handle_one_request()
-                except OSError:  # the other side went away, as it does on a time-out
+                except OSError:  # the client has closed the connection, as after a time-out
                     self.close_connection = True
 
             def _do(self):
@@ -128,7 +127,7 @@ class StandIn:
         for connection in list(self._connections):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
-            except OSError:  # it has ended by itself
+            except OSError:  # the connection is closed already
                 pass
         if self._path:
             os.unlink(self._path)
@@ -141,7 +140,7 @@ class StandIn:
 
 
 def serve_until_killed(server, what):
-    """For a stand-in that runs as a program: prints its address, and runs until it is ended."""
+    """For a stand-in as a program: prints its address, and runs until it is killed."""
     print(f"{what} listening on {server.url}", flush=True)
     while True:
         time.sleep(3600)

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""A stand-in for AWS's Security Token Service: AssumeRole and AssumeRoleWithWebIdentity over the
-Query protocol. It verifies the signature of AssumeRole by code of its own, strictly.
+"""A stand-in for AWS's Security Token Service: AssumeRole and AssumeRoleWithWebIdentity in the query protocol. It
+verifies the signature of AssumeRole with code of its own.
 
     from sts import Sts, error
 
-    with Sts({"AKID": ("secret", None)}) as sts:        # who may sign: id -> (secret, session token)
+    with Sts({"AKID": ("secret", None)}) as sts:        # the accepted keys: id -> (secret, session token)
         run_daemon(env={"AWS_ENDPOINT_URL_STS": sts.url, ...})
-        sts.calls                                       # a dict each: the parameters and "signer"
-        sts.keys.lifetime = 60                          # expires in a minute
-        sts.reply = error("AccessDenied", 403)          # instead; a list: one each, then as before
+        sts.calls                                       # a dict for each call: its parameters, and "signer"
+        sts.keys.lifetime = 60                          # keys expire in a minute
+        sts.reply = error("AccessDenied", 403)          # its answer from now on; a list: the next answers
         sts.reply = None
         sts.clock_offset = 3600                         # its clock is an hour ahead
-        sts.web_identity_tokens = {"eyJ..."}            # only these; None: any
+        sts.web_identity_tokens = {"eyJ..."}            # the accepted tokens; None: any
 
-The keys that it has handed out may sign, too. Each hand-out is of new keys unless `keys` is given.
+The keys in its answers are accepted, too. Each answer has new keys unless `keys` is given.
 
 Also a program: sts.py [--port=N] [--access-key-id=ID --secret-access-key=S] [--lifetime=S]
 [--region=R] [--mode=ok|expiring|denied|idp-then-ok|garbage|503]. Needs only the standard library."""
@@ -41,7 +41,7 @@ PARAMETERS = {
 
 
 def error(code, status=400, message="No."):
-    """An error as STS writes it."""
+    """An error in the form of STS."""
     sender = "Sender" if status < 500 else "Receiver"
     return Reply(status, f'<ErrorResponse xmlns="{NAMESPACE}">\n  <Error>\n    <Type>{sender}'
                  f"</Type>\n    <Code>{code}</Code>\n    <Message>{escape(message)}</Message>\n"
@@ -50,7 +50,7 @@ def error(code, status=400, message="No."):
 
 
 class Refused(Exception):
-    """What the front door says no to."""
+    """The request is refused with this error."""
 
     def __init__(self, code, message, status=403):
         super().__init__(message)
@@ -112,7 +112,7 @@ class Sts(StandIn):
         return parameters
 
     def _signer(self, request, action):
-        """The access key id of a good signature, or None if none is needed."""
+        """Verifies the signature; returns its access key id, or None if the action is not signed."""
         headers = request.headers
         if action == "AssumeRoleWithWebIdentity":
             if "authorization" in headers:
@@ -175,7 +175,7 @@ class Sts(StandIn):
             token = parameters.get("WebIdentityToken", "")
             if self.web_identity_tokens is not None and token not in self.web_identity_tokens:
                 raise Refused("InvalidIdentityToken", "The token cannot be validated.", 400)
-        keys = self.keys.hand_out()
+        keys = self.keys.next_answer()
         expiry = datetime.datetime.fromtimestamp(self.now() + self.keys.lifetime,
                                                  datetime.timezone.utc)
         self.signers[keys["AccessKeyId"]] = (keys["SecretAccessKey"], keys["Token"])
@@ -195,7 +195,7 @@ class Sts(StandIn):
 
 
 def set_mode(sts, mode):
-    """One of the program's modes."""
+    """Sets a mode of the program."""
     if mode == "expiring":
         sts.keys.lifetime = 60
     elif mode != "ok":

@@ -18,12 +18,12 @@
     if __name__ == "__main__":
         tap.main()
 
-A test fails by raising anything but Skip; the traceback goes out as TAP comments. Tests run in the
-order in which they were registered; one failure does not stop the next. Any words on the command
-line pick the tests whose names hold one of them.
+A test fails when it raises any exception but Skip; the traceback is printed as TAP comments. Tests run in the order
+of their registration, also after a failure. Words on the command line select the tests whose names contain one of
+them.
 
-In meson: test(..., protocol: 'tap'). There a program that skips must say so in TAP and exit with 0:
-meson takes 77 from a TAP program for an error.
+In meson: test(..., protocol: 'tap'). A program that skips must print that in TAP and exit with 0: meson takes 77
+from a TAP program for an error.
 """
 
 import fnmatch
@@ -35,7 +35,7 @@ _tests = []
 
 
 class Skip(Exception):
-    """Raised in a test: it is skipped, for the reason given."""
+    """A test raises this to be skipped; the argument is the reason."""
 
 
 def test(function_or_name):
@@ -51,18 +51,18 @@ def test(function_or_name):
 
 
 def add(name, function, *args, **kwargs):
-    """Registers a call under a name: for tables of cases."""
+    """Registers a call as a test with this name; for tables of cases."""
     _tests.append((name, lambda: function(*args, **kwargs)))
 
 
 def comment(text):
-    """Prints lines as TAP comments; print() in a test would upset the reader of the TAP stream."""
+    """Prints lines as TAP comments. A test must not call print(): its output would not be TAP."""
     for line in str(text).splitlines() or [""]:
         print("#", line, flush=True)
 
 
 def skip_all(reason):
-    """Ends the program at once: nothing of it can be tested here."""
+    """Skips all tests of the program, and ends it."""
     print("1..0 # SKIP", _one_line(reason), flush=True)
     sys.exit(0)
 
@@ -86,8 +86,8 @@ def matches(found, pattern, message=""):
 
 
 def wait_until(condition, seconds=10.0, message="the condition"):
-    """Calls `condition` every 20 ms until it returns something true, which is returned. Fails the
-    test after `seconds`."""
+    """Calls `condition` every 20 ms until it returns a true value, and returns that. Fails the test after
+    `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -99,7 +99,7 @@ def wait_until(condition, seconds=10.0, message="the condition"):
 
 
 def main():
-    """Runs the tests registered and exits: 0 if none failed, else 1."""
+    """Runs the registered tests, and exits: with 0 if none failed, else with 1."""
     words = sys.argv[1:]
     chosen = [t for t in _tests if not words or any(word in t[0] for word in words)]
     failed = 0

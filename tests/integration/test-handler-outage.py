@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""sqs-consumerd when its handler cannot be reached for a while. No message counts as failed, so none gets to the
-dead-letter queue unhandled; a message that crashes the handler still gets there."""
+"""sqs-consumerd while its handler cannot be reached. No message counts as failed, so none gets to the dead-letter
+queue unhandled; only a message that crashes the handler gets there."""
 
 import collections
 import itertools
@@ -21,12 +21,13 @@ from notify import Notify
 from sqs_local import SqsLocal
 from standin import Reply, StandIn
 
-PATIENCE = 60
-AWAY = 4  # seconds: twice the visibility timeout, so that leases are renewed meanwhile
+WAIT_SEC = 60
+OUTAGE_SEC = 4  # twice the visibility timeout, so that leases must be renewed
 
 
 class Application(StandIn):
-    """Answers what `answer_to(body)` returns: a status, or a Reply. `began` holds all bodies in order."""
+    """Answers each body with what `answer_to(body)` returns, a status or a Reply. `began` has all bodies in
+    order."""
 
     def __init__(self, answer_to=lambda body: 200, port=0):
         self.began = []
@@ -37,18 +38,18 @@ class Application(StandIn):
         body = request.body.decode()
         self.began.append(body)
         reply = self.answer_to(body)
-        return reply if isinstance(reply, Reply) else Reply(reply, "says so")
+        return reply if isinstance(reply, Reply) else Reply(reply, "answer")
 
 
 class Place:
-    """A server with a queue and its dead-letter queue, and a folder for a consumer."""
+    """A server with a queue and its dead-letter queue, and the state directory of a consumer."""
 
     def __init__(self, name, most=3):
         self.queue = name
         self.dead = "dead" + name[name.find("."):] if "." in name else "dead"
         self.server = SqsLocal(queues=[f"{q},FifoQueue=true" if q.endswith(".fifo") else q
                                        for q in (self.queue, self.dead)])
-        self.folder = tempfile.mkdtemp(prefix="test-away-")
+        self.folder = tempfile.mkdtemp(prefix="test-outage-")
         arn = self.attributes(self.dead)["QueueArn"]
         policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": most})
         sqs.call(self.server, "SetQueueAttributes", QueueUrl=self.server.queue_url(self.queue),
@@ -76,8 +77,7 @@ class Place:
 
     def end(self, daemon):
         """Stops the daemon; returns how often each message was received, by its body."""
-        daemon.signal()
-        tap.equal(daemon.wait(), 0, daemon.text)
+        daemon.stop()
         bodies = {r["message_id"]: r["body"] for r in self.server.records("sent")}
         return collections.Counter(bodies[r["message_id"]]
                                    for r in self.server.records("received", self.queue))
@@ -106,21 +106,21 @@ def free_port():
 
 
 def in_order(place, bodies):
-    """On a FIFO queue each group keeps its order."""
+    """Fails if a group of a FIFO queue is out of order."""
     if place.queue.endswith(".fifo"):
         for group in range(5):
             mine = [int(b[1:]) for b in bodies if int(b[1:]) % 5 == group]
             tap.equal(mine, sorted(mine))
 
 
-def nobody_listens(queue):
+def nobody_listens_for_a_while(queue):
     port = free_port()
     with Place(queue) as place, Notify() as notify:
         place.fill(20)
         start = time.monotonic()
         daemon = place.posting(port, env={"NOTIFY_SOCKET": notify.path})
         daemon.wait_for_line("The handler is not reached: http://127.0.0.1:")
-        time.sleep(AWAY)
+        time.sleep(OUTAGE_SEC)
         asked = len(place.server.records("received"))
         with Application(port=port) as application:
             place.server.wait_for_records("deleted", 20)
@@ -139,12 +139,12 @@ def nobody_listens(queue):
 
 
 for name in "jobs", "jobs.fifo":
-    tap.add(f"nobody listens for a while, and then all messages are handled ({name})",
-            nobody_listens, name)
+    tap.add(f"messages are handled once after nobody listened for a while ({name})",
+            nobody_listens_for_a_while, name)
 
 
 @tap.test
-def a_gateway_that_refuses_all_for_a_while_costs_no_message():
+def gateway_that_refuses_all_requests_for_a_while_fails_no_message():
     gate = threading.Event()
     refusals = itertools.cycle([502, Reply(503), Reply(503, headers=[("Retry-After", "1")]), 504])
     with Place("jobs") as place, \
@@ -152,7 +152,7 @@ def a_gateway_that_refuses_all_for_a_while_costs_no_message():
         place.fill(20)
         daemon = place.posting(application.port)
         daemon.wait_for_line("The handler is not reached: ")
-        time.sleep(AWAY)
+        time.sleep(OUTAGE_SEC)
         tap.ok(len(application.began) < 40, f"{len(application.began)} posts")
         gate.set()
         place.server.wait_for_records("deleted", 20)
@@ -161,8 +161,8 @@ def a_gateway_that_refuses_all_for_a_while_costs_no_message():
         tap.equal(set(counts.values()), {1}, daemon.text)
 
 
-def crashing(most, others):
-    """A message that crashes an application behind a gateway: 502 to it, and for a moment to all."""
+def crashes_the_application(most, others):
+    """A message crashes an application behind a gateway. The gateway answers 502 to it, and for a moment to all."""
     crashed = [0.0]
 
     def answer(body):
@@ -175,20 +175,21 @@ def crashing(most, others):
         place.fill(others)
         daemon = place.posting(application.port)
         place.server.wait_for_records("deleted", others)
-        tap.wait_until(lambda: place.dead_letters() == 1, PATIENCE, "the dead letter")
+        tap.wait_until(lambda: place.dead_letters() == 1, WAIT_SEC, "the dead letter")
         counts = place.end(daemon)
         tap.equal(counts["crash"], most)
         tap.equal([m["Body"] for m in sqs.receive(place.server, place.dead)], ["crash"])
         tap.equal(len(place.server.records("deleted")), others)
 
 
-tap.add("a message that crashes the application behind a gateway comes to its dead-letter queue",
-        crashing, 2, 9)
-tap.add("so it does where there is no other message", crashing, 1, 0)
+tap.add("message that crashes the application behind a gateway gets to the dead-letter queue",
+        crashes_the_application, 2, 9)
+tap.add("message that crashes the application gets to the dead-letter queue without any other message",
+        crashes_the_application, 1, 0)
 
 
 @tap.test
-def a_stop_gives_all_back_at_once():
+def stop_during_an_outage_releases_all_messages_at_once():
     with Place("jobs") as place:
         place.fill(10)
         daemon = place.posting(free_port(), stop_timeout=30)
@@ -200,7 +201,7 @@ def a_stop_gives_all_back_at_once():
         while len(got) < 10 and time.monotonic() < start + 20:
             got += [m["Body"] for m in sqs.receive(place.server, "jobs", visibility=60)]
         tap.equal(sorted(got), sorted(f"m{i}" for i in range(10)))
-        tap.ok(time.monotonic() - start < 15, "it waited")
+        tap.ok(time.monotonic() - start < 15, "the messages were not visible at once")
 
 
 @tap.test
@@ -229,18 +230,18 @@ def write_program(place, text='#!/bin/sh\necho "$(cat)" >> "$PLACE/handled"\n'):
     os.rename(place.path("new"), place.path("program"))
 
 
-def the_program_cannot_be_started(queue, spoil, says):
+def program_cannot_be_started_for_a_while(queue, spoil, says):
     with Place(queue) as place:
         write_program(place)
         daemon = place.consumer(handler="exec", command=[place.path("program")], concurrency=5)
         sqs.send(place.server, "m0", group="g0", queue=queue)
-        tap.wait_until(lambda: place.lines("handled") == ["m0"], PATIENCE, "the first message")
+        tap.wait_until(lambda: place.lines("handled") == ["m0"], WAIT_SEC, "the first message")
         spoil(place)
         for i in range(1, 20):
             sqs.send(place.server, f"m{i}", group=f"g{i % 5}", queue=queue)
         daemon.wait_for_line("The handler is not reached: cannot run consumer.command")
         tap.ok(says in daemon.text, daemon.text)
-        time.sleep(AWAY)
+        time.sleep(OUTAGE_SEC)
         write_program(place)
         place.server.wait_for_records("deleted", 20)
         counts = place.end(daemon)
@@ -250,19 +251,21 @@ def the_program_cannot_be_started(queue, spoil, says):
         tap.equal(set(counts.values()), {1}, daemon.text)
 
 
-tap.add("the program is away for a while", the_program_cannot_be_started, "jobs.fifo",
+tap.add("messages are handled once after the program was missing for a while",
+        program_cannot_be_started_for_a_while, "jobs.fifo",
         lambda place: os.unlink(place.path("program")), "No such file or directory")
-tap.add("the program may not be run for a while", the_program_cannot_be_started, "jobs",
+tap.add("messages are handled once after the program was not executable for a while",
+        program_cannot_be_started_for_a_while, "jobs",
         lambda place: os.chmod(place.path("program"), 0o644), "Permission denied")
 
 
 @tap.test
-def a_program_that_starts_and_fails_is_the_messages_own():
+def program_that_starts_and_fails_counts_as_a_failed_message():
     with Place("jobs", 2) as place:
         write_program(place, "#!/bin/sh\nexit 127\n")
         sqs.send(place.server, "bad", queue="jobs")
         daemon = place.consumer(handler="exec", command=[place.path("program")])
-        tap.wait_until(lambda: place.dead_letters() == 1, PATIENCE, "the dead letter")
+        tap.wait_until(lambda: place.dead_letters() == 1, WAIT_SEC, "the dead letter")
         tap.equal(place.end(daemon)["bad"], 2)
         tap.ok("is not reached" not in daemon.text, daemon.text)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Both daemons on sqs-local when something fails: what they retry, what ends the start, what they log. No message
-is lost or overtaken."""
+"""Both daemons when the network, the server, the keys or the clock fail: which failures end the start, which are
+retried, and what is logged. No message is lost or overtaken."""
 
 import os
 import random
@@ -26,8 +26,8 @@ def free_port():
         return s.getsockname()[1]
 
 
-def fails(name, status, *words, server=None, **options):
-    """The daemon ends with that status, one line holds all the words, and nothing was sent."""
+def check_fails(name, status, *words, server=None, **options):
+    """The daemon ends with this status, one line has all the words, and nothing was sent."""
     with SqsLocal(queues=[FIFO]) as own:
         daemon = Daemon(name, server or own, **options)
         tap.equal(daemon.wait(), status, daemon.text)
@@ -38,40 +38,40 @@ def fails(name, status, *words, server=None, **options):
 
 
 for name in DAEMONS:
-    tap.add(f"{name} does not start with a wrong secret", fails, name, 77, "InvalidSignatureException",
+    tap.add(f"{name} does not start with a wrong secret", check_fails, name, 77, "InvalidSignatureException",
             "check the access key", env={"AWS_SECRET_ACCESS_KEY": "wrong"})
-    tap.add(f"{name} does not start with an unknown key", fails, name, 77,
+    tap.add(f"{name} does not start with an unknown key", check_fails, name, 77,
             "UnrecognizedClientException", env={"AWS_ACCESS_KEY_ID": "AKIDUNKNOWN"})
-    tap.add(f"{name} does not start without credentials", fails, name, 77,
+    tap.add(f"{name} does not start without credentials", check_fails, name, 77,
             "environment: AWS_ACCESS_KEY_ID is not set", "shared credentials file:",
             "config file:", "instance metadata:", "/etc/credstore",
             env={"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None})
-    tap.add(f"{name} does not start with half of a key", fails, name, 77,
+    tap.add(f"{name} does not start with half of a key", check_fails, name, 77,
             "AWS_SECRET_ACCESS_KEY is not: set both", env={"AWS_SECRET_ACCESS_KEY": None})
-    tap.add(f"{name} does not start without its queue", fails, name, 69, "QueueDoesNotExist",
+    tap.add(f"{name} does not start without its queue", check_fails, name, 69, "QueueDoesNotExist",
             "check aws.queue_url", queue="absent.fifo")
-    tap.add(f"{name} does not start with a profile that is not there", fails, name, 77,
+    tap.add(f"{name} does not start with a missing profile", check_fails, name, 77,
             "no profile nobody", aws={"profile": "nobody"})
-    tap.add(f"{name} refuses a setting it does not know", fails, name, 78,
+    tap.add(f"{name} refuses a setting it does not know", check_fails, name, 78,
             "sqs-demo.conf:", "aws.regoin", "region", aws={"regoin": "eu-west-1"})
-    tap.add(f"{name} refuses a value of the wrong type", fails, name, 78,
+    tap.add(f"{name} refuses a value of the wrong type", check_fails, name, 78,
             "producer.send_interval", '"soon"', producer={"send_interval": "soon"})
-    tap.add(f"{name} refuses a value out of range", fails, name, 78,
+    tap.add(f"{name} refuses a value out of range", check_fails, name, 78,
             "consumer.max_messages", "11", "1 to 10", consumer={"max_messages": 11})
-    tap.add(f"{name} refuses broken syntax", fails, name, 78, "sqs-demo.conf:2",
+    tap.add(f"{name} refuses broken syntax", check_fails, name, 78, "sqs-demo.conf:2",
             config="aws = {\n region = ;\n};\n")
-    tap.add(f"{name} refuses a missing file", fails, name, 78, "/nonexistent/sqs-demo.conf",
+    tap.add(f"{name} refuses a missing file", check_fails, name, 78, "/nonexistent/sqs-demo.conf",
             "No such file", arguments=["--config=/nonexistent/sqs-demo.conf"])
-    tap.add(f"{name} refuses an endpoint that is none", fails, name, 78, "aws.endpoint_url",
+    tap.add(f"{name} refuses an invalid endpoint", check_fails, name, 78, "aws.endpoint_url",
             aws={"endpoint_url": "ftp://127.0.0.1/"})
-    tap.add(f"{name} refuses an option it does not know", fails, name, 64, "--frobnicate",
+    tap.add(f"{name} refuses an option it does not know", check_fails, name, 64, "--frobnicate",
             arguments=["--frobnicate"])
-    tap.add(f"{name} checks a broken configuration", fails, name, 78, "aws.regoin",
+    tap.add(f"{name} checks a broken configuration", check_fails, name, 78, "aws.regoin",
             aws={"regoin": "eu-west-1"}, arguments=["--check-config"])
 
 
 @tap.test
-def keys_come_from_the_credentials_directory():
+def keys_in_the_credentials_directory_are_found():
     with SqsLocal(queues=[FIFO]) as server:
         none = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
         folder = Daemon("sqs-producerd", server, arguments=["--version"]).folder
@@ -90,7 +90,7 @@ def keys_come_from_the_credentials_directory():
 
 
 @tap.test
-def a_session_token_is_sent_and_signed():
+def session_token_is_sent_and_signed():
     with SqsLocal(queues=[FIFO], session_token="atoken/of+any=form") as server:
         producer = Daemon("sqs-producerd", server)
         tap.equal(producer.wait(), 0, producer.text)
@@ -98,7 +98,7 @@ def a_session_token_is_sent_and_signed():
 
 
 @tap.test
-def a_refused_signature_does_not_bring_the_token_into_the_log():
+def refused_signature_does_not_log_the_session_token():
     with SqsLocal(queues=[FIFO], session_token="TOKENTOKENTOKEN") as server:
         daemon = Daemon("sqs-producerd", server, log={"level": "debug"},
                         env={"AWS_SECRET_ACCESS_KEY": "wrong"})
@@ -108,7 +108,7 @@ def a_refused_signature_does_not_bring_the_token_into_the_log():
 
 
 @tap.test
-def a_server_that_comes_later_is_waited_for():
+def daemons_wait_for_a_server_that_starts_later():
     port = free_port()
     with SqsLocal(queues=[FIFO]) as model:
         class Later:
@@ -127,7 +127,7 @@ def a_server_that_comes_later_is_waited_for():
 
 
 @tap.test
-def a_server_that_goes_away_and_comes_back_is_waited_for():
+def daemons_wait_for_a_server_that_is_restarted():
     with SqsLocal(queues=[FIFO]) as server:
         producer = Daemon("sqs-producerd", server, producer={"messages_to_send": 0})
         producer.wait_for_line("SQS Response", 3)
@@ -137,14 +137,13 @@ def a_server_that_goes_away_and_comes_back_is_waited_for():
         server._start(server.port)
         producer.wait_for_line("The queue answers again")
         server.wait_for_records("sent", before + 3)
-        producer.signal()
-        tap.equal(producer.wait(), 0, producer.text)
+        producer.stop()
         ids = [r["deduplication_id"] for r in server.records("sent")]
         tap.equal(len(ids), len(set(ids)))
 
 
 @tap.test
-def a_stop_while_the_queue_is_away_ends_at_once_when_nothing_is_in_hand():
+def stop_without_a_server_and_messages_in_flight_ends_at_once():
     with SqsLocal(queues=[FIFO]) as server:
         for name in DAEMONS:
             daemon = Daemon(name, server, endpoint=f"http://127.0.0.1:{free_port()}")
@@ -154,7 +153,7 @@ def a_stop_while_the_queue_is_away_ends_at_once_when_nothing_is_in_hand():
 
 
 def clock_off(offset):
-    """The clock is learnt from the first reply: one request fails, and one line says so."""
+    """The daemon corrects its clock after the first reply: one request fails, and one line is logged."""
     refused = []
 
     def watch(_, operation, reply):
@@ -177,8 +176,8 @@ for offset in (1200, -1200, 3600, -3600):
     tap.add(f"a clock {offset} s off costs one failed request", clock_off, offset)
 
 
-def told_another_time(code, date):
-    """One refusal with such a Date. All is sent, and the lines about the clock come back."""
+def lines_after_refusal_with_date(code, date):
+    """One request is refused with this Date. All messages are sent; returns the lines about the clock."""
     def spoil(number, operation, reply):
         if reply and operation == "SendMessage" and number == 2:
             reply["status"] = 403
@@ -193,20 +192,21 @@ def told_another_time(code, date):
 
 
 @tap.test
-def a_clock_that_is_right_again_is_called_so():
-    lines = told_another_time("SignatureDoesNotMatch", "Thu, 01 Jan 2099 00:00:00 GMT")
+def clock_that_is_right_again_is_logged():
+    lines = lines_after_refusal_with_date("SignatureDoesNotMatch", "Thu, 01 Jan 2099 00:00:00 GMT")
     tap.equal(len(lines), 2, lines)
     tap.ok("behind" in lines[0] and "agrees with AWS's again" in lines[1], lines)
 
 
 for year, day in (1900, "Mon"), (9999, "Fri"):
-    @tap.test(f"a refusal that says it is {year} changes nothing and ends nothing")
+    @tap.test(f"a refusal with the year {year} is ignored")
     def impossible_time(year=year, day=day):
-        tap.equal(told_another_time("RequestExpired", f"{day}, 01 Jan {year} 00:00:00 GMT"), [])
+        date = f"{day}, 01 Jan {year} 00:00:00 GMT"
+        tap.equal(lines_after_refusal_with_date("RequestExpired", date), [])
 
 
 @tap.test
-def the_no_of_a_gateway_is_not_taken_for_one_of_sqs():
+def denial_by_a_gateway_is_not_taken_for_a_denial_by_sqs():
     def spoil(number, operation, reply):
         if reply and operation == "SendMessage" and number == 2:
             reply["status"] = 403
@@ -221,7 +221,7 @@ def the_no_of_a_gateway_is_not_taken_for_one_of_sqs():
 
 
 @tap.test
-def an_operation_that_is_denied_beside_others_that_work_is_told_once():
+def denied_operation_among_allowed_ones_is_logged_once():
     is_denied = threading.Event()
     is_denied.set()
 
@@ -238,9 +238,9 @@ def an_operation_that_is_denied_beside_others_that_work_is_told_once():
                           consumer={"concurrency": 10, "receivers": 2,
                                     "exit_after_empty_receives": 0})
         consumer.wait_for_line("Message read from queue", 10)
-        # The first may be of one message or of several.
+        # The first denied request has one message or several.
         consumer.wait_for_line("failed: sqs:DeleteMessage is denied: AccessDeniedException")
-        time.sleep(7)  # some more of them fail meanwhile
+        time.sleep(7)  # in this time more deletes are denied
         told = [line for line in consumer.lines
                 if line.startswith("DeleteMessage") and " failed" in line]
         tap.equal(len(told), 1, consumer.text)
@@ -252,7 +252,7 @@ def an_operation_that_is_denied_beside_others_that_work_is_told_once():
 
 
 def portal(status, headers=()):
-    """Both daemons start while a portal answers in the place of SQS, and work when it lets them through."""
+    """Both daemons start while a portal answers in place of SQS, and work when it forwards their requests."""
     is_open = threading.Event()
 
     def spoil(number, operation, reply):
@@ -270,18 +270,17 @@ def portal(status, headers=()):
         for daemon in daemons:
             tap.equal(daemon.wait(), 0, daemon.text)
             daemon.wait_for_line("The queue answers again")
-        # The consumer may be through before the producer has begun.
+        # The consumer may end before the producer sends.
         tap.equal(len(server.records("sent")), 5)
 
 
-tap.add("a portal that redirects at the start is waited for", portal, 302,
+tap.add("daemons wait for a portal that redirects at the start", portal, 302,
         headers=[("Location", "http://portal.invalid/")])
-tap.add("a proxy that forbids at the start is waited for", portal, 403)
+tap.add("daemons wait for a proxy that forbids at the start", portal, 403)
 
 
 def spoil_some(what):
-    """The second and the fifth request of each operation get a spoilt reply, after the server has
-    acted."""
+    """The second and the fifth request of each operation get a spoilt reply, after the server has done them."""
 
     def spoil(number, operation, reply):
         if number not in (2, 5):
@@ -336,8 +335,8 @@ def drop_before(reply):
 
 
 def spoilt_replies(what):
-    """Replies to sends and deletes are spoilt: all messages still come through, once, in order.
-    Spoilt replies to receives would make messages wait for their visibility timeout: made short."""
+    """Replies are spoilt: all messages are still sent and handled, once and in order. The visibility timeout is
+    short, since messages of a spoilt receive wait for it."""
     with SqsLocal(queues=[FIFO + ",VisibilityTimeout=2"]) as server:
         with Proxy(server, spoil_some(what)) as proxy:
             producer = Daemon("sqs-producerd", server, endpoint=proxy.url,
@@ -358,11 +357,11 @@ def spoilt_replies(what):
 
 
 for what in (not_json, empty, cut_off, cut_json, html_503, wrong_md5, too_large, drop_before):
-    tap.add(f"replies spoilt by {what.__name__} lose nothing", spoilt_replies, what)
+    tap.add(f"replies spoilt by {what.__name__} lose no message", spoilt_replies, what)
 
 
 @tap.test
-def sigkill_at_any_moment_loses_nothing_and_keeps_the_order():
+def sigkill_at_random_moments_loses_no_message_and_keeps_the_order():
     seed = int(os.environ.get("SEED") or random.randrange(1 << 32))
     tap.comment(f"SEED={seed}")
     chance = random.Random(seed)
@@ -392,7 +391,7 @@ def sigkill_at_any_moment_loses_nothing_and_keeps_the_order():
 
 
 @tap.test
-def nothing_secret_is_logged_at_any_level():
+def secrets_are_logged_at_no_level():
     with SqsLocal(queues=[FIFO], session_token="TOKENTOKENTOKEN") as server:
         for name in DAEMONS:
             with Proxy(server, spoil_some(html_503)) as proxy:
