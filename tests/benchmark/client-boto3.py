@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The daemons' work done with boto3: client-boto3.py QUEUE_URL send|receive MESSAGES BATCH THREADS
+"""The work of the daemons, done with boto3: client-boto3.py QUEUE_URL send|receive MESSAGES BATCH THREADS
 
-Keys, region and endpoint come from the environment. Prints one JSON object about the work itself,
-without what it took to start."""
+Keys, region and endpoint come from the environment. Prints one JSON object about the work, without the cost of the
+start."""
 
 import concurrent.futures
 import datetime

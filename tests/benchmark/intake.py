@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What it costs to hand in messages at sqs-producerd's socket, and to bring them from there to the queue.
+"""The cost of submitting messages at the socket of sqs-producerd, and of sending them from the spool.
 
-The spool is on the disk of the build folder, and each answer waits for that disk. While messages are
-handed in, the server answers every request with an error, so that nothing is sent at the same time.
+The spool is on the disk of the build folder, and each answer waits for this disk. While messages are submitted, the
+server answers every request with an error, so that none is sent at the same time.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ def folder_on_disk():
 
 
 def syncs_a_second(count=300):
-    """A loop of nothing but pwrite and fdatasync of 4 KiB, in a file that has its size already."""
+    """Returns the rate of a bare loop of pwrite and fdatasync of 4 KiB, in a file that does not grow."""
     with folder_on_disk() as folder, open(os.path.join(folder, "file"), "wb", buffering=0) as file:
         block = os.urandom(SYNC_BYTES)
         os.pwrite(file.fileno(), block * count, 0)
@@ -56,7 +56,7 @@ def _end(producer):
     runs.ended_well(producer)
 
 
-def _hand_in(spool, submitters, messages):
+def _submit(spool, submitters, messages):
     with runs.on_core(runs.SERVER_CORE):
         done = subprocess.run([os.path.join(runs.PROGRAMS, "submitters"), spool.socket,
                                str(submitters), str(messages)], stdin=subprocess.DEVNULL,
@@ -66,44 +66,43 @@ def _hand_in(spool, submitters, messages):
     return json.loads(done.stdout)
 
 
-def _in(submitters, messages):
-    """Returns what the submitters saw, and measure's report of the daemon."""
+def _measure_submit(submitters, messages):
+    """Returns the report of the submitters, and that of measure about the daemon."""
 
     def run(prefix):
         with folder_on_disk() as folder, runs.server(0) as local, Spool(folder) as spool:
             local.set_faults("*:error-503:every=1")
             with _producer(spool, local, prefix) as producer:
-                seen = _hand_in(spool, submitters, messages)
+                report = _submit(spool, submitters, messages)
                 _end(producer)
             if spool.count() != messages:
                 raise Failure(f"{spool.count()} of {messages} messages are in the spool")
-            return seen
+            return report
 
     return runs.measured(run)
 
 
-def run_in(submitters, messages):
-    """Returns Used, and the median and 99th percentile of an answer's microseconds."""
-    _, start = _in(submitters, submitters)
-    seen, total = _in(submitters, messages)
+def run_submit(submitters, messages):
+    """Returns Used, and the median and 99th percentile of the time until an answer, in microseconds."""
+    _, start = _measure_submit(submitters, submitters)
+    report, total = _measure_submit(submitters, messages)
     used = runs.Used(messages, *(max(0, total[key] - start[key])
                                  for key in ("user_usec", "system_usec")),
-                     seen["wall_usec"], total["peak_kib"])
-    return used, seen["p50_usec"], seen["p99_usec"]
+                     report["wall_usec"], total["peak_kib"])
+    return used, report["p50_usec"], report["p99_usec"]
 
 
-USER_CONNECTIONS_MAX = 500  # one user may hold half of the places
+USER_CONNECTIONS_MAX = 500  # one user may have half of all connections
 
 
-def _out(messages):
-    """From a spool that is filled to the queue. Returns the microseconds from the first message there to
-    the last."""
+def _measure_send(messages):
+    """Sends all messages of a spool. Returns the microseconds from the first message on the queue to the last."""
 
     def run(prefix):
         with folder_on_disk() as folder, runs.server(0) as local, Spool(folder) as spool:
             local.set_faults("*:error-503:every=1")
             with _producer(spool, local) as producer:
-                _hand_in(spool, min(USER_CONNECTIONS_MAX, messages), messages)
+                _submit(spool, min(USER_CONNECTIONS_MAX, messages), messages)
                 _end(producer)
             local.set_faults()
             connection = local.connection()
@@ -112,7 +111,7 @@ def _out(messages):
                 _end(producer)
             connection.close()
             if spool.count() != 0:
-                raise Failure(f"{spool.count()} messages are in the spool still")
+                raise Failure(f"{spool.count()} messages are still in the spool")
             return wall
 
     return runs.measured(run)
@@ -131,9 +130,9 @@ def _wait_for(local, connection, producer, messages):
         time.sleep(0.005)
 
 
-def run_out(messages):
-    _, start = _out(1)
-    wall, total = _out(messages)
+def run_send(messages):
+    _, start = _measure_send(1)
+    wall, total = _measure_send(messages)
     return runs.Used(messages, *(max(0, total[key] - start[key])
                                  for key in ("user_usec", "system_usec")), wall,
                      total["peak_kib"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How long a message takes, and how long a daemon takes to begin."""
+"""The time from the send of a message until it is handled, and from the start of a daemon to its first send."""
 
 import datetime
 import re
@@ -14,7 +14,7 @@ LINGER_SEC = 0.005
 
 
 class TimedDaemon(Daemon):
-    """Notes when each line came: `times` belongs to `lines`."""
+    """A daemon whose `times` has the moment at which each of its `lines` came."""
 
     def _read(self):
         self.times = []
@@ -24,8 +24,8 @@ class TimedDaemon(Daemon):
 
 
 def from_send_to_handled(batch, rtt_ms, messages):
-    """Sorted seconds from the making of a message, which is told in its body, to the consumer's line
-    about it, at 250 messages a second."""
+    """Returns sorted seconds from the time stamp in a message's body to the consumer's line about it, at 250
+    messages a second."""
     log = {"level": "info", "target": "stderr"}
     linger = LINGER_SEC if batch > 1 else 0.0
     with server(rtt_ms) as local, on_core(CLIENT_CORE):
@@ -59,7 +59,7 @@ def percentile(values, share):
 
 
 def first_send(rtt_ms, runs=5):
-    """Sorted seconds from the start of the producer's process to its first message on the queue."""
+    """Returns sorted seconds from the start of the producer's process to its first message on the queue."""
     found = []
     for _ in range(runs):
         with server(rtt_ms, record=True) as local, on_core(CLIENT_CORE):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The most memory that a consumer takes with 32 receivers of 10 messages, as large as they can be."""
+"""The peak memory of a consumer with 32 receivers of 10 messages of the maximum size."""
 
 import hashlib
 import json
@@ -29,8 +29,8 @@ def message(number, body, escaped):
 
 
 class Flood(StandIn):
-    """Gives small messages until all receivers are at work, and then replies of 60 MiB: ten messages
-    of 1 MiB whose every byte is escaped. After `large` of those the queue is empty."""
+    """Answers `small` receives with small messages, so that all receivers start, then `large` receives with
+    replies of 60 MiB (ten messages of 1 MiB whose every byte is escaped). Then the queue is empty."""
 
     def __init__(self, small, large):
         self._lock = threading.Lock()
@@ -73,7 +73,7 @@ def consume(server, **settings):
     while consumer.process.poll() is None:
         try:
             peak = max(peak, peak_kib(consumer))
-        except (OSError, StopIteration):  # it has ended
+        except (OSError, StopIteration):  # the consumer has ended
             break
         threading.Event().wait(0.02)
     ended_well(consumer)
@@ -82,7 +82,7 @@ def consume(server, **settings):
 
 
 def of_whole_messages(n=160):
-    """Of messages of 1 MiB, sent by sqs-local."""
+    """Returns the peak memory with messages of 1 MiB from sqs-local, in KiB."""
     with SqsLocal(queues=[QUEUE], record=False) as server:
         for i in range(n):
             sqs.send(server, "x" * (MIB - 10) + f"{i:010}", queue=QUEUE)
@@ -90,6 +90,7 @@ def of_whole_messages(n=160):
 
 
 def of_large_replies(large=12):
+    """Returns the peak memory with replies of 60 MiB, in KiB."""
     with SqsLocal(queues=[QUEUE], record=False) as model, Flood(100, large) as flood:
         class Server:
             url = flood.url
@@ -97,5 +98,5 @@ def of_large_replies(large=12):
             queue_url = staticmethod(lambda name: f"{flood.url}/000000000000/{name}")
         peak = consume(Server)
         if flood.n_large != large:
-            raise Failure(f"only {flood.n_large} large replies were asked for")
+            raise Failure(f"only {flood.n_large} large replies were sent")
         return peak

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Runs one piece of work by one contender, on a server of its own, and says what it used.
+"""Runs one piece of work with one program, on a new server, and returns what it used.
 
-A piece of work is to send messages, or to receive and delete them. Each server is new and runs on one
-core, each contender on another. What a daemon took to start, to connect and to end is measured by a
-run of a single message, and taken off; the other contenders say themselves what their work took.
+A piece of work is to send messages, or to receive and delete them. The server runs on one core, the program on
+another. The cost of a daemon's start, connection and end is measured with a single message, and subtracted; other
+programs report the cost of their work themselves.
 """
 
 import contextlib
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -34,8 +33,8 @@ class Failure(Exception):
 
 
 class Work:
-    """What is to be done: `kind` "send" or "receive", `batch` messages a request, the network's round
-    trip, `in_flight` requests at once."""
+    """A piece of work: `kind` "send" or "receive", `batch` messages a request, the round trip of the network,
+    `in_flight` requests at the same time."""
 
     def __init__(self, kind, batch, rtt_ms):
         self.kind, self.batch, self.rtt_ms = kind, batch, rtt_ms
@@ -47,7 +46,7 @@ class Work:
         return f"{what}, " + ("one by one" if self.batch == 1 else f"batches of {self.batch}")
 
     def settings(self):
-        """The daemon's, as groups of its configuration."""
+        """The daemon's settings for it, as groups of the configuration."""
         if self.kind == "send":
             return {"producer": {"send_interval": 0.0, "groups": GROUPS, "batch_size": self.batch,
                                  "max_connections": self.in_flight}}
@@ -58,8 +57,8 @@ class Work:
 
 
 class Used:
-    """What a run took: microseconds of CPU (user, system), of time, KiB of memory at the peak, and
-    the share of its core that the server used meanwhile."""
+    """What a run used: microseconds of CPU (user, system) and of time, the peak memory in KiB, and the share of
+    its core that the server used."""
 
     def __init__(self, messages, user, system, wall, peak_kib=None, server_share=None):
         self.messages, self.user, self.system, self.wall = messages, user, system, wall
@@ -76,7 +75,7 @@ class Used:
 
 @contextlib.contextmanager
 def on_core(core):
-    """Processes that are started here run there."""
+    """Processes started in this context run on this core."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -94,7 +93,7 @@ def server(rtt_ms, record=False):
 
 
 class ServerShare:
-    """How much of its core the server used since this was made."""
+    """The share of its core that the server has used since this object was made."""
 
     def __init__(self, local):
         self._path = f"/proc/{local.process.pid}/stat"
@@ -110,7 +109,7 @@ class ServerShare:
 
 
 def remaining(local, connection=None):
-    """Messages on the queue, those in flight among them."""
+    """The number of messages on the queue, with those in flight."""
     found = sqs.call(local, "GetQueueAttributes", connection=connection,
                      QueueUrl=local.queue_url(QUEUE), AttributeNames=["All"])["Attributes"]
     return (int(found["ApproximateNumberOfMessages"])
@@ -119,7 +118,7 @@ def remaining(local, connection=None):
 
 @contextlib.contextmanager
 def daemon(name, local, prefix=(), **settings):
-    """A daemon that logs what is at least a notice, to a pipe."""
+    """Starts a daemon that logs at the level notice, to a pipe."""
     with on_core(CLIENT_CORE):
         started = Daemon(name, local, queue=QUEUE, prefix=prefix,
                          **{"log": {"level": "notice", "target": "stderr"}, **settings})
@@ -136,8 +135,8 @@ def ended_well(started, seconds=120):
 
 
 def wait_until_empty(local, started, messages):
-    """Until the consumer has deleted all; returns the microseconds that so many messages would have
-    taken at the pace between the samples (start and end left out)."""
+    """Waits until the consumer has deleted all messages. Returns the microseconds for `messages` at the pace
+    between the first and the last sample, which leaves out the start and the end."""
     samples = []
     connection = local.connection()
     deadline = time.monotonic() + 120
@@ -163,7 +162,7 @@ def fill(local, messages):
 
 
 def _daemon_once(work, messages, prefix):
-    """Returns the pace's microseconds (or None) and the server's share."""
+    """Returns the microseconds by the pace (or None), and the server's share."""
     with server(work.rtt_ms) as local:
         settings = work.settings()
         if work.kind == "send":
@@ -186,15 +185,15 @@ def _daemon_once(work, messages, prefix):
 
 
 def measured(function):
-    """Calls the function with a prefix under which a program is measured; returns its result and
-    measure's report."""
+    """Calls the function with a prefix that makes tests/benchmark/measure.c run the program. Returns its result,
+    and the report of measure."""
     with tempfile.NamedTemporaryFile("r", prefix="bench-") as report:
         result = function((os.path.join(PROGRAMS, "measure"), report.name))
         return result, json.loads(report.read())
 
 
 def libraries_kib():
-    """The memory of a process that has the daemons' libraries, made ready, and does nothing."""
+    """The memory of a process that loads and initializes the daemons' libraries, and does nothing else."""
     _, report = measured(lambda prefix: subprocess.run(
         [*prefix, os.path.join(PROGRAMS, "libraries")], check=True))
     return report["peak_kib"]
@@ -237,12 +236,12 @@ def floor_command(work, messages):
 
 def run_floor(work, messages):
     used, _ = run_program(work, messages, floor_command(work, messages), is_filled=False)
-    used.peak_kib = used.server_share = None  # the requests made before, and the making of them
+    used.peak_kib = used.server_share = None  # subtract the making of the requests
     return used
 
 
 def run_sdk(work, messages, start_of_command):
-    """`start_of_command` names the program and its first arguments."""
+    """`start_of_command`: the program and its first arguments."""
     return run_program(work, messages, lambda local: [
         *start_of_command, local.queue_url(QUEUE), work.kind, str(messages), str(work.batch),
         "8"])[0]
@@ -258,7 +257,7 @@ def run_posts(who, messages, in_flight):
 
 
 def run_programs(rounds, count):
-    """Yields what tests/benchmark/exec-rate.c prints."""
+    """Yields the lines that tests/benchmark/exec-rate.c prints."""
     with on_core(CLIENT_CORE):
         done = subprocess.run([os.path.join(PROGRAMS, "exec-rate"), "/bin/true", str(rounds),
                                str(count)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -276,12 +275,12 @@ def _callgrind(out, *options):
 
 
 def _counted(out):
-    """Instructions by program or library (Callgrind Format Specification): a line of costs belongs to the
-    object named last, but for the line after "calls=", which is what the called function took."""
+    """Returns instructions by program or library (Callgrind Format Specification). A cost line belongs to the
+    object named last; the line after "calls=" is the cost of the called function, and does not count."""
     names, found, name, is_call = {}, {}, None, False
     with open(out, encoding="utf-8", errors="replace") as file:
         for line in file:
-            if line.startswith(("ob=", "cob=")):  # "cob" is that of the called function
+            if line.startswith(("ob=", "cob=")):  # "cob" names the object of the called function
                 number, _, path = line.split("=", 1)[1].strip().partition(" ")
                 if path:
                     names[number] = os.path.basename(path).split(".so", maxsplit=1)[0]
@@ -294,12 +293,12 @@ def _counted(out):
             else:
                 is_call = line.startswith("calls=")
     if not found:
-        raise Failure("callgrind has counted nothing")
+        raise Failure("callgrind has counted no instruction")
     return found
 
 
 def _instructions_of(function, messages):
-    """The difference between N and 2N messages, for each of the N; by program or library."""
+    """Returns the instructions a message, by program or library: the difference between N and 2N messages."""
     counts = []
     for n in messages, 2 * messages:
         with tempfile.NamedTemporaryFile(prefix="bench-callgrind-") as out:

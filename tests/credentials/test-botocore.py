@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The paths of the shared files and the older names of FIPS endpoints mean here what they mean to botocore.
-Skipped without botocore."""
+"""Paths of the shared files and old names of FIPS regions have the same meaning as for botocore. Skipped without
+botocore."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import tap
 TOOL = sys.argv.pop(1)
 PRODUCER = os.path.join(os.environ["BUILD_ROOT"], "src", "producerd", "sqs-producerd")
 
-# Both read lines of JSON, an environment each, and answer each with a line.
+# Both programs read an environment from each line, as JSON, and answer with a line.
 ASK_KEYS = """
 import json, os, sys
 import botocore.session
@@ -41,7 +41,7 @@ def need_botocore():
     try:
         import botocore.session  # pylint: disable=unused-import,import-outside-toplevel
     except ImportError:
-        raise tap.Skip("no botocore here")
+        raise tap.Skip("botocore is not installed")
 
 
 def ask_botocore(program, environments):
@@ -91,7 +91,7 @@ REGIONS = ["us-east-1", "fips-us-east-1", "us-east-1-fips", "fips-us-gov-west-1"
 
 
 @tap.test
-def regions_with_fips_in_their_names_mean_what_they_mean_to_botocore():
+def region_with_fips_in_its_name_has_the_endpoint_of_botocore():
     need_botocore()
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
         file.write('aws: { queue_url = "https://queue.invalid/1/q"; };\n')

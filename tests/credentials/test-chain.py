@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The order of the default chain of credentials, and what it says if it finds none."""
+"""The default chain of credential providers: its order, and the reasons that it gives when it finds no keys."""
 
 import os
 import sys
@@ -9,7 +9,6 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import credentials_tool
 import tap
 from container import Container
-from credentials_tool import check_found
 from imds import Imds
 from standin import Reply
 from sts import Sts
@@ -19,7 +18,7 @@ ARN = "arn:aws:iam::123456789012:role/"
 
 
 class Everything:
-    """Every place of the chain has keys, each its own, for the profiles default and work."""
+    """Every source of the chain has keys of its own, for the profiles default and work."""
 
     def __init__(self):
         self._folder = tempfile.TemporaryDirectory(prefix="test-chain-")
@@ -56,7 +55,7 @@ class Everything:
             file.write(text)
 
     def ask(self, *arguments):
-        """Where the keys came from, in a word."""
+        """Asks the chain; returns the access key id, which names the source, or the text of a failure."""
         for name, prefix in ("config", "profile "), ("credentials", ""):
             self.write(name, "".join(
                 f"[{'' if profile == 'default' else prefix}{profile}]\n"
@@ -72,7 +71,7 @@ class Everything:
             del getattr(self, file)[profile][key]
 
     def role(self):
-        """The last role that was assumed."""
+        """The name of the last assumed role."""
         return self.sts.calls[-1]["RoleArn"][len(ARN):]
 
     def __enter__(self):
@@ -84,7 +83,7 @@ class Everything:
 
 
 @tap.test
-def the_places_are_asked_in_order():
+def sources_are_asked_in_order():
     with Everything() as all_of_them:
         a = all_of_them
         tap.equal(a.ask(), "ENVIRONMENT")
@@ -117,18 +116,18 @@ def the_places_are_asked_in_order():
                  "credential_process: profile default has no credential_process",
                  f"config file: {a.path('config')} (profile default has no keys there)",
                  "container: ", "instance metadata: ")
-        places = [text.find(name) for name in names]
-        tap.ok(-1 not in places and places == sorted(places), f"{places} in {text}")
+        positions = [text.find(name) for name in names]
+        tap.ok(-1 not in positions and positions == sorted(positions), f"{positions} in {text}")
 
 
 @tap.test
-def a_profile_that_is_set_passes_over_the_environment():
+def profile_in_the_settings_skips_the_environment():
     with Everything() as a:
         tap.matches(a.ask("--profile=work"), "ASIAROLE*")
         tap.equal(a.role(), "work")
         a.take("role_arn", "source_profile", profile="work")
         tap.equal(a.ask("--profile=work"), "FILE-work")
-        # AWS_PROFILE only chooses the profile.
+        # AWS_PROFILE only selects the profile.
         a.env["AWS_PROFILE"] = "work"
         tap.equal(a.ask(), "ENVIRONMENT")
         del a.env["AWS_ACCESS_KEY_ID"]
@@ -136,14 +135,14 @@ def a_profile_that_is_set_passes_over_the_environment():
         tap.equal(a.role(), "web")
         del a.env["AWS_WEB_IDENTITY_TOKEN_FILE"]
         tap.equal(a.ask(), "FILE-work")
-        # Container and instance come last, even then.
+        # Container and instance come last also with a profile.
         a.take("aws_access_key_id", "aws_secret_access_key", profile="work", file="credentials")
         a.take("aws_access_key_id", "aws_secret_access_key", "credential_process", profile="work")
         tap.matches(a.ask("--profile=work"), "ASIACONTAINER*")
 
 
 @tap.test
-def a_profile_for_people_ends_the_chain():
+def profile_with_a_browser_sign_in_ends_the_chain():
     with Everything() as a:
         del a.env["AWS_ACCESS_KEY_ID"], a.env["AWS_WEB_IDENTITY_TOKEN_FILE"]
         a.take("role_arn", "source_profile")
@@ -158,7 +157,7 @@ def a_profile_for_people_ends_the_chain():
 
 
 @tap.test
-def a_place_that_is_set_up_but_fails_ends_the_chain():
+def source_that_is_set_up_but_fails_ends_the_chain():
     with Everything() as a:
         del a.env["AWS_SECRET_ACCESS_KEY"]
         tap.matches(a.ask(), "environment: *AWS_SECRET_ACCESS_KEY is not*")
@@ -182,7 +181,7 @@ def a_place_that_is_set_up_but_fails_ends_the_chain():
 
 
 @tap.test
-def a_profile_that_is_not_there_ends_the_chain():
+def missing_profile_ends_the_chain():
     with Everything() as a:
         tap.matches(a.ask("--profile=nobody"), "shared credentials file: *no profile nobody, *")
         del a.env["AWS_ACCESS_KEY_ID"], a.env["AWS_WEB_IDENTITY_TOKEN_FILE"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The credential provider for containers, on a stand-in for the endpoint that it asks."""
+"""The credential provider for containers, with a stand-in for the endpoint of ECS and EKS."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import credentials_tool
 import tap
 from container import Container
-from credentials_tool import check_found
+from credentials_tool import check_found, check_no_keys
 from role_keys import RoleKeys
 from standin import Reply
 
@@ -25,14 +25,8 @@ def ask(*arguments, **env):
     return credentials_tool.run(TOOL, "container", *arguments, env=env)
 
 
-def fails(answers, *words, outcome="failed"):
-    tap.equal(answers.outcome, outcome, str(answers))
-    for word in words:
-        tap.ok(word in answers.text, f"no {word!r} in {answers.text!r}")
-
-
 @tap.test
-def without_its_variables_it_is_not_set_up():
+def provider_without_its_variables_is_not_set_up():
     for env in {}, {FULL: "", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": ""}, {TOKEN: "t"}:
         answers = ask(**env)
         tap.equal(answers.outcome, "not set up")
@@ -54,7 +48,7 @@ def keys_are_found():
 
 
 @tap.test
-def keys_without_token_and_expiration_are_for_ever():
+def keys_without_token_and_expiration_never_expire():
     with Container() as container:
         container.reply = Reply(200, '{"AccessKeyId": "A", "SecretAccessKey": "S"}')
         answers = ask(**{FULL: container.credentials_url})
@@ -63,19 +57,19 @@ def keys_without_token_and_expiration_are_for_ever():
 
 
 @tap.test
-def the_token_is_sent_as_it_is():
+def token_is_sent_unchanged():
     with Container(token="Bearer  T0KEN=== ;x") as container:
         check_found(ask(**{FULL: container.credentials_url, TOKEN: "Bearer  T0KEN=== ;x"}),
                     container.keys.current())
 
 
 @tap.test
-def the_token_file_wins_and_is_read_at_each_fetch():
+def token_file_overrides_the_token_and_is_read_at_each_fetch():
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "token")
 
         class Rotating(Container):
-            """Has another token in the file before it answers."""
+            """Writes another token into the file before it answers."""
 
             def answer(self, request):
                 write("second")
@@ -96,16 +90,16 @@ def the_token_file_wins_and_is_read_at_each_fetch():
 
 
 @tap.test
-def a_token_file_that_is_a_fifo_is_refused_at_once():
+def token_file_that_is_a_fifo_is_refused_at_once():
     with Container() as container, tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "token")
-        os.mkfifo(path)  # which nobody writes to
-        fails(ask(**{FULL: container.credentials_url, TOKEN_FILE: path}), path)
+        os.mkfifo(path)  # nobody writes to it
+        check_no_keys(ask(**{FULL: container.credentials_url, TOKEN_FILE: path}), path)
         tap.equal(container.requests, [])
 
 
 @tap.test
-def bad_tokens_are_refused_without_being_sent_or_shown():
+def invalid_token_is_refused_and_neither_sent_nor_shown():
     rows = [("SEKRET\n", "line break"), ("SEKRET\r\nX: y", "line break"), ("", "is empty"),
             ("SEKRET\x00", "control character"), ("SEKRET\t", "control character"),
             ("SEKRET\xe4", "not ASCII"),
@@ -115,19 +109,19 @@ def bad_tokens_are_refused_without_being_sent_or_shown():
         for text, says in rows:
             with open(path, "w", encoding="latin-1", newline="") as file:
                 file.write(text)
-            fails(ask(**{FULL: container.credentials_url, TOKEN_FILE: path}), says, path)
+            check_no_keys(ask(**{FULL: container.credentials_url, TOKEN_FILE: path}), says, path)
         os.unlink(path)
-        fails(ask(**{FULL: container.credentials_url, TOKEN_FILE: path}), "cannot be read",
-              "No such file", path)
-        fails(ask(**{FULL: container.credentials_url, TOKEN: "SEKRET\n"}), TOKEN, "line break")
+        check_no_keys(ask(**{FULL: container.credentials_url, TOKEN_FILE: path}), "cannot be read",
+                      "No such file", path)
+        check_no_keys(ask(**{FULL: container.credentials_url, TOKEN: "SEKRET\n"}), TOKEN, "line break")
         tap.equal(container.requests, [])
 
 
 @tap.test
-def hosts_that_are_not_allowed_are_not_asked():
+def host_that_is_not_allowed_is_not_asked():
     for url in "http://203.0.113.1/", "http://example.com/", "http://127.0.0.1@example.com/":
-        fails(ask(**{FULL: url}), FULL)
-    fails(ask(AWS_CONTAINER_CREDENTIALS_RELATIVE_URI="example.com/"), "does not begin with /")
+        check_no_keys(ask(**{FULL: url}), FULL)
+    check_no_keys(ask(AWS_CONTAINER_CREDENTIALS_RELATIVE_URI="example.com/"), "does not begin with /")
 
 
 @tap.test
@@ -140,25 +134,25 @@ def no_proxy_is_used():
 
 
 @tap.test
-def a_wrong_token_is_reported_with_the_reason_given():
+def wrong_token_is_reported_with_the_reason_of_the_server():
     with Container(token="right") as container:
         start = time.monotonic()
         answers = ask(**{FULL: container.credentials_url, TOKEN: "SEKRET"})
-        fails(answers, "HTTP status 401", "AccessDenied: wrong token", container.credentials_url)
+        check_no_keys(answers, "HTTP status 401", "AccessDenied: wrong token", container.credentials_url)
         tap.ok("no token was sent" not in answers.text)
         tap.equal(len(container.requests), 3, "attempts")
         took = time.monotonic() - start
-        tap.ok(1.9 < took < 10, f"a second apart, but took {took}")
+        tap.ok(1.9 < took < 10, f"the attempts were not a second apart: {took}")
 
 
 @tap.test
-def a_missing_token_is_pointed_out():
+def missing_token_is_named():
     with Container(token="right") as container:
-        fails(ask(**{FULL: container.credentials_url}), "HTTP status 401", "no token was sent")
+        check_no_keys(ask(**{FULL: container.credentials_url}), "HTTP status 401", "no token was sent")
 
 
 @tap.test
-def failures_are_tried_again():
+def failed_request_is_retried():
     with Container() as container:
         container.reply = [Reply(500, "oops"), Reply(200, "{", cut=0)]
         check_found(ask(**{FULL: container.credentials_url}), container.keys.current())
@@ -166,8 +160,8 @@ def failures_are_tried_again():
 
 
 @tap.test
-def bad_answers_are_named():
-    away = "unreachable"  # another time it may answer
+def invalid_answer_is_named():
+    away = "unreachable"  # a later attempt may succeed
     portal = "metadata intercepted"
     rows = [(Reply(500, "SEKRET"), "HTTP status 500", away),
             (Reply(429), "HTTP status 429", away),
@@ -185,23 +179,23 @@ def bad_answers_are_named():
     def check(row):
         with Container() as container:
             container.reply = row[0]
-            fails(ask(**{FULL: container.credentials_url}), row[1], container.credentials_url,
-                  outcome=(*row, "failed")[2])
+            check_no_keys(ask(**{FULL: container.credentials_url}), row[1], container.credentials_url,
+                          outcome=(*row, "failed")[2])
             tap.equal(len(container.requests), 3)
 
-    with ThreadPoolExecutor(len(rows)) as pool:  # two seconds each, spent waiting
+    with ThreadPoolExecutor(len(rows)) as pool:  # each takes two seconds, mostly waiting
         list(pool.map(check, rows))
 
 
 @tap.test
-def nobody_there_is_told_apart():
+def endpoint_without_a_listener_is_unreachable():
     with Container() as container:
         url = container.credentials_url
-    fails(ask(**{FULL: url}), url, "connect", outcome="unreachable")
+    check_no_keys(ask(**{FULL: url}), url, "connect", outcome="unreachable")
 
 
 @tap.test
-def each_attempt_ends_after_two_seconds():
+def attempt_without_an_answer_ends_after_two_seconds():
     with Container() as container:
         container.reply = [Reply(200, "{}", delay=20)]
         start = time.monotonic()
@@ -218,11 +212,11 @@ def rotated_keys_are_found_at_the_next_fetch():
 
 
 @tap.test
-def it_may_be_freed_in_the_middle():
+def provider_freed_during_a_fetch_gives_no_answer():
     with Container() as container:
         container.reply = Reply(200, "{}", delay=20)
         tap.equal(ask("--cancel", **{FULL: container.credentials_url}).lines, [])
-        container.reply = Reply(500)  # it waits for its next attempt then
+        container.reply = Reply(500)  # so that it waits for its next attempt
         tap.equal(ask("--cancel", **{FULL: container.credentials_url}).lines, [])
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The credential provider for EC2 instances, and the region of the instance, on a stand-in for the metadata
+"""The credential provider for EC2 instances, and the region of the instance, with a stand-in for the metadata
 service."""
 
 import contextlib
@@ -12,7 +12,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import credentials_tool
 import tap
-from credentials_tool import check_found
+from credentials_tool import check_found, check_no_keys
 from imds import ROLES_PATH, TOKEN_PATH, ZONE_PATH, Imds
 from role_keys import RoleKeys
 from standin import Reply
@@ -24,12 +24,6 @@ ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 def ask(imds, *arguments, provider="imds", **env):
     return credentials_tool.run(TOOL, provider, *arguments, metadata=True,
                                 env={ENDPOINT: getattr(imds, "url", imds), **env})
-
-
-def check(answers, outcome, *words):
-    tap.equal(answers.outcome, outcome, str(answers))
-    for word in words:
-        tap.ok(word in answers.text, f"no {word!r} in {answers.text!r}")
 
 
 def paths(imds):
@@ -52,7 +46,7 @@ def keys_are_found_by_version_2():
 
 
 @tap.test
-def version_2_alone_is_enough():
+def service_with_version_2_alone_gives_keys():
     with Imds() as imds:
         imds.v1 = False
         check_found(ask(imds), imds.keys.current())
@@ -67,70 +61,69 @@ for status in 403, 404, 405:
             check_found(ask(imds), imds.keys.current())
             tap.equal([r.headers.get("x-aws-ec2-metadata-token") for r in imds.requests], [None] * 3)
             answers = ask(imds, AWS_EC2_METADATA_V1_DISABLED="TRUE")
-            check(answers, "failed", f"HTTP status {status}", "IMDSv1 is switched off")
+            check_no_keys(answers, f"HTTP status {status}", "IMDSv1 is switched off")
 
 
 @tap.test
-def version_1_is_used_where_the_token_is_lost():
+def version_1_is_used_when_the_token_request_times_out():
     with Imds() as imds:
         imds.replies["token"] = Reply(200, "late", delay=20)
         check_found(ask(imds), imds.keys.current())
-        check(ask(imds, AWS_EC2_METADATA_V1_DISABLED="true"), "not reached",
-              "IMDSv1 is switched off")
+        check_no_keys(ask(imds, AWS_EC2_METADATA_V1_DISABLED="true"),
+                      "IMDSv1 is switched off", outcome="not reached")
 
 
 @tap.test
-def the_hop_limit_is_named_where_it_is_too_low():
+def hop_limit_that_is_too_low_is_named():
     with Imds() as imds:
         imds.v1 = False
         imds.replies["token"] = Reply(200, "late", delay=20)
-        check(ask(imds), "failed", "wants IMDSv2", "no token came in time",
-              "HttpPutResponseHopLimit")
+        check_no_keys(ask(imds), "wants IMDSv2", "no token came in time", "HttpPutResponseHopLimit")
 
 
 @tap.test
-def a_token_request_answered_by_400_means_no_service():
+def token_request_answered_with_400_means_not_set_up():
     with Imds() as imds:
         imds.replies["token"] = Reply(400)
-        check(ask(imds), "not set up", "HTTP status 400")
+        check_no_keys(ask(imds), "HTTP status 400", outcome="not set up")
         tap.equal(len(imds.requests), 1)
 
 
 @tap.test
-def without_a_role_it_is_not_set_up():
+def instance_without_a_role_is_not_set_up():
     with Imds() as imds:
         imds.role = None
-        check(ask(imds), "not set up", "404", "no IAM role")
+        check_no_keys(ask(imds), "404", "no IAM role", outcome="not set up")
         imds.role = "x"
         imds.replies["role"] = Reply(200, "")
-        check(ask(imds), "not set up", "no IAM role")
+        check_no_keys(ask(imds), "no IAM role", outcome="not set up")
 
 
 @tap.test
-def nobody_there_means_not_set_up():
+def address_without_a_listener_is_not_reached():
     with Imds() as imds:
         url = imds.url
-    check(ask(url), "not reached", url, "connect")
+    check_no_keys(ask(url), url, "connect", outcome="not reached")
 
 
 @tap.test
-def a_silent_host_means_not_set_up_after_two_requests():
+def silent_host_is_not_reached_after_two_requests():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         start = time.monotonic()
-        check(ask(f"http://127.0.0.1:{silent.getsockname()[1]}"), "not reached", "timed out")
+        check_no_keys(ask(f"http://127.0.0.1:{silent.getsockname()[1]}"), "timed out", outcome="not reached")
         took = time.monotonic() - start
         tap.ok(1.9 < took < 6, f"took {took}")
 
 
 @tap.test
-def switched_off_nothing_is_asked():
+def disabled_provider_sends_no_request():
     with Imds() as imds:
         for value in "true", "TRUE", "True":
-            check(ask(imds, AWS_EC2_METADATA_DISABLED=value), "not set up",
-                  "switched off by AWS_EC2_METADATA_DISABLED")
-        # Nor is anything else looked at.
-        check(ask(imds, AWS_EC2_METADATA_DISABLED="true", AWS_METADATA_SERVICE_TIMEOUT="x"),
-              "not set up", "switched off")
+            check_no_keys(ask(imds, AWS_EC2_METADATA_DISABLED=value),
+                          "switched off by AWS_EC2_METADATA_DISABLED", outcome="not set up")
+        # Other variables are not read either.
+        check_no_keys(ask(imds, AWS_EC2_METADATA_DISABLED="true", AWS_METADATA_SERVICE_TIMEOUT="x"),
+                      "switched off", outcome="not set up")
         tap.equal(imds.requests, [])
         check_found(ask(imds, AWS_EC2_METADATA_DISABLED="false"), imds.keys.current())
 
@@ -143,7 +136,7 @@ def no_proxy_is_used():
 
 
 @tap.test
-def bad_answers_are_failures():
+def invalid_answer_is_a_failure():
     rows = [("token", Reply(200, ""), "is not one (0 bytes)"),
             ("token", Reply(200, "a b"), "is not one"),
             ("token", Reply(200, "a\r\nX: y"), "is not one"),
@@ -168,11 +161,11 @@ def bad_answers_are_failures():
     for kind, reply, says in rows:
         with Imds() as imds:
             imds.replies[kind] = reply
-            check(ask(imds), "failed", says)
+            check_no_keys(ask(imds), says)
 
 
 @tap.test
-def a_service_in_trouble_is_told_apart():
+def service_that_fails_is_unreachable():
     rows = [("token", Reply(500), "HTTP status 500"),
             ("token", Reply(429), "HTTP status 429"),
             ("token", Reply(200, "t", cut=0), "asked for an IMDSv2 token"),
@@ -183,40 +176,42 @@ def a_service_in_trouble_is_told_apart():
     for kind, reply, says in rows:
         with Imds() as imds:
             imds.replies[kind] = reply
-            check(ask(imds), "unreachable", says)
-    # By version 1, too: the role was told.
+            check_no_keys(ask(imds), says, outcome="unreachable")
+    # Also with version 1: the service has named the role.
     with Imds() as imds:
         imds.v2 = False
         imds.replies["keys"] = Reply(200, "{}", delay=1.5)
-        check(ask(imds), "unreachable", "timed out")
+        check_no_keys(ask(imds), "timed out", outcome="unreachable")
 
 
 @tap.test
-def a_sign_in_page_is_told_apart():
+def sign_in_page_is_reported_as_intercepted():
     rows = [("token", Reply(302, headers=[("Location", "/")])), ("token", Reply(200, "<!DOCTYPE html>")),
             ("role", Reply(511)), ("role", Reply(200, "\n<HTML>")), ("keys", Reply(200, "<html>"))]
     for kind, reply in rows:
         with Imds() as imds:
             imds.replies[kind] = reply
-            check(ask(imds), "metadata intercepted", "what answers there is not the metadata service")
+            check_no_keys(ask(imds), "what answers there is not the metadata service",
+                          outcome="metadata intercepted")
 
 
 @tap.test
-def a_time_out_in_connecting_gives_the_next_request_more_time():
+def request_after_a_connection_time_out_has_more_time():
     with socket.socket() as listener, contextlib.ExitStack() as stack:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
-        for _ in range(4):  # fill its queue: further connections are left unanswered
+        for _ in range(4):  # fills the queue of the listener, so that the kernel answers no further connection
             client = stack.enter_context(socket.socket())
             client.setblocking(False)
             client.connect_ex(listener.getsockname())
         begun = time.monotonic()
-        check(ask("http://%s:%d/" % listener.getsockname()), "not reached", "timed out connecting")
-        tap.ok(time.monotonic() - begun >= 2.9)  # 1 s for the token, then 2 s
+        check_no_keys(ask("http://%s:%d/" % listener.getsockname()), "timed out connecting",
+                      outcome="not reached")
+        tap.ok(time.monotonic() - begun >= 2.9)  # 1 s for the token, then 2 s for the next request
 
 
 @tap.test
-def a_role_on_the_first_line_with_every_allowed_character_is_found():
+def role_name_with_every_allowed_character_is_used():
     with Imds() as imds:
         imds.role = "a+b=c,d.e@f_g-Z9"
         imds.replies["role"] = Reply(200, imds.role + "\r\nanother\n")
@@ -224,19 +219,19 @@ def a_role_on_the_first_line_with_every_allowed_character_is_found():
 
 
 @tap.test
-def attempts_and_timeout_are_settings():
+def attempts_and_timeout_variables_are_used():
     with Imds() as imds:
         imds.replies["token"] = [Reply(503)]
         imds.replies["role"] = [Reply(503), Reply(200, "x", cut=0)]
         check_found(ask(imds, AWS_METADATA_SERVICE_NUM_ATTEMPTS="3"), imds.keys.current())
         tap.equal(len(imds.requests), 6)
         imds.replies = {"role": Reply(200, imds.role, delay=1.5)}
-        check(ask(imds), "unreachable", "timed out")
+        check_no_keys(ask(imds), "timed out", outcome="unreachable")
         check_found(ask(imds, AWS_METADATA_SERVICE_TIMEOUT="4"), imds.keys.current())
 
 
 @tap.test
-def malformed_settings_are_named():
+def malformed_variable_is_named():
     rows = [("AWS_METADATA_SERVICE_TIMEOUT", "0"), ("AWS_METADATA_SERVICE_TIMEOUT", "61"),
             ("AWS_METADATA_SERVICE_TIMEOUT", "1.5"), ("AWS_METADATA_SERVICE_TIMEOUT", "-1"),
             ("AWS_METADATA_SERVICE_TIMEOUT", "99999999999999999999"),
@@ -246,14 +241,14 @@ def malformed_settings_are_named():
             (ENDPOINT, "http://u:SEKRET@127.0.0.1/")]
     with Imds() as imds:
         for name, value in rows:
-            check(ask(imds, **{name: value}), "failed", name)
-        check(ask(imds, **{ENDPOINT: "", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "IPv5"}),
-              "failed", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", '"IPv5"')
+            check_no_keys(ask(imds, **{name: value}), name)
+        check_no_keys(ask(imds, **{ENDPOINT: "", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "IPv5"}),
+                      "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", '"IPv5"')
         tap.equal(imds.requests, [])
 
 
 @tap.test
-def the_profile_may_hold_the_settings_and_variables_win():
+def settings_in_the_profile_are_used_unless_a_variable_is_set():
     with Imds() as imds, tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "config")
         with open(path, "w", encoding="ascii") as file:
@@ -265,16 +260,16 @@ def the_profile_may_hold_the_settings_and_variables_win():
         imds.replies["role"] = [Reply(500)]
         check_found(ask(None, "--profile=work", **env), imds.keys.current())
         imds.replies["token"] = Reply(404)
-        check(ask(None, "--profile=work", **env), "failed", "IMDSv1 is switched off")
+        check_no_keys(ask(None, "--profile=work", **env), "IMDSv1 is switched off")
         check_found(ask(None, "--profile=work", AWS_EC2_METADATA_V1_DISABLED="false", **env),
                     imds.keys.current())
         with open(path, "w", encoding="ascii") as file:
             file.write("[profile work\n")
-        check(ask(imds, AWS_CONFIG_FILE=path), "failed", path)
+        check_no_keys(ask(imds, AWS_CONFIG_FILE=path), path)
 
 
 @tap.test
-def keys_near_their_expiry_and_past_it_are_handed_out():
+def keys_near_or_past_their_expiry_are_returned():
     for lifetime in -86400, -1, 0, 60, 14 * 60, 6 * 3600:
         with Imds(keys=RoleKeys(lifetime=lifetime, prefix="ASIAIMDS")) as imds:
             answers = ask(imds)
@@ -293,18 +288,18 @@ def rotated_keys_are_found_at_the_next_fetch_with_a_new_token():
 
 
 @tap.test
-def it_may_be_freed_in_the_middle():
+def provider_freed_during_a_fetch_gives_no_answer():
     for kind in "token", "role", "keys":
         with Imds() as imds:
             imds.replies[kind] = Reply(200, "x", delay=20)
             tap.equal(ask(imds, "--cancel", AWS_METADATA_SERVICE_TIMEOUT="60").lines, [])
-    with Imds() as imds:  # between two attempts
+    with Imds() as imds:  # so that it waits for its next attempt
         imds.replies["token"] = Reply(500)
         tap.equal(ask(imds, "--cancel", AWS_METADATA_SERVICE_NUM_ATTEMPTS="9").lines, [])
 
 
 @tap.test
-def the_region_is_found():
+def region_of_the_instance_is_found():
     for zone, region in ("eu-west-1a", "eu-west-1"), ("us-west-2-lax-1a", "us-west-2"):
         with Imds(zone=zone) as imds:
             tap.equal(ask(imds, provider="region").region, region)
@@ -312,15 +307,14 @@ def the_region_is_found():
 
 
 @tap.test
-def a_region_that_cannot_be_found_is_explained():
+def region_that_cannot_be_found_is_a_failure_with_a_reason():
     with Imds(zone="nowhere") as imds:
-        check(ask(imds, provider="region"), "failed", "no availability zone")
+        check_no_keys(ask(imds, provider="region"), "no availability zone")
         imds.replies["zone"] = Reply(404)
-        check(ask(imds, provider="region"), "failed", "404")
+        check_no_keys(ask(imds, provider="region"), "404")
         imds.replies["zone"] = Reply(200, "x", delay=20)
         tap.equal(ask(imds, "--cancel", provider="region").lines, [])
-        check(ask(imds, provider="region", AWS_EC2_METADATA_DISABLED="true"), "failed",
-              "switched off")
+        check_no_keys(ask(imds, provider="region", AWS_EC2_METADATA_DISABLED="true"), "switched off")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The container and instance metadata providers at the real addresses of those services, inside a
-network namespace of its own where these addresses are the loopback device's: nothing leaves it. The
-program starts itself again in there."""
+"""The providers for containers and instances at the real addresses of their services. The program starts itself
+again in a new network namespace, whose loopback device has these addresses, so nothing is sent outside."""
 
 import os
 import subprocess
@@ -26,7 +25,7 @@ def namespace():
 
 
 def enter():
-    """Starts this program in a namespace of its own, or skips it all."""
+    """Starts this program again in a new network namespace, or skips all its tests."""
     for options in ["-n"], ["-r", "-n"]:
         command = ["unshare", *options, "--"]
         try:
@@ -42,14 +41,14 @@ def enter():
 
 
 def set_up():
-    """Makes the loopback device the only way, and the addresses its own."""
+    """Gives the addresses to the loopback device, the only device of the namespace."""
     with open("/proc/net/dev", encoding="ascii") as file:
         devices = [line.split(":")[0].strip() for line in file if ":" in line]
-    # Where the kernel has tunnels built in, each namespace has these, switched off.
+    # A kernel with built-in tunnels adds tunnel devices to each namespace; they are down.
     tunnels = ("tunl", "sit", "gre", "erspan", "ip_vti", "ip6_vti", "ip6tnl", "ip6gre")
     if (namespace() == os.environ[OUTSIDE]
             or any(d != "lo" and not d.startswith(tunnels) for d in devices)):
-        sys.exit("this is not a network namespace of its own: nothing may be sent from here")
+        sys.exit("this is not a new network namespace: nothing may be sent from here")
     commands = [["link", "set", "lo", "up"]]
     commands += [["addr", "add", f"{a}/32", "dev", "lo"] for a in (IMDS4, ECS, EKS4)]
     for command in commands:
@@ -74,7 +73,7 @@ def need_ipv6():
 
 
 @tap.test
-def nobody_at_the_address_means_not_reached_soon():
+def address_without_a_listener_is_soon_not_reached():
     start = time.monotonic()
     answers = ask("imds")
     tap.equal(answers.outcome, "not reached")
@@ -83,7 +82,7 @@ def nobody_at_the_address_means_not_reached_soon():
 
 
 @tap.test
-def the_metadata_service_is_found_at_its_address():
+def metadata_service_is_asked_at_its_address():
     with Imds(IMDS4, 80) as imds:
         check_found(ask("imds"), imds.keys.current())
         tap.equal(imds.requests[0].headers["host"], IMDS4)
@@ -91,7 +90,7 @@ def the_metadata_service_is_found_at_its_address():
 
 
 @tap.test
-def the_metadata_service_is_found_at_its_ipv6_address():
+def metadata_service_is_asked_at_its_ipv6_address():
     need_ipv6()
     with Imds(IMDS6, 80) as imds:
         for env in ({"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "IPv6"},
@@ -102,14 +101,14 @@ def the_metadata_service_is_found_at_its_ipv6_address():
 
 
 @tap.test
-def a_task_finds_its_role_at_the_address_of_ecs():
+def task_gets_its_role_at_the_address_of_ecs():
     with Container(ECS, 80) as container:
         check_found(ask("container", AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=PATH),
                     container.keys.current())
 
 
 @tap.test
-def a_pod_finds_its_role_at_the_addresses_of_eks():
+def pod_gets_its_role_at_the_addresses_of_eks():
     need_ipv6()
     for address, host in (EKS4, EKS4), (EKS6, f"[{EKS6}]"):
         with Container(address, 80, token="pod") as container:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Roles: AssumeRole and web identity on a stand-in for STS that verifies signatures. The first keys come from
-each source that a role can have."""
+"""AssumeRole and web identity with a stand-in for STS that verifies signatures. The first keys come from each
+source that a role can have."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import credentials_tool
 import tap
 from container import Container
-from credentials_tool import check_found
+from credentials_tool import check_found, check_no_keys
 from imds import Imds
 from standin import Reply
 from sts import Sts, error
@@ -22,7 +22,7 @@ BASE = ("AKIDBASE", "SEKRET+base/")
 
 
 class Home:
-    """A folder with the shared files, and the environment that leads to it and to `sts`."""
+    """A folder with the shared files, and an environment that names them and `sts`."""
 
     def __init__(self, sts, config="", credentials="", **env):
         self._folder = tempfile.TemporaryDirectory(prefix="test-roles-")
@@ -52,14 +52,8 @@ def new_sts(**options):
     return Sts({BASE[0]: (BASE[1], None)}, **options)
 
 
-def fails(answer, *words, outcome="failed"):
-    tap.equal(answer.outcome, outcome, str(answer))
-    for word in words:
-        tap.ok(word in answer.text, f"no {word!r} in {answer.text!r}")
-
-
 @tap.test
-def a_role_is_assumed_with_the_keys_of_another_profile():
+def role_is_assumed_with_the_keys_of_another_profile():
     with new_sts() as sts:
         home = Home(sts, f"[profile work]\nrole_arn = {ARN}work\nsource_profile = base\n"
                          "external_id = a/b:c\nduration_seconds = 1234\nrole_session_name = me@x\n",
@@ -75,7 +69,7 @@ def a_role_is_assumed_with_the_keys_of_another_profile():
 
 
 @tap.test
-def a_profile_may_assume_its_role_with_its_own_keys():
+def role_is_assumed_with_the_keys_of_its_own_profile():
     with new_sts() as sts:
         home = Home(sts, f"[default]\nrole_arn = {ARN}x\nsource_profile = default\n",
                     keys_of("default"))
@@ -83,7 +77,7 @@ def a_profile_may_assume_its_role_with_its_own_keys():
 
 
 @tap.test
-def a_chain_of_roles_is_assumed_in_order():
+def chain_of_roles_is_assumed_in_order():
     with new_sts() as sts:
         home = Home(sts, f"[profile a]\nrole_arn = {ARN}a\nsource_profile = b\n"
                          f"[profile b]\nrole_arn = {ARN}b\nsource_profile = c\n"
@@ -96,18 +90,18 @@ def a_chain_of_roles_is_assumed_in_order():
 
 
 @tap.test
-def the_first_keys_come_from_the_environment():
+def role_is_assumed_with_keys_from_the_environment():
     config = f"[profile work]\nrole_arn = {ARN}work\ncredential_source = Environment\n"
     with new_sts() as sts:
         home = Home(sts, config, AWS_ACCESS_KEY_ID=BASE[0], AWS_SECRET_ACCESS_KEY=BASE[1])
         check_found(home.ask("--profile=work"), sts.keys.current())
         tap.equal(sts.calls[0]["signer"], "AKIDBASE")
-        fails(Home(sts, config).ask("--profile=work"),
-              "profile work: no keys from its credential_source", "AWS_ACCESS_KEY_ID is not set")
+        check_no_keys(Home(sts, config).ask("--profile=work"),
+                      "profile work: no keys from its credential_source", "AWS_ACCESS_KEY_ID is not set")
 
 
 @tap.test
-def the_first_keys_come_from_a_container():
+def role_is_assumed_with_keys_from_a_container():
     config = f"[default]\nrole_arn = {ARN}x\ncredential_source = EcsContainer\n"
     with new_sts() as sts, Container() as container:
         sts.signers[container.keys.current()[0]] = container.keys.current()[1:]
@@ -117,19 +111,19 @@ def the_first_keys_come_from_a_container():
 
 
 @tap.test
-def the_first_keys_come_from_the_instance():
+def role_is_assumed_with_keys_from_the_instance():
     config = f"[default]\nrole_arn = {ARN}x\ncredential_source = Ec2InstanceMetadata\n"
     with new_sts() as sts, Imds() as imds:
         sts.signers[imds.keys.current()[0]] = imds.keys.current()[1:]
         home = Home(sts, config, AWS_EC2_METADATA_SERVICE_ENDPOINT=imds.url)
         check_found(home.ask(metadata=True), sts.keys.current())
         tap.equal(sts.calls[0]["signer"], imds.keys.current()[0])
-    # A setting says that they are there: the service will come.
-    fails(home.ask(metadata=True), "from its credential_source", "onnect", outcome="unreachable")
+    # The profile says that the instance has keys, so a service that does not answer is waited for.
+    check_no_keys(home.ask(metadata=True), "from its credential_source", "onnect", outcome="unreachable")
 
 
 @tap.test
-def the_first_keys_come_from_a_process():
+def role_is_assumed_with_keys_from_a_process():
     with new_sts() as sts:
         home = Home(sts)
         home.write("keys.json", '{"Version": 1, "AccessKeyId": "%s", "SecretAccessKey": "%s"}'
@@ -141,7 +135,7 @@ def the_first_keys_come_from_a_process():
 
 
 @tap.test
-def the_first_keys_come_from_a_web_identity():
+def role_is_assumed_with_keys_from_a_web_identity():
     with new_sts() as sts:
         home = Home(sts)
         home.write("token", "eyJ.T0KEN")
@@ -154,19 +148,19 @@ def the_first_keys_come_from_a_web_identity():
 
 
 @tap.test
-def a_source_profile_does_not_look_at_the_environment():
+def source_profile_ignores_the_environment():
     with new_sts() as sts:
         home = Home(sts, f"[profile work]\nrole_arn = {ARN}x\nsource_profile = base\n"
                          "[profile base]\nregion = eu-west-1\n",
                     AWS_WEB_IDENTITY_TOKEN_FILE="/nonexistent", AWS_ROLE_ARN=ARN + "y")
-        fails(home.ask("--profile=work"), "profile work: no keys from its source_profile",
-              "web identity: profile base has no web_identity_token_file",
-              "config file: ", "(profile base has no keys there)")
+        check_no_keys(home.ask("--profile=work"), "profile work: no keys from its source_profile",
+                      "web identity: profile base has no web_identity_token_file",
+                      "config file: ", "(profile base has no keys there)")
         tap.equal(sts.calls, [])
 
 
 @tap.test
-def a_pod_gets_its_role_by_the_environment():
+def web_identity_from_the_environment_gets_its_role():
     with new_sts() as sts:
         sts.web_identity_tokens = {"eyJ.T0KEN"}
         home = Home(sts, AWS_ROLE_ARN=ARN + "pod", AWS_ROLE_SESSION_NAME="pod-1")
@@ -178,8 +172,8 @@ def a_pod_gets_its_role_by_the_environment():
         tap.equal(sts.calls[0]["RoleSessionName"], "pod-1")
 
         home.write("token", "eyJ.T0KEN.other")
-        fails(home.ask(), "web identity: AssumeRoleWithWebIdentity of " + ARN + "pod at 127.0.0.1:",
-              "InvalidIdentityToken: The token cannot be validated.")
+        check_no_keys(home.ask(), "web identity: AssumeRoleWithWebIdentity of " + ARN + "pod at 127.0.0.1:",
+                      "InvalidIdentityToken: The token cannot be validated.")
 
 
 def simple(sts):
@@ -187,23 +181,23 @@ def simple(sts):
 
 
 @tap.test
-def what_sts_refuses_is_said_once():
+def refusal_by_sts_is_not_retried_and_has_the_reason():
     with new_sts() as sts:
         home = simple(sts)
         sts.reply = error("AccessDenied", 403, "User: a is not authorized to perform: b")
-        fails(home.ask(), f"assume role: profile default: AssumeRole of {ARN}x at 127.0.0.1:",
-              "failed: AccessDenied: User: a is not authorized to perform: b")
+        check_no_keys(home.ask(), f"assume role: profile default: AssumeRole of {ARN}x at 127.0.0.1:",
+                      "failed: AccessDenied: User: a is not authorized to perform: b")
         tap.equal(len(sts.requests), 1)
         sts.reply = None
         sts.signers["AKIDBASE"] = ("SEKRET+another", None)
-        fails(home.ask(), "SignatureDoesNotMatch: The request signature we calculated")
+        check_no_keys(home.ask(), "SignatureDoesNotMatch: The request signature we calculated")
         del sts.signers["AKIDBASE"]
-        fails(home.ask(), "InvalidClientTokenId")
+        check_no_keys(home.ask(), "InvalidClientTokenId")
         tap.equal(len(sts.requests), 3)
 
 
 @tap.test
-def what_passes_is_tried_again():
+def temporary_failure_of_sts_is_retried():
     with new_sts() as sts:
         for replies in ([error("IDPCommunicationError")], [Reply(503, "<html>down</html>")] * 2,
                         [Reply(200, "garbage")], [error("Throttling", 400, "Rate exceeded")]):
@@ -214,42 +208,42 @@ def what_passes_is_tried_again():
 
 
 @tap.test
-def what_does_not_pass_is_tried_three_times():
+def lasting_failure_of_sts_is_tried_three_times():
     with new_sts() as sts:
         for reply, words in ((Reply(503, "down"), "failed 3 times: HTTP status 503"),
                              (Reply(200, "garbage"), "failed 3 times: a damaged reply: line 1")):
             before = len(sts.requests)
             sts.reply = reply
-            fails(simple(sts).ask(), words, outcome="unreachable")
+            check_no_keys(simple(sts).ask(), words, outcome="unreachable")
             tap.equal(len(sts.requests) - before, 3)
 
 
 @tap.test
-def a_clock_an_hour_off_costs_one_request():
+def clock_an_hour_off_costs_one_more_request():
     for offset in (3600, -3600):
         with new_sts() as sts:
             sts.clock_offset = offset
             home = simple(sts)
             answer = home.ask()
             check_found(answer, sts.keys.current())
-            # By AWS's clock, which is the right one.
+            # The expiry is on AWS's clock, which is right.
             tap.ok(abs(answer.expiry - time.time() - offset - 3600) < 60, str(answer))
             tap.equal(len(sts.requests), 2)
 
 
 @tap.test
-def keys_that_have_expired_by_our_clock_are_handed_out():
+def keys_expired_by_the_local_clock_are_returned():
     with new_sts() as sts:
         sts.keys.lifetime = -10
         check_found(simple(sts).ask(), sts.keys.current())
 
 
 @tap.test
-def a_sts_that_is_away_is_named():
+def unreachable_sts_is_named():
     with new_sts() as sts:
         home = simple(sts)
         port = sts.port
-    fails(home.ask(), f"at 127.0.0.1:{port} failed 3 times: ", "onnect", outcome="unreachable")
+    check_no_keys(home.ask(), f"at 127.0.0.1:{port} failed 3 times: ", "onnect", outcome="unreachable")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What the files of src include, against what their folders may use: the line "# May use:" of each meson.build.
+"""Files of src include only headers of folders that their own folder may use: the line "# May use:" of its
+meson.build.
 
-The linker knows nothing of headers that only bring types and inline functions; this does. And no two
-files may need each other: a file needs those that it includes and those whose functions it calls.
-"""
+The linker checks the same for functions, but not for headers with only types and inline functions. Also, no two
+files may need each other: a file needs those that it includes, and those whose functions it calls. """
 import collections
 import os
 import re
@@ -18,7 +18,7 @@ SRC = os.path.realpath(os.path.join(TESTS, "..", "src"))
 
 
 def files():
-    """Paths below src of all C files and headers."""
+    """The paths of all C files and headers, from src."""
     return sorted(os.path.relpath(os.path.join(folder, name), SRC) for folder, _, names in os.walk(SRC)
                   for name in names if name.endswith((".c", ".h")))
 
@@ -29,7 +29,7 @@ def folder_of(path):
 
 
 def may_use(path):
-    """Folders and single headers, from the meson.build of a file's folder."""
+    """The folders and headers that a file may use, by the meson.build of its folder."""
     with open(os.path.join(SRC, os.path.dirname(path), "meson.build"), encoding="utf-8") as file:
         line = re.search(r"^# May use: (.*)\.$", file.read(), re.M)
     tap.ok(line, f"the meson.build beside {path} does not say what its folder may use")
@@ -42,7 +42,7 @@ def includes(path):
 
 
 def found(name):
-    """The path of a header that is included by that name; None: there is none."""
+    """The path of the header that this name includes; None: no header of src."""
     for path in (f"common/{name}", name):
         if os.path.exists(os.path.join(SRC, path)):
             return path
@@ -70,7 +70,7 @@ def no_file_includes_what_its_folder_may_not_use():
 
 
 def circles(needs):
-    """Sets of files, each of which needs all others of its set."""
+    """Sets of files that need each other."""
     reached = {}
     for start in needs:
         todo, seen = [start], set()
@@ -95,7 +95,7 @@ def no_two_files_need_each_other():
             if other != path:
                 needs[path].add(other)
     lines = [" - ".join(sorted(circle)) for circle in circles(needs)]
-    tap.ok(not lines, "these need each other:\n" + "\n".join(lines))
+    tap.ok(not lines, "files that need each other:\n" + "\n".join(lines))
 
 
 if __name__ == "__main__":

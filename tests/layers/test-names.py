@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Names that are quoted elsewhere: files in documents and in comments, tests in documents and scripts,
-functions and types in the documents for developers. A name that was changed must be changed there, too.
-"""
+"""Names in documents, comments and scripts exist: files, tests, and, in the documents for developers, functions
+and types. So a rename must also change the places that quote the name. """
 import glob
 import json
 import os
@@ -16,14 +15,14 @@ import tap
 TOP = objects.TOP
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "NEWS.md", "src/README.md"]
 FOR_DEVELOPERS = ["CONTRIBUTING.md", "src/README.md"]
-# A file, with its folder or without. NAME and FOLDER stand for any.
+# A file, with or without its folder. NAME and FOLDER are placeholders.
 FILE = re.compile(r"(?<![\w/.*<>$~{}-])((?:[\w.-]+/)*[\w-]+\.(?:c|h|py|build|list|cjs|mjs))\b(?![\w(*])")
-# A file or folder, from the top of the project.
+# A file or folder, by its path from the top of the project.
 PATH = re.compile(r"(?<![\w/.-])((?:src|tests|units|etc|\.ci)/[\w./-]*\w)")
 
 
 def files():
-    """Paths of the project's files, but for what fuzzers read."""
+    """The paths of the project's files without the corpus of the fuzzers."""
     paths = [os.path.relpath(os.path.join(folder, name), TOP)
              for top in ("src", "tests", "etc", "units")
              for folder, _, names in os.walk(os.path.join(TOP, top))
@@ -41,7 +40,7 @@ def read(path):
 
 
 def is_there(name, path):
-    """Whether a file is there that is so named in the text of that path."""
+    """Whether the file that the text of `path` calls `name` exists."""
     pattern = name.replace("NAME", "*").replace("FOLDER", "*")
     folders = ["", os.path.dirname(path), "src", "src/common", "tests", "tests/lib", "tests/unit", "/usr/include"]
     if any(glob.glob(os.path.join(TOP, folder, pattern)) for folder in folders):
@@ -65,7 +64,7 @@ def tests(suite=""):
 
 
 @tap.test
-def files_that_documents_name_are_there():
+def files_in_documents_exist():
     for document in DOCUMENTS:
         text = read(document)
         found = FILE.findall(text) + PATH.findall(text)
@@ -76,7 +75,7 @@ def files_that_documents_name_are_there():
 
 
 @tap.test
-def files_that_comments_name_are_there():
+def files_in_comments_exist():
     lost = []
     for path in PATHS:
         if path.endswith((".c", ".h", ".py")):
@@ -85,7 +84,7 @@ def files_that_comments_name_are_there():
 
 
 @tap.test
-def functions_and_types_that_documents_name_are_there():
+def functions_and_types_in_documents_exist():
     words = set()
     for path in PATHS:
         if path.endswith((".c", ".h", ".py", ".build", ".txt")):
@@ -100,7 +99,7 @@ def functions_and_types_that_documents_name_are_there():
 
 
 @tap.test
-def tests_that_documents_name_are_there():
+def tests_in_documents_exist():
     for document in DOCUMENTS:
         for line in re.findall(r"meson test -C build((?: [\w-]+)+)", read(document)):
             for name in line.split():
@@ -109,14 +108,14 @@ def tests_that_documents_name_are_there():
 
 
 @tap.test
-def unit_tests_that_are_left_out_are_there():
+def unit_tests_that_are_left_out_exist():
     names = re.findall(r'^    \[([\w-]+)\]="', read("tests/lib/release-steps"), re.M)
     tap.ok(names, "tests/lib/release-steps leaves none out")
     tap.equal([name for name in names if name not in tests("unit")], [])
 
 
 @tap.test
-def no_two_tests_have_one_name():
+def no_two_tests_have_the_same_name():
     names = tests()
     tap.equal(sorted({name for name in names if names.count(name) > 1}), [])
 

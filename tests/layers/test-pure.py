@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Bytes in, bytes out: the files of pure.list know no clock, no randomness, no file, no socket and no event
-loop. What they call of the system is looked up in their objects; of src they may call only each other.
-"""
+"""The files of pure.list use no clock, random number, file, socket or event loop. The test reads the symbols of
+their object files; of src, they may call only each other. """
 import os
 import re
 import sys
@@ -11,8 +10,8 @@ sys.path.insert(0, os.path.join(TESTS, "lib"))
 import objects
 import tap
 
-# Of the C library and of those that the project links. With _FORTIFY_SOURCE a function may be called
-# __NAME_chk, and NAME64 where files are large.
+# Functions of the C library and of other libraries that the project links. With _FORTIFY_SOURCE a function may be
+# called __NAME_chk, and NAME64 with large files.
 IMPURE = {
     "clocks": r"time|clock\w*|gettimeofday|timespec_get|ftime|times|localtime\w*|mktime|tzset|strftime_l|"
               r"nanosleep|u?sleep|alarm|ualarm|timer\w*|setitimer|getitimer",
@@ -30,7 +29,7 @@ IMPURE = {
 
 
 def impure(name):
-    """What a name belongs to that a pure file must not know; None: nothing."""
+    """Returns what a function uses that a pure file must not use; None: nothing."""
     plain = re.sub(r"^__(?:isoc\d+_)?(\w+?)(?:_chk|_2)?$", r"\1", name.split("@")[0])
     plain = re.sub(r"64$", "", plain)
     for what, pattern in IMPURE.items():
@@ -61,14 +60,14 @@ PURE = pure()
 
 
 @tap.test
-def the_list_names_files_that_are_built():
+def files_in_the_list_are_built():
     for path in PURE:
         tap.ok(path in MODULES, f"{path} is none of src's sources")
     tap.equal(PURE, sorted(set(PURE)))
 
 
 @tap.test
-def impure_names_are_known_for_what_they_are():
+def impure_functions_are_recognized():
     for name in ("clock_gettime", "time", "__fdelt_chk"):
         tap.equal(impure(name), None if name == "__fdelt_chk" else "clocks", name)
     for name, what in {"sd_event_now": "systemd", "getrandom": "randomness", "fopen64": "files", "__read_chk": "files",

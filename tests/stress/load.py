@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the stress tests share: settings with which both daemons do many things at once, and checks of the
-server's record and the daemons' lines at the end. Needs only the standard library."""
+"""Shared by the stress tests: settings with which both daemons have many messages in flight, and checks of the
+server's record and of the daemons' lines. Needs only the standard library."""
 
 import argparse
 import json
@@ -20,20 +20,20 @@ CONSUMER = {"exit_after_empty_receives": 0, "max_messages": 10, "receivers": 4, 
 
 HANDLED = re.compile(r"Message read from queue: Data:mydata\d+ Time Stamp:\S+ Id:([0-9a-f-]{36}) ")
 ANSWERED = re.compile(r"SQS Response: Status:200 Id:\S+ SQS Message Id:(\S+)")
-# The lines that go with each message; all others are few.
+# The lines about each message; all other lines are few.
 ROUTINE = ("Sending message with id", "SQS Response: Status:200", "Number of messages received:",
            "Message read from queue:", "Message deleted from queue.", "Releasing ",
-           # and of the work as a whole, one a minute
+           # and the line a minute
            "Version ", "In the last ", "In all, in ")
 
 
 def read_options(text):
-    """Reads --long and --seed=N; the words left over pick tests, as tap.main() reads them."""
+    """Reads --long and --seed=N; other words select tests, as in tap.main()."""
     parser = argparse.ArgumentParser(description=text)
     parser.add_argument("--long", action="store_true", help="the long form")
     parser.add_argument("--seed", type=int, default=os.environ.get("SEED"),
-                        help="of what is random; by default SEED, or another each time")
-    parser.add_argument("words", nargs="*", help="only tests whose names hold one of these")
+                        help="of all random choices; by default SEED, or another one each time")
+    parser.add_argument("words", nargs="*", help="only tests whose names have one of these words")
     options = parser.parse_args()
     if options.seed is None:
         options.seed = random.randrange(1 << 31)
@@ -54,17 +54,17 @@ def consumer(server, queue="test.fifo", aws=None, log=None, env=None, prefix=(),
 
 
 def retire(daemon):
-    """Its files and pipes go at once, and not at the test's end: there are hundreds."""
+    """Removes its files and pipes now, and not at the end of the test: there are hundreds of daemons."""
     running.remove(daemon)
     daemon.end()
 
 
 def stop(daemon, seconds=60):
-    """Asks it to end, which it must do in peace."""
+    """Sends SIGTERM; the daemon must end with 0 and its last line."""
     daemon.signal()
     tap.equal(daemon.wait(seconds), 0, f"exit status, after:\n{last_lines(daemon)}")
-    if daemon.lines:  # it was told to log more than trouble
-        last = daemon.lines[-1]  # at info the one, at notice the other
+    if daemon.lines:  # at the log level "warning" there may be none
+        last = daemon.lines[-1]  # "Terminated!" at the level info, "In all" at notice
         tap.ok("Terminated!" in last or last.startswith("In all, in "), f"its last line was {last!r}")
 
 
@@ -73,7 +73,7 @@ def last_lines(daemon):
 
 
 def other_lines(daemon):
-    """Its lines but those that go with each message."""
+    """Its lines without those about each message."""
     return [line for line in list(daemon.lines) if not line.startswith(ROUTINE)]
 
 
@@ -86,7 +86,7 @@ def number_of(record):
 
 
 def handled_ids(lines):
-    """The ids of the messages handled, in order, each as often as it was."""
+    """The ids of the handled messages, in order, once for each time."""
     return [match[1] for match in map(HANDLED.search, lines) if match]
 
 
@@ -96,8 +96,8 @@ def answered_ids(lines):
 
 
 class Record:
-    """Follows a server's record. `all`: the records so far, in order; `accepted`: those of messages
-    that are on the queue or were; `left`: of these the message ids not deleted."""
+    """Follows the record of a server. `all`: the records so far, in order; `accepted`: those of sends without
+    dropped duplicates; `left`: the accepted messages that are not deleted, by message id."""
 
     def __init__(self, server):
         self._path, self._offset = server.record, 0
@@ -109,7 +109,7 @@ class Record:
             file.seek(self._offset)
             for line in file:
                 if not line.endswith(b"\n"):
-                    break  # being written just now
+                    break  # the server is writing this line
                 self._offset += len(line)
                 self._take(json.loads(line))
         return self
@@ -124,13 +124,13 @@ class Record:
             tap.ok(self.left.pop(record["message_id"], None), f"deleted twice: {record}")
 
     def wait_until(self, condition, seconds, what, daemons=()):
-        """Until condition(self); the daemons must live so long."""
+        """Waits until condition(self) is true; fails when a daemon ends before."""
         deadline = time.monotonic() + seconds
         while not condition(self.read()):
             for daemon in daemons:
                 tap.ok(daemon.process.poll() is None, f"ended:\n{last_lines(daemon)}")
             tap.ok(time.monotonic() < deadline,
-                   f"after {seconds} s still not so: {what}; {len(self.accepted)} accepted, "
+                   f"not within {seconds} s: {what}; {len(self.accepted)} accepted, "
                    f"{len(self.left)} left\n" + "\n--\n".join(map(last_lines, daemons)))
             time.sleep(0.05)
 
@@ -145,8 +145,8 @@ class Record:
         return found
 
     def check_accepted_in_order(self, step):
-        """The numbers of each group's messages go up by `step`, without a gap: a missing message would have
-        been overtaken. And no message is there twice."""
+        """Fails unless the numbers of each group's messages grow by `step` without a gap (a missing message would
+        have been overtaken), and no message was accepted twice."""
         for group, records in self.groups().items():
             numbers = [number_of(r) for r in records]
             first = int(group.rsplit("-", 1)[1])
@@ -155,25 +155,29 @@ class Record:
         tap.equal(len(set(ids)), len(ids), "messages, and those accepted twice")
 
     def check_handled(self, handled):
-        """Each accepted message was handled, and those of a group in order, not counting that some
-        were handled again. `handled`: the ids in the order of handling."""
+        """Fails unless each accepted message was handled, and those of a group in order (the first time counts).
+        `handled`: the ids in the order of handling."""
         first = {}
         for i, name in enumerate(handled):
             first.setdefault(name, i)
         for group, records in self.groups().items():
             ids = [body_id(r) for r in records]
             missing = [i for i in ids if i not in first]
-            tap.equal(missing, [], f"messages of {group} that nobody handled")
+            tap.equal(missing, [], f"messages of {group} that were not handled")
             order = [first[i] for i in ids]
             tap.equal(order, sorted(order), f"the order in which {group} was handled")
 
     def check_none_overtaken(self):
-        """A message may be received again, but not once a later one of its group was deleted."""
-        newest = {}
-        for record in self.all:
-            number, group = int(record["sequence_number"]), record["group"]
-            if record["event"] == "deleted":
-                newest[group] = max(number, newest.get(group, 0))
-            elif record["event"] == "received":
-                tap.ok(number > newest.get(group, 0),
-                       f"received after a later message of its group was deleted: {record}")
+        check_none_overtaken(self.all)
+
+
+def check_none_overtaken(records):
+    """Fails if a message was received after a later one of its group was deleted."""
+    newest = {}
+    for record in records:
+        number, group = int(record["sequence_number"]), record["group"]
+        if record["event"] == "deleted":
+            newest[group] = max(number, newest.get(group, 0))
+        elif record["event"] == "received":
+            tap.ok(number > newest.get(group, 0),
+                   f"received after a later message of its group was deleted: {record}")

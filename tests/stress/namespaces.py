@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Networks for one test. They disappear when the program ends, however it ends. Nothing outside sees them, and
-nothing in them can reach the outside.
+"""Network namespaces for one test. The kernel removes them when the program ends. They have no connection to the
+network of the machine.
 
     import namespaces
-    namespaces.enter()                  # at the top: starts the program again in its own
-    with namespaces.Cable() as cable:   # another network, joined to this one
+    namespaces.enter()                  # at the top: starts the program again in a new namespace
+    with namespaces.Cable() as cable:   # another namespace, connected to this one
         Daemon(..., prefix=cable.prefix, endpoint=f"http://{cable.here}:{port}")
-        cable.pull()                    # "no route" over there
+        cable.pull()                    # no route in the other namespace
         cable.plug()
 
-Needs unshare(1), nsenter(1) and ip(8), and to be root or to be let make user namespaces."""
+Needs unshare(1), nsenter(1) and ip(8), and root or the right to make user namespaces."""
 
 import itertools
 import os
@@ -31,7 +31,7 @@ def _namespace(process="self"):
 
 
 def enter():
-    """Starts this program again in network and mount namespaces of its own, or skips it all."""
+    """Starts this program again in new network and mount namespaces, or skips all its tests."""
     if OUTSIDE not in os.environ:
         for options in ["-n", "-m"], ["-r", "-n", "-m"]:
             command = ["unshare", *options, "--"]
@@ -45,7 +45,7 @@ def enter():
             os.execvp(command[0], [*command, sys.executable, *sys.argv])
         tap.skip_all("network namespaces cannot be made here (or ip(8) is missing)")
     if _namespace() == os.environ[OUTSIDE]:
-        sys.exit("this is not a network namespace of its own: nothing may be sent from here")
+        sys.exit("this is not a new network namespace: nothing may be sent from here")
     _ip("link", "set", "lo", "up")
 
 
@@ -54,8 +54,8 @@ def _ip(*words, inside=()):
 
 
 class Cable:
-    """A network namespace joined to this one by a pair of virtual devices. `prefix` starts a command
-    in there; `here` is this end's address (of those kept for documentation)."""
+    """A network namespace that a pair of virtual devices connects to this one. `prefix` starts a command in it;
+    `here` is the address of this end (from a range for documentation)."""
 
     _numbers = itertools.count()
 
@@ -64,7 +64,7 @@ class Cable:
         self.here = f"192.0.2.{4 * number + 1}"
         self._address, self._far_address = f"{self.here}/30", f"192.0.2.{4 * number + 2}/30"
         self._name = f"near{number}"
-        # It ends with this program, which has the only other end of its pipe.
+        # The process ends when this program ends: its standard input is a pipe from here.
         self._holder = subprocess.Popen(["unshare", "-n", "cat"], stdin=subprocess.PIPE)
         pid = str(self._holder.pid)
         self.prefix = ["nsenter", f"--net=/proc/{pid}/ns/net", "--"]
@@ -84,18 +84,18 @@ class Cable:
         _ip(*words, inside=self.prefix)
 
     def pull(self):
-        """Over there the device goes down: there is no route any more."""
+        """Sets the device of the other namespace down, so that it has no route."""
         self._far("link", "set", "far", "down")
 
     def plug(self):
         self._far("link", "set", "far", "up")
 
     def swallow(self):
-        """What is sent from over there vanishes without an answer, as behind a dead router."""
+        """Drops all packets from the other namespace without an answer, as behind a dead router."""
         link = subprocess.run(["ip", "-o", "link", "show", "dev", self._name], check=True,
                               capture_output=True, text=True).stdout
         mac = link.split(" link/ether ")[1].split()[0]
-        # Else the neighbour would be missed, and that is told.
+        # Without the entry the kernel would report that the neighbour does not answer.
         self._far("neigh", "replace", self.here, "lladdr", mac, "dev", "far", "nud", "permanent")
         _ip("addr", "del", self._address, "dev", self._name)
 
@@ -105,7 +105,7 @@ class Cable:
     def close(self):
         self._holder.stdin.close()
         self._holder.wait()
-        # The namespace, and with it the devices, may go a little later.
+        # The kernel may remove the namespace and its devices a little later.
         subprocess.run(["ip", "link", "del", self._name], stderr=subprocess.DEVNULL,
                        check=False)
 
@@ -117,8 +117,8 @@ class Cable:
 
 
 class Silent:
-    """An address and port at which nobody answers, not even that nobody is there: a listener whose queue
-    is full, so that the kernel drops what would open a connection."""
+    """An address and port that do not answer, not even with a reset: a listener whose queue is full, so that the
+    kernel drops the packets that would open a connection."""
 
     def __init__(self, address, port):
         self._listener = socket.socket()
@@ -126,7 +126,7 @@ class Silent:
         self._listener.bind((address, port))
         self._listener.listen(0)
         self._waiting = []
-        # The queue takes one more than it is told to.
+        # The queue holds one more connection than listen() says.
         for _ in range(2):
             client = socket.socket()
             client.setblocking(False)
@@ -145,8 +145,8 @@ class Silent:
 
 
 class Forwarder:
-    """Joins each connection to address:port to one to 127.0.0.1:target. `rate`: bytes a second that
-    come back on each connection; None: all at once. close() cuts all."""
+    """Forwards each connection to address:port to 127.0.0.1:target. `rate`: bytes a second of the replies on each
+    connection; None: no limit. close() cuts all connections."""
 
     def __init__(self, address, port, target, rate=None):
         self._target, self._rate = target, rate
@@ -170,7 +170,7 @@ class Forwarder:
             with self._lock:
                 self._open |= {near, far}
             if self._rate:
-                # Else the kernel takes what is not to be there yet.
+                # A larger buffer would take bytes before their time.
                 near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
             for ends in (near, far, None), (far, near, self._rate):
                 threading.Thread(target=self._pump, args=ends, daemon=True).start()
@@ -183,7 +183,7 @@ class Forwarder:
                     time.sleep(len(data) / rate)
         except OSError:
             pass
-        # The other direction ends, too: nobody here closes one half only.
+        # End the other direction, too: no client here closes only one half.
         for end in source, sink:
             try:
                 end.shutdown(socket.SHUT_RDWR)
@@ -196,7 +196,7 @@ class Forwarder:
                 end.close()
 
     def close(self):
-        # A thread in accept() would keep it listening.
+        # While a thread is in accept(), close() alone would leave the socket listening.
         for end in [self._listener, *self._open]:
             try:
                 end.shutdown(socket.SHUT_RDWR)
@@ -212,8 +212,8 @@ class Forwarder:
 
 
 def asking(*addresses):
-    """What starts a command that asks these name servers and no others, in this order. Its mount
-    namespace is its own, and so is the file system that holds the two files."""
+    """Returns a prefix for a command that asks only these name servers, in this order. It makes a mount namespace
+    with its own resolv.conf and nsswitch.conf."""
     servers = "".join(f"nameserver {address}\\n" for address in addresses)
     script = (f"mount -t tmpfs none /mnt; printf '{servers}' >/mnt/resolv.conf; "
               "echo 'hosts: dns' >/mnt/nsswitch.conf; "
@@ -223,7 +223,7 @@ def asking(*addresses):
 
 
 def addresses_of(name, prefix=()):
-    """What a command started with `prefix` finds for a name, in the order in which it would try."""
+    """Returns the addresses of a name for a command with this prefix, in the order in which they are tried."""
     text = ("import socket, sys; print(*(a[4][0] for a in socket.getaddrinfo(sys.argv[1], 80, "
             "socket.AF_UNSPEC, socket.SOCK_STREAM)))")
     return subprocess.run([*prefix, sys.executable, "-c", text, name], check=True, capture_output=True,
@@ -231,9 +231,9 @@ def addresses_of(name, prefix=()):
 
 
 class NameServer:
-    """A name server at port 53: knows one name. `answer` is an address or a list of them, in this order,
-    "servfail", or None: no answer at all. `questions` counts what it was asked. At 127.0.0.1 it is that
-    of this mount namespace, at another address that of commands started with `prefix`."""
+    """A name server on port 53 that knows one name. `answer`: an address, a list of addresses, "servfail", or
+    None (no answer at all). `questions` counts the requests. At 127.0.0.1 it serves this mount namespace, at
+    another address the commands with `prefix`."""
 
     def __init__(self, name, answer=None, address="127.0.0.1"):
         self.answer, self.questions, self.address = answer, 0, address
@@ -248,7 +248,7 @@ class NameServer:
 
     @staticmethod
     def _replace(path, text):
-        """For this mount namespace, which is private."""
+        """Replaces a file in this mount namespace only."""
         with tempfile.NamedTemporaryFile("w") as file:
             file.write(text)
             file.flush()
@@ -271,7 +271,7 @@ class NameServer:
                 try:
                     self._socket.sendto(self._reply(query), sender)
                 except OSError:
-                    pass  # it has gone
+                    pass  # the client has ended
 
     def _reply(self, query):
         end = query.index(b"\0", 12) + 1

@@ -1,26 +1,24 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Both daemons on a queue where things go wrong: nothing is lost, and on FIFO nothing is doubled or
-overtaken.
+"""Both daemons on a queue whose requests fail: no message is lost, and on FIFO none is doubled or overtaken.
 
-For each kind of fault of sqs-local (its --help), each operation, and a FIFO and a standard queue:
-the producer sends messages over many groups while the consumer takes them off, and some of that
-operation's requests have that fault. What then is true is read from sqs-local's record: each message
-was accepted (on FIFO once, and each group's in order), handled (on FIFO each group's in order, as
-the consumer's log says), and deleted; and nothing is left on the queue.
+There is a run for each kind of fault of sqs-local (see its --help), each operation, and a FIFO and a standard
+queue. The producer sends messages of many groups, the consumer handles them, and some requests of the operation
+have the fault. Then the record of sqs-local must show that each message was accepted (on FIFO once, and each group
+in order), handled (on FIFO each group in order, by the consumer's log), and deleted, and that the queue is empty.
 
-The same on a network and a service as they are, without any fault: round trips that vary, packets that
-get lost, copies and disorder on a standard queue, counts that lag, the limit of calls on a FIFO queue.
+More runs have a real network and service, without faults: round trips that vary, lost packets, copies and disorder
+on a standard queue, counts that lag, the limit of calls on a FIFO queue.
 
-Each run prints its seed. The faults follow from it, so that a failure can be run again:
+Each run prints its seed, which determines the faults, so that a failed run can be repeated:
 
     tests/stress/run.py --seed=4711 --only='fifo DeleteMessage:stall'
 
-A run in which no request had the fault has shown nothing. It is made again, with other seeds and
-with faults that are more probable, and fails where there is none in the end.
+A run in which no request had the fault shows nothing. It is repeated with other seeds and more probable faults, and
+fails if there is still none.
 
-Settings that the daemons at hand do not have are left out; without the producer's `groups` each
-group has a producer of its own. Needs only the standard library; prints TAP.
+Settings that an older daemon does not have are left out; without the producer's `groups` each group has a producer
+of its own. Needs only the standard library; prints TAP.
 """
 
 import argparse
@@ -35,7 +33,10 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+sys.path.insert(0, HERE)
+import load
 import sqs
 import tap
 from daemon import Daemon, config_text
@@ -44,7 +45,7 @@ from sqs_local import BUILD_ROOT, SqsLocal
 KINDS = ("error-500", "error-503", "throttle", "expired-token", "drop-before", "drop-after", "stall",
          "delay", "partial", "garbage", "truncate", "wrong-md5", "empty", "kms-throttled")
 
-# How the daemons are set, and the operations that they then use.
+# Settings of the daemons, and the operations that they use with these settings.
 PROFILES = {
     "single": {
         "producer": {"max_connections": 8, "batch_size": 1},
@@ -56,8 +57,8 @@ PROFILES = {
         "consumer": {"receivers": 2, "concurrency": 20, "delete_linger": 0.02},
         "operations": ("SendMessageBatch", "DeleteMessageBatch"),
     },
-    # A delete takes long compared with the lease, so that the lease must be renewed. On a standard queue,
-    # where no message waits for another, it takes longer.
+    # The round trip of a delete is long compared with the lease, so that the lease must be renewed. It is longer on
+    # a standard queue, where no message waits for another.
     "leases": {
         "producer": {"max_connections": 8, "batch_size": 10},
         "consumer": {"receivers": 4, "concurrency": 100, "delete_linger": 0.0,
@@ -67,8 +68,8 @@ PROFILES = {
     },
 }
 
-# With few groups a batch has several messages of each. Their order holds when whole batches are lost or
-# refused, but not when a part of one is.
+# With few groups a batch has several messages of each. Batch order keeps their order when whole batches are lost or
+# refused, but not when a part of a batch is.
 BATCH_ORDER = {
     "producer": {"max_connections": 4, "batch_size": 10, "batch_linger": 0.01, "order": "batch"},
     "consumer": {"receivers": 2, "concurrency": 20, "delete_linger": 0.02},
@@ -76,8 +77,8 @@ BATCH_ORDER = {
 }
 NOT_IN_BATCH_ORDER = "partial"
 
-# Options of the server: the kinds of queues, the settings of the daemons, the options, and the name of the
-# count that shows their effect; None: there is none.
+# For each condition: the kinds of queues, the profile, the options of the server, and the name of the count that
+# shows their effect (None: they always have one).
 CONDITIONS = {
     "jitter": (("fifo", "standard"), "batch", {"rtt_ms": 20, "jitter_ms": 200}, None),
     "loss": (("fifo", "standard"), "single", {"rtt_ms": 20, "loss": 0.03}, "lost"),
@@ -94,15 +95,15 @@ NEEDED = {"SendMessageBatch": "producer.batch_size",
           "DeleteMessageBatch": "consumer.delete_linger",
           "ChangeMessageVisibilityBatch": "consumer.visibility_timeout"}
 
-# Requests that have the fault. Each costs seconds at worst, and there are hundreds of them in a run.
+# The share of requests that have the fault. A fault may cost seconds, and a run has hundreds of requests.
 PROBABILITY = {"SendMessage": 0.03, "DeleteMessage": 0.03, "ChangeMessageVisibilityBatch": 0.5}
 PROBABILITY_ELSE = 0.2
-PROBABILITIES_AGAIN = (0.5, 1.0)  # if there was no fault
+PROBABILITIES_AGAIN = (0.5, 1.0)  # of the repeated runs
 FAULTS_MAX = 8
 
 QUEUE_VISIBILITY_SEC = 3
 REQUEST_TIMEOUT_SEC = 1
-DELAY_MSEC = 2500  # the client has given up by then, and tried again
+DELAY_MSEC = 2500  # longer than the time-out, so the client has retried
 
 QUICK = (
     "fifo SendMessage:drop-after", "fifo SendMessage:delay", "fifo ReceiveMessage:drop-after",
@@ -122,7 +123,7 @@ known = None
 
 
 class NoFaults(AssertionError):
-    """A run has shown nothing."""
+    """No request of the run had the fault."""
 
 
 def known_settings():
@@ -146,20 +147,20 @@ def only_known(group, settings):
 
 
 def can_have(operation, kind):
-    """Whether a run with such faults makes sense."""
+    """Whether requests of this operation can have this fault."""
     if kind == "partial":
         return operation.endswith("Batch")
     if kind in ("wrong-md5", "kms-throttled"):
         return operation.startswith(("Send", "Receive"))
     if kind == "empty":
         return operation == "ReceiveMessage"
-    # Keys that are refused at the start fail it, and rightly.
+    # Keys that are refused at the start fail it, as they should.
     return (operation, kind) != ("GetQueueAttributes", "expired-token")
 
 
 def rules(operation, kind, probability):
-    """The faults of a run; their probability is None for the usual one. A daemon asks for a queue's
-    attributes once."""
+    """The faults of a run, as options of sqs-local. `probability`: None for the usual one; GetQueueAttributes is
+    called only once, so its faults are certain."""
     operations = [operation]
     if operation == "any":
         operations = [o for p in PROFILES.values() for o in p["operations"] if can_have(o, kind)]
@@ -200,13 +201,13 @@ def start_consumer(server, queue, profile):
 
 
 def wait_until_done(server, producers, consumer, kind):
-    """Until the producers have ended and all that the queue accepted was deleted."""
+    """Waits until the producers have ended and all accepted messages are deleted."""
     deadline = time.monotonic() + options.timeout
     for producer in producers:
         status = producer.wait(max(1, deadline - time.monotonic()))
         tap.equal(status, 0, f"a producer's exit status, after:\n{tail(producer)}")
     if kind == "delay":
-        time.sleep(DELAY_MSEC / 1000 + 0.2)  # what was given up and sent again may be done yet
+        time.sleep(DELAY_MSEC / 1000 + 0.2)  # a delayed request may still be done after its retry
     while True:
         accepted = {r["message_id"] for r in server.records("sent") if not r["duplicate"]}
         left = accepted - {r["message_id"] for r in server.records("deleted") if not r.get("copy")}
@@ -216,7 +217,7 @@ def wait_until_done(server, producers, consumer, kind):
         tap.ok(consumer.process.poll() is None, f"the consumer has ended:\n{tail(consumer)}")
         tap.ok(time.monotonic() < deadline,
                f"{len(left)} of {len(accepted)} messages were not deleted within "
-               f"{options.timeout} s; the consumer said last:\n{tail(consumer)}")
+               f"{options.timeout} s; the last lines of the consumer:\n{tail(consumer)}")
         time.sleep(0.1)
 
 
@@ -236,13 +237,13 @@ def index_of(message):
 
 
 def check_accepted(accepted, is_fifo, n_groups):
-    """Every message made is on the queue; on FIFO once, and in its group's order."""
+    """Every message was accepted; on FIFO once, and each group in order."""
     bodies = {json.loads(r["body"])["id"] for r in accepted}
     total = options.messages
     tap.equal(len(bodies), total, "messages that were accepted")
     if not is_fifo:
         return
-    tap.equal(len(accepted), total, "accepted messages, with those that are there twice")
+    tap.equal(len(accepted), total, "accepted messages, and those accepted twice")
     groups = by_group(accepted)
     tap.equal(len(groups), n_groups, "groups")
     for group, messages in groups.items():
@@ -251,8 +252,8 @@ def check_accepted(accepted, is_fifo, n_groups):
 
 
 def check_handled(accepted, consumer, is_fifo):
-    """The consumer has handled every message, on FIFO in its group's order. It may have handled one
-    twice, where it could not know that it had."""
+    """The consumer has handled every message, on FIFO each group in order; the first time that each was handled
+    counts."""
     handled = {}
     for line in consumer.lines:
         match = re.search(
@@ -262,14 +263,14 @@ def check_handled(accepted, consumer, is_fifo):
     for group, messages in by_group(accepted).items():
         ids = [json.loads(m["body"])["id"] for m in messages]
         missing = [i for i in ids if i not in handled]
-        tap.equal(missing, [], f"messages of {group} that were deleted without being handled")
+        tap.equal(missing, [], f"messages of {group} that were not handled")
         if is_fifo:
             order = [handled[i] for i in ids]
             tap.equal(order, sorted(order), f"the order in which {group} was handled")
 
 
 def check_deleted(accepted, deleted):
-    """Each message once; that the copies were, wait_until_done has seen."""
+    """Each message was deleted once; wait_until_done() has checked the copies."""
     left = {r["message_id"] for r in accepted}
     for record in deleted:
         if record.get("copy"):
@@ -279,25 +280,12 @@ def check_deleted(accepted, deleted):
     tap.equal(left, set(), "messages that were not deleted")
 
 
-def check_none_overtaken(records):
-    """A message whose handling was done may wait for its deletion while the next one of its group
-    is handled; but it must not come back, to be handled once more, after that one was deleted."""
-    newest = {}
-    for record in records:
-        number, group = int(record["sequence_number"]), record["group"]
-        if record["event"] == "deleted":
-            newest[group] = max(number, newest.get(group, 0))
-        elif record["event"] == "received":
-            tap.ok(number > newest.get(group, 0),
-                   f"received after a later message of its group was deleted: {record}")
-
-
 def check_empty(server, queue):
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible",
              "ApproximateNumberOfMessagesDelayed"]
     found = sqs.call(server, "GetQueueAttributes", QueueUrl=server.queue_url(queue),
                      AttributeNames=names)["Attributes"]
-    tap.equal(found, {name: "0" for name in names}, "what is left on the queue")
+    tap.equal(found, {name: "0" for name in names}, "messages left on the queue")
 
 
 def form_of(queue):
@@ -305,8 +293,8 @@ def form_of(queue):
 
 
 def check_stopped(consumer, queue):
-    """It ends with 0, or with 1 if it says that the reply to its last receive was lost: a standard queue does not
-    give that again."""
+    """The consumer ends with 0, or with 1 if it logs that the reply to its last receive was lost: on a standard
+    queue this reply cannot be recovered."""
     status = consumer.wait(options.timeout)
     is_left = any(line.startswith("Left: the reply to a receive") for line in consumer.lines)
     tap.ok(not is_left or form_of(queue) == "standard", tail(consumer))
@@ -320,13 +308,13 @@ def check_all(server, queue, consumer, n_groups):
     check_accepted(accepted, is_fifo, n_groups)
     check_deleted(accepted, server.records("deleted"))
     if is_fifo:
-        check_none_overtaken(server.records())
+        load.check_none_overtaken(server.records())
     check_handled(accepted, consumer, is_fifo)
     check_empty(server, queue)
 
 
 def acted(server, kind):
-    """A text about the faults or the condition. Raises NoFaults if they had no effect."""
+    """Returns a text about the faults or the condition. Raises NoFaults if they had no effect."""
     if kind in CONDITIONS:
         counted = CONDITIONS[kind][3]
         count = server.counts()[counted] if counted else None
@@ -348,7 +336,7 @@ def options_of_server(queue, operation, kind, profile, probability):
 
 
 def run(queue, operation, kind, profile, seed, probability):
-    """One run; returns a text about it. Raises NoFaults if there was no fault."""
+    """Makes a run; returns a text about it. Raises NoFaults if there was no fault."""
     start = time.monotonic()
     daemons = []
     with SqsLocal([f"{queue},VisibilityTimeout={QUEUE_VISIBILITY_SEC}"], seed=seed,
@@ -371,7 +359,7 @@ def run(queue, operation, kind, profile, seed, probability):
 
 
 def run_with_faults(arguments, tries):
-    """As run, and again until there are faults. Adds seed and probability of each run to `tries`."""
+    """Calls run() until there are faults. Appends the seed and the probability of each run to `tries`."""
     more = [p for p in PROBABILITIES_AGAIN if p > (options.probability or 0)]
     for i, probability in enumerate([options.probability, *more]):
         tries.append((options.seed + i, probability))
@@ -383,7 +371,7 @@ def run_with_faults(arguments, tries):
 
 
 def command(name, seed, probability):
-    """Runs that again."""
+    """Returns the command that repeats the run."""
     words = ["tests/stress/run.py", f"--seed={seed}"]
     if probability:
         words.append(f"--probability={probability}")
@@ -394,7 +382,7 @@ def command(name, seed, probability):
 
 
 def combinations():
-    """All of them: (name, arguments of run)."""
+    """Yields the name and the arguments of each run."""
     batches = known.issuperset(NEEDED.values())
     for queue in ("test.fifo", "test"):
         form = form_of(queue)
@@ -418,7 +406,7 @@ def combinations():
 
 
 def add(executor, name, arguments):
-    """Runs a combination in its turn; its test waits for it and reports the result."""
+    """Queues a run, and registers a test that waits for it and reports the result."""
     missing = {NEEDED.get(arguments[1])} - known - {None}
     tries = []
     future = None if missing else executor.submit(run_with_faults, arguments, tries)
@@ -449,11 +437,11 @@ def setting(text):
 def read_options():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--quick", action="store_true", help="a few combinations")
-    what.add_argument("--all", action="store_true", help="every combination")
+    what.add_argument("--quick", action="store_true", help="a few runs")
+    what.add_argument("--all", action="store_true", help="all runs")
     what.add_argument("--only", action="append", metavar="NAME",
-                      help="those whose names hold this (\"fifo SendMessage:\"); may be repeated")
-    parser.add_argument("--seed", type=int, help="of the faults; by default another each time")
+                      help="runs whose names contain this (\"fifo SendMessage:\"); may be repeated")
+    parser.add_argument("--seed", type=int, help="of the faults; by default another one each time")
     parser.add_argument("--probability", type=float,
                         help="that a request has the fault; by default by its operation")
     parser.add_argument("--messages", type=int, default=500, help="of each run (default 500)")
@@ -462,7 +450,7 @@ def read_options():
     parser.add_argument("--timeout", type=float, default=240, help="seconds for a run (default 240)")
     for daemon in "producer", "consumer":
         parser.add_argument(f"--{daemon}", type=setting, action="append", default=[],
-                            metavar="NAME=VALUE", help=f"a setting of the {daemon}'s")
+                            metavar="NAME=VALUE", help=f"a setting of the {daemon}")
     found = parser.parse_args()
     found.producer, found.consumer = dict(found.producer), dict(found.consumer)
     if found.seed is None:

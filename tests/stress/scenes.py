@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""A scene with both daemons: messages flow, something happens, messages flow again without help. Nothing is lost,
-each group keeps its order, and little is logged.
+"""Scenes with both daemons: messages flow, something fails, and messages flow again without help. No message is
+lost, each group keeps its order, and little is logged.
 
     scenes.add(scenes.side_by_side, "a scene", function, argument)    # runs function(tell, argument)
     tap.main()
 
-Nearly all of their time scenes wait, and so they run at once; what each has to say comes in its turn."""
+Scenes mostly wait, so they run at the same time. The output of each is kept, and printed in order."""
 
 import concurrent.futures
 import os
@@ -20,19 +20,18 @@ VISIBILITY_SEC = 5
 QUEUE = f"test.fifo,VisibilityTimeout={VISIBILITY_SEC}"
 PRODUCER = {"groups": GROUPS, "rate_limit": 100, "batch_size": 4}
 CONSUMER = {"wait_time": 2, "receivers": 2, "concurrency": 10}
-# The pause between two attempts grows to 20 s; then come the time-outs and hidden messages.
+# Seconds until messages flow again: the pause before a retry grows to 20 s; time-outs and visibility add to it.
 BACK_SEC = 20 + 15
-# For each kind of failure a few lines: the failure, what to do, and its end. And one for each message in
-# flight whose lease ends meanwhile.
+# A few lines for each kind of failure, and one for each message in flight whose lease ends.
 LINES_MAX = 12 + CONSUMER["concurrency"]
 
 side_by_side = concurrent.futures.ThreadPoolExecutor(16)
-# For those that share what there is once only.
+# For scenes that share something, such as the name server of the namespace.
 one_by_one = concurrent.futures.ThreadPoolExecutor(1)
 
 
 class Teller:
-    """Keeps the output of a test until its turn comes."""
+    """Keeps the output of a scene until its test is reported."""
 
     def __init__(self):
         self.lines = []
@@ -42,7 +41,7 @@ class Teller:
 
 
 def add(executor, words, name, function, *arguments):
-    """Only if the name holds one of `words`, or if there are no words."""
+    """Starts a scene, and registers a test that waits for it, if the name has one of `words` or there are none."""
     if words and not any(word in name for word in words):
         return
     tell = Teller()
@@ -58,14 +57,14 @@ def add(executor, words, name, function, *arguments):
 
 
 def start(server, aws=None, producer=None, consumer=None, **common):
-    """Settings of each group on top of those above; `common` goes to both as to load.producer()."""
+    """Starts both daemons. `producer` and `consumer` override the settings above; `common` is passed to both."""
     common["aws"] = {**AWS, **(aws or {})}
     return (load.producer(server, **common, **PRODUCER, **(producer or {})),
             load.consumer(server, **common, **CONSUMER, **(consumer or {})))
 
 
 def flow(tell, record, daemons, seconds, what, more=100):
-    """Waits until the daemons have sent and deleted some more."""
+    """Waits until the daemons have sent and deleted `more` messages."""
     record.read()
     accepted, deleted = len(record.accepted) + more, record.n_deleted + more
     start_sec = time.monotonic()
@@ -75,7 +74,7 @@ def flow(tell, record, daemons, seconds, what, more=100):
 
 
 def finish(tell, record, daemons, most_lines=LINES_MAX):
-    """Ends both daemons, and checks the record and the lines."""
+    """Stops both daemons, and checks the record and their lines."""
     producer, consumer = daemons
     load.stop(producer)
     record.wait_until_all_deleted(BACK_SEC, [consumer])
@@ -93,6 +92,6 @@ def check_lines(tell, daemons, most=LINES_MAX):
         lines = load.other_lines(daemon)
         tap.ok(len(lines) <= most, f"{len(lines)} lines:\n" + "\n".join(lines))
         name = os.path.basename(daemon.process.args[-2])
-        tell(f"{len(lines)} lines of {name} were not of messages:")
+        tell(f"{len(lines)} lines of {name} were not about messages:")
         for line in lines:
             tell("    " + line[:160])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""SIGKILL and SIGTERM at any moment, to each daemon in turn while it has many messages in flight. No acknowledged
-message is lost, each group keeps its order, and a stop leaves no message invisible."""
+"""SIGKILL and SIGTERM at random moments, while a daemon has many messages in flight. No acknowledged message is
+lost, each group keeps its order, and a stop leaves no message invisible."""
 
 import json
 import os
@@ -26,12 +26,13 @@ def seeded(what):
     return random.Random(f"{OPTIONS.seed} {what}")
 
 
-def end_of_producer(number, daemon, chance):
-    """Sends the signal to a daemon at a random moment; returns the lines that it has logged by then."""
+def end_producer(number, daemon, chance):
+    """Sends the signal to the daemon at a random moment. Returns the message ids in its lines about answers, and
+    the number of its lines about sends."""
     if chance.random() < 0.8:
         daemon.wait_for_line("SQS Response", chance.randint(1, 40))
     elif number == signal.SIGTERM:
-        daemon.wait_for_line("Running...")  # before that the signal just ends it
+        daemon.wait_for_line("Running...")  # before this line the signal would end it at once
     time.sleep(chance.random() / 15)
     daemon.signal(number)
     status = daemon.wait()
@@ -45,7 +46,7 @@ def end_of_producer(number, daemon, chance):
     return set(load.answered_ids(lines)), sum("Sending message" in l for l in lines)
 
 
-def producers_ended(number):
+def end_producers(number):
     chance = seeded(f"producers {number}")
     runs = {}
     with SqsLocal(["test.fifo,VisibilityTimeout=5"], latency_ms=1) as server:
@@ -56,7 +57,7 @@ def producers_ended(number):
                                    batch_size=chance.choice([1, 3, 10]),
                                    max_connections=chance.choice([1, 4]),
                                    order=chance.choice(["strict", "batch"]))
-            runs[name] = end_of_producer(number, daemon, chance)
+            runs[name] = end_producer(number, daemon, chance)
         record = load.Record(server)
         record.wait_until_all_deleted(120, [consumer])
         load.stop(consumer)
@@ -66,26 +67,27 @@ def producers_ended(number):
         accepted = {name: set() for name in runs}
         for entry in record.accepted:
             accepted[entry["group"].rsplit("-", 1)[0]].add(entry["message_id"])
-    for name, (answered, taken) in runs.items():
-        tap.equal(answered - accepted[name], set(), f"acknowledged and lost, of {name}")
+    for name, (answered, n_sent) in runs.items():
+        tap.equal(answered - accepted[name], set(), f"acknowledged messages of {name} that were lost")
         if number == signal.SIGTERM:
-            tap.equal(len(accepted[name]), taken, f"accepted of those taken up by {name}")
-            tap.equal(accepted[name], answered, f"accepted and acknowledged, of {name}")
+            tap.equal(len(accepted[name]), n_sent, f"messages that {name} sent, and that were accepted")
+            tap.equal(accepted[name], answered, f"messages of {name} that were accepted and acknowledged")
     tap.comment(f"{ROUNDS} times, {len(record.accepted)} messages were accepted")
 
 
-tap.add("producers that are killed lose nothing acknowledged and keep the order", producers_ended,
+tap.add("producers that are killed lose no acknowledged message and keep the order", end_producers,
         signal.SIGKILL)
-tap.add("producers that are asked to stop send all they have taken up", producers_ended,
+tap.add("producers that are stopped send all messages in flight", end_producers,
         signal.SIGTERM)
 
 
 @tap.test
-def consumers_that_are_killed_lose_nothing_and_keep_the_order():
+def consumers_that_are_killed_lose_no_message_and_keep_the_order():
     chance = seeded("consumers killed")
     handled, busy = [], 0
     with SqsLocal(["test.fifo,VisibilityTimeout=2"], latency_ms=1) as server:
-        # More groups than the messages that are hidden for 2 s with each consumer that is killed.
+        # Each killed consumer leaves messages invisible for 2 s, which block their groups: so there are many
+        # groups.
         producer = load.producer(server, groups=500, rate_limit=600)
         producer.wait_for_line("SQS Response", 500)
         for _ in range(ROUNDS):
@@ -112,14 +114,13 @@ def consumers_that_are_killed_lose_nothing_and_keep_the_order():
         record.check_none_overtaken()
         accepted = {entry["message_id"] for entry in record.accepted}
         tap.equal(accepted, set(load.answered_ids(producer.lines)), "accepted and acknowledged")
-    tap.ok(busy > ROUNDS / 2, f"only {busy} of {ROUNDS} consumers had something to do")
+    tap.ok(busy > ROUNDS / 2, f"only {busy} of {ROUNDS} consumers handled a message")
     tap.comment(f"{ROUNDS} times, {len(accepted)} messages, {len(handled) - len(accepted)} of them "
                 "were handled again")
 
 
 def fill(server, queue, groups, count):
-    """Sends `count` messages such as the producer makes to each group; returns their ids by
-    group."""
+    """Sends `count` messages in the form of the demo to each group; returns their ids by group."""
     connection = server.connection()
     ids = {f"g{i}": [str(uuid.uuid4()) for _ in range(count)] for i in range(groups)}
     pairs = [(group, ids[group][i]) for i in range(count) for group in ids]
@@ -138,7 +139,7 @@ def fill(server, queue, groups, count):
 
 
 def drain(server, queue):
-    """Takes all that a client of its own gets at once; returns the ids in order."""
+    """Receives and deletes all messages that are visible now; returns their ids in order."""
     connection = server.connection()
     url = server.queue_url(queue)
     found = []
@@ -156,7 +157,7 @@ def drain(server, queue):
 
 
 def stop_a_consumer(server, queue, chance):
-    """One round. Returns how many messages were left to the next."""
+    """Fills the queue, and stops a consumer at a random moment. Returns how many messages were not handled."""
     ids = fill(server, queue, 20, 6)
     consumer = load.consumer(server, queue, concurrency=chance.choice([1, 10, 40]),
                              receivers=chance.choice([1, 4]),
@@ -171,7 +172,7 @@ def stop_a_consumer(server, queue, chance):
     handled = load.handled_ids(consumer.lines)
     load.retire(consumer)
     tap.equal(sorted(handled + rest), sorted(name for group in ids.values() for name in group),
-              f"what was handled and what was left at once, after:\n{load.last_lines(consumer)}")
+              f"messages that were handled or visible at once, after:\n{load.last_lines(consumer)}")
     if queue.endswith(".fifo"):
         for group, names in ids.items():
             tap.equal([i for i in handled + rest if i in names], names, f"the order of {group}")
@@ -179,15 +180,15 @@ def stop_a_consumer(server, queue, chance):
 
 
 @tap.test
-def consumers_that_are_asked_to_stop_leave_nothing_hidden():
+def consumers_that_are_stopped_leave_no_message_invisible():
     chance = seeded("consumers stopped")
     left = 0
     with SqsLocal(["test.fifo,VisibilityTimeout=300", "test,VisibilityTimeout=300"],
                   latency_ms=5) as server:
         for i in range(ROUNDS):
             left += stop_a_consumer(server, ["test.fifo", "test"][i % 2], chance)
-    tap.ok(left > 0, "each consumer had ended its work before it was stopped")
-    tap.comment(f"{ROUNDS} times, {left} of {ROUNDS * 120} messages were left to others")
+    tap.ok(left > 0, "each consumer had handled all messages before it was stopped")
+    tap.comment(f"{ROUNDS} times, {left} of {ROUNDS * 120} messages were not handled")
 
 
 if __name__ == "__main__":

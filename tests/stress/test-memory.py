@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The memory of both daemons does not grow with the messages that pass through them (a million in the long form).
-It is read after some messages and after all."""
+"""The memory of both daemons does not grow with the number of messages (a million in the long form). It is measured
+after a few messages and after all."""
 
 import os
 import re
@@ -27,7 +27,7 @@ QUIET = {"level": "notice"}
 
 
 class Status:
-    """A socket that reads what a daemon tells systemd; `count` is the number after `word`."""
+    """A socket that reads the status lines of a daemon; `count` is the number after `word` in the last one."""
 
     def __init__(self, word):
         self._word = re.compile(rf"^STATUS=.*\b{word} (\d+)", re.M)
@@ -54,7 +54,7 @@ def resident_kib(daemon):
 
 
 def wait_for(watched, count, seconds):
-    """Waits until each of the daemons has passed so many messages; returns the memory that each had then."""
+    """Waits until each daemon has counted so many messages; returns the memory of each at that moment."""
     deadline = time.monotonic() + seconds
     found = {}
     while len(found) < len(watched):
@@ -73,10 +73,10 @@ def sanitized():
         return b"__asan_init" in file.read()
 
 
-@tap.test(f"{MANY} messages through both take no more memory than {FEW}")
+@tap.test(f"both daemons need no more memory for {MANY} messages than for {FEW}")
 def memory():
     if sanitized():
-        raise tap.Skip("the address sanitizer keeps what is freed")
+        raise tap.Skip("the address sanitizer keeps freed memory")
     sent, deleted = Status("Sent"), Status("deleted")
     with SqsLocal(["test.fifo"], record=False) as server:
         producer = load.producer(server, log=QUIET, env={"NOTIFY_SOCKET": sent.path}, groups=100)

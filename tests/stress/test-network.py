@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Both daemons when the network fails: it disappears and comes back, with an error or silently; the server
-restarts; names are not found. The daemons go on by themselves, lose nothing, keep the order of each group, and
-log little. Runs in networks of its own."""
+"""Both daemons when the network fails for a while, with an error or silently; when the server restarts; when names
+are not found. The daemons recover without help, lose no message, keep the order of each group, and log little. Runs
+in network namespaces of its own."""
 
 import os
 import random
@@ -22,38 +22,38 @@ from sqs_local import SqsLocal
 
 namespaces.enter()
 OPTIONS = load.read_options(__doc__)
-AWAY_SEC = 30 if OPTIONS.long else 6
+OUTAGE_SEC = 30 if OPTIONS.long else 6
 
 
 def add(executor, name, function, *arguments):
     scenes.add(executor, OPTIONS.words, name, function, *arguments)
 
 
-def network_vanishes(tell, leave, come_back):
+def network_fails(tell, fail, recover):
     with namespaces.Cable() as cable, SqsLocal([QUEUE]) as server, \
             namespaces.Forwarder("0.0.0.0", 0, server.port) as forwarder:
         daemons = start(server, endpoint=f"http://{cable.here}:{forwarder.port}", prefix=cable.prefix)
         record = load.Record(server)
         flow(tell, record, daemons, 30, "at first")
-        leave(cable)
+        fail(cable)
         time.sleep(1)
         before = len(record.read().all)
-        time.sleep(AWAY_SEC - 1)
-        tap.equal(len(record.read().all), before, "records while the network was away")
-        come_back(cable)
+        time.sleep(OUTAGE_SEC - 1)
+        tap.equal(len(record.read().all), before, "records during the outage")
+        recover(cable)
         flow(tell, record, daemons, BACK_SEC, "again")
         finish(tell, record, daemons)
 
 
-add(side_by_side, "a network that vanishes in silence and comes back", network_vanishes,
+add(side_by_side, "messages flow after the network dropped all packets for a while", network_fails,
     namespaces.Cable.swallow, namespaces.Cable.let_through)
-add(side_by_side, "a network that has no route and comes back", network_vanishes,
+add(side_by_side, "messages flow after the network had no route for a while", network_fails,
     namespaces.Cable.pull, namespaces.Cable.plug)
 
 
-def check_accepted_since_forgotten(record):
-    """A server that was started anew knows neither its messages nor their deduplication ids: one
-    whose acknowledgement it still owed is taken once more, and that directly after the first."""
+def check_accepted_in_order_over_restarts(record):
+    """A server that is restarted has forgotten its messages and deduplication ids. A message that it had accepted
+    but not acknowledged is accepted again, directly after the first time."""
     for group, records in record.groups().items():
         numbers = [load.number_of(r) for r in records]
         first = int(group.rsplit("-", 1)[1])
@@ -67,11 +67,11 @@ def check_first_handled_in_order(consumer):
         if match := re.search(r"Message read from queue: Data:mydata(\d+) ", line):
             seen = newest.setdefault(int(match[1]) % GROUPS, [])
             if int(match[1]) not in seen:
-                tap.ok(not seen or seen[-1] < int(match[1]), f"handled too late: {line}")
+                tap.ok(not seen or seen[-1] < int(match[1]), f"handled after a later message: {line}")
                 seen.append(int(match[1]))
 
 
-def a_server_that_is_started_anew_with_empty_queues(tell):
+def server_restarts_with_empty_queues(tell):
     chance = random.Random(f"{OPTIONS.seed} server")
     with SqsLocal([QUEUE]) as server:
         daemons = start(server)
@@ -88,12 +88,12 @@ def a_server_that_is_started_anew_with_empty_queues(tell):
             forgotten = len(record.accepted)
         flow(tell, record, daemons, BACK_SEC, "again")
         load.stop(producer)
-        # Those before are gone with the server.
-        lately = {r["message_id"] for r in record.read().accepted[forgotten:]}
-        record.wait_until(lambda r: not lately & r.left.keys(), BACK_SEC,
-                          "all since the restart are deleted", [consumer])
+        # Earlier messages were lost with the server.
+        since_restart = {r["message_id"] for r in record.read().accepted[forgotten:]}
+        record.wait_until(lambda r: not since_restart & r.left.keys(), BACK_SEC,
+                          "all messages since the restart are deleted", [consumer])
         load.stop(consumer)
-        check_accepted_since_forgotten(record.read())
+        check_accepted_in_order_over_restarts(record.read())
         tap.equal(set(load.answered_ids(producer.lines)) - {r["message_id"] for r in record.accepted},
                   set(), "acknowledged, but not accepted")
         numbers = sorted({load.number_of(r) for r in record.accepted})
@@ -106,17 +106,17 @@ def a_server_that_is_started_anew_with_empty_queues(tell):
         check_lines(tell, daemons, (10 if OPTIONS.long else 3) * LINES_MAX)
 
 
-add(side_by_side, "a server that is started anew with empty queues",
-    a_server_that_is_started_anew_with_empty_queues)
+add(side_by_side, "messages flow after the server is restarted with empty queues",
+    server_restarts_with_empty_queues)
 
 
-def names_that_are_not_found_at_the_start(tell):
+def name_is_not_found_at_the_start(tell):
     with namespaces.NameServer("sqs.test") as names, SqsLocal([QUEUE]) as server:
         daemons = start(server, endpoint=f"http://sqs.test:{server.port}")
         record = load.Record(server)
         for answer in None, "servfail":
             names.answer, asked = answer, names.questions
-            time.sleep(AWAY_SEC / 2)
+            time.sleep(OUTAGE_SEC / 2)
             tap.ok(names.questions > asked, "nobody asked")
             for daemon in daemons:
                 tap.ok(daemon.process.poll() is None, daemon.text)
@@ -126,7 +126,7 @@ def names_that_are_not_found_at_the_start(tell):
         finish(tell, record, daemons)
 
 
-def a_stop_waits_for_no_name_server(tell):
+def stop_without_name_server(tell):
     with namespaces.NameServer("sqs.test"), SqsLocal([QUEUE]) as server:
         daemons = start(server, endpoint=f"http://sqs.test:{server.port}")
         for daemon in daemons:
@@ -138,20 +138,20 @@ def a_stop_waits_for_no_name_server(tell):
             tap.ok(took < 5, f"a stop took {took:.1f} s")
 
 
-def names_that_are_not_found_any_more(tell):
+def name_is_no_longer_found(tell):
     with namespaces.NameServer("sqs.test", "127.0.0.2") as names, SqsLocal([QUEUE]) as server:
         old = namespaces.Forwarder("127.0.0.2", 0, server.port)
         daemons = start(server, endpoint=f"http://sqs.test:{old.port}")
         record = load.Record(server)
         flow(tell, record, daemons, 30, "at first")
         names.answer = "servfail"
-        flow(tell, record, daemons, 30, "though names are not found")
+        flow(tell, record, daemons, 30, "while the name is not found")
         if OPTIONS.long:
             old.close()
-            time.sleep(AWAY_SEC)
+            time.sleep(OUTAGE_SEC)
             names.answer = "127.0.0.3"
             with namespaces.Forwarder("127.0.0.3", old.port, server.port):
-                # For a minute the old address is believed.
+                # The old address stays cached for a minute.
                 flow(tell, record, daemons, 60 + BACK_SEC, "at the new address")
                 finish(tell, record, daemons)
         else:
@@ -160,10 +160,10 @@ def names_that_are_not_found_any_more(tell):
             old.close()
 
 
-add(one_by_one, "names that are not found at the start", names_that_are_not_found_at_the_start)
-add(one_by_one, "a stop waits for no name server", a_stop_waits_for_no_name_server)
-add(one_by_one, "names that are not found any more, and one that moves" if OPTIONS.long else
-    "names that are not found any more", names_that_are_not_found_any_more)
+add(one_by_one, "daemons wait for a name that is not found at the start", name_is_not_found_at_the_start)
+add(one_by_one, "stop does not wait for a name server", stop_without_name_server)
+add(one_by_one, "messages flow while the name is not found and after its address has changed" if OPTIONS.long else
+    "messages flow while the name is not found", name_is_no_longer_found)
 
 if __name__ == "__main__":
     tap.main()

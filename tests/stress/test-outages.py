@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Both daemons when something fails that they depend on: the handler, addresses and name servers, the clock, slow
-replies, the metadata service. No message is lost, or handled more often than SQS and failures of the handler
-explain; each group keeps its order; no message gets to the dead-letter queue unhandled; and work goes on by
-itself. Runs in networks of its own."""
+"""Both daemons when something that they depend on fails for a while: the handler, addresses and name servers, the
+clock, the metadata service, the log, a key of KMS. No message is lost or handled twice without a reason, each group
+keeps its order, no message gets to the dead-letter queue unhandled, and the daemons recover without help. Runs in
+network namespaces of its own."""
 
 import collections
 import fcntl
@@ -32,21 +32,21 @@ from standin import Reply, StandIn
 
 namespaces.enter()
 OPTIONS = load.read_options(__doc__)
-AWAY_SEC = 40 if OPTIONS.long else 8
+OUTAGE_SEC = 40 if OPTIONS.long else 8
 
 
 def add(name, function, *arguments):
     scenes.add(side_by_side, OPTIONS.words, name, function, *arguments)
 
 
-# This network has no other listeners, and what connects has ports above 32767.
+# No other program listens in this network namespace, and clients have ports above 32767.
 PORTS = itertools.count(20000)
 
 
-# --- The handler is away ---
+# --- The handler cannot be reached ---
 
 MESSAGES, MESSAGE_GROUPS = 20, 5
-# The lease is short, so that it must be renewed while the handler is away.
+# The lease is short, so that it must be renewed during the outage.
 REDRIVE = json.dumps({"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:000000000000:dead.fifo",
                       "maxReceiveCount": 3})
 HANDLER_QUEUES = ["dead.fifo", f"test.fifo,VisibilityTimeout=3,RedrivePolicy={REDRIVE}"]
@@ -55,7 +55,7 @@ HANDLER = {"max_messages": 10, "concurrency": 10, "receivers": 2, "wait_time": 1
 
 
 class Application(StandIn):
-    """Answers with `status`, and keeps the bodies that it has answered 200."""
+    """Answers with `status`; `handled` has the bodies that it answered with 200."""
 
     def __init__(self, port, status=200, address="127.0.0.1"):
         self.status, self.handled = status, []
@@ -67,34 +67,34 @@ class Application(StandIn):
         return Reply(self.status)
 
 
-class Handling:
-    """A queue with a dead-letter queue, filled, and a consumer whose handler is away."""
+class Outage:
+    """A queue with messages and a dead-letter queue, and a consumer whose handler cannot be reached."""
 
     def __init__(self, prefix=(), **settings):
-        self.folder = tempfile.mkdtemp(prefix="mishap-")
+        self.folder = tempfile.mkdtemp(prefix="outage-")
         self.server = SqsLocal(HANDLER_QUEUES)
         for i in range(MESSAGES):
             sqs.send(self.server, f"g{i % MESSAGE_GROUPS}.{i}", group=f"g{i % MESSAGE_GROUPS}")
         self.daemon = load.consumer(self.server, aws=scenes.AWS, env={"STATE_DIRECTORY": self.folder},
                                     prefix=prefix, **{**HANDLER, **settings})
 
-    def wait_while_away(self):
-        """Until something was received, and then for as long as three receives would take."""
+    def wait_during_outage(self):
+        """Waits until a message was received, and then for OUTAGE_SEC; no message may be deleted."""
         self.server.wait_for_records("received", 1)
-        time.sleep(AWAY_SEC)
+        time.sleep(OUTAGE_SEC)
         tap.ok(self.daemon.process.poll() is None, self.daemon.text)
-        tap.equal(self.server.records("deleted"), [], "messages deleted with no handler there")
+        tap.equal(self.server.records("deleted"), [], "messages deleted without a handler")
         self.check_none_dead()
 
     def check_none_dead(self):
         tap.equal(self.server.records("sent", "dead.fifo") + sqs.receive(self.server, "dead.fifo"), [],
-                  f"in the dead-letter queue, after:\n{load.last_lines(self.daemon)}")
+                  f"messages in the dead-letter queue, after:\n{load.last_lines(self.daemon)}")
 
     def finish(self, tell, handled):
-        """All are handled now; `handled` returns the bodies in order."""
+        """Waits until all messages are handled, once and in order; `handled` returns their bodies."""
         start_sec = time.monotonic()
         self.server.wait_for_records("deleted", MESSAGES, BACK_SEC)
-        tell(f"all were handled within {time.monotonic() - start_sec:.1f} s")
+        tell(f"all messages were handled within {time.monotonic() - start_sec:.1f} s")
         load.stop(self.daemon)
         self.check_none_dead()
         counted = collections.Counter(handled())
@@ -114,25 +114,25 @@ class Handling:
         shutil.rmtree(self.folder)
 
 
-def nothing_listens(tell):
+def nobody_listens_for_a_while(tell):
     port = next(PORTS)
-    with Handling(handler="http", url=f"http://127.0.0.1:{port}/in") as handling:
-        handling.wait_while_away()
+    with Outage(handler="http", url=f"http://127.0.0.1:{port}/in") as outage:
+        outage.wait_during_outage()
         with Application(port) as application:
-            handling.finish(tell, lambda: application.handled)
+            outage.finish(tell, lambda: application.handled)
 
 
-def a_gateway_answers(tell, status):
+def gateway_answers_for_a_while(tell, status):
     port = next(PORTS)
     with Application(port, status) as application, \
-            Handling(handler="http", url=f"http://127.0.0.1:{port}/in") as handling:
-        handling.wait_while_away()
+            Outage(handler="http", url=f"http://127.0.0.1:{port}/in") as outage:
+        outage.wait_during_outage()
         tap.ok(len(application.requests) < 200, f"{len(application.requests)} posts")
         application.status = 200
-        handling.finish(tell, lambda: application.handled)
+        outage.finish(tell, lambda: application.handled)
 
 
-def the_program_is_not_there(tell):
+def program_is_missing_for_a_while(tell):
     with tempfile.TemporaryDirectory() as folder:
         program, handled = os.path.join(folder, "handle"), os.path.join(folder, "handled")
 
@@ -146,44 +146,44 @@ def the_program_is_not_there(tell):
             with open(handled, encoding="ascii") as file:
                 return file.read().split()
 
-        install()  # the start looks for it
-        with Handling(handler="exec", command=[program], start_delay=1) as handling:
-            handling.daemon.wait_for_line("Running...")
+        install()  # without it the start fails
+        with Outage(handler="exec", command=[program], start_delay=1) as outage:
+            outage.daemon.wait_for_line("Running...")
             os.unlink(program)
-            handling.wait_while_away()
+            outage.wait_during_outage()
             install()
-            handling.finish(tell, read)
+            outage.finish(tell, read)
 
 
-def a_stop_gives_all_back(tell):
-    """What the handler never saw is visible at once, for others."""
-    with Handling(handler="http", url=f"http://127.0.0.1:{next(PORTS)}/in",
-                  visibility_timeout=300) as handling:
-        handling.server.wait_for_records("received", 1)
-        handling.daemon.wait_for_line("127.0.0.1")
-        load.stop(handling.daemon, 20)
+def stop_releases_all(tell):
+    """Messages that were not handled are visible at once."""
+    with Outage(handler="http", url=f"http://127.0.0.1:{next(PORTS)}/in",
+                visibility_timeout=300) as outage:
+        outage.server.wait_for_records("received", 1)
+        outage.daemon.wait_for_line("127.0.0.1")
+        load.stop(outage.daemon, 20)
         found = []
-        while messages := sqs.receive(handling.server, visibility=300):
+        while messages := sqs.receive(outage.server, visibility=300):
             found += [m["Body"] for m in messages]
             for message in messages:
-                sqs.call(handling.server, "DeleteMessage", ReceiptHandle=message["ReceiptHandle"],
-                         QueueUrl=handling.server.queue_url("test.fifo"))
+                sqs.call(outage.server, "DeleteMessage", ReceiptHandle=message["ReceiptHandle"],
+                         QueueUrl=outage.server.queue_url("test.fifo"))
         tap.equal(sorted(found), sorted(f"g{i % MESSAGE_GROUPS}.{i}" for i in range(MESSAGES)))
-        handling.check_none_dead()
+        outage.check_none_dead()
 
 
-add("the application is away and comes back", nothing_listens)
-add("a gateway answers 503 for an application that is away", a_gateway_answers, 503)
-add("a gateway answers 502 for an application that is away", a_gateway_answers, 502)
-add("the handler's program is away and comes back", the_program_is_not_there)
-add("a stop while the handler is away gives all messages back", a_stop_gives_all_back)
+add("application that does not listen for a while gets each message once", nobody_listens_for_a_while)
+add("gateway that answers 503 for a while fails no message", gateway_answers_for_a_while, 503)
+add("gateway that answers 502 for a while fails no message", gateway_answers_for_a_while, 502)
+add("program that is missing for a while gets each message once", program_is_missing_for_a_while)
+add("stop during an outage of the handler releases all messages", stop_releases_all)
 
 
 # --- Names and addresses ---
 
-def the_address_is_gone(tell):
-    """The old address refuses connections at once; the name has another. The daemons look it up anew,
-    long before the minute is over for which a name is remembered."""
+def name_gets_new_address(tell):
+    """The old address refuses connections, and the name has a new one. The daemons look it up at once, and do not
+    wait until the cached address expires after a minute."""
     with namespaces.NameServer("sqs.test", "127.0.1.2", "127.0.1.1") as names, \
             SqsLocal([QUEUE]) as server:
         old = namespaces.Forwarder("127.0.1.2", 0, server.port)
@@ -199,55 +199,55 @@ def the_address_is_gone(tell):
             finish(tell, record, daemons)
 
 
-def the_first_address_is_silent(tell):
-    """curl(1) gets through in seconds, and so must the daemons, before the time-out for connecting."""
+def first_address_is_silent(tell):
+    """The daemons must try the second address before the time-out for connecting, as curl(1) does."""
     addresses = ["127.0.2.2", "127.0.2.3"]
     with namespaces.NameServer("sqs.test", addresses, "127.0.2.1") as names, \
             SqsLocal([QUEUE]) as server, namespaces.Silent(addresses[0], server.port), \
             namespaces.Forwarder(addresses[1], server.port, server.port):
         found = namespaces.addresses_of("sqs.test", names.prefix)
-        tap.equal(found, addresses, "the order in which they are tried")
+        tap.equal(found, addresses, "the order in which addresses are tried")
         daemons = start(server, endpoint=f"http://sqs.test:{server.port}", prefix=names.prefix,
                         aws={"connect_timeout": 5})
         record = load.Record(server)
         flow(tell, record, daemons, BACK_SEC, "at the second address")
         finish(tell, record, daemons)
-        # A renewal has no more time than the lease, which is as short as a time-out here.
+        # A renewal may time out: it has no more time than the lease, which is as short as the time-out here.
         late = [line for daemon in daemons for line in daemon.lines
                 if "timed out" in line and not line.startswith("ChangeMessageVisibility")]
         tap.equal(late, [], "requests that did not get to the second address in time")
 
 
-def the_first_name_server_is_dead(tell):
-    """glibc asks the second after 5 s, later than the time-out for connecting."""
+def first_name_server_is_silent(tell):
+    """glibc asks the second name server after 5 s, later than the time-out for connecting."""
     with namespaces.NameServer("sqs.test", None, "127.0.3.1") as dead, \
             namespaces.NameServer("sqs.test", "127.0.0.1", "127.0.3.2") as good, \
             SqsLocal([QUEUE]) as server:
         daemons = start(server, endpoint=f"http://sqs.test:{server.port}",
                         prefix=namespaces.asking(dead.address, good.address), aws={"connect_timeout": 3})
         record = load.Record(server)
-        flow(tell, record, daemons, 60, "though the first name server is dead")
+        flow(tell, record, daemons, 60, "though the first name server does not answer")
         tap.ok(dead.questions > 0, "the first was not asked")
         finish(tell, record, daemons)
 
 
-add("the address is gone, and the name has another", the_address_is_gone)
-add("the first of a name's addresses is silent", the_first_address_is_silent)
-add("the first name server is dead", the_first_name_server_is_dead)
+add("messages flow after the name has got a new address", name_gets_new_address)
+add("messages flow though the first address of the name does not answer", first_address_is_silent)
+add("messages flow though the first name server does not answer", first_name_server_is_silent)
 
 
-def the_application_has_moved(tell):
-    """The same for the application that handles the messages: none of them counts as failed."""
+def application_gets_new_address(tell):
+    """The name of the application gets a new address: no message counts as failed."""
     port = next(PORTS)
     with namespaces.NameServer("app.test", "127.0.5.2", "127.0.5.1") as names, \
-            Handling(names.prefix, handler="http", url=f"http://app.test:{port}/in") as handling, \
+            Outage(names.prefix, handler="http", url=f"http://app.test:{port}/in") as outage, \
             Application(port, address="127.0.5.3") as application:
-        handling.wait_while_away()
+        outage.wait_during_outage()
         names.answer = "127.0.5.3"
-        handling.finish(tell, lambda: application.handled)
+        outage.finish(tell, lambda: application.handled)
 
 
-add("the application has another address", the_application_has_moved)
+add("application that has got a new address gets each message once", application_gets_new_address)
 
 
 # --- The clock ---
@@ -257,9 +257,9 @@ YEAR = 365 * 86400
 JUMPS = [(7200, 0), (-3600, 0), (58 * YEAR, 0), (0, 0), (0, 3600), (-7200, -3600), (0, 0)]
 
 
-def the_clock_jumps(tell):
+def clock_jumps(tell):
     with Clock() as clock, SqsLocal([QUEUE]) as server:
-        clock.set(58 * YEAR)  # at boot, without a battery
+        clock.set(58 * YEAR)  # as at boot without a battery
         daemons = start(server, env=clock.env)
         record = load.Record(server)
         flow(tell, record, daemons, BACK_SEC, "with the clock 58 years ahead at the start")
@@ -271,22 +271,22 @@ def the_clock_jumps(tell):
         finish(tell, record, daemons, 4 * scenes.LINES_MAX)
 
 
-add("the clock jumps", the_clock_jumps)
+add("messages flow when a clock jumps", clock_jumps)
 
 
-# --- Receives that come back empty at once ---
+# --- Receives that are answered empty at once ---
 
 def receives_are_empty_at_once(tell):
-    """Each is billed; and it says nothing about the queue, which the consumer may not take for empty."""
+    """Each receive is billed, so there must be few; and the consumer must not conclude that the queue is empty."""
     with SqsLocal([QUEUE]) as server:
         daemons = start(server, consumer={"receive_interval": 0, "exit_after_empty_receives": 3})
         record = load.Record(server)
         flow(tell, record, daemons, 30, "at first")
         server.set_faults("ReceiveMessage:empty")
-        time.sleep(AWAY_SEC)
+        time.sleep(OUTAGE_SEC)
         asked = server.faults()[0]["requests"]
-        tell(f"{asked} receives in {AWAY_SEC} s")
-        tap.ok(asked <= 15 * AWAY_SEC, f"{asked} receives in {AWAY_SEC} s")
+        tell(f"{asked} receives in {OUTAGE_SEC} s")
+        tap.ok(asked <= 15 * OUTAGE_SEC, f"{asked} receives in {OUTAGE_SEC} s")
         tap.ok(asked > 0, "nobody asked")
         server.set_faults()
         flow(tell, record, daemons, BACK_SEC, "again")
@@ -298,7 +298,7 @@ def receives_are_empty_at_once(tell):
         record.check_none_overtaken()
 
 
-add("receives that come back empty at once are few and say nothing of the queue",
+add("receives that are answered empty at once are few and not taken for an empty queue",
     receives_are_empty_at_once)
 
 
@@ -309,8 +309,8 @@ SLOW_BYTES_PER_SEC = 100000
 
 
 def replies_are_slow(tell):
-    """A reply of ten needs longer than a receive may wait; on a standard queue nobody can ask for it
-    again, and each message may be received three times only."""
+    """A reply with ten messages takes longer than a request may stall. On a standard queue it must be read to its
+    end: a lost reply cannot be recovered, and each message may be received only three times."""
     redrive = json.dumps({"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:000000000000:dead",
                           "maxReceiveCount": 3})
     count = 60 if OPTIONS.long else 20
@@ -323,19 +323,19 @@ def replies_are_slow(tell):
                                wait_time=1, receivers=2, concurrency=10)
         start_sec = time.monotonic()
         server.wait_for_records("deleted", count, 90)
-        tell(f"all were handled within {time.monotonic() - start_sec:.1f} s")
+        tell(f"all messages were handled within {time.monotonic() - start_sec:.1f} s")
         load.stop(daemon)
         tap.equal(sqs.receive(server, "dead"), [], load.last_lines(daemon))
         found = {r["message_id"] for r in server.records("deleted")}
         tap.equal(found, {r["message_id"] for r in server.records("sent")})
 
 
-add("replies that are slow are read to their end", replies_are_slow)
+add("slow reply is read to its end", replies_are_slow)
 
 
 # --- Metadata ---
 
-def the_metadata_service_is_late(tell):
+def metadata_service_starts_later(tell):
     keys = RoleKeys(prefix="ASIALATE")
     identity, secret, token = keys.current()
     port = next(PORTS)
@@ -345,30 +345,29 @@ def the_metadata_service_is_late(tell):
                "AWS_EC2_METADATA_DISABLED": None,
                "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://127.0.0.1:{port}"}
         daemons = start(server, env=env)
-        time.sleep(AWAY_SEC)
+        time.sleep(OUTAGE_SEC)
         for daemon in daemons:
             tap.ok(daemon.process.poll() is None, daemon.text)
         record = load.Record(server)
         with Imds(port=port, keys=keys):
-            flow(tell, record, daemons, BACK_SEC, "with the metadata service there")
+            flow(tell, record, daemons, BACK_SEC, "after the metadata service has started")
             finish(tell, record, daemons)
 
 
-add("the metadata service comes later than the daemons", the_metadata_service_is_late)
+add("daemons wait for a metadata service that starts later", metadata_service_starts_later)
 
 
 # --- The log ---
 
 def end_of(daemon, seconds):
-    """How it ended, and after how long, once it was asked to."""
+    """Stops the daemon; returns its exit status, and how many seconds it took."""
     start_sec = time.monotonic()
     daemon.signal()
     return daemon.wait(seconds), time.monotonic() - start_sec
 
 
-def the_log_is_stalled(tell):
-    """Standard error is a pipe that nobody reads and that is full soon. Work goes on, leases are kept,
-    and a stop is heard."""
+def log_is_stalled(tell):
+    """Standard error is a full pipe that nobody reads. Messages flow, leases are renewed, and the daemons stop."""
     with tempfile.TemporaryDirectory() as folder, SqsLocal([QUEUE]) as server:
         handled, pipe = os.path.join(folder, "handled"), os.path.join(folder, "pipe")
         os.mkfifo(pipe)
@@ -380,10 +379,10 @@ def the_log_is_stalled(tell):
                         consumer={"handler": "exec", "command": command})
         record = load.Record(server)
         flow(tell, record, daemons, 60, "though nobody reads the log", 1000 if OPTIONS.long else 200)
-        time.sleep(scenes.VISIBILITY_SEC + 1)  # a lease that nobody renews has ended by then
-        flow(tell, record, daemons, BACK_SEC, "and after a lease's time", 50)
-        tap.equal(select.select([stalled], [], [], 0)[0], [stalled], "the pipe, which nothing came to")
-        tap.equal(select.select([], [stalled], [], 0)[1], [], "the pipe, which is not full")
+        time.sleep(scenes.VISIBILITY_SEC + 1)  # longer than a lease that is not renewed
+        flow(tell, record, daemons, BACK_SEC, "after the time of a lease", 50)
+        tap.equal(select.select([stalled], [], [], 0)[0], [stalled], "whether the pipe has lines")
+        tap.equal(select.select([], [stalled], [], 0)[1], [], "whether the pipe has free space")
         status, took = end_of(daemons[0], 40)
         tap.equal(status, 0, "the producer's exit status")
         record.wait_until_all_deleted(BACK_SEC, daemons[1:])
@@ -396,20 +395,20 @@ def the_log_is_stalled(tell):
         with open(handled, encoding="utf-8") as file:
             found = [json.loads(line)["id"] for line in file]
         record.check_handled(found)
-        tap.equal(len(found), len(set(found)), "messages handled, and those handled twice")
+        tap.equal(len(found), len(set(found)), "messages handled, and handled once")
 
 
-add("nobody reads the log", the_log_is_stalled)
+add("messages flow though nobody reads the log", log_is_stalled)
 
 
 # --- Keys of KMS ---
 
-# Where only a person can help, the pause between two attempts grows to a minute.
+# The pause before a retry grows to a minute when only a person can help.
 SLOW_BACK_SEC = 60 + 30
 
 
-def the_queue_s_key_is_disabled(tell):
-    """Only a person can enable it; the daemons say so, wait, and go on."""
+def key_of_the_queue_is_disabled(tell):
+    """Only a person can enable the key; the daemons log that, wait, and recover."""
     with SqsLocal([QUEUE]) as server:
         daemons = start(server)
         record = load.Record(server)
@@ -417,14 +416,14 @@ def the_queue_s_key_is_disabled(tell):
         server.set_faults("*:kms-disabled")
         for daemon in daemons:
             daemon.wait_for_line("KmsDisabled: The KMS key of this queue is disabled; to mend it: enable")
-        time.sleep(AWAY_SEC)
-        tap.ok(server.faults()[0]["requests"] <= 10 * AWAY_SEC, str(server.faults()))
+        time.sleep(OUTAGE_SEC)
+        tap.ok(server.faults()[0]["requests"] <= 10 * OUTAGE_SEC, str(server.faults()))
         server.set_faults()
         flow(tell, record, daemons, SLOW_BACK_SEC, "with the key enabled")
         finish(tell, record, daemons)
 
 
-add("the key that the queue is encrypted with is disabled for a while", the_queue_s_key_is_disabled)
+add("messages flow after the key of the queue was disabled for a while", key_of_the_queue_is_disabled)
 
 
 if __name__ == "__main__":

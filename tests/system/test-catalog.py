@@ -23,7 +23,7 @@ ENTRIES = re.findall(r"^-- (\S+)\n(.*?)(?=^-- |\Z)", read("units/sqs-demo.catalo
 
 
 @tap.test
-def each_id_is_32_hex_digits_and_names_one_event():
+def each_id_has_32_hex_digits_and_one_event():
     tap.ok(len(IDS) > 10, "the ids were not read")
     for name, value in IDS.items():
         tap.ok(re.fullmatch("[0-9a-f]{32}", value), f"{name} is {value!r}")
@@ -31,12 +31,12 @@ def each_id_is_32_hex_digits_and_names_one_event():
 
 
 @tap.test
-def each_id_has_one_entry_and_each_entry_an_id():
+def each_id_has_one_entry():
     tap.equal(sorted(entry[0] for entry in ENTRIES), sorted(IDS.values()))
 
 
 @tap.test
-def each_entry_says_what_it_is_and_what_to_do():
+def each_entry_has_a_subject_and_a_text():
     for number, text in ENTRIES:
         header, _, body = text.partition("\n\n")
         tap.matches(header, "Subject: [A-Z]*\nDefined-By: sqs-demo", number)
@@ -44,7 +44,7 @@ def each_entry_says_what_it_is_and_what_to_do():
 
 
 @tap.test
-def the_fields_named_in_the_entries_are_ones_that_are_logged():
+def fields_in_entries_are_logged():
     source = "".join(
         read(os.path.join(folder, name))
         for folder, _, names in os.walk(os.path.join(TESTS, "..", "src"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Checks the hardening of the linked daemons: test-hardening.py fortified|plain PROGRAM..."""
+"""The hardening of the linked daemons: test-hardening.py fortified|plain PROGRAM..."""
 
 import os
 import re
@@ -18,12 +18,12 @@ def readelf(option, program):
                           check=True).stdout
 
 
-def is_placed_at_random(program):
+def is_position_independent(program):
     tap.ok(re.search(r"^\s*Type:\s+DYN", readelf("--file-header", program), re.M), "no PIE")
     tap.ok(re.search(r"\(FLAGS_1\).*\bPIE\b", readelf("--dynamic", program)), "no PIE")
 
 
-def is_bound_at_start_and_then_read_only(program):
+def has_relocations_bound_at_start_and_read_only(program):
     tap.ok(re.search(r"\(FLAGS(_1)?\).*\b(BIND_)?NOW\b", readelf("--dynamic", program)), "no BIND_NOW")
     tap.ok("GNU_RELRO" in readelf("--program-headers", program), "no RELRO")
 
@@ -33,7 +33,7 @@ def has_no_executable_stack(program):
     tap.equal(stack.group(1), "RW")
 
 
-def has_the_checks_of_compiler_and_c_library(program):
+def has_stack_protector_and_fortified_functions(program):
     imported = set(re.findall(r"UND\s+(\w+)", readelf("--dyn-syms", program)))
     tap.ok("__stack_chk_fail" in imported or "__stack_chk_guard" in imported, "no stack protector")
     if not IS_FORTIFIED:
@@ -42,10 +42,10 @@ def has_the_checks_of_compiler_and_c_library(program):
 
 
 for path in PROGRAMS:
-    for test in (is_placed_at_random, is_bound_at_start_and_then_read_only, has_no_executable_stack,
-                 has_the_checks_of_compiler_and_c_library):
+    for test in (is_position_independent, has_relocations_bound_at_start_and_read_only, has_no_executable_stack,
+                 has_stack_protector_and_fortified_functions):
         tap.add(f"{os.path.basename(path)} {test.__name__.replace('_', ' ')}", test, path)
 
 if __name__ == "__main__":
-    sys.argv[1:] = []  # tap would take them for names of tests
+    sys.argv[1:] = []  # tap would select tests by these words
     tap.main()

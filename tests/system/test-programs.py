@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""sqs-consumerd with handler "exec" under a systemd that is booted for the test: the journal, the sandbox and how
-to open it, many programs at once, the stop."""
+"""sqs-consumerd with the handler "exec" under a systemd that is booted for the test: the journal, the sandbox and
+how to open it, a thousand programs at the same time, the stop."""
 
 import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from throwaway import UNITS, Machine, why_not
+import throwaway  # which adds tests/lib to the path
 import tap
+from throwaway import UNITS
 
 PRODUCER, CONSUMER = UNITS
 PROGRAM = "/usr/local/bin/handle"
@@ -16,24 +17,21 @@ DROP_IN = f"/etc/systemd/system/{CONSUMER}.service.d/handler.conf"
 STATE = f"/var/lib/{CONSUMER}"
 NEVER = 0
 
-machine = None
-
 
 def test(function):
-    """As tap.test, on a machine from which the leftovers of earlier tests are removed."""
+    """Registers a test; it begins without the drop-in of the last one, and gets the journal's cursor."""
 
-    def fresh():
-        machine.reset()
-        if os.path.exists(machine.path(DROP_IN)):
-            os.unlink(machine.path(DROP_IN))
-            machine.check("systemctl", "daemon-reload")
-        function(machine, machine.cursor())
+    def prepare(m):
+        if os.path.exists(m.path(DROP_IN)):
+            os.unlink(m.path(DROP_IN))
+            m.check("systemctl", "daemon-reload")
+        return [m.cursor()]
 
-    tap.add(function.__name__.replace("_", " "), fresh)
+    throwaway.add_test(function, prepare)
 
 
 def consume(m, script, **settings):
-    """Starts the consumer with a script as its program; it runs until it is stopped."""
+    """Starts the consumer with a script as its program."""
     m.write(PROGRAM, "#!/bin/sh\n" + script, 0o755)
     m.configure(producer=settings.pop("producer", {}), queue=settings.pop("queue", "test.fifo"),
                 consumer={"handler": "exec", "command": [PROGRAM], "retry_delay": 0,
@@ -48,7 +46,7 @@ def drop_in(m, *lines):
 
 
 def send(m, count=1):
-    """The demo's messages."""
+    """Sends messages of the demo."""
     tap.equal(m.start(PRODUCER).returncode, 0)
     tap.wait_until(lambda: len(m.records("sent")) >= count, 60, f"{count} messages on the queue")
 
@@ -57,8 +55,8 @@ def wait_for_deleted(m, count, seconds=60):
     tap.wait_until(lambda: len(m.records("deleted")) >= count, seconds, f"{count} messages deleted")
 
 
-def said(entries):
-    """The lines of the programs and about them: (priority, text without the name)."""
+def lines_of_programs(entries):
+    """The log lines of programs and about them: (priority, text without the name)."""
     return [(int(e["PRIORITY"]), e["MESSAGE"].partition("]")[2][2:]) for e in entries
             if "SQS_HANDLER_PID" in e]
 
@@ -68,7 +66,7 @@ def sleepers(m):
 
 
 @test
-def what_a_program_says_stands_in_the_journal_with_its_message(m, cursor):
+def output_of_a_program_is_in_the_journal_with_its_message(m, cursor):
     m.serve()
     consume(m, 'echo "it is $SQS_MESSAGE_ID"; echo oh >&2; [ $SQS_RECEIVE_COUNT -gt 1 ]\n',
             producer={"messages_to_send": 1})
@@ -82,15 +80,15 @@ def what_a_program_says_stands_in_the_journal_with_its_message(m, cursor):
         tap.equal(entry["SQS_MESSAGE_GROUP_ID"], "test")
         tap.equal(entry["SYSLOG_IDENTIFIER"], CONSUMER)
         tap.ok(entry["MESSAGE"].startswith(f"handle[{entry['SQS_HANDLER_PID']}]"), entry["MESSAGE"])
-    # Standard output and standard error are read one after the other.
-    tap.equal(sorted(said(entries))[:3], [(4, f"for message {sent['message_id']} (receive 1), has ended "
+    # Lines of standard output and standard error may come in any order.
+    tap.equal(sorted(lines_of_programs(entries))[:3], [(4, f"for message {sent['message_id']} (receive 1), has ended "
                                               "with exit status 1: the message comes back."),
                                           (4, "oh"), (4, "oh")])
-    tap.equal(sorted(said(entries))[3:], [(6, f"it is {sent['message_id']}")] * 2)
+    tap.equal(sorted(lines_of_programs(entries))[3:], [(6, f"it is {sent['message_id']}")] * 2)
 
 
 @test
-def a_rejected_body_is_whole_in_the_journal(m, cursor):
+def rejected_body_is_whole_in_the_journal(m, cursor):
     m.serve()
     m.configure(producer={"source": "spool"})
     m.check("systemctl", "start", "sqs-producerd.socket")
@@ -102,15 +100,15 @@ def a_rejected_body_is_whole_in_the_journal(m, cursor):
     entries = [e for e in m.journal(CONSUMER, cursor) if "SQS_BODY" in e]
     bodies = [e["SQS_BODY"] for e in entries]
     tap.equal([(len(body), body[:6], body[-4:]) for body in bodies], [(300008, "beginx", "xend")])
-    # By these it is found: journalctl -p err, journalctl SQS_MESSAGE_ID=...
+    # The fields for journalctl -p err and journalctl SQS_MESSAGE_ID=...
     sent = m.records("sent")[0]
     tap.equal((entries[0]["PRIORITY"], entries[0]["SQS_MESSAGE_ID"]), ("3", sent["message_id"]))
     tap.ok(sent["message_id"] in entries[0]["MESSAGE"], entries[0]["MESSAGE"][:200])
 
 
 @test
-def programs_are_in_the_sandbox_until_it_is_opened(m, _):
-    """What README.md and the unit say of it."""
+def program_is_in_the_sandbox_until_a_drop_in_opens_it(m, _):
+    """As README.md and the unit say."""
     m.serve()
     m.run("rm", "-rf", "/srv/orders")
     m.check("install", "-d", "-o", "nobody", "/srv/orders")
@@ -136,7 +134,7 @@ def programs_are_in_the_sandbox_until_it_is_opened(m, _):
 
 
 @test
-def programs_reach_of_the_daemon_what_the_readme_says(m, cursor):
+def program_can_read_of_the_daemon_only_what_the_readme_says(m, cursor):
     m.serve()
     keys = f"/run/credentials/{CONSUMER}.service/aws.credentials"
     reachable = ("kill -0 $PPID", f"grep -q aws_secret_access_key {keys}",
@@ -149,13 +147,13 @@ def programs_reach_of_the_daemon_what_the_readme_says(m, cursor):
     consume(m, script, producer={"messages_to_send": 1})
     send(m)
     wait_for_deleted(m, 1)
-    tap.equal([text for _, text in said(m.journal(CONSUMER, cursor)) if "wrong" in text], [])
+    tap.equal([text for _, text in lines_of_programs(m.journal(CONSUMER, cursor)) if "wrong" in text], [])
 
 
 @test
-def a_thousand_programs_run_at_once(m, cursor):
+def thousand_programs_run_at_the_same_time(m, cursor):
     m.serve(queues=["plain"])
-    # Where there is no pids controller, nothing else says so.
+    # Without a pids controller nothing else shows the limit.
     tap.ok(int(m.show(CONSUMER, "TasksMax")["TasksMax"]) > 2 * 1000)
     consume(m, "exec sleep 1000\n", queue="plain", concurrency=1000, receivers=10, max_messages=10,
             stop_timeout=5,
@@ -169,11 +167,11 @@ def a_thousand_programs_run_at_once(m, cursor):
     tap.equal(sleepers(m), 0)
     entries = m.journal(CONSUMER, cursor)
     tap.ok(any("ending the work on 1000 messages" in e["MESSAGE"] for e in entries))
-    tap.ok(not any("Killing process" in e["MESSAGE"] for e in entries), "systemd had to kill")
+    tap.ok(not any("Killing process" in e["MESSAGE"] for e in entries), "systemd killed processes")
 
 
 @test
-def a_stop_leaves_nothing_of_what_ignores_it(m, _):
+def stop_kills_programs_that_ignore_it(m, _):
     m.serve()
     consume(m, 'trap "" TERM\nsetsid sleep 1000 & sleep 1000 &\nwhile :; do sleep 1; done\n',
             producer={"messages_to_send": 1}, stop_timeout=2)
@@ -184,11 +182,11 @@ def a_stop_leaves_nothing_of_what_ignores_it(m, _):
 
 
 @test
-def a_stop_may_take_longer_than_the_unit_says(m, _):
-    """The daemon has systemd wait for as long as stop_timeout lets it have."""
+def stop_takes_longer_than_the_timeout_of_the_unit(m, _):
+    """The daemon extends the time-out of systemd up to stop_timeout."""
     m.serve()
     drop_in(m, "TimeoutStopSec=3")
-    # The 8 s begin when the stop has.
+    # The program works for 8 s after the stop has begun.
     consume(m, f"touch {STATE}/begun\nuntil [ -e {STATE}/stopping ]; do sleep 0.1; done\n"
             "exec sleep 8\n", producer={"messages_to_send": 1}, stop_timeout=20)
     send(m)
@@ -196,7 +194,7 @@ def a_stop_may_take_longer_than_the_unit_says(m, _):
     m.check("systemctl", "stop", "--no-block", CONSUMER)
     tap.wait_until(lambda: m.state(CONSUMER) == "deactivating", 10, "the stop")
     m.check("touch", f"{STATE}/stopping")
-    tap.wait_until(lambda: m.state(CONSUMER) in ("inactive", "failed"), 60, "the stop's end")
+    tap.wait_until(lambda: m.state(CONSUMER) in ("inactive", "failed"), 60, "the end of the stop")
     tap.equal(m.show(CONSUMER, "ActiveState", "Result", "ExecMainCode", "ExecMainStatus"),
               {"ActiveState": "inactive", "Result": "success", "ExecMainCode": "1",
                "ExecMainStatus": "0"})
@@ -206,8 +204,4 @@ def a_stop_may_take_longer_than_the_unit_says(m, _):
 
 
 if __name__ == "__main__":
-    reason = why_not()
-    if reason:
-        tap.skip_all(reason)
-    with Machine() as machine:
-        tap.main()
+    throwaway.main()

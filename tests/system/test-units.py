@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Both units under a systemd that is booted for the test: the journal, the status, the end of the job, stops,
-failed starts, the watchdog, the sandbox."""
+"""Both units under a systemd that is booted for the test: the sandbox, the journal, the status, stops, restarts,
+the watchdog, failed starts."""
 
 import os
 import re
@@ -11,39 +11,33 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from throwaway import ENDPOINT, QUEUE, SOCKET, UNITS, Machine, why_not
+import throwaway  # which adds tests/lib to the path
 import tap
 from sqs_local import ACCOUNT, SECRET_ACCESS_KEY, TESTS
+from throwaway import ENDPOINT, QUEUE, SOCKET, UNITS
 
 PRODUCER, CONSUMER = UNITS
 QUEUE_URL = f"{ENDPOINT}/{ACCOUNT}/{QUEUE}"
-# The producer has no PrivateUsers=, which costs 0.1 here: its unit says why.
+# The producer has 0.1 more since it has no PrivateUsers=; its unit says why.
 EXPOSURE_MAX = {PRODUCER: 1.3, CONSUMER: 1.2}
 NEVER = 0
 
 with open(os.path.join(TESTS, "..", "src/common/daemon/message-ids.h"), encoding="utf-8") as header:
     MESSAGE_ID = dict(re.findall(r'^#define MESSAGE_ID_(\w+) "(.*)"$', header.read(), re.M))
 
-machine = None
-
 
 def test(function):
-    """As tap.test, on a machine from which the leftovers of earlier tests are removed."""
-
-    def fresh():
-        machine.reset()
-        function(machine, machine.cursor())
-
-    tap.add(function.__name__.replace("_", " "), fresh)
+    """Registers a test, which gets the journal's cursor."""
+    throwaway.add_test(function, lambda m: [m.cursor()])
 
 
-def of(entries, name):
-    """The entries with the message id of that name."""
+def entries_of(entries, name):
+    """The entries with this message id."""
     return [e for e in entries if e.get("MESSAGE_ID") == MESSAGE_ID[name]]
 
 
 def messages(entries, unit):
-    """What the daemon itself has said."""
+    """The log lines of the daemon itself."""
     return [e["MESSAGE"] for e in entries if e.get("SYSLOG_IDENTIFIER") == unit]
 
 
@@ -51,23 +45,23 @@ def wait_for_state(m, unit, *states, seconds=30):
     tap.wait_until(lambda: m.state(unit) in states, seconds, f"{unit} to be {' or '.join(states)}")
 
 
-def ended_well(m, unit):
+def check_ended_with_success(m, unit):
     tap.equal(m.show(unit, "ActiveState", "Result", "ExecMainCode", "ExecMainStatus", "NRestarts"),
               {"ActiveState": "inactive", "Result": "success", "ExecMainCode": "1",
                "ExecMainStatus": "0", "NRestarts": "0"}, unit)
 
 
-# --- The units as such ---
+# --- The units ---
 
 
 @test
-def systemd_has_nothing_to_say_against_the_units(m, _):
+def units_pass_systemd_analyze_verify(m, _):
     done = m.run("systemd-analyze", "verify", *(unit + ".service" for unit in UNITS), SOCKET)
     tap.equal((done.returncode, done.stdout, done.stderr), (0, "", ""))
 
 
 @test
-def little_is_exposed(m, _):
+def exposure_level_is_low(m, _):
     for unit in UNITS:
         out = m.check("systemd-analyze", "security", "--no-pager", unit + ".service")
         exposure = float(re.search(r"Overall exposure level for \S+: ([0-9.]+)", out).group(1))
@@ -75,7 +69,7 @@ def little_is_exposed(m, _):
 
 
 @test
-def the_sandbox_takes_effect(m, _):
+def sandbox_takes_effect(m, _):
     m.serve()
     m.configure(producer={"messages_to_send": NEVER}, consumer={"exit_after_empty_receives": NEVER})
     tap.equal(m.start(*UNITS).returncode, 0)
@@ -92,7 +86,7 @@ def the_sandbox_takes_effect(m, _):
 
 
 @test
-def the_consumer_keeps_its_ledger_from_start_to_start(m, _):
+def ledger_is_kept_over_a_restart(m, _):
     m.serve()
     m.configure(consumer={"exit_after_empty_receives": NEVER, "handler": "http",
                           "url": "http://127.0.0.1:9/"})
@@ -104,38 +98,38 @@ def the_consumer_keeps_its_ledger_from_start_to_start(m, _):
         kept.add(m.check("stat", "-Lc", "%i", f"{folder}/ledger.db"))
         m.check("systemctl", "stop", CONSUMER)
         tap.equal(m.show(CONSUMER, "Result")["Result"], "success")
-    tap.equal(len(kept), 1, "files in turn")
+    tap.equal(len(kept), 1, "ledger files")
 
 
 @test
-def the_catalog_explains_each_event(m, _):
+def catalog_has_each_event(m, _):
     for name, number in MESSAGE_ID.items():
         tap.ok("Defined-By: sqs-demo" in m.check("journalctl", "--dump-catalog", number), name)
 
 
 @test
-def files_of_keys_are_optional_and_systemd_says_nothing_of_a_missing_one(m, cursor):
+def missing_file_of_keys_is_not_logged_by_systemd(m, cursor):
     m.serve()
     m.configure()
     tap.ok(not os.path.exists(m.path("/etc/credstore/aws.config")), "there is an aws.config")
     tap.equal(m.start(*UNITS).returncode, 0)
     for unit in UNITS:
-        # systemd, and what it forks, which has a name such as "(sqs-prod)".
+        # Lines of systemd, and of its children, which have names such as "(sqs-prod)".
         said = [e["MESSAGE"] for e in m.journal(unit, cursor) if e.get("SYSLOG_IDENTIFIER") != unit]
         tap.equal([line for line in said if "credential" in line.lower()], [], unit)
 
 
-# --- The job ---
+# --- Messages ---
 
 
 @test
-def messages_go_from_one_unit_to_the_other(m, cursor):
+def messages_are_sent_by_one_unit_and_handled_by_the_other(m, cursor):
     m.serve()
     m.configure()
     tap.equal(m.start(*UNITS).returncode, 0)
     for unit in UNITS:
         wait_for_state(m, unit, "inactive", "failed")
-        ended_well(m, unit)
+        check_ended_with_success(m, unit)
 
     sent = m.records("sent")
     tap.equal(len(sent), 5)
@@ -161,7 +155,7 @@ def messages_go_from_one_unit_to_the_other(m, cursor):
 
 
 @test
-def the_journal_has_the_fields(m, cursor):
+def journal_entries_have_their_fields(m, cursor):
     m.serve()
     m.configure()
     m.start(*UNITS)
@@ -171,25 +165,25 @@ def the_journal_has_the_fields(m, cursor):
     producer, consumer = (m.journal(unit, cursor) for unit in UNITS)
     for entries, name in ((producer, "MESSAGE_SENT"), (consumer, "MESSAGE_RECEIVED"),
                           (consumer, "MESSAGE_DELETED")):
-        found = of(entries, name)
+        found = entries_of(entries, name)
         tap.equal([e.get("SQS_MESSAGE_ID") for e in found], [e["message_id"] for e in sent], name)
         tap.equal({e.get("SQS_MESSAGE_GROUP_ID") for e in found}, {"test"}, name)
         tap.equal({e.get("SQS_QUEUE_URL") for e in found}, {QUEUE_URL}, name)
         tap.equal({e["PRIORITY"] for e in found}, {"6"}, name)
-    # A message's receipt is told by one request, its sending and its deletion by another each.
+    # A send, a receive and a delete are requests of their own, so each has a request id of its own.
     for name, entries in (("MESSAGE_SENT", producer), ("MESSAGE_DELETED", consumer)):
-        ids = {e.get("SQS_REQUEST_ID") for e in of(entries, name)}
+        ids = {e.get("SQS_REQUEST_ID") for e in entries_of(entries, name)}
         tap.ok(None not in ids and len(ids) == 5, f"{name} has the request ids {ids}")
     for unit, entries in zip(UNITS, (producer, consumer)):
         for name in ("STARTED", "FINISHED"):
-            tap.equal(len(of(entries, name)), 1, f"{unit} {name}")
+            tap.equal(len(entries_of(entries, name)), 1, f"{unit} {name}")
         own = [e for e in entries if e.get("SYSLOG_IDENTIFIER") == unit]
         tap.equal({e["_SYSTEMD_UNIT"] for e in own}, {unit + ".service"})
         tap.equal({e["_TRANSPORT"] for e in own}, {"journal"})
 
 
 @test
-def journalctl_x_explains_what_happened(m, cursor):
+def journalctl_x_explains_an_event(m, cursor):
     m.serve()
     m.configure()
     m.start(PRODUCER)
@@ -197,11 +191,11 @@ def journalctl_x_explains_what_happened(m, cursor):
     m.check("journalctl", "--sync")
     text = m.check("journalctl", "-x", "-u", PRODUCER, f"--after-cursor={cursor}")
     tap.ok("Subject: A message was sent" in text, text)
-    tap.ok(m.records("sent")[0]["message_id"] + "." in text, "the id is not put in")
+    tap.ok(m.records("sent")[0]["message_id"] + "." in text, "the text does not have the message id")
 
 
 @test
-def the_status_counts(m, _):
+def status_has_the_counts(m, _):
     m.serve()
     m.configure(producer={"messages_to_send": 7}, consumer={"exit_after_empty_receives": NEVER})
     m.start(*UNITS)
@@ -213,7 +207,7 @@ def the_status_counts(m, _):
 
 
 @test
-def a_start_without_network_succeeds_and_work_begins_when_it_is_there(m, cursor):
+def start_without_network_succeeds_and_messages_flow_when_it_is_up(m, cursor):
     m.configure()
     tap.equal(m.start(PRODUCER).returncode, 0)
     status = m.show(PRODUCER, "ActiveState", "StatusText")
@@ -221,31 +215,31 @@ def a_start_without_network_succeeds_and_work_begins_when_it_is_there(m, cursor)
     tap.matches(status["StatusText"], "[Ww]ait*")
     m.serve()
     wait_for_state(m, PRODUCER, "inactive", "failed", seconds=60)
-    ended_well(m, PRODUCER)
+    check_ended_with_success(m, PRODUCER)
     tap.equal(len(m.records("sent")), 5)
     entries = m.journal(PRODUCER, cursor)
-    tap.ok(of(entries, "QUEUE_UNREACHABLE") and of(entries, "QUEUE_REACHABLE"), "nothing told of it")
+    tap.ok(entries_of(entries, "QUEUE_UNREACHABLE") and entries_of(entries, "QUEUE_REACHABLE"), "no line about it")
 
 
 # --- Stops ---
 
 
 @test
-def a_stop_of_the_producer_is_clean(m, cursor):
+def stop_of_the_producer_loses_no_message(m, cursor):
     m.serve()
     m.configure(producer={"messages_to_send": NEVER})
     m.start(PRODUCER)
     tap.wait_until(lambda: m.records("sent"), 10, "a first message")
     m.check("systemctl", "stop", PRODUCER)
-    ended_well(m, PRODUCER)
+    check_ended_with_success(m, PRODUCER)
     entries = m.journal(PRODUCER, cursor)
-    tap.equal(len(of(entries, "STOPPING")), 1)
-    tap.equal([e["SQS_MESSAGE_ID"] for e in of(entries, "MESSAGE_SENT")],
+    tap.equal(len(entries_of(entries, "STOPPING")), 1)
+    tap.equal([e["SQS_MESSAGE_ID"] for e in entries_of(entries, "MESSAGE_SENT")],
               [e["message_id"] for e in m.records("sent")])
 
 
 @test
-def a_stop_lets_a_long_poll_end(m, cursor):
+def stop_waits_for_a_long_poll(m, cursor):
     m.serve()
     m.configure(consumer={"wait_time": 6, "exit_after_empty_receives": NEVER})
     m.start(CONSUMER)
@@ -253,13 +247,13 @@ def a_stop_lets_a_long_poll_end(m, cursor):
     began = time.monotonic()
     m.check("systemctl", "stop", CONSUMER)
     took = time.monotonic() - began
-    ended_well(m, CONSUMER)
+    check_ended_with_success(m, CONSUMER)
     tap.ok(2 < took < 15, f"the stop took {took:.1f} s")
-    tap.equal(len(of(m.journal(CONSUMER, cursor), "STOPPING")), 1)
+    tap.equal(len(entries_of(m.journal(CONSUMER, cursor), "STOPPING")), 1)
 
 
 @test
-def a_message_that_comes_during_the_stop_is_not_stranded(m, _):
+def message_that_arrives_during_a_stop_stays_visible(m, _):
     m.serve()
     m.configure(producer={"messages_to_send": 1},
                 consumer={"wait_time": 8, "exit_after_empty_receives": NEVER})
@@ -268,8 +262,8 @@ def a_message_that_comes_during_the_stop_is_not_stranded(m, _):
     m.check("systemctl", "--no-block", "stop", CONSUMER)
     m.start(PRODUCER)
     wait_for_state(m, CONSUMER, "inactive", "failed")
-    ended_well(m, CONSUMER)
-    # It was handled, or is there for the next at once, not after the visibility timeout of 30 s.
+    check_ended_with_success(m, CONSUMER)
+    # The message was handled, or is visible at once and not after the visibility timeout of 30 s.
     m.configure(consumer={"exit_after_empty_receives": 2})
     m.start(CONSUMER)
     wait_for_state(m, CONSUMER, "inactive", seconds=15)
@@ -281,7 +275,7 @@ def a_message_that_comes_during_the_stop_is_not_stranded(m, _):
 
 
 @test
-def what_is_killed_comes_back_and_goes_on(m, _):
+def killed_service_is_restarted_and_works(m, _):
     m.serve()
     m.configure(consumer={"exit_after_empty_receives": 10})
     m.start(CONSUMER)
@@ -293,7 +287,7 @@ def what_is_killed_comes_back_and_goes_on(m, _):
 
 
 @test
-def what_hangs_is_ended_by_the_watchdog_and_what_waits_is_not(m, _):
+def watchdog_ends_a_service_that_hangs_and_not_one_that_waits(m, _):
     m.write("/etc/systemd/system/sqs-consumerd.service.d/test.conf",
             "[Service]\nWatchdogSec=2\nRestartSec=1\n")
     m.check("systemctl", "daemon-reload")
@@ -301,7 +295,7 @@ def what_hangs_is_ended_by_the_watchdog_and_what_waits_is_not(m, _):
         m.serve()
         m.configure(consumer={"wait_time": 5, "exit_after_empty_receives": NEVER})
         m.start(CONSUMER)
-        time.sleep(4.5)  # in one long poll
+        time.sleep(4.5)  # during one long poll
         tap.equal(m.show(CONSUMER, "ActiveState", "NRestarts"), {"ActiveState": "active", "NRestarts": "0"})
         m.check("systemctl", "kill", "--signal=STOP", CONSUMER)
         tap.wait_until(lambda: m.show(CONSUMER, "NRestarts")["NRestarts"] == "1", 20, "a restart")
@@ -313,8 +307,8 @@ def what_hangs_is_ended_by_the_watchdog_and_what_waits_is_not(m, _):
 # --- Failed starts ---
 
 
-def start_fails(m, cursor, unit, status, event, *texts, code=None):
-    """The start fails and stays failed, with that exit status; the journal names cause and remedy."""
+def check_start_fails(m, cursor, unit, status, event, *texts, code=None):
+    """The start fails with this exit status and is not repeated; one entry of the journal has the texts."""
     done = m.start(unit)
     tap.ok(done.returncode != 0, f"the start of {unit} succeeds")
     tap.ok("failed" in done.stderr, done.stderr)
@@ -322,39 +316,39 @@ def start_fails(m, cursor, unit, status, event, *texts, code=None):
               {"ActiveState": "failed", "SubState": "failed", "ExecMainStatus": str(status),
                "NRestarts": "0"}, unit)
     entries = m.journal(unit, cursor)
-    found = of(entries, event)
+    found = entries_of(entries, event)
     tap.equal(len(found), 1, f"{unit}: entries about {event}")
     tap.ok(int(found[0]["PRIORITY"]) <= 3, f"{unit}: priority {found[0]['PRIORITY']}")
     for text in texts:
-        tap.ok(text in found[0]["MESSAGE"], f"{unit} says {found[0]['MESSAGE']!r}, and not {text!r}")
+        tap.ok(text in found[0]["MESSAGE"], f"no {text!r} in {found[0]['MESSAGE']!r}")
     if code:
         tap.ok(found[0].get("SQS_ERROR_CODE", "").endswith(code), f"{unit}: {found[0]}")
-    # systemctl start names this command.
+    # systemctl start tells the administrator to run this command.
     tap.ok(found[0]["MESSAGE"] in m.run("systemctl", "status", "--no-pager", "-l", unit).stdout,
            "systemctl status does not show it")
 
 
 @test
-def a_missing_queue_fails_the_start(m, cursor):
+def missing_queue_fails_the_start(m, cursor):
     m.serve(queues=["other.fifo,FifoQueue=true"])
     m.configure()
     for unit in UNITS:
-        start_fails(m, cursor, unit, 69, "QUEUE_MISSING", "aws.queue_url", code="NonExistentQueue")
+        check_start_fails(m, cursor, unit, 69, "QUEUE_MISSING", "aws.queue_url", code="NonExistentQueue")
 
 
 @test
-def no_credentials_fail_the_start(m, cursor):
+def missing_credentials_fail_the_start(m, cursor):
     m.serve()
     m.configure()
     m.remove_credentials()
-    # Else an instance's metadata service is waited for that may come up.
+    # Otherwise the start waits for a metadata service.
     drop_ins = [f"/etc/systemd/system/{unit}.service.d/test.conf" for unit in UNITS]
     for drop_in in drop_ins:
         m.write(drop_in, "[Service]\nEnvironment=AWS_EC2_METADATA_DISABLED=true\n")
     m.check("systemctl", "daemon-reload")
     try:
         for unit in UNITS:
-            start_fails(m, cursor, unit, 77, "CREDENTIALS_MISSING",
+            check_start_fails(m, cursor, unit, 77, "CREDENTIALS_MISSING",
                         "/etc/credstore/aws.credentials")
     finally:
         for drop_in in drop_ins:
@@ -363,29 +357,29 @@ def no_credentials_fail_the_start(m, cursor):
 
 
 @test
-def a_wrong_secret_fails_the_start_and_is_not_told(m, cursor):
+def wrong_secret_fails_the_start_and_is_not_logged(m, cursor):
     secret = "wrongwrongwrongwrongwrongwrongwrongwrong"
     m.serve()
     m.configure()
     m.set_credentials(secret=secret)
     for unit in UNITS:
-        start_fails(m, cursor, unit, 77, "CREDENTIALS_REFUSED", "Secret Access Key",
+        check_start_fails(m, cursor, unit, 77, "CREDENTIALS_REFUSED", "Secret Access Key",
                     code="SignatureDoesNotMatch")
     tap.ok(secret not in m.check("journalctl", "-o", "export", "-a"), "the secret is in the journal")
 
 
 @test
-def an_unknown_key_fails_the_start(m, cursor):
+def unknown_key_fails_the_start(m, cursor):
     m.serve()
     m.configure()
     m.set_credentials(key="AKIAUNKNOWNUNKNOWN00")
     for unit in UNITS:
-        start_fails(m, cursor, unit, 77, "CREDENTIALS_REFUSED")
+        check_start_fails(m, cursor, unit, 77, "CREDENTIALS_REFUSED")
 
 
-def start_runs_ahead(m, unit, action):
-    """Starts a unit whose keys lack a permission, and puts its clocks forward by more than the time for
-    which the start waits for that. What systemctl start has come to."""
+def start_with_clocks_put_forward(m, unit, action):
+    """Starts a unit whose keys lack a permission, and puts its clocks forward beyond the time that the start
+    waits for it. Returns the result of systemctl start."""
     clock, done = "/srv/clock", []
     m.write(clock, "\0" * 16)
     thread = threading.Thread(target=lambda: done.append(m.start(unit)))
@@ -401,7 +395,7 @@ def start_runs_ahead(m, unit, action):
 
 
 @test
-def a_missing_permission_fails_the_start(m, cursor):
+def missing_permission_fails_the_start(m, cursor):
     denied = {PRODUCER: "SendMessage", CONSUMER: "DeleteMessage"}
     drop_ins = [f"/etc/systemd/system/{unit}.service.d/test.conf" for unit in UNITS]
     m.serve(options=[f"--deny={action}" for action in denied.values()])
@@ -416,12 +410,12 @@ def a_missing_permission_fails_the_start(m, cursor):
             tap.equal(checked.returncode, 77, checked.stdout + checked.stderr)
             for text in ("credentials: from /etc/credstore/aws.credentials", f"sqs:{action}: denied"):
                 tap.ok(text in checked.stdout, checked.stdout)
-            done = start_runs_ahead(m, unit, action)
+            done = start_with_clocks_put_forward(m, unit, action)
             tap.ok(done.returncode != 0 and "failed" in done.stderr, done.stderr)
             tap.equal(m.show(unit, "ActiveState", "SubState", "ExecMainStatus", "NRestarts"),
                       {"ActiveState": "failed", "SubState": "failed", "ExecMainStatus": "77",
                        "NRestarts": "0"}, unit)
-            found = [e for e in of(m.journal(unit, cursor), "ACCESS_DENIED") if int(e["PRIORITY"]) <= 3]
+            found = [e for e in entries_of(m.journal(unit, cursor), "ACCESS_DENIED") if int(e["PRIORITY"]) <= 3]
             tap.equal(len(found), 1, f"{unit}: errors about permissions")
             tap.ok(f"Cannot start: sqs:{action} is denied" in found[0]["MESSAGE"] and
                    "allow these credentials" in found[0]["MESSAGE"], found[0]["MESSAGE"])
@@ -432,23 +426,23 @@ def a_missing_permission_fails_the_start(m, cursor):
 
 
 @test
-def a_broken_configuration_fails_the_start(m, cursor):
+def invalid_configuration_fails_the_start(m, cursor):
     m.serve()
     m.configure(text='aws:\n{\n    queue_url = "http://127.0.0.1/0/q";\n    colour = "red";\n};\n')
     for unit in UNITS:
-        start_fails(m, cursor, unit, 78, "CONFIG_INVALID", "/etc/sqs-demo.conf:4:", "colour")
+        check_start_fails(m, cursor, unit, 78, "CONFIG_INVALID", "/etc/sqs-demo.conf:4:", "colour")
     tap.equal(m.records("sent") + m.records("received"), [])
 
 
 @test
-def a_missing_configuration_fails_the_start(m, cursor):
+def missing_configuration_fails_the_start(m, cursor):
     os.unlink(m.path("/etc/sqs-demo.conf"))
     for unit in UNITS:
-        start_fails(m, cursor, unit, 78, "CONFIG_INVALID", "/etc/sqs-demo.conf")
+        check_start_fails(m, cursor, unit, 78, "CONFIG_INVALID", "/etc/sqs-demo.conf")
 
 
 @test
-def the_installed_configuration_is_whole(m, _):
+def installed_configuration_is_valid(m, _):
     with open(os.path.join(TESTS, "..", "etc", "sqs-demo.conf"), encoding="utf-8") as file:
         m.configure(text=file.read())
     for unit in UNITS:
@@ -456,18 +450,14 @@ def the_installed_configuration_is_whole(m, _):
         tap.ok("https://eu-west-1.queue.amazonaws.com/123456789012/test.fifo" in out, out)
 
 
-# --- What must never be ---
+# --- Secrets ---
 
 
 @test
-def the_secret_is_nowhere_in_the_journal(m, _):
+def secret_is_not_in_the_journal(m, _):
     m.check("journalctl", "--sync")
-    tap.ok(SECRET_ACCESS_KEY not in m.check("journalctl", "-o", "export", "-a"), "it is")
+    tap.ok(SECRET_ACCESS_KEY not in m.check("journalctl", "-o", "export", "-a"), "the journal has the secret")
 
 
 if __name__ == "__main__":
-    reason = why_not()
-    if reason:
-        tap.skip_all(reason)
-    with Machine() as machine:
-        tap.main()
+    throwaway.main()

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""A throw-away machine (tests/lib/machine) with the daemons installed, for the system tests. Needs only the
+"""A machine (tests/lib/machine) that is booted for one test program, with the daemons installed. Needs only the
 standard library.
 
-    reason = throwaway.why_not()
-    with throwaway.Machine() as machine:
+    def test(function):
+        throwaway.add_test(function, lambda machine: [machine.cursor()])
+
+    @test
+    def messages_are_sent(machine, cursor):
         machine.serve(queues=["test.fifo,FifoQueue=true"])
         machine.configure(producer={"messages_to_send": 5})
-        machine.systemctl("start", "sqs-producerd")
+        machine.start("sqs-producerd")
+
+    throwaway.main()
 """
 
 import json
@@ -22,7 +27,8 @@ TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TESTS, "lib"))
 
 import shifted_clock
-from daemon import config_text
+import tap
+from daemon import QUICK, config_text
 from sqs_local import ACCESS_KEY_ID, ACCOUNT, BUILD_ROOT, SECRET_ACCESS_KEY
 
 TOOL = os.path.join(TESTS, "lib", "machine")
@@ -32,21 +38,39 @@ QUEUE = "test.fifo"
 PORT = 9324
 ENDPOINT = f"http://127.0.0.1:{PORT}"
 
-QUICK = {
-    "producer": {"start_delay": 0.0, "messages_to_send": 5, "send_interval": 0.02},
-    "consumer": {"start_delay": 0.0, "wait_time": 1, "receive_interval": 0.0,
-                 "exit_after_empty_receives": 2},
-}
+_machine = None
+
+
+def add_test(function, prepare=lambda machine: ()):
+    """Registers a test of the machine under the function's name. Before it, the units are stopped, and
+    `prepare(machine)` returns further arguments."""
+
+    def run():
+        _machine.reset()
+        function(_machine, *prepare(_machine))
+
+    tap.add(function.__name__.replace("_", " "), run)
+
+
+def main(set_up=lambda machine: None):
+    """Boots the machine, calls `set_up(machine)`, and runs the tests; skips them if no machine can be booted."""
+    global _machine
+    reason = why_not()
+    if reason:
+        tap.skip_all(reason)
+    with Machine() as _machine:
+        set_up(_machine)
+        tap.main()
 
 
 def why_not():
-    """Why no machine can be booted here; "" if it can."""
+    """Returns why no machine can be booted here; "" if one can."""
     check = subprocess.run([TOOL, "possible"], stdout=subprocess.PIPE, text=True, check=False)
     return "" if check.returncode == 0 else check.stdout.strip()
 
 
 class Machine:
-    """Boots in the constructor, with both units installed and keys that sqs-local takes."""
+    """A machine with both units installed, and keys that sqs-local accepts. The constructor boots it."""
 
     def __init__(self):
         self.folder = os.path.join(tempfile.mkdtemp(prefix="sqs-system-test-"), "machine")
@@ -74,11 +98,11 @@ class Machine:
         self.check("journalctl", "--update-catalog")
         self.check("systemd-sysusers")
         self.check("systemctl", "daemon-reload")
-        # An enabled unit is not forgotten when it has ended.
+        # systemd keeps the result of an enabled unit that has ended.
         self.check("systemctl", "--quiet", "enable", *UNITS)
 
     def path(self, inside):
-        """The path outside of a file that is not in /tmp or /run."""
+        """The path, outside of the machine, of a file in it. The file must not be in /tmp or /run."""
         return self.root + inside
 
     def write(self, inside, text, mode=0o644):
@@ -88,13 +112,13 @@ class Machine:
             file.write(text)
 
     def run(self, *command):
-        """Runs a command inside; a subprocess.CompletedProcess with stdout and stderr as text."""
+        """Runs a command in the machine; returns a subprocess.CompletedProcess with stdout and stderr as text."""
         return subprocess.run([TOOL, "run", self.folder, *command], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
                               timeout=180)
 
     def check(self, *command):
-        """As run, for one that must succeed; its output."""
+        """Runs a command that must succeed; returns its output."""
         done = self.run(*command)
         if done.returncode != 0:
             raise AssertionError(f"{command}: exit status {done.returncode}: {done.stderr}{done.stdout}")
@@ -110,7 +134,7 @@ class Machine:
         os.unlink(self.path("/etc/credstore/aws.credentials"))
 
     def configure(self, text=None, queue=QUEUE, **groups):
-        """Writes the configuration: quick, for the queue, with these settings on top; or that text."""
+        """Writes the configuration: QUICK with the queue and these settings, or the text."""
         if text is None:
             settings = {"aws": {"region": "eu-west-1", "endpoint_url": ENDPOINT,
                                 "queue_url": f"{ENDPOINT}/{ACCOUNT}/{queue}"}}
@@ -121,11 +145,11 @@ class Machine:
         self.write("/etc/sqs-demo.conf", text)
 
     def start(self, *units):
-        """systemctl start; a CompletedProcess."""
+        """Runs systemctl start; returns a CompletedProcess."""
         return self.run("systemctl", "start", *units)
 
     def show(self, unit, *names):
-        """Properties of a unit, a dict."""
+        """Returns properties of a unit as a dict."""
         out = self.check("systemctl", "show", "--property=" + ",".join(names), unit)
         return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
 
@@ -133,7 +157,7 @@ class Machine:
         return self.show(unit, "ActiveState")["ActiveState"]
 
     def reset(self):
-        """Ends the processes and units that the last test has left."""
+        """Stops the units, and removes what the last test has left."""
         self.run("systemctl", "stop", SOCKET, *UNITS, "sqs-local")
         self.run("systemctl", "reset-failed")
         self.run("systemctl", "clean", "--what=state", *UNITS)
@@ -152,11 +176,11 @@ class Machine:
         deadline = time.monotonic() + 20
         while "listening on" not in self._read("/srv/sqs-local/output"):
             if time.monotonic() > deadline:
-                raise AssertionError("sqs-local does not come up")
+                raise AssertionError("sqs-local does not start")
             time.sleep(0.05)
 
     def records(self, event):
-        """What sqs-local has recorded of "sent", "received" or "deleted", in order."""
+        """Returns the records of sqs-local of an event ("sent", "received" or "deleted"), in order."""
         entries = [json.loads(line) for line in self._read("/srv/sqs-local/record").splitlines(True)
                    if line.endswith("\n")]
         return [entry for entry in entries if entry["event"] == event]
@@ -175,7 +199,7 @@ class Machine:
         return json.loads(out)["__CURSOR"]
 
     def journal(self, unit, after):
-        """The entries of a unit since a cursor, those of systemd about it too."""
+        """Returns the entries of a unit since a cursor, with those of systemd about it."""
         self.check("journalctl", "--sync")
         out = self.check("journalctl", "-u", unit, "-o", "json", "-a", f"--after-cursor={after}")
         return [json.loads(line) for line in out.splitlines()]
