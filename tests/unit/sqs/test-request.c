@@ -5,6 +5,7 @@
 #include "util/encode.h"
 #include "util/json-reader.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -26,23 +27,55 @@ static void assert_json(const struct sqs_request *request, enum sqs_operation op
     assert_int_equal(request->json.size, strlen(expected));
 }
 
-static void operations_have_awss_names(void **state)
+/* "SendMessage" of "SQS_SEND_MESSAGE". */
+static void camel_case(const char *enumerator, char *ret)
 {
-    static const char *const names[] = {
-        "SendMessage",
-        "SendMessageBatch",
-        "ReceiveMessage",
-        "DeleteMessage",
-        "DeleteMessageBatch",
-        "ChangeMessageVisibility",
-        "ChangeMessageVisibilityBatch",
-        "GetQueueAttributes",
-        "GetQueueUrl",
-    };
+    bool begins_word = true;
 
-    assert_int_equal(ARRAY_SIZE(names), SQS_N_OPERATIONS);
-    for (int i = 0; i < SQS_N_OPERATIONS; i++)
-        assert_string_equal(sqs_operation_name((enum sqs_operation)i), names[i]);
+    for (const char *p = enumerator + strlen("SQS_"); *p; p++) {
+        if (*p != '_')
+            *ret++ = begins_word ? *p : (char)tolower(*p);
+        begins_word = *p == '_';
+    }
+    *ret = '\0';
+}
+
+/* AWS's names are those of the enumerators, in another form. */
+static void operation_name_is_that_of_its_enumerator(void **state)
+{
+#define OPERATION(enumerator) [enumerator] = #enumerator
+    static const char *const enumerators[] = {
+        OPERATION(SQS_SEND_MESSAGE),
+        OPERATION(SQS_SEND_MESSAGE_BATCH),
+        OPERATION(SQS_RECEIVE_MESSAGE),
+        OPERATION(SQS_DELETE_MESSAGE),
+        OPERATION(SQS_DELETE_MESSAGE_BATCH),
+        OPERATION(SQS_CHANGE_MESSAGE_VISIBILITY),
+        OPERATION(SQS_CHANGE_MESSAGE_VISIBILITY_BATCH),
+        OPERATION(SQS_GET_QUEUE_ATTRIBUTES),
+        OPERATION(SQS_GET_QUEUE_URL),
+    };
+#undef OPERATION
+
+    assert_int_equal(ARRAY_SIZE(enumerators), SQS_N_OPERATIONS);
+    for (int i = 0; i < SQS_N_OPERATIONS; i++) {
+        char expected[64];
+
+        camel_case(enumerators[i], expected);
+        assert_string_equal(sqs_operation_name((enum sqs_operation)i), expected);
+    }
+}
+
+static void operation_of_a_batch_has_a_single_one_with_its_name(void **state)
+{
+    for (int i = 0; i < SQS_N_OPERATIONS; i++) {
+        const char *name = sqs_operation_name((enum sqs_operation)i);
+        const char *single = sqs_operation_name(sqs_operation_single((enum sqs_operation)i));
+        const char *end = strstr(name, "Batch");
+
+        assert_int_equal(strlen(single), end ? (size_t)(end - name) : strlen(name));
+        assert_memory_equal(single, name, strlen(single));
+    }
 }
 
 static void send_message_is_written_with_what_it_has(void **state)
@@ -317,7 +350,8 @@ static void the_largest_batch_fits_even_escaped_at_worst(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(operations_have_awss_names),
+        cmocka_unit_test(operation_name_is_that_of_its_enumerator),
+        cmocka_unit_test(operation_of_a_batch_has_a_single_one_with_its_name),
         cmocka_unit_test(send_message_is_written_with_what_it_has),
         cmocka_unit_test(md5s_are_remembered_for_the_reply),
         cmocka_unit_test(a_batch_numbers_its_entries),

@@ -2,7 +2,7 @@
 #include "test.h"
 #include "util/adaptive-limit.h"
 
-static void requests_that_stall_together_halve_it_once(void **state)
+static void adaptive_limit_requests_that_stall_together_are_halved_once(void **state)
 {
     struct adaptive_limit limit = ADAPTIVE_LIMIT_INIT(32);
 
@@ -16,7 +16,7 @@ static void requests_that_stall_together_halve_it_once(void **state)
     assert_int_equal(limit.current, 8);
 }
 
-static void it_never_falls_below_one(void **state)
+static void adaptive_limit_is_never_below_one(void **state)
 {
     struct adaptive_limit limit = ADAPTIVE_LIMIT_INIT(3);
 
@@ -25,7 +25,7 @@ static void it_never_falls_below_one(void **state)
     assert_int_equal(limit.current, 1);
 }
 
-static void it_recovers_step_by_step(void **state)
+static void adaptive_limit_after_a_stall_recovers_step_by_step(void **state)
 {
     struct adaptive_limit limit = ADAPTIVE_LIMIT_INIT(4);
     unsigned n = 0;
@@ -47,7 +47,7 @@ static void it_recovers_step_by_step(void **state)
     assert_int_equal(n, 6);
 }
 
-static void what_went_out_before_a_stall_does_not_raise_it(void **state)
+static void adaptive_limit_is_not_raised_by_requests_from_before_a_stall(void **state)
 {
     struct adaptive_limit limit = ADAPTIVE_LIMIT_INIT(2);
 
@@ -57,7 +57,7 @@ static void what_went_out_before_a_stall_does_not_raise_it(void **state)
     assert_int_equal(limit.current, 1);
 }
 
-static void another_maximum_holds_at_once(void **state)
+static void adaptive_limit_with_another_maximum_uses_it_at_once(void **state)
 {
     struct adaptive_limit limit = ADAPTIVE_LIMIT_INIT(8);
 
@@ -69,7 +69,7 @@ static void another_maximum_holds_at_once(void **state)
     assert_int_equal(limit.current, 20);
 }
 
-static void another_maximum_leaves_what_was_halved(void **state)
+static void adaptive_limit_with_another_maximum_keeps_a_halved_limit(void **state)
 {
     struct adaptive_limit limit = ADAPTIVE_LIMIT_INIT(20);
 
@@ -88,12 +88,12 @@ static void another_maximum_leaves_what_was_halved(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(requests_that_stall_together_halve_it_once),
-        cmocka_unit_test(it_never_falls_below_one),
-        cmocka_unit_test(it_recovers_step_by_step),
-        cmocka_unit_test(what_went_out_before_a_stall_does_not_raise_it),
-        cmocka_unit_test(another_maximum_holds_at_once),
-        cmocka_unit_test(another_maximum_leaves_what_was_halved),
+        cmocka_unit_test(adaptive_limit_requests_that_stall_together_are_halved_once),
+        cmocka_unit_test(adaptive_limit_is_never_below_one),
+        cmocka_unit_test(adaptive_limit_after_a_stall_recovers_step_by_step),
+        cmocka_unit_test(adaptive_limit_is_not_raised_by_requests_from_before_a_stall),
+        cmocka_unit_test(adaptive_limit_with_another_maximum_uses_it_at_once),
+        cmocka_unit_test(adaptive_limit_with_another_maximum_keeps_a_halved_limit),
     };
 
     return cmocka_run_group_tests_name("limit", tests, NULL, NULL);

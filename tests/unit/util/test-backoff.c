@@ -14,7 +14,7 @@ static uint64_t next_random(uint64_t *seed)
     return z ^ z >> 31;
 }
 
-static void limit_doubles_with_each_attempt_up_to_the_cap(void **state)
+static void backoff_limit_doubles_with_each_attempt_up_to_the_cap(void **state)
 {
     static const struct {
         enum backoff_kind kind;
@@ -58,7 +58,7 @@ static void limit_doubles_with_each_attempt_up_to_the_cap(void **state)
     }
 }
 
-static void jitter_is_spread_evenly(void **state)
+static void backoff_jitter_is_spread_evenly(void **state)
 {
     enum { DRAWS = 40000, PARTS = 10 };
     uint64_t seed = 42;
@@ -81,7 +81,7 @@ static void jitter_is_spread_evenly(void **state)
         }
 }
 
-static void asleep_the_delay_is_once_to_twice_the_cap(void **state)
+static void backoff_without_tokens_delay_is_once_to_twice_the_cap(void **state)
 {
     static const enum backoff_kind kinds[] = {BACKOFF_TRANSIENT, BACKOFF_THROTTLED};
     uint64_t seed = 7;
@@ -98,7 +98,7 @@ static void asleep_the_delay_is_once_to_twice_the_cap(void **state)
     }
 }
 
-static void server_s_wish_wins_within_bounds(void **state)
+static void backoff_retry_after_overrides_the_delay_within_bounds(void **state)
 {
     const uint64_t half = UINT64_C(1) << 63; /* computed delay of a first throttled try: 0.5 s */
     static const struct {
@@ -119,7 +119,7 @@ static void server_s_wish_wins_within_bounds(void **state)
         2 * BACKOFF_CAP_USEC + 5 * USEC_PER_SEC);
 }
 
-static void quota_pays_for_retries_until_it_is_empty(void **state)
+static void retry_quota_allows_retries_until_it_is_empty(void **state)
 {
     struct retry_quota q = RETRY_QUOTA_INIT;
     struct retry_grant pass = {};
@@ -141,7 +141,7 @@ static void quota_pays_for_retries_until_it_is_empty(void **state)
     assert_int_equal(q.tokens, 0);
 }
 
-static void without_tokens_a_few_of_each_kind_are_probes(void **state)
+static void retry_quota_that_is_empty_allows_a_few_probes_of_each_kind(void **state)
 {
     struct retry_quota q = {};
     struct retry_grant call[4] = {}, poll[4] = {};
@@ -171,7 +171,7 @@ static void without_tokens_a_few_of_each_kind_are_probes(void **state)
     assert_int_equal(q.n_probes[1], 2);
 }
 
-static void success_gives_tokens_back_but_no_more_than_there_were(void **state)
+static void retry_quota_after_a_success_is_refilled_up_to_its_maximum(void **state)
 {
     struct retry_quota q = {};
 
@@ -264,7 +264,7 @@ static uint64_t simulate(struct sim *s)
 
 /* Where all that have no tokens wait 10 to 20 s, by themselves, it takes 15 to 20 s each time, with
  * 99 requests during the first three outages, and 332 and 2654 during the others. */
-static void many_calls_recover_after_one_back_off_of_a_probe(void **state)
+static void retry_quota_that_is_empty_many_calls_recover_after_one_delay_of_a_probe(void **state)
 {
     enum { SEEDS = 200 };
     static const struct {
@@ -293,7 +293,7 @@ static void many_calls_recover_after_one_back_off_of_a_probe(void **state)
     }
 }
 
-static void a_service_that_fails_half_of_all_is_not_stormed(void **state)
+static void retry_quota_service_that_fails_half_of_the_calls_gets_few_retries(void **state)
 {
     unsigned requests = 0;
 
@@ -310,15 +310,15 @@ static void a_service_that_fails_half_of_all_is_not_stormed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(limit_doubles_with_each_attempt_up_to_the_cap),
-        cmocka_unit_test(jitter_is_spread_evenly),
-        cmocka_unit_test(asleep_the_delay_is_once_to_twice_the_cap),
-        cmocka_unit_test(server_s_wish_wins_within_bounds),
-        cmocka_unit_test(quota_pays_for_retries_until_it_is_empty),
-        cmocka_unit_test(without_tokens_a_few_of_each_kind_are_probes),
-        cmocka_unit_test(success_gives_tokens_back_but_no_more_than_there_were),
-        cmocka_unit_test(many_calls_recover_after_one_back_off_of_a_probe),
-        cmocka_unit_test(a_service_that_fails_half_of_all_is_not_stormed),
+        cmocka_unit_test(backoff_limit_doubles_with_each_attempt_up_to_the_cap),
+        cmocka_unit_test(backoff_jitter_is_spread_evenly),
+        cmocka_unit_test(backoff_without_tokens_delay_is_once_to_twice_the_cap),
+        cmocka_unit_test(backoff_retry_after_overrides_the_delay_within_bounds),
+        cmocka_unit_test(retry_quota_allows_retries_until_it_is_empty),
+        cmocka_unit_test(retry_quota_that_is_empty_allows_a_few_probes_of_each_kind),
+        cmocka_unit_test(retry_quota_after_a_success_is_refilled_up_to_its_maximum),
+        cmocka_unit_test(retry_quota_that_is_empty_many_calls_recover_after_one_delay_of_a_probe),
+        cmocka_unit_test(retry_quota_service_that_fails_half_of_the_calls_gets_few_retries),
     };
 
     return cmocka_run_group_tests_name("backoff", tests, NULL, NULL);

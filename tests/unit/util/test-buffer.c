@@ -2,7 +2,7 @@
 #include "test.h"
 #include "util/buffer.h"
 
-static void appends_accumulate_and_stay_terminated(void **state)
+static void buffer_append_extends_the_text_and_terminates_it(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(4096);
 
@@ -14,7 +14,7 @@ static void appends_accumulate_and_stay_terminated(void **state)
     assert_memory_equal(b.data, "ab\0cd7-x", 9);
 }
 
-static void the_cap_is_exact_and_the_error_sticks(void **state)
+static void buffer_beyond_its_cap_has_an_error_that_stays(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(4);
 
@@ -29,7 +29,7 @@ static void the_cap_is_exact_and_the_error_sticks(void **state)
     assert_int_equal(buffer_append_string(&b, "abcd"), 0);
 }
 
-static void taking_hands_over_the_bytes(void **state)
+static void buffer_take_passes_the_bytes_to_the_caller(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(64);
     CLEANUP(free) char *s = NULL, *empty = NULL;
@@ -42,7 +42,7 @@ static void taking_hands_over_the_bytes(void **state)
     assert_string_equal(empty, "");
 }
 
-static void growth_keeps_every_byte(void **state)
+static void buffer_that_grows_keeps_every_byte(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(1 << 20);
 
@@ -53,7 +53,7 @@ static void growth_keeps_every_byte(void **state)
 }
 
 /* Around the end of the room that there is, and of the cap. */
-static void what_is_printed_is_whole_wherever_it_ends(void **state)
+static void buffer_printf_text_of_any_length_is_whole(void **state)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
 
@@ -75,11 +75,11 @@ static void what_is_printed_is_whole_wherever_it_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(appends_accumulate_and_stay_terminated),
-        cmocka_unit_test(the_cap_is_exact_and_the_error_sticks),
-        cmocka_unit_test(taking_hands_over_the_bytes),
-        cmocka_unit_test(growth_keeps_every_byte),
-        cmocka_unit_test(what_is_printed_is_whole_wherever_it_ends),
+        cmocka_unit_test(buffer_append_extends_the_text_and_terminates_it),
+        cmocka_unit_test(buffer_beyond_its_cap_has_an_error_that_stays),
+        cmocka_unit_test(buffer_take_passes_the_bytes_to_the_caller),
+        cmocka_unit_test(buffer_that_grows_keeps_every_byte),
+        cmocka_unit_test(buffer_printf_text_of_any_length_is_whole),
     };
 
     return cmocka_run_group_tests_name("buffer", tests, NULL, NULL);

@@ -21,7 +21,7 @@ static void run_and_terminate(struct outcome *o, const char *script)
     assert_int_equal(o->status, 0);
 }
 
-static void terminated_it_may_tidy_up(void **state)
+static void child_terminated_may_clean_up(void **state)
 {
     struct outcome *o = *state;
 
@@ -32,7 +32,7 @@ static void terminated_it_may_tidy_up(void **state)
     assert_false(has_children());
 }
 
-static void what_ignores_sigterm_is_killed_after_the_grace(void **state)
+static void child_that_ignores_sigterm_is_killed_after_the_grace_time(void **state)
 {
     struct outcome *o = *state;
 
@@ -41,7 +41,7 @@ static void what_ignores_sigterm_is_killed_after_the_grace(void **state)
     wait_for_no_children(o);
 }
 
-static void without_grace_it_is_killed(void **state)
+static void child_without_a_grace_time_is_killed(void **state)
 {
     struct outcome *o = *state;
 
@@ -50,7 +50,7 @@ static void without_grace_it_is_killed(void **state)
     wait_for_no_children(o);
 }
 
-static void the_grace_can_be_made_shorter(void **state)
+static void child_grace_time_can_be_shortened(void **state)
 {
     struct outcome *o = *state;
     char sh[] = "sh", c[] = "-c",
@@ -90,7 +90,7 @@ static struct child *start_and_see_it_end(struct outcome *o, const char *script,
     return child;
 }
 
-static void what_has_ended_by_itself_before_was_not_terminated(void **state)
+static void child_that_has_ended_before_is_not_reported_as_terminated(void **state)
 {
     struct outcome *o = *state;
     siginfo_t info = {};
@@ -104,7 +104,7 @@ static void what_has_ended_by_itself_before_was_not_terminated(void **state)
     assert_int_equal(o->status, 7);
 }
 
-static void the_end_of_a_group_is_not_put_off(void **state)
+static void child_group_whose_leader_has_ended_keeps_its_first_grace_time(void **state)
 {
     struct outcome *o = *state;
     siginfo_t info = {};
@@ -122,7 +122,7 @@ static void the_end_of_a_group_is_not_put_off(void **state)
 }
 
 /* Without SIGCONT it would be killed after the grace, and never have tidied up. */
-static void a_stopped_one_is_ended_all_the_same(void **state)
+static void child_that_is_suspended_is_ended(void **state)
 {
     struct outcome *o = *state;
     struct child *child;
@@ -157,7 +157,7 @@ static void run_leaving(struct outcome *o, const char *left)
     wait_for_writers(fds);
 }
 
-static void what_it_leaves_behind_may_tidy_up_and_the_answer_waits(void **state)
+static void child_with_processes_left_in_its_group_is_answered_when_they_have_ended(void **state)
 {
     struct outcome *o = *state;
 
@@ -167,7 +167,7 @@ static void what_it_leaves_behind_may_tidy_up_and_the_answer_waits(void **state)
     assert_string_equal(buffer_string(&o->output), "begun\ntidied\n");
 }
 
-static void what_it_leaves_behind_is_killed_after_the_grace(void **state)
+static void child_process_left_in_its_group_is_killed_after_the_grace_time(void **state)
 {
     struct outcome *o = *state;
 
@@ -175,7 +175,7 @@ static void what_it_leaves_behind_is_killed_after_the_grace(void **state)
     run_leaving(o, "trap '' TERM; kill -USR1 $$; sleep 100");
 }
 
-static void cancelled_in_the_grace_all_is_killed(void **state)
+static void child_cancelled_in_the_grace_time_is_killed_with_its_group(void **state)
 {
     struct outcome *o = *state;
     int fds[2];
@@ -197,7 +197,7 @@ static void cancelled_in_the_grace_all_is_killed(void **state)
     assert_int_equal(o->n, 0);
 }
 
-static void its_end_can_be_waited_for_without_the_loop(void **state)
+static void child_end_can_be_waited_for_without_the_loop(void **state)
 {
     struct outcome *o = *state;
     char sleep_name[] = "sleep", seconds[] = "100";
@@ -220,17 +220,17 @@ static void its_end_can_be_waited_for_without_the_loop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(terminated_it_may_tidy_up),
-        TEST(what_ignores_sigterm_is_killed_after_the_grace),
-        TEST(without_grace_it_is_killed),
-        TEST(the_grace_can_be_made_shorter),
-        TEST(what_has_ended_by_itself_before_was_not_terminated),
-        TEST(the_end_of_a_group_is_not_put_off),
-        TEST(a_stopped_one_is_ended_all_the_same),
-        TEST(what_it_leaves_behind_may_tidy_up_and_the_answer_waits),
-        TEST(what_it_leaves_behind_is_killed_after_the_grace),
-        TEST(cancelled_in_the_grace_all_is_killed),
-        TEST(its_end_can_be_waited_for_without_the_loop),
+        TEST(child_terminated_may_clean_up),
+        TEST(child_that_ignores_sigterm_is_killed_after_the_grace_time),
+        TEST(child_without_a_grace_time_is_killed),
+        TEST(child_grace_time_can_be_shortened),
+        TEST(child_that_has_ended_before_is_not_reported_as_terminated),
+        TEST(child_group_whose_leader_has_ended_keeps_its_first_grace_time),
+        TEST(child_that_is_suspended_is_ended),
+        TEST(child_with_processes_left_in_its_group_is_answered_when_they_have_ended),
+        TEST(child_process_left_in_its_group_is_killed_after_the_grace_time),
+        TEST(child_cancelled_in_the_grace_time_is_killed_with_its_group),
+        TEST(child_end_can_be_waited_for_without_the_loop),
     };
 #undef TEST
 

@@ -2,7 +2,7 @@
 /* A child's output, its time-out, and that nothing of it is left. */
 #include "child-fixture.h"
 
-static void what_it_prints_and_its_status_are_told(void **state)
+static void child_output_and_status_are_returned(void **state)
 {
     struct outcome *o = *state;
 
@@ -12,7 +12,7 @@ static void what_it_prints_and_its_status_are_told(void **state)
     assert_string_equal(buffer_string(&o->errors), "err\n");
 }
 
-static void printing_nothing_is_fine(void **state)
+static void child_without_output_succeeds(void **state)
 {
     struct outcome *o = *state;
 
@@ -21,7 +21,7 @@ static void printing_nothing_is_fine(void **state)
     assert_int_equal(o->output.size, 0);
 }
 
-static void the_signal_that_killed_it_is_told(void **state)
+static void child_killed_by_a_signal_returns_the_signal(void **state)
 {
     struct outcome *o = *state;
 
@@ -30,7 +30,7 @@ static void the_signal_that_killed_it_is_told(void **state)
     assert_string_equal(buffer_string(&o->output), "before\n");
 }
 
-static void output_up_to_the_bound_is_kept(void **state)
+static void child_output_up_to_the_bound_is_kept(void **state)
 {
     struct outcome *o = *state;
 
@@ -40,7 +40,7 @@ static void output_up_to_the_bound_is_kept(void **state)
     assert_null(memchr(o->output.data, 0, o->output.size));
 }
 
-static void one_byte_more_ends_it(void **state)
+static void child_output_of_one_byte_too_many_ends_it(void **state)
 {
     struct outcome *o = *state;
 
@@ -48,7 +48,7 @@ static void one_byte_more_ends_it(void **state)
     assert_int_equal(o->end, CHILD_TOO_MUCH_OUTPUT);
 }
 
-static void endless_output_ends_it(void **state)
+static void child_with_endless_output_is_ended(void **state)
 {
     struct outcome *o = *state;
 
@@ -57,7 +57,7 @@ static void endless_output_ends_it(void **state)
     assert_true(o->output.size <= OUTPUT_MAX);
 }
 
-static void output_of_any_size_is_handed_on(void **state)
+static void child_output_for_a_function_may_have_any_size(void **state)
 {
     struct outcome *o = *state;
 
@@ -74,7 +74,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
     return --*left > 0 ? 0 : sd_event_source_set_enabled(source, SD_EVENT_OFF);
 }
 
-static void endless_output_does_not_hold_up_the_loop(void **state)
+static void child_with_endless_output_does_not_block_the_loop(void **state)
 {
     struct outcome *o = *state;
     sd_event_source *timer = NULL;
@@ -88,7 +88,7 @@ static void endless_output_does_not_hold_up_the_loop(void **state)
     sd_event_source_unref(timer);
 }
 
-static void it_is_killed_with_its_group_when_time_is_up(void **state)
+static void child_at_its_deadline_is_killed_with_its_group(void **state)
 {
     struct outcome *o = *state;
     struct timespec start_time, end_time;
@@ -107,7 +107,7 @@ static void it_is_killed_with_its_group_when_time_is_up(void **state)
     wait_for_writers(fds);
 }
 
-static void what_it_leaves_behind_is_killed(void **state)
+static void child_process_left_in_its_group_is_killed(void **state)
 {
     struct outcome *o = *state;
     int fds[2];
@@ -122,7 +122,7 @@ static void what_it_leaves_behind_is_killed(void **state)
     wait_for_writers(fds);
 }
 
-static void cancelled_it_dies_silently(void **state)
+static void child_cancelled_is_killed_without_an_answer(void **state)
 {
     struct outcome *o = *state;
     char sleep_name[] = "sleep", seconds[] = "100";
@@ -137,7 +137,7 @@ static void cancelled_it_dies_silently(void **state)
     assert_null(child_cancel(NULL));
 }
 
-static void cancelled_with_the_loop_ending_nothing_leaks(void **state)
+static void child_cancelled_while_the_loop_ends_leaks_nothing(void **state)
 {
     struct outcome *o = *state;
     char sleep_name[] = "sleep", seconds[] = "100";
@@ -150,7 +150,7 @@ static void cancelled_with_the_loop_ending_nothing_leaks(void **state)
     assert_int_equal(o->n, 0);
 }
 
-static void after_time_is_up_it_is_collected(void **state)
+static void child_killed_at_its_deadline_is_collected(void **state)
 {
     struct outcome *o = *state;
 
@@ -179,7 +179,7 @@ static unsigned count_descriptors(void)
 }
 
 /* A process that has left the group may hold them for long after the program's end. */
-static void what_it_prints_is_never_waited_for(void **state)
+static void spawned_program_output_does_not_block(void **state)
 {
     char *argv[] = {(char[]){"true"}, NULL};
     struct spawned l;
@@ -193,7 +193,7 @@ static void what_it_prints_is_never_waited_for(void **state)
     close(l.pidfd);
 }
 
-static void no_descriptor_is_left_open(void **state)
+static void child_that_has_ended_leaves_no_descriptor(void **state)
 {
     struct outcome *o = *state;
     unsigned before = count_descriptors();
@@ -211,21 +211,21 @@ static void no_descriptor_is_left_open(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(what_it_prints_and_its_status_are_told),
-        TEST(printing_nothing_is_fine),
-        TEST(the_signal_that_killed_it_is_told),
-        TEST(output_up_to_the_bound_is_kept),
-        TEST(one_byte_more_ends_it),
-        TEST(endless_output_ends_it),
-        TEST(output_of_any_size_is_handed_on),
-        TEST(endless_output_does_not_hold_up_the_loop),
-        TEST(it_is_killed_with_its_group_when_time_is_up),
-        TEST(what_it_leaves_behind_is_killed),
-        TEST(cancelled_it_dies_silently),
-        TEST(cancelled_with_the_loop_ending_nothing_leaks),
-        TEST(after_time_is_up_it_is_collected),
-        TEST(what_it_prints_is_never_waited_for),
-        TEST(no_descriptor_is_left_open),
+        TEST(child_output_and_status_are_returned),
+        TEST(child_without_output_succeeds),
+        TEST(child_killed_by_a_signal_returns_the_signal),
+        TEST(child_output_up_to_the_bound_is_kept),
+        TEST(child_output_of_one_byte_too_many_ends_it),
+        TEST(child_with_endless_output_is_ended),
+        TEST(child_output_for_a_function_may_have_any_size),
+        TEST(child_with_endless_output_does_not_block_the_loop),
+        TEST(child_at_its_deadline_is_killed_with_its_group),
+        TEST(child_process_left_in_its_group_is_killed),
+        TEST(child_cancelled_is_killed_without_an_answer),
+        TEST(child_cancelled_while_the_loop_ends_leaks_nothing),
+        TEST(child_killed_at_its_deadline_is_collected),
+        TEST(spawned_program_output_does_not_block),
+        TEST(child_that_has_ended_leaves_no_descriptor),
     };
 #undef TEST
 

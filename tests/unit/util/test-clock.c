@@ -36,7 +36,7 @@ static void clock_wall_is_time_since_the_epoch(void **state)
     assert_in_range(usec / USEC_PER_SEC, before, time(NULL) + 1);
 }
 
-static void clock_loop_stands_still_in_a_round(void **state)
+static void clock_loop_is_constant_in_a_round_of_the_loop(void **state)
 {
     sd_event *event = NULL;
     uint64_t start_usec;
@@ -60,7 +60,7 @@ int main(void)
         cmocka_unit_test(clock_boot_is_microseconds_of_the_boot_clock),
         cmocka_unit_test(clock_monotonic_is_microseconds_of_the_monotonic_clock),
         cmocka_unit_test(clock_wall_is_time_since_the_epoch),
-        cmocka_unit_test(clock_loop_stands_still_in_a_round),
+        cmocka_unit_test(clock_loop_is_constant_in_a_round_of_the_loop),
     };
 
     return cmocka_run_group_tests_name("clock", tests, NULL, NULL);

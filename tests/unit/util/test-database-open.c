@@ -4,7 +4,7 @@
 
 /* --- Opening --- */
 
-static void a_new_file_is_private_and_rows_stay(void **state)
+static void database_new_file_is_private_and_keeps_its_rows(void **state)
 {
     struct database *d = open_one();
     struct stat st;
@@ -22,7 +22,7 @@ static void a_new_file_is_private_and_rows_stay(void **state)
     database_free(d);
 }
 
-static void an_older_file_is_migrated_and_a_newer_one_left_alone(void **state)
+static void database_older_file_is_migrated_and_a_newer_one_refused_unchanged(void **state)
 {
     CLEANUP(buffer_done) struct buffer before = BUFFER_INIT(1 << 20), after = BUFFER_INIT(1 << 20);
     struct database *d = open_version(1);
@@ -46,7 +46,7 @@ static void an_older_file_is_migrated_and_a_newer_one_left_alone(void **state)
     assert_memory_equal(before.data, after.data, after.size);
 }
 
-static void a_migration_that_fails_leaves_the_version_before(void **state)
+static void database_migration_that_fails_leaves_the_old_version(void **state)
 {
     static const char *const bad[] = {
         "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT UNIQUE, data BLOB)",
@@ -63,7 +63,7 @@ static void a_migration_that_fails_leaves_the_version_before(void **state)
     database_free(d);
 }
 
-static void a_second_one_is_told_that_the_file_is_open(void **state)
+static void database_opened_twice_is_refused(void **state)
 {
     const struct database_schema schema = {.migrations = migrations, .version = 1};
     struct database *d = open_one(), *second = NULL;
@@ -77,7 +77,7 @@ static void a_second_one_is_told_that_the_file_is_open(void **state)
     database_free(open_one());
 }
 
-static void what_cannot_be_opened_says_why(void **state)
+static void database_that_cannot_be_opened_is_an_error_with_the_reason(void **state)
 {
     snprintf(path, sizeof(path), "%s/none/test.db", folder);
     refused_with(1, "No such file or directory");
@@ -104,7 +104,7 @@ static void make_with_log_again(void)
 }
 
 /* Every file that no sound database can be is refused and stays as it was, byte for byte. */
-static void a_damaged_file_is_refused_and_untouched(void **state)
+static void database_damaged_file_is_refused_unchanged(void **state)
 {
     enum { TEXT, SHORT, HEAD, MIDDLE, OTHERS, N_KINDS };
 
@@ -140,7 +140,7 @@ static void a_damaged_file_is_refused_and_untouched(void **state)
     }
 }
 
-static void the_log_of_a_damaged_file_stays_too(void **state)
+static void database_damaged_file_keeps_its_write_ahead_log(void **state)
 {
     CLEANUP(buffer_done) struct buffer file = BUFFER_INIT(8 << 20);
     CLEANUP(buffer_done) struct buffer before = BUFFER_INIT(8 << 20), after = BUFFER_INIT(8 << 20);
@@ -185,7 +185,7 @@ static unsigned open_with_read_faults(void)
     }
 }
 
-static void a_read_that_fails_is_no_damage(void **state)
+static void database_read_that_fails_is_not_reported_as_damage(void **state)
 {
     struct database *d;
 
@@ -202,7 +202,7 @@ static void a_read_that_fails_is_no_damage(void **state)
     database_free(d);
 }
 
-static void what_a_second_look_finds_sound_is_no_damage(void **state)
+static void database_that_a_second_check_finds_good_is_not_reported_as_damaged(void **state)
 {
     struct database *d = open_one();
 
@@ -214,7 +214,7 @@ static void what_a_second_look_finds_sound_is_no_damage(void **state)
     database_free(d);
 }
 
-static void a_log_whose_file_is_gone_is_not_begun_anew(void **state)
+static void database_write_ahead_log_without_its_file_is_refused(void **state)
 {
     static const char *const words[] = {"is empty", "is missing"};
 
@@ -255,16 +255,16 @@ static void a_log_whose_file_is_gone_is_not_begun_anew(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_new_file_is_private_and_rows_stay),
-        TEST(an_older_file_is_migrated_and_a_newer_one_left_alone),
-        TEST(a_migration_that_fails_leaves_the_version_before),
-        TEST(a_second_one_is_told_that_the_file_is_open),
-        TEST(what_cannot_be_opened_says_why),
-        TEST(a_damaged_file_is_refused_and_untouched),
-        TEST(the_log_of_a_damaged_file_stays_too),
-        TEST(a_read_that_fails_is_no_damage),
-        TEST(what_a_second_look_finds_sound_is_no_damage),
-        TEST(a_log_whose_file_is_gone_is_not_begun_anew),
+        TEST(database_new_file_is_private_and_keeps_its_rows),
+        TEST(database_older_file_is_migrated_and_a_newer_one_refused_unchanged),
+        TEST(database_migration_that_fails_leaves_the_old_version),
+        TEST(database_opened_twice_is_refused),
+        TEST(database_that_cannot_be_opened_is_an_error_with_the_reason),
+        TEST(database_damaged_file_is_refused_unchanged),
+        TEST(database_damaged_file_keeps_its_write_ahead_log),
+        TEST(database_read_that_fails_is_not_reported_as_damage),
+        TEST(database_that_a_second_check_finds_good_is_not_reported_as_damaged),
+        TEST(database_write_ahead_log_without_its_file_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
 /* Transactions, statements, and files that are moved while they are open. */
 #include "database-fixture.h"
 
-static void what_stands_beside_and_is_no_file_is_refused(void **state)
+static void database_fifo_or_link_beside_it_is_refused(void **state)
 {
     static const char *const ends[] = {"-journal", "-wal"};
     struct database *d = open_one();
@@ -32,7 +32,7 @@ static void refused_commit(struct database *d, const char *name)
     assert_non_null(strstr(database_error(d), "while it is open"));
 }
 
-static void what_is_committed_to_a_removed_file_is_refused(void **state)
+static void database_commit_to_a_removed_file_fails(void **state)
 {
     for (int kind = 0; kind < 2; kind++) {
         const char *which = kind == 0 ? path : log_path;
@@ -55,7 +55,7 @@ static void what_is_committed_to_a_removed_file_is_refused(void **state)
     }
 }
 
-static void a_folder_that_is_moved_is_noticed_and_stays_whole(void **state)
+static void database_in_a_moved_folder_fails_and_stays_whole(void **state)
 {
     struct database *d = open_one();
     char aside[128];
@@ -71,7 +71,7 @@ static void a_folder_that_is_moved_is_noticed_and_stays_whole(void **state)
     database_free(d);
 }
 
-static void the_end_removes_no_log_of_others_and_saves_what_was_in_its_own(void **state)
+static void database_close_saves_its_own_log_and_removes_no_other(void **state)
 {
     CLEANUP(buffer_done) struct buffer after = BUFFER_INIT(4096);
     struct database *d = open_one();
@@ -102,7 +102,7 @@ static void two_that_are_killed(void)
     insert(d, "never committed");
 }
 
-static void what_was_committed_survives_a_kill(void **state)
+static void database_commit_survives_a_kill(void **state)
 {
     struct database *d;
 
@@ -116,7 +116,7 @@ static void what_was_committed_survives_a_kill(void **state)
     }
 }
 
-static void a_synced_commit_syncs_and_another_does_not(void **state)
+static void database_commit_syncs_only_when_asked(void **state)
 {
     struct database *d = open_one();
 
@@ -135,7 +135,7 @@ static void a_synced_commit_syncs_and_another_does_not(void **state)
     database_free(d);
 }
 
-static void a_rollback_leaves_nothing(void **state)
+static void database_rollback_leaves_no_row(void **state)
 {
     struct database *d = open_one();
 
@@ -150,7 +150,7 @@ static void a_rollback_leaves_nothing(void **state)
     database_free(d);
 }
 
-static void a_sync_that_fails_undoes_the_transaction(void **state)
+static void database_sync_that_fails_undoes_the_transaction(void **state)
 {
     struct database *d = open_one();
 
@@ -171,7 +171,7 @@ static void a_sync_that_fails_undoes_the_transaction(void **state)
 }
 
 /* Also where the transaction is so large that it is written before its commit. */
-static void a_full_disk_is_told_and_passes(void **state)
+static void database_on_a_full_disk_fails_until_there_is_space(void **state)
 {
     static const int errors[] = {ENOSPC, EDQUOT, EIO};
     struct database *d = open_one();
@@ -208,7 +208,7 @@ static void a_full_disk_is_told_and_passes(void **state)
     database_free(d);
 }
 
-static void the_log_is_bounded(void **state)
+static void database_write_ahead_log_is_bounded(void **state)
 {
     CLEANUP(free) char *data = calloc(1, 100000);
     struct database *d = open_one();
@@ -229,7 +229,7 @@ static void the_log_is_bounded(void **state)
 
 /* --- Statements --- */
 
-static void values_come_back_as_they_went_in(void **state)
+static void database_values_are_read_as_they_were_written(void **state)
 {
     struct database *d = open_one();
     struct statement *in, *out;
@@ -277,7 +277,7 @@ static void values_come_back_as_they_went_in(void **state)
     database_free(d);
 }
 
-static void a_broken_rule_fails_one_statement_alone(void **state)
+static void database_constraint_failure_fails_only_its_statement(void **state)
 {
     struct database *d = open_one();
 
@@ -294,18 +294,18 @@ static void a_broken_rule_fails_one_statement_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(what_stands_beside_and_is_no_file_is_refused),
-        TEST(what_is_committed_to_a_removed_file_is_refused),
-        TEST(a_folder_that_is_moved_is_noticed_and_stays_whole),
-        TEST(the_end_removes_no_log_of_others_and_saves_what_was_in_its_own),
-        TEST(what_was_committed_survives_a_kill),
-        TEST(a_synced_commit_syncs_and_another_does_not),
-        TEST(a_rollback_leaves_nothing),
-        TEST(a_sync_that_fails_undoes_the_transaction),
-        TEST(a_full_disk_is_told_and_passes),
-        TEST(the_log_is_bounded),
-        TEST(values_come_back_as_they_went_in),
-        TEST(a_broken_rule_fails_one_statement_alone),
+        TEST(database_fifo_or_link_beside_it_is_refused),
+        TEST(database_commit_to_a_removed_file_fails),
+        TEST(database_in_a_moved_folder_fails_and_stays_whole),
+        TEST(database_close_saves_its_own_log_and_removes_no_other),
+        TEST(database_commit_survives_a_kill),
+        TEST(database_commit_syncs_only_when_asked),
+        TEST(database_rollback_leaves_no_row),
+        TEST(database_sync_that_fails_undoes_the_transaction),
+        TEST(database_on_a_full_disk_fails_until_there_is_space),
+        TEST(database_write_ahead_log_is_bounded),
+        TEST(database_values_are_read_as_they_were_written),
+        TEST(database_constraint_failure_fails_only_its_statement),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

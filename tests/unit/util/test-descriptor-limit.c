@@ -4,7 +4,7 @@
 
 #include <sys/resource.h>
 
-static void the_soft_limit_is_raised_as_far_as_the_hard_one(void **state)
+static void descriptor_limit_is_raised_up_to_the_hard_limit(void **state)
 {
     struct rlimit limit = {.rlim_cur = 100, .rlim_max = 200};
     uint64_t hard = 7;
@@ -34,7 +34,7 @@ static uint64_t soft_limit(void)
     return limit.rlim_cur;
 }
 
-static void the_original_limit_is_that_before_all_raising(void **state)
+static void descriptor_limit_original_is_that_before_the_first_raise(void **state)
 {
     uint64_t hard, soft;
 
@@ -46,7 +46,7 @@ static void the_original_limit_is_that_before_all_raising(void **state)
 }
 
 /* Before the others, which raise it. */
-static void a_limit_that_was_not_raised_is_left_alone(void **state)
+static void descriptor_limit_that_was_not_raised_is_not_restored(void **state)
 {
     uint64_t before = soft_limit(), soft = descriptor_limit_lower_for_spawn();
 
@@ -58,9 +58,9 @@ static void a_limit_that_was_not_raised_is_left_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_limit_that_was_not_raised_is_left_alone),
-        cmocka_unit_test(the_soft_limit_is_raised_as_far_as_the_hard_one),
-        cmocka_unit_test(the_original_limit_is_that_before_all_raising),
+        cmocka_unit_test(descriptor_limit_that_was_not_raised_is_not_restored),
+        cmocka_unit_test(descriptor_limit_is_raised_up_to_the_hard_limit),
+        cmocka_unit_test(descriptor_limit_original_is_that_before_the_first_raise),
     };
 
     return cmocka_run_group_tests_name("descriptor-limit", tests, NULL, NULL);

@@ -3,7 +3,7 @@
 #include "test.h"
 #include "util/encode.h"
 
-static void hex_is_lower_case(void **state)
+static void hex_has_lower_case_digits(void **state)
 {
     char hex[9];
 
@@ -11,7 +11,7 @@ static void hex_is_lower_case(void **state)
     assert_string_equal(hex, "00ff1ab2");
 }
 
-static void uri_encoding_follows_rfc_3986(void **state)
+static void uri_encode_follows_rfc_3986(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(4096);
 
@@ -19,7 +19,7 @@ static void uri_encoding_follows_rfc_3986(void **state)
     assert_string_equal(buffer_string(&b), "AZaz09-._~%20/%3F%E1%88%B4%00%25");
 }
 
-static void base64_goes_both_ways(void **state)
+static void base64_encoded_bytes_decode_to_the_same(void **state)
 {
     static const char *const pairs[][2] = {
         {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="},
@@ -36,7 +36,7 @@ static void base64_goes_both_ways(void **state)
     }
 }
 
-static void bad_base64_is_refused(void **state)
+static void base64_invalid_text_is_refused(void **state)
 {
     static const char *const bad[] = {"Zg",   "Zg=",  "Z===", "Zm9v\n",
                                       "Zm 9", "=m9v", "Zm=v", "Zm9-"};
@@ -49,7 +49,7 @@ static void bad_base64_is_refused(void **state)
     }
 }
 
-static void times_are_read_and_written(void **state)
+static void time_is_written_and_read_in_each_form(void **state)
 {
     char text[AWS_TIME_SIZE];
     time_t t = 0;
@@ -66,7 +66,7 @@ static void times_are_read_and_written(void **state)
     assert_string_equal(text, "19691231T235959Z");
 }
 
-static void bad_times_are_refused(void **state)
+static void time_invalid_text_is_refused(void **state)
 {
     time_t t = 42;
 
@@ -75,7 +75,7 @@ static void bad_times_are_refused(void **state)
     assert_int_equal(t, 42);
 }
 
-static void utf8_is_checked_strictly(void **state)
+static void utf8_invalid_sequence_is_refused(void **state)
 {
     assert_true(utf8_is_valid("a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", 10));
     assert_true(utf8_is_valid("\0", 1));
@@ -87,7 +87,7 @@ static void utf8_is_checked_strictly(void **state)
 }
 
 /* Of short text and long, at every place in it. */
-static void a_bad_byte_is_seen_wherever_it_stands(void **state)
+static void utf8_invalid_byte_is_found_at_any_place(void **state)
 {
     for (size_t size = 1; size <= 200; size++) {
         CLEANUP(free) char *text = malloc(size);
@@ -110,7 +110,7 @@ static void a_bad_byte_is_seen_wherever_it_stands(void **state)
     }
 }
 
-static void text_for_the_log_is_one_clean_line(void **state)
+static void log_text_is_one_line_with_escapes(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(256);
 
@@ -124,7 +124,7 @@ static void text_for_the_log_is_one_clean_line(void **state)
     assert_string_equal(buffer_string(&b), "a\xc3\xa4");
 }
 
-static void characters_that_break_or_reorder_a_line_do_not_fit_into_it(void **state)
+static void log_text_character_that_breaks_or_reorders_a_line_is_escaped(void **state)
 {
     static const uint32_t out[] = {0x00,   0x0a,   0x1f,   0x7f,   0x80,   0x85,   0x9f,
                                    0x061c, 0x200e, 0x200f, 0x2028, 0x2029, 0x202a, 0x202b,
@@ -149,16 +149,16 @@ static void characters_that_break_or_reorder_a_line_do_not_fit_into_it(void **st
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(characters_that_break_or_reorder_a_line_do_not_fit_into_it),
-        cmocka_unit_test(hex_is_lower_case),
-        cmocka_unit_test(uri_encoding_follows_rfc_3986),
-        cmocka_unit_test(base64_goes_both_ways),
-        cmocka_unit_test(bad_base64_is_refused),
-        cmocka_unit_test(times_are_read_and_written),
-        cmocka_unit_test(bad_times_are_refused),
-        cmocka_unit_test(utf8_is_checked_strictly),
-        cmocka_unit_test(a_bad_byte_is_seen_wherever_it_stands),
-        cmocka_unit_test(text_for_the_log_is_one_clean_line),
+        cmocka_unit_test(log_text_character_that_breaks_or_reorders_a_line_is_escaped),
+        cmocka_unit_test(hex_has_lower_case_digits),
+        cmocka_unit_test(uri_encode_follows_rfc_3986),
+        cmocka_unit_test(base64_encoded_bytes_decode_to_the_same),
+        cmocka_unit_test(base64_invalid_text_is_refused),
+        cmocka_unit_test(time_is_written_and_read_in_each_form),
+        cmocka_unit_test(time_invalid_text_is_refused),
+        cmocka_unit_test(utf8_invalid_sequence_is_refused),
+        cmocka_unit_test(utf8_invalid_byte_is_found_at_any_place),
+        cmocka_unit_test(log_text_is_one_line_with_escapes),
     };
 
     return cmocka_run_group_tests_name("encode", tests, NULL, NULL);

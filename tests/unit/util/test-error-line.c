@@ -2,7 +2,7 @@
 #include "test.h"
 #include "util/error-line.h"
 
-static void the_line_is_printed_and_the_condition_returned(void **state)
+static void error_line_writes_the_line_and_returns_the_condition(void **state)
 {
     CLEANUP(free) char *error = NULL;
 
@@ -10,7 +10,7 @@ static void the_line_is_printed_and_the_condition_returned(void **state)
     assert_string_equal(error, "a.conf: line 3");
 }
 
-static void nobody_need_want_the_line(void **state)
+static void error_line_without_a_place_for_the_line_returns_the_condition(void **state)
 {
     assert_int_equal(error_line(1, NULL, "%s", "x"), 1);
 }
@@ -18,8 +18,8 @@ static void nobody_need_want_the_line(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_line_is_printed_and_the_condition_returned),
-        cmocka_unit_test(nobody_need_want_the_line),
+        cmocka_unit_test(error_line_writes_the_line_and_returns_the_condition),
+        cmocka_unit_test(error_line_without_a_place_for_the_line_returns_the_condition),
     };
 
     return cmocka_run_group_tests_name("error-line", tests, NULL, NULL);

@@ -72,13 +72,13 @@ static void assert_unusable(const char *name, const char *says)
     assert_null(strchr(error, '\n'));
 }
 
-static void a_path_is_taken_as_it_is(void **state)
+static void executable_path_is_used_unchanged(void **state)
 {
     assert_found(in_folder("program"), in_folder("program"));
     assert_found("/bin/sh", "/bin/sh");
 }
 
-static void what_is_wrong_with_a_path_is_said(void **state)
+static void executable_path_that_cannot_be_run_is_an_error_with_the_reason(void **state)
 {
     assert_unusable(in_folder("missing"), "does not exist");
     assert_unusable(in_folder("text/program"), "is no folder");
@@ -87,7 +87,7 @@ static void what_is_wrong_with_a_path_is_said(void **state)
     assert_unusable(in_folder("text"), "chmod +x");
 }
 
-static void a_name_is_looked_for_in_path(void **state)
+static void executable_name_is_searched_in_path(void **state)
 {
     char path[256];
 
@@ -108,9 +108,9 @@ static void a_name_is_looked_for_in_path(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_path_is_taken_as_it_is),
-        cmocka_unit_test(what_is_wrong_with_a_path_is_said),
-        cmocka_unit_test(a_name_is_looked_for_in_path),
+        cmocka_unit_test(executable_path_is_used_unchanged),
+        cmocka_unit_test(executable_path_that_cannot_be_run_is_an_error_with_the_reason),
+        cmocka_unit_test(executable_name_is_searched_in_path),
     };
 
     return cmocka_run_group_tests_name("executable", tests, begin, end);

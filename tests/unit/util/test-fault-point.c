@@ -44,7 +44,7 @@ static int passings(const char *wanted, bool *ret_killed)
     return n;
 }
 
-static void the_named_passing_kills(void **state)
+static void fault_point_named_kills_at_its_time(void **state)
 {
     static const struct {
         const char *wanted;
@@ -61,7 +61,7 @@ static void the_named_passing_kills(void **state)
     }
 }
 
-static void all_else_kills_nothing(void **state)
+static void fault_point_other_or_invalid_kills_nothing(void **state)
 {
     static const char *const cases[] = {NULL, "", "a:6", "a:0", "b:1", "a:", "a:x", "ab:1", ":1"};
 
@@ -76,8 +76,8 @@ static void all_else_kills_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_named_passing_kills),
-        cmocka_unit_test(all_else_kills_nothing),
+        cmocka_unit_test(fault_point_named_kills_at_its_time),
+        cmocka_unit_test(fault_point_other_or_invalid_kills_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

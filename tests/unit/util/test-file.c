@@ -33,7 +33,7 @@ static void write_bytes(size_t size)
     assert_int_equal(fclose(f), 0);
 }
 
-static void a_file_is_appended_byte_for_byte(void **state)
+static void file_read_appends_every_byte(void **state)
 {
     static const size_t sizes[] = {0, 1, 16383, 16384, 16385, 100000};
 
@@ -50,7 +50,7 @@ static void a_file_is_appended_byte_for_byte(void **state)
     }
 }
 
-static void both_caps_are_exact(void **state)
+static void file_read_beyond_either_cap_is_refused(void **state)
 {
     static const size_t sizes[] = {10, 16384, 40000};
 
@@ -78,7 +78,7 @@ static void both_caps_are_exact(void **state)
     }
 }
 
-static void what_is_no_file_is_refused(void **state)
+static void file_read_folder_device_or_missing_file_is_refused(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(100);
 
@@ -130,7 +130,7 @@ static void file_that_is_too_large_is_refused_at_once(void **state)
     assert_true(b.size > 0);
 }
 
-static void a_file_in_memory_holds_the_bytes_and_cannot_be_changed(void **state)
+static void file_in_memory_has_the_bytes_and_cannot_be_changed(void **state)
 {
     static const size_t sizes[] = {0, 1, 100000, 1 << 20};
 
@@ -154,7 +154,7 @@ static void a_file_in_memory_holds_the_bytes_and_cannot_be_changed(void **state)
     }
 }
 
-static void closed_standard_descriptors_are_filled_with_what_cannot_be_written(void **state)
+static void standard_descriptor_that_is_closed_is_opened_read_only(void **state)
 {
     int saved[3], next;
 
@@ -184,13 +184,13 @@ static void closed_standard_descriptors_are_filled_with_what_cannot_be_written(v
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(closed_standard_descriptors_are_filled_with_what_cannot_be_written),
-        cmocka_unit_test(a_file_is_appended_byte_for_byte),
-        cmocka_unit_test(both_caps_are_exact),
-        cmocka_unit_test(what_is_no_file_is_refused),
+        cmocka_unit_test(standard_descriptor_that_is_closed_is_opened_read_only),
+        cmocka_unit_test(file_read_appends_every_byte),
+        cmocka_unit_test(file_read_beyond_either_cap_is_refused),
+        cmocka_unit_test(file_read_folder_device_or_missing_file_is_refused),
         cmocka_unit_test(fifo_or_socket_is_refused_at_once),
         cmocka_unit_test(file_that_is_too_large_is_refused_at_once),
-        cmocka_unit_test(a_file_in_memory_holds_the_bytes_and_cannot_be_changed),
+        cmocka_unit_test(file_in_memory_has_the_bytes_and_cannot_be_changed),
     };
 
     return cmocka_run_group_tests_name("file", tests, make_path, remove_path);

@@ -86,7 +86,7 @@ static void hash_table_removed_entry_is_not_found_and_others_are(void **state)
 }
 
 /* All in one bucket: a chain is searched, and taken from at its front, its middle and its end. */
-static void hash_table_chain_of_one_bucket_works(void **state)
+static void hash_table_entries_in_one_bucket_are_found(void **state)
 {
     struct item *chain[3] = {};
     size_t n = 0;
@@ -138,7 +138,7 @@ int main(void)
         TEST(hash_table_empty_finds_nothing),
         TEST(hash_table_grown_finds_each_by_its_whole_key),
         TEST(hash_table_removed_entry_is_not_found_and_others_are),
-        TEST(hash_table_chain_of_one_bucket_works),
+        TEST(hash_table_entries_in_one_bucket_are_found),
         TEST(hash_table_reserved_does_not_grow),
         TEST(hash_table_done_is_empty_and_can_be_used_again),
     };

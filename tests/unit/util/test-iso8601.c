@@ -4,7 +4,7 @@
 
 #include "util/macro.h"
 
-static void each_form_of_one_moment_is_that_moment(void **state)
+static void iso8601_each_form_of_a_moment_is_read_as_that_moment(void **state)
 {
     static const char *const forms[] = {
         /* zones */
@@ -56,7 +56,7 @@ static void each_form_of_one_moment_is_that_moment(void **state)
     }
 }
 
-static void the_edges_of_days_and_years_are_right(void **state)
+static void iso8601_first_and_last_moment_of_days_and_years_are_read(void **state)
 {
     static const struct {
         const char *text;
@@ -88,7 +88,7 @@ static void the_edges_of_days_and_years_are_right(void **state)
     }
 }
 
-static void what_names_no_moment_is_refused(void **state)
+static void iso8601_invalid_time_is_refused(void **state)
 {
     static const char *const bad[] = {
         "",
@@ -169,9 +169,9 @@ static void what_names_no_moment_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_form_of_one_moment_is_that_moment),
-        cmocka_unit_test(the_edges_of_days_and_years_are_right),
-        cmocka_unit_test(what_names_no_moment_is_refused),
+        cmocka_unit_test(iso8601_each_form_of_a_moment_is_read_as_that_moment),
+        cmocka_unit_test(iso8601_first_and_last_moment_of_days_and_years_are_read),
+        cmocka_unit_test(iso8601_invalid_time_is_refused),
     };
 
     return cmocka_run_group_tests_name("iso8601", tests, NULL, NULL);

@@ -59,7 +59,7 @@ static void write_object(struct buffer *b, json_object *value)
     }
 }
 
-static void each_text_is_read_or_refused(void **state)
+static void json_text_is_read_or_refused_as_expected(void **state)
 {
     for (size_t i = 0; i < ARRAY_SIZE(json_texts); i++) {
         const struct json_text *text = &json_texts[i];
@@ -81,7 +81,7 @@ static void each_text_is_read_or_refused(void **state)
 }
 
 /* What json-c's versions differ in. */
-static void a_name_or_text_beyond_ascii_is_found(void **state)
+static void json_name_or_text_beyond_ascii_is_found(void **state)
 {
     CLEANUP(json_object_put)
     json_object *object = read_good("{\"gr\\u00fc\xc3\x9f"
@@ -96,7 +96,7 @@ static void a_name_or_text_beyond_ascii_is_found(void **state)
     assert_string_equal(text, "\xf0\x9f\x98\x80");
 }
 
-static void members_come_by_name_and_type(void **state)
+static void json_member_is_found_by_name_and_type(void **state)
 {
     CLEANUP(json_object_put)
     json_object *object = read_good("{\"text\":\"t\\u00e4\",\"nul\":\"a\\u0000b\",\"yes\":true,"
@@ -124,7 +124,7 @@ static void members_come_by_name_and_type(void **state)
 }
 
 /* So that no version of it can make a difference elsewhere. */
-static void json_c_reads_in_this_file_alone(void **state)
+static void json_c_is_called_in_one_file_only(void **state)
 {
     static const char command[] =
         "grep -rlE 'json_[t]okener|[<\"]json(-c/[a-z_]*|_[a-z]*|)[.]h' " SOURCE_ROOT
@@ -147,10 +147,10 @@ static void json_c_reads_in_this_file_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_text_is_read_or_refused),
-        cmocka_unit_test(a_name_or_text_beyond_ascii_is_found),
-        cmocka_unit_test(members_come_by_name_and_type),
-        cmocka_unit_test(json_c_reads_in_this_file_alone),
+        cmocka_unit_test(json_text_is_read_or_refused_as_expected),
+        cmocka_unit_test(json_name_or_text_beyond_ascii_is_found),
+        cmocka_unit_test(json_member_is_found_by_name_and_type),
+        cmocka_unit_test(json_c_is_called_in_one_file_only),
     };
 
     return cmocka_run_group_tests_name("json-reader", tests, NULL, NULL);

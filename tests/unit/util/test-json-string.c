@@ -12,7 +12,7 @@ static void assert_quoted(const char *bytes, size_t size, const char *expected)
     assert_int_equal(b.size, strlen(expected));
 }
 
-static void only_what_must_be_escaped_is(void **state)
+static void json_string_escapes_only_what_it_must(void **state)
 {
     assert_quoted("", 0, "\"\"");
     assert_quoted(NULL, 0, "\"\"");
@@ -24,7 +24,7 @@ static void only_what_must_be_escaped_is(void **state)
                   "\"\\\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\\n\"");
 }
 
-static void a_second_string_follows_the_first(void **state)
+static void json_string_is_appended_to_another(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(4096);
 
@@ -36,7 +36,7 @@ static void a_second_string_follows_the_first(void **state)
     assert_string_equal(buffer_string(&b), "[\"a\",\"\\n\"]");
 }
 
-static void what_is_not_utf8_is_refused(void **state)
+static void json_string_that_is_not_utf8_is_refused(void **state)
 {
     static const char *const bad[] = {
         "\xff", "ok\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80", "a\n\xe2\x82"};
@@ -49,7 +49,7 @@ static void what_is_not_utf8_is_refused(void **state)
     }
 }
 
-static void the_cap_holds(void **state)
+static void json_string_beyond_the_cap_is_an_error(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(8);
 
@@ -87,7 +87,7 @@ static size_t encode_utf8(uint32_t c, char *ret)
 }
 
 /* All characters there are, in runs that begin at every offset to what must be escaped. */
-static void a_parser_reads_back_every_character(void **state)
+static void json_string_of_every_character_is_read_back_by_a_parser(void **state)
 {
     enum { STEP = 1024 };
 
@@ -122,11 +122,11 @@ static void a_parser_reads_back_every_character(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(only_what_must_be_escaped_is),
-        cmocka_unit_test(a_second_string_follows_the_first),
-        cmocka_unit_test(what_is_not_utf8_is_refused),
-        cmocka_unit_test(the_cap_holds),
-        cmocka_unit_test(a_parser_reads_back_every_character),
+        cmocka_unit_test(json_string_escapes_only_what_it_must),
+        cmocka_unit_test(json_string_is_appended_to_another),
+        cmocka_unit_test(json_string_that_is_not_utf8_is_refused),
+        cmocka_unit_test(json_string_beyond_the_cap_is_an_error),
+        cmocka_unit_test(json_string_of_every_character_is_read_back_by_a_parser),
     };
 
     return cmocka_run_group_tests_name("json-string", tests, NULL, NULL);

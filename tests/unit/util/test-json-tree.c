@@ -66,7 +66,7 @@ static void assert_reads(const struct json_text *text, enum json_lone_surrogates
     assert_int_equal(r, is ? 0 : JSON_TREE_E_INVALID);
 }
 
-static void each_text_is_read_or_refused(void **state)
+static void json_tree_text_is_read_or_refused_as_expected(void **state)
 {
     for (size_t i = 0; i < ARRAY_SIZE(json_texts); i++) {
         const struct json_text *text = &json_texts[i];
@@ -80,7 +80,7 @@ static void each_text_is_read_or_refused(void **state)
     }
 }
 
-static void values_stand_in_the_texts_order(void **state)
+static void json_tree_values_are_in_the_order_of_the_text(void **state)
 {
     CLEANUP(json_tree_free)
     struct json_tree *tree = read_good(" {\"a\":[1,{\"x\":[]},\"s\"],\"b\" :\t{ } ,\n\"\":true,"
@@ -106,7 +106,7 @@ static void values_stand_in_the_texts_order(void **state)
     }
 }
 
-static void strings_are_unescaped(void **state)
+static void json_tree_string_is_unescaped(void **state)
 {
     static const struct {
         const char *text, *expected;
@@ -152,7 +152,7 @@ static void strings_are_unescaped(void **state)
     }
 }
 
-static void a_text_cut_off_anywhere_is_refused(void **state)
+static void json_tree_text_that_is_cut_anywhere_is_refused(void **state)
 {
     static const char whole[] =
         "{\"a\":[1.5e-3,true,false,null,\"12345678\\n\\ud83d\\ude00\xc3\xa4\"],\"b\":{}}";
@@ -163,7 +163,7 @@ static void a_text_cut_off_anywhere_is_refused(void **state)
                        (unsigned char)whole[size] == 0xa4 ? "not UTF-8, at byte 53" : "cut off");
 }
 
-static void values_may_be_as_deep_as_said(void **state)
+static void json_tree_deeper_than_the_maximum_is_refused(void **state)
 {
     json_tree_free(read_good("{\"a\":[[[[[[1]]]]]]}"));
     json_tree_free(read_good("{\"a\":[[[[[[[]]]]]]]}"));
@@ -172,7 +172,7 @@ static void values_may_be_as_deep_as_said(void **state)
 }
 
 /* More values than there was room for at first, up to the bound. */
-static void values_are_bounded_in_number(void **state)
+static void json_tree_with_too_many_values_is_refused(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(1 << 20);
 
@@ -186,7 +186,7 @@ static void values_are_bounded_in_number(void **state)
     assert_refused(b.data, b.size, "too large");
 }
 
-static void members_come_by_name_and_kind(void **state)
+static void json_tree_member_is_found_by_name_and_kind(void **state)
 {
     CLEANUP(json_tree_free)
     struct json_tree *tree = read_good("{\"text\":\"t\",\"nul\":\"a\\u0000b\",\"yes\":true,\"no\":"
@@ -224,7 +224,7 @@ static void members_come_by_name_and_kind(void **state)
     assert_string_equal(text, "x");
 }
 
-static void a_whole_number_is_the_nearest_that_fits(void **state)
+static void json_tree_number_out_of_range_is_the_nearest_in_range(void **state)
 {
     static const struct {
         const char *text;
@@ -264,7 +264,7 @@ static void a_whole_number_is_the_nearest_that_fits(void **state)
     }
 }
 
-static void of_members_with_the_same_name_the_last_counts(void **state)
+static void json_tree_last_of_members_with_the_same_name_is_found(void **state)
 {
     CLEANUP(json_tree_free)
     struct json_tree *tree =
@@ -279,15 +279,15 @@ static void of_members_with_the_same_name_the_last_counts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(values_stand_in_the_texts_order),
-        cmocka_unit_test(strings_are_unescaped),
-        cmocka_unit_test(each_text_is_read_or_refused),
-        cmocka_unit_test(a_text_cut_off_anywhere_is_refused),
-        cmocka_unit_test(values_may_be_as_deep_as_said),
-        cmocka_unit_test(values_are_bounded_in_number),
-        cmocka_unit_test(members_come_by_name_and_kind),
-        cmocka_unit_test(a_whole_number_is_the_nearest_that_fits),
-        cmocka_unit_test(of_members_with_the_same_name_the_last_counts),
+        cmocka_unit_test(json_tree_values_are_in_the_order_of_the_text),
+        cmocka_unit_test(json_tree_string_is_unescaped),
+        cmocka_unit_test(json_tree_text_is_read_or_refused_as_expected),
+        cmocka_unit_test(json_tree_text_that_is_cut_anywhere_is_refused),
+        cmocka_unit_test(json_tree_deeper_than_the_maximum_is_refused),
+        cmocka_unit_test(json_tree_with_too_many_values_is_refused),
+        cmocka_unit_test(json_tree_member_is_found_by_name_and_kind),
+        cmocka_unit_test(json_tree_number_out_of_range_is_the_nearest_in_range),
+        cmocka_unit_test(json_tree_last_of_members_with_the_same_name_is_found),
     };
 
     return cmocka_run_group_tests_name("json-tree", tests, NULL, NULL);

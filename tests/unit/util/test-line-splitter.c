@@ -35,7 +35,7 @@ static void feed(const char *bytes, size_t size)
     line_splitter_feed(&splitter, bytes, size, on_line, NULL);
 }
 
-static void lines_are_cut_wherever_the_pieces_end(void **state)
+static void line_splitter_pieces_of_any_size_give_the_same_lines(void **state)
 {
     static const char text[] = "one\ntwo\r\n\n\r\nthree\0four\rx\n\nlast";
     static const char expected[] = "[one][two][three][four\rx][last]";
@@ -49,7 +49,7 @@ static void lines_are_cut_wherever_the_pieces_end(void **state)
     }
 }
 
-static void nothing_is_handed_on_before_its_end(void **state)
+static void line_splitter_line_without_its_end_is_kept(void **state)
 {
     feed("half", 4);
     assert_int_equal(lines.size, 0);
@@ -61,7 +61,7 @@ static void nothing_is_handed_on_before_its_end(void **state)
     assert_string_equal(buffer_string(&lines), "[half a line]");
 }
 
-static void long_lines_come_in_pieces(void **state)
+static void line_splitter_long_line_is_split(void **state)
 {
     static const size_t sizes[] = {MAX_BYTES - 1, MAX_BYTES, MAX_BYTES + 1, 5 * MAX_BYTES + 7};
     static char text[5 * MAX_BYTES + 8];
@@ -81,7 +81,7 @@ static void long_lines_come_in_pieces(void **state)
     }
 }
 
-static void characters_are_not_cut_in_two(void **state)
+static void line_splitter_does_not_split_a_character(void **state)
 {
     static const char *const characters[] = {"\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
 
@@ -108,7 +108,7 @@ static void characters_are_not_cut_in_two(void **state)
     }
 }
 
-static void bytes_that_are_no_utf_8_pass(void **state)
+static void line_splitter_bytes_that_are_not_utf8_are_kept(void **state)
 {
     static char text[3 * MAX_BYTES];
 
@@ -124,11 +124,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(lines_are_cut_wherever_the_pieces_end),
-        TEST(nothing_is_handed_on_before_its_end),
-        TEST(long_lines_come_in_pieces),
-        TEST(characters_are_not_cut_in_two),
-        TEST(bytes_that_are_no_utf_8_pass),
+        TEST(line_splitter_pieces_of_any_size_give_the_same_lines),
+        TEST(line_splitter_line_without_its_end_is_kept),
+        TEST(line_splitter_long_line_is_split),
+        TEST(line_splitter_does_not_split_a_character),
+        TEST(line_splitter_bytes_that_are_not_utf8_are_kept),
     };
 #undef TEST
 

@@ -73,7 +73,7 @@ static void list_removed_member_is_in_none(void **state)
     assert_string_equal(contents(&head), "2");
 }
 
-static void list_foreach_member_removed_in_the_body_the_rest_is_walked(void **state)
+static void list_foreach_visits_the_rest_after_the_body_removes_a_member(void **state)
 {
     int sum = 0;
 
@@ -119,7 +119,7 @@ int main(void)
         TEST(list_new_is_empty),
         TEST(list_keeps_the_order_of_insertion),
         TEST(list_removed_member_is_in_none),
-        TEST(list_foreach_member_removed_in_the_body_the_rest_is_walked),
+        TEST(list_foreach_visits_the_rest_after_the_body_removes_a_member),
         TEST(list_move_all_appends_and_leaves_empty),
     };
 

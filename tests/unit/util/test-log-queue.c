@@ -39,7 +39,7 @@ static size_t entry_bytes(void)
     return log_entry_bytes(entry);
 }
 
-static void entries_of_all_priorities_come_out_in_the_order_they_came(void **state)
+static void log_queue_entries_of_all_priorities_keep_their_order(void **state)
 {
     struct log_queue queue;
 
@@ -80,7 +80,7 @@ full_queue_an_important_entry_takes_the_place_of_the_newest_least_important(void
     assert_next(&queue, NULL);
 }
 
-static void full_queue_an_entry_that_is_no_more_important_is_dropped(void **state)
+static void log_queue_full_drops_an_entry_that_is_not_more_important(void **state)
 {
     struct log_queue queue;
 
@@ -98,7 +98,7 @@ static void full_queue_an_entry_that_is_no_more_important_is_dropped(void **stat
     log_queue_done(&queue);
 }
 
-static void entry_larger_than_all_that_is_less_important_drops_only_itself(void **state)
+static void log_queue_entry_larger_than_all_less_important_ones_drops_only_itself(void **state)
 {
     static char large[8000];
     struct log_queue queue;
@@ -114,7 +114,7 @@ static void entry_larger_than_all_that_is_less_important_drops_only_itself(void 
     assert_next(&queue, NULL);
 }
 
-static void entries_that_carry_a_message_are_never_dropped_and_take_no_room(void **state)
+static void log_queue_entry_with_a_message_is_never_dropped_and_takes_no_space(void **state)
 {
     struct log_queue queue;
 
@@ -136,12 +136,12 @@ static void entries_that_carry_a_message_are_never_dropped_and_take_no_room(void
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(entries_of_all_priorities_come_out_in_the_order_they_came),
+        cmocka_unit_test(log_queue_entries_of_all_priorities_keep_their_order),
         cmocka_unit_test(
             full_queue_an_important_entry_takes_the_place_of_the_newest_least_important),
-        cmocka_unit_test(full_queue_an_entry_that_is_no_more_important_is_dropped),
-        cmocka_unit_test(entry_larger_than_all_that_is_less_important_drops_only_itself),
-        cmocka_unit_test(entries_that_carry_a_message_are_never_dropped_and_take_no_room),
+        cmocka_unit_test(log_queue_full_drops_an_entry_that_is_not_more_important),
+        cmocka_unit_test(log_queue_entry_larger_than_all_less_important_ones_drops_only_itself),
+        cmocka_unit_test(log_queue_entry_with_a_message_is_never_dropped_and_takes_no_space),
     };
 
     return cmocka_run_group_tests_name("log-queue", tests, NULL, NULL);

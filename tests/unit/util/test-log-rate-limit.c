@@ -45,7 +45,7 @@ static void log_rate_limit_other_kind_is_written_at_once(void **state)
     assert_false(log_rate_limit_take(&limit, long_b, 1, 66 * SEC, NULL));
 }
 
-static void log_rate_limit_kinds_by_turns_one_line_each(void **state)
+static void log_rate_limit_alternating_kinds_have_one_line_each(void **state)
 {
     static const char *const kinds[] = {"a", "b", "c", "d"};
     struct log_rate_limit limit = {};
@@ -84,7 +84,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(log_rate_limit_same_kind_one_line_an_interval),
         cmocka_unit_test(log_rate_limit_other_kind_is_written_at_once),
-        cmocka_unit_test(log_rate_limit_kinds_by_turns_one_line_each),
+        cmocka_unit_test(log_rate_limit_alternating_kinds_have_one_line_each),
         cmocka_unit_test(log_rate_limit_lines_max_is_spent_then_counted),
     };
 

@@ -110,7 +110,7 @@ static bool is_drop_said(void)
     return strstr(t.text, drop_words) != NULL;
 }
 
-static void nobody_reads_the_loop_goes_on_and_what_was_dropped_is_counted(void **state)
+static void log_without_a_reader_does_not_block_the_loop_and_counts_dropped_lines(void **state)
 {
     unsigned long long n_dropped = 0;
     const char *said;
@@ -147,7 +147,7 @@ static bool is_taken(void)
     return t.n_taken > 0;
 }
 
-static void line_that_carries_a_message_is_taken_when_it_was_written(void **state)
+static void log_line_with_a_message_is_acknowledged_when_it_is_written(void **state)
 {
     struct log_pending *receipt = NULL;
 
@@ -165,7 +165,7 @@ static void line_that_carries_a_message_is_taken_when_it_was_written(void **stat
     assert_int_equal(t.result, 0);
 }
 
-static void cancelled_receipt_is_silent_and_its_line_is_written(void **state)
+static void log_receipt_that_is_cancelled_is_not_called_and_its_line_is_written(void **state)
 {
     struct log_pending *receipt = NULL;
 
@@ -178,7 +178,7 @@ static void cancelled_receipt_is_silent_and_its_line_is_written(void **state)
     assert_int_equal(t.n_taken, 0);
 }
 
-static void line_that_nobody_can_take_is_told_with_the_error(void **state)
+static void log_line_that_cannot_be_written_is_answered_with_the_error(void **state)
 {
     struct log_pending *receipt = NULL;
 
@@ -189,7 +189,7 @@ static void line_that_nobody_can_take_is_told_with_the_error(void **state)
     assert_int_equal(t.result, -EBADF);
 }
 
-static void line_below_the_level_counts_as_taken(void **state)
+static void log_line_below_the_level_is_acknowledged(void **state)
 {
     struct log_pending *receipt = NULL;
 
@@ -198,7 +198,7 @@ static void line_below_the_level_counts_as_taken(void **state)
     assert_null(receipt);
 }
 
-static void process_whose_log_is_stuck_exits_all_the_same(void **state)
+static void log_that_is_stalled_does_not_delay_the_exit(void **state)
 {
     pid_t child;
     int status;
@@ -225,12 +225,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-        TEST(nobody_reads_the_loop_goes_on_and_what_was_dropped_is_counted),
-        TEST(line_that_carries_a_message_is_taken_when_it_was_written),
-        TEST(cancelled_receipt_is_silent_and_its_line_is_written),
-        TEST(line_that_nobody_can_take_is_told_with_the_error),
-        TEST(line_below_the_level_counts_as_taken),
-        TEST(process_whose_log_is_stuck_exits_all_the_same),
+        TEST(log_without_a_reader_does_not_block_the_loop_and_counts_dropped_lines),
+        TEST(log_line_with_a_message_is_acknowledged_when_it_is_written),
+        TEST(log_receipt_that_is_cancelled_is_not_called_and_its_line_is_written),
+        TEST(log_line_that_cannot_be_written_is_answered_with_the_error),
+        TEST(log_line_below_the_level_is_acknowledged),
+        TEST(log_that_is_stalled_does_not_delay_the_exit),
     };
 
     return cmocka_run_group_tests_name("log-thread", tests, NULL, NULL);

@@ -97,7 +97,7 @@ static int reset(void **state)
     return 0;
 }
 
-static void into_a_pipe_go_plain_lines(void **state)
+static void log_to_a_pipe_has_plain_lines(void **state)
 {
     begin(false);
     log_open("test", LOG_TARGET_AUTO, LOG_DEBUG, LOG_COLOUR_YELLOW);
@@ -109,7 +109,7 @@ static void into_a_pipe_go_plain_lines(void **state)
     assert_int_equal(n_entries, 0);
 }
 
-static void a_terminal_gets_colours_by_priority(void **state)
+static void log_to_a_terminal_has_colours_by_priority(void **state)
 {
     static const char *const expected[] = {
         [LOG_COLOUR_NONE] = "info\r\n\x1b[1mwarning\x1b[0m\r\n\x1b[31merror\x1b[0m\r\n",
@@ -129,7 +129,7 @@ static void a_terminal_gets_colours_by_priority(void **state)
     }
 }
 
-static void no_colours_where_they_are_not_wanted(void **state)
+static void log_with_no_color_or_a_dumb_terminal_has_no_colours(void **state)
 {
     static const char *const settings[][3] = {
         {"NO_COLOR", "1", "error\r\n"},
@@ -147,7 +147,7 @@ static void no_colours_where_they_are_not_wanted(void **state)
     }
 }
 
-static void less_important_entries_are_dropped(void **state)
+static void log_entry_below_the_level_is_not_written(void **state)
 {
     begin(false);
     log_open("test", LOG_TARGET_STDERR, LOG_WARNING, LOG_COLOUR_NONE);
@@ -165,7 +165,7 @@ static void less_important_entries_are_dropped(void **state)
     assert_int_equal(n_entries, 0);
 }
 
-static void an_entry_is_one_clean_line(void **state)
+static void log_entry_is_one_line_with_escapes(void **state)
 {
     begin(false);
     log_open("test", LOG_TARGET_STDERR, LOG_INFO, LOG_COLOUR_NONE);
@@ -178,7 +178,7 @@ static void an_entry_is_one_clean_line(void **state)
     assert_string_equal(end(), "shown\\xe2\\x80\\xaezig\\xe2\\x80\\xa8zag\n");
 }
 
-static void long_lines_are_cut_between_characters(void **state)
+static void log_long_line_is_cut_between_characters(void **state)
 {
     static const char *const fillers[] = {"x", "\xc3\xa4", "\xf0\x9f\x98\x80", "\n", "\xff"};
 
@@ -214,7 +214,7 @@ static void long_lines_are_cut_between_characters(void **state)
     }
 }
 
-static void the_journal_gets_fields(void **state)
+static void log_to_the_journal_has_fields(void **state)
 {
     begin(false);
     log_open("sqs-producerd", LOG_TARGET_JOURNAL, LOG_INFO, LOG_COLOUR_YELLOW);
@@ -234,7 +234,7 @@ static void the_journal_gets_fields(void **state)
     assert_int_equal(n_journal, 3);
 }
 
-static void common_fields_are_set_replaced_and_removed(void **state)
+static void log_common_fields_are_set_replaced_and_removed(void **state)
 {
     log_open("test", LOG_TARGET_JOURNAL, LOG_INFO, LOG_COLOUR_NONE);
     log_set_common_field("SQS_QUEUE_URL", "http://one");
@@ -262,7 +262,7 @@ static void common_fields_are_set_replaced_and_removed(void **state)
     assert_int_equal(n_journal, 3);
 }
 
-static void as_many_fields_as_promised_fit(void **state)
+static void log_entry_with_the_maximum_number_of_fields_is_written(void **state)
 {
     static char names[LOG_FIELDS_MAX][2][16];
     struct log_field fields[LOG_FIELDS_MAX];
@@ -287,7 +287,7 @@ static void as_many_fields_as_promised_fit(void **state)
     }
 }
 
-static void auto_means_the_journal_where_stderr_is_its_stream(void **state)
+static void log_target_auto_is_the_journal_when_stderr_is_its_stream(void **state)
 {
     for (int i = 0; i < 5; i++) {
         CLEANUP(free) char *stream = NULL;
@@ -317,7 +317,7 @@ static void auto_means_the_journal_where_stderr_is_its_stream(void **state)
     }
 }
 
-static void what_the_journal_refuses_goes_to_stderr(void **state)
+static void log_entry_that_the_journal_refuses_is_written_to_stderr(void **state)
 {
     journal_answer = -ENOBUFS;
     begin(false);
@@ -326,7 +326,7 @@ static void what_the_journal_refuses_goes_to_stderr(void **state)
     assert_string_equal(end(), "x\n");
 }
 
-static void errno_is_kept_and_known_to_the_format(void **state)
+static void log_keeps_errno_and_formats_it(void **state)
 {
     log_open("test", LOG_TARGET_JOURNAL, LOG_INFO, LOG_COLOUR_NONE);
     errno = ENOSPC;
@@ -349,7 +349,7 @@ static uint64_t boot_msec(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static void a_process_ends_only_when_the_journal_had_time_to_see_it(void **state)
+static void log_process_exits_after_the_journal_has_read_its_entries(void **state)
 {
     uint64_t start = boot_msec();
     pid_t child = fork();
@@ -369,19 +369,19 @@ static void a_process_ends_only_when_the_journal_had_time_to_see_it(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(into_a_pipe_go_plain_lines, reset),
-        cmocka_unit_test_setup(a_terminal_gets_colours_by_priority, reset),
-        cmocka_unit_test_setup(no_colours_where_they_are_not_wanted, reset),
-        cmocka_unit_test_setup(less_important_entries_are_dropped, reset),
-        cmocka_unit_test_setup(an_entry_is_one_clean_line, reset),
-        cmocka_unit_test_setup(long_lines_are_cut_between_characters, reset),
-        cmocka_unit_test_setup(the_journal_gets_fields, reset),
-        cmocka_unit_test_setup(common_fields_are_set_replaced_and_removed, reset),
-        cmocka_unit_test_setup(as_many_fields_as_promised_fit, reset),
-        cmocka_unit_test_setup(auto_means_the_journal_where_stderr_is_its_stream, reset),
-        cmocka_unit_test_setup(what_the_journal_refuses_goes_to_stderr, reset),
-        cmocka_unit_test_setup(errno_is_kept_and_known_to_the_format, reset),
-        cmocka_unit_test_setup(a_process_ends_only_when_the_journal_had_time_to_see_it, reset),
+        cmocka_unit_test_setup(log_to_a_pipe_has_plain_lines, reset),
+        cmocka_unit_test_setup(log_to_a_terminal_has_colours_by_priority, reset),
+        cmocka_unit_test_setup(log_with_no_color_or_a_dumb_terminal_has_no_colours, reset),
+        cmocka_unit_test_setup(log_entry_below_the_level_is_not_written, reset),
+        cmocka_unit_test_setup(log_entry_is_one_line_with_escapes, reset),
+        cmocka_unit_test_setup(log_long_line_is_cut_between_characters, reset),
+        cmocka_unit_test_setup(log_to_the_journal_has_fields, reset),
+        cmocka_unit_test_setup(log_common_fields_are_set_replaced_and_removed, reset),
+        cmocka_unit_test_setup(log_entry_with_the_maximum_number_of_fields_is_written, reset),
+        cmocka_unit_test_setup(log_target_auto_is_the_journal_when_stderr_is_its_stream, reset),
+        cmocka_unit_test_setup(log_entry_that_the_journal_refuses_is_written_to_stderr, reset),
+        cmocka_unit_test_setup(log_keeps_errno_and_formats_it, reset),
+        cmocka_unit_test_setup(log_process_exits_after_the_journal_has_read_its_entries, reset),
     };
     int failed = cmocka_run_group_tests_name("log", tests, NULL, NULL);
 

@@ -17,7 +17,7 @@ static const char *variable(const char *name)
     return streq(name, "EMPTY") ? "" : streq(name, "TILDE") ? "~" : NULL;
 }
 
-static void variables_and_home_are_replaced_once(void **state)
+static void path_expand_replaces_variables_and_home_once(void **state)
 {
     static const struct {
         const char *path, *expanded;
@@ -58,7 +58,7 @@ static void variables_and_home_are_replaced_once(void **state)
     }
 }
 
-static void home_may_end_in_slashes_or_be_missing(void **state)
+static void path_expand_home_with_slashes_at_its_end_or_missing_is_handled(void **state)
 {
     static const struct {
         const char *home, *path, *expanded;
@@ -76,7 +76,7 @@ static void home_may_end_in_slashes_or_be_missing(void **state)
     }
 }
 
-static void path_that_grows_too_long_is_refused(void **state)
+static void path_expand_result_that_is_too_long_is_refused(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(16);
     char name[400] = "${";
@@ -94,9 +94,9 @@ static void path_that_grows_too_long_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(variables_and_home_are_replaced_once),
-        cmocka_unit_test(home_may_end_in_slashes_or_be_missing),
-        cmocka_unit_test(path_that_grows_too_long_is_refused),
+        cmocka_unit_test(path_expand_replaces_variables_and_home_once),
+        cmocka_unit_test(path_expand_home_with_slashes_at_its_end_or_missing_is_handled),
+        cmocka_unit_test(path_expand_result_that_is_too_long_is_refused),
     };
 
     return cmocka_run_group_tests_name("path-expand", tests, NULL, NULL);

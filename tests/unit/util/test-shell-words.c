@@ -33,7 +33,7 @@ static const struct {
     {"x \"\\\\\"", {"x", "\\"}},
 };
 
-static void words_are_those_that_shlex_finds(void **state)
+static void shell_words_are_those_of_shlex(void **state)
 {
     for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
         CLEANUP(shell_words_free) char **words = NULL;
@@ -68,7 +68,7 @@ static const struct {
     {"\\", "ends in a backslash with nothing after it"},
 };
 
-static void what_cannot_be_split_is_refused_without_being_shown(void **state)
+static void shell_words_invalid_text_is_refused_and_not_shown(void **state)
 {
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         char **words = (char **)0x1;
@@ -81,7 +81,7 @@ static void what_cannot_be_split_is_refused_without_being_shown(void **state)
     }
 }
 
-static void words_and_length_are_bounded(void **state)
+static void shell_words_too_many_or_too_long_are_refused(void **state)
 {
     CLEANUP(free) char *text = malloc(SHELL_WORDS_MAX_BYTES + 2);
     CLEANUP(shell_words_free) char **most = NULL;
@@ -115,9 +115,9 @@ static void words_and_length_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(words_are_those_that_shlex_finds),
-        cmocka_unit_test(what_cannot_be_split_is_refused_without_being_shown),
-        cmocka_unit_test(words_and_length_are_bounded),
+        cmocka_unit_test(shell_words_are_those_of_shlex),
+        cmocka_unit_test(shell_words_invalid_text_is_refused_and_not_shown),
+        cmocka_unit_test(shell_words_too_many_or_too_long_are_refused),
     };
 
     return cmocka_run_group_tests_name("command-line", tests, NULL, NULL);

@@ -4,7 +4,7 @@
 
 /* --- What it is given --- */
 
-static void it_is_given_input_environment_and_another_name(void **state)
+static void spawned_program_gets_its_input_environment_and_name(void **state)
 {
     struct outcome *o = *state;
     char name[] = "my-sh", c[] = "-c", script[] = "echo \"$0\"; cat; env", variable[] = "A=b c",
@@ -27,7 +27,7 @@ static void it_is_given_input_environment_and_another_name(void **state)
     assert_null(strstr(buffer_string(&o->output), "HOME="));
 }
 
-static void more_than_the_kernel_hands_over_is_told(void **state)
+static void spawned_program_with_too_long_an_argument_fails(void **state)
 {
     struct outcome *o = *state;
     char name[] = "true";
@@ -41,7 +41,7 @@ static void more_than_the_kernel_hands_over_is_told(void **state)
     assert_false(has_children());
 }
 
-static void signals_are_as_a_program_expects_them(void **state)
+static void spawned_program_has_default_signals(void **state)
 {
     struct outcome *o = *state;
     unsigned long long blocked = 1, ignored = 1;
@@ -64,7 +64,7 @@ static void signals_are_as_a_program_expects_them(void **state)
     assert_int_equal(ignored & ~(3ULL << 31), 0);
 }
 
-static void an_ignored_sigchld_does_not_lose_the_status(void **state)
+static void spawned_program_status_is_returned_though_sigchld_is_ignored(void **state)
 {
     struct outcome *o = *state;
 
@@ -74,7 +74,7 @@ static void an_ignored_sigchld_does_not_lose_the_status(void **state)
     assert_end(o, CHILD_EXITED, 7);
 }
 
-static void it_gets_no_descriptor_but_the_standard_three(void **state)
+static void spawned_program_gets_only_the_standard_descriptors(void **state)
 {
     struct outcome *o = *state;
     int fd = open("/dev/null", O_RDONLY); /* without O_CLOEXEC, as some library might */
@@ -87,7 +87,7 @@ static void it_gets_no_descriptor_but_the_standard_three(void **state)
 }
 
 /* The limit of this process is raised and used: not one number is free below the old one. */
-static void it_has_the_descriptor_limit_that_this_process_began_with(void **state)
+static void spawned_program_has_the_original_descriptor_limit(void **state)
 {
     struct outcome *o = *state;
     struct rlimit saved, limit;
@@ -118,7 +118,7 @@ static void it_has_the_descriptor_limit_that_this_process_began_with(void **stat
         assert_int_equal(strtoull(buffer_string(&o->output) + 4, NULL, 10), saved.rlim_max);
 }
 
-static void it_is_in_a_process_group_of_its_own(void **state)
+static void spawned_program_is_in_its_own_process_group(void **state)
 {
     struct outcome *o = *state;
     char own[32];
@@ -132,7 +132,7 @@ static void it_is_in_a_process_group_of_its_own(void **state)
                      0);
 }
 
-static void it_does_not_get_what_systemd_gave_this_process_alone(void **state)
+static void spawned_program_does_not_get_the_variables_of_systemd(void **state)
 {
     struct outcome *o = *state;
 
@@ -148,7 +148,7 @@ static void it_does_not_get_what_systemd_gave_this_process_alone(void **state)
     assert_string_equal(buffer_string(&o->output), ",,yes\n");
 }
 
-static void what_cannot_be_run_is_told_at_once(void **state)
+static void spawned_program_that_cannot_be_run_fails_at_once(void **state)
 {
     struct outcome *o = *state;
     char missing[] = "/nonexistent/program", unknown[] = "no-such-program-anywhere",
@@ -170,15 +170,15 @@ static void what_cannot_be_run_is_told_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(it_is_given_input_environment_and_another_name),
-        TEST(more_than_the_kernel_hands_over_is_told),
-        TEST(signals_are_as_a_program_expects_them),
-        TEST(an_ignored_sigchld_does_not_lose_the_status),
-        TEST(it_gets_no_descriptor_but_the_standard_three),
-        TEST(it_has_the_descriptor_limit_that_this_process_began_with),
-        TEST(it_is_in_a_process_group_of_its_own),
-        TEST(it_does_not_get_what_systemd_gave_this_process_alone),
-        TEST(what_cannot_be_run_is_told_at_once),
+        TEST(spawned_program_gets_its_input_environment_and_name),
+        TEST(spawned_program_with_too_long_an_argument_fails),
+        TEST(spawned_program_has_default_signals),
+        TEST(spawned_program_status_is_returned_though_sigchld_is_ignored),
+        TEST(spawned_program_gets_only_the_standard_descriptors),
+        TEST(spawned_program_has_the_original_descriptor_limit),
+        TEST(spawned_program_is_in_its_own_process_group),
+        TEST(spawned_program_does_not_get_the_variables_of_systemd),
+        TEST(spawned_program_that_cannot_be_run_fails_at_once),
     };
 #undef TEST
 

@@ -123,7 +123,7 @@ static void timer_set_early_moves_only_forward(void **state)
     run_until(event, &n_calls, 1);
 }
 
-static void timer_done_is_all_zero_and_never_calls(void **state)
+static void timer_done_is_zero_and_never_calls(void **state)
 {
     assert_int_equal(timer_set_after(&timer, 0), 0);
     timer_done(&timer);
@@ -148,7 +148,7 @@ int main(void)
         TEST(timer_stopped_does_not_call_and_can_be_set_again),
         TEST(timer_set_in_its_function_calls_again),
         TEST(timer_set_early_moves_only_forward),
-        TEST(timer_done_is_all_zero_and_never_calls),
+        TEST(timer_done_is_zero_and_never_calls),
     };
 
     return cmocka_run_group_tests_name("timer", tests, NULL, NULL);

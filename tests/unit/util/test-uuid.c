@@ -3,7 +3,7 @@
 #include "util/macro.h"
 #include "util/uuid.h"
 
-static void they_are_uuids_of_version_4(void **state)
+static void uuid_has_version_4(void **state)
 {
     struct uuid_maker maker = {};
 
@@ -28,7 +28,7 @@ static int compare(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-static void they_differ(void **state)
+static void uuid_differs_from_the_next(void **state)
 {
     enum { N = 10000 };
     struct uuid_maker makers[2] = {};
@@ -44,7 +44,7 @@ static void they_differ(void **state)
 }
 
 /* Every digit that is free to vary takes each value. */
-static void all_of_it_is_random(void **state)
+static void uuid_every_random_bit_varies(void **state)
 {
     struct uuid_maker maker = {};
     bool seen[36][128] = {};
@@ -65,9 +65,9 @@ static void all_of_it_is_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(they_are_uuids_of_version_4),
-        cmocka_unit_test(they_differ),
-        cmocka_unit_test(all_of_it_is_random),
+        cmocka_unit_test(uuid_has_version_4),
+        cmocka_unit_test(uuid_differs_from_the_next),
+        cmocka_unit_test(uuid_every_random_bit_varies),
     };
 
     return cmocka_run_group_tests_name("uuid", tests, NULL, NULL);
