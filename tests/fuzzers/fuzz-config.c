@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The configuration file. What is shown of a configuration must be a configuration, and the same.
- */
+/* The configuration file, and settings of the command line. What is shown of a configuration must be
+ * a configuration, and the same. */
+#include "daemon/config-override.h"
 #include "daemon/config-reload.h"
 
 #include "fuzz.h"
@@ -25,10 +26,33 @@ static void check_shown(const struct config *config)
     config_free(same);
 }
 
-FUZZ
+/* The same bytes as a setting of the command line, and as the value of several kinds of settings. */
+static void check_set(const char *name, const char *text)
 {
+    CLEANUP(buffer_done) struct buffer assignment = BUFFER_INIT(4 * CONFIG_FILE_MAX_BYTES);
     struct config *config = NULL;
     char *error = NULL;
+    int r;
+
+    buffer_append_string(&assignment, name);
+    buffer_append_string(&assignment, text);
+    assert(assignment.error == 0 && config_new(&config) == 0);
+    r = config_add_set(config, buffer_string(&assignment), &error);
+    assert(r == 0 || r == CONFIG_E_INVALID);
+    assert((r == 0) == (error == NULL));
+    if (error)
+        fuzz_check_line(error);
+    config_free(config);
+    free(error);
+}
+
+FUZZ
+{
+    static const char *const names[] = {
+        "", "aws.profile=", "producer.batch_size=", "producer.send_interval=", "consumer.command=",
+    };
+    struct config *config = NULL;
+    char *error = NULL, *text = fuzz_string(data, size);
     int r = config_parse("file", data, size, &config, &error);
 
     assert(r == 0 || r == CONFIG_E_INVALID);
@@ -39,4 +63,7 @@ FUZZ
         fuzz_check_line(error);
     config_free(config);
     free(error);
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        check_set(names[i], text);
+    free(text);
 }

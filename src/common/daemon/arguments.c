@@ -10,10 +10,14 @@
 #include <unistd.h>
 
 #include "aws/settings.h"
+#include "daemon/config-override.h"
 #include "daemon/exposed-keys.h"
+#include "daemon/instance.h"
 #include "daemon/message-ids.h"
 #include "util/encode.h"
 #include "util/file.h"
+
+extern char **environ;
 
 enum { TEXT_MAX_BYTES = 64 * 1024 };
 
@@ -31,10 +35,20 @@ static void arguments_done_cleanup(struct arguments *arguments)
     config_sources_done(&arguments->sources);
 }
 
-enum { OPTION_CONFIG = 256, OPTION_CHECK_CONFIG, OPTION_CHECK_QUEUE, OPTION_HELP, OPTION_VERSION };
+enum {
+    OPTION_CONFIG = 256,
+    OPTION_INSTANCE,
+    OPTION_SET,
+    OPTION_CHECK_CONFIG,
+    OPTION_CHECK_QUEUE,
+    OPTION_HELP,
+    OPTION_VERSION,
+};
 
 static const struct option options[] = {
     {"config", required_argument, NULL, OPTION_CONFIG},
+    {"instance", required_argument, NULL, OPTION_INSTANCE},
+    {"set", required_argument, NULL, OPTION_SET},
     {"check-config", no_argument, NULL, OPTION_CHECK_CONFIG},
     {"check-queue", no_argument, NULL, OPTION_CHECK_QUEUE},
     {"help", no_argument, NULL, OPTION_HELP}, /* also -h */
@@ -47,7 +61,12 @@ static const char help[] =
     "%s\n"
     "\n"
     "  --config=PATH   read the settings from PATH, not from " CONFIG_PATH "; may be\n"
-    "                  given several times: settings of a later file win\n"
+    "                  given several times: settings of a later file win; - is standard input\n"
+    "  --instance=NAME read the settings of the instance NAME as well: NAME.conf in\n"
+    "                  " CONFIG_INSTANCE_FOLDER ", or in the folder beside PATH\n"
+    "  --set=GROUP.NAME=VALUE\n"
+    "                  override a setting, as in --set=log.level=debug; may be given several\n"
+    "                  times. So do variables such as SQS_DEMO_LOG_LEVEL=debug\n"
     "  --check-config  print the settings in force and where each comes from, or what is wrong\n"
     "                  with them, and exit; looks for no keys and sends nothing\n"
     "  --check-queue   ask SQS as the start does, touching no message: print the endpoint, where\n"
@@ -135,14 +154,38 @@ int arguments_next(const struct program *program, const struct option *long_opti
     return option == ':' ? ARGUMENTS_E_BAD : option;
 }
 
-/* EX_OK, or the exit status after a line on standard error. */
+/* These three return EX_OK, or the exit status after a line on standard error. */
 static int add_file(const struct program *program, struct config_sources *sources, const char *path)
 {
     if (path[0] == '\0')
         return arguments_usage_error(program, "option needs a path", "--config=");
-    if (sources->n_files == CONFIG_FILES_MAX)
-        return arguments_usage_error(program, "option given more than 16 times", "--config");
+    if (sources->n_files == ARRAY_SIZE(sources->files))
+        return arguments_usage_error(program, "option given more than 15 times", "--config");
+    for (size_t i = 0; i < sources->n_files && streq(path, "-"); i++)
+        if (streq(sources->files[i], "-"))
+            return arguments_usage_error(program, "standard input can be read once", "--config=-");
     sources->files[sources->n_files++] = path;
+    return EX_OK;
+}
+
+static int add_set(const struct program *program, struct config_sources *sources, const char *text)
+{
+    if (!strchr(text, '='))
+        return arguments_usage_error(program, "option needs GROUP.NAME=VALUE: --set", text);
+    if (sources->n_sets == CONFIG_SETS_MAX)
+        return arguments_usage_error(program, "option given more than 64 times", "--set");
+    sources->sets[sources->n_sets++] = text;
+    return EX_OK;
+}
+
+static int set_instance(const struct program *program, struct config_sources *sources,
+                        const char *name)
+{
+    const char *fault = instance_name_fault(name);
+
+    if (fault)
+        return arguments_usage_error(program, fault, name);
+    sources->instance = name;
     return EX_OK;
 }
 
@@ -153,6 +196,12 @@ static bool read_option(const struct program *program, int option, struct argume
     switch (option) {
     case OPTION_CONFIG:
         *exit_status = add_file(program, &arguments->sources, optarg);
+        return *exit_status != EX_OK;
+    case OPTION_INSTANCE:
+        *exit_status = set_instance(program, &arguments->sources, optarg);
+        return *exit_status != EX_OK;
+    case OPTION_SET:
+        *exit_status = add_set(program, &arguments->sources, optarg);
         return *exit_status != EX_OK;
     case OPTION_CHECK_CONFIG:
         arguments->check_config = true;
@@ -203,7 +252,7 @@ int arguments_config_refused(const char *error)
 }
 
 /* EX_OK with `*ret`, or the exit status after a line in the log. */
-static int load(const struct config_sources *sources, struct config **ret)
+static int load(struct config_sources *sources, struct config **ret)
 {
     CLEANUP(free) char *error = NULL;
     const char *path = NULL;
@@ -240,9 +289,26 @@ static void warn_of_mode(const char *path)
 {
     struct stat st;
 
-    if (streq(path, CONFIG_PATH) && geteuid() == 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+    if (path && geteuid() == 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
         !(st.st_mode & S_IROTH))
         log_warning("%s is not readable for the services' users: chmod 644 it.", path);
+}
+
+/* What is odd about the places of the settings, but stops nothing. */
+static void warn_of_sources(const struct config_sources *sources)
+{
+    enum { VARIABLES_MAX = 16 };
+    size_t at = 0;
+
+    if (sources->lacks_default)
+        log_notice("There is no " CONFIG_PATH ": going by the other settings and the defaults.");
+    for (size_t n = 0; n < VARIABLES_MAX; n++) {
+        CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(TEXT_MAX_BYTES);
+
+        if (!config_next_unknown_variable(environ, &at, &line))
+            break;
+        log_warning("%s", buffer_string(&line));
+    }
 }
 
 /* Everything that can be known about a configuration without asking SQS. */
@@ -259,24 +325,27 @@ static void checked_done_cleanup(struct checked *c)
 }
 
 /* EX_OK, or the exit status after a line in the log. */
-static int check(const struct program *program, const char *path, const struct config *config,
-                 struct checked *ret)
+static int check(const struct program *program, const struct config_sources *sources,
+                 const struct config *config, struct checked *ret)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
     CLEANUP(free) char *error = NULL;
     int r = queue_url_parse(config->aws.queue_url, &ret->url, &error);
 
     ret->is_credstore = look_into_credstore();
-    warn_of_mode(path);
+    if (sources->n_files == 0) {
+        warn_of_mode(CONFIG_PATH);
+        warn_of_mode(sources->instance_path);
+    }
     exposed_keys_warn();
     if (r == 0)
         r = aws_settings_read(&config->aws, &ret->settings, &error);
     if (r == 0 && program->check)
         r = program->check(config, &error);
     if (r > 0) {
-        escape_for_log(&b, path, strlen(path), 4096);
+        config_append_place(&b, config, error ? error : "");
         buffer_printf(&b, ": %s", error ? error : "no endpoint");
-        return config_refused(path, buffer_string(&b));
+        return config_refused(NULL, buffer_string(&b));
     }
     if (r < 0) {
         log_error("Cannot check the configuration: %s.", strerror(-r));
@@ -287,15 +356,14 @@ static int check(const struct program *program, const char *path, const struct c
 
 /* The endpoint and the region are part of the check, but may depend on this environment. They are
  * printed as comments, so that the output can be used as a configuration. */
-static int show(const struct config_sources *sources, const struct config *config,
-                const struct checked *checked)
+static int show(const struct config *config, const struct checked *checked)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
     const struct aws_settings *settings = checked->settings;
     const struct queue_url *url = checked->url;
 
     buffer_append_string(&b, "# The settings in force, from ");
-    config_append_sources(&b, sources);
+    config_append_places(&b, config);
     buffer_append_string(&b, "\n\n");
     config_format(config, &b);
     buffer_printf(&b,
@@ -317,11 +385,10 @@ static int run_checks(const struct program *program, const struct arguments *arg
                       const struct config *config)
 {
     CLEANUP(checked_done) struct checked checked = {};
-    const char *path = config_sources_path(&arguments->sources);
-    int status = check(program, path, config, &checked);
+    int status = check(program, &arguments->sources, config, &checked);
 
     if (status == EX_OK && arguments->check_config)
-        status = show(&arguments->sources, config, &checked);
+        status = show(config, &checked);
     if (status == EX_OK && arguments->check_queue)
         status = program->check_queue(
             &(struct queue_check){
@@ -350,6 +417,8 @@ int arguments_read(const struct program *program, int argc, char **argv, struct 
     log_open(program->name, is_check ? LOG_TARGET_STDERR : LOG_TARGET_AUTO, LOG_INFO,
              program->colour);
     status = load(&arguments.sources, &config);
+    if (status == EX_OK)
+        warn_of_sources(&arguments.sources);
     if (status == EX_OK && is_check)
         status = run_checks(program, &arguments, config);
     if (status != EX_OK || is_check) {

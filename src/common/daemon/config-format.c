@@ -33,6 +33,14 @@ static void append_quoted_masked(struct buffer *b, const char *s)
     buffer_append_char(b, '"');
 }
 
+void config_append_found_text(struct buffer *b, const char *s)
+{
+    if (s[0] == '\0')
+        buffer_append_string(b, "nothing");
+    else
+        append_masked(b, s);
+}
+
 void config_append_found(struct buffer *b, const config_setting_t *node)
 {
     switch (config_setting_type(node)) {
@@ -165,17 +173,20 @@ static void append_value(struct buffer *b, const struct setting *s, uint64_t val
         append_number(b, s, value);
 }
 
+static void append_path(struct buffer *b, const char *path)
+{
+    escape_for_log(b, path, strlen(path), PATH_SHOWN_MAX_BYTES);
+}
+
 static void append_origin(struct buffer *b, const struct config *config, const struct setting *s)
 {
     const struct config_origins *origins = config->origins;
     const struct config_origin *origin = &origins->of[s - config_settings];
-    const char *path;
 
     switch (origin->kind) {
     case CONFIG_FROM_FILE:
-        path = origins->files[origin->file];
         buffer_append_string(b, " [");
-        escape_for_log(b, path, strlen(path), PATH_SHOWN_MAX_BYTES);
+        append_path(b, origins->files[origin->file]);
         buffer_printf(b, ":%u]", origin->line);
         break;
     case CONFIG_FROM_ENVIRONMENT:
@@ -242,4 +253,62 @@ int config_format(const struct config *config, struct buffer *out)
     }
     buffer_append_string(out, "};\n");
     return out->error;
+}
+
+/* ---- Places ---- */
+
+static bool comes_from(const struct config *config, enum config_origin_kind kind)
+{
+    for (size_t i = 0; i < config_n_settings; i++)
+        if (config->origins->of[i].kind == kind)
+            return true;
+    return false;
+}
+
+void config_append_places(struct buffer *b, const struct config *config)
+{
+    const struct config_origins *origins = config->origins;
+
+    for (size_t i = 0; i < origins->n_files; i++) {
+        append_path(b, origins->files[i]);
+        buffer_append_string(b, i + 1 < origins->n_files ? ", " : "");
+    }
+    if (origins->n_files == 0)
+        buffer_append_string(b, "no file");
+    if (comes_from(config, CONFIG_FROM_ENVIRONMENT))
+        buffer_append_string(b, ", the environment");
+    if (comes_from(config, CONFIG_FROM_COMMAND_LINE))
+        buffer_append_string(b, ", --set");
+}
+
+static const struct setting *find_named(const char *text)
+{
+    for (size_t i = 0; i < config_n_settings; i++) {
+        const struct setting *s = config_settings + i;
+        size_t group = strlen(s->group), name = strlen(s->name);
+
+        if (strncmp(text, s->group, group) == 0 && text[group] == '.' &&
+            strncmp(text + group + 1, s->name, name) == 0 && text[group + 1 + name] == ':')
+            return s;
+    }
+    return NULL;
+}
+
+void config_append_place(struct buffer *b, const struct config *config, const char *text)
+{
+    const struct config_origins *origins = config->origins;
+    const struct setting *s = find_named(text);
+    struct config_origin origin = {.kind = CONFIG_FROM_DEFAULT};
+
+    if (s)
+        origin = origins->of[s - config_settings];
+    if (origin.kind == CONFIG_FROM_DEFAULT && origins->n_files > 0)
+        origin = (struct config_origin){.kind = CONFIG_FROM_FILE, .file = origins->n_files - 1};
+    if (origin.kind == CONFIG_FROM_FILE)
+        append_path(b, origins->files[origin.file]);
+    else if (origin.kind == CONFIG_FROM_ENVIRONMENT)
+        config_append_variable(b, s);
+    else
+        buffer_append_string(b, origin.kind == CONFIG_FROM_COMMAND_LINE ? "--set"
+                                                                        : "the configuration");
 }

@@ -84,6 +84,7 @@ struct config_origins {
 
 /* For error lines (config-format.c): the value in the file, and the values that are allowed. */
 void config_append_found(struct buffer *b, const config_setting_t *node);
+void config_append_found_text(struct buffer *b, const char *text); /* as it was written */
 void config_append_allowed(struct buffer *b, const struct setting *s);
 
 /* The name of the setting's environment variable, such as SQS_DEMO_PRODUCER_BATCH_SIZE. */

@@ -26,9 +26,7 @@ static size_t edit_distance(const char *a, const char *b)
     return row[n];
 }
 
-/* Whether the name is similar enough to be the one that was meant, and more similar than the best
- * one so far. */
-static bool is_nearer(const char *found, const char *name, size_t *nearest)
+bool config_is_nearer(const char *found, const char *name, size_t *nearest)
 {
     size_t distance = edit_distance(found, name);
 
@@ -53,10 +51,10 @@ int config_unknown_group(struct config_reader *r, const char *name, bool is_grou
         if (!group || !streq(group, s->group)) {
             buffer_printf(&b, "%sgroup %s", group ? ", " : "", s->group);
             group = s->group;
-            if (is_group && is_nearer(name, s->group, &nearest))
+            if (is_group && config_is_nearer(name, s->group, &nearest))
                 meant = s;
         }
-        if (!is_group && is_nearer(name, s->name, &nearest))
+        if (!is_group && config_is_nearer(name, s->name, &nearest))
             meant = s;
     }
     if (meant && is_group)
@@ -83,7 +81,7 @@ int config_unknown_setting(struct config_reader *r, const char *group, const cha
         if (streq(s->group, group)) {
             buffer_printf(&b, "%s%s", separator, s->name);
             separator = ", ";
-            if (is_nearer(name, s->name, &nearest))
+            if (config_is_nearer(name, s->name, &nearest))
                 meant = s;
         } else if (!meant && streq(s->name, name)) {
             meant = s;

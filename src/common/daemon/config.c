@@ -145,7 +145,29 @@ int config_add_file(struct config *config, const char *path, const char *text, s
                  : parse_tree(&reader, buffer_string(&prepared));
 }
 
-static int missing(const struct config *config, size_t i, char **error)
+/* A queue is required; an instance needs one of its own, not that of the files before its own. NULL:
+ * nothing is missing. */
+static const struct setting *find_missing(const struct config *config)
+{
+    const struct config_origins *origins = config->origins;
+
+    for (size_t i = 0; i < config_n_settings; i++) {
+        const struct config_origin *origin = &origins->of[i];
+        bool is_shared = origin->kind == CONFIG_FROM_FILE && origin->file + 1 < origins->n_files;
+
+        if (config_settings[i].kind == SETTING_STRING && !config_settings[i].string &&
+            (origin->kind == CONFIG_FROM_DEFAULT || (config->instance && is_shared)))
+            return config_settings + i;
+    }
+    return NULL;
+}
+
+bool config_has_required(const struct config *config)
+{
+    return find_missing(config) == NULL;
+}
+
+static int missing(const struct config *config, const struct setting *s, char **error)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(CONFIG_ERROR_MAX_BYTES);
     const struct config_origins *origins = config->origins;
@@ -156,19 +178,17 @@ static int missing(const struct config *config, size_t i, char **error)
         .error = error,
     };
 
-    buffer_printf(&b, "%s.%s: found no such setting, but it is required, allowed ",
-                  config_settings[i].group, config_settings[i].name);
-    config_append_allowed(&b, config_settings + i);
-    return config_invalid(&reader, origins->group_lines[i], &b);
+    buffer_printf(&b, "%s.%s: found no such setting, but it is required%s, allowed ", s->group,
+                  s->name, config->instance ? " of each instance" : "");
+    config_append_allowed(&b, s);
+    return config_invalid(&reader, origins->group_lines[s - config_settings], &b);
 }
 
 int config_finish(struct config *config, char **error)
 {
-    for (size_t i = 0; i < config_n_settings; i++)
-        if (config_settings[i].kind == SETTING_STRING && !config_settings[i].string &&
-            config->origins->of[i].kind == CONFIG_FROM_DEFAULT)
-            return missing(config, i, error);
-    return 0;
+    const struct setting *s = find_missing(config);
+
+    return s ? missing(config, s, error) : 0;
 }
 
 int config_parse(const char *path, const char *text, size_t text_bytes, struct config **ret,

@@ -94,12 +94,16 @@ int config_parse(const char *path, const char *text, size_t text_bytes, struct c
                  char **error);
 
 /* Reads a configuration in several steps: config_new has all defaults, and each later text
- * overrides the values before it. config_finish checks that no required setting is missing. All
- * return what config_parse does. After an error the configuration can only be freed. */
+ * overrides the values before it. config_finish checks that no required setting is missing; the
+ * queue of an instance must come from the last file, or from no file. All return what config_parse
+ * does. After an error the configuration can only be freed. */
 int config_new(struct config **ret);
 int config_add_file(struct config *config, const char *path, const char *text, size_t text_bytes,
                     char **error);
 int config_finish(struct config *config, char **error);
+
+/* Whether config_finish will miss no setting. */
+bool config_has_required(const struct config *config);
 
 struct config *config_free(struct config *config);
 DEFINE_CLEANUP(struct config *, config_free)
@@ -109,3 +113,10 @@ DEFINE_CLEANUP(struct config *, config_free)
  * "[NAME OF THE VARIABLE]" or "[--set]". Parts of a URL that may be secret (its user, password and query) are shown as
  * "***". Returns 0 or -ENOMEM. */
 int config_format(const struct config *config, struct buffer *out);
+
+/* Appends where the settings come from, as one line for people: "a.conf, b.conf, the environment". */
+void config_append_places(struct buffer *b, const struct config *config);
+
+/* Appends where the setting comes from that a text is about, one that begins "<group>.<name>: ": the
+ * path of a file, a variable's name or "--set". For a default and for another text: the last file. */
+void config_append_place(struct buffer *b, const struct config *config, const char *text);

@@ -19,7 +19,7 @@ extern char **environ;
 
 bool spawn_inherits(const char *entry)
 {
-    static const char *const names[] = {
+    static const char *const beginnings[] = {
         "NOTIFY_SOCKET=",
         "WATCHDOG_PID=",
         "WATCHDOG_USEC=",
@@ -32,10 +32,11 @@ bool spawn_inherits(const char *entry)
         "MAINPID=",
         "MEMORY_PRESSURE_WATCH=",
         "MEMORY_PRESSURE_WRITE=",
+        "SQS_DEMO_",
     };
 
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        if (strncmp(entry, names[i], strlen(names[i])) == 0)
+    for (size_t i = 0; i < ARRAY_SIZE(beginnings); i++)
+        if (strncmp(entry, beginnings[i], strlen(beginnings[i])) == 0)
             return false;
     return true;
 }

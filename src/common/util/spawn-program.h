@@ -36,6 +36,6 @@ int spawn_program(const struct spawn_options *options, struct spawned *ret);
 
 /* Whether programs inherit an entry ("NAME=value") of this process's environment. They inherit all
  * but the entries that systemd sets for this process alone (NOTIFY_SOCKET, WATCHDOG_*, LISTEN_*,
- * JOURNAL_STREAM and the like). With those a program could speak in this process's name, or would
- * be misled. */
+ * JOURNAL_STREAM and the like), and but the daemons' settings (SQS_DEMO_*). With those a program
+ * could speak in this process's name, or would be misled. */
 bool spawn_inherits(const char *entry);

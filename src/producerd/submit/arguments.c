@@ -206,6 +206,8 @@ static int read_operands(struct submit_call *call, int argc, char **argv)
 {
     if (call->action == SUBMIT_REJECTED && call->is_about_message)
         return wrong(call, "options of a message go with --submit", "--rejected");
+    if (call->config_path && streq(call->config_path, "-"))
+        return wrong(call, "standard input is for the message", "--config=-");
     if (call->instance && call->config_path)
         return wrong(call, "--to and --config exclude each other", call->instance);
     if (call->action == SUBMIT_MESSAGE && call->command != SUBMISSION_REJECTED)

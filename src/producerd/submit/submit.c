@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/config-load.h"
 #include "daemon/instance.h"
 #include "producerd/submit/arguments.h"
 #include "producerd/submit/client.h"
@@ -30,31 +31,22 @@ enum {
 
 /* ---- The configuration ---- */
 
-static int cannot_use(const struct submit_call *call, const char *path, const char *why)
-{
-    CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(LINE_BYTES);
-
-    escape_for_log(&shown, path, strlen(path), SHOWN_BYTES);
-    fprintf(stderr, "%s: cannot read %s: %s\n", call->program->name, buffer_string(&shown), why);
-    return EX_CONFIG;
-}
-
-/* Reads the configuration; *ret is NULL if it is not known. The caller frees it. The default file
+/* Reads the configuration; *ret is NULL if it is not known. The caller frees it. The default files
  * may be missing, unreadable or in the middle of an edit: a submission still works. A file that the
  * command line names must be good. */
 static int read_config(const struct submit_call *call, struct config **ret)
 {
-    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(CONFIG_FILE_MAX_BYTES);
+    CLEANUP(config_sources_done)
+    struct config_sources sources = {
+        .instance = call->instance,
+        .files = {call->config_path},
+        .n_files = call->config_path ? 1 : 0,
+        .needs_no_queue = call->action == SUBMIT_MESSAGE,
+    };
     CLEANUP(free) char *error = NULL;
-    const struct instance_text standard = instance_config_path(call->instance);
-    const char *path = call->config_path ? call->config_path : standard.text;
-    int r = file_read(path, CONFIG_FILE_MAX_BYTES, &text);
+    int r = config_load(&sources, ret, NULL, &error);
 
-    if (r < 0 && call->config_path)
-        return cannot_use(call, path, file_error_text(r));
-    if (r == 0)
-        r = config_parse(path, buffer_string(&text), text.size, ret, &error);
-    if (r > 0)
+    if (r == CONFIG_E_INVALID || (r > 0 && call->config_path))
         fprintf(stderr, "%s: %s%s%s\n", call->program->name, error,
                 call->config_path ? "" : "; going by the default, ",
                 call->config_path ? "" : instance_submit_socket(call->instance).text);

@@ -148,6 +148,12 @@ static void bad_arguments_are_told_in_one_line(void **state)
         {"--help=x", NULL, "sqs-testd: option takes no value: --help=x; see"},
         {"--x\n\x1b[0m", NULL, "sqs-testd: unknown option: --x\\n\\x1b[0m; see"},
         {"--c", NULL, "sqs-testd: unknown option: --c; see"},
+        {"--set=log.level", NULL,
+         "sqs-testd: option needs GROUP.NAME=VALUE: --set: log.level; see"},
+        {"--config=-", "--config=-", "sqs-testd: standard input can be read once: --config=-; see"},
+        {"--instance=submit", NULL, "sqs-testd: no instance may have this name"},
+        {"--instance=a/b", NULL, "sqs-testd: the name of an instance has 1 to 64 letters"},
+        {"--instance=", NULL, "sqs-testd: the name of an instance has 1 to 64 letters"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -212,6 +218,39 @@ static void of_several_files_the_later_win(void **state)
     assert_int_equal(run.status, EX_CONFIG);
     snprintf(expected, sizeof(expected), "cannot read %s: No such file", second);
     assert_memory_equal(run.err, expected, strlen(expected));
+}
+
+static void settings_of_the_command_line_are_shown_with_their_place(void **state)
+{
+    write_config(GOOD);
+    setenv("SQS_DEMO_PRODUCER_GROUPS", "3", 1);
+    setenv("SQS_DEMO_PRODUCER_GROUP", "4", 1);
+    assert_int_equal(read_arguments("--check-config", config_option(),
+                                    "--set=producer.batch_size=5", "--set", "log.level=error",
+                                    NULL),
+                     ARGUMENTS_E_EXIT);
+    unsetenv("SQS_DEMO_PRODUCER_GROUPS");
+    unsetenv("SQS_DEMO_PRODUCER_GROUP");
+    assert_int_equal(run.status, EX_OK);
+    assert_non_null(strstr(run.out, ", the environment, --set\n"));
+    assert_non_null(strstr(run.out, "    batch_size = 5; # "));
+    assert_non_null(strstr(run.out, "(default 1) [--set]\n"));
+    assert_non_null(strstr(run.out, "    level = \"error\"; # "));
+    assert_non_null(strstr(run.out, "(default 1) [SQS_DEMO_PRODUCER_GROUPS]\n"));
+    assert_string_equal(run.err, "SQS_DEMO_PRODUCER_GROUP is no setting, so it has no effect; did "
+                                 "you mean SQS_DEMO_PRODUCER_GROUPS?\n");
+
+    assert_int_equal(read_arguments(config_option(), "--set=aws.queue_url=https://h", NULL), 0);
+    assert_int_equal(run.sources.n_sets, 1);
+    assert_int_equal(read_arguments(config_option(), "--set=log.levl=debug", NULL),
+                     ARGUMENTS_E_EXIT);
+    assert_int_equal(run.status, EX_CONFIG);
+    assert_string_equal(run.err, "--set: log.levl: found an unknown setting, allowed target, "
+                                 "level; did you mean level?\n");
+    assert_int_equal(read_arguments("--check-config", config_option(),
+                                    "--set=aws.queue_url=http://127.0.0.1:1/1/q", NULL),
+                     ARGUMENTS_E_EXIT);
+    assert_int_equal(run.status, EX_CONFIG);
 }
 
 static void a_configuration_that_cannot_be_read_is_told(void **state)
@@ -347,6 +386,7 @@ int main(void)
         cmocka_unit_test(bad_arguments_are_told_in_one_line),
         cmocka_unit_test(a_good_configuration_is_handed_over),
         cmocka_unit_test(of_several_files_the_later_win),
+        cmocka_unit_test(settings_of_the_command_line_are_shown_with_their_place),
         cmocka_unit_test(a_configuration_that_cannot_be_read_is_told),
         cmocka_unit_test(a_bad_setting_is_told_with_its_line),
         cmocka_unit_test(the_check_prints_a_configuration_that_can_be_used),

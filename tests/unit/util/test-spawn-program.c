@@ -137,11 +137,13 @@ static void spawned_program_does_not_get_the_variables_of_systemd(void **state)
     struct outcome *o = *state;
 
     assert_int_equal(setenv("NOTIFY_SOCKET", "/nowhere", 1), 0);
+    assert_int_equal(setenv("SQS_DEMO_LOG_LEVEL", "debug", 1), 0);
     assert_int_equal(setenv("WATCHDOG_USEC", "1", 1), 0);
     assert_int_equal(setenv("JOURNAL_STREAM", "1:2", 1), 0);
     assert_int_equal(setenv("TEST_CHILD", "yes", 1), 0);
-    run(o, "echo \"$NOTIFY_SOCKET$JOURNAL_STREAM,$WATCHDOG_USEC,$TEST_CHILD\"");
+    run(o, "echo \"$NOTIFY_SOCKET$SQS_DEMO_LOG_LEVEL$JOURNAL_STREAM,$WATCHDOG_USEC,$TEST_CHILD\"");
     unsetenv("NOTIFY_SOCKET");
+    unsetenv("SQS_DEMO_LOG_LEVEL");
     unsetenv("WATCHDOG_USEC");
     unsetenv("JOURNAL_STREAM");
     unsetenv("TEST_CHILD");

@@ -86,9 +86,10 @@ static void keys_and_what_is_the_daemons_alone_are_kept_back(void **state)
     char path[] = "PATH=/bin", key[] = "AWS_SECRET_ACCESS_KEY=S", profile[] = "AWS_PROFILE=p",
          folder[] = "CREDENTIALS_DIRECTORY=/run/c", notify[] = "NOTIFY_SOCKET=/n",
          stream[] = "JOURNAL_STREAM=1:2", group[] = "SQS_MESSAGE_GROUP_ID=false",
-         awsome[] = "AWSOME=1", state_folder[] = "STATE_DIRECTORY=/s", odd[] = "without-a-value";
-    char *const from[] = {path,  key,    profile,      folder, notify, stream,
-                          group, awsome, state_folder, odd,    NULL};
+         awsome[] = "AWSOME=1", state_folder[] = "STATE_DIRECTORY=/s", odd[] = "without-a-value",
+         setting[] = "SQS_DEMO_LOG_LEVEL=debug";
+    char *const from[] = {path,  key,    profile,      folder, notify,  stream,
+                          group, awsome, state_folder, odd,    setting, NULL};
 
     exec_environment_free(common);
     assert_int_equal(exec_environment_new(from, &common), 0);
