@@ -319,7 +319,6 @@ static int add_sources(struct consumer *c)
     return r;
 }
 
-/* The journal's handler needs no ledger: a line that is written twice does no harm. */
 static int open_ledger(struct consumer *c, char **error)
 {
     struct ledger_limits limits = {
@@ -329,7 +328,7 @@ static int open_ledger(struct consumer *c, char **error)
     CLEANUP(free) char *path = NULL, *line = NULL;
     int r;
 
-    if (c->config->consumer.handler == CONFIG_HANDLER_JOURNAL || limits.max_messages == 0)
+    if (!handler_kind_of(c->config)->uses_ledger || limits.max_messages == 0)
         return 0;
     r = state_directory_path(LEDGER_FILE, &path, &line);
     if (r == 0)

@@ -242,8 +242,8 @@ static int set_up(struct producer *p)
     if (r >= 0)
         r = timer_init(&p->timer, event, USEC_PER_MSEC, on_timer, p);
     if (r >= 0 && !p->source)
-        r = source_new(event, p->config, queue_is_fifo(p->queue), on_source_ready, p, &p->source,
-                       NULL);
+        r = p->source_kind->make(event, p->config, queue_is_fifo(p->queue), on_source_ready, p,
+                                 &p->source, NULL);
     if (r >= 0)
         r = sender_new(
             &(struct sender_options){
@@ -294,8 +294,8 @@ static int make_source_before_queue(struct producer *p, char **error)
 
     if (!p->source_kind->starts_before_queue)
         return 0;
-    r = source_new(service_event(p->service), p->config, queue_is_fifo(p->queue), on_source_ready,
-                   p, &p->source, error);
+    r = p->source_kind->make(service_event(p->service), p->config, queue_is_fifo(p->queue),
+                             on_source_ready, p, &p->source, error);
     if (r != 0)
         return r;
     p->source->refresh_size = on_refresh_size;

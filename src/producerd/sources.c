@@ -7,15 +7,43 @@
 #include "producerd/source-spool.h"
 #include "util/error-line.h"
 
+static int make_demo(sd_event *event, const struct config *config, bool is_fifo,
+                     source_ready_fn ready, void *userdata, struct source **ret, char **error)
+{
+    return source_demo_new(event, config, is_fifo, ready, userdata, ret);
+}
+
+static int check_start_of_demo(const struct config *config, char **error)
+{
+    const struct instance_text unit = instance_unit("sqs-producerd", config->instance, ".socket");
+
+    if (!submit_socket_is_given())
+        return 0;
+    return error_line(SOURCE_E_CONFIG, error,
+                      "producer.source: found \"demo\", but systemd has opened a socket for "
+                      "messages to be submitted: set it to \"spool\", or stop and disable %s",
+                      unit.text);
+}
+
+static const struct source_kind demo = {
+    .name = "demo",
+    .is_finite = true,
+    .make = make_demo,
+    .check_settings = source_demo_check,
+    .check_start = check_start_of_demo,
+};
+
+static const struct source_kind spool = {
+    .name = "spool",
+    .is_durable = true,
+    .starts_before_queue = true,
+    .make = source_spool_new,
+};
+
+static const struct source_kind *const all[] = {&demo, &spool};
+
 const struct source_kind *source_kind_of(const struct config *config)
 {
-    static const struct source_kind demo = {.name = "demo", .is_finite = true};
-    static const struct source_kind spool = {
-        .name = "spool",
-        .is_durable = true,
-        .starts_before_queue = true,
-    };
-
     switch (config->producer.source) {
     case CONFIG_SOURCE_SPOOL:
         return &spool;
@@ -25,43 +53,21 @@ const struct source_kind *source_kind_of(const struct config *config)
     return &demo;
 }
 
-int source_new(sd_event *event, const struct config *config, bool is_fifo, source_ready_fn ready,
-               void *userdata, struct source **ret, char **error)
-{
-    switch (config->producer.source) {
-    case CONFIG_SOURCE_SPOOL:
-        return source_spool_new(event, config, is_fifo, ready, userdata, ret, error);
-    case CONFIG_SOURCE_DEMO:
-        break;
-    }
-    return source_demo_new(event, config, is_fifo, ready, userdata, ret);
-}
-
 int source_check_settings(const struct config *config, char **error)
 {
-    return source_demo_check(config, error);
-}
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+        int r = all[i]->check_settings ? all[i]->check_settings(config, error) : 0;
 
-static int check_start_of_demo(const struct config *config, char **error)
-{
-    const struct instance_text unit = instance_unit("sqs-producerd", config->instance, ".socket");
-
-    if (submit_socket_is_given())
-        return error_line(SOURCE_E_CONFIG, error,
-                          "producer.source: found \"demo\", but systemd has opened a socket for "
-                          "messages to be handed in: set it to \"spool\", or stop and disable "
-                          "%s",
-                          unit.text);
-    return source_demo_check(config, error);
+        if (r != 0)
+            return r;
+    }
+    return 0;
 }
 
 int source_check_start(const struct config *config, char **error)
 {
-    switch (config->producer.source) {
-    case CONFIG_SOURCE_SPOOL:
-        return 0;
-    case CONFIG_SOURCE_DEMO:
-        break;
-    }
-    return check_start_of_demo(config, error);
+    const struct source_kind *kind = source_kind_of(config);
+    int r = kind->check_start ? kind->check_start(config, error) : 0;
+
+    return r == 0 && kind->check_settings ? kind->check_settings(config, error) : r;
 }

@@ -12,20 +12,25 @@ struct source_kind {
     bool is_durable;  /* its messages survive this process and are sent after the next start */
     /* it is made at the start and accepts messages before the queue is open */
     bool starts_before_queue;
+
+    /* Makes the source (source_spool_new). Returns 0, SOURCE_E_CONFIG, -ENOMEM, or another negative
+     * errno. *error is one line that the caller frees; it may be NULL with a negative errno. */
+    int (*make)(sd_event *event, const struct config *config, bool is_fifo, source_ready_fn ready,
+                void *userdata, struct source **ret, char **error);
+    /* Checks the settings of this source, also when another is configured; NULL: there is nothing
+     * to check. Returns 0, -ENOMEM, or SOURCE_E_CONFIG with *error a line that the caller frees. */
+    int (*check_settings)(const struct config *config, char **error);
+    /* Checks whether this source can start in this process; NULL: it always can. Returns as
+     * above. */
+    int (*check_start)(const struct config *config, char **error);
 };
 
 /* The kind of the source that producer.source names. Never NULL. */
 const struct source_kind *source_kind_of(const struct config *config);
 
-/* Makes the configured source (source_demo_new, source_spool_new). Returns 0, SOURCE_E_CONFIG,
- * -ENOMEM, or another negative errno. *error is one line that the caller frees; it may be NULL with
- * a negative errno. */
-int source_new(sd_event *event, const struct config *config, bool is_fifo, source_ready_fn ready,
-               void *userdata, struct source **ret, char **error);
-
-/* Checks the settings of all sources, whichever is configured. Returns 0, -ENOMEM, or
- * SOURCE_E_CONFIG with *error a line that the caller frees. */
+/* Checks the settings of all sources, whichever is configured. Returns what check_settings does. */
 int source_check_settings(const struct config *config, char **error);
 
-/* Checks whether the configured source can start in this process. Returns as above. */
+/* Checks whether the configured source can start in this process, and its settings. Returns what
+ * check_settings does. */
 int source_check_start(const struct config *config, char **error);

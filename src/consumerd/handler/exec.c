@@ -10,19 +10,15 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "consumerd/handler/exec-environment.h"
-#include "consumerd/handler/sandbox.h"
+#include "consumerd/handler/exec-program.h"
 #include "daemon/message-ids.h"
 #include "daemon/failure-log.h"
 #include "util/child.h"
 #include "util/clock.h"
-#include "util/descriptor-limit.h"
-#include "util/error-line.h"
-#include "util/executable.h"
 #include "util/file.h"
 #include "util/line-splitter.h"
 #include "util/list.h"
@@ -34,9 +30,6 @@
 enum {
     LINES_MAX = 1000, /* of one message's program, in the log */
     SHOWN_PATH_MAX_BYTES = 100,
-    DESCRIPTORS_OF_RUN = 3, /* a pidfd and two pipes */
-    DESCRIPTORS_OTHERS =
-        512, /* connections, the log, the ledger, those of a program being started */
 };
 
 extern char **environ;
@@ -159,7 +152,7 @@ static void log_end(const struct handler_run *run, int priority, const char *mes
 
 /* ---- The answer ---- */
 
-enum { HOW_SIZE = 160, ADVICE_MAX_BYTES = 512 };
+enum { HOW_SIZE = 160 };
 
 static void answer_exit(struct handler_run *run, int status)
 {
@@ -328,24 +321,6 @@ static int start(struct handler_run *run, const struct sqs_received_message *mes
     return 0;
 }
 
-static const char *advice(const struct exec_handler *h, int error)
-{
-    switch (error) {
-    case -ENOENT:
-        return access(h->path, F_OK) == 0
-                   ? ": the interpreter that its first line names, or its loader, is missing"
-                   : "";
-    case -ENOEXEC:
-        return ": a script needs a first line such as #!/bin/sh";
-    case -E2BIG:
-        return ": the daemon's own environment and consumer.command are too large for it";
-    case -EAGAIN:
-        return ": too many processes (TasksMax= of the unit, ulimit -u)";
-    default:
-        return "";
-    }
-}
-
 static int run_message(struct handler *handler, const struct sqs_received_message *message,
                        handler_done_fn done, void *userdata, struct handler_run **ret_run)
 {
@@ -367,13 +342,13 @@ static int run_message(struct handler *handler, const struct sqs_received_messag
     if (r == -E2BIG) {
         log_write(LOG_ERR, MESSAGE_ID_HANDLER_FAILED, LOG_FIELDS(MESSAGE_FIELDS(message)),
                   "Cannot run consumer.command (%s) for message %s, which comes back: %s%s.",
-                  h->path, message->message_id, strerror(-r), advice(h, r));
+                  h->path, message->message_id, strerror(-r), exec_program_advice(h->path, r));
         done(userdata, HANDLER_UNANSWERED, HANDLER_DELAY_DEFAULT);
         return 0;
     }
     snprintf(h->why_not_reached, sizeof(h->why_not_reached),
              "cannot run consumer.command (%.*s): %s%s", SHOWN_PATH_MAX_BYTES, h->path,
-             strerror(-r), advice(h, r));
+             strerror(-r), exec_program_advice(h->path, r));
     done(userdata, HANDLER_NOT_REACHED, HANDLER_DELAY_DEFAULT);
     return 0;
 }
@@ -433,64 +408,6 @@ static const struct handler_ops ops = {
     .free = exec_free,
 };
 
-/* Programs run as the daemon's user. A user may read other processes of his own: /proc/PID/environ,
- * /proc/PID/mem, /proc/PID/fd, ptrace. This forbids it for the daemon, which has the keys. The
- * price: the daemon leaves no core file. The leak sanitizer needs ptrace. */
-static void hide_from_programs(void)
-{
-    if (!HAS_ADDRESS_SANITIZER)
-        prctl(PR_SET_DUMPABLE, 0);
-}
-
-/* Whether a command whose program was not found looks like a shell's command line. */
-static bool is_line(char *const *command)
-{
-    return !command[1] && strpbrk(command[0], " \t");
-}
-
-/* Finds the configured program. The result is that of handler_exec_new. */
-static int find(const struct config *config, char **ret, char **error)
-{
-    CLEANUP(buffer_done) struct buffer advice = BUFFER_INIT(ADVICE_MAX_BYTES);
-    CLEANUP(free) char *fault = NULL;
-    const char *name = config->consumer.command[0];
-    int r;
-
-    if (!name)
-        return error_line(HANDLER_E_CONFIG, error,
-                          "consumer.command: not set, but needed for handler \"exec\": an array of "
-                          "the program's path and its arguments");
-    r = executable_find(name, ret, &fault);
-    if (r <= 0)
-        return r;
-    if (is_line(config->consumer.command))
-        buffer_append_string(&advice,
-                             "; no shell is involved: each argument is a text of its own, as "
-                             "in [\"/usr/bin/program\", \"--option\", \"value\"]");
-    if (sandbox_is_likely())
-        sandbox_append_advice(&advice, config->instance, name);
-    return error_line(HANDLER_E_CONFIG, error, "consumer.command: \"%s\" %s%s", name, fault,
-                      buffer_string(&advice));
-}
-
-/* Raises the limit of open files, so that it suffices for all programs at once. */
-static int raise_limit(const struct exec_handler *h, char **error)
-{
-    size_t wanted =
-        (size_t)h->config->consumer.concurrency * DESCRIPTORS_OF_RUN + DESCRIPTORS_OTHERS;
-    uint64_t hard;
-    int r = descriptor_limit_raise(wanted, &hard);
-
-    if (r <= 0)
-        return r;
-    return error_line(
-        HANDLER_E_CONFIG, error,
-        "consumer.concurrency: found %u, which takes up to %zu open files with handler "
-        "\"exec\", but this process may have %" PRIu64
-        ": lower it, or raise LimitNOFILE= of the unit (by hand: ulimit -Hn)",
-        h->config->consumer.concurrency, wanted, hard);
-}
-
 int handler_exec_new(sd_event *event, const struct config *config, struct handler **ret,
                      char **error)
 {
@@ -504,16 +421,16 @@ int handler_exec_new(sd_event *event, const struct config *config, struct handle
     h->event = event;
     h->config = config;
     list_init(&h->runs);
-    r = find(config, &h->path, error);
+    r = exec_program_find(config, &h->path, error);
     if (r == 0)
-        r = raise_limit(h, error);
+        r = exec_program_raise_limit(config->consumer.concurrency, error);
     if (r == 0)
         r = exec_environment_new(environ, &h->environment);
     if (r != 0) {
         exec_free(&h->head);
         return r;
     }
-    hide_from_programs();
+    exec_program_hide_daemon();
     h->head.target = h->path;
     slash = strrchr(h->path, '/');
     h->name = slash ? slash + 1 : h->path;

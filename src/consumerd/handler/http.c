@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "consumerd/handler/http-target.h"
+#include "consumerd/handler/sandbox.h"
 #include "consumerd/handler/sqsd-headers.h"
 #include "daemon/failure-log.h"
 #include "http/client.h"
@@ -395,4 +396,12 @@ int handler_http_new(sd_event *event, const struct config *config, struct handle
         return r;
     *ret = TAKE(handler);
     return 0;
+}
+
+void handler_http_warn_of_sandbox(const struct config *config)
+{
+    CLEANUP(http_target_done) struct http_target target = {};
+
+    if (http_target_parse(config->consumer.url, &target, NULL) == 0 && target.unix_socket)
+        sandbox_warn(config->instance, "url", target.unix_socket);
 }

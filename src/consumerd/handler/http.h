@@ -30,3 +30,6 @@
  * HANDLER_E_CONFIG. */
 int handler_http_new(sd_event *event, const struct config *config, struct handler **ret,
                      char **error);
+
+/* Warns if the sandbox hides the Unix socket of consumer.url from the service (sandbox_warn). */
+void handler_http_warn_of_sandbox(const struct config *config);

@@ -5,7 +5,6 @@
 
 #include <unistd.h>
 
-#include "consumerd/handler/http-target.h"
 #include "daemon/instance.h"
 #include "util/log.h"
 
@@ -58,26 +57,14 @@ void sandbox_append_advice(struct buffer *b, const char *instance, const char *p
             setting, setting, instance_unit("sqs-consumerd", instance, "").text);
 }
 
-static void warn_of(const char *instance, const char *name, const char *path)
+void sandbox_warn(const char *instance, const char *setting, const char *path)
 {
     CLEANUP(buffer_done) struct buffer advice = BUFFER_INIT(TEXT_MAX_BYTES);
 
-    sandbox_append_advice(&advice, instance, path);
-    if (advice.size > 0)
-        log_warning("consumer.%s: the service will not find %s%s.", name, path,
-                    buffer_string(&advice));
-}
-
-void sandbox_warn(const struct config *config)
-{
-    CLEANUP(http_target_done) struct http_target target = {};
-
     if (geteuid() != 0 || sandbox_is_likely())
         return;
-    if (config->consumer.handler == CONFIG_HANDLER_EXEC && config->consumer.command[0] &&
-        config->consumer.command[0][0] == '/')
-        warn_of(config->instance, "command", config->consumer.command[0]);
-    if (config->consumer.handler == CONFIG_HANDLER_HTTP &&
-        http_target_parse(config->consumer.url, &target, NULL) == 0 && target.unix_socket)
-        warn_of(config->instance, "url", target.unix_socket);
+    sandbox_append_advice(&advice, instance, path);
+    if (advice.size > 0)
+        log_warning("consumer.%s: the service will not find %s%s.", setting, path,
+                    buffer_string(&advice));
 }

@@ -2,7 +2,7 @@
 /* Paths that the sandbox of sqs-consumerd.service, as shipped, hides from the service. */
 #pragma once
 
-#include "daemon/config.h"
+#include "util/buffer.h"
 
 /* The unit's setting that hides a path: "ProtectHome" or "PrivateTmp"; NULL: none does. Follows
  * symbolic links that this process may read. */
@@ -17,5 +17,5 @@ bool sandbox_is_likely(void);
 void sandbox_append_advice(struct buffer *b, const char *instance, const char *path);
 
 /* For --check-config by root, who sees more than the service does: warns if the sandbox hides the
- * handler's program or socket. */
-void sandbox_warn(const struct config *config);
+ * path. `setting` is the name of the setting in the group "consumer" that has the path. */
+void sandbox_warn(const char *instance, const char *setting, const char *path);

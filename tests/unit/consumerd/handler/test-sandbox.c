@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "consumerd/handler/sandbox.h"
+#include "consumerd/handler/handlers.h"
 #include "fake-log.h"
 #include "test.h"
 
@@ -77,7 +78,8 @@ static size_t count_warnings(enum config_handler handler, const char *place, con
     };
 
     fake_n_lines = 0;
-    sandbox_warn(&config);
+    if (handler_kind_of(&config)->warn_of_sandbox)
+        handler_kind_of(&config)->warn_of_sandbox(&config);
     assert_int_equal(fake_n_lines, fake_count_lines(words));
     return fake_n_lines;
 }
