@@ -175,7 +175,7 @@ static void end_run(struct inflight *f, struct message *m, enum handler_outcome 
         return;
     }
     if (m->state == MESSAGE_CANCELLED_BEHIND && outcome == HANDLER_DONE)
-        note_handled(f, m, "one before it in its group was lost");
+        note_handled(f, m, "an earlier message of its group comes back");
     inflight_apply(f, m, event_of(f, outcome),
                    has_failed && !is_cancelled ? retry_delay_usec(f, m, delay_usec) : 0);
     if (m->state == MESSAGE_DEFERRED)

@@ -143,7 +143,7 @@ const char *message_reason_text(enum message_reason reason)
         [RELEASE_NOT_REACHED] = "the handler was not reached before the stop",
         [RELEASE_RETRY] = "it was not handled, and is to be tried again",
         [RELEASE_REFUSED] = "the gateway before the handler has refused it too often",
-        [RELEASE_BEHIND] = "one before it in its group comes back",
+        [RELEASE_BEHIND] = "an earlier message of its group comes back",
         [RELEASE_LEASE] = "its lease had counted as lost",
         [REASON_RECEIVED] = "it was received",
         [REASON_BEGUN] = "its turn has come",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Fills batches. A batch takes the messages that the lanes have ready, and asks the source for more
- * while it has room. It goes out when it is full, when it has lingered long enough, or when nothing
+ * while it is not full. It goes out when it is full, when it has lingered long enough, or when nothing
  * more can come, and never before the rate limit allows it.
  *
  * Pure: the time is a parameter, in microseconds of any clock that does not jump. */
@@ -26,7 +26,7 @@ struct batcher_options {
     unsigned size_max;    /* messages in a batch, 1 to SQS_BATCH_MAX; halved by batcher_stalled */
     uint64_t linger_usec; /* time that a batch waits to be filled; 0: none */
     uint64_t rate_limit;  /* messages a second; 0: no limit */
-    enum batcher_supply (*supply)(void *userdata); /* called while the open batch has room */
+    enum batcher_supply (*supply)(void *userdata); /* called while the open batch is not full */
     void *userdata;
 };
 

@@ -70,7 +70,7 @@ static int handle_write_result(struct source_spool *s, int r)
         if (failure_log_add(&s->write_failures, message_store_strerror(r),
                             message_store_strerror(r), now_usec(s)))
             log_write(LOG_ERR, MESSAGE_ID_SPOOL_UNWRITABLE, LOG_NO_FIELDS,
-                      "The spool cannot be written: %s (%s). Messages that are handed in are "
+                      "The spool cannot be written: %s (%s). Messages that are submitted are "
                       "refused, and nothing is lost; trying again.",
                       spool_error(s->spool), message_store_strerror(r));
         /* Writes of new messages fail meanwhile as well; they must not postpone the retry. */
@@ -169,7 +169,7 @@ static void log_damaged_row(struct source_spool *s)
             row->reason, row->id);
     else
         log_error(
-            "A message of the spool is passed over until the next start, for it cannot be set "
+            "A message of the spool is skipped until the next start, because it cannot be set "
             "aside (%s): %s. Message %s.",
             strerror(-row->error), row->reason, row->id);
     (void)handle_write_result(s, row->error);

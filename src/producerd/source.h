@@ -2,7 +2,7 @@
 /* A source yields the messages that the producer sends. Each source is a file source-<name>.c
  * behind this table; sources.h alone knows all of them.
  *
- * The producer calls `next` when it has room for a message, and `settle` when the message has
+ * The producer calls `next` when it can take a message, and `settle` when the message has
  * ended. Several messages may be unsettled at once, and they may be settled in any order. Messages
  * of one group are sent in the order in which `next` yielded them. A source that has no message now
  * calls `ready` when it has one. A source may exist before the queue is open; the producer calls

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Many programs that hand in messages at sqs-producerd's socket at once, each its next one when the
+/* Many programs that submit messages at sqs-producerd's socket at once, each its next one when the
  * last one is acknowledged.
  *
  *   submitters SOCKET SUBMITTERS MESSAGES

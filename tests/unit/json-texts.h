@@ -24,7 +24,7 @@ struct json_text {
 #define TEXT(bytes) .text = (bytes), .size = sizeof(bytes) - 1
 #define READ_AS_IT_IS(bytes) TEXT(bytes), .is = (bytes)
 
-#define MENDS "what SQS holds must be received, whatever it is; what is handed in is not changed"
+#define MENDS "what SQS holds must be received, whatever it is; what is submitted is not changed"
 #define LAST_COUNTS "json-c keeps one member of a name, json-tree shows all to who must judge"
 #define NEAREST "json-c's numbers have 64 bits, json-tree keeps what is written"
 

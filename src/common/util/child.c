@@ -222,12 +222,12 @@ static int on_stream(sd_event_source *source, int fd, uint32_t events, void *use
     return 0;
 }
 
-void child_pause_output(struct child *child, bool is_held)
+void child_pause_output(struct child *child, bool is_paused)
 {
     for (size_t i = 0; i < CHILD_N_STREAMS; i++)
         if (child->streams[i].source)
             sd_event_source_set_enabled(child->streams[i].source,
-                                        is_held ? SD_EVENT_OFF : SD_EVENT_ON);
+                                        is_paused ? SD_EVENT_OFF : SD_EVENT_ON);
 }
 
 /* ---- Its end ---- */

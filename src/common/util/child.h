@@ -59,7 +59,7 @@ pid_t child_pid(const struct child *child);
 
 /* Stops or resumes reading the program's output. While reading is stopped, the program waits once
  * its pipes are full. What is in the pipes at its end is read in any case. */
-void child_pause_output(struct child *child, bool is_held);
+void child_pause_output(struct child *child, bool is_paused);
 
 /* Ends the program and its group: SIGTERM, and SIGKILL after `grace_usec`, but no later than the
  * grace_usec of its start. 0: SIGKILL at once. `done` reports how it ended. If the end is already

@@ -43,7 +43,7 @@ struct exec_handler {
     struct exec_environment *environment;
     struct list runs;
     size_t n_runs;
-    bool is_output_held; /* programs' output is not read, because the log is slow */
+    bool is_output_paused; /* programs' output is not read, because the log is slow */
     char why_not_reached
         [FAILURE_LOG_TEXT_MAX_BYTES]; /* why a program could not be started the last time */
 };
@@ -94,23 +94,23 @@ static void on_line(void *userdata, const char *line, size_t size)
 }
 
 /* While the log is slow, output stays in the pipes, and the programs that write to them wait. */
-static void hold_outputs(struct exec_handler *h, bool is_held)
+static void pause_outputs(struct exec_handler *h, bool is_paused)
 {
-    if (h->is_output_held == is_held)
+    if (h->is_output_paused == is_paused)
         return;
-    h->is_output_held = is_held;
+    h->is_output_paused = is_paused;
     LIST_FOREACH(&h->runs, link)
     {
         struct handler_run *run = CONTAINER_OF(link, struct handler_run, of_handler);
 
         if (run->child)
-            child_pause_output(run->child, is_held);
+            child_pause_output(run->child, is_paused);
     }
 }
 
 static void on_log_flows(void *userdata)
 {
-    hold_outputs(userdata, false);
+    pause_outputs(userdata, false);
 }
 
 static bool on_output(void *userdata, enum child_stream stream, const char *bytes, size_t size)
@@ -121,7 +121,7 @@ static bool on_output(void *userdata, enum child_stream stream, const char *byte
     if (log_enabled(priority_of(stream)))
         line_splitter_feed(&run->outputs[stream], bytes, size, on_line, run);
     if (log_is_congested())
-        hold_outputs(run->handler, true);
+        pause_outputs(run->handler, true);
     return true;
 }
 
@@ -247,7 +247,7 @@ static void on_done(void *userdata, enum child_end end, int status)
         answer_exit(run, status);
     else if (end == CHILD_TERMINATED)
         answer_terminated(run);
-    else if (end == CHILD_TIMED_OUT && run->handler->is_output_held)
+    else if (end == CHILD_TIMED_OUT && run->handler->is_output_paused)
         answer_waited_for_log(run);
     else
         answer_failure(run, end, status);
@@ -317,7 +317,7 @@ static int start(struct handler_run *run, const struct sqs_received_message *mes
     if (r < 0)
         return r;
     run->pid = child_pid(run->child);
-    child_pause_output(run->child, run->handler->is_output_held);
+    child_pause_output(run->child, run->handler->is_output_paused);
     return 0;
 }
 

@@ -103,11 +103,11 @@ static void log_full_store(struct intake *i)
     if (!most)
         return;
     snprintf(text, sizeof(text),
-             "of the %" PRIu64 " messages that have come since the start, user %u has handed in "
+             "of the %" PRIu64 " messages that have come since the start, user %u has submitted "
              "%" PRIu64,
              i->protocol.n_messages, most->uid, most->n_messages);
     if (failure_log_add(&i->full, "full", text, intake_now_usec(i)))
-        log_warning("The spool is full, and what is handed in is refused: %s.", text);
+        log_warning("The spool is full, and what is submitted is refused: %s.", text);
 }
 
 static int answer_line(struct intake *i, struct connection *c, const char *line, size_t bytes)

@@ -121,7 +121,7 @@ static int answer_change(struct protocol *p, const struct submission *submission
         return submission_reply_error(
             reply,
             "group: a FIFO queue takes no message without one: what is set aside with the group "
-            "\"-\" must be handed in anew (--submit --group=GROUP), and then dropped",
+            "\"-\" must be submitted anew (--submit --group=GROUP), and then dropped",
             false);
     return submission_reply_count(reply, n, r == STORE_E_MORE);
 }

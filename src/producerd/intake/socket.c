@@ -49,7 +49,7 @@ static int take_given(int n, const char *unit, int *ret_fd, char **error)
 
     if (n > 1)
         return error_line(SUBMIT_SOCKET_E_UNUSABLE, error,
-                          "systemd hands over %d sockets, but messages are handed in at one: leave "
+                          "systemd hands over %d sockets, but messages are submitted at one: leave "
                           "one ListenStream= in %s",
                           n, unit);
     if (sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A group is known while it has messages in flight or rows that were skipped. Lagging groups that
- * have room for a message stand in a queue and take turns. */
+ * may have a message more in flight stand in a queue and take turns. */
 #include "producerd/spool/groups.h"
 
 #include <assert.h>

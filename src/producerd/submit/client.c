@@ -177,7 +177,7 @@ static void write_line(int fd, const struct buffer *line)
 static int no_answer(const struct submit_daemon *daemon, const char *why)
 {
     fprintf(stderr,
-            "%s: %s; what was handed in may have been taken or not: 'journalctl -u %s' may tell\n",
+            "%s: %s; what was submitted may have been taken or not: 'journalctl -u %s' may tell\n",
             daemon->program, why, service_of(daemon).text);
     return EX_UNAVAILABLE;
 }

@@ -163,11 +163,10 @@ static void lane_message_fails_successors_are_released_and_told(void **state)
     for (int i = 1; i <= 3; i++) {
         char line[128];
 
-        snprintf(
-            line, sizeof(line),
-            "Releasing message h%d of group a, to come back in 0 s: one before it in its group "
-            "comes back.",
-            i);
+        snprintf(line, sizeof(line),
+                 "Releasing message h%d of group a, to come back in 0 s: an earlier message of its "
+                 "group comes back.",
+                 i);
         assert_int_equal(fake_count_lines(line), 1);
     }
     assert_int_equal(fake_count_lines("Releasing "), 5);
@@ -239,7 +238,7 @@ static void a_lost_message_counts_as_lost_and_those_behind_as_released(void **st
     assert_int_equal(fake_count_lines("Message h0 is lost while it was handled"), 1);
     assert_int_equal(fake_count_lines("(2 after it in its group dropped)"), 1);
     assert_int_equal(fake_count_lines("Releasing 2 messages"), 0);
-    assert_int_equal(fake_count_lines("one before it in its group comes back"), 2);
+    assert_int_equal(fake_count_lines("an earlier message of its group comes back"), 2);
     finish(0, HANDLER_DONE);
     dispatch();
     check_sum();
@@ -272,8 +271,8 @@ static void a_message_that_ends_late_is_released_when_it_has_ended(void **state)
     fake_fail(0, AWS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "no");
     assert_int_equal(fake_count_lines("Releasing 2 messages behind message h0"), 1);
     finish(1, HANDLER_RETRY);
-    assert_int_equal(fake_count_lines("Releasing message h1 of group a, to come back in 0 s: one "
-                                      "before it in its group comes back."),
+    assert_int_equal(fake_count_lines("Releasing message h1 of group a, to come back in 0 s: an "
+                                      "earlier message of its group comes back."),
                      1);
     dispatch();
     answer_all();

@@ -124,7 +124,7 @@ static void full_store_names_the_user_who_filled_it(void **state)
         arrive(f, 4001, line);
     assert_int_equal(
         fake_count_lines("of the 4 messages that have come since the start, user 4002 has "
-                         "handed in 3"),
+                         "submitted 3"),
         1);
     assert_int_equal(fake_count_lines("The spool is full"), 1);
 }
@@ -145,7 +145,7 @@ static void uncommitted_messages_are_not_counted_for_a_user(void **state)
     arrive(f, 4003, line);
     assert_int_equal(
         fake_count_lines("of the 2 messages that have come since the start, user 4001 has "
-                         "handed in 2"),
+                         "submitted 2"),
         1);
 }
 

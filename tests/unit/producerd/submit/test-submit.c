@@ -337,7 +337,7 @@ static void reply_decides_the_exit_status(void **state)
          "sqs-producerd: not taken now: the spool is full\n"},
         {"HTTP/1.1 400 Bad Request\r\n", EX_PROTOCOL, "sqs-producerd: what answers is not this"},
         {NULL, EX_UNAVAILABLE,
-         "sqs-producerd: the daemon has ended the connection without an answer; what was handed in "
+         "sqs-producerd: the daemon has ended the connection without an answer; what was submitted "
          "may have been taken or not: 'journalctl -u sqs-producerd' may tell\n"},
         {"{\"ok\": true, ", EX_UNAVAILABLE,
          "sqs-producerd: the daemon has ended the connection without an answer; "},
