@@ -173,6 +173,11 @@ static struct message *find_ended(struct ack_queue *q, uint64_t now_usec)
     return NULL;
 }
 
+void ack_queue_set_linger(struct ack_queue *q, uint64_t linger_usec)
+{
+    q->options.linger_usec = linger_usec;
+}
+
 void ack_queue_stop(struct ack_queue *q, uint64_t stop_end_usec)
 {
     uint64_t now_usec = clock_boot_usec();

@@ -51,6 +51,9 @@ void ack_queue_add(struct ack_queue *ack_queue, struct message *message, unsigne
 /* Removes a message. False: its request is under way, and `done` runs after this attempt. */
 bool ack_queue_remove(struct ack_queue *ack_queue, struct message *message);
 
+/* Changes linger_usec for messages that are added from now on. */
+void ack_queue_set_linger(struct ack_queue *ack_queue, uint64_t linger_usec);
+
 /* Tries to finish all messages before `end_usec`. The attempts share the time that is left.
  * Messages that are not finished by then stay in the queue. From now on no message waits for
  * others, and near the end no release waits for a renewal. */

@@ -28,8 +28,9 @@ struct consumer {
     struct receiver *receiver; /* the same */
     struct progress *progress; /* the same */
     unsigned visibility_sec;
-    struct memory_budget budget;  /* for replies in memory, and those that polls may bring */
-    uint64_t capacity_since_usec; /* see struct receiver_capacity */
+    unsigned wait_sec, wanted_wait_sec; /* of polls; consumer.wait_time */
+    struct memory_budget budget;        /* for replies in memory, and those that polls may bring */
+    uint64_t capacity_since_usec;       /* see struct receiver_capacity */
     bool had_capacity;
     uint64_t n_empty_in_a_row;
     bool is_status_due;
@@ -71,6 +72,9 @@ uint64_t consumer_until_cancel_usec(const struct consumer *consumer);
 
 /* Makes the receiver. 0 or -ENOMEM. */
 int consumer_begin_receiving(struct consumer *consumer);
+
+/* The configuration has changed. */
+void consumer_reconfigure_receiving(struct consumer *consumer);
 
 /* Starts polls for as many messages as there is capacity for. Returns when to call it again. */
 uint64_t consumer_poll(struct consumer *consumer);

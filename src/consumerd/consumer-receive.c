@@ -35,7 +35,7 @@ uint64_t consumer_until_cancel_usec(const struct consumer *c)
 /* The wait of a poll has two bounds. A lease counts from a moment before its receive was sent, so a
  * poll must not wait as long as the lease lasts. A stop lets polls end, because SQS may give
  * messages to a poll that was cut off, so a poll must be able to end within a stop. */
-static unsigned wait_sec(const struct consumer *c, unsigned visibility)
+static unsigned wait_sec(struct consumer *c, unsigned visibility)
 {
     uint64_t stop_usec = consumer_until_cancel_usec(c);
     unsigned sec = (unsigned)(c->config->consumer.wait_time_usec / USEC_PER_SEC);
@@ -44,11 +44,20 @@ static unsigned wait_sec(const struct consumer *c, unsigned visibility)
         (unsigned)((stop_usec - MIN(RECEIVER_POLL_MARGIN_USEC, stop_usec)) / USEC_PER_SEC);
     unsigned max = MIN(by_lease, MAX(by_stop, 1U));
 
-    if (sec > max)
+    if (sec > max && (max != c->wait_sec || sec != c->wanted_wait_sec))
         log_notice("Receives wait %u s and not the %u s of consumer.wait_time: %s.", max, sec,
                    max == by_lease ? "half of the visibility timeout"
                                    : "consumer.stop_timeout leaves no more time for one to end");
-    return MIN(sec, max);
+    c->wanted_wait_sec = sec;
+    c->wait_sec = MIN(sec, max);
+    return c->wait_sec;
+}
+
+/* For polls from now on. */
+static void set_times(struct consumer *c, unsigned visibility)
+{
+    c->visibility_sec = visibility;
+    receiver_set_times(c->receiver, wait_sec(c, visibility), visibility);
 }
 
 void consumer_on_refreshed(void *userdata)
@@ -61,8 +70,7 @@ void consumer_on_refreshed(void *userdata)
     log_notice("The queue's visibility timeout has changed: messages are leased for %u s now, and "
                "no longer for %u s.",
                visibility, c->visibility_sec);
-    c->visibility_sec = visibility;
-    receiver_set_times(c->receiver, wait_sec(c, visibility), visibility);
+    set_times(c, visibility);
 }
 
 /* The other half is for replies that are being received. */
@@ -171,4 +179,13 @@ int consumer_begin_receiving(struct consumer *c)
                         },
                         clock_boot_usec() + config->consumer.start_delay_usec, on_received, c,
                         &c->receiver);
+}
+
+void consumer_reconfigure_receiving(struct consumer *c)
+{
+    const struct config *config = c->config;
+
+    set_times(c, consumer_visibility_sec(c));
+    receiver_reconfigure(c->receiver, config->consumer.receivers, config->consumer.max_messages,
+                         config->consumer.receive_interval_usec);
 }

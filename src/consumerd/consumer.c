@@ -237,20 +237,37 @@ static int begin_progress(struct consumer *c)
                         &c->progress);
 }
 
-static int set_up(struct consumer *c)
+static struct ledger_limits ledger_limits_of(const struct config *config)
+{
+    return (struct ledger_limits){
+        .max_messages = config->consumer.ledger_max_messages,
+        .max_age_usec = config->consumer.ledger_max_age_usec,
+    };
+}
+
+static struct inflight_options inflight_options_of(const struct consumer *c)
 {
     const struct config *config = c->config;
-    unsigned visibility = c->visibility_sec = consumer_visibility_sec(c);
-    int r = inflight_new(c->queue, c->handler, c->ledger,
-                         &(struct inflight_options){
-                             .is_fifo = queue_is_fifo(c->queue),
-                             .visibility_sec = visibility,
-                             .concurrency = config->consumer.concurrency,
-                             .delete_linger_usec = config->consumer.delete_linger_usec,
-                             .retry_delay_usec = config->consumer.retry_delay_usec,
-                             .retry_delay_max_usec = config->consumer.retry_delay_max_usec,
-                         },
-                         consumer_on_inflight_changed, c, &c->inflight);
+
+    return (struct inflight_options){
+        .is_fifo = queue_is_fifo(c->queue),
+        .visibility_sec = c->visibility_sec,
+        .concurrency = config->consumer.concurrency,
+        .delete_linger_usec = config->consumer.delete_linger_usec,
+        .retry_delay_usec = config->consumer.retry_delay_usec,
+        .retry_delay_max_usec = config->consumer.retry_delay_max_usec,
+    };
+}
+
+static int set_up(struct consumer *c)
+{
+    struct inflight_options options;
+    int r;
+
+    c->visibility_sec = consumer_visibility_sec(c);
+    options = inflight_options_of(c);
+    r = inflight_new(c->queue, c->handler, c->ledger, &options, consumer_on_inflight_changed, c,
+                     &c->inflight);
 
     if (r >= 0)
         r = begin_progress(c);
@@ -321,10 +338,7 @@ static int add_sources(struct consumer *c)
 
 static int open_ledger(struct consumer *c, char **error)
 {
-    struct ledger_limits limits = {
-        .max_messages = c->config->consumer.ledger_max_messages,
-        .max_age_usec = c->config->consumer.ledger_max_age_usec,
-    };
+    struct ledger_limits limits = ledger_limits_of(c->config);
     CLEANUP(free) char *path = NULL, *line = NULL;
     int r;
 
@@ -388,6 +402,35 @@ int consumer_new(struct service *service, const struct config *config, struct ha
     service_on_watch(service, what_stalls, c);
     *ret = TAKE(c);
     return 0;
+}
+
+static void reconfigure_work(struct consumer *c)
+{
+    struct inflight_options options;
+
+    consumer_reconfigure_receiving(c);
+    options = inflight_options_of(c);
+    inflight_reconfigure(c->inflight, &options);
+    consumer_request_dispatch(c);
+}
+
+int consumer_reconfigure(struct consumer *c, const char *ca_bundle)
+{
+    int r;
+
+    if (c->is_over)
+        return 0;
+    r = queue_reconfigure(c->queue, ca_bundle, consumer_reply_memory_bytes(c));
+    service_set_stop_timeout(c->service, c->config->consumer.stop_timeout_usec);
+    c->budget.max_bytes = consumer_reply_memory_bytes(c);
+    if (c->ledger) {
+        struct ledger_limits limits = ledger_limits_of(c->config);
+
+        ledger_set_limits(c->ledger, &limits);
+    }
+    if (c->receiver)
+        reconfigure_work(c);
+    return r;
 }
 
 struct consumer *consumer_free(struct consumer *c)

@@ -26,5 +26,12 @@ struct consumer;
 enum { CONSUMER_E_CONFIG = 1 };
 int consumer_new(struct service *service, const struct config *config, struct handler *handler,
                  struct consumer **ret, char **error);
+/* Works by the configuration's values as they are now. Values may have changed that a reload can
+ * change (daemon/config-table.h); all others are as they were. `ca_bundle`: the CA bundle's path
+ * now, NULL for the system's. Messages in flight keep what they began with. Not called once a stop
+ * has begun, and never from inside a callback of the consumer. 0, or -ENOMEM: then the connections
+ * to SQS keep what they had. */
+int consumer_reconfigure(struct consumer *consumer, const char *ca_bundle);
+
 struct consumer *consumer_free(struct consumer *consumer);
 DEFINE_CLEANUP(struct consumer *, consumer_free)

@@ -42,6 +42,16 @@ void inflight_set_lease(struct inflight *f, unsigned first_sec, unsigned visibil
     leases_set_times(&f->leases, first_sec, visibility_sec);
 }
 
+void inflight_reconfigure(struct inflight *f, const struct inflight_options *options)
+{
+    f->options.concurrency = options->concurrency;
+    f->options.retry_delay_usec = options->retry_delay_usec;
+    f->options.retry_delay_max_usec = options->retry_delay_max_usec;
+    ack_queue_set_linger(f->deleter, options->delete_linger_usec);
+    outage_retry_now(&f->outage, clock_boot_usec());
+    f->changed(f->userdata);
+}
+
 /* Old emulators of SQS do not know MessageGroupId. */
 static void warn_of_missing_groups(struct inflight *f, const struct message *m)
 {

@@ -48,6 +48,11 @@ DEFINE_CLEANUP(struct inflight *, inflight_free)
  * Both are at least 1. */
 void inflight_set_lease(struct inflight *inflight, unsigned first_sec, unsigned visibility_sec);
 
+/* Changes concurrency, delete_linger_usec and the delays of retries. Messages in flight go on: when
+ * more hold a slot than `concurrency`, no further one is begun until enough have ended. A handler
+ * that is not reached is tried at once. */
+void inflight_reconfigure(struct inflight *inflight, const struct inflight_options *options);
+
 /* Adds the messages of a receive's reply. `sent_usec` (boot clock) is a moment before the receive
  * was sent: leases count from there. Messages that do not fit into memory are logged and counted as
  * lost. */

@@ -295,6 +295,11 @@ int ledger_open(const char *path, const struct ledger_limits *limits, struct led
     return 0;
 }
 
+void ledger_set_limits(struct ledger *l, const struct ledger_limits *limits)
+{
+    l->limits = *limits;
+}
+
 struct ledger *ledger_free(struct ledger *l)
 {
     if (!l)

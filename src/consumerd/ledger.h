@@ -29,6 +29,9 @@ enum { LEDGER_E_UNUSABLE = 1 };
 int ledger_open(const char *path, const struct ledger_limits *limits, struct ledger **ret,
                 char **error);
 
+/* Changes the limits. */
+void ledger_set_limits(struct ledger *ledger, const struct ledger_limits *limits);
+
 /* Commits, then closes the file. */
 struct ledger *ledger_free(struct ledger *ledger);
 DEFINE_CLEANUP(struct ledger *, ledger_free)

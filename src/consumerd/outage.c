@@ -78,6 +78,11 @@ void outage_not_reached(struct outage *o, const struct outage_record *record, ui
     fail(o, record, false, asked_usec, now_usec, random);
 }
 
+void outage_retry_now(struct outage *o, uint64_t now_usec)
+{
+    o->next_usec = MIN(o->next_usec, now_usec);
+}
+
 bool outage_unavailable(struct outage *o, struct outage_record *record, bool is_alone,
                         uint64_t asked_usec, uint64_t now_usec, uint64_t random)
 {

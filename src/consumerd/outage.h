@@ -94,6 +94,9 @@ void outage_mark_suspect(const struct outage *outage, struct outage_record *reco
 void outage_not_reached(struct outage *outage, const struct outage_record *record,
                         uint64_t asked_usec, uint64_t now_usec, uint64_t random);
 
+/* What handles the messages may have been mended: the next try is due at once. */
+void outage_retry_now(struct outage *outage, uint64_t now_usec);
+
 /* A gateway has refused a message, and asks to wait for `asked_usec` (0: it does not ask).
  * `is_alone`: no other message is with the handler or could be tried. True: the message is
  * charged. */

@@ -12,6 +12,13 @@ struct poll_limit {
 
 #define POLL_LIMIT_INIT(max_) ((struct poll_limit){.max = (max_), .now = 1})
 
+/* Sets another maximum. */
+static inline void poll_limit_set_max(struct poll_limit *limit, unsigned max)
+{
+    limit->max = max;
+    limit->now = MIN(limit->now, max);
+}
+
 /* A poll has brought `n` of the `asked` messages. */
 static inline void poll_limit_received(struct poll_limit *limit, unsigned asked, size_t n)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* polls[] has a place for each poll that may be under way. A place that is free knows when its next
- * poll may start.
+ * poll may start: `not_before_usec`, and the pause after its last poll (receiver_options).
  *
  * The outcome of a receive is unknown if its request was cut off or its reply was lost. SQS may
  * have given it messages; they are hidden until in_doubt_until_usec. Until then the place keeps its
@@ -32,7 +32,8 @@ struct poll {
     uint64_t in_doubt_until_usec;
     uint64_t sent_usec; /* when the last attempt was sent, approximately */
     uint64_t not_before_usec;
-    bool is_repeat; /* during a stop: asks again for messages whose reply was lost */
+    uint64_t pauses_since_usec; /* when the last poll ended; 0: no pause */
+    bool is_repeat;             /* during a stop: asks again for messages whose reply was lost */
     unsigned n_repeat_attempts;
 };
 
@@ -47,6 +48,7 @@ struct receiver {
     uint64_t deadline_usec; /* of the stop */
     uint64_t repeat_usec;   /* when polls that have not ended are repeated */
     uint64_t visible_usec;  /* see receiver_visible_usec */
+    unsigned n_places;      /* of polls[], that were in use or may be */
     size_t n_polls, n_reserved, n_abandoned;
     unsigned lease_sec; /* see receiver_lease_sec */
     struct poll polls[RECEIVER_POLLS_MAX];
@@ -225,6 +227,15 @@ static int send(struct poll *p, uint64_t now_usec)
     return 0;
 }
 
+/* When the next poll of the place may start. */
+static uint64_t due_usec(const struct poll *p)
+{
+    uint64_t pause_usec = p->receiver->options.pause_usec;
+
+    return MAX(p->not_before_usec,
+               p->pauses_since_usec > 0 ? p->pauses_since_usec + pause_usec : 0);
+}
+
 /* The poll is no longer under way. */
 static void end_poll(struct poll *p)
 {
@@ -262,7 +273,8 @@ static void on_result(void *userdata, const struct sqs_result *result)
     uint64_t now_usec = clock_boot_usec();
 
     end_poll(p);
-    p->not_before_usec = now_usec + r->options.pause_usec;
+    p->not_before_usec = 0;
+    p->pauses_since_usec = now_usec;
     if (result->error) {
         bool is_lost;
 
@@ -272,10 +284,10 @@ static void on_result(void *userdata, const struct sqs_result *result)
         if (is_lost && !is_attempt_id_refused(result->error) && repeat(p, now_usec))
             return;
         if (!r->is_stopping && result->error->stall != SQS_STALL_NONE) {
-            p->not_before_usec = now_usec; /* a limit was halved instead of a pause */
+            p->pauses_since_usec = 0; /* a limit was halved instead of a pause */
         } else if (is_attempt_id_refused(result->error)) {
             log_debug("A receive attempt can no longer be repeated: %s", result->error->message);
-            p->not_before_usec = now_usec;
+            p->pauses_since_usec = 0;
         } else {
             log_write(r->is_stopping ? LOG_WARNING : LOG_ERR, NULL,
                       LOG_FIELDS({"SQS_REQUEST_ID", result->request_id},
@@ -284,6 +296,7 @@ static void on_result(void *userdata, const struct sqs_result *result)
                                      : "ReceiveMessage is refused, trying again: %s: %s",
                       result->error->name, result->error->message);
             p->not_before_usec = now_usec + RECEIVER_REFUSED_PAUSE_USEC;
+            p->pauses_since_usec = 0;
         }
         if (is_lost)
             abandon(p);
@@ -332,7 +345,7 @@ static uint64_t end_late_polls(struct receiver *r, uint64_t now_usec)
 {
     uint64_t next_usec = USEC_INFINITY;
 
-    for (unsigned i = 0; i < r->options.polls; i++) {
+    for (unsigned i = 0; i < r->n_places; i++) {
         struct poll *p = &r->polls[i];
         uint64_t replace_usec = MIN(late_usec(p), r->repeat_usec);
 
@@ -358,8 +371,8 @@ static unsigned n_busy(const struct receiver *r, uint64_t now_usec)
 {
     unsigned n = 0;
 
-    for (unsigned i = 0; i < r->options.polls; i++)
-        if (r->polls[i].call || r->polls[i].not_before_usec > now_usec)
+    for (unsigned i = 0; i < r->n_places; i++)
+        if (r->polls[i].call || due_usec(&r->polls[i]) > now_usec)
             n++;
     return n;
 }
@@ -376,10 +389,10 @@ int receiver_dispatch(struct receiver *r, const struct receiver_capacity *capaci
         return 0;
     }
     busy = n_busy(r, now_usec);
-    for (unsigned i = 0; i < r->options.polls; i++) {
+    for (unsigned i = 0; i < r->n_places; i++) {
         struct poll *p = &r->polls[i];
         size_t reserved = r->n_reserved - reserved_before, wanted;
-        uint64_t due_usec;
+        uint64_t start_usec;
         int q;
 
         if (p->call)
@@ -389,10 +402,11 @@ int receiver_dispatch(struct receiver *r, const struct receiver_capacity *capaci
         wanted = MIN(r->messages.current, capacity->messages - reserved);
         if (r->n_polls > 0 && wanted < r->messages.current)
             break;
-        due_usec = MAX(p->not_before_usec,
-                       capacity->since_usec > 0 ? capacity->since_usec + r->options.pause_usec : 0);
-        if (due_usec > now_usec) {
-            next_usec = MIN(next_usec, due_usec);
+        start_usec =
+            MAX(due_usec(p),
+                capacity->since_usec > 0 ? capacity->since_usec + r->options.pause_usec : 0);
+        if (start_usec > now_usec) {
+            next_usec = MIN(next_usec, start_usec);
             continue;
         }
         if (busy >= r->concurrent.now)
@@ -410,6 +424,15 @@ void receiver_set_times(struct receiver *r, unsigned wait_sec, unsigned visibili
 {
     r->options.wait_sec = wait_sec;
     r->options.visibility_sec = visibility_sec;
+}
+
+void receiver_reconfigure(struct receiver *r, unsigned polls, unsigned max_messages,
+                          uint64_t pause_usec)
+{
+    r->n_places = MAX(r->n_places, polls);
+    r->options.pause_usec = pause_usec;
+    poll_limit_set_max(&r->concurrent, polls);
+    adaptive_limit_set_max(&r->messages, max_messages);
 }
 
 unsigned receiver_lease_sec(const struct receiver *r)
@@ -457,6 +480,7 @@ int receiver_new(struct queue *queue, const struct receiver_options *options, ui
         return -ENOMEM;
     r->queue = queue;
     r->options = *options;
+    r->n_places = options->polls;
     r->concurrent = POLL_LIMIT_INIT(options->polls);
     r->messages = ADAPTIVE_LIMIT_INIT(options->max_messages);
     r->done = done;

@@ -61,6 +61,11 @@ int receiver_dispatch(struct receiver *receiver, const struct receiver_capacity 
 /* For polls from now on; polls under way keep their times. */
 void receiver_set_times(struct receiver *receiver, unsigned wait_sec, unsigned visibility_sec);
 
+/* Changes these three options. Polls under way keep theirs; when more are under way than `polls`,
+ * no further one starts until enough have ended. Pauses that have begun get the new length. */
+void receiver_reconfigure(struct receiver *receiver, unsigned polls, unsigned max_messages,
+                          uint64_t pause_usec);
+
 /* Inside receiver_done_fn: the visibility timeout that this poll has asked for. */
 unsigned receiver_lease_sec(const struct receiver *receiver);
 
