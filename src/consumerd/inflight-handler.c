@@ -101,7 +101,7 @@ void inflight_defer(struct inflight *f, struct message *m)
 {
     m->has_slot = false;
     f->n_slots_taken--;
-    lanes_requeue(f->lanes, m);
+    consumer_lanes_requeue(f->lanes, m);
 }
 
 /* The handler was not reached with a message, which has been deferred. */
@@ -116,9 +116,9 @@ static void note_not_reached(struct inflight *f, struct message *m, enum handler
         outage_not_reached(&f->outage, &m->outage, pause_usec, now_usec, random);
     } else {
         m->asked_usec = asked_usec;
-        is_charged = outage_unavailable(&f->outage, &m->outage,
-                                        f->n_handling == 0 && lanes_ready_count(f->lanes) == 1,
-                                        pause_usec, now_usec, random);
+        is_charged = outage_unavailable(
+            &f->outage, &m->outage, f->n_handling == 0 && consumer_lanes_ready_count(f->lanes) == 1,
+            pause_usec, now_usec, random);
     }
     outage_log_failure(&f->outage_log, &f->outage, why, f->n_messages, now_usec);
     if (is_charged)
@@ -130,7 +130,7 @@ static void note_not_reached(struct inflight *f, struct message *m, enum handler
 
 void inflight_record(struct inflight *f, struct message *m)
 {
-    lanes_handled(f->lanes, m);
+    consumer_lanes_handled(f->lanes, m);
     if (!idempotency_add(&f->idempotency, m))
         inflight_apply(f, m, ON_NO_LEDGER, 0);
     f->changed(f->userdata);
@@ -321,14 +321,14 @@ static void begin(struct inflight *f, struct message *m)
     else if (idempotency_was_handled(&f->idempotency, m))
         event = ON_LEDGER_HIT;
     if (event != ON_BEGIN)
-        lanes_handled(f->lanes, m);
+        consumer_lanes_handled(f->lanes, m);
     inflight_apply(f, m, event, 0);
 }
 
 /* Whether outages allow the next message to be begun. */
 static bool may_try_handler(const struct inflight *f)
 {
-    const struct message *next = lanes_peek(f->lanes);
+    const struct message *next = consumer_lanes_peek(f->lanes);
 
     if (f->outage.is_on)
         return outage_may_begin(&f->outage, clock_boot_usec());
@@ -344,13 +344,13 @@ void inflight_begin_ready(struct inflight *f)
 {
     struct message *m;
 
-    while (may_begin(f) && (m = lanes_begin_next(f->lanes)))
+    while (may_begin(f) && (m = consumer_lanes_begin_next(f->lanes)))
         begin(f, m);
 }
 
 bool inflight_is_paused(const struct inflight *f, uint64_t now_usec)
 {
-    return f->outage.is_on && (lanes_ready_count(f->lanes) > 0 || f->n_handling > 0 ||
+    return f->outage.is_on && (consumer_lanes_ready_count(f->lanes) > 0 || f->n_handling > 0 ||
                                !outage_may_begin(&f->outage, now_usec));
 }
 

@@ -36,7 +36,7 @@ struct inflight {
     inflight_changed_fn changed;
     void *userdata;
 
-    struct lanes *lanes;
+    struct consumer_lanes *lanes;
     struct leases leases;
     struct lease_renewer *lease_renewer;
     struct ack_queue *deleter, *releaser;

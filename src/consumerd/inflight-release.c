@@ -20,7 +20,7 @@ static bool is_of(const struct inflight *f, struct list *link, const struct sqs_
 void inflight_withdraw(struct inflight *f, struct message *m)
 {
     idempotency_remove(&f->idempotency, m);
-    lanes_remove(f->lanes, m);
+    consumer_lanes_remove(f->lanes, m);
     lease_stop_renewal(&f->leases, m);
 }
 

@@ -74,7 +74,7 @@ static int add_message(struct inflight *f, struct sqs_reply *reply, size_t i, ui
     m->owner = f;
     warn_of_missing_groups(f, m);
     lease_begin(&f->leases, m, now_usec);
-    r = lanes_add(f->lanes, m);
+    r = consumer_lanes_add(f->lanes, m);
     if (r < 0) {
         lease_stop_renewal(&f->leases, m);
         message_unref(m);
@@ -206,7 +206,7 @@ struct inflight_status inflight_status(const struct inflight *f)
     return (struct inflight_status){
         .messages = f->n_messages,
         .bytes = f->bytes,
-        .wanted = f->n_slots_taken + lanes_ready_count(f->lanes),
+        .wanted = f->n_slots_taken + consumer_lanes_ready_count(f->lanes),
         .handling = f->n_handling,
         .deleting = f->idempotency.n_waiting + ack_queue_count(f->deleter),
         .releasing = ack_queue_count(f->releaser) + count_waiting(f),
@@ -241,7 +241,7 @@ int inflight_new(struct queue *queue, struct handler *handler, struct ledger *le
     list_init(&f->messages);
     idempotency_init(&f->idempotency, ledger);
     leases_init(&f->leases, options->visibility_sec * USEC_PER_SEC);
-    r = lanes_new(options->is_fifo, &f->lanes);
+    r = consumer_lanes_new(options->is_fifo, &f->lanes);
     if (r >= 0)
         r = lease_renewer_new(queue, &f->leases, inflight_on_lease_lost, on_request_ended, f,
                               &f->lease_renewer);
@@ -284,7 +284,7 @@ struct inflight *inflight_free(struct inflight *f)
         inflight_withdraw(f, m);
         message_unref(m);
     }
-    lanes_free(f->lanes);
+    consumer_lanes_free(f->lanes);
     free(f);
     return NULL;
 }

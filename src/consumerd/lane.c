@@ -9,7 +9,7 @@
 
 #include "util/hash-table.h"
 
-struct lane {
+struct consumer_lane {
     struct hash_entry entry;
     struct list messages; /* first handled ones, then the running one, then those that wait */
     struct message *running;
@@ -18,7 +18,7 @@ struct lane {
     char id[];
 };
 
-struct lanes {
+struct consumer_lanes {
     bool by_group;
     struct list ready;
     size_t n_ready;
@@ -30,9 +30,9 @@ static struct message *of(struct list *link)
     return CONTAINER_OF(link, struct message, position.of_lane);
 }
 
-int lanes_new(bool by_group, struct lanes **ret)
+int consumer_lanes_new(bool by_group, struct consumer_lanes **ret)
 {
-    struct lanes *lanes = calloc(1, sizeof(*lanes));
+    struct consumer_lanes *lanes = calloc(1, sizeof(*lanes));
 
     if (!lanes)
         return -ENOMEM;
@@ -42,7 +42,7 @@ int lanes_new(bool by_group, struct lanes **ret)
     return 0;
 }
 
-struct lanes *lanes_free(struct lanes *lanes)
+struct consumer_lanes *consumer_lanes_free(struct consumer_lanes *lanes)
 {
     if (!lanes)
         return NULL;
@@ -52,14 +52,14 @@ struct lanes *lanes_free(struct lanes *lanes)
     return NULL;
 }
 
-static struct lane *find_or_add(struct lanes *lanes, const char *id)
+static struct consumer_lane *find_or_add(struct consumer_lanes *lanes, const char *id)
 {
     size_t size = strlen(id) + 1;
     struct hash_entry *found = hash_table_find(&lanes->by_id, id, size);
-    struct lane *lane;
+    struct consumer_lane *lane;
 
     if (found)
-        return CONTAINER_OF(found, struct lane, entry);
+        return CONTAINER_OF(found, struct consumer_lane, entry);
     lane = calloc(1, sizeof(*lane) + size);
     if (!lane)
         return NULL;
@@ -73,13 +73,13 @@ static struct lane *find_or_add(struct lanes *lanes, const char *id)
     return lane;
 }
 
-static void add_ready(struct lanes *lanes, struct message *m)
+static void add_ready(struct consumer_lanes *lanes, struct message *m)
 {
     list_append(&lanes->ready, &m->position.ready);
     lanes->n_ready++;
 }
 
-static void remove_ready(struct lanes *lanes, struct message *m)
+static void remove_ready(struct consumer_lanes *lanes, struct message *m)
 {
     if (!list_is_linked(&m->position.ready))
         return;
@@ -88,7 +88,7 @@ static void remove_ready(struct lanes *lanes, struct message *m)
 }
 
 /* Makes the lane's first waiting message ready, unless one is being handled. */
-static void advance(struct lanes *lanes, struct lane *lane)
+static void advance(struct consumer_lanes *lanes, struct consumer_lane *lane)
 {
     if (lane->running)
         return;
@@ -105,16 +105,16 @@ static void advance(struct lanes *lanes, struct lane *lane)
 }
 
 /* On a standard queue a group id names a tenant (fair queues), and demands no order. */
-static const char *lane_id(const struct lanes *lanes, const struct message *m)
+static const char *lane_id(const struct consumer_lanes *lanes, const struct message *m)
 {
     if (!lanes->by_group)
         return m->received->message_id;
     return m->received->group_id ? m->received->group_id : ""; /* no group has this id */
 }
 
-int lanes_add(struct lanes *lanes, struct message *m)
+int consumer_lanes_add(struct consumer_lanes *lanes, struct message *m)
 {
-    struct lane *lane;
+    struct consumer_lane *lane;
 
     assert(!m->position.lane && !list_is_linked(&m->position.ready));
     m->position.is_running = m->position.is_handled = false;
@@ -127,16 +127,16 @@ int lanes_add(struct lanes *lanes, struct message *m)
     return 0;
 }
 
-struct message *lanes_peek(const struct lanes *lanes)
+struct message *consumer_lanes_peek(const struct consumer_lanes *lanes)
 {
     return list_is_empty(&lanes->ready)
                ? NULL
                : CONTAINER_OF(lanes->ready.next, struct message, position.ready);
 }
 
-struct message *lanes_begin_next(struct lanes *lanes)
+struct message *consumer_lanes_begin_next(struct consumer_lanes *lanes)
 {
-    struct message *m = lanes_peek(lanes);
+    struct message *m = consumer_lanes_peek(lanes);
 
     if (!m)
         return NULL;
@@ -146,7 +146,7 @@ struct message *lanes_begin_next(struct lanes *lanes)
     return m;
 }
 
-void lanes_handled(struct lanes *lanes, struct message *m)
+void consumer_lanes_handled(struct consumer_lanes *lanes, struct message *m)
 {
     assert(m->position.is_running);
     m->position.is_running = false;
@@ -173,7 +173,7 @@ bool lane_is_copy_handled(const struct message *m)
            streq(before->received->message_id, m->received->message_id);
 }
 
-void lanes_requeue(struct lanes *lanes, struct message *m)
+void consumer_lanes_requeue(struct consumer_lanes *lanes, struct message *m)
 {
     assert(m->position.is_running);
     m->position.is_running = false;
@@ -181,9 +181,9 @@ void lanes_requeue(struct lanes *lanes, struct message *m)
     advance(lanes, m->position.lane);
 }
 
-void lanes_remove(struct lanes *lanes, struct message *m)
+void consumer_lanes_remove(struct consumer_lanes *lanes, struct message *m)
 {
-    struct lane *lane = TAKE(m->position.lane);
+    struct consumer_lane *lane = TAKE(m->position.lane);
 
     remove_ready(lanes, m);
     m->position.is_running = false;
@@ -214,7 +214,7 @@ struct message *lane_after(const struct message *m)
     return of(m->position.of_lane.next);
 }
 
-size_t lanes_ready_count(const struct lanes *lanes)
+size_t consumer_lanes_ready_count(const struct consumer_lanes *lanes)
 {
     return lanes->n_ready;
 }

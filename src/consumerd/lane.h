@@ -14,26 +14,27 @@
 
 #include "consumerd/message.h"
 
-struct lanes;
+struct consumer_lanes;
 
 /* 0 or -ENOMEM. */
-int lanes_new(bool by_group, struct lanes **ret);
-struct lanes *lanes_free(struct lanes *lanes); /* all messages must have been removed */
-DEFINE_CLEANUP(struct lanes *, lanes_free)
+int consumer_lanes_new(bool by_group, struct consumer_lanes **ret);
+struct consumer_lanes *
+consumer_lanes_free(struct consumer_lanes *lanes); /* all messages must have been removed */
+DEFINE_CLEANUP(struct consumer_lanes *, consumer_lanes_free)
 
 /* Adds a message behind those of its lane. 0 or -ENOMEM. */
-int lanes_add(struct lanes *lanes, struct message *message);
+int consumer_lanes_add(struct consumer_lanes *lanes, struct message *message);
 
-/* Returns the next message that may be begun. From now until lanes_handled, lanes_requeue or
- * lanes_remove it counts as being handled, and no other message of its lane may be begun. NULL:
+/* Returns the next message that may be begun. From now until consumer_lanes_handled, consumer_lanes_requeue or
+ * consumer_lanes_remove it counts as being handled, and no other message of its lane may be begun. NULL:
  * none may be begun. */
-struct message *lanes_begin_next(struct lanes *lanes);
+struct message *consumer_lanes_begin_next(struct consumer_lanes *lanes);
 
-/* The message that lanes_begin_next would return. */
-struct message *lanes_peek(const struct lanes *lanes);
+/* The message that consumer_lanes_begin_next would return. */
+struct message *consumer_lanes_peek(const struct consumer_lanes *lanes);
 
 /* The message has been handled: the next of its lane may be begun. */
-void lanes_handled(struct lanes *lanes, struct message *message);
+void consumer_lanes_handled(struct consumer_lanes *lanes, struct message *message);
 
 /* The message has been handled, but will be released. Its copies need not be handled. */
 void lane_mark_handled(struct message *message);
@@ -43,14 +44,14 @@ bool lane_is_copy_handled(const struct message *message);
 
 /* The message could not be handled: it waits again as the first of its lane. The other lanes have
  * their turn before it. */
-void lanes_requeue(struct lanes *lanes, struct message *message);
+void consumer_lanes_requeue(struct consumer_lanes *lanes, struct message *message);
 
 /* Removes a message, whatever its state. A message that is in no lane is left alone. */
-void lanes_remove(struct lanes *lanes, struct message *message);
+void consumer_lanes_remove(struct consumer_lanes *lanes, struct message *message);
 
 /* The neighbours of a message in its lane; NULL: none, or the message is in no lane. */
 struct message *lane_before(const struct message *message);
 struct message *lane_after(const struct message *message);
 
 /* How many messages may be begun now, one of each lane at most. */
-size_t lanes_ready_count(const struct lanes *lanes);
+size_t consumer_lanes_ready_count(const struct consumer_lanes *lanes);

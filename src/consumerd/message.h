@@ -10,7 +10,7 @@
 #include "sqs/reply.h"
 #include "util/list.h"
 
-struct lane;
+struct consumer_lane;
 struct handler_run;
 struct log_pending;
 
@@ -41,7 +41,7 @@ struct message {
     } lease;
 
     struct {
-        struct lane *lane; /* NULL: in none */
+        struct consumer_lane *lane; /* NULL: in none */
         struct list of_lane, ready;
         bool is_running, is_handled;
     } position; /* in its lane */

@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "producerd/rate-limit.h"
+#include "util/rate-limit.h"
 #include "util/adaptive-limit.h"
 
 struct batcher {
@@ -60,7 +60,7 @@ static bool is_closed(const struct batcher *b)
 
 static void add(struct batcher *b, struct outgoing_message *message, uint64_t now_usec)
 {
-    lanes_take(b->options.lanes, message);
+    producer_lanes_take(b->options.lanes, message);
     if (b->open.n == 0)
         b->open.since_usec = now_usec;
     b->open.messages[b->open.n++] = message;
@@ -74,7 +74,7 @@ static bool fill(struct batcher *b, uint64_t now_usec)
     enum batcher_supply supply = SUPPLY_ADDED;
 
     while (!is_closed(b)) {
-        struct outgoing_message *message = lanes_peek(b->options.lanes);
+        struct outgoing_message *message = producer_lanes_peek(b->options.lanes);
 
         if (message && !fits(&b->open, message))
             return false;
@@ -97,16 +97,16 @@ int batcher_next(struct batcher *b, uint64_t now_usec, struct batch *ret, uint64
         *ret_wake_usec = rate_limit_next_usec(&b->rate_limit);
         return BATCHER_E_WAIT;
     }
-    lanes_wake(b->options.lanes, now_usec);
+    producer_lanes_wake(b->options.lanes, now_usec);
     may_wait = fill(b, now_usec);
     lingers_until = b->open.since_usec + b->options.linger_usec;
     if (b->open.n == 0 || (may_wait && now_usec < lingers_until)) {
-        *ret_wake_usec = lanes_due_usec(b->options.lanes);
+        *ret_wake_usec = producer_lanes_due_usec(b->options.lanes);
         if (b->open.n > 0)
             *ret_wake_usec = MIN(*ret_wake_usec, lingers_until);
         return BATCHER_E_WAIT;
     }
-    lanes_seal(b->options.lanes);
+    producer_lanes_seal(b->options.lanes);
     rate_limit_take(&b->rate_limit, b->open.n, now_usec);
     *ret = b->open;
     b->open = (struct batch){};

@@ -22,7 +22,7 @@ enum batcher_supply {
 };
 
 struct batcher_options {
-    struct lanes *lanes;  /* borrowed; must outlive the batcher */
+    struct producer_lanes *lanes; /* borrowed; must outlive the batcher */
     unsigned size_max;    /* messages in a batch, 1 to SQS_BATCH_MAX; halved by batcher_stalled */
     uint64_t linger_usec; /* time that a batch waits to be filled; 0: none */
     uint64_t rate_limit;  /* messages a second; 0: no limit */

@@ -9,7 +9,8 @@ static void append(struct buffer *line, const char *what, uint64_t n)
         buffer_printf(line, ", %" PRIu64 " %s", n, what);
 }
 
-void counts_append(struct buffer *line, const struct counts *counts, const struct counts *before)
+void producer_counts_append(struct buffer *line, const struct producer_counts *counts,
+                            const struct producer_counts *before)
 {
     buffer_printf(line, "%" PRIu64 " sent", counts->sent - before->sent);
     append(line, "rejected", counts->rejected - before->rejected);

@@ -5,14 +5,15 @@
 
 #include "util/buffer.h"
 
-struct counts {        /* starts as all zeros; has only uint64_t members (daemon/progress.h) */
-    uint64_t taken;    /* accepted from the source */
-    uint64_t sent;     /* acknowledged by SQS */
-    uint64_t rejected; /* SQS will never accept them */
-    uint64_t resent;   /* put back into their lane: not stored, or the outcome is unknown */
+struct producer_counts { /* starts as all zeros; has only uint64_t members (daemon/progress.h) */
+    uint64_t taken;      /* accepted from the source */
+    uint64_t sent;       /* acknowledged by SQS */
+    uint64_t rejected;   /* SQS will never accept them */
+    uint64_t resent;     /* put back into their lane: not stored, or the outcome is unknown */
     uint64_t possible_duplicates; /* SQS may have stored them twice (deduplication.h) */
 };
 
 /* Appends the counts since `before`: "12 sent, 1 rejected". A count of zero is left out, except the
  * first. */
-void counts_append(struct buffer *line, const struct counts *counts, const struct counts *before);
+void producer_counts_append(struct buffer *line, const struct producer_counts *counts,
+                            const struct producer_counts *before);

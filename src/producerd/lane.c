@@ -13,10 +13,10 @@
 
 enum lane_state { LANE_UNLISTED, LANE_READY, LANE_DELAYED };
 
-struct lane {
+struct producer_lane {
     struct list link;
     struct hash_entry entry;
-    struct lane *next_idle, *next_open;
+    struct producer_lane *next_idle, *next_open;
     struct list waiting; /* its messages that are not outstanding, in order */
     size_t n_outstanding;
     enum lane_state state;
@@ -25,35 +25,35 @@ struct lane {
     char group_id[SQS_ID_MAX_BYTES + 1];
 };
 
-struct lanes {
-    enum lanes_kind kind;
+struct producer_lanes {
+    enum producer_lanes_kind kind;
     struct list ready, delayed;
-    struct lane *open, *idle;
+    struct producer_lane *open, *idle;
     size_t n_delayed;
-    struct lane *pool; /* n_max lanes; the first n_used were in use before */
+    struct producer_lane *pool; /* n_max lanes; the first n_used were in use before */
     size_t n_used, n_max;
     struct hash_table by_group;
 };
 
 /* NULL gives NULL. */
-static struct lane *lane_of_link(struct list *link)
+static struct producer_lane *lane_of_link(struct list *link)
 {
-    return link ? CONTAINER_OF(link, struct lane, link) : NULL;
+    return link ? CONTAINER_OF(link, struct producer_lane, link) : NULL;
 }
 
-static void make_ready(struct lanes *lanes, struct lane *lane)
+static void make_ready(struct producer_lanes *lanes, struct producer_lane *lane)
 {
     lane->state = LANE_READY;
     list_append(&lanes->ready, &lane->link);
 }
 
-static void make_unlisted(struct lanes *lanes, struct lane *lane)
+static void make_unlisted(struct producer_lanes *lanes, struct producer_lane *lane)
 {
     list_remove(&lane->link);
     lane->state = LANE_UNLISTED;
 }
 
-static void make_delayed(struct lanes *lanes, struct lane *lane)
+static void make_delayed(struct producer_lanes *lanes, struct producer_lane *lane)
 {
     struct list *before = &lanes->delayed;
 
@@ -65,9 +65,9 @@ static void make_delayed(struct lanes *lanes, struct lane *lane)
     lanes->n_delayed++;
 }
 
-static struct lane *lane_new(struct lanes *lanes)
+static struct producer_lane *lane_new(struct producer_lanes *lanes)
 {
-    struct lane *lane = lanes->idle;
+    struct producer_lane *lane = lanes->idle;
 
     if (lane) {
         lanes->idle = lane->next_idle;
@@ -75,19 +75,19 @@ static struct lane *lane_new(struct lanes *lanes)
         assert(lanes->n_used < lanes->n_max);
         lane = &lanes->pool[lanes->n_used++];
     }
-    memset(lane, 0, offsetof(struct lane, group_id));
+    memset(lane, 0, offsetof(struct producer_lane, group_id));
     list_init(&lane->waiting);
     return lane;
 }
 
-static struct lane *lane_of_group(struct lanes *lanes, const char *group_id)
+static struct producer_lane *lane_of_group(struct producer_lanes *lanes, const char *group_id)
 {
     size_t size = strlen(group_id) + 1;
     struct hash_entry *found = hash_table_find(&lanes->by_group, group_id, size);
-    struct lane *lane;
+    struct producer_lane *lane;
 
     if (found)
-        return CONTAINER_OF(found, struct lane, entry);
+        return CONTAINER_OF(found, struct producer_lane, entry);
     assert(size <= sizeof(lane->group_id));
     lane = lane_new(lanes);
     memcpy(lane->group_id, group_id, size);
@@ -95,7 +95,7 @@ static struct lane *lane_of_group(struct lanes *lanes, const char *group_id)
     return lane;
 }
 
-static void lane_recycle(struct lanes *lanes, struct lane *lane)
+static void lane_recycle(struct producer_lanes *lanes, struct producer_lane *lane)
 {
     if (lanes->kind != LANES_UNORDERED)
         hash_table_remove(&lanes->by_group, &lane->entry);
@@ -103,9 +103,10 @@ static void lane_recycle(struct lanes *lanes, struct lane *lane)
     lanes->idle = lane;
 }
 
-int lanes_new(enum lanes_kind kind, size_t messages_max, struct lanes **ret)
+int producer_lanes_new(enum producer_lanes_kind kind, size_t messages_max,
+                       struct producer_lanes **ret)
 {
-    CLEANUP(lanes_free) struct lanes *lanes = calloc(1, sizeof(*lanes));
+    CLEANUP(producer_lanes_free) struct producer_lanes *lanes = calloc(1, sizeof(*lanes));
 
     if (!lanes)
         return -ENOMEM;
@@ -113,7 +114,7 @@ int lanes_new(enum lanes_kind kind, size_t messages_max, struct lanes **ret)
     lanes->n_max = messages_max;
     list_init(&lanes->ready);
     list_init(&lanes->delayed);
-    lanes->pool = calloc(messages_max, sizeof(struct lane));
+    lanes->pool = calloc(messages_max, sizeof(struct producer_lane));
     if (!lanes->pool ||
         (kind != LANES_UNORDERED && hash_table_reserve(&lanes->by_group, 2 * messages_max) < 0))
         return -ENOMEM;
@@ -121,7 +122,7 @@ int lanes_new(enum lanes_kind kind, size_t messages_max, struct lanes **ret)
     return 0;
 }
 
-struct lanes *lanes_free(struct lanes *lanes)
+struct producer_lanes *producer_lanes_free(struct producer_lanes *lanes)
 {
     if (lanes) {
         hash_table_done(&lanes->by_group);
@@ -131,18 +132,18 @@ struct lanes *lanes_free(struct lanes *lanes)
     return NULL;
 }
 
-static struct outgoing_message *first_waiting(const struct lane *lane)
+static struct outgoing_message *first_waiting(const struct producer_lane *lane)
 {
     struct list *first = list_first(&lane->waiting);
 
     return first ? CONTAINER_OF(first, struct outgoing_message, lane_link) : NULL;
 }
 
-void lanes_add(struct lanes *lanes, struct outgoing_message *message)
+void producer_lanes_add(struct producer_lanes *lanes, struct outgoing_message *message)
 {
-    struct lane *lane = lanes->kind == LANES_UNORDERED
-                            ? lane_new(lanes)
-                            : lane_of_group(lanes, message->source->message.group_id);
+    struct producer_lane *lane = lanes->kind == LANES_UNORDERED
+                                     ? lane_new(lanes)
+                                     : lane_of_group(lanes, message->source->message.group_id);
 
     message->lane = lane;
     list_append(&lane->waiting, &message->lane_link);
@@ -150,16 +151,16 @@ void lanes_add(struct lanes *lanes, struct outgoing_message *message)
         make_ready(lanes, lane);
 }
 
-struct outgoing_message *lanes_peek(const struct lanes *lanes)
+struct outgoing_message *producer_lanes_peek(const struct producer_lanes *lanes)
 {
-    struct lane *lane = lane_of_link(list_first(&lanes->ready));
+    struct producer_lane *lane = lane_of_link(list_first(&lanes->ready));
 
     return lane ? first_waiting(lane) : NULL;
 }
 
-void lanes_take(struct lanes *lanes, struct outgoing_message *message)
+void producer_lanes_take(struct producer_lanes *lanes, struct outgoing_message *message)
 {
-    struct lane *lane = message->lane;
+    struct producer_lane *lane = message->lane;
 
     assert(lane->state == LANE_READY && first_waiting(lane) == message);
     list_remove(&message->lane_link);
@@ -177,9 +178,9 @@ void lanes_take(struct lanes *lanes, struct outgoing_message *message)
         make_unlisted(lanes, lane);
 }
 
-void lanes_seal(struct lanes *lanes)
+void producer_lanes_seal(struct producer_lanes *lanes)
 {
-    for (struct lane *lane = lanes->open; lane; lane = lane->next_open) {
+    for (struct producer_lane *lane = lanes->open; lane; lane = lane->next_open) {
         lane->is_open = false;
         if (lane->state == LANE_READY)
             make_unlisted(lanes, lane);
@@ -188,7 +189,7 @@ void lanes_seal(struct lanes *lanes)
 }
 
 /* One message of the lane is no longer outstanding. */
-static void end_attempt(struct lanes *lanes, struct lane *lane)
+static void end_attempt(struct producer_lanes *lanes, struct producer_lane *lane)
 {
     assert(lane->n_outstanding > 0 && lane->state == LANE_UNLISTED && !lane->is_open);
     if (--lane->n_outstanding > 0)
@@ -201,23 +202,24 @@ static void end_attempt(struct lanes *lanes, struct lane *lane)
         make_ready(lanes, lane);
 }
 
-void lanes_done(struct lanes *lanes, struct outgoing_message *message)
+void producer_lanes_done(struct producer_lanes *lanes, struct outgoing_message *message)
 {
     end_attempt(lanes, TAKE(message->lane));
 }
 
-void lanes_retry(struct lanes *lanes, struct outgoing_message *message, uint64_t due_usec)
+void producer_lanes_retry(struct producer_lanes *lanes, struct outgoing_message *message,
+                          uint64_t due_usec)
 {
-    struct lane *lane = message->lane;
+    struct producer_lane *lane = message->lane;
 
     list_prepend(&lane->waiting, &message->lane_link);
     lane->due_usec = MAX(lane->due_usec, due_usec);
     end_attempt(lanes, lane);
 }
 
-void lanes_wake(struct lanes *lanes, uint64_t now_usec)
+void producer_lanes_wake(struct producer_lanes *lanes, uint64_t now_usec)
 {
-    struct lane *lane;
+    struct producer_lane *lane;
 
     while ((lane = lane_of_link(list_first(&lanes->delayed))) && lane->due_usec <= now_usec) {
         list_remove(&lane->link);
@@ -227,14 +229,14 @@ void lanes_wake(struct lanes *lanes, uint64_t now_usec)
     }
 }
 
-uint64_t lanes_due_usec(const struct lanes *lanes)
+uint64_t producer_lanes_due_usec(const struct producer_lanes *lanes)
 {
-    struct lane *lane = lane_of_link(list_first(&lanes->delayed));
+    struct producer_lane *lane = lane_of_link(list_first(&lanes->delayed));
 
     return lane ? lane->due_usec : USEC_INFINITY;
 }
 
-size_t lanes_n_delayed(const struct lanes *lanes)
+size_t producer_lanes_n_delayed(const struct producer_lanes *lanes)
 {
     return lanes->n_delayed;
 }

@@ -12,45 +12,47 @@
 
 #include "producerd/outgoing-message.h"
 
-struct lanes;
+struct producer_lanes;
 
-enum lanes_kind {
+enum producer_lanes_kind {
     LANES_STRICT,    /* one message of a lane is outstanding at a time */
     LANES_BATCH,     /* the messages of a lane in one batch are outstanding together */
     LANES_UNORDERED, /* no order: each message has a lane of its own */
 };
 
 /* `messages_max` bounds the messages in the lanes, outstanding ones included. Messages are borrowed
- * from lanes_add to lanes_done. Returns 0 or -ENOMEM. */
-int lanes_new(enum lanes_kind kind, size_t messages_max, struct lanes **ret);
-struct lanes *lanes_free(struct lanes *lanes);
-DEFINE_CLEANUP(struct lanes *, lanes_free)
+ * from producer_lanes_add to producer_lanes_done. Returns 0 or -ENOMEM. */
+int producer_lanes_new(enum producer_lanes_kind kind, size_t messages_max,
+                       struct producer_lanes **ret);
+struct producer_lanes *producer_lanes_free(struct producer_lanes *lanes);
+DEFINE_CLEANUP(struct producer_lanes *, producer_lanes_free)
 
 /* Appends a message to the lane of its group. The group id is required unless the kind is
  * LANES_UNORDERED, and has at most SQS_ID_MAX_BYTES. */
-void lanes_add(struct lanes *lanes, struct outgoing_message *message);
+void producer_lanes_add(struct producer_lanes *lanes, struct outgoing_message *message);
 
-/* lanes_peek returns the message that is sent next, or NULL when none may go. lanes_take makes that
+/* producer_lanes_peek returns the message that is sent next, or NULL when none may go. producer_lanes_take makes that
  * message outstanding. */
-struct outgoing_message *lanes_peek(const struct lanes *lanes);
-void lanes_take(struct lanes *lanes, struct outgoing_message *message);
+struct outgoing_message *producer_lanes_peek(const struct producer_lanes *lanes);
+void producer_lanes_take(struct producer_lanes *lanes, struct outgoing_message *message);
 
 /* Closes the batch of the messages taken since the last call. Their lanes give no further message
  * until all of these are done or put back. Only LANES_BATCH needs it. */
-void lanes_seal(struct lanes *lanes);
+void producer_lanes_seal(struct producer_lanes *lanes);
 
 /* An outstanding message is settled: it leaves its lane. */
-void lanes_done(struct lanes *lanes, struct outgoing_message *message);
+void producer_lanes_done(struct producer_lanes *lanes, struct outgoing_message *message);
 
 /* Puts an outstanding message back at the front of its lane. The lane waits until `due_usec` (0:
  * not at all). When several messages of one lane are put back, put the last one back first. */
-void lanes_retry(struct lanes *lanes, struct outgoing_message *message, uint64_t due_usec);
+void producer_lanes_retry(struct producer_lanes *lanes, struct outgoing_message *message,
+                          uint64_t due_usec);
 
 /* Makes the delayed lanes whose time has come ready again. */
-void lanes_wake(struct lanes *lanes, uint64_t now_usec);
+void producer_lanes_wake(struct producer_lanes *lanes, uint64_t now_usec);
 
 /* The time at which the next delayed lane is due; USEC_INFINITY when none is delayed. */
-uint64_t lanes_due_usec(const struct lanes *lanes);
+uint64_t producer_lanes_due_usec(const struct producer_lanes *lanes);
 
 /* The number of delayed lanes. */
-size_t lanes_n_delayed(const struct lanes *lanes);
+size_t producer_lanes_n_delayed(const struct producer_lanes *lanes);

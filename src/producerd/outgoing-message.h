@@ -20,7 +20,7 @@ struct outgoing_message {
     enum backoff_kind failure_kind;
 
     /* used by the lanes (lane.h) */
-    struct lane *lane;
+    struct producer_lane *lane;
     struct list lane_link;              /* while it waits in its lane */
     struct outgoing_message *next_free; /* in the list of free slots */
 };

@@ -26,7 +26,7 @@ struct producer {
     struct queue *queue;
     const struct source_kind *source_kind;
     struct source *source;
-    struct lanes *lanes;
+    struct producer_lanes *lanes;
     struct batcher *batcher;
     struct sender *sender;
     struct timer timer;
@@ -47,7 +47,7 @@ struct producer {
     bool source_has_ended;
     bool is_finished;
     unsigned n_invalid_in_a_row;
-    struct counts counts;
+    struct producer_counts counts;
     struct progress *progress; /* NULL until the queue is open */
     struct log_rate_limit retry_limit;
     struct log_rate_limit possible_duplicate_limit;

@@ -56,14 +56,14 @@ static void apply(struct producer *p, struct outgoing_message *m, enum outgoing_
     case DO_NOTHING:
         break;
     case DO_QUEUE:
-        lanes_add(p->lanes, m);
+        producer_lanes_add(p->lanes, m);
         break;
     case DO_REQUEUE:
     case DO_REQUEUE_SPLIT:
-        lanes_retry(p->lanes, m, due_usec);
+        producer_lanes_retry(p->lanes, m, due_usec);
         break;
     case DO_SETTLE:
-        lanes_done(p->lanes, m);
+        producer_lanes_done(p->lanes, m);
         settle(p, m, is_sent ? SOURCE_SENT : SOURCE_REJECTED, reason);
         break;
     case DO_SETTLE_UNQUEUED:
@@ -232,5 +232,5 @@ void producer_handle_answer(struct producer *p, const struct batch *batch, uint6
 void producer_requeue(struct producer *p, const struct batch *batch)
 {
     for (size_t i = batch->n; i-- > 0;)
-        lanes_retry(p->lanes, batch->messages[i], 0);
+        producer_lanes_retry(p->lanes, batch->messages[i], 0);
 }

@@ -183,7 +183,7 @@ static void describe_counts(void *userdata, struct buffer *line, const void *bef
 {
     struct producer *p = userdata;
 
-    counts_append(line, &p->counts, before);
+    producer_counts_append(line, &p->counts, before);
     buffer_printf(line, "; in flight: %zu", p->n_messages);
     if (p->source->ops->describe) {
         buffer_append_string(line, "; ");
@@ -219,15 +219,16 @@ static void limit_messages(struct producer *p)
 static int set_up(struct producer *p)
 {
     sd_event *event = service_event(p->service);
-    enum lanes_kind kind = !queue_is_fifo(p->queue)                          ? LANES_UNORDERED
-                           : p->config->producer.order == CONFIG_ORDER_BATCH ? LANES_BATCH
-                                                                             : LANES_STRICT;
+    enum producer_lanes_kind kind = !queue_is_fifo(p->queue) ? LANES_UNORDERED
+                                    : p->config->producer.order == CONFIG_ORDER_BATCH
+                                        ? LANES_BATCH
+                                        : LANES_STRICT;
     int r = producer_allocate_messages(p);
 
     update_message_max(p);
     limit_messages(p);
     if (r >= 0)
-        r = lanes_new(kind, PRODUCER_MESSAGES_MAX, &p->lanes);
+        r = producer_lanes_new(kind, PRODUCER_MESSAGES_MAX, &p->lanes);
     if (r >= 0)
         r = batcher_new(
             &(struct batcher_options){
@@ -379,7 +380,7 @@ struct producer *producer_free(struct producer *p)
     queue_free(p->queue);
     timer_done(&p->timer);
     batcher_free(p->batcher);
-    lanes_free(p->lanes);
+    producer_lanes_free(p->lanes);
     if (p->source)
         source_free(p->source);
     sender_free(p->sender);

@@ -12,7 +12,7 @@
 #include <systemd/sd-event.h>
 
 #include "daemon/config.h"
-#include "producerd/source-message.h"
+#include "producerd/spool/source-message.h"
 #include "util/buffer.h"
 
 enum source_settlement {

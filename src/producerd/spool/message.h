@@ -3,7 +3,7 @@
  * Pure. */
 #pragma once
 
-#include "producerd/source-message.h"
+#include "producerd/spool/source-message.h"
 #include "util/buffer.h"
 #include "util/list.h"
 

@@ -12,7 +12,7 @@
 #define OK_2 "{\"Successful\":[{\"Id\":\"0\"},{\"Id\":\"1\"}]}"
 
 static struct ack_queue *ack_queue;
-static struct lanes *lanes;
+static struct consumer_lanes *lanes;
 static struct message *m[10];
 static enum ack_outcome outcomes[10];
 static size_t n_settled;
@@ -28,7 +28,7 @@ static void on_settled(void *userdata, struct message *message, enum ack_outcome
     outcomes[i] = what;
     snprintf(order + strlen(order), sizeof(order) - strlen(order), "%zu", i);
     n_settled++;
-    lanes_remove(lanes, message);
+    consumer_lanes_remove(lanes, message);
 }
 
 /* Messages with a lease until T0 + 30 s, handled. */
@@ -38,14 +38,14 @@ static void set_up(const char *groups, enum ack_kind kind, uint64_t linger_usec)
     n_settled = 0;
     order[0] = '\0';
     memset(outcomes, 0xff, sizeof(outcomes));
-    assert_int_equal(lanes_new(true, &lanes), 0);
+    assert_int_equal(consumer_lanes_new(true, &lanes), 0);
     assert_int_equal(ack_queue_new(NULL, &(struct ack_queue_options){kind, linger_usec}, on_settled,
                                    NULL, &ack_queue),
                      0);
     fake_messages(groups, "h", fake_now_usec, m);
     for (size_t i = 0; groups[i]; i++) {
         m[i]->lease.end_usec = fake_now_usec + 30 * SEC;
-        assert_int_equal(lanes_add(lanes, m[i]), 0);
+        assert_int_equal(consumer_lanes_add(lanes, m[i]), 0);
     }
 }
 
@@ -54,12 +54,12 @@ static int tear_down(void **state)
     ack_queue = ack_queue_free(ack_queue);
     for (size_t i = 0; i < 10; i++) {
         if (m[i]) {
-            lanes_remove(lanes, m[i]);
+            consumer_lanes_remove(lanes, m[i]);
             assert_int_equal(m[i]->references, 1);
         }
         m[i] = message_unref(m[i]);
     }
-    lanes = lanes_free(lanes);
+    lanes = consumer_lanes_free(lanes);
     fake_reset();
     return 0;
 }

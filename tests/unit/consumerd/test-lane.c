@@ -5,141 +5,141 @@
 
 #include <stdio.h>
 
-static struct lanes *lanes;
+static struct consumer_lanes *lanes;
 static struct message *m[10];
 
 static void fill(bool by_group, const char *groups)
 {
-    assert_int_equal(lanes_new(by_group, &lanes), 0);
+    assert_int_equal(consumer_lanes_new(by_group, &lanes), 0);
     fake_messages(groups, "h", 0, m);
     for (size_t i = 0; i < strlen(groups); i++)
-        assert_int_equal(lanes_add(lanes, m[i]), 0);
+        assert_int_equal(consumer_lanes_add(lanes, m[i]), 0);
 }
 
 static int tear_down(void **state)
 {
     for (size_t i = 0; i < 10; i++) {
         if (m[i])
-            lanes_remove(lanes, m[i]);
+            consumer_lanes_remove(lanes, m[i]);
         m[i] = message_unref(m[i]);
     }
-    lanes = lanes_free(lanes);
+    lanes = consumer_lanes_free(lanes);
     return 0;
 }
 
 static void groups_go_side_by_side_and_each_in_order(void **state)
 {
     fill(true, "aabbca");
-    assert_ptr_equal(lanes_begin_next(lanes), m[0]);
-    assert_ptr_equal(lanes_begin_next(lanes), m[2]);
-    assert_ptr_equal(lanes_begin_next(lanes), m[4]);
-    assert_null(lanes_begin_next(lanes));
-    lanes_handled(lanes, m[2]);
-    assert_ptr_equal(lanes_begin_next(lanes), m[3]);
-    assert_null(lanes_begin_next(lanes));
-    lanes_handled(lanes, m[0]);
-    assert_ptr_equal(lanes_begin_next(lanes), m[1]);
-    lanes_handled(lanes, m[1]);
-    assert_ptr_equal(lanes_begin_next(lanes), m[5]);
-    assert_null(lanes_begin_next(lanes));
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[0]);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[2]);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[4]);
+    assert_null(consumer_lanes_begin_next(lanes));
+    consumer_lanes_handled(lanes, m[2]);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[3]);
+    assert_null(consumer_lanes_begin_next(lanes));
+    consumer_lanes_handled(lanes, m[0]);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[1]);
+    consumer_lanes_handled(lanes, m[1]);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[5]);
+    assert_null(consumer_lanes_begin_next(lanes));
 }
 
 static void a_standard_queue_knows_no_order(void **state)
 {
     fill(false, "aaa-");
     for (size_t i = 0; i < 4; i++)
-        assert_ptr_equal(lanes_begin_next(lanes), m[i]);
+        assert_ptr_equal(consumer_lanes_begin_next(lanes), m[i]);
     assert_null(lane_after(m[0]));
     assert_null(lane_before(m[1]));
-    lanes_handled(lanes, m[0]);
-    lanes_remove(lanes, m[0]);
-    lanes_remove(lanes, m[1]);
-    assert_null(lanes_begin_next(lanes));
+    consumer_lanes_handled(lanes, m[0]);
+    consumer_lanes_remove(lanes, m[0]);
+    consumer_lanes_remove(lanes, m[1]);
+    assert_null(consumer_lanes_begin_next(lanes));
 }
 
 static void messages_without_a_group_share_a_lane_on_a_fifo_queue(void **state)
 {
     fill(true, "-a--");
-    assert_ptr_equal(lanes_begin_next(lanes), m[0]);
-    assert_ptr_equal(lanes_begin_next(lanes), m[1]);
-    assert_null(lanes_begin_next(lanes));
-    lanes_handled(lanes, m[0]);
-    assert_ptr_equal(lanes_begin_next(lanes), m[2]);
-    assert_null(lanes_begin_next(lanes));
-    lanes_remove(lanes, m[2]);
-    assert_ptr_equal(lanes_begin_next(lanes), m[3]);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[0]);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[1]);
+    assert_null(consumer_lanes_begin_next(lanes));
+    consumer_lanes_handled(lanes, m[0]);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[2]);
+    assert_null(consumer_lanes_begin_next(lanes));
+    consumer_lanes_remove(lanes, m[2]);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[3]);
 }
 
 static void
 one_that_is_returned_is_the_first_of_its_lane_again_and_the_last_of_the_ready(void **state)
 {
     fill(true, "aabc");
-    assert_ptr_equal(lanes_begin_next(lanes), m[0]);
-    lanes_requeue(lanes, m[0]);
-    assert_int_equal(lanes_ready_count(lanes), 3);
-    assert_ptr_equal(lanes_peek(lanes), m[2]);
-    assert_ptr_equal(lanes_begin_next(lanes), m[2]);
-    assert_ptr_equal(lanes_begin_next(lanes), m[3]);
-    assert_ptr_equal(lanes_begin_next(lanes), m[0]);
-    assert_null(lanes_peek(lanes));
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[0]);
+    consumer_lanes_requeue(lanes, m[0]);
+    assert_int_equal(consumer_lanes_ready_count(lanes), 3);
+    assert_ptr_equal(consumer_lanes_peek(lanes), m[2]);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[2]);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[3]);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[0]);
+    assert_null(consumer_lanes_peek(lanes));
 }
 
 static void a_handled_message_stays_among_its_neighbours_until_it_is_removed(void **state)
 {
     fill(true, "aab");
-    assert_ptr_equal(lanes_begin_next(lanes), m[0]);
-    lanes_handled(lanes, m[0]);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[0]);
+    consumer_lanes_handled(lanes, m[0]);
     assert_ptr_equal(lane_before(m[1]), m[0]);
     assert_ptr_equal(lane_after(m[0]), m[1]);
     assert_null(lane_before(m[0]));
     assert_null(lane_after(m[1]));
     assert_null(lane_after(m[2]));
-    lanes_remove(lanes, m[0]);
+    consumer_lanes_remove(lanes, m[0]);
     assert_null(lane_before(m[1]));
     assert_null(lane_after(m[0]));
-    lanes_remove(lanes, m[0]);
+    consumer_lanes_remove(lanes, m[0]);
 }
 
 static void removing_what_is_handled_lets_the_next_begin(void **state)
 {
     fill(true, "aa");
-    assert_ptr_equal(lanes_begin_next(lanes), m[0]);
-    assert_null(lanes_begin_next(lanes));
-    lanes_remove(lanes, m[0]);
-    assert_ptr_equal(lanes_begin_next(lanes), m[1]);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[0]);
+    assert_null(consumer_lanes_begin_next(lanes));
+    consumer_lanes_remove(lanes, m[0]);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[1]);
 }
 
 static void removing_what_is_ready_makes_the_next_ready(void **state)
 {
     fill(true, "aaab");
-    lanes_remove(lanes, m[0]);
-    assert_ptr_equal(lanes_begin_next(lanes), m[3]);
-    assert_ptr_equal(lanes_begin_next(lanes), m[1]);
-    lanes_remove(lanes, m[2]);
-    lanes_handled(lanes, m[1]);
-    assert_null(lanes_begin_next(lanes));
+    consumer_lanes_remove(lanes, m[0]);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[3]);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[1]);
+    consumer_lanes_remove(lanes, m[2]);
+    consumer_lanes_handled(lanes, m[1]);
+    assert_null(consumer_lanes_begin_next(lanes));
 }
 
 static void a_lane_that_has_emptied_begins_anew(void **state)
 {
     fill(true, "ab");
-    assert_ptr_equal(lanes_begin_next(lanes), m[0]);
-    lanes_remove(lanes, m[0]);
-    assert_int_equal(lanes_add(lanes, m[0]), 0);
-    assert_ptr_equal(lanes_begin_next(lanes), m[1]);
-    assert_ptr_equal(lanes_begin_next(lanes), m[0]);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[0]);
+    consumer_lanes_remove(lanes, m[0]);
+    assert_int_equal(consumer_lanes_add(lanes, m[0]), 0);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[1]);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[0]);
 }
 
 static void what_comes_later_waits_behind_what_is_handled(void **state)
 {
     fill(true, "ab");
-    lanes_remove(lanes, m[1]);
-    assert_ptr_equal(lanes_begin_next(lanes), m[0]);
+    consumer_lanes_remove(lanes, m[1]);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[0]);
     m[1]->received = m[0]->received;
-    assert_int_equal(lanes_add(lanes, m[1]), 0);
-    assert_null(lanes_begin_next(lanes));
-    lanes_handled(lanes, m[0]);
-    assert_ptr_equal(lanes_begin_next(lanes), m[1]);
+    assert_int_equal(consumer_lanes_add(lanes, m[1]), 0);
+    assert_null(consumer_lanes_begin_next(lanes));
+    consumer_lanes_handled(lanes, m[0]);
+    assert_ptr_equal(consumer_lanes_begin_next(lanes), m[1]);
 }
 
 static uint64_t chance(uint64_t *seed)
@@ -159,7 +159,7 @@ static void random_runs_keep_the_order_of_each_group(void **state)
     size_t n_added = 0, n_gone = 0;
     int last[26], running[26] = {};
 
-    assert_int_equal(lanes_new(true, &lanes), 0);
+    assert_int_equal(consumer_lanes_new(true, &lanes), 0);
     for (size_t i = 0; i < 26; i++)
         last[i] = -1;
     while (n_gone < N) {
@@ -171,9 +171,9 @@ static void random_runs_keep_the_order_of_each_group(void **state)
 
             snprintf(prefix, sizeof(prefix), "%zu-", n_added);
             fake_messages(group, prefix, 0, &all[n_added]);
-            assert_int_equal(lanes_add(lanes, all[n_added++]), 0);
+            assert_int_equal(consumer_lanes_add(lanes, all[n_added++]), 0);
         }
-        next = lanes_begin_next(lanes);
+        next = consumer_lanes_begin_next(lanes);
         if (next) {
             int group = next->received->group_id[0] - 'a',
                 number = atoi(next->received->message_id);
@@ -192,11 +192,11 @@ static void random_runs_keep_the_order_of_each_group(void **state)
             running[all[i]->received->group_id[0] - 'a']--;
             handled[i] = true;
             if (chance(&seed) % 2) {
-                lanes_handled(lanes, all[i]);
+                consumer_lanes_handled(lanes, all[i]);
                 continue;
             }
         }
-        lanes_remove(lanes, all[i]);
+        consumer_lanes_remove(lanes, all[i]);
         gone[i] = true;
         n_gone++;
     }

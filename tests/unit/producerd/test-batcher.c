@@ -8,7 +8,7 @@ enum { MAX_MESSAGES = 200 };
 
 /* A supply that hands out `n_ready` messages, then says `after`. */
 struct fixture {
-    struct lanes *lanes;
+    struct producer_lanes *lanes;
     struct batcher *batcher;
     struct source_message sources[MAX_MESSAGES];
     struct outgoing_message messages[MAX_MESSAGES];
@@ -32,19 +32,19 @@ static enum batcher_supply supply(void *userdata)
     f->sources[i].message.group_id = groups[i % f->n_groups];
     f->messages[i] = (struct outgoing_message){.source = &f->sources[i], .bytes = f->bytes};
     f->n++;
-    lanes_add(f->lanes, &f->messages[i]);
+    producer_lanes_add(f->lanes, &f->messages[i]);
     return SUPPLY_ADDED;
 }
 
-static struct fixture *set_up(enum lanes_kind kind, unsigned size_max, uint64_t linger_usec,
-                              uint64_t rate_limit)
+static struct fixture *set_up(enum producer_lanes_kind kind, unsigned size_max,
+                              uint64_t linger_usec, uint64_t rate_limit)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
     f->n_groups = 16;
     f->bytes = 100;
     f->after = SUPPLY_LATER;
-    assert_int_equal(lanes_new(kind, MAX_MESSAGES, &f->lanes), 0);
+    assert_int_equal(producer_lanes_new(kind, MAX_MESSAGES, &f->lanes), 0);
     assert_int_equal(batcher_new(
                          &(struct batcher_options){
                              .lanes = f->lanes,
@@ -62,7 +62,7 @@ static struct fixture *set_up(enum lanes_kind kind, unsigned size_max, uint64_t 
 static void fixture_free_cleanup(struct fixture **f)
 {
     batcher_free((*f)->batcher);
-    lanes_free((*f)->lanes);
+    producer_lanes_free((*f)->lanes);
     free(*f);
 }
 
@@ -93,7 +93,7 @@ static void assert_waits(struct fixture *f, uint64_t now, uint64_t until)
 static void done(struct fixture *f, const struct batch *batch)
 {
     for (size_t i = 0; i < batch->n; i++)
-        lanes_done(f->lanes, batch->messages[i]);
+        producer_lanes_done(f->lanes, batch->messages[i]);
 }
 
 static void batches_are_filled_to_their_size(void **state)
@@ -309,7 +309,7 @@ static void message_that_needs_own_request_shares_no_batch(void **state)
     batch = BATCH(f, 1, 0, 1, 2, 3);
     for (size_t i = batch.n; i-- > 0;) {
         batch.messages[i]->needs_own_request = true;
-        lanes_retry(f->lanes, batch.messages[i], 0);
+        producer_lanes_retry(f->lanes, batch.messages[i], 0);
     }
     batch = BATCH(f, 2, 1);
     f->n_ready = 5;
@@ -326,8 +326,8 @@ static void delayed_lanes_are_waited_for(void **state)
 
     f->n_ready = 2;
     batch = BATCH(f, 1, 0, 1);
-    lanes_retry(f->lanes, batch.messages[1], 700);
-    lanes_retry(f->lanes, batch.messages[0], 500);
+    producer_lanes_retry(f->lanes, batch.messages[1], 700);
+    producer_lanes_retry(f->lanes, batch.messages[0], 500);
     assert_waits(f, 2, 500);
     BATCH(f, 600, 0);
     assert_waits(f, 699, 700);

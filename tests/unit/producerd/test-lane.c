@@ -8,24 +8,24 @@ enum { MAX_MESSAGES = 64 };
 
 /* Messages "a0", "a1", "b0", ...: the letters are the group, the number the position in it. */
 struct fixture {
-    struct lanes *lanes;
+    struct producer_lanes *lanes;
     struct source_message sources[MAX_MESSAGES];
     char groups[MAX_MESSAGES][8];
     struct outgoing_message messages[MAX_MESSAGES];
     size_t n;
 };
 
-static struct fixture *set_up(enum lanes_kind kind)
+static struct fixture *set_up(enum producer_lanes_kind kind)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
-    assert_int_equal(lanes_new(kind, MAX_MESSAGES, &f->lanes), 0);
+    assert_int_equal(producer_lanes_new(kind, MAX_MESSAGES, &f->lanes), 0);
     return f;
 }
 
 static void tear_down(struct fixture *f)
 {
-    lanes_free(f->lanes);
+    producer_lanes_free(f->lanes);
     free(f);
 }
 
@@ -46,7 +46,7 @@ static void add(struct fixture *f, const char *names)
         source->message.group_id = f->groups[f->n];
         source->id = names;
         f->messages[f->n] = (struct outgoing_message){.source = source};
-        lanes_add(f->lanes, &f->messages[f->n++]);
+        producer_lanes_add(f->lanes, &f->messages[f->n++]);
         names += size + (names[size] == ' ');
     }
 }
@@ -62,29 +62,29 @@ static struct outgoing_message *find(struct fixture *f, const char *name)
 
 static void assert_takes(struct fixture *f, const char *name)
 {
-    struct outgoing_message *m = lanes_peek(f->lanes);
+    struct outgoing_message *m = producer_lanes_peek(f->lanes);
 
     assert_non_null(m);
     assert_memory_equal(m->source->id, name, strlen(name));
-    lanes_take(f->lanes, m);
+    producer_lanes_take(f->lanes, m);
 }
 
 static void assert_takes_none(struct fixture *f)
 {
-    assert_null(lanes_peek(f->lanes));
+    assert_null(producer_lanes_peek(f->lanes));
 }
 
 static void done(struct fixture *f, const char *name)
 {
     struct outgoing_message *m = find(f, name);
 
-    lanes_done(f->lanes, m);
+    producer_lanes_done(f->lanes, m);
     m->source = NULL;
 }
 
 static void again(struct fixture *f, const char *name, uint64_t due_usec)
 {
-    lanes_retry(f->lanes, find(f, name), due_usec);
+    producer_lanes_retry(f->lanes, find(f, name), due_usec);
 }
 
 static void strict_lane_has_one_message_outstanding(void **state)
@@ -147,10 +147,10 @@ static void retried_message_comes_first_after_its_delay(void **state)
 
     add(f, "a0 a1 b0 b1");
     assert_takes(f, "a0");
-    assert_int_equal(lanes_due_usec(f->lanes), USEC_INFINITY);
+    assert_int_equal(producer_lanes_due_usec(f->lanes), USEC_INFINITY);
     again(f, "a0", 100);
-    assert_int_equal(lanes_due_usec(f->lanes), 100);
-    assert_int_equal(lanes_n_delayed(f->lanes), 1);
+    assert_int_equal(producer_lanes_due_usec(f->lanes), 100);
+    assert_int_equal(producer_lanes_n_delayed(f->lanes), 1);
     add(f, "a2");
 
     /* The others go on. */
@@ -159,11 +159,11 @@ static void retried_message_comes_first_after_its_delay(void **state)
     assert_takes(f, "b1");
     done(f, "b1");
     assert_takes_none(f);
-    lanes_wake(f->lanes, 99);
+    producer_lanes_wake(f->lanes, 99);
     assert_takes_none(f);
-    lanes_wake(f->lanes, 100);
-    assert_int_equal(lanes_due_usec(f->lanes), USEC_INFINITY);
-    assert_int_equal(lanes_n_delayed(f->lanes), 0);
+    producer_lanes_wake(f->lanes, 100);
+    assert_int_equal(producer_lanes_due_usec(f->lanes), USEC_INFINITY);
+    assert_int_equal(producer_lanes_n_delayed(f->lanes), 0);
     assert_takes(f, "a0");
     assert_takes_none(f);
     done(f, "a0");
@@ -197,14 +197,14 @@ static void delayed_lanes_wake_in_order_of_their_times(void **state)
     again(f, "b0", 100);
     again(f, "c0", 200);
     again(f, "d0", 200);
-    assert_int_equal(lanes_due_usec(f->lanes), 100);
-    lanes_wake(f->lanes, 200);
-    assert_int_equal(lanes_due_usec(f->lanes), 300);
+    assert_int_equal(producer_lanes_due_usec(f->lanes), 100);
+    producer_lanes_wake(f->lanes, 200);
+    assert_int_equal(producer_lanes_due_usec(f->lanes), 300);
     assert_takes(f, "b0");
     assert_takes(f, "c0");
     assert_takes(f, "d0");
     assert_takes_none(f);
-    lanes_wake(f->lanes, 1000);
+    producer_lanes_wake(f->lanes, 1000);
     assert_takes(f, "a0");
 }
 
@@ -220,13 +220,13 @@ static void batch_lane_gives_several_messages_in_order(void **state)
     /* More of them may come as long as the batch is open. */
     add(f, "a3 b1");
     assert_takes(f, "a3");
-    lanes_seal(f->lanes);
+    producer_lanes_seal(f->lanes);
     assert_takes_none(f);
     add(f, "a4");
     assert_takes_none(f);
     done(f, "b0");
     assert_takes(f, "b1");
-    lanes_seal(f->lanes);
+    producer_lanes_seal(f->lanes);
     done(f, "a0");
     done(f, "a1");
     done(f, "a3");
@@ -244,14 +244,14 @@ static void failed_batch_messages_are_retried_in_order_first(void **state)
     assert_takes(f, "a1");
     assert_takes(f, "a2");
     assert_takes(f, "a3");
-    lanes_seal(f->lanes);
+    producer_lanes_seal(f->lanes);
     done(f, "a0");
     done(f, "a2");
     again(f, "a3", 50);
     assert_takes_none(f);
     again(f, "a1", 40);
-    assert_int_equal(lanes_due_usec(f->lanes), 50);
-    lanes_wake(f->lanes, 50);
+    assert_int_equal(producer_lanes_due_usec(f->lanes), 50);
+    producer_lanes_wake(f->lanes, 50);
     assert_takes(f, "a1");
     assert_takes(f, "a3");
     assert_takes(f, "a4");
@@ -269,7 +269,7 @@ static void unordered_messages_all_go_at_once(void **state)
     assert_takes_none(f);
     again(f, "a1", 10);
     done(f, "a0");
-    lanes_wake(f->lanes, 10);
+    producer_lanes_wake(f->lanes, 10);
     assert_takes(f, "a1");
     done(f, "a1");
     done(f, "b0");
@@ -303,18 +303,18 @@ static void random_events_keep_the_order_of_each_lane(void **state)
             f->sources[place].id = names[place];
             f->sources[place].message.group_id = f->groups[place];
             f->messages[place] = (struct outgoing_message){.source = &f->sources[place]};
-            lanes_add(f->lanes, &f->messages[place]);
+            producer_lanes_add(f->lanes, &f->messages[place]);
             n++;
             break;
         case 1:
-            lanes_wake(f->lanes, now);
-            m = lanes_peek(f->lanes);
+            producer_lanes_wake(f->lanes, now);
+            m = producer_lanes_peek(f->lanes);
             if (!m)
                 break;
             g = (unsigned)atoi(m->source->message.group_id + 1);
             assert_null(out[g]);
             assert_int_equal(atoi(m->source->id), sent[g]);
-            lanes_take(f->lanes, m);
+            producer_lanes_take(f->lanes, m);
             out[g] = m;
             break;
         default:
@@ -322,10 +322,10 @@ static void random_events_keep_the_order_of_each_lane(void **state)
                 break;
             m = TAKE(out[g]);
             if (rand_r(&seed) % 3 == 0) {
-                lanes_retry(f->lanes, m, now + (uint64_t)rand_r(&seed) % 20);
+                producer_lanes_retry(f->lanes, m, now + (uint64_t)rand_r(&seed) % 20);
                 break;
             }
-            lanes_done(f->lanes, m);
+            producer_lanes_done(f->lanes, m);
             m->source = NULL;
             sent[g]++;
             total++;

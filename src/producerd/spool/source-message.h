@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A message as a source yields it. */
+/* A message as a source yields it (source.h). It is defined here because each message of the spool
+ * begins with one. */
 #pragma once
 
 #include "sqs/message.h"
