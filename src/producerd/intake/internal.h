@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The intake's state, and what its files share. A file uses only files below it: intake.c (serves
- * connections), acceptor.c (accepts them), connection-set.c (moves and counts them). */
+/* The intake's state, and what its files share. A file uses only files below it: intake.c (starts,
+ * stops, and runs the dispatches), serve.c (answers connections), acceptor.c (accepts them),
+ * connection-set.c (moves and counts them). */
 #pragma once
 
 #include "util/clock.h"
@@ -11,7 +12,8 @@
 #include "util/timer.h"
 
 enum {
-    INTAKE_OTHER_FILES = 64, /* files that the daemon opens besides connections */
+    INTAKE_OTHER_FILES = 64,  /* files that the daemon opens besides connections */
+    INTAKE_ERROR_BYTES = 256, /* of the text of an error */
 };
 
 #define INTAKE_TICK_USEC USEC_PER_SEC
@@ -71,6 +73,17 @@ void intake_set_events(struct intake *i, struct connection *c, uint32_t events);
 
 /* Closes and frees a connection. */
 void intake_close(struct intake *i, struct connection *c);
+
+/* --- serve.c --- */
+
+/* Serves each ready connection once. */
+void intake_serve_ready(struct intake *i);
+
+/* Wakes the connection that has waited longest, when there is memory for it. */
+void intake_wake_waiting(struct intake *i);
+
+/* Appends an error to the connection's replies. On failure the connection is broken. */
+void intake_answer_error(struct connection *c, const char *error, bool is_temporary);
 
 /* --- acceptor.c --- */
 
