@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "aws/settings.h"
+#include "daemon/command-output.h"
 #include "daemon/config-override.h"
 #include "daemon/exposed-keys.h"
 #include "daemon/instance.h"
@@ -84,22 +85,13 @@ static const char help[] =
 
 /* ---- Standard output ---- */
 
-int arguments_print(const char *text)
-{
-    if (fputs(text, stdout) == EOF || fflush(stdout) == EOF) {
-        fprintf(stderr, "cannot write to standard output: %m\n");
-        return EX_IOERR;
-    }
-    return EX_OK;
-}
-
 static int print_buffer(const struct buffer *b)
 {
     if (b->error < 0) {
         fprintf(stderr, "cannot print: %s\n", strerror(-b->error));
         return EX_OSERR;
     }
-    return arguments_print(buffer_string(b));
+    return command_print(buffer_string(b));
 }
 
 int arguments_print_help(const struct program *program)
@@ -239,18 +231,6 @@ static bool parse(const struct program *program, int argc, char **argv, struct a
 
 /* ---- The configuration ---- */
 
-static int config_refused(const char *path, const char *error)
-{
-    log_write(LOG_ERR, MESSAGE_ID_CONFIG_INVALID, LOG_FIELDS({"SQS_CONFIG_FILE", path}), "%s",
-              error ? error : "The configuration cannot be used.");
-    return EX_CONFIG;
-}
-
-int arguments_config_refused(const char *error)
-{
-    return config_refused(NULL, error);
-}
-
 /* EX_OK with `*ret`, or the exit status after a line in the log. */
 static int load(struct config_sources *sources, struct config **ret)
 {
@@ -259,7 +239,7 @@ static int load(struct config_sources *sources, struct config **ret)
     int r = config_load(sources, ret, &path, &error);
 
     if (r > 0)
-        return config_refused(path, error);
+        return command_config_refused(path, error);
     if (r < 0) {
         log_write(LOG_ERR, MESSAGE_ID_START_FAILED, LOG_NO_FIELDS, "Cannot start: %s",
                   strerror(-r));
@@ -345,7 +325,7 @@ static int check(const struct program *program, const struct config_sources *sou
     if (r > 0) {
         config_append_place(&b, config, error ? error : "");
         buffer_printf(&b, ": %s", error ? error : "no endpoint");
-        return config_refused(NULL, buffer_string(&b));
+        return command_config_refused(NULL, buffer_string(&b));
     }
     if (r < 0) {
         log_error("Cannot check the configuration: %s.", strerror(-r));

@@ -45,10 +45,6 @@ enum { ARGUMENTS_E_EXIT = 1 };
 int arguments_read(const struct program *program, int argc, char **argv, struct config **ret,
                    struct config_sources *ret_sources, int *ret_exit_status);
 
-/* For a core that refuses its configuration: logs the line as an error of the configuration and
- * returns EX_CONFIG. `error` may be NULL. */
-int arguments_config_refused(const char *error);
-
 /* ---- For other usages of a program ---- */
 
 /* Reads the next option. Returns its `val`, with its value in `optarg`; -1 when there are no more
@@ -66,7 +62,3 @@ int arguments_usage_error(const struct program *program, const char *what, const
 /* Print what --help and --version show. Return EX_OK, EX_IOERR or EX_OSERR. */
 int arguments_print_help(const struct program *program);
 int arguments_print_version(const struct program *program);
-
-/* Writes all of the text to standard output and returns EX_OK. On an error, for example a full
- * disk, writes a line to standard error and returns EX_IOERR. */
-int arguments_print(const char *text);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/main.h"
 
+#include "daemon/command-output.h"
 #include "daemon/message-ids.h"
 #include "util/log.h"
 
@@ -25,7 +26,7 @@ static int run(struct service *service, const struct daemon_core *core, const st
     if (r < 0)
         return cannot_start(r, error);
     if (r > 0)
-        return arguments_config_refused(error);
+        return command_config_refused(NULL, error);
     status = service_run(service);
     core->free(state);
     return status;

@@ -9,10 +9,11 @@
 #include <stdio.h>
 #include <sysexits.h>
 
-#include "daemon/arguments.h"
+#include "daemon/command-output.h"
 #include "daemon/failure.h"
 #include "daemon/prober.h"
 #include "daemon/queue-client.h"
+#include "util/log.h"
 
 enum {
     LINE_MAX_BYTES = 4096,
@@ -53,7 +54,7 @@ static void say(struct check *c, const char *format, ...)
     vsnprintf(line, sizeof(line), format, ap);
     va_end(ap);
     buffer_printf(&b, "%s\n", line);
-    set_status(c, arguments_print(buffer_string(&b)));
+    set_status(c, command_print(buffer_string(&b)));
 }
 
 static void end(struct check *c)
@@ -255,7 +256,7 @@ static void run(struct check *c)
     int r = set_up(c, &error);
 
     if (r > 0) {
-        c->status = arguments_config_refused(error);
+        c->status = command_config_refused(NULL, error);
         return;
     }
     if (r >= 0) {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/config-load.h"
+#include "daemon/command-output.h"
 #include "daemon/instance.h"
 #include "producerd/submit/arguments.h"
 #include "producerd/submit/client.h"
@@ -193,7 +194,7 @@ static int submit(struct submit_call *call, struct peer peer)
     if (status != EX_OK)
         return status;
     snprintf(id, sizeof(id), "%s\n", reply->id ? reply->id : "?");
-    return arguments_print(id);
+    return command_print(id);
 }
 
 /* ---- Rejected messages ---- */
@@ -227,7 +228,7 @@ static int print_list(struct peer peer, struct buffer *list)
 
     if (peer.offline)
         submit_offline_close(peer.offline);
-    status = arguments_print(buffer_string(list));
+    status = command_print(buffer_string(list));
     buffer_reset(list);
     return status;
 }
@@ -277,7 +278,7 @@ static int print_changed(const struct submit_call *call, size_t n)
              call->command == SUBMISSION_RETRY
                  ? n == 1 ? "waits to be sent again" : "wait to be sent again"
                  : "dropped");
-    return arguments_print(text);
+    return command_print(text);
 }
 
 static int change_rejected(const struct submit_call *call, struct peer peer)

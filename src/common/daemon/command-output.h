@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* What a program says before it exits, and the exit status that goes with it. */
+#pragma once
+
+/* Writes all of the text to standard output and returns EX_OK. On an error, for example a full
+ * disk, writes a line to standard error and returns EX_IOERR. */
+int command_print(const char *text);
+
+/* Logs the line as an error of the configuration and returns EX_CONFIG. `path` names the file, for
+ * the journal's field; NULL: none. `error` may be NULL. */
+int command_config_refused(const char *path, const char *error);
