@@ -58,7 +58,7 @@ static void operation_name_is_that_of_its_enumerator(void **state)
 #undef OPERATION
 
     assert_int_equal(ARRAY_SIZE(enumerators), SQS_N_OPERATIONS);
-    for (int i = 0; i < SQS_N_OPERATIONS; i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(enumerators); i++) {
         char expected[64];
 
         camel_case(enumerators[i], expected);
