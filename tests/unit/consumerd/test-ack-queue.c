@@ -75,7 +75,7 @@ static void dispatch(void)
     assert_int_equal(ack_queue_dispatch(ack_queue), 0);
 }
 
-static void without_a_linger_those_ready_at_once_share_a_request(void **state)
+static void entries_without_a_linger_share_a_request_when_ready_at_once(void **state)
 {
     set_up("abcd", ACK_DELETE, 0);
     add(0, 3);
@@ -151,7 +151,7 @@ static void deletes_of_a_lane_go_in_order(void **state)
     assert_non_null(strstr(fake_request(2), "h1"));
 }
 
-static void a_lane_shares_a_batch_but_not_two(void **state)
+static void lane_shares_a_batch_but_not_two(void **state)
 {
     set_up("aaab", ACK_DELETE, 10 * MSEC);
     add(0, 2);
@@ -180,7 +180,7 @@ static void a_lane_shares_a_batch_but_not_two(void **state)
     assert_non_null(strstr(fake_request(3), "h2"));
 }
 
-static void an_entry_that_failed_is_tried_again_later_and_later(void **state)
+static void entry_that_failed_is_tried_again_later_and_later(void **state)
 {
     uint64_t waited[3];
 
@@ -264,7 +264,7 @@ static void receipt_handle_expired_ends_the_message(void **state)
     assert_int_equal(outcomes[1], ACK_REFUSED);
 }
 
-static void nothing_is_sent_for_a_lease_that_has_ended(void **state)
+static void entry_whose_lease_has_ended_is_not_sent(void **state)
 {
     set_up("abc", ACK_DELETE, SEC);
     add(0, 3);
@@ -278,7 +278,7 @@ static void nothing_is_sent_for_a_lease_that_has_ended(void **state)
     assert_int_equal(ack_queue_count(ack_queue), 2);
 }
 
-static void a_repeated_attempt_leaves_out_ended_leases(void **state)
+static void repeated_attempt_leaves_out_ended_leases(void **state)
 {
     set_up("abc", ACK_DELETE, 1);
     add(0, 3);
@@ -299,7 +299,7 @@ static void a_repeated_attempt_leaves_out_ended_leases(void **state)
     assert_int_equal(outcomes[2], ACK_OK);
 }
 
-static void a_repeated_attempt_ends_when_all_leases_have(void **state)
+static void repeated_attempt_ends_when_all_leases_have(void **state)
 {
     set_up("ab", ACK_DELETE, 1);
     add(0, 2);
@@ -312,7 +312,7 @@ static void a_repeated_attempt_ends_when_all_leases_have(void **state)
     assert_int_equal(ack_queue_count(ack_queue), 0);
 }
 
-static void a_first_attempt_that_had_to_wait_leaves_out_ended_leases(void **state)
+static void first_attempt_that_had_to_wait_leaves_out_ended_leases(void **state)
 {
     set_up("ab", ACK_DELETE, 0);
     add(0, 2);
@@ -341,7 +341,7 @@ static void message_is_removed_unless_its_request_is_under_way(void **state)
     assert_int_equal(ack_queue_count(ack_queue), 0);
 }
 
-static void the_number_of_requests_is_bounded(void **state)
+static void number_of_requests_is_bounded(void **state)
 {
     struct message *many[SQS_BATCH_MAX * (ACK_QUEUE_REQUESTS_MAX + 6)] = {NULL};
 
@@ -457,21 +457,22 @@ static void delete_does_not_wait_for_a_renewal(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(without_a_linger_those_ready_at_once_share_a_request, tear_down),
+        cmocka_unit_test_teardown(entries_without_a_linger_share_a_request_when_ready_at_once,
+                                  tear_down),
         cmocka_unit_test_teardown(delete_waits_for_others_no_longer_than_its_linger, tear_down),
         cmocka_unit_test_teardown(ten_messages_are_sent_without_linger, tear_down),
         cmocka_unit_test_teardown(deletes_of_a_lane_go_in_order, tear_down),
-        cmocka_unit_test_teardown(a_lane_shares_a_batch_but_not_two, tear_down),
-        cmocka_unit_test_teardown(an_entry_that_failed_is_tried_again_later_and_later, tear_down),
+        cmocka_unit_test_teardown(lane_shares_a_batch_but_not_two, tear_down),
+        cmocka_unit_test_teardown(entry_that_failed_is_tried_again_later_and_later, tear_down),
         cmocka_unit_test_teardown(throttling_waits_longer, tear_down),
         cmocka_unit_test_teardown(receipt_handle_expired_ends_the_message, tear_down),
-        cmocka_unit_test_teardown(nothing_is_sent_for_a_lease_that_has_ended, tear_down),
-        cmocka_unit_test_teardown(a_repeated_attempt_leaves_out_ended_leases, tear_down),
-        cmocka_unit_test_teardown(a_repeated_attempt_ends_when_all_leases_have, tear_down),
-        cmocka_unit_test_teardown(a_first_attempt_that_had_to_wait_leaves_out_ended_leases,
+        cmocka_unit_test_teardown(entry_whose_lease_has_ended_is_not_sent, tear_down),
+        cmocka_unit_test_teardown(repeated_attempt_leaves_out_ended_leases, tear_down),
+        cmocka_unit_test_teardown(repeated_attempt_ends_when_all_leases_have, tear_down),
+        cmocka_unit_test_teardown(first_attempt_that_had_to_wait_leaves_out_ended_leases,
                                   tear_down),
         cmocka_unit_test_teardown(message_is_removed_unless_its_request_is_under_way, tear_down),
-        cmocka_unit_test_teardown(the_number_of_requests_is_bounded, tear_down),
+        cmocka_unit_test_teardown(number_of_requests_is_bounded, tear_down),
         cmocka_unit_test_teardown(request_that_cannot_be_sent_is_sent_later, tear_down),
         cmocka_unit_test(during_a_stop_several_attempts_have_their_time_before_its_end),
         cmocka_unit_test_teardown(during_a_stop_nothing_waits_for_others, tear_down),

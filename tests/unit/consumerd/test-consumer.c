@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "consumer-fixture.h"
 
-static void a_busy_group_leaves_the_free_places_to_others(void **state)
+static void busy_group_leaves_free_slots_to_others(void **state)
 {
     start(true);
     deliver("aaaaaaaaaa", "a");
@@ -38,7 +38,7 @@ static void messages_in_flight_are_bounded(void **state)
     assert_int_equal(poll_under_way(), SIZE_MAX);
 }
 
-static void what_is_ready_takes_the_place_it_will_get(void **state)
+static void message_that_may_be_begun_takes_its_slot(void **state)
 {
     config.consumer.concurrency = 2;
     start(true);
@@ -57,7 +57,7 @@ static void standard_queue_messages_in_flight_are_those_handled(void **state)
     assert_int_equal(poll_under_way(), SIZE_MAX);
 }
 
-static void what_replies_bring_is_begun_without_a_round_of_the_loop(void **state)
+static void messages_of_a_reply_are_begun_without_a_round_of_the_loop(void **state)
 {
     start(false);
     fake_replied(); /* to something else */
@@ -78,7 +78,7 @@ static void what_replies_bring_is_begun_without_a_round_of_the_loop(void **state
     assert_int_equal(fake_n_open(), 2);
 }
 
-static void what_is_handled_at_once_needs_no_second_round(void **state)
+static void message_handled_at_once_needs_no_second_round(void **state)
 {
     is_done_at_once = true;
     start(true);
@@ -90,7 +90,7 @@ static void what_is_handled_at_once_needs_no_second_round(void **state)
     assert_int_equal(fake_n_open(), 2);
 }
 
-static void nothing_is_begun_after_the_end(void **state)
+static void consumer_that_has_ended_begins_nothing(void **state)
 {
     config.consumer.exit_after_empty_receives = 1;
     start(true);
@@ -137,7 +137,7 @@ static void bytes_in_flight_are_bounded(void **state)
     assert_int_equal(fake_held_bytes, 44 * MIB);
 }
 
-static void a_message_larger_than_the_memory_is_received_alone(void **state)
+static void message_larger_than_the_memory_is_received_alone(void **state)
 {
     start(true);
     is_done_at_once = true;
@@ -150,7 +150,7 @@ static void a_message_larger_than_the_memory_is_received_alone(void **state)
 }
 
 /* The queue only seems to be empty. */
-static void what_waits_for_its_retry_keeps_empty_receives_from_counting(void **state)
+static void message_that_waits_for_its_retry_keeps_empty_receives_from_counting(void **state)
 {
     size_t release;
 
@@ -176,7 +176,7 @@ static void what_waits_for_its_retry_keeps_empty_receives_from_counting(void **s
     assert_int_equal(sd_event_get_state(service_event(service)), SD_EVENT_FINISHED);
 }
 
-static void a_lost_reply_keeps_empty_receives_from_counting(void **state)
+static void lost_reply_keeps_empty_receives_from_counting(void **state)
 {
     config.consumer.exit_after_empty_receives = 1;
     start(false);
@@ -192,7 +192,7 @@ static void a_lost_reply_keeps_empty_receives_from_counting(void **state)
     assert_int_equal(poll_under_way(), SIZE_MAX);
 }
 
-static void a_receive_waits_no_longer_than_a_stop_can_wait_for_it(void **state)
+static void receive_waits_no_longer_than_a_stop_can_wait_for_it(void **state)
 {
     static const struct {
         unsigned stop_sec, wait_sec;
@@ -242,7 +242,7 @@ static void stop_with_two_receives(bool is_fifo)
 }
 
 /* It would come to the other receive, be released again, and be received once more. */
-static void at_a_stop_a_message_is_released_when_no_receive_is_under_way(void **state)
+static void stop_releases_a_message_when_no_receive_is_under_way(void **state)
 {
     stop_with_two_receives(true);
     deliver("a", "a");
@@ -262,7 +262,7 @@ static void finish_all(enum handler_outcome outcome)
     settle_down();
 }
 
-static void at_a_stop_what_was_not_reached_is_released_when_no_receive_is_under_way(void **state)
+static void stop_releases_what_was_not_reached_when_no_receive_is_under_way(void **state)
 {
     config.consumer.receivers = 2;
     config.consumer.concurrency = 40;
@@ -308,13 +308,13 @@ static void assert_lease_counts_from(uint64_t sent_usec)
     assert_int_equal(n_extensions(), 1);
 }
 
-static void a_lease_counts_from_before_its_receive_went_out(void **state)
+static void lease_counts_from_before_its_receive_went_out(void **state)
 {
     start(true);
     assert_lease_counts_from(fake_now_usec);
 }
 
-static void a_lease_counts_from_the_attempt_that_brought_it(void **state)
+static void lease_counts_from_the_attempt_that_brought_it(void **state)
 {
     start(true);
     fake_now_usec += 5 * SEC;
@@ -331,7 +331,7 @@ static bool asks_for(const char *name, unsigned value)
     return strstr(fake_request(poll_under_way()), text);
 }
 
-static void a_visibility_timeout_that_was_lowered_is_kept_to(void **state)
+static void visibility_timeout_that_was_lowered_is_kept_to(void **state)
 {
     fake_attributes.visibility_timeout_sec = 60;
     start(true);
@@ -348,7 +348,7 @@ static void a_visibility_timeout_that_was_lowered_is_kept_to(void **state)
     assert_int_equal(fake_count_lines("leased for"), 1);
 }
 
-static void a_visibility_timeout_that_is_set_is_not_the_queues(void **state)
+static void visibility_timeout_that_is_set_is_not_the_queues(void **state)
 {
     config.consumer.visibility_timeout_usec = 40 * SEC;
     start(true);
@@ -417,7 +417,7 @@ static void pass(uint64_t usec)
     settle_down();
 }
 
-static void near_a_stops_end_messages_are_released_whatever_is_received(void **state)
+static void stop_near_its_end_releases_messages_though_it_receives(void **state)
 {
     config.consumer.visibility_timeout_usec = 300 * SEC;
     stop_with_two_receives(false);
@@ -433,7 +433,7 @@ static const struct handler_ops logging_ops = {fake_run, fake_cancel, fake_aband
                                                fake_handler_free, .waits_for_log = true};
 
 /* Handlers whose work is more than a line have the stop's time. */
-static void at_a_stop_what_waits_for_the_log_is_soon_released(void **state)
+static void stop_soon_releases_what_waits_for_the_log(void **state)
 {
     start_with(&logging_ops);
     deliver("ab", "a");
@@ -458,7 +458,7 @@ static void at_a_stop_what_waits_for_the_log_is_soon_released(void **state)
 }
 
 /* SQS could give it to that receive, which counts on the way to the dead-letter queue. */
-static void at_a_stop_what_waits_for_the_log_is_kept_while_a_receive_is_under_way(void **state)
+static void stop_keeps_what_waits_for_the_log_while_a_receive_is_under_way(void **state)
 {
     start_with(&logging_ops);
     deliver("ab", "a");
@@ -475,7 +475,7 @@ static void at_a_stop_what_waits_for_the_log_is_kept_while_a_receive_is_under_wa
     assert_true(fake_forget_line("The log takes no lines: releasing 2 messages"));
 }
 
-static void the_start_says_what_is_at_work(void **state)
+static void start_logs_queue_handler_and_keys(void **state)
 {
     static const struct handler_ops ops = {fake_run, fake_cancel, fake_abandon, fake_handler_free};
     static struct handler handler = {&ops, "/bin/true"};
@@ -492,7 +492,7 @@ static void the_start_says_what_is_at_work(void **state)
                                        "keys from the test.");
 }
 
-static void a_minute_in_which_messages_come_has_a_line_and_an_idle_one_none(void **state)
+static void minute_with_messages_has_a_line_and_an_idle_one_none(void **state)
 {
     start(false);
     pass(300 * SEC);
@@ -511,7 +511,7 @@ static void a_minute_in_which_messages_come_has_a_line_and_an_idle_one_none(void
     assert_int_equal(fake_count_lines(" s: 3 received, 0 deleted, 1 failed"), 1);
 }
 
-static void the_end_tells_the_totals(void **state)
+static void end_logs_the_totals(void **state)
 {
     is_done_at_once = true;
     config.consumer.exit_after_empty_receives = 1;
@@ -530,33 +530,33 @@ static void the_end_tells_the_totals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_busy_group_leaves_the_free_places_to_others),
+        TEST(busy_group_leaves_free_slots_to_others),
         TEST(groups_as_deep_as_can_be_get_all_places_and_no_more),
         TEST(messages_in_flight_are_bounded),
-        TEST(what_is_ready_takes_the_place_it_will_get),
+        TEST(message_that_may_be_begun_takes_its_slot),
         TEST(standard_queue_messages_in_flight_are_those_handled),
-        TEST(what_replies_bring_is_begun_without_a_round_of_the_loop),
-        TEST(what_is_handled_at_once_needs_no_second_round),
-        TEST(nothing_is_begun_after_the_end),
+        TEST(messages_of_a_reply_are_begun_without_a_round_of_the_loop),
+        TEST(message_handled_at_once_needs_no_second_round),
+        TEST(consumer_that_has_ended_begins_nothing),
         TEST(bytes_in_flight_are_bounded),
-        TEST(a_message_larger_than_the_memory_is_received_alone),
-        TEST(what_waits_for_its_retry_keeps_empty_receives_from_counting),
-        TEST(a_lost_reply_keeps_empty_receives_from_counting),
-        TEST(a_receive_waits_no_longer_than_a_stop_can_wait_for_it),
-        TEST(at_a_stop_a_message_is_released_when_no_receive_is_under_way),
-        TEST(at_a_stop_what_was_not_reached_is_released_when_no_receive_is_under_way),
-        TEST(near_a_stops_end_messages_are_released_whatever_is_received),
-        TEST(a_lease_counts_from_before_its_receive_went_out),
-        TEST(a_lease_counts_from_the_attempt_that_brought_it),
-        TEST(a_visibility_timeout_that_was_lowered_is_kept_to),
-        TEST(a_visibility_timeout_that_is_set_is_not_the_queues),
+        TEST(message_larger_than_the_memory_is_received_alone),
+        TEST(message_that_waits_for_its_retry_keeps_empty_receives_from_counting),
+        TEST(lost_reply_keeps_empty_receives_from_counting),
+        TEST(receive_waits_no_longer_than_a_stop_can_wait_for_it),
+        TEST(stop_releases_a_message_when_no_receive_is_under_way),
+        TEST(stop_releases_what_was_not_reached_when_no_receive_is_under_way),
+        TEST(stop_near_its_end_releases_messages_though_it_receives),
+        TEST(lease_counts_from_before_its_receive_went_out),
+        TEST(lease_counts_from_the_attempt_that_brought_it),
+        TEST(visibility_timeout_that_was_lowered_is_kept_to),
+        TEST(visibility_timeout_that_is_set_is_not_the_queues),
         TEST(memory_shortage_is_waited_out),
         TEST(watchdog_finds_no_stall_idle_or_busy),
-        TEST(at_a_stop_what_waits_for_the_log_is_soon_released),
-        TEST(at_a_stop_what_waits_for_the_log_is_kept_while_a_receive_is_under_way),
-        TEST(the_start_says_what_is_at_work),
-        TEST(a_minute_in_which_messages_come_has_a_line_and_an_idle_one_none),
-        TEST(the_end_tells_the_totals),
+        TEST(stop_soon_releases_what_waits_for_the_log),
+        TEST(stop_keeps_what_waits_for_the_log_while_a_receive_is_under_way),
+        TEST(start_logs_queue_handler_and_keys),
+        TEST(minute_with_messages_has_a_line_and_an_idle_one_none),
+        TEST(end_logs_the_totals),
     };
 
     return cmocka_run_group_tests_name("consumer", tests, NULL, NULL);

@@ -221,7 +221,7 @@ static void deleted_id_takes_the_place_of_no_other(void **state)
         message_unref(m[i]);
 }
 
-static void of_very_many_deleted_the_last_are_known(void **state)
+static void deleted_messages_of_very_many_the_last_are_known(void **state)
 {
     begin();
     for (int i = 0; i < IDEMPOTENCY_DELETED_KEPT_MAX + 10; i++) {
@@ -240,7 +240,7 @@ static void of_very_many_deleted_the_last_are_known(void **state)
     assert_int_equal(ledger_count(ledger), IDEMPOTENCY_DELETED_KEPT_MAX);
 }
 
-static void without_a_ledger_nothing_waits(void **state)
+static void message_without_a_ledger_does_not_wait(void **state)
 {
     struct message *m;
 
@@ -255,7 +255,7 @@ static void without_a_ledger_nothing_waits(void **state)
     message_unref(m);
 }
 
-static void a_full_disk_is_told_at_once_then_once_a_minute_and_when_it_is_over(void **state)
+static void full_disk_is_told_at_once_then_once_a_minute_and_when_it_is_over(void **state)
 {
     cannot_write = true;
     begin();
@@ -294,7 +294,7 @@ static void ledger_error_that_comes_and_goes_is_logged_once_a_minute(void **stat
     assert_ptr_equal(strchr(strchr(captured.text, '\n') + 1, '\n'), strrchr(captured.text, '\n'));
 }
 
-static void a_ledger_that_cannot_be_read_is_told_and_the_message_handled(void **state)
+static void ledger_that_cannot_be_read_is_told_and_the_message_handled(void **state)
 {
     struct message *m;
     char id[80];
@@ -317,7 +317,7 @@ static void a_ledger_that_cannot_be_read_is_told_and_the_message_handled(void **
     message_unref(m);
 }
 
-static void what_is_crowded_out_is_told_once_a_minute(void **state)
+static void ids_that_exceed_the_limit_are_logged_once_a_minute(void **state)
 {
     struct message *m[10];
 
@@ -347,12 +347,12 @@ int main(void)
         TEST(messages_come_out_in_order_and_their_ids_are_written),
         TEST(deleted_id_is_known_for_some_minutes),
         TEST(deleted_id_takes_the_place_of_no_other),
-        TEST(of_very_many_deleted_the_last_are_known),
-        TEST(without_a_ledger_nothing_waits),
-        TEST(a_full_disk_is_told_at_once_then_once_a_minute_and_when_it_is_over),
+        TEST(deleted_messages_of_very_many_the_last_are_known),
+        TEST(message_without_a_ledger_does_not_wait),
+        TEST(full_disk_is_told_at_once_then_once_a_minute_and_when_it_is_over),
         TEST(ledger_error_that_comes_and_goes_is_logged_once_a_minute),
-        TEST(a_ledger_that_cannot_be_read_is_told_and_the_message_handled),
-        TEST(what_is_crowded_out_is_told_once_a_minute),
+        TEST(ledger_that_cannot_be_read_is_told_and_the_message_handled),
+        TEST(ids_that_exceed_the_limit_are_logged_once_a_minute),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

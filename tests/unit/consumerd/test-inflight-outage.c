@@ -193,7 +193,7 @@ static const char *next_begun(void)
     return "none";
 }
 
-static void a_message_not_reached_stays_in_flight_and_is_tried_again(void **state)
+static void message_not_reached_stays_in_flight_and_is_tried_again(void **state)
 {
     set_up(false, 10, "---");
     dispatch();
@@ -222,7 +222,7 @@ static void a_message_not_reached_stays_in_flight_and_is_tried_again(void **stat
     assert_string_equal(begun(), "12"); /* all others at once */
 }
 
-static void a_group_keeps_its_order(void **state)
+static void group_keeps_its_order(void **state)
 {
     set_up(true, 10, "aab");
     dispatch();
@@ -239,7 +239,7 @@ static void a_group_keeps_its_order(void **state)
     assert_string_equal(begun(), "21");
 }
 
-static void a_message_received_meanwhile_waits_as_well(void **state)
+static void message_received_meanwhile_waits_as_well(void **state)
 {
     set_up(false, 10, "-");
     dispatch();
@@ -252,7 +252,7 @@ static void a_message_received_meanwhile_waits_as_well(void **state)
     assert_string_equal(next_begun(), "0");
 }
 
-static void a_handler_that_cannot_begin_is_not_reached(void **state)
+static void handler_that_cannot_begin_is_not_reached(void **state)
 {
     set_up(false, 10, "--");
     run_error = -ENOMEM;
@@ -270,7 +270,7 @@ static void a_handler_that_cannot_begin_is_not_reached(void **state)
     assert_int_equal(fake_count_lines("cannot be handed to the handler"), 1);
 }
 
-static void a_handler_reached_at_once_need_not_be_waited_for(void **state)
+static void handler_reached_at_once_need_not_be_waited_for(void **state)
 {
     set_up(false, 10, "---");
     ops.is_reached_at_once = true;
@@ -283,7 +283,7 @@ static void a_handler_reached_at_once_need_not_be_waited_for(void **state)
     assert_int_equal(inflight_status(inflight).outage_usec, 0);
 }
 
-static void a_rejected_message_waits_for_its_line(void **state)
+static void rejected_message_waits_for_its_line(void **state)
 {
     set_up(false, 10, "--");
     fake_holds_messages = true;
@@ -304,7 +304,7 @@ static void a_rejected_message_waits_for_its_line(void **state)
     assert_int_equal(inflight_status(inflight).releasing, 1);
 }
 
-static void a_message_whose_line_is_not_taken_is_not_handled_again(void **state)
+static void message_whose_line_is_not_taken_is_not_handled_again(void **state)
 {
     set_up(false, 10, "-");
     ops.is_reached_at_once = true;
@@ -363,7 +363,7 @@ static void message_loses_its_lease_receives_go_on(void **state)
     assert_int_equal(inflight_status(inflight).handling, 1);
 }
 
-static void without_anything_in_flight_the_next_receive_has_the_back_off(void **state)
+static void back_off_without_messages_in_flight_holds_for_the_next_receive(void **state)
 {
     uint64_t next;
 
@@ -383,7 +383,7 @@ static void without_anything_in_flight_the_next_receive_has_the_back_off(void **
     assert_false(inflight_status(inflight).is_paused);
 }
 
-static void one_refused_alone_is_charged_and_those_behind_it_come_back_with_it(void **state)
+static void message_refused_alone_is_charged_and_those_behind_it_come_back_with_it(void **state)
 {
     set_up(true, 10, "aaa");
     dispatch();
@@ -398,7 +398,7 @@ static void one_refused_alone_is_charged_and_those_behind_it_come_back_with_it(v
     assert_non_null(strstr(fake_request(fake_n_calls - 1), "\"VisibilityTimeout\":5"));
 }
 
-static void one_refused_while_another_got_through_is_tried_by_itself(void **state)
+static void message_refused_while_another_got_through_is_tried_by_itself(void **state)
 {
     set_up(false, 10, "----");
     dispatch();
@@ -439,7 +439,7 @@ static void serve(uint64_t *up_usec)
             finish(i, is_up ? HANDLER_DONE : HANDLER_UNAVAILABLE);
 }
 
-static void one_that_crashes_the_handler_is_charged_and_nobody_else(void **state)
+static void message_that_crashes_the_handler_is_charged_and_no_other(void **state)
 {
     uint64_t up_usec = 0;
 
@@ -459,7 +459,7 @@ static void one_that_crashes_the_handler_is_charged_and_nobody_else(void **state
     assert_int_equal(fake_count_lines("Message h0 is not handled, it comes back"), 1);
 }
 
-static void an_outage_is_told_once_a_minute_and_its_end(void **state)
+static void outage_is_logged_once_a_minute_and_at_its_end(void **state)
 {
     uint64_t minutes;
 
@@ -484,7 +484,7 @@ static void an_outage_is_told_once_a_minute_and_its_end(void **state)
     assert_int_equal(fake_count_lines("The handler is reached again, after "), 1);
 }
 
-static void a_fifo_queue_without_groups_is_told_once(void **state)
+static void fifo_queue_without_groups_is_logged_once(void **state)
 {
     fake_n_lines = 0;
     set_up(true, 10, "--");
@@ -498,7 +498,7 @@ static void a_fifo_queue_without_groups_is_told_once(void **state)
 }
 
 /* It did not stand right behind the one that it is a copy of when it was tried first. */
-static void a_deferred_message_is_a_copy_later(void **state)
+static void deferred_message_is_a_copy_later(void **state)
 {
     set_up(true, 10, "aa");
     at_once = HANDLER_DONE;
@@ -522,22 +522,22 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_teardown(f, tear_down)
     static const struct CMUnitTest tests[] = {
-        TEST(a_message_not_reached_stays_in_flight_and_is_tried_again),
-        TEST(a_group_keeps_its_order),
-        TEST(a_message_received_meanwhile_waits_as_well),
-        TEST(a_handler_that_cannot_begin_is_not_reached),
-        TEST(a_handler_reached_at_once_need_not_be_waited_for),
-        TEST(a_rejected_message_waits_for_its_line),
-        TEST(a_message_whose_line_is_not_taken_is_not_handled_again),
+        TEST(message_not_reached_stays_in_flight_and_is_tried_again),
+        TEST(group_keeps_its_order),
+        TEST(message_received_meanwhile_waits_as_well),
+        TEST(handler_that_cannot_begin_is_not_reached),
+        TEST(handler_reached_at_once_need_not_be_waited_for),
+        TEST(rejected_message_waits_for_its_line),
+        TEST(message_whose_line_is_not_taken_is_not_handled_again),
         TEST(stop_releases_all_at_once),
         TEST(message_loses_its_lease_receives_go_on),
-        TEST(without_anything_in_flight_the_next_receive_has_the_back_off),
-        TEST(one_refused_alone_is_charged_and_those_behind_it_come_back_with_it),
-        TEST(one_refused_while_another_got_through_is_tried_by_itself),
-        TEST(one_that_crashes_the_handler_is_charged_and_nobody_else),
-        TEST(a_deferred_message_is_a_copy_later),
-        TEST(a_fifo_queue_without_groups_is_told_once),
-        TEST(an_outage_is_told_once_a_minute_and_its_end),
+        TEST(back_off_without_messages_in_flight_holds_for_the_next_receive),
+        TEST(message_refused_alone_is_charged_and_those_behind_it_come_back_with_it),
+        TEST(message_refused_while_another_got_through_is_tried_by_itself),
+        TEST(message_that_crashes_the_handler_is_charged_and_no_other),
+        TEST(deferred_message_is_a_copy_later),
+        TEST(fifo_queue_without_groups_is_logged_once),
+        TEST(outage_is_logged_once_a_minute_and_at_its_end),
     };
 
     return cmocka_run_group_tests_name("hand-outage", tests, NULL, NULL);

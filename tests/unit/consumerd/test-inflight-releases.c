@@ -176,7 +176,7 @@ static void lane_message_fails_successors_are_released_and_told(void **state)
     assert_string_equal(counted(), "5 received, 0 deleted, 1 failed, 4 released");
 }
 
-static void without_successors_one_line_at_debug_tells_the_release(void **state)
+static void release_without_successors_is_one_line_at_debug(void **state)
 {
     take(false, "--");
     finish(0, HANDLER_UNANSWERED);
@@ -195,7 +195,7 @@ static void without_successors_one_line_at_debug_tells_the_release(void **state)
     assert_string_equal(counted(), "2 received, 1 deleted, 1 failed, 1 released");
 }
 
-static void a_stop_says_what_it_releases_and_why(void **state)
+static void stop_says_what_it_releases_and_why(void **state)
 {
     take(true, "aabbc");
     assert_int_equal(n_runs, 3);
@@ -229,7 +229,7 @@ static void release_of_a_message_not_reached_is_logged_at_info(void **state)
 }
 
 /* The warning counts those behind; the lost one itself is no release. */
-static void a_lost_message_counts_as_lost_and_those_behind_as_released(void **state)
+static void lost_message_counts_as_lost_and_those_behind_as_released(void **state)
 {
     take(true, "aaa");
     ends_late = true;
@@ -246,7 +246,7 @@ static void a_lost_message_counts_as_lost_and_those_behind_as_released(void **st
     assert_int_equal(inflight_counts(inflight)->deleted, 0);
 }
 
-static void a_delete_that_sqs_refuses_says_what_it_releases(void **state)
+static void delete_that_sqs_refuses_says_what_it_releases(void **state)
 {
     take(true, "aa");
     finish(0, HANDLER_DONE);
@@ -261,7 +261,7 @@ static void a_delete_that_sqs_refuses_says_what_it_releases(void **state)
     assert_string_equal(counted(), "2 received, 0 deleted, 1 released, 1 lost");
 }
 
-static void a_message_that_ends_late_is_released_when_it_has_ended(void **state)
+static void message_that_ends_late_is_released_when_it_has_ended(void **state)
 {
     take(true, "aaa");
     finish(0, HANDLER_DONE);
@@ -307,7 +307,7 @@ static void message_cancelled_twice_is_counted_once(void **state)
     assert_int_equal(inflight_status(inflight).messages, 0);
 }
 
-static void nothing_below_the_level_is_put_into_the_log(void **state)
+static void lines_below_the_level_are_not_logged(void **state)
 {
     fake_level = LOG_NOTICE;
     take(true, "aab");
@@ -321,14 +321,14 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(lane_message_fails_successors_are_released_and_told),
-        TEST(without_successors_one_line_at_debug_tells_the_release),
-        TEST(a_stop_says_what_it_releases_and_why),
+        TEST(release_without_successors_is_one_line_at_debug),
+        TEST(stop_says_what_it_releases_and_why),
         TEST(release_of_a_message_not_reached_is_logged_at_info),
-        TEST(a_lost_message_counts_as_lost_and_those_behind_as_released),
-        TEST(a_delete_that_sqs_refuses_says_what_it_releases),
-        TEST(a_message_that_ends_late_is_released_when_it_has_ended),
+        TEST(lost_message_counts_as_lost_and_those_behind_as_released),
+        TEST(delete_that_sqs_refuses_says_what_it_releases),
+        TEST(message_that_ends_late_is_released_when_it_has_ended),
         TEST(message_cancelled_twice_is_counted_once),
-        TEST(nothing_below_the_level_is_put_into_the_log),
+        TEST(lines_below_the_level_are_not_logged),
     };
 
     return cmocka_run_group_tests_name("hand-releases", tests, NULL, NULL);

@@ -44,7 +44,7 @@ static void groups_go_side_by_side_and_each_in_order(void **state)
     assert_null(consumer_lanes_begin_next(lanes));
 }
 
-static void a_standard_queue_knows_no_order(void **state)
+static void standard_queue_knows_no_order(void **state)
 {
     fill(false, "aaa-");
     for (size_t i = 0; i < 4; i++)
@@ -84,7 +84,7 @@ one_that_is_returned_is_the_first_of_its_lane_again_and_the_last_of_the_ready(vo
     assert_null(consumer_lanes_peek(lanes));
 }
 
-static void a_handled_message_stays_among_its_neighbours_until_it_is_removed(void **state)
+static void handled_message_stays_among_its_neighbours_until_it_is_removed(void **state)
 {
     fill(true, "aab");
     assert_ptr_equal(consumer_lanes_begin_next(lanes), m[0]);
@@ -120,7 +120,7 @@ static void removing_what_is_ready_makes_the_next_ready(void **state)
     assert_null(consumer_lanes_begin_next(lanes));
 }
 
-static void a_lane_that_has_emptied_begins_anew(void **state)
+static void lane_that_has_emptied_begins_anew(void **state)
 {
     fill(true, "ab");
     assert_ptr_equal(consumer_lanes_begin_next(lanes), m[0]);
@@ -130,7 +130,7 @@ static void a_lane_that_has_emptied_begins_anew(void **state)
     assert_ptr_equal(consumer_lanes_begin_next(lanes), m[0]);
 }
 
-static void what_comes_later_waits_behind_what_is_handled(void **state)
+static void message_that_comes_later_waits_behind_the_one_that_is_handled(void **state)
 {
     fill(true, "ab");
     consumer_lanes_remove(lanes, m[1]);
@@ -208,17 +208,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(groups_go_side_by_side_and_each_in_order, tear_down),
-        cmocka_unit_test_teardown(a_standard_queue_knows_no_order, tear_down),
+        cmocka_unit_test_teardown(standard_queue_knows_no_order, tear_down),
         cmocka_unit_test_teardown(messages_without_a_group_share_a_lane_on_a_fifo_queue, tear_down),
         cmocka_unit_test_teardown(
             one_that_is_returned_is_the_first_of_its_lane_again_and_the_last_of_the_ready,
             tear_down),
-        cmocka_unit_test_teardown(a_handled_message_stays_among_its_neighbours_until_it_is_removed,
+        cmocka_unit_test_teardown(handled_message_stays_among_its_neighbours_until_it_is_removed,
                                   tear_down),
         cmocka_unit_test_teardown(removing_what_is_handled_lets_the_next_begin, tear_down),
         cmocka_unit_test_teardown(removing_what_is_ready_makes_the_next_ready, tear_down),
-        cmocka_unit_test_teardown(a_lane_that_has_emptied_begins_anew, tear_down),
-        cmocka_unit_test_teardown(what_comes_later_waits_behind_what_is_handled, tear_down),
+        cmocka_unit_test_teardown(lane_that_has_emptied_begins_anew, tear_down),
+        cmocka_unit_test_teardown(message_that_comes_later_waits_behind_the_one_that_is_handled,
+                                  tear_down),
         cmocka_unit_test_teardown(random_runs_keep_the_order_of_each_group, tear_down),
     };
 

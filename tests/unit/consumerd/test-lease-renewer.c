@@ -95,7 +95,7 @@ static void renewal_lost_during_a_delete_is_not_reported(void **state)
     assert_ptr_equal(leases_take_ended(&leases, T0 + 30 * SEC), m[1]);
 }
 
-static void a_failed_entry_is_tried_again_before_the_end(void **state)
+static void failed_entry_is_tried_again_before_the_end(void **state)
 {
     dispatch();
     fake_answer(0, "{\"Successful\":[{\"Id\":\"0\"},{\"Id\":\"2\"}],"
@@ -172,7 +172,7 @@ static void attempts_share_the_time_of_the_lease(void **state)
     assert_true(lease_holds(m[0], T0 + 45 * SEC));
 }
 
-static void the_lease_that_ends_first_bounds_the_attempts_of_all(void **state)
+static void lease_that_ends_first_bounds_the_attempts_of_all(void **state)
 {
     lease_stop_renewal(&leases, m[1]);
     m[1]->received_usec = T0 - 2 * SEC;
@@ -206,7 +206,7 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(renewal_lost_during_a_delete_is_not_reported, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(a_failed_entry_is_tried_again_before_the_end, set_up,
+        cmocka_unit_test_setup_teardown(failed_entry_is_tried_again_before_the_end, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(
             shortly_before_the_end_it_is_tried_again_after_a_tenth_of_a_second, set_up, tear_down),
@@ -216,8 +216,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(renewal_counts_from_the_attempt_that_succeeded, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(attempts_share_the_time_of_the_lease, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_lease_that_ends_first_bounds_the_attempts_of_all,
-                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(lease_that_ends_first_bounds_the_attempts_of_all, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(request_that_cannot_be_sent_is_sent_later, set_up,
                                         tear_down),
     };

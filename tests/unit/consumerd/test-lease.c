@@ -32,7 +32,7 @@ static size_t due(uint64_t now_usec, struct lease_renewal *ret)
     return leases_take_due(&leases, now_usec, ret, 10);
 }
 
-static void nothing_is_due_without_messages(void **state)
+static void leases_without_messages_are_never_due(void **state)
 {
     struct lease_renewal e[10];
 
@@ -41,7 +41,7 @@ static void nothing_is_due_without_messages(void **state)
     assert_null(leases_take_ended(&leases, USEC_INFINITY));
 }
 
-static void a_lease_is_due_at_half_time_and_lost_at_its_end(void **state)
+static void lease_is_due_at_half_time_and_lost_at_its_end(void **state)
 {
     struct lease_renewal e[10];
 
@@ -102,7 +102,7 @@ static void leases_due_soon_share_the_request_the_earliest_first(void **state)
     assert_int_equal(leases_next_usec(&leases), T0 + 25 * SEC);
 }
 
-static void more_than_a_batch_comes_in_several(void **state)
+static void leases_beyond_a_batch_come_in_several(void **state)
 {
     struct lease_renewal e[10];
 
@@ -130,7 +130,7 @@ static void renewal_fails_it_is_due_again_or_not(void **state)
     assert_ptr_equal(leases_take_ended(&leases, T0 + V), m[0]);
 }
 
-static void an_ended_lease_is_not_kept_but_still_holds_for_its_time(void **state)
+static void ended_lease_is_not_kept_but_still_holds_for_its_time(void **state)
 {
     lease_begin(&leases, m[0], T0);
     lease_stop_renewal(&leases, m[0]);
@@ -172,7 +172,7 @@ static void no_lease_goes_beyond_twelve_hours(void **state)
     assert_int_equal(lease_visibility_max_sec(m[0], limit + V), 0);
 }
 
-static void a_jump_of_the_clock_loses_all(void **state)
+static void jump_of_the_clock_loses_all(void **state)
 {
     struct lease_renewal e[10];
 
@@ -271,22 +271,22 @@ static void lease_of_a_longer_timeout_is_renewed_by_the_shorter(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(nothing_is_due_without_messages, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_lease_is_due_at_half_time_and_lost_at_its_end, set_up,
+        cmocka_unit_test_setup_teardown(leases_without_messages_are_never_due, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(lease_is_due_at_half_time_and_lost_at_its_end, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(renewal_counts_from_when_it_was_sent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lease_received_late_is_due_at_half_of_what_is_left, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(leases_due_soon_share_the_request_the_earliest_first,
                                         set_up, tear_down),
-        cmocka_unit_test_setup_teardown(more_than_a_batch_comes_in_several, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(leases_beyond_a_batch_come_in_several, set_up, tear_down),
         cmocka_unit_test_setup_teardown(renewal_fails_it_is_due_again_or_not, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(an_ended_lease_is_not_kept_but_still_holds_for_its_time,
+        cmocka_unit_test_setup_teardown(ended_lease_is_not_kept_but_still_holds_for_its_time,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_lease_goes_beyond_twelve_hours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lease_of_a_longer_timeout_is_renewed_by_the_shorter, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(a_jump_of_the_clock_loses_all, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(jump_of_the_clock_loses_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(random_runs_keep_every_lease_or_lose_it_at_its_end, set_up,
                                         tear_down),
     };

@@ -110,7 +110,7 @@ static bool has(const char *id, uint64_t now_usec)
 
 /* --- Tests --- */
 
-static void what_was_added_is_there_until_it_is_removed(void **state)
+static void id_that_was_added_is_there_until_it_is_removed(void **state)
 {
     assert_int_equal(ledger_commit(ledger, NOW), 0);
     assert_false(has("a", NOW));
@@ -134,7 +134,7 @@ static void what_was_added_is_there_until_it_is_removed(void **state)
     assert_true(has("b", NOW));
 }
 
-static void an_addition_is_synced_and_a_removal_is_not(void **state)
+static void addition_is_synced_and_a_removal_is_not(void **state)
 {
     add("first", NOW);
     commit(NOW);
@@ -163,7 +163,7 @@ static void an_addition_is_synced_and_a_removal_is_not(void **state)
     }
 }
 
-static void what_was_committed_survives_a_kill(void **state)
+static void id_that_was_committed_survives_a_kill(void **state)
 {
     int status;
     pid_t pid;
@@ -188,14 +188,14 @@ static void what_was_committed_survives_a_kill(void **state)
     assert_true(has("kept", NOW));
 }
 
-static void its_end_commits(void **state)
+static void ledger_that_is_freed_commits(void **state)
 {
     add("late", NOW);
     reopen(1000, 14 * DAY);
     assert_true(has("late", NOW));
 }
 
-static void the_oldest_are_crowded_out(void **state)
+static void oldest_ids_beyond_the_limit_are_removed(void **state)
 {
     char id[16];
 
@@ -234,7 +234,7 @@ static void however_many_are_added_at_once_the_limit_is_kept(void **state)
     assert_int_equal(ledger_count(ledger), 10);
 }
 
-static void a_lowered_limit_is_kept_to_by_and_by(void **state)
+static void lowered_limit_is_kept_to_by_and_by(void **state)
 {
     char id[16];
 
@@ -256,7 +256,7 @@ static void a_lowered_limit_is_kept_to_by_and_by(void **state)
     assert_false(has("485", NOW));
 }
 
-static void what_is_too_old_is_forgotten(void **state)
+static void id_that_is_too_old_is_forgotten(void **state)
 {
     reopen(1000, 2 * DAY);
     add("old", NOW);
@@ -273,7 +273,7 @@ static void what_is_too_old_is_forgotten(void **state)
     assert_int_equal(ledger_crowded_out(ledger), 0);
 }
 
-static void what_is_added_again_is_as_new(void **state)
+static void id_that_is_added_again_is_as_new(void **state)
 {
     reopen(1000, 2 * DAY);
     add("a", NOW);
@@ -287,7 +287,7 @@ static void what_is_added_again_is_as_new(void **state)
 
 /* Were it still the first, it would be the next to be crowded out, and keep those behind it from
  * getting old. */
-static void what_is_added_again_stands_last(void **state)
+static void id_that_is_added_again_stands_last(void **state)
 {
     reopen(2, 2 * DAY);
     add("a", NOW);
@@ -309,7 +309,7 @@ static void what_is_added_again_stands_last(void **state)
 }
 
 /* A wrong clock costs what was added under it, and does not keep the rest from getting old. */
-static void a_clock_that_was_wrong_harms_little(void **state)
+static void clock_that_was_wrong_harms_little(void **state)
 {
     reopen(1000, 2 * DAY);
     add("ahead", NOW + 1000 * DAY);
@@ -325,7 +325,7 @@ static void a_clock_that_was_wrong_harms_little(void **state)
     assert_false(has("right", 0));
 }
 
-static void a_full_disk_costs_what_was_added_and_passes(void **state)
+static void full_disk_costs_what_was_added_and_passes(void **state)
 {
     add("kept", NOW);
     add("to go", NOW);
@@ -371,7 +371,7 @@ static void refused(const char *words)
         fail_msg("\"%s\" is not in: %s", words, error);
 }
 
-static void what_is_no_ledger_is_refused(void **state)
+static void file_that_is_no_ledger_is_refused(void **state)
 {
     static const char text[] = "This is not a database, however long it may be made.";
     char *message = NULL;
@@ -396,7 +396,7 @@ static void what_is_no_ledger_is_refused(void **state)
     refused("no such table");
 }
 
-static void what_is_added_to_a_removed_file_is_not_in_it(void **state)
+static void id_that_is_added_to_a_removed_file_is_not_in_it(void **state)
 {
     char aside[160];
 
@@ -417,7 +417,7 @@ static void what_is_added_to_a_removed_file_is_not_in_it(void **state)
 }
 
 /* As a version before this one wrote it. */
-static void a_file_of_the_version_before_goes_on(void **state)
+static void file_of_the_version_before_goes_on(void **state)
 {
     static const char id[] = "3290732d-8c7a-4a6b-8d39-cd7c96d9e494";
     CLEANUP(buffer_done) struct buffer sql = BUFFER_INIT(1 << 16);
@@ -482,21 +482,21 @@ static void damaged_rows_keep_nobody_from_being_added(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(what_was_added_is_there_until_it_is_removed),
-        TEST(an_addition_is_synced_and_a_removal_is_not),
-        TEST(what_was_committed_survives_a_kill),
-        TEST(its_end_commits),
-        TEST(the_oldest_are_crowded_out),
+        TEST(id_that_was_added_is_there_until_it_is_removed),
+        TEST(addition_is_synced_and_a_removal_is_not),
+        TEST(id_that_was_committed_survives_a_kill),
+        TEST(ledger_that_is_freed_commits),
+        TEST(oldest_ids_beyond_the_limit_are_removed),
         TEST(however_many_are_added_at_once_the_limit_is_kept),
-        TEST(a_lowered_limit_is_kept_to_by_and_by),
-        TEST(what_is_too_old_is_forgotten),
-        TEST(what_is_added_again_is_as_new),
-        TEST(what_is_added_again_stands_last),
-        TEST(a_clock_that_was_wrong_harms_little),
-        TEST(a_full_disk_costs_what_was_added_and_passes),
-        TEST(what_is_no_ledger_is_refused),
-        TEST(what_is_added_to_a_removed_file_is_not_in_it),
-        TEST(a_file_of_the_version_before_goes_on),
+        TEST(lowered_limit_is_kept_to_by_and_by),
+        TEST(id_that_is_too_old_is_forgotten),
+        TEST(id_that_is_added_again_is_as_new),
+        TEST(id_that_is_added_again_stands_last),
+        TEST(clock_that_was_wrong_harms_little),
+        TEST(full_disk_costs_what_was_added_and_passes),
+        TEST(file_that_is_no_ledger_is_refused),
+        TEST(id_that_is_added_to_a_removed_file_is_not_in_it),
+        TEST(file_of_the_version_before_goes_on),
         TEST(damaged_rows_keep_nobody_from_being_added),
     };
 

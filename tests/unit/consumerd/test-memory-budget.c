@@ -2,7 +2,7 @@
 #include "consumerd/memory-budget.h"
 #include "test.h"
 
-static void nothing_is_known_before_the_first_message(void **state)
+static void budget_before_the_first_message_knows_nothing(void **state)
 {
     struct memory_budget budget = MEMORY_BUDGET_INIT(1000);
 
@@ -24,7 +24,7 @@ static void messages_held_and_reserved_take_memory(void **state)
     assert_int_equal(memory_budget_messages(&budget, 0, 100), 0);
 }
 
-static void one_may_always_come_where_nothing_is_held(void **state)
+static void budget_without_messages_always_lets_one_come(void **state)
 {
     struct memory_budget budget = MEMORY_BUDGET_INIT(1000);
 
@@ -33,7 +33,7 @@ static void one_may_always_come_where_nothing_is_held(void **state)
     assert_int_equal(memory_budget_messages(&budget, 5000, 0), 0);
 }
 
-static void the_largest_of_late_counts(void **state)
+static void budget_counts_the_largest_of_the_last_messages(void **state)
 {
     struct memory_budget budget = MEMORY_BUDGET_INIT(1600);
 
@@ -51,10 +51,10 @@ static void the_largest_of_late_counts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_is_known_before_the_first_message),
+        cmocka_unit_test(budget_before_the_first_message_knows_nothing),
         cmocka_unit_test(messages_held_and_reserved_take_memory),
-        cmocka_unit_test(one_may_always_come_where_nothing_is_held),
-        cmocka_unit_test(the_largest_of_late_counts),
+        cmocka_unit_test(budget_without_messages_always_lets_one_come),
+        cmocka_unit_test(budget_counts_the_largest_of_the_last_messages),
     };
 
     return cmocka_run_group_tests_name("budget", tests, NULL, NULL);

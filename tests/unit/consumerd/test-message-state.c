@@ -94,7 +94,7 @@ static void each_state_is_reached_and_comes_to_an_end(void **state)
 }
 
 /* So nothing goes round for ever but what is tried again because the handler is away. */
-static void no_way_leads_back_but_that_of_a_deferred_message(void **state)
+static void state_never_goes_back_but_that_of_a_deferred_message(void **state)
 {
     FOR_EACH_CELL(from, event)
     {
@@ -112,7 +112,7 @@ static bool is_handled(enum message_state s)
            s == MESSAGE_DELETED;
 }
 
-static void only_what_was_handled_rejected_or_known_as_handled_is_deleted(void **state)
+static void message_is_deleted_only_if_handled_rejected_or_known_as_handled(void **state)
 {
     FOR_EACH_CELL(from, event)
     {
@@ -145,7 +145,8 @@ static void only_what_was_handled_rejected_or_known_as_handled_is_deleted(void *
     }
 }
 
-static void what_lost_its_lease_or_stands_behind_one_that_did_is_not_acknowledged(void **state)
+static void
+message_that_lost_its_lease_or_stands_behind_one_that_did_is_not_acknowledged(void **state)
 {
     static const enum message_state states[] = {
         MESSAGE_CANCELLED_BEHIND, MESSAGE_LEASE_LOST, MESSAGE_WITHDRAWN_BEHIND,
@@ -166,7 +167,7 @@ static void what_lost_its_lease_or_stands_behind_one_that_did_is_not_acknowledge
             }
 }
 
-static void what_is_with_the_handler_stays_until_that_has_ended(void **state)
+static void message_with_the_handler_stays_until_that_has_ended(void **state)
 {
     FOR_EACH_CELL(from, event)
     {
@@ -232,10 +233,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_cell_does_what_its_next_state_needs),
         cmocka_unit_test(each_state_is_reached_and_comes_to_an_end),
-        cmocka_unit_test(no_way_leads_back_but_that_of_a_deferred_message),
-        cmocka_unit_test(only_what_was_handled_rejected_or_known_as_handled_is_deleted),
-        cmocka_unit_test(what_lost_its_lease_or_stands_behind_one_that_did_is_not_acknowledged),
-        cmocka_unit_test(what_is_with_the_handler_stays_until_that_has_ended),
+        cmocka_unit_test(state_never_goes_back_but_that_of_a_deferred_message),
+        cmocka_unit_test(message_is_deleted_only_if_handled_rejected_or_known_as_handled),
+        cmocka_unit_test(
+            message_that_lost_its_lease_or_stands_behind_one_that_did_is_not_acknowledged),
+        cmocka_unit_test(message_with_the_handler_stays_until_that_has_ended),
         cmocka_unit_test(each_event_has_its_cell_wherever_it_can_come),
         cmocka_unit_test(each_state_and_reason_has_words_of_its_own),
     };

@@ -11,7 +11,7 @@ static uint64_t longest(uint64_t sec)
     return sec * SEC / 2;
 }
 
-static void there_is_none_until_a_message_does_not_get_through(void **state)
+static void outage_begins_when_a_message_does_not_get_through(void **state)
 {
     struct outage o = {};
     struct outage_record m = {};
@@ -72,7 +72,7 @@ static void those_begun_before_it_are_no_tries(void **state)
     assert_int_equal(o.next_usec, T0 + 5 * SEC); /* but they may be told when */
 }
 
-static void an_answer_ends_it_and_the_next_begins_anew(void **state)
+static void answer_ends_an_outage_and_the_next_begins_anew(void **state)
 {
     struct outage o = {};
     struct outage_record m = {};
@@ -90,7 +90,7 @@ static void an_answer_ends_it_and_the_next_begins_anew(void **state)
     assert_int_equal(o.next_usec, T0 + 200 * SEC + SEC / 2);
 }
 
-static void one_message_is_tried_at_a_time(void **state)
+static void outage_lets_one_message_be_tried_at_a_time(void **state)
 {
     struct outage o = {};
     struct outage_record m = {};
@@ -103,7 +103,7 @@ static void one_message_is_tried_at_a_time(void **state)
     assert_true(outage_may_begin(&o, T0 + 2 * SEC));
 }
 
-static void a_gateway_may_put_off_the_next_try_within_bounds(void **state)
+static void gateway_may_put_off_the_next_try_within_bounds(void **state)
 {
     static const struct {
         uint64_t asked_usec, wait_usec;
@@ -132,7 +132,7 @@ static void refuse(struct outage *o, struct outage_record *m, bool is_alone, boo
     assert_int_equal(outage_unavailable(o, m, is_alone, 0, now, 0), is_charged);
 }
 
-static void one_alone_is_charged_after_three_further_tries(void **state)
+static void message_refused_alone_is_charged_after_three_further_tries(void **state)
 {
     struct outage o = {};
     struct outage_record m = {}, next = {};
@@ -148,7 +148,7 @@ static void one_alone_is_charged_after_three_further_tries(void **state)
     assert_int_equal(o.next_usec, now + 8 * SEC);
 }
 
-static void one_among_others_is_not_charged_while_nothing_gets_through(void **state)
+static void message_among_others_is_not_charged_while_nothing_gets_through(void **state)
 {
     struct outage o = {};
     struct outage_record marks[10] = {};
@@ -157,7 +157,7 @@ static void one_among_others_is_not_charged_while_nothing_gets_through(void **st
         refuse(&o, &marks[i % 10], false, false);
 }
 
-static void two_that_are_refused_in_turn_are_charged_one_after_the_other_in_the_end(void **state)
+static void messages_refused_in_turn_are_charged_one_after_the_other_in_the_end(void **state)
 {
     struct outage o = {};
     struct outage_record marks[2] = {};
@@ -170,7 +170,7 @@ static void two_that_are_refused_in_turn_are_charged_one_after_the_other_in_the_
     refuse(&o, &marks[1], true, true);
 }
 
-static void one_that_was_not_reached_may_ask_for_a_longer_pause(void **state)
+static void handler_not_reached_may_ask_for_a_longer_pause(void **state)
 {
     struct outage o = {};
     struct outage_record m = {};
@@ -186,7 +186,7 @@ static void one_that_was_not_reached_may_ask_for_a_longer_pause(void **state)
     assert_int_equal(o.next_usec, T0 + 100 * SEC + OUTAGE_ASKED_MAX_USEC);
 }
 
-static void one_that_was_not_reached_is_never_charged(void **state)
+static void message_that_reached_no_handler_is_never_charged(void **state)
 {
     struct outage o = {};
     struct outage_record m = {}, other = {};
@@ -207,7 +207,7 @@ static void answer(struct outage *o, struct outage_record *m)
     outage_answered(o, m);
 }
 
-static void one_refused_while_another_got_through_is_tried_by_itself(void **state)
+static void message_refused_while_another_got_through_is_tried_by_itself(void **state)
 {
     struct outage o = {};
     struct outage_record refused = {}, answered = {};
@@ -223,7 +223,7 @@ static void one_refused_while_another_got_through_is_tried_by_itself(void **stat
 }
 
 /* All of an outage were refused: when it ends, that is not held against them. */
-static void one_refused_before_another_was_tried_has_another_chance(void **state)
+static void message_refused_before_another_was_tried_has_another_chance(void **state)
 {
     struct outage o = {};
     struct outage_record refused = {}, answered = {};
@@ -242,7 +242,7 @@ static void one_refused_before_another_was_tried_has_another_chance(void **state
 }
 
 /* Those that were with the handler when another crashed it, each time. */
-static void a_suspect_that_is_answered_is_none(void **state)
+static void suspect_that_is_answered_is_none(void **state)
 {
     struct outage o = {};
     struct outage_record crash = {}, victim = {}, other = {};
@@ -261,20 +261,20 @@ static void a_suspect_that_is_answered_is_none(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(there_is_none_until_a_message_does_not_get_through),
+        cmocka_unit_test(outage_begins_when_a_message_does_not_get_through),
         cmocka_unit_test(tries_are_ever_further_apart_up_to_a_bound),
         cmocka_unit_test(those_begun_before_it_are_no_tries),
-        cmocka_unit_test(an_answer_ends_it_and_the_next_begins_anew),
-        cmocka_unit_test(one_message_is_tried_at_a_time),
-        cmocka_unit_test(a_gateway_may_put_off_the_next_try_within_bounds),
-        cmocka_unit_test(one_alone_is_charged_after_three_further_tries),
-        cmocka_unit_test(one_among_others_is_not_charged_while_nothing_gets_through),
-        cmocka_unit_test(two_that_are_refused_in_turn_are_charged_one_after_the_other_in_the_end),
-        cmocka_unit_test(one_that_was_not_reached_may_ask_for_a_longer_pause),
-        cmocka_unit_test(one_that_was_not_reached_is_never_charged),
-        cmocka_unit_test(one_refused_while_another_got_through_is_tried_by_itself),
-        cmocka_unit_test(one_refused_before_another_was_tried_has_another_chance),
-        cmocka_unit_test(a_suspect_that_is_answered_is_none),
+        cmocka_unit_test(answer_ends_an_outage_and_the_next_begins_anew),
+        cmocka_unit_test(outage_lets_one_message_be_tried_at_a_time),
+        cmocka_unit_test(gateway_may_put_off_the_next_try_within_bounds),
+        cmocka_unit_test(message_refused_alone_is_charged_after_three_further_tries),
+        cmocka_unit_test(message_among_others_is_not_charged_while_nothing_gets_through),
+        cmocka_unit_test(messages_refused_in_turn_are_charged_one_after_the_other_in_the_end),
+        cmocka_unit_test(handler_not_reached_may_ask_for_a_longer_pause),
+        cmocka_unit_test(message_that_reached_no_handler_is_never_charged),
+        cmocka_unit_test(message_refused_while_another_got_through_is_tried_by_itself),
+        cmocka_unit_test(message_refused_before_another_was_tried_has_another_chance),
+        cmocka_unit_test(suspect_that_is_answered_is_none),
     };
 
     return cmocka_run_group_tests_name("outage", tests, NULL, NULL);

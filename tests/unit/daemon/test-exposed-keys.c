@@ -40,7 +40,7 @@ static void each_file_with_keys_that_all_may_read_is_told(void **state)
     }
 }
 
-static void nothing_is_said_where_it_is_safe(void **state)
+static void files_that_are_safe_are_not_logged(void **state)
 {
     aws_home_write(".aws/credentials", KEYS);
     set_mode(".aws/credentials", 0640);
@@ -59,7 +59,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(each_file_with_keys_that_all_may_read_is_told),
-        TEST(nothing_is_said_where_it_is_safe),
+        TEST(files_that_are_safe_are_not_logged),
     };
 
     return cmocka_run_group_tests(tests, aws_home_make, aws_home_remove);

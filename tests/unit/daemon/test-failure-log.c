@@ -8,7 +8,7 @@ static const struct sqs_error denied = {.class = AWS_ERROR_PERMANENT,
                                         .name = "AccessDeniedException"};
 static const struct sqs_error away = {.class = AWS_ERROR_TRANSIENT, .name = "NetworkFailure"};
 
-static void the_first_of_a_kind_is_told_then_one_a_minute(void **state)
+static void failure_of_a_kind_is_logged_first_and_then_once_a_minute(void **state)
 {
     struct operation_failures t = {};
     struct failure_log ended;
@@ -25,7 +25,7 @@ static void the_first_of_a_kind_is_told_then_one_a_minute(void **state)
     assert_false(operation_failures_end(&t, SQS_SEND_MESSAGE, &ended));
 }
 
-static void one_that_works_does_not_end_anothers_trouble(void **state)
+static void operation_that_works_does_not_end_the_failure_of_another(void **state)
 {
     struct operation_failures t = {};
     struct failure_log ended;
@@ -39,7 +39,7 @@ static void one_that_works_does_not_end_anothers_trouble(void **state)
     assert_int_equal(n_lines, 2);
 }
 
-static void one_that_fails_now_and_then_keeps_to_a_line_a_minute(void **state)
+static void operation_that_fails_now_and_then_has_a_line_a_minute(void **state)
 {
     struct operation_failures t = {};
     struct failure_log ended;
@@ -54,7 +54,7 @@ static void one_that_fails_now_and_then_keeps_to_a_line_a_minute(void **state)
     assert_int_equal(n_ends, 3);
 }
 
-static void what_is_shown_is_the_last_of_those_under_way(void **state)
+static void text_is_that_of_the_last_failure_under_way(void **state)
 {
     struct operation_failures t = {};
     struct failure_log ended;
@@ -75,7 +75,7 @@ static void what_is_shown_is_the_last_of_those_under_way(void **state)
     assert_int_equal(strlen(operation_failures_text(&t)), FAILURE_LOG_TEXT_MAX_BYTES - 1);
 }
 
-static void a_trouble_of_its_own_needs_no_operation(void **state)
+static void failure_log_alone_needs_no_operation(void **state)
 {
     struct failure_log t = {}, ended;
     char long_kind[2 * LOG_RATE_LIMIT_KIND_SIZE];
@@ -95,11 +95,11 @@ static void a_trouble_of_its_own_needs_no_operation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_first_of_a_kind_is_told_then_one_a_minute),
-        cmocka_unit_test(one_that_works_does_not_end_anothers_trouble),
-        cmocka_unit_test(one_that_fails_now_and_then_keeps_to_a_line_a_minute),
-        cmocka_unit_test(what_is_shown_is_the_last_of_those_under_way),
-        cmocka_unit_test(a_trouble_of_its_own_needs_no_operation),
+        cmocka_unit_test(failure_of_a_kind_is_logged_first_and_then_once_a_minute),
+        cmocka_unit_test(operation_that_works_does_not_end_the_failure_of_another),
+        cmocka_unit_test(operation_that_fails_now_and_then_has_a_line_a_minute),
+        cmocka_unit_test(text_is_that_of_the_last_failure_under_way),
+        cmocka_unit_test(failure_log_alone_needs_no_operation),
     };
 
     return cmocka_run_group_tests_name("trouble", tests, NULL, NULL);

@@ -33,7 +33,7 @@ static void each_kind_of_error_is_described(void **state)
 }
 
 /* The list of places is long: all else goes before it. */
-static void a_line_says_what_to_do_and_where_keys_were_looked_for(void **state)
+static void line_says_what_to_do_and_where_keys_were_looked_for(void **state)
 {
     struct sqs_error error = {.name = SQS_ERROR_NO_CREDENTIALS, .message = "here; there"};
 
@@ -55,7 +55,7 @@ static void a_line_says_what_to_do_and_where_keys_were_looked_for(void **state)
                         "[SQS_OPERATION=SendMessage]");
 }
 
-static void a_reply_that_stalls_may_hold_messages(void **state)
+static void reply_that_stalls_may_hold_messages(void **state)
 {
     static const char lost[] = "; messages may have been given out and lost on the way";
     struct sqs_error error = {.name = SQS_ERROR_STALLED, .message = "timed out"};
@@ -75,8 +75,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_kind_of_error_is_described),
-        cmocka_unit_test(a_line_says_what_to_do_and_where_keys_were_looked_for),
-        cmocka_unit_test(a_reply_that_stalls_may_hold_messages),
+        cmocka_unit_test(line_says_what_to_do_and_where_keys_were_looked_for),
+        cmocka_unit_test(reply_that_stalls_may_hold_messages),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

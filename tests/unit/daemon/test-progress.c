@@ -64,7 +64,7 @@ static void pass(uint64_t usec)
         ;
 }
 
-static void the_start_has_a_line(void **state)
+static void start_has_a_line(void **state)
 {
     assert_int_equal(fake_n_lines, 1);
     assert_string_equal(fake_lines[0], "Version " PROJECT_VERSION
@@ -72,7 +72,7 @@ static void the_start_has_a_line(void **state)
                                        "keys from environment.");
 }
 
-static void nothing_is_told_while_nothing_happens(void **state)
+static void progress_without_a_change_has_no_line(void **state)
 {
     for (int i = 0; i < 10; i++) {
         pass(61 * SEC);
@@ -81,7 +81,7 @@ static void nothing_is_told_while_nothing_happens(void **state)
     assert_int_equal(fake_n_lines, 1);
 }
 
-static void a_line_a_minute_tells_what_has_changed(void **state)
+static void line_a_minute_tells_what_has_changed(void **state)
 {
     pass(100 * SEC);
     for (int i = 0; i < 6; i++) {
@@ -102,7 +102,7 @@ static void a_line_a_minute_tells_what_has_changed(void **state)
 }
 
 /* After a minute's line, what came since is not lost: the next look finds it. */
-static void what_changes_without_a_look_is_told_later(void **state)
+static void change_that_was_not_looked_at_is_logged_later(void **state)
 {
     totals.apples++;
     progress_update(progress);
@@ -118,7 +118,7 @@ static void what_changes_without_a_look_is_told_later(void **state)
     assert_string_equal(fake_lines[2], "In the last 60 s: 1 apples, 0 pears.");
 }
 
-static void the_end_tells_all_since_the_start_once(void **state)
+static void end_tells_all_since_the_start_once(void **state)
 {
     totals.apples++;
     progress_update(progress);
@@ -137,7 +137,7 @@ static void the_end_tells_all_since_the_start_once(void **state)
     assert_int_equal(fake_n_lines, 3);
 }
 
-static void without_a_start_there_is_no_end(void **state)
+static void progress_without_a_start_has_no_end(void **state)
 {
     progress_end(NULL);
     progress_update(NULL);
@@ -147,13 +147,13 @@ static void without_a_start_there_is_no_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_start_has_a_line, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(nothing_is_told_while_nothing_happens, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_line_a_minute_tells_what_has_changed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_changes_without_a_look_is_told_later, set_up,
+        cmocka_unit_test_setup_teardown(start_has_a_line, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(progress_without_a_change_has_no_line, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(line_a_minute_tells_what_has_changed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(change_that_was_not_looked_at_is_logged_later, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(the_end_tells_all_since_the_start_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(without_a_start_there_is_no_end, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(end_tells_all_since_the_start_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(progress_without_a_start_has_no_end, set_up, tear_down),
     };
 
     return cmocka_run_group_tests_name("progress", tests, NULL, NULL);

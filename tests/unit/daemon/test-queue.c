@@ -163,7 +163,7 @@ static void pass(uint64_t usec)
     assert_true(sd_event_run(event(), USEC_PER_MSEC) >= 0);
 }
 
-static void an_allowed_start_probes_once(void **state)
+static void allowed_start_probes_once(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(ATTRIBUTES, ALLOWED);
 
@@ -179,7 +179,7 @@ static void an_allowed_start_probes_once(void **state)
     assert_true(queue_is_open(b.queue));
 }
 
-static void a_denial_ends_the_start_after_30_s(void **state)
+static void denial_ends_the_start_after_30_s(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(ATTRIBUTES, DENIED);
 
@@ -220,7 +220,7 @@ static void each_permission_of_many_is_probed(void **state)
     assert_int_equal(b.n_opened, 0);
 }
 
-static void a_permission_that_comes_in_time_begins_the_work(void **state)
+static void permission_that_comes_in_time_begins_the_work(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER(ATTRIBUTES, DENIED, DENIED, ALLOWED);
@@ -235,7 +235,7 @@ static void a_permission_that_comes_in_time_begins_the_work(void **state)
     assert_false(has_ended());
 }
 
-static void an_answer_of_neither_form_does_not_hold_the_start(void **state)
+static void answer_of_neither_form_does_not_hold_the_start(void **state)
 {
     static const struct test_reply answers[] = {
         REFUSED(400, "SomethingNew"),
@@ -258,7 +258,7 @@ static void an_answer_of_neither_form_does_not_hold_the_start(void **state)
     }
 }
 
-static void a_probe_that_is_not_answered_does_not_hold_the_start(void **state)
+static void probe_that_is_not_answered_does_not_hold_the_start(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER(ATTRIBUTES, {.how = REPLY_STALL});
@@ -293,7 +293,7 @@ static void send_one(void)
 }
 
 /* As an extension that nobody wants any more: its messages were settled meanwhile. */
-static void the_trouble_of_what_is_given_up_ends(void **state)
+static void failure_of_what_is_given_up_ends(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER(ATTRIBUTES, ALLOWED, {.how = REPLY_STALL});
@@ -323,7 +323,7 @@ static void the_trouble_of_what_is_given_up_ends(void **state)
 
 /* The first attempt of a send fails before the probe's answer has come, and the second is not
  * answered. */
-static void an_allowed_probe_ends_no_trouble_of_real_requests(void **state)
+static void allowed_probe_does_not_end_a_failure_of_real_requests(void **state)
 {
     struct test_reply slow_allowed = ALLOWED;
     CLEANUP(test_server_free) struct test_server *server = NULL;
@@ -341,7 +341,7 @@ static void an_allowed_probe_ends_no_trouble_of_real_requests(void **state)
 }
 
 /* Where SQS looks at the form first, the probe has told nothing. */
-static void the_first_real_request_ends_the_daemon_as_a_probe_does(void **state)
+static void first_real_request_ends_the_daemon_as_a_probe_does(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(ATTRIBUTES, ALLOWED, DENIED);
 
@@ -362,7 +362,7 @@ static void the_first_real_request_ends_the_daemon_as_a_probe_does(void **state)
     assert_int_equal(b.n_done, 0);
 }
 
-static void a_denial_after_a_success_ends_nothing(void **state)
+static void denial_after_a_success_ends_nothing(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER(ATTRIBUTES, ALLOWED, DONE, DENIED);
@@ -381,7 +381,7 @@ static void a_denial_after_a_success_ends_nothing(void **state)
     assert_int_equal(b.n_done, 1);
 }
 
-static void who_keeps_trying_begins_at_once_and_is_never_ended(void **state)
+static void daemon_that_keeps_trying_begins_at_once_and_is_never_ended(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(ATTRIBUTES, DENIED);
 
@@ -403,24 +403,24 @@ static void who_keeps_trying_begins_at_once_and_is_never_ended(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(an_allowed_start_probes_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_denial_ends_the_start_after_30_s, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(allowed_start_probes_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(denial_ends_the_start_after_30_s, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_permission_of_many_is_probed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_permission_that_comes_in_time_begins_the_work, set_up,
+        cmocka_unit_test_setup_teardown(permission_that_comes_in_time_begins_the_work, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(an_answer_of_neither_form_does_not_hold_the_start, set_up,
+        cmocka_unit_test_setup_teardown(answer_of_neither_form_does_not_hold_the_start, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(a_probe_that_is_not_answered_does_not_hold_the_start,
-                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(probe_that_is_not_answered_does_not_hold_the_start, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(denied_attributes_are_done_without, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_trouble_of_what_is_given_up_ends, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(an_allowed_probe_ends_no_trouble_of_real_requests, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(the_first_real_request_ends_the_daemon_as_a_probe_does,
+        cmocka_unit_test_setup_teardown(failure_of_what_is_given_up_ends, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(allowed_probe_does_not_end_a_failure_of_real_requests,
                                         set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_denial_after_a_success_ends_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(who_keeps_trying_begins_at_once_and_is_never_ended, set_up,
+        cmocka_unit_test_setup_teardown(first_real_request_ends_the_daemon_as_a_probe_does, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(denial_after_a_success_ends_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(daemon_that_keeps_trying_begins_at_once_and_is_never_ended,
+                                        set_up, tear_down),
     };
 
     return cmocka_run_group_tests_name("queue", tests, NULL, NULL);

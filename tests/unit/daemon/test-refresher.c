@@ -88,7 +88,7 @@ static void pass(uint64_t usec)
     assert_true(sd_event_run(b.event, USEC_PER_MSEC) >= 0);
 }
 
-static void what_is_seconds_old_is_not_asked_for_again(void **state)
+static void attributes_seconds_old_are_not_asked_for_again(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(SIZE("2048"), SIZE("4096"));
 
@@ -108,7 +108,7 @@ static void what_is_seconds_old_is_not_asked_for_again(void **state)
     assert_int_equal(test_server_requests(server), 2);
 }
 
-static void a_slow_answer_is_as_fresh_as_a_quick_one(void **state)
+static void slow_answer_is_as_fresh_as_a_quick_one(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(SIZE("2048"));
 
@@ -122,7 +122,7 @@ static void a_slow_answer_is_as_fresh_as_a_quick_one(void **state)
     assert_int_equal(test_server_requests(server), 1);
 }
 
-static void it_is_asked_every_ten_minutes(void **state)
+static void attributes_are_asked_for_every_ten_minutes(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(SIZE("2048"));
 
@@ -137,7 +137,7 @@ static void it_is_asked_every_ten_minutes(void **state)
     assert_int_equal(b.n_without, 0);
 }
 
-static void the_interval_has_its_jitter(void **state)
+static void interval_has_its_jitter(void **state)
 {
     assert_int_equal(refresh_interval_usec(0), REFRESH_INTERVAL_USEC - REFRESH_JITTER_USEC);
     for (uint64_t random = 1; random > 0; random *= 3)
@@ -149,7 +149,7 @@ static void the_interval_has_its_jitter(void **state)
                             REFRESH_INTERVAL_USEC + REFRESH_JITTER_USEC);
 }
 
-static void an_answer_that_does_not_come_is_waited_for_only_so_long(void **state)
+static void answer_that_does_not_come_is_waited_for_only_so_long(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.how = REPLY_STALL}, {.status = 500}, SIZE("1024"));
@@ -176,12 +176,11 @@ static void an_answer_that_does_not_come_is_waited_for_only_so_long(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(what_is_seconds_old_is_not_asked_for_again, tear_down),
-        cmocka_unit_test_teardown(a_slow_answer_is_as_fresh_as_a_quick_one, tear_down),
-        cmocka_unit_test_teardown(it_is_asked_every_ten_minutes, tear_down),
-        cmocka_unit_test(the_interval_has_its_jitter),
-        cmocka_unit_test_teardown(an_answer_that_does_not_come_is_waited_for_only_so_long,
-                                  tear_down),
+        cmocka_unit_test_teardown(attributes_seconds_old_are_not_asked_for_again, tear_down),
+        cmocka_unit_test_teardown(slow_answer_is_as_fresh_as_a_quick_one, tear_down),
+        cmocka_unit_test_teardown(attributes_are_asked_for_every_ten_minutes, tear_down),
+        cmocka_unit_test(interval_has_its_jitter),
+        cmocka_unit_test_teardown(answer_that_does_not_come_is_waited_for_only_so_long, tear_down),
     };
 
     return cmocka_run_group_tests_name("refresher", tests, NULL, NULL);

@@ -10,7 +10,7 @@ static const char *remedy(const char *query_error, const char *body)
     return remedy_of(SQS_SEND_MESSAGE, &error);
 }
 
-static void an_error_of_sqs_says_what_to_do(void **state)
+static void error_of_sqs_says_what_to_do(void **state)
 {
     static const struct {
         const char *query_error, *body, *words;
@@ -102,7 +102,7 @@ static void keys_that_have_expired_are_to_be_renewed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_error_of_sqs_says_what_to_do),
+        cmocka_unit_test(error_of_sqs_says_what_to_do),
         cmocka_unit_test(missing_sign_up_is_nothing_against_a_message),
         cmocka_unit_test(keys_that_are_missing_are_to_be_put_where_they_are_looked_for),
         cmocka_unit_test(keys_that_are_intercepted_are_looked_for_on_their_way),

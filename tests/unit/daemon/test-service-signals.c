@@ -9,7 +9,7 @@ static int send_second_signal(sd_event_source *source, uint64_t usec, void *user
     return 0;
 }
 
-static void a_signal_asks_to_stop(void **state)
+static void signal_asks_to_stop(void **state)
 {
     static const int signals[] = {SIGTERM, SIGINT};
 
@@ -27,7 +27,7 @@ static void a_signal_asks_to_stop(void **state)
     }
 }
 
-static void a_second_signal_ends_at_once(void **state)
+static void second_signal_ends_at_once(void **state)
 {
     struct plan p = {};
     uint64_t start = boot_clock_usec();
@@ -237,7 +237,7 @@ static void stop_timeout_that_was_changed_counts_for_the_next_stop(void **state)
     plan_done(&p);
 }
 
-static void a_stop_is_cut_short_after_its_time(void **state)
+static void stop_is_cut_short_after_its_time(void **state)
 {
     struct plan p = {.stop_timeout_usec = 150 * USEC_PER_MSEC};
     uint64_t start = boot_clock_usec();
@@ -264,7 +264,7 @@ static void systemd_is_asked_for_more_time_while_a_stop_lasts(void **state)
     plan_done(&p);
 }
 
-static void without_a_stop_function_a_signal_exits(void **state)
+static void signal_without_a_stop_function_exits(void **state)
 {
     struct service *service;
 
@@ -277,8 +277,8 @@ static void without_a_stop_function_a_signal_exits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_signal_asks_to_stop),
-        TEST(a_second_signal_ends_at_once),
+        TEST(signal_asks_to_stop),
+        TEST(second_signal_ends_at_once),
         TEST(terminal_that_closes_asks_to_stop_once_or_twice),
         TEST(under_nohup_hangup_is_not_heard),
         TEST(hangup_reloads_and_systemd_is_told),
@@ -287,9 +287,9 @@ int main(void)
         TEST(hangup_before_reloads_are_possible_is_kept),
         TEST(hangup_during_stop_neither_reloads_nor_ends_it),
         TEST(stop_timeout_that_was_changed_counts_for_the_next_stop),
-        TEST(a_stop_is_cut_short_after_its_time),
+        TEST(stop_is_cut_short_after_its_time),
         TEST(systemd_is_asked_for_more_time_while_a_stop_lasts),
-        TEST(without_a_stop_function_a_signal_exits),
+        TEST(signal_without_a_stop_function_exits),
     };
 
     return cmocka_run_group_tests_name("service signals", tests, NULL, NULL);

@@ -5,7 +5,7 @@
 
 #include "util/encode.h"
 
-static void the_first_exit_status_counts(void **state)
+static void first_exit_status_counts(void **state)
 {
     struct plan p = {.exit_status = EX_UNAVAILABLE};
 
@@ -46,7 +46,7 @@ static int show_status(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
-static void the_status_is_sent_ten_times_a_second_and_the_last_for_sure(void **state)
+static void status_is_sent_ten_times_a_second_and_the_last_for_sure(void **state)
 {
     struct plan p = {};
     uint64_t start = boot_clock_usec();
@@ -63,7 +63,7 @@ static void the_status_is_sent_ten_times_a_second_and_the_last_for_sure(void **s
     plan_done(&p);
 }
 
-static void the_last_status_comes_without_another_call(void **state)
+static void last_status_comes_without_another_call(void **state)
 {
     struct plan p = {};
 
@@ -78,7 +78,7 @@ static void the_last_status_comes_without_another_call(void **state)
     plan_done(&p);
 }
 
-static void a_long_status_is_cut_between_characters(void **state)
+static void long_status_is_cut_between_characters(void **state)
 {
     struct plan p = {};
     char text[600];
@@ -136,7 +136,7 @@ static void run_until_fed(struct plan *p, unsigned n)
     }
 }
 
-static void the_watchdog_is_fed_from_the_loop(void **state)
+static void watchdog_is_fed_from_the_loop(void **state)
 {
     struct plan p = {};
     uint64_t start = boot_clock_usec();
@@ -150,7 +150,7 @@ static void the_watchdog_is_fed_from_the_loop(void **state)
     unsetenv("WATCHDOG_USEC");
 }
 
-static void a_watchdog_setting_that_is_no_number_is_named(void **state)
+static void watchdog_setting_that_is_no_number_is_named(void **state)
 {
     struct service *service = NULL;
     int saved = dup(STDERR_FILENO), fd = memfd_create("stderr", MFD_CLOEXEC);
@@ -180,7 +180,7 @@ static const char *note_look(void *userdata, uint64_t now_usec)
     return hanging;
 }
 
-static void the_watchdog_is_not_fed_while_the_work_hangs(void **state)
+static void watchdog_is_not_fed_while_the_work_hangs(void **state)
 {
     struct plan p = {};
     unsigned n_fed, looks;
@@ -216,7 +216,7 @@ static int stay_busy(sd_event_source *source, void *userdata)
     return 0;
 }
 
-static void a_busy_loop_feeds_the_watchdog(void **state)
+static void busy_loop_feeds_the_watchdog(void **state)
 {
     struct plan p = {};
     sd_event_source *busy = NULL;
@@ -231,7 +231,7 @@ static void a_busy_loop_feeds_the_watchdog(void **state)
     unsetenv("WATCHDOG_USEC");
 }
 
-static void all_works_without_systemd(void **state)
+static void service_without_systemd_works(void **state)
 {
     struct plan p = {.exit_on_stop = true};
 
@@ -247,17 +247,17 @@ static void all_works_without_systemd(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_first_exit_status_counts),
+        TEST(first_exit_status_counts),
         TEST(ready_is_told_once),
-        TEST(the_status_is_sent_ten_times_a_second_and_the_last_for_sure),
-        TEST(the_last_status_comes_without_another_call),
-        TEST(a_long_status_is_cut_between_characters),
+        TEST(status_is_sent_ten_times_a_second_and_the_last_for_sure),
+        TEST(last_status_comes_without_another_call),
+        TEST(long_status_is_cut_between_characters),
         TEST(trouble_stands_behind_the_status_until_it_is_over),
-        TEST(the_watchdog_is_fed_from_the_loop),
-        TEST(a_watchdog_setting_that_is_no_number_is_named),
-        TEST(the_watchdog_is_not_fed_while_the_work_hangs),
-        TEST(a_busy_loop_feeds_the_watchdog),
-        TEST(all_works_without_systemd),
+        TEST(watchdog_is_fed_from_the_loop),
+        TEST(watchdog_setting_that_is_no_number_is_named),
+        TEST(watchdog_is_not_fed_while_the_work_hangs),
+        TEST(busy_loop_feeds_the_watchdog),
+        TEST(service_without_systemd_works),
     };
 
     return cmocka_run_group_tests_name("service", tests, NULL, NULL);

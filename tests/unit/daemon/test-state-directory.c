@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-static void a_file_is_in_the_folder_that_systemd_names(void **state)
+static void file_is_in_the_folder_that_systemd_names(void **state)
 {
     static const struct {
         const char *variable, *path;
@@ -24,7 +24,7 @@ static void a_file_is_in_the_folder_that_systemd_names(void **state)
     }
 }
 
-static void without_a_folder_it_says_what_to_set(void **state)
+static void missing_folder_is_an_error_that_says_what_to_set(void **state)
 {
     static const char *const cases[] = {NULL, "", "relative", ":/var/lib/b"};
 
@@ -45,8 +45,8 @@ static void without_a_folder_it_says_what_to_set(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_file_is_in_the_folder_that_systemd_names),
-        cmocka_unit_test(without_a_folder_it_says_what_to_set),
+        cmocka_unit_test(file_is_in_the_folder_that_systemd_names),
+        cmocka_unit_test(missing_folder_is_an_error_that_says_what_to_set),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,7 +57,7 @@ static void add(const char *name, const char *text)
         .name = name, .data_type = "String", .value = text, .value_bytes = strlen(text)};
 }
 
-static void what_sqs_has_given_is_set(void **state)
+static void variables_that_sqs_has_given_are_set(void **state)
 {
     make(0);
     assert_string_equal(value("SQS_MESSAGE_ID"), "m-1");
@@ -126,7 +126,7 @@ static void binary_values_are_base64(void **state)
     assert_string_equal(value("SQS_ATTRIBUTE_B"), "AP8=");
 }
 
-static void of_two_with_one_variable_the_first_by_name_has_it(void **state)
+static void attributes_with_one_variable_the_first_by_name_has_it(void **state)
 {
     add("a_b", "third");
     add("a.b", "second");
@@ -138,7 +138,7 @@ static void of_two_with_one_variable_the_first_by_name_has_it(void **state)
     assert_string_equal(value("SQS_ATTRIBUTES_OMITTED"), "a.b a_b");
 }
 
-static void what_does_not_fit_into_a_string_is_omitted(void **state)
+static void attribute_that_does_not_fit_into_a_string_is_omitted(void **state)
 {
     const size_t largest = EXEC_STRING_MAX_BYTES - sizeof("SQS_ATTRIBUTE_X=");
     char *text = malloc(largest + 2);
@@ -169,7 +169,7 @@ static void what_does_not_fit_into_a_string_is_omitted(void **state)
     free(text);
 }
 
-static void the_largest_are_left_out_when_asked_for(void **state)
+static void attributes_that_are_largest_are_left_out_when_asked_for(void **state)
 {
     add("small", "1");
     add("larger", "12345");
@@ -189,13 +189,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(what_sqs_has_given_is_set),
+        TEST(variables_that_sqs_has_given_are_set),
         TEST(keys_and_what_is_the_daemons_alone_are_kept_back),
         TEST(attributes_are_named_in_upper_case),
         TEST(binary_values_are_base64),
-        TEST(of_two_with_one_variable_the_first_by_name_has_it),
-        TEST(what_does_not_fit_into_a_string_is_omitted),
-        TEST(the_largest_are_left_out_when_asked_for),
+        TEST(attributes_with_one_variable_the_first_by_name_has_it),
+        TEST(attribute_that_does_not_fit_into_a_string_is_omitted),
+        TEST(attributes_that_are_largest_are_left_out_when_asked_for),
     };
 #undef TEST
 

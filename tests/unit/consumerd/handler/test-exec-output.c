@@ -50,7 +50,7 @@ static void output_without_end_ends_with_the_timeout(void **state)
     assert_logged("more lines");
 }
 
-static void a_program_that_waits_for_the_log_alone_is_not_reached(void **state)
+static void program_that_waits_for_the_log_alone_is_not_reached(void **state)
 {
     config.consumer.timeout_usec = USEC_PER_SEC;
     assert_int_equal(log_start_thread(event), 0);
@@ -80,7 +80,7 @@ int main(void)
         TEST(output_of_too_many_lines_is_cut_and_counted),
         TEST(output_without_line_ends_is_cut_into_pieces),
         TEST(output_without_end_ends_with_the_timeout),
-        TEST(a_program_that_waits_for_the_log_alone_is_not_reached),
+        TEST(program_that_waits_for_the_log_alone_is_not_reached),
         TEST(output_below_the_log_level_is_discarded),
     };
 

@@ -61,7 +61,7 @@ static void gateway_status_is_unavailable(void **state)
     }
 }
 
-static void a_redirect_is_not_followed(void **state)
+static void redirect_is_not_followed(void **state)
 {
     CLEANUP(test_server_free) struct test_server *elsewhere = TEST_SERVER({.status = 200});
     char header[128];
@@ -228,7 +228,7 @@ static void retry_after_may_be_a_date_to_come(void **state)
     assert_in_range(o.delay_usec, 500 * USEC_PER_SEC, 600 * USEC_PER_SEC);
 }
 
-static void a_reply_of_any_size_counts_by_its_status(void **state)
+static void reply_of_any_size_counts_by_its_status(void **state)
 {
     assert_int_equal(handle_reply((struct test_reply){.filler_bytes = 20000000}).outcome,
                      HANDLER_DONE);
@@ -401,13 +401,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(status_other_than_200_is_not_done),
         TEST(gateway_status_is_unavailable),
-        TEST(a_redirect_is_not_followed),
+        TEST(redirect_is_not_followed),
         TEST(headers_too_large_for_most_servers_are_logged_when_they_fail),
         TEST(reply_200_without_end_is_logged),
         TEST(reply_headers_too_large_are_named_in_the_log),
         TEST(retry_after_sets_the_delay),
         TEST(retry_after_may_be_a_date_to_come),
-        TEST(a_reply_of_any_size_counts_by_its_status),
+        TEST(reply_of_any_size_counts_by_its_status),
         TEST(reply_body_is_logged_on_one_line),
         TEST(reply_incomplete_is_no_answer),
         TEST(kept_connection_closed_without_reply_message_is_posted_once_more),

@@ -43,7 +43,7 @@ static void urls_of_the_network_are_kept(void **state)
     }
 }
 
-static void a_unix_socket_may_have_a_uri(void **state)
+static void unix_socket_may_have_a_uri(void **state)
 {
     static const char *const cases[][4] = {
         {"unix:/run/app.socket", "/run/app.socket", "http://localhost/", "/"},
@@ -63,7 +63,7 @@ static void a_unix_socket_may_have_a_uri(void **state)
     }
 }
 
-static void what_libcurl_would_not_take_is_refused(void **state)
+static void url_that_libcurl_would_not_take_is_refused(void **state)
 {
     static const char *const bad[] = {
         "",
@@ -92,7 +92,7 @@ static void what_libcurl_would_not_take_is_refused(void **state)
     }
 }
 
-static void what_may_be_secret_is_not_shown(void **state)
+static void url_parts_that_may_be_secret_are_not_shown(void **state)
 {
     static const char *const cases[][2] = {
         {"http://localhost:8080/in", "http://localhost:8080/in"},
@@ -119,9 +119,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(urls_of_the_network_are_kept),
-        cmocka_unit_test(a_unix_socket_may_have_a_uri),
-        cmocka_unit_test(what_may_be_secret_is_not_shown),
-        cmocka_unit_test(what_libcurl_would_not_take_is_refused),
+        cmocka_unit_test(unix_socket_may_have_a_uri),
+        cmocka_unit_test(url_parts_that_may_be_secret_are_not_shown),
+        cmocka_unit_test(url_that_libcurl_would_not_take_is_refused),
     };
 
     return cmocka_run_group_tests_name("http-target", tests, NULL, NULL);

@@ -85,7 +85,7 @@ static void message_is_posted_as_by_aws_sqsd(void **state)
     assert_int_equal(test_server_connections(server), 1);
 }
 
-static void an_attribute_of_spaces_is_a_header_without_value(void **state)
+static void attribute_of_spaces_is_a_header_without_value(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.status = 200});
     CLEANUP(handler_free) struct handler *handler = new_handler(test_server_url(server));
@@ -98,7 +98,7 @@ static void an_attribute_of_spaces_is_a_header_without_value(void **state)
     check_header(server, 0, "X-Aws-Sqsd-Attr-blank", "");
 }
 
-static void the_largest_body_and_headers_go_out_whole(void **state)
+static void largest_body_and_headers_go_out_whole(void **state)
 {
     static char body[SQS_MESSAGE_MAX_BYTES + 1], value[40000];
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.status = 200});
@@ -118,7 +118,7 @@ static void the_largest_body_and_headers_go_out_whole(void **state)
     check_header(server, 0, "X-Aws-Sqsd-Attr-large", value);
 }
 
-static void a_unix_socket_is_posted_to(void **state)
+static void unix_socket_is_posted_to(void **state)
 {
     static const struct test_reply reply = {.status = 200};
     char folder[] = "/tmp/handler-http-XXXXXX", path[64], url[128];
@@ -359,9 +359,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(message_is_posted_as_by_aws_sqsd),
-        TEST(an_attribute_of_spaces_is_a_header_without_value),
-        TEST(the_largest_body_and_headers_go_out_whole),
-        TEST(a_unix_socket_is_posted_to),
+        TEST(attribute_of_spaces_is_a_header_without_value),
+        TEST(largest_body_and_headers_go_out_whole),
+        TEST(unix_socket_is_posted_to),
         TEST(loopback_needs_no_proxy_and_others_may),
         TEST(proxy_refuses_handler_is_not_reached_and_the_retry_waits),
         TEST(messages_at_once_share_as_many_connections),

@@ -73,7 +73,7 @@ static void handle(const char *body)
     assert_int_equal(handler->ops->run(handler, &message, on_done, NULL, &handler_run), 0);
 }
 
-static void the_line_holds_the_demos_texts_or_the_body(void **state)
+static void line_holds_the_demos_texts_or_the_body(void **state)
 {
     static const struct {
         const char *body, *line;
@@ -97,7 +97,7 @@ static void the_line_holds_the_demos_texts_or_the_body(void **state)
     }
 }
 
-static void what_the_level_leaves_out_is_done_without_a_line(void **state)
+static void message_that_the_level_leaves_out_is_done_without_a_line(void **state)
 {
     log_open("test", LOG_TARGET_JOURNAL, LOG_NOTICE, LOG_COLOUR_NONE);
     handle("body");
@@ -115,7 +115,7 @@ static void begin_a_line_that_waits(void)
     assert_int_equal(n_done, 0);
 }
 
-static void a_line_under_way_is_done_once_it_was_taken(void **state)
+static void line_under_way_is_done_once_it_was_taken(void **state)
 {
     begin_a_line_that_waits();
     sem_post(&may_write);
@@ -124,7 +124,7 @@ static void a_line_under_way_is_done_once_it_was_taken(void **state)
     assert_int_equal(n_lines, 1);
 }
 
-static void a_line_that_nobody_takes_is_not_reached(void **state)
+static void line_that_nobody_takes_is_not_reached(void **state)
 {
     int saved = dup(STDERR_FILENO), full = open("/dev/full", O_WRONLY | O_CLOEXEC);
 
@@ -142,7 +142,7 @@ static void a_line_that_nobody_takes_is_not_reached(void **state)
                         "the log cannot take a message's line: No space left on device");
 }
 
-static void at_its_end_the_message_comes_back(void **state)
+static void cancel_brings_the_message_back(void **state)
 {
     begin_a_line_that_waits();
     handler->ops->cancel(handler_run, USEC_PER_SEC);
@@ -170,11 +170,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(the_line_holds_the_demos_texts_or_the_body),
-        TEST(what_the_level_leaves_out_is_done_without_a_line),
-        TEST(a_line_under_way_is_done_once_it_was_taken),
-        TEST(a_line_that_nobody_takes_is_not_reached),
-        TEST(at_its_end_the_message_comes_back),
+        TEST(line_holds_the_demos_texts_or_the_body),
+        TEST(message_that_the_level_leaves_out_is_done_without_a_line),
+        TEST(line_under_way_is_done_once_it_was_taken),
+        TEST(line_that_nobody_takes_is_not_reached),
+        TEST(cancel_brings_the_message_back),
         TEST(message_abandoned_is_silent),
     };
 #undef TEST

@@ -134,7 +134,7 @@ static void labels_do_not_matter_and_binary_ones_are_left_out(void **state)
     assert_int_equal(headers.n_left_out, 0);
 }
 
-static void what_sqs_did_not_tell_has_no_header(void **state)
+static void value_that_sqs_did_not_tell_has_no_header(void **state)
 {
     struct sqs_received_message m = {.body = "", .message_id = "id"};
     CLEANUP(sqsd_headers_done) struct sqsd_headers headers = make(&m);
@@ -146,7 +146,7 @@ static void what_sqs_did_not_tell_has_no_header(void **state)
     assert_non_null(value_of(&headers, "X-Aws-Sqsd-Path"));
 }
 
-static void the_value_that_a_header_can_bear_is_sent_as_it_is(void **state)
+static void value_that_a_header_can_bear_is_sent_as_it_is(void **state)
 {
     static const char *const values[] = {
         "ASCII: \"quoted\", 'so', a=b; c/d\\e ~!@#$%^&*()",
@@ -166,7 +166,7 @@ static void the_value_that_a_header_can_bear_is_sent_as_it_is(void **state)
 }
 
 /* libcurl would take "Name: " for a header to leave out. */
-static void a_value_of_spaces_is_a_header_without_one(void **state)
+static void value_of_spaces_is_a_header_without_one(void **state)
 {
     struct sqs_attribute attributes[] = {attribute("blank", "String", "  \t "),
                                          attribute("none", "String", "")};
@@ -178,7 +178,7 @@ static void a_value_of_spaces_is_a_header_without_one(void **state)
     assert_string_equal(headers.lines[9], "X-Aws-Sqsd-Attr-none;");
 }
 
-static void nothing_gets_into_a_header_that_could_begin_another(void **state)
+static void header_value_cannot_begin_another_header(void **state)
 {
     char long_name[258] = "";
     struct sqs_attribute bad[] = {
@@ -214,7 +214,7 @@ static void nothing_gets_into_a_header_that_could_begin_another(void **state)
     }
 }
 
-static void what_is_not_an_attribute_cannot_break_out_either(void **state)
+static void value_that_is_no_attribute_cannot_begin_another_header_either(void **state)
 {
     struct sqs_received_message m = message(NULL, 0);
     CLEANUP(sqsd_headers_done) struct sqsd_headers headers = {};
@@ -244,7 +244,7 @@ static void every_character_of_a_name_is_allowed_and_the_longest(void **state)
     assert_string_equal(value_of(&headers, header), "2");
 }
 
-static void what_is_too_large_or_too_many_is_left_out(void **state)
+static void attributes_too_large_or_too_many_are_left_out(void **state)
 {
     static char large[400 * 1024];
     struct sqs_attribute attributes[SQS_ATTRIBUTES_MAX + 2];
@@ -276,13 +276,13 @@ int main(void)
         cmocka_unit_test(each_header_of_the_reference_is_there_in_its_form),
         cmocka_unit_test(their_sizes_are_told),
         cmocka_unit_test(labels_do_not_matter_and_binary_ones_are_left_out),
-        cmocka_unit_test(what_sqs_did_not_tell_has_no_header),
-        cmocka_unit_test(the_value_that_a_header_can_bear_is_sent_as_it_is),
-        cmocka_unit_test(a_value_of_spaces_is_a_header_without_one),
-        cmocka_unit_test(nothing_gets_into_a_header_that_could_begin_another),
-        cmocka_unit_test(what_is_not_an_attribute_cannot_break_out_either),
+        cmocka_unit_test(value_that_sqs_did_not_tell_has_no_header),
+        cmocka_unit_test(value_that_a_header_can_bear_is_sent_as_it_is),
+        cmocka_unit_test(value_of_spaces_is_a_header_without_one),
+        cmocka_unit_test(header_value_cannot_begin_another_header),
+        cmocka_unit_test(value_that_is_no_attribute_cannot_begin_another_header_either),
         cmocka_unit_test(every_character_of_a_name_is_allowed_and_the_longest),
-        cmocka_unit_test(what_is_too_large_or_too_many_is_left_out),
+        cmocka_unit_test(attributes_too_large_or_too_many_are_left_out),
     };
 
     return cmocka_run_group_tests_name("sqsd-headers", tests, NULL, NULL);
