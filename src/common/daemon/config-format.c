@@ -214,8 +214,8 @@ static void format_setting(const struct config *config, const struct setting *s,
         else
             append_string_value(out, value);
         buffer_printf(out, "; # %s", s->doc);
-        if (s->string && !streq(s->string, value))
-            buffer_printf(out, " (default \"%s\")", s->string);
+        if (s->string && !streq(config_default_text(config, s).text, value))
+            buffer_printf(out, " (default \"%s\")", config_default_text(config, s).text);
     } else if (s->kind == SETTING_STRINGS) {
         char **value = *(char ***)config_field(config, s);
 
@@ -228,9 +228,9 @@ static void format_setting(const struct config *config, const struct setting *s,
 
         append_value(out, s, value);
         buffer_printf(out, "; # %s", s->doc);
-        if (value != s->value) {
+        if (value != config_default_number(config, s)) {
             buffer_append_string(out, " (default ");
-            append_value(out, s, s->value);
+            append_value(out, s, config_default_number(config, s));
             buffer_append_char(out, ')');
         }
     }

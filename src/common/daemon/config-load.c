@@ -174,8 +174,10 @@ static int load(struct config_sources *sources, struct config *config, const cha
         return r;
     last = TAKE(*path);
     r = load_overrides(sources, config, error);
-    if (r != 0 || sources->needs_no_queue)
+    if (r != 0)
         return r;
+    if (sources->needs_no_queue)
+        return config_settle_defaults(config);
     *path = last;
     return sources->lacks_default && !config_has_required(config)
                ? cannot_read(CONFIG_PATH, -ENOENT, NULL, error)

@@ -41,20 +41,26 @@ bool config_next_change(const struct config *running, const struct config *next,
     return false;
 }
 
+static int keep(struct config *next, const struct config *running, const struct setting *s)
+{
+    return !config_has_same_value(running, s, next) &&
+                   reload_of(running, next, s) == CONFIG_RELOAD_RESTART
+               ? config_copy_value(next, s, running)
+               : 0;
+}
+
+/* Defaults depend on the first two. */
 int config_keep_fixed(struct config *next, const struct config *running)
 {
-    for (size_t i = 0; i < config_n_settings; i++) {
-        const struct setting *s = config_settings + i;
-        int r;
+    int r = keep(next, running, config_find_setting("producer", "source"));
 
-        if (config_has_same_value(running, s, next) ||
-            reload_of(running, next, s) != CONFIG_RELOAD_RESTART)
-            continue;
-        r = config_copy_value(next, s, running);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    if (r == 0)
+        r = keep(next, running, config_find_setting("consumer", "handler"));
+    if (r == 0)
+        r = config_settle_defaults(next);
+    for (size_t i = 0; i < config_n_settings && r == 0; i++)
+        r = keep(next, running, config_settings + i);
+    return r;
 }
 
 void config_exchange(struct config *running, struct config *next)

@@ -3,10 +3,12 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <strings.h>
 #include <sys/un.h>
 #include <syslog.h>
 
+#include "daemon/instance.h"
 #include "util/encode.h"
 
 enum {
@@ -167,6 +169,7 @@ static const struct setting_choice orders[] = {
     .offset = offsetof(struct config, group_.member)
 #define AT(group_, name_, kind_) PLACE(group_, name_, name_, kind_)
 #define USEC_AT(group_, name_, kind_) PLACE(group_, name_, name_##_usec, kind_)
+#define DEMO(value_) .has_demo_value = true, .demo_value = (value_)
 #define NOW .reload = CONFIG_RELOAD_NOW
 #define NEXT .reload = CONFIG_RELOAD_NEXT_MESSAGE
 #define RESTART .reload = CONFIG_RELOAD_RESTART
@@ -215,12 +218,12 @@ const struct setting config_settings[] = {
      .max = UINT64_C(1) << 40, .value = 1073741824,
      .doc = "bytes of messages that the spool holds at most, rejected ones counted"},
     {USEC_AT(producer, start_delay, SETTING_DURATION), RESTART, .unit = " seconds",
-     .max = SEC(86400), .value = MSEC(500), .doc = "seconds before the first message"},
+     .max = SEC(86400), DEMO(MSEC(500)), .doc = "seconds before the first message"},
     {AT(producer, messages_to_send, SETTING_COUNT), NEXT, .unit = "",
-     .max = UINT64_C(1000000000000), .value = 100,
+     .max = UINT64_C(1000000000000), DEMO(100),
      .doc = "messages to send before ending; 0: for ever"},
     {USEC_AT(producer, send_interval, SETTING_DURATION), NEXT, .unit = " seconds",
-     .max = SEC(86400), .value = MSEC(500), .doc = "seconds from one message to the next"},
+     .max = SEC(86400), DEMO(MSEC(500)), .doc = "seconds from one message to the next"},
     {AT(producer, message_group_id, SETTING_STRING), RESTART, .string = "test",
      .check = is_message_group_id,
      .allowed = "1 to 128 letters, digits and punctuation, without spaces",
@@ -265,7 +268,7 @@ const struct setting config_settings[] = {
      .min = SEC(60), .max = SEC(1209600), .value = SEC(1209600),
      .doc = "whole seconds for which they are remembered at most"},
     {USEC_AT(consumer, start_delay, SETTING_DURATION), RESTART, .unit = " seconds",
-     .max = SEC(86400), .value = SEC(2), .doc = "seconds before the first receive"},
+     .max = SEC(86400), DEMO(SEC(2)), .doc = "seconds before the first receive"},
     {USEC_AT(consumer, wait_time, SETTING_WHOLE_SECONDS), NEXT, .unit = " seconds", .max = SEC(20),
      .value = SEC(15), .doc = "whole seconds that a receive waits for a message; 0: not at all"},
     {AT(consumer, max_messages, SETTING_SMALL_COUNT), NEXT, .unit = "", .min = 1, .max = 10,
@@ -288,9 +291,9 @@ const struct setting config_settings[] = {
     {USEC_AT(consumer, retry_delay_max, SETTING_WHOLE_SECONDS), NEXT, .unit = " seconds",
      .max = SEC(43200), .value = SEC(900), .doc = "the most that retry_delay grows to"},
     {USEC_AT(consumer, receive_interval, SETTING_DURATION), NEXT, .unit = " seconds",
-     .max = SEC(86400), .value = MSEC(500), .doc = "seconds of pause after a receive"},
+     .max = SEC(86400), DEMO(MSEC(500)), .doc = "seconds of pause after a receive"},
     {AT(consumer, exit_after_empty_receives, SETTING_COUNT), NEXT, .unit = "",
-     .max = UINT64_C(1000000000), .value = 10,
+     .max = UINT64_C(1000000000), DEMO(10),
      .doc = "empty receives in a row before ending; 0: never end"},
     {USEC_AT(consumer, stop_timeout, SETTING_DURATION), NOW, .unit = " seconds", .max = SEC(3600),
      .value = SEC(30), .doc = "seconds that a stop may take"},
@@ -328,4 +331,33 @@ uint64_t config_number(const struct config *config, const struct setting *s)
     if (s->kind == SETTING_SMALL_COUNT)
         return *(const unsigned *)at;
     return *(const uint64_t *)at;
+}
+
+static bool is_submit_socket(const struct setting *s)
+{
+    return s->offset == offsetof(struct config, producer.submit_socket);
+}
+
+bool config_default_depends(const struct setting *s)
+{
+    return s->has_demo_value || is_submit_socket(s);
+}
+
+uint64_t config_default_number(const struct config *config, const struct setting *s)
+{
+    bool is_demo = streq(s->group, "producer") ? config->producer.source == CONFIG_SOURCE_DEMO
+                                               : config->consumer.handler == CONFIG_HANDLER_JOURNAL;
+
+    return s->has_demo_value && is_demo ? s->demo_value : s->value;
+}
+
+struct config_text config_default_text(const struct config *config, const struct setting *s)
+{
+    struct config_text t;
+
+    snprintf(t.text, sizeof(t.text), "%s",
+             is_submit_socket(s) ? instance_submit_socket(config->instance).text
+             : s->string         ? s->string
+                                 : "");
+    return t;
 }

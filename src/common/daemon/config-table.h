@@ -27,11 +27,13 @@ struct setting {
     const char *group, *name;
     enum setting_kind kind;
     enum config_reload reload;
-    bool zero_needs_restart;           /* a change from 0 or to 0 */
-    size_t offset;                     /* in struct config */
-    const char *unit;                  /* of a number as it is written; "": none */
-    uint64_t min, max;                 /* of a stored number, both included */
-    uint64_t value;                    /* the default as it is stored; not for strings */
+    bool zero_needs_restart; /* a change from 0 or to 0 */
+    size_t offset;           /* in struct config */
+    const char *unit;        /* of a number as it is written; "": none */
+    uint64_t min, max;       /* of a stored number, both included */
+    uint64_t value;          /* the default as it is stored; not for strings */
+    bool has_demo_value;     /* then demo_value is the default for the demo */
+    uint64_t demo_value;
     const char *string;                /* the default of SETTING_STRING; NULL: it must be set */
     size_t strings_max;                /* SETTING_STRINGS: the bound; the default is none */
     const char *allowed;               /* for strings: what is allowed, in words */
@@ -54,6 +56,15 @@ static inline void *config_field(const struct config *config, const struct setti
 {
     return (char *)(uintptr_t)config + s->offset;
 }
+
+/* The defaults in force. Some numbers have one with producer.source "demo" or consumer.handler
+ * "journal", and another elsewhere; producer.submit_socket depends on the instance. */
+bool config_default_depends(const struct setting *s); /* on such another */
+uint64_t config_default_number(const struct config *config, const struct setting *s);
+struct config_text {
+    char text[256];
+};
+struct config_text config_default_text(const struct config *config, const struct setting *s);
 
 /* A value that is no text, as it is stored. */
 uint64_t config_number(const struct config *config, const struct setting *s);

@@ -194,9 +194,9 @@ int config_store_default(struct config *config, const struct setting *s)
     char **none;
 
     if (s->kind == SETTING_STRING)
-        return store_string(config, s, s->string ? s->string : "");
+        return store_string(config, s, config_default_text(config, s).text);
     if (s->kind != SETTING_STRINGS) {
-        store(config, s, s->value);
+        store(config, s, config_default_number(config, s));
         return 0;
     }
     none = calloc(1, sizeof(*none));

@@ -184,11 +184,24 @@ static int missing(const struct config *config, const struct setting *s, char **
     return config_invalid(&reader, origins->group_lines[s - config_settings], &b);
 }
 
+int config_settle_defaults(struct config *config)
+{
+    for (size_t i = 0; i < config_n_settings; i++) {
+        bool may_change = config->origins->of[i].kind == CONFIG_FROM_DEFAULT &&
+                          config_default_depends(config_settings + i);
+        int r = may_change ? config_store_default(config, config_settings + i) : 0;
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 int config_finish(struct config *config, char **error)
 {
     const struct setting *s = find_missing(config);
 
-    return s ? missing(config, s, error) : 0;
+    return s ? missing(config, s, error) : config_settle_defaults(config);
 }
 
 int config_parse(const char *path, const char *text, size_t text_bytes, struct config **ret,

@@ -33,9 +33,6 @@ enum config_reload {
 
 enum { CONFIG_COMMAND_MAX_WORDS = 64 };
 
-/* The default of producer.submit_socket. */
-#define CONFIG_SUBMIT_SOCKET "/run/sqs-producerd/submit.socket"
-
 struct config_origins; /* where each value comes from (config-table.h) */
 
 struct config {
@@ -94,15 +91,19 @@ int config_parse(const char *path, const char *text, size_t text_bytes, struct c
                  char **error);
 
 /* Reads a configuration in several steps: config_new has all defaults, and each later text
- * overrides the values before it. config_finish checks that no required setting is missing; the
- * queue of an instance must come from the last file, or from no file. All return what config_parse
+ * overrides the values before it. config_finish gives the settings that are left their
+ * defaults, and checks that no required setting is missing; the queue of an instance must come from the last file, or from no file. All return what config_parse
  * does. After an error the configuration can only be freed. */
 int config_new(struct config **ret);
 int config_add_file(struct config *config, const char *path, const char *text, size_t text_bytes,
                     char **error);
 int config_finish(struct config *config, char **error);
 
-/* Whether config_finish will miss no setting. */
+/* What config_finish does, without its check. The first gives settings that are still at their
+ * default the one in force: that of the demo's settings depends on producer.source and
+ * consumer.handler, that of producer.submit_socket on the instance. The second tells whether the
+ * check will find nothing missing. */
+int config_settle_defaults(struct config *config);
 bool config_has_required(const struct config *config);
 
 struct config *config_free(struct config *config);

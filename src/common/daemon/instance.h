@@ -9,7 +9,10 @@
  * Everywhere, the name NULL stands for the plain daemon. */
 #pragma once
 
-#include "daemon/config.h"
+#include "util/macro.h"
+
+/* The default of producer.submit_socket for the plain daemon. */
+#define CONFIG_SUBMIT_SOCKET "/run/sqs-producerd/submit.socket"
 
 enum { INSTANCE_NAME_MAX_BYTES = 64 };
 

@@ -109,6 +109,42 @@ static void no_value_changes_when_all_changes_need_a_restart(void **state)
     assert_int_equal(running->log.target, LOG_TARGET_AUTO);
 }
 
+/* The handler needs a restart; so what depends on it stays that of the handler in force. */
+static void defaults_follow_the_handler_in_force(void **state)
+{
+    CLEANUP(config_free)
+    struct config *running = parse(AWS "consumer: { handler = \"journal\"; };");
+    CLEANUP(config_free)
+    struct config *next = parse(AWS "consumer: { handler = \"exec\"; concurrency = 3; };");
+    struct config_change change;
+    size_t at = 0;
+
+    assert_int_equal(next->consumer.exit_after_empty_receives, 0);
+    assert_int_equal(config_keep_fixed(next, running), 0);
+    assert_true(config_next_change(running, next, &at, &change));
+    assert_string_equal(change.name, "consumer.concurrency");
+    assert_false(config_next_change(running, next, &at, &change));
+    config_exchange(running, next);
+    assert_int_equal(running->consumer.exit_after_empty_receives, 10);
+    assert_int_equal(running->consumer.handler, CONFIG_HANDLER_JOURNAL);
+}
+
+/* A value that the file had, and has no longer. */
+static void what_needs_a_restart_stays_when_its_line_is_removed(void **state)
+{
+    CLEANUP(config_free)
+    struct config *running = parse(AWS "producer: { submit_socket = \"/s\"; start_delay = 7; };"
+                                       "consumer: { handler = \"exec\"; start_delay = 7; };");
+    CLEANUP(config_free) struct config *next = parse(AWS);
+
+    assert_int_equal(config_keep_fixed(next, running), 0);
+    config_exchange(running, next);
+    assert_string_equal(running->producer.submit_socket, "/s");
+    assert_int_equal(running->producer.start_delay_usec, 7000000);
+    assert_int_equal(running->consumer.start_delay_usec, 7000000);
+    assert_int_equal(running->consumer.exit_after_empty_receives, 0);
+}
+
 /* Without a ledger there is nothing to which a bound could apply. */
 static void a_ledger_comes_and_goes_with_a_restart_alone(void **state)
 {
@@ -182,6 +218,8 @@ int main(void)
         cmocka_unit_test(every_setting_that_differs_is_told_in_order),
         cmocka_unit_test(what_needs_a_restart_keeps_its_value),
         cmocka_unit_test(no_value_changes_when_all_changes_need_a_restart),
+        cmocka_unit_test(defaults_follow_the_handler_in_force),
+        cmocka_unit_test(what_needs_a_restart_stays_when_its_line_is_removed),
         cmocka_unit_test(a_ledger_comes_and_goes_with_a_restart_alone),
         cmocka_unit_test(commands_differ_by_each_word),
     };

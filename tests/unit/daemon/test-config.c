@@ -423,9 +423,82 @@ static void the_shipped_file_has_every_setting_and_comment(void **state)
     assert_int_equal(n, config_n_settings);
 }
 
+/* An instance must not end after ten empty receives because the shipped file has the demo's values. */
+static void the_demos_values_hold_for_the_demo_alone(void **state)
+{
+    static const char *const sources[] = {"demo", "spool"}, *const handlers[] = {"journal", "exec",
+                                                                                 "http"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(sources); i++)
+        for (size_t k = 0; k < ARRAY_SIZE(handlers); k++) {
+            CLEANUP(config_free) struct config *c = NULL;
+            CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(65536), b = BUFFER_INIT(65536);
+            bool is_demo = i == 0, is_journal = k == 0;
+
+            /* As with the shipped file, and a second one over it. */
+            assert_int_equal(config_new(&c), 0);
+            read_shipped(&text);
+            assert_int_equal(config_add_file(c, "shipped", text.data, text.size, NULL), 0);
+            buffer_printf(&b, "producer: { source = \"%s\"; }; consumer: { handler = \"%s\"; };",
+                          sources[i], handlers[k]);
+            assert_int_equal(config_add_file(c, "own", b.data, b.size, NULL), 0);
+            assert_int_equal(config_finish(c, NULL), 0);
+            assert_int_equal(c->producer.messages_to_send, is_demo ? 100 : 0);
+            assert_int_equal(c->producer.send_interval_usec, is_demo ? 500000 : 0);
+            assert_int_equal(c->producer.start_delay_usec, is_demo ? 500000 : 0);
+            assert_int_equal(c->consumer.exit_after_empty_receives, is_journal ? 10 : 0);
+            assert_int_equal(c->consumer.receive_interval_usec, is_journal ? 500000 : 0);
+            assert_int_equal(c->consumer.start_delay_usec, is_journal ? 2000000 : 0);
+
+            /* The default in force is shown as such. */
+            buffer_reset(&b);
+            assert_int_equal(config_format(c, &b), 0);
+            assert_non_null(strstr(b.data, is_demo
+                                               ? "    messages_to_send = 100; # messages to "
+                                                 "send before ending; 0: for ever [default]\n"
+                                               : "    messages_to_send = 0; # messages to "
+                                                 "send before ending; 0: for ever [default]\n"));
+        }
+}
+
+static void a_value_that_is_set_is_no_default(void **state)
+{
+    CLEANUP(config_free)
+    struct config *c = parse(AWS "producer: { source = \"spool\"; messages_to_send = 100; };"
+                                 "consumer: { handler = \"exec\"; start_delay = 2; };");
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(65536);
+
+    assert_int_equal(c->producer.messages_to_send, 100);
+    assert_int_equal(c->consumer.start_delay_usec, 2000000);
+    assert_int_equal(config_format(c, &b), 0);
+    assert_non_null(strstr(b.data, "0: for ever (default 0) [x.conf:1]\n"));
+}
+
+static void an_instance_has_a_socket_of_its_own_by_default(void **state)
+{
+    CLEANUP(config_free) struct config *c = NULL;
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(65536);
+    char *line;
+
+    assert_int_equal(config_new(&c), 0);
+    c->instance = "orders";
+    assert_int_equal(config_add_file(c, "x.conf", AWS, strlen(AWS), NULL), 0);
+    assert_int_equal(config_finish(c, NULL), 0);
+    assert_string_equal(c->producer.submit_socket, "/run/sqs-producerd/orders.socket");
+    assert_int_equal(config_format(c, &b), 0);
+    line = strstr(b.data, "submit_socket = \"/run/sqs-producerd/orders.socket\"; # ");
+    assert_non_null(line);
+    *strchr(line, '\n') = '\0';
+    assert_null(strstr(line, "(default"));
+    assert_non_null(strstr(line, " [default]"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_demos_values_hold_for_the_demo_alone),
+        cmocka_unit_test(a_value_that_is_set_is_no_default),
+        cmocka_unit_test(an_instance_has_a_socket_of_its_own_by_default),
         cmocka_unit_test(every_setting_is_read),
         cmocka_unit_test(durations_round_to_microseconds),
         cmocka_unit_test(a_value_out_of_its_range_is_refused),
