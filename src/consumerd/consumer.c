@@ -404,6 +404,14 @@ int consumer_new(struct service *service, const struct config *config, struct ha
     return 0;
 }
 
+int consumer_prepare(struct consumer *c, const struct config *next, char **error)
+{
+    const struct handler_ops *ops = c->handler->ops;
+    int r = ops->prepare ? ops->prepare(c->handler, next, error) : 0;
+
+    return r > 0 ? CONSUMER_E_CONFIG : r;
+}
+
 static void reconfigure_work(struct consumer *c)
 {
     struct inflight_options options;
@@ -428,6 +436,8 @@ int consumer_reconfigure(struct consumer *c, const char *ca_bundle)
 
         ledger_set_limits(c->ledger, &limits);
     }
+    if (c->handler->ops->reconfigure)
+        c->handler->ops->reconfigure(c->handler);
     if (c->receiver)
         reconfigure_work(c);
     return r;

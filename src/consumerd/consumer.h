@@ -26,6 +26,10 @@ struct consumer;
 enum { CONSUMER_E_CONFIG = 1 };
 int consumer_new(struct service *service, const struct config *config, struct handler *handler,
                  struct consumer **ret, char **error);
+/* Checks the configuration that consumer_reconfigure is to use, and prepares for it. Returns what
+ * consumer_new does; on failure nothing has changed. */
+int consumer_prepare(struct consumer *consumer, const struct config *next, char **error);
+
 /* Works by the configuration's values as they are now. Values may have changed that a reload can
  * change (daemon/config-table.h); all others are as they were. `ca_bundle`: the CA bundle's path
  * now, NULL for the system's. Messages in flight keep what they began with. Not called once a stop

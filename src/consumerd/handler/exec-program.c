@@ -35,7 +35,8 @@ static bool is_line(char *const *command)
     return !command[1] && strpbrk(command[0], " \t");
 }
 
-int exec_program_find(const struct config *config, char **ret, char **error)
+/* Finds the program's path, which the caller frees. */
+static int find(const struct config *config, char **ret, char **error)
 {
     CLEANUP(buffer_done) struct buffer advice = BUFFER_INIT(ADVICE_MAX_BYTES);
     CLEANUP(free) char *fault = NULL;
@@ -57,6 +58,68 @@ int exec_program_find(const struct config *config, char **ret, char **error)
         sandbox_append_advice(&advice, config->instance, name);
     return error_line(HANDLER_E_CONFIG, error, "consumer.command: \"%s\" %s%s", name, fault,
                       buffer_string(&advice));
+}
+
+static void free_texts(char **texts)
+{
+    for (size_t i = 0; texts && texts[i]; i++)
+        free(texts[i]);
+    free(texts);
+}
+
+static char **copy_texts(char *const *texts)
+{
+    size_t n = 0;
+    char **copy;
+
+    while (texts[n])
+        n++;
+    copy = calloc(n + 1, sizeof(*copy));
+    for (size_t i = 0; copy && i < n; i++) {
+        copy[i] = strdup(texts[i]);
+        if (!copy[i]) {
+            free_texts(copy);
+            return NULL;
+        }
+    }
+    return copy;
+}
+
+int exec_program_new(const struct config *config, struct exec_program **ret, char **error)
+{
+    CLEANUP(exec_program_unref) struct exec_program *program = calloc(1, sizeof(*program));
+    const char *slash;
+    int r;
+
+    if (!program)
+        return -ENOMEM;
+    program->n_refs = 1;
+    r = find(config, &program->path, error);
+    if (r != 0)
+        return r;
+    program->argv = copy_texts(config->consumer.command);
+    if (!program->argv)
+        return -ENOMEM;
+    slash = strrchr(program->path, '/');
+    program->name = slash ? slash + 1 : program->path;
+    *ret = TAKE(program);
+    return 0;
+}
+
+struct exec_program *exec_program_ref(struct exec_program *program)
+{
+    program->n_refs++;
+    return program;
+}
+
+struct exec_program *exec_program_unref(struct exec_program *program)
+{
+    if (program && --program->n_refs == 0) {
+        free_texts(program->argv);
+        free(program->path);
+        free(program);
+    }
+    return NULL;
 }
 
 int exec_program_raise_limit(unsigned concurrency, char **error)

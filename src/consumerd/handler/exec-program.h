@@ -5,8 +5,20 @@
 
 #include "daemon/config.h"
 
-/* Finds the program's path, which the caller frees. The result is that of handler_exec_new. */
-int exec_program_find(const struct config *config, char **ret, char **error);
+/* A value of consumer.command. Runs of the program hold references, because the setting may change
+ * while they run. */
+struct exec_program {
+    unsigned n_refs;
+    char *path;       /* of its file */
+    const char *name; /* the last part of the path, for the log */
+    char **argv;
+};
+
+/* Finds the program. The result is that of handler_exec_new. */
+int exec_program_new(const struct config *config, struct exec_program **ret, char **error);
+struct exec_program *exec_program_ref(struct exec_program *program);
+struct exec_program *exec_program_unref(struct exec_program *program); /* returns NULL */
+DEFINE_CLEANUP(struct exec_program *, exec_program_unref)
 
 /* Raises the limit of open files, so that it suffices for that many programs at once. The result is
  * that of handler_exec_new. */

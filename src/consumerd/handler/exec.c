@@ -38,8 +38,8 @@ struct exec_handler {
     struct handler head;
     sd_event *event;
     const struct config *config;
-    char *path;       /* of the program */
-    const char *name; /* the last part of the path, for the log */
+    struct exec_program *program;
+    struct exec_program *next_program; /* made by `prepare`; NULL: none */
     struct exec_environment *environment;
     struct list runs;
     size_t n_runs;
@@ -51,6 +51,8 @@ struct exec_handler {
 struct handler_run {
     struct list of_handler;
     struct exec_handler *handler;
+    struct exec_program *program;
+    uint64_t timeout_usec;
     struct child *child;
     handler_done_fn done; /* NULL: abandoned */
     void *userdata;
@@ -90,7 +92,7 @@ static void on_line(void *userdata, const char *line, size_t size)
     if (run->n_lines++ >= LINES_MAX)
         return;
     log_write(priority_of(run->stream), NULL, LOG_FIELDS(RUN_FIELDS(run, format_pid(run, pid))),
-              "%s[%s]: %.*s", run->handler->name, pid, (int)size, line);
+              "%s[%s]: %.*s", run->program->name, pid, (int)size, line);
 }
 
 /* While the log is slow, output stays in the pipes, and the programs that write to them wait. */
@@ -136,7 +138,7 @@ static void end_output(struct handler_run *run)
     if (run->n_lines > LINES_MAX)
         log_write(LOG_WARNING, NULL, LOG_FIELDS(RUN_FIELDS(run, format_pid(run, pid))),
                   "%s[%s] has printed %u more lines, which are not shown: %d are for each message.",
-                  run->handler->name, pid, run->n_lines - LINES_MAX, LINES_MAX);
+                  run->program->name, pid, run->n_lines - LINES_MAX, LINES_MAX);
 }
 
 /* `how` says how the program ended, and what follows for the message. */
@@ -146,7 +148,7 @@ static void log_end(const struct handler_run *run, int priority, const char *mes
     char pid[PID_SIZE];
 
     log_write(priority, message_id, LOG_FIELDS(RUN_FIELDS(run, format_pid(run, pid))),
-              "%s[%s], for message %s (receive %u), %s.", run->handler->name, pid, run->message_id,
+              "%s[%s], for message %s (receive %u), %s.", run->program->name, pid, run->message_id,
               run->receive_count, how);
 }
 
@@ -186,7 +188,7 @@ static void answer_exit(struct handler_run *run, int status)
 
 static void answer_failure(struct handler_run *run, enum child_end end, int status)
 {
-    double timeout = (double)run->handler->config->consumer.timeout_usec / (double)USEC_PER_SEC;
+    double timeout = (double)run->timeout_usec / (double)USEC_PER_SEC;
     char how[HOW_SIZE];
 
     if (end == CHILD_KILLED)
@@ -212,7 +214,7 @@ static void answer_waited_for_log(struct handler_run *run)
     snprintf(h->why_not_reached, sizeof(h->why_not_reached),
              "the log is slow to take what consumer.command (%.*s) prints, which was ended after "
              "consumer.timeout",
-             SHOWN_PATH_MAX_BYTES, h->path);
+             SHOWN_PATH_MAX_BYTES, h->program->path);
     run->done(run->userdata, HANDLER_NOT_REACHED, HANDLER_DELAY_DEFAULT);
 }
 
@@ -230,6 +232,7 @@ static void run_free(struct handler_run *run)
         list_remove(&run->of_handler);
         run->handler->n_runs--;
     }
+    exec_program_unref(run->program);
     free(run->message_id);
     free(run->group_id);
     free(run);
@@ -265,6 +268,8 @@ static struct handler_run *run_new(struct exec_handler *h,
     if (!run)
         return NULL;
     run->handler = h;
+    run->program = exec_program_ref(h->program);
+    run->timeout_usec = h->config->consumer.timeout_usec;
     run->done = done;
     run->userdata = userdata;
     run->receive_count = message->receive_count;
@@ -285,8 +290,8 @@ static int start_with(struct handler_run *run, const struct sqs_received_message
 {
     struct exec_handler *h = run->handler;
     struct child_options options = {
-        .program = {.argv = h->config->consumer.command, .path = h->path, .input = body},
-        .timeout_usec = h->config->consumer.timeout_usec,
+        .program = {.argv = run->program->argv, .path = run->program->path, .input = body},
+        .timeout_usec = run->timeout_usec,
         .grace_usec = HANDLER_GRACE_MAX_USEC,
         .output = on_output,
         .done = on_done,
@@ -342,13 +347,14 @@ static int run_message(struct handler *handler, const struct sqs_received_messag
     if (r == -E2BIG) {
         log_write(LOG_ERR, MESSAGE_ID_HANDLER_FAILED, LOG_FIELDS(MESSAGE_FIELDS(message)),
                   "Cannot run consumer.command (%s) for message %s, which comes back: %s%s.",
-                  h->path, message->message_id, strerror(-r), exec_program_advice(h->path, r));
+                  h->program->path, message->message_id, strerror(-r),
+                  exec_program_advice(h->program->path, r));
         done(userdata, HANDLER_UNANSWERED, HANDLER_DELAY_DEFAULT);
         return 0;
     }
     snprintf(h->why_not_reached, sizeof(h->why_not_reached),
-             "cannot run consumer.command (%.*s): %s%s", SHOWN_PATH_MAX_BYTES, h->path,
-             strerror(-r), exec_program_advice(h->path, r));
+             "cannot run consumer.command (%.*s): %s%s", SHOWN_PATH_MAX_BYTES, h->program->path,
+             strerror(-r), exec_program_advice(h->program->path, r));
     done(userdata, HANDLER_NOT_REACHED, HANDLER_DELAY_DEFAULT);
     return 0;
 }
@@ -395,8 +401,37 @@ static void exec_free(struct handler *handler)
     end_runs(h);
     log_on_resume(NULL, NULL);
     exec_environment_free(h->environment);
-    free(h->path);
+    exec_program_unref(h->program);
+    exec_program_unref(h->next_program);
     free(h);
+}
+
+static int prepare(struct handler *handler, const struct config *next, char **error)
+{
+    struct exec_handler *h = (struct exec_handler *)(void *)handler;
+    struct exec_program *program;
+    int r = exec_program_new(next, &program, error);
+
+    if (r != 0)
+        return r;
+    exec_program_unref(h->next_program);
+    h->next_program = program;
+    return exec_program_raise_limit(next->consumer.concurrency, error);
+}
+
+static void set_program(struct exec_handler *h, struct exec_program *program)
+{
+    exec_program_unref(h->program);
+    h->program = program;
+    h->head.target = program->path;
+}
+
+static void reconfigure(struct handler *handler)
+{
+    struct exec_handler *h = (struct exec_handler *)(void *)handler;
+
+    if (h->next_program)
+        set_program(h, TAKE(h->next_program));
 }
 
 static const struct handler_ops ops = {
@@ -405,6 +440,8 @@ static const struct handler_ops ops = {
     .abandon = abandon,
     .why_not_reached = why_not_reached,
     .is_reached_at_once = true,
+    .prepare = prepare,
+    .reconfigure = reconfigure,
     .free = exec_free,
 };
 
@@ -412,7 +449,7 @@ int handler_exec_new(sd_event *event, const struct config *config, struct handle
                      char **error)
 {
     struct exec_handler *h = calloc(1, sizeof(*h));
-    const char *slash;
+    struct exec_program *program = NULL;
     int r;
 
     if (!h)
@@ -421,7 +458,9 @@ int handler_exec_new(sd_event *event, const struct config *config, struct handle
     h->event = event;
     h->config = config;
     list_init(&h->runs);
-    r = exec_program_find(config, &h->path, error);
+    r = exec_program_new(config, &program, error);
+    if (r == 0)
+        set_program(h, program);
     if (r == 0)
         r = exec_program_raise_limit(config->consumer.concurrency, error);
     if (r == 0)
@@ -431,9 +470,6 @@ int handler_exec_new(sd_event *event, const struct config *config, struct handle
         return r;
     }
     exec_program_hide_daemon();
-    h->head.target = h->path;
-    slash = strrchr(h->path, '/');
-    h->name = slash ? slash + 1 : h->path;
     log_on_resume(on_log_flows, h);
     *ret = &h->head;
     return 0;

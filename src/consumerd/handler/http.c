@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "consumerd/handler/http-target.h"
+#include "consumerd/handler/http-destination.h"
 #include "consumerd/handler/sandbox.h"
 #include "consumerd/handler/sqsd-headers.h"
 #include "daemon/failure-log.h"
@@ -18,7 +18,6 @@
 #include "http/retry-after.h"
 #include "util/clock.h"
 #include "util/encode.h"
-#include "util/error-line.h"
 #include "util/log.h"
 
 #define CONNECT_TIMEOUT_USEC (5 * USEC_PER_SEC) /* aws-sqsd's default, too */
@@ -26,7 +25,6 @@
 enum {
     REPLY_KEPT_BYTES = 256, /* for the log */
     LOCATION_SHOWN_BYTES = 512,
-    SHOWN_URL_BYTES = 2048,
     SHOWN_REPLY_MAX_BYTES = 4 * (REPLY_KEPT_BYTES + LOCATION_SHOWN_BYTES) + 1024,
     AWAY_MAX_BYTES = SHOWN_REPLY_MAX_BYTES + 4096,
 };
@@ -44,10 +42,9 @@ struct http_handler {
     struct handler head;
     sd_event *event;
     struct http_client *client;
-    struct http_target target;
-    char *shown_url; /* without parts that may be secrets */
-    char *content_type, *queue_name;
-    uint64_t timeout_usec;
+    struct http_destination *destination;
+    struct http_destination *next_destination; /* made by `prepare`; NULL: none */
+    char *queue_name;
     struct sqsd_headers headers; /* of the message that is being sent; kept to reuse its memory */
     struct failure_log failures[N_FAILURE_KINDS];
     struct buffer why_not_reached; /* see handler_ops.why_not_reached */
@@ -55,6 +52,7 @@ struct http_handler {
 
 struct handler_run {
     struct http_handler *handler;
+    struct http_destination *destination;
     const struct sqs_received_message *message;
     struct http_slot *slot;
     handler_done_fn done;
@@ -152,12 +150,13 @@ static void log_failure(const struct handler_run *run, const struct http_reply *
                  (unsigned)((now - log->since_usec) / USEC_PER_SEC));
     log_write(priority, NULL, LOG_FIELDS(MESSAGE_FIELDS(message), {"SQS_HTTP_STATUS", status}),
               "Message %s (receive %u) is not handled, it comes back%s: %s: %s%s",
-              message->message_id, message->receive_count, when, h->shown_url, buffer_string(&text),
-              more);
+              message->message_id, message->receive_count, when, run->destination->shown_url,
+              buffer_string(&text), more);
 }
 
-static void log_success(struct http_handler *h)
+static void log_success(const struct handler_run *run)
 {
+    struct http_handler *h = run->handler;
     unsigned failures = 0;
     uint64_t since_usec = UINT64_MAX;
 
@@ -171,8 +170,8 @@ static void log_success(struct http_handler *h)
         since_usec = MIN(since_usec, ended.since_usec);
     }
     if (failures > 0)
-        log_notice("%s handles messages again; %u failed within %u s.", h->shown_url, failures,
-                   (unsigned)((now_usec(h) - since_usec) / USEC_PER_SEC));
+        log_notice("%s handles messages again; %u failed within %u s.", run->destination->shown_url,
+                   failures, (unsigned)((now_usec(h) - since_usec) / USEC_PER_SEC));
 }
 
 static void log_left_out(struct http_handler *h, const struct sqs_received_message *message)
@@ -236,10 +235,12 @@ static uint64_t delay_of(const struct http_reply *reply)
     return sec * USEC_PER_SEC;
 }
 
-static void note_not_reached(struct http_handler *h, const struct http_reply *reply)
+static void note_not_reached(const struct handler_run *run, const struct http_reply *reply)
 {
+    struct http_handler *h = run->handler;
+
     buffer_reset(&h->why_not_reached);
-    buffer_append_string(&h->why_not_reached, h->shown_url);
+    buffer_append_string(&h->why_not_reached, run->destination->shown_url);
     buffer_append_string(&h->why_not_reached, ": ");
     describe(reply, &h->why_not_reached);
 }
@@ -247,17 +248,17 @@ static void note_not_reached(struct http_handler *h, const struct http_reply *re
 static void on_reply(void *userdata, const struct http_reply *reply)
 {
     struct handler_run ended = *(struct handler_run *)userdata;
-    struct http_handler *h = ended.handler;
     enum handler_outcome outcome = outcome_of(reply);
     uint64_t delay_usec = outcome == HANDLER_DONE ? 0 : delay_of(reply);
 
     free(userdata);
     if (outcome == HANDLER_DONE)
-        log_success(h);
+        log_success(&ended);
     else if (outcome == HANDLER_NOT_REACHED || outcome == HANDLER_UNAVAILABLE)
-        note_not_reached(h, reply);
+        note_not_reached(&ended, reply);
     else
         log_failure(&ended, reply, delay_usec);
+    http_destination_unref(ended.destination);
     ended.done(ended.userdata, outcome, delay_usec);
 }
 
@@ -266,18 +267,29 @@ static const char *why_not_reached(const struct handler *handler)
     return buffer_string(&((const struct http_handler *)(const void *)handler)->why_not_reached);
 }
 
+static void run_free(struct handler_run *run)
+{
+    http_destination_unref(run->destination);
+    free(run);
+}
+DEFINE_CLEANUP(struct handler_run *, run_free)
+
 static int run(struct handler *handler, const struct sqs_received_message *message,
                handler_done_fn done, void *userdata, struct handler_run **ret_run)
 {
     struct http_handler *h = (struct http_handler *)(void *)handler;
-    const struct sqsd_fixed fixed = {h->content_type, h->queue_name, h->target.path};
-    CLEANUP(free) struct handler_run *new = calloc(1, sizeof(*new));
+    struct http_destination *d = h->destination;
+    const struct sqsd_fixed fixed = {d->content_type, h->queue_name, d->target.path};
+    CLEANUP(run_free) struct handler_run *new = calloc(1, sizeof(*new));
     int r;
 
     if (!new)
         return -ENOMEM;
-    *new =
-        (struct handler_run){.handler = h, .message = message, .done = done, .userdata = userdata};
+    *new = (struct handler_run){.handler = h,
+                                .destination = http_destination_ref(d),
+                                .message = message,
+                                .done = done,
+                                .userdata = userdata};
     r = sqsd_headers_make(&fixed, message, &h->headers);
     if (r < 0)
         return r;
@@ -288,16 +300,16 @@ static int run(struct handler *handler, const struct sqs_received_message *messa
     r = http_client_submit(h->client,
                            &(struct http_request){
                                .method = "POST",
-                               .url = h->target.url,
-                               .unix_socket = h->target.unix_socket,
+                               .url = d->target.url,
+                               .unix_socket = d->target.unix_socket,
                                .headers = h->headers.lines,
                                .body = message->body,
                                .body_bytes = message->body_bytes,
-                               .timeout_usec = h->timeout_usec,
+                               .timeout_usec = d->timeout_usec,
                                .reply_max_bytes = REPLY_KEPT_BYTES,
                                .cut_reply = true,
                                .send_once = true,
-                               .no_proxy = h->target.no_proxy,
+                               .no_proxy = d->target.no_proxy,
                            },
                            on_reply, new, &new->slot);
     if (r < 0)
@@ -311,7 +323,7 @@ static void cancel(struct handler_run *run, uint64_t grace_usec)
     struct handler_run ended = *run;
 
     http_slot_cancel(run->slot);
-    free(run);
+    run_free(run);
     ended.done(ended.userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
 }
 
@@ -320,14 +332,14 @@ static bool cancel_unreached(struct handler_run *run)
     if (http_slot_has_begun(run->slot))
         return false;
     http_slot_cancel(run->slot);
-    free(run);
+    run_free(run);
     return true;
 }
 
 static void abandon(struct handler_run *run)
 {
     http_slot_cancel(run->slot);
-    free(run);
+    run_free(run);
 }
 
 /* --- Life --- */
@@ -339,12 +351,52 @@ static void http_handler_free(struct handler *handler)
     http_client_free(h->client);
     sqsd_headers_done(&h->headers);
     buffer_done(&h->why_not_reached);
-    http_target_done(&h->target);
-    free(h->shown_url);
-    free(h->content_type);
+    http_destination_unref(h->destination);
+    http_destination_unref(h->next_destination);
     free(h->queue_name);
     sd_event_unref(h->event);
     free(h);
+}
+
+static struct http_client_options client_options(const struct http_destination *d)
+{
+    return (struct http_client_options){
+        .user_agent = SQSD_USER_AGENT,
+        .connect_timeout_usec = MIN(CONNECT_TIMEOUT_USEC, d->timeout_usec),
+        .connections_max = d->connections_max,
+    };
+}
+
+static int prepare(struct handler *handler, const struct config *next, char **error)
+{
+    struct http_handler *h = (struct http_handler *)(void *)handler;
+    struct http_destination *d;
+    int r = http_destination_new(next, &d, error);
+
+    if (r != 0)
+        return r;
+    http_destination_unref(h->next_destination);
+    h->next_destination = d;
+    return 0;
+}
+
+static void set_destination(struct http_handler *h, struct http_destination *d)
+{
+    http_destination_unref(h->destination);
+    h->destination = d;
+    h->head.target = d->shown_url;
+}
+
+static void reconfigure(struct handler *handler)
+{
+    struct http_handler *h = (struct http_handler *)(void *)handler;
+    struct http_client_options options;
+
+    if (!h->next_destination)
+        return;
+    set_destination(h, TAKE(h->next_destination));
+    options = client_options(h->destination);
+    (void)http_client_reconfigure(h->client, &options); /* fails with a ca_bundle alone */
 }
 
 static const struct handler_ops ops = {.run = run,
@@ -352,15 +404,18 @@ static const struct handler_ops ops = {.run = run,
                                        .abandon = abandon,
                                        .free = http_handler_free,
                                        .why_not_reached = why_not_reached,
+                                       .prepare = prepare,
+                                       .reconfigure = reconfigure,
                                        .cancel_unreached = cancel_unreached};
 
 int handler_http_new(sd_event *event, const struct config *config, struct handler **ret,
                      char **error)
 {
-    CLEANUP(buffer_done) struct buffer shown_url = BUFFER_INIT(8 * SHOWN_URL_BYTES);
     CLEANUP(handler_free) struct handler *handler = NULL;
-    const char *url = config->consumer.url, *slash = strrchr(config->aws.queue_url, '/');
+    const char *slash = strrchr(config->aws.queue_url, '/');
     struct http_handler *h = calloc(1, sizeof(*h));
+    struct http_destination *destination;
+    struct http_client_options options;
     int r;
 
     if (!h)
@@ -369,29 +424,15 @@ int handler_http_new(sd_event *event, const struct config *config, struct handle
     handler->ops = &ops;
     h->event = sd_event_ref(event);
     h->why_not_reached.max = AWAY_MAX_BYTES;
-    h->timeout_usec = config->consumer.timeout_usec;
-
-    if (url[0] == '\0')
-        return error_line(HANDLER_E_CONFIG, error,
-                          "consumer.url is not set: handler \"http\" needs to know where to post "
-                          "messages to");
-    r = http_target_parse(url, &h->target, error);
-    if (r != 0)
-        return r < 0 ? r : HANDLER_E_CONFIG;
-    http_target_append_shown(&shown_url, url, SHOWN_URL_BYTES);
-    h->shown_url = buffer_take(&shown_url);
-    h->content_type = strdup(config->consumer.content_type);
     h->queue_name = strdup(slash ? slash + 1 : config->aws.queue_url);
-    if (!h->shown_url || !h->content_type || !h->queue_name)
+    if (!h->queue_name)
         return -ENOMEM;
-    handler->target = h->shown_url;
-    r = http_client_new(event,
-                        &(struct http_client_options){
-                            .user_agent = SQSD_USER_AGENT,
-                            .connect_timeout_usec = MIN(CONNECT_TIMEOUT_USEC, h->timeout_usec),
-                            .connections_max = config->consumer.concurrency,
-                        },
-                        &h->client);
+    r = http_destination_new(config, &destination, error);
+    if (r != 0)
+        return r;
+    set_destination(h, destination);
+    options = client_options(destination);
+    r = http_client_new(event, &options, &h->client);
     if (r < 0)
         return r;
     *ret = TAKE(handler);
