@@ -34,7 +34,9 @@ static void camel_case(const char *enumerator, char *ret)
 
     for (const char *p = enumerator + strlen("SQS_"); *p; p++) {
         if (*p != '_')
-            *ret++ = begins_word ? *p : (char)tolower(*p);
+            *ret++ = *p;
+        if (*p != '_' && !begins_word)
+            ret[-1] = (char)tolower(*p);
         begins_word = *p == '_';
     }
     *ret = '\0';
