@@ -42,7 +42,8 @@ void clock_correction_sign(struct clock_correction *correction, struct clock_ske
 
 /* AWS has refused the last attempt's signature, with an error of class AWS_ERROR_CLOCK or
  * AWS_ERROR_CREDENTIALS: a wrong time may cause both. `date` is the reply's Date header, and
- * `message` the error's text; NULL: none. If ret->is_time_corrected, the attempt counts: the caller makes it. */
+ * `message` the error's text; NULL: none. If ret->is_time_corrected, the next attempt counts as
+ * made. */
 void clock_correction_refused(struct clock_correction *correction, struct clock_skew *skew,
                               const struct clock_reading *now, enum aws_error_class class,
                               const char *date, const char *message, struct clock_lesson *ret);

@@ -11,8 +11,8 @@
 
 #include "daemon/command-output.h"
 #include "daemon/failure.h"
-#include "daemon/prober.h"
 #include "daemon/queue-client.h"
+#include "sqs/permission-prober.h"
 #include "util/log.h"
 
 enum {
@@ -27,7 +27,7 @@ struct check {
     sd_event *event;
     struct queue_client *client;
     struct permissions permissions;
-    struct prober *prober;
+    struct permission_prober *prober;
     struct sqs_call *call;
     int64_t skew_sec; /* 0: the clock is good */
     int status;
@@ -160,7 +160,7 @@ static void found_queue(struct check *c, const struct sqs_queue_attributes *attr
 {
     say_clock(c);
     say_queue(c, attributes);
-    if (prober_ask(c->prober))
+    if (permission_prober_ask(c->prober))
         return;
     say_permissions(c);
     end(c);
@@ -238,16 +238,16 @@ static int set_up(struct check *c, char **error)
     if (r != 0)
         return r;
     permissions_init(&c->permissions, c->options->permissions);
-    return prober_new(c->event,
-                      &(struct prober_options){
-                          .client = c->client->sqs,
-                          .queue_url = c->config->aws.queue_url,
-                          .permissions = &c->permissions,
-                          .answered = on_probed,
-                          .round_over = on_all_probed,
-                          .userdata = c,
-                      },
-                      &c->prober);
+    return permission_prober_new(c->event,
+                                 &(struct permission_prober_options){
+                                     .client = c->client->sqs,
+                                     .queue_url = c->config->aws.queue_url,
+                                     .permissions = &c->permissions,
+                                     .answered = on_probed,
+                                     .round_over = on_all_probed,
+                                     .userdata = c,
+                                 },
+                                 &c->prober);
 }
 
 static void run(struct check *c)
@@ -278,7 +278,7 @@ int queue_check_run(const struct queue_check *options, const struct config *conf
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
         return EX_OSERR;
     run(&c);
-    prober_free(c.prober);
+    permission_prober_free(c.prober);
     queue_client_free(c.client);
     sd_event_unref(c.event);
     return c.status;

@@ -7,12 +7,12 @@
 #include <stdio.h>
 
 #include "daemon/exposed-keys.h"
+#include "daemon/failure-log.h"
 #include "daemon/failure.h"
 #include "daemon/message-ids.h"
-#include "daemon/prober.h"
 #include "daemon/queue-client.h"
-#include "daemon/refresher.h"
-#include "daemon/failure-log.h"
+#include "sqs/attributes-refresher.h"
+#include "sqs/permission-prober.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/timer.h"
@@ -21,9 +21,9 @@ struct queue {
     struct service *service;
     const struct config *config;
     struct queue_client *client;
-    struct refresher *refresher; /* NULL until the queue has answered */
+    struct attributes_refresher *refresher; /* NULL until the queue has answered */
     struct permissions permissions;
-    struct prober *prober;
+    struct permission_prober *prober;
     struct sqs_call *opening;
     struct timer reopen_timer;
     bool is_open;
@@ -269,15 +269,16 @@ static void on_all_probed(void *userdata)
 /* With keep_trying the daemon begins its work without waiting for the probes. */
 static void opened(struct queue *queue, const struct sqs_queue_attributes *attributes)
 {
-    int r = refresher_new(service_event(queue->service), queue->client->sqs,
-                          queue->config->aws.queue_url, on_refreshed, queue, &queue->refresher);
+    int r = attributes_refresher_new(service_event(queue->service), queue->client->sqs,
+                                     queue->config->aws.queue_url, on_refreshed, queue,
+                                     &queue->refresher);
 
     if (r < 0)
         log_warning("Cannot ask for the queue's attributes again later: %s.", strerror(-r));
     keep_attributes(queue, attributes);
     if (queue->options.keep_trying)
         begin(queue);
-    if (!prober_ask(queue->prober) && !queue->is_open)
+    if (!permission_prober_ask(queue->prober) && !queue->is_open)
         begin(queue);
 }
 
@@ -373,16 +374,16 @@ static int set_up_client(struct queue *queue, char **error)
 static int set_up_prober(struct queue *queue)
 {
     permissions_init(&queue->permissions, queue->options.permissions);
-    return prober_new(service_event(queue->service),
-                      &(struct prober_options){
-                          .client = queue->client->sqs,
-                          .queue_url = queue->config->aws.queue_url,
-                          .permissions = &queue->permissions,
-                          .answered = on_probed,
-                          .round_over = on_all_probed,
-                          .userdata = queue,
-                      },
-                      &queue->prober);
+    return permission_prober_new(service_event(queue->service),
+                                 &(struct permission_prober_options){
+                                     .client = queue->client->sqs,
+                                     .queue_url = queue->config->aws.queue_url,
+                                     .permissions = &queue->permissions,
+                                     .answered = on_probed,
+                                     .round_over = on_all_probed,
+                                     .userdata = queue,
+                                 },
+                                 &queue->prober);
 }
 
 int queue_open(struct service *service, const struct config *config,
@@ -424,8 +425,8 @@ struct queue *queue_free(struct queue *queue)
     if (!queue)
         return NULL;
     timer_done(&queue->reopen_timer);
-    refresher_free(queue->refresher);
-    prober_free(queue->prober);
+    attributes_refresher_free(queue->refresher);
+    permission_prober_free(queue->prober);
     queue_client_free(queue->client);
     free(queue);
     return NULL;
@@ -461,7 +462,7 @@ const char *queue_keys_source(struct queue *queue)
 
 bool queue_refresh(struct queue *queue)
 {
-    return queue->refresher && refresher_ask(queue->refresher);
+    return queue->refresher && attributes_refresher_ask(queue->refresher);
 }
 
 void queue_set_owner_bytes(struct queue *queue, size_t bytes)

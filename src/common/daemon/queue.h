@@ -33,8 +33,8 @@ struct queue_options {
     queue_opened_fn opened;
     size_t reply_memory_bytes; /* see http_client_options */
     queue_replied_fn replied;  /* NULL: none */
-    /* Runs after the queue was asked again for its attributes (refresher.h). queue_attributes are
-     * then as new as they can be, and may have changed. NULL: none. */
+    /* Runs after the queue was asked again for its attributes (sqs/attributes-refresher.h).
+     * queue_attributes are then as new as they can be, and may have changed. NULL: none. */
     void (*refreshed)(void *userdata);
     void *userdata;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/refresher.h"
+#include "sqs/attributes-refresher.h"
 #include "ahead-clock.h"
 #include "test-loop.h"
 #include "test-server.h"
@@ -27,7 +27,7 @@ static struct bench {
     struct http_client *http;
     struct endpoint endpoint;
     struct sqs_client *client;
-    struct refresher *refresher;
+    struct attributes_refresher *refresher;
     unsigned n_refreshed, n_without;
     size_t bytes;
 } b;
@@ -66,13 +66,14 @@ static void set_bench(struct test_server *server)
     assert_int_equal(sqs_client_new(b.event, b.http, b.credentials, &b.endpoint, TEST_PATIENCE_USEC,
                                     NULL, &b.client),
                      0);
-    assert_int_equal(refresher_new(b.event, b.client, QUEUE_URL, on_refreshed, NULL, &b.refresher),
-                     0);
+    assert_int_equal(
+        attributes_refresher_new(b.event, b.client, QUEUE_URL, on_refreshed, NULL, &b.refresher),
+        0);
 }
 
 static int tear_down(void **state)
 {
-    refresher_free(b.refresher);
+    attributes_refresher_free(b.refresher);
     sqs_client_free(b.client);
     http_client_free(b.http);
     credentials_free(b.credentials);
@@ -93,16 +94,16 @@ static void attributes_seconds_old_are_not_asked_for_again(void **state)
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(SIZE("2048"), SIZE("4096"));
 
     set_bench(server);
-    assert_false(refresher_ask(b.refresher));
-    pass(REFRESH_AGE_MIN_USEC);
-    assert_true(refresher_ask(b.refresher));
-    assert_true(refresher_ask(b.refresher)); /* it is under way */
+    assert_false(attributes_refresher_ask(b.refresher));
+    pass(ATTRIBUTES_REFRESH_AGE_MIN_USEC);
+    assert_true(attributes_refresher_ask(b.refresher));
+    assert_true(attributes_refresher_ask(b.refresher)); /* it is under way */
     assert_int_equal(b.n_refreshed, 0);
     run_until(b.event, &b.n_refreshed, 1);
     assert_int_equal(b.bytes, 2048);
-    assert_false(refresher_ask(b.refresher));
-    pass(REFRESH_AGE_MIN_USEC);
-    assert_true(refresher_ask(b.refresher));
+    assert_false(attributes_refresher_ask(b.refresher));
+    pass(ATTRIBUTES_REFRESH_AGE_MIN_USEC);
+    assert_true(attributes_refresher_ask(b.refresher));
     run_until(b.event, &b.n_refreshed, 2);
     assert_int_equal(b.bytes, 4096);
     assert_int_equal(test_server_requests(server), 2);
@@ -113,12 +114,12 @@ static void slow_answer_is_as_fresh_as_a_quick_one(void **state)
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(SIZE("2048"));
 
     set_bench(server);
-    pass(REFRESH_AGE_MIN_USEC);
-    assert_true(refresher_ask(b.refresher));
-    ahead_usec += REFRESH_AGE_MIN_USEC + USEC_PER_SEC;
+    pass(ATTRIBUTES_REFRESH_AGE_MIN_USEC);
+    assert_true(attributes_refresher_ask(b.refresher));
+    ahead_usec += ATTRIBUTES_REFRESH_AGE_MIN_USEC + USEC_PER_SEC;
     run_until(b.event, &b.n_refreshed, 1);
     assert_int_equal(b.n_without, 0);
-    assert_false(refresher_ask(b.refresher));
+    assert_false(attributes_refresher_ask(b.refresher));
     assert_int_equal(test_server_requests(server), 1);
 }
 
@@ -128,10 +129,10 @@ static void attributes_are_asked_for_every_ten_minutes(void **state)
 
     set_bench(server);
     for (unsigned n = 1; n <= 3; n++) {
-        pass(REFRESH_INTERVAL_USEC - REFRESH_JITTER_USEC - 2 * USEC_PER_SEC);
+        pass(ATTRIBUTES_REFRESH_INTERVAL_USEC - ATTRIBUTES_REFRESH_JITTER_USEC - 2 * USEC_PER_SEC);
         run_for(b.event, 5 * USEC_PER_MSEC);
         assert_int_equal(test_server_requests(server), n - 1);
-        pass(2 * REFRESH_JITTER_USEC + 10 * USEC_PER_SEC);
+        pass(2 * ATTRIBUTES_REFRESH_JITTER_USEC + 10 * USEC_PER_SEC);
         run_until(b.event, &b.n_refreshed, n);
     }
     assert_int_equal(b.n_without, 0);
@@ -139,14 +140,15 @@ static void attributes_are_asked_for_every_ten_minutes(void **state)
 
 static void interval_has_its_jitter(void **state)
 {
-    assert_int_equal(refresh_interval_usec(0), REFRESH_INTERVAL_USEC - REFRESH_JITTER_USEC);
+    assert_int_equal(attributes_refresh_interval_usec(0),
+                     ATTRIBUTES_REFRESH_INTERVAL_USEC - ATTRIBUTES_REFRESH_JITTER_USEC);
     for (uint64_t random = 1; random > 0; random *= 3)
         if (random > UINT64_MAX / 3)
             break;
         else
-            assert_in_range(refresh_interval_usec(random),
-                            REFRESH_INTERVAL_USEC - REFRESH_JITTER_USEC,
-                            REFRESH_INTERVAL_USEC + REFRESH_JITTER_USEC);
+            assert_in_range(attributes_refresh_interval_usec(random),
+                            ATTRIBUTES_REFRESH_INTERVAL_USEC - ATTRIBUTES_REFRESH_JITTER_USEC,
+                            ATTRIBUTES_REFRESH_INTERVAL_USEC + ATTRIBUTES_REFRESH_JITTER_USEC);
 }
 
 static void answer_that_does_not_come_is_waited_for_only_so_long(void **state)
@@ -155,20 +157,20 @@ static void answer_that_does_not_come_is_waited_for_only_so_long(void **state)
     struct test_server *server = TEST_SERVER({.how = REPLY_STALL}, {.status = 500}, SIZE("1024"));
 
     set_bench(server);
-    pass(REFRESH_AGE_MIN_USEC);
-    assert_true(refresher_ask(b.refresher));
+    pass(ATTRIBUTES_REFRESH_AGE_MIN_USEC);
+    assert_true(attributes_refresher_ask(b.refresher));
     test_server_run_until_requests(server, b.event, 1);
     assert_int_equal(b.n_refreshed, 0);
-    pass(REFRESH_TIMEOUT_USEC + USEC_PER_SEC);
+    pass(ATTRIBUTES_REFRESH_TIMEOUT_USEC + USEC_PER_SEC);
     run_until(b.event, &b.n_without, 1);
     /* Who has waited for it must not wait again. */
-    assert_false(refresher_ask(b.refresher));
-    pass(REFRESH_AGE_MIN_USEC);
+    assert_false(attributes_refresher_ask(b.refresher));
+    pass(ATTRIBUTES_REFRESH_AGE_MIN_USEC);
     /* Nor is a failure repeated before its time. */
-    assert_true(refresher_ask(b.refresher));
+    assert_true(attributes_refresher_ask(b.refresher));
     run_until(b.event, &b.n_without, 2);
     assert_int_equal(test_server_requests(server), 2);
-    pass(REFRESH_INTERVAL_USEC + REFRESH_JITTER_USEC + 2 * USEC_PER_SEC);
+    pass(ATTRIBUTES_REFRESH_INTERVAL_USEC + ATTRIBUTES_REFRESH_JITTER_USEC + 2 * USEC_PER_SEC);
     run_until(b.event, &b.n_refreshed, 3);
     assert_int_equal(b.bytes, 1024);
 }
@@ -183,5 +185,5 @@ int main(void)
         cmocka_unit_test_teardown(answer_that_does_not_come_is_waited_for_only_so_long, tear_down),
     };
 
-    return cmocka_run_group_tests_name("refresher", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("sqs-attributes-refresher", tests, NULL, NULL);
 }

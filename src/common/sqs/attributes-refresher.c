@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One timer has two uses: between requests it waits until the next one is due, and during a request
  * it waits for the time-out. */
-#include "daemon/refresher.h"
+#include "sqs/attributes-refresher.h"
 
 #include <errno.h>
 
@@ -9,27 +9,28 @@
 #include "util/random.h"
 #include "util/timer.h"
 
-struct refresher {
+struct attributes_refresher {
     sd_event *event;
     struct sqs_client *client;
     const char *queue_url;
-    refreshed_fn refreshed;
+    attributes_refreshed_fn refreshed;
     void *userdata;
     struct timer timer;
     struct sqs_call *call; /* under way */
     uint64_t known_usec;   /* when the last request ended */
 };
 
-uint64_t refresh_interval_usec(uint64_t random)
+uint64_t attributes_refresh_interval_usec(uint64_t random)
 {
-    return REFRESH_INTERVAL_USEC - REFRESH_JITTER_USEC + random % (2 * REFRESH_JITTER_USEC + 1);
+    return ATTRIBUTES_REFRESH_INTERVAL_USEC - ATTRIBUTES_REFRESH_JITTER_USEC +
+           random % (2 * ATTRIBUTES_REFRESH_JITTER_USEC + 1);
 }
 
-static void end(struct refresher *r, const struct sqs_queue_attributes *attributes)
+static void end(struct attributes_refresher *r, const struct sqs_queue_attributes *attributes)
 {
     r->call = NULL;
     r->known_usec = clock_loop_usec(r->event);
-    timer_set_after(&r->timer, refresh_interval_usec(random_u64()));
+    timer_set_after(&r->timer, attributes_refresh_interval_usec(random_u64()));
     r->refreshed(r->userdata, attributes);
 }
 
@@ -38,7 +39,7 @@ static void on_result(void *userdata, const struct sqs_result *result)
     end(userdata, result->reply ? &result->reply->attributes : NULL);
 }
 
-static int ask(struct refresher *r)
+static int ask(struct attributes_refresher *r)
 {
     CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
     int q = sqs_request_get_queue_attributes(r->queue_url, &request);
@@ -48,22 +49,23 @@ static int ask(struct refresher *r)
     if (q >= 0)
         q = sqs_client_call(r->client, TAKE(request), &(struct sqs_call_options){.attempts_max = 1},
                             on_result, r, &r->call);
-    timer_set_after(&r->timer, q >= 0 ? REFRESH_TIMEOUT_USEC : refresh_interval_usec(random_u64()));
+    timer_set_after(&r->timer, q >= 0 ? ATTRIBUTES_REFRESH_TIMEOUT_USEC
+                                      : attributes_refresh_interval_usec(random_u64()));
     return q;
 }
 
-bool refresher_ask(struct refresher *r)
+bool attributes_refresher_ask(struct attributes_refresher *r)
 {
     if (r->call)
         return true;
-    if (clock_loop_usec(r->event) - r->known_usec < REFRESH_AGE_MIN_USEC)
+    if (clock_loop_usec(r->event) - r->known_usec < ATTRIBUTES_REFRESH_AGE_MIN_USEC)
         return false;
     return ask(r) >= 0;
 }
 
 static void on_timer(void *userdata)
 {
-    struct refresher *r = userdata;
+    struct attributes_refresher *r = userdata;
 
     if (!r->call) {
         (void)ask(r);
@@ -73,10 +75,11 @@ static void on_timer(void *userdata)
     end(r, NULL);
 }
 
-int refresher_new(sd_event *event, struct sqs_client *client, const char *queue_url,
-                  refreshed_fn refreshed, void *userdata, struct refresher **ret)
+int attributes_refresher_new(sd_event *event, struct sqs_client *client, const char *queue_url,
+                             attributes_refreshed_fn refreshed, void *userdata,
+                             struct attributes_refresher **ret)
 {
-    CLEANUP(refresher_free) struct refresher *r = calloc(1, sizeof(*r));
+    CLEANUP(attributes_refresher_free) struct attributes_refresher *r = calloc(1, sizeof(*r));
     int q;
 
     if (!r)
@@ -89,14 +92,14 @@ int refresher_new(sd_event *event, struct sqs_client *client, const char *queue_
     r->known_usec = clock_loop_usec(event);
     q = timer_init(&r->timer, event, USEC_PER_SEC, on_timer, r);
     if (q >= 0)
-        q = timer_set_after(&r->timer, refresh_interval_usec(random_u64()));
+        q = timer_set_after(&r->timer, attributes_refresh_interval_usec(random_u64()));
     if (q < 0)
         return q;
     *ret = TAKE(r);
     return 0;
 }
 
-struct refresher *refresher_free(struct refresher *r)
+struct attributes_refresher *attributes_refresher_free(struct attributes_refresher *r)
 {
     if (!r)
         return NULL;

@@ -7,13 +7,13 @@
 #include "sqs/client.h"
 #include "sqs/permission.h"
 
-struct prober;
+struct permission_prober;
 
 /* How long to wait for a probe's answer after it was sent. If none comes, real requests will show
  * whether the action is allowed. */
-#define PROBER_TIMEOUT_USEC (10 * USEC_PER_SEC)
+#define PERMISSION_PROBE_TIMEOUT_USEC (10 * USEC_PER_SEC)
 
-struct prober_options {
+struct permission_prober_options {
     struct sqs_client *client;
     const char *queue_url;
     struct permissions *permissions; /* what is needed; the answers are noted there */
@@ -29,10 +29,12 @@ struct prober_options {
 
 /* Everything that the options point to is borrowed and must outlive the prober. Returns 0 or a
  * negative errno of the event loop. */
-int prober_new(sd_event *event, const struct prober_options *options, struct prober **ret);
-struct prober *prober_free(struct prober *prober); /* before the client; its probes are cancelled */
-DEFINE_CLEANUP(struct prober *, prober_free)
+int permission_prober_new(sd_event *event, const struct permission_prober_options *options,
+                          struct permission_prober **ret);
+/* Cancels the probes. Call it before the client is freed. */
+struct permission_prober *permission_prober_free(struct permission_prober *prober);
+DEFINE_CLEANUP(struct permission_prober *, permission_prober_free)
 
 /* Probes each action for which permissions_needs_probe is true. True: `round_over` will run, but
  * not inside this call. False: no action needs a probe, or none can be sent now. */
-bool prober_ask(struct prober *prober);
+bool permission_prober_ask(struct permission_prober *prober);

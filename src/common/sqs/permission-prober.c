@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A round sends one probe for each operation. The timer starts the next round. */
-#include "daemon/prober.h"
+#include "sqs/permission-prober.h"
 
 #include <errno.h>
 
@@ -8,13 +8,13 @@
 #include "util/timer.h"
 
 struct probe {
-    struct prober *prober;
+    struct permission_prober *prober;
     struct sqs_call *call; /* under way */
 };
 
-struct prober {
+struct permission_prober {
     sd_event *event;
-    struct prober_options options;
+    struct permission_prober_options options;
     struct timer timer;
     unsigned n_under_way;
     struct probe probes[SQS_N_OPERATIONS];
@@ -22,7 +22,7 @@ struct prober {
 
 static uint64_t timeout_usec(void *userdata)
 {
-    return PROBER_TIMEOUT_USEC;
+    return PERMISSION_PROBE_TIMEOUT_USEC;
 }
 
 static enum sqs_operation operation_of(const struct probe *probe)
@@ -30,7 +30,7 @@ static enum sqs_operation operation_of(const struct probe *probe)
     return (enum sqs_operation)(probe - probe->prober->probes);
 }
 
-static void set_timer(struct prober *p)
+static void set_timer(struct permission_prober *p)
 {
     timer_set_after(&p->timer,
                     permissions_retry_usec(p->options.permissions, clock_loop_usec(p->event)));
@@ -39,7 +39,7 @@ static void set_timer(struct prober *p)
 static void on_result(void *userdata, const struct sqs_result *result)
 {
     struct probe *probe = userdata;
-    struct prober *p = probe->prober;
+    struct permission_prober *p = probe->prober;
     enum sqs_operation operation = operation_of(probe);
     enum permission_answer answer = permission_answer_of(operation, result->error);
     bool counts =
@@ -56,7 +56,7 @@ static void on_result(void *userdata, const struct sqs_result *result)
 
 static int send(struct probe *probe)
 {
-    struct prober *p = probe->prober;
+    struct permission_prober *p = probe->prober;
     CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
     int r = sqs_request_probe(operation_of(probe), p->options.queue_url, &request);
 
@@ -71,7 +71,7 @@ static int send(struct probe *probe)
                            on_result, probe, &probe->call);
 }
 
-bool prober_ask(struct prober *p)
+bool permission_prober_ask(struct permission_prober *p)
 {
     for (size_t i = 0; i < SQS_N_OPERATIONS; i++) {
         struct probe *probe = &p->probes[i];
@@ -85,17 +85,18 @@ bool prober_ask(struct prober *p)
 
 static void on_timer(void *userdata)
 {
-    struct prober *p = userdata;
+    struct permission_prober *p = userdata;
 
-    if (prober_ask(p))
+    if (permission_prober_ask(p))
         return;
     set_timer(p);
     p->options.round_over(p->options.userdata);
 }
 
-int prober_new(sd_event *event, const struct prober_options *options, struct prober **ret)
+int permission_prober_new(sd_event *event, const struct permission_prober_options *options,
+                          struct permission_prober **ret)
 {
-    CLEANUP(prober_free) struct prober *p = calloc(1, sizeof(*p));
+    CLEANUP(permission_prober_free) struct permission_prober *p = calloc(1, sizeof(*p));
     int r;
 
     if (!p)
@@ -111,7 +112,7 @@ int prober_new(sd_event *event, const struct prober_options *options, struct pro
     return 0;
 }
 
-struct prober *prober_free(struct prober *p)
+struct permission_prober *permission_prober_free(struct permission_prober *p)
 {
     if (!p)
         return NULL;
