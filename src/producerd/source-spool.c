@@ -90,7 +90,7 @@ static int handle_write_result(struct source_spool *s, int r)
 static void check_recovery(struct source_spool *s)
 {
     struct failure_log ended;
-    int r = handle_write_result(s, spool_probe(s->spool));
+    int r = handle_write_result(s, spool_test_write(s->spool));
 
     if (r >= 0 && failure_log_end(&s->write_failures, &ended))
         log_notice("The spool can be written again, after %u failures in %.1f s.", ended.failures,

@@ -74,7 +74,7 @@ static void trim(const char **text, size_t *size)
         (*size)--;
 }
 
-/* Makes room for one more element; 0 or -ENOMEM. The elements hold no secrets themselves. */
+/* Grows the array for one more element; 0 or -ENOMEM. The elements hold no secrets themselves. */
 static int grow(void **array, size_t n, size_t *allocated, size_t element_bytes)
 {
     size_t wanted = *allocated ? *allocated * 2 : 16;

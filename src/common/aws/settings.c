@@ -356,7 +356,7 @@ static int check_ca_bundle(const struct reader *r, const struct endpoint *endpoi
     return invalid_value(r, name, path, found);
 }
 
-static int settle(const struct reader *r, struct aws_settings *s)
+static int read_all(const struct reader *r, struct aws_settings *s)
 {
     int e = resolve(r, &s->endpoint);
 
@@ -389,7 +389,7 @@ int aws_settings_read(const struct aws_config *config, struct aws_settings **ret
         return -ENOMEM;
     e = find_all(&r);
     if (e == 0)
-        e = settle(&r, settings);
+        e = read_all(&r, settings);
     free(r.plain_region);
     if (e != 0)
         return e;

@@ -5,53 +5,53 @@
 
 #include <stdio.h>
 
-bool failure_log_add(struct failure_log *t, const char *kind, const char *text, uint64_t now_usec)
+bool failure_log_add(struct failure_log *log, const char *kind, const char *text, uint64_t now_usec)
 {
-    if (t->failures++ == 0)
-        t->since_usec = now_usec;
-    t->last_usec = now_usec;
-    snprintf(t->text, sizeof(t->text), "%s", text);
-    if (!log_rate_limit_take(&t->limit, kind, 1, now_usec, NULL))
+    if (log->failures++ == 0)
+        log->since_usec = now_usec;
+    log->last_usec = now_usec;
+    snprintf(log->text, sizeof(log->text), "%s", text);
+    if (!log_rate_limit_take(&log->limit, kind, 1, now_usec, NULL))
         return false;
-    t->is_told = true;
+    log->is_told = true;
     return true;
 }
 
-bool failure_log_end(struct failure_log *t, struct failure_log *ret)
+bool failure_log_end(struct failure_log *log, struct failure_log *ret)
 {
-    bool is_told = t->is_told;
+    bool is_told = log->is_told;
 
     if (is_told)
-        *ret = *t;
-    t->failures = 0;
-    t->is_told = false;
+        *ret = *log;
+    log->failures = 0;
+    log->is_told = false;
     return is_told;
 }
 
-bool operation_failures_add(struct operation_failures *troubles, enum sqs_operation operation,
+bool operation_failures_add(struct operation_failures *failures, enum sqs_operation operation,
                             const struct sqs_error *error, const char *text, uint64_t now_usec)
 {
     char kind[LOG_RATE_LIMIT_KIND_SIZE];
 
     snprintf(kind, sizeof(kind), "%d %s", error->class, error->name);
-    return failure_log_add(&troubles->of[operation], kind, text, now_usec);
+    return failure_log_add(&failures->of[operation], kind, text, now_usec);
 }
 
-bool operation_failures_end(struct operation_failures *troubles, enum sqs_operation operation,
+bool operation_failures_end(struct operation_failures *failures, enum sqs_operation operation,
                             struct failure_log *ret)
 {
-    return failure_log_end(&troubles->of[operation], ret);
+    return failure_log_end(&failures->of[operation], ret);
 }
 
-const char *operation_failures_text(const struct operation_failures *troubles)
+const char *operation_failures_text(const struct operation_failures *failures)
 {
     const struct failure_log *last = NULL;
 
-    for (size_t i = 0; i < ARRAY_SIZE(troubles->of); i++) {
-        const struct failure_log *t = &troubles->of[i];
+    for (size_t i = 0; i < ARRAY_SIZE(failures->of); i++) {
+        const struct failure_log *log = &failures->of[i];
 
-        if (t->failures > 0 && (!last || t->last_usec >= last->last_usec))
-            last = t;
+        if (log->failures > 0 && (!last || log->last_usec >= last->last_usec))
+            last = log;
     }
     return last ? last->text : NULL;
 }

@@ -22,12 +22,12 @@ struct failure_log {   /* all zero: none */
 
 /* Notes a failed attempt. `kind` and `text` say how and why it failed; both are cut if they are
  * long. The text is for people. True: log a line. */
-bool failure_log_add(struct failure_log *trouble, const char *kind, const char *text,
+bool failure_log_add(struct failure_log *log, const char *kind, const char *text,
                      uint64_t now_usec);
 
 /* Notes a success, or that there will be no further attempt. True: log a line; `*ret` is the
  * failure log as it was before. */
-bool failure_log_end(struct failure_log *trouble, struct failure_log *ret);
+bool failure_log_end(struct failure_log *log, struct failure_log *ret);
 
 /* The failure logs of the queue's operations. */
 struct operation_failures { /* all zero: none */
@@ -35,13 +35,13 @@ struct operation_failures { /* all zero: none */
 };
 
 /* An attempt of the operation has failed; see failure_log_add. */
-bool operation_failures_add(struct operation_failures *troubles, enum sqs_operation operation,
+bool operation_failures_add(struct operation_failures *failures, enum sqs_operation operation,
                             const struct sqs_error *error, const char *text, uint64_t now_usec);
 
 /* The operation has been answered; see failure_log_end. */
-bool operation_failures_end(struct operation_failures *troubles, enum sqs_operation operation,
+bool operation_failures_end(struct operation_failures *failures, enum sqs_operation operation,
                             struct failure_log *ret);
 
 /* The text of the latest failure among the operations that fail now. NULL: none fails. Borrowed
  * until the next call. */
-const char *operation_failures_text(const struct operation_failures *troubles);
+const char *operation_failures_text(const struct operation_failures *failures);

@@ -31,8 +31,8 @@ struct queue {
     struct sqs_queue_attributes attributes;
     struct queue_options options;
 
-    struct operation_failures troubles;     /* indexed by the operation for one message */
-    bool is_probe_denied[SQS_N_OPERATIONS]; /* the same index: `troubles` has a probe's denial */
+    struct operation_failures failures;     /* indexed by the operation for one message */
+    bool is_probe_denied[SQS_N_OPERATIONS]; /* the same index: `failures` has a probe's denial */
     struct stall {
         uint64_t last_usec;
         enum sqs_stall how;
@@ -49,10 +49,10 @@ static uint64_t now_usec(struct queue *queue)
     return clock_loop_usec(service_event(queue->service));
 }
 
-static void show_trouble(struct queue *queue)
+static void show_problem(struct queue *queue)
 {
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(4096);
-    const char *cause = operation_failures_text(&queue->troubles);
+    const char *cause = operation_failures_text(&queue->failures);
 
     if (cause)
         buffer_printf(&text, "Waiting for the queue: %s", cause);
@@ -91,7 +91,7 @@ static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
 {
     struct queue *queue = userdata;
     enum sqs_operation kind = sqs_operation_single(attempt->operation);
-    const struct failure_log *trouble = &queue->troubles.of[kind];
+    const struct failure_log *log = &queue->failures.of[kind];
     const char *operation = sqs_operation_name(attempt->operation);
     CLEANUP(buffer_done) struct buffer cause = BUFFER_INIT(4096);
     uint64_t now = now_usec(queue);
@@ -110,8 +110,8 @@ static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
     if (attempt->error->stall != SQS_STALL_NONE)
         queue->stalls[kind] = (struct stall){now, attempt->error->stall};
     is_worth_a_line =
-        operation_failures_add(&queue->troubles, kind, attempt->error, buffer_string(&cause), now);
-    show_trouble(queue);
+        operation_failures_add(&queue->failures, kind, attempt->error, buffer_string(&cause), now);
+    show_problem(queue);
     /* While credentials may still appear, in the first minute, the start has neither succeeded nor
      * failed. */
     if (!queue->is_open &&
@@ -120,9 +120,9 @@ static void on_attempt_failed(void *userdata, const struct sqs_attempt *attempt)
     if (!is_worth_a_line)
         return;
     snprintf(lead, sizeof(lead), "%s failed", operation);
-    if (trouble->failures > 1)
-        snprintf(tail, sizeof(tail), " (failed %u times in %.0f s; still trying)",
-                 trouble->failures, (double)(now - trouble->since_usec) / USEC_PER_SEC);
+    if (log->failures > 1)
+        snprintf(tail, sizeof(tail), " (failed %u times in %.0f s; still trying)", log->failures,
+                 (double)(now - log->since_usec) / USEC_PER_SEC);
     else
         snprintf(tail, sizeof(tail), " (trying again)");
     failure_write(LOG_WARNING, attempt->operation, attempt->error, attempt->request_id, lead, tail);
@@ -148,15 +148,15 @@ static void on_answered(void *userdata, enum sqs_operation operation, const stru
     if (is_no_end_of_stall(stall, reply)) {
         if (now_usec(queue) - stall->last_usec > STALL_MEMORY_USEC) {
             *stall = (struct stall){};
-            (void)operation_failures_end(&queue->troubles, kind, &ended);
-            show_trouble(queue);
+            (void)operation_failures_end(&queue->failures, kind, &ended);
+            show_problem(queue);
         }
         return;
     }
     *stall = (struct stall){};
-    if (operation_failures_end(&queue->troubles, kind, &ended)) {
+    if (operation_failures_end(&queue->failures, kind, &ended)) {
         /* If other operations still fail, the line names this one. */
-        bool is_all = !operation_failures_text(&queue->troubles);
+        bool is_all = !operation_failures_text(&queue->failures);
 
         log_write(LOG_NOTICE, MESSAGE_ID_QUEUE_REACHABLE,
                   LOG_FIELDS({"SQS_OPERATION", sqs_operation_name(operation)}),
@@ -164,7 +164,7 @@ static void on_answered(void *userdata, enum sqs_operation operation, const stru
                   is_all ? "" : sqs_operation_name(operation), is_all ? "" : " ", ended.failures,
                   (double)(now_usec(queue) - ended.since_usec) / USEC_PER_SEC);
     }
-    show_trouble(queue);
+    show_problem(queue);
 }
 
 static void on_retries_ended(void *userdata, enum sqs_operation operation)
@@ -178,8 +178,8 @@ static void on_retries_ended(void *userdata, enum sqs_operation operation)
         queue->stalls[operation].how != SQS_STALL_NONE && !service_is_stopping(queue->service))
         return;
     queue->stalls[operation].how = SQS_STALL_NONE;
-    (void)operation_failures_end(&queue->troubles, operation, &ended);
-    show_trouble(queue);
+    (void)operation_failures_end(&queue->failures, operation, &ended);
+    show_problem(queue);
 }
 
 static void on_skew_changed(void *userdata, enum clock_skew_change change, int64_t skew_sec)
@@ -244,14 +244,14 @@ static void on_probed(void *userdata, enum sqs_operation operation, enum permiss
     }
     queue->is_probe_denied[kind] = true;
     failure_describe(&cause, operation, result->error);
-    if (operation_failures_add(&queue->troubles, operation, result->error, buffer_string(&cause),
+    if (operation_failures_add(&queue->failures, operation, result->error, buffer_string(&cause),
                                now_usec(queue)))
         failure_write(LOG_WARNING, operation, result->error, result->request_id,
                       queue->is_open ? "Messages will have to wait" : "Cannot begin yet",
                       queue->options.keep_trying
                           ? " (trying again)"
                           : " (trying again for 30 s: permissions take time to spread)");
-    show_trouble(queue);
+    show_problem(queue);
 }
 
 static void on_all_probed(void *userdata)

@@ -44,7 +44,7 @@ struct service {
     service_reload_fn reload;
     void *reload_userdata;
     char status[STATUS_MAX_BYTES];
-    char trouble[STATUS_MAX_BYTES];
+    char problem[STATUS_MAX_BYTES];
     uint64_t status_sent_usec;
 };
 
@@ -128,7 +128,7 @@ static void send_status(struct service *service)
     service->status_sent_usec = now_usec(service);
     timer_stop(&service->status_timer);
     sd_notifyf(0, "STATUS=%s%s%s", service->status,
-               service->status[0] && service->trouble[0] ? "; " : "", service->trouble);
+               service->status[0] && service->problem[0] ? "; " : "", service->problem);
 }
 
 static void on_status_timer(void *userdata)
@@ -377,10 +377,10 @@ void service_status(struct service *service, const char *format, ...)
 
 void service_problem(struct service *service, const char *text)
 {
-    if (!text && service->trouble[0] == '\0')
+    if (!text && service->problem[0] == '\0')
         return;
-    snprintf(service->trouble, sizeof(service->trouble), "%s", text ? text : "");
-    mend_text(service->trouble);
+    snprintf(service->problem, sizeof(service->problem), "%s", text ? text : "");
+    mend_text(service->problem);
     show_status(service);
 }
 

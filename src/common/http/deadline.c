@@ -125,8 +125,8 @@ static enum http_phase phase_of(const struct http_slot *slot, uint64_t n_sent)
 }
 
 /* Asks the kernel when bytes have last moved, and notes it. While sent bytes are not acknowledged,
- * an acknowledgement may only answer a probe. So it counts only if more bytes are acknowledged than
- * at the last call. */
+ * an acknowledgement may only answer a keep-alive or window probe of TCP's. So it counts only if
+ * more bytes are acknowledged than at the last call. */
 static void look(struct http_slot *slot, uint64_t now_usec)
 {
     uint64_t slept = slept_usec(slot->client), idle_usec;
@@ -149,17 +149,18 @@ static void look(struct http_slot *slot, uint64_t now_usec)
 /* When the request stalls if no more bytes move. */
 static uint64_t due_usec(struct http_slot *slot, uint64_t now_usec)
 {
-    uint64_t patience = slot->stall_usec;
+    uint64_t limit_usec = slot->stall_usec;
 
     if (slot->stall_usec == USEC_INFINITY || slot->is_unix || slot->is_paused)
         return USEC_INFINITY;
     /* While it connects, the connection time-out applies, which libcurl enforces. */
     if (slot->n_begun == 0)
-        return add(slot->begun_usec, MAX(patience, add(slot->connect_timeout_usec, USEC_PER_SEC)));
+        return add(slot->begun_usec,
+                   MAX(limit_usec, add(slot->connect_timeout_usec, USEC_PER_SEC)));
     look(slot, now_usec);
     if (phase_of(slot, sent_bytes(slot)) == HTTP_PHASE_WAIT)
-        patience = add(patience, slot->wait_usec);
-    return add(slot->moved_usec, patience);
+        limit_usec = add(limit_usec, slot->wait_usec);
+    return add(slot->moved_usec, limit_usec);
 }
 
 void http_deadline_resume(struct http_slot *slot)

@@ -19,7 +19,7 @@ static bool is_last(const struct sqs_call *call)
            (call->options.attempts_max > 0 && call->attempts >= call->options.attempts_max);
 }
 
-static void retry_after(struct sqs_call *call, uint64_t delay_usec)
+static void schedule_attempt(struct sqs_call *call, uint64_t delay_usec)
 {
     struct sqs_client *client = call->client;
     struct sqs_attempt attempt = {
@@ -71,13 +71,13 @@ void sqs_call_attempt_failed(struct sqs_call *call)
         sqs_call_finish(call, NULL);
         break;
     case SQS_NEXT_NOW:
-        retry_after(call, 0);
+        schedule_attempt(call, 0);
         break;
     case SQS_NEXT_AFTER:
         if (step.is_slow)
-            sqs_client_ensure_probe(client);
+            sqs_client_ensure_trial(client);
         sqs_call_set_wakeable(call, step.is_wakeable);
-        retry_after(call, step.delay_usec);
+        schedule_attempt(call, step.delay_usec);
         break;
     }
 }
@@ -133,7 +133,7 @@ static void error_reply(struct sqs_call *call, const struct http_reply *reply,
     sqs_answer_refused(reply, headers, &call->error);
     if (call->error.class == AWS_ERROR_CLOCK || call->error.class == AWS_ERROR_CREDENTIALS) {
         if (is_clock_corrected(call, reply)) {
-            retry_after(call, 0);
+            schedule_attempt(call, 0);
             return;
         }
     } else if (call->error.class == AWS_ERROR_PERMANENT && call->request_id[0] != '\0') {
@@ -161,7 +161,7 @@ static void good_reply(struct sqs_call *call, const struct http_reply *reply)
         return;
     }
     signature_accepted(call);
-    retry_quota_refund(&client->quota, &call->retry.pass);
+    retry_quota_refund(&client->quota, &call->retry.grant);
     answered(call, parsed);
     sqs_call_finish(call, parsed);
 }

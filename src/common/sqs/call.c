@@ -54,9 +54,9 @@ void sqs_client_wake(struct sqs_client *client, unsigned n)
     }
 }
 
-void sqs_client_ensure_probe(struct sqs_client *client)
+void sqs_client_ensure_trial(struct sqs_client *client)
 {
-    if (client->quota.n_probes[false] == 0)
+    if (client->quota.n_trials[false] == 0)
         sqs_client_wake(client, 1);
 }
 
@@ -66,9 +66,9 @@ void sqs_call_leave(struct sqs_call *call)
 
     clear_failing(call);
     sqs_call_set_wakeable(call, false);
-    retry_quota_end_probe(&client->quota, &call->retry.pass);
+    retry_quota_end_trial(&client->quota, &call->retry.grant);
     if (!call->is_answered)
-        sqs_client_ensure_probe(client);
+        sqs_client_ensure_trial(client);
 }
 
 /* --- The call --- */

@@ -70,14 +70,14 @@ void sqs_call_set_wakeable(struct sqs_call *call, bool is_wakeable);
 /* Ends the wait of up to `n` wakeable calls, beginning with the one whose timer expires first. */
 void sqs_client_wake(struct sqs_client *client, unsigned n);
 
-/* Makes sure that some call finds out whether SQS is back. If no probe is left, it wakes the
+/* Makes sure that some call finds out whether SQS is back. If no trial is left, it wakes the
  * wakeable call whose timer expires first. */
-void sqs_client_ensure_probe(struct sqs_client *client);
+void sqs_client_ensure_trial(struct sqs_client *client);
 
 /* The call has failed and is retried: counts it in n_failing until it ends. */
 void sqs_call_mark_failing(struct sqs_call *call);
 
-/* The call ends, with any result. If SQS has not answered it and no probe is left, another call is
+/* The call ends, with any result. If SQS has not answered it and no trial is left, another call is
  * woken to find out whether SQS is back. If it was the last failing call of its operation, the
  * observer is told (retries_ended). */
 void sqs_call_leave(struct sqs_call *call);

@@ -265,7 +265,7 @@ int sqs_client_call(struct sqs_client *client, struct sqs_request *request,
     call->options = *options;
     call->done = done;
     call->userdata = userdata;
-    call->retry.pass.is_poll = options->wait_usec > 0;
+    call->retry.grant.is_poll = options->wait_usec > 0;
     list_prepend(&client->calls, &call->link);
 
     r = start_attempt(call);

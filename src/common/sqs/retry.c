@@ -63,11 +63,11 @@ struct sqs_retry_step sqs_retry_next(struct sqs_retry *retry, struct retry_quota
 
     retry->failures = kind == retry->failure_kind ? retry->failures + 1 : 1;
     retry->failure_kind = kind;
-    in_quota = retry_quota_take(quota, &retry->pass, kind);
+    in_quota = retry_quota_take(quota, &retry->grant, kind);
     return (struct sqs_retry_step){
         .next = SQS_NEXT_AFTER,
         .is_slow = kind == BACKOFF_SLOW,
-        .is_wakeable = kind != BACKOFF_SLOW && retry->pass.cost == 0 && !is_told,
+        .is_wakeable = kind != BACKOFF_SLOW && retry->grant.cost == 0 && !is_told,
         /* A delay that the server asked for is respected, with and without tokens. */
         .delay_usec = delay_usec(retry, error, rules, in_quota || is_told, random),
     };

@@ -6,11 +6,11 @@
 #include "sqs/error.h"
 #include "util/backoff.h"
 
-/* The state of a call's attempts. At first all is zero, except pass.is_poll. */
+/* The state of a call's attempts. At first all is zero, except grant.is_poll. */
 struct sqs_retry {
     unsigned failures; /* in a row, with the same kind of back-off */
     enum backoff_kind failure_kind;
-    struct retry_grant pass;
+    struct retry_grant grant;
     bool has_refreshed; /* the keys were refused, and looked up anew, once already */
 };
 
@@ -34,7 +34,7 @@ struct sqs_retry_step {
     bool is_wakeable;    /* SQS_NEXT_AFTER: no tokens are left; another call's answer may end it */
 };
 
-/* `random` is any 64 random bits. A retry may take tokens of `quota`; retry->pass notes how many.
+/* `random` is any 64 random bits. A retry may take tokens of `quota`; retry->grant notes how many.
  */
 struct sqs_retry_step sqs_retry_next(struct sqs_retry *retry, struct retry_quota *quota,
                                      const struct sqs_error *error,

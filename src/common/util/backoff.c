@@ -18,38 +18,38 @@ static unsigned retry_cost(enum backoff_kind kind)
     return 0;
 }
 
-void retry_quota_end_probe(struct retry_quota *quota, struct retry_grant *pass)
+void retry_quota_end_trial(struct retry_quota *quota, struct retry_grant *grant)
 {
-    if (!pass->is_probe)
+    if (!grant->is_trial)
         return;
-    pass->is_probe = false;
-    quota->n_probes[pass->is_poll]--;
+    grant->is_trial = false;
+    quota->n_trials[grant->is_poll]--;
 }
 
-bool retry_quota_take(struct retry_quota *quota, struct retry_grant *pass, enum backoff_kind kind)
+bool retry_quota_take(struct retry_quota *quota, struct retry_grant *grant, enum backoff_kind kind)
 {
     unsigned cost = retry_cost(kind);
 
-    retry_quota_end_probe(quota, pass);
-    pass->cost = 0;
+    retry_quota_end_trial(quota, grant);
+    grant->cost = 0;
     if (cost <= quota->tokens) {
         quota->tokens -= cost;
-        pass->cost = cost;
+        grant->cost = cost;
         return true;
     }
-    if (quota->n_probes[pass->is_poll] >= RETRY_PROBES_MAX)
+    if (quota->n_trials[grant->is_poll] >= RETRY_TRIALS_MAX)
         return false;
-    quota->n_probes[pass->is_poll]++;
-    pass->is_probe = true;
+    quota->n_trials[grant->is_poll]++;
+    grant->is_trial = true;
     return true;
 }
 
-void retry_quota_refund(struct retry_quota *quota, const struct retry_grant *pass)
+void retry_quota_refund(struct retry_quota *quota, const struct retry_grant *grant)
 {
-    unsigned refund = pass->cost > 0 ? pass->cost : 1, room;
+    unsigned refund = grant->cost > 0 ? grant->cost : 1;
+    unsigned missing = RETRY_QUOTA_MAX - MIN(quota->tokens, (unsigned)RETRY_QUOTA_MAX);
 
-    room = quota->tokens < RETRY_QUOTA_MAX ? RETRY_QUOTA_MAX - quota->tokens : 0;
-    quota->tokens += MIN(refund, room);
+    quota->tokens += MIN(refund, missing);
 }
 
 static uint64_t base_usec(enum backoff_kind kind)

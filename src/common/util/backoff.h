@@ -5,10 +5,11 @@
  * transient failures and 1 s for throttling. A server's x-amz-retry-after wins.
  *
  * One thing differs from the SDKs. When too many calls fail, the SDKs' token quota runs out, and a
- * call fails at once. A daemon never gives up. So without tokens, a few calls go on as probes, and
- * all others sleep, because they would only add to the load of a service that is down. Each answer
- * then wakes two of the calls that sleep (RETRY_WAKES_PER_ANSWER). So all calls go on soon after
- * the service is back. While most attempts still fail, the waking dies down by itself. */
+ * call fails at once. A daemon never gives up. So without tokens, a few calls go on, as trials of
+ * whether the service is back. All others sleep, because they would only add to the load of a
+ * service that is down. Each answer then wakes two of the calls that sleep
+ * (RETRY_WAKES_PER_ANSWER). So all calls go on soon after the service is back. While most attempts
+ * still fail, the waking dies down by itself. */
 #pragma once
 
 #include "util/macro.h"
@@ -24,14 +25,15 @@ enum backoff_kind { BACKOFF_TRANSIENT, BACKOFF_THROTTLED, BACKOFF_SLOW };
 /* The SDKs' token bucket. Each client has one. A plain value; it starts as RETRY_QUOTA_INIT. */
 struct retry_quota {
     unsigned tokens;
-    unsigned n_probes[2]; /* [0]: calls that are answered at once; [1]: long polls */
+    unsigned n_trials
+        [2]; /* calls that are trials. [0]: calls that are answered at once; [1]: long polls */
 };
 
 enum {
     RETRY_QUOTA_MAX = 500,
     RETRY_COST_TRANSIENT = 14,
     RETRY_COST_THROTTLED = 5,
-    RETRY_PROBES_MAX = 2,       /* of each kind, since a long poll may take its time */
+    RETRY_TRIALS_MAX = 2,       /* of each kind, since a long poll may take its time */
     RETRY_WAKES_PER_ANSWER = 2, /* sleeping calls that one answer wakes */
 };
 
@@ -41,20 +43,20 @@ enum {
 struct retry_grant {
     bool is_poll;  /* a long poll; the caller sets it */
     unsigned cost; /* tokens that its last retry has cost */
-    bool is_probe;
+    bool is_trial; /* it goes on without tokens, to find out whether the service is back */
 };
 
 /* Asks the quota for one retry of a call. True: the call goes on with its back-off, because the
- * quota had the tokens or because the call is a probe now. A retry of kind BACKOFF_SLOW costs
+ * quota had the tokens or because the call is a trial now. A retry of kind BACKOFF_SLOW costs
  * nothing and always goes on. False: the call sleeps. */
-bool retry_quota_take(struct retry_quota *quota, struct retry_grant *pass, enum backoff_kind kind);
+bool retry_quota_take(struct retry_quota *quota, struct retry_grant *grant, enum backoff_kind kind);
 
 /* After a success: gives back the tokens of the call's last retry, or 1 token if it has cost
  * none. */
-void retry_quota_refund(struct retry_quota *quota, const struct retry_grant *pass);
+void retry_quota_refund(struct retry_quota *quota, const struct retry_grant *grant);
 
-/* The call has ended in any way, or it is no longer a probe. */
-void retry_quota_end_probe(struct retry_quota *quota, struct retry_grant *pass);
+/* The call has ended in any way, or it is no longer a trial. */
+void retry_quota_end_trial(struct retry_quota *quota, struct retry_grant *grant);
 
 /* The delay after `attempt` failed attempts (1: the first has just failed). `random` is any 64
  * random bits. `in_quota` is what retry_quota_take has returned. If it is true, the delay is

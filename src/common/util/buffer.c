@@ -90,21 +90,21 @@ int buffer_append_char(struct buffer *b, char c)
 int buffer_printf(struct buffer *b, const char *format, ...)
 {
     /* With the NUL. In most cases the text fits, and is formatted only once. */
-    size_t room = b->data ? MIN(b->allocated - 1, b->max) - b->size + 1 : 0;
+    size_t n_free = b->data ? MIN(b->allocated - 1, b->max) - b->size + 1 : 0;
     va_list ap;
     int n, r;
 
     if (b->error < 0)
         return b->error;
     va_start(ap, format);
-    n = vsnprintf(room > 0 ? b->data + b->size : NULL, room, format, ap);
+    n = vsnprintf(n_free > 0 ? b->data + b->size : NULL, n_free, format, ap);
     va_end(ap);
-    if (n >= 0 && (size_t)n < room) {
+    if (n >= 0 && (size_t)n < n_free) {
         b->size += (size_t)n;
         return 0;
     }
-    if (room > 0)
-        secure_wipe(b->data + b->size, room);
+    if (n_free > 0)
+        secure_wipe(b->data + b->size, n_free);
     if (n < 0)
         return b->error = -EINVAL;
 

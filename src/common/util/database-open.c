@@ -39,7 +39,7 @@ static int check_log_alone(const char *path, const char *log_path, char **error)
 
 /* Opens or creates the file to learn the errno if that fails; SQLite would not keep it. Closing a
  * descriptor drops the process's locks on the file, but SQLite has none yet. */
-static int probe(const char *path, uint64_t *ret_bytes, char **error)
+static int check_openable(const char *path, uint64_t *ret_bytes, char **error)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600), e = errno;
     struct stat st;
@@ -323,7 +323,7 @@ int database_open(const char *path, const struct database_schema *schema, struct
     if (r == 0)
         r = check_log_alone(path, d->log_path, error);
     if (r == 0)
-        r = probe(path, &file_bytes, error);
+        r = check_openable(path, &file_bytes, error);
     if (r != 0)
         return r;
     r = set_up(d, schema, file_bytes, error);

@@ -45,12 +45,12 @@ static int read_all(int fd, size_t max_bytes, struct buffer *b)
 
         /* If the buffer cannot take that much, fill it, then read the extra byte to the stack. */
         if (b->max - b->size < chunk) {
-            char probe;
+            char extra;
 
             chunk = b->max - b->size;
             if (chunk == 0) {
-                n = TEMP_FAILURE_RETRY(read(fd, &probe, 1));
-                secure_wipe(&probe, 1);
+                n = TEMP_FAILURE_RETRY(read(fd, &extra, 1));
+                secure_wipe(&extra, 1);
                 return n < 0 ? -errno : n > 0 ? -E2BIG : 0;
             }
         }

@@ -11,7 +11,7 @@
 static const char letters[256] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
                                   ['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\'};
 
-/* Writes 2 bytes if the byte has a letter, else 6. The buffer must have room for them. */
+/* Writes 2 bytes if the byte has a letter, else 6. The buffer must have space for them. */
 static char *write_escaped(char *out, unsigned char c)
 {
     static const char digits[] = "0123456789abcdef";
@@ -29,7 +29,7 @@ static char *write_escaped(char *out, unsigned char c)
     return out;
 }
 
-/* Copies the bytes up to the first that needs an escape. Returns their number. There must be room
+/* Copies the bytes up to the first that needs an escape. Returns their number. There must be space
  * for `size` bytes. */
 static size_t copy_plain(char *out, const char *bytes, size_t size)
 {
@@ -48,7 +48,7 @@ static size_t copy_plain(char *out, const char *bytes, size_t size)
 }
 
 /* How many bytes can still be written at `out` in the buffer, without the NUL. */
-static size_t room(const struct buffer *b, const char *out)
+static size_t free_bytes(const struct buffer *b, const char *out)
 {
     return MIN(b->allocated - 1, b->max) - (size_t)(out - b->data);
 }
@@ -80,7 +80,7 @@ int json_append_string(struct buffer *b, const char *bytes, size_t size)
         if (left == 0)
             break;
         n = letters[(unsigned char)*bytes] ? 2 : 6;
-        if (room(b, out) < n + left) { /* the quote at the end takes this byte's place */
+        if (free_bytes(b, out) < n + left) { /* the quote at the end takes this byte's place */
             b->size = (size_t)(out - b->data);
             r = buffer_reserve(b, n + left);
             if (r < 0) {

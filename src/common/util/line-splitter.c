@@ -39,11 +39,11 @@ static void take(struct line_splitter *s, const char *bytes, size_t size, line_f
                  void *userdata)
 {
     while (size > LINE_SPLITTER_MAX_BYTES - s->size) {
-        size_t room = LINE_SPLITTER_MAX_BYTES - s->size, whole;
+        size_t n_free = LINE_SPLITTER_MAX_BYTES - s->size, whole;
 
-        hold(s, bytes, room);
-        bytes += room;
-        size -= room;
+        hold(s, bytes, n_free);
+        bytes += n_free;
+        size -= n_free;
         whole = whole_characters(s->held);
         line(userdata, s->held, whole);
         s->size -= whole;

@@ -468,7 +468,7 @@ int spool_sync(struct spool *s)
     return spool_needs_sync(s) ? sync_settled(s) : 0;
 }
 
-int spool_probe(struct spool *s)
+int spool_test_write(struct spool *s)
 {
     int r = sync_settled(s);
 

@@ -144,7 +144,7 @@ int spool_flush(struct spool *spool);
 int spool_sync(struct spool *spool);
 
 /* Like spool_sync, but always writes, to test whether the disk accepts new messages again. */
-int spool_probe(struct spool *spool);
+int spool_test_write(struct spool *spool);
 
 /* Returns true when a settled or marked message is not synced yet. */
 bool spool_needs_sync(const struct spool *spool);

@@ -246,7 +246,7 @@ static void a_refusal_is_the_answer(void **state)
     assert_text_has(&a, "ExpiredTokenException: Token expired");
 }
 
-static void an_sts_in_trouble_is_told_apart(void **state)
+static void web_identity_sts_fails_outcome_says_why(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.status = 503});
     CLEANUP(sts_free) struct sts *sts = new_sts(server);
@@ -272,7 +272,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_told_and_asks_nobody),
         cmocka_unit_test(a_token_that_is_too_long_is_told),
         cmocka_unit_test(a_refusal_is_the_answer),
-        cmocka_unit_test(an_sts_in_trouble_is_told_apart),
+        cmocka_unit_test(web_identity_sts_fails_outcome_says_why),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

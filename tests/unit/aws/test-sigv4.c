@@ -199,7 +199,7 @@ static const char *or_else(const char *a, const char *b)
     return a ? a : b;
 }
 
-/* Makes the figure's request; `headers` has room for SIGV4_HEADERS_MAX. */
+/* Makes the figure's request; `headers` has SIGV4_HEADERS_MAX elements. */
 static struct sigv4_request figure_request(const struct figure *f, struct sigv4_header *headers)
 {
     size_t n = 0;

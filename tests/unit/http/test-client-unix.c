@@ -150,7 +150,7 @@ static void a_path_that_does_not_fit_is_told(void **state)
     assert_non_null(strstr(o.text, "too long"));
 }
 
-/* A listener whose queue has room for no more than `backlog` + 1 connections. */
+/* A listener whose queue takes no more than `backlog` + 1 connections. */
 static int listen_with(int backlog)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -212,7 +212,7 @@ static void a_listener_that_stays_full_fails_the_request_in_time(void **state)
     assert_int_equal(outcomes[4].failure, HTTP_FAILURE_CONNECT);
     assert_string_equal(outcomes[4].text,
                         "cannot connect to the Unix socket: too many connections wait there");
-    /* The two that have room wait for their replies, and the cancelled one is silent. */
+    /* The two that were taken wait for their replies, and the cancelled one is silent. */
     assert_int_equal(outcomes[0].n_done + outcomes[1].n_done + outcomes[3].n_done, 0);
     close(listener);
 }

@@ -48,49 +48,49 @@ static bool is_woken(const struct sqs_call *call)
     return !call->is_wakeable && timer_usec(&call->timer) <= clock_boot_usec();
 }
 
-static void no_probe_is_left_the_first_to_wake_is_woken(void **state)
+static void no_trial_is_left_the_first_to_wake_is_woken(void **state)
 {
-    sqs_client_ensure_probe(&client);
+    sqs_client_ensure_trial(&client);
     assert_true(is_woken(&calls[1]));
     assert_false(is_woken(&calls[0]));
     assert_false(is_woken(&calls[2]));
     assert_int_equal(client.n_wakeable, 2);
-    sqs_client_ensure_probe(&client);
+    sqs_client_ensure_trial(&client);
     assert_true(is_woken(&calls[2]));
     assert_false(is_woken(&calls[0]));
 }
 
-static void probe_is_left_nobody_is_woken(void **state)
+static void trial_is_left_nobody_is_woken(void **state)
 {
-    client.quota.n_probes[false] = 1;
-    sqs_client_ensure_probe(&client);
+    client.quota.n_trials[false] = 1;
+    sqs_client_ensure_trial(&client);
     for (size_t i = 0; i < CALLS; i++)
         assert_false(is_woken(&calls[i]));
     assert_int_equal(client.n_wakeable, CALLS);
 }
 
-/* A long poll may take its time to find out: it is no probe for calls that are answered at once. */
+/* A long poll may take its time to find out: it is no trial for calls that are answered at once. */
 static void only_a_long_poll_is_left_one_is_woken(void **state)
 {
-    client.quota.n_probes[true] = 1;
-    sqs_client_ensure_probe(&client);
+    client.quota.n_trials[true] = 1;
+    sqs_client_ensure_trial(&client);
     assert_true(is_woken(&calls[1]));
 }
 
-static void probe_ends_unanswered_another_is_woken(void **state)
+static void trial_ends_unanswered_another_is_woken(void **state)
 {
     sqs_call_set_wakeable(&calls[0], false);
-    calls[0].retry.pass.is_probe = true;
-    client.quota.n_probes[false] = 1;
+    calls[0].retry.grant.is_trial = true;
+    client.quota.n_trials[false] = 1;
     calls[0].is_answered = true;
     sqs_call_leave(&calls[0]); /* an answered one leaves the waking to its answer */
     assert_false(is_woken(&calls[1]));
 
-    calls[0].retry.pass.is_probe = true;
-    client.quota.n_probes[false] = 1;
+    calls[0].retry.grant.is_trial = true;
+    client.quota.n_trials[false] = 1;
     calls[0].is_answered = false;
     sqs_call_leave(&calls[0]);
-    assert_int_equal(client.quota.n_probes[false], 0);
+    assert_int_equal(client.quota.n_trials[false], 0);
     assert_true(is_woken(&calls[1]));
     assert_false(is_woken(&calls[2]));
 }
@@ -108,10 +108,10 @@ static void more_are_to_be_woken_than_wait_all_are(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(no_probe_is_left_the_first_to_wake_is_woken),
-        TEST(probe_is_left_nobody_is_woken),
+        TEST(no_trial_is_left_the_first_to_wake_is_woken),
+        TEST(trial_is_left_nobody_is_woken),
         TEST(only_a_long_poll_is_left_one_is_woken),
-        TEST(probe_ends_unanswered_another_is_woken),
+        TEST(trial_ends_unanswered_another_is_woken),
         TEST(more_are_to_be_woken_than_wait_all_are),
     };
 

@@ -39,7 +39,7 @@ static void after_an_outage_one_answer_wakes_all(void **state)
 }
 
 /* The last call of those that spend the tokens succeeds and so gives back the 14 that its retry
- * cost: one more retry is paid, and two are probes. Without these 14 the third would be asleep for
+ * cost: one more retry is paid, and two are trials. Without these 14 the third would be asleep for
  * 20 s. */
 static void an_answered_call_gives_back_what_its_retries_cost(void **state)
 {
@@ -74,7 +74,7 @@ static void an_answered_call_gives_back_what_its_retries_cost(void **state)
 }
 
 /* The one that goes on for the others is cancelled. */
-static void a_probe_that_ends_hands_on_its_task(void **state)
+static void a_trial_that_ends_hands_on_its_task(void **state)
 {
     enum { CALLS = 40 };
     static struct outcome o[CALLS];
@@ -147,7 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(after_an_outage_one_answer_wakes_all),
         TEST(an_answered_call_gives_back_what_its_retries_cost),
-        TEST(a_probe_that_ends_hands_on_its_task),
+        TEST(a_trial_that_ends_hands_on_its_task),
         TEST(a_call_hangs_only_past_its_time),
     };
 

@@ -177,7 +177,7 @@ static void a_passing_denial_is_forgotten(void **state)
     assert_false(
         permissions_denied(&p, SQS_DELETE_MESSAGE, hours_later + PERMISSION_DENIAL_USEC - 1));
     assert_true(permissions_denied(&p, SQS_DELETE_MESSAGE, hours_later + PERMISSION_DENIAL_USEC));
-    /* Those of one trouble need not follow closely. */
+    /* Those of one failure need not follow closely. */
     permissions_init(&p, CONSUMER);
     assert_false(permissions_denied(&p, SQS_DELETE_MESSAGE, START));
     assert_true(permissions_denied(&p, SQS_DELETE_MESSAGE, START + PERMISSION_FORGET_USEC));

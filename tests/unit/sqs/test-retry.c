@@ -95,7 +95,7 @@ static void delay_grows_with_failures_of_one_kind_alone(void **state)
 static void without_tokens_a_call_sleeps_until_another_is_answered(void **state)
 {
     struct sqs_error error = error_of(AWS_ERROR_TRANSIENT, "InternalError");
-    struct retry_quota quota = {.n_probes = {RETRY_PROBES_MAX, RETRY_PROBES_MAX}};
+    struct retry_quota quota = {.n_trials = {RETRY_TRIALS_MAX, RETRY_TRIALS_MAX}};
     static const struct sqs_retry_rules rules = {};
     struct sqs_retry retry = {};
     struct sqs_retry_step step = sqs_retry_next(&retry, &quota, &error, &rules, 0);

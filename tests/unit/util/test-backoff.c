@@ -122,53 +122,53 @@ static void backoff_retry_after_overrides_the_delay_within_bounds(void **state)
 static void retry_quota_allows_retries_until_it_is_empty(void **state)
 {
     struct retry_quota q = RETRY_QUOTA_INIT;
-    struct retry_grant pass = {};
+    struct retry_grant grant = {};
 
     for (unsigned i = 0; i < 35; i++) {
-        assert_true(retry_quota_take(&q, &pass, BACKOFF_TRANSIENT));
-        assert_int_equal(pass.cost, 14);
-        assert_false(pass.is_probe);
+        assert_true(retry_quota_take(&q, &grant, BACKOFF_TRANSIENT));
+        assert_int_equal(grant.cost, 14);
+        assert_false(grant.is_trial);
     }
     assert_int_equal(q.tokens, 10);
-    assert_true(retry_quota_take(&q, &pass, BACKOFF_THROTTLED));
-    assert_true(retry_quota_take(&q, &pass, BACKOFF_THROTTLED));
-    assert_int_equal(pass.cost, 5);
+    assert_true(retry_quota_take(&q, &grant, BACKOFF_THROTTLED));
+    assert_true(retry_quota_take(&q, &grant, BACKOFF_THROTTLED));
+    assert_int_equal(grant.cost, 5);
     assert_int_equal(q.tokens, 0);
     /* Keys that are refused are no sign of load. */
-    assert_true(retry_quota_take(&q, &pass, BACKOFF_SLOW));
-    assert_int_equal(pass.cost, 0);
-    assert_false(pass.is_probe);
+    assert_true(retry_quota_take(&q, &grant, BACKOFF_SLOW));
+    assert_int_equal(grant.cost, 0);
+    assert_false(grant.is_trial);
     assert_int_equal(q.tokens, 0);
 }
 
-static void retry_quota_that_is_empty_allows_a_few_probes_of_each_kind(void **state)
+static void retry_quota_that_is_empty_allows_a_few_trials_of_each_kind(void **state)
 {
     struct retry_quota q = {};
     struct retry_grant call[4] = {}, poll[4] = {};
 
     for (int i = 0; i < 4; i++) {
         poll[i].is_poll = true;
-        assert_int_equal(retry_quota_take(&q, &call[i], BACKOFF_TRANSIENT), i < RETRY_PROBES_MAX);
-        assert_int_equal(retry_quota_take(&q, &poll[i], BACKOFF_THROTTLED), i < RETRY_PROBES_MAX);
+        assert_int_equal(retry_quota_take(&q, &call[i], BACKOFF_TRANSIENT), i < RETRY_TRIALS_MAX);
+        assert_int_equal(retry_quota_take(&q, &poll[i], BACKOFF_THROTTLED), i < RETRY_TRIALS_MAX);
     }
     /* They stay what they are while they fail. */
     assert_true(retry_quota_take(&q, &call[0], BACKOFF_TRANSIENT));
-    assert_true(call[0].is_probe);
+    assert_true(call[0].is_trial);
     assert_false(retry_quota_take(&q, &call[2], BACKOFF_TRANSIENT));
     /* One that ends, waits for a person, or can pay, makes place for another. */
-    retry_quota_end_probe(&q, &call[0]);
-    retry_quota_end_probe(&q, &call[0]);
+    retry_quota_end_trial(&q, &call[0]);
+    retry_quota_end_trial(&q, &call[0]);
     assert_true(retry_quota_take(&q, &call[2], BACKOFF_TRANSIENT));
     assert_false(retry_quota_take(&q, &call[0], BACKOFF_TRANSIENT));
     assert_true(retry_quota_take(&q, &call[1], BACKOFF_SLOW));
-    assert_false(call[1].is_probe);
+    assert_false(call[1].is_trial);
     assert_true(retry_quota_take(&q, &call[0], BACKOFF_TRANSIENT));
     q.tokens = 14;
     assert_true(retry_quota_take(&q, &call[0], BACKOFF_TRANSIENT));
-    assert_false(call[0].is_probe);
+    assert_false(call[0].is_trial);
     assert_true(retry_quota_take(&q, &call[3], BACKOFF_TRANSIENT));
-    assert_int_equal(q.n_probes[0], 2);
-    assert_int_equal(q.n_probes[1], 2);
+    assert_int_equal(q.n_trials[0], 2);
+    assert_int_equal(q.n_trials[1], 2);
 }
 
 static void retry_quota_after_a_success_is_refilled_up_to_its_maximum(void **state)
@@ -196,7 +196,7 @@ enum { CALLS = 64 };
 #define REPLY_USEC (20 * USEC_PER_MSEC)
 
 struct sim_call {
-    struct retry_grant pass;
+    struct retry_grant grant;
     unsigned failures;
     uint64_t due_usec; /* of its next attempt */
     bool is_wakeable, is_done;
@@ -239,8 +239,8 @@ static uint64_t simulate(struct sim *s)
         is_up = s->now_usec >= s->outage_usec && (!s->fails_half || next_random(&s->seed) % 2);
         c->is_wakeable = false;
         if (is_up) {
-            retry_quota_refund(&s->quota, &c->pass);
-            retry_quota_end_probe(&s->quota, &c->pass);
+            retry_quota_refund(&s->quota, &c->grant);
+            retry_quota_end_trial(&s->quota, &c->grant);
             c->is_done = true;
             for (int i = 0; i < RETRY_WAKES_PER_ANSWER; i++) {
                 struct sim_call *sleeper = first_due(s, true);
@@ -253,8 +253,8 @@ static uint64_t simulate(struct sim *s)
             continue;
         }
         c->failures++;
-        in_quota = retry_quota_take(&s->quota, &c->pass, BACKOFF_TRANSIENT);
-        c->is_wakeable = c->pass.cost == 0;
+        in_quota = retry_quota_take(&s->quota, &c->grant, BACKOFF_TRANSIENT);
+        c->is_wakeable = c->grant.cost == 0;
         c->due_usec = s->now_usec + REPLY_USEC +
                       backoff_delay_usec(BACKOFF_TRANSIENT, c->failures, in_quota, USEC_INFINITY,
                                          next_random(&s->seed));
@@ -264,7 +264,7 @@ static uint64_t simulate(struct sim *s)
 
 /* Where all that have no tokens wait 10 to 20 s, by themselves, it takes 15 to 20 s each time, with
  * 99 requests during the first three outages, and 332 and 2654 during the others. */
-static void retry_quota_that_is_empty_many_calls_recover_after_one_delay_of_a_probe(void **state)
+static void retry_quota_that_is_empty_many_calls_recover_after_one_delay_of_a_trial(void **state)
 {
     enum { SEEDS = 200 };
     static const struct {
@@ -315,9 +315,9 @@ int main(void)
         cmocka_unit_test(backoff_without_tokens_delay_is_once_to_twice_the_cap),
         cmocka_unit_test(backoff_retry_after_overrides_the_delay_within_bounds),
         cmocka_unit_test(retry_quota_allows_retries_until_it_is_empty),
-        cmocka_unit_test(retry_quota_that_is_empty_allows_a_few_probes_of_each_kind),
+        cmocka_unit_test(retry_quota_that_is_empty_allows_a_few_trials_of_each_kind),
         cmocka_unit_test(retry_quota_after_a_success_is_refilled_up_to_its_maximum),
-        cmocka_unit_test(retry_quota_that_is_empty_many_calls_recover_after_one_delay_of_a_probe),
+        cmocka_unit_test(retry_quota_that_is_empty_many_calls_recover_after_one_delay_of_a_trial),
         cmocka_unit_test(retry_quota_service_that_fails_half_of_the_calls_gets_few_retries),
     };
 

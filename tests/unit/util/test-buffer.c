@@ -52,7 +52,7 @@ static void buffer_that_grows_keeps_every_byte(void **state)
         assert_int_equal(b.data[i], 'a' + i % 26);
 }
 
-/* Around the end of the room that there is, and of the cap. */
+/* Around the end of the memory that is allocated, and of the cap. */
 static void buffer_printf_text_of_any_length_is_whole(void **state)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz";

@@ -201,7 +201,7 @@ static void database_on_a_full_disk_fails_until_there_is_space(void **state)
         assert_int_equal(database_commit(d), wanted);
         assert_int_equal(count(d), 1);
     }
-    insert_committed(d, "room again", DATABASE_SYNCED);
+    insert_committed(d, "space again", DATABASE_SYNCED);
     database_free(d);
     d = open_one();
     assert_int_equal(count(d), 2);

@@ -171,7 +171,7 @@ static void json_tree_deeper_than_the_maximum_is_refused(void **state)
     assert_refused("{\"a\":[[[[[[[1]]]]]]]}", 21, "too deep, at byte 13");
 }
 
-/* More values than there was room for at first, up to the bound. */
+/* More values than there was space for at first, up to the bound. */
 static void json_tree_with_too_many_values_is_refused(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(1 << 20);

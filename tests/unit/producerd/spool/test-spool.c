@@ -117,7 +117,7 @@ static void settled_messages_are_synced_only_on_request(void **state)
     assert_syncs(1);
     assert_int_equal(spool_sync(s), 0); /* there is nothing to do */
     assert_syncs(1);
-    assert_int_equal(spool_probe(s), 0); /* nor here, but it must see */
+    assert_int_equal(spool_test_write(s), 0); /* nor here, but it must see */
     assert_syncs(2);
 
     sent(s, m[1]);
@@ -387,12 +387,12 @@ static void full_disk_reserve_serves_settled_messages_only(void **state)
     add(s, "b2");
     assert_int_equal(spool_commit(s), -ENOSPC);
     assert_string_equal(spool_error(s), "the disk has no room to spare");
-    assert_int_equal(spool_probe(s), -ENOSPC);
+    assert_int_equal(spool_test_write(s), -ENOSPC);
     sent(s, a2);
     assert_int_equal(spool_sync(s), 0);
 
     no_room_but_reserve = false;
-    assert_int_equal(spool_probe(s), 0);
+    assert_int_equal(spool_test_write(s), 0);
     add(s, "b3");
     assert_int_equal(spool_commit(s), 0);
     assert_int_equal(access(reserve_path, F_OK), 0);
