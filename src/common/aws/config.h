@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The settings of the configuration's group "aws": how to reach AWS and the queue. The
- * configuration owns the strings. */
+/* What the configuration's group "aws" says about how to reach AWS and the queue. What is in force,
+ * with the environment and AWS's files, is in effective-settings.h. The configuration owns the
+ * strings. */
 #pragma once
 
 #include "util/macro.h"

@@ -9,7 +9,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "aws/settings.h"
+#include "aws/effective-settings.h"
 #include "daemon/command-output.h"
 #include "daemon/config-override.h"
 #include "daemon/exposed-keys.h"
@@ -293,14 +293,14 @@ static void warn_of_sources(const struct config_sources *sources)
 
 /* Everything that can be known about a configuration without asking SQS. */
 struct checked {
-    struct aws_settings *settings;
+    struct aws_effective_settings *settings;
     struct queue_url *url;
     bool is_credstore;
 };
 
 static void checked_done_cleanup(struct checked *c)
 {
-    aws_settings_free(c->settings);
+    aws_effective_settings_free(c->settings);
     queue_url_free(c->url);
 }
 
@@ -319,7 +319,7 @@ static int check(const struct program *program, const struct config_sources *sou
     }
     exposed_keys_warn();
     if (r == 0)
-        r = aws_settings_read(&config->aws, &ret->settings, &error);
+        r = aws_effective_settings_read(&config->aws, &ret->settings, &error);
     if (r == 0 && program->check)
         r = program->check(config, &error);
     if (r > 0) {
@@ -339,7 +339,7 @@ static int check(const struct program *program, const struct config_sources *sou
 static int show(const struct config *config, const struct checked *checked)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
-    const struct aws_settings *settings = checked->settings;
+    const struct aws_effective_settings *settings = checked->settings;
     const struct queue_url *url = checked->url;
 
     buffer_append_string(&b, "# The settings in force, from ");

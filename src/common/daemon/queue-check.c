@@ -66,7 +66,7 @@ static void end(struct check *c)
 
 static void say_endpoint(struct check *c)
 {
-    const struct aws_settings *settings = c->client->settings;
+    const struct aws_effective_settings *settings = c->client->settings;
 
     say(c, "region: %s (from %s)", settings->endpoint->region, settings->region_source);
     say(c, "endpoint: %s (%s%s)", settings->endpoint->url,

@@ -46,7 +46,7 @@ int queue_client_new(sd_event *event, const struct config *config,
         return -ENOMEM;
     r = queue_url_parse(config->aws.queue_url, &c->url, error);
     if (r == 0)
-        r = aws_settings_read(&config->aws, &c->settings, error);
+        r = aws_effective_settings_read(&config->aws, &c->settings, error);
     if (r != 0)
         return r < 0 ? r : QUEUE_CLIENT_E_CONFIG;
     r = set_up_http(c, event, config, options);
@@ -86,7 +86,7 @@ struct queue_client *queue_client_free(struct queue_client *c)
     sqs_client_free(c->sqs);
     credentials_chain_free(c->credentials);
     http_client_free(c->http);
-    aws_settings_free(c->settings);
+    aws_effective_settings_free(c->settings);
     queue_url_free(c->url);
     free(c);
     return NULL;

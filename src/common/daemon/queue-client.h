@@ -4,13 +4,13 @@
 #pragma once
 
 #include "aws/credentials-chain.h"
-#include "aws/settings.h"
+#include "aws/effective-settings.h"
 #include "daemon/config.h"
 #include "sqs/client.h"
 
 struct queue_client {
     struct queue_url *url; /* the queue's URL in its parts */
-    struct aws_settings *settings;
+    struct aws_effective_settings *settings;
     struct http_client *http;
     struct credentials_chain *credentials;
     struct sqs_client *sqs;

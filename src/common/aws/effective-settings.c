@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Each setting has a list of places, which are tried in order. During the search the values are
  * borrowed from the configuration, the environment and the profiles. They are copied at the end. */
-#include "aws/settings.h"
+#include "aws/effective-settings.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -41,7 +41,7 @@ struct reader {
     char **error;
 };
 
-#define invalid(error, ...) error_line(AWS_SETTINGS_E_INVALID, error, __VA_ARGS__)
+#define invalid(error, ...) error_line(AWS_EFFECTIVE_SETTINGS_E_INVALID, error, __VA_ARGS__)
 
 /* The same for a value that came from outside, with its name before it. */
 static int invalid_value(const struct reader *r, const char *name, const char *value,
@@ -91,7 +91,7 @@ static void take_variable(struct value *v, const char *variable)
     take(v, getenv(variable), PLACE_VARIABLE, variable);
 }
 
-/* Finds a switch, which must be true or false. 0, -ENOMEM or AWS_SETTINGS_E_INVALID. */
+/* Finds a switch, which must be true or false. 0, -ENOMEM or AWS_EFFECTIVE_SETTINGS_E_INVALID. */
 static int find_switch(struct reader *r, bool is_on, const char *setting, const char *variable,
                        const char *key, struct value *ret)
 {
@@ -267,7 +267,7 @@ static int add_sources(const struct reader *r, unsigned named)
         return -ENOMEM;
     free(*r->error);
     *r->error = line;
-    return AWS_SETTINGS_E_INVALID;
+    return AWS_EFFECTIVE_SETTINGS_E_INVALID;
 }
 
 static int resolve(const struct reader *r, struct endpoint **ret)
@@ -286,7 +286,7 @@ static int resolve(const struct reader *r, struct endpoint **ret)
 
     if (e <= 0)
         return e;
-    return r->error ? add_sources(r, named) : AWS_SETTINGS_E_INVALID;
+    return r->error ? add_sources(r, named) : AWS_EFFECTIVE_SETTINGS_E_INVALID;
 }
 
 /* The source of the region if no setting gave it, in endpoint.h's order. */
@@ -356,7 +356,7 @@ static int check_ca_bundle(const struct reader *r, const struct endpoint *endpoi
     return invalid_value(r, name, path, found);
 }
 
-static int read_all(const struct reader *r, struct aws_settings *s)
+static int read_all(const struct reader *r, struct aws_effective_settings *s)
 {
     int e = resolve(r, &s->endpoint);
 
@@ -372,16 +372,17 @@ static int read_all(const struct reader *r, struct aws_settings *s)
     return e < 0 ? e : copy(r->ca_bundle.text, &s->ca_bundle);
 }
 
-int aws_settings_read(const struct aws_config *config, struct aws_settings **ret, char **error)
+int aws_effective_settings_read(const struct aws_config *config,
+                                struct aws_effective_settings **ret, char **error)
 {
-    CLEANUP(aws_settings_free) struct aws_settings *settings = NULL;
+    CLEANUP(aws_effective_settings_free) struct aws_effective_settings *settings = NULL;
     CLEANUP(aws_profiles_free) struct aws_profiles *profiles = NULL;
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(ERROR_MAX_BYTES);
     struct reader r = {.config = config, .error = error};
     int e = aws_files_read(&profiles, &text, error);
 
     if (e != 0)
-        return e < 0 ? e : AWS_SETTINGS_E_INVALID;
+        return e < 0 ? e : AWS_EFFECTIVE_SETTINGS_E_INVALID;
     r.profiles = profiles;
     r.profile = aws_profile_name(config->profile);
     settings = calloc(1, sizeof(*settings));
@@ -397,7 +398,7 @@ int aws_settings_read(const struct aws_config *config, struct aws_settings **ret
     return 0;
 }
 
-struct aws_settings *aws_settings_free(struct aws_settings *settings)
+struct aws_effective_settings *aws_effective_settings_free(struct aws_effective_settings *settings)
 {
     if (!settings)
         return NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "aws/settings.h"
+#include "aws/effective-settings.h"
 #include "daemon/config.h"
 #include "test-open.h"
 #include "test.h"
@@ -78,7 +78,7 @@ static struct config *parse(const char *aws)
 }
 
 /* One line of all that was found: "region from source; endpoint from source; sts; ca; switches". */
-static void describe(const struct aws_settings *s, struct buffer *text)
+static void describe(const struct aws_effective_settings *s, struct buffer *text)
 {
     buffer_printf(text, "%s from %s; %s from %s; %s; %s;%s%s", s->endpoint->region,
                   s->region_source, s->endpoint->url, s->endpoint_source ? s->endpoint_source : "-",
@@ -210,14 +210,14 @@ static void each_setting_comes_from_the_first_place_that_has_it(void **state)
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         CLEANUP(config_free) struct config *config = parse(rows[i].aws);
-        CLEANUP(aws_settings_free) struct aws_settings *settings = NULL;
+        CLEANUP(aws_effective_settings_free) struct aws_effective_settings *settings = NULL;
         CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(4096);
         CLEANUP(free) char *error = NULL;
 
         reset(NULL);
         set_variables(rows[i].variables);
         write_file(config_path, rows[i].file);
-        if (aws_settings_read(&config->aws, &settings, &error) != 0)
+        if (aws_effective_settings_read(&config->aws, &settings, &error) != 0)
             fail_msg("row %zu: %s", i, error);
         describe(settings, &text);
         if (!streq(buffer_string(&text), rows[i].found))
@@ -229,11 +229,11 @@ static void each_setting_comes_from_the_first_place_that_has_it(void **state)
 static void the_credentials_file_counts_too(void **state)
 {
     CLEANUP(config_free) struct config *config = parse(CUSTOM AT_HOME);
-    CLEANUP(aws_settings_free) struct aws_settings *settings = NULL;
+    CLEANUP(aws_effective_settings_free) struct aws_effective_settings *settings = NULL;
 
     write_file(config_path, "[default]\nregion = eu-west-1\n");
     write_file(credentials_path, "[default]\nregion = eu-west-2\n");
-    assert_int_equal(aws_settings_read(&config->aws, &settings, NULL), 0);
+    assert_int_equal(aws_effective_settings_read(&config->aws, &settings, NULL), 0);
     assert_string_equal(settings->endpoint->region, "eu-west-2");
 }
 
@@ -353,19 +353,21 @@ static void what_leads_nowhere_is_refused_with_a_line_that_says_why(void **state
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         CLEANUP(config_free) struct config *config = parse(rows[i].aws);
         CLEANUP(free) char *error = NULL;
-        struct aws_settings *settings = NULL;
+        struct aws_effective_settings *settings = NULL;
 
         reset(NULL);
         set_variables(rows[i].variables);
         write_file(config_path, rows[i].file);
-        if (aws_settings_read(&config->aws, &settings, &error) != AWS_SETTINGS_E_INVALID)
+        if (aws_effective_settings_read(&config->aws, &settings, &error) !=
+            AWS_EFFECTIVE_SETTINGS_E_INVALID)
             fail_msg("row %zu is taken", i);
         assert_null(settings);
         assert_non_null(error);
         for (size_t k = 0; k < 2 && rows[i].words[k]; k++)
             if (!strstr(error, rows[i].words[k]))
                 fail_msg("row %zu: found \"%s\", wanted \"%s\"", i, error, rows[i].words[k]);
-        assert_int_equal(aws_settings_read(&config->aws, &settings, NULL), AWS_SETTINGS_E_INVALID);
+        assert_int_equal(aws_effective_settings_read(&config->aws, &settings, NULL),
+                         AWS_EFFECTIVE_SETTINGS_E_INVALID);
     }
 }
 
@@ -374,14 +376,14 @@ static void ca_bundle_that_cannot_be_opened_for_a_while_is_no_bad_setting(void *
 {
     static const int errors[] = {EMFILE, ENFILE, ENOMEM, EIO};
     CLEANUP(config_free) struct config *config = parse(QUEUE "ca_bundle = \"" BUNDLE "\";");
-    struct aws_settings *settings = NULL;
+    struct aws_effective_settings *settings = NULL;
 
     for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
         CLEANUP(free) char *error = NULL;
 
         unopenable_path = BUNDLE;
         unopenable_errno = errors[i];
-        assert_int_equal(aws_settings_read(&config->aws, &settings, &error), -errors[i]);
+        assert_int_equal(aws_effective_settings_read(&config->aws, &settings, &error), -errors[i]);
         unopenable_path = NULL;
         assert_null(error);
     }
@@ -396,14 +398,14 @@ int main(void)
         cmocka_unit_test_setup(ca_bundle_that_cannot_be_opened_for_a_while_is_no_bad_setting,
                                reset),
     };
-    char folder[] = "/tmp/test-aws-settings.XXXXXX";
+    char folder[] = "/tmp/test-aws-effective-settings.XXXXXX";
     int failed;
 
     if (!mkdtemp(folder))
         return 1;
     snprintf(config_path, sizeof(config_path), "%s/config", folder);
     snprintf(credentials_path, sizeof(credentials_path), "%s/credentials", folder);
-    failed = cmocka_run_group_tests_name("aws-settings", tests, NULL, NULL);
+    failed = cmocka_run_group_tests_name("aws-effective-settings", tests, NULL, NULL);
     unlink(config_path);
     unlink(credentials_path);
     rmdir(folder);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Decides where requests go, from the configuration, the environment and AWS's files. Each setting
- * is taken from the first place that has it, in the AWS CLI's order.
+/* The settings that are in force for requests to AWS: from the configuration (config.h), the
+ * environment and AWS's files. Each setting is taken from the first place that has it, in the AWS
+ * CLI's order.
  *
  *   region         aws.region, AWS_REGION, AWS_DEFAULT_REGION, profile region, the queue URL,
  *                  the endpoint's host
@@ -22,7 +23,7 @@
 #include "aws/config.h"
 #include "aws/endpoint.h"
 
-struct aws_settings {
+struct aws_effective_settings {
     struct endpoint *endpoint; /* of SQS */
     char *sts_endpoint_url;    /* NULL: the region's */
     char *ca_bundle;           /* NULL: the system's */
@@ -32,7 +33,7 @@ struct aws_settings {
     const char *endpoint_source; /* the same; NULL: by the rules for the region */
 };
 
-/* 0, the errno of a passing shortage (-ENOMEM, -EMFILE, ...), or AWS_SETTINGS_E_INVALID:
+/* 0, the errno of a passing shortage (-ENOMEM, -EMFILE, ...), or AWS_EFFECTIVE_SETTINGS_E_INVALID:
  * - settings that endpoint.h refuses;
  * - a file that cannot be read or is malformed;
  * - a switch that is neither true nor false;
@@ -42,7 +43,8 @@ struct aws_settings {
  *   is asked by https.
  * Then *error, if `error` is not NULL, is a line that says what is wrong and where it was set; the
  * caller frees it. */
-enum { AWS_SETTINGS_E_INVALID = 1 };
-int aws_settings_read(const struct aws_config *config, struct aws_settings **ret, char **error);
-struct aws_settings *aws_settings_free(struct aws_settings *settings);
-DEFINE_CLEANUP(struct aws_settings *, aws_settings_free)
+enum { AWS_EFFECTIVE_SETTINGS_E_INVALID = 1 };
+int aws_effective_settings_read(const struct aws_config *config,
+                                struct aws_effective_settings **ret, char **error);
+struct aws_effective_settings *aws_effective_settings_free(struct aws_effective_settings *settings);
+DEFINE_CLEANUP(struct aws_effective_settings *, aws_effective_settings_free)
