@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "aws/imds.h"
+#include "util/ascii.h"
 #include "util/encode.h"
 
 #define ROLES_PATH "latest/meta-data/iam/security-credentials/"
@@ -100,8 +101,7 @@ static bool read_role(struct imds_provider *p, const char *body, size_t size)
     for (size_t i = 0; i < size; i++) {
         char c = body[i];
 
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-              (c != '\0' && strchr("+=,.@_-", c))))
+        if (!is_letter_or_digit(c) && (c == '\0' || !strchr("+=,.@_-", c)))
             return false;
     }
     memcpy(p->role, body, size);

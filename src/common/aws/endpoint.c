@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "aws/url.h"
+#include "util/ascii.h"
 #include "util/buffer.h"
 #include "util/encode.h"
 #include "util/error-line.h"
@@ -30,8 +31,7 @@ static bool queue_name_is_valid(const char *name, bool is_fifo)
     if (stem == 0 || n > QUEUE_NAME_MAX_CHARACTERS)
         return false;
     for (size_t i = 0; i < stem; i++)
-        if (!((name[i] >= 'A' && name[i] <= 'Z') || (name[i] >= 'a' && name[i] <= 'z') ||
-              (name[i] >= '0' && name[i] <= '9') || name[i] == '-' || name[i] == '_'))
+        if (!is_letter_or_digit(name[i]) && name[i] != '-' && name[i] != '_')
             return false;
     return true;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "util/ascii.h"
 #include "util/encode.h"
 
 #define SQS(name) "AWS.SimpleQueueService." name
@@ -168,9 +169,9 @@ static bool is_tolerance(const char *text)
     if (text[0] != ' ' || (text[1] != '-' && text[1] != '+') || text[2] != ' ')
         return false;
     text += 3;
-    if (*text < '0' || *text > '9')
+    if (!is_digit(*text))
         return false;
-    while (*text >= '0' && *text <= '9')
+    while (is_digit(*text))
         text++;
     return strncmp(text, " min", 4) == 0;
 }

@@ -9,6 +9,7 @@
 
 #include "aws/files.h"
 #include "aws/metadata-url.h"
+#include "util/ascii.h"
 #include "util/encode.h"
 #include "util/error-line.h"
 
@@ -45,7 +46,7 @@ static int read_number(struct setting s, unsigned max, unsigned *ret, char **err
     if (!s.value)
         return 0;
     for (const char *p = s.value; *p; p++) {
-        if (*p < '0' || *p > '9' || n > max) {
+        if (!is_digit(*p) || n > max) {
             n = 0;
             break;
         }

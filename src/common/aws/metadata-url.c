@@ -11,6 +11,7 @@
 #include <curl/curl.h>
 
 #include "aws/url.h"
+#include "util/ascii.h"
 #include "util/buffer.h"
 #include "util/encode.h"
 #include "util/error-line.h"
@@ -178,11 +179,11 @@ int metadata_region_of_zone(const char *zone, size_t zone_bytes, char **ret)
     size_t n = 0;
     char *region;
 
-    while (n < zone_bytes && (zone[n] < '0' || zone[n] > '9'))
+    while (n < zone_bytes && !is_digit(zone[n]))
         n++;
     if (n == 0 || zone[n - 1] != '-')
         return METADATA_URL_E_INVALID;
-    while (n < zone_bytes && zone[n] >= '0' && zone[n] <= '9')
+    while (n < zone_bytes && is_digit(zone[n]))
         n++;
     /* Without text after the number it is a region, or a zone that was cut off. */
     if (n == zone_bytes || (zone[n] != '-' && (zone[n] < 'a' || zone[n] > 'z')))

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "util/ascii.h"
 #include "util/encode.h"
 
 enum {
@@ -68,8 +69,7 @@ static bool consists_of(const char *text, size_t min, size_t max, const char *ot
     for (; n <= max && text[n] != '\0'; n++) {
         char c = text[n];
 
-        if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-              strchr(others, c)))
+        if (!is_letter_or_digit(c) && !strchr(others, c))
             return false;
     }
     return n >= min && n <= max;
@@ -103,7 +103,7 @@ static unsigned parse_duration(const char *text)
     unsigned value = 0;
 
     for (const char *c = text; *c; c++) {
-        if (*c < '0' || *c > '9' || value > AWS_ROLE_DURATION_MAX_SEC)
+        if (!is_digit(*c) || value > AWS_ROLE_DURATION_MAX_SEC)
             return 0;
         value = value * 10 + (unsigned)(*c - '0');
     }

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "util/ascii.h"
 #include "util/encode.h"
 
 enum { QUERY_PARAMETERS_MAX = 128 };
@@ -131,7 +132,7 @@ static void append_path(struct buffer *b, const char *path, bool keep)
 
 static int hex_value(char c)
 {
-    if (c >= '0' && c <= '9')
+    if (is_digit(c))
         return c - '0';
     c = to_lower(c);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;

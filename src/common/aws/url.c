@@ -11,6 +11,7 @@
 
 #include <curl/curl.h>
 
+#include "util/ascii.h"
 #include "util/buffer.h"
 #include "util/encode.h"
 #include "util/error-line.h"
@@ -45,8 +46,7 @@ static bool is_region(const char *text, size_t size)
     if (size == 0 || size > 63 || text[0] == '-' || text[size - 1] == '-')
         return false;
     for (size_t i = 0; i < size; i++)
-        if (!((text[i] >= 'a' && text[i] <= 'z') || (text[i] >= '0' && text[i] <= '9') ||
-              text[i] == '-'))
+        if (!((text[i] >= 'a' && text[i] <= 'z') || is_digit(text[i]) || text[i] == '-'))
             return false;
     return true;
 }
@@ -202,8 +202,7 @@ static const char *find_host_fault(CURLU *u, const char *host)
     if (host[0] == '[')
         return NULL;
     for (const char *p = host; *p; p++)
-        if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '-' || *p == '.' ||
-              *p == '_'))
+        if (!((*p >= 'a' && *p <= 'z') || is_digit(*p) || *p == '-' || *p == '.' || *p == '_'))
             return "has a host with a character that no host's name has";
     return NULL;
 }

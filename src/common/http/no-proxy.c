@@ -3,6 +3,8 @@
 
 #include <strings.h>
 
+#include "util/ascii.h"
+
 #define BLANKS ", \t"
 
 static bool is_port(const char *text, size_t size, unsigned port)
@@ -12,7 +14,7 @@ static bool is_port(const char *text, size_t size, unsigned port)
     if (size == 0 || size > 5)
         return false;
     for (size_t i = 0; i < size; i++) {
-        if (text[i] < '0' || text[i] > '9')
+        if (!is_digit(text[i]))
             return false;
         value = 10 * value + (unsigned)(text[i] - '0');
     }

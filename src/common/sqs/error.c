@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "util/ascii.h"
 #include "util/encode.h"
 #include "util/json-tree.h"
 
@@ -206,7 +207,7 @@ static uint64_t read_retry_after(const char *text)
     if (!is_set(text))
         return USEC_INFINITY;
     for (; *text; text++) {
-        if (*text < '0' || *text > '9')
+        if (!is_digit(*text))
             return USEC_INFINITY;
         if (msec > (UINT64_MAX / USEC_PER_MSEC - 9) / 10)
             return USEC_INFINITY;

@@ -12,6 +12,7 @@
 
 #include <openssl/evp.h>
 
+#include "util/ascii.h"
 #include "util/encode.h"
 #include "util/error-line.h"
 
@@ -90,15 +91,9 @@ static int check_id(const char *field, const char *id, char **error)
     return 0;
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static bool is_name_char(char c)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || is_digit(c) || c == '_' ||
-           c == '-' || c == '.';
+    return is_letter_or_digit(c) || c == '_' || c == '-' || c == '.';
 }
 
 static int check_attribute_name(const char *field, const char *name, char **error)

@@ -8,6 +8,8 @@
 
 #include <openssl/evp.h>
 
+#include "util/ascii.h"
+
 void hex_encode(const void *bytes, size_t size, char *ret)
 {
     static const char digits[] = "0123456789abcdef";
@@ -22,8 +24,7 @@ void hex_encode(const void *bytes, size_t size, char *ret)
 
 static bool is_unreserved(char c)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == '~';
+    return is_letter_or_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 int uri_encode(struct buffer *b, const char *bytes, size_t size, const char *keep)
@@ -69,8 +70,7 @@ int base64_decode(struct buffer *b, const char *text, size_t size)
     while (padding < 2 && text[size - 1 - padding] == '=')
         padding++;
     for (size_t i = 0; i < size - padding; i++)
-        if (!((text[i] >= 'A' && text[i] <= 'Z') || (text[i] >= 'a' && text[i] <= 'z') ||
-              (text[i] >= '0' && text[i] <= '9') || text[i] == '+' || text[i] == '/'))
+        if (!is_letter_or_digit(text[i]) && text[i] != '+' && text[i] != '/')
             return -EINVAL;
 
     r = buffer_reserve(b, size / 4 * 3);
@@ -142,7 +142,7 @@ static const char *read_digits(const char *text, const char *pattern, struct tm 
                 return NULL;
             continue;
         }
-        if (*text < '0' || *text > '9')
+        if (!is_digit(*text))
             return NULL;
         *part = *part * 10 + (*text - '0');
     }

@@ -6,14 +6,10 @@
 #include <errno.h>
 #include <strings.h>
 
+#include "util/ascii.h"
 #include "util/encode.h"
 
 enum { DAY_SEC = 24 * 3600, FRACTION_MAX_DIGITS = 9 };
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
 
 static size_t count_digits(const char *text)
 {

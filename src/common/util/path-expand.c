@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "util/path-expand.h"
 
+#include "util/ascii.h"
+
 enum { NAME_MAX_BYTES = 256 };
 
 static bool is_name(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    return is_letter_or_digit(c) || c == '_';
 }
 
 /* Finds the name after a "$". Returns its size; 0: there is no name. *ret_whole is the size of the
