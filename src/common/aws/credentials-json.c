@@ -42,9 +42,9 @@ static int read_text_from(const struct json_value *root, const char *name, char 
     size_t size;
     int r = json_value_get_bytes(root, name, &text, &size);
 
-    if (r == JSON_TREE_E_ABSENT)
+    if (r == JSON_VALUE_E_ABSENT)
         return is_required ? invalid(error, "has no %s", name) : 0;
-    if (r == JSON_TREE_E_KIND)
+    if (r == JSON_VALUE_E_KIND)
         return invalid(error, "has a %s that is not a text", name);
     if (size == 0)
         return is_required ? invalid(error, "has an empty %s", name) : 0;
@@ -84,9 +84,9 @@ static int check_version(const struct json_value *root, char **error)
     int64_t version;
     int r = json_value_get_integer(root, "Version", &version);
 
-    if (r == JSON_TREE_E_ABSENT)
+    if (r == JSON_VALUE_E_ABSENT)
         return invalid(error, "has no Version: it must be the number 1");
-    if (r == JSON_TREE_E_KIND)
+    if (r == JSON_VALUE_E_KIND)
         return invalid(error, "has a Version that is not the number 1");
     if (version != 1)
         return invalid(error, "has Version %" PRId64 ", but only 1 is known", version);
@@ -112,7 +112,7 @@ static const struct json_value *find_text(const struct json_value *root, const c
 {
     const struct json_value *text = NULL;
 
-    if (json_value_get(root, name, JSON_STRING, &text) == JSON_TREE_E_ABSENT)
+    if (json_value_get(root, name, JSON_STRING, &text) == JSON_VALUE_E_ABSENT)
         json_value_get(root, other_name, JSON_STRING, &text);
     return text && text->n > 0 ? text : NULL;
 }
@@ -152,7 +152,7 @@ static bool is_there(const struct json_value *root, const char *name)
 {
     const struct json_value *value;
 
-    return json_value_get(root, name, JSON_STRING, &value) != JSON_TREE_E_ABSENT;
+    return json_value_get(root, name, JSON_STRING, &value) != JSON_VALUE_E_ABSENT;
 }
 
 /* If there are no keys, looks for the source's own error. */

@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "util/ascii.h"
+
 struct reply_chunk {
     struct reply_chunk *next;
     max_align_t data[];
@@ -72,9 +74,9 @@ int reply_damaged(const struct reply_reader *reader, const char *name, const cha
 
 int reply_result(const struct reply_reader *reader, const char *name, int answer, bool required)
 {
-    if (answer == 0 || (answer == JSON_TREE_E_ABSENT && !required))
+    if (answer == 0 || (answer == JSON_VALUE_E_ABSENT && !required))
         return 0;
-    if (answer == JSON_TREE_E_ABSENT)
+    if (answer == JSON_VALUE_E_ABSENT)
         return reply_damaged(reader, name, "is missing");
     return reply_damaged(reader, name, "is of the wrong type");
 }
@@ -111,7 +113,7 @@ int reply_read_number(const struct reply_reader *reader, const struct json_value
     if (text[0] == '\0')
         return reply_damaged(reader, name, "is not a number");
     for (; *text; text++) {
-        if (*text < '0' || *text > '9')
+        if (!is_digit(*text))
             return reply_damaged(reader, name, "is not a number");
         if (__builtin_mul_overflow(value, 10, &value) ||
             __builtin_add_overflow(value, (uint64_t)(*text - '0'), &value))

@@ -128,7 +128,7 @@ static bool read_rejected(const struct json_value *object, struct submission_rej
         !read_number(object, "bytes", &bytes) || !read_number(object, "rejected", &ret->when_sec) ||
         json_value_get_string(object, "id", &ret->id) != 0 ||
         json_value_get_string(object, "reason", &ret->reason) != 0 ||
-        json_value_get_string(object, "group", &ret->group_id) == JSON_TREE_E_KIND)
+        json_value_get_string(object, "group", &ret->group_id) == JSON_VALUE_E_KIND)
         return false;
     ret->bytes = (size_t)bytes;
     return true;
@@ -167,7 +167,7 @@ static int read_good(struct submission_reply *reply, const struct json_value *ro
 static int read_bad(struct submission_reply *reply, const struct json_value *root)
 {
     if (json_value_get_string(root, "error", &reply->error) != 0 ||
-        json_value_get_bool(root, "temporary", &reply->is_temporary) == JSON_TREE_E_KIND)
+        json_value_get_bool(root, "temporary", &reply->is_temporary) == JSON_VALUE_E_KIND)
         return SUBMISSION_REPLY_E_DAMAGED;
     return 0;
 }

@@ -88,9 +88,9 @@ static int read_text(const struct json_value *object, const char *where, const c
     size_t size;
     int r = json_value_get_bytes(object, name, &text, &size);
 
-    if (r == JSON_TREE_E_ABSENT)
+    if (r == JSON_VALUE_E_ABSENT)
         return 0;
-    if (r == JSON_TREE_E_KIND)
+    if (r == JSON_VALUE_E_KIND)
         return invalid(error, "%s%s: not a string", where, name);
     if (memchr(text, '\0', size))
         return invalid(error, "%s%s: holds a NUL character", where, name);
@@ -110,9 +110,9 @@ static int read_value(const struct json_value *object, const char *where,
 {
     int r = json_value_get_bytes(object, "value", &attribute->value, &attribute->value_bytes);
 
-    if (r == JSON_TREE_E_ABSENT)
+    if (r == JSON_VALUE_E_ABSENT)
         return invalid(error, "%svalue: missing", where);
-    if (r == JSON_TREE_E_KIND)
+    if (r == JSON_VALUE_E_KIND)
         return invalid(error, "%svalue: not a string%s", where,
                        attribute->is_binary ? ""
                                             : "; numbers are written in quotes, as SQS has them");
@@ -190,9 +190,9 @@ static int read_attributes(struct owner *o, char **error)
     const struct json_value *object, *member;
     int r = json_value_get(o->root, "attributes", JSON_OBJECT, &object);
 
-    if (r == JSON_TREE_E_ABSENT)
+    if (r == JSON_VALUE_E_ABSENT)
         return 0;
-    if (r == JSON_TREE_E_KIND)
+    if (r == JSON_VALUE_E_KIND)
         return invalid(error, "attributes: not an object");
     if (object->n > SQS_ATTRIBUTES_MAX)
         return invalid(error, "attributes: %" PRIu32 " of them, SQS takes at most %d", object->n,
@@ -215,9 +215,9 @@ static int read_body(struct owner *o, char **error)
     struct sqs_message *message = &o->submission.message;
     int r = json_value_get_bytes(o->root, "body", &message->body, &message->body_bytes);
 
-    if (r == JSON_TREE_E_ABSENT)
+    if (r == JSON_VALUE_E_ABSENT)
         return invalid(error, "body: missing");
-    if (r == JSON_TREE_E_KIND)
+    if (r == JSON_VALUE_E_KIND)
         return invalid(error, "body: not a string");
     return 0;
 }
@@ -228,9 +228,9 @@ static int read_delay(struct owner *o, char **error)
     int r = json_value_get_integer(o->root, "delay", &delay);
 
     o->submission.message.delay_sec = -1;
-    if (r == JSON_TREE_E_ABSENT)
+    if (r == JSON_VALUE_E_ABSENT)
         return 0;
-    if (r == JSON_TREE_E_KIND)
+    if (r == JSON_VALUE_E_KIND)
         return invalid(error, "delay: not a whole number");
     if (delay < 0 || delay > SQS_DELAY_MAX_SEC)
         return invalid(error, "delay: %" PRId64 " s, SQS takes 0 to %d", delay, SQS_DELAY_MAX_SEC);
@@ -272,9 +272,9 @@ static int read_after(struct owner *o, char **error)
     int64_t after;
     int r = json_value_get_integer(o->root, "after", &after);
 
-    if (r == JSON_TREE_E_ABSENT)
+    if (r == JSON_VALUE_E_ABSENT)
         return 0;
-    if (r == JSON_TREE_E_KIND || after < 0)
+    if (r == JSON_VALUE_E_KIND || after < 0)
         return invalid(error, "after: not a whole number from 0 on");
     o->submission.after = (uint64_t)after;
     return 0;
@@ -336,7 +336,7 @@ int submission_read(const char *line, size_t size, struct submission **ret, char
     if (r < 0)
         return r;
     o->root = json_tree_root(o->tree);
-    r = json_value_get(o->root, "command", JSON_STRING, &command) == JSON_TREE_E_ABSENT
+    r = json_value_get(o->root, "command", JSON_STRING, &command) == JSON_VALUE_E_ABSENT
             ? read_message(o, error)
             : read_command(o, error);
     if (r != 0)
