@@ -385,6 +385,7 @@ int arguments_read(const struct program *program, int argc, char **argv, struct 
 {
     CLEANUP(config_free) struct config *config = NULL;
     CLEANUP(arguments_done) struct arguments arguments = {};
+    struct instance_text name;
     bool is_check;
     int status;
 
@@ -394,8 +395,8 @@ int arguments_read(const struct program *program, int argc, char **argv, struct 
         return ARGUMENTS_E_EXIT;
     }
     is_check = arguments.check_config || arguments.check_queue;
-    log_open(program->name, is_check ? LOG_TARGET_STDERR : LOG_TARGET_AUTO, LOG_INFO,
-             program->colour);
+    name = instance_unit(program->name, arguments.sources.instance, "");
+    log_open(name.text, is_check ? LOG_TARGET_STDERR : LOG_TARGET_AUTO, LOG_INFO, program->colour);
     status = load(&arguments.sources, &config);
     if (status == EX_OK)
         warn_of_sources(&arguments.sources);
@@ -406,7 +407,7 @@ int arguments_read(const struct program *program, int argc, char **argv, struct 
         return ARGUMENTS_E_EXIT;
     }
 
-    log_open(program->name, config->log.target, config->log.level, program->colour);
+    log_open(name.text, config->log.target, config->log.level, program->colour);
     log_set_common_field("SQS_QUEUE_URL", config->aws.queue_url);
     *ret = TAKE(config);
     *ret_sources = arguments.sources;

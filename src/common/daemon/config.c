@@ -145,6 +145,13 @@ int config_add_file(struct config *config, const char *path, const char *text, s
                  : parse_tree(&reader, buffer_string(&prepared));
 }
 
+/* Whether an instance has a value from a file before its own. */
+static bool is_shared(const struct config *config, const struct config_origin *origin)
+{
+    return config->instance && origin->kind == CONFIG_FROM_FILE &&
+           origin->file + 1 < config->origins->n_files;
+}
+
 /* A queue is required; an instance needs one of its own, not that of the files before its own. NULL:
  * nothing is missing. */
 static const struct setting *find_missing(const struct config *config)
@@ -153,10 +160,9 @@ static const struct setting *find_missing(const struct config *config)
 
     for (size_t i = 0; i < config_n_settings; i++) {
         const struct config_origin *origin = &origins->of[i];
-        bool is_shared = origin->kind == CONFIG_FROM_FILE && origin->file + 1 < origins->n_files;
 
         if (config_settings[i].kind == SETTING_STRING && !config_settings[i].string &&
-            (origin->kind == CONFIG_FROM_DEFAULT || (config->instance && is_shared)))
+            (origin->kind == CONFIG_FROM_DEFAULT || is_shared(config, origin)))
             return config_settings + i;
     }
     return NULL;
@@ -184,8 +190,19 @@ static int missing(const struct config *config, const struct setting *s, char **
     return config_invalid(&reader, origins->group_lines[s - config_settings], &b);
 }
 
+/* The socket of the files before an instance's own is that of the plain daemon. */
+static void forget_shared_socket(struct config *config)
+{
+    const struct setting *s = config_find_setting("producer", "submit_socket");
+    struct config_origin *origin = &config->origins->of[s - config_settings];
+
+    if (is_shared(config, origin))
+        *origin = (struct config_origin){.kind = CONFIG_FROM_DEFAULT};
+}
+
 int config_settle_defaults(struct config *config)
 {
+    forget_shared_socket(config);
     for (size_t i = 0; i < config_n_settings; i++) {
         bool may_change = config->origins->of[i].kind == CONFIG_FROM_DEFAULT &&
                           config_default_depends(config_settings + i);

@@ -18,7 +18,7 @@
 #include "util/log-entry.h"
 #include "util/log-writer.h"
 
-enum { IDENTIFIER_MAX_BYTES = 64 };
+enum { IDENTIFIER_MAX_BYTES = 96 };
 
 static const char cut_mark[] = "...";
 

@@ -325,11 +325,10 @@ static int ask_for_all(struct submit_call *call, struct peer peer)
 static int run_online(struct submit_call *call, const struct config *config, const char *why)
 {
     const struct instance_text standard = instance_submit_socket(call->instance);
-    const bool is_standard = !config || streq(config->producer.submit_socket, CONFIG_SUBMIT_SOCKET);
     const struct submit_daemon daemon = {
         .program = call->program->name,
         .instance = call->instance,
-        .socket_path = is_standard ? standard.text : config->producer.submit_socket,
+        .socket_path = config ? config->producer.submit_socket : standard.text,
     };
     struct peer peer = {.daemon = &daemon};
     int status = submit_connect(&daemon, why, &peer.fd);

@@ -143,6 +143,44 @@ static void an_instance_needs_a_file_and_a_queue_of_its_own(void **state)
     unsetenv("SQS_DEMO_AWS_QUEUE_URL");
 }
 
+static void instance_has_a_socket_of_its_own(void **state)
+{
+    CLEANUP(config_sources_done)
+    struct config_sources sources = {.files = {base}, .n_files = 1, .instance = "orders"};
+    CLEANUP(config_free) struct config *config = NULL;
+    CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(64 * 1024);
+    char *line;
+
+    write_file(base, "producer: { submit_socket = \"/run/plain.socket\"; };");
+    write_file(own, QUEUE("own"));
+    config = load(&sources);
+    assert_string_equal(config->producer.submit_socket, "/run/sqs-producerd/orders.socket");
+    assert_int_equal(config_format(config, &shown), 0);
+    line =
+        strstr(buffer_string(&shown), "submit_socket = \"/run/sqs-producerd/orders.socket\"; # ");
+    assert_non_null(line);
+    *strchr(line, '\n') = '\0';
+    assert_non_null(strstr(line, " [default]"));
+    assert_null(strstr(line, "(default"));
+    config = config_free(config);
+
+    write_file(own, QUEUE("own") "producer: { submit_socket = \"/run/own.socket\"; };");
+    config = load(&sources);
+    assert_string_equal(config->producer.submit_socket, "/run/own.socket");
+    config = config_free(config);
+
+    /* The plain daemon, and a client that needs no queue. */
+    sources.instance = NULL;
+    sources.needs_no_queue = true;
+    config = load(&sources);
+    assert_string_equal(config->producer.submit_socket, "/run/plain.socket");
+    config = config_free(config);
+    sources.instance = "orders";
+    write_file(own, "");
+    config = load(&sources);
+    assert_string_equal(config->producer.submit_socket, "/run/sqs-producerd/orders.socket");
+}
+
 static void files_that_are_no_configuration_are_told(void **state)
 {
     static const struct {
@@ -300,6 +338,7 @@ int main(void)
         cmocka_unit_test(later_files_win_and_can_be_read_again),
         cmocka_unit_test(an_instance_reads_its_own_file_over_the_shared_one),
         cmocka_unit_test(an_instance_needs_a_file_and_a_queue_of_its_own),
+        cmocka_unit_test(instance_has_a_socket_of_its_own),
         cmocka_unit_test(files_that_are_no_configuration_are_told),
         cmocka_unit_test(the_environment_comes_before_the_command_line),
         cmocka_unit_test(standard_input_is_read_once),
