@@ -4,6 +4,8 @@
 import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -35,8 +37,8 @@ class Place:
         with open(self.path(name), encoding="utf-8") as file:
             return file.read().splitlines()
 
-    def consumer(self, server, *words, queue="test.fifo", **settings):
-        return Daemon("sqs-consumerd", server, queue=queue,
+    def consumer(self, server, *words, queue="test.fifo", prefix=(), **settings):
+        return Daemon("sqs-consumerd", server, queue=queue, prefix=prefix,
                       env={"PLACE": self.folder, "STATE_DIRECTORY": self.path("state"),
                            "SQS_MESSAGE_GROUP_ID": "the daemon's own"},
                       consumer={"handler": "exec", "command": [self.program, *words],
@@ -410,6 +412,26 @@ def program_hidden_by_the_sandbox_gets_advice():
                          consumer={"handler": "exec", "command": [place.path("absent")]})
         tap.equal(service.wait(), 78, service.text)
         tap.ok("does not exist" in service.text and advice in service.text, service.text)
+
+
+@tap.test
+def as_the_first_process_of_a_container_it_collects_its_programs_and_stops():
+    enter = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if subprocess.run([*enter, "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        raise tap.Skip("no process namespace can be made here")
+    with Place('cat >/dev/null\n'
+               'cat /proc/[0-9]*/status | grep -c "^State:.Z" >>$PLACE/zombies\n'
+               'cat /proc/1/comm >>$PLACE/first\n') as place, SqsLocal(queues=[FIFO]) as server:
+        for i in range(5):
+            sqs.send(server, f"body {i}")
+        daemon = place.consumer(server, prefix=enter, exit_after_empty_receives=0, wait_time=1)
+        tap.wait_until(lambda: len(server.records("deleted")) == 5, 30, "all messages")
+        tap.equal(place.lines("first"), ["sqs-consumerd"] * 5)
+        tap.equal(place.lines("zombies"), ["0"] * 5)
+        first, = children(daemon)
+        os.kill(int(first), signal.SIGTERM)
+        tap.equal(daemon.wait(), 0, daemon.text)
+        tap.ok("Terminated!" in daemon.text, daemon.text)
 
 
 if __name__ == "__main__":
