@@ -57,7 +57,7 @@ static bool is_delete_sent(struct inflight *f, struct message *m)
     return m->state == MESSAGE_ACKNOWLEDGING && !ack_queue_remove(f->deleter, m);
 }
 
-/* Stops all work on a message, because one before it in its lane comes back. False: the work was
+/* Stops all work on a message, because an earlier message of its lane comes back. False: the work was
  * stopped before. */
 static bool release_one_behind(struct inflight *f, struct message *m)
 {

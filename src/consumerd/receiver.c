@@ -13,6 +13,7 @@
 
 #include <systemd/sd-id128.h>
 
+#include "consumerd/attempt-id.h"
 #include "consumerd/attempt-timeout.h"
 #include "consumerd/poll-limit.h"
 #include "util/clock.h"
@@ -77,16 +78,6 @@ static void renew_attempt_id(struct poll *p, uint64_t now_usec)
         sd_id128_to_uuid_string(id, p->attempt_id);
 }
 
-/* Whether an attempt id is of no use after this error. SQS remembers the messages that it gave to a
- * request whose reply was lost. It remembers nothing of a request that it answered with an error,
- * and may refuse the id of a throttled one. Errors about credentials or the clock come before SQS
- * looks at the id. */
-static bool is_attempt_id_spent(const struct sqs_error *error)
-{
-    return error->class == AWS_ERROR_THROTTLED || error->class == AWS_ERROR_PERMANENT ||
-           streq(error->name, SQS_ERROR_TOO_EARLY);
-}
-
 /* A poll that was cut off may still wait at SQS, and get messages until its wait ends. */
 static void note_unknown_outcome(struct poll *p, uint64_t now_usec)
 {
@@ -109,12 +100,6 @@ static bool is_in_doubt(const struct poll *p, uint64_t now_usec)
 static bool is_attempt_id_valid(const struct poll *p, uint64_t now_usec)
 {
     return p->attempt_id[0] != '\0' && now_usec - p->attempt_usec < RECEIVER_ATTEMPT_MAX_USEC;
-}
-
-static bool is_attempt_id_refused(const struct sqs_error *error)
-{
-    return strstr(error->message, "receiveRequestAttemptId") &&
-           (strstr(error->message, "not valid anymore") || strstr(error->message, "not retryable"));
 }
 
 /* --- Polls --- */
@@ -151,7 +136,7 @@ static void note_stall(struct poll *p, const struct sqs_error *error)
 static bool may_keep_attempt_id(const struct poll *p, const struct sqs_error *error)
 {
     return is_attempt_id_valid(p, p->sent_usec) && p->n_stalls < 2 &&
-           (is_in_doubt(p, p->sent_usec) || !is_attempt_id_spent(error));
+           (is_in_doubt(p, p->sent_usec) || !attempt_id_is_spent(error));
 }
 
 static void set_max_messages(struct poll *p, unsigned max_messages)
@@ -281,11 +266,11 @@ static void on_result(void *userdata, const struct sqs_result *result)
         note_failure(p, result->error, now_usec);
         /* An earlier attempt counts, too. If SQS refuses the id now, that costs one request. */
         is_lost = r->is_stopping && is_in_doubt(p, now_usec);
-        if (is_lost && !is_attempt_id_refused(result->error) && repeat(p, now_usec))
+        if (is_lost && !attempt_id_is_refused(result->error) && repeat(p, now_usec))
             return;
         if (!r->is_stopping && result->error->stall != SQS_STALL_NONE) {
             p->pauses_since_usec = 0; /* a limit was halved instead of a pause */
-        } else if (is_attempt_id_refused(result->error)) {
+        } else if (attempt_id_is_refused(result->error)) {
             log_debug("A receive attempt can no longer be repeated: %s", result->error->message);
             p->pauses_since_usec = 0;
         } else {
