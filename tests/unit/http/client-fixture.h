@@ -4,6 +4,7 @@
 #pragma once
 
 #include "http/client.h"
+#include "util/clock.h"
 #include "test-loop.h"
 #include "test-server.h"
 #include <arpa/inet.h>
