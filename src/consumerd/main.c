@@ -33,7 +33,24 @@ static void stop(void *consumer)
     consumer_free(consumer);
 }
 
+static int prepare(void *consumer, const struct config *next, char **error)
+{
+    return consumer_prepare(consumer, next, error);
+}
+
+static int reconfigure(void *consumer, const char *ca_bundle)
+{
+    return consumer_reconfigure(consumer, ca_bundle);
+}
+
+static const struct daemon_core core = {
+    .start = start,
+    .free = stop,
+    .prepare = prepare,
+    .reconfigure = reconfigure,
+};
+
 int main(int argc, char **argv)
 {
-    return daemon_main(&program, &(struct daemon_core){start, stop}, argc, argv);
+    return daemon_main(&program, &core, argc, argv);
 }

@@ -35,9 +35,26 @@ static void stop(void *producer)
     producer_free(producer);
 }
 
+static int prepare(void *producer, const struct config *next, char **error)
+{
+    return source_check_settings(next, error);
+}
+
+static int reconfigure(void *producer, const char *ca_bundle)
+{
+    return producer_reconfigure(producer, ca_bundle);
+}
+
+static const struct daemon_core core = {
+    .start = start,
+    .free = stop,
+    .prepare = prepare,
+    .reconfigure = reconfigure,
+};
+
 int main(int argc, char **argv)
 {
     if (submit_is_asked(argc, argv))
         return submit_main(&program, argc, argv);
-    return daemon_main(&program, &(struct daemon_core){start, stop}, argc, argv);
+    return daemon_main(&program, &core, argc, argv);
 }

@@ -4,6 +4,7 @@
 #include "daemon/arguments.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -15,6 +16,7 @@
 #include "daemon/exposed-keys.h"
 #include "daemon/instance.h"
 #include "daemon/message-ids.h"
+#include "daemon/reload-request.h"
 #include "util/encode.h"
 #include "util/file.h"
 
@@ -29,6 +31,7 @@ struct arguments {
     struct config_sources sources;
     bool check_config;
     bool check_queue;
+    pid_t reload_pid; /* 0: not asked for */
 };
 
 static void arguments_done_cleanup(struct arguments *arguments)
@@ -42,6 +45,7 @@ enum {
     OPTION_SET,
     OPTION_CHECK_CONFIG,
     OPTION_CHECK_QUEUE,
+    OPTION_RELOAD,
     OPTION_HELP,
     OPTION_VERSION,
 };
@@ -52,6 +56,7 @@ static const struct option options[] = {
     {"set", required_argument, NULL, OPTION_SET},
     {"check-config", no_argument, NULL, OPTION_CHECK_CONFIG},
     {"check-queue", no_argument, NULL, OPTION_CHECK_QUEUE},
+    {"reload", required_argument, NULL, OPTION_RELOAD},
     {"help", no_argument, NULL, OPTION_HELP}, /* also -h */
     {"version", no_argument, NULL, OPTION_VERSION},
     {},
@@ -74,6 +79,8 @@ static const char help[] =
     "                  credentials come from, the clock, the queue and each permission, and exit\n"
     "                  with 0 or the status that a daemon would end with (69 as well where it\n"
     "                  would wait for SQS to be reached)\n"
+    "  --reload=PID    check the settings, without AWS's files, and let the daemon with this\n"
+    "                  process id read them again; the units' ExecReload= does so\n"
     "  --help          print this and exit\n"
     "  --version       print the version and exit\n"
     "\n"
@@ -181,6 +188,19 @@ static int set_instance(const struct program *program, struct config_sources *so
     return EX_OK;
 }
 
+static int set_reload_pid(const struct program *program, pid_t *ret, const char *text)
+{
+    char *end = NULL;
+    long pid;
+
+    errno = 0;
+    pid = strtol(text, &end, 10);
+    if (errno != 0 || *text < '1' || *text > '9' || *end != '\0' || pid > INT_MAX)
+        return arguments_usage_error(program, "option needs a process id: --reload", text);
+    *ret = (pid_t)pid;
+    return EX_OK;
+}
+
 /* True: the exit status is known. */
 static bool read_option(const struct program *program, int option, struct arguments *arguments,
                         int *exit_status)
@@ -201,6 +221,9 @@ static bool read_option(const struct program *program, int option, struct argume
     case OPTION_CHECK_QUEUE:
         arguments->check_queue = true;
         return false;
+    case OPTION_RELOAD:
+        *exit_status = set_reload_pid(program, &arguments->reload_pid, optarg);
+        return *exit_status != EX_OK;
     case OPTION_HELP:
     case 'h':
         *exit_status = arguments_print_help(program);
@@ -304,11 +327,27 @@ static void checked_done_cleanup(struct checked *c)
     queue_url_free(c->url);
 }
 
+/* EX_OK, or the exit status after a line in the log. `r` is what a check has returned. */
+static int checked_status(const struct config *config, int r, const char *error)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
+
+    if (r > 0) {
+        config_append_place(&b, config, error ? error : "");
+        buffer_printf(&b, ": %s", error ? error : "no endpoint");
+        return command_config_refused(NULL, buffer_string(&b));
+    }
+    if (r < 0) {
+        log_error("Cannot check the configuration: %s.", strerror(-r));
+        return EX_OSERR;
+    }
+    return EX_OK;
+}
+
 /* EX_OK, or the exit status after a line in the log. */
 static int check(const struct program *program, const struct config_sources *sources,
                  const struct config *config, struct checked *ret)
 {
-    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
     CLEANUP(free) char *error = NULL;
     int r = queue_url_parse(config->aws.queue_url, &ret->url, &error);
 
@@ -322,16 +361,27 @@ static int check(const struct program *program, const struct config_sources *sou
         r = aws_effective_settings_read(&config->aws, &ret->settings, &error);
     if (r == 0 && program->check)
         r = program->check(config, &error);
-    if (r > 0) {
-        config_append_place(&b, config, error ? error : "");
-        buffer_printf(&b, ": %s", error ? error : "no endpoint");
-        return command_config_refused(NULL, buffer_string(&b));
-    }
-    if (r < 0) {
-        log_error("Cannot check the configuration: %s.", strerror(-r));
-        return EX_OSERR;
-    }
-    return EX_OK;
+    return checked_status(config, r, error);
+}
+
+/* --reload. AWS's files are left to the daemon: a process of ExecReload= may not be able to read what
+ * systemd hands over (before systemd 253). */
+static int check_and_reload(const struct program *program, const struct config *config, pid_t pid)
+{
+    CLEANUP(queue_url_free) struct queue_url *url = NULL;
+    CLEANUP(free) char *error = NULL;
+    int status, r = queue_url_parse(config->aws.queue_url, &url, &error);
+
+    if (r == 0 && program->check)
+        r = program->check(config, &error);
+    status = checked_status(config, r, error);
+    if (status != EX_OK)
+        return status;
+    r = reload_request(pid);
+    if (r == 0)
+        return EX_OK;
+    log_error("Cannot ask process %d to read its settings again: %s.", (int)pid, strerror(-r));
+    return EX_OSERR;
 }
 
 /* The endpoint and the region are part of the check, but may depend on this environment. They are
@@ -394,13 +444,15 @@ int arguments_read(const struct program *program, int argc, char **argv, struct 
         *ret_exit_status = status;
         return ARGUMENTS_E_EXIT;
     }
-    is_check = arguments.check_config || arguments.check_queue;
+    is_check = arguments.check_config || arguments.check_queue || arguments.reload_pid > 0;
     name = instance_unit(program->name, arguments.sources.instance, "");
     log_open(name.text, is_check ? LOG_TARGET_STDERR : LOG_TARGET_AUTO, LOG_INFO, program->colour);
     status = load(&arguments.sources, &config);
     if (status == EX_OK)
         warn_of_sources(&arguments.sources);
-    if (status == EX_OK && is_check)
+    if (status == EX_OK && arguments.reload_pid > 0)
+        status = check_and_reload(program, config, arguments.reload_pid);
+    else if (status == EX_OK && is_check)
         status = run_checks(program, &arguments, config);
     if (status != EX_OK || is_check) {
         *ret_exit_status = status;

@@ -163,7 +163,7 @@ static void append_strings(struct buffer *b, char *const *strings)
     buffer_append_char(b, ']');
 }
 
-static void append_value(struct buffer *b, const struct setting *s, uint64_t value)
+void config_append_value(struct buffer *b, const struct setting *s, uint64_t value)
 {
     if (s->kind == SETTING_CHOICE)
         buffer_printf(b, "\"%s\"", choice_name(s, (int)value));
@@ -226,11 +226,11 @@ static void format_setting(const struct config *config, const struct setting *s,
     } else {
         uint64_t value = config_number(config, s);
 
-        append_value(out, s, value);
+        config_append_value(out, s, value);
         buffer_printf(out, "; # %s", s->doc);
         if (value != config_default_number(config, s)) {
             buffer_append_string(out, " (default ");
-            append_value(out, s, config_default_number(config, s));
+            config_append_value(out, s, config_default_number(config, s));
             buffer_append_char(out, ')');
         }
     }

@@ -36,9 +36,23 @@ bool config_next_change(const struct config *running, const struct config *next,
             continue;
         snprintf(ret->name, sizeof(ret->name), "%s.%s", s->group, s->name);
         ret->reload = reload_of(running, next, s);
+        ret->setting = *at - 1;
         return true;
     }
     return false;
+}
+
+void config_append_change(struct buffer *b, const struct config *running, const struct config *next,
+                          const struct config_change *change)
+{
+    const struct setting *s = config_settings + change->setting;
+
+    if (s->kind == SETTING_STRING || s->kind == SETTING_STRINGS)
+        return;
+    buffer_append_char(b, ' ');
+    config_append_value(b, s, config_number(running, s));
+    buffer_append_string(b, " -> ");
+    config_append_value(b, s, config_number(next, s));
 }
 
 static int keep(struct config *next, const struct config *running, const struct setting *s)

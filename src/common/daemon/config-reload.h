@@ -33,6 +33,7 @@ enum { CONFIG_CHANGE_NAME_SIZE = 64 };
 struct config_change {
     char name[CONFIG_CHANGE_NAME_SIZE]; /* "producer.batch_size" */
     enum config_reload reload;
+    size_t setting; /* its index in the table */
 };
 
 /* Finds the next setting that differs, in the order of the file. Start with *at 0, and leave *at
@@ -40,6 +41,10 @@ struct config_change {
  * consumer.ledger_max_messages can change, but not from 0 or to 0. */
 bool config_next_change(const struct config *running, const struct config *next, size_t *at,
                         struct config_change *ret);
+
+/* Appends " OLD -> NEW", if both values are numbers, switches or names: texts may be long, or secret. */
+void config_append_change(struct buffer *b, const struct config *running, const struct config *next,
+                          const struct config_change *change);
 
 /* Gives `next` the running values of those settings that differ and need a restart. Defaults that
  * depend on these (producer.source, consumer.handler) follow. Returns 0 or -ENOMEM; then `next` can

@@ -98,6 +98,9 @@ void config_append_found(struct buffer *b, const config_setting_t *node);
 void config_append_found_text(struct buffer *b, const char *text); /* as it was written */
 void config_append_allowed(struct buffer *b, const struct setting *s);
 
+/* A value that is no text, in the file's syntax. */
+void config_append_value(struct buffer *b, const struct setting *s, uint64_t value);
+
 /* The name of the setting's environment variable, such as SQS_DEMO_PRODUCER_BATCH_SIZE. */
 #define CONFIG_VARIABLE_PREFIX "SQS_DEMO_"
 void config_append_variable(struct buffer *b, const struct setting *s);

@@ -3,6 +3,7 @@
 
 #include "daemon/command-output.h"
 #include "daemon/message-ids.h"
+#include "daemon/reload.h"
 #include "util/log.h"
 
 void daemon_log_started(void)
@@ -17,18 +18,22 @@ static int cannot_start(int r, const char *error)
     return EX_OSERR;
 }
 
-static int run(struct service *service, const struct daemon_core *core, const struct config *config)
+static int run(struct service *service, const struct daemon_core *core,
+               struct config_sources *sources, struct config *config)
 {
     CLEANUP(free) char *error = NULL;
-    void *state = NULL;
-    int status, r = core->start(service, config, &state, &error);
+    struct reload reload = {.sources = sources, .config = config, .core = core};
+    int status, r = core->start(service, config, &reload.state, &error);
 
     if (r < 0)
         return cannot_start(r, error);
     if (r > 0)
         return command_config_refused(NULL, error);
+    r = service_on_reload(service, reload_run, &reload);
+    if (r < 0)
+        log_warning("SIGHUP will not read the settings again: %s.", strerror(-r));
     status = service_run(service);
-    core->free(state);
+    core->free(reload.state);
     return status;
 }
 
@@ -40,8 +45,9 @@ int daemon_main(const struct program *program, const struct daemon_core *core, i
     CLEANUP(service_free) struct service *service = NULL;
     int status = EXIT_SUCCESS, r;
 
+    service_hold_reload();
     if (arguments_read(program, argc, argv, &config, &sources, &status) != 0)
         return status;
     r = service_new(&service);
-    return r < 0 ? cannot_start(r, NULL) : run(service, core, config);
+    return r < 0 ? cannot_start(r, NULL) : run(service, core, &sources, config);
 }

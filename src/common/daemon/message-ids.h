@@ -53,3 +53,9 @@
 #define MESSAGE_ID_PROGRESS "cd71fdf0d25b40a0ac5baa237d947ee4"
 /* What was done from the start to the end. */
 #define MESSAGE_ID_TOTALS "d85324b210bf4cfdbb19297c7f3464e1"
+/* The settings were read again while the daemon runs. */
+#define MESSAGE_ID_RELOADED "74e203393d0b4f23b290a9af5f5c7a26"
+/* Settings have changed that need a restart. */
+#define MESSAGE_ID_RELOAD_NEEDS_RESTART "485385b107454e20bee874b16df35511"
+/* The settings cannot be read again: they stay as they were. */
+#define MESSAGE_ID_RELOAD_REFUSED "a59b873d3cee40d089e31abf58f7a3d0"

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* What a daemon does between its start and its end. */
+#pragma once
+
+#include "daemon/config.h"
+#include "daemon/service.h"
+
+/* What differs between the daemons. */
+struct daemon_core {
+    /* Makes the core. From then on it works from the event loop until it calls service_exit. It
+     * calls daemon_log_started once it has checked the configuration. The service and the
+     * configuration are borrowed and outlive the core. Returns 0 with *ret_core; a negative errno,
+     * with *error the text to log instead of the errno's text (NULL: none); or a positive number,
+     * with *error one line: the configuration cannot be used. The caller frees *error. */
+    int (*start)(struct service *service, const struct config *config, void **ret_core,
+                 char **error);
+    void (*free)(void *core); /* never with NULL */
+
+    /* For a reload. `prepare` checks the configuration that will be in force, and prepares for it.
+     * It returns what `start` does; on failure nothing has changed. NULL: there is nothing to
+     * check. */
+    int (*prepare)(void *core, const struct config *next, char **error);
+    /* The values of the configuration that `start` has borrowed have changed, as `prepare` was told.
+     * `ca_bundle`: the path of the CA bundle now, NULL for the system's. Texts of settings that a
+     * reload can change are freed after this call. 0, or -ENOMEM: then a part keeps what it had.
+     * NULL: nothing to do. */
+    int (*reconfigure)(void *core, const char *ca_bundle);
+};

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/reload.h"
+
+#include <errno.h>
+
+#include "aws/effective-settings.h"
+#include "daemon/config-reload.h"
+#include "daemon/message-ids.h"
+#include "util/log.h"
+
+enum { LINE_MAX_BYTES = 8192 };
+
+static void refuse(const char *path, const char *error)
+{
+    log_write(LOG_ERR, MESSAGE_ID_RELOAD_REFUSED, LOG_FIELDS({"SQS_CONFIG_FILE", path}),
+              "The settings stay as they were: %s.", error);
+}
+
+/* Appends the settings that differ and need a restart. */
+static void append_fixed(struct buffer *b, const struct config *running, const struct config *next)
+{
+    struct config_change change;
+
+    for (size_t at = 0; config_next_change(running, next, &at, &change);)
+        if (change.reload == CONFIG_RELOAD_RESTART)
+            buffer_printf(b, "%s%s", b->size > 0 ? ", " : "", change.name);
+}
+
+/* Appends the settings that change, with their values. */
+static void append_changes(struct buffer *b, const struct config *running,
+                           const struct config *next)
+{
+    struct config_change change;
+
+    for (size_t at = 0; config_next_change(running, next, &at, &change);) {
+        buffer_printf(b, "%s%s", b->size > 0 ? ", " : "", change.name);
+        config_append_change(b, running, next, &change);
+    }
+}
+
+/* What can be known of a configuration without asking SQS. Returns 0, a negative errno, or a
+ * positive number with *error one line. */
+static int check(const struct config *config, struct aws_effective_settings **ret, char **error)
+{
+    struct queue_url *url = NULL;
+    int r = queue_url_parse(config->aws.queue_url, &url, error);
+
+    queue_url_free(url);
+    return r == 0 ? aws_effective_settings_read(&config->aws, ret, error) : r;
+}
+
+/* Makes `next` what will be in force, and has the core prepare for it. */
+static int prepare(const struct reload *reload, struct config *next, struct buffer *fixed,
+                   struct aws_effective_settings **ret, char **error)
+{
+    CLEANUP(aws_effective_settings_free) struct aws_effective_settings *as_written = NULL;
+    int r = check(next, &as_written, error);
+
+    if (r != 0)
+        return r;
+    append_fixed(fixed, reload->config, next);
+    r = config_keep_fixed(next, reload->config);
+    if (r == 0)
+        r = check(next, ret, error);
+    if (r == 0 && reload->core->prepare)
+        r = reload->core->prepare(reload->state, next, error);
+    return r;
+}
+
+static void refuse_prepared(const struct config *next, int r, struct buffer *fixed,
+                            const char *error)
+{
+    CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(LINE_MAX_BYTES);
+
+    if (r > 0) {
+        config_append_place(&line, next, error ? error : "");
+        buffer_append_string(&line, ": ");
+    }
+    buffer_append_string(&line, error ? error : strerror(-MIN(r, 0)));
+    if (fixed->size > 0)
+        buffer_printf(&line, " (without a restart these stay as they were: %s)",
+                      buffer_string(fixed));
+    refuse(NULL, buffer_string(&line));
+}
+
+/* The line is written at the more verbose of both levels. */
+static void log_reloaded(int level_before, int level, struct buffer *changes, struct buffer *fixed)
+{
+    log_set_level(MAX(level_before, level));
+    if (fixed->size > 0)
+        log_write(LOG_WARNING, MESSAGE_ID_RELOAD_NEEDS_RESTART, LOG_NO_FIELDS,
+                  "These settings need a restart, and keep their values until then: %s.",
+                  buffer_string(fixed));
+    log_write(LOG_NOTICE, MESSAGE_ID_RELOADED, LOG_NO_FIELDS, "The settings were read again: %s.",
+              changes->size > 0 ? buffer_string(changes) : "none has changed");
+    log_set_level(level);
+}
+
+static void apply(struct reload *reload, struct config *next, const char *ca_bundle,
+                  struct buffer *fixed)
+{
+    CLEANUP(buffer_done) struct buffer changes = BUFFER_INIT(LINE_MAX_BYTES);
+    int level_before = reload->config->log.level, r = 0;
+
+    append_changes(&changes, reload->config, next);
+    config_exchange(reload->config, next);
+    log_reloaded(level_before, reload->config->log.level, &changes, fixed);
+    if (reload->core->reconfigure)
+        r = reload->core->reconfigure(reload->state, ca_bundle);
+    if (r < 0)
+        log_error("Some of the settings are not used yet, ask for a reload again: %s.",
+                  strerror(-r));
+}
+
+void reload_run(void *userdata)
+{
+    struct reload *reload = userdata;
+    CLEANUP(config_free) struct config *next = NULL;
+    CLEANUP(aws_effective_settings_free) struct aws_effective_settings *settings = NULL;
+    CLEANUP(buffer_done) struct buffer fixed = BUFFER_INIT(LINE_MAX_BYTES);
+    CLEANUP(free) char *error = NULL;
+    const char *path = NULL;
+    int r = config_load(reload->sources, &next, &path, &error);
+
+    if (r != 0) {
+        refuse(path, error ? error : strerror(-MIN(r, 0)));
+        return;
+    }
+    r = prepare(reload, next, &fixed, &settings, &error);
+    if (r == 0)
+        apply(reload, next, settings->ca_bundle, &fixed);
+    else
+        refuse_prepared(next, r, &fixed, error);
+}
