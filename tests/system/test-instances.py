@@ -60,12 +60,13 @@ def remove_instances(m):
     m.run("systemctl", "clean", "--what=state", *units)
 
 
-def write_instance(m, name, queue=None, **producer):
-    """The file of an instance that hands its messages to the test's handler, under its own name."""
+def write_instance(m, name, queue=None, handler=None, **producer):
+    """The file of an instance that hands its messages to the test's handler, which notes them under its name or
+    that of `handler`."""
     m.write(f"/etc/sqs-demo.d/{name}.conf",
             config_text({"aws": {"queue_url": f"{ENDPOINT}/{ACCOUNT}/{queue or name}"},
                          "producer": {"source": "spool", **producer},
-                         "consumer": {"handler": "exec", "command": ["/usr/local/bin/handle", name]}}))
+                         "consumer": {"handler": "exec", "command": ["/usr/local/bin/handle", handler or name]}}))
 
 
 def serve(m):
@@ -197,6 +198,26 @@ def instance_has_keys_of_its_own_by_a_drop_in(m, _):
             "[Service]\nLoadCredential=aws.credentials:orders.credentials\n")
     m.check("systemctl", "daemon-reload")
     tap.equal(m.start(f"{CONSUMER}@orders").returncode, 0)
+
+
+@test
+def instance_is_reloaded_with_its_own_file(m, cursor):
+    serve(m)
+    write_instance(m, "orders")
+    unit = f"{CONSUMER}@orders"
+    tap.equal(m.start(unit).returncode, 0)
+    pid = m.show(unit, "MainPID")
+    m.write("/etc/sqs-demo.d/orders.conf", m.check("cat", "/etc/sqs-demo.d/orders.conf") + "consumer = 1;\n")
+    tap.ok(m.run("systemctl", "reload", unit).returncode != 0, "the reload of a wrong file succeeds")
+    tap.ok(any("/etc/sqs-demo.d/orders.conf:" in str(e["MESSAGE"]) for e in m.journal(unit, cursor)),
+           "the journal does not name the file")
+    write_instance(m, "orders", handler="other")
+    tap.equal(m.run("systemctl", "reload", unit).returncode, 0)
+    tap.equal((m.show(unit, "MainPID"), m.state(unit)), (pid, "active"))
+    tap.equal(submit(m, "x", "--to=orders").returncode, 69)
+    tap.equal(m.start(f"{PRODUCER}@orders.socket").returncode, 0)
+    tap.equal(submit(m, "x", "--to=orders").returncode, 0)
+    tap.wait_until(lambda: handled(m, unit) == ["other x"], 30, "the message by the other handler")
 
 
 # --- Faults ---

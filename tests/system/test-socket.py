@@ -116,7 +116,7 @@ def submitter_without_a_readable_configuration_uses_the_default_socket(m):
     m.check("chmod", "600", "/etc/sqs-demo.conf")
     submit_accepted(m, "not readable", user="member")
     m.check("chmod", "644", "/etc/sqs-demo.conf")
-    m.configure(text="aws: {};\n")
+    m.configure(text="aws: { colour = 1; };\n")
     done = submit(m, "not good", user="member")
     tap.equal((done.returncode, bool(UUID.match(done.stdout))), (OK, True), done.stderr)
     tap.ok("going by the default, " + PATH in done.stderr, done.stderr)
