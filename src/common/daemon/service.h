@@ -71,7 +71,12 @@ int service_on_reload(struct service *service, service_reload_fn reload, void *u
  * yet. The function only looks and changes nothing. `now_usec` is on the boot clock. */
 typedef const char *(*service_stall_fn)(void *userdata, uint64_t now_usec);
 
-/* `find_stall` is called each time before systemd's watchdog is fed. After it has reported a stall
+/* systemd's watchdog: if the unit has WatchdogSec=, systemd ends the daemon with SIGABRT and starts
+ * it again when it has not been fed for that long (sd_watchdog_enabled(3)). The event loop feeds it
+ * three times in that period; a callback that hangs stops that. Without WatchdogSec= nothing is fed
+ * and nothing is looked at.
+ *
+ * `find_stall` is called each time before the watchdog is fed. After it has reported a stall
  * twice in a row, the watchdog is not fed any more while the stall lasts, so that systemd restarts
  * the daemon. Without `find_stall`, a running event loop is enough. */
 void service_on_watch(struct service *service, service_stall_fn find_stall, void *userdata);

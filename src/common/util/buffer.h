@@ -19,7 +19,8 @@ struct buffer {
 
 #define BUFFER_INIT(max_bytes) ((struct buffer){.max = (max_bytes)})
 
-/* All return 0, -ENOMEM, or -E2BIG if the size would exceed `max`. On error nothing is appended. */
+/* All return 0, -ENOMEM, or -E2BIG if the size would exceed `max`; buffer_printf also -EINVAL if
+ * vsnprintf refuses the format or an argument. On error nothing is appended. */
 int buffer_append(struct buffer *b, const void *bytes, size_t size);
 int buffer_append_string(struct buffer *b, const char *s);
 int buffer_append_char(struct buffer *b, char c);

@@ -40,7 +40,9 @@ struct child_options {
     void *userdata;
 };
 
-/* Starts the program by spawn_program.
+/* Starts the program by spawn_program. Its standard input is options->program.input. Its standard
+ * output is a pipe that is read as CHILD_OUTPUT, and its standard error one that is read as
+ * CHILD_ERRORS.
  *
  * `done` gets the exit status of the program itself. When the program has ended, the processes of
  * its process group that still run are ended as well: SIGTERM, and SIGKILL after grace_usec. `done`
