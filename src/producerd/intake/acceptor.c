@@ -3,7 +3,7 @@
  * temporary error and closed: in the backlog it would only wait for its own timeout. One user may
  * have as many connections as slots are still free, so at most half of all, and the next user
  * always finds some. */
-#include "producerd/intake/internal.h"
+#include "producerd/intake/intake-internal.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Moves connections between the intake's queues, and counts their memory, their deadlines and their
  * slots. */
-#include "producerd/intake/internal.h"
+#include "producerd/intake/intake-internal.h"
 
 #include <sys/epoll.h>
 

@@ -9,7 +9,7 @@
  * contains an eventfd, continue_fd, that is always readable. So the event loop handles everything
  * else that has come first, however much submitters send. (A deferred event source would keep its
  * place before all that comes later.) */
-#include "producerd/intake/internal.h"
+#include "producerd/intake/intake-internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -8,7 +8,7 @@
  * the largest size, so one connection can always go on. The rest, SHARED_BYTES, is for the
  * connections that come first. The large_line_owner is read only to the end of its line; then the
  * next connection becomes the owner. */
-#include "producerd/intake/internal.h"
+#include "producerd/intake/intake-internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>

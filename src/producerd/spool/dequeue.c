@@ -3,7 +3,7 @@
  * Rows of a group with enough messages in flight are skipped, and read again by their group later
  * (groups.h). A damaged row is moved to the table of rejected messages, so that it does not hold up
  * the others. */
-#include "producerd/spool/internal.h"
+#include "producerd/spool/spool-internal.h"
 #include "util/clock.h"
 
 #include <errno.h>

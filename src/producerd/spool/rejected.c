@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Rejected messages: SQS or the spool's own checks have set them aside, and an administrator lists,
  * retries or drops them. */
-#include "producerd/spool/internal.h"
+#include "producerd/spool/spool-internal.h"
 
 #include <errno.h>
 

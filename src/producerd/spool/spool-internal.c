@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "producerd/spool/internal.h"
+#include "producerd/spool/spool-internal.h"
 
 #include <errno.h>
 #include <stdio.h>

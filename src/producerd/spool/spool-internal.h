@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The spool's state, and what its files share. A file uses only files below it: spool.c (opening,
  * adding, committing), then rejected.c (rejected messages), dequeue.c (taking messages out and
- * settling them), internal.c (helpers). */
+ * settling them), spool-internal.c (helpers). */
 #pragma once
 
 #include "producerd/spool/groups.h"
@@ -34,7 +34,7 @@ struct spool {
     struct statement *read_rejected, *retry, *convert, *drop;
 };
 
-/* --- internal.c --- */
+/* --- spool-internal.c --- */
 
 static inline struct spool_message *spool_message_of(struct list *link)
 {

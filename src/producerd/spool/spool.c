@@ -6,7 +6,7 @@
  *
  * A transaction begins and ends within one call. So a read finds only committed rows, and an added
  * message cannot be sent before it is synced. */
-#include "producerd/spool/internal.h"
+#include "producerd/spool/spool-internal.h"
 
 #include <assert.h>
 #include <errno.h>
