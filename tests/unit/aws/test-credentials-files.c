@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The environment's and the shared files' keys. */
-#include "aws/credentials-environment.h"
 #include "aws/credentials-files.h"
 #include "aws/credentials-sequence.h"
 #include "aws/files.h"
+#include "provider-answer.h"
 #include "test-loop.h"
 
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* In every value that must not come out. */
-#define SECRET "wJalrSECRET"
 
 static char directory[64], home[96];
 
@@ -50,149 +46,6 @@ static void set_path(const char *variable, const char *name)
     setenv(variable, path, 1);
 }
 
-/* --- What a provider answers --- */
-
-struct answer {
-    unsigned n;
-    enum credentials_outcome outcome;
-    struct aws_credentials *credentials;
-    char text[4096];
-};
-
-static void on_answer(void *userdata, enum credentials_outcome outcome,
-                      struct aws_credentials *credentials, const char *text)
-{
-    struct answer *a = userdata;
-
-    a->n++;
-    a->outcome = outcome;
-    a->credentials = aws_credentials_unref(a->credentials);
-    assert_true((outcome == CREDENTIALS_FOUND) == !!credentials);
-    assert_true((outcome == CREDENTIALS_FOUND) == !text);
-    if (credentials) {
-        a->credentials = aws_credentials_ref(credentials);
-        assert_null(strstr(credentials->source, SECRET));
-    }
-    snprintf(a->text, sizeof(a->text), "%s", text ? text : "");
-    assert_null(strstr(a->text, SECRET));
-    assert_null(strchr(a->text, '\n'));
-}
-
-static void fetch(struct credentials_provider *p, struct answer *a)
-{
-    unsigned before = a->n;
-
-    credentials_provider_fetch(p, on_answer, a);
-    assert_int_equal(a->n, before + 1);
-}
-
-static void answer_done(struct answer *a)
-{
-    a->credentials = aws_credentials_unref(a->credentials);
-}
-
-/* --- Environment --- */
-
-static void the_environment_is_taken_or_told(void **state)
-{
-    static const struct {
-        const char *id, *secret, *token, *old_token, *expiration;
-        enum credentials_outcome outcome;
-        const char *text; /* in the text; for FOUND, the token */
-    } cases[] = {
-        {.outcome = CREDENTIALS_NOT_SET_UP, .text = "AWS_ACCESS_KEY_ID is not set"},
-        {.id = "", .secret = "", .outcome = CREDENTIALS_NOT_SET_UP, .text = "AWS_ACCESS_KEY_ID"},
-        {.secret = SECRET, .outcome = CREDENTIALS_NOT_SET_UP, .text = "AWS_ACCESS_KEY_ID"},
-        {.id = "AKIA", .outcome = CREDENTIALS_FAILED, .text = "AWS_SECRET_ACCESS_KEY is not"},
-        {.id = "AKIA", .secret = "", .outcome = CREDENTIALS_FAILED, .text = "set both or neither"},
-        {.id = "AKIA", .secret = SECRET, .outcome = CREDENTIALS_FOUND},
-        {.id = "AKIA", .secret = SECRET, .token = "", .outcome = CREDENTIALS_FOUND},
-        {.id = "AKIA", .secret = SECRET, .token = "T", .outcome = CREDENTIALS_FOUND, .text = "T"},
-        {.id = "AKIA",
-         .secret = SECRET,
-         .old_token = "O",
-         .outcome = CREDENTIALS_FOUND,
-         .text = "O"},
-        {.id = "AKIA",
-         .secret = SECRET,
-         .token = "T",
-         .old_token = "O",
-         .outcome = CREDENTIALS_FOUND,
-         .text = "T"},
-        {.id = "AKIA",
-         .secret = SECRET,
-         .expiration = "2030-01-31T12:00:00Z",
-         .outcome = CREDENTIALS_FOUND},
-        {.id = "AKIA",
-         .secret = SECRET,
-         .expiration = "2030-01-31T12:00:00+0000",
-         .outcome = CREDENTIALS_FOUND},
-        {.id = "AKIA",
-         .secret = SECRET,
-         .expiration = "2030-01-31 12:00:00 UTC",
-         .outcome = CREDENTIALS_FOUND},
-        {.id = "AKIA",
-         .secret = SECRET,
-         .expiration = "2030-01-31T12:00:00",
-         .outcome = CREDENTIALS_FAILED,
-         .text = "AWS_CREDENTIAL_EXPIRATION"},
-        {.id = "AKIA",
-         .secret = SECRET,
-         .expiration = "tomorrow",
-         .outcome = CREDENTIALS_FAILED,
-         .text = "AWS_CREDENTIAL_EXPIRATION"},
-        {.id = "AKIA",
-         .secret = SECRET,
-         .expiration = "1960-01-31T12:00:00Z",
-         .outcome = CREDENTIALS_FAILED,
-         .text = "AWS_CREDENTIAL_EXPIRATION"},
-        {.id = "AKIA",
-         .secret = SECRET "\n",
-         .outcome = CREDENTIALS_FAILED,
-         .text = "secret access key"},
-        {.id = " AKIA", .secret = SECRET, .outcome = CREDENTIALS_FAILED, .text = "access key id"},
-        {.id = "AKIA",
-         .secret = SECRET,
-         .token = "a " SECRET,
-         .outcome = CREDENTIALS_FAILED,
-         .text = "session token"},
-    };
-    struct credentials_provider *p;
-    struct answer a = {};
-
-    assert_int_equal(credentials_environment_new(&p), 0);
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        const char *const values[] = {cases[i].id, cases[i].secret, cases[i].token,
-                                      cases[i].old_token, cases[i].expiration};
-
-        for (size_t k = 0; k < ARRAY_SIZE(values); k++)
-            if (values[k])
-                setenv(variables[3 + k], values[k], 1);
-            else
-                unsetenv(variables[3 + k]);
-        fetch(p, &a);
-        if (a.outcome != cases[i].outcome)
-            fail_msg("case %zu: %d %s", i, a.outcome, a.text);
-        if (a.outcome != CREDENTIALS_FOUND) {
-            assert_non_null(strstr(a.text, cases[i].text));
-            continue;
-        }
-        assert_string_equal(a.credentials->access_key_id, "AKIA");
-        assert_string_equal(a.credentials->secret_access_key, SECRET);
-        if (cases[i].text)
-            assert_string_equal(a.credentials->session_token, cases[i].text);
-        else
-            assert_null(a.credentials->session_token);
-        assert_true(a.credentials->expiry_usec ==
-                    (cases[i].expiration ? 1896091200 * USEC_PER_SEC : USEC_INFINITY));
-        assert_string_equal(a.credentials->source, "environment");
-    }
-    answer_done(&a);
-    credentials_provider_free(p);
-}
-
-/* --- Shared files --- */
-
 #define PROFILE(name, id)                                                                          \
     "[" name "]\naws_access_key_id = " id "\naws_secret_access_key = " SECRET "\n"
 
@@ -207,7 +60,7 @@ static struct credentials_provider *both_files(const char *profile)
     return p;
 }
 
-static void the_files_are_taken_or_told(void **state)
+static void files_keys_are_found_or_the_answer_says_why_not(void **state)
 {
     static const struct {
         const char *credentials, *config; /* NULL: no such file */
@@ -292,7 +145,7 @@ static void the_files_are_taken_or_told(void **state)
     }
 }
 
-static void the_source_names_file_and_profile_and_the_token_is_of_the_same_file(void **state)
+static void files_source_names_file_and_profile_and_the_token_is_of_the_same_file(void **state)
 {
     struct credentials_provider *p;
     struct answer a = {};
@@ -319,7 +172,7 @@ static void the_source_names_file_and_profile_and_the_token_is_of_the_same_file(
     credentials_provider_free(p);
 }
 
-static void a_file_that_cannot_be_read_fails(void **state)
+static void files_that_cannot_be_read_fail(void **state)
 {
     struct credentials_provider *p;
     struct answer a = {};
@@ -366,7 +219,7 @@ static void a_file_that_cannot_be_read_fails(void **state)
     credentials_provider_free(p);
 }
 
-static void the_places_of_the_files_are_found_in_order(void **state)
+static void files_places_are_searched_in_order(void **state)
 {
     CLEANUP(free) char *none = NULL;
     struct credentials_provider *p;
@@ -423,7 +276,7 @@ static void the_places_of_the_files_are_found_in_order(void **state)
     credentials_provider_free(p);
 }
 
-static void the_name_of_the_profile_is_found_in_order(void **state)
+static void profile_name_is_searched_in_order(void **state)
 {
     assert_string_equal(aws_profile_name(NULL), "default");
     assert_string_equal(aws_profile_name(""), "default");
@@ -488,13 +341,12 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_environment_is_taken_or_told),
-        TEST(the_files_are_taken_or_told),
-        TEST(the_source_names_file_and_profile_and_the_token_is_of_the_same_file),
-        TEST(a_file_that_cannot_be_read_fails),
-        TEST(the_places_of_the_files_are_found_in_order),
-        TEST(the_name_of_the_profile_is_found_in_order),
+        TEST(files_keys_are_found_or_the_answer_says_why_not),
+        TEST(files_source_names_file_and_profile_and_the_token_is_of_the_same_file),
+        TEST(files_that_cannot_be_read_fail),
+        TEST(files_places_are_searched_in_order),
+        TEST(profile_name_is_searched_in_order),
     };
 
-    return cmocka_run_group_tests_name("credentials-providers", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("aws-credentials-files", tests, NULL, NULL);
 }
