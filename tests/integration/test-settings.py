@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Settings from files, standard input, the environment and the command line, as a process sees them."""
+import json
 import os
 import stat
 import subprocess
@@ -89,6 +90,21 @@ def a_daemon_works_with_its_environment_alone_and_its_program_does_not_get_it():
         with open(seen, encoding="utf-8") as file:
             inherited = file.read()
         tap.ok("SQS_MESSAGE_ID=" in inherited and "SQS_DEMO_" not in inherited, inherited)
+
+
+@tap.test
+def json_lines_have_the_journals_fields():
+    with SqsLocal([FIFO]) as server:
+        producer = Daemon("sqs-producerd", server, log={"format": "json"}, producer={"messages_to_send": 2},
+                          env={"SQS_DEMO_UNKNOWN": "1"})
+        tap.equal(producer.wait(), 0, producer.text)
+        lines = [json.loads(line) for line in producer.lines]
+        tap.equal(len([1 for line in lines if line["MESSAGE"].startswith("SQS Response:")]), 2, producer.text)
+        for line in lines:
+            tap.equal((line["SYSLOG_IDENTIFIER"], line["SQS_QUEUE_URL"]),
+                      ("sqs-producerd", server.queue_url("test.fifo")))
+            tap.ok(line["__REALTIME_TIMESTAMP"].isdigit() and line["PRIORITY"] in "3456", line)
+        tap.ok(any("SQS_MESSAGE_ID" in line for line in lines), producer.text)
 
 
 @tap.test

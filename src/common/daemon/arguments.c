@@ -415,8 +415,10 @@ static int run_checks(const struct program *program, const struct arguments *arg
                       const struct config *config)
 {
     CLEANUP(checked_done) struct checked checked = {};
-    int status = check(program, &arguments->sources, config, &checked);
+    int status;
 
+    warn_of_sources(&arguments->sources);
+    status = check(program, &arguments->sources, config, &checked);
     if (status == EX_OK && arguments->check_config)
         status = show(config, &checked);
     if (status == EX_OK && arguments->check_queue)
@@ -448,8 +450,6 @@ int arguments_read(const struct program *program, int argc, char **argv, struct 
     name = instance_unit(program->name, arguments.sources.instance, "");
     log_open(name.text, is_check ? LOG_TARGET_STDERR : LOG_TARGET_AUTO, LOG_INFO, program->colour);
     status = load(&arguments.sources, &config);
-    if (status == EX_OK)
-        warn_of_sources(&arguments.sources);
     if (status == EX_OK && arguments.reload_pid > 0)
         status = check_and_reload(program, config, arguments.reload_pid);
     else if (status == EX_OK && is_check)
@@ -460,7 +460,9 @@ int arguments_read(const struct program *program, int argc, char **argv, struct 
     }
 
     log_open(name.text, config->log.target, config->log.level, program->colour);
+    log_set_format(config->log.format);
     log_set_common_field("SQS_QUEUE_URL", config->aws.queue_url);
+    warn_of_sources(&arguments.sources);
     *ret = TAKE(config);
     *ret_sources = arguments.sources;
     arguments.sources = (struct config_sources){};

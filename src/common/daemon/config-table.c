@@ -140,6 +140,12 @@ static const struct setting_choice log_targets[] = {
     {},
 };
 
+static const struct setting_choice log_formats[] = {
+    {"text", LOG_FORMAT_TEXT},
+    {"json", LOG_FORMAT_JSON},
+    {},
+};
+
 static const struct setting_choice log_levels[] = {
     {"error", LOG_ERR}, {"warning", LOG_WARNING}, {"notice", LOG_NOTICE},
     {"info", LOG_INFO}, {"debug", LOG_DEBUG},     {},
@@ -205,6 +211,8 @@ const struct setting config_settings[] = {
      .doc = "seconds until a request must be answered, beyond the time it is asked to wait"},
     {AT(log, target, SETTING_CHOICE), RESTART, .choices = log_targets, .value = LOG_TARGET_AUTO,
      .doc = "where log lines go; auto: to the journal under systemd, else to standard error"},
+    {AT(log, format, SETTING_CHOICE), RESTART, .choices = log_formats, .value = LOG_FORMAT_TEXT,
+     .doc = "how lines on standard error look; no effect on the journal"},
     {AT(log, level, SETTING_CHOICE), NOW, .choices = log_levels, .value = LOG_INFO,
      .doc = "the least important level that is logged"},
     {AT(producer, source, SETTING_CHOICE), RESTART, .choices = sources, .value = CONFIG_SOURCE_DEMO,

@@ -41,6 +41,7 @@ struct config {
     struct aws_config aws;
     struct {
         enum log_target target;
+        enum log_format format;
         int level; /* LOG_ERR .. LOG_DEBUG of syslog(3) */
     } log;
     struct {

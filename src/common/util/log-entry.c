@@ -12,8 +12,11 @@
 #include <systemd/sd-journal.h>
 
 #include "util/clock.h"
+#include "util/encode.h"
+#include "util/json-string.h"
 
-enum { ENTRY_MAX_BYTES = LOG_ENTRY_FIELDS_MAX * (LOG_FIELD_MAX_BYTES + 128) };
+/* A byte takes up to six in JSON. */
+enum { ENTRY_MAX_BYTES = LOG_ENTRY_FIELDS_MAX * (6 * LOG_FIELD_MAX_BYTES + 128) };
 
 static const char message_label[] = "MESSAGE=";
 
@@ -62,15 +65,71 @@ static size_t value_size(const char *value)
     return size;
 }
 
+/* ---- JSON ---- */
+
+/* \uXXXX, and two of them for a character above U+FFFF. */
+static void append_escape(struct buffer *b, uint32_t c)
+{
+    if (c > 0xFFFF) {
+        buffer_printf(b, "\\u%04x", (unsigned)(0xD800 + ((c - 0x10000) >> 10)));
+        c = 0xDC00 + ((c - 0x10000) & 0x3FF);
+    }
+    buffer_printf(b, "\\u%04x", (unsigned)c);
+}
+
+/* Unlike json_append_string, this takes all bytes, and leaves nothing that a terminal would obey. */
+static void append_json_string(struct buffer *b, const char *text, size_t size)
+{
+    buffer_append_char(b, '"');
+    for (size_t i = 0, n, plain; i < size; i += plain + n) {
+        uint32_t c = 0;
+
+        for (plain = 0, n = 0; i + plain < size; plain += n) {
+            n = utf8_decode(text + i + plain, size - i - plain, &c);
+            if (n == 0 || !is_safe_in_line(c) || !json_is_plain(text[i + plain]))
+                break;
+        }
+        buffer_append(b, text + i, plain);
+        if (i + plain == size)
+            break;
+        if (n == 0)
+            buffer_append_string(b, "\xef\xbf\xbd");
+        else
+            append_escape(b, c);
+        n = MAX(n, (size_t)1);
+    }
+    buffer_append_char(b, '"');
+}
+
+static void add_json_field(struct log_entry *entry, const char *name, const char *value)
+{
+    buffer_append_char(&entry->bytes, entry->n_fields++ == 0 ? '{' : ',');
+    append_json_string(&entry->bytes, name, strlen(name));
+    buffer_append_char(&entry->bytes, ':');
+    append_json_string(&entry->bytes, value, value_size(value));
+}
+
+/* ---- Fields ---- */
+
 void log_entry_add_field(struct log_entry *entry, const char *name, const char *value)
 {
     if (!is_set(value) || entry->n_fields == LOG_ENTRY_FIELDS_MAX)
         return;
+    if (entry->is_json) {
+        add_json_field(entry, name, value);
+        return;
+    }
     entry->begin[entry->n_fields++] = entry->bytes.size;
     buffer_append_string(&entry->bytes, name);
     buffer_append_char(&entry->bytes, '=');
     buffer_append(&entry->bytes, value, value_size(value));
     entry->begin[entry->n_fields] = entry->bytes.size;
+}
+
+void log_entry_end_fields(struct log_entry *entry)
+{
+    if (entry->is_json)
+        buffer_append_string(&entry->bytes, entry->n_fields > 0 ? "}\n" : "{}\n");
 }
 
 size_t log_entry_bytes(const struct log_entry *entry)

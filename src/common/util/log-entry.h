@@ -2,8 +2,8 @@
 /* One entry of the log. The event loop's thread builds it, and any thread may write it.
  *
  * For the journal an entry is one datagram of fields (systemd's "Native Journal Protocol"). For
- * standard error it is one line, written by one write(2), so that lines of several processes do not
- * mix. */
+ * standard error it is one line, either the text or a JSON object with the same fields, written by
+ * one write(2), so that lines of several processes do not mix. */
 #pragma once
 
 #include "util/buffer.h"
@@ -11,7 +11,8 @@
 #include "util/log.h"
 
 enum {
-    LOG_ENTRY_OWN_FIELDS = 4, /* MESSAGE, PRIORITY, SYSLOG_IDENTIFIER, MESSAGE_ID */
+    /* MESSAGE, PRIORITY, SYSLOG_IDENTIFIER, MESSAGE_ID, and in JSON __REALTIME_TIMESTAMP */
+    LOG_ENTRY_OWN_FIELDS = 5,
     LOG_ENTRY_FIELDS_MAX = LOG_ENTRY_OWN_FIELDS + 2 * LOG_FIELDS_MAX,
 };
 
@@ -20,6 +21,7 @@ struct log_entry {
     uint64_t number;  /* entries are written in this order */
     int priority;
     bool to_journal;
+    bool is_json;        /* an object, else a line of text; only for standard error */
     struct buffer bytes; /* the line; for the journal, the fields one after the other */
     size_t begin[LOG_ENTRY_FIELDS_MAX + 1]; /* where each field begins, and where the last ends */
     size_t n_fields;
@@ -39,8 +41,12 @@ void log_entry_set_line(struct log_entry *entry, const char *before, const char 
                         const char *after);
 
 /* Appends a field, unless the value is NULL or "". A value longer than LOG_FIELD_MAX_BYTES is cut,
- * but not inside a character. The caller must add MESSAGE first. */
+ * but not inside a character. For the journal the caller must add MESSAGE first. In JSON, bytes that
+ * are not UTF-8 become U+FFFD, and characters that are not safe in a line are escaped. */
 void log_entry_add_field(struct log_entry *entry, const char *name, const char *value);
+
+/* Ends an entry of fields. Call it after the last field. */
+void log_entry_end_fields(struct log_entry *entry);
 
 /* The memory that the entry uses, in bytes. */
 size_t log_entry_bytes(const struct log_entry *entry);

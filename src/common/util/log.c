@@ -26,6 +26,7 @@ static struct {
     char identifier[IDENTIFIER_MAX_BYTES + 1];
     bool to_journal;
     bool is_coloured;
+    bool is_json; /* on standard error */
     int level;
     enum log_colour colour;
     struct {
@@ -91,6 +92,11 @@ void log_open(const char *identifier, enum log_target target, int level, enum lo
 void log_set_level(int level)
 {
     state.level = level;
+}
+
+void log_set_format(enum log_format format)
+{
+    state.is_json = format == LOG_FORMAT_JSON;
 }
 
 void log_set_common_field(const char *name, const char *value)
@@ -188,6 +194,12 @@ static const char *colour_of(int priority)
 static void set_fields(struct log_entry *entry, const char *message_id,
                        const struct log_field *fields, size_t n_fields, const char *line)
 {
+    char now[24];
+
+    if (entry->is_json) {
+        snprintf(now, sizeof(now), "%" PRIu64, clock_wall_usec());
+        log_entry_add_field(entry, "__REALTIME_TIMESTAMP", now);
+    }
     /* An empty text gives no MESSAGE. If the journal refuses the entry, no line replaces it. */
     log_entry_add_field(entry, "MESSAGE", line);
     log_entry_add_field(entry, "PRIORITY", (char[]){(char)('0' + entry->priority), '\0'});
@@ -198,6 +210,7 @@ static void set_fields(struct log_entry *entry, const char *message_id,
             log_entry_add_field(entry, state.common[i].name, state.common[i].value);
     for (size_t i = 0; i < n_fields; i++)
         log_entry_add_field(entry, fields[i].name, fields[i].value);
+    log_entry_end_fields(entry);
 }
 
 /* NULL: no memory. */
@@ -215,7 +228,8 @@ static struct log_entry *make_entry(int priority, const char *message_id,
     if (n < 0 || !entry)
         return NULL;
     append_line(&line, text, strlen(text), (size_t)n >= sizeof(text));
-    if (entry->to_journal) {
+    entry->is_json = state.is_json && !state.to_journal;
+    if (entry->to_journal || entry->is_json) {
         set_fields(entry, message_id, fields, n_fields, buffer_string(&line));
     } else {
         colour = colour_of(priority);

@@ -10,7 +10,7 @@ static const char all[] =
     "profile = \"p\"; ca_bundle = \"/c\"; use_fips_endpoint = true; use_dualstack_endpoint = "
     "true;\n"
     "connect_timeout = 1; request_timeout = 1; };\n"
-    "log: { target = \"stderr\"; level = \"debug\"; };\n"
+    "log: { target = \"stderr\"; format = \"json\"; level = \"debug\"; };\n"
     "producer: { source = \"spool\"; submit_socket = \"/s\"; spool_max_messages = 7;\n"
     "spool_max_bytes = 1048576; start_delay = 7; messages_to_send = 7; send_interval = 7;\n"
     "message_group_id = \"g\"; groups = 7; max_connections = 7; batch_size = 7; batch_linger = 7;\n"

@@ -11,7 +11,7 @@ static void every_setting_is_read(void **state)
         "aws = { region = \"us-gov-west-1\"; " QUEUE " endpoint_url = \"HTTP://[::1]:9/x\";\n"
         "profile = \"J\xc3\xbcrgen \\\"x\\\"\"; ca_bundle = \"/a b\"; use_fips_endpoint = TRUE;\n"
         "use_dualstack_endpoint = true, connect_timeout = 0.1, request_timeout = 300 }\n"
-        "log: { target = \"stderr\"; level = \"debug\"; }\n"
+        "log: { target = \"stderr\"; format = \"json\"; level = \"debug\"; }\n"
         "producer: { source = \"spool\"; submit_socket = \"/s\"; spool_max_messages = 1;\n"
         "spool_max_bytes = 1099511627776; start_delay = 0; messages_to_send = 0; send_interval = "
         "86400.0;\n"
@@ -35,6 +35,7 @@ static void every_setting_is_read(void **state)
     assert_int_equal(c->aws.connect_timeout_usec, 100000);
     assert_int_equal(c->aws.request_timeout_usec, 300000000);
     assert_int_equal(c->log.target, LOG_TARGET_STDERR);
+    assert_int_equal(c->log.format, LOG_FORMAT_JSON);
     assert_int_equal(c->log.level, LOG_DEBUG);
     assert_int_equal(c->producer.source, CONFIG_SOURCE_SPOOL);
     assert_string_equal(c->producer.submit_socket, "/s");
@@ -177,6 +178,7 @@ static void a_value_of_the_wrong_kind_is_refused(void **state)
         {"producer:{message_group_id=5.5;};", "found 5.5, allowed 1 to 128 letters"},
         {"log:{level=7;};",
          "found 7, allowed \"error\", \"warning\", \"notice\", \"info\", \"debug\""},
+        {"log:{format=\"xml\";};", "log.format: found \"xml\", allowed \"text\", \"json\""},
         {"log:{level=\"INFO\";};", "log.level: found \"INFO\", allowed \"error\""},
         {"producer:{order=\"loose\";};", "found \"loose\", allowed \"strict\", \"batch\""},
         {"producer:{source=\"stdin\";};", "found \"stdin\", allowed \"demo\", \"spool\""},

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/message-ids.h"
 #include "test.h"
+#include "util/clock.h"
 #include "util/encode.h"
+#include "util/json-tree.h"
 #include "util/log.h"
 
 #include <fcntl.h>
@@ -94,6 +96,7 @@ static int reset(void **state)
     forget_journal();
     n_entries = 0;
     journal_answer = 0;
+    log_set_format(LOG_FORMAT_TEXT);
     return 0;
 }
 
@@ -232,6 +235,124 @@ static void log_to_the_journal_has_fields(void **state)
 
     log_info("plain");
     assert_int_equal(n_journal, 3);
+}
+
+/* ---- JSON ---- */
+
+/* The one line on standard error, as an object. */
+static struct json_tree *read_json(const char *text)
+{
+    struct json_tree *tree = NULL;
+    size_t size = strlen(text);
+    struct json_fault fault;
+
+    assert_true(size > 0);
+    assert_ptr_equal(strchr(text, '\n'), text + size - 1);
+    assert_true(utf8_is_valid(text, size));
+    assert_int_equal(json_tree_read(text, size, 2, JSON_LONE_SURROGATES_REFUSED, &tree, &fault), 0);
+    return tree;
+}
+
+static void assert_member(const struct json_tree *tree, const char *name, const char *expected)
+{
+    const char *value = NULL;
+
+    assert_int_equal(json_value_get_string(json_tree_root(tree), name, &value), 0);
+    assert_string_equal(value, expected);
+}
+
+static void json_has_the_fields_of_the_journal(void **state)
+{
+    CLEANUP(json_tree_free) struct json_tree *tree = NULL;
+    uint64_t before = clock_wall_usec(), usec;
+    const char *time = NULL;
+
+    begin(true); /* without colours, on a terminal as well */
+    log_open("sqs-producerd", LOG_TARGET_STDERR, LOG_INFO, LOG_COLOUR_YELLOW);
+    log_set_format(LOG_FORMAT_JSON);
+    log_set_common_field("SQS_QUEUE_URL", "http://one");
+    log_write(LOG_WARNING, MESSAGE_ID_ACCESS_DENIED,
+              LOG_FIELDS({"SQS_MESSAGE_ID", "id \"1\""}, {"SQS_ERROR_CODE", NULL},
+                         {"SQS_REQUEST_ID", ""}),
+              "Denied: %d\n", 403);
+    log_set_common_field("SQS_QUEUE_URL", NULL);
+    end();
+    *strchr(captured.text, '\r') = ' ';
+    tree = read_json(captured.text);
+    assert_member(tree, "MESSAGE", "Denied: 403\\n");
+    assert_member(tree, "PRIORITY", "4");
+    assert_member(tree, "SYSLOG_IDENTIFIER", "sqs-producerd");
+    assert_member(tree, "MESSAGE_ID", MESSAGE_ID_ACCESS_DENIED);
+    assert_member(tree, "SQS_QUEUE_URL", "http://one");
+    assert_member(tree, "SQS_MESSAGE_ID", "id \"1\"");
+    assert_int_equal(json_value_get_string(json_tree_root(tree), "__REALTIME_TIMESTAMP", &time), 0);
+    usec = strtoull(time, NULL, 10);
+    assert_true(usec >= before && usec <= clock_wall_usec());
+    assert_int_equal(json_tree_root(tree)->n, 7);
+    assert_int_equal(n_entries, 0);
+}
+
+static void json_of_any_bytes_is_one_line_of_utf8(void **state)
+{
+    static const struct {
+        const char *value, *read, *written;
+    } cases[] = {
+        {"plain \xc3\xa4 \xf0\x9f\x98\x80", "plain \xc3\xa4 \xf0\x9f\x98\x80", "\xf0\x9f\x98\x80"},
+        {"\"\\\n\t\r\x01", "\"\\\n\t\r\x01", "\\u0022\\u005c\\u000a\\u0009\\u000d\\u0001"},
+        {"\xff", "\xef\xbf\xbd", "\"\xef\xbf\xbd\""},
+        {"a\xc3", "a\xef\xbf\xbd", "a\xef\xbf\xbd\""},
+        {"\xed\xa0\x80z", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz", "z\""},
+        {"\xc2\x9b[31m", "\xc2\x9b[31m", "\"\\u009b[31m\""},
+        {"\x7f\xe2\x80\xa8\xe2\x80\xae", "\x7f\xe2\x80\xa8\xe2\x80\xae", "\\u007f\\u2028\\u202e"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(json_tree_free) struct json_tree *tree = NULL;
+
+        begin(false);
+        log_open("test", LOG_TARGET_STDERR, LOG_INFO, LOG_COLOUR_NONE);
+        log_set_format(LOG_FORMAT_JSON);
+        log_write(LOG_INFO, NULL, LOG_FIELDS({"SQS_BODY", cases[i].value}), "%s", cases[i].value);
+        end();
+        tree = read_json(captured.text);
+        assert_member(tree, "SQS_BODY", cases[i].read);
+        assert_non_null(strstr(captured.text, cases[i].written));
+    }
+}
+
+static void json_of_long_text_and_fields_is_cut_like_the_journals(void **state)
+{
+    CLEANUP(json_tree_free) struct json_tree *tree = NULL;
+    CLEANUP(free) char *text = malloc(2 * LOG_LINE_MAX_BYTES);
+    const char *message = NULL;
+
+    memset(text, 'x', 2 * LOG_LINE_MAX_BYTES - 1);
+    text[2 * LOG_LINE_MAX_BYTES - 1] = '\0';
+    begin(false);
+    log_open("test", LOG_TARGET_STDERR, LOG_INFO, LOG_COLOUR_NONE);
+    log_set_format(LOG_FORMAT_JSON);
+    log_info("%s", text);
+    end();
+    tree = read_json(captured.text);
+    assert_int_equal(json_value_get_string(json_tree_root(tree), "MESSAGE", &message), 0);
+    assert_int_equal(strlen(message), LOG_LINE_MAX_BYTES + 3);
+    assert_string_equal(message + LOG_LINE_MAX_BYTES, "...");
+}
+
+static void json_has_no_effect_on_the_journal(void **state)
+{
+    begin(false);
+    log_open("test", LOG_TARGET_JOURNAL, LOG_INFO, LOG_COLOUR_NONE);
+    log_set_format(LOG_FORMAT_JSON);
+    log_info("one");
+    assert_int_equal(n_journal, 3);
+    assert_string_equal(journal_field("MESSAGE"), "one");
+    assert_null(journal_field("__REALTIME_TIMESTAMP"));
+
+    /* What the journal refuses is a plain line. */
+    journal_answer = -ECONNREFUSED;
+    log_info("two");
+    assert_string_equal(end(), "two\n");
 }
 
 static void log_common_fields_are_set_replaced_and_removed(void **state)
@@ -376,6 +497,10 @@ int main(void)
         cmocka_unit_test_setup(log_entry_is_one_line_with_escapes, reset),
         cmocka_unit_test_setup(log_long_line_is_cut_between_characters, reset),
         cmocka_unit_test_setup(log_to_the_journal_has_fields, reset),
+        cmocka_unit_test_setup(json_has_the_fields_of_the_journal, reset),
+        cmocka_unit_test_setup(json_of_any_bytes_is_one_line_of_utf8, reset),
+        cmocka_unit_test_setup(json_of_long_text_and_fields_is_cut_like_the_journals, reset),
+        cmocka_unit_test_setup(json_has_no_effect_on_the_journal, reset),
         cmocka_unit_test_setup(log_common_fields_are_set_replaced_and_removed, reset),
         cmocka_unit_test_setup(log_entry_with_the_maximum_number_of_fields_is_written, reset),
         cmocka_unit_test_setup(log_target_auto_is_the_journal_when_stderr_is_its_stream, reset),
