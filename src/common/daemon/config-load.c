@@ -37,6 +37,10 @@ static int cannot_read(const char *path, int r, const char *instance, char **err
                       "; write this file for the instance %s, with its queue at least: "
                       "aws: { queue_url = \"https://...\"; };",
                       instance);
+    else if (r == -ENOENT && streq(path, CONFIG_PATH))
+        buffer_append_string(&b,
+                             "; install sqs-demo.conf there, name another with --config=PATH, or "
+                             "set the queue in SQS_DEMO_AWS_QUEUE_URL");
     else if (r == -ENOENT)
         buffer_append_string(&b, "; name the configuration with --config=PATH or install "
                                  "sqs-demo.conf as " CONFIG_PATH);

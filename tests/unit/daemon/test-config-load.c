@@ -319,8 +319,9 @@ static void the_default_file_may_be_missing_when_the_queue_is_known(void **state
     if (access(CONFIG_PATH, F_OK) == 0)
         skip();
     assert_refused(&sources, CONFIG_PATH,
-                   "cannot read " CONFIG_PATH ": No such file or directory; name the configuration "
-                   "with --config=PATH or install sqs-demo.conf as " CONFIG_PATH);
+                   "cannot read " CONFIG_PATH ": No such file or directory; install sqs-demo.conf "
+                   "there, name another with --config=PATH, or set the queue in "
+                   "SQS_DEMO_AWS_QUEUE_URL");
     sources.sets[sources.n_sets++] = "aws.queue_url=https://h/1/q";
     config = load(&sources);
     assert_true(sources.lacks_default);
