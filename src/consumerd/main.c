@@ -48,6 +48,7 @@ static const struct daemon_core core = {
     .free = stop,
     .prepare = prepare,
     .reconfigure = reconfigure,
+    .foreign_group = "producer",
 };
 
 int main(int argc, char **argv)

@@ -50,6 +50,7 @@ static const struct daemon_core core = {
     .free = stop,
     .prepare = prepare,
     .reconfigure = reconfigure,
+    .foreign_group = "consumer",
 };
 
 int main(int argc, char **argv)

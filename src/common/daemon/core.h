@@ -25,4 +25,7 @@ struct daemon_core {
      * reload can change are freed after this call. 0, or -ENOMEM: then a part keeps what it had.
      * NULL: nothing to do. */
     int (*reconfigure)(void *core, const char *ca_bundle);
+    /* The group of settings that are not the core's: a reload does not tell that they differ. NULL:
+     * none. */
+    const char *foreign_group;
 };

@@ -16,25 +16,34 @@ static void refuse(const char *path, const char *error)
               "The settings stay as they were: %s.", error);
 }
 
+static bool is_foreign(const struct reload *reload, const struct config_change *change)
+{
+    const char *group = reload->core->foreign_group;
+
+    return group && strncmp(change->name, group, strlen(group)) == 0 &&
+           change->name[strlen(group)] == '.';
+}
+
 /* Appends the settings that differ and need a restart. */
-static void append_fixed(struct buffer *b, const struct config *running, const struct config *next)
+static void append_fixed(struct buffer *b, const struct reload *reload, const struct config *next)
 {
     struct config_change change;
 
-    for (size_t at = 0; config_next_change(running, next, &at, &change);)
-        if (change.reload == CONFIG_RELOAD_RESTART)
+    for (size_t at = 0; config_next_change(reload->config, next, &at, &change);)
+        if (change.reload == CONFIG_RELOAD_RESTART && !is_foreign(reload, &change))
             buffer_printf(b, "%s%s", b->size > 0 ? ", " : "", change.name);
 }
 
 /* Appends the settings that change, with their values. */
-static void append_changes(struct buffer *b, const struct config *running,
-                           const struct config *next)
+static void append_changes(struct buffer *b, const struct reload *reload, const struct config *next)
 {
     struct config_change change;
 
-    for (size_t at = 0; config_next_change(running, next, &at, &change);) {
+    for (size_t at = 0; config_next_change(reload->config, next, &at, &change);) {
+        if (is_foreign(reload, &change))
+            continue;
         buffer_printf(b, "%s%s", b->size > 0 ? ", " : "", change.name);
-        config_append_change(b, running, next, &change);
+        config_append_change(b, reload->config, next, &change);
     }
 }
 
@@ -58,7 +67,7 @@ static int prepare(const struct reload *reload, struct config *next, struct buff
 
     if (r != 0)
         return r;
-    append_fixed(fixed, reload->config, next);
+    append_fixed(fixed, reload, next);
     r = config_keep_fixed(next, reload->config);
     if (r == 0)
         r = check(next, ret, error);
@@ -102,7 +111,7 @@ static void apply(struct reload *reload, struct config *next, const char *ca_bun
     CLEANUP(buffer_done) struct buffer changes = BUFFER_INIT(LINE_MAX_BYTES);
     int level_before = reload->config->log.level, r = 0;
 
-    append_changes(&changes, reload->config, next);
+    append_changes(&changes, reload, next);
     config_exchange(reload->config, next);
     log_reloaded(level_before, reload->config->log.level, &changes, fixed);
     if (reload->core->reconfigure)

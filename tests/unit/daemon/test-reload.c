@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/* reload_run with a core that does what the test says. Standard error is the log. */
+#include "config-fixture.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "daemon/reload.h"
+#include "util/log.h"
+
+static struct {
+    int prepare_r;
+    unsigned n_prepared, n_reconfigured;
+    unsigned batch_size; /* what the core has found at the last reconfiguration */
+} fake;
+
+static char path[64], log_text[16384];
+static struct config *config;
+static struct config_sources sources;
+
+static int prepare(void *core, const struct config *next, char **error)
+{
+    fake.n_prepared++;
+    if (fake.prepare_r > 0)
+        *error = strdup("producer.batch_size: found 7, and the core wants another");
+    return fake.prepare_r;
+}
+
+static int reconfigure(void *core, const char *ca_bundle)
+{
+    fake.n_reconfigured++;
+    fake.batch_size = config->producer.batch_size;
+    return 0;
+}
+
+static bool is_producer;
+
+static void write_file(const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
+/* Reads the file again; log_text is what was said. */
+static void reload(void)
+{
+    const struct daemon_core core = {
+        .prepare = prepare,
+        .reconfigure = reconfigure,
+        .foreign_group = is_producer ? "consumer" : "producer",
+    };
+    struct reload r = {.sources = &sources, .config = config, .core = &core};
+    int log = memfd_create("log", MFD_CLOEXEC), saved = dup(STDERR_FILENO);
+    ssize_t n;
+
+    fflush(stderr);
+    dup2(log, STDERR_FILENO);
+    reload_run(&r);
+    fflush(stderr);
+    dup2(saved, STDERR_FILENO);
+    n = pread(log, log_text, sizeof(log_text) - 1, 0);
+    log_text[MAX(n, 0)] = '\0';
+    close(saved);
+    close(log);
+}
+
+static int set_up(void **state)
+{
+    char *error = NULL;
+
+    memset(&fake, 0, sizeof(fake));
+    is_producer = true;
+    log_open("test", LOG_TARGET_STDERR, LOG_INFO, LOG_COLOUR_NONE);
+    snprintf(path, sizeof(path), "/tmp/test-reload.%d", (int)getpid());
+    write_file(AWS);
+    sources = (struct config_sources){.files = {path}, .n_files = 1};
+    return config_load(&sources, &config, NULL, &error);
+}
+
+static int tear_down(void **state)
+{
+    config = config_free(config);
+    config_sources_done(&sources);
+    unlink(path);
+    return 0;
+}
+
+static void assert_said(const char *text)
+{
+    if (!strstr(log_text, text))
+        fail_msg("not said: %s\nbut: %s", text, log_text);
+}
+
+static void what_changes_is_told_and_the_core_finds_it(void **state)
+{
+    write_file(AWS " producer: { batch_size = 7; rate_limit = 5; };");
+    reload();
+    assert_string_equal(log_text, "The settings were read again: producer.batch_size 1 -> 7, "
+                                  "producer.rate_limit 0 -> 5.\n");
+    assert_int_equal(fake.n_prepared, 1);
+    assert_int_equal(fake.n_reconfigured, 1);
+    assert_int_equal(fake.batch_size, 7);
+}
+
+/* Files of keys and of certificates may have changed. */
+static void without_a_change_the_core_is_told_all_the_same(void **state)
+{
+    reload();
+    assert_string_equal(log_text, "The settings were read again: none has changed.\n");
+    assert_int_equal(fake.n_reconfigured, 1);
+}
+
+static void settings_of_the_other_daemon_are_not_told(void **state)
+{
+    write_file(AWS " consumer: { handler = \"exec\"; concurrency = 7; };");
+    reload();
+    assert_string_equal(log_text, "The settings were read again: none has changed.\n");
+}
+
+static void core_that_refuses_keeps_all_values(void **state)
+{
+    static const int results[] = {1, -ENOMEM};
+
+    for (size_t i = 0; i < ARRAY_SIZE(results); i++) {
+        fake.prepare_r = results[i];
+        write_file(AWS " producer: { batch_size = 7; groups = 3; }; log: { level = \"debug\"; };");
+        reload();
+        assert_said("The settings stay as they were: ");
+        assert_said("(without a restart these stay as they were: producer.groups)");
+        assert_int_equal(config->producer.batch_size, 1);
+        assert_false(log_enabled(LOG_DEBUG));
+    }
+    assert_said("Cannot allocate memory");
+    assert_int_equal(fake.n_reconfigured, 0);
+    assert_null(strstr(log_text, "read again"));
+}
+
+static void file_that_is_wrong_is_not_shown_to_the_core(void **state)
+{
+    static const char *const wrong[] = {
+        "",
+        "aws: { queue",
+        AWS " producer: { batch_size = 11; };",
+        AWS " producer: { nothing = 1; };",
+        "aws: { queue_url = \"https://h/\"; };" /* no queue */,
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        write_file(wrong[i]);
+        reload();
+        assert_said("The settings stay as they were: ");
+        assert_said(path);
+    }
+    unlink(path);
+    reload();
+    assert_said("The settings stay as they were: cannot read ");
+    assert_int_equal(fake.n_prepared + fake.n_reconfigured, 0);
+}
+
+static void level_changes_at_once_and_the_line_is_seen_before_and_after(void **state)
+{
+    write_file(AWS " log: { level = \"error\"; };");
+    reload();
+    assert_said("log.level \"info\" -> \"error\"");
+    assert_false(log_enabled(LOG_WARNING));
+    write_file(AWS " log: { level = \"debug\"; };");
+    reload();
+    assert_said("log.level \"error\" -> \"debug\"");
+    assert_true(log_enabled(LOG_DEBUG));
+}
+
+/* A valid value that is not the default. */
+static void append_other_value(struct buffer *b, const struct setting *s)
+{
+    static const struct {
+        const char *name, *value;
+    } texts[] = {
+        {"region", "eu-west-1"},
+        {"queue_url", "https://sqs.eu-west-1.amazonaws.com/1/other"},
+        {"endpoint_url", "https://other"},
+        {"ca_bundle", "/etc/ssl/certs/ca-certificates.crt"},
+        {"url", "http://other/"},
+        {"content_type", "text/other"},
+        {"submit_socket", "/other"},
+    };
+    const char *text = "other";
+
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+        if (streq(texts[i].name, s->name))
+            text = texts[i].value;
+    if (s->kind == SETTING_STRING)
+        buffer_printf(b, "\"%s\"", text);
+    else if (s->kind == SETTING_STRINGS)
+        buffer_printf(b, "[\"/other\"]");
+    else if (s->kind == SETTING_BOOL)
+        config_append_value(b, s, !config_number(config, s));
+    else if (s->kind == SETTING_CHOICE)
+        buffer_printf(b, "\"%s\"",
+                      s->choices[config_number(config, s) == (uint64_t)s->choices[0].value].name);
+    else
+        config_append_value(b, s, config_number(config, s) == s->min ? s->max : s->min);
+}
+
+/* One setting after the other changes. */
+static void each_setting_does_as_its_class_says(void **state)
+{
+    for (size_t i = 0; i < config_n_settings; i++) {
+        const struct setting *s = config_settings + i;
+        CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(4096), name = BUFFER_INIT(256);
+        bool is_fixed = s->reload == CONFIG_RELOAD_RESTART || s->zero_needs_restart;
+
+        tear_down(state);
+        assert_int_equal(set_up(state), 0);
+        is_producer = !streq(s->group, "consumer");
+        if (streq(s->name, "queue_url"))
+            buffer_append_string(&text, "aws: { ");
+        else if (streq(s->group, "aws"))
+            buffer_append_string(&text, "aws: { " QUEUE);
+        else
+            buffer_printf(&text, AWS " %s: { ", s->group);
+        buffer_printf(&text, "%s = ", s->name);
+        append_other_value(&text, s);
+        buffer_append_string(&text, "; };");
+        write_file(buffer_string(&text));
+        reload();
+        buffer_printf(&name, "%s.%s", s->group, s->name);
+        assert_said(buffer_string(&name));
+        if (is_fixed) {
+            assert_said("These settings need a restart, and keep their values until then: ");
+            assert_said("none has changed");
+        } else {
+            assert_null(strstr(log_text, "need a restart"));
+            assert_null(strstr(log_text, "none has changed"));
+        }
+        assert_int_equal(fake.n_reconfigured, 1);
+    }
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_changes_is_told_and_the_core_finds_it),
+        TEST(without_a_change_the_core_is_told_all_the_same),
+        TEST(settings_of_the_other_daemon_are_not_told),
+        TEST(core_that_refuses_keeps_all_values),
+        TEST(file_that_is_wrong_is_not_shown_to_the_core),
+        TEST(level_changes_at_once_and_the_line_is_seen_before_and_after),
+        TEST(each_setting_does_as_its_class_says),
+    };
+
+    return cmocka_run_group_tests_name("reload", tests, NULL, NULL);
+}
