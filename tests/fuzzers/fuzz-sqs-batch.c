@@ -4,7 +4,7 @@
 #include "sqs/reply.h"
 
 #include "fuzz.h"
-#include "util/json-reader.h"
+#include "json-reader.h"
 
 #define URL "http://127.0.0.1/000000000000/q"
 
