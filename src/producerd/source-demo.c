@@ -10,6 +10,7 @@
 
 #include "util/buffer.h"
 #include "util/clock.h"
+#include "util/error-line.h"
 #include "util/timer.h"
 #include "util/uuid.h"
 
@@ -282,10 +283,8 @@ int source_demo_new(sd_event *event, const struct config *config, bool is_fifo,
 
 int source_demo_check(const struct config *config, char **error)
 {
-    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(1024);
     char number[16];
     size_t size = strlen(config->producer.message_group_id), room;
-    char *text;
 
     if (config->producer.groups == 1)
         return 0;
@@ -293,16 +292,8 @@ int source_demo_check(const struct config *config, char **error)
            (size_t)snprintf(number, sizeof(number), "-%u", config->producer.groups - 1);
     if (size <= room)
         return 0;
-    buffer_printf(&b,
-                  "producer.message_group_id: found %zu characters, allowed at most %zu where "
-                  "producer.groups is %u: each group's number is added to it",
-                  size, room, config->producer.groups);
-    text = buffer_take(&b);
-    if (!text)
-        return -ENOMEM;
-    if (error)
-        *error = text;
-    else
-        free(text);
-    return SOURCE_E_CONFIG;
+    return error_line(SOURCE_E_CONFIG, error,
+                      "producer.message_group_id: found %zu characters, allowed at most %zu where "
+                      "producer.groups is %u: each group's number is added to it",
+                      size, room, config->producer.groups);
 }

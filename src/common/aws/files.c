@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/error-line.h"
 #include "util/file.h"
 #include "util/path-expand.h"
 
@@ -164,11 +165,9 @@ static int read_one(struct aws_profiles *profiles, enum aws_profile_file kind, s
     }
     if (errno_is_transient(r))
         return r;
-    if (r < 0) {
-        if (error && asprintf(error, "cannot read %s: %s", path, file_error_text(r)) < 0)
-            return -ENOMEM;
-        return AWS_FILES_E_INVALID;
-    }
+    if (r < 0)
+        return error_line(AWS_FILES_E_INVALID, error, "cannot read %s: %s", path,
+                          file_error_text(r));
     buffer_printf(text, "%s", path);
     r = aws_profiles_add(profiles, kind, path, buffer_string(&content), content.size, error);
     return r > 0 ? AWS_FILES_E_INVALID : r;

@@ -15,9 +15,11 @@
 
 #include <ini.h>
 
+#include "util/error-line.h"
+
 enum section_kind { SECTION_PROFILE, SECTION_SERVICES, SECTION_SSO_SESSION, SECTION_OTHER };
 
-enum { KEY_MAX_BYTES = 128, ERROR_MAX_BYTES = 8192 };
+enum { KEY_MAX_BYTES = 128 };
 
 struct section {
     enum aws_profile_file file;
@@ -354,18 +356,7 @@ struct aws_profiles *aws_profiles_free(struct aws_profiles *p)
 
 static int invalid(const char *source, unsigned line, const char *what, char **error)
 {
-    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(ERROR_MAX_BYTES);
-    char *text;
-
-    buffer_printf(&b, "%s:%u: %s", source, line, what);
-    text = buffer_take(&b);
-    if (!text)
-        return -ENOMEM;
-    if (error)
-        *error = text;
-    else
-        free(text);
-    return AWS_PROFILE_E_INVALID;
+    return error_line(AWS_PROFILE_E_INVALID, error, "%s:%u: %s", source, line, what);
 }
 
 int aws_profiles_add(struct aws_profiles *p, enum aws_profile_file kind, const char *source,

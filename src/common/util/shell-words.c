@@ -5,17 +5,11 @@
 #include <stdio.h>
 
 #include "util/buffer.h"
+#include "util/error-line.h"
 
 static int invalid(char **error, const char *text)
 {
-    if (error) {
-        char *copy = strdup(text);
-
-        if (!copy)
-            return -ENOMEM;
-        *error = copy;
-    }
-    return SHELL_WORDS_E_INVALID;
+    return error_line(SHELL_WORDS_E_INVALID, error, "%s", text);
 }
 
 static bool is_space(char c)
