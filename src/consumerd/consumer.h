@@ -18,8 +18,8 @@ struct consumer;
  * a row were empty. Then it calls service_exit. The service and the configuration are borrowed and
  * must outlive the consumer. This function takes ownership of the handler, even when it fails.
  *
- * Opens the ledger first ($STATE_DIRECTORY/ledger.db), unless the handler is the journal's or
- * consumer.ledger_max_messages is 0.
+ * Opens the ledger first ($STATE_DIRECTORY/ledger.db), if the handler's kind uses one
+ * (handlers.h) and consumer.ledger_max_messages is not 0.
  *
  * 0, a negative errno, or CONSUMER_E_CONFIG: the configuration is not valid, or only a person can
  * make the ledger usable. Then *error is one line, which the caller frees. */

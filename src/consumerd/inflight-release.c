@@ -57,8 +57,8 @@ static bool is_delete_sent(struct inflight *f, struct message *m)
     return m->state == MESSAGE_ACKNOWLEDGING && !ack_queue_remove(f->deleter, m);
 }
 
-/* Stops all work on a message, because an earlier message of its lane comes back. False: the work was
- * stopped before. */
+/* Stops all work on a message, because an earlier message of its lane comes back. False: the work
+ * was stopped before. */
 static bool release_one_behind(struct inflight *f, struct message *m)
 {
     bool is_first = m->state != MESSAGE_CANCELLED_BEHIND && m->state != MESSAGE_LEASE_LOST;

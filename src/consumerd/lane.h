@@ -25,9 +25,9 @@ DEFINE_CLEANUP(struct consumer_lanes *, consumer_lanes_free)
 /* Adds a message behind those of its lane. 0 or -ENOMEM. */
 int consumer_lanes_add(struct consumer_lanes *lanes, struct message *message);
 
-/* Returns the next message that may be begun. From now until consumer_lanes_handled, consumer_lanes_requeue or
- * consumer_lanes_remove it counts as being handled, and no other message of its lane may be begun. NULL:
- * none may be begun. */
+/* Returns the next message that may be begun. From now until consumer_lanes_handled,
+ * consumer_lanes_requeue or consumer_lanes_remove it counts as being handled, and no other message
+ * of its lane may be begun. NULL: none may be begun. */
 struct message *consumer_lanes_begin_next(struct consumer_lanes *lanes);
 
 /* The message that consumer_lanes_begin_next would return. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Fills batches. A batch takes the messages that the lanes have ready, and asks the source for more
- * while it is not full. It goes out when it is full, when it has lingered long enough, or when nothing
- * more can come, and never before the rate limit allows it.
+ * while it is not full. It goes out when it is full, when it has lingered long enough, or when
+ * nothing more can come, and never before the rate limit allows it.
  *
  * Pure: the time is a parameter, in microseconds of any clock that does not jump. */
 #pragma once

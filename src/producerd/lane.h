@@ -31,8 +31,8 @@ DEFINE_CLEANUP(struct producer_lanes *, producer_lanes_free)
  * LANES_UNORDERED, and has at most SQS_ID_MAX_BYTES. */
 void producer_lanes_add(struct producer_lanes *lanes, struct outgoing_message *message);
 
-/* producer_lanes_peek returns the message that is sent next, or NULL when none may go. producer_lanes_take makes that
- * message outstanding. */
+/* producer_lanes_peek returns the message that is sent next, or NULL when none may go.
+ * producer_lanes_take makes that message outstanding. */
 struct outgoing_message *producer_lanes_peek(const struct producer_lanes *lanes);
 void producer_lanes_take(struct producer_lanes *lanes, struct outgoing_message *message);
 

@@ -75,7 +75,8 @@ bool producer_is_pausing(struct producer *producer);
 
 /* ---- producer-messages.c ---- */
 
-/* Allocates the pool of messages, whose pages the kernel supplies when they are first used. Returns 0 or -ENOMEM. */
+/* Allocates the pool of messages, whose pages the kernel supplies when they are first used. Returns
+ * 0 or -ENOMEM. */
 int producer_allocate_messages(struct producer *producer);
 
 /* Takes the next message from the source into its lane; called by the batcher. The argument is the

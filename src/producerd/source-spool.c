@@ -2,7 +2,7 @@
 /* The spool source joins two parts: the store on disk (spool/) and the socket at which programs
  * submit messages (intake/). The intake knows the store only through struct message_store.
  *
- * SQS's answers are written, without a sync, at the end of the same iteration of the event loop.
+ * SQS's answers are written, without a sync, at the end of the same round of the event loop.
  * They are synced with the next submitted messages, SYNC_DELAY_USEC later at the latest. When a
  * write fails, it is tried again every WRITE_RETRY_USEC; the store itself refuses new messages
  * meanwhile. */

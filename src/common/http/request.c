@@ -176,9 +176,9 @@ static CURLcode set_proxy(struct http_slot *slot, bool no_proxy)
     return c;
 }
 
-/* libcurl remembers what it has read of the CA bundle, for a day. After a reconfiguration it may use
- * only what it has read since then; it counts in whole seconds of the monotonic clock, and 0 means
- * that it reads the file for each connection. */
+/* libcurl remembers what it has read of the CA bundle, for a day. After a reconfiguration it may
+ * use only what it has read since then; it counts in whole seconds of the monotonic clock, and 0
+ * means that it reads the file for each connection. */
 static CURLcode limit_ca_age(struct http_slot *slot)
 {
     const struct http_client *client = slot->client;

@@ -21,8 +21,8 @@ struct permission_prober_options {
      * denied, and the denial counts (sqs/permission.h). */
     void (*answered)(void *userdata, enum sqs_operation operation, enum permission_answer answer,
                      bool counts, const struct sqs_result *result);
-    /* All probes of a round have ended, or none could be sent. The prober itself probes denied actions again. May free
-     * the prober. */
+    /* All probes of a round have ended, or none could be sent. The prober itself probes denied
+     * actions again. May free the prober. */
     void (*round_over)(void *userdata);
     void *userdata;
 };

@@ -49,8 +49,9 @@ struct child_options {
  * waits until they have ended, for grace_usec at most. It does not wait for killed processes; the
  * loop collects them. A process that shall go on must leave the group, as daemons do.
  *
- * In one turn of the loop at most CHILD_READ_MAX_BYTES of the output are passed on, so that endless
- * output delays nothing else. Once the program has ended, it is at most CHILD_REST_MAX_BYTES.
+ * In one round of the loop at most CHILD_READ_MAX_BYTES of the output are passed on, so that
+ * endless output delays nothing else. Once the program has ended, it is at most
+ * CHILD_REST_MAX_BYTES.
  *
  * `*ret` is valid until `done` runs or child_cancel is called. Returns 0, the error of
  * spawn_program, or an errno of the loop. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The program that consumer.command names: whether it can be run, what it needs of this process, and
- * what to do when it cannot be started. */
+/* The program that consumer.command names: whether it can be run, what it needs of this process,
+ * and what to do when it cannot be started. */
 #pragma once
 
 #include "daemon/config.h"

@@ -68,9 +68,9 @@ struct handler_ops {
     bool is_reached_at_once;
     /* A run waits only for the log to take a line. */
     bool waits_for_log;
-    /* Checks other settings, and makes what they need, but does not use it yet. 0, a negative errno,
-     * or HANDLER_E_CONFIG with *error: then nothing has changed. NULL, as `reconfigure`: no setting
-     * of the handler can change. */
+    /* Checks other settings, and makes what they need, but does not use it yet. 0, a negative
+     * errno, or HANDLER_E_CONFIG with *error: then nothing has changed. NULL, as `reconfigure`: no
+     * setting of the handler can change. */
     int (*prepare)(struct handler *handler, const struct config *next, char **error);
     /* Uses what the last `prepare` has made, for messages from now on. Messages that are with the
      * handler are handled, and logged, as they began. */

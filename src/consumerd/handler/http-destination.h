@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where and how handler "http" posts messages, by the settings. Each post holds a reference, because
- * the settings may change meanwhile. */
+/* Where and how handler "http" posts messages, by the settings. Each post holds a reference,
+ * because the settings may change meanwhile. */
 #pragma once
 
 #include "consumerd/handler/handler.h"

@@ -2,7 +2,7 @@
 /* The submit socket: programs send lines (submission.h), and each line is answered by one line
  * (submission-reply.h), in order for each connection.
  *
- * All messages that come in one iteration of the event loop are stored by one commit and answered
+ * All messages that come in one round of the event loop are stored by one commit and answered
  * after it; the loop blocks while the disk syncs. If the commit fails, all of them are answered
  * with an error, and none is stored.
  *
@@ -75,8 +75,8 @@ DEFINE_CLEANUP(struct intake *, intake_free)
 /* Sets the queue's maximum message size, when it was read for the first time or again. */
 void intake_set_message_max(struct intake *intake, size_t max_bytes);
 
-/* Stops accepting and reading. Lines that were read are stored and answered in the next iterations
- * of the loop, and partial lines are answered with an error; then `stopped` runs. A submitter that
+/* Stops accepting and reading. Lines that were read are stored and answered in the next rounds of
+ * the loop, and partial lines are answered with an error; then `stopped` runs. A submitter that
  * does not read its earlier replies is not waited for: it is answered as it reads them, until the
  * intake is freed. A message without an answer was not promised to be stored. */
 void intake_stop(struct intake *intake);

@@ -34,11 +34,11 @@ enum group_decision spool_groups_decide(struct spool_groups *groups, const char 
 /* A message in flight was settled, or was not sent after all. */
 void spool_groups_done(struct spool_groups *groups, const char *group_id);
 
-/* Returns the id of a lagging group that may have a message more in flight, with the number of the row from which to read
- * it; NULL when there is none. One of the next two calls must follow, and the id is borrowed until
- * then. spool_groups_lagging_found: the row `number` was found, and its message is in flight.
- * spool_groups_caught_up: the group has no more rows among those that the reading in order has
- * passed. */
+/* Returns the id of a lagging group that may have a message more in flight, with the number of the
+ * row from which to read it; NULL when there is none. One of the next two calls must follow, and
+ * the id is borrowed until then. spool_groups_lagging_found: the row `number` was found, and its
+ * message is in flight. spool_groups_caught_up: the group has no more rows among those that the
+ * reading in order has passed. */
 const char *spool_groups_next_lagging(const struct spool_groups *groups, uint64_t *ret_number);
 void spool_groups_lagging_found(struct spool_groups *groups, uint64_t number);
 void spool_groups_caught_up(struct spool_groups *groups);

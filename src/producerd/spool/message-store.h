@@ -3,7 +3,7 @@
  * smaller one.
  *
  * A message or a change is on disk only after `commit` has returned 0. The intake adds all messages
- * that have come in one iteration of the event loop, commits once, and answers the submitters after
+ * that have come in one round of the event loop, commits once, and answers the submitters after
  * that. */
 #pragma once
 

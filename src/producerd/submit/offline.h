@@ -24,9 +24,10 @@ struct submit_offline_options {
 };
 
 /* Calls `work` in the child process, if there is a spool in $STATE_DIRECTORY or else in the folder
- * that systemd gives to the unit (root can use it whether the service runs or not). Returns true with the exit status that `work` has returned. Returns false when a daemon
- * has the spool open or there is no spool; *ret_why is a text that tells why the file cannot be
- * used, or NULL when a daemon has it open. The text is a constant. */
+ * that systemd gives to the unit (root can use it whether the service runs or not). Returns true
+ * with the exit status that `work` has returned. Returns false when a daemon has the spool open or
+ * there is no spool; *ret_why is a text that tells why the file cannot be used, or NULL when a
+ * daemon has it open. The text is a constant. */
 bool submit_offline_run(const struct submit_offline_options *options,
                         int (*work)(void *userdata, struct submit_offline *offline), void *userdata,
                         int *ret_status, const char **ret_why);
