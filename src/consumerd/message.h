@@ -12,6 +12,7 @@
 
 struct consumer_lane;
 struct handler_run;
+struct inflight;
 struct log_pending;
 
 struct message {
@@ -21,7 +22,7 @@ struct message {
     uint64_t received_usec; /* boot clock, before the receive that brought it was sent */
 
     /* inflight.c and its parts. */
-    void *owner;
+    struct inflight *owner;
     struct list of_owner;
     struct list of_recording;   /* in MESSAGE_RECORDING */
     enum message_state state;   /* only inflight_apply writes it */

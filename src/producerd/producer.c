@@ -128,8 +128,7 @@ static void on_source_ready(void *userdata)
         end(p);
 }
 
-/* Returns what is stalled, or NULL. The service calls it between two iterations of the event
- * loop. */
+/* Returns what is stalled, or NULL. The service calls it between two rounds of the event loop. */
 static const char *find_stall(void *userdata, uint64_t now)
 {
     struct producer *p = userdata;
@@ -381,8 +380,7 @@ struct producer *producer_free(struct producer *p)
     timer_done(&p->timer);
     batcher_free(p->batcher);
     producer_lanes_free(p->lanes);
-    if (p->source)
-        source_free(p->source);
+    source_free(p->source);
     sender_free(p->sender);
     free(p->messages);
     free(p);

@@ -64,9 +64,11 @@ struct source {
     void *owner;
 };
 
-static inline void source_free(struct source *source)
+static inline struct source *source_free(struct source *source)
 {
-    source->ops->free(source);
+    if (source)
+        source->ops->free(source);
+    return NULL;
 }
 DEFINE_CLEANUP(struct source *, source_free)
 

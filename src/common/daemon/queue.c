@@ -442,11 +442,6 @@ bool queue_is_fifo(const struct queue *queue)
     return queue->client->url->is_fifo;
 }
 
-bool queue_is_open(const struct queue *queue)
-{
-    return queue->is_open;
-}
-
 const struct sqs_queue_attributes *queue_attributes(const struct queue *queue)
 {
     return &queue->attributes;

@@ -59,7 +59,6 @@ int queue_reconfigure(struct queue *queue, const char *ca_bundle, size_t reply_m
 
 const char *queue_url(const struct queue *queue); /* as configured */
 bool queue_is_fifo(const struct queue *queue);
-bool queue_is_open(const struct queue *queue);
 
 /* The queue's attributes; SQS's defaults if GetQueueAttributes was denied. */
 const struct sqs_queue_attributes *queue_attributes(const struct queue *queue);

@@ -245,7 +245,3 @@ void http_deadline_describe_connecting(struct http_slot *slot);
 
 /* Fills in how far a failed request has got. */
 void http_deadline_fill_reply(const struct http_slot *slot, struct http_reply *reply);
-
-/* Sets the slot's timer to its deadline, unless it fires before. 0, or the errno of the event loop.
- */
-int http_slot_set_timer(struct http_slot *slot);

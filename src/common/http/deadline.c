@@ -26,7 +26,9 @@
 
 enum { ESTABLISHED = 1 }; /* tcp_info.tcpi_state */
 
-int http_slot_set_timer(struct http_slot *slot)
+/* Sets the slot's timer to its deadline, unless it fires before. 0, or the errno of the event loop.
+ */
+static int set_timer(struct http_slot *slot)
 {
     return timer_set_no_later(&slot->timer, slot->deadline_usec);
 }
@@ -63,7 +65,7 @@ int http_deadline_begin(struct http_slot *slot, const struct http_request *reque
                                           : request->timeout_usec);
     slot->deadline_usec =
         MIN(slot->end_usec, add(add(now_usec, slot->stall_usec), slot->wait_usec));
-    return http_slot_set_timer(slot);
+    return set_timer(slot);
 }
 
 /* --- What has moved --- */
@@ -171,14 +173,13 @@ void http_deadline_resume(struct http_slot *slot)
         return;
     slot->moved_usec = now_usec;
     slot->deadline_usec = MIN(slot->end_usec, add(now_usec, slot->stall_usec));
-    http_slot_set_timer(slot); /* on failure the total time-out still ends it */
+    set_timer(slot); /* on failure the total time-out still ends it */
 }
 
 void http_deadline_expire_soon(struct http_slot *slot)
 {
     slot->deadline_usec = 0;
-    http_slot_set_timer(
-        slot); /* on failure the request ends when the timer fires for another reason */
+    set_timer(slot); /* on failure the request ends when the timer fires for another reason */
 }
 
 /* --- The end --- */
@@ -270,7 +271,7 @@ enum http_deadline http_deadline_check(struct http_slot *slot)
     if (now_usec >= slot->deadline_usec && slot->deadline_usec < slot->end_usec)
         slot->deadline_usec = MIN(slot->end_usec, due_usec(slot, now_usec));
     if (now_usec < slot->deadline_usec)
-        return http_slot_set_timer(slot) < 0 ? HTTP_DEADLINE_NO_TIMER : HTTP_DEADLINE_AHEAD;
+        return set_timer(slot) < 0 ? HTTP_DEADLINE_NO_TIMER : HTTP_DEADLINE_AHEAD;
     say_what_took_so_long(slot, now_usec);
     if (slot->timeout_grows && phase_before_begin(slot) != HTTP_PHASE_QUEUED)
         http_connect_failed(slot, HTTP_FAILURE_TIMEOUT, true);

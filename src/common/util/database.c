@@ -215,11 +215,6 @@ void statement_reset(struct statement *s)
     s->bind_error = SQLITE_OK;
 }
 
-int64_t database_last_row_id(const struct database *d)
-{
-    return sqlite3_last_insert_rowid(d->sqlite);
-}
-
 int64_t database_changed_rows(const struct database *d)
 {
     return sqlite3_changes64(d->sqlite);

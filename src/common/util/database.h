@@ -4,7 +4,7 @@
  *
  * Everything here blocks. A synced transaction takes as long as one fdatasync. Now and then one
  * also moves the write-ahead log, of at most DATABASE_LOG_BYTES, into the file. So a daemon should
- * gather all changes of one turn of its event loop in one transaction.
+ * gather all changes of one round of its event loop in one transaction.
  *
  * Errors of all functions, as negative errno: -ENOSPC (the disk or a quota is full), -EIO, -ENOMEM,
  * -EROFS, -EBUSY (another process has the file open), -EUCLEAN (the file is damaged), -EEXIST (a
@@ -120,10 +120,8 @@ bool statement_is_null(struct statement *statement, int i);
 bool statement_is_out_of_memory(const struct statement *statement);
 
 /* Ends a statement before its last row. While a statement is not reset, the log cannot be moved
- * into the file. So reset it in the same turn of the event loop. */
+ * into the file. So reset it in the same round of the event loop. */
 void statement_reset(struct statement *statement);
 
-/* The rowid of the last row inserted; the number of rows that the last INSERT, UPDATE or DELETE
- * changed. */
-int64_t database_last_row_id(const struct database *database);
+/* The number of rows that the last INSERT, UPDATE or DELETE changed. */
 int64_t database_changed_rows(const struct database *database);

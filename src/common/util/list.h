@@ -38,11 +38,6 @@ static inline struct list *list_first(const struct list *head)
     return list_is_empty(head) ? NULL : head->next;
 }
 
-static inline struct list *list_last(const struct list *head)
-{
-    return list_is_empty(head) ? NULL : head->previous;
-}
-
 /* `place` is a link in the list, or the head. If it is the head, the link becomes the last. */
 static inline void list_insert_before(struct list *place, struct list *link)
 {

@@ -27,6 +27,7 @@
 
 #include "producerd/spool/message.h"
 #include "producerd/spool/message-store.h"
+#include "util/database.h"
 
 enum {
     /* Messages of one group in flight at once, on a FIFO queue. The rest stay on disk, so that a
@@ -41,7 +42,7 @@ enum {
     SPOOL_SKIPPED_MAX = 1000,
     SPOOL_REASON_MAX_BYTES = 1024, /* a longer reason is cut */
     /* The database's log may grow by DATABASE_LOG_BYTES, and the file by the content of the log. */
-    SPOOL_RESERVE_BYTES = 2 * 4 * 1024 * 1024,
+    SPOOL_RESERVE_BYTES = 2 * DATABASE_LOG_BYTES,
 };
 
 #define SPOOL_FILE_NAME "spool.db"
@@ -110,7 +111,7 @@ int spool_commit(struct spool *spool);
  * in_doubt_since_usec is that time. The spool owns the message; it is borrowed until it is settled.
  *
  * Returns 0; SPOOL_E_NOT_YET when no message may go now; SPOOL_E_LATER when none was found within
- * SPOOL_SKIPPED_MAX rows: call again in the next iteration of the event loop; SPOOL_E_DAMAGED_ROW
+ * SPOOL_SKIPPED_MAX rows: call again in the next round of the event loop; SPOOL_E_DAMAGED_ROW
  * when a damaged row was found (spool_last_damaged_row): likewise; or a negative errno, -EUCLEAN
  * when the file itself is damaged. */
 enum { SPOOL_E_NOT_YET = 1, SPOOL_E_LATER = 2, SPOOL_E_DAMAGED_ROW = 3 };

@@ -35,8 +35,7 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    if (f->source)
-        source_free(f->source);
+    source_free(f->source);
     sd_event_unref(f->event);
     free(f);
     return 0;

@@ -91,9 +91,7 @@ static void stop(struct fixture *f)
 {
     if (f->fd >= 0)
         close(f->fd);
-    if (f->source)
-        source_free(f->source);
-    f->source = NULL;
+    f->source = source_free(f->source);
     f->fd = -1;
 }
 

@@ -243,7 +243,6 @@ static void database_values_are_read_as_they_were_written(void **state)
     statement_bind_text(in, 2, NULL);
     statement_bind_blob(in, 3, NULL, 0);
     assert_int_equal(statement_step(in), 0);
-    assert_int_equal(database_last_row_id(d), INT64_MAX - 1);
     statement_bind_int(in, 1, -7);
     statement_bind_text_n(in, 2, "a\0b, not this", 3);
     statement_bind_blob(in, 3, "\0\0x", 3);

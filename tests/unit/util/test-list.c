@@ -39,7 +39,6 @@ static void list_new_is_empty(void **state)
 {
     assert_true(list_is_empty(&head));
     assert_null(list_first(&head));
-    assert_null(list_last(&head));
     assert_false(list_is_linked(&items[0].link));
     list_remove(&items[0].link); /* is in none */
     assert_string_equal(contents(&head), "");
@@ -53,7 +52,7 @@ static void list_keeps_the_order_of_insertion(void **state)
     list_insert_before(&items[3].link, &items[2].link);
     assert_string_equal(contents(&head), "0123");
     assert_ptr_equal(list_first(&head), &items[0].link);
-    assert_ptr_equal(list_last(&head), &items[3].link);
+    assert_ptr_equal(head.previous, &items[3].link);
     assert_true(list_is_linked(&items[2].link));
 }
 
