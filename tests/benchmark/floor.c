@@ -16,8 +16,8 @@
 #include <time.h>
 
 #include "aws/sigv4.h"
+#include "aws/sigv4-time.h"
 #include "floor-loop.h"
-#include "util/encode.h"
 
 enum {
     FILL_IN_FLIGHT = 64,

@@ -2,6 +2,7 @@
 /* Signing: a line each with the method, the path (after a "k" it is kept as it is), the query and
  * the names and values of headers up to an empty line; the rest is the body. */
 #include "aws/sigv4.h"
+#include "aws/sigv4-time.h"
 
 #include <errno.h>
 #include <stdio.h>

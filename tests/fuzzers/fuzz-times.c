@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Times as text, in each of the forms, and a time as a number. */
+#include "aws/sigv4-time.h"
 #include "http/date.h"
 #include "http/retry-after.h"
 #include "sqs/error.h"

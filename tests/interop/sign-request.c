@@ -9,7 +9,7 @@
 
 #include "aws/endpoint.h"
 #include "aws/sigv4.h"
-#include "util/encode.h"
+#include "aws/sigv4-time.h"
 #include "json-reader.h"
 
 enum { TEXT_MAX_BYTES = 1024 * 1024, DEPTH_MAX = 4 };

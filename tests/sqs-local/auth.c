@@ -10,7 +10,7 @@
 
 #include <openssl/crypto.h>
 
-#include "util/encode.h"
+#include "aws/sigv4-time.h"
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
 

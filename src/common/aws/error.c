@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
+#include "aws/sigv4-time.h"
 #include "util/ascii.h"
-#include "util/encode.h"
 
 #define SQS(name) "AWS.SimpleQueueService." name
 

@@ -15,6 +15,7 @@
 #include <openssl/evp.h>
 
 #include "aws/sigv4-canonical.h"
+#include "aws/sigv4-time.h"
 #include "util/encode.h"
 
 enum {

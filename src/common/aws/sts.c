@@ -15,6 +15,7 @@
 #include "aws/endpoint.h"
 #include "aws/sigv4.h"
 #include "aws/sts-reply.h"
+#include "aws/sigv4-time.h"
 #include "util/backoff.h"
 #include "util/clock.h"
 #include "util/encode.h"

@@ -8,9 +8,9 @@
 
 #include <stdio.h>
 
+#include "aws/sigv4-time.h"
 #include "sqs/answer.h"
 #include "util/clock.h"
-#include "util/encode.h"
 #include "util/random.h"
 
 static bool is_last(const struct sqs_call *call)

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "aws/sigv4.h"
-#include "util/encode.h"
+#include "aws/sigv4-time.h"
 
 #define HOST_NAME "Host: "
 #define TYPE "application/x-amz-json-1.0"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Encodings that AWS's protocols use: hex, percent-encoding, base64 and their format of times. Also
- * the checks and escapes that make text fit for a log line, and UTF-8. */
+/* Encodings: hex, percent-encoding, base64 and UTF-8. Also the checks and escapes that make text fit
+ * for a log line. */
 #pragma once
 
 #include <time.h>
@@ -20,21 +20,6 @@ int base64_encode(struct buffer *b, const void *bytes, size_t size);
 /* Decodes strict base64 (with padding, without white space) and appends the bytes. Returns 0,
  * -EINVAL if the text is not strict base64, -ENOMEM or -E2BIG. */
 int base64_decode(struct buffer *b, const char *text, size_t size);
-
-enum { AWS_TIME_SIZE = sizeof("20150830T123600Z") };
-
-/* Writes a wall-clock time in the format of SigV4: "20150830T123600Z". */
-void aws_time_format(time_t t, char ret[AWS_TIME_SIZE]);
-
-/* Reads a time in the format of SigV4, as seconds since the epoch. Returns 0, or -EINVAL if the
- * text has another format, has anything before or after the time, or names a day that does not
- * exist. http/date.h and iso8601.h read other formats. */
-int aws_time_parse(const char *text, time_t *ret);
-
-/* The UTC time with these parts: tm_year as people write it (2015), tm_mon from 1 to 12, tm_mday,
- * tm_hour, tm_min and tm_sec. Other members of `tm` are not read. A leap second counts as the
- * second after it. Returns 0, or -EINVAL if a part is out of range or the day does not exist. */
-int utc_time_from_parts(const struct tm *tm, time_t *ret);
 
 /* Whether a character may be in one line of a log or a terminal. Not allowed are control
  * characters, the separators of lines and paragraphs (U+2028, U+2029), and characters that change

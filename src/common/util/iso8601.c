@@ -7,9 +7,32 @@
 #include <strings.h>
 
 #include "util/ascii.h"
-#include "util/encode.h"
 
 enum { DAY_SEC = 24 * 3600, FRACTION_MAX_DIGITS = 9 };
+
+int utc_time_from_parts(const struct tm *tm, time_t *ret)
+{
+    struct tm copy = {
+        .tm_year = tm->tm_year - 1900,
+        .tm_mon = tm->tm_mon - 1,
+        .tm_mday = tm->tm_mday,
+        .tm_hour = tm->tm_hour,
+        .tm_min = tm->tm_min,
+        .tm_sec = MIN(tm->tm_sec, 59),
+    };
+    struct tm check = copy;
+    time_t t;
+
+    if (tm->tm_hour > 23 || tm->tm_min > 59 || tm->tm_sec > 60)
+        return -EINVAL;
+    t = timegm(&check);
+    if (check.tm_mday != copy.tm_mday || check.tm_mon != copy.tm_mon)
+        return -EINVAL;
+    if (tm->tm_mon < 1 || tm->tm_mon > 12 || tm->tm_mday < 1 || tm->tm_mday > 31)
+        return -EINVAL;
+    *ret = t + (tm->tm_sec - copy.tm_sec);
+    return 0;
+}
 
 static size_t count_digits(const char *text)
 {

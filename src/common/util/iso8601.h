@@ -15,3 +15,8 @@
  * Returns 0 with the time in seconds since the epoch, without its fraction; -EINVAL for all else,
  * such as a date alone or a time without a zone, and for days that do not exist. */
 int iso8601_parse(const char *text, time_t *ret);
+
+/* The UTC time with these parts: tm_year as people write it (2015), tm_mon from 1 to 12, tm_mday,
+ * tm_hour, tm_min and tm_sec. Other members of `tm` are not read. A leap second counts as the
+ * second after it. Returns 0, or -EINVAL if a part is out of range or the day does not exist. */
+int utc_time_from_parts(const struct tm *tm, time_t *ret);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "aws/clock-correction.h"
+#include "aws/sigv4-time.h"
 #include "test.h"
 
 #include <stdio.h>
-
-#include "util/encode.h"
 
 enum {
     BOOT_SEC = 1000,

@@ -3,6 +3,7 @@
  * directory that SIGV4_VECTORS names, or else SIGV4_VECTORS_DEFAULT. Skipped where it is not there.
  * All stages must come out byte for byte. */
 #include "aws/sigv4.h"
+#include "aws/sigv4-time.h"
 #include "test.h"
 #include "util/encode.h"
 #include "util/iso8601.h"

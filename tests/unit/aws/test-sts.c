@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "aws/sts.h"
+#include "aws/sigv4-time.h"
 #include "test-loop.h"
 #include "test-server.h"
-#include "util/encode.h"
 
 #include <stdio.h>
 #include <time.h>

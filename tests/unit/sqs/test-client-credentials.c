@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Keys that are missing, refused or late, and a clock that is wrong. */
 #include "test-sqs-client.h"
+#include "aws/sigv4-time.h"
 
 /* --- Credentials --- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What each kind of reply comes to. */
 #include "test-sqs-client.h"
+#include "aws/sigv4-time.h"
 
 static void a_request_is_signed_and_complete(void **state)
 {

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "bad-times.h"
 #include "test.h"
 #include "util/encode.h"
 
@@ -47,32 +46,6 @@ static void base64_invalid_text_is_refused(void **state)
         assert_int_equal(base64_decode(&b, bad[i], strlen(bad[i])), -EINVAL);
         assert_int_equal(b.size, 0);
     }
-}
-
-static void time_is_written_and_read_in_each_form(void **state)
-{
-    char text[AWS_TIME_SIZE];
-    time_t t = 0;
-
-    aws_time_format(1440938160, text);
-    assert_string_equal(text, "20150830T123600Z");
-    assert_int_equal(aws_time_parse(text, &t), 0);
-    assert_int_equal(t, 1440938160);
-    aws_time_format(253402300799, text);
-    assert_string_equal(text, "99991231T235959Z");
-    aws_time_format(253402300800, text);
-    assert_string_equal(text, "19700101T000000Z");
-    aws_time_format(-1, text);
-    assert_string_equal(text, "19691231T235959Z");
-}
-
-static void time_invalid_text_is_refused(void **state)
-{
-    time_t t = 42;
-
-    for (size_t i = 0; i < ARRAY_SIZE(bad_times); i++)
-        assert_int_equal(aws_time_parse(bad_times[i], &t), -EINVAL);
-    assert_int_equal(t, 42);
 }
 
 static void utf8_invalid_sequence_is_refused(void **state)
@@ -154,8 +127,6 @@ int main(void)
         cmocka_unit_test(uri_encode_follows_rfc_3986),
         cmocka_unit_test(base64_encoded_bytes_decode_to_the_same),
         cmocka_unit_test(base64_invalid_text_is_refused),
-        cmocka_unit_test(time_is_written_and_read_in_each_form),
-        cmocka_unit_test(time_invalid_text_is_refused),
         cmocka_unit_test(utf8_invalid_sequence_is_refused),
         cmocka_unit_test(utf8_invalid_byte_is_found_at_any_place),
         cmocka_unit_test(log_text_is_one_line_with_escapes),
