@@ -40,7 +40,7 @@ struct producer {
 
     const struct source_message *next_message; /* from the source, not accepted yet */
     uint64_t shortage_until_usec;              /* end of the pause after a resource shortage */
-    struct log_rate_limit shortage_limit;      /* limits log_shortage */
+    struct log_rate_limit shortage_limit;      /* limits producer_log_shortage */
     size_t message_bytes_max;
     bool waits_for_size;  /* next_message waits for the queue's maximum message size */
     bool source_is_empty; /* it has nothing now, and calls on_source_ready when it has */
@@ -63,7 +63,7 @@ static inline uint64_t producer_now_usec(struct producer *producer)
 void producer_show_status(struct producer *producer);
 
 /* Ends the work early, and logs how many messages are not settled. The argument is the producer. */
-void producer_log_remaining(void *userdata);
+void producer_cut_short(void *userdata);
 
 /* Logs an error that the producer cannot survive, and ends the process. */
 void producer_fail(struct producer *producer, int error, const char *what);

@@ -8,7 +8,7 @@
 #include "daemon/message-ids.h"
 #include "util/log.h"
 
-void log_sending(const struct outgoing_message *message)
+void producer_log_sending(const struct outgoing_message *message)
 {
     const struct sqs_message *m = &message->source->message;
 
@@ -21,8 +21,8 @@ void log_sending(const struct outgoing_message *message)
               "Sending message with id %s...", message->source->id);
 }
 
-void log_sent(const struct outgoing_message *message, const struct verdict *verdict,
-              const struct sqs_result *result)
+void producer_log_sent(const struct outgoing_message *message, const struct verdict *verdict,
+                       const struct sqs_result *result)
 {
     const struct sqs_message *m = &message->source->message;
 
@@ -50,8 +50,8 @@ static struct instance_text set_aside(const char *spool_id, const char *instance
     return t;
 }
 
-void log_rejected(const struct outgoing_message *message, const char *instance,
-                  const struct verdict *verdict, const struct sqs_result *result)
+void producer_log_rejected(const struct outgoing_message *message, const char *instance,
+                           const struct verdict *verdict, const struct sqs_result *result)
 {
     const struct sqs_message *m = &message->source->message;
 
@@ -64,7 +64,8 @@ void log_rejected(const struct outgoing_message *message, const char *instance,
               set_aside(message->source->spool_id, instance).text, verdict->name, verdict->text);
 }
 
-void log_invalid(const struct source_message *message, const char *instance, const char *why)
+void producer_log_invalid(const struct source_message *message, const char *instance,
+                          const char *why)
 {
     log_write(LOG_ERR, MESSAGE_ID_MESSAGE_REJECTED,
               LOG_FIELDS({"SQS_SPOOL_ID", message->spool_id},
@@ -74,8 +75,9 @@ void log_invalid(const struct source_message *message, const char *instance, con
               set_aside(message->spool_id, instance).text, why);
 }
 
-void log_retry(struct log_rate_limit *limit, const struct verdict *verdict, size_t n, size_t n_sent,
-               const struct sqs_result *result, uint64_t delay_usec, uint64_t now_usec)
+void producer_log_retry(struct log_rate_limit *limit, const struct verdict *verdict, size_t n,
+                        size_t n_sent, const struct sqs_result *result, uint64_t delay_usec,
+                        uint64_t now_usec)
 {
     char total[64] = "";
     uint64_t n_suppressed;
@@ -90,8 +92,8 @@ void log_retry(struct log_rate_limit *limit, const struct verdict *verdict, size
               n_sent, verdict->name, verdict->text, (double)delay_usec / USEC_PER_SEC, total);
 }
 
-void log_possible_duplicate(struct log_rate_limit *limit, const struct outgoing_message *message,
-                            uint64_t now_usec)
+void producer_log_possible_duplicate(struct log_rate_limit *limit,
+                                     const struct outgoing_message *message, uint64_t now_usec)
 {
     const struct sqs_message *m = &message->source->message;
     char others[96] = "";
@@ -115,7 +117,7 @@ void log_possible_duplicate(struct log_rate_limit *limit, const struct outgoing_
         message->source->id, others);
 }
 
-void log_possible_duplicates_total(uint64_t n)
+void producer_log_possible_duplicates_total(uint64_t n)
 {
     if (n > 0)
         log_warning("Messages that SQS may have stored twice, sent again more than 5 minutes after "
@@ -123,13 +125,15 @@ void log_possible_duplicates_total(uint64_t n)
                     n);
 }
 
-void log_shortage(struct log_rate_limit *limit, const char *what, int error, uint64_t now_usec)
+void producer_log_shortage(struct log_rate_limit *limit, const char *what, int error,
+                           uint64_t now_usec)
 {
     if (log_rate_limit_take(limit, "", 1, now_usec, NULL))
         log_error("Cannot %s at the moment, trying again: %s.", what, strerror(-error));
 }
 
-void log_batch_refused(size_t n, const struct verdict *verdict, const struct sqs_result *result)
+void producer_log_batch_refused(size_t n, const struct verdict *verdict,
+                                const struct sqs_result *result)
 {
     log_write(LOG_WARNING, NULL,
               LOG_FIELDS({"SQS_ERROR_CODE", verdict->code}, {"SQS_REQUEST_ID", result->request_id}),
@@ -137,7 +141,7 @@ void log_batch_refused(size_t n, const struct verdict *verdict, const struct sqs
               verdict->name, verdict->text);
 }
 
-void log_remaining(size_t n_unknown, size_t n_not_sent, bool is_source_durable)
+void producer_log_remaining(size_t n_unknown, size_t n_not_sent, bool is_source_durable)
 {
     if (n_unknown + n_not_sent == 0)
         return;

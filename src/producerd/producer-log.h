@@ -11,25 +11,29 @@
  * name one. */
 enum { POSSIBLE_DUPLICATE_LINES_MAX = 20 };
 
-void log_sending(const struct outgoing_message *message);
-void log_sent(const struct outgoing_message *message, const struct verdict *verdict,
-              const struct sqs_result *result);
+void producer_log_sending(const struct outgoing_message *message);
+void producer_log_sent(const struct outgoing_message *message, const struct verdict *verdict,
+                       const struct sqs_result *result);
 /* `instance`: NULL for the plain daemon. */
-void log_rejected(const struct outgoing_message *message, const char *instance,
-                  const struct verdict *verdict, const struct sqs_result *result);
+void producer_log_rejected(const struct outgoing_message *message, const char *instance,
+                           const struct verdict *verdict, const struct sqs_result *result);
 /* The message breaks a rule of SQS, so it is not sent. */
-void log_invalid(const struct source_message *message, const char *instance, const char *why);
+void producer_log_invalid(const struct source_message *message, const char *instance,
+                          const char *why);
 /* `n` of the `n_sent` messages of a request failed and are sent again after `delay_usec`. */
-void log_retry(struct log_rate_limit *limit, const struct verdict *verdict, size_t n, size_t n_sent,
-               const struct sqs_result *result, uint64_t delay_usec, uint64_t now_usec);
+void producer_log_retry(struct log_rate_limit *limit, const struct verdict *verdict, size_t n,
+                        size_t n_sent, const struct sqs_result *result, uint64_t delay_usec,
+                        uint64_t now_usec);
 /* The message is sent again after SQS may have forgotten its deduplication id. */
-void log_possible_duplicate(struct log_rate_limit *limit, const struct outgoing_message *message,
-                            uint64_t now_usec);
+void producer_log_possible_duplicate(struct log_rate_limit *limit,
+                                     const struct outgoing_message *message, uint64_t now_usec);
 /* The total of possible duplicates at the end; no line when it is 0. */
-void log_possible_duplicates_total(uint64_t n);
+void producer_log_possible_duplicates_total(uint64_t n);
 /* A resource shortage (ENOMEM, mostly) prevents `what` for the moment. */
-void log_shortage(struct log_rate_limit *limit, const char *what, int error, uint64_t now_usec);
+void producer_log_shortage(struct log_rate_limit *limit, const char *what, int error,
+                           uint64_t now_usec);
 /* SQS refused a whole batch of `n` messages. */
-void log_batch_refused(size_t n, const struct verdict *verdict, const struct sqs_result *result);
+void producer_log_batch_refused(size_t n, const struct verdict *verdict,
+                                const struct sqs_result *result);
 /* The process ends before all messages are settled. */
-void log_remaining(size_t n_unknown, size_t n_not_sent, bool is_source_durable);
+void producer_log_remaining(size_t n_unknown, size_t n_not_sent, bool is_source_durable);

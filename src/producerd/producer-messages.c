@@ -96,7 +96,7 @@ static int accept_message(struct producer *p, const struct source_message *sourc
     *m = (struct outgoing_message){.source = source, .bytes = sqs_message_bytes(&source->message)};
     p->n_messages++;
     if (r > 0) {
-        log_invalid(source, p->config->instance, error);
+        producer_log_invalid(source, p->config->instance, error);
         p->n_invalid_in_a_row++;
         apply(p, m, ON_INVALID, 0, error);
         return 0;
@@ -154,10 +154,10 @@ static void settle_sent_and_rejected(struct producer *p, const struct batch *bat
         if (verdicts[i].kind == VERDICT_REJECTED || verdicts[i].kind == VERDICT_SPLIT)
             (void)queue_refresh(p->queue);
         if (verdicts[i].kind == VERDICT_SENT) {
-            log_sent(m, &verdicts[i], result);
+            producer_log_sent(m, &verdicts[i], result);
             apply(p, m, ON_SENT, 0, NULL);
         } else if (verdicts[i].kind == VERDICT_REJECTED) {
-            log_rejected(m, p->config->instance, &verdicts[i], result);
+            producer_log_rejected(m, p->config->instance, &verdicts[i], result);
             apply(p, m, ON_REJECTED, 0, verdicts[i].text);
         }
     }
@@ -205,10 +205,10 @@ static void requeue_unsettled(struct producer *p, const struct batch *batch, uin
         }
     }
     if (retried)
-        log_retry(&p->retry_limit, retried, n_retried, batch->n, result, delay_usec,
-                  producer_now_usec(p));
+        producer_log_retry(&p->retry_limit, retried, n_retried, batch->n, result, delay_usec,
+                           producer_now_usec(p));
     else
-        log_batch_refused(batch->n, verdicts, result);
+        producer_log_batch_refused(batch->n, verdicts, result);
 }
 
 void producer_handle_answer(struct producer *p, const struct batch *batch, uint64_t sent_usec,

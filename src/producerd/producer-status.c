@@ -30,7 +30,7 @@ void producer_show_status(struct producer *p)
     service_status(p->service, "%s", buffer_string(&b));
 }
 
-void producer_log_remaining(void *userdata)
+void producer_cut_short(void *userdata)
 {
     struct producer *p = userdata;
     size_t n_unknown = 0;
@@ -39,15 +39,15 @@ void producer_log_remaining(void *userdata)
     for (size_t i = 0; i < p->n_messages_used; i++)
         if (p->messages[i].source && outgoing_state_may_be_stored(p->messages[i].state))
             n_unknown++;
-    log_remaining(n_unknown, p->n_messages - n_unknown, p->source_kind->is_durable);
-    log_possible_duplicates_total(p->counts.possible_duplicates);
+    producer_log_remaining(n_unknown, p->n_messages - n_unknown, p->source_kind->is_durable);
+    producer_log_possible_duplicates_total(p->counts.possible_duplicates);
     progress_end(p->progress);
 }
 
 void producer_fail(struct producer *p, int error, const char *what)
 {
     log_error("%s: %s.", what, strerror(-error));
-    producer_log_remaining(p);
+    producer_cut_short(p);
     /* EX_CONFIG prevents a restart: a damaged file stays damaged. */
     service_exit(p->service, error == -EUCLEAN ? EX_CONFIG : EX_OSERR);
 }
@@ -61,5 +61,5 @@ bool producer_is_pausing(struct producer *p)
 void producer_pause_for_shortage(struct producer *p, int error, const char *what)
 {
     p->shortage_until_usec = producer_now_usec(p) + SHORTAGE_PAUSE_USEC;
-    log_shortage(&p->shortage_limit, what, error, producer_now_usec(p));
+    producer_log_shortage(&p->shortage_limit, what, error, producer_now_usec(p));
 }

@@ -20,7 +20,7 @@ static void end(struct producer *p)
 {
     p->is_finished = true;
     producer_show_status(p);
-    log_possible_duplicates_total(p->counts.possible_duplicates);
+    producer_log_possible_duplicates_total(p->counts.possible_duplicates);
     progress_end(p->progress);
     log_write(LOG_INFO, service_is_stopping(p->service) ? MESSAGE_ID_STOPPED : MESSAGE_ID_FINISHED,
               LOG_NO_FIELDS, "Terminated!");
@@ -41,7 +41,7 @@ static void on_possible_duplicate(void *userdata, const struct outgoing_message 
     struct producer *p = userdata;
 
     p->counts.possible_duplicates++;
-    log_possible_duplicate(&p->possible_duplicate_limit, m, producer_now_usec(p));
+    producer_log_possible_duplicate(&p->possible_duplicate_limit, m, producer_now_usec(p));
 }
 
 /* True when the work has ended, by a stop or because the source has no more messages. */
@@ -334,7 +334,7 @@ int producer_new(struct service *service, const struct config *config, struct pr
     service_on_stop(service, &(struct service_stop){
                                  .timeout_usec = config->producer.stop_timeout_usec,
                                  .begin = on_stop,
-                                 .cut_short = producer_log_remaining,
+                                 .cut_short = producer_cut_short,
                                  .userdata = p,
                              });
     service_on_watch(service, find_stall, p);

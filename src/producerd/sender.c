@@ -132,7 +132,7 @@ int sender_send(struct sender *s, const struct batch *batch)
     if (r < 0)
         return r;
     for (size_t i = 0; i < batch->n; i++)
-        log_sending(batch->messages[i]);
+        producer_log_sending(batch->messages[i]);
     request->batch = *batch;
     note_sending(request);
     r = queue_call(s->options.queue, TAKE(sqs_request),
