@@ -8,9 +8,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include <curl/curl.h>
-
 #include "aws/url.h"
+#include "http/curl-url.h"
 #include "util/ascii.h"
 #include "util/buffer.h"
 #include "util/encode.h"
@@ -23,16 +22,6 @@
 #define IMDS_IPV6 "http://[fd00:ec2::254]/"
 
 #define invalid(error, ...) error_line(METADATA_URL_E_INVALID, error, __VA_ARGS__)
-
-static void curl_url_cleanup_cleanup(CURLU **u)
-{
-    curl_url_cleanup(*u);
-}
-
-static void curl_free_cleanup(char **s)
-{
-    curl_free(*s);
-}
 
 /* Finds what is wrong with a URL, before libcurl gets it. */
 static const char *find_fault(const char *text)

@@ -9,8 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include <curl/curl.h>
-
+#include "http/curl-url.h"
 #include "util/ascii.h"
 #include "util/buffer.h"
 #include "util/encode.h"
@@ -141,16 +140,6 @@ int aws_region_of_host(const char *host, char **ret_region)
 }
 
 /* ---- URLs ---- */
-
-static void curl_url_cleanup_cleanup(CURLU **u)
-{
-    curl_url_cleanup(*u); /* takes NULL */
-}
-
-static void curl_free_cleanup(char **s)
-{
-    curl_free(*s);
-}
 
 /* Appends the URL, unless it may contain a secret: a password before "@", or a token after "?". */
 static void append_shown(struct buffer *b, const char *text)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "http/curl-url.h"
 #include "http/no-proxy.h"
 #include "util/clock.h"
 
@@ -57,10 +58,9 @@ int http_slot_set_up(struct http_slot *slot)
  * "host:port" for it. Returns 0, -ENOMEM or -EINVAL. */
 static int check_url(const char *text, const char *no_proxy, bool *ret_is_direct)
 {
-    CURLU *url = curl_url();
+    CLEANUP(curl_url_cleanup) CURLU *url = curl_url();
+    CLEANUP(curl_free) char *scheme = NULL, *host = NULL, *port = NULL;
     CURLUcode c;
-    char *scheme = NULL, *host = NULL, *port = NULL;
-    int r = 0;
 
     if (!url)
         return -ENOMEM;
@@ -68,17 +68,13 @@ static int check_url(const char *text, const char *no_proxy, bool *ret_is_direct
     if (!c)
         c = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
     if (c == CURLUE_OUT_OF_MEMORY)
-        r = -ENOMEM;
-    else if (c || !(streq(scheme, "http") || streq(scheme, "https")))
-        r = -EINVAL;
-    if (r == 0 && curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+        return -ENOMEM;
+    if (c || !(streq(scheme, "http") || streq(scheme, "https")))
+        return -EINVAL;
+    if (curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
         curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK)
         *ret_is_direct = no_proxy_names(no_proxy, host, (unsigned)strtoul(port, NULL, 10));
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(port);
-    curl_url_cleanup(url);
-    return r;
+    return 0;
 }
 
 /* Does nothing if the slot's last request had the same URL, as in most cases. */

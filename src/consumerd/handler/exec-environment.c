@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "util/ascii.h"
 #include "util/buffer.h"
 #include "util/encode.h"
 #include "util/spawn-program.h"
@@ -87,7 +88,7 @@ static char variable_char(char c)
 {
     if (c >= 'a' && c <= 'z')
         return (char)(c - 'a' + 'A');
-    if ((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
+    if (is_letter_or_digit(c))
         return c;
     return '_';
 }

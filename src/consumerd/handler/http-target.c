@@ -7,8 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include <curl/curl.h>
-
+#include "http/curl-url.h"
 #include "util/encode.h"
 #include "util/error-line.h"
 
@@ -17,16 +16,6 @@
 enum { SHOWN_BYTES = 2048 };
 
 #define invalid(error, ...) error_line(HTTP_TARGET_E_INVALID, error, __VA_ARGS__)
-
-static void curl_url_cleanup_cleanup(CURLU **u)
-{
-    curl_url_cleanup(*u);
-}
-
-static void curl_free_cleanup(char **s)
-{
-    curl_free(*s);
-}
 
 static bool is_loopback(const char *host)
 {

@@ -6,6 +6,7 @@
 
 #include "daemon/instance.h"
 #include "producerd/submit/shortage.h"
+#include "util/ascii.h"
 #include "util/encode.h"
 
 const char submit_usage[] =
@@ -86,7 +87,7 @@ static int read_delay(struct submit_call *call)
 
     errno = 0;
     delay = strtol(optarg, &end, 10);
-    if (optarg[0] < '0' || optarg[0] > '9' || *end != '\0' || errno != 0 || delay > INT32_MAX)
+    if (!is_digit(optarg[0]) || *end != '\0' || errno != 0 || delay > INT32_MAX)
         return wrong(call, "--delay is not a whole number of seconds", optarg);
     call->message.delay_sec = (int)delay;
     return EX_OK;
