@@ -3,6 +3,7 @@
  * what its observer hears, and with an HTTP server that gives the replies in order. */
 #pragma once
 
+#include "aws/credentials-sequence.h"
 #include "aws/sigv4.h"
 #include "sqs/client.h"
 #include "ahead-clock.h"
@@ -157,9 +158,9 @@ static inline void set_bench(struct test_server *server)
     struct credentials_provider *provider;
 
     fake_set_up(&b.provider);
-    provider = b.provider.provider;
     b.provider.id = "AKIA1";
-    assert_int_equal(credentials_new(b.event, &provider, 1, &b.credentials), 0);
+    assert_int_equal(credentials_sequence_new("chain", &b.provider.provider, 1, &provider), 0);
+    assert_int_equal(credentials_new(b.event, provider, &b.credentials), 0);
     assert_int_equal(
         http_client_new(b.event,
                         &(struct http_client_options){.user_agent = "test/1",

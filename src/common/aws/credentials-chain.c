@@ -109,7 +109,7 @@ static int source_container_new(void *userdata, struct credentials_provider **re
 
 /* --- The chain --- */
 
-static int make_credentials(struct credentials_chain *chain)
+static int make_provider(struct credentials_chain *chain, struct credentials_provider **ret)
 {
     const struct credentials_role_sources sources = {
         .profile_new = source_profile_new,
@@ -128,8 +128,16 @@ static int make_credentials(struct credentials_chain *chain)
     add(&l, credentials_container_new(chain->event, chain->http, next(&l)));
     add(&l, credentials_imds_new(chain->event, chain->http, chain->profile, false, next(&l)));
     r = finish_list(&l);
+    return r < 0 ? r : credentials_sequence_new("chain", l.providers, l.n, ret);
+}
+
+static int make_credentials(struct credentials_chain *chain)
+{
+    struct credentials_provider *provider;
+    int r = make_provider(chain, &provider);
+
     if (r == 0)
-        r = credentials_new(chain->event, l.providers, l.n, &chain->credentials);
+        r = credentials_new(chain->event, provider, &chain->credentials);
     if (r == 0)
         credentials_set_skew(chain->credentials, &chain->skew);
     return r;

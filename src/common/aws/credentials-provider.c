@@ -69,7 +69,16 @@ void credentials_provider_answer(struct credentials_provider *provider,
                                  struct aws_credentials *credentials, const char *text)
 {
     credentials_provider_done_fn done = TAKE(provider->done);
+    const char *flaw = credentials ? aws_credentials_flaw(credentials->access_key_id,
+                                                          credentials->secret_access_key,
+                                                          credentials->session_token)
+                                   : NULL;
 
+    if (flaw) {
+        outcome = CREDENTIALS_FAILED;
+        credentials = NULL;
+        text = flaw;
+    }
     if (!credentials && !is_set(text))
         text = "out of memory";
     done(provider->userdata, outcome, credentials, credentials ? NULL : text);

@@ -42,7 +42,10 @@ enum credentials_outcome credentials_outcome_of_errno(int error);
 typedef void (*credentials_provider_done_fn)(void *userdata, enum credentials_outcome outcome,
                                              struct aws_credentials *credentials, const char *text);
 
-enum { CREDENTIALS_PROVIDERS_MAX = 16 }; /* in one chain or sequence */
+enum {
+    CREDENTIALS_PROVIDERS_MAX = 16,           /* in one sequence */
+    CREDENTIALS_ANSWER_MAX_BYTES = 32 * 1024, /* of an answer: a sequence joins several texts */
+};
 
 struct credentials_provider;
 
@@ -84,7 +87,7 @@ DEFINE_CLEANUP(struct credentials_provider *, credentials_provider_free)
 /* --- For the files that implement providers --- */
 
 enum {
-    CREDENTIALS_TEXT_MAX_BYTES = 16 * 1024, /* of an answer: two paths and a profile's name */
+    CREDENTIALS_TEXT_MAX_BYTES = 16 * 1024, /* of one provider: two paths and a profile's name */
     CREDENTIALS_NAME_SHOWN_BYTES = 200,     /* of a profile's name, in an answer */
 };
 
@@ -95,7 +98,8 @@ int credentials_provider_new(size_t size, const struct credentials_provider_ops 
                              struct credentials_provider **ret);
 
 /* The answers. Both end the fetch; when they return, another may already be under way. An empty
- * `text` counts as "out of memory", since a buffer without memory is empty. */
+ * `text` counts as "out of memory", since a buffer without memory is empty. Keys with a flaw
+ * (credentials-value.h) are not passed on: the answer is FAILED, and its text is the flaw. */
 void credentials_provider_found(struct credentials_provider *provider,
                                 struct aws_credentials *credentials);
 void credentials_provider_fail(struct credentials_provider *provider,

@@ -3,12 +3,11 @@
 
 #include <errno.h>
 
-enum { TEXT_MAX_BYTES = 8192 };
-
 struct sequence {
     struct credentials_provider head;
     struct credentials_provider *providers[CREDENTIALS_PROVIDERS_MAX];
     size_t n;
+    struct credentials_provider *last_found; /* the one that found keys last; NULL: none did */
 
     /* State of the current fetch. */
     size_t step;
@@ -25,6 +24,21 @@ static void note(struct sequence *s, const char *text)
     buffer_printf(&s->looked_at, "%s: %s", s->providers[s->step]->name, text);
 }
 
+/* Answers with the text of this step alone: the other providers' texts would hide the reason. */
+static void fail(struct sequence *s, enum credentials_outcome outcome, const char *text)
+{
+    buffer_reset(&s->looked_at);
+    note(s, text);
+    credentials_provider_fail(&s->head, outcome, buffer_string(&s->looked_at));
+}
+
+static void ask_next(struct sequence *s, const char *text)
+{
+    note(s, text);
+    s->step++;
+    ask(s);
+}
+
 static void on_done(void *userdata, enum credentials_outcome outcome,
                     struct aws_credentials *credentials, const char *text)
 {
@@ -32,24 +46,26 @@ static void on_done(void *userdata, enum credentials_outcome outcome,
 
     switch (outcome) {
     case CREDENTIALS_FOUND:
+        s->last_found = s->providers[s->step];
         credentials_provider_found(&s->head, credentials);
         break;
-    case CREDENTIALS_NO_ANSWER_YET:
     case CREDENTIALS_NOT_SET_UP:
-        s->is_any_unanswered = s->is_any_unanswered || outcome == CREDENTIALS_NO_ANSWER_YET;
-        note(s, text);
-        s->step++;
-        ask(s);
+        ask_next(s, text);
+        break;
+    case CREDENTIALS_NO_ANSWER_YET:
+        if (s->providers[s->step] == s->last_found) {
+            fail(s, CREDENTIALS_UNREACHABLE, text);
+            break;
+        }
+        s->is_any_unanswered = true;
+        ask_next(s, text);
         break;
     case CREDENTIALS_FAILED:
     case CREDENTIALS_UNREACHABLE:
     case CREDENTIALS_SHORTAGE:
     case CREDENTIALS_INTERCEPTED:
     case CREDENTIALS_METADATA_INTERCEPTED:
-        /* The other providers' texts would only hide the reason. */
-        buffer_reset(&s->looked_at);
-        note(s, text);
-        credentials_provider_fail(&s->head, outcome, buffer_string(&s->looked_at));
+        fail(s, outcome, text);
         break;
     }
 }
@@ -114,7 +130,7 @@ int credentials_sequence_new(const char *name, struct credentials_provider **pro
         return r;
     }
     s = (struct sequence *)provider;
-    s->looked_at = BUFFER_INIT(TEXT_MAX_BYTES);
+    s->looked_at = BUFFER_INIT(CREDENTIALS_ANSWER_MAX_BYTES);
     s->n = n;
     memcpy(s->providers, providers, n * sizeof(*providers));
     *ret = provider;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The cache of AWS keys. To find keys it walks along its providers, and asks one at each step. A
- * caller that asks during a walk joins the list of waiting callers and gets the same answer.
+/* The cache of AWS keys. A caller that asks while the provider looks for keys joins the list of
+ * waiting callers and gets the same answer.
  *
  * A deferred event source sends the answers, so no callback runs inside credentials_get. The list
  * is emptied before the first answer is sent. So a caller that asks again in its callback starts a
- * new walk.
+ * new fetch.
  *
  * Keys are replaced by newer ones, but never dropped: after a failed refresh the old keys stay in
  * use. Only after AWS has refused them (credentials_refused) does the cache stop giving them
@@ -12,7 +12,6 @@
 #include "aws/credentials.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <time.h>
 
 #include "util/clock.h"
@@ -28,8 +27,7 @@ struct credentials_slot {
 struct credentials {
     sd_event *event;
     sd_event_source *answer_source;
-    struct credentials_provider *providers[CREDENTIALS_PROVIDERS_MAX];
-    size_t n_providers;
+    struct credentials_provider *provider;
 
     struct clock_skew own_skew, *skew; /* `skew` is the one in use */
 
@@ -37,26 +35,21 @@ struct credentials {
     uint64_t refresh_at_usec; /* on AWS's clock: when to look for newer ones */
     uint64_t retry_at_usec;   /* no refresh before this, on the boot clock */
     uint64_t file_check_usec; /* the next look at the file's stamp, on the boot clock */
-    bool is_refused;          /* AWS refused the cached keys: walk before using them again */
-    bool is_used_past_expiry; /* the cached keys have expired, and a later walk found no others */
-    size_t cached_step;       /* the provider of the cached keys */
+    bool is_refused;          /* AWS refused the cached keys: fetch before using them again */
+    bool is_used_past_expiry; /* the cached keys have expired, and a later fetch found no others */
 
-    bool is_walking;
-    bool walks_again; /* after this walk, which may have read files before they changed */
-    size_t step;
-    bool is_any_unanswered;           /* in this walk, a provider gave NO_ANSWER_YET */
-    bool was_unanswered;              /* so it was in each walk since unanswered_since_usec */
-    uint64_t unanswered_since_usec;   /* on the boot clock */
-    enum credentials_outcome outcome; /* this and `found`: of the walk that has just ended */
+    bool is_fetching;
+    bool fetches_again;  /* after this fetch, which may have read files before they changed */
+    bool was_unanswered; /* the last answer was NO_ANSWER_YET */
+    uint64_t unanswered_since_usec;   /* on the boot clock; valid while `was_unanswered` */
+    enum credentials_outcome outcome; /* this, `found` and `text`: of the fetch that just ended */
     struct aws_credentials *found;
-    struct buffer looked_at; /* "environment: not set; ..." of this walk */
+    struct buffer text;
 
     struct credentials_slot *waiting, **waiting_end;
     size_t n_waiting;
     struct credentials_slot *answering;
 };
-
-enum { LOOKED_AT_MAX_BYTES = 32 * 1024 };
 
 /* The time before expiry at which to look for newer ones, with jitter so that a fleet of machines
  * does not ask at the same moment. */
@@ -96,7 +89,6 @@ static void cache_found(struct credentials *c)
     aws_credentials_unref(c->cached);
     c->cached = aws_credentials_ref(c->found);
     c->is_refused = false;
-    c->cached_step = c->step;
     c->refresh_at_usec = USEC_INFINITY;
     if (c->cached->expiry_usec == USEC_INFINITY)
         return;
@@ -106,16 +98,16 @@ static void cache_found(struct credentials *c)
     c->retry_at_usec = clock_loop_usec(c->event) + CREDENTIALS_REFRESH_RETRY_USEC;
 }
 
-static void start_walk(struct credentials *c);
+static void start_fetch(struct credentials *c);
 
 static int on_answer(sd_event_source *source, void *userdata)
 {
     struct credentials *c = userdata;
     CLEANUP(aws_credentials_unref) struct aws_credentials *answer = NULL;
-    CLEANUP(buffer_done) struct buffer looked_at = c->looked_at;
+    CLEANUP(buffer_done) struct buffer text = c->text;
     enum credentials_outcome outcome = c->outcome;
 
-    c->looked_at = BUFFER_INIT(LOOKED_AT_MAX_BYTES);
+    c->text = BUFFER_INIT(CREDENTIALS_ANSWER_MAX_BYTES);
 
     cache_found(c);
     answer = TAKE(c->found);
@@ -127,7 +119,7 @@ static int on_answer(sd_event_source *source, void *userdata)
     c->answering = TAKE(c->waiting);
     c->waiting_end = &c->waiting;
     c->n_waiting = 0;
-    c->is_walking = false;
+    c->is_fetching = false;
 
     while (c->answering) {
         struct credentials_slot *slot = c->answering;
@@ -135,150 +127,73 @@ static int on_answer(sd_event_source *source, void *userdata)
 
         if (done)
             done(slot->userdata, answer ? CREDENTIALS_FOUND : outcome, answer,
-                 answer ? NULL : buffer_string(&looked_at));
+                 answer ? NULL : buffer_string(&text));
         c->answering = slot->next;
         free(slot);
     }
-    if (TAKE(c->walks_again))
-        start_walk(c);
+    if (TAKE(c->fetches_again))
+        start_fetch(c);
     return 0;
 }
 
-static void end_walk(struct credentials *c, enum credentials_outcome outcome)
+/* A provider that has not answered for a minute counts as not set up. */
+static enum credentials_outcome limit_wait(struct credentials *c, enum credentials_outcome outcome)
 {
-    c->outcome = outcome;
-    if (outcome != CREDENTIALS_NO_ANSWER_YET && outcome != CREDENTIALS_NOT_SET_UP)
-        c->was_unanswered = false;
-    if (!c->found && c->cached) {
-        c->retry_at_usec = clock_loop_usec(c->event) + CREDENTIALS_REFRESH_RETRY_USEC;
-        c->file_check_usec = c->retry_at_usec;
+    bool was_unanswered = c->was_unanswered;
+    uint64_t now = clock_loop_usec(c->event);
+
+    c->was_unanswered = outcome == CREDENTIALS_NO_ANSWER_YET;
+    if (!c->was_unanswered)
+        return outcome;
+    if (!was_unanswered)
+        c->unanswered_since_usec = now;
+    return now < c->unanswered_since_usec + CREDENTIALS_NO_ANSWER_MAX_USEC
+               ? CREDENTIALS_NO_ANSWER_YET
+               : CREDENTIALS_NOT_SET_UP;
+}
+
+static void on_fetched(void *userdata, enum credentials_outcome outcome,
+                       struct aws_credentials *credentials, const char *text)
+{
+    struct credentials *c = userdata;
+
+    c->outcome = limit_wait(c, outcome);
+    if (credentials) {
+        c->found = aws_credentials_ref(credentials);
+    } else {
+        buffer_append_string(&c->text, text);
+        if (c->cached) {
+            c->retry_at_usec = clock_loop_usec(c->event) + CREDENTIALS_REFRESH_RETRY_USEC;
+            c->file_check_usec = c->retry_at_usec;
+        }
     }
     sd_event_source_set_enabled(c->answer_source, SD_EVENT_ONESHOT);
 }
 
-static void note(struct credentials *c, const char *name, const char *text)
+static void start_fetch(struct credentials *c)
 {
-    if (c->looked_at.size > 0)
-        buffer_append_string(&c->looked_at, "; ");
-    buffer_printf(&c->looked_at, "%s: %s", name, text);
-}
-
-/* Notes only this provider, which is set up. The other providers' texts would only hide its reason.
- */
-static void note_only(struct credentials *c, const char *name, const char *text)
-{
-    buffer_reset(&c->looked_at);
-    note(c, name, text);
-}
-
-/* Notes that a provider gave NO_ANSWER_YET. True: the keys in use came from that provider, so its
- * text is the answer. */
-static bool note_unanswered(struct credentials *c, const char *name, const char *text)
-{
-    if (c->cached && c->cached_step == c->step) {
-        note_only(c, name, text);
-        return true;
-    }
-    c->is_any_unanswered = true;
-    note(c, name, text);
-    return false;
-}
-
-/* No provider is set up. */
-static void end_without_keys(struct credentials *c)
-{
-    uint64_t now = clock_loop_usec(c->event);
-
-    if (!c->is_any_unanswered) {
-        c->was_unanswered = false;
-    } else if (!c->was_unanswered) {
-        c->was_unanswered = true;
-        c->unanswered_since_usec = now;
-    }
-    end_walk(c, c->was_unanswered && now < c->unanswered_since_usec + CREDENTIALS_NO_ANSWER_MAX_USEC
-                    ? CREDENTIALS_NO_ANSWER_YET
-                    : CREDENTIALS_NOT_SET_UP);
-}
-
-static void walk(struct credentials *c);
-
-static void on_provider_done(void *userdata, enum credentials_outcome outcome,
-                             struct aws_credentials *credentials, const char *text)
-{
-    struct credentials *c = userdata;
-    const char *name = c->providers[c->step]->name, *flaw;
-
-    switch (outcome) {
-    case CREDENTIALS_FOUND:
-        flaw = aws_credentials_flaw(credentials->access_key_id, credentials->secret_access_key,
-                                    credentials->session_token);
-        if (flaw)
-            note_only(c, name, flaw);
-        else
-            c->found = aws_credentials_ref(credentials);
-        end_walk(c, c->found ? CREDENTIALS_FOUND : CREDENTIALS_FAILED);
-        break;
-    case CREDENTIALS_NOT_SET_UP:
-        note(c, name, text);
-        c->step++;
-        walk(c);
-        break;
-    case CREDENTIALS_NO_ANSWER_YET:
-        if (note_unanswered(c, name, text)) {
-            end_walk(c, CREDENTIALS_UNREACHABLE);
-            break;
-        }
-        c->step++;
-        walk(c);
-        break;
-    case CREDENTIALS_FAILED:
-    case CREDENTIALS_UNREACHABLE:
-    case CREDENTIALS_SHORTAGE:
-    case CREDENTIALS_INTERCEPTED:
-    case CREDENTIALS_METADATA_INTERCEPTED:
-        note_only(c, name, text);
-        end_walk(c, outcome);
-        break;
-    }
-}
-
-/* Asks the next provider. The recursion through on_provider_done ends at the last one. */
-static void walk(struct credentials *c)
-{
-    if (c->step < c->n_providers)
-        credentials_provider_fetch(c->providers[c->step], on_provider_done, c);
-    else
-        end_without_keys(c);
-}
-
-static void start_walk(struct credentials *c)
-{
-    if (c->is_walking)
+    if (c->is_fetching)
         return;
-    c->is_walking = true;
-    c->step = 0;
-    c->is_any_unanswered = false;
-    buffer_reset(&c->looked_at);
-    walk(c);
+    c->is_fetching = true;
+    buffer_reset(&c->text);
+    credentials_provider_fetch(c->provider, on_fetched, c);
 }
 
-int credentials_new(sd_event *event, struct credentials_provider **providers, size_t n,
+int credentials_new(sd_event *event, struct credentials_provider *provider,
                     struct credentials **ret)
 {
-    struct credentials *c = n <= CREDENTIALS_PROVIDERS_MAX ? calloc(1, sizeof(*c)) : NULL;
+    struct credentials *c = calloc(1, sizeof(*c));
     int r;
 
     if (!c) {
-        for (size_t i = 0; i < n; i++)
-            credentials_provider_free(providers[i]);
-        return n <= CREDENTIALS_PROVIDERS_MAX ? -ENOMEM : -E2BIG;
+        credentials_provider_free(provider);
+        return -ENOMEM;
     }
     c->event = sd_event_ref(event);
+    c->provider = provider;
     c->skew = &c->own_skew;
     c->waiting_end = &c->waiting;
-    c->looked_at = BUFFER_INIT(LOOKED_AT_MAX_BYTES);
-    c->n_providers = n;
-    memcpy(c->providers, providers, n * sizeof(*providers));
+    c->text = BUFFER_INIT(CREDENTIALS_ANSWER_MAX_BYTES);
 
     r = sd_event_add_defer(event, &c->answer_source, on_answer, c);
     if (r >= 0)
@@ -295,12 +210,11 @@ struct credentials *credentials_free(struct credentials *c)
 {
     if (!c)
         return NULL;
-    for (size_t i = 0; i < c->n_providers; i++)
-        credentials_provider_free(c->providers[i]);
+    credentials_provider_free(c->provider);
     free_slots(c->waiting);
     aws_credentials_unref(c->cached);
     aws_credentials_unref(c->found);
-    buffer_done(&c->looked_at);
+    buffer_done(&c->text);
     sd_event_source_disable_unref(c->answer_source);
     sd_event_unref(c->event);
     free(c);
@@ -319,7 +233,7 @@ static void check_file(struct credentials *c)
         return;
     c->file_check_usec = now + CREDENTIALS_FILE_CHECK_USEC;
     if (aws_credentials_has_file_changed(c->cached))
-        start_walk(c);
+        start_fetch(c);
 }
 
 struct aws_credentials *credentials_peek(struct credentials *c)
@@ -338,7 +252,7 @@ struct aws_credentials *credentials_peek(struct credentials *c)
     else if (!c->is_used_past_expiry)
         return NULL; /* the caller must wait for a search for newer ones */
     if (c->refresh_at_usec <= now && c->retry_at_usec <= clock_loop_usec(c->event))
-        start_walk(c);
+        start_fetch(c);
     return c->cached;
 }
 
@@ -358,7 +272,7 @@ int credentials_get(struct credentials *c, credentials_done_fn done, void *userd
     *c->waiting_end = slot;
     c->waiting_end = &slot->next;
     c->n_waiting++;
-    start_walk(c);
+    start_fetch(c);
     *ret = slot;
     return 0;
 }
@@ -390,8 +304,8 @@ void credentials_refused(struct credentials *c, const struct aws_credentials *re
 
 void credentials_renew(struct credentials *c)
 {
-    if (c->is_walking)
-        c->walks_again = true;
+    if (c->is_fetching)
+        c->fetches_again = true;
     else
-        start_walk(c);
+        start_fetch(c);
 }

@@ -118,6 +118,27 @@ static void start_answers_nothing_more_follows(void **state)
     assert_int_equal(a.n, 0);
 }
 
+/* Such a key would end a line of an HTTP request, whoever asks for it. */
+static void keys_with_a_flaw_outcome_is_failed(void **state)
+{
+    static const char *const ids[] = {"AKIA", "AKIA\nX-Evil: 1"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+        CLEANUP(aws_credentials_unref) struct aws_credentials *keys = NULL;
+        CLEANUP(answer_reset) struct answer a = {};
+        struct puppet *p = new_puppet(NULL);
+
+        assert_int_equal(aws_credentials_new(ids[i], SECRET, NULL, "here", USEC_INFINITY, &keys),
+                         0);
+        credentials_provider_fetch(&p->head, on_answer, &a);
+        credentials_provider_found(&p->head, keys);
+        assert_int_equal(a.outcome, i == 0 ? CREDENTIALS_FOUND : CREDENTIALS_FAILED);
+        if (i > 0)
+            assert_memory_equal(a.text, "the access key id has ", 22);
+        credentials_provider_free(&p->head);
+    }
+}
+
 static void fetch_is_cancelled_nobody_is_answered(void **state)
 {
     struct puppet *p = new_puppet(NULL);
@@ -222,6 +243,7 @@ int main(void)
         TEST(provider_is_new_has_name_and_profile),
         TEST(start_fails_errno_is_the_answer),
         TEST(start_answers_nothing_more_follows),
+        TEST(keys_with_a_flaw_outcome_is_failed),
         TEST(fetch_is_cancelled_nobody_is_answered),
         TEST(callback_fetches_again_both_are_answered),
         TEST(profile_lacks_a_setting_the_answer_names_both),

@@ -19,7 +19,8 @@ static int puppet_start(struct credentials_provider *provider)
     ++*p->n_asked;
     if (!p->text)
         return -ENOMEM;
-    credentials_provider_answer(provider, p->outcome, p->credentials, p->text);
+    credentials_provider_answer(provider, p->outcome,
+                                p->outcome == CREDENTIALS_FOUND ? p->credentials : NULL, p->text);
     return 0;
 }
 
@@ -128,6 +129,39 @@ static void the_first_that_is_set_up_answers(void **state)
     }
 }
 
+/* Whoever found the keys is set up, and stays it until another finds keys. */
+static void provider_of_the_last_keys_gives_no_answer_outcome_is_unreachable(void **state)
+{
+    static const struct {
+        enum credentials_outcome outcomes[2], outcome;
+        const char *text;
+    } rows[] = {
+        {{CREDENTIALS_FOUND, CREDENTIALS_FOUND}, CREDENTIALS_FOUND, "a"},
+        {{CREDENTIALS_NO_ANSWER_YET, CREDENTIALS_FOUND}, CREDENTIALS_UNREACHABLE, "a: x"},
+        {{CREDENTIALS_NOT_SET_UP, CREDENTIALS_FOUND}, CREDENTIALS_FOUND, "b"},
+        {{CREDENTIALS_NO_ANSWER_YET, CREDENTIALS_NOT_SET_UP},
+         CREDENTIALS_NO_ANSWER_YET,
+         "a: x; b: x"},
+        {{CREDENTIALS_FAILED, CREDENTIALS_FOUND}, CREDENTIALS_FAILED, "a: x"},
+        {{CREDENTIALS_NO_ANSWER_YET, CREDENTIALS_NO_ANSWER_YET}, CREDENTIALS_UNREACHABLE, "b: x"},
+    };
+    struct credentials_provider *members[] = {puppet("a", CREDENTIALS_FOUND, "x"),
+                                              puppet("b", CREDENTIALS_FOUND, "x")};
+    CLEANUP(credentials_provider_free) struct credentials_provider *p = NULL;
+
+    assert_int_equal(credentials_sequence_new("all", members, 2, &p), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        CLEANUP(answer_reset) struct answer a = {};
+
+        for (size_t k = 0; k < 2; k++)
+            ((struct puppet *)members[k])->outcome = rows[i].outcomes[k];
+        credentials_provider_fetch(p, on_answer, &a);
+        assert_int_equal(a.n, 1);
+        assert_int_equal(a.outcome, rows[i].outcome);
+        assert_string_equal(a.credentials ? a.credentials->source : a.text, rows[i].text);
+    }
+}
+
 static void too_many_are_freed_and_refused(void **state)
 {
     struct credentials_provider *members[CREDENTIALS_PROVIDERS_MAX + 1], *p = NULL;
@@ -144,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_that_is_set_up_answers),
+        cmocka_unit_test(provider_of_the_last_keys_gives_no_answer_outcome_is_unreachable),
         cmocka_unit_test(too_many_are_freed_and_refused),
     };
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "aws/credentials-sequence.h"
 #include "aws/credentials.h"
 #include "test-loop.h"
 #include "util/clock.h"
@@ -113,7 +114,7 @@ static struct credentials_provider *new_fake(struct fake *fake, const char *name
 
 static struct credentials *new_chain(struct fake *fakes, size_t n)
 {
-    struct credentials_provider *providers[CREDENTIALS_PROVIDERS_MAX];
+    struct credentials_provider *providers[CREDENTIALS_PROVIDERS_MAX], *chain = NULL;
     static const char *const names[] = {"first", "second", "third"};
     struct credentials *c;
 
@@ -122,7 +123,8 @@ static struct credentials *new_chain(struct fake *fakes, size_t n)
             fakes[i].lifetime_usec = USEC_INFINITY;
         providers[i] = new_fake(&fakes[i], names[i]);
     }
-    assert_int_equal(credentials_new(event, providers, n, &c), 0);
+    assert_int_equal(credentials_sequence_new("chain", providers, n, &chain), 0);
+    assert_int_equal(credentials_new(event, chain, &c), 0);
     return c;
 }
 
@@ -730,20 +732,6 @@ static void a_refusal_during_a_walk_is_answered_by_it(void **state)
     assert_int_equal(fake.n_fetches, 2);
 }
 
-static void too_many_providers_are_freed(void **state)
-{
-    struct fake fakes[CREDENTIALS_PROVIDERS_MAX + 1] = {};
-    struct credentials_provider *providers[CREDENTIALS_PROVIDERS_MAX + 1];
-    struct credentials *c = NULL;
-
-    for (size_t i = 0; i < ARRAY_SIZE(fakes); i++)
-        providers[i] = new_fake(&fakes[i], "x");
-    assert_int_equal(credentials_new(event, providers, ARRAY_SIZE(fakes), &c), -E2BIG);
-    assert_null(c);
-    for (size_t i = 0; i < ARRAY_SIZE(fakes); i++)
-        assert_int_equal(fakes[i].n_freed, 1);
-}
-
 static void keys_that_no_header_can_carry_are_told(void **state)
 {
     char long_text[16 * 1024];
@@ -854,7 +842,6 @@ int main(void)
         TEST(refused_keys_are_looked_up_anew),
         TEST(refused_keys_are_not_kept_by_a_failed_refresh),
         TEST(a_refusal_during_a_walk_is_answered_by_it),
-        TEST(too_many_providers_are_freed),
         TEST(keys_that_no_header_can_carry_are_told),
         TEST(renewed_keys_replace_the_old_ones_which_serve_meanwhile),
         TEST(keys_renewed_during_a_walk_another_walk_follows),

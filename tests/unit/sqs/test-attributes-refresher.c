@@ -52,7 +52,7 @@ static void set_bench(struct test_server *server)
     ahead_usec = 0;
     assert_true(sd_event_new(&b.event) >= 0);
     assert_int_equal(credentials_provider_new(sizeof(*provider), &ops, "fake", NULL, &provider), 0);
-    assert_int_equal(credentials_new(b.event, &provider, 1, &b.credentials), 0);
+    assert_int_equal(credentials_new(b.event, provider, &b.credentials), 0);
     assert_int_equal(
         http_client_new(b.event,
                         &(struct http_client_options){.user_agent = "test/1",
