@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The reader of the instance metadata service, and the region read with it. */
-#include "aws/imds.h"
+/* The reader of the instance metadata service. */
 #include "ahead-clock.h"
-#include "test-aws-home.h"
-#include "test-server.h"
+#include "imds-fixture.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -42,40 +40,7 @@ int socket(int domain, int type, int protocol)
 }
 
 #define PATH "latest/meta-data/thing"
-#define TOKEN "AQAEAToken=="
 #define CLOSE "Connection: close\r\n"
-
-struct fixture {
-    sd_event *event;
-    struct http_client *http;
-};
-
-static int set_up(void **state)
-{
-    static struct fixture f;
-
-    f = (struct fixture){};
-    aws_home_reset();
-    unsetenv("AWS_EC2_METADATA_DISABLED");
-    unsetenv("AWS_METADATA_SERVICE_TIMEOUT");
-    if (sd_event_new(&f.event) < 0 ||
-        http_client_new(f.event,
-                        &(struct http_client_options){.user_agent = "test/1",
-                                                      .connect_timeout_usec = 5 * USEC_PER_SEC},
-                        &f.http) < 0)
-        return -1;
-    *state = &f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-
-    http_client_free(f->http);
-    sd_event_unref(f->event);
-    return 0;
-}
 
 /* A read's end, copied. */
 struct outcome {
@@ -133,20 +98,6 @@ static void read_thing(struct fixture *f, struct imds *imds, struct outcome *o)
     assert_int_equal(o->n_done, 1);
 }
 
-static void assert_has(const char *text, const char *words)
-{
-    if (!strstr(text, words))
-        fail_msg("no \"%s\" in \"%s\"", words, text);
-}
-
-static void assert_request(struct test_server *server, unsigned i, const char *line)
-{
-    const char *head = test_server_head(server, i);
-
-    if (strncmp(head, line, strlen(line)) != 0)
-        fail_msg("request %u is no %s: %s", i, line, head);
-}
-
 static void assert_header(struct test_server *server, unsigned i, const char *name,
                           const char *wanted)
 {
@@ -157,8 +108,6 @@ static void assert_header(struct test_server *server, unsigned i, const char *na
     else
         assert_null(value);
 }
-
-/* --- Reading --- */
 
 static void session_asks_for_one_token_and_reads_with_it(void **state)
 {
@@ -544,94 +493,6 @@ static void a_session_that_is_freed_says_nothing_more(void **state)
     assert_null(imds_free(NULL));
 }
 
-/* --- Region --- */
-
-struct region {
-    unsigned n_done;
-    bool is_found;
-    char name[64], text[1024];
-};
-
-static void on_region(void *userdata, const char *name, const char *text)
-{
-    struct region *r = userdata;
-
-    r->n_done++;
-    r->is_found = name != NULL;
-    snprintf(r->name, sizeof(r->name), "%s", name ? name : "");
-    snprintf(r->text, sizeof(r->text), "%s", text);
-}
-
-static struct imds_region *ask_region(struct fixture *f, struct test_server *server,
-                                      struct region *r)
-{
-    struct imds_region *region = NULL;
-    char *error = NULL;
-
-    setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", test_server_url(server), 1);
-    assert_int_equal(imds_region_get(f->event, f->http, NULL, on_region, r, &region, &error), 0);
-    assert_non_null(region);
-    assert_int_equal(r->n_done, 0);
-    return region;
-}
-
-static void region_is_that_of_the_zone(void **state)
-{
-    static const struct {
-        struct test_reply reply;
-        const char *name, *text;
-    } cases[] = {
-        {{.body = "eu-west-1a"}, "eu-west-1", ""},
-        {{.body = "nowhere"}, "", "is no availability zone"},
-        {{.status = 404}, "", "availability-zone: it answered HTTP status 404"},
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct fixture *f = *state;
-        CLEANUP(test_server_free)
-        struct test_server *server = TEST_SERVER({.body = TOKEN}, cases[i].reply);
-        struct region r = {};
-
-        ask_region(f, server, &r);
-        run_until(f->event, &r.n_done, 1);
-        assert_int_equal(r.is_found, cases[i].name[0] != '\0');
-        assert_string_equal(r.name, cases[i].name);
-        assert_has(r.text, cases[i].text);
-        assert_request(server, 1, "GET /latest/meta-data/placement/availability-zone ");
-    }
-}
-
-static void region_that_is_cancelled_says_nothing(void **state)
-{
-    struct fixture *f = *state;
-    CLEANUP(test_server_free)
-    struct test_server *server = TEST_SERVER({.body = TOKEN, .is_held = true});
-    struct region r = {};
-    struct imds_region *region = ask_region(f, server, &r);
-
-    test_server_run_until_requests(server, f->event, 1);
-    assert_null(imds_region_cancel(region));
-    test_server_release(server);
-    run_for(f->event, 50 * USEC_PER_MSEC);
-    assert_int_equal(r.n_done, 0);
-    assert_null(imds_region_cancel(NULL));
-}
-
-static void region_where_the_service_is_switched_off_is_an_error(void **state)
-{
-    struct fixture *f = *state;
-    struct imds_region *region = NULL;
-    CLEANUP(free) char *error = NULL;
-
-    setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
-    assert_int_equal(imds_region_get(f->event, f->http, NULL, on_region, NULL, &region, &error),
-                     IMDS_E_DISABLED);
-    assert_null(region);
-    assert_has(error, "switched off");
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -642,9 +503,6 @@ int main(void)
         TEST(session_ends_in_its_time_whatever_the_settings),
         TEST(pause_between_attempts_is_accurate),
         TEST(a_session_that_is_freed_says_nothing_more),
-        TEST(region_is_that_of_the_zone),
-        TEST(region_that_is_cancelled_says_nothing),
-        TEST(region_where_the_service_is_switched_off_is_an_error),
     };
 
     return cmocka_run_group_tests(tests, aws_home_make, aws_home_remove);
