@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "consumerd/handler/exec-program.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <sys/prctl.h>
@@ -100,6 +101,7 @@ int exec_program_new(const struct config *config, struct exec_program **ret, cha
     program->argv = copy_texts(config->consumer.command);
     if (!program->argv)
         return -ENOMEM;
+    assert(program->path);
     slash = strrchr(program->path, '/');
     program->name = slash ? slash + 1 : program->path;
     *ret = TAKE(program);
