@@ -58,7 +58,7 @@ static void accept_one(int64_t sec, int64_t ahead_sec)
     clock_skew_accepted(&skew, t, now.boot_usec);
 }
 
-static void nothing_known_the_own_clock_is_signed_with(void **state)
+static void skew_unknown_own_clock_is_signed_with(void **state)
 {
     assert_int_equal(error_sec(0, 0), 0);
     assert_int_equal(error_sec(10, -7 * HOUR), -7 * HOUR);
@@ -67,7 +67,7 @@ static void nothing_known_the_own_clock_is_signed_with(void **state)
     assert_false(skew.is_known);
 }
 
-static void refusal_tells_the_time_it_is_signed_with(void **state)
+static void skew_told_by_a_refusal_is_signed_with(void **state)
 {
     static const int64_t off[] = {-HOUR, HOUR, 58LL * YEAR, -56LL * YEAR, 1000, -1000, 240, -240};
 
@@ -83,7 +83,7 @@ static void refusal_tells_the_time_it_is_signed_with(void **state)
     }
 }
 
-static void small_difference_nothing_is_learnt(void **state)
+static void skew_small_is_not_learnt(void **state)
 {
     assert_false(refuse(0, 239, true, TRUE));
     assert_int_equal(change, CLOCK_SKEW_UNCHANGED);
@@ -91,7 +91,7 @@ static void small_difference_nothing_is_learnt(void **state)
     assert_false(skew.is_known);
 }
 
-static void impossible_server_time_is_ignored(void **state)
+static void server_time_impossible_is_ignored(void **state)
 {
     static const time_t times[] = {
         -2208988800, 253402300799, SERVER_TIME_MIN - 1, SERVER_TIME_MAX + 1,
@@ -108,7 +108,7 @@ static void impossible_server_time_is_ignored(void **state)
     assert_true(server_time_is_plausible(SERVER_TIME_MAX));
 }
 
-static void refused_with_the_estimate_it_is_dropped(void **state)
+static void estimate_refused_is_dropped(void **state)
 {
     /* One bad server has said 2090; the next says what is true, or nothing, or nonsense. */
     static const time_t next[] = {TRUE + 1, 0, 1};
@@ -137,7 +137,7 @@ static void refused_with_the_estimate_it_is_dropped(void **state)
     assert_int_equal(change, CLOCK_SKEW_DROPPED);
 }
 
-static void wrong_secret_does_not_end_what_was_learnt(void **state)
+static void estimate_secret_is_wrong_is_kept(void **state)
 {
     assert_true(refuse(0, -HOUR, true, TRUE));
     assert_false(refuse(1, -HOUR, false, TRUE + 1));
@@ -154,7 +154,7 @@ static void wrong_secret_does_not_end_what_was_learnt(void **state)
     assert_int_equal(change, CLOCK_SKEW_DROPPED);
 }
 
-static void unconfirmed_estimate_ends_by_its_age(void **state)
+static void estimate_unconfirmed_ends_by_its_age(void **state)
 {
     assert_true(refuse(0, 0, true, TRUE + HOUR));
     assert_int_equal(error_sec(300, 0), HOUR);
@@ -173,7 +173,7 @@ static void unconfirmed_estimate_ends_by_its_age(void **state)
     assert_int_equal(change, CLOCK_SKEW_UNCHANGED);
 }
 
-static void own_clock_is_set_the_signing_time_stays_right(void **state)
+static void signing_time_own_clock_is_set_stays_right(void **state)
 {
     assert_true(refuse(0, 58LL * YEAR, true, TRUE));
     accept_one(1, 58LL * YEAR);
@@ -188,7 +188,7 @@ static void own_clock_is_set_the_signing_time_stays_right(void **state)
     assert_int_equal(change, CLOCK_SKEW_UNCHANGED);
 }
 
-static void own_clock_is_set_meanwhile_the_refused_request_is_repeated(void **state)
+static void request_refused_own_clock_was_set_meanwhile_is_repeated(void **state)
 {
     struct clock_reading then = after(0, HOUR), now = after(1, 0);
     const struct clock_refusal refusal = {
@@ -204,7 +204,7 @@ static void own_clock_is_set_meanwhile_the_refused_request_is_repeated(void **st
     assert_false(skew.is_known);
 }
 
-static void learnt_by_another_request_the_refused_one_is_repeated(void **state)
+static void request_refused_another_has_learnt_is_repeated(void **state)
 {
     struct clock_reading now = after(1, HOUR);
     const struct clock_refusal refusal = {
@@ -235,16 +235,16 @@ static void change_is_left_it_is_taken_once_and_the_last_counts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(nothing_known_the_own_clock_is_signed_with, reset),
-        cmocka_unit_test_setup(refusal_tells_the_time_it_is_signed_with, reset),
-        cmocka_unit_test_setup(small_difference_nothing_is_learnt, reset),
-        cmocka_unit_test_setup(impossible_server_time_is_ignored, reset),
-        cmocka_unit_test_setup(refused_with_the_estimate_it_is_dropped, reset),
-        cmocka_unit_test_setup(wrong_secret_does_not_end_what_was_learnt, reset),
-        cmocka_unit_test_setup(unconfirmed_estimate_ends_by_its_age, reset),
-        cmocka_unit_test_setup(own_clock_is_set_the_signing_time_stays_right, reset),
-        cmocka_unit_test_setup(own_clock_is_set_meanwhile_the_refused_request_is_repeated, reset),
-        cmocka_unit_test_setup(learnt_by_another_request_the_refused_one_is_repeated, reset),
+        cmocka_unit_test_setup(skew_unknown_own_clock_is_signed_with, reset),
+        cmocka_unit_test_setup(skew_told_by_a_refusal_is_signed_with, reset),
+        cmocka_unit_test_setup(skew_small_is_not_learnt, reset),
+        cmocka_unit_test_setup(server_time_impossible_is_ignored, reset),
+        cmocka_unit_test_setup(estimate_refused_is_dropped, reset),
+        cmocka_unit_test_setup(estimate_secret_is_wrong_is_kept, reset),
+        cmocka_unit_test_setup(estimate_unconfirmed_ends_by_its_age, reset),
+        cmocka_unit_test_setup(signing_time_own_clock_is_set_stays_right, reset),
+        cmocka_unit_test_setup(request_refused_own_clock_was_set_meanwhile_is_repeated, reset),
+        cmocka_unit_test_setup(request_refused_another_has_learnt_is_repeated, reset),
         cmocka_unit_test_setup(change_is_left_it_is_taken_once_and_the_last_counts, reset),
     };
 

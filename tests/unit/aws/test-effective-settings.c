@@ -92,7 +92,7 @@ static void describe(const struct aws_effective_settings *s, struct buffer *text
     "[default]\nservices = own\n[services own]\nsqs =\n  endpoint_url = http://127.0.0.1:1\n"      \
     "sts =\n  endpoint_url = http://127.0.0.1:2\n"
 
-static void each_setting_comes_from_the_first_place_that_has_it(void **state)
+static void setting_comes_from_the_first_place_that_has_it(void **state)
 {
     static const struct {
         const char *aws, *variables, *file, *found;
@@ -226,7 +226,7 @@ static void each_setting_comes_from_the_first_place_that_has_it(void **state)
     }
 }
 
-static void the_credentials_file_counts_too(void **state)
+static void setting_in_the_credentials_file_counts_too(void **state)
 {
     CLEANUP(config_free) struct config *config = parse(CUSTOM AT_HOME);
     CLEANUP(aws_effective_settings_free) struct aws_effective_settings *settings = NULL;
@@ -237,7 +237,7 @@ static void the_credentials_file_counts_too(void **state)
     assert_string_equal(settings->endpoint->region, "eu-west-2");
 }
 
-static void what_leads_nowhere_is_refused_with_a_line_that_says_why(void **state)
+static void settings_that_lead_nowhere_are_refused_with_the_reason(void **state)
 {
     static const struct {
         const char *aws, *variables, *file, *words[2];
@@ -392,9 +392,9 @@ static void ca_bundle_that_cannot_be_opened_for_a_while_is_no_bad_setting(void *
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(each_setting_comes_from_the_first_place_that_has_it, reset),
-        cmocka_unit_test_setup(the_credentials_file_counts_too, reset),
-        cmocka_unit_test_setup(what_leads_nowhere_is_refused_with_a_line_that_says_why, reset),
+        cmocka_unit_test_setup(setting_comes_from_the_first_place_that_has_it, reset),
+        cmocka_unit_test_setup(setting_in_the_credentials_file_counts_too, reset),
+        cmocka_unit_test_setup(settings_that_lead_nowhere_are_refused_with_the_reason, reset),
         cmocka_unit_test_setup(ca_bundle_that_cannot_be_opened_for_a_while_is_no_bad_setting,
                                reset),
     };

@@ -100,7 +100,7 @@ static const struct row ROWS[] = {
      .host = "vpce-0a1b-x-eu-west-1a.sqs.eu-west-1.vpce.amazonaws.com", .want_region = "eu-west-1"},
 };
 
-static void settings_and_queue_urls_give_the_endpoint(void **state)
+static void endpoint_comes_from_settings_and_queue_url(void **state)
 {
     assert_true(ARRAY_SIZE(ROWS) >= 40);
     for (size_t i = 0; i < ARRAY_SIZE(ROWS); i++) {
@@ -130,7 +130,7 @@ static void settings_and_queue_urls_give_the_endpoint(void **state)
     }
 }
 
-static void impossible_settings_are_refused_with_their_reason(void **state)
+static void settings_impossible_are_refused_with_the_reason(void **state)
 {
     static const struct {
         struct endpoint_settings settings;
@@ -322,7 +322,7 @@ static void names_and_urls_have_their_greatest_length(void **state)
     }
 }
 
-static void sts_has_the_region_s_host(void **state)
+static void sts_endpoint_has_the_host_of_its_region(void **state)
 {
     static const struct {
         const char *region;
@@ -350,11 +350,11 @@ static void sts_has_the_region_s_host(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(settings_and_queue_urls_give_the_endpoint),
-        cmocka_unit_test(impossible_settings_are_refused_with_their_reason),
+        cmocka_unit_test(endpoint_comes_from_settings_and_queue_url),
+        cmocka_unit_test(settings_impossible_are_refused_with_the_reason),
         cmocka_unit_test(queue_urls_are_taken_apart),
         cmocka_unit_test(names_and_urls_have_their_greatest_length),
-        cmocka_unit_test(sts_has_the_region_s_host),
+        cmocka_unit_test(sts_endpoint_has_the_host_of_its_region),
     };
 
     return cmocka_run_group_tests_name("endpoint", tests, NULL, NULL);

@@ -6,7 +6,7 @@
 
 /* What else it offers is tested with the replies that it is asked about, by sqs/test-error.c. */
 
-static void the_servers_time_is_found_in_the_text(void **state)
+static void server_time_is_found_in_the_text(void **state)
 {
     static const struct {
         const char *text;
@@ -53,7 +53,7 @@ static void aws_error_backoff_is_slow_where_a_person_must_help(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_servers_time_is_found_in_the_text),
+        cmocka_unit_test(server_time_is_found_in_the_text),
         cmocka_unit_test(aws_error_backoff_is_slow_where_a_person_must_help),
     };
 

@@ -26,7 +26,7 @@ static const struct {
     {NULL, "http://0x7f000001/get", "http://0x7f000001/get"},
 };
 
-static void allowed_container_urls_are_taken_as_they_are(void **state)
+static void container_url_allowed_is_taken_as_it_is(void **state)
 {
     for (size_t i = 0; i < ARRAY_SIZE(container_good); i++) {
         CLEANUP(free) char *url = NULL;
@@ -82,7 +82,7 @@ static const struct {
     {NULL, "HTTP://EXAMPLE.com/", "names the host"},
 };
 
-static void other_container_urls_are_refused(void **state)
+static void container_url_not_allowed_is_refused(void **state)
 {
     for (size_t i = 0; i < ARRAY_SIZE(container_bad); i++) {
         char *url = (char *)0x1;
@@ -120,7 +120,7 @@ static void urls_are_bounded(void **state)
     assert_non_null(strstr(error, "longer than 2048"));
 }
 
-static void the_metadata_service_is_where_endpoint_or_mode_say(void **state)
+static void metadata_service_is_where_endpoint_or_mode_say(void **state)
 {
     static const struct {
         const char *endpoint, *mode, *url;
@@ -145,7 +145,7 @@ static void the_metadata_service_is_where_endpoint_or_mode_say(void **state)
     }
 }
 
-static void a_bad_endpoint_or_mode_is_named(void **state)
+static void metadata_endpoint_or_mode_bad_is_named(void **state)
 {
     static const struct {
         const char *endpoint, *mode, *says;
@@ -171,7 +171,7 @@ static void a_bad_endpoint_or_mode_is_named(void **state)
     }
 }
 
-static void a_zone_tells_its_region(void **state)
+static void zone_tells_its_region(void **state)
 {
     static const struct {
         const char *zone, *region;
@@ -219,12 +219,12 @@ static void a_zone_tells_its_region(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(allowed_container_urls_are_taken_as_they_are),
-        cmocka_unit_test(other_container_urls_are_refused),
+        cmocka_unit_test(container_url_allowed_is_taken_as_it_is),
+        cmocka_unit_test(container_url_not_allowed_is_refused),
         cmocka_unit_test(urls_are_bounded),
-        cmocka_unit_test(the_metadata_service_is_where_endpoint_or_mode_say),
-        cmocka_unit_test(a_bad_endpoint_or_mode_is_named),
-        cmocka_unit_test(a_zone_tells_its_region),
+        cmocka_unit_test(metadata_service_is_where_endpoint_or_mode_say),
+        cmocka_unit_test(metadata_endpoint_or_mode_bad_is_named),
+        cmocka_unit_test(zone_tells_its_region),
     };
 
     return cmocka_run_group_tests_name("metadata-url", tests, NULL, NULL);

@@ -40,7 +40,7 @@ static void assert_value(const struct aws_profiles *p, const char *profile, cons
     assert_string_equal(value, expected);
 }
 
-static void what_aws_configure_writes_is_read(void **state)
+static void file_written_by_aws_configure_is_read(void **state)
 {
     CLEANUP(aws_profiles_free)
     struct aws_profiles *p =
@@ -61,7 +61,7 @@ static void what_aws_configure_writes_is_read(void **state)
     assert_false(aws_profiles_has(p, "third"));
 }
 
-static void the_credentials_file_wins(void **state)
+static void setting_in_both_files_is_that_of_the_credentials_file(void **state)
 {
     CLEANUP(aws_profiles_free)
     struct aws_profiles *p =
@@ -121,7 +121,7 @@ static void services_and_sso_sessions_are_kept_apart(void **state)
     assert_value(p, "s", "sso_region", NULL, NULL);
 }
 
-static void long_values_and_names_are_kept_whole(void **state)
+static void values_and_names_long_are_kept_whole(void **state)
 {
     CLEANUP(aws_profiles_free) struct aws_profiles *p = NULL;
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(1 << 20);
@@ -159,7 +159,7 @@ static void values_are_kept_byte_for_byte(void **state)
     assert_value(p, "a", "last", NULL, "no newline");
 }
 
-static void deeper_lines_belong_to_the_line_above(void **state)
+static void line_deeper_belongs_to_the_line_above(void **state)
 {
     CLEANUP(aws_profiles_free)
     struct aws_profiles *p = both("[a]\n"
@@ -189,7 +189,7 @@ static void deeper_lines_belong_to_the_line_above(void **state)
     assert_value(p, "a", "next", NULL, "6");
 }
 
-static void an_indented_section_is_read_by_its_own_indent(void **state)
+static void section_indented_is_read_by_its_own_indent(void **state)
 {
     CLEANUP(aws_profiles_free)
     struct aws_profiles *p = both("  [a]\n  k = 1\n  s3 =\n   x = 2\n l = 3\n  folded\n", NULL);
@@ -199,7 +199,7 @@ static void an_indented_section_is_read_by_its_own_indent(void **state)
     assert_value(p, "a", "l", NULL, "3\nfolded");
 }
 
-static void what_is_given_twice_is_merged(void **state)
+static void section_given_twice_is_merged(void **state)
 {
     CLEANUP(aws_profiles_free)
     struct aws_profiles *p =
@@ -214,7 +214,7 @@ static void what_is_given_twice_is_merged(void **state)
     assert_value(p, "a", "t", "y", NULL);
 }
 
-static void an_empty_file_has_nothing(void **state)
+static void file_empty_has_nothing(void **state)
 {
     CLEANUP(aws_profiles_free) struct aws_profiles *p = both("", "# nothing\n\n");
 
@@ -222,7 +222,7 @@ static void an_empty_file_has_nothing(void **state)
     assert_value(p, "default", "region", NULL, NULL);
 }
 
-static void what_is_no_such_file_is_refused(void **state)
+static void file_of_another_form_is_refused(void **state)
 {
     static const struct {
         const char *text, *expected;
@@ -259,7 +259,7 @@ static void what_is_no_such_file_is_refused(void **state)
                      AWS_PROFILE_E_INVALID);
 }
 
-static void a_name_is_kept_whole_or_refused(void **state)
+static void name_is_kept_whole_or_refused(void **state)
 {
     for (int n = 127; n <= 200; n++) {
         CLEANUP(aws_profiles_free) struct aws_profiles *p = both(NULL, NULL);
@@ -278,7 +278,7 @@ static void a_name_is_kept_whole_or_refused(void **state)
     }
 }
 
-static void hostile_texts_take_bounded_time(void **state)
+static void text_hostile_takes_bounded_time(void **state)
 {
     // clang-format off
     static const char *const pieces[] = {"[a]\n",
@@ -309,7 +309,7 @@ static void hostile_texts_take_bounded_time(void **state)
     }
 }
 
-static void random_texts_do_no_harm(void **state)
+static void text_random_does_no_harm(void **state)
 {
     // clang-format off
     static const char *const pieces[] = {"[", "]",   "profile", "default",  "\n",  "=", ":",
@@ -337,20 +337,20 @@ static void random_texts_do_no_harm(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_aws_configure_writes_is_read),
-        cmocka_unit_test(the_credentials_file_wins),
+        cmocka_unit_test(file_written_by_aws_configure_is_read),
+        cmocka_unit_test(setting_in_both_files_is_that_of_the_credentials_file),
         cmocka_unit_test(section_names_are_read_as_the_cli_reads_them),
         cmocka_unit_test(services_and_sso_sessions_are_kept_apart),
-        cmocka_unit_test(long_values_and_names_are_kept_whole),
+        cmocka_unit_test(values_and_names_long_are_kept_whole),
         cmocka_unit_test(values_are_kept_byte_for_byte),
-        cmocka_unit_test(deeper_lines_belong_to_the_line_above),
-        cmocka_unit_test(an_indented_section_is_read_by_its_own_indent),
-        cmocka_unit_test(what_is_given_twice_is_merged),
-        cmocka_unit_test(an_empty_file_has_nothing),
-        cmocka_unit_test(what_is_no_such_file_is_refused),
-        cmocka_unit_test(a_name_is_kept_whole_or_refused),
-        cmocka_unit_test(hostile_texts_take_bounded_time),
-        cmocka_unit_test(random_texts_do_no_harm),
+        cmocka_unit_test(line_deeper_belongs_to_the_line_above),
+        cmocka_unit_test(section_indented_is_read_by_its_own_indent),
+        cmocka_unit_test(section_given_twice_is_merged),
+        cmocka_unit_test(file_empty_has_nothing),
+        cmocka_unit_test(file_of_another_form_is_refused),
+        cmocka_unit_test(name_is_kept_whole_or_refused),
+        cmocka_unit_test(text_hostile_takes_bounded_time),
+        cmocka_unit_test(text_random_does_no_harm),
     };
 
     return cmocka_run_group_tests_name("aws-profile", tests, NULL, NULL);

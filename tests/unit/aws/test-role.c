@@ -19,7 +19,7 @@ static struct aws_profiles *profiles_of(const char *config, const char *credenti
     return p;
 }
 
-static void a_profile_without_a_role_has_no_plan(void **state)
+static void profile_without_a_role_has_no_plan(void **state)
 {
     static const char *const configs[] = {
         "",
@@ -39,7 +39,7 @@ static void a_profile_without_a_role_has_no_plan(void **state)
     }
 }
 
-static void all_settings_of_a_role_are_read(void **state)
+static void role_settings_are_all_read(void **state)
 {
     CLEANUP(aws_profiles_free)
     struct aws_profiles *p =
@@ -59,7 +59,7 @@ static void all_settings_of_a_role_are_read(void **state)
     assert_string_equal(plan->source_profile, "base");
 }
 
-static void what_is_not_set_is_null(void **state)
+static void role_setting_not_given_is_null(void **state)
 {
     CLEANUP(aws_profiles_free)
     struct aws_profiles *p = profiles_of(
@@ -139,7 +139,7 @@ static void plans_follow_the_source_profiles(void **state)
 
 #define KEYS_B "[profile b]\naws_access_key_id = k\n"
 
-static void what_cannot_be_is_refused_with_a_line_that_says_why(void **state)
+static void role_that_cannot_be_is_refused_with_the_reason(void **state)
 {
     static const struct {
         const char *config, *words;
@@ -218,7 +218,7 @@ static int plan_of_chain(int n, struct aws_role_plan **ret, char **error)
     return aws_role_plan(p, "p0", ret, error);
 }
 
-static void a_chain_has_a_bound(void **state)
+static void chain_has_a_bound(void **state)
 {
     CLEANUP(aws_role_plan_free) struct aws_role_plan *plan = NULL;
     CLEANUP(free) char *error = NULL;
@@ -261,12 +261,12 @@ static void session_names_and_arns_have_exact_bounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_profile_without_a_role_has_no_plan),
-        cmocka_unit_test(all_settings_of_a_role_are_read),
-        cmocka_unit_test(what_is_not_set_is_null),
+        cmocka_unit_test(profile_without_a_role_has_no_plan),
+        cmocka_unit_test(role_settings_are_all_read),
+        cmocka_unit_test(role_setting_not_given_is_null),
         cmocka_unit_test(plans_follow_the_source_profiles),
-        cmocka_unit_test(what_cannot_be_is_refused_with_a_line_that_says_why),
-        cmocka_unit_test(a_chain_has_a_bound),
+        cmocka_unit_test(role_that_cannot_be_is_refused_with_the_reason),
+        cmocka_unit_test(chain_has_a_bound),
         cmocka_unit_test(session_names_and_arns_have_exact_bounds),
     };
 

@@ -108,7 +108,7 @@ static void headers_that_proxies_change_are_not_signed(void **state)
                         "expected;host;t;tea;x-amzn-trace\n" EMPTY_HASH);
 }
 
-static void bad_requests_are_refused_and_append_nothing(void **state)
+static void request_bad_is_refused_and_appends_nothing(void **state)
 {
     static const struct sigv4_header good[] = {{"host", "h"}, {"x", "y"}};
     static const struct sigv4_header no_host[] = {{"x-amz-date", "y"}};
@@ -149,7 +149,7 @@ static void bad_requests_are_refused_and_append_nothing(void **state)
     }
 }
 
-static void caps_of_the_buffers_hold(void **state)
+static void buffer_caps_hold(void **state)
 {
     char query[3 * 200];
     const struct sigv4_header host = {"host", "h"};
@@ -184,7 +184,7 @@ static void caps_of_the_buffers_hold(void **state)
     }
 }
 
-static void appending_keeps_what_was_there(void **state)
+static void buffers_with_text_in_them_keep_it(void **state)
 {
     CLEANUP(buffer_done) struct buffer canonical = BUFFER_INIT(1024);
     CLEANUP(buffer_done) struct buffer names = BUFFER_INIT(1024);
@@ -210,9 +210,9 @@ int main(void)
         cmocka_unit_test(paths_are_normalised),
         cmocka_unit_test(queries_have_one_encoding),
         cmocka_unit_test(headers_that_proxies_change_are_not_signed),
-        cmocka_unit_test(bad_requests_are_refused_and_append_nothing),
-        cmocka_unit_test(caps_of_the_buffers_hold),
-        cmocka_unit_test(appending_keeps_what_was_there),
+        cmocka_unit_test(request_bad_is_refused_and_appends_nothing),
+        cmocka_unit_test(buffer_caps_hold),
+        cmocka_unit_test(buffers_with_text_in_them_keep_it),
     };
 
     return cmocka_run_group_tests_name("sigv4-canonical", tests, NULL, NULL);

@@ -218,7 +218,7 @@ static void expect_text(const struct figure *f, const char *stage, const char *i
         fail_msg("%s: %s is\n%s\nnot\n%s", f->name, stage, is, want);
 }
 
-static void published_figures_hold_in_every_stage(void **state)
+static void stages_give_the_published_figures(void **state)
 {
     uint8_t key[SIGV4_KEY_BYTES];
 
@@ -254,7 +254,7 @@ static void published_figures_hold_in_every_stage(void **state)
     }
 }
 
-static void one_signer_makes_every_figure_s_header(void **state)
+static void signer_makes_the_header_of_every_figure(void **state)
 {
     CLEANUP(sigv4_signer_free) struct sigv4_signer *signer = NULL;
 
@@ -296,7 +296,7 @@ static void key_is_derived_by_day_region_and_service(void **state)
     assert_memory_not_equal(late, want, sizeof(want));
 }
 
-static void bad_scopes_and_secrets_are_refused(void **state)
+static void scope_or_secret_bad_is_refused(void **state)
 {
     static const struct sigv4_scope bad[] = {
         {.service = "sqs", .time = TIME},
@@ -439,10 +439,10 @@ static void signer_refuses_bad_input_and_stays_usable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(published_figures_hold_in_every_stage),
-        cmocka_unit_test(one_signer_makes_every_figure_s_header),
+        cmocka_unit_test(stages_give_the_published_figures),
+        cmocka_unit_test(signer_makes_the_header_of_every_figure),
         cmocka_unit_test(key_is_derived_by_day_region_and_service),
-        cmocka_unit_test(bad_scopes_and_secrets_are_refused),
+        cmocka_unit_test(scope_or_secret_bad_is_refused),
         cmocka_unit_test(signer_follows_changed_keys_days_and_regions),
         cmocka_unit_test(request_of_sqs_signs_as_aws_s_own_library_does),
         cmocka_unit_test(signer_refuses_bad_input_and_stays_usable),

@@ -14,7 +14,7 @@ static void format_date(char *ret, size_t size, int64_t offset_sec)
     strftime(ret, size, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", gmtime_r(&t, &tm));
 }
 
-static void a_wrong_clock_is_learnt_from_the_text_where_there_is_no_date(void **state)
+static void clock_wrong_without_a_date_is_learnt_from_the_text(void **state)
 {
     struct fixture *f = *state;
     char theirs[AWS_TIME_SIZE], body[512];
@@ -40,7 +40,7 @@ static void a_wrong_clock_is_learnt_from_the_text_where_there_is_no_date(void **
     assert_true(llabs(t - time(NULL) - 3600) <= 5);
 }
 
-static void a_wrong_clock_is_learnt_from_the_refusal(void **state)
+static void clock_wrong_is_learnt_from_the_refusal(void **state)
 {
     static const int64_t offsets[] = {3600, -3600};
 
@@ -104,7 +104,7 @@ static void clock_is_learnt_the_shared_estimate_has_it_unreported(void **state)
     assert_int_equal(clock_skew_take_change(&skew), CLOCK_SKEW_UNCHANGED);
 }
 
-static void impossible_server_time_is_no_answer_of_sts(void **state)
+static void server_time_impossible_is_no_answer_of_sts(void **state)
 {
     struct fixture *f = *state;
     struct test_reply reply = {
@@ -231,7 +231,7 @@ static void clock_nothing_corrects_is_named(void **state)
     assert_int_equal(test_server_requests(server), 1);
 }
 
-static void a_wrong_secret_is_not_taken_for_a_wrong_clock(void **state)
+static void secret_wrong_is_not_taken_for_a_wrong_clock(void **state)
 {
     struct fixture *f = *state;
     char date_header[64];
@@ -291,14 +291,14 @@ static void expiry_is_the_one_sts_tells(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_wrong_clock_is_learnt_from_the_refusal),
-        TEST(a_wrong_clock_is_learnt_from_the_text_where_there_is_no_date),
+        TEST(clock_wrong_is_learnt_from_the_refusal),
+        TEST(clock_wrong_without_a_date_is_learnt_from_the_text),
         TEST(clock_is_learnt_the_shared_estimate_has_it_unreported),
-        TEST(impossible_server_time_is_no_answer_of_sts),
+        TEST(server_time_impossible_is_no_answer_of_sts),
         TEST(skew_that_does_not_help_is_dropped_at_once),
         TEST(skew_sts_refuses_by_its_text_is_replaced_at_once),
         TEST(clock_nothing_corrects_is_named),
-        TEST(a_wrong_secret_is_not_taken_for_a_wrong_clock),
+        TEST(secret_wrong_is_not_taken_for_a_wrong_clock),
         TEST(expiry_is_the_one_sts_tells),
     };
 

@@ -20,7 +20,7 @@ static int parse(const char *xml, struct sts_reply **ret, char **error)
     return sts_reply_parse(xml, strlen(xml), ret, error);
 }
 
-static void keys_are_read_of_both_actions(void **state)
+static void keys_of_both_actions_are_read(void **state)
 {
     static const char *const replies[] = {
         REPLY(KEYS),
@@ -57,7 +57,7 @@ static void keys_are_read_of_both_actions(void **state)
     }
 }
 
-static void an_error_is_read(void **state)
+static void error_is_read(void **state)
 {
     CLEANUP(sts_reply_free) struct sts_reply *r = NULL;
 
@@ -75,7 +75,7 @@ static void an_error_is_read(void **state)
 }
 
 /* As AWS words it: the request's headers follow, a session token among them. */
-static void of_a_message_only_the_first_line_is_kept(void **state)
+static void message_of_several_lines_keeps_the_first(void **state)
 {
     static const char *const ends[] = {"\n\nThe Canonical", "&#10;The Canonical", "&#13;", "\n"};
 
@@ -92,7 +92,7 @@ static void of_a_message_only_the_first_line_is_kept(void **state)
     }
 }
 
-static void an_error_may_be_bare(void **state)
+static void error_with_its_code_alone_is_read(void **state)
 {
     CLEANUP(sts_reply_free) struct sts_reply *r = NULL;
 
@@ -104,7 +104,7 @@ static void an_error_may_be_bare(void **state)
     assert_null(r->request_id);
 }
 
-static void a_long_message_is_cut(void **state)
+static void message_long_is_cut(void **state)
 {
     CLEANUP(buffer_done) struct buffer xml = BUFFER_INIT(1 << 16);
     CLEANUP(sts_reply_free) struct sts_reply *r = NULL;
@@ -120,7 +120,7 @@ static void a_long_message_is_cut(void **state)
 #define ENTITY_BOMB                                                                                \
     "<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\">]>"
 
-static void what_is_no_reply_is_refused_with_a_line_that_says_why(void **state)
+static void reply_of_another_form_is_refused_with_the_reason(void **state)
 {
     static const struct {
         const char *xml, *words;
@@ -189,7 +189,7 @@ static void what_is_no_reply_is_refused_with_a_line_that_says_why(void **state)
     }
 }
 
-static void a_complaint_never_holds_a_key(void **state)
+static void error_line_never_holds_a_key(void **state)
 {
     static const char *const replies[] = {
         REPLY("<AccessKeyId>a</AccessKeyId><SecretAccessKey>hidden hidden</SecretAccessKey>"),
@@ -223,7 +223,7 @@ static void make_reply(struct buffer *xml, size_t token_bytes, size_t total_byte
         buffer_append_char(xml, '\n');
 }
 
-static void the_caps_are_exact(void **state)
+static void caps_are_exact(void **state)
 {
     static const struct {
         size_t token_bytes, total_bytes;
@@ -248,7 +248,7 @@ static void the_caps_are_exact(void **state)
     }
 }
 
-static void a_very_long_name_is_refused(void **state)
+static void name_very_long_is_refused(void **state)
 {
     CLEANUP(buffer_done) struct buffer xml = BUFFER_INIT(1 << 20);
     struct sts_reply *r = NULL;
@@ -261,7 +261,7 @@ static void a_very_long_name_is_refused(void **state)
 }
 
 /* No crash and no leak, wherever a good reply ends or whichever byte of it is another. */
-static void a_reply_cut_or_changed_anywhere_does_no_harm(void **state)
+static void reply_cut_or_changed_anywhere_does_no_harm(void **state)
 {
     static const char good[] = "<?xml version=\"1.0\"?>" REPLY(KEYS);
     char bytes[sizeof(good)];
@@ -286,16 +286,16 @@ static void a_reply_cut_or_changed_anywhere_does_no_harm(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys_are_read_of_both_actions),
-        cmocka_unit_test(an_error_is_read),
-        cmocka_unit_test(of_a_message_only_the_first_line_is_kept),
-        cmocka_unit_test(an_error_may_be_bare),
-        cmocka_unit_test(a_long_message_is_cut),
-        cmocka_unit_test(what_is_no_reply_is_refused_with_a_line_that_says_why),
-        cmocka_unit_test(a_complaint_never_holds_a_key),
-        cmocka_unit_test(the_caps_are_exact),
-        cmocka_unit_test(a_very_long_name_is_refused),
-        cmocka_unit_test(a_reply_cut_or_changed_anywhere_does_no_harm),
+        cmocka_unit_test(keys_of_both_actions_are_read),
+        cmocka_unit_test(error_is_read),
+        cmocka_unit_test(message_of_several_lines_keeps_the_first),
+        cmocka_unit_test(error_with_its_code_alone_is_read),
+        cmocka_unit_test(message_long_is_cut),
+        cmocka_unit_test(reply_of_another_form_is_refused_with_the_reason),
+        cmocka_unit_test(error_line_never_holds_a_key),
+        cmocka_unit_test(caps_are_exact),
+        cmocka_unit_test(name_very_long_is_refused),
+        cmocka_unit_test(reply_cut_or_changed_anywhere_does_no_harm),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,7 @@ static void assume_role_is_signed_and_gives_keys(void **state)
                "/eu-west-1/sts/aws4_request, SignedHeaders=content-type;host;x-amz-date, ");
 }
 
-static void a_session_token_is_sent_and_signed(void **state)
+static void session_token_is_sent_and_signed(void **state)
 {
     struct fixture *f = *state;
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(GOOD);
@@ -74,7 +74,7 @@ static void web_identity_is_sent_without_a_signature(void **state)
     assert_null(test_server_header(server, 0, "X-Amz-Date"));
 }
 
-static void a_transient_failure_is_tried_again(void **state)
+static void failure_transient_is_tried_again(void **state)
 {
     static const struct test_reply failures[] = {
         {.status = 503, .body = "<html>down</html>"},
@@ -103,7 +103,7 @@ static void a_transient_failure_is_tried_again(void **state)
     }
 }
 
-static void a_failure_that_stays_ends_the_call_with_its_reason(void **state)
+static void failure_that_stays_ends_the_call_with_its_reason(void **state)
 {
     static const struct {
         struct test_reply reply;
@@ -206,7 +206,7 @@ static void call_proxy_refuses_is_intercepted_at_once(void **state)
     assert_int_equal(test_server_requests(proxy), 1);
 }
 
-static void a_cancelled_call_is_silent(void **state)
+static void call_cancelled_is_silent(void **state)
 {
     struct fixture *f = *state;
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.how = REPLY_STALL});
@@ -226,7 +226,7 @@ static void a_cancelled_call_is_silent(void **state)
     /* `left` is ended by sts_free. */
 }
 
-static void an_endpoint_that_cannot_be_fails_each_call(void **state)
+static void endpoint_that_cannot_be_fails_each_call(void **state)
 {
     struct fixture *f = *state;
     static const struct {
@@ -251,7 +251,7 @@ static void an_endpoint_that_cannot_be_fails_each_call(void **state)
     }
 }
 
-static void a_call_needs_either_a_token_or_keys(void **state)
+static void call_needs_either_a_token_or_keys(void **state)
 {
     struct fixture *f = *state;
     CLEANUP(sts_free) struct sts *sts = new_sts(f, "http://127.0.0.1:9/");
@@ -268,14 +268,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(assume_role_is_signed_and_gives_keys),
-        TEST(a_session_token_is_sent_and_signed),
+        TEST(session_token_is_sent_and_signed),
         TEST(web_identity_is_sent_without_a_signature),
-        TEST(a_transient_failure_is_tried_again),
-        TEST(a_failure_that_stays_ends_the_call_with_its_reason),
+        TEST(failure_transient_is_tried_again),
+        TEST(failure_that_stays_ends_the_call_with_its_reason),
         TEST(call_proxy_refuses_is_intercepted_at_once),
-        TEST(a_cancelled_call_is_silent),
-        TEST(an_endpoint_that_cannot_be_fails_each_call),
-        TEST(a_call_needs_either_a_token_or_keys),
+        TEST(call_cancelled_is_silent),
+        TEST(endpoint_that_cannot_be_fails_each_call),
+        TEST(call_needs_either_a_token_or_keys),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

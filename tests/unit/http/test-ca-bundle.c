@@ -32,7 +32,7 @@ static void check(int expected, const char *words)
         assert_null(problem);
 }
 
-static void only_a_file_with_a_certificate_is_of_use(void **state)
+static void ca_bundle_without_a_certificate_is_of_no_use(void **state)
 {
     CLEANUP(test_authority_free) struct test_authority *authority = test_authority_new();
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(1 << 20);
@@ -72,7 +72,7 @@ static void only_a_file_with_a_certificate_is_of_use(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(only_a_file_with_a_certificate_is_of_use),
+        cmocka_unit_test(ca_bundle_without_a_certificate_is_of_no_use),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

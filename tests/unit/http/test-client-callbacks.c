@@ -3,7 +3,7 @@
  * client. */
 #include "client-fixture.h"
 
-static void a_cancelled_request_is_silent(void **state)
+static void request_cancelled_is_silent(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.how = REPLY_STALL}, {.body = "ok"});
@@ -45,7 +45,7 @@ static void cancel_self_and_other(struct outcome *o)
         o->other->slot = http_slot_cancel(o->other->slot);
 }
 
-static void a_callback_may_cancel_itself_and_others(void **state)
+static void callback_may_cancel_itself_and_others(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.body = "ok"});
     CLEANUP(http_client_free) struct http_client *client = new_client(0);
@@ -84,7 +84,7 @@ static void submit_again(struct outcome *o)
         submit(o->client, o->request, o);
 }
 
-static void a_callback_may_submit(void **state)
+static void callback_may_submit(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.body = "ok"}, {.how = REPLY_CLOSE}, {.body = "ok"});
@@ -98,7 +98,7 @@ static void a_callback_may_submit(void **state)
     assert_int_equal(o.n_done, 30);
 }
 
-static void a_callback_may_submit_after_a_time_out(void **state)
+static void callback_may_submit_after_a_time_out(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.how = REPLY_STALL});
     CLEANUP(http_client_free) struct http_client *client = new_client(1);
@@ -128,7 +128,7 @@ static void on_replied(void *userdata)
         submit(r->client, r->request, r->second);
 }
 
-static void what_is_submitted_after_replies_begins_without_a_round_of_the_loop(void **state)
+static void request_submitted_after_replies_begins_without_a_round_of_the_loop(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.body = "ok"}, {.body = "ok"}, {.how = REPLY_STALL});
@@ -164,7 +164,7 @@ static void what_is_submitted_after_replies_begins_without_a_round_of_the_loop(v
     assert_int_equal(replied.n, 2);
 }
 
-static void the_client_may_be_freed_with_requests_on_their_way(void **state)
+static void client_may_be_freed_with_requests_on_their_way(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.how = REPLY_STALL});
     struct http_client *client = new_client(5);
@@ -186,12 +186,12 @@ static void the_client_may_be_freed_with_requests_on_their_way(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_cancelled_request_is_silent),
-        TEST(a_callback_may_cancel_itself_and_others),
-        TEST(a_callback_may_submit),
-        TEST(a_callback_may_submit_after_a_time_out),
-        TEST(what_is_submitted_after_replies_begins_without_a_round_of_the_loop),
-        TEST(the_client_may_be_freed_with_requests_on_their_way),
+        TEST(request_cancelled_is_silent),
+        TEST(callback_may_cancel_itself_and_others),
+        TEST(callback_may_submit),
+        TEST(callback_may_submit_after_a_time_out),
+        TEST(request_submitted_after_replies_begins_without_a_round_of_the_loop),
+        TEST(client_may_be_freed_with_requests_on_their_way),
     };
 
     return cmocka_run_group_tests_name("http-client-callbacks", tests, NULL, NULL);

@@ -2,7 +2,7 @@
 /* How connections are kept, looked up, shared and bounded. */
 #include "client-fixture.h"
 
-static void one_connection_serves_ten_requests(void **state)
+static void connection_serves_ten_requests(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.body = "ok"});
     CLEANUP(http_client_free) struct http_client *client = new_client(0);
@@ -17,7 +17,7 @@ static void one_connection_serves_ten_requests(void **state)
     assert_int_equal(test_server_connections(server), 1);
 }
 
-static void a_connection_that_was_closed_meanwhile_is_not_noticed(void **state)
+static void connection_closed_meanwhile_is_not_noticed(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.body = "ok", .how = REPLY_AND_CLOSE});
@@ -37,7 +37,7 @@ static void a_connection_that_was_closed_meanwhile_is_not_noticed(void **state)
     assert_int_equal(test_server_connections(server), 60);
 }
 
-static void an_old_connection_is_not_used_again(void **state)
+static void connection_old_is_not_used_again(void **state)
 {
     enum { PAUSE_SEC = HTTP_CONNECTION_MAX_IDLE_SEC - 10 }; /* idle for less than is allowed */
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.body = "ok"});
@@ -57,7 +57,7 @@ static void an_old_connection_is_not_used_again(void **state)
     }
 }
 
-static void a_connection_idle_for_long_is_not_used_again(void **state)
+static void connection_idle_for_long_is_not_used_again(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.body = "ok"});
     CLEANUP(http_client_free) struct http_client *client = new_client(0);
@@ -74,7 +74,7 @@ static void a_connection_idle_for_long_is_not_used_again(void **state)
     assert_int_equal(test_server_connections(server), 2);
 }
 
-static void a_name_is_looked_up_again_after_a_while(void **state)
+static void name_is_looked_up_again_after_a_while(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.body = "ok", .how = REPLY_AND_CLOSE});
@@ -110,7 +110,7 @@ static uint64_t turns_within(uint64_t usec)
     return after - before;
 }
 
-static void nothing_stirs_while_nothing_is_under_way(void **state)
+static void loop_without_requests_rests(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server =
@@ -134,7 +134,7 @@ static void nothing_stirs_while_nothing_is_under_way(void **state)
 
 /* libcurl closes a socket that is not yet connected without a word, and the next one gets its
  * number. */
-static void a_sockets_number_may_come_again_at_any_moment(void **state)
+static void socket_number_may_come_again_at_any_moment(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.body = "ok", .how = REPLY_AND_CLOSE});
@@ -158,7 +158,7 @@ static void a_sockets_number_may_come_again_at_any_moment(void **state)
     }
 }
 
-static void a_hundred_requests_run_side_by_side(void **state)
+static void requests_by_the_hundred_run_side_by_side(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.body = "ok", .delay_msec = 100});
@@ -246,7 +246,7 @@ static void children_do_not_inherit_connections(void **state)
     assert_false(has_inheritable_socket_to(test_server_port(server)));
 }
 
-static void the_environments_proxy_is_used_unless_told_not_to(void **state)
+static void proxy_of_the_environment_is_used_unless_told_not_to(void **state)
 {
     CLEANUP(test_server_free) struct test_server *proxy = TEST_SERVER({.body = "proxy"});
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.body = "server"});
@@ -287,17 +287,17 @@ static void the_environments_proxy_is_used_unless_told_not_to(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_connection_serves_ten_requests),
-        TEST(a_connection_that_was_closed_meanwhile_is_not_noticed),
-        TEST(an_old_connection_is_not_used_again),
-        TEST(a_connection_idle_for_long_is_not_used_again),
-        TEST(a_name_is_looked_up_again_after_a_while),
-        TEST(nothing_stirs_while_nothing_is_under_way),
-        TEST(a_sockets_number_may_come_again_at_any_moment),
-        TEST(a_hundred_requests_run_side_by_side),
+        TEST(connection_serves_ten_requests),
+        TEST(connection_closed_meanwhile_is_not_noticed),
+        TEST(connection_old_is_not_used_again),
+        TEST(connection_idle_for_long_is_not_used_again),
+        TEST(name_is_looked_up_again_after_a_while),
+        TEST(loop_without_requests_rests),
+        TEST(socket_number_may_come_again_at_any_moment),
+        TEST(requests_by_the_hundred_run_side_by_side),
         TEST(connections_stay_within_their_bound),
         TEST(children_do_not_inherit_connections),
-        TEST(the_environments_proxy_is_used_unless_told_not_to),
+        TEST(proxy_of_the_environment_is_used_unless_told_not_to),
     };
 
     return cmocka_run_group_tests_name("http-client-connections", tests, NULL, NULL);

@@ -102,7 +102,7 @@ static void request_in_flight_ends_as_it_began(void **state)
 }
 
 /* Not even the request that comes after one that was in flight uses the old bundle. */
-static void old_ca_bundle_serves_requests_in_flight_alone(void **state)
+static void ca_bundle_of_before_serves_requests_in_flight_alone(void **state)
 {
     static const struct test_reply replies[] = {{.body = "held", .is_held = true}, {.body = "ok"}};
     CLEANUP(test_authority_free) struct test_authority *authority = test_authority_new();
@@ -124,7 +124,7 @@ static void old_ca_bundle_serves_requests_in_flight_alone(void **state)
     assert_int_equal(ask_anew(client, test_server_url(server)), HTTP_FAILURE_TLS);
 }
 
-static void other_bound_of_connections_holds(void **state)
+static void bound_of_connections_changed_holds(void **state)
 {
     enum { N = 6 };
     CLEANUP(test_server_free)
@@ -187,8 +187,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(ca_bundle_that_was_replaced_is_read_again),
         TEST(request_in_flight_ends_as_it_began),
-        TEST(old_ca_bundle_serves_requests_in_flight_alone),
-        TEST(other_bound_of_connections_holds),
+        TEST(ca_bundle_of_before_serves_requests_in_flight_alone),
+        TEST(bound_of_connections_changed_holds),
         TEST(connect_timeout_is_the_new_one),
     };
 

@@ -2,7 +2,7 @@
 /* The HTTP client's deadlines and connect time-out. */
 #include "client-fixture.h"
 
-static void a_later_requests_deadline_may_be_earlier(void **state)
+static void deadline_of_a_later_request_may_be_earlier(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.body = "ok"}, {.how = REPLY_STALL}, {.body = "ok"},
@@ -29,7 +29,7 @@ static void a_later_requests_deadline_may_be_earlier(void **state)
     }
 }
 
-static void the_deadline_ends_a_request_and_its_connection(void **state)
+static void deadline_ends_a_request_and_its_connection(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server =
@@ -72,7 +72,7 @@ static void the_deadline_ends_a_request_and_its_connection(void **state)
     assert_int_equal(o.n_done, 6);
 }
 
-static void a_slow_reply_within_its_time_is_whole(void **state)
+static void reply_slow_within_its_time_is_whole(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER(
@@ -88,7 +88,7 @@ static void a_slow_reply_within_its_time_is_whole(void **state)
 }
 
 /* A listener whose queue is full leaves further connections unanswered. */
-static void the_connect_timeout_is_kept(void **state)
+static void connect_timeout_is_kept(void **state)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(address);
@@ -134,7 +134,7 @@ static void the_connect_timeout_is_kept(void **state)
     close(listener);
 }
 
-static void the_deadline_holds_for_those_that_wait(void **state)
+static void deadline_holds_for_requests_that_wait(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.body = "ok"}, {.how = REPLY_STALL}, {.body = "ok"});
@@ -162,11 +162,11 @@ static void the_deadline_holds_for_those_that_wait(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_later_requests_deadline_may_be_earlier),
-        TEST(the_deadline_ends_a_request_and_its_connection),
-        TEST(a_slow_reply_within_its_time_is_whole),
-        TEST(the_connect_timeout_is_kept),
-        TEST(the_deadline_holds_for_those_that_wait),
+        TEST(deadline_of_a_later_request_may_be_earlier),
+        TEST(deadline_ends_a_request_and_its_connection),
+        TEST(reply_slow_within_its_time_is_whole),
+        TEST(connect_timeout_is_kept),
+        TEST(deadline_holds_for_requests_that_wait),
     };
 
     return cmocka_run_group_tests_name("http-client-timeouts", tests, NULL, NULL);

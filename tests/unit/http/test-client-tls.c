@@ -64,7 +64,7 @@ static struct test_server *tls_server(SSL_CTX *context)
     return test_server_new(&(struct test_reply){.body = "ok"}, 1, context);
 }
 
-static void a_certificate_of_the_bundle_is_trusted(void **state)
+static void certificate_of_the_bundle_is_trusted(void **state)
 {
     CLEANUP(test_authority_free) struct test_authority *authority = test_authority_new();
     CLEANUP(test_context_free)
@@ -83,7 +83,7 @@ static void a_certificate_of_the_bundle_is_trusted(void **state)
     assert_string_equal(test_server_body(server, 4), "question");
 }
 
-static void what_is_wrong_with_a_certificate_is_told(void **state)
+static void certificate_fault_is_told(void **state)
 {
     CLEANUP(test_authority_free) struct test_authority *authority = test_authority_new();
     CLEANUP(test_authority_free) struct test_authority *other = test_authority_new();
@@ -117,7 +117,7 @@ static void what_is_wrong_with_a_certificate_is_told(void **state)
     }
 }
 
-static void an_old_tls_is_refused(void **state)
+static void tls_old_is_refused(void **state)
 {
     CLEANUP(test_authority_free) struct test_authority *authority = test_authority_new();
     CLEANUP(test_context_free)
@@ -198,9 +198,9 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_certificate_of_the_bundle_is_trusted),
-        TEST(what_is_wrong_with_a_certificate_is_told),
-        TEST(an_old_tls_is_refused),
+        TEST(certificate_of_the_bundle_is_trusted),
+        TEST(certificate_fault_is_told),
+        TEST(tls_old_is_refused),
         TEST(https_to_a_plain_server_is_no_tls),
         TEST(requests_are_cancelled_in_the_handshake),
     };

@@ -79,7 +79,7 @@ static struct test_server *serve(const char *path, const char *body)
     return test_server_new_unix(&(struct test_reply){.body = body}, 1, path);
 }
 
-static void each_request_goes_to_its_own_socket(void **state)
+static void request_goes_to_its_own_socket(void **state)
 {
     CLEANUP(test_server_free) struct test_server *first = serve(paths[0], "first");
     CLEANUP(test_server_free) struct test_server *second = serve(paths[1], "second");
@@ -97,7 +97,7 @@ static void each_request_goes_to_its_own_socket(void **state)
     assert_int_equal(test_server_connections(tcp), 1);
 }
 
-static void the_url_tells_host_and_path(void **state)
+static void url_tells_host_and_path(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = serve(paths[0], "ok");
     char *host;
@@ -111,7 +111,7 @@ static void the_url_tells_host_and_path(void **state)
 }
 
 /* The host need not exist: nobody looks it up. */
-static void no_proxy_and_no_name_look_up_are_in_the_way(void **state)
+static void request_uses_no_proxy_and_looks_up_no_name(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = serve(paths[0], "ok");
     CLEANUP(test_server_free) struct test_server *proxy = TEST_SERVER({.body = "proxy"});
@@ -125,7 +125,7 @@ static void no_proxy_and_no_name_look_up_are_in_the_way(void **state)
     assert_int_equal(test_server_requests(server), 1);
 }
 
-static void a_socket_that_is_not_served_is_told(void **state)
+static void socket_not_served_is_told(void **state)
 {
     struct outcome o = ask(paths[0], "http://localhost/");
 
@@ -139,7 +139,7 @@ static void a_socket_that_is_not_served_is_told(void **state)
     assert_string_equal(o.text, "cannot connect to the Unix socket: Connection refused");
 }
 
-static void a_path_that_does_not_fit_is_told(void **state)
+static void path_that_does_not_fit_is_told(void **state)
 {
     char path[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1] = "/";
     struct outcome o;
@@ -162,7 +162,7 @@ static int listen_with(int backlog)
     return listener;
 }
 
-static void a_full_listener_is_waited_for(void **state)
+static void listener_full_is_waited_for(void **state)
 {
     static const char reply[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     struct outcome outcomes[20] = {};
@@ -193,7 +193,7 @@ static void a_full_listener_is_waited_for(void **state)
     close(listener);
 }
 
-static void a_listener_that_stays_full_fails_the_request_in_time(void **state)
+static void listener_that_stays_full_fails_the_request_in_time(void **state)
 {
     struct outcome outcomes[5] = {};
     struct http_slot *slots[5];
@@ -217,7 +217,7 @@ static void a_listener_that_stays_full_fails_the_request_in_time(void **state)
     close(listener);
 }
 
-static void the_deadline_holds_for_those_that_wait_for_room(void **state)
+static void deadline_holds_for_requests_that_wait_for_room(void **state)
 {
     struct outcome outcomes[3] = {};
     int listener = listen_with(1);
@@ -267,14 +267,14 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(each_request_goes_to_its_own_socket),
-        TEST(the_url_tells_host_and_path),
-        TEST(no_proxy_and_no_name_look_up_are_in_the_way),
-        TEST(a_socket_that_is_not_served_is_told),
-        TEST(a_path_that_does_not_fit_is_told),
-        TEST(a_full_listener_is_waited_for),
-        TEST(a_listener_that_stays_full_fails_the_request_in_time),
-        TEST(the_deadline_holds_for_those_that_wait_for_room),
+        TEST(request_goes_to_its_own_socket),
+        TEST(url_tells_host_and_path),
+        TEST(request_uses_no_proxy_and_looks_up_no_name),
+        TEST(socket_not_served_is_told),
+        TEST(path_that_does_not_fit_is_told),
+        TEST(listener_full_is_waited_for),
+        TEST(listener_that_stays_full_fails_the_request_in_time),
+        TEST(deadline_holds_for_requests_that_wait_for_room),
     };
 
     return cmocka_run_group_tests_name("http-client-unix", tests, NULL, NULL);

@@ -2,7 +2,7 @@
 /* Requests, and the replies and failures that end them. */
 #include "client-fixture.h"
 
-static void a_reply_comes_whole(void **state)
+static void reply_comes_whole(void **state)
 {
     static const char zero_body[] = "a whole reply";
     CLEANUP(test_server_free)
@@ -37,7 +37,7 @@ static void a_reply_comes_whole(void **state)
     assert_int_equal(o.n_done, 4);
 }
 
-static void what_is_sent_is_what_was_asked(void **state)
+static void request_is_sent_as_asked(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.body = "ok"});
     CLEANUP(http_client_free) struct http_client *client = new_client(0);
@@ -100,7 +100,7 @@ static void what_is_sent_is_what_was_asked(void **state)
     assert_memory_equal(test_server_head(server, 4), "POST / HTTP/1.1\r\n", 17);
 }
 
-static void a_request_that_cannot_be_made_is_refused_at_once(void **state)
+static void request_that_cannot_be_made_is_refused_at_once(void **state)
 {
     static const char *const urls[] = {
         "",
@@ -137,7 +137,7 @@ static void a_request_that_cannot_be_made_is_refused_at_once(void **state)
     assert_null(o.slot);
 }
 
-static void a_redirect_is_a_reply(void **state)
+static void redirect_is_a_reply(void **state)
 {
     CLEANUP(test_server_free) struct test_server *elsewhere = TEST_SERVER({.body = "wrong"});
     CLEANUP(http_client_free) struct http_client *client = new_client(0);
@@ -157,7 +157,7 @@ static void a_redirect_is_a_reply(void **state)
     assert_int_equal(test_server_requests(elsewhere), 0);
 }
 
-static void the_cap_of_the_reply_is_exact(void **state)
+static void reply_cap_is_exact(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.filler_bytes = 70000}, {.filler_bytes = 70001},
@@ -186,7 +186,7 @@ static void the_cap_of_the_reply_is_exact(void **state)
     assert_int_equal(o.body_bytes, 1);
 }
 
-static void a_reply_may_be_cut_instead(void **state)
+static void reply_too_large_may_be_cut_instead(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server =
@@ -214,7 +214,7 @@ static void a_reply_may_be_cut_instead(void **state)
     assert_int_equal(o.failure, HTTP_FAILURE_BROKEN);
 }
 
-static void broken_replies_are_told(void **state)
+static void replies_broken_are_told(void **state)
 {
     static const struct test_reply replies[] = {
         {.body = "cut off", .how = REPLY_CUT_OFF},
@@ -247,7 +247,7 @@ static void broken_replies_are_told(void **state)
     }
 }
 
-static void every_whole_form_of_reply_is_taken(void **state)
+static void reply_of_every_whole_form_is_taken(void **state)
 {
     static const char *const replies[] = {
         "HTTP/1.1 200 OK\r\n\r\nwhole",
@@ -275,7 +275,7 @@ static void every_whole_form_of_reply_is_taken(void **state)
     }
 }
 
-static void a_refused_connection_is_told(void **state)
+static void connection_refused_is_told(void **state)
 {
     CLEANUP(http_client_free) struct http_client *client = new_client(0);
     char url[64];
@@ -290,7 +290,7 @@ static void a_refused_connection_is_told(void **state)
     assert_int_equal(o.status, 0);
 }
 
-static void a_name_that_does_not_resolve_is_told(void **state)
+static void name_that_does_not_resolve_is_told(void **state)
 {
     CLEANUP(http_client_free) struct http_client *client = new_client(0);
     struct http_request request = post("http://no-such-host.invalid/");
@@ -344,16 +344,16 @@ static void header_lines_are_bounded_and_those_of_the_request(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_reply_comes_whole),
-        TEST(what_is_sent_is_what_was_asked),
-        TEST(a_request_that_cannot_be_made_is_refused_at_once),
-        TEST(a_redirect_is_a_reply),
-        TEST(the_cap_of_the_reply_is_exact),
-        TEST(a_reply_may_be_cut_instead),
-        TEST(broken_replies_are_told),
-        TEST(every_whole_form_of_reply_is_taken),
-        TEST(a_refused_connection_is_told),
-        TEST(a_name_that_does_not_resolve_is_told),
+        TEST(reply_comes_whole),
+        TEST(request_is_sent_as_asked),
+        TEST(request_that_cannot_be_made_is_refused_at_once),
+        TEST(redirect_is_a_reply),
+        TEST(reply_cap_is_exact),
+        TEST(reply_too_large_may_be_cut_instead),
+        TEST(replies_broken_are_told),
+        TEST(reply_of_every_whole_form_is_taken),
+        TEST(connection_refused_is_told),
+        TEST(name_that_does_not_resolve_is_told),
         TEST(header_lines_are_bounded_and_those_of_the_request),
     };
 

@@ -36,7 +36,7 @@ static void end_silence(struct silence *s)
     close(s->listener);
 }
 
-static void the_next_address_is_tried_while_the_first_is_silent(void **state)
+static void address_is_silent_next_is_tried(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.body = "ok"});
     struct silence silence;
@@ -70,7 +70,7 @@ static struct outcome ask_for(const char *url, uint64_t usec)
     return o;
 }
 
-static void the_time_for_connecting_grows_to_a_minute(void **state)
+static void connect_timeout_grows_to_a_minute(void **state)
 {
     struct silence silence;
     struct outcome o;
@@ -102,7 +102,7 @@ static void time_out_and_connect(const char *url, bool is_slow)
     assert_int_equal(o.failure, HTTP_FAILURE_BROKEN);
 }
 
-static void the_time_for_connecting_is_longer_for_as_long_as_it_is_needed(void **state)
+static void connect_timeout_is_longer_for_as_long_as_it_is_needed(void **state)
 {
     for (int is_slow = 0; is_slow < 2; is_slow++) {
         CLEANUP(test_server_free)
@@ -123,7 +123,7 @@ static void the_time_for_connecting_is_longer_for_as_long_as_it_is_needed(void *
 }
 
 /* libcurl names a time at which it wants a turn, and some turns come while connecting; no more. */
-static void while_an_address_is_silent_the_loop_rests(void **state)
+static void address_is_silent_loop_rests(void **state)
 {
     struct silence silence;
     struct outcome o = {};
@@ -143,7 +143,7 @@ static void while_an_address_is_silent_the_loop_rests(void **state)
     end_silence(&silence);
 }
 
-static void after_a_time_out_the_next_attempt_has_twice_as_much(void **state)
+static void connect_timeout_after_a_time_out_is_twice_as_long(void **state)
 {
     static const struct {
         uint64_t least_msec;
@@ -176,7 +176,7 @@ static void after_a_time_out_the_next_attempt_has_twice_as_much(void **state)
     end_silence(&silence);
 }
 
-static void short_time_out_after_time_outs_in_connecting_is_longer(void **state)
+static void request_timeout_short_after_time_outs_in_connecting_is_longer(void **state)
 {
     struct silence silence;
     char url[64];
@@ -209,12 +209,12 @@ static void short_time_out_after_time_outs_in_connecting_is_longer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_next_address_is_tried_while_the_first_is_silent),
-        TEST(while_an_address_is_silent_the_loop_rests),
-        TEST(the_time_for_connecting_grows_to_a_minute),
-        TEST(the_time_for_connecting_is_longer_for_as_long_as_it_is_needed),
-        TEST(after_a_time_out_the_next_attempt_has_twice_as_much),
-        TEST(short_time_out_after_time_outs_in_connecting_is_longer),
+        TEST(address_is_silent_next_is_tried),
+        TEST(address_is_silent_loop_rests),
+        TEST(connect_timeout_grows_to_a_minute),
+        TEST(connect_timeout_is_longer_for_as_long_as_it_is_needed),
+        TEST(connect_timeout_after_a_time_out_is_twice_as_long),
+        TEST(request_timeout_short_after_time_outs_in_connecting_is_longer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
 /* On which connections a request may begin, and what is remembered of names. */
 #include "connect-fixture.h"
 
-static void an_application_that_dies_over_a_message_gets_it_twice_at_most(void **state)
+static void application_that_dies_over_a_message_gets_it_twice_at_most(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER(HELD, HELD, HELD, HELD, {.how = REPLY_CLOSE});
@@ -22,7 +22,7 @@ static void an_application_that_dies_over_a_message_gets_it_twice_at_most(void *
     assert_int_equal(test_server_requests(server), 4 + 2 + 1);
 }
 
-static void an_application_that_dies_later_gets_it_once(void **state)
+static void application_that_dies_later_gets_it_once(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER(HELD, HELD, {.how = REPLY_CLOSE, .delay_msec = 1300});
@@ -36,7 +36,7 @@ static void an_application_that_dies_later_gets_it_once(void **state)
     assert_int_equal(test_server_requests(server), 3);
 }
 
-static void a_kept_connection_found_closed_costs_no_request(void **state)
+static void kept_connection_found_closed_costs_no_request(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER(HELD, HELD, HELD, {.how = REPLY_CLOSE}, {});
@@ -54,7 +54,7 @@ static void a_kept_connection_found_closed_costs_no_request(void **state)
     assert_int_equal(test_server_connections(server), 4);
 }
 
-static void what_may_take_effect_twice_tries_all_kept_connections(void **state)
+static void request_that_may_take_effect_twice_tries_all_kept_connections(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server =
@@ -67,7 +67,7 @@ static void what_may_take_effect_twice_tries_all_kept_connections(void **state)
     assert_int_equal(o.n_begun, 3);
 }
 
-static void after_a_failure_to_connect_the_name_is_looked_up_anew(void **state)
+static void name_after_a_failure_to_connect_is_looked_up_anew(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.how = REPLY_AND_CLOSE});
     struct outcome o;
@@ -94,11 +94,11 @@ static void after_a_failure_to_connect_the_name_is_looked_up_anew(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(an_application_that_dies_over_a_message_gets_it_twice_at_most),
-        TEST(an_application_that_dies_later_gets_it_once),
-        TEST(a_kept_connection_found_closed_costs_no_request),
-        TEST(what_may_take_effect_twice_tries_all_kept_connections),
-        TEST(after_a_failure_to_connect_the_name_is_looked_up_anew),
+        TEST(application_that_dies_over_a_message_gets_it_twice_at_most),
+        TEST(application_that_dies_later_gets_it_once),
+        TEST(kept_connection_found_closed_costs_no_request),
+        TEST(request_that_may_take_effect_twice_tries_all_kept_connections),
+        TEST(name_after_a_failure_to_connect_is_looked_up_anew),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

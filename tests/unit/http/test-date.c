@@ -59,7 +59,7 @@ static void http_date_that_is_nearly_one_is_refused(void **state)
     assert_int_equal(t, 42);
 }
 
-static void bad_times_are_refused(void **state)
+static void http_date_of_a_bad_time_is_refused(void **state)
 {
     time_t t = 42;
 
@@ -73,7 +73,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(date_is_read),
         cmocka_unit_test(http_date_that_is_nearly_one_is_refused),
-        cmocka_unit_test(bad_times_are_refused),
+        cmocka_unit_test(http_date_of_a_bad_time_is_refused),
     };
 
     return cmocka_run_group_tests_name("http-date", tests, NULL, NULL);

@@ -130,7 +130,7 @@ static void read_request(size_t body_bytes)
     }
 }
 
-static void a_request_that_is_sent_slowly_is_sent_whole(void **state)
+static void request_sent_slowly_is_sent_whole(void **state)
 {
     const uint64_t stall = USEC_PER_SEC;
     uint64_t start = boot_clock_usec();
@@ -154,7 +154,7 @@ static void a_request_that_is_sent_slowly_is_sent_whole(void **state)
     assert_int_equal(o.failure, HTTP_FAILURE_NONE);
 }
 
-static void a_peer_that_reads_no_further_is_a_stall(void **state)
+static void peer_that_reads_no_further_is_a_stall(void **state)
 {
     struct outcome o = {};
     size_t n = 0;
@@ -174,7 +174,7 @@ static void a_peer_that_reads_no_further_is_a_stall(void **state)
     assert_non_null(strstr(o.text, " of 1048576 bytes sent"));
 }
 
-static void a_reply_may_take_its_wait_longer_to_begin(void **state)
+static void reply_may_take_its_wait_longer_to_begin(void **state)
 {
     uint64_t start = boot_clock_usec();
     struct outcome o = {};
@@ -190,7 +190,7 @@ static void a_reply_may_take_its_wait_longer_to_begin(void **state)
                                 "request's 10 bytes were sent, none came");
 }
 
-static void the_wait_counts_from_the_requests_end(void **state)
+static void wait_counts_from_the_requests_end(void **state)
 {
     uint64_t start = boot_clock_usec();
     struct outcome o = {};
@@ -204,7 +204,7 @@ static void the_wait_counts_from_the_requests_end(void **state)
 }
 
 /* The kernel's ages stand still meanwhile, and the peer has long given up. */
-static void while_the_machine_sleeps_nothing_moves(void **state)
+static void machine_that_slept_is_a_stall(void **state)
 {
     struct outcome o = {};
 
@@ -216,7 +216,7 @@ static void while_the_machine_sleeps_nothing_moves(void **state)
     assert_int_equal(o.phase, HTTP_PHASE_WAIT);
 }
 
-static void a_reply_that_comes_slowly_is_read_whole(void **state)
+static void reply_that_comes_slowly_is_read_whole(void **state)
 {
     const uint64_t stall = USEC_PER_SEC;
     uint64_t start = boot_clock_usec(), next = 0;
@@ -236,7 +236,7 @@ static void a_reply_that_comes_slowly_is_read_whole(void **state)
     assert_int_equal(o.body_bytes, 100);
 }
 
-static void a_reply_that_comes_no_further_says_how_far_it_came(void **state)
+static void reply_that_comes_no_further_says_how_far_it_came(void **state)
 {
     struct outcome o = {};
 
@@ -291,13 +291,13 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(a_request_that_is_sent_slowly_is_sent_whole),
-        TEST(a_peer_that_reads_no_further_is_a_stall),
-        TEST(a_reply_may_take_its_wait_longer_to_begin),
-        TEST(the_wait_counts_from_the_requests_end),
-        TEST(while_the_machine_sleeps_nothing_moves),
-        TEST(a_reply_that_comes_slowly_is_read_whole),
-        TEST(a_reply_that_comes_no_further_says_how_far_it_came),
+        TEST(request_sent_slowly_is_sent_whole),
+        TEST(peer_that_reads_no_further_is_a_stall),
+        TEST(reply_may_take_its_wait_longer_to_begin),
+        TEST(wait_counts_from_the_requests_end),
+        TEST(machine_that_slept_is_a_stall),
+        TEST(reply_that_comes_slowly_is_read_whole),
+        TEST(reply_that_comes_no_further_says_how_far_it_came),
         TEST(progress_has_a_far_end),
         TEST(far_end_before_the_next_stall_ends_the_request),
     };

@@ -20,7 +20,7 @@ int socket(int domain, int type, int protocol)
     return -1;
 }
 
-static void a_shortage_is_told_from_an_address_that_cannot_be_used(void **state)
+static void shortage_is_told_from_an_address_that_cannot_be_used(void **state)
 {
     static const int errors[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS, EAFNOSUPPORT};
 
@@ -61,7 +61,7 @@ static void kept_connection_closed_then_no_socket_is_a_shortage(void **state)
 }
 
 /* The resolver, too, needs descriptors, and says nothing of it. */
-static void no_file_descriptor_is_called_that(void **state)
+static void file_descriptors_used_up_is_a_shortage(void **state)
 {
     static const char *const urls[] = {"http://127.0.0.2:1/", "http://" HOST_OF_TEST ":1/"};
 
@@ -128,7 +128,7 @@ static int listen_at(char *url, size_t size, const char *scheme)
     return listener;
 }
 
-static void a_handshake_that_fails_is_no_fault_of_the_certificate(void **state)
+static void handshake_that_fails_is_no_fault_of_the_certificate(void **state)
 {
     char url[64];
     int listener = listen_at(url, sizeof(url), "https");
@@ -143,7 +143,7 @@ static void a_handshake_that_fails_is_no_fault_of_the_certificate(void **state)
     close(listener);
 }
 
-static void a_proxys_refusal_is_told(void **state)
+static void proxy_that_refuses_is_told(void **state)
 {
     char proxy[64];
     int listener = listen_at(proxy, sizeof(proxy), "http");
@@ -168,11 +168,11 @@ static void a_proxys_refusal_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_shortage_is_told_from_an_address_that_cannot_be_used),
+        TEST(shortage_is_told_from_an_address_that_cannot_be_used),
         TEST(kept_connection_closed_then_no_socket_is_a_shortage),
-        TEST(no_file_descriptor_is_called_that),
-        TEST(a_handshake_that_fails_is_no_fault_of_the_certificate),
-        TEST(a_proxys_refusal_is_told),
+        TEST(file_descriptors_used_up_is_a_shortage),
+        TEST(handshake_that_fails_is_no_fault_of_the_certificate),
+        TEST(proxy_that_refuses_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
 #include "http/no-proxy.h"
 #include "test.h"
 
-static void an_entry_with_a_port_names_a_host_and_those_below_it(void **state)
+static void entry_with_a_port_names_a_host_and_those_below_it(void **state)
 {
     static const struct {
         const char *list, *host;
@@ -43,7 +43,7 @@ static void an_entry_with_a_port_names_a_host_and_those_below_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_entry_with_a_port_names_a_host_and_those_below_it),
+        cmocka_unit_test(entry_with_a_port_names_a_host_and_those_below_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,7 +140,7 @@ static void assert_whole(const struct pair *p)
     assert_true(p->is_right);
 }
 
-static void at_the_bound_all_replies_but_the_oldest_wait(void **state)
+static void replies_at_the_bound_wait_for_the_oldest(void **state)
 {
     struct pair *oldest = &pairs[0], *second = &pairs[1], *third = &pairs[2];
 
@@ -159,7 +159,7 @@ static void at_the_bound_all_replies_but_the_oldest_wait(void **state)
         assert_whole(&pairs[i]);
 }
 
-static void a_cancelled_reply_gives_its_room_to_others(void **state)
+static void reply_cancelled_gives_its_room_to_others(void **state)
 {
     begin(&pairs[0], 0);
     run_for(event, 50 * USEC_PER_MSEC);
@@ -175,7 +175,7 @@ static void a_cancelled_reply_gives_its_room_to_others(void **state)
     assert_whole(&pairs[1]);
 }
 
-static void a_reply_that_is_too_large_after_its_wait_fails_at_once(void **state)
+static void reply_too_large_after_its_wait_fails_at_once(void **state)
 {
     begin(&pairs[0], 0);
     run_for(event, 50 * USEC_PER_MSEC);
@@ -190,7 +190,7 @@ static void a_reply_that_is_too_large_after_its_wait_fails_at_once(void **state)
     assert_int_equal(pairs[1].failure, HTTP_FAILURE_TOO_LARGE);
 }
 
-static void a_reply_that_stalls_after_its_wait_is_given_up(void **state)
+static void reply_that_stalls_after_its_wait_is_given_up(void **state)
 {
     begin(&pairs[0], 0);
     run_for(event, 50 * USEC_PER_MSEC);
@@ -203,7 +203,7 @@ static void a_reply_that_stalls_after_its_wait_is_given_up(void **state)
     assert_int_equal(pairs[1].failure, HTTP_FAILURE_TIMEOUT);
 }
 
-static void what_the_owner_holds_lets_large_replies_wait_and_small_ones_pass(void **state)
+static void owner_at_the_bound_lets_large_replies_wait_and_small_ones_pass(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.filler_bytes = HTTP_SMALL_REPLY_BYTES});
@@ -222,7 +222,7 @@ static void what_the_owner_holds_lets_large_replies_wait_and_small_ones_pass(voi
     assert_whole(&pairs[0]);
 }
 
-static void many_large_replies_come_whole(void **state)
+static void replies_many_and_large_come_whole(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.filler_bytes = LARGE_BYTES});
@@ -242,12 +242,12 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(at_the_bound_all_replies_but_the_oldest_wait),
-        TEST(a_cancelled_reply_gives_its_room_to_others),
-        TEST(a_reply_that_is_too_large_after_its_wait_fails_at_once),
-        TEST(a_reply_that_stalls_after_its_wait_is_given_up),
-        TEST(what_the_owner_holds_lets_large_replies_wait_and_small_ones_pass),
-        TEST(many_large_replies_come_whole),
+        TEST(replies_at_the_bound_wait_for_the_oldest),
+        TEST(reply_cancelled_gives_its_room_to_others),
+        TEST(reply_too_large_after_its_wait_fails_at_once),
+        TEST(reply_that_stalls_after_its_wait_is_given_up),
+        TEST(owner_at_the_bound_lets_large_replies_wait_and_small_ones_pass),
+        TEST(replies_many_and_large_come_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

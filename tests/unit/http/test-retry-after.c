@@ -15,7 +15,7 @@ static unsigned wait_of(const char *value)
     return sec;
 }
 
-static void seconds_are_taken_up_to_the_most(void **state)
+static void retry_after_seconds_are_taken_up_to_the_most(void **state)
 {
     assert_int_equal(wait_of("0"), 0);
     assert_int_equal(wait_of("120"), 120);
@@ -37,14 +37,14 @@ static void retry_after_date_in_both_forms_is_taken(void **state)
     assert_int_equal(wait_of("Thu, 31 Dec 2099 23:59:59 GMT"), MAX_SEC);
 }
 
-static void a_date_that_has_passed_is_no_wait(void **state)
+static void retry_after_date_that_has_passed_is_no_wait(void **state)
 {
     assert_int_equal(wait_of("Sun, 30 Aug 2015 12:36:00 GMT"), 0);
     assert_int_equal(wait_of("Sun, 06 Nov 1994 08:49:37 GMT"), 0);
     assert_int_equal(wait_of("Sun Nov  6 08:49:37 1994"), 0);
 }
 
-static void anything_else_is_refused(void **state)
+static void retry_after_of_another_form_is_refused(void **state)
 {
     static const char *const bad[] = {
         "",
@@ -96,10 +96,10 @@ static void anything_else_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(seconds_are_taken_up_to_the_most),
+        cmocka_unit_test(retry_after_seconds_are_taken_up_to_the_most),
         cmocka_unit_test(retry_after_date_in_both_forms_is_taken),
-        cmocka_unit_test(a_date_that_has_passed_is_no_wait),
-        cmocka_unit_test(anything_else_is_refused),
+        cmocka_unit_test(retry_after_date_that_has_passed_is_no_wait),
+        cmocka_unit_test(retry_after_of_another_form_is_refused),
     };
 
     return cmocka_run_group_tests_name("retry-after", tests, NULL, NULL);

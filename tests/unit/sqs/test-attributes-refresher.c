@@ -109,7 +109,7 @@ static void attributes_seconds_old_are_not_asked_for_again(void **state)
     assert_int_equal(test_server_requests(server), 2);
 }
 
-static void slow_answer_is_as_fresh_as_a_quick_one(void **state)
+static void answer_slow_is_as_fresh_as_a_quick_one(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(SIZE("2048"));
 
@@ -179,7 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(attributes_seconds_old_are_not_asked_for_again, tear_down),
-        cmocka_unit_test_teardown(slow_answer_is_as_fresh_as_a_quick_one, tear_down),
+        cmocka_unit_test_teardown(answer_slow_is_as_fresh_as_a_quick_one, tear_down),
         cmocka_unit_test_teardown(attributes_are_asked_for_every_ten_minutes, tear_down),
         cmocka_unit_test(interval_has_its_jitter),
         cmocka_unit_test_teardown(answer_that_does_not_come_is_waited_for_only_so_long, tear_down),

@@ -48,7 +48,7 @@ static bool is_woken(const struct sqs_call *call)
     return !call->is_wakeable && timer_usec(&call->timer) <= clock_boot_usec();
 }
 
-static void no_trial_is_left_the_first_to_wake_is_woken(void **state)
+static void trial_missing_first_to_wake_is_woken(void **state)
 {
     sqs_client_ensure_trial(&client);
     assert_true(is_woken(&calls[1]));
@@ -70,7 +70,7 @@ static void trial_is_left_nobody_is_woken(void **state)
 }
 
 /* A long poll may take its time to find out: it is no trial for calls that are answered at once. */
-static void only_a_long_poll_is_left_one_is_woken(void **state)
+static void trial_is_only_a_long_poll_another_is_woken(void **state)
 {
     client.quota.n_trials[true] = 1;
     sqs_client_ensure_trial(&client);
@@ -95,7 +95,7 @@ static void trial_ends_unanswered_another_is_woken(void **state)
     assert_false(is_woken(&calls[2]));
 }
 
-static void more_are_to_be_woken_than_wait_all_are(void **state)
+static void calls_fewer_than_are_to_be_woken_are_all_woken(void **state)
 {
     sqs_client_wake(&client, CALLS + 1);
     for (size_t i = 0; i < CALLS; i++)
@@ -108,11 +108,11 @@ static void more_are_to_be_woken_than_wait_all_are(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(no_trial_is_left_the_first_to_wake_is_woken),
+        TEST(trial_missing_first_to_wake_is_woken),
         TEST(trial_is_left_nobody_is_woken),
-        TEST(only_a_long_poll_is_left_one_is_woken),
+        TEST(trial_is_only_a_long_poll_another_is_woken),
         TEST(trial_ends_unanswered_another_is_woken),
-        TEST(more_are_to_be_woken_than_wait_all_are),
+        TEST(calls_fewer_than_are_to_be_woken_are_all_woken),
     };
 
     return cmocka_run_group_tests_name("sqs-call", tests, NULL, NULL);

@@ -5,7 +5,7 @@
 
 /* --- Credentials --- */
 
-static void refused_keys_are_looked_up_once_more_at_once(void **state)
+static void keys_refused_are_looked_up_once_more_at_once(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(OK, REFUSED, OK);
     struct outcome o;
@@ -54,7 +54,7 @@ static void keys_refused_twice_are_the_answer_or_repeated_slowly(void **state)
     assert_int_equal(b.provider.n_fetches, 7);
 }
 
-static void missing_keys_are_the_answer_or_waited_for(void **state)
+static void keys_missing_are_the_answer_or_waited_for(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(OK);
     struct outcome o, waiting = {};
@@ -133,7 +133,7 @@ static void keys_that_cannot_be_asked_for_now_are_waited_for(void **state)
     assert_int_equal(o.attempts, 3);
 }
 
-static void machine_is_short_keys_are_waited_for_under_that_name(void **state)
+static void keys_machine_is_short_are_waited_for_under_that_name(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(OK);
     struct outcome o = {};
@@ -181,7 +181,7 @@ static void keys_kept_back_on_the_way_to_the_metadata_are_asked_for_slowly(void 
     assert_asked_for_slowly(CREDENTIALS_METADATA_INTERCEPTED, "MetadataIntercepted");
 }
 
-static void what_cannot_be_sent_is_told_at_once_or_waited_for(void **state)
+static void request_that_cannot_be_sent_is_told_at_once_or_waited_for(void **state)
 {
     static char path[] = "no slash";
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(OK);
@@ -206,7 +206,7 @@ static void what_cannot_be_sent_is_told_at_once_or_waited_for(void **state)
 
 /* --- Clock --- */
 
-static void the_clock_is_corrected_by_the_replys_date(void **state)
+static void clock_is_corrected_by_the_replys_date(void **state)
 {
     static const char body[] = "{\"__type\":\"com.amazon.coral.service#InvalidSignatureException\","
                                "\"message\":\"Signature expired: what it says\"}";
@@ -252,7 +252,7 @@ static void the_clock_is_corrected_by_the_replys_date(void **state)
     assert_int_equal(b.provider.n_fetches, 1);
 }
 
-static void the_clock_is_corrected_by_the_errors_text(void **state)
+static void clock_is_corrected_by_the_errors_text(void **state)
 {
     char now[AWS_TIME_SIZE], server_now[AWS_TIME_SIZE], limit[AWS_TIME_SIZE], body[512];
     CLEANUP(test_server_free)
@@ -275,7 +275,7 @@ static void the_clock_is_corrected_by_the_errors_text(void **state)
     assert_in_range(b.skew_sec + 3605, 0, 10);
 }
 
-static void impossible_server_time_nothing_is_corrected_and_nothing_ends(void **state)
+static void server_time_impossible_corrects_and_ends_nothing(void **state)
 {
     static const char body[] = "{\"__type\":\"RequestExpired\",\"message\":\"Request expired.\"}";
     static const char *const dates[] = {
@@ -388,19 +388,19 @@ static void calls_side_by_side_all_profit_from_one_correction(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(refused_keys_are_looked_up_once_more_at_once),
+        TEST(keys_refused_are_looked_up_once_more_at_once),
         TEST(keys_refused_twice_are_the_answer_or_repeated_slowly),
-        TEST(missing_keys_are_the_answer_or_waited_for),
+        TEST(keys_missing_are_the_answer_or_waited_for),
         TEST(keys_from_a_place_that_fails_are_told_apart_from_none),
         TEST(keys_not_there_yet_are_waited_for_and_then_missing),
         TEST(keys_that_cannot_be_asked_for_now_are_waited_for),
-        TEST(machine_is_short_keys_are_waited_for_under_that_name),
+        TEST(keys_machine_is_short_are_waited_for_under_that_name),
         TEST(keys_kept_back_by_a_proxy_are_asked_for_slowly),
         TEST(keys_kept_back_on_the_way_to_the_metadata_are_asked_for_slowly),
-        TEST(what_cannot_be_sent_is_told_at_once_or_waited_for),
-        TEST(the_clock_is_corrected_by_the_replys_date),
-        TEST(the_clock_is_corrected_by_the_errors_text),
-        TEST(impossible_server_time_nothing_is_corrected_and_nothing_ends),
+        TEST(request_that_cannot_be_sent_is_told_at_once_or_waited_for),
+        TEST(clock_is_corrected_by_the_replys_date),
+        TEST(clock_is_corrected_by_the_errors_text),
+        TEST(server_time_impossible_corrects_and_ends_nothing),
         TEST(clock_is_learnt_elsewhere_it_is_signed_with_and_reported_once),
         TEST(skew_that_does_not_help_is_dropped_at_once),
         TEST(calls_side_by_side_all_profit_from_one_correction),

@@ -110,7 +110,7 @@ static void last_attempt_does_not_wait_for_credentials(void **state)
     assert_int_equal(o.error.class, AWS_ERROR_TRANSIENT);
 }
 
-static void a_call_is_cancelled_in_every_state(void **state)
+static void call_is_cancelled_in_every_state(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.how = REPLY_STALL},
@@ -161,7 +161,7 @@ static void end_self_and_other_and_start(struct outcome *o)
         start(o, &stubborn);
 }
 
-static void a_callback_may_start_and_cancel(void **state)
+static void callback_may_start_and_cancel(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER(OK, UNAVAILABLE, NO_HANDLE, OK);
@@ -183,7 +183,7 @@ static void a_callback_may_start_and_cancel(void **state)
     }
 }
 
-static void the_client_may_be_freed_with_calls_in_every_state(void **state)
+static void client_may_be_freed_with_calls_in_every_state(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.status = 403,
@@ -207,7 +207,7 @@ static void the_client_may_be_freed_with_calls_in_every_state(void **state)
     assert_int_equal(o[0].n_done + o[1].n_done + o[2].n_done, 0);
 }
 
-static void a_long_poll_has_the_time_it_asked_for(void **state)
+static void long_poll_has_the_time_it_asked_for(void **state)
 {
     struct test_reply slow = OK;
     struct outcome o = {};
@@ -234,7 +234,7 @@ static uint64_t next_timeout(void *userdata)
     return timeouts[n_timeouts++];
 }
 
-static void each_attempt_has_the_time_that_the_caller_says(void **state)
+static void attempt_has_the_time_that_the_caller_says(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server =
@@ -268,7 +268,7 @@ static void each_attempt_has_the_time_that_the_caller_says(void **state)
 }
 
 /* The far end, which counts whatever moves, is no nearer than twice the time without progress. */
-static void a_long_request_timeout_is_not_cut_off(void **state)
+static void request_timeout_long_is_not_cut_off(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.body = "{}", .is_held = true});
@@ -304,7 +304,7 @@ static bool put_another(void *userdata, const struct sqs_error *error, struct sq
     return n_asked < 3;
 }
 
-static void a_request_may_be_replaced_or_given_up_before_it_is_repeated(void **state)
+static void request_may_be_replaced_or_given_up_before_it_is_repeated(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER(OK, UNAVAILABLE, THROTTLED, THROTTLED, OK);
@@ -338,7 +338,7 @@ static bool note_and_want(void *userdata, const struct sqs_error *error,
     return n_asked <= n_wanted;
 }
 
-static void an_attempt_that_waited_for_keys_is_asked_about_again(void **state)
+static void attempt_that_waited_for_keys_is_asked_about_again(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(REFUSED, OK);
     const struct sqs_call_options asking = {.before_attempt = note_and_want};
@@ -385,14 +385,14 @@ int main(void)
         TEST(last_attempt_corrects_no_clock),
         TEST(last_attempt_between_attempts_gives_the_last_error),
         TEST(last_attempt_does_not_wait_for_credentials),
-        TEST(a_call_is_cancelled_in_every_state),
-        TEST(a_callback_may_start_and_cancel),
-        TEST(the_client_may_be_freed_with_calls_in_every_state),
-        TEST(a_long_poll_has_the_time_it_asked_for),
-        TEST(each_attempt_has_the_time_that_the_caller_says),
-        TEST(a_long_request_timeout_is_not_cut_off),
-        TEST(a_request_may_be_replaced_or_given_up_before_it_is_repeated),
-        TEST(an_attempt_that_waited_for_keys_is_asked_about_again),
+        TEST(call_is_cancelled_in_every_state),
+        TEST(callback_may_start_and_cancel),
+        TEST(client_may_be_freed_with_calls_in_every_state),
+        TEST(long_poll_has_the_time_it_asked_for),
+        TEST(attempt_has_the_time_that_the_caller_says),
+        TEST(request_timeout_long_is_not_cut_off),
+        TEST(request_may_be_replaced_or_given_up_before_it_is_repeated),
+        TEST(attempt_that_waited_for_keys_is_asked_about_again),
     };
 
     return cmocka_run_group_tests_name("sqs-client-stop", tests, NULL, NULL);

@@ -5,7 +5,7 @@
 /* Asleep each would wait for 20 s. However late replies are read, the tokens are spent before the
  * first good one: a call has one request on its way, so that no more bad ones than calls come after
  * it, and of the 40 before it the tokens pay for 35. */
-static void after_an_outage_one_answer_wakes_all(void **state)
+static void answer_after_an_outage_wakes_all(void **state)
 {
     enum { CALLS = 64, FAILURES = CALLS + 40 };
     static struct test_reply replies[FAILURES + 1];
@@ -41,7 +41,7 @@ static void after_an_outage_one_answer_wakes_all(void **state)
 /* The last call of those that spend the tokens succeeds and so gives back the 14 that its retry
  * cost: one more retry is paid, and two are trials. Without these 14 the third would be asleep for
  * 20 s. */
-static void an_answered_call_gives_back_what_its_retries_cost(void **state)
+static void call_answered_gives_back_what_its_retries_cost(void **state)
 {
     enum { PAID = RETRY_QUOTA_MAX / RETRY_COST_TRANSIENT, CALLS = 3 };
     static struct test_reply replies[PAID + 1 + 2 * CALLS];
@@ -74,7 +74,7 @@ static void an_answered_call_gives_back_what_its_retries_cost(void **state)
 }
 
 /* The one that goes on for the others is cancelled. */
-static void a_trial_that_ends_hands_on_its_task(void **state)
+static void trial_that_ends_hands_on_its_task(void **state)
 {
     enum { CALLS = 40 };
     static struct outcome o[CALLS];
@@ -99,7 +99,7 @@ static const char *what_hangs_in(uint64_t usec)
     return sqs_client_describe_stuck_call(b.client, boot_clock_usec() + usec);
 }
 
-static void a_call_hangs_only_past_its_time(void **state)
+static void call_hangs_only_past_its_time(void **state)
 {
     const uint64_t late_usec = SQS_CALL_STUCK_USEC;
     CLEANUP(test_server_free)
@@ -145,10 +145,10 @@ static void a_call_hangs_only_past_its_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(after_an_outage_one_answer_wakes_all),
-        TEST(an_answered_call_gives_back_what_its_retries_cost),
-        TEST(a_trial_that_ends_hands_on_its_task),
-        TEST(a_call_hangs_only_past_its_time),
+        TEST(answer_after_an_outage_wakes_all),
+        TEST(call_answered_gives_back_what_its_retries_cost),
+        TEST(trial_that_ends_hands_on_its_task),
+        TEST(call_hangs_only_past_its_time),
     };
 
     return cmocka_run_group_tests_name("sqs-client-wait", tests, NULL, NULL);

@@ -3,7 +3,7 @@
 #include "test-sqs-client.h"
 #include "aws/sigv4-time.h"
 
-static void a_request_is_signed_and_complete(void **state)
+static void request_is_signed_and_complete(void **state)
 {
     static const char target[] = "AmazonSQS.DeleteMessage";
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(OK);
@@ -84,7 +84,7 @@ static void a_request_is_signed_and_complete(void **state)
 }
 
 /* Leases are counted from there. */
-static void the_time_told_is_from_before_the_attempt_that_was_answered(void **state)
+static void time_told_is_from_before_the_attempt_that_was_answered(void **state)
 {
     struct test_reply slow_ok = OK, slow_bad = UNAVAILABLE;
     struct outcome o = {};
@@ -103,7 +103,7 @@ static void the_time_told_is_from_before_the_attempt_that_was_answered(void **st
                     boot_clock_usec() - 50 * USEC_PER_MSEC);
 }
 
-static void transient_failures_are_repeated(void **state)
+static void failures_transient_are_repeated(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER(
@@ -160,7 +160,7 @@ static void throttling_is_repeated_more_slowly(void **state)
 }
 
 /* Each pause, whether its timer is the call's first or not. */
-static void a_retry_waits_as_long_as_was_told(void **state)
+static void retry_waits_as_long_as_was_told(void **state)
 {
     static const struct test_reply throttled = {.status = 403,
                                                 .headers = "x-amz-retry-after: 200\r\n",
@@ -177,7 +177,7 @@ static void a_retry_waits_as_long_as_was_told(void **state)
     assert_true(boot_clock_usec() - start_usec >= 400 * USEC_PER_MSEC);
 }
 
-static void a_permanent_error_is_the_answer(void **state)
+static void error_permanent_is_the_answer(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER(NO_HANDLE, NO_HANDLE, NO_QUEUE);
@@ -199,7 +199,7 @@ static void a_permanent_error_is_the_answer(void **state)
     assert_int_equal(b.n_answered, 3);
 }
 
-static void what_a_person_must_mend_is_repeated_slowly_where_wanted(void **state)
+static void error_a_person_must_mend_is_repeated_slowly_where_wanted(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server =
@@ -218,7 +218,7 @@ static void what_a_person_must_mend_is_repeated_slowly_where_wanted(void **state
     assert_int_equal(b.n_answered, 1);
 }
 
-static void a_denied_action_is_the_answer_where_wanted(void **state)
+static void denial_is_the_answer_where_wanted(void **state)
 {
     static const struct sqs_call_options almost = {.keep_trying = true, .is_denial_final = true};
     CLEANUP(test_server_free)
@@ -233,7 +233,7 @@ static void a_denied_action_is_the_answer_where_wanted(void **state)
     assert_int_equal(o.attempts, 2);
 }
 
-static void what_is_not_of_sqs_is_repeated_slowly_and_never_the_answer(void **state)
+static void reply_not_of_sqs_is_repeated_slowly_and_never_the_answer(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server =
@@ -261,7 +261,7 @@ static void what_is_not_of_sqs_is_repeated_slowly_and_never_the_answer(void **st
     assert_int_equal(o.attempts, 1);
 }
 
-static void a_page_in_place_of_a_reply_is_not_of_sqs(void **state)
+static void page_in_place_of_a_reply_is_not_of_sqs(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server =
@@ -291,7 +291,7 @@ static void start_receive(struct outcome *o, unsigned wait_sec)
     start_request(o, request, &(struct sqs_call_options){.wait_usec = wait_sec * USEC_PER_SEC});
 }
 
-static void an_empty_receive_that_comes_at_once_is_a_failure_with_growing_pauses(void **state)
+static void empty_receive_that_comes_at_once_is_a_failure_with_growing_pauses(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER(OK, OK, OK, OK, {.body = MESSAGE});
@@ -317,7 +317,7 @@ static void an_empty_receive_that_comes_at_once_is_a_failure_with_growing_pauses
     assert_int_equal(o.attempts, 1);
 }
 
-static void an_empty_receive_without_a_request_id_is_not_of_sqs(void **state)
+static void empty_receive_without_a_request_id_is_not_of_sqs(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.body = "{}"}, {.body = MESSAGE});
@@ -331,7 +331,7 @@ static void an_empty_receive_without_a_request_id_is_not_of_sqs(void **state)
     assert_string_equal(b.noted[0].name, "NotOfSQS");
 }
 
-static void a_delete_answered_without_the_id_of_before_is_not_of_sqs(void **state)
+static void delete_answered_without_the_id_of_before_is_not_of_sqs(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.body = "{}"}, OK, {.body = "{}"}, OK);
@@ -348,7 +348,7 @@ static void a_delete_answered_without_the_id_of_before_is_not_of_sqs(void **stat
     assert_string_equal(b.noted[0].name, "NotOfSQS");
 }
 
-static void a_bounded_call_ends_with_what_is_not_of_sqs(void **state)
+static void call_bounded_ends_with_a_reply_not_of_sqs(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.status = 403, .body = "{\"code\":\"BLOCKED\"}"});
@@ -362,7 +362,7 @@ static void a_bounded_call_ends_with_what_is_not_of_sqs(void **state)
     assert_int_equal(b.n_answered, 0);
 }
 
-static void who_is_answered_and_who_gives_up_is_told_by_operation(void **state)
+static void operation_answered_or_given_up_is_told(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(OK, NO_QUEUE);
     struct outcome one = {}, two = {};
@@ -404,7 +404,7 @@ static void attempts_are_bounded_where_wanted(void **state)
     assert_int_equal(b.n_answered, 0);
 }
 
-static void no_reply_leaves_no_status_and_no_request_id(void **state)
+static void reply_missing_leaves_no_status_and_no_request_id(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER(
@@ -431,7 +431,7 @@ static bool is_outcome_unknown(void)
 }
 
 /* Below HTTP: what has left may have taken effect; what found no connection has not. */
-static void it_is_told_whether_the_outcome_is_unknown(void **state)
+static void outcome_is_told_if_unknown(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER({.how = REPLY_STALL}, {.how = REPLY_CLOSE},
@@ -467,7 +467,7 @@ static void stays_unknown(struct test_server *server, unsigned n_requests)
     assert_int_equal(test_server_requests(server), n_requests);
 }
 
-static void what_is_repeated_and_refused_stays_unknown(void **state)
+static void outcome_repeated_and_refused_stays_unknown(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER(OK, {.how = REPLY_CLOSE}, THROTTLED);
@@ -475,7 +475,7 @@ static void what_is_repeated_and_refused_stays_unknown(void **state)
     stays_unknown(server, 3);
 }
 
-static void what_cannot_be_repeated_stays_unknown(void **state)
+static void outcome_request_cannot_be_repeated_stays_unknown(void **state)
 {
     CLEANUP(test_server_free)
     struct test_server *server = TEST_SERVER(OK, {.how = REPLY_CLOSE_ALL});
@@ -483,7 +483,7 @@ static void what_cannot_be_repeated_stays_unknown(void **state)
     stays_unknown(server, 2);
 }
 
-static void a_damaged_reply_is_repeated(void **state)
+static void reply_damaged_is_repeated(void **state)
 {
     static const char right[] = "{\"MessageId\":\"m1\",\"MD5OfMessageBody\":"
                                 "\"5d41402abc4b2a76b9719d911017c592\"}";
@@ -518,27 +518,27 @@ static void a_damaged_reply_is_repeated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_request_is_signed_and_complete),
-        TEST(the_time_told_is_from_before_the_attempt_that_was_answered),
-        TEST(transient_failures_are_repeated),
+        TEST(request_is_signed_and_complete),
+        TEST(time_told_is_from_before_the_attempt_that_was_answered),
+        TEST(failures_transient_are_repeated),
         TEST(throttling_is_repeated_more_slowly),
-        TEST(a_retry_waits_as_long_as_was_told),
-        TEST(a_permanent_error_is_the_answer),
-        TEST(what_a_person_must_mend_is_repeated_slowly_where_wanted),
-        TEST(a_denied_action_is_the_answer_where_wanted),
-        TEST(what_is_not_of_sqs_is_repeated_slowly_and_never_the_answer),
-        TEST(a_page_in_place_of_a_reply_is_not_of_sqs),
-        TEST(an_empty_receive_that_comes_at_once_is_a_failure_with_growing_pauses),
-        TEST(an_empty_receive_without_a_request_id_is_not_of_sqs),
-        TEST(a_delete_answered_without_the_id_of_before_is_not_of_sqs),
-        TEST(a_bounded_call_ends_with_what_is_not_of_sqs),
-        TEST(who_is_answered_and_who_gives_up_is_told_by_operation),
+        TEST(retry_waits_as_long_as_was_told),
+        TEST(error_permanent_is_the_answer),
+        TEST(error_a_person_must_mend_is_repeated_slowly_where_wanted),
+        TEST(denial_is_the_answer_where_wanted),
+        TEST(reply_not_of_sqs_is_repeated_slowly_and_never_the_answer),
+        TEST(page_in_place_of_a_reply_is_not_of_sqs),
+        TEST(empty_receive_that_comes_at_once_is_a_failure_with_growing_pauses),
+        TEST(empty_receive_without_a_request_id_is_not_of_sqs),
+        TEST(delete_answered_without_the_id_of_before_is_not_of_sqs),
+        TEST(call_bounded_ends_with_a_reply_not_of_sqs),
+        TEST(operation_answered_or_given_up_is_told),
         TEST(attempts_are_bounded_where_wanted),
-        TEST(no_reply_leaves_no_status_and_no_request_id),
-        TEST(it_is_told_whether_the_outcome_is_unknown),
-        TEST(what_is_repeated_and_refused_stays_unknown),
-        TEST(what_cannot_be_repeated_stays_unknown),
-        TEST(a_damaged_reply_is_repeated),
+        TEST(reply_missing_leaves_no_status_and_no_request_id),
+        TEST(outcome_is_told_if_unknown),
+        TEST(outcome_repeated_and_refused_stays_unknown),
+        TEST(outcome_request_cannot_be_repeated_stays_unknown),
+        TEST(reply_damaged_is_repeated),
     };
 
     return cmocka_run_group_tests_name("sqs-client", tests, NULL, NULL);

@@ -3,7 +3,7 @@
 #include "error-fixture.h"
 
 /* Nothing of it says that a message is bad. */
-static void what_a_person_must_mend_is_not_the_requests_fault(void **state)
+static void error_a_person_must_mend_is_not_the_requests_fault(void **state)
 {
     static const struct {
         int http_status;
@@ -26,7 +26,7 @@ static void what_a_person_must_mend_is_not_the_requests_fault(void **state)
 }
 
 /* Whoever sends it again must know. */
-static void an_aborted_request_may_have_taken_effect(void **state)
+static void request_aborted_may_have_taken_effect(void **state)
 {
     struct sqs_error error = parse(400, NULL, NULL, "{\"__type\":\"RequestAbortedException\"}");
 
@@ -51,7 +51,7 @@ static void denial_is_only_sqs_own_under_either_name(void **state)
     assert_false(sqs_error_is_denial(&error));
 }
 
-static void missing_credentials_are_told_from_those_that_fail(void **state)
+static void credentials_missing_are_told_from_those_that_fail(void **state)
 {
     static const struct {
         const char *name;
@@ -73,7 +73,7 @@ static void missing_credentials_are_told_from_those_that_fail(void **state)
 }
 
 /* Only the text tells an expired handle from another bad parameter. */
-static void lost_lease_is_known_by_each_of_sqs_answers(void **state)
+static void lease_lost_is_known_by_each_of_sqs_answers(void **state)
 {
     static const struct {
         const char *code, *text;
@@ -97,11 +97,11 @@ static void lost_lease_is_known_by_each_of_sqs_answers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_a_person_must_mend_is_not_the_requests_fault),
-        cmocka_unit_test(an_aborted_request_may_have_taken_effect),
+        cmocka_unit_test(error_a_person_must_mend_is_not_the_requests_fault),
+        cmocka_unit_test(request_aborted_may_have_taken_effect),
         cmocka_unit_test(denial_is_only_sqs_own_under_either_name),
-        cmocka_unit_test(missing_credentials_are_told_from_those_that_fail),
-        cmocka_unit_test(lost_lease_is_known_by_each_of_sqs_answers),
+        cmocka_unit_test(credentials_missing_are_told_from_those_that_fail),
+        cmocka_unit_test(lease_lost_is_known_by_each_of_sqs_answers),
     };
 
     return cmocka_run_group_tests_name("sqs-error-predicates", tests, NULL, NULL);

@@ -101,7 +101,7 @@ static void assert_error(const struct sqs_error *error, const char *name, const 
 
 /* In each way that a name may be written, in each of the places where it may stand, under both
  * names. */
-static void each_documented_error_is_known_in_every_form(void **state)
+static void error_documented_is_known_in_every_form(void **state)
 {
     static const char *const forms[][2] = {
         {"", ""},
@@ -142,7 +142,7 @@ static void each_documented_error_is_known_in_every_form(void **state)
     }
 }
 
-static void the_older_code_alone_is_enough(void **state)
+static void older_code_alone_is_enough(void **state)
 {
     struct documented d;
     size_t i = 0;
@@ -161,7 +161,7 @@ static void the_older_code_alone_is_enough(void **state)
     }
 }
 
-static void an_older_code_of_another_form_is_ignored(void **state)
+static void older_code_of_another_form_is_ignored(void **state)
 {
     static const char *const bad[] = {"",
                                       ";",
@@ -179,7 +179,7 @@ static void an_older_code_of_another_form_is_ignored(void **state)
     }
 }
 
-static void a_known_older_code_makes_up_for_an_unknown_name(void **state)
+static void older_code_known_makes_up_for_an_unknown_name(void **state)
 {
     struct sqs_error error =
         parse(400, "AWS.SimpleQueueService.NonExistentQueue;Sender", NULL, "{\"__type\":\"New\"}");
@@ -217,7 +217,7 @@ static void lookups_by_code_agree_with_the_documents(void **state)
     assert_int_equal(aws_error_class_of_code("Nonesuch", false), AWS_ERROR_TRANSIENT);
 }
 
-static void the_code_goes_before_the_status(void **state)
+static void code_goes_before_the_status(void **state)
 {
     static const int statuses[] = {0, 200, 400, 403, 404, 429, 500, 503};
 
@@ -235,7 +235,7 @@ static void the_code_goes_before_the_status(void **state)
     }
 }
 
-static void without_a_code_the_status_decides(void **state)
+static void status_without_a_code_decides(void **state)
 {
     static const struct {
         int status;
@@ -290,7 +290,7 @@ static void without_a_code_the_status_decides(void **state)
         }
 }
 
-static void an_unknown_code_is_kept_and_its_blame_counts(void **state)
+static void code_unknown_is_kept_and_its_blame_counts(void **state)
 {
     struct sqs_error error;
 
@@ -306,7 +306,7 @@ static void an_unknown_code_is_kept_and_its_blame_counts(void **state)
     assert_error(&error, "BrandNew", "BrandNew", AWS_ERROR_TRANSIENT, 500);
 }
 
-static void a_signature_refused_for_its_time_is_the_clocks_fault(void **state)
+static void signature_refused_for_its_time_is_the_clocks_fault(void **state)
 {
     static const char *const codes[] = {"InvalidSignatureException", "SignatureDoesNotMatch"};
     static const char *const texts[] = {
@@ -378,7 +378,7 @@ static void retry_after_is_whole_milliseconds_or_nothing(void **state)
     }
 }
 
-static void the_message_is_one_line_cut_between_characters(void **state)
+static void message_is_one_line_cut_between_characters(void **state)
 {
     char body[1500];
     struct sqs_error error;
@@ -399,7 +399,7 @@ static void the_message_is_one_line_cut_between_characters(void **state)
 }
 
 /* As AWS words it; what follows the first line holds the request's headers. */
-static void no_more_than_the_first_line_is_kept(void **state)
+static void message_of_several_lines_keeps_the_first(void **state)
 {
     struct sqs_error error =
         parse(403, NULL, NULL,
@@ -410,7 +410,7 @@ static void no_more_than_the_first_line_is_kept(void **state)
     assert_string_equal(error.message, "The signature does not match.");
 }
 
-static void overlong_names_are_no_names(void **state)
+static void name_too_long_is_no_name(void **state)
 {
     char body[300], longest[96];
     struct sqs_error error;
@@ -448,7 +448,7 @@ static void bodies_too_long_or_too_deep_count_by_their_status(void **state)
 
 /* A reply cut off at any byte is understood no worse than by its status, and nothing past it is
  * read: each part is a copy of its own that the address sanitizer watches. */
-static void a_cut_body_is_never_read_past_its_end(void **state)
+static void body_cut_off_is_never_read_past_its_end(void **state)
 {
     static const char whole[] =
         "{\"__type\":\"com.amazonaws.sqs#OverLimit\",\"message\":\"Too many \\u00e4\"}";
@@ -467,21 +467,21 @@ static void a_cut_body_is_never_read_past_its_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_documented_error_is_known_in_every_form),
-        cmocka_unit_test(the_older_code_alone_is_enough),
-        cmocka_unit_test(an_older_code_of_another_form_is_ignored),
-        cmocka_unit_test(a_known_older_code_makes_up_for_an_unknown_name),
+        cmocka_unit_test(error_documented_is_known_in_every_form),
+        cmocka_unit_test(older_code_alone_is_enough),
+        cmocka_unit_test(older_code_of_another_form_is_ignored),
+        cmocka_unit_test(older_code_known_makes_up_for_an_unknown_name),
         cmocka_unit_test(lookups_by_code_agree_with_the_documents),
-        cmocka_unit_test(the_code_goes_before_the_status),
-        cmocka_unit_test(without_a_code_the_status_decides),
-        cmocka_unit_test(an_unknown_code_is_kept_and_its_blame_counts),
-        cmocka_unit_test(a_signature_refused_for_its_time_is_the_clocks_fault),
+        cmocka_unit_test(code_goes_before_the_status),
+        cmocka_unit_test(status_without_a_code_decides),
+        cmocka_unit_test(code_unknown_is_kept_and_its_blame_counts),
+        cmocka_unit_test(signature_refused_for_its_time_is_the_clocks_fault),
         cmocka_unit_test(retry_after_is_whole_milliseconds_or_nothing),
-        cmocka_unit_test(the_message_is_one_line_cut_between_characters),
-        cmocka_unit_test(no_more_than_the_first_line_is_kept),
-        cmocka_unit_test(overlong_names_are_no_names),
+        cmocka_unit_test(message_is_one_line_cut_between_characters),
+        cmocka_unit_test(message_of_several_lines_keeps_the_first),
+        cmocka_unit_test(name_too_long_is_no_name),
         cmocka_unit_test(bodies_too_long_or_too_deep_count_by_their_status),
-        cmocka_unit_test(a_cut_body_is_never_read_past_its_end),
+        cmocka_unit_test(body_cut_off_is_never_read_past_its_end),
     };
 
     return cmocka_run_group_tests_name("sqs-error", tests, NULL, NULL);

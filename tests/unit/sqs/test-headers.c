@@ -99,7 +99,7 @@ static void assert_lines(struct fixture *f, const char *token)
     assert_null(lines[n]);
 }
 
-static void nothing_of_a_request_is_left_in_the_next(void **state)
+static void headers_of_a_request_leave_nothing_in_the_next(void **state)
 {
     assert_lines(*state, NULL);
     assert_lines(*state, "a token, and another");
@@ -107,7 +107,7 @@ static void nothing_of_a_request_is_left_in_the_next(void **state)
     assert_lines(*state, NULL);
 }
 
-static void what_cannot_be_sent_is_refused_and_the_next_goes(void **state)
+static void token_too_long_is_refused_and_the_next_goes(void **state)
 {
     struct fixture *f = *state;
     CLEANUP(free) char *token = calloc(1, 20000);
@@ -125,9 +125,9 @@ static void what_cannot_be_sent_is_refused_and_the_next_goes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(nothing_of_a_request_is_left_in_the_next, set_up,
+        cmocka_unit_test_setup_teardown(headers_of_a_request_leave_nothing_in_the_next, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(what_cannot_be_sent_is_refused_and_the_next_goes, set_up,
+        cmocka_unit_test_setup_teardown(token_too_long_is_refused_and_the_next_goes, set_up,
                                         tear_down),
     };
 

@@ -21,7 +21,7 @@ static struct sqs_message message_of(const char *body, size_t body_bytes)
 }
 
 /* Runs first, while nothing has been fetched yet, and in a child, as what is fetched stays. */
-static void without_an_md5_there_is_nothing_to_check(void **state)
+static void md5_unavailable_is_told(void **state)
 {
     int status = 0;
     pid_t pid = fork();
@@ -187,7 +187,7 @@ static void characters_are_checked_wherever_they_stand(void **state)
             }
 }
 
-static void the_line_never_shows_the_body(void **state)
+static void error_line_never_shows_the_body(void **state)
 {
     CLEANUP(free) char *error = NULL;
     struct sqs_message message = message_of("secret\x01", 7);
@@ -196,7 +196,7 @@ static void the_line_never_shows_the_body(void **state)
     assert_null(strstr(error, "secret"));
 }
 
-static void the_size_limit_is_exact(void **state)
+static void size_limit_is_exact(void **state)
 {
     struct sqs_message message = message_of("12345", 5);
     CLEANUP(free) char *error = NULL;
@@ -234,7 +234,7 @@ static void ids_are_1_to_128_printable_characters(void **state)
     assert_invalid(&message, true, "deduplication id: 129 characters");
 }
 
-static void queues_kinds_take_different_ids_and_delays(void **state)
+static void queue_kinds_take_different_ids_and_delays(void **state)
 {
     struct sqs_message message = message_of("x", 1);
 
@@ -321,7 +321,7 @@ static void attributes_follow_their_rules(void **state)
     }
 }
 
-static void ten_attributes_of_different_names_are_allowed(void **state)
+static void attributes_up_to_ten_of_different_names_are_allowed(void **state)
 {
     static const char names[11][2] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"};
     struct sqs_attribute attributes[11];
@@ -342,19 +342,19 @@ static void ten_attributes_of_different_names_are_allowed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(without_an_md5_there_is_nothing_to_check),
+        cmocka_unit_test(md5_unavailable_is_told),
         cmocka_unit_test(md5_of_bodies_is_that_of_rfc_1321),
         cmocka_unit_test(md5_of_attributes_is_as_published),
         cmocka_unit_test(md5_of_attributes_does_not_depend_on_their_order),
         cmocka_unit_test(size_counts_names_types_and_values),
         cmocka_unit_test(characters_of_a_body_are_those_that_sqs_takes),
         cmocka_unit_test(characters_are_checked_wherever_they_stand),
-        cmocka_unit_test(the_line_never_shows_the_body),
-        cmocka_unit_test(the_size_limit_is_exact),
+        cmocka_unit_test(error_line_never_shows_the_body),
+        cmocka_unit_test(size_limit_is_exact),
         cmocka_unit_test(ids_are_1_to_128_printable_characters),
-        cmocka_unit_test(queues_kinds_take_different_ids_and_delays),
+        cmocka_unit_test(queue_kinds_take_different_ids_and_delays),
         cmocka_unit_test(attributes_follow_their_rules),
-        cmocka_unit_test(ten_attributes_of_different_names_are_allowed),
+        cmocka_unit_test(attributes_up_to_ten_of_different_names_are_allowed),
     };
 
     return cmocka_run_group_tests_name("sqs-message", tests, NULL, NULL);

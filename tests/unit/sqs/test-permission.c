@@ -27,7 +27,7 @@ static enum permission_answer answer_to(enum sqs_operation operation, int status
     return permission_answer_of(operation, &error);
 }
 
-static void the_error_of_the_form_says_allowed(void **state)
+static void error_about_the_probes_form_says_allowed(void **state)
 {
     static const struct {
         enum sqs_operation operation;
@@ -59,7 +59,7 @@ static void access_denied_says_denied(void **state)
     }
 }
 
-static void an_answer_of_neither_form_tells_nothing(void **state)
+static void answer_of_neither_form_tells_nothing(void **state)
 {
     static const char *const codes[] = {
         "RequestThrottled",
@@ -85,7 +85,7 @@ static void an_answer_of_neither_form_tells_nothing(void **state)
                      PERMISSION_UNKNOWN);
 }
 
-static void only_what_is_needed_is_probed(void **state)
+static void permission_not_needed_is_not_probed(void **state)
 {
     struct permissions p;
 
@@ -101,7 +101,7 @@ static void only_what_is_needed_is_probed(void **state)
     assert_false(permissions_needs_probe(&p, SQS_DELETE_MESSAGE));
 }
 
-static void a_denial_counts_after_30_s(void **state)
+static void denial_counts_after_30_s(void **state)
 {
     struct permissions p;
 
@@ -115,7 +115,7 @@ static void a_denial_counts_after_30_s(void **state)
                                    START + PERMISSION_DENIAL_USEC));
 }
 
-static void what_told_nothing_in_between_leaves_the_denial(void **state)
+static void probe_that_tells_nothing_leaves_the_denial(void **state)
 {
     struct permissions p;
 
@@ -129,7 +129,7 @@ static void what_told_nothing_in_between_leaves_the_denial(void **state)
                                    START + 2 * PERMISSION_DENIAL_USEC));
 }
 
-static void a_permission_that_comes_ends_the_denial(void **state)
+static void permission_that_comes_ends_the_denial(void **state)
 {
     struct permissions p;
     uint64_t later = START + PERMISSION_DENIAL_USEC;
@@ -144,7 +144,7 @@ static void a_permission_that_comes_ends_the_denial(void **state)
     assert_true(permissions_denied(&p, SQS_DELETE_MESSAGE, later + PERMISSION_DENIAL_USEC));
 }
 
-static void a_real_request_denied_counts_until_one_has_succeeded(void **state)
+static void request_denied_counts_until_one_has_succeeded(void **state)
 {
     struct permissions p;
     uint64_t late = START + PERMISSION_DENIAL_USEC;
@@ -165,7 +165,7 @@ static void a_real_request_denied_counts_until_one_has_succeeded(void **state)
 }
 
 /* Nothing asks again what a probe has found allowed: the next real request may be hours away. */
-static void a_passing_denial_is_forgotten(void **state)
+static void denial_that_passes_is_forgotten(void **state)
 {
     struct permissions p;
     uint64_t hours_later = START + 7200 * USEC_PER_SEC;
@@ -198,7 +198,7 @@ static void denial_without_another_for_long_is_neither_counted_nor_asked_for(voi
     assert_true(permissions_retry_usec(&p, last + 1) == USEC_INFINITY);
 }
 
-static void denied_ones_are_asked_for_soon_and_when_the_last_comes_to_count(void **state)
+static void permissions_denied_are_probed_soon_and_when_the_last_comes_to_count(void **state)
 {
     struct permissions p;
     uint64_t now = START, delay = 0;
@@ -223,17 +223,17 @@ static void denied_ones_are_asked_for_soon_and_when_the_last_comes_to_count(void
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_error_of_the_form_says_allowed),
+        cmocka_unit_test(error_about_the_probes_form_says_allowed),
         cmocka_unit_test(access_denied_says_denied),
-        cmocka_unit_test(an_answer_of_neither_form_tells_nothing),
-        cmocka_unit_test(only_what_is_needed_is_probed),
-        cmocka_unit_test(a_denial_counts_after_30_s),
-        cmocka_unit_test(what_told_nothing_in_between_leaves_the_denial),
-        cmocka_unit_test(a_permission_that_comes_ends_the_denial),
-        cmocka_unit_test(a_real_request_denied_counts_until_one_has_succeeded),
-        cmocka_unit_test(a_passing_denial_is_forgotten),
+        cmocka_unit_test(answer_of_neither_form_tells_nothing),
+        cmocka_unit_test(permission_not_needed_is_not_probed),
+        cmocka_unit_test(denial_counts_after_30_s),
+        cmocka_unit_test(probe_that_tells_nothing_leaves_the_denial),
+        cmocka_unit_test(permission_that_comes_ends_the_denial),
+        cmocka_unit_test(request_denied_counts_until_one_has_succeeded),
+        cmocka_unit_test(denial_that_passes_is_forgotten),
         cmocka_unit_test(denial_without_another_for_long_is_neither_counted_nor_asked_for),
-        cmocka_unit_test(denied_ones_are_asked_for_soon_and_when_the_last_comes_to_count),
+        cmocka_unit_test(permissions_denied_are_probed_soon_and_when_the_last_comes_to_count),
     };
 
     return cmocka_run_group_tests_name("permission", tests, NULL, NULL);

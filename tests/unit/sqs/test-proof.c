@@ -9,7 +9,7 @@ static enum sqs_proof of(enum sqs_operation operation, const struct sqs_proof_fa
     return sqs_proof_of(&(struct sqs_reply){.operation = operation}, facts);
 }
 
-static void an_empty_receive_needs_the_request_id(void **state)
+static void empty_receive_needs_the_request_id(void **state)
 {
     struct sqs_proof_facts facts = {.elapsed_usec = 20 * SEC, .wait_usec = 20 * SEC};
     struct sqs_reply full = {.operation = SQS_RECEIVE_MESSAGE, .n_messages = 1};
@@ -20,7 +20,7 @@ static void an_empty_receive_needs_the_request_id(void **state)
     assert_int_equal(of(SQS_RECEIVE_MESSAGE, &facts), SQS_PROOF_GOOD);
 }
 
-static void an_empty_receive_needs_half_of_its_wait(void **state)
+static void empty_receive_needs_half_of_its_wait(void **state)
 {
     struct sqs_proof_facts facts = {.has_request_id = true, .wait_usec = 20 * SEC};
     struct sqs_reply full = {.operation = SQS_RECEIVE_MESSAGE, .n_messages = 1};
@@ -34,7 +34,7 @@ static void an_empty_receive_needs_half_of_its_wait(void **state)
     assert_int_equal(of(SQS_RECEIVE_MESSAGE, &facts), SQS_PROOF_GOOD);
 }
 
-static void a_queue_without_attributes_needs_the_request_id(void **state)
+static void queue_without_attributes_needs_the_request_id(void **state)
 {
     struct sqs_reply told = {.operation = SQS_GET_QUEUE_ATTRIBUTES, .attributes.is_told = true};
     struct sqs_proof_facts facts = {};
@@ -45,7 +45,7 @@ static void a_queue_without_attributes_needs_the_request_id(void **state)
     assert_int_equal(of(SQS_GET_QUEUE_ATTRIBUTES, &facts), SQS_PROOF_GOOD);
 }
 
-static void a_reply_of_nothing_needs_the_id_of_a_peer_that_sends_ids(void **state)
+static void reply_of_nothing_needs_the_id_of_a_peer_that_sends_ids(void **state)
 {
     static const enum sqs_operation operations[] = {SQS_DELETE_MESSAGE,
                                                     SQS_CHANGE_MESSAGE_VISIBILITY};
@@ -61,7 +61,7 @@ static void a_reply_of_nothing_needs_the_id_of_a_peer_that_sends_ids(void **stat
     }
 }
 
-static void what_names_its_request_is_proof_enough(void **state)
+static void reply_that_names_its_request_is_proof_enough(void **state)
 {
     static const enum sqs_operation operations[] = {
         SQS_SEND_MESSAGE, SQS_SEND_MESSAGE_BATCH, SQS_DELETE_MESSAGE_BATCH,
@@ -75,11 +75,11 @@ static void what_names_its_request_is_proof_enough(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_empty_receive_needs_the_request_id),
-        cmocka_unit_test(an_empty_receive_needs_half_of_its_wait),
-        cmocka_unit_test(a_queue_without_attributes_needs_the_request_id),
-        cmocka_unit_test(a_reply_of_nothing_needs_the_id_of_a_peer_that_sends_ids),
-        cmocka_unit_test(what_names_its_request_is_proof_enough),
+        cmocka_unit_test(empty_receive_needs_the_request_id),
+        cmocka_unit_test(empty_receive_needs_half_of_its_wait),
+        cmocka_unit_test(queue_without_attributes_needs_the_request_id),
+        cmocka_unit_test(reply_of_nothing_needs_the_id_of_a_peer_that_sends_ids),
+        cmocka_unit_test(reply_that_names_its_request_is_proof_enough),
     };
 
     return cmocka_run_group_tests_name("sqs-proof", tests, NULL, NULL);

@@ -162,7 +162,7 @@ static void numbers_may_be_as_large_as_their_type(void **state)
     assert_true(reply->messages[0].receive_count == UINT32_MAX);
 }
 
-static void unknown_members_may_hold_anything(void **state)
+static void members_unknown_may_hold_anything(void **state)
 {
     CLEANUP(sqs_reply_unref)
     struct sqs_reply *reply =
@@ -191,7 +191,7 @@ static void replies_too_deep_or_too_large_are_refused(void **state)
 }
 
 /* Each part is a copy of its own, so that the address sanitizer sees a read past it. */
-static void a_reply_cut_off_anywhere_is_damaged(void **state)
+static void reply_cut_off_anywhere_is_damaged(void **state)
 {
     static const char whole[] =
         "{\"Messages\":[{" MESSAGE ",\"MD5OfBody\":\"" HELLO_MD5 "\",\"Attributes\":"
@@ -211,7 +211,7 @@ static void a_reply_cut_off_anywhere_is_damaged(void **state)
 }
 
 /* Each byte of a good reply in turn, changed in several ways: no crash, and never another body. */
-static void a_flipped_byte_never_changes_a_body_unseen(void **state)
+static void byte_flipped_never_changes_a_body_unseen(void **state)
 {
     static const char whole[] = "{\"Messages\":[{\"MD5OfBody\":\"" HELLO_MD5 "\"," MESSAGE "}]}";
     static const char changes[] = "\"{}[],:\\0a\x01\x80\xff";
@@ -238,10 +238,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(damage_is_named_by_its_place),
         cmocka_unit_test(numbers_may_be_as_large_as_their_type),
-        cmocka_unit_test(unknown_members_may_hold_anything),
+        cmocka_unit_test(members_unknown_may_hold_anything),
         cmocka_unit_test(replies_too_deep_or_too_large_are_refused),
-        cmocka_unit_test(a_reply_cut_off_anywhere_is_damaged),
-        cmocka_unit_test(a_flipped_byte_never_changes_a_body_unseen),
+        cmocka_unit_test(reply_cut_off_anywhere_is_damaged),
+        cmocka_unit_test(byte_flipped_never_changes_a_body_unseen),
     };
 
     return cmocka_run_group_tests_name("sqs-reply-damage", tests, NULL, NULL);

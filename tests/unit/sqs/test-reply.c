@@ -2,7 +2,7 @@
 #include "reply-fixture.h"
 #include "util/buffer.h"
 
-static void a_message_sent_has_its_id_and_number(void **state)
+static void message_sent_has_its_id_and_number(void **state)
 {
     CLEANUP(sqs_reply_unref) struct sqs_reply *fifo = NULL, *standard = NULL, *bare = NULL;
 
@@ -20,7 +20,7 @@ static void a_message_sent_has_its_id_and_number(void **state)
     assert_string_equal(bare->message_id, "m");
 }
 
-static void a_message_sent_with_another_md5_is_damage(void **state)
+static void message_sent_with_another_md5_is_damage(void **state)
 {
     assert_damaged(SQS_SEND_MESSAGE, "{\"MessageId\":\"m\",\"MD5OfMessageBody\":\"" OTHER_MD5 "\"}",
                    "MD5OfMessageBody is not that of the message sent");
@@ -31,7 +31,7 @@ static void a_message_sent_with_another_md5_is_damage(void **state)
     assert_damaged(SQS_SEND_MESSAGE, "{\"MessageId\":\"m\",\"MD5OfMessageBody\":\"\"}", "MD5");
 }
 
-static void without_an_md5_of_ours_theirs_is_not_looked_at(void **state)
+static void md5_of_theirs_without_ours_is_not_looked_at(void **state)
 {
     static const char body[] = "{\"MessageId\":\"m\",\"MD5OfMessageBody\":\"" OTHER_MD5 "\"}";
     CLEANUP(sqs_request_free) struct sqs_request *request = request_of(SQS_SEND_MESSAGE);
@@ -95,7 +95,7 @@ static void entries_without_a_result_are_not_ok(void **state)
         }
 }
 
-static void an_entry_with_another_md5_is_not_ok(void **state)
+static void entry_with_another_md5_is_not_ok(void **state)
 {
     CLEANUP(sqs_reply_unref)
     struct sqs_reply *reply =
@@ -128,7 +128,7 @@ static void deletes_and_changes_in_batches_need_no_message_id(void **state)
     }
 }
 
-static void a_received_message_has_all_that_came(void **state)
+static void message_received_has_all_that_came(void **state)
 {
     CLEANUP(sqs_reply_unref)
     struct sqs_reply *reply = parse_good(
@@ -203,7 +203,7 @@ static void bodies_hold_any_character(void **state)
     assert_int_equal(reply->messages[1].body_bytes, 0);
 }
 
-static void no_messages_is_no_error(void **state)
+static void receive_without_messages_is_no_error(void **state)
 {
     static const char *const bodies[] = {"{}", " {} ", "{\"Messages\":[]}", "{\"Messages\":null}",
                                          "{\"New\":[1,{}]}"};
@@ -216,7 +216,7 @@ static void no_messages_is_no_error(void **state)
     }
 }
 
-static void ten_messages_may_come_and_no_more(void **state)
+static void receive_gives_ten_messages_and_no_more(void **state)
 {
     CLEANUP(buffer_done) struct buffer body = BUFFER_INIT(10000);
     CLEANUP(sqs_reply_unref) struct sqs_reply *reply = NULL;
@@ -277,7 +277,7 @@ static void queue_attributes_have_defaults(void **state)
     }
 }
 
-static void a_queue_url_is_read(void **state)
+static void queue_url_is_read(void **state)
 {
     CLEANUP(sqs_reply_unref)
     struct sqs_reply *reply = parse_good(SQS_GET_QUEUE_URL, "{\"QueueUrl\":\"" URL "\"}");
@@ -285,7 +285,7 @@ static void a_queue_url_is_read(void **state)
     assert_string_equal(reply->queue_url, URL);
 }
 
-static void a_reply_lives_as_long_as_its_last_reference(void **state)
+static void reply_lives_as_long_as_its_last_reference(void **state)
 {
     struct sqs_reply *reply = parse_good(SQS_RECEIVE_MESSAGE, "{\"Messages\":[{" MESSAGE "}]}");
     struct sqs_reply *kept = sqs_reply_ref(reply);
@@ -300,22 +300,22 @@ static void a_reply_lives_as_long_as_its_last_reference(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_message_sent_has_its_id_and_number),
-        cmocka_unit_test(a_message_sent_with_another_md5_is_damage),
-        cmocka_unit_test(without_an_md5_of_ours_theirs_is_not_looked_at),
+        cmocka_unit_test(message_sent_has_its_id_and_number),
+        cmocka_unit_test(message_sent_with_another_md5_is_damage),
+        cmocka_unit_test(md5_of_theirs_without_ours_is_not_looked_at),
         cmocka_unit_test(results_come_in_the_requests_order),
         cmocka_unit_test(entries_without_a_result_are_not_ok),
-        cmocka_unit_test(an_entry_with_another_md5_is_not_ok),
+        cmocka_unit_test(entry_with_another_md5_is_not_ok),
         cmocka_unit_test(deletes_and_changes_in_batches_need_no_message_id),
-        cmocka_unit_test(a_received_message_has_all_that_came),
+        cmocka_unit_test(message_received_has_all_that_came),
         cmocka_unit_test(attributes_of_another_md5_are_marked_and_handed_on),
         cmocka_unit_test(bodies_hold_any_character),
-        cmocka_unit_test(no_messages_is_no_error),
-        cmocka_unit_test(ten_messages_may_come_and_no_more),
+        cmocka_unit_test(receive_without_messages_is_no_error),
+        cmocka_unit_test(receive_gives_ten_messages_and_no_more),
         cmocka_unit_test(operations_without_output_need_no_body),
         cmocka_unit_test(queue_attributes_have_defaults),
-        cmocka_unit_test(a_queue_url_is_read),
-        cmocka_unit_test(a_reply_lives_as_long_as_its_last_reference),
+        cmocka_unit_test(queue_url_is_read),
+        cmocka_unit_test(reply_lives_as_long_as_its_last_reference),
     };
 
     return cmocka_run_group_tests_name("sqs-reply", tests, NULL, NULL);

@@ -129,7 +129,7 @@ static void md5s_are_remembered_for_the_reply(void **state)
     assert_string_equal(batch->md5_of_attributes[1], md5);
 }
 
-static void a_batch_numbers_its_entries(void **state)
+static void batch_numbers_its_entries(void **state)
 {
     CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
     struct sqs_message messages[10];
@@ -214,7 +214,7 @@ static void queue_operations_are_written(void **state)
                 "{\"QueueName\":\"test\",\"QueueOwnerAWSAccountId\":\"123456789012\"}");
 }
 
-static void a_probe_is_malformed_and_touches_nothing(void **state)
+static void probe_is_malformed_and_touches_nothing(void **state)
 {
     static const struct {
         enum sqs_operation operation, sent_as;
@@ -243,7 +243,7 @@ static void a_probe_is_malformed_and_touches_nothing(void **state)
     assert_null(untouched);
 }
 
-static void wrong_counts_and_numbers_are_the_callers_bug(void **state)
+static void counts_and_numbers_wrong_are_the_callers_bug(void **state)
 {
     static const struct sqs_receive receives[] = {
         {.max_messages = 0, .visibility_sec = -1},
@@ -283,7 +283,7 @@ static json_object *member(json_object *object, const char *name)
     return found;
 }
 
-static void a_parser_reads_back_what_was_meant(void **state)
+static void body_read_by_a_parser_is_what_was_meant(void **state)
 {
     static const char body[] = "\x01\"\\/\b\f\n\r\t\x1f\x7f\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80";
     const struct sqs_attribute odd[] = {
@@ -324,7 +324,7 @@ static void a_parser_reads_back_what_was_meant(void **state)
     assert_memory_equal(decoded.data, body, decoded.size);
 }
 
-static void the_largest_batch_fits_even_escaped_at_worst(void **state)
+static void batch_of_the_largest_size_fits_even_escaped_at_worst(void **state)
 {
     CLEANUP(sqs_request_free) struct sqs_request *request = NULL;
     CLEANUP(free) char *body = malloc(SQS_BATCH_MAX_BYTES);
@@ -356,14 +356,14 @@ int main(void)
         cmocka_unit_test(operation_of_a_batch_has_a_single_one_with_its_name),
         cmocka_unit_test(send_message_is_written_with_what_it_has),
         cmocka_unit_test(md5s_are_remembered_for_the_reply),
-        cmocka_unit_test(a_batch_numbers_its_entries),
+        cmocka_unit_test(batch_numbers_its_entries),
         cmocka_unit_test(receive_message_asks_for_all_attributes),
         cmocka_unit_test(deletes_and_changes_name_their_handles),
         cmocka_unit_test(queue_operations_are_written),
-        cmocka_unit_test(a_probe_is_malformed_and_touches_nothing),
-        cmocka_unit_test(wrong_counts_and_numbers_are_the_callers_bug),
-        cmocka_unit_test(a_parser_reads_back_what_was_meant),
-        cmocka_unit_test(the_largest_batch_fits_even_escaped_at_worst),
+        cmocka_unit_test(probe_is_malformed_and_touches_nothing),
+        cmocka_unit_test(counts_and_numbers_wrong_are_the_callers_bug),
+        cmocka_unit_test(body_read_by_a_parser_is_what_was_meant),
+        cmocka_unit_test(batch_of_the_largest_size_fits_even_escaped_at_worst),
     };
 
     return cmocka_run_group_tests_name("sqs-request", tests, NULL, NULL);

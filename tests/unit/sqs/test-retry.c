@@ -10,7 +10,7 @@ static struct sqs_error error_of(enum aws_error_class class, const char *name)
     return error;
 }
 
-static void each_error_ends_or_is_retried_by_the_callers_rules(void **state)
+static void error_ends_or_is_retried_by_the_callers_rules(void **state)
 {
     static const struct {
         enum aws_error_class class;
@@ -62,7 +62,7 @@ static void each_error_ends_or_is_retried_by_the_callers_rules(void **state)
     }
 }
 
-static void refused_keys_are_looked_up_anew_once(void **state)
+static void keys_refused_are_looked_up_anew_once(void **state)
 {
     static const struct sqs_retry_rules rules = {.had_credentials = true, .keep_trying = true};
     struct sqs_error error = error_of(AWS_ERROR_CREDENTIALS, "ExpiredTokenException");
@@ -92,7 +92,7 @@ static void delay_grows_with_failures_of_one_kind_alone(void **state)
     assert_int_equal(retry.failures, 1);
 }
 
-static void without_tokens_a_call_sleeps_until_another_is_answered(void **state)
+static void call_without_tokens_sleeps_until_another_is_answered(void **state)
 {
     struct sqs_error error = error_of(AWS_ERROR_TRANSIENT, "InternalError");
     struct retry_quota quota = {.n_trials = {RETRY_TRIALS_MAX, RETRY_TRIALS_MAX}};
@@ -127,10 +127,10 @@ static void denial_is_asked_about_again_within_the_callers_bound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_error_ends_or_is_retried_by_the_callers_rules),
-        cmocka_unit_test(refused_keys_are_looked_up_anew_once),
+        cmocka_unit_test(error_ends_or_is_retried_by_the_callers_rules),
+        cmocka_unit_test(keys_refused_are_looked_up_anew_once),
         cmocka_unit_test(delay_grows_with_failures_of_one_kind_alone),
-        cmocka_unit_test(without_tokens_a_call_sleeps_until_another_is_answered),
+        cmocka_unit_test(call_without_tokens_sleeps_until_another_is_answered),
         cmocka_unit_test(denial_is_asked_about_again_within_the_callers_bound),
     };
 
