@@ -248,5 +248,5 @@ int main(void)
         cmocka_unit_test_setup(change_is_left_it_is_taken_once_and_the_last_counts, reset),
     };
 
-    return cmocka_run_group_tests_name("clock-skew", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("aws-clock-skew", tests, NULL, NULL);
 }

@@ -357,5 +357,5 @@ int main(void)
         cmocka_unit_test(sts_endpoint_has_the_host_of_its_region),
     };
 
-    return cmocka_run_group_tests_name("endpoint", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("aws-endpoint", tests, NULL, NULL);
 }

@@ -227,5 +227,5 @@ int main(void)
         cmocka_unit_test(zone_tells_its_region),
     };
 
-    return cmocka_run_group_tests_name("metadata-url", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("aws-metadata-url", tests, NULL, NULL);
 }

@@ -270,5 +270,5 @@ int main(void)
         cmocka_unit_test(session_names_and_arns_have_exact_bounds),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("aws-role", tests, NULL, NULL);
 }

@@ -215,5 +215,5 @@ int main(void)
         cmocka_unit_test(buffers_with_text_in_them_keep_it),
     };
 
-    return cmocka_run_group_tests_name("sigv4-canonical", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("aws-sigv4-canonical", tests, NULL, NULL);
 }

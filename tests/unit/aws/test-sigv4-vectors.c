@@ -232,5 +232,5 @@ int main(void)
     free(entries);
     if (n == 0)
         return skip_all("AWS's test suite is empty", directory);
-    return _cmocka_run_group_tests("sigv4-vectors", tests, n, NULL, NULL);
+    return _cmocka_run_group_tests("aws-sigv4-vectors", tests, n, NULL, NULL);
 }

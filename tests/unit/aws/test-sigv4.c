@@ -448,5 +448,5 @@ int main(void)
         cmocka_unit_test(signer_refuses_bad_input_and_stays_usable),
     };
 
-    return cmocka_run_group_tests_name("sigv4", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("aws-sigv4", tests, NULL, NULL);
 }

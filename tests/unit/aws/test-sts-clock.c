@@ -302,5 +302,5 @@ int main(void)
         TEST(expiry_is_the_one_sts_tells),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("aws-sts-clock", tests, NULL, NULL);
 }

@@ -298,5 +298,5 @@ int main(void)
         cmocka_unit_test(reply_cut_or_changed_anywhere_does_no_harm),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("aws-sts-reply", tests, NULL, NULL);
 }

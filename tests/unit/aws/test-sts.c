@@ -278,5 +278,5 @@ int main(void)
         TEST(call_needs_either_a_token_or_keys),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("aws-sts", tests, NULL, NULL);
 }

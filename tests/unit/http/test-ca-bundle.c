@@ -75,5 +75,5 @@ int main(void)
         cmocka_unit_test(ca_bundle_without_a_certificate_is_of_no_use),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("http-ca-bundle", tests, NULL, NULL);
 }

@@ -192,5 +192,5 @@ int main(void)
         TEST(connect_timeout_is_the_new_one),
     };
 
-    return cmocka_run_group_tests_name("http client reconfigured", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("http-client-reconfigure", tests, NULL, NULL);
 }

@@ -217,5 +217,5 @@ int main(void)
         TEST(request_timeout_short_after_time_outs_in_connecting_is_longer),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("http-connect-timeouts", tests, NULL, NULL);
 }

@@ -101,5 +101,5 @@ int main(void)
         TEST(name_after_a_failure_to_connect_is_looked_up_anew),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("http-connect", tests, NULL, NULL);
 }

@@ -302,5 +302,5 @@ int main(void)
         TEST(far_end_before_the_next_stall_ends_the_request),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("http-deadline", tests, NULL, NULL);
 }

@@ -175,5 +175,5 @@ int main(void)
         TEST(proxy_that_refuses_is_told),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("http-failure", tests, NULL, NULL);
 }

@@ -46,5 +46,5 @@ int main(void)
         cmocka_unit_test(entry_with_a_port_names_a_host_and_those_below_it),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("http-no-proxy", tests, NULL, NULL);
 }

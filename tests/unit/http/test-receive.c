@@ -250,5 +250,5 @@ int main(void)
         TEST(replies_many_and_large_come_whole),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("http-receive", tests, NULL, NULL);
 }

@@ -102,5 +102,5 @@ int main(void)
         cmocka_unit_test(retry_after_of_another_form_is_refused),
     };
 
-    return cmocka_run_group_tests_name("retry-after", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("http-retry-after", tests, NULL, NULL);
 }

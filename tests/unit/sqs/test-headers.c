@@ -131,5 +131,5 @@ int main(void)
                                         tear_down),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("sqs-headers", tests, NULL, NULL);
 }

@@ -236,5 +236,5 @@ int main(void)
         cmocka_unit_test(permissions_denied_are_probed_soon_and_when_the_last_comes_to_count),
     };
 
-    return cmocka_run_group_tests_name("permission", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("sqs-permission", tests, NULL, NULL);
 }
