@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "fuzz.h"
-#include "json-reader.h"
+#include "util/json-reader.h"
 #include "util/json-string.h"
 
 enum { BUFFER_MAX_BYTES = 1 << 24 };

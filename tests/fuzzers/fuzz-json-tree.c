@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A JSON text, read by json-tree and by json-reader, that is by json-c: both take it, and find the
  * same in it, or neither does. Only a name with a NUL is refused by json-reader alone. */
-#include "json-reader.h"
+#include "util/json-reader.h"
 #include "util/json-tree.h"
 
 #include "fuzz.h"

@@ -4,7 +4,7 @@
 #include "sqs/reply.h"
 
 #include "fuzz.h"
-#include "json-reader.h"
+#include "util/json-reader.h"
 
 #define URL "http://127.0.0.1/000000000000/q"
 

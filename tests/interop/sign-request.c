@@ -10,7 +10,7 @@
 #include "aws/endpoint.h"
 #include "aws/sigv4.h"
 #include "aws/sigv4-time.h"
-#include "json-reader.h"
+#include "util/json-reader.h"
 
 enum { TEXT_MAX_BYTES = 1024 * 1024, DEPTH_MAX = 4 };
 

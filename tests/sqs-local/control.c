@@ -5,7 +5,7 @@
 #include <math.h>
 
 #include "json-writer.h"
-#include "json-reader.h"
+#include "util/json-reader.h"
 
 #define PREFIX "/control/"
 

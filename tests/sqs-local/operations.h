@@ -7,7 +7,7 @@
 #include "permissions.h"
 #include "queue-arn.h"
 #include "record.h"
-#include "json-reader.h"
+#include "util/json-reader.h"
 
 /* What all operations work on. */
 struct service {

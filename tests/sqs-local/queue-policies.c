@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "queue-arn.h"
-#include "json-reader.h"
+#include "util/json-reader.h"
 #include "util/json-string.h"
 
 enum { POLICY_DEPTH_MAX = 16, SOURCE_ARNS_MAX = 10, RECEIVE_COUNT_MAX = 1000 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A strict and fast JSON reader. It makes one copy of the text, unescapes the strings in place, and
- * fills one array of values that point into the copy. */
+/* A strict and fast JSON reader, for JSON that comes from outside and decides something, and for
+ * JSON that comes with every message. It makes one copy of the text, unescapes the strings in
+ * place, and fills one array of values that point into the copy. JSON that is rarely read and
+ * decides nothing is read by json-reader.h with json-c. */
 #pragma once
 
 #include "util/json-value.h"

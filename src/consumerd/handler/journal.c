@@ -7,7 +7,7 @@
 
 #include "daemon/message-ids.h"
 #include "util/encode.h"
-#include "util/json-tree.h"
+#include "util/json-reader.h"
 #include "util/log.h"
 
 enum {
@@ -18,13 +18,13 @@ enum {
 };
 
 /* Appends "<label><member, escaped>". False: the member is no string. */
-static bool append_member(struct buffer *line, const char *label, const struct json_value *object,
+static bool append_member(struct buffer *line, const char *label, json_object *object,
                           const char *key)
 {
     const char *text;
     size_t size;
 
-    if (json_value_get_bytes(object, key, &text, &size) != 0)
+    if (json_get_bytes(object, key, &text, &size) != 0)
         return false;
     buffer_append_string(line, label);
     escape_for_log(line, text, size, SHOWN_BYTES_MAX);
@@ -34,18 +34,15 @@ static bool append_member(struct buffer *line, const char *label, const struct j
 /* Appends the three strings of the demo's body. False: it is another body. */
 static bool format_demo(const struct sqs_received_message *message, struct buffer *line)
 {
-    CLEANUP(json_tree_free) struct json_tree *tree = NULL;
-    const struct json_value *body;
+    CLEANUP(json_object_put) json_object *object = NULL;
     struct json_fault fault;
 
-    if (message->body_bytes > DEMO_BODY_BYTES_MAX ||
-        json_tree_read(message->body, message->body_bytes, DEMO_BODY_DEPTH_MAX,
-                       JSON_LONE_SURROGATES_REFUSED, &tree, &fault) != 0)
-        return false;
-    body = json_tree_root(tree);
-    return append_member(line, "Data:", body, "data") &&
-           append_member(line, " Time Stamp:", body, "ts") &&
-           append_member(line, " Id:", body, "id");
+    return message->body_bytes <= DEMO_BODY_BYTES_MAX &&
+           json_read(message->body, message->body_bytes, DEMO_BODY_DEPTH_MAX, &object, &fault) ==
+               0 &&
+           append_member(line, "Data:", object, "data") &&
+           append_member(line, " Time Stamp:", object, "ts") &&
+           append_member(line, " Id:", object, "id");
 }
 
 struct journal_handler {

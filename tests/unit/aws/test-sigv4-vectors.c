@@ -7,7 +7,7 @@
 #include "test.h"
 #include "util/encode.h"
 #include "util/iso8601.h"
-#include "json-reader.h"
+#include "util/json-reader.h"
 
 #include <dirent.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "producerd/source-demo.h"
 #include "test.h"
-#include "json-reader.h"
+#include "util/json-reader.h"
 
 #include <stdio.h>
 

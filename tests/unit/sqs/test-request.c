@@ -3,7 +3,7 @@
 #include "test.h"
 
 #include "util/encode.h"
-#include "json-reader.h"
+#include "util/json-reader.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "util/json-string.h"
-#include "json-reader.h"
+#include "util/json-reader.h"
 #include "test.h"
 
 static void assert_quoted(const char *bytes, size_t size, const char *expected)

@@ -3,7 +3,7 @@
 #include "producerd/intake/submission-reply.h"
 #include "producerd/intake/submission.h"
 #include "test.h"
-#include "json-reader.h"
+#include "util/json-reader.h"
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads JSON into json-c's objects, which sqs-local and tests can change and write, and finds members
- * by name and type. The daemons read JSON with util/json-tree.h alone. json-reader.c is the only file
- * that sets up json-c's reader. */
+/* Reads JSON into json-c's objects, and finds members by name and type. It is for JSON that is
+ * rarely read. JSON that comes with every message, or that decides something, is read by
+ * json-tree.h. json-reader.c is the only file that sets up json-c's reader. */
 #pragma once
 
 #include <json-c/json.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "json-texts.h"
 #include "test.h"
-#include "json-reader.h"
+#include "util/json-reader.h"
 
 #include <stdio.h>
 
@@ -129,8 +129,8 @@ static void json_c_is_called_in_one_file_only(void **state)
     static const char command[] =
         "grep -rlE 'json_[t]okener|[<\"]json(-c/[a-z_]*|_[a-z]*|)[.]h' " SOURCE_ROOT
         "/src " SOURCE_ROOT "/tests --include='*.[ch]' | LC_ALL=C sort";
-    static const char *const expected[] = {SOURCE_ROOT "/tests/sqs-local/json-reader.c\n",
-                                           SOURCE_ROOT "/tests/sqs-local/json-reader.h\n"};
+    static const char *const expected[] = {SOURCE_ROOT "/src/common/util/json-reader.c\n",
+                                           SOURCE_ROOT "/src/common/util/json-reader.h\n"};
     FILE *found = popen(command, "r");
     char line[4096];
 
@@ -153,5 +153,5 @@ int main(void)
         cmocka_unit_test(json_c_is_called_in_one_file_only),
     };
 
-    return cmocka_run_group_tests_name("sqs-local-json-reader", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("json-reader", tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
  * their strict mode refuses: 0.18 refuses bytes from 0x80 on if char is signed, and whole numbers
  * beyond 64 bits. So json_tree_read checks the text. json-c, which is not strict by default, only
  * builds its objects from a text that is known to be valid. */
-#include "json-reader.h"
+#include "util/json-reader.h"
 
 #include <errno.h>
 
