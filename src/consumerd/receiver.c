@@ -431,7 +431,7 @@ void receiver_stop(struct receiver *r, uint64_t now_usec, uint64_t deadline_usec
     r->deadline_usec = deadline_usec;
     r->repeat_usec = deadline_usec - MIN(RECEIVER_POLL_MARGIN_USEC,
                                          (deadline_usec - MIN(now_usec, deadline_usec)) / 2);
-    for (unsigned i = 0; i < r->options.polls; i++)
+    for (unsigned i = 0; i < r->n_places; i++)
         if (r->polls[i].call)
             sqs_call_stop_retrying(r->polls[i].call);
 }

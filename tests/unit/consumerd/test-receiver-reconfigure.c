@@ -59,6 +59,21 @@ static void fewer_polls_a_stop_repeats_all_that_are_late(void **state)
     assert_int_equal(receiver_polls(receiver), 4);
 }
 
+/* Otherwise a poll that fails is tried until the stop's time is over. */
+static void more_polls_a_stop_ends_the_retries_of_all(void **state)
+{
+    set_up(queue(true, 1, 0));
+    receiver_reconfigure(receiver, 4, 10, 0);
+    for (size_t i = 0; receiver_polls(receiver) < 4; i++) {
+        dispatch(1000);
+        if (receiver_polls(receiver) < 4)
+            fake_deliver(i, "abcdefghij", "m");
+    }
+    receiver_stop(receiver, fake_now_usec, fake_now_usec + 60 * SEC);
+    for (size_t i = 0; i < fake_n_calls; i++)
+        assert_true(!fake_calls[i].is_open || fake_calls[i].is_last_attempt);
+}
+
 static void other_number_of_messages_is_asked_for(void **state)
 {
     set_up(queue(false, 1, 0));
@@ -120,6 +135,7 @@ int main(void)
         cmocka_unit_test_teardown(more_polls_start_once_the_queue_is_busy, tear_down),
         cmocka_unit_test_teardown(fewer_polls_those_under_way_end_and_none_is_cancelled, tear_down),
         cmocka_unit_test_teardown(fewer_polls_a_stop_repeats_all_that_are_late, tear_down),
+        cmocka_unit_test_teardown(more_polls_a_stop_ends_the_retries_of_all, tear_down),
         cmocka_unit_test_teardown(other_number_of_messages_is_asked_for, tear_down),
         cmocka_unit_test_teardown(pause_that_has_begun_gets_the_new_length, tear_down),
         cmocka_unit_test_teardown(other_pauses_stay, tear_down),
