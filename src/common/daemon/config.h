@@ -92,9 +92,10 @@ int config_parse(const char *path, const char *text, size_t text_bytes, struct c
                  char **error);
 
 /* Reads a configuration in several steps: config_new has all defaults, and each later text
- * overrides the values before it. config_finish gives the settings that are left their
- * defaults, and checks that no required setting is missing; the queue of an instance must come from the last file, or from no file. All return what config_parse
- * does. After an error the configuration can only be freed. */
+ * overrides the values before it. config_finish gives the settings that are left their defaults, and
+ * checks that no required setting is missing. The queue of an instance must come from the last file
+ * or from an override. All return what config_parse does. After an error the configuration can only
+ * be freed. */
 int config_new(struct config **ret);
 int config_add_file(struct config *config, const char *path, const char *text, size_t text_bytes,
                     char **error);

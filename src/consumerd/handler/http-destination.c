@@ -23,6 +23,7 @@ struct http_destination *http_destination_unref(struct http_destination *d)
     }
     return NULL;
 }
+
 int http_destination_new(const struct config *config, struct http_destination **ret, char **error)
 {
     CLEANUP(buffer_done) struct buffer shown_url = BUFFER_INIT(8 * SHOWN_URL_BYTES);
