@@ -13,13 +13,18 @@ static const char prefix[] = CONFIG_VARIABLE_PREFIX;
 
 /* ---- Values ---- */
 
+/* Of an array only the first text is shown: the arguments of a command may be secrets. */
 static int invalid_value(struct config_reader *r, const struct setting *s, const char *value)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(CONFIG_ERROR_MAX_BYTES);
+    size_t size = s->kind == SETTING_STRINGS ? strcspn(value, ", \t\n") : strlen(value);
+    CLEANUP(free) char *shown = strndup(value, size);
 
+    if (!shown)
+        return -ENOMEM;
     buffer_printf(&b, "%s.%s: found ", s->group, s->name);
-    config_append_found_text(&b, value);
-    buffer_append_string(&b, ", allowed ");
+    config_append_found_text(&b, shown);
+    buffer_append_string(&b, value[size] != '\0' ? " ***, allowed " : ", allowed ");
     config_append_allowed(&b, s);
     return config_invalid(r, 0, &b);
 }
