@@ -45,9 +45,9 @@ static unsigned wait_sec(struct consumer *c, unsigned visibility)
     unsigned max = MIN(by_lease, MAX(by_stop, 1U));
 
     if (sec > max && (max != c->wait_sec || sec != c->wanted_wait_sec))
-        log_notice("Receives wait %u s and not the %u s of consumer.wait_time: %s.", max, sec,
+        log_notice("Receives wait %u s instead of the %u s of consumer.wait_time: %s.", max, sec,
                    max == by_lease ? "half of the visibility timeout"
-                                   : "consumer.stop_timeout leaves no more time for one to end");
+                                   : "consumer.stop_timeout leaves no more time");
     c->wanted_wait_sec = sec;
     c->wait_sec = MIN(sec, max);
     return c->wait_sec;
@@ -67,8 +67,8 @@ void consumer_on_refreshed(void *userdata)
 
     if (!c->receiver || visibility == c->visibility_sec)
         return;
-    log_notice("The queue's visibility timeout has changed: messages are leased for %u s now, and "
-               "no longer for %u s.",
+    log_notice("The queue's visibility timeout has changed: messages are leased for %u s now, "
+               "before for %u s.",
                visibility, c->visibility_sec);
     set_times(c, visibility);
 }

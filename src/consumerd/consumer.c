@@ -34,8 +34,7 @@ static void show_status(struct consumer *c)
     else if (status.outage_usec > 0)
         service_status(c->service,
                        "Received %" PRIu64 ", deleted %" PRIu64
-                       ", %zu in flight; the handler is not "
-                       "reached for %" PRIu64 " s now: %s",
+                       ", %zu in flight; the handler has not been reached for %" PRIu64 " s: %s",
                        totals->received, totals->deleted, status.messages,
                        status.outage_usec / USEC_PER_SEC, status.outage);
     else if (status.messages > 1)
@@ -71,7 +70,7 @@ static uint64_t cancel_log_waits_if_late(struct consumer *c)
     n = inflight_cancel_log_waits(c->inflight);
     if (n == 0)
         return USEC_INFINITY;
-    log_warning("The log takes no lines: releasing %zu message%s that wait for that.", n,
+    log_warning("The log accepts no lines: releasing %zu message%s that wait for it.", n,
                 n == 1 ? "" : "s");
     c->exit_status = EXIT_UNFINISHED;
     return USEC_INFINITY;
@@ -92,8 +91,7 @@ static uint64_t cancel_if_late(struct consumer *c)
     c->has_cancelled = true;
     n = inflight_cancel(c->inflight, (c->stop_end_usec - MIN(now_usec, c->stop_end_usec)) / 2);
     log_warning(
-        "The stop takes too long: ending the work on %zu message%s, to release what does not "
-        "get done.",
+        "The stop takes too long: cancelling the handling of %zu message%s, which may be released.",
         n, n == 1 ? "" : "s");
     c->exit_status = EXIT_UNFINISHED;
     return USEC_INFINITY;
@@ -199,13 +197,13 @@ static const char *what_stalls(void *userdata, uint64_t now_usec)
         return stalled;
     if (timer_is_set(&c->timer))
         return now_usec - MIN(now_usec, timer_usec(&c->timer)) > SERVICE_LATE_MAX_USEC
-                   ? "something was due for the messages in flight, and was not done"
+                   ? "work on the messages in flight is overdue"
                    : NULL;
     if (receiver_polls(c->receiver) > 0)
         return NULL;
     return inflight_status(c->inflight).messages > 0
                ? NULL
-               : "nothing is received, and nothing is in flight";
+               : "no receive is under way, and no message is in flight";
 }
 
 /* --- Life --- */
@@ -314,12 +312,12 @@ static void log_what_is_left(void *userdata)
     if (c->inflight)
         status = inflight_status(c->inflight);
     if (status.messages > 0)
-        log_warning("Left: %zu messages with the handler, %zu handled but not deleted, %zu not "
-                    "released; they come back when their visibility timeout ends.",
+        log_warning("Not finished: %zu messages with the handler, %zu handled but not deleted, %zu "
+                    "not released; they come back when their visibility timeout ends.",
                     status.handling, status.deleting, status.releasing);
     if (c->receiver && receiver_polls(c->receiver) > 0)
-        log_warning("Left: %zu receives; what they were given comes back when its visibility "
-                    "timeout ends.",
+        log_warning("Not finished: %zu receives; messages that SQS has sent for them come back "
+                    "when their visibility timeout ends.",
                     receiver_polls(c->receiver));
     progress_end(c->progress);
 }
@@ -354,7 +352,7 @@ static int open_ledger(struct consumer *c, char **error)
         return CONSUMER_E_CONFIG;
     }
     if (r == 0 && ledger_count(c->ledger) > 0)
-        log_info("Messages handled, and perhaps not deleted: %ju.",
+        log_info("Messages in the ledger, which were handled and perhaps not deleted: %ju.",
                  (uintmax_t)ledger_count(c->ledger));
     return r;
 }

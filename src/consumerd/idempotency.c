@@ -79,8 +79,8 @@ static void log_ledger_failure(struct idempotency *idem, const char *what)
     if (!log_rate_limit_take(&idem->failure_limit, "", 1, clock_boot_usec(), NULL))
         return;
     idem->is_failure_logged = true;
-    log_error("Cannot %s the ledger, so a message whose delete gets lost is handled twice: %s.",
-              what, ledger_error(idem->ledger));
+    log_error("Cannot %s the ledger, so a message whose delete is lost is handled twice: %s.", what,
+              ledger_error(idem->ledger));
 }
 
 static void log_ledger_written(struct idempotency *idem)
@@ -93,10 +93,9 @@ static void log_ledger_written(struct idempotency *idem)
     if (n == idem->n_crowded_out ||
         !log_rate_limit_take(&idem->crowded_limit, "", 1, clock_boot_usec(), NULL))
         return;
-    log_warning(
-        "The ledger is full: its oldest %ju messages were handled, are perhaps not deleted, "
-        "and are no longer known. See consumer.ledger_max_messages.",
-        (uintmax_t)(n - idem->n_crowded_out));
+    log_warning("The ledger is full: it has forgotten its %ju oldest messages, which were handled "
+                "and perhaps not deleted. See consumer.ledger_max_messages.",
+                (uintmax_t)(n - idem->n_crowded_out));
     idem->n_crowded_out = n;
 }
 

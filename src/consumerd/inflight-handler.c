@@ -305,7 +305,7 @@ void inflight_handle(struct inflight *f, struct message *m)
         return;
     }
     log_write(LOG_ERR, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
-              "Message %s cannot be handed to the handler, it comes back: %s.",
+              "Message %s cannot be passed to the handler, it comes back: %s.",
               m->received->message_id, strerror(-r));
     end_run(f, m, HANDLER_UNANSWERED, HANDLER_DELAY_DEFAULT, NULL);
 }

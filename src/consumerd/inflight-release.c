@@ -97,7 +97,7 @@ void inflight_lease_lost(struct inflight *f, struct message *m, const char *why)
     size_t n_after = release_behind(f, m);
 
     log_write(LOG_WARNING, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
-              "Message %s is lost%s, it comes back: %s (%zu after it in its group dropped)",
+              "Message %s is lost%s, it comes back: %s (releasing %zu behind it in its group)",
               m->received->message_id,
               message_state_is_with_handler(m->state) ? " while it was handled" : "", why, n_after);
     lease_stop_renewal(&f->leases, m);
@@ -190,5 +190,5 @@ void inflight_release_waiting(struct inflight *f)
         n++;
     }
     if (n > 0)
-        log_info("Releasing %zu message%s not yet begun.", n, n == 1 ? "" : "s");
+        log_info("Releasing %zu message%s whose handling has not begun.", n, n == 1 ? "" : "s");
 }

@@ -58,9 +58,8 @@ static void warn_of_missing_groups(struct inflight *f, const struct message *m)
     if (!f->options.is_fifo || m->received->group_id || f->has_warned_of_missing_groups)
         return;
     f->has_warned_of_missing_groups = true;
-    log_warning(
-        "The server does not tell the MessageGroupId of messages on this FIFO queue, so they are "
-        "all handled one after the other, as if of one group.");
+    log_warning("The server sends no MessageGroupId with messages of this FIFO queue, so all of "
+                "them are handled one after the other, as one group.");
 }
 
 static int add_message(struct inflight *f, struct sqs_reply *reply, size_t i, uint64_t sent_usec,
@@ -98,8 +97,8 @@ void inflight_add(struct inflight *f, struct sqs_reply *reply, uint64_t sent_use
 
         if (r < 0) {
             /* The rest of the reply is dropped, too: it must not overtake this message. */
-            log_error("Cannot take in %zu messages, they come back: %s.", reply->n_messages - i,
-                      strerror(-r));
+            log_error("Cannot keep %zu received messages, they come back: %s.",
+                      reply->n_messages - i, strerror(-r));
             f->counts.lost += reply->n_messages - i;
             break;
         }
@@ -121,7 +120,7 @@ int inflight_dispatch(struct inflight *f, uint64_t *ret_next_usec)
         inflight_lease_lost(f, m,
                             lease_visibility_max_sec(m, now_usec) > 0
                                 ? "its lease has ended"
-                                : "SQS keeps no message for more than 12 hours");
+                                : "SQS keeps a message in flight for at most 12 hours");
     inflight_begin_ready(f);
     r = ack_queue_dispatch(f->deleter);
     q = ack_queue_dispatch(f->releaser);

@@ -142,7 +142,7 @@ const char *message_reason_text(enum message_reason reason)
         [RELEASE_INTERRUPTED] = "the stop left no more time to handle it",
         [RELEASE_NOT_REACHED] = "the handler was not reached before the stop",
         [RELEASE_RETRY] = "it was not handled, and is to be tried again",
-        [RELEASE_REFUSED] = "the gateway before the handler has refused it too often",
+        [RELEASE_REFUSED] = "the gateway in front of the handler has refused it too often",
         [RELEASE_BEHIND] = "an earlier message of its group comes back",
         [RELEASE_LEASE] = "its lease had counted as lost",
         [REASON_RECEIVED] = "it was received",

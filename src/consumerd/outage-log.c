@@ -20,14 +20,13 @@ void outage_log_failure(struct outage_log *log, const struct outage *outage, con
     char since[64] = "";
 
     if (log->outage.failures > 1)
-        snprintf(since, sizeof(since), ", for %u s and %u tries now",
+        snprintf(since, sizeof(since), ", for %u s and %u attempts",
                  seconds(now_usec - log->outage.since_usec), log->outage.failures);
-    log_write(
-        is_due ? LOG_WARNING : LOG_DEBUG, MESSAGE_ID_HANDLER_NOT_REACHED, LOG_NO_FIELDS,
-        "The handler is not reached%s: %s. %zu message%s in flight wait%s for it, and nothing "
-        "further is received; next try in %u s.",
-        since, log->outage.text, n_waiting, n_waiting == 1 ? "" : "s", n_waiting == 1 ? "s" : "",
-        seconds(wait_usec + USEC_PER_SEC - 1));
+    log_write(is_due ? LOG_WARNING : LOG_DEBUG, MESSAGE_ID_HANDLER_NOT_REACHED, LOG_NO_FIELDS,
+              "The handler is not reached%s: %s. %zu message%s in flight wait%s for it, and no "
+              "further messages are received; next attempt in %u s.",
+              since, log->outage.text, n_waiting, n_waiting == 1 ? "" : "s",
+              n_waiting == 1 ? "s" : "", seconds(wait_usec + USEC_PER_SEC - 1));
 }
 
 void outage_log_end(struct outage_log *log, uint64_t now_usec)
@@ -36,7 +35,7 @@ void outage_log_end(struct outage_log *log, uint64_t now_usec)
 
     if (failure_log_end(&log->outage, &ended))
         log_write(LOG_NOTICE, MESSAGE_ID_HANDLER_REACHED, LOG_NO_FIELDS,
-                  "The handler is reached again, after %u s and %u failed tries.",
+                  "The handler is reached again, after %u s and %u failed attempts.",
                   seconds(now_usec - ended.since_usec), ended.failures);
 }
 
@@ -44,9 +43,8 @@ void outage_log_charge(struct outage_log *log, const struct message *m, uint64_t
 {
     bool is_due = failure_log_add(&log->charges, "", "", now_usec);
 
-    log_write(
-        is_due ? LOG_WARNING : LOG_DEBUG, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
-        "Message %s is not handled, it comes back: the gateway before the handler has refused "
-        "it %u times (502, 503 or 504), the last time with nothing else beside it.",
-        m->received->message_id, outage_refusal_count(&m->outage));
+    log_write(is_due ? LOG_WARNING : LOG_DEBUG, NULL, LOG_FIELDS(MESSAGE_FIELDS(m->received)),
+              "Message %s is not handled, it comes back: the gateway in front of the handler has "
+              "refused it %u times (502, 503 or 504), the last time while it was posted alone.",
+              m->received->message_id, outage_refusal_count(&m->outage));
 }

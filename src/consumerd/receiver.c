@@ -238,16 +238,15 @@ static bool repeat(struct poll *p, uint64_t now_usec)
     p->is_repeat = true;
     r = send(p, now_usec);
     if (r < 0)
-        log_warning("Cannot ask again for messages whose reply is not known: %s.", strerror(-r));
+        log_warning("Cannot repeat a receive whose reply was lost: %s.", strerror(-r));
     return r >= 0;
 }
 
 static void abandon(struct poll *p)
 {
-    log_warning(
-        "Left: the reply to a receive, which cannot be had again; up to %u messages that it was "
-        "given come back when their visibility timeout of %u s ends.",
-        p->max_messages, p->visibility_sec);
+    log_warning("The reply to a receive is lost, and the receive cannot be repeated: up to %u "
+                "messages come back when their visibility timeout of %u s ends.",
+                p->max_messages, p->visibility_sec);
     p->receiver->n_abandoned += p->max_messages;
 }
 

@@ -105,16 +105,15 @@ void producer_log_possible_duplicate(struct log_rate_limit *limit,
     if (log_rate_limit_is_spent(limit))
         snprintf(others, sizeof(others), " (further ones within a minute are only counted)");
     else if (n_suppressed > 0)
-        snprintf(others, sizeof(others), " (so did %" PRIu64 " others since the last such line)",
+        snprintf(others, sizeof(others), " (so were %" PRIu64 " others since the last such line)",
                  n_suppressed);
-    log_write(
-        LOG_WARNING, NULL,
-        LOG_FIELDS({"SQS_SPOOL_ID", message->source->spool_id},
-                   {"SQS_MESSAGE_GROUP_ID", m->group_id},
-                   {"SQS_MESSAGE_DEDUPLICATION_ID", m->deduplication_id}),
-        "The message with id %s goes again more than 5 minutes after an attempt whose outcome "
-        "is not known: SQS may store it twice%s",
-        message->source->id, others);
+    log_write(LOG_WARNING, NULL,
+              LOG_FIELDS({"SQS_SPOOL_ID", message->source->spool_id},
+                         {"SQS_MESSAGE_GROUP_ID", m->group_id},
+                         {"SQS_MESSAGE_DEDUPLICATION_ID", m->deduplication_id}),
+              "The message with id %s is sent again more than 5 minutes after an attempt whose "
+              "outcome is not known: SQS may store it twice%s",
+              message->source->id, others);
 }
 
 void producer_log_possible_duplicates_total(uint64_t n)
@@ -145,9 +144,10 @@ void producer_log_remaining(size_t n_unknown, size_t n_not_sent, bool is_source_
 {
     if (n_unknown + n_not_sent == 0)
         return;
-    log_warning(
-        "Messages with an unknown outcome (SQS may or may not have them): %zu; taken up and "
-        "not sent: %zu.%s",
-        n_unknown, n_not_sent,
-        is_source_durable ? " All of them are in the spool, and go out after the next start." : "");
+    log_warning("Messages with an unknown outcome (SQS may or may not have them): %zu; taken from "
+                "the source and not sent: %zu.%s",
+                n_unknown, n_not_sent,
+                is_source_durable
+                    ? " All of them are in the spool, and are sent after the next start."
+                    : "");
 }

@@ -130,11 +130,11 @@ enum batcher_supply producer_supply(void *userdata)
     if (r == 0)
         p->next_message = NULL;
     if (r == -ENOMEM) {
-        producer_pause_for_shortage(p, r, "take up a message");
+        producer_pause_for_shortage(p, r, "take a message from the source");
         return SUPPLY_LATER;
     }
     if (r < 0)
-        producer_fail(p, r, "Cannot take up a message");
+        producer_fail(p, r, "Cannot take a message from the source");
     p->source_is_empty = r == SOURCE_E_NOT_YET;
     p->source_has_ended = r == SOURCE_E_END;
     return r == 0 ? SUPPLY_ADDED : r == SOURCE_E_NOT_YET ? SUPPLY_LATER : SUPPLY_NO_MORE;

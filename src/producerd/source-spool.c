@@ -163,10 +163,9 @@ static void log_damaged_row(struct source_spool *s)
     const struct spool_damaged_row *row = spool_last_damaged_row(s->spool);
 
     if (row->error == 0)
-        log_error(
-            "A message of the spool is set aside (--rejected lists it): %s. The others go out; "
-            "look after the disk and the memory. Message %s.",
-            row->reason, row->id);
+        log_error("A message of the spool is set aside (--rejected lists it): %s. The others are "
+                  "sent; check this machine's disk and memory. Message %s.",
+                  row->reason, row->id);
     else
         log_error(
             "A message of the spool is skipped until the next start, because it cannot be set "
@@ -314,7 +313,8 @@ static void source_spool_free(struct source *source)
     if (s->socket_path)
         submit_socket_remove(s->socket_path);
     if (s->spool && spool_sync(s->spool) < 0)
-        log_error("The spool cannot be written: %s. Messages that SQS has taken may be sent again.",
+        log_error("The spool cannot be written: %s. Messages that SQS has acknowledged may be sent "
+                  "again.",
                   spool_error(s->spool));
     spool_free(s->spool);
     free(s->socket_path);

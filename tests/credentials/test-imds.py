@@ -78,7 +78,7 @@ def hop_limit_that_is_too_low_is_named():
     with Imds() as imds:
         imds.v1 = False
         imds.replies["token"] = Reply(200, "late", delay=20)
-        check_no_keys(ask(imds), "wants IMDSv2", "no token came in time", "HttpPutResponseHopLimit")
+        check_no_keys(ask(imds), "requires IMDSv2", "no token came in time", "HttpPutResponseHopLimit")
 
 
 @tap.test
@@ -137,10 +137,10 @@ def no_proxy_is_used():
 
 @tap.test
 def invalid_answer_is_a_failure():
-    rows = [("token", Reply(200, ""), "is not one (0 bytes)"),
-            ("token", Reply(200, "a b"), "is not one"),
-            ("token", Reply(200, "a\r\nX: y"), "is not one"),
-            ("token", Reply(200, "t" * 5000), "is not one"),
+    rows = [("token", Reply(200, ""), "its reply is not a token (0 bytes)"),
+            ("token", Reply(200, "a b"), "its reply is not a token"),
+            ("token", Reply(200, "a\r\nX: y"), "its reply is not a token"),
+            ("token", Reply(200, "t" * 5000), "its reply is not a token"),
             ("role", Reply(200, "<role>"), "not a role's name"),
             ("role", Reply(200, "../../user-data"), "not a role's name"),
             ("role", Reply(200, ".."), "not a role's name"),
@@ -191,7 +191,7 @@ def sign_in_page_is_reported_as_intercepted():
     for kind, reply in rows:
         with Imds() as imds:
             imds.replies[kind] = reply
-            check_no_keys(ask(imds), "what answers there is not the metadata service",
+            check_no_keys(ask(imds), "the server there is not the metadata service",
                           outcome="metadata intercepted")
 
 
@@ -309,7 +309,7 @@ def region_of_the_instance_is_found():
 @tap.test
 def region_that_cannot_be_found_is_a_failure_with_a_reason():
     with Imds(zone="nowhere") as imds:
-        check_no_keys(ask(imds, provider="region"), "no availability zone")
+        check_no_keys(ask(imds, provider="region"), "not an availability zone")
         imds.replies["zone"] = Reply(404)
         check_no_keys(ask(imds, provider="region"), "404")
         imds.replies["zone"] = Reply(200, "x", delay=20)

@@ -15,7 +15,7 @@ from proxy import Proxy
 from spool import Refused, Spool
 from sqs_local import SqsLocal
 
-NOT_FROM_SQS = "this is no answer of SQS's"
+NOT_FROM_SQS = "this reply is not from SQS"
 REQUEST_ID = ("x-amzn-RequestId", "id")
 
 
@@ -63,7 +63,7 @@ def ignores_empty_reply(headers, *words):
 
 
 tap.add("an empty reply before the end of the poll is not taken for an empty queue",
-        ignores_empty_reply, [REQUEST_ID], "without a message", "wait 2 s",
+        ignores_empty_reply, [REQUEST_ID], "without messages", "wait 2 s",
         "check aws.endpoint_url")
 tap.add("an empty reply without a request id is not taken for an empty queue",
         ignores_empty_reply, [], "no x-amzn-RequestId", NOT_FROM_SQS)
@@ -182,7 +182,7 @@ def asks_for_fewer_after_timeouts(queue):
                                         "exit_after_empty_receives": 0})
             line = consumer.wait_for_line("ReceiveMessage failed")
             for words in ("timed out receiving the reply", "100000 of ", "bytes had come",
-                          "may have been given out and lost", "raise aws.request_timeout",
+                          "may have sent messages that did not arrive", "raise aws.request_timeout",
                           "consumer.max_messages"):
                 tap.ok(words in line, f"no {words!r} in {line}")
             consumer.wait_for_line("Message deleted", 10, seconds=60)

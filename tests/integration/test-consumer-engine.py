@@ -95,7 +95,7 @@ def visibility_timeout_setting_overrides_the_queues():
         # Without the setting the queue's timeout bounds the polls, and a line says so.
         daemon = consumer(server, wait_time=10, exit_after_empty_receives=1)
         tap.equal(daemon.wait(), 0, daemon.text)
-        daemon.wait_for_line("Receives wait 1 s and not the 10 s of consumer.wait_time")
+        daemon.wait_for_line("Receives wait 1 s instead of the 10 s of consumer.wait_time")
 
 
 def suspended_past_its_leases(queue):

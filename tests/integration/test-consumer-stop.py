@@ -55,7 +55,7 @@ def stop_waits_for_handlers_and_releases_the_other_messages():
         daemon.stop()
         tap.equal(sorted(events(daemon, "end")), ["a.0", "b.0"])
         tap.equal(len(deleted_ids(server)), 2)
-        daemon.wait_for_line("Releasing 4 messages not yet begun.")
+        daemon.wait_for_line("Releasing 4 messages whose handling has not begun.")
         nothing_in_flight(server)
 
 
@@ -68,9 +68,9 @@ def stop_at_its_deadline_cancels_handlers_and_releases_their_messages():
         start = time.monotonic()
         daemon.stop(1)
         tap.ok(time.monotonic() - start >= 2.5, f"{time.monotonic() - start} s")
-        tap.ok("before the work in hand was finished" not in daemon.text, daemon.text)
+        tap.ok("with work unfinished" not in daemon.text, daemon.text)
         tap.equal(sorted(events(daemon, "cancel")), ["a.0", "b.0"])
-        daemon.wait_for_line("ending the work on 2 messages")
+        daemon.wait_for_line("cancelling the handling of 2 messages")
         nothing_in_flight(server)
         tap.equal(deleted_ids(server), [])
 
@@ -153,22 +153,23 @@ def cut_short(stop_timeout, signals, why, left, left_receive):
             daemon.signal()
             daemon.wait_for_line("Asked to stop")
         tap.equal(daemon.wait(), 1, daemon.text)
-        daemon.wait_for_line(f"Stopped before the work in hand was finished: {why}.")
-        daemon.wait_for_line(f"Left: {left}; they come back when their visibility timeout ends.")
-        daemon.wait_for_line(f"Left: {left_receive}")
+        daemon.wait_for_line(f"Stopped with work unfinished: {why}.")
+        daemon.wait_for_line(f"Not finished: {left}; they come back when their visibility timeout ends.")
+        daemon.wait_for_line(left_receive)
         tap.equal(deleted_ids(server), [])
         answers.set()
 
 
 tap.add("stop that reaches its deadline logs what is left", cut_short, 4, 1,
-        "it did not end in time",
+        "the stop took longer than stop_timeout",
         "0 messages with the handler, 1 handled but not deleted, 2 not released",
-        "the reply to a receive, which cannot be had again; up to 10 messages that it was given come "
+        "The reply to a receive is lost, and the receive cannot be repeated: up to 10 messages come "
         "back when their visibility timeout of 300 s ends.")
 tap.add("stop that is cut short by a second signal logs what is left", cut_short, 60, 2,
-        "asked to stop twice",
+        "asked to stop a second time",
         "1 messages with the handler, 1 handled but not deleted, 1 not released",
-        "1 receives; what they were given comes back when its visibility timeout ends.")
+        "Not finished: 1 receives; messages that SQS has sent for them come back when their visibility "
+        "timeout ends.")
 
 
 class SilentFirstReceive(StandIn):
@@ -198,8 +199,8 @@ class SilentFirstReceive(StandIn):
 def short_stop_timeout_shortens_polls_so_that_one_can_end():
     with SqsLocal(queues=[fifo(300)]) as server:
         daemon = consumer(server, wait_time=20, stop_timeout=8)
-        daemon.wait_for_line("Receives wait 4 s and not the 20 s of consumer.wait_time: "
-                             "consumer.stop_timeout leaves no more time for one to end.")
+        daemon.wait_for_line("Receives wait 4 s instead of the 20 s of consumer.wait_time: "
+                             "consumer.stop_timeout leaves no more time.")
         time.sleep(0.5)
         daemon.signal()
         daemon.wait_for_line("Asked to stop")
@@ -269,8 +270,8 @@ def stopped_with_a_lost_reply(fault, fault_ends, line, **settings):
             server.set_faults()
         tap.equal(daemon.wait(), 1, daemon.text)
         daemon.wait_for_line(line)
-        daemon.wait_for_line("Left: the reply to a receive, which cannot be had again; up to 10 "
-                             "messages that it was given come back")
+        daemon.wait_for_line("The reply to a receive is lost, and the receive cannot be repeated: up to 10 "
+                             "messages come back")
         tap.equal(daemon.lines[-1], "Terminated!")
         tap.equal(deleted_ids(server), [])
 

@@ -187,7 +187,7 @@ def refused_role_fails_the_start_with_the_reason():
         no_secret(daemon)
 
 
-REACH = "check that this machine reaches what hands out"
+REACH = "check that this machine can reach the source of the keys"
 
 
 def waits_for_keys(server, env, mend, *words, advice=REACH):
@@ -233,7 +233,7 @@ def daemons_wait_for_sts_behind_a_portal_at_the_start():
         def mend():
             sts.reply = None
         waits_for_keys(server, role_env(new_folder(server), sts), mend, "HTTP status 302",
-                       advice="check the proxy (https_proxy), whether this network wants a sign-in")
+                       advice="check the proxy (https_proxy), whether this network requires a sign-in")
 
 
 @tap.test
@@ -356,7 +356,7 @@ def expired_keys_are_used_until_aws_refuses_them():
         producer = Daemon("sqs-producerd", server, env=env)
         tap.equal(producer.wait(), 77, producer.text)
         line = producer.wait_for_line("Cannot start")
-        tap.ok("ExpiredToken" in line and "renew the keys where they come from" in line, line)
+        tap.ok("ExpiredToken" in line and "renew the keys there" in line, line)
         tap.equal(count_lines(runs), 2)
 
 
@@ -383,7 +383,7 @@ def keys_file_readable_by_all_is_warned_of_once():
             producer = Daemon("sqs-producerd", server,
                               env={**NO_KEYS, "AWS_SHARED_CREDENTIALS_FILE": path})
             tap.equal(producer.wait(), 0, producer.text)
-            tap.equal(len([l for l in producer.lines if f"{path} holds secret keys" in l]), n,
+            tap.equal(len([l for l in producer.lines if f"{path} contains secret keys" in l]), n,
                       producer.text)
 
 
@@ -396,7 +396,7 @@ def config_file_readable_by_all_is_warned_of_only_when_it_has_keys():
             checked = Daemon("sqs-producerd", server, arguments=["--check-config"],
                              env={**NO_KEYS, "AWS_CONFIG_FILE": path})
             tap.equal(checked.wait(), 0, checked.text)
-            tap.equal(checked.text.count(f"{path} holds secret keys"), n, checked.text)
+            tap.equal(checked.text.count(f"{path} contains secret keys"), n, checked.text)
 
 
 @tap.test

@@ -380,7 +380,7 @@ def refused(command, says):
 for wrong, text in ((["/nonexistent/program"], '"/nonexistent/program" does not exist'),
                     (["PLACE"], "is a folder"),
                     (["/etc/passwd"], "may not be run"),
-                    (["no-such-program"], "is in no folder of PATH"),
+                    (["no-such-program"], "is not in any folder of PATH"),
                     (["/bin/echo hello"], "each argument is a text of its own"),
                     (["echo hello"], "each argument is a text of its own"),
                     ([], "not set")):

@@ -265,7 +265,7 @@ def portal(status, headers=()):
         daemons = [Daemon(name, server, endpoint=proxy.url) for name in DAEMONS]
         for daemon in daemons:
             line = daemon.wait_for_line("GetQueueAttributes failed")
-            tap.ok(f"HTTP status {status}; to mend it: this is no answer of SQS's" in line, line)
+            tap.ok(f"HTTP status {status}; to correct it: this reply is not from SQS" in line, line)
         is_open.set()
         for daemon in daemons:
             tap.equal(daemon.wait(), 0, daemon.text)

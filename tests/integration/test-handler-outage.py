@@ -135,7 +135,7 @@ def nobody_listens_for_a_while(queue):
         told = [line for line in daemon.lines if "is not reached" in line]
         tap.ok(len(told) <= minutes, daemon.text)
         tap.ok([line for line in notify.lines if line.startswith("STATUS=")
-                and "the handler is not reached for" in line], "\n".join(notify.lines))
+                and "the handler has not been reached for" in line], "\n".join(notify.lines))
 
 
 for name in "jobs", "jobs.fifo":

@@ -82,7 +82,7 @@ def fails_the_start(name, action):
         tap.ok("READY=1" not in told, told)
         tap.ok("The queue answers" not in daemon.text, daemon.text)
         tap.equal(server.records(), [])
-        tap.ok("to mend it: allow these credentials" in daemon.lines[-1], daemon.text)
+        tap.ok("to correct it: allow these credentials" in daemon.lines[-1], daemon.text)
 
 
 def names_all_denied(name):
@@ -176,7 +176,7 @@ def check_queue_without_permission_for_attributes_succeeds():
         status, found, _ = check_queue("sqs-producerd", server)
         tap.equal(status, 0)
         tap.equal(found[4:], ["queue: test.fifo, FIFO by its name",
-                              "sqs:GetQueueAttributes: denied, which can be done without",
+                              "sqs:GetQueueAttributes: denied, but the daemon works without it",
                               "sqs:SendMessage: allowed"])
 
 

@@ -431,12 +431,12 @@ def cut_short(stop_timeout, signals, why):
             tap.equal(daemon.wait(6), 1, daemon.text)
             daemon.wait_for_line(why)
             line = daemon.wait_for_line("unknown outcome")
-            tap.matches(line, "*may or may not have them): 7; taken up and not sent: *")
+            tap.matches(line, "*may or may not have them): 7; taken from the source and not sent: *")
 
 
 tap.add("stop at its deadline logs what is left", cut_short, 0.5, 1,
-        "it did not end in time")
-tap.add("second stop ends at once and logs what is left", cut_short, 30, 2, "asked to stop twice")
+        "the stop took longer than stop_timeout")
+tap.add("second stop ends at once and logs what is left", cut_short, 30, 2, "asked to stop a second time")
 
 
 @tap.test

@@ -52,7 +52,7 @@ def rejected_messages_are_listed_retried_and_dropped_without_a_daemon():
         tap.equal(rejected(spool, config, f"--drop={ids[0]}"), (OK, "1 message dropped\n", ""))
         status, out, err = rejected(spool, config, f"--drop={ids[0]}")
         tap.equal((status, out), (REFUSED, ""))
-        tap.ok("no message that was set aside has it" in err, err)
+        tap.ok("no rejected message has it" in err, err)
         tap.equal((spool.count(), spool.count("rejected")), (1, 1))
         tap.equal(rejected(spool, config, "--retry=all"), (OK, "1 message waits to be sent again\n", ""))
         tap.equal(rejected(spool, config), (OK, "", ""))
@@ -131,7 +131,7 @@ def daemon_that_starts_during_the_command_waits_for_its_end():
         fcntl.flock(folder, fcntl.LOCK_EX)
         producer = spool.producer(server)
         tap.equal(producer.wait(), SHORTAGE, producer.text)
-        tap.ok("another process works on what was set aside in the spool" in producer.text, producer.text)
+        tap.ok("another process works on the rejected messages of the spool" in producer.text, producer.text)
         os.close(folder)
 
 
@@ -231,7 +231,7 @@ def message_rejected_for_the_other_kind_of_queue_is_retried_in_the_new_form():
         producer.stop()
         status, out, err = rejected(spool, producer.config, "--retry=all")
         tap.equal((status, out), (REFUSED, "1 message waits to be sent again\n"))
-        tap.ok(err.startswith("sqs-producerd: refused: group: a FIFO queue takes no message without one"), err)
+        tap.ok(err.startswith("sqs-producerd: refused: group: each message to a FIFO queue needs one"), err)
         producer = spool.producer(server)
         server.wait_for_records(lambda r: r["event"] == "sent" and r["queue"] == "test.fifo", 1)
         tap.equal([r["deduplication_id"] for r in server.records("sent", "test.fifo")], [ids[1]])

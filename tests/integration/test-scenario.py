@@ -173,7 +173,7 @@ def consumer_stopped_in_a_long_poll_waits_and_releases_its_messages():
         tap.equal(consumer.wait(), 0, consumer.text)
         tap.equal(server.records("deleted"), [])
         if server.records("received"):
-            consumer.wait_for_line("Releasing 1 message not yet begun.")
+            consumer.wait_for_line("Releasing 1 message whose handling has not begun.")
         tap.equal([m["Body"] for m in sqs.receive(server)], ["late"])
 
 
@@ -204,8 +204,8 @@ def failed_message_log_lines_name_the_released_successors():
                                f"which comes back: {why}")
         consumer.wait_for_line(f"Releasing message {ids[0]} of group g, to come back in ")
         for message_id in ids[1:]:
-            tap.ok(f"Releasing message {message_id} of group g, to come back in 0 s: one before it "
-                   "in its group comes back. (queued -> releasing)" in consumer.lines, consumer.text)
+            tap.ok(f"Releasing message {message_id} of group g, to come back in 0 s: an earlier "
+                   "message of its group comes back. (queued -> releasing)" in consumer.lines, consumer.text)
         consumer.stop()
         tap.ok(re.fullmatch(END.format("4 received, 0 deleted, 1 failed, 4 released"),
                             consumer.lines[-2]), consumer.lines[-2])
@@ -221,7 +221,7 @@ def second_stop_ends_at_once_and_is_logged():
         consumer.wait_for_line("Asked to stop")
         consumer.signal(signal.SIGINT)
         tap.equal(consumer.wait(15), 1, consumer.text)
-        consumer.wait_for_line("asked to stop twice")
+        consumer.wait_for_line("asked to stop a second time")
 
 
 @tap.test

@@ -117,7 +117,7 @@ def submission_while_a_file_of_the_spool_is_moved_is_refused_and_reported():
                                            for line in notify.lines[n_lines:]), 30, "the status")
                 os.rename(name + ".aside", name)
                 tap.wait_until(lambda: try_submit(submitter, "back"), 30)
-            producer.wait_for_line("was removed, moved or replaced while it is open: move")
+            producer.wait_for_line("was removed, moved or replaced while it was open: move")
             # Messages accepted before are sent also while the file is moved.
             os.rename(spool.file, spool.file + ".aside")
             server.set_faults()

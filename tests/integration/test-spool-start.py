@@ -29,7 +29,7 @@ def check_refused(spool, server, words, status=78, **options):
 def start_without_a_state_directory_is_refused_with_advice():
     with SqsLocal([FIFO]) as server, Spool() as spool:
         check_refused(spool, server, "STATE_DIRECTORY is not set", env={"STATE_DIRECTORY": None})
-        check_refused(spool, server, "its folder must be there", env={"STATE_DIRECTORY": "/nonexistent"})
+        check_refused(spool, server, "the folder must exist", env={"STATE_DIRECTORY": "/nonexistent"})
 
 
 def contents(folder):

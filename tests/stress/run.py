@@ -296,7 +296,7 @@ def check_stopped(consumer, queue):
     """The consumer ends with 0, or with 1 if it logs that the reply to its last receive was lost: on a standard
     queue this reply cannot be recovered."""
     status = consumer.wait(options.timeout)
-    is_left = any(line.startswith("Left: the reply to a receive") for line in consumer.lines)
+    is_left = any(line.startswith("The reply to a receive is lost") for line in consumer.lines)
     tap.ok(not is_left or form_of(queue) == "standard", tail(consumer))
     tap.equal(status, 1 if is_left else 0,
               f"the consumer's exit status, after:\n{tail(consumer)}")

@@ -79,7 +79,7 @@ def file_is_moved(tell):
                 os.rename(name + ".aside", name)
                 tap.wait_until(lambda: fill(submitter, submitted, 1) == 0, 30, "an accepted message")
             lines = load.other_lines(producer)
-            tap.ok(any("while it is open: move" in line for line in lines), producer.text)
+            tap.ok(any("while it was open: move" in line for line in lines), producer.text)
             tap.ok(len(lines) <= scenes.LINES_MAX, "\n".join(lines))
             tell(f"{len(lines)} lines were not about messages")
         finish(server, spool, producer, submitted)

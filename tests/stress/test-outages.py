@@ -415,7 +415,7 @@ def key_of_the_queue_is_disabled(tell):
         flow(tell, record, daemons, 30, "at first")
         server.set_faults("*:kms-disabled")
         for daemon in daemons:
-            daemon.wait_for_line("KmsDisabled: The KMS key of this queue is disabled; to mend it: enable")
+            daemon.wait_for_line("KmsDisabled: The KMS key of this queue is disabled; to correct it: enable")
         time.sleep(OUTAGE_SEC)
         tap.ok(server.faults()[0]["requests"] <= 10 * OUTAGE_SEC, str(server.faults()))
         server.set_faults()

@@ -166,7 +166,7 @@ def thousand_programs_run_at_the_same_time(m, cursor):
     tap.equal(m.show(CONSUMER, "ActiveState")["ActiveState"], "failed")
     tap.equal(sleepers(m), 0)
     entries = m.journal(CONSUMER, cursor)
-    tap.ok(any("ending the work on 1000 messages" in e["MESSAGE"] for e in entries))
+    tap.ok(any("cancelling the handling of 1000 messages" in e["MESSAGE"] for e in entries))
     tap.ok(not any("Killing process" in e["MESSAGE"] for e in entries), "systemd killed processes")
 
 

@@ -101,7 +101,7 @@ def members_of_the_group_may_submit_and_others_may_not(m):
     done = submit(m, "no", user="outsider")
     tap.equal((done.returncode, done.stdout), (UNAVAILABLE, ""))
     tap.equal(done.stderr, f"sqs-producerd: cannot reach the daemon: only members of the group {GROUP} may "
-              f"use {PATH}; as root run 'usermod -aG {GROUP} USER', then sign in anew\n")
+              f"use {PATH}; as root run 'usermod -aG {GROUP} USER', then sign in again\n")
     tap.equal(m.state(PRODUCER), "inactive")
 
     submit_accepted(m, "yes", user="member")
@@ -119,7 +119,7 @@ def submitter_without_a_readable_configuration_uses_the_default_socket(m):
     m.configure(text="aws: { colour = 1; };\n")
     done = submit(m, "not good", user="member")
     tap.equal((done.returncode, bool(UUID.match(done.stdout))), (OK, True), done.stderr)
-    tap.ok("going by the default, " + PATH in done.stderr, done.stderr)
+    tap.ok("using the default, " + PATH in done.stderr, done.stderr)
     wait_for_sent(m, "readable", "not readable", "not good")
 
 
@@ -130,7 +130,7 @@ def invalid_message_is_refused_with_the_reason(m):
     for body, option, error in (
             ("", "--group=g", "body: empty"),
             ("x", "--group=a b", "group id: character 2"),
-            ("x", "--delay=5", "delay: 5 s, but messages to a FIFO queue"),
+            ("x", "--delay=5", "delay: 5 s, but on a FIFO queue"),
             ("x", "--attribute=AWS.x=1", "attribute 1 (AWS.x): names that begin with AWS.")):
         done = submit(m, body, option)
         tap.equal((done.returncode, done.stdout), (REFUSED, ""))
@@ -291,14 +291,14 @@ def user_with_too_many_connections_is_refused_and_others_are_accepted(m):
         tap.wait_until(lambda: m.run("test", "-s", "/srv/held").returncode == 0, 90, "a refused connection")
         tap.equal(m.check("cat", "/srv/held"), "500\n")
         uid = m.check("id", "-u", "member").strip()
-        tap.wait_until(lambda: f"500 of 1000 places are taken, 500 of them by user {uid}"
+        tap.wait_until(lambda: f"500 of 1000 connections are in use, 500 of them by user {uid}"
                        in m.show(PRODUCER, "StatusText")["StatusText"], 10, "the status")
         tap.ok(any(f"500 of them by user {uid}" in str(e["MESSAGE"]) and e["PRIORITY"] == "4"
                    for e in m.journal(PRODUCER, cursor)), "the warning")
         start = time.monotonic()
         done = submit(m, "no place", user="member")
         tap.equal((done.returncode, done.stdout), (TRY_LATER, ""), done.stderr)
-        tap.ok("no place" in done.stderr and "try again later" in done.stderr, done.stderr)
+        tap.ok("too many connections" in done.stderr and "try again later" in done.stderr, done.stderr)
         tap.ok(time.monotonic() - start < 30, "the refusal took too long")
         submit_accepted(m, "other", user="colleague")
     finally:
@@ -322,7 +322,7 @@ def socket_that_systemd_has_stopped_is_named_with_advice(m):
     tap.equal(m.state(SOCKET), "failed")
     done = submit(m, "x", user="member")
     tap.equal((done.returncode, done.stdout), (UNAVAILABLE, ""))
-    tap.ok(f"systemd has given up {SOCKET}" in done.stderr, done.stderr)
+    tap.ok(f"systemd no longer starts {SOCKET}" in done.stderr, done.stderr)
     tap.ok(f"systemctl reset-failed {SOCKET} {PRODUCER}" in done.stderr, done.stderr)
     m.configure(producer={"source": "spool"})
     m.serve()

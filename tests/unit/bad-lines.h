@@ -9,7 +9,7 @@ static const struct submission_rules fifo = {true, SQS_MESSAGE_MAX_BYTES, "test"
 static const struct submission_rules fifo_without_group = {true, SQS_MESSAGE_MAX_BYTES, NULL};
 static const struct submission_rules standard = {false, 64, NULL};
 
-#define NO_MEMBER(name) name ": not a member that is known; known are "
+#define NO_MEMBER(name) name ": an unknown member; known are "
 #define HALF "line: half of a surrogate pair, at byte "
 #define OF_MESSAGE "body, group, deduplication_id, delay and attributes"
 #define TWELVE(x) x x x x x x x x x x x x
@@ -121,7 +121,7 @@ static const struct bad_line bad_lines[] = {
     {"{\"body\":\"x\",\"delay\":99999999999999999999}", 0, &standard,
      "delay: 9223372036854775807 s, SQS takes 0 to 900"},
     {"{\"body\":\"x\",\"delay\":5}", 0, &fifo,
-     "delay: 5 s, but messages to a FIFO queue have the queue's delay and none of their own"},
+     "delay: 5 s, but on a FIFO queue all messages have the queue's delay"},
 
     /* Attributes */
     {"{\"body\":\"x\",\"attributes\":[]}", 0, &fifo, "attributes: not an object"},
@@ -167,23 +167,22 @@ static const struct bad_line bad_lines[] = {
      "attribute 1 (a): the value is not a number"},
     {"{\"body\":\"x\",\"attributes\":{\"a\":\"\\u0001\"}}", 0, &fifo,
      "attribute 1 (a): character U+0001 at byte 1 is not one that SQS takes (tab, newline, "
-     "carriage return, and U+0020 on but U+FFFE and U+FFFF)"},
+     "carriage return, and U+0020 or higher, except U+FFFE and U+FFFF)"},
 
     /* Body */
-    {"{\"body\":\"\"}", 0, &fifo, "body: empty, SQS takes one of 1 character at least"},
+    {"{\"body\":\"\"}", 0, &fifo, "body: empty, SQS takes at least 1 character"},
     {"{\"body\":\"ab\\u0000\"}", 0, &fifo,
      "body: character U+0000 at byte 3 is not one that SQS takes (tab, newline, carriage "
-     "return, and U+0020 on but U+FFFE and U+FFFF)"},
+     "return, and U+0020 or higher, except U+FFFE and U+FFFF)"},
     {"{\"body\":\"\\uffff\"}", 0, &fifo,
      "body: character U+FFFF at byte 1 is not one that SQS takes (tab, newline, carriage "
-     "return, and U+0020 on but U+FFFE and U+FFFF)"},
+     "return, and U+0020 or higher, except U+FFFE and U+FFFF)"},
     {"{\"body\":\"" TWELVE("secret") "\"}", 0, &standard,
      "message: 72 bytes with its attributes, the queue takes at most 64"},
 
     /* Commands */
     {"{\"command\":1}", 0, &fifo, "command: not a string"},
-    {"{\"command\":\"stop\"}", 0, &fifo,
-     "command: not one that is known; known are rejected, retry and drop"},
+    {"{\"command\":\"stop\"}", 0, &fifo, "command: unknown; known are rejected, retry and drop"},
     {"{\"command\":\"rejected\",\"body\":\"x\"}", 0, &fifo, NO_MEMBER("body") "command and after"},
     {"{\"command\":\"rejected\",\"after\":-1}", 0, &fifo, "after: not a whole number from 0 on"},
     {"{\"command\":\"rejected\",\"after\":\"1\"}", 0, &fifo, "after: not a whole number from 0 on"},

@@ -80,7 +80,7 @@ static void assume_next(struct role_provider *p, struct aws_credentials *credent
                         on_assumed, p, &p->call);
     if (r < 0)
         fail(p, credentials_outcome_of_errno(r), role,
-             "AssumeRole cannot be asked for: ", strerror(-r));
+             "AssumeRole cannot be requested: ", strerror(-r));
 }
 
 static void on_source(void *userdata, enum credentials_outcome outcome,

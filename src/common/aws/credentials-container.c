@@ -55,7 +55,8 @@ static int set_authorization(struct container_provider *p, const char *source, c
         unsigned char c = (unsigned char)token[i];
 
         if (c == '\r' || c == '\n')
-            fault = "has a line break in it: it must be the token alone, without one at its end";
+            fault = "has a line break in it: it must be the token alone, without a line break at "
+                    "its end";
         else if (c < ' ' || c > '~')
             fault = "has a control character or a byte that is not ASCII in it";
     }
@@ -157,8 +158,8 @@ static void on_reply(void *userdata, const struct http_reply *reply)
         buffer_append_string(&text, reply->failure_text);
     } else if (http_reply_is_intercepted(reply)) {
         outcome = CREDENTIALS_METADATA_INTERCEPTED;
-        buffer_printf(&text, "what answers there hands out no keys: HTTP status %d%s",
-                      reply->status, http_reply_is_html(reply) ? " with HTML" : "");
+        buffer_printf(&text, "the server there does not give keys: HTTP status %d%s", reply->status,
+                      http_reply_is_html(reply) ? " with HTML" : "");
     } else if (reply->status != 200) {
         if (http_status_is_transient(reply->status))
             outcome = CREDENTIALS_UNREACHABLE;

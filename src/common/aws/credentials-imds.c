@@ -160,8 +160,7 @@ static void on_role(void *userdata, enum imds_outcome outcome, const char *body,
         return;
     }
     if (!read_role(p, body, body_bytes)) {
-        answer(p, CREDENTIALS_FAILED, NULL,
-               "what it says is this instance's role is not a role's name");
+        answer(p, CREDENTIALS_FAILED, NULL, "its reply is not a role's name");
         return;
     }
     r = get_keys(p);

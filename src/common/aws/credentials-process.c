@@ -88,7 +88,7 @@ static void read_output(struct process_provider *p, const struct printed *printe
         return;
     }
     if (r > 0) {
-        buffer_printf(text, "ended well, but what it printed %s", error);
+        buffer_printf(text, "succeeded, but its output %s", error);
         append_first_line(text, &printed->errors);
     }
     if (r < 0)
@@ -132,7 +132,7 @@ static void append_end(struct buffer *text, const struct process_provider *p,
         break;
     case CHILD_TERMINATED: /* this file never asks for it */
     case CHILD_LOST:
-        buffer_append_string(text, "was run, but how it ended cannot be told");
+        buffer_append_string(text, "was run, but its exit status is not known");
         break;
     }
 }

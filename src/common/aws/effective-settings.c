@@ -137,9 +137,9 @@ static int find_in_services(struct reader *r, const char *services, const char *
     char name[96];
 
     if (!aws_profiles_has_section(r->profiles, "services", services))
-        return invalid_value(r, "services in " PROFILE, services,
-                             "the config file has no such [services] section: add it, or take "
-                             "the line out");
+        return invalid_value(
+            r, "services in " PROFILE, services,
+            "the config file has no such [services] section: add it, or remove the line");
     if (is_set(on_its_line)) {
         snprintf(name, sizeof(name), "%s in the profile's [services] section", service);
         return invalid_value(r, name, on_its_line,
@@ -196,7 +196,7 @@ static int split_region(struct reader *r)
     r->plain_region = plain;
     if (plain[0] == '\0') {
         name_value(&r->region, "region", name, sizeof(name));
-        return invalid_value(r, name, r->region.text, "this names no region");
+        return invalid_value(r, name, r->region.text, "this is not the name of a region");
     }
     r->region.text = plain;
     take(&r->use_fips, "true", PLACE_REGION, "the region's name");
@@ -351,7 +351,7 @@ static int check_ca_bundle(const struct reader *r, const struct endpoint *endpoi
     if (e < 0)
         snprintf(found, sizeof(found), "this file cannot be read: %s", strerror(-e));
     else
-        snprintf(found, sizeof(found), "this file is of no use: %s", problem);
+        snprintf(found, sizeof(found), "this file cannot be used: %s", problem);
     name_value(&r->ca_bundle, "ca_bundle", name, sizeof(name));
     return invalid_value(r, name, path, found);
 }

@@ -48,7 +48,7 @@ static int split_path(const char *url, const char *path, struct queue_url *q, ch
     q->is_fifo = n >= strlen(FIFO_SUFFIX) && streq(name + n - strlen(FIFO_SUFFIX), FIFO_SUFFIX);
     if (!queue_name_is_valid(name, q->is_fifo))
         return invalid(error,
-                       "queue_url %.200s ends in %.200s, which is no queue's name: "
+                       "queue_url %.200s ends in %.200s, which is not the name of a queue: "
                        "1 to 80 of A-Z a-z 0-9 - _, of a FIFO queue with .fifo at "
                        "its end",
                        url, name);
@@ -154,11 +154,11 @@ static int resolve_custom(const struct endpoint_settings *settings, struct endpo
         name_settings(settings,
                       ENDPOINT_SETTING_URL | (settings->use_fips ? ENDPOINT_SETTING_FIPS
                                                                  : ENDPOINT_SETTING_DUALSTACK));
-        return invalid(error,
-                       "%s cannot be had with a custom endpoint (endpoint_url %.200s): "
-                       "take one of the two out",
-                       settings->use_fips ? "use_fips_endpoint" : "use_dualstack_endpoint",
-                       settings->endpoint_url);
+        return invalid(
+            error,
+            "%s cannot be used with a custom endpoint (endpoint_url %.200s): remove one of the two",
+            settings->use_fips ? "use_fips_endpoint" : "use_dualstack_endpoint",
+            settings->endpoint_url);
     }
     if (!e->region) {
         r = aws_region_of_host(url.host, &e->region);
@@ -201,8 +201,8 @@ static int find_region(const struct endpoint_settings *settings, struct endpoint
     }
     if (queue_is_plain_http && !is_custom)
         return invalid(error,
-                       "queue_url %.200s is plain http, which only an endpoint that is "
-                       "set explicitly may be: use https, or set endpoint_url",
+                       "queue_url %.200s is plain http, which is allowed only for an endpoint that "
+                       "is set explicitly: use https, or set endpoint_url",
                        settings->queue_url);
     if (!is_set(settings->region)) {
         if (q)
@@ -214,7 +214,7 @@ static int find_region(const struct endpoint_settings *settings, struct endpoint
     escape_for_log(&shown, settings->region, strlen(settings->region), 80);
     if (!aws_region_is_valid(settings->region))
         return invalid(error,
-                       "region \"%s\" is no region's name: a-z 0-9 and - are allowed, as "
+                       "region \"%s\" is not the name of a region: a-z 0-9 and - are allowed, as "
                        "in eu-west-1",
                        buffer_string(&shown));
     if (q && q->region && !is_custom && !streq(q->region, settings->region))
@@ -247,7 +247,7 @@ int endpoint_resolve(const struct endpoint_settings *settings, struct endpoint *
         return invalid(error,
                        "no region is set%s: set region, as in region = "
                        "\"eu-west-1\", or AWS_REGION",
-                       is_set(settings->queue_url) ? ", and the host of queue_url does not tell it"
+                       is_set(settings->queue_url) ? ", and the host of queue_url does not name it"
                                                    : "");
     if (!is_custom) {
         r = resolve_by_rules(settings, e);

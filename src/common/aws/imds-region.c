@@ -39,7 +39,7 @@ static void on_zone(void *userdata, enum imds_outcome outcome, const char *body,
     region->done(region->userdata, name,
                  r == 0  ? ""
                  : r < 0 ? "out of memory"
-                         : "what the instance metadata service says is no availability zone");
+                         : "the instance metadata service's reply is not an availability zone");
 }
 
 int imds_region_get(sd_event *event, struct http_client *http, const char *profile,

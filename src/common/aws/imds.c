@@ -164,7 +164,7 @@ static enum imds_outcome outcome_of_status(int status)
 static void on_intercepted(struct imds *imds, const struct http_reply *reply)
 {
     end_read(imds, IMDS_INTERCEPTED,
-             "what answers there is not the metadata service: HTTP status %d%s", reply->status,
+             "the server there is not the metadata service: HTTP status %d%s", reply->status,
              http_reply_is_html(reply) ? " with HTML" : "");
 }
 
@@ -198,7 +198,7 @@ static void on_token_status(struct imds *imds, const struct http_reply *reply)
             buffer_append(&imds->token_header, reply->body, reply->body_bytes) < 0) {
             buffer_reset(&imds->token_header);
             end_read(imds, IMDS_FAILED,
-                     "asked for an IMDSv2 token: what it answered is not one (%zu bytes)",
+                     "asked for an IMDSv2 token: its reply is not a token (%zu bytes)",
                      reply->body_bytes);
             return;
         }
@@ -259,7 +259,7 @@ static void on_value_status(struct imds *imds, const struct http_reply *reply)
         end_read(imds, IMDS_NOT_FOUND, "it answered HTTP status 404");
     } else if (reply->status == 401 && imds->token_state == TOKEN_NONE) {
         end_read(imds, IMDS_FAILED,
-                 "it wants IMDSv2, but %s: in a container, the instance's "
+                 "it requires IMDSv2, but %s: in a container, the instance's "
                  "HttpPutResponseHopLimit must be 2 or more",
                  imds->token_timed_out ? "no token came in time" : "refused a token");
     } else if (!retry_later(imds)) {

@@ -99,7 +99,7 @@ static int check_full(const char *url, char **error)
     /* libcurl has decoded %XX, so the host may have any bytes. */
     escape_for_log(&shown, host, strlen(host), 200);
     return invalid(error,
-                   "%s names the host %s, which plain http may not go to: use https, or a "
+                   "%s names the host %s, which may not be asked over plain http: use https, or a "
                    "loopback address, localhost, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]",
                    FULL_NAME, buffer_string(&shown));
 }

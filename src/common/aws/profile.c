@@ -239,7 +239,7 @@ static void shorten_pair(struct parser *ps, const char *text, size_t size, char 
     while (key_size < size && text[key_size] != '=' && text[key_size] != ':')
         key_size++;
     if (ps->profiles->n_sections == ps->first_section) {
-        ps->complaint = "before any setting must stand a [section]";
+        ps->complaint = "a [section] must come before the first setting";
     } else if (key_size == size) {
         ps->complaint = not_a_line;
     } else if (key_size > KEY_MAX_BYTES) {
@@ -378,7 +378,7 @@ int aws_profiles_add(struct aws_profiles *p, enum aws_profile_file kind, const c
 
         for (const char *c = text; c < nul; c++)
             line += *c == '\n';
-        return invalid(source, line, "the file is no text: it holds a NUL byte", error);
+        return invalid(source, line, "the file is not text: it contains a NUL byte", error);
     }
     if (text_bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
         ps.at += 3;

@@ -151,8 +151,8 @@ static int check_role(const struct aws_profiles *profiles, const char *profile, 
                        show(arn).text);
     if (get(profiles, profile, "mfa_serial"))
         return invalid(error, profile,
-                       "mfa_serial asks for a code that nobody is there to type: use a role that "
-                       "needs none, or a credential_process");
+                       "mfa_serial requires a code, which a daemon cannot ask for: use a role that "
+                       "requires none, or a credential_process");
     if (session_name && !aws_role_session_name_is_valid(session_name))
         return invalid(error, profile,
                        "role_session_name is \"%s\", but must be 2 to 64 of A-Z a-z 0-9 _+=,.@-",
@@ -230,7 +230,7 @@ static int find_source(struct aws_role_plan *plan, const struct aws_profiles *pr
     *ret_next = NULL;
     if (source && credential_source)
         return invalid(error, profile,
-                       "both source_profile and credential_source are set: take one of them out");
+                       "both source_profile and credential_source are set: remove one of them");
     if (credential_source)
         return set_credential_source(plan, profile, credential_source, error);
     if (!source)

@@ -163,7 +163,7 @@ static void on_start(void *userdata, const XML_Char *name, const XML_Char **attr
     }
     f = field_at(buffer_string(&p->path));
     if (f >= 0 && p->is_there[f])
-        complain(p, "%s stands there twice", field_names[f]);
+        complain(p, "%s is there twice", field_names[f]);
     else if (f >= 0)
         p->is_there[f] = true;
     p->open = f;
@@ -268,7 +268,7 @@ static int take_credentials(struct parser *p, struct sts_reply *reply, char **er
     if (!p->is_there[EXPIRATION])
         return damaged(error, "Expiration is missing");
     if (iso8601_parse(expiration, &reply->expiration) < 0 || reply->expiration < 0)
-        return damaged(error, "Expiration is no ISO 8601 time such as 2030-01-31T12:00:00Z");
+        return damaged(error, "Expiration is not an ISO 8601 time such as 2030-01-31T12:00:00Z");
     return 0;
 }
 

@@ -175,7 +175,7 @@ static void good_reply(struct sts_call *call, const struct sts_reply *parsed)
     if (call->credentials)
         clock_correction_accepted(&call->clock, call->sts->skew);
     if (flaw) {
-        finish_failed(call, CREDENTIALS_FAILED, "of the keys that came, %s", flaw);
+        finish_failed(call, CREDENTIALS_FAILED, "of the keys in the reply, %s", flaw);
         return;
     }
     r = aws_credentials_new(parsed->access_key_id, parsed->secret_access_key, parsed->session_token,

@@ -22,8 +22,8 @@ void exposed_keys_warn(void)
 
         if (aws_profiles_has_secret(profiles, kinds[i]) && aws_file_path(kinds[i], &path) == 0 &&
             path && aws_file_is_exposed(path, &mode))
-            log_warning("%s holds secret keys, and its mode %04o lets every user of this machine "
-                        "read it where the folders above it do: chmod 600 it.",
+            log_warning("%s contains secret keys, and its mode %04o lets every user who can enter "
+                        "its folder read them: chmod 600 it.",
                         path, (unsigned)mode);
     }
 }

@@ -52,12 +52,12 @@ void failure_write(int priority, enum sqs_operation operation, const struct sqs_
 
     failure_describe(&text, operation, error);
     if (operation == SQS_RECEIVE_MESSAGE && error->stall >= SQS_STALL_WAIT)
-        buffer_append_string(&text, "; messages may have been given out and lost on the way, and "
-                                    "come back when their visibility timeout ends");
+        buffer_append_string(&text, "; SQS may have sent messages that did not arrive; they come "
+                                    "back when their visibility timeout ends");
     if (help && text.size > 0 && text.data[text.size - 1] == '.')
         text.data[--text.size] = '\0';
     if (help)
-        buffer_printf(&text, "; to mend it: %s", help);
+        buffer_printf(&text, "; to correct it: %s", help);
     /* The list of places is long, so it comes last. */
     if (sqs_error_is_without_credentials(error))
         buffer_printf(&text, ". Looked at %s", error->message);

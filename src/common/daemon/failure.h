@@ -13,7 +13,7 @@
 void failure_describe(struct buffer *b, enum sqs_operation operation,
                       const struct sqs_error *error);
 
-/* Writes one log entry: "<lead>: <description>; to mend it: <remedy><tail>". `request_id` may be
+/* Writes one log entry: "<lead>: <description>; to correct it: <remedy><tail>". `request_id` may be
  * "". */
 void failure_write(int priority, enum sqs_operation operation, const struct sqs_error *error,
                    const char *request_id, const char *lead, const char *tail);

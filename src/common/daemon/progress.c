@@ -89,7 +89,7 @@ int progress_new(sd_event *event, const struct progress_options *o, struct progr
     log_write(LOG_NOTICE, MESSAGE_ID_WORKING, LOG_NO_FIELDS,
               "Version " PROJECT_VERSION " works on the %s queue %s; %s; keys from %s.",
               o->is_fifo ? "FIFO" : "standard", o->queue_url, o->what,
-              o->keys ? o->keys : "a place that is not known");
+              o->keys ? o->keys : "an unknown source");
     *ret = TAKE(p);
     return 0;
 }

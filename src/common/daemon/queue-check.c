@@ -107,7 +107,7 @@ static void say_queue(struct check *c, const struct sqs_queue_attributes *attrib
         say(c, "queue: %s, %s by its name", url->name ? url->name : "?",
             url->is_fifo ? "FIFO" : "standard");
     say(c, "sqs:GetQueueAttributes: %s",
-        attributes ? "allowed" : "denied, which can be done without");
+        attributes ? "allowed" : "denied, but the daemon works without it");
 }
 
 static void say_permissions(struct check *c)
@@ -122,7 +122,7 @@ static void say_permissions(struct check *c)
         else if (c->answers[i] == PERMISSION_DENIED)
             say(c, "sqs:%s: denied", name);
         else
-            say(c, "sqs:%s: not known; the first request will tell%s%s", name,
+            say(c, "sqs:%s: not known; the first request will show it%s%s", name,
                 c->reasons[i][0] ? ": " : "", c->reasons[i]);
     }
 }

@@ -185,10 +185,10 @@ static void on_retries_ended(void *userdata, enum sqs_operation operation)
 static void on_skew_changed(void *userdata, enum clock_skew_change change, int64_t skew_sec)
 {
     if (change == CLOCK_SKEW_ENDED)
-        log_notice("This machine's clock agrees with AWS's again: signing with it as it is.");
+        log_notice("This machine's clock agrees with AWS's again: signing without a correction.");
     else if (change == CLOCK_SKEW_DROPPED)
-        log_warning("Signing with the time that a server had told did not help: signing with this "
-                    "machine's clock again.");
+        log_warning(
+            "Signing with a server's time did not help: signing with this machine's clock again.");
     else
         log_write(LOG_WARNING, MESSAGE_ID_CLOCK_SKEW, LOG_NO_FIELDS,
                   "This machine's clock is %lld s %s AWS's: signing with the difference; set the "
@@ -274,7 +274,7 @@ static void opened(struct queue *queue, const struct sqs_queue_attributes *attri
                                      &queue->refresher);
 
     if (r < 0)
-        log_warning("Cannot ask for the queue's attributes again later: %s.", strerror(-r));
+        log_warning("The queue's attributes cannot be refreshed later: %s.", strerror(-r));
     keep_attributes(queue, attributes);
     if (queue->options.keep_trying)
         begin(queue);
@@ -290,7 +290,7 @@ static void on_reopen(void *userdata)
     int r = start_opening(queue);
 
     if (r < 0) {
-        log_error("Cannot ask for the queue: %s.", strerror(-r));
+        log_error("Cannot ask SQS for the queue's attributes: %s.", strerror(-r));
         service_exit(queue->service, EX_OSERR);
     }
 }

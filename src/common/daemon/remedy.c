@@ -8,7 +8,7 @@ static const struct {
     {"QueueDoesNotExist",
      "check aws.queue_url and aws.region in the configuration, or create the queue"},
     {"UnknownOperationException",
-     "check that aws.endpoint_url (or AWS_ENDPOINT_URL) is that of SQS"},
+     "check that aws.endpoint_url (or AWS_ENDPOINT_URL) is an endpoint of SQS"},
     {"AccessDeniedException",
      "allow these credentials the action on this queue (IAM policy or queue policy)"},
     {"OptInRequired",
@@ -17,48 +17,46 @@ static const struct {
     {"UnrecognizedClientException",
      "check the access key and its secret, that the key is active and of the right account, and "
      "that the region is enabled for the account where it is an opt-in region"},
-    {"ExpiredTokenException",
-     "renew the keys where they come from, which still hands out old ones"},
+    {"ExpiredTokenException", "the source of the keys still gives old ones: renew the keys there"},
     {"KmsAccessDenied", "allow these credentials kms:Decrypt and kms:GenerateDataKey with the "
                         "queue's KMS key (its key "
                         "policy or IAM policy)"},
-    {"KmsDisabled", "enable the queue's KMS key, or set another in KmsMasterKeyId of the queue"},
+    {"KmsDisabled", "enable the queue's KMS key, or set KmsMasterKeyId of the queue to another"},
     {"KmsInvalidState",
      "look at the state of the queue's KMS key (aws kms describe-key): it may be pending deletion"},
     {"KmsNotFound",
-     "set a KMS key that exists, in the queue's region, in KmsMasterKeyId of the queue"},
+     "set KmsMasterKeyId of the queue to a KMS key that exists in the queue's region"},
     {"KmsInvalidKeyUsage",
-     "set a symmetric KMS key for encryption (ENCRYPT_DECRYPT) in KmsMasterKeyId of the queue"},
+     "set KmsMasterKeyId of the queue to a symmetric KMS key for encryption (ENCRYPT_DECRYPT)"},
     {"KmsOptInRequired", "sign the account up for KMS, or enable the key's region for the account"},
     {"KmsThrottled",
      "raise KmsDataKeyReusePeriodSeconds of the queue, or the account's quota of KMS requests"},
     {SQS_ERROR_CREDENTIALS_UNREACHABLE,
-     "check that this machine reaches what hands out the keys: the network, the name look-up, its "
-     "certificate, on the way to STS a proxy"},
+     "check that this machine can reach the source of the keys: the network, the name look-up, the "
+     "source's certificate, and for STS the proxy"},
     {SQS_ERROR_CREDENTIALS_SHORTAGE,
-     "this machine is short of what the error names: look at its memory, its disk, and the limits "
-     "of this service (LimitNOFILE=, TasksMax=, MemoryMax=)"},
-    {SQS_ERROR_CREDENTIALS_INTERCEPTED, "this is no answer of AWS's: check the proxy "
-                                        "(https_proxy), whether this network wants a sign-in, "
-                                        "and AWS_ENDPOINT_URL_STS where it is set"},
+     "this machine lacks the resource that the error names: check its memory, its disk, and the "
+     "limits of this service (LimitNOFILE=, TasksMax=, MemoryMax=)"},
+    {SQS_ERROR_CREDENTIALS_INTERCEPTED,
+     "this reply is not from AWS: check the proxy (https_proxy), whether this network requires a "
+     "sign-in, and AWS_ENDPOINT_URL_STS if it is set"},
     {SQS_ERROR_METADATA_INTERCEPTED,
-     "this is no answer of what hands out the keys, which is asked without a proxy: check whether "
-     "this network wants a sign-in, and AWS_EC2_METADATA_SERVICE_ENDPOINT or "
-     "AWS_CONTAINER_CREDENTIALS_FULL_URI where it is set"},
+     "this reply is not from the source of the keys, which is asked without a proxy: check whether "
+     "this network requires a sign-in, and AWS_EC2_METADATA_SERVICE_ENDPOINT or "
+     "AWS_CONTAINER_CREDENTIALS_FULL_URI if it is set"},
     {SQS_ERROR_NOT_FROM_SQS,
-     "this is no answer of SQS's: check the proxy (https_proxy, http_proxy), whether this "
-     "network wants a sign-in, and aws.endpoint_url"},
-    {SQS_ERROR_TOO_EARLY, "SQS waits for messages: check aws.endpoint_url, and what answers there "
-                          "or on the way (a proxy, "
-                          "an emulator)"},
+     "this reply is not from SQS: check the proxy (https_proxy, http_proxy), whether this network "
+     "requires a sign-in, and aws.endpoint_url"},
+    {SQS_ERROR_TOO_EARLY, "SQS itself waits for messages: check aws.endpoint_url, and which server "
+                          "answers there (an emulator, or a proxy on the way)"},
     {SQS_ERROR_TLS, "check aws.ca_bundle (or AWS_CA_BUNDLE), the server's certificate, its name "
                     "and its dates, and "
                     "this machine's clock"},
-    {SQS_ERROR_CONNECT_TIMEOUT, "check the network, the name servers (/etc/resolv.conf) and "
-                                "aws.endpoint_url; where connecting "
-                                "takes as long, raise aws.connect_timeout"},
+    {SQS_ERROR_CONNECT_TIMEOUT,
+     "check the network, the name servers (/etc/resolv.conf) and "
+     "aws.endpoint_url; if connections always take this long, raise aws.connect_timeout"},
     {SQS_ERROR_NETWORK,
-     "check the network, the name look-up, the proxy where one is set, and aws.endpoint_url"},
+     "check the network, the name look-up, the proxy if one is set, and aws.endpoint_url"},
 };
 
 static const char *of_stall(enum sqs_operation operation)

@@ -50,7 +50,7 @@ struct service {
 
 static void end_at_once(struct service *service, const char *why)
 {
-    log_warning("Stopped before the work in hand was finished: %s.", why);
+    log_warning("Stopped with work unfinished: %s.", why);
     service_exit_unfinished(service, EXIT_UNFINISHED);
 }
 
@@ -74,7 +74,7 @@ static void on_stop_timer(void *userdata)
     struct service *service = userdata;
 
     if (now_usec(service) >= service->stop_deadline_usec)
-        end_at_once(service, "it did not end in time");
+        end_at_once(service, "the stop took longer than stop_timeout");
     else
         extend_stop(service);
 }
@@ -87,12 +87,12 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
     if (service->is_stopping && info->ssi_signo == SIGHUP)
         return 0;
     if (service->is_stopping) {
-        end_at_once(service, "asked to stop twice");
+        end_at_once(service, "asked to stop a second time");
         return 0;
     }
     service->is_stopping = true;
     log_write(LOG_INFO, MESSAGE_ID_STOPPING, LOG_NO_FIELDS,
-              "Asked to stop: finishing what is in hand.");
+              "Asked to stop: finishing the messages in flight.");
     sd_notify(0, "STOPPING=1");
     if (!service->stop.begin) {
         service_exit(service, EXIT_SUCCESS);
@@ -152,12 +152,12 @@ static void on_watchdog(void *userdata)
         service->n_stalls++;
         next_usec = MIN(next_usec, SECOND_CHECK_USEC);
         if (service->n_stalls == 2)
-            log_error("The work does not go on: %s. Not feeding the watchdog, so that systemd "
-                      "starts the daemon anew.",
+            log_error("The daemon has stalled: %s. It no longer feeds the watchdog, so systemd "
+                      "will restart it.",
                       stall);
     } else {
         if (service->n_stalls >= 2)
-            log_notice("The work goes on; feeding the watchdog again.");
+            log_notice("The stall is over: the daemon feeds the watchdog again.");
         service->n_stalls = 0;
         sd_notify(0, "WATCHDOG=1");
     }
@@ -169,10 +169,9 @@ static int set_up_watchdog(struct service *service)
     int r = sd_watchdog_enabled(0, &service->watchdog_usec);
 
     if (r < 0)
-        log_error(
-            "WATCHDOG_USEC or WATCHDOG_PID in the environment is no such number: take both out, "
-            "or see sd_watchdog_enabled(3): %s.",
-            strerror(-r));
+        log_error("WATCHDOG_USEC or WATCHDOG_PID in the environment is not a valid number: remove "
+                  "both, or see sd_watchdog_enabled(3): %s.",
+                  strerror(-r));
     if (r <= 0)
         return r;
     r = timer_init(&service->watchdog, service->event, USEC_PER_MSEC, on_watchdog, service);

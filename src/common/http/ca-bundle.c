@@ -20,7 +20,7 @@ static void free_infos(STACK_OF(X509_INFO) * infos)
 static const char *problem_of(STACK_OF(X509_INFO) * infos)
 {
     if (!infos)
-        return "it is no PEM file, or one of its certificates is damaged";
+        return "it is not a PEM file, or one of its certificates is damaged";
     for (int i = 0; i < sk_X509_INFO_num(infos); i++)
         if (sk_X509_INFO_value(infos, i)->x509)
             return NULL;

@@ -197,14 +197,14 @@ static double seconds(uint64_t usec)
     return (double)usec / USEC_PER_SEC;
 }
 
-/* Writes "nothing moved for 10 s", or that the total time-out has passed. */
+/* Writes "no data for 10 s", or that the total time-out has passed. */
 static void say_why(const struct http_slot *slot, enum http_phase phase, uint64_t now_usec,
                     char *text, size_t size)
 {
     uint64_t usec = slot->stall_usec + (phase == HTTP_PHASE_WAIT ? slot->wait_usec : 0);
 
     if (now_usec < slot->end_usec)
-        snprintf(text, size, "nothing moved for %.3g s", seconds(usec));
+        snprintf(text, size, "no data for %.3g s", seconds(usec));
     else
         snprintf(text, size, "not done in %.3g s", seconds(now_usec - slot->begun_usec));
 }

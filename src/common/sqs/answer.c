@@ -88,8 +88,8 @@ static bool is_proven(const struct sqs_reply *reply, const struct sqs_proof_fact
         break;
     case SQS_PROOF_EARLY:
         snprintf(text, sizeof(text),
-                 "a receive was answered without a message after %.3f s, though it asks SQS to "
-                 "wait %.0f s for one",
+                 "the reply to a receive came without messages after %.3f s, but the receive asked "
+                 "SQS to wait %.0f s for messages",
                  (double)facts->elapsed_usec / USEC_PER_SEC,
                  (double)facts->wait_usec / USEC_PER_SEC);
         sqs_error_set(ret, AWS_ERROR_TRANSIENT, SQS_ERROR_TOO_EARLY, text);

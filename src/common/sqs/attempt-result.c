@@ -99,7 +99,7 @@ static void distrust_server_time(struct sqs_call *call, time_t server_sec)
     char text[sizeof(call->error.message)], when[AWS_TIME_SIZE];
 
     aws_time_format(server_sec, when);
-    snprintf(text, sizeof(text), "%.512s (by the server's clock it is %s, which cannot be)",
+    snprintf(text, sizeof(text), "%.512s (the server's clock says %s, which cannot be right)",
              call->error.message, when);
     memcpy(call->error.message, text, sizeof(text));
     call->error.class = AWS_ERROR_TRANSIENT;

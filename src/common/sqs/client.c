@@ -223,16 +223,16 @@ static const char *describe_stuck_call(const struct sqs_call *call, uint64_t now
 {
     if (call->slot)
         return now_usec > call->sent_usec + call->timeout_usec + SQS_CALL_STUCK_USEC
-                   ? "a request to SQS has outlived its time-out"
+                   ? "a request to SQS did not end at its time-out"
                    : NULL;
     if (call->credentials_slot)
         return now_usec > call->asked_usec + SQS_CALL_CREDENTIALS_STUCK_USEC
                    ? "a request has waited for credentials for 10 minutes"
                    : NULL;
     if (!timer_is_set(&call->timer))
-        return "a request waits for nothing";
+        return "a request waits, but nothing will continue it";
     return now_usec > timer_usec(&call->timer) + SQS_CALL_STUCK_USEC
-               ? "the time to repeat a request is over, and it was not repeated"
+               ? "a retry of a request was due, but was not made"
                : NULL;
 }
 

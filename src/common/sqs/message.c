@@ -64,10 +64,11 @@ static int check_text(const char *field, const char *text, size_t size, char **e
             return invalid(error, "%s: byte %zu (0x%02x) does not belong to UTF-8 text", field,
                            i + 1, byte);
         if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0xFFFE || c == 0xFFFF)
-            return invalid(error,
-                           "%s: character U+%04X at byte %zu is not one that SQS takes (tab, "
-                           "newline, carriage return, and U+0020 on but U+FFFE and U+FFFF)",
-                           field, (unsigned)c, i + 1);
+            return invalid(
+                error,
+                "%s: character U+%04X at byte %zu is not one that SQS takes (tab, "
+                "newline, carriage return, and U+0020 or higher, except U+FFFE and U+FFFF)",
+                field, (unsigned)c, i + 1);
     }
     return 0;
 }
@@ -231,8 +232,7 @@ static int check_ids_and_delay(const struct sqs_message *message, bool is_fifo, 
                        SQS_DELAY_MAX_SEC);
     if (is_fifo && message->delay_sec > 0)
         return invalid(error,
-                       "delay: %d s, but messages to a FIFO queue have the queue's delay and none "
-                       "of their own",
+                       "delay: %d s, but on a FIFO queue all messages have the queue's delay",
                        message->delay_sec);
     return 0;
 }
@@ -244,7 +244,7 @@ int sqs_message_check(const struct sqs_message *message, bool is_fifo, size_t ma
     int r;
 
     if (message->body_bytes == 0)
-        return invalid(error, "body: empty, SQS takes one of 1 character at least");
+        return invalid(error, "body: empty, SQS takes at least 1 character");
     if (message->n_attributes > SQS_ATTRIBUTES_MAX)
         return invalid(error, "attributes: %zu of them, SQS takes at most %d",
                        message->n_attributes, SQS_ATTRIBUTES_MAX);

@@ -76,7 +76,8 @@ static int parse_successful(const struct reply_reader *reader, const struct json
         return r;
     if (wrong)
         *entry = (struct sqs_entry_result){
-            .code = "WrongMD5", .message = "the MD5 that SQS counted is not that of what was sent"};
+            .code = "WrongMD5",
+            .message = "the MD5 that SQS computed is not that of the message sent"};
     else
         entry->ok = true;
     return 0;
@@ -153,7 +154,7 @@ static int parse_batch(struct reply_reader *reader, const struct json_value *roo
     for (size_t i = 0; i < reply->n_entries; i++)
         if (!seen[i])
             reply->entries[i] = (struct sqs_entry_result){
-                .code = "NoResult", .message = "the reply does not say what became of it"};
+                .code = "NoResult", .message = "the reply has no result for this message"};
     return 0;
 }
 

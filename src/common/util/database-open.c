@@ -30,11 +30,10 @@ static int check_log_alone(const char *path, const char *log_path, char **error)
     if ((is_missing ? errno != ENOENT : file.st_size > 0) || stat(log_path, &log) < 0 ||
         log.st_size <= LOG_HEAD_BYTES)
         return 0;
-    return error_line(
-        DATABASE_E_UNUSABLE, error,
-        "%s is %s, and %s beside it has %lld bytes of what was in it: restore both, or "
-        "move the latter away to keep it for a look and begin anew",
-        path, is_missing ? "missing" : "empty", log_path, (long long)log.st_size);
+    return error_line(DATABASE_E_UNUSABLE, error,
+                      "%s is %s, but %s beside it has %lld bytes of its data: restore both files, "
+                      "or move the second one away to start with an empty database",
+                      path, is_missing ? "missing" : "empty", log_path, (long long)log.st_size);
 }
 
 /* Opens or creates the file to learn the errno if that fails; SQLite would not keep it. Closing a
@@ -50,8 +49,8 @@ static int check_openable(const char *path, uint64_t *ret_bytes, char **error)
     }
     if (fd < 0)
         return error_line(DATABASE_E_UNUSABLE, error,
-                          "Cannot open %s to read and write: %s; its folder must be there, and "
-                          "user %u be allowed to write to it, and to the file if there is one",
+                          "Cannot open %s to read and write: %s; the folder must exist, and user "
+                          "%u must be allowed to write to the folder and to an existing file",
                           path, strerror(e), geteuid());
     e = fstat(fd, &st) < 0 ? errno : 0;
     close(fd);
@@ -146,8 +145,8 @@ int database_recheck(struct database *d, int r)
         return r;
     if (r == 0)
         snprintf(d->error, sizeof(d->error),
-                 "%s was read as damaged, and at a second look is not: look after the disk and the "
-                 "memory",
+                 "%s seemed damaged, but a second read found no damage: check this machine's disk "
+                 "and memory",
                  d->path);
     return -EIO;
 }
@@ -277,13 +276,12 @@ static int refused(struct database *d, int r, char **error)
         return r;
     if (r == -EUCLEAN)
         return error_line(DATABASE_E_UNUSABLE, error,
-                          "%s. The file is damaged: move it and %s-wal away to keep them for a "
-                          "look, or restore both",
+                          "%s. The file is damaged: move it and %s-wal away (keep them, to examine "
+                          "them), or restore both",
                           d->error, d->path);
     if (r == -EBUSY)
         return error_line(DATABASE_E_IN_USE, error,
-                          "%s is open in another process, such as this daemon started twice",
-                          d->path);
+                          "%s is open in another process: this daemon may run twice", d->path);
     if (r == -EROFS || r == -EACCES || r == -EPERM || r == -EINVAL || r == -EEXIST)
         return error_line(DATABASE_E_UNUSABLE, error, "Cannot use %s", d->error);
     return error_line(r, error, "Cannot use %s", d->error);

@@ -278,11 +278,10 @@ static int check_paths(struct database *d)
 
     if (has_file && is_at(d->log_path, &d->log))
         return 0;
-    snprintf(
-        d->error, sizeof(d->error),
-        "%s%s was removed, moved or replaced while it is open: move %s and %s-wal back as they "
-        "were, or restart the daemon to go on with what is there",
-        d->path, has_file ? "-wal" : "", d->path, d->path);
+    snprintf(d->error, sizeof(d->error),
+             "%s%s was removed, moved or replaced while it was open: move %s and %s-wal back, or "
+             "restart the daemon to use the files that are there now",
+             d->path, has_file ? "-wal" : "", d->path, d->path);
     return -ESTALE;
 }
 

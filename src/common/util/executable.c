@@ -21,9 +21,9 @@ static const char *fault(const char *path, bool *ret_is_there)
     *ret_is_there = false;
     if (stat(path, &st) < 0)
         return errno == ENOENT    ? "does not exist"
-               : errno == ENOTDIR ? "does not exist: a part of its path is no folder"
-               : errno == EACCES  ? "cannot be reached: a folder on its path is closed to this user"
-                                  : strerror(errno);
+               : errno == ENOTDIR ? "does not exist: a part of its path is not a folder"
+               : errno == EACCES ? "cannot be reached: this user may not enter a folder on its path"
+                                 : strerror(errno);
     *ret_is_there = true;
     if (S_ISDIR(st.st_mode))
         return "is a folder";
@@ -31,10 +31,9 @@ static const char *fault(const char *path, bool *ret_is_there)
         return "is no file";
     if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0)
         return NULL;
-    return errno == EACCES
-               ? "may not be run by this user: chmod +x it, and see that its file system "
-                 "is not mounted with noexec"
-               : strerror(errno);
+    return errno == EACCES ? "may not be run by this user: chmod +x it, and check that its file "
+                             "system is not mounted with noexec"
+                           : strerror(errno);
 }
 
 /* Appends "folder/name"; an empty folder is the current one. */
@@ -77,7 +76,8 @@ static int find_in_path(const char *name, char **ret, char **error)
     if (bad_fault)
         return error_line(EXECUTABLE_E_UNUSABLE, error, "was found as %s, which %s",
                           buffer_string(&bad), bad_fault);
-    return error_line(EXECUTABLE_E_UNUSABLE, error, "is in no folder of PATH: give its whole path");
+    return error_line(EXECUTABLE_E_UNUSABLE, error,
+                      "is not in any folder of PATH: give its full path");
 }
 
 int executable_find(const char *name, char **ret, char **error)

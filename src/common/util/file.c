@@ -99,7 +99,7 @@ const char *file_error_text(int r)
 {
     if (r == -EINVAL)
         return "not a file, but a FIFO, a device or a socket";
-    return r == -E2BIG ? "larger than such a file may be" : strerror(-r);
+    return r == -E2BIG ? "larger than allowed" : strerror(-r);
 }
 
 /* pwrite leaves the offset at 0, where the program begins to read. */

@@ -44,8 +44,8 @@ static int read_word(const char **p, char **ret, char **error)
             bool is_single = **p == '\'';
 
             if (!read_quoted(p, &word))
-                return invalid(error, is_single ? "has an opening ' without its end"
-                                                : "has an opening \" without its end");
+                return invalid(error, is_single ? "has an opening ' without a closing one"
+                                                : "has an opening \" without a closing one");
         } else {
             if (**p == '\\' && *++*p == '\0')
                 return invalid(error, "ends in a backslash with nothing after it");

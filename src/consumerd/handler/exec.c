@@ -137,7 +137,8 @@ static void end_output(struct handler_run *run)
     }
     if (run->n_lines > LINES_MAX)
         log_write(LOG_WARNING, NULL, LOG_FIELDS(RUN_FIELDS(run, format_pid(run, pid))),
-                  "%s[%s] has printed %u more lines, which are not shown: %d are for each message.",
+                  "%s[%s] has printed %u more lines, which are not shown: the maximum is %d for "
+                  "each message.",
                   run->program->name, pid, run->n_lines - LINES_MAX, LINES_MAX);
 }
 
@@ -201,7 +202,7 @@ static void answer_failure(struct handler_run *run, enum child_end end, int stat
                  timeout);
     else
         snprintf(how, sizeof(how),
-                 "has ended, but its exit status cannot be had: the message comes back");
+                 "has ended, but its exit status is not known: the message comes back");
     log_end(run, LOG_WARNING, MESSAGE_ID_HANDLER_FAILED, how);
     run->done(run->userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
 }
@@ -212,7 +213,7 @@ static void answer_waited_for_log(struct handler_run *run)
     struct exec_handler *h = run->handler;
 
     snprintf(h->why_not_reached, sizeof(h->why_not_reached),
-             "the log is slow to take what consumer.command (%.*s) prints, which was ended after "
+             "the log is too slow for the output of consumer.command (%.*s), which was ended after "
              "consumer.timeout",
              SHOWN_PATH_MAX_BYTES, h->program->path);
     run->done(run->userdata, HANDLER_NOT_REACHED, HANDLER_DELAY_DEFAULT);
@@ -222,7 +223,7 @@ static void answer_waited_for_log(struct handler_run *run)
  * not done. */
 static void answer_terminated(struct handler_run *run)
 {
-    log_end(run, LOG_INFO, NULL, "has ended, as it was asked to: the message comes back");
+    log_end(run, LOG_INFO, NULL, "was cancelled and has ended: the message comes back");
     run->done(run->userdata, HANDLER_RETRY, HANDLER_DELAY_DEFAULT);
 }
 
@@ -245,7 +246,7 @@ static void on_done(void *userdata, enum child_end end, int status)
     end_output(run);
     run->child = NULL;
     if (!run->done)
-        log_end(run, LOG_DEBUG, NULL, "which was given up, has gone");
+        log_end(run, LOG_DEBUG, NULL, "which was cancelled, has ended");
     else if (end == CHILD_EXITED)
         answer_exit(run, status);
     else if (end == CHILD_TERMINATED)

@@ -83,7 +83,7 @@ static void describe_redirect(const struct http_reply *reply, struct buffer *tex
     buffer_append_string(text, " to ");
     http_target_append_shown(text, location, LOCATION_SHOWN_BYTES);
     buffer_append_string(text,
-                         ", and redirects are not followed: is it what consumer.url should be?");
+                         ", and redirects are not followed: should consumer.url be that URL?");
 }
 
 /* "status 500: its text", or why there is no status. */
@@ -91,8 +91,7 @@ static void describe(const struct http_reply *reply, struct buffer *text)
 {
     if (reply->failure != HTTP_FAILURE_NONE) {
         if (reply->head_status > 0)
-            buffer_printf(text,
-                          "status %d came, but not the end of the reply: ", reply->head_status);
+            buffer_printf(text, "status %d, but the reply is incomplete: ", reply->head_status);
         buffer_append_string(text, reply->failure_text);
         return;
     }
@@ -116,11 +115,10 @@ static void describe_headers(const struct handler_run *run, const struct http_re
 
     if (may_be_why && (run->headers_bytes > SQSD_HEADERS_COMMON_BYTES ||
                        run->largest_header_bytes > SQSD_HEADER_COMMON_BYTES))
-        buffer_printf(
-            text,
-            " (its headers are %zu bytes, the largest one %zu, by the message's attributes; "
-            "many servers take no more than 16 KiB in all and 8 KiB of one)",
-            run->headers_bytes, run->largest_header_bytes);
+        buffer_printf(text,
+                      " (its headers are %zu bytes, the largest one %zu, because of the message's "
+                      "attributes; many servers accept at most 16 KiB in all and 8 KiB for one)",
+                      run->headers_bytes, run->largest_header_bytes);
 }
 
 /* Writes a warning, or a line at debug if the last warning of this kind is too recent. `delay_usec`
@@ -143,7 +141,7 @@ static void log_failure(const struct handler_run *run, const struct http_reply *
     if (reply->failure == HTTP_FAILURE_NONE)
         snprintf(status, sizeof(status), "%d", reply->status);
     if (delay_usec != HANDLER_DELAY_DEFAULT)
-        snprintf(when, sizeof(when), " in %u s or later, as asked for",
+        snprintf(when, sizeof(when), " in %u s or later, as the server asks",
                  (unsigned)(delay_usec / USEC_PER_SEC));
     if (priority == LOG_WARNING && log->failures > 1)
         snprintf(more, sizeof(more), " (%u such failures in a row, within %u s)", log->failures,
@@ -179,7 +177,7 @@ static void log_left_out(struct http_handler *h, const struct sqs_received_messa
     bool is_worth_it = failure_log_add(&h->failures[FAILURE_HEADERS], "", "", now_usec(h));
 
     log_write(is_worth_it ? LOG_WARNING : LOG_DEBUG, NULL, LOG_FIELDS(MESSAGE_FIELDS(message)),
-              "Message %s is posted without %u of its attributes, which no header can bear "
+              "Message %s is posted without %u of its attributes, which no header can carry "
               "(control characters, or too large); the first is \"%.256s\".",
               message->message_id, h->headers.n_left_out, h->headers.left_out);
 }

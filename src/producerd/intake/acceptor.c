@@ -103,7 +103,7 @@ static void note_overload(struct intake *i)
     const struct intake_user *most = intake_users_most_connections(i->users);
     char text[FAILURE_LOG_TEXT_MAX_BYTES];
 
-    snprintf(text, sizeof(text), "%zu of %zu places are taken, %zu of them by user %u",
+    snprintf(text, sizeof(text), "%zu of %zu connections are in use, %zu of them by user %u",
              i->n_connections, i->n_connections_max, most->n_connections, most->uid);
     i->overload_usec = intake_now_usec(i);
     if (failure_log_add(&i->overload, "overload", text, i->overload_usec))
@@ -120,8 +120,7 @@ void intake_end_overload(struct intake *i)
         i->overload_usec + INTAKE_OVERLOAD_USEC > intake_now_usec(i))
         return;
     if (failure_log_end(&i->overload, &ended))
-        log_notice("There are places for submitters again; %u times somebody was told to wait.",
-                   ended.failures);
+        log_notice("Submitters are accepted again; %u connections were refused.", ended.failures);
     if (i->changed)
         i->changed(i->userdata);
 }
@@ -139,7 +138,7 @@ static void refuse_connection(struct intake *i, int fd)
     char text[FAILURE_LOG_TEXT_MAX_BYTES + 64];
 
     note_overload(i);
-    snprintf(text, sizeof(text), "no place: %s; try again later", i->overload.text);
+    snprintf(text, sizeof(text), "too many connections: %s; try again later", i->overload.text);
     if (submission_reply_error(&reply, text, true) >= 0)
         (void)send(fd, reply.data, reply.size, MSG_NOSIGNAL | MSG_DONTWAIT);
     close(fd);

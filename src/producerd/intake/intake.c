@@ -179,9 +179,10 @@ int intake_new(const struct intake_options *options, struct intake **ret)
     n_other = INTAKE_OTHER_FILES + options->n_other_connections;
     i->n_connections_max = intake_raise_file_limit(n_other);
     if (i->n_connections_max < INTAKE_CONNECTIONS_MAX)
-        log_warning("Only %zu submitters are served at once, for the limit of open files is low: "
-                    "raise it (LimitNOFILE= of the unit) to %zu or more.",
-                    i->n_connections_max, INTAKE_CONNECTIONS_MAX + n_other);
+        log_warning(
+            "Only %zu submitters are served at once, because the limit of open files is low: "
+            "raise it (LimitNOFILE= of the unit) to %zu or more.",
+            i->n_connections_max, INTAKE_CONNECTIONS_MAX + n_other);
     i->users = intake_users_new(i->n_connections_max);
     r = i->users ? set_up(i) : -ENOMEM;
     if (r < 0)

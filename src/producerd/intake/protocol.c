@@ -35,8 +35,8 @@ static int answer_unknown_size(const struct protocol *p, const struct submission
     char text[ERROR_BYTES];
 
     snprintf(text, sizeof(text),
-             "message: %zu bytes with its attributes, the queue took at most %zu, and whether it "
-             "still does is not known, for the daemon stops; try again later",
+             "message: %zu bytes with its attributes, the queue took at most %zu; the daemon stops "
+             "and cannot check whether that has changed; try again later",
              sqs_message_bytes(&submission->message), p->rules.max_bytes);
     return submission_reply_error(reply, text, true);
 }
@@ -116,12 +116,12 @@ static int answer_change(struct protocol *p, const struct submission *submission
         return cannot_store(reply, r);
     if (r == STORE_E_NO_SUCH_ID)
         return submission_reply_error(
-            reply, "id: no message that was set aside has it; --rejected lists them", false);
+            reply, "id: no rejected message has it; --rejected lists them", false);
     if (r == STORE_E_NO_GROUP)
         return submission_reply_error(
             reply,
-            "group: a FIFO queue takes no message without one: what is set aside with the group "
-            "\"-\" must be submitted anew (--submit --group=GROUP), and then dropped",
+            "group: each message to a FIFO queue needs one: submit a message that is listed with "
+            "the group \"-\" again (--submit --group=GROUP), then drop it",
             false);
     return submission_reply_count(reply, n, r == STORE_E_MORE);
 }

@@ -92,7 +92,7 @@ static void log_full_store(struct intake *i)
              "%" PRIu64,
              i->protocol.n_messages, most->uid, most->n_messages);
     if (failure_log_add(&i->full, "full", text, intake_now_usec(i)))
-        log_warning("The spool is full, and what is submitted is refused: %s.", text);
+        log_warning("The spool is full, and new messages are refused: %s.", text);
 }
 
 static int answer_line(struct intake *i, struct connection *c, const char *line, size_t bytes)
@@ -146,7 +146,7 @@ static void end_lines(struct intake *i, struct connection *c)
     } else if (!c->is_input_closed) {
         return;
     } else if (connection_partial_bytes(c) > 0 && i->fd < 0) {
-        intake_answer_error(c, "line: cut off, for the daemon stops; try again later", true);
+        intake_answer_error(c, "line: cut off, because the daemon stops; try again later", true);
     } else if (connection_partial_bytes(c) > 0) {
         intake_answer_error(c, "line: cut off, there is no newline at its end", false);
     }

@@ -36,8 +36,8 @@ static int check_path(const char *path, const char *instance, const char *unit, 
     if (streq(address.sun_path, path))
         return 0;
     return error_line(SUBMIT_SOCKET_E_UNUSABLE, error,
-                      "producer.submit_socket: found \"%s\", but %s listens at \"%s\": take the "
-                      "setting out of the configuration, or set ListenStream= in the unit to the "
+                      "producer.submit_socket: found \"%s\", but %s listens at \"%s\": remove the "
+                      "setting from the configuration, or set ListenStream= in the unit to the "
                       "same path, which no other unit has",
                       path, unit, address.sun_path);
 }
@@ -48,15 +48,16 @@ static int take_given(int n, const char *unit, int *ret_fd, char **error)
     int flags;
 
     if (n > 1)
-        return error_line(SUBMIT_SOCKET_E_UNUSABLE, error,
-                          "systemd hands over %d sockets, but messages are submitted at one: leave "
-                          "one ListenStream= in %s",
-                          n, unit);
+        return error_line(
+            SUBMIT_SOCKET_E_UNUSABLE, error,
+            "systemd passes %d sockets, but the daemon uses one: leave one ListenStream= in %s", n,
+            unit);
     if (sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0)
-        return error_line(SUBMIT_SOCKET_E_UNUSABLE, error,
-                          "what systemd hands over is no listening Unix stream socket: set "
-                          "ListenStream= in %s to an absolute path",
-                          unit);
+        return error_line(
+            SUBMIT_SOCKET_E_UNUSABLE, error,
+            "the socket that systemd passes is not a listening Unix stream socket: set "
+            "ListenStream= in %s to an absolute path",
+            unit);
     flags = fcntl(SD_LISTEN_FDS_START, F_GETFL);
     if (flags < 0 || fcntl(SD_LISTEN_FDS_START, F_SETFL, flags | O_NONBLOCK) < 0)
         return -errno;
@@ -74,8 +75,8 @@ static int remove_stale(int fd, const struct sockaddr_un *address, const char *u
         return 0; /* bind reports other errors */
     if (!S_ISSOCK(st.st_mode))
         return error_line(SUBMIT_SOCKET_E_UNUSABLE, error,
-                          "producer.submit_socket: %s is there and is no socket: move it away, or "
-                          "name another path",
+                          "producer.submit_socket: %s exists and is not a socket: move it away, or "
+                          "set another path",
                           path);
     if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
         return error_line(SUBMIT_SOCKET_E_UNUSABLE, error,
@@ -107,11 +108,11 @@ static int bind_there(int fd, const struct sockaddr_un *address, const char *uni
 
     umask(before);
     if (r < 0)
-        return error_line(SUBMIT_SOCKET_E_UNUSABLE, error,
-                          "producer.submit_socket: cannot make the socket %s: %s; under systemd "
-                          "start %s, which makes it, else its folder must be there and writable "
-                          "for user %u",
-                          address->sun_path, strerror(e), unit, geteuid());
+        return error_line(
+            SUBMIT_SOCKET_E_UNUSABLE, error,
+            "producer.submit_socket: cannot make the socket %s: %s; under systemd start %s, which "
+            "makes it; otherwise its folder must exist and be writable for user %u",
+            address->sun_path, strerror(e), unit, geteuid());
     return listen(fd, SOMAXCONN) < 0 ? -errno : 0;
 }
 
@@ -150,11 +151,10 @@ int submit_socket_open(const char *path, const char *instance, int *ret_fd, bool
     int n = sd_listen_fds(1), r;
 
     if (n < 0)
-        return error_line(
-            SUBMIT_SOCKET_E_UNUSABLE, error,
-            "LISTEN_FDS or LISTEN_PID in the environment is no such number (%s): take "
-            "both out, or see sd_listen_fds(3)",
-            strerror(-n));
+        return error_line(SUBMIT_SOCKET_E_UNUSABLE, error,
+                          "LISTEN_FDS or LISTEN_PID in the environment is not a valid number (%s): "
+                          "remove both, or see sd_listen_fds(3)",
+                          strerror(-n));
     r = n > 0 ? take_given(n, unit.text, ret_fd, error) : make_own(path, unit.text, ret_fd, error);
     if (r == 0 && n > 0)
         r = check_path(path, instance, unit.text, error);

@@ -55,8 +55,8 @@ static int unknown_member(const char *where, const struct json_value *member, co
     CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(FIELD_MAX_BYTES);
 
     append_name(&shown, member);
-    return invalid(error, "%s%s: not a member that is known; known are %s", where,
-                   buffer_string(&shown), allowed);
+    return invalid(error, "%s%s: an unknown member; known are %s", where, buffer_string(&shown),
+                   allowed);
 }
 
 /* Checks that the object has only members of the NULL-terminated list, and each once. */
@@ -305,7 +305,7 @@ static int read_command(struct owner *o, char **error)
     while (kind <= SUBMISSION_DROP && !streq(command_names[kind], name))
         kind++;
     if (kind > SUBMISSION_DROP)
-        return invalid(error, "command: not one that is known; known are rejected, retry and drop");
+        return invalid(error, "command: unknown; known are rejected, retry and drop");
     o->submission.kind = (enum submission_kind)kind;
     if (kind == SUBMISSION_REJECTED) {
         r = check_members(o->root, "", with_after, "command and after", error);

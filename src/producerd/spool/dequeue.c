@@ -126,7 +126,7 @@ int spool_set_wrong_numbers_aside(struct spool *s)
         r = statement_step(find);
         if (r <= 0)
             return r;
-        r = set_row_aside(s, find, "the row is damaged: its place in the order is none");
+        r = set_row_aside(s, find, "the row is damaged: its number is not valid");
         if (r >= 0)
             r = s->damaged_row.error;
     }

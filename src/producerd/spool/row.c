@@ -72,9 +72,9 @@ const char *spool_row_id(struct statement *row)
 const char *spool_row_group_fault(struct statement *row, bool is_fifo)
 {
     if (!is_id_or_null(row, SPOOL_COLUMN_GROUP_ID))
-        return "the row is damaged: its group is none that SQS has";
+        return "the row is damaged: its group is not valid";
     if (is_fifo && statement_is_null(row, SPOOL_COLUMN_GROUP_ID))
-        return "the row is damaged: it has no group, and the queue is a FIFO one";
+        return "the row is damaged: it has no group, but the queue is a FIFO queue";
     return NULL;
 }
 
@@ -88,21 +88,21 @@ static const char *field_fault(struct statement *row)
     int64_t delay_sec = statement_int(row, SPOOL_COLUMN_DELAY_SEC);
 
     if (!is_id(row, SPOOL_COLUMN_ID))
-        return "the row is damaged: its id is none that was given";
+        return "the row is damaged: its id is not valid";
     if (!is_id_or_null(row, SPOOL_COLUMN_DEDUPLICATION_ID))
-        return "the row is damaged: its deduplication id is none that SQS has";
+        return "the row is damaged: its deduplication id is not valid";
     if (delay_sec < -1 || delay_sec > SQS_DELAY_MAX_SEC)
-        return "the row is damaged: its delay is none that SQS has";
+        return "the row is damaged: its delay is not valid";
     return NULL;
 }
 
 static const char *message_fault(struct statement *row, const struct spool_message *m)
 {
     if (m->row.bytes != sqs_message_bytes(&m->head.message) || m->row.bytes > SQS_MESSAGE_MAX_BYTES)
-        return "the row is damaged: its size is not what was noted";
+        return "the row is damaged: its size does not match";
     if (!statement_is_null(row, SPOOL_COLUMN_CHECKSUM) &&
         (uint64_t)statement_int(row, SPOOL_COLUMN_CHECKSUM) != spool_row_checksum(&m->row))
-        return "the row is damaged: its checksum is not that of what was stored";
+        return "the row is damaged: its checksum does not match";
     return NULL;
 }
 

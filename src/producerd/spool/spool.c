@@ -67,7 +67,7 @@ struct spool_counts spool_counts(const struct spool *s)
 
 const char *spool_error(const struct spool *s)
 {
-    return s->is_disk_full ? "the disk has no room to spare" : database_error(s->database);
+    return s->is_disk_full ? "the disk has too little free space" : database_error(s->database);
 }
 
 /* --- Opening --- */
@@ -183,10 +183,11 @@ static int open_database(struct spool *s, const char *path, char **error)
         spool_lock(path, s->options.is_command, SPOOL_LOCK_TIMEOUT_SEC * USEC_PER_SEC, &s->lock);
 
     if (r == SPOOL_LOCK_E_COMMAND)
-        return error_line(-EBUSY, error,
-                          "another process works on what was set aside in the spool "
-                          "('sqs-producerd --rejected'), and has not done within %d s: try again",
-                          SPOOL_LOCK_TIMEOUT_SEC);
+        return error_line(
+            -EBUSY, error,
+            "another process works on the rejected messages of the spool ('sqs-producerd "
+            "--rejected'), and has not finished within %d s: try again",
+            SPOOL_LOCK_TIMEOUT_SEC);
     if (r == SPOOL_LOCK_E_DAEMON)
         return error_line(-EBUSY, error,
                           "the daemon is starting, and has not read the spool within %d s: try "
@@ -245,10 +246,11 @@ int spool_open(const struct spool_options *options, struct spool **ret, char **e
         r = check_kind(s, error);
     r = database_recheck(s->database, r);
     if (r == -EUCLEAN)
-        return error_line(SPOOL_E_UNUSABLE, error,
-                          "%s. The file is damaged: move it away to keep it for a look, or restore "
-                          "it",
-                          spool_error(s));
+        return error_line(
+            SPOOL_E_UNUSABLE, error,
+            "%s. The file is damaged: move it away (keep it, to examine it), or restore "
+            "it",
+            spool_error(s));
     if (r < 0 && r != -ENOMEM)
         return error_line(r, error, "%s", spool_error(s));
     if (r != 0)

@@ -30,7 +30,7 @@ const char submit_help[] =
     "                  an attribute of type String, or of TYPE: Number, Binary (VALUE is\n"
     "                  base64), or a type with a label, such as Number.int\n"
     "\n"
-    "Rejected messages (root only; the daemon may run or not):\n"
+    "Rejected messages (root only; also while the daemon does not run):\n"
     "\n"
     "  --rejected      list them: id, time, group, bytes and reason, separated by tabs\n"
     "  --retry=ID      send one again; \"all\" sends all of them again\n"
@@ -150,7 +150,7 @@ static int set_action(struct submit_call *call, enum submit_action action)
 static int set_change(struct submit_call *call, enum submission_kind kind)
 {
     if (call->command != SUBMISSION_REJECTED)
-        return wrong(call, "one of --retry and --drop, and once", optarg);
+        return wrong(call, "give --retry or --drop, and only once", optarg);
     if (optarg[0] == '\0')
         return wrong(call, "option needs an id, or \"all\"",
                      kind == SUBMISSION_RETRY ? "--retry=" : "--drop=");

@@ -72,11 +72,12 @@ static void given_up(const struct submit_daemon *daemon, const char *hint, const
 {
     const struct instance_text service = service_of(daemon);
 
-    cannot_reach(daemon, hint,
-                 ": systemd has given up %s, for the daemon failed each time; 'systemctl status %s "
-                 "%s' shows why; mend that, then run 'systemctl reset-failed %s %s' and 'systemctl "
-                 "start %s'",
-                 unit, unit, service.text, unit, service.text, unit);
+    cannot_reach(
+        daemon, hint,
+        ": systemd no longer starts %s, because the daemon failed each time; 'systemctl status %s "
+        "%s' shows why; correct that, then run 'systemctl reset-failed %s %s' and 'systemctl "
+        "start %s'",
+        unit, unit, service.text, unit, service.text, unit);
 }
 
 static void not_there(const struct submit_daemon *daemon, const char *hint, const char *unit)
@@ -86,8 +87,8 @@ static void not_there(const struct submit_daemon *daemon, const char *hint, cons
 
     cannot_reach(daemon, hint,
                  ": there is no socket %s; set producer.source = \"spool\" in %s, and run "
-                 "'systemctl stop %s' and 'systemctl enable --now %s %s'; where 'systemctl status "
-                 "%s' shows that it has failed, run 'systemctl reset-failed %s %s' before",
+                 "'systemctl stop %s' and 'systemctl enable --now %s %s'; if 'systemctl status %s' "
+                 "shows that it has failed, run 'systemctl reset-failed %s %s' first",
                  daemon->socket_path, daemon->instance ? config.text : "its configuration",
                  service.text, unit, service.text, unit, unit, service.text);
 }
@@ -112,18 +113,18 @@ static int cannot_connect(const struct submit_daemon *daemon, const char *hint, 
         cannot_reach(
             daemon, hint,
             ": only members of the group %s may use %s; as root run 'usermod -aG %s USER', "
-            "then sign in anew",
+            "then sign in again",
             group, path, group);
         break;
     case ECONNREFUSED:
         cannot_reach(daemon, hint,
-                     ": nobody answers at %s; 'systemctl status %s %s' shows why; where they have "
-                     "failed, run 'systemctl reset-failed %s %s' before they are started again",
+                     ": nobody answers at %s; 'systemctl status %s %s' shows why; if they have "
+                     "failed, run 'systemctl reset-failed %s %s' before you start them again",
                      path, unit.text, service.text, unit.text, service.text);
         break;
     case EAGAIN:
         cannot_reach(daemon, hint,
-                     ": it has taken no connection at %s for %d s; 'systemctl status %s' shows "
+                     ": it has accepted no connection at %s for %d s; 'systemctl status %s' shows "
                      "what it does",
                      path, SUBMIT_TIMEOUT_SEC, service.text);
         return EX_TEMPFAIL;
@@ -177,7 +178,8 @@ static void write_line(int fd, const struct buffer *line)
 static int no_answer(const struct submit_daemon *daemon, const char *why)
 {
     fprintf(stderr,
-            "%s: %s; what was submitted may have been taken or not: 'journalctl -u %s' may tell\n",
+            "%s: %s; the daemon may have accepted what was submitted, or not: 'journalctl -u %s' "
+            "may show which\n",
             daemon->program, why, service_of(daemon).text);
     return EX_UNAVAILABLE;
 }
@@ -223,10 +225,9 @@ int submit_ask(const struct submit_daemon *daemon, int fd, const struct buffer *
         fprintf(stderr, "%s: cannot read the answer: %s\n", daemon->program, strerror(-r));
         return EX_OSERR;
     }
-    fprintf(
-        stderr,
-        "%s: what answers is not this version's daemon: restart it ('systemctl restart %s'), or "
-        "name its socket in producer.submit_socket\n",
-        daemon->program, service_of(daemon).text);
+    fprintf(stderr,
+            "%s: the program that answers is not this version of the daemon: restart it "
+            "('systemctl restart %s'), or set producer.submit_socket to its socket\n",
+            daemon->program, service_of(daemon).text);
     return EX_PROTOCOL;
 }

@@ -90,8 +90,7 @@ static int open_spool(struct submit_offline *o)
     if (r == SPOOL_E_IN_USE && !o->was_open)
         return SUBMIT_OFFLINE_IN_USE;
     if (r == SPOOL_E_IN_USE) {
-        fprintf(stderr, "%s: the daemon has started meanwhile: try again, to ask it\n",
-                o->options->program);
+        fprintf(stderr, "%s: the daemon has just started: try again\n", o->options->program);
         return EX_TEMPFAIL;
     }
     if (r != 0)

@@ -49,7 +49,7 @@ static int read_config(const struct submit_call *call, struct config **ret)
 
     if (r == CONFIG_E_INVALID || (r > 0 && call->config_path))
         fprintf(stderr, "%s: %s%s%s\n", call->program->name, error,
-                call->config_path ? "" : "; going by the default, ",
+                call->config_path ? "" : "; using the default, ",
                 call->config_path ? "" : instance_submit_socket(call->instance).text);
     return r > 0 && call->config_path ? EX_CONFIG : EX_OK;
 }
@@ -117,9 +117,9 @@ static bool is_utf8(const struct submit_call *call, const char *field, const cha
     if (i == size)
         return true;
     fprintf(stderr,
-            "%s: %s: byte %zu (0x%02x) does not belong to UTF-8 text, and SQS takes no other%s\n",
+            "%s: %s: byte %zu (0x%02x) does not belong to UTF-8 text, which SQS requires%s\n",
             call->program->name, field, i + 1, (unsigned char)text[i],
-            streq(field, "body") ? ": encode it, with base64 for one" : "");
+            streq(field, "body") ? ": encode it, for example with base64" : "");
     return false;
 }
 
@@ -155,7 +155,7 @@ static int refused(const struct submit_call *call, const struct submission_reply
 
     escape_for_log(&shown, reply->error, strlen(reply->error), LINE_BYTES);
     fprintf(stderr, "%s: %s: %s\n", call->program->name,
-            reply->is_temporary ? "not taken now" : "refused", buffer_string(&shown));
+            reply->is_temporary ? "not accepted now" : "refused", buffer_string(&shown));
     return reply->is_temporary ? EX_TEMPFAIL : EX_DATAERR;
 }
 
@@ -173,7 +173,7 @@ static int ask(const struct submit_call *call, struct peer peer, const struct bu
     int status;
 
     if (line->error < 0) {
-        fprintf(stderr, "%s: cannot write the message down: %s\n", call->program->name,
+        fprintf(stderr, "%s: cannot build the message: %s\n", call->program->name,
                 strerror(-line->error));
         return line->error == -E2BIG ? EX_DATAERR : EX_OSERR;
     }

@@ -302,7 +302,7 @@ static void what_needs_no_server_is_answered_without_one(void **state)
         {"[default]\nrole_arn = " ARN "x\nsource_profile = default\n", CREDENTIALS_FAILED,
          "leads back to itself"},
         {"[default]\nrole_arn = " ARN "x\ncredential_source = Environment\nmfa_serial = m\n",
-         CREDENTIALS_FAILED, "mfa_serial asks for a code"},
+         CREDENTIALS_FAILED, "mfa_serial requires a code"},
         {"[default\n", CREDENTIALS_FAILED, ".aws/config:1: "},
     };
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(DENIED);

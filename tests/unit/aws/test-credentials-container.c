@@ -145,7 +145,7 @@ static void each_failure_has_its_outcome_after_three_attempts(void **state)
          CREDENTIALS_FAILED,
          "HTTP status 404, "},
         {{.status = 500}, CREDENTIALS_UNREACHABLE, "HTTP status 500"},
-        {{.status = 302}, CREDENTIALS_METADATA_INTERCEPTED, "hands out no keys: HTTP status 302"},
+        {{.status = 302}, CREDENTIALS_METADATA_INTERCEPTED, "does not give keys: HTTP status 302"},
         {{.body = "<html>"}, CREDENTIALS_METADATA_INTERCEPTED, "HTTP status 200 with HTML"},
         {{.body = "{}"}, CREDENTIALS_FAILED, "its answer "},
         {{.how = REPLY_CLOSE}, CREDENTIALS_UNREACHABLE, "container endpoint "},

@@ -40,7 +40,7 @@ static void region_is_that_of_the_zone(void **state)
         const char *name, *text;
     } cases[] = {
         {{.body = "eu-west-1a"}, "eu-west-1", ""},
-        {{.body = "nowhere"}, "", "is no availability zone"},
+        {{.body = "nowhere"}, "", "is not an availability zone"},
         {{.status = 404}, "", "availability-zone: it answered HTTP status 404"},
     };
 

@@ -227,14 +227,14 @@ static void file_of_another_form_is_refused(void **state)
     static const struct {
         const char *text, *expected;
     } cases[] = {
-        {"k = hunter2\n", "src:1: before any setting must stand a [section]"},
+        {"k = hunter2\n", "src:1: a [section] must come before the first setting"},
         {"\n[a]\nhunter2\n", "src:3: a line must be a [section], `name = value`, or a comment"},
         {"[a]\nk = 1\n= hunter2\n", "src:3: a setting must have a name"},
         {"[a\nk = hunter2\n", "src:1: a section must be written [name]"},
         {"[]\nk = hunter2\n", "src:1: a section must be written [name]"},
         {"[a]\ns3 =\n  hunter2\n", "src:3: an indented line under an empty value must be"},
         {"[a]\na ;b = hunter2\nc\n", "src:2: a line must be"},
-        {"{\"hunter2\": 1}", "src:1: before any setting"},
+        {"{\"hunter2\": 1}", "src:1: a [section] must come before"},
     };
     CLEANUP(aws_profiles_free) struct aws_profiles *p = both("[kept]\nk = v\n", NULL);
 

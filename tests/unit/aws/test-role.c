@@ -162,7 +162,7 @@ static void role_that_cannot_be_is_refused_with_the_reason(void **state)
              "c") "source_profile = b\n",
          "profile c: its source_profile b leads back to itself"},
         {ROLE("a") "source_profile = b\nmfa_serial = arn:aws:iam::1:mfa/me\n" KEYS_B,
-         "profile a: mfa_serial asks for a code that nobody is there to type"},
+         "profile a: mfa_serial requires a code, which a daemon cannot ask for"},
         {ROLE("a") "source_profile = b\n" ROLE("b") "source_profile = c\nmfa_serial = x\n",
          "profile b: mfa_serial"},
         {"[profile a]\nrole_arn = reader\nsource_profile = b\n" KEYS_B,

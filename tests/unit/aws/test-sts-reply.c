@@ -137,7 +137,7 @@ static void reply_of_another_form_is_refused_with_the_reason(void **state)
         {"<AssumeRoleResponse><AssumeRoleResult><Credentials>" KEYS "</Credentials>",
          "no element found"},
         {REPLY(KEYS) "<again/>", "junk after document element"},
-        {REPLY(KEYS KEYS), "AccessKeyId stands there twice"},
+        {REPLY(KEYS KEYS), "AccessKeyId is there twice"},
         {REPLY("<SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>"
                "<Expiration>2030-01-31T12:00:00Z</Expiration>"),
          "AccessKeyId is missing"},
@@ -149,10 +149,10 @@ static void reply_of_another_form_is_refused_with_the_reason(void **state)
          "Expiration is missing"},
         {REPLY("<AccessKeyId>a</AccessKeyId><SecretAccessKey>s</SecretAccessKey>"
                "<SessionToken>t</SessionToken><Expiration>tomorrow</Expiration>"),
-         "Expiration is no ISO 8601 time"},
+         "Expiration is not an ISO 8601 time"},
         {REPLY("<AccessKeyId>a</AccessKeyId><SecretAccessKey>s</SecretAccessKey>"
                "<SessionToken>t</SessionToken><Expiration>1960-01-31T12:00:00Z</Expiration>"),
-         "Expiration is no ISO 8601 time"},
+         "Expiration is not an ISO 8601 time"},
         /* Nothing may break out of the header that the token stands in. */
         {REPLY("<AccessKeyId>a</AccessKeyId><SecretAccessKey>s</SecretAccessKey>"
                "<SessionToken>t&#13;&#10;X-Evil: 1</SessionToken>"),

@@ -236,7 +236,7 @@ static void endpoint_that_cannot_be_fails_each_call(void **state)
         {{.region = "eu-west-1", .endpoint_url = "ftp://127.0.0.1/"}, "ftp://127.0.0.1/"},
         {{.region = "eu-west-1", .endpoint_url = "http://127.0.0.1:9/", .use_fips = true},
          "use_fips_endpoint"},
-        {{.region = "Eu West"}, "no region's name"},
+        {{.region = "Eu West"}, "not the name of a region"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

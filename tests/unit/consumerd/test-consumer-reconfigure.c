@@ -39,10 +39,10 @@ static void wait_that_the_settings_cut_is_told_once(void **state)
     config.consumer.stop_timeout_usec = 10 * SEC;
     reconfigure();
     reconfigure();
-    assert_int_equal(fake_count_lines("Receives wait 5 s and not the 15 s"), 1);
+    assert_int_equal(fake_count_lines("Receives wait 5 s instead of the 15 s"), 1);
     config.consumer.wait_time_usec = 20 * SEC;
     reconfigure();
-    assert_int_equal(fake_count_lines("Receives wait 5 s and not the 20 s"), 1);
+    assert_int_equal(fake_count_lines("Receives wait 5 s instead of the 20 s"), 1);
 }
 
 static void less_concurrency_than_is_in_flight_does_no_harm(void **state)

@@ -338,7 +338,7 @@ static void visibility_timeout_that_was_lowered_is_kept_to(void **state)
     assert_true(asks_for("VisibilityTimeout", 60) && asks_for("WaitTimeSeconds", 15));
     fake_attributes.visibility_timeout_sec = 10;
     fake_refreshed();
-    assert_int_equal(fake_count_lines("leased for 10 s now, and no longer for 60 s"), 1);
+    assert_int_equal(fake_count_lines("leased for 10 s now, before for 60 s"), 1);
     /* What is under way brings messages for as long as it has asked for. */
     fake_now_usec += 12 * SEC;
     deliver("a", "m");
@@ -444,7 +444,7 @@ static void stop_soon_releases_what_waits_for_the_log(void **state)
     pass(1 * SEC);
     assert_int_equal(n_running(), 0);
     assert_int_equal(n_releases(), 1); /* in one request */
-    assert_true(fake_forget_line("The log takes no lines: releasing 2 messages"));
+    assert_true(fake_forget_line("The log accepts no lines: releasing 2 messages"));
 
     tear_down(state);
     set_up(state);
@@ -472,7 +472,7 @@ static void stop_keeps_what_waits_for_the_log_while_a_receive_is_under_way(void 
     settle_down();
     assert_int_equal(n_running(), 0);
     assert_int_equal(n_releases(), 1);
-    assert_true(fake_forget_line("The log takes no lines: releasing 2 messages"));
+    assert_true(fake_forget_line("The log accepts no lines: releasing 2 messages"));
 }
 
 static void start_logs_queue_handler_and_keys(void **state)

@@ -328,9 +328,9 @@ static void ids_that_exceed_the_limit_are_logged_once_a_minute(void **state)
         begin();
         idempotency_commit(&handled);
         if (i == 2)
-            says("oldest 1 ");
+            says("its 1 oldest");
         else if (i == 9)
-            says("oldest 7 ");
+            says("its 7 oldest");
         else
             says_nothing();
         fake_now_usec += (i == 8 ? 60 : 1) * SEC;

@@ -267,7 +267,7 @@ static void handler_that_cannot_begin_is_not_reached(void **state)
     run_error = -E2BIG; /* this is the message's */
     assert_string_equal(next_begun(), "0");
     assert_int_equal(inflight_status(inflight).messages, 1);
-    assert_int_equal(fake_count_lines("cannot be handed to the handler"), 1);
+    assert_int_equal(fake_count_lines("cannot be passed to the handler"), 1);
 }
 
 static void handler_reached_at_once_need_not_be_waited_for(void **state)
@@ -470,7 +470,7 @@ static void outage_is_logged_once_a_minute_and_at_its_end(void **state)
         finish(i, HANDLER_NOT_REACHED);
     assert_int_equal(
         fake_count_lines("The handler is not reached: nobody is there. 3 messages in flight "
-                         "wait for it, and nothing further is received; next try in 1 s."),
+                         "wait for it, and no further messages are received; next attempt in 1 s."),
         1);
     begun();
     while (fake_now_usec < T0 + 300 * SEC) {
@@ -491,10 +491,10 @@ static void fifo_queue_without_groups_is_logged_once(void **state)
     take("-a", "i");
     dispatch();
     assert_string_equal(begun(), "01"); /* of those without a group, and the one of group a */
-    assert_int_equal(fake_count_lines("does not tell the MessageGroupId"), 1);
+    assert_int_equal(fake_count_lines("sends no MessageGroupId"), 1);
     tear_down(NULL);
     set_up(false, 10, "--");
-    assert_int_equal(fake_count_lines("does not tell the MessageGroupId"), 1);
+    assert_int_equal(fake_count_lines("sends no MessageGroupId"), 1);
 }
 
 /* It did not stand right behind the one that it is a copy of when it was tried first. */

@@ -200,7 +200,7 @@ static void stop_says_what_it_releases_and_why(void **state)
     take(true, "aabbc");
     assert_int_equal(n_runs, 3);
     inflight_stop(inflight, fake_now_usec + 60 * SEC);
-    assert_int_equal(fake_count_lines("Releasing 2 messages not yet begun."), 1);
+    assert_int_equal(fake_count_lines("Releasing 2 messages whose handling has not begun."), 1);
     assert_int_equal(fake_count_lines("it was not begun before the stop."), 2);
     finish(0, HANDLER_NOT_REACHED);
     assert_int_equal(fake_count_lines("Releasing message h0 of group a, to come back in 0 s: the "
@@ -236,7 +236,7 @@ static void lost_message_counts_as_lost_and_those_behind_as_released(void **stat
     fake_now_usec += 30 * SEC;
     dispatch();
     assert_int_equal(fake_count_lines("Message h0 is lost while it was handled"), 1);
-    assert_int_equal(fake_count_lines("(2 after it in its group dropped)"), 1);
+    assert_int_equal(fake_count_lines("(releasing 2 behind it in its group)"), 1);
     assert_int_equal(fake_count_lines("Releasing 2 messages"), 0);
     assert_int_equal(fake_count_lines("an earlier message of its group comes back"), 2);
     finish(0, HANDLER_DONE);
@@ -295,7 +295,7 @@ static void message_cancelled_twice_is_counted_once(void **state)
     fake_answer(1, "{\"Failed\":[{\"Id\":\"1\",\"Code\":\"ReceiptHandleIsInvalid\"}],"
                    "\"Successful\":[{\"Id\":\"0\"},{\"Id\":\"2\"}]}");
     assert_int_equal(fake_count_lines("Message h1 is lost, it comes back"), 1);
-    assert_int_equal(fake_count_lines("(1 after it in its group dropped)"), 1);
+    assert_int_equal(fake_count_lines("(releasing 1 behind it in its group)"), 1);
     fake_fail(0, AWS_ERROR_PERMANENT, "ReceiptHandleIsInvalid", "no");
     assert_int_equal(fake_count_lines("Message h0 cannot be deleted, it comes back"), 1);
     assert_int_equal(fake_count_lines("behind message h0"), 0);

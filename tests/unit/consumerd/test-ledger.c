@@ -407,7 +407,7 @@ static void id_that_is_added_to_a_removed_file_is_not_in_it(void **state)
         assert_int_equal(rename(which, aside), 0);
         assert_int_equal(ledger_add(ledger, "lost", NOW), 0);
         assert_int_equal(ledger_commit(ledger, NOW), -ESTALE);
-        assert_non_null(strstr(ledger_error(ledger), "while it is open"));
+        assert_non_null(strstr(ledger_error(ledger), "while it was open"));
         assert_int_equal(ledger_has(ledger, "lost", NOW), 0);
         assert_int_equal(rename(aside, which), 0);
         assert_int_equal(ledger_add(ledger, "kept", NOW), 0);

@@ -33,8 +33,8 @@ static void each_file_with_keys_that_all_may_read_is_told(void **state)
         exposed_keys_warn();
         assert_int_equal(fake_n_lines, 1);
         snprintf(line, sizeof(line),
-                 "%s/%s holds secret keys, and its mode 0644 lets every user of this machine read "
-                 "it where the folders above it do: chmod 600 it.",
+                 "%s/%s contains secret keys, and its mode 0644 lets every user who can enter its "
+                 "folder read them: chmod 600 it.",
                  aws_home, names[i]);
         assert_string_equal(fake_lines[0], line);
     }

@@ -41,7 +41,7 @@ static void line_says_what_to_do_and_where_keys_were_looked_for(void **state)
     fake_n_lines = 0;
     failure_write(LOG_ERR, SQS_SEND_MESSAGE, &error, "", "Cannot send", " (again)");
     assert_string_equal(fake_lines[0],
-                        "Cannot send: no AWS credentials were found; to mend it: run `aws "
+                        "Cannot send: no AWS credentials were found; to correct it: run `aws "
                         "configure`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (keys in "
                         "/etc/credstore are for the systemd services). Looked at here; there "
                         "(again) [SQS_OPERATION=SendMessage]");
@@ -49,7 +49,7 @@ static void line_says_what_to_do_and_where_keys_were_looked_for(void **state)
         .name = "QueueDoesNotExist", .code = "NonExistentQueue", .message = "There is none."};
     failure_write(LOG_ERR, SQS_SEND_MESSAGE, &error, "id", "Cannot send", "");
     assert_string_equal(fake_lines[1],
-                        "Cannot send: QueueDoesNotExist: There is none; to mend it: check "
+                        "Cannot send: QueueDoesNotExist: There is none; to correct it: check "
                         "aws.queue_url and aws.region in the configuration, or create the queue "
                         "[SQS_ERROR_CODE=NonExistentQueue] [SQS_REQUEST_ID=id] "
                         "[SQS_OPERATION=SendMessage]");
@@ -57,7 +57,7 @@ static void line_says_what_to_do_and_where_keys_were_looked_for(void **state)
 
 static void reply_that_stalls_may_hold_messages(void **state)
 {
-    static const char lost[] = "; messages may have been given out and lost on the way";
+    static const char lost[] = "; SQS may have sent messages that did not arrive";
     struct sqs_error error = {.name = SQS_ERROR_STALLED, .message = "timed out"};
 
     fake_n_lines = 0;

@@ -167,7 +167,8 @@ static void watchdog_setting_that_is_no_number_is_named(void **state)
     assert_null(service);
     assert_true(pread(fd, text, sizeof(text) - 1, 0) > 0);
     close(fd);
-    assert_non_null(strstr(text, "WATCHDOG_USEC or WATCHDOG_PID in the environment is no such"));
+    assert_non_null(
+        strstr(text, "WATCHDOG_USEC or WATCHDOG_PID in the environment is not a valid number"));
 }
 
 static const char *hanging;

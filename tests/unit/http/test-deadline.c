@@ -170,7 +170,7 @@ static void peer_that_reads_no_further_is_a_stall(void **state)
     assert_true(o.sent_bytes < BODY_BYTES);
     assert_true(o.sent_bytes + 4096 > n);
     assert_int_equal(o.received_bytes, 0);
-    assert_non_null(strstr(o.text, "timed out sending the request (nothing moved for 0.4 s): "));
+    assert_non_null(strstr(o.text, "timed out sending the request (no data for 0.4 s): "));
     assert_non_null(strstr(o.text, " of 1048576 bytes sent"));
 }
 
@@ -186,7 +186,7 @@ static void reply_may_take_its_wait_longer_to_begin(void **state)
     assert_int_equal(o.failure, HTTP_FAILURE_TIMEOUT);
     assert_int_equal(o.phase, HTTP_PHASE_WAIT);
     assert_int_equal(o.sent_bytes, 10);
-    assert_string_equal(o.text, "timed out waiting for the reply (nothing moved for 0.8 s): the "
+    assert_string_equal(o.text, "timed out waiting for the reply (no data for 0.8 s): the "
                                 "request's 10 bytes were sent, none came");
 }
 
@@ -248,7 +248,7 @@ static void reply_that_comes_no_further_says_how_far_it_came(void **state)
     assert_int_equal(o.phase, HTTP_PHASE_RECEIVE);
     assert_int_equal(o.received_bytes, 7);
     assert_int_equal(o.expected_bytes, 100);
-    assert_string_equal(o.text, "timed out receiving the reply (nothing moved for 0.3 s): 7 of 100 "
+    assert_string_equal(o.text, "timed out receiving the reply (no data for 0.3 s): 7 of 100 "
                                 "bytes had come");
 }
 

@@ -22,7 +22,7 @@ static void message_in_doubt_over_5_minutes_is_logged_once(void **state)
     ahead_usec = 301 * SEC;
     assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
     assert_int_equal(n_possible_duplicates(), 1);
-    assert_non_null(strstr(fake_lines[0], "The message with id 0 goes again"));
+    assert_non_null(strstr(fake_lines[0], "The message with id 0 is sent again"));
     assert_non_null(
         strstr(fake_lines[0], "[SQS_MESSAGE_GROUP_ID=0] [SQS_MESSAGE_DEDUPLICATION_ID=0]"));
     assert_true(fake_retry(0, AWS_ERROR_TRANSIENT, "NetworkFailure"));
@@ -87,7 +87,7 @@ static void retried_batch_entries_are_in_doubt(void **state)
     ahead_usec = 301 * SEC;
     run_until_calls(2);
     assert_int_equal(n_possible_duplicates(), 1);
-    assert_int_equal(fake_count_lines("with id 0 goes again"), 1);
+    assert_int_equal(fake_count_lines("with id 0 is sent again"), 1);
 }
 
 static void doubt_of_previous_process_counts(void **state)
@@ -97,7 +97,7 @@ static void doubt_of_previous_process_counts(void **state)
     add(wall_usec() + 1000 * SEC); /* the wall clock was set back */
     start();
     assert_int_equal(n_possible_duplicates(), 1);
-    assert_int_equal(fake_count_lines("with id 0 goes again"), 1);
+    assert_int_equal(fake_count_lines("with id 0 is sent again"), 1);
     ahead_usec = 101 * SEC;
     assert_true(fake_retry(1, AWS_ERROR_THROTTLED, "RequestThrottled"));
     assert_true(fake_retry(2, AWS_ERROR_THROTTLED, "RequestThrottled"));
@@ -145,7 +145,7 @@ static void many_possible_duplicates_are_counted_and_some_logged(void **state)
     run_for(service_event(service), 0);
     ready(ready_userdata);
     assert_int_equal(fake_n_open(), 61);
-    assert_int_equal(fake_count_lines("(so did 40 others since the last such line)"), 1);
+    assert_int_equal(fake_count_lines("(so were 40 others since the last such line)"), 1);
     end_source();
     for (size_t i = 0; i < 61; i++)
         acknowledge(i);

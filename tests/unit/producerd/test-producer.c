@@ -71,7 +71,7 @@ static void source_without_memory_is_asked_later(void **state)
     is_clock_still = true;
     start();
     assert_int_equal(fake_n_calls, 0);
-    assert_non_null(strstr(fake_lines[0], "Cannot take up a message at the moment"));
+    assert_non_null(strstr(fake_lines[0], "Cannot take a message from the source at the moment"));
     next_error = 0;
     ahead_usec += SEC - 1;
     run_once();

@@ -285,7 +285,7 @@ static void request_timeout_long_is_not_cut_off(void **state)
     boot_ahead_usec += 61 * USEC_PER_SEC;
     run_until(b.event, &o.n_done, 1);
     assert_false(o.ok);
-    assert_non_null(strstr(o.error.message, "nothing moved for 600 s"));
+    assert_non_null(strstr(o.error.message, "no data for 600 s"));
 }
 
 static unsigned n_asked;

@@ -29,7 +29,7 @@ static void refused_commit(struct database *d, const char *name)
     assert_int_equal(database_begin(d, DATABASE_SYNCED), 0);
     assert_int_equal(insert(d, name), 0);
     assert_int_equal(database_commit(d), -ESTALE);
-    assert_non_null(strstr(database_error(d), "while it is open"));
+    assert_non_null(strstr(database_error(d), "while it was open"));
 }
 
 static void database_commit_to_a_removed_file_fails(void **state)

@@ -81,7 +81,7 @@ static void executable_path_is_used_unchanged(void **state)
 static void executable_path_that_cannot_be_run_is_an_error_with_the_reason(void **state)
 {
     assert_unusable(in_folder("missing"), "does not exist");
-    assert_unusable(in_folder("text/program"), "is no folder");
+    assert_unusable(in_folder("text/program"), "is not a folder");
     assert_unusable(in_folder("bin"), "is a folder");
     assert_unusable(in_folder("fifo"), "is no file");
     assert_unusable(in_folder("text"), "chmod +x");
@@ -96,11 +96,11 @@ static void executable_name_is_searched_in_path(void **state)
     assert_int_equal(setenv("PATH", path, 1), 0);
     assert_found("program", in_folder("program"));
     assert_found("other", in_folder("bin/other"));
-    assert_unusable("missing", "in no folder of PATH");
+    assert_unusable("missing", "not in any folder of PATH");
     assert_unusable("text", in_folder("text"));
     assert_unusable("text", "chmod +x");
     assert_int_equal(setenv("PATH", "", 1), 0);
-    assert_unusable("sh", "in no folder of PATH");
+    assert_unusable("sh", "not in any folder of PATH");
     assert_int_equal(unsetenv("PATH"), 0);
     assert_found("sh", "/bin/sh");
 }

@@ -103,7 +103,8 @@ static bool is_flowing(void)
     return t.n_flows > 0 && is_last_read();
 }
 
-static const char drop_words[] = " log lines were dropped, as the log took none for a while.\n";
+static const char drop_words[] =
+    " log lines were dropped, because the log accepted none for a while.\n";
 
 static bool is_drop_said(void)
 {

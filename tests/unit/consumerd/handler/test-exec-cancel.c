@@ -44,7 +44,7 @@ static void program_cancelled_message_is_retried_whatever_its_exit_status(void *
         snprintf(script, sizeof(script), "%s; echo begun; while :; do sleep 0.01; done", ends[i]);
         handle_and_end(script, TEST_PATIENCE_USEC);
         assert_outcome(HANDLER_RETRY, GROWING);
-        assert_logged("has ended, as it was asked to: the message comes back");
+        assert_logged("was cancelled and has ended: the message comes back");
     }
 }
 
@@ -100,7 +100,7 @@ static void program_abandoned_may_tidy_up(void **state)
     message = (struct sqs_received_message){};
     handler->ops->abandon(outcome.run);
     wait_for_line(": tidied");
-    wait_for_line("which was given up, has gone");
+    wait_for_line("which was cancelled, has ended");
     assert_logged(": left tidied");
     assert_int_equal(outcome.n_done, 0);
     assert_false(has_children());

@@ -30,7 +30,8 @@ static void output_of_too_many_lines_is_cut_and_counted(void **state)
     handle("yes line | head -n 1000000; exit 0");
     assert_outcome(HANDLER_DONE, 0);
     assert_int_equal(n_entries, 1000 + 2);
-    assert_logged("has printed 999000 more lines, which are not shown: 1000 are for each message");
+    assert_logged(
+        "has printed 999000 more lines, which are not shown: the maximum is 1000 for each message");
     assert_int_equal(entries[1000].priority, LOG_WARNING);
 }
 
@@ -59,7 +60,7 @@ static void program_that_waits_for_the_log_alone_is_not_reached(void **state)
     atomic_store(&journal_is_stuck, false);
     log_stop_thread();
     assert_outcome(HANDLER_NOT_REACHED, 0);
-    assert_non_null(strstr(handler->ops->why_not_reached(handler), "the log is slow"));
+    assert_non_null(strstr(handler->ops->why_not_reached(handler), "the log is too slow"));
 }
 
 static void output_below_the_log_level_is_discarded(void **state)

@@ -239,7 +239,7 @@ static void command_that_cannot_be_run_is_refused_at_the_start(void **state)
     assert_refused("/nonexistent", "consumer.command: \"/nonexistent\" does not exist");
     assert_refused(folder, "is a folder");
     assert_refused("/etc/passwd", "may not be run");
-    assert_refused("no-such-program", "\"no-such-program\" is in no folder of PATH");
+    assert_refused("no-such-program", "\"no-such-program\" is not in any folder of PATH");
     assert_refused("/bin/echo hello", "each argument is a text of its own");
     assert_refused("echo hello", "each argument is a text of its own");
     assert_int_equal(make(&error, "true", NULL), 0);

@@ -7,7 +7,7 @@ static void assert_refused_connection(const struct client *c, const char *words)
 {
     assert_true(c->has_ended);
     assert_int_equal(count_lines(c), 1);
-    assert_answer(c, 0, "{\"ok\": false, \"error\": \"no place: ");
+    assert_answer(c, 0, "{\"ok\": false, \"error\": \"too many connections: ");
     assert_non_null(strstr(answer(c, 0), "try again later\", \"temporary\": true}"));
     if (!strstr(answer(c, 0), words))
         fail_msg("\"%s\" is not in: %s", words, answer(c, 0));
@@ -45,7 +45,7 @@ static void thousand_connections_are_served_and_more_are_refused(void **state)
         wait_for_end(f, &f->clients[i]);
     for (size_t i = 0; i < QUIET; i++)
         assert_refused_connection(arrive(f, (uid_t)(5000 + i), "{\"body\":\"x\"}\n"),
-                                  "1000 of 1000 places are taken");
+                                  "1000 of 1000 connections are in use");
     for (size_t i = QUIET; i < N + QUIET; i++) {
         send_text(f, &f->clients[i], "y\"}\n");
         wait_for_lines(f, &f->clients[i], 1);
@@ -69,7 +69,7 @@ static void user_has_as_many_connections_as_slots_are_free(void **state)
     assert_int_equal(status.size, 0);
     for (size_t i = 0; i < 20; i++)
         assert_refused_connection(arrive(f, ONE, "{\"body\":\"x\"}\n"),
-                                  "500 of 1000 places are taken, 500 of them by user 4001");
+                                  "500 of 1000 connections are in use, 500 of them by user 4001");
     intake_describe(f->intake, &status);
     assert_non_null(strstr(buffer_string(&status), "told to try again later: 500 of 1000"));
     assert_int_equal(f->n_changed, 1);
@@ -101,7 +101,7 @@ static void connection_idle_for_ten_seconds_loses_its_slot(void **state)
     for (size_t i = 0; i < SHARE; i++)
         assert_true(is_ok(answer(arrive(f, ONE, line), 0)));
     boot_clock_offset_sec += INTAKE_IDLE_USEC / USEC_PER_SEC - 5;
-    assert_refused_connection(arrive(f, ONE, line), "500 of 1000 places are taken");
+    assert_refused_connection(arrive(f, ONE, line), "500 of 1000 connections are in use");
     boot_clock_offset_sec += 5;
     assert_true(is_ok(answer(arrive(f, ONE, line), 0)));
     wait_for_end(f, &f->clients[0]);

@@ -185,8 +185,8 @@ static void stop_answers_lines_read_and_reads_no_more(void **state)
         assert_true(is_ok(answer(many, i)));
     assert_int_equal(count_lines(half), 1);
     assert_answer(half, 0,
-                  "{\"ok\": false, \"error\": \"line: cut off, for the daemon stops; try "
-                  "again later\", \"temporary\": true}\n");
+                  "{\"ok\": false, \"error\": \"line: cut off, because the daemon stops; try again "
+                  "later\", \"temporary\": true}\n");
     assert_int_equal(count_lines(quiet), 0);
     intake_stop(f->intake);
     run_once(f);

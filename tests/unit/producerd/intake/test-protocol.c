@@ -16,14 +16,14 @@ static void commands_are_answered(void **state)
               "{\"command\":\"retry\",\"id\":\"all\"}\n{\"command\":\"retry\",\"id\":\"all\"}\n"
               "{\"command\":\"rejected\"}\n{\"command\":\"retry\",\"id\":\"no-group\"}\n");
     wait_for_lines(f, c, 7);
-    assert_answer(c, 1,
-                  "{\"ok\": false, \"error\": \"id: no message that was set aside has it; "
-                  "--rejected lists them\"}\n");
+    assert_answer(
+        c, 1,
+        "{\"ok\": false, \"error\": \"id: no rejected message has it; --rejected lists them\"}\n");
     assert_answer(c, 2, "{\"ok\": true, \"count\": 1, \"more\": false}\n");
     assert_answer(c, 3, "{\"ok\": true, \"count\": 1000, \"more\": true}\n");
     assert_answer(c, 4, "{\"ok\": true, \"count\": 99, \"more\": false}\n");
     assert_answer(c, 5, "{\"ok\": true, \"messages\": [], \"more\": false}\n");
-    assert_answer(c, 6, "{\"ok\": false, \"error\": \"group: a FIFO queue takes no message");
+    assert_answer(c, 6, "{\"ok\": false, \"error\": \"group: each message to a FIFO queue needs");
     assert_int_equal(
         submission_reply_read(answer(c, 0), (size_t)(answer(c, 1) - answer(c, 0)), &page), 0);
     assert_int_equal(page->n_messages, 99);

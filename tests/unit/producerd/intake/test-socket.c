@@ -108,9 +108,9 @@ static void other_file_is_not_replaced(void **state)
     int fd = open(path, O_CREAT | O_WRONLY, 0600);
 
     close(fd);
-    assert_refused(path, "is no socket");
+    assert_refused(path, "is not a socket");
     assert_int_equal(access(path, F_OK), 0);
-    assert_refused("/nonexistent/socket", "its folder must be there");
+    assert_refused("/nonexistent/socket", "its folder must exist");
 }
 
 /* In a child: there 3 and on are what "systemd" hands over. Returns its exit status. */

@@ -136,29 +136,29 @@ static void damaged_row_is_set_aside_and_others_go_out(void **state)
 {
     static const char *const changes[][2] = {
         {"group_id = NULL", "it has no group"},
-        {"group_id = ''", "its group is none"},
-        {"group_id = 'a b'", "its group is none"},
-        {"group_id = hex(zeroblob(1000))", "its group is none"},
-        {"group_id = 'a' || char(0) || 'b'", "its group is none"},
-        {"deduplication_id = hex(zeroblob(65))", "its deduplication id is none"},
-        {"id = ''", "its id is none"},
-        {"id = char(10)", "its id is none"},
+        {"group_id = ''", "its group is not valid"},
+        {"group_id = 'a b'", "its group is not valid"},
+        {"group_id = hex(zeroblob(1000))", "its group is not valid"},
+        {"group_id = 'a' || char(0) || 'b'", "its group is not valid"},
+        {"deduplication_id = hex(zeroblob(65))", "its deduplication id is not valid"},
+        {"id = ''", "its id is not valid"},
+        {"id = char(10)", "its id is not valid"},
         {"attributes = X'61'", "its attributes cannot be read"},
         {"attributes = X'6100537472696E6700FFFFFFFF'", "its attributes cannot be read"},
-        {"bytes = 3", "its size is not"},
-        {"bytes = -1", "its size is not"},
-        {"bytes = 9223372036854775807", "its size is not"},
-        {"bytes = -9223372036854775808", "its size is not"},
-        {"delay_sec = 901", "its delay is none"},
-        {"delay_sec = 4294967295", "its delay is none"},
-        {"body = 'a3'", "its checksum is not"},
-        {"deduplication_id = 'other'", "its checksum is not"},
-        {"group_id = 'c'", "its checksum is not"},
-        {"delay_sec = 0", "its checksum is not"},
-        {"checksum = checksum + 1", "its checksum is not"},
-        {"number = 0", "its place in the order is none"},
-        {"number = -5", "its place in the order is none"},
-        {"number = 9223372036854775807", "its place in the order is none"},
+        {"bytes = 3", "its size does not match"},
+        {"bytes = -1", "its size does not match"},
+        {"bytes = 9223372036854775807", "its size does not match"},
+        {"bytes = -9223372036854775808", "its size does not match"},
+        {"delay_sec = 901", "its delay is not valid"},
+        {"delay_sec = 4294967295", "its delay is not valid"},
+        {"body = 'a3'", "its checksum does not match"},
+        {"deduplication_id = 'other'", "its checksum does not match"},
+        {"group_id = 'c'", "its checksum does not match"},
+        {"delay_sec = 0", "its checksum does not match"},
+        {"checksum = checksum + 1", "its checksum does not match"},
+        {"number = 0", "its number is not valid"},
+        {"number = -5", "its number is not valid"},
+        {"number = 9223372036854775807", "its number is not valid"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
@@ -287,7 +287,7 @@ static void row_converted_for_other_kind_keeps_a_valid_checksum(void **state)
     s = reopen(f);
     assert_int_equal(spool_next(s, &m), SPOOL_E_DAMAGED_ROW);
     assert_string_equal(spool_last_damaged_row(s)->id, "a1");
-    assert_non_null(strstr(spool_last_damaged_row(s)->reason, "its checksum is not"));
+    assert_non_null(strstr(spool_last_damaged_row(s)->reason, "its checksum does not match"));
     assert_int_equal(spool_next(s, &m), 0);
     assert_string_equal(m->head.id, "a2");
     assert_string_equal(m->head.message.body, "a2");

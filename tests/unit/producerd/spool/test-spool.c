@@ -386,7 +386,7 @@ static void full_disk_reserve_serves_settled_messages_only(void **state)
     assert_int_equal(access(reserve_path, F_OK), -1);
     add(s, "b2");
     assert_int_equal(spool_commit(s), -ENOSPC);
-    assert_string_equal(spool_error(s), "the disk has no room to spare");
+    assert_string_equal(spool_error(s), "the disk has too little free space");
     assert_int_equal(spool_test_write(s), -ENOSPC);
     sent(s, a2);
     assert_int_equal(spool_sync(s), 0);

@@ -281,7 +281,7 @@ static void bad_arguments_are_reported_in_one_line(void **state)
     }
     assert_int_equal(run("x", 1, "--submit", "a", "b", NULL), EX_USAGE);
     assert_int_equal(run("x", 1, "--rejected", "--retry=a", "--drop=b", NULL), EX_USAGE);
-    assert_memory_equal(err, "sqs-producerd: one of --retry and --drop, and once: b", 52);
+    assert_memory_equal(err, "sqs-producerd: give --retry or --drop, and only once: b", 52);
     assert_int_equal(run("x", 1, "--submit",
                          "--attribute=1=", "--attribute=2=", "--attribute=3=", "--attribute=4=",
                          "--attribute=5=", "--attribute=6=", "--attribute=7=", "--attribute=8=",
@@ -298,12 +298,12 @@ static void text_that_is_not_utf8_is_refused_with_its_byte(void **state)
     CLEANUP(free) char *large = calloc(1, SQS_MESSAGE_MAX_BYTES + 1);
 
     assert_int_equal(run("ab\xff", 3, config_option, "--submit", NULL), EX_DATAERR);
-    assert_string_equal(err,
-                        "sqs-producerd: body: byte 3 (0xff) does not belong to UTF-8 text, and "
-                        "SQS takes no other: encode it, with base64 for one\n");
+    assert_string_equal(err, "sqs-producerd: body: byte 3 (0xff) does not belong to UTF-8 text, "
+                             "which SQS requires: encode it, for example with base64\n");
     assert_int_equal(run("ab", 2, config_option, "--submit", "--group=\xc3", NULL), EX_DATAERR);
-    assert_string_equal(err, "sqs-producerd: group: byte 1 (0xc3) does not belong to UTF-8 text, "
-                             "and SQS takes no other\n");
+    assert_string_equal(
+        err,
+        "sqs-producerd: group: byte 1 (0xc3) does not belong to UTF-8 text, which SQS requires\n");
     assert_int_equal(run("ab", 2, config_option, "--submit", "--attribute=a=\xc3", NULL),
                      EX_DATAERR);
     memset(large, 'x', SQS_MESSAGE_MAX_BYTES + 1);
@@ -334,11 +334,13 @@ static void reply_decides_the_exit_status(void **state)
         {"{\"ok\": false, \"error\": \"group id: bad\\n\"}\n", EX_DATAERR,
          "sqs-producerd: refused: group id: bad\\n\n"},
         {"{\"ok\": false, \"error\": \"the spool is full\", \"temporary\": true}\n", EX_TEMPFAIL,
-         "sqs-producerd: not taken now: the spool is full\n"},
-        {"HTTP/1.1 400 Bad Request\r\n", EX_PROTOCOL, "sqs-producerd: what answers is not this"},
+         "sqs-producerd: not accepted now: the spool is full\n"},
+        {"HTTP/1.1 400 Bad Request\r\n", EX_PROTOCOL,
+         "sqs-producerd: the program that answers is not this"},
         {NULL, EX_UNAVAILABLE,
-         "sqs-producerd: the daemon has ended the connection without an answer; what was submitted "
-         "may have been taken or not: 'journalctl -u sqs-producerd' may tell\n"},
+         "sqs-producerd: the daemon has ended the connection without an answer; the "
+         "daemon may have accepted what was submitted, or not: 'journalctl -u sqs-producerd' "
+         "may show which\n"},
         {"{\"ok\": true, ", EX_UNAVAILABLE,
          "sqs-producerd: the daemon has ended the connection without an answer; "},
     };
@@ -383,7 +385,7 @@ static void failed_socket_unit_is_reported_with_the_remedy(void **state)
             close(listen_there());
         unit_state = has_failed ? "failed" : "active";
         assert_int_equal(run("x", 1, config_option, "--submit", NULL), EX_UNAVAILABLE);
-        assert_int_equal(strstr(err, "systemd has given up sqs-producerd.socket") != NULL,
+        assert_int_equal(strstr(err, "systemd no longer starts sqs-producerd.socket") != NULL,
                          has_failed);
         assert_non_null(strstr(err, "'systemctl status sqs-producerd.socket"));
         assert_non_null(strstr(err, "'systemctl reset-failed sqs-producerd.socket sqs-producerd'"));
@@ -402,14 +404,14 @@ static void instance_is_asked_at_its_own_socket_and_its_units_are_named(void **s
              "/run/sqs-producerd/no.such-1.socket; set producer.source = \"spool\" in "
              "" CONFIG_INSTANCE_FOLDER "/no.such-1.conf, and run 'systemctl stop "
              "sqs-producerd@no.such-1' and 'systemctl enable --now sqs-producerd@no.such-1.socket "
-             "sqs-producerd@no.such-1'; where 'systemctl status sqs-producerd@no.such-1.socket' "
-             "shows that it has failed, run 'systemctl reset-failed sqs-producerd@no.such-1.socket "
-             "sqs-producerd@no.such-1' before\n");
+             "sqs-producerd@no.such-1'; if 'systemctl status sqs-producerd@no.such-1.socket' shows "
+             "that it has failed, run 'systemctl reset-failed sqs-producerd@no.such-1.socket "
+             "sqs-producerd@no.such-1' first\n");
 
     unit_path = "/org/freedesktop/systemd1/unit/sqs_2dproducerd_40no_2esuch_2d1_2esocket";
     unit_state = "failed";
     assert_int_equal(run("", 0, "--rejected", "--to=no.such-1", NULL), EX_UNAVAILABLE);
-    assert_non_null(strstr(err, "systemd has given up sqs-producerd@no.such-1.socket"));
+    assert_non_null(strstr(err, "systemd no longer starts sqs-producerd@no.such-1.socket"));
     assert_non_null(strstr(err, "'systemctl status sqs-producerd@no.such-1.socket "
                                 "sqs-producerd@no.such-1' shows why"));
     unit_state = NULL;
