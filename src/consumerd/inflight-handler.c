@@ -79,7 +79,7 @@ static void end_without_lease(struct inflight *f, struct message *m, enum handle
 static void charge(struct inflight *f, struct message *m)
 {
     outage_log_charge(&f->outage_log, m, clock_boot_usec());
-    inflight_apply(f, m, ON_CHARGED, retry_delay_usec(f, m, m->asked_usec));
+    inflight_apply(f, m, ON_CHARGED, retry_delay_usec(f, m, m->gateway_delay_usec));
 }
 
 /* The handler has answered, or has been reached. Ends an outage. */
@@ -115,7 +115,7 @@ static void note_not_reached(struct inflight *f, struct message *m, enum handler
     if (outcome == HANDLER_NOT_REACHED) {
         outage_not_reached(&f->outage, &m->outage, pause_usec, now_usec, random);
     } else {
-        m->asked_usec = asked_usec;
+        m->gateway_delay_usec = asked_usec;
         is_charged = outage_unavailable(
             &f->outage, &m->outage, f->n_handling == 0 && consumer_lanes_ready_count(f->lanes) == 1,
             pause_usec, now_usec, random);

@@ -32,7 +32,7 @@ struct message {
     struct log_pending *receipt; /* of the log line that keeps a rejected message; NULL: none */
     bool is_rejected;            /* by the handler, but the log has not taken that line */
     struct outage_record outage;
-    uint64_t asked_usec; /* the delay that a gateway asked for */
+    uint64_t gateway_delay_usec; /* that a gateway asked for, when it refused the message */
 
     struct {
         struct list by_time;

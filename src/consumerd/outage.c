@@ -25,12 +25,12 @@ static void fail(struct outage *o, const struct outage_record *record, bool is_g
     if (!o->is_on) {
         o->is_on = true;
         o->n_outages++;
-        o->started = ++o->n_events;
+        o->begin_event = ++o->last_event;
         o->since_usec = now_usec;
         o->charged_usec = 0;
         o->n_failures = 1;
         o->next_usec = now_usec + backoff_usec(o, random);
-    } else if (record->begun > o->started) {
+    } else if (record->begun_event > o->begin_event) {
         o->n_failures++;
         o->next_usec = now_usec + backoff_usec(o, random);
     }
@@ -50,7 +50,7 @@ bool outage_is_suspect(const struct outage_record *record)
 void outage_message_begun(struct outage *o, struct outage_record *record, uint64_t now_usec,
                           uint64_t random)
 {
-    record->begun = ++o->n_events;
+    record->begun_event = ++o->last_event;
     record->is_isolated = !o->is_on && outage_is_suspect(record);
     /* A try may take long. The next one need not wait for its end. */
     if (o->is_on)
@@ -61,14 +61,14 @@ bool outage_answered(struct outage *o, const struct outage_record *record)
 {
     bool was_on = o->is_on;
 
-    o->answered_begun = record->begun;
+    o->answered_begun_event = record->begun_event;
     o->is_on = false;
     return was_on;
 }
 
 void outage_mark_suspect(const struct outage *o, struct outage_record *record)
 {
-    if (record->refused > o->answered_begun)
+    if (record->refused_event > o->answered_begun_event)
         record->n_outages = MAX(record->n_outages, (unsigned)SUSPECT_OUTAGES);
 }
 
@@ -87,11 +87,11 @@ bool outage_unavailable(struct outage *o, struct outage_record *record, bool is_
                         uint64_t asked_usec, uint64_t now_usec, uint64_t random)
 {
     fail(o, record, true, asked_usec, now_usec, random);
-    record->refused = ++o->n_events;
+    record->refused_event = ++o->last_event;
     record->n_refused++;
-    if (record->outage != o->n_outages)
+    if (record->outage_number != o->n_outages)
         record->n_outages++;
-    record->outage = o->n_outages;
+    record->outage_number = o->n_outages;
     if (record->is_isolated)
         return true;
     if (record->n_refused <= OUTAGE_RETRIES_ALONE)

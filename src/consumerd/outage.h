@@ -45,15 +45,15 @@ struct outage { /* all zero: none yet */
     uint64_t charged_usec; /* the last charge after OUTAGE_UNDECIDED_MAX_USEC; 0: none */
     unsigned n_failures;   /* of tries, in a row */
     uint64_t n_outages;
-    uint64_t started;        /* event number: messages begun before are no tries of this outage */
-    uint64_t n_events;       /* the last event number */
-    uint64_t answered_begun; /* event number: when the message that was answered last was begun */
+    uint64_t begin_event; /* a message begun before it is no try of this outage */
+    uint64_t last_event;
+    uint64_t answered_begun_event; /* begun_event of the message that was answered last */
 };
 
 /* What is known about one message; all zero when it is received. */
 struct outage_record {
-    uint64_t begun, refused; /* event numbers of the last begin and refusal; 0: never */
-    uint64_t outage;         /* the number of the last outage in which it was refused */
+    uint64_t begun_event, refused_event; /* the last ones; 0: never */
+    uint64_t outage_number;              /* of the last outage in which it was refused */
     unsigned n_refused, n_outages;
     bool is_isolated; /* it was begun as a suspect: nothing else may be with the handler */
 };
@@ -94,7 +94,7 @@ void outage_mark_suspect(const struct outage *outage, struct outage_record *reco
 void outage_not_reached(struct outage *outage, const struct outage_record *record,
                         uint64_t asked_usec, uint64_t now_usec, uint64_t random);
 
-/* What handles the messages may have been mended: the next try is due at once. */
+/* The handler may have been repaired: the next try is due at once. */
 void outage_retry_now(struct outage *outage, uint64_t now_usec);
 
 /* A gateway has refused a message, and asks to wait for `asked_usec` (0: it does not ask).

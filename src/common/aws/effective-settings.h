@@ -39,8 +39,7 @@ struct aws_effective_settings {
  * - a switch that is neither true nor false;
  * - a services name without its section, or a service there with a value on its own line;
  * - a CA bundle that is useless or that this user cannot read, if SQS, STS or a container's
- * endpoint
- *   is asked by https.
+ *   endpoint is asked by https.
  * Then *error, if `error` is not NULL, is a line that says what is wrong and where it was set; the
  * caller frees it. */
 enum { AWS_EFFECTIVE_SETTINGS_E_INVALID = 1 };

@@ -13,19 +13,19 @@ bool failure_log_add(struct failure_log *log, const char *kind, const char *text
     snprintf(log->text, sizeof(log->text), "%s", text);
     if (!log_rate_limit_take(&log->limit, kind, 1, now_usec, NULL))
         return false;
-    log->is_told = true;
+    log->is_logged = true;
     return true;
 }
 
 bool failure_log_end(struct failure_log *log, struct failure_log *ret)
 {
-    bool is_told = log->is_told;
+    bool is_logged = log->is_logged;
 
-    if (is_told)
+    if (is_logged)
         *ret = *log;
     log->failures = 0;
-    log->is_told = false;
-    return is_told;
+    log->is_logged = false;
+    return is_logged;
 }
 
 bool operation_failures_add(struct operation_failures *failures, enum sqs_operation operation,

@@ -15,7 +15,7 @@ enum { FAILURE_LOG_TEXT_MAX_BYTES = 256 };
 struct failure_log {   /* all zero: none */
     unsigned failures; /* since the last answer; 0: all is well */
     uint64_t since_usec, last_usec;
-    bool is_told; /* a line was logged for it */
+    bool is_logged;
     char text[FAILURE_LOG_TEXT_MAX_BYTES];
     struct log_rate_limit limit; /* it outlives the failure */
 };

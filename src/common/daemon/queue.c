@@ -209,7 +209,7 @@ static void on_refreshed(void *userdata, const struct sqs_queue_attributes *attr
     struct queue *queue = userdata;
     size_t bytes_before = queue->attributes.maximum_message_bytes;
 
-    if (attributes && attributes->is_told)
+    if (attributes && attributes->is_known)
         keep_attributes(queue, attributes);
     if (queue->attributes.maximum_message_bytes != bytes_before)
         log_notice("The queue's maximum message size has changed from %zu to %zu bytes.",

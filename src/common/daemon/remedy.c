@@ -91,7 +91,7 @@ const char *remedy_of(enum sqs_operation operation, const struct sqs_error *erro
         return of_missing_keys();
     if (streq(error->name, SQS_ERROR_CREDENTIALS_FAILED))
         return NULL; /* the error of the one configured source says what is wrong */
-    if (error->is_wrong_scope)
+    if (error->is_wrong_region)
         return "set aws.region (or AWS_REGION) to the region of the queue and of aws.endpoint_url";
     for (size_t i = 0; i < ARRAY_SIZE(table); i++)
         if (streq(table[i].name, error->name))

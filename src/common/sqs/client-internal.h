@@ -36,9 +36,9 @@ struct sqs_call {
     char request_id[SQS_REQUEST_ID_SIZE];
     int http_status;
     uint64_t sent_usec;
-    uint64_t timeout_usec; /* of the last attempt */
-    uint64_t asked_usec;   /* when the call began to wait for credentials */
-    bool is_failing;       /* counted in the client's n_failing, as failing_operation */
+    uint64_t timeout_usec;           /* of the last attempt */
+    uint64_t credentials_asked_usec; /* when the call began to wait for credentials */
+    bool is_failing;                 /* counted in the client's n_failing, as failing_operation */
     enum sqs_operation failing_operation;
     bool is_last_attempt; /* the caller wants no more attempts */
     bool is_answered;     /* SQS's own answer ends the call */

@@ -152,7 +152,7 @@ static int start_attempt(struct sqs_call *call)
 
     if (cached)
         return attempt(call, cached);
-    call->asked_usec = clock_loop_usec(call->client->event);
+    call->credentials_asked_usec = clock_loop_usec(call->client->event);
     r = credentials_get(call->client->credentials, on_credentials, call, &call->credentials_slot);
     if (r < 0)
         call->attempts++;
@@ -226,7 +226,7 @@ static const char *describe_stuck_call(const struct sqs_call *call, uint64_t now
                    ? "a request to SQS did not end at its time-out"
                    : NULL;
     if (call->credentials_slot)
-        return now_usec > call->asked_usec + SQS_CALL_CREDENTIALS_STUCK_USEC
+        return now_usec > call->credentials_asked_usec + SQS_CALL_CREDENTIALS_STUCK_USEC
                    ? "a request has waited for credentials for 10 minutes"
                    : NULL;
     if (!timer_is_set(&call->timer))

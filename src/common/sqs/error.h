@@ -44,7 +44,7 @@ struct sqs_error {
     bool was_not_sent;         /* nothing of the request was sent: it cannot have taken effect */
     bool was_repeated;         /* it was sent more than once; only the last time got a reply */
     uint64_t retry_after_usec; /* from x-amz-retry-after; USEC_INFINITY: not given */
-    bool is_wrong_scope;       /* the signature was made for another region than the server's */
+    bool is_wrong_region;      /* the signature was made for another region than the server's */
     bool has_server_time;
     time_t server_time; /* with AWS_ERROR_CLOCK, the server's time if the error's text has it; the
                            caller reads the Date header itself */

@@ -16,7 +16,8 @@ enum sqs_proof sqs_proof_of(const struct sqs_reply *reply, const struct sqs_proo
             return SQS_PROOF_NONE;
         return is_early(facts) ? SQS_PROOF_EARLY : SQS_PROOF_GOOD;
     case SQS_GET_QUEUE_ATTRIBUTES:
-        return reply->attributes.is_told || facts->has_request_id ? SQS_PROOF_GOOD : SQS_PROOF_NONE;
+        return reply->attributes.is_known || facts->has_request_id ? SQS_PROOF_GOOD
+                                                                   : SQS_PROOF_NONE;
     case SQS_DELETE_MESSAGE:
     case SQS_CHANGE_MESSAGE_VISIBILITY:
         return facts->has_request_id || !facts->peer_sends_ids ? SQS_PROOF_GOOD : SQS_PROOF_NONE;

@@ -170,7 +170,7 @@ static int parse_queue_attributes(struct reply_reader *reader, const struct json
     r = reply_result(reader, "Attributes", r, false);
     if (r != 0 || !list)
         return r;
-    attributes->is_told = true;
+    attributes->is_known = true;
     r = reply_read_bool(reader, list, "FifoQueue", &attributes->is_fifo);
     if (r == 0)
         r = reply_read_bool(reader, list, "ContentBasedDeduplication",

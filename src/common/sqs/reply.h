@@ -22,7 +22,7 @@ struct sqs_entry_result {
 };
 
 struct sqs_queue_attributes {
-    bool is_told; /* the reply has attributes */
+    bool is_known; /* the reply has attributes */
     bool is_fifo;
     bool content_based_deduplication;
     unsigned visibility_timeout_sec; /* 30 if the reply does not give it */

@@ -78,7 +78,7 @@ static bool evict_idle(struct intake *i, const struct intake_user *user)
 
     LIST_FOREACH(&i->all, link)
     {
-        struct connection *c = connection_in_all(link);
+        struct connection *c = connection_of_all_link(link);
         size_t n = user->n_connections - (c->user == user);
 
         if (c->last_active_usec + i->idle_usec > now)

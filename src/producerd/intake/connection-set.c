@@ -13,7 +13,7 @@ static struct list *queue_of(struct intake *i, enum connection_queue queue)
                                           : NULL;
 }
 
-void intake_move(struct intake *i, struct connection *c, enum connection_queue queue)
+void intake_move_to_queue(struct intake *i, struct connection *c, enum connection_queue queue)
 {
     if (c->queue == queue)
         return;
@@ -26,7 +26,7 @@ void intake_move(struct intake *i, struct connection *c, enum connection_queue q
         list_append(queue_of(i, queue), &c->queue_link);
 }
 
-void intake_account(struct intake *i, struct connection *c)
+void intake_count_memory(struct intake *i, struct connection *c)
 {
     size_t bytes = c->in_allocated + c->out.allocated;
 
@@ -60,7 +60,7 @@ void intake_set_events(struct intake *i, struct connection *c, uint32_t events)
 
 void intake_close(struct intake *i, struct connection *c)
 {
-    intake_move(i, c, CONNECTION_UNQUEUED);
+    intake_move_to_queue(i, c, CONNECTION_UNQUEUED);
     intake_set_deadline(i, c, DEADLINE_NONE);
     list_remove(&c->all_link);
     i->n_connections--;

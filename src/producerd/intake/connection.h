@@ -47,12 +47,12 @@ struct connection {
 enum { CONNECTION_IN_MAX_BYTES = SUBMISSION_LINE_MAX_BYTES + 1 }; /* one line with its newline */
 
 /* The connection of a link. NULL gives NULL. */
-static inline struct connection *connection_in_all(struct list *link)
+static inline struct connection *connection_of_all_link(struct list *link)
 {
     return link ? CONTAINER_OF(link, struct connection, all_link) : NULL;
 }
 
-static inline struct connection *connection_in_queue(struct list *link)
+static inline struct connection *connection_of_queue_link(struct list *link)
 {
     return link ? CONTAINER_OF(link, struct connection, queue_link) : NULL;
 }

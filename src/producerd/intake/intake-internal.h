@@ -59,10 +59,10 @@ static inline uint64_t intake_now_usec(struct intake *i)
 /* --- connection-set.c --- */
 
 /* Moves a connection to the end of that queue. */
-void intake_move(struct intake *i, struct connection *c, enum connection_queue queue);
+void intake_move_to_queue(struct intake *i, struct connection *c, enum connection_queue queue);
 
 /* Counts the memory of the connection's buffers again. */
-void intake_account(struct intake *i, struct connection *c);
+void intake_count_memory(struct intake *i, struct connection *c);
 
 /* Sets what the connection's deadline is for; a new kind begins now and ends after timeout_usec. */
 void intake_set_deadline(struct intake *i, struct connection *c, enum connection_deadline deadline);

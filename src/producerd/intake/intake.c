@@ -71,7 +71,7 @@ static int dispatch(struct intake *i)
         if (!what)
             accepts = true;
         else if (what != &i->continue_fd)
-            intake_move(i, what, CONNECTION_READY);
+            intake_move_to_queue(i, what, CONNECTION_READY);
     }
     intake_serve_ready(i);
     if (accepts && i->fd >= 0)
@@ -106,7 +106,7 @@ static void expire_some(struct intake *i, uint64_t now)
 {
     LIST_FOREACH(&i->all, link)
     {
-        struct connection *c = connection_in_all(link);
+        struct connection *c = connection_of_all_link(link);
 
         if (c->deadline != DEADLINE_NONE && c->deadline_usec <= now)
             expire(i, c);
@@ -199,10 +199,10 @@ void intake_set_message_max(struct intake *i, size_t max_bytes)
     i->protocol.rules.max_bytes = max_bytes;
     LIST_FOREACH(&i->all, link)
     {
-        struct connection *c = connection_in_all(link);
+        struct connection *c = connection_of_all_link(link);
 
         if (c->waits_for_size && !connection_has_answers(c))
-            intake_move(i, c, CONNECTION_READY);
+            intake_move_to_queue(i, c, CONNECTION_READY);
         c->waits_for_size = false;
     }
     (void)set_continuing(i, !list_is_empty(&i->ready));
@@ -220,10 +220,10 @@ void intake_stop(struct intake *i)
     i->fd = -1;
     LIST_FOREACH(&i->all, link)
     {
-        struct connection *c = connection_in_all(link);
+        struct connection *c = connection_of_all_link(link);
 
         c->is_input_closed = true;
-        intake_move(i, c, CONNECTION_READY);
+        intake_move_to_queue(i, c, CONNECTION_READY);
     }
     /* Each dispatch answers or closes some connections. Those that do not read their replies are
      * not waited for. */
@@ -240,7 +240,7 @@ struct intake *intake_free(struct intake *i)
     if (!i)
         return NULL;
     while (!list_is_empty(&i->all))
-        intake_close(i, connection_in_all(list_first(&i->all)));
+        intake_close(i, connection_of_all_link(list_first(&i->all)));
     sd_event_source_disable_unref(i->io);
     timer_done(&i->tick);
     if (i->epoll >= 0)

@@ -37,7 +37,7 @@ static bool allocate_input(struct intake *i, struct connection *c, size_t bytes)
         return false;
     if (connection_grow(c, bytes) < 0)
         c->is_broken = true;
-    intake_account(i, c);
+    intake_count_memory(i, c);
     return true;
 }
 
@@ -59,7 +59,7 @@ static bool grow_input(struct intake *i, struct connection *c)
 
 void intake_wake_waiting(struct intake *i)
 {
-    struct connection *c = connection_in_queue(list_first(&i->waiting));
+    struct connection *c = connection_of_queue_link(list_first(&i->waiting));
 
     if (!c)
         return;
@@ -67,7 +67,7 @@ void intake_wake_waiting(struct intake *i)
         return;
     if (!i->large_line_owner)
         i->large_line_owner = c;
-    intake_move(i, c, CONNECTION_READY);
+    intake_move_to_queue(i, c, CONNECTION_READY);
 }
 
 /* ---- Lines and replies ---- */
@@ -160,12 +160,12 @@ static bool serve(struct intake *i, struct connection *c)
     if (i->lines_left == 0 || i->bytes_left == 0)
         return false;
     if (connection_has_answers(c)) {
-        intake_move(i, c, CONNECTION_ANSWERED);
+        intake_move_to_queue(i, c, CONNECTION_ANSWERED);
         return true;
     }
     if (!connection_has_line(c) && !c->is_input_closed) {
         if (!grow_input(i, c)) {
-            intake_move(i, c, CONNECTION_WAITING);
+            intake_move_to_queue(i, c, CONNECTION_WAITING);
             intake_set_deadline(i, c, DEADLINE_NONE);
             intake_set_events(i, c, 0);
             return true;
@@ -182,8 +182,8 @@ static bool serve(struct intake *i, struct connection *c)
     connection_compact(c);
     if (i->large_line_owner == c && c->in_bytes == 0)
         i->large_line_owner = NULL;
-    intake_account(i, c);
-    intake_move(i, c, CONNECTION_ANSWERED);
+    intake_count_memory(i, c);
+    intake_move_to_queue(i, c, CONNECTION_ANSWERED);
     return true;
 }
 
@@ -193,7 +193,7 @@ static void send_replies(struct intake *i, struct connection *c)
     bool has_line, has_answers;
 
     connection_flush(c);
-    intake_account(i, c);
+    intake_count_memory(i, c);
     has_line = connection_has_line(c);
     has_answers = connection_has_answers(c);
     intake_set_events(i, c, has_answers ? EPOLLOUT : c->waits_for_size ? 0 : EPOLLIN);
@@ -205,10 +205,10 @@ static void send_replies(struct intake *i, struct connection *c)
                         has_answers                                    ? DEADLINE_REPLIES
                         : !has_line && connection_partial_bytes(c) > 0 ? DEADLINE_LINE
                                                                        : DEADLINE_NONE);
-    intake_move(i, c,
-                !has_answers && !c->waits_for_size && (has_line || c->is_input_closed)
-                    ? CONNECTION_READY
-                    : CONNECTION_UNQUEUED);
+    intake_move_to_queue(i, c,
+                         !has_answers && !c->waits_for_size && (has_line || c->is_input_closed)
+                             ? CONNECTION_READY
+                             : CONNECTION_UNQUEUED);
 }
 
 /* Messages that were not committed are not counted for their user. */
@@ -230,7 +230,7 @@ static void commit(struct intake *i)
                  message_store_strerror(r));
     LIST_FOREACH(&i->answered, link)
     {
-        struct connection *c = connection_in_queue(link);
+        struct connection *c = connection_of_queue_link(link);
 
         if (r < 0 && c->has_uncommitted_replies)
             revoke_replies(i, c, error);
@@ -247,7 +247,7 @@ void intake_serve_ready(struct intake *i)
     i->bytes_left = INTAKE_DISPATCH_BYTES_MAX;
     LIST_FOREACH(&i->ready, link)
     {
-        c = connection_in_queue(link);
+        c = connection_of_queue_link(link);
         c->last_active_usec = intake_now_usec(i);
         list_remove(&c->all_link);
         list_append(&i->all, &c->all_link);
@@ -259,6 +259,6 @@ void intake_serve_ready(struct intake *i)
         commit(i);
         FAULT_POINT("intake-committed");
     }
-    while ((c = connection_in_queue(list_first(&i->answered))))
+    while ((c = connection_of_queue_link(list_first(&i->answered))))
         send_replies(i, c);
 }

@@ -36,7 +36,7 @@ static void empty_receive_needs_half_of_its_wait(void **state)
 
 static void queue_without_attributes_needs_the_request_id(void **state)
 {
-    struct sqs_reply told = {.operation = SQS_GET_QUEUE_ATTRIBUTES, .attributes.is_told = true};
+    struct sqs_reply told = {.operation = SQS_GET_QUEUE_ATTRIBUTES, .attributes.is_known = true};
     struct sqs_proof_facts facts = {};
 
     assert_int_equal(of(SQS_GET_QUEUE_ATTRIBUTES, &facts), SQS_PROOF_NONE);
