@@ -138,12 +138,12 @@ static const char *find_stall(void *userdata, uint64_t now)
         return stall;
     if (timer_is_set(&p->timer))
         return now - MIN(now, timer_usec(&p->timer)) > SERVICE_LATE_MAX_USEC
-                   ? "the time to send is over, and nothing was sent"
+                   ? "a request was due, but was not sent"
                    : NULL;
     if (sender_in_flight(p->sender) > 0)
         return NULL;
     if (p->n_messages > 0)
-        return "messages are in hand, and nothing is done about them";
+        return "messages wait, but no request is in flight and none is due";
     /* the source still ends its work, within the stop's timeout */
     if (service_is_stopping(p->service))
         return NULL;

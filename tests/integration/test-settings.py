@@ -76,7 +76,7 @@ def a_daemon_works_with_its_environment_alone_and_its_program_does_not_get_it():
         producer = Daemon("sqs-producerd", server, config="", env=env)
         tap.equal(producer.wait(), 0, producer.text)
         tap.equal([line for line in producer.lines if "SQS_DEMO_" in line],
-                  ["SQS_DEMO_LOG_LEVL is no setting, so it has no effect; did you mean SQS_DEMO_LOG_LEVEL?"])
+                  ["SQS_DEMO_LOG_LEVL is not a setting, so it has no effect; did you mean SQS_DEMO_LOG_LEVEL?"])
         tap.equal(len(server.records("sent", "test.fifo")), 1)
 
         state = os.path.join(folder, "state")

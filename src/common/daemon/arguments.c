@@ -77,7 +77,7 @@ static const char help[] =
     "                  with them, and exit; looks for no keys and sends nothing\n"
     "  --check-queue   ask SQS as the start does, touching no message: print the endpoint, where\n"
     "                  credentials come from, the clock, the queue and each permission, and exit\n"
-    "                  with 0 or the status that a daemon would end with (69 as well where it\n"
+    "                  with 0 or the status that a daemon would end with (69 also if it\n"
     "                  would wait for SQS to be reached)\n"
     "  --reload=PID    check the settings, without AWS's files, and let the daemon with this\n"
     "                  process id read them again; the units' ExecReload= does so\n"
@@ -88,7 +88,7 @@ static const char help[] =
     "command line and 78 for a configuration that cannot be used; 69 when the queue does not\n"
     "exist or SQS refuses for another reason; 77 when credentials are missing or refused, a\n"
     "permission is missing, or the clock is off and cannot be corrected; 71 when this machine\n"
-    "lacks something; 74 when standard output takes nothing.\n";
+    "lacks something; 74 when standard output cannot be written.\n";
 
 /* ---- Standard output ---- */
 
@@ -304,7 +304,7 @@ static void warn_of_sources(const struct config_sources *sources)
     size_t at = 0;
 
     if (sources->lacks_default)
-        log_notice("There is no " CONFIG_PATH ": going by the other settings and the defaults.");
+        log_notice("There is no " CONFIG_PATH ": using the other settings and the defaults.");
     for (size_t n = 0; n < VARIABLES_MAX; n++) {
         CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(TEXT_MAX_BYTES);
 

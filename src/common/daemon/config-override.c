@@ -158,7 +158,7 @@ static void append_unknown(struct buffer *line, const char *variable)
         }
     }
     escape_for_log(line, variable, strlen(variable), CONFIG_NAME_SHOWN_MAX_BYTES);
-    buffer_append_string(line, " is no setting, so it has no effect");
+    buffer_append_string(line, " is not a setting, so it has no effect");
     if (meant.size > 0)
         buffer_printf(line, "; did you mean %s?", buffer_string(&meant));
 }

@@ -91,7 +91,7 @@ int config_invalid_preparation(struct config_reader *r, int fault,
     case CONFIG_TEXT_TOO_MANY:
         return config_invalid_text(
             r, line,
-            "found more than 1000 names, allowed each setting once, of which there "
+            "found more than 1000 names, allowed each setting once, and there "
             "are fewer");
     default:
         return config_invalid_text(r, line, "found a comment without its end, allowed /* text */");
@@ -105,5 +105,5 @@ int config_invalid_syntax(struct config_reader *r, const config_t *tree, const c
     return config_invalid_text(
         r, (unsigned)config_error_line(tree),
         "found a syntax error, allowed groups as in aws: { name = value; };"
-        " look for a quote, brace or semicolon amiss on this line or before it");
+        " look for a wrong quote, brace or semicolon on this line or before it");
 }

@@ -16,7 +16,7 @@ const char *instance_name_fault(const char *name)
                "begins "
                "with a letter or a digit";
     if (streq(name, "submit"))
-        return "no instance may have this name, for its socket would be that of "
+        return "no instance may have this name, because its socket would be that of "
                "sqs-producerd.service";
     return NULL;
 }

@@ -117,8 +117,7 @@ static void apply(struct reload *reload, struct config *next, const char *ca_bun
     if (reload->core->reconfigure)
         r = reload->core->reconfigure(reload->state, ca_bundle);
     if (r < 0)
-        log_error("Some of the settings are not used yet, ask for a reload again: %s.",
-                  strerror(-r));
+        log_error("Some of the settings are not used yet; reload again: %s.", strerror(-r));
 }
 
 void reload_run(void *userdata)

@@ -301,7 +301,7 @@ struct log_pending *log_pending_cancel(struct log_pending *receipt)
 static void say_dropped(uint64_t n)
 {
     if (n > 0)
-        log_warning("%" PRIu64 " log line%s dropped, as the log took none for a while.", n,
+        log_warning("%" PRIu64 " log line%s dropped, because the log accepted none for a while.", n,
                     n == 1 ? " was" : "s were");
 }
 

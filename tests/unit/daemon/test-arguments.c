@@ -237,8 +237,9 @@ static void settings_of_the_command_line_are_shown_with_their_place(void **state
     assert_non_null(strstr(run.out, "(default 1) [--set]\n"));
     assert_non_null(strstr(run.out, "    level = \"error\"; # "));
     assert_non_null(strstr(run.out, "(default 1) [SQS_DEMO_PRODUCER_GROUPS]\n"));
-    assert_string_equal(run.err, "SQS_DEMO_PRODUCER_GROUP is no setting, so it has no effect; did "
-                                 "you mean SQS_DEMO_PRODUCER_GROUPS?\n");
+    assert_string_equal(run.err,
+                        "SQS_DEMO_PRODUCER_GROUP is not a setting, so it has no effect; did "
+                        "you mean SQS_DEMO_PRODUCER_GROUPS?\n");
 
     assert_int_equal(read_arguments(config_option(), "--set=aws.queue_url=https://h", NULL), 0);
     assert_int_equal(run.sources.n_sets, 1);

@@ -236,10 +236,10 @@ static void unknown_variables_are_told_with_the_nearest_known(void **state)
         NULL,
     };
     static const char *const expected[] = {
-        "SQS_DEMO_PRODUCER_BATCHSIZE is no setting, so it has no effect; did you mean "
+        "SQS_DEMO_PRODUCER_BATCHSIZE is not a setting, so it has no effect; did you mean "
         "SQS_DEMO_PRODUCER_BATCH_SIZE?",
-        "SQS_DEMO_SOMETHING\\x1b is no setting, so it has no effect",
-        "SQS_DEMO_ is no setting, so it has no effect",
+        "SQS_DEMO_SOMETHING\\x1b is not a setting, so it has no effect",
+        "SQS_DEMO_ is not a setting, so it has no effect",
     };
     size_t at = 0;
 
