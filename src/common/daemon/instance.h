@@ -16,12 +16,13 @@
 
 enum { INSTANCE_NAME_MAX_BYTES = 64 };
 
-/* Returns NULL for a good name: 1 to 64 letters of ASCII, digits, "-", "_" and ".", the first a letter
- * or a digit, and not "submit", whose socket is that of the plain daemon. For any other name returns
- * what is wrong and what is allowed, without the name. */
+/* Returns NULL for a good name: 1 to 64 letters of ASCII, digits, "-", "_" and ".", the first a
+ * letter or a digit, and not "submit", whose socket is that of the plain daemon. For any other name
+ * returns what is wrong and what is allowed, without the name. */
 const char *instance_name_fault(const char *name);
 
-/* The texts of good names, to be used at once: instance_unit("sqs-producerd", name, ".socket").text */
+/* The texts of good names, to be used at once:
+ * instance_unit("sqs-producerd", name, ".socket").text */
 struct instance_text {
     char text[sizeof(CONFIG_INSTANCE_FOLDER) + INSTANCE_NAME_MAX_BYTES + 64];
 };
@@ -35,5 +36,6 @@ struct instance_text instance_config_path(const char *name);
 /* The default of producer.submit_socket. */
 struct instance_text instance_submit_socket(const char *name);
 
-/* The folder that systemd gives to the unit: "/var/lib/sqs-producerd" or "/var/lib/sqs-producerd@NAME". */
+/* The folder that systemd gives to the unit: "/var/lib/sqs-producerd" or
+ * "/var/lib/sqs-producerd@NAME". */
 struct instance_text instance_state_folder(const char *daemon, const char *name);
