@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "consumerd/handler/handlers.h"
 #include "daemon/message-ids.h"
@@ -118,12 +119,18 @@ static void end(struct consumer *c, const char *why)
 
 static bool end_if_done(struct consumer *c)
 {
+    char why[128] = "";
+
     if (inflight_status(c->inflight).messages > 0 || receiver_polls(c->receiver) > 0 ||
         (!c->is_stopping && !consumer_is_drained(c)))
         return false;
     if (receiver_abandoned(c->receiver) > 0)
         c->exit_status = EXIT_UNFINISHED;
-    end(c, c->is_stopping ? "" : "The queue stays empty. ");
+    if (!c->is_stopping)
+        snprintf(why, sizeof(why),
+                 "The queue stays empty (consumer.exit_after_empty_receives = %" PRIu64 "). ",
+                 c->config->consumer.exit_after_empty_receives);
+    end(c, why);
     return true;
 }
 

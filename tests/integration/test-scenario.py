@@ -73,7 +73,7 @@ def consumer_receives_and_logs_as_in_the_demo():
         tap.ok(re.fullmatch(START.format("handler journal"), start), start)
         tap.equal(lines, wanted)
         tap.ok(re.fullmatch(END.format("5 received, 5 deleted"), end), end)
-        tap.equal(last, "The queue stays empty. Terminated!")
+        tap.equal(last, "The queue stays empty (consumer.exit_after_empty_receives = 2). Terminated!")
         tap.equal([r["message_id"] for r in server.records("deleted")],
                   [r["message_id"] for r in server.records("sent")])
 
