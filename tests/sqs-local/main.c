@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "account.h"
 #include "injections.h"
 #include "server.h"
 
@@ -16,7 +17,7 @@ static const char help[] =
     "Usage: sqs-local [OPTION]...\n"
     "A small SQS-compatible server for tests, on 127.0.0.1 only. Its first line on standard\n"
     "output is \"listening on http://127.0.0.1:<port>\"; SIGTERM and SIGINT end it. Nothing is\n"
-    "kept on disk.\n"
+    "kept on disk. The URL of a queue is http://127.0.0.1:<port>/" ACCOUNT_ID "/NAME.\n"
     "\n"
     "  --port=N                 port to listen on; 0, the default, for any free one\n"
     "  --tls-cert=PEM, --tls-key=PEM\n"
