@@ -28,6 +28,12 @@ def settings(server, **groups):
     return config_text(all_groups)
 
 
+def line_of(path, name):
+    """"PATH:LINE" of a setting."""
+    with open(path, encoding="utf-8") as file:
+        return f"{path}:{next(i for i, line in enumerate(file, 1) if name + ' =' in line)}"
+
+
 def write(daemon, text):
     with open(daemon.config, "w", encoding="utf-8") as file:
         file.write(text)
@@ -73,7 +79,7 @@ def file_that_is_wrong_changes_nothing_and_the_line_says_where():
         at = good.index("max_messages")
         cases = [
             (good[:len(good) // 2], f"{daemon.config}:"),
-            ("", f"{daemon.config}:1: aws.queue_url: found no such setting"),
+            ("", f"{daemon.config}:1: aws.queue_url: not set, but it is required"),
             (good.replace("max_messages = 10", "max_messages = 11"),
              f"{daemon.config}:{good.count(chr(10), 0, at) + 1}: consumer.max_messages: found 11"),
             (good.replace("max_messages", "max_mesages"), "consumer.max_mesages: found"),
@@ -107,7 +113,7 @@ def handler_that_cannot_run_is_refused():
         daemon.wait_for_line("Number of messages received")
         line = reload(daemon, settings(server, consumer={**mine, "command": ["/none/here"],
                                                          "concurrency": 7}), REFUSED)
-        tap.ok(f'{daemon.config}: consumer.command: "/none/here" ' in line, line)
+        tap.ok(f'{line_of(daemon.config, "command")}: consumer.command: "/none/here" ' in line, line)
         line = reload(daemon, settings(server, consumer={"handler": "http", "url": "http://h/",
                                                          "exit_after_empty_receives": 0}), REFUSED, 2)
         tap.ok("consumer.command: not set" in line and "consumer.handler" in line, line)

@@ -139,14 +139,14 @@ def bad_settings_are_told_in_one_line():
         refused(CONFIG, "--set: producer.batch_size: found 11, allowed a whole number, 1 to 10", good,
                 "--set=producer.batch_size=11")
         refused(CONFIG, "--set: producer.batch_size: found nothing", good, "--set=producer.batch_size=")
-        refused(USAGE, "option needs GROUP.NAME=VALUE: --set: producer.batch_size", good,
+        refused(USAGE, "--set needs GROUP.NAME=VALUE: producer.batch_size", good,
                 "--set=producer.batch_size")
         refused(CONFIG, "SQS_DEMO_PRODUCER_BATCH_SIZE: producer.batch_size: found many, allowed a whole number",
                 good, env={"SQS_DEMO_PRODUCER_BATCH_SIZE": "many"})
         refused(CONFIG, f"cannot read {folder}/y.conf: No such file", good, f"--config={folder}/y.conf")
         refused(CONFIG, f"cannot read {folder}/x.d/orders.conf: No such file or directory; write this file for "
                 "the instance orders", good, "--instance=orders")
-        refused(CONFIG, "standard input:1: aws.queue_url: found no such setting", "--config=-")
+        refused(CONFIG, "standard input:1: aws.queue_url: not set, but it is required", "--config=-")
         refused(CONFIG, "standard input:1: found a NUL byte", "--config=-", text="\0\1\2")
         refused(USAGE, "no instance may have this name", good, "--instance=submit")
         refused(USAGE, "the name of an instance has 1 to 64 letters", good, "--instance=../x")
@@ -159,7 +159,7 @@ def bad_files_are_told_with_their_path_and_line():
         os.mkdir(os.path.join(folder, "x.d"))
         own = write(folder, "x.d/orders.conf", "")
         for text, expected in [
-                ("", f"{own}:1: aws.queue_url: found no such setting, but it is required of each instance"),
+                ("", f"{own}:1: aws.queue_url: not set, but each instance needs it: an http"),
                 (QUEUE + "producer: { batch_si", f"{own}:2: found a syntax error"),
                 (QUEUE + "producer: {\nbatch_size = 11; };", f"{own}:3: producer.batch_size: found 11"),
                 (os.urandom(4096) + b"\0", f"{own}:")]:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Overrides libc's open(2), which then fails for one path with one errno: for tests of files that
- * cannot be opened. */
+/* Overrides libc's open(2). It then fails for one path with one errno, for tests of files that cannot
+ * be opened, or opens another file in place of one path, for tests of files in fixed places. */
 #pragma once
 
 #include <errno.h>
@@ -12,6 +12,12 @@
 
 static const char *unopenable_path; /* NULL: none */
 static int unopenable_errno;
+static const char *redirected_path, *redirected_to; /* NULL: none */
+
+static inline const char *opened_path(const char *path)
+{
+    return redirected_path && strcmp(path, redirected_path) == 0 ? redirected_to : path;
+}
 
 static int open_unless_told(const char *path, int flags, mode_t mode)
 {
@@ -19,7 +25,7 @@ static int open_unless_told(const char *path, int flags, mode_t mode)
         errno = unopenable_errno;
         return -1;
     }
-    return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+    return (int)syscall(SYS_openat, AT_FDCWD, opened_path(path), flags, mode);
 }
 
 int open(const char *path, int flags, ...)

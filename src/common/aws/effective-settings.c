@@ -229,8 +229,16 @@ static int find_all(struct reader *r)
     return e;
 }
 
-/* Adds to the error line where its settings were set, if not in the configuration, and which shared
- * files are missing. */
+/* Whether the text begins with that word. */
+static bool begins_with(const char *text, const char *word)
+{
+    size_t size = strlen(word);
+
+    return strncmp(text, word, size) == 0 && text[size] == ' ';
+}
+
+/* Adds to the error line where its settings were set, and which shared files are missing. A setting
+ * of the configuration that the line begins with gets its full name. */
 static int add_sources(const struct reader *r, unsigned named)
 {
     const struct {
@@ -248,6 +256,10 @@ static int add_sources(const struct reader *r, unsigned named)
     char *line;
     int e;
 
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (rows[i].value->text && rows[i].value->place == PLACE_SETTING &&
+            begins_with(*r->error, rows[i].name))
+            buffer_append_string(&b, "aws.");
     buffer_append_string(&b, *r->error);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         if (!rows[i].value->text || rows[i].value->place == PLACE_SETTING ||

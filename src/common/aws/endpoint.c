@@ -43,12 +43,12 @@ static int split_path(const char *url, const char *path, struct queue_url *q, ch
     size_t n = strlen(name);
 
     if (*name == '\0')
-        return invalid(error, "queue_url %.200s names no queue: it must be like " QUEUE_URL_EXAMPLE,
-                       url);
+        return invalid(
+            error, "aws.queue_url %.200s names no queue: it must be like " QUEUE_URL_EXAMPLE, url);
     q->is_fifo = n >= strlen(FIFO_SUFFIX) && streq(name + n - strlen(FIFO_SUFFIX), FIFO_SUFFIX);
     if (!queue_name_is_valid(name, q->is_fifo))
         return invalid(error,
-                       "queue_url %.200s ends in %.200s, which is not the name of a queue: "
+                       "aws.queue_url %.200s ends in %.200s, which is not the name of a queue: "
                        "1 to 80 of A-Z a-z 0-9 - _, of a FIFO queue with .fifo at "
                        "its end",
                        url, name);
@@ -72,7 +72,7 @@ static int parse_queue_url(const char *text, struct queue_url **ret, bool *ret_i
     CLEANUP(web_url_done) struct web_url url = {};
     int r;
 
-    r = web_url_parse("queue_url", text, &url, error);
+    r = web_url_parse("aws.queue_url", text, &url, error);
     if (r != 0)
         return r;
     q = calloc(1, sizeof(*q));
@@ -200,10 +200,11 @@ static int find_region(const struct endpoint_settings *settings, struct endpoint
             return r;
     }
     if (queue_is_plain_http && !is_custom)
-        return invalid(error,
-                       "queue_url %.200s is plain http, which is allowed only for an endpoint that "
-                       "is set explicitly: use https, or set endpoint_url",
-                       settings->queue_url);
+        return invalid(
+            error,
+            "aws.queue_url %.200s is plain http, which is allowed only for an endpoint that "
+            "is set explicitly: use https, or set endpoint_url",
+            settings->queue_url);
     if (!is_set(settings->region)) {
         if (q)
             e->region = TAKE(q->region);
@@ -219,7 +220,7 @@ static int find_region(const struct endpoint_settings *settings, struct endpoint
                        buffer_string(&shown));
     if (q && q->region && !is_custom && !streq(q->region, settings->region))
         return invalid(error,
-                       "region %s is not that of queue_url %.200s, which is %s: set region "
+                       "region %s is not that of aws.queue_url %.200s, which is %s: set region "
                        "to that, or leave it out",
                        buffer_string(&shown), settings->queue_url, q->region);
     e->region = strdup(settings->region);
@@ -244,11 +245,11 @@ int endpoint_resolve(const struct endpoint_settings *settings, struct endpoint *
             return r;
     }
     if (!e->region)
-        return invalid(error,
-                       "no region is set%s: set region, as in region = "
-                       "\"eu-west-1\", or AWS_REGION",
-                       is_set(settings->queue_url) ? ", and the host of queue_url does not name it"
-                                                   : "");
+        return invalid(
+            error,
+            "no region is set%s: set region, as in region = "
+            "\"eu-west-1\", or AWS_REGION",
+            is_set(settings->queue_url) ? ", and the host of aws.queue_url does not name it" : "");
     if (!is_custom) {
         r = resolve_by_rules(settings, e);
         if (r < 0)

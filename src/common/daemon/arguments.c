@@ -170,7 +170,7 @@ static int add_file(const struct program *program, struct config_sources *source
 static int add_set(const struct program *program, struct config_sources *sources, const char *text)
 {
     if (!strchr(text, '='))
-        return arguments_usage_error(program, "option needs GROUP.NAME=VALUE: --set", text);
+        return arguments_usage_error(program, "--set needs GROUP.NAME=VALUE", text);
     if (sources->n_sets == CONFIG_SETS_MAX)
         return arguments_usage_error(program, "option given more than 64 times", "--set");
     sources->sets[sources->n_sets++] = text;
@@ -196,7 +196,7 @@ static int set_reload_pid(const struct program *program, pid_t *ret, const char 
     errno = 0;
     pid = strtol(text, &end, 10);
     if (errno != 0 || *text < '1' || *text > '9' || *end != '\0' || pid > INT_MAX)
-        return arguments_usage_error(program, "option needs a process id: --reload", text);
+        return arguments_usage_error(program, "--reload needs a process id", text);
     *ret = (pid_t)pid;
     return EX_OK;
 }
@@ -330,13 +330,8 @@ static void checked_done_cleanup(struct checked *c)
 /* EX_OK, or the exit status after a line in the log. `r` is what a check has returned. */
 static int checked_status(const struct config *config, int r, const char *error)
 {
-    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
-
-    if (r > 0) {
-        config_append_place(&b, config, error ? error : "");
-        buffer_printf(&b, ": %s", error ? error : "no endpoint");
-        return command_config_refused(NULL, buffer_string(&b));
-    }
+    if (r > 0)
+        return command_fault(config, error);
     if (r < 0) {
         log_error("Cannot check the configuration: %s.", strerror(-r));
         return EX_OSERR;
@@ -364,8 +359,8 @@ static int check(const struct program *program, const struct config_sources *sou
     return checked_status(config, r, error);
 }
 
-/* --reload. AWS's files are left to the daemon: a process of ExecReload= may not be able to read what
- * systemd hands over (before systemd 253). */
+/* --reload. AWS's files are left to the daemon: a process of ExecReload= may not be able to read
+ * what systemd hands over (before systemd 253). */
 static int check_and_reload(const struct program *program, const struct config *config, pid_t pid)
 {
     CLEANUP(queue_url_free) struct queue_url *url = NULL;

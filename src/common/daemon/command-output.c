@@ -7,6 +7,8 @@
 #include "daemon/message-ids.h"
 #include "util/log.h"
 
+enum { LINE_MAX_BYTES = 16 * 1024 };
+
 int command_print(const char *text)
 {
     if (fputs(text, stdout) == EOF || fflush(stdout) == EOF) {
@@ -21,4 +23,14 @@ int command_config_refused(const char *path, const char *error)
     log_write(LOG_ERR, MESSAGE_ID_CONFIG_INVALID, LOG_FIELDS({"SQS_CONFIG_FILE", path}), "%s",
               error ? error : "The configuration cannot be used.");
     return EX_CONFIG;
+}
+
+int command_fault(const struct config *config, const char *error)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(LINE_MAX_BYTES);
+
+    if (!error)
+        return command_config_refused(NULL, NULL);
+    config_append_fault(&b, config, error);
+    return command_config_refused(NULL, buffer_string(&b));
 }

@@ -288,27 +288,46 @@ static const struct setting *find_named(const char *text)
         size_t group = strlen(s->group), name = strlen(s->name);
 
         if (strncmp(text, s->group, group) == 0 && text[group] == '.' &&
-            strncmp(text + group + 1, s->name, name) == 0 && text[group + 1 + name] == ':')
+            strncmp(text + group + 1, s->name, name) == 0 &&
+            (text[group + 1 + name] == ':' || text[group + 1 + name] == ' '))
             return s;
     }
     return NULL;
 }
 
-void config_append_place(struct buffer *b, const struct config *config, const char *text)
+/* Where a setting comes from; for a default, its group in the last file. */
+static struct config_origin place_of(const struct config_origins *origins, size_t setting)
+{
+    struct config_origin origin = origins->of[setting];
+
+    if (origin.kind == CONFIG_FROM_DEFAULT && origins->n_files > 0)
+        origin = (struct config_origin){
+            .kind = CONFIG_FROM_FILE,
+            .file = origins->n_files - 1,
+            .line = MAX(origins->group_lines[setting], 1U),
+        };
+    return origin;
+}
+
+void config_append_fault(struct buffer *b, const struct config *config, const char *text)
 {
     const struct config_origins *origins = config->origins;
     const struct setting *s = find_named(text);
-    struct config_origin origin = {.kind = CONFIG_FROM_DEFAULT};
+    struct config_origin origin;
 
-    if (s)
-        origin = origins->of[s - config_settings];
-    if (origin.kind == CONFIG_FROM_DEFAULT && origins->n_files > 0)
-        origin = (struct config_origin){.kind = CONFIG_FROM_FILE, .file = origins->n_files - 1};
-    if (origin.kind == CONFIG_FROM_FILE)
+    if (!s) {
+        buffer_append_string(b, text);
+        return;
+    }
+    origin = place_of(origins, (size_t)(s - config_settings));
+    if (origin.kind == CONFIG_FROM_FILE) {
         append_path(b, origins->files[origin.file]);
-    else if (origin.kind == CONFIG_FROM_ENVIRONMENT)
+        buffer_printf(b, ":%u", origin.line);
+    } else if (origin.kind == CONFIG_FROM_ENVIRONMENT) {
         config_append_variable(b, s);
-    else
+    } else {
         buffer_append_string(b, origin.kind == CONFIG_FROM_COMMAND_LINE ? "--set"
                                                                         : "the configuration");
+    }
+    buffer_printf(b, ": %s", text);
 }

@@ -108,7 +108,7 @@ static int load_standard_input(struct config_sources *sources, struct config *co
 /* CONFIG_PATH, where the command line names no file. */
 static int load_default(struct config_sources *sources, struct config *config, char **error)
 {
-    bool may_lack = !sources->is_loaded || sources->lacks_default;
+    bool may_lack = !sources->is_loaded || sources->may_lack_default;
 
     sources->lacks_default = may_lack && access(CONFIG_PATH, F_OK) < 0 && errno == ENOENT;
     return sources->lacks_default ? 0 : load_file(config, CONFIG_PATH, NULL, error);
@@ -200,6 +200,8 @@ int config_load(struct config_sources *sources, struct config **ret, const char 
     config->instance = sources->instance;
     r = load(sources, config, &path, error);
     if (r == 0) {
+        if (!sources->is_loaded)
+            sources->may_lack_default = sources->lacks_default;
         sources->is_loaded = true;
         *ret = TAKE(config);
     } else if (ret_path) {

@@ -23,9 +23,10 @@ struct config_sources {
 
     /* Set by config_load. */
     bool is_loaded;
-    bool lacks_default;   /* CONFIG_PATH does not exist, and nothing else was named */
-    char *instance_path;  /* the file of the instance; NULL: none */
-    char *standard_input; /* what was read there, once; a reload uses it again */
+    bool lacks_default;    /* CONFIG_PATH does not exist, and nothing else was named */
+    bool may_lack_default; /* it did not exist at the first load, so it need not exist later */
+    char *instance_path;   /* the file of the instance; NULL: none */
+    char *standard_input;  /* what was read there, once; a reload uses it again */
 };
 
 void config_sources_done(struct config_sources *sources);
@@ -36,13 +37,13 @@ static inline void config_sources_done_cleanup(struct config_sources *sources)
 }
 
 /* Reads all places. Returns 0 with *ret; -ENOMEM; CONFIG_E_UNREADABLE if a file cannot be read; or
- * CONFIG_E_INVALID if what was read is wrong. With the last two *error is one line that says what is
- * wrong, where, and what to do, and *ret_path the file that it is about (NULL: none), which the
+ * CONFIG_E_INVALID if what was read is wrong. With the last two *error is one line that says what
+ * is wrong, where, and what to do, and *ret_path the file that it is about (NULL: none), which the
  * sources own. The caller frees *ret and *error. `ret_path` may be NULL.
  *
- * The first call blocks while it reads standard input, and later calls do not read it. With
- * CONFIG_PATH missing at the first call it may be missing later, too; one that was there must
- * stay. */
+ * The first call blocks while it reads standard input, and later calls do not read it. If
+ * CONFIG_PATH was missing at the first call, it may also be missing later, even after it was there
+ * for a time. If it was there at the first call, it must stay. */
 enum { CONFIG_E_UNREADABLE = 2 };
 int config_load(struct config_sources *sources, struct config **ret, const char **ret_path,
                 char **error);

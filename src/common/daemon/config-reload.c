@@ -26,6 +26,15 @@ static enum config_reload reload_of(const struct config *running, const struct c
     return s->reload;
 }
 
+/* Only a default that depends on another setting can differ. */
+static bool is_default_in_both(const struct config *running, const struct config *next,
+                               const struct setting *s)
+{
+    return s->has_demo_value &&
+           next->origins->of[s - config_settings].kind == CONFIG_FROM_DEFAULT &&
+           config_number(running, s) == config_default_number(running, s);
+}
+
 bool config_next_change(const struct config *running, const struct config *next, size_t *at,
                         struct config_change *ret)
 {
@@ -37,6 +46,7 @@ bool config_next_change(const struct config *running, const struct config *next,
         snprintf(ret->name, sizeof(ret->name), "%s.%s", s->group, s->name);
         ret->reload = reload_of(running, next, s);
         ret->setting = *at - 1;
+        ret->is_default = is_default_in_both(running, next, s);
         return true;
     }
     return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a reload of the configuration needs: which settings differ between the configuration in force
- * and one that was read anew, which of them can change while the daemon runs, and the exchange of
- * these values.
+/* What a reload of the configuration needs: which settings differ between the configuration in
+ * force and one that was read anew, which of them can change while the daemon runs, and the exchange
+ * of these values.
  *
  * A reload goes like this (`running` is the configuration that the daemon's parts borrow):
  *
@@ -33,7 +33,8 @@ enum { CONFIG_CHANGE_NAME_SIZE = 64 };
 struct config_change {
     char name[CONFIG_CHANGE_NAME_SIZE]; /* "producer.batch_size" */
     enum config_reload reload;
-    size_t setting; /* its index in the table */
+    size_t setting;  /* its index in the table */
+    bool is_default; /* in both; it differs because it depends on a setting that differs */
 };
 
 /* Finds the next setting that differs, in the order of the file. Start with *at 0, and leave *at
@@ -42,7 +43,8 @@ struct config_change {
 bool config_next_change(const struct config *running, const struct config *next, size_t *at,
                         struct config_change *ret);
 
-/* Appends " OLD -> NEW", if both values are numbers, switches or names: texts may be long, or secret. */
+/* Appends " OLD -> NEW", if both values are numbers, switches or names: texts may be long, or
+ * secret. */
 void config_append_change(struct buffer *b, const struct config *running, const struct config *next,
                           const struct config_change *change);
 

@@ -152,8 +152,8 @@ static bool is_shared(const struct config *config, const struct config_origin *o
            origin->file + 1 < config->origins->n_files;
 }
 
-/* A queue is required; an instance needs one of its own, not that of the files before its own. NULL:
- * nothing is missing. */
+/* A queue is required; an instance needs one of its own, not that of the files before its own.
+ * NULL: nothing is missing. */
 static const struct setting *find_missing(const struct config *config)
 {
     const struct config_origins *origins = config->origins;
@@ -184,8 +184,8 @@ static int missing(const struct config *config, const struct setting *s, char **
         .error = error,
     };
 
-    buffer_printf(&b, "%s.%s: found no such setting, but it is required%s, allowed ", s->group,
-                  s->name, config->instance ? " of each instance" : "");
+    buffer_printf(&b, "%s.%s: not set, but %s: ", s->group, s->name,
+                  config->instance ? "each instance needs it" : "it is required");
     config_append_allowed(&b, s);
     return config_invalid(&reader, origins->group_lines[s - config_settings], &b);
 }

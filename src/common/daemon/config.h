@@ -104,8 +104,7 @@ int config_finish(struct config *config, char **error);
 /* What config_finish does, without its check. The first gives settings that are still at their
  * default the one in force: that of the demo's settings depends on producer.source and
  * consumer.handler, that of producer.submit_socket on the instance, which does not have it from a
- * file before its own. The second tells whether the
- * check will find nothing missing. */
+ * file before its own. The second tells whether the check will find nothing missing. */
 int config_settle_defaults(struct config *config);
 bool config_has_required(const struct config *config);
 
@@ -114,13 +113,15 @@ DEFINE_CLEANUP(struct config *, config_free)
 
 /* Appends the settings in force, in the file's own syntax. A comment behind each value shows the
  * default, if the value is another, and where the value comes from: "[default]", "[PATH:LINE]",
- * "[NAME OF THE VARIABLE]" or "[--set]". Parts of a URL that may be secret (its user, password and query) are shown as
- * "***". Returns 0 or -ENOMEM. */
+ * "[NAME OF THE VARIABLE]" or "[--set]". Parts of a URL that may be secret (its user, password and
+ * query) are shown as "***". Returns 0 or -ENOMEM. */
 int config_format(const struct config *config, struct buffer *out);
 
-/* Appends where the settings come from, as one line for people: "a.conf, b.conf, the environment". */
+/* Appends where the settings come from, as one line for people: "a.conf, the environment". */
 void config_append_places(struct buffer *b, const struct config *config);
 
-/* Appends where the setting comes from that a text is about, one that begins "<group>.<name>: ": the
- * path of a file, a variable's name or "--set". For a default and for another text: the last file. */
-void config_append_place(struct buffer *b, const struct config *config, const char *text);
+/* Appends a fault that was found after the settings were read. If the text begins with the name of a
+ * setting, "<group>.<name>: " or "<group>.<name> ", the place of its value comes before it:
+ * "PATH:LINE: ", "<variable>: " or "--set: ". The place of a default is the setting's group in the
+ * last file. Any other text is not about the configuration, and is appended as it is. */
+void config_append_fault(struct buffer *b, const struct config *config, const char *text);

@@ -28,7 +28,7 @@ static int run(struct service *service, const struct daemon_core *core,
     if (r < 0)
         return cannot_start(r, error);
     if (r > 0)
-        return command_config_refused(NULL, error);
+        return command_fault(config, error);
     r = service_on_reload(service, reload_run, &reload);
     if (r < 0)
         log_warning("SIGHUP will not read the settings again: %s.", strerror(-r));

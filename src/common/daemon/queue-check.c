@@ -256,7 +256,7 @@ static void run(struct check *c)
     int r = set_up(c, &error);
 
     if (r > 0) {
-        c->status = command_config_refused(NULL, error);
+        c->status = command_fault(c->config, error);
         return;
     }
     if (r >= 0) {

@@ -24,13 +24,15 @@ static bool is_foreign(const struct reload *reload, const struct config_change *
            change->name[strlen(group)] == '.';
 }
 
-/* Appends the settings that differ and need a restart. */
+/* Appends the settings that differ and need a restart. A default that only follows another setting
+ * is left out: nobody has written it. */
 static void append_fixed(struct buffer *b, const struct reload *reload, const struct config *next)
 {
     struct config_change change;
 
     for (size_t at = 0; config_next_change(reload->config, next, &at, &change);)
-        if (change.reload == CONFIG_RELOAD_RESTART && !is_foreign(reload, &change))
+        if (change.reload == CONFIG_RELOAD_RESTART && !change.is_default &&
+            !is_foreign(reload, &change))
             buffer_printf(b, "%s%s", b->size > 0 ? ", " : "", change.name);
 }
 
@@ -81,11 +83,10 @@ static void refuse_prepared(const struct config *next, int r, struct buffer *fix
 {
     CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(LINE_MAX_BYTES);
 
-    if (r > 0) {
-        config_append_place(&line, next, error ? error : "");
-        buffer_append_string(&line, ": ");
-    }
-    buffer_append_string(&line, error ? error : strerror(-MIN(r, 0)));
+    if (r > 0 && error)
+        config_append_fault(&line, next, error);
+    else
+        buffer_append_string(&line, error ? error : strerror(-MIN(r, 0)));
     if (fixed->size > 0)
         buffer_printf(&line, " (without a restart these stay as they were: %s)",
                       buffer_string(fixed));
@@ -101,7 +102,9 @@ static void log_reloaded(int level_before, int level, struct buffer *changes, st
                   "These settings need a restart, and keep their values until then: %s.",
                   buffer_string(fixed));
     log_write(LOG_NOTICE, MESSAGE_ID_RELOADED, LOG_NO_FIELDS, "The settings were read again: %s.",
-              changes->size > 0 ? buffer_string(changes) : "none has changed");
+              changes->size > 0 ? buffer_string(changes)
+              : fixed->size > 0 ? "nothing else has changed"
+                                : "none has changed");
     log_set_level(level);
 }
 

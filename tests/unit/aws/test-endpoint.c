@@ -138,7 +138,8 @@ static void settings_impossible_are_refused_with_the_reason(void **state)
     } rows[] = {
         {{}, "no region is set: set region, as in region = \"eu-west-1\", or AWS_REGION"},
         {{.queue_url = "https://sqs.example.com/1/q"},
-         "no region is set, and the host of queue_url does not name it: set region, as in region = "
+         "no region is set, and the host of aws.queue_url does not name it: set region, as in "
+         "region = "
          "\"eu-west-1\", or AWS_REGION"},
         {{.endpoint_url = "http://127.0.0.1:1"},
          "no region is set: set region, as in region = \"eu-west-1\", or AWS_REGION"},
@@ -157,7 +158,8 @@ static void settings_impossible_are_refused_with_the_reason(void **state)
          "region \"a/../b\" is not the name of a region: a-z 0-9 and - are allowed, as in "
          "eu-west-1"},
         {{.region = "us-east-1", .queue_url = QUEUE},
-         "region us-east-1 is not that of queue_url " QUEUE ", which is eu-west-1: set region to "
+         "region us-east-1 is not that of aws.queue_url " QUEUE
+         ", which is eu-west-1: set region to "
          "that, or leave it out"},
         {{.region = "r", .endpoint_url = "http://h", .use_fips = true},
          "use_fips_endpoint cannot be used with a custom endpoint (endpoint_url http://h): remove "
@@ -166,10 +168,12 @@ static void settings_impossible_are_refused_with_the_reason(void **state)
          "use_dualstack_endpoint cannot be used with a custom endpoint (endpoint_url http://h): "
          "remove one of the two"},
         {{.region = "r", .queue_url = "http://127.0.0.1:1/0/q"},
-         "queue_url http://127.0.0.1:1/0/q is plain http, which is allowed only for an endpoint "
+         "aws.queue_url http://127.0.0.1:1/0/q is plain http, which is allowed only for an "
+         "endpoint "
          "that is set explicitly: use https, or set endpoint_url"},
         {{.queue_url = "http://sqs.eu-west-1.amazonaws.com/0/q"},
-         "queue_url http://sqs.eu-west-1.amazonaws.com/0/q is plain http, which is allowed only "
+         "aws.queue_url http://sqs.eu-west-1.amazonaws.com/0/q is plain http, which is allowed "
+         "only "
          "for an endpoint that is set explicitly: use https, or set endpoint_url"},
         {{.region = "r", .endpoint_url = "127.0.0.1:9324"},
          "endpoint_url 127.0.0.1:9324 is not a URL: it must be like https://host/path"},
@@ -208,22 +212,24 @@ static void settings_impossible_are_refused_with_the_reason(void **state)
         {{.region = "r", .endpoint_url = "http://[fe80::1%25eth0]:8080/"},
          "endpoint_url http://[fe80::1%25eth0]:8080/ has an address with a zone (%): leave it out"},
         {{.region = "r", .queue_url = "test.fifo"},
-         "queue_url test.fifo is not a URL: it must be like https://host/path"},
+         "aws.queue_url test.fifo is not a URL: it must be like https://host/path"},
         {{.region = "r", .queue_url = "arn:aws:sqs:eu-west-1:123456789012:q"},
-         "queue_url arn:aws:sqs:eu-west-1:123456789012:q is not a URL: it must be like "
+         "aws.queue_url arn:aws:sqs:eu-west-1:123456789012:q is not a URL: it must be like "
          "https://host/path"},
         {{.region = "r", .queue_url = "https://sqs.eu-west-1.amazonaws.com"},
-         "queue_url https://sqs.eu-west-1.amazonaws.com names no queue: it must be like "
+         "aws.queue_url https://sqs.eu-west-1.amazonaws.com names no queue: it must be like "
          "https://sqs.<region>.amazonaws.com/<account>/<queue name>"},
         {{.region = "r", .queue_url = "https://sqs.eu-west-1.amazonaws.com/1/q/"},
-         "queue_url https://sqs.eu-west-1.amazonaws.com/1/q/ names no queue: it must be like "
+         "aws.queue_url https://sqs.eu-west-1.amazonaws.com/1/q/ names no queue: it must be like "
          "https://sqs.<region>.amazonaws.com/<account>/<queue name>"},
         {{.region = "r", .queue_url = "https://h/1/q.txt"},
-         "queue_url https://h/1/q.txt ends in q.txt, which is not the name of a queue: 1 to 80 of "
+         "aws.queue_url https://h/1/q.txt ends in q.txt, which is not the name of a queue: 1 to 80 "
+         "of "
          "A-Z a-z "
          "0-9 - _, of a FIFO queue with .fifo at its end"},
         {{.region = "r", .queue_url = "https://h/1/.fifo"},
-         "queue_url https://h/1/.fifo ends in .fifo, which is not the name of a queue: 1 to 80 of "
+         "aws.queue_url https://h/1/.fifo ends in .fifo, which is not the name of a queue: 1 to 80 "
+         "of "
          "A-Z a-z "
          "0-9 - _, of a FIFO queue with .fifo at its end"},
     };

@@ -7,7 +7,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define GOOD "aws: { queue_url = \"https://sqs.eu-west-3.amazonaws.com/1/q.fifo\"; };\n"
+#include "test-open.h"
+
+#define QUEUE_URL "https://sqs.eu-west-3.amazonaws.com/1/q.fifo"
+#define GOOD "aws: { queue_url = \"" QUEUE_URL "\"; };\n"
 
 static int check(const struct config *config, char **error);
 
@@ -148,8 +151,7 @@ static void bad_arguments_are_told_in_one_line(void **state)
         {"--help=x", NULL, "sqs-testd: option takes no value: --help=x; see"},
         {"--x\n\x1b[0m", NULL, "sqs-testd: unknown option: --x\\n\\x1b[0m; see"},
         {"--c", NULL, "sqs-testd: unknown option: --c; see"},
-        {"--set=log.level", NULL,
-         "sqs-testd: option needs GROUP.NAME=VALUE: --set: log.level; see"},
+        {"--set=log.level", NULL, "sqs-testd: --set needs GROUP.NAME=VALUE: log.level; see"},
         {"--config=-", "--config=-", "sqs-testd: standard input can be read once: --config=-; see"},
         {"--instance=submit", NULL, "sqs-testd: no instance may have this name"},
         {"--instance=a/b", NULL, "sqs-testd: the name of an instance has 1 to 64 letters"},
@@ -265,7 +267,7 @@ static void a_configuration_that_cannot_be_read_is_told(void **state)
         {"--config=/tmp", "cannot read /tmp: Is a directory\n"},
         {"--config=/dev/zero",
          "cannot read /dev/zero: not a file, but a FIFO, a device or a socket\n"},
-        {"--config=/dev/null", "/dev/null:1: aws.queue_url: found no such setting"},
+        {"--config=/dev/null", "/dev/null:1: aws.queue_url: not set, but it is required"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
@@ -327,12 +329,59 @@ static void the_check_prints_a_configuration_that_can_be_used(void **state)
 
 static void the_check_tells_of_an_endpoint_that_cannot_be(void **state)
 {
+    char expected[160];
+
     write_config("aws: { region = \"eu-west-1\"; queue_url = \"http://127.0.0.1:1/1/q\"; };");
     assert_int_equal(read_arguments("--check-config", config_option(), NULL), ARGUMENTS_E_EXIT);
     assert_int_equal(run.status, EX_CONFIG);
-    assert_memory_equal(run.err, config_path, strlen(config_path));
+    snprintf(expected, sizeof(expected),
+             "%s:1: aws.queue_url http://127.0.0.1:1/1/q is plain http,", config_path);
+    assert_memory_equal(run.err, expected, strlen(expected));
     assert_one_line(run.err);
     assert_string_equal(run.out, "");
+
+    /* The region of the configuration, and one of the environment. */
+    write_config("aws: {\nregion = \"eu-west-1\";\nqueue_url = \"" QUEUE_URL "\"; };");
+    assert_int_equal(read_arguments("--check-config", config_option(), NULL), ARGUMENTS_E_EXIT);
+    snprintf(expected, sizeof(expected), "%s:2: aws.region eu-west-1 is not that of aws.queue_url ",
+             config_path);
+    assert_memory_equal(run.err, expected, strlen(expected));
+    write_config(GOOD);
+    setenv("AWS_REGION", "eu-west-1", 1);
+    assert_int_equal(read_arguments("--check-config", config_option(), NULL), ARGUMENTS_E_EXIT);
+    unsetenv("AWS_REGION");
+    assert_memory_equal(run.err, "region eu-west-1 is not that of aws.queue_url ", 46);
+    assert_non_null(strstr(run.err, "(region comes from AWS_REGION)"));
+}
+
+static void the_check_names_the_variable_of_a_bad_queue_url(void **state)
+{
+    static const char expected[] =
+        "SQS_DEMO_AWS_QUEUE_URL: aws.queue_url https://sqs.eu-west-3.amazonaws.com/ names no queue";
+
+    write_config(GOOD);
+    setenv("SQS_DEMO_AWS_QUEUE_URL", "https://sqs.eu-west-3.amazonaws.com/", 1);
+    assert_int_equal(read_arguments("--check-config", config_option(), NULL), ARGUMENTS_E_EXIT);
+    unsetenv("SQS_DEMO_AWS_QUEUE_URL");
+    assert_int_equal(run.status, EX_CONFIG);
+    assert_memory_equal(run.err, expected, strlen(expected));
+    assert_one_line(run.err);
+}
+
+static void the_check_does_not_blame_the_configuration_for_a_file_of_aws(void **state)
+{
+    static const char expected[] = "cannot read /nonexistent/keys: Permission denied";
+
+    write_config(GOOD);
+    setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/keys", 1);
+    unopenable_path = "/nonexistent/keys";
+    unopenable_errno = EACCES;
+    assert_int_equal(read_arguments("--check-config", config_option(), NULL), ARGUMENTS_E_EXIT);
+    unopenable_path = NULL;
+    unsetenv("AWS_SHARED_CREDENTIALS_FILE");
+    assert_int_equal(run.status, EX_CONFIG);
+    assert_memory_equal(run.err, expected, strlen(expected));
+    assert_one_line(run.err);
 }
 
 static void a_full_standard_output_is_no_success(void **state)
@@ -365,7 +414,7 @@ static void check_config_asks_the_program_too(void **state)
     check_result = 3;
     assert_int_equal(read_arguments(config_option(), "--check-config", NULL), ARGUMENTS_E_EXIT);
     assert_int_equal(run.status, EX_CONFIG);
-    snprintf(expected, sizeof(expected), "%s: aws.profile: the check says no\n", config_path);
+    snprintf(expected, sizeof(expected), "%s:1: aws.profile: the check says no\n", config_path);
     assert_string_equal(run.err, expected);
     assert_string_equal(run.out, "");
 
@@ -392,6 +441,8 @@ int main(void)
         cmocka_unit_test(a_bad_setting_is_told_with_its_line),
         cmocka_unit_test(the_check_prints_a_configuration_that_can_be_used),
         cmocka_unit_test(the_check_tells_of_an_endpoint_that_cannot_be),
+        cmocka_unit_test(the_check_names_the_variable_of_a_bad_queue_url),
+        cmocka_unit_test(the_check_does_not_blame_the_configuration_for_a_file_of_aws),
         cmocka_unit_test(check_config_asks_the_program_too),
         cmocka_unit_test(a_full_standard_output_is_no_success),
     };

@@ -9,9 +9,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "test-open.h"
+
 #define QUEUE(name) "aws: { queue_url = \"https://sqs.eu-west-3.amazonaws.com/1/" name "\"; };\n"
 
 static char folder[64], base[96], own[128];
+
+/* Overrides libc's access(2): CONFIG_PATH is the file to which test-open.h redirects it. */
+int access(const char *path, int mode)
+{
+    return (int)syscall(SYS_faccessat, AT_FDCWD, opened_path(path), mode);
+}
 
 static void write_file(const char *path, const char *text)
 {
@@ -83,9 +91,7 @@ static void later_files_win_and_can_be_read_again(void **state)
     /* Nothing has a queue: the last file is named. */
     write_file(base, "");
     snprintf(expected, sizeof(expected),
-             "%s:1: aws.queue_url: found no such setting, but it is "
-             "required, allowed",
-             own);
+             "%s:1: aws.queue_url: not set, but it is required: an http:// or https:// URL", own);
     assert_refused(&sources, own, expected);
 }
 
@@ -121,12 +127,12 @@ static void an_instance_needs_a_file_and_a_queue_of_its_own(void **state)
     assert_refused(&sources, own, expected);
 
     snprintf(expected, sizeof(expected),
-             "%s:1: aws.queue_url: found no such setting, but it is required of each instance",
+             "%s:1: aws.queue_url: not set, but each instance needs it: an http:// or https:// URL",
              own);
     write_file(own, "");
     assert_refused(&sources, own, expected);
     snprintf(expected, sizeof(expected),
-             "%s:2: aws.queue_url: found no such setting, but it is required of each instance",
+             "%s:2: aws.queue_url: not set, but each instance needs it: an http:// or https:// URL",
              own);
     write_file(own, "\naws: { region = \"eu-west-1\"; };");
     assert_refused(&sources, own, expected);
@@ -186,7 +192,7 @@ static void files_that_are_no_configuration_are_told(void **state)
     static const struct {
         const char *text, *expected;
     } cases[] = {
-        {"", ":1: aws.queue_url: found no such setting"},
+        {"", ":1: aws.queue_url: not set, but it is required"},
         {QUEUE("q") "producer: { batch_si", ":2: found a syntax error"},
         {QUEUE("q") "producer: { submit_socket = \"/run", ":2: found a string without its closing"},
         {"\x7f"
@@ -204,13 +210,11 @@ static void files_that_are_no_configuration_are_told(void **state)
     sources.files[0] = folder;
     snprintf(expected, sizeof(expected), "cannot read %s: Is a directory", folder);
     assert_refused(&sources, folder, expected);
-    if (geteuid() != 0) {
-        sources.files[0] = own;
-        chmod(own, 0);
-        snprintf(expected, sizeof(expected), "cannot read %s: Permission denied; make it", own);
-        assert_refused(&sources, own, expected);
-        chmod(own, 0600);
-    }
+    sources.files[0] = unopenable_path = own;
+    unopenable_errno = EACCES;
+    snprintf(expected, sizeof(expected), "cannot read %s: Permission denied; make it", own);
+    assert_refused(&sources, own, expected);
+    unopenable_path = NULL;
 }
 
 static void the_environment_comes_before_the_command_line(void **state)
@@ -280,7 +284,7 @@ static void bad_standard_input_is_told(void **state)
         size_t size;
         const char *path, *expected;
     } cases[] = {
-        {"", 0, "-", "standard input:1: aws.queue_url: found no such setting"},
+        {"", 0, "-", "standard input:1: aws.queue_url: not set, but it is required"},
         {"a\nb\0", 4, "-", "standard input:2: found a NUL byte"},
         {"aws: {", 6, "-", "standard input:1: found a syntax error"},
         {large, CONFIG_FILE_MAX_BYTES + 1, "-", "cannot read standard input: larger than 256 KiB"},
@@ -328,9 +332,51 @@ static void the_default_file_may_be_missing_when_the_queue_is_known(void **state
     config_free(config);
     config = load(&sources);
     assert_string_equal(config->aws.queue_url, "https://h/1/q");
-    /* A file that was there at the start must stay. */
-    sources.lacks_default = false;
-    assert_refused(&sources, CONFIG_PATH, "cannot read " CONFIG_PATH ": No such file or directory");
+}
+
+static void the_default_file_may_come_and_go_when_it_was_missing_at_the_start(void **state)
+{
+    CLEANUP(config_sources_done)
+    struct config_sources sources = {.sets = {"aws.queue_url=https://h/1/q"}, .n_sets = 1};
+    CLEANUP(config_free) struct config *config = NULL;
+
+    redirected_path = CONFIG_PATH;
+    redirected_to = base;
+    unlink(base);
+    config = config_free(load(&sources));
+    assert_true(sources.lacks_default);
+    for (int i = 0; i < 2; i++) {
+        write_file(base, "producer: { batch_size = 11; };");
+        assert_refused(&sources, CONFIG_PATH, CONFIG_PATH ":1: producer.batch_size: found 11");
+        assert_false(sources.lacks_default);
+        unlink(base);
+        config = config_free(load(&sources));
+        assert_true(sources.lacks_default);
+        /* Good, for a time. */
+        write_file(base, "producer: { batch_size = 7; };");
+        config = load(&sources);
+        assert_int_equal(config->producer.batch_size, 7);
+        config = config_free(config);
+        unlink(base);
+        config = config_free(load(&sources));
+    }
+    redirected_path = NULL;
+}
+
+static void the_default_file_must_stay_when_it_was_there_at_the_start(void **state)
+{
+    CLEANUP(config_sources_done)
+    struct config_sources sources = {.sets = {"aws.queue_url=https://h/1/q"}, .n_sets = 1};
+
+    redirected_path = CONFIG_PATH;
+    redirected_to = base;
+    write_file(base, "");
+    config_free(load(&sources));
+    unlink(base);
+    for (int i = 0; i < 2; i++)
+        assert_refused(&sources, CONFIG_PATH,
+                       "cannot read " CONFIG_PATH ": No such file or directory");
+    redirected_path = NULL;
 }
 
 int main(void)
@@ -346,6 +392,8 @@ int main(void)
         cmocka_unit_test(bad_standard_input_is_told),
         cmocka_unit_test(a_program_that_needs_no_queue_gets_the_rest),
         cmocka_unit_test(the_default_file_may_be_missing_when_the_queue_is_known),
+        cmocka_unit_test(the_default_file_may_come_and_go_when_it_was_missing_at_the_start),
+        cmocka_unit_test(the_default_file_must_stay_when_it_was_there_at_the_start),
     };
     char own_folder[96];
     int failed;

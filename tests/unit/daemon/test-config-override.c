@@ -198,28 +198,32 @@ static void the_command_line_wins_over_environment_and_file(void **state)
 static void a_fault_that_a_check_finds_later_is_told_with_its_place(void **state)
 {
     CLEANUP(config_free) struct config *config = new_config();
+    static const char file[] = "\n" AWS "\n\nproducer: { batch_size = 2; };";
     static const struct {
         const char *text, *expected;
     } cases[] = {
-        {"aws.queue_url: bad", "x.conf"},
-        {"producer.batch_size: bad", "SQS_DEMO_PRODUCER_BATCH_SIZE"},
-        {"producer.groups: bad", "--set"},
-        {"producer.order: bad", "x.conf"},
-        {"something: bad", "x.conf"},
-        {"", "x.conf"},
+        {"aws.queue_url: bad", "x.conf:2: aws.queue_url: bad"},
+        {"aws.queue_url is bad", "x.conf:2: aws.queue_url is bad"},
+        {"producer.batch_size: bad", "SQS_DEMO_PRODUCER_BATCH_SIZE: producer.batch_size: bad"},
+        {"producer.groups: bad", "--set: producer.groups: bad"},
+        {"producer.order: bad", "x.conf:4: producer.order: bad"},         /* its group */
+        {"consumer.url is not set", "x.conf:1: consumer.url is not set"}, /* no group */
+        {"aws.queue_urls: bad", "aws.queue_urls: bad"},
+        {"cannot read /x: bad", "cannot read /x: bad"},
+        {"", ""},
     };
     char *environment[] = {(char[]){"SQS_DEMO_PRODUCER_BATCH_SIZE=3"}, NULL};
     CLEANUP(buffer_done) struct buffer none = BUFFER_INIT(256);
 
-    config_append_place(&none, config, "aws.queue_url: bad");
-    assert_string_equal(buffer_string(&none), "the configuration");
-    assert_int_equal(config_add_file(config, "x.conf", AWS, strlen(AWS), NULL), 0);
+    config_append_fault(&none, config, "aws.queue_url: bad");
+    assert_string_equal(buffer_string(&none), "the configuration: aws.queue_url: bad");
+    assert_int_equal(config_add_file(config, "x.conf", file, strlen(file), NULL), 0);
     assert_int_equal(config_add_environment(config, environment, NULL), 0);
     assert_int_equal(config_add_set(config, "producer.groups=4", NULL), 0);
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(256);
 
-        config_append_place(&b, config, cases[i].text);
+        config_append_fault(&b, config, cases[i].text);
         assert_string_equal(buffer_string(&b), cases[i].expected);
     }
 }

@@ -94,9 +94,9 @@ static void a_comma_behind_the_last_value_is_refused(void **state)
 static void broken_text_is_refused_with_its_line(void **state)
 {
     static const char *const cases[][2] = {
-        {"", "x.conf:1: aws.queue_url: found no such setting, but it is required, allowed an http"},
-        {"\n\naws:{};", "x.conf:3: aws.queue_url: found no such setting, but it is required"},
-        {"# only a comment", "aws.queue_url: found no such setting"},
+        {"", "x.conf:1: aws.queue_url: not set, but it is required: an http"},
+        {"\n\naws:{};", "x.conf:3: aws.queue_url: not set, but it is required"},
+        {"# only a comment", "aws.queue_url: not set, but it is required"},
         {AWS "\nproducer:{\nstart_delay 1;};", "x.conf:3: found a syntax error, allowed groups"},
         {AWS "\n}", "x.conf:2: found a syntax error"},
         {AWS "\nlog:{", "x.conf:2: found a syntax error"},

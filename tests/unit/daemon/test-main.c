@@ -17,7 +17,7 @@ static struct {
     unsigned n_started, n_freed;
 } fake;
 
-static char log_text[4096];
+static char log_text[4096], config_path[32];
 
 static int start(struct service *service, const struct config *config, void **ret, char **error)
 {
@@ -49,7 +49,8 @@ static int run(bool has_few_descriptors)
     ssize_t n;
 
     assert_int_equal(write(config, CONFIG, strlen(CONFIG)), strlen(CONFIG));
-    snprintf(option, sizeof(option), "--config=/proc/self/fd/%d", config);
+    snprintf(config_path, sizeof(config_path), "/proc/self/fd/%d", config);
+    snprintf(option, sizeof(option), "--config=%s", config_path);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     few = before;
     few.rlim_cur = (rlim_t)lowest + 1; /* one to read the configuration */
@@ -95,12 +96,21 @@ static void core_that_fails_with_a_text_is_told_by_it(void **state)
     assert_string_equal(log_text, "Cannot start: the disk cannot be read.\n");
 }
 
+/* The log says this alone, with the file and the line before it. */
+static void assert_said_of_file(int line, const char *text)
+{
+    char expected[256];
+
+    snprintf(expected, sizeof(expected), "%s:%d: %s", config_path, line, text);
+    assert_string_equal(log_text, expected);
+}
+
 static void core_that_refuses_the_configuration_ends_with_78(void **state)
 {
     fake.r = 1;
     fake.error = "consumer.command: names no program";
     assert_int_equal(run(false), EX_CONFIG);
-    assert_string_equal(log_text, "consumer.command: names no program\n");
+    assert_said_of_file(1, "consumer.command: names no program\n");
 }
 
 static void service_that_cannot_be_set_up_is_told_and_ends_with_71(void **state)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/reload.h"
+#include "test-open.h"
 #include "util/log.h"
 
 static struct {
@@ -125,12 +126,17 @@ static void settings_of_the_other_daemon_are_not_told(void **state)
 static void core_that_refuses_keeps_all_values(void **state)
 {
     static const int results[] = {1, -ENOMEM};
+    char expected[96];
+
+    snprintf(expected, sizeof(expected), "%s:2: producer.batch_size: found 7", path);
 
     for (size_t i = 0; i < ARRAY_SIZE(results); i++) {
         fake.prepare_r = results[i];
-        write_file(AWS " producer: { batch_size = 7; groups = 3; }; log: { level = \"debug\"; };");
+        write_file(AWS "\nproducer: { batch_size = 7; groups = 3; }; log: { level = \"debug\"; };");
         reload();
         assert_said("The settings stay as they were: ");
+        if (results[i] > 0)
+            assert_said(expected);
         assert_said("(without a restart these stay as they were: producer.groups)");
         assert_int_equal(config->producer.batch_size, 1);
         assert_false(log_enabled(LOG_DEBUG));
@@ -160,6 +166,49 @@ static void file_that_is_wrong_is_not_shown_to_the_core(void **state)
     reload();
     assert_said("The settings stay as they were: cannot read ");
     assert_int_equal(fake.n_prepared + fake.n_reconfigured, 0);
+}
+
+static void file_that_cannot_be_read_changes_nothing_and_the_remedy_is_told(void **state)
+{
+    unopenable_path = path;
+    unopenable_errno = EACCES;
+    reload();
+    unopenable_path = NULL;
+    assert_said("The settings stay as they were: cannot read ");
+    assert_said(path);
+    assert_said(": Permission denied; make it and its folders readable for this user");
+    assert_int_equal(fake.n_prepared + fake.n_reconfigured, 0);
+}
+
+/* consumer.start_delay and others have another default with this handler. */
+static void defaults_that_follow_a_setting_are_not_said_to_need_a_restart(void **state)
+{
+    is_producer = false;
+    write_file(AWS " consumer: { handler = \"exec\"; };");
+    reload();
+    assert_string_equal(log_text,
+                        "These settings need a restart, and keep their values until then: "
+                        "consumer.handler.\n"
+                        "The settings were read again: nothing else has changed.\n");
+    write_file(AWS " log: { target = \"stderr\"; }; consumer: { concurrency = 7; };");
+    reload();
+    assert_string_equal(log_text,
+                        "These settings need a restart, and keep their values until then: "
+                        "log.target.\n"
+                        "The settings were read again: consumer.concurrency 1 -> 7.\n");
+}
+
+static void value_that_was_written_and_is_now_a_default_needs_a_restart(void **state)
+{
+    is_producer = false;
+    write_file(AWS " consumer: { start_delay = 7; };");
+    config = config_free(config);
+    assert_int_equal(config_load(&sources, &config, NULL, NULL), 0);
+    write_file(AWS);
+    for (int i = 0; i < 2; i++) {
+        reload();
+        assert_said("keep their values until then: consumer.start_delay.\n");
+    }
 }
 
 static void level_changes_at_once_and_the_line_is_seen_before_and_after(void **state)
@@ -232,7 +281,7 @@ static void each_setting_does_as_its_class_says(void **state)
         assert_said(buffer_string(&name));
         if (is_fixed) {
             assert_said("These settings need a restart, and keep their values until then: ");
-            assert_said("none has changed");
+            assert_said("nothing else has changed");
         } else {
             assert_null(strstr(log_text, "need a restart"));
             assert_null(strstr(log_text, "none has changed"));
@@ -251,6 +300,9 @@ int main(void)
         TEST(settings_of_the_other_daemon_are_not_told),
         TEST(core_that_refuses_keeps_all_values),
         TEST(file_that_is_wrong_is_not_shown_to_the_core),
+        TEST(file_that_cannot_be_read_changes_nothing_and_the_remedy_is_told),
+        TEST(defaults_that_follow_a_setting_are_not_said_to_need_a_restart),
+        TEST(value_that_was_written_and_is_now_a_default_needs_a_restart),
         TEST(level_changes_at_once_and_the_line_is_seen_before_and_after),
         TEST(each_setting_does_as_its_class_says),
     };
