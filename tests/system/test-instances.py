@@ -207,10 +207,15 @@ def instance_is_reloaded_with_its_own_file(m, cursor):
     unit = f"{CONSUMER}@orders"
     tap.equal(m.start(unit).returncode, 0)
     pid = m.show(unit, "MainPID")
-    m.write("/etc/sqs-demo.d/orders.conf", m.check("cat", "/etc/sqs-demo.d/orders.conf") + "consumer = 1;\n")
+    good = m.check("cat", "/etc/sqs-demo.d/orders.conf")
+    m.write("/etc/sqs-demo.d/orders.conf", good + "consumer = 1;\n")
     tap.ok(m.run("systemctl", "reload", unit).returncode != 0, "the reload of a wrong file succeeds")
     tap.ok(any("/etc/sqs-demo.d/orders.conf:" in str(e["MESSAGE"]) for e in m.journal(unit, cursor)),
            "the journal does not name the file")
+    m.write("/etc/sqs-demo.d/orders.conf", good.replace("/usr/local/bin/handle", "/none/here"))
+    tap.ok(m.run("systemctl", "reload", unit).returncode != 0, "the reload to a missing program succeeds")
+    tap.ok(any(re.search(r'^/etc/sqs-demo\.d/orders\.conf:\d+: consumer\.command: "/none/here"', str(e["MESSAGE"]))
+               for e in m.journal(unit, cursor)), "the journal does not name the line")
     write_instance(m, "orders", handler="other")
     tap.equal(m.run("systemctl", "reload", unit).returncode, 0)
     tap.equal((m.show(unit, "MainPID"), m.state(unit)), (pid, "active"))

@@ -9,12 +9,9 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import throwaway  # which adds tests/lib to the path
 import tap
-from daemon import config_text
-from sqs_local import ACCOUNT
-from throwaway import ENDPOINT, UNITS
+from throwaway import UNITS
 
 PRODUCER, CONSUMER = UNITS
-INSTANCE = "sqs-consumerd@orders"
 READ = "The settings were read again: "
 PRODUCER_IDLE = {"messages_to_send": 0, "send_interval": 3600}
 CONSUMER_IDLE = {"exit_after_empty_receives": 0}
@@ -27,7 +24,7 @@ def test(function):
         try:
             function(m, cursor)
         finally:
-            m.run("systemctl", "stop", INSTANCE, *UNITS)  # before sqs-local, which they would wait for
+            m.run("systemctl", "stop", *UNITS)  # before sqs-local, which they would wait for
 
     run.__name__ = function.__name__
     throwaway.add_test(run, lambda m: [m.cursor()])
@@ -89,27 +86,6 @@ def file_that_is_wrong_fails_the_reload_and_the_units_go_on(m, cursor):
     tap.equal(m.run("systemctl", "reload", CONSUMER).returncode, 0)
     wait_for_line(m, CONSUMER, cursor, READ + "consumer.receivers 1 -> 3.")
     tap.equal(state(m, CONSUMER)["NRestarts"], "0")
-
-
-@test
-def instance_is_reloaded_with_its_own_file(m, cursor):
-    def configure(**consumer):
-        m.write("/etc/sqs-demo.d/orders.conf",
-                config_text({"aws": {"queue_url": f"{ENDPOINT}/{ACCOUNT}/test.fifo"},
-                             "consumer": {**CONSUMER_IDLE, "handler": "exec",
-                                          "command": ["/bin/true"], **consumer}}))
-
-    start(m)
-    configure()
-    tap.equal(m.start(INSTANCE).returncode, 0)
-    configure(concurrency=5)
-    tap.equal(m.run("systemctl", "reload", INSTANCE).returncode, 0)
-    wait_for_line(m, INSTANCE, cursor, READ + "consumer.concurrency 1 -> 5.")
-    configure(command=["/none/here"])
-    tap.ok(m.run("systemctl", "reload", INSTANCE).returncode != 0, "no such program")
-    wait_for_line(m, INSTANCE, cursor, '/etc/sqs-demo.d/orders.conf: consumer.command: "/none/here"')
-    tap.equal(state(m, INSTANCE)["SubState"], "running")
-    tap.ok(not any(READ in line for line in lines(m, CONSUMER, cursor)), "the plain unit has read")
 
 
 if __name__ == "__main__":
