@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Settings that do not come from a file: --set=GROUP.NAME=VALUE, and one variable of the
  * environment for each setting, SQS_DEMO_<GROUP>_<NAME> in upper case. Both are checked as in a
- * file. A value is written as in a file, but a text needs no quotes. Private to the config files. */
+ * file, and written as in a file, but a text needs no quotes. Private to the config files. */
 #pragma once
 
 #include "daemon/config.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a reload of the configuration needs: which settings differ between the configuration in
- * force and one that was read anew, which of them can change while the daemon runs, and the exchange
- * of these values.
+ * force and one that was read anew, which of them can change while the daemon runs, and the
+ * exchange of these values.
  *
  * A reload goes like this (`running` is the configuration that the daemon's parts borrow):
  *

@@ -86,16 +86,16 @@ enum { CONFIG_FILE_MAX_BYTES = 256 * 1024, CONFIG_FILES_MAX = 16 };
 
 /* Reads a configuration that is one text. `path` is only for error lines and to show where a value
  * comes from. Returns 0 with *ret, -ENOMEM, or CONFIG_E_INVALID with *error: one line about the
- * first fault, "<path>:<line>: <group>.<setting>: found ..., allowed ...". The caller frees both. */
+ * first fault, "<path>:<line>: <group>.<name>: found ..., allowed ...". The caller frees both. */
 enum { CONFIG_E_INVALID = 1 };
 int config_parse(const char *path, const char *text, size_t text_bytes, struct config **ret,
                  char **error);
 
 /* Reads a configuration in several steps: config_new has all defaults, and each later text
- * overrides the values before it. config_finish gives the settings that are left their defaults, and
- * checks that no required setting is missing. The queue of an instance must come from the last file
- * or from an override. All return what config_parse does. After an error the configuration can only
- * be freed. */
+ * overrides the values before it. config_finish gives the settings that are left their defaults,
+ * and checks that no required setting is missing. The queue of an instance must come from the last
+ * file or from an override. All return what config_parse does. After an error the configuration can
+ * only be freed. */
 int config_new(struct config **ret);
 int config_add_file(struct config *config, const char *path, const char *text, size_t text_bytes,
                     char **error);
@@ -120,8 +120,8 @@ int config_format(const struct config *config, struct buffer *out);
 /* Appends where the settings come from, as one line for people: "a.conf, the environment". */
 void config_append_places(struct buffer *b, const struct config *config);
 
-/* Appends a fault that was found after the settings were read. If the text begins with the name of a
- * setting, "<group>.<name>: " or "<group>.<name> ", the place of its value comes before it:
+/* Appends a fault that was found after the settings were read. If the text begins with the name of
+ * a setting, "<group>.<name>: " or "<group>.<name> ", the place of its value comes before it:
  * "PATH:LINE: ", "<variable>: " or "--set: ". The place of a default is the setting's group in the
  * last file. Any other text is not about the configuration, and is appended as it is. */
 void config_append_fault(struct buffer *b, const struct config *config, const char *text);

@@ -21,9 +21,9 @@ struct daemon_core {
      * check. */
     int (*prepare)(void *core, const struct config *next, char **error);
     /* The values of the configuration that `start` has borrowed have changed, as `prepare` was
-     * told. `ca_bundle`: the path of the CA bundle now, NULL for the system's. Texts of settings that
-     * a reload can change are freed after this call. 0, or -ENOMEM: then a part keeps what it had.
-     * NULL: nothing to do. */
+     * told. `ca_bundle`: the path of the CA bundle now, NULL for the system's. Texts of settings
+     * that a reload can change are freed after this call. 0, or -ENOMEM: then a part keeps what it
+     * had. NULL: nothing to do. */
     int (*reconfigure)(void *core, const char *ca_bundle);
     /* The group of settings that are not the core's: a reload does not tell that they differ. NULL:
      * none. */

@@ -59,8 +59,9 @@ DEFINE_CLEANUP(struct database *, database_free)
 
 /* `r` is the result of a statement or of the opening. If it is not -EUCLEAN, it is returned.
  * Otherwise this checks the whole file and returns -EUCLEAN if the check finds damage too, -ENOMEM
- * if memory runs out during the check, else -EIO, also if the disk cannot be read now. It blocks for as long as it takes to read the whole
- * file, so it is for a caller that otherwise gives the file up. */
+ * if memory runs out during the check, else -EIO, also if the disk cannot be read now. It blocks
+ * for as long as it takes to read the whole file, so it is for a caller that otherwise gives the
+ * file up. */
 int database_recheck(struct database *database, int r);
 
 /* The text of the last failure, one line: "<path>: <reason>". Valid until the next failure. */

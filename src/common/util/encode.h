@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Encodings: hex, percent-encoding, base64 and UTF-8. Also the checks and escapes that make text fit
- * for a log line. */
+/* Encodings: hex, percent-encoding, base64 and UTF-8. Also the checks and escapes that make text
+ * fit for a log line. */
 #pragma once
 
 #include <time.h>

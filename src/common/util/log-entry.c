@@ -77,7 +77,7 @@ static void append_escape(struct buffer *b, uint32_t c)
     buffer_printf(b, "\\u%04x", (unsigned)c);
 }
 
-/* Unlike json_append_string, this takes all bytes, and leaves nothing that a terminal would obey. */
+/* Unlike json_append_string, this takes all bytes and leaves nothing that a terminal would obey. */
 static void append_json_string(struct buffer *b, const char *text, size_t size)
 {
     buffer_append_char(b, '"');

@@ -41,8 +41,8 @@ void log_entry_set_line(struct log_entry *entry, const char *before, const char 
                         const char *after);
 
 /* Appends a field, unless the value is NULL or "". A value longer than LOG_FIELD_MAX_BYTES is cut,
- * but not inside a character. For the journal the caller must add MESSAGE first. In JSON, bytes that
- * are not UTF-8 become U+FFFD, and characters that are not safe in a line are escaped. */
+ * but not inside a character. For the journal the caller must add MESSAGE first. In JSON, bytes
+ * that are not UTF-8 become U+FFFD, and characters that are not safe in a line are escaped. */
 void log_entry_add_field(struct log_entry *entry, const char *name, const char *value);
 
 /* Ends an entry of fields. Call it after the last field. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where log entries go, and how they look (log.h): chosen by the configuration, which is read before there is a
- * log. */
+/* Where log entries go, and how they look (log.h): chosen by the configuration, which is read
+ * before there is a log. */
 #pragma once
 
 enum log_format {

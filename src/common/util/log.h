@@ -53,8 +53,8 @@ void log_open(const char *identifier, enum log_target target, int level, enum lo
 void log_set_level(int level);
 
 /* LOG_FORMAT_JSON: later entries on standard error are JSON objects, one in each line, with the
- * fields that the journal gets and __REALTIME_TIMESTAMP, in microseconds since the epoch. All values
- * are strings, as `journalctl -o json` writes them. It has no effect on the journal. */
+ * fields that the journal gets and __REALTIME_TIMESTAMP, in microseconds since the epoch. All
+ * values are strings, as `journalctl -o json` writes them. It has no effect on the journal. */
 void log_set_format(enum log_format format);
 
 /* Sets a field that every later entry gets, for example SQS_QUEUE_URL. The value is copied. NULL

@@ -36,6 +36,6 @@ int spawn_program(const struct spawn_options *options, struct spawned *ret);
 
 /* Whether programs inherit an entry ("NAME=value") of this process's environment. They inherit all
  * but two kinds: those that systemd sets for this process alone (NOTIFY_SOCKET, WATCHDOG_*,
- * LISTEN_*, JOURNAL_STREAM and the like), with which a program could speak in this process's name or
- * would be misled; and the daemons' settings (SQS_DEMO_*). */
+ * LISTEN_*, JOURNAL_STREAM and the like), with which a program could speak in this process's name
+ * or would be misled; and the daemons' settings (SQS_DEMO_*). */
 bool spawn_inherits(const char *entry);
