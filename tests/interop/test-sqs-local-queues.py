@@ -5,6 +5,7 @@ boto3 reads the replies as it reads those of Amazon SQS, so the test sees what a
 """
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -31,6 +32,13 @@ def queue_is_created_found_listed_and_deleted():
     fails(400, code, "QueueDoesNotExist", gone, SQS.receive_message, QueueUrl=url)
     fails(400, "AWS.SimpleQueueService.QueueDeletedRecently", "QueueDeletedRecently", "*60 seconds*",
           SQS.create_queue, QueueName=name, Attributes={"FifoQueue": "true"})
+
+
+@tap.test
+def help_says_what_the_url_of_a_queue_looks_like():
+    shown = subprocess.run([SERVER.binary, "--help"], check=True, capture_output=True, text=True, timeout=60).stdout
+    port = SERVER.url.rsplit(":", 1)[1]
+    tap.ok(SERVER.queue_url("NAME").replace(port, "<port>", 1) in shown, shown)
 
 
 @tap.test
