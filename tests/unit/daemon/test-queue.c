@@ -331,6 +331,7 @@ static void allowed_probe_does_not_end_a_failure_of_real_requests(void **state)
     server = TEST_SERVER(ATTRIBUTES, slow_allowed, {.status = 500}, {.how = REPLY_STALL});
     open_queue(server, SEND, true);
     run_until(event(), &b.n_opened, 1);
+    run_requests(server, 2); /* the probe comes first, on a connection of its own */
     send_one();
     run_requests(server, 4);
     run_for(event(), USEC_PER_SEC); /* the probe's answer has come */
