@@ -93,7 +93,7 @@ def message_arrives_with_its_attributes_group_ids_and_delay():
 
 def run_submit(producer, text, *arguments):
     """Runs sqs-producerd --submit with the bytes `text` on its standard input."""
-    return subprocess.run([producer.process.args[0], "--submit", f"--config={producer.config}", *arguments],
+    return subprocess.run([producer.program, "--submit", f"--config={producer.config}", *arguments],
                           input=text, capture_output=True, timeout=60, check=False)
 
 

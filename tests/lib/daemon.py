@@ -88,12 +88,12 @@ class Daemon:
                 environment.pop(variable, None)
             else:
                 environment[variable] = value
-        program = program or os.path.join(BUILD_ROOT, "src", name[len("sqs-"):], name)
+        self.program = program or os.path.join(BUILD_ROOT, "src", name[len("sqs-"):], name)
         self.lines = []
         # A daemon goes on ignoring SIGHUP if it is ignored here, as under nohup.
         self.process = subprocess.Popen(
-            ["env", "--default-signal=HUP", *prefix, program, f"--config={self.config}", *arguments], env=environment,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            ["env", "--default-signal=HUP", *prefix, self.program, f"--config={self.config}", *arguments],
+            env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             errors="surrogateescape")
         self._log_flows = threading.Event()
         if held_log:
