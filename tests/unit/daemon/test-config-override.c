@@ -240,8 +240,8 @@ static void unknown_variables_are_told_with_the_nearest_known(void **state)
         NULL,
     };
     static const char *const expected[] = {
-        "SQS_DEMO_PRODUCER_BATCHSIZE is not a setting, so it has no effect; did you mean "
-        "SQS_DEMO_PRODUCER_BATCH_SIZE?",
+        ("SQS_DEMO_PRODUCER_BATCHSIZE is not a setting, so it has no effect; did you mean "
+         "SQS_DEMO_PRODUCER_BATCH_SIZE?"),
         "SQS_DEMO_SOMETHING\\x1b is not a setting, so it has no effect",
         "SQS_DEMO_ is not a setting, so it has no effect",
     };

@@ -76,7 +76,6 @@ static void what_needs_a_restart_keeps_its_value(void **state)
     for (size_t i = 0; i < config_n_settings; i++) {
         const struct setting *s = config_settings + i;
         bool is_fixed = s->reload == CONFIG_RELOAD_RESTART;
-        CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(65536);
 
         at = i;
         change.name[0] = '\0';
