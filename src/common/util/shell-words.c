@@ -79,7 +79,7 @@ int shell_words_split(const char *text, char ***ret, char **error)
             return r;
         n++;
     }
-    if (n == 0 || words[0][0] == '\0')
+    if (!words[0] || words[0][0] == '\0')
         return invalid(error, "names no program");
     *ret = TAKE(words);
     return 0;
