@@ -2,136 +2,11 @@
 #include "daemon/config-table.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <stdio.h>
-#include <strings.h>
-#include <sys/un.h>
 #include <syslog.h>
 
+#include "daemon/config-check.h"
 #include "daemon/instance.h"
-#include "util/encode.h"
-
-enum {
-    URL_MAX_BYTES = 2048,
-    NAME_MAX_BYTES = 255,
-    PATH_MAX_BYTES = 4095,
-    GROUP_ID_MAX_BYTES = 128,
-    CONTENT_TYPE_MAX_BYTES = 255,
-};
-
-/* UTF-8, with only characters that are safe in a log line and on a terminal. */
-static bool is_plain_text(const char *s, size_t max_bytes)
-{
-    size_t size = strlen(s);
-    uint32_t c;
-
-    if (size > max_bytes)
-        return false;
-    for (size_t i = 0, n; i < size; i += n) {
-        n = utf8_decode(s + i, size - i, &c);
-        if (n == 0 || !is_safe_in_line(c))
-            return false;
-    }
-    return true;
-}
-
-static bool is_region(const char *s)
-{
-    if (strlen(s) > 63 || s[0] == '-')
-        return false;
-    for (; *s; s++)
-        if (!(islower((unsigned char)*s) || isdigit((unsigned char)*s) || *s == '-'))
-            return false;
-    return true;
-}
-
-/* Checks only that it looks like a URL; aws/endpoint.h parses it. */
-static bool is_url(const char *s)
-{
-    const char *host;
-
-    if (!is_plain_text(s, URL_MAX_BYTES) || strpbrk(s, " \"<>\\^`{|}@?#"))
-        return false;
-    if (strncasecmp(s, "https://", 8) == 0)
-        host = s + 8;
-    else if (strncasecmp(s, "http://", 7) == 0)
-        host = s + 7;
-    else
-        return false;
-    return isalnum((unsigned char)*host) || *host == '[';
-}
-
-static bool is_url_or_empty(const char *s)
-{
-    return s[0] == '\0' || is_url(s);
-}
-
-static bool is_profile(const char *s)
-{
-    return is_plain_text(s, NAME_MAX_BYTES);
-}
-
-static bool is_absolute_path_or_empty(const char *s)
-{
-    return is_plain_text(s, PATH_MAX_BYTES) && (s[0] == '/' || s[0] == '\0');
-}
-
-static bool is_word(const char *s)
-{
-    return is_plain_text(s, PATH_MAX_BYTES);
-}
-
-static bool is_socket_path(const char *s)
-{
-    return s[0] == '/' && is_plain_text(s, sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
-}
-
-/* unix:PATH or unix:PATH:/URI. */
-static bool is_unix_url(const char *s)
-{
-    const char *path = s + strlen("unix:"), *colon;
-    char copy[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
-    size_t size;
-
-    if (strncmp(s, "unix:/", 6) != 0 || !is_plain_text(s, URL_MAX_BYTES))
-        return false;
-    colon = strchr(path, ':');
-    size = colon ? (size_t)(colon - path) : strlen(path);
-    if (size >= sizeof(copy) || (colon && (colon[1] != '/' || strpbrk(colon, " \"#"))))
-        return false;
-    memcpy(copy, path, size);
-    copy[size] = '\0';
-    return is_socket_path(copy);
-}
-
-static bool is_handler_url_or_empty(const char *s)
-{
-    return is_url_or_empty(s) || is_unix_url(s);
-}
-
-/* RFC 9110, section 8.3: only what the header allows in its value. */
-static bool is_content_type(const char *s)
-{
-    if (strlen(s) > CONTENT_TYPE_MAX_BYTES || !isalnum((unsigned char)*s) || !strchr(s, '/'))
-        return false;
-    for (; *s; s++)
-        if (*s < ' ' || *s > '~')
-            return false;
-    return true;
-}
-
-/* SQS API, SendMessage, MessageGroupId: letters, digits and ASCII punctuation. */
-static bool is_message_group_id(const char *s)
-{
-    size_t size = strlen(s);
-
-    if (size < 1 || size > GROUP_ID_MAX_BYTES)
-        return false;
-    for (; *s; s++)
-        if (*s < '!' || *s > '~')
-            return false;
-    return true;
-}
 
 static const struct setting_choice log_targets[] = {
     {"auto", LOG_TARGET_AUTO},
@@ -185,20 +60,20 @@ static const struct setting_choice orders[] = {
 #define URL_ALLOWED "an http:// or https:// URL without user, password, query or fragment"
 
 const struct setting config_settings[] = {
-    {AT(aws, region, SETTING_STRING), RESTART, .string = "", .check = is_region,
+    {AT(aws, region, SETTING_STRING), RESTART, .string = "", .check = config_is_region,
      .allowed = "a region such as \"eu-west-1\", or \"\"",
      .doc = "region of the queue; \"\": from the environment, the profile or the queue URL"},
-    {AT(aws, queue_url, SETTING_STRING), RESTART, .is_url = true, .check = is_url,
+    {AT(aws, queue_url, SETTING_STRING), RESTART, .is_url = true, .check = config_is_url,
      .allowed = URL_ALLOWED,
      .doc = "URL of the queue, required; a name that ends in .fifo means a FIFO queue"},
     {AT(aws, endpoint_url, SETTING_STRING), RESTART, .is_url = true, .string = "",
-     .check = is_url_or_empty, .allowed = URL_ALLOWED ", or \"\"",
+     .check = config_is_url_or_empty, .allowed = URL_ALLOWED ", or \"\"",
      .doc = "where to send requests; \"\": to the region's endpoint"},
-    {AT(aws, profile, SETTING_STRING), RESTART, .string = "", .check = is_profile,
+    {AT(aws, profile, SETTING_STRING), RESTART, .string = "", .check = config_is_profile,
      .allowed = "a profile's name of at most 255 bytes without control characters, or \"\"",
      .doc = "profile in AWS's files; \"\": AWS_PROFILE, or \"default\""},
-    {AT(aws, ca_bundle, SETTING_STRING), NEXT, .string = "", .check = is_absolute_path_or_empty,
-     .allowed = "an absolute path, or \"\"",
+    {AT(aws, ca_bundle, SETTING_STRING), NEXT, .string = "",
+     .check = config_is_absolute_path_or_empty, .allowed = "an absolute path, or \"\"",
      .doc = "file of CA certificates; \"\": AWS_CA_BUNDLE, or the system's"},
     {AT(aws, use_fips_endpoint, SETTING_BOOL), RESTART,
      .doc = "send to the region's FIPS endpoint"},
@@ -218,7 +93,8 @@ const struct setting config_settings[] = {
     {AT(producer, source, SETTING_CHOICE), RESTART, .choices = sources, .value = CONFIG_SOURCE_DEMO,
      .doc = "where the messages come from: made for the demo, or submitted at submit_socket"},
     {AT(producer, submit_socket, SETTING_STRING), RESTART, .string = CONFIG_SUBMIT_SOCKET,
-     .check = is_socket_path, .allowed = "the absolute path of a socket, of at most 107 bytes",
+     .check = config_is_socket_path,
+     .allowed = "the absolute path of a socket, of at most 107 bytes",
      .doc = "where programs submit messages for the spool"},
     {AT(producer, spool_max_messages, SETTING_COUNT), NEXT, .unit = "", .min = 1, .max = 100000000,
      .value = 100000, .doc = "messages that the spool holds at most, rejected ones counted"},
@@ -233,7 +109,7 @@ const struct setting config_settings[] = {
     {USEC_AT(producer, send_interval, SETTING_DURATION), NEXT, .unit = " seconds",
      .max = SEC(86400), DEMO(MSEC(500)), .doc = "seconds from one message to the next"},
     {AT(producer, message_group_id, SETTING_STRING), RESTART, .string = "test",
-     .check = is_message_group_id,
+     .check = config_is_message_group_id,
      .allowed = "1 to 128 letters, digits and punctuation, without spaces",
      .doc = "group of the messages, on a FIFO queue"},
     {AT(producer, groups, SETTING_SMALL_COUNT), RESTART, .unit = "", .min = 1, .max = 10000,
@@ -255,16 +131,16 @@ const struct setting config_settings[] = {
      .value = CONFIG_HANDLER_JOURNAL,
      .doc = "what is done with a message: logged, passed to command, or posted to url"},
     {AT(consumer, command, SETTING_STRINGS), NEXT, .strings_max = CONFIG_COMMAND_MAX_WORDS,
-     .check = is_word,
+     .check = config_is_word,
      .allowed = "an array of at most 64 texts without control characters, [\"/path/of/program\", "
                 "\"argument\"]",
      .doc = "program that handles a message, and its arguments, for handler exec"},
     {AT(consumer, url, SETTING_STRING), NEXT, .is_url = true, .string = "",
-     .check = is_handler_url_or_empty,
+     .check = config_is_handler_url_or_empty,
      .allowed = URL_ALLOWED ", unix:/PATH, unix:/PATH:/URI, or \"\"",
      .doc = "where messages are posted to, for handler http"},
     {AT(consumer, content_type, SETTING_STRING), NEXT, .string = "application/json",
-     .check = is_content_type, .allowed = "a media type such as \"application/json\"",
+     .check = config_is_content_type, .allowed = "a media type such as \"application/json\"",
      .doc = "Content-Type of posted bodies, for handler http"},
     {USEC_AT(consumer, timeout, SETTING_DURATION), NEXT, .unit = " seconds", .min = MSEC(100),
      .max = SEC(43200), .value = SEC(300),
