@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of all settings, private to the config files. Reading, checking and showing the
- * settings all use it. */
+ * settings all use it, and so does what describes them (config-document.h). */
 #pragma once
 
 #include <libconfig.h>
@@ -40,7 +40,10 @@ struct setting {
     bool (*check)(const char *string); /* for SETTING_STRINGS: called for each */
     const struct setting_choice *choices;
     bool is_url;
-    const char *doc; /* one line */
+    const char *doc;  /* one line */
+    const char *text; /* a paragraph of sentences; `code` stands in backquotes */
+    /* A value in the file's syntax, where the default is none or shows nothing; NULL: none. */
+    const char *example;
 };
 
 enum { CONFIG_SETTINGS_MAX = 64 };
