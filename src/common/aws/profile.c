@@ -8,13 +8,13 @@
  * the last value wins, and adding a value takes constant time. */
 #include "aws/profile.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <strings.h>
 
 #include <ini.h>
 
+#include "util/ascii.h"
 #include "util/error-line.h"
 
 enum section_kind { SECTION_PROFILE, SECTION_SERVICES, SECTION_SSO_SESSION, SECTION_OTHER };
@@ -197,7 +197,7 @@ static int add_entry(struct parser *ps, const char *key, size_t key_size, const 
         return -ENOMEM;
     }
     for (char *c = e.key; *c; c++)
-        *c = (char)tolower((unsigned char)*c);
+        *c = to_lower(*c);
     p->entries[p->n_entries++] = e;
     return 0;
 }

@@ -61,20 +61,6 @@ static struct shown show(const char *value)
 
 /* --- Checks --- */
 
-/* Whether the text has `min` to `max` characters, each a letter, a digit, or one of `others`. */
-static bool consists_of(const char *text, size_t min, size_t max, const char *others)
-{
-    size_t n = 0;
-
-    for (; n <= max && text[n] != '\0'; n++) {
-        char c = text[n];
-
-        if (!is_letter_or_digit(c) && !strchr(others, c))
-            return false;
-    }
-    return n >= min && n <= max;
-}
-
 bool aws_role_arn_is_valid(const char *arn)
 {
     size_t n = strlen(arn);
@@ -89,12 +75,12 @@ bool aws_role_arn_is_valid(const char *arn)
 
 bool aws_role_session_name_is_valid(const char *name)
 {
-    return consists_of(name, SESSION_NAME_MIN_BYTES, SESSION_NAME_MAX_BYTES, "_+=,.@-");
+    return is_ascii_name(name, SESSION_NAME_MIN_BYTES, SESSION_NAME_MAX_BYTES, "_+=,.@-");
 }
 
 static bool external_id_is_valid(const char *id)
 {
-    return consists_of(id, EXTERNAL_ID_MIN_BYTES, EXTERNAL_ID_MAX_BYTES, "_+=,.@:/-");
+    return is_ascii_name(id, EXTERNAL_ID_MIN_BYTES, EXTERNAL_ID_MAX_BYTES, "_+=,.@:/-");
 }
 
 /* The number; 0: it is malformed or out of range. */

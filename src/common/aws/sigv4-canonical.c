@@ -16,13 +16,6 @@ enum { QUERY_PARAMETERS_MAX = 128 };
 
 #define WHITE_SPACE " \t\r\n\v\f"
 
-static char to_lower(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return (char)(c - 'A' + 'a');
-    return c;
-}
-
 int sigv4_compare_names(const char *a, const char *b)
 {
     while (*a && to_lower(*a) == to_lower(*b)) {
@@ -130,22 +123,14 @@ static void append_path(struct buffer *b, const char *path, bool keep)
         buffer_append_char(b, '/');
 }
 
-static int hex_value(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    c = to_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Appends a part of a query in AWS's canonical encoding, independent of the encoding that is sent.
  * A "%" without two hex digits after it stands for itself. */
 static void append_query_part(struct buffer *b, const char *part, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         bool is_code = part[i] == '%' && size - i > 2;
-        int high = is_code ? hex_value(part[i + 1]) : -1;
-        int low = is_code ? hex_value(part[i + 2]) : -1;
+        int high = is_code ? hex_digit(part[i + 1]) : -1;
+        int low = is_code ? hex_digit(part[i + 2]) : -1;
         char c = part[i];
 
         if (high >= 0 && low >= 0) {

@@ -3,9 +3,9 @@
  * "allowed" parts of error lines. */
 #include "daemon/config-table.h"
 
-#include <ctype.h>
 #include <stdio.h>
 
+#include "util/ascii.h"
 #include "util/encode.h"
 
 enum { FOUND_MAX_BYTES = 100, PATH_SHOWN_MAX_BYTES = 4096 };
@@ -125,10 +125,10 @@ void config_append_variable(struct buffer *b, const struct setting *s)
 {
     buffer_append_string(b, CONFIG_VARIABLE_PREFIX);
     for (const char *c = s->group; *c != '\0'; c++)
-        buffer_append_char(b, (char)toupper((unsigned char)*c));
+        buffer_append_char(b, to_upper(*c));
     buffer_append_char(b, '_');
     for (const char *c = s->name; *c != '\0'; c++)
-        buffer_append_char(b, (char)toupper((unsigned char)*c));
+        buffer_append_char(b, to_upper(*c));
 }
 
 static const char *choice_name(const struct setting *s, int value)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/config-syntax.h"
 
+#include "util/ascii.h"
 #include "util/encode.h"
 
 enum { NUMBER_SHOWN_MAX_BYTES = 40 };
@@ -26,9 +27,11 @@ static int invalid_duplicate(struct config_reader *r, const config_t *tree, cons
         char name[CONFIG_NAME_SHOWN_MAX_BYTES + 1];
         size_t size;
 
-        text += strcspn(text, "\nabcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ*");
-        size = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ*0123456789-_");
-        end = text + size;
+        while (*text != '\0' && *text != '\n' && !config_text_begins_name(*text))
+            text++;
+        for (end = text; config_text_continues_name(*end);)
+            end++;
+        size = (size_t)(end - text);
         if (size == 0 || size >= sizeof(name))
             continue;
         memcpy(name, text, size);
@@ -54,7 +57,7 @@ static int invalid_number(struct config_reader *r, int fault, const struct confi
         buffer_append_string(&b, ", allowed a number in decimal, or 0x and one in hexadecimal");
     } else {
         while (place->bytes[zeros] == '0' && zeros + 1 < place->size &&
-               place->bytes[zeros + 1] >= '0' && place->bytes[zeros + 1] <= '9')
+               is_digit(place->bytes[zeros + 1]))
             zeros++;
         buffer_append_string(&b, ", allowed ");
         escape_for_log(&b, place->bytes + zeros, place->size - zeros, NUMBER_SHOWN_MAX_BYTES);

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 
+#include "util/ascii.h"
+
 struct scan {
     const char *p, *end;
     unsigned line;
@@ -16,30 +18,14 @@ struct scan {
     unsigned n_names;
 };
 
-static bool is_digit(char c)
+bool config_text_begins_name(char c)
 {
-    return c >= '0' && c <= '9';
+    return is_letter(c) || c == '*';
 }
 
-static bool is_name_start(char c)
+bool config_text_continues_name(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '*';
-}
-
-static bool is_name(char c)
-{
-    return is_name_start(c) || is_digit(c) || c == '-' || c == '_';
-}
-
-static int hex_digit(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
+    return config_text_begins_name(c) || is_digit(c) || c == '-' || c == '_';
 }
 
 static bool starts_with(const struct scan *s, const char *what)
@@ -104,7 +90,7 @@ static int bad_number(struct scan *s, int fault)
 {
     const char *q = s->p;
 
-    while (q < s->end && (is_name(*q) || *q == '.'))
+    while (q < s->end && (config_text_continues_name(*q) || *q == '.'))
         q++;
     s->bad = s->p;
     s->bad_size = (size_t)(q - s->p);
@@ -137,10 +123,10 @@ static int copy_float(struct scan *s)
         q = skip_digits(exponent, s->end);
         has_digits = q > exponent;
     }
-    if (whole == s->p && s->end - whole > 1 && is_name_start(whole[1]) && s->out->size > 0 &&
-        is_name(s->out->data[s->out->size - 1]))
+    if (whole == s->p && s->end - whole > 1 && config_text_begins_name(whole[1]) &&
+        s->out->size > 0 && config_text_continues_name(s->out->data[s->out->size - 1]))
         return bad_number(s, CONFIG_TEXT_DOTTED_NAME);
-    if (!has_digits || (q < s->end && (is_name(*q) || *q == '.')))
+    if (!has_digits || (q < s->end && (config_text_continues_name(*q) || *q == '.')))
         return bad_number(s, CONFIG_TEXT_BAD_NUMBER);
     copy(s, (size_t)(q - s->p));
     return 0;
@@ -170,7 +156,7 @@ static int copy_number(struct scan *s)
         return copy_float(s);
     for (int i = 0; i < 2 && q < s->end && *q == 'L'; i++)
         q++;
-    if (q < s->end && (is_name(*q) || *q == '.'))
+    if (q < s->end && (config_text_continues_name(*q) || *q == '.'))
         return bad_number(s, CONFIG_TEXT_BAD_NUMBER);
     if (has_leading_zero)
         return bad_number(s, CONFIG_TEXT_LEADING_ZERO);
@@ -190,7 +176,7 @@ static bool is_space(char c)
 
 static int copy_name(struct scan *s)
 {
-    while (s->p < s->end && is_name(*s->p))
+    while (s->p < s->end && config_text_continues_name(*s->p))
         copy(s, 1);
     return ++s->n_names > CONFIG_TEXT_NAMES_MAX ? CONFIG_TEXT_TOO_MANY : 0;
 }
@@ -205,7 +191,7 @@ static int copy_token(struct scan *s)
         return copy_block_comment(s);
     if (starts_with(s, "@include"))
         return CONFIG_TEXT_INCLUDE;
-    if (is_name_start(*s->p)) {
+    if (config_text_begins_name(*s->p)) {
         s->after_comma = false;
         return copy_name(s);
     }

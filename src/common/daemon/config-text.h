@@ -28,6 +28,10 @@ struct config_text_place {
     size_t size;
 };
 
+/* The characters that libconfig takes for the first and the further ones of a name. */
+bool config_text_begins_name(char c);
+bool config_text_continues_name(char c);
+
 /* Appends the text to `out`, changed so that libconfig 1.5 to 1.8 all read the same:
  *
  *  - A leading byte order mark is removed.

@@ -3,18 +3,13 @@
 
 #include <stdio.h>
 
-#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-#define DIGITS "0123456789"
+#include "util/ascii.h"
 
 const char *instance_name_fault(const char *name)
 {
-    size_t size = strlen(name);
-
-    if (size == 0 || size > INSTANCE_NAME_MAX_BYTES ||
-        name[strspn(name, LETTERS DIGITS "-_.")] != '\0' || strchr("-_.", name[0]))
+    if (!is_ascii_name(name, 1, INSTANCE_NAME_MAX_BYTES, "-_.") || !is_letter_or_digit(name[0]))
         return "the name of an instance has 1 to 64 letters, digits, \"-\", \"_\" and \".\", and "
-               "begins "
-               "with a letter or a digit";
+               "begins with a letter or a digit";
     if (streq(name, "submit"))
         return "no instance may have this name, because its socket would be that of "
                "sqs-producerd.service";

@@ -75,14 +75,11 @@ static int read_hex(struct reader *r, uint32_t *ret)
     uint32_t code = 0;
 
     for (int i = 0; i < 4; i++, r->at++) {
-        char c = *r->at;
+        int digit = hex_digit(*r->at);
 
-        if (is_digit(c))
-            code = code << 4 | (uint32_t)(c - '0');
-        else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
-            code = code << 4 | (uint32_t)((c | 0x20) - 'a' + 10);
-        else
+        if (digit < 0)
             return fail(r);
+        code = code << 4 | (uint32_t)digit;
     }
     *ret = code;
     return 0;

@@ -86,11 +86,7 @@ static int compare_names(const void *a, const void *b)
  * character become "_". */
 static char variable_char(char c)
 {
-    if (c >= 'a' && c <= 'z')
-        return (char)(c - 'a' + 'A');
-    if (is_letter_or_digit(c))
-        return c;
-    return '_';
+    return is_letter_or_digit(c) ? to_upper(c) : '_';
 }
 
 static bool is_same_variable(const char *a, const char *b)

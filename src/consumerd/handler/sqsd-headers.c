@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "util/ascii.h"
+
 #define ATTRIBUTE_PREFIX "X-Aws-Sqsd-Attr-"
 
 enum {
@@ -34,11 +36,7 @@ static bool is_field_value(const char *value, size_t size)
  * characters. */
 static bool is_attribute_name(const char *name)
 {
-    size_t size = strlen(name);
-
-    return size > 0 && size <= ATTRIBUTE_NAME_MAX_BYTES &&
-           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.") ==
-               size;
+    return is_ascii_name(name, 1, ATTRIBUTE_NAME_MAX_BYTES, "_-.");
 }
 
 static bool is_without_value(const char *value, size_t size)
