@@ -253,14 +253,14 @@ static int add_sources(const struct reader *r, unsigned named)
     };
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT((size_t)2 * ERROR_MAX_BYTES);
     bool is_first = true;
-    char *line;
+    char *before = *r->error;
     int e;
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         if (rows[i].value->text && rows[i].value->place == PLACE_SETTING &&
-            begins_with(*r->error, rows[i].name))
+            begins_with(before, rows[i].name))
             buffer_append_string(&b, "aws.");
-    buffer_append_string(&b, *r->error);
+    buffer_append_string(&b, before);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         if (!rows[i].value->text || rows[i].value->place == PLACE_SETTING ||
             !(named & rows[i].setting))
@@ -274,12 +274,10 @@ static int add_sources(const struct reader *r, unsigned named)
     e = aws_files_append_named_missing(&b);
     if (e < 0)
         return e;
-    line = buffer_take(&b);
-    if (!line)
-        return -ENOMEM;
-    free(*r->error);
-    *r->error = line;
-    return AWS_EFFECTIVE_SETTINGS_E_INVALID;
+    e = error_line_take(AWS_EFFECTIVE_SETTINGS_E_INVALID, r->error, &b);
+    if (e > 0)
+        free(before);
+    return e;
 }
 
 static int resolve(const struct reader *r, struct endpoint **ret)

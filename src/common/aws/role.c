@@ -9,6 +9,7 @@
 
 #include "util/ascii.h"
 #include "util/encode.h"
+#include "util/error-line.h"
 
 enum {
     ERROR_MAX_BYTES = 2048,
@@ -27,7 +28,6 @@ static int invalid(char **error, const char *profile, const char *format, ...)
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(ERROR_MAX_BYTES);
     char reason[ERROR_MAX_BYTES / 2];
     va_list arguments;
-    char *line;
 
     if (!error)
         return AWS_ROLE_E_INVALID;
@@ -37,11 +37,7 @@ static int invalid(char **error, const char *profile, const char *format, ...)
     buffer_append_string(&b, "profile ");
     escape_for_log(&b, profile, strlen(profile), AWS_ROLE_NAME_SHOWN_BYTES);
     buffer_printf(&b, ": %s", reason);
-    line = buffer_take(&b);
-    if (!line)
-        return -ENOMEM;
-    *error = line;
-    return AWS_ROLE_E_INVALID;
+    return error_line_take(AWS_ROLE_E_INVALID, error, &b);
 }
 
 /* A value from the files, made fit for one line. */

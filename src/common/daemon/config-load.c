@@ -6,6 +6,7 @@
 #include "daemon/config-override.h"
 #include "daemon/config-reader.h"
 #include "util/encode.h"
+#include "util/error-line.h"
 #include "util/file.h"
 
 extern char **environ;
@@ -48,8 +49,7 @@ static int cannot_read(const char *path, int r, const char *instance, char **err
         buffer_append_string(&b,
                              "; make it and its folders readable for this user, or name another "
                              "with --config=PATH");
-    *error = buffer_take(&b);
-    return *error ? CONFIG_E_UNREADABLE : -ENOMEM;
+    return error_line_take(CONFIG_E_UNREADABLE, error, &b);
 }
 
 static int load_file(struct config *config, const char *path, const char *instance, char **error)

@@ -2,11 +2,11 @@
 #include "daemon/config-reader.h"
 
 #include "util/encode.h"
+#include "util/error-line.h"
 
 int config_invalid(struct config_reader *r, unsigned line, const struct buffer *what)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(CONFIG_ERROR_MAX_BYTES);
-    char *text;
 
     if (what->error < 0)
         return what->error;
@@ -14,14 +14,7 @@ int config_invalid(struct config_reader *r, unsigned line, const struct buffer *
     if (r->origin == CONFIG_FROM_FILE)
         buffer_printf(&b, ":%u", MAX(line, 1U));
     buffer_printf(&b, ": %s", buffer_string(what));
-    text = buffer_take(&b);
-    if (!text)
-        return -ENOMEM;
-    if (r->error)
-        *r->error = text;
-    else
-        free(text);
-    return CONFIG_E_INVALID;
+    return error_line_take(CONFIG_E_INVALID, r->error, &b);
 }
 
 int config_invalid_text(struct config_reader *r, unsigned line, const char *what)

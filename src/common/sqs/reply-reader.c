@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "util/ascii.h"
+#include "util/error-line.h"
 
 struct reply_chunk {
     struct reply_chunk *next;
@@ -49,7 +50,6 @@ int reply_damaged(const struct reply_reader *reader, const char *name, const cha
     CLEANUP(buffer_done) struct buffer line = BUFFER_INIT(1024);
     char detail[200];
     va_list ap;
-    char *taken;
 
     if (!reader->error)
         return SQS_REPLY_E_DAMAGED;
@@ -65,11 +65,7 @@ int reply_damaged(const struct reply_reader *reader, const char *name, const cha
     if (name)
         buffer_printf(&line, "%s%s", reader->list ? "." : "", name);
     buffer_printf(&line, "%s%s", name || reader->list ? " " : "", detail);
-    taken = buffer_take(&line);
-    if (!taken)
-        return -ENOMEM;
-    *reader->error = taken;
-    return SQS_REPLY_E_DAMAGED;
+    return error_line_take(SQS_REPLY_E_DAMAGED, reader->error, &line);
 }
 
 int reply_result(const struct reply_reader *reader, const char *name, int answer, bool required)

@@ -21,3 +21,18 @@ int error_line(int condition, char **error, const char *format, ...)
     *error = line;
     return condition;
 }
+
+int error_line_take(int condition, char **error, struct buffer *line)
+{
+    char *text;
+
+    if (line->error < 0)
+        return line->error;
+    if (!error)
+        return condition;
+    text = buffer_take(line);
+    if (!text)
+        return -ENOMEM;
+    *error = text;
+    return condition;
+}
