@@ -7,6 +7,7 @@
 
 #include "util/ascii.h"
 #include "util/encode.h"
+#include "util/variable-prefix.h"
 
 enum { FOUND_MAX_BYTES = 100, PATH_SHOWN_MAX_BYTES = 4096 };
 
@@ -123,7 +124,7 @@ void config_append_allowed(struct buffer *b, const struct setting *s)
 
 void config_append_variable(struct buffer *b, const struct setting *s)
 {
-    buffer_append_string(b, CONFIG_VARIABLE_PREFIX);
+    buffer_append_string(b, SETTING_VARIABLE_PREFIX);
     for (const char *c = s->group; *c != '\0'; c++)
         buffer_append_char(b, to_upper(*c));
     buffer_append_char(b, '_');

@@ -6,10 +6,11 @@
 #include "daemon/config-unknown.h"
 #include "daemon/config-value.h"
 #include "util/encode.h"
+#include "util/variable-prefix.h"
 
 enum { VARIABLE_MAX_BYTES = 128 };
 
-static const char prefix[] = CONFIG_VARIABLE_PREFIX;
+static const char prefix[] = SETTING_VARIABLE_PREFIX;
 
 /* ---- Values ---- */
 

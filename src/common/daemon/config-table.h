@@ -105,5 +105,4 @@ void config_append_allowed(struct buffer *b, const struct setting *s);
 void config_append_value(struct buffer *b, const struct setting *s, uint64_t value);
 
 /* The name of the setting's environment variable, such as SQS_DEMO_PRODUCER_BATCH_SIZE. */
-#define CONFIG_VARIABLE_PREFIX "SQS_DEMO_"
 void config_append_variable(struct buffer *b, const struct setting *s);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "util/descriptor-limit.h"
+#include "util/variable-prefix.h"
 
 extern char **environ;
 
@@ -32,7 +33,7 @@ bool spawn_inherits(const char *entry)
         "MAINPID=",
         "MEMORY_PRESSURE_WATCH=",
         "MEMORY_PRESSURE_WRITE=",
-        "SQS_DEMO_",
+        SETTING_VARIABLE_PREFIX,
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(beginnings); i++)

@@ -37,5 +37,5 @@ int spawn_program(const struct spawn_options *options, struct spawned *ret);
 /* Whether programs inherit an entry ("NAME=value") of this process's environment. They inherit all
  * but two kinds: those that systemd sets for this process alone (NOTIFY_SOCKET, WATCHDOG_*,
  * LISTEN_*, JOURNAL_STREAM and the like), with which a program could speak in this process's name
- * or would be misled; and the daemons' settings (SQS_DEMO_*). */
+ * or would be misled; and this program's settings (variable-prefix.h). */
 bool spawn_inherits(const char *entry);
