@@ -3,6 +3,7 @@
  * under systemd, and to the terminal when the program is started by hand. */
 #include "daemon/arguments.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -40,25 +41,19 @@ static void arguments_done_cleanup(struct arguments *arguments)
 }
 
 enum {
-    OPTION_CONFIG = 256,
-    OPTION_INSTANCE,
+    OPTION_INSTANCE = ARGUMENTS_FIRST_OWN,
     OPTION_SET,
     OPTION_CHECK_CONFIG,
     OPTION_CHECK_QUEUE,
     OPTION_RELOAD,
-    OPTION_HELP,
-    OPTION_VERSION,
 };
 
 static const struct option options[] = {
-    {"config", required_argument, NULL, OPTION_CONFIG},
     {"instance", required_argument, NULL, OPTION_INSTANCE},
     {"set", required_argument, NULL, OPTION_SET},
     {"check-config", no_argument, NULL, OPTION_CHECK_CONFIG},
     {"check-queue", no_argument, NULL, OPTION_CHECK_QUEUE},
     {"reload", required_argument, NULL, OPTION_RELOAD},
-    {"help", no_argument, NULL, OPTION_HELP}, /* also -h */
-    {"version", no_argument, NULL, OPTION_VERSION},
     {},
 };
 
@@ -101,7 +96,7 @@ static int print_buffer(const struct buffer *b)
     return command_print(buffer_string(b));
 }
 
-int arguments_print_help(const struct program *program)
+static int print_help(const struct program *program)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
 
@@ -112,12 +107,23 @@ int arguments_print_help(const struct program *program)
     return print_buffer(&b);
 }
 
-int arguments_print_version(const struct program *program)
+static int print_version(const struct program *program)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(TEXT_MAX_BYTES);
 
     buffer_printf(&b, "%s " PROJECT_VERSION "\n", program->name);
     return print_buffer(&b);
+}
+
+bool arguments_show(const struct program *program, int option, int *ret_exit_status)
+{
+    if (option == ARGUMENTS_HELP || option == 'h')
+        *ret_exit_status = print_help(program);
+    else if (option == ARGUMENTS_VERSION)
+        *ret_exit_status = print_version(program);
+    else
+        return false;
+    return true;
 }
 
 /* ---- The arguments ---- */
@@ -132,24 +138,46 @@ int arguments_usage_error(const struct program *program, const char *what, const
     return EX_USAGE;
 }
 
-int arguments_next(const struct program *program, const struct option *long_options, int argc,
-                   char **argv, bool at_first)
+static const struct option common_options[] = {
+    {"config", required_argument, NULL, ARGUMENTS_CONFIG},
+    {"help", no_argument, NULL, ARGUMENTS_HELP},
+    {"version", no_argument, NULL, ARGUMENTS_VERSION},
+    {},
+};
+
+/* The options of all usages after those of one. */
+static void join_options(const struct option *own, struct option *ret)
 {
+    size_t n = 0;
+
+    while (own[n].name)
+        n++;
+    assert(n <= ARGUMENTS_OWN_MAX);
+    memcpy(ret, own, n * sizeof(*own));
+    memcpy(ret + n, common_options, sizeof(common_options));
+}
+
+int arguments_next(const struct program *program, const struct option *own, int argc, char **argv,
+                   bool at_first)
+{
+    struct option all[ARGUMENTS_OWN_MAX + ARRAY_SIZE(common_options)];
     int at, option;
+
+    join_options(own, all);
 
     if (at_first)
         optind = 0; /* glibc: start again */
     opterr = 0;
     at = optind > 0 ? optind : 1;
-    option = getopt_long(argc, argv, "+:h", long_options, NULL);
+    option = getopt_long(argc, argv, "+:h", all, NULL);
     if (option == ':')
         arguments_usage_error(program, "option needs a value", argv[at]);
     else if (option == '?')
         /* Only optopt shows which error it is: it has an option's `val` if the option takes no
          * value, and something else if the option is unknown. */
-        arguments_usage_error(program,
-                              optopt >= OPTION_CONFIG ? "option takes no value" : "unknown option",
-                              argv[at]);
+        arguments_usage_error(
+            program, optopt >= ARGUMENTS_CONFIG ? "option takes no value" : "unknown option",
+            argv[at]);
     return option == ':' ? ARGUMENTS_E_BAD : option;
 }
 
@@ -206,7 +234,7 @@ static bool read_option(const struct program *program, int option, struct argume
                         int *exit_status)
 {
     switch (option) {
-    case OPTION_CONFIG:
+    case ARGUMENTS_CONFIG:
         *exit_status = add_file(program, &arguments->sources, optarg);
         return *exit_status != EX_OK;
     case OPTION_INSTANCE:
@@ -224,14 +252,7 @@ static bool read_option(const struct program *program, int option, struct argume
     case OPTION_RELOAD:
         *exit_status = set_reload_pid(program, &arguments->reload_pid, optarg);
         return *exit_status != EX_OK;
-    case OPTION_HELP:
-    case 'h':
-        *exit_status = arguments_print_help(program);
-        return true;
-    case OPTION_VERSION:
-        *exit_status = arguments_print_version(program);
-        return true;
-    default:
+    default: /* arguments_next has reported it */
         *exit_status = EX_USAGE;
         return true;
     }
@@ -243,7 +264,8 @@ static bool parse(const struct program *program, int argc, char **argv, struct a
     int option = arguments_next(program, options, argc, argv, true);
 
     for (; option != -1; option = arguments_next(program, options, argc, argv, false))
-        if (read_option(program, option, ret, exit_status))
+        if (arguments_show(program, option, exit_status) ||
+            read_option(program, option, ret, exit_status))
             return true;
     if (optind < argc) {
         *exit_status = arguments_usage_error(program, "unexpected argument", argv[optind]);

@@ -47,18 +47,27 @@ int arguments_read(const struct program *program, int argc, char **argv, struct 
 
 /* ---- For other usages of a program ---- */
 
-/* Reads the next option. Returns its `val`, with its value in `optarg`; -1 when there are no more
- * options, and argv[optind] is then the first operand; or ARGUMENTS_E_BAD after a line on standard
- * error. All options are long and have a `val` from 256 on, except -h, which is 'h'. `at_first`:
- * start from the first argument. */
-enum { ARGUMENTS_E_BAD = '?' };
-int arguments_next(const struct program *program, const struct option *options, int argc,
-                   char **argv, bool at_first);
+/* The options that all usages have. The `val` of an option of one usage is from ARGUMENTS_FIRST_OWN
+ * on. */
+enum {
+    ARGUMENTS_CONFIG = 256, /* --config=PATH */
+    ARGUMENTS_HELP,         /* --help and -h */
+    ARGUMENTS_VERSION,      /* --version */
+    ARGUMENTS_FIRST_OWN,
+};
+
+/* Reads the next option: one that all usages have, or one of `own`, which has at most
+ * ARGUMENTS_OWN_MAX rows and one of zeros at its end. Returns its `val`, with its value in
+ * `optarg`; -1 when there are no more options, and argv[optind] is then the first operand; or
+ * ARGUMENTS_E_BAD after a line on standard error. `at_first`: start from the first argument. */
+enum { ARGUMENTS_E_BAD = '?', ARGUMENTS_OWN_MAX = 16 };
+int arguments_next(const struct program *program, const struct option *own, int argc, char **argv,
+                   bool at_first);
 
 /* One line on standard error: "<program>: <what>: <argument>; see <program> --help". Returns
  * EX_USAGE. */
 int arguments_usage_error(const struct program *program, const char *what, const char *argument);
 
-/* Print what --help and --version show. Return EX_OK, EX_IOERR or EX_OSERR. */
-int arguments_print_help(const struct program *program);
-int arguments_print_version(const struct program *program);
+/* Prints what --help or --version shows, if the option is one of them. Returns true, with EX_OK,
+ * EX_IOERR or EX_OSERR in *ret_exit_status. Returns false for any other option. */
+bool arguments_show(const struct program *program, int option, int *ret_exit_status);

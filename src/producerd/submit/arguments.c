@@ -45,9 +45,8 @@ const char submit_help[] =
     "64, 71, 74 and 78 as above.\n";
 
 enum {
-    OPTION_SUBMIT = 256,
+    OPTION_SUBMIT = ARGUMENTS_FIRST_OWN,
     OPTION_REJECTED,
-    OPTION_CONFIG,
     OPTION_TO,
     OPTION_GROUP,
     OPTION_DEDUPLICATION_ID,
@@ -55,14 +54,11 @@ enum {
     OPTION_ATTRIBUTE,
     OPTION_RETRY,
     OPTION_DROP,
-    OPTION_HELP,
-    OPTION_VERSION,
 };
 
 static const struct option options[] = {
     {"submit", no_argument, NULL, OPTION_SUBMIT},
     {"rejected", no_argument, NULL, OPTION_REJECTED},
-    {"config", required_argument, NULL, OPTION_CONFIG},
     {"to", required_argument, NULL, OPTION_TO},
     {"group", required_argument, NULL, OPTION_GROUP},
     {"deduplication-id", required_argument, NULL, OPTION_DEDUPLICATION_ID},
@@ -70,8 +66,6 @@ static const struct option options[] = {
     {"attribute", required_argument, NULL, OPTION_ATTRIBUTE},
     {"retry", required_argument, NULL, OPTION_RETRY},
     {"drop", required_argument, NULL, OPTION_DROP},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {"version", no_argument, NULL, OPTION_VERSION},
     {},
 };
 
@@ -179,7 +173,7 @@ static int read_option(struct submit_call *call, int option)
         return set_action(call, SUBMIT_MESSAGE);
     case OPTION_REJECTED:
         return set_action(call, SUBMIT_REJECTED);
-    case OPTION_CONFIG:
+    case ARGUMENTS_CONFIG:
         call->config_path = optarg;
         return optarg[0] != '\0' ? EX_OK : wrong(call, "option needs a path", "--config=");
     case OPTION_TO:
@@ -230,11 +224,10 @@ bool submit_arguments_read(struct submit_call *call, int argc, char **argv, int 
     call->command = SUBMISSION_REJECTED;
 
     for (; option != -1; option = arguments_next(call->program, options, argc, argv, false)) {
-        *ret_status = option == OPTION_HELP || option == 'h' ? arguments_print_help(call->program)
-                      : option == OPTION_VERSION ? arguments_print_version(call->program)
-                                                 : read_option(call, option);
-        if (*ret_status != EX_OK || option == OPTION_HELP || option == 'h' ||
-            option == OPTION_VERSION)
+        if (arguments_show(call->program, option, ret_status))
+            return true;
+        *ret_status = read_option(call, option);
+        if (*ret_status != EX_OK)
             return true;
     }
     *ret_status = read_operands(call, argc, argv);
