@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "consumerd/handler/handlers.h"
+#include "daemon/instance.h"
 #include "daemon/message-ids.h"
 #include "daemon/state-directory.h"
 #include "util/log.h"
@@ -387,7 +388,7 @@ int consumer_new(struct service *service, const struct config *config, struct ha
         return r;
     r = queue_open(service, config,
                    &(struct queue_options){
-                       .name = "sqs-consumerd",
+                       .name = CONSUMER_NAME,
                        .permissions = CONSUMER_PERMISSIONS,
                        .reply_memory_bytes = consumer_reply_memory_bytes(c),
                        .opened = on_opened,

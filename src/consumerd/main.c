@@ -3,10 +3,11 @@
 #include "consumerd/consumer.h"
 
 #include "consumerd/handler/handlers.h"
+#include "daemon/instance.h"
 #include "daemon/main.h"
 
 static const struct program program = {
-    .name = "sqs-consumerd",
+    .name = CONSUMER_NAME,
     .description = "Takes messages off an Amazon SQS queue.",
     .colour = LOG_COLOUR_GREEN,
     .check_queue = queue_check_run,

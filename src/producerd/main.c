@@ -3,13 +3,14 @@
  * a client of the daemon instead (submit/submit.h). */
 #include "producerd/producer.h"
 
+#include "daemon/instance.h"
 #include "daemon/main.h"
 #include "producerd/sources.h"
 #include "producerd/submit/arguments.h"
 #include "producerd/submit/submit.h"
 
 static const struct program program = {
-    .name = "sqs-producerd",
+    .name = PRODUCER_NAME,
     .description = "Puts messages on an Amazon SQS queue.",
     .colour = LOG_COLOUR_YELLOW,
     .check_queue = queue_check_run,

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "daemon/instance.h"
 #include "daemon/message-ids.h"
 #include "util/log.h"
 
@@ -319,7 +320,7 @@ int producer_new(struct service *service, const struct config *config, struct pr
     r = source_check_start(config, error);
     if (r == 0)
         r = queue_open(service, config,
-                       &(struct queue_options){.name = "sqs-producerd",
+                       &(struct queue_options){.name = PRODUCER_NAME,
                                                .permissions = PRODUCER_PERMISSIONS,
                                                .keep_trying = p->source_kind->starts_before_queue,
                                                .reply_memory_bytes = REPLY_MEMORY_BYTES,

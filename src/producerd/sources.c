@@ -15,7 +15,7 @@ static int make_demo(sd_event *event, const struct config *config, bool is_fifo,
 
 static int check_start_of_demo(const struct config *config, char **error)
 {
-    const struct instance_text unit = instance_unit("sqs-producerd", config->instance, ".socket");
+    const struct instance_text unit = instance_unit(PRODUCER_NAME, config->instance, ".socket");
 
     if (!submit_socket_is_given())
         return 0;

@@ -11,8 +11,8 @@ const char *instance_name_fault(const char *name)
         return "the name of an instance has 1 to 64 letters, digits, \"-\", \"_\" and \".\", and "
                "begins with a letter or a digit";
     if (streq(name, "submit"))
-        return "no instance may have this name, because its socket would be that of "
-               "sqs-producerd.service";
+        return "no instance may have this name, because its socket would be that of " PRODUCER_NAME
+               ".service";
     return NULL;
 }
 
@@ -40,7 +40,7 @@ struct instance_text instance_submit_socket(const char *name)
     struct instance_text t;
 
     if (name)
-        snprintf(t.text, sizeof(t.text), "/run/sqs-producerd/%s.socket", name);
+        snprintf(t.text, sizeof(t.text), "/run/" PRODUCER_NAME "/%s.socket", name);
     else
         snprintf(t.text, sizeof(t.text), CONFIG_SUBMIT_SOCKET);
     return t;

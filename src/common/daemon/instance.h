@@ -11,8 +11,12 @@
 
 #include "util/macro.h"
 
+/* The names of the daemons: of their programs, units and folders. */
+#define PRODUCER_NAME "sqs-producerd"
+#define CONSUMER_NAME "sqs-consumerd"
+
 /* The default of producer.submit_socket for the plain daemon. */
-#define CONFIG_SUBMIT_SOCKET "/run/sqs-producerd/submit.socket"
+#define CONFIG_SUBMIT_SOCKET "/run/" PRODUCER_NAME "/submit.socket"
 
 enum { INSTANCE_NAME_MAX_BYTES = 64 };
 
@@ -22,7 +26,7 @@ enum { INSTANCE_NAME_MAX_BYTES = 64 };
 const char *instance_name_fault(const char *name);
 
 /* The texts of good names, to be used at once:
- * instance_unit("sqs-producerd", name, ".socket").text */
+ * instance_unit(PRODUCER_NAME, name, ".socket").text */
 struct instance_text {
     char text[sizeof(CONFIG_INSTANCE_FOLDER) + INSTANCE_NAME_MAX_BYTES + 64];
 };

@@ -54,7 +54,7 @@ void sandbox_append_advice(struct buffer *b, const char *instance, const char *p
             b,
             "; the unit's sandbox hides that folder (%s=yes): move it elsewhere, or write "
             "\"[Service]\" and \"%s=no\" into a drop-in (systemctl edit %s)",
-            setting, setting, instance_unit("sqs-consumerd", instance, "").text);
+            setting, setting, instance_unit(CONSUMER_NAME, instance, "").text);
 }
 
 void sandbox_warn(const char *instance, const char *setting, const char *path)

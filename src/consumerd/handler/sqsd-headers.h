@@ -22,10 +22,11 @@
  * and so no Taskname and Scheduled-At. */
 #pragma once
 
+#include "daemon/instance.h"
 #include "sqs/message.h"
 #include "util/buffer.h"
 
-#define SQSD_USER_AGENT "aws-sqsd/1.1 sqs-consumerd/" PROJECT_VERSION
+#define SQSD_USER_AGENT "aws-sqsd/1.1 " CONSUMER_NAME "/" PROJECT_VERSION
 
 enum {
     SQSD_HEADERS_MAX = 8 + SQS_ATTRIBUTES_MAX,

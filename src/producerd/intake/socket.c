@@ -147,7 +147,7 @@ static int make_own(const char *path, const char *unit, int *ret_fd, char **erro
 int submit_socket_open(const char *path, const char *instance, int *ret_fd, bool *ret_is_ours,
                        char **error)
 {
-    const struct instance_text unit = instance_unit("sqs-producerd", instance, ".socket");
+    const struct instance_text unit = instance_unit(PRODUCER_NAME, instance, ".socket");
     int n = sd_listen_fds(1), r;
 
     if (n < 0)

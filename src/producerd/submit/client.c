@@ -19,7 +19,7 @@ enum { READ_BYTES = 4096 };
 
 static struct instance_text service_of(const struct submit_daemon *daemon)
 {
-    return instance_unit("sqs-producerd", daemon->instance, "");
+    return instance_unit(PRODUCER_NAME, daemon->instance, "");
 }
 
 /* ---- To the daemon ---- */
@@ -96,7 +96,7 @@ static void not_there(const struct submit_daemon *daemon, const char *hint, cons
 static int cannot_connect(const struct submit_daemon *daemon, const char *hint, int error)
 {
     const struct instance_text service = service_of(daemon);
-    const struct instance_text unit = instance_unit("sqs-producerd", daemon->instance, ".socket");
+    const struct instance_text unit = instance_unit(PRODUCER_NAME, daemon->instance, ".socket");
     const char *group, *path = daemon->socket_path;
 
     if ((error == ENOENT || error == ECONNREFUSED) && has_unit_failed(unit.text)) {

@@ -134,7 +134,7 @@ static int find_folder(const struct submit_offline_options *options, char **ret_
                        const char **ret_why)
 {
     const struct instance_text standard_folder =
-        instance_state_folder("sqs-producerd", options->instance);
+        instance_state_folder(PRODUCER_NAME, options->instance);
     const char *state = getenv("STATE_DIRECTORY");
     int fd;
 
