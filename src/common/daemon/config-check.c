@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/config-check.h"
 
-#include <ctype.h>
 #include <strings.h>
 #include <sys/un.h>
 
+#include "util/ascii.h"
 #include "util/encode.h"
 
 enum {
@@ -36,7 +36,7 @@ bool config_is_region(const char *s)
     if (strlen(s) > 63 || s[0] == '-')
         return false;
     for (; *s; s++)
-        if (!(islower((unsigned char)*s) || isdigit((unsigned char)*s) || *s == '-'))
+        if (!(is_lower(*s) || is_digit(*s) || *s == '-'))
             return false;
     return true;
 }
@@ -54,7 +54,7 @@ bool config_is_url(const char *s)
         host = s + 7;
     else
         return false;
-    return isalnum((unsigned char)*host) || *host == '[';
+    return is_letter_or_digit(*host) || *host == '[';
 }
 
 bool config_is_url_or_empty(const char *s)
@@ -108,7 +108,7 @@ bool config_is_handler_url_or_empty(const char *s)
 /* RFC 9110, section 8.3: only what the header allows in its value. */
 bool config_is_content_type(const char *s)
 {
-    if (strlen(s) > CONTENT_TYPE_MAX_BYTES || !isalnum((unsigned char)*s) || !strchr(s, '/'))
+    if (strlen(s) > CONTENT_TYPE_MAX_BYTES || !is_letter_or_digit(*s) || !strchr(s, '/'))
         return false;
     for (; *s; s++)
         if (*s < ' ' || *s > '~')
