@@ -107,9 +107,7 @@ static struct source_spool *source_of_store(struct message_store *store)
 static int store_add(struct message_store *store, const char *id, const struct sqs_message *message,
                      char **error)
 {
-    int r = spool_add(source_of_store(store)->spool, id, message, error);
-
-    return r > 0 ? STORE_E_FULL : r;
+    return spool_add(source_of_store(store)->spool, id, message, error);
 }
 
 static int store_commit(struct message_store *store)

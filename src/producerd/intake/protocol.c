@@ -79,15 +79,7 @@ static bool add_to_page(void *userdata, const struct rejected_message *message)
     struct page *page = userdata;
 
     page->n++;
-    return submission_reply_page_add(page->reply,
-                                     &(struct submission_rejected){
-                                         .number = message->number,
-                                         .id = message->id,
-                                         .group_id = message->group_id,
-                                         .bytes = message->bytes,
-                                         .when_sec = message->rejected_usec / USEC_PER_SEC,
-                                         .reason = message->reason,
-                                     }) >= 0;
+    return submission_reply_page_add(page->reply, message) >= 0;
 }
 
 static int answer_rejected(struct protocol *p, uint64_t after, struct buffer *reply)

@@ -59,7 +59,7 @@ int submission_reply_page_begin(struct buffer *b)
     return buffer_append_string(b, OK_PREFIX ", \"messages\": [");
 }
 
-int submission_reply_page_add(struct buffer *b, const struct submission_rejected *message)
+int submission_reply_page_add(struct buffer *b, const struct rejected_message *message)
 {
     if (b->error == 0 && b->data[b->size - 1] != '[')
         buffer_append_string(b, ", ");
@@ -70,7 +70,7 @@ int submission_reply_page_add(struct buffer *b, const struct submission_rejected
         append_foreign(b, message->group_id, SUBMISSION_REASON_MAX_BYTES);
     }
     buffer_printf(b, ", \"bytes\": %zu, \"rejected\": %" PRIu64 ", \"reason\": ", message->bytes,
-                  message->when_sec);
+                  message->rejected_usec / USEC_PER_SEC);
     append_foreign(b, message->reason, SUBMISSION_REASON_MAX_BYTES);
     return buffer_append_char(b, '}');
 }
@@ -120,17 +120,19 @@ static bool read_number(const struct json_value *object, const char *name, uint6
     return true;
 }
 
-static bool read_rejected(const struct json_value *object, struct submission_rejected *ret)
+static bool read_rejected(const struct json_value *object, struct rejected_message *ret)
 {
-    uint64_t bytes;
+    uint64_t bytes, rejected_sec;
 
     if (object->kind != JSON_OBJECT || !read_number(object, "number", &ret->number) ||
-        !read_number(object, "bytes", &bytes) || !read_number(object, "rejected", &ret->when_sec) ||
+        !read_number(object, "bytes", &bytes) || !read_number(object, "rejected", &rejected_sec) ||
+        rejected_sec > UINT64_MAX / USEC_PER_SEC ||
         json_value_get_string(object, "id", &ret->id) != 0 ||
         json_value_get_string(object, "reason", &ret->reason) != 0 ||
         json_value_get_string(object, "group", &ret->group_id) == JSON_VALUE_E_KIND)
         return false;
     ret->bytes = (size_t)bytes;
+    ret->rejected_usec = rejected_sec * USEC_PER_SEC;
     return true;
 }
 
@@ -138,7 +140,7 @@ static int read_page(struct submission_reply *reply, const struct json_value *ar
 {
     const struct json_value *member = json_value_first(array);
 
-    reply->messages = calloc(MAX(array->n, 1U), sizeof(struct submission_rejected));
+    reply->messages = calloc(MAX(array->n, 1U), sizeof(struct rejected_message));
     if (!reply->messages)
         return -ENOMEM;
     for (; reply->n_messages < array->n; member = json_value_next(member))

@@ -11,6 +11,7 @@
  * When "more" is true, give the command again; "rejected" with the last number as `after`. */
 #pragma once
 
+#include "producerd/spool/message-store.h"
 #include "util/buffer.h"
 
 enum {
@@ -24,18 +25,9 @@ int submission_reply_stored(struct buffer *b, const char *id);
 int submission_reply_error(struct buffer *b, const char *error, bool is_temporary);
 int submission_reply_count(struct buffer *b, size_t count, bool has_more);
 
-struct submission_rejected {
-    uint64_t number;
-    const char *id;
-    const char *group_id; /* NULL: none */
-    size_t bytes;
-    uint64_t when_sec; /* since the epoch */
-    const char *reason;
-};
-
-/* A page is one line: begin, any number of entries, end. */
+/* A page is one line: begin, any number of entries, end. It has times in whole seconds. */
 int submission_reply_page_begin(struct buffer *b);
-int submission_reply_page_add(struct buffer *b, const struct submission_rejected *message);
+int submission_reply_page_add(struct buffer *b, const struct rejected_message *message);
 int submission_reply_page_end(struct buffer *b, bool has_more);
 
 /* Replaces each reply that says that a message is stored by that error, because the commit has
@@ -51,7 +43,7 @@ struct submission_reply {
     const char *id;    /* of a stored message; else NULL */
     const char *error; /* when is_ok is false */
     size_t count;      /* of messages retried or dropped */
-    struct submission_rejected *messages;
+    struct rejected_message *messages;
     size_t n_messages;
 };
 

@@ -19,7 +19,7 @@ enum {
     STORE_BULK_MAX_BYTES = 8 * 1024 * 1024, /* or one message that is larger */
 };
 
-/* A rejected message. The texts are borrowed during the call. */
+/* A rejected message in a list. Its texts are borrowed. */
 struct rejected_message {
     uint64_t number; /* its position in the list */
     const char *id;

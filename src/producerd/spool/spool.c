@@ -287,12 +287,12 @@ static int check_quota(struct spool *s, size_t bytes, char **error)
     uint64_t messages = s->counts.waiting + s->counts.rejected;
 
     if (messages >= s->options.messages_max)
-        return error_line(SPOOL_E_FULL, error,
+        return error_line(STORE_E_FULL, error,
                           "the spool is full: it holds %" PRIu64 " messages, and "
                           "producer.spool_max_messages is %" PRIu64,
                           messages, s->options.messages_max);
     if (s->counts.bytes + bytes > s->options.bytes_max)
-        return error_line(SPOOL_E_FULL, error,
+        return error_line(STORE_E_FULL, error,
                           "the spool is full: it holds %" PRIu64 " bytes, and with this message's "
                           "%zu they would be more than producer.spool_max_bytes, which is %" PRIu64,
                           s->counts.bytes, bytes, s->options.bytes_max);

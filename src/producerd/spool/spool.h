@@ -94,8 +94,7 @@ const char *spool_error(const struct spool *spool);
 /* --- In --- */
 
 /* Appends a message that sqs_message_check has accepted; it and its id are copied. Returns 0,
- * -ENOMEM, or SPOOL_E_FULL with *error a line that names the limit, which the caller frees. */
-enum { SPOOL_E_FULL = 1 };
+ * -ENOMEM, or STORE_E_FULL with *error a line that names the limit, which the caller frees. */
 int spool_add(struct spool *spool, const char *id, const struct sqs_message *message, char **error);
 
 /* Writes added and settled messages and syncs the file, earlier unsynced writes included. Does

@@ -50,7 +50,8 @@ static int store_drop(struct message_store *store, const char *id, size_t *ret_n
     return spool_drop(spool_of(store), id, ret_n);
 }
 
-/* Only what commands need. */
+/* The lines given here are commands, which add nothing: `add` and `commit` are never called. The
+ * spool has written a retry or a drop when it returns. */
 static const struct message_store_ops store_ops = {
     .rejected = store_rejected,
     .retry = store_retry,

@@ -200,9 +200,9 @@ static int submit(struct submit_call *call, struct peer peer)
 /* ---- Rejected messages ---- */
 
 static int append_rejected(const struct submit_call *call, struct buffer *list,
-                           const struct submission_rejected *message)
+                           const struct rejected_message *message)
 {
-    time_t when = (time_t)message->when_sec;
+    time_t when = (time_t)(message->rejected_usec / USEC_PER_SEC);
     char text[32] = "-";
     struct tm tm;
 

@@ -272,12 +272,13 @@ static void page_of_rejected_messages_is_one_line(void **state)
     reason[sizeof(reason) - 1] = '\0';
     submission_reply_page_begin(&b);
     for (uint64_t i = 1; i <= 100; i++)
-        submission_reply_page_add(&b, &(struct submission_rejected){.number = i,
-                                                                    .id = ID,
-                                                                    .group_id = i % 2 ? "g" : NULL,
-                                                                    .bytes = 5,
-                                                                    .when_sec = 1700000000,
-                                                                    .reason = reason});
+        submission_reply_page_add(
+            &b, &(struct rejected_message){.number = i,
+                                           .id = ID,
+                                           .group_id = i % 2 ? "g" : NULL,
+                                           .bytes = 5,
+                                           .rejected_usec = 1700000000 * USEC_PER_SEC,
+                                           .reason = reason});
     assert_int_equal(submission_reply_page_end(&b, true), 0);
     assert_ptr_equal(memchr(b.data, '\n', b.size), b.data + b.size - 1);
     page = read_reply(buffer_string(&b));
@@ -286,7 +287,7 @@ static void page_of_rejected_messages_is_one_line(void **state)
     assert_int_equal(page->messages[99].number, 100);
     assert_string_equal(page->messages[0].group_id, "g");
     assert_null(page->messages[1].group_id);
-    assert_int_equal(page->messages[1].when_sec, 1700000000);
+    assert_int_equal(page->messages[1].rejected_usec, 1700000000 * USEC_PER_SEC);
     assert_memory_equal(page->messages[1].reason, "\\n\\n\\n", 6);
 }
 
@@ -311,20 +312,17 @@ static void uncommitted_replies_are_revoked(void **state)
 
 static void line_that_is_no_reply_is_damaged(void **state)
 {
-    static const char *const lines[] = {"",
-                                        "{}",
-                                        "[]",
-                                        "{\"ok\":1}",
-                                        "{\"ok\":true}",
-                                        "{\"ok\":true,\"id\":7}",
-                                        "{\"ok\":false}",
-                                        "{\"ok\":false,\"error\":1}",
-                                        "{\"ok\":false,\"error\":\"x\",\"temporary\":1}",
-                                        "{\"ok\":true,\"count\":1}",
-                                        "{\"ok\":true,\"count\":-1,\"more\":true}",
-                                        "{\"ok\":true,\"messages\":[1],\"more\":true}",
-                                        "{\"ok\":true,\"messages\":[{\"number\":1}],\"more\":true}",
-                                        "{\"ok\":true,\"messages\":[null],\"more\":true}"};
+    static const char *const lines[] = {
+        "", "{}", "[]", "{\"ok\":1}", "{\"ok\":true}", "{\"ok\":true,\"id\":7}", "{\"ok\":false}",
+        "{\"ok\":false,\"error\":1}", "{\"ok\":false,\"error\":\"x\",\"temporary\":1}",
+        "{\"ok\":true,\"count\":1}", "{\"ok\":true,\"count\":-1,\"more\":true}",
+        "{\"ok\":true,\"messages\":[1],\"more\":true}",
+        "{\"ok\":true,\"messages\":[{\"number\":1}],\"more\":true}",
+        "{\"ok\":true,\"messages\":[null],\"more\":true}",
+        /* its time does not fit into microseconds */
+        "{\"ok\":true,\"messages\":[{\"number\":1,\"id\":\"i\","
+        "\"bytes\":1,\"rejected\":18446744073710,\"reason\":\"r\"}],"
+        "\"more\":true}"};
 
     for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
         struct submission_reply *reply = NULL;

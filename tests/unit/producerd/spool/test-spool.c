@@ -301,7 +301,7 @@ static void full_spool_refuses_and_names_the_setting(void **state)
     assert_int_equal(spool_commit(s), 0);
     spool_settle(s, next(s, "a1"), "no", 1); /* rejected ones count */
     assert_int_equal(spool_add(s, "x", &message, &error), 0);
-    assert_int_equal(spool_add(s, "y", &message, &error), SPOOL_E_FULL);
+    assert_int_equal(spool_add(s, "y", &message, &error), STORE_E_FULL);
     assert_non_null(strstr(error, "3 messages, and producer.spool_max_messages is 3"));
     free(error);
     assert_int_equal(spool_commit(s), 0);
@@ -316,12 +316,12 @@ static void full_spool_refuses_and_names_the_setting(void **state)
     s = reopen(f); /* x is there again, and b1 never was */
     assert_counts(s, 2, 1, 12);
     spool_set_limits(s, 3, 100);
-    assert_int_equal(spool_add(s, "z", &message, &error), SPOOL_E_FULL);
+    assert_int_equal(spool_add(s, "z", &message, &error), STORE_E_FULL);
     assert_string_equal(error, "the spool is full: it holds 3 messages, and "
                                "producer.spool_max_messages is 3");
     free(TAKE(error));
     spool_set_limits(s, 100, 12);
-    assert_int_equal(spool_add(s, "z", &message, &error), SPOOL_E_FULL);
+    assert_int_equal(spool_add(s, "z", &message, &error), STORE_E_FULL);
     assert_non_null(strstr(error, "12 bytes, and with this message's 5"));
     assert_non_null(strstr(error, "producer.spool_max_bytes, which is 12"));
     free(error);
