@@ -64,11 +64,11 @@ static void end_without_lease(struct inflight *f, struct message *m, enum handle
         note_handled(f, m, "its lease was lost");
     }
     if (lease_holds(m, now_usec)) {
-        inflight_apply(f, m, ON_ENDED_LEASED, 0);
+        inflight_apply(f, m, MESSAGE_ON_ENDED_LEASED, 0);
     } else {
         /* SQS may have carried out a renewal whose answer was lost. */
         inflight_note_visible(f, now_usec + f->leases.visibility_usec);
-        inflight_apply(f, m, ON_ENDED, 0);
+        inflight_apply(f, m, MESSAGE_ON_ENDED, 0);
     }
     if (f->is_stopping)
         inflight_release_waiting(f); /* some may have waited for this end */
@@ -79,7 +79,7 @@ static void end_without_lease(struct inflight *f, struct message *m, enum handle
 static void charge(struct inflight *f, struct message *m)
 {
     outage_log_charge(&f->outage_log, m, clock_boot_usec());
-    inflight_apply(f, m, ON_CHARGED, retry_delay_usec(f, m, m->gateway_delay_usec));
+    inflight_apply(f, m, MESSAGE_ON_CHARGED, retry_delay_usec(f, m, m->gateway_delay_usec));
 }
 
 /* The handler has answered, or has been reached. Ends an outage. */
@@ -132,7 +132,7 @@ void inflight_record(struct inflight *f, struct message *m)
 {
     consumer_lanes_handled(f->lanes, m);
     if (!idempotency_add(&f->idempotency, m))
-        inflight_apply(f, m, ON_NO_LEDGER, 0);
+        inflight_apply(f, m, MESSAGE_ON_NO_LEDGER, 0);
     f->changed(f->userdata);
 }
 
@@ -140,19 +140,20 @@ static enum message_event event_of(const struct inflight *f, enum handler_outcom
 {
     switch (outcome) {
     case HANDLER_DONE:
-        return ON_DONE;
+        return MESSAGE_ON_DONE;
     case HANDLER_REJECT:
-        return ON_REJECTED;
+        return MESSAGE_ON_REJECTED;
     case HANDLER_NOT_REACHED:
     case HANDLER_UNAVAILABLE:
         /* If a stop still receives, it waits like messages not begun: see
          * inflight_set_receiving. */
-        return f->is_stopping && !f->is_receiving ? ON_NOT_REACHED_AT_STOP : ON_NOT_REACHED;
+        return f->is_stopping && !f->is_receiving ? MESSAGE_ON_NOT_REACHED_AT_STOP
+                                                  : MESSAGE_ON_NOT_REACHED;
     case HANDLER_RETRY:
     case HANDLER_UNANSWERED:
         break;
     }
-    return ON_FAILED;
+    return MESSAGE_ON_FAILED;
 }
 
 static void end_run(struct inflight *f, struct message *m, enum handler_outcome outcome,
@@ -257,7 +258,7 @@ void inflight_acknowledge_recorded(struct inflight *f)
 
     idempotency_commit(&f->idempotency);
     while ((m = idempotency_take_recorded(&f->idempotency)))
-        inflight_apply(f, m, ON_RECORDED, 0);
+        inflight_apply(f, m, MESSAGE_ON_RECORDED, 0);
 }
 
 /* SQS may deliver a message twice, even in one reply. */
@@ -312,15 +313,15 @@ void inflight_handle(struct inflight *f, struct message *m)
 
 static void begin(struct inflight *f, struct message *m)
 {
-    enum message_event event = ON_BEGIN;
+    enum message_event event = MESSAGE_ON_BEGIN;
 
     m->has_slot = true;
     f->n_slots_taken++;
     if (is_copy_handled(m))
-        event = ON_COPY;
+        event = MESSAGE_ON_COPY;
     else if (idempotency_was_handled(&f->idempotency, m))
-        event = ON_LEDGER_HIT;
-    if (event != ON_BEGIN)
+        event = MESSAGE_ON_LEDGER_HIT;
+    if (event != MESSAGE_ON_BEGIN)
         consumer_lanes_handled(f->lanes, m);
     inflight_apply(f, m, event, 0);
 }

@@ -63,7 +63,7 @@ static bool release_one_behind(struct inflight *f, struct message *m)
 {
     bool is_first = m->state != MESSAGE_CANCELLED_BEHIND && m->state != MESSAGE_LEASE_LOST;
 
-    inflight_apply(f, m, is_delete_sent(f, m) ? ON_BEHIND_SENT : ON_BEHIND, 0);
+    inflight_apply(f, m, is_delete_sent(f, m) ? MESSAGE_ON_BEHIND_SENT : MESSAGE_ON_BEHIND, 0);
     return is_first;
 }
 
@@ -101,7 +101,8 @@ void inflight_lease_lost(struct inflight *f, struct message *m, const char *why)
               m->received->message_id,
               message_state_is_with_handler(m->state) ? " while it was handled" : "", why, n_after);
     lease_stop_renewal(&f->leases, m);
-    inflight_apply(f, m, is_delete_sent(f, m) ? ON_LEASE_LOST_SENT : ON_LEASE_LOST, 0);
+    inflight_apply(f, m, is_delete_sent(f, m) ? MESSAGE_ON_LEASE_LOST_SENT : MESSAGE_ON_LEASE_LOST,
+                   0);
 }
 
 void inflight_on_lease_lost(void *userdata, struct message *m, const struct ack_result *result)
@@ -120,7 +121,7 @@ void inflight_on_deleted(void *userdata, struct message *m, enum ack_outcome wha
         log_write(LOG_INFO, MESSAGE_ID_MESSAGE_DELETED,
                   LOG_FIELDS(MESSAGE_FIELDS(m->received), {"SQS_REQUEST_ID", result->request_id}),
                   "Message deleted from queue. SQS Message Id:%s", m->received->message_id);
-        inflight_apply(f, m, ON_DELETED, 0);
+        inflight_apply(f, m, MESSAGE_ON_DELETED, 0);
         return;
     }
     if (m->state == MESSAGE_ACKNOWLEDGING) {
@@ -136,7 +137,7 @@ void inflight_on_deleted(void *userdata, struct message *m, enum ack_outcome wha
      * All others stay hidden until their lease ends. */
     if (!is_leased || m->state == MESSAGE_ACKNOWLEDGING)
         inflight_note_visible(f, lease_end_usec(m));
-    inflight_apply(f, m, is_leased ? ON_NOT_DELETED_LEASED : ON_NOT_DELETED, 0);
+    inflight_apply(f, m, is_leased ? MESSAGE_ON_NOT_DELETED_LEASED : MESSAGE_ON_NOT_DELETED, 0);
 }
 
 void inflight_on_released(void *userdata, struct message *m, enum ack_outcome what,
@@ -159,7 +160,7 @@ void inflight_on_released(void *userdata, struct message *m, enum ack_outcome wh
                   "Cannot release message %s, it comes back when its visibility timeout ends: "
                   "%s: %s",
                   m->received->message_id, result->code, result->text);
-    inflight_apply(f, m, what == ACK_OK ? ON_RELEASED : ON_NOT_RELEASED, 0);
+    inflight_apply(f, m, what == ACK_OK ? MESSAGE_ON_RELEASED : MESSAGE_ON_NOT_RELEASED, 0);
 }
 
 /* Whether a message that lost its lease is still with the handler, further ahead in the lane. It
@@ -186,7 +187,7 @@ void inflight_release_waiting(struct inflight *f)
 
         if (!message_state_is_waiting(m->state) || waits_for_an_end(m))
             continue;
-        inflight_apply(f, m, ON_STOP, 0);
+        inflight_apply(f, m, MESSAGE_ON_STOP, 0);
         n++;
     }
     if (n > 0)

@@ -53,31 +53,31 @@ static void act(struct inflight *f, struct message *m, const struct transition *
 {
     switch ((enum message_action)t->step.action) {
     case MESSAGE_IMPOSSIBLE:
-    case DO_NOTHING:
+    case MESSAGE_DO_NOTHING:
         break;
-    case DO_HANDLE:
+    case MESSAGE_DO_HANDLE:
         f->actions->handle(f, m);
         break;
-    case DO_CANCEL:
+    case MESSAGE_DO_CANCEL:
         f->actions->cancel_handling(f, m, t->grace_usec);
         break;
-    case DO_DEFER:
+    case MESSAGE_DO_DEFER:
         f->actions->defer(f, m);
         break;
-    case DO_RECORD:
+    case MESSAGE_DO_RECORD:
         f->actions->record(f, m);
         break;
-    case DO_ACKNOWLEDGE:
+    case MESSAGE_DO_ACKNOWLEDGE:
         ack_queue_add(f->deleter, m, 0, clock_boot_usec());
         break;
-    case DO_WITHDRAW:
+    case MESSAGE_DO_WITHDRAW:
         f->actions->withdraw(f, m);
         break;
-    case DO_RELEASE:
-    case DO_RELEASE_LANE:
+    case MESSAGE_DO_RELEASE:
+    case MESSAGE_DO_RELEASE_LANE:
         f->actions->release(f, m, t->delay_sec);
         break;
-    case DO_END:
+    case MESSAGE_DO_END:
         f->actions->remove(f, m, end_counter(f, t));
         break;
     }
@@ -96,11 +96,11 @@ void inflight_apply(struct inflight *f, struct message *m, enum message_event ev
     struct transition t = {
         .step = message_step(m->state, event),
         .reason_before = m->reason,
-        .grace_usec = event == ON_STOP_DEADLINE ? usec : HANDLER_GRACE_MAX_USEC,
+        .grace_usec = event == MESSAGE_ON_STOP_DEADLINE ? usec : HANDLER_GRACE_MAX_USEC,
     };
 
     assert(t.step.action != MESSAGE_IMPOSSIBLE);
-    if (t.step.action == DO_RELEASE_LANE)
+    if (t.step.action == MESSAGE_DO_RELEASE_LANE)
         f->actions->release_behind(f, m, message_reason_text(t.step.reason));
     if (t.step.to == MESSAGE_RELEASING)
         t.delay_sec = delay_sec(m, usec);

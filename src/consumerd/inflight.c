@@ -83,7 +83,7 @@ static int add_message(struct inflight *f, struct sqs_reply *reply, size_t i, ui
         f->bytes += reply->bytes;
     list_append(&f->messages, &m->of_owner);
     f->n_messages++;
-    inflight_apply(f, m, ON_RECEIPT, 0);
+    inflight_apply(f, m, MESSAGE_ON_RECEIPT, 0);
     return 0;
 }
 
@@ -162,7 +162,7 @@ size_t inflight_cancel(struct inflight *f, uint64_t grace_usec)
         struct message *m = CONTAINER_OF(link, struct message, of_owner);
 
         if (message_state_is_with_handler(m->state))
-            inflight_apply(f, m, ON_STOP_DEADLINE, grace_usec);
+            inflight_apply(f, m, MESSAGE_ON_STOP_DEADLINE, grace_usec);
     }
     return n;
 }
@@ -178,7 +178,7 @@ size_t inflight_cancel_log_waits(struct inflight *f)
         if (!message_state_is_with_handler(m->state) ||
             (!m->receipt && !f->handler->ops->waits_for_log))
             continue;
-        inflight_apply(f, m, ON_STOP_DEADLINE, 0);
+        inflight_apply(f, m, MESSAGE_ON_STOP_DEADLINE, 0);
         n++;
     }
     return n;

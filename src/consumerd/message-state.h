@@ -48,49 +48,49 @@ enum message_state {
 
 enum message_event {
     /* Before the handler. */
-    ON_RECEIPT,    /* it was added to its lane */
-    ON_BEGIN,      /* it is the next of its lane and has taken a slot */
-    ON_COPY,       /* like ON_BEGIN, but a copy of it was handled */
-    ON_LEDGER_HIT, /* like ON_BEGIN, but the ledger has its id */
+    MESSAGE_ON_RECEIPT,    /* it was added to its lane */
+    MESSAGE_ON_BEGIN,      /* it is the next of its lane and has taken a slot */
+    MESSAGE_ON_COPY,       /* like MESSAGE_ON_BEGIN, but a copy of it was handled */
+    MESSAGE_ON_LEDGER_HIT, /* like MESSAGE_ON_BEGIN, but the ledger has its id */
     /* The handler's answer. A message whose lease is lost gets only the last two. */
-    ON_DONE,
-    ON_REJECTED,
-    ON_FAILED, /* HANDLER_RETRY or HANDLER_UNANSWERED */
-    ON_NOT_REACHED,
-    ON_NOT_REACHED_AT_STOP,
-    ON_ENDED,        /* the handler has ended; the lease has ended, too */
-    ON_ENDED_LEASED, /* the handler has ended; a late renewal has kept the lease */
+    MESSAGE_ON_DONE,
+    MESSAGE_ON_REJECTED,
+    MESSAGE_ON_FAILED, /* HANDLER_RETRY or HANDLER_UNANSWERED */
+    MESSAGE_ON_NOT_REACHED,
+    MESSAGE_ON_NOT_REACHED_AT_STOP,
+    MESSAGE_ON_ENDED,        /* the handler has ended; the lease has ended, too */
+    MESSAGE_ON_ENDED_LEASED, /* the handler has ended; a late renewal has kept the lease */
     /* What happens around it. */
-    ON_CHARGED,     /* it is to blame for the handler's outage (outage.h) */
-    ON_RECORDED,    /* the ledger was written, or writing it failed */
-    ON_NO_LEDGER,   /* there is no ledger */
-    ON_BEHIND,      /* an earlier message of its lane comes back */
-    ON_BEHIND_SENT, /* the same, and its delete was sent */
-    ON_LEASE_LOST,
-    ON_LEASE_LOST_SENT, /* the same, and its delete was sent */
-    ON_STOP,
-    ON_STOP_DEADLINE, /* the stop leaves no more time for handling */
+    MESSAGE_ON_CHARGED,     /* it is to blame for the handler's outage (outage.h) */
+    MESSAGE_ON_RECORDED,    /* the ledger was written, or writing it failed */
+    MESSAGE_ON_NO_LEDGER,   /* there is no ledger */
+    MESSAGE_ON_BEHIND,      /* an earlier message of its lane comes back */
+    MESSAGE_ON_BEHIND_SENT, /* the same, and its delete was sent */
+    MESSAGE_ON_LEASE_LOST,
+    MESSAGE_ON_LEASE_LOST_SENT, /* the same, and its delete was sent */
+    MESSAGE_ON_STOP,
+    MESSAGE_ON_STOP_DEADLINE, /* the stop leaves no more time for handling */
     /* SQS's answers. */
-    ON_DELETED,
-    ON_NOT_DELETED,        /* it was not deleted, and its lease has ended */
-    ON_NOT_DELETED_LEASED, /* it was not deleted, and its lease has not ended */
-    ON_RELEASED,
-    ON_NOT_RELEASED,
+    MESSAGE_ON_DELETED,
+    MESSAGE_ON_NOT_DELETED,        /* it was not deleted, and its lease has ended */
+    MESSAGE_ON_NOT_DELETED_LEASED, /* it was not deleted, and its lease has not ended */
+    MESSAGE_ON_RELEASED,
+    MESSAGE_ON_NOT_RELEASED,
     MESSAGE_N_EVENTS,
 };
 
 enum message_action {
     MESSAGE_IMPOSSIBLE, /* the event cannot happen in this state */
-    DO_NOTHING,
-    DO_HANDLE,       /* give it to the handler */
-    DO_CANCEL,       /* cancel its handling */
-    DO_DEFER,        /* put it back as the first of its lane */
-    DO_RECORD,       /* write its id into the ledger */
-    DO_ACKNOWLEDGE,  /* add it to the delete queue */
-    DO_WITHDRAW,     /* remove it from its lane; do not repeat its delete */
-    DO_RELEASE,      /* add it to the release queue */
-    DO_RELEASE_LANE, /* release all messages behind it in its lane, then itself */
-    DO_END,          /* count it and free it */
+    MESSAGE_DO_NOTHING,
+    MESSAGE_DO_HANDLE,       /* give it to the handler */
+    MESSAGE_DO_CANCEL,       /* cancel its handling */
+    MESSAGE_DO_DEFER,        /* put it back as the first of its lane */
+    MESSAGE_DO_RECORD,       /* write its id into the ledger */
+    MESSAGE_DO_ACKNOWLEDGE,  /* add it to the delete queue */
+    MESSAGE_DO_WITHDRAW,     /* remove it from its lane; do not repeat its delete */
+    MESSAGE_DO_RELEASE,      /* add it to the release queue */
+    MESSAGE_DO_RELEASE_LANE, /* release all messages behind it in its lane, then itself */
+    MESSAGE_DO_END,          /* count it and free it */
 };
 
 /* Why a transition was made. The reasons for releases come first, because each has its own
@@ -104,22 +104,22 @@ enum message_reason {
     RELEASE_BEHIND,      /* an earlier message of its group comes back */
     RELEASE_LEASE,       /* its lease counted as lost, but SQS still hides it */
     RELEASE_N_REASONS,
-    REASON_RECEIVED = RELEASE_N_REASONS,
-    REASON_BEGUN,
-    REASON_COPY,
-    REASON_LEDGER_HIT,
-    REASON_DONE,
-    REASON_REJECTED,
-    REASON_NOT_REACHED,
-    REASON_RECORDED,
-    REASON_NO_LEDGER,
-    REASON_LEASE_LOST,
-    REASON_ENDED,
-    REASON_DELETED,
-    REASON_NOT_DELETED,
-    REASON_DELETE_REFUSED,
-    REASON_RELEASED,
-    REASON_NOT_RELEASED,
+    MESSAGE_REASON_RECEIVED = RELEASE_N_REASONS,
+    MESSAGE_REASON_BEGUN,
+    MESSAGE_REASON_COPY,
+    MESSAGE_REASON_LEDGER_HIT,
+    MESSAGE_REASON_DONE,
+    MESSAGE_REASON_REJECTED,
+    MESSAGE_REASON_NOT_REACHED,
+    MESSAGE_REASON_RECORDED,
+    MESSAGE_REASON_NO_LEDGER,
+    MESSAGE_REASON_LEASE_LOST,
+    MESSAGE_REASON_ENDED,
+    MESSAGE_REASON_DELETED,
+    MESSAGE_REASON_NOT_DELETED,
+    MESSAGE_REASON_DELETE_REFUSED,
+    MESSAGE_REASON_RELEASED,
+    MESSAGE_REASON_NOT_RELEASED,
     MESSAGE_N_REASONS,
 };
 

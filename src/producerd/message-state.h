@@ -37,49 +37,49 @@ enum outgoing_state {
 
 enum outgoing_event {
     /* The message was taken from the source. */
-    ON_VALID,          /* SQS will accept it, as far as we know */
-    ON_VALID_IN_DOUBT, /* like ON_VALID, but an earlier process may have sent it */
-    ON_INVALID,        /* SQS would reject it */
+    OUTGOING_ON_VALID,          /* SQS will accept it, as far as we know */
+    OUTGOING_ON_VALID_IN_DOUBT, /* like OUTGOING_ON_VALID, but an earlier process may have sent it */
+    OUTGOING_ON_INVALID,        /* SQS would reject it */
     /* An attempt begins or fails. */
-    ON_SENDING,
-    ON_SENDING_POSSIBLE_DUPLICATE, /* it begins; SQS may have forgotten an earlier attempt */
-    ON_NOT_SENT,                   /* the request could not be made */
-    ON_ATTEMPT_FAILED,             /* it failed, and the next one follows at once */
-    ON_ATTEMPT_UNKNOWN,            /* the same, and SQS may have stored the message */
+    OUTGOING_ON_SENDING,
+    OUTGOING_ON_SENDING_POSSIBLE_DUPLICATE, /* it begins; SQS may have forgotten an earlier attempt */
+    OUTGOING_ON_NOT_SENT,                   /* the request could not be made */
+    OUTGOING_ON_ATTEMPT_FAILED,             /* it failed, and the next one follows at once */
+    OUTGOING_ON_ATTEMPT_UNKNOWN,            /* the same, and SQS may have stored the message */
     /* The answer after the last attempt. */
-    ON_SENT,
-    ON_REJECTED,
-    ON_FAILED,
-    ON_UNKNOWN,
-    ON_BATCH_REFUSED,         /* SQS refused the whole request, which had several messages */
-    ON_BATCH_REFUSED_UNKNOWN, /* the same, and SQS may have stored it */
+    OUTGOING_ON_SENT,
+    OUTGOING_ON_REJECTED,
+    OUTGOING_ON_FAILED,
+    OUTGOING_ON_UNKNOWN,
+    OUTGOING_ON_BATCH_REFUSED, /* SQS refused the whole request, which had several messages */
+    OUTGOING_ON_BATCH_REFUSED_UNKNOWN, /* the same, and SQS may have stored it */
     OUTGOING_N_EVENTS,
 };
 
 enum outgoing_action {
     OUTGOING_IMPOSSIBLE, /* a bug: the event cannot happen in this state */
-    DO_NOTHING,
-    DO_QUEUE,           /* append it to its lane */
-    DO_REQUEUE,         /* put it back at the front of its lane; it is sent after a pause */
-    DO_REQUEUE_SPLIT,   /* the same, but it is sent at once, in a request of its own */
-    DO_SETTLE,          /* take it out of its lane and settle it with the source */
-    DO_SETTLE_UNQUEUED, /* settle it with the source; it is in no lane */
+    OUTGOING_DO_NOTHING,
+    OUTGOING_DO_QUEUE,         /* append it to its lane */
+    OUTGOING_DO_REQUEUE,       /* put it back at the front of its lane; it is sent after a pause */
+    OUTGOING_DO_REQUEUE_SPLIT, /* the same, but it is sent at once, in a request of its own */
+    OUTGOING_DO_SETTLE,        /* take it out of its lane and settle it with the source */
+    OUTGOING_DO_SETTLE_UNQUEUED, /* settle it with the source; it is in no lane */
 };
 
 enum outgoing_reason {
-    REASON_VALID,
-    REASON_VALID_IN_DOUBT,
-    REASON_INVALID,
-    REASON_SENDING,
-    REASON_SENDING_POSSIBLE_DUPLICATE,
-    REASON_NOT_SENT,
-    REASON_ATTEMPT_FAILED,
-    REASON_ATTEMPT_UNKNOWN,
-    REASON_SENT,
-    REASON_REJECTED,
-    REASON_FAILED,
-    REASON_UNKNOWN,
-    REASON_BATCH_REFUSED,
+    OUTGOING_REASON_VALID,
+    OUTGOING_REASON_VALID_IN_DOUBT,
+    OUTGOING_REASON_INVALID,
+    OUTGOING_REASON_SENDING,
+    OUTGOING_REASON_SENDING_POSSIBLE_DUPLICATE,
+    OUTGOING_REASON_NOT_SENT,
+    OUTGOING_REASON_ATTEMPT_FAILED,
+    OUTGOING_REASON_ATTEMPT_UNKNOWN,
+    OUTGOING_REASON_SENT,
+    OUTGOING_REASON_REJECTED,
+    OUTGOING_REASON_FAILED,
+    OUTGOING_REASON_UNKNOWN,
+    OUTGOING_REASON_BATCH_REFUSED,
     OUTGOING_N_REASONS,
 };
 

@@ -28,7 +28,7 @@ enum outgoing_action outgoing_message_apply(struct outgoing_message *m, enum out
     assert(step.action != OUTGOING_IMPOSSIBLE);
     log_step(m, step);
     m->state = step.to;
-    m->needs_own_request = m->needs_own_request || step.action == DO_REQUEUE_SPLIT;
+    m->needs_own_request = m->needs_own_request || step.action == OUTGOING_DO_REQUEUE_SPLIT;
     return step.action;
 }
 

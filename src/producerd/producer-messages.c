@@ -53,20 +53,20 @@ static void apply(struct producer *p, struct outgoing_message *m, enum outgoing_
 
     switch (action) {
     case OUTGOING_IMPOSSIBLE:
-    case DO_NOTHING:
+    case OUTGOING_DO_NOTHING:
         break;
-    case DO_QUEUE:
+    case OUTGOING_DO_QUEUE:
         producer_lanes_add(p->lanes, m);
         break;
-    case DO_REQUEUE:
-    case DO_REQUEUE_SPLIT:
+    case OUTGOING_DO_REQUEUE:
+    case OUTGOING_DO_REQUEUE_SPLIT:
         producer_lanes_retry(p->lanes, m, due_usec);
         break;
-    case DO_SETTLE:
+    case OUTGOING_DO_SETTLE:
         producer_lanes_done(p->lanes, m);
         settle(p, m, is_sent ? SOURCE_SENT : SOURCE_REJECTED, reason);
         break;
-    case DO_SETTLE_UNQUEUED:
+    case OUTGOING_DO_SETTLE_UNQUEUED:
         settle(p, m, SOURCE_REJECTED, reason);
         break;
     }
@@ -98,12 +98,12 @@ static int accept_message(struct producer *p, const struct source_message *sourc
     if (r > 0) {
         producer_log_invalid(source, p->config->instance, error);
         p->n_invalid_in_a_row++;
-        apply(p, m, ON_INVALID, 0, error);
+        apply(p, m, OUTGOING_ON_INVALID, 0, error);
         return 0;
     }
     is_in_doubt = deduplication_restore(m, clock_wall_usec(), producer_now_usec(p));
     p->counts.taken++;
-    apply(p, m, is_in_doubt ? ON_VALID_IN_DOUBT : ON_VALID, 0, NULL);
+    apply(p, m, is_in_doubt ? OUTGOING_ON_VALID_IN_DOUBT : OUTGOING_ON_VALID, 0, NULL);
     return 0;
 }
 
@@ -155,10 +155,10 @@ static void settle_sent_and_rejected(struct producer *p, const struct batch *bat
             (void)queue_refresh(p->queue);
         if (verdicts[i].kind == VERDICT_SENT) {
             producer_log_sent(m, &verdicts[i], result);
-            apply(p, m, ON_SENT, 0, NULL);
+            apply(p, m, OUTGOING_ON_SENT, 0, NULL);
         } else if (verdicts[i].kind == VERDICT_REJECTED) {
             producer_log_rejected(m, p->config->instance, &verdicts[i], result);
-            apply(p, m, ON_REJECTED, 0, verdicts[i].text);
+            apply(p, m, OUTGOING_ON_REJECTED, 0, verdicts[i].text);
         }
     }
 }
@@ -172,8 +172,8 @@ static uint64_t retry_later(struct producer *p, struct outgoing_message *m,
         backoff_delay_usec(verdict->backoff, failures, true, USEC_INFINITY, random);
 
     p->counts.resent++;
-    apply(p, m, verdict->is_unknown ? ON_UNKNOWN : ON_FAILED, producer_now_usec(p) + delay_usec,
-          NULL);
+    apply(p, m, verdict->is_unknown ? OUTGOING_ON_UNKNOWN : OUTGOING_ON_FAILED,
+          producer_now_usec(p) + delay_usec, NULL);
     return delay_usec;
 }
 
@@ -194,8 +194,10 @@ static void requeue_unsettled(struct producer *p, const struct batch *batch, uin
         if (verdicts[i].is_unknown)
             deduplication_note_unknown(m, sent_usec);
         if (verdicts[i].kind == VERDICT_SPLIT) {
-            apply(p, m, verdicts[i].is_unknown ? ON_BATCH_REFUSED_UNKNOWN : ON_BATCH_REFUSED, 0,
-                  NULL);
+            apply(p, m,
+                  verdicts[i].is_unknown ? OUTGOING_ON_BATCH_REFUSED_UNKNOWN
+                                         : OUTGOING_ON_BATCH_REFUSED,
+                  0, NULL);
         } else {
             uint64_t delay = retry_later(p, m, &verdicts[i], random);
 

@@ -58,7 +58,8 @@ static void note_sending(struct request *request)
         struct outgoing_message *m = batch->messages[i];
         bool may_duplicate = deduplication_has_expired(m, request->sent_usec);
 
-        outgoing_message_apply(m, may_duplicate ? ON_SENDING_POSSIBLE_DUPLICATE : ON_SENDING);
+        outgoing_message_apply(m, may_duplicate ? OUTGOING_ON_SENDING_POSSIBLE_DUPLICATE
+                                                : OUTGOING_ON_SENDING);
         /* A standard queue remembers no deduplication ids: there every message may come twice. */
         if (may_duplicate && queue_is_fifo(o->queue))
             o->possible_duplicate(o->userdata, m);
@@ -73,8 +74,8 @@ static void note_failure(struct request *request, const struct sqs_error *error)
     for (size_t i = 0; i < request->batch.n; i++) {
         if (is_unknown)
             deduplication_note_unknown(request->batch.messages[i], request->sent_usec);
-        outgoing_message_apply(request->batch.messages[i],
-                               is_unknown ? ON_ATTEMPT_UNKNOWN : ON_ATTEMPT_FAILED);
+        outgoing_message_apply(request->batch.messages[i], is_unknown ? OUTGOING_ON_ATTEMPT_UNKNOWN
+                                                                      : OUTGOING_ON_ATTEMPT_FAILED);
     }
 }
 
@@ -140,7 +141,7 @@ int sender_send(struct sender *s, const struct batch *batch)
                    &request->call);
     if (r < 0) {
         for (size_t i = 0; i < batch->n; i++)
-            outgoing_message_apply(batch->messages[i], ON_NOT_SENT);
+            outgoing_message_apply(batch->messages[i], OUTGOING_ON_NOT_SENT);
         return r;
     }
     s->first_free = request->next;

@@ -530,7 +530,7 @@ static void each_seed_keeps_the_promises_of_order_and_loss(void **state)
  * too much to happen in turn. */
 static bool is_too_rare(enum message_state from, enum message_event event)
 {
-    return from == MESSAGE_DEFERRED && event == ON_COPY;
+    return from == MESSAGE_DEFERRED && event == MESSAGE_ON_COPY;
 }
 
 /* So the promises were kept by all of the table, and the journal has told all of it. */

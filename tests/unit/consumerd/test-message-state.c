@@ -41,24 +41,24 @@ static bool fits(struct message_step step)
 {
     switch ((enum message_action)step.action) {
     case MESSAGE_IMPOSSIBLE:
-    case DO_NOTHING:
+    case MESSAGE_DO_NOTHING:
         return step.to == MESSAGE_QUEUED || step.to == MESSAGE_LEASE_LOST;
-    case DO_HANDLE:
+    case MESSAGE_DO_HANDLE:
         return step.to == MESSAGE_HANDLING;
-    case DO_CANCEL:
+    case MESSAGE_DO_CANCEL:
         return message_state_is_cancelled(step.to);
-    case DO_DEFER:
+    case MESSAGE_DO_DEFER:
         return step.to == MESSAGE_DEFERRED;
-    case DO_RECORD:
+    case MESSAGE_DO_RECORD:
         return step.to == MESSAGE_RECORDING;
-    case DO_ACKNOWLEDGE:
+    case MESSAGE_DO_ACKNOWLEDGE:
         return step.to == MESSAGE_ACKNOWLEDGING;
-    case DO_WITHDRAW:
+    case MESSAGE_DO_WITHDRAW:
         return message_state_is_withdrawn(step.to);
-    case DO_RELEASE:
-    case DO_RELEASE_LANE:
+    case MESSAGE_DO_RELEASE:
+    case MESSAGE_DO_RELEASE_LANE:
         return step.to == MESSAGE_RELEASING && step.reason < RELEASE_N_REASONS;
-    case DO_END:
+    case MESSAGE_DO_END:
         return message_state_is_end(step.to);
     }
     return false;
@@ -78,7 +78,8 @@ static void each_cell_does_what_its_next_state_needs(void **state)
         assert_in_range(step.reason, 0, MESSAGE_N_REASONS - 1);
         assert_true(fits(step));
         /* What is begun, ended or sent is so once. */
-        assert_true(step.to != from || step.action == DO_CANCEL || step.action == DO_NOTHING);
+        assert_true(step.to != from || step.action == MESSAGE_DO_CANCEL ||
+                    step.action == MESSAGE_DO_NOTHING);
     }
 }
 
@@ -119,29 +120,30 @@ static void message_is_deleted_only_if_handled_rejected_or_known_as_handled(void
         if (!is_possible(from, event) || is_handled(from) ||
             !is_handled(message_step(from, event).to))
             continue;
-        assert_true(event == ON_DONE || event == ON_REJECTED || event == ON_COPY ||
-                    event == ON_LEDGER_HIT);
+        assert_true(event == MESSAGE_ON_DONE || event == MESSAGE_ON_REJECTED ||
+                    event == MESSAGE_ON_COPY || event == MESSAGE_ON_LEDGER_HIT);
         /* What the handler says counts only of what it has; a copy is known before. */
-        assert_true((event == ON_DONE || event == ON_REJECTED) ? message_state_is_with_handler(from)
-                                                               : message_state_is_waiting(from));
+        assert_true((event == MESSAGE_ON_DONE || event == MESSAGE_ON_REJECTED)
+                        ? message_state_is_with_handler(from)
+                        : message_state_is_waiting(from));
         /* Nothing is written twice into the ledger, and nothing past it. */
         assert_int_equal(message_step(from, event).to == MESSAGE_RECORDING,
-                         event == ON_DONE || event == ON_REJECTED);
+                         event == MESSAGE_ON_DONE || event == MESSAGE_ON_REJECTED);
     }
     /* And what is known as handled is not handled again. */
     for (enum message_state s = 0; s < MESSAGE_N_STATES; s++)
         if (message_state_is_waiting(s)) {
-            assert_int_equal(message_step(s, ON_COPY).to, MESSAGE_ACKNOWLEDGING);
-            assert_int_equal(message_step(s, ON_LEDGER_HIT).to, MESSAGE_ACKNOWLEDGING);
+            assert_int_equal(message_step(s, MESSAGE_ON_COPY).to, MESSAGE_ACKNOWLEDGING);
+            assert_int_equal(message_step(s, MESSAGE_ON_LEDGER_HIT).to, MESSAGE_ACKNOWLEDGING);
         }
     for (enum message_state s = 0; s < MESSAGE_N_STATES; s++) {
         bool is_asked = s == MESSAGE_ACKNOWLEDGING || message_state_is_withdrawn(s);
 
-        assert_int_equal(is_possible(s, ON_DELETED), is_asked);
-        assert_int_equal(is_possible(s, ON_NOT_DELETED), is_asked);
-        assert_int_equal(is_possible(s, ON_NOT_DELETED_LEASED), is_asked);
+        assert_int_equal(is_possible(s, MESSAGE_ON_DELETED), is_asked);
+        assert_int_equal(is_possible(s, MESSAGE_ON_NOT_DELETED), is_asked);
+        assert_int_equal(is_possible(s, MESSAGE_ON_NOT_DELETED_LEASED), is_asked);
         if (is_asked)
-            assert_int_equal(message_step(s, ON_DELETED).to, MESSAGE_DELETED);
+            assert_int_equal(message_step(s, MESSAGE_ON_DELETED).to, MESSAGE_DELETED);
     }
 }
 
@@ -159,7 +161,8 @@ message_that_lost_its_lease_or_stands_behind_one_that_did_is_not_acknowledged(vo
         assert_false(can_reach(states[i], MESSAGE_HANDLING));
     }
     for (enum message_state s = 0; s < MESSAGE_N_STATES; s++)
-        for (enum message_event event = ON_BEHIND; event <= ON_LEASE_LOST_SENT; event++)
+        for (enum message_event event = MESSAGE_ON_BEHIND; event <= MESSAGE_ON_LEASE_LOST_SENT;
+             event++)
             if (is_possible(s, event)) {
                 assert_false(message_state_keeps_lease(message_step(s, event).to) &&
                              message_step(s, event).to != MESSAGE_CANCELLED_BEHIND);
@@ -171,7 +174,7 @@ static void message_with_the_handler_stays_until_that_has_ended(void **state)
 {
     FOR_EACH_CELL(from, event)
     {
-        bool is_end = event >= ON_DONE && event <= ON_ENDED_LEASED;
+        bool is_end = event >= MESSAGE_ON_DONE && event <= MESSAGE_ON_ENDED_LEASED;
 
         if (!is_possible(from, event))
             continue;
@@ -191,25 +194,26 @@ static void each_event_has_its_cell_wherever_it_can_come(void **state)
         bool is_in_lane = message_state_is_waiting(s) || is_with_handler ||
                           s == MESSAGE_RECORDING || s == MESSAGE_ACKNOWLEDGING;
 
-        for (enum message_event event = ON_DONE; event <= ON_NOT_REACHED_AT_STOP; event++)
+        for (enum message_event event = MESSAGE_ON_DONE; event <= MESSAGE_ON_NOT_REACHED_AT_STOP;
+             event++)
             assert_int_equal(is_possible(s, event), has_outcome);
-        assert_int_equal(is_possible(s, ON_ENDED), s == MESSAGE_LEASE_LOST);
-        assert_int_equal(is_possible(s, ON_ENDED_LEASED), s == MESSAGE_LEASE_LOST);
-        assert_int_equal(is_possible(s, ON_STOP_DEADLINE), is_with_handler);
-        assert_int_equal(is_possible(s, ON_STOP), message_state_is_waiting(s));
-        assert_int_equal(is_possible(s, ON_BEGIN), message_state_is_waiting(s));
-        assert_int_equal(is_possible(s, ON_COPY), message_state_is_waiting(s));
-        assert_int_equal(is_possible(s, ON_LEDGER_HIT), message_state_is_waiting(s));
-        assert_int_equal(is_possible(s, ON_RECEIPT), s == MESSAGE_RECEIVED);
-        assert_int_equal(is_possible(s, ON_CHARGED), s == MESSAGE_DEFERRED);
-        assert_int_equal(is_possible(s, ON_RECORDED), s == MESSAGE_RECORDING);
-        assert_int_equal(is_possible(s, ON_NO_LEDGER), s == MESSAGE_RECORDING);
-        assert_int_equal(is_possible(s, ON_BEHIND), is_in_lane);
-        assert_int_equal(is_possible(s, ON_LEASE_LOST), message_state_keeps_lease(s));
-        assert_int_equal(is_possible(s, ON_BEHIND_SENT), s == MESSAGE_ACKNOWLEDGING);
-        assert_int_equal(is_possible(s, ON_LEASE_LOST_SENT), s == MESSAGE_ACKNOWLEDGING);
-        assert_int_equal(is_possible(s, ON_RELEASED), s == MESSAGE_RELEASING);
-        assert_int_equal(is_possible(s, ON_NOT_RELEASED), s == MESSAGE_RELEASING);
+        assert_int_equal(is_possible(s, MESSAGE_ON_ENDED), s == MESSAGE_LEASE_LOST);
+        assert_int_equal(is_possible(s, MESSAGE_ON_ENDED_LEASED), s == MESSAGE_LEASE_LOST);
+        assert_int_equal(is_possible(s, MESSAGE_ON_STOP_DEADLINE), is_with_handler);
+        assert_int_equal(is_possible(s, MESSAGE_ON_STOP), message_state_is_waiting(s));
+        assert_int_equal(is_possible(s, MESSAGE_ON_BEGIN), message_state_is_waiting(s));
+        assert_int_equal(is_possible(s, MESSAGE_ON_COPY), message_state_is_waiting(s));
+        assert_int_equal(is_possible(s, MESSAGE_ON_LEDGER_HIT), message_state_is_waiting(s));
+        assert_int_equal(is_possible(s, MESSAGE_ON_RECEIPT), s == MESSAGE_RECEIVED);
+        assert_int_equal(is_possible(s, MESSAGE_ON_CHARGED), s == MESSAGE_DEFERRED);
+        assert_int_equal(is_possible(s, MESSAGE_ON_RECORDED), s == MESSAGE_RECORDING);
+        assert_int_equal(is_possible(s, MESSAGE_ON_NO_LEDGER), s == MESSAGE_RECORDING);
+        assert_int_equal(is_possible(s, MESSAGE_ON_BEHIND), is_in_lane);
+        assert_int_equal(is_possible(s, MESSAGE_ON_LEASE_LOST), message_state_keeps_lease(s));
+        assert_int_equal(is_possible(s, MESSAGE_ON_BEHIND_SENT), s == MESSAGE_ACKNOWLEDGING);
+        assert_int_equal(is_possible(s, MESSAGE_ON_LEASE_LOST_SENT), s == MESSAGE_ACKNOWLEDGING);
+        assert_int_equal(is_possible(s, MESSAGE_ON_RELEASED), s == MESSAGE_RELEASING);
+        assert_int_equal(is_possible(s, MESSAGE_ON_NOT_RELEASED), s == MESSAGE_RELEASING);
     }
 }
 

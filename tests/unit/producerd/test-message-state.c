@@ -54,21 +54,21 @@ static void each_cell_has_the_action_of_its_next_state(void **state)
         assert_in_range(step.to, 0, OUTGOING_N_STATES - 1);
         assert_in_range(step.reason, 0, OUTGOING_N_REASONS - 1);
         switch ((enum outgoing_action)step.action) {
-        case DO_QUEUE:
+        case OUTGOING_DO_QUEUE:
             assert_true(from == OUTGOING_NEW && is_waiting(step.to));
             break;
-        case DO_REQUEUE:
-        case DO_REQUEUE_SPLIT:
+        case OUTGOING_DO_REQUEUE:
+        case OUTGOING_DO_REQUEUE_SPLIT:
             assert_true(outgoing_state_is_sending(from) && is_waiting(step.to));
             break;
-        case DO_SETTLE:
+        case OUTGOING_DO_SETTLE:
             assert_true(outgoing_state_is_sending(from) && outgoing_state_is_end(step.to));
             break;
-        case DO_SETTLE_UNQUEUED:
+        case OUTGOING_DO_SETTLE_UNQUEUED:
             assert_true(from == OUTGOING_NEW && step.to == OUTGOING_REJECTED);
             break;
         default: /* the sender puts its batch back */
-            assert_true(outgoing_state_is_sending(step.to) || event == ON_NOT_SENT);
+            assert_true(outgoing_state_is_sending(step.to) || event == OUTGOING_ON_NOT_SENT);
         }
     }
 }
@@ -93,9 +93,10 @@ static void sent_message_ends_only_by_an_answer(void **state)
 
         if (!is_possible(from, event) || !outgoing_state_is_end(to))
             continue;
-        assert_int_equal(to == OUTGOING_SENT, event == ON_SENT);
-        assert_true(event == ON_SENT || event == ON_REJECTED || event == ON_INVALID);
-        assert_int_equal(outgoing_state_is_sending(from), event != ON_INVALID);
+        assert_int_equal(to == OUTGOING_SENT, event == OUTGOING_ON_SENT);
+        assert_true(event == OUTGOING_ON_SENT || event == OUTGOING_ON_REJECTED ||
+                    event == OUTGOING_ON_INVALID);
+        assert_int_equal(outgoing_state_is_sending(from), event != OUTGOING_ON_INVALID);
     }
 }
 
@@ -104,8 +105,9 @@ static void message_in_doubt_stays_so_until_its_end(void **state)
     FOR_EACH_CELL(from, event)
     {
         enum outgoing_state to = outgoing_step(from, event).to;
-        bool brings_doubt = event == ON_VALID_IN_DOUBT || event == ON_ATTEMPT_UNKNOWN ||
-                            event == ON_UNKNOWN || event == ON_BATCH_REFUSED_UNKNOWN;
+        bool brings_doubt = event == OUTGOING_ON_VALID_IN_DOUBT ||
+                            event == OUTGOING_ON_ATTEMPT_UNKNOWN || event == OUTGOING_ON_UNKNOWN ||
+                            event == OUTGOING_ON_BATCH_REFUSED_UNKNOWN;
 
         if (!is_possible(from, event) || outgoing_state_is_end(to))
             continue;
@@ -113,9 +115,9 @@ static void message_in_doubt_stays_so_until_its_end(void **state)
                          outgoing_state_is_in_doubt(from) || brings_doubt);
         assert_int_equal(outgoing_state_is_possible_duplicate(to),
                          outgoing_state_is_possible_duplicate(from) ||
-                             event == ON_SENDING_POSSIBLE_DUPLICATE);
+                             event == OUTGOING_ON_SENDING_POSSIBLE_DUPLICATE);
         /* A possible duplicate is logged once. */
-        if (event == ON_SENDING_POSSIBLE_DUPLICATE)
+        if (event == OUTGOING_ON_SENDING_POSSIBLE_DUPLICATE)
             assert_true(outgoing_state_is_in_doubt(from) &&
                         !outgoing_state_is_possible_duplicate(from));
     }
@@ -126,19 +128,20 @@ static void each_possible_event_has_a_cell(void **state)
     for (enum outgoing_state s = 0; s < OUTGOING_N_STATES; s++) {
         bool is_sending = outgoing_state_is_sending(s), waits = is_waiting(s);
 
-        for (enum outgoing_event event = ON_VALID; event <= ON_INVALID; event++)
+        for (enum outgoing_event event = OUTGOING_ON_VALID; event <= OUTGOING_ON_INVALID; event++)
             assert_int_equal(is_possible(s, event), s == OUTGOING_NEW);
-        for (enum outgoing_event event = ON_NOT_SENT; event < OUTGOING_N_EVENTS; event++)
+        for (enum outgoing_event event = OUTGOING_ON_NOT_SENT; event < OUTGOING_N_EVENTS; event++)
             assert_int_equal(is_possible(s, event), is_sending);
-        assert_int_equal(is_possible(s, ON_SENDING), waits || is_sending);
-        assert_int_equal(is_possible(s, ON_SENDING_POSSIBLE_DUPLICATE),
+        assert_int_equal(is_possible(s, OUTGOING_ON_SENDING), waits || is_sending);
+        assert_int_equal(is_possible(s, OUTGOING_ON_SENDING_POSSIBLE_DUPLICATE),
                          outgoing_state_is_in_doubt(s) && !outgoing_state_is_possible_duplicate(s));
         if (waits || is_sending)
-            assert_true(outgoing_state_is_sending(outgoing_step(s, ON_SENDING).to));
+            assert_true(outgoing_state_is_sending(outgoing_step(s, OUTGOING_ON_SENDING).to));
         /* While the next attempt follows, nothing else may send it. */
         if (is_sending)
-            assert_true(outgoing_state_is_sending(outgoing_step(s, ON_ATTEMPT_FAILED).to) &&
-                        outgoing_state_is_sending(outgoing_step(s, ON_ATTEMPT_UNKNOWN).to));
+            assert_true(
+                outgoing_state_is_sending(outgoing_step(s, OUTGOING_ON_ATTEMPT_FAILED).to) &&
+                outgoing_state_is_sending(outgoing_step(s, OUTGOING_ON_ATTEMPT_UNKNOWN).to));
     }
 }
 
@@ -148,10 +151,12 @@ static void refused_batch_is_split(void **state)
 {
     FOR_EACH_CELL(from, event)
     {
-        bool is_refused = event == ON_BATCH_REFUSED || event == ON_BATCH_REFUSED_UNKNOWN;
+        bool is_refused =
+            event == OUTGOING_ON_BATCH_REFUSED || event == OUTGOING_ON_BATCH_REFUSED_UNKNOWN;
 
         if (is_possible(from, event))
-            assert_int_equal(outgoing_step(from, event).action == DO_REQUEUE_SPLIT, is_refused);
+            assert_int_equal(outgoing_step(from, event).action == OUTGOING_DO_REQUEUE_SPLIT,
+                             is_refused);
     }
 }
 
