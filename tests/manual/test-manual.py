@@ -17,7 +17,9 @@ DAEMONS = {name: os.path.join(BUILD, "src", name[4:], name) for name in ("sqs-pr
 DOCUMENT = os.path.join(BUILD, "src", "common", "daemon", "settings-document")
 CONF = os.path.join(BUILD, "etc", "sqs-demo.conf.5")
 EXAMPLE = os.path.join(BUILD, "etc", "sqs-demo.conf")
-MANUALS = [CONF]
+PAGES = {name: os.path.join(TOP, "src", name[4:], name + ".8") for name in DAEMONS}
+OVERVIEW = os.path.join(TOP, "src", "sqs-demo.7")
+MANUALS = [CONF, OVERVIEW, *PAGES.values()]
 QUEUE = 'aws: { queue_url = "https://sqs.eu-west-1.amazonaws.com/123456789012/test.fifo"; };'
 
 
@@ -110,6 +112,109 @@ def a_fault_makes_no_document():
         tap.ok("cannot make the document" in run.stderr, run.stderr)
 
 
+def sources(folder="src"):
+    """The text of all C files and headers, without comments."""
+    text = ""
+    for path, _, names in os.walk(os.path.join(TOP, folder)):
+        for name in sorted(names):
+            if name.endswith((".c", ".h")):
+                text += read(os.path.join(path, name))
+    return re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+
+
+def section(page, title):
+    """The text of a section of a page."""
+    found = re.search(rf"(?ms)^\.Sh {title}$(.*?)(?=^\.Sh |\Z)", read(page))
+    tap.ok(found, f"{page} has no section {title}")
+    return found[1]
+
+
+@tap.test
+def every_option_is_in_the_manual():
+    for name, program in DAEMONS.items():
+        text = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+        options = set(re.findall(r"(?<![\w-])--([a-z][a-z-]*)", text))
+        tap.ok({"config", "help"} <= options, text)
+        described = set(re.findall(r"^\.It Fl -([a-z-]+)", read(PAGES[name]), re.M))
+        described |= set(re.findall(r"^\.It Fl .* Fl -([a-z-]+)", read(PAGES[name]), re.M))
+        tap.equal(sorted(options - described), [], f"options of {name} that its manual lacks")
+        tap.equal(sorted(described - options), [], f"options in the manual that {name} lacks")
+
+
+@tap.test
+def every_exit_status_is_in_the_manual():
+    """The producer's page has all: those of the daemon, and those of --submit."""
+    values = {name: int(value) for name, value in
+              re.findall(r"#define\s+(EX_\w+)\s+(\d+)", read("/usr/include/sysexits.h"))}
+    code = sources()
+    used = {values[name] for name in re.findall(r"\bEX_[A-Z]+\b", code) if name in values}
+    used -= {values["EX_SOFTWARE"]}  # of a program of the build alone
+    used |= {int(value) for value in re.findall(r"EXIT_UNFINISHED = (\d+)", code)}
+    tap.ok({0, 1, 75, 78} <= used, used)
+    said = {}
+    for name, page in PAGES.items():
+        lines = re.findall(r"^\.It ([\d ,]+)$", section(page, "EXIT STATUS"), re.M)
+        said[name] = {int(number) for line in lines for number in re.findall(r"\d+", line)}
+    tap.equal(said["sqs-producerd"], used)
+    tap.equal(said["sqs-consumerd"], used - {65, 66, 75, 76})
+    for name in ("sqs-producerd", "sqs-consumerd"):
+        unit = read(os.path.join(TOP, "units", name + ".service.in"))
+        for status in re.search(r"RestartPreventExitStatus=([\d ]+)", unit)[1].split():
+            tap.ok(int(status) in said[name], f"{name} does not explain {status}")
+
+
+@tap.test
+def every_message_id_is_in_the_manual():
+    defined = re.findall(r'#define MESSAGE_ID_(\w+) "(\w{32})"',
+                         read(os.path.join(TOP, "src", "common", "daemon", "message-ids.h")))
+    said = re.findall(r"^\.It Li (\w{32}) Pq (\w+)$", section(OVERVIEW, "THE JOURNAL"), re.M)
+    tap.ok(defined, "no MESSAGE_ID is found")
+    tap.equal([(name, number) for number, name in said], defined)
+
+
+@tap.test
+def every_variable_and_field_is_in_the_manual():
+    code = sources()
+    names = set(re.findall(r'getenv\("(\w+)"\)', code)) | set(re.findall(r'"((?:AWS|SQS)_[A-Z0-9_]+)"', code))
+    # Beginnings of names; and a variable of tests, in builds for them.
+    names -= {"AWS_", "SQS_", "SQS_DEMO_", "SQS_ATTRIBUTE_", "SQS_FAULT_POINT"}
+    tap.ok({"AWS_PROFILE", "STATE_DIRECTORY", "SQS_BODY", "SQS_SENDER_ID"} <= names, names)
+    text = "".join(read(page) for page in MANUALS)
+    said = {name for line in re.findall(r"^\.It (Ev .*)$", text, re.M) for name in re.findall(r"Ev (\w+)", line)}
+    tap.equal(sorted(names - said), [], "not in the manual")
+    # The other way: what the manual lists is in the code, or is read by a library.
+    libraries = {"https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY", "NOTIFY_SOCKET", "WATCHDOG_USEC",
+                 "LISTEN_FDS", "SQS_DEMO_", "SQS_ATTRIBUTE_"}
+    tap.equal(sorted(said - names - libraries), [], "only in the manual")
+
+
+@tap.test
+def members_of_the_protocol_are_in_the_manual():
+    text = section(PAGES["sqs-producerd"], "THE SOCKET")
+    code = "".join(read(os.path.join(TOP, "src", "producerd", "intake", name))
+                   for name in ("submission.c", "submission-reply.c"))
+    code = re.sub(r"/\*.*?\*/", "", code, flags=re.S)
+    lists = re.findall(r"static const char \*const \w+\[\] = \{(.*?)\};", code, re.S)
+    members = set(re.findall(r'"(\w+)"', " ".join(lists))) | set(re.findall(r'\\"(\w+)\\": ', code))
+    tap.ok({"body", "delay", "ok", "temporary", "more", "after", "rejected"} <= members, members)
+    words = set(re.findall(r"\w+", text))
+    tap.equal(sorted(members - words), [])
+    number = re.search(r"6 \* SQS_MESSAGE_MAX_BYTES \+ 64 \* 1024", sources("src/producerd/intake"))
+    tap.ok(number and str(6 * 1048576 + 64 * 1024) in words, "the longest line")
+
+
+@tap.test
+def units_name_the_manual():
+    ours = {re.sub(r"(.*)\.(\d)", r"\1(\2)", os.path.basename(path)) for path in MANUALS}
+    for folder, name in ("", "sqs-producerd.service"), ("", "sqs-consumerd.service"), ("", "sqs-producerd.socket"), \
+                        ("", "sqs-consumerd@.service"), ("user", "sqs-producerd@.service"):
+        line = re.search(r"^Documentation=(.*)$", read(os.path.join(BUILD, "units", folder, name)), re.M)
+        tap.ok(line, f"{name} names no manual")
+        pages = [page.removeprefix("man:") for page in line[1].split()]
+        tap.equal(pages[0], re.sub(r"@?\..*", "", name) + "(8)")
+        tap.ok(set(pages) <= ours, f"{name} names {pages}")
+
+
 @tap.test
 def mandoc_finds_nothing():
     if not shutil.which("mandoc"):
@@ -120,6 +225,16 @@ def mandoc_finds_nothing():
                  # It looks for them where manuals are installed.
                  if not re.search(r"referenced manual not found: Xr", line)]
         tap.ok(not lines, "\n".join(lines))
+
+
+@tap.test
+def pages_that_are_named_exist():
+    ours = {os.path.basename(path) for path in MANUALS}
+    for path in MANUALS:
+        found = re.findall(r"^\.Xr (\S+) (\d)", read(path), re.M)
+        tap.ok(found, f"{path} names no other page")
+        for name, number in found:
+            tap.ok(not name.startswith("sqs-") or f"{name}.{number}" in ours, f"{path} names {name}({number})")
 
 
 if __name__ == "__main__":
