@@ -12,6 +12,9 @@
 const char submit_usage[] =
     "       sqs-producerd --submit [--to=NAME] [--group=G] [--deduplication-id=D]\n"
     "                     [--delay=SECONDS] [--attribute=NAME[:TYPE]=VALUE]... [FILE]\n"
+    "       sqs-producerd --submit --lines [--to=NAME] [--group=G] [--delay=SECONDS]\n"
+    "                     [--attribute=NAME[:TYPE]=VALUE]... [--rest=REST] [FILE]\n"
+    "       sqs-producerd --submit --json [--to=NAME] [--rest=REST] [FILE]\n"
     "       sqs-producerd --rejected [--to=NAME] [--retry=ID | --drop=ID]\n";
 
 const char submit_help[] =
@@ -30,6 +33,21 @@ const char submit_help[] =
     "                  an attribute of type String, or of TYPE: Number, Binary (VALUE is\n"
     "                  base64), or a type with a label, such as Number.int\n"
     "\n"
+    "Submitting many messages:\n"
+    "\n"
+    "  --lines         submit each line of FILE, without its newline, as one message; print\n"
+    "                  the ids in the order of the lines. A line that is refused, such as an\n"
+    "                  empty one, is told on standard error, and the others go on. When a line\n"
+    "                  should be tried again later, no further line is submitted, so that the\n"
+    "                  order holds when the rest is submitted. The other options are for all\n"
+    "                  lines\n"
+    "  --json          likewise, but each line is JSON, as programs write it to the socket:\n"
+    "                  {\"body\": \"hello\", \"group\": \"orders\"}\n"
+    "  --rest=REST     write the lines that were not taken into this file, byte by byte and in\n"
+    "                  order, so that it can be submitted again; it must be empty or missing.\n"
+    "                  SIGINT, SIGTERM and SIGHUP end the program within 10 seconds, and what\n"
+    "                  was not taken is in REST\n"
+    "\n"
     "Rejected messages (root only; also while the daemon does not run):\n"
     "\n"
     "  --rejected      list them: id, time, group, bytes and reason, separated by tabs\n"
@@ -42,10 +60,15 @@ const char submit_help[] =
     "Exit status of these: 0 when done; 65 when the message or the id is refused; 66 when\n"
     "FILE cannot be read; 69 when the daemon cannot be reached; 75 when it is full or cannot\n"
     "store the message now: try again later; 76 when another version of the daemon answers;\n"
-    "64, 71, 74 and 78 as above.\n";
+    "64, 71, 74 and 78 as above. With --lines and --json: 75 when at least one line should be\n"
+    "tried again; otherwise 65 when one was refused; 73 when REST cannot be made, or holds\n"
+    "lines; 74 when REST or standard output cannot be written to its end.\n";
 
 enum {
     OPTION_SUBMIT = ARGUMENTS_FIRST_OWN,
+    OPTION_LINES,
+    OPTION_JSON,
+    OPTION_REST,
     OPTION_REJECTED,
     OPTION_TO,
     OPTION_GROUP,
@@ -58,6 +81,9 @@ enum {
 
 static const struct option options[] = {
     {"submit", no_argument, NULL, OPTION_SUBMIT},
+    {"lines", no_argument, NULL, OPTION_LINES},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"rest", required_argument, NULL, OPTION_REST},
     {"rejected", no_argument, NULL, OPTION_REJECTED},
     {"to", required_argument, NULL, OPTION_TO},
     {"group", required_argument, NULL, OPTION_GROUP},
@@ -141,6 +167,20 @@ static int set_action(struct submit_call *call, enum submit_action action)
     return EX_OK;
 }
 
+static int set_form(struct submit_call *call, enum submit_form form)
+{
+    if (call->form != SUBMIT_WHOLE && call->form != form)
+        return wrong(call, "--lines and --json exclude each other", "--submit");
+    call->form = form;
+    return EX_OK;
+}
+
+static int set_rest(struct submit_call *call)
+{
+    call->rest_path = optarg;
+    return optarg[0] != '\0' ? EX_OK : wrong(call, "option needs a path", "--rest=");
+}
+
 static int set_change(struct submit_call *call, enum submission_kind kind)
 {
     if (call->command != SUBMISSION_REJECTED)
@@ -171,6 +211,12 @@ static int read_option(struct submit_call *call, int option)
     switch (option) {
     case OPTION_SUBMIT:
         return set_action(call, SUBMIT_MESSAGE);
+    case OPTION_LINES:
+        return set_form(call, SUBMIT_LINES);
+    case OPTION_JSON:
+        return set_form(call, SUBMIT_JSON);
+    case OPTION_REST:
+        return set_rest(call);
     case OPTION_REJECTED:
         return set_action(call, SUBMIT_REJECTED);
     case ARGUMENTS_CONFIG:
@@ -197,6 +243,21 @@ static int read_option(struct submit_call *call, int option)
     }
 }
 
+/* Options that mean nothing, or the wrong thing, with the form of the file. */
+static int check_form(const struct submit_call *call)
+{
+    if (call->action == SUBMIT_REJECTED && (call->form != SUBMIT_WHOLE || call->rest_path))
+        return wrong(call, "--lines, --json and --rest go with --submit", "--rejected");
+    if (call->form == SUBMIT_WHOLE && call->rest_path)
+        return wrong(call, "--rest goes with --lines or --json", call->rest_path);
+    if (call->form == SUBMIT_LINES && call->message.deduplication_id)
+        return wrong(call, "SQS would drop all lines but the first; name it in each line of --json",
+                     "--deduplication-id");
+    if (call->form == SUBMIT_JSON && call->is_about_message)
+        return wrong(call, "each line has its own group, delay, attributes and so on", "--json");
+    return EX_OK;
+}
+
 static int read_operands(struct submit_call *call, int argc, char **argv)
 {
     if (call->action == SUBMIT_REJECTED && call->is_about_message)
@@ -213,7 +274,7 @@ static int read_operands(struct submit_call *call, int argc, char **argv)
     }
     if (optind < argc)
         return wrong(call, "unexpected argument", argv[optind]);
-    return EX_OK;
+    return check_form(call);
 }
 
 bool submit_arguments_read(struct submit_call *call, int argc, char **argv, int *ret_status)

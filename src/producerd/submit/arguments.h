@@ -6,6 +6,7 @@
 #include "producerd/intake/submission.h"
 
 enum submit_action { SUBMIT_NONE, SUBMIT_MESSAGE, SUBMIT_REJECTED };
+enum submit_form { SUBMIT_WHOLE, SUBMIT_LINES, SUBMIT_JSON }; /* what the file holds */
 
 /* The parsed command line. Texts are borrowed from it, unless marked as owned. */
 struct submit_call {
@@ -15,6 +16,8 @@ struct submit_call {
     const char *instance;    /* a good name; NULL: the plain daemon */
 
     /* SUBMIT_MESSAGE */
+    enum submit_form form;
+    const char *rest_path;      /* NULL: none */
     const char *file;           /* NULL: standard input */
     struct sqs_message message; /* without its body */
     struct sqs_attribute attributes[SQS_ATTRIBUTES_MAX];

@@ -13,11 +13,9 @@
 #include <systemd/sd-bus.h>
 #include <unistd.h>
 
-#include "daemon/instance.h"
-
 enum { READ_BYTES = 4096 };
 
-static struct instance_text service_of(const struct submit_daemon *daemon)
+struct instance_text submit_service(const struct submit_daemon *daemon)
 {
     return instance_unit(PRODUCER_NAME, daemon->instance, "");
 }
@@ -70,7 +68,7 @@ static void cannot_reach(const struct submit_daemon *daemon, const char *hint, c
 /* The unit's start was tried too often. */
 static void given_up(const struct submit_daemon *daemon, const char *hint, const char *unit)
 {
-    const struct instance_text service = service_of(daemon);
+    const struct instance_text service = submit_service(daemon);
 
     cannot_reach(
         daemon, hint,
@@ -82,7 +80,7 @@ static void given_up(const struct submit_daemon *daemon, const char *hint, const
 
 static void not_there(const struct submit_daemon *daemon, const char *hint, const char *unit)
 {
-    const struct instance_text service = service_of(daemon),
+    const struct instance_text service = submit_service(daemon),
                                config = instance_config_path(daemon->instance);
 
     cannot_reach(daemon, hint,
@@ -95,7 +93,7 @@ static void not_there(const struct submit_daemon *daemon, const char *hint, cons
 
 static int cannot_connect(const struct submit_daemon *daemon, const char *hint, int error)
 {
-    const struct instance_text service = service_of(daemon);
+    const struct instance_text service = submit_service(daemon);
     const struct instance_text unit = instance_unit(PRODUCER_NAME, daemon->instance, ".socket");
     const char *group, *path = daemon->socket_path;
 
@@ -180,7 +178,7 @@ static int no_answer(const struct submit_daemon *daemon, const char *why)
     fprintf(stderr,
             "%s: %s; the daemon may have accepted what was submitted, or not: 'journalctl -u %s' "
             "may show which\n",
-            daemon->program, why, service_of(daemon).text);
+            daemon->program, why, submit_service(daemon).text);
     return EX_UNAVAILABLE;
 }
 
@@ -228,6 +226,6 @@ int submit_ask(const struct submit_daemon *daemon, int fd, const struct buffer *
     fprintf(stderr,
             "%s: the program that answers is not this version of the daemon: restart it "
             "('systemctl restart %s'), or set producer.submit_socket to its socket\n",
-            daemon->program, service_of(daemon).text);
+            daemon->program, submit_service(daemon).text);
     return EX_PROTOCOL;
 }

@@ -2,6 +2,7 @@
 /* The client's side of the submit socket: it writes a line and waits for the reply. Blocks. */
 #pragma once
 
+#include "daemon/instance.h"
 #include "producerd/intake/submission-reply.h"
 
 enum {
@@ -21,6 +22,9 @@ struct submit_daemon {
     const char *instance; /* NULL: the plain daemon */
     const char *socket_path;
 };
+
+/* The name of the daemon's unit. */
+struct instance_text submit_service(const struct submit_daemon *daemon);
 
 /* Connects. The caller closes the descriptor. `hint` is appended to an error; NULL: none. */
 int submit_connect(const struct submit_daemon *daemon, const char *hint, int *ret_fd);

@@ -17,6 +17,7 @@
 #include "daemon/instance.h"
 #include "producerd/submit/arguments.h"
 #include "producerd/submit/client.h"
+#include "producerd/submit/lines.h"
 #include "producerd/submit/offline.h"
 #include "producerd/submit/shortage.h"
 #include "util/encode.h"
@@ -91,21 +92,37 @@ static int read_all(const struct submit_call *call, int fd, struct buffer *body)
     }
 }
 
-static int read_body(const struct submit_call *call, struct buffer *body)
+/* Returns the file's descriptor, or -1 after a line on standard error. */
+static int open_file(const struct submit_call *call)
 {
-    int fd = STDIN_FILENO, status;
+    int fd = STDIN_FILENO;
 
     if (call->file) {
         fd = open(call->file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
         if (fd < 0)
-            return cannot_read(call, errno);
+            (void)cannot_read(call, errno);
     } else if (isatty(STDIN_FILENO)) {
-        fprintf(stderr, "%s: reading the message from the terminal; Ctrl-D on a new line ends it\n",
-                call->program->name);
+        fprintf(stderr, "%s: reading %s from the terminal; Ctrl-D on a new line ends %s\n",
+                call->program->name, call->form == SUBMIT_WHOLE ? "the message" : "lines",
+                call->form == SUBMIT_WHOLE ? "it" : "them");
     }
-    status = read_all(call, fd, body);
+    return fd;
+}
+
+static void close_file(const struct submit_call *call, int fd)
+{
     if (call->file)
         close(fd);
+}
+
+static int read_body(const struct submit_call *call, struct buffer *body)
+{
+    int fd = open_file(call), status;
+
+    if (fd < 0)
+        return EX_NOINPUT;
+    status = read_all(call, fd, body);
+    close_file(call, fd);
     return status;
 }
 
@@ -128,8 +145,8 @@ static bool is_string_utf8(const struct submit_call *call, const char *field, co
     return !text || is_utf8(call, field, text, strlen(text));
 }
 
-/* Checks everything that goes into the line as text. */
-static bool is_text(const struct submit_call *call)
+/* Checks everything that goes into the line as text, but the body. */
+static bool is_text_but_body(const struct submit_call *call)
 {
     const struct sqs_message *message = &call->message;
 
@@ -143,8 +160,7 @@ static bool is_text(const struct submit_call *call)
             return false;
     }
     return is_string_utf8(call, "group", message->group_id) &&
-           is_string_utf8(call, "deduplication id", message->deduplication_id) &&
-           is_utf8(call, "body", message->body, message->body_bytes);
+           is_string_utf8(call, "deduplication id", message->deduplication_id);
 }
 
 /* ---- The daemon's answers ---- */
@@ -321,15 +337,22 @@ static int ask_for_all(struct submit_call *call, struct peer peer)
                                                   : change_rejected(call, peer);
 }
 
+/* `standard` has the path when the configuration is not known. */
+static struct submit_daemon daemon_of(const struct submit_call *call, const struct config *config,
+                                      const struct instance_text *standard)
+{
+    return (struct submit_daemon){
+        .program = call->program->name,
+        .instance = call->instance,
+        .socket_path = config ? config->producer.submit_socket : standard->text,
+    };
+}
+
 /* `why` tells why the file cannot be used without the daemon; NULL: not needed. */
 static int run_online(struct submit_call *call, const struct config *config, const char *why)
 {
     const struct instance_text standard = instance_submit_socket(call->instance);
-    const struct submit_daemon daemon = {
-        .program = call->program->name,
-        .instance = call->instance,
-        .socket_path = config ? config->producer.submit_socket : standard.text,
-    };
+    const struct submit_daemon daemon = daemon_of(call, config, &standard);
     struct peer peer = {.daemon = &daemon};
     int status = submit_connect(&daemon, why, &peer.fd);
 
@@ -362,22 +385,55 @@ static int run_rejected(struct submit_call *call, const struct config *config)
     return run_online(call, config, why);
 }
 
-static int run(struct submit_call *call)
+static int run_lines(const struct submit_call *call, const struct config *config)
+{
+    CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(LINE_BYTES);
+    const struct instance_text standard = instance_submit_socket(call->instance);
+    const struct submit_daemon daemon = daemon_of(call, config, &standard);
+    const char *name = call->file ? call->file : "standard input";
+    int fd = open_file(call), status;
+
+    if (fd < 0)
+        return EX_NOINPUT;
+    escape_for_log(&shown, name, strlen(name), SHOWN_BYTES);
+    status = lines_submit(&(struct lines_options){
+        .daemon = &daemon,
+        .message = &call->message,
+        .is_json = call->form == SUBMIT_JSON,
+        .input_fd = fd,
+        .input_name = buffer_string(&shown),
+        .rest_path = call->rest_path,
+    });
+    close_file(call, fd);
+    return status;
+}
+
+static int run_message(struct submit_call *call, const struct config *config)
 {
     CLEANUP(buffer_done)
     struct buffer body = BUFFER_INIT((size_t)SQS_MESSAGE_MAX_BYTES + 2 * READ_BYTES);
-    CLEANUP(config_free) struct config *config = NULL;
-    int status = read_config(call, &config);
+    int status = read_body(call, &body);
 
-    if (status == EX_OK && call->action == SUBMIT_REJECTED)
-        return run_rejected(call, config);
-    if (status == EX_OK)
-        status = read_body(call, &body);
     if (status != EX_OK)
         return status;
     call->message.body = buffer_string(&body);
     call->message.body_bytes = body.size;
-    return is_text(call) ? run_online(call, config, NULL) : EX_DATAERR;
+    return is_utf8(call, "body", call->message.body, body.size) ? run_online(call, config, NULL)
+                                                                : EX_DATAERR;
+}
+
+static int run(struct submit_call *call)
+{
+    CLEANUP(config_free) struct config *config = NULL;
+    int status = read_config(call, &config);
+
+    if (status != EX_OK)
+        return status;
+    if (call->action == SUBMIT_REJECTED)
+        return run_rejected(call, config);
+    if (!is_text_but_body(call))
+        return EX_DATAERR;
+    return call->form == SUBMIT_WHOLE ? run_message(call, config) : run_lines(call, config);
 }
 
 int submit_main(const struct program *program, int argc, char **argv)

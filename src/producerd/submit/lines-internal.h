@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of --lines share. A file uses only files below it: lines.c (the loop), then
+ * lines-settle.c (what becomes of a line), lines-report.c (standard error). */
+#pragma once
+
+#include "producerd/submit/line-reader.h"
+#include "producerd/submit/lines.h"
+#include "producerd/submit/pipeline.h"
+#include "producerd/submit/rest-file.h"
+#include "producerd/submit/window.h"
+#include "util/clock.h"
+
+enum {
+    LINES_UNSENT_MAX_BYTES = 1024 * 1024, /* beyond these no line is added */
+    LINES_IDS_MAX_BYTES = 64 * 1024,      /* likewise for ids that are not printed */
+    LINES_SHOWN_BYTES = 200,              /* of a text in an error */
+    LINES_WRITE_BYTES = 4096,             /* at once, so that no pipe blocks: PIPE_BUF */
+    LINES_ID_BYTES = 128,
+};
+
+/* Why no further line is sent. */
+enum lines_stop {
+    LINES_GO_ON,
+    LINES_STOP_SIGNAL,
+    LINES_STOP_UNREACHED, /* there was no connection */
+    LINES_STOP_RETRY,     /* a line should be tried again */
+    LINES_STOP_LOST,      /* the daemon is gone */
+    LINES_STOP_PROTOCOL,  /* what answers is not this daemon */
+    LINES_STOP_OUTPUT,    /* standard output cannot be written */
+    LINES_STOP_REST,      /* the rest file cannot be written */
+    LINES_STOP_INPUT,     /* the input cannot be read */
+    LINES_STOP_SHORTAGE,  /* of memory */
+};
+
+struct lines_counts {
+    uint64_t taken, refused;
+    uint64_t retried;                     /* refused for now */
+    uint64_t unknown;                     /* sent, and not answered */
+    uint64_t unknown_first, unknown_last; /* their lines, from 1 */
+};
+
+struct lines {
+    const struct lines_options *options;
+    struct line_reader reader;
+    struct window window;
+    struct pipeline pipeline;
+    struct rest_file rest;
+    struct lines_counts counts;
+
+    struct buffer line; /* being encoded */
+    struct buffer ids;  /* to be printed */
+    size_t ids_printed;
+    uint64_t n_ids_lost;
+    bool is_output_broken;
+    uint64_t last_added; /* number of the last line in the window */
+
+    bool needs_input; /* the reader has no further line */
+    enum lines_stop stop;
+    uint64_t stop_usec;   /* when it was set; boot clock */
+    uint64_t active_usec; /* when the daemon last answered or took something */
+
+    uint64_t begin_usec;
+    bool has_terminal;   /* standard error is one */
+    bool has_progress;   /* a line of progress stands on it */
+    uint64_t shown_usec; /* when it was written */
+};
+
+/* --- lines-settle.c --- */
+
+/* Sets why no further line is sent; the first reason counts. */
+void lines_stop(struct lines *l, enum lines_stop why);
+
+/* Adds a piece of the input to the window, and queues it for the daemon when it is a good line. */
+void lines_add(struct lines *l, const struct line_piece *piece);
+
+/* Settles the lines whose turn it is, by the answers that have come. */
+void lines_settle(struct lines *l);
+
+/* No further answer comes: what was sent and not answered goes into the rest file. */
+void lines_settle_unanswered(struct lines *l);
+
+/* --- lines-report.c --- */
+
+/* One line on standard error. */
+PRINTF_FORMAT(2, 3) void lines_say(struct lines *l, const char *format, ...);
+
+/* The line of progress, on a terminal, when it takes longer than a second. */
+void lines_show_progress(struct lines *l);
+
+/* What was not taken, and where it is. */
+void lines_say_summary(struct lines *l);
+/* Why the rest file cannot be used. Returns an exit status. */
+int lines_say_no_rest(struct lines *l, int condition);

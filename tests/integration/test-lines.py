@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: MIT
+"""sqs-producerd --submit --lines and --json: each line of a file becomes a message, or is refused, or is in the rest
+file. Nothing is lost and the order holds, whatever happens."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import tap
+from daemon import FIFO
+from spool import Spool, wait_until_sent
+from sqs_local import SqsLocal
+
+BODY_MAX = 1024 * 1024
+
+
+class Place:
+    """A running daemon with its spool, and a folder for files. No message leaves the spool."""
+
+    def __init__(self, stack, **settings):
+        self.server = stack.enter_context(SqsLocal([FIFO]))
+        self.server.set_faults("*:error-503:every=1")
+        self.spool = stack.enter_context(Spool())
+        self.folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="lines-"))
+        self.settings = settings
+        self.rest = self.path("rest")
+        self.producer = None
+        self.start()
+
+    def start(self):
+        self.producer = self.spool.producer(self.server, producer=self.settings)
+        self.spool.connect(self.producer).close()
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def command(self, *arguments, form="--lines"):
+        return [self.producer.program, "--submit", form, f"--config={self.producer.config}", *arguments]
+
+    def submit(self, text, *arguments, form="--lines"):
+        """Submits the bytes by standard input."""
+        return subprocess.run(self.command(*arguments, form=form), input=text, capture_output=True, timeout=120,
+                              check=False)
+
+    def stored(self):
+        """The ids and the bodies in the spool, in order."""
+        return self.spool.rows("SELECT id, body FROM waiting ORDER BY number")
+
+    def kill(self):
+        self.producer.signal(signal.SIGKILL)
+        tap.equal(self.producer.wait(), -signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def place(**settings):
+    with contextlib.ExitStack() as stack:
+        there = Place(stack, **settings)
+        yield there
+        there.producer.end()
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def ids(output):
+    return output.decode().splitlines()
+
+
+def errors(done):
+    """The lines of standard error without the program's name."""
+    return [line.removeprefix("sqs-producerd: ") for line in done.stderr.decode().splitlines()]
+
+
+@tap.test
+def each_line_becomes_a_message_in_order_and_its_id_is_printed():
+    text = "first\n  spaces kept  \nwith CR\r\ngrüße 😀\nlast without end".encode()
+    with place() as there:
+        done = there.submit(text, "--group=g", "--attribute=source=cron", f"--rest={there.rest}")
+        tap.equal((done.returncode, done.stderr), (0, b""))
+        stored = there.stored()
+        tap.equal([body for _, body in stored], text.decode().split("\n"))
+        tap.equal(ids(done.stdout), [name for name, _ in stored])
+        tap.equal(read(there.rest), b"")
+        there.server.set_faults()
+        wait_until_sent(there.spool, there.server, 5)
+        tap.equal([(r["body"], r["group"]) for r in there.server.records("sent")],
+                  [(body, "g") for _, body in stored])
+
+
+@tap.test
+def empty_input_is_no_line():
+    with place() as there:
+        done = there.submit(b"", f"--rest={there.rest}")
+        tap.equal((done.returncode, done.stdout, done.stderr), (0, b"", b""))
+
+
+def refused_lines(there, bad, form, good, rest_of_options=()):
+    """Submits each bad line between two good ones; returns the errors about them."""
+    text = b"".join(good(i) + b"\n" + line + b"\n" for i, line in enumerate(bad)) + good(len(bad)) + b"\n"
+    done = there.submit(text, *rest_of_options, f"--rest={there.rest}", form=form)
+    tap.equal(done.returncode, 65, done.stderr)
+    tap.equal(len(ids(done.stdout)), len(bad) + 1)
+    tap.equal(len(there.stored()), len(bad) + 1)
+    tap.equal(ids(done.stdout), [name for name, _ in there.stored()])
+    rest = b"".join(line + b"\n" for line in bad)
+    tap.ok(read(there.rest) == rest, "the rest is not the bad lines, byte for byte")
+    again = there.submit(rest, *rest_of_options, f"--rest={there.path('rest-2')}", form=form)
+    tap.equal((again.returncode, again.stdout), (65, b""))
+    tap.ok(read(there.path("rest-2")) == rest, "the rest has changed")
+    found = errors(done)
+    tap.equal(found[-2:], [f"lines taken: {len(bad) + 1}, refused: {len(bad)}",
+                           f"lines that were not taken, and are in {there.rest}: {len(bad)}"])
+    tap.equal([line.split(": ")[0] for line in found[:-2]], [f"line {2 * i + 2}" for i in range(len(bad))])
+    return [line.split(": ", 1)[1] for line in found[:-2]]
+
+
+@tap.test
+def bad_line_is_refused_with_its_number_and_reason_and_the_others_go_on():
+    bad = [b"", b"\xff\xfe", b"cut \xc3", b"a\0b", b"\x7fELF\x01\x02", b"x" * (BODY_MAX + 1),
+           b"y" * (5 * BODY_MAX + 17), b"\x80" * BODY_MAX]
+    with place() as there:
+        found = refused_lines(there, bad, "--lines", lambda i: b"good %d" % i)
+        for i, wanted in enumerate(["refused: body: *empty*", "refused: body: byte 1 (0xff) does not belong to UTF-8*",
+                                    "refused: body: byte 5 (0xc3)*", "refused: body: *", "refused: body: *",
+                                    "refused: body: larger than 1048576 bytes*",
+                                    "refused: body: larger than 1048576 bytes*", "refused: body: byte 1 (0x80)*"]):
+            tap.matches(found[i], wanted)
+
+
+@tap.test
+def bad_line_of_json_is_refused_and_the_others_go_on():
+    bad = [b"", b"no JSON", b'{"body": "a"', b"[]", b'{"body": 1}', b'{"body": "x", "bogus": 1}', b'{"body": "\xff"}',
+           b'{"body": "a\0"}', b'{"body": "' + b"z" * (7 * BODY_MAX) + b'"}']
+    with place() as there:
+        found = refused_lines(there, bad, "--json",
+                              lambda i: json.dumps({"body": f"good {i}", "group": f"g{i % 2}"}).encode())
+        tap.ok(all(line.startswith("refused: ") for line in found), str(found))
+        tap.equal(there.spool.rows("SELECT group_id FROM waiting ORDER BY number LIMIT 2"), [("g0",), ("g1",)])
+
+
+@tap.test
+def last_line_without_its_end_stays_so_in_the_rest():
+    with place() as there:
+        done = there.submit(b"good\nbad \xff", f"--rest={there.rest}")
+        tap.equal((done.returncode, read(there.rest)), (65, b"bad \xff"))
+
+
+@tap.test
+def full_spool_leaves_what_was_not_taken_in_the_rest_and_that_can_be_submitted():
+    text = b"".join(b"%d\n" % i for i in range(3000)) + b"\n" + b"".join(b"%d\n" % i for i in range(3000, 9000))
+    with place(spool_max_messages=1234) as there:
+        done = there.submit(text, "--group=g", f"--rest={there.rest}")
+        tap.equal(done.returncode, 75, done.stderr)
+        tap.matches(errors(done)[0], "line 1235: not accepted now: *the spool is full*")
+        tap.equal((len(ids(done.stdout)), len(there.stored())), (1234, 1234))
+        tap.equal(read(there.rest), b"".join(text.splitlines(True)[1234:]))
+        there.producer.stop()
+        there.settings["spool_max_messages"] = 100000
+        there.start()
+        done = there.submit(read(there.rest), "--group=g", f"--rest={there.path('rest-2')}")
+        tap.equal((done.returncode, read(there.path("rest-2"))), (65, b"\n"))
+        tap.equal([int(body) for _, body in there.stored()], list(range(9000)))
+
+
+@tap.test
+def options_that_mean_nothing_for_lines_are_refused():
+    with place() as there:
+        for form, option, wanted in (
+                ("--lines", "--json", "--lines and --json exclude each other: *"),
+                ("--lines", "--deduplication-id=d", "SQS would drop all lines but the first*"),
+                ("--json", "--group=g", "each line has its own group, *"),
+                ("--json", "--delay=1", "each line has its own group, *"),
+                ("--json", "--deduplication-id=d", "each line has its own group, *"),
+                ("--json", "--attribute=a=b", "each line has its own group, *")):
+            done = there.submit(b"line\n", option, form=form)
+            tap.equal((done.returncode, done.stdout), (64, b""), option)
+            tap.matches(errors(done)[0], wanted)
+        done = there.submit(b"line\nline\n", "--delay=1")
+        tap.equal((done.returncode, errors(done)[1].split(": ")[0]), (65, "line 2"))
+        tap.equal(there.stored(), [])
+
+
+@tap.test
+def rest_file_that_cannot_be_used_is_told_before_the_first_line():
+    with place() as there:
+        with open(there.rest, "wb") as file:
+            file.write(b"of an earlier run\n")
+        for rest, status, wanted in ((there.rest, 73, "*: the file holds lines already; *"),
+                                     (there.path("no/folder"), 73, "*: cannot write: No such file or directory"),
+                                     (there.folder, 73, "*: cannot write: Is a directory")):
+            done = there.submit(b"line\n", f"--rest={rest}")
+            tap.equal((done.returncode, done.stdout), (status, b""), rest)
+            tap.matches(errors(done)[0], wanted)
+        done = there.submit(b"", there.rest, f"--rest={there.rest}")
+        tap.equal(done.returncode, 64)
+        tap.equal(read(there.rest), b"of an earlier run\n")
+        tap.equal(there.stored(), [])
+
+
+@tap.test
+def rest_file_on_a_full_disk_is_told_with_the_first_line_that_is_missing():
+    with place() as there:
+        done = there.submit(b"good\n\nalso good\n\nmore\n", "--rest=/dev/full")
+        tap.equal(done.returncode, 74)
+        tap.equal(ids(done.stdout), [name for name, _ in there.stored()])
+        tap.matches(errors(done)[-1], "cannot write /dev/full: No space left on device; from line 2 on, *")
+
+
+@tap.test
+def without_a_daemon_all_of_the_input_is_in_the_rest():
+    text = b"1\n\n\xff\n" * 100000
+    with place() as there:
+        there.kill()
+        done = there.submit(text, f"--rest={there.rest}")
+        tap.equal((done.returncode, done.stdout), (69, b""))
+        tap.ok(read(there.rest) == text, "the rest is not the input")
+        tap.matches(errors(done)[-1], "lines that were not taken, and are in *: 300000")
+
+
+if __name__ == "__main__":
+    tap.main()
