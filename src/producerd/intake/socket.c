@@ -3,9 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -13,9 +11,10 @@
 
 #include "daemon/instance.h"
 #include "util/error-line.h"
+#include "util/unix-listener.h"
 
-/* Access for the owner and the group only: mode 0660. */
-enum { SOCKET_UMASK = 0117 };
+/* Access for the owner and the group only. */
+enum { SOCKET_MODE = 0660 };
 
 bool submit_socket_is_given(void)
 {
@@ -65,83 +64,35 @@ static int take_given(int n, const char *unit, int *ret_fd, char **error)
     return 0;
 }
 
-/* Removes a socket file at the path if no process listens at it. */
-static int remove_stale(int fd, const struct sockaddr_un *address, const char *unit, char **error)
+static int make_own(const char *path, const char *unit, int *ret_fd, char **error)
 {
-    const char *path = address->sun_path;
-    struct stat st;
+    int r = unix_listener_open(path, SOCKET_MODE, ret_fd);
 
-    if (lstat(path, &st) < 0)
-        return 0; /* bind reports other errors */
-    if (!S_ISSOCK(st.st_mode))
+    switch (r) {
+    case UNIX_LISTENER_E_NOT_SOCKET:
         return error_line(SUBMIT_SOCKET_E_UNUSABLE, error,
                           "producer.submit_socket: %s exists and is not a socket: move it away, or "
                           "set another path",
                           path);
-    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
+    case UNIX_LISTENER_E_IN_USE:
         return error_line(SUBMIT_SOCKET_E_UNUSABLE, error,
                           "producer.submit_socket: another process listens at %s, such as this "
                           "daemon started twice, another instance with the same path, or systemd's "
                           "%s",
                           path, unit);
-    if (errno == ECONNREFUSED && unlink(path) == 0)
-        return 0;
-    return error_line(SUBMIT_SOCKET_E_UNUSABLE, error,
-                      "producer.submit_socket: cannot replace the socket %s: %s", path,
-                      strerror(errno));
-}
-
-static int new_socket(int *ret)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0)
-        return -errno;
-    *ret = fd;
-    return 0;
-}
-
-static int bind_there(int fd, const struct sockaddr_un *address, const char *unit, char **error)
-{
-    mode_t before = umask(SOCKET_UMASK);
-    int r = bind(fd, (const struct sockaddr *)address, sizeof(*address)), e = errno;
-
-    umask(before);
-    if (r < 0)
+    case UNIX_LISTENER_E_STALE:
+        return error_line(SUBMIT_SOCKET_E_UNUSABLE, error,
+                          "producer.submit_socket: cannot replace the socket %s: %s", path,
+                          strerror(errno));
+    case UNIX_LISTENER_E_BIND:
         return error_line(
             SUBMIT_SOCKET_E_UNUSABLE, error,
             "producer.submit_socket: cannot make the socket %s: %s; under systemd start %s, which "
             "makes it; otherwise its folder must exist and be writable for user %u",
-            address->sun_path, strerror(e), unit, geteuid());
-    return listen(fd, SOMAXCONN) < 0 ? -errno : 0;
-}
-
-static int make_own(const char *path, const char *unit, int *ret_fd, char **error)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = -1, r;
-
-    if (strlen(path) >= sizeof(address.sun_path))
-        return -ENAMETOOLONG;
-    memcpy(address.sun_path, path, strlen(path));
-    r = new_socket(&fd);
-    if (r < 0)
-        return r;
-    r = remove_stale(fd, &address, unit, error);
-    close(fd);
-    if (r != 0)
-        return r;
-    /* A new socket, since the first may be connected now. */
-    r = new_socket(&fd);
-    if (r < 0)
-        return r;
-    r = bind_there(fd, &address, unit, error);
-    if (r != 0) {
-        close(fd);
+            path, strerror(errno), unit, geteuid());
+    default:
         return r;
     }
-    *ret_fd = fd;
-    return 0;
 }
 
 int submit_socket_open(const char *path, const char *instance, int *ret_fd, bool *ret_is_ours,
