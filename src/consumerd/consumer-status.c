@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "consumerd/consumer-internal.h"
 
+#include <inttypes.h>
+
 #include "util/log.h"
 
 void consumer_fail(struct consumer *c, int error, const char *what)
@@ -16,6 +18,19 @@ void consumer_log_shortage(struct consumer *c, int error, const char *what)
 {
     if (log_rate_limit_take(&c->shortage_limit, "", 1, clock_boot_usec(), NULL))
         log_error("Cannot %s at the moment, trying again: %s.", what, strerror(-error));
+}
+
+bool consumer_append_failure(struct consumer *c, struct buffer *out)
+{
+    struct inflight_status status = {};
+
+    if (c->inflight)
+        status = inflight_status(c->inflight);
+    if (status.outage_usec == 0)
+        return false;
+    buffer_printf(out, "the handler has not been reached for %" PRIu64 " s: %s",
+                  status.outage_usec / USEC_PER_SEC, status.outage);
+    return true;
 }
 
 void consumer_request_dispatch(struct consumer *c)

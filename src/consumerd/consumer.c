@@ -17,6 +17,8 @@
 
 #define LEDGER_FILE "ledger.db" /* in $STATE_DIRECTORY */
 
+enum { FAILURE_MAX_BYTES = 4096 };
+
 /* How long a stop lets messages wait for the log to take their lines. A log that takes longer is
  * stalled, perhaps for ever. */
 #define STOP_LOG_WAITS_USEC (1 * USEC_PER_SEC)
@@ -25,6 +27,7 @@ static void show_status(struct consumer *c)
 {
     struct inflight_status status = inflight_status(c->inflight);
     const struct consumer_counts *totals = inflight_counts(c->inflight);
+    CLEANUP(buffer_done) struct buffer failure = BUFFER_INIT(FAILURE_MAX_BYTES);
 
     c->is_status_due = false;
     if (c->is_stopping && !c->is_over)
@@ -33,12 +36,9 @@ static void show_status(struct consumer *c)
                        "delete, %zu to release",
                        receiver_polls(c->receiver), status.handling, status.deleting,
                        status.releasing);
-    else if (status.outage_usec > 0)
-        service_status(c->service,
-                       "Received %" PRIu64 ", deleted %" PRIu64
-                       ", %zu in flight; the handler has not been reached for %" PRIu64 " s: %s",
-                       totals->received, totals->deleted, status.messages,
-                       status.outage_usec / USEC_PER_SEC, status.outage);
+    else if (status.outage_usec > 0 && consumer_append_failure(c, &failure))
+        service_status(c->service, "Received %" PRIu64 ", deleted %" PRIu64 ", %zu in flight; %s",
+                       totals->received, totals->deleted, status.messages, buffer_string(&failure));
     else if (status.messages > 1)
         service_status(c->service, "Received %" PRIu64 ", deleted %" PRIu64 ", %zu in flight",
                        totals->received, totals->deleted, status.messages);

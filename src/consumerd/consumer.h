@@ -37,5 +37,12 @@ int consumer_prepare(struct consumer *consumer, const struct config *next, char 
  * to SQS keep what they had. */
 int consumer_reconfigure(struct consumer *consumer, const char *ca_bundle);
 
+/* Appends the metrics (daemon/metrics.h). */
+void consumer_append_metrics(struct consumer *consumer, struct buffer *out);
+
+/* Appends that the handler is not reached, as the status line has it, and returns true; false: it
+ * is. */
+bool consumer_append_failure(struct consumer *consumer, struct buffer *out);
+
 struct consumer *consumer_free(struct consumer *consumer);
 DEFINE_CLEANUP(struct consumer *, consumer_free)

@@ -44,12 +44,31 @@ static int reconfigure(void *consumer, const char *ca_bundle)
     return consumer_reconfigure(consumer, ca_bundle);
 }
 
+static const char *metrics_listen(const struct config *config)
+{
+    return config->consumer.metrics_listen;
+}
+
+static void append_metrics(void *consumer, struct buffer *out)
+{
+    consumer_append_metrics(consumer, out);
+}
+
+static bool append_failure(void *consumer, struct buffer *out)
+{
+    return consumer_append_failure(consumer, out);
+}
+
 static const struct daemon_core core = {
     .start = start,
     .free = stop,
     .prepare = prepare,
     .reconfigure = reconfigure,
     .foreign_group = "producer",
+    .metrics_setting = "consumer.metrics_listen",
+    .metrics_listen = metrics_listen,
+    .append_metrics = append_metrics,
+    .append_failure = append_failure,
 };
 
 int main(int argc, char **argv)

@@ -46,12 +46,25 @@ static int reconfigure(void *producer, const char *ca_bundle)
     return producer_reconfigure(producer, ca_bundle);
 }
 
+static const char *metrics_listen(const struct config *config)
+{
+    return config->producer.metrics_listen;
+}
+
+static void append_metrics(void *producer, struct buffer *out)
+{
+    producer_append_metrics(producer, out);
+}
+
 static const struct daemon_core core = {
     .start = start,
     .free = stop,
     .prepare = prepare,
     .reconfigure = reconfigure,
     .foreign_group = "consumer",
+    .metrics_setting = "producer.metrics_listen",
+    .metrics_listen = metrics_listen,
+    .append_metrics = append_metrics,
 };
 
 int main(int argc, char **argv)

@@ -38,5 +38,8 @@ int producer_new(struct service *service, const struct config *config, struct pr
  * keep what they had. */
 int producer_reconfigure(struct producer *producer, const char *ca_bundle);
 
+/* Appends the metrics (daemon/metrics.h). */
+void producer_append_metrics(struct producer *producer, struct buffer *out);
+
 struct producer *producer_free(struct producer *producer);
 DEFINE_CLEANUP(struct producer *, producer_free)

@@ -4,6 +4,7 @@
 #include <strings.h>
 #include <sys/un.h>
 
+#include "daemon/metrics-address.h"
 #include "util/ascii.h"
 #include "util/encode.h"
 
@@ -127,4 +128,11 @@ bool config_is_message_group_id(const char *s)
         if (*s < '!' || *s > '~')
             return false;
     return true;
+}
+
+bool config_is_metrics_address_or_empty(const char *s)
+{
+    struct metrics_address address;
+
+    return s[0] == '\0' || (metrics_address_parse(s, &address) && is_plain_text(s, PATH_MAX_BYTES));
 }

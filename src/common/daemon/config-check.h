@@ -15,3 +15,4 @@ bool config_is_socket_path(const char *s);
 bool config_is_handler_url_or_empty(const char *s);
 bool config_is_content_type(const char *s);
 bool config_is_message_group_id(const char *s);
+bool config_is_metrics_address_or_empty(const char *s);

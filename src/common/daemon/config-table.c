@@ -128,8 +128,8 @@ const struct setting config_settings[] = {
              "programs submit them with `sqs-producerd --submit` or at submit_socket, and the "
              "producer keeps them on disk until SQS has accepted them; then messages_to_send, "
              "send_interval, start_delay and groups have no effect."},
-    {AT(producer, submit_socket, SETTING_STRING), RESTART, .string = CONFIG_SUBMIT_SOCKET,
-     .check = config_is_socket_path,
+    {AT(producer, submit_socket, SETTING_STRING), RESTART, .is_own = true,
+     .string = CONFIG_SUBMIT_SOCKET, .check = config_is_socket_path,
      .allowed = "the absolute path of a socket, of at most 107 bytes",
      .doc = "where programs submit messages for the spool",
      .text = "The Unix socket where programs submit messages for the spool, and where --submit and "
@@ -192,6 +192,18 @@ const struct setting config_settings[] = {
      .text = "The time that a stop may take. Until then the producer goes on sending the messages "
              "that it has taken from the source. When some are left, the log tells how many, and "
              "the exit status is 1."},
+    {AT(producer, metrics_listen, SETTING_STRING), NOW, .is_own = true, .string = "",
+     .check = config_is_metrics_address_or_empty,
+     .allowed = "an IP address with a port, such as \"127.0.0.1:9464\" or \"[::1]:9464\", "
+                "\"unix:/PATH\", or \"\"",
+     .doc = "where metrics and health are served by HTTP; \"\": nowhere",
+     .text = "Where Prometheus may read metrics (/metrics), and others the health (/healthz: 200, "
+             "or 503 "
+             "with the reason), by HTTP: an IP address with a port, or \"unix:/PATH\" in a folder "
+             "where the daemon may write. Everybody who reaches the address may read them. When it "
+             "is in use, messages flow without metrics, and it is tried again each minute. For an "
+             "instance this counts only in its own file.",
+     .example = "\"127.0.0.1:9464\""},
     {AT(consumer, handler, SETTING_CHOICE), RESTART, .choices = handlers,
      .value = CONFIG_HANDLER_JOURNAL,
      .doc = "what is done with a message: logged, passed to command, or posted to url",
@@ -307,6 +319,12 @@ const struct setting config_settings[] = {
      .value = SEC(30), .doc = "seconds that a stop may take",
      .text = "The time that a stop may take to finish the messages in flight. When that is too "
              "short, the exit status is 1."},
+    {AT(consumer, metrics_listen, SETTING_STRING), NOW, .is_own = true, .string = "",
+     .check = config_is_metrics_address_or_empty,
+     .allowed = "an IP address with a port, such as \"127.0.0.1:9465\" or \"[::1]:9465\", "
+                "\"unix:/PATH\", or \"\"",
+     .doc = "where metrics and health are served by HTTP; \"\": nowhere",
+     .text = "As producer.metrics_listen, at another address.", .example = "\"127.0.0.1:9465\""},
 };
 
 const size_t config_n_settings = ARRAY_SIZE(config_settings);
@@ -350,7 +368,7 @@ static bool is_submit_socket(const struct setting *s)
 
 bool config_default_depends(const struct setting *s)
 {
-    return s->has_demo_value || is_submit_socket(s);
+    return s->has_demo_value || s->is_own;
 }
 
 uint64_t config_default_number(const struct config *config, const struct setting *s)

@@ -40,6 +40,8 @@ struct setting {
     bool (*check)(const char *string); /* for SETTING_STRINGS: called for each */
     const struct setting_choice *choices;
     bool is_url;
+    bool is_own;      /* an instance does not have it from a file before its own: two daemons cannot
+                    listen at one address */
     const char *doc;  /* one line */
     const char *text; /* a paragraph of sentences; `code` stands in backquotes */
     /* A value in the file's syntax, where the default is none or shows nothing; NULL: none. */
@@ -61,7 +63,8 @@ static inline void *config_field(const struct config *config, const struct setti
 }
 
 /* The defaults in force. Some numbers have one with producer.source "demo" or consumer.handler
- * "journal", and another elsewhere; producer.submit_socket depends on the instance. */
+ * "journal", and another elsewhere; that of producer.submit_socket depends on the instance, and so
+ * does whether an instance has the default of a setting that is its own. */
 bool config_default_depends(const struct setting *s); /* on such another */
 uint64_t config_default_number(const struct config *config, const struct setting *s);
 struct config_text {

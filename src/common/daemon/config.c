@@ -190,19 +190,20 @@ static int missing(const struct config *config, const struct setting *s, char **
     return config_invalid(&reader, origins->group_lines[s - config_settings], &b);
 }
 
-/* The socket of the files before an instance's own is that of the plain daemon. */
-static void forget_shared_socket(struct config *config)
+/* The addresses in the files before an instance's own are those of the plain daemon. */
+static void forget_shared_addresses(struct config *config)
 {
-    const struct setting *s = config_find_setting("producer", "submit_socket");
-    struct config_origin *origin = &config->origins->of[s - config_settings];
+    for (size_t i = 0; i < config_n_settings; i++) {
+        struct config_origin *origin = &config->origins->of[i];
 
-    if (is_shared(config, origin))
-        *origin = (struct config_origin){.kind = CONFIG_FROM_DEFAULT};
+        if (config_settings[i].is_own && is_shared(config, origin))
+            *origin = (struct config_origin){.kind = CONFIG_FROM_DEFAULT};
+    }
 }
 
 int config_settle_defaults(struct config *config)
 {
-    forget_shared_socket(config);
+    forget_shared_addresses(config);
     for (size_t i = 0; i < config_n_settings; i++) {
         bool may_change = config->origins->of[i].kind == CONFIG_FROM_DEFAULT &&
                           config_default_depends(config_settings + i);

@@ -59,6 +59,7 @@ struct config {
         enum config_order order;
         uint64_t rate_limit; /* messages a second; 0: no limit */
         uint64_t stop_timeout_usec;
+        char *metrics_listen; /* metrics-address.h; "": nowhere */
     } producer;
     struct {
         enum config_handler handler;
@@ -79,6 +80,7 @@ struct config {
         uint64_t receive_interval_usec;
         uint64_t exit_after_empty_receives; /* 0: never */
         uint64_t stop_timeout_usec;
+        char *metrics_listen; /* the same */
     } consumer;
 };
 
@@ -103,8 +105,8 @@ int config_finish(struct config *config, char **error);
 
 /* What config_finish does, without its check. The first gives settings that are still at their
  * default the one in force: that of the demo's settings depends on producer.source and
- * consumer.handler, that of producer.submit_socket on the instance, which does not have it from a
- * file before its own. The second tells whether the check will find nothing missing. */
+ * consumer.handler, that of producer.submit_socket on the instance. An instance does not have the
+ * addresses at which a daemon listens from a file before its own. The second tells whether the check will find nothing missing. */
 int config_settle_defaults(struct config *config);
 bool config_has_required(const struct config *config);
 

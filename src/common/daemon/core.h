@@ -28,4 +28,14 @@ struct daemon_core {
     /* The group of settings that are not the core's: a reload does not tell that they differ. NULL:
      * none. */
     const char *foreign_group;
+
+    /* Where metrics are served by the configuration, "": nowhere. The text is that of a setting,
+     * and `metrics_setting` the setting's name. NULL: the core has no metrics. */
+    const char *(*metrics_listen)(const struct config *config);
+    const char *metrics_setting;
+    /* Appends the metrics (metrics.h). */
+    void (*append_metrics)(void *core, struct buffer *out);
+    /* Appends what keeps the core from its work, as the status line has it, and returns true;
+     * false: nothing that the service does not know (service_find_failure). NULL: never. */
+    bool (*append_failure)(void *core, struct buffer *out);
 };

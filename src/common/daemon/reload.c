@@ -119,6 +119,8 @@ static void apply(struct reload *reload, struct config *next, const char *ca_bun
     log_reloaded(level_before, reload->config->log.level, &changes, fixed);
     if (reload->core->reconfigure)
         r = reload->core->reconfigure(reload->state, ca_bundle);
+    if (reload->core->metrics_listen)
+        metrics_server_listen(reload->metrics, reload->core->metrics_listen(reload->config));
     if (r < 0)
         log_error("Some of the settings are not used yet; reload again: %s.", strerror(-r));
 }

@@ -7,12 +7,14 @@
 
 #include "daemon/config-load.h"
 #include "daemon/core.h"
+#include "daemon/metrics-server.h"
 
 struct reload {
     struct config_sources *sources;
     struct config *config; /* in force; the values change in place */
     const struct daemon_core *core;
     void *state; /* of the core */
+    struct metrics_server *metrics;
 };
 
 /* A service_reload_fn; userdata is a struct reload. Blocks while it reads the files. */

@@ -45,6 +45,7 @@ struct service {
     void *reload_userdata;
     char status[STATUS_MAX_BYTES];
     char problem[STATUS_MAX_BYTES];
+    char note[STATUS_MAX_BYTES];
     uint64_t status_sent_usec;
 };
 
@@ -127,8 +128,10 @@ static void send_status(struct service *service)
 {
     service->status_sent_usec = now_usec(service);
     timer_stop(&service->status_timer);
-    sd_notifyf(0, "STATUS=%s%s%s", service->status,
-               service->status[0] && service->problem[0] ? "; " : "", service->problem);
+    sd_notifyf(0, "STATUS=%s%s%s%s%s", service->status,
+               service->status[0] && service->problem[0] ? "; " : "", service->problem,
+               (service->status[0] || service->problem[0]) && service->note[0] ? "; " : "",
+               service->note);
 }
 
 static void on_status_timer(void *userdata)
@@ -374,13 +377,31 @@ void service_status(struct service *service, const char *format, ...)
     show_status(service);
 }
 
+/* Sets a text that is shown after the status line. */
+static void set_text(struct service *service, char to[static STATUS_MAX_BYTES], const char *text)
+{
+    if (!text && to[0] == '\0')
+        return;
+    snprintf(to, STATUS_MAX_BYTES, "%s", text ? text : "");
+    mend_text(to);
+    show_status(service);
+}
+
 void service_problem(struct service *service, const char *text)
 {
-    if (!text && service->problem[0] == '\0')
-        return;
-    snprintf(service->problem, sizeof(service->problem), "%s", text ? text : "");
-    mend_text(service->problem);
-    show_status(service);
+    set_text(service, service->problem, text);
+}
+
+void service_note(struct service *service, const char *text)
+{
+    set_text(service, service->note, text);
+}
+
+const char *service_find_failure(struct service *service)
+{
+    const char *stall = service_find_stall(service);
+
+    return stall ? stall : service->problem[0] != '\0' ? service->problem : NULL;
 }
 
 void service_exit(struct service *service, int exit_status)

@@ -103,6 +103,13 @@ void service_status(struct service *service, const char *format, ...) PRINTF_FOR
  * The text is copied. */
 void service_problem(struct service *service, const char *text);
 
+/* The same for something that does not keep the daemon from its work; it is shown last. */
+void service_note(struct service *service, const char *text);
+
+/* The stall that the watchdog would see now, or the problem that the daemon waits for; NULL: there
+ * is neither. Borrowed until the event loop runs again. */
+const char *service_find_failure(struct service *service);
+
 /* Ends the event loop with this exit status. Only the first call counts. */
 void service_exit(struct service *service, int exit_status);
 

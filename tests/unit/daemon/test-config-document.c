@@ -49,9 +49,10 @@ static void the_example_parses_to_the_defaults(void **state)
 /* Those in comments are examples, where the default is none, and the demo's defaults elsewhere. */
 static void values_in_comments_of_the_example_parse(void **state)
 {
-    static const char *const own[] = {"aws.region",  "aws.queue_url", "aws.endpoint_url",
-                                      "aws.profile", "aws.ca_bundle", "consumer.command",
-                                      "consumer.url"};
+    static const char *const own[] = {
+        "aws.region",       "aws.queue_url", "aws.endpoint_url",
+        "aws.profile",      "aws.ca_bundle", "producer.metrics_listen",
+        "consumer.command", "consumer.url",  "consumer.metrics_listen"};
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(131072);
     CLEANUP(config_free) struct config *defaults = parse(AWS), *example = NULL;
     struct config_change change;

@@ -187,6 +187,33 @@ static void instance_has_a_socket_of_its_own(void **state)
     assert_string_equal(config->producer.submit_socket, "/run/sqs-producerd/orders.socket");
 }
 
+static void instance_serves_metrics_only_where_its_own_file_says(void **state)
+{
+    CLEANUP(config_sources_done)
+    struct config_sources sources = {.files = {base}, .n_files = 1, .instance = "orders"};
+    CLEANUP(config_free) struct config *config = NULL;
+
+    write_file(base, "producer: { metrics_listen = \"127.0.0.1:1\"; };"
+                     "consumer: { metrics_listen = \"127.0.0.1:2\"; };");
+    write_file(own, QUEUE("own"));
+    config = load(&sources);
+    assert_string_equal(config->producer.metrics_listen, "");
+    assert_string_equal(config->consumer.metrics_listen, "");
+    config = config_free(config);
+
+    write_file(own, QUEUE("own") "consumer: { metrics_listen = \"127.0.0.1:3\"; };");
+    config = load(&sources);
+    assert_string_equal(config->producer.metrics_listen, "");
+    assert_string_equal(config->consumer.metrics_listen, "127.0.0.1:3");
+    config = config_free(config);
+
+    sources.instance = NULL;
+    sources.needs_no_queue = true;
+    config = load(&sources);
+    assert_string_equal(config->producer.metrics_listen, "127.0.0.1:1");
+    assert_string_equal(config->consumer.metrics_listen, "127.0.0.1:2");
+}
+
 static void files_that_are_no_configuration_are_told(void **state)
 {
     static const struct {
@@ -386,6 +413,7 @@ int main(void)
         cmocka_unit_test(an_instance_reads_its_own_file_over_the_shared_one),
         cmocka_unit_test(an_instance_needs_a_file_and_a_queue_of_its_own),
         cmocka_unit_test(instance_has_a_socket_of_its_own),
+        cmocka_unit_test(instance_serves_metrics_only_where_its_own_file_says),
         cmocka_unit_test(files_that_are_no_configuration_are_told),
         cmocka_unit_test(the_environment_comes_before_the_command_line),
         cmocka_unit_test(standard_input_is_read_once),

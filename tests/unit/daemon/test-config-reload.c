@@ -14,13 +14,14 @@ static const char all[] =
     "producer: { source = \"spool\"; submit_socket = \"/s\"; spool_max_messages = 7;\n"
     "spool_max_bytes = 1048576; start_delay = 7; messages_to_send = 7; send_interval = 7;\n"
     "message_group_id = \"g\"; groups = 7; max_connections = 7; batch_size = 7; batch_linger = 7;\n"
-    "order = \"batch\"; rate_limit = 7; stop_timeout = 7; };\n"
+    "order = \"batch\"; rate_limit = 7; stop_timeout = 7;\n"
+    "metrics_listen = \"127.0.0.1:1\"; };\n"
     "consumer: { handler = \"exec\"; command = [\"/bin/x\", \"y\"]; url = \"http://h/\";\n"
     "content_type = \"text/plain\"; timeout = 7; receive_memory = 16777216;\n"
     "ledger_max_messages = 7; ledger_max_age = 70; start_delay = 7; wait_time = 7;\n"
     "max_messages = 7; receivers = 7; concurrency = 7; visibility_timeout = 7; delete_linger = 2;\n"
     "retry_delay = 7; retry_delay_max = 7; receive_interval = 7; exit_after_empty_receives = 7;\n"
-    "stop_timeout = 7; };\n";
+    "stop_timeout = 7; metrics_listen = \"127.0.0.1:2\"; };\n";
 
 static void every_setting_has_a_class(void **state)
 {

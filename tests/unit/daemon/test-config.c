@@ -16,7 +16,8 @@ static void every_setting_is_read(void **state)
         "spool_max_bytes = 1099511627776; start_delay = 0; messages_to_send = 0; send_interval = "
         "86400.0;\n"
         "message_group_id = \"!#$~\"; groups = 10000; max_connections = 64; batch_size = 10;\n"
-        "batch_linger = 0.05; order = \"batch\"; rate_limit = 1000000; stop_timeout = 0; }; # end\n"
+        "batch_linger = 0.05; order = \"batch\"; rate_limit = 1000000; stop_timeout = 0;\n"
+        "metrics_listen = \"[::1]:65535\"; }; # end\n"
         "consumer: { handler = \"exec\"; command = [\"/bin/x y\", \"\", \"\\\"z\\\"\"];\n"
         "url = \"unix:/a b:/c\"; content_type = \"text/plain; charset=utf-8\"; timeout = 0.1;\n"
         "ledger_max_messages = 0; ledger_max_age = 60; start_delay = .25; wait_time = 20.0; "
@@ -24,7 +25,8 @@ static void every_setting_is_read(void **state)
         "receivers = 32; receive_memory = 16777216; concurrency = 1000; visibility_timeout = "
         "43200; delete_linger = 0.02;\n"
         "retry_delay = 0; retry_delay_max = 43200;\n"
-        "receive_interval = 1e-6; exit_after_empty_receives = 0; stop_timeout = 3600; };");
+        "receive_interval = 1e-6; exit_after_empty_receives = 0; stop_timeout = 3600;\n"
+        "metrics_listen = \"unix:/m\"; };");
 
     assert_string_equal(c->aws.region, "us-gov-west-1");
     assert_string_equal(c->aws.endpoint_url, "HTTP://[::1]:9/x");
@@ -52,6 +54,8 @@ static void every_setting_is_read(void **state)
     assert_int_equal(c->producer.order, CONFIG_ORDER_BATCH);
     assert_int_equal(c->producer.rate_limit, 1000000);
     assert_int_equal(c->producer.stop_timeout_usec, 0);
+    assert_string_equal(c->producer.metrics_listen, "[::1]:65535");
+    assert_string_equal(c->consumer.metrics_listen, "unix:/m");
     assert_int_equal(c->consumer.handler, CONFIG_HANDLER_EXEC);
     assert_string_equal(c->consumer.command[0], "/bin/x y");
     assert_string_equal(c->consumer.command[1], "");
@@ -190,6 +194,11 @@ static void a_value_of_the_wrong_kind_is_refused(void **state)
         {"consumer:{command=[\"a\x01\"];};",
          "allowed an array of at most 64 texts without control"},
         {"producer:{submit_socket=\"run/x\";};", "found \"run/x\", allowed the absolute path"},
+        {"producer:{metrics_listen=\":9464\";};",
+         "producer.metrics_listen: found \":9464\", allowed an IP address with a port"},
+        {"consumer:{metrics_listen=\"localhost:9464\";};",
+         "found \"localhost:9464\", allowed an IP"},
+        {"consumer:{metrics_listen=\"unix:/a\x01\";};", "allowed an IP address with a port"},
         {"consumer:{url=\"unix:relative\";};", "found \"unix:relative\", allowed an http://"},
         {"consumer:{url=\"unix:/a:b\";};", "found \"unix:/a:b\", allowed an http://"},
         {"consumer:{url=\"ftp://x\";};", "found \"ftp://x\", allowed an http://"},
@@ -278,8 +287,9 @@ static void an_unknown_name_is_refused_with_the_nearest_known(void **state)
          "x.conf:4: producer.send_intervall: found an unknown setting, allowed source, "
          "submit_socket, spool_max_messages, spool_max_bytes, start_delay, "
          "messages_to_send, send_interval, message_group_id, groups, max_connections, batch_size, "
-         "batch_linger, order, rate_limit, stop_timeout; did you mean send_interval?"},
-        {"producer:{wait_time=1;};", "stop_timeout; it belongs into group consumer"},
+         "batch_linger, order, rate_limit, stop_timeout, metrics_listen; did you mean "
+         "send_interval?"},
+        {"producer:{wait_time=1;};", "metrics_listen; it belongs into group consumer"},
         {"aws:{queueurl=\"x\";};", "; did you mean queue_url?"},
         {"aws:{Region=\"x\";};", "; did you mean region?"},
         {"aws:{x=1;};", "use_dualstack_endpoint, connect_timeout, request_timeout"},

@@ -236,6 +236,7 @@ static void append_other_value(struct buffer *b, const struct setting *s)
         {"url", "http://other/"},
         {"content_type", "text/other"},
         {"submit_socket", "/other"},
+        {"metrics_listen", "unix:/other"},
     };
     const char *text = "other";
 

@@ -125,6 +125,28 @@ static void trouble_stands_behind_the_status_until_it_is_over(void **state)
     plan_done(&p);
 }
 
+/* A note stands last in the status, and is no failure of the work. */
+static void problem_is_a_failure_and_a_note_is_none(void **state)
+{
+    struct plan p = {};
+
+    plan_new(&p);
+    service_status(p.service, "Sent 1");
+    service_note(p.service, "no metrics");
+    assert_null(service_find_failure(p.service));
+    service_problem(p.service, "Waiting");
+    assert_string_equal(service_find_failure(p.service), "Waiting");
+    run_for(service_event(p.service), 120 * USEC_PER_MSEC);
+    assert_true(count_notes("STATUS=") > 0);
+    assert_string_equal(notes[n_notes - 1], "STATUS=Sent 1; Waiting; no metrics");
+    service_problem(p.service, NULL);
+    assert_null(service_find_failure(p.service));
+    run_for(service_event(p.service), 120 * USEC_PER_MSEC);
+    assert_true(count_notes("STATUS=") > 0);
+    assert_string_equal(notes[n_notes - 1], "STATUS=Sent 1; no metrics");
+    plan_done(&p);
+}
+
 /* Reads meanwhile: a full socket would block the loop, as that of a systemd that hangs. */
 static void run_until_fed(struct plan *p, unsigned n)
 {
@@ -254,6 +276,7 @@ int main(void)
         TEST(last_status_comes_without_another_call),
         TEST(long_status_is_cut_between_characters),
         TEST(trouble_stands_behind_the_status_until_it_is_over),
+        TEST(problem_is_a_failure_and_a_note_is_none),
         TEST(watchdog_is_fed_from_the_loop),
         TEST(watchdog_setting_that_is_no_number_is_named),
         TEST(watchdog_is_not_fed_while_the_work_hangs),
