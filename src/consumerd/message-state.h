@@ -154,6 +154,17 @@ static inline bool message_state_is_cancelled(enum message_state state)
     return state >= MESSAGE_CANCELLED && state <= MESSAGE_LEASE_LOST;
 }
 
+/* Its delete was sent, and the consumer only waits for the answer. */
+static inline bool message_state_is_withdrawn(enum message_state state)
+{
+    return state == MESSAGE_WITHDRAWN_BEHIND || state == MESSAGE_WITHDRAWN_LOST;
+}
+
+static inline bool message_state_is_end(enum message_state state)
+{
+    return state >= MESSAGE_DELETED;
+}
+
 /* Its lease is renewed. */
 static inline bool message_state_keeps_lease(enum message_state state)
 {

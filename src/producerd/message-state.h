@@ -96,6 +96,12 @@ struct outgoing_step outgoing_step(enum outgoing_state from, enum outgoing_event
 const char *outgoing_state_text(enum outgoing_state state);
 const char *outgoing_reason_text(enum outgoing_reason reason);
 
+static inline bool outgoing_state_is_sending(enum outgoing_state state)
+{
+    return state == OUTGOING_SENDING || state == OUTGOING_SENDING_IN_DOUBT ||
+           state == OUTGOING_SENDING_POSSIBLE_DUPLICATE;
+}
+
 /* The outcome of at least one earlier attempt is unknown. */
 static inline bool outgoing_state_is_in_doubt(enum outgoing_state state)
 {
@@ -111,4 +117,9 @@ static inline bool outgoing_state_may_be_stored(enum outgoing_state state)
 static inline bool outgoing_state_is_possible_duplicate(enum outgoing_state state)
 {
     return state == OUTGOING_POSSIBLE_DUPLICATE || state == OUTGOING_SENDING_POSSIBLE_DUPLICATE;
+}
+
+static inline bool outgoing_state_is_end(enum outgoing_state state)
+{
+    return state >= OUTGOING_SENT;
 }

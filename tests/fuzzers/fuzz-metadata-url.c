@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Where credentials on the machine are asked for: a line each with the container's relative and
- * full URI, and the metadata service's endpoint and mode. */
+ * full URI, the metadata service's endpoint and mode, and a zone. */
 #include "aws/metadata-url.h"
 
 #include <curl/curl.h>
@@ -75,11 +75,18 @@ static void check_imds(const char *endpoint, const char *mode)
 FUZZ
 {
     char *relative = fuzz_line(&data, &size), *full = fuzz_line(&data, &size);
-    char *endpoint = fuzz_line(&data, &size), *mode = fuzz_line(&data, &size);
+    char *endpoint = fuzz_line(&data, &size), *mode = fuzz_line(&data, &size), *region = NULL;
+    int r;
 
     check_container(relative, full);
     check_container(NULL, full);
     check_imds(endpoint, mode);
+    r = metadata_region_of_zone(data, size, &region);
+    assert(r == 0 || r == METADATA_URL_E_INVALID);
+    assert((r == 0) == (region != NULL));
+    if (region)
+        assert(strlen(region) < size && memcmp(region, data, strlen(region)) == 0);
+    free(region);
     free(relative);
     free(full);
     free(endpoint);

@@ -159,3 +159,8 @@ void spool_groups_caught_up(struct spool_groups *g)
     group->skipped_from = 0;
     forget_if_idle(g, group);
 }
+
+size_t spool_groups_count(const struct spool_groups *g)
+{
+    return g->by_id.n_entries;
+}

@@ -42,3 +42,6 @@ void spool_groups_done(struct spool_groups *groups, const char *group_id);
 const char *spool_groups_next_lagging(const struct spool_groups *groups, uint64_t *ret_number);
 void spool_groups_lagging_found(struct spool_groups *groups, uint64_t number);
 void spool_groups_caught_up(struct spool_groups *groups);
+
+/* The number of known groups. */
+size_t spool_groups_count(const struct spool_groups *groups);

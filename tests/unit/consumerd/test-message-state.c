@@ -36,17 +36,6 @@ static bool can_reach(enum message_state from, enum message_state to)
     return reached[to];
 }
 
-/* Its delete was sent, and the consumer only waits for the answer. */
-static bool is_withdrawn(enum message_state s)
-{
-    return s == MESSAGE_WITHDRAWN_BEHIND || s == MESSAGE_WITHDRAWN_LOST;
-}
-
-static bool is_end(enum message_state s)
-{
-    return s == MESSAGE_DELETED || s == MESSAGE_RELEASED || s == MESSAGE_LOST;
-}
-
 /* The states that a cell with that action leads to; no other cell leads there, or does it twice. */
 static bool fits(struct message_step step)
 {
@@ -65,12 +54,12 @@ static bool fits(struct message_step step)
     case MESSAGE_DO_ACKNOWLEDGE:
         return step.to == MESSAGE_ACKNOWLEDGING;
     case MESSAGE_DO_WITHDRAW:
-        return is_withdrawn(step.to);
+        return message_state_is_withdrawn(step.to);
     case MESSAGE_DO_RELEASE:
     case MESSAGE_DO_RELEASE_LANE:
         return step.to == MESSAGE_RELEASING && step.reason < RELEASE_N_REASONS;
     case MESSAGE_DO_END:
-        return is_end(step.to);
+        return message_state_is_end(step.to);
     }
     return false;
 }
@@ -100,7 +89,7 @@ static void each_state_is_reached_and_comes_to_an_end(void **state)
         bool has_end = can_reach(s, MESSAGE_DELETED) || can_reach(s, MESSAGE_RELEASED) ||
                        can_reach(s, MESSAGE_LOST);
 
-        assert_int_equal(has_end, !is_end(s));
+        assert_int_equal(has_end, !message_state_is_end(s));
         assert_int_equal(can_reach(MESSAGE_RECEIVED, s), s != MESSAGE_RECEIVED);
     }
 }
@@ -120,7 +109,7 @@ static void state_never_goes_back_but_that_of_a_deferred_message(void **state)
 
 static bool is_handled(enum message_state s)
 {
-    return s == MESSAGE_RECORDING || s == MESSAGE_ACKNOWLEDGING || is_withdrawn(s) ||
+    return s == MESSAGE_RECORDING || s == MESSAGE_ACKNOWLEDGING || message_state_is_withdrawn(s) ||
            s == MESSAGE_DELETED;
 }
 
@@ -148,7 +137,7 @@ static void message_is_deleted_only_if_handled_rejected_or_known_as_handled(void
             assert_int_equal(message_step(s, MESSAGE_ON_LEDGER_HIT).to, MESSAGE_ACKNOWLEDGING);
         }
     for (enum message_state s = 0; s < MESSAGE_N_STATES; s++) {
-        bool is_asked = s == MESSAGE_ACKNOWLEDGING || is_withdrawn(s);
+        bool is_asked = s == MESSAGE_ACKNOWLEDGING || message_state_is_withdrawn(s);
 
         assert_int_equal(is_possible(s, MESSAGE_ON_DELETED), is_asked);
         assert_int_equal(is_possible(s, MESSAGE_ON_NOT_DELETED), is_asked);

@@ -40,17 +40,6 @@ static bool is_waiting(enum outgoing_state s)
     return s == OUTGOING_QUEUED || s == OUTGOING_IN_DOUBT || s == OUTGOING_POSSIBLE_DUPLICATE;
 }
 
-static bool is_being_sent(enum outgoing_state s)
-{
-    return s == OUTGOING_SENDING || s == OUTGOING_SENDING_IN_DOUBT ||
-           s == OUTGOING_SENDING_POSSIBLE_DUPLICATE;
-}
-
-static bool has_ended(enum outgoing_state s)
-{
-    return s == OUTGOING_SENT || s == OUTGOING_REJECTED;
-}
-
 /* A message waits in its lane, is being sent, or has ended; the action must put it there. */
 static void each_cell_has_the_action_of_its_next_state(void **state)
 {
@@ -70,16 +59,16 @@ static void each_cell_has_the_action_of_its_next_state(void **state)
             break;
         case OUTGOING_DO_REQUEUE:
         case OUTGOING_DO_REQUEUE_SPLIT:
-            assert_true(is_being_sent(from) && is_waiting(step.to));
+            assert_true(outgoing_state_is_sending(from) && is_waiting(step.to));
             break;
         case OUTGOING_DO_SETTLE:
-            assert_true(is_being_sent(from) && has_ended(step.to));
+            assert_true(outgoing_state_is_sending(from) && outgoing_state_is_end(step.to));
             break;
         case OUTGOING_DO_SETTLE_UNQUEUED:
             assert_true(from == OUTGOING_NEW && step.to == OUTGOING_REJECTED);
             break;
         default: /* the sender puts its batch back */
-            assert_true(is_being_sent(step.to) || event == OUTGOING_ON_NOT_SENT);
+            assert_true(outgoing_state_is_sending(step.to) || event == OUTGOING_ON_NOT_SENT);
         }
     }
 }
@@ -87,7 +76,7 @@ static void each_cell_has_the_action_of_its_next_state(void **state)
 static void each_state_is_reachable_and_can_end(void **state)
 {
     for (enum outgoing_state s = 0; s < OUTGOING_N_STATES; s++) {
-        bool is_end = has_ended(s);
+        bool is_end = outgoing_state_is_end(s);
 
         assert_int_equal(can_reach(s, OUTGOING_SENT), !is_end);
         assert_int_equal(can_reach(s, OUTGOING_REJECTED), !is_end);
@@ -102,12 +91,12 @@ static void sent_message_ends_only_by_an_answer(void **state)
     {
         enum outgoing_state to = outgoing_step(from, event).to;
 
-        if (!is_possible(from, event) || !has_ended(to))
+        if (!is_possible(from, event) || !outgoing_state_is_end(to))
             continue;
         assert_int_equal(to == OUTGOING_SENT, event == OUTGOING_ON_SENT);
         assert_true(event == OUTGOING_ON_SENT || event == OUTGOING_ON_REJECTED ||
                     event == OUTGOING_ON_INVALID);
-        assert_int_equal(is_being_sent(from), event != OUTGOING_ON_INVALID);
+        assert_int_equal(outgoing_state_is_sending(from), event != OUTGOING_ON_INVALID);
     }
 }
 
@@ -120,7 +109,7 @@ static void message_in_doubt_stays_so_until_its_end(void **state)
                             event == OUTGOING_ON_ATTEMPT_UNKNOWN || event == OUTGOING_ON_UNKNOWN ||
                             event == OUTGOING_ON_BATCH_REFUSED_UNKNOWN;
 
-        if (!is_possible(from, event) || has_ended(to))
+        if (!is_possible(from, event) || outgoing_state_is_end(to))
             continue;
         assert_int_equal(outgoing_state_is_in_doubt(to),
                          outgoing_state_is_in_doubt(from) || brings_doubt);
@@ -137,7 +126,7 @@ static void message_in_doubt_stays_so_until_its_end(void **state)
 static void each_possible_event_has_a_cell(void **state)
 {
     for (enum outgoing_state s = 0; s < OUTGOING_N_STATES; s++) {
-        bool is_sending = is_being_sent(s), waits = is_waiting(s);
+        bool is_sending = outgoing_state_is_sending(s), waits = is_waiting(s);
 
         for (enum outgoing_event event = OUTGOING_ON_VALID; event <= OUTGOING_ON_INVALID; event++)
             assert_int_equal(is_possible(s, event), s == OUTGOING_NEW);
@@ -147,11 +136,12 @@ static void each_possible_event_has_a_cell(void **state)
         assert_int_equal(is_possible(s, OUTGOING_ON_SENDING_POSSIBLE_DUPLICATE),
                          outgoing_state_is_in_doubt(s) && !outgoing_state_is_possible_duplicate(s));
         if (waits || is_sending)
-            assert_true(is_being_sent(outgoing_step(s, OUTGOING_ON_SENDING).to));
+            assert_true(outgoing_state_is_sending(outgoing_step(s, OUTGOING_ON_SENDING).to));
         /* While the next attempt follows, nothing else may send it. */
         if (is_sending)
-            assert_true(is_being_sent(outgoing_step(s, OUTGOING_ON_ATTEMPT_FAILED).to) &&
-                        is_being_sent(outgoing_step(s, OUTGOING_ON_ATTEMPT_UNKNOWN).to));
+            assert_true(
+                outgoing_state_is_sending(outgoing_step(s, OUTGOING_ON_ATTEMPT_FAILED).to) &&
+                outgoing_state_is_sending(outgoing_step(s, OUTGOING_ON_ATTEMPT_UNKNOWN).to));
     }
 }
 
