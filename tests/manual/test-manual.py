@@ -19,6 +19,7 @@ CONF = os.path.join(BUILD, "etc", "sqs-demo.conf.5")
 EXAMPLE = os.path.join(BUILD, "etc", "sqs-demo.conf")
 PAGES = {name: os.path.join(TOP, "src", name[4:], name + ".8") for name in DAEMONS}
 OVERVIEW = os.path.join(TOP, "src", "sqs-demo.7")
+COMPLETION = os.path.join(BUILD, "src", "sqs-producerd")
 MANUALS = [CONF, OVERVIEW, *PAGES.values()]
 QUEUE = 'aws: { queue_url = "https://sqs.eu-west-1.amazonaws.com/123456789012/test.fifo"; };'
 
@@ -94,7 +95,8 @@ def the_example_has_the_defaults():
 @tap.test
 def what_is_made_twice_is_the_same():
     template = os.path.join(TOP, "etc", "sqs-demo.conf.5.in")
-    for what, source, made in ("manual", template, CONF), ("example", "/dev/null", EXAMPLE):
+    for what, source, made in (("manual", template, CONF), ("example", "/dev/null", EXAMPLE),
+                               ("completion", os.path.join(TOP, "src", "sqs-demo.bash.in"), COMPLETION)):
         for environment in ({"LC_ALL": "C", "TZ": "UTC"},
                             {"LC_ALL": "de_DE.UTF-8", "TZ": "Asia/Tokyo", "SOURCE_DATE_EPOCH": "1", "HOME": "/"}):
             with tempfile.TemporaryDirectory() as folder, open(source, "rb") as file:
