@@ -6,6 +6,7 @@
 
 #include "consumerd/handler/handler.h"
 #include "consumerd/message-state.h"
+#include "daemon/metrics.h"
 #include "util/buffer.h"
 
 enum { HANDLER_N_OUTCOMES = HANDLER_UNAVAILABLE + 1 };
@@ -15,7 +16,9 @@ struct consumer_counts { /* all zero at first; only uint64_t members (daemon/pro
     uint64_t outcomes[HANDLER_N_OUTCOMES]; /* the handler's answers; a message may have several */
     uint64_t deleted;
     uint64_t released[RELEASE_N_REASONS];
-    uint64_t lost; /* visible again, now or when their lease ends, without a release */
+    uint64_t lost;             /* visible again, now or when their lease ends, without a release */
+    struct histogram waiting;  /* from when SQS took a message until it was received */
+    struct histogram handling; /* from when the handler got a message until its answer */
 };
 
 /* Appends the counts since `before`: "12 received, 11 deleted, 1 released". The first two always

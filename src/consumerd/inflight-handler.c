@@ -166,6 +166,7 @@ static void end_run(struct inflight *f, struct message *m, enum handler_outcome 
     if (!is_cancelled ||
         outcome != HANDLER_RETRY) /* the cancel causes HANDLER_RETRY: it is no answer */
         f->counts.outcomes[outcome]++;
+    histogram_add(&f->counts.handling, clock_boot_usec() - m->begun_usec);
     if (f->isolated == m)
         f->isolated = NULL;
     if (outcome == HANDLER_DONE || outcome == HANDLER_REJECT ||
@@ -288,6 +289,7 @@ void inflight_handle(struct inflight *f, struct message *m)
     int r;
 
     note_begin(f, m);
+    m->begun_usec = clock_boot_usec();
     if (m->is_rejected) { /* only its line is missing */
         (void)log_rejection(m);
         return;

@@ -87,11 +87,26 @@ static int add_message(struct inflight *f, struct sqs_reply *reply, size_t i, ui
     return 0;
 }
 
+/* The time in the queue, by this machine's clock and SQS's. */
+static void count_queue_time(struct inflight *f, const struct sqs_reply *reply)
+{
+    uint64_t now_msec = clock_wall_usec() / USEC_PER_MSEC;
+
+    for (size_t i = 0; i < reply->n_messages; i++) {
+        uint64_t sent_msec = reply->messages[i].sent_msec;
+
+        if (sent_msec > 0)
+            histogram_add(&f->counts.waiting,
+                          (now_msec - MIN(sent_msec, now_msec)) * USEC_PER_MSEC);
+    }
+}
+
 void inflight_add(struct inflight *f, struct sqs_reply *reply, uint64_t sent_usec)
 {
     uint64_t now_usec = clock_boot_usec();
 
     f->counts.received += reply->n_messages;
+    count_queue_time(f, reply);
     for (size_t i = 0; i < reply->n_messages; i++) {
         int r = add_message(f, reply, i, sent_usec, now_usec);
 

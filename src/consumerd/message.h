@@ -29,6 +29,7 @@ struct message {
     enum message_reason reason; /* of the last transition */
     bool has_slot;              /* it holds one of the inflight_options.concurrency slots */
     struct handler_run *run;
+    uint64_t begun_usec;         /* boot clock: the handler got it */
     struct log_pending *receipt; /* of the log line that keeps a rejected message; NULL: none */
     bool is_rejected;            /* by the handler, but the log has not taken that line */
     struct outage_record outage;

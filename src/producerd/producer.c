@@ -106,6 +106,9 @@ static void on_answer(void *userdata, const struct batch *batch, uint64_t sent_u
 {
     struct producer *p = userdata;
 
+    if (result->reply)
+        histogram_add(&p->counts.sending,
+                      producer_now_usec(p) - MIN(sent_usec, producer_now_usec(p)));
     producer_handle_answer(p, batch, sent_usec, result);
     producer_show_status(p);
     pump(p);

@@ -19,6 +19,7 @@
 #include "util/log.h"
 #include "daemon/message-ids.h"
 #include "producerd/sender.h"
+#include "producerd/spool/ages.h"
 #include "producerd/spool/spool.h"
 #include "daemon/state-directory.h"
 #include "producerd/intake/socket.h"
@@ -50,6 +51,8 @@ struct source_spool {
     sd_event_source *notify; /* deferred: calls `ready` */
     bool is_drained;         /* the last `next` returned no message */
     struct failure_log write_failures;
+    struct spool_ages ages;
+    uint64_t messages_max, bytes_max; /* of the settings */
 };
 
 static uint64_t now_usec(struct source_spool *s)
@@ -114,8 +117,12 @@ static int store_commit(struct message_store *store)
 {
     struct source_spool *s = source_of_store(store);
 
+    int r;
+
     notify_ready(s);
-    return handle_write_result(s, spool_commit(s->spool));
+    r = handle_write_result(s, spool_commit(s->spool));
+    spool_ages_note(&s->ages, spool_next_number(s->spool), now_usec(s));
+    return r;
 }
 
 static int store_rejected(struct message_store *store, uint64_t after,
@@ -239,8 +246,9 @@ static void reconfigure(struct source *source, const struct config *config)
 {
     struct source_spool *s = (struct source_spool *)source;
 
-    spool_set_limits(s->spool, config->producer.spool_max_messages,
-                     config->producer.spool_max_bytes);
+    s->messages_max = config->producer.spool_max_messages;
+    s->bytes_max = config->producer.spool_max_bytes;
+    spool_set_limits(s->spool, s->messages_max, s->bytes_max);
 }
 
 static void stop(struct source *source)
@@ -274,6 +282,26 @@ static void describe(struct source *source, struct buffer *status)
         buffer_printf(status, "; the spool cannot be written: %s", s->write_failures.text);
     if (s->intake)
         intake_describe(s->intake, status);
+}
+
+static void measure(struct source *source, struct source_levels *ret)
+{
+    struct source_spool *s = (struct source_spool *)source;
+    struct spool_counts counts = spool_counts(s->spool);
+
+    *ret = (struct source_levels){
+        .waiting = counts.waiting,
+        .rejected = counts.rejected,
+        .bytes = counts.bytes,
+        .messages_max = s->messages_max,
+        .bytes_max = s->bytes_max,
+        .oldest_usec =
+            counts.waiting == 0
+                ? 0
+                : spool_ages_oldest_usec(&s->ages, spool_oldest_number(s->spool), now_usec(s)),
+        .submitters = s->intake ? intake_counts(s->intake).connections : 0,
+        .is_writable = s->write_failures.failures == 0,
+    };
 }
 
 static int on_flush(sd_event_source *source, void *userdata)
@@ -332,6 +360,7 @@ static const struct source_ops ops = {
     .stop = stop,
     .has_stopped = has_stopped,
     .reconfigure = reconfigure,
+    .measure = measure,
     .describe = describe,
 };
 
@@ -372,6 +401,10 @@ static int open_spool(struct source_spool *s, const struct config *config, bool 
             .bytes_max = config->producer.spool_max_bytes,
         },
         &s->spool, error);
+    if (r == 0)
+        spool_ages_note(&s->ages, spool_next_number(s->spool), now_usec(s));
+    s->messages_max = config->producer.spool_max_messages;
+    s->bytes_max = config->producer.spool_max_bytes;
     return r > 0 ? SOURCE_E_CONFIG : r;
 }
 

@@ -27,6 +27,16 @@ enum {
 
 struct source;
 
+/* What a source holds on disk, and who submits messages to it. */
+struct source_levels {
+    uint64_t waiting, rejected; /* messages */
+    uint64_t bytes;             /* of both */
+    uint64_t messages_max, bytes_max;
+    uint64_t oldest_usec; /* for how long the oldest waiting message has waited */
+    size_t submitters;    /* connections */
+    bool is_writable;
+};
+
 struct source_ops {
     /* Returns 0 with a message, one of the conditions above, or a negative errno. */
     int (*next)(struct source *source, const struct source_message **ret);
@@ -50,6 +60,8 @@ struct source_ops {
     /* The configuration has changed; as for producer_reconfigure. `next` is called again, even if
      * it has said that there is no message any more. */
     void (*reconfigure)(struct source *source, const struct config *config);
+    /* What the source holds, for metrics. */
+    void (*measure)(struct source *source, struct source_levels *ret);
     /* Appends what the source holds, for the status line. */
     void (*describe)(struct source *source, struct buffer *status);
 };

@@ -295,6 +295,11 @@ struct clock_skew *credentials_skew(struct credentials *c)
     return c->skew;
 }
 
+uint64_t credentials_expiry_usec(const struct credentials *c)
+{
+    return c->cached ? c->cached->expiry_usec : 0;
+}
+
 void credentials_refused(struct credentials *c, const struct aws_credentials *refused)
 {
     if (c->cached && streq(c->cached->access_key_id, refused->access_key_id) &&

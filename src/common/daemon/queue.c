@@ -323,6 +323,7 @@ static void on_attributes(void *userdata, const struct sqs_result *result)
         .is_fifo = queue->client->url->is_fifo,
         .visibility_timeout_sec = 30,
         .maximum_message_bytes = SQS_MESSAGE_MAX_BYTES,
+        .visible_messages = UINT64_MAX,
     };
 
     queue->opening = NULL;
@@ -397,6 +398,7 @@ int queue_open(struct service *service, const struct config *config,
     queue->service = service;
     queue->config = config;
     queue->options = *options;
+    queue->attributes.visible_messages = UINT64_MAX;
     r = set_up_client(queue, error);
     if (r != 0)
         return r < 0 ? r : QUEUE_E_CONFIG;
@@ -453,6 +455,11 @@ const char *queue_keys_source(struct queue *queue)
         credentials_peek(credentials_chain_credentials(queue->client->credentials));
 
     return keys ? keys->source : NULL;
+}
+
+const struct queue_client *queue_client(const struct queue *queue)
+{
+    return queue->client;
 }
 
 bool queue_refresh(struct queue *queue)

@@ -72,6 +72,9 @@ bool queue_refresh(struct queue *queue);
  * Borrowed until the event loop runs again. */
 const char *queue_keys_source(struct queue *queue);
 
+/* What the queue's requests go through. Borrowed. */
+const struct queue_client *queue_client(const struct queue *queue);
+
 /* The caller still holds this many bytes of replies; see http_client_set_owner_bytes. */
 void queue_set_owner_bytes(struct queue *queue, size_t bytes);
 

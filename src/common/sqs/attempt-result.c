@@ -13,6 +13,27 @@
 #include "util/clock.h"
 #include "util/random.h"
 
+static void count(struct sqs_call *call, enum sqs_attempt_result result)
+{
+    call->client->counts.attempts[call->request->operation][result]++;
+}
+
+static enum sqs_attempt_result result_of(const struct sqs_error *error)
+{
+    switch (error->class) {
+    case AWS_ERROR_THROTTLED:
+        return SQS_ATTEMPT_THROTTLED;
+    case AWS_ERROR_CLOCK:
+    case AWS_ERROR_CREDENTIALS:
+        return SQS_ATTEMPT_UNAUTHORIZED;
+    case AWS_ERROR_PERMANENT:
+        return SQS_ATTEMPT_REFUSED;
+    case AWS_ERROR_TRANSIENT:
+        break;
+    }
+    return SQS_ATTEMPT_FAILED;
+}
+
 static bool is_last(const struct sqs_call *call)
 {
     return call->is_last_attempt ||
@@ -30,6 +51,7 @@ static void schedule_attempt(struct sqs_call *call, uint64_t delay_usec)
         .delay_usec = delay_usec,
     };
 
+    client->counts.retries[call->request->operation]++;
     if (delay_usec > 0)
         sqs_call_mark_failing(call);
     if (client->observer.attempt_failed)
@@ -131,6 +153,7 @@ static void error_reply(struct sqs_call *call, const struct http_reply *reply,
                         const struct sqs_answer_headers *headers)
 {
     sqs_answer_refused(reply, headers, &call->error);
+    count(call, result_of(&call->error));
     if (call->error.class == AWS_ERROR_CLOCK || call->error.class == AWS_ERROR_CREDENTIALS) {
         if (is_clock_corrected(call, reply)) {
             schedule_attempt(call, 0);
@@ -156,6 +179,7 @@ static void good_reply(struct sqs_call *call, const struct http_reply *reply)
     bool is_good = sqs_answer_read(call->request, reply, &facts, &parsed, &call->error);
 
     client->peer_sends_ids = client->peer_sends_ids || facts.has_request_id;
+    count(call, is_good ? SQS_ATTEMPT_SUCCEEDED : SQS_ATTEMPT_FAILED);
     if (!is_good) {
         sqs_call_attempt_failed(call);
         return;
@@ -176,6 +200,7 @@ void sqs_call_on_reply(void *userdata, const struct http_reply *reply)
     call->request_id[0] = '\0';
     if (reply->failure != HTTP_FAILURE_NONE) {
         sqs_answer_failed(reply, &call->error);
+        count(call, SQS_ATTEMPT_UNANSWERED);
         sqs_call_attempt_failed(call);
         return;
     }

@@ -54,6 +54,7 @@ struct sqs_client {
     uint64_t request_timeout_usec;
     struct sqs_client_observer observer;
     struct sqs_headers *headers;
+    struct sqs_client_counts counts;
     struct retry_quota quota;
     unsigned n_wakeable;
     struct clock_skew *skew;              /* the one of `credentials` */

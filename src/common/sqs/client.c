@@ -201,6 +201,11 @@ int sqs_client_new(sd_event *event, struct http_client *http, struct credentials
     return 0;
 }
 
+const struct sqs_client_counts *sqs_client_counts(const struct sqs_client *client)
+{
+    return &client->counts;
+}
+
 void sqs_client_set_request_timeout(struct sqs_client *client, uint64_t usec)
 {
     client->request_timeout_usec = usec;

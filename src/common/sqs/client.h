@@ -97,6 +97,24 @@ int sqs_client_new(sd_event *event, struct http_client *http, struct credentials
                    const struct endpoint *endpoint, uint64_t request_timeout_usec,
                    const struct sqs_client_observer *observer, struct sqs_client **ret);
 
+/* How an attempt has ended. */
+enum sqs_attempt_result {
+    SQS_ATTEMPT_SUCCEEDED,
+    SQS_ATTEMPT_REFUSED, /* SQS refuses the request: a permission, a missing queue, ... */
+    SQS_ATTEMPT_THROTTLED,
+    SQS_ATTEMPT_UNAUTHORIZED, /* the keys or the time of the signature are refused */
+    SQS_ATTEMPT_FAILED,       /* a server's error, or an answer that is not SQS's or is damaged */
+    SQS_ATTEMPT_UNANSWERED,   /* not connected, cut off, timed out */
+    SQS_ATTEMPT_N_RESULTS,
+};
+
+/* What the client has done since its start. */
+struct sqs_client_counts {
+    uint64_t attempts[SQS_N_OPERATIONS][SQS_ATTEMPT_N_RESULTS];
+    uint64_t retries[SQS_N_OPERATIONS]; /* attempts that another one follows */
+};
+const struct sqs_client_counts *sqs_client_counts(const struct sqs_client *client);
+
 /* Changes request_timeout_usec for later attempts. */
 void sqs_client_set_request_timeout(struct sqs_client *client, uint64_t usec);
 

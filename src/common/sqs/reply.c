@@ -167,6 +167,7 @@ static int parse_queue_attributes(struct reply_reader *reader, const struct json
 
     attributes->visibility_timeout_sec = DEFAULT_VISIBILITY_TIMEOUT_SEC;
     attributes->maximum_message_bytes = SQS_MESSAGE_MAX_BYTES;
+    attributes->visible_messages = UINT64_MAX;
     r = reply_result(reader, "Attributes", r, false);
     if (r != 0 || !list)
         return r;
@@ -183,6 +184,9 @@ static int parse_queue_attributes(struct reply_reader *reader, const struct json
     if (r == 0)
         r = reply_read_unsigned(reader, list, "ReceiveMessageWaitTimeSeconds",
                                 &attributes->receive_wait_sec);
+    if (r == 0)
+        r = reply_read_number(reader, list, "ApproximateNumberOfMessages", UINT64_MAX - 1,
+                              &attributes->visible_messages);
     if (r == 0)
         r = reply_read_string(reader, list, "RedrivePolicy", &attributes->redrive_policy);
     attributes->maximum_message_bytes = (size_t)maximum;

@@ -28,6 +28,7 @@ struct sqs_queue_attributes {
     unsigned visibility_timeout_sec; /* 30 if the reply does not give it */
     size_t maximum_message_bytes;    /* 1048576 if the reply does not give it */
     unsigned receive_wait_sec;
+    uint64_t visible_messages;  /* ApproximateNumberOfMessages; UINT64_MAX if it is not given */
     const char *redrive_policy; /* its JSON text; NULL: none */
 };
 

@@ -31,6 +31,7 @@ static void unlink_entry(struct log_queue *queue, struct log_entry *entry)
 static void drop(struct log_queue *queue, struct log_entry *entry)
 {
     queue->n_dropped++;
+    queue->n_dropped_in_all++;
     log_entry_free(entry);
 }
 

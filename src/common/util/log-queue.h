@@ -19,6 +19,7 @@ struct log_queue {
     size_t bytes_of[LOG_PRIORITIES]; /* entries that carry a message do not count */
     size_t n, bytes, bytes_max;
     uint64_t n_dropped; /* not reported yet */
+    uint64_t n_dropped_in_all;
 };
 
 void log_queue_init(struct log_queue *queue, size_t bytes_max);

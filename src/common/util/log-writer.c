@@ -119,6 +119,16 @@ uint64_t log_writer_take_dropped(struct log_writer *w)
     return n;
 }
 
+uint64_t log_writer_count_dropped(struct log_writer *w)
+{
+    uint64_t n;
+
+    pthread_mutex_lock(&w->lock);
+    n = w->queue.n_dropped_in_all;
+    pthread_mutex_unlock(&w->lock);
+    return n;
+}
+
 static void report_written(struct log_writer *w)
 {
     struct list written;

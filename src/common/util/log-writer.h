@@ -35,6 +35,9 @@ bool log_writer_flush(struct log_writer *writer, uint64_t usec);
 /* How many entries were dropped since this was last reported, here or to `resumed`. */
 uint64_t log_writer_take_dropped(struct log_writer *writer);
 
+/* How many entries were dropped in all. */
+uint64_t log_writer_count_dropped(struct log_writer *writer);
+
 /* Ends the thread and removes the writer from the loop. No callback runs any more. False: the
  * thread is still writing. Nothing can end it then, so it is left behind, and its memory is not
  * freed. */

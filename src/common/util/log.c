@@ -330,6 +330,11 @@ void log_stop_thread(void)
     state.writer = NULL;
 }
 
+uint64_t log_count_dropped(void)
+{
+    return state.writer ? log_writer_count_dropped(state.writer) : 0;
+}
+
 bool log_is_congested(void)
 {
     return state.writer && log_writer_is_congested(state.writer);

@@ -102,6 +102,9 @@ int log_start_thread(sd_event *event);
  * is blocked in a write, it is left behind, and later lines are dropped. exit() calls this. */
 void log_stop_thread(void);
 
+/* How many lines were dropped since the thread was started. */
+uint64_t log_count_dropped(void);
+
 /* Whether so many lines wait that callers should produce fewer, until `resumed` is called. */
 bool log_is_congested(void);
 typedef void (*log_resumed_fn)(void *userdata);

@@ -27,6 +27,7 @@ int spool_dequeue_prepare(struct spool *s)
         {&s->next_of_group,
          "SELECT " COLUMNS " WHERE group_id = ?1 AND number BETWEEN ?2 AND ?3 ORDER BY number",
          "checksum", "NULL"},
+        {&s->oldest, "SELECT min(number) FROM waiting WHERE number > 0", "", ""},
         {&s->mark, "INSERT OR IGNORE INTO sending VALUES (?1, ?2)", "", ""},
         {&s->unmark, "DELETE FROM sending WHERE number = ?1", "", ""},
         {&s->remove, "DELETE FROM waiting WHERE number = ?1", "", ""},
@@ -54,6 +55,22 @@ int spool_dequeue_prepare(struct spool *s)
 static struct spool_message *writable(const struct spool_message *m)
 {
     return (struct spool_message *)(uintptr_t)m;
+}
+
+uint64_t spool_next_number(const struct spool *s)
+{
+    return s->next_number;
+}
+
+uint64_t spool_oldest_number(struct spool *s)
+{
+    uint64_t number = 0;
+
+    if (statement_step(s->oldest) != STATEMENT_ROW)
+        return 0;
+    number = (uint64_t)statement_int(s->oldest, 0);
+    statement_reset(s->oldest);
+    return number;
 }
 
 /* --- Damaged rows --- */

@@ -28,7 +28,7 @@ struct spool {
     struct spool_damaged_row damaged_row; /* the last damaged row */
 
     struct statement *insert, *touch, *free_pages;
-    struct statement *next, *next_of_group;
+    struct statement *next, *next_of_group, *oldest;
     struct statement *mark, *unmark, *remove, *reject, *reject_damaged;
     struct statement *list, *select, *select_id, *find_groupless;
     struct statement *read_rejected, *retry, *convert, *drop;

@@ -88,6 +88,11 @@ struct spool_counts {
 };
 struct spool_counts spool_counts(const struct spool *spool);
 
+/* Messages have numbers in the order in which they were added: that of the next message, and that of
+ * the oldest one that waits on disk (0: none, or it cannot be read). */
+uint64_t spool_next_number(const struct spool *spool);
+uint64_t spool_oldest_number(struct spool *spool);
+
 /* The text of the last failure, one line. */
 const char *spool_error(const struct spool *spool);
 
