@@ -7,9 +7,9 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "aws/backoff.h"
 #include "consumerd/lane.h"
 #include "consumerd/lease.h"
-#include "util/backoff.h"
 #include "util/clock.h"
 #include "util/random.h"
 

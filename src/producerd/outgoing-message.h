@@ -4,9 +4,9 @@
  * other notes are written by this file, by deduplication.h and by the lanes. */
 #pragma once
 
+#include "aws/backoff.h"
 #include "producerd/message-state.h"
 #include "producerd/source.h"
-#include "util/backoff.h"
 #include "util/list.h"
 
 struct outgoing_message {

@@ -2,8 +2,8 @@
 /* What SQS's answer to a request means for one message of it. Pure. */
 #pragma once
 
+#include "aws/backoff.h"
 #include "sqs/client.h"
-#include "util/backoff.h"
 
 enum verdict_kind {
     VERDICT_SENT,  /* SQS has stored the message */

@@ -3,13 +3,13 @@
  * what its observer hears, and with an HTTP server that gives the replies in order. */
 #pragma once
 
+#include "ahead-clock.h"
+#include "aws/backoff.h"
 #include "aws/credentials-sequence.h"
 #include "aws/sigv4.h"
 #include "sqs/client.h"
-#include "ahead-clock.h"
 #include "test-loop.h"
 #include "test-server.h"
-#include "util/backoff.h"
 #include "util/encode.h"
 
 #include <signal.h>

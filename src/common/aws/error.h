@@ -6,7 +6,7 @@
 
 #include <time.h>
 
-#include "util/backoff.h"
+#include "aws/backoff.h"
 
 enum aws_error_class {
     AWS_ERROR_TRANSIENT,   /* try again: 5xx, time-outs, the network, damaged replies */

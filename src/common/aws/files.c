@@ -6,9 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "aws/path-expand.h"
 #include "util/error-line.h"
 #include "util/file.h"
-#include "util/path-expand.h"
 
 enum { PATH_MAX_BYTES = 64 * 1024 };
 

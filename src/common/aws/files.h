@@ -8,7 +8,7 @@
 
 /* The path of a shared file. If $CREDENTIALS_DIRECTORY/aws.credentials (aws.config) exists
  * (systemd.exec(5), LoadCredential=), it is that. Else it is $AWS_SHARED_CREDENTIALS_FILE
- * ($AWS_CONFIG_FILE), expanded (util/path-expand.h). If that is not set, it is ~/.aws/credentials
+ * ($AWS_CONFIG_FILE), expanded (aws/path-expand.h). If that is not set, it is ~/.aws/credentials
  * (~/.aws/config). The caller frees *ret, which is NULL if there is no home directory. 0 or
  * -ENOMEM. */
 int aws_file_path(enum aws_profile_file kind, char **ret);

@@ -11,12 +11,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "aws/backoff.h"
 #include "aws/clock-correction.h"
 #include "aws/endpoint.h"
+#include "aws/sigv4-time.h"
 #include "aws/sigv4.h"
 #include "aws/sts-reply.h"
-#include "aws/sigv4-time.h"
-#include "util/backoff.h"
 #include "util/clock.h"
 #include "util/encode.h"
 #include "util/random.h"

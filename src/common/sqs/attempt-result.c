@@ -2,7 +2,7 @@
 /* Handles the result of a call's attempt: it ends the call, or sets the time of the next attempt.
  * answer.h says what an answer means, and retry.h decides what follows a failure.
  *
- * A call that fails when no retry tokens are left (util/backoff.h) waits long. An answer to another
+ * A call that fails when no retry tokens are left (aws/backoff.h) waits long. An answer to another
  * call may end its wait. */
 #include "sqs/client-internal.h"
 

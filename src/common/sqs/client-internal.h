@@ -30,7 +30,7 @@ struct sqs_call {
     struct clock_correction clock;       /* of the last attempt's signature */
     unsigned attempts;
     struct sqs_retry retry;
-    bool is_wakeable; /* no tokens are left: another call's answer may end the wait (util/backoff.h)
+    bool is_wakeable; /* no tokens are left: another call's answer may end the wait (aws/backoff.h)
                        */
     struct sqs_error error; /* of the last attempt */
     char request_id[SQS_REQUEST_ID_SIZE];

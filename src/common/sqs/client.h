@@ -4,7 +4,7 @@
  *
  * Each attempt is signed anew, with the credentials and the clock of that moment. Transient and
  * throttling failures are retried without end, or up to the caller's bound, as in the SDKs'
- * standard retry mode (util/backoff.h). Answers that come from a portal, a proxy or a gateway
+ * standard retry mode (aws/backoff.h). Answers that come from a portal, a proxy or a gateway
  * instead of SQS (SQS_ERROR_NOT_FROM_SQS) are retried too, but slowly. Refused credentials are
  * looked up anew once. */
 #pragma once

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Failures that pass by themselves are retried after a growing delay, as in the AWS SDKs' standard
- * retry mode (util/backoff.h). Answers that do not come from SQS are retried slowly. After refused
+ * retry mode (aws/backoff.h). Answers that do not come from SQS are retried slowly. After refused
  * credentials, the first retry is made at once, with credentials that are looked up anew. */
 #include "sqs/retry.h"
 

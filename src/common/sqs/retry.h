@@ -3,8 +3,8 @@
  * once or after a delay. It works on plain values and has no state of its own. */
 #pragma once
 
+#include "aws/backoff.h"
 #include "sqs/error.h"
-#include "util/backoff.h"
 
 /* The state of a call's attempts. At first all is zero, except grant.is_poll. */
 struct sqs_retry {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "util/path-expand.h"
+#include "aws/path-expand.h"
 
 #include "util/ascii.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* All arithmetic is on whole numbers and cannot overflow: the exponent stops at the cap, and 38
  * random bits times a range below 2^26 fit into 64 bits. */
-#include "util/backoff.h"
+#include "aws/backoff.h"
 
 #define RETRY_AFTER_EXCESS_USEC (5 * USEC_PER_SEC)
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "test.h"
-#include "util/backoff.h"
+#include "aws/backoff.h"
 
 static const enum backoff_kind KINDS[] = {BACKOFF_TRANSIENT, BACKOFF_THROTTLED, BACKOFF_SLOW};
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "test.h"
-#include "util/path-expand.h"
+#include "aws/path-expand.h"
 
 static const char *home = "/home/a";
 
