@@ -34,7 +34,7 @@ struct consumer {
     bool had_capacity;
     uint64_t n_empty_in_a_row;
     bool is_status_due;
-    struct log_rate_limit shortage_limit;
+    struct log_rate_limit shortage_limit; /* limits lines about shortages */
 
     bool is_stopping, is_over;
     bool has_cancelled_log_waits, has_cancelled;
@@ -54,9 +54,6 @@ void consumer_request_dispatch(struct consumer *consumer);
 
 /* The `changed` callback of inflight.h; userdata is the consumer. Requests a dispatch. */
 void consumer_on_inflight_changed(void *userdata);
-
-/* Logs that a resource shortage (ENOMEM, EMFILE) prevents `what`, at most once a minute. */
-void consumer_log_shortage(struct consumer *consumer, int error, const char *what);
 
 /* ---- consumer-receive.c ---- */
 

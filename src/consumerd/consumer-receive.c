@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "daemon/failure.h"
 #include "util/log.h"
 
 /* The last part of a stop: 6 s, or a quarter of a shorter stop. In its first half the handler ends
@@ -157,7 +158,7 @@ uint64_t consumer_poll(struct consumer *c)
     capacity.since_usec = c->capacity_since_usec;
     r = receiver_dispatch(c->receiver, &capacity, now_usec, &next_usec);
     if (r < 0) {
-        consumer_log_shortage(c, r, "receive");
+        failure_write_shortage(&c->shortage_limit, "receive", r, now_usec);
         return now_usec + SHORTAGE_PAUSE_USEC;
     }
     return next_usec;

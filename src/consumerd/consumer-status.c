@@ -13,13 +13,6 @@ void consumer_fail(struct consumer *c, int error, const char *what)
     service_exit(c->service, EX_OSERR);
 }
 
-/* Resource shortages usually pass, and waiting loses nothing. */
-void consumer_log_shortage(struct consumer *c, int error, const char *what)
-{
-    if (log_rate_limit_take(&c->shortage_limit, "", 1, clock_boot_usec(), NULL))
-        log_error("Cannot %s at the moment, trying again: %s.", what, strerror(-error));
-}
-
 bool consumer_append_failure(struct consumer *c, struct buffer *out)
 {
     struct inflight_status status = {};

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "consumerd/handler/handlers.h"
+#include "daemon/failure.h"
 #include "daemon/instance.h"
 #include "daemon/message-ids.h"
 #include "daemon/state-directory.h"
@@ -149,7 +150,7 @@ static void dispatch_once(struct consumer *c)
     note_receiving(c);
     r = inflight_dispatch(c->inflight, &inflight_usec);
     if (r < 0)
-        consumer_log_shortage(c, r, "send to SQS");
+        failure_write_shortage(&c->shortage_limit, "send to SQS", r, clock_boot_usec());
     poll_usec = consumer_poll(c);
     note_receiving(c); /* a poll may have been cancelled */
     progress_update(c->progress);

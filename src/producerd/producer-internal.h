@@ -40,7 +40,7 @@ struct producer {
 
     const struct source_message *next_message; /* from the source, not accepted yet */
     uint64_t shortage_until_usec;              /* end of the pause after a resource shortage */
-    struct log_rate_limit shortage_limit;      /* limits producer_log_shortage */
+    struct log_rate_limit shortage_limit;      /* limits lines about shortages */
     size_t message_bytes_max;
     bool waits_for_size;  /* next_message waits for the queue's maximum message size */
     bool source_is_empty; /* it has nothing now, and calls on_source_ready when it has */

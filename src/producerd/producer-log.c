@@ -124,13 +124,6 @@ void producer_log_possible_duplicates_total(uint64_t n)
                     n);
 }
 
-void producer_log_shortage(struct log_rate_limit *limit, const char *what, int error,
-                           uint64_t now_usec)
-{
-    if (log_rate_limit_take(limit, "", 1, now_usec, NULL))
-        log_error("Cannot %s at the moment, trying again: %s.", what, strerror(-error));
-}
-
 void producer_log_batch_refused(size_t n, const struct verdict *verdict,
                                 const struct sqs_result *result)
 {

@@ -29,9 +29,6 @@ void producer_log_possible_duplicate(struct log_rate_limit *limit,
                                      const struct outgoing_message *message, uint64_t now_usec);
 /* The total of possible duplicates at the end; no line when it is 0. */
 void producer_log_possible_duplicates_total(uint64_t n);
-/* A resource shortage (ENOMEM, mostly) prevents `what` for the moment. */
-void producer_log_shortage(struct log_rate_limit *limit, const char *what, int error,
-                           uint64_t now_usec);
 /* SQS refused a whole batch of `n` messages. */
 void producer_log_batch_refused(size_t n, const struct verdict *verdict,
                                 const struct sqs_result *result);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "daemon/failure.h"
 #include "util/log.h"
 
 enum { STATUS_MAX_BYTES = 1024 };
@@ -57,9 +58,8 @@ bool producer_is_pausing(struct producer *p)
     return producer_now_usec(p) < p->shortage_until_usec;
 }
 
-/* Resource shortages usually pass, and waiting loses no message. */
 void producer_pause_for_shortage(struct producer *p, int error, const char *what)
 {
     p->shortage_until_usec = producer_now_usec(p) + SHORTAGE_PAUSE_USEC;
-    producer_log_shortage(&p->shortage_limit, what, error, producer_now_usec(p));
+    failure_write_shortage(&p->shortage_limit, what, error, producer_now_usec(p));
 }

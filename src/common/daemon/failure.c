@@ -67,6 +67,13 @@ void failure_write(int priority, enum sqs_operation operation, const struct sqs_
               "%s: %s%s", lead, buffer_string(&text), tail);
 }
 
+void failure_write_shortage(struct log_rate_limit *limit, const char *what, int error,
+                            uint64_t now_usec)
+{
+    if (log_rate_limit_take(limit, "", 1, now_usec, NULL))
+        log_error("Cannot %s at the moment, trying again: %s.", what, strerror(-error));
+}
+
 int failure_exit_status(const struct sqs_error *error)
 {
     if (error->class == AWS_ERROR_CREDENTIALS || error->class == AWS_ERROR_CLOCK ||
