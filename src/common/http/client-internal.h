@@ -13,53 +13,75 @@
 #include "util/list.h"
 #include "util/timer.h"
 
+/* A request and its libcurl handle, which is kept for the next request. Each part belongs to one
+ * file. */
 struct http_slot {
     struct http_client *client;
     struct list link; /* in the client's list of busy slots, or of idle ones */
     CURL *easy;
-    struct buffer header_lines; /* each ends in a NUL */
-    struct curl_slist headers[HTTP_HEADERS_MAX + 2];
-    char *url;       /* the easy handle's URL; NULL: none yet */
-    bool is_post;    /* the easy handle is set to POST */
-    bool is_direct;  /* no_proxy has an entry "host:port" for the URL */
-    bool is_proxied; /* libcurl reads the proxy from the environment */
-    struct buffer body;
-    struct timer timer;             /* set no later than the deadline, but may be earlier */
-    uint64_t deadline_usec;         /* when to check for progress; USEC_INFINITY: never */
-    uint64_t begun_usec, end_usec;  /* submission; total time-out. Set if there is a deadline */
-    uint64_t stall_usec, wait_usec; /* see http_request; USEC_INFINITY: for ever */
-    uint64_t moved_usec;            /* last time bytes moved, as of the last check */
-    uint64_t n_acked;               /* the connection's acknowledged bytes then */
-    uint64_t slept_usec;            /* how long the machine had slept at submission */
-    size_t n_to_send;               /* bytes of the request's body */
-    uint64_t n_received;            /* bytes of the reply's body */
-    struct timer
-        backlog_timer;       /* the next try to connect to a Unix socket whose backlog was full */
-    unsigned n_backlog_full; /* number of such tries so far */
-    uint64_t backlog_full_since_usec; /* time of the first one */
-    struct list of_receiving;         /* in the client's list of replies that have begun */
-    bool is_paused;                   /* libcurl reads nothing for it */
-    CURLcode resume_error;            /* not CURLE_OK: resuming it has lost bytes */
+    unsigned epoch; /* the client's when libcurl was told the CA bundle */
     http_done_fn done;
     void *userdata;
-    bool is_tls;
-    bool is_unix;
-    bool is_reply_cut;             /* what does not fit into body is thrown away */
-    bool is_head_whole;            /* the empty line after the reply's headers has come */
-    struct http_host *host;        /* of the URL */
-    uint64_t connect_timeout_usec; /* of this request */
-    bool is_looked_up_anew;        /* libcurl was told to ignore its cache of names */
-    bool is_connecting;            /* a socket was opened, and is not connected yet */
-    int socket_errno;              /* why opening a socket failed; 0: none failed */
-    unsigned n_begun;              /* see http_reply */
-    bool timeout_grows;            /* see http_request */
-    bool is_sent_once;             /* see send_once */
-    uint64_t sent_usec;            /* when libcurl began to send it; only with send_once */
-    bool is_resent, may_resend, wants_resend;
-    bool is_fresh;   /* libcurl was told to use no kept connection */
-    unsigned epoch;  /* the client's when libcurl was told the CA bundle */
-    long ca_age_sec; /* how old libcurl's memory of ca_bundle may be; 0: not told */
-    char error_text[CURL_ERROR_SIZE];
+
+    struct {                        /* request.c */
+        struct buffer header_lines; /* each ends in a NUL */
+        struct curl_slist headers[HTTP_HEADERS_MAX + 2];
+        size_t body_bytes;
+        char *url;       /* the easy handle's URL; NULL: none yet */
+        bool is_post;    /* the easy handle is set to POST */
+        bool is_direct;  /* no_proxy has an entry "host:port" for the URL */
+        bool is_proxied; /* libcurl reads the proxy from the environment */
+        bool is_tls;
+        bool is_unix;
+        long ca_age_sec; /* how old libcurl's memory of ca_bundle may be; 0: not told */
+    } request;
+
+    struct {                    /* connect.c */
+        struct http_host *host; /* of the URL */
+        uint64_t timeout_usec;  /* of this request */
+        bool is_looked_up_anew; /* libcurl was told to ignore its cache of names */
+        bool is_fresh;          /* libcurl was told to use no kept connection */
+        bool is_under_way;      /* a socket was opened, and is not connected yet */
+        int socket_errno;       /* why opening a socket failed; 0: none failed */
+    } connect;
+
+    struct {                 /* connect.c: how often the request is sent */
+        unsigned n_begun;    /* see http_reply */
+        bool is_once;        /* see send_once */
+        uint64_t begun_usec; /* when libcurl began to send it; only with send_once */
+        bool is_repeated;    /* it was sent again, or is about to be */
+        bool may_repeat;     /* http_resend has allowed the next time */
+        bool wants_repeat;   /* over a new connection, by http_resend */
+    } sending;
+
+    struct {                 /* unix-socket.c: tries to connect where the backlog is full */
+        struct timer timer;  /* the next try */
+        unsigned n_full;     /* number of tries so far */
+        uint64_t since_usec; /* time of the first one */
+    } backlog;
+
+    struct {                            /* deadline.c */
+        struct timer timer;             /* set no later than due_usec, but may be earlier */
+        uint64_t due_usec;              /* when to check for progress; USEC_INFINITY: never */
+        uint64_t begun_usec, end_usec;  /* submission; total time-out. Set if there is a deadline */
+        uint64_t stall_usec, wait_usec; /* see http_request; USEC_INFINITY: for ever */
+        bool grows;                     /* see timeout_grows */
+        uint64_t moved_usec;            /* last time bytes moved, as of the last check */
+        uint64_t n_acked;               /* the connection's acknowledged bytes then */
+        uint64_t slept_usec;            /* how long the machine had slept at submission */
+    } deadline;
+
+    struct { /* receive.c */
+        struct buffer body;
+        uint64_t n_received;   /* bytes of the body, those that are cut counted */
+        bool is_cut;           /* what does not fit into `body` is thrown away */
+        bool is_head_whole;    /* the empty line after the headers has come */
+        struct list link;      /* in the client's list of replies that have begun */
+        bool is_paused;        /* libcurl reads nothing for it */
+        CURLcode resume_error; /* not CURLE_OK: resuming it has lost bytes */
+    } reply;
+
+    char error_text[CURL_ERROR_SIZE]; /* libcurl's, or one of our own */
 };
 
 /* A socket that libcurl has asked to watch. */

@@ -162,8 +162,8 @@ static void on_timer(void *userdata)
 {
     struct http_slot *slot = userdata;
 
-    if (slot->resume_error != CURLE_OK) {
-        http_finish_by_code(slot, slot->resume_error);
+    if (slot->reply.resume_error != CURLE_OK) {
+        http_finish_by_code(slot, slot->reply.resume_error);
         return;
     }
     switch (http_deadline_check(slot)) {
@@ -195,8 +195,8 @@ static int slot_get(struct http_client *client, struct http_slot **ret)
         return -ENOMEM;
     slot->client = client;
     slot->epoch = client->epoch;
-    slot->deadline_usec = USEC_INFINITY;
-    slot->header_lines = BUFFER_INIT(HTTP_HEADERS_MAX_BYTES);
+    slot->deadline.due_usec = USEC_INFINITY;
+    slot->request.header_lines = BUFFER_INIT(HTTP_HEADERS_MAX_BYTES);
     slot->easy = curl_easy_init();
     if (!slot->easy) {
         http_slot_free(slot);
@@ -204,7 +204,7 @@ static int slot_get(struct http_client *client, struct http_slot **ret)
     }
     r = http_slot_set_up(slot);
     if (r >= 0)
-        r = timer_init(&slot->timer, client->event, 10 * USEC_PER_MSEC, on_timer, slot);
+        r = timer_init(&slot->deadline.timer, client->event, 10 * USEC_PER_MSEC, on_timer, slot);
     if (r < 0) {
         http_slot_free(slot);
         return r;
@@ -238,7 +238,7 @@ int http_client_submit(struct http_client *client, const struct http_request *re
 
 bool http_slot_has_begun(const struct http_slot *slot)
 {
-    return slot->n_begun > 0;
+    return slot->sending.n_begun > 0;
 }
 
 struct http_slot *http_slot_cancel(struct http_slot *slot)

@@ -63,37 +63,39 @@ struct http_host *http_host_of(struct http_client *client, const char *url)
 
 CURLcode http_connect_prepare(struct http_slot *slot)
 {
-    const struct http_host *host = slot->host;
+    const struct http_host *host = slot->connect.host;
     uint64_t usec = host->connect_timeout_usec;
     CURLcode c = CURLE_OK;
 
-    if (slot->connect_timeout_usec != usec)
+    if (slot->connect.timeout_usec != usec)
         c = curl_easy_setopt(slot->easy, CURLOPT_CONNECTTIMEOUT_MS,
                              (long)((usec + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
-    slot->connect_timeout_usec = usec;
+    slot->connect.timeout_usec = usec;
     /* 0: nothing in libcurl's cache is young enough. */
-    if (c == CURLE_OK && slot->is_looked_up_anew != host->is_suspect)
+    if (c == CURLE_OK && slot->connect.is_looked_up_anew != host->is_suspect)
         c = curl_easy_setopt(slot->easy, CURLOPT_DNS_CACHE_TIMEOUT,
                              host->is_suspect ? 0L : (long)HTTP_DNS_MAX_AGE_SEC);
-    slot->is_looked_up_anew = host->is_suspect;
-    if (c == CURLE_OK && slot->is_fresh)
+    slot->connect.is_looked_up_anew = host->is_suspect;
+    if (c == CURLE_OK && slot->connect.is_fresh)
         c = curl_easy_setopt(slot->easy, CURLOPT_FRESH_CONNECT, 0L);
-    slot->is_fresh = slot->may_resend = slot->wants_resend = slot->is_resent = false;
-    slot->n_begun = 0;
-    slot->socket_errno = 0;
+    slot->connect.is_fresh = slot->sending.may_repeat = slot->sending.wants_repeat =
+        slot->sending.is_repeated = false;
+    slot->sending.n_begun = 0;
+    slot->connect.socket_errno = 0;
     return c;
 }
 
 void http_connect_failed(struct http_slot *slot, enum http_failure failure, bool by_time)
 {
-    struct http_host *host = slot->host;
+    struct http_host *host = slot->connect.host;
 
     if (failure == HTTP_FAILURE_RESOLVE || failure == HTTP_FAILURE_CONNECT ||
         failure == HTTP_FAILURE_HANDSHAKE || failure == HTTP_FAILURE_TLS ||
         failure == HTTP_FAILURE_TIMEOUT)
         host->is_suspect = true;
     /* Requests that timed out at the same time double it only once. */
-    if (by_time && slot->n_begun == 0 && slot->connect_timeout_usec == host->connect_timeout_usec)
+    if (by_time && slot->sending.n_begun == 0 &&
+        slot->connect.timeout_usec == host->connect_timeout_usec)
         host->connect_timeout_usec =
             MAX(MIN(2 * host->connect_timeout_usec, CONNECT_TIMEOUT_MAX_USEC),
                 host->connect_timeout_usec);
@@ -101,8 +103,8 @@ void http_connect_failed(struct http_slot *slot, enum http_failure failure, bool
 
 uint64_t http_connect_grown_usec(const struct http_slot *slot, uint64_t usec)
 {
-    uint64_t times =
-        slot->host->connect_timeout_usec / MAX(slot->client->connect_timeout_usec, UINT64_C(1));
+    uint64_t times = slot->connect.host->connect_timeout_usec /
+                     MAX(slot->client->connect_timeout_usec, UINT64_C(1));
 
     return MAX(MIN(usec * MAX(times, UINT64_C(1)), CONNECT_TIMEOUT_MAX_USEC), usec);
 }
@@ -111,11 +113,12 @@ uint64_t http_connect_grown_usec(const struct http_slot *slot, uint64_t usec)
 static void forget_host_failures(struct http_slot *slot)
 {
     struct http_client *client = slot->client;
-    struct http_host *host = slot->host;
+    struct http_host *host = slot->connect.host;
 
     host->is_suspect = false;
     /* The longer time-out stays while connecting still takes long. */
-    if (clock_loop_usec(client->event) - slot->begun_usec < client->connect_timeout_usec / 2)
+    if (clock_loop_usec(client->event) - slot->deadline.begun_usec <
+        client->connect_timeout_usec / 2)
         host->connect_timeout_usec = client->connect_timeout_usec;
 }
 
@@ -123,9 +126,9 @@ static void forget_host_failures(struct http_slot *slot)
 
 static void set_connecting(struct http_slot *slot, bool is_connecting)
 {
-    if (slot->is_connecting == is_connecting)
+    if (slot->connect.is_under_way == is_connecting)
         return;
-    slot->is_connecting = is_connecting;
+    slot->connect.is_under_way = is_connecting;
     slot->client->n_connecting += is_connecting ? 1 : -1U;
 }
 
@@ -155,7 +158,7 @@ curl_socket_t http_connect_open_socket(void *userdata, curlsocktype purpose,
     }
     if (fd >= 0)
         return fd;
-    slot->socket_errno = -fd;
+    slot->connect.socket_errno = -fd;
     return CURL_SOCKET_BAD;
 }
 
@@ -186,26 +189,26 @@ static bool has_new_connection(const struct http_slot *slot)
 
 bool http_may_resend(const struct http_slot *slot)
 {
-    if (slot->is_resent)
+    if (slot->sending.is_repeated)
         return false;
-    return !slot->is_sent_once ||
-           clock_loop_usec(slot->client->event) - slot->sent_usec <= FOUND_CLOSED_MAX_USEC;
+    return !slot->sending.is_once ||
+           clock_loop_usec(slot->client->event) - slot->sending.begun_usec <= FOUND_CLOSED_MAX_USEC;
 }
 
 /* Whether libcurl may send the request again, which it does by itself or because of http_resend. */
 static bool may_send_again(struct http_slot *slot)
 {
-    if (!slot->is_sent_once)
+    if (!slot->sending.is_once)
         return true;
-    if (slot->may_resend) {
-        slot->may_resend = false;
+    if (slot->sending.may_repeat) {
+        slot->sending.may_repeat = false;
         return true;
     }
     if (!http_may_resend(slot))
         return false;
-    slot->wants_resend = !has_new_connection(slot);
-    slot->is_resent = true;
-    return !slot->wants_resend;
+    slot->sending.wants_repeat = !has_new_connection(slot);
+    slot->sending.is_repeated = true;
+    return !slot->sending.wants_repeat;
 }
 
 /* CURLOPT_PREREQFUNCTION: called before the request is sent on a new or a kept connection. */
@@ -213,12 +216,12 @@ static int on_begin(void *userdata, char *peer, char *own, int peer_port, int ow
 {
     struct http_slot *slot = userdata;
 
-    if (slot->n_begun > 0 && !may_send_again(slot))
+    if (slot->sending.n_begun > 0 && !may_send_again(slot))
         return CURL_PREREQFUNC_ABORT;
-    if (slot->n_begun++ == 0 && slot->is_sent_once)
-        slot->sent_usec = clock_loop_usec(slot->client->event);
-    slot->socket_errno = 0;
-    if (slot->is_connecting) {
+    if (slot->sending.n_begun++ == 0 && slot->sending.is_once)
+        slot->sending.begun_usec = clock_loop_usec(slot->client->event);
+    slot->connect.socket_errno = 0;
+    if (slot->connect.is_under_way) {
         set_connecting(slot, false);
         forget_host_failures(slot);
     }
@@ -227,13 +230,13 @@ static int on_begin(void *userdata, char *peer, char *own, int peer_port, int ow
 
 bool http_resend(struct http_slot *slot)
 {
-    slot->is_resent = slot->may_resend = true;
-    slot->wants_resend = false;
+    slot->sending.is_repeated = slot->sending.may_repeat = true;
+    slot->sending.wants_repeat = false;
     slot->error_text[0] = '\0';
-    if (slot->is_sent_once) {
+    if (slot->sending.is_once) {
         if (curl_easy_setopt(slot->easy, CURLOPT_FRESH_CONNECT, 1L) != CURLE_OK)
             return false;
-        slot->is_fresh = true;
+        slot->connect.is_fresh = true;
     }
     curl_multi_remove_handle(slot->client->multi, slot->easy);
     return curl_multi_add_handle(slot->client->multi, slot->easy) == CURLM_OK;

@@ -10,7 +10,7 @@
  * The timer runs on the boot clock, because libcurl's own time-outs stand still while the machine
  * is suspended. The ages in TCP_INFO stand still too, so the time of the suspend is added to them.
  *
- * What always holds: the slot's timer is set no later than `deadline_usec`. It may fire earlier,
+ * What always holds: the slot's timer is set no later than `due_usec`. It may fire earlier,
  * for an older request of the same slot, and is then set again. This saves a timerfd_settime for
  * each request. */
 #include "http/client-internal.h"
@@ -30,7 +30,7 @@ enum { ESTABLISHED = 1 }; /* tcp_info.tcpi_state */
  */
 static int set_timer(struct http_slot *slot)
 {
-    return timer_set_no_later(&slot->timer, slot->deadline_usec);
+    return timer_set_no_later(&slot->deadline.timer, slot->deadline.due_usec);
 }
 
 static uint64_t add(uint64_t usec, uint64_t more_usec)
@@ -51,20 +51,21 @@ int http_deadline_begin(struct http_slot *slot, const struct http_request *reque
 {
     uint64_t now_usec = clock_loop_usec(slot->client->event);
 
-    slot->end_usec = USEC_INFINITY;
-    slot->timeout_grows = request->timeout_grows;
-    slot->stall_usec = request->stall_usec > 0 ? request->stall_usec : USEC_INFINITY;
-    slot->wait_usec = request->wait_usec;
-    slot->n_received = 0;
-    slot->n_to_send = streq(request->method, "GET") ? 0 : request->body_bytes;
-    slot->slept_usec = slept_usec(slot->client);
-    slot->begun_usec = slot->moved_usec = now_usec;
-    slot->n_acked = 0;
-    slot->end_usec =
-        add(now_usec, slot->timeout_grows ? http_connect_grown_usec(slot, request->timeout_usec)
-                                          : request->timeout_usec);
-    slot->deadline_usec =
-        MIN(slot->end_usec, add(add(now_usec, slot->stall_usec), slot->wait_usec));
+    slot->deadline.end_usec = USEC_INFINITY;
+    slot->deadline.grows = request->timeout_grows;
+    slot->deadline.stall_usec = request->stall_usec > 0 ? request->stall_usec : USEC_INFINITY;
+    slot->deadline.wait_usec = request->wait_usec;
+    slot->reply.n_received = 0;
+    slot->request.body_bytes = streq(request->method, "GET") ? 0 : request->body_bytes;
+    slot->deadline.slept_usec = slept_usec(slot->client);
+    slot->deadline.begun_usec = slot->deadline.moved_usec = now_usec;
+    slot->deadline.n_acked = 0;
+    slot->deadline.end_usec =
+        add(now_usec, slot->deadline.grows ? http_connect_grown_usec(slot, request->timeout_usec)
+                                           : request->timeout_usec);
+    slot->deadline.due_usec =
+        MIN(slot->deadline.end_usec,
+            add(add(now_usec, slot->deadline.stall_usec), slot->deadline.wait_usec));
     return set_timer(slot);
 }
 
@@ -88,7 +89,7 @@ static uint64_t unsent_bytes(const struct http_slot *slot)
 
 static uint64_t sent_bytes(const struct http_slot *slot)
 {
-    uint64_t taken = MIN(off_t_of(slot, CURLINFO_SIZE_UPLOAD_T), slot->n_to_send);
+    uint64_t taken = MIN(off_t_of(slot, CURLINFO_SIZE_UPLOAD_T), slot->request.body_bytes);
 
     return taken - MIN(unsent_bytes(slot), taken);
 }
@@ -110,20 +111,21 @@ static enum http_phase phase_before_begin(const struct http_slot *slot)
         return HTTP_PHASE_QUEUED;
     if (get_tcp_info(slot, &info) && info.tcpi_state == ESTABLISHED)
         return HTTP_PHASE_HANDSHAKE;
-    return off_t_of(slot, CURLINFO_NAMELOOKUP_TIME_T) > 0 || slot->is_unix ? HTTP_PHASE_CONNECT
-                                                                           : HTTP_PHASE_LOOK_UP;
+    return off_t_of(slot, CURLINFO_NAMELOOKUP_TIME_T) > 0 || slot->request.is_unix
+               ? HTTP_PHASE_CONNECT
+               : HTTP_PHASE_LOOK_UP;
 }
 
 static enum http_phase phase_of(const struct http_slot *slot, uint64_t n_sent)
 {
     long head_bytes = 0;
 
-    if (slot->n_begun == 0)
+    if (slot->sending.n_begun == 0)
         return phase_before_begin(slot);
     curl_easy_getinfo(slot->easy, CURLINFO_HEADER_SIZE, &head_bytes);
-    if (head_bytes > 0 || slot->n_received > 0)
+    if (head_bytes > 0 || slot->reply.n_received > 0)
         return HTTP_PHASE_RECEIVE;
-    return n_sent < slot->n_to_send ? HTTP_PHASE_SEND : HTTP_PHASE_WAIT;
+    return n_sent < slot->request.body_bytes ? HTTP_PHASE_SEND : HTTP_PHASE_WAIT;
 }
 
 /* Asks the kernel when bytes have last moved, and notes it. While sent bytes are not acknowledged,
@@ -140,45 +142,47 @@ static void look(struct http_slot *slot, uint64_t now_usec)
     idle_msec = info.tcpi_last_data_recv;
     if (info.tcpi_unacked == 0)
         idle_msec = MIN(idle_msec, info.tcpi_last_data_sent);
-    else if (info.tcpi_bytes_acked != slot->n_acked)
+    else if (info.tcpi_bytes_acked != slot->deadline.n_acked)
         idle_msec = MIN(idle_msec, info.tcpi_last_ack_recv);
-    slot->n_acked = info.tcpi_bytes_acked;
-    idle_usec = idle_msec * USEC_PER_MSEC + (slept - MIN(slot->slept_usec, slept));
+    slot->deadline.n_acked = info.tcpi_bytes_acked;
+    idle_usec = idle_msec * USEC_PER_MSEC + (slept - MIN(slot->deadline.slept_usec, slept));
     if (idle_usec < now_usec)
-        slot->moved_usec = MAX(slot->moved_usec, now_usec - idle_usec);
+        slot->deadline.moved_usec = MAX(slot->deadline.moved_usec, now_usec - idle_usec);
 }
 
 /* When the request stalls if no more bytes move. */
 static uint64_t due_usec(struct http_slot *slot, uint64_t now_usec)
 {
-    uint64_t limit_usec = slot->stall_usec;
+    uint64_t limit_usec = slot->deadline.stall_usec;
 
-    if (slot->stall_usec == USEC_INFINITY || slot->is_unix || slot->is_paused)
+    if (slot->deadline.stall_usec == USEC_INFINITY || slot->request.is_unix ||
+        slot->reply.is_paused)
         return USEC_INFINITY;
     /* While it connects, the connection time-out applies, which libcurl enforces. */
-    if (slot->n_begun == 0)
-        return add(slot->begun_usec,
-                   MAX(limit_usec, add(slot->connect_timeout_usec, USEC_PER_SEC)));
+    if (slot->sending.n_begun == 0)
+        return add(slot->deadline.begun_usec,
+                   MAX(limit_usec, add(slot->connect.timeout_usec, USEC_PER_SEC)));
     look(slot, now_usec);
     if (phase_of(slot, sent_bytes(slot)) == HTTP_PHASE_WAIT)
-        limit_usec = add(limit_usec, slot->wait_usec);
-    return add(slot->moved_usec, limit_usec);
+        limit_usec = add(limit_usec, slot->deadline.wait_usec);
+    return add(slot->deadline.moved_usec, limit_usec);
 }
 
 void http_deadline_resume(struct http_slot *slot)
 {
     uint64_t now_usec = clock_loop_usec(slot->client->event);
 
-    if (slot->stall_usec == USEC_INFINITY)
+    if (slot->deadline.stall_usec == USEC_INFINITY)
         return;
-    slot->moved_usec = now_usec;
-    slot->deadline_usec = MIN(slot->end_usec, add(now_usec, slot->stall_usec));
+    slot->deadline.moved_usec = now_usec;
+    slot->deadline.due_usec =
+        MIN(slot->deadline.end_usec, add(now_usec, slot->deadline.stall_usec));
     set_timer(slot); /* on failure the total time-out still ends it */
 }
 
 void http_deadline_expire_soon(struct http_slot *slot)
 {
-    slot->deadline_usec = 0;
+    slot->deadline.due_usec = 0;
     set_timer(slot); /* on failure the request ends when the timer fires for another reason */
 }
 
@@ -186,8 +190,8 @@ void http_deadline_expire_soon(struct http_slot *slot)
 
 void http_deadline_fill_reply(const struct http_slot *slot, struct http_reply *reply)
 {
-    reply->sent_bytes = slot->n_begun > 0 ? sent_bytes(slot) : 0;
-    reply->received_bytes = slot->n_received;
+    reply->sent_bytes = slot->sending.n_begun > 0 ? sent_bytes(slot) : 0;
+    reply->received_bytes = slot->reply.n_received;
     reply->expected_bytes = off_t_of(slot, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T);
     reply->phase = phase_of(slot, reply->sent_bytes);
 }
@@ -201,12 +205,13 @@ static double seconds(uint64_t usec)
 static void say_why(const struct http_slot *slot, enum http_phase phase, uint64_t now_usec,
                     char *text, size_t size)
 {
-    uint64_t usec = slot->stall_usec + (phase == HTTP_PHASE_WAIT ? slot->wait_usec : 0);
+    uint64_t usec =
+        slot->deadline.stall_usec + (phase == HTTP_PHASE_WAIT ? slot->deadline.wait_usec : 0);
 
-    if (now_usec < slot->end_usec)
+    if (now_usec < slot->deadline.end_usec)
         snprintf(text, size, "no data for %.3g s", seconds(usec));
     else
-        snprintf(text, size, "not done in %.3g s", seconds(now_usec - slot->begun_usec));
+        snprintf(text, size, "not done in %.3g s", seconds(now_usec - slot->deadline.begun_usec));
 }
 
 static const char *what_before_begin(const struct http_slot *slot, enum http_phase phase)
@@ -215,7 +220,8 @@ static const char *what_before_begin(const struct http_slot *slot, enum http_pha
         return "waiting for other requests to end";
     if (phase == HTTP_PHASE_LOOK_UP)
         return "looking up the host's name";
-    return phase == HTTP_PHASE_HANDSHAKE && slot->is_tls ? "in the TLS handshake" : "connecting";
+    return phase == HTTP_PHASE_HANDSHAKE && slot->request.is_tls ? "in the TLS handshake"
+                                                                 : "connecting";
 }
 
 void http_deadline_describe_connecting(struct http_slot *slot)
@@ -223,11 +229,12 @@ void http_deadline_describe_connecting(struct http_slot *slot)
     enum http_phase phase = phase_before_begin(slot);
 
     /* With TLS, only the socket could tell connecting and the handshake apart, but it is closed. */
-    snprintf(slot->error_text, sizeof(slot->error_text),
-             "timed out %s after %.3g s; the next attempt has %.3g s",
-             phase == HTTP_PHASE_CONNECT && slot->is_tls ? "connecting or in the TLS handshake"
-                                                         : what_before_begin(slot, phase),
-             seconds(slot->connect_timeout_usec), seconds(slot->host->connect_timeout_usec));
+    snprintf(
+        slot->error_text, sizeof(slot->error_text),
+        "timed out %s after %.3g s; the next attempt has %.3g s",
+        phase == HTTP_PHASE_CONNECT && slot->request.is_tls ? "connecting or in the TLS handshake"
+                                                            : what_before_begin(slot, phase),
+        seconds(slot->connect.timeout_usec), seconds(slot->connect.host->connect_timeout_usec));
 }
 
 static void say_what_took_so_long(struct http_slot *slot, uint64_t now_usec)
@@ -247,13 +254,13 @@ static void say_what_took_so_long(struct http_slot *slot, uint64_t now_usec)
         break;
     case HTTP_PHASE_SEND:
         snprintf(text, size, "timed out sending the request (%s): %" PRIu64 " of %zu bytes sent",
-                 why, reply.sent_bytes, slot->n_to_send);
+                 why, reply.sent_bytes, slot->request.body_bytes);
         break;
     case HTTP_PHASE_WAIT:
         snprintf(text, size,
                  "timed out waiting for the reply (%s): the request's %zu bytes were "
                  "sent, none came",
-                 why, slot->n_to_send);
+                 why, slot->request.body_bytes);
         break;
     case HTTP_PHASE_RECEIVE:
         if (reply.expected_bytes > 0)
@@ -268,12 +275,12 @@ enum http_deadline http_deadline_check(struct http_slot *slot)
 {
     uint64_t now_usec = clock_loop_usec(slot->client->event);
 
-    if (now_usec >= slot->deadline_usec && slot->deadline_usec < slot->end_usec)
-        slot->deadline_usec = MIN(slot->end_usec, due_usec(slot, now_usec));
-    if (now_usec < slot->deadline_usec)
+    if (now_usec >= slot->deadline.due_usec && slot->deadline.due_usec < slot->deadline.end_usec)
+        slot->deadline.due_usec = MIN(slot->deadline.end_usec, due_usec(slot, now_usec));
+    if (now_usec < slot->deadline.due_usec)
         return set_timer(slot) < 0 ? HTTP_DEADLINE_NO_TIMER : HTTP_DEADLINE_AHEAD;
     say_what_took_so_long(slot, now_usec);
-    if (slot->timeout_grows && phase_before_begin(slot) != HTTP_PHASE_QUEUED)
+    if (slot->deadline.grows && phase_before_begin(slot) != HTTP_PHASE_QUEUED)
         http_connect_failed(slot, HTTP_FAILURE_TIMEOUT, true);
     return HTTP_DEADLINE_PASSED;
 }

@@ -51,7 +51,7 @@ static bool resend(struct http_slot *slot, CURLcode code)
 {
     long n_connects = 0, header_bytes = 0;
 
-    if (slot->wants_resend)
+    if (slot->sending.wants_repeat)
         return http_resend(slot);
     if (code != CURLE_RECV_ERROR && code != CURLE_SEND_ERROR && code != CURLE_GOT_NOTHING)
         return false;
@@ -66,7 +66,7 @@ static bool resend(struct http_slot *slot, CURLcode code)
  * that fails. So after a failed name look-up this tries to open a descriptor. */
 static int shortage_of(const struct http_slot *slot, enum http_failure failure)
 {
-    int fd, r = slot->socket_errno;
+    int fd, r = slot->connect.socket_errno;
 
     if (failure != HTTP_FAILURE_CONNECT && failure != HTTP_FAILURE_RESOLVE)
         return 0;
@@ -102,7 +102,7 @@ static int proxy_status_of(const struct http_slot *slot)
 {
     long status = 0;
 
-    if (slot->n_begun == 0)
+    if (slot->sending.n_begun == 0)
         curl_easy_getinfo(slot->easy, CURLINFO_HTTP_CONNECTCODE, &status);
     return status >= 300 ? (int)status : 0;
 }
@@ -126,7 +126,7 @@ static void finish_failed(struct http_slot *slot, enum http_failure failure, CUR
         snprintf(text, size,
                  "the server does not speak TLS on this port: its URL may have to begin with "
                  "http://, not https://");
-    } else if (failure == HTTP_FAILURE_TIMEOUT && slot->n_begun == 0) {
+    } else if (failure == HTTP_FAILURE_TIMEOUT && slot->sending.n_begun == 0) {
         http_connect_failed(slot, failure, true);
         http_deadline_describe_connecting(slot);
     } else if (code == CURLE_ABORTED_BY_CALLBACK) {
@@ -141,30 +141,31 @@ static void finish_failed(struct http_slot *slot, enum http_failure failure, CUR
  * CURLE_OUT_OF_MEMORY. 100 is CURLE_TOO_LARGE, which the headers of Debian 12 lack. */
 static bool is_head_too_large(const struct http_slot *slot, CURLcode code)
 {
-    return slot->n_begun > 0 && !slot->is_head_whole &&
+    return slot->sending.n_begun > 0 && !slot->reply.is_head_whole &&
            (code == CURLE_OUT_OF_MEMORY || (int)code == 100);
 }
 
 void http_finish_by_code(struct http_slot *slot, CURLcode code)
 {
-    if (slot->resume_error != CURLE_OK)
-        code = slot->resume_error;
+    if (slot->reply.resume_error != CURLE_OK)
+        code = slot->reply.resume_error;
     if (resend(slot, code))
         return;
-    if (code == CURLE_COULDNT_CONNECT && slot->is_unix) {
+    if (code == CURLE_COULDNT_CONNECT && slot->request.is_unix) {
         if (http_retry_full_backlog(slot))
             return;
         http_describe_unix_connect_failure(slot);
     }
     /* The buffer has an error if our write callback has failed. */
-    if (slot->body.error == -ENOMEM)
+    if (slot->reply.body.error == -ENOMEM)
         http_slot_finish(slot, HTTP_FAILURE_REQUEST, "no memory for the reply");
-    else if (slot->body.error < 0)
+    else if (slot->reply.body.error < 0)
         http_slot_finish(slot, HTTP_FAILURE_TOO_LARGE, "the reply is larger than allowed");
     else if (is_head_too_large(slot, code))
         http_slot_finish(slot, HTTP_FAILURE_TOO_LARGE,
                          "the reply's headers are too large (libcurl's bound is 100 KiB a header)");
-    else if (code == CURLE_OK && !slot->is_head_whole) /* libcurl takes this for a whole reply */
+    else if (code == CURLE_OK &&
+             !slot->reply.is_head_whole) /* libcurl takes this for a whole reply */
         http_slot_finish(slot, HTTP_FAILURE_BROKEN, "the reply's headers are cut off");
     else if (code == CURLE_OK)
         http_slot_finish(slot, HTTP_FAILURE_NONE, "");

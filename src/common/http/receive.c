@@ -25,7 +25,7 @@ static bool must_wait(const struct http_slot *slot, size_t bytes)
         return false;
     if (client->owner_held_bytes >= client->reply_memory_bytes)
         return bytes > HTTP_SMALL_REPLY_BYTES;
-    return client->receiving.next != &slot->of_receiving;
+    return client->receiving.next != &slot->reply.link;
 }
 
 /* Called for the first bytes of a body. */
@@ -33,29 +33,31 @@ static void begin(struct http_slot *slot, size_t size)
 {
     curl_off_t whole = 0;
 
-    list_append(&slot->client->receiving, &slot->of_receiving);
-    if (size < LARGE_PIECE_BYTES || slot->is_reply_cut)
+    list_append(&slot->client->receiving, &slot->reply.link);
+    if (size < LARGE_PIECE_BYTES || slot->reply.is_cut)
         return;
     curl_easy_getinfo(slot->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &whole);
-    if (whole > 0 && (uint64_t)whole <= slot->body.max)
-        buffer_reserve(&slot->body, (size_t)whole); /* on failure, appending the bytes fails too */
+    if (whole > 0 && (uint64_t)whole <= slot->reply.body.max)
+        /* On failure, appending the bytes fails too. */
+        buffer_reserve(&slot->reply.body, (size_t)whole);
 }
 
 static size_t on_body(char *bytes, size_t one, size_t size, void *userdata)
 {
     struct http_slot *slot = userdata;
     struct http_client *client = slot->client;
-    size_t kept = slot->is_reply_cut ? MIN(size, slot->body.max - slot->body.size) : size;
+    size_t kept =
+        slot->reply.is_cut ? MIN(size, slot->reply.body.max - slot->reply.body.size) : size;
 
-    if (!list_is_linked(&slot->of_receiving))
+    if (!list_is_linked(&slot->reply.link))
         begin(slot, size);
-    if (kept > 0 && must_wait(slot, slot->body.size + kept)) {
-        slot->is_paused = true;
+    if (kept > 0 && must_wait(slot, slot->reply.body.size + kept)) {
+        slot->reply.is_paused = true;
         return CURL_WRITEFUNC_PAUSE; /* libcurl passes the same bytes again later */
     }
-    if (buffer_append(&slot->body, bytes, kept) < 0)
+    if (buffer_append(&slot->reply.body, bytes, kept) < 0)
         return 0;
-    slot->n_received += size;
+    slot->reply.n_received += size;
     client->n_held += kept;
     return size;
 }
@@ -66,20 +68,20 @@ static size_t on_header(char *line, size_t one, size_t size, void *userdata)
 
     /* After a status 100 another head follows. Trailers may follow the body. */
     if (line[0] == '\r' || line[0] == '\n')
-        slot->is_head_whole = true;
+        slot->reply.is_head_whole = true;
     else if (size >= 5 && memcmp(line, "HTTP/", 5) == 0)
-        slot->is_head_whole = false;
+        slot->reply.is_head_whole = false;
     return size;
 }
 
 static void resume(struct http_slot *slot)
 {
-    slot->is_paused = false;
+    slot->reply.is_paused = false;
     http_deadline_resume(slot);
     /* libcurl passes on at once the bytes that it has already read; the reply may be paused again
      * then. If this fails, libcurl has thrown these bytes away, and reports it nowhere else. */
-    slot->resume_error = curl_easy_pause(slot->easy, CURLPAUSE_CONT);
-    if (slot->resume_error != CURLE_OK)
+    slot->reply.resume_error = curl_easy_pause(slot->easy, CURLPAUSE_CONT);
+    if (slot->reply.resume_error != CURLE_OK)
         http_deadline_expire_soon(slot);
 }
 
@@ -87,9 +89,9 @@ static void resume_some(struct http_client *client)
 {
     LIST_FOREACH(&client->receiving, link)
     {
-        struct http_slot *next = CONTAINER_OF(link, struct http_slot, of_receiving);
+        struct http_slot *next = CONTAINER_OF(link, struct http_slot, reply.link);
 
-        if (next->is_paused && !must_wait(next, SIZE_MAX))
+        if (next->reply.is_paused && !must_wait(next, SIZE_MAX))
             resume(next);
     }
 }
@@ -98,11 +100,11 @@ void http_receive_done(struct http_slot *slot)
 {
     struct http_client *client = slot->client;
 
-    slot->is_paused = false;
-    if (!list_is_linked(&slot->of_receiving))
+    slot->reply.is_paused = false;
+    if (!list_is_linked(&slot->reply.link))
         return;
-    list_remove(&slot->of_receiving);
-    client->n_held -= slot->body.size;
+    list_remove(&slot->reply.link);
+    client->n_held -= slot->reply.body.size;
     resume_some(client);
 }
 

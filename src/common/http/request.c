@@ -12,7 +12,7 @@
 void http_slot_forget_headers(struct http_slot *slot)
 {
     curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, NULL);
-    buffer_reset(&slot->header_lines);
+    buffer_reset(&slot->request.header_lines);
 }
 
 /* Called once for each easy handle, which keeps its options. */
@@ -84,7 +84,7 @@ static int set_url(struct http_slot *slot, const char *url)
     char *copy;
     int r;
 
-    if (slot->url && streq(slot->url, url))
+    if (slot->request.url && streq(slot->request.url, url))
         return 0;
     r = check_url(url, slot->client->no_proxy, &is_direct);
     if (r < 0)
@@ -92,15 +92,15 @@ static int set_url(struct http_slot *slot, const char *url)
     copy = strdup(url);
     if (!copy)
         return -ENOMEM;
-    slot->host = http_host_of(slot->client, url);
-    if (!slot->host) {
+    slot->connect.host = http_host_of(slot->client, url);
+    if (!slot->connect.host) {
         free(copy);
         return -ENOMEM;
     }
-    free(slot->url);
-    slot->url = copy;
-    slot->is_direct = is_direct;
-    slot->is_tls = strncasecmp(url, "https:", 6) == 0;
+    free(slot->request.url);
+    slot->request.url = copy;
+    slot->request.is_direct = is_direct;
+    slot->request.is_tls = strncasecmp(url, "https:", 6) == 0;
     return curl_easy_setopt(slot->easy, CURLOPT_URL, url) == CURLE_OK ? 0 : -ENOMEM;
 }
 
@@ -116,7 +116,7 @@ static bool is_header_line(const char *line)
 /* Copies the lines into one buffer, and makes libcurl's list of them. */
 static int set_headers(struct http_slot *slot, const char *const *lines)
 {
-    struct buffer *b = &slot->header_lines;
+    struct buffer *b = &slot->request.header_lines;
     bool has_content_type = false;
     size_t n = 0;
     char *line;
@@ -136,12 +136,13 @@ static int set_headers(struct http_slot *slot, const char *const *lines)
 
     line = b->data; /* only now, since appending may move it */
     for (size_t i = 0; i < n; i++) {
-        slot->headers[i].data = line;
-        slot->headers[i].next = i + 1 < n ? &slot->headers[i + 1] : NULL;
+        slot->request.headers[i].data = line;
+        slot->request.headers[i].next = i + 1 < n ? &slot->request.headers[i + 1] : NULL;
         line += strlen(line) + 1;
     }
-    return curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, slot->headers) == CURLE_OK ? 0
-                                                                                       : -ENOMEM;
+    return curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, slot->request.headers) == CURLE_OK
+               ? 0
+               : -ENOMEM;
 }
 
 static CURLcode set_method(struct http_slot *slot, const char *method)
@@ -150,25 +151,25 @@ static CURLcode set_method(struct http_slot *slot, const char *method)
     CURL *e = slot->easy;
     CURLcode c = CURLE_OK;
 
-    if (is_post && slot->is_post)
+    if (is_post && slot->request.is_post)
         return CURLE_OK;
-    slot->is_post = false;
+    slot->request.is_post = false;
     SET(streq(method, "GET") ? CURLOPT_HTTPGET : CURLOPT_POST, 1L);
     SET(CURLOPT_CUSTOMREQUEST, is_post || streq(method, "GET") ? NULL : method);
-    slot->is_post = is_post && c == CURLE_OK;
+    slot->request.is_post = is_post && c == CURLE_OK;
     return c;
 }
 
 /* If the environment named no proxy when the client was made, libcurl need not read it. */
 static CURLcode set_proxy(struct http_slot *slot, bool no_proxy)
 {
-    bool is_proxied = slot->client->has_proxy && !slot->is_direct && !no_proxy;
+    bool is_proxied = slot->client->has_proxy && !slot->request.is_direct && !no_proxy;
     CURLcode c = CURLE_OK;
 
-    if (is_proxied != slot->is_proxied)
+    if (is_proxied != slot->request.is_proxied)
         c = curl_easy_setopt(slot->easy, CURLOPT_PROXY, is_proxied ? NULL : "");
     if (c == CURLE_OK)
-        slot->is_proxied = is_proxied;
+        slot->request.is_proxied = is_proxied;
     return c;
 }
 
@@ -182,16 +183,16 @@ static CURLcode limit_ca_age(struct http_slot *slot)
     long age_sec;
     CURLcode c;
 
-    if (client->epoch == 0 || !client->ca_bundle || !slot->is_tls)
+    if (client->epoch == 0 || !client->ca_bundle || !slot->request.is_tls)
         return CURLE_OK;
     age_sec =
         (long)MIN((clock_monotonic_usec() - client->ca_since_usec) / USEC_PER_SEC, UINT64_C(86400));
-    if (age_sec > 0 && age_sec == slot->ca_age_sec)
+    if (age_sec > 0 && age_sec == slot->request.ca_age_sec)
         return CURLE_OK;
     c = curl_easy_setopt(slot->easy, CURLOPT_CA_CACHE_TIMEOUT, age_sec);
     if (c == CURLE_OK)
         c = curl_easy_setopt(slot->easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
-    slot->ca_age_sec = age_sec;
+    slot->request.ca_age_sec = age_sec;
     return c;
 }
 
@@ -206,15 +207,15 @@ int http_slot_prepare(struct http_slot *slot, const struct http_request *request
     if (r < 0)
         return r;
     slot->error_text[0] = '\0';
-    slot->is_head_whole = false;
-    slot->resume_error = CURLE_OK;
-    slot->is_sent_once = request->send_once;
-    slot->n_backlog_full = 0;
-    slot->is_reply_cut = request->cut_reply;
-    slot->body.max = request->reply_max_bytes;
-    if (slot->is_unix || request->unix_socket)
+    slot->reply.is_head_whole = false;
+    slot->reply.resume_error = CURLE_OK;
+    slot->sending.is_once = request->send_once;
+    slot->backlog.n_full = 0;
+    slot->reply.is_cut = request->cut_reply;
+    slot->reply.body.max = request->reply_max_bytes;
+    if (slot->request.is_unix || request->unix_socket)
         SET(CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
-    slot->is_unix = request->unix_socket != NULL;
+    slot->request.is_unix = request->unix_socket != NULL;
     c = c ? c : http_connect_prepare(slot);
     c = c ? c : set_proxy(slot, request->no_proxy || request->unix_socket);
     c = c ? c : limit_ca_age(slot);

@@ -7,12 +7,12 @@ enum { KEEP_BODY_BYTES_MAX = 256 * 1024 };
 
 void http_slot_free(struct http_slot *slot)
 {
-    timer_done(&slot->timer);
-    timer_done(&slot->backlog_timer);
+    timer_done(&slot->deadline.timer);
+    timer_done(&slot->backlog.timer);
     curl_easy_cleanup(slot->easy);
-    buffer_done(&slot->header_lines);
-    buffer_done(&slot->body);
-    free(slot->url);
+    buffer_done(&slot->request.header_lines);
+    buffer_done(&slot->reply.body);
+    free(slot->request.url);
     free(slot);
 }
 
@@ -41,12 +41,12 @@ void http_slot_release(struct http_slot *slot)
     }
 
     http_slot_forget_headers(slot);
-    if (slot->body.allocated > KEEP_BODY_BYTES_MAX)
-        buffer_done(&slot->body);
+    if (slot->reply.body.allocated > KEEP_BODY_BYTES_MAX)
+        buffer_done(&slot->reply.body);
     else
-        buffer_reset(&slot->body);
-    slot->deadline_usec = USEC_INFINITY;
-    timer_stop(&slot->backlog_timer);
+        buffer_reset(&slot->reply.body);
+    slot->deadline.due_usec = USEC_INFINITY;
+    timer_stop(&slot->backlog.timer);
     slot->done = NULL;
     slot->userdata = NULL;
     list_prepend(&client->idle, &slot->link);
@@ -57,19 +57,19 @@ void http_slot_finish(struct http_slot *slot, enum http_failure failure, const c
 {
     http_done_fn done = TAKE(slot->done); /* NULL: a cancel from inside the callback does nothing */
     struct http_reply reply = {
-        .failure = failure, .failure_text = text, .body = "", .n_begun = slot->n_begun};
+        .failure = failure, .failure_text = text, .body = "", .n_begun = slot->sending.n_begun};
     long status = 0;
 
-    slot->deadline_usec = USEC_INFINITY;
+    slot->deadline.due_usec = USEC_INFINITY;
     if (failure != HTTP_FAILURE_NONE)
         http_connect_failed(slot, failure, false);
-    if (failure == HTTP_FAILURE_NONE || slot->is_head_whole)
+    if (failure == HTTP_FAILURE_NONE || slot->reply.is_head_whole)
         curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
     /* On failure the caller gets nothing of the reply. */
     if (failure == HTTP_FAILURE_NONE) {
         reply.status = (int)status;
-        reply.body = buffer_string(&slot->body);
-        reply.body_bytes = slot->body.size;
+        reply.body = buffer_string(&slot->reply.body);
+        reply.body_bytes = slot->reply.body.size;
         reply.handle = slot->easy;
     } else {
         reply.head_status = (int)status;

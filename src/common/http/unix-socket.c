@@ -46,21 +46,21 @@ static void on_backlog_timer(void *userdata)
 bool http_retry_full_backlog(struct http_slot *slot)
 {
     uint64_t now = clock_loop_usec(slot->client->event);
-    uint64_t wait_msec = MIN((uint64_t)BACKLOG_PAUSE_MSEC << MIN(slot->n_backlog_full, 16U),
+    uint64_t wait_msec = MIN((uint64_t)BACKLOG_PAUSE_MSEC << MIN(slot->backlog.n_full, 16U),
                              (uint64_t)BACKLOG_PAUSE_MAX_MSEC);
     int r = 0;
 
     if (connect_error(slot) != EAGAIN)
         return false;
-    if (slot->n_backlog_full++ == 0)
-        slot->backlog_full_since_usec = now;
-    if (now - slot->backlog_full_since_usec >= slot->client->connect_timeout_usec)
+    if (slot->backlog.n_full++ == 0)
+        slot->backlog.since_usec = now;
+    if (now - slot->backlog.since_usec >= slot->client->connect_timeout_usec)
         return false;
 
-    if (!timer_is_initialized(&slot->backlog_timer))
-        r = timer_init(&slot->backlog_timer, slot->client->event, 1, on_backlog_timer, slot);
+    if (!timer_is_initialized(&slot->backlog.timer))
+        r = timer_init(&slot->backlog.timer, slot->client->event, 1, on_backlog_timer, slot);
     if (r >= 0)
-        r = timer_set_after(&slot->backlog_timer, wait_msec * USEC_PER_MSEC);
+        r = timer_set_after(&slot->backlog.timer, wait_msec * USEC_PER_MSEC);
     if (r >= 0)
         curl_multi_remove_handle(slot->client->multi, slot->easy);
     return r >= 0;
