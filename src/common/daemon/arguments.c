@@ -104,6 +104,7 @@ static int print_help(const struct program *program)
     buffer_append_string(&b, program->more_usage ? program->more_usage : "");
     buffer_printf(&b, help, program->description);
     buffer_append_string(&b, program->more_help ? program->more_help : "");
+    buffer_printf(&b, "\nThe manual: %s(8), sqs-demo.conf(5), sqs-demo(7).\n", program->name);
     return print_buffer(&b);
 }
 

@@ -120,6 +120,7 @@ static void help_and_version_go_to_standard_output(void **state)
         "Usage: sqs-testd [OPTION]...\n",
         "...\n       sqs-testd --more\nTests.\n",
         "\n\nThere is more.\n",
+        "\nThe manual: sqs-testd(8), sqs-demo.conf(5), sqs-demo(7).\n",
         CONFIG_PATH,
     };
 
