@@ -238,7 +238,8 @@ static bool begins_with(const char *text, const char *word)
 }
 
 /* Adds to the error line where its settings were set, and which shared files are missing. A setting
- * of the configuration that the line begins with gets its full name. */
+ * of the configuration that the line begins with gets its full name. A region that is missing could
+ * be set there. */
 static int add_sources(const struct reader *r, unsigned named)
 {
     const struct {
@@ -260,6 +261,8 @@ static int add_sources(const struct reader *r, unsigned named)
         if (rows[i].value->text && rows[i].value->place == PLACE_SETTING &&
             begins_with(before, rows[i].name))
             buffer_append_string(&b, "aws.");
+    if ((named & ENDPOINT_SETTING_REGION) && !r->region.text)
+        buffer_append_string(&b, "aws.region: ");
     buffer_append_string(&b, before);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         if (!rows[i].value->text || rows[i].value->place == PLACE_SETTING ||

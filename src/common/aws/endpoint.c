@@ -244,12 +244,14 @@ int endpoint_resolve(const struct endpoint_settings *settings, struct endpoint *
         if (r != 0)
             return r;
     }
-    if (!e->region)
+    if (!e->region) {
+        name_settings(settings, ENDPOINT_SETTING_REGION);
         return invalid(
             error,
             "no region is set%s: set region, as in region = "
             "\"eu-west-1\", or AWS_REGION",
             is_set(settings->queue_url) ? ", and the host of aws.queue_url does not name it" : "");
+    }
     if (!is_custom) {
         r = resolve_by_rules(settings, e);
         if (r < 0)

@@ -242,7 +242,7 @@ static void settings_that_lead_nowhere_are_refused_with_the_reason(void **state)
     static const struct {
         const char *aws, *variables, *file, *words[2];
     } rows[] = {
-        {CUSTOM AT_HOME, "", "", {"no region is set"}},
+        {CUSTOM AT_HOME, "", "", {"aws.region: no region is set"}},
         {"region = \"eu-west-1\"; " CUSTOM, "", "", {"plain http"}},
         {QUEUE "use_fips_endpoint = true; " AT_HOME, "", "", {"use_fips_endpoint cannot be used"}},
         {QUEUE AT_HOME,
