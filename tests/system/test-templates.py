@@ -52,14 +52,14 @@ def services_differ_in_the_instance_alone():
 
 
 @tap.test
-def sockets_differ_in_path_and_check_of_the_name_alone():
+def sockets_differ_in_path_and_check_alone():
     path = program("sqs-producerd.service")
     alone, of_template = differences("sqs-producerd.socket", "sqs-producerd@.socket")
     tap.equal(alone, ["[Unit]Description=Socket for messages to Amazon SQS",
                       "[Socket]ListenStream=/run/sqs-producerd/submit.socket"])
     tap.equal(of_template, ["[Unit]Description=Socket for messages to Amazon SQS (%i)",
                             "[Socket]ListenStream=/run/sqs-producerd/%i.socket",
-                            f"[Socket]ExecStartPre={path} --instance=%i --version",
+                            f"[Socket]ExecStartPre={path} --instance=%i --check-config",
                             "[Socket]StandardOutput=null", "[Socket]StandardError=journal"])
 
 

@@ -65,14 +65,14 @@ static void cannot_reach(const struct submit_daemon *daemon, const char *hint, c
     fprintf(stderr, "%s%s\n", hint ? "; " : "", hint ? hint : "");
 }
 
-/* The unit's start was tried too often. */
+/* The start of the socket failed, or that of its service failed too often. */
 static void given_up(const struct submit_daemon *daemon, const char *hint, const char *unit)
 {
     const struct instance_text service = submit_service(daemon);
 
     cannot_reach(
         daemon, hint,
-        ": systemd no longer starts %s, because the daemon failed each time; 'systemctl status %s "
+        ": systemd no longer starts %s, because it or the daemon failed; 'systemctl status %s "
         "%s' shows why; correct that, then run 'systemctl reset-failed %s %s' and 'systemctl "
         "start %s'",
         unit, unit, service.text, unit, service.text, unit);
