@@ -450,6 +450,11 @@ int consumer_reconfigure(struct consumer *c, const char *ca_bundle)
     return r;
 }
 
+const struct aws_effective_settings *consumer_aws_settings(const struct consumer *c)
+{
+    return queue_aws_settings(c->queue);
+}
+
 struct consumer *consumer_free(struct consumer *c)
 {
     if (!c)

@@ -44,5 +44,8 @@ void consumer_append_metrics(struct consumer *consumer, struct buffer *out);
  * is. */
 bool consumer_append_failure(struct consumer *consumer, struct buffer *out);
 
+/* Those that the queue was opened with (daemon/queue.h). */
+const struct aws_effective_settings *consumer_aws_settings(const struct consumer *consumer);
+
 struct consumer *consumer_free(struct consumer *consumer);
 DEFINE_CLEANUP(struct consumer *, consumer_free)

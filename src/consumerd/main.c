@@ -59,11 +59,17 @@ static bool append_failure(void *consumer, struct buffer *out)
     return consumer_append_failure(consumer, out);
 }
 
+static const struct aws_effective_settings *aws_settings(const void *consumer)
+{
+    return consumer_aws_settings(consumer);
+}
+
 static const struct daemon_core core = {
     .start = start,
     .free = stop,
     .prepare = prepare,
     .reconfigure = reconfigure,
+    .aws_settings = aws_settings,
     .foreign_group = "producer",
     .metrics_setting = "consumer.metrics_listen",
     .metrics_listen = metrics_listen,

@@ -56,11 +56,17 @@ static void append_metrics(void *producer, struct buffer *out)
     producer_append_metrics(producer, out);
 }
 
+static const struct aws_effective_settings *aws_settings(const void *producer)
+{
+    return producer_aws_settings(producer);
+}
+
 static const struct daemon_core core = {
     .start = start,
     .free = stop,
     .prepare = prepare,
     .reconfigure = reconfigure,
+    .aws_settings = aws_settings,
     .foreign_group = "consumer",
     .metrics_setting = "producer.metrics_listen",
     .metrics_listen = metrics_listen,

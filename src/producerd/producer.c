@@ -375,6 +375,11 @@ int producer_reconfigure(struct producer *p, const char *ca_bundle)
     return r;
 }
 
+const struct aws_effective_settings *producer_aws_settings(const struct producer *p)
+{
+    return queue_aws_settings(p->queue);
+}
+
 struct producer *producer_free(struct producer *p)
 {
     if (!p)

@@ -41,5 +41,8 @@ int producer_reconfigure(struct producer *producer, const char *ca_bundle);
 /* Appends the metrics (daemon/metrics.h). */
 void producer_append_metrics(struct producer *producer, struct buffer *out);
 
+/* Those that the queue was opened with (daemon/queue.h). */
+const struct aws_effective_settings *producer_aws_settings(const struct producer *producer);
+
 struct producer *producer_free(struct producer *producer);
 DEFINE_CLEANUP(struct producer *, producer_free)

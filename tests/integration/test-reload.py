@@ -34,9 +34,13 @@ def line_of(path, name):
         return f"{path}:{next(i for i, line in enumerate(file, 1) if name + ' =' in line)}"
 
 
-def write(daemon, text):
-    with open(daemon.config, "w", encoding="utf-8") as file:
+def write_text(path, text):
+    with open(path, "w", encoding="utf-8") as file:
         file.write(text)
+
+
+def write(daemon, text):
+    write_text(daemon.config, text)
 
 
 def reload(daemon, text, line, count=1):
@@ -58,7 +62,8 @@ def changed_settings_are_told_and_those_that_need_a_restart_in_one_warning():
                                        aws={"ca_bundle": "/etc/ssl/certs/ca-certificates.crt",
                                             "region": "eu-west-2"}), READ)
         tap.equal(line.split(READ)[1],
-                  'aws.ca_bundle, log.level "info" -> "debug", producer.batch_size 1 -> 5.')
+                  'aws.ca_bundle "" -> "/etc/ssl/certs/ca-certificates.crt", log.level "info" -> "debug", '
+                  'producer.batch_size 1 -> 5.')
         tap.equal([line.split(RESTART)[1] for line in daemon.lines if RESTART in line],
                   ["aws.region, log.target, producer.submit_socket, producer.groups."])
         # The next interval is counted from the message before it.
@@ -118,7 +123,7 @@ def handler_that_cannot_run_is_refused():
                                                          "exit_after_empty_receives": 0}), REFUSED, 2)
         tap.ok("consumer.command: not set" in line and "consumer.handler" in line, line)
         line = reload(daemon, settings(server, consumer={**mine, "command": ["/bin/false"]}), READ)
-        tap.equal(line.split(READ)[1], "consumer.command.")
+        tap.equal(line.split(READ)[1], 'consumer.command ["/bin/true"] -> ["/bin/false"].')
         sqs.send(server, "body")
         daemon.wait_for_line("has ended with exit status 1")
         daemon.stop()
@@ -186,6 +191,33 @@ def keys_in_a_file_are_read_again():
         reload(daemon, settings(server, producer={"messages_to_send": 2}), READ)
         tap.equal(daemon.wait(), 0, daemon.text)
         tap.ok("SignatureDoesNotMatch" not in daemon.text, daemon.text)
+
+
+@tap.test
+def region_and_endpoint_in_awss_files_need_a_restart():
+    def profile(region, port):
+        return f"[default]\nregion = {region}\nendpoint_url = http://127.0.0.1:{port}\n"
+
+    with SqsLocal(queues=[FIFO]) as server, tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "config")
+        daemons = []
+        for name in ("sqs-producerd", "sqs-consumerd"):
+            write_text(path, profile("eu-west-1", server.port))
+            daemon = Daemon(name, server, aws={"region": "", "endpoint_url": ""}, env={"AWS_CONFIG_FILE": path},
+                            producer={"messages_to_send": 0}, consumer={"exit_after_empty_receives": 0})
+            daemon.wait_for_line("works on the")
+            write_text(path, profile("eu-west-2", 1))
+            daemon.signal(signal.SIGHUP)
+            tap.ok(daemon.wait_for_line(READ).endswith("nothing else has changed."), daemon.text)
+            tap.equal([line.split(RESTART)[1] for line in daemon.lines if RESTART in line],
+                      ["the profile's region, the profile's endpoint_url."])
+            daemons.append(daemon)
+        # Both go on as before.
+        n = len(server.records("deleted"))
+        server.wait_for_records("deleted", n + 3)
+        for daemon in daemons:
+            tap.ok("failed" not in daemon.text, daemon.text)
+            daemon.stop()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ PRODUCER, CONSUMER = UNITS
 QUEUES = ["orders", "mails-eu.fifo", "Bills_2"]
 INSTANCES = ["orders", "mails.eu", "Bills_2"]
 USER = "member"
+RELOAD_REFUSED = "a59b873d3cee40d089e31abf58f7a3d0"  # as in message-ids.h
 
 # Notes the body, and the name of the handler, in the folder of its unit's state.
 HANDLER = """#!/bin/sh
@@ -210,8 +211,9 @@ def instance_is_reloaded_with_its_own_file(m, cursor):
     good = m.check("cat", "/etc/sqs-demo.d/orders.conf")
     m.write("/etc/sqs-demo.d/orders.conf", good + "consumer = 1;\n")
     tap.ok(m.run("systemctl", "reload", unit).returncode != 0, "the reload of a wrong file succeeds")
-    tap.ok(any("/etc/sqs-demo.d/orders.conf:" in str(e["MESSAGE"]) for e in m.journal(unit, cursor)),
-           "the journal does not name the file")
+    line = next(e for e in m.journal(unit, cursor) if "/etc/sqs-demo.d/orders.conf:" in str(e["MESSAGE"]))
+    tap.equal((line["SYSLOG_IDENTIFIER"], line["MESSAGE_ID"], line["SQS_CONFIG_FILE"], line["PRIORITY"]),
+              (unit, RELOAD_REFUSED, "/etc/sqs-demo.d/orders.conf", "3"))
     m.write("/etc/sqs-demo.d/orders.conf", good.replace("/usr/local/bin/handle", "/none/here"))
     tap.ok(m.run("systemctl", "reload", unit).returncode != 0, "the reload to a missing program succeeds")
     tap.ok(any(re.search(r'^/etc/sqs-demo\.d/orders\.conf:\d+: consumer\.command: "/none/here"', str(e["MESSAGE"]))
@@ -232,6 +234,24 @@ def instance_is_reloaded_with_its_own_file(m, cursor):
 def instance_without_its_file_is_told_which_to_write(m, _):
     for unit in UNITS:
         start_fails(m, f"{unit}@none", 78, "/etc/sqs-demo.d/none.conf", "aws: { queue_url")
+
+
+@test
+def socket_of_an_instance_that_cannot_run_is_refused_at_once(m, cursor):
+    socket = f"{PRODUCER}@none.socket"
+    for text, words in ((None, "cannot read /etc/sqs-demo.d/none.conf: No such file or directory; write this file for "
+                               "the instance none"),
+                        ("aws: { queue_u", "/etc/sqs-demo.d/none.conf:1: found a syntax error")):
+        if text:
+            m.write("/etc/sqs-demo.d/none.conf", text)
+        tap.ok(m.start(socket).returncode != 0, "the socket starts")
+        tap.equal(m.state(socket), "failed")
+        lines = [str(e["MESSAGE"]) for e in m.journal(socket, cursor)]
+        tap.ok(any(line.startswith(words) for line in lines), f"no {words!r} in {lines}")
+        done = submit(m, "x", "--to=none")
+        tap.equal(done.returncode, 69)
+        tap.ok(f"systemd no longer starts {socket}, because it or the daemon failed" in done.stderr, done.stderr)
+        tap.equal(m.state(f"{PRODUCER}@none"), "inactive")
 
 
 @test

@@ -124,6 +124,11 @@ const char *queue_find_stall(const struct queue *queue, uint64_t now_usec)
     return fake_hangs;
 }
 
+const struct aws_effective_settings *queue_aws_settings(const struct queue *queue)
+{
+    return NULL;
+}
+
 const char *queue_keys_source(struct queue *queue)
 {
     return "the test";

@@ -278,14 +278,14 @@ static bool parse(const struct program *program, int argc, char **argv, struct a
 /* ---- The configuration ---- */
 
 /* EX_OK with `*ret`, or the exit status after a line in the log. */
-static int load(struct config_sources *sources, struct config **ret)
+static int load(struct config_sources *sources, const char *refusal_id, struct config **ret)
 {
     CLEANUP(free) char *error = NULL;
     const char *path = NULL;
     int r = config_load(sources, ret, &path, &error);
 
     if (r > 0)
-        return command_config_refused(path, error);
+        return command_config_refused(refusal_id, path, error);
     if (r < 0) {
         log_write(LOG_ERR, MESSAGE_ID_START_FAILED, LOG_NO_FIELDS, "Cannot start: %s",
                   strerror(-r));
@@ -351,10 +351,11 @@ static void checked_done_cleanup(struct checked *c)
 }
 
 /* EX_OK, or the exit status after a line in the log. `r` is what a check has returned. */
-static int checked_status(const struct config *config, int r, const char *error)
+static int checked_status(const struct config *config, const char *refusal_id, int r,
+                          const char *error)
 {
     if (r > 0)
-        return command_fault(config, error);
+        return command_fault(refusal_id, config, error);
     if (r < 0) {
         log_error("Cannot check the configuration: %s.", strerror(-r));
         return EX_OSERR;
@@ -379,7 +380,7 @@ static int check(const struct program *program, const struct config_sources *sou
         r = aws_effective_settings_read(&config->aws, &ret->settings, &error);
     if (r == 0 && program->check)
         r = program->check(config, &error);
-    return checked_status(config, r, error);
+    return checked_status(config, MESSAGE_ID_CONFIG_INVALID, r, error);
 }
 
 /* --reload. AWS's files are left to the daemon: a process of ExecReload= may not be able to read
@@ -392,7 +393,7 @@ static int check_and_reload(const struct program *program, const struct config *
 
     if (r == 0 && program->check)
         r = program->check(config, &error);
-    status = checked_status(config, r, error);
+    status = checked_status(config, MESSAGE_ID_RELOAD_REFUSED, r, error);
     if (status != EX_OK)
         return status;
     r = reload_request(pid);
@@ -456,7 +457,7 @@ int arguments_read(const struct program *program, int argc, char **argv, struct 
     CLEANUP(config_free) struct config *config = NULL;
     CLEANUP(arguments_done) struct arguments arguments = {};
     struct instance_text name;
-    bool is_check;
+    bool is_check, is_reload;
     int status;
 
     file_open_standard_descriptors();
@@ -464,15 +465,17 @@ int arguments_read(const struct program *program, int argc, char **argv, struct 
         *ret_exit_status = status;
         return ARGUMENTS_E_EXIT;
     }
-    is_check = arguments.check_config || arguments.check_queue || arguments.reload_pid > 0;
+    is_check = arguments.check_config || arguments.check_queue;
+    is_reload = arguments.reload_pid > 0;
     name = instance_unit(program->name, arguments.sources.instance, "");
     log_open(name.text, is_check ? LOG_TARGET_STDERR : LOG_TARGET_AUTO, LOG_INFO, program->colour);
-    status = load(&arguments.sources, &config);
-    if (status == EX_OK && arguments.reload_pid > 0)
+    status = load(&arguments.sources,
+                  is_reload ? MESSAGE_ID_RELOAD_REFUSED : MESSAGE_ID_CONFIG_INVALID, &config);
+    if (status == EX_OK && is_reload)
         status = check_and_reload(program, config, arguments.reload_pid);
     else if (status == EX_OK && is_check)
         status = run_checks(program, &arguments, config);
-    if (status != EX_OK || is_check) {
+    if (status != EX_OK || is_check || is_reload) {
         *ret_exit_status = status;
         return ARGUMENTS_E_EXIT;
     }

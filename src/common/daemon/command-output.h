@@ -8,9 +8,9 @@
  * disk, writes a line to standard error and returns EX_IOERR. */
 int command_print(const char *text);
 
-/* Logs the line as an error of the configuration and returns EX_CONFIG. `path` names the file, for
- * the journal's field; NULL: none. `error` may be NULL. */
-int command_config_refused(const char *path, const char *error);
+/* Logs the line as an error of the configuration and returns EX_CONFIG. `message_id`: of
+ * message-ids.h. `path` names the file, for the journal's field; NULL: none. `error` may be NULL. */
+int command_config_refused(const char *message_id, const char *path, const char *error);
 
 /* The same for a fault that was found after the settings were read: config_append_fault. */
-int command_fault(const struct config *config, const char *error);
+int command_fault(const char *message_id, const struct config *config, const char *error);

@@ -174,6 +174,33 @@ void config_append_value(struct buffer *b, const struct setting *s, uint64_t val
         append_number(b, s, value);
 }
 
+static void append_quoted_cut(struct buffer *b, const char *s)
+{
+    buffer_append_char(b, '"');
+    escape_for_log(b, s, strlen(s), FOUND_MAX_BYTES);
+    buffer_append_char(b, '"');
+}
+
+void config_append_shown(struct buffer *b, const struct config *config, const struct setting *s)
+{
+    const void *at = config_field(config, s);
+
+    if (s->kind == SETTING_STRINGS) {
+        char *const *strings = *(char **const *)at;
+
+        buffer_append_char(b, '[');
+        if (strings[0])
+            append_quoted_cut(b, strings[0]);
+        buffer_append_string(b, strings[0] && strings[1] ? ", ...]" : "]");
+    } else if (s->kind != SETTING_STRING) {
+        config_append_value(b, s, config_number(config, s));
+    } else if (s->is_url) {
+        append_quoted_masked(b, *(char *const *)at);
+    } else {
+        append_quoted_cut(b, *(char *const *)at);
+    }
+}
+
 static void append_path(struct buffer *b, const char *path)
 {
     escape_for_log(b, path, strlen(path), PATH_SHOWN_MAX_BYTES);

@@ -6,6 +6,8 @@
 
 #include "daemon/config-value.h"
 
+enum { SHOWN_MAX_BYTES = 1024 };
+
 const char *config_reload_name(enum config_reload reload)
 {
     switch (reload) {
@@ -56,13 +58,17 @@ void config_append_change(struct buffer *b, const struct config *running, const 
                           const struct config_change *change)
 {
     const struct setting *s = config_settings + change->setting;
+    CLEANUP(buffer_done)
+    struct buffer before = BUFFER_INIT(SHOWN_MAX_BYTES),
+                  after = BUFFER_INIT(SHOWN_MAX_BYTES);
 
-    if (s->kind == SETTING_STRING || s->kind == SETTING_STRINGS)
-        return;
-    buffer_append_char(b, ' ');
-    config_append_value(b, s, config_number(running, s));
-    buffer_append_string(b, " -> ");
-    config_append_value(b, s, config_number(next, s));
+    config_append_shown(&before, running, s);
+    config_append_shown(&after, next, s);
+    buffer_printf(b, " %s", buffer_string(&before));
+    if (streq(buffer_string(&before), buffer_string(&after)))
+        buffer_append_string(b, " (in a part that is not shown)");
+    else
+        buffer_printf(b, " -> %s", buffer_string(&after));
 }
 
 static int keep(struct config *next, const struct config *running, const struct setting *s)

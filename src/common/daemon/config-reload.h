@@ -43,8 +43,8 @@ struct config_change {
 bool config_next_change(const struct config *running, const struct config *next, size_t *at,
                         struct config_change *ret);
 
-/* Appends " OLD -> NEW", if both values are numbers, switches or names: texts may be long, or
- * secret. */
+/* Appends " OLD -> NEW". Long texts are cut, and what may be secret is left out: parts of a URL, and
+ * the arguments of a command. */
 void config_append_change(struct buffer *b, const struct config *running, const struct config *next,
                           const struct config_change *change);
 

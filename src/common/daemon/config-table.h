@@ -107,5 +107,9 @@ void config_append_allowed(struct buffer *b, const struct setting *s);
 /* A value that is no text, in the file's syntax. */
 void config_append_value(struct buffer *b, const struct setting *s, uint64_t value);
 
+/* The value of any setting for a log line: it is short, and has no secrets. Long texts are cut, parts
+ * of URLs are masked, and of an array only the first text is shown. */
+void config_append_shown(struct buffer *b, const struct config *config, const struct setting *s);
+
 /* The name of the setting's environment variable, such as SQS_DEMO_PRODUCER_BATCH_SIZE. */
 void config_append_variable(struct buffer *b, const struct setting *s);

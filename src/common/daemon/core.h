@@ -2,6 +2,7 @@
 /* What a daemon does between its start and its end. */
 #pragma once
 
+#include "aws/effective-settings.h"
 #include "daemon/config.h"
 #include "daemon/service.h"
 
@@ -25,6 +26,9 @@ struct daemon_core {
      * that a reload can change are freed after this call. 0, or -ENOMEM: then a part keeps what it
      * had. NULL: nothing to do. */
     int (*reconfigure)(void *core, const char *ca_bundle);
+    /* The settings of AWS that the core works with, of which a reload can change the CA bundle alone.
+     * Borrowed from the core. NULL: there are none. */
+    const struct aws_effective_settings *(*aws_settings)(const void *core);
     /* The group of settings that are not the core's: a reload does not tell that they differ. NULL:
      * none. */
     const char *foreign_group;

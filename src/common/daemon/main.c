@@ -71,7 +71,7 @@ static int run(struct service *service, const struct daemon_core *core,
     if (r < 0)
         return cannot_start(r, error);
     if (r > 0)
-        return command_fault(config, error);
+        return command_fault(MESSAGE_ID_CONFIG_INVALID, config, error);
     observed.state = reload.state;
     if (core->metrics_listen)
         metrics_server_listen(metrics, core->metrics_listen(config));

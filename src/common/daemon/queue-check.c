@@ -11,6 +11,7 @@
 
 #include "daemon/command-output.h"
 #include "daemon/failure.h"
+#include "daemon/message-ids.h"
 #include "daemon/queue-client.h"
 #include "sqs/permission-prober.h"
 #include "util/log.h"
@@ -256,7 +257,7 @@ static void run(struct check *c)
     int r = set_up(c, &error);
 
     if (r > 0) {
-        c->status = command_fault(c->config, error);
+        c->status = command_fault(MESSAGE_ID_CONFIG_INVALID, c->config, error);
         return;
     }
     if (r >= 0) {

@@ -449,6 +449,11 @@ const struct sqs_queue_attributes *queue_attributes(const struct queue *queue)
     return &queue->attributes;
 }
 
+const struct aws_effective_settings *queue_aws_settings(const struct queue *queue)
+{
+    return queue->client->settings;
+}
+
 const char *queue_keys_source(struct queue *queue)
 {
     const struct aws_credentials *keys =

@@ -11,6 +11,7 @@
  * (keep_trying). */
 #pragma once
 
+#include "aws/effective-settings.h"
 #include "daemon/config.h"
 #include "daemon/service.h"
 #include "sqs/client.h"
@@ -67,6 +68,9 @@ const struct sqs_queue_attributes *queue_attributes(const struct queue *queue);
  * on them. True: they are asked for again, and `refreshed` will run. False: they are only seconds
  * old, or cannot be asked for. */
 bool queue_refresh(struct queue *queue);
+
+/* The settings of AWS that the queue was opened with; only the CA bundle may be another by now. */
+const struct aws_effective_settings *queue_aws_settings(const struct queue *queue);
 
 /* Where the credentials in use come from, as text for people. NULL: there are none at the moment.
  * Borrowed until the event loop runs again. */

@@ -36,6 +36,45 @@ static void append_fixed(struct buffer *b, const struct reload *reload, const st
             buffer_printf(b, "%s%s", b->size > 0 ? ", " : "", change.name);
 }
 
+static bool is_same_text(const char *a, const char *b)
+{
+    return a && b ? streq(a, b) : a == b;
+}
+
+/* Of SQS or of STS; endpoints that only follow from the region do not count. */
+static bool is_same_endpoint(const struct aws_effective_settings *a,
+                             const struct aws_effective_settings *b)
+{
+    bool is_custom = a->endpoint->is_custom || b->endpoint->is_custom;
+
+    return (!is_custom || streq(a->endpoint->url, b->endpoint->url)) &&
+           is_same_text(a->sts_endpoint_url, b->sts_endpoint_url);
+}
+
+static void append_if(struct buffer *b, bool differs, const char *name)
+{
+    if (differs)
+        buffer_printf(b, "%s%s", b->size > 0 ? ", " : "", name);
+}
+
+/* Appends what AWS's files say otherwise than at the start: `next` has the settings of the
+ * configuration in force, and the environment of a process does not change. */
+static void append_fixed_in_aws_files(struct buffer *b, const struct reload *reload,
+                                      const struct aws_effective_settings *next)
+{
+    const struct daemon_core *core = reload->core;
+    const struct aws_effective_settings *running =
+        core->aws_settings ? core->aws_settings(reload->state) : NULL;
+
+    if (!running)
+        return;
+    append_if(b, !streq(running->endpoint->region, next->endpoint->region), "the profile's region");
+    append_if(b, !is_same_endpoint(running, next), "the profile's endpoint_url");
+    append_if(b, running->use_fips != next->use_fips, "the profile's use_fips_endpoint");
+    append_if(b, running->use_dualstack != next->use_dualstack,
+              "the profile's use_dualstack_endpoint");
+}
+
 /* Appends the settings that change, with their values. */
 static void append_changes(struct buffer *b, const struct reload *reload, const struct config *next)
 {
@@ -73,6 +112,8 @@ static int prepare(const struct reload *reload, struct config *next, struct buff
     r = config_keep_fixed(next, reload->config);
     if (r == 0)
         r = check(next, ret, error);
+    if (r == 0)
+        append_fixed_in_aws_files(fixed, reload, *ret);
     if (r == 0 && reload->core->prepare)
         r = reload->core->prepare(reload->state, next, error);
     return r;

@@ -17,7 +17,7 @@ static struct {
     unsigned batch_size; /* what the core has found at the last reconfiguration */
 } fake;
 
-static char path[64], log_text[16384];
+static char path[64], aws_path[64], log_text[16384];
 static struct config *config;
 static struct config_sources sources;
 
@@ -38,13 +38,26 @@ static int reconfigure(void *core, const char *ca_bundle)
 
 static bool is_producer;
 
-static void write_file(const char *text)
+/* What the core has in force. */
+static struct aws_effective_settings *in_force;
+
+static const struct aws_effective_settings *aws_settings(const void *core)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    return in_force;
+}
+
+static void write_to(const char *name, const char *text)
+{
+    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));
     close(fd);
+}
+
+static void write_file(const char *text)
+{
+    write_to(path, text);
 }
 
 /* Reads the file again; log_text is what was said. */
@@ -53,6 +66,7 @@ static void reload(void)
     const struct daemon_core core = {
         .prepare = prepare,
         .reconfigure = reconfigure,
+        .aws_settings = aws_settings,
         .foreign_group = is_producer ? "consumer" : "producer",
     };
     struct reload r = {.sources = &sources, .config = config, .core = &core};
@@ -87,7 +101,10 @@ static int tear_down(void **state)
 {
     config = config_free(config);
     config_sources_done(&sources);
+    in_force = aws_effective_settings_free(in_force);
     unlink(path);
+    unlink(aws_path);
+    unsetenv("AWS_CONFIG_FILE");
     return 0;
 }
 
@@ -211,6 +228,76 @@ static void value_that_was_written_and_is_now_a_default_needs_a_restart(void **s
     }
 }
 
+/* The configuration says nothing of these, and AWS's file is another than at the start. */
+static void what_has_changed_in_awss_files_needs_a_restart(void **state)
+{
+#define OWN_SERVER "aws: { queue_url = \"https://h/1/q\"; };"
+    static const struct {
+        const char *file, *before, *after, *named;
+    } cases[] = {
+        {OWN_SERVER, "region = eu-west-1\n", "region = eu-west-2\n", "the profile's region"},
+        {OWN_SERVER, "region = eu-west-1\nendpoint_url = http://h:1\n",
+         "region = eu-west-1\nendpoint_url = http://h:2\n", "the profile's endpoint_url"},
+        {OWN_SERVER, "region = eu-west-1\nendpoint_url = http://h:1\nservices = s\n[services s]\n",
+         "region = eu-west-1\nendpoint_url = http://h:1\nservices = s\n[services s]\nsts =\n  "
+         "endpoint_url = http://h:3\n",
+         "the profile's endpoint_url"},
+        {AWS, "", "endpoint_url = http://h:1\n", "the profile's endpoint_url"},
+        {AWS, "", "use_fips_endpoint = true\n", "the profile's use_fips_endpoint"},
+        {AWS, "", "use_dualstack_endpoint = true\n", "the profile's use_dualstack_endpoint"},
+        {AWS, "", "ca_bundle = /etc/ssl/certs/ca-certificates.crt\n", NULL},
+    };
+
+    snprintf(aws_path, sizeof(aws_path), "/tmp/test-reload-aws.%d", (int)getpid());
+    setenv("AWS_CONFIG_FILE", aws_path, 1);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char text[512], warning[256] = "";
+
+        in_force = aws_effective_settings_free(in_force);
+        config = config_free(config);
+        write_file(cases[i].file);
+        assert_int_equal(config_load(&sources, &config, NULL, NULL), 0);
+        snprintf(text, sizeof(text), "[default]\n%s", cases[i].before);
+        write_to(aws_path, text);
+        assert_int_equal(aws_effective_settings_read(&config->aws, &in_force, NULL), 0);
+        reload();
+        assert_string_equal(log_text, "The settings were read again: none has changed.\n");
+
+        snprintf(text, sizeof(text), "[default]\n%s", cases[i].after);
+        write_to(aws_path, text);
+        if (cases[i].named)
+            snprintf(warning, sizeof(warning),
+                     "These settings need a restart, and keep their values until then: %s.\n",
+                     cases[i].named);
+        snprintf(text, sizeof(text), "%sThe settings were read again: %s.\n", warning,
+                 cases[i].named ? "nothing else has changed" : "none has changed");
+        for (int n = 0; n < 2; n++) {
+            reload();
+            assert_string_equal(log_text, text);
+        }
+    }
+}
+
+static void texts_are_told_without_what_may_be_secret(void **state)
+{
+    is_producer = false;
+    write_file(AWS " consumer: { handler = \"exec\"; command = [\"/bin/a\", \"--key=secret\"]; };");
+    config = config_free(config);
+    assert_int_equal(config_load(&sources, &config, NULL, NULL), 0);
+    write_file(AWS " consumer: { handler = \"exec\"; command = [\"/bin/a\", \"--key=other\"]; };");
+    reload();
+    assert_string_equal(log_text,
+                        "The settings were read again: consumer.command [\"/bin/a\", ...] "
+                        "(in a part that is not shown).\n");
+    write_file(AWS " consumer: { handler = \"exec\"; command = [\"/bin/b\"]; "
+                   "content_type = \"text/x\"; url = \"http://h/a\"; };");
+    reload();
+    assert_string_equal(log_text, "The settings were read again: "
+                                  "consumer.command [\"/bin/a\", ...] -> [\"/bin/b\"], "
+                                  "consumer.url \"\" -> \"http://h/a\", "
+                                  "consumer.content_type \"application/json\" -> \"text/x\".\n");
+}
+
 static void level_changes_at_once_and_the_line_is_seen_before_and_after(void **state)
 {
     write_file(AWS " log: { level = \"error\"; };");
@@ -304,6 +391,8 @@ int main(void)
         TEST(file_that_cannot_be_read_changes_nothing_and_the_remedy_is_told),
         TEST(defaults_that_follow_a_setting_are_not_said_to_need_a_restart),
         TEST(value_that_was_written_and_is_now_a_default_needs_a_restart),
+        TEST(what_has_changed_in_awss_files_needs_a_restart),
+        TEST(texts_are_told_without_what_may_be_secret),
         TEST(level_changes_at_once_and_the_line_is_seen_before_and_after),
         TEST(each_setting_does_as_its_class_says),
     };
