@@ -4,6 +4,7 @@ value is used, and when. Of all others it sees that a reload names them and leav
 
 import contextlib
 import copy
+import http.client
 import os
 import shutil
 import socket
@@ -181,6 +182,42 @@ def wait_for_work(server, run):
     if run.group == "consumer":
         sqs.send(server, "x", queue=PLAIN)
     server.wait_for_records("sent" if run.group == "producer" else "deleted", 1)
+
+
+def metrics_of(name):
+    """Metrics are served at the new address, and no longer at the old one."""
+    with SqsLocal(queues=[PLAIN]) as server:
+        addresses = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+        run = Running(name, server)
+        run.wait_for_line("works on the")
+        for i, address in enumerate(addresses):
+            run.reload(f"{run.group}.metrics_listen", address)
+            tap.wait_until(lambda: is_served(address), 60, f"metrics at {address}")
+            tap.ok(i == 0 or not is_served(addresses[0]), "the old address is served as well")
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def is_served(address):
+    with contextlib.closing(http.client.HTTPConnection(address, timeout=60)) as connection:
+        try:
+            connection.request("GET", "/metrics")
+        except ConnectionRefusedError:
+            return False
+        return connection.getresponse().status == 200
+
+
+@observes("producer.metrics_listen", "now")
+def producer_metrics_listen():
+    metrics_of("sqs-producerd")
+
+
+@observes("consumer.metrics_listen", "now")
+def consumer_metrics_listen():
+    metrics_of("sqs-consumerd")
 
 
 # --- producer ---
