@@ -58,9 +58,8 @@ void config_append_change(struct buffer *b, const struct config *running, const 
                           const struct config_change *change)
 {
     const struct setting *s = config_settings + change->setting;
-    CLEANUP(buffer_done)
-    struct buffer before = BUFFER_INIT(SHOWN_MAX_BYTES),
-                  after = BUFFER_INIT(SHOWN_MAX_BYTES);
+    CLEANUP(buffer_done) struct buffer before = BUFFER_INIT(SHOWN_MAX_BYTES);
+    CLEANUP(buffer_done) struct buffer after = BUFFER_INIT(SHOWN_MAX_BYTES);
 
     config_append_shown(&before, running, s);
     config_append_shown(&after, next, s);
