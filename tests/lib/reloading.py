@@ -43,8 +43,10 @@ class Running:
         """Reloads with another value of one setting; waits until the daemon says so."""
         group, setting = name.split(".")
         self.settings[group][setting] = value
-        line = self.reload_all()
-        tap.ok(line.split(READ)[1].startswith(name) and ", " not in line and RESTART not in self.daemon.text, line)
+        told = self.reload_all().split(READ)[1]
+        others = [f", {group}.{other}" for group in self.settings for other in self.settings[group]]
+        tap.ok(told.startswith(name + " ") and not any(other in told for other in others), told)
+        tap.ok(RESTART not in self.daemon.text, self.daemon.text)
 
     def reload_all(self):
         with open(self.daemon.config, "w", encoding="utf-8") as file:
