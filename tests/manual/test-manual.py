@@ -206,6 +206,15 @@ def members_of_the_protocol_are_in_the_manual():
 
 
 @tap.test
+def headers_for_an_application_are_in_the_manual():
+    code = read(os.path.join(TOP, "src", "consumerd", "handler", "sqsd-headers.c"))
+    headers = set(re.findall(r'"(X-Aws-Sqsd-[A-Za-z-]+?)-?"', code))
+    tap.ok(len(headers) >= 8, headers)
+    text = section(PAGES["sqs-consumerd"], "AN APPLICATION")
+    tap.equal(sorted(name for name in headers if name not in text), [])
+
+
+@tap.test
 def units_name_the_manual():
     ours = {re.sub(r"(.*)\.(\d)", r"\1(\2)", os.path.basename(path)) for path in MANUALS}
     for folder, name in ("", "sqs-producerd.service"), ("", "sqs-consumerd.service"), ("", "sqs-producerd.socket"), \
