@@ -337,7 +337,8 @@ static void nothing_of_a_secret_is_left_in_memory(void **state)
     secret[sizeof(secret) - 1] = '\0';
     assert_non_null(marker);
     memcpy(marker, secret, sizeof(secret));
-    /* malloc may have its memory elsewhere, as with a sanitizer; and what cmocka skips is not ok. */
+    /* malloc may have its memory elsewhere, as with a sanitizer; and what cmocka skips is not
+     * ok. */
     if (!is_in_heap(secret, strlen(secret)))
         return;
     secure_wipe(marker, sizeof(secret));

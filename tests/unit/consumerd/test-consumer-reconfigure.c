@@ -107,5 +107,5 @@ int main(void)
         TEST(queue_not_open_yet_its_opening_uses_the_new_settings),
     };
 
-    return cmocka_run_group_tests_name("consumer reconfigured", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("consumerd-consumer-reconfigure", tests, NULL, NULL);
 }

@@ -540,5 +540,5 @@ int main(void)
         TEST(outage_is_logged_once_a_minute_and_at_its_end),
     };
 
-    return cmocka_run_group_tests_name("hand-outage", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("consumerd-inflight-outage", tests, NULL, NULL);
 }

@@ -86,5 +86,5 @@ int main(void)
         cmocka_unit_test_teardown(handler_that_is_away_is_tried_at_once, tear_down),
     };
 
-    return cmocka_run_group_tests_name("inflight reconfigured", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("consumerd-inflight-reconfigure", tests, NULL, NULL);
 }

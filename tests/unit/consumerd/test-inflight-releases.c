@@ -331,5 +331,5 @@ int main(void)
         TEST(lines_below_the_level_are_not_logged),
     };
 
-    return cmocka_run_group_tests_name("hand-releases", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("consumerd-inflight-releases", tests, NULL, NULL);
 }

@@ -559,5 +559,5 @@ int main(void)
         cmocka_unit_test(each_possible_cell_was_met_and_told),
     };
 
-    return cmocka_run_group_tests_name("consumer-life", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("consumerd-life", tests, NULL, NULL);
 }

@@ -57,5 +57,5 @@ int main(void)
         cmocka_unit_test(budget_counts_the_largest_of_the_last_messages),
     };
 
-    return cmocka_run_group_tests_name("budget", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("consumerd-memory-budget", tests, NULL, NULL);
 }

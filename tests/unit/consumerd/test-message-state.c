@@ -246,5 +246,5 @@ int main(void)
         cmocka_unit_test(each_state_and_reason_has_words_of_its_own),
     };
 
-    return cmocka_run_group_tests_name("consumer-message-state", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("consumerd-message-state", tests, NULL, NULL);
 }

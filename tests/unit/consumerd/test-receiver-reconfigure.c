@@ -141,5 +141,5 @@ int main(void)
         cmocka_unit_test_teardown(other_pauses_stay, tear_down),
     };
 
-    return cmocka_run_group_tests_name("receiver reconfigured", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("consumerd-receiver-reconfigure", tests, NULL, NULL);
 }

@@ -393,7 +393,8 @@ static void values_in_the_shipped_file_are_defaults(void **state)
                         "https://eu-west-1.queue.amazonaws.com/123456789012/test.fifo");
 }
 
-/* An instance must not end after ten empty receives because the shipped file has the demo's values. */
+/* An instance must not end after ten empty receives because the shipped file has the demo's
+ * values. */
 static void the_demos_values_hold_for_the_demo_alone(void **state)
 {
     static const char *const sources[] = {"demo", "spool"}, *const handlers[] = {"journal", "exec",

@@ -102,5 +102,5 @@ int main(void)
         cmocka_unit_test(failure_log_alone_needs_no_operation),
     };
 
-    return cmocka_run_group_tests_name("trouble", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("daemon-failure-log", tests, NULL, NULL);
 }

@@ -292,5 +292,5 @@ int main(void)
         TEST(signal_without_a_stop_function_exits),
     };
 
-    return cmocka_run_group_tests_name("service signals", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("daemon-service-signals", tests, NULL, NULL);
 }

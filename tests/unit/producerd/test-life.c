@@ -469,5 +469,5 @@ int main(void)
         cmocka_unit_test(random_events_reach_and_log_each_cell),
     };
 
-    return cmocka_run_group_tests_name("producer-life", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("producerd-life", tests, NULL, NULL);
 }

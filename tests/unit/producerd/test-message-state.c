@@ -186,5 +186,5 @@ int main(void)
         cmocka_unit_test(states_and_reasons_have_distinct_texts),
     };
 
-    return cmocka_run_group_tests_name("producer-message-state", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("producerd-message-state", tests, NULL, NULL);
 }

@@ -130,5 +130,5 @@ int main(void)
         TEST(queue_not_open_yet_its_opening_uses_the_new_settings),
     };
 
-    return cmocka_run_group_tests_name("producer reconfigured", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("producerd-producer-reconfigure", tests, NULL, NULL);
 }

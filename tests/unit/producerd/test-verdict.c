@@ -164,5 +164,5 @@ int main(void)
         cmocka_unit_test(message_is_not_rejected_for_faults_of_others),
     };
 
-    return cmocka_run_group_tests_name("outcome", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("producerd-verdict", tests, NULL, NULL);
 }

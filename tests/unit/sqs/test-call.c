@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which of the calls that wait without retry tokens is woken, and when: on the structures themselves,
- * since from outside another back-off can hide it. */
+/* Which of the calls that wait without retry tokens is woken, and when: on the structures
+ * themselves, since from outside another back-off can hide it. */
 #include "sqs/client-internal.h"
 #include "test-loop.h"
 #include "util/clock.h"

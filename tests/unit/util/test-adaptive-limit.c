@@ -96,5 +96,5 @@ int main(void)
         cmocka_unit_test(adaptive_limit_with_another_maximum_keeps_a_halved_limit),
     };
 
-    return cmocka_run_group_tests_name("limit", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("util-adaptive-limit", tests, NULL, NULL);
 }

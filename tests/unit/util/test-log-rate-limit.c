@@ -88,5 +88,5 @@ int main(void)
         cmocka_unit_test(log_rate_limit_lines_max_is_spent_then_counted),
     };
 
-    return cmocka_run_group_tests_name("line-limit", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("util-log-rate-limit", tests, NULL, NULL);
 }

@@ -120,5 +120,5 @@ int main(void)
         cmocka_unit_test(shell_words_too_many_or_too_long_are_refused),
     };
 
-    return cmocka_run_group_tests_name("command-line", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("util-shell-words", tests, NULL, NULL);
 }

@@ -89,5 +89,5 @@ int main(void)
         TEST(prepared_twice_the_last_counts),
     };
 
-    return cmocka_run_group_tests_name("handler exec reconfigured", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("consumerd-handler-exec-reconfigure", tests, NULL, NULL);
 }

@@ -99,5 +99,5 @@ int main(void)
         TEST(url_that_is_not_set_changes_nothing),
     };
 
-    return cmocka_run_group_tests_name("handler http reconfigured", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("consumerd-handler-http-reconfigure", tests, NULL, NULL);
 }

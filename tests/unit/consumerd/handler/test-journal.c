@@ -179,5 +179,5 @@ int main(void)
     };
 #undef TEST
 
-    return cmocka_run_group_tests_name("handler-journal", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("consumerd-handler-journal", tests, NULL, NULL);
 }

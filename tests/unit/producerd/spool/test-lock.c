@@ -88,7 +88,7 @@ int main(void)
     if (!mkdtemp(folder))
         return 1;
     snprintf(path, sizeof(path), "%s/spool.db", folder);
-    failed = cmocka_run_group_tests_name("spool-lock", tests, NULL, NULL);
+    failed = cmocka_run_group_tests_name("producerd-spool-lock", tests, NULL, NULL);
     rmdir(folder);
     return failed;
 }
