@@ -68,8 +68,8 @@ struct inflight {
  * transitions, also of this message, before this function returns. After a final state the caller
  * must not touch the message.
  *
- * `usec`: for MESSAGE_ON_STOP_DEADLINE, the handler's grace; for an event that releases the message, the
- * delay until it becomes visible; for all others 0. */
+ * `usec`: for MESSAGE_ON_STOP_DEADLINE, the handler's grace; for an event that releases the
+ * message, the delay until it becomes visible; for all others 0. */
 void inflight_apply(struct inflight *inflight, struct message *message, enum message_event event,
                     uint64_t usec);
 

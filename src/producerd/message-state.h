@@ -38,11 +38,11 @@ enum outgoing_state {
 enum outgoing_event {
     /* The message was taken from the source. */
     OUTGOING_ON_VALID,          /* SQS will accept it, as far as we know */
-    OUTGOING_ON_VALID_IN_DOUBT, /* like OUTGOING_ON_VALID, but an earlier process may have sent it */
+    OUTGOING_ON_VALID_IN_DOUBT, /* the same, but an earlier process may have sent it */
     OUTGOING_ON_INVALID,        /* SQS would reject it */
     /* An attempt begins or fails. */
     OUTGOING_ON_SENDING,
-    OUTGOING_ON_SENDING_POSSIBLE_DUPLICATE, /* it begins; SQS may have forgotten an earlier attempt */
+    OUTGOING_ON_SENDING_POSSIBLE_DUPLICATE, /* SQS may have forgotten an earlier one */
     OUTGOING_ON_NOT_SENT,                   /* the request could not be made */
     OUTGOING_ON_ATTEMPT_FAILED,             /* it failed, and the next one follows at once */
     OUTGOING_ON_ATTEMPT_UNKNOWN,            /* the same, and SQS may have stored the message */

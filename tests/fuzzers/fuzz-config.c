@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The configuration file, and settings of the command line. What is shown of a configuration must be
- * a configuration, and the same. */
+/* The configuration file, and settings of the command line. What is shown of a configuration must
+ * be a configuration, and the same. */
 #include "daemon/config-override.h"
 #include "daemon/config-reload.h"
 
@@ -26,7 +26,8 @@ static void check_shown(const struct config *config)
     config_free(same);
 }
 
-/* The same bytes as a setting of the command line, and as the value of several kinds of settings. */
+/* The same bytes as a setting of the command line, and as the value of several kinds of
+ * settings. */
 static void check_set(const char *name, const char *text)
 {
     CLEANUP(buffer_done) struct buffer assignment = BUFFER_INIT(4 * CONFIG_FILE_MAX_BYTES);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* For LD_PRELOAD: a test sets the clocks while a program runs. SHIFTED_CLOCK names a file with two
  * 8-byte integers: by how many seconds the wall clock is ahead, and by how many CLOCK_MONOTONIC and
- * CLOCK_BOOTTIME are. (A time namespace can move the latter only before a program starts.) Timers of
- * the kernel that are already set do not move. */
+ * CLOCK_BOOTTIME are. (A time namespace can move the latter only before a program starts.) Timers
+ * of the kernel that are already set do not move. */
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* For LD_PRELOAD: one read from the disk fails. FAILING_READ is "NUMBER:NAME": the pread(2) call with
- * that number, counted from 1, on files whose path ends in NAME fails with EIO. */
+/* For LD_PRELOAD: one read from the disk fails. FAILING_READ is "NUMBER:NAME": the pread(2) call
+ * with that number, counted from 1, on files whose path ends in NAME fails with EIO. */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Replaces the log and keeps what is written. It defines every function of util/log.c that the daemons
- * use, so that the linker does not take that file. Only one file of a test may include it. */
+/* Replaces the log and keeps what is written. It defines every function of util/log.c that the
+ * daemons use, so that the linker does not take that file. Only one file of a test may include
+ * it. */
 #pragma once
 
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* JSON texts, and the result of both readers of the project, json_tree_read and json_read, with every
- * version of the libraries. Where the results differ, that is intended. */
+/* JSON texts, and the result of both readers of the project, json_tree_read and json_read, with
+ * every version of the libraries. Where the results differ, that is intended. */
 #pragma once
 
 #include "util/buffer.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Overrides libc's open(2). It then fails for one path with one errno, for tests of files that cannot
- * be opened, or opens another file in place of one path, for tests of files in fixed places. */
+/* Overrides libc's open(2). It then fails for one path with one errno, for tests of files that
+ * cannot be opened, or opens another file in place of one path, for tests of files in fixed
+ * places. */
 #pragma once
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* For tests of the SQS client: a client with a provider of keys that does as it is told, with notes of
- * what its observer hears, and with an HTTP server that gives the replies in order. */
+/* For tests of the SQS client: a client with a provider of keys that does as it is told, with notes
+ * of what its observer hears, and with an HTTP server that gives the replies in order. */
 #pragma once
 
 #include "ahead-clock.h"

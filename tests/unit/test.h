@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Includes cmocka, with the headers that it needs before it, and bounds the time of each test: a test
- * that waits for ever fails under its name, and the others still run. */
+/* Includes cmocka, with the headers that it needs before it, and bounds the time of each test: a
+ * test that waits for ever fails under its name, and the others still run. */
 #pragma once
 
 #include <errno.h>

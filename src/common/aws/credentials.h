@@ -56,7 +56,8 @@ struct credentials_slot *credentials_slot_cancel(struct credentials_slot *slot);
 void credentials_set_skew(struct credentials *c, struct clock_skew *skew);
 struct clock_skew *credentials_skew(struct credentials *c);
 
-/* When the keys that were found last end, on AWS's clock; USEC_INFINITY: never; 0: none were found. */
+/* When the keys that were found last end, on AWS's clock; USEC_INFINITY: never; 0: none were
+ * found. */
 uint64_t credentials_expiry_usec(const struct credentials *c);
 
 /* AWS has refused these credentials. Unless the cache already has others, the next credentials_get

@@ -106,7 +106,8 @@ int config_finish(struct config *config, char **error);
 /* What config_finish does, without its check. The first gives settings that are still at their
  * default the one in force: that of the demo's settings depends on producer.source and
  * consumer.handler, that of producer.submit_socket on the instance. An instance does not have the
- * addresses at which a daemon listens from a file before its own. The second tells whether the check will find nothing missing. */
+ * addresses at which a daemon listens from a file before its own. The second tells whether the
+ * check will find nothing missing. */
 int config_settle_defaults(struct config *config);
 bool config_has_required(const struct config *config);
 

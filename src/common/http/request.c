@@ -176,7 +176,8 @@ static CURLcode set_proxy(struct http_slot *slot, bool no_proxy)
 /* libcurl remembers what it has read of the CA bundle, for a day. After a reconfiguration it may
  * use only what it has read since then; it counts in whole seconds of the monotonic clock, and 0
  * means that it reads the file for each connection. It also remembers TLS sessions, and a resumed
- * session checks no certificate: after a reconfiguration each connection makes a whole handshake. */
+ * session checks no certificate: after a reconfiguration each connection makes a whole
+ * handshake. */
 static CURLcode limit_ca_age(struct http_slot *slot)
 {
     const struct http_client *client = slot->client;

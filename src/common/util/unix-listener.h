@@ -14,6 +14,6 @@ enum {
 };
 
 /* The socket is non-blocking and close-on-exec. A socket file at the path is replaced only if no
- * process listens at it. `mode`: who may connect, such as 0660. Returns 0, a condition above (two of
- * them leave errno set), or a negative errno. */
+ * process listens at it. `mode`: who may connect, such as 0660. Returns 0, a condition above (two
+ * of them leave errno set), or a negative errno. */
 int unix_listener_open(const char *path, mode_t mode, int *ret_fd);

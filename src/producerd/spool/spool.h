@@ -88,8 +88,8 @@ struct spool_counts {
 };
 struct spool_counts spool_counts(const struct spool *spool);
 
-/* Messages have numbers in the order in which they were added: that of the next message, and that of
- * the oldest one that waits on disk (0: none, or it cannot be read). */
+/* Messages have numbers in the order in which they were added: that of the next message, and that
+ * of the oldest one that waits on disk (0: none, or it cannot be read). */
 uint64_t spool_next_number(const struct spool *spool);
 uint64_t spool_oldest_number(struct spool *spool);
 

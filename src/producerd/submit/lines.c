@@ -210,8 +210,8 @@ static bool is_regular(int fd)
     return fstat(fd, &st) >= 0 && S_ISREG(st.st_mode);
 }
 
-/* Waits for input. After a signal the writer of a pipe may go on for ever: what it has written until
- * then is enough. Returns false when there is no more to read. */
+/* Waits for input. After a signal the writer of a pipe may go on for ever: what it has written
+ * until then is enough. Returns false when there is no more to read. */
 static bool wait_for_rest(const struct lines *l, uint64_t *left)
 {
     struct pollfd fd = {.fd = l->options->input_fd, .events = POLLIN};

@@ -2,10 +2,10 @@
 /* --submit --lines and --submit --json: each line of a file is a message. Lines are sent without
  * waiting for the answers to those before; at most WINDOW_LINES_MAX of them are not answered.
  *
- * The id of each message that is taken is printed, in the order of the lines. A line that is refused
- * is told on standard error, and the others go on. When a line should be tried again later, or the
- * daemon is gone, no further line is sent, so that the order holds when the rest is handed in
- * again. */
+ * The id of each message that is taken is printed, in the order of the lines. A line that is
+ * refused is told on standard error, and the others go on. When a line should be tried again later,
+ * or the daemon is gone, no further line is sent, so that the order holds when the rest is handed
+ * in again. */
 #pragma once
 
 #include "producerd/submit/client.h"

@@ -32,8 +32,9 @@ bool submit_offline_run(const struct submit_offline_options *options,
                         int (*work)(void *userdata, struct submit_offline *offline), void *userdata,
                         int *ret_status, const char **ret_why);
 
-/* Like submit_ask, for the line of a command. Opens the file and keeps it open. Returns SUBMIT_OFFLINE_IN_USE, without a line
- * on standard error, when a daemon had it open from the beginning. */
+/* Like submit_ask, for the line of a command. Opens the file and keeps it open. Returns
+ * SUBMIT_OFFLINE_IN_USE, without a line on standard error, when a daemon had it open from the
+ * beginning. */
 int submit_offline_ask(struct submit_offline *offline, const struct buffer *line,
                        struct submission_reply **ret);
 

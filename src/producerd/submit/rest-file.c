@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Each line is written at once, so an error belongs to a known line. When a write fails in the middle
- * of a line, the file is cut back to the last end of a line. */
+/* Each line is written at once, so an error belongs to a known line. When a write fails in the
+ * middle of a line, the file is cut back to the last end of a line. */
 #include "producerd/submit/rest-file.h"
 
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A consumer on a fake queue, with a handler that works until the test ends it, and the loop's clock
- * in the test's hands. One file of a test program includes it. */
+/* A consumer on a fake queue, with a handler that works until the test ends it, and the loop's
+ * clock in the test's hands. One file of a test program includes it. */
 #pragma once
 
 #include "consumerd/consumer.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of child processes share: a shell script, run on an event loop, and its outcome. To
- * be included by one file of a test. */
+/* What the tests of child processes share: a shell script, run on an event loop, and its outcome.
+ * To be included by one file of a test. */
 #pragma once
 
 #include "test.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of databases share: a disk that fails when it is told to, and a file with one table.
- * To be included by one file of a test. */
+/* What the tests of databases share: a disk that fails when it is told to, and a file with one
+ * table. To be included by one file of a test. */
 #pragma once
 
 #include "test.h"
