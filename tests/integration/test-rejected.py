@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""sqs-producerd --rejected on the spool's file, while no daemon runs: what it prints and does, who owns the files
+"""sqs-producerd --rejected and --spooled on the spool's file, while no daemon runs: what it prints and does, who owns the files
 afterwards, and how it and a daemon exclude each other."""
 
 import fcntl
@@ -60,6 +60,32 @@ def rejected_messages_are_listed_retried_and_dropped_without_a_daemon():
         server.wait_for_records("sent", 2)
         tap.equal(sent_bodies(server), ["b", "c"])
         producer.stop()
+
+
+def count(folder):
+    """Runs --spooled; returns its exit status, standard output and standard error."""
+    done = subprocess.run([PRODUCER, "--spooled"], check=False, text=True,
+                          env={**os.environ, "STATE_DIRECTORY": folder}, capture_output=True, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+@tap.test
+def spooled_messages_are_counted_without_a_daemon_and_without_a_configuration():
+    with SqsLocal([FIFO]) as server, Spool() as spool, Spool() as empty:
+        ids, config = spooled(spool, server, *({"body": b, "group": "g"} for b in "abc"))
+        tap.equal(count(spool.path), (OK, "0 waiting, 3 rejected\n", ""))
+        tap.equal(rejected(spool, config, f"--retry={ids[1]}")[0], OK)
+        tap.equal(count(spool.path), (OK, "1 waiting, 2 rejected\n", ""))
+        tap.equal(rejected(spool, config, "--drop=all")[0], OK)
+        producer = spool.producer(server)
+        server.wait_for_records("sent", 1)
+        tap.equal(count(spool.path), (TRY_LATER, "", "sqs-producerd: the daemon runs: `systemctl status` shows how "
+                                                     "many messages wait\n"))
+        producer.stop()
+        tap.equal(count(spool.path), (OK, "0 waiting, 0 rejected\n", ""))
+        tap.equal(count(empty.path), (UNAVAILABLE, "", "sqs-producerd: the folder in STATE_DIRECTORY cannot be "
+                                                       "opened, or has no spool\n"))
+        tap.equal(os.listdir(empty.path), [])
 
 
 def owners(folder):

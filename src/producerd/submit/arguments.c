@@ -15,7 +15,8 @@ const char submit_usage[] =
     "       sqs-producerd --submit --lines [--to=NAME] [--group=G] [--delay=SECONDS]\n"
     "                     [--attribute=NAME[:TYPE]=VALUE]... [--rest=REST] [FILE]\n"
     "       sqs-producerd --submit --json [--to=NAME] [--rest=REST] [FILE]\n"
-    "       sqs-producerd --rejected [--to=NAME] [--retry=ID | --drop=ID]\n";
+    "       sqs-producerd --rejected [--to=NAME] [--retry=ID | --drop=ID]\n"
+    "       sqs-producerd --spooled [--to=NAME]\n";
 
 const char submit_help[] =
     "\n"
@@ -53,6 +54,8 @@ const char submit_help[] =
     "  --rejected      list them: id, time, group, bytes and reason, separated by tabs\n"
     "  --retry=ID      send one again; \"all\" sends all of them again\n"
     "  --drop=ID       delete one; \"all\" deletes all of them\n"
+    "  --spooled       count the messages of a daemon that does not run, such as\n"
+    "                  \"3 waiting, 1 rejected\"\n"
     "                  When the daemon does not run, these use spool.db in the folder that\n"
     "                  STATE_DIRECTORY names, otherwise in /var/lib/sqs-producerd (of an\n"
     "                  instance /var/lib/sqs-producerd@NAME).\n"
@@ -70,6 +73,7 @@ enum {
     OPTION_JSON,
     OPTION_REST,
     OPTION_REJECTED,
+    OPTION_SPOOLED,
     OPTION_TO,
     OPTION_GROUP,
     OPTION_DEDUPLICATION_ID,
@@ -85,6 +89,7 @@ static const struct option options[] = {
     {"json", no_argument, NULL, OPTION_JSON},
     {"rest", required_argument, NULL, OPTION_REST},
     {"rejected", no_argument, NULL, OPTION_REJECTED},
+    {"spooled", no_argument, NULL, OPTION_SPOOLED},
     {"to", required_argument, NULL, OPTION_TO},
     {"group", required_argument, NULL, OPTION_GROUP},
     {"deduplication-id", required_argument, NULL, OPTION_DEDUPLICATION_ID},
@@ -162,7 +167,8 @@ static int read_attribute(struct submit_call *call)
 static int set_action(struct submit_call *call, enum submit_action action)
 {
     if (call->action != SUBMIT_NONE && call->action != action)
-        return wrong(call, "--submit and --rejected exclude each other", optarg ? optarg : "");
+        return wrong(call, "--submit, --rejected and --spooled exclude each other",
+                     optarg ? optarg : "");
     call->action = action;
     return EX_OK;
 }
@@ -219,6 +225,8 @@ static int read_option(struct submit_call *call, int option)
         return set_rest(call);
     case OPTION_REJECTED:
         return set_action(call, SUBMIT_REJECTED);
+    case OPTION_SPOOLED:
+        return set_action(call, SUBMIT_COUNT);
     case ARGUMENTS_CONFIG:
         call->config_path = optarg;
         return optarg[0] != '\0' ? EX_OK : wrong(call, "option needs a path", "--config=");
@@ -243,11 +251,18 @@ static int read_option(struct submit_call *call, int option)
     }
 }
 
+static const char *action_name(const struct submit_call *call)
+{
+    return call->action == SUBMIT_MESSAGE    ? "--submit"
+           : call->action == SUBMIT_REJECTED ? "--rejected"
+                                             : "--spooled";
+}
+
 /* Options that mean nothing, or the wrong thing, with the form of the file. */
 static int check_form(const struct submit_call *call)
 {
-    if (call->action == SUBMIT_REJECTED && (call->form != SUBMIT_WHOLE || call->rest_path))
-        return wrong(call, "--lines, --json and --rest go with --submit", "--rejected");
+    if (call->action != SUBMIT_MESSAGE && (call->form != SUBMIT_WHOLE || call->rest_path))
+        return wrong(call, "--lines, --json and --rest go with --submit", action_name(call));
     if (call->form == SUBMIT_WHOLE && call->rest_path)
         return wrong(call, "--rest goes with --lines or --json", call->rest_path);
     if (call->form == SUBMIT_LINES && call->message.deduplication_id)
@@ -260,14 +275,14 @@ static int check_form(const struct submit_call *call)
 
 static int read_operands(struct submit_call *call, int argc, char **argv)
 {
-    if (call->action == SUBMIT_REJECTED && call->is_about_message)
-        return wrong(call, "options of a message go with --submit", "--rejected");
+    if (call->action != SUBMIT_MESSAGE && call->is_about_message)
+        return wrong(call, "options of a message go with --submit", action_name(call));
     if (call->config_path && streq(call->config_path, "-"))
         return wrong(call, "standard input is for the message", "--config=-");
     if (call->instance && call->config_path)
         return wrong(call, "--to and --config exclude each other", call->instance);
-    if (call->action == SUBMIT_MESSAGE && call->command != SUBMISSION_REJECTED)
-        return wrong(call, "--retry and --drop go with --rejected", "--submit");
+    if (call->action != SUBMIT_REJECTED && call->command != SUBMISSION_REJECTED)
+        return wrong(call, "--retry and --drop go with --rejected", action_name(call));
     if (call->action == SUBMIT_MESSAGE && optind < argc) {
         call->file = streq(argv[optind], "-") ? NULL : argv[optind];
         optind++;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line of --submit and --rejected (submit.h). */
+/* The command line of --submit, --rejected and --spooled (submit.h). */
 #pragma once
 
 #include "daemon/arguments.h"
 #include "producerd/intake/submission.h"
 
-enum submit_action { SUBMIT_NONE, SUBMIT_MESSAGE, SUBMIT_REJECTED };
+enum submit_action { SUBMIT_NONE, SUBMIT_MESSAGE, SUBMIT_REJECTED, SUBMIT_COUNT };
 enum submit_form { SUBMIT_WHOLE, SUBMIT_LINES, SUBMIT_JSON }; /* what the file holds */
 
 /* The parsed command line. Texts are borrowed from it, unless marked as owned. */

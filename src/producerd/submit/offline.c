@@ -15,7 +15,6 @@
 #include "aws/endpoint.h"
 #include "daemon/instance.h"
 #include "producerd/intake/protocol.h"
-#include "producerd/spool/spool.h"
 #include "producerd/submit/shortage.h"
 
 struct submit_offline {
@@ -114,6 +113,15 @@ int submit_offline_ask(struct submit_offline *o, const struct buffer *line,
     if (r == 0)
         r = submission_reply_read(buffer_string(&answer), answer.size - 1, ret);
     return r == 0 ? EX_OK : submit_shortage(o->options->program, r < 0 ? r : -EPROTO);
+}
+
+int submit_offline_count(struct submit_offline *o, struct spool_counts *ret)
+{
+    int status = o->spool ? EX_OK : open_spool(o);
+
+    if (status == EX_OK)
+        *ret = spool_counts(o->spool);
+    return status;
 }
 
 void submit_offline_close(struct submit_offline *o)

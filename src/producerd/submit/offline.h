@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* --rejected while no daemon runs: the commands of the socket, applied to the spool's file.
+/* --rejected and --spooled while no daemon runs: the commands of the socket, applied to the spool's
+ * file.
  *
  * A child process does the work. Its root directory is the spool's folder, and its user is the
  * folder's owner. So the files stay the daemon's, whose user systemd creates again at each start,
@@ -8,6 +9,7 @@
 
 #include "daemon/config.h"
 #include "producerd/intake/submission-reply.h"
+#include "producerd/spool/spool.h"
 
 /* Not an EX_ status: a daemon has the spool open and must be asked instead. */
 enum { SUBMIT_OFFLINE_IN_USE = 200 };
@@ -37,6 +39,9 @@ bool submit_offline_run(const struct submit_offline_options *options,
  * beginning. */
 int submit_offline_ask(struct submit_offline *offline, const struct buffer *line,
                        struct submission_reply **ret);
+
+/* Opens the file, keeps it open, and counts its messages. Returns what submit_offline_ask returns. */
+int submit_offline_count(struct submit_offline *offline, struct spool_counts *ret);
 
 /* Closes the file until the next question, before work that may take long. */
 void submit_offline_close(struct submit_offline *offline);

@@ -320,12 +320,47 @@ static int change_rejected(const struct submit_call *call, struct peer peer)
     return print_changed(call, n);
 }
 
+/* ---- Spooled messages ---- */
+
+static int print_counts(void *userdata, struct submit_offline *offline)
+{
+    char text[128];
+    struct spool_counts counts;
+    int status = submit_offline_count(offline, &counts);
+
+    (void)userdata;
+    if (status != EX_OK)
+        return status;
+    submit_offline_close(offline);
+    snprintf(text, sizeof(text), "%" PRIu64 " waiting, %" PRIu64 " rejected\n", counts.waiting,
+             counts.rejected);
+    return command_print(text);
+}
+
+static int count_spooled(struct submit_call *call)
+{
+    const struct submit_offline_options options = {
+        .program = call->program->name,
+        .instance = call->instance,
+        .is_config_named = call->config_path,
+    };
+    const char *why;
+    int status;
+
+    if (submit_offline_run(&options, print_counts, NULL, &status, &why))
+        return status;
+    fprintf(stderr, "%s: %s\n", call->program->name,
+            why ? why : "the daemon runs: `systemctl status` shows how many messages wait");
+    return why ? EX_UNAVAILABLE : EX_TEMPFAIL;
+}
+
 /* ---- The whole program ---- */
 
 bool submit_is_asked(int argc, char **argv)
 {
     for (int i = 1; i < argc && !streq(argv[i], "--"); i++)
-        if (streq(argv[i], "--submit") || streq(argv[i], "--rejected"))
+        if (streq(argv[i], "--submit") || streq(argv[i], "--rejected") ||
+            streq(argv[i], "--spooled"))
             return true;
     return false;
 }
@@ -442,7 +477,7 @@ int submit_main(const struct program *program, int argc, char **argv)
     int status;
 
     if (!submit_arguments_read(&call, argc, argv, &status))
-        status = run(&call);
+        status = call.action == SUBMIT_COUNT ? count_spooled(&call) : run(&call);
     submit_call_done(&call);
     return status;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The producer's program as a client of the daemon, for shells and cron: it submits a message, or
- * lists, retries or drops rejected messages. Blocks; the exit status tells the result.
+ * lists, retries or drops rejected messages, or counts what is spooled. Blocks; the exit status tells the result.
  *
  *   --submit [--group=G] [--deduplication-id=D] [--delay=N]
  *            [--attribute=NAME[:TYPE]=VALUE]... [FILE]
- *   --rejected [--retry=ID|all | --drop=ID|all] */
+ *   --rejected [--retry=ID|all | --drop=ID|all]
+ *   --spooled */
 #pragma once
 
 #include "daemon/arguments.h"

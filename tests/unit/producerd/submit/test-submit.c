@@ -252,7 +252,10 @@ static void bad_arguments_are_reported_in_one_line(void **state)
     static const struct {
         const char *first, *second, *expected;
     } cases[] = {
-        {"--submit", "--rejected", "--submit and --rejected exclude each other: "},
+        {"--submit", "--rejected", "--submit, --rejected and --spooled exclude each other: "},
+        {"--spooled", "--rejected", "--submit, --rejected and --spooled exclude each other: "},
+        {"--spooled", "--group=g", "options of a message go with --submit: --spooled"},
+        {"--spooled", "--drop=x", "--retry and --drop go with --rejected: --spooled"},
         {"--submit", "--retry=x", "--retry and --drop go with --rejected: --submit"},
         {"--rejected", "--group=g", "options of a message go with --submit: --rejected"},
         {"--rejected", "file", "unexpected argument: file"},
