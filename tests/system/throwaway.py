@@ -52,13 +52,14 @@ def add_test(function, prepare=lambda machine: ()):
     tap.add(function.__name__.replace("_", " "), run)
 
 
-def main(set_up=lambda machine: None):
-    """Boots the machine, calls `set_up(machine)`, and runs the tests; skips them if no machine can be booted."""
+def main(set_up=lambda machine: None, kind=None):
+    """Boots the machine, calls `set_up(machine)`, and runs the tests; skips them if no machine can be booted. `kind`
+    is a subclass of Machine."""
     global _machine
     reason = why_not()
     if reason:
         tap.skip_all(reason)
-    with Machine() as _machine:
+    with (kind or Machine)() as _machine:
         set_up(_machine)
         tap.main()
 
