@@ -18,13 +18,17 @@ RELOADS = 1000 if "--long" in sys.argv else 100
 SUBMITTERS = 4
 WRONG_EACH = 10  # every tenth file is cut off
 
+METRICS = f"unix:/tmp/test-reload-{os.getpid()}-"  # the rest is the daemon's name
+
 PRODUCER = [
-    {"batch_size": 10, "max_connections": 4, "batch_linger": 0.01, "rate_limit": 0},
+    {"batch_size": 10, "max_connections": 4, "batch_linger": 0.01, "rate_limit": 0,
+     "metrics_listen": METRICS + "producer"},
     {"batch_size": 1, "max_connections": 1, "batch_linger": 0.0, "rate_limit": 2000},
     {"batch_size": 3, "max_connections": 64, "spool_max_messages": 200000, "stop_timeout": 20},
 ]
 CONSUMER = [
-    {"concurrency": 8, "receivers": 4, "max_messages": 10, "delete_linger": 0.02, "timeout": 60},
+    {"concurrency": 8, "receivers": 4, "max_messages": 10, "delete_linger": 0.02, "timeout": 60,
+     "metrics_listen": METRICS + "consumer"},
     {"concurrency": 1, "receivers": 1, "max_messages": 1, "delete_linger": 0.0, "timeout": 30},
     {"concurrency": 4, "receivers": 32, "max_messages": 3, "receive_interval": 0.01,
      "visibility_timeout": 60, "ledger_max_messages": 50000, "retry_delay": 1},
