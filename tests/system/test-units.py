@@ -207,6 +207,22 @@ def status_has_the_counts(m, _):
 
 
 @test
+def metrics_are_served_from_inside_the_sandbox(m, _):
+    m.serve()
+    path = "/var/lib/sqs-consumerd/metrics.socket"
+    m.configure(producer={"messages_to_send": 7, "send_interval": 0.01},
+                consumer={"exit_after_empty_receives": NEVER, "metrics_listen": f"unix:{path}"})
+    m.start(CONSUMER)
+    m.start(PRODUCER)
+    tap.wait_until(lambda: "\nsqs_consumerd_messages_deleted_total 7\n" in m.run(
+        "curl", "-s", "--unix-socket", path, "http://localhost/metrics").stdout, 30, "the consumer's count")
+    wait_for_state(m, PRODUCER, "inactive")
+    m.configure(producer={"messages_to_send": NEVER, "metrics_listen": "127.0.0.1:9464"})
+    m.start(PRODUCER)
+    tap.equal(m.check("curl", "-s", "http://127.0.0.1:9464/healthz"), "ok\n")
+
+
+@test
 def start_without_network_succeeds_and_messages_flow_when_it_is_up(m, cursor):
     m.configure()
     tap.equal(m.start(PRODUCER).returncode, 0)
