@@ -122,6 +122,34 @@ def text_beyond_ascii_arrives_byte_for_byte():
 
 
 @tap.test
+def closed_standard_output_or_error_gives_its_number_to_no_other_file():
+    with SqsLocal([FIFO], faults=NO_SENDS) as server, Spool() as spool, tempfile.TemporaryDirectory() as folder:
+        rest = os.path.join(folder, "rest")
+        producer = spool.producer(server)
+        spool.connect(producer).close()
+
+        def run(closed, *arguments):
+            return subprocess.run(["sh", "-c", f'exec "$@" {closed}>&-', "sh", producer.program, "--submit",
+                                   f"--config={producer.config}", *arguments],
+                                  input=b"good\n\ngood\n", capture_output=True, timeout=60, check=False)
+
+        done = run(1, "--lines", f"--rest={rest}")
+        tap.equal(done.returncode, 74, done.stderr.decode())
+        with open(rest, "rb") as file:
+            tap.equal(file.read(), b"\n")
+        os.remove(rest)
+        done = run(2, "--lines", f"--rest={rest}")
+        tap.equal((done.returncode, len(done.stdout.splitlines())), (65, 2))
+        with open(rest, "rb") as file:
+            tap.equal(file.read(), b"\n")
+        # Nor to the socket.
+        tap.equal(run(1).returncode, 74)
+        tap.equal([body for body, in spool.rows("SELECT body FROM waiting ORDER BY number")],
+                  ["good"] * 4 + ["good\n\ngood\n"])
+        producer.end()
+
+
+@tap.test
 def half_a_surrogate_pair_is_refused_with_its_byte_and_is_never_replaced():
     half = "abc\ud83d"  # json.dumps writes it as an escape
     with SqsLocal([FIFO]) as server, Spool() as spool:

@@ -476,6 +476,7 @@ int submit_main(const struct program *program, int argc, char **argv)
     struct submit_call call = {.program = program};
     int status;
 
+    file_open_standard_descriptors(); /* else the socket or the rest file would get their numbers */
     if (!submit_arguments_read(&call, argc, argv, &status))
         status = call.action == SUBMIT_COUNT ? count_spooled(&call) : run(&call);
     submit_call_done(&call);
