@@ -47,9 +47,15 @@ static const struct metric metrics[] = {
      {{"reason", releases, ARRAY_SIZE(releases)}}},
     {"messages_lost_total", "Messages whose lease ended, so that SQS delivers them again.",
      METRIC_COUNTER, AT(counts.lost)},
-    {"message_waiting_seconds", "Time from when SQS took a message until it was received.",
+    {"message_waiting_seconds",
+     "Time from when SQS took a message until it was received, each time that it was, by SQS's "
+     "clock "
+     "and this machine's.",
      METRIC_HISTOGRAM, AT(counts.waiting)},
-    {"message_handling_seconds", "Time from when the handler got a message until its answer.",
+    {"message_handling_seconds",
+     "Time from when the handler got a message until its answer; messages that have not reached "
+     "it, "
+     "or were taken back, are left out.",
      METRIC_HISTOGRAM, AT(counts.handling)},
     {"messages_in_flight", "Messages received and not yet deleted or released.", METRIC_GAUGE,
      AT(in_flight)},

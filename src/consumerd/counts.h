@@ -18,7 +18,8 @@ struct consumer_counts { /* all zero at first; only uint64_t members (daemon/pro
     uint64_t released[RELEASE_N_REASONS];
     uint64_t lost;             /* visible again, now or when their lease ends, without a release */
     struct histogram waiting;  /* from when SQS took a message until it was received */
-    struct histogram handling; /* from when the handler got a message until its answer */
+    struct histogram handling; /* from when the handler got a message until its answer, where both
+                                  have been */
 };
 
 /* Appends the counts since `before`: "12 received, 11 deleted, 1 released". The first two always

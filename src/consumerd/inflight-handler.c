@@ -156,6 +156,14 @@ static enum message_event event_of(const struct inflight *f, enum handler_outcom
     return MESSAGE_ON_FAILED;
 }
 
+/* The time is that of messages that have reached the handler. */
+static void count_outcome(struct inflight *f, const struct message *m, enum handler_outcome outcome)
+{
+    f->counts.outcomes[outcome]++;
+    if (outcome != HANDLER_NOT_REACHED && outcome != HANDLER_UNAVAILABLE)
+        histogram_add(&f->counts.handling, clock_boot_usec() - m->begun_usec);
+}
+
 static void end_run(struct inflight *f, struct message *m, enum handler_outcome outcome,
                     uint64_t delay_usec, const char *why)
 {
@@ -165,8 +173,7 @@ static void end_run(struct inflight *f, struct message *m, enum handler_outcome 
     m->run = NULL;
     if (!is_cancelled ||
         outcome != HANDLER_RETRY) /* the cancel causes HANDLER_RETRY: it is no answer */
-        f->counts.outcomes[outcome]++;
-    histogram_add(&f->counts.handling, clock_boot_usec() - m->begun_usec);
+        count_outcome(f, m, outcome);
     if (f->isolated == m)
         f->isolated = NULL;
     if (outcome == HANDLER_DONE || outcome == HANDLER_REJECT ||

@@ -518,6 +518,44 @@ static void deferred_message_is_a_copy_later(void **state)
     assert_int_equal(inflight_status(inflight).deleting, 2);
 }
 
+static uint64_t n_handling_times(void)
+{
+    const struct consumer_counts *counts = inflight_counts(inflight);
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(counts->handling.buckets); i++)
+        n += counts->handling.buckets[i];
+    return n;
+}
+
+static void handling_time_is_that_of_messages_which_the_handler_has_answered(void **state)
+{
+    set_up(true, 10, "a");
+    at_once = HANDLER_NOT_REACHED;
+    dispatch();
+    assert_int_equal(inflight_counts(inflight)->outcomes[HANDLER_NOT_REACHED], 1);
+    assert_int_equal(n_handling_times(), 0);
+    fake_now_usec += 10 * SEC;
+    at_once = HANDLER_UNAVAILABLE;
+    dispatch();
+    assert_int_equal(n_handling_times(), 0);
+    fake_now_usec += 10 * SEC;
+    at_once = HANDLER_DONE;
+    dispatch();
+    assert_int_equal(n_handling_times(), 1);
+}
+
+static void handling_time_of_a_message_that_is_taken_back_is_not_counted(void **state)
+{
+    set_up(true, 10, "a");
+    dispatch();
+    assert_true(runs[0].is_running);
+    fake_now_usec += 3600 * SEC;
+    dispatch();
+    assert_false(runs[0].is_running);
+    assert_int_equal(n_handling_times(), 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_teardown(f, tear_down)
@@ -538,6 +576,10 @@ int main(void)
         TEST(deferred_message_is_a_copy_later),
         TEST(fifo_queue_without_groups_is_logged_once),
         TEST(outage_is_logged_once_a_minute_and_at_its_end),
+        cmocka_unit_test_teardown(handling_time_is_that_of_messages_which_the_handler_has_answered,
+                                  tear_down),
+        cmocka_unit_test_teardown(handling_time_of_a_message_that_is_taken_back_is_not_counted,
+                                  tear_down),
     };
 
     return cmocka_run_group_tests_name("consumerd-inflight-outage", tests, NULL, NULL);
