@@ -361,7 +361,7 @@ def purge_removes_all_but_spools_with_messages(m, _):
     m.check("rm", "/srv/sqs-local/record")
     m.serve(queues=["orders", "bills"])
     install(m, NEW)
-    m.check("systemctl", "start", f"{PRODUCER}@orders", f"{PRODUCER}@own")
+    m.check("systemctl", "start", *sockets, f"{PRODUCER}@orders", f"{PRODUCER}@own")
     tap.wait_until(lambda: [entry["body"] for entry in m.records("sent")] == ["stays"] * 2, 30, "the kept messages")
 
 
