@@ -153,12 +153,24 @@ static int store_drop(struct message_store *store, const char *id, size_t *ret_n
     return after_command(s, spool_drop(s->spool, id, ret_n));
 }
 
+static int store_read_series(struct message_store *store, const char *id, uint64_t *ret_number)
+{
+    return spool_read_series(source_of_store(store)->spool, id, ret_number);
+}
+
+static void store_note_series(struct message_store *store, struct store_series *series)
+{
+    spool_note_series(source_of_store(store)->spool, series);
+}
+
 static const struct message_store_ops store_ops = {
     .add = store_add,
     .commit = store_commit,
     .rejected = store_rejected,
     .retry = store_retry,
     .drop = store_drop,
+    .read_series = store_read_series,
+    .note_series = store_note_series,
 };
 
 /* --- For the producer --- */

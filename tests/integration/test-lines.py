@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import tap
@@ -222,6 +223,121 @@ def without_a_daemon_all_of_the_input_is_in_the_rest():
         tap.equal((done.returncode, done.stdout), (69, b""))
         tap.ok(read(there.rest) == text, "the rest is not the input")
         tap.matches(errors(done)[-1], "lines that were not taken, and are in *: 300000")
+
+
+# --- The daemon dies, the terminal is closed ---
+
+N = 20000
+GROUPS = 50
+
+
+def numbered(n=N):
+    """Lines of JSON for several groups. Some of them are bad."""
+    lines = []
+    for i in range(n):
+        good = json.dumps({"body": f"{i} " + "." * 40, "group": f"g{i % GROUPS}"})
+        lines.append(b"bad %d\n" % i if i % 97 == 50 else good.encode() + b"\n")
+    return lines
+
+
+def bodies(lines):
+    return [json.loads(line)["body"] for line in lines if line.startswith(b"{")]
+
+
+class Client:
+    """A client that runs, with the lines in a file."""
+
+    def __init__(self, there, lines, *arguments, form="--json", **popen):
+        self.input = there.path("input")
+        with open(self.input, "wb") as file:
+            file.writelines(lines)
+        self.errors = there.path("errors")
+        with open(self.errors, "wb") as errors:
+            self.process = subprocess.Popen(
+                there.command(f"--rest={there.rest}", *arguments, self.input, form=form), stdout=subprocess.PIPE,
+                stderr=errors, **popen)
+        self.ids = []
+
+    def read_ids(self, count):
+        while len(self.ids) < count:
+            line = self.process.stdout.readline()
+            tap.ok(line, "the output has ended: " + read(self.errors).decode())
+            self.ids.append(line.decode().strip())
+
+    def end(self, seconds=120):
+        """Returns the exit status and the lines of standard error."""
+        self.ids += self.process.stdout.read().decode().splitlines()
+        status = self.process.wait(seconds)
+        self.process.stdout.close()
+        return status, [line.removeprefix("sqs-producerd: ") for line in read(self.errors).decode().splitlines()]
+
+
+def check_stored(there, lines, printed):
+    """All good lines are stored, once and in order, and their ids were printed in order."""
+    stored = there.stored()
+    tap.equal(len(stored), len(bodies(lines)))
+    tap.ok([body for _, body in stored] == bodies(lines), "not once and in order")
+    tap.ok([name for name, _ in stored] == printed, "the ids are not those in the spool")
+
+
+@tap.test
+def daemon_that_is_killed_and_comes_back_gets_each_line_once():
+    lines = numbered()
+    with place(spool_max_messages=1000000) as there:
+        client = Client(there, lines)
+        for count in (100, 5000, 12000):
+            client.read_ids(count)
+            there.kill()
+            there.start()
+        status, told = client.end()
+        tap.equal(status, 65, told)
+        check_stored(there, lines, client.ids)
+        tap.equal(read(there.rest), b"".join(line for line in lines if line.startswith(b"bad")))
+        there.server.set_faults()
+        while there.spool.count() > 0:
+            time.sleep(0.5)
+        sent = [(r["group"], r["body"]) for r in there.server.records("sent")]
+        for g in range(GROUPS):
+            tap.ok([body for group, body in sent if group == f"g{g}"]
+                   == [body for i, body in enumerate(bodies(lines)) if int(body.split()[0]) % GROUPS == g],
+                   f"group {g} is not in order")
+
+
+@tap.test
+def daemon_that_restarts_gets_each_line_once():
+    lines = numbered()
+    with place(spool_max_messages=1000000) as there:
+        client = Client(there, lines)
+        for count in (100, 9000):
+            client.read_ids(count)
+            there.producer.stop()
+            there.start()
+        status, told = client.end()
+        tap.equal(status, 65, told)
+        check_stored(there, lines, client.ids)
+
+
+@tap.test
+def daemon_that_is_killed_for_good_leaves_all_other_lines_in_the_rest():
+    lines = numbered()
+    with place(spool_max_messages=1000000) as there:
+        client = Client(there, lines)
+        client.read_ids(3000)
+        there.kill()
+        status, told = client.end()
+        tap.equal(status, 75, told)
+        rest = read(there.rest).splitlines(True)
+        kept = set(rest)
+        last = len(lines) - next(i for i, line in enumerate(reversed(lines)) if line not in kept)
+        tap.ok(rest == [line for line in lines[:last] if line.startswith(b"bad")] + lines[last:], "the rest")
+        taken = bodies(lines[:last])
+        tap.equal(len(client.ids), len(taken))
+        stored = there.stored()
+        tap.ok(stored[:len(taken)] == list(zip(client.ids, taken)), "what was taken is not in the spool")
+        extra = len(stored) - len(taken)  # stored, and not answered
+        unknown = [line for line in told if "may have stored" in line]
+        tap.ok(unknown or extra == 0, told)
+        tap.ok([body for _, body in stored] == bodies(lines)[:len(stored)], "stored out of order")
 
 
 if __name__ == "__main__":

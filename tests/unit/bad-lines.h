@@ -182,7 +182,8 @@ static const struct bad_line bad_lines[] = {
 
     /* Commands */
     {"{\"command\":1}", 0, &fifo, "command: not a string"},
-    {"{\"command\":\"stop\"}", 0, &fifo, "command: unknown; known are rejected, retry and drop"},
+    {"{\"command\":\"stop\"}", 0, &fifo,
+     "command: unknown; known are rejected, retry, drop and series"},
     {"{\"command\":\"rejected\",\"body\":\"x\"}", 0, &fifo, NO_MEMBER("body") "command and after"},
     {"{\"command\":\"rejected\",\"after\":-1}", 0, &fifo, "after: not a whole number from 0 on"},
     {"{\"command\":\"rejected\",\"after\":\"1\"}", 0, &fifo, "after: not a whole number from 0 on"},

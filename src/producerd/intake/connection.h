@@ -3,6 +3,7 @@
  * memory it may have; the intake does (intake.c). */
 #pragma once
 
+#include "producerd/intake/series.h"
 #include "producerd/intake/submission.h"
 #include "producerd/intake/users.h"
 #include "util/list.h"
@@ -25,6 +26,7 @@ struct connection {
     bool waits_for_size;          /* its next line waits for the queue's maximum message size */
     bool has_uncommitted_replies; /* replies that say ok, and are not committed yet */
     uint64_t n_uncommitted;       /* messages of those replies */
+    struct series series;
 
     char *in; /* input */
     size_t in_bytes, in_allocated;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Each message gets an id, a UUID. The submitter is told the id, and on a FIFO queue it is the
- * deduplication id of a message that has none. */
+ * deduplication id of a message that has none. In a series the id is made of that of the series and
+ * the number of the message, so that a repeated message has the same id. */
 #include "producerd/intake/protocol.h"
 
 #include <errno.h>
@@ -41,30 +42,67 @@ static int answer_unknown_size(const struct protocol *p, const struct submission
     return submission_reply_error(reply, text, true);
 }
 
-static int answer_message(struct protocol *p, struct submission *submission, struct buffer *reply)
+static int make_id(struct protocol *p, const struct series *series, char id[UUID_TEXT_SIZE])
+{
+    if (!series)
+        return uuid_make(&p->uuids, id);
+    series_message_id(series->stored.id, series->next, id);
+    return 0;
+}
+
+/* Of the attempts to store a message that may succeed later: nothing that follows in the series may
+ * be stored before it. */
+static void interrupt(struct series *series)
+{
+    if (series)
+        series->is_interrupted = true;
+}
+
+/* Adds a good message to the store, unless it is there already. */
+static int add(struct protocol *p, const struct submission *submission, struct series *series,
+               const char *id, struct buffer *reply)
+{
+    CLEANUP(free) char *error = NULL;
+    int r;
+
+    if (series && series_is_repeated(series))
+        return submission_reply_stored(reply, id);
+    r = p->store->ops->add(p->store, id, &submission->message, &error);
+    p->is_full = r > 0;
+    if (r != 0) {
+        interrupt(series);
+        return r > 0 ? submission_reply_error(reply, error, true) : cannot_store(reply, r);
+    }
+    p->n_messages++;
+    if (series)
+        series->stored.number = series->next;
+    return submission_reply_stored(reply, id);
+}
+
+static int answer_message(struct protocol *p, struct submission *submission, struct series *series,
+                          struct buffer *reply)
 {
     CLEANUP(free) char *error = NULL;
     char id[UUID_TEXT_SIZE];
     int r;
 
     if (is_size_in_question(p, submission)) {
-        if (p->is_stopping)
+        if (p->is_stopping) {
+            interrupt(series);
             return answer_unknown_size(p, submission, reply);
+        }
         if (p->refresh_size(p->userdata))
             return PROTOCOL_E_WAIT;
     }
-    r = uuid_make(&p->uuids, id);
+    r = make_id(p, series, id);
     if (r == 0)
         r = submission_validate(submission, &p->rules, id, &error);
     if (r > 0)
         return submission_reply_error(reply, error, false);
     if (r == 0)
-        r = p->store->ops->add(p->store, id, &submission->message, &error);
-    p->is_full = r > 0;
-    if (r > 0)
-        return submission_reply_error(reply, error, true);
-    p->n_messages += r == 0;
-    return r < 0 ? cannot_store(reply, r) : submission_reply_stored(reply, id);
+        return add(p, submission, series, id, reply);
+    interrupt(series);
+    return cannot_store(reply, r);
 }
 
 /* ---- Commands ---- */
@@ -129,18 +167,64 @@ static int answer_command(struct protocol *p, const struct submission *submissio
     return answer_change(p, submission, reply);
 }
 
+/* ---- Series ---- */
+
+static int answer_series(struct protocol *p, const struct submission *submission,
+                         struct series *series, struct buffer *reply)
+{
+    uint64_t stored;
+    int r;
+
+    if (!series)
+        return submission_reply_error(reply, "command: there is no series here", false);
+    if (!submission->id || !series_is_id(submission->id))
+        return submission_reply_error(reply, "id: not a UUID in lower case", false);
+    r = p->store->ops->read_series(p->store, submission->id, &stored);
+    if (r < 0)
+        return cannot_store(reply, r);
+    series_begin(series, submission->id, stored, submission->after);
+    return submission_reply_count(reply, stored, false);
+}
+
+/* `read` is the result of submission_read. */
+static int answer_in_series(struct protocol *p, int read, const char *error,
+                            struct submission *submission, struct series *series,
+                            struct buffer *reply)
+{
+    if (read > 0)
+        return submission_reply_error(reply, error, false);
+    if (read < 0) {
+        interrupt(series);
+        return cannot_store(reply, read);
+    }
+    if (submission->kind != SUBMISSION_MESSAGE)
+        return submission_reply_error(reply, "command: a series has only messages", false);
+    if (series->is_interrupted)
+        return submission_reply_error(
+            reply, "a message before it in the series was not stored; try again later", true);
+    return answer_message(p, submission, series, reply);
+}
+
 int protocol_answer(struct protocol *p, const char *line, size_t size, bool may_command,
-                    struct buffer *reply)
+                    struct series *series, struct buffer *reply)
 {
     CLEANUP(submission_free) struct submission *submission = NULL;
     CLEANUP(free) char *error = NULL;
     int r = submission_read(line, size, &submission, &error);
 
+    if (series && series->is_begun) {
+        r = answer_in_series(p, r, error, submission, series, reply);
+        if (r != PROTOCOL_E_WAIT)
+            series->next++;
+        return r;
+    }
     if (r > 0)
         return submission_reply_error(reply, error, false);
     if (r < 0)
         return cannot_store(reply, r);
     if (submission->kind == SUBMISSION_MESSAGE)
-        return answer_message(p, submission, reply);
+        return answer_message(p, submission, NULL, reply);
+    if (submission->kind == SUBMISSION_SERIES)
+        return answer_series(p, submission, series, reply);
     return answer_command(p, submission, may_command, reply);
 }

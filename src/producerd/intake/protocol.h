@@ -3,6 +3,7 @@
  * anything else is answered with an error. */
 #pragma once
 
+#include "producerd/intake/series.h"
 #include "producerd/intake/submission.h"
 #include "producerd/spool/message-store.h"
 #include "util/uuid.h"
@@ -22,9 +23,10 @@ struct protocol {
 };
 
 /* Answers a line (without its newline) by appending a reply (with its newline) to `reply`. A reply
- * that says ok is valid only after the store has committed. Commands need `may_command`. Returns 0;
+ * that says ok is valid only after the store has committed. Commands need `may_command`, except one that
+ * begins a series. `series` is that of the connection; NULL: there can be none. Returns 0;
  * PROTOCOL_E_WAIT when there is no answer before rules.max_bytes is read again; or -ENOMEM or
  * -E2BIG, which stay in the buffer: then there is no answer. */
 enum { PROTOCOL_E_WAIT = 1 };
 int protocol_answer(struct protocol *protocol, const char *line, size_t size, bool may_command,
-                    struct buffer *reply);
+                    struct series *series, struct buffer *reply);

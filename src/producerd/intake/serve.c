@@ -98,7 +98,7 @@ static void log_full_store(struct intake *i)
 static int answer_line(struct intake *i, struct connection *c, const char *line, size_t bytes)
 {
     uint64_t n_before = i->protocol.n_messages;
-    int r = protocol_answer(&i->protocol, line, bytes, c->may_command, &c->out);
+    int r = protocol_answer(&i->protocol, line, bytes, c->may_command, &c->series, &c->out);
 
     c->n_uncommitted += i->protocol.n_messages - n_before;
     c->user->n_messages += i->protocol.n_messages - n_before;
@@ -117,6 +117,9 @@ static void answer_lines(struct intake *i, struct connection *c)
     for (size_t n = 0; n < INTAKE_CONNECTION_LINES_MAX && i->lines_left > 0 && i->bytes_left > 0 &&
                        c->out.size < INTAKE_REPLIES_BYTES && !c->is_broken;
          n++) {
+        /* If the commit fails, only the answers to new lines are revoked. */
+        if (n > 0 && series_ends_repetition(&c->series))
+            return;
         if (!connection_take_line(c, &line, &bytes))
             return;
         c->has_uncommitted_replies = true;
@@ -146,7 +149,10 @@ static void end_lines(struct intake *i, struct connection *c)
     } else if (!c->is_input_closed) {
         return;
     } else if (connection_partial_bytes(c) > 0 && i->fd < 0) {
-        intake_answer_error(c, "line: cut off, because the daemon stops; try again later", true);
+        /* A series goes on with the next daemon. */
+        if (!c->series.is_begun)
+            intake_answer_error(c, "line: cut off, because the daemon stops; try again later",
+                                true);
     } else if (connection_partial_bytes(c) > 0) {
         intake_answer_error(c, "line: cut off, there is no newline at its end", false);
     }
@@ -222,9 +228,18 @@ static void revoke_replies(struct intake *i, struct connection *c, const char *e
 
 static void commit(struct intake *i)
 {
+    struct message_store *store = i->protocol.store;
     char error[INTAKE_ERROR_BYTES];
-    int r = i->protocol.store->ops->commit(i->protocol.store);
+    int r;
 
+    LIST_FOREACH(&i->answered, link)
+    {
+        struct series *series = &connection_of_queue_link(link)->series;
+
+        if (series->stored.number > series->committed)
+            store->ops->note_series(store, &series->stored);
+    }
+    r = store->ops->commit(store);
     if (r < 0)
         snprintf(error, sizeof(error), "cannot store now: %s; try again later",
                  message_store_strerror(r));
@@ -232,8 +247,9 @@ static void commit(struct intake *i)
     {
         struct connection *c = connection_of_queue_link(link);
 
-        if (r < 0 && c->has_uncommitted_replies)
+        if (r < 0 && c->has_uncommitted_replies && (!c->series.is_begun || c->n_uncommitted > 0))
             revoke_replies(i, c, error);
+        series_committed(&c->series, r >= 0);
         c->has_uncommitted_replies = false;
         c->n_uncommitted = 0;
     }

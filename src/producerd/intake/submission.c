@@ -265,6 +265,7 @@ static const char *const command_names[] = {
     [SUBMISSION_REJECTED] = "rejected",
     [SUBMISSION_RETRY] = "retry",
     [SUBMISSION_DROP] = "drop",
+    [SUBMISSION_SERIES] = "series",
 };
 
 static int read_after(struct owner *o, char **error)
@@ -297,19 +298,26 @@ static int read_command(struct owner *o, char **error)
 {
     static const char *const with_after[] = {"command", "after", NULL};
     static const char *const with_id[] = {"command", "id", NULL};
+    static const char *const with_both[] = {"command", "id", "after", NULL};
     const char *name = "";
     int kind = SUBMISSION_REJECTED, r = read_text(o->root, "", "command", &name, error);
 
     if (r != 0)
         return r;
-    while (kind <= SUBMISSION_DROP && !streq(command_names[kind], name))
+    while (kind <= SUBMISSION_SERIES && !streq(command_names[kind], name))
         kind++;
-    if (kind > SUBMISSION_DROP)
-        return invalid(error, "command: unknown; known are rejected, retry and drop");
+    if (kind > SUBMISSION_SERIES)
+        return invalid(error, "command: unknown; known are rejected, retry, drop and series");
     o->submission.kind = (enum submission_kind)kind;
     if (kind == SUBMISSION_REJECTED) {
         r = check_members(o->root, "", with_after, "command and after", error);
         return r == 0 ? read_after(o, error) : r;
+    }
+    if (kind == SUBMISSION_SERIES) {
+        r = check_members(o->root, "", with_both, "command, id and after", error);
+        if (r == 0)
+            r = read_after(o, error);
+        return r == 0 ? read_command_id(o, error) : r;
     }
     r = check_members(o->root, "", with_id, "command and id", error);
     return r == 0 ? read_command_id(o, error) : r;
@@ -429,11 +437,11 @@ int submission_write(struct buffer *b, const struct sqs_message *message)
 int submission_write_command(struct buffer *b, enum submission_kind kind, uint64_t after,
                              const char *id)
 {
-    assert(kind > SUBMISSION_MESSAGE && kind <= SUBMISSION_DROP);
+    assert(kind > SUBMISSION_MESSAGE && kind <= SUBMISSION_SERIES);
     buffer_printf(b, "{\"command\": \"%s\"", command_names[kind]);
-    if (kind == SUBMISSION_REJECTED) {
+    if (kind == SUBMISSION_REJECTED || kind == SUBMISSION_SERIES)
         buffer_printf(b, ", \"after\": %" PRIu64, after);
-    } else {
+    if (kind != SUBMISSION_REJECTED) {
         buffer_append_string(b, ", \"id\": ");
         append_text(b, id ? id : "all");
     }

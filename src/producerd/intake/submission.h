@@ -8,6 +8,8 @@
  *   {"command": "rejected", "after": 0}       list a page of rejected messages
  *   {"command": "retry", "id": "..."}         send one again; "all" for all
  *   {"command": "drop", "id": "..."}          delete one; "all" for all
+ *   {"command": "series", "id": "...", "after": 0}
+ *                                             the lines that follow are a series: series.h
  *
  * All members except `body`, `command` and `id` may be left out or null. submission-reply.h has the
  * replies. */
@@ -27,14 +29,15 @@ enum submission_kind {
     SUBMISSION_REJECTED, /* the first of the commands */
     SUBMISSION_RETRY,
     SUBMISSION_DROP,
+    SUBMISSION_SERIES, /* the last of the commands */
 };
 
 struct submission {
     enum submission_kind kind;
     /* owned; submission_validate may set its group and deduplication id */
     struct sqs_message message;
-    uint64_t after; /* REJECTED: list the messages with higher numbers */
-    const char *id; /* RETRY, DROP; NULL: all */
+    uint64_t after; /* REJECTED, SERIES: about the messages with higher numbers */
+    const char *id; /* RETRY, DROP, SERIES; NULL: all */
 };
 
 /* Reads a line without its newline. Returns 0, -ENOMEM, or SUBMISSION_E_INVALID with *error a line
@@ -62,6 +65,7 @@ int submission_validate(struct submission *submission, const struct submission_r
  * text is not UTF-8; an error stays in the buffer. */
 int submission_write(struct buffer *b, const struct sqs_message *message);
 
-/* Appends the line of a command. `after` is for REJECTED, `id` for the others (NULL: all). */
+/* Appends the line of a command. `after` is for REJECTED and SERIES, `id` for all but REJECTED
+ * (NULL: all). */
 int submission_write_command(struct buffer *b, enum submission_kind kind, uint64_t after,
                              const char *id);

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "sqs/message.h"
+#include "util/list.h"
+#include "util/uuid.h"
 
 /* Bounds of one call: of `rejected`, and of `retry` and `drop` without an id. */
 enum {
@@ -27,6 +29,13 @@ struct rejected_message {
     size_t bytes;           /* as SQS counts */
     uint64_t rejected_usec; /* wall clock */
     const char *reason;     /* one line of UTF-8 */
+};
+
+/* How far a series of messages has come. */
+struct store_series {
+    struct list link;        /* of the store, from note_series until the commit */
+    char id[UUID_TEXT_SIZE]; /* a UUID */
+    uint64_t number;         /* of its last message that was added */
 };
 
 enum {
@@ -64,6 +73,14 @@ struct message_store_ops {
      * negative errno. */
     int (*retry)(struct message_store *store, const char *id, size_t *ret_n);
     int (*drop)(struct message_store *store, const char *id, size_t *ret_n);
+
+    /* Reads the number of the last message of a series that is on disk; 0: none, or the series is
+     * not known any more. Returns 0 or a negative errno. */
+    int (*read_series)(struct message_store *store, const char *id, uint64_t *ret_number);
+
+    /* The next commit writes how far the series has come, with the messages or not at all. It
+     * borrows the series until it returns. */
+    void (*note_series)(struct message_store *store, struct store_series *series);
 };
 
 /* The first member of a store's own structure. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The spool's state, and what its files share. A file uses only files below it: spool.c (opening,
  * adding, committing), then rejected.c (rejected messages), dequeue.c (taking messages out and
- * settling them), spool-internal.c (helpers). */
+ * settling them), series.c (the progress of series), spool-internal.c (helpers). */
 #pragma once
 
 #include "producerd/spool/groups.h"
@@ -22,9 +22,11 @@ struct spool {
     uint64_t cursor;                       /* rows up to this number were read in order */
     struct list added, in_flight, settled; /* of struct spool_message */
     uint64_t in_flight_bytes;
-    bool is_unsynced; /* something was committed without a sync */
-    bool has_failed;  /* the last write of settled messages failed */
-    bool has_checksums;
+    bool is_unsynced;                     /* something was committed without a sync */
+    bool has_failed;                      /* the last write of settled messages failed */
+    bool has_checksums, has_series;       /* the file is new enough */
+    struct list series;                   /* of struct store_series, for the next commit */
+    uint64_t n_series;                    /* rows at most; */
     struct spool_damaged_row damaged_row; /* the last damaged row */
 
     struct statement *insert, *touch, *free_pages;
@@ -32,6 +34,7 @@ struct spool {
     struct statement *mark, *unmark, *remove, *reject, *reject_damaged;
     struct statement *list, *select, *select_id, *find_groupless;
     struct statement *read_rejected, *retry, *convert, *drop;
+    struct statement *read_series, *write_series, *count_series, *remove_series;
 };
 
 /* --- spool-internal.c --- */
@@ -53,7 +56,7 @@ int spool_prepare(struct spool *spool, const char *sql, const char *with, const 
  * the disk reserve is released now. Only for writes that add no new message. */
 bool spool_may_retry(struct spool *spool, int r);
 
-/* --- dequeue.c, rejected.c --- */
+/* --- dequeue.c, rejected.c, series.c --- */
 
 /* Sets rows aside whose numbers the reading in order never reaches. Returns 0 or a negative
  * errno. */
@@ -66,6 +69,12 @@ int spool_renumber_rejected(struct spool *spool);
 /* Prepare the statements of each file. Return 0 or a negative errno. */
 int spool_dequeue_prepare(struct spool *spool);
 int spool_rejected_prepare(struct spool *spool);
+int spool_series_prepare(struct spool *spool);
+
+/* Writes how far the noted series have come, within an open transaction. Returns 0 or a negative
+ * errno. */
+int spool_write_series(struct spool *spool);
+void spool_forget_series(struct spool *spool); /* after the transaction */
 
 /* Writes the settled messages within an open transaction. Returns 0 or a negative errno. */
 int spool_write_settled(struct spool *spool);

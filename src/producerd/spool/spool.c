@@ -51,9 +51,13 @@ static const char *const migrations[] = {
     /* This rewrites no row; NULL means that the checksum is not known. */
     "ALTER TABLE waiting ADD COLUMN checksum INTEGER;"
     "ALTER TABLE rejected ADD COLUMN checksum INTEGER;",
+    "CREATE TABLE series ("
+    " id TEXT PRIMARY KEY,"
+    " number INTEGER NOT NULL,"
+    " used INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 };
 
-enum { VERSION_CHECKSUMS = ARRAY_SIZE(migrations) };
+enum { VERSION_CHECKSUMS = 2, VERSION_SERIES = 3 };
 
 /* A full disk must not prevent the start: the previous version of the file is usable, too. */
 static const struct database_schema schema = {.migrations = migrations,
@@ -163,6 +167,8 @@ static int prepare(struct spool *s)
         r = database_prepare(s->database, "PRAGMA freelist_count", &s->free_pages);
     if (r >= 0)
         r = spool_dequeue_prepare(s);
+    if (r >= 0)
+        r = spool_series_prepare(s);
     return r < 0 ? r : spool_rejected_prepare(s);
 }
 
@@ -219,6 +225,7 @@ int spool_open(const struct spool_options *options, struct spool **ret, char **e
     list_init(&s->added);
     list_init(&s->in_flight);
     list_init(&s->settled);
+    list_init(&s->series);
     s->options = *options;
     s->options.path = NULL;
     r = open_database(s, options->path, error);
@@ -227,6 +234,7 @@ int spool_open(const struct spool_options *options, struct spool **ret, char **e
     if (!options->is_command)
         unlock(s); /* SQLite's lock on the file is enough from here on */
     s->has_checksums = database_version(s->database) >= VERSION_CHECKSUMS;
+    s->has_series = database_version(s->database) >= VERSION_SERIES;
     r = disk_reserve_init(&s->reserve, options->path, SPOOL_RESERVE_BYTES);
     if (r < 0)
         return r;
@@ -393,6 +401,8 @@ static int write_synced(struct spool *s, bool with_added)
         r = spool_write_settled(s);
     if (r >= 0 && with_added)
         r = write_added(s);
+    if (r >= 0 && with_added)
+        r = spool_write_series(s);
     if (r >= 0)
         return database_commit(s->database);
     database_rollback(s->database);
@@ -452,6 +462,7 @@ int spool_commit(struct spool *s)
         return spool_sync(s);
     FAULT_POINT("spool-commit");
     r = write_all(s);
+    spool_forget_series(s);
     if (r < 0) {
         forget_added(s);
         return r;

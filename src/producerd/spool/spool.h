@@ -41,6 +41,8 @@ enum {
     /* Rows that one spool_next skips at most, so that the event loop goes on. */
     SPOOL_SKIPPED_MAX = 1000,
     SPOOL_REASON_MAX_BYTES = 1024, /* a longer reason is cut */
+    /* Series of messages whose progress is kept; of more, those used last. */
+    SPOOL_SERIES_MAX = 10000,
     /* The database's log may grow by DATABASE_LOG_BYTES, and the file by the content of the log. */
     SPOOL_RESERVE_BYTES = 2 * DATABASE_LOG_BYTES,
 };
@@ -106,6 +108,10 @@ int spool_add(struct spool *spool, const char *id, const struct sqs_message *mes
  * nothing without changes. Returns 0 or a negative errno; then no message added since the last call
  * is in the spool. */
 int spool_commit(struct spool *spool);
+
+/* As in message-store.h. */
+int spool_read_series(struct spool *spool, const char *id, uint64_t *ret_number);
+void spool_note_series(struct spool *spool, struct store_series *series);
 
 /* --- Out --- */
 

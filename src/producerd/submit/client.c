@@ -132,29 +132,52 @@ static int cannot_connect(const struct submit_daemon *daemon, const char *hint, 
     return EX_UNAVAILABLE;
 }
 
+/* Connects a socket. Returns 0 or a negative errno. */
+static int connect_to(const char *path, int fd)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int r;
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    do {
+        r = connect(fd, (const struct sockaddr *)&address, sizeof(address));
+    } while (r < 0 && errno == EINTR);
+    return r < 0 ? -errno : 0;
+}
+
 int submit_connect(const struct submit_daemon *daemon, const char *hint, int *ret_fd)
 {
     static const struct timeval timeout = {.tv_sec = SUBMIT_TIMEOUT_SEC};
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
 
     if (fd < 0) {
         fprintf(stderr, "%s: cannot make a socket: %m\n", daemon->program);
         return EX_OSERR;
     }
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", daemon->socket_path);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-    do {
-        r = connect(fd, (const struct sockaddr *)&address, sizeof(address));
-    } while (r < 0 && errno == EINTR);
+    r = connect_to(daemon->socket_path, fd);
     if (r < 0) {
-        r = cannot_connect(daemon, hint, errno);
+        r = cannot_connect(daemon, hint, -r);
         close(fd);
         return r;
     }
     *ret_fd = fd;
     return EX_OK;
+}
+
+int submit_try_connect(const struct submit_daemon *daemon, int *ret_fd)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
+
+    if (fd < 0)
+        return -errno;
+    r = connect_to(daemon->socket_path, fd);
+    if (r < 0)
+        close(fd);
+    else
+        *ret_fd = fd;
+    return r;
 }
 
 /* ---- Question and answer ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the files of --lines share. A file uses only files below it: lines.c (the loop), then
- * lines-settle.c (what becomes of a line), lines-report.c (standard error). */
+ * lines-link.c (the connection), lines-settle.c (what becomes of a line), lines-report.c (standard
+ * error). */
 #pragma once
 
 #include "producerd/submit/line-reader.h"
@@ -9,6 +10,7 @@
 #include "producerd/submit/rest-file.h"
 #include "producerd/submit/window.h"
 #include "util/clock.h"
+#include "util/uuid.h"
 
 enum {
     LINES_UNSENT_MAX_BYTES = 1024 * 1024, /* beyond these no line is added */
@@ -16,6 +18,7 @@ enum {
     LINES_SHOWN_BYTES = 200,              /* of a text in an error */
     LINES_WRITE_BYTES = 4096,             /* at once, so that no pipe blocks: PIPE_BUF */
     LINES_ID_BYTES = 128,
+    LINES_REASON_BYTES = 4096, /* of the daemon's error */
 };
 
 /* Why no further line is sent. */
@@ -32,8 +35,15 @@ enum lines_stop {
     LINES_STOP_SHORTAGE,  /* of memory */
 };
 
+enum lines_link {
+    LINES_LINK_NONE,
+    LINES_LINK_GREETED, /* the command that begins the series is not answered */
+    LINES_LINK_READY,   /* lines can be sent */
+};
+
 struct lines_counts {
     uint64_t taken, refused;
+    uint64_t unsent;                      /* read, and not sent any more */
     uint64_t retried;                     /* refused for now */
     uint64_t unknown;                     /* sent, and not answered */
     uint64_t unknown_first, unknown_last; /* their lines, from 1 */
@@ -52,7 +62,14 @@ struct lines {
     size_t ids_printed;
     uint64_t n_ids_lost;
     bool is_output_broken;
-    uint64_t last_added; /* number of the last line in the window */
+
+    char series_id[UUID_TEXT_SIZE];
+    uint64_t next_position; /* in the series */
+    uint64_t last_sent;     /* the number of the last line that was sent */
+    enum lines_link link;
+    uint64_t lost_usec;    /* when the daemon could not be reached; 0: it can */
+    uint64_t attempt_usec; /* of the last attempt to connect again */
+    unsigned n_losses;     /* of the connection since the last answer */
 
     bool needs_input; /* the reader has no further line */
     enum lines_stop stop;
@@ -65,12 +82,30 @@ struct lines {
     uint64_t shown_usec; /* when it was written */
 };
 
+/* --- lines-link.c --- */
+
+/* Connects for the first time. Returns an exit status, as submit_connect. */
+int lines_connect(struct lines *l);
+
+/* Reads the answer to the command that begins the series, when it has come. */
+void lines_read_greeting(struct lines *l);
+
+/* Sends lines of the window while the daemon takes them. */
+void lines_send(struct lines *l);
+
+/* The connection has ended. */
+void lines_lose_connection(struct lines *l);
+
+/* Connects again when lines need it; gives up when it is not possible for LINES_LOST_USEC. */
+#define LINES_LOST_USEC (10 * USEC_PER_SEC)
+void lines_reconnect(struct lines *l);
+
 /* --- lines-settle.c --- */
 
 /* Sets why no further line is sent; the first reason counts. */
 void lines_stop(struct lines *l, enum lines_stop why);
 
-/* Adds a piece of the input to the window, and queues it for the daemon when it is a good line. */
+/* Adds a piece of the input to the window. */
 void lines_add(struct lines *l, const struct line_piece *piece);
 
 /* Settles the lines whose turn it is, by the answers that have come. */
@@ -84,10 +119,14 @@ void lines_settle_unanswered(struct lines *l);
 /* One line on standard error. */
 PRINTF_FORMAT(2, 3) void lines_say(struct lines *l, const char *format, ...);
 
+/* The line `number` should be tried again; 0: none was sent. */
+void lines_say_not_now(struct lines *l, uint64_t number, const char *why);
+
 /* The line of progress, on a terminal, when it takes longer than a second. */
 void lines_show_progress(struct lines *l);
 
 /* What was not taken, and where it is. */
 void lines_say_summary(struct lines *l);
+
 /* Why the rest file cannot be used. Returns an exit status. */
 int lines_say_no_rest(struct lines *l, int condition);

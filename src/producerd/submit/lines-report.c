@@ -60,6 +60,17 @@ void lines_say(struct lines *l, const char *format, ...)
     write_error(l, buffer_string(&text), text.size);
 }
 
+void lines_say_not_now(struct lines *l, uint64_t number, const char *why)
+{
+    CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(TEXT_BYTES);
+
+    if (number > 0)
+        buffer_printf(&text, "line %" PRIu64 ": ", number);
+    buffer_append_string(&text, "not accepted now: ");
+    escape_for_log(&text, why, strlen(why), LINES_REASON_BYTES);
+    lines_say(l, "%s; no further line is submitted", buffer_string(&text));
+}
+
 void lines_show_progress(struct lines *l)
 {
     CLEANUP(buffer_done) struct buffer text = BUFFER_INIT(TEXT_BYTES);
@@ -154,7 +165,7 @@ void lines_say_summary(struct lines *l)
         lines_say(l,
                   "lines taken: %" PRIu64 ", refused: %" PRIu64 "; no line after line %" PRIu64
                   " was submitted",
-                  c->taken, c->refused, l->last_added);
+                  c->taken, c->refused, l->last_sent);
     if (l->n_ids_lost > 0)
         lines_say(l, "the ids of %" PRIu64 " lines that were taken could not be printed",
                   l->n_ids_lost);

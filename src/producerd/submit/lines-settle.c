@@ -9,8 +9,6 @@
 #include "util/encode.h"
 #include "util/error-line.h"
 
-enum { ERROR_BYTES = 8192 };
-
 void lines_stop(struct lines *l, enum lines_stop why)
 {
     if (l->stop != LINES_GO_ON)
@@ -20,34 +18,6 @@ void lines_stop(struct lines *l, enum lines_stop why)
 }
 
 /* ---- Into the window ---- */
-
-/* Appends the line for the daemon to l->line. Returns 0, -ENOMEM, or a positive number with *error
- * when the line is refused here. */
-static int encode(struct lines *l, const char *text, size_t size, char **error)
-{
-    struct sqs_message message;
-    size_t i;
-    int r;
-
-    buffer_reset(&l->line);
-    if (l->options->is_json) {
-        buffer_append(&l->line, text, size);
-        return buffer_append_char(&l->line, '\n');
-    }
-    i = utf8_valid_bytes(text, size);
-    if (i < size)
-        return error_line(1, error,
-                          "body: byte %zu (0x%02x) does not belong to UTF-8 text, which SQS "
-                          "requires: encode it, for example with base64",
-                          i + 1, (unsigned char)text[i]);
-    message = *l->options->message;
-    message.body = text;
-    message.body_bytes = size;
-    r = submission_write(&l->line, &message);
-    if (r == -E2BIG)
-        return error_line(1, error, "body: too large with the attributes");
-    return r;
-}
 
 static int refuse_long(const struct lines *l, char **error)
 {
@@ -60,27 +30,14 @@ static int refuse_long(const struct lines *l, char **error)
 void lines_add(struct lines *l, const struct line_piece *piece)
 {
     struct window_line *line = window_add(&l->window, piece->number, piece->bytes, piece->size);
-    size_t size = piece->size;
-    int r;
 
     if (!line) {
         rest_file_write(&l->rest, piece->number, piece->bytes, piece->size);
         lines_stop(l, LINES_STOP_SHORTAGE);
         return;
     }
-    line->is_more = !piece->is_first;
-    if (line->is_more)
-        return;
-    if (piece->is_long) {
-        r = refuse_long(l, &line->error);
-    } else {
-        size -= piece->bytes[size - 1] == '\n';
-        r = encode(l, piece->bytes, size, &line->error);
-    }
-    if (r == 0)
-        r = buffer_append(&l->pipeline.out, l->line.data, l->line.size);
-    line->is_sent = r == 0;
-    if (r < 0)
+    line->is_refused = piece->is_long;
+    if (piece->is_long && piece->is_first && refuse_long(l, &line->error) < 0)
         lines_stop(l, LINES_STOP_SHORTAGE);
 }
 
@@ -95,9 +52,9 @@ static void keep(struct lines *l, const struct window_line *line)
 
 static void refuse(struct lines *l, const struct window_line *line, const char *why)
 {
-    CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(8 * ERROR_BYTES);
+    CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(8 * LINES_REASON_BYTES);
 
-    escape_for_log(&shown, why, strlen(why), ERROR_BYTES);
+    escape_for_log(&shown, why, strlen(why), LINES_REASON_BYTES);
     lines_say(l, "line %" PRIu64 ": refused: %s", line->number, buffer_string(&shown));
     l->counts.refused++;
 }
@@ -105,12 +62,8 @@ static void refuse(struct lines *l, const struct window_line *line, const char *
 /* The others behind it are refused for now, too, most for the same reason. */
 static void retry_later(struct lines *l, const struct window_line *line, const char *why)
 {
-    CLEANUP(buffer_done) struct buffer shown = BUFFER_INIT(8 * ERROR_BYTES);
-
-    escape_for_log(&shown, why, strlen(why), ERROR_BYTES);
     if (l->counts.retried++ == 0)
-        lines_say(l, "line %" PRIu64 ": not accepted now: %s; no further line is submitted",
-                  line->number, buffer_string(&shown));
+        lines_say_not_now(l, line->number, why);
     lines_stop(l, LINES_STOP_RETRY);
 }
 
@@ -126,6 +79,14 @@ static void settle_local(struct lines *l, struct window_line *line)
 {
     if (line->error)
         refuse(l, line, line->error);
+    keep(l, line);
+    window_remove(&l->window, line);
+}
+
+/* No further line is sent, and this one was not. */
+static void settle_unsent(struct lines *l, struct window_line *line)
+{
+    l->counts.unsent++;
     keep(l, line);
     window_remove(&l->window, line);
 }
@@ -162,6 +123,18 @@ static bool settle_answered(struct lines *l, struct window_line *line, const cha
     return true;
 }
 
+/* Returns true when the line needs no answer. */
+static bool settle_without_answer(struct lines *l, struct window_line *line)
+{
+    if (line->is_refused)
+        settle_local(l, line);
+    else if (line->position == 0 && l->stop != LINES_GO_ON)
+        settle_unsent(l, line);
+    else
+        return false;
+    return true;
+}
+
 void lines_settle(struct lines *l)
 {
     struct window_line *line;
@@ -169,13 +142,13 @@ void lines_settle(struct lines *l)
     size_t size;
 
     while ((line = window_first(&l->window))) {
-        if (!line->is_sent) {
-            settle_local(l, line);
+        if (settle_without_answer(l, line))
             continue;
-        }
-        if (!pipeline_next_answer(&l->pipeline, &answer, &size))
+        if (l->link != LINES_LINK_READY || line->position == 0 ||
+            !pipeline_next_answer(&l->pipeline, &answer, &size))
             return;
         l->active_usec = clock_boot_usec();
+        l->n_losses = 0;
         if (!settle_answered(l, line, answer, size)) {
             lines_settle_unanswered(l);
             return;
@@ -188,10 +161,8 @@ void lines_settle_unanswered(struct lines *l)
     struct window_line *line;
 
     pipeline_close(&l->pipeline);
-    while ((line = window_first(&l->window))) {
-        if (line->is_sent)
+    l->link = LINES_LINK_NONE;
+    while ((line = window_first(&l->window)))
+        if (!settle_without_answer(l, line))
             settle_unknown(l, line);
-        else
-            settle_local(l, line);
-    }
 }

@@ -61,16 +61,14 @@ static void read_lines(struct lines *l)
 
     l->needs_input = false;
     while (l->stop == LINES_GO_ON && window_has_room(&l->window) &&
-           pipeline_unsent_bytes(&l->pipeline) < LINES_UNSENT_MAX_BYTES &&
            unprinted(l) < LINES_IDS_MAX_BYTES) {
         if (!line_reader_next(&l->reader, &piece)) {
             l->needs_input = !l->reader.is_ended;
             break;
         }
         lines_add(l, &piece);
-        l->last_added = piece.number;
     }
-    pipeline_flush(&l->pipeline);
+    lines_send(l);
 }
 
 static void read_input(struct lines *l)
@@ -126,12 +124,15 @@ static void read_answers(struct lines *l)
 {
     int r = pipeline_read(&l->pipeline);
 
+    lines_read_greeting(l);
     lines_settle(l);
-    if (r == 0 || l->pipeline.fd < 0)
+    if (r == 0 || l->link == LINES_LINK_NONE)
         return;
-    lines_stop(l, r == -ENOMEM  ? LINES_STOP_SHORTAGE
-                  : r == -E2BIG ? LINES_STOP_PROTOCOL
-                                : LINES_STOP_LOST);
+    if (r == -EPIPE) {
+        lines_lose_connection(l);
+        return;
+    }
+    lines_stop(l, r == -ENOMEM ? LINES_STOP_SHORTAGE : LINES_STOP_PROTOCOL);
     lines_settle_unanswered(l);
 }
 
@@ -195,6 +196,7 @@ static void run(struct lines *l)
         lines_settle(l);
         if (is_done(l))
             return;
+        lines_reconnect(l);
         do_round(l);
         look_at_time(l);
         lines_show_progress(l);
@@ -275,7 +277,7 @@ static int status_of(const struct lines *l, bool is_all_read)
     default:
         break;
     }
-    if (!is_all_read || c->retried > 0 || c->unknown > 0)
+    if (!is_all_read || c->retried > 0 || c->unknown > 0 || c->unsent > 0)
         return EX_TEMPFAIL;
     return c->refused > 0 ? EX_DATAERR : EX_OK;
 }
@@ -291,7 +293,7 @@ static int work(struct lines *l)
         if (r != 0)
             return lines_say_no_rest(l, r);
     }
-    status = submit_connect(l->options->daemon, NULL, &l->pipeline.fd);
+    status = lines_connect(l);
     catch_signals();
     if (status == EX_OK)
         run(l);
@@ -321,6 +323,7 @@ int lines_submit(const struct lines_options *options)
     int status;
 
     l.active_usec = l.begin_usec;
+    l.next_position = 1;
     window_init(&l.window);
     status = work(&l);
     pipeline_close(&l.pipeline);

@@ -109,7 +109,7 @@ int submit_offline_ask(struct submit_offline *o, const struct buffer *line,
     if (status != EX_OK)
         return status;
     /* Without the newlines. */
-    r = protocol_answer(&protocol, buffer_string(line), line->size - 1, true, &answer);
+    r = protocol_answer(&protocol, buffer_string(line), line->size - 1, true, NULL, &answer);
     if (r == 0)
         r = submission_reply_read(buffer_string(&answer), answer.size - 1, ret);
     return r == 0 ? EX_OK : submit_shortage(o->options->program, r < 0 ? r : -EPROTO);

@@ -31,6 +31,9 @@ struct fake_store {
     char last[64];    /* the body of the last message */
     char order[4096]; /* the first characters of all bodies */
     size_t n_rejected;
+    struct store_series *noted; /* until the next commit */
+    uint64_t series_number;     /* of the only series */
+    char last_id[UUID_TEXT_SIZE];
     struct intake *intake;
     int watched; /* a client that must have no answer before the commit */
     unsigned n_early;
@@ -88,6 +91,7 @@ static inline int fake_add(struct message_store *store, const char *id,
     assert_int_equal(strlen(id), 36);
     assert_string_equal(message->group_id, "test");
     assert_string_equal(message->deduplication_id, id);
+    snprintf(f->last_id, sizeof(f->last_id), "%s", id);
     if (f->add_result < 0)
         return f->add_result;
     if (f->n_full_after > 0 && f->n_added >= f->n_full_after) {
@@ -107,6 +111,7 @@ static inline int fake_add(struct message_store *store, const char *id,
 static inline int fake_commit(struct message_store *store)
 {
     struct fake_store *f = (struct fake_store *)store;
+    struct store_series *noted = TAKE(f->noted);
     char c;
 
     f->n_commits++;
@@ -117,6 +122,8 @@ static inline int fake_commit(struct message_store *store)
         return f->commit_result;
     }
     f->n_committed = f->n_added;
+    if (noted)
+        f->series_number = noted->number;
     return 0;
 }
 
@@ -152,8 +159,21 @@ static inline int fake_change(struct message_store *store, const char *id, size_
     return 0;
 }
 
-static const struct message_store_ops fake_ops = {fake_add, fake_commit, fake_rejected, fake_change,
-                                                  fake_change};
+static inline int fake_read_series(struct message_store *store, const char *id,
+                                   uint64_t *ret_number)
+{
+    *ret_number = ((struct fake_store *)store)->series_number;
+    return 0;
+}
+
+static inline void fake_note_series(struct message_store *store, struct store_series *series)
+{
+    ((struct fake_store *)store)->noted = series;
+}
+
+static const struct message_store_ops fake_ops = {fake_add,        fake_commit, fake_rejected,
+                                                  fake_change,     fake_change, fake_read_series,
+                                                  fake_note_series};
 
 /* ---- The fixture ---- */
 

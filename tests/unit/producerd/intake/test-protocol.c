@@ -43,7 +43,7 @@ static void command_without_permission_is_refused(void **state)
                                     "\"all\"}";
 
         buffer_reset(&b);
-        assert_int_equal(protocol_answer(&protocol, line, strlen(line), false, &b), 0);
+        assert_int_equal(protocol_answer(&protocol, line, strlen(line), false, NULL, &b), 0);
         assert_string_equal(buffer_string(&b),
                             "{\"ok\": false, \"error\": \"command: only root and the daemon's own "
                             "user may give commands\"}\n");
