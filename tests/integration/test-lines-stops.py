@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: MIT
+"""sqs-producerd --submit --lines and --json, when it is stopped, when nobody reads what it prints, and when a disk is
+full: each line is stored, or in the rest file."""
+
+import contextlib
+import os
+import pty
+import resource
+import select
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import disk
+import tap
+from lines import Client, Place, bodies, numbered, place, read
+
+disk.enter()
+
+
+@contextlib.contextmanager
+def stopped(process):
+    """The process is stopped in this context."""
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+def check_all_there(there, lines, printed, unknown=False):
+    """Each line is stored or in the rest, in order; with `unknown` some are both."""
+    rest = read(there.rest).splitlines(True)
+    stored = there.stored()
+    tap.ok([name for name, _ in stored][:len(printed)] == printed, "the ids that were printed are others")
+    taken = len(bodies(lines)) - len([line for line in rest if line.startswith(b"{")])
+    tap.ok([body for _, body in stored] == bodies(lines)[:len(stored)], "not once and in order")
+    tap.ok(len(stored) >= taken if unknown else len(stored) == taken, f"stored: {len(stored)}, taken: {taken}")
+    bad = [line for line in rest if line.startswith(b"bad")]
+    tap.equal(len(bad), len([line for line in lines if line.startswith(b"bad")]))
+    good = [line for line in lines if line.startswith(b"{")][taken:]
+    tap.ok([line for line in rest if line.startswith(b"{")] == good, "the rest is not what was not taken")
+
+
+def signal_leaves_the_rest_of_the_file(number):
+    lines = numbered()
+    with place(spool_max_messages=1000000) as there:
+        client = Client(there, lines)
+        client.read_ids(500)
+        with stopped(there.producer.process):
+            client.process.send_signal(number)
+            client.process.send_signal(number)
+        status, told = client.end()
+        tap.equal(status, 75, told)
+        tap.ok(told[-3] == "stopped by a signal", told)
+        check_all_there(there, lines, client.ids)
+
+
+for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    tap.add(f"{name} leaves the rest of the file in the rest file", signal_leaves_the_rest_of_the_file,
+            getattr(signal, name))
+
+
+@tap.test
+def sighup_under_nohup_stops_nothing():
+    lines = numbered(5000)
+    with place(spool_max_messages=1000000) as there:
+        client = Client(there, lines, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        client.read_ids(10)
+        client.process.send_signal(signal.SIGHUP)
+        status, told = client.end()
+        tap.equal((status, len(client.ids)), (65, len(bodies(lines))), told)
+
+
+@tap.test
+def signal_leaves_what_was_written_into_the_pipe():
+    data = b"".join(numbered())
+    with place(spool_max_messages=1000000) as there:
+        process = subprocess.Popen(there.command(f"--rest={there.rest}", form="--json"), stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        os.set_blocking(process.stdin.fileno(), False)
+        with stopped(there.producer.process):
+            written = 0
+            while select.select([], [process.stdin], [], 0.5)[1]:
+                written += os.write(process.stdin.fileno(), data[written:written + 4096])
+            tap.ok(written < len(data), "the window is not bounded")
+            process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=60)
+        tap.equal(process.returncode, 75)
+        lines = data[:written].splitlines(True)
+        rest = read(there.rest)
+        tap.ok(rest.endswith(lines[-1]) and not rest.endswith(b"\n" + lines[-1] + lines[-1]), "the last bytes")
+        # A line that was cut by the test is kept as it was written.
+        whole = lines if lines[-1].endswith(b"\n") else lines[:-1]
+        stored = there.stored()
+        kept = rest.splitlines(True)[:len(rest.splitlines()) - (len(lines) - len(whole))]
+        tap.equal(len(stored), len(out.splitlines()))
+        tap.ok([body for _, body in stored] + bodies(kept) == bodies(whole), "a line is lost")
+
+
+@tap.test
+def nothing_waits_for_ever_for_answers_or_for_a_reader():
+    """Two clients: one gets no answers, nobody reads what the other prints."""
+    lines = numbered()
+    with contextlib.ExitStack() as stack:
+        silent, unread = (stack.enter_context(place(spool_max_messages=1000000)) for _ in range(2))
+        first, second = Client(silent, lines), Client(unread, lines)
+        first.read_ids(500)
+        with stopped(silent.producer.process):
+            tap.wait_until(lambda: unread.spool.count() > 1500, 60, "lines that are stored")
+            for client in first, second:
+                client.process.send_signal(signal.SIGTERM)
+            tap.equal(second.process.wait(60), 75)
+            status, told = first.end()
+        tap.equal(status, 75, told)
+        tap.ok(any("may have stored them" in line for line in told), told)
+        # What the daemon reads when it goes on may be stored as well.
+        silent.producer.stop()
+        check_all_there(silent, lines, first.ids, unknown=True)
+        status, told = second.end()
+        tap.ok(any("could not be printed" in line for line in told), told)
+        check_all_there(unread, lines, second.ids)
+
+
+@tap.test
+def reader_that_goes_away_leaves_the_rest():
+    lines = numbered()
+    with place(spool_max_messages=1000000) as there:
+        client = Client(there, lines)
+        client.read_ids(100)
+        client.process.stdout.close()
+        tap.equal(client.process.wait(60), 74)
+        told = read(client.errors).decode()
+        tap.ok("cannot write to standard output: Broken pipe" in told, told)
+        tap.ok("could not be printed" in told, told)
+        check_all_there(there, lines, client.ids)
+
+
+class Terminal:
+    """A client whose standard error is a terminal, of which it is the session's leader."""
+
+    def __init__(self, there, lines):
+        self.master, slave = pty.openpty()
+        path = os.ttyname(slave)
+        self._out = there.path("ids")
+        source = there.path("input")
+        with open(source, "wb") as file:
+            file.writelines(lines)
+
+        def preexec():
+            os.setsid()
+            os.dup2(os.open(path, os.O_RDWR), 2)
+
+        with open(self._out, "wb") as out:
+            self.process = subprocess.Popen(there.command(f"--rest={there.rest}", source, form="--json"), stdout=out,
+                                            stdin=subprocess.DEVNULL, preexec_fn=preexec)
+        os.close(slave)
+        self.text = ""
+
+    def read_until(self, text, seconds=60):
+        deadline = time.monotonic() + seconds
+        while text not in self.text:
+            left = deadline - time.monotonic()
+            tap.ok(left > 0 and select.select([self.master], [], [], left)[0], f"no {text!r} in {self.text!r}")
+            self.text += os.read(self.master, 4096).decode()
+
+    def ids(self):
+        return read(self._out).decode().splitlines()
+
+
+@tap.test
+def terminal_shows_progress_and_when_it_is_closed_the_rest_is_kept():
+    lines = numbered()
+    with place(spool_max_messages=1000000) as there:
+        with stopped(there.producer.process):
+            client = Terminal(there, lines)
+            client.read_until(" lines read, ")
+            os.close(client.master)
+        tap.equal(client.process.wait(60), 75)
+        check_all_there(there, lines, client.ids())
+
+
+@tap.test
+def quick_work_shows_no_progress_and_a_line_about_it_stands_alone():
+    with place() as there:
+        client = Terminal(there, [b'{"body": "x"}\n', b"bad\n"])
+        client.read_until("are in ")
+        tap.equal(client.process.wait(60), 65)
+        tap.ok("lines read" not in client.text, client.text)
+        with stopped(there.producer.process):
+            os.truncate(there.rest, 0)
+            client = Terminal(there, [b"bad\n"])
+            client.read_until(" lines read, ")
+        client.read_until("are in ")
+        tap.ok("\r\033[Ksqs-producerd: line 1: refused" in client.text, repr(client.text))
+        tap.equal(client.process.wait(60), 65)
+
+
+@tap.test
+def full_disk_of_the_spool_leaves_what_was_not_stored_in_the_rest():
+    lines = numbered()
+    with disk.Small(12000) as small, contextlib.ExitStack() as stack:
+        there = Place(stack, path=small.path, spool_max_messages=1000000)
+        client = Client(there, lines)
+        status, told = client.end()
+        tap.equal(status, 75, told)
+        tap.ok(any("cannot store now: No space left on device" in line for line in told), told)
+        tap.ok(len(client.ids) > 1000, f"only {len(client.ids)} were stored")
+        rest = read(there.rest).splitlines(True)
+        stored = there.stored()
+        tap.ok([name for name, _ in stored] == client.ids, "the ids")
+        tap.ok([body for _, body in stored] + bodies(rest) == bodies(lines), "not once and in order")
+        there.producer.end()
+
+
+@tap.test
+def full_disk_of_the_rest_names_the_first_line_that_is_missing():
+    lines = numbered()
+    with disk.Small(64) as small, place(spool_max_messages=100) as there:
+        there.rest = os.path.join(small.path, "rest")
+        client = Client(there, lines)
+        status, told = client.end()
+        tap.equal(status, 74, told)
+        rest = read(there.rest).splitlines(True)
+        missing = int(told[-1].split("; from line ")[1].split(" ")[0])
+        tap.ok(rest == [line for line in lines[:103] if line.startswith(b"bad")] + lines[103:missing - 1]
+               or [*bodies(rest)] == bodies(lines)[100:100 + len(bodies(rest))], "the rest")
+        tap.ok(rest[-1] == lines[missing - 2], "the line before the first that is missing")
+
+
+@tap.test
+def line_without_end_takes_no_memory():
+    with place() as there, open("/dev/zero", "rb") as zeros:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        head = subprocess.Popen(["head", "-c", "300000000"], stdin=zeros, stdout=subprocess.PIPE)
+        process = subprocess.Popen(there.command("--rest=/dev/null"), stdin=head.stdout, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        head.stdout.close()
+        _, told = process.communicate(timeout=120)
+        tap.equal((process.returncode, head.wait()), (65, 0), told)
+        tap.ok(told.startswith(b"sqs-producerd: line 1: refused: body: larger than "), told)
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        tap.ok(peak <= max(before, 100 * 1024), f"{peak} KiB")
+
+
+if __name__ == "__main__":
+    tap.main()
