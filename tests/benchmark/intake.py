@@ -92,6 +92,27 @@ def run_submit(submitters, messages):
     return used, report["p50_usec"], report["p99_usec"]
 
 
+def run_lines(messages):
+    """Submits a file of lines with sqs-producerd --submit --lines, on the core of the daemon. Returns the seconds from
+    the start of this process to its end, and the seconds of CPU that it used."""
+    with folder_on_disk() as folder, runs.server(0) as local, Spool(folder) as spool:
+        local.set_faults("*:error-503:every=1")
+        path = os.path.join(folder, "lines")
+        with open(path, "w", encoding="ascii") as file:
+            file.writelines(f'{{"data": "mydata{i}", "number": {i}}}\n' for i in range(messages))
+        with _producer(spool, local) as producer, runs.on_core(runs.CLIENT_CORE):
+            command = [producer.program, "--submit", "--lines", f"--config={producer.config}", "--group=g", path]
+            start, before = time.monotonic(), os.times()
+            done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+            wall, after = time.monotonic() - start, os.times()
+            if done.returncode != 0 or len(done.stdout.splitlines()) != messages:
+                raise Failure(f"{command}: status {done.returncode}\n{done.stderr}")
+            _end(producer)
+        if spool.count() != messages:
+            raise Failure(f"{spool.count()} of {messages} messages are in the spool")
+        return wall, sum(after[2:4]) - sum(before[2:4])
+
+
 USER_CONNECTIONS_MAX = 500  # one user may have half of all connections
 
 
