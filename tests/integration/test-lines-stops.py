@@ -53,8 +53,8 @@ def signal_leaves_the_rest_of_the_file(number):
             client.process.send_signal(number)
             client.process.send_signal(number)
         status, told = client.end()
-        tap.equal(status, 75, told)
-        tap.ok(told[-3] == "stopped by a signal", told)
+        tap.equal(status, 75, str(told))
+        tap.ok(told[-3] == "stopped by a signal", str(told))
         check_all_there(there, lines, client.ids)
 
 
@@ -71,7 +71,7 @@ def sighup_under_nohup_stops_nothing():
         client.read_ids(10)
         client.process.send_signal(signal.SIGHUP)
         status, told = client.end()
-        tap.equal((status, len(client.ids)), (65, len(bodies(lines))), told)
+        tap.equal((status, len(client.ids)), (65, len(bodies(lines))), str(told))
 
 
 @tap.test
@@ -114,13 +114,13 @@ def nothing_waits_for_ever_for_answers_or_for_a_reader():
                 client.process.send_signal(signal.SIGTERM)
             tap.equal(second.process.wait(60), 75)
             status, told = first.end()
-        tap.equal(status, 75, told)
-        tap.ok(any("may have stored them" in line for line in told), told)
+        tap.equal(status, 75, str(told))
+        tap.ok(any("may have stored them" in line for line in told), str(told))
         # What the daemon reads when it goes on may be stored as well.
         silent.producer.stop()
         check_all_there(silent, lines, first.ids, unknown=True)
         status, told = second.end()
-        tap.ok(any("could not be printed" in line for line in told), told)
+        tap.ok(any("could not be printed" in line for line in told), str(told))
         check_all_there(unread, lines, second.ids)
 
 
@@ -133,8 +133,8 @@ def reader_that_goes_away_leaves_the_rest():
         client.process.stdout.close()
         tap.equal(client.process.wait(60), 74)
         told = read(client.errors).decode()
-        tap.ok("cannot write to standard output: Broken pipe" in told, told)
-        tap.ok("could not be printed" in told, told)
+        tap.ok("cannot write to standard output: Broken pipe" in told, str(told))
+        tap.ok("could not be printed" in told, str(told))
         check_all_there(there, lines, client.ids)
 
 
@@ -205,8 +205,8 @@ def full_disk_of_the_spool_leaves_what_was_not_stored_in_the_rest():
         there = Place(stack, path=small.path, spool_max_messages=1000000)
         client = Client(there, lines)
         status, told = client.end()
-        tap.equal(status, 75, told)
-        tap.ok(any("cannot store now: No space left on device" in line for line in told), told)
+        tap.equal(status, 75, str(told))
+        tap.ok(any("cannot store now: No space left on device" in line for line in told), str(told))
         tap.ok(len(client.ids) > 1000, f"only {len(client.ids)} were stored")
         rest = read(there.rest).splitlines(True)
         stored = there.stored()
@@ -222,7 +222,7 @@ def full_disk_of_the_rest_names_the_first_line_that_is_missing():
         there.rest = os.path.join(small.path, "rest")
         client = Client(there, lines)
         status, told = client.end()
-        tap.equal(status, 74, told)
+        tap.equal(status, 74, str(told))
         rest = read(there.rest).splitlines(True)
         missing = int(told[-1].split("; from line ")[1].split(" ")[0])
         tap.ok(rest == [line for line in lines[:103] if line.startswith(b"bad")] + lines[103:missing - 1]
@@ -234,15 +234,16 @@ def full_disk_of_the_rest_names_the_first_line_that_is_missing():
 def line_without_end_takes_no_memory():
     with place() as there, open("/dev/zero", "rb") as zeros:
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        head = subprocess.Popen(["head", "-c", "300000000"], stdin=zeros, stdout=subprocess.PIPE)
+        head = subprocess.Popen(["head", "-c", "1000000000"], stdin=zeros, stdout=subprocess.PIPE)
         process = subprocess.Popen(there.command("--rest=/dev/null"), stdin=head.stdout, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE)
         head.stdout.close()
         _, told = process.communicate(timeout=120)
-        tap.equal((process.returncode, head.wait()), (65, 0), told)
-        tap.ok(told.startswith(b"sqs-producerd: line 1: refused: body: larger than "), told)
+        tap.equal((process.returncode, head.wait()), (65, 0), str(told))
+        tap.ok(told.startswith(b"sqs-producerd: line 1: refused: body: larger than "), str(told))
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        tap.ok(peak <= max(before, 100 * 1024), f"{peak} KiB")
+        # AddressSanitizer keeps 256 MiB of freed memory.
+        tap.ok(peak <= max(before, 450 * 1024), f"{peak} KiB")
 
 
 if __name__ == "__main__":

@@ -48,8 +48,8 @@ class Place:
         self.producer = None
         self.start()
 
-    def start(self):
-        self.producer = self.spool.producer(self.server, producer=self.settings)
+    def start(self, env=None):
+        self.producer = self.spool.producer(self.server, env=env, producer=self.settings)
         self.spool.connect(self.producer).close()
 
     def path(self, name):
