@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import metrics
@@ -322,6 +323,31 @@ def clients_that_do_not_move_lose_their_connection():
 
 
 @tap.test
+def clients_that_send_a_byte_now_and_then_do_not_keep_others_out():
+    with SqsLocal(queues=[FIFO]) as server:
+        address = f"127.0.0.1:{free_port()}"
+        daemon = Daemon("sqs-producerd", server, producer={**ENDLESS["producer"], "metrics_listen": address})
+        daemon.wait_for_line("Metrics are served")
+        slow = [metrics.connect(address) for _ in range(16)]
+        has_ended = threading.Event()
+
+        def drip():
+            send_all(slow, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: ")
+            while not has_ended.wait(0.5):
+                send_all(slow, b"y")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        try:
+            for _ in range(3):
+                tap.equal(fetch(address, "/healthz")[0], 200)
+        finally:
+            has_ended.set()
+            thread.join()
+        daemon.stop()
+
+
+@tap.test
 def request_gets_one_answer_and_the_connection_is_closed():
     with SqsLocal(queues=[FIFO]) as server:
         address = f"127.0.0.1:{free_port()}"
@@ -329,6 +355,9 @@ def request_gets_one_answer_and_the_connection_is_closed():
         daemon.wait_for_line("Metrics are served")
         for request, status in ((b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", b"200"),
                                 (b"GET /healthz HTTP/1.0\r\n\r\n", b"200"),
+                                (b"GET /healthz HTTP/1.1\r\n\r\n", b"4"),
+                                (b"GET /healthz HTTP/1.1\r\nHost : evil.example\r\n\r\n", b"4"),
+                                (b"GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\tx\r\n\r\n", b"4"),
                                 (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
                                  b"403"),
                                 (b"POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello",

@@ -4,6 +4,7 @@
  * is queued before the body of a request is read makes libmicrohttpd read nothing further. */
 #include "daemon/metrics-server.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <strings.h>
@@ -15,6 +16,7 @@
 
 #include "daemon/metrics-address.h"
 #include "daemon/metrics.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/timer.h"
 #include "util/unix-listener.h"
@@ -31,6 +33,12 @@ enum {
 #define SHORTAGE_PAUSE_USEC (1 * USEC_PER_SEC) /* after an accept that failed */
 #define TIMEOUT_MIN_USEC (1 * USEC_PER_MSEC)   /* libmicrohttpd may ask for 0 again and again */
 
+/* A connection that libmicrohttpd has. */
+struct peer {
+    int fd; /* libmicrohttpd's; -1: the place is free */
+    uint64_t since_usec;
+};
+
 struct metrics_server {
     struct metrics_server_options options;
     char address[ADDRESS_MAX_BYTES + 1]; /* "": none */
@@ -40,7 +48,8 @@ struct metrics_server {
     sd_event_source *listening;
     struct MHD_Daemon *mhd; /* NULL: it does not serve */
     sd_event_source *serving;
-    struct timer timer;      /* libmicrohttpd's time-out */
+    struct peer peers[METRICS_CONNECTIONS_MAX];
+    struct timer timer;      /* libmicrohttpd's time-out, or an old connection is closed */
     struct timer open_timer; /* the next try to listen, or to accept */
 };
 
@@ -96,14 +105,30 @@ static enum MHD_Result answer_health(struct metrics_server *s, struct MHD_Connec
     return answer_text(connection, MHD_HTTP_OK, "ok");
 }
 
-static enum MHD_Result check_host(void *userdata, enum MHD_ValueKind kind, const char *name,
+struct hosts {
+    size_t n, n_allowed;
+};
+
+static enum MHD_Result count_host(void *userdata, enum MHD_ValueKind kind, const char *name,
                                   const char *value)
 {
-    bool *is_allowed = userdata;
+    struct hosts *hosts = userdata;
 
-    if (strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0)
-        *is_allowed = *is_allowed && value && metrics_host_is_allowed(value);
+    if (strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0) {
+        hosts->n++;
+        hosts->n_allowed += value && metrics_host_is_allowed(value);
+    }
     return MHD_YES;
+}
+
+/* Since HTTP/1.1 a request must have the header: one without it may have it in a form that
+ * libmicrohttpd does not know as such. */
+static bool is_host_allowed(struct MHD_Connection *connection, const char *version)
+{
+    struct hosts hosts = {};
+
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, count_host, &hosts);
+    return hosts.n_allowed == hosts.n && (hosts.n > 0 || streq(version, MHD_HTTP_VERSION_1_0));
 }
 
 static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connection,
@@ -111,10 +136,8 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
                                   const char *body, size_t *body_bytes, void **context)
 {
     struct metrics_server *s = userdata;
-    bool is_allowed = true;
 
-    MHD_get_connection_values(connection, MHD_HEADER_KIND, check_host, &is_allowed);
-    if (!is_allowed)
+    if (!is_host_allowed(connection, version))
         return answer_text(connection, MHD_HTTP_FORBIDDEN,
                            "The Host header must be an IP address or localhost.");
     if (!streq(method, MHD_HTTP_METHOD_GET) && !streq(method, MHD_HTTP_METHOD_HEAD))
@@ -129,26 +152,63 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 
 /* --- Connections --- */
 
-static unsigned n_connections(const struct metrics_server *s)
+static struct peer *free_place(struct metrics_server *s)
 {
-    const union MHD_DaemonInfo *info =
-        MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    for (size_t i = 0; i < ARRAY_SIZE(s->peers); i++)
+        if (s->peers[i].fd < 0)
+            return &s->peers[i];
+    return NULL;
+}
 
-    return info ? info->num_connections : 0;
+static void on_peer(void *userdata, struct MHD_Connection *connection, void **context,
+                    enum MHD_ConnectionNotificationCode what)
+{
+    struct metrics_server *s = userdata;
+    struct peer *peer = *context;
+
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        peer = free_place(s);
+        assert(peer); /* the limit of libmicrohttpd's connections is that of the places */
+        peer->fd =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        peer->since_usec = clock_boot_usec();
+        *context = peer;
+    } else if (peer) {
+        peer->fd = -1;
+    }
+}
+
+/* A client that sends or reads a byte now and then must not keep others out. When all places are
+ * taken, this ends the oldest connection if it had its time. Returns when to look again. */
+static uint64_t make_room(struct metrics_server *s)
+{
+    uint64_t now_usec = clock_boot_usec(), end_usec;
+    struct peer *oldest = &s->peers[0];
+
+    if (free_place(s))
+        return USEC_INFINITY;
+    for (size_t i = 1; i < ARRAY_SIZE(s->peers); i++)
+        if (s->peers[i].since_usec < oldest->since_usec)
+            oldest = &s->peers[i];
+    end_usec = oldest->since_usec + METRICS_PLACE_SEC * USEC_PER_SEC;
+    if (end_usec > now_usec)
+        return end_usec;
+    shutdown(oldest->fd, SHUT_RDWR); /* libmicrohttpd sees it, and closes the connection */
+    return now_usec + METRICS_PLACE_SEC * USEC_PER_SEC;
 }
 
 static void run(struct metrics_server *s)
 {
     MHD_UNSIGNED_LONG_LONG timeout_msec;
+    uint64_t wake_usec = make_room(s);
 
     MHD_run(s->mhd);
     if (MHD_get_timeout(s->mhd, &timeout_msec) == MHD_YES)
-        timer_set_after(&s->timer, MAX(timeout_msec * USEC_PER_MSEC, TIMEOUT_MIN_USEC));
-    else
-        timer_stop(&s->timer);
+        wake_usec =
+            MIN(wake_usec, clock_boot_usec() + MAX(timeout_msec * USEC_PER_MSEC, TIMEOUT_MIN_USEC));
+    timer_set(&s->timer, wake_usec);
     if (!timer_is_set(&s->open_timer))
-        sd_event_source_set_enabled(
-            s->listening, n_connections(s) < METRICS_CONNECTIONS_MAX ? SD_EVENT_ON : SD_EVENT_OFF);
+        sd_event_source_set_enabled(s->listening, free_place(s) ? SD_EVENT_ON : SD_EVENT_OFF);
 }
 
 static void on_timer(void *userdata)
@@ -238,11 +298,12 @@ static int open_socket(struct metrics_server *s)
 
 static int start_mhd(struct metrics_server *s)
 {
-    s->mhd = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, s,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)METRICS_CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)METRICS_CONNECTION_MEMORY_BYTES,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)METRICS_TIMEOUT_SEC, MHD_OPTION_END);
+    s->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request,
+                              s, MHD_OPTION_CONNECTION_LIMIT, (unsigned)METRICS_CONNECTIONS_MAX,
+                              MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                              (size_t)METRICS_CONNECTION_MEMORY_BYTES,
+                              MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)METRICS_TIMEOUT_SEC,
+                              MHD_OPTION_NOTIFY_CONNECTION, on_peer, s, MHD_OPTION_END);
     return s->mhd ? 0 : -ENOMEM;
 }
 
@@ -353,6 +414,8 @@ int metrics_server_new(const struct metrics_server_options *options, struct metr
     if (!s)
         return -ENOMEM;
     s->fd = -1;
+    for (size_t i = 0; i < ARRAY_SIZE(s->peers); i++)
+        s->peers[i].fd = -1;
     s->options = *options;
     sd_event_ref(s->options.event);
     r = timer_init(&s->timer, options->event, USEC_PER_MSEC, on_timer, s);

@@ -16,6 +16,7 @@ enum {
     METRICS_DESCRIPTORS_MAX = METRICS_CONNECTIONS_MAX + 3,
     METRICS_CONNECTION_MEMORY_BYTES = 8 * 1024, /* of a request: its line and headers */
     METRICS_TIMEOUT_SEC = 10,                   /* of a connection on which nothing moves */
+    METRICS_PLACE_SEC = 2, /* a connection keeps its place so long when all are taken */
     METRICS_TEXT_MAX_BYTES = 256 * 1024,
 };
 
