@@ -32,12 +32,16 @@ static inline bool is_letter_or_digit(char c)
 
 static inline char to_lower(char c)
 {
-    return is_upper(c) ? (char)(c - 'A' + 'a') : c;
+    if (is_upper(c))
+        return (char)(c - 'A' + 'a');
+    return c;
 }
 
 static inline char to_upper(char c)
 {
-    return is_lower(c) ? (char)(c - 'a' + 'A') : c;
+    if (is_lower(c))
+        return (char)(c - 'a' + 'A');
+    return c;
 }
 
 /* Whether the text has `min` to `max` characters, each a letter, a digit, or one of `others`. */

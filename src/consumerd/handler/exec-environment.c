@@ -86,7 +86,9 @@ static int compare_names(const void *a, const void *b)
  * character become "_". */
 static char variable_char(char c)
 {
-    return is_letter_or_digit(c) ? to_upper(c) : '_';
+    if (is_letter_or_digit(c))
+        return to_upper(c);
+    return '_';
 }
 
 static bool is_same_variable(const char *a, const char *b)
