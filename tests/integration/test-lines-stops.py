@@ -8,6 +8,7 @@ import pty
 import resource
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -213,6 +214,71 @@ def full_disk_of_the_spool_leaves_what_was_not_stored_in_the_rest():
         tap.ok([name for name, _ in stored] == client.ids, "the ids")
         tap.ok([body for _, body in stored] + bodies(rest) == bodies(lines), "not once and in order")
         there.producer.end()
+
+
+def with_pipe(there, **popen):
+    """Submits lines from a pipe, which stays open."""
+    return subprocess.Popen(there.command(f"--rest={there.rest}"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, **popen)
+
+
+@tap.test
+def signal_while_no_connection_is_accepted_leaves_the_lines_in_the_rest():
+    with place() as there, contextlib.ExitStack() as stack, stopped(there.producer.process):
+        for _ in range(100000):
+            peer = stack.enter_context(socket.socket(socket.AF_UNIX))
+            peer.setblocking(False)
+            try:
+                peer.connect(there.spool.socket)
+            except BlockingIOError:
+                break
+        client = with_pipe(there)
+        client.stdin.write(b"first\nsecond\n")
+        client.stdin.flush()
+        tap.wait_until(lambda: os.path.exists(there.rest))
+        client.send_signal(signal.SIGHUP)
+        tap.equal(client.wait(50), 75)
+        tap.equal(read(there.rest), b"first\nsecond\n")
+        client.communicate()
+
+
+@tap.test
+def lost_daemon_is_told_before_the_input_ends():
+    with place() as there:
+        client = with_pipe(there)
+        client.stdin.write(b"first\n")
+        client.stdin.flush()
+        tap.ok(client.stdout.readline(), "the first line is stored")
+        there.kill()
+        client.stdin.write(b"second\n")
+        client.stdin.flush()
+        tap.matches(client.stderr.readline().decode(), "sqs-producerd: the daemon has ended the connection, *")
+        client.stdin.write(b"third\n")
+        client.communicate()
+        tap.equal(client.returncode, 75)
+        tap.equal(read(there.rest), b"second\nthird\n")
+
+
+@tap.test
+def rest_that_grows_beyond_the_limit_of_files_names_the_first_line_that_is_missing():
+    with place() as there:
+        client = with_pipe(there, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3, 3)))
+        _, told = client.communicate(b"\n" * 9)
+        tap.equal(client.returncode, 74)
+        tap.matches(told.decode().splitlines()[-1], "*: File too large; from line 4 on, *")
+        tap.equal(read(there.rest), b"\n" * 3)
+
+
+@tap.test
+def rest_that_is_standard_output_or_error_is_refused():
+    with place() as there:
+        for stream in ("stdout", "stderr"):
+            with open(there.rest, "wb") as file:
+                done = subprocess.run(there.command(f"--rest={there.rest}"), input=b"line\n", timeout=60, check=False,
+                                      **{stream: file})
+            tap.equal(done.returncode, 64)
+            os.remove(there.rest)
+        tap.equal(there.stored(), [])
 
 
 @tap.test

@@ -84,7 +84,8 @@ struct lines {
 
 /* --- lines-link.c --- */
 
-/* Connects for the first time. Returns an exit status, as submit_connect. */
+/* Connects for the first time, if the daemon accepts it at once. Returns an exit status, as
+ * submit_connect. */
 int lines_connect(struct lines *l);
 
 /* Reads the answer to the command that begins the series, when it has come. */
@@ -124,6 +125,9 @@ void lines_say_not_now(struct lines *l, uint64_t number, const char *why);
 
 /* The line of progress, on a terminal, when it takes longer than a second. */
 void lines_show_progress(struct lines *l);
+
+/* Why no further line is sent, if that was not told when it came. */
+void lines_say_stop(struct lines *l);
 
 /* What was not taken, and where it is. */
 void lines_say_summary(struct lines *l);

@@ -46,7 +46,12 @@ int lines_connect(struct lines *l)
         lines_stop(l, LINES_STOP_SHORTAGE);
         return EX_OK;
     }
-    r = submit_connect(l->options->daemon, NULL, &fd);
+    /* While its backlog is full, lines_reconnect goes on: no signal would end a connect that waits. */
+    r = submit_try_connect(l->options->daemon, &fd);
+    if (r == -EAGAIN)
+        return EX_OK;
+    if (r < 0)
+        r = submit_connect(l->options->daemon, NULL, &fd);
     if (r == EX_OK)
         greet(l, fd);
     return r;
@@ -157,6 +162,7 @@ static bool needs_connection(const struct lines *l)
 void lines_reconnect(struct lines *l)
 {
     uint64_t now = clock_boot_usec();
+    uint64_t patience = l->last_sent > 0 ? LINES_LOST_USEC : SUBMIT_TIMEOUT_SEC * USEC_PER_SEC;
     int fd, r;
 
     if (!needs_connection(l) || l->attempt_usec + ATTEMPT_EACH_USEC > now)
@@ -169,8 +175,7 @@ void lines_reconnect(struct lines *l)
     }
     if (l->lost_usec == 0)
         l->lost_usec = now;
-    if ((r == -ENOENT || r == -ECONNREFUSED || r == -EAGAIN) &&
-        l->lost_usec + LINES_LOST_USEC > now)
+    if ((r == -ENOENT || r == -ECONNREFUSED || r == -EAGAIN) && l->lost_usec + patience > now)
         return;
     lines_stop(l, LINES_STOP_LOST);
     lines_settle_unanswered(l);

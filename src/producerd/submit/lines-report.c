@@ -90,10 +90,11 @@ void lines_show_progress(struct lines *l)
 
 /* ---- The end ---- */
 
-static void say_stop(struct lines *l)
+void lines_say_stop(struct lines *l)
 {
     const struct submit_daemon *daemon = l->options->daemon;
 
+    clear_progress(l);
     switch (l->stop) {
     case LINES_STOP_SIGNAL:
         lines_say(l, "stopped by a signal");
@@ -155,7 +156,6 @@ void lines_say_summary(struct lines *l)
     const struct lines_counts *c = &l->counts;
 
     clear_progress(l);
-    say_stop(l);
     say_unknown(l);
     if (l->stop == LINES_GO_ON && c->refused == 0)
         return;
@@ -185,6 +185,10 @@ int lines_say_no_rest(struct lines *l, int condition)
         return EX_CANTCREAT;
     case REST_FILE_E_IS_INPUT:
         lines_say(l, "--rest=%s: the file is the one to submit", buffer_string(&path));
+        return EX_USAGE;
+    case REST_FILE_E_IS_OUTPUT:
+        lines_say(l, "--rest=%s: the file is standard output or standard error",
+                  buffer_string(&path));
         return EX_USAGE;
     case REST_FILE_E_IN_USE:
         lines_say(l, "--rest=%s: another process writes into it", buffer_string(&path));

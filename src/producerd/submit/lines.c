@@ -46,6 +46,7 @@ static void catch_signals(void)
     sigprocmask(SIG_BLOCK, &blocked, NULL);
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGXFSZ, &action, NULL); /* the write fails instead */
 }
 
 /* ---- One round ---- */
@@ -244,8 +245,12 @@ static void keep_rest(struct lines *l)
         if (line_reader_take_rest(&l->reader, &piece))
             rest_file_write(&l->rest, piece.number, piece.bytes, piece.size);
         if (n == 0 || l->reader.is_ended || l->stop == LINES_STOP_INPUT || l->rest.error < 0 ||
-            line_reader_space(&l->reader, &into, &room) < 0 || !wait_for_rest(l, &left))
+            !wait_for_rest(l, &left))
             return;
+        if (line_reader_space(&l->reader, &into, &room) < 0) {
+            rest_file_fail(&l->rest, l->reader.n_lines + !l->reader.is_in_line, -ENOMEM);
+            return;
+        }
         n = read(l->options->input_fd, into, MIN(room, left));
         if (n < 0 && errno != EINTR) {
             lines_say(l, "cannot read %s: %s", l->options->input_name, strerror(errno));
@@ -287,6 +292,7 @@ static int work(struct lines *l)
     bool is_all_read;
     int status = EX_OK;
 
+    catch_signals();
     if (l->options->rest_path) {
         int r = rest_file_open(&l->rest, l->options->rest_path, l->options->input_fd);
 
@@ -294,11 +300,11 @@ static int work(struct lines *l)
             return lines_say_no_rest(l, r);
     }
     status = lines_connect(l);
-    catch_signals();
     if (status == EX_OK)
         run(l);
     else
         lines_stop(l, LINES_STOP_UNREACHED);
+    lines_say_stop(l); /* now: what follows lasts until the input ends */
     is_all_read = is_input_taken(l);
     if (!is_all_read)
         keep_rest(l);

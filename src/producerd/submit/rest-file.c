@@ -10,16 +10,25 @@
 
 enum { FILE_MODE = 0600 }; /* lines are messages, which may be secret */
 
+static bool is_file_of(const struct stat *st, int fd)
+{
+    struct stat other;
+
+    return fstat(fd, &other) >= 0 && st->st_dev == other.st_dev && st->st_ino == other.st_ino;
+}
+
 static int check(int fd, int input_fd)
 {
-    struct stat st, input;
+    struct stat st;
 
     if (fstat(fd, &st) < 0)
         return -errno;
     if (!S_ISREG(st.st_mode))
         return 0;
-    if (fstat(input_fd, &input) >= 0 && st.st_dev == input.st_dev && st.st_ino == input.st_ino)
+    if (is_file_of(&st, input_fd))
         return REST_FILE_E_IS_INPUT;
+    if (is_file_of(&st, STDOUT_FILENO) || is_file_of(&st, STDERR_FILENO))
+        return REST_FILE_E_IS_OUTPUT;
     if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
         return REST_FILE_E_IN_USE;
     return fstat(fd, &st) >= 0 && st.st_size > 0 ? REST_FILE_E_NOT_EMPTY : 0;
@@ -64,7 +73,7 @@ static uint64_t count(struct rest_file *rest, uint64_t number, const char *bytes
     return number;
 }
 
-static void fail(struct rest_file *rest, uint64_t number, int error)
+void rest_file_fail(struct rest_file *rest, uint64_t number, int error)
 {
     rest->error = error;
     rest->missing_from = number;
@@ -83,7 +92,7 @@ void rest_file_write(struct rest_file *rest, uint64_t number, const char *bytes,
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
-            fail(rest, number, -errno);
+            rest_file_fail(rest, number, -errno);
             return;
         }
         number = count(rest, number, bytes, (size_t)n);

@@ -21,14 +21,18 @@ struct rest_file {
  * negative errno, or one of the conditions. */
 enum {
     REST_FILE_E_NOT_EMPTY = 1,
-    REST_FILE_E_IS_INPUT = 2, /* it is the file of the descriptor `input_fd` */
-    REST_FILE_E_IN_USE = 3,   /* another process writes its lines there */
+    REST_FILE_E_IS_INPUT = 2,  /* it is the file of the descriptor `input_fd` */
+    REST_FILE_E_IN_USE = 3,    /* another process writes its lines there */
+    REST_FILE_E_IS_OUTPUT = 4, /* it is standard output or standard error */
 };
 int rest_file_open(struct rest_file *rest, const char *path, int input_fd);
 
 /* Writes bytes that begin in the line `number` of the input. After an error it does nothing. Blocks
  * while the disk works. */
 void rest_file_write(struct rest_file *rest, uint64_t number, const char *bytes, size_t size);
+
+/* The file lacks lines, from the line `number` on, for this reason. */
+void rest_file_fail(struct rest_file *rest, uint64_t number, int error);
 
 /* Syncs and closes the file. Returns 0 or the first error. */
 int rest_file_end(struct rest_file *rest);
