@@ -200,7 +200,8 @@ const struct setting config_settings[] = {
      .text = "Where Prometheus may read metrics (/metrics), and others the health (/healthz: 200, "
              "or 503 "
              "with the reason), by HTTP: an IP address with a port, or \"unix:/PATH\" in a folder "
-             "where the daemon may write. Everybody who reaches the address may read them. When it "
+             "where the daemon may write; a service needs RuntimeDirectory= for one that others "
+             "reach. Everybody who reaches the address may read them. When it "
              "is in use, messages flow without metrics, and it is tried again each minute. For an "
              "instance this counts only in its own file.",
      .example = "\"127.0.0.1:9464\""},
