@@ -198,11 +198,11 @@ const struct setting config_settings[] = {
                 "\"unix:/PATH\", or \"\"",
      .doc = "where metrics and health are served by HTTP; \"\": nowhere",
      .text = "Where Prometheus may read metrics (/metrics), and others the health (/healthz: 200, "
-             "or 503 "
-             "with the reason), by HTTP: an IP address with a port, or \"unix:/PATH\" in a folder "
-             "where the daemon may write; a service needs RuntimeDirectory= for one that others "
-             "reach. Everybody who reaches the address may read them. When it "
-             "is in use, messages flow without metrics, and it is tried again each minute. For an "
+             "or 503 with the reason), by HTTP: an IP address with a port, or \"unix:/PATH\" in a "
+             "folder where the daemon may write; a service needs RuntimeDirectory= for one that "
+             "others reach. Everybody who reaches the address may read them. A request under "
+             "another name than an IP address or localhost gets status 403. When the address is in "
+             "use, messages flow without metrics, and it is tried again each minute. For an "
              "instance this counts only in its own file.",
      .example = "\"127.0.0.1:9464\""},
     {AT(consumer, handler, SETTING_CHOICE), RESTART, .choices = handlers,

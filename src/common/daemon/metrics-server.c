@@ -17,6 +17,7 @@
 #include "daemon/metrics-address.h"
 #include "daemon/metrics.h"
 #include "util/clock.h"
+#include "util/log-rate-limit.h"
 #include "util/log.h"
 #include "util/timer.h"
 #include "util/unix-listener.h"
@@ -49,6 +50,7 @@ struct metrics_server {
     struct MHD_Daemon *mhd; /* NULL: it does not serve */
     sd_event_source *serving;
     struct peer peers[METRICS_CONNECTIONS_MAX];
+    struct log_rate_limit refusals;
     struct timer timer;      /* libmicrohttpd's time-out, or an old connection is closed */
     struct timer open_timer; /* the next try to listen, or to accept */
 };
@@ -131,6 +133,16 @@ static bool is_host_allowed(struct MHD_Connection *connection, const char *versi
     return hosts.n_allowed == hosts.n && (hosts.n > 0 || streq(version, MHD_HTTP_VERSION_1_0));
 }
 
+static enum MHD_Result refuse_host(struct metrics_server *s, struct MHD_Connection *connection)
+{
+    if (log_rate_limit_take(&s->refusals, "", 1, clock_boot_usec(), NULL))
+        log_warning("%s: refused a request with status 403: its Host header is neither an IP "
+                    "address nor localhost. Name the target in Prometheus by its IP address.",
+                    s->options.setting);
+    return answer_text(connection, MHD_HTTP_FORBIDDEN,
+                       "The Host header must be an IP address or localhost.");
+}
+
 static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connection,
                                   const char *url, const char *method, const char *version,
                                   const char *body, size_t *body_bytes, void **context)
@@ -138,8 +150,7 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
     struct metrics_server *s = userdata;
 
     if (!is_host_allowed(connection, version))
-        return answer_text(connection, MHD_HTTP_FORBIDDEN,
-                           "The Host header must be an IP address or localhost.");
+        return refuse_host(s, connection);
     if (!streq(method, MHD_HTTP_METHOD_GET) && !streq(method, MHD_HTTP_METHOD_HEAD))
         return answer_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
                            "Only GET and HEAD are served.");

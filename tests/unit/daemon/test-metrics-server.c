@@ -5,6 +5,7 @@
 #include "fake-log.h"
 #include "test-loop.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -133,11 +134,41 @@ static void connection_that_finds_no_descriptor_waits(void **state)
     close(client);
 }
 
+/* Whoever sees only Prometheus's "403 Forbidden" finds the reason in the log, once. */
+static void refused_name_is_logged_once_with_the_remedy(void **state)
+{
+    static const char request[] = "GET /metrics HTTP/1.1\r\nHost: machine:9467\r\n\r\n";
+    CLEANUP(sd_event_unref) sd_event *event = NULL;
+    CLEANUP(metrics_server_free) struct metrics_server *s = NULL;
+    char address[64], answer[64] = "";
+
+    close(take_port(address, sizeof(address)));
+    assert_int_equal(sd_event_new(&event), 0);
+    s = new_server(event);
+    metrics_server_listen(s, address);
+    for (int i = 0; i < 3; i++) {
+        int client = connect_to(address);
+
+        assert_int_equal(write(client, request, strlen(request)), strlen(request));
+        while (recv(client, answer, sizeof(answer) - 1, MSG_DONTWAIT) < 0) {
+            assert_int_equal(errno, EAGAIN);
+            assert_true(sd_event_run(event, 20 * USEC_PER_MSEC) >= 0);
+        }
+        assert_memory_equal(answer, "HTTP/1.1 403", strlen("HTTP/1.1 403"));
+        close(client);
+    }
+    assert_int_equal(fake_count_lines("x.metrics_listen: refused a request with status 403: its "
+                                      "Host header is neither an IP address nor localhost. Name "
+                                      "the target in Prometheus by its IP address."),
+                     1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(address_in_use_is_told_once_and_tried_again),
         cmocka_unit_test(connection_that_finds_no_descriptor_waits),
+        cmocka_unit_test(refused_name_is_logged_once_with_the_remedy),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
