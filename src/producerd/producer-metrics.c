@@ -27,10 +27,13 @@ static const struct metric metrics[] = {
     {"messages_resent_total", "Messages to be sent again after an attempt that failed.",
      METRIC_COUNTER, AT(counts.resent)},
     {"messages_in_doubt_total",
-     "Messages that were sent again more than five minutes after an attempt of unknown outcome.",
+     "Messages that were sent again more than five minutes after an attempt of unknown outcome, as "
+     "a FIFO queue may then store them twice; a standard queue may do so sooner.",
      METRIC_COUNTER, AT(counts.possible_duplicates)},
-    {"send_seconds", "Time from sending a request until SQS has acknowledged it.", METRIC_HISTOGRAM,
-     AT(counts.sending)},
+    {"send_seconds",
+     "Time from sending a request until SQS has acknowledged it; attempts that failed are left "
+     "out.",
+     METRIC_HISTOGRAM, AT(counts.sending)},
     {"messages_in_memory", "Messages taken from the source and not yet settled.", METRIC_GAUGE,
      AT(in_memory)},
     {"requests_in_flight", "Requests with messages under way.", METRIC_GAUGE, AT(requests)},

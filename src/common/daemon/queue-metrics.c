@@ -47,7 +47,8 @@ void queue_append_metrics(const struct queue *queue, sd_event *event, const char
     const struct metric metrics[] = {
         {"build_info", "The version of the daemon.", METRIC_INFO, AT(version), {{"version"}}},
         {"requests_total",
-         "Requests to SQS that have ended, each attempt counted.",
+         "Requests to SQS that have ended, each attempt counted; the start's check of permissions "
+         "makes some that SQS refuses.",
          METRIC_COUNTER,
          AT(counts.attempts),
          {{"operation", operations, SQS_N_OPERATIONS}, {"result", results, ARRAY_SIZE(results)}}},
