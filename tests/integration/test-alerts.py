@@ -131,21 +131,36 @@ def leave_in_doubt(spool, server):
     spool.change("UPDATE sending SET since_usec = since_usec - 301 * 1000000")
 
 
+def leave_full(spool, server):
+    """Leaves a spool that is full of two rejected messages."""
+    daemon = spool.producer(server)
+    with spool.connect(daemon) as submitter:
+        for body in ("one", "two"):
+            submitter.submit(body, group="full")
+    daemon.signal(signal.SIGKILL)
+    daemon.wait()
+    spool.set_aside()
+
+
 @tap.test
 def prometheus_sees_every_alert_fire():
     if not shutil.which("prometheus"):
         raise tap.Skip("no Prometheus here")
     folder = tempfile.mkdtemp(prefix="test-alerts-")
     endless = {"exit_after_empty_receives": 0}
-    addresses = [f"127.0.0.1:{metrics.free_port()}" for _ in range(3)]
+    addresses = [f"127.0.0.1:{metrics.free_port()}" for _ in range(5)]
     try:
         with SqsLocal(queues=[FIFO], faults=NO_SENDS) as away, SqsLocal(queues=[FIFO]) as good, \
-                SqsLocal(queues=[FIFO], faults=["ReceiveMessage:empty"]) as silent, Spool() as spool:
+                SqsLocal(queues=[FIFO], faults=["ReceiveMessage:empty"]) as silent, \
+                SqsLocal(queues=[FIFO]) as failing, Spool() as spool, Spool() as full:
             leave_in_doubt(spool, away)
+            leave_full(full, away)
             sqs.send(good, "handle me")
             sqs.send(silent, "receive me")
+            sqs.send(failing, "fail with me")
             targets = [("sqs-producerd", addresses[0]), ("sqs-consumerd", addresses[1]),
-                       ("sqs-consumerd@silent", addresses[2])]
+                       ("sqs-consumerd@silent", addresses[2]), ("sqs-consumerd@failing", addresses[3]),
+                       ("sqs-producerd@full", addresses[4])]
             with Prometheus(targets) as prometheus:
                 producer = spool.producer(away, producer={"metrics_listen": addresses[0]})
                 consumer = Daemon("sqs-consumerd", good, env=short_lived_keys(folder, good), consumer={
@@ -153,7 +168,13 @@ def prometheus_sees_every_alert_fire():
                     "metrics_listen": addresses[1]})
                 Daemon("sqs-consumerd", silent, consumer={
                     **endless, "receive_interval": 0.1, "metrics_listen": addresses[2]})
-                wanted, seen = set(alert_names()) - {"SqsDaemonDown"}, set()
+                os.mkdir(f"{folder}/failing")
+                Daemon("sqs-consumerd", failing, env={"STATE_DIRECTORY": f"{folder}/failing"}, consumer={
+                    **endless, "handler": "exec", "command": ["/bin/false"], "retry_delay": 1, "retry_delay_max": 1,
+                    "metrics_listen": addresses[3]})
+                full.producer(away, producer={"spool_max_messages": 2, "metrics_listen": addresses[4]})
+                # A spool that cannot be written needs a disk of its own: the numbers above do for that alert.
+                wanted, seen = set(alert_names()) - {"SqsDaemonDown", "SqsSpoolUnwritable"}, set()
                 with spool.connect(producer) as submitter:
                     def look():
                         submitter.submit("one more", group="more")
