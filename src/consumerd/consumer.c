@@ -108,13 +108,15 @@ static void wait_until(struct consumer *c, uint64_t usec)
         consumer_fail(c, r, "Cannot wait");
 }
 
+/* `why`: a person did not ask for this end, and who sees no lines at info must find the reason. */
 static void end(struct consumer *c, const char *why)
 {
     c->is_over = true;
     if (c->inflight)
         show_status(c);
     progress_end(c->progress);
-    log_write(LOG_INFO, service_is_stopping(c->service) ? MESSAGE_ID_STOPPED : MESSAGE_ID_FINISHED,
+    log_write(why[0] ? LOG_NOTICE : LOG_INFO,
+              service_is_stopping(c->service) ? MESSAGE_ID_STOPPED : MESSAGE_ID_FINISHED,
               LOG_NO_FIELDS, "%sTerminated!", why);
     service_exit(c->service, c->exit_status);
 }

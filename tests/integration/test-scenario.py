@@ -178,14 +178,15 @@ def consumer_stopped_in_a_long_poll_waits_and_releases_its_messages():
 
 
 @tap.test
-def log_level_notice_has_only_the_first_and_last_line():
+def log_level_notice_has_the_first_line_the_counts_and_why_it_ends_by_itself():
     log = {"level": "notice"}
     with SqsLocal(queues=[FIFO]) as server:
-        for name, what, counts in (("sqs-producerd", "source demo", "5 sent"),
-                                   ("sqs-consumerd", "handler journal", "5 received, 5 deleted")):
+        empty = "The queue stays empty (consumer.exit_after_empty_receives = 2). Terminated!"
+        for name, what, counts, why in (("sqs-producerd", "source demo", "5 sent", []),
+                                        ("sqs-consumerd", "handler journal", "5 received, 5 deleted", [empty])):
             daemon = Daemon(name, server, log=log)
             tap.equal(daemon.wait(), 0, daemon.text)
-            tap.equal(len(daemon.lines), 2, daemon.text)
+            tap.equal(daemon.lines[2:], why, daemon.text)
             tap.ok(re.fullmatch(START.format(what), daemon.lines[0]), daemon.lines[0])
             tap.ok(re.fullmatch(END.format(counts), daemon.lines[1]), daemon.lines[1])
 

@@ -511,7 +511,7 @@ static void minute_with_messages_has_a_line_and_an_idle_one_none(void **state)
     assert_int_equal(fake_count_lines(" s: 3 received, 0 deleted, 1 failed"), 1);
 }
 
-static void end_logs_the_totals(void **state)
+static void end_logs_the_totals_and_why(void **state)
 {
     is_done_at_once = true;
     config.consumer.exit_after_empty_receives = 1;
@@ -523,8 +523,11 @@ static void end_logs_the_totals(void **state)
     settle_down();
     assert_int_equal(fake_n_lines, 0);
     deliver("", "");
-    assert_int_equal(fake_n_lines, 1);
+    assert_int_equal(fake_n_lines, 2);
     assert_string_equal(fake_lines[0], "In all, in 0 s: 2 received, 2 deleted; in flight: 0.");
+    assert_string_equal(fake_lines[1],
+                        "The queue stays empty (consumer.exit_after_empty_receives = 1). "
+                        "Terminated!");
 }
 
 int main(void)
@@ -556,7 +559,7 @@ int main(void)
         TEST(stop_keeps_what_waits_for_the_log_while_a_receive_is_under_way),
         TEST(start_logs_queue_handler_and_keys),
         TEST(minute_with_messages_has_a_line_and_an_idle_one_none),
-        TEST(end_logs_the_totals),
+        TEST(end_logs_the_totals_and_why),
     };
 
     return cmocka_run_group_tests_name("consumer", tests, NULL, NULL);
