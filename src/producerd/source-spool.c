@@ -146,11 +146,11 @@ static int store_retry(struct message_store *store, const char *id, size_t *ret_
     return after_command(s, spool_retry(s->spool, id, ret_n));
 }
 
-static int store_drop(struct message_store *store, const char *id, size_t *ret_n)
+static int store_drop(struct message_store *store, const char *id, struct store_dropped *ret)
 {
     struct source_spool *s = source_of_store(store);
 
-    return after_command(s, spool_drop(s->spool, id, ret_n));
+    return after_command(s, spool_drop(s->spool, id, ret));
 }
 
 static int store_read_series(struct message_store *store, const char *id, uint64_t *ret_number)

@@ -166,6 +166,7 @@ FUZZ
     bool is_row = streq(line, "row");
     unsigned n_sound;
     struct spool *s;
+    struct store_dropped dropped;
     size_t n = 0;
 
     if (sound.size == 0)
@@ -185,7 +186,7 @@ FUZZ
     }
     (void)spool_rejected(s, 0, on_rejected, NULL);
     (void)spool_retry(s, NULL, &n);
-    (void)spool_drop(s, NULL, &n);
+    (void)spool_drop(s, NULL, &dropped);
     (void)spool_sync(s);
     spool_free(s);
 }

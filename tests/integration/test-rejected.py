@@ -141,6 +141,25 @@ def rejected_messages_are_listed_and_retried_by_a_running_daemon():
 
 
 @tap.test
+def running_daemon_tells_at_notice_what_was_dropped_and_by_whom():
+    with SqsLocal([FIFO]) as server, Spool() as spool:
+        ids, config = spooled(spool, server, *({"body": "a", "group": "g"} for _ in range(13)))
+        producer = spool.producer(server, log={"level": "notice"})
+        with spool.connect(producer):
+            tap.equal(rejected(spool, config, f"--drop={ids[1]}")[:2], (OK, "1 message dropped\n"))
+            tap.equal(rejected(spool, config, f"--drop={ids[1]}")[0], REFUSED)
+            tap.equal(rejected(spool, config, "--drop=all")[:2], (OK, "12 messages dropped\n"))
+            tap.equal(rejected(spool, config, "--drop=all")[:2], (OK, "0 messages dropped\n"))
+        producer.stop()
+        del ids[1]
+        user = f"User {os.geteuid()} has dropped "
+        told = [line for line in producer.lines if "dropped" in line]
+        tap.equal(len(told), 2, producer.text)
+        tap.matches(told[0], user + "1 rejected message: *-*-*-*-*.")
+        tap.equal(told[1], f"{user}12 rejected messages: {', '.join(ids[:10])} and 2 more.")
+
+
+@tap.test
 def daemon_that_starts_during_the_command_waits_for_its_end():
     with SqsLocal([FIFO]) as server, Spool() as spool:
         spooled(spool, server, {"body": "a", "group": "g"})

@@ -139,8 +139,14 @@ static int answer_change(struct protocol *p, const struct submission *submission
 {
     const struct message_store_ops *ops = p->store->ops;
     size_t n = 0;
-    int r = submission->kind == SUBMISSION_RETRY ? ops->retry(p->store, submission->id, &n)
-                                                 : ops->drop(p->store, submission->id, &n);
+    int r;
+
+    if (submission->kind == SUBMISSION_RETRY) {
+        r = ops->retry(p->store, submission->id, &n);
+    } else {
+        r = ops->drop(p->store, submission->id, &p->dropped);
+        n = p->dropped.n;
+    }
 
     if (r < 0)
         return cannot_store(reply, r);
@@ -212,6 +218,7 @@ int protocol_answer(struct protocol *p, const char *line, size_t size, bool may_
     CLEANUP(free) char *error = NULL;
     int r = submission_read(line, size, &submission, &error);
 
+    p->dropped.n = 0;
     if (series && series->is_begun) {
         r = answer_in_series(p, r, error, submission, series, reply);
         if (r != PROTOCOL_E_WAIT)

@@ -17,9 +17,10 @@ struct protocol {
      * true when rules.max_bytes will be read from the queue again. NULL: it is final. */
     bool (*refresh_size)(void *userdata);
     void *userdata;
-    bool is_stopping;    /* refresh_size is not called any more */
-    uint64_t n_messages; /* added to the store; the owner subtracts those not committed */
-    bool is_full;        /* the store refused the last message: STORE_E_FULL */
+    bool is_stopping;             /* refresh_size is not called any more */
+    uint64_t n_messages;          /* added to the store; the owner subtracts those not committed */
+    bool is_full;                 /* the store refused the last message: STORE_E_FULL */
+    struct store_dropped dropped; /* by the last line; n is 0: none */
 };
 
 /* Answers a line (without its newline) by appending a reply (with its newline) to `reply`. A reply

@@ -95,6 +95,21 @@ static void log_full_store(struct intake *i)
         log_warning("The spool is full, and new messages are refused: %s.", text);
 }
 
+/* Nobody can see later what a dropped message was. */
+static void log_dropped(const struct store_dropped *dropped, uid_t user)
+{
+    char ids[STORE_DROPPED_IDS_MAX * (UUID_TEXT_SIZE + 1)] = "", more[32] = "";
+    size_t used = 0;
+
+    for (size_t n = 0; n < dropped->n_ids; n++)
+        used += (size_t)snprintf(ids + used, sizeof(ids) - used, "%s%s", n > 0 ? ", " : "",
+                                 dropped->ids[n]);
+    if (dropped->n > dropped->n_ids)
+        snprintf(more, sizeof(more), " and %zu more", dropped->n - dropped->n_ids);
+    log_notice("User %u has dropped %zu rejected message%s: %s%s.", user, dropped->n,
+               dropped->n == 1 ? "" : "s", ids, more);
+}
+
 static int answer_line(struct intake *i, struct connection *c, const char *line, size_t bytes)
 {
     uint64_t n_before = i->protocol.n_messages;
@@ -104,6 +119,8 @@ static int answer_line(struct intake *i, struct connection *c, const char *line,
     c->user->n_messages += i->protocol.n_messages - n_before;
     if (i->protocol.is_full)
         log_full_store(i);
+    if (i->protocol.dropped.n > 0)
+        log_dropped(&i->protocol.dropped, c->user->uid);
     return r;
 }
 

@@ -19,6 +19,7 @@ enum {
     STORE_REJECTED_PAGE = 100,
     STORE_BULK_MAX = 1000,
     STORE_BULK_MAX_BYTES = 8 * 1024 * 1024, /* or one message that is larger */
+    STORE_DROPPED_IDS_MAX = 10,
 };
 
 /* A rejected message in a list. Its texts are borrowed. */
@@ -29,6 +30,12 @@ struct rejected_message {
     size_t bytes;           /* as SQS counts */
     uint64_t rejected_usec; /* wall clock */
     const char *reason;     /* one line of UTF-8 */
+};
+
+/* The messages that were dropped, and the ids of the first ones. */
+struct store_dropped {
+    size_t n, n_ids;
+    char ids[STORE_DROPPED_IDS_MAX][UUID_TEXT_SIZE];
 };
 
 /* How far a series of messages has come. */
@@ -69,10 +76,10 @@ struct message_store_ops {
 
     /* `retry` makes a rejected message wait to be sent again; `drop` deletes it. With `id` NULL
      * they do so for the first rejected messages, within the bounds above. *ret_n is the number of
-     * messages. Returns 0, STORE_E_MORE, STORE_E_NO_SUCH_ID, from `retry` STORE_E_NO_GROUP, or a
+     * messages that wait again. Returns 0, STORE_E_MORE, STORE_E_NO_SUCH_ID, from `retry` STORE_E_NO_GROUP, or a
      * negative errno. */
     int (*retry)(struct message_store *store, const char *id, size_t *ret_n);
-    int (*drop)(struct message_store *store, const char *id, size_t *ret_n);
+    int (*drop)(struct message_store *store, const char *id, struct store_dropped *ret);
 
     /* Reads the number of the last message of a series that is on disk; 0: none, or the series is
      * not known any more. Returns 0 or a negative errno. */

@@ -4,6 +4,8 @@
 #include "producerd/spool/spool-internal.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 enum { RENUMBERED_MAX = 1000 }; /* rows, at each start */
 
@@ -22,11 +24,11 @@ int spool_rejected_prepare(struct spool *s)
          " FROM rejected WHERE number > ?1 ORDER BY number LIMIT ?2",
          "", ""},
         {&s->select,
-         "SELECT number, " SPOOL_SQL_BYTES " FROM rejected WHERE " CAN_GO
+         "SELECT number, " SPOOL_SQL_BYTES ", id FROM rejected WHERE " CAN_GO
          " ORDER BY number LIMIT ?2",
          "", ""},
         {&s->select_id,
-         "SELECT number, " SPOOL_SQL_BYTES " FROM rejected WHERE id = ?1 AND " CAN_GO, "", ""},
+         "SELECT number, " SPOOL_SQL_BYTES ", id FROM rejected WHERE id = ?1 AND " CAN_GO, "", ""},
         {&s->find_groupless,
          "SELECT 1 FROM rejected WHERE group_id IS NULL AND (?1 IS NULL OR id = ?1) LIMIT 1", "",
          ""},
@@ -126,6 +128,7 @@ int spool_rejected(struct spool *s, uint64_t after,
 /* The rows of one command. */
 struct selection {
     uint64_t numbers[STORE_BULK_MAX];
+    char ids[STORE_DROPPED_IDS_MAX][UUID_TEXT_SIZE]; /* of the first ones */
     size_t n;
     uint64_t bytes;
     bool is_cut;        /* further rows are left */
@@ -163,6 +166,9 @@ static int select_rows(struct spool *s, const char *id, bool is_retry, struct se
             statement_reset(statement);
             break;
         }
+        if (ret->n < STORE_DROPPED_IDS_MAX)
+            snprintf(ret->ids[ret->n], sizeof(ret->ids[0]), "%s",
+                     statement_text(statement, 2, NULL));
         ret->numbers[ret->n++] = (uint64_t)statement_int(statement, 0);
         ret->bytes += (uint64_t)statement_int(statement, 1);
     }
@@ -256,36 +262,47 @@ static void count_selection(struct spool *s, const struct selection *selection, 
 }
 
 /* Writes the settled messages first, so that the list that an administrator sees includes them. */
-static int run_command(struct spool *s, const char *id, bool is_retry, size_t *ret_n)
+static int run_command(struct spool *s, const char *id, bool is_retry, struct selection *ret)
 {
-    struct selection selection;
     int r = spool_flush(s);
 
     if (r >= 0)
-        r = select_rows(s, id, is_retry, &selection);
+        r = select_rows(s, id, is_retry, ret);
     if (r < 0)
         return r;
-    if (selection.n == 0 && selection.has_groupless)
+    if (ret->n == 0 && ret->has_groupless)
         return STORE_E_NO_GROUP;
-    if (selection.n == 0 && id)
+    if (ret->n == 0 && id)
         return STORE_E_NO_SUCH_ID;
-    r = selection.n > 0 ? write_selection(s, &selection, is_retry) : 0;
+    r = ret->n > 0 ? write_selection(s, ret, is_retry) : 0;
     /* Messages are often dropped because the disk is full. */
     if (!is_retry && spool_may_retry(s, r))
-        r = write_selection(s, &selection, false);
+        r = write_selection(s, ret, false);
     if (r < 0)
         return r;
-    count_selection(s, &selection, is_retry);
-    *ret_n = selection.n;
-    return selection.is_cut || selection.has_groupless ? STORE_E_MORE : 0;
+    count_selection(s, ret, is_retry);
+    return ret->is_cut || ret->has_groupless ? STORE_E_MORE : 0;
 }
 
 int spool_retry(struct spool *s, const char *id, size_t *ret_n)
 {
-    return run_command(s, id, true, ret_n);
+    struct selection selection;
+    int r = run_command(s, id, true, &selection);
+
+    if (r == 0 || r == STORE_E_MORE)
+        *ret_n = selection.n;
+    return r;
 }
 
-int spool_drop(struct spool *s, const char *id, size_t *ret_n)
+int spool_drop(struct spool *s, const char *id, struct store_dropped *ret)
 {
-    return run_command(s, id, false, ret_n);
+    struct selection selection;
+    int r = run_command(s, id, false, &selection);
+
+    if (r != 0 && r != STORE_E_MORE)
+        return r;
+    ret->n = selection.n;
+    ret->n_ids = MIN(selection.n, (size_t)STORE_DROPPED_IDS_MAX);
+    memcpy(ret->ids, selection.ids, sizeof(ret->ids));
+    return r;
 }

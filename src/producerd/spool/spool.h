@@ -171,4 +171,4 @@ int spool_rejected(struct spool *spool, uint64_t after,
                    bool (*found)(void *userdata, const struct rejected_message *message),
                    void *userdata);
 int spool_retry(struct spool *spool, const char *id, size_t *ret_n);
-int spool_drop(struct spool *spool, const char *id, size_t *ret_n);
+int spool_drop(struct spool *spool, const char *id, struct store_dropped *ret);

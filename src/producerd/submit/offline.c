@@ -44,9 +44,9 @@ static int store_retry(struct message_store *store, const char *id, size_t *ret_
     return spool_retry(spool_of(store), id, ret_n);
 }
 
-static int store_drop(struct message_store *store, const char *id, size_t *ret_n)
+static int store_drop(struct message_store *store, const char *id, struct store_dropped *ret)
 {
-    return spool_drop(spool_of(store), id, ret_n);
+    return spool_drop(spool_of(store), id, ret);
 }
 
 /* The lines given here are commands, which add nothing: `add` and `commit` are never called. The

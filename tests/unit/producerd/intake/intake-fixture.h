@@ -159,6 +159,11 @@ static inline int fake_change(struct message_store *store, const char *id, size_
     return 0;
 }
 
+static inline int fake_drop(struct message_store *store, const char *id, struct store_dropped *ret)
+{
+    return fake_change(store, id, &ret->n);
+}
+
 static inline int fake_read_series(struct message_store *store, const char *id,
                                    uint64_t *ret_number)
 {
@@ -172,7 +177,7 @@ static inline void fake_note_series(struct message_store *store, struct store_se
 }
 
 static const struct message_store_ops fake_ops = {fake_add,        fake_commit, fake_rejected,
-                                                  fake_change,     fake_change, fake_read_series,
+                                                  fake_change,     fake_drop,   fake_read_series,
                                                   fake_note_series};
 
 /* ---- The fixture ---- */

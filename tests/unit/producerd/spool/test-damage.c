@@ -95,7 +95,7 @@ static void damaged(struct fixture *f, const char *sql, const char *reason)
     struct spool *s;
     struct page page = {.n_max = 100};
     const struct spool_message *m;
-    size_t n = 0;
+    struct store_dropped dropped = {};
     int r;
 
     f->spool = spool_free(f->spool);
@@ -127,8 +127,8 @@ static void damaged(struct fixture *f, const char *sql, const char *reason)
     assert_int_equal(spool_sync(s), 0);
     s = reopen(f);
     assert_counts(s, 0, 1, spool_counts(s).bytes);
-    assert_int_equal(spool_drop(s, NULL, &n), 0);
-    assert_int_equal(n, 1);
+    assert_int_equal(spool_drop(s, NULL, &dropped), 0);
+    assert_int_equal(dropped.n, 1);
     assert_counts(s, 0, 0, 0);
 }
 

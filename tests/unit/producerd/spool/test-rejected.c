@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "spool-fixture.h"
 
+static int drop(struct spool *s, const char *id, size_t *ret_n)
+{
+    struct store_dropped dropped = {};
+    int r = spool_drop(s, id, &dropped);
+
+    if (r == 0 || r == STORE_E_MORE)
+        *ret_n = dropped.n;
+    return r;
+}
+
 static void rejected_messages_are_listed_with_their_reason(void **state)
 {
     struct spool *s = reopen(*state);
@@ -94,18 +104,41 @@ static void rejected_messages_are_dropped_by_id_or_all(void **state)
         assert_int_equal(spool_next(s, &m), 0);
         spool_settle(s, m, "no", 1);
     }
-    assert_int_equal(spool_drop(s, "a4", &n), STORE_E_NO_SUCH_ID);
-    assert_int_equal(spool_drop(s, "a2", &n), 0);
+    assert_int_equal(drop(s, "a4", &n), STORE_E_NO_SUCH_ID);
+    assert_int_equal(drop(s, "a2", &n), 0);
     assert_int_equal(n, 1);
     assert_counts(s, 1, 2, 6);
-    assert_int_equal(spool_drop(s, NULL, &n), 0);
+    assert_int_equal(drop(s, NULL, &n), 0);
     assert_int_equal(n, 2);
     assert_counts(s, 1, 0, 2);
-    assert_int_equal(spool_drop(s, NULL, &n), 0);
+    assert_int_equal(drop(s, NULL, &n), 0);
     assert_int_equal(n, 0);
     s = reopen(*state);
     assert_counts(s, 1, 0, 2);
     next(s, "a4");
+}
+
+static void dropped_messages_are_named_up_to_a_bound(void **state)
+{
+    enum { N = STORE_DROPPED_IDS_MAX + 3 };
+    struct spool *s = reopen(*state);
+    struct store_dropped dropped = {};
+    const struct spool_message *m;
+
+    add_many(s, "a", 1, N);
+    assert_int_equal(spool_commit(s), 0);
+    while (spool_next(s, &m) == 0)
+        spool_settle(s, m, "no", 1);
+    assert_int_equal(spool_drop(s, "a2", &dropped), 0);
+    assert_int_equal(dropped.n, 1);
+    assert_int_equal(dropped.n_ids, 1);
+    assert_string_equal(dropped.ids[0], "a2");
+    assert_int_equal(spool_drop(s, NULL, &dropped), 0);
+    assert_int_equal(dropped.n, N - 1);
+    assert_int_equal(dropped.n_ids, STORE_DROPPED_IDS_MAX);
+    assert_string_equal(dropped.ids[0], "a1");
+    assert_string_equal(dropped.ids[1], "a3");
+    assert_string_equal(dropped.ids[STORE_DROPPED_IDS_MAX - 1], "a11");
 }
 
 static void retry_and_drop_survive_a_restart(void **state)
@@ -124,7 +157,7 @@ static void retry_and_drop_survive_a_restart(void **state)
     n_syncs = 0;
     assert_int_equal(spool_retry(s, "a1", &n), 0);
     assert_syncs(1);
-    assert_int_equal(spool_drop(s, "a2", &n), 0);
+    assert_int_equal(drop(s, "a2", &n), 0);
     assert_syncs(2);
     assert_int_equal(spool_retry(s, "a2", &n), STORE_E_NO_SUCH_ID);
     assert_syncs(2);
@@ -178,7 +211,7 @@ static void bulk_command_is_bounded_in_bytes(void **state)
         spool_settle(s, m, "no", 1);
     assert_int_equal(spool_retry(s, NULL, &n), STORE_E_MORE);
     assert_int_equal(n, STORE_BULK_MAX_BYTES / LARGE_BYTES);
-    assert_int_equal(spool_drop(s, NULL, &n), 0);
+    assert_int_equal(drop(s, NULL, &n), 0);
     assert_int_equal(n, 2);
     assert_counts(s, N - 2, 0, (uint64_t)(N - 2) * LARGE_BYTES);
 }
@@ -194,7 +227,7 @@ static void failed_command_leaves_rejected_messages_unchanged(void **state)
     assert_int_equal(spool_commit(s), 0);
     write_error = ENOSPC;
     assert_int_equal(spool_retry(s, "a1", &n), -ENOSPC);
-    assert_int_equal(spool_drop(s, NULL, &n), -ENOSPC);
+    assert_int_equal(drop(s, NULL, &n), -ENOSPC);
     write_error = 0;
     assert_counts(s, 0, 1, 2);
     next_none(s);
@@ -261,7 +294,7 @@ static void groupless_messages_are_not_retried_on_fifo_queue(void **state)
     assert_string_equal(m->head.message.deduplication_id, "some");
     assert_int_equal(m->head.message.delay_sec, -1);
     next_none(s);
-    assert_int_equal(spool_drop(s, "none", &n), 0);
+    assert_int_equal(drop(s, "none", &n), 0);
     assert_counts(s, 1, 0, 1);
 }
 
@@ -302,6 +335,7 @@ int main(void)
         TEST(long_reason_is_cut_between_characters),
         TEST(retried_message_is_last_and_keeps_its_ids),
         TEST(rejected_messages_are_dropped_by_id_or_all),
+        TEST(dropped_messages_are_named_up_to_a_bound),
         TEST(retry_and_drop_survive_a_restart),
         TEST(bulk_command_is_bounded_in_messages),
         TEST(bulk_command_is_bounded_in_bytes),
