@@ -88,6 +88,25 @@ def bad_line_of_json_is_refused_and_the_others_go_on():
 
 
 @tap.test
+def command_in_a_line_of_json_is_refused_to_those_who_may_give_it():
+    with place() as there:
+        ids_before = ids(there.submit(b"set aside\n").stdout)
+        there.producer.stop()
+        there.spool.set_aside()
+        there.start()
+        commands = [json.dumps(c).encode() for c in (
+            {"command": "rejected"}, {"command": "retry", "id": "all"}, {"command": "drop", "id": ids_before[0]},
+            {"command": "drop", "id": "all"}, {"command": "series", "id": ids_before[0], "after": 0})]
+        lines = [json.dumps({"body": "before"}).encode(), *commands, json.dumps({"body": "after"}).encode()]
+        done = there.submit(b"".join(line + b"\n" for line in lines), f"--rest={there.rest}", form="--json")
+        tap.equal((done.returncode, len(ids(done.stdout))), (65, 2), str(done.stderr))
+        tap.equal(errors(done)[:5], [f"line {i + 2}: refused: command: a series has only messages" for i in range(5)])
+        tap.equal(read(there.rest), b"".join(line + b"\n" for line in commands))
+        tap.equal(([body for _, body in there.stored()], there.spool.count("rejected")), (["before", "after"], 1))
+        tap.ok("dropped" not in there.producer.text, there.producer.text)
+
+
+@tap.test
 def last_line_without_its_end_stays_so_in_the_rest():
     with place() as there:
         done = there.submit(b"good\nbad \xff", f"--rest={there.rest}")
