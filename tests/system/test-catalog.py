@@ -44,6 +44,12 @@ def each_entry_has_a_subject_and_a_text():
 
 
 @tap.test
+def no_entry_makes_a_socket_of_the_unit_that_logs():
+    for number, text in ENTRIES:
+        tap.ok("@SYSLOG_IDENTIFIER@.socket" not in text, f"{number}: a consumer has no socket")
+
+
+@tap.test
 def fields_in_entries_are_logged():
     source = "".join(
         read(os.path.join(folder, name))
