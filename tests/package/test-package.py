@@ -349,8 +349,9 @@ def purge_removes_all_but_spools_with_messages(m, _):
     kept = [STATE + PRODUCER + "@orders", f"/var/lib/{PRODUCER}@own"]
     found = m.check("sh", "-c", "cd / && find /var/lib/private/sqs-* /var/lib/sqs-* -maxdepth 0 -type d || :").split()
     tap.equal(found, kept, out)
-    for folder in kept:
-        tap.ok(f"sqs-demo: {folder}/spool.db is kept" in out and f"rm -r {folder}\n" in out, out)
+    for folder, link in zip(kept, [f" /var/lib/{PRODUCER}@orders", ""]):
+        tap.ok(f"sqs-demo: {folder}/spool.db is kept" in out and f"rm -r {folder}{link}\n" in out, out)
+    tap.equal(out.count("not accepted (1 waiting, 0 rejected)."), 2, out)
     tap.equal(out.count("is kept"), 2, out)
     tap.ok(exists(m, f"/var/lib/{PRODUCER}@orders/spool.db"), "the link to the kept folder")
     for path in (CONFIG, f"/var/lib/{PRODUCER}", f"/var/lib/{CONSUMER}@bills", "/var/lib/sqs-demo"):
@@ -380,6 +381,7 @@ def purge_keeps_a_spool_that_was_used_since_the_removal(m, _):
     m.check("touch", f"{STATE}{PRODUCER}@orders/spool.db")
     out = m.check("dpkg", "--purge", "sqs-demo")
     tap.ok(f"{PRODUCER}@orders/spool.db is kept" in out, out)
+    tap.ok("not accepted. To send" in out, "the number of messages is not known any more: " + out)
     tap.ok(not exists(m, STATE + PRODUCER), out)
 
 
