@@ -125,9 +125,10 @@ def page_of_the_producer_submits(m):
     m.check("systemctl", "start", throwaway.SOCKET)
     out = try_document(m, "src/producerd/sqs-producerd.8")
     tap.ok(len(out.split()) >= 5, out)
-    tap.wait_until(lambda: len(m.records("sent")) == 5, 60, "five messages are sent")
-    groups = sorted(entry["group"] for entry in m.records("sent"))
-    tap.equal(groups, ["orders"] * 4 + ["test"])
+    tap.ok("status 0; refused lines: 0\n" in out, out)
+    wanted = ["orders"] * (1 + 5 + 3) + ["test"] * (1 + 100)
+    tap.wait_until(lambda: len(m.records("sent")) == len(wanted), 60, "all messages are sent")
+    tap.equal(sorted(entry["group"] for entry in m.records("sent")), wanted)
 
 
 @test
