@@ -153,9 +153,9 @@ static int store_drop(struct message_store *store, const char *id, struct store_
     return after_command(s, spool_drop(s->spool, id, ret));
 }
 
-static int store_read_series(struct message_store *store, const char *id, uint64_t *ret_number)
+static int store_read_series(struct message_store *store, struct store_series *series)
 {
-    return spool_read_series(source_of_store(store)->spool, id, ret_number);
+    return spool_read_series(source_of_store(store)->spool, series);
 }
 
 static void store_note_series(struct message_store *store, struct store_series *series)

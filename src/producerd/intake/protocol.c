@@ -58,15 +58,13 @@ static void interrupt(struct series *series)
         series->is_interrupted = true;
 }
 
-/* Adds a good message to the store, unless it is there already. */
+/* Adds a good message to the store. */
 static int add(struct protocol *p, const struct submission *submission, struct series *series,
                const char *id, struct buffer *reply)
 {
     CLEANUP(free) char *error = NULL;
     int r;
 
-    if (series && series_is_repeated(series))
-        return submission_reply_stored(reply, id);
     r = p->store->ops->add(p->store, id, &submission->message, &error);
     p->is_full = r > 0;
     if (r != 0) {
@@ -75,8 +73,31 @@ static int add(struct protocol *p, const struct submission *submission, struct s
     }
     p->n_messages++;
     if (series)
-        series->stored.number = series->next;
+        series_add(series);
     return submission_reply_stored(reply, id);
+}
+
+static int answer_repeated(struct protocol *p, struct submission *submission,
+                           const struct series *series, struct buffer *reply)
+{
+    CLEANUP(free) char *error = NULL;
+    enum series_outcome outcome = series_outcome(series);
+    char id[UUID_TEXT_SIZE];
+    int r;
+
+    series_message_id(series->stored.id, series->next, id);
+    if (outcome == SERIES_STORED)
+        return submission_reply_stored(reply, id);
+    if (outcome == SERIES_FORGOTTEN)
+        return submission_reply_error(
+            reply, "too many lines have followed it in the series: its answer is forgotten", true);
+    r = submission_validate(submission, &p->rules, id, &error);
+    if (r < 0)
+        return cannot_store(reply, r);
+    return submission_reply_error(
+        reply,
+        r > 0 ? error : "refused when it came first; the limits have changed: submit it again",
+        false);
 }
 
 static int answer_message(struct protocol *p, struct submission *submission, struct series *series,
@@ -86,6 +107,8 @@ static int answer_message(struct protocol *p, struct submission *submission, str
     char id[UUID_TEXT_SIZE];
     int r;
 
+    if (series && series_is_repeated(series))
+        return answer_repeated(p, submission, series, reply);
     if (is_size_in_question(p, submission)) {
         if (p->is_stopping) {
             interrupt(series);
@@ -178,18 +201,19 @@ static int answer_command(struct protocol *p, const struct submission *submissio
 static int answer_series(struct protocol *p, const struct submission *submission,
                          struct series *series, struct buffer *reply)
 {
-    uint64_t stored;
+    struct store_series stored = {};
     int r;
 
     if (!series)
         return submission_reply_error(reply, "command: there is no series here", false);
     if (!submission->id || !series_is_id(submission->id))
         return submission_reply_error(reply, "id: not a UUID in lower case", false);
-    r = p->store->ops->read_series(p->store, submission->id, &stored);
+    snprintf(stored.id, sizeof(stored.id), "%s", submission->id);
+    r = p->store->ops->read_series(p->store, &stored);
     if (r < 0)
         return cannot_store(reply, r);
-    series_begin(series, submission->id, stored, submission->after);
-    return submission_reply_count(reply, stored, false);
+    series_begin(series, &stored, submission->after);
+    return submission_reply_count(reply, stored.number, false);
 }
 
 /* `read` is the result of submission_read. */

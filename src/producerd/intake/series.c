@@ -31,15 +31,41 @@ void series_message_id(const char *series_id, uint64_t number, char ret[UUID_TEX
              (unsigned long long)((last + number) & NUMBERED_MASK));
 }
 
-void series_begin(struct series *series, const char *id, uint64_t stored, uint64_t after)
+void series_begin(struct series *series, const struct store_series *stored, uint64_t after)
 {
     *series = (struct series){
         .is_begun = true,
-        .stored.number = stored,
-        .committed = stored,
+        .stored = *stored,
+        .committed = stored->number,
         .next = after + 1,
     };
-    snprintf(series->stored.id, sizeof(series->stored.id), "%s", id);
+}
+
+static uint8_t *byte_of(struct store_series *stored, uint64_t number)
+{
+    return &stored->refused[number % STORE_SERIES_KEPT / 8];
+}
+
+enum series_outcome series_outcome(const struct series *series)
+{
+    uint64_t at = series->next % STORE_SERIES_KEPT;
+
+    if (series->committed - series->next >= STORE_SERIES_KEPT)
+        return SERIES_FORGOTTEN;
+    return series->stored.refused[at / 8] >> at % 8 & 1 ? SERIES_REFUSED : SERIES_STORED;
+}
+
+void series_add(struct series *series)
+{
+    struct store_series *stored = &series->stored;
+    uint64_t number = stored->number + 1;
+
+    if (series->next - stored->number > STORE_SERIES_KEPT)
+        number = series->next - STORE_SERIES_KEPT + 1; /* the earlier ones are forgotten */
+    for (; number < series->next; number++)
+        *byte_of(stored, number) |= (uint8_t)(1 << number % 8);
+    *byte_of(stored, number) &= (uint8_t) ~(1 << number % 8);
+    stored->number = number;
 }
 
 void series_committed(struct series *series, bool is_stored)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* A series: messages that one client submits in order, numbered from 1, and submits again when the
  * connection ends without an answer. The store keeps, together with the messages, the number of the
- * last one that is stored. A message up to that number is not stored again, and is answered as
- * before: its id is made of the id of the series and its number.
+ * last one that is stored, and which of the STORE_SERIES_KEPT lines up to it were refused for good.
+ * A line up to that number is not stored again, and is answered as before: the id of a message is
+ * made of the id of the series and its number. What the queue allows may have changed since then, so
+ * a repeated line is never judged anew.
  *
- * That number is enough only if no gap is filled later. So after a message that could be stored on
- * another attempt, all further ones of the connection are refused for now, too. A message that is
- * refused for good is refused again each time. Pure. */
+ * This is enough only if no gap is filled later. So after a message that could be stored on another
+ * attempt, all further ones of the connection are refused for now, too: what lies between two stored
+ * messages was refused for good. Pure. */
 #pragma once
 
 #include "producerd/spool/message-store.h"
@@ -27,10 +29,10 @@ bool series_is_id(const char *text);
 /* The id of a message: the series's UUID with the number added to its last 48 bits. */
 void series_message_id(const char *series_id, uint64_t number, char ret[UUID_TEXT_SIZE]);
 
-/* Begins the series; the next line has the number after + 1. */
-void series_begin(struct series *series, const char *id, uint64_t stored, uint64_t after);
+/* Begins the series as it is on disk; the next line has the number after + 1. */
+void series_begin(struct series *series, const struct store_series *stored, uint64_t after);
 
-/* Whether the next line is already on disk, unless it is refused. */
+/* Whether the next line was answered before: it is stored or was refused. */
 static inline bool series_is_repeated(const struct series *series)
 {
     return series->next <= series->committed;
@@ -41,6 +43,18 @@ static inline bool series_ends_repetition(const struct series *series)
 {
     return series->is_begun && series->next == series->committed + 1;
 }
+
+enum series_outcome {
+    SERIES_STORED,
+    SERIES_REFUSED,
+    SERIES_FORGOTTEN, /* more than STORE_SERIES_KEPT lines ago */
+};
+
+/* What became of the next line, which is repeated. */
+enum series_outcome series_outcome(const struct series *series);
+
+/* Notes that the next line was added to the store. */
+void series_add(struct series *series);
 
 /* The commit has stored what was added, or nothing of it. */
 void series_committed(struct series *series, bool is_stored);

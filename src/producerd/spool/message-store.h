@@ -38,11 +38,18 @@ struct store_dropped {
     char ids[STORE_DROPPED_IDS_MAX][UUID_TEXT_SIZE];
 };
 
+/* How many of the last lines of a series are known one by one. */
+enum { STORE_SERIES_KEPT = 4096 };
+
 /* How far a series of messages has come. */
 struct store_series {
     struct list link;        /* of the store, from note_series until the commit */
     char id[UUID_TEXT_SIZE]; /* a UUID */
     uint64_t number;         /* of its last message that was added */
+
+    /* Which of the last lines up to `number` were refused for good: a bit each, in the place that is
+     * the line's number modulo STORE_SERIES_KEPT. */
+    uint8_t refused[STORE_SERIES_KEPT / 8];
 };
 
 enum {
@@ -81,9 +88,9 @@ struct message_store_ops {
     int (*retry)(struct message_store *store, const char *id, size_t *ret_n);
     int (*drop)(struct message_store *store, const char *id, struct store_dropped *ret);
 
-    /* Reads the number of the last message of a series that is on disk; 0: none, or the series is
+    /* Reads how far the series `series->id` has come on disk. The number 0: it has no message, or is
      * not known any more. Returns 0 or a negative errno. */
-    int (*read_series)(struct message_store *store, const char *id, uint64_t *ret_number);
+    int (*read_series)(struct message_store *store, struct store_series *series);
 
     /* The next commit writes how far the series has come, with the messages or not at all. It
      * borrows the series until it returns. */

@@ -26,12 +26,13 @@ int spool_series_prepare(struct spool *s)
 
     if (!s->has_series)
         return 0;
-    r = database_prepare(s->database, "SELECT number FROM series WHERE id = ?1", &s->read_series);
+    r = database_prepare(s->database, "SELECT number, refused FROM series WHERE id = ?1",
+                         &s->read_series);
     if (r >= 0)
         r = database_prepare(
             s->database,
-            "INSERT INTO series VALUES (?1, ?2, ?3) ON CONFLICT (id) DO UPDATE SET "
-            "number = ?2, used = ?3",
+            "INSERT INTO series VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO UPDATE SET "
+            "number = ?2, used = ?3, refused = ?4",
             &s->write_series);
     if (r >= 0)
         r = database_prepare(s->database, "SELECT count(*) FROM series", &s->count_series);
@@ -43,20 +44,38 @@ int spool_series_prepare(struct spool *s)
     return r < 0 ? r : count(s);
 }
 
-int spool_read_series(struct spool *s, const char *id, uint64_t *ret_number)
+static int take_row(struct spool *s, struct store_series *series)
+{
+    int64_t number = statement_int(s->read_series, 0);
+    size_t size;
+    const void *refused = statement_blob(s->read_series, 1, &size);
+
+    if (statement_is_out_of_memory(s->read_series))
+        return -ENOMEM;
+    if (number <= 0 || size != sizeof(series->refused))
+        return -EUCLEAN;
+    series->number = (uint64_t)number;
+    memcpy(series->refused, refused, size);
+    return 0;
+}
+
+int spool_read_series(struct spool *s, struct store_series *series)
 {
     int r;
 
     if (!s->has_series)
         return -ENOSPC; /* that was the reason when the file was opened */
-    statement_bind_text(s->read_series, 1, id);
+    statement_bind_text(s->read_series, 1, series->id);
     r = statement_step(s->read_series);
     if (r < 0)
         return r;
-    *ret_number = r == STATEMENT_ROW ? (uint64_t)statement_int(s->read_series, 0) : 0;
-    if (r == STATEMENT_ROW)
-        statement_reset(s->read_series);
-    return 0;
+    series->number = 0;
+    memset(series->refused, 0, sizeof(series->refused));
+    if (r != STATEMENT_ROW)
+        return 0;
+    r = take_row(s, series);
+    statement_reset(s->read_series);
+    return r;
 }
 
 void spool_note_series(struct spool *s, struct store_series *series)
@@ -74,6 +93,7 @@ int spool_write_series(struct spool *s)
         statement_bind_text(s->write_series, 1, series->id);
         statement_bind_int(s->write_series, 2, (int64_t)series->number);
         statement_bind_int(s->write_series, 3, (int64_t)s->next_number);
+        statement_bind_blob(s->write_series, 4, series->refused, sizeof(series->refused));
         r = statement_step(s->write_series);
         if (r < 0)
             return r;

@@ -54,7 +54,8 @@ static const char *const migrations[] = {
     "CREATE TABLE series ("
     " id TEXT PRIMARY KEY,"
     " number INTEGER NOT NULL,"
-    " used INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
+    " used INTEGER NOT NULL,"
+    " refused BLOB NOT NULL) STRICT, WITHOUT ROWID;",
 };
 
 enum { VERSION_CHECKSUMS = 2, VERSION_SERIES = 3 };

@@ -110,7 +110,7 @@ int spool_add(struct spool *spool, const char *id, const struct sqs_message *mes
 int spool_commit(struct spool *spool);
 
 /* As in message-store.h. */
-int spool_read_series(struct spool *spool, const char *id, uint64_t *ret_number);
+int spool_read_series(struct spool *spool, struct store_series *series);
 void spool_note_series(struct spool *spool, struct store_series *series);
 
 /* --- Out --- */

@@ -4,6 +4,9 @@
  * error). */
 #pragma once
 
+#include <assert.h>
+
+#include "producerd/spool/message-store.h"
 #include "producerd/submit/line-reader.h"
 #include "producerd/submit/lines.h"
 #include "producerd/submit/pipeline.h"
@@ -11,6 +14,9 @@
 #include "producerd/submit/window.h"
 #include "util/clock.h"
 #include "util/uuid.h"
+
+/* What is repeated must be within what the daemon knows of a series. */
+static_assert((int)WINDOW_LINES_MAX <= (int)STORE_SERIES_KEPT, "a window of lines is too long");
 
 enum {
     LINES_UNSENT_MAX_BYTES = 1024 * 1024, /* beyond these no line is added */

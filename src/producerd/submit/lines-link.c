@@ -87,7 +87,8 @@ static int encode(struct lines *l, const char *text, size_t size, char **error)
     return r;
 }
 
-static void send_line(struct lines *l, struct window_line *line)
+/* Returns false when memory ran out: the daemon counts the lines, so none may follow. */
+static bool send_line(struct lines *l, struct window_line *line)
 {
     size_t size = line->size - (line->bytes[line->size - 1] == '\n');
     int r = encode(l, line->bytes, size, &line->error);
@@ -95,12 +96,15 @@ static void send_line(struct lines *l, struct window_line *line)
     if (r == 0)
         r = buffer_append(&l->pipeline.out, l->line.data, l->line.size);
     line->is_refused = r > 0;
-    if (r < 0)
+    if (r < 0) {
         lines_stop(l, LINES_STOP_SHORTAGE);
-    if (r != 0 || line->position > 0)
-        return;
-    line->position = l->next_position++;
-    l->last_sent = line->number;
+        return false;
+    }
+    if (r == 0 && line->position == 0) {
+        line->position = l->next_position++;
+        l->last_sent = line->number;
+    }
+    return true;
 }
 
 void lines_send(struct lines *l)
@@ -112,7 +116,10 @@ void lines_send(struct lines *l)
            (line = window_next_unsent(&l->window))) {
         if (l->stop != LINES_GO_ON && line->position == 0)
             break; /* nor is any line behind it sent */
-        send_line(l, line);
+        if (!send_line(l, line)) {
+            l->window.unsent = &line->link; /* the next one */
+            break;
+        }
     }
     pipeline_flush(&l->pipeline);
 }

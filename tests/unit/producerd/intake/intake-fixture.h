@@ -32,7 +32,7 @@ struct fake_store {
     char order[4096]; /* the first characters of all bodies */
     size_t n_rejected;
     struct store_series *noted; /* until the next commit */
-    uint64_t series_number;     /* of the only series */
+    struct store_series series; /* on disk; the only one */
     char last_id[UUID_TEXT_SIZE];
     struct intake *intake;
     int watched; /* a client that must have no answer before the commit */
@@ -123,7 +123,7 @@ static inline int fake_commit(struct message_store *store)
     }
     f->n_committed = f->n_added;
     if (noted)
-        f->series_number = noted->number;
+        f->series = *noted;
     return 0;
 }
 
@@ -164,10 +164,12 @@ static inline int fake_drop(struct message_store *store, const char *id, struct 
     return fake_change(store, id, &ret->n);
 }
 
-static inline int fake_read_series(struct message_store *store, const char *id,
-                                   uint64_t *ret_number)
+static inline int fake_read_series(struct message_store *store, struct store_series *series)
 {
-    *ret_number = ((struct fake_store *)store)->series_number;
+    const struct store_series *stored = &((struct fake_store *)store)->series;
+
+    series->number = stored->number;
+    memcpy(series->refused, stored->refused, sizeof(series->refused));
     return 0;
 }
 

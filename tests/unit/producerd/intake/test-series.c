@@ -56,7 +56,7 @@ static void repeated_line_is_answered_as_before_and_not_stored_again(void **stat
     assert_answer(c, 0, "{\"ok\": true, \"count\": 0, \"more\": false}\n");
     assert_answer(c, 1, STORED(ID_OF_1));
     assert_answer(c, 2, "{\"ok\": false, \"error\": \"body: missing\"}\n");
-    assert_int_equal(f->store.series_number, 3);
+    assert_int_equal(f->store.series.number, 3);
     send_text(f, again, BEGIN(0) "{\"body\":\"a\"}\n{}\n{\"body\":\"c\"}\n{\"body\":\"d\"}\n");
     wait_for_lines(f, again, 5);
     assert_answer(again, 0, "{\"ok\": true, \"count\": 3, \"more\": false}\n");
@@ -65,7 +65,78 @@ static void repeated_line_is_answered_as_before_and_not_stored_again(void **stat
                             (size_t)(strchr(answer(c, i), '\n') - answer(c, i)));
     assert_true(is_ok(answer(again, 4)));
     assert_string_equal(f->store.order, "acd");
-    assert_int_equal(f->store.series_number, 4);
+    assert_int_equal(f->store.series.number, 4);
+}
+
+/* The limits may have changed since the answer was lost: a line that was refused must not seem stored,
+ * nor a stored one refused. */
+static void repeated_line_is_not_judged_anew(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    struct client *c = new_client(f);
+
+    f->store.series.number = 5003;
+    f->store.series.refused[5002 % STORE_SERIES_KEPT / 8] = 1 << 5002 % 8;
+    intake_set_message_max(f->intake, 10);
+    send_text(f, c,
+              BEGIN(5000) "{\"body\":\"longer than ten bytes\"}\n{\"body\":\"b\"}\n"
+                          "{\"body\":\"c\"}\n{\"body\":\"d\"}\n");
+    wait_for_lines(f, c, 5);
+    assert_true(is_ok(answer(c, 1)));
+    assert_answer(
+        c, 2,
+        "{\"ok\": false, \"error\": \"refused when it came first; the limits have changed: "
+        "submit it again\"}\n");
+    assert_true(is_ok(answer(c, 3)));
+    assert_string_equal(f->store.order, "d");
+}
+
+static void answer_to_a_line_of_long_ago_is_forgotten(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    struct client *c = new_client(f);
+
+    f->store.series.number = 5003;
+    send_text(f, c, BEGIN(906) "{\"body\":\"a\"}\n{\"body\":\"b\"}\n");
+    wait_for_lines(f, c, 3);
+    assert_answer(c, 1, "{\"ok\": false, \"error\": \"too many lines have followed it");
+    assert_true(is_ok(answer(c, 2)));
+    assert_string_equal(f->store.order, "");
+}
+
+/* Adds the numbers from `first` to `last` that are no multiples of `refused`. */
+static void add_all_but(struct series *series, uint64_t first, uint64_t last, uint64_t refused)
+{
+    for (series->next = first; series->next <= last; series->next++)
+        if (series->next % refused != 0)
+            series_add(series);
+}
+
+static void each_of_the_last_lines_is_known(void **state)
+{
+    struct series series;
+    struct store_series stored = {.id = SERIES};
+
+    series_begin(&series, &stored, 0);
+    add_all_but(&series, 1, 10000, 3);
+    add_all_but(&series, 10001, 20000, 7);
+    series.committed = series.stored.number;
+    assert_int_equal(series.committed, 20000);
+    for (series.next = 20000 - STORE_SERIES_KEPT + 1; series.next <= 20000; series.next++)
+        assert_int_equal(series_outcome(&series),
+                         series.next % 7 == 0 ? SERIES_REFUSED : SERIES_STORED);
+    series.next = 20000 - STORE_SERIES_KEPT;
+    assert_int_equal(series_outcome(&series), SERIES_FORGOTTEN);
+    series.next = 1;
+    assert_int_equal(series_outcome(&series), SERIES_FORGOTTEN);
+
+    /* more than all that are known are refused */
+    series.next = 30001;
+    series_add(&series);
+    series.committed = 30001;
+    for (series.next = 30001 - STORE_SERIES_KEPT + 1; series.next < 30001; series.next++)
+        assert_int_equal(series_outcome(&series), SERIES_REFUSED);
+    assert_int_equal(series_outcome(&series), SERIES_STORED);
 }
 
 static void series_goes_on_behind_what_was_answered(void **state)
@@ -73,11 +144,11 @@ static void series_goes_on_behind_what_was_answered(void **state)
     CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
     struct client *c = new_client(f);
 
-    f->store.series_number = 7;
+    f->store.series.number = 7;
     send_text(f, c, BEGIN(6) "{\"body\":\"g\"}\n{\"body\":\"h\"}\n");
     wait_for_lines(f, c, 3);
     assert_string_equal(f->store.order, "h");
-    assert_int_equal(f->store.series_number, 8);
+    assert_int_equal(f->store.series.number, 8);
 }
 
 static void command_in_a_series_is_refused(void **state)
@@ -93,7 +164,7 @@ static void command_in_a_series_is_refused(void **state)
         assert_answer(c, i,
                       "{\"ok\": false, \"error\": \"command: a series has only messages\"}\n");
     assert_int_equal(f->store.n_rejected, 5);
-    assert_int_equal(f->store.series_number, 3);
+    assert_int_equal(f->store.series.number, 3);
 }
 
 static void nothing_is_stored_behind_a_message_that_was_not_stored_now(void **state)
@@ -132,7 +203,7 @@ static void failed_commit_is_not_noted_and_ends_the_series_for_now(void **state)
     wait_for_lines(f, again, 2);
     assert_answer(again, 0, "{\"ok\": true, \"count\": 0, \"more\": false}\n");
     assert_answer(again, 1, STORED(ID_OF_1));
-    assert_int_equal(f->store.series_number, 1);
+    assert_int_equal(f->store.series.number, 1);
 }
 
 /* Otherwise the submitter would keep a message that is stored. */
@@ -141,7 +212,7 @@ static void failed_commit_revokes_no_answer_to_a_repeated_line(void **state)
     CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
     struct client *c = new_client(f);
 
-    f->store.series_number = 2;
+    f->store.series.number = 2;
     f->store.commit_result = -ENOSPC;
     send_text(f, c, BEGIN(0) "{\"body\":\"a\"}\n{\"body\":\"b\"}\n{\"body\":\"c\"}\n");
     wait_for_lines(f, c, 4);
@@ -157,6 +228,9 @@ int main(void)
         cmocka_unit_test(only_a_uuid_is_the_id_of_a_series),
         cmocka_unit_test(bad_beginning_is_refused_and_the_connection_goes_on),
         cmocka_unit_test(repeated_line_is_answered_as_before_and_not_stored_again),
+        cmocka_unit_test(repeated_line_is_not_judged_anew),
+        cmocka_unit_test(answer_to_a_line_of_long_ago_is_forgotten),
+        cmocka_unit_test(each_of_the_last_lines_is_known),
         cmocka_unit_test(series_goes_on_behind_what_was_answered),
         cmocka_unit_test(command_in_a_series_is_refused),
         cmocka_unit_test(nothing_is_stored_behind_a_message_that_was_not_stored_now),

@@ -16,10 +16,14 @@ static int commit_with(struct spool *s, const char *message, struct store_series
 
 static void assert_number(struct spool *s, const struct store_series *series, uint64_t number)
 {
-    uint64_t found = 99;
+    struct store_series found = {.number = 99};
 
-    assert_int_equal(spool_read_series(s, series->id, &found), 0);
-    assert_int_equal(found, number);
+    memcpy(found.id, series->id, sizeof(found.id));
+    memset(found.refused, 0x55, sizeof(found.refused));
+    assert_int_equal(spool_read_series(s, &found), 0);
+    assert_int_equal(found.number, number);
+    assert_memory_equal(found.refused, number > 0 ? series->refused : (uint8_t[512]){0},
+                        sizeof(found.refused));
 }
 
 static void series_is_kept_with_its_messages(void **state)
@@ -29,10 +33,13 @@ static void series_is_kept_with_its_messages(void **state)
 
     set_series(&a, 1, 10);
     set_series(&b, 2, 3);
+    a.refused[1] = 0x81;
+    b.refused[511] = 0x10;
     assert_number(s, &a, 0);
     assert_int_equal(commit_with(s, "a1", &a), 0);
     assert_int_equal(commit_with(s, "b1", &b), 0);
     a.number = 12;
+    a.refused[0] = 0x02;
     assert_int_equal(commit_with(s, "a2", &a), 0);
     s = reopen(*state);
     assert_number(s, &a, 12);
