@@ -12,18 +12,19 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-#include "util/buffer.h"
-#include "util/clock.h"
-#include "util/fault-point.h"
-#include "producerd/intake/intake.h"
-#include "util/log.h"
+#include "daemon/failure-log.h"
 #include "daemon/message-ids.h"
+#include "daemon/metrics-server.h"
+#include "daemon/state-directory.h"
+#include "producerd/intake/intake.h"
+#include "producerd/intake/socket.h"
 #include "producerd/sender.h"
 #include "producerd/spool/ages.h"
 #include "producerd/spool/spool.h"
-#include "daemon/state-directory.h"
-#include "producerd/intake/socket.h"
-#include "daemon/failure-log.h"
+#include "util/buffer.h"
+#include "util/clock.h"
+#include "util/fault-point.h"
+#include "util/log.h"
 #include "util/timer.h"
 
 #define SYNC_DELAY_USEC (100 * USEC_PER_MSEC)
@@ -446,7 +447,7 @@ static int open_intake(struct source_spool *s, const struct config *config, bool
             .rules = {.is_fifo = is_fifo,
                       .max_bytes = SQS_MESSAGE_MAX_BYTES,
                       .group_id = config->producer.message_group_id},
-            .n_other_connections = SENDER_REQUESTS_MAX,
+            .n_other_connections = SENDER_REQUESTS_MAX + METRICS_DESCRIPTORS_MAX,
             .refresh_size = refresh_size,
             .stopped = on_intake_stopped,
             .changed = on_intake_changed,
