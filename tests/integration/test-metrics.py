@@ -362,7 +362,9 @@ def request_gets_one_answer_and_the_connection_is_closed():
                                  b"403"),
                                 (b"POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello",
                                  b"405"),
-                                (b"G" * 20000, b"4"), (b"\0\xff\r\n\r\n", None)):
+                                (b"G" * 20000, b"4"),
+                                # libmicrohttpd 0.9 only closes the connection, 1.0 answers first
+                                (b"\0\xff\r\n\r\n", None)):
             with metrics.connect(address) as peer:
                 peer.sendall(request)
                 answer = b""
@@ -371,9 +373,10 @@ def request_gets_one_answer_and_the_connection_is_closed():
                         answer += data
                 except ConnectionResetError:
                     pass  # what it sent was not read
-                if status:
-                    tap.ok(answer.split(b" ")[1].startswith(status), (request[:60], answer[:200]))
-                tap.equal(answer.count(b"HTTP/1."), 1 if status else 0, request[:60])
+                if status or answer:
+                    tap.ok(answer.split(b" ")[1].startswith(status or b"4"), str((request[:60], answer[:200])))
+                status_lines = re.findall(rb"HTTP/1\.[01] \d{3} ", answer)
+                tap.equal(len(status_lines), 1 if status or answer else 0, str((request[:60], answer)))
         daemon.stop()
 
 
