@@ -362,9 +362,9 @@ def request_gets_one_answer_and_the_connection_is_closed():
                                  b"403"),
                                 (b"POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello",
                                  b"405"),
-                                (b"G" * 20000, b"4"),
-                                # libmicrohttpd 0.9 only closes the connection, 1.0 answers first
-                                (b"\0\xff\r\n\r\n", None)):
+                                # These may have no answer: the connection's reset, since not all was read, can
+                                # overtake it; and libmicrohttpd 0.9 does not answer what is no text.
+                                (b"G" * 20000, None), (b"\0\xff\r\n\r\n", None)):
             with metrics.connect(address) as peer:
                 peer.sendall(request)
                 answer = b""

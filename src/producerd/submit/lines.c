@@ -101,10 +101,13 @@ static void lose_ids(struct lines *l)
     l->ids_printed = 0;
 }
 
+/* Prints whole lines: a pipe takes all of them or none, so that no id is cut when nobody reads on. */
 static void print_ids(struct lines *l)
 {
-    ssize_t n = write(STDOUT_FILENO, l->ids.data + l->ids_printed,
-                      MIN(unprinted(l), (size_t)LINES_WRITE_BYTES));
+    const char *ids = l->ids.data + l->ids_printed;
+    size_t size = MIN(unprinted(l), (size_t)LINES_WRITE_BYTES);
+    const char *end = memrchr(ids, '\n', size);
+    ssize_t n = write(STDOUT_FILENO, ids, end ? (size_t)(end + 1 - ids) : size);
 
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return;
