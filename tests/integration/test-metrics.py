@@ -298,7 +298,8 @@ def bad_clients_cost_little_and_the_work_goes_on():
                 send_all(peers, what)
             # While they are there, a hundred messages are sent.
             daemon.wait_for_line("SQS Response", sent + 100)
-            tap.ok(descriptors(daemon) <= files + 16, f"{descriptors(daemon)} descriptors, {files} before")
+            # 16 connections, one that is refused just now, and what the work may open meanwhile
+            tap.ok(descriptors(daemon) <= files + 16 + 4, f"{descriptors(daemon)} descriptors, {files} before")
             tap.ok(memory_kib(daemon) < memory + 8192, f"{memory_kib(daemon)} KiB, {memory} before")
             for peer in peers:
                 peer.close()
