@@ -263,6 +263,8 @@ def both_daemons_on_a_disk_that_is_often_full_handle_each_message_once_and_in_or
     with disk.Small(DISK_KIB) as small, BothDaemons(small.path) as both:
         # The producer sends more slowly than messages are submitted, so the spool is never empty.
         both.start(rate_limit=SUBMIT_RATE // 2)
+        for daemon in both.daemons:
+            daemon.wait_for_line("works on the")  # it has opened its files, which it cannot on a full disk
         chance = random.Random(OPTIONS.seed)
         submitters = [Persistent(i, both.spool, HANDLED, HANDLED / SUBMIT_RATE, most=20000)
                       for i in range(SUBMITTERS)]
