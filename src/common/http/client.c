@@ -96,7 +96,7 @@ int http_client_new(sd_event *event, const struct http_client_options *options,
     client->userdata = options->userdata;
     client->has_proxy = environment_has_proxy();
     no_proxy = getenv("no_proxy"); /* libcurl looks for it in the same order */
-    no_proxy = no_proxy ? no_proxy : getenv("NO_PROXY");
+    no_proxy = is_set(no_proxy) ? no_proxy : getenv("NO_PROXY");
     if (no_proxy) {
         client->no_proxy = strdup(no_proxy);
         if (!client->no_proxy)

@@ -277,10 +277,18 @@ static void proxy_of_the_environment_is_used_unless_told_not_to(void **state)
         client = new_client(0);
         ask(client, &request, &o);
         assert_string_equal(o.body, i < 2 ? "server" : "proxy");
-        if (i < 2)
-            http_client_free(client);
+        http_client_free(client);
     }
+
+    /* An empty variable counts as not set. */
+    snprintf(entry, sizeof(entry), "127.0.0.1:%d", test_server_port(server));
+    setenv("no_proxy", "", 1);
+    setenv("NO_PROXY", entry, 1);
+    client = new_client(0);
+    ask(client, &request, &o);
+    assert_string_equal(o.body, "server");
     unsetenv("no_proxy");
+    unsetenv("NO_PROXY");
     unsetenv("http_proxy");
 }
 
