@@ -88,8 +88,9 @@ const struct setting config_settings[] = {
     {AT(aws, ca_bundle, SETTING_STRING), NEXT, .string = "",
      .check = config_is_absolute_path_or_empty, .allowed = "an absolute path, or \"\"",
      .doc = "file of CA certificates; \"\": AWS_CA_BUNDLE, or the system's",
-     .text = "A PEM file with the certificate authorities to trust. When it is empty, the daemons "
-             "take AWS_CA_BUNDLE, the profile's ca_bundle, or the system's file.",
+     .text =
+         "A PEM file with the certificate authorities to trust in requests to AWS. When it is "
+         "empty, the daemons take AWS_CA_BUNDLE, the profile's ca_bundle, or the system's file.",
      .example = "\"/etc/ssl/certs/ca-certificates.crt\""},
     {AT(aws, use_fips_endpoint, SETTING_BOOL), RESTART, .doc = "send to the region's FIPS endpoint",
      .text = "Use the region's FIPS 140 endpoint."},
