@@ -11,14 +11,15 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import database
 import sqs
 import tap
 from certificates import Authority
 from daemon import FIFO, end_all
+from metrics import free_port
 from reloading import READ, RESTART, Folder, Recorder, Running
 from spool import NO_SENDS, Refused, Spool
 from sqs_local import BUILD_ROOT, SqsLocal
@@ -194,11 +195,6 @@ def metrics_of(name):
             run.reload(f"{run.group}.metrics_listen", address)
             tap.wait_until(lambda: is_served(address), 60, f"metrics at {address}")
             tap.ok(i == 0 or not is_served(addresses[0]), "the old address is served as well")
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def is_served(address):
@@ -407,13 +403,8 @@ def timeout():
 # --- consumer: the ledger ---
 
 def ledger_rows(folder):
-    """The ids of the ledger, by a copy of its file: the daemon locks its own."""
-    with tempfile.TemporaryDirectory() as copy:
-        for end in ("", "-wal"):
-            if os.path.exists(folder.path + "/state/ledger.db" + end):
-                shutil.copy(folder.path + "/state/ledger.db" + end, copy + "/ledger.db" + end)
-        with contextlib.closing(sqlite3.connect(copy + "/ledger.db")) as database:
-            return database.execute("SELECT message_id FROM handled").fetchall()
+    """The ids of the ledger."""
+    return database.rows(folder.path + "/state/ledger.db", "SELECT message_id FROM handled")
 
 
 def with_ledger(change, value, left):
@@ -423,11 +414,11 @@ def with_ledger(change, value, left):
         sqs.send(server, "m0", queue=PLAIN)
         server.wait_for_records("deleted", 1)
         first.daemon.stop()
-        with contextlib.closing(sqlite3.connect(folder.path + "/state/ledger.db")) as database:
-            database.execute("DELETE FROM handled")
-            database.executemany("INSERT INTO handled (message_id, handled_sec) VALUES (?, ?)",
-                                 [(f"old-{i}", int(time.time()) - FOR_EVER) for i in range(9)])
-            database.commit()
+        with contextlib.closing(sqlite3.connect(folder.path + "/state/ledger.db")) as ledger:
+            ledger.execute("DELETE FROM handled")
+            ledger.executemany("INSERT INTO handled (message_id, handled_sec) VALUES (?, ?)",
+                               [(f"old-{i}", int(time.time()) - FOR_EVER) for i in range(9)])
+            ledger.commit()
         run = folder.handle(server, "true", consumer={"ledger_max_messages": 1000})
         sqs.send(server, "m1", queue=PLAIN)
         server.wait_for_records("deleted", 2)

@@ -16,6 +16,7 @@ import sqlite3
 import tempfile
 import time
 
+import database
 import tap
 from daemon import Daemon
 
@@ -169,16 +170,8 @@ class Spool:
                 time.sleep(0.01)
 
     def rows(self, sql, *parameters):
-        """Returns the rows of a query on a copy of the file: the daemon locks its own."""
-        with tempfile.TemporaryDirectory() as folder:
-            for end in ("", "-wal"):
-                if os.path.exists(self.file + end):
-                    shutil.copy(self.file + end, os.path.join(folder, "spool.db" + end))
-            connection = sqlite3.connect(os.path.join(folder, "spool.db"))
-            try:
-                return connection.execute(sql, parameters).fetchall()
-            finally:
-                connection.close()
+        """Returns the rows of a query, also while the daemon runs."""
+        return database.rows(self.file, sql, *parameters)
 
     def count(self, table="waiting"):
         return self.rows(f"SELECT count(*) FROM {table}")[0][0]
