@@ -13,29 +13,45 @@ import socket
 import tempfile
 import threading
 
+MARK = "the lines until here"
+
 
 class Notify:
-    """A socket that collects in `lines` what a daemon sends to systemd. They are complete after the `with`
-    block."""
+    """A socket that collects what a daemon sends to systemd."""
 
     def __init__(self):
         self.path = os.path.join(tempfile.mkdtemp(prefix="sqs-notify-"), "socket")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(self.path)
-        self.lines = []
+        self._lines = []
+        self._reached = threading.Semaphore(0)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self):
         while text := self._socket.recv(65536).decode():
-            self.lines += text.splitlines()
+            if text == MARK:
+                self._reached.release()
+            else:
+                self._lines += text.splitlines()
+
+    def _send(self, text):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as own:
+            own.sendto(text.encode(), self.path)
+
+    @property
+    def lines(self):
+        """All lines that were sent before the call."""
+        if self._reader.is_alive():
+            self._send(MARK)
+            self._reached.acquire(timeout=60)
+        return self._lines
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
-            last.sendto(b"", self.path)
+        self._send("")
         self._reader.join()
         self._socket.close()
         shutil.rmtree(os.path.dirname(self.path))
