@@ -117,13 +117,13 @@ class Daemon:
     def text(self):
         return "\n".join(self.lines)
 
-    def wait(self, seconds=60):
+    def wait(self, seconds=120):
         """Waits for the end; returns the exit status (negative: the signal)."""
         try:
             status = self.process.wait(seconds)
         except subprocess.TimeoutExpired as late:
             raise AssertionError(f"still running after {seconds} s:\n{self.text}") from late
-        self._reader.join(5)
+        self._reader.join(60 if self._log_flows.is_set() else 0)
         return status
 
     def stop(self, status=0):
@@ -138,7 +138,7 @@ class Daemon:
     def signal(self, number=signal.SIGTERM):
         self.process.send_signal(number)
 
-    def wait_for_line(self, text, count=1, seconds=30):
+    def wait_for_line(self, text, count=1, seconds=60):
         """Waits until `count` lines contain the text; returns the last of them."""
         deadline = time.monotonic() + seconds
         while True:
@@ -146,7 +146,7 @@ class Daemon:
             if len(found) >= count:
                 return found[count - 1]
             if self.process.poll() is not None:
-                self._reader.join(5)
+                self._reader.join(60)
                 found = [line for line in self.lines if text in line]
                 if len(found) >= count:
                     return found[count - 1]

@@ -7,20 +7,33 @@ library.
     wait_for(address, "sqs_consumerd_messages_deleted_total", 7)
 """
 
+import errno
 import http.client
+import random
 import socket
 
 import tap
 
+_given = set()
+
 
 def free_port(family=socket.AF_INET):
-    """Returns a TCP port of loopback that nobody uses at the moment."""
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Returns a TCP port of loopback that nobody uses at the moment. The kernel gives it to nobody who asks for any
+    port, so it is still free a while later."""
+    while True:
+        port = random.choice([port for port in range(10000, 20000) if port not in _given])
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                continue
+        _given.add(port)
+        return port
 
 
-def connect(address, timeout=30):
+def connect(address, timeout=60):
     """Returns a connected socket."""
     if address.startswith("unix:"):
         peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -42,7 +55,7 @@ def is_open(address):
 
 def fetch(address, path="/metrics", method="GET", headers=None):
     """Sends a request; returns the status, the headers and the body of the answer."""
-    connection = http.client.HTTPConnection("localhost", timeout=30)
+    connection = http.client.HTTPConnection("localhost", timeout=60)
     connection.sock = connect(address)
     try:
         connection.request(method, path, headers=headers or {})
@@ -60,7 +73,7 @@ def read(address):
                 (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")))
 
 
-def wait_for(address, name, value, seconds=30):
+def wait_for(address, name, value, seconds=60):
     """Waits until the daemon is there and the metric is at least `value`; returns all metrics."""
     def look():
         try:

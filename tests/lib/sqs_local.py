@@ -101,7 +101,7 @@ class SqsLocal:
         self.process = subprocess.Popen([self.binary, f"--port={port}"] + keys + self._arguments,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=self._stderr, text=True)
-        ready, _, _ = select.select([self.process.stdout], [], [], 30)
+        ready, _, _ = select.select([self.process.stdout], [], [], 60)
         line = self.process.stdout.readline().rstrip("\n") if ready else ""
         if not line.startswith("listening on "):
             self.stop(check=False)
@@ -197,7 +197,7 @@ class SqsLocal:
                     found.append(entry)
         return found
 
-    def wait_for_records(self, wanted, count, seconds=30.0):
+    def wait_for_records(self, wanted, count, seconds=60.0):
         """Waits until `count` records satisfy `wanted` (a function of a record, or the name of an event), and
         returns them; raises TimeoutError."""
         test = wanted if callable(wanted) else lambda record: record["event"] == wanted
@@ -236,7 +236,7 @@ class SqsLocal:
         process, self.process = self.process, None
         process.send_signal(number)
         try:
-            status = process.wait(20)
+            status = process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             status = process.wait()

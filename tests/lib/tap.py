@@ -85,7 +85,7 @@ def matches(found, pattern, message=""):
         raise AssertionError(f"{message + ': ' if message else ''}found {found!r}, wanted {pattern!r}")
 
 
-def wait_until(condition, seconds=10.0, message="the condition"):
+def wait_until(condition, seconds=60.0, message="the condition"):
     """Calls `condition` every 20 ms until it returns a true value, and returns that. Fails the test after
     `seconds`."""
     deadline = time.monotonic() + seconds
