@@ -210,9 +210,10 @@ const struct setting config_settings[] = {
      .value = CONFIG_HANDLER_JOURNAL,
      .doc = "what is done with a message: logged, passed to command, or posted to url",
      .text =
-         "What is done with a message. \"journal\": it is written to the log. \"exec\": the "
-         "program of `command` is run for it. \"http\": it is posted to `url`. sqs-consumerd(8) "
-         "describes what a program and an application get, and what they must answer."},
+         "What is done with a message. \"journal\": it is written to the log, at level info, with "
+         "at most 1024 bytes of its body. \"exec\": the program of `command` is run for it. "
+         "\"http\": it is posted to `url`. sqs-consumerd(8) describes what a program and an "
+         "application get, and what they must answer."},
     {AT(consumer, command, SETTING_STRINGS), NEXT, .strings_max = CONFIG_COMMAND_MAX_WORDS,
      .check = config_is_word,
      .allowed = "an array of at most 64 texts without control characters, [\"/path/of/program\", "
