@@ -93,6 +93,8 @@ class Proxy:
                 self.close_connection = True
 
         class Server(http.server.ThreadingHTTPServer):
+            request_queue_size = 128  # the kernel drops the SYN of a connection more, which costs its client a second
+
             def handle_error(self, *_):
                 pass  # a client that closes its connection is a part of the tests
 

@@ -87,6 +87,7 @@ class StandIn:
                               socket.AF_INET6 if ":" in address else socket.AF_INET)
             daemon_threads = True
             block_on_close = False
+            request_queue_size = 128  # on a Unix socket, a connection more than these is refused
 
             def server_bind(self):
                 if not owner._path:
