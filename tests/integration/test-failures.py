@@ -5,7 +5,6 @@ retried, and what is logged. No message is lost or overtaken."""
 import os
 import random
 import signal
-import socket
 import sys
 import threading
 import time
@@ -14,16 +13,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import sqs
 import tap
 from daemon import FIFO, Daemon
+from metrics import free_port
 from proxy import Proxy
 from sqs_local import SECRET_ACCESS_KEY, SqsLocal
 
 DAEMONS = ("sqs-producerd", "sqs-consumerd")
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def check_fails(name, status, *words, server=None, **options):

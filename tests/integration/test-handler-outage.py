@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import sqs
 import tap
 from daemon import Daemon
+from metrics import free_port
 from notify import Notify
 from sqs_local import SqsLocal
 from standin import Reply, StandIn
@@ -98,11 +99,6 @@ class Place:
     def __exit__(self, kind, value, trace):
         self.server.stop(check=kind is None)
         shutil.rmtree(self.folder)
-
-
-def free_port():
-    with Application() as application:
-        return application.port
 
 
 def in_order(place, bodies):

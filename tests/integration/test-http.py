@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import sqs
 import tap
 from daemon import FIFO, Daemon
+from metrics import free_port
 from sqs_local import SqsLocal
 from standin import Reply, StandIn
 
@@ -45,10 +46,7 @@ class Place:
     def __init__(self, kind):
         self.folder = tempfile.mkdtemp(prefix="test-http-")
         self.address = os.path.join(self.folder, "socket") if kind == "unix" else "127.0.0.1"
-        self.port = 0
-        if kind != "unix":  # find a free port
-            with self.open() as application:
-                self.port = application.port
+        self.port = 0 if kind == "unix" else free_port()
         self.url = (f"unix:{self.address}:/in/box" if kind == "unix" else
                     f"http://127.0.0.1:{self.port}/in/box")
 

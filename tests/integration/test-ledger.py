@@ -15,6 +15,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import database
 import disk
 import sqs
 import tap
@@ -44,16 +45,7 @@ class State:
 
     def ids(self):
         """Returns the message ids in the ledger, the oldest first."""
-        with tempfile.TemporaryDirectory() as folder:
-            for end in ("", "-wal"):
-                if os.path.exists(self.file + end):
-                    shutil.copy(self.file + end, os.path.join(folder, "ledger.db" + end))
-            connection = sqlite3.connect(os.path.join(folder, "ledger.db"))
-            try:
-                return [row[0] for row in connection.execute(
-                    "SELECT message_id FROM handled ORDER BY sequence")]
-            finally:
-                connection.close()
+        return [row[0] for row in database.rows(self.file, "SELECT message_id FROM handled ORDER BY sequence")]
 
     def make_older(self, seconds):
         """Changes the ledger as if all messages had been handled `seconds` earlier; no daemon may run."""

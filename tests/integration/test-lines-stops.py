@@ -16,19 +16,10 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import disk
 import tap
+from daemon import stopped
 from lines import Client, Place, bodies, heed_sighup, numbered, place, read
 
 disk.enter()
-
-
-@contextlib.contextmanager
-def stopped(process):
-    """The process is stopped in this context."""
-    process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGCONT)
 
 
 def check_all_there(there, lines, printed, unknown=False):

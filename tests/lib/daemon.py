@@ -11,6 +11,7 @@ only the standard library.
 """
 
 import atexit
+import contextlib
 import fcntl
 import os
 import shutil
@@ -165,6 +166,17 @@ class Daemon:
         self.process.stdout.close()
         self.process.stderr.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def stopped(process):
+    """In this context the process does nothing: it is stopped by SIGSTOP."""
+    process.send_signal(signal.SIGSTOP)
+    try:
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
 
 
 def end_all():
