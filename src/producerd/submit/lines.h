@@ -4,8 +4,8 @@
  *
  * The id of each message that is taken is printed, in the order of the lines. A line that is
  * refused is told on standard error, and the others go on. When a line should be tried again later,
- * or the daemon is gone, no further line is sent, so that the order holds when the rest is handed
- * in again. */
+ * or the daemon is gone, no further line is sent, so that the order holds when the rest is
+ * submitted again. */
 #pragma once
 
 #include "producerd/submit/client.h"
