@@ -48,7 +48,7 @@ def waits_for_permission(name, action):
         line = daemon.wait_for_line("Cannot begin yet")
         tap.ok(f"sqs:{action} is denied" in line and "trying again for 30 s" in line, line)
         tap.wait_until(lambda: any(f"STATUS=Waiting for the queue: sqs:{action} is denied" in told
-                                   for told in notify.lines), 10, "the status")
+                                   for told in notify.lines), message="the status")
         tap.ok("READY=1" not in notify.lines, notify.lines)
         tap.equal(len(server.records()), 1)
         server.deny()

@@ -11,6 +11,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import metrics
 import sqs
 import tap
 from daemon import FIFO, Daemon
@@ -125,7 +126,7 @@ def other_lines(daemon):
     return lines
 
 
-def run(server, n, *, status=0, log=None, seconds=120, **options):
+def run(server, n, *, status=0, log=None, seconds=300, **options):
     settings = {**MANY, "messages_to_send": n, **options.pop("producer", {})}
     daemon = Daemon("sqs-producerd", server, producer=settings, log=log or QUIET, **options)
     tap.equal(daemon.wait(seconds), status, daemon.text)
@@ -368,7 +369,7 @@ for order, groups in (("strict", 20), ("batch", 3)):
 def batch_waits_until_it_is_full():
     with SqsLocal(queues=[FIFO]) as server, JudgingFront(server, lambda *_: None) as front:
         run(server, 23, endpoint=front.url,
-            producer={"send_interval": 0.02, "batch_size": 5, "batch_linger": 5})
+            producer={"send_interval": 0.02, "batch_size": 5, "batch_linger": 60})
         # Batches wait until they are full. The last does not wait, since no message can follow.
         tap.equal([len(numbers) for numbers in front.requests], [5, 5, 5, 5, 3])
         check_all_stored(server, 23)
@@ -380,19 +381,23 @@ def batch_waits_no_longer_than_its_linger():
         daemon = Daemon("sqs-producerd", server, endpoint=front.url, log=QUIET,
                         producer={**MANY, "messages_to_send": 0, "send_interval": 0.4,
                                   "batch_linger": 0.6})
-        tap.wait_until(lambda: len(front.requests) >= 3)
-        tap.equal([len(numbers) for numbers in front.requests[:3]], [2, 2, 2])
+        # Without a linger each would go alone, and without its end there would be ten in a batch. A busy machine may
+        # let it end before the second message.
+        tap.wait_until(lambda: sum(len(numbers) == 2 for numbers in front.requests) >= 3)
+        tap.ok(all(len(numbers) <= 2 for numbers in front.requests), front.requests)
         daemon.stop()
 
 
 @tap.test
 def rate_limit_is_kept():
     with SqsLocal(queues=[FIFO]) as server:
-        run(server, 120, producer={"rate_limit": 100})
+        # With several connections a busy server might get several batches at once.
+        run(server, 120, producer={"rate_limit": 100, "max_connections": 1})
         times = [r["time"] for r in server.records("sent")]
         took = times[-1] - times[0]
-        # After the first batch 110 messages take 10 ms each, but for what the limiter may make up for.
-        tap.ok(1.0 <= took <= 5, f"took {took} s")
+        # After the first batch 110 messages take 10 ms each, but for what the limiter may make up for, and for the
+        # time until the server has recorded the first.
+        tap.ok(0.9 <= took <= 60, f"took {took} s")
         for a, b in zip(times, times[30:]):
             tap.ok(b - a >= 0.1, f"31 messages within {b - a} s")
 
@@ -419,16 +424,16 @@ def stop_sends_messages_in_flight_and_reports_how_many_are_left():
 def cut_short(stop_timeout, signals, why):
     with SqsLocal(queues=[FIFO]) as server:
         with Proxy(server, lambda number, operation, reply:
-                   time.sleep(8) if operation != "GetQueueAttributes" and not reply else None) \
+                   time.sleep(300) if operation != "GetQueueAttributes" and not reply else None) \
                 as proxy:
-            daemon = Daemon("sqs-producerd", server, endpoint=proxy.url,
+            daemon = Daemon("sqs-producerd", server, endpoint=proxy.url, aws={"request_timeout": 300},
                             producer={**MANY, "messages_to_send": 0, "groups": 7,
                                       "stop_timeout": stop_timeout})
             daemon.wait_for_line("Sending message", 7)
             for _ in range(signals):
                 daemon.signal()
                 daemon.wait_for_line("Asked to stop")
-            tap.equal(daemon.wait(6), 1, daemon.text)
+            tap.equal(daemon.wait(), 1, daemon.text)
             daemon.wait_for_line(why)
             line = daemon.wait_for_line("unknown outcome")
             tap.matches(line, "*may or may not have them): 7; taken from the source and not sent: *")
@@ -436,7 +441,7 @@ def cut_short(stop_timeout, signals, why):
 
 tap.add("stop at its deadline logs what is left", cut_short, 0.5, 1,
         "the stop took longer than stop_timeout")
-tap.add("second stop ends at once and logs what is left", cut_short, 30, 2, "asked to stop a second time")
+tap.add("second stop ends at once and logs what is left", cut_short, 3600, 2, "asked to stop a second time")
 
 
 @tap.test
@@ -444,16 +449,17 @@ def sigkill_and_sigterm_at_random_moments_keep_the_order():
     chance = seeded()
     with SqsLocal(queues=[FIFO], latency_ms=1) as server:
         for i in range(20):
-            acknowledged = len(server.records("sent"))
+            # The server may read the last requests of a killed daemon later, so each has groups of its own.
+            name = f"run{i}"
             daemon = Daemon("sqs-producerd", server,
-                            producer={**MANY, "messages_to_send": 0})
+                            producer={**MANY, "messages_to_send": 0, "message_group_id": name})
             daemon.wait_for_line("SQS Response", 20)
             time.sleep(chance.random() / 20)
             daemon.signal(signal.SIGKILL if i % 2 else signal.SIGTERM)
             tap.equal(daemon.wait(), -9 if i % 2 else 0, daemon.text)
             answered = sum("SQS Response: Status:200" in l for l in daemon.lines)
             run_numbers = {}
-            records = server.records("sent")[acknowledged:]
+            records = [r for r in server.records("sent") if r["group"].startswith(name + "-")]
             tap.ok(len(records) >= answered, f"{len(records)} of {answered}")
             if i % 2 == 0:
                 tap.equal(len(records), sum("Sending message" in l for l in daemon.lines))
@@ -472,21 +478,19 @@ def group_name_too_long_for_a_number_is_refused():
         tap.ok("producer.message_group_id" in daemon.text, daemon.text)
 
 
-def peak_kib(n):
-    """The peak memory of a daemon that sends n messages."""
-    peak = 0
+def peaks_kib(*counts):
+    """The peak memory of a daemon after each of these numbers of messages."""
+    peaks = []
     with SqsLocal(queues=[FIFO], record=False) as server:
+        address = f"127.0.0.1:{metrics.free_port()}"
         daemon = Daemon("sqs-producerd", server, log=QUIET,
-                        producer={**MANY, "messages_to_send": n})
-        while daemon.process.poll() is None:
-            try:
-                with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as file:
-                    peak = next((int(l.split()[1]) for l in file if l.startswith("VmHWM:")), peak)
-            except OSError:
-                pass  # the daemon has ended
-            time.sleep(0.005)
-        tap.equal(daemon.wait(), 0, daemon.text)
-    return peak
+                        producer={**MANY, "messages_to_send": 0, "metrics_listen": address})
+        for n in counts:
+            metrics.wait_for(address, "sqs_producerd_messages_sent_total", n, 300)
+            with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as file:
+                peaks.append(next(int(l.split()[1]) for l in file if l.startswith("VmHWM:")))
+        daemon.stop()
+    return peaks
 
 
 @tap.test
@@ -494,7 +498,7 @@ def memory_does_not_grow_with_the_number_of_messages():
     with open(os.path.join(BUILD_ROOT, "src", "producerd", "sqs-producerd"), "rb") as file:
         if b"__asan_init" in file.read():
             raise tap.Skip("the address sanitizer keeps freed memory")
-    few, many = peak_kib(10000), peak_kib(100000)
+    few, many = peaks_kib(10000, 100000)
     tap.comment(f"{few} KiB for 10,000 messages, {many} KiB for 100,000")
     tap.ok(many - few <= 1024, f"{few} KiB, then {many} KiB")
 

@@ -21,8 +21,8 @@ AUTHORITY = None
 
 
 def works(server, env=None, **settings):
-    daemons = [Daemon(name, server, env=env, **settings) for name in DAEMONS]
-    for daemon in daemons:
+    for name in DAEMONS:
+        daemon = Daemon(name, server, env=env, **settings)
         tap.equal(daemon.wait(), 0, daemon.text)
         tap.ok("failed" not in daemon.text, daemon.text)
     tap.equal(len(server.records("deleted")), 5)
