@@ -36,7 +36,7 @@ struct test_server {
     struct connection connections[CONNECTIONS_MAX];
     unsigned n_connections, n_open, n_open_most;
     char *heads[TEST_SERVER_REQUESTS_MAX], *bodies[TEST_SERVER_REQUESTS_MAX];
-    unsigned n_requests;
+    unsigned n_requests, n_replies_sent;
 };
 
 /* Whether `fd` can be read before the server stops. `wait_msec` -1: however long it takes. */
@@ -141,6 +141,13 @@ static void reset_connection(struct connection *c)
     setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
 }
 
+static void count_reply(struct test_server *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->n_replies_sent++;
+    pthread_mutex_unlock(&s->lock);
+}
+
 /* Returns whether the connection goes on. */
 static bool send_reply(struct connection *c, const struct test_reply *reply)
 {
@@ -169,6 +176,7 @@ static bool send_reply(struct connection *c, const struct test_reply *reply)
     switch (reply->how) {
     case REPLY_WHOLE:
         ok = send_bytes(c, text, (size_t)head);
+        count_reply(s);
         break;
     case REPLY_AND_CLOSE:
         send_bytes(c, text, (size_t)head);
@@ -191,15 +199,18 @@ static bool send_reply(struct connection *c, const struct test_reply *reply)
         ok = false;
         break;
     case REPLY_STALL:
+        count_reply(s);
         wait_readable(s, -1, -1);
         ok = false;
         break;
     case REPLY_STALL_BODY:
         send_bytes(c, text, (size_t)head - body_bytes + 1);
+        count_reply(s);
         wait_readable(s, -1, -1);
         ok = false;
         break;
     case REPLY_DRIP:
+        count_reply(s);
         for (int i = 0; i < head && ok; i++) {
             ok = send_bytes(c, text + i, 1);
             wait_readable(s, -1, 2);
@@ -219,6 +230,7 @@ static void *serve(void *argument)
 {
     struct connection *c = argument;
     struct test_server *s = c->server;
+    bool goes_on = true;
     unsigned i;
 
     if (s->tls) {
@@ -226,8 +238,8 @@ static void *serve(void *argument)
         SSL_set_fd(c->ssl, c->fd);
     }
     if (!c->ssl || SSL_accept(c->ssl) == 1)
-        while (read_request(c, &i) && send_reply(c, &s->replies[MIN(i, s->n_replies - 1)]))
-            ;
+        while (goes_on && read_request(c, &i))
+            goes_on = send_reply(c, &s->replies[MIN(i, s->n_replies - 1)]);
 
     pthread_mutex_lock(&s->lock);
     s->n_open--;
@@ -235,6 +247,7 @@ static void *serve(void *argument)
         SSL_free(c->ssl);
     close(c->fd);
     c->fd = -1;
+    s->n_replies_sent += !goes_on; /* its end is the connection's */
     pthread_mutex_unlock(&s->lock);
     return NULL;
 }
@@ -391,14 +404,26 @@ unsigned test_server_requests(struct test_server *s)
     return read_locked(s, &s->n_requests);
 }
 
-void test_server_run_until_requests(struct test_server *s, sd_event *event, unsigned n)
+static void run_until_counted(struct test_server *s, sd_event *event, const unsigned *value,
+                              unsigned n)
 {
     uint64_t end = boot_clock_usec() + TEST_PATIENCE_USEC;
 
-    while (test_server_requests(s) < n) {
+    while (read_locked(s, value) < n) {
         assert_true(sd_event_run(event, 5 * USEC_PER_MSEC) >= 0);
         assert_true(boot_clock_usec() < end);
     }
+}
+
+void test_server_run_until_requests(struct test_server *s, sd_event *event, unsigned n)
+{
+    run_until_counted(s, event, &s->n_requests, n);
+}
+
+void test_server_run_until_replies(struct test_server *s, sd_event *event, unsigned n)
+{
+    run_until_counted(s, event, &s->n_replies_sent, n);
+    run_for(event, 20 * USEC_PER_MSEC);
 }
 
 const char *test_server_head(struct test_server *s, unsigned i)

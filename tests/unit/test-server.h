@@ -60,6 +60,9 @@ unsigned test_server_requests(struct test_server *server);         /* read so fa
 
 /* Runs the loop until so many requests have been read; fails the test where it takes too long. */
 void test_server_run_until_requests(struct test_server *server, sd_event *event, unsigned n);
+/* The same with replies; the client has read them then. A reply that comes byte by byte counts from
+ * its begin. */
+void test_server_run_until_replies(struct test_server *server, sd_event *event, unsigned n);
 
 /* The head of request `i`, lines ended by CRLF, and its body; "" where there was none. Valid until
  * the server is freed. */

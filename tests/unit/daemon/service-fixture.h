@@ -15,8 +15,7 @@
 
 static int notify_fd = -1;
 static char notify_path[64];
-static char notes[64][512];
-static uint64_t note_times_usec[64];
+static char notes[1024][512];
 static unsigned n_notes;
 
 static inline void read_notes(void)
@@ -26,7 +25,6 @@ static inline void read_notes(void)
     while (n_notes < ARRAY_SIZE(notes) &&
            (n = recv(notify_fd, notes[n_notes], sizeof(notes[0]) - 1, MSG_DONTWAIT)) > 0) {
         notes[n_notes][n] = '\0';
-        note_times_usec[n_notes] = boot_clock_usec();
         n_notes++;
     }
 }

@@ -153,8 +153,7 @@ static void run_until_ended(int status)
 /* Runs until the server has answered so many requests, and what follows is done. */
 static void run_requests(struct test_server *server, unsigned n)
 {
-    test_server_run_until_requests(server, event(), n);
-    run_for(event(), 20 * USEC_PER_MSEC);
+    test_server_run_until_replies(server, event(), n);
 }
 
 static void pass(uint64_t usec)

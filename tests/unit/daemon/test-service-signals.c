@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "ahead-clock.h"
 #include "service-fixture.h"
 
 #include <pty.h>
@@ -45,9 +46,11 @@ static void second_signal_ends_at_once(void **state)
 static int hang_up_again(sd_event_source *source, uint64_t usec, void *userdata)
 {
     struct plan *p = userdata;
+    bool is_stopping = p->n_stops == 1;
 
-    if (p->n_stops == 1 && p->exit_status++ == 0) {
-        kill(getpid(), SIGHUP);
+    if (!is_stopping || p->exit_status++ == 0) {
+        if (is_stopping)
+            kill(getpid(), SIGHUP);
         sd_event_source_set_time_relative(p->timer, 30 * USEC_PER_MSEC);
         sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
     } else {
@@ -254,12 +257,19 @@ static void stop_is_cut_short_after_its_time(void **state)
 /* The next asking must come within the time that the one before has asked for. */
 static void systemd_is_asked_for_more_time_while_a_stop_lasts(void **state)
 {
-    struct plan p = {.stop_timeout_usec = SERVICE_STOP_EXTENSION_INTERVAL_USEC + USEC_PER_SEC / 4};
+    struct plan p = {.stop_timeout_usec = 2 * SERVICE_STOP_EXTENSION_INTERVAL_USEC - USEC_PER_SEC};
 
     assert_true(SERVICE_STOP_EXTENSION_USEC > 2 * SERVICE_STOP_EXTENSION_INTERVAL_USEC);
     plan_new(&p);
     kill(getpid(), SIGTERM);
-    assert_int_equal(service_run(p.service), EXIT_UNFINISHED);
+    run_until(service_event(p.service), &p.n_stops, 1);
+    assert_int_equal(count_notes("EXTEND_TIMEOUT_USEC=15000000"), 1);
+    ahead_usec += SERVICE_STOP_EXTENSION_INTERVAL_USEC;
+    run_for(service_event(p.service), 20 * USEC_PER_MSEC);
+    assert_int_equal(count_notes("EXTEND_TIMEOUT_USEC=15000000"), 2);
+    assert_int_equal(p.n_cut_short, 0);
+    ahead_usec += SERVICE_STOP_EXTENSION_INTERVAL_USEC;
+    run_until(service_event(p.service), &p.n_cut_short, 1);
     assert_int_equal(count_notes("EXTEND_TIMEOUT_USEC=15000000"), 2);
     plan_done(&p);
 }

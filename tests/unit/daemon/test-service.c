@@ -36,6 +36,7 @@ static int show_status(sd_event_source *source, uint64_t usec, void *userdata)
 {
     struct plan *p = userdata;
 
+    read_notes(); /* a slow machine makes more of them than the socket holds */
     if (n_statuses == 300) {
         service_exit(p->service, EXIT_SUCCESS);
         return 0;
@@ -198,7 +199,7 @@ static unsigned n_looks;
 
 static const char *note_look(void *userdata, uint64_t now_usec)
 {
-    assert_in_range(now_usec, boot_clock_usec() - USEC_PER_SEC, boot_clock_usec());
+    assert_in_range(now_usec, boot_clock_usec() - TEST_PATIENCE_USEC, boot_clock_usec());
     n_looks++;
     return hanging;
 }
