@@ -20,8 +20,10 @@
 
 #define HOST_OF_TEST "queue.test"
 #define HOST_HELD "held.test"
+#define HOST_MISSING "no-such-host.invalid"
 
 static sd_event *event;
+static atomic_uint passed_sec;      /* by which all clocks are ahead */
 static atomic_uint ahead_sec;       /* by which libcurl's clocks go before the boot clock, ours */
 static atomic_uint n_look_ups;      /* of HOST_OF_TEST, which is this machine */
 static atomic_bool is_look_up_held; /* that of HOST_HELD */
@@ -31,7 +33,8 @@ int clock_gettime(clockid_t clock, struct timespec *ret)
 {
     int r = (int)syscall(SYS_clock_gettime, clock, ret);
 
-    if (r == 0 && clock != CLOCK_BOOTTIME)
+    ret->tv_sec += passed_sec;
+    if (clock != CLOCK_BOOTTIME)
         ret->tv_sec += ahead_sec;
     return r;
 }
@@ -58,6 +61,8 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
     }
     while (host && streq(host, HOST_HELD) && is_look_up_held)
         usleep(USEC_PER_MSEC);
+    if (host && (streq(host, HOST_HELD) || streq(host, HOST_MISSING)))
+        return EAI_NONAME; /* name servers may take their time */
     return next(host, service, hints, ret);
 }
 
@@ -103,7 +108,7 @@ static inline struct http_client *new_client(unsigned connections_max)
     assert_int_equal(http_client_new(event,
                                      &(struct http_client_options){
                                          .user_agent = "test/1",
-                                         .connect_timeout_usec = 5 * USEC_PER_SEC,
+                                         .connect_timeout_usec = TEST_PATIENCE_USEC,
                                          .connections_max = connections_max,
                                      },
                                      &client),
@@ -121,7 +126,7 @@ static inline struct http_request post(const char *url)
         .headers = headers,
         .body = "question",
         .body_bytes = 8,
-        .timeout_usec = 10 * USEC_PER_SEC,
+        .timeout_usec = 10 * TEST_PATIENCE_USEC,
         .reply_max_bytes = 1 << 20,
     };
 }
@@ -143,8 +148,8 @@ static inline void ask(struct http_client *client, const struct http_request *re
     run_until(event, &o->n_done, o->n_done + 1);
 }
 
-/* A port where nobody listens. */
-static inline int free_port(void)
+/* A port of a socket that does not listen, and that keeps others from it. */
+static inline int take_port(int *ret_fd)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(address);
@@ -152,7 +157,7 @@ static inline int free_port(void)
 
     assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    close(fd);
+    *ret_fd = fd;
     return ntohs(address.sin_port);
 }
 
@@ -164,7 +169,7 @@ static inline int set_up(void **state)
 
     for (size_t i = 0; i < ARRAY_SIZE(unwanted); i++)
         unsetenv(unwanted[i]);
-    ahead_sec = n_look_ups = 0;
+    passed_sec = ahead_sec = n_look_ups = 0;
     return sd_event_new(&event) < 0 ? -1 : 0;
 }
 

@@ -34,7 +34,6 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
     if (!host || !streq(host, HOST_OF_TEST))
         return next(host, service, hints, ret);
     found = addresses[MIN(n_look_ups, 2U)];
-    n_look_ups++;
     r = next(found[0], service, hints, ret);
     if (r == 0 && found[1] && next(found[1], service, hints, &more) == 0) {
         struct addrinfo *last = *ret;
@@ -43,6 +42,7 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
             last = last->ai_next;
         last->ai_next = more;
     }
+    n_look_ups++;
     return r;
 }
 

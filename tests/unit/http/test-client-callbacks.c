@@ -169,7 +169,7 @@ static void client_may_be_freed_with_requests_on_their_way(void **state)
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.how = REPLY_STALL});
     struct http_client *client = new_client(5);
     struct http_request request = post(test_server_url(server)),
-                        unknown = post("http://no-such-host.invalid/");
+                        unknown = post("http://" HOST_MISSING "/");
     struct outcome outcomes[20] = {};
 
     for (size_t i = 0; i < ARRAY_SIZE(outcomes); i++)

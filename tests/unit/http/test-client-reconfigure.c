@@ -7,7 +7,7 @@ static int reconfigure(struct http_client *client, const char *ca_bundle, unsign
 {
     return http_client_reconfigure(client, &(struct http_client_options){
                                                .ca_bundle = ca_bundle,
-                                               .connect_timeout_usec = 5 * USEC_PER_SEC,
+                                               .connect_timeout_usec = TEST_PATIENCE_USEC,
                                                .connections_max = connections_max,
                                            });
 }
@@ -53,7 +53,7 @@ static void ca_bundle_that_was_replaced_is_read_again(void **state)
                                      &(struct http_client_options){
                                          .user_agent = "test",
                                          .ca_bundle = path,
-                                         .connect_timeout_usec = 5 * USEC_PER_SEC,
+                                         .connect_timeout_usec = TEST_PATIENCE_USEC,
                                      },
                                      &client),
                      0);
@@ -168,7 +168,6 @@ static void connect_timeout_is_the_new_one(void **state)
     }
     snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
     request = post(url);
-    request.timeout_usec = 60 * USEC_PER_SEC;
     assert_int_equal(http_client_reconfigure(client,
                                              &(struct http_client_options){
                                                  .connect_timeout_usec = 200 * USEC_PER_MSEC,
@@ -176,7 +175,7 @@ static void connect_timeout_is_the_new_one(void **state)
                      0);
     ask(client, &request, &o);
     assert_int_equal(o.failure, HTTP_FAILURE_TIMEOUT);
-    assert_in_range(boot_clock_usec() - start, 190 * USEC_PER_MSEC, 4 * USEC_PER_SEC);
+    assert_in_range(boot_clock_usec() - start, 190 * USEC_PER_MSEC, TEST_PATIENCE_USEC / 2);
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
         close(fds[i]);
     close(listener);

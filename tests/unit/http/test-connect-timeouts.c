@@ -36,6 +36,22 @@ static void end_silence(struct silence *s)
     close(s->listener);
 }
 
+/* A request that connects to an address that is silent, for so long. */
+static struct outcome ask_for(const char *url, uint64_t usec, bool send_once)
+{
+    unsigned n_before = n_look_ups;
+    struct outcome o = {};
+
+    submit(&o, url, send_once);
+    for (int i = 0; i < 1000 && n_look_ups == n_before; i++)
+        run_for(event, 10 * USEC_PER_MSEC);
+    run_for(event, 50 * USEC_PER_MSEC);
+    assert_int_equal(o.n_done, 0);
+    ahead_usec += usec;
+    run_until(event, &o.n_done, 1);
+    return o;
+}
+
 static void address_is_silent_next_is_tried(void **state)
 {
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER({.body = "ok"});
@@ -46,28 +62,12 @@ static void address_is_silent_next_is_tried(void **state)
     be_silent(&silence, "127.0.0.3", test_server_port(server));
     addresses[0][0] = "127.0.0.3";
     addresses[0][1] = "127.0.0.1";
-    new_client(2 * USEC_PER_SEC);
+    new_client(100 * USEC_PER_SEC);
     snprintf(url, sizeof(url), "http://" HOST_OF_TEST ":%d/", test_server_port(server));
-    o = ask(url, true);
+    o = ask_for(url, 51 * USEC_PER_SEC, true);
     assert_int_equal(o.failure, HTTP_FAILURE_NONE);
     assert_int_equal(o.n_begun, 1);
     end_silence(&silence);
-}
-
-/* A request that connects to an address that is silent, for so long. */
-static struct outcome ask_for(const char *url, uint64_t usec)
-{
-    unsigned n_before = n_look_ups;
-    struct outcome o = {};
-
-    submit(&o, url, false);
-    for (int i = 0; i < 1000 && n_look_ups == n_before; i++)
-        run_for(event, 10 * USEC_PER_MSEC);
-    run_for(event, 50 * USEC_PER_MSEC);
-    assert_int_equal(o.n_done, 0);
-    ahead_usec += usec;
-    run_until(event, &o.n_done, 1);
-    return o;
 }
 
 static void connect_timeout_grows_to_a_minute(void **state)
@@ -80,7 +80,7 @@ static void connect_timeout_grows_to_a_minute(void **state)
     addresses[0][0] = "127.0.0.3";
     snprintf(url, sizeof(url), "http://" HOST_OF_TEST ":%d/", silence.port);
     new_client(40 * USEC_PER_SEC);
-    o = ask_for(url, 41 * USEC_PER_SEC);
+    o = ask_for(url, 41 * USEC_PER_SEC, false);
     assert_string_equal(o.text, "timed out connecting after 40 s; the next attempt has 60 s");
     end_silence(&silence);
 }
@@ -96,9 +96,9 @@ static void time_out_and_connect(const char *url, bool is_slow)
     addresses[1][0] = is_slow ? "127.0.0.3" : "127.0.0.1";
     addresses[1][1] = is_slow ? "127.0.0.1" : NULL;
     new_client(10 * USEC_PER_SEC);
-    o = ask_for(url, 11 * USEC_PER_SEC);
+    o = ask_for(url, 11 * USEC_PER_SEC, false);
     assert_string_equal(o.text, "timed out connecting after 10 s; the next attempt has 20 s");
-    o = is_slow ? ask_for(url, 11 * USEC_PER_SEC) : ask(url, false);
+    o = is_slow ? ask_for(url, 11 * USEC_PER_SEC, false) : ask(url, false);
     assert_int_equal(o.failure, HTTP_FAILURE_BROKEN);
 }
 
@@ -114,7 +114,7 @@ static void connect_timeout_is_longer_for_as_long_as_it_is_needed(void **state)
         be_silent(&silence, "127.0.0.3", test_server_port(server));
         snprintf(url, sizeof(url), "http://" HOST_OF_TEST ":%d/", test_server_port(server));
         time_out_and_connect(url, is_slow);
-        o = ask_for(url, 21 * USEC_PER_SEC);
+        o = ask_for(url, 21 * USEC_PER_SEC, false);
         assert_string_equal(o.text,
                             is_slow ? "timed out connecting after 20 s; the next attempt has 40 s"
                                     : "timed out connecting after 10 s; the next attempt has 20 s");
@@ -138,7 +138,7 @@ static void address_is_silent_loop_rests(void **state)
     for (uint64_t now; (now = boot_clock_usec()) < end; n_turns++)
         assert_true(sd_event_run(event, end - now) >= 0);
     assert_int_equal(o.n_done, 0);
-    assert_in_range(n_turns, 1, 50);
+    assert_in_range(n_turns, 0, 50);
     client = http_client_free(client);
     end_silence(&silence);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* On which connections a request may begin, and what is remembered of names. */
+/* On which connections a request may begin, and what is remembered of names. A connection counts as
+ * found closed for a second, which is long on slow clocks: until the server has closed it. */
 #include "connect-fixture.h"
+#include "ahead-clock.h"
 
 static void application_that_dies_over_a_message_gets_it_twice_at_most(void **state)
 {
@@ -8,6 +10,7 @@ static void application_that_dies_over_a_message_gets_it_twice_at_most(void **st
     struct test_server *server = TEST_SERVER(HELD, HELD, HELD, HELD, {.how = REPLY_CLOSE});
     struct outcome o;
 
+    slow_clocks(32);
     keep_connections(server, 4);
     o = ask(test_server_url(server), true);
     assert_int_equal(o.failure, HTTP_FAILURE_BROKEN);
@@ -25,11 +28,15 @@ static void application_that_dies_over_a_message_gets_it_twice_at_most(void **st
 static void application_that_dies_later_gets_it_once(void **state)
 {
     CLEANUP(test_server_free)
-    struct test_server *server = TEST_SERVER(HELD, HELD, {.how = REPLY_CLOSE, .delay_msec = 1300});
-    struct outcome o;
+    struct test_server *server = TEST_SERVER(HELD, HELD, {.how = REPLY_CLOSE, .is_held = true});
+    struct outcome o = {};
 
     keep_connections(server, 2);
-    o = ask(test_server_url(server), true);
+    submit(&o, test_server_url(server), true);
+    test_server_run_until_requests(server, event, 3);
+    ahead_usec += 2 * USEC_PER_SEC;
+    test_server_release(server);
+    run_until(event, &o.n_done, 1);
     assert_int_equal(o.failure, HTTP_FAILURE_BROKEN);
     assert_string_equal(o.text, "the connection was closed without an answer");
     assert_int_equal(o.n_begun, 1);
@@ -42,6 +49,7 @@ static void kept_connection_found_closed_costs_no_request(void **state)
     struct test_server *server = TEST_SERVER(HELD, HELD, HELD, {.how = REPLY_CLOSE}, {});
     struct outcome o;
 
+    slow_clocks(32);
     keep_connections(server, 3);
     o = ask(test_server_url(server), true);
     assert_int_equal(o.failure, HTTP_FAILURE_NONE);
