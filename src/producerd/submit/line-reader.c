@@ -73,6 +73,14 @@ bool line_reader_next(struct line_reader *r, struct line_piece *ret)
     return true;
 }
 
+void line_reader_put_back(struct line_reader *r, const struct line_piece *piece)
+{
+    r->begin -= piece->size;
+    r->scanned = r->begin;
+    r->n_lines -= piece->is_first;
+    r->is_in_line = !piece->is_first;
+}
+
 bool line_reader_take_rest(struct line_reader *r, struct line_piece *ret)
 {
     const char *end = r->data + r->end, *at = r->data + r->begin;

@@ -42,6 +42,9 @@ void line_reader_end(struct line_reader *reader);
  * or all is taken. */
 bool line_reader_next(struct line_reader *reader, struct line_piece *ret);
 
+/* Puts back the piece that line_reader_next has just taken, as if it had not been taken. */
+void line_reader_put_back(struct line_reader *reader, const struct line_piece *piece);
+
 /* Takes all bytes that are left, whole lines or not. The number is that of the line in which they
  * begin. Returns false when there are none. */
 bool line_reader_take_rest(struct line_reader *reader, struct line_piece *ret);

@@ -112,7 +112,8 @@ void lines_reconnect(struct lines *l);
 /* Sets why no further line is sent; the first reason counts. */
 void lines_stop(struct lines *l, enum lines_stop why);
 
-/* Adds a piece of the input to the window. */
+/* Adds a piece that the reader has just given to the window. Without memory it stays in the reader,
+ * and the work stops. */
 void lines_add(struct lines *l, const struct line_piece *piece);
 
 /* Settles the lines whose turn it is, by the answers that have come. */

@@ -32,7 +32,8 @@ void lines_add(struct lines *l, const struct line_piece *piece)
     struct window_line *line = window_add(&l->window, piece->number, piece->bytes, piece->size);
 
     if (!line) {
-        rest_file_write(&l->rest, piece->number, piece->bytes, piece->size);
+        /* The lines in the window go into the rest file before it. */
+        line_reader_put_back(&l->reader, piece);
         lines_stop(l, LINES_STOP_SHORTAGE);
         return;
     }

@@ -4,6 +4,7 @@
 #include "producerd/submit/rest-file.h"
 
 #include <fcntl.h>
+#include <libgen.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -50,6 +51,7 @@ int rest_file_open(struct rest_file *rest, const char *path, int input_fd)
     }
     *rest = REST_FILE_INIT;
     rest->fd = fd;
+    rest->path = path;
     return 0;
 }
 
@@ -101,13 +103,44 @@ void rest_file_write(struct rest_file *rest, uint64_t number, const char *bytes,
     }
 }
 
+/* Syncs the folder that has the file's name, which a power cut could lose otherwise. The path may
+ * be a symbolic link to a file in another folder. */
+static int sync_folder(const struct rest_file *rest)
+{
+    CLEANUP(free) char *path = realpath(rest->path, NULL);
+    int r, fd = path ? open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+    /* It may be a folder that can only be written, and the file may have another name now. */
+    if (fd < 0)
+        return syncfs(rest->fd) < 0 ? -errno : 0;
+    r = fsync(fd) < 0 ? -errno : 0;
+    close(fd);
+    return r;
+}
+
+static int sync_file(const struct rest_file *rest)
+{
+    struct stat st;
+
+    /* EINVAL, EROFS: it is not a file on a disk. */
+    if (fdatasync(rest->fd) < 0 && errno != EINVAL && errno != EROFS)
+        return -errno;
+    if (rest->bytes == 0 || fstat(rest->fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return 0;
+    return sync_folder(rest);
+}
+
 int rest_file_end(struct rest_file *rest)
 {
+    int r;
+
     if (rest->fd < 0)
         return rest->error;
-    /* EINVAL, EROFS: it is not a file on a disk. */
-    if (fdatasync(rest->fd) < 0 && errno != EINVAL && errno != EROFS && rest->error == 0)
-        rest->error = -errno;
+    r = sync_file(rest);
+    if (r < 0 && rest->error == 0) {
+        rest->error = r;
+        rest->missing_from = 1;
+    }
     if (close(rest->fd) < 0 && rest->error == 0)
         rest->error = -errno;
     rest->fd = -1;

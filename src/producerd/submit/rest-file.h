@@ -8,6 +8,7 @@
 /* A plain value: REST_FILE_INIT. */
 struct rest_file {
     int fd;                /* -1: there is no such file, and nothing is written */
+    const char *path;      /* borrowed */
     int error;             /* 0, or the negative errno of the first write that failed */
     uint64_t missing_from; /* with `error`: the number of the first line that is missing */
     uint64_t n_lines;      /* written, a last one without its end included */
@@ -17,8 +18,8 @@ struct rest_file {
 
 #define REST_FILE_INIT ((struct rest_file){.fd = -1})
 
-/* Makes the file, or opens one that is empty; so earlier lines are never overwritten. Returns 0, a
- * negative errno, or one of the conditions. */
+/* Makes the file, or opens one that is empty; so earlier lines are never overwritten. `path` must
+ * stay valid until rest_file_end. Returns 0, a negative errno, or one of the conditions. */
 enum {
     REST_FILE_E_NOT_EMPTY = 1,
     REST_FILE_E_IS_INPUT = 2,  /* it is the file of the descriptor `input_fd` */
@@ -34,5 +35,6 @@ void rest_file_write(struct rest_file *rest, uint64_t number, const char *bytes,
 /* The file lacks lines, from the line `number` on, for this reason. */
 void rest_file_fail(struct rest_file *rest, uint64_t number, int error);
 
-/* Syncs and closes the file. Returns 0 or the first error. */
+/* Syncs the file and, when it has lines, its folder; then closes it. Returns 0 or the first
+ * error. */
 int rest_file_end(struct rest_file *rest);

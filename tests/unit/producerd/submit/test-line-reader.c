@@ -121,6 +121,36 @@ static void rest_has_what_was_not_taken_and_its_line(void **state)
     line_reader_done(&reader);
 }
 
+static void piece_that_was_put_back_comes_again(void **state)
+{
+    struct line_reader reader = LINE_READER_INIT(3);
+    struct line_piece piece, again;
+    size_t room;
+    char *into;
+
+    assert_int_equal(line_reader_space(&reader, &into, &room), 0);
+    memcpy(into, "a\nlong\nrest.", 12);
+    line_reader_add(&reader, 11);
+    for (unsigned number = 1; line_reader_next(&reader, &piece); number++) {
+        assert_int_equal(piece.number, number);
+        line_reader_put_back(&reader, &piece);
+        assert_true(line_reader_next(&reader, &again));
+        assert_int_equal(again.number, number);
+        assert_int_equal(again.size, piece.size);
+        assert_ptr_equal(again.bytes, piece.bytes);
+        assert_int_equal(again.is_first, piece.is_first);
+        assert_int_equal(again.is_long, piece.is_long);
+    }
+    line_reader_add(&reader, 1);
+    assert_true(line_reader_next(&reader, &piece)); /* of the same line */
+    line_reader_put_back(&reader, &piece);
+    assert_true(line_reader_take_rest(&reader, &again));
+    assert_int_equal(again.number, 3);
+    assert_int_equal(again.size, 1);
+    assert_false(again.is_first);
+    line_reader_done(&reader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +158,7 @@ int main(void)
         cmocka_unit_test(line_of_the_maximum_is_whole_and_one_byte_more_is_long),
         cmocka_unit_test(long_line_comes_in_pieces_and_the_next_one_is_whole),
         cmocka_unit_test(memory_stays_bounded_in_a_line_without_end),
+        cmocka_unit_test(piece_that_was_put_back_comes_again),
         cmocka_unit_test(rest_has_what_was_not_taken_and_its_line),
     };
 

@@ -7,6 +7,15 @@
 #include <sys/stat.h>
 
 static char folder[64], path[96];
+static struct stat synced; /* by the last fsync */
+static int sync_error;     /* what fsync fails with; 0: it succeeds */
+
+/* In the place of libc's. */
+int fsync(int fd)
+{
+    errno = sync_error;
+    return sync_error > 0 ? -1 : fstat(fd, &synced);
+}
 
 static int make_folder(void **state)
 {
@@ -103,6 +112,70 @@ static void fifo_without_a_reader_does_not_block(void **state)
     assert_int_equal(rest_file_open(&rest, path, STDIN_FILENO), -ENXIO);
 }
 
+static bool was_synced(const char *name)
+{
+    struct stat st;
+
+    assert_int_equal(stat(name, &st), 0);
+    return synced.st_dev == st.st_dev && synced.st_ino == st.st_ino;
+}
+
+static void folder_is_synced_when_the_file_has_lines(void **state)
+{
+    struct rest_file rest = REST_FILE_INIT;
+
+    synced = (struct stat){};
+    assert_int_equal(rest_file_open(&rest, path, STDIN_FILENO), 0);
+    assert_int_equal(rest_file_end(&rest), 0);
+    assert_false(was_synced(folder));
+    assert_int_equal(rest_file_open(&rest, path, STDIN_FILENO), 0);
+    rest_file_write(&rest, 1, "x\n", 2);
+    assert_int_equal(rest_file_end(&rest), 0);
+    assert_true(was_synced(folder));
+}
+
+static void folder_of_the_file_behind_a_link_is_synced(void **state)
+{
+    struct rest_file rest = REST_FILE_INIT;
+    char links[] = "/tmp/test-rest-file-XXXXXX", link[96];
+
+    assert_non_null(mkdtemp(links));
+    snprintf(link, sizeof(link), "%s/link", links);
+    assert_int_equal(symlink(path, link), 0);
+    synced = (struct stat){};
+    assert_int_equal(rest_file_open(&rest, link, STDIN_FILENO), 0);
+    rest_file_write(&rest, 1, "x\n", 2);
+    assert_int_equal(rest_file_end(&rest), 0);
+    assert_true(was_synced(folder));
+    unlink(link);
+    rmdir(links);
+}
+
+static void folder_that_cannot_be_synced_is_an_error(void **state)
+{
+    struct rest_file rest = REST_FILE_INIT;
+
+    assert_int_equal(rest_file_open(&rest, path, STDIN_FILENO), 0);
+    rest_file_write(&rest, 1, "x\n", 2);
+    sync_error = EIO;
+    assert_int_equal(rest_file_end(&rest), -EIO);
+    sync_error = 0;
+    assert_int_equal(rest.missing_from, 1);
+}
+
+static void file_that_got_another_name_is_no_error(void **state)
+{
+    struct rest_file rest = REST_FILE_INIT;
+    char other[128];
+
+    snprintf(other, sizeof(other), "%s-moved", path);
+    assert_int_equal(rest_file_open(&rest, path, STDIN_FILENO), 0);
+    rest_file_write(&rest, 1, "x\n", 2);
+    assert_int_equal(rename(path, other), 0);
+    assert_int_equal(rest_file_end(&rest), 0);
+    unlink(other);
+}
+
 /* The limit of the file's size ends a write in its middle, as a full disk does. */
 static void failed_write_leaves_whole_lines_and_names_the_first_that_is_missing(void **state)
 {
@@ -152,6 +225,10 @@ int main(void)
         cmocka_unit_test_teardown(input_is_refused, remove_file),
         cmocka_unit_test_teardown(file_of_another_process_is_refused, remove_file),
         cmocka_unit_test_teardown(fifo_without_a_reader_does_not_block, remove_file),
+        cmocka_unit_test_teardown(folder_is_synced_when_the_file_has_lines, remove_file),
+        cmocka_unit_test_teardown(folder_of_the_file_behind_a_link_is_synced, remove_file),
+        cmocka_unit_test_teardown(folder_that_cannot_be_synced_is_an_error, remove_file),
+        cmocka_unit_test(file_that_got_another_name_is_no_error),
         cmocka_unit_test_teardown(
             failed_write_leaves_whole_lines_and_names_the_first_that_is_missing, remove_file),
         cmocka_unit_test(full_device_fails_at_its_first_line),
