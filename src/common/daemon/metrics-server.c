@@ -143,6 +143,12 @@ static enum MHD_Result refuse_host(struct metrics_server *s, struct MHD_Connecti
                        "The Host header must be an IP address or localhost.");
 }
 
+/* libmicrohttpd decodes no path: one with an escape, as /healthz%00x, is not one that is served. */
+static size_t keep_escapes(void *userdata, struct MHD_Connection *connection, char *text)
+{
+    return strlen(text);
+}
+
 static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connection,
                                   const char *url, const char *method, const char *version,
                                   const char *body, size_t *body_bytes, void **context)
@@ -309,12 +315,12 @@ static int open_socket(struct metrics_server *s)
 
 static int start_mhd(struct metrics_server *s)
 {
-    s->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request,
-                              s, MHD_OPTION_CONNECTION_LIMIT, (unsigned)METRICS_CONNECTIONS_MAX,
-                              MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                              (size_t)METRICS_CONNECTION_MEMORY_BYTES,
-                              MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)METRICS_TIMEOUT_SEC,
-                              MHD_OPTION_NOTIFY_CONNECTION, on_peer, s, MHD_OPTION_END);
+    s->mhd = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, s,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)METRICS_CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)METRICS_CONNECTION_MEMORY_BYTES,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)METRICS_TIMEOUT_SEC, MHD_OPTION_NOTIFY_CONNECTION,
+        on_peer, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_END);
     return s->mhd ? 0 : -ENOMEM;
 }
 

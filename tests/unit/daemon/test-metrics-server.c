@@ -134,28 +134,57 @@ static void connection_that_finds_no_descriptor_waits(void **state)
     close(client);
 }
 
+/* Sends the request, and reads the first bytes of the answer. */
+static void ask(sd_event *event, const char *address, const char *request, char answer[64])
+{
+    int client = connect_to(address);
+
+    memset(answer, 0, 64);
+    assert_int_equal(write(client, request, strlen(request)), strlen(request));
+    while (recv(client, answer, 63, MSG_DONTWAIT) < 0) {
+        assert_int_equal(errno, EAGAIN);
+        assert_true(sd_event_run(event, 20 * USEC_PER_MSEC) >= 0);
+    }
+    close(client);
+}
+
+static void path_with_an_escape_is_another_path(void **state)
+{
+    static const char *const cases[][2] = {
+        {"/metrics", " 200 "},       {"/metrics?a=%00", " 200 "}, {"/metrics%00x", " 404 "},
+        {"/metrics%00", " 404 "},    {"/%6detrics", " 404 "},     {"/%6Detrics?a=b", " 404 "},
+        {"/metrics%3Fa=b", " 404 "}, {"%2fmetrics", " 404 "},
+    };
+    CLEANUP(sd_event_unref) sd_event *event = NULL;
+    CLEANUP(metrics_server_free) struct metrics_server *s = NULL;
+    char address[64], request[128], answer[64];
+
+    close(take_port(address, sizeof(address)));
+    assert_int_equal(sd_event_new(&event), 0);
+    s = new_server(event);
+    metrics_server_listen(s, address);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\n\r\n", cases[i][0]);
+        ask(event, address, request, answer);
+        assert_memory_equal(answer + strlen("HTTP/1.1"), cases[i][1], strlen(cases[i][1]));
+    }
+}
+
 /* Whoever sees only Prometheus's "403 Forbidden" finds the reason in the log, once. */
 static void refused_name_is_logged_once_with_the_remedy(void **state)
 {
     static const char request[] = "GET /metrics HTTP/1.1\r\nHost: machine:9467\r\n\r\n";
     CLEANUP(sd_event_unref) sd_event *event = NULL;
     CLEANUP(metrics_server_free) struct metrics_server *s = NULL;
-    char address[64], answer[64] = "";
+    char address[64], answer[64];
 
     close(take_port(address, sizeof(address)));
     assert_int_equal(sd_event_new(&event), 0);
     s = new_server(event);
     metrics_server_listen(s, address);
     for (int i = 0; i < 3; i++) {
-        int client = connect_to(address);
-
-        assert_int_equal(write(client, request, strlen(request)), strlen(request));
-        while (recv(client, answer, sizeof(answer) - 1, MSG_DONTWAIT) < 0) {
-            assert_int_equal(errno, EAGAIN);
-            assert_true(sd_event_run(event, 20 * USEC_PER_MSEC) >= 0);
-        }
+        ask(event, address, request, answer);
         assert_memory_equal(answer, "HTTP/1.1 403", strlen("HTTP/1.1 403"));
-        close(client);
     }
     assert_int_equal(fake_count_lines("x.metrics_listen: refused a request with status 403: its "
                                       "Host header is neither an IP address nor localhost. Name "
@@ -168,6 +197,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(address_in_use_is_told_once_and_tried_again),
         cmocka_unit_test(connection_that_finds_no_descriptor_waits),
+        cmocka_unit_test(path_with_an_escape_is_another_path),
         cmocka_unit_test(refused_name_is_logged_once_with_the_remedy),
     };
 
