@@ -134,8 +134,8 @@ def bad_settings_are_told_in_one_line():
     with tempfile.TemporaryDirectory() as folder:
         good = "--config=" + write(folder, "x.conf", QUEUE)
         os.mkdir(os.path.join(folder, "x.d"))
-        refused(CONFIG, "--set: producer.batchsize: found an unknown setting", good, "--set=producer.batchsize=3")
-        refused(CONFIG, "--set: produce: found an unknown group", good, "--set=produce.batch_size=3")
+        refused(CONFIG, "--set: producer.batchsize (did you mean batch_size?): found an", good, "--set=producer.batchsize=3")
+        refused(CONFIG, "--set: produce (did you mean producer?): found an unknown group", good, "--set=produce.batch_size=3")
         refused(CONFIG, "--set: producer.batch_size: found 11, allowed a whole number, 1 to 10", good,
                 "--set=producer.batch_size=11")
         refused(CONFIG, "--set: producer.batch_size: found nothing", good, "--set=producer.batch_size=")

@@ -249,8 +249,8 @@ static void settings_of_the_command_line_are_shown_with_their_place(void **state
     assert_int_equal(read_arguments(config_option(), "--set=log.levl=debug", NULL),
                      ARGUMENTS_E_EXIT);
     assert_int_equal(run.status, EX_CONFIG);
-    assert_string_equal(run.err, "--set: log.levl: found an unknown setting, allowed target, "
-                                 "format, level; did you mean level?\n");
+    assert_string_equal(run.err, "--set: log.levl (did you mean level?): found an unknown "
+                                 "setting, allowed target, format, level\n");
     assert_int_equal(read_arguments("--check-config", config_option(),
                                     "--set=aws.queue_url=http://127.0.0.1:1/1/q", NULL),
                      ARGUMENTS_E_EXIT);

@@ -284,21 +284,21 @@ static void an_unknown_name_is_refused_with_the_nearest_known(void **state)
 {
     static const char *const cases[][2] = {
         {AWS "\nproducer:{\n\nsend_intervall=1;};",
-         "x.conf:4: producer.send_intervall: found an unknown setting, allowed source, "
-         "submit_socket, spool_max_messages, spool_max_bytes, start_delay, "
+         "x.conf:4: producer.send_intervall (did you mean send_interval?): found an unknown "
+         "setting, allowed source, submit_socket, spool_max_messages, spool_max_bytes, "
+         "start_delay, "
          "messages_to_send, send_interval, message_group_id, groups, max_connections, batch_size, "
-         "batch_linger, order, rate_limit, stop_timeout, metrics_listen; did you mean "
-         "send_interval?"},
-        {"producer:{wait_time=1;};", "metrics_listen; it belongs into group consumer"},
-        {"aws:{queueurl=\"x\";};", "; did you mean queue_url?"},
-        {"aws:{Region=\"x\";};", "; did you mean region?"},
+         "batch_linger, order, rate_limit, stop_timeout, metrics_listen"},
+        {"producer:{wait_time=1;};", "producer.wait_time (it belongs into group consumer): found"},
+        {"aws:{queueurl=\"x\";};", "aws.queueurl (did you mean queue_url?): found"},
+        {"aws:{Region=\"x\";};", "aws.Region (did you mean region?): found"},
         {"aws:{x=1;};", "use_dualstack_endpoint, connect_timeout, request_timeout"},
         {"\nconsummer:{};",
-         "x.conf:2: consummer: found an unknown group, allowed group aws, group log, "
-         "group producer, group consumer; did you mean consumer?"},
+         "x.conf:2: consummer (did you mean consumer?): found an unknown group, allowed group aws, "
+         "group log, group producer, group consumer"},
         {"queue_url=\"x\";",
-         "queue_url: found an unknown setting, allowed group aws, group log, "
-         "group producer, group consumer; did you mean queue_url in group aws?"},
+         "queue_url (did you mean queue_url in group aws?): found an unknown setting, allowed "
+         "group aws, group log, group producer, group consumer"},
         {"zzz=1;", "group consumer"},
     };
 
