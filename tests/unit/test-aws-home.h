@@ -57,6 +57,16 @@ static inline void aws_home_reset(void)
     aws_home_write(".aws/credentials", "");
 }
 
+/* As ProtectHome= of systemd does, for a user who is not root; and back. */
+static inline void aws_home_hide(bool is_hidden)
+{
+    if (!is_hidden && getuid() == 0)
+        assert_int_equal(seteuid(0), 0);
+    assert_int_equal(chmod(aws_home, is_hidden ? 0 : 0700), 0);
+    if (is_hidden && getuid() == 0)
+        assert_int_equal(seteuid(65534), 0);
+}
+
 static inline int aws_home_make(void **state)
 {
     char path[160];

@@ -84,6 +84,26 @@ int aws_file_path(enum aws_profile_file kind, char **ret)
     return find(kind, ret, &is_named);
 }
 
+/* Whether a folder on the way to this file of the home directory may not be searched. */
+static bool is_hidden(const char *path, bool is_named)
+{
+    struct stat st;
+
+    return !is_named && stat(path, &st) < 0 && errno == EACCES;
+}
+
+int aws_file_hidden(enum aws_profile_file kind, char **ret)
+{
+    CLEANUP(free) char *path = NULL;
+    bool is_named;
+    int r = find(kind, &path, &is_named);
+
+    if (r < 0)
+        return r;
+    *ret = path && is_hidden(path, is_named) ? TAKE(path) : NULL;
+    return 0;
+}
+
 /* Appends "/path: no such file", after the variable that names the file, if any. */
 static void append_missing(struct buffer *text, enum aws_profile_file kind, const char *path,
                            bool is_named)
@@ -93,18 +113,21 @@ static void append_missing(struct buffer *text, enum aws_profile_file kind, cons
     else if (is_named)
         buffer_printf(text, "%s names %s: no such file", places[kind].variable, path);
     else
-        buffer_printf(text, "%s: no such file", path);
+        buffer_printf(text, "%s: %s", path,
+                      is_hidden(path, is_named) ? "a folder on the way may not be searched"
+                                                : "no such file");
 }
 
 int aws_file_describe(enum aws_profile_file kind, struct buffer *text, bool *ret_is_there)
 {
     CLEANUP(free) char *path = NULL;
     bool is_there, is_named;
+    struct stat st;
     int r = find(kind, &path, &is_named);
 
     if (r < 0)
         return r;
-    is_there = path && access(path, F_OK) == 0;
+    is_there = path && stat(path, &st) == 0;
     if (is_there)
         buffer_append_string(text, path);
     else
@@ -159,7 +182,7 @@ static int read_one(struct aws_profiles *profiles, enum aws_profile_file kind, s
         return 0;
     }
     r = file_read(path, AWS_PROFILE_FILE_MAX_BYTES, &content);
-    if (r == -ENOENT || r == -ENOTDIR) {
+    if (r == -ENOENT || r == -ENOTDIR || (r == -EACCES && is_hidden(path, is_named))) {
         append_missing(text, kind, path, is_named);
         return 0;
     }

@@ -13,6 +13,10 @@
  * -ENOMEM. */
 int aws_file_path(enum aws_profile_file kind, char **ret);
 
+/* A file in the home directory counts as missing, as in botocore, when a folder on the way may not
+ * be searched. Then this gives its path, which the caller frees, else NULL. 0 or -ENOMEM. */
+int aws_file_hidden(enum aws_profile_file kind, char **ret);
+
 /* Appends the path of a shared file, "/path" or "/path: no such file". `*ret_is_there` says which.
  * 0 or -ENOMEM. */
 int aws_file_describe(enum aws_profile_file kind, struct buffer *text, bool *ret_is_there);

@@ -14,10 +14,10 @@
 #include "aws/effective-settings.h"
 #include "daemon/command-output.h"
 #include "daemon/config-override.h"
-#include "daemon/exposed-keys.h"
 #include "daemon/instance.h"
 #include "daemon/message-ids.h"
 #include "daemon/reload-request.h"
+#include "daemon/shared-files.h"
 #include "util/encode.h"
 #include "util/file.h"
 
@@ -375,7 +375,7 @@ static int check(const struct program *program, const struct config_sources *sou
         warn_of_mode(CONFIG_PATH);
         warn_of_mode(sources->instance_path);
     }
-    exposed_keys_warn();
+    shared_files_check();
     if (r == 0)
         r = aws_effective_settings_read(&config->aws, &ret->settings, &error);
     if (r == 0 && program->check)

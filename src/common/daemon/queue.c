@@ -6,11 +6,11 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "daemon/exposed-keys.h"
 #include "daemon/failure-log.h"
 #include "daemon/failure.h"
 #include "daemon/message-ids.h"
 #include "daemon/queue-client.h"
+#include "daemon/shared-files.h"
 #include "sqs/attributes-refresher.h"
 #include "sqs/permission-prober.h"
 #include "util/clock.h"
@@ -402,7 +402,7 @@ int queue_open(struct service *service, const struct config *config,
     r = set_up_client(queue, error);
     if (r != 0)
         return r < 0 ? r : QUEUE_E_CONFIG;
-    exposed_keys_warn();
+    shared_files_check();
     r = set_up_prober(queue);
     if (r >= 0)
         r = timer_init(&queue->reopen_timer, service_event(service), USEC_PER_SEC, on_reopen,

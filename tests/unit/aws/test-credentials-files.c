@@ -219,6 +219,56 @@ static void files_that_cannot_be_read_fail(void **state)
     credentials_provider_free(p);
 }
 
+/* As ProtectHome= of systemd does, for a user who is not root. */
+static void files_behind_a_folder_that_may_not_be_searched_are_missing(void **state)
+{
+    struct credentials_provider *p = both_files(NULL);
+    const bool is_root = getuid() == 0;
+    struct answer defaults = {}, named = {};
+
+    setenv("HOME", home, 1);
+    write_file("home/.aws/credentials", PROFILE("default", "A1"));
+    assert_int_equal(chmod(home, 0), 0);
+    assert_int_equal(is_root ? seteuid(65534) : 0, 0);
+    fetch(p, &defaults);
+    set_path("AWS_CONFIG_FILE", "home/.aws/config");
+    fetch(p, &named);
+    assert_int_equal(is_root ? seteuid(0) : 0, 0);
+    assert_int_equal(chmod(home, 0700), 0);
+    assert_int_equal(defaults.outcome, CREDENTIALS_NOT_SET_UP);
+    assert_non_null(strstr(defaults.text,
+                           "/.aws/credentials: a folder on the way may not be searched; config"));
+    assert_non_null(strstr(defaults.text, "/.aws/config: a folder on the way may not be searched"));
+    assert_int_equal(named.outcome, CREDENTIALS_FAILED);
+    assert_non_null(strstr(named.text, "/.aws/config: Permission denied"));
+    answer_done(&defaults);
+    answer_done(&named);
+    credentials_provider_free(p);
+}
+
+/* The folders can be searched: the file itself is the fault. */
+static void file_of_the_home_directory_that_may_not_be_read_fails(void **state)
+{
+    struct credentials_provider *p = both_files(NULL);
+    const bool is_root = getuid() == 0;
+    struct answer a = {};
+    char path[160];
+
+    setenv("HOME", home, 1);
+    write_file("home/.aws/credentials", PROFILE("default", "A1"));
+    snprintf(path, sizeof(path), "%s/.aws/credentials", home);
+    assert_int_equal(chmod(path, 0), 0);
+    snprintf(path, sizeof(path), "%s/.aws", home);
+    assert_int_equal(chmod(directory, 0711) + chmod(home, 0711) + chmod(path, 0711), 0);
+    assert_int_equal(is_root ? seteuid(65534) : 0, 0);
+    fetch(p, &a);
+    assert_int_equal(is_root ? seteuid(0) : 0, 0);
+    assert_int_equal(a.outcome, CREDENTIALS_FAILED);
+    assert_non_null(strstr(a.text, "/.aws/credentials: Permission denied"));
+    answer_done(&a);
+    credentials_provider_free(p);
+}
+
 static void files_places_are_searched_in_order(void **state)
 {
     CLEANUP(free) char *none = NULL;
@@ -344,6 +394,8 @@ int main(void)
         TEST(files_keys_are_found_or_the_answer_says_why_not),
         TEST(files_source_names_file_and_profile_and_the_token_is_of_the_same_file),
         TEST(files_that_cannot_be_read_fail),
+        TEST(files_behind_a_folder_that_may_not_be_searched_are_missing),
+        TEST(file_of_the_home_directory_that_may_not_be_read_fails),
         TEST(files_places_are_searched_in_order),
         TEST(profile_name_is_searched_in_order),
     };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/exposed-keys.h"
+#include "daemon/shared-files.h"
 #include "fake-log.h"
 #include "test-aws-home.h"
 
@@ -9,6 +9,7 @@ static int set_up(void **state)
 {
     aws_home_reset();
     fake_n_lines = 0;
+    fake_level = LOG_INFO;
     return 0;
 }
 
@@ -30,7 +31,7 @@ static void each_file_with_keys_that_all_may_read_is_told(void **state)
         set_up(state);
         aws_home_write(names[i], KEYS);
         set_mode(names[i], 0644);
-        exposed_keys_warn();
+        shared_files_check();
         assert_int_equal(fake_n_lines, 1);
         snprintf(line, sizeof(line),
                  "%s/%s contains secret keys, and its mode 0644 lets every user who can enter its "
@@ -40,16 +41,43 @@ static void each_file_with_keys_that_all_may_read_is_told(void **state)
     }
 }
 
+static void files_that_cannot_be_reached_are_told_in_one_line(void **state)
+{
+    char line[512];
+
+    aws_home_hide(true);
+    shared_files_check();
+    aws_home_hide(false);
+    snprintf(
+        line, sizeof(line),
+        "Taken as missing: %s/.aws/credentials and %s/.aws/config. A folder on the way may not "
+        "be searched (ProtectHome= of a unit hides /home).",
+        aws_home, aws_home);
+    assert_int_equal(fake_n_lines, 1);
+    assert_string_equal(fake_lines[0], line);
+}
+
+static void file_that_is_missing_or_named_is_not_told(void **state)
+{
+    char path[160];
+
+    aws_home_path(".aws/config", path, sizeof(path));
+    unlink(path);
+    setenv("AWS_SHARED_CREDENTIALS_FILE", "/root/absent/credentials", 1);
+    shared_files_check();
+    assert_int_equal(fake_n_lines, 0);
+}
+
 static void files_that_are_safe_are_not_logged(void **state)
 {
     aws_home_write(".aws/credentials", KEYS);
     set_mode(".aws/credentials", 0640);
     aws_home_write(".aws/config", "[default]\nregion = eu-west-1\n");
     set_mode(".aws/config", 0644);
-    exposed_keys_warn();
+    shared_files_check();
     aws_home_write(".aws/credentials", "[default\n");
     set_mode(".aws/credentials", 0644);
-    exposed_keys_warn();
+    shared_files_check();
     assert_int_equal(fake_n_lines, 0);
 }
 
@@ -59,6 +87,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(each_file_with_keys_that_all_may_read_is_told),
+        TEST(files_that_cannot_be_reached_are_told_in_one_line),
+        TEST(file_that_is_missing_or_named_is_not_told),
         TEST(files_that_are_safe_are_not_logged),
     };
 
