@@ -151,7 +151,7 @@ def health_tells_what_the_daemon_waits_for():
         server.set_faults("SendMessage:error-503")
         tap.wait_until(lambda: fetch(address, "/healthz")[0] == 503)
         text = fetch(address, "/healthz")[2]
-        tap.equal(text, "Waiting for the queue: HTTP status 503\n")
+        tap.equal(text, "Waiting for the queue (trying again within a minute): HTTP status 503\n")
         server.set_faults()
         tap.wait_until(lambda: fetch(address, "/healthz")[0] == 200)
         daemon.stop()

@@ -47,8 +47,8 @@ def waits_for_permission(name, action):
         daemon = Daemon(name, server, env={"NOTIFY_SOCKET": notify.path})
         line = daemon.wait_for_line("Cannot begin yet")
         tap.ok(f"sqs:{action} is denied" in line and "trying again for 30 s" in line, line)
-        tap.wait_until(lambda: any(f"STATUS=Waiting for the queue: sqs:{action} is denied" in told
-                                   for told in notify.lines), message="the status")
+        status = f"STATUS=Waiting for the queue (trying again within a minute): sqs:{action} is denied"
+        tap.wait_until(lambda: any(status in told for told in notify.lines), message="the status")
         tap.ok("READY=1" not in notify.lines, notify.lines)
         tap.equal(len(server.records()), 1)
         server.deny()

@@ -276,7 +276,7 @@ def status_has_the_numbers_of_waiting_and_rejected_messages():
                 for i in range(3):
                     submitter.submit(str(i))
                 wait_for("STATUS=Sent 0; in the spool: 3 waiting, 0 rejected")
-                wait_for("3 waiting", "Waiting for the queue: ")
+                wait_for("3 waiting", "Waiting for the queue (trying again within a minute): ")
                 server.set_faults()
                 wait_for("STATUS=Sent 3; in the spool: 0 waiting, 0 rejected")
         producer.stop()

@@ -41,6 +41,8 @@ struct queue {
 
 /* For this long after a reply with messages has stalled, empty replies do not end the failure. */
 #define STALL_MEMORY_USEC (60 * USEC_PER_SEC)
+/* The longest delays are QUEUE_REOPEN_INTERVAL_USEC and BACKOFF_SLOW_CAP_USEC. */
+#define WAITING "Waiting for the queue (trying again within a minute): %s"
 
 /* --- Failures and recovery --- */
 
@@ -55,7 +57,7 @@ static void show_problem(struct queue *queue)
     const char *cause = operation_failures_text(&queue->failures);
 
     if (cause)
-        buffer_printf(&text, "Waiting for the queue: %s", cause);
+        buffer_printf(&text, WAITING, cause);
     service_problem(queue->service, cause ? buffer_string(&text) : NULL);
 }
 
@@ -303,7 +305,7 @@ static void not_opened(struct queue *queue, const struct sqs_result *result)
     failure_describe(&cause, SQS_GET_QUEUE_ATTRIBUTES, result->error);
     if (queue->options.keep_trying &&
         timer_set_after(&queue->reopen_timer, QUEUE_REOPEN_INTERVAL_USEC) >= 0) {
-        buffer_printf(&shown, "Waiting for the queue: %s", buffer_string(&cause));
+        buffer_printf(&shown, WAITING, buffer_string(&cause));
         service_problem(queue->service, buffer_string(&shown));
         failure_write(LOG_ERR, SQS_GET_QUEUE_ATTRIBUTES, result->error, result->request_id,
                       "Cannot open the queue", " (trying again in a minute)");

@@ -311,7 +311,8 @@ static void failure_of_what_is_given_up_ends(void **state)
     assert_int_equal(test_server_requests(server), 4);
     pass(5 * USEC_PER_SEC); /* a status may have to wait for its time */
     run_for(event(), 20 * USEC_PER_MSEC);
-    assert_non_null(strstr(status_text, "Waiting for the queue: timed out"));
+    assert_non_null(
+        strstr(status_text, "Waiting for the queue (trying again within a minute): timed out"));
     sqs_call_cancel(b.call);
     b.call = NULL;
     pass(5 * USEC_PER_SEC);
@@ -336,7 +337,7 @@ static void allowed_probe_does_not_end_a_failure_of_real_requests(void **state)
     run_for(event(), USEC_PER_SEC); /* the probe's answer has come */
     pass(5 * USEC_PER_SEC);         /* a status may have to wait for its time */
     run_for(event(), 20 * USEC_PER_MSEC);
-    assert_non_null(strstr(status_text, "Waiting for the queue: "));
+    assert_non_null(strstr(status_text, "Waiting for the queue (trying again within a minute): "));
 }
 
 /* Where SQS looks at the form first, the probe has told nothing. */
