@@ -20,8 +20,8 @@ struct source_kind {
     /* Checks the settings of this source, also when another is configured; NULL: there is nothing
      * to check. Returns 0, -ENOMEM, or SOURCE_E_CONFIG with *error a line that the caller frees. */
     int (*check_settings)(const struct config *config, char **error);
-    /* Checks whether this source can start in this process; NULL: it always can. Returns as
-     * above. */
+    /* Checks whether this source can start in this process; NULL: it always can. Logs what a person
+     * should know about the start. Returns as above. */
     int (*check_start)(const struct config *config, char **error);
 };
 

@@ -119,6 +119,46 @@ def read_only_state_directory_is_refused():
 
 
 @tap.test
+def demo_tells_what_waits_in_the_spool_and_leaves_it():
+    with SqsLocal([FIFO], faults=NO_SENDS) as server, Spool() as spool:
+        for stop, words in ((signal.SIGTERM, " holds 3 messages that were submitted, and that are not sent"),
+                            (signal.SIGKILL, " may hold messages that were submitted ('sqs-producerd --spooled' ")):
+            producer = spool.producer(server, producer={"stop_timeout": 0})
+            with spool.connect(producer) as submitter:
+                for i in range(3):
+                    submitter.submit(f"{i}")
+            producer.signal(stop)
+            producer.wait()
+            before = contents(spool.path)
+            demo = spool.producer(server, producer={"source": "demo"})
+            demo.wait_for_line(spool.file + words)
+            demo.wait_for_line("Sending message with id")
+            demo.signal(signal.SIGKILL)
+            demo.wait()
+            tap.equal(demo.text.count(spool.file), 1, demo.text)
+            tap.ok(contents(spool.path) == before, "the spool was changed")
+
+
+@tap.test
+def demo_says_nothing_of_a_spool_without_messages():
+    with SqsLocal([FIFO]) as server, Spool() as spool:
+        producer = spool.producer(server)
+        with spool.connect(producer) as submitter:
+            submitter.submit("1")
+        wait_until_sent(spool, server, 1)
+        producer.stop()
+        for _ in "empty", "damaged", "missing":
+            demo = spool.producer(server, producer={"source": "demo", "messages_to_send": 1})
+            tap.equal(demo.wait(), 0, demo.text)
+            tap.ok(spool.file not in demo.text, demo.text)
+            if os.path.exists(spool.file) and os.path.getsize(spool.file) > 100:
+                with open(spool.file, "wb") as file:
+                    file.write(b"no database" * 9)
+            elif os.path.exists(spool.file):
+                os.unlink(spool.file)
+
+
+@tap.test
 def socket_from_systemd_is_used_by_the_spool_and_refused_by_the_demo():
     given = [sys.executable, "-c", """
 import os, socket, sys

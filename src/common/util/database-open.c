@@ -11,12 +11,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/encode.h"
 #include "util/error-line.h"
 
 enum {
     PAGE_BYTES = 4096,   /* SQLite's default for new files */
     LOG_HEAD_BYTES = 32, /* the size of a log without pages */
     PRAGMA_MAX_BYTES = 128,
+    URI_MAX_BYTES = 64 * 1024,
 };
 
 /* If the file is empty or missing, SQLite removes its log and starts a new database. Normally this
@@ -151,6 +153,24 @@ int database_recheck(struct database *d, int r)
     return -EIO;
 }
 
+static int set_paths(struct database *d, const char *path)
+{
+    d->path = strdup(path);
+    if (d->path && asprintf(&d->log_path, "%s-wal", path) >= 0)
+        return 0;
+    d->log_path = NULL;
+    return -ENOMEM;
+}
+
+/* Also the file of a person with bad intentions must do no harm. */
+static void protect(struct database *d)
+{
+    sqlite3_busy_timeout(d->sqlite, 0);
+    sqlite3_db_config(d->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    sqlite3_db_config(d->sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(d->sqlite, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+}
+
 static int connect(struct database *d)
 {
     int code =
@@ -162,10 +182,7 @@ static int connect(struct database *d)
         return -ENOMEM;
     if (code != SQLITE_OK)
         return database_failed(d, code);
-    sqlite3_busy_timeout(d->sqlite, 0);
-    sqlite3_db_config(d->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    sqlite3_db_config(d->sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    sqlite3_db_config(d->sqlite, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    protect(d);
     snprintf(pragmas, sizeof(pragmas),
              "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cell_size_check = ON;"
              "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -%d",
@@ -195,6 +212,51 @@ static int inspect(struct database *d, const struct database_schema *schema, uin
     *ret_version = version;
     return file_bytes <= DATABASE_CHECK_MAX_BYTES ? check(d, "PRAGMA quick_check(1000000000)") : 0;
 }
+
+/* --- Looking into a closed file --- */
+
+/* "immutable": SQLite neither locks nor writes, and makes no file beside it. */
+static int open_immutable(struct database *d)
+{
+    CLEANUP(buffer_done) struct buffer uri = BUFFER_INIT(URI_MAX_BYTES);
+    int code;
+
+    buffer_append_string(&uri, d->path[0] == '/' ? "file://" : "file:");
+    uri_encode(&uri, d->path, strlen(d->path), "/");
+    buffer_append_string(&uri, "?immutable=1");
+    if (uri.error < 0)
+        return uri.error;
+    code = sqlite3_open_v2(
+        buffer_string(&uri), &d->sqlite,
+        SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    if (!d->sqlite)
+        return -ENOMEM;
+    protect(d);
+    return code == SQLITE_OK ? 0 : database_failed(d, code);
+}
+
+int database_peek(const char *path, const char *sql, int64_t *ret)
+{
+    CLEANUP(database_free) struct database *d = calloc(1, sizeof(*d));
+    struct stat file, log;
+    int r;
+
+    if (!d)
+        return -ENOMEM;
+    r = set_paths(d, path);
+    if (r < 0)
+        return r;
+    if (stat(path, &file) < 0)
+        return -errno;
+    if (!S_ISREG(file.st_mode))
+        return -EINVAL;
+    if (stat(d->log_path, &log) >= 0 && log.st_size > LOG_HEAD_BYTES)
+        return DATABASE_E_HAS_LOG;
+    r = open_immutable(d);
+    return r < 0 ? r : query_int(d, sql, ret);
+}
+
+/* --- Opening --- */
 
 static int set_up_log(struct database *d)
 {
@@ -312,12 +374,9 @@ int database_open(const char *path, const struct database_schema *schema, struct
     d = calloc(1, sizeof(*d));
     if (!d)
         return -ENOMEM;
-    d->path = strdup(path);
-    if (!d->path || asprintf(&d->log_path, "%s-wal", path) < 0) {
-        d->log_path = NULL;
-        return -ENOMEM;
-    }
-    r = check_files_beside(path, error);
+    r = set_paths(d, path);
+    if (r == 0)
+        r = check_files_beside(path, error);
     if (r == 0)
         r = check_log_alone(path, d->log_path, error);
     if (r == 0)

@@ -49,6 +49,13 @@ enum { DATABASE_E_UNUSABLE = 1, DATABASE_E_IN_USE = 2 };
 int database_open(const char *path, const struct database_schema *schema, struct database **ret,
                   char **error);
 
+/* Looks into a file that no process has open: reads the first column of the first row of the query.
+ * Changes nothing, in the file or beside it, and locks nothing. Returns 0; DATABASE_E_HAS_LOG if
+ * changes are in the log beside the file, where this does not look; or a negative errno (-ENOENT:
+ * there is no file). */
+enum { DATABASE_E_HAS_LOG = 3 };
+int database_peek(const char *path, const char *sql, int64_t *ret);
+
 /* The version of its tables: the schema's version, or an older one from least_version on. */
 int database_version(const struct database *database);
 

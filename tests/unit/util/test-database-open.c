@@ -252,6 +252,53 @@ static void database_write_ahead_log_without_its_file_is_refused(void **state)
     database_free(open_one());
 }
 
+static void insert_two(void)
+{
+    insert_many(0, 2);
+}
+
+/* tear_down fails where a file is left beside it. */
+static void database_closed_file_is_looked_into_without_a_change(void **state)
+{
+    CLEANUP(buffer_done) struct buffer before = BUFFER_INIT(1 << 20), after = BUFFER_INIT(1 << 20);
+    static const char sql[] = "SELECT count(*) FROM t";
+    char odd[128];
+    int64_t n = -1;
+
+    assert_int_equal(database_peek(path, sql, &n), -ENOENT);
+    run_and_kill(insert_two);
+    assert_int_equal(database_peek(path, sql, &n), DATABASE_E_HAS_LOG);
+    assert_int_equal(n, -1);
+    database_free(open_one());
+    read_whole(path, &before);
+    assert_int_equal(chmod(path, 0400), 0);
+    assert_int_equal(database_peek(path, sql, &n), 0);
+    assert_int_equal(n, 2);
+    read_whole(path, &after);
+    assert_int_equal(before.size, after.size);
+    assert_memory_equal(before.data, after.data, after.size);
+
+    snprintf(odd, sizeof(odd), "%s/a ?mode=rwc#%%41", folder);
+    assert_int_equal(rename(path, odd), 0);
+    assert_int_equal(database_peek(odd, sql, &n), 0);
+    assert_int_equal(rename(odd, path), 0);
+}
+
+static void database_that_cannot_be_looked_into_is_an_error(void **state)
+{
+    int64_t n = -1;
+
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(database_peek(path, "SELECT 1", &n), -EINVAL);
+    unlink(path);
+    write_whole(path, "no database", 11);
+    assert_int_equal(database_peek(path, "SELECT count(*) FROM t", &n), -EUCLEAN);
+    unlink(path);
+    database_free(open_one());
+    assert_int_equal(database_peek(path, "SELECT count(*) FROM other", &n), -EINVAL);
+    assert_int_equal(n, -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +312,8 @@ int main(void)
         TEST(database_read_that_fails_is_not_reported_as_damage),
         TEST(database_that_a_second_check_finds_good_is_not_reported_as_damaged),
         TEST(database_write_ahead_log_without_its_file_is_refused),
+        TEST(database_closed_file_is_looked_into_without_a_change),
+        TEST(database_that_cannot_be_looked_into_is_an_error),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
