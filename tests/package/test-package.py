@@ -309,6 +309,10 @@ def removal_stops_sockets_and_instances_and_keeps_settings_and_state(m, cursor):
     submit(m, "two", to=["--to=orders"])
     out = apt(m, "remove", "sqs-demo")
     tap.equal([state for state in states(m, *units) if state == "active"], [], out)
+    for folder in (PRODUCER, f"{PRODUCER}@orders"):
+        tap.ok(f"sqs-demo: {STATE}{folder}/spool.db is kept, as it may have messages that SQS has not accepted "
+               "(1 waiting, 0 rejected). To send them, install the package again, and start the service." in out, out)
+    tap.equal(out.count("is kept"), 2, out)
     stops = [line for line in lines(m, SOCKET, cursor) + lines(m, f"{PRODUCER}@orders.socket", cursor)]
     tap.ok(not any("it can still be activated" in line for line in stops), stops)
     for path in (CONFIG, "/etc/sqs-demo.d/orders.conf", STATE + PRODUCER + "/spool.db"):
@@ -351,8 +355,9 @@ def purge_removes_all_but_spools_with_messages(m, _):
     tap.equal(found, kept, out)
     for folder, link in zip(kept, [f" /var/lib/{PRODUCER}@orders", ""]):
         tap.ok(f"sqs-demo: {folder}/spool.db is kept" in out and f"rm -r {folder}{link}\n" in out, out)
-    tap.equal(out.count("not accepted (1 waiting, 0 rejected)."), 2, out)
-    tap.equal(out.count("is kept"), 2, out)
+    # Once by the removal, and once by the purge that follows it.
+    tap.equal(out.count("not accepted (1 waiting, 0 rejected)."), 4, out)
+    tap.equal([out.count(text) for text in ("is kept", "A purge keeps them", "To remove them")], [4, 2, 2], out)
     tap.ok(exists(m, f"/var/lib/{PRODUCER}@orders/spool.db"), "the link to the kept folder")
     for path in (CONFIG, f"/var/lib/{PRODUCER}", f"/var/lib/{CONSUMER}@bills", "/var/lib/sqs-demo"):
         tap.ok(not exists(m, path), path)
@@ -377,12 +382,35 @@ def purge_keeps_a_spool_that_was_used_since_the_removal(m, _):
     submit(m, "two", to=["--to=orders"])
     tap.wait_until(lambda: len(m.records("sent")) == 2, 30, "the messages")
     m.check("systemctl", "stop", SOCKET, PRODUCER, f"{PRODUCER}@orders.socket", f"{PRODUCER}@orders")
-    apt(m, "remove", "sqs-demo")
+    out = apt(m, "remove", "sqs-demo")
+    tap.ok("is kept" not in out, "a removal without messages is silent: " + out)
     m.check("touch", f"{STATE}{PRODUCER}@orders/spool.db")
     out = m.check("dpkg", "--purge", "sqs-demo")
     tap.ok(f"{PRODUCER}@orders/spool.db is kept" in out, out)
     tap.ok("not accepted. To send" in out, "the number of messages is not known any more: " + out)
     tap.ok(not exists(m, STATE + PRODUCER), out)
+
+
+@test
+def what_cannot_be_written_or_removed_stops_no_removal(m, _):
+    install(m, NEW)
+    m.write(CONFIG, settings(producer={"source": "spool"}))
+    m.check("systemctl", "start", SOCKET, PRODUCER)
+    submit(m, "stays")
+    mounts = ["/var/lib/sqs-demo", STATE + CONSUMER]
+    m.check("mkdir", "-p", *mounts)
+    for mount in mounts:
+        m.check("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", mount)
+    try:
+        out = m.check("dpkg", "--purge", "sqs-demo")
+        tap.equal(m.run("dpkg-query", "-W", "sqs-demo").stdout, "")
+    finally:
+        m.run("umount", *mounts)
+    tap.equal(out.count(f"{STATE}{PRODUCER}/spool.db is kept"), 2, out)
+    tap.ok("not accepted. To send" in out, "the number of messages is not known: " + out)
+    tap.ok(f"sqs-demo: {STATE}{CONSUMER} could not be removed" in out, out)
+    tap.ok(m.run("getent", "group", "sqs-submit").returncode != 0, "the group")
+    m.run("rm", "-rf", *mounts)
 
 
 if __name__ == "__main__":
