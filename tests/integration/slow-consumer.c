@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sqs-consumerd with a handler that does what the message says. The body is a name, and then any of
- * these words: "sleep=MSEC" (the time that it takes), "fail=N" (fail the first N receives),
+ * these words: "sleep=MSEC" (the time that it takes), "hold=PATH" (it takes longer, while there is a
+ * file at PATH), "fail=N" (fail the first N receives),
  * "delay=SEC" (come back after that time), "reject", "late=MSEC" (the time that it takes to end
  * after it was cancelled). It writes "begin NAME", "end NAME", "cancel NAME" and, for a late end,
  * "gone NAME" to standard error: the last lines of the log are lost when the daemon is killed. */
@@ -10,6 +11,8 @@
 
 #include "consumerd/consumer.h"
 #include "daemon/main.h"
+
+#define HOLD_LOOK_USEC (10 * USEC_PER_MSEC)
 
 struct slow_handler {
     struct handler head;
@@ -23,7 +26,7 @@ struct handler_run {
     enum handler_outcome outcome;
     uint64_t delay_usec, late_usec;
     bool is_ending;
-    char name[64];
+    char name[64], hold[256];
 };
 
 /* The number after "word=" in the body, else `otherwise`. */
@@ -32,6 +35,15 @@ static uint64_t number(const char *body, const char *word, uint64_t otherwise)
     const char *p = strstr(body, word);
 
     return p ? strtoull(p + strlen(word), NULL, 10) : otherwise;
+}
+
+/* Copies the word after "hold=". */
+static void copy_hold(const char *body, char hold[static 256])
+{
+    const char *p = strstr(body, "hold=");
+
+    if (p)
+        snprintf(hold, 256, "%.*s", (int)strcspn(p + strlen("hold="), " "), p + strlen("hold="));
 }
 
 static void say(const struct handler_run *run, const char *what)
@@ -50,6 +62,10 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
     struct handler_run *run = userdata;
     struct handler_run ended = *run;
 
+    if (!run->is_ending && run->hold[0] != '\0' && access(run->hold, F_OK) == 0 &&
+        sd_event_source_set_time_relative(source, HOLD_LOOK_USEC) >= 0 &&
+        sd_event_source_set_enabled(source, SD_EVENT_ONESHOT) >= 0)
+        return 0;
     say(run, run->is_ending ? "gone" : "end");
     run_free(run);
     ended.done(ended.userdata, ended.outcome, ended.delay_usec);
@@ -77,6 +93,7 @@ static int slow_run(struct handler *handler, const struct sqs_received_message *
         run->delay_usec = number(body, "delay=", 0) * USEC_PER_SEC;
     if (strstr(body, "reject"))
         run->outcome = HANDLER_REJECT;
+    copy_hold(body, run->hold);
     snprintf(run->name, sizeof(run->name), "%.*s", (int)strcspn(body, " "), body);
     say(run, "begin");
     r = sd_event_add_time_relative(h->event, &run->timer, CLOCK_BOOTTIME,

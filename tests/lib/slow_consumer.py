@@ -3,6 +3,7 @@
 such messages, and checks what became of them."""
 
 import os
+import tempfile
 
 import sqs
 import tap
@@ -11,6 +12,23 @@ from sqs_local import BUILD_ROOT
 
 SLOW = os.path.join(BUILD_ROOT, "tests", "integration", "slow-consumer")
 GROUPS = [f"g{i}" for i in range(20)]
+
+
+class Hold:
+    """Messages with this `word` are handled until release()."""
+
+    def __init__(self):
+        self._file = tempfile.NamedTemporaryFile(prefix="hold-")
+        self.word = f"hold={self._file.name}"
+
+    def release(self):
+        self._file.close()  # removes the file
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.release()
 
 
 def fifo(visibility=30):
@@ -22,9 +40,9 @@ def consumer(server, endpoint=None, queue="test.fifo", log=None, aws=None, env=N
                   log=log or {}, aws=aws or {}, env=env, consumer={"max_messages": 10, **settings})
 
 
-def fill(server, groups, count, words="", queue="test.fifo"):
-    """Sends `count` messages to each group, one group after the other: "<group>.<number> <words>"."""
-    for i in range(count):
+def fill(server, groups, count, words="", queue="test.fifo", first=0):
+    """Sends `count` messages to each group, one group after the other: "<group>.<number> <words>", from `first` on."""
+    for i in range(first, first + count):
         for group in groups:
             entry = {"QueueUrl": server.queue_url(queue), "Entries": [
                 {"Id": "0", "MessageBody": f"{group}.{i} {words}"}]}
