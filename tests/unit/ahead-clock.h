@@ -15,9 +15,9 @@ static uint64_t ahead_usec;      /* all clocks */
 static uint64_t boot_ahead_usec; /* the boot clock moreover, as after a suspend */
 static uint64_t wall_ahead_usec; /* the wall clock moreover, as when it was set */
 
-/* Since a moment of the monotonic clock, all clocks are slower by this factor: what has little time
- * gets it on a slow machine too. 0: they are not. */
-static uint64_t slowed_by, slowed_since_usec;
+/* Since these moments, all clocks are slower by this factor: what has little time gets it on a slow
+ * machine too. 0: they are not. */
+static uint64_t slowed_by, slowed_since_usec[CLOCK_TAI + 1];
 
 static inline uint64_t real_usec(clockid_t clock)
 {
@@ -30,16 +30,17 @@ static inline uint64_t real_usec(clockid_t clock)
 static inline void slow_clocks(uint64_t factor)
 {
     slowed_by = factor;
-    slowed_since_usec = real_usec(CLOCK_MONOTONIC);
+    for (clockid_t clock = 0; clock <= CLOCK_TAI; clock++)
+        slowed_since_usec[clock] = real_usec(clock);
 }
 
 int clock_gettime(clockid_t clock, struct timespec *ret)
 {
-    uint64_t passed_usec = slowed_by > 0 ? real_usec(CLOCK_MONOTONIC) - slowed_since_usec : 0;
-    uint64_t usec = real_usec(clock) + ahead_usec;
+    uint64_t usec = real_usec(clock);
 
     if (slowed_by > 0)
-        usec -= passed_usec - passed_usec / slowed_by;
+        usec = slowed_since_usec[clock] + (usec - slowed_since_usec[clock]) / slowed_by;
+    usec += ahead_usec;
     if (clock == CLOCK_BOOTTIME)
         usec += boot_ahead_usec;
     else if (clock == CLOCK_REALTIME)

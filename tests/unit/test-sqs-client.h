@@ -164,7 +164,7 @@ static inline void set_bench(struct test_server *server)
     assert_int_equal(
         http_client_new(b.event,
                         &(struct http_client_options){.user_agent = "test/1",
-                                                      .connect_timeout_usec = 5 * USEC_PER_SEC},
+                                                      .connect_timeout_usec = TEST_PATIENCE_USEC},
                         &b.http),
         0);
     snprintf(b.host, sizeof(b.host), "127.0.0.1:%d", test_server_port(server));

@@ -38,7 +38,8 @@ struct fake {
     uint64_t lifetime_usec; /* USEC_INFINITY: for ever */
     const char *path;       /* of the file that they stand in; NULL: none */
     bool is_async;
-    int error; /* of fetch itself */
+    bool is_held; /* it answers by fake_answer alone */
+    int error;    /* of fetch itself */
 
     unsigned n_fetches, n_freed;
     sd_event_source *answer;
@@ -81,6 +82,8 @@ static inline int fake_start(struct credentials_provider *provider)
     f->n_fetches++;
     if (f->error < 0)
         return f->error;
+    if (f->is_held)
+        return 0;
     if (!f->is_async) {
         fake_answer(f);
         return 0;

@@ -22,7 +22,7 @@ static int set_up(void **state)
     if (sd_event_new(&f.event) < 0 ||
         http_client_new(f.event,
                         &(struct http_client_options){.user_agent = "test/1",
-                                                      .connect_timeout_usec = 5 * USEC_PER_SEC},
+                                                      .connect_timeout_usec = TEST_PATIENCE_USEC},
                         &f.http) < 0 ||
         credentials_container_new(f.event, f.http, &f.provider) < 0)
         return -1;

@@ -26,7 +26,7 @@ static int set_up(void **state)
     if (sd_event_new(&f.event) < 0 ||
         http_client_new(f.event,
                         &(struct http_client_options){.user_agent = "test/1",
-                                                      .connect_timeout_usec = 5 * USEC_PER_SEC},
+                                                      .connect_timeout_usec = TEST_PATIENCE_USEC},
                         &f.http) < 0)
         return -1;
     *state = &f;
@@ -47,7 +47,8 @@ static struct credentials_provider *new_provider(struct fixture *f, struct test_
 {
     struct credentials_provider *p = NULL;
 
-    setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", test_server_url(server), 1);
+    setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT",
+           server ? test_server_url(server) : "http://127.0.0.1:1/", 1);
     assert_int_equal(credentials_imds_new(f->event, f->http, NULL, is_named, &p), 0);
     return p;
 }
@@ -187,12 +188,10 @@ static void where_nobody_listens_it_is_not_reached(void **state)
 
     for (int is_named = 0; is_named < 2; is_named++) {
         struct fixture *f = *state;
-        struct test_server *server = TEST_SERVER({.body = "t"});
         CLEANUP(credentials_provider_free)
-        struct credentials_provider *p = new_provider(f, server, is_named);
+        struct credentials_provider *p = new_provider(f, NULL, is_named);
         CLEANUP(answer_reset) struct answer a = {};
 
-        test_server_free(server);
         fetch_answer(f->event, p, &a);
         assert_int_equal(a.outcome, outcomes[is_named]);
     }

@@ -23,8 +23,8 @@ static int set_up(void **state)
 {
     return sd_event_new(&event) < 0 ||
            http_client_new(event,
-                           &(struct http_client_options){.user_agent = "test/1",
-                                                         .connect_timeout_usec = USEC_PER_SEC},
+                           &(struct http_client_options){
+                               .user_agent = "test/1", .connect_timeout_usec = TEST_PATIENCE_USEC},
                            &http) < 0 ||
            aws_home_make(state) < 0;
 }

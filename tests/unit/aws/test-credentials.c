@@ -229,7 +229,7 @@ static void those_who_wait_are_bounded(void **state)
 
 static void a_cancelled_asker_hears_nothing(void **state)
 {
-    struct fake fake = {.outcome = CREDENTIALS_FOUND, .id = "AKIA", .is_async = true};
+    struct fake fake = {.outcome = CREDENTIALS_FOUND, .id = "AKIA", .is_held = true};
     CLEANUP(credentials_free) struct credentials *c = new_chain(&fake, 1);
     struct asker askers[3] = {};
 
@@ -239,6 +239,7 @@ static void a_cancelled_asker_hears_nothing(void **state)
     credentials_slot_cancel(askers[0].slot);
     run_for(event, 2 * USEC_PER_MSEC);
     credentials_slot_cancel(askers[1].slot);
+    fake_answer(&fake);
     run_until(event, &askers[2].n_answers, 1);
     run_for(event, 20 * USEC_PER_MSEC);
     assert_int_equal(askers[0].n_answers + askers[1].n_answers, 0);

@@ -5,6 +5,9 @@
 
 #include <time.h>
 
+/* A slow machine takes its time between the request and the look at it. */
+enum { SLACK_SEC = 60 };
+
 /* "Date: ..." of now plus so many seconds. */
 static void format_date(char *ret, size_t size, int64_t offset_sec)
 {
@@ -37,7 +40,7 @@ static void clock_wrong_without_a_date_is_learnt_from_the_text(void **state)
     assert_string_equal(o.error, "");
     date = test_server_header(server, 1, "X-Amz-Date");
     assert_int_equal(aws_time_parse(date, &t), 0);
-    assert_true(llabs(t - time(NULL) - 3600) <= 5);
+    assert_true(llabs(t - time(NULL) - 3600) <= SLACK_SEC);
 }
 
 static void clock_wrong_is_learnt_from_the_refusal(void **state)
@@ -73,7 +76,7 @@ static void clock_wrong_is_learnt_from_the_refusal(void **state)
             time_t t;
 
             assert_int_equal(aws_time_parse(date, &t), 0);
-            assert_true(llabs(t - time(NULL) - wanted) <= 5);
+            assert_true(llabs(t - time(NULL) - wanted) <= SLACK_SEC);
         }
     }
 }
@@ -127,7 +130,7 @@ static void server_time_impossible_is_no_answer_of_sts(void **state)
         time_t t;
 
         assert_int_equal(aws_time_parse(date, &t), 0);
-        assert_true(llabs(t - time(NULL)) <= 5);
+        assert_true(llabs(t - time(NULL)) <= SLACK_SEC);
     }
 
     /* Nor is it when it goes on: a later try may succeed. */
@@ -163,7 +166,7 @@ static void skew_that_does_not_help_is_dropped_at_once(void **state)
         time_t t;
 
         assert_int_equal(aws_time_parse(date, &t), 0);
-        assert_true(llabs(t - time(NULL) - (k == 1 ? 36000 : 0)) <= 5);
+        assert_true(llabs(t - time(NULL) - (k == 1 ? 36000 : 0)) <= SLACK_SEC);
     }
 }
 
@@ -210,7 +213,7 @@ static void skew_sts_refuses_by_its_text_is_replaced_at_once(void **state)
             time_t t;
 
             assert_int_equal(aws_time_parse(date, &t), 0);
-            assert_true(llabs(t - time(NULL) - wanted) <= 5);
+            assert_true(llabs(t - time(NULL) - wanted) <= SLACK_SEC);
         }
     }
 }

@@ -194,7 +194,7 @@ static void call_proxy_refuses_is_intercepted_at_once(void **state)
     assert_int_equal(http_client_new(f->event,
                                      &(struct http_client_options){
                                          .user_agent = "test/1",
-                                         .connect_timeout_usec = 5 * USEC_PER_SEC,
+                                         .connect_timeout_usec = TEST_PATIENCE_USEC,
                                      },
                                      &f->http),
                      0);

@@ -100,7 +100,7 @@ static struct consumer *consumer;
 static inline int set_up(void **state)
 {
     fake_reset();
-    ahead_usec = 0;
+    ahead_usec = slowed_by = 0;
     fake_now_usec = boot_clock_usec(); /* the timers are real */
     fake_n_lines = n_runs = 0;
     is_done_at_once = false;

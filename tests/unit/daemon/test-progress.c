@@ -44,6 +44,7 @@ static int set_up(void **state)
 
     fake_n_lines = 0;
     ahead_usec = 0;
+    slow_clocks(1000); /* the lines tell seconds */
     totals = (struct totals){.apples = 100};
     assert_int_equal(sd_event_new(&event), 0);
     assert_int_equal(progress_new(event, &options, &progress), 0);

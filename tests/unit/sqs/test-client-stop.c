@@ -209,12 +209,12 @@ static void client_may_be_freed_with_calls_in_every_state(void **state)
 
 static void long_poll_has_the_time_it_asked_for(void **state)
 {
-    struct test_reply slow = OK;
+    struct test_reply slow = OK, none = {.how = REPLY_STALL};
     struct outcome o = {};
     const struct sqs_call_options polling = {.wait_usec = TEST_PATIENCE_USEC, .attempts_max = 1};
 
     slow.delay_msec = 1500;
-    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(slow);
+    CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(slow, none);
 
     b.request_timeout_usec = 300 * USEC_PER_MSEC;
     set_bench(server);
@@ -241,14 +241,19 @@ static void attempt_has_the_time_that_the_caller_says(void **state)
         TEST_SERVER({.how = REPLY_STALL}, {.how = REPLY_STALL}, OK, {.how = REPLY_STALL});
     const struct sqs_call_options options = {.timeout = next_timeout};
     const struct sqs_call_options bounded = {.timeout = next_timeout, .attempts_max = 1};
-    struct outcome o;
+    struct outcome o = {};
 
-    b.request_timeout_usec = 2 * TEST_PATIENCE_USEC;
+    b.request_timeout_usec = 4 * TEST_PATIENCE_USEC;
     set_bench(server);
-    timeouts[0] = timeouts[1] = 300 * USEC_PER_MSEC;
+    timeouts[0] = timeouts[1] = 2 * TEST_PATIENCE_USEC;
     timeouts[2] = USEC_INFINITY;
     n_timeouts = 0;
-    o = call(&options);
+    start(&o, &options);
+    for (unsigned i = 1; i <= 2; i++) {
+        test_server_run_until_requests(server, b.event, i);
+        boot_ahead_usec += 2 * TEST_PATIENCE_USEC;
+    }
+    run_until(b.event, &o.n_done, 1);
     assert_true(o.ok);
     assert_int_equal(o.attempts, 3);
     assert_int_equal(n_timeouts, 3);

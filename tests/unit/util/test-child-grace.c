@@ -108,8 +108,11 @@ static void child_group_whose_leader_has_ended_keeps_its_first_grace_time(void *
 {
     struct outcome *o = *state;
     siginfo_t info = {};
-    struct child *child = start_and_see_it_end(
-        o, "(trap 'sleep 1; exit' TERM; while :; do sleep 0.01; done) & sleep 0.1; exit 7", &info);
+    struct child *child =
+        start_and_see_it_end(o,
+                             "trap 'exit 7' USR1; (trap 'sleep 1; exit' TERM; kill -USR1 $$; "
+                             "while :; do sleep 0.01; done) & wait; wait",
+                             &info);
     uint64_t start_usec = clock_loop_usec(o->event);
 
     while (has_zombie(child))

@@ -79,13 +79,23 @@ static void child_with_endless_output_does_not_block_the_loop(void **state)
     struct outcome *o = *state;
     sd_event_source *timer = NULL;
     unsigned left = 100;
+    struct child *child;
 
+    o->goes_on = true;
+    child = start_script(o, "yes >&2", 1000 * USEC_PER_SEC);
+    while (o->errors_bytes == 0)
+        assert_true(sd_event_run(o->event, USEC_PER_SEC) >= 0);
     assert_int_equal(sd_event_add_time(o->event, &timer, CLOCK_MONOTONIC, 0, 1, on_tick, &left), 0);
     assert_int_equal(sd_event_source_set_enabled(timer, SD_EVENT_ON), 0);
-    run_for(o, "yes >&2", USEC_PER_SEC);
-    assert_int_equal(o->end, CHILD_TIMED_OUT);
-    assert_int_equal(left, 0);
+    while (left > 0)
+        assert_true(sd_event_run(o->event, USEC_PER_SEC) >= 0);
+    assert_int_equal(o->n, 0);
+    child_cancel(child);
     sd_event_source_unref(timer);
+
+    o->goes_on = false;
+    run_for(o, "yes >&2", 200 * USEC_PER_MSEC);
+    assert_int_equal(o->end, CHILD_TIMED_OUT);
 }
 
 static void child_at_its_deadline_is_killed_with_its_group(void **state)
@@ -103,7 +113,7 @@ static void child_at_its_deadline_is_killed_with_its_group(void **state)
     run_for(o, script, 300 * USEC_PER_MSEC);
     clock_gettime(CLOCK_MONOTONIC, &end_time);
     assert_int_equal(o->end, CHILD_TIMED_OUT);
-    assert_true(end_time.tv_sec - start_time.tv_sec < 10);
+    assert_true(end_time.tv_sec - start_time.tv_sec < 50);
     wait_for_writers(fds);
 }
 

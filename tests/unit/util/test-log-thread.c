@@ -49,7 +49,7 @@ static void read_until(bool (*done)(void))
 
     /* Only this end: the other is in the hands of others, too. */
     fcntl(t.reading, F_SETFL, flags | O_NONBLOCK);
-    for (int i = 0; i < 20000 && !done(); i++) {
+    while (!done()) {
         struct pollfd p = {.fd = t.reading, .events = POLLIN};
 
         if (poll(&p, 1, 1) > 0) {
@@ -60,7 +60,6 @@ static void read_until(bool (*done)(void))
         while (sd_event_run(t.event, 0) > 0)
             ;
     }
-    assert_true(done());
 }
 
 static bool is_last_read(void)

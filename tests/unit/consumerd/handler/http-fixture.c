@@ -62,7 +62,7 @@ struct config config_for(const char *url)
     config.aws.queue_url = queue_url;
     config.consumer.url = config_url;
     config.consumer.content_type = content_type;
-    config.consumer.timeout_usec = 20 * USEC_PER_SEC;
+    config.consumer.timeout_usec = TIMEOUT_USEC;
     config.consumer.concurrency = 10;
     return config;
 }

@@ -19,6 +19,9 @@ struct entry {
     char text[2048], message_id[64], group_id[64], status[16];
 };
 
+/* What an application has for a message. Clocks that are put forward make it pass. */
+#define TIMEOUT_USEC (20 * TEST_PATIENCE_USEC)
+
 extern struct entry entries[16];
 extern size_t n_entries;
 extern sd_event *event;

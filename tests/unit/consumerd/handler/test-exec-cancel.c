@@ -133,7 +133,7 @@ static void handler_freed_no_program_is_left(void **state)
 
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
     snprintf(script, sizeof(script),
-             "exec 3>/proc/%d/fd/%d; trap 'touch %s; exit' TERM; "
+             "exec 3>/proc/%d/fd/%d; trap ': >%s; exit' TERM; "
              "(trap '' TERM; echo begun; sleep 100) & while :; do sleep 0.01; done",
              (int)getpid(), fds[1], in_folder("tidied"));
     make_script(script);

@@ -75,19 +75,32 @@ static void program_ended_by_a_signal_message_is_retried(void **state)
     }
 }
 
+/* Returns the time-out in seconds. A slow machine may take longer than one to start the program. */
+static unsigned handle_until_begun(void **state, const char *script)
+{
+    for (unsigned sec = 1;; sec *= 2) {
+        config.consumer.timeout_usec = sec * USEC_PER_SEC;
+        handle(script);
+        if (logged(": begun"))
+            return sec;
+        again(state);
+    }
+}
+
 static void program_that_hangs_is_terminated_after_the_timeout(void **state)
 {
-    config.consumer.timeout_usec = USEC_PER_SEC;
-    handle("echo begun; sleep 100 & sleep 100");
+    char says[64];
+    unsigned sec = handle_until_begun(state, "echo begun; sleep 100 & sleep 100");
+
     assert_outcome(HANDLER_RETRY, GROWING);
-    assert_logged("longer than consumer.timeout (1 s)");
-    assert_logged(": begun");
+    snprintf(says, sizeof(says), "longer than consumer.timeout (%u s)", sec);
+    assert_logged(says);
 }
 
 static void program_terminated_may_tidy_up(void **state)
 {
-    config.consumer.timeout_usec = USEC_PER_SEC;
-    handle("trap 'echo tidied; exit 0' TERM; while :; do sleep 0.01; done");
+    handle_until_begun(state,
+                       "trap 'echo tidied; exit 0' TERM; echo begun; while :; do sleep 0.01; done");
     assert_outcome(HANDLER_RETRY, GROWING);
     assert_logged(": tidied");
 }
@@ -101,12 +114,19 @@ static void program_that_ignores_sigterm_is_killed(void **state)
 
 static void program_exits_its_process_group_is_terminated(void **state)
 {
-    uint64_t begun = boot_clock_usec();
+    uint64_t usec = UINT64_MAX;
 
-    handle("sleep 100 & sleep 100 & exit 0");
-    assert_outcome(HANDLER_DONE, 0);
-    /* Not only after the grace. */
-    assert_true(boot_clock_usec() - begun < 4 * USEC_PER_SEC);
+    /* Not only after the grace: a slow machine has three tries to do it in less. */
+    for (int i = 0; i < 3 && usec >= 4 * USEC_PER_SEC; i++) {
+        uint64_t begun;
+
+        again(state);
+        begun = boot_clock_usec();
+        handle("sleep 100 & sleep 100 & exit 0");
+        assert_outcome(HANDLER_DONE, 0);
+        usec = boot_clock_usec() - begun;
+    }
+    assert_true(usec < 4 * USEC_PER_SEC);
 }
 
 static void program_may_read_the_body_or_not(void **state)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Other settings for handler "http" while messages are with it. */
+#include "ahead-clock.h"
 #include "http-fixture.h"
 
 #include <stdio.h>
@@ -63,9 +64,11 @@ static void other_timeout_holds_for_the_next_message(void **state)
     begin(handler, &plain, &first);
     test_server_run_until_requests(server, event, 1);
     assert_int_equal(
-        prepare(handler, test_server_url(server), CONTENT_TYPE, 100 * USEC_PER_MSEC, &error), 0);
+        prepare(handler, test_server_url(server), CONTENT_TYPE, TIMEOUT_USEC / 4, &error), 0);
     handler->ops->reconfigure(handler);
     begin(handler, &plain, &second);
+    test_server_run_until_requests(server, event, 2);
+    ahead_usec += TIMEOUT_USEC / 4;
     run_until(event, &second.n_done, 1);
     assert_int_equal(second.outcome, HANDLER_UNANSWERED);
     assert_int_equal(first.n_done, 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the application's reply, or its absence, means for the message. */
+#include "ahead-clock.h"
 #include "http-fixture.h"
 
 #include <arpa/inet.h>
@@ -135,13 +136,15 @@ static void reply_200_without_end_is_logged(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(replies); i++) {
         CLEANUP(test_server_free)
         struct test_server *server = test_server_new(&replies[i], 1, NULL);
-        struct config config = config_for(test_server_url(server));
-        struct handler *handler;
+        struct handler *handler = new_handler(test_server_url(server));
+        struct outcome o;
 
-        config.consumer.timeout_usec = 300 * USEC_PER_MSEC;
-        assert_int_equal(handler_http_new(event, &config, &handler, NULL), 0);
         n_entries = 0;
-        assert_int_equal(handle(handler, &plain).outcome, HANDLER_UNANSWERED);
+        begin(handler, &plain, &o);
+        test_server_run_until_replies(server, event, 1);
+        ahead_usec += TIMEOUT_USEC;
+        run_until(event, &o.n_done, 1);
+        assert_int_equal(o.outcome, HANDLER_UNANSWERED);
         assert_non_null(strstr(entries[0].text, "status 200, but the reply is incomplete: "));
         handler_free(handler);
     }
@@ -217,12 +220,14 @@ static void retry_after_sets_the_delay(void **state)
 
 static void retry_after_may_be_a_date_to_come(void **state)
 {
-    time_t then = time(NULL) + 600;
+    struct timespec then;
     char header[64];
     struct outcome o;
     struct tm tm;
 
-    gmtime_r(&then, &tm);
+    clock_gettime(CLOCK_REALTIME, &then);
+    then.tv_sec += 600;
+    gmtime_r(&then.tv_sec, &tm);
     strftime(header, sizeof(header), "Retry-After: %a, %d %b %Y %T GMT\r\n", &tm);
     o = handle_reply((struct test_reply){.status = 429, .headers = header});
     assert_int_equal(o.outcome, HANDLER_RETRY);
@@ -281,6 +286,7 @@ static void kept_connection_closed_without_reply_message_is_posted_once_more(voi
                                              {.how = REPLY_CLOSE}, {.how = REPLY_CLOSE});
     CLEANUP(handler_free) struct handler *handler = new_handler(test_server_url(server));
 
+    slow_clocks(32); /* "closed at once" is within a second */
     assert_int_equal(handle(handler, &plain).outcome, HANDLER_DONE);
     assert_int_equal(handle(handler, &plain).outcome, HANDLER_DONE);
     assert_int_equal(test_server_requests(server), 3);
@@ -289,39 +295,42 @@ static void kept_connection_closed_without_reply_message_is_posted_once_more(voi
     assert_int_equal(handle(handler, &plain).outcome, HANDLER_UNANSWERED);
     assert_int_equal(test_server_requests(server), 5);
     assert_int_equal(n_entries, 1);
+    slowed_by = 0;
 }
 
 static void application_slow_has_its_timeout_and_no_more(void **state)
 {
     CLEANUP(test_server_free)
-    struct test_server *server = TEST_SERVER({.delay_msec = 150}, {.how = REPLY_STALL},
+    struct test_server *server = TEST_SERVER({.is_held = true}, {.how = REPLY_STALL},
                                              {.body = "two", .how = REPLY_STALL_BODY}, {});
     struct config config = config_for(test_server_url(server));
     CLEANUP(handler_free) struct handler *handler = NULL;
-    uint64_t start;
+    const uint64_t timeout_usec = 40 * USEC_PER_SEC; /* two within a minute have one line */
+    struct outcome o;
 
-    config.consumer.timeout_usec = 10 * USEC_PER_SEC;
+    config.consumer.timeout_usec = timeout_usec;
     assert_int_equal(handler_http_new(event, &config, &handler, NULL), 0);
-    assert_int_equal(handle(handler, &plain).outcome, HANDLER_DONE);
-    handler_free(handler);
-
-    config.consumer.timeout_usec = 200 * USEC_PER_MSEC;
-    assert_int_equal(handler_http_new(event, &config, &handler, NULL), 0);
-    for (unsigned i = 0; i < 2; i++) {
-        struct outcome o;
-
-        start = boot_clock_usec();
-        o = handle(handler, &plain);
-        assert_int_equal(o.outcome, HANDLER_UNANSWERED);
-        assert_int_equal(o.delay_usec, GROWING);
-        assert_true(boot_clock_usec() - start >= 190 * USEC_PER_MSEC);
+    for (unsigned i = 0; i < 3; i++) {
+        begin(handler, &plain, &o);
+        test_server_run_until_requests(server, event, i + 1);
+        ahead_usec += timeout_usec / 2;
+        run_for(event, 20 * USEC_PER_MSEC);
+        assert_int_equal(o.n_done, 0);
+        if (i == 0)
+            test_server_release(server);
+        else
+            ahead_usec += timeout_usec / 2;
+        run_until(event, &o.n_done, 1);
+        assert_int_equal(o.outcome, i == 0 ? HANDLER_DONE : HANDLER_UNANSWERED);
+        if (i > 0)
+            assert_int_equal(o.delay_usec, GROWING);
     }
     assert_int_equal(n_entries, 1);
     assert_non_null(strstr(entries[0].text, "timed out waiting for the reply"));
 }
 
-/* A port where nobody listens. */
-static int free_port(void)
+/* A port of a socket that does not listen, and that keeps others from it. */
+static int take_port(int *ret_fd)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(address);
@@ -329,7 +338,7 @@ static int free_port(void)
 
     assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    close(fd);
+    *ret_fd = fd;
     return ntohs(address.sin_port);
 }
 
@@ -338,14 +347,16 @@ static void application_absent_is_not_reached(void **state)
     CLEANUP(handler_free) struct handler *handler = NULL;
     struct outcome o;
     char url[64];
+    int fd;
 
-    snprintf(url, sizeof(url), "http://127.0.0.1:%d/in", free_port());
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d/in", take_port(&fd));
     handler = new_handler(url);
     o = handle(handler, &plain);
     assert_int_equal(o.outcome, HANDLER_NOT_REACHED);
     assert_int_equal(n_entries, 0);
     assert_non_null(strstr(handler->ops->why_not_reached(handler), url));
     assert_non_null(strstr(handler->ops->why_not_reached(handler), "connect"));
+    close(fd);
 }
 
 static void name_without_an_address_is_not_reached(void **state)

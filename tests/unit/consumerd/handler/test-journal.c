@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/uio.h>
 #include <syslog.h>
@@ -17,7 +18,7 @@ static sem_t may_write;
 static bool is_waited_for; /* each line waits until the test lets it go */
 static int write_result;
 static char line[16 * 1024];
-static unsigned n_lines;
+static atomic_uint n_lines;
 
 int sd_journal_sendv(const struct iovec *iov, int n);
 int sd_journal_sendv(const struct iovec *iov, int n)
@@ -115,6 +116,13 @@ static void begin_a_line_that_waits(void)
     assert_int_equal(n_done, 0);
 }
 
+/* The stop waits for the thread no longer than the daemon's may. */
+static void run_until_written(void)
+{
+    while (n_lines == 0)
+        run_for(event, USEC_PER_MSEC);
+}
+
 static void line_under_way_is_done_once_it_was_taken(void **state)
 {
     begin_a_line_that_waits();
@@ -149,6 +157,7 @@ static void cancel_brings_the_message_back(void **state)
     assert_int_equal(n_done, 1);
     assert_int_equal(outcome, HANDLER_RETRY);
     sem_post(&may_write);
+    run_until_written();
     log_stop_thread();
     run_for(event, 20 * USEC_PER_MSEC);
     assert_int_equal(n_done, 1);
@@ -160,6 +169,7 @@ static void message_abandoned_is_silent(void **state)
     begin_a_line_that_waits();
     handler->ops->abandon(handler_run);
     sem_post(&may_write);
+    run_until_written();
     log_stop_thread();
     run_for(event, 20 * USEC_PER_MSEC);
     assert_int_equal(n_done, 0);

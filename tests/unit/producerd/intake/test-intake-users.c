@@ -98,6 +98,7 @@ static void connection_idle_for_ten_seconds_loses_its_slot(void **state)
     if (!allow_files(3000))
         skip();
     f = set_up(0, 0);
+    stop_boot_clock();
     for (size_t i = 0; i < SHARE; i++)
         assert_true(is_ok(answer(arrive(f, ONE, line), 0)));
     boot_clock_offset_sec += INTAKE_IDLE_USEC / USEC_PER_SEC - 5;
