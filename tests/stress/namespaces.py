@@ -233,16 +233,17 @@ def addresses_of(name, prefix=()):
 class NameServer:
     """A name server on port 53 that knows one name. `answer`: an address, a list of addresses, "servfail", or
     None (no answer at all). `questions` counts the requests. At 127.0.0.1 it serves this mount namespace, at
-    another address the commands with `prefix`."""
+    another address the commands with `prefix`. `patience_sec`: how long a program in this namespace waits for
+    an answer before it asks again."""
 
-    def __init__(self, name, answer=None, address="127.0.0.1"):
+    def __init__(self, name, answer=None, address="127.0.0.1", patience_sec=5):
         self.answer, self.questions, self.address = answer, 0, address
         self.prefix = asking(address)
         self._name = b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\0"
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((address, 53))
         if address == "127.0.0.1":
-            self._replace("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+            self._replace("/etc/resolv.conf", f"nameserver 127.0.0.1\noptions timeout:{patience_sec}\n")
             self._replace("/etc/nsswitch.conf", "hosts: files dns\n")
         threading.Thread(target=self._serve, daemon=True).start()
 

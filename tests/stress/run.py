@@ -86,7 +86,7 @@ CONDITIONS = {
     "copies": (("standard",), "single", {"duplicates": 0.2}, "duplicates"),
     "copies in batches": (("standard",), "batch", {"duplicates": 0.2}, "duplicates"),
     "disorder": (("standard",), "single", {"disorder": 0.3}, "disordered"),
-    "a limit of calls": (("fifo",), "single", {"fifo_limit": 100}, "over_limit"),
+    "a limit of calls": (("fifo",), "single", {"fifo_limit": 50}, "over_limit"),
     "counts that lag": (("fifo", "standard"), "batch", {"stale_reads": 5000}, None),
 }
 

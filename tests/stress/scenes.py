@@ -20,8 +20,9 @@ VISIBILITY_SEC = 5
 QUEUE = f"test.fifo,VisibilityTimeout={VISIBILITY_SEC}"
 PRODUCER = {"groups": GROUPS, "rate_limit": 100, "batch_size": 4}
 CONSUMER = {"wait_time": 2, "receivers": 2, "concurrency": 10}
-# Seconds until messages flow again: the pause before a retry grows to 20 s; time-outs and visibility add to it.
-BACK_SEC = 20 + 15
+# Seconds until messages flow again: the pause before a retry grows to 20 s; time-outs, visibility and a busy machine
+# add to it.
+BACK_SEC = 20 + 40
 # A few lines for each kind of failure, and one for each message in flight whose lease ends.
 LINES_MAX = 12 + CONSUMER["concurrency"]
 

@@ -77,7 +77,7 @@ def file_is_moved(tell):
                 os.rename(name, name + ".aside")
                 tap.equal(fill(submitter, submitted, 20), 20, f"messages refused without {name}")
                 os.rename(name + ".aside", name)
-                tap.wait_until(lambda: fill(submitter, submitted, 1) == 0, 30, "an accepted message")
+                tap.wait_until(lambda: fill(submitter, submitted, 1) == 0, message="an accepted message")
             lines = load.other_lines(producer)
             tap.ok(any("while it was open: move" in line for line in lines), producer.text)
             tap.ok(len(lines) <= scenes.LINES_MAX, "\n".join(lines))
@@ -133,7 +133,7 @@ def reads_fail_once(tell):
                 producer = spool.producer(server, env={"LD_PRELOAD": FAILING_READ,
                                                        "FAILING_READ": f"{number}:{name}"})
                 tap.wait_until(lambda d=producer: d.process.poll() is not None
-                               or os.path.exists(spool.socket), 30, "a start or an end")
+                               or os.path.exists(spool.socket), message="a start or an end")
                 if os.path.exists(spool.socket):
                     producer.signal(signal.SIGKILL)
                     producer.wait()

@@ -21,7 +21,7 @@ from sqs_local import BUILD_ROOT, SqsLocal
 OPTIONS = load.read_options(__doc__)
 FEW, MANY = (10000, 1000000) if OPTIONS.long else (5000, 30000)
 GROWTH_MAX_KIB = 1024
-TIMEOUT_SEC = 3600 if OPTIONS.long else 120
+TIMEOUT_SEC = 3600 if OPTIONS.long else 250
 
 QUIET = {"level": "notice"}
 

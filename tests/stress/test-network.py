@@ -29,15 +29,23 @@ def add(executor, name, function, *arguments):
     scenes.add(executor, OPTIONS.words, name, function, *arguments)
 
 
+def wait_until_quiet(record):
+    """Waits until the server has done what is on this side of the cable. Returns the number of records."""
+    while True:
+        before = len(record.read().all)
+        time.sleep(1)
+        if len(record.read().all) == before:
+            return before
+
+
 def network_fails(tell, fail, recover):
     with namespaces.Cable() as cable, SqsLocal([QUEUE]) as server, \
             namespaces.Forwarder("0.0.0.0", 0, server.port) as forwarder:
         daemons = start(server, endpoint=f"http://{cable.here}:{forwarder.port}", prefix=cable.prefix)
         record = load.Record(server)
-        flow(tell, record, daemons, 30, "at first")
+        flow(tell, record, daemons, BACK_SEC, "at first")
         fail(cable)
-        time.sleep(1)
-        before = len(record.read().all)
+        before = wait_until_quiet(record)
         time.sleep(OUTAGE_SEC - 1)
         tap.equal(len(record.read().all), before, "records during the outage")
         recover(cable)
@@ -117,7 +125,7 @@ def name_is_not_found_at_the_start(tell):
         for answer in None, "servfail":
             names.answer, asked = answer, names.questions
             time.sleep(OUTAGE_SEC / 2)
-            tap.ok(names.questions > asked, "nobody asked")
+            tap.wait_until(lambda: names.questions > asked, message="a question")
             for daemon in daemons:
                 tap.ok(daemon.process.poll() is None, daemon.text)
         tap.equal(record.read().all, [])
@@ -127,7 +135,7 @@ def name_is_not_found_at_the_start(tell):
 
 
 def stop_without_name_server(tell):
-    with namespaces.NameServer("sqs.test"), SqsLocal([QUEUE]) as server:
+    with namespaces.NameServer("sqs.test", patience_sec=30), SqsLocal([QUEUE]) as server:
         daemons = start(server, endpoint=f"http://sqs.test:{server.port}")
         for daemon in daemons:
             daemon.wait_for_line("failed")
@@ -135,7 +143,7 @@ def stop_without_name_server(tell):
             start_sec = time.monotonic()
             load.stop(daemon)
             took = time.monotonic() - start_sec
-            tap.ok(took < 5, f"a stop took {took:.1f} s")
+            tap.ok(took < 25, f"a stop took {took:.1f} s")
 
 
 def name_is_no_longer_found(tell):
@@ -143,9 +151,9 @@ def name_is_no_longer_found(tell):
         old = namespaces.Forwarder("127.0.0.2", 0, server.port)
         daemons = start(server, endpoint=f"http://sqs.test:{old.port}")
         record = load.Record(server)
-        flow(tell, record, daemons, 30, "at first")
+        flow(tell, record, daemons, BACK_SEC, "at first")
         names.answer = "servfail"
-        flow(tell, record, daemons, 30, "while the name is not found")
+        flow(tell, record, daemons, BACK_SEC, "while the name is not found")
         if OPTIONS.long:
             old.close()
             time.sleep(OUTAGE_SEC)

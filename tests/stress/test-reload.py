@@ -97,6 +97,9 @@ class Submitters:
         except (Gone, OSError, ValueError) as error:
             self.errors.append(f"{group}: {error!r}")
 
+    def count(self):
+        return sum(map(len, self.bodies.values()))
+
     def end(self):
         self.is_over.set()
         for thread in self._threads:
@@ -136,13 +139,13 @@ def reloads_under_load():
                 files[1].reload(text("consumer", server, CONSUMER[i % 3], i, in_consumer), is_wrong)
                 for file in files:
                     file.wait()
+            tap.wait_until(lambda: submitters.count() > RELOADS or submitters.errors, message="enough messages to tell")
         finally:
             submitters.end()
         tap.equal(submitters.errors, [])
-        count = sum(map(len, submitters.bodies.values()))
+        count = submitters.count()
         tap.comment(f"{count} messages")
-        tap.ok(count > RELOADS, "too few messages to tell")
-        server.wait_for_records("deleted", count, 120)
+        server.wait_for_records("deleted", count, 300)
         producer.stop()
         consumer.stop()
         check_once_and_in_order(server.records(), submitters.bodies)
