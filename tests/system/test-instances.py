@@ -23,7 +23,7 @@ RELOAD_REFUSED = "a59b873d3cee40d089e31abf58f7a3d0"  # as in message-ids.h
 # Notes the body, and the name of the handler, in the folder of its unit's state.
 HANDLER = """#!/bin/sh
 set -eu
-{ printf '%s ' "$1"; cat; echo; } >>"${STATE_DIRECTORY}/handled"
+printf '%s %s\n' "$1" "$(cat)" >>"${STATE_DIRECTORY}/handled"
 """
 
 machine = None
@@ -128,12 +128,12 @@ def three_instances_work_beside_the_plain_units(m, cursor):
     for name in INSTANCES:
         unit = f"{CONSUMER}@{name}"
         expected = [f"{name} {round_} for {name}" for round_ in range(2)]
-        tap.wait_until(lambda: len(handled(m, unit)) >= 2, 30, f"the messages of {name}")
+        tap.wait_until(lambda: len(handled(m, unit)) >= 2, message=f"the messages of {name}")
         tap.equal(sorted(handled(m, unit)), expected)
         tap.ok(m.run("test", "-e", f"/var/lib/{unit}/ledger.db", "-a", "-e",
                      f"/var/lib/{PRODUCER}@{name}/spool.db").returncode == 0, f"the state of {name}")
         tap.ok(m.run("test", "-e", f"/var/lib/{CONSUMER}/handled").returncode != 0, "the plain unit's state")
-    tap.wait_until(lambda: len(m.records("deleted")) == 8, 30, "the plain unit's messages")
+    tap.wait_until(lambda: len(m.records("deleted")) == 8, message="the plain unit's messages")
     read = [e["MESSAGE"] for e in m.journal(CONSUMER, cursor) if "Message read" in str(e["MESSAGE"])]
     tap.equal([re.search(r"\d for the plain unit", line).group() for line in read],
               ["0 for the plain unit", "1 for the plain unit"])
@@ -160,7 +160,7 @@ def message_starts_the_instance_and_root_sees_what_it_has_rejected(m, _):
     m.serve(queues=["orders,MaximumMessageSize=1024"])
     tap.equal(submit(m, "x", "--to=orders").returncode, 0)
     tap.equal(m.state(unit), "active")
-    tap.wait_until(lambda: m.records("sent"), 30, "the message on the queue")
+    tap.wait_until(lambda: m.records("sent"), message="the message on the queue")
     m.check("systemctl", "stop", f"{unit}.socket", unit, "sqs-local")
     tap.equal(m.start(f"{unit}.socket").returncode, 0)
     large = submit(m, "x" * 2000, "--to=orders").stdout.strip()
@@ -169,7 +169,7 @@ def message_starts_the_instance_and_root_sees_what_it_has_rejected(m, _):
     def listed():
         return [line.split("\t")[0] for line in m.check(PRODUCER, "--rejected", "--to=orders").splitlines()]
 
-    tap.wait_until(lambda: listed() == [large], 30, "the rejection")
+    tap.wait_until(lambda: listed() == [large], message="the rejection")
     tap.ok("sqs-producerd --rejected --to=orders" in status(m, unit), status(m, unit))
     m.check("systemctl", "stop", f"{unit}.socket", unit)
     tap.equal(listed(), [large])
@@ -224,7 +224,7 @@ def instance_is_reloaded_with_its_own_file(m, cursor):
     tap.equal(submit(m, "x", "--to=orders").returncode, 69)
     tap.equal(m.start(f"{PRODUCER}@orders.socket").returncode, 0)
     tap.equal(submit(m, "x", "--to=orders").returncode, 0)
-    tap.wait_until(lambda: handled(m, unit) == ["other x"], 30, "the message by the other handler")
+    tap.wait_until(lambda: handled(m, unit) == ["other x"], message="the message by the other handler")
 
 
 # --- Faults ---
@@ -272,7 +272,7 @@ def instance_called_submit_does_not_get_the_plain_socket(m, cursor):
                for e in m.journal(f"{PRODUCER}@submit.socket", cursor)), "the journal does not say why")
     tap.ok(m.start(f"{CONSUMER}@submit").returncode != 0, "the service starts")
     tap.equal(submit(m, "x").returncode, 0)
-    tap.wait_until(lambda: m.records("sent"), 30, "the message")
+    tap.wait_until(lambda: m.records("sent"), message="the message")
     tap.equal(m.state(PRODUCER), "active")
 
 
@@ -285,7 +285,7 @@ def two_instances_with_one_socket_are_told_so(m, _):
     start_fails(m, f"{PRODUCER}@other", 78, 'producer.submit_socket: found "/run/sqs-producerd/orders.socket"',
                 f"{PRODUCER}@other.socket listens at", "which no other unit has")
     tap.equal(submit(m, "x", "--to=orders").returncode, 0)
-    tap.wait_until(lambda: m.records("sent"), 30, "the message")
+    tap.wait_until(lambda: m.records("sent"), message="the message")
 
 
 # --- A user's own systemd ---
@@ -318,7 +318,7 @@ def units_of_a_user_work_after_the_boot(m, _):
         tap.equal(done.returncode, 0, done.stderr)
         done = user("sh", "-c", f"printf hello | {PRODUCER} --submit --config={folder}/.config/sqs-demo.d/orders.conf")
         tap.equal((done.returncode, done.stderr), (0, ""))
-        tap.wait_until(lambda: m.run("cat", f"{folder}/handled").stdout == "hello", 30, "the message")
+        tap.wait_until(lambda: m.run("cat", f"{folder}/handled").stdout == "hello", message="the message")
         shown = user("systemctl", "--user", "show", "--property=ActiveState,User,StatusText", units[1]).stdout
         tap.ok("ActiveState=active" in shown, shown)
     finally:

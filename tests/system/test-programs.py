@@ -72,6 +72,7 @@ def output_of_a_program_is_in_the_journal_with_its_message(m, cursor):
             producer={"messages_to_send": 1})
     send(m)
     wait_for_deleted(m, 1)
+    m.check("systemctl", "stop", CONSUMER)  # its last lines may be later than the delete
     sent = m.records("sent")[0]
     entries = [e for e in m.journal(CONSUMER, cursor) if "SQS_HANDLER_PID" in e]
     tap.equal(len(entries), 5)
@@ -94,9 +95,10 @@ def rejected_body_is_whole_in_the_journal(m, cursor):
     m.check("systemctl", "start", "sqs-producerd.socket")
     m.check("sh", "-c", "{ printf begin; head -c 300000 /dev/zero | tr '\\0' x; printf end; } | "
             "sqs-producerd --submit")
-    tap.wait_until(lambda: m.records("sent"), 30, "the message on the queue")
+    tap.wait_until(lambda: m.records("sent"), message="the message on the queue")
     consume(m, "exit 65\n")
     wait_for_deleted(m, 1)
+    m.check("systemctl", "stop", CONSUMER)
     entries = [e for e in m.journal(CONSUMER, cursor) if "SQS_BODY" in e]
     bodies = [e["SQS_BODY"] for e in entries]
     tap.equal([(len(body), body[:6], body[-4:]) for body in bodies], [(300008, "beginx", "xend")])
@@ -147,6 +149,7 @@ def program_can_read_of_the_daemon_only_what_the_readme_says(m, cursor):
     consume(m, script, producer={"messages_to_send": 1})
     send(m)
     wait_for_deleted(m, 1)
+    m.check("systemctl", "stop", CONSUMER)
     tap.equal([text for _, text in lines_of_programs(m.journal(CONSUMER, cursor)) if "wrong" in text], [])
 
 
@@ -176,7 +179,7 @@ def stop_kills_programs_that_ignore_it(m, _):
     consume(m, 'trap "" TERM\nsetsid sleep 1000 & sleep 1000 &\nwhile :; do sleep 1; done\n',
             producer={"messages_to_send": 1}, stop_timeout=2)
     send(m)
-    tap.wait_until(lambda: sleepers(m) == 2 + 1, 30, "the program")
+    tap.wait_until(lambda: sleepers(m) == 2 + 1, message="the program")
     m.check("systemctl", "stop", CONSUMER)
     tap.equal(sleepers(m), 0)
 
@@ -185,14 +188,14 @@ def stop_kills_programs_that_ignore_it(m, _):
 def stop_takes_longer_than_the_timeout_of_the_unit(m, _):
     """The daemon extends the time-out of systemd up to stop_timeout."""
     m.serve()
-    drop_in(m, "TimeoutStopSec=3")
+    drop_in(m, "TimeoutStopSec=6")
     # The program works for 8 s after the stop has begun.
     consume(m, f"touch {STATE}/begun\nuntil [ -e {STATE}/stopping ]; do sleep 0.1; done\n"
             "exec sleep 8\n", producer={"messages_to_send": 1}, stop_timeout=20)
     send(m)
-    tap.wait_until(lambda: m.run("test", "-e", f"{STATE}/begun").returncode == 0, 30, "the program")
+    tap.wait_until(lambda: m.run("test", "-e", f"{STATE}/begun").returncode == 0, message="the program")
     m.check("systemctl", "stop", "--no-block", CONSUMER)
-    tap.wait_until(lambda: m.state(CONSUMER) == "deactivating", 10, "the stop")
+    tap.wait_until(lambda: m.state(CONSUMER) == "deactivating", message="the stop")
     m.check("touch", f"{STATE}/stopping")
     tap.wait_until(lambda: m.state(CONSUMER) in ("inactive", "failed"), 60, "the end of the stop")
     tap.equal(m.show(CONSUMER, "ActiveState", "Result", "ExecMainCode", "ExecMainStatus"),

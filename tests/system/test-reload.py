@@ -35,7 +35,7 @@ def lines(m, unit, cursor):
 
 
 def wait_for_line(m, unit, cursor, text):
-    tap.wait_until(lambda: any(text in line for line in lines(m, unit, cursor)), 30, text)
+    tap.wait_until(lambda: any(text in line for line in lines(m, unit, cursor)), message=text)
 
 
 def state(m, unit):
@@ -46,8 +46,9 @@ def start(m):
     m.serve()
     m.configure(producer=PRODUCER_IDLE, consumer=CONSUMER_IDLE)
     tap.equal(m.start(*UNITS).returncode, 0)
-    for unit in UNITS:
+    for unit, done in (PRODUCER, "Sent 1"), (CONSUMER, "deleted 1"):
         tap.equal(state(m, unit)["SubState"], "running")
+        tap.wait_until(lambda: done in state(m, unit)["StatusText"], message=f"{unit}: {done}")
 
 
 @test

@@ -43,7 +43,7 @@ def submit_accepted(m, body, *options, user=None):
 
 
 def wait_for_sent(m, *bodies):
-    tap.wait_until(lambda: len(m.records("sent")) >= len(bodies), 30, "the messages on the queue")
+    tap.wait_until(lambda: len(m.records("sent")) >= len(bodies), message="the messages on the queue")
     tap.equal([r["body"] for r in m.records("sent")], list(bodies))
 
 
@@ -86,7 +86,7 @@ def message_waits_on_disk_until_the_queue_exists(m):
     start_socket(m)
     submit_accepted(m, "early")
     tap.equal(m.state(PRODUCER), "active")
-    tap.wait_until(lambda: "1 waiting" in m.show(PRODUCER, "StatusText")["StatusText"], 10, "the status")
+    tap.wait_until(lambda: "1 waiting" in m.show(PRODUCER, "StatusText")["StatusText"], message="the status")
     m.check("systemctl", "kill", "--signal=KILL", PRODUCER)
     m.serve()
     wait_for_sent(m, "early")
@@ -177,6 +177,7 @@ def rejected_messages_are_listed_dropped_and_retried_by_root(m):
     submit_accepted(m, "small")
     m.serve(queues=["test.fifo,FifoQueue=true,MaximumMessageSize=1024"])
     wait_for_sent(m, "small")
+    tap.wait_until(lambda: m.check(PRODUCER, "--rejected").count("\n") == 2, message="the rejections")
     listed = m.check(PRODUCER, "--rejected")
     rows = [line.split("\t") for line in listed.splitlines()]
     tap.equal([(row[0], row[2], row[3]) for row in rows],
@@ -192,7 +193,7 @@ def rejected_messages_are_listed_dropped_and_retried_by_root(m):
     tap.equal(m.check(PRODUCER, "--rejected", f"--drop={first}"), "1 message dropped\n")
     tap.equal(m.check(PRODUCER, "--rejected", "--retry=all"), "1 message waits to be sent again\n")
     # The message is rejected again, and is then the last of the list.
-    tap.wait_until(lambda: m.check(PRODUCER, "--rejected").startswith(second), 30, "the second rejection")
+    tap.wait_until(lambda: m.check(PRODUCER, "--rejected").startswith(second), message="the second rejection")
     tap.equal(m.check(PRODUCER, "--rejected", "--drop=all"), "1 message dropped\n")
     tap.equal(m.check(PRODUCER, "--rejected"), "")
     done = submit(m, large)
@@ -205,7 +206,7 @@ def rejected_messages_of_a_stopped_service_are_dropped_and_retried_by_root(m):
     start_socket(m)
     first, second = (submit_accepted(m, "x" * 2000, f"--group={group}") for group in "ab")
     m.serve(queues=["test.fifo,FifoQueue=true,MaximumMessageSize=1024"])
-    tap.wait_until(lambda: m.check(PRODUCER, "--rejected").count("\n") == 2, 30, "the rejections")
+    tap.wait_until(lambda: m.check(PRODUCER, "--rejected").count("\n") == 2, message="the rejections")
     m.check("systemctl", "stop", SOCKET, PRODUCER)
     tap.equal([line.split("\t")[0] for line in m.check(PRODUCER, "--rejected").splitlines()], [first, second])
     tap.equal(m.check(PRODUCER, "--rejected", f"--drop={first}"), "1 message dropped\n")
@@ -217,7 +218,7 @@ def rejected_messages_of_a_stopped_service_are_dropped_and_retried_by_root(m):
     tap.equal([(line.split()[:2]) for line in listed], [[owner, "600"]] * len(listed))
     tap.equal(m.state(PRODUCER), "inactive")
     tap.equal(m.start(SOCKET, PRODUCER).returncode, OK)
-    tap.wait_until(lambda: m.check(PRODUCER, "--rejected").startswith(second), 30, "the second rejection")
+    tap.wait_until(lambda: m.check(PRODUCER, "--rejected").startswith(second), message="the second rejection")
 
 
 # Opens all its connections at the same time, each as another user and with half of a line. Then it completes the
@@ -292,7 +293,7 @@ def user_with_too_many_connections_is_refused_and_others_are_accepted(m):
         tap.equal(m.check("cat", "/srv/held"), "500\n")
         uid = m.check("id", "-u", "member").strip()
         tap.wait_until(lambda: f"500 of 1000 connections are in use, 500 of them by user {uid}"
-                       in m.show(PRODUCER, "StatusText")["StatusText"], 10, "the status")
+                       in m.show(PRODUCER, "StatusText")["StatusText"], message="the status")
         tap.ok(any(f"500 of them by user {uid}" in str(e["MESSAGE"]) and e["PRIORITY"] == "4"
                    for e in m.journal(PRODUCER, cursor)), "the warning")
         start = time.monotonic()

@@ -41,7 +41,7 @@ def messages(entries, unit):
     return [e["MESSAGE"] for e in entries if e.get("SYSLOG_IDENTIFIER") == unit]
 
 
-def wait_for_state(m, unit, *states, seconds=30):
+def wait_for_state(m, unit, *states, seconds=60):
     tap.wait_until(lambda: m.state(unit) in states, seconds, f"{unit} to be {' or '.join(states)}")
 
 
@@ -125,9 +125,10 @@ def missing_file_of_keys_is_not_logged_by_systemd(m, cursor):
 @test
 def messages_are_sent_by_one_unit_and_handled_by_the_other(m, cursor):
     m.serve()
-    m.configure()
-    tap.equal(m.start(*UNITS).returncode, 0)
-    for unit in UNITS:
+    # No receive is empty because a message of the group is still handled.
+    m.configure(consumer={"wait_time": 5})
+    for unit in UNITS:  # one after the other: the consumer ends when the queue stays empty
+        tap.equal(m.start(unit).returncode, 0)
         wait_for_state(m, unit, "inactive", "failed")
         check_ended_with_success(m, unit)
 
@@ -158,8 +159,8 @@ def messages_are_sent_by_one_unit_and_handled_by_the_other(m, cursor):
 def journal_entries_have_their_fields(m, cursor):
     m.serve()
     m.configure()
-    m.start(*UNITS)
-    for unit in UNITS:
+    for unit in UNITS:  # one after the other: the consumer ends when the queue stays empty
+        m.start(unit)
         wait_for_state(m, unit, "inactive", "failed")
     sent = m.records("sent")
     producer, consumer = (m.journal(unit, cursor) for unit in UNITS)
@@ -201,8 +202,8 @@ def status_has_the_counts(m, _):
     m.start(*UNITS)
     wait_for_state(m, PRODUCER, "inactive")
     tap.equal(m.show(PRODUCER, "StatusText"), {"StatusText": "Sent 7 of 7"})
-    tap.wait_until(lambda: "7" in m.show(CONSUMER, "StatusText")["StatusText"], 10,
-                   "the consumer's count")
+    tap.wait_until(lambda: "7" in m.show(CONSUMER, "StatusText")["StatusText"],
+                   message="the consumer's count")
     tap.ok("Sent 7 of 7" in m.run("systemctl", "status", PRODUCER).stdout, "systemctl status is silent")
 
 
@@ -215,7 +216,7 @@ def metrics_are_served_from_inside_the_sandbox(m, _):
     m.start(CONSUMER)
     m.start(PRODUCER)
     tap.wait_until(lambda: "\nsqs_consumerd_messages_deleted_total 7\n" in m.run(
-        "curl", "-s", "--unix-socket", path, "http://localhost/metrics").stdout, 30, "the consumer's count")
+        "curl", "-s", "--unix-socket", path, "http://localhost/metrics").stdout, message="the consumer's count")
     wait_for_state(m, PRODUCER, "inactive")
     m.configure(producer={"messages_to_send": NEVER, "metrics_listen": "127.0.0.1:9464"})
     m.start(PRODUCER)
@@ -230,7 +231,7 @@ def start_without_network_succeeds_and_messages_flow_when_it_is_up(m, cursor):
     tap.equal(status["ActiveState"], "active")
     tap.matches(status["StatusText"], "[Ww]ait*")
     m.serve()
-    wait_for_state(m, PRODUCER, "inactive", "failed", seconds=60)
+    wait_for_state(m, PRODUCER, "inactive", "failed")
     check_ended_with_success(m, PRODUCER)
     tap.equal(len(m.records("sent")), 5)
     entries = m.journal(PRODUCER, cursor)
@@ -245,7 +246,7 @@ def stop_of_the_producer_loses_no_message(m, cursor):
     m.serve()
     m.configure(producer={"messages_to_send": NEVER})
     m.start(PRODUCER)
-    tap.wait_until(lambda: m.records("sent"), 10, "a first message")
+    tap.wait_until(lambda: m.records("sent"), message="a first message")
     m.check("systemctl", "stop", PRODUCER)
     check_ended_with_success(m, PRODUCER)
     entries = m.journal(PRODUCER, cursor)
@@ -257,14 +258,14 @@ def stop_of_the_producer_loses_no_message(m, cursor):
 @test
 def stop_waits_for_a_long_poll(m, cursor):
     m.serve()
-    m.configure(consumer={"wait_time": 6, "exit_after_empty_receives": NEVER})
+    m.configure(consumer={"wait_time": 12, "exit_after_empty_receives": NEVER})
     m.start(CONSUMER)
     time.sleep(2)
     began = time.monotonic()
     m.check("systemctl", "stop", CONSUMER)
     took = time.monotonic() - began
     check_ended_with_success(m, CONSUMER)
-    tap.ok(2 < took < 15, f"the stop took {took:.1f} s")
+    tap.ok(2 < took < 60, f"the stop took {took:.1f} s")
     tap.equal(len(entries_of(m.journal(CONSUMER, cursor), "STOPPING")), 1)
 
 
@@ -277,12 +278,13 @@ def message_that_arrives_during_a_stop_stays_visible(m, _):
     time.sleep(1)
     m.check("systemctl", "--no-block", "stop", CONSUMER)
     m.start(PRODUCER)
-    wait_for_state(m, CONSUMER, "inactive", "failed")
-    check_ended_with_success(m, CONSUMER)
+    for unit in CONSUMER, PRODUCER:
+        wait_for_state(m, unit, "inactive", "failed")
+        check_ended_with_success(m, unit)
     # The message was handled, or is visible at once and not after the visibility timeout of 30 s.
     m.configure(consumer={"exit_after_empty_receives": 2})
     m.start(CONSUMER)
-    wait_for_state(m, CONSUMER, "inactive", seconds=15)
+    wait_for_state(m, CONSUMER, "inactive")
     tap.equal([e["message_id"] for e in m.records("deleted")],
               [e["message_id"] for e in m.records("sent")])
 
@@ -293,28 +295,28 @@ def message_that_arrives_during_a_stop_stays_visible(m, _):
 @test
 def killed_service_is_restarted_and_works(m, _):
     m.serve()
-    m.configure(consumer={"exit_after_empty_receives": 10})
+    m.configure(consumer={"exit_after_empty_receives": NEVER})
     m.start(CONSUMER)
     m.check("systemctl", "kill", "--signal=KILL", CONSUMER)
-    tap.wait_until(lambda: m.show(CONSUMER, "NRestarts")["NRestarts"] == "1", 20, "a restart")
+    tap.wait_until(lambda: m.show(CONSUMER, "NRestarts")["NRestarts"] == "1", message="a restart")
     wait_for_state(m, CONSUMER, "active")
     m.start(PRODUCER)
-    tap.wait_until(lambda: len(m.records("deleted")) == 5, 20, "all messages")
+    tap.wait_until(lambda: len(m.records("deleted")) == 5, message="all messages")
 
 
 @test
 def watchdog_ends_a_service_that_hangs_and_not_one_that_waits(m, _):
     m.write("/etc/systemd/system/sqs-consumerd.service.d/test.conf",
-            "[Service]\nWatchdogSec=2\nRestartSec=1\n")
+            "[Service]\nWatchdogSec=6\nRestartSec=1\n")
     m.check("systemctl", "daemon-reload")
     try:
         m.serve()
-        m.configure(consumer={"wait_time": 5, "exit_after_empty_receives": NEVER})
+        m.configure(consumer={"wait_time": 12, "exit_after_empty_receives": NEVER})
         m.start(CONSUMER)
-        time.sleep(4.5)  # during one long poll
+        time.sleep(9)  # during one long poll
         tap.equal(m.show(CONSUMER, "ActiveState", "NRestarts"), {"ActiveState": "active", "NRestarts": "0"})
         m.check("systemctl", "kill", "--signal=STOP", CONSUMER)
-        tap.wait_until(lambda: m.show(CONSUMER, "NRestarts")["NRestarts"] == "1", 20, "a restart")
+        tap.wait_until(lambda: m.show(CONSUMER, "NRestarts")["NRestarts"] == "1", message="a restart")
     finally:
         os.unlink(m.path("/etc/systemd/system/sqs-consumerd.service.d/test.conf"))
         m.check("systemctl", "daemon-reload")
@@ -400,8 +402,8 @@ def start_with_clocks_put_forward(m, unit, action):
     m.write(clock, "\0" * 16)
     thread = threading.Thread(target=lambda: done.append(m.start(unit)))
     thread.start()
-    tap.wait_until(lambda: f"sqs:{action} is denied" in m.show(unit, "StatusText").get("StatusText", ""), 20,
-                   "a status that names the permission")
+    tap.wait_until(lambda: f"sqs:{action} is denied" in m.show(unit, "StatusText").get("StatusText", ""),
+                   message="a status that names the permission")
     tap.equal(m.state(unit), "activating")
     time.sleep(0.3)
     with open(m.path(clock), "r+b") as file:

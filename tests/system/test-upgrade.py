@@ -56,11 +56,11 @@ def messages_in_the_spool_of_the_version_before_are_sent_in_order(m):
     m.configure(producer={"source": "spool"})
     write_state(m, PRODUCER, "spool")
     tap.equal(m.start(SOCKET, PRODUCER).returncode, 0)
-    tap.wait_until(lambda: len(m.records("sent")) >= 3, 30, "the messages on the queue")
+    tap.wait_until(lambda: len(m.records("sent")) >= 3, message="the messages on the queue")
     # New messages come behind the old ones of their group.
     m.check("sh", "-c", f"printf new | {PRODUCER} --submit --group=a")
-    tap.wait_until(lambda: by_group(m.records("sent")) == {**WAITING, "a": [*WAITING["a"], "new"]}, 30,
-                   "the messages in order")
+    tap.wait_until(lambda: by_group(m.records("sent")) == {**WAITING, "a": [*WAITING["a"], "new"]},
+                   message="the messages in order")
     listed = [line.split("\t")[0] for line in m.check(PRODUCER, "--rejected").splitlines()]
     tap.equal(listed, REJECTED)
 
@@ -73,7 +73,7 @@ def messages_in_the_ledger_of_the_version_before_are_not_handled_again(m):
     tap.equal(m.start(SOCKET, PRODUCER).returncode, 0)
     for body in ("handled", "new 1", "new 2"):
         m.check("sh", "-c", f"printf '{body}' | {PRODUCER} --submit --group=orders")
-    tap.wait_until(lambda: len(m.records("sent")) == 3, 30, "the messages on the queue")
+    tap.wait_until(lambda: len(m.records("sent")) == 3, message="the messages on the queue")
     handled = m.records("sent")[0]["message_id"]
 
     def name_message(database):
@@ -86,7 +86,7 @@ def messages_in_the_ledger_of_the_version_before_are_not_handled_again(m):
     m.configure(producer={"source": "spool"},
                 consumer={"handler": "exec", "command": ["/usr/local/bin/handle"], "exit_after_empty_receives": 0})
     tap.equal(m.start(CONSUMER).returncode, 0)
-    tap.wait_until(lambda: len(m.records("deleted")) == 3, 30, "the deletes")
+    tap.wait_until(lambda: len(m.records("deleted")) == 3, message="the deletes")
     tap.equal(m.check("cat", f"/var/lib/{CONSUMER}/handled"), "new 1\nnew 2\n")
 
 

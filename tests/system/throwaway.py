@@ -159,7 +159,8 @@ class Machine:
 
     def reset(self):
         """Stops the units, and removes what the last test has left."""
-        self.run("systemctl", "stop", SOCKET, *UNITS, "sqs-local")
+        self.run("systemctl", "stop", SOCKET, *UNITS)  # before sqs-local, which they would wait for
+        self.run("systemctl", "stop", "sqs-local")
         self.run("systemctl", "reset-failed")
         self.run("systemctl", "clean", "--what=state", *UNITS)
         self.set_credentials()
@@ -174,7 +175,7 @@ class Machine:
                    "--property=StandardOutput=file:/srv/sqs-local/output",
                    "/usr/local/bin/sqs-local", f"--port={PORT}", "--record=/srv/sqs-local/record",
                    *(f"--queue={queue}" for queue in queues), *options)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while "listening on" not in self._read("/srv/sqs-local/output"):
             if time.monotonic() > deadline:
                 raise AssertionError("sqs-local does not start")
