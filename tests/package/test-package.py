@@ -413,5 +413,45 @@ def what_cannot_be_written_or_removed_stops_no_removal(m, _):
     m.run("rm", "-rf", *mounts)
 
 
+@test
+def removal_that_may_not_stop_services_keeps_their_spools(m, _):
+    m.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
+    try:
+        install(m, NEW)
+        m.write(CONFIG, settings(producer={"source": "spool"}))
+        m.check("systemctl", "start", SOCKET, PRODUCER)
+        submit(m, "stays")
+        for action in ("remove", "purge"):
+            out = m.check("dpkg", f"--{action}", "sqs-demo")
+            tap.ok(f"{STATE}{PRODUCER}/spool.db is kept, as it may have messages that SQS has not accepted. To" in out,
+                   out)
+            tap.equal(states(m, PRODUCER, SOCKET), ["active"] * 2, out)
+    finally:
+        m.run("rm", "/usr/sbin/policy-rc.d")
+
+
+@test
+def scripts_of_the_package_that_remove_nothing_touch_nothing(m, _):
+    install(m, NEW)
+    m.write(CONFIG, settings(producer={"source": "spool"}))
+    m.check("systemctl", "start", SOCKET, PRODUCER)
+    submit(m, "stays")
+    # As dpkg calls them when something fails, and for the old package of an upgrade.
+    for call in ("prerm upgrade 2.0.0-2", "prerm failed-upgrade 1.0.0-1", "prerm deconfigure in-favour x 1",
+                 "preinst upgrade 1.0.0-1", "preinst abort-upgrade 2.0.0-2", "postrm upgrade 2.0.0-2",
+                 "postrm failed-upgrade 1.0.0-1", "postrm abort-install", "postrm abort-install 1.0.0-1",
+                 "postrm abort-upgrade 1.0.0-1", "postrm disappear x 1", "postinst abort-upgrade 2.0.0-2",
+                 "postinst abort-remove", "postinst abort-remove in-favour x 1",
+                 "postinst abort-deconfigure in-favour x 1"):
+        script, *arguments = call.split()
+        done = m.run("env", "DPKG_MAINTSCRIPT_PACKAGE=sqs-demo", f"DPKG_MAINTSCRIPT_NAME={script}",
+                     f"/var/lib/dpkg/info/sqs-demo.{script}", *arguments)
+        tap.equal((done.returncode, done.stdout), (0, ""), call + ": " + done.stderr)
+        tap.equal(states(m, PRODUCER, SOCKET), ["active"] * 2, call)
+    tap.equal(rows(m, PRODUCER, "spool.db", "waiting"), 1)
+    tap.equal(m.run("getent", "group", "sqs-submit").returncode, 0)
+    tap.equal(m.check("dpkg", "--verify", "sqs-demo").split()[2:], [CONFIG])
+
+
 if __name__ == "__main__":
     throwaway.main(kind=PackageMachine)
