@@ -3,9 +3,8 @@
  * of JSON: {"outcome": "found", "access_key_id": ..., "secret_sha256": ..., "token_sha256": ...,
  * "source": ..., "expiry": seconds or null} or {"outcome": "not set up", "not reached", "failed"
  * "unreachable", "intercepted" or "metadata intercepted", "text": ...}.
- * For region: {"outcome": "found", "region": ...}. chain is the default
- * chain; its STS is eu-west-1's or AWS_ENDPOINT_URL_STS. For tests; exits with 0 whatever the
- * answer is.
+ * chain is the default chain; its STS is eu-west-1's or AWS_ENDPOINT_URL_STS. For tests; exits with
+ * 0 whatever the answer is.
  *
  * Usage: credentials-tool PROVIDER [--profile=NAME] [--fetches=N] [--timeout-ms=N] [--cancel]
  * Each fetch asks the same provider. --cancel frees the provider in the middle of its first fetch.
@@ -22,7 +21,6 @@
 #include "aws/credentials-files.h"
 #include "aws/credentials-imds.h"
 #include "aws/credentials-process.h"
-#include "aws/imds.h"
 #include "util/encode.h"
 #include "util/json-string.h"
 
@@ -126,38 +124,6 @@ static int run_chain(struct tool *tool)
     return r < 0 ? r : sd_event_loop(tool->event);
 }
 
-static void on_region(void *userdata, const char *region, const char *text)
-{
-    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(1 << 20);
-    struct tool *tool = userdata;
-
-    buffer_printf(&b, "{\"outcome\": \"%s\"", region ? "found" : "failed");
-    add_text(&b, region ? "region" : "text", region ? region : text);
-    print_line(&b);
-    sd_event_exit(tool->event, 0);
-}
-
-static int run_region(struct tool *tool)
-{
-    struct imds_region *region = NULL;
-    CLEANUP(free) char *error = NULL;
-    int r =
-        imds_region_get(tool->event, tool->http, tool->profile, on_region, tool, &region, &error);
-
-    if (r < 0)
-        return r;
-    if (r > 0) {
-        on_region(tool, NULL, error);
-        return 0;
-    }
-    if (tool->cancels) {
-        (void)sd_event_run(tool->event, 20 * USEC_PER_MSEC);
-        imds_region_cancel(region);
-        return 0;
-    }
-    return sd_event_loop(tool->event);
-}
-
 static int make_provider(struct tool *tool, const char *name)
 {
     struct credentials_provider **ret = &tool->provider;
@@ -191,8 +157,6 @@ static int run(struct tool *tool, const char *name)
         r = http_client_new(tool->event, &options, &tool->http);
     if (r < 0)
         return r;
-    if (streq(name, "region"))
-        return run_region(tool);
     if (streq(name, "chain"))
         return run_chain(tool);
     r = make_provider(tool, name);

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The credential provider for EC2 instances, and the region of the instance, with a stand-in for the metadata
-service."""
+"""The credential provider for EC2 instances, with a stand-in for the metadata service."""
 
 import contextlib
 import os
@@ -13,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import credentials_tool
 import tap
 from credentials_tool import check_found, check_no_keys
-from imds import ROLES_PATH, TOKEN_PATH, ZONE_PATH, Imds
+from imds import ROLES_PATH, TOKEN_PATH, Imds
 from role_keys import RoleKeys
 from standin import Reply
 
@@ -296,25 +295,6 @@ def provider_freed_during_a_fetch_gives_no_answer():
     with Imds() as imds:  # so that it waits for its next attempt
         imds.replies["token"] = Reply(500)
         tap.equal(ask(imds, "--cancel", AWS_METADATA_SERVICE_NUM_ATTEMPTS="9").lines, [])
-
-
-@tap.test
-def region_of_the_instance_is_found():
-    for zone, region in ("eu-west-1a", "eu-west-1"), ("us-west-2-lax-1a", "us-west-2"):
-        with Imds(zone=zone) as imds:
-            tap.equal(ask(imds, provider="region").region, region)
-            tap.equal(paths(imds), ["PUT " + TOKEN_PATH, "GET " + ZONE_PATH])
-
-
-@tap.test
-def region_that_cannot_be_found_is_a_failure_with_a_reason():
-    with Imds(zone="nowhere") as imds:
-        check_no_keys(ask(imds, provider="region"), "not an availability zone")
-        imds.replies["zone"] = Reply(404)
-        check_no_keys(ask(imds, provider="region"), "404")
-        imds.replies["zone"] = Reply(200, "x", delay=20)
-        tap.equal(ask(imds, "--cancel", provider="region").lines, [])
-        check_no_keys(ask(imds, provider="region", AWS_EC2_METADATA_DISABLED="true"), "switched off")
 
 
 if __name__ == "__main__":

@@ -75,18 +75,11 @@ static void check_imds(const char *endpoint, const char *mode)
 FUZZ
 {
     char *relative = fuzz_line(&data, &size), *full = fuzz_line(&data, &size);
-    char *endpoint = fuzz_line(&data, &size), *mode = fuzz_line(&data, &size), *region = NULL;
-    int r;
+    char *endpoint = fuzz_line(&data, &size), *mode = fuzz_line(&data, &size);
 
     check_container(relative, full);
     check_container(NULL, full);
     check_imds(endpoint, mode);
-    r = metadata_region_of_zone(data, size, &region);
-    assert(r == 0 || r == METADATA_URL_E_INVALID);
-    assert((r == 0) == (region != NULL));
-    if (region)
-        assert(strlen(region) < size && memcmp(region, data, strlen(region)) == 0);
-    free(region);
     free(relative);
     free(full);
     free(endpoint);

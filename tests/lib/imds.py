@@ -11,8 +11,8 @@
         imds.v2 = False                               # only version 1: PUT is answered with 404
         imds.v1 = False                               # only version 2: GET without a token, 401
         imds.role = None                              # no role: 404
-        imds.replies["keys"] = Reply(500, "oops")     # its answer from now on; also for "token", "role"
-                                                      # and "zone"; a list: the next answers
+        imds.replies["keys"] = Reply(500, "oops")     # its answer from now on; also for "token" and
+                                                      # "role"; a list: the next answers
         del imds.replies["keys"]
 
 As with the real service, each request for keys must have a valid token; forget_tokens() makes all tokens invalid.
@@ -28,17 +28,14 @@ from standin import Reply, StandIn, serve_until_killed
 
 TOKEN_PATH = "/latest/api/token"
 ROLES_PATH = "/latest/meta-data/iam/security-credentials/"
-ZONE_PATH = "/latest/meta-data/placement/availability-zone"
 
 
 class Imds(StandIn):
-    def __init__(self, address="127.0.0.1", port=0, *, role="stand-in-role", keys=None,
-                 zone="eu-west-1a"):
+    def __init__(self, address="127.0.0.1", port=0, *, role="stand-in-role", keys=None):
         self.v1 = True
         self.v2 = True
         self.role = role
         self.keys = keys or RoleKeys(prefix="ASIAIMDS")
-        self.zone = zone
         self.replies = {}
         self._tokens = set()
         super().__init__(address, port)
@@ -64,8 +61,6 @@ class Imds(StandIn):
             return self._instead("role") or (Reply(200, self.role) if self.role else Reply(404))
         if self.role and request.path == ROLES_PATH + self.role:
             return self._instead("keys") or self._keys()
-        if request.path == ZONE_PATH:
-            return self._instead("zone") or Reply(200, self.zone)
         return Reply(404, "Not Found")
 
     def _token(self, request):

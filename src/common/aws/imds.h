@@ -64,17 +64,3 @@ DEFINE_CLEANUP(struct imds *, imds_free)
 /* Reads a path ("latest/meta-data/..."). Only one read may be under way. `done` runs once, never
  * inside this call; it may free the session or start another read. 0 or -ENOMEM. */
 int imds_get(struct imds *imds, const char *path, imds_done_fn done, void *userdata);
-
-/* The region that the instance is in, from its availability zone. */
-
-struct imds_region;
-
-/* `region` is NULL if it was not found: then `text` says why. Both are borrowed. */
-typedef void (*imds_region_done_fn)(void *userdata, const char *region, const char *text);
-
-/* `done` runs once, never inside this call; `*ret` is valid until then or until it is cancelled.
- * Returns as imds_new does. */
-int imds_region_get(sd_event *event, struct http_client *http, const char *profile,
-                    imds_region_done_fn done, void *userdata, struct imds_region **ret,
-                    char **error);
-struct imds_region *imds_region_cancel(struct imds_region *region);

@@ -10,7 +10,6 @@
 
 #include "aws/url.h"
 #include "http/curl-url.h"
-#include "util/ascii.h"
 #include "util/buffer.h"
 #include "util/encode.h"
 #include "util/error-line.h"
@@ -160,30 +159,5 @@ int metadata_url_imds(const char *endpoint, const char *endpoint_name, const cha
     if (!url)
         return -ENOMEM;
     *ret = url;
-    return 0;
-}
-
-int metadata_region_of_zone(const char *zone, size_t zone_bytes, char **ret)
-{
-    size_t n = 0;
-    char *region;
-
-    while (n < zone_bytes && !is_digit(zone[n]))
-        n++;
-    if (n == 0 || zone[n - 1] != '-')
-        return METADATA_URL_E_INVALID;
-    while (n < zone_bytes && is_digit(zone[n]))
-        n++;
-    /* Without text after the number it is a region, or a zone that was cut off. */
-    if (n == zone_bytes || (zone[n] != '-' && (zone[n] < 'a' || zone[n] > 'z')))
-        return METADATA_URL_E_INVALID;
-    region = strndup(zone, n);
-    if (!region)
-        return -ENOMEM;
-    if (strlen(region) != n || !aws_region_is_valid(region)) {
-        free(region);
-        return METADATA_URL_E_INVALID;
-    }
-    *ret = region;
     return 0;
 }

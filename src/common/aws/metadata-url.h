@@ -28,7 +28,3 @@ int metadata_url_container(const char *relative, const char *full, char **ret, c
  * returns are those of metadata_url_container. */
 int metadata_url_imds(const char *endpoint, const char *endpoint_name, const char *mode,
                       const char *mode_name, char **ret, char **error);
-
-/* The region of an availability zone ("eu-west-1a", or a local zone "us-west-2-lax-1a"): the text
- * up to the end of its first number. 0, -ENOMEM, or METADATA_URL_E_INVALID. The caller frees it. */
-int metadata_region_of_zone(const char *zone, size_t zone_bytes, char **ret);

@@ -171,51 +171,6 @@ static void metadata_endpoint_or_mode_bad_is_named(void **state)
     }
 }
 
-static void zone_tells_its_region(void **state)
-{
-    static const struct {
-        const char *zone, *region;
-    } rows[] = {
-        {"eu-west-1a", "eu-west-1"},
-        {"us-east-1f", "us-east-1"},
-        {"us-gov-west-1b", "us-gov-west-1"},
-        {"cn-northwest-1c", "cn-northwest-1"},
-        {"us-west-2-lax-1a", "us-west-2"},
-        {"us-east-1-wl1-bos-wlz-1", "us-east-1"},
-        {"ap-southeast-12a", "ap-southeast-12"},
-        {"eu-west-1a\n", "eu-west-1"},
-        {"", NULL},
-        {"eu-west-1", NULL},
-        {"eu-west-a", NULL},
-        {"1a", NULL},
-        {"-1a", NULL},
-        {"euwest1a", NULL},
-        {"EU-WEST-1a", NULL},
-        {"eu west-1a", NULL},
-        {"eu-west-1.example.com", NULL},
-        {"<html>1a", NULL},
-        {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-1a", NULL},
-    };
-    char *region = NULL;
-
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        size_t size = strlen(rows[i].zone);
-        CLEANUP(free) char *zone = malloc(MAX(size, (size_t)1)), *found = NULL;
-        int r;
-
-        /* A copy without a zero at its end: the address sanitizer sees what is read beyond. */
-        assert_non_null(zone);
-        memcpy(zone, rows[i].zone, size);
-        r = metadata_region_of_zone(zone, size, &found);
-
-        assert_int_equal(r, rows[i].region ? 0 : METADATA_URL_E_INVALID);
-        if (rows[i].region)
-            assert_string_equal(found, rows[i].region);
-    }
-    assert_int_equal(metadata_region_of_zone("eu\0west-1a", 10, &region), METADATA_URL_E_INVALID);
-    assert_null(region);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,7 +179,6 @@ int main(void)
         cmocka_unit_test(urls_are_bounded),
         cmocka_unit_test(metadata_service_is_where_endpoint_or_mode_say),
         cmocka_unit_test(metadata_endpoint_or_mode_bad_is_named),
-        cmocka_unit_test(zone_tells_its_region),
     };
 
     return cmocka_run_group_tests_name("aws-metadata-url", tests, NULL, NULL);
