@@ -49,9 +49,6 @@ static struct sqs_request *request_of(enum sqs_operation operation)
     case SQS_GET_QUEUE_ATTRIBUTES:
         r = sqs_request_get_queue_attributes(URL, &request);
         break;
-    case SQS_GET_QUEUE_URL:
-        r = sqs_request_get_queue_url("q", NULL, &request);
-        break;
     case SQS_N_OPERATIONS:
         break;
     }
@@ -84,8 +81,6 @@ static void check(const struct sqs_reply *reply)
     }
     if (reply->operation == SQS_SEND_MESSAGE)
         assert(is_set(reply->message_id));
-    if (reply->operation == SQS_GET_QUEUE_URL)
-        assert(is_set(reply->queue_url));
     assert(sum < SIZE_MAX);
 }
 

@@ -79,23 +79,6 @@ static const struct aws_known_error table[] = {
     {"IDPCommunicationError", "IDPCommunicationError", 400, AWS_ERROR_TRANSIENT},
 };
 
-const char *aws_error_class_name(enum aws_error_class class)
-{
-    switch (class) {
-    case AWS_ERROR_TRANSIENT:
-        return "transient";
-    case AWS_ERROR_THROTTLED:
-        return "throttled";
-    case AWS_ERROR_CLOCK:
-        return "clock";
-    case AWS_ERROR_CREDENTIALS:
-        return "credentials";
-    case AWS_ERROR_PERMANENT:
-        return "permanent";
-    }
-    return "unknown";
-}
-
 const struct aws_known_error *aws_error_find(const char *code)
 {
     for (size_t i = 0; i < ARRAY_SIZE(table); i++)

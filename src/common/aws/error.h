@@ -16,9 +16,6 @@ enum aws_error_class {
     AWS_ERROR_PERMANENT,   /* the same request will fail again */
 };
 
-/* "transient", ... */
-const char *aws_error_class_name(enum aws_error_class class);
-
 /* The kind of back-off before the same request is tried again. It is slow if a person must repair
  * something first (keys, the clock, the queue). */
 enum backoff_kind aws_error_backoff(enum aws_error_class class);

@@ -25,7 +25,6 @@ enum sqs_proof sqs_proof_of(const struct sqs_reply *reply, const struct sqs_proo
     case SQS_SEND_MESSAGE_BATCH:
     case SQS_DELETE_MESSAGE_BATCH:
     case SQS_CHANGE_MESSAGE_VISIBILITY_BATCH:
-    case SQS_GET_QUEUE_URL:
     case SQS_N_OPERATIONS:
         break;
     }

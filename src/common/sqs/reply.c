@@ -198,11 +198,6 @@ static int parse_nothing(struct reply_reader *reader, const struct json_value *r
     return 0;
 }
 
-static int parse_queue_url(struct reply_reader *reader, const struct json_value *root)
-{
-    return reply_read_required_string(reader, root, "QueueUrl", &reader->reply->queue_url);
-}
-
 static const struct {
     int (*parse)(struct reply_reader *reader, const struct json_value *root);
     bool may_be_empty; /* no body at all, not even {} */
@@ -215,7 +210,6 @@ static const struct {
     [SQS_CHANGE_MESSAGE_VISIBILITY] = {parse_nothing, true},
     [SQS_CHANGE_MESSAGE_VISIBILITY_BATCH] = {parse_batch, false},
     [SQS_GET_QUEUE_ATTRIBUTES] = {parse_queue_attributes, false},
-    [SQS_GET_QUEUE_URL] = {parse_queue_url, false},
 };
 
 static struct sqs_reply *reply_new(enum sqs_operation operation)

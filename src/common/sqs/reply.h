@@ -39,7 +39,6 @@ struct sqs_reply {
     enum sqs_operation operation;
     const char *message_id;                /* SendMessage */
     const char *sequence_number;           /* SendMessage on FIFO; else NULL */
-    const char *queue_url;                 /* GetQueueUrl */
     struct sqs_received_message *messages; /* ReceiveMessage; at most 10 */
     size_t n_messages;
     struct sqs_entry_result entries[SQS_BATCH_MAX]; /* batches, in the request's order */

@@ -24,7 +24,6 @@ const char *sqs_operation_name(enum sqs_operation operation)
         [SQS_CHANGE_MESSAGE_VISIBILITY] = "ChangeMessageVisibility",
         [SQS_CHANGE_MESSAGE_VISIBILITY_BATCH] = "ChangeMessageVisibilityBatch",
         [SQS_GET_QUEUE_ATTRIBUTES] = "GetQueueAttributes",
-        [SQS_GET_QUEUE_URL] = "GetQueueUrl",
     };
 
     static_assert(ARRAY_SIZE(names) == SQS_N_OPERATIONS, "each operation has a name");
@@ -46,7 +45,6 @@ enum sqs_operation sqs_operation_single(enum sqs_operation operation)
     case SQS_DELETE_MESSAGE:
     case SQS_CHANGE_MESSAGE_VISIBILITY:
     case SQS_GET_QUEUE_ATTRIBUTES:
-    case SQS_GET_QUEUE_URL:
     case SQS_N_OPERATIONS:
         break;
     }
@@ -371,19 +369,5 @@ int sqs_request_probe(enum sqs_operation operation, const char *queue_url, struc
     if (is_send)
         return end(&request, ",\"Entries\":[]}", ret);
     append_bad_receive(&request->json);
-    return end(&request, "}", ret);
-}
-
-int sqs_request_get_queue_url(const char *queue_name, const char *account, struct sqs_request **ret)
-{
-    CLEANUP(sqs_request_free) struct sqs_request *request = calloc(1, sizeof(*request));
-
-    if (!request)
-        return -ENOMEM;
-    request->operation = SQS_GET_QUEUE_URL;
-    request->json = BUFFER_INIT(SQS_REQUEST_MAX_BYTES);
-    buffer_append_string(&request->json, "{\"QueueName\":");
-    json_append_string(&request->json, queue_name, strlen(queue_name));
-    append_member(&request->json, "QueueOwnerAWSAccountId", account);
     return end(&request, "}", ret);
 }

@@ -15,7 +15,6 @@ enum sqs_operation {
     SQS_CHANGE_MESSAGE_VISIBILITY,
     SQS_CHANGE_MESSAGE_VISIBILITY_BATCH,
     SQS_GET_QUEUE_ATTRIBUTES,
-    SQS_GET_QUEUE_URL,
     SQS_N_OPERATIONS,
 };
 
@@ -79,9 +78,6 @@ int sqs_request_get_queue_attributes(const char *queue_url, struct sqs_request *
  * another operation than these four. */
 int sqs_request_probe(enum sqs_operation operation, const char *queue_url,
                       struct sqs_request **ret);
-/* `account`: the queue's owner; NULL: the account of the credentials. */
-int sqs_request_get_queue_url(const char *queue_name, const char *account,
-                              struct sqs_request **ret);
 
 struct sqs_request *sqs_request_free(struct sqs_request *request); /* wipes the body */
 DEFINE_CLEANUP(struct sqs_request *, sqs_request_free)

@@ -71,7 +71,7 @@ static void text_is_that_of_the_last_failure_under_way(void **state)
 
     memset(longer, 'x', sizeof(longer) - 1);
     longer[sizeof(longer) - 1] = '\0';
-    operation_failures_add(&t, SQS_GET_QUEUE_URL, &away, longer, SEC);
+    operation_failures_add(&t, SQS_GET_QUEUE_ATTRIBUTES, &away, longer, SEC);
     assert_int_equal(strlen(operation_failures_text(&t)), FAILURE_LOG_TEXT_MAX_BYTES - 1);
 }
 

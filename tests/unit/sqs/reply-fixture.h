@@ -66,9 +66,6 @@ static inline struct sqs_request *request_of(enum sqs_operation operation)
     case SQS_GET_QUEUE_ATTRIBUTES:
         r = sqs_request_get_queue_attributes(URL, &request);
         break;
-    case SQS_GET_QUEUE_URL:
-        r = sqs_request_get_queue_url("q", NULL, &request);
-        break;
     case SQS_N_OPERATIONS:
         break;
     }

@@ -94,7 +94,7 @@ static void assert_error(const struct sqs_error *error, const char *name, const 
 {
     assert_string_equal(error->name, name);
     assert_string_equal(error->code, code);
-    assert_string_equal(aws_error_class_name(error->class), aws_error_class_name(class));
+    assert_int_equal(error->class, class);
     assert_int_equal(error->http_status, http_status);
     assert_int_equal(error->retry_after_usec, USEC_INFINITY);
 }

@@ -10,19 +10,16 @@ static void damage_is_named_by_its_place(void **state)
         const char *body;
         const char *says;
     } rows[] = {
-        {SQS_GET_QUEUE_URL, "[]", "no JSON object"},
-        {SQS_GET_QUEUE_URL, "null ", "no JSON object"},
-        {SQS_GET_QUEUE_URL, "\"QueueUrl\"", "no JSON object"},
-        {SQS_GET_QUEUE_URL, "{}", "QueueUrl is missing"},
-        {SQS_GET_QUEUE_URL, "{\"QueueUrl\":null}", "QueueUrl is missing"},
-        {SQS_GET_QUEUE_URL, "{\"QueueUrl\":\"\"}", "QueueUrl is empty"},
-        {SQS_GET_QUEUE_URL, "{\"QueueUrl\":[\"u\"]}", "QueueUrl is of the wrong type"},
-        {SQS_GET_QUEUE_URL, "{\"QueueUrl\":\"a\\u0000b\"}", "QueueUrl is of the wrong type"},
-        {SQS_GET_QUEUE_URL, "{\"QueueUrl\":\"u\"}}", "damaged: "},
-        {SQS_GET_QUEUE_URL, "{\"QueueUrl\":\"u\"} trailing", "damaged: "},
-        {SQS_GET_QUEUE_URL, "{\"QueueUrl\":\"\xff\"}", "not UTF-8"},
-        {SQS_GET_QUEUE_URL, "<html></html>", "not JSON"},
-
+        {SQS_SEND_MESSAGE, "[]", "no JSON object"},
+        {SQS_SEND_MESSAGE, "null ", "no JSON object"},
+        {SQS_SEND_MESSAGE, "\"MessageId\"", "no JSON object"},
+        {SQS_SEND_MESSAGE, "{\"MessageId\":null}", "MessageId is missing"},
+        {SQS_SEND_MESSAGE, "{\"MessageId\":[\"m\"]}", "MessageId is of the wrong type"},
+        {SQS_SEND_MESSAGE, "{\"MessageId\":\"a\\u0000b\"}", "MessageId is of the wrong type"},
+        {SQS_SEND_MESSAGE, "{\"MessageId\":\"m\"}}", "damaged: "},
+        {SQS_SEND_MESSAGE, "{\"MessageId\":\"m\"} trailing", "damaged: "},
+        {SQS_SEND_MESSAGE, "{\"MessageId\":\"\xff\"}", "not UTF-8"},
+        {SQS_SEND_MESSAGE, "<html></html>", "not JSON"},
         {SQS_SEND_MESSAGE, "{}", "MessageId is missing"},
         {SQS_SEND_MESSAGE, "{\"MessageId\":17}", "MessageId is of the wrong type"},
         {SQS_SEND_MESSAGE, "{\"MessageId\":\"\"}", "MessageId is empty"},
@@ -166,11 +163,11 @@ static void members_unknown_may_hold_anything(void **state)
 {
     CLEANUP(sqs_reply_unref)
     struct sqs_reply *reply =
-        parse_good(SQS_GET_QUEUE_URL,
+        parse_good(SQS_SEND_MESSAGE,
                    "{\"a\":1e999,\"b\":-123456789012345678901234567890,\"c\":[[[[[[[[]]]]]]]],"
-                   "\"QueueUrl\":\"u\",\"d\":\"\\ud800\\u0000\",\"e\":false}");
+                   "\"MessageId\":\"m\",\"d\":\"\\ud800\\u0000\",\"e\":false}");
 
-    assert_string_equal(reply->queue_url, "u");
+    assert_string_equal(reply->message_id, "m");
 }
 
 static void replies_too_deep_or_too_large_are_refused(void **state)
@@ -181,12 +178,12 @@ static void replies_too_deep_or_too_large_are_refused(void **state)
     buffer_append_string(&deep, "{\"a\":");
     for (size_t i = 0; i < 100000; i++)
         buffer_append_char(&deep, '[');
-    assert_damaged(SQS_GET_QUEUE_URL, buffer_string(&deep), "too deep");
+    assert_damaged(SQS_SEND_MESSAGE, buffer_string(&deep), "too deep");
 
     large = malloc((size_t)SQS_REPLY_MAX_BYTES + 1);
     assert_non_null(large);
     memset(large, ' ', (size_t)SQS_REPLY_MAX_BYTES + 1);
-    assert_damaged_bytes(SQS_GET_QUEUE_URL, large, (size_t)SQS_REPLY_MAX_BYTES + 1,
+    assert_damaged_bytes(SQS_SEND_MESSAGE, large, (size_t)SQS_REPLY_MAX_BYTES + 1,
                          "at most 63963136 are allowed");
 }
 
@@ -197,7 +194,7 @@ static void reply_cut_off_anywhere_is_damaged(void **state)
         "{\"Messages\":[{" MESSAGE ",\"MD5OfBody\":\"" HELLO_MD5 "\",\"Attributes\":"
         "{\"SentTimestamp\":\"1440938160123\"}," THREE_ATTRIBUTES
         ",\"MD5OfMessageAttributes\":\"" ATTRIBUTES_MD5 "\",\"n\":[1.5e3,true,null]}]}";
-    static const char with_nul[] = "{\"QueueUrl\":\"u\"}\0";
+    static const char with_nul[] = "{\"MessageId\":\"m\"}\0";
 
     sqs_reply_unref(parse_good(SQS_RECEIVE_MESSAGE, whole));
     for (size_t size = 0; size < sizeof(whole) - 1; size++) {
@@ -207,7 +204,7 @@ static void reply_cut_off_anywhere_is_damaged(void **state)
         memcpy(part, whole, size);
         assert_damaged_bytes(SQS_RECEIVE_MESSAGE, part, size, size > 0 ? "cut off" : "empty");
     }
-    assert_damaged_bytes(SQS_GET_QUEUE_URL, with_nul, sizeof(with_nul) - 1, "followed by more");
+    assert_damaged_bytes(SQS_SEND_MESSAGE, with_nul, sizeof(with_nul) - 1, "followed by more");
 }
 
 /* Each byte of a good reply in turn, changed in several ways: no crash, and never another body. */

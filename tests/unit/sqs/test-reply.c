@@ -277,14 +277,6 @@ static void queue_attributes_have_defaults(void **state)
     }
 }
 
-static void queue_url_is_read(void **state)
-{
-    CLEANUP(sqs_reply_unref)
-    struct sqs_reply *reply = parse_good(SQS_GET_QUEUE_URL, "{\"QueueUrl\":\"" URL "\"}");
-
-    assert_string_equal(reply->queue_url, URL);
-}
-
 static void reply_lives_as_long_as_its_last_reference(void **state)
 {
     struct sqs_reply *reply = parse_good(SQS_RECEIVE_MESSAGE, "{\"Messages\":[{" MESSAGE "}]}");
@@ -314,7 +306,6 @@ int main(void)
         cmocka_unit_test(receive_gives_ten_messages_and_no_more),
         cmocka_unit_test(operations_without_output_need_no_body),
         cmocka_unit_test(queue_attributes_have_defaults),
-        cmocka_unit_test(queue_url_is_read),
         cmocka_unit_test(reply_lives_as_long_as_its_last_reference),
     };
 

@@ -55,7 +55,6 @@ static void operation_name_is_that_of_its_enumerator(void **state)
         OPERATION(SQS_CHANGE_MESSAGE_VISIBILITY),
         OPERATION(SQS_CHANGE_MESSAGE_VISIBILITY_BATCH),
         OPERATION(SQS_GET_QUEUE_ATTRIBUTES),
-        OPERATION(SQS_GET_QUEUE_URL),
     };
 #undef OPERATION
 
@@ -205,13 +204,6 @@ static void queue_operations_are_written(void **state)
     assert_int_equal(sqs_request_get_queue_attributes(URL, &request), 0);
     assert_json(request, SQS_GET_QUEUE_ATTRIBUTES,
                 "{\"QueueUrl\":\"" URL "\",\"AttributeNames\":[\"All\"]}");
-    request = sqs_request_free(request);
-    assert_int_equal(sqs_request_get_queue_url("test.fifo", NULL, &request), 0);
-    assert_json(request, SQS_GET_QUEUE_URL, "{\"QueueName\":\"test.fifo\"}");
-    request = sqs_request_free(request);
-    assert_int_equal(sqs_request_get_queue_url("test", "123456789012", &request), 0);
-    assert_json(request, SQS_GET_QUEUE_URL,
-                "{\"QueueName\":\"test\",\"QueueOwnerAWSAccountId\":\"123456789012\"}");
 }
 
 static void probe_is_malformed_and_touches_nothing(void **state)
