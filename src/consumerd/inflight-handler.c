@@ -234,12 +234,13 @@ static void on_rejection_logged(void *userdata, int result)
 }
 
 /* Writes the log line of a rejected message. False: the line is not written, because the message
- * comes back in any case. */
+ * comes back in any case. One that a stop has cancelled does not: its program may have ended
+ * before. */
 static bool log_rejection(struct message *m)
 {
     int r;
 
-    if (m->state != MESSAGE_HANDLING)
+    if (m->state != MESSAGE_HANDLING && m->state != MESSAGE_CANCELLED)
         return false;
     r = rejection_log(m, on_rejection_logged);
     if (r <= 0)

@@ -219,6 +219,27 @@ static void stop_says_what_it_releases_and_why(void **state)
     assert_string_equal(counted(), "5 received, 1 deleted, 1 rejected, 4 released");
 }
 
+/* Its program may have ended just before it was told to. */
+static void message_rejected_after_its_cancel_is_logged_before_its_delete(void **state)
+{
+    take(false, "--");
+    ends_late = true;
+    inflight_stop(inflight, fake_now_usec + 60 * SEC);
+    assert_int_equal(inflight_cancel(inflight, 1 * SEC), 2);
+    fake_holds_messages = true;
+    finish(0, HANDLER_REJECT);
+    assert_int_equal(fake_count_lines("Message h0 is rejected and will be deleted"), 1);
+    dispatch();
+    assert_int_equal(fake_n_calls, 0);
+    assert_true(fake_take_message(0));
+    finish(1, HANDLER_REJECT);
+    assert_true(fake_take_message(-ENOMEM)); /* nothing keeps its body */
+    fake_holds_messages = false;
+    dispatch();
+    answer_all();
+    assert_string_equal(counted(), "2 received, 1 deleted, 1 rejected, 1 released");
+}
+
 static void release_of_a_message_not_reached_is_logged_at_info(void **state)
 {
     take(false, "-");
@@ -323,6 +344,7 @@ int main(void)
         TEST(lane_message_fails_successors_are_released_and_told),
         TEST(release_without_successors_is_one_line_at_debug),
         TEST(stop_says_what_it_releases_and_why),
+        TEST(message_rejected_after_its_cancel_is_logged_before_its_delete),
         TEST(release_of_a_message_not_reached_is_logged_at_info),
         TEST(lost_message_counts_as_lost_and_those_behind_as_released),
         TEST(delete_that_sqs_refuses_says_what_it_releases),
