@@ -69,6 +69,16 @@ def send(server, body, group="g", queue="test.fifo", **more):
     return call(server, "SendMessage", QueueUrl=server.queue_url(queue), MessageBody=body, **more)
 
 
+def end_leases(server, queue="test.fifo"):
+    """Makes all messages visible that were received and not deleted."""
+    handles = {r["message_id"]: r["receipt_handle"] for r in server.records("received", queue)}
+    for record in server.records("deleted", queue):
+        handles.pop(record["message_id"], None)
+    for handle in handles.values():
+        call(server, "ChangeMessageVisibility", QueueUrl=server.queue_url(queue), ReceiptHandle=handle,
+             VisibilityTimeout=0)
+
+
 def receive(server, queue="test.fifo", most=10, wait=0, visibility=30):
     """Receives messages; returns a list of them."""
     answer = call(server, "ReceiveMessage", QueueUrl=server.queue_url(queue),
