@@ -237,11 +237,11 @@ def message_of_a_post_longer_than_a_stop_is_released(place):
     with SqsLocal(queues=[FIFO]) as server, \
             place.open(**{"a.0": [Reply(200, delay=WAIT_SEC)]}) as application:
         fill(server, ["a"], 1)
-        daemon = consumer(server, place, stop_timeout=1, exit_after_empty_receives=0)
+        daemon = consumer(server, place, stop_timeout=12, exit_after_empty_receives=0)
         tap.wait_until(lambda: application.began, WAIT_SEC)
         daemon.stop(1)
         tap.equal(server.records("deleted"), [])
-        tap.equal([m["Body"] for m in sqs.receive(server, wait=5)], ["a.0"])
+        tap.equal([m["Body"] for m in sqs.receive(server)], ["a.0"])
 
 
 @on_both
@@ -249,7 +249,7 @@ def post_without_a_reply_ends_at_the_timeout_and_is_retried(place):
     with SqsLocal(queues=[FIFO]) as server, \
             place.open(**{"a.0": [Reply(200, delay=WAIT_SEC)]}) as application:
         fill(server, ["a"], 2)
-        daemon = consumer(server, place, timeout=3, exit_after_empty_receives=5)
+        daemon = consumer(server, place, timeout=6, exit_after_empty_receives=2)
         tap.equal(daemon.wait(), 0, daemon.text)
         tap.equal(application.began, ["a.0", "a.0", "a.1"])
         check_all_deleted(server)
@@ -258,14 +258,15 @@ def post_without_a_reply_ends_at_the_timeout_and_is_retried(place):
 
 @on_both
 def messages_of_a_killed_daemon_are_handled_by_the_next(place):
-    with SqsLocal(queues=["test.fifo,FifoQueue=true,VisibilityTimeout=2"]) as server, \
+    with SqsLocal(queues=[FIFO]) as server, \
             place.open(**{"a.0": [Reply(200, delay=WAIT_SEC)]}) as application:
         fill(server, ["a"], 2)
         daemon = consumer(server, place)
         tap.wait_until(lambda: application.began, WAIT_SEC)
         daemon.signal(signal.SIGKILL)
         daemon.wait()
-        daemon = consumer(server, place, exit_after_empty_receives=5)
+        sqs.end_leases(server)
+        daemon = consumer(server, place)
         tap.equal(daemon.wait(), 0, daemon.text)
         tap.equal(application.began, ["a.0", "a.0", "a.1"])
         check_all_deleted(server)
