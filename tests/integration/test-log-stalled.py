@@ -2,11 +2,13 @@
 """Both daemons while nobody reads their log: standard error is a full pipe. They go on working, handle no message
 twice, and can be stopped. A message that is kept only in the log is not deleted before its line is written."""
 
+import fcntl
 import os
 import signal
 import socket
 import sys
 import tempfile
+import termios
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -15,9 +17,11 @@ import tap
 from daemon import FIFO, Daemon
 from sqs_local import SqsLocal
 
-VISIBILITY = 4
+VISIBILITY = 6
 LEASES_SEC = 2 * VISIBILITY + 1  # a lease that is not renewed ends twice in this time
 COUNT = 100  # messages whose lines are more than the pipe holds
+LINE_BYTES = 900  # of each line that carries a message
+SETTLE_SEC = 3
 DEBUG = {"level": "debug"}
 
 
@@ -48,6 +52,26 @@ def consumer(server, folder, **settings):
                             **settings})
 
 
+def pipe_bytes(daemon):
+    """How much nobody has read of what the daemon has written."""
+    return int.from_bytes(fcntl.ioctl(daemon.process.stderr, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def wait_for_stall(server, daemon, count):
+    """Waits until the pipe has no room for the line of a message, and a message waits for its line: `count` says how
+    many have got so far, one more than are deleted."""
+    since, before = time.monotonic(), None
+
+    def is_stalled():
+        nonlocal since, before
+        now = count(), deleted(server), pipe_bytes(daemon)
+        if now != before or now[0] != now[1] + 1 or now[2] <= 4096 - LINE_BYTES:
+            since, before = time.monotonic(), now
+        return time.monotonic() - since > SETTLE_SEC
+
+    tap.wait_until(is_stalled, 120, "a message that waits for its line")
+
+
 def lines_of(path):
     if not os.path.exists(path):
         return []
@@ -62,7 +86,7 @@ def programs_with_a_stalled_log_handle_each_message_once_and_stop():
             sqs.send(server, f"body {i}", group=f"g{i % 3}")
         daemon = consumer(server, folder, handler="exec", concurrency=3, max_messages=10,
                           command=[program(folder, 'cat >>$PLACE/handled; echo >>$PLACE/handled\n')])
-        tap.wait_until(lambda: deleted(server) == COUNT, 60, "the delete of all messages")
+        tap.wait_until(lambda: deleted(server) == COUNT, 120, "the delete of all messages")
         daemon.signal(signal.SIGTERM)
         tap.equal(daemon.process.wait(60), 0)
         tap.equal(len(lines_of(os.path.join(folder, "handled"))), COUNT)
@@ -93,10 +117,9 @@ def program_that_prints_waits_and_its_lease_is_renewed():
 def message_for_the_journal_is_deleted_only_after_its_line_is_written():
     with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
         for i in range(COUNT):
-            sqs.send(server, f"body {i} {'x' * 900}")
+            sqs.send(server, f"body {i} {'x' * LINE_BYTES}")
         daemon = consumer(server, folder)
-        tap.wait_until(lambda: 0 < len(receives(server)) == deleted(server) + 1, 60,
-                       "a message that waits for its line")
+        wait_for_stall(server, daemon, lambda: len(receives(server)))
         time.sleep(LEASES_SEC)
         before = deleted(server)
         tap.ok(before < COUNT, "all messages were deleted before their lines were written")
@@ -111,11 +134,9 @@ def message_for_the_journal_is_deleted_only_after_its_line_is_written():
 def message_whose_line_is_not_written_is_released_at_a_stop():
     with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
         for i in range(COUNT):
-            sqs.send(server, f"body {i} {'x' * 900}")
+            sqs.send(server, f"body {i} {'x' * LINE_BYTES}")
         daemon = consumer(server, folder, stop_timeout=300, wait_time=1, visibility_timeout=60)
-        tap.wait_until(lambda: 0 < len(receives(server)) == deleted(server) + 1, 60,
-                       "a message that waits for its line")
-        time.sleep(0.2)
+        wait_for_stall(server, daemon, lambda: len(receives(server)))
         daemon.signal(signal.SIGTERM)
         daemon.process.wait(60)
         left = COUNT - deleted(server)
@@ -127,12 +148,11 @@ def message_whose_line_is_not_written_is_released_at_a_stop():
 def message_whose_line_is_not_written_is_not_received_by_the_last_receive():
     with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
         for i in range(COUNT):
-            sqs.send(server, f"body {i} {'x' * 900}")
+            sqs.send(server, f"body {i} {'x' * LINE_BYTES}")
         daemon = consumer(server, folder, concurrency=2, stop_timeout=300, wait_time=4,
                           visibility_timeout=60)
-        tap.wait_until(lambda: 0 < len(receives(server)) == deleted(server) + 1, 60,
-                       "a message that waits for its line")
-        time.sleep(0.2)  # another receive is in flight, since a second message could be handled
+        wait_for_stall(server, daemon, lambda: len(receives(server)))
+        # Another receive is in flight, since a second message could be handled.
         daemon.signal(signal.SIGTERM)
         tap.equal(daemon.process.wait(60), 1)
         tap.equal(set(receives(server).values()), {1})
@@ -146,10 +166,9 @@ REJECT = 'exec 3<&0; echo "$SQS_MESSAGE_ID" >>$PLACE/rejected; exit 65\n'
 def rejected_message_is_deleted_only_after_its_line_is_written():
     with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
         for i in range(20):
-            sqs.send(server, f"body {i} {'x' * 900}", group=f"g{i}")
+            sqs.send(server, f"body {i} {'x' * LINE_BYTES}", group=f"g{i}")
         daemon = consumer(server, folder, handler="exec", command=[program(folder, REJECT)])
-        tap.wait_until(lambda: 0 < len(lines_of(os.path.join(folder, "rejected"))) ==
-                       deleted(server) + 1, 60, "a rejected message that waits for its line")
+        wait_for_stall(server, daemon, lambda: len(lines_of(os.path.join(folder, "rejected"))))
         time.sleep(LEASES_SEC)
         before = deleted(server)
         tap.ok(before < 20, "all messages were deleted before their lines were written")
@@ -165,12 +184,10 @@ def rejected_message_is_deleted_only_after_its_line_is_written():
 def rejected_message_whose_line_is_not_written_is_released_at_a_stop():
     with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
         for i in range(20):
-            sqs.send(server, f"body {i} {'x' * 900}")
+            sqs.send(server, f"body {i} {'x' * LINE_BYTES}")
         daemon = consumer(server, folder, handler="exec", command=[program(folder, REJECT)],
                           stop_timeout=300, wait_time=1, visibility_timeout=60)
-        tap.wait_until(lambda: 0 < len(lines_of(os.path.join(folder, "rejected"))) ==
-                       deleted(server) + 1, 60, "a rejected message that waits for its line")
-        time.sleep(0.2)
+        wait_for_stall(server, daemon, lambda: len(lines_of(os.path.join(folder, "rejected"))))
         daemon.signal(signal.SIGTERM)
         daemon.process.wait(60)
         tap.ok(deleted(server) < 20, "all messages were deleted before their lines were written")
@@ -186,7 +203,7 @@ def message_is_not_deleted_when_standard_error_is_closed():
                             prefix=("sh", "-c", 'exec "$@" 2>&-', "sh"),
                             consumer={"handler": handler, "command": [program(folder, REJECT)],
                                       "exit_after_empty_receives": 0, "visibility_timeout": 60,
-                                      "stop_timeout": 4})
+                                      "stop_timeout": 12})
             tap.wait_until(lambda: receives(server), 60, "the receive")
             if handler == "exec":
                 tap.wait_until(lambda: lines_of(os.path.join(folder, "rejected")), 60, "the program")
