@@ -75,6 +75,7 @@ struct http_slot {
         struct buffer body;
         uint64_t n_received;   /* bytes of the body, those that are cut counted */
         bool is_cut;           /* what does not fit into `body` is thrown away */
+        bool has_begun;        /* a line of its head has come */
         bool is_head_whole;    /* the empty line after the headers has come */
         struct list link;      /* in the client's list of replies that have begun */
         bool is_paused;        /* libcurl reads nothing for it */

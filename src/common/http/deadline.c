@@ -118,12 +118,9 @@ static enum http_phase phase_before_begin(const struct http_slot *slot)
 
 static enum http_phase phase_of(const struct http_slot *slot, uint64_t n_sent)
 {
-    long head_bytes = 0;
-
     if (slot->sending.n_begun == 0)
         return phase_before_begin(slot);
-    curl_easy_getinfo(slot->easy, CURLINFO_HEADER_SIZE, &head_bytes);
-    if (head_bytes > 0 || slot->reply.n_received > 0)
+    if (slot->reply.has_begun)
         return HTTP_PHASE_RECEIVE;
     return n_sent < slot->request.body_bytes ? HTTP_PHASE_SEND : HTTP_PHASE_WAIT;
 }

@@ -66,6 +66,7 @@ static size_t on_header(char *line, size_t one, size_t size, void *userdata)
 {
     struct http_slot *slot = userdata;
 
+    slot->reply.has_begun = true;
     /* After a status 100 another head follows. Trailers may follow the body. */
     if (line[0] == '\r' || line[0] == '\n')
         slot->reply.is_head_whole = true;
@@ -123,5 +124,7 @@ CURLcode http_receive_set_up(struct http_slot *slot)
 
     c = c ? c : curl_easy_setopt(slot->easy, CURLOPT_WRITEDATA, (void *)slot);
     c = c ? c : curl_easy_setopt(slot->easy, CURLOPT_HEADERFUNCTION, on_header);
-    return c ? c : curl_easy_setopt(slot->easy, CURLOPT_HEADERDATA, (void *)slot);
+    c = c ? c : curl_easy_setopt(slot->easy, CURLOPT_HEADERDATA, (void *)slot);
+    /* A proxy's answer to CONNECT is no part of the reply. */
+    return c ? c : curl_easy_setopt(slot->easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 }

@@ -208,7 +208,7 @@ int http_slot_prepare(struct http_slot *slot, const struct http_request *request
     if (r < 0)
         return r;
     slot->error_text[0] = '\0';
-    slot->reply.is_head_whole = false;
+    slot->reply.has_begun = slot->reply.is_head_whole = false;
     slot->reply.resume_error = CURLE_OK;
     slot->sending.is_once = request->send_once;
     slot->backlog.n_full = 0;
