@@ -27,7 +27,8 @@ static enum sqs_attempt_result result_of(const struct sqs_error *error)
     case AWS_ERROR_CREDENTIALS:
         return SQS_ATTEMPT_UNAUTHORIZED;
     case AWS_ERROR_PERMANENT:
-        return SQS_ATTEMPT_REFUSED;
+        return streq(error->name, SQS_ERROR_NOT_FROM_SQS) ? SQS_ATTEMPT_FAILED
+                                                          : SQS_ATTEMPT_REFUSED;
     case AWS_ERROR_TRANSIENT:
         break;
     }

@@ -523,6 +523,29 @@ static void reply_damaged_is_repeated(void **state)
     }
 }
 
+static void attempts_are_counted_by_their_result(void **state)
+{
+    CLEANUP(test_server_free)
+    struct test_server *server = TEST_SERVER(
+        ERROR(403, "RequestThrottled", "slow down"), ERROR(403, "ExpiredTokenException", "old"),
+        {.status = 500}, {.status = 302, .headers = "Location: http://portal.invalid/\r\n"},
+        {.body = "{}", .how = REPLY_CUT_OFF}, OK, NO_QUEUE);
+    static const uint64_t expected[SQS_ATTEMPT_N_RESULTS] = {
+        [SQS_ATTEMPT_SUCCEEDED] = 1,    [SQS_ATTEMPT_REFUSED] = 1,    [SQS_ATTEMPT_THROTTLED] = 1,
+        [SQS_ATTEMPT_FAILED] = 2, /* a portal's answer is none of SQS's */
+        [SQS_ATTEMPT_UNAUTHORIZED] = 1, [SQS_ATTEMPT_UNANSWERED] = 1,
+    };
+    const struct sqs_client_counts *counts;
+
+    set_bench(server);
+    assert_true(call(&patient).ok);
+    assert_false(call(&patient).ok);
+    counts = sqs_client_counts(b.client);
+    for (size_t i = 0; i < SQS_ATTEMPT_N_RESULTS; i++)
+        assert_int_equal(counts->attempts[SQS_DELETE_MESSAGE][i], expected[i]);
+    assert_int_equal(counts->retries[SQS_DELETE_MESSAGE], 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -547,6 +570,7 @@ int main(void)
         TEST(outcome_repeated_and_refused_stays_unknown),
         TEST(outcome_request_cannot_be_repeated_stays_unknown),
         TEST(reply_damaged_is_repeated),
+        TEST(attempts_are_counted_by_their_result),
     };
 
     return cmocka_run_group_tests_name("sqs-client", tests, NULL, NULL);
