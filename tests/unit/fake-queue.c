@@ -42,7 +42,6 @@ void fake_reset(void)
     fake_n_refreshes = fake_n_reconfigured = 0;
     fake_is_fifo = true;
     fake_attributes = (struct sqs_queue_attributes){
-        .is_fifo = true,
         .visibility_timeout_sec = 30,
         .maximum_message_bytes = SQS_MESSAGE_MAX_BYTES,
     };

@@ -200,19 +200,13 @@ static void on_skew_changed(void *userdata, enum clock_skew_change change, int64
 
 /* --- Opening --- */
 
-static void keep_attributes(struct queue *queue, const struct sqs_queue_attributes *attributes)
-{
-    queue->attributes = *attributes;
-    queue->attributes.redrive_policy = NULL; /* it belongs to the reply */
-}
-
 static void on_refreshed(void *userdata, const struct sqs_queue_attributes *attributes)
 {
     struct queue *queue = userdata;
     size_t bytes_before = queue->attributes.maximum_message_bytes;
 
     if (attributes && attributes->is_known)
-        keep_attributes(queue, attributes);
+        queue->attributes = *attributes;
     if (queue->attributes.maximum_message_bytes != bytes_before)
         log_notice("The queue's maximum message size has changed from %zu to %zu bytes.",
                    bytes_before, queue->attributes.maximum_message_bytes);
@@ -277,7 +271,7 @@ static void opened(struct queue *queue, const struct sqs_queue_attributes *attri
 
     if (r < 0)
         log_warning("The queue's attributes cannot be refreshed later: %s.", strerror(-r));
-    keep_attributes(queue, attributes);
+    queue->attributes = *attributes;
     if (queue->options.keep_trying)
         begin(queue);
     if (!permission_prober_ask(queue->prober) && !queue->is_open)
@@ -322,7 +316,6 @@ static void on_attributes(void *userdata, const struct sqs_result *result)
 {
     struct queue *queue = userdata;
     const struct sqs_queue_attributes defaults = {
-        .is_fifo = queue->client->url->is_fifo,
         .visibility_timeout_sec = 30,
         .maximum_message_bytes = SQS_MESSAGE_MAX_BYTES,
         .visible_messages = UINT64_MAX,

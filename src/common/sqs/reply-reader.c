@@ -132,20 +132,6 @@ int reply_read_unsigned(const struct reply_reader *reader, const struct json_val
     return r;
 }
 
-int reply_read_bool(const struct reply_reader *reader, const struct json_value *object,
-                    const char *name, bool *ret)
-{
-    const char *text = NULL;
-    int r = reply_read_string(reader, object, name, &text);
-
-    if (r != 0 || !text)
-        return r;
-    if (strcasecmp(text, "true") != 0 && strcasecmp(text, "false") != 0)
-        return reply_damaged(reader, name, "is neither true nor false");
-    *ret = strcasecmp(text, "true") == 0;
-    return 0;
-}
-
 int reply_read_md5(const struct reply_reader *reader, const struct json_value *object,
                    const char *name, const char *ours, bool *ret_differs)
 {

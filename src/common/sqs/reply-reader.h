@@ -48,9 +48,6 @@ int reply_read_number(const struct reply_reader *reader, const struct json_value
                       const char *name, uint64_t max, uint64_t *ret);
 int reply_read_unsigned(const struct reply_reader *reader, const struct json_value *object,
                         const char *name, unsigned *ret);
-/* "true" or "false" in a string. */
-int reply_read_bool(const struct reply_reader *reader, const struct json_value *object,
-                    const char *name, bool *ret);
 /* Whether the reply's MD5 `name` differs from `ours`. */
 int reply_read_md5(const struct reply_reader *reader, const struct json_value *object,
                    const char *name, const char *ours, bool *ret_differs);

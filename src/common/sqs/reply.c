@@ -172,23 +172,12 @@ static int parse_queue_attributes(struct reply_reader *reader, const struct json
     if (r != 0 || !list)
         return r;
     attributes->is_known = true;
-    r = reply_read_bool(reader, list, "FifoQueue", &attributes->is_fifo);
-    if (r == 0)
-        r = reply_read_bool(reader, list, "ContentBasedDeduplication",
-                            &attributes->content_based_deduplication);
-    if (r == 0)
-        r = reply_read_unsigned(reader, list, "VisibilityTimeout",
-                                &attributes->visibility_timeout_sec);
+    r = reply_read_unsigned(reader, list, "VisibilityTimeout", &attributes->visibility_timeout_sec);
     if (r == 0)
         r = reply_read_number(reader, list, "MaximumMessageSize", SIZE_MAX, &maximum);
     if (r == 0)
-        r = reply_read_unsigned(reader, list, "ReceiveMessageWaitTimeSeconds",
-                                &attributes->receive_wait_sec);
-    if (r == 0)
         r = reply_read_number(reader, list, "ApproximateNumberOfMessages", UINT64_MAX - 1,
                               &attributes->visible_messages);
-    if (r == 0)
-        r = reply_read_string(reader, list, "RedrivePolicy", &attributes->redrive_policy);
     attributes->maximum_message_bytes = (size_t)maximum;
     return r;
 }

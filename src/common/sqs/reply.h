@@ -21,15 +21,12 @@ struct sqs_entry_result {
     const char *message;         /* if not ok: AWS's text, or "" */
 };
 
+/* The attributes that the daemons use; others are not looked at. */
 struct sqs_queue_attributes {
-    bool is_known; /* the reply has attributes */
-    bool is_fifo;
-    bool content_based_deduplication;
+    bool is_known;                   /* the reply has attributes */
     unsigned visibility_timeout_sec; /* 30 if the reply does not give it */
     size_t maximum_message_bytes;    /* 1048576 if the reply does not give it */
-    unsigned receive_wait_sec;
-    uint64_t visible_messages;  /* ApproximateNumberOfMessages; UINT64_MAX if it is not given */
-    const char *redrive_policy; /* its JSON text; NULL: none */
+    uint64_t visible_messages; /* ApproximateNumberOfMessages; UINT64_MAX if it is not given */
 };
 
 /* Reference-counted: code that keeps a message takes a reference to its reply. */

@@ -253,27 +253,22 @@ static void queue_attributes_have_defaults(void **state)
     CLEANUP(sqs_reply_unref) struct sqs_reply *full = NULL, *bare = NULL, *none = NULL;
 
     full = parse_good(SQS_GET_QUEUE_ATTRIBUTES,
-                      "{\"Attributes\":{\"FifoQueue\":\"true\",\"ContentBasedDeduplication\":"
-                      "\"true\",\"VisibilityTimeout\":\"43200\",\"MaximumMessageSize\":\"262144\","
-                      "\"ReceiveMessageWaitTimeSeconds\":\"20\",\"RedrivePolicy\":\"{}\","
-                      "\"QueueArn\":\"arn\",\"New\":{}}}");
-    assert_true(full->attributes.is_fifo);
-    assert_true(full->attributes.content_based_deduplication);
+                      "{\"Attributes\":{\"VisibilityTimeout\":\"43200\",\"MaximumMessageSize\":"
+                      "\"262144\",\"ApproximateNumberOfMessages\":\"7\",\"FifoQueue\":true,"
+                      "\"RedrivePolicy\":{},\"QueueArn\":\"arn\",\"New\":{}}}");
+    assert_true(full->attributes.is_known);
     assert_int_equal(full->attributes.visibility_timeout_sec, 43200);
     assert_int_equal(full->attributes.maximum_message_bytes, 262144);
-    assert_int_equal(full->attributes.receive_wait_sec, 20);
-    assert_string_equal(full->attributes.redrive_policy, "{}");
+    assert_int_equal(full->attributes.visible_messages, 7);
     none = parse_good(SQS_GET_QUEUE_ATTRIBUTES, "{}");
     bare = parse_good(SQS_GET_QUEUE_ATTRIBUTES, "{\"Attributes\":{\"FifoQueue\":\"false\"}}");
     for (int i = 0; i < 2; i++) {
         const struct sqs_queue_attributes *found = i ? &bare->attributes : &none->attributes;
 
-        assert_false(found->is_fifo);
-        assert_false(found->content_based_deduplication);
+        assert_int_equal(found->is_known, i);
         assert_int_equal(found->visibility_timeout_sec, 30);
         assert_int_equal(found->maximum_message_bytes, 1048576);
-        assert_int_equal(found->receive_wait_sec, 0);
-        assert_null(found->redrive_policy);
+        assert_int_equal(found->visible_messages, UINT64_MAX);
     }
 }
 
