@@ -259,8 +259,6 @@ void sqs_error_parse(int http_status, const char *query_error, const char *error
     if (known && aws_error_is_about_clock(known->name, ret->message))
         ret->class = AWS_ERROR_CLOCK;
     ret->is_wrong_region = known && aws_error_is_about_region(known->name, ret->message);
-    if (ret->class == AWS_ERROR_CLOCK)
-        ret->has_server_time = aws_error_server_time(ret->message, &ret->server_time) == 0;
 }
 
 void sqs_error_set_name(struct sqs_error *error, const char *name)

@@ -45,9 +45,6 @@ struct sqs_error {
     bool was_repeated;         /* it was sent more than once; only the last time got a reply */
     uint64_t retry_after_usec; /* from x-amz-retry-after; USEC_INFINITY: not given */
     bool is_wrong_region;      /* the signature was made for another region than the server's */
-    bool has_server_time;
-    time_t server_time; /* with AWS_ERROR_CLOCK, the server's time if the error's text has it; the
-                           caller reads the Date header itself */
 };
 
 /* Reads an error reply of any form: JSON with "__type" (and "message" or "Message") or "code", the
