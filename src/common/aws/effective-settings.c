@@ -12,6 +12,7 @@
 #include "http/ca-bundle.h"
 #include "util/encode.h"
 #include "util/error-line.h"
+#include "util/file.h"
 
 enum { ERROR_MAX_BYTES = 4096, SHOWN_BYTES = 128 };
 
@@ -362,7 +363,7 @@ static int check_ca_bundle(const struct reader *r, const struct endpoint *endpoi
     if (e == 0 || errno_is_transient(e))
         return e;
     if (e < 0)
-        snprintf(found, sizeof(found), "this file cannot be read: %s", strerror(-e));
+        snprintf(found, sizeof(found), "this file cannot be read: %s", file_error_text(e));
     else
         snprintf(found, sizeof(found), "this file cannot be used: %s", problem);
     name_value(&r->ca_bundle, "ca_bundle", name, sizeof(name));
