@@ -288,7 +288,7 @@ static int load(struct config_sources *sources, const char *refusal_id, struct c
         return command_config_refused(refusal_id, path, error);
     if (r < 0) {
         log_write(LOG_ERR, MESSAGE_ID_START_FAILED, LOG_NO_FIELDS, "Cannot start: %s",
-                  strerror(-r));
+                  error ? error : strerror(-r));
         return EX_OSERR;
     }
     return EX_OK;

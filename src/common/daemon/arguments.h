@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads a daemon's command line and its configuration: all that main does before it runs the core.
  *
- *    --config=PATH   --check-config   --check-queue   --help   --version
+ *    --config=PATH   --instance=NAME   --set=GROUP.NAME=VALUE
+ *    --check-config   --check-queue   --reload=PID   --help   --version
  *
  * A program that can be called in other ways, too, reads those arguments itself with the functions
  * in the second half of this file. */
@@ -33,11 +34,12 @@ struct program {
  * on each log entry carries SQS_QUEUE_URL. Returns 0 with *ret, which the caller frees: run. Or
  * returns ARGUMENTS_E_EXIT: everything was said; exit with *ret_exit_status. That is
  *
- *  EX_OK after --help, --version or a good check;
+ *  EX_OK after --help, --version, a good check or a reload that was asked for;
  *  EX_USAGE (64) after a line on standard error about the arguments;
  *  EX_CONFIG (78) after a line about the configuration in the log (for a check: on standard error);
  *  EX_IOERR (74) if standard output cannot be written;
- *  EX_OSERR (71) if there is not enough memory;
+ *  EX_OSERR (71) if this machine is short of memory or descriptors, a disk cannot be read, or the
+ *   daemon cannot be asked to reload;
  *  after --check-queue also a status of queue_check_run.
  *
  * Call this before the program starts any thread. */

@@ -22,7 +22,8 @@ void config_sources_done(struct config_sources *sources)
 
 /* ---- Files ---- */
 
-/* `instance`: the file is that of an instance; else NULL. */
+/* Returns CONFIG_E_UNREADABLE, or the errno of a shortage, which is no fault of the file.
+ * `instance`: the file is that of an instance; else NULL. */
 static int cannot_read(const char *path, int r, const char *instance, char **error)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(CONFIG_ERROR_MAX_BYTES);
@@ -49,7 +50,7 @@ static int cannot_read(const char *path, int r, const char *instance, char **err
         buffer_append_string(&b,
                              "; make it and its folders readable for this user, or name another "
                              "with --config=PATH");
-    return error_line_take(CONFIG_E_UNREADABLE, error, &b);
+    return error_line_take(errno_is_transient(r) ? r : CONFIG_E_UNREADABLE, error, &b);
 }
 
 static int load_file(struct config *config, const char *path, const char *instance, char **error)

@@ -36,8 +36,9 @@ static inline void config_sources_done_cleanup(struct config_sources *sources)
     config_sources_done(sources);
 }
 
-/* Reads all places. Returns 0 with *ret; -ENOMEM; CONFIG_E_UNREADABLE if a file cannot be read; or
- * CONFIG_E_INVALID if what was read is wrong. With the last two *error is one line that says what
+/* Reads all places. Returns 0 with *ret; -ENOMEM; the errno of a shortage that usually passes
+ * (-EMFILE, -EIO, ...); CONFIG_E_UNREADABLE if a file cannot be read for another reason; or
+ * CONFIG_E_INVALID if what was read is wrong. With the last three *error is one line that says what
  * is wrong, where, and what to do, and *ret_path the file that it is about (NULL: none), which the
  * sources own. The caller frees *ret and *error. `ret_path` may be NULL.
  *

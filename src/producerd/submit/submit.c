@@ -48,11 +48,13 @@ static int read_config(const struct submit_call *call, struct config **ret)
     CLEANUP(free) char *error = NULL;
     int r = config_load(&sources, ret, NULL, &error);
 
-    if (r == CONFIG_E_INVALID || (r > 0 && call->config_path))
-        fprintf(stderr, "%s: %s%s%s\n", call->program->name, error,
+    if (r == CONFIG_E_INVALID || (r != 0 && call->config_path))
+        fprintf(stderr, "%s: %s%s%s\n", call->program->name, error ? error : strerror(-r),
                 call->config_path ? "" : "; using the default, ",
                 call->config_path ? "" : instance_submit_socket(call->instance).text);
-    return r > 0 && call->config_path ? EX_CONFIG : EX_OK;
+    if (r == 0 || !call->config_path)
+        return EX_OK;
+    return r > 0 ? EX_CONFIG : EX_OSERR;
 }
 
 /* ---- Submitting ---- */

@@ -369,6 +369,19 @@ static void the_check_names_the_variable_of_a_bad_queue_url(void **state)
     assert_one_line(run.err);
 }
 
+/* systemd starts the daemon again after EX_OSERR, but not after EX_CONFIG. */
+static void configuration_that_cannot_be_read_for_a_while_is_not_blamed(void **state)
+{
+    write_config(GOOD);
+    unopenable_path = config_path;
+    unopenable_errno = EMFILE;
+    assert_int_equal(read_arguments(config_option(), NULL), ARGUMENTS_E_EXIT);
+    unopenable_path = NULL;
+    assert_int_equal(run.status, EX_OSERR);
+    assert_non_null(strstr(run.err, config_path));
+    assert_one_line(run.err);
+}
+
 static void the_check_does_not_blame_the_configuration_for_a_file_of_aws(void **state)
 {
     static const char expected[] = "cannot read /nonexistent/keys: Permission denied";
@@ -443,6 +456,7 @@ int main(void)
         cmocka_unit_test(the_check_prints_a_configuration_that_can_be_used),
         cmocka_unit_test(the_check_tells_of_an_endpoint_that_cannot_be),
         cmocka_unit_test(the_check_names_the_variable_of_a_bad_queue_url),
+        cmocka_unit_test(configuration_that_cannot_be_read_for_a_while_is_not_blamed),
         cmocka_unit_test(the_check_does_not_blame_the_configuration_for_a_file_of_aws),
         cmocka_unit_test(check_config_asks_the_program_too),
         cmocka_unit_test(a_full_standard_output_is_no_success),

@@ -244,6 +244,28 @@ static void files_that_are_no_configuration_are_told(void **state)
     unopenable_path = NULL;
 }
 
+static void file_that_cannot_be_opened_for_a_while_is_no_bad_configuration(void **state)
+{
+    static const int errors[] = {EMFILE, ENFILE, EIO};
+    CLEANUP(config_sources_done)
+    struct config_sources sources = {.files = {own}, .n_files = 1};
+    char expected[256];
+
+    snprintf(expected, sizeof(expected), "cannot read %s: ", own);
+    for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+        CLEANUP(free) char *error = NULL;
+        struct config *config = NULL;
+        const char *path = NULL;
+
+        unopenable_path = own;
+        unopenable_errno = errors[i];
+        assert_int_equal(config_load(&sources, &config, &path, &error), -errors[i]);
+        unopenable_path = NULL;
+        assert_string_equal(path, own);
+        assert_memory_equal(error, expected, strlen(expected));
+    }
+}
+
 static void the_environment_comes_before_the_command_line(void **state)
 {
     CLEANUP(config_sources_done)
@@ -415,6 +437,7 @@ int main(void)
         cmocka_unit_test(instance_has_a_socket_of_its_own),
         cmocka_unit_test(instance_serves_metrics_only_where_its_own_file_says),
         cmocka_unit_test(files_that_are_no_configuration_are_told),
+        cmocka_unit_test(file_that_cannot_be_opened_for_a_while_is_no_bad_configuration),
         cmocka_unit_test(the_environment_comes_before_the_command_line),
         cmocka_unit_test(standard_input_is_read_once),
         cmocka_unit_test(bad_standard_input_is_told),

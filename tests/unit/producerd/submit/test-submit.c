@@ -2,6 +2,7 @@
 #include "producerd/submit/arguments.h"
 #include "producerd/submit/client.h"
 #include "producerd/submit/submit.h"
+#include "test-open.h"
 #include "test.h"
 
 #include <fcntl.h>
@@ -482,6 +483,10 @@ static void named_configuration_must_be_valid(void **state)
     assert_int_equal(run("x", 1, "--submit", option, NULL), EX_CONFIG);
     assert_non_null(strstr(err, "/bad:1: "));
     assert_one_line(err);
+    unopenable_path = path;
+    unopenable_errno = EMFILE;
+    assert_int_equal(run("x", 1, "--submit", option, NULL), EX_OSERR);
+    unopenable_path = NULL;
     unlink(path);
 }
 
