@@ -13,6 +13,9 @@
 
 #include "util/macro.h"
 
+/* Bounds of times, such as the last second that a signature can have, do not fit 32 bits. */
+_Static_assert(sizeof(time_t) >= 8, "a time_t of 64 bits is needed");
+
 /* The boot clock, read at this moment. */
 uint64_t clock_boot_usec(void);
 
