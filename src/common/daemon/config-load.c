@@ -16,7 +16,7 @@ static const char standard_input_name[] = "standard input";
 void config_sources_done(struct config_sources *sources)
 {
     free(sources->instance_path);
-    free(sources->standard_input);
+    secret_free(sources->standard_input);
     *sources = (struct config_sources){};
 }
 

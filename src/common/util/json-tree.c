@@ -382,7 +382,8 @@ static int read_all(struct reader *r)
 
 static struct json_tree *tree_new(const char *bytes, size_t size)
 {
-    CLEANUP(json_tree_free) struct json_tree *tree = malloc(sizeof(*tree) + size + END_BYTES);
+    CLEANUP(json_tree_free_secret)
+    struct json_tree *tree = malloc(sizeof(*tree) + size + END_BYTES);
 
     if (!tree)
         return NULL;
