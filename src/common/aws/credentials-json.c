@@ -33,8 +33,7 @@ static int read_tree(const char *text, size_t size, struct json_tree **ret, char
 
 /* Reads a text of printable ASCII whose lowest allowed character is `first`: '!' for text in an
  * HTTP header, ' ' to allow spaces, too. If an optional text is absent or empty, `*ret` stays NULL.
- * 0,
- * -ENOMEM or CREDENTIALS_JSON_E_INVALID. */
+ * 0, -ENOMEM or CREDENTIALS_JSON_E_INVALID. */
 static int read_text_from(const struct json_value *root, const char *name, char first,
                           bool is_required, char **ret, char **error)
 {

@@ -17,8 +17,8 @@ int aws_file_path(enum aws_profile_file kind, char **ret);
  * be searched. Then this gives its path, which the caller frees, else NULL. 0 or -ENOMEM. */
 int aws_file_hidden(enum aws_profile_file kind, char **ret);
 
-/* Appends the path of a shared file, "/path" or "/path: no such file". `*ret_is_there` says which.
- * 0 or -ENOMEM. */
+/* Appends the path of a shared file, "/path", or which file is missing, such as "/path: no such
+ * file". `*ret_is_there` says which. 0 or -ENOMEM. */
 int aws_file_describe(enum aws_profile_file kind, struct buffer *text, bool *ret_is_there);
 
 /* Whether the file's mode allows all users to read it. (The mode of a folder above it may still
@@ -30,9 +30,9 @@ bool aws_file_is_exposed(const char *path, mode_t *ret_mode);
 int aws_files_append_named_missing(struct buffer *text);
 
 /* Reads both files, if they exist. A missing file is no error. The function appends to `text`, for
- * people, which files it looked for, "/path: no such file". 0, -ENOMEM, or AWS_FILES_E_INVALID if a
- * file exists but cannot be read or is malformed: then *error is the line that says so; the caller
- * frees it. */
+ * people, which files it looked for, "/path: no such file". 0; the errno of a passing shortage
+ * (-ENOMEM, -EMFILE, ...); or AWS_FILES_E_INVALID if a file exists but cannot be read or is
+ * malformed: then *error is the line that says so; the caller frees it. */
 enum { AWS_FILES_E_INVALID = 1 };
 int aws_files_read(struct aws_profiles **ret, struct buffer *text, char **error);
 

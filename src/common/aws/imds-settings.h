@@ -19,7 +19,7 @@ struct imds_settings {
 
 enum { IMDS_E_DISABLED = 1, IMDS_E_INVALID = 2 };
 
-/* 0, -ENOMEM, IMDS_E_DISABLED or IMDS_E_INVALID, with *error. */
+/* 0, the errno of a passing shortage, or IMDS_E_DISABLED or IMDS_E_INVALID with *error. */
 int imds_settings_read(const char *profile, struct imds_settings *ret, char **error);
 void imds_settings_done(struct imds_settings *s);
 

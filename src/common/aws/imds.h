@@ -23,10 +23,7 @@
 
 struct imds; /* one session: a token, and the reads that use it */
 
-enum {
-    IMDS_REPLY_MAX_BYTES = 64 * 1024,
-    IMDS_TOKEN_TTL_SEC = 21600,
-};
+enum { IMDS_REPLY_MAX_BYTES = 64 * 1024 };
 
 #define IMDS_PAUSE_USEC USEC_PER_SEC /* between attempts */
 /* The limit for all reads of a session together, with any settings. If the daemon's start waited
@@ -50,10 +47,10 @@ enum imds_outcome {
 typedef void (*imds_done_fn)(void *userdata, enum imds_outcome outcome, const char *body,
                              size_t body_bytes, const char *text);
 
-/* Starts a session and reads the settings. 0; -ENOMEM; IMDS_E_DISABLED if IMDS is switched off, or
- * IMDS_E_INVALID if a setting or a shared file is malformed: then *error is the line that says so;
- * the caller frees it. The loop and the client are borrowed and must outlive the session. `profile`
- * is as for the providers. */
+/* Starts a session and reads the settings. 0; the errno of a passing shortage; IMDS_E_DISABLED if
+ * IMDS is switched off, or IMDS_E_INVALID if a setting or a shared file is malformed: then *error
+ * is the line that says so; the caller frees it. The loop and the client are borrowed and must
+ * outlive the session. `profile` is as for the providers. */
 int imds_new(sd_event *event, struct http_client *http, const char *profile, struct imds **ret,
              char **error);
 
@@ -62,5 +59,6 @@ struct imds *imds_free(struct imds *imds);
 DEFINE_CLEANUP(struct imds *, imds_free)
 
 /* Reads a path ("latest/meta-data/..."). Only one read may be under way. `done` runs once, never
- * inside this call; it may free the session or start another read. 0 or -ENOMEM. */
+ * inside this call; it may free the session or start another read. 0, or the errno of
+ * http_client_submit. */
 int imds_get(struct imds *imds, const char *path, imds_done_fn done, void *userdata);

@@ -45,6 +45,7 @@ struct sts_request {
  * is FOUND with keys, or one of these with `error`:
  * - FAILED: STS has refused, or the request is impossible.
  * - UNREACHABLE: STS itself gave no answer (the network, a time-out, 5xx, throttling).
+ * - SHORTAGE: this machine is short of memory or descriptors.
  * - INTERCEPTED: a proxy or a sign-in page answered instead of STS.
  * `error` is one line that names the action, the role, the host and the reason, and contains
  * nothing secret. Both are borrowed. The callback may start and cancel calls, but must not free

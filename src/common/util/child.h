@@ -17,7 +17,7 @@ enum child_end {
     CHILD_TIMED_OUT,       /* for this and all that follow, status is 0 */
     CHILD_TERMINATED,      /* child_terminate was called first, however it ended then */
     CHILD_TOO_MUCH_OUTPUT, /* `output` has returned false */
-    CHILD_LOST,            /* its exit status is not known, or the event loop failed */
+    CHILD_LOST,            /* its exit status is not known: something else has waited for it */
 };
 
 /* A piece of the program's output. The bytes are borrowed for the length of the call and wiped
