@@ -123,8 +123,3 @@ void batcher_got_through(struct batcher *b, size_t n)
     if (n >= b->size.current)
         adaptive_limit_succeeded(&b->size, b->size.epoch);
 }
-
-size_t batcher_open_count(const struct batcher *b)
-{
-    return b->open.n;
-}

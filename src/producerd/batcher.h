@@ -54,7 +54,3 @@ int batcher_next(struct batcher *batcher, uint64_t now_usec, struct batch *ret,
  * that gets through lets them grow again, step by step (util/adaptive-limit.h). */
 void batcher_stalled(struct batcher *batcher);
 void batcher_got_through(struct batcher *batcher, size_t n);
-
-/* The number of messages in the open batch: they were taken from the lanes, and are not sent
- * yet. */
-size_t batcher_open_count(const struct batcher *batcher);

@@ -29,7 +29,6 @@ struct producer_lanes {
     enum producer_lanes_kind kind;
     struct list ready, delayed;
     struct producer_lane *open, *idle;
-    size_t n_delayed;
     struct producer_lane *pool; /* n_max lanes; the first n_used were in use before */
     size_t n_used, n_max;
     struct hash_table by_group;
@@ -62,7 +61,6 @@ static void make_delayed(struct producer_lanes *lanes, struct producer_lane *lan
         before = before->previous;
     lane->state = LANE_DELAYED;
     list_insert_before(before, &lane->link);
-    lanes->n_delayed++;
 }
 
 static struct producer_lane *lane_new(struct producer_lanes *lanes)
@@ -223,7 +221,6 @@ void producer_lanes_wake(struct producer_lanes *lanes, uint64_t now_usec)
 
     while ((lane = lane_of_link(list_first(&lanes->delayed))) && lane->due_usec <= now_usec) {
         list_remove(&lane->link);
-        lanes->n_delayed--;
         lane->due_usec = 0;
         make_ready(lanes, lane);
     }
@@ -234,9 +231,4 @@ uint64_t producer_lanes_due_usec(const struct producer_lanes *lanes)
     struct producer_lane *lane = lane_of_link(list_first(&lanes->delayed));
 
     return lane ? lane->due_usec : USEC_INFINITY;
-}
-
-size_t producer_lanes_n_delayed(const struct producer_lanes *lanes)
-{
-    return lanes->n_delayed;
 }

@@ -53,6 +53,3 @@ void producer_lanes_wake(struct producer_lanes *lanes, uint64_t now_usec);
 
 /* The time at which the next delayed lane is due; USEC_INFINITY when none is delayed. */
 uint64_t producer_lanes_due_usec(const struct producer_lanes *lanes);
-
-/* The number of delayed lanes. */
-size_t producer_lanes_n_delayed(const struct producer_lanes *lanes);
