@@ -86,7 +86,7 @@ def run_submit(submitters, messages):
     """Returns Used, and the median and 99th percentile of the time until an answer, in microseconds."""
     _, start = _measure_submit(submitters, submitters)
     report, total = _measure_submit(submitters, messages)
-    used = runs.Used(messages, *(max(0, total[key] - start[key])
+    used = runs.Used(messages, *(max(1, total[key] - start[key])
                                  for key in ("user_usec", "system_usec")),
                      report["wall_usec"], total["peak_kib"])
     return used, report["p50_usec"], report["p99_usec"]
@@ -154,6 +154,6 @@ def _wait_for(local, connection, producer, messages):
 def run_send(messages):
     _, start = _measure_send(1)
     wall, total = _measure_send(messages)
-    return runs.Used(messages, *(max(0, total[key] - start[key])
+    return runs.Used(messages, *(max(1, total[key] - start[key])
                                  for key in ("user_usec", "system_usec")), wall,
                      total["peak_kib"])

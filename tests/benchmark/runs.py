@@ -202,7 +202,7 @@ def libraries_kib():
 def run_daemon(work, messages):
     _, start = measured(lambda prefix: _daemon_once(work, 1, prefix))
     (pace, share), total = measured(lambda prefix: _daemon_once(work, messages, prefix))
-    return Used(messages, *(max(0, total[key] - start[key]) for key in ("user_usec", "system_usec")),
+    return Used(messages, *(max(1, total[key] - start[key]) for key in ("user_usec", "system_usec")),
                 pace or max(1, total["wall_usec"] - start["wall_usec"]), total["peak_kib"], share)
 
 

@@ -128,7 +128,9 @@ def other_lines(daemon):
 
 def run(server, n, *, status=0, log=None, seconds=300, **options):
     settings = {**MANY, "messages_to_send": n, **options.pop("producer", {})}
-    daemon = Daemon("sqs-producerd", server, producer=settings, log=log or QUIET, **options)
+    # A request that times out on a busy machine would be sent again, and logged.
+    daemon = Daemon("sqs-producerd", server, producer=settings, log=log or QUIET, aws={"request_timeout": 60},
+                    **options)
     tap.equal(daemon.wait(seconds), status, daemon.text)
     return daemon
 
@@ -405,8 +407,8 @@ def rate_limit_is_kept():
 @tap.test
 def stop_sends_messages_in_flight_and_reports_how_many_are_left():
     with SqsLocal(queues=[FIFO], latency_ms=1200) as server, Notify() as notify:
-        daemon = Daemon("sqs-producerd", server, env={"NOTIFY_SOCKET": notify.path},
-                        producer={**MANY, "messages_to_send": 0})
+        daemon = Daemon("sqs-producerd", server, env={"NOTIFY_SOCKET": notify.path}, aws={"request_timeout": 60},
+                        producer={**MANY, "messages_to_send": 0, "stop_timeout": 300})
         daemon.wait_for_line("Sending message", 40)
         daemon.stop()
         taken = sum("Sending message" in l for l in daemon.lines)
@@ -451,8 +453,9 @@ def sigkill_and_sigterm_at_random_moments_keep_the_order():
         for i in range(20):
             # The server may read the last requests of a killed daemon later, so each has groups of its own.
             name = f"run{i}"
-            daemon = Daemon("sqs-producerd", server,
-                            producer={**MANY, "messages_to_send": 0, "message_group_id": name})
+            # The limit is for its log, which must not drop lines when they are read slowly.
+            daemon = Daemon("sqs-producerd", server, producer={
+                **MANY, "messages_to_send": 0, "message_group_id": name, "rate_limit": 1000})
             daemon.wait_for_line("SQS Response", 20)
             time.sleep(chance.random() / 20)
             daemon.signal(signal.SIGKILL if i % 2 else signal.SIGTERM)
