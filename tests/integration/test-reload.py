@@ -87,7 +87,7 @@ def file_that_is_wrong_changes_nothing_and_the_line_says_where():
             ("", f"{daemon.config}:1: aws.queue_url: not set, but it is required"),
             (good.replace("max_messages = 10", "max_messages = 11"),
              f"{daemon.config}:{good.count(chr(10), 0, at) + 1}: consumer.max_messages: found 11"),
-            (good.replace("max_messages", "max_mesages"), "consumer.max_mesages: found"),
+            (good.replace("max_messages", "max_mesages"), "consumer.max_mesages (did you mean max_messages?): found"),
             (good + "x", f"{daemon.config}:"),
         ]
         for i, (text, part) in enumerate(cases):
