@@ -17,12 +17,13 @@ if not shutil.which("openssl"):
 
 DAEMONS = ("sqs-producerd", "sqs-consumerd")
 REMEDY = "check aws.ca_bundle (or AWS_CA_BUNDLE), the server's certificate"
+PATIENT = {"connect_timeout": 60}  # a busy machine may need long for a handshake
 AUTHORITY = None
 
 
-def works(server, env=None, **settings):
+def works(server, env=None, aws=None):
     for name in DAEMONS:
-        daemon = Daemon(name, server, env=env, **settings)
+        daemon = Daemon(name, server, env=env, aws={**PATIENT, **(aws or {})})
         tap.equal(daemon.wait(), 0, daemon.text)
         tap.ok("failed" not in daemon.text, daemon.text)
     tap.equal(len(server.records("deleted")), 5)
@@ -43,7 +44,7 @@ def authority_from_the_configuration_is_used():
 def refused(word, certificate=(), ca_bundle=None):
     """Each daemon logs the reason, sends no request, retries, and can be stopped."""
     with SqsLocal(queues=[FIFO], tls=AUTHORITY.certificate(*certificate)) as server:
-        daemons = [Daemon(name, server, env={"AWS_CA_BUNDLE": ca_bundle or AUTHORITY.path},
+        daemons = [Daemon(name, server, env={"AWS_CA_BUNDLE": ca_bundle or AUTHORITY.path}, aws=PATIENT,
                           log={"level": "debug"}) for name in DAEMONS]
         for daemon in daemons:
             line = daemon.wait_for_line("GetQueueAttributes failed: ")
