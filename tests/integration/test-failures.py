@@ -109,20 +109,22 @@ def daemons_wait_for_a_server_that_starts_later():
             url = f"http://127.0.0.1:{port}"
             env = staticmethod(model.env)
             queue_url = staticmethod(lambda name: f"http://127.0.0.1:{port}/000000000000/{name}")
-        daemons = [Daemon(name, Later) for name in DAEMONS]
+        producer, consumer = daemons = [
+            Daemon(name, Later, consumer={"exit_after_empty_receives": 0}) for name in DAEMONS]
         for daemon in daemons:
             line = daemon.wait_for_line("GetQueueAttributes failed")
             tap.ok("check the network" in line and "trying again" in line, line)
         with SqsLocal(queues=[FIFO], port=port) as server:
             for daemon in daemons:
-                tap.equal(daemon.wait(), 0, daemon.text)
                 daemon.wait_for_line("The queue answers again")
-            tap.equal(len(server.records("deleted")), 5)
+            tap.equal(producer.wait(), 0, producer.text)
+            server.wait_for_records("deleted", 5)
+            consumer.stop()
 
 
 @tap.test
 def daemons_wait_for_a_server_that_is_restarted():
-    with SqsLocal(queues=[FIFO]) as server:
+    with SqsLocal(queues=[FIFO], port=free_port()) as server:
         producer = Daemon("sqs-producerd", server, producer={"messages_to_send": 0})
         producer.wait_for_line("SQS Response", 3)
         server.kill()
@@ -133,17 +135,21 @@ def daemons_wait_for_a_server_that_is_restarted():
         server.wait_for_records("sent", before + 3)
         producer.stop()
         ids = [r["deduplication_id"] for r in server.records("sent")]
-        tap.equal(len(ids), len(set(ids)))
+        first, second = ids[:before], ids[before:]
+        if second[0] == first[-1]:  # sent again: the server was killed before it had answered, and remembers no id
+            first.pop()
+        tap.equal(len(first + second), len(set(first + second)))
 
 
 @tap.test
 def stop_without_a_server_and_messages_in_flight_ends_at_once():
     with SqsLocal(queues=[FIFO]) as server:
         for name in DAEMONS:
-            daemon = Daemon(name, server, endpoint=f"http://127.0.0.1:{free_port()}")
+            daemon = Daemon(name, server, endpoint=f"http://127.0.0.1:{free_port()}",
+                            producer={"stop_timeout": 600}, consumer={"stop_timeout": 600})
             daemon.wait_for_line("GetQueueAttributes failed")
             daemon.signal()
-            tap.equal(daemon.wait(10), 0, daemon.text)
+            tap.equal(daemon.wait(60), 0, daemon.text)
 
 
 def clock_off(offset):
@@ -241,7 +247,7 @@ def denied_operation_among_allowed_ones_is_logged_once():
         tap.ok("AccessDeniedException" in told[0] and "allow these credentials" in told[0], told[0])
         tap.ok("again, after" not in consumer.text, consumer.text)
         is_denied.clear()
-        consumer.wait_for_line("The queue answers again, after")
+        consumer.wait_for_line("The queue answers again, after", seconds=120)
         consumer.end()
 
 
@@ -328,26 +334,29 @@ def drop_before(reply):
     return "drop-before"
 
 
+def deleted(server):
+    """The messages that were deleted, in the order of their first deletes."""
+    return list(dict.fromkeys(r["message_id"] for r in server.records("deleted")))
+
+
 def spoilt_replies(what):
     """Replies are spoilt: all messages are still sent and handled, once and in order. The visibility timeout is
     short, since messages of a spoilt receive wait for it."""
-    with SqsLocal(queues=[FIFO + ",VisibilityTimeout=2"]) as server:
+    with SqsLocal(queues=[FIFO + ",VisibilityTimeout=4"]) as server:
         with Proxy(server, spoil_some(what)) as proxy:
             producer = Daemon("sqs-producerd", server, endpoint=proxy.url,
                               producer={"messages_to_send": 6})
             consumer = Daemon("sqs-consumerd", server, endpoint=proxy.url,
-                              consumer={"exit_after_empty_receives": 4})
+                              consumer={"exit_after_empty_receives": 0})
             tap.equal(producer.wait(120), 0, producer.text)
-            tap.equal(consumer.wait(120), 0, consumer.text)
+            tap.wait_until(lambda: len(deleted(server)) == 6, 120, "the delete of all messages")
             for operation in ("SendMessage", "ReceiveMessage", "DeleteMessage"):
                 tap.ok(proxy.counts[operation] >= 5, f"{operation}: {proxy.counts}")
+            tap.wait_until(lambda: proxy.counts["ReceiveMessage"] > 5, 120, "a receive that is not spoilt")
+            consumer.stop()
         sent = [r for r in server.records("sent") if not r["duplicate"]]
         tap.equal(len(sent), 6)
-        deleted = []
-        for r in server.records("deleted"):
-            if r["message_id"] not in deleted:
-                deleted.append(r["message_id"])
-        tap.equal(deleted, [r["message_id"] for r in sent])
+        tap.equal(deleted(server), [r["message_id"] for r in sent])
 
 
 for what in (not_json, empty, cut_off, cut_json, html_503, wrong_md5, too_large, drop_before):
