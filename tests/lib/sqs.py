@@ -71,12 +71,17 @@ def send(server, body, group="g", queue="test.fifo", **more):
 
 def end_leases(server, queue="test.fifo"):
     """Makes all messages visible that were received and not deleted."""
-    handles = {r["message_id"]: r["receipt_handle"] for r in server.records("received", queue)}
-    for record in server.records("deleted", queue):
-        handles.pop(record["message_id"], None)
-    for handle in handles.values():
-        call(server, "ChangeMessageVisibility", QueueUrl=server.queue_url(queue), ReceiptHandle=handle,
-             VisibilityTimeout=0)
+    def deleted():
+        return {r["message_id"] for r in server.records("deleted", queue)}
+
+    for message, handle in {r["message_id"]: r["receipt_handle"] for r in server.records("received", queue)}.items():
+        try:
+            if message not in deleted():
+                call(server, "ChangeMessageVisibility", QueueUrl=server.queue_url(queue), ReceiptHandle=handle,
+                     VisibilityTimeout=0)
+        except Error:
+            if message not in deleted():  # it may have been deleted meanwhile
+                raise
 
 
 def receive(server, queue="test.fifo", most=10, wait=0, visibility=30):
