@@ -182,12 +182,12 @@ def prometheus_sees_every_alert_fire():
                         return wanted <= seen
 
                     try:
-                        tap.wait_until(look, 60, "each alert")
+                        tap.wait_until(look, 180, "each alert")
                     except AssertionError as error:
                         raise AssertionError(f"{error}; missing: {wanted - seen}\n{consumer.text}") from error
-                tap.wait_until(lambda: "SqsDaemonDown" not in prometheus.firing(), 30, "each daemon is up")
+                tap.wait_until(lambda: "SqsDaemonDown" not in prometheus.firing(), 120, "each daemon is up")
                 consumer.stop()
-                tap.wait_until(lambda: "SqsDaemonDown" in prometheus.firing(), 30, "SqsDaemonDown")
+                tap.wait_until(lambda: "SqsDaemonDown" in prometheus.firing(), 120, "SqsDaemonDown")
     finally:
         shutil.rmtree(folder)
 

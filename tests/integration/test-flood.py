@@ -61,7 +61,7 @@ def sent(server):
 @tap.test
 def flood_of_submissions_delays_neither_sends_nor_a_stop():
     with SqsLocal([FIFO]) as server, Spool() as spool:
-        producer = spool.producer(server, producer={"stop_timeout": 5})
+        producer = spool.producer(server, producer={"stop_timeout": 20})
         spool.connect(producer).close()
         with Flood(spool.socket, 10):
             tap.wait_until(lambda: spool.count() > 1000, 60, "messages in the spool")
@@ -140,7 +140,7 @@ def retries_on_a_full_disk_do_not_delay_sends():
             time.sleep(1)
             filler = os.path.join(small.path, "filler")
             os.truncate(filler, os.path.getsize(filler) - 5 * 1024 * 1024)
-            tap.wait_until(lambda: sent(server) >= 3000, 60, "all messages on the queue")
+            tap.wait_until(lambda: sent(server) >= 3000, 120, "all messages on the queue")
         finally:
             ends.set()
             retrying.join()

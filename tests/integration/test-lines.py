@@ -2,14 +2,10 @@
 """sqs-producerd --submit --lines and --json: each line of a file becomes a message, or is refused, or is in the rest
 file. Nothing is lost and the order holds, whatever happens."""
 
-import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
-import tempfile
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import tap
@@ -212,8 +208,7 @@ def daemon_that_is_killed_and_comes_back_gets_each_line_once():
         check_stored(there, lines, client.ids)
         tap.equal(read(there.rest), b"".join(line for line in lines if line.startswith(b"bad")))
         there.server.set_faults()
-        while there.spool.count() > 0:
-            time.sleep(0.5)
+        tap.wait_until(lambda: there.spool.count() == 0, 300, "an empty spool")
         sent = [(r["group"], r["body"]) for r in there.server.records("sent")]
         for g in range(GROUPS):
             tap.ok([body for group, body in sent if group == f"g{g}"]
