@@ -85,7 +85,7 @@ static void open_queue(struct test_server *server, unsigned permissions, bool ke
     char text[512];
 
     b = (struct bench){};
-    ahead_usec = 0;
+    ahead_usec = slowed_by = 0;
     snprintf(text, sizeof(text),
              "aws: { queue_url = \"" QUEUE_URL
              "\"; endpoint_url = \"%s\"; region = \"eu-west-1\"; };",
@@ -183,6 +183,7 @@ static void denial_ends_the_start_after_30_s(void **state)
     CLEANUP(test_server_free) struct test_server *server = TEST_SERVER(ATTRIBUTES, DENIED);
 
     open_queue(server, SEND, false);
+    slow_clocks(8);
     run_requests(server, 2);
     assert_false(has_ended());
     pass(PERMISSION_DENIAL_USEC - 2 * USEC_PER_SEC);

@@ -10,7 +10,7 @@ static void run_and_terminate(struct outcome *o, const char *script)
     struct child *child;
 
     o->goes_on = true;
-    child = start_script(o, script, 20 * USEC_PER_SEC);
+    child = start_script(o, script, 1000 * USEC_PER_SEC);
     while (o->output.size == 0)
         assert_true(sd_event_run(o->event, USEC_PER_SEC) >= 0);
     child_terminate(child, o->options.grace_usec);
@@ -25,7 +25,7 @@ static void child_terminated_may_clean_up(void **state)
 {
     struct outcome *o = *state;
 
-    o->options.grace_usec = 20 * USEC_PER_SEC;
+    o->options.grace_usec = 1000 * USEC_PER_SEC;
     run_and_terminate(o,
                       "trap 'echo tidied; exit 3' TERM; echo begun; while :; do sleep 0.01; done");
     assert_string_equal(buffer_string(&o->output), "begun\ntidied\n");
@@ -132,7 +132,7 @@ static void child_that_is_suspended_is_ended(void **state)
     siginfo_t info = {};
 
     o->goes_on = true;
-    o->options.grace_usec = 20 * USEC_PER_SEC;
+    o->options.grace_usec = 1000 * USEC_PER_SEC;
     child = start_script(
         o, "trap 'echo tidied; exit' TERM; kill -STOP $$; while :; do sleep 0.01; done",
         1000 * USEC_PER_SEC);
@@ -164,7 +164,7 @@ static void child_with_processes_left_in_its_group_is_answered_when_they_have_en
 {
     struct outcome *o = *state;
 
-    o->options.grace_usec = 20 * USEC_PER_SEC;
+    o->options.grace_usec = 1000 * USEC_PER_SEC;
     run_leaving(o, "trap 'sleep 0.2; echo tidied; exit' TERM; echo begun; kill -USR1 $$; "
                    "while :; do sleep 0.01; done");
     assert_string_equal(buffer_string(&o->output), "begun\ntidied\n");
@@ -191,7 +191,7 @@ static void child_cancelled_in_the_grace_time_is_killed_with_its_group(void **st
     snprintf(script, sizeof(script),
              "exec 3>/proc/%d/fd/%d; trap '' TERM; (echo left; sleep 100) & exit 0", (int)getpid(),
              fds[1]);
-    assert_int_equal(start(o, 20 * USEC_PER_SEC, argv, &child), 0);
+    assert_int_equal(start(o, 1000 * USEC_PER_SEC, argv, &child), 0);
     while (has_children())
         assert_true(sd_event_run(o->event, 10 * USEC_PER_MSEC) >= 0);
     assert_int_equal(o->n, 0);
@@ -209,7 +209,7 @@ static void child_end_can_be_waited_for_without_the_loop(void **state)
     siginfo_t info = {};
 
     o->options.grace_usec = 100 * USEC_PER_SEC;
-    assert_int_equal(start(o, 20 * USEC_PER_SEC, argv, &child), 0);
+    assert_int_equal(start(o, 1000 * USEC_PER_SEC, argv, &child), 0);
     child_wait(child, USEC_PER_MSEC);
     assert_int_equal(waitid(P_PID, (id_t)child_pid(child), &info, WEXITED | WNOHANG | WNOWAIT), 0);
     assert_int_equal(info.si_pid, 0);

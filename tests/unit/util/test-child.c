@@ -139,7 +139,7 @@ static void child_cancelled_is_killed_without_an_answer(void **state)
     char *argv[] = {sleep_name, seconds, NULL};
     struct child *child = NULL;
 
-    assert_int_equal(start(o, 20 * USEC_PER_SEC, argv, &child), 0);
+    assert_int_equal(start(o, 1000 * USEC_PER_SEC, argv, &child), 0);
     assert_true(has_children());
     assert_null(child_cancel(child));
     wait_for_no_children(o);
@@ -154,7 +154,7 @@ static void child_cancelled_while_the_loop_ends_leaks_nothing(void **state)
     char *argv[] = {sleep_name, seconds, NULL};
     struct child *child = NULL;
 
-    assert_int_equal(start(o, 20 * USEC_PER_SEC, argv, &child), 0);
+    assert_int_equal(start(o, 1000 * USEC_PER_SEC, argv, &child), 0);
     child_cancel(child);
     o->event = sd_event_unref(o->event);
     assert_int_equal(o->n, 0);

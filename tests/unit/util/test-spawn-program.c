@@ -18,7 +18,7 @@ static void spawned_program_gets_its_input_environment_and_name(void **state)
     close(fds[1]);
     o->options.program =
         (struct spawn_options){.path = "/bin/sh", .environment = environment, .input = fds[0]};
-    assert_int_equal(start(o, 20 * USEC_PER_SEC, argv, &child), 0);
+    assert_int_equal(start(o, 1000 * USEC_PER_SEC, argv, &child), 0);
     close(fds[0]);
     assert_int_equal(sd_event_loop(o->event), 0);
     assert_end(o, CHILD_EXITED, 0);
