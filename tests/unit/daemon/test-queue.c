@@ -108,6 +108,7 @@ static int set_up(void **state)
 {
     unsetenv("http_proxy");
     unsetenv("NOTIFY_SOCKET");
+    unsetenv("AWS_CA_BUNDLE");
     setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE", 1);
     setenv("AWS_SECRET_ACCESS_KEY", "secret", 1);
     setenv("AWS_CONFIG_FILE", "/dev/null", 1);

@@ -225,19 +225,19 @@ static void reply_may_take_its_wait_longer_to_begin(void **state)
 
 static bool read_late_and_answer_never(uint64_t unit)
 {
-    uint64_t start = boot_clock_usec();
+    uint64_t last_read;
     struct outcome o = {};
 
     submit(&o, BODY_BYTES, 2 * unit, 3 * unit, 600 * unit);
     run_for(event, 7 * unit / 2);
     for (size_t n = 0; n <= BODY_BYTES && o.n_done == 0; n += read_some(BODY_BYTES))
         assert_true(sd_event_run(event, USEC_PER_MSEC) >= 0);
+    last_read = boot_clock_usec();
     run_until(event, &o.n_done, 1);
     if (o.phase == HTTP_PHASE_SEND)
         return false; /* nothing was read before the first look */
     assert_int_equal(o.phase, HTTP_PHASE_WAIT);
-    assert_true(boot_clock_usec() - start >= 8 * unit);
-    return true;
+    return boot_clock_usec() - last_read >= 4 * unit; /* less where it was sent long before */
 }
 
 static void wait_counts_from_the_requests_end(void **state)
