@@ -105,6 +105,7 @@ static int on_answer(sd_event_source *source, void *userdata)
     struct credentials *c = userdata;
     CLEANUP(aws_credentials_unref) struct aws_credentials *answer = NULL;
     CLEANUP(buffer_done) struct buffer text = c->text;
+    bool fetches_again;
     enum credentials_outcome outcome = c->outcome;
 
     c->text = BUFFER_INIT(CREDENTIALS_ANSWER_MAX_BYTES);
@@ -131,7 +132,8 @@ static int on_answer(sd_event_source *source, void *userdata)
         c->answering = slot->next;
         free(slot);
     }
-    if (TAKE(c->fetches_again))
+    fetches_again = TAKE(c->fetches_again);
+    if (fetches_again)
         start_fetch(c);
     return 0;
 }

@@ -230,8 +230,12 @@ static void on_probed(void *userdata, enum sqs_operation operation, enum permiss
 
     /* An allowed probe ends only the failure of a denied probe. It does not show why real requests
      * fail. */
-    if (answer == PERMISSION_ALLOWED && TAKE(queue->is_probe_denied[kind]))
-        on_answered(queue, operation, NULL);
+    if (answer == PERMISSION_ALLOWED) {
+        bool was_denied = TAKE(queue->is_probe_denied[kind]);
+
+        if (was_denied)
+            on_answered(queue, operation, NULL);
+    }
     if (answer != PERMISSION_DENIED)
         return;
     if (counts && !queue->options.keep_trying) {
