@@ -480,8 +480,8 @@ int arguments_read(const struct program *program, int argc, char **argv, struct 
         return ARGUMENTS_E_EXIT;
     }
 
-    log_open(name.text, config->log.target, config->log.level, program->colour);
     log_set_format(config->log.format);
+    log_open(name.text, config->log.target, config->log.level, program->colour);
     log_set_common_field("SQS_QUEUE_URL", config->aws.queue_url);
     warn_of_sources(&arguments.sources);
     *ret = TAKE(config);

@@ -111,7 +111,7 @@ const struct setting config_settings[] = {
     {AT(log, target, SETTING_CHOICE), RESTART, .choices = log_targets, .value = LOG_TARGET_AUTO,
      .doc = "where log lines go; auto: to the journal under systemd, else to standard error",
      .text = "Where log lines go. \"auto\" is the journal under systemd, and standard error "
-             "elsewhere."},
+             "elsewhere. Where there is no journal, they go to standard error."},
     {AT(log, format, SETTING_CHOICE), RESTART, .choices = log_formats, .value = LOG_FORMAT_TEXT,
      .doc = "how lines on standard error look; no effect on the journal",
      .text =

@@ -20,6 +20,8 @@
 
 enum { IDENTIFIER_MAX_BYTES = 96 };
 
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+
 static const char cut_mark[] = "...";
 
 static struct {
@@ -56,6 +58,12 @@ static bool stderr_is_the_journal(void)
     return fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
+/* Without its socket, sd_journal_sendv reports success and writes nothing. */
+static bool is_journal_there(void)
+{
+    return access(JOURNAL_SOCKET, F_OK) == 0 || errno != ENOENT;
+}
+
 static bool stderr_takes_colours(void)
 {
     const char *term = getenv("TERM");
@@ -80,12 +88,16 @@ void log_open(const char *identifier, enum log_target target, int level, enum lo
 
     snprintf(state.identifier, sizeof(state.identifier), "%s", identifier);
     state.to_journal =
-        target == LOG_TARGET_JOURNAL || (target == LOG_TARGET_AUTO && stderr_is_the_journal());
+        (target == LOG_TARGET_JOURNAL || (target == LOG_TARGET_AUTO && stderr_is_the_journal())) &&
+        is_journal_there();
     state.is_coloured = stderr_takes_colours();
     state.level = level;
     state.colour = colour;
     if (!state.waits_at_exit)
         state.waits_at_exit = atexit(wait_for_journal) == 0;
+    if (target == LOG_TARGET_JOURNAL && !state.to_journal)
+        log_warning("There is no journal here (" JOURNAL_SOCKET " does not exist): log lines go to "
+                    "standard error.");
     errno = saved_errno;
 }
 

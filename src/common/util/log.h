@@ -46,7 +46,7 @@ enum { LOG_QUEUE_MAX_BYTES = 1024 * 1024 };
  * ($JOURNAL_STREAM, systemd.exec(5)), else standard error. If standard error is a terminal, lines
  * are coloured, unless NO_COLOR is set or TERM is "dumb": errors and worse in red, warnings in bold
  * `colour`, all others in `colour`. Otherwise lines are plain. Entries less important than `level`
- * are not written. */
+ * are not written. Where there is no journal, lines go to standard error. */
 void log_open(const char *identifier, enum log_target target, int level, enum log_colour colour);
 
 /* Changes the level of log_open, for later entries. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/message-ids.h"
+#include "fake-journal.h"
 #include "test.h"
 #include "util/clock.h"
 #include "util/encode.h"
@@ -447,6 +448,19 @@ static void log_entry_that_the_journal_refuses_is_written_to_stderr(void **state
     assert_string_equal(end(), "x\n");
 }
 
+static void log_without_a_journal_is_written_to_stderr(void **state)
+{
+    fake_journal_is_missing = true;
+    begin(false);
+    log_open("test", LOG_TARGET_JOURNAL, LOG_INFO, LOG_COLOUR_NONE);
+    log_info("x");
+    fake_journal_is_missing = false;
+    assert_string_equal(end(),
+                        "There is no journal here (/run/systemd/journal/socket does not exist): "
+                        "log lines go to standard error.\nx\n");
+    assert_int_equal(n_entries, 0);
+}
+
 static void log_keeps_errno_and_formats_it(void **state)
 {
     log_open("test", LOG_TARGET_JOURNAL, LOG_INFO, LOG_COLOUR_NONE);
@@ -505,6 +519,7 @@ int main(void)
         cmocka_unit_test_setup(log_entry_with_the_maximum_number_of_fields_is_written, reset),
         cmocka_unit_test_setup(log_target_auto_is_the_journal_when_stderr_is_its_stream, reset),
         cmocka_unit_test_setup(log_entry_that_the_journal_refuses_is_written_to_stderr, reset),
+        cmocka_unit_test_setup(log_without_a_journal_is_written_to_stderr, reset),
         cmocka_unit_test_setup(log_keeps_errno_and_formats_it, reset),
         cmocka_unit_test_setup(log_process_exits_after_the_journal_has_read_its_entries, reset),
     };

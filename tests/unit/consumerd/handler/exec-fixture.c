@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "exec-fixture.h"
+#include "fake-journal.h"
 
 #include <stdatomic.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "http-fixture.h"
+#include "fake-journal.h"
 
 #include <stdio.h>
 #include <sys/uio.h>

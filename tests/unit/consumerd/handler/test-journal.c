@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Handler "journal": a message is done when the log has taken its line, at once or later. */
 #include "consumerd/handler/journal.h"
+#include "fake-journal.h"
 #include "test-loop.h"
 #include "util/log.h"
 
