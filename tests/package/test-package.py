@@ -156,7 +156,7 @@ def two_files_and_one_command_run_a_queue(m, _):
     install(m, NEW)
     m.configure()
     m.check("systemctl", "enable", "--now", *UNITS)
-    tap.wait_until(lambda: len(m.records("deleted")) == 5, 30, "the messages")
+    tap.wait_until(lambda: len(m.records("deleted")) == 5, 60, "the messages")
     ids = [[entry["message_id"] for entry in m.records(event)] for event in ("sent", "received", "deleted")]
     tap.equal(ids[1:], [ids[0]] * 2)
 
@@ -207,7 +207,7 @@ def upgrade_restarts_what_runs_and_starts_nothing_else(m, _):
     tap.equal([unit for unit in (*running, *sockets) if invocation(m, unit) == before[unit]], sockets)
     submit(m, "plain")
     submit(m, "instance", to=["--to=orders"])
-    tap.wait_until(lambda: len(m.records("sent")) == 2, 30, "the messages")
+    tap.wait_until(lambda: len(m.records("sent")) == 2, 60, "the messages")
     # A reload reads a file that has changed since.
     m.write(CONFIG, settings(producer={"source": "spool", "batch_size": 7}))
     m.check("systemctl", "reload", PRODUCER)
@@ -222,14 +222,14 @@ def programs_submit_during_an_upgrade_and_lose_nothing(m, _):
     m.check("systemd-run", "--quiet", "--unit=submitter", "--property=StandardError=file:/srv/sqs-local/errors",
             "sh", "-c", f"n=0; while [ ! -e /srv/sqs-local/end ]; do echo $n | {PRODUCER} --submit --group=g && "
                         "n=$((n + 1)); done; echo $n >/srv/sqs-local/submitted")
-    tap.wait_until(lambda: len(m.records("sent")) >= 5, 30, "messages before the upgrade")
+    tap.wait_until(lambda: len(m.records("sent")) >= 5, 60, "messages before the upgrade")
     install(m, NEXT)
     sent = len(m.records("sent"))
-    tap.wait_until(lambda: len(m.records("sent")) >= sent + 5, 30, "messages after the upgrade")
+    tap.wait_until(lambda: len(m.records("sent")) >= sent + 5, 60, "messages after the upgrade")
     m.write("/srv/sqs-local/end", "")
-    tap.wait_until(lambda: exists(m, "/srv/sqs-local/submitted"), 30, "the end of the submitter")
+    tap.wait_until(lambda: exists(m, "/srv/sqs-local/submitted"), 60, "the end of the submitter")
     n = int(m.check("cat", "/srv/sqs-local/submitted"))
-    tap.wait_until(lambda: len(m.records("sent")) >= n, 30, "the messages")
+    tap.wait_until(lambda: len(m.records("sent")) >= n, 60, "the messages")
     tap.equal([entry["body"] for entry in m.records("sent")], [f"{i}\n" for i in range(n)])
 
 
@@ -251,8 +251,8 @@ def upgrade_from_1_0_0_keeps_spool_ledger_and_configuration(m, cursor):
     m.write(CONFIG, text)
     m.check("systemctl", "start", SOCKET, *UNITS)
     submit(m, *(f"handled {i}" for i in range(3)))
-    tap.wait_until(lambda: len(m.records("received")) >= 1, 30, "a message for the handler")
-    tap.wait_until(lambda: rows(m, CONSUMER, "ledger.db", "handled") >= 1, 30, "a handled message in the ledger")
+    tap.wait_until(lambda: len(m.records("received")) >= 1, 60, "a message for the handler")
+    tap.wait_until(lambda: rows(m, CONSUMER, "ledger.db", "handled") >= 1, 60, "a handled message in the ledger")
     m.run("systemctl", "stop", CONSUMER)
     m.check("systemctl", "stop", "sqs-local")
     submit(m, *(f"waiting {i}" for i in range(20)))
@@ -292,7 +292,7 @@ def downgrade_refuses_the_newer_files_with_a_clear_line(m, _):
     m.run("systemctl", "reset-failed", SOCKET, PRODUCER)
     m.serve()
     m.check("systemctl", "start", SOCKET, PRODUCER)
-    tap.wait_until(lambda: len(m.records("sent")) == 2, 30, "the messages")
+    tap.wait_until(lambda: len(m.records("sent")) == 2, 60, "the messages")
 
 
 # --- Removing ---
@@ -321,7 +321,7 @@ def removal_stops_sockets_and_instances_and_keeps_settings_and_state(m, cursor):
     m.serve(queues=[QUEUE + ",FifoQueue=true", "orders"])
     install(m, NEW)
     m.check("systemctl", "start", *units)
-    tap.wait_until(lambda: len(m.records("sent")) == 2, 30, "the messages")
+    tap.wait_until(lambda: len(m.records("sent")) == 2, 60, "the messages")
 
 
 @test
@@ -345,7 +345,7 @@ def purge_removes_all_but_spools_with_messages(m, _):
     submit(m, "sent")
     for name in ("orders", "bills", "own"):
         submit(m, "sent", to=[f"--to={name}"])
-    tap.wait_until(lambda: len(m.records("sent")) == 4, 30, "the messages")
+    tap.wait_until(lambda: len(m.records("sent")) == 4, 60, "the messages")
     m.check("systemctl", "stop", "sqs-local")
     submit(m, "stays", to=["--to=orders"])
     submit(m, "stays", to=["--to=own"])
@@ -368,7 +368,7 @@ def purge_removes_all_but_spools_with_messages(m, _):
     m.serve(queues=["orders", "bills"])
     install(m, NEW)
     m.check("systemctl", "start", *sockets, f"{PRODUCER}@orders", f"{PRODUCER}@own")
-    tap.wait_until(lambda: [entry["body"] for entry in m.records("sent")] == ["stays"] * 2, 30, "the kept messages")
+    tap.wait_until(lambda: [entry["body"] for entry in m.records("sent")] == ["stays"] * 2, 60, "the kept messages")
 
 
 @test
@@ -380,7 +380,7 @@ def purge_keeps_a_spool_that_was_used_since_the_removal(m, _):
     m.check("systemctl", "start", SOCKET, PRODUCER, f"{PRODUCER}@orders.socket", f"{PRODUCER}@orders")
     submit(m, "one")
     submit(m, "two", to=["--to=orders"])
-    tap.wait_until(lambda: len(m.records("sent")) == 2, 30, "the messages")
+    tap.wait_until(lambda: len(m.records("sent")) == 2, 60, "the messages")
     m.check("systemctl", "stop", SOCKET, PRODUCER, f"{PRODUCER}@orders.socket", f"{PRODUCER}@orders")
     out = apt(m, "remove", "sqs-demo")
     tap.ok("is kept" not in out, "a removal without messages is silent: " + out)
