@@ -125,6 +125,7 @@ def message_for_the_journal_is_deleted_only_after_its_line_is_written():
         tap.ok(before < COUNT, "all messages were deleted before their lines were written")
         daemon.release_log()
         tap.wait_until(lambda: deleted(server) == COUNT, 60, "the delete of all messages")
+        daemon.wait_for_line("Message read from queue", COUNT)
         tap.equal([line.split("body ", 1)[1].split()[0] for line in daemon.lines
                    if "Message read from queue" in line], [str(i) for i in range(COUNT)])
         tap.equal(set(receives(server).values()), {1})
@@ -175,6 +176,7 @@ def rejected_message_is_deleted_only_after_its_line_is_written():
         tap.equal(len(lines_of(os.path.join(folder, "rejected"))), before + 1)
         daemon.release_log()
         tap.wait_until(lambda: deleted(server) == 20, 60, "the delete of all messages")
+        daemon.wait_for_line("is rejected and will be deleted", 20)
         tap.equal(len({line.split()[1] for line in daemon.lines
                        if "is rejected and will be deleted" in line}), 20)
         tap.equal(set(receives(server).values()), {1})
