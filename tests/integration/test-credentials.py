@@ -50,6 +50,12 @@ def role_env(folder, sts_url):
                                        "aws_secret_access_key = SEKRET+base\n")}
 
 
+def metadata_env(port):
+    # A stand-in on a slow machine may take longer than a second.
+    return {**NO_KEYS, "AWS_EC2_METADATA_DISABLED": None, "AWS_METADATA_SERVICE_TIMEOUT": "15",
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://127.0.0.1:{port}"}
+
+
 def new_folder(server):
     return Daemon("sqs-producerd", server, arguments=["--version"]).folder
 
@@ -162,8 +168,7 @@ def changed_keys_file_is_read_before_the_old_keys_are_refused():
 def instance_keys_are_replaced_under_load():
     with SqsLocal(queues=[FIFO], access_key_id=KEYS[0], secret_access_key=KEYS[1],
                   session_token=KEYS[2]) as server, Imds(keys=RoleKeys(fixed=KEYS)) as imds:
-        env = {**NO_KEYS, "AWS_EC2_METADATA_DISABLED": None,
-               "AWS_EC2_METADATA_SERVICE_ENDPOINT": imds.url}
+        env = metadata_env(imds.port)
         daemons = [Daemon(name, server, env=env, producer={"messages_to_send": 0},
                           consumer={"exit_after_empty_receives": 0, "max_messages": 10})
                    for name in ("sqs-producerd", "sqs-consumerd")]
@@ -245,14 +250,7 @@ def daemons_wait_for_sts_behind_a_portal_at_the_start():
 def daemons_wait_for_metadata_that_fails_at_the_start():
     with new_server() as server, Imds(keys=RoleKeys(fixed=KEYS)) as imds:
         imds.replies["keys"] = Reply(503)
-        waits_for_keys(server, {**NO_KEYS, "AWS_EC2_METADATA_DISABLED": None,
-                                "AWS_EC2_METADATA_SERVICE_ENDPOINT": imds.url},
-                       lambda: imds.replies.pop("keys"), "HTTP status 503")
-
-
-def metadata_env(port):
-    return {**NO_KEYS, "AWS_EC2_METADATA_DISABLED": None,
-            "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://127.0.0.1:{port}"}
+        waits_for_keys(server, metadata_env(imds.port), lambda: imds.replies.pop("keys"), "HTTP status 503")
 
 
 @tap.test
