@@ -32,7 +32,7 @@ def sigterm_leaves_no_message_invisible(queue, seed):
         rounds = 0
         while len(deleted_ids(server)) < 160 and rounds < 100:
             rounds += 1
-            daemon = consumer(server, queue=queue, concurrency=40, receivers=4,
+            daemon = consumer(server, queue=queue, concurrency=40, receivers=4, exit_after_empty_receives=0,
                               delete_linger=chance.choice([0, 0.02]))
             daemon.wait_for_line("Number of messages received")
             time.sleep(chance.random() / 4)
@@ -102,7 +102,7 @@ def arrives_during_a_stop(queue):
     with SqsLocal(queues=[fifo(300), "plain,VisibilityTimeout=300"]) as server, Notify() as notify:
         fill(server, groups, 1, "sleep=0", queue=queue)
         daemon = consumer(server, queue=queue, concurrency=80, receivers=4, wait_time=20,
-                          env={"NOTIFY_SOCKET": notify.path})
+                          exit_after_empty_receives=0, env={"NOTIFY_SOCKET": notify.path})
         server.wait_for_records("deleted", 40)
         daemon.signal()
         daemon.wait_for_line("Asked to stop")

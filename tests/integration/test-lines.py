@@ -202,7 +202,7 @@ def daemon_that_is_killed_and_comes_back_gets_each_line_once():
         for count in (100, 5000, 12000):
             client.read_ids(count)
             there.kill()
-            there.start()
+            there.start_for(client)
         status, told = client.end()
         tap.equal(status, 65, str(told))
         check_stored(there, lines, client.ids)
@@ -225,7 +225,7 @@ def killed_at(point):
         there.start(env={"SQS_FAULT_POINT": f"{point}:5"})
         client = Client(there, lines)
         tap.equal(there.producer.wait(), -signal.SIGKILL)
-        there.start()
+        there.start_for(client)
         status, told = client.end()
         tap.equal(status, 65, str(told))
         check_stored(there, lines, client.ids)
@@ -243,7 +243,7 @@ def daemon_that_restarts_gets_each_line_once():
         for count in (100, 9000):
             client.read_ids(count)
             there.producer.stop()
-            there.start()
+            there.start_for(client)
         status, told = client.end()
         tap.equal(status, 65, str(told))
         check_stored(there, lines, client.ids)

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 
 import tap
-from daemon import FIFO
+from daemon import FIFO, stopped
 from spool import Spool
 from sqs_local import SqsLocal
 
@@ -51,6 +51,11 @@ class Place:
     def start(self, env=None):
         self.producer = self.spool.producer(self.server, env=env, producer=self.settings)
         self.spool.connect(self.producer).close()
+
+    def start_for(self, client):
+        """Starts the daemon again. A client waits ten seconds for it; how long it is stopped does not matter."""
+        with stopped(client.process):
+            self.start()
 
     def path(self, name):
         return os.path.join(self.folder, name)
