@@ -34,7 +34,8 @@ struct consumer {
     bool had_capacity;
     uint64_t n_empty_in_a_row;
     bool is_status_due;
-    struct log_rate_limit shortage_limit; /* limits lines about shortages */
+    struct log_rate_limit shortage_limit;   /* limits lines about shortages */
+    struct log_rate_limit unverified_limit; /* limits lines about MD5s that differ */
 
     bool is_stopping, is_over;
     bool has_cancelled_log_waits, has_cancelled;

@@ -5,6 +5,7 @@
 #include "consumerd/consumer-internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "daemon/failure.h"
 #include "util/log.h"
@@ -80,6 +81,27 @@ size_t consumer_reply_memory_bytes(const struct consumer *c)
     return (size_t)(c->config->consumer.receive_memory / 2);
 }
 
+/* Such a message is handled: if it were withheld, it would block its group. */
+static void warn_of_unverified(struct consumer *c, const struct sqs_reply *reply)
+{
+    for (size_t i = 0; i < reply->n_messages; i++) {
+        const struct sqs_received_message *m = &reply->messages[i];
+        char others[64] = "";
+        uint64_t n_suppressed;
+
+        if (!m->attributes_unverified ||
+            !log_rate_limit_take(&c->unverified_limit, "", 1, clock_boot_usec(), &n_suppressed))
+            continue;
+        if (n_suppressed > 0)
+            snprintf(others, sizeof(others), " (so were %ju others since the last such line)",
+                     (uintmax_t)n_suppressed);
+        log_write(LOG_WARNING, NULL, LOG_FIELDS({"SQS_MESSAGE_ID", m->message_id}),
+                  "Message %s is handled although the MD5 of its attributes is not the one in the "
+                  "reply: its attributes may be damaged%s.",
+                  m->message_id, others);
+    }
+}
+
 static void on_received(void *userdata, const struct sqs_result *result)
 {
     struct consumer *c = userdata;
@@ -101,6 +123,7 @@ static void on_received(void *userdata, const struct sqs_result *result)
         c->n_empty_in_a_row++;
     log_write(LOG_INFO, NULL, LOG_FIELDS({"SQS_REQUEST_ID", result->request_id}),
               "Number of messages received: %zu", reply->n_messages);
+    warn_of_unverified(c, reply);
     inflight_set_lease(c->inflight, receiver_lease_sec(c->receiver), c->visibility_sec);
     inflight_add(c->inflight, reply, result->sent_usec);
 }

@@ -150,6 +150,28 @@ static void message_larger_than_the_memory_is_received_alone(void **state)
 }
 
 /* The queue only seems to be empty. */
+static void message_whose_attributes_have_another_md5_is_handled_with_one_line(void **state)
+{
+    start(true);
+    fake_answer(poll_under_way(),
+                "{\"Messages\":["
+                "{\"MessageId\":\"m0\",\"ReceiptHandle\":\"h0\",\"Body\":\"x\","
+                "\"Attributes\":{\"MessageGroupId\":\"a\"},"
+                "\"MessageAttributes\":{\"n\":{\"DataType\":\"String\",\"StringValue\":\"v\"}},"
+                "\"MD5OfMessageAttributes\":\"00000000000000000000000000000000\"},"
+                "{\"MessageId\":\"m1\",\"ReceiptHandle\":\"h1\",\"Body\":\"x\","
+                "\"Attributes\":{\"MessageGroupId\":\"b\"},"
+                "\"MessageAttributes\":{\"n\":{\"DataType\":\"String\",\"StringValue\":\"v\"}},"
+                "\"MD5OfMessageAttributes\":\"00000000000000000000000000000000\"},"
+                "{\"MessageId\":\"m2\",\"ReceiptHandle\":\"h2\",\"Body\":\"x\","
+                "\"Attributes\":{\"MessageGroupId\":\"c\"}}]}");
+    settle_down();
+    assert_string_equal(begun(), "abc");
+    assert_int_equal(fake_count_lines("Message m0 is handled although the MD5 of its attributes"),
+                     1);
+    assert_int_equal(fake_count_lines("the MD5 of its attributes"), 1);
+}
+
 static void message_that_waits_for_its_retry_keeps_empty_receives_from_counting(void **state)
 {
     size_t release;
@@ -545,6 +567,7 @@ int main(void)
         TEST(consumer_that_has_ended_begins_nothing),
         TEST(bytes_in_flight_are_bounded),
         TEST(message_larger_than_the_memory_is_received_alone),
+        TEST(message_whose_attributes_have_another_md5_is_handled_with_one_line),
         TEST(message_that_waits_for_its_retry_keeps_empty_receives_from_counting),
         TEST(lost_reply_keeps_empty_receives_from_counting),
         TEST(receive_waits_no_longer_than_a_stop_can_wait_for_it),
