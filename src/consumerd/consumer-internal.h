@@ -39,7 +39,7 @@ struct consumer {
 
     bool is_stopping, is_over;
     bool has_cancelled_log_waits, has_cancelled;
-    uint64_t log_waits_end_usec; /* of a stop: from then on no message waits for the log */
+    uint64_t log_waits_end_usec; /* of a stop: then messages that wait for the log are released */
     uint64_t cancel_usec;        /* of a stop: then the messages with the handler are cancelled */
     uint64_t stop_end_usec;
     int exit_status;

@@ -5,6 +5,7 @@
 #include "consumerd/consumer-internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "daemon/failure.h"
@@ -81,7 +82,7 @@ size_t consumer_reply_memory_bytes(const struct consumer *c)
     return (size_t)(c->config->consumer.receive_memory / 2);
 }
 
-/* Such a message is handled: if it were withheld, it would block its group. */
+/* Such a message is not withheld, since it would block its group. */
 static void warn_of_unverified(struct consumer *c, const struct sqs_reply *reply)
 {
     for (size_t i = 0; i < reply->n_messages; i++) {
@@ -93,11 +94,11 @@ static void warn_of_unverified(struct consumer *c, const struct sqs_reply *reply
             !log_rate_limit_take(&c->unverified_limit, "", 1, clock_boot_usec(), &n_suppressed))
             continue;
         if (n_suppressed > 0)
-            snprintf(others, sizeof(others), " (so were %ju others since the last such line)",
-                     (uintmax_t)n_suppressed);
+            snprintf(others, sizeof(others),
+                     " (so may %" PRIu64 " others since the last such line)", n_suppressed);
         log_write(LOG_WARNING, NULL, LOG_FIELDS({"SQS_MESSAGE_ID", m->message_id}),
-                  "Message %s is handled although the MD5 of its attributes is not the one in the "
-                  "reply: its attributes may be damaged%s.",
+                  "The attributes of message %s may be damaged: their MD5 is not the one in SQS's "
+                  "reply. The message is not withheld%s.",
                   m->message_id, others);
     }
 }

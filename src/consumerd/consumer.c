@@ -58,7 +58,8 @@ static bool is_receiving_at_stop(const struct consumer *c)
     return c->is_stopping && receiver_polls(c->receiver) > 0 && clock_boot_usec() < c->cancel_usec;
 }
 
-/* Shortly after a stop begins: cancels messages that wait for the log. Returns when that is due;
+/* Shortly after a stop begins, and in its last part once more: cancels messages that wait for the
+ * log. Returns when that is due;
  * USEC_INFINITY: not before the last receive has ended, or cancel_if_late is due. */
 static uint64_t cancel_log_waits_if_late(struct consumer *c)
 {
@@ -92,6 +93,10 @@ static uint64_t cancel_if_late(struct consumer *c)
     if (now_usec < c->cancel_usec)
         return c->cancel_usec;
     c->has_cancelled = true;
+    /* A program that had ended before may reject its message now. The others are killed after half
+     * of the time that is left; after three quarters no message waits for its line. */
+    c->log_waits_end_usec = now_usec + (c->stop_end_usec - MIN(now_usec, c->stop_end_usec)) / 4 * 3;
+    c->has_cancelled_log_waits = false;
     n = inflight_cancel(c->inflight, (c->stop_end_usec - MIN(now_usec, c->stop_end_usec)) / 2);
     log_warning(
         "The stop takes too long: cancelling the handling of %zu message%s, which may be released.",
@@ -145,7 +150,7 @@ static void note_receiving(struct consumer *c)
 
 static void dispatch_once(struct consumer *c)
 {
-    uint64_t late_usec = MIN(cancel_log_waits_if_late(c), cancel_if_late(c)), inflight_usec,
+    uint64_t cancel_usec = cancel_if_late(c), log_usec = cancel_log_waits_if_late(c), inflight_usec,
              poll_usec;
     int r;
 
@@ -160,7 +165,7 @@ static void dispatch_once(struct consumer *c)
         return;
     if (c->is_status_due)
         show_status(c);
-    wait_until(c, MIN(MIN(inflight_usec, poll_usec), late_usec));
+    wait_until(c, MIN(MIN(inflight_usec, poll_usec), MIN(cancel_usec, log_usec)));
 }
 
 /* Runs the requested dispatch at once, instead of waiting for the event loop. */

@@ -234,8 +234,8 @@ static void on_rejection_logged(void *userdata, int result)
 }
 
 /* Writes the log line of a rejected message. False: the line is not written, because the message
- * comes back in any case. One that a stop has cancelled does not: its program may have ended
- * before. */
+ * comes back in any case. A message that a stop has cancelled may be deleted, since its program
+ * may have ended before the cancel: its line is written. */
 static bool log_rejection(struct message *m)
 {
     int r;

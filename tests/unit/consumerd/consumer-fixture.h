@@ -168,4 +168,11 @@ static inline void deliver(const char *groups, const char *prefix)
     settle_down();
 }
 
+static inline void pass(uint64_t usec)
+{
+    ahead_usec += usec;
+    fake_now_usec += usec;
+    settle_down();
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)

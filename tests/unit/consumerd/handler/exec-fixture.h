@@ -12,6 +12,7 @@
 
 #define GROWING HANDLER_DELAY_DEFAULT
 #define RETRY_DELAY (7 * USEC_PER_SEC)
+#define SLOWEST_START_USEC (32 * USEC_PER_SEC) /* of a program, on a slow machine */
 
 struct entry {
     int priority;

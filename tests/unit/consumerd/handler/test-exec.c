@@ -79,6 +79,7 @@ static void program_ended_by_a_signal_message_is_retried(void **state)
 static unsigned handle_until_begun(void **state, const char *script)
 {
     for (unsigned sec = 1;; sec *= 2) {
+        assert_true(sec * USEC_PER_SEC <= SLOWEST_START_USEC);
         config.consumer.timeout_usec = sec * USEC_PER_SEC;
         handle(script);
         if (logged(": begun"))
