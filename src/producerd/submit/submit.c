@@ -35,7 +35,7 @@ enum {
 
 /* Reads the configuration; *ret is NULL if it is not known. The caller frees it. The default files
  * may be missing, unreadable or in the middle of an edit: a submission still works. A file that the
- * command line names must be good. */
+ * command line names must be good. After a shortage nobody knows which socket is meant. */
 static int read_config(const struct submit_call *call, struct config **ret)
 {
     CLEANUP(config_sources_done)
@@ -47,12 +47,13 @@ static int read_config(const struct submit_call *call, struct config **ret)
     };
     CLEANUP(free) char *error = NULL;
     int r = config_load(&sources, ret, NULL, &error);
+    bool is_fatal = r < 0 || (r > 0 && call->config_path);
 
-    if (r == CONFIG_E_INVALID || (r != 0 && call->config_path))
+    if (r == CONFIG_E_INVALID || is_fatal)
         fprintf(stderr, "%s: %s%s%s\n", call->program->name, error ? error : strerror(-r),
-                call->config_path ? "" : "; using the default, ",
-                call->config_path ? "" : instance_submit_socket(call->instance).text);
-    if (r == 0 || !call->config_path)
+                is_fatal ? "" : "; using the default, ",
+                is_fatal ? "" : instance_submit_socket(call->instance).text);
+    if (!is_fatal)
         return EX_OK;
     return r > 0 ? EX_CONFIG : EX_OSERR;
 }

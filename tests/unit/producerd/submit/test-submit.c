@@ -486,6 +486,9 @@ static void named_configuration_must_be_valid(void **state)
     unopenable_path = path;
     unopenable_errno = EMFILE;
     assert_int_equal(run("x", 1, "--submit", option, NULL), EX_OSERR);
+    unopenable_path = CONFIG_INSTANCE_FOLDER "/x.conf"; /* it may name another socket */
+    assert_int_equal(run("x", 1, "--submit", "--to=x", NULL), EX_OSERR);
+    assert_one_line(err);
     unopenable_path = NULL;
     unlink(path);
 }
