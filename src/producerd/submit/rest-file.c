@@ -108,14 +108,16 @@ void rest_file_write(struct rest_file *rest, uint64_t number, const char *bytes,
 static int sync_folder(const struct rest_file *rest)
 {
     CLEANUP(free) char *path = realpath(rest->path, NULL);
-    int r, fd = path ? open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    int r = -EINVAL, fd = path ? open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
-    /* It may be a folder that can only be written, and the file may have another name now. */
-    if (fd < 0)
-        return syncfs(rest->fd) < 0 ? -errno : 0;
-    r = fsync(fd) < 0 ? -errno : 0;
-    close(fd);
-    return r;
+    if (fd >= 0) {
+        r = fsync(fd) < 0 ? -errno : 0;
+        close(fd);
+    }
+    if (r != -EINVAL)
+        return r;
+    /* The file was renamed, its folder cannot be read, or its file system syncs no folder alone. */
+    return syncfs(rest->fd) < 0 ? -errno : 0;
 }
 
 static int sync_file(const struct rest_file *rest)
@@ -137,12 +139,12 @@ int rest_file_end(struct rest_file *rest)
     if (rest->fd < 0)
         return rest->error;
     r = sync_file(rest);
+    if (close(rest->fd) < 0 && r == 0)
+        r = -errno;
     if (r < 0 && rest->error == 0) {
         rest->error = r;
         rest->missing_from = 1;
     }
-    if (close(rest->fd) < 0 && rest->error == 0)
-        rest->error = -errno;
     rest->fd = -1;
     return rest->error;
 }
