@@ -44,7 +44,8 @@ class Notify:
         """All lines that were sent before the call."""
         if self._reader.is_alive():
             self._send(MARK)
-            self._reached.acquire(timeout=60)
+            if not self._reached.acquire(timeout=60):
+                raise AssertionError("the stand-in for systemd did not read its socket within 60 s")
         return self._lines
 
     def __enter__(self):

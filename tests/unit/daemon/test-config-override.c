@@ -107,7 +107,7 @@ static void a_bad_set_is_told_like_a_bad_file(void **state)
         {"producer.batchsize=3",
          "--set: producer.batchsize (did you mean batch_size?): found an unknown setting, allowed "
          "source, submit_socket"},
-        {"producer.wait_time=3", "producer.wait_time (it belongs into group consumer): found"},
+        {"producer.wait_time=3", "producer.wait_time (it belongs in group consumer): found"},
         {"produce.batch_size=3",
          "--set: produce (did you mean producer?): found an unknown group, allowed group aws"},
         {"batch_size=3", "--set: batch_size (did you mean batch_size in group producer?): found"},

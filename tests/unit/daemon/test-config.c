@@ -289,7 +289,7 @@ static void an_unknown_name_is_refused_with_the_nearest_known(void **state)
          "start_delay, "
          "messages_to_send, send_interval, message_group_id, groups, max_connections, batch_size, "
          "batch_linger, order, rate_limit, stop_timeout, metrics_listen"},
-        {"producer:{wait_time=1;};", "producer.wait_time (it belongs into group consumer): found"},
+        {"producer:{wait_time=1;};", "producer.wait_time (it belongs in group consumer): found"},
         {"aws:{queueurl=\"x\";};", "aws.queueurl (did you mean queue_url?): found"},
         {"aws:{Region=\"x\";};", "aws.Region (did you mean region?): found"},
         {"aws:{x=1;};", "use_dualstack_endpoint, connect_timeout, request_timeout"},

@@ -3,12 +3,10 @@
  * write themselves, between turns of the loop. */
 #include "http/client.h"
 #include "ahead-clock.h"
-#include "test-loop.h"
+#include "in-time.h"
 
 #include <arpa/inet.h>
-#include <linux/sockios.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -132,28 +130,6 @@ static void read_request(size_t body_bytes)
     }
 }
 
-/* Until the client has read what was said. */
-static void run_until_heard(void)
-{
-    int n_unread = 1;
-
-    while (n_unread > 0) {
-        assert_int_equal(ioctl(peer, SIOCOUTQ, &n_unread), 0);
-        run_for(event, USEC_PER_MSEC);
-    }
-}
-
-/* The loop and its peer share a thread. Where the machine stops both for longer than the test's
- * time-outs, these are over by right, and the test begins anew with longer ones. */
-static void repeat_until_in_time(bool (*is_in_time)(uint64_t usec), uint64_t usec)
-{
-    while (!is_in_time(usec)) {
-        usec *= 2;
-        tear_down(NULL);
-        set_up(NULL);
-    }
-}
-
 static bool send_slowly(uint64_t stall)
 {
     uint64_t start = boot_clock_usec(), last = start, longest = 0;
@@ -184,7 +160,7 @@ static bool send_slowly(uint64_t stall)
 
 static void request_sent_slowly_is_sent_whole(void **state)
 {
-    repeat_until_in_time(send_slowly, USEC_PER_SEC);
+    repeat_until_in_time(send_slowly, USEC_PER_SEC, set_up, tear_down);
 }
 
 static void peer_that_reads_no_further_is_a_stall(void **state)
@@ -242,7 +218,7 @@ static bool read_late_and_answer_never(uint64_t unit)
 
 static void wait_counts_from_the_requests_end(void **state)
 {
-    repeat_until_in_time(read_late_and_answer_never, 100 * USEC_PER_MSEC);
+    repeat_until_in_time(read_late_and_answer_never, 100 * USEC_PER_MSEC, set_up, tear_down);
 }
 
 /* The kernel's ages stand still meanwhile, and the peer has long given up. */
@@ -286,7 +262,7 @@ static bool answer_slowly(uint64_t stall)
 
 static void reply_that_comes_slowly_is_read_whole(void **state)
 {
-    repeat_until_in_time(answer_slowly, USEC_PER_SEC);
+    repeat_until_in_time(answer_slowly, USEC_PER_SEC, set_up, tear_down);
 }
 
 static bool answer_in_part(uint64_t stall)
@@ -298,7 +274,7 @@ static bool answer_in_part(uint64_t stall)
     submit(&o, 10, stall, 0, 1000 * stall);
     read_request(10);
     say("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n1234567");
-    run_until_heard();
+    run_until_heard(event, peer);
     if (boot_clock_usec() - start >= stall)
         return false;
     run_until(event, &o.n_done, 1);
@@ -315,7 +291,7 @@ static bool answer_in_part(uint64_t stall)
 
 static void reply_that_comes_no_further_says_how_far_it_came(void **state)
 {
-    repeat_until_in_time(answer_in_part, 300 * USEC_PER_MSEC);
+    repeat_until_in_time(answer_in_part, 300 * USEC_PER_MSEC, set_up, tear_down);
 }
 
 static void progress_has_a_far_end(void **state)
@@ -327,7 +303,7 @@ static void progress_has_a_far_end(void **state)
     say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
     for (int i = 0; o.n_done == 0; i++) {
         say("1\r\nx\r\n");
-        run_until_heard();
+        run_until_heard(event, peer);
         ahead_usec += i < 8 ? 5 * USEC_PER_SEC : 0;
     }
     assert_int_equal(o.failure, HTTP_FAILURE_TIMEOUT);
@@ -344,7 +320,7 @@ static void far_end_before_the_next_stall_ends_the_request(void **state)
     submit(&o, 10, 60 * USEC_PER_SEC, 0, 70 * USEC_PER_SEC);
     read_request(10);
     say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n");
-    run_until_heard();
+    run_until_heard(event, peer);
     ahead_usec += 61 * USEC_PER_SEC;
     run_for(event, 20 * USEC_PER_MSEC);
     assert_int_equal(o.n_done, 0);

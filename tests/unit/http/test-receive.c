@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The bound on what all replies being received may hold. */
 #include "http/client.h"
-#include "test-loop.h"
+#include "in-time.h"
 #include "test-server.h"
 
 #include <arpa/inet.h>
-#include <linux/sockios.h>
 #include <poll.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -97,16 +95,6 @@ static void begin(struct pair *p, uint64_t stall_usec)
 }
 
 /* Until the client has taken of the reply what it wants, which the kernel has whole. */
-static void run_until_heard(const struct pair *p)
-{
-    int n_unread = 1;
-
-    while (n_unread > 0) {
-        assert_int_equal(ioctl(p->fd, SIOCOUTQ, &n_unread), 0);
-        run_for(event, 5 * USEC_PER_MSEC);
-    }
-}
-
 static int set_up(void **state)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -145,23 +133,13 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* The loop and its peer share a thread. Where the machine stops both for longer than a time-out of
- * the test, that is over by right, and the test begins anew with a longer one. */
-static void repeat_until_in_time(bool (*is_in_time)(uint64_t usec))
-{
-    for (uint64_t usec = 100 * USEC_PER_MSEC; !is_in_time(usec); usec *= 2) {
-        tear_down(NULL);
-        set_up(NULL);
-    }
-}
-
 /* Begins a reply that the client lets wait. Returns whether that was in time. */
 static bool begin_to_wait(struct pair *p, uint64_t stall_usec)
 {
     uint64_t start = boot_clock_usec();
 
     begin(p, stall_usec);
-    run_until_heard(p);
+    run_until_heard(event, p->fd);
     return boot_clock_usec() - start < stall_usec;
 }
 
@@ -178,7 +156,7 @@ static bool wait_for_the_oldest(uint64_t stall_usec)
     struct pair *oldest = &pairs[0], *second = &pairs[1], *third = &pairs[2];
 
     begin(oldest, 0);
-    run_until_heard(oldest);
+    run_until_heard(event, oldest->fd);
     if (!begin_to_wait(second, stall_usec)) /* to wait for its turn is no stall */
         return false;
     begin(third, 0);
@@ -196,17 +174,17 @@ static bool wait_for_the_oldest(uint64_t stall_usec)
 
 static void replies_at_the_bound_wait_for_the_oldest(void **state)
 {
-    repeat_until_in_time(wait_for_the_oldest);
+    repeat_until_in_time(wait_for_the_oldest, 100 * USEC_PER_MSEC, set_up, tear_down);
 }
 
 static void reply_cancelled_gives_its_room_to_others(void **state)
 {
     begin(&pairs[0], 0);
-    run_until_heard(&pairs[0]);
+    run_until_heard(event, pairs[0].fd);
     begin(&pairs[1], 0);
     begin(&pairs[2], 0);
     send_half(&pairs[1]);
-    run_until_heard(&pairs[1]);
+    run_until_heard(event, pairs[1].fd);
     assert_int_equal(n_all_done, 0);
 
     http_slot_cancel(pairs[2].slot);
@@ -218,11 +196,11 @@ static void reply_cancelled_gives_its_room_to_others(void **state)
 static void reply_too_large_after_its_wait_fails_at_once(void **state)
 {
     begin(&pairs[0], 0);
-    run_until_heard(&pairs[0]);
+    run_until_heard(event, pairs[0].fd);
     reply_max_bytes = 1000;
     begin_head(&pairs[1], 0);
     send_some(&pairs[1], 2000);
-    run_until_heard(&pairs[1]);
+    run_until_heard(event, pairs[1].fd);
     assert_int_equal(n_all_done, 0);
     send_half(&pairs[0]);
     run_until(event, &n_all_done, 2);
@@ -233,7 +211,7 @@ static void reply_too_large_after_its_wait_fails_at_once(void **state)
 static bool wait_and_stall(uint64_t stall_usec)
 {
     begin(&pairs[0], 0);
-    run_until_heard(&pairs[0]);
+    run_until_heard(event, pairs[0].fd);
     if (!begin_to_wait(&pairs[1], stall_usec))
         return false;
     run_for(event, 2 * stall_usec);
@@ -247,7 +225,7 @@ static bool wait_and_stall(uint64_t stall_usec)
 
 static void reply_that_stalls_after_its_wait_is_given_up(void **state)
 {
-    repeat_until_in_time(wait_and_stall);
+    repeat_until_in_time(wait_and_stall, 100 * USEC_PER_MSEC, set_up, tear_down);
 }
 
 static bool wait_for_the_owner(uint64_t stall_usec)
@@ -273,7 +251,7 @@ static bool wait_for_the_owner(uint64_t stall_usec)
 
 static void owner_at_the_bound_lets_large_replies_wait_and_small_ones_pass(void **state)
 {
-    repeat_until_in_time(wait_for_the_owner);
+    repeat_until_in_time(wait_for_the_owner, 100 * USEC_PER_MSEC, set_up, tear_down);
 }
 
 static void replies_many_and_large_come_whole(void **state)
