@@ -103,7 +103,7 @@ int config_unknown_setting(struct config_reader *r, const char *group, const cha
     if (meant && streq(meant->group, group))
         buffer_printf(&b, " (did you mean %s?)", meant->name);
     else if (meant)
-        buffer_printf(&b, " (it belongs into group %s)", meant->group);
+        buffer_printf(&b, " (it belongs in group %s)", meant->group);
     buffer_append_string(&b, ": found an unknown setting, allowed ");
     for (size_t i = 0; i < config_n_settings; i++) {
         const struct setting *s = config_settings + i;

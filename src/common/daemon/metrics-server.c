@@ -143,7 +143,7 @@ static enum MHD_Result refuse_host(struct metrics_server *s, struct MHD_Connecti
                        "The Host header must be an IP address or localhost.");
 }
 
-/* libmicrohttpd decodes no path: one with an escape, as /healthz%00x, is not one that is served. */
+/* Keeps libmicrohttpd from decoding the path: it would take /healthz%00x for /healthz. */
 static size_t keep_escapes(void *userdata, struct MHD_Connection *connection, char *text)
 {
     return strlen(text);

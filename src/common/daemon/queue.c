@@ -41,7 +41,8 @@ struct queue {
 
 /* For this long after a reply with messages has stalled, empty replies do not end the failure. */
 #define STALL_MEMORY_USEC (60 * USEC_PER_SEC)
-/* The longest delays are QUEUE_REOPEN_INTERVAL_USEC and BACKOFF_SLOW_CAP_USEC. */
+/* The longest delays are QUEUE_REOPEN_INTERVAL_USEC and BACKOFF_SLOW_CAP_USEC, but for some seconds
+ * that a server may ask for. */
 #define WAITING "Waiting for the queue (trying again within a minute): %s"
 
 /* --- Failures and recovery --- */

@@ -162,7 +162,7 @@ static int set_paths(struct database *d, const char *path)
     return -ENOMEM;
 }
 
-/* Also the file of a person with bad intentions must do no harm. */
+/* A file that an attacker has made must do no harm, either. */
 static void protect(struct database *d)
 {
     sqlite3_busy_timeout(d->sqlite, 0);
