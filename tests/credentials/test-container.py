@@ -142,7 +142,7 @@ def wrong_token_is_reported_with_the_reason_of_the_server():
         tap.ok("no token was sent" not in answers.text)
         tap.equal(len(container.requests), 3, "attempts")
         took = time.monotonic() - start
-        tap.ok(1.9 < took < 10, f"the attempts were not a second apart: {took}")
+        tap.ok(1.9 < took < 60, f"the attempts were not a second apart: {took}")
 
 
 @tap.test
@@ -201,7 +201,7 @@ def attempt_without_an_answer_ends_after_two_seconds():
         start = time.monotonic()
         check_found(ask(**{FULL: container.credentials_url}), container.keys.current())
         took = time.monotonic() - start
-        tap.ok(2.9 < took < 8, f"took {took}")
+        tap.ok(2.9 < took < 19, f"took {took}")
 
 
 @tap.test

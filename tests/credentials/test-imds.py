@@ -111,7 +111,7 @@ def silent_host_is_not_reached_after_two_requests():
         start = time.monotonic()
         check_no_keys(ask(f"http://127.0.0.1:{silent.getsockname()[1]}"), "timed out", outcome="not reached")
         took = time.monotonic() - start
-        tap.ok(1.9 < took < 6, f"took {took}")
+        tap.ok(1.9 < took < 30, f"took {took}")
 
 
 @tap.test

@@ -152,7 +152,7 @@ def idle_queue_is_polled_by_one_receive_at_a_time():
                           consumer={"receivers": receivers, "concurrency": 100, "max_messages": 10, "wait_time": 1,
                                     "exit_after_empty_receives": 0})
         consumer.wait_for_line("Message deleted", 40)
-        tap.ok(proxy.most > 1, "there was but one receive at a time when there were messages")
+        tap.wait_until(lambda: proxy.most > 1, message="more than one receive at a time")
         # Each empty receive halves the number of those that may be under way, and the others end by themselves.
         tap.wait_until(lambda: proxy.empty >= 2 * receivers, 120, "the end of the receives under way")
         proxy.most, before = 0, proxy.empty
@@ -166,13 +166,13 @@ def deletes_ready_at_the_same_moment_share_requests_without_a_linger():
     with SqsLocal(queues=["plain"]) as server, Proxy(server, lambda *_: None) as proxy:
         for i in range(40):
             sqs.send(server, f"message {i}", queue="plain")
-        consumer = Daemon("sqs-consumerd", server, endpoint=proxy.url, queue="plain",
+        # Without their lines, messages are ready as soon as they are received: ten at once.
+        consumer = Daemon("sqs-consumerd", server, endpoint=proxy.url, queue="plain", log={"level": "notice"},
                           consumer={"concurrency": 20, "max_messages": 10})
         tap.equal(consumer.wait(), 0, consumer.text)
         tap.equal(len(server.records("deleted")), 40)
-        # They are ready when their lines are written: about ten at once, and fewer while the writer has to wait.
         deletes = proxy.counts.get("DeleteMessage", 0) + proxy.counts["DeleteMessageBatch"]
-        tap.ok(deletes <= 20, f"{proxy.counts}")
+        tap.ok(deletes <= 12, f"{proxy.counts}")
 
 
 LARGE = "x" * 100_000

@@ -382,15 +382,18 @@ def sigkill_at_random_moments_loses_no_message_and_keeps_the_order():
         tap.ok(len(sent) >= acknowledged, f"{len(sent)} of {acknowledged} acknowledged")
         for _ in range(8):
             consumer = Daemon("sqs-consumerd", server, consumer={"max_messages": 10})
-            if len(server.records("deleted")) < len(sent):
-                consumer.wait_for_line("Message deleted")
+            # The server may read the last deletes of the killed one later: then nothing may be left to delete.
+            tap.wait_until(lambda c=consumer: "Message deleted" in c.text or c.process.poll() is not None
+                           or len(server.records("deleted")) >= len(server.records("sent")), message="a delete")
             time.sleep(chance.random() / 20)
             consumer.signal(signal.SIGKILL)
             consumer.wait()
         consumer = Daemon("sqs-consumerd", server,
                           consumer={"max_messages": 10, "exit_after_empty_receives": 4})
         tap.equal(consumer.wait(180), 0, consumer.text)
-        tap.equal([r["message_id"] for r in server.records("deleted")], sent)
+        # The server may have read the last request of a killed producer later.
+        tap.equal([r["message_id"] for r in server.records("deleted")],
+                  [r["message_id"] for r in server.records("sent")])
 
 
 @tap.test

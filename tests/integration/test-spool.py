@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import sqs
 import tap
 from daemon import FIFO, Daemon
+from metrics import free_port
 from proxy import Proxy
 from spool import NO_SENDS, Refused, Spool, check_once_and_in_order, sent_bodies, wait_until_sent
 from sqs_local import SqsLocal
@@ -287,7 +288,7 @@ def status_has_the_numbers_of_waiting_and_rejected_messages():
 
 @tap.test
 def message_that_the_queue_rejects_is_set_aside_with_the_reason():
-    with SqsLocal([FIFO + ",MaximumMessageSize=1024"]) as model, Spool() as spool:
+    with SqsLocal([FIFO + ",MaximumMessageSize=1024"], port=free_port()) as model, Spool() as spool:
         url, port = model.url, model.port
         model.kill()
         producer = spool.producer(model)

@@ -88,11 +88,11 @@ def invalid_parameter_of_a_receive_is_refused():
 def long_poll_ends_when_a_message_is_sent():
     url = queue()
     timer = threading.Timer(0.5, send, (url, "late"))
-    timer.start()
     start = time.monotonic()
+    timer.start()
     tap.equal(bodies(receive(url, WaitTimeSeconds=20)), ["late"])
     took = time.monotonic() - start
-    tap.ok(0.4 < took < 3, f"it took {took} s")
+    tap.ok(0.4 < took < 15, f"it took {took} s")
     timer.join()
 
 
@@ -100,28 +100,28 @@ def long_poll_ends_when_a_message_is_sent():
 def long_poll_ends_when_a_message_is_visible_again_or_its_group_is_free():
     url = queue(VisibilityTimeout="1")
     send(url, "a")
-    [a] = receive(url)
     start = time.monotonic()
+    [a] = receive(url)
     [a] = receive(url, WaitTimeSeconds=20, VisibilityTimeout=20)
-    tap.ok(0.5 < time.monotonic() - start < 3)
+    tap.ok(0.5 < time.monotonic() - start < 15)
     send(url, "b")
     timer = threading.Timer(0.5, delete, (url, a))
     timer.start()
     start = time.monotonic()
     tap.equal(bodies(receive(url, WaitTimeSeconds=20)), ["b"])
-    tap.ok(time.monotonic() - start < 3)
+    tap.ok(time.monotonic() - start < 15)
     timer.join()
 
 
 @tap.test
 def long_poll_without_a_message_ends_after_its_time():
-    url = queue(ReceiveMessageWaitTimeSeconds="1")
+    url = queue(ReceiveMessageWaitTimeSeconds="3")
     start = time.monotonic()
     tap.equal(receive(url), [])
-    tap.ok(0.9 < time.monotonic() - start < 3)
+    tap.ok(2.9 < time.monotonic() - start < 15)
     start = time.monotonic()
     tap.equal(receive(url, WaitTimeSeconds=0), [])
-    tap.ok(time.monotonic() - start < 0.9)
+    tap.ok(time.monotonic() - start < 2.9)
 
 
 @tap.test
@@ -132,7 +132,7 @@ def long_polls_are_answered_in_order_and_end_when_the_queue_is_deleted():
     def poll(name):
         try:
             results[name] = bodies(client(SERVER).receive_message(
-                QueueUrl=url, WaitTimeSeconds=10).get("Messages", []))
+                QueueUrl=url, WaitTimeSeconds=20).get("Messages", []))
         except ClientError as failure:
             results[name] = failure.response["Error"]["Code"]
 
@@ -142,7 +142,7 @@ def long_polls_are_answered_in_order_and_end_when_the_queue_is_deleted():
         threads[-1].start()
         time.sleep(0.5)
     send(url, "a")
-    tap.wait_until(lambda: "first" in results, 5)
+    tap.wait_until(lambda: "first" in results)
     tap.equal(results, {"first": ["a"]})
     SQS.delete_queue(QueueUrl=url)
     for thread in threads:

@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import time
 
 LOG_HEADER_BYTES = 32
 
@@ -24,7 +25,8 @@ def _version(path):
 
 def _copy(path, to):
     """Copies both files. They belong together only if neither was begun anew meanwhile."""
-    while True:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
         before = _version(path)
         shutil.copy(path, to)
         try:
@@ -35,6 +37,7 @@ def _copy(path, to):
             return
         with contextlib.suppress(FileNotFoundError):
             os.unlink(to + "-wal")
+    raise AssertionError(f"{path} changed during each copy")
 
 
 def rows(path, sql, *parameters):

@@ -14,22 +14,25 @@ import socket
 
 import tap
 
-_given = set()
+_held = []  # a UDP socket at each port that was given, so that no other test program is given it
 
 
 def free_port(family=socket.AF_INET):
     """Returns a TCP port of loopback that nobody uses at the moment. The kernel gives it to nobody who asks for any
     port, so it is still free a while later."""
     while True:
-        port = random.choice([port for port in range(10000, 20000) if port not in _given])
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            try:
+        port = random.randrange(10000, 20000)
+        held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            held.bind(("127.0.0.1", port))
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
                 probe.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", port))
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-                continue
-        _given.add(port)
+        except OSError as error:
+            held.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+            continue
+        _held.append(held)
         return port
 
 
