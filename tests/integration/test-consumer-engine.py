@@ -137,8 +137,9 @@ def suspended_past_its_leases(queue):
         tap.equal(sorted(deleted_ids(server)), sorted(sent_ids(server)))
         if queue.endswith(".fifo"):
             for group in "ab":
+                # The first may end before its lost lease is noticed. It could not be deleted, so it is handled again.
                 ended = of_group(events(daemon, "end"), group)
-                tap.equal(ended, [0, 1, 2], f"group {group}")
+                tap.equal(ended[ended[:2] == [0, 0]:], [0, 1, 2], f"group {group}")
 
 
 tap.add("consumer suspended past its leases deletes nothing with stale handles (FIFO)",
