@@ -59,8 +59,8 @@ static bool is_receiving_at_stop(const struct consumer *c)
 }
 
 /* Shortly after a stop begins, and in its last part once more: cancels messages that wait for the
- * log. Returns when that is due;
- * USEC_INFINITY: not before the last receive has ended, or cancel_if_late is due. */
+ * log. Returns when that is due; USEC_INFINITY: not before the last receive has ended, or
+ * cancel_if_late is due. */
 static uint64_t cancel_log_waits_if_late(struct consumer *c)
 {
     size_t n;
