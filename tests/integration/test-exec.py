@@ -2,6 +2,7 @@
 """sqs-consumerd with the handler "exec": what a program gets, how it is ended, and what becomes of its message."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -165,6 +166,18 @@ def rejected_message_is_deleted_and_its_body_logged():
         tap.equal(daemon.wait(), 0, daemon.text)
         daemon.wait_for_line(f"Message {sent['MessageId']} is rejected and will be deleted: "
                              "a body with a\\nline break")
+        tap.equal(len(server.records("deleted")), 1)
+
+
+@tap.test
+def rejected_message_with_a_long_body_is_logged_whole_where_lines_have_no_fields():
+    body = "long \U0001f600 \"body\"\n" * 2000
+    with Place('exec 3<&0; exit 65\n') as place, SqsLocal(queues=[FIFO]) as server:
+        sent = sqs.send(server, body)
+        daemon = place.consumer(server)
+        tap.equal(daemon.wait(), 0, daemon.text)
+        entry = json.loads(daemon.wait_for_line("is rejected and will be deleted: long"))
+        tap.equal((entry["SQS_BODY"], entry["SQS_MESSAGE_ID"]), (body, sent["MessageId"]))
         tap.equal(len(server.records("deleted")), 1)
 
 

@@ -117,7 +117,9 @@ const struct setting config_settings[] = {
      .text =
          "How lines on standard error look. With \"json\" each line is one JSON object with the "
          "journal's fields (MESSAGE, PRIORITY, SQS_MESSAGE_ID and so on) and __REALTIME_TIMESTAMP; "
-         "all values are strings. It has no effect on the journal, which has the fields anyway."},
+         "all values are strings. With \"text\" only the line of a rejected message with a body "
+         "above 4,096 bytes is such an object, which has the whole body. It has no effect on the "
+         "journal, which has the fields anyway."},
     {AT(log, level, SETTING_CHOICE), NOW, .choices = log_levels, .value = LOG_INFO,
      .doc = "the least important level that is logged",
      .text = "The least important lines to log. \"info\" has lines about each message; \"notice\" "

@@ -101,12 +101,13 @@ static void append_json_string(struct buffer *b, const char *text, size_t size)
     buffer_append_char(b, '"');
 }
 
-static void add_json_field(struct log_entry *entry, const char *name, const char *value)
+static void append_json_field(struct buffer *b, const char *name, size_t name_bytes,
+                              const char *value, size_t value_bytes)
 {
-    buffer_append_char(&entry->bytes, entry->n_fields++ == 0 ? '{' : ',');
-    append_json_string(&entry->bytes, name, strlen(name));
-    buffer_append_char(&entry->bytes, ':');
-    append_json_string(&entry->bytes, value, value_size(value));
+    buffer_append_char(b, b->size == 0 ? '{' : ',');
+    append_json_string(b, name, name_bytes);
+    buffer_append_char(b, ':');
+    append_json_string(b, value, value_bytes);
 }
 
 /* ---- Fields ---- */
@@ -116,7 +117,8 @@ void log_entry_add_field(struct log_entry *entry, const char *name, const char *
     if (!is_set(value) || entry->n_fields == LOG_ENTRY_FIELDS_MAX)
         return;
     if (entry->is_json) {
-        add_json_field(entry, name, value);
+        append_json_field(&entry->bytes, name, strlen(name), value, value_size(value));
+        entry->n_fields++;
         return;
     }
     entry->begin[entry->n_fields++] = entry->bytes.size;
@@ -174,6 +176,22 @@ static int write_to_stderr(const char *bytes, size_t size)
     return 0;
 }
 
+/* Writes all fields of an entry that the journal has refused. */
+static int write_fields_to_stderr(const struct log_entry *entry)
+{
+    CLEANUP(buffer_done) struct buffer object = BUFFER_INIT(ENTRY_MAX_BYTES);
+
+    for (size_t i = 0; i < entry->n_fields; i++) {
+        const char *name = entry->bytes.data + entry->begin[i];
+        size_t bytes = entry->begin[i + 1] - entry->begin[i];
+        size_t name_bytes = (size_t)((const char *)memchr(name, '=', bytes) - name);
+
+        append_json_field(&object, name, name_bytes, name + name_bytes + 1, bytes - name_bytes - 1);
+    }
+    buffer_append_string(&object, "}\n");
+    return object.error < 0 ? object.error : write_to_stderr(object.data, object.size);
+}
+
 /* Writes an entry that the journal has refused, without colours. */
 static int write_message_to_stderr(const struct log_entry *entry)
 {
@@ -191,5 +209,7 @@ int log_entry_write(const struct log_entry *entry)
 {
     if (!entry->to_journal)
         return write_to_stderr(entry->bytes.data, entry->bytes.size);
-    return write_to_journal(entry) < 0 ? write_message_to_stderr(entry) : 0;
+    if (write_to_journal(entry) >= 0)
+        return 0;
+    return entry->needs_fields ? write_fields_to_stderr(entry) : write_message_to_stderr(entry);
 }

@@ -28,6 +28,7 @@ struct log_entry {
     log_written_fn written; /* called after the write; NULL: nobody waits for it */
     void *userdata;         /* of `written` */
     bool carries_message;   /* then it is never dropped */
+    bool needs_fields;      /* its text without the fields would not do */
     int result;             /* what log_entry_write has returned */
 };
 
@@ -52,7 +53,7 @@ void log_entry_end_fields(struct log_entry *entry);
 size_t log_entry_bytes(const struct log_entry *entry);
 
 /* Writes the entry and blocks until that is done. If the journal refuses the entry, its message is
- * written to standard error as a plain line. Returns 0, or the negative errno of the last attempt
+ * written to standard error as a plain line, or as an object if it needs its fields. Returns 0, or the negative errno of the last attempt
  * if the entry was written nowhere. */
 int log_entry_write(const struct log_entry *entry);
 

@@ -226,8 +226,8 @@ static void set_fields(struct log_entry *entry, const char *message_id,
 }
 
 /* NULL: no memory. */
-PRINTF_FORMAT(5, 0)
-static struct log_entry *make_entry(int priority, const char *message_id,
+PRINTF_FORMAT(6, 0)
+static struct log_entry *make_entry(int priority, bool needs_fields, const char *message_id,
                                     const struct log_field *fields, size_t n_fields,
                                     const char *format, va_list ap)
 {
@@ -240,7 +240,8 @@ static struct log_entry *make_entry(int priority, const char *message_id,
     if (n < 0 || !entry)
         return NULL;
     append_line(&line, text, strlen(text), (size_t)n >= sizeof(text));
-    entry->is_json = state.is_json && !state.to_journal;
+    entry->needs_fields = needs_fields;
+    entry->is_json = (state.is_json || needs_fields) && !state.to_journal;
     if (entry->to_journal || entry->is_json) {
         set_fields(entry, message_id, fields, n_fields, buffer_string(&line));
     } else {
@@ -263,7 +264,7 @@ void log_write(int priority, const char *message_id, const struct log_field *fie
     if (!log_enabled(priority) || state.is_stuck)
         return;
     va_start(ap, format);
-    entry = make_entry(priority, message_id, fields, n_fields, format, ap);
+    entry = make_entry(priority, false, message_id, fields, n_fields, format, ap);
     va_end(ap);
     if (entry && state.writer)
         log_writer_add(state.writer, TAKE(entry));
@@ -284,7 +285,8 @@ int log_write_message(const struct log_completion *completion, struct log_pendin
     if (!log_enabled(priority))
         return 0;
     va_start(ap, format);
-    entry = make_entry(priority, message_id, fields, n_fields, format, ap);
+    entry =
+        make_entry(priority, completion->needs_fields, message_id, fields, n_fields, format, ap);
     va_end(ap);
     if (!entry) {
         r = -ENOMEM;

@@ -80,13 +80,15 @@ typedef void (*log_written_fn)(void *userdata, int result);
 struct log_completion {
     log_written_fn written;
     void *userdata;
+    bool needs_fields; /* the text lacks a part of the message, and a field has it */
 };
 
 enum { LOG_PENDING = 1 };
 
 /* Like log_write, but for a line that holds the only copy of a message. Such a line is never
- * dropped, and the caller learns when it was written. Returns 0: it was written, or lines of that
- * priority are not written at all; LOG_PENDING: `completion` will be called, and *ret_pending is
+ * dropped, and the caller learns when it was written. If it needs its fields, it is a JSON object on
+ * standard error, whatever the format is. Returns 0: it was written, or lines of that priority are
+ * not written at all; LOG_PENDING: `completion` will be called, and *ret_pending is
  * set; -ENOMEM, or the errno of the write. */
 int log_write_message(const struct log_completion *completion, struct log_pending **ret_pending,
                       int priority, const char *message_id, const struct log_field *fields,

@@ -85,8 +85,8 @@ static int write_line(const struct sqs_received_message *message, struct handler
     }
     if (line.error < 0)
         return line.error;
-    return log_write_message(&(struct log_completion){on_taken, run}, &run->receipt, LOG_INFO,
-                             MESSAGE_ID_MESSAGE_RECEIVED,
+    return log_write_message(&(struct log_completion){.written = on_taken, .userdata = run},
+                             &run->receipt, LOG_INFO, MESSAGE_ID_MESSAGE_RECEIVED,
                              LOG_FIELDS({"SQS_MESSAGE_ID", message->message_id},
                                         {"SQS_MESSAGE_GROUP_ID", message->group_id},
                                         {"SQS_MESSAGE_DEDUPLICATION_ID", message->deduplication_id},

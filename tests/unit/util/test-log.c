@@ -448,6 +448,35 @@ static void log_entry_that_the_journal_refuses_is_written_to_stderr(void **state
     assert_string_equal(end(), "x\n");
 }
 
+/* The text is as short as a line must be, and only a field has the whole message. */
+static void message_that_needs_its_fields_is_an_object_where_lines_have_none(void **state)
+{
+    static const enum log_target targets[] = {LOG_TARGET_STDERR, LOG_TARGET_JOURNAL};
+
+    journal_answer = -ENOBUFS;
+    for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
+        for (int needs_fields = 0; needs_fields < 2; needs_fields++) {
+            struct log_completion completion = {.needs_fields = needs_fields};
+            CLEANUP(json_tree_free) struct json_tree *tree = NULL;
+
+            begin(false);
+            log_open("test", targets[i], LOG_INFO, LOG_COLOUR_NONE);
+            assert_int_equal(log_write_message(&completion, NULL, LOG_ERR, NULL,
+                                               LOG_FIELDS({"SQS_BODY", "a=\n\"z"}), "a..."),
+                             0);
+            end();
+            if (!needs_fields) {
+                assert_string_equal(captured.text, "a...\n");
+                continue;
+            }
+            tree = read_json(captured.text);
+            assert_member(tree, "MESSAGE", "a...");
+            assert_member(tree, "SQS_BODY", "a=\n\"z");
+            assert_member(tree, "PRIORITY", "3");
+        }
+    }
+}
+
 static void log_without_a_journal_is_written_to_stderr(void **state)
 {
     fake_journal_is_missing = true;
@@ -519,6 +548,8 @@ int main(void)
         cmocka_unit_test_setup(log_entry_with_the_maximum_number_of_fields_is_written, reset),
         cmocka_unit_test_setup(log_target_auto_is_the_journal_when_stderr_is_its_stream, reset),
         cmocka_unit_test_setup(log_entry_that_the_journal_refuses_is_written_to_stderr, reset),
+        cmocka_unit_test_setup(message_that_needs_its_fields_is_an_object_where_lines_have_none,
+                               reset),
         cmocka_unit_test_setup(log_without_a_journal_is_written_to_stderr, reset),
         cmocka_unit_test_setup(log_keeps_errno_and_formats_it, reset),
         cmocka_unit_test_setup(log_process_exits_after_the_journal_has_read_its_entries, reset),
