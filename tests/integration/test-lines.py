@@ -2,6 +2,7 @@
 """sqs-producerd --submit --lines and --json: each line of a file becomes a message, or is refused, or is in the rest
 file. Nothing is lost and the order holds, whatever happens."""
 
+import fcntl
 import json
 import os
 import signal
@@ -126,6 +127,35 @@ def full_spool_leaves_what_was_not_taken_in_the_rest_and_that_can_be_submitted()
         done = there.submit(read(there.rest), "--group=g", f"--rest={there.path('rest-2')}")
         tap.equal((done.returncode, read(there.path("rest-2"))), (65, b"\n"))
         tap.equal([int(body) for _, body in there.stored()], list(range(9000)))
+
+
+def large_or_unread(lines, read_ids=lambda *_: None, **popen):
+    """Submits the lines, which together are far more than any buffer of the client holds."""
+    with place(spool_max_messages=1000000, spool_max_bytes=1000000000) as there:
+        client = Client(there, lines, **popen)
+        read_ids(there, client)
+        status, told = client.end()
+        tap.equal((status, told), (0, []))
+        tap.equal(client.ids, [name for name, _ in there.stored()])
+
+
+@tap.test
+def lines_that_come_faster_than_they_are_stored_are_all_taken():
+    large_or_unread([json.dumps({"body": "x" * 30000, "group": f"g{i % 50}"}).encode() + b"\n" for i in range(1500)])
+
+
+@tap.test
+def ids_that_are_read_slowly_are_all_printed():
+    n = 40000
+
+    def read_slowly(there, client):
+        """Some ids wait in the client all the time."""
+        fcntl.fcntl(client.process.stdout.fileno(), fcntl.F_SETPIPE_SZ, 4096)
+        while len(client.ids) < n:
+            tap.wait_until(lambda: there.spool.count() >= min(n, len(client.ids) + 1700), 120, "messages in the spool")
+            client.read_ids(min(n, len(client.ids) + 1000))
+
+    large_or_unread([b'{"body": "x", "group": "g%d"}\n' % (i % 50) for i in range(n)], read_slowly)
 
 
 @tap.test

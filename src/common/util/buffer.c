@@ -3,6 +3,7 @@
  * realloc would leave a copy of a secret in freed memory. */
 #include "util/buffer.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -130,6 +131,17 @@ void buffer_reset(struct buffer *b)
     b->error = 0;
     if (b->data)
         b->data[0] = '\0';
+}
+
+void buffer_remove_front(struct buffer *b, size_t size)
+{
+    assert(size <= b->size);
+    b->error = 0;
+    if (size == 0)
+        return;
+    b->size -= size;
+    memmove(b->data, b->data + size, b->size);
+    secure_wipe(b->data + b->size, size); /* the NUL too */
 }
 
 char *buffer_take(struct buffer *b)

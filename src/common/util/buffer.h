@@ -36,6 +36,9 @@ const char *buffer_string(const struct buffer *b);
 /* Empties the buffer and clears its error. The old bytes are wiped; the memory is kept. */
 void buffer_reset(struct buffer *b);
 
+/* Removes the first `size` bytes, moves the others to the front, and clears the buffer's error. */
+void buffer_remove_front(struct buffer *b, size_t size);
+
 /* Returns the bytes, which the caller frees. The buffer is empty afterwards. NULL: memory ran out,
  * or the buffer has an error; then the buffer stays as it was. */
 char *buffer_take(struct buffer *b);

@@ -25,6 +25,8 @@ enum {
     LINES_WRITE_BYTES = 4096,             /* at once, so that no pipe blocks: PIPE_BUF */
     LINES_ID_BYTES = 128,
     LINES_REASON_BYTES = 4096, /* of the daemon's error */
+    /* Ids that are not printed, those of the whole window, and fewer that are printed. */
+    LINES_IDS_BUFFER_BYTES = 2 * (LINES_IDS_MAX_BYTES + WINDOW_LINES_MAX * LINES_ID_BYTES),
 };
 
 /* Why no further line is sent. */

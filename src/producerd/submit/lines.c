@@ -118,10 +118,10 @@ static void print_ids(struct lines *l)
         return;
     }
     l->ids_printed += (size_t)n;
-    if (unprinted(l) == 0) {
-        buffer_reset(&l->ids);
-        l->ids_printed = 0;
-    }
+    if (l->ids_printed < unprinted(l))
+        return; /* what is left is moved only when it is little */
+    buffer_remove_front(&l->ids, l->ids_printed);
+    l->ids_printed = 0;
 }
 
 static void read_answers(struct lines *l)
@@ -325,7 +325,7 @@ int lines_submit(const struct lines_options *options)
         .pipeline = PIPELINE_INIT,
         .rest = REST_FILE_INIT,
         .line = BUFFER_INIT(SUBMISSION_LINE_MAX_BYTES + 1),
-        .ids = BUFFER_INIT(LINES_IDS_MAX_BYTES + WINDOW_LINES_MAX * LINES_ID_BYTES),
+        .ids = BUFFER_INIT(LINES_IDS_BUFFER_BYTES),
         .begin_usec = clock_boot_usec(),
         .has_terminal = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO),
     };

@@ -13,30 +13,23 @@ void pipeline_flush(struct pipeline *p)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return;
+            break;
         p->out_sent += (size_t)n;
     }
-    buffer_reset(&p->out);
-    p->out_sent = 0;
-}
-
-/* Drops the answers that were taken. */
-static void compact(struct pipeline *p)
-{
-    size_t left = p->in.size - p->in_taken;
-
-    if (p->in_taken == 0)
+    /* While the daemon is slower than the input, some bytes are always left. They are moved only
+     * when they are few. */
+    if (p->out_sent < pipeline_unsent_bytes(p))
         return;
-    memmove(p->in.data, p->in.data + p->in_taken, left);
-    p->in.size = left;
-    p->in_taken = 0;
+    buffer_remove_front(&p->out, p->out_sent);
+    p->out_sent = 0;
 }
 
 int pipeline_read(struct pipeline *p)
 {
     ssize_t n;
 
-    compact(p);
+    buffer_remove_front(&p->in, p->in_taken);
+    p->in_taken = 0;
     if (buffer_reserve(&p->in, PIPELINE_READ_BYTES) < 0)
         return p->in.error;
     do {

@@ -29,6 +29,25 @@ static void buffer_beyond_its_cap_has_an_error_that_stays(void **state)
     assert_int_equal(buffer_append_string(&b, "abcd"), 0);
 }
 
+static void buffer_without_its_front_keeps_the_others_and_can_grow_again(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(6);
+
+    buffer_remove_front(&b, 0);
+    buffer_append_string(&b, "abcdef");
+    assert_int_equal(buffer_append_char(&b, 'g'), -E2BIG);
+    buffer_remove_front(&b, 0);
+    assert_string_equal(buffer_string(&b), "abcdef");
+    buffer_remove_front(&b, 2);
+    assert_int_equal(b.size, 4);
+    assert_memory_equal(b.data, "cdef\0\0", 7);
+    assert_int_equal(buffer_append_string(&b, "gh"), 0);
+    assert_string_equal(buffer_string(&b), "cdefgh");
+    buffer_remove_front(&b, 6);
+    assert_int_equal(b.size, 0);
+    assert_string_equal(buffer_string(&b), "");
+}
+
 static void buffer_take_passes_the_bytes_to_the_caller(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = BUFFER_INIT(64);
@@ -77,6 +96,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buffer_append_extends_the_text_and_terminates_it),
         cmocka_unit_test(buffer_beyond_its_cap_has_an_error_that_stays),
+        cmocka_unit_test(buffer_without_its_front_keeps_the_others_and_can_grow_again),
         cmocka_unit_test(buffer_take_passes_the_bytes_to_the_caller),
         cmocka_unit_test(buffer_that_grows_keeps_every_byte),
         cmocka_unit_test(buffer_printf_text_of_any_length_is_whole),
